@@ -1,0 +1,65 @@
+/** The catalog interface: names to metadata locations, and one atomic swap. */
+import type { PartitionSpec, Schema, SortOrder, TableMetadata, TableRequirement, TableUpdate } from '../iceberg/index.js';
+
+/** A table's name: the namespace's levels and the table's own. */
+export interface TableIdentifier {
+  readonly namespace: readonly string[];
+  readonly name: string;
+}
+
+/** A table as the catalog has it now. */
+export interface LoadedTable {
+  readonly identifier: TableIdentifier;
+  readonly metadataLocation: string;
+  readonly metadata: TableMetadata;
+}
+
+/** What a new table should be. Field ids are assigned afresh. */
+export interface CreateTableRequest {
+  readonly schema: Schema;
+  readonly partitionSpec?: PartitionSpec;
+  readonly sortOrder?: SortOrder;
+  readonly location?: string;
+  readonly properties?: ReadonlyMap<string, string>;
+  /** 2 unless told otherwise. */
+  readonly formatVersion?: 1 | 2 | 3;
+}
+
+/** One commit: all updates or none, if every requirement holds. */
+export interface CommitRequest {
+  readonly requirements: readonly TableRequirement[];
+  readonly updates: readonly TableUpdate[];
+}
+
+/**
+ * A catalog. Every implementation passes the suite in `test/conformance/catalog-behavior.ts`.
+ * Failures to reach it are `CATALOG_UNAVAILABLE`, but a commit whose answer is lost is `COMMIT_STATE_UNKNOWN`.
+ */
+export interface Catalog {
+  readonly name: string;
+  listNamespaces(parent?: readonly string[]): Promise<readonly (readonly string[])[]>;
+  namespaceExists(namespace: readonly string[]): Promise<boolean>;
+  /** `NAMESPACE_ALREADY_EXISTS` */
+  createNamespace(namespace: readonly string[], properties?: ReadonlyMap<string, string>): Promise<void>;
+  loadNamespaceProperties(namespace: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** `NAMESPACE_NOT_FOUND`, `NAMESPACE_NOT_EMPTY` */
+  dropNamespace(namespace: readonly string[]): Promise<void>;
+  listTables(namespace: readonly string[]): Promise<readonly TableIdentifier[]>;
+  tableExists(identifier: TableIdentifier): Promise<boolean>;
+  /** `TABLE_ALREADY_EXISTS`, `NAMESPACE_NOT_FOUND` */
+  createTable(identifier: TableIdentifier, request: CreateTableRequest): Promise<LoadedTable>;
+  /** Points a new name at an existing metadata file. */
+  registerTable(identifier: TableIdentifier, metadataLocation: string): Promise<LoadedTable>;
+  /** `TABLE_NOT_FOUND` */
+  loadTable(identifier: TableIdentifier): Promise<LoadedTable>;
+  /**
+   * Applies the updates to the table's current metadata if every requirement holds on it, writes the new metadata file
+   * and swaps the pointer. Exactly one attempt, never resent.
+   * `COMMIT_CONFLICT` (a requirement failed or the swap was lost), `TABLE_REPLACED` (another uuid), `COMMIT_STATE_UNKNOWN`.
+   */
+  commitTable(identifier: TableIdentifier, request: CommitRequest): Promise<LoadedTable>;
+  /** Forgets the name; files stay. */
+  dropTable(identifier: TableIdentifier): Promise<void>;
+  renameTable(from: TableIdentifier, to: TableIdentifier): Promise<void>;
+  close(): Promise<void>;
+}

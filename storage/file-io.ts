@@ -1,0 +1,33 @@
+/** The storage interface: everything Moraine asks of a place where files live. */
+
+/** What is known of a stored file without reading it. */
+export interface FileStatus {
+  readonly location: string;
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+}
+
+/**
+ * Reads and writes whole immutable files. Every method first normalizes the location's spelling and refuses
+ * (`LOCATION_REFUSED`) a scheme or path outside the allowed roots. A missing file is `FILE_NOT_FOUND`.
+ */
+export interface FileIO {
+  /**
+   * The canonical path of an existing or future file, as the query engine should open it.
+   * `file:/p`, `file://` + `/p`, `file:///p` and `/p` are one file; nothing is percent-decoded; `..` and symlinks are resolved.
+   */
+  resolve(location: string): Promise<string>;
+  stat(location: string): Promise<FileStatus>;
+  /** Reads a whole file; one larger than `maxBytes` is `LIMIT_EXCEEDED` before it is read. */
+  read(location: string, options?: { readonly maxBytes?: number }): Promise<Uint8Array>;
+  /** Reads `length` bytes from `offset`; a short file is `DATA_FILE_CORRUPT`. */
+  readRange(location: string, offset: number, length: number): Promise<Uint8Array>;
+  /** Creates a file atomically with its whole content, durable on return; an existing one is `FILE_ALREADY_EXISTS` and stays untouched. */
+  create(location: string, content: Uint8Array): Promise<void>;
+  /** Deletes a file; deleting a missing one is no error. */
+  delete(location: string): Promise<void>;
+  /** Every file under a location, in no particular order. */
+  list(location: string): AsyncIterable<FileStatus>;
+  /** Makes sure that files can be created below a location by other writers (the query engine). */
+  prepareFolder(location: string): Promise<string>;
+}
