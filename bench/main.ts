@@ -1,0 +1,41 @@
+/** `npm run bench -- [--job NAME] [--size S|M] [--runs N] [--write]`: one JSON line per figure on stdout, progress on stderr. */
+import { cpus, homedir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { BenchSize, Figure } from './job.js';
+import { JOBS, jobByName } from './jobs/index.js';
+import { writePage } from './page.js';
+import { runJob } from './runner.js';
+
+const { values } = parseArgs({
+  options: {
+    job: { type: 'string' },
+    size: { type: 'string', default: 'S' },
+    runs: { type: 'string', default: '3' },
+    write: { type: 'boolean', default: false },
+  },
+});
+
+if (values.size !== 'S' && values.size !== 'M') throw new Error('--size is S or M');
+const size: BenchSize = values.size;
+const jobs = values.job === undefined ? JOBS : [jobByName(values.job)];
+const cacheFolder = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'moraine', 'bench');
+
+const figures: Figure[] = [];
+for (const job of jobs) {
+  for (const one of await runJob(job, size, {
+    runs: Number(values.runs),
+    cacheFolder,
+    progress: (line) => process.stderr.write(`${line}\n`),
+  })) {
+    process.stdout.write(`${JSON.stringify(one)}\n`);
+    figures.push(one);
+  }
+}
+if (values.write) {
+  const page = fileURLToPath(new URL('../../docs/benchmarks.md', import.meta.url));
+  const machine = `${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`;
+  writePage(page, figures, `Measured on ${new Date().toISOString().slice(0, 10)} on ${machine}; medians of ${values.runs} fresh processes.`);
+}
+process.exit(0);
