@@ -1,0 +1,30 @@
+/** What is wrong with a configuration, said with names, lines and the nearest known key. */
+import type { z } from 'zod';
+import { knownKeysAt } from './config-schema.js';
+import { nearestName } from './nearest-name.js';
+import type { SourceProblem } from './yaml-source.js';
+
+type Issue = z.core.$ZodIssue;
+
+/** The problems behind one complaint of the schema. */
+export function problemsOf(
+  issue: Issue,
+  lineAt: (path: readonly PropertyKey[], key?: string) => number,
+): SourceProblem[] {
+  const where = issue.path.map(String).join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const known = knownKeysAt(issue.path);
+    return issue.keys.map((key) => {
+      const name = where === '' ? key : `${where}.${key}`;
+      const near = nearestName(key, known);
+      const advice = near === undefined ? `known keys here: ${known.join(', ')}` : `did you mean ${near}?`;
+      return { line: lineAt(issue.path, key), message: `unknown key ${name}; ${advice}` };
+    });
+  }
+  if (issue.code === 'invalid_key') {
+    const reason = issue.issues.map((inner) => inner.message).join(', ');
+    return [{ line: lineAt(issue.path), message: `${where}: ${reason}` }];
+  }
+  const message = issue.message.replace(/^Invalid input: /, '').replace(/^Too (small|big): /, '');
+  return [{ line: lineAt(issue.path), message: where === '' ? `the file: ${message}` : `${where}: ${message}` }];
+}

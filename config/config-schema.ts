@@ -1,0 +1,90 @@
+/** The shape of `moraine.yaml` as written. Unknown keys are errors. */
+import { z } from 'zod';
+import { parseByteSize } from './byte-size.js';
+
+const text = z.string().min(1, 'must not be empty');
+const count = (most: number) => z.int().min(1).max(most);
+
+const byteSize = z
+  .union([z.string(), z.number()])
+  .refine((value) => parseByteSize(String(value)) !== undefined, 'must be a size such as 512MB or 2GiB');
+
+const hasScheme = (value: string): boolean => /^[A-Za-z][A-Za-z0-9+.-]*:/.test(value);
+
+const localPath = text.refine(
+  (value) => !hasScheme(value) || value.startsWith('file:/'),
+  'must be a folder or file of this machine',
+);
+
+const sqliteUri = text.refine(
+  (value) => !hasScheme(value) || /^sqlite:\/\/\/./.test(value),
+  'must be a SQLite file: a path, or sqlite:///PATH',
+);
+
+const catalog = z.strictObject({
+  type: z.literal('sql').optional(),
+  uri: sqliteUri.optional(),
+  warehouse: localPath.optional(),
+});
+
+/** `NS.TABLE` without a catalog: the registry lives in the default catalog. */
+const tableName = text.refine((value) => value.includes('.') && !value.includes('/'), 'must be NAMESPACE.TABLE');
+
+/** A catalog's name is the part of `CATALOG/NS.TABLE` before the slash, so it must be readable there. */
+const catalogName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]*$/, 'a catalog name has only letters, digits, "_" and "-"');
+
+export const configSchema = z.strictObject({
+  catalog: text.optional(),
+  catalogs: z.record(catalogName, catalog).optional(),
+  storage: z.strictObject({ roots: z.array(localPath).optional() }).optional(),
+  engine: z
+    .strictObject({
+      memoryLimit: byteSize.optional(),
+      threads: count(1024).optional(),
+      tempDirectory: localPath.optional(),
+    })
+    .optional(),
+  temporal: z
+    .strictObject({
+      address: text.optional(),
+      namespace: text.optional(),
+      profile: text.optional(),
+      configFile: localPath.optional(),
+      apiKey: text.optional(),
+      tls: z.boolean().optional(),
+      taskQueue: text.optional(),
+    })
+    .optional(),
+  online: z
+    .strictObject({
+      namespace: text.optional(),
+      buckets: count(65_536).optional(),
+      readTimeoutMs: count(3_600_000).optional(),
+    })
+    .optional(),
+  registry: z.strictObject({ table: tableName.optional() }).optional(),
+  definitions: z.array(localPath).optional(),
+  stateFolder: localPath.optional(),
+});
+
+/** `moraine.yaml` as a value: the same keys, every one of them optional. */
+export type ConfigInput = z.infer<typeof configSchema>;
+
+/** The keys that a configuration may have at a path, for "did you mean"; none where any name is allowed. */
+export function knownKeysAt(path: readonly PropertyKey[]): readonly string[] {
+  let schema: unknown = configSchema;
+  for (const key of path) {
+    schema = unwrap(schema);
+    if (schema instanceof z.ZodObject) schema = (schema.shape as Record<string, unknown>)[String(key)];
+    else if (schema instanceof z.ZodRecord) schema = schema.valueType;
+    else return [];
+  }
+  schema = unwrap(schema);
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+}
+
+function unwrap(schema: unknown): unknown {
+  return schema instanceof z.ZodOptional ? schema.unwrap() : schema;
+}

@@ -1,0 +1,73 @@
+/** A configuration with every default filled in and every path absolute. */
+
+/** A catalog: names to tables. */
+export interface CatalogConfig {
+  /** `sql`: the SQL catalog on SQLite, with the tables of Java's JdbcCatalog and PyIceberg. */
+  readonly type: 'sql';
+  readonly name: string;
+  /** Absolute path of the SQLite file. */
+  readonly uri: string;
+  /** Absolute path of the folder below which new tables are placed. */
+  readonly warehouse: string;
+}
+
+export interface StorageConfig {
+  /** Absolute paths of the only folders in which tables may have files. */
+  readonly roots: readonly string[];
+}
+
+/** Bounds of the query engine of one process. */
+export interface EngineConfig {
+  readonly memoryLimitBytes: number;
+  readonly threads: number;
+  /** Absolute path of the folder for intermediate results that do not fit in memory. */
+  readonly tempDirectory: string;
+}
+
+/**
+ * Where the Temporal server is. Everything that is not here comes from Temporal's own environment variables and
+ * configuration file (`@temporalio/envconfig`).
+ */
+export interface TemporalConfig {
+  readonly address?: string;
+  readonly namespace?: string;
+  /** A profile of Temporal's own configuration file. */
+  readonly profile?: string;
+  /** Absolute path of Temporal's own configuration file, if not in its default place. */
+  readonly configFile?: string;
+  readonly apiKey?: string;
+  readonly tls?: boolean;
+  readonly taskQueue: string;
+}
+
+export interface OnlineConfig {
+  /** Namespace of the online tables. */
+  readonly namespace: string;
+  /** Buckets of a new online table whose view does not say. */
+  readonly buckets: number;
+  readonly readTimeoutMs: number;
+}
+
+export interface RegistryConfig {
+  /** `NS.TABLE` of the table of definitions, in the default catalog. */
+  readonly table: string;
+}
+
+/** `moraine.yaml`, read. */
+export interface MoraineConfig {
+  /** Absolute path of the file, or null for a configuration given as a value. */
+  readonly configFile: string | null;
+  /** Absolute path of the folder that relative paths start from. */
+  readonly directory: string;
+  /** Absolute path of the folder of local state: a development server's data, temporary files. */
+  readonly stateFolder: string;
+  readonly defaultCatalog: string;
+  readonly catalogs: ReadonlyMap<string, CatalogConfig>;
+  readonly storage: StorageConfig;
+  readonly engine: EngineConfig;
+  readonly temporal: TemporalConfig;
+  readonly online: OnlineConfig;
+  readonly registry: RegistryConfig;
+  /** Absolute paths of the files that `apply` reads when none is named. */
+  readonly definitions: readonly string[];
+}

@@ -1,0 +1,16 @@
+/** Configuration: `moraine.yaml`, its schema, and loading it with messages that name the line. */
+
+export { parseByteSize } from './byte-size.js';
+export type {
+  CatalogConfig,
+  EngineConfig,
+  MoraineConfig,
+  OnlineConfig,
+  RegistryConfig,
+  StorageConfig,
+  TemporalConfig,
+} from './config.js';
+export { type ConfigInput } from './config-schema.js';
+export { CONFIG_FILE_NAME, findConfigFile } from './find-config.js';
+export { configFromValue, type LoadConfigOptions, loadConfig, parseConfig } from './load-config.js';
+export { nearestName } from './nearest-name.js';

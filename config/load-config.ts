@@ -1,0 +1,110 @@
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { MoraineError } from '../errors/index.js';
+import type { MoraineConfig } from './config.js';
+import { problemsOf } from './config-problems.js';
+import { type ConfigInput, configSchema } from './config-schema.js';
+import type { Environment } from './expand-environment.js';
+import { CONFIG_FILE_NAME, findConfigFile } from './find-config.js';
+import { resolveConfig } from './resolve-config.js';
+import { parseYamlSource, type SourceProblem } from './yaml-source.js';
+
+export interface LoadConfigOptions {
+  /** Where to look for `moraine.yaml`, here or above; the working directory unless given. */
+  readonly cwd?: string;
+  /** The file itself. */
+  readonly configFile?: string;
+  /** Variables for `${NAME}`; the process's unless given. */
+  readonly env?: Environment;
+}
+
+/**
+ * Finds and reads `moraine.yaml`. Paths in it are relative to it; `${NAME}` and `${NAME:-default}` are replaced in values.
+ *
+ * @throws `CONFIG_NOT_FOUND`; `CONFIG_INVALID` naming every mistake with its line
+ */
+export function loadConfig(options: LoadConfigOptions = {}): MoraineConfig {
+  const cwd = resolve(options.cwd ?? '.');
+  const file = options.configFile === undefined ? findConfigFile(cwd) : resolve(cwd, options.configFile);
+  if (file === undefined) {
+    throw new MoraineError(
+      'CONFIG_NOT_FOUND',
+      `no ${CONFIG_FILE_NAME} in ${cwd} or any folder above it; run \`moraine init DIR\` to make a project, or pass --config FILE`,
+      { details: { folder: cwd } },
+    );
+  }
+  return parseConfig(readConfigText(file), { file, env: options.env ?? process.env });
+}
+
+function readConfigText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    const reason = missing ? 'there is no such file' : (error as Error).message;
+    throw new MoraineError('CONFIG_NOT_FOUND', `cannot read the configuration ${file}: ${reason}; check --config`, {
+      details: { file },
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Reads a configuration from its text.
+ *
+ * @param source `file` is the absolute path that messages name and that relative paths start beside
+ * @throws `CONFIG_INVALID` naming every mistake with its line
+ */
+export function parseConfig(
+  text: string,
+  source: { readonly file: string; readonly env?: Environment },
+): MoraineConfig {
+  const yaml = parseYamlSource(text, source.env ?? {});
+  if (yaml.problems.length > 0) throw invalid(source.file, yaml.problems);
+  const parsed = configSchema.safeParse(yaml.value);
+  if (!parsed.success) {
+    throw invalid(
+      source.file,
+      parsed.error.issues.flatMap((issue) => problemsOf(issue, yaml.lineAt)),
+    );
+  }
+  const catalogProblem = checkDefaultCatalog(parsed.data);
+  if (catalogProblem !== undefined) {
+    throw invalid(source.file, [{ line: yaml.lineAt([catalogProblem.key]), message: catalogProblem.message }]);
+  }
+  return resolveConfig(parsed.data, { directory: dirname(source.file), configFile: source.file });
+}
+
+/**
+ * Fills in the defaults of a configuration given as a value.
+ *
+ * @throws `CONFIG_INVALID` naming every mistake with its key
+ */
+export function configFromValue(value: ConfigInput, directory: string): MoraineConfig {
+  const parsed = configSchema.safeParse(value);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.flatMap((issue) => problemsOf(issue, () => 0));
+    throw new MoraineError(
+      'CONFIG_INVALID',
+      `the configuration is not valid: ${problems.map((p) => p.message).join('; ')}`,
+    );
+  }
+  const catalogProblem = checkDefaultCatalog(parsed.data);
+  if (catalogProblem !== undefined) throw new MoraineError('CONFIG_INVALID', catalogProblem.message);
+  return resolveConfig(parsed.data, { directory: resolve(directory), configFile: null });
+}
+
+function checkDefaultCatalog(input: ConfigInput): { readonly key: string; readonly message: string } | undefined {
+  const { catalog, catalogs } = input;
+  if (catalogs === undefined) return undefined;
+  const names = Object.keys(catalogs);
+  if (names.length === 0) return { key: 'catalogs', message: 'catalogs: there must be at least one' };
+  if (catalog === undefined || Object.hasOwn(catalogs, catalog)) return undefined;
+  return { key: 'catalog', message: `catalog: ${catalog} is not one of the catalogs: ${names.join(', ')}` };
+}
+
+function invalid(file: string, problems: readonly SourceProblem[]): MoraineError {
+  const ordered = [...problems].sort((a, b) => a.line - b.line);
+  const lines = ordered.map((problem) => `${file}:${problem.line}: ${problem.message}`);
+  return new MoraineError('CONFIG_INVALID', lines.join('\n'), { details: { file, line: ordered[0]?.line ?? 0 } });
+}

@@ -1,0 +1,83 @@
+/** Fills in defaults and makes paths absolute. */
+import { availableParallelism, totalmem } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseByteSize } from './byte-size.js';
+import type { CatalogConfig, MoraineConfig, TemporalConfig } from './config.js';
+import type { ConfigInput } from './config-schema.js';
+
+const GIBIBYTE = 2 ** 30;
+const DEFAULT_CATALOG = 'local';
+
+/** @param place the folder that relative paths start from, and the file if there is one */
+export function resolveConfig(
+  input: ConfigInput,
+  place: { readonly directory: string; readonly configFile: string | null },
+): MoraineConfig {
+  const path = (text: string): string => resolve(place.directory, text.replace(/^file:(\/\/)?(?=\/)/, ''));
+  const stateFolder = path(input.stateFolder ?? '.moraine');
+  const catalogs = resolveCatalogs(input, stateFolder, path);
+  const defaultCatalog = input.catalog ?? catalogs.keys().next().value ?? DEFAULT_CATALOG;
+  const roots = input.storage?.roots?.map(path) ?? [...catalogs.values()].map((catalog) => catalog.warehouse);
+  const { memoryLimit, threads, tempDirectory } = input.engine ?? {};
+  return {
+    ...place,
+    stateFolder,
+    defaultCatalog,
+    catalogs,
+    storage: { roots: [...new Set(roots)] },
+    engine: {
+      memoryLimitBytes: (memoryLimit === undefined ? undefined : parseByteSize(String(memoryLimit))) ?? defaultMemory(),
+      threads: threads ?? availableParallelism(),
+      tempDirectory: tempDirectory === undefined ? join(stateFolder, 'tmp') : path(tempDirectory),
+    },
+    temporal: resolveTemporal(input.temporal ?? {}, path),
+    online: {
+      namespace: input.online?.namespace ?? 'moraine_online',
+      buckets: input.online?.buckets ?? 16,
+      readTimeoutMs: input.online?.readTimeoutMs ?? 100,
+    },
+    registry: { table: input.registry?.table ?? 'moraine.registry' },
+    definitions: (input.definitions ?? []).map(path),
+  };
+}
+
+/** Half of the machine's memory, at most 4 GiB: other processes and the JavaScript heap need room as well. */
+function defaultMemory(): number {
+  return Math.min(4 * GIBIBYTE, Math.floor(totalmem() / 2));
+}
+
+function resolveCatalogs(
+  input: ConfigInput,
+  stateFolder: string,
+  path: (text: string) => string,
+): ReadonlyMap<string, CatalogConfig> {
+  const entries = Object.entries(input.catalogs ?? { [input.catalog ?? DEFAULT_CATALOG]: {} });
+  return new Map(
+    entries.map(([name, catalog]): [string, CatalogConfig] => [
+      name,
+      {
+        type: 'sql',
+        name,
+        uri: catalog.uri === undefined ? join(stateFolder, `${name}.catalog.db`) : sqliteFile(catalog.uri, path),
+        warehouse: path(catalog.warehouse ?? 'warehouse'),
+      },
+    ]),
+  );
+}
+
+/** `sqlite:///relative.db` and `sqlite:////absolute.db` as SQLAlchemy and PyIceberg read them, or a plain path. */
+function sqliteFile(uri: string, path: (text: string) => string): string {
+  return path(uri.startsWith('sqlite:///') ? uri.slice('sqlite:///'.length) : uri);
+}
+
+function resolveTemporal(input: NonNullable<ConfigInput['temporal']>, path: (text: string) => string): TemporalConfig {
+  return {
+    ...(input.address === undefined ? {} : { address: input.address }),
+    ...(input.namespace === undefined ? {} : { namespace: input.namespace }),
+    ...(input.profile === undefined ? {} : { profile: input.profile }),
+    ...(input.configFile === undefined ? {} : { configFile: path(input.configFile) }),
+    ...(input.apiKey === undefined ? {} : { apiKey: input.apiKey }),
+    ...(input.tls === undefined ? {} : { tls: input.tls }),
+    taskQueue: input.taskQueue ?? 'moraine',
+  };
+}

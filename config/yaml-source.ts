@@ -1,0 +1,61 @@
+/** A YAML document that remembers on which line every value is written. */
+import { isMap, isPair, isScalar, LineCounter, type Node, parseDocument, Scalar, visit } from 'yaml';
+import { type Environment, expandEnvironment } from './expand-environment.js';
+
+/** A mistake and the 1-based line it is on. */
+export interface SourceProblem {
+  readonly line: number;
+  readonly message: string;
+}
+
+export interface YamlSource {
+  /** The document as plain values; an empty document is an empty object. */
+  readonly value: unknown;
+  readonly problems: readonly SourceProblem[];
+  /** The line of the value (or, with `key`, of that key of it) at a path; the nearest line above if it is not there. */
+  lineAt(path: readonly PropertyKey[], key?: string): number;
+}
+
+/** What an unquoted scalar means after a variable in it was replaced: numbers and booleans as YAML has them. */
+function plainValue(text: string): unknown {
+  if (/^[-+]?\d+$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
+  if (text === 'true' || text === 'false') return text === 'true';
+  return text;
+}
+
+/** Parses YAML and replaces environment variables in its string values (never in its structure). */
+export function parseYamlSource(text: string, env: Environment): YamlSource {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, version: '1.2' });
+  const lineOf = (offset: number): number => lines.linePos(offset).line;
+  const problems: SourceProblem[] = document.errors.map((error) => ({
+    line: lineOf(error.pos[0]),
+    message: `not valid YAML: ${error.message}`,
+  }));
+  visit(document, {
+    Scalar(position, node) {
+      if (position === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return;
+      const expanded = expandEnvironment(node.value, env);
+      if ('problem' in expanded) problems.push({ line: lineOf(node.range?.[0] ?? 0), message: expanded.problem });
+      else node.value = node.type === Scalar.PLAIN ? plainValue(expanded.text) : expanded.text;
+    },
+  });
+
+  const lineAt = (path: readonly PropertyKey[], key?: string): number => {
+    let node: unknown = document.contents;
+    let line = lineOf((document.contents as Node | null)?.range?.[0] ?? 0);
+    for (const step of key === undefined ? path : [...path, key]) {
+      if (!isMap(node) && !(typeof node === 'object' && node !== null && 'items' in node)) break;
+      const items = (node as { readonly items: readonly unknown[] }).items;
+      const item = isMap(node)
+        ? items.find((pair) => isPair(pair) && isScalar(pair.key) && pair.key.value === step)
+        : items[Number(step)];
+      if (item === undefined) break;
+      const located = isPair(item) ? item.key : item;
+      line = lineOf((located as Node).range?.[0] ?? 0);
+      node = isPair(item) ? item.value : item;
+    }
+    return line;
+  };
+  return { value: problems.length > 0 ? undefined : (document.toJS() ?? {}), problems, lineAt };
+}

@@ -1,0 +1,208 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { configFromValue, loadConfig, parseByteSize, parseConfig } from '../../../config/index.js';
+import { isMoraineError } from '../../../errors/index.js';
+
+const parse = (text: string, env: Record<string, string> = {}) => parseConfig(text, { file: '/p/moraine.yaml', env });
+
+/** The code and message of the error that `run` throws. */
+function failure(run: () => unknown): { code: string; message: string } {
+  try {
+    run();
+  } catch (error) {
+    if (isMoraineError(error)) return { code: error.code, message: error.message };
+    throw error;
+  }
+  throw new Error('nothing was thrown');
+}
+
+describe('a configuration', () => {
+  it('is complete when the file is empty', () => {
+    const config = parse('');
+    expect(config.defaultCatalog).toBe('local');
+    expect(config.catalogs.get('local')).toEqual({
+      type: 'sql',
+      name: 'local',
+      uri: '/p/.moraine/local.catalog.db',
+      warehouse: '/p/warehouse',
+    });
+    expect(config.storage.roots).toEqual(['/p/warehouse']);
+    expect(config.temporal).toEqual({ taskQueue: 'moraine' });
+    expect(config.online).toEqual({ namespace: 'moraine_online', buckets: 16, readTimeoutMs: 100 });
+    expect(config.registry.table).toBe('moraine.registry');
+    expect(config.engine.tempDirectory).toBe('/p/.moraine/tmp');
+    expect(config.definitions).toEqual([]);
+  });
+
+  it('reads every key, with paths relative to the file', () => {
+    const config = parse(`
+catalog: two
+catalogs:
+  one: { type: sql, uri: "sqlite:///rel.db", warehouse: /abs/w1 }
+  two: { uri: "sqlite:////abs/two.db", warehouse: file:///abs/w 2%20 }
+storage: { roots: [../shared, /abs] }
+engine: { memoryLimit: 1.5GiB, threads: 3, tempDirectory: t }
+temporal: { address: "h:1", namespace: n, profile: q, configFile: t.toml, apiKey: k, tls: true, taskQueue: tq }
+online: { namespace: on, buckets: 32, readTimeoutMs: 250 }
+registry: { table: m.r }
+definitions: [features.yaml]
+stateFolder: state
+`);
+    expect(config).toEqual({
+      configFile: '/p/moraine.yaml',
+      directory: '/p',
+      stateFolder: '/p/state',
+      defaultCatalog: 'two',
+      catalogs: new Map([
+        ['one', { type: 'sql', name: 'one', uri: '/p/rel.db', warehouse: '/abs/w1' }],
+        ['two', { type: 'sql', name: 'two', uri: '/abs/two.db', warehouse: '/abs/w 2%20' }],
+      ]),
+      storage: { roots: ['/shared', '/abs'] },
+      engine: { memoryLimitBytes: 1_610_612_736, threads: 3, tempDirectory: '/p/t' },
+      temporal: {
+        address: 'h:1',
+        namespace: 'n',
+        profile: 'q',
+        configFile: '/p/t.toml',
+        apiKey: 'k',
+        tls: true,
+        taskQueue: 'tq',
+      },
+      online: { namespace: 'on', buckets: 32, readTimeoutMs: 250 },
+      registry: { table: 'm.r' },
+      definitions: ['/p/features.yaml'],
+    });
+  });
+
+  it('replaces environment variables in values, never in structure', () => {
+    const config = parse(
+      'temporal:\n  address: ${HOST}:${PORT:-7233}\n  apiKey: "${KEY}"\nengine:\n  threads: ${N}\n',
+      {
+        HOST: 'h',
+        KEY: '1, taskQueue: stolen',
+        N: '7',
+      },
+    );
+    expect(config.temporal).toEqual({ address: 'h:7233', apiKey: '1, taskQueue: stolen', taskQueue: 'moraine' });
+    expect(config.engine.threads).toBe(7);
+  });
+
+  it('keeps a quoted number a text, an empty variable its default, and $${ literal', () => {
+    const config = parse('temporal: { taskQueue: "${Q}", namespace: "$${x}", apiKey: "${EMPTY:-d}" }', {
+      Q: '12',
+      EMPTY: '',
+    });
+    expect(config.temporal).toEqual({ taskQueue: '12', namespace: '${x}', apiKey: 'd' });
+  });
+
+  it('can be given as a value', () => {
+    const config = configFromValue({ engine: { threads: 1 } }, '/q');
+    expect(config.configFile).toBeNull();
+    expect(config.catalogs.get('local')?.warehouse).toBe('/q/warehouse');
+    expect(failure(() => configFromValue({ engin: {} } as never, '/q')).message).toBe(
+      'the configuration is not valid: unknown key engin; did you mean engine?',
+    );
+  });
+});
+
+describe('a mistake names its line', () => {
+  it.each([
+    [
+      'a: 1',
+      '/p/moraine.yaml:1: unknown key a; known keys here: catalog, catalogs, storage, engine, temporal, online, registry, definitions, stateFolder',
+    ],
+    [
+      '# c\nengine:\n  threads: 2\n  memorylimit: 1GB\n',
+      '/p/moraine.yaml:4: unknown key engine.memorylimit; did you mean memoryLimit?',
+    ],
+    [
+      'catalogs:\n  a:\n    type: sql\n    warehose: x\n',
+      '/p/moraine.yaml:4: unknown key catalogs.a.warehose; did you mean warehouse?',
+    ],
+    ['engine:\n  threads: many\n', '/p/moraine.yaml:2: engine.threads: expected number, received string'],
+    ['engine:\n  memoryLimit: lots\n', '/p/moraine.yaml:2: engine.memoryLimit: must be a size such as 512MB or 2GiB'],
+    ['online:\n  buckets: 0\n', '/p/moraine.yaml:2: online.buckets: expected number to be >=1'],
+    [
+      'storage:\n  roots:\n    - a\n    - s3://b/c\n',
+      '/p/moraine.yaml:4: storage.roots.1: must be a folder or file of this machine',
+    ],
+    [
+      'catalogs:\n  a: { uri: "postgresql://h/d" }\n',
+      '/p/moraine.yaml:2: catalogs.a.uri: must be a SQLite file: a path, or sqlite:///PATH',
+    ],
+    [
+      'catalogs:\n  "a/b": {}\n',
+      '/p/moraine.yaml:2: catalogs.a/b: a catalog name has only letters, digits, "_" and "-"',
+    ],
+    ['catalogs: {}', '/p/moraine.yaml:1: catalogs: there must be at least one'],
+    ['catalogs: { a: {} }\n\ncatalog: b\n', '/p/moraine.yaml:3: catalog: b is not one of the catalogs: a'],
+    [
+      'x: [1',
+      '/p/moraine.yaml:1: not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]',
+    ],
+    ['engine: {}\nengine: {}\n', '/p/moraine.yaml:2: not valid YAML: Map keys must be unique'],
+    ['- a\n', '/p/moraine.yaml:1: the file: expected object, received array'],
+    [
+      'temporal:\n  address: a\n  apiKey: ${NOPE}\n',
+      '/p/moraine.yaml:3: environment variable NOPE is not set; set it, or give a default: ${NOPE:-default}',
+    ],
+    [
+      'temporal:\n  apiKey: "${a b}"\n',
+      '/p/moraine.yaml:2: ${a b} is not a reference to an environment variable; write ${NAME} or ${NAME:-default}',
+    ],
+  ])('%j', (text, message) => {
+    expect(failure(() => parse(text))).toEqual({ code: 'CONFIG_INVALID', message });
+  });
+
+  it('and every mistake is named at once', () => {
+    expect(failure(() => parse('engin: {}\nonline:\n  bucket: 3\n')).message.split('\n')).toEqual([
+      '/p/moraine.yaml:1: unknown key engin; did you mean engine?',
+      '/p/moraine.yaml:3: unknown key online.bucket; did you mean buckets?',
+    ]);
+  });
+});
+
+describe('finding moraine.yaml', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'moraine-config-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it('looks here and above', () => {
+    mkdirSync(join(folder, 'a/b'), { recursive: true });
+    writeFileSync(join(folder, 'moraine.yaml'), 'online: { buckets: 3 }');
+    const config = loadConfig({ cwd: join(folder, 'a/b') });
+    expect(config.configFile).toBe(join(folder, 'moraine.yaml'));
+    expect(config.directory).toBe(folder);
+  });
+
+  it('says what to do when there is none', () => {
+    expect(failure(() => loadConfig({ cwd: folder }))).toEqual({
+      code: 'CONFIG_NOT_FOUND',
+      message: `no moraine.yaml in ${folder} or any folder above it; run \`moraine init DIR\` to make a project, or pass --config FILE`,
+    });
+    expect(failure(() => loadConfig({ cwd: folder, configFile: 'x.yaml' })).message).toBe(
+      `cannot read the configuration ${join(folder, 'x.yaml')}: there is no such file; check --config`,
+    );
+  });
+});
+
+describe('sizes', () => {
+  it.each([
+    ['1', 1],
+    ['512MB', 512_000_000],
+    ['512 mib', 536_870_912],
+    ['1.5GiB', 1_610_612_736],
+    ['2TB', 2_000_000_000_000],
+    ['0', undefined],
+    ['-1GB', undefined],
+    ['1XB', undefined],
+    ['', undefined],
+    ['GB', undefined],
+  ])('%j', (text, bytes) => {
+    expect(parseByteSize(text)).toBe(bytes);
+  });
+});
