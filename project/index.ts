@@ -1,0 +1,3 @@
+/** The composition root: one configuration made into the parts that every command, activity and library call uses. */
+export { type OpenProjectOptions, openProject } from './open-project.js';
+export type { Project, ResolvedTableName } from './project.js';

@@ -1,0 +1,142 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Catalog } from '../catalogs/index.js';
+import { parseTableName } from '../catalogs/index.js';
+import { type ConfigInput, configFromValue, loadConfig, type MoraineConfig, nearestName } from '../config/index.js';
+import type { Engine } from '../engine/index.js';
+import { MoraineError } from '../errors/index.js';
+import { type FileIO, LocalFileIO } from '../storage/index.js';
+import type { Project } from './project.js';
+
+export interface OpenProjectOptions {
+  /** Where to look for `moraine.yaml`, here or above; the working directory unless given. */
+  readonly cwd?: string;
+  /** The configuration file itself. */
+  readonly configFile?: string;
+  /** The configuration as a value, instead of a file; its relative paths start at `cwd`. */
+  readonly config?: ConfigInput | MoraineConfig;
+  /** Folders besides the storage roots that the query engine may read: those of input and output files. */
+  readonly fileFolders?: readonly string[];
+}
+
+/**
+ * Opens a project. Nothing is read or created but the configuration until a part is asked for.
+ *
+ * @throws `CONFIG_NOT_FOUND`, `CONFIG_INVALID`
+ */
+export async function openProject(options: OpenProjectOptions = {}): Promise<Project> {
+  const config = configOf(options);
+  const io = new LocalFileIO({ roots: [...config.storage.roots], createRoots: true });
+  const catalogs = new CatalogSet(config, io);
+  const engine = new EngineSlot(config, options.fileFolders ?? []);
+  return {
+    config,
+    io,
+    registryTable: parseTableName(config.registry.table).identifier,
+    catalog: (name) => catalogs.open(name ?? config.defaultCatalog),
+    engine: () => engine.open(),
+    resolveTable: async (name) => {
+      const parsed = parseTableName(name);
+      return { catalog: await catalogs.open(parsed.catalog ?? config.defaultCatalog), identifier: parsed.identifier };
+    },
+    close: async () => {
+      const results = await Promise.allSettled([catalogs.close(), engine.close()]);
+      const failed = results.find((result) => result.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
+    },
+  };
+}
+
+function configOf(options: OpenProjectOptions): MoraineConfig {
+  const { config, configFile, cwd } = options;
+  if (config === undefined) {
+    return loadConfig({ ...(cwd === undefined ? {} : { cwd }), ...(configFile === undefined ? {} : { configFile }) });
+  }
+  return isResolved(config) ? config : configFromValue(config, cwd ?? '.');
+}
+
+function isResolved(config: ConfigInput | MoraineConfig): config is MoraineConfig {
+  return 'defaultCatalog' in config;
+}
+
+/** The catalogs of a configuration, each opened at most once. */
+class CatalogSet {
+  readonly #config: MoraineConfig;
+  readonly #io: FileIO;
+  readonly #open = new Map<string, Promise<Catalog>>();
+
+  constructor(config: MoraineConfig, io: FileIO) {
+    this.#config = config;
+    this.#io = io;
+  }
+
+  open(name: string): Promise<Catalog> {
+    let catalog = this.#open.get(name);
+    if (catalog === undefined) {
+      catalog = this.#openNew(name);
+      this.#open.set(name, catalog);
+      // A catalog that could not be opened may be asked for again.
+      catalog.catch(() => this.#open.delete(name));
+    }
+    return catalog;
+  }
+
+  async #openNew(name: string): Promise<Catalog> {
+    const config = this.#config.catalogs.get(name);
+    if (config === undefined) {
+      const names = [...this.#config.catalogs.keys()];
+      const near = nearestName(name, names);
+      const advice = near === undefined ? `the catalogs are ${names.join(', ')}` : `did you mean ${near}?`;
+      throw new MoraineError('INVALID_ARGUMENT', `there is no catalog ${JSON.stringify(name)}; ${advice}`);
+    }
+    const { openSqlCatalog } = await import('../catalogs/index.js');
+    return openSqlCatalog({ name, uri: config.uri, warehouse: config.warehouse, io: this.#io });
+  }
+
+  async close(): Promise<void> {
+    const open = [...this.#open.values()];
+    this.#open.clear();
+    await Promise.all(open.map(async (catalog) => (await catalog).close()));
+  }
+}
+
+/** The query engine, opened when first needed. Its temporary folder is its own: two processes must not share one. */
+class EngineSlot {
+  readonly #config: MoraineConfig;
+  readonly #fileFolders: readonly string[];
+  readonly #tempDirectory: string;
+  #engine: Promise<Engine> | undefined;
+
+  constructor(config: MoraineConfig, fileFolders: readonly string[]) {
+    this.#config = config;
+    this.#fileFolders = fileFolders;
+    this.#tempDirectory = join(config.engine.tempDirectory, `engine-${process.pid}-${crypto.randomUUID()}`);
+  }
+
+  open(): Promise<Engine> {
+    this.#engine ??= this.#openNew();
+    return this.#engine;
+  }
+
+  async #openNew(): Promise<Engine> {
+    await mkdir(this.#tempDirectory, { recursive: true });
+    const { openEngine } = await import('../engine/index.js');
+    return openEngine({
+      memoryLimitBytes: this.#config.engine.memoryLimitBytes,
+      threads: this.#config.engine.threads,
+      tempDirectory: this.#tempDirectory,
+      allowedDirectories: [...this.#config.storage.roots, ...this.#fileFolders],
+    });
+  }
+
+  async close(): Promise<void> {
+    const engine = this.#engine;
+    if (engine === undefined) return;
+    this.#engine = undefined;
+    try {
+      await (await engine).close();
+    } finally {
+      await rm(this.#tempDirectory, { recursive: true, force: true });
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import type { Catalog, TableIdentifier } from '../catalogs/index.js';
+import type { MoraineConfig } from '../config/index.js';
+import type { Engine } from '../engine/index.js';
+import type { FileIO } from '../storage/index.js';
+
+/** A table's name and the catalog that has (or would have) it. */
+export interface ResolvedTableName {
+  readonly catalog: Catalog;
+  readonly identifier: TableIdentifier;
+}
+
+/** An open project. Catalogs and the engine are opened when first asked for, and closed by {@link Project.close}. */
+export interface Project {
+  readonly config: MoraineConfig;
+  /** Storage, restricted to `storage.roots`. */
+  readonly io: FileIO;
+  /** The registry table's name, in the default catalog. */
+  readonly registryTable: TableIdentifier;
+  /**
+   * A catalog by its name in the configuration; the default one unless named.
+   *
+   * @throws `INVALID_ARGUMENT` listing the catalogs if there is none of that name
+   */
+  catalog(name?: string): Promise<Catalog>;
+  /** The one query engine of this process. */
+  engine(): Promise<Engine>;
+  /**
+   * The catalog and identifier of `[CATALOG/]NS.TABLE`. Whether the table exists is not looked at.
+   *
+   * @throws `INVALID_ARGUMENT` if the name cannot be read or names an unknown catalog
+   */
+  resolveTable(name: string): Promise<ResolvedTableName>;
+  /** Closes what was opened and removes the engine's temporary files. May be called twice. */
+  close(): Promise<void>;
+}
