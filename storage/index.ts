@@ -1,2 +1,4 @@
 /** Storage: one `FileIO` interface and its implementations. */
 export type { FileIO, FileStatus } from './file-io.js';
+export { LocalFileIO, type LocalFileIOOptions } from './local-file-io.js';
+export { normalizeLocation } from './location.js';

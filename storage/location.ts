@@ -1,0 +1,44 @@
+/** Spelling of locations: which texts name a local file, and which file they name. */
+import { MoraineError } from '../errors/index.js';
+
+const SCHEME = /^([A-Za-z][A-Za-z0-9+.-]*):/;
+
+/** A location as it may stand in a message: short, and without characters that would disturb a terminal. */
+export function printableLocation(location: string): string {
+  const text = JSON.stringify(location);
+  return text.length > 300 ? `${text.slice(0, 300)}..."` : text;
+}
+
+function refused(location: string, reason: string): MoraineError {
+  return new MoraineError('LOCATION_REFUSED', `Location ${printableLocation(location)} is refused: ${reason}.`, {
+    details: { location },
+  });
+}
+
+function stripFileScheme(location: string): string {
+  const scheme = SCHEME.exec(location);
+  if (scheme === null) return location;
+  if (scheme[1]?.toLowerCase() !== 'file') {
+    throw refused(location, `the scheme "${scheme[1] ?? ''}" is not supported; only local files are`);
+  }
+  const rest = location.slice(scheme[0].length);
+  if (!rest.startsWith('//')) return rest;
+  if (!rest.startsWith('///')) throw refused(location, 'a file location must not name a host');
+  return rest.slice(2);
+}
+
+/**
+ * The absolute path that a location means. `file:/p`, `file://` + `/p`, `file:///p` and `/p` are the same file; what
+ * follows the scheme is the literal path (nothing is percent-decoded). Empty and `.` segments are dropped; `..` is kept,
+ * because only the file system knows what it means behind a symbolic link.
+ * @throws MoraineError `LOCATION_REFUSED` for another scheme, a host, a relative path or a NUL character
+ */
+export function normalizeLocation(location: string): string {
+  if (location.includes('\0')) throw refused(location, 'it contains a NUL character');
+  const path = stripFileScheme(location);
+  if (!path.startsWith('/')) throw refused(location, 'it is not an absolute path');
+  return `/${path
+    .split('/')
+    .filter((segment) => segment !== '' && segment !== '.')
+    .join('/')}`;
+}
