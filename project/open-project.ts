@@ -17,6 +17,8 @@ export interface OpenProjectOptions {
   readonly config?: ConfigInput | MoraineConfig;
   /** Folders besides the storage roots that the query engine may read: those of input and output files. */
   readonly fileFolders?: readonly string[];
+  /** Whether missing storage roots are made when first used; true unless given. */
+  readonly createRoots?: boolean;
 }
 
 /**
@@ -26,7 +28,7 @@ export interface OpenProjectOptions {
  */
 export async function openProject(options: OpenProjectOptions = {}): Promise<Project> {
   const config = configOf(options);
-  const io = new LocalFileIO({ roots: [...config.storage.roots], createRoots: true });
+  const io = new LocalFileIO({ roots: [...config.storage.roots], createRoots: options.createRoots ?? true });
   const catalogs = new CatalogSet(config, io);
   const engine = new EngineSlot(config, options.fileFolders ?? []);
   return {

@@ -1,0 +1,24 @@
+import type { Command } from 'commander';
+import { type ActionRunner, does, withExamples } from '../define.js';
+
+/** `init` and `apply`. */
+export function declareDefinitionCommands(program: Command, runner: ActionRunner): void {
+  const init = program
+    .command('init')
+    .description('Make a project: a configuration, example definitions and example data. Nothing is overwritten.')
+    .argument('<dir>', 'the folder, created if it does not exist');
+  withExamples(init, 'init shop && cd shop');
+  does(init, runner, async () => (await import('../actions/init.js')).init);
+
+  const apply = program
+    .command('apply')
+    .description(
+      'Register definitions: print what will change, then change it. Definitions that are not in the files are left alone.',
+    )
+    .argument('[file...]', 'YAML, JSON, JavaScript or TypeScript files (default: `definitions` of the configuration)')
+    .option('--dry-run', 'stop after printing what would change')
+    .option('--prune', 'also remove registered definitions that are not in the files')
+    .option('--json', 'print the plan as JSON');
+  withExamples(apply, 'apply', 'apply features.yaml --dry-run', 'apply features.ts --prune');
+  does(apply, runner, async () => (await import('../actions/apply.js')).apply);
+}

@@ -1,0 +1,28 @@
+import type { Command } from 'commander';
+import { type ActionRunner, does, withExamples } from '../define.js';
+
+/** `dev`, `worker` and `doctor`. */
+export function declareProcessCommands(program: Command, runner: ActionRunner): void {
+  const dev = program
+    .command('dev')
+    .description(
+      'Run a Temporal server and a worker for this project until Ctrl-C, and print the address of the web UI.',
+    )
+    .option('--json', 'print the addresses as JSON');
+  withExamples(dev, 'dev');
+  does(dev, runner, async () => (await import('../actions/dev.js')).dev);
+
+  const worker = program
+    .command('worker')
+    .description('Run a worker on the configured Temporal server until Ctrl-C.')
+    .option('--task-queue <name>', 'the task queue (default: temporal.taskQueue of the configuration)');
+  withExamples(worker, 'worker');
+  does(worker, runner, async () => (await import('../actions/worker.js')).worker);
+
+  const doctor = program
+    .command('doctor')
+    .description('Check what Moraine needs on this machine and in this project.')
+    .option('--json', 'print JSON');
+  withExamples(doctor, 'doctor');
+  does(doctor, runner, async () => (await import('../actions/doctor.js')).doctor);
+}

@@ -1,0 +1,46 @@
+import { MoraineError } from '../errors/index.js';
+import { type OpenProjectOptions, openProject, type Project } from '../project/index.js';
+import { type Output, toJson } from './output.js';
+import type { Progress } from './progress.js';
+
+/** Options that every command takes. */
+export interface GlobalOptions {
+  readonly config?: string;
+  readonly verbose?: boolean;
+}
+
+/** What a command gets from the process that it runs in. */
+export interface CommandContext {
+  readonly globals: GlobalOptions;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+  readonly stdout: Output;
+  /** A line for people, on standard error. */
+  note(text: string): void;
+  readonly progress: Progress;
+}
+
+/** Opens the project of `--config` or of this folder, runs `work`, and closes the project whatever happens. */
+export async function withProject<T>(
+  context: CommandContext,
+  work: (project: Project) => Promise<T>,
+  options: Pick<OpenProjectOptions, 'fileFolders'> = {},
+): Promise<T> {
+  const { config } = context.globals;
+  const project = await openProject({ ...options, ...(config === undefined ? {} : { configFile: config }) });
+  try {
+    return await work(project);
+  } finally {
+    await project.close();
+  }
+}
+
+/** One JSON value on one line. */
+export function printJson(context: CommandContext, value: unknown): Promise<void> {
+  return context.stdout.write(`${toJson(value)}\n`);
+}
+
+/** @throws `CANCELLED` after Ctrl-C */
+export function throwIfCancelled(context: CommandContext): void {
+  if (context.signal.aborted) throw new MoraineError('CANCELLED', 'cancelled by Ctrl-C');
+}

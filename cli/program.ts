@@ -1,0 +1,45 @@
+/** Every command, argument and option of `moraine`. `docs/cli.md` is written from this. */
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { declareDefinitionCommands } from './commands/definitions.js';
+import { declareFeatureCommands } from './commands/features.js';
+import { declareProcessCommands } from './commands/processes.js';
+import { declareTableCommands } from './commands/table.js';
+import { declareWorkflowCommands } from './commands/workflow.js';
+import type { ActionRunner } from './define.js';
+
+function packageVersion(): string {
+  for (const place of ['../package.json', '../../package.json']) {
+    try {
+      return (JSON.parse(readFileSync(new URL(place, import.meta.url), 'utf8')) as { version: string }).version;
+    } catch {
+      // The source tree and the built one differ in depth.
+    }
+  }
+  return 'unknown';
+}
+
+/** @param runner runs a command's action */
+export function buildProgram(runner: ActionRunner): Command {
+  const program = new Command('moraine')
+    .description('Keeps machine-learning features fresh in Apache Iceberg.')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .option('--config <file>', 'the configuration (default: moraine.yaml here or in a folder above)')
+    .option('--verbose', 'show where an error came from')
+    .helpOption('-h, --help', 'show help')
+    .helpCommand(false)
+    .configureHelp({ showGlobalOptions: true, helpWidth: 100 })
+    .addHelpText(
+      'after',
+      `
+Tables are [CATALOG/]NAMESPACE.TABLE; a name with a dot in it is written in double quotes.
+Times are ISO-8601, UTC unless they have an offset. Ranges hold their start and not their end.
+Run \`moraine COMMAND --help\` for a command's options and examples.`,
+    );
+  declareDefinitionCommands(program, runner);
+  declareFeatureCommands(program, runner);
+  declareTableCommands(program, runner);
+  declareProcessCommands(program, runner);
+  declareWorkflowCommands(program, runner);
+  return program;
+}

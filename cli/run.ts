@@ -1,0 +1,103 @@
+import { Command, CommanderError } from 'commander';
+import { MoraineError } from '../errors/index.js';
+import type { CommandContext, GlobalOptions } from './context.js';
+import { OutputClosedError, streamOutput } from './output.js';
+import { buildProgram } from './program.js';
+import { createProgress } from './progress.js';
+import { asMoraineError, exitCodeOf, renderError } from './render-error.js';
+
+/** The exit code of a process that a second Ctrl-C ended. */
+const EXIT_INTERRUPTED = 130;
+
+/**
+ * Runs the command line.
+ *
+ * @param args the arguments after `moraine`
+ * @returns the exit code, from the error table
+ */
+export async function runCli(args: readonly string[]): Promise<number> {
+  const stdout = streamOutput(process.stdout);
+  // A closed standard error must not end the work.
+  process.stderr.on('error', () => undefined);
+  const progress = createProgress(process.stderr);
+  const cancellation = cancelOnSignals();
+  let shown: { readonly verbose: boolean; readonly json: boolean } = { verbose: false, json: false };
+  let helpText = '';
+  const program = buildProgram((command, operands, action) => {
+    const globals = command.optsWithGlobals<GlobalOptions & { readonly json?: boolean }>();
+    shown = { verbose: globals.verbose === true, json: globals.json === true };
+    const context: CommandContext = {
+      globals,
+      signal: cancellation.signal,
+      stdout,
+      note: (text) => {
+        progress.clear();
+        process.stderr.write(`${text}\n`);
+      },
+      progress,
+    };
+    return action(context, operands, command.opts() as never);
+  });
+  configureOutput(program, (text) => {
+    helpText += text;
+  });
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return 0;
+  } catch (error) {
+    progress.clear();
+    if (error instanceof OutputClosedError) return 0;
+    if (error instanceof CommanderError) return await usage(error, helpText, stdout);
+    const known = cancellation.signal.aborted ? cancelled(error) : asMoraineError(error);
+    process.stderr.write(renderError(known, shown));
+    return exitCodeOf(known);
+  } finally {
+    cancellation.stop();
+  }
+}
+
+/** Commander's own messages are collected: they are shown as one sentence, and its help on standard output. */
+function configureOutput(program: Command, collect: (text: string) => void): void {
+  const configure = (command: Command): void => {
+    command.exitOverride().configureOutput({ writeErr: collect, writeOut: collect });
+    command.commands.forEach(configure);
+  };
+  configure(program);
+}
+
+async function usage(error: CommanderError, helpText: string, stdout: CommandContext['stdout']): Promise<number> {
+  if (error.code === 'commander.help' || error.exitCode === 0) {
+    await stdout.write(helpText).catch(() => undefined);
+    return 0;
+  }
+  const sentence = error.message
+    .replace(/^error: /, '')
+    .replace(/\n\(Did you mean (.*)\)$/, '; did you mean $1')
+    .replaceAll('\n', ' ');
+  const known = new MoraineError('INVALID_ARGUMENT', sentence);
+  process.stderr.write(`error: ${sentence} [${known.code}]\n  Run the command with --help to see its arguments.\n`);
+  return exitCodeOf(known);
+}
+
+/** After Ctrl-C whatever failed, failed because of it, unless it says otherwise. */
+function cancelled(error: unknown): MoraineError {
+  const known = asMoraineError(error);
+  return known.code === 'INTERNAL' ? new MoraineError('CANCELLED', 'cancelled', { cause: error }) : known;
+}
+
+/** The first SIGINT, SIGTERM or SIGHUP cancels the work; the second ends the process. */
+function cancelOnSignals(): { readonly signal: AbortSignal; stop(): void } {
+  const controller = new AbortController();
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const onSignal = (): void => {
+    if (controller.signal.aborted) process.exit(EXIT_INTERRUPTED);
+    controller.abort(new MoraineError('CANCELLED', 'cancelled by a signal'));
+  };
+  for (const name of signals) process.on(name, onSignal);
+  return {
+    signal: controller.signal,
+    stop: () => {
+      for (const name of signals) process.off(name, onSignal);
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import { MoraineError } from '../errors/index.js';
+import type { TableMetadata } from '../iceberg/index.js';
+import { selectSnapshot } from '../tables/index.js';
+import { parseTimeUs } from './time.js';
+
+/** `--snapshot`, `--ref` and `--as-of`; at most one of them is given. */
+export interface SnapshotOptions {
+  readonly snapshot?: string;
+  readonly ref?: string;
+  readonly asOf?: string;
+}
+
+const MAX_LONG = 2n ** 63n - 1n;
+
+function parseSnapshotId(text: string): bigint {
+  const id = /^-?\d{1,19}$/.test(text) ? BigInt(text) : undefined;
+  if (id !== undefined && id <= MAX_LONG && id >= -MAX_LONG - 1n) return id;
+  throw new MoraineError(
+    'INVALID_ARGUMENT',
+    `--snapshot ${JSON.stringify(text)}: not a snapshot id; see \`moraine table history\``,
+  );
+}
+
+/** The snapshot and schema that the options ask for; the current ones without any. */
+export function chooseSnapshot(metadata: TableMetadata, options: SnapshotOptions): ReturnType<typeof selectSnapshot> {
+  if (options.snapshot !== undefined)
+    return selectSnapshot(metadata, { snapshotId: parseSnapshotId(options.snapshot) });
+  if (options.ref !== undefined) return selectSnapshot(metadata, { ref: options.ref });
+  if (options.asOf === undefined) return selectSnapshot(metadata, {});
+  // The log has milliseconds: the last entry at or before a time is the last at or before its millisecond.
+  const us = parseTimeUs(options.asOf, '--as-of');
+  const asOfMs = us >= 0n ? us / 1000n : (us - 999n) / 1000n;
+  return selectSnapshot(metadata, { asOfMs });
+}
