@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
-import { MoraineError } from '../errors/index.js';
+import { ERROR_TABLE, MoraineError } from '../errors/index.js';
 import type { CommandContext, GlobalOptions } from './context.js';
-import { OutputClosedError, streamOutput } from './output.js';
+import { OutputClosedError, printable, streamOutput } from './output.js';
 import { buildProgram } from './program.js';
 import { createProgress } from './progress.js';
 import { asMoraineError, exitCodeOf, renderError } from './render-error.js';
@@ -47,7 +47,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
   } catch (error) {
     progress.clear();
     if (error instanceof OutputClosedError) return 0;
-    if (error instanceof CommanderError) return await usage(error, helpText, stdout);
+    if (error instanceof CommanderError) return await usage(error, helpText, commandPath(program, args), stdout);
     const known = cancellation.signal.aborted ? cancelled(error) : asMoraineError(error);
     process.stderr.write(renderError(known, shown));
     return exitCodeOf(known);
@@ -65,7 +65,25 @@ function configureOutput(program: Command, collect: (text: string) => void): voi
   configure(program);
 }
 
-async function usage(error: CommanderError, helpText: string, stdout: CommandContext['stdout']): Promise<number> {
+/** The words of the command that the arguments name, such as `moraine table scan`. */
+function commandPath(program: Command, args: readonly string[]): string {
+  let command = program;
+  const words = [program.name()];
+  for (const arg of args) {
+    const next = command.commands.find((child) => child.name() === arg);
+    if (next === undefined) continue;
+    command = next;
+    words.push(arg);
+  }
+  return words.join(' ');
+}
+
+async function usage(
+  error: CommanderError,
+  helpText: string,
+  command: string,
+  stdout: CommandContext['stdout'],
+): Promise<number> {
   if (error.code === 'commander.help' || error.exitCode === 0) {
     await stdout.write(helpText).catch(() => undefined);
     return 0;
@@ -74,9 +92,8 @@ async function usage(error: CommanderError, helpText: string, stdout: CommandCon
     .replace(/^error: /, '')
     .replace(/\n\(Did you mean (.*)\)$/, '; did you mean $1')
     .replaceAll('\n', ' ');
-  const known = new MoraineError('INVALID_ARGUMENT', sentence);
-  process.stderr.write(`error: ${sentence} [${known.code}]\n  Run the command with --help to see its arguments.\n`);
-  return exitCodeOf(known);
+  process.stderr.write(`error: ${printable(sentence)} [INVALID_ARGUMENT]\n  See \`${command} --help\`.\n`);
+  return ERROR_TABLE.INVALID_ARGUMENT.exitCode;
 }
 
 /** After Ctrl-C whatever failed, failed because of it, unless it says otherwise. */

@@ -5,6 +5,7 @@ import { type ActionRunner, does, withExamples } from '../define.js';
 export function declareDefinitionCommands(program: Command, runner: ActionRunner): void {
   const init = program
     .command('init')
+    .summary('Make a project.')
     .description('Make a project: a configuration, example definitions and example data. Nothing is overwritten.')
     .argument('<dir>', 'the folder, created if it does not exist');
   withExamples(init, 'init shop && cd shop');
@@ -12,6 +13,7 @@ export function declareDefinitionCommands(program: Command, runner: ActionRunner
 
   const apply = program
     .command('apply')
+    .summary('Register definitions.')
     .description(
       'Register definitions: print what will change, then change it. Definitions that are not in the files are left alone.',
     )

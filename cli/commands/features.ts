@@ -10,6 +10,7 @@ function repeated(value: string, before: readonly string[] | undefined): readonl
 export function declareFeatureCommands(program: Command, runner: ActionRunner): void {
   const materialize = program
     .command('materialize')
+    .summary('Bring the online table of a feature view up to date.')
     .description(
       'Bring the online table of a feature view up to date: what changed since the last run, or with --start a window. ' +
         'Without a Temporal server of yours, one runs here until it is done.',
@@ -26,7 +27,7 @@ export function declareFeatureCommands(program: Command, runner: ActionRunner): 
   );
   does(materialize, runner, async () => (await import('../actions/materialize.js')).materialize);
 
-  const online = program.command('online').description('Read features from online tables.');
+  const online = program.command('online').description('Read features from online tables.').helpCommand(false);
   const get = online
     .command('get')
     .description('The newest feature values of entities, with a status for each value.')
@@ -45,7 +46,7 @@ export function declareFeatureCommands(program: Command, runner: ActionRunner): 
   );
   does(get, runner, async () => (await import('../actions/online-get.js')).onlineGet);
 
-  const features = program.command('features').description('Make training sets.');
+  const features = program.command('features').description('Make training sets.').helpCommand(false);
   const historical = features
     .command('historical')
     .description('Point-in-time features: the values that were known at the time of each row of an entity file.')

@@ -5,6 +5,7 @@ import { type ActionRunner, does, withExamples } from '../define.js';
 export function declareProcessCommands(program: Command, runner: ActionRunner): void {
   const dev = program
     .command('dev')
+    .summary('Run a Temporal server and a worker until Ctrl-C.')
     .description(
       'Run a Temporal server and a worker for this project until Ctrl-C, and print the address of the web UI.',
     )
@@ -14,6 +15,7 @@ export function declareProcessCommands(program: Command, runner: ActionRunner): 
 
   const worker = program
     .command('worker')
+    .summary('Run a worker on the configured Temporal server.')
     .description('Run a worker on the configured Temporal server until Ctrl-C.')
     .option('--task-queue <name>', 'the task queue (default: temporal.taskQueue of the configuration)');
   withExamples(worker, 'worker');
@@ -21,6 +23,7 @@ export function declareProcessCommands(program: Command, runner: ActionRunner): 
 
   const doctor = program
     .command('doctor')
+    .summary('Check this machine and this project.')
     .description('Check what Moraine needs on this machine and in this project.')
     .option('--json', 'print JSON');
   withExamples(doctor, 'doctor');

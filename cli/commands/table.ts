@@ -25,7 +25,7 @@ function addRootOption(command: Command): Command {
 
 /** `table create|append|scan|show|files|history`. */
 export function declareTableCommands(program: Command, runner: ActionRunner): void {
-  const table = program.command('table').description('Create, fill and read Iceberg tables.');
+  const table = program.command('table').description('Create, fill and read Iceberg tables.').helpCommand(false);
 
   const create = table
     .command('create')

@@ -3,7 +3,10 @@ import { type ActionRunner, does, withExamples } from '../define.js';
 
 /** `workflow export|replay`. */
 export function declareWorkflowCommands(program: Command, runner: ActionRunner): void {
-  const workflow = program.command('workflow').description('Keep and replay the histories of workflow runs.');
+  const workflow = program
+    .command('workflow')
+    .description('Keep and replay the histories of workflow runs.')
+    .helpCommand(false);
 
   const exportCommand = workflow
     .command('export')
