@@ -1,16 +1,11 @@
-/** What this room needs of an engine connection; the engine's connections satisfy it. */
+/** What this room needs of an engine connection: statements, and small results read whole. */
 export interface SqlSession {
-  run(sql: string): Promise<unknown>;
-  runAndReadAll(sql: string): Promise<SqlResult>;
-}
-
-/** A result that was read whole. */
-export interface SqlResult {
-  getRows(): readonly (readonly unknown[])[];
+  run(sql: string): Promise<void>;
+  rows(sql: string): Promise<readonly (readonly unknown[])[]>;
 }
 
 /** The only value of a one-row, one-column statement. */
 export async function readScalar(session: SqlSession, sql: string): Promise<unknown> {
-  const result = await session.runAndReadAll(sql);
-  return result.getRows()[0]?.[0] ?? null;
+  const rows = await session.rows(sql);
+  return rows[0]?.[0] ?? null;
 }

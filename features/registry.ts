@@ -1,0 +1,216 @@
+/**
+ * The registry of definitions: an Iceberg table with one row per version of an object. One apply is one
+ * compare-and-swap commit; history is the table's own.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Catalog, TableIdentifier } from '../catalogs/index.js';
+import { type Connection, type Engine, quoteIdentifier, scanSql, sqlLiteral, writeParquet } from '../engine/index.js';
+import { isMoraineError, MoraineError } from '../errors/index.js';
+import { type PrimitiveType, type PrimitiveValue, type TableMetadata, UNPARTITIONED } from '../iceberg/index.js';
+import type { FileIO } from '../storage/index.js';
+import { commitAppend, loadTable, planFiles, selectSnapshot, type Table } from '../tables/index.js';
+import { type ApplyOptions, type ApplyPlan, planApply, planChangesAnything, type RegistryState } from './apply-plan.js';
+import { type DefinitionKind, type Definitions, NO_DEFINITIONS } from './definition.js';
+import { REGISTRY_SCHEMA, type RegistryRow, rowsOfPlan, stateOfRows } from './registry-rows.js';
+
+/** What the registry needs to reach its table. */
+export interface RegistryDeps {
+  readonly catalog: Catalog;
+  readonly io: FileIO;
+  readonly engine: () => Promise<Engine>;
+  /** `moraine.registry` unless configured otherwise. */
+  readonly table: TableIdentifier;
+  /** Now, in microseconds since the epoch. */
+  readonly nowUs?: () => bigint;
+}
+
+/** A point of the registry's history. */
+export interface RegistryAsOf {
+  readonly snapshotId?: bigint;
+  readonly asOfMs?: bigint;
+}
+
+/** What an apply did. */
+export interface ApplyResult {
+  readonly plan: ApplyPlan;
+  /** Snapshot of the registry afterwards; null if it is still empty. */
+  readonly snapshotId: bigint | null;
+  /** How often the plan was made anew because another apply came first. */
+  readonly replans: number;
+}
+
+/** Other applies that may come first before this one gives up. */
+const MAX_REPLANS = 50;
+
+/** Reads and changes the registry. */
+export class Registry {
+  readonly #deps: RegistryDeps;
+  #cached: { readonly metadataLocation: string; readonly state: RegistryState } | undefined;
+
+  constructor(deps: RegistryDeps) {
+    this.#deps = deps;
+  }
+
+  /** The registry now, or as it was. It is read from storage only when the table has changed. */
+  async read(asOf: RegistryAsOf = {}): Promise<RegistryState> {
+    const table = await this.#table();
+    if (table === null) return { snapshotId: null, definitions: NO_DEFINITIONS, versions: new Map() };
+    const now = asOf.snapshotId === undefined && asOf.asOfMs === undefined;
+    if (now && this.#cached?.metadataLocation === table.metadataLocation) return this.#cached.state;
+    const { rows, snapshotId } = await this.#rows(table, asOf);
+    const state = stateOfRows(rows, snapshotId);
+    if (now) this.#cached = { metadataLocation: table.metadataLocation, state };
+    return state;
+  }
+
+  /** Every version of one object, oldest first. */
+  async history(kind: DefinitionKind, name: string): Promise<readonly RegistryRow[]> {
+    const table = await this.#table();
+    if (table === null) return [];
+    const { rows } = await this.#rows(table, {});
+    return rows.filter((row) => row.kind === kind && row.name === name).sort((a, b) => a.version - b.version);
+  }
+
+  /**
+   * Brings the registry to the desired definitions in one commit. If another apply comes first, the plan is made anew
+   * on top of it, so neither is lost. Nothing is committed if nothing changes.
+   * @param check runs on every plan before it is committed, and may refuse it by throwing
+   * @throws DEFINITION_INVALID, COMMIT_STATE_UNKNOWN, COMMIT_CONFLICT (too many other applies)
+   */
+  async apply(
+    desired: Definitions,
+    options: ApplyOptions & { readonly dryRun?: boolean; readonly check?: (plan: ApplyPlan) => Promise<void> } = {},
+  ): Promise<ApplyResult> {
+    for (let replans = 0; replans <= MAX_REPLANS; replans++) {
+      const plan = planApply(await this.read(), desired, options);
+      await options.check?.(plan);
+      if (options.dryRun === true || !planChangesAnything(plan))
+        return { plan, snapshotId: plan.base.snapshotId, replans };
+      const snapshotId = await this.#commit(plan);
+      if (snapshotId !== null) return { plan, snapshotId, replans };
+    }
+    throw new MoraineError(
+      'COMMIT_CONFLICT',
+      `The registry was changed by others ${MAX_REPLANS} times while applying; nothing was applied.`,
+    );
+  }
+
+  /** Commits a plan on the state it was made from; null if the registry has changed since. */
+  async #commit(plan: ApplyPlan): Promise<bigint | null> {
+    const table = (await this.#table()) ?? (await this.#create());
+    const rows = rowsOfPlan(plan, this.#deps.nowUs?.() ?? BigInt(Date.now()) * 1000n);
+    const engine = await this.#deps.engine();
+    const attempt = randomUUID();
+    const folder = await this.#deps.io.prepareFolder(`${table.metadata.location}/data`);
+    const files = await engine.withConnection((connection) =>
+      writeParquet(connection, {
+        select: rowsSql(rows),
+        schema: REGISTRY_SCHEMA,
+        spec: UNPARTITIONED,
+        folder,
+        namePrefix: attempt,
+      }),
+    );
+    try {
+      const result = await commitAppend(table, {
+        files,
+        run: { key: `apply-${attempt}` },
+        validate: (base) => assertUnchanged(base, plan.base.snapshotId),
+      });
+      return result.snapshotId;
+    } catch (error) {
+      if (!isMoraineError(error, 'COMMIT_CONFLICT')) throw error;
+      for (const file of files) await this.#deps.io.delete(file.filePath);
+      return null;
+    }
+  }
+
+  async #table(): Promise<Table | null> {
+    const { catalog, io, table } = this.#deps;
+    try {
+      return await loadTable(catalog, io, table);
+    } catch (error) {
+      if (isMoraineError(error, 'TABLE_NOT_FOUND', 'NAMESPACE_NOT_FOUND')) return null;
+      throw error;
+    }
+  }
+
+  async #create(): Promise<Table> {
+    const { catalog, io, table } = this.#deps;
+    await ignoring('NAMESPACE_ALREADY_EXISTS', () => catalog.createNamespace(table.namespace));
+    await ignoring('TABLE_ALREADY_EXISTS', () => catalog.createTable(table, { schema: REGISTRY_SCHEMA }));
+    return await loadTable(catalog, io, table);
+  }
+
+  async #rows(table: Table, asOf: RegistryAsOf): Promise<{ rows: readonly RegistryRow[]; snapshotId: bigint | null }> {
+    const { snapshot, schema } = selectSnapshot(table.metadata, asOf);
+    if (snapshot === null) return { rows: [], snapshotId: null };
+    const plan = await planFiles(table, { snapshot, schema });
+    const files = await Promise.all(
+      plan.files.map(async ({ file }) => ({
+        path: await this.#deps.io.resolve(file.filePath),
+        recordCount: file.recordCount,
+      })),
+    );
+    const engine = await this.#deps.engine();
+    const rows = await engine.withConnection((connection) =>
+      readRows(connection, scanSql({ schema: REGISTRY_SCHEMA, files })),
+    );
+    return { rows, snapshotId: snapshot.snapshotId };
+  }
+}
+
+function assertUnchanged(base: TableMetadata, snapshotId: bigint | null): void {
+  if (base.currentSnapshotId === snapshotId) return;
+  throw new MoraineError('COMMIT_CONFLICT', 'The registry was changed by another apply.');
+}
+
+async function ignoring(
+  code: 'NAMESPACE_ALREADY_EXISTS' | 'TABLE_ALREADY_EXISTS',
+  action: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await action();
+  } catch (error) {
+    if (!isMoraineError(error, code)) throw error;
+  }
+}
+
+async function readRows(connection: Connection, relation: string): Promise<readonly RegistryRow[]> {
+  const columns = REGISTRY_SCHEMA.fields.map((field) =>
+    field.name === 'applied_at' ? 'epoch_us(applied_at)' : quoteIdentifier(field.name),
+  );
+  const rows = await connection.rows(`SELECT ${columns.join(', ')} FROM ${relation}`);
+  return rows.map(([kind, name, version, definition, definitionHash, renamedFrom, appliedAtUs, deleted]) => ({
+    kind: kind as DefinitionKind,
+    name: name as string,
+    version: version as number,
+    definition: definition as string,
+    definitionHash: definitionHash as string,
+    renamedFrom: renamedFrom as string | null,
+    appliedAtUs: appliedAtUs as bigint,
+    deleted: deleted as boolean,
+  }));
+}
+
+function rowsSql(rows: readonly RegistryRow[]): string {
+  const names = REGISTRY_SCHEMA.fields.map((field) => quoteIdentifier(field.name)).join(', ');
+  const tuples = rows.map((row) => {
+    const values: readonly (PrimitiveValue | null)[] = [
+      row.kind,
+      row.name,
+      row.version,
+      row.definition,
+      row.definitionHash,
+      row.renamedFrom,
+      row.appliedAtUs,
+      row.deleted,
+    ];
+    return `(${REGISTRY_SCHEMA.fields.map((field, index) => nullableLiteral(field.type as PrimitiveType, values[index] ?? null)).join(', ')})`;
+  });
+  return `SELECT * FROM (VALUES ${tuples.join(', ')}) AS rows(${names})`;
+}
+
+function nullableLiteral(type: PrimitiveType, value: PrimitiveValue | null): string {
+  return value === null ? 'NULL::VARCHAR' : sqlLiteral(type, value);
+}
