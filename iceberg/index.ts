@@ -1,7 +1,75 @@
 /** The table format, named as the specification names it. Pure: values in, values out. */
-export type * from './types.js';
-export type * from './partition-spec.js';
-export type * from './sort-order.js';
+
+export { civilFromDays, daysFromCivil, floorDivide, formatDate, formatTimeOfDay, formatTimestamp } from './calendar.js';
 export type * from './data-file.js';
+export {
+  isJsonArray,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  jsonObject,
+  parseJson,
+  stringifyJson,
+} from './json.js';
 export type * from './metadata.js';
+export { bucketHash } from './murmur3.js';
+export {
+  type PartitionField,
+  type PartitionSpec,
+  type PartitionTuple,
+  partitionPath,
+  partitionType,
+  partitionValueToString,
+  sourceTypeOf,
+  type Transform,
+  UNPARTITIONED,
+} from './partition-spec.js';
+export { parsePartitionSpecJson, partitionSpecToJson } from './partition-spec-json.js';
+export { MAIN_BRANCH, refByName, resolveSnapshot, type SnapshotSelection, snapshotForRef } from './refs.js';
+export {
+  allFields,
+  assignFreshIds,
+  childFields,
+  type FieldPath,
+  fieldPath,
+  findField,
+  findFieldByName,
+  highestFieldId,
+  selectColumns,
+} from './schema.js';
+export { checkSchema, parseSchema, schemaToJson } from './schema-json.js';
+export {
+  bigintToBytes,
+  bytesToBigint,
+  bytesToHex,
+  bytesToUuid,
+  deserializeValue,
+  serializeValue,
+  uuidToBytes,
+} from './single-value.js';
+export { formatDecimal, parseDecimal, valueFromJson, valueToJson } from './single-value-json.js';
+export {
+  ancestors,
+  currentSchema,
+  currentSnapshot,
+  findSnapshot,
+  isAncestor,
+  schemaOfSnapshot,
+  snapshotAsOf,
+  snapshotById,
+} from './snapshot-log.js';
+export { type SortField, type SortOrder, UNSORTED } from './sort-order.js';
+export { parseSortOrder, sortOrderToJson } from './sort-order-json.js';
+export {
+  applyTransform,
+  canTransform,
+  firstCodePoints,
+  parseTransform,
+  sameTransform,
+  transformResultType,
+  transformToString,
+} from './transforms.js';
+export { parseType, sameType, typeToJson, typeToString } from './type-json.js';
+export type * from './types.js';
 export type * from './update.js';
+export { compareBytes, compareText, compareValues } from './value-order.js';

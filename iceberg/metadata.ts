@@ -19,6 +19,8 @@ export interface Snapshot {
   readonly schemaId?: number;
   readonly firstRowId?: bigint;
   readonly addedRows?: bigint;
+  /** Members that are not known here, as parsed, written back unchanged. */
+  readonly otherFields?: ReadonlyMap<string, unknown>;
 }
 
 /** A named pointer to a snapshot. */
@@ -43,6 +45,7 @@ export interface MetadataLogEntry {
 /** A table's whole metadata, immutable. 64-bit numbers are exact; fields that are not known here are kept as they came. */
 export interface TableMetadata {
   readonly formatVersion: 1 | 2 | 3;
+  /** Empty in v1 metadata without one. */
   readonly tableUuid: string;
   readonly location: string;
   readonly lastSequenceNumber: bigint;

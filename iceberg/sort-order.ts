@@ -13,3 +13,6 @@ export interface SortOrder {
   readonly orderId: number;
   readonly fields: readonly SortField[];
 }
+
+/** The order of tables whose files are in no order. */
+export const UNSORTED: SortOrder = { orderId: 0, fields: [] };

@@ -89,4 +89,6 @@ export interface Schema {
   readonly fields: readonly NestedField[];
   /** Ids of the fields that identify a row (may be empty). */
   readonly identifierFieldIds: readonly number[];
+  /** Members that are not known here, as parsed, written back unchanged. */
+  readonly otherFields?: ReadonlyMap<string, unknown>;
 }
