@@ -1,0 +1,1 @@
+export { type LocalServer, type LocalServerOptions, startOrJoinLocalServer } from './local-server.js';

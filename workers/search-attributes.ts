@@ -1,0 +1,48 @@
+import type { Connection } from '@temporalio/client';
+import type { NativeConnection } from '@temporalio/worker';
+
+/** The search attributes of our runs, of type Keyword. */
+export const SEARCH_ATTRIBUTES = ['MoraineView', 'MoraineTable'] as const;
+
+/** `INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */
+const KEYWORD = 2;
+
+/** Whether the namespace has all of our search attributes, so that a run may set them. */
+export async function hasSearchAttributes(
+  connection: Connection | NativeConnection,
+  namespace: string,
+): Promise<boolean> {
+  try {
+    return (await missing(connection, namespace)).length === 0;
+  } catch {
+    return false; // not permitted to ask: a run that sets none always works
+  }
+}
+
+/**
+ * Registers our search attributes where that is permitted. Returns whether runs may set them; if not, `warn` is told
+ * why, once.
+ */
+export async function ensureSearchAttributes(
+  connection: Connection | NativeConnection,
+  namespace: string,
+  warn: (message: string) => void,
+): Promise<boolean> {
+  try {
+    const absent = await missing(connection, namespace);
+    if (absent.length === 0) return true;
+    const searchAttributes = Object.fromEntries(absent.map((name) => [name, KEYWORD]));
+    await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
+    return true;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    warn(`the search attributes ${SEARCH_ATTRIBUTES.join(', ')} could not be registered, runs go without: ${reason}`);
+    return false;
+  }
+}
+
+async function missing(connection: Connection | NativeConnection, namespace: string): Promise<string[]> {
+  const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+  const present = new Map(Object.entries(customAttributes ?? {}));
+  return SEARCH_ATTRIBUTES.filter((name) => present.get(name) !== KEYWORD);
+}
