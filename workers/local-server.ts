@@ -111,6 +111,9 @@ async function readRecord(folder: ServerFolder): Promise<ServerRecord | undefine
 async function start(folder: ServerFolder, options: LocalServerOptions): Promise<LocalServer> {
   // The last user may have gone a moment ago, and its server may still be closing the database.
   await waitForEnd(folder);
+  if (isSharedProcessAlive(folder.pipe)) {
+    throw new MoraineError('TEMPORAL_UNAVAILABLE', `an earlier Temporal server of ${folder.path} has not ended yet`);
+  }
   const cli = await findTemporalCli(options);
   const [port, uiPort] = await freePorts();
   const address = `127.0.0.1:${port}`;

@@ -27,11 +27,13 @@ async function startHolder(stateFolder: string, ...args: string[]): Promise<Star
   return { process: child, server: JSON.parse(line) as Started['server'] };
 }
 
-/** Ids of the living processes whose command line names the state folder; `except` is left out. */
-function processesOf(stateFolder: string, except?: ChildProcess): number[] {
+/** Living processes whose command line names the state folder; `except` is left out. */
+function processesOf(stateFolder: string, except?: ChildProcess): { id: number; command: string }[] {
   const lines = execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' }).split('\n');
-  const ids = lines.filter((line) => line.includes(stateFolder)).map((line) => Number.parseInt(line, 10));
-  return ids.filter((id) => id !== except?.pid);
+  return lines
+    .filter((line) => line.includes(stateFolder))
+    .map((line) => ({ id: Number.parseInt(line, 10), command: line.trim().replace(/^\d+ +/, '') }))
+    .filter(({ id }) => id !== except?.pid);
 }
 
 /** Waits until nothing of the server is left. The test's own time limit bounds the wait. */
@@ -112,7 +114,8 @@ describe('the local Temporal server', () => {
   test('a server that was killed is replaced by a new one on the same database', async () => {
     const stateFolder = temporaryFolder();
     const first = await startOrJoinLocalServer({ stateFolder });
-    for (const id of processesOf(stateFolder)) process.kill(id, 'SIGKILL');
+    const server = processesOf(stateFolder).find(({ command }) => !command.startsWith('/bin/sh'));
+    process.kill(server?.id ?? Number.NaN, 'SIGKILL');
     const second = await startOrJoinLocalServer({ stateFolder });
     onTestFinished(() => second.close());
     expect(second.started).toBe(true);
