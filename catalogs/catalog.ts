@@ -1,5 +1,12 @@
 /** The catalog interface: names to metadata locations, and one atomic swap. */
-import type { PartitionSpec, Schema, SortOrder, TableMetadata, TableRequirement, TableUpdate } from '../iceberg/index.js';
+import type {
+  PartitionSpec,
+  Schema,
+  SortOrder,
+  TableMetadata,
+  TableRequirement,
+  TableUpdate,
+} from '../iceberg/index.js';
 
 /** A table's name: the namespace's levels and the table's own. */
 export interface TableIdentifier {

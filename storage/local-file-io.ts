@@ -1,7 +1,7 @@
 /** Files on a local or mounted POSIX file system. */
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, link, lstat, mkdir, open, readdir, unlink } from 'node:fs/promises';
+import { type FileHandle, link, lstat, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MoraineError } from '../errors/index.js';
 import { AllowedRoots } from './allowed-roots.js';
@@ -32,10 +32,14 @@ export class LocalFileIO implements FileIO {
   }
 
   async stat(location: string): Promise<FileStatus> {
-    return this.#withFile(location, 'read', async (file) => {
-      const { size, mtimeMs } = await file.stat();
-      return { location, sizeBytes: size, modifiedMs: mtimeMs };
-    });
+    const path = await this.#allowed.resolve(location);
+    try {
+      const status = await stat(path);
+      if (!status.isFile()) throw notRegular(location);
+      return { location, sizeBytes: status.size, modifiedMs: status.mtimeMs };
+    } catch (error) {
+      throw storageError(error, 'read', location);
+    }
   }
 
   async read(location: string, options: { readonly maxBytes?: number } = {}): Promise<Uint8Array> {
@@ -122,11 +126,7 @@ export class LocalFileIO implements FileIO {
     let file: FileHandle | undefined;
     try {
       file = await open(path, READ_FLAGS);
-      if (!(await file.stat()).isFile()) {
-        throw new MoraineError('FILE_NOT_FOUND', `${printableLocation(location)} is not a regular file.`, {
-          details: { location },
-        });
-      }
+      if (!(await file.stat()).isFile()) throw notRegular(location);
       return await use(file);
     } catch (error) {
       throw storageError(error, action, location);
@@ -134,6 +134,11 @@ export class LocalFileIO implements FileIO {
       await file?.close();
     }
   }
+}
+
+function notRegular(location: string): MoraineError {
+  const message = `${printableLocation(location)} is not a regular file.`;
+  return new MoraineError('FILE_NOT_FOUND', message, { details: { location } });
 }
 
 function refusedMove(location: string): MoraineError {

@@ -1,0 +1,68 @@
+/** Table metadata files: reading with limits, writing, and the cache of both. */
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { isMoraineError, MoraineError } from '../errors/index.js';
+import { parseTableMetadata, type TableMetadata, tableMetadataToJson } from '../iceberg/index.js';
+import { type FileIO, ImmutableFileCache } from '../storage/index.js';
+
+const gunzipAsync = promisify(gunzip);
+
+/** How large a metadata file may be, as stored and once decompressed. */
+export interface MetadataLimits {
+  readonly maxBytes: number;
+  readonly maxDecompressedBytes: number;
+}
+
+export const DEFAULT_METADATA_LIMITS: MetadataLimits = { maxBytes: 64 * 2 ** 20, maxDecompressedBytes: 512 * 2 ** 20 };
+
+// Bounds the files' bytes; parsed they take about five times as much.
+const cache = new ImmutableFileCache<TableMetadata>(32 * 2 ** 20);
+
+function corrupt(location: string, cause: unknown): MoraineError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const code = isMoraineError(cause) ? cause.code : 'METADATA_CORRUPT';
+  return new MoraineError(code, `Table metadata ${JSON.stringify(location)} cannot be read: ${reason}`, {
+    details: { ...(isMoraineError(cause) ? cause.details : {}), location },
+    cause,
+  });
+}
+
+async function decompress(location: string, bytes: Uint8Array, limits: MetadataLimits): Promise<Uint8Array> {
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
+  try {
+    return await gunzipAsync(bytes, { maxOutputLength: limits.maxDecompressedBytes });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') throw corrupt(location, error);
+    const message = `Table metadata ${JSON.stringify(location)} is larger than ${limits.maxDecompressedBytes} bytes once decompressed.`;
+    throw new MoraineError('LIMIT_EXCEEDED', message, { details: { location } });
+  }
+}
+
+/**
+ * Reads a metadata file, gzip or not, past every cache.
+ * @throws MoraineError `FILE_NOT_FOUND`, `LIMIT_EXCEEDED`, `METADATA_CORRUPT`, `FORMAT_VERSION_UNSUPPORTED`, each naming the file
+ */
+export async function readTableMetadata(
+  io: FileIO,
+  location: string,
+  limits: MetadataLimits = DEFAULT_METADATA_LIMITS,
+): Promise<TableMetadata> {
+  const stored = await io.read(location, { maxBytes: limits.maxBytes });
+  const bytes = await decompress(location, stored, limits);
+  try {
+    return parseTableMetadata(bytes);
+  } catch (error) {
+    throw corrupt(location, error);
+  }
+}
+
+/** Reads a metadata file that a catalog points at; unchanged files are parsed once. */
+export async function readTableMetadataCached(io: FileIO, location: string): Promise<TableMetadata> {
+  return cache.get(io, location, () => readTableMetadata(io, location));
+}
+
+/** Writes a new metadata file; `FILE_ALREADY_EXISTS` if the name is taken. */
+export async function writeTableMetadata(io: FileIO, location: string, metadata: TableMetadata): Promise<void> {
+  await io.create(location, new TextEncoder().encode(tableMetadataToJson(metadata)));
+  await cache.put(io, location, metadata);
+}

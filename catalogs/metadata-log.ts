@@ -1,0 +1,29 @@
+/** The log of previous metadata files, and the deletion of those that fall out of it. */
+import type { TableMetadata } from '../iceberg/index.js';
+import type { FileIO } from '../storage/index.js';
+import type { LoadedTable } from './catalog.js';
+
+const DEFAULT_PREVIOUS_VERSIONS_MAX = 100;
+
+function previousVersionsMax(metadata: TableMetadata): number {
+  const value = Number(metadata.properties.get('write.metadata.previous-versions-max'));
+  return Number.isInteger(value) && value >= 1 ? value : DEFAULT_PREVIOUS_VERSIONS_MAX;
+}
+
+/** Appends the file that is being replaced to the log, bounded by `write.metadata.previous-versions-max` (100). */
+export function withMetadataLog(metadata: TableMetadata, base: LoadedTable): TableMetadata {
+  const replaced = { metadataFile: base.metadataLocation, timestampMs: base.metadata.lastUpdatedMs };
+  const metadataLog = [...base.metadata.metadataLog, replaced].slice(-previousVersionsMax(metadata));
+  return { ...metadata, metadataLog };
+}
+
+/**
+ * Deletes the metadata files that a commit dropped from the log, if `write.metadata.delete-after-commit.enabled` is
+ * true. The commit has landed: a failure here leaves an orphan and is not reported.
+ */
+export async function deleteExpiredMetadata(io: FileIO, base: TableMetadata, current: TableMetadata): Promise<void> {
+  if (current.properties.get('write.metadata.delete-after-commit.enabled') !== 'true') return;
+  const kept = new Set(current.metadataLog.map((entry) => entry.metadataFile));
+  const dropped = base.metadataLog.filter((entry) => !kept.has(entry.metadataFile));
+  await Promise.all(dropped.map((entry) => io.delete(entry.metadataFile).catch(() => undefined)));
+}

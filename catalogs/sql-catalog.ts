@@ -1,0 +1,245 @@
+/**
+ * The catalog in a SQL database: one row per table that points at its metadata file, swapped by compare-and-swap.
+ * Table and column names are those of Java's JdbcCatalog and PyIceberg, which open the same database.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { isMoraineError, MoraineError } from '../errors/index.js';
+import { applyUpdates, checkRequirements, newTableMetadata } from '../iceberg/index.js';
+import type { FileIO } from '../storage/index.js';
+import type { Catalog, CommitRequest, CreateTableRequest, LoadedTable, TableIdentifier } from './catalog.js';
+import { defaultTableLocation, nextMetadataLocation, withoutTrailingSlash } from './location-names.js';
+import { readTableMetadata, readTableMetadataCached, writeTableMetadata } from './metadata-file.js';
+import { deleteExpiredMetadata, withMetadataLog } from './metadata-log.js';
+import { prepareSqlSchema } from './sql-schema.js';
+import { SqlStore, sqlFailure, type TableKey } from './sql-store.js';
+import { SqliteDriver } from './sqlite-driver.js';
+import { formatTableName } from './table-name.js';
+
+/** What PyIceberg stores for a namespace without properties. */
+const NAMESPACE_MARKER: ReadonlyMap<string, string> = new Map([['exists', 'true']]);
+const LONGEST_NAME = 255;
+
+export interface SqlCatalogOptions {
+  readonly name: string;
+  /** `sqlite:////absolute.db`, `sqlite:///relative.db` (as SQLAlchemy writes them), or a path. */
+  readonly uri: string;
+  /** Where new tables go, unless a namespace or request says otherwise. */
+  readonly warehouse: string;
+  readonly io: FileIO;
+  /** How long a lock of another process is waited for; 10 s unless told otherwise. */
+  readonly busyTimeoutMs?: number;
+}
+
+/** Opens, and if need be creates, a SQL catalog. `CATALOG_UNAVAILABLE` if that fails. */
+export async function openSqlCatalog(options: SqlCatalogOptions): Promise<Catalog> {
+  const path = resolve(options.uri.startsWith('sqlite:///') ? options.uri.slice('sqlite:///'.length) : options.uri);
+  const { busyTimeoutMs } = options;
+  const driver = new SqliteDriver(path, busyTimeoutMs === undefined ? {} : { busyTimeoutMs });
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const version = await prepareSqlSchema(driver);
+    return new SqlCatalog(options, new SqlStore(driver, options.name, version));
+  } catch (error) {
+    throw openFailure(error, path);
+  }
+}
+
+function openFailure(error: unknown, path: string): unknown {
+  const failure = sqlFailure(error, 'read');
+  if (isMoraineError(failure)) return failure;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new MoraineError('CATALOG_UNAVAILABLE', `The SQL catalog ${path} cannot be opened: ${reason}.`, {
+    cause: error,
+  });
+}
+
+function checkName(what: string, name: string): void {
+  if (name === '' || name.length > LONGEST_NAME || name.includes('\0')) {
+    const message = `${what} ${JSON.stringify(name.slice(0, 300))} must have 1 to ${LONGEST_NAME} characters and no NUL.`;
+    throw new MoraineError('INVALID_ARGUMENT', message);
+  }
+}
+
+function namespaceKey(namespace: readonly string[]): string {
+  if (namespace.length === 0) throw new MoraineError('INVALID_ARGUMENT', 'A namespace needs at least one level.');
+  for (const level of namespace) {
+    checkName('Namespace', level);
+    if (level.includes('.')) {
+      const message = `Namespace ${JSON.stringify(level)} contains a dot, which a SQL catalog uses to separate levels.`;
+      throw new MoraineError('INVALID_ARGUMENT', message);
+    }
+  }
+  return namespace.join('.');
+}
+
+function tableKey(identifier: TableIdentifier): TableKey {
+  checkName('Table name', identifier.name);
+  return { namespace: namespaceKey(identifier.namespace), name: identifier.name };
+}
+
+class SqlCatalog implements Catalog {
+  readonly name: string;
+  readonly #warehouse: string;
+  readonly #io: FileIO;
+  readonly #store: SqlStore;
+
+  constructor(options: SqlCatalogOptions, store: SqlStore) {
+    this.name = options.name;
+    this.#warehouse = options.warehouse;
+    this.#io = options.io;
+    this.#store = store;
+  }
+
+  async listNamespaces(parent: readonly string[] = []): Promise<readonly (readonly string[])[]> {
+    if (parent.length > 0) await this.#requireNamespace(parent);
+    const children = new Map<string, readonly string[]>();
+    for (const namespace of await this.#store.namespaces()) {
+      const levels = namespace.split('.');
+      if (levels.length <= parent.length || !parent.every((level, i) => levels[i] === level)) continue;
+      const child = levels.slice(0, parent.length + 1);
+      children.set(child.join('.'), child);
+    }
+    return [...children.values()];
+  }
+
+  async namespaceExists(namespace: readonly string[]): Promise<boolean> {
+    return this.#store.namespaceExists(namespaceKey(namespace));
+  }
+
+  async createNamespace(
+    namespace: readonly string[],
+    properties: ReadonlyMap<string, string> = new Map(),
+  ): Promise<void> {
+    const key = namespaceKey(namespace);
+    const rows = new Map([...NAMESPACE_MARKER, ...properties]);
+    if ((await this.#store.namespaceExists(key)) || !(await this.#store.insertNamespace(key, rows))) {
+      throw new MoraineError('NAMESPACE_ALREADY_EXISTS', `Namespace ${key} exists already in catalog ${this.name}.`);
+    }
+  }
+
+  async loadNamespaceProperties(namespace: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    await this.#requireNamespace(namespace);
+    const rows = await this.#store.namespaceProperties(namespaceKey(namespace));
+    return new Map([...rows].filter(([key]) => !NAMESPACE_MARKER.has(key)));
+  }
+
+  async dropNamespace(namespace: readonly string[]): Promise<void> {
+    await this.#requireNamespace(namespace);
+    const key = namespaceKey(namespace);
+    if ((await this.#store.deleteNamespace(key)) > 0 || !(await this.#store.namespaceExists(key))) return;
+    throw new MoraineError('NAMESPACE_NOT_EMPTY', `Namespace ${key} still holds tables or namespaces.`);
+  }
+
+  async listTables(namespace: readonly string[]): Promise<readonly TableIdentifier[]> {
+    await this.#requireNamespace(namespace);
+    return (await this.#store.tableNames(namespaceKey(namespace))).map((name) => ({ namespace, name }));
+  }
+
+  async tableExists(identifier: TableIdentifier): Promise<boolean> {
+    return (await this.#store.metadataLocation(tableKey(identifier))) !== null;
+  }
+
+  async createTable(identifier: TableIdentifier, request: CreateTableRequest): Promise<LoadedTable> {
+    const key = tableKey(identifier);
+    await this.#requireNamespace(identifier.namespace);
+    if (await this.tableExists(identifier)) throw this.#alreadyExists(identifier);
+    const location = request.location ?? (await this.#defaultLocation(identifier));
+    const metadata = newTableMetadata({
+      ...request,
+      location: withoutTrailingSlash(location),
+      tableUuid: randomUUID(),
+      nowMs: BigInt(Date.now()),
+    });
+    const metadataLocation = nextMetadataLocation(metadata);
+    await writeTableMetadata(this.#io, metadataLocation, metadata);
+    if (!(await this.#store.insertTable(key, metadataLocation))) {
+      await this.#discard(metadataLocation);
+      throw this.#alreadyExists(identifier);
+    }
+    return { identifier, metadataLocation, metadata };
+  }
+
+  async registerTable(identifier: TableIdentifier, metadataLocation: string): Promise<LoadedTable> {
+    const key = tableKey(identifier);
+    await this.#requireNamespace(identifier.namespace);
+    const metadata = await readTableMetadata(this.#io, metadataLocation);
+    if (!(await this.#store.insertTable(key, metadataLocation))) throw this.#alreadyExists(identifier);
+    return { identifier, metadataLocation, metadata };
+  }
+
+  async loadTable(identifier: TableIdentifier): Promise<LoadedTable> {
+    const metadataLocation = await this.#store.metadataLocation(tableKey(identifier));
+    if (metadataLocation === null) throw this.#notFound(identifier);
+    return { identifier, metadataLocation, metadata: await readTableMetadataCached(this.#io, metadataLocation) };
+  }
+
+  async commitTable(identifier: TableIdentifier, request: CommitRequest): Promise<LoadedTable> {
+    const base = await this.loadTable(identifier);
+    checkRequirements(base.metadata, request.requirements);
+    const updated = applyUpdates(base.metadata, request.updates, BigInt(Date.now()));
+    const metadata = withMetadataLog(updated, base);
+    const metadataLocation = nextMetadataLocation(metadata, base.metadataLocation);
+    await writeTableMetadata(this.#io, metadataLocation, metadata);
+    await this.#swap(identifier, base.metadataLocation, metadataLocation);
+    await deleteExpiredMetadata(this.#io, base.metadata, metadata);
+    return { identifier, metadataLocation, metadata };
+  }
+
+  async dropTable(identifier: TableIdentifier): Promise<void> {
+    if (!(await this.#store.deleteTable(tableKey(identifier)))) throw this.#notFound(identifier);
+  }
+
+  async renameTable(from: TableIdentifier, to: TableIdentifier): Promise<void> {
+    await this.#requireNamespace(to.namespace);
+    const renamed = await this.#store.renameTable(tableKey(from), tableKey(to));
+    if (renamed === null) throw this.#alreadyExists(to);
+    if (!renamed) throw this.#notFound(from);
+  }
+
+  close(): Promise<void> {
+    return this.#store.close();
+  }
+
+  async #swap(identifier: TableIdentifier, from: string, to: string): Promise<void> {
+    let swapped: boolean;
+    try {
+      swapped = await this.#store.swapMetadataLocation(tableKey(identifier), from, to);
+    } catch (error) {
+      // Only where nothing can have been applied may the new metadata file go.
+      if (isMoraineError(error, 'CATALOG_UNAVAILABLE')) await this.#discard(to);
+      throw error;
+    }
+    if (swapped) return;
+    await this.#discard(to);
+    const message = `Table ${formatTableName(identifier, this.name)} was changed by another writer during the commit.`;
+    throw new MoraineError('COMMIT_CONFLICT', message, { details: { base: from } });
+  }
+
+  /** Deletes a metadata file that certainly nothing points at; if that fails it is an orphan. */
+  async #discard(metadataLocation: string): Promise<void> {
+    await this.#io.delete(metadataLocation).catch(() => undefined);
+  }
+
+  async #defaultLocation(identifier: TableIdentifier): Promise<string> {
+    const properties = await this.#store.namespaceProperties(namespaceKey(identifier.namespace));
+    return defaultTableLocation(this.#warehouse, identifier.namespace, identifier.name, properties.get('location'));
+  }
+
+  async #requireNamespace(namespace: readonly string[]): Promise<void> {
+    if (await this.namespaceExists(namespace)) return;
+    throw new MoraineError(
+      'NAMESPACE_NOT_FOUND',
+      `Namespace ${namespace.join('.')} does not exist in catalog ${this.name}.`,
+    );
+  }
+
+  #notFound(identifier: TableIdentifier): MoraineError {
+    return new MoraineError('TABLE_NOT_FOUND', `Table ${formatTableName(identifier, this.name)} does not exist.`);
+  }
+
+  #alreadyExists(identifier: TableIdentifier): MoraineError {
+    return new MoraineError('TABLE_ALREADY_EXISTS', `Table ${formatTableName(identifier, this.name)} exists already.`);
+  }
+}

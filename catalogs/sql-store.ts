@@ -1,0 +1,158 @@
+/** The rows of the SQL catalog: every statement it runs, and what its failures mean. */
+import { MoraineError } from '../errors/index.js';
+import { type SqlDriver, SqlError, type SqlParameter } from './sql-driver.js';
+
+/** A table's key: namespace levels joined with dots, and the name. */
+export interface TableKey {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+const KEY = 'catalog_name = ? AND table_namespace = ? AND table_name = ?';
+// A namespace exists if it, or one below it, has properties or tables. `substr` compares case, LIKE would not.
+const WITHIN = (column: string) => `(${column} = ? OR substr(${column}, 1, ?) = ?)`;
+
+export class SqlStore {
+  readonly #driver: SqlDriver;
+  readonly #catalog: string;
+  /** Excludes views, which share the table, where rows have a type. */
+  readonly #isTable: string;
+  readonly #hasType: boolean;
+
+  constructor(driver: SqlDriver, catalog: string, version: 'V0' | 'V1') {
+    this.#driver = driver;
+    this.#catalog = catalog;
+    this.#hasType = version === 'V1';
+    this.#isTable = this.#hasType ? " AND (iceberg_type = 'TABLE' OR iceberg_type IS NULL)" : '';
+  }
+
+  async metadataLocation(key: TableKey): Promise<string | null> {
+    const sql = `SELECT metadata_location FROM iceberg_tables WHERE ${KEY}${this.#isTable}`;
+    const [row] = await this.#query(sql, [this.#catalog, key.namespace, key.name]);
+    return row?.metadata_location ?? null;
+  }
+
+  async tableNames(namespace: string): Promise<readonly string[]> {
+    const sql = `SELECT table_name FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ?${this.#isTable} ORDER BY table_name`;
+    const rows = await this.#query(sql, [this.#catalog, namespace]);
+    return rows.map((row) => row.table_name ?? '');
+  }
+
+  /** False if the name is taken. */
+  async insertTable(key: TableKey, metadataLocation: string): Promise<boolean> {
+    const type = this.#hasType ? [', iceberg_type', ", 'TABLE'"] : ['', ''];
+    const sql = `INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name, metadata_location, previous_metadata_location${type[0]})
+      VALUES (?, ?, ?, ?, NULL${type[1]})`;
+    return this.#isUnique(this.#change(sql, [this.#catalog, key.namespace, key.name, metadataLocation]));
+  }
+
+  /** The compare-and-swap of a commit: false if the table no longer points at `from`. */
+  async swapMetadataLocation(key: TableKey, from: string, to: string): Promise<boolean> {
+    const sql = `UPDATE iceberg_tables SET metadata_location = ?, previous_metadata_location = ?
+      WHERE ${KEY}${this.#isTable} AND metadata_location = ?`;
+    return (await this.#change(sql, [to, from, this.#catalog, key.namespace, key.name, from])) === 1;
+  }
+
+  /** False if there is no such table. */
+  async deleteTable(key: TableKey): Promise<boolean> {
+    const sql = `DELETE FROM iceberg_tables WHERE ${KEY}${this.#isTable}`;
+    return (await this.#change(sql, [this.#catalog, key.namespace, key.name])) === 1;
+  }
+
+  /** Null if the new name is taken, false if there is no such table. */
+  async renameTable(from: TableKey, to: TableKey): Promise<boolean | null> {
+    const sql = `UPDATE iceberg_tables SET table_namespace = ?, table_name = ? WHERE ${KEY}${this.#isTable}`;
+    let found = false;
+    const rename = this.#change(sql, [to.namespace, to.name, this.#catalog, from.namespace, from.name]);
+    const free = await this.#isUnique(
+      rename.then((rows) => {
+        found = rows === 1;
+        return rows;
+      }),
+    );
+    return free ? found : null;
+  }
+
+  async namespaceExists(namespace: string): Promise<boolean> {
+    const below = `${namespace}.`;
+    const within = [this.#catalog, namespace, [...below].length, below];
+    const sql = `SELECT 1 AS found FROM iceberg_namespace_properties WHERE catalog_name = ? AND ${WITHIN('namespace')}
+      UNION ALL SELECT 1 FROM iceberg_tables WHERE catalog_name = ? AND ${WITHIN('table_namespace')} LIMIT 1`;
+    return (await this.#query(sql, [...within, ...within])).length > 0;
+  }
+
+  async namespaces(): Promise<readonly string[]> {
+    const sql = `SELECT namespace FROM iceberg_namespace_properties WHERE catalog_name = ?
+      UNION SELECT table_namespace FROM iceberg_tables WHERE catalog_name = ? ORDER BY 1`;
+    return (await this.#query(sql, [this.#catalog, this.#catalog])).map((row) => row.namespace ?? '');
+  }
+
+  async namespaceProperties(namespace: string): Promise<ReadonlyMap<string, string>> {
+    const sql =
+      'SELECT property_key, property_value FROM iceberg_namespace_properties WHERE catalog_name = ? AND namespace = ?';
+    const rows = await this.#query(sql, [this.#catalog, namespace]);
+    return new Map(rows.map((row) => [row.property_key ?? '', row.property_value ?? '']));
+  }
+
+  /** False if the namespace has one of these properties already. All rows or none. */
+  async insertNamespace(namespace: string, properties: ReadonlyMap<string, string>): Promise<boolean> {
+    const rows = [...properties].map(([key, value]) => [this.#catalog, namespace, key, value]);
+    const sql = `INSERT INTO iceberg_namespace_properties (catalog_name, namespace, property_key, property_value)
+      VALUES ${rows.map(() => '(?, ?, ?, ?)').join(', ')}`;
+    return this.#isUnique(this.#change(sql, rows.flat()));
+  }
+
+  /** Deletes a namespace unless it, or one below it, has tables, or one below it has properties; returns the rows deleted. */
+  async deleteNamespace(namespace: string): Promise<number> {
+    const below = `${namespace}.`;
+    const belowLength = [...below].length;
+    const sql = `DELETE FROM iceberg_namespace_properties WHERE catalog_name = ? AND namespace = ?
+      AND NOT EXISTS (SELECT 1 FROM iceberg_tables t WHERE t.catalog_name = ? AND ${WITHIN('t.table_namespace')})
+      AND NOT EXISTS (SELECT 1 FROM iceberg_namespace_properties n WHERE n.catalog_name = ? AND substr(n.namespace, 1, ?) = ?)`;
+    const tables = [this.#catalog, namespace, belowLength, below];
+    return this.#change(sql, [this.#catalog, namespace, ...tables, this.#catalog, belowLength, below]);
+  }
+
+  close(): Promise<void> {
+    return this.#driver.close();
+  }
+
+  async #query(sql: string, parameters: readonly SqlParameter[]) {
+    try {
+      return await this.#driver.query(sql, parameters);
+    } catch (error) {
+      throw sqlFailure(error, 'read');
+    }
+  }
+
+  async #change(sql: string, parameters: readonly SqlParameter[]): Promise<number> {
+    try {
+      return await this.#driver.execute(sql, parameters);
+    } catch (error) {
+      throw sqlFailure(error, 'write');
+    }
+  }
+
+  async #isUnique(change: Promise<unknown>): Promise<boolean> {
+    try {
+      await change;
+      return true;
+    } catch (error) {
+      if (error instanceof SqlError) return false;
+      throw error;
+    }
+  }
+}
+
+/** A unique violation stays a {@link SqlError}; the rest becomes what callers of a catalog see. */
+export function sqlFailure(error: unknown, access: 'read' | 'write'): unknown {
+  if (!(error instanceof SqlError) || error.failure === 'unique-violation') return error;
+  const unknown = access === 'write' && error.failure === 'unknown';
+  if (!unknown) {
+    return new MoraineError('CATALOG_UNAVAILABLE', `The SQL catalog does not answer: ${error.message}.`, {
+      cause: error,
+    });
+  }
+  const message = `The SQL catalog did not say whether a change was applied: ${error.message}.`;
+  return new MoraineError('COMMIT_STATE_UNKNOWN', message, { cause: error });
+}
