@@ -1,0 +1,79 @@
+/**
+ * What the demo's answers must be, computed by plain SQL over the raw file with a DuckDB of its own: it shares
+ * no code, no table and no connection with what it checks.
+ */
+import { DuckDBInstance } from '@duckdb/node-api';
+
+/** One hour of one airport, known at the hour's end. */
+export const HOURLY_SQL = (flights: string): string => `
+  SELECT origin,
+         date_trunc('hour', date) + INTERVAL 1 HOUR AS event_ts,
+         date_trunc('hour', date) + INTERVAL 65 MINUTE AS created,
+         count(*)::INTEGER AS flights,
+         avg(delay)::DOUBLE AS mean_delay,
+         avg(CASE WHEN delay > 15 THEN 1.0 ELSE 0.0 END)::DOUBLE AS share_delayed,
+         max(delay)::BIGINT AS longest_delay
+  FROM ${flights} GROUP BY ALL`;
+
+/** One row of an answer, as text: exact to the last digit of a double. */
+export type ExpectedRow = readonly (string | null)[];
+
+/** Plain SQL over the raw flights. */
+export class Expected {
+  readonly #instance: DuckDBInstance;
+  readonly #flights: string;
+
+  private constructor(instance: DuckDBInstance, flights: string) {
+    this.#instance = instance;
+    this.#flights = flights;
+  }
+
+  static async open(flightsPath: string): Promise<Expected> {
+    const instance = await DuckDBInstance.create(':memory:', { threads: '2' });
+    return new Expected(instance, `read_parquet('${flightsPath.replaceAll("'", "''")}')`);
+  }
+
+  async rows(sql: string): Promise<readonly ExpectedRow[]> {
+    const connection = await this.#instance.connect();
+    try {
+      await connection.run(`SET TimeZone = 'UTC'`);
+      const reader = await connection.runAndReadAll(`SELECT COLUMNS(*)::VARCHAR FROM (${sql})`);
+      return reader.getRowsJson() as ExpectedRow[];
+    } finally {
+      connection.closeSync();
+    }
+  }
+
+  async flightCount(): Promise<number> {
+    const [row] = await this.rows(`SELECT count(*) FROM ${this.#flights}`);
+    return Number(row?.[0]);
+  }
+
+  /** For each airport: the newest hour at or before `at`, without the rows that `lateSql` selects. */
+  async newestHours(at: string, lateSql: string): Promise<readonly ExpectedRow[]> {
+    return this.rows(`
+      SELECT origin, event_ts, flights, mean_delay, share_delayed, longest_delay
+      FROM (SELECT *, row_number() OVER (PARTITION BY origin ORDER BY event_ts DESC) AS place
+            FROM (${HOURLY_SQL(this.#flights)}) WHERE event_ts <= TIMESTAMP '${at}' AND NOT (${lateSql}))
+      WHERE place = 1 ORDER BY origin`);
+  }
+
+  /** For each row of the entity frame (a Parquet file with `row_id`, `origin`, `event_timestamp`): its features. */
+  async trainingRows(framePath: string, ttl: string, lateSql: string): Promise<readonly ExpectedRow[]> {
+    return this.rows(`
+      WITH hourly AS (SELECT * FROM (${HOURLY_SQL(this.#flights)}) WHERE NOT (${lateSql}))
+      SELECT frame.row_id, mean_delay, share_delayed, longest_delay, flights
+      FROM read_parquet('${framePath.replaceAll("'", "''")}') frame
+      LEFT JOIN LATERAL (
+        SELECT * FROM hourly
+        WHERE hourly.origin = frame.origin
+          AND hourly.event_ts <= frame.event_timestamp
+          AND hourly.event_ts >= frame.event_timestamp - INTERVAL '${ttl}'
+        ORDER BY hourly.event_ts DESC LIMIT 1) ON true
+      ORDER BY frame.row_id`);
+  }
+
+  close(): void {
+    this.#instance.closeSync();
+  }
+}
