@@ -1,0 +1,118 @@
+/** A plan as JSON: 64-bit numbers as strings, types as in Iceberg metadata. */
+import { z } from 'zod';
+import { MoraineError } from '../errors/index.js';
+import type { ResolvedColumn, ResolvedView } from '../features/index.js';
+import { type JsonValue, parseType, typeToJson } from '../iceberg/index.js';
+import type { MaterializationPlan, PlannedSourceFile, SourceRead } from './plan.js';
+import { parseProgress, progressToText } from './progress.js';
+
+const id = z.string().regex(/^-?\d+$/).transform(BigInt);
+const nullableId = id.nullable();
+const typeJson = z.custom<JsonValue>((value) => value !== undefined).transform((value) => parseType(value));
+const columnJson = z.object({ name: z.string(), sourceColumn: z.string(), sourceFieldId: z.number().int(), type: typeJson });
+const fileJson = z
+  .tuple([z.string(), id, id, id])
+  .transform(([path, recordCount, fileSizeInBytes, sequenceNumber]): PlannedSourceFile => ({ path, recordCount, fileSizeInBytes, sequenceNumber }));
+const readJson = z.object({ startUs: nullableId, endUs: nullableId, files: z.array(fileJson) });
+const optionalInt = z.number().int().nullable().transform((value) => value ?? undefined);
+const viewJson = z.object({
+  name: z.string(),
+  version: z.number().int(),
+  definitionHash: z.string(),
+  sourceTable: z.string(),
+  joinKeys: z.array(columnJson),
+  timestamp: columnJson,
+  created: columnJson.nullable(),
+  features: z.array(columnJson),
+  ttlUs: nullableId,
+  online: z.boolean(),
+  onlineBuckets: optionalInt,
+});
+const planJson = z.object({
+  version: z.literal(1),
+  view: viewJson,
+  kind: z.enum(['incremental', 'window', 'rebuild-buckets', 'full']),
+  reason: z.string(),
+  interval: z.object({ startUs: nullableId, endUs: nullableId }),
+  runKey: z.string(),
+  attemptId: z.string(),
+  source: z.object({ table: z.string(), tableUuid: z.string(), metadataLocation: z.string(), snapshotId: id }),
+  online: z.object({
+    identifier: z.object({ namespace: z.array(z.string()), name: z.string() }),
+    tableUuid: z.string(),
+    metadataLocation: z.string(),
+    snapshotId: nullableId,
+    progressToken: z.string(),
+    keyStrategy: z.enum(['column', 'encoded']),
+    keyColumn: z.string(),
+    buckets: z.number().int().positive(),
+  }),
+  appendReads: z.array(readJson),
+  rebuild: z
+    .object({ buckets: z.array(z.number().int()).nullable(), reads: z.array(readJson), pushedFiles: z.array(fileJson) })
+    .nullable(),
+  shards: z.array(z.object({ firstBucket: z.number().int(), lastBucket: z.number().int() })),
+  progressAfter: z.string().transform((text) => parseProgress(text).progress),
+});
+
+/** The JSON text of a plan. */
+export function planToText(plan: MaterializationPlan): string {
+  return JSON.stringify(
+    {
+      version: 1,
+      ...plan,
+      view: viewToJson(plan.view),
+      appendReads: plan.appendReads.map(readToJson),
+      rebuild:
+        plan.rebuild === null
+          ? null
+          : {
+              buckets: plan.rebuild.buckets,
+              reads: plan.rebuild.reads.map(readToJson),
+              pushedFiles: plan.rebuild.pushedFiles.map(fileToJson),
+            },
+      progressAfter: progressToText(plan.progressAfter),
+    },
+    (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value),
+  );
+}
+
+/** Reads what {@link planToText} wrote. @throws METADATA_CORRUPT if the file is something else */
+export function parsePlan(text: string, location: string): MaterializationPlan {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new MoraineError('METADATA_CORRUPT', `The materialization plan ${location} is not JSON.`, { cause: error });
+  }
+  const parsed = planJson.safeParse(json);
+  if (!parsed.success) {
+    throw new MoraineError('METADATA_CORRUPT', `The materialization plan ${location} is damaged: ${z.prettifyError(parsed.error)}`);
+  }
+  const { version: _version, ...plan } = parsed.data;
+  return plan;
+}
+
+function viewToJson(view: ResolvedView): object {
+  return {
+    ...view,
+    joinKeys: view.joinKeys.map(columnToJson),
+    timestamp: columnToJson(view.timestamp),
+    created: view.created === null ? null : columnToJson(view.created),
+    features: view.features.map(columnToJson),
+    onlineBuckets: view.onlineBuckets ?? null,
+  };
+}
+
+function columnToJson(column: ResolvedColumn): object {
+  return { ...column, type: typeToJson(column.type) };
+}
+
+function readToJson(read: SourceRead): object {
+  return { startUs: read.startUs, endUs: read.endUs, files: read.files.map(fileToJson) };
+}
+
+/** An array, because a plan may list tens of thousands of files. */
+function fileToJson(file: PlannedSourceFile): readonly string[] {
+  return [file.path, String(file.recordCount), String(file.fileSizeInBytes), String(file.sequenceNumber)];
+}

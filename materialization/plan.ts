@@ -1,0 +1,81 @@
+/** The materialization plan: everything that extraction and commit need, fixed once and stored as an immutable file. */
+import type { TableIdentifier } from '../catalogs/index.js';
+import type { ResolvedView } from '../features/index.js';
+import type { RunKind } from './decide.js';
+import type { Interval } from './interval.js';
+import type { Progress } from './progress.js';
+import type { Shard } from './shards.js';
+
+/** A data file to read. */
+export interface PlannedSourceFile {
+  readonly path: string;
+  readonly recordCount: bigint;
+  readonly fileSizeInBytes: bigint;
+  /** Data sequence number: decides among rows that tie in event and created time. */
+  readonly sequenceNumber: bigint;
+}
+
+/** Files of the source of which the rows with event times in the interval count. */
+export interface SourceRead extends Interval {
+  readonly files: readonly PlannedSourceFile[];
+}
+
+/** Buckets that are written anew from everything that is covered, in place of all files they have. */
+export interface BucketRebuild {
+  /** Null: every bucket, and every file of the online table goes. */
+  readonly buckets: readonly number[] | null;
+  readonly reads: readonly SourceRead[];
+  /** Files of the online table whose pushed rows are kept. */
+  readonly pushedFiles: readonly PlannedSourceFile[];
+}
+
+export interface PlannedSource {
+  readonly table: string;
+  readonly tableUuid: string;
+  /** The metadata file that was current: extraction reads exactly this state. */
+  readonly metadataLocation: string;
+  readonly snapshotId: bigint;
+}
+
+export interface PlannedOnlineTable {
+  readonly identifier: TableIdentifier;
+  readonly tableUuid: string;
+  readonly metadataLocation: string;
+  /** Null: the table was empty. */
+  readonly snapshotId: bigint | null;
+  /** Digest of the progress that the plan continues from. */
+  readonly progressToken: string;
+  readonly keyStrategy: 'column' | 'encoded';
+  readonly keyColumn: string;
+  readonly buckets: number;
+}
+
+export interface MaterializationPlan {
+  readonly view: ResolvedView;
+  readonly kind: Exclude<RunKind, 'nothing'>;
+  readonly reason: string;
+  readonly interval: Interval;
+  readonly runKey: string;
+  readonly attemptId: string;
+  readonly source: PlannedSource;
+  readonly online: PlannedOnlineTable;
+  /** The newest row per entity over all of these is appended (for buckets that are not rebuilt). */
+  readonly appendReads: readonly SourceRead[];
+  readonly rebuild: BucketRebuild | null;
+  readonly shards: readonly Shard[];
+  readonly progressAfter: Progress;
+}
+
+/** Files and bytes of the source that a plan reads, each file once per read. */
+export function planSize(plan: Pick<MaterializationPlan, 'appendReads' | 'rebuild'>): {
+  readonly files: number;
+  readonly rows: bigint;
+  readonly bytes: bigint;
+} {
+  const files = [...plan.appendReads, ...(plan.rebuild?.reads ?? [])].flatMap((read) => read.files);
+  return {
+    files: files.length,
+    rows: files.reduce((sum, file) => sum + file.recordCount, 0n),
+    bytes: files.reduce((sum, file) => sum + file.fileSizeInBytes, 0n),
+  };
+}

@@ -1,0 +1,117 @@
+/** Makes sure that a view's online table exists and has the columns that the view now needs. */
+import type { Catalog, TableIdentifier } from '../catalogs/index.js';
+import { isMoraineError } from '../errors/index.js';
+import type { ResolvedView } from '../features/index.js';
+import type { TableMetadata, TableRequirement, TableUpdate } from '../iceberg/index.js';
+import {
+  DEFAULT_ONLINE_SETTINGS,
+  type OnlineLayout,
+  onlineLayout,
+  onlinePartitionSpec,
+  type OnlineSettings,
+  onlineSortOrder,
+} from './online-layout.js';
+import { bucketsOf, compareOnlineTable, JOIN_KEYS_PROPERTY, type OnlineTableChange } from './online-schema-change.js';
+
+/** An online table that is ready for rows of its view. */
+export interface OnlineTable {
+  readonly layout: OnlineLayout;
+  readonly metadata: TableMetadata;
+  readonly metadataLocation: string;
+  readonly change: 'created' | 'evolved' | 'recreated' | 'none';
+}
+
+/** Attempts when another process changes the table's schema at the same moment. */
+const MAX_ATTEMPTS = 5;
+
+/**
+ * Creates the online table of a view, or evolves it to the view's present definition. Evolution commits no snapshot: readers
+ * of the old columns are served until the rebuild that follows is committed. Only when rows are identified in another way
+ * (other join keys) is the table dropped and created again.
+ * @throws DEFINITION_INVALID, UNSUPPORTED_FEATURE if the view cannot be stored online; COMMIT_CONFLICT
+ */
+export async function ensureOnlineTable(
+  catalog: Catalog,
+  view: ResolvedView,
+  settings: OnlineSettings = DEFAULT_ONLINE_SETTINGS,
+): Promise<OnlineTable> {
+  const layout = onlineLayout(view, settings);
+  const joinKeys = view.joinKeys.map((key) => key.name);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ensureOnce(catalog, layout, joinKeys, view.onlineBuckets);
+    } catch (error) {
+      if (attempt >= MAX_ATTEMPTS || !isMoraineError(error, 'COMMIT_CONFLICT', 'TABLE_ALREADY_EXISTS', 'TABLE_NOT_FOUND')) throw error;
+    }
+  }
+}
+
+async function ensureOnce(
+  catalog: Catalog,
+  layout: OnlineLayout,
+  joinKeys: readonly string[],
+  wantedBuckets: number | undefined,
+): Promise<OnlineTable> {
+  const { identifier } = layout;
+  if (!(await catalog.tableExists(identifier))) return create(catalog, layout, joinKeys, 'created');
+  const { metadata, metadataLocation } = await catalog.loadTable(identifier);
+  // A table keeps its number of buckets unless the view asks for another.
+  const kept: OnlineLayout = { ...layout, buckets: wantedBuckets ?? bucketsOf(metadata) ?? layout.buckets };
+  const change = compareOnlineTable(metadata, kept, joinKeys);
+  if (change.kind === 'none') return { layout: kept, metadata, metadataLocation, change: 'none' };
+  if (change.kind === 'recreate') {
+    await catalog.dropTable(identifier);
+    return create(catalog, layout, joinKeys, 'recreated');
+  }
+  const loaded = await catalog.commitTable(identifier, evolution(metadata, change));
+  return { layout: kept, metadata: loaded.metadata, metadataLocation: loaded.metadataLocation, change: 'evolved' };
+}
+
+async function create(
+  catalog: Catalog,
+  layout: OnlineLayout,
+  joinKeys: readonly string[],
+  change: 'created' | 'recreated',
+): Promise<OnlineTable> {
+  await ensureNamespace(catalog, layout.identifier);
+  const { schema } = layout;
+  const loaded = await catalog.createTable(layout.identifier, {
+    schema,
+    partitionSpec: onlinePartitionSpec(layout, schema),
+    sortOrder: onlineSortOrder(layout, schema),
+    properties: new Map([[JOIN_KEYS_PROPERTY, JSON.stringify(joinKeys)]]),
+  });
+  return { layout, metadata: loaded.metadata, metadataLocation: loaded.metadataLocation, change };
+}
+
+async function ensureNamespace(catalog: Catalog, identifier: TableIdentifier): Promise<void> {
+  for (let depth = 1; depth <= identifier.namespace.length; depth++) {
+    const namespace = identifier.namespace.slice(0, depth);
+    if (await catalog.namespaceExists(namespace)) continue;
+    try {
+      await catalog.createNamespace(namespace);
+    } catch (error) {
+      if (!isMoraineError(error, 'NAMESPACE_ALREADY_EXISTS')) throw error;
+    }
+  }
+}
+
+function evolution(
+  metadata: TableMetadata,
+  change: Extract<OnlineTableChange, { kind: 'evolve' }>,
+): { requirements: TableRequirement[]; updates: TableUpdate[] } {
+  const requirements: TableRequirement[] = [
+    { type: 'assert-table-uuid', uuid: metadata.tableUuid },
+    { type: 'assert-last-assigned-field-id', lastAssignedFieldId: metadata.lastColumnId },
+    { type: 'assert-current-schema-id', currentSchemaId: metadata.currentSchemaId },
+    { type: 'assert-default-spec-id', defaultSpecId: metadata.defaultSpecId },
+  ];
+  const updates: TableUpdate[] = [];
+  if (change.schema !== null) {
+    updates.push({ action: 'add-schema', schema: change.schema }, { action: 'set-current-schema', schemaId: change.schema.schemaId });
+  }
+  if (change.spec !== null) {
+    updates.push({ action: 'add-spec', spec: change.spec }, { action: 'set-default-spec', specId: change.spec.specId });
+  }
+  return { requirements, updates };
+}

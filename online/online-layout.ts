@@ -1,0 +1,173 @@
+/** What the online table of a view looks like: its name, columns, partitioning and order. Pure. */
+import type { TableIdentifier } from '../catalogs/index.js';
+import { MoraineError } from '../errors/index.js';
+import type { ResolvedView } from '../features/index.js';
+import {
+  assignFreshIds,
+  highestFieldId,
+  type IcebergType,
+  type NestedField,
+  type PartitionSpec,
+  type Schema,
+  type SortOrder,
+} from '../iceberg/index.js';
+
+/** Columns of every online table besides join keys and features. */
+export const ONLINE_COLUMNS = {
+  eventTimestamp: 'event_timestamp',
+  createdTimestamp: 'created_timestamp',
+  /** Whether the row was pushed by a client rather than read from the source. */
+  pushed: '_pushed',
+  /** See `entity-key.ts`; only in tables whose rows one key column does not identify in every engine alike. */
+  entityKey: '_entity_key',
+} as const;
+
+/** Where online tables live, and how many buckets a new one has if its view does not say. */
+export interface OnlineSettings {
+  readonly namespace: readonly string[];
+  readonly buckets: number;
+}
+
+export const DEFAULT_ONLINE_SETTINGS: OnlineSettings = { namespace: ['moraine_online'], buckets: 16 };
+
+/** The columns by which rows are bucketed and sorted: the single join key itself, or `_entity_key`. */
+export type KeyStrategy = 'column' | 'encoded';
+
+/** The shape of a view's online table. */
+export interface OnlineLayout {
+  readonly identifier: TableIdentifier;
+  readonly keyStrategy: KeyStrategy;
+  /** Name of the column that is bucketed and sorted by. */
+  readonly keyColumn: string;
+  readonly buckets: number;
+  /** With ids of its own, to be replaced by the table's. */
+  readonly schema: Schema;
+}
+
+/** Types that every engine buckets alike: `bucket[N]` of the column itself prunes everywhere. */
+const BUCKET_KEY_KINDS: ReadonlySet<string> = new Set([
+  'int',
+  'long',
+  'string',
+  'date',
+  'timestamp',
+  'timestamptz',
+  'uuid',
+  'decimal',
+  'binary',
+]);
+const NOT_IN_VERSION_2: ReadonlySet<string> = new Set(['timestamp_ns', 'timestamptz_ns', 'unknown', 'unsupported']);
+const MAX_BUCKETS = 65_536;
+
+/**
+ * The layout of a view's online table.
+ * @throws DEFINITION_INVALID for a key that cannot identify an entity, a reserved name or a bad number of buckets;
+ * UNSUPPORTED_FEATURE for a type that format version 2 does not have
+ */
+export function onlineLayout(view: ResolvedView, settings: OnlineSettings = DEFAULT_ONLINE_SETTINGS): OnlineLayout {
+  refuseFloatKeys(view);
+  refuseReservedNames(view);
+  refuseNewerTypes(view);
+  const buckets = view.onlineBuckets ?? settings.buckets;
+  if (!Number.isInteger(buckets) || buckets < 1 || buckets > MAX_BUCKETS) {
+    throw invalid(view, `onlineBuckets is ${buckets}; it must be a whole number from 1 to ${MAX_BUCKETS}`);
+  }
+  const [key] = view.joinKeys;
+  const keyStrategy: KeyStrategy =
+    view.joinKeys.length === 1 && key !== undefined && BUCKET_KEY_KINDS.has(key.type.kind) ? 'column' : 'encoded';
+  return {
+    identifier: { namespace: settings.namespace, name: view.name },
+    keyStrategy,
+    keyColumn: keyStrategy === 'column' && key !== undefined ? key.name : ONLINE_COLUMNS.entityKey,
+    buckets,
+    schema: layoutSchema(view, keyStrategy),
+  };
+}
+
+/** The partition spec of a layout on a schema that has its key column. */
+export function onlinePartitionSpec(layout: OnlineLayout, schema: Schema): PartitionSpec {
+  return {
+    specId: 0,
+    fields: [
+      {
+        sourceId: keyFieldId(layout, schema),
+        fieldId: 1000,
+        name: `${layout.keyColumn}_bucket`,
+        transform: { kind: 'bucket', numBuckets: layout.buckets },
+      },
+    ],
+  };
+}
+
+/** Files are sorted by key, so that a point lookup reads one row group. */
+export function onlineSortOrder(layout: OnlineLayout, schema: Schema): SortOrder {
+  return {
+    orderId: 1,
+    fields: [
+      {
+        sourceId: keyFieldId(layout, schema),
+        transform: { kind: 'identity' },
+        direction: 'asc',
+        nullOrder: 'nulls-first',
+      },
+    ],
+  };
+}
+
+/** How rows are laid out, as text: another text means that every file must be written anew. */
+export function partitioningText(layout: OnlineLayout): string {
+  return `bucket[${layout.buckets}](${layout.keyColumn})`;
+}
+
+function keyFieldId(layout: OnlineLayout, schema: Schema): number {
+  const field = schema.fields.find((candidate) => candidate.name === layout.keyColumn);
+  if (field === undefined) throw new TypeError(`The online table has no column ${layout.keyColumn}`);
+  return field.id;
+}
+
+function layoutSchema(view: ResolvedView, keyStrategy: KeyStrategy): Schema {
+  const named: readonly (readonly [string, IcebergType])[] = [
+    ...(keyStrategy === 'encoded' ? [[ONLINE_COLUMNS.entityKey, { kind: 'string' }] as const] : []),
+    ...view.joinKeys.map((key) => [key.name, key.type] as const),
+    ...view.features.map((feature) => [feature.name, feature.type] as const),
+    [ONLINE_COLUMNS.eventTimestamp, view.timestamp.type],
+    // The same type whether or not the view has the column yet, so that it can get one later.
+    [ONLINE_COLUMNS.createdTimestamp, view.created?.type ?? view.timestamp.type],
+    [ONLINE_COLUMNS.pushed, { kind: 'boolean' }],
+  ];
+  // Ids inside nested types come from the source; top-level ids go above them so that all differ, then all are given afresh.
+  const nested = highestFieldId({ schemaId: 0, identifierFieldIds: [], fields: named.map(([name, type]) => column(0, name, type)) });
+  const fields = named.map(([name, type], index) => column(nested + 1 + index, name, type));
+  return assignFreshIds({ schemaId: 0, identifierFieldIds: [], fields }).schema;
+}
+
+function column(id: number, name: string, type: IcebergType): NestedField {
+  return { id, name, required: false, type };
+}
+
+function refuseFloatKeys(view: ResolvedView): void {
+  const float = view.joinKeys.find((key) => key.type.kind === 'float' || key.type.kind === 'double');
+  if (float === undefined) return;
+  throw invalid(view, `the join key '${float.name}' is a floating-point number, which cannot identify an entity exactly`);
+}
+
+function refuseReservedNames(view: ResolvedView): void {
+  const reserved: ReadonlySet<string> = new Set(Object.values(ONLINE_COLUMNS));
+  const taken = [...view.joinKeys, ...view.features].find(({ name }) => reserved.has(name.toLowerCase()));
+  if (taken === undefined) return;
+  throw invalid(view, `'${taken.name}' is a column that every online table has; give the column another name with fieldMapping`);
+}
+
+function refuseNewerTypes(view: ResolvedView): void {
+  const columns = [...view.joinKeys, ...view.features, view.timestamp, ...(view.created === null ? [] : [view.created])];
+  const newer = columns.find((candidate) => NOT_IN_VERSION_2.has(candidate.type.kind));
+  if (newer === undefined) return;
+  throw new MoraineError(
+    'UNSUPPORTED_FEATURE',
+    `The online table of '${view.name}' has format version 2, which has no type ${newer.type.kind} (column '${newer.sourceColumn}'). Convert the column in the source table, or set online: false.`,
+  );
+}
+
+function invalid(view: ResolvedView, problem: string): MoraineError {
+  return new MoraineError('DEFINITION_INVALID', `Feature view '${view.name}' cannot be materialized: ${problem}.`);
+}
