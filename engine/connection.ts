@@ -1,0 +1,85 @@
+/** One DuckDB connection in use by one caller. */
+import type { DuckDBConnection, DuckDBDataChunk, DuckDBResult, DuckDBValue } from '@duckdb/node-api';
+import { MoraineError } from '../errors/index.js';
+import { classifyDuckDbError } from './duckdb-error.js';
+
+/** A signal is noticed at least this often while a statement runs; an interrupt between statements is lost. */
+const INTERRUPT_INTERVAL_MS = 50;
+
+/**
+ * Runs statements one after another. Temporary tables live as long as the connection.
+ * Every failure is a `MoraineError`; after an abort every call fails with `CANCELLED`.
+ */
+export class Connection {
+  /** The binding's own connection, for appenders and chunks. Errors from it are not classified. */
+  readonly duckdb: DuckDBConnection;
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(duckdb: DuckDBConnection, signal?: AbortSignal) {
+    this.duckdb = duckdb;
+    this.#signal = signal;
+  }
+
+  /** Runs a statement and drops its result. */
+  async run(sql: string): Promise<void> {
+    await this.#guard(() => this.duckdb.run(sql));
+  }
+
+  /** All rows of a small result, as arrays of the binding's values. Never for table data. */
+  async rows(sql: string): Promise<DuckDBValue[][]> {
+    return await this.#guard(async () => (await this.duckdb.runAndReadAll(sql)).getRows());
+  }
+
+  /** A result whose chunks are fetched as they are asked for. Read it to the end, or close the connection. */
+  async stream(sql: string): Promise<ResultStream> {
+    const result = await this.#guard(() => this.duckdb.stream(sql));
+    return new ResultStream(result, (work) => this.#guard(work));
+  }
+
+  /** @throws CANCELLED once the caller's signal is aborted */
+  throwIfAborted(): void {
+    if (this.#signal?.aborted === true) throw cancelled(this.#signal);
+  }
+
+  async #guard<T>(work: () => Promise<T>): Promise<T> {
+    this.throwIfAborted();
+    const signal = this.#signal;
+    let timer: NodeJS.Timeout | undefined;
+    const interrupt = (): void => {
+      this.duckdb.interrupt();
+      timer = setInterval(() => this.duckdb.interrupt(), INTERRUPT_INTERVAL_MS);
+    };
+    signal?.addEventListener('abort', interrupt, { once: true });
+    try {
+      return await work();
+    } catch (error) {
+      if (signal?.aborted === true) throw cancelled(signal);
+      throw classifyDuckDbError(error);
+    } finally {
+      signal?.removeEventListener('abort', interrupt);
+      clearInterval(timer);
+    }
+  }
+}
+
+/** The chunks of a running statement. */
+export class ResultStream {
+  /** Column names and types. */
+  readonly result: DuckDBResult;
+  readonly #guard: <T>(work: () => Promise<T>) => Promise<T>;
+
+  constructor(result: DuckDBResult, guard: <T>(work: () => Promise<T>) => Promise<T>) {
+    this.result = result;
+    this.#guard = guard;
+  }
+
+  /** The next chunk (at most 2,048 rows), or null at the end. */
+  async next(): Promise<DuckDBDataChunk | null> {
+    const chunk = await this.#guard(() => this.result.fetchChunk());
+    return chunk === null || chunk.rowCount === 0 ? null : chunk;
+  }
+}
+
+function cancelled(signal: AbortSignal): MoraineError {
+  return new MoraineError('CANCELLED', 'The query was cancelled.', { cause: signal.reason });
+}

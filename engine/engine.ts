@@ -1,0 +1,116 @@
+/** The query engine: one hardened DuckDB instance in this process. */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { DuckDBInstance } from '@duckdb/node-api';
+import { MoraineError } from '../errors/index.js';
+import { registerBucketFunctions } from './bucket-function.js';
+import { Connection } from './connection.js';
+import { classifyDuckDbError } from './duckdb-error.js';
+import { quoteLiteral } from './sql-text.js';
+
+/** What the engine may use of the machine. */
+export interface EngineOptions {
+  /** Memory for queries; above it operators spill, and those that cannot fail with ENGINE_OUT_OF_MEMORY. */
+  readonly memoryLimitBytes: number;
+  readonly threads: number;
+  /** A folder for spilled data; a folder of its own is made inside and removed on close. */
+  readonly tempDirectory: string;
+  /** Disk for spilled data; by default sixteen times the memory limit. */
+  readonly tempLimitBytes?: number;
+  /** The only folders that statements may read or write (storage roots and input folders). */
+  readonly allowedDirectories: readonly string[];
+}
+
+/** Files that one partitioned write may hold open; below the usual limit of 1,024 per process. */
+export const MAX_OPEN_PARTITION_FILES = 512;
+
+/**
+ * Opens the engine: no file outside the allowed folders, no extension but those built in, UTC, and a configuration
+ * that no statement can change any more.
+ * @throws INVALID_ARGUMENT for a folder or number that DuckDB does not accept
+ */
+export async function openEngine(options: EngineOptions): Promise<Engine> {
+  await mkdir(options.tempDirectory, { recursive: true });
+  const tempDirectory = await mkdtemp(join(resolve(options.tempDirectory), 'engine-'));
+  try {
+    const instance = await DuckDBInstance.create(':memory:', {
+      threads: String(options.threads),
+      memory_limit: `${options.memoryLimitBytes}B`,
+      temp_directory: tempDirectory,
+      autoinstall_known_extensions: 'false',
+      autoload_known_extensions: 'false',
+      allow_community_extensions: 'false',
+    });
+    const connection = await instance.connect();
+    for (const setting of hardening(options, tempDirectory)) await connection.run(setting);
+    registerBucketFunctions(connection);
+    connection.disconnectSync();
+    return new Engine(instance, tempDirectory, options);
+  } catch (error) {
+    await rm(tempDirectory, { recursive: true, force: true });
+    throw new MoraineError('INVALID_ARGUMENT', `The query engine does not start: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+function hardening(options: EngineOptions, tempDirectory: string): string[] {
+  // A trailing slash keeps `/data` from allowing `/database`.
+  const folders = [...options.allowedDirectories.map((folder) => resolve(folder)), tempDirectory];
+  const list = folders.map((folder) => quoteLiteral(folder.endsWith('/') ? folder : `${folder}/`)).join(', ');
+  return [
+    // Ignored when given at start, before the temporary directory exists.
+    `SET max_temp_directory_size = '${options.tempLimitBytes ?? options.memoryLimitBytes * 16}B'`,
+    `SET TimeZone = 'UTC'`,
+    `SET preserve_insertion_order = true`,
+    `SET partitioned_write_max_open_files = ${MAX_OPEN_PARTITION_FILES}`,
+    `SET allowed_directories = [${list}]`,
+    `SET enable_external_access = false`,
+    `SET lock_configuration = true`,
+  ];
+}
+
+/** A running engine; close it to free its memory and temporary files. */
+export class Engine {
+  readonly threads: number;
+  readonly memoryLimitBytes: number;
+  readonly #instance: DuckDBInstance;
+  readonly #tempDirectory: string;
+  #closed = false;
+
+  constructor(instance: DuckDBInstance, tempDirectory: string, options: EngineOptions) {
+    this.#instance = instance;
+    this.#tempDirectory = tempDirectory;
+    this.threads = options.threads;
+    this.memoryLimitBytes = options.memoryLimitBytes;
+  }
+
+  /**
+   * Lends a fresh connection to `use` and closes it afterwards. An aborted signal interrupts the running statement.
+   * @throws CANCELLED when the signal is aborted
+   */
+  async withConnection<T>(
+    use: (connection: Connection) => Promise<T>,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<T> {
+    if (this.#closed) throw new MoraineError('INTERNAL', 'The query engine is closed.');
+    const duckdb = await this.#instance.connect().catch((error: unknown) => {
+      throw classifyDuckDbError(error);
+    });
+    try {
+      const connection = new Connection(duckdb, options.signal);
+      connection.throwIfAborted();
+      return await use(connection);
+    } finally {
+      duckdb.disconnectSync();
+    }
+  }
+
+  /** Frees the engine. Statements still running are the caller's mistake. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#instance.closeSync();
+    await rm(this.#tempDirectory, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,9 @@
+/** The query engine: hardened DuckDB, scans by field id, Parquet with Iceberg field ids, rows in and out. */
+
+export { bucketSql } from './bucket-function.js';
+export { Connection, type ResultStream } from './connection.js';
+export { Engine, type EngineOptions, openEngine } from './engine.js';
+export { columnAlias, type Scan, type ScanExtras, type ScanFile, scanFields, scanSql } from './scan.js';
+export { quoteIdentifier, quoteLiteral, quotePath, quotePaths } from './sql-text.js';
+export { sqlLiteral, sqlType } from './sql-type.js';
+export { transformSql } from './transform-sql.js';
