@@ -1,6 +1,5 @@
 import { MoraineError } from '../errors/index.js';
-import type { TableMetadata } from '../iceberg/index.js';
-import { selectSnapshot } from '../tables/index.js';
+import { resolveSnapshot, type Schema, type Snapshot, type TableMetadata } from '../iceberg/index.js';
 import { parseTimeUs } from './time.js';
 
 /** `--snapshot`, `--ref` and `--as-of`; at most one of them is given. */
@@ -21,14 +20,21 @@ function parseSnapshotId(text: string): bigint {
   );
 }
 
+/** A snapshot, and the schema to read it with. */
+export interface ChosenSnapshot {
+  /** Null when the table has no rows yet. */
+  readonly snapshot: Snapshot | null;
+  readonly schema: Schema;
+}
+
 /** The snapshot and schema that the options ask for; the current ones without any. */
-export function chooseSnapshot(metadata: TableMetadata, options: SnapshotOptions): ReturnType<typeof selectSnapshot> {
+export function chooseSnapshot(metadata: TableMetadata, options: SnapshotOptions): ChosenSnapshot {
   if (options.snapshot !== undefined)
-    return selectSnapshot(metadata, { snapshotId: parseSnapshotId(options.snapshot) });
-  if (options.ref !== undefined) return selectSnapshot(metadata, { ref: options.ref });
-  if (options.asOf === undefined) return selectSnapshot(metadata, {});
+    return resolveSnapshot(metadata, { snapshotId: parseSnapshotId(options.snapshot) });
+  if (options.ref !== undefined) return resolveSnapshot(metadata, { ref: options.ref });
+  if (options.asOf === undefined) return resolveSnapshot(metadata, {});
   // The log has milliseconds: the last entry at or before a time is the last at or before its millisecond.
   const us = parseTimeUs(options.asOf, '--as-of');
   const asOfMs = us >= 0n ? us / 1000n : (us - 999n) / 1000n;
-  return selectSnapshot(metadata, { asOfMs });
+  return resolveSnapshot(metadata, { asOfMs });
 }

@@ -29,7 +29,7 @@ export function loadConfig(options: LoadConfigOptions = {}): MoraineConfig {
   if (file === undefined) {
     throw new MoraineError(
       'CONFIG_NOT_FOUND',
-      `no ${CONFIG_FILE_NAME} in ${cwd} or any folder above it; run \`moraine init DIR\` to make a project, or pass --config FILE`,
+      `no ${CONFIG_FILE_NAME} in ${cwd} or any folder above it`,
       { details: { folder: cwd } },
     );
   }

@@ -23,8 +23,12 @@ function plainValue(text: string): unknown {
   return text;
 }
 
-/** Parses YAML and replaces environment variables in its string values (never in its structure). */
-export function parseYamlSource(text: string, env: Environment): YamlSource {
+/**
+ * Parses YAML (and so JSON).
+ *
+ * @param env where given, variables in string values (never in the structure) are replaced
+ */
+export function parseYamlSource(text: string, env?: Environment): YamlSource {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, version: '1.2' });
   const lineOf = (offset: number): number => lines.linePos(offset).line;
@@ -34,7 +38,8 @@ export function parseYamlSource(text: string, env: Environment): YamlSource {
   }));
   visit(document, {
     Scalar(position, node) {
-      if (position === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return;
+      if (env === undefined || position === 'key') return;
+      if (typeof node.value !== 'string' || !node.value.includes('${')) return;
       const expanded = expandEnvironment(node.value, env);
       if ('problem' in expanded) problems.push({ line: lineOf(node.range?.[0] ?? 0), message: expanded.problem });
       else node.value = node.type === Scalar.PLAIN ? plainValue(expanded.text) : expanded.text;

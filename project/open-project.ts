@@ -1,10 +1,9 @@
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Catalog } from '../catalogs/index.js';
 import { parseTableName } from '../catalogs/index.js';
 import { type ConfigInput, configFromValue, loadConfig, type MoraineConfig, nearestName } from '../config/index.js';
 import type { Engine } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
+import type { Registry } from '../features/index.js';
 import { type FileIO, LocalFileIO } from '../storage/index.js';
 import type { Project } from './project.js';
 
@@ -31,15 +30,25 @@ export async function openProject(options: OpenProjectOptions = {}): Promise<Pro
   const io = new LocalFileIO({ roots: [...config.storage.roots], createRoots: options.createRoots ?? true });
   const catalogs = new CatalogSet(config, io);
   const engine = new EngineSlot(config, options.fileFolders ?? []);
+  const openRegistry = async (): Promise<Registry> => {
+    const { Registry } = await import('../features/index.js');
+    const { identifier } = parseTableName(config.registry.table);
+    const catalog = await catalogs.open(config.defaultCatalog);
+    return new Registry({ catalog, io, engine: () => engine.open(), table: identifier });
+  };
+  let registry: Promise<Registry> | undefined;
   return {
     config,
     io,
-    registryTable: parseTableName(config.registry.table).identifier,
     catalog: (name) => catalogs.open(name ?? config.defaultCatalog),
     engine: () => engine.open(),
     resolveTable: async (name) => {
       const parsed = parseTableName(name);
       return { catalog: await catalogs.open(parsed.catalog ?? config.defaultCatalog), identifier: parsed.identifier };
+    },
+    registry: () => {
+      registry ??= openRegistry();
+      return registry;
     },
     close: async () => {
       const results = await Promise.allSettled([catalogs.close(), engine.close()]);
@@ -102,17 +111,15 @@ class CatalogSet {
   }
 }
 
-/** The query engine, opened when first needed. Its temporary folder is its own: two processes must not share one. */
+/** The query engine, opened when first needed. */
 class EngineSlot {
   readonly #config: MoraineConfig;
   readonly #fileFolders: readonly string[];
-  readonly #tempDirectory: string;
   #engine: Promise<Engine> | undefined;
 
   constructor(config: MoraineConfig, fileFolders: readonly string[]) {
     this.#config = config;
     this.#fileFolders = fileFolders;
-    this.#tempDirectory = join(config.engine.tempDirectory, `engine-${process.pid}-${crypto.randomUUID()}`);
   }
 
   open(): Promise<Engine> {
@@ -121,12 +128,11 @@ class EngineSlot {
   }
 
   async #openNew(): Promise<Engine> {
-    await mkdir(this.#tempDirectory, { recursive: true });
     const { openEngine } = await import('../engine/index.js');
     return openEngine({
       memoryLimitBytes: this.#config.engine.memoryLimitBytes,
       threads: this.#config.engine.threads,
-      tempDirectory: this.#tempDirectory,
+      tempDirectory: this.#config.engine.tempDirectory,
       allowedDirectories: [...this.#config.storage.roots, ...this.#fileFolders],
     });
   }
@@ -135,10 +141,6 @@ class EngineSlot {
     const engine = this.#engine;
     if (engine === undefined) return;
     this.#engine = undefined;
-    try {
-      await (await engine).close();
-    } finally {
-      await rm(this.#tempDirectory, { recursive: true, force: true });
-    }
+    await (await engine).close();
   }
 }

@@ -1,6 +1,7 @@
 import type { Catalog, TableIdentifier } from '../catalogs/index.js';
 import type { MoraineConfig } from '../config/index.js';
 import type { Engine } from '../engine/index.js';
+import type { Registry } from '../features/index.js';
 import type { FileIO } from '../storage/index.js';
 
 /** A table's name and the catalog that has (or would have) it. */
@@ -14,8 +15,6 @@ export interface Project {
   readonly config: MoraineConfig;
   /** Storage, restricted to `storage.roots`. */
   readonly io: FileIO;
-  /** The registry table's name, in the default catalog. */
-  readonly registryTable: TableIdentifier;
   /**
    * A catalog by its name in the configuration; the default one unless named.
    *
@@ -30,6 +29,8 @@ export interface Project {
    * @throws `INVALID_ARGUMENT` if the name cannot be read or names an unknown catalog
    */
   resolveTable(name: string): Promise<ResolvedTableName>;
+  /** The registry of definitions, in the default catalog. */
+  registry(): Promise<Registry>;
   /** Closes what was opened and removes the engine's temporary files. May be called twice. */
   close(): Promise<void>;
 }

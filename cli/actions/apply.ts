@@ -1,0 +1,73 @@
+import { applyDefinitions } from '../../client/index.js';
+import { MoraineError } from '../../errors/index.js';
+import { type ApplyPlan, type PlannedChange, planChangesAnything } from '../../features/index.js';
+import type { Project } from '../../project/index.js';
+import { type CommandContext, printJson, withProject } from '../context.js';
+import { readDefinitionFiles } from '../definition-files.js';
+import { printable } from '../output.js';
+
+interface ApplyOptions {
+  readonly dryRun?: boolean;
+  readonly prune?: boolean;
+  readonly json?: boolean;
+}
+
+const KIND_WORDS = { entity: 'entity', featureView: 'feature view', featureService: 'feature service' } as const;
+const SIGNS = { create: '+', change: '~', rename: '~', delete: '-', unchanged: ' ' } as const;
+
+/** Prints what will change in the registry, then changes it. */
+export async function apply(
+  context: CommandContext,
+  operands: readonly string[],
+  options: ApplyOptions,
+): Promise<void> {
+  await withProject(context, async (project) => {
+    const definitions = await readDefinitionFiles(filesToApply(project, operands));
+    const dryRun = options.dryRun === true;
+    const { plan, snapshotId } = await applyDefinitions(project, definitions, {
+      dryRun,
+      prune: options.prune === true,
+      onPlan: async (next) => {
+        if (options.json !== true) await context.stdout.write(formatPlan(next));
+      },
+    });
+    if (options.json === true) {
+      await printJson(context, {
+        applied: !dryRun && planChangesAnything(plan),
+        changes: plan.changes,
+        registrySnapshotId: snapshotId,
+      });
+    } else if (planChangesAnything(plan))
+      await context.stdout.write(dryRun ? 'Nothing was changed (--dry-run).\n' : 'Applied.\n');
+  });
+}
+
+function filesToApply(project: Project, operands: readonly string[]): readonly string[] {
+  const files = operands.length > 0 ? operands : project.config.definitions;
+  if (files.length > 0) return files;
+  throw new MoraineError(
+    'INVALID_ARGUMENT',
+    `no file of definitions: name one, or list them as definitions in ${project.config.configFile ?? 'the configuration'}`,
+  );
+}
+
+/** The plan as lines: `+` new, `~` changed or renamed, `-` deleted. What stays is only counted. */
+export function formatPlan(plan: ApplyPlan): string {
+  const changes = plan.changes.filter((change) => change.action !== 'unchanged');
+  const unchanged = plan.changes.length - changes.length;
+  if (changes.length === 0) return `Nothing to change: all ${unchanged} definitions are registered as they are.\n`;
+  const lines = changes.flatMap(formatChange);
+  const rest = unchanged === 0 ? [] : [`  ${unchanged} unchanged`];
+  return `${[...lines, ...rest].join('\n')}\n`;
+}
+
+function formatChange(change: PlannedChange): readonly string[] {
+  const { action, kind, name, renamedFrom, fields } = change;
+  const from = renamedFrom === undefined ? '' : ` (renamed from ${printable(renamedFrom)})`;
+  const head = `${SIGNS[action]} ${KIND_WORDS[kind]} ${printable(name)}${from}`;
+  if (action === 'create' || action === 'delete') return [head];
+  const details = fields.map(
+    ({ path, before, after }) => `    ${printable(`${path}: ${before ?? '-'} -> ${after ?? '-'}`)}`,
+  );
+  return [head, ...details];
+}

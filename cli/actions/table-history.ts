@@ -1,0 +1,36 @@
+import type { Snapshot } from '../../iceberg/index.js';
+import { type CommandContext, printJson } from '../context.js';
+import { formatColumns } from '../output.js';
+import { withTable } from '../table-argument.js';
+import { describeSnapshot, type SnapshotDescription } from '../table-description.js';
+
+/** Lists a table's snapshots, oldest first. */
+export async function tableHistory(
+  context: CommandContext,
+  operands: readonly string[],
+  options: { readonly root?: string; readonly json?: boolean },
+): Promise<void> {
+  await withTable(context, operands[0] ?? '', options, async ({ table: { metadata } }) => {
+    const snapshots = [...metadata.snapshots].sort(byAge).map((snapshot) => describeSnapshot(metadata, snapshot));
+    if (options.json === true) for (const snapshot of snapshots) await printJson(context, snapshot);
+    else await context.stdout.write(formatHistory(snapshots));
+  });
+}
+
+function byAge(a: Snapshot, b: Snapshot): number {
+  return Number(a.sequenceNumber - b.sequenceNumber) || Number(a.timestampMs - b.timestampMs);
+}
+
+function formatHistory(snapshots: readonly SnapshotDescription[]): string {
+  const rows = snapshots.map(({ snapshotId, parentSnapshotId, timestamp, operation, summary, refs, current }) => [
+    current ? '*' : '',
+    snapshotId,
+    timestamp,
+    operation ?? '',
+    summary.get('added-records') ?? '',
+    summary.get('total-records') ?? '',
+    parentSnapshotId ?? '',
+    refs.join(', '),
+  ]);
+  return formatColumns(['', 'snapshot', 'committed', 'operation', 'added', 'total', 'parent', 'refs'], rows);
+}

@@ -1,0 +1,128 @@
+/** What `moraine doctor` looks at. A check never changes anything but probe files that it removes. */
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { statfs } from 'node:fs/promises';
+import { totalmem } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { type ErrorCode, MoraineError } from '../errors/index.js';
+import type { Project } from '../project/index.js';
+import { type CommandContext, withProject } from './context.js';
+import { asMoraineError } from './render-error.js';
+import { checkTemporal } from './temporal-check.js';
+
+/** What a check found. */
+export interface CheckResult {
+  readonly name: string;
+  readonly status: 'ok' | 'warn' | 'fail';
+  readonly detail: string;
+  /** What to do, if it is not ok. */
+  readonly remedy?: string;
+  /** The error behind a failure. */
+  readonly code?: ErrorCode;
+}
+
+/** What one check says; throwing means that it failed. */
+export type Finding = { readonly detail: string; readonly warning?: string };
+
+const NODE_FLOOR = [20, 19] as const;
+const LOW_DISK_BYTES = 2 * 2 ** 30;
+
+/** Runs every check that the machine and the project allow. */
+export async function runChecks(context: CommandContext): Promise<readonly CheckResult[]> {
+  const results = [await check('Node.js', checkNode), await check('Python', checkPython)];
+  try {
+    await withProject(context, async (project) => {
+      results.push({ name: 'configuration', status: 'ok', detail: project.config.configFile ?? 'given as a value' });
+      results.push(...(await checkProject(project)));
+    });
+  } catch (error) {
+    const known = asMoraineError(error);
+    if (known.code === 'CONFIG_NOT_FOUND' && context.globals.config === undefined) {
+      results.push({ name: 'configuration', status: 'warn', detail: known.message, remedy: known.remedy });
+    } else results.push(failure('configuration', error));
+  }
+  return results;
+}
+
+async function checkProject(project: Project): Promise<readonly CheckResult[]> {
+  const results: CheckResult[] = [];
+  for (const name of project.config.catalogs.keys()) {
+    results.push(await check(`catalog ${name}`, () => checkCatalog(project, name)));
+  }
+  for (const root of project.config.storage.roots) {
+    results.push(await check(`storage ${root}`, () => checkStorage(project, root)));
+  }
+  results.push(await check('DuckDB', () => checkEngine(project)));
+  results.push(await check('Temporal', () => checkTemporal(project.config)));
+  return results;
+}
+
+async function check(name: string, look: () => Promise<Finding> | Finding): Promise<CheckResult> {
+  try {
+    const { detail, warning } = await look();
+    return warning === undefined ? { name, status: 'ok', detail } : { name, status: 'warn', detail, remedy: warning };
+  } catch (error) {
+    return failure(name, error);
+  }
+}
+
+function failure(name: string, error: unknown): CheckResult {
+  const { code, message, remedy } = asMoraineError(error);
+  return { name, status: 'fail', detail: message, remedy, code };
+}
+
+function checkNode(): Finding {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major > NODE_FLOOR[0] || (major === NODE_FLOOR[0] && minor >= NODE_FLOOR[1])) return { detail: process.version };
+  throw new MoraineError(
+    'UNSUPPORTED_FEATURE',
+    `${process.version} is too old; install Node.js ${NODE_FLOOR.join('.')} or newer`,
+  );
+}
+
+async function checkPython(): Promise<Finding> {
+  try {
+    const { stdout } = await promisify(execFile)('python3', ['--version'], { timeout: 10_000 });
+    return { detail: stdout.trim() };
+  } catch {
+    return {
+      detail: 'there is no python3',
+      warning:
+        'It is needed only to fetch a Temporal server where none is installed, and for the interoperability tests.',
+    };
+  }
+}
+
+async function checkCatalog(project: Project, name: string): Promise<Finding> {
+  const catalog = await project.catalog(name);
+  const namespaces = await catalog.listNamespaces();
+  const uri = project.config.catalogs.get(name)?.uri ?? '';
+  return { detail: `${uri}, ${namespaces.length} ${namespaces.length === 1 ? 'namespace' : 'namespaces'}` };
+}
+
+async function checkStorage(project: Project, root: string): Promise<Finding> {
+  const probe = join(root, `.moraine-doctor-${randomUUID()}`);
+  await project.io.create(probe, new TextEncoder().encode('probe'));
+  await project.io.delete(probe);
+  const { bavail, bsize } = await statfs(root);
+  const freeBytes = bavail * bsize;
+  const detail = `writable, ${gibibytes(freeBytes)} free`;
+  return freeBytes < LOW_DISK_BYTES ? { detail, warning: 'Make room on this disk.' } : { detail };
+}
+
+async function checkEngine(project: Project): Promise<Finding> {
+  const { memoryLimitBytes, threads } = project.config.engine;
+  const engine = await project.engine();
+  const version = await engine.withConnection(async (connection) => {
+    const rows = await connection.rows('SELECT version()');
+    return String(rows[0]?.[0]);
+  });
+  const detail = `${version}, ${gibibytes(memoryLimitBytes)} of memory, ${threads} threads`;
+  if (memoryLimitBytes <= totalmem()) return { detail };
+  return { detail, warning: `engine.memoryLimit is more than the ${gibibytes(totalmem())} of this machine; lower it.` };
+}
+
+function gibibytes(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}

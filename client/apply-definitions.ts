@@ -1,0 +1,69 @@
+import {
+  type ApplyPlan,
+  type ApplyResult,
+  type Definitions,
+  type FeatureService,
+  type FeatureView,
+  validateSources,
+} from '../features/index.js';
+import { currentSchema } from '../iceberg/index.js';
+import type { Project } from '../project/index.js';
+
+export interface ApplyDefinitionsOptions {
+  /** Make the plan, change nothing. */
+  readonly dryRun?: boolean;
+  /** Remove what is registered but not among the definitions. */
+  readonly prune?: boolean;
+  /** Told the plan before it is applied; throwing stops it. Called again if another apply came first. */
+  readonly onPlan?: (plan: ApplyPlan) => Promise<void>;
+}
+
+/**
+ * Registers definitions in one commit, after holding those that change to the tables they read.
+ *
+ * @throws `DEFINITION_INVALID` listing every problem at once; `COMMIT_STATE_UNKNOWN`
+ */
+export async function applyDefinitions(
+  project: Project,
+  definitions: Definitions,
+  options: ApplyDefinitionsOptions = {},
+): Promise<ApplyResult> {
+  const registry = await project.registry();
+  return registry.apply(definitions, {
+    ...(options.dryRun === undefined ? {} : { dryRun: options.dryRun }),
+    ...(options.prune === undefined ? {} : { prune: options.prune }),
+    check: async (plan) => {
+      await validateSources(affected(plan), async (name) => {
+        const { catalog, identifier } = await project.resolveTable(name);
+        return currentSchema((await catalog.loadTable(identifier)).metadata);
+      });
+      await options.onPlan?.(plan);
+    },
+  });
+}
+
+/** What a plan may have broken: the definitions that it changes, and those next to them. Others are not held to account. */
+function affected({ changes, result }: ApplyPlan): Definitions {
+  const changed = (kind: string): ReadonlySet<string> =>
+    new Set(changes.filter((c) => c.kind === kind && c.action !== 'unchanged').map((change) => change.name));
+  const [entities, views, services] = [changed('entity'), changed('featureView'), changed('featureService')];
+  const isAffectedView = (view: FeatureView): boolean =>
+    views.has(view.name) || view.entities.some((entity) => entities.has(entity));
+  const isAffectedService = (service: FeatureService): boolean =>
+    services.has(service.name) ||
+    service.features.some(({ view }) => {
+      const found = result.featureViews.get(view);
+      return found !== undefined && isAffectedView(found);
+    });
+  const featureServices = filterMap(result.featureServices, isAffectedService);
+  const used = new Set([...featureServices.values()].flatMap((service) => service.features.map(({ view }) => view)));
+  return {
+    entities: result.entities,
+    featureViews: filterMap(result.featureViews, (view) => isAffectedView(view) || used.has(view.name)),
+    featureServices,
+  };
+}
+
+function filterMap<T>(map: ReadonlyMap<string, T>, keep: (value: T) => boolean): ReadonlyMap<string, T> {
+  return new Map([...map].filter(([, value]) => keep(value)));
+}

@@ -1,0 +1,37 @@
+import type { Catalog, LoadedTable, TableIdentifier } from '../catalogs/index.js';
+import { isMoraineError } from '../errors/index.js';
+import { parsePartitionSpec, type Schema } from '../iceberg/index.js';
+
+/** What a new table should be. */
+export interface NewTable {
+  /** Its columns; field ids are assigned afresh. */
+  readonly schema: Schema;
+  /** Partition transforms such as `month(date), bucket[16](id)`; undefined or empty: unpartitioned. */
+  readonly partition?: string | undefined;
+}
+
+/**
+ * Creates a table, and its namespace if needed.
+ *
+ * @throws `TABLE_ALREADY_EXISTS`; `SCHEMA_INVALID` for transforms that do not fit the columns
+ */
+export async function createTable(
+  catalog: Catalog,
+  identifier: TableIdentifier,
+  table: NewTable,
+): Promise<LoadedTable> {
+  const { schema, partition = '' } = table;
+  const spec = partition.trim() === '' ? {} : { partitionSpec: parsePartitionSpec(partition, schema) };
+  await ensureNamespace(catalog, identifier.namespace);
+  return catalog.createTable(identifier, { schema, ...spec });
+}
+
+async function ensureNamespace(catalog: Catalog, namespace: readonly string[]): Promise<void> {
+  if (await catalog.namespaceExists(namespace)) return;
+  try {
+    await catalog.createNamespace(namespace);
+  } catch (error) {
+    // Somebody else made it meanwhile.
+    if (!isMoraineError(error, 'NAMESPACE_ALREADY_EXISTS')) throw error;
+  }
+}
