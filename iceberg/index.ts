@@ -1,5 +1,6 @@
 /** The table format, named as the specification names it. Pure: values in, values out. */
 
+export { applyUpdates, LAST_ADDED } from './apply-updates.js';
 export { civilFromDays, daysFromCivil, floorDivide, formatDate, formatTimeOfDay, formatTimestamp } from './calendar.js';
 export type * from './data-file.js';
 export {
@@ -11,7 +12,18 @@ export {
   parseJson,
   stringifyJson,
 } from './json.js';
+export {
+  type ManifestContext,
+  type ManifestToWrite,
+  manifestFileOfV1,
+  readManifest,
+  writeManifest,
+} from './manifest.js';
+export { manifestFileOf, summarizePartitions, type WrittenManifest } from './manifest-file.js';
+export { type ManifestListToWrite, readManifestList, writeManifestList } from './manifest-list.js';
 export type * from './metadata.js';
+export { type NewTable, newTableMetadata, withMetadataLogEntry } from './metadata-build.js';
+export { parseTableMetadata, tableMetadataToJson } from './metadata-json.js';
 export { bucketHash } from './murmur3.js';
 export {
   type PartitionField,
@@ -24,8 +36,11 @@ export {
   type Transform,
   UNPARTITIONED,
 } from './partition-spec.js';
+export { parsePartitionSpec, partitionFieldName } from './partition-spec-builder.js';
+export { evolvePartitionSpec } from './partition-spec-evolution.js';
 export { parsePartitionSpecJson, partitionSpecToJson } from './partition-spec-json.js';
 export { MAIN_BRANCH, refByName, resolveSnapshot, type SnapshotSelection, snapshotForRef } from './refs.js';
+export { checkRequirements } from './requirements.js';
 export {
   allFields,
   assignFreshIds,
@@ -48,6 +63,7 @@ export {
   uuidToBytes,
 } from './single-value.js';
 export { formatDecimal, parseDecimal, valueFromJson, valueToJson } from './single-value-json.js';
+export { parseSnapshot, parseSnapshotRef, snapshotRefToJson, snapshotToJson } from './snapshot-json.js';
 export {
   ancestors,
   currentSchema,
@@ -60,6 +76,7 @@ export {
 } from './snapshot-log.js';
 export { type SortField, type SortOrder, UNSORTED } from './sort-order.js';
 export { parseSortOrder, sortOrderToJson } from './sort-order-json.js';
+export { checkPartitionSpec, checkSortOrder } from './spec-check.js';
 export {
   applyTransform,
   canTransform,
@@ -72,4 +89,5 @@ export {
 export { parseType, sameType, typeToJson, typeToString } from './type-json.js';
 export type * from './types.js';
 export type * from './update.js';
+export { requirementFromJson, requirementToJson, updateFromJson, updateToJson } from './update-json.js';
 export { compareBytes, compareText, compareValues } from './value-order.js';
