@@ -36,20 +36,31 @@ export async function importDefinitions(file: string): Promise<ReadonlyMap<strin
   }
 }
 
-let registered = false;
+let hooksFor: { readonly typescript: string | undefined } | undefined;
 
+/** Hooks are registered once; with the first file's compiler, if there is one. */
 function registerHooks(file: string): void {
-  if (registered) return;
-  registered = true;
+  hooksFor ??= installHooks(file);
+  if (!TYPESCRIPT.includes(extname(file).toLowerCase()) || hooksFor.typescript !== undefined) return;
+  throw new MoraineError(
+    'INPUT_UNREADABLE',
+    `cannot run ${file}: TypeScript needs the typescript package; install it (npm i -D typescript), or write the definitions as YAML or JavaScript`,
+  );
+}
+
+function installHooks(file: string): { readonly typescript: string | undefined } {
+  const typescript = typescriptUrl(file);
   const data: TypescriptHookData = {
     // Where the file's own folder has no installed copy, `moraine` means this one.
     moraineUrl: new URL('../index.js', import.meta.url).href,
-    typescriptUrl: TYPESCRIPT.includes(extname(file).toLowerCase()) ? typescriptUrl(file) : null,
+    typescriptUrl: typescript ?? null,
   };
   register('./typescript-hooks.js', { parentURL: import.meta.url, data });
+  return { typescript };
 }
 
-function typescriptUrl(file: string): string {
+/** The compiler beside the file, or else beside this package. */
+function typescriptUrl(file: string): string | undefined {
   for (const from of [file, import.meta.url]) {
     try {
       return pathToFileURL(createRequire(from).resolve('typescript')).href;
@@ -57,8 +68,5 @@ function typescriptUrl(file: string): string {
       // Not there: look in the next place.
     }
   }
-  throw new MoraineError(
-    'INPUT_UNREADABLE',
-    `cannot run ${file}: TypeScript needs the typescript package; install it (npm i -D typescript), or write the definitions as YAML or JavaScript`,
-  );
+  return undefined;
 }
