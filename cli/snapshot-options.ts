@@ -1,6 +1,6 @@
+import { parseTimeUs } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
 import { resolveSnapshot, type Schema, type Snapshot, type TableMetadata } from '../iceberg/index.js';
-import { parseTimeUs } from './time.js';
 
 /** `--snapshot`, `--ref` and `--as-of`; at most one of them is given. */
 export interface SnapshotOptions {

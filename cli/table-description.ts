@@ -1,5 +1,6 @@
 /** What `table show` and `table history` say of a table's metadata. */
 import { formatTableName } from '../catalogs/index.js';
+import { formatTimeUs } from '../config/index.js';
 import {
   currentSchema,
   findField,
@@ -13,7 +14,6 @@ import {
 } from '../iceberg/index.js';
 import type { Table } from '../tables/index.js';
 import { formatColumns, printable } from './output.js';
-import { formatTimeUs } from './time.js';
 
 /** A snapshot, as JSON. */
 export interface SnapshotDescription {

@@ -27,11 +27,9 @@ export function loadConfig(options: LoadConfigOptions = {}): MoraineConfig {
   const cwd = resolve(options.cwd ?? '.');
   const file = options.configFile === undefined ? findConfigFile(cwd) : resolve(cwd, options.configFile);
   if (file === undefined) {
-    throw new MoraineError(
-      'CONFIG_NOT_FOUND',
-      `no ${CONFIG_FILE_NAME} in ${cwd} or any folder above it`,
-      { details: { folder: cwd } },
-    );
+    throw new MoraineError('CONFIG_NOT_FOUND', `no ${CONFIG_FILE_NAME} in ${cwd} or any folder above it`, {
+      details: { folder: cwd },
+    });
   }
   return parseConfig(readConfigText(file), { file, env: options.env ?? process.env });
 }

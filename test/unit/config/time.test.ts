@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatTimeUs, parseTimeUs } from '../../../cli/time.js';
+import { formatTimeUs, parseTimeUs } from '../../../config/index.js';
 import { isMoraineError } from '../../../errors/index.js';
 
 describe('times of the command line', () => {

@@ -1,1 +1,0 @@
-export { formatTimeUs, parseTimeUs } from '../config/index.js';
