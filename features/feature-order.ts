@@ -19,7 +19,8 @@ function totalOrder(sql: string, type: IcebergType): readonly string[] {
   if (type.kind === 'list' || type.kind === 'struct') return [`create_sort_key(${sql}, 'ASC NULLS FIRST')`];
   if (type.kind === 'map') return [`create_sort_key(list_sort(map_entries(${sql})), 'ASC NULLS FIRST')`];
   if (type.kind === 'unknown' || type.kind === 'unsupported') return [];
-  if (type.kind === 'float' || type.kind === 'double') return [`${sql} IS NOT NULL`, sql, `NOT signbit(${sql})`];
+  // DuckDB rebuilds a sorted column from its sort key, which has one zero; adding zero keeps the column itself out of the key.
+  if (isFloat(type)) return [`${sql} IS NOT NULL`, `${sql} + 0`, `NOT signbit(${sql})`];
   return [`${sql} IS NOT NULL`, sql];
 }
 
@@ -43,4 +44,29 @@ export function orderTuple(columns: OrderColumns): string {
 export function newestFirst(columns: OrderColumns, options: { readonly sameTime?: boolean } = {}): readonly string[] {
   const terms = options.sameTime === true ? tieBreakers(columns) : [columns.timestamp, ...tieBreakers(columns)];
   return terms.map((sql) => `${sql} DESC NULLS LAST`);
+}
+
+function isFloat(type: IcebergType): boolean {
+  return type.kind === 'float' || type.kind === 'double';
+}
+
+/**
+ * Whether `arg_max` gives a value of this type back bit by bit. It keeps rows as sort keys, which have one zero;
+ * {@link packFields} mends that for numbers, but not for numbers inside nested values.
+ */
+export function survivesPacking(type: IcebergType): boolean {
+  return type.kind !== 'list' && type.kind !== 'map' && type.kind !== 'struct';
+}
+
+/** Members of a `struct_pack` that hold a value through `arg_max`; undo with {@link unpackField}. */
+export function packFields(name: string, sql: string, type?: IcebergType): readonly string[] {
+  const value = `${name} := ${sql}`;
+  return type !== undefined && isFloat(type) ? [value, `${name}_negative := signbit(${sql})`] : [value];
+}
+
+/** The value that {@link packFields} put into a struct. */
+export function unpackField(struct: string, name: string, type?: IcebergType): string {
+  const value = `${struct}.${name}`;
+  if (type === undefined || !isFloat(type)) return value;
+  return `CASE WHEN ${value} = 0 AND ${value}_negative THEN -${value} ELSE ${value} END`;
 }

@@ -5,8 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { quoteIdentifier } from '../engine/index.js';
 import type { IcebergType } from '../iceberg/index.js';
-import { newestFirst, type OrderColumns, orderTuple } from './feature-order.js';
-import type { ResolvedView } from './resolve-view.js';
+import { newestFirst, type OrderColumns, orderTuple, packFields, unpackField } from './feature-order.js';
 import { readScalar, type SqlSession } from './sql-session.js';
 
 /** A column of the relation and its name in the answer. */
@@ -67,26 +66,6 @@ export function chooseLatestMethod(estimate: LatestEstimate): LatestMethod {
   return 'max-join-back';
 }
 
-/** The request that extracts a view's newest rows from a relation that has the source table's own column names. */
-export function latestOfView(
-  view: ResolvedView,
-  relation: string,
-  names: { readonly timestamp: string; readonly created: string; readonly sequenceNumber?: string },
-): LatestRequest {
-  const named = (column: { sourceColumn: string; name: string }): NamedColumn => ({
-    column: column.sourceColumn,
-    as: column.name,
-  });
-  return {
-    relation,
-    keys: view.joinKeys.map(named),
-    timestamp: { column: view.timestamp.sourceColumn, as: names.timestamp },
-    created: view.created === null ? undefined : { column: view.created.sourceColumn, as: names.created },
-    sequenceNumber: names.sequenceNumber,
-    features: view.features.map((feature) => ({ ...named(feature), type: feature.type })),
-  };
-}
-
 /**
  * Prepares the newest row per entity on a connection. `max-join-back` runs its first half here, into a temporary table
  * that belongs to this connection; select from the result on the same connection, then release it.
@@ -142,8 +121,8 @@ function named(columns: readonly NamedColumn[]): readonly string[] {
 }
 
 function argMaxSql(request: LatestRequest): string {
-  const columns = values(request);
-  const row = columns.map((column, index) => `v${index} := ${inner(column)}`).join(', ');
+  const columns: readonly (NamedColumn & { readonly type?: IcebergType })[] = values(request);
+  const row = columns.flatMap((column, index) => packFields(`v${index}`, inner(column), column.type)).join(', ');
   const keys = request.keys.map((key, index) => `${inner(key)} AS k${index}`);
   const winners = [
     `SELECT ${[...keys, `arg_max(struct_pack(${row}), ${orderTuple(orderColumns(request))}) AS newest`].join(', ')}`,
@@ -152,7 +131,9 @@ function argMaxSql(request: LatestRequest): string {
   ].join(' ');
   const output = [
     ...request.keys.map((key, index) => `k${index} AS ${quoteIdentifier(key.as)}`),
-    ...columns.map((column, index) => `newest.v${index} AS ${quoteIdentifier(column.as)}`),
+    ...columns.map(
+      (column, index) => `${unpackField('newest', `v${index}`, column.type)} AS ${quoteIdentifier(column.as)}`,
+    ),
   ];
   return `SELECT ${output.join(', ')} FROM (${winners})`;
 }

@@ -119,8 +119,8 @@ export class Registry {
       });
       return result.snapshotId;
     } catch (error) {
+      // The staged file stays behind, like every staged file whose commit did not land, for the orphan sweep.
       if (!isMoraineError(error, 'COMMIT_CONFLICT')) throw error;
-      for (const file of files) await this.#deps.io.delete(file.filePath);
       return null;
     }
   }

@@ -1,0 +1,54 @@
+/** Reading the columns of a view from its source table's files. */
+import { columnAlias, type Scan, scanSql } from '../engine/index.js';
+import type { Schema } from '../iceberg/index.js';
+import type { LatestRequest, NamedColumn } from './latest-per-entity.js';
+import type { ResolvedColumn, ResolvedView } from './resolve-view.js';
+
+/** Column of a view's scan with the data sequence number of each row's file. */
+export const SEQUENCE_COLUMN = 'sequence_number';
+
+/** All columns that a view reads, each once. */
+export function viewColumns(view: ResolvedView): readonly ResolvedColumn[] {
+  const created = view.created === null ? [] : [view.created];
+  return [...view.joinKeys, view.timestamp, ...created, ...view.features];
+}
+
+/** The source's schema with the types that the view promotes columns to, so that the scan itself promotes. */
+export function viewScanSchema(view: ResolvedView, source: Schema): Schema {
+  const types = new Map(viewColumns(view).map((column) => [column.sourceFieldId, column.type]));
+  return { ...source, fields: source.fields.map((field) => ({ ...field, type: types.get(field.id) ?? field.type })) };
+}
+
+/**
+ * A relation of a view's rows for a FROM clause: columns are called by `columnAlias` of their field id, so that names which
+ * differ only by case do not meet, and {@link SEQUENCE_COLUMN}.
+ */
+export function viewScanSql(
+  view: ResolvedView,
+  source: Schema,
+  scan: Pick<Scan, 'files' | 'filter' | 'layouts'>,
+): string {
+  const columns = [...new Set(viewColumns(view).map((column) => column.sourceFieldId))];
+  const schema = viewScanSchema(view, source);
+  return scanSql({ ...scan, schema, columns, naming: 'id', extras: { sequenceNumber: SEQUENCE_COLUMN } });
+}
+
+/** The request that extracts a view's newest rows from a relation made by {@link viewScanSql}. */
+export function latestOfView(
+  view: ResolvedView,
+  relation: string,
+  names: { readonly timestamp: string; readonly created: string },
+): LatestRequest {
+  const named = (column: ResolvedColumn, as = column.name): NamedColumn => ({
+    column: columnAlias(column.sourceFieldId),
+    as,
+  });
+  return {
+    relation,
+    keys: view.joinKeys.map((key) => named(key)),
+    timestamp: named(view.timestamp, names.timestamp),
+    created: view.created === null ? undefined : named(view.created, names.created),
+    sequenceNumber: SEQUENCE_COLUMN,
+    features: view.features.map((feature) => ({ ...named(feature), type: feature.type })),
+  };
+}
