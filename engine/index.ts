@@ -7,3 +7,4 @@ export { columnAlias, type Scan, type ScanExtras, type ScanFile, scanFields, sca
 export { quoteIdentifier, quoteLiteral, quotePath, quotePaths } from './sql-text.js';
 export { sqlLiteral, sqlType } from './sql-type.js';
 export { transformSql } from './transform-sql.js';
+export { type ParquetWrite, writeParquet } from './write-parquet.js';

@@ -97,15 +97,20 @@ function groupSql(scan: Scan, fields: readonly NestedField[], group: FileGroup, 
   const paths = quotePaths(group.files.map((file) => file.path));
   const extras = extraColumns(scan, group);
   const options = extraOptions(scan);
-  const entries = fields.filter((field) => field.type.kind !== 'unknown').map(schemaEntry);
+  const typed = fields.filter((field) => field.type.kind !== 'unknown');
   const unknown = fields.filter((field) => field.type.kind === 'unknown');
   const columns = fields.map((field) =>
     unknown.includes(field) ? `NULL::${sqlType(field.type)} AS ${columnAlias(field.id)}` : columnAlias(field.id),
   );
-  const schema = entries.length === 0 ? [] : [`schema = MAP {${entries.join(', ')}}`];
+  const schema = typed.length === 0 ? [] : [`schema = ${readSchemaSql(typed)}`];
   const reader = `read_parquet(${[paths, ...schema, ...options].join(', ')})`;
   const selected = [...columns, ...extras];
   return `(SELECT ${selected.length === 0 ? '1 AS moraine_none' : selected.join(', ')} FROM ${reader}${where})`;
+}
+
+/** The `schema` option of `read_parquet` that matches columns by field id and names them by it. */
+export function readSchemaSql(fields: readonly NestedField[]): string {
+  return `MAP {${fields.map(schemaEntry).join(', ')}}`;
 }
 
 function schemaEntry(field: NestedField): string {

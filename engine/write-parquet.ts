@@ -1,0 +1,281 @@
+/** Writing rows as data files: Parquet with Iceberg field ids, at most one file for each partition. */
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DuckDBValue } from '@duckdb/node-api';
+import { MoraineError } from '../errors/index.js';
+import type { DataFile, NestedField, PartitionSpec, PartitionTuple, Schema } from '../iceberg/index.js';
+import { fieldIdsSql, fileColumnNames, type LeafColumn, leafColumns } from './column-path.js';
+import type { Connection } from './connection.js';
+import { readMetrics, textMap } from './parquet-statistics.js';
+import { type PartitionColumn, partitionColumns } from './partition-column.js';
+import { columnAlias, readSchemaSql } from './scan.js';
+import { quoteIdentifier, quoteLiteral, quotePaths } from './sql-text.js';
+import { sqlType } from './sql-type.js';
+import { parseSqlText } from './sql-value.js';
+
+/** What to write, and where. */
+export interface ParquetWrite {
+  /** A statement whose columns are those of the schema: same number, same order; values are cast exactly or refused. */
+  readonly select: string;
+  readonly schema: Schema;
+  readonly spec: PartitionSpec;
+  /** An existing folder that the engine may write to; files go directly into it. */
+  readonly folder: string;
+  /** Unique for this attempt: files are called `<namePrefix>-<n>.parquet`. */
+  readonly namePrefix: string;
+  /** Ids of top-level columns that the rows of each file are sorted by, ascending, nulls last. */
+  readonly sortBy?: readonly number[];
+  readonly sortOrderId?: number;
+  readonly codec?: 'zstd' | 'snappy' | 'gzip' | 'uncompressed';
+  /** Unpartitioned, unsorted rows are split into files of about this many bytes; by default they become one file. */
+  readonly targetFileBytes?: number;
+}
+
+/**
+ * Writes the rows and returns one entry for each file, durable on return; no rows, no files. On failure nothing of this
+ * attempt remains.
+ * @throws TYPE_MISMATCH when a value does not fit its column, STORAGE_UNAVAILABLE, ENGINE_OUT_OF_MEMORY, CANCELLED
+ */
+export async function writeParquet(connection: Connection, write: ParquetWrite): Promise<DataFile[]> {
+  refuseUnwritable(write.schema);
+  const staging = join(write.folder, `.${write.namePrefix}.staging`);
+  await mkdir(staging);
+  try {
+    const plan = planWrite(write, staging);
+    const results = await connection.rows(plan.copySql);
+    const written = results.map((row) => readResult(row, plan)).filter((file) => file.rows > 0n);
+    if (plan.isSorted) await restoreOrder(connection, write, written);
+    return await publish(connection, write, plan, written);
+  } catch (error) {
+    await removeAttempt(write);
+    throw error;
+  } finally {
+    await rm(staging, { recursive: true, force: true });
+  }
+}
+
+function refuseUnwritable(schema: Schema): void {
+  for (const field of schema.fields) {
+    if (field.type.kind === 'timestamptz_ns' || field.type.kind === 'unknown') {
+      throw new MoraineError(
+        'UNSUPPORTED_FEATURE',
+        `The column ${field.name} of type ${field.type.kind} cannot be written.`,
+      );
+    }
+  }
+}
+
+interface WritePlan {
+  readonly copySql: string;
+  readonly columns: readonly PartitionColumn[];
+  readonly leaves: ReadonlyMap<string, LeafColumn>;
+  readonly isSorted: boolean;
+  /** The `schema` option that reads a written file with columns named by id. */
+  readonly fileSchemaSql: string;
+}
+
+/** Names of the partition columns inside the statement; no file column may be called so. */
+function partitionNames(columns: readonly PartitionColumn[], fileNames: ReadonlyMap<number, string>): string[] {
+  const taken = new Set([...fileNames.values()].map((name) => name.toLowerCase()));
+  let prefix = 'p';
+  while (columns.some((_, index) => taken.has(`${prefix}${index}`))) prefix = `_${prefix}`;
+  return columns.map((_, index) => `${prefix}${index}`);
+}
+
+function planWrite(write: ParquetWrite, staging: string): WritePlan {
+  const { schema } = write;
+  const names = fileColumnNames(schema);
+  const columns = partitionColumns(schema, write.spec, columnAlias);
+  const partitionBy = partitionNames(columns, names);
+  const sort = write.sortBy ?? [];
+  const options = fileOptions(write);
+  let target = join(staging, 'data_0.parquet');
+  if (columns.length > 0) {
+    options.push(`PARTITION_BY (${partitionBy.map(quoteIdentifier).join(', ')})`);
+    target = staging;
+  } else if (write.targetFileBytes !== undefined && sort.length === 0) {
+    options.push(`FILE_SIZE_BYTES ${write.targetFileBytes}`, 'OVERWRITE_OR_IGNORE true');
+    target = staging;
+  }
+  return {
+    copySql: `COPY (${rowsSql(write, columns, partitionBy, names)}) TO ${quoteLiteral(target)} (${options.join(', ')})`,
+    columns,
+    leaves: leafColumns(schema),
+    isSorted: sort.length > 0,
+    fileSchemaSql: readSchemaSql(schema.fields),
+  };
+}
+
+function fileOptions(write: ParquetWrite): string[] {
+  return [
+    'FORMAT parquet',
+    `COMPRESSION ${write.codec ?? 'zstd'}`,
+    'RETURN_STATS true',
+    `FIELD_IDS ${fieldIdsSql(write.schema)}`,
+  ];
+}
+
+/**
+ * The rows, in the order of partitions and keys. The streaming `row_number` makes one thread read the sorted rows: with
+ * more, a partition would be split over several files and lose its order.
+ */
+function rowsSql(
+  write: ParquetWrite,
+  columns: readonly PartitionColumn[],
+  partitionBy: readonly string[],
+  names: ReadonlyMap<number, string>,
+): string {
+  const fields = write.schema.fields;
+  const aliases = fields.map((field) => columnAlias(field.id)).join(', ');
+  const source = `(${write.select}) AS source(${aliases})`;
+  const keys = columns.map((column, index) => `${column.keySql} AS ${quoteIdentifier(partitionBy[index] as string)}`);
+  const typed = `SELECT ${fields.map(typedSql).join(', ')} FROM ${source}`;
+  const keyed = keys.length === 0 ? typed : `SELECT *, ${keys.join(', ')} FROM (${typed})`;
+  const order = [...partitionBy.map(quoteIdentifier), ...(write.sortBy ?? []).map((id) => columnAlias(id))];
+  const named = [
+    ...fields.map((field) => `${columnAlias(field.id)} AS ${quoteIdentifier(names.get(field.id) as string)}`),
+    ...partitionBy.map(quoteIdentifier),
+  ].join(', ');
+  if (order.length === 0) return `SELECT ${named} FROM (${keyed})`;
+  const sorted = `SELECT * FROM (${keyed}) ORDER BY ${order.map((column) => `${column} ASC NULLS LAST`).join(', ')}`;
+  const numbered = `SELECT *, row_number() OVER () AS moraine_position FROM (${sorted})`;
+  return `SELECT ${named} FROM (${numbered}) WHERE moraine_position > 0`;
+}
+
+function typedSql(field: NestedField): string {
+  const alias = columnAlias(field.id);
+  return `${alias}::${sqlType(field.type)} AS ${alias}`;
+}
+
+/** A file as the statement reported it, not yet under its final name. */
+interface WrittenFile {
+  path: string;
+  statistics: DuckDBValue;
+  readonly rows: bigint;
+  readonly keys: readonly (string | null)[];
+}
+
+/** `RETURN_STATS` gives path, rows, bytes, footer bytes, column statistics, partition keys. */
+function readResult(row: readonly DuckDBValue[], plan: WritePlan): WrittenFile {
+  const keys = textMap(row[5] ?? null);
+  return {
+    path: String(row[0]),
+    rows: row[1] as bigint,
+    statistics: row[4] ?? null,
+    keys: plan.columns.map((_, index) => [...keys.values()][index] ?? null),
+  };
+}
+
+async function restoreOrder(connection: Connection, write: ParquetWrite, files: WrittenFile[]): Promise<void> {
+  // A partition of its own, or none: the rows came in order.
+  if (files.length < 2) return;
+  const unordered = await unorderedFiles(connection, write, files);
+  for (const file of files) {
+    if (!unordered.has(file.path)) continue;
+    const names = fileColumnNames(write.schema);
+    const order = sortColumns(write).map((name) => `${name} ASC NULLS LAST`);
+    const path = `${file.path}.sorted`;
+    const rows = `SELECT ${[...names.values()].map(quoteIdentifier).join(', ')} FROM read_parquet(${quotePaths([file.path])})`;
+    const copy = `COPY (${rows} ORDER BY ${order.join(', ')}) TO ${quoteLiteral(path)} (${fileOptions(write).join(', ')})`;
+    const [result] = await connection.rows(copy);
+    file.statistics = result?.[4] ?? null;
+    file.path = path;
+  }
+}
+
+function sortColumns(write: ParquetWrite): string[] {
+  const names = fileColumnNames(write.schema);
+  return (write.sortBy ?? []).map((id) => quoteIdentifier(names.get(id) as string));
+}
+
+/**
+ * Files that have a row below the one before it. DuckDB appends a partition's first rows last when fewer than 64 of them
+ * share a vector with the partition before, so of many files a few are out of order.
+ */
+async function unorderedFiles(
+  connection: Connection,
+  write: ParquetWrite,
+  files: readonly WrittenFile[],
+): Promise<ReadonlySet<string>> {
+  const keys = sortColumns(write);
+  const key = keys.length === 1 ? (keys[0] as string) : `row(${keys.join(', ')})`;
+  const rows = `SELECT ${key} AS k, filename AS f FROM read_parquet(${quotePaths(files.map((file) => file.path))}, filename = true)`;
+  const steps = `SELECT f, f = lag(f) OVER () AND k < lag(k) OVER () AS inverted FROM (${rows})`;
+  const found = await connection.rows(`SELECT DISTINCT f FROM (${steps}) WHERE inverted`);
+  return new Set(found.map(([path]) => String(path)));
+}
+
+async function publish(
+  connection: Connection,
+  write: ParquetWrite,
+  plan: WritePlan,
+  files: readonly WrittenFile[],
+): Promise<DataFile[]> {
+  const partitions = await readPartitions(connection, plan, files);
+  const entries: DataFile[] = [];
+  for (const [index, file] of files.entries()) {
+    const filePath = join(write.folder, `${write.namePrefix}-${index}.parquet`);
+    await makeDurable(file.path);
+    await rename(file.path, filePath);
+    entries.push({
+      content: 'data',
+      filePath,
+      fileFormat: 'PARQUET',
+      specId: write.spec.specId,
+      partition: partitions[index] as PartitionTuple,
+      recordCount: file.rows,
+      fileSizeInBytes: BigInt((await stat(filePath)).size),
+      ...readMetrics(file.statistics, plan.leaves),
+      ...(write.sortOrderId === undefined ? {} : { sortOrderId: write.sortOrderId }),
+    });
+  }
+  if (files.length > 0) await makeDurable(write.folder);
+  return entries;
+}
+
+/** Forces a file's content, or a folder's entries, to disk: a commit must not outlive its files. */
+async function makeDurable(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Partition tuples of the files; values too long for a name are read from the file's first row. */
+async function readPartitions(
+  connection: Connection,
+  plan: WritePlan,
+  files: readonly WrittenFile[],
+): Promise<PartitionTuple[]> {
+  const tuples: PartitionTuple[] = [];
+  for (const file of files) {
+    const parsed = plan.columns.map((column, index) => column.parse(file.keys[index] ?? null));
+    tuples.push(parsed.includes(undefined) ? await readTuple(connection, plan, file) : (parsed as PartitionTuple));
+  }
+  return tuples;
+}
+
+async function readTuple(connection: Connection, plan: WritePlan, file: WrittenFile): Promise<PartitionTuple> {
+  const texts = plan.columns.map((column) =>
+    isBytes(column) ? `hex(${column.valueSql})` : `(${column.valueSql})::VARCHAR`,
+  );
+  const source = `read_parquet(${quotePaths([file.path])}, schema = ${plan.fileSchemaSql})`;
+  const [row = []] = await connection.rows(`SELECT ${texts.join(', ')} FROM ${source} LIMIT 1`);
+  return plan.columns.map((column, index) => {
+    const parsed = column.parse(file.keys[index] ?? null);
+    if (parsed !== undefined) return parsed;
+    return parseSqlText(column.resultType, String(row[index])) ?? null;
+  });
+}
+
+const isBytes = (column: PartitionColumn): boolean =>
+  column.resultType.kind === 'binary' || column.resultType.kind === 'fixed';
+
+async function removeAttempt(write: ParquetWrite): Promise<void> {
+  const names = await readdir(write.folder);
+  for (const name of names) {
+    if (name.startsWith(`${write.namePrefix}-`)) await rm(join(write.folder, name), { force: true });
+  }
+}
