@@ -13,13 +13,16 @@ export function parsePartitionSpecJson(json: JsonValue): PartitionSpec {
   return { specId: fields.optionalInt('spec-id') ?? 0, fields: parsePartitionFields(fields.array('fields')) };
 }
 
-/** Reads the fields of a partition spec. Old v1 metadata leaves out their ids, which then count from 1000. */
-export function parsePartitionFields(json: readonly JsonValue[]): readonly PartitionField[] {
+/**
+ * Reads the fields of a partition spec.
+ * @param missingFieldId the id of fields that come without one; unless given they count from 1000, as in old v1 metadata
+ */
+export function parsePartitionFields(json: readonly JsonValue[], missingFieldId?: number): readonly PartitionField[] {
   return json.map((item, position) => {
     const fields = new JsonFields(item, 'partition field', 'SCHEMA_INVALID');
     return {
       sourceId: sourceIdOf(fields),
-      fieldId: fields.optionalInt('field-id') ?? FIRST_PARTITION_FIELD_ID + position,
+      fieldId: fields.optionalInt('field-id') ?? missingFieldId ?? FIRST_PARTITION_FIELD_ID + position,
       name: fields.string('name'),
       transform: parseTransform(fields.string('transform')),
     };
@@ -46,4 +49,11 @@ export function partitionFieldsToJson(spec: PartitionSpec): readonly JsonObject[
     'source-id': field.sourceId,
     'field-id': field.fieldId,
   }));
+}
+
+/** Whether two specs have the same fields, their ids and names included. */
+export function sameFields(left: readonly PartitionField[], right: readonly PartitionField[]): boolean {
+  const text = (fields: readonly PartitionField[]): string =>
+    JSON.stringify(partitionFieldsToJson({ specId: 0, fields }));
+  return text(left) === text(right);
 }
