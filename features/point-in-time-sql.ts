@@ -4,7 +4,7 @@
  * last feature time at or before T is `floor(T)` in that unit, the first at or after `T - ttl` is `ceil(T - ttl)`.
  */
 import type { IcebergType } from '../iceberg/index.js';
-import { newestFirst, type OrderColumns, orderTuple } from './feature-order.js';
+import { newestFirst, type OrderColumns, orderTuple, packFields, unpackField } from './feature-order.js';
 
 /** Resolution of a timestamp column. */
 export type TimeUnit = 'us' | 'ns';
