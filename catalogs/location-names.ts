@@ -32,10 +32,15 @@ function metadataVersion(location: string): number {
   return match === null ? -1 : Number(match[1] ?? match[2]);
 }
 
-/** A fresh name for the metadata that follows `previous`: `metadata/<version>-<uuid>.metadata.json`. */
-export function nextMetadataLocation(metadata: TableMetadata, previous?: string): string {
+/** Where a table's metadata, manifest lists and manifests go: `write.metadata.path`, or `metadata` in its location. */
+export function metadataFolder(metadata: TableMetadata): string {
   const folder =
     metadata.properties.get('write.metadata.path') ?? `${withoutTrailingSlash(metadata.location)}/metadata`;
+  return withoutTrailingSlash(folder);
+}
+
+/** A fresh name for the metadata that follows `previous`: `metadata/<version>-<uuid>.metadata.json`. */
+export function nextMetadataLocation(metadata: TableMetadata, previous?: string): string {
   const version = previous === undefined ? 0 : metadataVersion(previous) + 1;
-  return `${withoutTrailingSlash(folder)}/${String(version).padStart(5, '0')}-${randomUUID()}.metadata.json`;
+  return `${metadataFolder(metadata)}/${String(version).padStart(5, '0')}-${randomUUID()}.metadata.json`;
 }

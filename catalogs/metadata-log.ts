@@ -1,5 +1,5 @@
 /** The log of previous metadata files, and the deletion of those that fall out of it. */
-import type { TableMetadata } from '../iceberg/index.js';
+import { type TableMetadata, withMetadataLogEntry } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { LoadedTable } from './catalog.js';
 
@@ -12,9 +12,8 @@ function previousVersionsMax(metadata: TableMetadata): number {
 
 /** Appends the file that is being replaced to the log, bounded by `write.metadata.previous-versions-max` (100). */
 export function withMetadataLog(metadata: TableMetadata, base: LoadedTable): TableMetadata {
-  const replaced = { metadataFile: base.metadataLocation, timestampMs: base.metadata.lastUpdatedMs };
-  const metadataLog = [...base.metadata.metadataLog, replaced].slice(-previousVersionsMax(metadata));
-  return { ...metadata, metadataLog };
+  const updatedMs = base.metadata.lastUpdatedMs;
+  return withMetadataLogEntry(metadata, base.metadataLocation, previousVersionsMax(metadata), updatedMs);
 }
 
 /**

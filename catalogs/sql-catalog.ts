@@ -179,6 +179,7 @@ class SqlCatalog implements Catalog {
     const base = await this.loadTable(identifier);
     checkRequirements(base.metadata, request.requirements);
     const updated = applyUpdates(base.metadata, request.updates, BigInt(Date.now()));
+    if (updated === base.metadata) return base;
     const metadata = withMetadataLog(updated, base);
     const metadataLocation = nextMetadataLocation(metadata, base.metadataLocation);
     await writeTableMetadata(this.#io, metadataLocation, metadata);

@@ -1,7 +1,7 @@
 /** SQLite files through `libsql`. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'libsql';
-import { type SqlDriver, SqlError, type SqlFailure, type SqlRow, type SqlParameter } from './sql-driver.js';
+import { type SqlDriver, SqlError, type SqlFailure, type SqlParameter, type SqlRow } from './sql-driver.js';
 
 const DEFAULT_BUSY_TIMEOUT_MS = 10_000;
 const LONGEST_PAUSE_MS = 50;

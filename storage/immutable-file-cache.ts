@@ -21,26 +21,33 @@ export class ImmutableFileCache<T> {
     this.#limitBytes = limitBytes;
   }
 
-  /** The parsed file at `location`, from the cache or through `load`. */
-  async get(io: FileIO, location: string, load: () => Promise<T>): Promise<T> {
-    const path = await io.resolve(location);
+  /**
+   * The parsed file at `location`, from the cache or through `load`.
+   * @param variant tells apart different readings of the same file
+   */
+  async get(io: FileIO, location: string, load: () => Promise<T>, variant = ''): Promise<T> {
+    const key = `${await io.resolve(location)}\0${variant}`;
     const { sizeBytes, modifiedMs } = await io.stat(location);
     const stamp = `${sizeBytes}/${modifiedMs}`;
-    const known = this.#entries.get(path);
+    const known = this.#entries.get(key);
     if (known?.stamp === stamp) {
-      this.#entries.delete(path); // moved to the end: used last
-      this.#entries.set(path, known);
+      this.#entries.delete(key); // moved to the end: used last
+      this.#entries.set(key, known);
       return known.value;
     }
     const value = await load();
-    this.#put(path, { value, stamp, costBytes: sizeBytes });
+    this.#put(key, { value, stamp, costBytes: sizeBytes });
     return value;
   }
 
   /** Remembers what was just written to `location`. */
-  async put(io: FileIO, location: string, value: T): Promise<void> {
+  async put(io: FileIO, location: string, value: T, variant = ''): Promise<void> {
     const { sizeBytes, modifiedMs } = await io.stat(location);
-    this.#put(await io.resolve(location), { value, stamp: `${sizeBytes}/${modifiedMs}`, costBytes: sizeBytes });
+    this.#put(`${await io.resolve(location)}\0${variant}`, {
+      value,
+      stamp: `${sizeBytes}/${modifiedMs}`,
+      costBytes: sizeBytes,
+    });
   }
 
   #put(path: string, entry: CacheEntry<T>): void {

@@ -1,0 +1,168 @@
+/**
+ * Committing snapshots. A commit is prepared on the newest base, tried once, and its outcome is one of three: it landed,
+ * it certainly did not (then it is prepared again on the newer base), or nobody knows (then it is looked for by its key
+ * and snapshot id; nothing is deleted and nothing is repeated here).
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Catalog, CommitRequest } from '../catalogs/index.js';
+import { formatTableName } from '../catalogs/index.js';
+import { isMoraineError, MoraineError } from '../errors/index.js';
+import { findSnapshot, type TableMetadata } from '../iceberg/index.js';
+import { type CommitRetry, commitRetry, retryWaitMs, statusCheck } from './retry.js';
+import { findRun, type RunMarker } from './run-marker.js';
+import { loadTable, type Table } from './table.js';
+
+/** What every commit may be given. */
+export interface CommitOptions {
+  /** Makes the commit recognisable: work with this key lands once. */
+  readonly run?: RunMarker;
+  /** Further properties of the snapshot's summary. */
+  readonly summary?: ReadonlyMap<string, string>;
+  /** Table properties to set in the same commit, computed anew for every base that is tried. */
+  readonly properties?: (base: TableMetadata, newSnapshotId: bigint) => ReadonlyMap<string, string>;
+  /** Called with every base before it is built on; what it throws ends the commit. */
+  readonly validate?: (base: TableMetadata) => void | Promise<void>;
+}
+
+export interface CommitResult {
+  readonly snapshotId: bigint;
+  /** `already-committed`: an earlier attempt of the same run had landed; nothing was done. */
+  readonly outcome: 'committed' | 'already-committed';
+  /** How many times the catalog was asked to commit. */
+  readonly attempts: number;
+  /** The table's metadata with the snapshot in it, or in its past. */
+  readonly metadata: TableMetadata;
+}
+
+/** One attempt, prepared on one base. */
+export interface PreparedCommit {
+  readonly snapshotId: bigint;
+  readonly request: CommitRequest;
+  /** Files that only this attempt refers to; deleted if it certainly did not land. */
+  readonly ownFiles: readonly string[];
+}
+
+type Outcome =
+  | { readonly kind: 'committed'; readonly metadata: TableMetadata }
+  | { readonly kind: 'conflict'; readonly error: MoraineError };
+
+/** The catalog of a table that can be written, or an error that says why it cannot. */
+function requireWritable(table: Table): Catalog {
+  if (table.catalog === undefined) {
+    throw new MoraineError(
+      'INVALID_ARGUMENT',
+      `${table.metadataLocation} was opened by location: to write it, open it through a catalog.`,
+    );
+  }
+  const { formatVersion } = table.metadata;
+  if (formatVersion !== 2) {
+    const name = formatTableName(table.identifier);
+    const remedy =
+      formatVersion === 1 ? 'upgrade it to version 2 with the engine that writes it' : 'copy it into a version 2 table';
+    throw new MoraineError(
+      'FORMAT_VERSION_UNSUPPORTED',
+      `Table ${name} has format version ${formatVersion}; only version 2 is written: ${remedy}.`,
+    );
+  }
+  return table.catalog;
+}
+
+/** Loads the table anew. Throws `TABLE_REPLACED` if another table has its name now. */
+async function reload(table: Table, catalog: Catalog): Promise<Table> {
+  const current = await loadTable(catalog, table.io, table.identifier);
+  if (current.metadata.tableUuid === table.metadata.tableUuid) return current;
+  const message = `Table ${formatTableName(table.identifier)} has the uuid ${current.metadata.tableUuid}, not ${table.metadata.tableUuid}: it was dropped and created again.`;
+  throw new MoraineError('TABLE_REPLACED', message);
+}
+
+function findCommitted(metadata: TableMetadata, prepared: PreparedCommit, run: RunMarker | undefined): bigint | null {
+  if (findSnapshot(metadata, prepared.snapshotId) !== undefined) return prepared.snapshotId;
+  return run === undefined ? null : findRun(metadata, run);
+}
+
+/** After an unknown outcome: looks for the commit a few times. Not finding it proves nothing, it may land later. */
+async function resolveUnknown(
+  table: Table,
+  catalog: Catalog,
+  prepared: PreparedCommit,
+  run: RunMarker | undefined,
+  error: unknown,
+): Promise<TableMetadata> {
+  const check = statusCheck(table.metadata);
+  for (let tries = 1; tries <= check.retries; tries++) {
+    const { metadata } = await reload(table, catalog).catch(() => ({ metadata: undefined }));
+    if (metadata !== undefined && findCommitted(metadata, prepared, run) !== null) return metadata;
+    if (tries < check.retries) await sleep(retryWaitMs(check, tries));
+  }
+  const reason = error instanceof Error ? error.message : String(error);
+  const message = `It is unknown whether snapshot ${prepared.snapshotId} of table ${formatTableName(table.identifier)} was committed: ${reason} Nothing was deleted.`;
+  const details = { snapshotId: prepared.snapshotId.toString(), ...(run === undefined ? {} : { runKey: run.key }) };
+  throw new MoraineError('COMMIT_STATE_UNKNOWN', message, { details, cause: error });
+}
+
+async function attempt(
+  base: Table,
+  catalog: Catalog,
+  prepared: PreparedCommit,
+  run: RunMarker | undefined,
+): Promise<Outcome> {
+  try {
+    const { metadata } = await catalog.commitTable(base.identifier, prepared.request);
+    return { kind: 'committed', metadata };
+  } catch (error) {
+    if (isMoraineError(error, 'COMMIT_CONFLICT')) return { kind: 'conflict', error };
+    if (isMoraineError(error) && error.code !== 'COMMIT_STATE_UNKNOWN') throw error;
+    return { kind: 'committed', metadata: await resolveUnknown(base, catalog, prepared, run, error) };
+  }
+}
+
+async function waitForRetry(
+  retry: CommitRetry,
+  attempts: number,
+  giveUpAtMs: number,
+  error: MoraineError,
+): Promise<void> {
+  const waitMs = retryWaitMs(retry, attempts);
+  if (attempts > retry.retries || performance.now() + waitMs > giveUpAtMs) {
+    const message = `${error.message} The commit was given up after ${attempts} attempts.`;
+    throw new MoraineError('COMMIT_CONFLICT', message, { details: { attempts }, cause: error });
+  }
+  await sleep(waitMs);
+}
+
+/**
+ * Commits what `prepare` builds, on the newest base, until it lands or an error says why it cannot.
+ * @throws MoraineError `COMMIT_CONFLICT` once the retries are used up, `COMMIT_STATE_UNKNOWN`, `TABLE_REPLACED`,
+ * `FORMAT_VERSION_UNSUPPORTED`, and what `prepare` and `validate` throw
+ */
+export async function commitWithRetry(
+  table: Table,
+  prepare: (base: Table) => Promise<PreparedCommit>,
+  options: CommitOptions,
+): Promise<CommitResult> {
+  const { run } = options;
+  const catalog = requireWritable(table);
+  let base = await reload(table, catalog);
+  const retry = commitRetry(base.metadata);
+  const giveUpAtMs = performance.now() + retry.totalTimeoutMs;
+  for (let attempts = 1; ; attempts++) {
+    const known = run === undefined ? null : findRun(base.metadata, run);
+    if (known !== null) {
+      return { snapshotId: known, outcome: 'already-committed', attempts: attempts - 1, metadata: base.metadata };
+    }
+    requireWritable(base);
+    await options.validate?.(base.metadata);
+    const prepared = await prepare(base);
+    const outcome = await attempt(base, catalog, prepared, run);
+    const { snapshotId } = prepared;
+    if (outcome.kind === 'committed') return { snapshotId, outcome: 'committed', attempts, metadata: outcome.metadata };
+    base = await reload(table, catalog);
+    // A catalog client that resent the request may have met its own success.
+    if (findSnapshot(base.metadata, snapshotId) !== undefined) {
+      return { snapshotId, outcome: 'committed', attempts, metadata: base.metadata };
+    }
+    await Promise.all(prepared.ownFiles.map((location) => table.io.delete(location).catch(() => undefined)));
+    await waitForRetry(retry, attempts, giveUpAtMs, outcome.error);
+    base = await reload(table, catalog);
+  }
+}

@@ -1,0 +1,17 @@
+/** Tables: loading, planning scans, following changes, and committing. */
+
+export { resolveSnapshot as selectSnapshot, type SnapshotSelection } from '../iceberg/index.js';
+export type { CommitOptions, CommitResult } from './commit.js';
+export { readManifestEntries, readSnapshotManifests } from './manifest-files.js';
+export { readStagedManifest, stageManifest } from './manifest-writer.js';
+export { type PlannedFile, planFiles, type ScanPlan, type ScanRequest, type ScanStats } from './plan-files.js';
+export { findRun, RECENT_RUNS, RUN_KEY, type RunMarker } from './run-marker.js';
+export { type SnapshotChange, type SnapshotGap, type SnapshotOperation, snapshotChanges } from './snapshot-changes.js';
+export { loadTable, loadTableAt, openTableLocation, type Table } from './table.js';
+export {
+  type AppendRequest,
+  commitAppend,
+  commitOverwrite,
+  type NewFiles,
+  type OverwriteRequest,
+} from './write-operations.js';

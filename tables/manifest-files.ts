@@ -1,0 +1,129 @@
+/** Manifest lists and manifests on storage: read once, kept parsed, written under unique names. */
+import { isMoraineError, MoraineError } from '../errors/index.js';
+import {
+  type ManifestContext,
+  type ManifestEntry,
+  type ManifestFile,
+  manifestFileOfV1,
+  readManifest,
+  readManifestList,
+  type Schema,
+  type Snapshot,
+  type TableMetadata,
+} from '../iceberg/index.js';
+import { type FileIO, ImmutableFileCache } from '../storage/index.js';
+
+const MAX_MANIFEST_BYTES = 512 * 2 ** 20;
+
+/** Parsed entries take several times the bytes of their file. */
+const manifests = new ImmutableFileCache<readonly ManifestEntry[]>(64 * 2 ** 20);
+const manifestLists = new ImmutableFileCache<readonly ManifestFile[]>(32 * 2 ** 20);
+
+function damaged(what: string, location: string, error: unknown): MoraineError {
+  const reason = error instanceof Error ? error.message : String(error);
+  const code = isMoraineError(error) ? error.code : 'MANIFEST_CORRUPT';
+  const details = { ...(isMoraineError(error) ? error.details : {}), location };
+  return new MoraineError(code, `${what} ${JSON.stringify(location)} cannot be read: ${reason}`, {
+    details,
+    cause: error,
+  });
+}
+
+async function readImmutable<T>(
+  cache: ImmutableFileCache<T>,
+  io: FileIO,
+  what: string,
+  location: string,
+  parse: (bytes: Uint8Array) => T,
+  variant?: string,
+): Promise<T> {
+  try {
+    const load = async () => parse(await io.read(location, { maxBytes: MAX_MANIFEST_BYTES }));
+    return await cache.get(io, location, load, variant);
+  } catch (error) {
+    throw damaged(what, location, error);
+  }
+}
+
+/** Early v1 snapshots list the locations of their manifests and nothing else about them. */
+async function listedInMetadata(io: FileIO, snapshot: Snapshot): Promise<readonly ManifestFile[]> {
+  return mapConcurrently(snapshot.manifests ?? [], async (location) => {
+    try {
+      const bytes = await io.read(location, { maxBytes: MAX_MANIFEST_BYTES });
+      return manifestFileOfV1(location, bytes, snapshot.snapshotId);
+    } catch (error) {
+      throw damaged('Manifest', location, error);
+    }
+  });
+}
+
+/**
+ * The manifests of a snapshot.
+ * @throws MoraineError `MANIFEST_CORRUPT`, `FILE_NOT_FOUND`, `LOCATION_REFUSED`, naming the file
+ */
+export async function readSnapshotManifests(io: FileIO, snapshot: Snapshot | null): Promise<readonly ManifestFile[]> {
+  if (snapshot === null) return [];
+  if (snapshot.manifestList === undefined) return listedInMetadata(io, snapshot);
+  return readImmutable(manifestLists, io, 'Manifest list', snapshot.manifestList, (bytes) =>
+    readManifestList(bytes, snapshot.manifestList),
+  );
+}
+
+/** What reading manifests needs of the metadata: the current schema first. */
+export function manifestContext(metadata: TableMetadata): ManifestContext {
+  const isCurrent = (schema: Schema) => schema.schemaId === metadata.currentSchemaId;
+  const schemas = [...metadata.schemas.filter(isCurrent), ...metadata.schemas.filter((schema) => !isCurrent(schema))];
+  return { specs: metadata.partitionSpecs, schemas };
+}
+
+/** What a manifest's entries inherit depends on the list that names it, so that is part of the cache's key. */
+function inheritance(manifest: ManifestFile): string {
+  return `${manifest.addedSnapshotId}/${manifest.sequenceNumber}/${manifest.partitionSpecId}`;
+}
+
+/**
+ * The entries of a manifest, with inherited snapshot ids and sequence numbers filled in.
+ * @throws MoraineError `MANIFEST_CORRUPT`, `FILE_NOT_FOUND`, `LOCATION_REFUSED`, naming the file
+ */
+export async function readManifestEntries(
+  io: FileIO,
+  metadata: TableMetadata,
+  manifest: ManifestFile,
+): Promise<readonly ManifestEntry[]> {
+  const parse = (bytes: Uint8Array) => readManifest(bytes, manifestContext(metadata), manifest);
+  return readImmutable(manifests, io, 'Manifest', manifest.manifestPath, parse, inheritance(manifest));
+}
+
+/** Creates a manifest list and remembers it. */
+export async function createManifestList(
+  io: FileIO,
+  location: string,
+  bytes: Uint8Array,
+  content: readonly ManifestFile[],
+): Promise<void> {
+  await io.create(location, bytes);
+  await manifestLists.put(io, location, content);
+}
+
+/** Remembers the entries of a manifest that was just written, as a list with this manifest file has them. */
+export async function rememberManifest(
+  io: FileIO,
+  manifest: ManifestFile,
+  entries: readonly ManifestEntry[],
+): Promise<void> {
+  await manifests.put(io, manifest.manifestPath, entries, inheritance(manifest));
+}
+
+/** Whether a manifest may hold live files; early v1 lists do not count them. */
+export function mayHaveLiveFiles(manifest: ManifestFile): boolean {
+  return manifest.addedFilesCount !== 0 || manifest.existingFilesCount !== 0;
+}
+
+/** Runs `use` on every item, a few at a time, and keeps their order. */
+export async function mapConcurrently<T, R>(items: readonly T[], use: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (let start = 0; start < items.length; start += 16) {
+    results.push(...(await Promise.all(items.slice(start, start + 16).map(use))));
+  }
+  return results;
+}

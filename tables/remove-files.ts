@@ -1,0 +1,146 @@
+/** Overwrites: taking live files out of a table by rewriting the manifests that list them. */
+import { MoraineError } from '../errors/index.js';
+import {
+  currentSnapshot,
+  type DataFile,
+  type ManifestEntry,
+  type ManifestFile,
+  type PartitionTuple,
+  type PrimitiveValue,
+} from '../iceberg/index.js';
+import { mapConcurrently, mayHaveLiveFiles, readManifestEntries, readSnapshotManifests } from './manifest-files.js';
+import { carryEntry } from './manifest-merge.js';
+import { createManifest, type PendingSnapshot } from './manifest-writer.js';
+import { snapshotChanges } from './snapshot-changes.js';
+import type { Table } from './table.js';
+
+/** Which files an overwrite removes: all of some partitions of one spec, or the files at these locations. */
+export type FileRemoval =
+  | { readonly partitions: { readonly specId: number; readonly tuples: readonly PartitionTuple[] } }
+  | { readonly files: readonly string[] };
+
+/** Whether the removal takes a data file. */
+export type RemovalTest = (file: DataFile) => boolean;
+
+function valueKey(value: PrimitiveValue | null): string {
+  if (value instanceof Uint8Array) return `x${Buffer.from(value).toString('hex')}`;
+  return `${typeof value}${Object.is(value, -0) ? '-0' : String(value)}`;
+}
+
+function partitionKey(specId: number, tuple: PartitionTuple): string {
+  return JSON.stringify([specId, ...tuple.map(valueKey)]);
+}
+
+/** The test for a removal. */
+export function removalTest(removal: FileRemoval): RemovalTest {
+  if ('files' in removal) {
+    const paths = new Set(removal.files);
+    return (file) => paths.has(file.filePath);
+  }
+  const { specId, tuples } = removal.partitions;
+  const keys = new Set(tuples.map((tuple) => partitionKey(specId, tuple)));
+  return (file) => keys.has(partitionKey(file.specId, file.partition));
+}
+
+/** Whether a file lies in a partition that a removal takes files from. */
+export async function partitionsOf(base: Table, removal: FileRemoval): Promise<RemovalTest> {
+  if (!('files' in removal)) return removalTest(removal);
+  const removes = removalTest(removal);
+  const manifests = await readSnapshotManifests(base.io, currentSnapshot(base.metadata));
+  const read = await mapConcurrently(manifests.filter(mayHaveLiveFiles), (manifest) =>
+    readManifestEntries(base.io, base.metadata, manifest),
+  );
+  const files = read.flat().map((entry) => entry.dataFile);
+  const keys = new Set(files.filter(removes).map((file) => partitionKey(file.specId, file.partition)));
+  return (file) => keys.has(partitionKey(file.specId, file.partition));
+}
+
+/** What a removal did to the manifests of the parent snapshot. */
+export interface RemovalResult {
+  /** The manifests to list, in their order. */
+  readonly manifests: readonly ManifestFile[];
+  /** Those that had to be written anew. */
+  readonly created: readonly ManifestFile[];
+  readonly removed: readonly DataFile[];
+}
+
+interface Rewritten {
+  readonly manifest: ManifestFile;
+  readonly removed: readonly DataFile[];
+}
+
+async function rewriteManifest(base: Table, manifest: ManifestFile, removes: RemovalTest, pending: PendingSnapshot) {
+  const entries = await readManifestEntries(base.io, base.metadata, manifest);
+  const isRemoved = (entry: ManifestEntry) => entry.status !== 'deleted' && removes(entry.dataFile);
+  const removed = entries.filter(isRemoved).map((entry) => entry.dataFile);
+  if (removed.length === 0) return { manifest, removed };
+  const rewritten = entries
+    .map((entry): ManifestEntry | null =>
+      isRemoved(entry) ? { ...entry, status: 'deleted', snapshotId: pending.snapshotId } : carryEntry(entry, pending),
+    )
+    .filter((entry) => entry !== null);
+  const prefix = `overwrite-${pending.snapshotId}`;
+  const { io, metadata } = base;
+  return {
+    manifest: await createManifest(io, metadata, manifest.partitionSpecId, rewritten, prefix, pending),
+    removed,
+  };
+}
+
+/**
+ * Rewrites the manifests that list removed files: those become deleted entries of the pending snapshot, the others
+ * existing ones with their own snapshot ids and sequence numbers.
+ * @throws MoraineError `COMMIT_CONFLICT` if a file to remove is no longer in the table
+ */
+export async function removeFiles(
+  base: Table,
+  manifests: readonly ManifestFile[],
+  removal: FileRemoval,
+  pending: PendingSnapshot,
+): Promise<RemovalResult> {
+  const removes = removalTest(removal);
+  const results = await mapConcurrently(manifests, async (manifest): Promise<Rewritten> => {
+    const isCandidate =
+      manifest.content === 'data' &&
+      mayHaveLiveFiles(manifest) &&
+      ('files' in removal || manifest.partitionSpecId === removal.partitions.specId);
+    return isCandidate ? rewriteManifest(base, manifest, removes, pending) : { manifest, removed: [] };
+  });
+  const removed = results.flatMap((result) => result.removed);
+  if ('files' in removal) requireFound(removal.files, removed);
+  const created = results.filter((result) => result.removed.length > 0).map((result) => result.manifest);
+  return { manifests: results.map((result) => result.manifest), created, removed };
+}
+
+function requireFound(paths: readonly string[], removed: readonly DataFile[]): void {
+  const found = new Set(removed.map((file) => file.filePath));
+  const missing = paths.filter((path) => !found.has(path));
+  if (missing.length === 0) return;
+  const message = `${missing.length} of the files to replace are no longer in the table (${missing[0] ?? ''}): plan again.`;
+  throw new MoraineError('COMMIT_CONFLICT', message, { details: { missing: missing.slice(0, 10) } });
+}
+
+/**
+ * Checks that since a snapshot nothing was added to, or taken from, what is being replaced.
+ * @param since the snapshot that the overwrite was planned on; null: the table had none
+ * @throws MoraineError `COMMIT_CONFLICT`, also when the planning snapshot has expired or was rolled back
+ */
+export async function validateUntouched(base: Table, since: bigint | null, touches: RemovalTest): Promise<void> {
+  const current = base.metadata.currentSnapshotId;
+  if (current === since) return;
+  const conflict = (reason: string) =>
+    new MoraineError(
+      'COMMIT_CONFLICT',
+      `The overwrite was planned on snapshot ${since ?? 'none'}, but ${reason}: plan again.`,
+    );
+  if (current === null) throw conflict('the table has been rolled back');
+  const changes = await snapshotChanges(base, since, current);
+  if ('gap' in changes) throw conflict(changes.gap === 'expired' ? 'it has expired' : 'it is no longer in the history');
+  for (const change of changes.snapshots) {
+    const touched = [...change.added, ...change.removed].find(({ file }) => touches(file));
+    if (touched === undefined && !change.addedDeleteFiles) continue;
+    throw conflict(
+      `snapshot ${change.snapshot.snapshotId} changed the same partitions (${touched?.file.filePath ?? 'delete files'})`,
+    );
+  }
+}

@@ -1,0 +1,61 @@
+/** The two operations that write data: append, and overwrite of partitions or files. */
+import { randomUUID } from 'node:crypto';
+import { MoraineError } from '../errors/index.js';
+import type { DataFile, ManifestFile, PartitionTuple } from '../iceberg/index.js';
+import { type CommitOptions, type CommitResult, commitWithRetry } from './commit.js';
+import { stageFiles } from './manifest-writer.js';
+import { type FileRemoval, partitionsOf, validateUntouched } from './remove-files.js';
+import { prepareSnapshot } from './snapshot-producer.js';
+import type { Table } from './table.js';
+
+/** New files: manifests that were staged before, or files to stage now. */
+export interface NewFiles {
+  readonly manifests?: readonly ManifestFile[];
+  readonly files?: readonly DataFile[];
+}
+
+export interface AppendRequest extends NewFiles, CommitOptions {}
+
+export interface OverwriteRequest extends NewFiles, CommitOptions {
+  /** Removes every live file of these partitions. Files of other partition specs are left alone. */
+  readonly removePartitions?: { readonly specId: number; readonly tuples: readonly PartitionTuple[] };
+  /** Removes these files, by their location as the table has it. */
+  readonly removeFiles?: readonly string[];
+  /**
+   * The snapshot that the overwrite was planned on (null: the table had none). If a newer one changed the removed
+   * partitions, the commit is refused with `COMMIT_CONFLICT`. Left out, whatever is there now is replaced.
+   */
+  readonly validateNoNewFilesFrom?: bigint | null;
+}
+
+async function stageAll(table: Table, request: NewFiles): Promise<readonly ManifestFile[]> {
+  const staged = request.files === undefined ? [] : await stageFiles(table, request.files, randomUUID());
+  return [...(request.manifests ?? []), ...staged];
+}
+
+/**
+ * Adds files in one snapshot, on whatever the table holds by then. See {@link commitWithRetry} for outcomes and errors.
+ * With no file at all the snapshot is still made: it carries the run's key and properties.
+ */
+export async function commitAppend(table: Table, request: AppendRequest): Promise<CommitResult> {
+  const added = await stageAll(table, request);
+  return commitWithRetry(table, (base) => prepareSnapshot(base, { added }, request), request);
+}
+
+/** Replaces files in one snapshot. See {@link OverwriteRequest} and {@link commitWithRetry}. */
+export async function commitOverwrite(table: Table, request: OverwriteRequest): Promise<CommitResult> {
+  const removal = removalOf(request);
+  const since = request.validateNoNewFilesFrom;
+  const added = await stageAll(table, request);
+  const prepare = async (base: Table) => {
+    if (since !== undefined) await validateUntouched(base, since, await partitionsOf(base, removal));
+    return prepareSnapshot(base, { added, removal }, request);
+  };
+  return commitWithRetry(table, prepare, request);
+}
+
+function removalOf({ removePartitions, removeFiles }: OverwriteRequest): FileRemoval {
+  if (removePartitions !== undefined && removeFiles === undefined) return { partitions: removePartitions };
+  if (removeFiles !== undefined && removePartitions === undefined) return { files: removeFiles };
+  throw new MoraineError('INVALID_ARGUMENT', 'An overwrite needs either the partitions or the files to remove.');
+}

@@ -1,0 +1,350 @@
+/**
+ * What every catalog must do. A test file of a catalog calls {@link describeCatalogBehavior} with the means to open it.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { Catalog, CommitRequest, LoadedTable, TableIdentifier } from '../../catalogs/index.js';
+import type { PartitionSpec, Schema, Snapshot } from '../../iceberg/index.js';
+import { failureOf, rejectionCode } from '../support/error-code.js';
+
+export interface CatalogUnderTest {
+  readonly catalog: Catalog;
+  /** Another client of the same catalog. */
+  reopen(): Promise<Catalog>;
+  /** A folder that tables may be put in explicitly. */
+  readonly folder: string;
+}
+
+const SCHEMA: Schema = {
+  schemaId: 0,
+  identifierFieldIds: [],
+  fields: [
+    { id: 7, name: 'id', required: true, type: { kind: 'long' } },
+    { id: 9, name: 'data', required: false, type: { kind: 'string' } },
+  ],
+};
+
+const BY_ID: PartitionSpec = {
+  specId: 0,
+  fields: [{ sourceId: 7, fieldId: 1000, name: 'id_bucket', transform: { kind: 'bucket', numBuckets: 4 } }],
+};
+
+const NS = ['shop'];
+const ORDERS: TableIdentifier = { namespace: NS, name: 'orders' };
+
+const HOSTILE_NAMES = [
+  'a.b',
+  'quote"d',
+  "it's",
+  'semi;--',
+  'new\nline',
+  'slash/es',
+  '..',
+  '.',
+  '*[?]',
+  '__proto__',
+  'ünï',
+  '%2e%2e',
+  ' ',
+  'a'.repeat(255),
+];
+
+function snapshot(snapshotId: bigint, sequenceNumber: bigint): Snapshot {
+  const summary = new Map([['operation', 'append']]);
+  return { snapshotId, sequenceNumber, timestampMs: BigInt(Date.now()), manifestList: '/none', summary, schemaId: 0 };
+}
+
+/** A commit that makes a snapshot the current one, if `parent` still is. */
+function commitOf(table: LoadedTable, parent: bigint | null, next: bigint): CommitRequest {
+  return {
+    requirements: [
+      { type: 'assert-table-uuid', uuid: table.metadata.tableUuid },
+      { type: 'assert-ref-snapshot-id', ref: 'main', snapshotId: parent },
+    ],
+    updates: [
+      { action: 'add-snapshot', snapshot: snapshot(next, table.metadata.lastSequenceNumber + 1n) },
+      { action: 'set-snapshot-ref', refName: 'main', ref: { type: 'branch', snapshotId: next } },
+    ],
+  };
+}
+
+const setProperties = (updates: Record<string, string>): CommitRequest => ({
+  requirements: [],
+  updates: [{ action: 'set-properties', updates: new Map(Object.entries(updates)) }],
+});
+
+/** Files of the table's metadata folder that are metadata files. */
+function metadataFiles(table: LoadedTable): readonly string[] {
+  return readdirSync(dirname(table.metadataLocation)).filter((name) => name.endsWith('.metadata.json'));
+}
+
+/** Runs the suite. `open` gives a fresh, empty catalog; it is called in every test. */
+export function describeCatalogBehavior(name: string, open: () => Promise<CatalogUnderTest>): void {
+  async function withNamespace(): Promise<CatalogUnderTest> {
+    const opened = await open();
+    await opened.catalog.createNamespace(NS);
+    return opened;
+  }
+
+  describe(`${name}: namespaces`, () => {
+    test('a new catalog has none', async () => {
+      const { catalog } = await open();
+      expect(await catalog.listNamespaces()).toEqual([]);
+      expect(await catalog.namespaceExists(['x'])).toBe(false);
+    });
+
+    test('are created with properties, listed level by level, and dropped', async () => {
+      const { catalog } = await open();
+      await catalog.createNamespace(['a'], new Map([['owner', "o'x"]]));
+      await catalog.createNamespace(['a', 'b', 'c']);
+      await catalog.createNamespace(['ab']);
+      expect(await catalog.listNamespaces()).toEqual([['a'], ['ab']]);
+      expect(await catalog.listNamespaces(['a'])).toEqual([['a', 'b']]);
+      expect(await catalog.listNamespaces(['a', 'b'])).toEqual([['a', 'b', 'c']]);
+      expect(await catalog.loadNamespaceProperties(['a'])).toEqual(new Map([['owner', "o'x"]]));
+      expect(await catalog.loadNamespaceProperties(['ab'])).toEqual(new Map());
+      await catalog.dropNamespace(['ab']);
+      expect(await catalog.listNamespaces()).toEqual([['a']]);
+    });
+
+    test('names are told apart by case and wildcard characters', async () => {
+      const { catalog } = await open();
+      await catalog.createNamespace(['a_c']);
+      expect(await catalog.namespaceExists(['abc'])).toBe(false);
+      expect(await catalog.namespaceExists(['A_C'])).toBe(false);
+      await catalog.createNamespace(['a%', 'x']);
+      expect(await catalog.namespaceExists(['abc'])).toBe(false);
+    });
+
+    test('one that exists, is missing, or is in use is an error', async () => {
+      const { catalog } = await withNamespace();
+      expect(await rejectionCode(catalog.createNamespace(NS))).toBe('NAMESPACE_ALREADY_EXISTS');
+      expect(await rejectionCode(catalog.dropNamespace(['none']))).toBe('NAMESPACE_NOT_FOUND');
+      expect(await rejectionCode(catalog.listTables(['none']))).toBe('NAMESPACE_NOT_FOUND');
+      expect(await rejectionCode(catalog.loadNamespaceProperties(['none']))).toBe('NAMESPACE_NOT_FOUND');
+      await catalog.createTable(ORDERS, { schema: SCHEMA });
+      expect(await rejectionCode(catalog.dropNamespace(NS))).toBe('NAMESPACE_NOT_EMPTY');
+      expect(await catalog.namespaceExists(NS)).toBe(true);
+    });
+  });
+
+  describe(`${name}: tables`, () => {
+    test('a created table has version 2, fresh ids and a location of its own', async () => {
+      const { catalog } = await withNamespace();
+      const properties = new Map([['p', 'v']]);
+      const created = await catalog.createTable(ORDERS, { schema: SCHEMA, partitionSpec: BY_ID, properties });
+      const { metadata } = created;
+      expect(metadata.formatVersion).toBe(2);
+      expect(metadata.schemas[0]?.fields.map(({ id, name: column }) => [id, column])).toEqual([
+        [1, 'id'],
+        [2, 'data'],
+      ]);
+      expect(metadata.partitionSpecs[0]?.fields[0]?.sourceId).toBe(1);
+      expect(metadata.lastColumnId).toBe(2);
+      expect(metadata.properties).toEqual(properties);
+      expect(metadata.location).toMatch(/shop.*orders/);
+      expect(created.metadataLocation).toMatch(/\/metadata\/00000-[0-9a-f-]{36}\.metadata\.json$/);
+      expect((await catalog.loadTable(ORDERS)).metadata).toEqual(metadata);
+    });
+
+    test('another client sees the same table, read from storage', async () => {
+      const { catalog, reopen } = await withNamespace();
+      const created = await catalog.createTable(ORDERS, { schema: SCHEMA });
+      const loaded = await (await reopen()).loadTable(ORDERS);
+      expect(loaded.metadata.tableUuid).toBe(created.metadata.tableUuid);
+      expect(loaded.metadataLocation).toBe(created.metadataLocation);
+      expect(await (await reopen()).listTables(NS)).toEqual([ORDERS]);
+    });
+
+    test('creating: the location is honoured; an existing name and a missing namespace are errors', async () => {
+      const { catalog, folder } = await withNamespace();
+      const created = await catalog.createTable(ORDERS, { schema: SCHEMA, location: `${folder}/elsewhere/` });
+      expect(created.metadata.location).toBe(`${folder}/elsewhere`);
+      expect(await rejectionCode(catalog.createTable(ORDERS, { schema: SCHEMA }))).toBe('TABLE_ALREADY_EXISTS');
+      const missing = catalog.createTable({ namespace: ['none'], name: 't' }, { schema: SCHEMA });
+      expect(await rejectionCode(missing)).toBe('NAMESPACE_NOT_FOUND');
+      expect((await catalog.loadTable(ORDERS)).metadata.tableUuid).toBe(created.metadata.tableUuid);
+    });
+
+    test('of many that create one table at once exactly one wins', async () => {
+      const { catalog, reopen } = await withNamespace();
+      const clients = [catalog, await reopen(), await reopen()];
+      const results = await Promise.allSettled(
+        Array.from({ length: 9 }, (_, i) => (clients[i % 3] ?? catalog).createTable(ORDERS, { schema: SCHEMA })),
+      );
+      const winners = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+      expect(winners).toHaveLength(1);
+      for (const result of results) {
+        if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'TABLE_ALREADY_EXISTS' });
+      }
+      expect((await catalog.loadTable(ORDERS)).metadata.tableUuid).toBe(winners[0]?.metadata.tableUuid);
+    });
+
+    test('a missing table is TABLE_NOT_FOUND everywhere', async () => {
+      const { catalog } = await withNamespace();
+      expect(await catalog.tableExists(ORDERS)).toBe(false);
+      expect(await rejectionCode(catalog.loadTable(ORDERS))).toBe('TABLE_NOT_FOUND');
+      expect(await rejectionCode(catalog.dropTable(ORDERS))).toBe('TABLE_NOT_FOUND');
+      expect(await rejectionCode(catalog.commitTable(ORDERS, setProperties({ a: 'b' })))).toBe('TABLE_NOT_FOUND');
+      const rename = catalog.renameTable(ORDERS, { namespace: NS, name: 'other' });
+      expect(await rejectionCode(rename)).toBe('TABLE_NOT_FOUND');
+    });
+
+    test.each(HOSTILE_NAMES)('a table named %j is created, listed, committed to and dropped', async (tableName) => {
+      const { catalog, reopen } = await withNamespace();
+      const identifier = { namespace: NS, name: tableName };
+      const neighbour = await catalog.createTable({ namespace: NS, name: 'neighbour' }, { schema: SCHEMA });
+      const created = await catalog.createTable(identifier, { schema: SCHEMA });
+      expect(dirname(created.metadata.location)).toBe(dirname(neighbour.metadata.location));
+      expect(await (await reopen()).listTables(NS)).toContainEqual(identifier);
+      await catalog.commitTable(identifier, setProperties({ [tableName]: tableName }));
+      const loaded = await (await reopen()).loadTable(identifier);
+      expect(loaded.metadata.properties.get(tableName)).toBe(tableName);
+      await catalog.dropTable(identifier);
+      expect(await catalog.listTables(NS)).toEqual([{ namespace: NS, name: 'neighbour' }]);
+    });
+
+    test.each([
+      ['', 'an empty name'],
+      ['a\0b', 'NUL'],
+      ['a'.repeat(256), 'a name too long'],
+    ])('%j is refused (%s)', async (tableName) => {
+      const { catalog } = await withNamespace();
+      const created = catalog.createTable({ namespace: NS, name: tableName }, { schema: SCHEMA });
+      expect(await rejectionCode(created)).toBe('INVALID_ARGUMENT');
+    });
+
+    test('names that differ in punctuation only do not share a location', async () => {
+      const { catalog } = await withNamespace();
+      const locations = new Set<string>();
+      for (const tableName of ['a/b', 'a_b', 'a.b', 'a b', 'A_b']) {
+        const { metadata } = await catalog.createTable({ namespace: NS, name: tableName }, { schema: SCHEMA });
+        locations.add(metadata.location);
+      }
+      expect(locations.size).toBe(5);
+    });
+
+    test('drop forgets the name and keeps the files; a table made again has another uuid', async () => {
+      const { catalog } = await withNamespace();
+      const first = await catalog.createTable(ORDERS, { schema: SCHEMA });
+      await catalog.dropTable(ORDERS);
+      expect(await catalog.tableExists(ORDERS)).toBe(false);
+      expect(existsSync(first.metadataLocation)).toBe(true);
+      const second = await catalog.createTable(ORDERS, { schema: SCHEMA });
+      expect(second.metadata.tableUuid).not.toBe(first.metadata.tableUuid);
+      expect(await rejectionCode(catalog.commitTable(ORDERS, commitOf(first, null, 1n)))).toBe('TABLE_REPLACED');
+    });
+
+    test('register points a name at an existing metadata file', async () => {
+      const { catalog } = await withNamespace();
+      const first = await catalog.createTable(ORDERS, { schema: SCHEMA });
+      await catalog.dropTable(ORDERS);
+      const again = { namespace: NS, name: 'again' };
+      const registered = await catalog.registerTable(again, first.metadataLocation);
+      expect(registered.metadata.tableUuid).toBe(first.metadata.tableUuid);
+      expect(await rejectionCode(catalog.registerTable(again, first.metadataLocation))).toBe('TABLE_ALREADY_EXISTS');
+      const missing = catalog.registerTable(ORDERS, `${first.metadata.location}/none.metadata.json`);
+      expect(await rejectionCode(missing)).toBe('FILE_NOT_FOUND');
+      expect(await catalog.tableExists(ORDERS)).toBe(false);
+    });
+
+    test('rename moves the name, also to another namespace, and takes no name that is used', async () => {
+      const { catalog } = await withNamespace();
+      await catalog.createNamespace(['archive']);
+      const { metadata } = await catalog.createTable(ORDERS, { schema: SCHEMA });
+      const moved = { namespace: ['archive'], name: 'old' };
+      await catalog.renameTable(ORDERS, moved);
+      expect(await catalog.tableExists(ORDERS)).toBe(false);
+      expect((await catalog.loadTable(moved)).metadata).toEqual(metadata);
+      await catalog.createTable(ORDERS, { schema: SCHEMA });
+      expect(await rejectionCode(catalog.renameTable(ORDERS, moved))).toBe('TABLE_ALREADY_EXISTS');
+      const nowhere = catalog.renameTable(ORDERS, { namespace: ['none'], name: 'x' });
+      expect(await rejectionCode(nowhere)).toBe('NAMESPACE_NOT_FOUND');
+    });
+  });
+
+  describe(`${name}: commits`, () => {
+    test('updates are applied, seen by others, and the replaced metadata file is logged', async () => {
+      const { catalog, reopen } = await withNamespace();
+      const created = await catalog.createTable(ORDERS, { schema: SCHEMA });
+      const committed = await catalog.commitTable(ORDERS, commitOf(created, null, 11n));
+      expect(committed.metadata.currentSnapshotId).toBe(11n);
+      expect(committed.metadataLocation).toMatch(/\/00001-[0-9a-f-]{36}\.metadata\.json$/);
+      const loaded = await (await reopen()).loadTable(ORDERS);
+      expect(loaded.metadata.currentSnapshotId).toBe(11n);
+      expect(loaded.metadata.metadataLog).toEqual([
+        { metadataFile: created.metadataLocation, timestampMs: created.metadata.lastUpdatedMs },
+      ]);
+    });
+
+    test('a requirement that does not hold is COMMIT_CONFLICT and changes nothing', async () => {
+      const { catalog } = await withNamespace();
+      const created = await catalog.createTable(ORDERS, { schema: SCHEMA });
+      await catalog.commitTable(ORDERS, commitOf(created, null, 11n));
+      const files = metadataFiles(created);
+      expect(await rejectionCode(catalog.commitTable(ORDERS, commitOf(created, null, 12n)))).toBe('COMMIT_CONFLICT');
+      expect((await catalog.loadTable(ORDERS)).metadata.currentSnapshotId).toBe(11n);
+      expect(metadataFiles(created)).toEqual(files);
+    });
+
+    test('of commits that race for one parent exactly one lands, and losers leave no metadata file', async () => {
+      const { catalog, reopen } = await withNamespace();
+      const created = await catalog.createTable(ORDERS, { schema: SCHEMA });
+      const clients = [catalog, await reopen(), await reopen(), await reopen()];
+      const results = await Promise.allSettled(
+        clients.map((client, i) => client.commitTable(ORDERS, commitOf(created, null, BigInt(100 + i)))),
+      );
+      const winners = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+      expect(winners).toHaveLength(1);
+      for (const result of results) {
+        if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'COMMIT_CONFLICT' });
+      }
+      const loaded = await (await reopen()).loadTable(ORDERS);
+      expect(loaded.metadata.currentSnapshotId).toBe(winners[0]?.metadata.currentSnapshotId);
+      expect(metadataFiles(created)).toHaveLength(2);
+    });
+
+    test('ids above 2^53 and hostile property names stay exact', async () => {
+      const { catalog, reopen } = await withNamespace();
+      const created = await catalog.createTable(ORDERS, { schema: SCHEMA });
+      const id = 9_223_372_036_854_775_807n;
+      await catalog.commitTable(ORDERS, commitOf(created, null, id));
+      await catalog.commitTable(ORDERS, setProperties({ ['__proto__']: 'x', 'a"\n': '\u{1F600}' }));
+      const { metadata } = await (await reopen()).loadTable(ORDERS);
+      expect(metadata.currentSnapshotId).toBe(id);
+      expect([...metadata.properties]).toEqual([
+        ['__proto__', 'x'],
+        ['a"\n', '\u{1F600}'],
+      ]);
+    });
+
+    test('the metadata log keeps as many entries as the table asks for, and old files go only on request', async () => {
+      const { catalog } = await withNamespace();
+      const keep = 'write.metadata.previous-versions-max';
+      const created = await catalog.createTable(ORDERS, { schema: SCHEMA, properties: new Map([[keep, '2']]) });
+      for (let i = 0; i < 4; i++) await catalog.commitTable(ORDERS, setProperties({ n: `${i}` }));
+      expect((await catalog.loadTable(ORDERS)).metadata.metadataLog).toHaveLength(2);
+      expect(metadataFiles(created)).toHaveLength(5);
+      await catalog.commitTable(ORDERS, setProperties({ 'write.metadata.delete-after-commit.enabled': 'true' }));
+      const { metadata } = await catalog.commitTable(ORDERS, setProperties({ n: 'last' }));
+      expect(metadata.metadataLog).toHaveLength(2);
+      for (const entry of metadata.metadataLog) expect(existsSync(entry.metadataFile)).toBe(true);
+    });
+
+    test('damaged metadata is an error that names the file', async () => {
+      const { catalog, folder, reopen } = await withNamespace();
+      const created = await catalog.createTable(ORDERS, { schema: SCHEMA });
+      const { writeFileSync, rmSync } = await import('node:fs');
+      writeFileSync(created.metadataLocation, readFileSync(created.metadataLocation).subarray(0, 100));
+      const truncated = await failureOf((await reopen()).loadTable(ORDERS));
+      expect(truncated.code).toBe('METADATA_CORRUPT');
+      expect(truncated.message).toContain(created.metadataLocation);
+      rmSync(created.metadataLocation);
+      const missing = await failureOf(catalog.loadTable(ORDERS));
+      expect(missing.code).toBe('FILE_NOT_FOUND');
+      expect(missing.message).toContain(created.metadataLocation);
+      expect(existsSync(folder)).toBe(true);
+    });
+  });
+}
