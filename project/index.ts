@@ -1,3 +1,5 @@
 /** The composition root: one configuration made into the parts that every command, activity and library call uses. */
+
+export { materializationDeps } from './materialization-deps.js';
 export { type OpenProjectOptions, openProject } from './open-project.js';
 export type { Project, ResolvedTableName } from './project.js';

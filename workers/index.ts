@@ -1,1 +1,20 @@
+/** Processes: the worker, the workflow bundle, finding or starting a Temporal server, starting runs. */
+
+export type { MaterializeResult, RequestedRun, RunProgress } from '../activities/contract.js';
+export {
+  createActivities,
+  type MaterializeRequest,
+  parseMaterializeRequest,
+  runWorkflowId,
+} from '../activities/index.js';
+export { buildWorkflowBundle, bundleWorkflows, type WorkflowSource, workflowSource, workflowsPath } from './bundle.js';
+export { connectClient, type ServerSettings, type TemporalClient, withAddress } from './connection.js';
+export { createWorker } from './create-worker.js';
+export { type LocalRun, type LocalRunOptions, withLocalRun } from './local-run.js';
 export { type LocalServer, type LocalServerOptions, startOrJoinLocalServer } from './local-server.js';
+export { startMaterialization, type WaitOptions, waitForRun } from './materialize-client.js';
+export { installQuietRuntime } from './native-runtime.js';
+export { type RunWorkerOptions, runWorker } from './run-worker.js';
+export { assertTaskQueuePolled } from './task-queue.js';
+export { type FindTemporalCliOptions, findTemporalCli, type TemporalCli } from './temporal-cli.js';
+export { resolveTemporalSettings, type TemporalSettings } from './temporal-settings.js';

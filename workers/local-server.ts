@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lock } from 'proper-lockfile';
 import { z } from 'zod';
+import { SEARCH_ATTRIBUTES } from '../activities/index.js';
 import { MoraineError } from '../errors/index.js';
 import { isServing } from './connection.js';
-import { SEARCH_ATTRIBUTES } from './search-attributes.js';
 import { holdSharedProcess, isSharedProcessAlive, type ProcessHold, startSharedProcess } from './shared-process.js';
 import { findTemporalCli } from './temporal-cli.js';
 

@@ -1,5 +1,4 @@
-import type { Connection } from '@temporalio/client';
-import type { NativeConnection } from '@temporalio/worker';
+import type { ConnectionLike, OperatorService } from '@temporalio/client';
 
 /** The search attributes of our runs, of type Keyword. */
 export const SEARCH_ATTRIBUTES = ['MoraineView', 'MoraineTable'] as const;
@@ -7,13 +6,19 @@ export const SEARCH_ATTRIBUTES = ['MoraineView', 'MoraineTable'] as const;
 /** `INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */
 const KEYWORD = 2;
 
+/** A connection that can also administer; those of clients and of workers both can. */
+interface AdministeringConnection {
+  readonly operatorService: Pick<OperatorService, 'listSearchAttributes' | 'addSearchAttributes'>;
+}
+
+function canAdminister(connection: object): connection is AdministeringConnection {
+  return 'operatorService' in connection;
+}
+
 /** Whether the namespace has all of our search attributes, so that a run may set them. */
-export async function hasSearchAttributes(
-  connection: Connection | NativeConnection,
-  namespace: string,
-): Promise<boolean> {
+export async function hasSearchAttributes(connection: ConnectionLike, namespace: string): Promise<boolean> {
   try {
-    return (await missing(connection, namespace)).length === 0;
+    return canAdminister(connection) && (await missing(connection, namespace)).length === 0;
   } catch {
     return false; // not permitted to ask: a run that sets none always works
   }
@@ -24,7 +29,7 @@ export async function hasSearchAttributes(
  * why, once.
  */
 export async function ensureSearchAttributes(
-  connection: Connection | NativeConnection,
+  connection: AdministeringConnection,
   namespace: string,
   warn: (message: string) => void,
 ): Promise<boolean> {
@@ -41,7 +46,7 @@ export async function ensureSearchAttributes(
   }
 }
 
-async function missing(connection: Connection | NativeConnection, namespace: string): Promise<string[]> {
+async function missing(connection: AdministeringConnection, namespace: string): Promise<string[]> {
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
   const present = new Map(Object.entries(customAttributes ?? {}));
   return SEARCH_ATTRIBUTES.filter((name) => present.get(name) !== KEYWORD);

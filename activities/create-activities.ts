@@ -1,0 +1,72 @@
+import { randomUUID } from 'node:crypto';
+import { Context } from '@temporalio/activity';
+import { commitMaterialization, extractShard, planMaterialization } from '../materialization/index.js';
+import { materializationDeps, type Project } from '../project/index.js';
+import type { Activities } from './contract.js';
+import { parseMaterializeRequest } from './materialize-request.js';
+import { hasSearchAttributes } from './search-attributes.js';
+import { outcomeIfEnded, startRun } from './start-run.js';
+import { asActivity } from './step.js';
+
+/**
+ * The activities of a project, to be mounted in a worker. Each decodes its input, calls the library, and encodes the
+ * answer; the decisions are in the library.
+ */
+export function createActivities(project: Project): Activities {
+  const onlineNamespace = project.config.online.namespace;
+  return {
+    requestRun: ({ request, scheduledTime, replyTo }) =>
+      asActivity(async () => {
+        const { client, info } = Context.current();
+        const parsed = parseMaterializeRequest(request, scheduledTime);
+        const searchAttributes = await hasSearchAttributes(client.connection, info.namespace);
+        return startRun(client, parsed, { taskQueue: info.taskQueue, searchAttributes, replyTo });
+      }),
+
+    runOutcome: (run) => asActivity(() => outcomeIfEnded(Context.current().client, run)),
+
+    planMaterialization: ({ view, startUs, endUs }) =>
+      asActivity(async ({ signal }) => {
+        const deps = await materializationDeps(project);
+        const plan = await planMaterialization(
+          deps,
+          {
+            view,
+            attemptId: randomUUID(),
+            ...(startUs === undefined ? {} : { startUs: BigInt(startUs) }),
+            ...(endUs === undefined ? {} : { endUs: BigInt(endUs) }),
+          },
+          { signal },
+        );
+        return {
+          kind: plan.kind,
+          reason: plan.reason,
+          planLocation: plan.planLocation,
+          sourceTable: plan.sourceTable,
+          sourceSnapshotId: plan.sourceSnapshotId === null ? null : String(plan.sourceSnapshotId),
+          onlineTable: `${onlineNamespace}.${plan.view}`,
+          shards: plan.shards,
+          sourceFiles: plan.files,
+          sourceRows: String(plan.rows),
+        };
+      }),
+
+    extractShard: ({ planLocation, shard }) =>
+      asActivity(async ({ signal }) => {
+        const extracted = await extractShard(await materializationDeps(project), planLocation, shard, { signal });
+        return {
+          manifestLocation: extracted.manifestLocation,
+          rows: String(extracted.rows),
+          files: extracted.files,
+          bytes: String(extracted.bytes),
+        };
+      }),
+
+    commitMaterialization: ({ planLocation, manifestLocations }) =>
+      asActivity(async () => {
+        const deps = await materializationDeps(project);
+        const { snapshotId, outcome } = await commitMaterialization(deps, planLocation, manifestLocations);
+        return { snapshotId: snapshotId === null ? null : String(snapshotId), outcome };
+      }),
+  };
+}

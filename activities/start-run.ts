@@ -1,0 +1,89 @@
+import { type Client, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { ActivityFailure, ApplicationFailure, CancelledFailure, TemporalFailure } from '@temporalio/common';
+import { MoraineError } from '../errors/index.js';
+import type { MaterializeResult, RequestedRun, RunInput, RunOutcome } from './contract.js';
+import { type MaterializeRequest, runWorkflowId } from './materialize-request.js';
+
+/** The workflow's type, as a run of it. The code itself lives in the workflow sandbox, so only its name is used. */
+type MaterializeRunWorkflow = (input: RunInput) => Promise<MaterializeResult>;
+
+export interface StartRunOptions {
+  readonly taskQueue: string;
+  /** Whether the namespace has our search attributes. */
+  readonly searchAttributes: boolean;
+  /** Workflow that is told when the run ends. */
+  readonly replyTo?: string;
+}
+
+/**
+ * Starts the run of the request's view and interval, or joins the one in flight, which then makes another pass after the
+ * one that it is in, so that it sees everything the caller has seen.
+ */
+export async function startRun(
+  client: Client,
+  request: MaterializeRequest,
+  options: StartRunOptions,
+): Promise<RequestedRun> {
+  const input: RunInput = {
+    view: request.view,
+    searchAttributes: options.searchAttributes,
+    ...(request.startUs === undefined ? {} : { startUs: String(request.startUs) }),
+    ...(request.endUs === undefined ? {} : { endUs: String(request.endUs) }),
+  };
+  const workflowId = runWorkflowId(request);
+  const handle = await client.workflow.signalWithStart<MaterializeRunWorkflow, [{ replyTo?: string }]>(
+    'materializeRun',
+    {
+      workflowId,
+      taskQueue: options.taskQueue,
+      args: [input],
+      signal: 'requested',
+      signalArgs: [options.replyTo === undefined ? {} : { replyTo: options.replyTo }],
+      staticSummary: `Materialize ${workflowId.slice('materialize/'.length)}`,
+      memo: { view: request.view },
+    },
+  );
+  return { workflowId, runId: handle.signaledRunId };
+}
+
+/** The handle of a run. */
+export function runHandle(client: Client, run: RequestedRun): WorkflowHandle<MaterializeRunWorkflow> {
+  return client.workflow.getHandle<MaterializeRunWorkflow>(run.workflowId, run.runId);
+}
+
+/** Waits until the run has ended and says how. */
+export async function awaitOutcome(client: Client, run: RequestedRun): Promise<RunOutcome> {
+  try {
+    return { status: 'completed', result: await runHandle(client, run).result() };
+  } catch (error) {
+    if (error instanceof WorkflowFailedError) return failed(error);
+    throw error;
+  }
+}
+
+function failed(error: WorkflowFailedError): RunOutcome {
+  let cause: unknown = error.cause;
+  if (cause instanceof ActivityFailure) cause = cause.cause;
+  if (cause instanceof CancelledFailure)
+    return { status: 'failed', code: 'CANCELLED', message: 'the run was cancelled' };
+  const code = cause instanceof ApplicationFailure ? (cause.type ?? 'RUN_FAILED') : 'RUN_FAILED';
+  const message = cause instanceof TemporalFailure ? cause.message : error.message;
+  return { status: 'failed', code, message };
+}
+
+/** How a run has ended, or null while it is in flight. @throws `WORKFLOW_NOT_FOUND` */
+export async function outcomeIfEnded(client: Client, run: RequestedRun): Promise<RunOutcome | null> {
+  const { status } = await runHandle(client, run)
+    .describe()
+    .catch((error: unknown) => {
+      throw notFound(run, error);
+    });
+  return status.name === 'RUNNING' ? null : awaitOutcome(client, run);
+}
+
+function notFound(run: RequestedRun, error: unknown): unknown {
+  if (!(error instanceof Error) || error.name !== 'WorkflowNotFoundError') return error;
+  return new MoraineError('WORKFLOW_NOT_FOUND', `there is no run ${run.workflowId} on the Temporal server`, {
+    cause: error,
+  });
+}

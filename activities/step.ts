@@ -1,0 +1,59 @@
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { isMoraineError } from '../errors/index.js';
+
+/**
+ * The one place where errors become Temporal failures. The type is the code of the error table, which also says whether
+ * it may be retried; an error of any other class is a bug of ours and is not repeated.
+ */
+export function toFailure(error: unknown): Error {
+  if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
+  if (isMoraineError(error)) {
+    return ApplicationFailure.create({
+      message: error.message,
+      type: error.code,
+      nonRetryable: !error.retryable,
+      details: [error.details],
+      cause: error,
+    });
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return ApplicationFailure.create({
+    message,
+    type: 'INTERNAL',
+    nonRetryable: true,
+    ...(error instanceof Error ? { cause: error } : {}),
+  });
+}
+
+/** Heartbeats are sent this often, from a timer: work inside DuckDB does not block the event loop. */
+const HEARTBEAT_INTERVAL_MS = 2_000;
+
+/** What a step may use while it runs. */
+export interface StepContext {
+  /** Aborted when the run is cancelled, the worker shuts down, or the server gave up this attempt. */
+  readonly signal: AbortSignal;
+  /** Counts for the next heartbeat. */
+  report(counts: Readonly<Record<string, string | number>>): void;
+}
+
+/** Runs an activity's work under a heartbeat; what it throws becomes a Temporal failure, once. */
+export async function asActivity<T>(work: (step: StepContext) => Promise<T>): Promise<T> {
+  const context = Context.current();
+  const signal = context.cancellationSignal;
+  let counts: Readonly<Record<string, string | number>> = {};
+  const timer = setInterval(() => context.heartbeat(counts), HEARTBEAT_INTERVAL_MS);
+  try {
+    return await work({
+      signal,
+      report: (next) => {
+        counts = next;
+      },
+    });
+  } catch (error) {
+    // Whatever an interrupted step threw, it threw because it was interrupted.
+    throw signal.aborted ? await context.cancelled.catch((cancelled: unknown) => cancelled) : toFailure(error);
+  } finally {
+    clearInterval(timer);
+  }
+}

@@ -1,0 +1,20 @@
+import type { MaterializationDeps } from '../materialization/index.js';
+import { loadTable } from '../tables/index.js';
+import type { Project } from './project.js';
+
+/** What materialization needs, from a project: online tables and registry live in its default catalog. */
+export async function materializationDeps(project: Project): Promise<MaterializationDeps> {
+  const { config, io } = project;
+  const registry = await project.registry();
+  return {
+    catalog: await project.catalog(),
+    io,
+    engine: await project.engine(),
+    settings: { namespace: config.online.namespace.split('.'), buckets: config.online.buckets },
+    definitions: async () => (await registry.read()).definitions,
+    loadSource: async (name) => {
+      const { catalog, identifier } = await project.resolveTable(name);
+      return loadTable(catalog, io, identifier);
+    },
+  };
+}

@@ -1,0 +1,75 @@
+import type { Project } from '../project/index.js';
+import type { WorkflowSource } from './bundle.js';
+import { connectClient, type ServerSettings, type TemporalClient, withAddress } from './connection.js';
+import { type LocalServer, startOrJoinLocalServer } from './local-server.js';
+import { runWorker } from './run-worker.js';
+import { resolveTemporalSettings } from './temporal-settings.js';
+
+/** What works while a local run lasts: a server, a worker of this process, and a client. */
+export interface LocalRun extends TemporalClient {
+  readonly settings: ServerSettings;
+  /** The local server; undefined if one is configured. */
+  readonly server: LocalServer | undefined;
+}
+
+export interface LocalRunOptions {
+  readonly announce?: (message: string) => void;
+  readonly warn?: (message: string) => void;
+  readonly workflows?: WorkflowSource;
+}
+
+/**
+ * Runs `work` with an own worker in this process, on the configured server or else on the project's local one, and takes
+ * both down afterwards whatever happens: the body of one-off runs, `moraine dev` and the demo.
+ *
+ * @throws `TEMPORAL_UNAVAILABLE`, and what `work` throws
+ */
+export async function withLocalRun<T>(
+  project: Project,
+  work: (run: LocalRun) => Promise<T>,
+  options: LocalRunOptions = {},
+): Promise<T> {
+  const configured = resolveTemporalSettings(project.config.temporal);
+  const server =
+    configured.address === undefined
+      ? await startOrJoinLocalServer({
+          stateFolder: project.config.stateFolder,
+          namespace: configured.namespace,
+          ...(options.announce === undefined ? {} : { announce: options.announce }),
+        })
+      : undefined;
+  try {
+    const settings = withAddress(configured, server?.address ?? configured.address ?? '');
+    return await withWorker(project, settings, options, async (temporal) => work({ ...temporal, settings, server }));
+  } finally {
+    await server?.close();
+  }
+}
+
+async function withWorker<T>(
+  project: Project,
+  settings: ServerSettings,
+  options: LocalRunOptions,
+  work: (temporal: TemporalClient) => Promise<T>,
+): Promise<T> {
+  const stop = new AbortController();
+  const temporal = await connectClient(settings);
+  try {
+    let onReady = (): void => {};
+    const ready = new Promise<void>((resolve) => {
+      onReady = resolve;
+    });
+    const worker = runWorker({ settings, project, signal: stop.signal, onReady, ...options });
+    // A worker that ends by itself has failed: whatever waits for it must hear that.
+    const failed = worker.then(() => new Promise<never>(() => {}));
+    try {
+      await Promise.race([ready, failed]);
+      return await Promise.race([work(temporal), failed]);
+    } finally {
+      stop.abort();
+      await worker.catch(() => {});
+    }
+  } finally {
+    await temporal.close();
+  }
+}

@@ -1,0 +1,60 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import type { RequestedRun } from '../activities/contract.js';
+import { MoraineError } from '../errors/index.js';
+
+/** `TASK_QUEUE_TYPE_WORKFLOW` and `PENDING_WORKFLOW_TASK_STATE_SCHEDULED` of Temporal's API. */
+const TYPE_WORKFLOW = 1;
+const STATE_SCHEDULED = 1;
+
+const POLL_MS = 100;
+
+/**
+ * Waits until a worker polls the task queue.
+ *
+ * @throws `TASK_QUEUE_UNPOLLED` if none has polled it after `timeoutMs`
+ */
+export async function assertTaskQueuePolled(client: Client, taskQueue: string, timeoutMs = 5_000): Promise<void> {
+  const deadlineMs = Date.now() + timeoutMs;
+  for (;;) {
+    const { pollers } = await client.workflowService.describeTaskQueue({
+      namespace: client.options.namespace,
+      taskQueue: { name: taskQueue },
+      taskQueueType: TYPE_WORKFLOW,
+    });
+    if (pollers !== undefined && pollers !== null && pollers.length > 0) return;
+    if (Date.now() + POLL_MS > deadlineMs) break;
+    await sleep(POLL_MS);
+  }
+  throw new MoraineError('TASK_QUEUE_UNPOLLED', `no worker polls the task queue ${JSON.stringify(taskQueue)}`, {
+    details: { taskQueue },
+  });
+}
+
+/**
+ * Waits until a worker has taken the run's next workflow task. The server remembers pollers for minutes, so only this
+ * shows that one is alive.
+ *
+ * @throws `TASK_QUEUE_UNPOLLED` if none has at the deadline; the run is kept and starts when a worker comes
+ */
+export async function assertPickedUp(
+  client: Client,
+  run: RequestedRun,
+  taskQueue: string,
+  deadlineMs: number,
+): Promise<void> {
+  for (;;) {
+    const { pendingWorkflowTask } = await client.workflowService.describeWorkflowExecution({
+      namespace: client.options.namespace,
+      execution: { workflowId: run.workflowId, runId: run.runId },
+    });
+    if (pendingWorkflowTask?.state !== STATE_SCHEDULED) return;
+    if (Date.now() + POLL_MS > deadlineMs) break;
+    await sleep(POLL_MS / 4);
+  }
+  throw new MoraineError(
+    'TASK_QUEUE_UNPOLLED',
+    `no worker has taken the run ${run.workflowId} from the task queue ${JSON.stringify(taskQueue)}; it waits there`,
+    { details: { taskQueue, workflowId: run.workflowId } },
+  );
+}

@@ -1,0 +1,129 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  getExternalWorkflowHandle,
+  isCancellation,
+  setHandler,
+  sleep,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type {
+  CommittedRun,
+  ExtractedShard,
+  MaterializeResult,
+  PlannedRun,
+  RunInput,
+  RunOutcome,
+} from '../activities/contract.js';
+import { committing, extraction, planning } from './activity-policies.js';
+import { RunReport } from './run-report.js';
+import { requested, runEnded } from './signals.js';
+
+/** After this many conflicts in a row another writer is in the way for good. */
+const MAX_CONFLICTS = 10;
+
+/**
+ * One run of a view and interval: plan, extract the shards in parallel, commit once. There is one at a time of each
+ * (its workflow id names both): who asks while it is in flight joins it, and because its plan may be older than what
+ * they want to see, it then makes another pass, which is cheap if nothing is new.
+ */
+export async function materializeRun(input: RunInput): Promise<MaterializeResult> {
+  const report = new RunReport(input);
+  const waiting = new Set<string>();
+  let requests = 0;
+  setHandler(
+    requested,
+    ({ replyTo }) => {
+      requests += 1;
+      if (replyTo !== undefined) waiting.add(replyTo);
+    },
+    { description: 'Asks for this run: one in flight makes another pass afterwards.' },
+  );
+  try {
+    for (;;) {
+      const seen = requests;
+      await onePass(input, report);
+      if (requests > seen) continue;
+      await tellAll(waiting, { status: 'completed', result: report.result(workflowInfo().workflowId) });
+      if (requests === seen) break;
+    }
+  } catch (error) {
+    await CancellationScope.nonCancellable(() => tellAll(waiting, failureOutcome(error)));
+    throw error;
+  }
+  report.done();
+  return report.result(workflowInfo().workflowId);
+}
+
+/** Plans, extracts and commits; plans again if another writer came in between. */
+async function onePass(input: RunInput, report: RunReport): Promise<void> {
+  for (let conflicts = 0; ; conflicts += 1) {
+    report.planning();
+    const { view, startUs, endUs } = input;
+    const plan = await planning.planMaterialization({
+      view,
+      ...(startUs === undefined ? {} : { startUs }),
+      ...(endUs === undefined ? {} : { endUs }),
+    });
+    report.planned(plan);
+    if (plan.planLocation === null) return;
+    const shards = await extractAll(plan, plan.planLocation, report);
+    report.committing();
+    try {
+      report.committed(plan, shards, await commit(plan.planLocation, shards));
+      return;
+    } catch (error) {
+      if (!isConflict(error) || conflicts >= MAX_CONFLICTS) throw error;
+    }
+    await sleep(Math.min(100 * 2 ** conflicts, 30_000), { summary: 'Conflict: plan again on the newer table' });
+  }
+}
+
+async function extractAll(plan: PlannedRun, planLocation: string, report: RunReport): Promise<ExtractedShard[]> {
+  // In a scope of its own: when one shard fails for good, the others are cancelled instead of computing in vain.
+  return CancellationScope.cancellable(async () => {
+    const scope = CancellationScope.current();
+    const shards = Array.from({ length: plan.shards }, async (_, shard) => {
+      const summary = `Extract: shard ${shard + 1} of ${plan.shards}`;
+      const extracted = await extraction.extractShard.executeWithOptions({ summary }, [{ planLocation, shard }]);
+      report.extracted(extracted);
+      return extracted;
+    });
+    try {
+      return await Promise.all(shards);
+    } catch (error) {
+      scope.cancel();
+      await Promise.allSettled(shards);
+      throw error;
+    }
+  });
+}
+
+/** A commit that has begun is finished even if the run is cancelled, so that its outcome is known. */
+async function commit(planLocation: string, shards: readonly ExtractedShard[]): Promise<CommittedRun> {
+  const manifestLocations = shards.flatMap(({ manifestLocation }) => manifestLocation ?? []);
+  return CancellationScope.nonCancellable(() => committing.commitMaterialization({ planLocation, manifestLocations }));
+}
+
+function isConflict(error: unknown): boolean {
+  return (
+    error instanceof ActivityFailure &&
+    error.cause instanceof ApplicationFailure &&
+    error.cause.type === 'COMMIT_CONFLICT'
+  );
+}
+
+function failureOutcome(error: unknown): RunOutcome {
+  if (isCancellation(error)) return { status: 'failed', code: 'CANCELLED', message: 'the run was cancelled' };
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  const code = cause instanceof ApplicationFailure ? (cause.type ?? 'RUN_FAILED') : 'RUN_FAILED';
+  return { status: 'failed', code, message: cause instanceof Error ? cause.message : String(error) };
+}
+
+/** Tells everybody who waits; who has gone meanwhile needs no answer. */
+async function tellAll(waiting: Set<string>, outcome: RunOutcome): Promise<void> {
+  const ids = [...waiting];
+  waiting.clear();
+  await Promise.allSettled(ids.map((id) => getExternalWorkflowHandle(id).signal(runEnded, outcome)));
+}

@@ -1,0 +1,17 @@
+/** Signals and queries of the workflows, by the names that people see in the web UI. */
+import { defineQuery, defineSignal } from '@temporalio/workflow';
+import type { RunOutcome, RunProgress } from '../activities/contract.js';
+
+/** Somebody asks for the run: a pass that starts after this has to follow. */
+export interface RunRequested {
+  /** Workflow that waits for the outcome. */
+  readonly replyTo?: string;
+}
+
+/** To `materializeRun`; sent with the start, so that it also starts the run if none is in flight. */
+export const requested = defineSignal<[RunRequested]>('requested');
+
+/** From `materializeRun` to those who asked. */
+export const runEnded = defineSignal<[RunOutcome]>('runEnded');
+
+export const progress = defineQuery<RunProgress>('progress');
