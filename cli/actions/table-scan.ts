@@ -1,0 +1,41 @@
+import { dirname, resolve } from 'node:path';
+import { scanSql, writeRows } from '../../engine/index.js';
+import { selectColumns } from '../../iceberg/index.js';
+import { planFiles } from '../../tables/index.js';
+import { parseColumnNames } from '../columns-option.js';
+import type { CommandContext } from '../context.js';
+import { type RowOutputOptions, rowFormat, withRowOutput } from '../row-output.js';
+import { chooseSnapshot, type SnapshotOptions } from '../snapshot-options.js';
+import { withTable } from '../table-argument.js';
+import { parseWhere } from '../where-option.js';
+
+interface TableScanOptions extends SnapshotOptions, RowOutputOptions {
+  readonly root?: string;
+  readonly columns?: string;
+  readonly where?: string;
+}
+
+/** Prints the rows of a table. Every file is checked before the first row is written. */
+export async function tableScan(
+  context: CommandContext,
+  operands: readonly string[],
+  options: TableScanOptions,
+): Promise<void> {
+  const format = rowFormat(options);
+  const columns = options.columns === undefined ? undefined : parseColumnNames(options.columns);
+  await withTable(context, operands[0] ?? '', options, async ({ table, project }) => {
+    const { snapshot, schema } = chooseSnapshot(table.metadata, options);
+    const selected = columns === undefined ? schema : selectColumns(schema, columns);
+    const filter = parseWhere(options.where, schema);
+    const plan = await planFiles(table, { snapshot, schema, ...(filter === undefined ? {} : { filter }) });
+    const files = await checkFiles(project.io, plan.files);
+    const engine = await project.engine();
+    await engine.withConnection(
+      async (connection) => {
+        const sql = `SELECT * FROM ${scanSql({ schema, files, columns: selected.fields.map((f) => f.id), naming: 'id' })}`;
+        await withRowOutput(context, options, (output) => writeRows(connection, sql, selected, format, output));
+      },
+      { signal: context.signal },
+    );
+  });
+}

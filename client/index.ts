@@ -1,0 +1,13 @@
+/** The library that applications use: everything the commands do, as functions. */
+
+export type { MaterializeResult, RequestedRun, RunProgress } from '../workers/index.js';
+export { type AppendFileOptions, type AppendFileResult, appendFile } from './append-file.js';
+export { type ApplyDefinitionsOptions, applyDefinitions } from './apply-definitions.js';
+export { createTable, type NewTable } from './create-table.js';
+export {
+  hasConfiguredServer,
+  type MaterializeOptions,
+  type MaterializeRequest,
+  materialize,
+  startMaterialize,
+} from './materialize.js';
