@@ -1,16 +1,19 @@
 import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, inject } from 'vitest';
+import { projectRoot } from './paths.js';
 
 const run = promisify(execFile);
 
 /** `describe` for tests that need the Python environment; without Python they show as skipped (an error in CI). */
 export const describeInterop = describe.skipIf(inject('python') === null);
 
-/** Runs a Python program with arguments and parses the JSON it prints. */
-export async function python(program: string, ...args: string[]): Promise<unknown> {
+/** Runs a program of `test/interop/programs` in the interop environment and parses the JSON it prints last. */
+export async function python<T>(program: string, ...args: string[]): Promise<T> {
   const interpreter = inject('python');
   if (interpreter === null) throw new Error('no Python environment');
-  const { stdout } = await run(interpreter, ['-c', program, ...args], { maxBuffer: 1 << 28 });
-  return JSON.parse(stdout) as unknown;
+  const path = join(projectRoot, 'test/interop/programs', program);
+  const { stdout } = await run(interpreter, [path, ...args], { maxBuffer: 1 << 28 });
+  return JSON.parse(stdout.trim().split('\n').at(-1) ?? 'null') as T;
 }

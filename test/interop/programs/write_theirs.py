@@ -1,0 +1,140 @@
+"""Writes tables with PyIceberg that Moraine must read, and prints what their rows must be.
+
+Usage: write_theirs.py CATALOG_URI WAREHOUSE
+Prints {"cases": [{"table", "rows", "tag"?, "tag_rows"?}]}; the rows are the literals given to PyIceberg, not a read of it.
+"""
+import datetime
+import decimal
+import json
+import sys
+import uuid
+
+import pyarrow as pa
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.expressions import EqualTo, GreaterThanOrEqual
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.transforms import BucketTransform, DayTransform, IdentityTransform, MonthTransform, TruncateTransform
+from pyiceberg.types import *  # noqa: F403
+
+uri, warehouse = sys.argv[1:3]
+catalog = SqlCatalog("local", uri=uri, warehouse=warehouse)
+catalog.create_namespace_if_not_exists("theirs")
+cases = []
+UTC = datetime.timezone.utc
+
+
+def all_types():
+    schema = Schema(
+        NestedField(1, "b", BooleanType()), NestedField(2, "i", IntegerType()), NestedField(3, "l", LongType()),
+        NestedField(4, "f", FloatType()), NestedField(5, "d", DoubleType()), NestedField(6, "dec", DecimalType(20, 3)),
+        NestedField(7, "day", DateType()), NestedField(8, "t", TimeType()), NestedField(9, "ts", TimestampType()),
+        NestedField(10, "tz", TimestamptzType()), NestedField(11, "s", StringType()), NestedField(12, "u", UUIDType()),
+        NestedField(13, "bin", BinaryType()), NestedField(14, "fix", FixedType(4)),
+        NestedField(15, "st", StructType(NestedField(16, "x", IntegerType()), NestedField(17, "y", StringType()))),
+        NestedField(18, "li", ListType(19, LongType(), element_required=False)),
+        NestedField(20, "ma", MapType(21, StringType(), 22, DoubleType(), value_required=False)),
+    )
+    table = catalog.create_table("theirs.all_types", schema)
+    rows = [
+        dict(b=True, i=-7, l=2**62 + 1, f=0.5, d=0.1, dec=decimal.Decimal("-12345678901234567.891"),
+             day=datetime.date(1969, 12, 31), t=datetime.time(23, 59, 59, 999999),
+             ts=datetime.datetime(1969, 12, 31, 23, 59, 59, 999999), tz=datetime.datetime(2001, 2, 3, 4, 5, 6, 7, tzinfo=UTC),
+             s='a "quoted"\nline', u=uuid.UUID("f79c3e09-677c-4bbd-a479-3f349cb785e7").bytes, bin=b"\x00\xff", fix=b"\x01\x02\x03\x04",
+             st={"x": 1, "y": "y1"}, li=[1, None, -(2**53) - 1], ma=[("k", 1.5), ("n", None)]),
+        dict.fromkeys(["b", "i", "l", "f", "d", "dec", "day", "t", "ts", "tz", "s", "u", "bin", "fix", "st", "li", "ma"]),
+    ]
+    table.append(pa.Table.from_pylist(rows, schema=table.schema().as_arrow()))
+    expected = [
+        {"b": True, "i": -7, "l": "4611686018427387905", "f": 0.5, "d": 0.1, "dec": "-12345678901234567.891", "day": "1969-12-31",
+         "t": "23:59:59.999999", "ts": "1969-12-31T23:59:59.999999", "tz": "2001-02-03T04:05:06.000007Z", "s": 'a "quoted"\nline',
+         "u": "f79c3e09-677c-4bbd-a479-3f349cb785e7", "bin": "00ff", "fix": "01020304", "st": {"x": 1, "y": "y1"},
+         "li": [1, None, "-9007199254740993"], "ma": [["k", 1.5], ["n", None]]},
+        dict.fromkeys(rows[1]),
+    ]
+    cases.append({"table": "theirs.all_types", "rows": expected})
+
+
+def partitioned():
+    schema = Schema(NestedField(1, "id", LongType()), NestedField(2, "name", StringType()), NestedField(3, "ts", TimestampType()))
+    spec = PartitionSpec(
+        PartitionField(3, 1000, DayTransform(), "ts_day"), PartitionField(1, 1001, BucketTransform(4), "id_bucket"),
+        PartitionField(2, 1002, TruncateTransform(1), "name_trunc"),
+    )
+    table = catalog.create_table("theirs.partitioned", schema, partition_spec=spec)
+    rows = [{"id": n, "name": f"{'abc'[n % 3]}{n}", "ts": datetime.datetime(1969, 12, 30) + datetime.timedelta(hours=7 * n)} for n in range(40)]
+    rows.append({"id": None, "name": None, "ts": None})
+    for start in (0, 20):
+        table.append(pa.Table.from_pylist(rows[start:start + 21] if start else rows[:20], schema=table.schema().as_arrow()))
+    text = lambda r: {**r, "ts": r["ts"] and r["ts"].isoformat(timespec="microseconds")}
+    cases.append({"table": "theirs.partitioned", "rows": [text(r) for r in rows]})
+
+
+def evolved():
+    schema = Schema(NestedField(1, "a", IntegerType()), NestedField(2, "b", FloatType()), NestedField(3, "gone", StringType()),
+                    NestedField(4, "st", StructType(NestedField(5, "old", IntegerType()), NestedField(6, "keep", StringType()))))
+    table = catalog.create_table("theirs.evolved", schema)
+    table.append(pa.Table.from_pylist([{"a": 1, "b": 0.5, "gone": "x", "st": {"old": 10, "keep": "k1"}}], schema=table.schema().as_arrow()))
+    before = table.current_snapshot().snapshot_id
+    table.manage_snapshots().create_tag(before, "before").commit()
+    with table.update_schema() as update:
+        update.rename_column("a", "renamed")
+        update.update_column("b", DoubleType())
+        update.delete_column("gone")
+        update.rename_column("st.old", "new")
+        update.add_column(("st", "added"), LongType())
+    with table.update_schema() as update:
+        update.update_column("renamed", LongType())
+        update.add_column("gone", IntegerType())
+        update.move_first("gone")
+    row = {"gone": 5, "renamed": 2**40, "b": 0.25, "st": {"new": 20, "keep": "k2", "added": 7}}
+    table.append(pa.Table.from_pylist([row], schema=table.schema().as_arrow()))
+    cases.append({
+        "table": "theirs.evolved",
+        "rows": [{"gone": None, "renamed": 1, "b": 0.5, "st": {"new": 10, "keep": "k1", "added": None}}, row],
+        "tag": "before",
+        "tag_rows": [{"a": 1, "b": 0.5, "gone": "x", "st": {"old": 10, "keep": "k1"}}],
+    })
+
+
+def rewritten():
+    schema = Schema(NestedField(1, "k", StringType()), NestedField(2, "v", LongType()))
+    spec = PartitionSpec(PartitionField(1, 1000, IdentityTransform(), "k"))
+    table = catalog.create_table("theirs.rewritten", schema, partition_spec=spec)
+    arrow = table.schema().as_arrow()
+    table.append(pa.Table.from_pylist([{"k": k, "v": v} for k in "xyz" for v in range(5)], schema=arrow))
+    table.delete(GreaterThanOrEqual("v", 3))
+    table.overwrite(pa.Table.from_pylist([{"k": "y", "v": 100}], schema=arrow), overwrite_filter=EqualTo("k", "y"))
+    rows = [{"k": k, "v": v} for k in "xz" for v in range(3)] + [{"k": "y", "v": 100}]
+    cases.append({"table": "theirs.rewritten", "rows": rows})
+
+
+def spec_evolved():
+    schema = Schema(NestedField(1, "id", LongType()), NestedField(2, "ts", TimestampType()))
+    table = catalog.create_table("theirs.spec_evolved", schema, partition_spec=PartitionSpec(PartitionField(2, 1000, MonthTransform(), "ts_month")))
+    rows = [{"id": n, "ts": datetime.datetime(2001, 1 + n % 12, 3)} for n in range(24)]
+    table.append(pa.Table.from_pylist(rows[:12], schema=table.schema().as_arrow()))
+    with table.update_spec() as update:
+        update.remove_field("ts_month")
+        update.add_field("id", BucketTransform(3), "id_bucket")
+    table.append(pa.Table.from_pylist(rows[12:], schema=table.schema().as_arrow()))
+    cases.append({"table": "theirs.spec_evolved", "rows": [{**r, "ts": r["ts"].isoformat(timespec="microseconds")} for r in rows]})
+
+
+def version_one():
+    schema = Schema(NestedField(1, "id", LongType()), NestedField(2, "name", StringType()))
+    table = catalog.create_table("theirs.version_one", schema, properties={"format-version": "1"})
+    rows = [{"id": n, "name": f"n{n}"} for n in range(10)]
+    for start in (0, 5):
+        table.append(pa.Table.from_pylist(rows[start:start + 5], schema=table.schema().as_arrow()))
+    cases.append({"table": "theirs.version_one", "rows": rows})
+
+
+def empty():
+    catalog.create_table("theirs.empty", Schema(NestedField(1, "id", LongType())))
+    cases.append({"table": "theirs.empty", "rows": []})
+
+
+for make in (all_types, partitioned, evolved, rewritten, spec_evolved, version_one, empty):
+    make()
+print(json.dumps({"cases": cases}))
