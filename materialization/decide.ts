@@ -3,7 +3,7 @@
  * requested interval. Two steps, because what happened to the source since a snapshot must be looked up in between:
  * {@link assessBase} says since which snapshot changes are needed; {@link decide} makes the decision from them.
  */
-import { cover, type Coverage, coverageWithin, replaceUnreadable, uncovered } from './coverage.js';
+import { type Coverage, cover, coverageWithin, replaceUnreadable, uncovered } from './coverage.js';
 import { changedParts, type DefinitionFingerprint } from './definition-fingerprint.js';
 import { hullOfIntervals, type Interval, intersectIntervals } from './interval.js';
 import type { IncrementalProgress, Progress } from './progress.js';
@@ -105,10 +105,16 @@ function oldestBase(bases: readonly bigint[], source: SourceState): BaseAssessme
   for (const snapshotId of bases) {
     const standing = source.standing(snapshotId);
     if (standing.kind === 'expired') {
-      return { kind: 'rebuild-all', reason: `the last materialized snapshot ${snapshotId} of ${source.table} has expired` };
+      return {
+        kind: 'rebuild-all',
+        reason: `the last materialized snapshot ${snapshotId} of ${source.table} has expired`,
+      };
     }
     if (standing.kind === 'not-ancestor') {
-      return { kind: 'rebuild-all', reason: `the source table ${source.table} was rolled back behind snapshot ${snapshotId}` };
+      return {
+        kind: 'rebuild-all',
+        reason: `the source table ${source.table} was rolled back behind snapshot ${snapshotId}`,
+      };
     }
     if (oldest === null || standing.age > oldest.age) oldest = { snapshotId, age: standing.age };
   }
@@ -126,7 +132,12 @@ export function decide(input: DecisionInput, base: BaseAssessment, changes: Sour
   if (changes.hasRemoved) {
     const unreadable = unreadablePiece(input);
     if (unreadable !== null) return rebuild(input, 'full', unreadable);
-    return rebuild(input, 'rebuild-buckets', `rows were deleted or overwritten in ${input.source.table}`, base.sinceSnapshotId);
+    return rebuild(
+      input,
+      'rebuild-buckets',
+      `rows were deleted or overwritten in ${input.source.table}`,
+      base.sinceSnapshotId,
+    );
   }
   return continueFrom(input, base.sinceSnapshotId, changes);
 }
@@ -135,7 +146,10 @@ function firstRead(input: DecisionInput): Decision {
   const { request } = input;
   return {
     kind: request.kind,
-    reason: request.kind === 'incremental' ? 'first incremental run: from the beginning of the table' : 'first run of this window',
+    reason:
+      request.kind === 'incremental'
+        ? 'first incremental run: from the beginning of the table'
+        : 'first run of this window',
     delta: null,
     whole: request.interval,
     rebuildFrom: [],
@@ -149,7 +163,14 @@ function continueFrom(input: DecisionInput, sinceSnapshotId: bigint, changes: So
   const whole = unreadPart(progress, request.interval);
   const after = recordRun(input, coverage);
   if (!changes.hasAdded && whole === null) {
-    return { kind: 'nothing', reason: 'nothing new in the source', delta: null, whole: null, rebuildFrom: [], ...after };
+    return {
+      kind: 'nothing',
+      reason: 'nothing new in the source',
+      delta: null,
+      whole: null,
+      rebuildFrom: [],
+      ...after,
+    };
   }
   return {
     kind: request.kind,
@@ -173,7 +194,12 @@ function unreadPart(progress: Progress | null, interval: Interval): Interval | n
 }
 
 /** Rebuilds buckets from every piece that is covered after this run. */
-function rebuild(input: DecisionInput, kind: 'full' | 'rebuild-buckets', reason: string, sinceSnapshotId?: bigint): Decision {
+function rebuild(
+  input: DecisionInput,
+  kind: 'full' | 'rebuild-buckets',
+  reason: string,
+  sinceSnapshotId?: bigint,
+): Decision {
   const { source, request, progress } = input;
   const coverage = progress?.coverage ?? [];
   const sameTable = progress === null || progress.sourceTableUuid === source.tableUuid;
@@ -201,7 +227,9 @@ function unreadablePiece(input: DecisionInput): string | null {
   const { source, progress, request } = input;
   const after = cover(progress?.coverage ?? [], request.interval, source.snapshotId);
   const gone = after.find((piece) => source.standing(piece.sourceSnapshotId).kind === 'expired');
-  return gone === undefined ? null : `the last materialized snapshot ${gone.sourceSnapshotId} of ${source.table} has expired`;
+  return gone === undefined
+    ? null
+    : `the last materialized snapshot ${gone.sourceSnapshotId} of ${source.table} has expired`;
 }
 
 function recordRun(input: DecisionInput, coverage: Coverage): Pick<Decision, 'coverageAfter' | 'incrementalAfter'> {

@@ -30,7 +30,9 @@ export function fingerprintDefinition(view: ResolvedView, partitioning: string):
 
 /** Names of the parts that differ, in a fixed order. */
 export function changedParts(before: DefinitionFingerprint, after: DefinitionFingerprint): readonly string[] {
-  return (['keys', 'source', 'mapping', 'features', 'partitioning'] as const).filter((part) => before[part] !== after[part]);
+  return (['keys', 'source', 'mapping', 'features', 'partitioning'] as const).filter(
+    (part) => before[part] !== after[part],
+  );
 }
 
 function columnFacts(column: ResolvedColumn): readonly (string | number)[] {

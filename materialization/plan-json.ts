@@ -6,15 +6,34 @@ import { type JsonValue, parseType, typeToJson } from '../iceberg/index.js';
 import type { MaterializationPlan, PlannedSourceFile, SourceRead } from './plan.js';
 import { parseProgress, progressToText } from './progress.js';
 
-const id = z.string().regex(/^-?\d+$/).transform(BigInt);
+const id = z
+  .string()
+  .regex(/^-?\d+$/)
+  .transform(BigInt);
 const nullableId = id.nullable();
 const typeJson = z.custom<JsonValue>((value) => value !== undefined).transform((value) => parseType(value));
-const columnJson = z.object({ name: z.string(), sourceColumn: z.string(), sourceFieldId: z.number().int(), type: typeJson });
+const columnJson = z.object({
+  name: z.string(),
+  sourceColumn: z.string(),
+  sourceFieldId: z.number().int(),
+  type: typeJson,
+});
 const fileJson = z
   .tuple([z.string(), id, id, id])
-  .transform(([path, recordCount, fileSizeInBytes, sequenceNumber]): PlannedSourceFile => ({ path, recordCount, fileSizeInBytes, sequenceNumber }));
+  .transform(
+    ([path, recordCount, fileSizeInBytes, sequenceNumber]): PlannedSourceFile => ({
+      path,
+      recordCount,
+      fileSizeInBytes,
+      sequenceNumber,
+    }),
+  );
 const readJson = z.object({ startUs: nullableId, endUs: nullableId, files: z.array(fileJson) });
-const optionalInt = z.number().int().nullable().transform((value) => value ?? undefined);
+const optionalInt = z
+  .number()
+  .int()
+  .nullable()
+  .transform((value) => value ?? undefined);
 const viewJson = z.object({
   name: z.string(),
   version: z.number().int(),
@@ -87,7 +106,10 @@ export function parsePlan(text: string, location: string): MaterializationPlan {
   }
   const parsed = planJson.safeParse(json);
   if (!parsed.success) {
-    throw new MoraineError('METADATA_CORRUPT', `The materialization plan ${location} is damaged: ${z.prettifyError(parsed.error)}`);
+    throw new MoraineError(
+      'METADATA_CORRUPT',
+      `The materialization plan ${location} is damaged: ${z.prettifyError(parsed.error)}`,
+    );
   }
   const { version: _version, ...plan } = parsed.data;
   return plan;

@@ -44,7 +44,10 @@ export interface EffectiveProgress {
   readonly token: string;
 }
 
-const id = z.string().regex(/^-?\d+$/).transform(BigInt);
+const id = z
+  .string()
+  .regex(/^-?\d+$/)
+  .transform(BigInt);
 const micros = id.nullable();
 
 const progressJson = z.object({
@@ -53,7 +56,13 @@ const progressJson = z.object({
   'sequence-number': id.optional(),
   'source-table': z.string(),
   'source-table-uuid': z.string(),
-  definition: z.object({ keys: z.string(), source: z.string(), mapping: z.string(), features: z.string(), partitioning: z.string() }),
+  definition: z.object({
+    keys: z.string(),
+    source: z.string(),
+    mapping: z.string(),
+    features: z.string(),
+    partitioning: z.string(),
+  }),
   incremental: z.object({ 'source-snapshot-id': id, 'held-back-from-us': micros }).nullable(),
   coverage: z.array(z.object({ 'start-us': micros, 'end-us': micros, 'source-snapshot-id': id })),
 });
@@ -87,7 +96,10 @@ export function progressToText(progress: Progress, anchor?: ProgressAnchor): str
 export function parseProgress(text: string): { readonly progress: Progress; readonly anchor?: ProgressAnchor } {
   const parsed = progressJson.safeParse(parseJsonText(text));
   if (!parsed.success) {
-    throw new MoraineError('METADATA_CORRUPT', `The property ${PROGRESS_PROPERTY} of the online table is not a progress record: ${z.prettifyError(parsed.error)}`);
+    throw new MoraineError(
+      'METADATA_CORRUPT',
+      `The property ${PROGRESS_PROPERTY} of the online table is not a progress record: ${z.prettifyError(parsed.error)}`,
+    );
   }
   const json = parsed.data;
   const progress: Progress = {

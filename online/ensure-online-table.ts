@@ -6,9 +6,9 @@ import type { TableMetadata, TableRequirement, TableUpdate } from '../iceberg/in
 import {
   DEFAULT_ONLINE_SETTINGS,
   type OnlineLayout,
+  type OnlineSettings,
   onlineLayout,
   onlinePartitionSpec,
-  type OnlineSettings,
   onlineSortOrder,
 } from './online-layout.js';
 import { bucketsOf, compareOnlineTable, JOIN_KEYS_PROPERTY, type OnlineTableChange } from './online-schema-change.js';
@@ -41,7 +41,11 @@ export async function ensureOnlineTable(
     try {
       return await ensureOnce(catalog, layout, joinKeys, view.onlineBuckets);
     } catch (error) {
-      if (attempt >= MAX_ATTEMPTS || !isMoraineError(error, 'COMMIT_CONFLICT', 'TABLE_ALREADY_EXISTS', 'TABLE_NOT_FOUND')) throw error;
+      if (
+        attempt >= MAX_ATTEMPTS ||
+        !isMoraineError(error, 'COMMIT_CONFLICT', 'TABLE_ALREADY_EXISTS', 'TABLE_NOT_FOUND')
+      )
+        throw error;
     }
   }
 }
@@ -108,7 +112,10 @@ function evolution(
   ];
   const updates: TableUpdate[] = [];
   if (change.schema !== null) {
-    updates.push({ action: 'add-schema', schema: change.schema }, { action: 'set-current-schema', schemaId: change.schema.schemaId });
+    updates.push(
+      { action: 'add-schema', schema: change.schema },
+      { action: 'set-current-schema', schemaId: change.schema.schemaId },
+    );
   }
   if (change.spec !== null) {
     updates.push({ action: 'add-spec', spec: change.spec }, { action: 'set-default-spec', specId: change.spec.specId });

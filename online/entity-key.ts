@@ -20,7 +20,7 @@
  * int and long share a tag (as do decimals of one scale), so that widening a key changes no stored value.
  */
 import { MoraineError } from '../errors/index.js';
-import type { IcebergType, PrimitiveValue } from '../iceberg/index.js';
+import { formatDecimal, type IcebergType, type PrimitiveValue } from '../iceberg/index.js';
 
 /** One component of an entity's identity. */
 export interface EntityKeyPart {
@@ -86,16 +86,8 @@ function keyTag(part: EntityKeyPart): string {
 
 function keyText(part: EntityKeyPart, value: PrimitiveValue): string {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
-  if (part.type.kind === 'decimal' && typeof value === 'bigint') return decimalText(value, part.type.scale);
+  if (part.type.kind === 'decimal' && typeof value === 'bigint') return formatDecimal(value, part.type.scale);
   return String(value);
-}
-
-/** The digits of an unscaled decimal with its point, as DuckDB writes them. */
-export function decimalText(unscaled: bigint, scale: number): string {
-  if (scale === 0) return unscaled.toString();
-  const digits = (unscaled < 0n ? -unscaled : unscaled).toString().padStart(scale + 1, '0');
-  const point = digits.length - scale;
-  return `${unscaled < 0n ? '-' : ''}${digits.slice(0, point)}.${digits.slice(point)}`;
 }
 
 function keyTextSql(part: EntityKeyPart, column: string): string {

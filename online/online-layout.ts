@@ -136,9 +136,13 @@ function layoutSchema(view: ResolvedView, keyStrategy: KeyStrategy): Schema {
     [ONLINE_COLUMNS.pushed, { kind: 'boolean' }],
   ];
   // Ids inside nested types come from the source; top-level ids go above them so that all differ, then all are given afresh.
-  const nested = highestFieldId({ schemaId: 0, identifierFieldIds: [], fields: named.map(([name, type]) => column(0, name, type)) });
+  const nested = highestFieldId({
+    schemaId: 0,
+    identifierFieldIds: [],
+    fields: named.map(([name, type]) => column(0, name, type)),
+  });
   const fields = named.map(([name, type], index) => column(nested + 1 + index, name, type));
-  return assignFreshIds({ schemaId: 0, identifierFieldIds: [], fields }).schema;
+  return assignFreshIds({ schemaId: 0, identifierFieldIds: [], fields });
 }
 
 function column(id: number, name: string, type: IcebergType): NestedField {
@@ -148,18 +152,29 @@ function column(id: number, name: string, type: IcebergType): NestedField {
 function refuseFloatKeys(view: ResolvedView): void {
   const float = view.joinKeys.find((key) => key.type.kind === 'float' || key.type.kind === 'double');
   if (float === undefined) return;
-  throw invalid(view, `the join key '${float.name}' is a floating-point number, which cannot identify an entity exactly`);
+  throw invalid(
+    view,
+    `the join key '${float.name}' is a floating-point number, which cannot identify an entity exactly`,
+  );
 }
 
 function refuseReservedNames(view: ResolvedView): void {
   const reserved: ReadonlySet<string> = new Set(Object.values(ONLINE_COLUMNS));
   const taken = [...view.joinKeys, ...view.features].find(({ name }) => reserved.has(name.toLowerCase()));
   if (taken === undefined) return;
-  throw invalid(view, `'${taken.name}' is a column that every online table has; give the column another name with fieldMapping`);
+  throw invalid(
+    view,
+    `'${taken.name}' is a column that every online table has; give the column another name with fieldMapping`,
+  );
 }
 
 function refuseNewerTypes(view: ResolvedView): void {
-  const columns = [...view.joinKeys, ...view.features, view.timestamp, ...(view.created === null ? [] : [view.created])];
+  const columns = [
+    ...view.joinKeys,
+    ...view.features,
+    view.timestamp,
+    ...(view.created === null ? [] : [view.created]),
+  ];
   const newer = columns.find((candidate) => NOT_IN_VERSION_2.has(candidate.type.kind));
   if (newer === undefined) return;
   throw new MoraineError(

@@ -22,7 +22,11 @@ export type OnlineTableChange =
   | { readonly kind: 'recreate'; readonly reason: string };
 
 /** Compares a table with the layout and join keys that its view now has. */
-export function compareOnlineTable(metadata: TableMetadata, layout: OnlineLayout, joinKeys: readonly string[]): OnlineTableChange {
+export function compareOnlineTable(
+  metadata: TableMetadata,
+  layout: OnlineLayout,
+  joinKeys: readonly string[],
+): OnlineTableChange {
   const current = metadata.schemas.find((schema) => schema.schemaId === metadata.currentSchemaId);
   if (current === undefined) return { kind: 'recreate', reason: 'it has no schema' };
   const keyChange = changedKey(metadata, current, layout, joinKeys);
@@ -39,7 +43,12 @@ export function bucketsOf(metadata: TableMetadata): number | undefined {
   return transform?.kind === 'bucket' ? transform.numBuckets : undefined;
 }
 
-function changedKey(metadata: TableMetadata, current: Schema, layout: OnlineLayout, joinKeys: readonly string[]): string | null {
+function changedKey(
+  metadata: TableMetadata,
+  current: Schema,
+  layout: OnlineLayout,
+  joinKeys: readonly string[],
+): string | null {
   const before = metadata.properties.get(JOIN_KEYS_PROPERTY);
   if (before !== JSON.stringify(joinKeys)) return `its join keys were ${before ?? 'not recorded'}`;
   const wanted = new Map(layout.schema.fields.map((field) => [field.name, field.type]));
@@ -61,7 +70,7 @@ function evolveSchema(metadata: TableMetadata, current: Schema, layout: OnlineLa
     const before = known.get(wanted.name);
     if (before !== undefined && sameType(wanted.type, before.type)) return before;
     if (before !== undefined && acceptsType(wanted.type, before.type)) return { ...before, type: wanted.type };
-    const fresh = assignFreshIds({ schemaId: 0, fields: [wanted], identifierFieldIds: [] }, nextId).schema;
+    const fresh = assignFreshIds({ schemaId: 0, fields: [wanted], identifierFieldIds: [] }, nextId);
     nextId = highestFieldId(fresh) + 1;
     return fresh.fields[0] ?? wanted;
   });

@@ -1,0 +1,165 @@
+/** The commit of a run: all staged manifests in one snapshot, with the run's key and the progress it makes. */
+import { createHash } from 'node:crypto';
+import type { Catalog } from '../catalogs/index.js';
+import { MoraineError } from '../errors/index.js';
+import type { TableMetadata } from '../iceberg/index.js';
+import type { FileIO } from '../storage/index.js';
+import {
+  type CommitOptions,
+  type CommitResult,
+  commitAppend,
+  commitOverwrite,
+  findRun,
+  loadTable,
+  planFiles,
+  readStagedManifest,
+  selectSnapshot,
+  type Table,
+} from '../tables/index.js';
+import type { MaterializationDeps } from './deps.js';
+import { faultPoint } from './fault-point.js';
+import type { MaterializationPlan } from './plan.js';
+import { effectiveProgress, PROGRESS_PROPERTY, PROGRESS_SUMMARY, progressToText } from './progress.js';
+import { readPlan } from './read-plan.js';
+
+/** What a run did: a few hundred bytes. */
+export interface MaterializationCommit {
+  readonly view: string;
+  readonly kind: MaterializationPlan['kind'];
+  readonly reason: string;
+  readonly snapshotId: bigint;
+  readonly outcome: CommitResult['outcome'];
+  readonly sourceSnapshotId: bigint;
+  readonly rows: bigint;
+  readonly files: number;
+}
+
+/**
+ * Commits a run. Looks for the run's own key first, so that it may be repeated after any failure.
+ * @param manifestLocations of all shards; those without rows have none
+ * @throws COMMIT_CONFLICT if the view's progress or a rebuilt bucket changed since the plan (plan again), TABLE_REPLACED if
+ * the source or the online table is another one now, COMMIT_STATE_UNKNOWN
+ */
+export async function commitMaterialization(
+  deps: Pick<MaterializationDeps, 'catalog' | 'io' | 'loadSource'>,
+  planLocation: string,
+  manifestLocations: readonly string[],
+): Promise<MaterializationCommit> {
+  const plan = await readPlan(deps.io, planLocation);
+  const online = await loadPlannedTable(deps.catalog, deps.io, plan);
+  const known = findRun(online.metadata, { key: plan.runKey });
+  if (known !== null) return alreadyCommitted(plan, online.metadata, known);
+  faultPoint('before-commit');
+  const manifests = await Promise.all(manifestLocations.map((location) => readStagedManifest(online, location)));
+  const rows = manifests.reduce((sum, manifest) => sum + (manifest.addedRowsCount ?? 0n), 0n);
+  const files = manifests.reduce((sum, manifest) => sum + (manifest.addedFilesCount ?? 0), 0);
+  const options = commitOptions(plan, () => requirePlannedSource(deps, plan));
+  const result =
+    plan.rebuild === null
+      ? await commitAppend(online, { manifests, ...options })
+      : await commitOverwrite(online, {
+          manifests,
+          ...(await removal(online, plan)),
+          validateNoNewFilesFrom: plan.online.snapshotId,
+          ...options,
+        });
+  faultPoint('after-swap');
+  if (result.outcome === 'already-committed') return alreadyCommitted(plan, result.metadata, result.snapshotId);
+  return { ...commitFacts(plan), snapshotId: result.snapshotId, outcome: result.outcome, rows, files };
+}
+
+async function loadPlannedTable(catalog: Catalog, io: FileIO, plan: MaterializationPlan): Promise<Table> {
+  const table = await loadTable(catalog, io, plan.online.identifier);
+  if (table.metadata.tableUuid !== plan.online.tableUuid) {
+    throw new MoraineError(
+      'TABLE_REPLACED',
+      `The online table of '${plan.view.name}' was dropped and created again since the run was planned. Run it again.`,
+    );
+  }
+  return table;
+}
+
+function commitOptions(plan: MaterializationPlan, requireSource: () => Promise<void>): CommitOptions {
+  return {
+    run: { key: plan.runKey },
+    summary: new Map([
+      ['moraine.kind', plan.kind],
+      ['moraine.source-table', plan.source.table],
+      ['moraine.source-table-uuid', plan.source.tableUuid],
+      ['moraine.source-snapshot-id', String(plan.source.snapshotId)],
+      ['moraine.window-start-us', plan.interval.startUs === null ? '' : String(plan.interval.startUs)],
+      ['moraine.window-end-us', plan.interval.endUs === null ? '' : String(plan.interval.endUs)],
+      [PROGRESS_SUMMARY, progressToText(plan.progressAfter)],
+    ]),
+    properties: (base, snapshotId) =>
+      new Map([
+        [
+          PROGRESS_PROPERTY,
+          progressToText(plan.progressAfter, { snapshotId, sequenceNumber: base.lastSequenceNumber + 1n }),
+        ],
+      ]),
+    validate: async (base) => {
+      requireUnmovedProgress(plan, base);
+      await requireSource();
+    },
+  };
+}
+
+/** Another run has committed since: what this one read no longer fits what it would record. */
+function requireUnmovedProgress(plan: MaterializationPlan, base: TableMetadata): void {
+  const token = createHash('sha256').update(effectiveProgress(base).token).digest('hex');
+  if (token === plan.online.progressToken) return;
+  throw new MoraineError(
+    'COMMIT_CONFLICT',
+    `Another run of '${plan.view.name}' has committed since this one was planned: plan again.`,
+  );
+}
+
+async function requirePlannedSource(
+  deps: Pick<MaterializationDeps, 'loadSource'>,
+  plan: MaterializationPlan,
+): Promise<void> {
+  const source = await deps.loadSource(plan.source.table);
+  if (source.metadata.tableUuid === plan.source.tableUuid) return;
+  throw new MoraineError(
+    'TABLE_REPLACED',
+    `The source table ${plan.source.table} was dropped and created again since the run was planned. Run it again.`,
+  );
+}
+
+/** The files that the rebuild replaces: whole buckets, or everything the table had when the run was planned. */
+async function removal(online: Table, plan: MaterializationPlan) {
+  const buckets = plan.rebuild?.buckets ?? null;
+  if (buckets !== null) {
+    return { removePartitions: { specId: online.metadata.defaultSpecId, tuples: buckets.map((bucket) => [bucket]) } };
+  }
+  if (plan.online.snapshotId === null) return { removeFiles: [] };
+  const { snapshot, schema } = selectSnapshot(online.metadata, { snapshotId: plan.online.snapshotId });
+  const { files } = await planFiles(online, { snapshot, schema });
+  return { removeFiles: files.map(({ file }) => file.filePath) };
+}
+
+function commitFacts(plan: MaterializationPlan) {
+  return {
+    view: plan.view.name,
+    kind: plan.kind,
+    reason: plan.reason,
+    sourceSnapshotId: plan.source.snapshotId,
+  };
+}
+
+/** What an earlier attempt committed, from its snapshot's own summary (zero if that has expired). */
+function alreadyCommitted(
+  plan: MaterializationPlan,
+  metadata: TableMetadata,
+  snapshotId: bigint,
+): MaterializationCommit {
+  const summary = metadata.snapshots.find((snapshot) => snapshot.snapshotId === snapshotId)?.summary;
+  return {
+    ...commitFacts(plan),
+    snapshotId,
+    outcome: 'already-committed',
+    rows: BigInt(summary?.get('added-records') ?? '0'),
+    files: Number(summary?.get('added-data-files') ?? '0'),
+  };
+}

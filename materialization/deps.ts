@@ -1,0 +1,19 @@
+/** What materialization needs of its surroundings. */
+import type { Catalog } from '../catalogs/index.js';
+import type { Engine } from '../engine/index.js';
+import type { Definitions } from '../features/index.js';
+import type { OnlineSettings } from '../online/index.js';
+import type { FileIO } from '../storage/index.js';
+import type { Table } from '../tables/index.js';
+
+export interface MaterializationDeps {
+  /** The catalog of the online tables. */
+  readonly catalog: Catalog;
+  readonly io: FileIO;
+  readonly engine: Engine;
+  readonly settings?: OnlineSettings;
+  /** The registered definitions as they are now. */
+  definitions(): Promise<Definitions>;
+  /** Loads a source table by its name, `[CATALOG/]NS.TABLE`, as it is now. */
+  loadSource(name: string): Promise<Table>;
+}

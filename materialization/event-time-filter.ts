@@ -1,0 +1,45 @@
+/** An interval of event times as a filter: on rows (SQL) and on files (by their bounds). */
+import { sqlLiteral } from '../engine/index.js';
+import { type DataFile, deserializeValue, type PrimitiveType, type Schema } from '../iceberg/index.js';
+import type { Interval } from './interval.js';
+
+/** The event time column of a source table. */
+export interface EventTimeColumn {
+  readonly fieldId: number;
+  readonly type: PrimitiveType;
+}
+
+/** The column of an id. @throws TypeError if the schema has no such column (the view was resolved against it) */
+export function eventTimeColumn(schema: Schema, fieldId: number): EventTimeColumn {
+  const field = schema.fields.find((candidate) => candidate.id === fieldId);
+  if (field === undefined) throw new TypeError(`The source has no column with id ${fieldId}`);
+  return { fieldId, type: field.type as PrimitiveType };
+}
+
+/** SQL that is true for rows in the interval; literals, so that the engine skips row groups. Null event times are in none. */
+export function eventTimeCondition(column: EventTimeColumn, columnSql: string, interval: Interval): string {
+  const literal = (us: bigint): string => sqlLiteral(column.type, us * unitsPerMicro(column.type));
+  const conditions = [
+    ...(interval.startUs === null ? [] : [`${columnSql} >= ${literal(interval.startUs)}`]),
+    ...(interval.endUs === null ? [] : [`${columnSql} < ${literal(interval.endUs)}`]),
+  ];
+  return conditions.length === 0 ? 'true' : conditions.join(' AND ');
+}
+
+/** Whether a file may hold rows in the interval, by its bounds; one without bounds may. */
+export function mayHoldEventTimes(file: DataFile, column: EventTimeColumn, interval: Interval): boolean {
+  const units = unitsPerMicro(column.type);
+  const lower = bound(file.lowerBounds, column);
+  const upper = bound(file.upperBounds, column);
+  if (upper !== null && interval.startUs !== null && upper < interval.startUs * units) return false;
+  return !(lower !== null && interval.endUs !== null && lower >= interval.endUs * units);
+}
+
+function bound(bounds: ReadonlyMap<number, Uint8Array> | undefined, column: EventTimeColumn): bigint | null {
+  const bytes = bounds?.get(column.fieldId);
+  return bytes === undefined ? null : (deserializeValue(column.type, bytes) as bigint);
+}
+
+function unitsPerMicro(type: PrimitiveType): bigint {
+  return type.kind === 'timestamp_ns' || type.kind === 'timestamptz_ns' ? 1000n : 1n;
+}

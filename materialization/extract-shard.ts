@@ -1,0 +1,197 @@
+/** Extraction: the newest rows of a plan's shard as Parquet files of the online table, staged in one manifest. */
+import { randomUUID } from 'node:crypto';
+import { bucketSql, type Connection, type Engine, scanSql, writeParquet } from '../engine/index.js';
+import { MoraineError } from '../errors/index.js';
+import { chooseLatestMethod, type LatestRelation, prepareLatestPerEntity } from '../features/index.js';
+import { currentSchema, type DataFile, type PrimitiveType, type Schema } from '../iceberg/index.js';
+import { ONLINE_COLUMNS } from '../online/index.js';
+import type { FileIO } from '../storage/index.js';
+import { loadTableAt, stageManifest, type Table } from '../tables/index.js';
+import {
+  type BucketKey,
+  type BucketSelection,
+  bucketRangeCondition,
+  latestRequest,
+  type OpenRead,
+  onlineRowsSql,
+  sourceRelation,
+} from './extract-sql.js';
+import { faultPoint } from './fault-point.js';
+import { openFiles, openReads } from './open-files.js';
+import type { MaterializationPlan } from './plan.js';
+import { readPlan } from './read-plan.js';
+import type { Shard } from './shards.js';
+
+/** What one shard staged: a few hundred bytes. */
+export interface ShardResult {
+  /** Null: the shard has no rows. */
+  readonly manifestLocation: string | null;
+  readonly rows: bigint;
+  readonly files: number;
+  readonly bytes: bigint;
+}
+
+export interface ExtractOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Called when a step begins. */
+  readonly onProgress?: ((step: 'reading' | 'writing' | 'staging') => void) | undefined;
+}
+
+/**
+ * Extracts one shard. May be repeated, killed and run twice at once: every attempt writes files of its own names, and only
+ * the commit makes any of them visible.
+ * @throws INVALID_ARGUMENT for a shard that the plan does not have; DATA_FILE_CORRUPT, FILE_NOT_FOUND naming the file;
+ * ENGINE_OUT_OF_MEMORY, STORAGE_UNAVAILABLE, CANCELLED
+ */
+export async function extractShard(
+  deps: { readonly io: FileIO; readonly engine: Engine },
+  planLocation: string,
+  shardIndex: number,
+  options: ExtractOptions = {},
+): Promise<ShardResult> {
+  const plan = await readPlan(deps.io, planLocation);
+  const shard = plan.shards[shardIndex];
+  if (shard === undefined) {
+    throw new MoraineError(
+      'INVALID_ARGUMENT',
+      `The plan ${planLocation} has ${plan.shards.length} shards and no number ${shardIndex}.`,
+    );
+  }
+  const online = await loadTableAt(deps.io, plan.online.metadataLocation);
+  const attemptId = `${plan.runKey.slice(0, 12)}-${shardIndex}-${randomUUID()}`;
+  const files = await deps.engine.withConnection(
+    (connection) => writeRows(connection, deps.io, { plan, shard, online, attemptId }, options),
+    { signal: options.signal },
+  );
+  faultPoint('after-data-files');
+  const rows = files.reduce((sum, file) => sum + file.recordCount, 0n);
+  const bytes = files.reduce((sum, file) => sum + file.fileSizeInBytes, 0n);
+  if (files.length === 0) return { manifestLocation: null, rows, files: 0, bytes };
+  options.onProgress?.('staging');
+  faultPoint('before-manifest-staged');
+  const manifest = await stageManifest(online, files, attemptId);
+  faultPoint('after-manifest-staged');
+  return { manifestLocation: manifest.manifestPath, rows, files: files.length, bytes };
+}
+
+interface ShardContext {
+  readonly plan: MaterializationPlan;
+  readonly shard: Shard;
+  readonly online: Table;
+  readonly attemptId: string;
+}
+
+async function writeRows(
+  connection: Connection,
+  io: FileIO,
+  context: ShardContext,
+  options: ExtractOptions,
+): Promise<readonly DataFile[]> {
+  const { plan, online, attemptId } = context;
+  const { metadata } = online;
+  const schema = currentSchema(metadata);
+  const spec = metadata.partitionSpecs.find((candidate) => candidate.specId === metadata.defaultSpecId);
+  if (spec === undefined)
+    throw new MoraineError('METADATA_CORRUPT', `${online.metadataLocation} has no default partition spec.`);
+  const folder = await io.prepareFolder(`${metadata.location}/data`);
+  const keyField = schema.fields.find((field) => field.name === plan.online.keyColumn);
+  options.onProgress?.('reading');
+  const parts = await selectParts(connection, io, context, schema);
+  try {
+    options.onProgress?.('writing');
+    faultPoint('before-data-file');
+    return await writeParquet(connection, {
+      select: parts.selects.join(' UNION ALL '),
+      schema,
+      spec,
+      folder,
+      namePrefix: attemptId,
+      sortBy: keyField === undefined ? [] : [keyField.id],
+      sortOrderId: metadata.defaultSortOrderId,
+      codec: 'zstd',
+    });
+  } finally {
+    for (const relation of parts.relations) await relation.release();
+  }
+}
+
+interface SelectedParts {
+  readonly selects: readonly string[];
+  readonly relations: readonly LatestRelation[];
+}
+
+/** The statements whose union the shard writes: appended rows, rebuilt rows, pushed rows that stay. */
+async function selectParts(
+  connection: Connection,
+  io: FileIO,
+  context: ShardContext,
+  onlineSchema: Schema,
+): Promise<SelectedParts> {
+  const { plan, shard } = context;
+  const sourceSchema = currentSchema((await loadTableAt(io, plan.source.metadataLocation)).metadata);
+  const key: BucketKey = { view: plan.view, keyStrategy: plan.online.keyStrategy, buckets: plan.online.buckets };
+  const { rebuild } = plan;
+  const selects: string[] = [];
+  const relations: LatestRelation[] = [];
+  const add = async (reads: readonly OpenRead[], buckets: BucketSelection): Promise<void> => {
+    const relation = await latestRows(connection, sourceSchema, key, reads, buckets);
+    relations.push(relation);
+    selects.push(onlineRowsSql(onlineSchema, key, relation.select, buckets));
+  };
+  const appended = await openReads(io, plan.appendReads);
+  if (appended.length > 0 && !(rebuild !== null && rebuild.buckets === null)) {
+    await add(appended, { ...shard, except: rebuild?.buckets ?? undefined });
+  }
+  if (rebuild !== null) {
+    const selection: BucketSelection = { ...shard, only: rebuild.buckets ?? undefined };
+    const reads = await openReads(io, rebuild.reads);
+    if (reads.length > 0) await add(reads, selection);
+    const pushed = await openFiles(io, rebuild.pushedFiles);
+    if (pushed.length > 0) selects.push(pushedRowsSql(onlineSchema, plan, pushed, selection));
+  }
+  if (selects.length === 0) selects.push(onlineRowsSql(onlineSchema, key, noRows(key), undefined));
+  return { selects, relations };
+}
+
+async function latestRows(
+  connection: Connection,
+  schema: Schema,
+  key: BucketKey,
+  reads: readonly OpenRead[],
+  buckets: BucketSelection,
+): Promise<LatestRelation> {
+  // The bucket of an entity is cheap, that of every row is not: rows are filtered only where that bounds memory.
+  const isPart = buckets.firstBucket > 0 || buckets.lastBucket < key.buckets - 1;
+  const relation = sourceRelation(schema, reads, key, isPart ? buckets : undefined);
+  const rows = reads.reduce((sum, read) => read.files.reduce((part, file) => part + file.recordCount, sum), 0n);
+  return prepareLatestPerEntity(connection, latestRequest(key.view, relation), chooseLatestMethod({ rows }));
+}
+
+/** A relation with the columns of {@link latestRequest} and no row. */
+function noRows(key: BucketKey): string {
+  const names = [
+    ...key.view.joinKeys.map((_, index) => `k${index}`),
+    't',
+    ...(key.view.created === null ? [] : ['c']),
+    ...key.view.features.map((_, index) => `f${index}`),
+  ];
+  return `SELECT ${names.map((name) => `NULL AS ${name}`).join(', ')} WHERE false`;
+}
+
+/** Rows of the online table itself that clients pushed. */
+function pushedRowsSql(
+  schema: Schema,
+  plan: MaterializationPlan,
+  files: OpenRead['files'],
+  buckets: BucketSelection,
+): string {
+  const column = (name: string) => schema.fields.find((field) => field.name === name);
+  const key = column(plan.online.keyColumn);
+  const pushed = column(ONLINE_COLUMNS.pushed);
+  if (key === undefined || pushed === undefined)
+    throw new MoraineError('METADATA_CORRUPT', `The online table of ${plan.view.name} lost a column.`);
+  const bucket = bucketSql(key.type as PrimitiveType, `c${key.id}`, plan.online.buckets);
+  const condition = bucketRangeCondition(bucket, plan.online.buckets, buckets);
+  const outputs = schema.fields.map((field) => `c${field.id}`).join(', ');
+  return `SELECT ${outputs} FROM ${scanSql({ schema, files, naming: 'id' })} WHERE c${pushed.id} AND ${condition}`;
+}

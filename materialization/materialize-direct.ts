@@ -1,0 +1,42 @@
+/** Materialization as one library call: plan, extract, commit, without a workflow. */
+import { randomUUID } from 'node:crypto';
+import { isMoraineError } from '../errors/index.js';
+import { commitMaterialization, type MaterializationCommit } from './commit-materialization.js';
+import type { MaterializationDeps } from './deps.js';
+import { type ExtractOptions, extractShard } from './extract-shard.js';
+import { type MaterializationRequest, type PlanReference, planMaterialization } from './plan-materialization.js';
+
+/** What a run did. Without a commit there was nothing to do. */
+export interface MaterializationResult {
+  readonly plan: PlanReference;
+  readonly commit: MaterializationCommit | null;
+}
+
+/** Plans made anew because another run committed first. */
+const MAX_PLANS = 5;
+
+/**
+ * Materializes a view in this process. Shards run one after another.
+ * @throws what {@link planMaterialization}, {@link extractShard} and {@link commitMaterialization} throw; COMMIT_CONFLICT
+ * only after several plans
+ */
+export async function materializeDirect(
+  deps: MaterializationDeps,
+  request: Omit<MaterializationRequest, 'attemptId'>,
+  options: ExtractOptions = {},
+): Promise<MaterializationResult> {
+  for (let plans = 1; ; plans++) {
+    const plan = await planMaterialization(deps, { ...request, attemptId: randomUUID() }, options);
+    if (plan.planLocation === null) return { plan, commit: null };
+    const manifests: string[] = [];
+    for (let shard = 0; shard < plan.shards; shard++) {
+      const { manifestLocation } = await extractShard(deps, plan.planLocation, shard, options);
+      if (manifestLocation !== null) manifests.push(manifestLocation);
+    }
+    try {
+      return { plan, commit: await commitMaterialization(deps, plan.planLocation, manifests) };
+    } catch (error) {
+      if (plans >= MAX_PLANS || !isMoraineError(error, 'COMMIT_CONFLICT')) throw error;
+    }
+  }
+}

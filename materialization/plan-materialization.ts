@@ -1,0 +1,353 @@
+/** Planning a run: pins the source, decides what to do, lists the files, and stores all of it as one immutable file. */
+import { createHash } from 'node:crypto';
+import { metadataFolder } from '../catalogs/index.js';
+import { MoraineError } from '../errors/index.js';
+import { type ResolvedView, resolveView } from '../features/index.js';
+import { currentSchema, currentSnapshot, type Schema, type Snapshot, snapshotById } from '../iceberg/index.js';
+import { ensureOnlineTable, ONLINE_COLUMNS, type OnlineTable, partitioningText } from '../online/index.js';
+import { type PlannedFile, planFiles, type Table } from '../tables/index.js';
+import { assessBase, type BaseAssessment, type Decision, type DecisionInput, decide, type RunKind } from './decide.js';
+import { fingerprintDefinition } from './definition-fingerprint.js';
+import type { MaterializationDeps } from './deps.js';
+import { eventTimeColumn, mayHoldEventTimes } from './event-time-filter.js';
+import type { BucketKey, OpenRead } from './extract-sql.js';
+import { faultPoint } from './fault-point.js';
+import { smallestEventTimeUs } from './held-back.js';
+import type { Interval } from './interval.js';
+import { openFiles, plannedSourceFile } from './open-files.js';
+import {
+  type BucketRebuild,
+  type MaterializationPlan,
+  type PlannedSourceFile,
+  planSize,
+  type SourceRead,
+} from './plan.js';
+import { planToText } from './plan-json.js';
+import { effectiveProgress, type Progress } from './progress.js';
+import { readSourceChanges, type SourceFileChanges } from './read-source-changes.js';
+import { runKey } from './run-key.js';
+import { planShards } from './shards.js';
+import { NO_SNAPSHOT, sourceState } from './source-state.js';
+import { touchedBuckets } from './touched-buckets.js';
+
+/** What to materialize. Times are microseconds since the epoch; the window is `[startUs, endUs)`. */
+export interface MaterializationRequest {
+  readonly view: string;
+  /** Given: the run records its window only and never moves incremental progress. */
+  readonly startUs?: bigint | undefined;
+  /** Given without a start: rows from this time on are held back for the next run. */
+  readonly endUs?: bigint | undefined;
+  /** Unique for this attempt; part of the names of all files that it stages. */
+  readonly attemptId: string;
+  /** Number of shards; by default as many as the source's size asks for. */
+  readonly shards?: number | undefined;
+}
+
+/** What later steps and people need to know of a plan: a few hundred bytes. */
+export interface PlanReference {
+  readonly view: string;
+  readonly kind: RunKind;
+  readonly reason: string;
+  /** Null when there is nothing to do. */
+  readonly planLocation: string | null;
+  readonly runKey: string | null;
+  readonly sourceTable: string;
+  /** Null: the source table has no snapshot. */
+  readonly sourceSnapshotId: bigint | null;
+  readonly shards: number;
+  readonly files: number;
+  readonly rows: bigint;
+  readonly bytes: bigint;
+}
+
+/**
+ * Plans one run.
+ * @throws INVALID_ARGUMENT (start after end, view not online), FEATURE_VIEW_NOT_FOUND, DEFINITION_INVALID, TABLE_NOT_FOUND,
+ * DELETE_FILES_UNSUPPORTED
+ */
+export async function planMaterialization(
+  deps: MaterializationDeps,
+  request: MaterializationRequest,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<PlanReference> {
+  const interval = requestedInterval(request);
+  const { view, source } = await resolveSource(deps, request.view);
+  if (interval === null) return nothing(view, source, 'the window is empty');
+  const online = await ensureOnlineTable(deps.catalog, view, deps.settings);
+  return new Planner(deps, request, { view, source, online, interval }, options.signal).plan();
+}
+
+function requestedInterval({ startUs, endUs }: MaterializationRequest): Interval | null {
+  if (startUs !== undefined && endUs !== undefined && startUs > endUs) {
+    throw new MoraineError(
+      'INVALID_ARGUMENT',
+      `The window starts (${startUs} us) after it ends (${endUs} us). Exchange --start and --end.`,
+    );
+  }
+  if (startUs !== undefined && startUs === endUs) return null;
+  return { startUs: startUs ?? null, endUs: endUs ?? null };
+}
+
+async function resolveSource(deps: MaterializationDeps, name: string): Promise<{ view: ResolvedView; source: Table }> {
+  const definitions = await deps.definitions();
+  const defined = definitions.featureViews.get(name);
+  if (defined === undefined) {
+    const known = [...definitions.featureViews.keys()].sort().join(', ');
+    throw new MoraineError(
+      'FEATURE_VIEW_NOT_FOUND',
+      `There is no feature view '${name}'. Registered: ${known === '' ? 'none' : known}.`,
+    );
+  }
+  if (!defined.online) {
+    throw new MoraineError(
+      'INVALID_ARGUMENT',
+      `Feature view '${name}' is not online: set online: true and apply it to materialize it.`,
+    );
+  }
+  const source = await deps.loadSource(defined.source.table);
+  return { view: resolveView(definitions, name, currentSchema(source.metadata)), source };
+}
+
+function nothing(view: ResolvedView, source: Table, reason: string): PlanReference {
+  return {
+    view: view.name,
+    kind: 'nothing',
+    reason,
+    planLocation: null,
+    runKey: null,
+    sourceTable: view.sourceTable,
+    sourceSnapshotId: source.metadata.currentSnapshotId,
+    shards: 0,
+    files: 0,
+    rows: 0n,
+    bytes: 0n,
+  };
+}
+
+interface PlanContext {
+  readonly view: ResolvedView;
+  readonly source: Table;
+  readonly online: OnlineTable;
+  readonly interval: Interval;
+}
+
+/** One planning; holds what every step needs. */
+class Planner {
+  readonly #deps: MaterializationDeps;
+  readonly #request: MaterializationRequest;
+  readonly #context: PlanContext;
+  readonly #schema: Schema;
+  readonly #bucketKey: BucketKey;
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(
+    deps: MaterializationDeps,
+    request: MaterializationRequest,
+    context: PlanContext,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#deps = deps;
+    this.#request = request;
+    this.#context = context;
+    this.#schema = currentSchema(context.source.metadata);
+    const { keyStrategy, buckets } = context.online.layout;
+    this.#bucketKey = { view: context.view, keyStrategy, buckets };
+    this.#signal = signal;
+  }
+
+  async plan(): Promise<PlanReference> {
+    const { view, source, online, interval } = this.#context;
+    const effective = effectiveProgress(online.metadata);
+    if (effective.progress === null && source.metadata.currentSnapshotId === null) {
+      return nothing(view, source, 'the source table is empty');
+    }
+    const input: DecisionInput = {
+      progress: effective.progress,
+      hasUnknownRows: effective.progress === null && online.metadata.currentSnapshotId !== null,
+      definition: fingerprintDefinition(view, partitioningText(online.layout)),
+      source: sourceState(view.sourceTable, source.metadata),
+      request: { interval, kind: this.#request.startUs === undefined ? 'incremental' : 'window' },
+    };
+    const { decision, changes } = await this.#decide(input);
+    if (decision.kind === 'nothing') return nothing(view, source, decision.reason);
+    const appendReads = await this.#appendReads(decision, changes);
+    const rebuild = await this.#rebuild(decision, changes);
+    if (rebuild === null && appendReads.length === 0) return nothing(view, source, 'no rows in the window');
+    const progressAfter = await this.#progressAfter(input, decision);
+    return this.#store(decision, effective.token, { appendReads, rebuild, progressAfter });
+  }
+
+  async #decide(input: DecisionInput): Promise<{ decision: Decision; changes: SourceFileChanges | null }> {
+    const base = assessBase(input);
+    if (base.kind !== 'changes-since') return { decision: decide(input, base, null), changes: null };
+    const changes = await readSourceChanges(
+      this.#context.source,
+      base.sinceSnapshotId,
+      input.source.snapshotId,
+      this.#context.view.timestamp.sourceFieldId,
+      this.#context.interval,
+    );
+    if ('added' in changes) return { decision: decide(input, base, changes), changes };
+    const rebuildAll: BaseAssessment = { kind: 'rebuild-all', reason: changes.reason };
+    return { decision: decide(input, rebuildAll, null), changes: null };
+  }
+
+  /** Reads to append from, without files that lie outside and reads without files. */
+  async #appendReads(decision: Decision, changes: SourceFileChanges | null): Promise<readonly SourceRead[]> {
+    const { delta, whole } = decision;
+    const isNew = new Set(changes?.added.map(({ file }) => file.filePath));
+    const deltaRead =
+      delta === null ? null : { ...delta.interval, files: (changes?.added ?? []).map(plannedSourceFile) };
+    const wholeFiles =
+      whole === null ? [] : await this.#filesAt(this.#context.source.metadata.currentSnapshotId ?? NO_SNAPSHOT, whole);
+    const others = wholeFiles.filter(({ file }) => delta === null || !isNew.has(file.filePath));
+    const wholeRead = whole === null ? null : { ...whole, files: others.map(plannedSourceFile) };
+    return [deltaRead, wholeRead].filter((read) => read !== null && read.files.length > 0) as SourceRead[];
+  }
+
+  async #rebuild(decision: Decision, changes: SourceFileChanges | null): Promise<BucketRebuild | null> {
+    if (decision.kind !== 'full' && decision.kind !== 'rebuild-buckets') return null;
+    const buckets = decision.kind === 'full' || changes === null ? null : await this.#touched(changes);
+    if (buckets !== null && buckets.length === 0) return null;
+    const reads = await Promise.all(
+      decision.rebuildFrom.map(async (piece): Promise<SourceRead> => {
+        const files = await this.#filesAt(piece.sourceSnapshotId, piece);
+        return { startUs: piece.startUs, endUs: piece.endUs, files: files.map(plannedSourceFile) };
+      }),
+    );
+    return { buckets, reads: reads.filter((read) => read.files.length > 0), pushedFiles: await this.#pushedFiles() };
+  }
+
+  async #touched(changes: SourceFileChanges): Promise<readonly number[]> {
+    const { io, engine } = this.#deps;
+    const open = async (files: readonly PlannedFile[]): Promise<OpenRead> => ({
+      ...this.#context.interval,
+      files: await openFiles(io, files.map(plannedSourceFile)),
+    });
+    const [removed, rewritten] = await Promise.all([open(changes.removed), open(changes.rewritten)]);
+    return touchedBuckets(engine, this.#schema, this.#bucketKey, removed, rewritten, this.#signal);
+  }
+
+  /** Files of a source snapshot that may hold rows in the interval. */
+  async #filesAt(snapshotId: bigint, interval: Interval): Promise<readonly PlannedFile[]> {
+    const { source, view } = this.#context;
+    if (snapshotId === NO_SNAPSHOT) return [];
+    const snapshot = snapshotById(source.metadata, snapshotId);
+    const { files } = await planFiles(source, { snapshot, schema: this.#schema });
+    const column = eventTimeColumn(this.#schema, view.timestamp.sourceFieldId);
+    return files.filter(({ file }) => mayHoldEventTimes(file, column, interval));
+  }
+
+  async #pushedFiles(): Promise<readonly PlannedSourceFile[]> {
+    const { metadata, metadataLocation, layout } = this.#context.online;
+    const table: Table = {
+      identifier: layout.identifier,
+      metadata,
+      metadataLocation,
+      catalog: this.#deps.catalog,
+      io: this.#deps.io,
+    };
+    const snapshot: Snapshot | null = currentSnapshot(metadata);
+    const { files } = await planFiles(table, { snapshot, schema: currentSchema(metadata) });
+    const pushedId = currentSchema(metadata).fields.find((field) => field.name === ONLINE_COLUMNS.pushed)?.id ?? 0;
+    const mayHavePushed = ({ file }: PlannedFile): boolean => file.upperBounds?.get(pushedId)?.[0] !== 0;
+    return files.filter(mayHavePushed).map(plannedSourceFile);
+  }
+
+  async #progressAfter(input: DecisionInput, decision: Decision): Promise<Progress> {
+    const { source, incrementalAfter } = { source: input.source, ...decision };
+    const incremental =
+      incrementalAfter.kind === 'unchanged'
+        ? incrementalAfter.progress
+        : {
+            sourceSnapshotId: source.snapshotId,
+            heldBackFromUs: await this.#heldBackFrom(incrementalAfter.heldBackAfterUs),
+          };
+    return {
+      sourceTable: source.table,
+      sourceTableUuid: source.tableUuid,
+      definition: input.definition,
+      incremental,
+      coverage: decision.coverageAfter,
+    };
+  }
+
+  async #heldBackFrom(fromUs: bigint | null): Promise<bigint | null> {
+    if (fromUs === null) return null;
+    const { source, view } = this.#context;
+    const files = await this.#filesAt(source.metadata.currentSnapshotId ?? NO_SNAPSHOT, {
+      startUs: fromUs,
+      endUs: null,
+    });
+    const opened = await openFiles(this.#deps.io, files.map(plannedSourceFile));
+    return smallestEventTimeUs(
+      this.#deps.engine,
+      this.#schema,
+      view.timestamp.sourceFieldId,
+      opened,
+      fromUs,
+      this.#signal,
+    );
+  }
+
+  async #store(
+    decision: Decision,
+    token: string,
+    parts: Pick<MaterializationPlan, 'appendReads' | 'rebuild' | 'progressAfter'>,
+  ): Promise<PlanReference> {
+    const { view, source, online, interval } = this.#context;
+    const snapshotId = source.metadata.currentSnapshotId ?? NO_SNAPSHOT;
+    const size = planSize(parts);
+    const progressToken = createHash('sha256').update(token).digest('hex');
+    const key = runKey({
+      view: view.name,
+      definitionHash: JSON.stringify(parts.progressAfter.definition),
+      interval,
+      sourceTableUuid: source.metadata.tableUuid,
+      sourceSnapshotId: snapshotId,
+      progressToken,
+    });
+    const plan: MaterializationPlan = {
+      view,
+      kind: decision.kind === 'nothing' ? 'incremental' : decision.kind,
+      reason: decision.reason,
+      interval,
+      runKey: key,
+      attemptId: this.#request.attemptId,
+      source: {
+        table: view.sourceTable,
+        tableUuid: source.metadata.tableUuid,
+        metadataLocation: source.metadataLocation,
+        snapshotId,
+      },
+      online: {
+        identifier: online.layout.identifier,
+        tableUuid: online.metadata.tableUuid,
+        metadataLocation: online.metadataLocation,
+        snapshotId: online.metadata.currentSnapshotId,
+        progressToken,
+        keyStrategy: online.layout.keyStrategy,
+        keyColumn: online.layout.keyColumn,
+        buckets: online.layout.buckets,
+      },
+      ...parts,
+      shards: planShards({ shards: this.#request.shards, buckets: online.layout.buckets, sourceRows: size.rows }),
+    };
+    const planLocation = `${metadataFolder(online.metadata)}/moraine-plan-${key.slice(0, 12)}-${this.#request.attemptId}.json`;
+    await this.#deps.io.create(planLocation, Buffer.from(planToText(plan)));
+    faultPoint('plan-written');
+    return {
+      view: view.name,
+      kind: plan.kind,
+      reason: plan.reason,
+      planLocation,
+      runKey: key,
+      sourceTable: view.sourceTable,
+      sourceSnapshotId: source.metadata.currentSnapshotId,
+      shards: plan.shards.length,
+      files: size.files,
+      rows: size.rows,
+      bytes: size.bytes,
+    };
+  }
+}
