@@ -4,6 +4,22 @@ export { applyUpdates, LAST_ADDED } from './apply-updates.js';
 export { civilFromDays, daysFromCivil, floorDivide, formatDate, formatTimeOfDay, formatTimestamp } from './calendar.js';
 export type * from './data-file.js';
 export {
+  ALWAYS_FALSE,
+  ALWAYS_TRUE,
+  and,
+  type BoundExpression,
+  type BoundPredicate,
+  type BoundReference,
+  type ComparisonOp,
+  type Literal,
+  or,
+  type Predicate,
+  type UnboundExpression,
+} from './expression.js';
+export { bindExpression, bindReference } from './expression-bind.js';
+export { evaluate, type ValueOf } from './expression-evaluate.js';
+export { parseExpression } from './expression-parser.js';
+export {
   isJsonArray,
   isJsonObject,
   type JsonObject,
@@ -19,11 +35,13 @@ export {
   readManifest,
   writeManifest,
 } from './manifest.js';
+export { manifestMightMatch, partitionMightMatch } from './manifest-evaluator.js';
 export { manifestFileOf, summarizePartitions, type WrittenManifest } from './manifest-file.js';
 export { type ManifestListToWrite, readManifestList, writeManifestList } from './manifest-list.js';
 export type * from './metadata.js';
 export { type NewTable, newTableMetadata, withMetadataLogEntry } from './metadata-build.js';
 export { parseTableMetadata, tableMetadataToJson } from './metadata-json.js';
+export { mightMatch } from './metrics-evaluator.js';
 export { bucketHash } from './murmur3.js';
 export {
   type PartitionField,
@@ -39,6 +57,7 @@ export {
 export { parsePartitionSpec, partitionFieldName } from './partition-spec-builder.js';
 export { evolvePartitionSpec } from './partition-spec-evolution.js';
 export { parsePartitionSpecJson, partitionSpecToJson } from './partition-spec-json.js';
+export { projectInclusive } from './projection.js';
 export { MAIN_BRANCH, refByName, resolveSnapshot, type SnapshotSelection, snapshotForRef } from './refs.js';
 export { checkRequirements } from './requirements.js';
 export {
@@ -52,6 +71,13 @@ export {
   highestFieldId,
   selectColumns,
 } from './schema.js';
+export {
+  type ColumnPosition,
+  canPromote,
+  type EvolutionContext,
+  evolveSchema,
+  type SchemaChange,
+} from './schema-evolution.js';
 export { checkSchema, parseSchema, schemaToJson } from './schema-json.js';
 export {
   bigintToBytes,

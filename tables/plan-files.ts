@@ -59,11 +59,11 @@ export function specById(table: Table, specId: number): PartitionSpec {
   throw new MoraineError('METADATA_CORRUPT', `${table.metadataLocation} has no partition spec ${specId}.`);
 }
 
-function prunerFor(spec: PartitionSpec, schema: Schema, filter: BoundExpression): FilePruner {
-  const projected = projectInclusive(filter, spec, schema);
+function prunerFor(spec: PartitionSpec, filter: BoundExpression): FilePruner {
+  const projected = projectInclusive(filter, spec);
   return {
-    manifest: (manifest) => manifestMightMatch(projected, manifest, spec, schema),
-    file: (file) => partitionMightMatch(projected, file.partition, spec, schema) && mightMatch(filter, file),
+    manifest: (manifest) => manifestMightMatch(projected, manifest, spec),
+    file: (file) => partitionMightMatch(projected, file.partition, spec) && mightMatch(filter, file),
   };
 }
 
@@ -96,7 +96,7 @@ export async function planFiles(table: Table, request: ScanRequest): Promise<Sca
   const pruners = new Map<number, FilePruner>();
   if (filter !== undefined) {
     for (const specId of new Set(live.map((manifest) => manifest.partitionSpecId))) {
-      pruners.set(specId, prunerFor(specById(table, specId), schema, filter));
+      pruners.set(specId, prunerFor(specById(table, specId), filter));
     }
   }
   const chosen = live.filter((manifest) => pruners.get(manifest.partitionSpecId)?.manifest(manifest) ?? true);
