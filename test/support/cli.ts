@@ -6,6 +6,9 @@ import { projectRoot } from './paths.js';
 /** The built package; another copy of it (an installed one) can be tested by naming its folder. */
 const DIST = process.env.MORAINE_TEST_DIST ?? join(projectRoot, 'dist');
 
+/** The command's entry. */
+export const MAIN = join(DIST, 'cli/main.js');
+
 /** What a run of the command line left behind. */
 export interface CliResult {
   readonly code: number | null;
@@ -22,7 +25,7 @@ export interface CliOptions {
 
 /** Starts the real command as a process of its own. */
 export function startMoraine(args: readonly string[], options: CliOptions = {}) {
-  return spawn(process.execPath, [join(DIST, 'cli/main.js'), ...args], {
+  return spawn(process.execPath, [MAIN, ...args], {
     cwd: options.cwd ?? projectRoot,
     env: { ...process.env, TEMPORAL_ADDRESS: undefined, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
