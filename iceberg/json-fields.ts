@@ -105,7 +105,8 @@ export class JsonFields {
     const map = new Map<string, string>();
     if (value === undefined) return map;
     if (!isJsonObject(value)) return this.#mistyped(key, 'an object of strings', value);
-    for (const [name, item] of Object.entries(value)) {
+    for (const name of Object.keys(value)) {
+      const item = value[name] as JsonValue;
       if (item === null) continue;
       if (typeof item === 'object') return this.#mistyped(`${key}.${name}`, 'a string', item);
       map.set(name, String(item));
@@ -115,7 +116,9 @@ export class JsonFields {
 
   /** Members that are not among the given keys, in their order. */
   others(known: ReadonlySet<string>): Map<string, JsonValue> {
-    return new Map(Object.entries(this.#object).filter(([key]) => !known.has(key)));
+    const others = new Map<string, JsonValue>();
+    for (const key of Object.keys(this.#object)) if (!known.has(key)) others.set(key, this.#object[key] as JsonValue);
+    return others;
   }
 
   /** Throws an error that names this object. */

@@ -83,8 +83,11 @@ function restoreLongIntegers(value: JsonValue, tag: string): JsonValue {
   const object = value as Record<string, JsonValue>;
   for (const key of Object.keys(object)) {
     const old = object[key] as JsonValue;
+    if (typeof old !== 'string' && typeof old !== 'object') continue;
     const restored = restoreLongIntegers(old, tag);
-    if (restored !== old) Object.defineProperty(object, key, { value: restored, writable: true, enumerable: true });
+    if (restored === old) continue;
+    if (key === '__proto__') Object.defineProperty(object, key, { value: restored });
+    else object[key] = restored;
   }
   return object;
 }
@@ -101,7 +104,9 @@ export function isJsonObject(value: JsonValue | undefined): value is JsonObject 
 
 /** Makes a JSON object of entries; keys like `__proto__` stay ordinary keys. Entries without a value are left out. */
 export function jsonObject(entries: Iterable<readonly [string, JsonValue | undefined]>): JsonObject {
-  return Object.fromEntries([...entries].filter((entry): entry is [string, JsonValue] => entry[1] !== undefined));
+  const present: (readonly [string, JsonValue])[] = [];
+  for (const [key, value] of entries) if (value !== undefined) present.push([key, value]);
+  return Object.fromEntries(present);
 }
 
 /** Writes JSON text; a `bigint` is written as an integer. `NaN` and infinities have no JSON form and are refused. */
@@ -111,7 +116,16 @@ export function stringifyJson(value: JsonValue): string {
     throw new MoraineError('INTERNAL', `${value} has no JSON form.`);
   }
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  if (isJsonArray(value)) return `[${value.map(stringifyJson).join(',')}]`;
-  const members = Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}:${stringifyJson(item)}`);
-  return `{${members.join(',')}}`;
+  let text = '';
+  if (isJsonArray(value)) {
+    for (const item of value) text += text === '' ? stringifyJson(item) : `,${stringifyJson(item)}`;
+    return `[${text}]`;
+  }
+  const items = Object.values(value);
+  // Properties and summaries, the bulk of a metadata file, hold nothing but strings: the native writer takes them whole.
+  if (items.every((item) => typeof item === 'string')) return JSON.stringify(value);
+  for (const key of Object.keys(value)) {
+    text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${stringifyJson(value[key] as JsonValue)}`;
+  }
+  return `{${text}}`;
 }

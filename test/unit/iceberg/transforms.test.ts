@@ -60,7 +60,9 @@ describe('bucket', () => {
   });
   it('hashes a text longer than the scratch space the same as its bytes', () => {
     const text = 'é𝄞x'.repeat(400);
-    expect(bucketHash({ kind: 'string' }, text)).toBe(bucketHash({ kind: 'binary' }, new Uint8Array(Buffer.from(text))));
+    expect(bucketHash({ kind: 'string' }, text)).toBe(
+      bucketHash({ kind: 'binary' }, new Uint8Array(Buffer.from(text))),
+    );
   });
 });
 
