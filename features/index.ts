@@ -37,6 +37,16 @@ export type { FieldChange } from './definition-diff.js';
 export { type CanonicalValue, canonicalHash, canonicalJson } from './definition-hash.js';
 export { definitionToJson } from './definition-json.js';
 export { formatDurationMs, parseDurationMs } from './duration.js';
+export type { EntityRelation } from './entity-frame.js';
+export type { EntityRow, EntityValue } from './entity-rows.js';
+export {
+  type FeatureSelection,
+  outputName,
+  type RequestedFeature,
+  type RequestedView,
+  requestedViews,
+  selectedFeatures,
+} from './feature-request.js';
 export {
   acceptsType,
   featureTypeToString,
@@ -45,6 +55,14 @@ export {
   parseFeatureType,
   sameType,
 } from './feature-type.js';
+export {
+  type EntitySource,
+  getHistoricalFeatures,
+  type HistoricalAsOf,
+  type HistoricalDeps,
+  type HistoricalFeatures,
+  type HistoricalRequest,
+} from './historical-features.js';
 export {
   chooseLatestMethod,
   type LatestEstimate,
@@ -57,10 +75,12 @@ export {
 } from './latest-per-entity.js';
 export { didYouMean, nearestNames } from './nearest-names.js';
 export { type DefinitionSource, parseDefinitions, parseFeatureReference, type ValuePath } from './parse-definitions.js';
+export type { JoinMethod } from './point-in-time-sql.js';
 export { formatProblem, type Problem } from './problem.js';
 export { type ApplyResult, Registry, type RegistryAsOf, type RegistryDeps } from './registry.js';
 export type { RegistryRow } from './registry-rows.js';
 export { type ResolvedColumn, type ResolvedView, resolveView } from './resolve-view.js';
 export type { SqlSession } from './sql-session.js';
 export { validateSources } from './validate-sources.js';
+export type { JoinedView } from './view-join.js';
 export { latestOfView, SEQUENCE_COLUMN, viewColumns, viewScanSchema, viewScanSql } from './view-scan.js';

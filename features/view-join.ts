@@ -1,0 +1,166 @@
+/** One view's part of a retrieval: from its source table's files to a temporary table of features in the frame's order. */
+import { columnAlias } from '../engine/index.js';
+import type { BoundExpression, IcebergType, Schema, Snapshot } from '../iceberg/index.js';
+import type { FileIO } from '../storage/index.js';
+import { planFiles, type Table } from '../tables/index.js';
+import { type EntityFrame, frameKeys, timeSql } from './entity-frame.js';
+import { survivesPacking } from './feature-order.js';
+import { type ProbeBounds, probeBounds, spanUs } from './join-bounds.js';
+import { chooseJoinMethod, type JoinShape } from './join-method.js';
+import {
+  dropStatements,
+  type JoinMethod,
+  joinStatements,
+  joinTables,
+  type PointInTimeJoin,
+  probeStatement,
+  type TimeUnit,
+} from './point-in-time-sql.js';
+import type { ResolvedColumn, ResolvedView } from './resolve-view.js';
+import { readScalar, type SqlSession } from './sql-session.js';
+import { SEQUENCE_COLUMN, viewScanSql } from './view-scan.js';
+
+/** A source table at the snapshot to read. */
+export interface PinnedSource {
+  readonly table: Table;
+  readonly snapshot: Snapshot | null;
+  readonly schema: Schema;
+}
+
+/** One view to join. */
+export interface ViewJoin {
+  readonly view: ResolvedView;
+  readonly source: PinnedSource;
+  /** Features to return. */
+  readonly selected: readonly ResolvedColumn[];
+  readonly joinKeyMap: ReadonlyMap<string, string>;
+  readonly knownAsOf: boolean;
+  /** Overrides the choice, for tests and measurements. */
+  readonly method?: JoinMethod | undefined;
+}
+
+/** What was done for one view. */
+export interface JoinedView {
+  /** Temporary table with one column per selected feature and one row per frame row, in the frame's order. */
+  readonly table: string;
+  readonly method: JoinMethod;
+  readonly filesRead: number;
+  readonly filesSkipped: number;
+}
+
+/** What joining needs besides the connection. */
+export interface JoinContext {
+  readonly session: SqlSession;
+  readonly io: FileIO;
+  readonly memoryLimitBytes: number;
+}
+
+/** Joins one view to the frame. The result table belongs to the session's connection. */
+export async function joinView(
+  context: JoinContext,
+  frame: EntityFrame,
+  join: ViewJoin,
+  prefix: string,
+): Promise<JoinedView> {
+  const { session } = context;
+  const sql = joinOfView(frame, join, prefix);
+  await session.run(probeStatement(sql('')));
+  const bounds = await probeBounds(session, joinTables(sql('')).probe, join.view);
+  const files = await planSource(context.io, join.source, bounds?.filter);
+  const scan = { files: files.scanned, ...(bounds === null ? {} : { filter: bounds.filter }) };
+  const complete = sql(relationOf(join.view, viewScanSql(join.view, join.source.schema, scan)));
+  const method =
+    join.method ??
+    (bounds === null ? 'arg-max' : await chooseMethod(context, frame, join, complete, bounds, files.rows));
+  for (const statement of joinStatements(complete, method)) await session.run(statement);
+  for (const statement of dropStatements(complete)) await session.run(statement);
+  return { table: joinTables(complete).result, method, filesRead: files.scanned.length, filesSkipped: files.skipped };
+}
+
+/** The join as SQL needs it, for a relation of feature rows. */
+function joinOfView(frame: EntityFrame, join: ViewJoin, prefix: string): (relation: string) => PointInTimeJoin {
+  const { view } = join;
+  const keys = frameKeys(frame, view, join.joinKeyMap);
+  return (relation) => ({
+    frame: { table: frame.table, keys, time: frame.time, timeUnit: frame.timeUnit },
+    rows: {
+      relation,
+      keyCount: view.joinKeys.length,
+      timeUnit: unitOf(view.timestamp.type),
+      createdUnit: view.created === null ? null : unitOf(view.created.type),
+      hasSequenceNumber: true,
+      featureTypes: view.features.map((feature) => feature.type),
+      selected: join.selected.map((feature) => view.features.indexOf(feature)),
+    },
+    ttlUs: view.ttlUs,
+    knownAsOf: join.knownAsOf,
+    prefix,
+  });
+}
+
+const unitOf = (type: IcebergType): TimeUnit => timeSql('', type).timeUnit;
+
+/** Names the columns of a view's scan as the join knows them. */
+function relationOf(view: ResolvedView, scan: string): string {
+  const column = (resolved: ResolvedColumn): string => columnAlias(resolved.sourceFieldId);
+  const outputs = [
+    ...view.joinKeys.map((key, index) => `${column(key)} AS k${index}`),
+    `${timeSql(column(view.timestamp), view.timestamp.type).time} AS t`,
+    ...(view.created === null ? [] : [`${timeSql(column(view.created), view.created.type).time} AS c`]),
+    `${SEQUENCE_COLUMN} AS q`,
+    ...view.features.map((feature, index) => `${column(feature)} AS f${index}`),
+  ];
+  return `(SELECT ${outputs.join(', ')} FROM ${scan})`;
+}
+
+async function planSource(io: FileIO, source: PinnedSource, filter: BoundExpression | undefined) {
+  const { snapshot, schema } = source;
+  // Without a filter no frame row can match: nothing needs to be read.
+  if (filter === undefined) return { scanned: [], rows: 0, skipped: 0 };
+  const plan = await planFiles(source.table, { snapshot, schema, filter });
+  const scanned = await Promise.all(
+    plan.files.map(async ({ file, sequenceNumber }) => ({
+      path: await io.resolve(file.filePath),
+      recordCount: file.recordCount,
+      sequenceNumber,
+    })),
+  );
+  const rows = plan.files.reduce((sum, { file }) => sum + Number(file.recordCount), 0);
+  return { scanned, rows, skipped: plan.stats.filesSkipped };
+}
+
+async function chooseMethod(
+  context: JoinContext,
+  frame: EntityFrame,
+  join: ViewJoin,
+  sql: PointInTimeJoin,
+  bounds: ProbeBounds,
+  featureRows: number,
+): Promise<JoinMethod> {
+  const { view } = join;
+  const shape: JoinShape = {
+    frameRows: frame.rowCount,
+    featureRows,
+    entities: bounds.entities,
+    keyCount: view.joinKeys.length,
+    ttlUs: view.ttlUs,
+    spanUs: spanUs(bounds, sql.rows.timeUnit) ?? 0n,
+    knownAsOf: join.knownAsOf,
+    nestedFeatures: join.selected.some((feature) => !survivesPacking(feature.type)),
+    rowBytes: join.selected.reduce((sum, feature) => sum + estimatedBytes(feature.type), 0),
+    memoryLimitBytes: context.memoryLimitBytes,
+  };
+  const first = chooseJoinMethod(shape);
+  if (first === 'arg-max' || view.joinKeys.length === 0) return first;
+  // The frame may hold few of the table's entities; a pass over the keys alone is cheap against choosing wrongly.
+  const keys = view.joinKeys.map((_, index) => `k${index}`).join(', ');
+  const counted = Number(
+    await readScalar(context.session, `SELECT approx_count_distinct(ROW(${keys})) FROM ${sql.rows.relation}`),
+  );
+  return chooseJoinMethod({ ...shape, entities: Math.max(shape.entities, counted) });
+}
+
+function estimatedBytes(type: IcebergType): number {
+  if (!survivesPacking(type)) return 256;
+  return type.kind === 'string' || type.kind === 'binary' || type.kind === 'fixed' ? 40 : 16;
+}
