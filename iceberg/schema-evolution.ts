@@ -79,9 +79,7 @@ function applyChange(schema: Schema, change: SchemaChange, context: EvolutionCon
       return replaceField(schema, id, (field) => ({ ...field, required: false }));
     }
     case 'set-doc':
-      return replaceField(schema, columnOf(schema, change.column).id, ({ doc: _, ...field }) =>
-        change.doc === null ? field : { ...field, doc: change.doc },
-      );
+      return replaceField(schema, columnOf(schema, change.column).id, (field) => withDoc(field, change.doc));
     case 'move':
       return moveColumn(schema, changeable(schema, change.column).id, change.column, change.to);
   }
@@ -148,6 +146,19 @@ function withNewIds(type: IcebergType, newId: () => number): IcebergType {
     id: ids[position++] ?? field.id,
     type: withNewIds(field.type, newId),
   }));
+}
+
+function withDoc(field: NestedField, doc: string | null): NestedField {
+  const { id, name, required, type, initialDefault, writeDefault } = field;
+  return {
+    id,
+    name,
+    required,
+    type,
+    ...(doc !== null && { doc }),
+    ...(initialDefault !== undefined && { initialDefault }),
+    ...(writeDefault !== undefined && { writeDefault }),
+  };
 }
 
 function dropColumn(schema: Schema, id: number, name: string): Schema {

@@ -109,9 +109,7 @@ describe('snapshots', () => {
 
   it('need a sequence number above the last one', () => {
     const base = commit(newTable(), 5);
-    expect(() => applyUpdates(base, [add(6, { sequenceNumber: 5n })], START_MS)).toThrow(
-      codeOf('COMMIT_CONFLICT') as Error,
-    );
+    expect(() => applyUpdates(base, [add(6, { sequenceNumber: 5n })], START_MS)).toThrow(codeOf('COMMIT_CONFLICT'));
     expect(applyUpdates(newTable(1), [add(6, { sequenceNumber: 0n })], START_MS).lastSequenceNumber).toBe(0n);
   });
 
@@ -179,9 +177,7 @@ describe('refs', () => {
     ['t', { snapshotId: 1n, type: 'tag', minSnapshotsToKeep: 1 }, 'INVALID_ARGUMENT'],
     ['t', { snapshotId: 8n, type: 'tag' }, 'SNAPSHOT_NOT_FOUND'],
   ] as const)("'%s' %o is refused: %s", (refName, ref, code) => {
-    expect(() => applyUpdates(base, [{ action: 'set-snapshot-ref', refName, ref }], START_MS)).toThrow(
-      codeOf(code) as Error,
-    );
+    expect(() => applyUpdates(base, [{ action: 'set-snapshot-ref', refName, ref }], START_MS)).toThrow(codeOf(code));
   });
   it('named __proto__ are ordinary', () => {
     const metadata = applyUpdates(base, [point(1, '__proto__')], START_MS);
@@ -300,7 +296,7 @@ describe('creating from updates alone', () => {
       'set-location',
     ]) {
       const some = updates.filter((update) => update.action !== left);
-      expect(() => applyUpdates(null, some, START_MS)).toThrow(codeOf('INVALID_ARGUMENT') as Error);
+      expect(() => applyUpdates(null, some, START_MS)).toThrow(codeOf('INVALID_ARGUMENT'));
     }
   });
 });
@@ -370,11 +366,11 @@ describe('requirements', () => {
     checkRequirements(null, [{ type: 'assert-create' }]);
   });
   it.each(failing)('%o fails with %s', (requirement, code) => {
-    expect(() => checkRequirements(table, [requirement])).toThrow(codeOf(code) as Error);
+    expect(() => checkRequirements(table, [requirement])).toThrow(codeOf(code));
   });
   it('other than assert-create fail when there is no table', () => {
     for (const requirement of holding) {
-      expect(() => checkRequirements(null, [requirement])).toThrow(codeOf('COMMIT_CONFLICT') as Error);
+      expect(() => checkRequirements(null, [requirement])).toThrow(codeOf('COMMIT_CONFLICT'));
     }
   });
   it('survive their JSON form', () => {
