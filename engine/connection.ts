@@ -13,10 +13,13 @@ const INTERRUPT_INTERVAL_MS = 50;
 export class Connection {
   /** The binding's own connection, for appenders and chunks. Errors from it are not classified. */
   readonly duckdb: DuckDBConnection;
+  /** The engine's folder for temporary files, which statements may use. */
+  readonly tempDirectory: string;
   readonly #signal: AbortSignal | undefined;
 
-  constructor(duckdb: DuckDBConnection, signal?: AbortSignal) {
+  constructor(duckdb: DuckDBConnection, tempDirectory: string, signal?: AbortSignal) {
     this.duckdb = duckdb;
+    this.tempDirectory = tempDirectory;
     this.#signal = signal;
   }
 
@@ -33,7 +36,11 @@ export class Connection {
   /** A result whose chunks are fetched as they are asked for. Read it to the end, or close the connection. */
   async stream(sql: string): Promise<ResultStream> {
     const result = await this.#guard(() => this.duckdb.stream(sql));
-    return new ResultStream(result, (work) => this.#guard(work));
+    return new ResultStream(
+      result,
+      (work) => this.#guard(work),
+      () => this.run(`EXPLAIN ANALYZE ${sql}`),
+    );
   }
 
   /** @throws CANCELLED once the caller's signal is aborted */
@@ -62,21 +69,34 @@ export class Connection {
   }
 }
 
+type Guard = <T>(work: () => Promise<T>) => Promise<T>;
+
 /** The chunks of a running statement. */
 export class ResultStream {
   /** Column names and types. */
   readonly result: DuckDBResult;
-  readonly #guard: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly #guard: Guard;
+  readonly #runAgain: () => Promise<void>;
 
-  constructor(result: DuckDBResult, guard: <T>(work: () => Promise<T>) => Promise<T>) {
+  constructor(result: DuckDBResult, guard: Guard, runAgain: () => Promise<void>) {
     this.result = result;
     this.#guard = guard;
+    this.#runAgain = runAgain;
   }
 
   /** The next chunk (at most 2,048 rows), or null at the end. */
   async next(): Promise<DuckDBDataChunk | null> {
     const chunk = await this.#guard(() => this.result.fetchChunk());
-    return chunk === null || chunk.rowCount === 0 ? null : chunk;
+    if (chunk !== null && chunk.rowCount > 0) return chunk;
+    // The binding ends a stream that failed or was interrupted like one that is complete; only this tells them apart.
+    if (!this.result.isStreaming) await this.#fail();
+    return null;
+  }
+
+  /** The reason is lost with the stream: running the statement again brings it back. */
+  async #fail(): Promise<never> {
+    await this.#runAgain();
+    throw new MoraineError('STORAGE_UNAVAILABLE', 'Reading failed part way, and did not when it was tried again.');
   }
 }
 

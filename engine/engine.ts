@@ -98,7 +98,7 @@ export class Engine {
       throw classifyDuckDbError(error);
     });
     try {
-      const connection = new Connection(duckdb, options.signal);
+      const connection = new Connection(duckdb, this.#tempDirectory, options.signal);
       connection.throwIfAborted();
       return await use(connection);
     } finally {

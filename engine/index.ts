@@ -1,8 +1,11 @@
 /** The query engine: hardened DuckDB, scans by field id, Parquet with Iceberg field ids, rows in and out. */
 
+export { arrowBatches } from './arrow-out.js';
+export { arrowSchema, arrowType } from './arrow-types.js';
 export { bucketSql } from './bucket-function.js';
 export { Connection, type ResultStream } from './connection.js';
 export { Engine, type EngineOptions, openEngine } from './engine.js';
+export { type ByteSink, type RowFormat, streamSink, writeRows } from './rows-out.js';
 export { columnAlias, type Scan, type ScanExtras, type ScanFile, scanFields, scanSql } from './scan.js';
 export { quoteIdentifier, quoteLiteral, quotePath, quotePaths } from './sql-text.js';
 export { sqlLiteral, sqlType } from './sql-type.js';

@@ -29,6 +29,8 @@ export interface ParquetWrite {
   readonly codec?: 'zstd' | 'snappy' | 'gzip' | 'uncompressed';
   /** Unpartitioned, unsorted rows are split into files of about this many bytes; by default they become one file. */
   readonly targetFileBytes?: number;
+  /** Whether no rows make a file without rows (a result file) instead of none (a table). */
+  readonly keepEmpty?: boolean;
 }
 
 /**
@@ -43,7 +45,9 @@ export async function writeParquet(connection: Connection, write: ParquetWrite):
   try {
     const plan = planWrite(write, staging);
     const results = await connection.rows(plan.copySql);
-    const written = results.map((row) => readResult(row, plan)).filter((file) => file.rows > 0n);
+    const written = results
+      .map((row) => readResult(row, plan))
+      .filter((file) => file.rows > 0n || write.keepEmpty === true);
     if (plan.isSorted) await restoreOrder(connection, write, written);
     return await publish(connection, write, plan, written);
   } catch (error) {

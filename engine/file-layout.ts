@@ -1,0 +1,140 @@
+/** The schemas that data files carry themselves, read from their footers. */
+import { isMoraineError, MoraineError } from '../errors/index.js';
+import type { Connection } from './connection.js';
+import { quotePaths } from './sql-text.js';
+
+/** A column of a file at any depth. */
+export interface FileColumn {
+  readonly name: string;
+  /** Missing in files that were written outside Iceberg. */
+  readonly fieldId: number | undefined;
+  readonly shape: 'primitive' | 'struct' | 'list' | 'map';
+  /** Of a primitive: Parquet's physical and logical type, as text. */
+  readonly type: string;
+  /** Fields of a struct; the element of a list; key and value of a map. */
+  readonly children: readonly FileColumn[];
+}
+
+/** How a file is laid out. Files with equal fingerprints can be read by one reader. */
+export interface FileLayout {
+  readonly columns: readonly FileColumn[];
+  readonly hasFieldIds: boolean;
+  readonly fingerprint: string;
+}
+
+/** Footers read by one statement. */
+const FILES_PER_STATEMENT = 500;
+
+/**
+ * Reads the footers of files.
+ * @throws DATA_FILE_CORRUPT or FILE_NOT_FOUND naming the file
+ */
+export async function readFileLayouts(
+  connection: Connection,
+  paths: readonly string[],
+): Promise<ReadonlyMap<string, FileLayout>> {
+  const layouts = new Map<string, FileLayout>();
+  for (let start = 0; start < paths.length; start += FILES_PER_STATEMENT) {
+    const some = paths.slice(start, start + FILES_PER_STATEMENT);
+    const rows = await footerRows(connection, some);
+    for (const [path, nodes] of groupByPath(rows)) layouts.set(path, layoutOf(nodes));
+  }
+  return layouts;
+}
+
+/** A node of Parquet's flattened schema tree. */
+interface SchemaNode {
+  readonly path: string;
+  readonly name: string;
+  readonly type: string;
+  readonly repetition: string;
+  readonly childCount: number;
+  readonly converted: string;
+  readonly fieldId: number | undefined;
+}
+
+async function footerRows(connection: Connection, paths: readonly string[]): Promise<SchemaNode[]> {
+  const columns = `file_name, name, coalesce(type, '') || coalesce('(' || type_length || ')', ''), repetition_type,
+    num_children, converted_type, field_id, logical_type`;
+  try {
+    const rows = await connection.rows(`SELECT ${columns} FROM parquet_schema(${quotePaths(paths)})`);
+    return rows.map(([path, name, type, repetition, children, converted, id, logical]) => ({
+      path: String(path),
+      name: String(name),
+      type: `${type} ${converted ?? ''} ${logical ?? ''}`,
+      repetition: String(repetition),
+      childCount: Number(children ?? 0),
+      converted: String(converted ?? ''),
+      fieldId: id === null || id === undefined ? undefined : Number(id),
+    }));
+  } catch (error) {
+    throw await nameDamagedFile(connection, paths, error);
+  }
+}
+
+/** Some damage DuckDB reports without the file's name: then the footers are read one by one. */
+async function nameDamagedFile(connection: Connection, paths: readonly string[], error: unknown): Promise<unknown> {
+  if (!isMoraineError(error, 'DATA_FILE_CORRUPT') || error.details.path !== undefined) return error;
+  for (const path of paths) {
+    try {
+      await connection.rows(`SELECT count(*) FROM parquet_schema(${quotePaths([path])})`);
+    } catch (cause) {
+      if (!isMoraineError(cause, 'DATA_FILE_CORRUPT')) return cause;
+      return new MoraineError('DATA_FILE_CORRUPT', `A data file is damaged: the footer of ${path} cannot be read.`, {
+        details: { path },
+        cause,
+      });
+    }
+  }
+  return error;
+}
+
+function groupByPath(nodes: readonly SchemaNode[]): ReadonlyMap<string, SchemaNode[]> {
+  const groups = new Map<string, SchemaNode[]>();
+  for (const node of nodes) {
+    const group = groups.get(node.path);
+    if (group === undefined) groups.set(node.path, [node]);
+    else group.push(node);
+  }
+  return groups;
+}
+
+function layoutOf(nodes: readonly SchemaNode[]): FileLayout {
+  const [root] = nodes;
+  const cursor = { next: 1 };
+  const columns = Array.from({ length: root?.childCount ?? 0 }, () => readNode(nodes, cursor));
+  const hasFieldIds = nodes.some((node) => node.fieldId !== undefined);
+  return { columns, hasFieldIds, fingerprint: JSON.stringify(columns) };
+}
+
+interface Tree extends SchemaNode {
+  readonly children: readonly Tree[];
+}
+
+function readTree(nodes: readonly SchemaNode[], cursor: { next: number }): Tree {
+  const node = nodes[cursor.next];
+  if (node === undefined) throw new MoraineError('DATA_FILE_CORRUPT', 'A data file has a broken schema.');
+  cursor.next += 1;
+  const children = Array.from({ length: node.childCount }, () => readTree(nodes, cursor));
+  return { ...node, children };
+}
+
+function readNode(nodes: readonly SchemaNode[], cursor: { next: number }): FileColumn {
+  return toColumn(readTree(nodes, cursor));
+}
+
+/** Undoes Parquet's wrapping of lists and maps, old forms included. Source: Parquet format, "LogicalTypes: Nested Types". */
+function toColumn(tree: Tree): FileColumn {
+  const base = { name: tree.name, fieldId: tree.fieldId, type: '' };
+  const [only] = tree.children;
+  if (tree.children.length === 0) return { ...base, shape: 'primitive', type: tree.type, children: [] };
+  if (tree.children.length === 1 && only?.repetition === 'REPEATED') {
+    if (tree.converted.startsWith('MAP') || tree.type.includes('MapType')) {
+      return { ...base, shape: 'map', children: only.children.map(toColumn) };
+    }
+    // A repeated group of one field that is not named as the element itself is only a wrapper.
+    const isWrapper = only.children.length === 1 && only.name !== 'array' && only.name !== `${tree.name}_tuple`;
+    return { ...base, shape: 'list', children: [toColumn(isWrapper ? (only.children[0] as Tree) : only)] };
+  }
+  return { ...base, shape: 'struct', children: tree.children.map(toColumn) };
+}
