@@ -59,7 +59,14 @@ async function withWorker<T>(
     const ready = new Promise<void>((resolve) => {
       onReady = resolve;
     });
-    const worker = runWorker({ settings, project, signal: stop.signal, onReady, ...options });
+    const worker = runWorker({
+      ...options,
+      settings,
+      project,
+      signal: stop.signal,
+      onReady,
+      nativeLog: 'errors',
+    });
     // A worker that ends by itself has failed: whatever waits for it must hear that.
     const failed = worker.then(() => new Promise<never>(() => {}));
     try {

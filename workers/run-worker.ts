@@ -3,7 +3,7 @@ import type { Project } from '../project/index.js';
 import type { WorkflowSource } from './bundle.js';
 import { connectWorker, type ServerSettings } from './connection.js';
 import { createWorker } from './create-worker.js';
-import { installQuietRuntime } from './native-runtime.js';
+import { installQuietRuntime, type NativeLog } from './native-runtime.js';
 
 export interface RunWorkerOptions {
   readonly settings: ServerSettings;
@@ -15,6 +15,8 @@ export interface RunWorkerOptions {
   /** Told what was left out, such as search attributes that may not be registered. */
   readonly warn?: (message: string) => void;
   readonly workflows?: WorkflowSource;
+  /** What Temporal's own runtime writes to standard error; warnings unless said otherwise. */
+  readonly nativeLog?: NativeLog;
 }
 
 /**
@@ -24,7 +26,7 @@ export interface RunWorkerOptions {
  */
 export async function runWorker(options: RunWorkerOptions): Promise<void> {
   const { settings, project, signal } = options;
-  installQuietRuntime();
+  installQuietRuntime(options.nativeLog ?? 'warnings');
   const connection = await connectWorker(settings);
   try {
     await ensureSearchAttributes(connection, settings.namespace, options.warn ?? (() => {}));
