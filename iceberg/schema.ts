@@ -106,7 +106,9 @@ export function selectColumns(schema: Schema, names: readonly string[]): Schema 
   }
   const byId = new Map(schema.fields.map((field) => [field.id, field]));
   const fields = topLevelIds.map((id) => prune(byId.get(id) as NestedField, selected, partly));
-  return { ...schema, fields: fields.filter((field) => field !== undefined) };
+  const selection = { ...schema, fields: fields.filter((field) => field !== undefined) };
+  const kept = schema.identifierFieldIds.filter((id) => findField(selection, id) !== undefined);
+  return { ...schema, fields: selection.fields, identifierFieldIds: kept };
 }
 
 function prune(

@@ -178,6 +178,10 @@ describe('selecting columns', () => {
       'm.value.x',
     ]);
   });
+  it('keeps the identifier fields that are selected', () => {
+    expect(selectColumns(SCHEMA, ['a', 'id']).identifierFieldIds).toEqual([1]);
+    expect(selectColumns(SCHEMA, ['a']).identifierFieldIds).toEqual([]);
+  });
   it('lists the columns when one is not there', () => {
     expect(() => selectColumns(SCHEMA, ['nope'])).toThrow(/'nope'.*id, a\.b, a, tags, m, __proto__/);
   });
