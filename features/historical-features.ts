@@ -1,7 +1,7 @@
 /** Point-in-time retrieval: the features that were valid at the time of each row of an entity frame. */
 import { type Connection, type Engine, scanSql } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
-import { assignFreshIds, type NestedField, type Schema } from '../iceberg/index.js';
+import { assignFreshIds, highestFieldId, type NestedField, type Schema } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
 import { type SnapshotSelection, selectSnapshot, type Table } from '../tables/index.js';
 import type { Definitions } from './definition.js';
@@ -224,6 +224,14 @@ function resultSql(frame: EntityFrame, views: readonly PlannedView[], joins: Rea
   return `SELECT ${columns.join(', ')} FROM ${tables.join(' POSITIONAL JOIN ')}`;
 }
 
+/** Fields of several tables as one schema. Each gets ids of its own first: those of different tables may be equal. */
 function resultSchema(frame: EntityFrame, features: readonly NestedField[]): Schema {
-  return assignFreshIds({ schemaId: 0, identifierFieldIds: [], fields: [...frame.columns, ...features] });
+  const fields: NestedField[] = [];
+  let firstId = 1;
+  for (const field of [...frame.columns, ...features]) {
+    const alone = assignFreshIds({ schemaId: 0, identifierFieldIds: [], fields: [{ ...field, id: 0 }] }, firstId);
+    fields.push(...alone.fields);
+    firstId = highestFieldId(alone) + 1;
+  }
+  return assignFreshIds({ schemaId: 0, identifierFieldIds: [], fields });
 }
