@@ -1,6 +1,7 @@
 /** One fresh process of the bench: `node child.js JOB VARIANT CONTEXT-JSON` prints one `Measurement` as JSON, or prepares data. */
-import { jobByName } from './jobs/index.js';
+
 import type { BenchContext, Measurement } from './job.js';
+import { jobByName } from './jobs/index.js';
 
 async function main(): Promise<void> {
   const [jobName = '', variantName = '', contextJson = '{}'] = process.argv.slice(2);

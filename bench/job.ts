@@ -76,7 +76,8 @@ export function figure(
     unit,
     floor: floor === null ? null : round(floor),
     ratio: ratio === null ? null : round(ratio),
-    bar: atMost === undefined ? null : `${floor === null ? '' : 'ratio '}<= ${atMost}${floor === null ? ` ${unit}` : ''}`,
+    bar:
+      atMost === undefined ? null : `${floor === null ? '' : 'ratio '}<= ${atMost}${floor === null ? ` ${unit}` : ''}`,
     met: atMost === undefined ? null : judged <= atMost,
   };
 }

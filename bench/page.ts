@@ -7,7 +7,16 @@ const END = '<!-- end of figures -->';
 
 function row(one: Figure): string {
   const met = one.met === null ? '' : one.met ? 'met' : '**missed**';
-  const cells = [one.job, one.size, one.what, `${one.value} ${one.unit}`, one.floor ?? '', one.ratio ?? '', one.bar ?? '', met];
+  const cells = [
+    one.job,
+    one.size,
+    one.what,
+    `${one.value} ${one.unit}`,
+    one.floor ?? '',
+    one.ratio ?? '',
+    one.bar ?? '',
+    met,
+  ];
   return `| ${cells.join(' | ')} |`;
 }
 

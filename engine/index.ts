@@ -2,11 +2,16 @@
 
 export { arrowBatches } from './arrow-out.js';
 export { arrowSchema, arrowType } from './arrow-types.js';
-export { bucketSql } from './bucket-function.js';
+export { bucketSql, registerBucketFunctions } from './bucket-function.js';
+export { type CheckedFile, checkFiles } from './check-files.js';
+export { columnAlias } from './column-default.js';
 export { Connection, type ResultStream } from './connection.js';
 export { Engine, type EngineOptions, openEngine } from './engine.js';
+export { expressionSql } from './expression-sql.js';
+export { type FileColumn, type FileLayout, readFileLayouts } from './file-layout.js';
+export type { NameMapping } from './layout-projection.js';
 export { type ByteSink, type RowFormat, streamSink, writeRows } from './rows-out.js';
-export { columnAlias, type Scan, type ScanExtras, type ScanFile, scanFields, scanSql } from './scan.js';
+export { type Scan, type ScanExtras, type ScanFile, scanFields, scanSql } from './scan.js';
 export { quoteIdentifier, quoteLiteral, quotePath, quotePaths } from './sql-text.js';
 export { sqlLiteral, sqlType } from './sql-type.js';
 export { transformSql } from './transform-sql.js';

@@ -1,0 +1,16 @@
+/** The jobs of the bench, in the order in which they run. */
+import type { BenchJob } from '../job.js';
+import { appendCommits } from './append-commits.js';
+import { manyEntities } from './many-entities.js';
+import { materialize } from './materialize.js';
+import { plan } from './plan.js';
+import { workflowOverhead } from './workflow-overhead.js';
+
+export const JOBS: readonly BenchJob[] = [materialize, manyEntities, workflowOverhead, appendCommits, plan];
+
+/** The job of that name. */
+export function jobByName(name: string): BenchJob {
+  const job = JOBS.find((candidate) => candidate.name === name);
+  if (job === undefined) throw new Error(`no job ${name}; the jobs are ${JOBS.map((one) => one.name).join(', ')}`);
+  return job;
+}

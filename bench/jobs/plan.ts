@@ -1,0 +1,102 @@
+/** Planning a table of many files of which one partition matches. */
+import {
+  bindExpression,
+  currentSchema,
+  currentSnapshot,
+  type DataFile,
+  parseExpression,
+  parsePartitionSpec,
+  parseSchema,
+  serializeValue,
+} from '../../iceberg/index.js';
+import { commitAppend, loadTable, planFiles } from '../../tables/index.js';
+import { type BenchJob, type BenchSize, figure } from '../job.js';
+import { openBenchProject } from '../world.js';
+
+const NAME = 'plan';
+const FILES_PER_COMMIT = 100;
+const COMMITS: Readonly<Record<BenchSize, number>> = { S: 10, M: 100 };
+const WARM_RUNS = 11;
+const LONG = { kind: 'long' } as const;
+
+const SCHEMA = parseSchema({
+  type: 'struct',
+  'schema-id': 0,
+  fields: ['part', 'id'].map((name, index) => ({ id: index + 1, name, required: false, type: 'long' })),
+});
+
+/** Entries of files that exist only in the manifests: planning opens no data file. */
+function entry(location: string, commit: number, index: number): DataFile {
+  const id = BigInt(commit * FILES_PER_COMMIT + index);
+  const bounds = new Map([[2, serializeValue(LONG, id)]]);
+  return {
+    content: 'data',
+    filePath: `${location}/data/${commit}-${index}.parquet`,
+    fileFormat: 'PARQUET',
+    specId: 0,
+    partition: [BigInt(commit)],
+    recordCount: 1000n,
+    fileSizeInBytes: 10_000n,
+    lowerBounds: bounds,
+    upperBounds: bounds,
+  };
+}
+
+export const plan: BenchJob = {
+  name: NAME,
+  title:
+    'Planning a partitioned table of 100 files per partition with a filter that one partition matches, cold and warm.',
+  runs: 3,
+  async prepare(context) {
+    const project = await openBenchProject(context.dataFolder);
+    const catalog = await project.catalog();
+    await catalog.createNamespace(['bench']);
+    const identifier = { namespace: ['bench'], name: 'planned' };
+    // Merging would rewrite the manifests of a hundred commits into one; planning must also be good at many.
+    const properties = new Map([['commit.manifest-merge.enabled', 'false']]);
+    await catalog.createTable(identifier, {
+      schema: SCHEMA,
+      partitionSpec: parsePartitionSpec('part', SCHEMA),
+      properties,
+    });
+    for (let commit = 0; commit < COMMITS[context.size]; commit++) {
+      const table = await loadTable(catalog, project.io, identifier);
+      const files = Array.from({ length: FILES_PER_COMMIT }, (_, index) =>
+        entry(table.metadata.location, commit, index),
+      );
+      await commitAppend(table, { files });
+    }
+    await project.close();
+  },
+  variants: {
+    async ours(context, measure) {
+      const project = await openBenchProject(context.dataFolder);
+      const catalog = await project.catalog();
+      const onePlan = async () => {
+        const table = await loadTable(catalog, project.io, { namespace: ['bench'], name: 'planned' });
+        const schema = currentSchema(table.metadata);
+        const filter = bindExpression(parseExpression('part = 7'), schema);
+        const snapshot = currentSnapshot(table.metadata) ?? null;
+        const began = performance.now();
+        const planned = await planFiles(table, { snapshot, schema, filter });
+        return { ms: performance.now() - began, stats: planned.stats };
+      };
+      return measure(async () => {
+        const cold = await onePlan();
+        const warm: number[] = [];
+        for (let run = 0; run < WARM_RUNS; run++) warm.push((await onePlan()).ms);
+        warm.sort((a, b) => a - b);
+        return { coldMs: cold.ms, warmMs: warm[WARM_RUNS >> 1] ?? Number.NaN, manifestsRead: cold.stats.manifestsRead };
+      });
+    },
+  },
+  figures(medians, size) {
+    const { coldMs = Number.NaN, warmMs = Number.NaN, manifestsRead = Number.NaN } = medians['ours']?.extra ?? {};
+    const files = COMMITS[size] * FILES_PER_COMMIT;
+    return [
+      figure(NAME, size, `planning ${files} files, warm`, warmMs, 'ms', { atMost: 50 }),
+      figure(NAME, size, `planning ${files} files, cold`, coldMs, 'ms'),
+      figure(NAME, size, 'manifests read where one matches', manifestsRead, 'manifests', { atMost: 1 }),
+    ];
+  },
+};

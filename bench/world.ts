@@ -1,0 +1,103 @@
+/** A project in a folder with a feature table of a chosen shape: what most jobs read. */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { type Engine, writeParquet } from '../engine/index.js';
+import { collectDefinitions, defineEntity, defineFeatureView, parseDefinitions } from '../features/index.js';
+import { currentSchema, currentSnapshot, parseSchema, UNPARTITIONED } from '../iceberg/index.js';
+import { openProject, type Project } from '../project/index.js';
+import { commitAppend, loadTable, planFiles, type Table } from '../tables/index.js';
+
+export const FEATURES = ['f1', 'f2', 'f3', 'f4', 'f5', 'f6', 'f7', 'f8'] as const;
+export const BUCKETS = 256;
+
+/** How the feature table looks. */
+export interface FeatureTableShape {
+  readonly rows: number;
+  readonly entities: number;
+  readonly files: number;
+}
+
+/** Opens the project of a job's folder: local warehouse, SQLite catalog, 2 threads. */
+export async function openBenchProject(folder: string, memoryLimit = '4GB'): Promise<Project> {
+  return openProject({
+    cwd: folder,
+    config: {
+      catalog: 'local',
+      catalogs: { local: { type: 'sql', uri: `sqlite:///${folder}/catalog.db`, warehouse: join(folder, 'warehouse') } },
+      engine: { memoryLimit, threads: 2 },
+      online: { buckets: BUCKETS },
+    },
+  });
+}
+
+const COLUMNS = {
+  entity_id: 'long',
+  event_ts: 'timestamp',
+  ...Object.fromEntries(FEATURES.map((name) => [name, 'double'])),
+};
+
+/** Makes the table `bench.NAME`: random entities and times over 30 days, eight features, and registers the view NAME on it. */
+export async function makeFeatureTable(project: Project, name: string, shape: FeatureTableShape): Promise<void> {
+  const catalog = await project.catalog();
+  if (!(await catalog.namespaceExists(['bench']))) await catalog.createNamespace(['bench']);
+  const fields = Object.entries(COLUMNS).map(([column, type], index) => ({
+    id: index + 1,
+    name: column,
+    required: false,
+    type,
+  }));
+  const identifier = { namespace: ['bench'], name };
+  await catalog.createTable(identifier, { schema: parseSchema({ type: 'struct', 'schema-id': 0, fields }) });
+  const table = await loadTable(catalog, project.io, identifier);
+  await commitAppend(table, { files: await writeFiles(await project.engine(), table, shape) });
+  await register(project, name);
+}
+
+async function writeFiles(engine: Engine, table: Table, shape: FeatureTableShape) {
+  const folder = await table.io.prepareFolder(`${table.metadata.location}/data`);
+  const perFile = Math.ceil(shape.rows / shape.files);
+  return engine.withConnection(async (connection) => {
+    const files = [];
+    for (let from = 0; from < shape.rows; from += perFile) {
+      const select = featureRowsSql(from, Math.min(from + perFile, shape.rows), shape.entities);
+      const write = {
+        select,
+        schema: currentSchema(table.metadata),
+        spec: UNPARTITIONED,
+        folder,
+        namePrefix: randomUUID(),
+      };
+      files.push(...(await writeParquet(connection, write)));
+    }
+    return files;
+  });
+}
+
+function featureRowsSql(from: number, to: number, entities: number): string {
+  // As many entities as rows: each row is an entity of its own. Otherwise they are drawn.
+  const entity = to - from >= entities || entities < 1_000_000 ? `(hash(n) % ${entities})::BIGINT` : 'n::BIGINT';
+  const features = FEATURES.map((name, index) => `(hash(n + ${index + 2}000000000) % 1000000)::DOUBLE / 7 AS ${name}`);
+  return `SELECT ${entity} AS entity_id,
+    TIMESTAMP '2026-01-01' + to_microseconds((hash(n + 1000000000) % 2592000000)::BIGINT * 1000) AS event_ts, ${features.join(', ')}
+    FROM range(${from}, ${to}) t(n)`;
+}
+
+async function register(project: Project, name: string): Promise<void> {
+  const entity = defineEntity({ name: `${name}_entity`, joinKeys: ['entity_id'] });
+  const view = defineFeatureView({
+    name,
+    entities: [entity],
+    source: { table: `bench.${name}`, timestampField: 'event_ts' },
+    online: true,
+    features: FEATURES.map((feature) => ({ name: feature, type: 'double' })),
+  });
+  await (await project.registry()).apply(parseDefinitions([{ value: collectDefinitions([entity, view]) }]), {});
+}
+
+/** The Parquet files of `bench.NAME`, for statements in raw DuckDB. */
+export async function filesOf(project: Project, name: string): Promise<readonly string[]> {
+  const table = await loadTable(await project.catalog(), project.io, { namespace: ['bench'], name });
+  const { metadata } = table;
+  const plan = await planFiles(table, { snapshot: currentSnapshot(metadata) ?? null, schema: currentSchema(metadata) });
+  return Promise.all(plan.files.map(({ file }) => project.io.resolve(file.filePath)));
+}
