@@ -66,3 +66,8 @@ export async function writeTableMetadata(io: FileIO, location: string, metadata:
   await io.create(location, new TextEncoder().encode(tableMetadataToJson(metadata)));
   await cache.put(io, location, metadata);
 }
+
+/** Gives up a metadata file that has been replaced: kept versions of a long history would fill the memory. */
+export async function forgetTableMetadata(io: FileIO, location: string): Promise<void> {
+  await cache.forget(io, location);
+}

@@ -10,7 +10,12 @@ import { applyUpdates, checkRequirements, newTableMetadata } from '../iceberg/in
 import type { FileIO } from '../storage/index.js';
 import type { Catalog, CommitRequest, CreateTableRequest, LoadedTable, TableIdentifier } from './catalog.js';
 import { defaultTableLocation, nextMetadataLocation, withoutTrailingSlash } from './location-names.js';
-import { readTableMetadata, readTableMetadataCached, writeTableMetadata } from './metadata-file.js';
+import {
+  forgetTableMetadata,
+  readTableMetadata,
+  readTableMetadataCached,
+  writeTableMetadata,
+} from './metadata-file.js';
 import { deleteExpiredMetadata, withMetadataLog } from './metadata-log.js';
 import { prepareSqlSchema } from './sql-schema.js';
 import { SqlStore, sqlFailure, type TableKey } from './sql-store.js';
@@ -184,6 +189,7 @@ class SqlCatalog implements Catalog {
     const metadataLocation = nextMetadataLocation(metadata, base.metadataLocation);
     await writeTableMetadata(this.#io, metadataLocation, metadata);
     await this.#swap(identifier, base.metadataLocation, metadataLocation);
+    await forgetTableMetadata(this.#io, base.metadataLocation);
     await deleteExpiredMetadata(this.#io, base.metadata, metadata);
     return { identifier, metadataLocation, metadata };
   }

@@ -50,6 +50,11 @@ export class ImmutableFileCache<T> {
     });
   }
 
+  /** Gives up what is known of a file that nobody is likely to ask for again. */
+  async forget(io: FileIO, location: string, variant = ''): Promise<void> {
+    this.#remove(`${await io.resolve(location)}\0${variant}`);
+  }
+
   #put(path: string, entry: CacheEntry<T>): void {
     this.#remove(path);
     if (entry.costBytes > this.#limitBytes) return;
