@@ -18,16 +18,14 @@ const columnJson = z.object({
   sourceFieldId: z.number().int(),
   type: typeJson,
 });
-const fileJson = z
-  .tuple([z.string(), id, id, id])
-  .transform(
-    ([path, recordCount, fileSizeInBytes, sequenceNumber]): PlannedSourceFile => ({
-      path,
-      recordCount,
-      fileSizeInBytes,
-      sequenceNumber,
-    }),
-  );
+const fileJson = z.tuple([z.string(), id, id, id]).transform(
+  ([path, recordCount, fileSizeInBytes, sequenceNumber]): PlannedSourceFile => ({
+    path,
+    recordCount,
+    fileSizeInBytes,
+    sequenceNumber,
+  }),
+);
 const readJson = z.object({ startUs: nullableId, endUs: nullableId, files: z.array(fileJson) });
 const optionalInt = z
   .number()

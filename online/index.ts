@@ -2,6 +2,8 @@
 
 export { ensureOnlineTable, type OnlineTable } from './ensure-online-table.js';
 export { type EntityKeyPart, encodeEntityKey, entityKeySql } from './entity-key.js';
+export { type EntityRow, entityKeyValues } from './entity-value.js';
+export { type FeatureValue, featureValueToJson } from './feature-value.js';
 export {
   DEFAULT_ONLINE_SETTINGS,
   type KeyStrategy,
@@ -11,3 +13,14 @@ export {
   onlineLayout,
   partitioningText,
 } from './online-layout.js';
+export {
+  DEFAULT_READ_TIMEOUT_MS,
+  getOnlineFeatures,
+  type OnlineDeps,
+  type OnlineFeature,
+  OnlineReader,
+  type OnlineRequest,
+  type OnlineResponse,
+} from './online-reader.js';
+export type { OnlineStatus, OnlineValue } from './online-status.js';
+export type { FeatureSelection } from './select-features.js';

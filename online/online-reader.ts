@@ -1,0 +1,236 @@
+/** Online reads: the newest feature values of entities, every view at one snapshot. */
+import type { Catalog } from '../catalogs/index.js';
+import type { Engine } from '../engine/index.js';
+import { isMoraineError, MoraineError } from '../errors/index.js';
+import type { Definitions } from '../features/index.js';
+import { type IcebergType, isAncestor, type NestedField, type PrimitiveValue } from '../iceberg/index.js';
+import type { FileIO } from '../storage/index.js';
+import { loadTable } from '../tables/index.js';
+import { withDeadline } from './deadline.js';
+import { type EntityRow, entityKeyValues } from './entity-value.js';
+import { DEFAULT_ONLINE_SETTINGS, type OnlineSettings } from './online-layout.js';
+import { NOT_FOUND, type OnlineValue, onlineValue } from './online-status.js';
+import { OnlineView } from './online-view.js';
+import { type FeatureSelection, outputNames, type SelectedView, selectViews } from './select-features.js';
+
+export interface OnlineDeps {
+  readonly catalog: Catalog;
+  readonly io: FileIO;
+  readonly engine: Engine;
+  readonly settings?: OnlineSettings;
+  /** The registered definitions as they are now. */
+  definitions(): Promise<Definitions>;
+}
+
+export interface OnlineRequest extends FeatureSelection {
+  /** Join key to value, one for each entity; null values match nothing. */
+  readonly entities: readonly (EntityRow | Readonly<Record<string, unknown>>)[];
+  /** Key values are text, as typed on a command line. */
+  readonly entitiesAsText?: boolean | undefined;
+  /** As of when, in microseconds since the epoch; now by default. */
+  readonly nowUs?: bigint | undefined;
+  /** Call features `view__feature`. */
+  readonly fullFeatureNames?: boolean | undefined;
+  /** By view: the snapshot of its online table that must be in what is read. */
+  readonly minSnapshots?: ReadonlyMap<string, bigint> | undefined;
+  /** How long ago the tables' pointers may have been checked last, in milliseconds; 0 (check now) by default. */
+  readonly maxStalenessMs?: number | undefined;
+  /** 100 by default. */
+  readonly readTimeoutMs?: number | undefined;
+  /** Return values older than the ttl too; their status stays `OUTSIDE_MAX_AGE`. */
+  readonly includeExpired?: boolean | undefined;
+}
+
+export interface OnlineFeature {
+  /** Its name in the answer. */
+  readonly name: string;
+  readonly view: string;
+  readonly feature: string;
+  readonly type: IcebergType;
+}
+
+export interface OnlineResponse {
+  readonly features: readonly OnlineFeature[];
+  /** One for each entity of the request, in its order; values in the order of `features`. */
+  readonly rows: readonly (readonly OnlineValue[])[];
+  /** What was read. A table that was never written has no snapshot. */
+  readonly snapshots: readonly { readonly view: string; readonly table: string; readonly snapshotId: bigint | null }[];
+  readonly nowUs: bigint;
+}
+
+/** Milliseconds. */
+export const DEFAULT_READ_TIMEOUT_MS = 100;
+
+interface CachedView {
+  readonly loaded: OnlineView;
+  /** Of the monotonic clock, in milliseconds. */
+  readonly checkedAtMs: number;
+}
+
+/** Reads online tables and keeps what is immutable of them in memory. One per process is enough. */
+export class OnlineReader {
+  readonly #deps: OnlineDeps;
+  readonly #settings: OnlineSettings;
+  readonly #views = new Map<string, CachedView>();
+
+  constructor(deps: OnlineDeps) {
+    this.#deps = deps;
+    this.#settings = deps.settings ?? DEFAULT_ONLINE_SETTINGS;
+  }
+
+  /**
+   * The newest values at a time. Equal entities are read once and answered each.
+   * @throws TIMED_OUT (never a partial answer), TYPE_MISMATCH for a key of another type, INVALID_ARGUMENT, DUPLICATE_NAME,
+   * FEATURE_VIEW_NOT_FOUND, FEATURE_NOT_FOUND, FEATURE_SERVICE_NOT_FOUND, TABLE_NOT_FOUND (never materialized),
+   * SNAPSHOT_NOT_FOUND if a `minSnapshot` is not in the table even after loading it again
+   */
+  async getOnlineFeatures(request: OnlineRequest): Promise<OnlineResponse> {
+    const timeoutMs = request.readTimeoutMs ?? DEFAULT_READ_TIMEOUT_MS;
+    return withDeadline(timeoutMs, (signal) => this.#read(request, signal));
+  }
+
+  async #read(request: OnlineRequest, signal: AbortSignal): Promise<OnlineResponse> {
+    const definitions = await this.#deps.definitions();
+    const selected = selectViews(definitions, request);
+    const views = await Promise.all(selected.map((selection) => this.#view(selection, request)));
+    const chosen = selected.map((selection, index) => chooseFeatures(selection, views[index] as OnlineView));
+    const names = outputNames(
+      chosen.flatMap((features, index) =>
+        features.map(({ name }) => ({ alias: selected[index]?.alias ?? '', feature: name })),
+      ),
+      request.fullFeatureNames ?? false,
+    );
+    const nowUs = request.nowUs ?? BigInt(Date.now()) * 1000n;
+    const entities = request.entities.map(toEntityRow);
+    const parts = await Promise.all(
+      selected.map((selection, index) =>
+        this.#readView(
+          selection,
+          views[index] as OnlineView,
+          chosen[index] ?? [],
+          entities,
+          { ...request, nowUs },
+          signal,
+        ),
+      ),
+    );
+    const features = chosen.flatMap((fields, index) =>
+      fields.map((field) => ({ view: selected[index]?.view.name ?? '', field })),
+    );
+    return {
+      features: features.map(({ view, field }, index) => ({
+        name: names[index] ?? field.name,
+        view,
+        feature: field.name,
+        type: field.type,
+      })),
+      rows: entities.map((_, row) => parts.flatMap((part) => part[row] ?? [])),
+      snapshots: distinctSnapshots(views),
+      nowUs,
+    };
+  }
+
+  async #readView(
+    selection: SelectedView,
+    view: OnlineView,
+    features: readonly NestedField[],
+    entities: readonly EntityRow[],
+    request: OnlineRequest & { readonly nowUs: bigint },
+    signal: AbortSignal,
+  ): Promise<readonly (readonly OnlineValue[])[]> {
+    const keys = entities.map((entity) => {
+      const parts = view.columns.keys.map((part) => ({
+        ...part,
+        name: selection.joinKeyMap.get(part.name) ?? part.name,
+      }));
+      const values = entityKeyValues(parts, entity, request.entitiesAsText);
+      return values === null ? null : { key: view.entityKey(values), values };
+    });
+    const distinct = new Map<string, readonly PrimitiveValue[]>();
+    for (const found of keys) if (found !== null) distinct.set(found.key, found.values);
+    const rows = await view.newestRows(this.#deps.engine, distinct, features, request.nowUs, signal);
+    const { ttlMs } = selection.view;
+    const moment = {
+      nowUs: request.nowUs,
+      ttlUs: ttlMs === null ? null : ttlMs * 1000n,
+      includeExpired: request.includeExpired ?? false,
+    };
+    return keys.map((found) => {
+      const row = found === null ? undefined : rows.get(found.key);
+      return features.map((_, index) =>
+        row === undefined ? NOT_FOUND : onlineValue(row.values[index] ?? null, row.eventTimestampUs, moment),
+      );
+    });
+  }
+
+  /** The view's table, checked against the catalog if the last check is too long ago or lacks a wanted snapshot. */
+  async #view({ view, joinKeys }: SelectedView, request: OnlineRequest): Promise<OnlineView> {
+    const wanted = request.minSnapshots?.get(view.name);
+    const cached = this.#views.get(view.name);
+    const isFresh = cached !== undefined && performance.now() - cached.checkedAtMs <= (request.maxStalenessMs ?? 0);
+    if (isFresh && hasSnapshot(cached.loaded, wanted)) return cached.loaded;
+    const loaded = await this.#load(view.name, joinKeys, cached?.loaded);
+    if (hasSnapshot(loaded, wanted)) return loaded;
+    throw new MoraineError(
+      'SNAPSHOT_NOT_FOUND',
+      `The online table of '${view.name}' does not contain snapshot ${wanted}; its current one is ${loaded.snapshotId ?? 'none'}.`,
+    );
+  }
+
+  async #load(name: string, joinKeys: readonly string[], before: OnlineView | undefined): Promise<OnlineView> {
+    const checkedAtMs = performance.now();
+    const { catalog, io } = this.#deps;
+    const identifier = { namespace: this.#settings.namespace, name };
+    const table = await loadTable(catalog, io, identifier).catch((error: unknown) => {
+      if (!isMoraineError(error, 'TABLE_NOT_FOUND', 'NAMESPACE_NOT_FOUND')) throw error;
+      throw new MoraineError(
+        'TABLE_NOT_FOUND',
+        `Feature view '${name}' has never been materialized: run \`moraine materialize ${name}\`.`,
+        { cause: error },
+      );
+    });
+    const isSame = before !== undefined && before.table.metadataLocation === table.metadataLocation;
+    const loaded = isSame ? before : await OnlineView.load(name, table, joinKeys);
+    this.#views.set(name, { loaded, checkedAtMs });
+    return loaded;
+  }
+}
+
+/** Reads once. Keep an {@link OnlineReader} to read often. */
+export async function getOnlineFeatures(deps: OnlineDeps, request: OnlineRequest): Promise<OnlineResponse> {
+  return new OnlineReader(deps).getOnlineFeatures(request);
+}
+
+function chooseFeatures(selection: SelectedView, view: OnlineView): readonly NestedField[] {
+  const defined = selection.view.features?.map((feature) => feature.name);
+  const known = view.columns.features.filter((field) => defined?.includes(field.name) ?? true);
+  const { features } = selection;
+  if (features === undefined) return known;
+  return [...new Set(features)].map((name) => {
+    const field = known.find((candidate) => candidate.name === name);
+    if (field !== undefined) return field;
+    const list = known.map((candidate) => candidate.name).join(', ');
+    throw new MoraineError(
+      'FEATURE_NOT_FOUND',
+      `Feature view '${selection.view.name}' has no materialized feature '${name}'. It has: ${list}.`,
+    );
+  });
+}
+
+function hasSnapshot(view: OnlineView, wanted: bigint | undefined): boolean {
+  if (wanted === undefined) return true;
+  return view.snapshotId !== null && isAncestor(view.table.metadata, wanted, view.snapshotId);
+}
+
+function toEntityRow(entity: EntityRow | Readonly<Record<string, unknown>>): EntityRow {
+  return entity instanceof Map ? entity : new Map(Object.entries(entity));
+}
+
+function distinctSnapshots(views: readonly OnlineView[]): OnlineResponse['snapshots'] {
+  const byName = new Map(views.map((view) => [view.name, view]));
+  return [...byName.values()].map(({ name, table, snapshotId }) => ({
+    view: name,
+    table: [...table.identifier.namespace, table.identifier.name].join('.'),
+    snapshotId,
+  }));
+}

@@ -1,0 +1,151 @@
+/** A feature view's online table at one snapshot, and the lookup of entities in it. */
+import { columnAlias, type Engine, scanSql, sqlLiteral } from '../engine/index.js';
+import { MoraineError } from '../errors/index.js';
+import { latestPerEntitySql } from '../features/index.js';
+import {
+  currentSchema,
+  type NestedField,
+  type PrimitiveType,
+  type PrimitiveValue,
+  type Schema,
+} from '../iceberg/index.js';
+import type { Table } from '../tables/index.js';
+import { type EntityKeyPart, encodeEntityKey, entityKeySql } from './entity-key.js';
+import { type FeatureValue, featureValue } from './feature-value.js';
+import { FileIndex } from './file-index.js';
+import { ONLINE_COLUMNS } from './online-layout.js';
+
+/** The newest row of an entity. */
+export interface OnlineRow {
+  readonly eventTimestampUs: bigint;
+  /** Values of the wanted features, in their order. */
+  readonly values: readonly FeatureValue[];
+}
+
+/** The columns of an online table by what they are for. */
+export interface OnlineColumns {
+  readonly keys: readonly EntityKeyPart[];
+  /** The column that is bucketed. */
+  readonly lookup: NestedField;
+  readonly eventTimestamp: NestedField;
+  readonly createdTimestamp: NestedField;
+  /** In the view's order. */
+  readonly features: readonly NestedField[];
+}
+
+/** Sorts a table's columns by purpose. @throws METADATA_CORRUPT if the table is no online table of the keys */
+export function onlineColumns(schema: Schema, joinKeys: readonly string[], viewName: string): OnlineColumns {
+  const find = (name: string): NestedField => {
+    const field = schema.fields.find((candidate) => candidate.name === name);
+    if (field !== undefined) return field;
+    throw new MoraineError(
+      'METADATA_CORRUPT',
+      `The online table of '${viewName}' has no column '${name}': materialize the view again.`,
+    );
+  };
+  const keyFields = joinKeys.map(find);
+  const encoded = schema.fields.find((field) => field.name === ONLINE_COLUMNS.entityKey);
+  const lookup = encoded ?? keyFields[0];
+  if (lookup === undefined) throw new MoraineError('METADATA_CORRUPT', `The online table of '${viewName}' has no key.`);
+  const others: ReadonlySet<string> = new Set([...joinKeys, ...Object.values(ONLINE_COLUMNS)]);
+  return {
+    keys: keyFields.map(({ name, type }) => ({ name, type })),
+    lookup,
+    eventTimestamp: find(ONLINE_COLUMNS.eventTimestamp),
+    createdTimestamp: find(ONLINE_COLUMNS.createdTimestamp),
+    features: schema.fields.filter((field) => !others.has(field.name)),
+  };
+}
+
+/** One snapshot of a view's online table. */
+export class OnlineView {
+  readonly name: string;
+  readonly table: Table;
+  readonly columns: OnlineColumns;
+  readonly index: FileIndex;
+
+  private constructor(name: string, table: Table, columns: OnlineColumns, index: FileIndex) {
+    this.name = name;
+    this.table = table;
+    this.columns = columns;
+    this.index = index;
+  }
+
+  static async load(name: string, table: Table, joinKeys: readonly string[]): Promise<OnlineView> {
+    const schema = currentSchema(table.metadata);
+    const columns = onlineColumns(schema, joinKeys, name);
+    return new OnlineView(name, table, columns, await FileIndex.load(table, schema, columns.lookup.id));
+  }
+
+  get snapshotId(): bigint | null {
+    return this.index.snapshot?.snapshotId ?? null;
+  }
+
+  /** The identity of an entity as text. */
+  entityKey(values: readonly PrimitiveValue[]): string {
+    return encodeEntityKey(this.columns.keys, values);
+  }
+
+  /**
+   * The newest row with an event time up to `nowUs` of every entity that has one, by {@link entityKey}.
+   * @param entities key values of distinct entities
+   */
+  async newestRows(
+    engine: Engine,
+    entities: ReadonlyMap<string, readonly PrimitiveValue[]>,
+    features: readonly NestedField[],
+    nowUs: bigint,
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<string, OnlineRow>> {
+    const { lookup } = this.columns;
+    const isEncoded = lookup.name === ONLINE_COLUMNS.entityKey;
+    const lookupValues = [...entities].flatMap(([key, values]) => (isEncoded ? [key] : values.slice(0, 1)));
+    const files = this.index.filesFor(lookup.type, lookupValues);
+    if (files.length === 0) return new Map();
+    const sql = this.#lookupSql(files, lookupValues, features, nowUs);
+    const rows = await engine.withConnection((connection) => connection.rows(sql), { signal });
+    return new Map(
+      rows.map(([key, eventTimestampUs, ...values]) => [
+        String(key),
+        {
+          eventTimestampUs: BigInt(String(eventTimestampUs)),
+          values: features.map((feature, index) => featureValue(feature.type, values[index] ?? null)),
+        },
+      ]),
+    );
+  }
+
+  #lookupSql(
+    files: Parameters<typeof scanSql>[0]['files'],
+    keys: readonly PrimitiveValue[],
+    features: readonly NestedField[],
+    nowUs: bigint,
+  ): string {
+    const { lookup, eventTimestamp, createdTimestamp, keys: parts } = this.columns;
+    const { schema } = this.index;
+    const column = ({ id }: NestedField): string => columnAlias(id);
+    const scan = scanSql({ schema, files, naming: 'id', extras: { sequenceNumber: 'seq' } });
+    const literals = keys.map((key) => sqlLiteral(lookup.type as PrimitiveType, key)).join(', ');
+    const now = sqlLiteral(eventTimestamp.type as PrimitiveType, nowUs);
+    const relation = `(SELECT * FROM ${scan} WHERE ${column(lookup)} IN (${literals}) AND ${column(eventTimestamp)} <= ${now})`;
+    const same = (field: NestedField) => ({ column: column(field), as: column(field) });
+    const latest = latestPerEntitySql(
+      {
+        relation,
+        keys: [same(lookup)],
+        timestamp: same(eventTimestamp),
+        created: same(createdTimestamp),
+        sequenceNumber: 'seq',
+        features: this.columns.features.map((field) => ({ ...same(field), type: field.type })),
+        carried: schema.fields
+          .filter((field) => parts.some((part) => part.name === field.name) && field !== lookup)
+          .map(same),
+      },
+      'row-number',
+    );
+    const keyColumns = parts.map((part) => column(schema.fields.find((field) => field.name === part.name) ?? lookup));
+    const key = lookup.name === ONLINE_COLUMNS.entityKey ? column(lookup) : entityKeySql(parts, keyColumns);
+    const outputs = [key, `CAST(epoch_us(${column(eventTimestamp)}) AS VARCHAR)`, ...features.map(column)];
+    return `SELECT ${outputs.join(', ')} FROM (${latest})`;
+  }
+}

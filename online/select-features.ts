@@ -1,0 +1,117 @@
+/** Which features a request asks for, and what each is called in the answer. Pure. */
+import { MoraineError } from '../errors/index.js';
+import { type Definitions, type FeatureReference, type FeatureView, parseFeatureReference } from '../features/index.js';
+
+/** Exactly one of the three. */
+export interface FeatureSelection {
+  /** `view:feature`, `view:feature,feature`, `view` for all of it, or references. */
+  readonly features?: readonly (string | FeatureReference)[] | undefined;
+  readonly service?: string | undefined;
+  /** All features of one view. */
+  readonly view?: string | undefined;
+}
+
+/** One view of a request; the same view may be selected several times under other aliases. */
+export interface SelectedView {
+  readonly view: FeatureView;
+  /** Names of its join keys, in order. */
+  readonly joinKeys: readonly string[];
+  /** The view's name in this request. */
+  readonly alias: string;
+  /** Join key of the view -> key in the request's entities. */
+  readonly joinKeyMap: ReadonlyMap<string, string>;
+  /** Undefined: all of its features. */
+  readonly features: readonly string[] | undefined;
+}
+
+/** Resolves a selection. @throws INVALID_ARGUMENT, FEATURE_VIEW_NOT_FOUND, FEATURE_SERVICE_NOT_FOUND, FEATURE_NOT_FOUND */
+export function selectViews(definitions: Definitions, selection: FeatureSelection): readonly SelectedView[] {
+  const references = mergeReferences(referencesOf(definitions, selection));
+  if (references.length === 0) throw new MoraineError('INVALID_ARGUMENT', 'The request names no feature.');
+  return references.map((reference) => selectView(definitions, reference));
+}
+
+function referencesOf(
+  definitions: Definitions,
+  { features, service, view }: FeatureSelection,
+): readonly FeatureReference[] {
+  if ([features, service, view].filter((given) => given !== undefined).length !== 1) {
+    throw new MoraineError('INVALID_ARGUMENT', 'Give exactly one of: features, a feature service, a feature view.');
+  }
+  if (view !== undefined) return [{ view }];
+  if (service !== undefined) {
+    const found = definitions.featureServices.get(service);
+    if (found !== undefined) return found.features;
+    throw new MoraineError(
+      'FEATURE_SERVICE_NOT_FOUND',
+      `There is no feature service '${service}'. Registered: ${names(definitions.featureServices.keys())}.`,
+    );
+  }
+  return (features ?? []).map((feature) => {
+    const reference = parseFeatureReference(feature);
+    if (reference !== undefined) return reference;
+    throw new MoraineError('INVALID_ARGUMENT', `'${String(feature)}' is not a feature reference; write view:feature.`);
+  });
+}
+
+/** `view:a` and `view:b` are one read of the view, unless alias or key mapping differ. */
+function mergeReferences(references: readonly FeatureReference[]): readonly FeatureReference[] {
+  const merged = new Map<string, FeatureReference>();
+  for (const reference of references) {
+    const key = JSON.stringify([reference.view, reference.alias ?? null, [...(reference.joinKeyMap ?? [])]]);
+    const before = merged.get(key);
+    merged.set(key, before === undefined ? reference : joined(before, reference));
+  }
+  return [...merged.values()];
+}
+
+/** All features if one of the two asks for all. */
+function joined(before: FeatureReference, next: FeatureReference): FeatureReference {
+  const { features: _all, ...whole } = before;
+  if (before.features === undefined || next.features === undefined) return whole;
+  return { ...before, features: [...before.features, ...next.features] };
+}
+
+function selectView(definitions: Definitions, reference: FeatureReference): SelectedView {
+  const view = definitions.featureViews.get(reference.view);
+  if (view === undefined) {
+    throw new MoraineError(
+      'FEATURE_VIEW_NOT_FOUND',
+      `There is no feature view '${reference.view}'. Registered: ${names(definitions.featureViews.keys())}.`,
+    );
+  }
+  if (!view.online) {
+    throw new MoraineError(
+      'INVALID_ARGUMENT',
+      `Feature view '${view.name}' is not online: set online: true, apply and materialize it.`,
+    );
+  }
+  const joinKeys = view.entities.flatMap((name) => definitions.entities.get(name)?.joinKeys ?? []);
+  return {
+    view,
+    joinKeys: [...new Set(joinKeys)],
+    alias: reference.alias ?? view.name,
+    joinKeyMap: reference.joinKeyMap ?? new Map(),
+    features: reference.features,
+  };
+}
+
+/** Names of the answer's columns. @throws DUPLICATE_NAME before anything is read */
+export function outputNames(
+  columns: readonly { readonly alias: string; readonly feature: string }[],
+  fullFeatureNames: boolean,
+): readonly string[] {
+  const result = columns.map(({ alias, feature }) => (fullFeatureNames ? `${alias}__${feature}` : feature));
+  const duplicate = result.find((name, index) => result.indexOf(name) !== index);
+  if (duplicate === undefined) return result;
+  const remedy = fullFeatureNames ? 'Give one of the views an alias' : 'Ask for full feature names';
+  throw new MoraineError(
+    'DUPLICATE_NAME',
+    `Two features of the request would both be called '${duplicate}'. ${remedy}, or choose fewer features.`,
+  );
+}
+
+function names(known: Iterable<string>): string {
+  const sorted = [...known].sort();
+  return sorted.length === 0 ? 'none' : sorted.join(', ');
+}

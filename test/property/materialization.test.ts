@@ -1,0 +1,223 @@
+/**
+ * Real tables against plain recomputation: random appends, copy-on-write deletes and updates, compactions, roll-backs of the
+ * source and of the online table, pushes, and runs with windows and ends. After every run the newest row per entity online is
+ * the newest per entity over every moment, each read at the source snapshot of the last run that covered it, plus pushed rows.
+ */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { materializeDirect } from '../../materialization/index.js';
+import { getOnlineFeatures } from '../../online/index.js';
+import { Lab, type SourceRow } from '../support/materialization-lab.js';
+
+const MOMENTS = 8;
+const KEYS = 4;
+
+interface Fact {
+  readonly k: number;
+  readonly at: number;
+  readonly created: number | null;
+  /** Unique among source rows, so that it tells them apart. */
+  readonly v: number;
+}
+
+/** What must be true, in arrays. */
+class Oracle {
+  /** Source rows of every snapshot. */
+  readonly states = new Map<bigint, readonly Fact[]>();
+  readonly pushed: Fact[] = [];
+  coveredAt: (bigint | null)[] = Array.from({ length: MOMENTS }, () => null);
+
+  cover(from: number, to: number, snapshotId: bigint): void {
+    this.coveredAt = this.coveredAt.map((id, moment) => (moment >= from && moment < to ? snapshotId : id));
+  }
+
+  newest(): [number, number][] {
+    const facts = this.coveredAt.flatMap((id, moment) =>
+      id === null ? [] : (this.states.get(id) ?? []).filter((fact) => fact.at === moment),
+    );
+    const best = new Map<number, Fact>();
+    for (const fact of [...facts, ...this.pushed]) {
+      const other = best.get(fact.k);
+      if (other === undefined || wins(fact, other)) best.set(fact.k, fact);
+    }
+    return [...best.values()].map(({ k, v }): [number, number] => [k, v]).sort(([a], [b]) => a - b);
+  }
+}
+
+/** Newer event time, then newer `created`; every fact has a `created` of its own here, so that nothing else decides. */
+function wins(a: Fact, b: Fact): boolean {
+  return a.at !== b.at ? a.at > b.at : (a.created ?? -1) > (b.created ?? -1);
+}
+
+type Step =
+  | { do: 'append'; rows: { k: number; at: number }[] }
+  | { do: 'delete' | 'update'; k: number; at: number }
+  | { do: 'compact' }
+  | { do: 'rollback'; pick: number }
+  | { do: 'rollback-online' }
+  | { do: 'push'; k: number; at: number }
+  | { do: 'run'; end: number | null; shards: number }
+  | { do: 'window'; start: number; length: number };
+
+const at = fc.integer({ min: 0, max: MOMENTS - 1 });
+const k = fc.integer({ min: 0, max: KEYS - 1 });
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant('append' as const),
+      rows: fc.array(fc.record({ k, at }), { minLength: 1, maxLength: 5 }),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('delete' as const, 'update' as const), k, at }) },
+  { weight: 1, arbitrary: fc.constant({ do: 'compact' as const }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('rollback' as const), pick: fc.nat(5) }) },
+  { weight: 1, arbitrary: fc.constant({ do: 'rollback-online' as const }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('push' as const), k, at }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('run' as const),
+      end: fc.option(at, { nil: null }),
+      shards: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('window' as const), start: at, length: fc.integer({ min: 1, max: 4 }) }),
+  },
+);
+
+class World {
+  readonly lab: Lab;
+  readonly oracle = new Oracle();
+  rows: readonly Fact[] = [];
+  head: bigint | null = null;
+  history: bigint[] = [];
+  /** Coverage and pushes at every online snapshot, for roll-backs. */
+  readonly onlineStates = new Map<bigint, { coveredAt: (bigint | null)[]; pushed: number }>();
+  #serial = 0;
+
+  constructor(lab: Lab) {
+    this.lab = lab;
+  }
+
+  fact(key: number, moment: number): Fact {
+    this.#serial += 1;
+    return { k: key, at: moment, created: this.#serial, v: this.#serial };
+  }
+
+  record(snapshotId: bigint, rows: readonly Fact[]): void {
+    if (snapshotId !== this.head) this.history.push(snapshotId);
+    this.rows = rows;
+    this.head = snapshotId;
+    this.oracle.states.set(snapshotId, rows);
+  }
+
+  async apply(next: Step): Promise<void> {
+    const { lab } = this;
+    if (next.do === 'append') {
+      const added = next.rows.map((row) => this.fact(row.k, row.at));
+      this.record(await lab.append(added as SourceRow[]), [...this.rows, ...added]);
+    }
+    if (next.do === 'delete' && this.head !== null) {
+      const rest = this.rows.filter((row) => row.k !== next.k || row.at !== next.at);
+      if (rest.length < this.rows.length)
+        this.record(await lab.deleteWhere(`k = ${next.k} AND epoch(event_ts) = ${next.at}`), rest);
+    }
+    if (next.do === 'update' && this.head !== null) {
+      const hit = (row: Fact): boolean => row.k === next.k && row.at === next.at;
+      const v = -1 - this.rows.length - this.history.length * 1000;
+      const rows = this.rows.map((row) => (hit(row) ? { ...row, v } : row));
+      if (this.rows.some(hit))
+        this.record(await lab.updateWhere(`k = ${next.k} AND epoch(event_ts) = ${next.at}`, v), rows);
+    }
+    if (next.do === 'compact' && this.head !== null) this.record(await lab.compact(), this.rows);
+    if (next.do === 'rollback' && this.history.length > 1) {
+      this.history = this.history.slice(0, -1 - (next.pick % (this.history.length - 1)));
+      this.head = this.history.at(-1) ?? null;
+      this.rows = this.oracle.states.get(this.head ?? -1n) ?? [];
+      await lab.rollback('source', this.head ?? -1n);
+    }
+    if (next.do === 'push' && this.onlineStates.size > 0) {
+      const fact = this.fact(next.k, next.at);
+      await lab.push(fact);
+      this.oracle.pushed.push(fact);
+      await this.rememberOnline();
+    }
+    if (next.do === 'rollback-online' && this.onlineStates.size > 1) await this.rollBackOnline();
+    if (next.do === 'run') {
+      await materializeDirect(lab.deps, {
+        view: 'readings',
+        endUs: next.end === null ? undefined : BigInt(next.end) * 1_000_000n,
+        shards: next.shards,
+      });
+      if (this.head !== null) this.oracle.cover(0, next.end ?? MOMENTS, this.head);
+      await this.rememberOnline();
+    }
+    if (next.do === 'window') {
+      const end = next.start + next.length;
+      await materializeDirect(lab.deps, {
+        view: 'readings',
+        startUs: BigInt(next.start) * 1_000_000n,
+        endUs: BigInt(end) * 1_000_000n,
+      });
+      if (this.head !== null) this.oracle.cover(next.start, end, this.head);
+      await this.rememberOnline();
+    }
+  }
+
+  async rememberOnline(): Promise<void> {
+    const { metadata } = await this.lab.online();
+    if (metadata.currentSnapshotId === null) return;
+    this.onlineStates.set(metadata.currentSnapshotId, {
+      coveredAt: [...this.oracle.coveredAt],
+      pushed: this.oracle.pushed.length,
+    });
+  }
+
+  async rollBackOnline(): Promise<void> {
+    const { metadata } = await this.lab.online();
+    const current = metadata.snapshots.find((snapshot) => snapshot.snapshotId === metadata.currentSnapshotId);
+    const parent = current?.parentSnapshotId;
+    const state = parent === undefined ? undefined : this.onlineStates.get(parent);
+    if (parent === undefined || state === undefined) return;
+    await this.lab.rollback('online', parent);
+    this.oracle.coveredAt = [...state.coveredAt];
+    this.oracle.pushed.length = state.pushed;
+  }
+
+  async online(): Promise<[number, number][]> {
+    const entities = Array.from({ length: KEYS }, (_, key) => ({ k: key }));
+    const { rows } = await getOnlineFeatures(this.lab.deps, {
+      view: 'readings',
+      entities,
+      nowUs: 10n ** 15n,
+      readTimeoutMs: 60_000,
+    });
+    return rows.flatMap(([value], key): [number, number][] =>
+      value?.status === 'PRESENT' ? [[key, value.value as number]] : [],
+    );
+  }
+}
+
+describe('materialization of a changing table', () => {
+  it('keeps the online table equal to its recomputation', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 14 }), async (steps) => {
+        const lab = await Lab.open();
+        try {
+          await lab.createSource();
+          const world = new World(lab);
+          for (const next of steps) {
+            await world.apply(next);
+            if (next.do === 'run' || next.do === 'window') expect(await world.online()).toEqual(world.oracle.newest());
+          }
+        } finally {
+          await lab.close();
+        }
+      }),
+      { numRuns: 40, endOnFailure: false },
+    );
+  }, 300_000);
+});
