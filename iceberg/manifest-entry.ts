@@ -93,9 +93,9 @@ export class ManifestEntryReader {
 
   private statistics(record: AvroRecord): Partial<DataFile> {
     const longs = (value: AvroDatum, name: string): ReadonlyMap<number, bigint> =>
-      expectIntMap(value, name, expectLong);
+      expectIntMap(value, name, 'long', expectLong);
     const bytes = (value: AvroDatum, name: string): ReadonlyMap<number, Uint8Array> =>
-      expectIntMap(value, name, expectBytes);
+      expectIntMap(value, name, 'bytes', expectBytes);
     return present({
       columnSizes: optionally(this.file(108)(record), 'column_sizes', longs),
       valueCounts: optionally(this.file(109)(record), 'value_counts', longs),
@@ -185,9 +185,9 @@ function dataFileToRecord(file: DataFile, partitionType: readonly NestedField[])
     file.valueCounts ?? null,
     file.nullValueCounts ?? null,
     file.nanValueCounts ?? null,
-    file.lowerBounds === undefined ? null : buffers(file.lowerBounds),
-    file.upperBounds === undefined ? null : buffers(file.upperBounds),
-    file.keyMetadata === undefined ? null : asBuffer(file.keyMetadata),
+    file.lowerBounds ?? null,
+    file.upperBounds ?? null,
+    file.keyMetadata ?? null,
     file.splitOffsets ?? null,
     file.equalityIds ?? null,
     file.sortOrderId ?? null,
@@ -200,15 +200,4 @@ export function positional(values: readonly AvroDatum[]): AvroRecord {
   const record: Record<string, AvroDatum> = {};
   for (let position = 0; position < values.length; position++) record[positionKey(position)] = values[position];
   return record;
-}
-
-/** avsc writes only Buffers as bytes; this is a view, not a copy. */
-export function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function buffers(bounds: ReadonlyMap<number, Uint8Array>): ReadonlyMap<number, Buffer> {
-  const result = new Map<number, Buffer>();
-  for (const [id, bound] of bounds) result.set(id, asBuffer(bound));
-  return result;
 }

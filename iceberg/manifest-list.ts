@@ -15,7 +15,7 @@ import {
   RecordFields,
 } from './avro/record-fields.js';
 import type { FieldSummary, ManifestFile } from './data-file.js';
-import { asBuffer, positional } from './manifest-entry.js';
+import { positional } from './manifest-entry.js';
 import { MANIFEST_LIST_AVRO_SCHEMA } from './manifest-schema.js';
 
 /** What a manifest list is written from. */
@@ -63,7 +63,7 @@ function manifestToRecord(manifest: ManifestFile): AvroRecord {
     counted(manifest.existingRowsCount),
     counted(manifest.deletedRowsCount),
     manifest.partitions?.map(summaryToRecord) ?? null,
-    manifest.keyMetadata === undefined ? null : asBuffer(manifest.keyMetadata),
+    manifest.keyMetadata ?? null,
   ]);
 }
 
@@ -71,8 +71,8 @@ function summaryToRecord(summary: FieldSummary): AvroRecord {
   return positional([
     summary.containsNull,
     summary.containsNan ?? null,
-    summary.lowerBound === undefined ? null : asBuffer(summary.lowerBound),
-    summary.upperBound === undefined ? null : asBuffer(summary.upperBound),
+    summary.lowerBound ?? null,
+    summary.upperBound ?? null,
   ]);
 }
 

@@ -3,6 +3,7 @@
 import { MoraineError } from '../errors/index.js';
 import type { AvroCodec } from './avro/codec.js';
 import { type AvroFile, readAvroFile, readAvroHeader, writeAvroFile } from './avro/container.js';
+import type { AvroRecord } from './avro/datum.js';
 import { inFile } from './avro/in-file.js';
 import type { ManifestEntry, ManifestFile } from './data-file.js';
 import { stringifyJson } from './json.js';
@@ -11,7 +12,7 @@ import { manifestEntryAvroSchema } from './manifest-schema.js';
 import { type PartitionSpec, partitionType } from './partition-spec.js';
 import { partitionFieldsToJson } from './partition-spec-json.js';
 import { schemaToJson } from './schema-json.js';
-import type { Schema } from './types.js';
+import type { NestedField, Schema } from './types.js';
 
 /** What a manifest is written from. */
 export interface ManifestToWrite {
@@ -31,7 +32,7 @@ export interface ManifestToWrite {
  * @throws MoraineError `INVALID_ARGUMENT` for an entry that is of another spec, or carried over without a sequence number
  */
 export function writeManifest(manifest: ManifestToWrite): Uint8Array {
-  const { schema, spec, entries } = manifest;
+  const { schema, spec } = manifest;
   const type = partitionType(spec, schema, manifest.otherSchemas);
   const metadata = new Map([
     ['schema', stringifyJson(schemaToJson(schema))],
@@ -41,8 +42,11 @@ export function writeManifest(manifest: ManifestToWrite): Uint8Array {
     ['format-version', String(manifest.formatVersion)],
     ['content', manifest.content],
   ]);
-  const records = entries.map((entry) => entryToRecord(checkEntry(entry, manifest), type));
-  return writeAvroFile(manifestEntryAvroSchema(type), metadata, records, manifest.codec);
+  return writeAvroFile(manifestEntryAvroSchema(type), metadata, recordsOf(manifest, type), manifest.codec);
+}
+
+function* recordsOf(manifest: ManifestToWrite, type: readonly NestedField[]): Generator<AvroRecord> {
+  for (const entry of manifest.entries) yield entryToRecord(checkEntry(entry, manifest), type);
 }
 
 function checkEntry(entry: ManifestEntry, { spec, content }: ManifestToWrite): ManifestEntry {

@@ -5,6 +5,7 @@
 import avro from 'avsc';
 import { MoraineError } from '../../errors/index.js';
 import type { AvroNode } from './avro-node.js';
+import { PackedMap, type PairsFormat } from './packed-map.js';
 
 /** A decoded value: null, boolean, number, bigint, string, Buffer, array, Map or record. */
 export type AvroDatum = unknown;
@@ -17,7 +18,7 @@ export function positionKey(position: number): string {
   return `f${String(position)}`;
 }
 
-/** The part of avsc's cursor that our types use. */
+/** The part of avsc's cursor that our types use. It may pass the end of its buffer, which avsc checks after each record. */
 interface Tap {
   buf: Uint8Array;
   pos: number;
@@ -100,9 +101,31 @@ class BoundedArrayType extends avro.types.ArrayType {
   }
 }
 
+/** avsc writes only Buffers as bytes; this takes any Uint8Array. */
+class AnyBytesType extends avro.types.BytesType {
+  _write(tap: Tap, value: unknown): void {
+    if (!(value instanceof Uint8Array)) throw new Error('not bytes');
+    tap.writeLong(value.length);
+    writeRaw(tap, value);
+  }
+
+  _check(value: unknown): boolean {
+    return value instanceof Uint8Array;
+  }
+}
+
+function writeRaw(tap: Tap, bytes: Uint8Array): void {
+  if (tap.pos + bytes.length <= tap.buf.length) tap.buf.set(bytes, tap.pos);
+  tap.pos += bytes.length;
+}
+
+function isMap(values: unknown): values is ReadonlyMap<AvroDatum, AvroDatum> {
+  return values instanceof Map || values instanceof PackedMap;
+}
+
 /** Avro's map, and Iceberg's array of key-value records (the bytes are alike), as a `Map`. */
 class PairsType extends avro.types.ArrayType {
-  _read(tap: Tap): Map<AvroDatum, AvroDatum> {
+  _read(tap: Tap): ReadonlyMap<AvroDatum, AvroDatum> {
     const [key, value] = this.codecs();
     const values = new Map<AvroDatum, AvroDatum>();
     readItems(tap, () => values.set(key._read(tap), value._read(tap)));
@@ -110,7 +133,7 @@ class PairsType extends avro.types.ArrayType {
   }
 
   _write(tap: Tap, values: unknown): void {
-    if (!(values instanceof Map)) throw new Error('not a Map');
+    if (!isMap(values)) throw new Error('not a Map');
     const [key, value] = this.codecs();
     if (values.size > 0) {
       tap.writeLong(values.size);
@@ -123,13 +146,52 @@ class PairsType extends avro.types.ArrayType {
   }
 
   _check(values: unknown): boolean {
-    return values instanceof Map;
+    return isMap(values);
   }
 
   private codecs(): [Codec, Codec] {
     const [key, value] = (this.itemsType as avro.types.RecordType).fields;
     return [key?.type, value?.type] as unknown as [Codec, Codec];
   }
+}
+
+/**
+ * Pairs of an int and a long or bytes: read as a {@link PackedMap}, and written as they came.
+ * (A class for each type, since avsc freezes its types before a field could be added.)
+ */
+function packedPairsType(items: avro.Type, valueKind: 'long' | 'bytes'): avro.Type {
+  const eager = new PairsType({ type: 'array', items }, {});
+  const format: PairsFormat = {
+    valueKind,
+    unpack: (bytes) =>
+      eager.fromBuffer(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)) as ReadonlyMap<number, AvroDatum>,
+  };
+
+  class PackedPairsType extends PairsType {
+    override _read(tap: Tap): ReadonlyMap<AvroDatum, AvroDatum> {
+      const start = tap.pos;
+      readItems(tap, valueKind === 'long' ? () => skipLongPair(tap) : () => skipBytesPair(tap));
+      if (tap.pos > tap.buf.length) throw new Error('it ends within a record');
+      return new PackedMap(format, tap.buf, start, tap.pos);
+    }
+
+    override _write(tap: Tap, values: unknown): void {
+      if (values instanceof PackedMap && values.format.valueKind === valueKind) writeRaw(tap, values.bytes);
+      else super._write(tap, values);
+    }
+  }
+  return new PackedPairsType({ type: 'array', items }, {});
+}
+
+function skipLongPair(tap: Tap): void {
+  tap.skipLong();
+  tap.skipLong();
+}
+
+function skipBytesPair(tap: Tap): void {
+  tap.skipLong();
+  const length = tap.readLong();
+  tap.pos += length;
 }
 
 /** A union of null and one type, told apart by the value being null. */
@@ -183,14 +245,19 @@ export function cachedDatumCodec(schemaText: string, node: AvroNode): DatumCodec
 function avscType(node: AvroNode, names: { count: number }): avro.Type {
   switch (node.kind) {
     case 'primitive':
-      return node.name === 'long' ? new BigLongType() : avro.Type.forSchema(node.name);
+      if (node.name === 'long') return new BigLongType();
+      return node.name === 'bytes' ? new AnyBytesType() : avro.Type.forSchema(node.name);
     case 'fixed':
       return avro.Type.forSchema({ type: 'fixed', name: `t${String(names.count++)}`, size: node.size });
     case 'array':
       return new BoundedArrayType({ type: 'array', items: avscType(node.items, names) }, {});
     case 'pairs': {
       const items = recordType([avscType(node.key, names), avscType(node.value, names)], names);
-      return new PairsType({ type: 'array', items }, {});
+      const valueName = node.value.kind === 'primitive' ? node.value.name : undefined;
+      const packs = node.key.kind === 'primitive' && node.key.name === 'int';
+      return packs && (valueName === 'long' || valueName === 'bytes')
+        ? packedPairsType(items, valueName)
+        : new PairsType({ type: 'array', items }, {});
     }
     case 'record':
       return recordType(

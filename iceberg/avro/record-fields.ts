@@ -2,6 +2,7 @@
 import { MoraineError } from '../../errors/index.js';
 import { type AvroNode, nonNull } from './avro-node.js';
 import { type AvroDatum, type AvroRecord, positionKey } from './datum.js';
+import { PackedMap } from './packed-map.js';
 
 /** Where a field is in decoded records, and its schema. */
 export interface FieldSlot {
@@ -71,18 +72,17 @@ export function expectList(datum: AvroDatum, name: string): readonly AvroDatum[]
   throw unexpected(name, 'a list');
 }
 
-/** As {@link expectLong}, for a map with int keys, whose values are checked by `check`. */
+/** As {@link expectLong}, for a map with int keys, whose values are checked by `check` (packed ones are of the right kind). */
 export function expectIntMap<T>(
   datum: AvroDatum,
   name: string,
+  valueKind: 'long' | 'bytes',
   check: (value: AvroDatum, name: string) => T,
 ): ReadonlyMap<number, T> {
-  if (!(datum instanceof Map)) throw unexpected(name, 'a map');
-  for (const [key, value] of datum as Map<unknown, unknown>) {
-    expectInt(key, name);
-    check(value, name);
-  }
-  return datum as ReadonlyMap<number, T>;
+  if (datum instanceof PackedMap && datum.format.valueKind === valueKind) return datum as ReadonlyMap<number, T>;
+  if (!(datum instanceof Map || datum instanceof PackedMap)) throw unexpected(name, 'a map');
+  const pairs = [...(datum as ReadonlyMap<unknown, unknown>)];
+  return new Map(pairs.map(([key, value]) => [expectInt(key, name), check(value, name)]));
 }
 
 /** `check`ed when present; undefined for null or a field that the writer did not have. */
