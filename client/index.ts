@@ -4,6 +4,7 @@ export type { MaterializeResult, RequestedRun, RunProgress } from '../workers/in
 export { type AppendFileOptions, type AppendFileResult, appendFile } from './append-file.js';
 export { type ApplyDefinitionsOptions, applyDefinitions } from './apply-definitions.js';
 export { createTable, type NewTable } from './create-table.js';
+export { type Entities, type HistoricalFeaturesRequest, withHistoricalFeatures } from './historical-features.js';
 export {
   hasConfiguredServer,
   type MaterializeOptions,
@@ -11,3 +12,4 @@ export {
   materialize,
   startMaterialize,
 } from './materialize.js';
+export { getOnlineFeatures } from './online-features.js';

@@ -2,19 +2,16 @@ import { parseTimeUs } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
 import { didYouMean } from '../features/index.js';
 import type { Project } from '../project/index.js';
-import {
-  connectClient,
-  type MaterializeResult,
-  type RequestedRun,
-  type RunProgress,
-  resolveTemporalSettings,
-  startMaterialization,
-  type TemporalClient,
-  type TemporalSettings,
-  waitForRun,
-  withAddress,
-  withLocalRun,
+import type {
+  MaterializeResult,
+  RequestedRun,
+  RunProgress,
+  TemporalClient,
+  TemporalSettings,
 } from '../workers/index.js';
+
+/** Temporal is large and slow to load: only what starts runs waits for it. */
+const workers = () => import('../workers/index.js');
 
 /** What to materialize: a view and perhaps an interval of event time. */
 export interface MaterializeRequest {
@@ -46,6 +43,7 @@ export async function materialize(
   options: MaterializeOptions = {},
 ): Promise<MaterializeResult> {
   const settings = await checkedSettings(project, request);
+  const { connectClient, startMaterialization, waitForRun, withAddress, withLocalRun } = await workers();
   const wait = async (temporal: TemporalClient, known: TemporalSettings): Promise<MaterializeResult> => {
     const run = await startMaterialization(temporal, known, interval(request));
     return waitForRun(temporal.client, run, options);
@@ -66,6 +64,7 @@ export async function materialize(
  */
 export async function startMaterialize(project: Project, request: MaterializeRequest): Promise<RequestedRun> {
   const settings = await checkedSettings(project, request);
+  const { connectClient, startMaterialization, withAddress } = await workers();
   if (settings.address === undefined) {
     throw new MoraineError('TEMPORAL_UNAVAILABLE', 'no Temporal server is configured that a run could go on in');
   }
@@ -78,7 +77,8 @@ export async function startMaterialize(project: Project, request: MaterializeReq
 }
 
 /** Whether runs go to a configured server, as opposed to one that ends with the command. */
-export function hasConfiguredServer(project: Project): boolean {
+export async function hasConfiguredServer(project: Project): Promise<boolean> {
+  const { resolveTemporalSettings } = await workers();
   return resolveTemporalSettings(project.config.temporal).address !== undefined;
 }
 
@@ -91,6 +91,7 @@ async function checkedSettings(project: Project, request: MaterializeRequest): P
   const registry = await project.registry();
   const { definitions } = await registry.read();
   if (!definitions.featureViews.has(request.view)) throw unknownView(request.view, definitions.featureViews.keys());
+  const { resolveTemporalSettings } = await workers();
   return resolveTemporalSettings(project.config.temporal);
 }
 

@@ -1,8 +1,7 @@
 import type { MaterializationDeps } from '../materialization/index.js';
-import { loadTable } from '../tables/index.js';
 import type { Project } from './project.js';
 
-/** What materialization needs, from a project: online tables and registry live in its default catalog. */
+/** What materialization, online reads and retrieval need, from a project: online tables and registry live in its default catalog. */
 export async function materializationDeps(project: Project): Promise<MaterializationDeps> {
   const { config, io } = project;
   const registry = await project.registry();
@@ -12,9 +11,6 @@ export async function materializationDeps(project: Project): Promise<Materializa
     engine: await project.engine(),
     settings: { namespace: config.online.namespace.split('.'), buckets: config.online.buckets },
     definitions: async () => (await registry.read()).definitions,
-    loadSource: async (name) => {
-      const { catalog, identifier } = await project.resolveTable(name);
-      return loadTable(catalog, io, identifier);
-    },
+    loadSource: (name) => project.loadTable(name),
   };
 }

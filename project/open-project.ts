@@ -5,7 +5,8 @@ import type { Engine } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import type { Registry } from '../features/index.js';
 import { type FileIO, LocalFileIO } from '../storage/index.js';
-import type { Project } from './project.js';
+import { loadTable } from '../tables/index.js';
+import type { Project, ResolvedTableName } from './project.js';
 
 export interface OpenProjectOptions {
   /** Where to look for `moraine.yaml`, here or above; the working directory unless given. */
@@ -37,14 +38,19 @@ export async function openProject(options: OpenProjectOptions = {}): Promise<Pro
     return new Registry({ catalog, io, engine: () => engine.open(), table: identifier });
   };
   let registry: Promise<Registry> | undefined;
+  const resolveTable = async (name: string): Promise<ResolvedTableName> => {
+    const parsed = parseTableName(name);
+    return { catalog: await catalogs.open(parsed.catalog ?? config.defaultCatalog), identifier: parsed.identifier };
+  };
   return {
     config,
     io,
     catalog: (name) => catalogs.open(name ?? config.defaultCatalog),
     engine: () => engine.open(),
-    resolveTable: async (name) => {
-      const parsed = parseTableName(name);
-      return { catalog: await catalogs.open(parsed.catalog ?? config.defaultCatalog), identifier: parsed.identifier };
+    resolveTable,
+    loadTable: async (name) => {
+      const { catalog, identifier } = await resolveTable(name);
+      return loadTable(catalog, io, identifier);
     },
     registry: () => {
       registry ??= openRegistry();

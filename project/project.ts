@@ -3,6 +3,7 @@ import type { MoraineConfig } from '../config/index.js';
 import type { Engine } from '../engine/index.js';
 import type { Registry } from '../features/index.js';
 import type { FileIO } from '../storage/index.js';
+import type { Table } from '../tables/index.js';
 
 /** A table's name and the catalog that has (or would have) it. */
 export interface ResolvedTableName {
@@ -29,6 +30,12 @@ export interface Project {
    * @throws `INVALID_ARGUMENT` if the name cannot be read or names an unknown catalog
    */
   resolveTable(name: string): Promise<ResolvedTableName>;
+  /**
+   * A table as it is now, by its name `[CATALOG/]NS.TABLE`.
+   *
+   * @throws `TABLE_NOT_FOUND`, and as {@link Project.resolveTable}
+   */
+  loadTable(name: string): Promise<Table>;
   /** The registry of definitions, in the default catalog. */
   registry(): Promise<Registry>;
   /** Closes what was opened and removes the engine's temporary files. May be called twice. */

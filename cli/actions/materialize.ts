@@ -28,7 +28,7 @@ export async function materialize(
     ...(end === undefined ? {} : { end }),
   };
   await withProject(context, async (project) => {
-    if (hasConfiguredServer(project) && options.wait !== true) {
+    if (options.wait !== true && (await hasConfiguredServer(project))) {
       const run = await startMaterialize(project, request);
       if (json === true) await printJson(context, run);
       else await context.stdout.write(`Started ${printable(run.workflowId)}.\n`);

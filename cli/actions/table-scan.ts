@@ -1,10 +1,9 @@
-import { dirname, resolve } from 'node:path';
-import { scanSql, writeRows } from '../../engine/index.js';
+import { writeRows } from '../../engine/index.js';
 import { selectColumns } from '../../iceberg/index.js';
-import { planFiles } from '../../tables/index.js';
 import { parseColumnNames } from '../columns-option.js';
 import type { CommandContext } from '../context.js';
 import { type RowOutputOptions, rowFormat, withRowOutput } from '../row-output.js';
+import { scanStatement } from '../scan-table.js';
 import { chooseSnapshot, type SnapshotOptions } from '../snapshot-options.js';
 import { withTable } from '../table-argument.js';
 import { parseWhere } from '../where-option.js';
@@ -27,13 +26,13 @@ export async function tableScan(
     const { snapshot, schema } = chooseSnapshot(table.metadata, options);
     const selected = columns === undefined ? schema : selectColumns(schema, columns);
     const filter = parseWhere(options.where, schema);
-    const plan = await planFiles(table, { snapshot, schema, ...(filter === undefined ? {} : { filter }) });
-    const files = await checkFiles(project.io, plan.files);
     const engine = await project.engine();
     await engine.withConnection(
       async (connection) => {
-        const sql = `SELECT * FROM ${scanSql({ schema, files, columns: selected.fields.map((f) => f.id), naming: 'id' })}`;
-        await withRowOutput(context, options, (output) => writeRows(connection, sql, selected, format, output));
+        const statement = await scanStatement(connection, table, { snapshot, schema, selected, filter });
+        await withRowOutput(context, options, async (output) => {
+          await writeRows(connection, statement, selected, format, output);
+        });
       },
       { signal: context.signal },
     );

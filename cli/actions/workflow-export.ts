@@ -1,8 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { WorkflowNotFoundError } from '@temporalio/client';
-import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { MoraineError } from '../../errors/index.js';
+import { exportHistory } from '../../testing/index.js';
 import { type CommandContext, withProject } from '../context.js';
 import { withTemporal } from '../temporal-connection.js';
 
@@ -17,32 +16,11 @@ export async function workflowExport(
   operands: readonly string[],
   options: WorkflowExportOptions,
 ): Promise<void> {
-  const workflowId = operands[0] ?? '';
   const history = await withProject(context, (project) =>
-    withTemporal(context, project, async ({ client }) => {
-      const handle = client.workflow.getHandle(workflowId, options.runId);
-      const fetched = await handle.fetchHistory().catch((error: unknown) => {
-        throw notFound(workflowId, options.runId, error);
-      });
-      return historyToJSON(fetched);
-    }),
+    withTemporal(context, project, ({ client }) => exportHistory(client, operands[0] ?? '', options.runId)),
   );
-  const text = `${JSON.stringify(history, undefined, 2)}\n`;
-  if (options.out === undefined) await context.stdout.write(text);
-  else await writeNewFile(resolve(options.out), text);
-}
-
-function notFound(workflowId: string, runId: string | undefined, error: unknown): unknown {
-  if (!(error instanceof WorkflowNotFoundError)) return error;
-  const run = runId === undefined ? '' : ` with a run ${runId}`;
-  return new MoraineError(
-    'WORKFLOW_NOT_FOUND',
-    `there is no workflow ${JSON.stringify(workflowId)}${run} on the server`,
-    {
-      details: { workflowId },
-      cause: error,
-    },
-  );
+  if (options.out === undefined) await context.stdout.write(history);
+  else await writeNewFile(resolve(options.out), history);
 }
 
 async function writeNewFile(path: string, text: string): Promise<void> {

@@ -1,0 +1,170 @@
+import { randomUUID } from 'node:crypto';
+import { type Connection, type InputFormat, readInput, writeParquet } from '../engine/index.js';
+import { isMoraineError, MoraineError } from '../errors/index.js';
+import {
+  currentSchema,
+  type DataFile,
+  type PartitionSpec,
+  parsePartitionSpec,
+  type Schema,
+  sameTransform,
+  type TableMetadata,
+  typeToString,
+} from '../iceberg/index.js';
+import type { Project } from '../project/index.js';
+import { commitAppend, type Table } from '../tables/index.js';
+import { createTable } from './create-table.js';
+import { type InputColumn, matchColumns } from './input-columns.js';
+
+export interface AppendFileOptions {
+  /** Create the table, with the columns of the file, if it does not exist. */
+  readonly create?: boolean;
+  /** Partition transforms of the table that is created; those of a table that exists already must be the same. */
+  readonly partition?: string;
+  /** Told by the file's extension unless given. */
+  readonly format?: InputFormat;
+  readonly signal?: AbortSignal;
+}
+
+/** What an append did. */
+export interface AppendFileResult {
+  readonly created: boolean;
+  readonly rows: bigint;
+  readonly files: number;
+  readonly bytes: bigint;
+  /** The table's snapshot with the rows; null if the file had none and nothing was committed. */
+  readonly snapshotId: bigint | null;
+}
+
+/**
+ * Appends the rows of a Parquet, CSV or JSON Lines file to a table in one commit. Columns are matched by name, and every
+ * value must fit its column exactly.
+ *
+ * @param file absolute path, in a folder that the project may read
+ * @throws `INPUT_UNREADABLE`, `TABLE_NOT_FOUND`, `COLUMN_NOT_FOUND`, `TYPE_MISMATCH`, `COMMIT_CONFLICT`, `COMMIT_STATE_UNKNOWN`
+ */
+export async function appendFile(
+  project: Project,
+  tableName: string,
+  file: string,
+  options: AppendFileOptions = {},
+): Promise<AppendFileResult> {
+  if (options.partition !== undefined && options.create !== true) {
+    throw new MoraineError('INVALID_ARGUMENT', 'a partitioning goes with the creation of the table (--create)');
+  }
+  const engine = await project.engine();
+  return engine.withConnection(
+    async (connection) => {
+      const input = await readInput(connection, file, options.format);
+      const { table, created } = await openTarget(project, tableName, input.schema, options);
+      const files = await stageRows(project, connection, table, input);
+      if (files.length === 0) return { created, rows: 0n, files: 0, bytes: 0n, snapshotId: null };
+      const { snapshotId } = await commitAppend(table, { files, run: { key: `append-${randomUUID()}` } });
+      const rows = files.reduce((sum, { recordCount }) => sum + recordCount, 0n);
+      const bytes = files.reduce((sum, { fileSizeInBytes }) => sum + fileSizeInBytes, 0n);
+      return { created, rows, files: files.length, bytes, snapshotId };
+    },
+    options.signal === undefined ? {} : { signal: options.signal },
+  );
+}
+
+interface Target {
+  readonly table: Table;
+  readonly created: boolean;
+}
+
+async function openTarget(
+  project: Project,
+  tableName: string,
+  schema: Schema,
+  { create, partition }: AppendFileOptions,
+): Promise<Target> {
+  try {
+    const table = await project.loadTable(tableName);
+    if (partition !== undefined) checkPartition(table.metadata, partition);
+    return { table, created: false };
+  } catch (error) {
+    if (create !== true || !isMoraineError(error, 'TABLE_NOT_FOUND', 'NAMESPACE_NOT_FOUND')) throw error;
+  }
+  const { catalog, identifier } = await project.resolveTable(tableName);
+  try {
+    await createTable(catalog, identifier, { schema, partition });
+  } catch (error) {
+    // Somebody else created it meanwhile: then its columns and partitioning count.
+    if (!isMoraineError(error, 'TABLE_ALREADY_EXISTS')) throw error;
+    return openTarget(project, tableName, schema, partition === undefined ? {} : { partition });
+  }
+  return { table: await project.loadTable(tableName), created: true };
+}
+
+/** @throws `INVALID_ARGUMENT` if the table is partitioned otherwise */
+function checkPartition(metadata: TableMetadata, partition: string): void {
+  const wanted = parsePartitionSpec(partition, currentSchema(metadata));
+  const { fields } = specOf(metadata);
+  const same =
+    fields.length === wanted.fields.length &&
+    wanted.fields.every((field, index) => {
+      const actual = fields[index];
+      return actual?.sourceId === field.sourceId && sameTransform(actual.transform, field.transform);
+    });
+  if (same) return;
+  throw new MoraineError(
+    'INVALID_ARGUMENT',
+    `the table exists and is not partitioned by ${partition}; leave the partitioning out`,
+  );
+}
+
+function specOf(metadata: TableMetadata): PartitionSpec {
+  const spec = metadata.partitionSpecs.find((candidate) => candidate.specId === metadata.defaultSpecId);
+  if (spec !== undefined) return spec;
+  throw new MoraineError('METADATA_CORRUPT', `the table has no partition spec ${metadata.defaultSpecId}`);
+}
+
+async function stageRows(
+  project: Project,
+  connection: Connection,
+  table: Table,
+  input: { readonly relation: string; readonly schema: Schema },
+): Promise<readonly DataFile[]> {
+  const schema = currentSchema(table.metadata);
+  const columns = matchColumns(input.schema, schema);
+  const aliases = input.schema.fields.map((_, index) => `i${index}`).join(', ');
+  const source = `${input.relation} AS input(${aliases})`;
+  await refuseMisfits(connection, columns, source);
+  const folder = await project.io.prepareFolder(`${table.metadata.location}/data`);
+  return writeParquet(connection, {
+    select: `SELECT ${columns.map((column) => column.valueSql).join(', ')} FROM ${source}`,
+    schema,
+    spec: specOf(table.metadata),
+    folder,
+    namePrefix: randomUUID(),
+  });
+}
+
+/** Looks for values that would be changed or lost, and for nulls in required columns, before anything is written. */
+async function refuseMisfits(connection: Connection, columns: readonly InputColumn[], source: string): Promise<void> {
+  const checks = columns.flatMap((column) => {
+    const { field, from, misfitSql, source: value } = column;
+    const named = `column ${JSON.stringify(field.name)}`;
+    const conditions: { readonly sql: string; readonly say: (count: bigint) => string }[] = [];
+    if (misfitSql !== undefined && from !== undefined) {
+      const types = `of type ${typeToString(from)} in the file that do not fit ${typeToString(field.type)}`;
+      conditions.push({ sql: misfitSql, say: (count) => `${named}: ${count} values ${types}` });
+    }
+    if (field.required && value !== undefined) {
+      conditions.push({
+        sql: `${value} IS NULL`,
+        say: (count) => `${named}: ${count} nulls, but the column is required`,
+      });
+    }
+    return conditions;
+  });
+  if (checks.length === 0) return;
+  const counts = checks.map(({ sql }) => `count(*) FILTER (WHERE ${sql})`);
+  const [found = []] = await connection.rows(`SELECT ${counts.join(', ')} FROM ${source}`);
+  const problems = checks.flatMap(({ say }, index) => {
+    const count = found[index];
+    return typeof count === 'bigint' && count > 0n ? [say(count)] : [];
+  });
+  if (problems.length > 0) throw new MoraineError('TYPE_MISMATCH', problems.join('\n'));
+}
