@@ -84,6 +84,7 @@ export function readManifest(
   const location = manifestFile.manifestPath;
   const file = readAvroFile(bytes, location);
   return inFile(location, () => {
+    checkLength(bytes, manifestFile);
     checkFormatVersion(file);
     const spec = context.specs.find(({ specId }) => specId === manifestFile.partitionSpecId);
     if (spec === undefined) {
@@ -93,6 +94,12 @@ export function readManifest(
     const reader = new ManifestEntryReader(file.schema, spec, partitionType(spec, schema, otherSchemas));
     return file.records.map((record) => inherit(reader.entry(record), manifestFile));
   });
+}
+
+/** A file cut between two blocks is a valid Avro file with fewer entries. */
+function checkLength(bytes: Uint8Array, { manifestLength }: ManifestFile): void {
+  if (BigInt(bytes.length) >= manifestLength) return;
+  throw new MoraineError('MANIFEST_CORRUPT', `it has ${bytes.length} bytes, its manifest list says ${manifestLength}`);
 }
 
 function checkFormatVersion({ metadata }: Pick<AvroFile, 'metadata'>): void {
