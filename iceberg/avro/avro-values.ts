@@ -138,7 +138,7 @@ export function valueFromAvro(type: IcebergType, datum: AvroDatum): PrimitiveVal
   if (datum instanceof Uint8Array) {
     if (type.kind === 'decimal') return bytesToBigint(datum);
     if (type.kind === 'uuid' && datum.length === 16) return bytesToUuid(datum);
-    if (type.kind === 'fixed' || type.kind === 'binary') return datum;
+    if (type.kind === 'fixed' || type.kind === 'binary') return Uint8Array.from(datum);
     if (type.kind === 'string') return new TextDecoder().decode(datum);
   }
   throw new MoraineError('MANIFEST_CORRUPT', `a partition value is not of type ${typeToString(type)}`);

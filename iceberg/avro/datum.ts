@@ -1,6 +1,6 @@
 /**
  * Avro data of a schema, read and written by avsc. Records are avsc's, with fields named by position (`f0`, `f1`, ..), so that no
- * name of a file reaches generated code; maps are `Map`s; longs are `bigint`; bytes and fixed are views of the buffer.
+ * name of a file reaches generated code; maps are `Map`s; longs are `bigint`; bytes are views of the block.
  */
 import avro from 'avsc';
 import { MoraineError } from '../../errors/index.js';
@@ -101,8 +101,16 @@ class BoundedArrayType extends avro.types.ArrayType {
   }
 }
 
-/** avsc writes only Buffers as bytes; this takes any Uint8Array. */
-class AnyBytesType extends avro.types.BytesType {
+/** avsc reads and writes bytes as Buffers; this reads plain Uint8Arrays (views of the block) and writes either. */
+class PlainBytesType extends avro.types.BytesType {
+  _read(tap: Tap): Uint8Array {
+    const length = tap.readLong();
+    const start = tap.pos;
+    tap.pos += length;
+    if (length < 0 || tap.pos > tap.buf.length) throw new Error('it ends within a record');
+    return new Uint8Array(tap.buf.buffer, tap.buf.byteOffset + start, length);
+  }
+
   _write(tap: Tap, value: unknown): void {
     if (!(value instanceof Uint8Array)) throw new Error('not bytes');
     tap.writeLong(value.length);
@@ -246,7 +254,7 @@ function avscType(node: AvroNode, names: { count: number }): avro.Type {
   switch (node.kind) {
     case 'primitive':
       if (node.name === 'long') return new BigLongType();
-      return node.name === 'bytes' ? new AnyBytesType() : avro.Type.forSchema(node.name);
+      return node.name === 'bytes' ? new PlainBytesType() : avro.Type.forSchema(node.name);
     case 'fixed':
       return avro.Type.forSchema({ type: 'fixed', name: `t${String(names.count++)}`, size: node.size });
     case 'array':

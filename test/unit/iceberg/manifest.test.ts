@@ -99,7 +99,7 @@ describe('a v2 manifest that PyIceberg wrote', () => {
         17486,
         566,
         'é/=',
-        Buffer.from([1, 2, 255]),
+        bytesOf(1, 2, 255),
         1510871468123456n,
         3,
         2.5,
