@@ -1,7 +1,23 @@
 /** Reading a table's rows: planned, checked, and projected by field id. */
-import { type CheckedFile, type Connection, checkFiles, type ScanFile, scanSql } from '../engine/index.js';
+import {
+  type CheckedFile,
+  type Connection,
+  checkFiles,
+  columnAlias,
+  quoteIdentifier,
+  quoteLiteral,
+  type ScanFile,
+  scanSql,
+} from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
-import { type BoundExpression, type Schema, type Snapshot } from '../iceberg/index.js';
+import {
+  type BoundExpression,
+  findField,
+  type IcebergType,
+  type Schema,
+  type Snapshot,
+  sameType,
+} from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
 import { type PlannedFile, planFiles, type Table } from '../tables/index.js';
 import { nameMapping } from './name-mapping.js';
@@ -29,8 +45,10 @@ export async function scanStatement(connection: Connection, table: Table, scan: 
   const files = await Promise.all(plan.files.map((planned) => openable(table.io, planned)));
   const layouts = await checkFiles(connection, files);
   const mapping = nameMapping(table.metadata);
+  // A filter inside a struct may need fields of it that are not selected: then the whole struct is read and cut afterwards.
+  const narrow = filter === undefined;
   const relation = scanSql({
-    schema: withSelected(schema, selected),
+    schema: narrow ? withSelected(schema, selected) : schema,
     files,
     layouts,
     columns: selected.fields.map((field) => field.id),
@@ -38,7 +56,12 @@ export async function scanStatement(connection: Connection, table: Table, scan: 
     ...withFilter,
     ...(mapping === undefined ? {} : { nameMapping: mapping }),
   });
-  return `SELECT * FROM ${relation}`;
+  if (narrow) return `SELECT * FROM ${relation}`;
+  const columns = selected.fields.map((field) => {
+    const whole = findField(schema, field.id) ?? field;
+    return cutSql(columnAlias(field.id), whole.type, field.type);
+  });
+  return `SELECT ${columns.join(', ')} FROM ${relation}`;
 }
 
 async function openable(io: FileIO, { file }: PlannedFile): Promise<ScanFile & CheckedFile> {
@@ -50,8 +73,32 @@ async function openable(io: FileIO, { file }: PlannedFile): Promise<ScanFile & C
   );
 }
 
-/** The whole schema, with the selected columns as they were selected: the filter may need others. */
+/** The whole schema, with the selected columns as they were selected. */
 function withSelected(schema: Schema, selected: Schema): Schema {
   const byId = new Map(selected.fields.map((field) => [field.id, field]));
   return { ...schema, fields: schema.fields.map((field) => byId.get(field.id) ?? field) };
+}
+
+/** A value of the whole type, cut to the fields of the selected one. */
+function cutSql(value: string, whole: IcebergType, selected: IcebergType): string {
+  if (sameType(whole, selected)) return value;
+  if (whole.kind === 'struct' && selected.kind === 'struct') {
+    const members = selected.fields.map((field) => {
+      const inner = whole.fields.find((candidate) => candidate.id === field.id) ?? field;
+      const member = `struct_extract(${value}, ${quoteLiteral(field.name)})`;
+      return `${quoteIdentifier(field.name)} := ${cutSql(member, inner.type, field.type)}`;
+    });
+    return `CASE WHEN ${value} IS NULL THEN NULL ELSE struct_pack(${members.join(', ')}) END`;
+  }
+  if (whole.kind === 'list' && selected.kind === 'list') {
+    const item = `item${selected.elementId}`;
+    return `list_transform(${value}, lambda ${item}: ${cutSql(item, whole.element, selected.element)})`;
+  }
+  if (whole.kind === 'map' && selected.kind === 'map') {
+    const entry = `entry${selected.keyId}`;
+    const key = cutSql(`${entry}.key`, whole.key, selected.key);
+    const cut = cutSql(`${entry}.value`, whole.value, selected.value);
+    return `map_from_entries(list_transform(map_entries(${value}), lambda ${entry}: struct_pack(k := ${key}, v := ${cut})))`;
+  }
+  return value;
 }
