@@ -1,0 +1,81 @@
+/**
+ * Records the histories that `replay.test.ts` replays, by running the workflows through each of their ways on a real
+ * server. Once per release, `RECORD_HISTORIES=0.1.0 npx vitest run test/replay/record-histories.test.ts` keeps them
+ * under `histories/0.1.0`, where they stay for good. In every other run they go to a temporary folder and are replayed,
+ * so that this program itself is tested.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Client } from '@temporalio/client';
+import { expect, test } from 'vitest';
+import type { Activities, MaterializeInput } from '../../activities/contract.js';
+import { exportHistory, replayHistories } from '../../testing/index.js';
+import { projectRoot } from '../support/paths.js';
+import { failureOf, plannedRun, scriptedActivities } from '../support/scripted-activities.js';
+import { temporaryFolder } from '../support/temp-folder.js';
+import { testClient, testSettings, testWorker, WORKFLOWS } from '../support/temporal.js';
+
+/** The ways that a run can take, each with the number of workflow ids that it leaves behind: the entry's and the run's. */
+function ways(): ReadonlyMap<string, Activities> {
+  let commits = 0;
+  return new Map([
+    ['three-shards', scriptedActivities({ plan: async () => plannedRun(3) })],
+    [
+      'nothing-new',
+      scriptedActivities({ plan: async () => plannedRun(0, { kind: 'nothing', reason: 'nothing new' }) }),
+    ],
+    [
+      'conflict',
+      scriptedActivities({
+        commit: async () => {
+          commits += 1;
+          if (commits === 1) throw failureOf('COMMIT_CONFLICT');
+          return { snapshotId: '12', outcome: 'committed' };
+        },
+      }),
+    ],
+    [
+      'failed',
+      scriptedActivities({
+        extract: async () => {
+          throw failureOf('DATA_FILE_CORRUPT', true);
+        },
+      }),
+    ],
+  ]);
+}
+
+/** A history without what only says on which machine it was recorded: process identities and stack traces. */
+async function portableHistory(client: Client, workflowId: string): Promise<string> {
+  const history: unknown = JSON.parse(await exportHistory(client, workflowId));
+  const drop = (key: string, value: unknown): unknown => (['identity', 'stackTrace'].includes(key) ? undefined : value);
+  return `${JSON.stringify(history, drop, 2)}\n`;
+}
+
+test('recorded histories replay on the code that made them', async () => {
+  const release = process.env['RECORD_HISTORIES'];
+  const folder = release === undefined ? temporaryFolder() : join(projectRoot, 'test/replay/histories', release);
+  mkdirSync(folder, { recursive: true });
+  for (const [name, activities] of ways()) {
+    const settings = testSettings();
+    await testWorker(settings, activities);
+    const { client } = await testClient(settings);
+    const input: MaterializeInput = { view: `view_${randomUUID().slice(0, 8)}` };
+    const entry = await client.workflow.start('materialize', {
+      workflowId: `recording-${name}-${randomUUID()}`,
+      taskQueue: settings.taskQueue,
+      args: [input],
+    });
+    await entry.result().catch(() => undefined);
+    const run = `materialize/${input.view}/incremental`;
+    await client.workflow
+      .getHandle(run)
+      .result()
+      .catch(() => undefined);
+    writeFileSync(join(folder, `materialize-${name}.json`), await portableHistory(client, entry.workflowId));
+    writeFileSync(join(folder, `materialize-run-${name}.json`), await portableHistory(client, run));
+  }
+  const replayed = await replayHistories(folder, { workflows: WORKFLOWS });
+  expect(replayed.map(({ file }) => file).length).toBe(2 * ways().size);
+});

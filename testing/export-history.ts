@@ -1,0 +1,22 @@
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { MoraineError } from '../errors/index.js';
+
+/**
+ * The history of a run as JSON text, for {@link replayHistories}: Temporal's own format, which its web UI and command
+ * read and write too.
+ *
+ * @param runId a run of the workflow id; the latest unless given
+ * @throws `WORKFLOW_NOT_FOUND`
+ */
+export async function exportHistory(client: Client, workflowId: string, runId?: string): Promise<string> {
+  try {
+    const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
+    return `${historyToJSON(history)}\n`;
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+    const run = runId === undefined ? '' : ` with a run ${runId}`;
+    const message = `there is no workflow ${JSON.stringify(workflowId)}${run} on the server`;
+    throw new MoraineError('WORKFLOW_NOT_FOUND', message, { details: { workflowId }, cause: error });
+  }
+}
