@@ -27,8 +27,11 @@ export function expressionSql(expression: BoundExpression, referenceSql: (ref: B
       const children = expression.children.map((child) => expressionSql(child, referenceSql));
       return `(${children.join(expression.op === 'and' ? ' AND ' : ' OR ')})`;
     }
-    default:
-      return `(${predicateSql(expression, referenceSql(expression.ref))})`;
+    default: {
+      const sql = referenceSql(expression.ref);
+      const { kind } = expression.ref.type;
+      return `(${kind === 'float' || kind === 'double' ? floatPredicateSql(expression, sql) : predicateSql(expression, sql)})`;
+    }
   }
 }
 
@@ -54,6 +57,38 @@ function predicateSql(predicate: BoundPredicate, sql: string): string {
     }
     default:
       return `${sql} ${COMPARISONS[predicate.op]} ${literalSql(predicate.ref, predicate.literal)}`;
+  }
+}
+
+/**
+ * Statistics of many writers leave NaN out, and DuckDB skips row groups by them as if there were none. What a NaN satisfies is
+ * therefore spelled out, as a function that statistics do not answer.
+ */
+function floatPredicateSql(predicate: BoundPredicate, sql: string): string {
+  const orNan = (condition: string): string => `${condition} OR isnan(${sql})`;
+  switch (predicate.op) {
+    case 'in':
+    case 'not-in': {
+      const numbers = predicate.literals.filter((literal) => !Number.isNaN(literal));
+      const condition = predicateSql({ ...predicate, literals: numbers }, sql);
+      const hasNan = numbers.length < predicate.literals.length;
+      if (predicate.op === 'in') return hasNan ? orNan(condition) : condition;
+      return hasNan ? `(${condition}) AND NOT isnan(${sql})` : orNan(condition);
+    }
+    case 'eq':
+    case 'gt-eq':
+      if (Number.isNaN(predicate.literal)) return `isnan(${sql})`;
+      return predicate.op === 'eq' ? predicateSql(predicate, sql) : orNan(predicateSql(predicate, sql));
+    case 'not-eq':
+    case 'lt':
+      if (Number.isNaN(predicate.literal)) return `NOT isnan(${sql})`;
+      return predicate.op === 'lt' ? predicateSql(predicate, sql) : orNan(predicateSql(predicate, sql));
+    case 'gt':
+      return Number.isNaN(predicate.literal) ? 'false' : orNan(predicateSql(predicate, sql));
+    case 'lt-eq':
+      return Number.isNaN(predicate.literal) ? `${sql} IS NOT NULL` : predicateSql(predicate, sql);
+    default:
+      return predicateSql(predicate, sql);
   }
 }
 

@@ -9,7 +9,7 @@ export interface FileColumn {
   /** Missing in files that were written outside Iceberg. */
   readonly fieldId: number | undefined;
   readonly shape: 'primitive' | 'struct' | 'list' | 'map';
-  /** Of a primitive: Parquet's physical and logical type, as text. */
+  /** Of a primitive: the DuckDB type that it is read as. */
   readonly type: string;
   /** Fields of a struct; the element of a list; key and value of a map. */
   readonly children: readonly FileColumn[];
@@ -49,22 +49,21 @@ interface SchemaNode {
   readonly type: string;
   readonly repetition: string;
   readonly childCount: number;
-  readonly converted: string;
+  readonly isMap: boolean;
   readonly fieldId: number | undefined;
 }
 
 async function footerRows(connection: Connection, paths: readonly string[]): Promise<SchemaNode[]> {
-  const columns = `file_name, name, coalesce(type, '') || coalesce('(' || type_length || ')', ''), repetition_type,
-    num_children, converted_type, field_id, logical_type`;
+  const columns = 'file_name, name, duckdb_type, repetition_type, num_children, converted_type, logical_type, field_id';
   try {
     const rows = await connection.rows(`SELECT ${columns} FROM parquet_schema(${quotePaths(paths)})`);
-    return rows.map(([path, name, type, repetition, children, converted, id, logical]) => ({
+    return rows.map(([path, name, type, repetition, children, converted, logical, id]) => ({
       path: String(path),
       name: String(name),
-      type: `${type} ${converted ?? ''} ${logical ?? ''}`,
+      type: String(type ?? ''),
       repetition: String(repetition),
       childCount: Number(children ?? 0),
-      converted: String(converted ?? ''),
+      isMap: String(converted ?? '').startsWith('MAP') || String(logical ?? '').startsWith('Map'),
       fieldId: id === null || id === undefined ? undefined : Number(id),
     }));
   } catch (error) {
@@ -129,7 +128,7 @@ function toColumn(tree: Tree): FileColumn {
   const [only] = tree.children;
   if (tree.children.length === 0) return { ...base, shape: 'primitive', type: tree.type, children: [] };
   if (tree.children.length === 1 && only?.repetition === 'REPEATED') {
-    if (tree.converted.startsWith('MAP') || tree.type.includes('MapType')) {
+    if (tree.isMap) {
       return { ...base, shape: 'map', children: only.children.map(toColumn) };
     }
     // A repeated group of one field that is not named as the element itself is only a wrapper.

@@ -3,9 +3,21 @@
  * Source: Apache Iceberg specification, "Column Projection" and "Schema Evolution".
  */
 import { MoraineError } from '../errors/index.js';
-import { type JsonValue, type NestedField, type Schema, valueFromJson } from '../iceberg/index.js';
+import {
+  type BoundExpression,
+  childFields,
+  fieldPath,
+  type IcebergType,
+  type NestedField,
+  type Schema,
+} from '../iceberg/index.js';
+import { columnAlias, fieldDefaultSql } from './column-default.js';
+import { fieldSql } from './column-path.js';
+import { expressionSql, referencedIds } from './expression-sql.js';
+import type { FileLayout } from './file-layout.js';
+import { layoutProjection, type NameMapping } from './layout-projection.js';
 import { quoteIdentifier, quoteLiteral, quotePaths } from './sql-text.js';
-import { isPrimitive, sqlLiteral, sqlType } from './sql-type.js';
+import { sqlType } from './sql-type.js';
 
 /** A data file to scan. `path` is what the file system opens, as `FileIO.resolve` gives it. */
 export interface ScanFile {
@@ -29,6 +41,8 @@ export interface ScanExtras {
 export interface Scan {
   readonly schema: Schema;
   readonly files: readonly ScanFile[];
+  /** Rows for which this is not true are left out; row groups are skipped by it. */
+  readonly filter?: BoundExpression;
   /** Ids of the top-level columns wanted, in this order; all by default. */
   readonly columns?: readonly number[];
   /**
@@ -37,10 +51,14 @@ export interface Scan {
    */
   readonly naming?: 'name' | 'id';
   readonly extras?: ScanExtras;
+  /**
+   * The files' own layouts, from `readFileLayouts` or `checkFiles`. Without them every file must have field ids, nested fields are
+   * matched by name, and uuids must be marked as such: right for files that Moraine wrote, as long as nested fields were not renamed.
+   */
+  readonly layouts?: ReadonlyMap<string, FileLayout>;
+  /** Names of fields in files without field ids (needs `layouts`). */
+  readonly nameMapping?: NameMapping;
 }
-
-/** The internal, collision-free name of a column. */
-export const columnAlias = (id: number): string => `c${id}`;
 
 /** The top-level fields that a scan gives, in order. @throws COLUMN_NOT_FOUND */
 export function scanFields(scan: Pick<Scan, 'schema' | 'columns'>): readonly NestedField[] {
@@ -55,10 +73,11 @@ export function scanFields(scan: Pick<Scan, 'schema' | 'columns'>): readonly Nes
 /**
  * A relation for a FROM clause, parentheses included: one row for each row of the files that the filter keeps.
  * Column types are those of the schema; a column that a file lacks is its initial default or null.
- * @throws UNSUPPORTED_FEATURE for a column of an unsupported type
+ * @throws UNSUPPORTED_FEATURE for a column of an unsupported type, or a file without field ids
  */
 export function scanSql(scan: Scan): string {
   const fields = scanFields(scan);
+  refuseInexact(withFilterFields(scan, fields));
   const outputs = fields.map((field) => {
     const name = scan.naming === 'id' ? columnAlias(field.id) : field.name;
     return `${columnAlias(field.id)} AS ${quoteIdentifier(name)}`;
@@ -67,80 +86,107 @@ export function scanSql(scan: Scan): string {
   if (fileName !== undefined) outputs.push(`moraine_file AS ${quoteIdentifier(fileName)}`);
   if (rowNumber !== undefined) outputs.push(`moraine_row AS ${quoteIdentifier(rowNumber)}`);
   if (sequenceNumber !== undefined) outputs.push(`moraine_sequence AS ${quoteIdentifier(sequenceNumber)}`);
-  if (outputs.length === 0) outputs.push('NULL AS moraine_none');
-  return `(SELECT ${outputs.join(', ')} FROM ${sourceSql(scan, fields)})`;
+  if (outputs.length === 0) outputs.push('1 AS moraine_none');
+  return `(SELECT ${outputs.join(', ')} FROM ${sourceSql(scan, withFilterFields(scan, fields))}${whereSql(scan)})`;
+}
+
+/** DuckDB reads zoned nanoseconds as microseconds. */
+function refuseInexact(fields: readonly NestedField[]): void {
+  const inexact = (type: IcebergType): boolean =>
+    type.kind === 'timestamptz_ns' || childFields(type).some((child) => inexact(child.type));
+  const field = fields.find((candidate) => inexact(candidate.type));
+  if (field === undefined) return;
+  throw new MoraineError(
+    'UNSUPPORTED_FEATURE',
+    `The column ${field.name} holds timestamptz_ns, which cannot be read exactly. Select other columns.`,
+  );
+}
+
+/** Columns that the filter needs come along inside, whether wanted or not. */
+function withFilterFields(scan: Scan, fields: readonly NestedField[]): readonly NestedField[] {
+  if (scan.filter === undefined) return fields;
+  const wanted = new Set(fields.map((field) => field.id));
+  const needed = new Set([...referencedIds(scan.filter)].map((id) => fieldPath(scan.schema, id)?.parentIds[0] ?? id));
+  return [...fields, ...scan.schema.fields.filter((field) => needed.has(field.id) && !wanted.has(field.id))];
+}
+
+function whereSql(scan: Scan): string {
+  if (scan.filter === undefined) return '';
+  const referenceSql = (id: number): string => fieldSql(scan.schema, id, (top) => columnAlias(top.id));
+  return ` WHERE ${expressionSql(scan.filter, (ref) => referenceSql(ref.fieldId))}`;
 }
 
 function sourceSql(scan: Scan, fields: readonly NestedField[]): string {
-  const where = '';
-  if (scan.files.length === 0) return `(${emptySql(fields)})`;
-  const parts = groupFiles(scan).map((group) => groupSql(scan, fields, group, where));
+  if (scan.files.length === 0) return emptySql(fields);
+  const parts = groupFiles(scan).map((group) => groupSql(scan, fields, group));
   return parts.length === 1 ? (parts[0] as string) : `(${parts.join(' UNION ALL ')})`;
 }
 
 function emptySql(fields: readonly NestedField[]): string {
   const columns = fields.map((field) => `NULL::${sqlType(field.type)} AS ${columnAlias(field.id)}`);
   const extras = ['NULL::VARCHAR AS moraine_file', 'NULL::BIGINT AS moraine_row', 'NULL::BIGINT AS moraine_sequence'];
-  return `SELECT ${[...columns, ...extras].join(', ')} WHERE false`;
+  return `(SELECT ${[...columns, ...extras].join(', ')} WHERE false)`;
 }
 
 interface FileGroup {
+  readonly layout: FileLayout | undefined;
   readonly files: readonly ScanFile[];
 }
 
 /** Files of the same layout are read by one `read_parquet`. */
 function groupFiles(scan: Scan): readonly FileGroup[] {
-  return [{ files: scan.files }];
+  if (scan.layouts === undefined) return [{ layout: undefined, files: scan.files }];
+  const groups = new Map<string, { layout: FileLayout; files: ScanFile[] }>();
+  for (const file of scan.files) {
+    const layout = scan.layouts.get(file.path);
+    if (layout === undefined) throw new MoraineError('INTERNAL', `The layout of ${file.path} was not read.`);
+    const group = groups.get(layout.fingerprint) ?? { layout, files: [] };
+    group.files.push(file);
+    groups.set(layout.fingerprint, group);
+  }
+  return [...groups.values()];
 }
 
-function groupSql(scan: Scan, fields: readonly NestedField[], group: FileGroup, where: string): string {
-  const paths = quotePaths(group.files.map((file) => file.path));
-  const extras = extraColumns(scan, group);
-  const options = extraOptions(scan);
-  const typed = fields.filter((field) => field.type.kind !== 'unknown');
-  const unknown = fields.filter((field) => field.type.kind === 'unknown');
+function groupSql(scan: Scan, fields: readonly NestedField[], group: FileGroup): string {
+  const { schemaSql, columns } =
+    group.layout === undefined ? plainProjection(fields) : layoutProjection(group.layout, fields, scan.nameMapping);
+  const options = [
+    ...(schemaSql === undefined ? [] : [`schema = ${schemaSql}`]),
+    ...(scan.extras?.fileName === undefined ? [] : ['filename = true']),
+    ...(scan.extras?.rowNumber === undefined ? [] : ['file_row_number = true']),
+  ];
+  const reader = `read_parquet(${[quotePaths(group.files.map((file) => file.path)), ...options].join(', ')})`;
+  const selected = [...columns, ...extraColumns(scan, group.files)];
+  return `(SELECT ${selected.length === 0 ? '1 AS moraine_none' : selected.join(', ')} FROM ${reader})`;
+}
+
+/** Top-level columns by field id, nested ones by name. */
+function plainProjection(fields: readonly NestedField[]): { schemaSql: string | undefined; columns: string[] } {
+  const stored = fields.filter((field) => field.type.kind !== 'unknown');
   const columns = fields.map((field) =>
-    unknown.includes(field) ? `NULL::${sqlType(field.type)} AS ${columnAlias(field.id)}` : columnAlias(field.id),
+    field.type.kind === 'unknown' ? `${fieldDefaultSql(field)} AS ${columnAlias(field.id)}` : columnAlias(field.id),
   );
-  const schema = typed.length === 0 ? [] : [`schema = ${readSchemaSql(typed)}`];
-  const reader = `read_parquet(${[paths, ...schema, ...options].join(', ')})`;
-  const selected = [...columns, ...extras];
-  return `(SELECT ${selected.length === 0 ? '1 AS moraine_none' : selected.join(', ')} FROM ${reader}${where})`;
+  return { schemaSql: stored.length === 0 ? undefined : readSchemaSql(stored), columns };
 }
 
 /** The `schema` option of `read_parquet` that matches columns by field id and names them by it. */
 export function readSchemaSql(fields: readonly NestedField[]): string {
-  return `MAP {${fields.map(schemaEntry).join(', ')}}`;
+  const entries = fields.map((field) => {
+    const name = quoteLiteral(columnAlias(field.id));
+    const type = quoteLiteral(sqlType(field.type));
+    // As text: the values of one MAP have one type.
+    const missing = field.initialDefault === undefined ? 'NULL' : `(${fieldDefaultSql(field)})::VARCHAR`;
+    return `${field.id}: {name: ${name}, type: ${type}, default_value: ${missing}}`;
+  });
+  return `MAP {${entries.join(', ')}}`;
 }
 
-function schemaEntry(field: NestedField): string {
-  const name = quoteLiteral(columnAlias(field.id));
-  return `${field.id}: {name: ${name}, type: ${quoteLiteral(sqlType(field.type))}, default_value: ${defaultSql(field)}}`;
-}
-
-/** The value of a column in files that lack it. */
-export function defaultSql(field: NestedField): string {
-  const type = field.type;
-  if (field.initialDefault === undefined || field.initialDefault === null) return 'NULL';
-  if (!isPrimitive(type)) {
-    throw new MoraineError('UNSUPPORTED_FEATURE', `The column ${field.name} has a nested default value.`);
-  }
-  return sqlLiteral(type, valueFromJson(type, field.initialDefault as JsonValue));
-}
-
-function extraColumns(scan: Scan, group: FileGroup): string[] {
+function extraColumns(scan: Scan, files: readonly ScanFile[]): string[] {
   const { fileName, rowNumber, sequenceNumber } = scan.extras ?? {};
   return [
     ...(fileName === undefined ? [] : ['filename AS moraine_file']),
     ...(rowNumber === undefined ? [] : ['file_row_number AS moraine_row']),
-    ...(sequenceNumber === undefined ? [] : [`${sequenceNumberSql(group.files)} AS moraine_sequence`]),
-  ];
-}
-
-function extraOptions(scan: Scan): string[] {
-  return [
-    ...(scan.extras?.fileName === undefined ? [] : ['filename = true']),
-    ...(scan.extras?.rowNumber === undefined ? [] : ['file_row_number = true']),
+    ...(sequenceNumber === undefined ? [] : [`${sequenceNumberSql(files)} AS moraine_sequence`]),
   ];
 }
 

@@ -32,7 +32,7 @@ export function isPrimitive(type: IcebergType): type is PrimitiveType {
 export function sqlType(type: IcebergType): string {
   switch (type.kind) {
     case 'decimal':
-      return `DECIMAL(${type.precision}, ${type.scale})`;
+      return `DECIMAL(${type.precision},${type.scale})`;
     case 'struct':
       return `STRUCT(${type.fields.map((field) => `${quoteIdentifier(field.name)} ${sqlType(field.type)}`).join(', ')})`;
     case 'list':

@@ -1,0 +1,292 @@
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkFiles, readFileLayouts, type Scan, scanSql, writeRows } from '../../../engine/index.js';
+import { bindExpression, parseExpression, type Schema } from '../../../iceberg/index.js';
+import { field, type Harness, MemorySink, openHarness, schemaOf } from './harness.js';
+
+let harness: Harness;
+beforeAll(async () => {
+  harness = await openHarness();
+});
+afterAll(() => harness.close());
+
+const run = (sql: string): Promise<void> => harness.engine.withConnection((connection) => connection.run(sql));
+const path = (name: string): string => join(harness.folder, name);
+
+/** Writes a file with plain DuckDB, which is independent of our writer. */
+async function given(
+  name: string,
+  select: string,
+  fieldIds: string | null,
+): Promise<{ path: string; recordCount: bigint }> {
+  const ids = fieldIds === null ? '' : `, FIELD_IDS ${fieldIds}`;
+  await run(`COPY (${select}) TO '${path(name).replaceAll("'", "''")}' (FORMAT parquet${ids})`);
+  return { path: path(name), recordCount: 0n };
+}
+
+async function read(scan: Scan, withLayouts = true): Promise<string[]> {
+  return await harness.engine.withConnection(async (connection) => {
+    const layouts = await readFileLayouts(
+      connection,
+      scan.files.map((file) => file.path),
+    );
+    const sink = new MemorySink();
+    const schema = {
+      ...scan.schema,
+      fields:
+        scan.columns === undefined
+          ? scan.schema.fields
+          : scan.schema.fields.filter((f) => scan.columns?.includes(f.id)),
+    };
+    await writeRows(connection, `FROM ${scanSql(withLayouts ? { ...scan, layouts } : scan)}`, schema, 'jsonl', sink);
+    return sink.text.split('\n').slice(0, -1);
+  });
+}
+
+const filtered = (schema: Schema, text: string) => ({ schema, filter: bindExpression(parseExpression(text), schema) });
+
+describe('a scan by field id', () => {
+  it('reads a renamed column, fills a missing one, widens a promoted one', async () => {
+    const file = await given(
+      'a.parquet',
+      `SELECT 7::INTEGER AS old, 1.5::FLOAT AS f, 12.34::DECIMAL(4,2) AS d`,
+      '{old: 1, f: 2, d: 3}',
+    );
+    const schema = schemaOf(
+      field(1, 'new', { kind: 'long' }),
+      field(2, 'f', { kind: 'double' }),
+      field(3, 'd', { kind: 'decimal', precision: 20, scale: 2 }),
+      field(9, 'old', { kind: 'string' }),
+    );
+    for (const withLayouts of [true, false]) {
+      expect(await read({ schema, files: [file] }, withLayouts)).toEqual(['{"new":7,"f":1.5,"d":12.34,"old":null}']);
+    }
+  });
+
+  it('gives the initial default where a file lacks the column', async () => {
+    const file = await given('b.parquet', 'SELECT 1 AS a', '{a: 1}');
+    const added = { ...field(2, 'b', { kind: 'long' }), initialDefault: 42 };
+    const text = { ...field(3, 'c', { kind: 'string' }), initialDefault: "it's" };
+    const bytes = { ...field(4, 'd', { kind: 'binary' }), initialDefault: '00ff27' };
+    for (const withLayouts of [true, false]) {
+      expect(
+        await read(
+          { schema: schemaOf(field(1, 'a', { kind: 'int' }), added, text, bytes), files: [file] },
+          withLayouts,
+        ),
+      ).toEqual([`{"a":1,"b":42,"c":"it's","d":"00ff27"}`]);
+    }
+  });
+
+  it('reads renamed, reordered, added and dropped fields inside structs, lists and maps', async () => {
+    const file = await given(
+      'nested.parquet',
+      `SELECT * FROM (VALUES ({'x': 1, 'gone': 'g', 'y': 2}, [{'p': 10}, NULL], MAP {'k': {'q': 5}}), (NULL, NULL, NULL)) AS t(s, l, m)`,
+      `{s: {__duckdb_field_id: 1, x: 2, gone: 3, y: 4}, l: {__duckdb_field_id: 5, element: {__duckdb_field_id: 6, p: 7}},
+        m: {__duckdb_field_id: 8, key: 9, value: {__duckdb_field_id: 10, q: 11}}}`,
+    );
+    const int = { kind: 'int' } as const;
+    const schema = schemaOf(
+      field(1, 's2', {
+        kind: 'struct',
+        fields: [field(4, 'x', int), field(2, 'renamed', { kind: 'long' }), field(12, 'added', int)],
+      }),
+      field(5, 'l2', {
+        kind: 'list',
+        elementId: 6,
+        elementRequired: false,
+        element: { kind: 'struct', fields: [field(7, 'pp', { kind: 'long' })] },
+      }),
+      field(8, 'm2', {
+        kind: 'map',
+        keyId: 9,
+        key: { kind: 'string' },
+        valueId: 10,
+        valueRequired: false,
+        value: { kind: 'struct', fields: [field(13, 'q', int), field(11, 'qq', int)] },
+      }),
+    );
+    expect(await read({ schema, files: [file] })).toEqual([
+      '{"s2":{"x":2,"renamed":1,"added":null},"l2":[{"pp":10},null],"m2":[["k",{"q":null,"qq":5}]]}',
+      '{"s2":null,"l2":null,"m2":null}',
+    ]);
+  });
+
+  it('keeps a struct that is there apart from one that is null, when none of its fields is left', async () => {
+    const file = await given(
+      'hollow.parquet',
+      `SELECT * FROM (VALUES ({'x': 1}), (NULL)) AS t(s)`,
+      '{s: {__duckdb_field_id: 1, x: 2}}',
+    );
+    const schema = schemaOf(field(1, 's', { kind: 'struct', fields: [field(3, 'z', { kind: 'int' })] }));
+    expect(await read({ schema, files: [file] })).toEqual(['{"s":{"z":null}}', '{"s":null}']);
+  });
+
+  it('tells columns apart that differ only by case', async () => {
+    const file = await given('case.parquet', 'SELECT 1 AS a, 2 AS b', '{a: 1, b: 2}');
+    const schema = schemaOf(field(1, 'Id', { kind: 'int' }), field(2, 'ID', { kind: 'int' }));
+    expect(await read({ schema, files: [file] })).toEqual(['{"Id":1,"ID":2}']);
+    expect(await read({ ...filtered(schema, 'ID = 2'), files: [file], columns: [1] })).toEqual(['{"Id":1}']);
+  });
+
+  it('refuses files without field ids unless a name mapping tells the columns', async () => {
+    const file = await given('imported.parquet', `SELECT 1 AS a, {'in': 2} AS s`, null);
+    const schema = schemaOf(
+      field(1, 'id', { kind: 'long' }),
+      field(2, 's', { kind: 'struct', fields: [field(3, 'inner', { kind: 'int' })] }),
+    );
+    await expect(read({ schema, files: [file] })).rejects.toMatchObject({ code: 'UNSUPPORTED_FEATURE' });
+    const nameMapping = new Map([
+      [1, ['x', 'a']],
+      [2, ['s']],
+      [3, ['in']],
+    ]);
+    expect(await read({ schema, files: [file], nameMapping })).toEqual(['{"id":1,"s":{"inner":2}}']);
+  });
+
+  it('takes glob characters and quotes in paths literally', async () => {
+    const schema = schemaOf(field(1, 'a', { kind: 'int' }));
+    await given('x1.parquet', 'SELECT 1 AS a', '{a: 1}');
+    const hostile = await given(`x[1]*?'{}.parquet`, 'SELECT 2 AS a', '{a: 1}');
+    expect(await read({ schema, files: [hostile] })).toEqual(['{"a":2}']);
+  });
+
+  it('reads files of several layouts together, with their positions and sequence numbers', async () => {
+    const one = await given('s1.parquet', 'SELECT range::INTEGER AS a FROM range(2)', '{a: 1}');
+    const two = await given('s2.parquet', 'SELECT (10 + range)::BIGINT AS z FROM range(2)', '{z: 1}');
+    const three = await given('s3.parquet', 'SELECT 20::INTEGER AS a', '{a: 1}');
+    const schema = schemaOf(field(1, 'a', { kind: 'long' }));
+    const files = [
+      { ...one, sequenceNumber: 3n },
+      { ...two, sequenceNumber: 9007199254740993n },
+      { ...three, sequenceNumber: 5n },
+    ];
+    for (const withLayouts of [true, false]) {
+      const rows = await harness.engine.withConnection(async (connection) => {
+        const layouts = await readFileLayouts(
+          connection,
+          files.map((file) => file.path),
+        );
+        const extras = { fileName: 'f', rowNumber: 'n', sequenceNumber: 's' };
+        return await connection.rows(
+          `SELECT a, parse_filename(f), n, s FROM ${scanSql({ schema, files, extras, ...(withLayouts ? { layouts } : {}) })} ORDER BY a`,
+        );
+      });
+      expect(rows).toEqual([
+        [0n, 's1.parquet', 0n, 3n],
+        [1n, 's1.parquet', 1n, 3n],
+        [10n, 's2.parquet', 0n, 9007199254740993n],
+        [11n, 's2.parquet', 1n, 9007199254740993n],
+        [20n, 's3.parquet', 0n, 5n],
+      ]);
+    }
+  });
+
+  it('is an empty relation of the right types without files', async () => {
+    const schema = schemaOf(
+      field(1, 'a', { kind: 'decimal', precision: 9, scale: 2 }),
+      field(2, 'b', { kind: 'timestamptz' }),
+    );
+    const rows = await harness.engine.withConnection((c) =>
+      c.rows(`SELECT column_name, column_type FROM (DESCRIBE FROM ${scanSql({ schema, files: [] })})`),
+    );
+    expect(rows).toEqual([
+      ['a', 'DECIMAL(9,2)'],
+      ['b', 'TIMESTAMP WITH TIME ZONE'],
+    ]);
+    expect(await read({ ...filtered(schema, 'a > 1'), files: [] }, false)).toEqual([]);
+  });
+});
+
+describe('a filter', () => {
+  const schema = schemaOf(field(1, 'd', { kind: 'double' }), field(2, 't', { kind: 'string' }));
+  const rowsWhere = async (text: string): Promise<unknown[]> => {
+    const file = await given(
+      'filter.parquet',
+      `SELECT * FROM (VALUES (1::DOUBLE, 'a'), (2, 'B'), ('nan'::DOUBLE, 'é'), (NULL, NULL), ('-0.0'::DOUBLE, ''), ('inf'::DOUBLE, '%'))`,
+      '{col0: 1, col1: 2}',
+    );
+    return (await read({ ...filtered(schema, text), files: [file], columns: [1] })).map(
+      (row) => (JSON.parse(row) as { d: unknown }).d,
+    );
+  };
+  it.each([
+    ['d > 100', ['NaN', 'Infinity']],
+    ['d >= 1', [1, 2, 'NaN', 'Infinity']],
+    ['d < 2', [1, -0]],
+    ['d = 0', [-0]],
+    ['isnan(d)', ['NaN']],
+    ['NOT isnan(d)', [1, 2, -0, 'Infinity']],
+    ['d IS NULL', [null]],
+    ['NOT (d IN (1, 2))', ['NaN', -0, 'Infinity']],
+    ['d IN (1, NULL)', [1]],
+    ['d NOT IN (1, NULL)', []],
+    ["t LIKE 'a%'", [1]],
+    ["NOT (t LIKE 'a%')", [2, 'NaN', -0, 'Infinity']],
+    ["t <= 'B' OR d IS NULL", [2, null, -0, 'Infinity']],
+  ])('%s', async (text, expected) => {
+    expect(await rowsWhere(text)).toEqual(expected);
+  });
+
+  it('skips row groups by it, also where a column was promoted', async () => {
+    const file = await given('groups.parquet', 'SELECT range::INTEGER AS a FROM range(1000000)', '{a: 1}');
+    // Damage in the first row group shows whether it is read.
+    const bytes = await readFile(file.path);
+    await writeFile(file.path, bytes.fill(0xff, 4, 2000));
+    const schema = schemaOf(field(1, 'a', { kind: 'long' }));
+    for (const withLayouts of [true, false]) {
+      await expect(read({ schema, files: [file] }, withLayouts)).rejects.toMatchObject({ code: 'DATA_FILE_CORRUPT' });
+      for (const text of ['a = 999999', 'a > 999998', 'a IN (999999, 1000000)']) {
+        expect(await read({ ...filtered(schema, text), files: [file] }, withLayouts)).toEqual(['{"a":999999}']);
+      }
+    }
+  });
+
+  it('lets the optimizer know how many rows there are, given the layouts', async () => {
+    const file = await given('many.parquet', 'SELECT range AS a FROM range(5000)', '{a: 1}');
+    const schema = schemaOf(field(1, 'a', { kind: 'long' }));
+    const plan = await harness.engine.withConnection(async (connection) => {
+      const layouts = await readFileLayouts(connection, [file.path]);
+      return await connection.rows(`EXPLAIN SELECT a FROM ${scanSql({ schema, files: [file], layouts })}`);
+    });
+    expect(String(plan[0]?.[1])).toContain('5,000 rows');
+  });
+});
+
+describe('checking files before the first row', () => {
+  const check = (file: string, bytes: number) =>
+    harness.engine.withConnection((c) => checkFiles(c, [{ path: file, fileSizeInBytes: BigInt(bytes) }]));
+
+  it('names a file that is missing, of another length, cut, or broken in its footer', async () => {
+    const good = (await given('good.parquet', 'SELECT range AS a FROM range(1000)', '{a: 1}')).path;
+    const bytes = await readFile(good);
+    expect([...(await check(good, bytes.length)).keys()]).toEqual([good]);
+    await expect(check(path('absent.parquet'), 5)).rejects.toMatchObject({
+      code: 'FILE_NOT_FOUND',
+      details: { path: path('absent.parquet') },
+    });
+    await expect(check(good, bytes.length + 1)).rejects.toMatchObject({
+      code: 'DATA_FILE_CORRUPT',
+      details: { path: good },
+    });
+
+    const damaged = path('damaged.parquet');
+    const broken: Buffer[] = [
+      bytes.subarray(0, bytes.length - 3),
+      Buffer.from('PAR1'),
+      Buffer.from(bytes),
+      Buffer.from(bytes),
+    ];
+    broken[2]?.fill(0xff, bytes.length - 60, bytes.length - 20);
+    broken[3]?.writeUInt32LE(0x7fffffff, bytes.length - 8);
+    for (const content of broken) {
+      await copyFile(good, damaged);
+      await writeFile(damaged, content);
+      await expect(check(damaged, content.length)).rejects.toMatchObject({
+        code: 'DATA_FILE_CORRUPT',
+        details: { path: damaged },
+      });
+    }
+  });
+});
