@@ -14,7 +14,8 @@ function isBusy(error: SqlError): boolean {
 }
 
 function codeOf(error: unknown): string {
-  return String((error as { code?: unknown } | null)?.code ?? '');
+  const { code } = (error ?? {}) as { readonly code?: unknown };
+  return typeof code === 'string' ? code : '';
 }
 
 function classify(code: string, message: string): SqlFailure {

@@ -11,7 +11,7 @@ import { failureOf, rejectionCode } from '../support/error-code.js';
 export interface CatalogUnderTest {
   readonly catalog: Catalog;
   /** Another client of the same catalog. */
-  reopen(): Promise<Catalog>;
+  readonly reopen: () => Promise<Catalog>;
   /** A folder that tables may be put in explicitly. */
   readonly folder: string;
 }

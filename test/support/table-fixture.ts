@@ -35,7 +35,7 @@ export interface TableFixture {
   readonly catalog: Catalog;
   readonly io: LocalFileIO;
   readonly table: Table;
-  load(): Promise<Table>;
+  readonly load: () => Promise<Table>;
 }
 
 export const IDENTIFIER = { namespace: ['ns'], name: 't' };
