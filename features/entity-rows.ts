@@ -19,9 +19,7 @@ const INT64_MAX = 2n ** 63n - 1n;
  * @throws TYPE_MISMATCH for a column whose values have no type in common
  */
 export function relationOfRows(rows: readonly EntityRow[]): { readonly relation: string; readonly schema: Schema } {
-  const maps = rows.map((row) =>
-    row instanceof Map ? (row as ReadonlyMap<string, EntityValue>) : new Map(Object.entries(row)),
-  );
+  const maps = rows.map(asMap);
   const names = [...new Set(maps.flatMap((row) => [...row.keys()]))];
   const types = names.map((name) =>
     commonType(
@@ -40,6 +38,10 @@ export function relationOfRows(rows: readonly EntityRow[]): { readonly relation:
   const list = `SELECT unnest(from_json(${quoteLiteral(json)}, '[["VARCHAR"]]')) AS v`;
   const relation = columns.length === 0 ? '(SELECT 1 WHERE false)' : `(SELECT ${columns.join(', ')} FROM (${list}))`;
   return { relation, schema: { schemaId: 0, identifierFieldIds: [], fields } };
+}
+
+function asMap(row: EntityRow): ReadonlyMap<string, EntityValue> {
+  return row instanceof Map ? (row as ReadonlyMap<string, EntityValue>) : new Map(Object.entries(row));
 }
 
 function jsonValue(value: EntityValue): string | null {

@@ -1,8 +1,9 @@
 /** One view's part of a retrieval: from its source table's files to a temporary table of features in the frame's order. */
-import { columnAlias } from '../engine/index.js';
+import { type Connection, checkFiles, columnAlias } from '../engine/index.js';
+import { MoraineError } from '../errors/index.js';
 import type { BoundExpression, IcebergType, Schema, Snapshot } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
-import { planFiles, type Table } from '../tables/index.js';
+import { type PlannedFile, planFiles, type Table } from '../tables/index.js';
 import { type EntityFrame, frameKeys, timeSql } from './entity-frame.js';
 import { survivesPacking } from './feature-order.js';
 import { type ProbeBounds, probeBounds, spanUs } from './join-bounds.js';
@@ -17,7 +18,7 @@ import {
   type TimeUnit,
 } from './point-in-time-sql.js';
 import type { ResolvedColumn, ResolvedView } from './resolve-view.js';
-import { readScalar, type SqlSession } from './sql-session.js';
+import { readScalar } from './sql-session.js';
 import { SEQUENCE_COLUMN, viewScanSql } from './view-scan.js';
 
 /** A source table at the snapshot to read. */
@@ -50,7 +51,7 @@ export interface JoinedView {
 
 /** What joining needs besides the connection. */
 export interface JoinContext {
-  readonly session: SqlSession;
+  readonly session: Connection;
   readonly io: FileIO;
   readonly memoryLimitBytes: number;
 }
@@ -67,7 +68,8 @@ export async function joinView(
   await session.run(probeStatement(sql('')));
   const bounds = await probeBounds(session, joinTables(sql('')).probe, join.view);
   const files = await planSource(context.io, join.source, bounds?.filter);
-  const scan = { files: files.scanned, ...(bounds === null ? {} : { filter: bounds.filter }) };
+  const layouts = await checkFiles(session, files.scanned);
+  const scan = { files: files.scanned, layouts, ...(bounds === null ? {} : { filter: bounds.filter }) };
   const complete = sql(relationOf(join.view, viewScanSql(join.view, join.source.schema, scan)));
   const method =
     join.method ??
@@ -118,15 +120,20 @@ async function planSource(io: FileIO, source: PinnedSource, filter: BoundExpress
   // Without a filter no frame row can match: nothing needs to be read.
   if (filter === undefined) return { scanned: [], rows: 0, skipped: 0 };
   const plan = await planFiles(source.table, { snapshot, schema, filter });
-  const scanned = await Promise.all(
-    plan.files.map(async ({ file, sequenceNumber }) => ({
-      path: await io.resolve(file.filePath),
-      recordCount: file.recordCount,
-      sequenceNumber,
-    })),
-  );
+  const scanned = await Promise.all(plan.files.map((file) => openable(io, file)));
   const rows = plan.files.reduce((sum, { file }) => sum + Number(file.recordCount), 0);
   return { scanned, rows, skipped: plan.stats.filesSkipped };
+}
+
+async function openable(io: FileIO, { file, sequenceNumber }: PlannedFile) {
+  const { filePath, fileFormat, recordCount, fileSizeInBytes } = file;
+  if (fileFormat === 'PARQUET')
+    return { path: await io.resolve(filePath), recordCount, fileSizeInBytes, sequenceNumber };
+  const remedy = 'Rewrite it with the engine that wrote it.';
+  throw new MoraineError(
+    'UNSUPPORTED_FEATURE',
+    `${filePath} is an ${fileFormat} file; only Parquet is read. ${remedy}`,
+  );
 }
 
 async function chooseMethod(

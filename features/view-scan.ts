@@ -23,7 +23,11 @@ export function viewScanSchema(view: ResolvedView, source: Schema): Schema {
  * A relation of a view's rows for a FROM clause: columns are called by `columnAlias` of their field id, so that names which
  * differ only by case do not meet, and {@link SEQUENCE_COLUMN}.
  */
-export function viewScanSql(view: ResolvedView, source: Schema, scan: Pick<Scan, 'files' | 'filter'>): string {
+export function viewScanSql(
+  view: ResolvedView,
+  source: Schema,
+  scan: Pick<Scan, 'files' | 'filter' | 'layouts'>,
+): string {
   const columns = [...new Set(viewColumns(view).map((column) => column.sourceFieldId))];
   const schema = viewScanSchema(view, source);
   return scanSql({ ...scan, schema, columns, naming: 'id', extras: { sequenceNumber: SEQUENCE_COLUMN } });

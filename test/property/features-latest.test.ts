@@ -109,7 +109,7 @@ test('a sequence number counts only where one is given', async () => {
     { key: [1], timeNs: 0n, createdNs: null, sequence: 2, features: [1, null, null] },
     { key: [1], timeNs: 0n, createdNs: null, sequence: 1, features: [2, null, null] },
   ];
-  const { sequenceNumber: _, ...request } = await load({ parts: 1, timeUnit: 'us', rows });
+  const request = { ...(await load({ parts: 1, timeUnit: 'us', rows })), sequenceNumber: undefined };
   for (const method of ['arg-max', 'row-number', 'max-join-back'] as const) {
     expect((await answer({ parts: 1, timeUnit: 'us', rows }, request, method)).map((row) => row[3])).toEqual([2]);
   }

@@ -33,7 +33,7 @@ export function timeOf(unit: Unit): fc.Arbitrary<bigint> {
 export function keyOf(parts: number): fc.Arbitrary<(number | string | null)[]> {
   const number = fc.option(fc.integer({ min: 0, max: 2 }), { freq: 9 });
   const word = fc.option(fc.constantFrom('1', '2', '23'), { freq: 9 });
-  return fc.tuple(...[number, word].slice(0, parts)) as fc.Arbitrary<(number | string | null)[]>;
+  return fc.tuple(...[number, word].slice(0, parts));
 }
 
 /** One feature row. */
