@@ -35,7 +35,8 @@ export async function assertTaskQueuePolled(client: Client, taskQueue: string, t
  * Waits until a worker has taken the run's next workflow task. The server remembers pollers for minutes, so only this
  * shows that one is alive.
  *
- * @throws `TASK_QUEUE_UNPOLLED` if none has at the deadline; the run is kept and starts when a worker comes
+ * @throws `TASK_QUEUE_UNPOLLED` if none has at the deadline; the run is kept and starts when a worker comes.
+ * `RUN_ALREADY_ACTIVE` if the run that was joined belongs to another task queue, and so to another project
  */
 export async function assertPickedUp(
   client: Client,
@@ -44,10 +45,11 @@ export async function assertPickedUp(
   deadlineMs: number,
 ): Promise<void> {
   for (;;) {
-    const { pendingWorkflowTask } = await client.workflowService.describeWorkflowExecution({
+    const { pendingWorkflowTask, executionConfig } = await client.workflowService.describeWorkflowExecution({
       namespace: client.options.namespace,
       execution: { workflowId: run.workflowId, runId: run.runId },
     });
+    assertSameTaskQueue(run, executionConfig?.taskQueue?.name, taskQueue);
     if (pendingWorkflowTask?.state !== STATE_SCHEDULED) return;
     if (Date.now() + POLL_MS > deadlineMs) break;
     await sleep(POLL_MS / 4);
@@ -56,5 +58,15 @@ export async function assertPickedUp(
     'TASK_QUEUE_UNPOLLED',
     `no worker has taken the run ${run.workflowId} from the task queue ${JSON.stringify(taskQueue)}; it waits there`,
     { details: { taskQueue, workflowId: run.workflowId } },
+  );
+}
+
+function assertSameTaskQueue(run: RequestedRun, actual: string | null | undefined, expected: string): void {
+  if (actual === undefined || actual === null || actual === expected) return;
+  throw new MoraineError(
+    'RUN_ALREADY_ACTIVE',
+    `the run ${run.workflowId} in flight belongs to the task queue ${JSON.stringify(actual)}, not ${JSON.stringify(expected)}: ` +
+      'projects that share a Temporal namespace need different names of views',
+    { details: { workflowId: run.workflowId, taskQueue: actual } },
   );
 }

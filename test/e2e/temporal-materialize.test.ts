@@ -1,0 +1,52 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { createActivities, startMaterialization, waitForRun, withLocalRun } from '../../workers/index.js';
+import { rejectionCode } from '../support/error-code.js';
+import { SmallProject } from '../support/small-project.js';
+import { testClient, testSettings, testWorker, WORKFLOWS } from '../support/temporal.js';
+
+describe('materialize on a real project', () => {
+  test('brings the online table to the newest row per entity, and later runs read what is new', async () => {
+    const small = await SmallProject.create();
+    await small.append(1_000);
+    const settings = testSettings();
+    await testWorker(settings, createActivities(small.project));
+    const temporal = await testClient(settings);
+    const materialize = async () =>
+      waitForRun(temporal.client, await startMaterialization(temporal, settings, { view: small.view }));
+
+    expect(await materialize()).toMatchObject({ kind: 'incremental', rows: '100', files: 4, passes: 1 });
+    expect(await small.onlineRows()).toEqual(await small.recomputed());
+
+    await small.append(50, 2_000);
+    expect(await materialize()).toMatchObject({ kind: 'incremental', rows: '50' });
+    expect(await materialize()).toMatchObject({ kind: 'nothing', rows: '0', snapshotId: null });
+    expect((await small.runKeys()).length).toBe(2);
+  });
+
+  test('an unknown view fails with its code', async () => {
+    const small = await SmallProject.create();
+    const settings = testSettings();
+    await testWorker(settings, createActivities(small.project));
+    const temporal = await testClient(settings);
+    const run = await startMaterialization(temporal, settings, { view: 'no_such_view' });
+    expect(await rejectionCode(waitForRun(temporal.client, run))).toBe('FEATURE_VIEW_NOT_FOUND');
+  });
+
+  test('without a configured server it runs on an own server and worker, which end with it', async () => {
+    const small = await SmallProject.create();
+    await small.append(200);
+    const result = await withLocalRun(
+      small.project,
+      async (local) => {
+        expect(local.server?.started).toBe(true);
+        const run = await startMaterialization(local, local.settings, { view: small.view });
+        return waitForRun(local.client, run);
+      },
+      { workflows: WORKFLOWS },
+    );
+    expect(result).toMatchObject({ rows: '100', kind: 'incremental' });
+    expect(existsSync(join(small.project.config.stateFolder, 'temporal/server.pipe'))).toBe(false);
+  });
+});

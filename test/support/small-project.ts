@@ -1,0 +1,139 @@
+/** A real project in a folder: one source table, one online view, `moraine.yaml`; for tests of whole runs. */
+import { randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { scanSql, writeParquet } from '../../engine/index.js';
+import { currentSchema, type Schema, UNPARTITIONED } from '../../iceberg/index.js';
+import { openProject, type Project } from '../../project/index.js';
+import { commitAppend, loadTable, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
+import { temporaryFolder } from './temp-folder.js';
+
+const SOURCE_SCHEMA: Schema = {
+  schemaId: 0,
+  identifierFieldIds: [],
+  fields: [
+    { id: 1, name: 'sensor', required: false, type: { kind: 'long' } },
+    { id: 2, name: 'event_ts', required: false, type: { kind: 'timestamptz' } },
+    { id: 3, name: 'reading', required: false, type: { kind: 'double' } },
+  ],
+};
+
+const CONFIG = `catalogs:
+  local: { uri: catalog.db, warehouse: warehouse }
+engine: { memoryLimit: 500MB, threads: 2 }
+`;
+
+export class SmallProject {
+  readonly folder: string;
+  readonly project: Project;
+  /** Name of the view. Runs are named by their view, so each project on one Temporal server has its own. */
+  readonly view = `readings_${randomUUID().slice(0, 8)}`;
+
+  private constructor(folder: string, project: Project) {
+    this.folder = folder;
+    this.project = project;
+  }
+
+  /** Makes the project; it is closed and removed when the test has finished. */
+  static async create(): Promise<SmallProject> {
+    const small = await SmallProject.createIn(temporaryFolder());
+    onTestFinished(() => small.project.close());
+    return small;
+  }
+
+  /** Makes the project in a folder; the caller closes and removes it. */
+  static async createIn(folder: string): Promise<SmallProject> {
+    writeFileSync(join(folder, 'moraine.yaml'), CONFIG);
+    const small = new SmallProject(folder, await openProject({ cwd: folder }));
+    await small.#define();
+    return small;
+  }
+
+  async #define(): Promise<void> {
+    const { project, view } = this;
+    const catalog = await project.catalog();
+    await catalog.createNamespace(['demo']);
+    await catalog.createTable({ namespace: ['demo'], name: 'readings' }, { schema: SOURCE_SCHEMA });
+    await (await project.registry()).apply({
+      entities: new Map([['sensor', { name: 'sensor', joinKeys: ['sensor'] }]]),
+      featureViews: new Map([
+        [
+          view,
+          {
+            name: view,
+            entities: ['sensor'],
+            source: { table: 'demo.readings', timestampField: 'event_ts' },
+            ttlMs: null,
+            online: true,
+            features: undefined,
+            onlineBuckets: 4,
+          },
+        ],
+      ]),
+      featureServices: new Map(),
+    });
+  }
+
+  /** Appends `rows` readings of 100 sensors from a second on. Every row has a value of its own. */
+  async append(rows: number, fromSecond = 0): Promise<void> {
+    const table = await this.#source();
+    const folder = await this.project.io.prepareFolder(`${table.metadata.location}/data`);
+    const select =
+      `SELECT i % 100 AS sensor, make_timestamptz((${fromSecond} + i) * 1000000) AS event_ts, ` +
+      `(${fromSecond} + i)::DOUBLE AS reading FROM range(${rows}) t(i)`;
+    const engine = await this.project.engine();
+    const files = await engine.withConnection((connection) =>
+      writeParquet(connection, {
+        select,
+        schema: currentSchema(table.metadata),
+        spec: UNPARTITIONED,
+        folder,
+        namePrefix: randomUUID(),
+      }),
+    );
+    await commitAppend(table, { files });
+  }
+
+  /** The rows of the online table, by sensor. */
+  async onlineRows(): Promise<unknown[][]> {
+    return this.#query(
+      await this.online(),
+      'SELECT sensor, epoch(event_timestamp)::BIGINT, reading FROM rows ORDER BY ALL',
+    );
+  }
+
+  /** What the online table must hold: the newest row per sensor of the source, by plain SQL. */
+  async recomputed(): Promise<unknown[][]> {
+    const newest =
+      'SELECT sensor, epoch(max(event_ts))::BIGINT, max_by(reading, event_ts) FROM rows GROUP BY sensor ORDER BY ALL';
+    return this.#query(await this.#source(), newest);
+  }
+
+  async online(): Promise<Table> {
+    const { catalog, identifier } = await this.project.resolveTable(`moraine_online.${this.view}`);
+    return loadTable(catalog, this.project.io, identifier);
+  }
+
+  /** Run keys of the online table's snapshots, in order. */
+  async runKeys(): Promise<(string | undefined)[]> {
+    const { metadata } = await this.online();
+    return metadata.snapshots.map(({ summary }) => summary.get('moraine.run-key'));
+  }
+
+  async #source(): Promise<Table> {
+    const { catalog, identifier } = await this.project.resolveTable('demo.readings');
+    return loadTable(catalog, this.project.io, identifier);
+  }
+
+  async #query(table: Table, select: string): Promise<unknown[][]> {
+    const { schema, snapshot } = selectSnapshot(table.metadata);
+    const { files } = await planFiles(table, { schema, snapshot });
+    const scan = scanSql({
+      schema,
+      files: files.map(({ file }) => ({ path: file.filePath, recordCount: file.recordCount })),
+    });
+    const engine = await this.project.engine();
+    return engine.withConnection((connection) => connection.rows(`WITH rows AS (SELECT * FROM ${scan}) ${select}`));
+  }
+}

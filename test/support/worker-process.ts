@@ -1,0 +1,45 @@
+/** The real worker as a process of its own. */
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { ServerSettings } from '../../workers/connection.js';
+import { startMoraine } from './cli.js';
+
+export interface WorkerProcess {
+  /** Resolves when it has ended. */
+  readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+/** Runs `moraine worker` for the project in `folder`; returns when it polls. */
+export async function startWorkerProcess(
+  folder: string,
+  settings: ServerSettings,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<WorkerProcess> {
+  const args = ['worker', '--config', join(folder, 'moraine.yaml'), '--task-queue', settings.taskQueue];
+  const child = startMoraine(args, { cwd: folder, env: { TEMPORAL_ADDRESS: settings.address, ...environment } });
+  const ended = once(child, 'exit').then(([code, signal]) => ({ code, signal }) as Awaited<WorkerProcess['ended']>);
+  await untilPolling(child, ended);
+  return {
+    ended,
+    kill: (signal) => {
+      if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+    },
+  };
+}
+
+async function untilPolling(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
+  let errors = '';
+  const polling = new Promise<void>((resolve) => {
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      errors += text;
+      if (errors.includes('polling task queue')) resolve();
+    });
+  });
+  const failed = ended.then(() => {
+    throw new Error(`the worker ended at once: ${errors}`);
+  });
+  await Promise.race([polling, failed]);
+  failed.catch(() => undefined);
+}
