@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Connection, type InputFormat, readInput, writeParquet } from '../engine/index.js';
+import { type Connection, type Input, type InputFormat, inputError, readInput, writeParquet } from '../engine/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import {
   currentSchema,
@@ -57,7 +57,9 @@ export async function appendFile(
     async (connection) => {
       const input = await readInput(connection, file, options.format);
       const { table, created } = await openTarget(project, tableName, input.schema, options);
-      const files = await stageRows(project, connection, table, input);
+      const files = await stageRows(project, connection, table, input).catch((error: unknown) => {
+        throw inputError(file, error);
+      });
       if (files.length === 0) return { created, rows: 0n, files: 0, bytes: 0n, snapshotId: null };
       const { snapshotId } = await commitAppend(table, { files, run: { key: `append-${randomUUID()}` } });
       const rows = files.reduce((sum, { recordCount }) => sum + recordCount, 0n);
@@ -124,12 +126,12 @@ async function stageRows(
   project: Project,
   connection: Connection,
   table: Table,
-  input: { readonly relation: string; readonly schema: Schema },
+  input: Input,
 ): Promise<readonly DataFile[]> {
   const schema = currentSchema(table.metadata);
   const columns = matchColumns(input.schema, schema);
   const aliases = input.schema.fields.map((_, index) => `i${index}`).join(', ');
-  const source = `${input.relation} AS input(${aliases})`;
+  const source = `(${input.sql}) AS input(${aliases})`;
   await refuseMisfits(connection, columns, source);
   const folder = await project.io.prepareFolder(`${table.metadata.location}/data`);
   return writeParquet(connection, {

@@ -1,5 +1,6 @@
 import { type Connection, readInput } from '../engine/index.js';
 import {
+  type EntityRelation,
   type EntityRow,
   type FeatureSelection,
   type HistoricalAsOf,
@@ -42,9 +43,14 @@ export async function withHistoricalFeatures<T>(
       ...rest,
       entities:
         'file' in entities
-          ? { open: (connection: Connection) => readInput(connection, entities.file) }
+          ? { open: (connection: Connection) => openFile(connection, entities.file) }
           : { rows: entities },
     },
     use,
   );
+}
+
+async function openFile(connection: Connection, file: string): Promise<EntityRelation> {
+  const { schema, sql } = await readInput(connection, file);
+  return { schema, relation: `(${sql})` };
 }

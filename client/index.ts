@@ -12,4 +12,5 @@ export {
   materialize,
   startMaterialize,
 } from './materialize.js';
+export { createMoraine, type DefinitionsInput, type HistoricalFeaturesTable, type Moraine } from './moraine.js';
 export { getOnlineFeatures } from './online-features.js';

@@ -1,0 +1,106 @@
+import { Table as ArrowTable } from 'apache-arrow';
+import { arrowBatches, arrowSchema } from '../engine/index.js';
+import {
+  type AnyDefinition,
+  type ApplyResult,
+  collectDefinitions,
+  type Definitions,
+  parseDefinitions,
+} from '../features/index.js';
+import type { OnlineRequest, OnlineResponse } from '../online/index.js';
+import { OnlineReader } from '../online/index.js';
+import { materializationDeps, type OpenProjectOptions, openProject, type Project } from '../project/index.js';
+import type { MaterializeResult, RequestedRun } from '../workers/index.js';
+import { type AppendFileOptions, type AppendFileResult, appendFile } from './append-file.js';
+import { type ApplyDefinitionsOptions, applyDefinitions } from './apply-definitions.js';
+import { createTable, type NewTable } from './create-table.js';
+import { type HistoricalFeaturesRequest, withHistoricalFeatures } from './historical-features.js';
+import { type MaterializeOptions, type MaterializeRequest, materialize, startMaterialize } from './materialize.js';
+
+/** Definitions made with `defineEntity` and so on, or a value with the keys of the YAML. */
+export type DefinitionsInput =
+  | readonly AnyDefinition[]
+  | {
+      readonly entities?: readonly unknown[];
+      readonly featureViews?: readonly unknown[];
+      readonly featureServices?: readonly unknown[];
+    };
+
+/** Point-in-time features in memory. */
+export interface HistoricalFeaturesTable {
+  /** One row per entity row, in their order: the entity columns, then the features. */
+  readonly table: ArrowTable;
+  /** Snapshot of every source table that was read; pass it as `asOf: { snapshots }` for the same answer again. */
+  readonly snapshots: ReadonlyMap<string, bigint | null>;
+}
+
+/** An open project, as an application uses it. Close it at the end. */
+export interface Moraine {
+  /** The parts behind the methods: catalogs, storage, query engine, registry. */
+  readonly project: Project;
+  /** Registers definitions in one commit. `DEFINITION_INVALID` lists every problem at once. */
+  apply(definitions: DefinitionsInput, options?: ApplyDefinitionsOptions): Promise<ApplyResult>;
+  /** Brings a view's online table up to date, or materializes a window, and waits for it. */
+  materialize(request: MaterializeRequest, options?: MaterializeOptions): Promise<MaterializeResult>;
+  /** Starts or joins that run on the configured Temporal server without waiting. */
+  startMaterialize(request: MaterializeRequest): Promise<RequestedRun>;
+  /** The newest feature values of entities. What is immutable stays cached between calls. */
+  getOnlineFeatures(request: OnlineRequest): Promise<OnlineResponse>;
+  /** Features that were valid at the time of each entity row, as an Arrow table. */
+  getHistoricalFeatures(request: HistoricalFeaturesRequest): Promise<HistoricalFeaturesTable>;
+  /** Creates an empty table by its name, `[CATALOG/]NS.TABLE`. */
+  createTable(name: string, table: NewTable): Promise<void>;
+  /** Appends a Parquet, CSV or JSON Lines file to a table in one commit. */
+  appendFile(name: string, file: string, options?: AppendFileOptions): Promise<AppendFileResult>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a project: `moraine.yaml` here or above, another file, or a configuration given as a value.
+ *
+ * @example
+ * const moraine = await createMoraine({ cwd: 'shop' });
+ * const { rows } = await moraine.getOnlineFeatures({ view: 'customer_activity', entities: [{ customer_id: 3 }] });
+ * await moraine.close();
+ * @throws `CONFIG_NOT_FOUND`, `CONFIG_INVALID`
+ */
+export async function createMoraine(options: OpenProjectOptions = {}): Promise<Moraine> {
+  const project = await openProject(options);
+  let reader: Promise<OnlineReader> | undefined;
+  const onlineReader = (): Promise<OnlineReader> => {
+    reader ??= materializationDeps(project).then((deps) => new OnlineReader(deps));
+    return reader;
+  };
+  return {
+    project,
+    apply: (definitions, applyOptions) => applyDefinitions(project, readDefinitions(definitions), applyOptions),
+    materialize: (request, runOptions) => materialize(project, request, runOptions),
+    startMaterialize: (request) => startMaterialize(project, request),
+    getOnlineFeatures: async (request) => {
+      const { readTimeoutMs } = project.config.online;
+      return (await onlineReader()).getOnlineFeatures({ readTimeoutMs, ...request });
+    },
+    getHistoricalFeatures: (request) => withHistoricalFeatures(project, request, readTable),
+    createTable: async (name, table) => {
+      const { catalog, identifier } = await project.resolveTable(name);
+      await createTable(catalog, identifier, table);
+    },
+    appendFile: (name, file, appendOptions) => appendFile(project, name, file, appendOptions),
+    close: () => project.close(),
+  };
+}
+
+function readDefinitions(input: DefinitionsInput): Definitions {
+  return parseDefinitions([{ value: Array.isArray(input) ? collectDefinitions(input) : input }]);
+}
+
+async function readTable({
+  connection,
+  select,
+  schema,
+  snapshots,
+}: Parameters<Parameters<typeof withHistoricalFeatures>[2]>[0]): Promise<HistoricalFeaturesTable> {
+  const batches = [];
+  for await (const batch of arrowBatches(connection, `(${select})`, schema)) batches.push(batch);
+  return { table: batches.length === 0 ? new ArrowTable(arrowSchema(schema)) : new ArrowTable(batches), snapshots };
+}

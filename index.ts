@@ -1,0 +1,46 @@
+/**
+ * Moraine as a library: definitions, and a client that applies, materializes and reads them.
+ *
+ * @packageDocumentation
+ */
+export {
+  type AppendFileOptions,
+  type AppendFileResult,
+  type ApplyDefinitionsOptions,
+  createMoraine,
+  type DefinitionsInput,
+  type Entities,
+  type HistoricalFeaturesRequest,
+  type HistoricalFeaturesTable,
+  type MaterializeOptions,
+  type MaterializeRequest,
+  type MaterializeResult,
+  type Moraine,
+  type NewTable,
+  type RequestedRun,
+  type RunProgress,
+} from './client/index.js';
+export type { ConfigInput, MoraineConfig } from './config/index.js';
+export { ERROR_TABLE, type ErrorCode, type ErrorDetails, isMoraineError, MoraineError } from './errors/index.js';
+export {
+  type AnyDefinition,
+  type ApplyPlan,
+  type ApplyResult,
+  defineEntity,
+  defineFeatureService,
+  defineFeatureView,
+  type EntityDefinition,
+  type FeatureOfView,
+  type FeatureServiceDefinition,
+  type FeatureViewDefinition,
+} from './features/index.js';
+export { parseSchema, type Schema } from './iceberg/index.js';
+export {
+  type FeatureValue,
+  featureValueToJson,
+  type OnlineRequest,
+  type OnlineResponse,
+  type OnlineStatus,
+  type OnlineValue,
+} from './online/index.js';
+export type { OpenProjectOptions, Project } from './project/index.js';
