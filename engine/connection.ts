@@ -1,5 +1,5 @@
 /** One DuckDB connection in use by one caller. */
-import type { DuckDBConnection, DuckDBDataChunk, DuckDBResult, DuckDBValue } from '@duckdb/node-api';
+import type { DuckDBConnection, DuckDBDataChunk, DuckDBResult, DuckDBType, DuckDBValue } from '@duckdb/node-api';
 import { MoraineError } from '../errors/index.js';
 import { classifyDuckDbError } from './duckdb-error.js';
 
@@ -31,6 +31,12 @@ export class Connection {
   /** All rows of a small result, as arrays of the binding's values. Never for table data. */
   async rows(sql: string): Promise<DuckDBValue[][]> {
     return await this.#guard(async () => (await this.duckdb.runAndReadAll(sql)).getRows());
+  }
+
+  /** Column names and types of a statement, without running it to the end. */
+  async describe(sql: string): Promise<{ readonly names: readonly string[]; readonly types: readonly DuckDBType[] }> {
+    const result = await this.#guard(() => this.duckdb.run(`FROM (${sql}) LIMIT 0`));
+    return { names: result.columnNames(), types: result.columnTypes() };
   }
 
   /** A result whose chunks are fetched as they are asked for. Read it to the end, or close the connection. */

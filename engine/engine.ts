@@ -6,7 +6,7 @@ import { MoraineError } from '../errors/index.js';
 import { registerBucketFunctions } from './bucket-function.js';
 import { Connection } from './connection.js';
 import { classifyDuckDbError } from './duckdb-error.js';
-import { quoteLiteral } from './sql-text.js';
+import { escapeGlob, quoteLiteral } from './sql-text.js';
 
 /** What the engine may use of the machine. */
 export interface EngineOptions {
@@ -56,8 +56,10 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
 
 function hardening(options: EngineOptions, tempDirectory: string): string[] {
   // A trailing slash keeps `/data` from allowing `/database`.
-  const folders = [...options.allowedDirectories.map((folder) => resolve(folder)), tempDirectory];
-  const list = folders.map((folder) => quoteLiteral(folder.endsWith('/') ? folder : `${folder}/`)).join(', ');
+  const literal = [...options.allowedDirectories.map((folder) => resolve(folder)), tempDirectory];
+  // Readers are given paths with their glob characters escaped, and that text is what is compared.
+  const folders = new Set([...literal, ...literal.map(escapeGlob)]);
+  const list = [...folders].map((folder) => quoteLiteral(folder.endsWith('/') ? folder : `${folder}/`)).join(', ');
   return [
     // Ignored when given at start, before the temporary directory exists.
     `SET max_temp_directory_size = '${options.tempLimitBytes ?? options.memoryLimitBytes * 16}B'`,

@@ -1,5 +1,6 @@
 /** The query engine: hardened DuckDB, scans by field id, Parquet with Iceberg field ids, rows in and out. */
 
+export { registerArrow } from './arrow-in.js';
 export { arrowBatches } from './arrow-out.js';
 export { arrowSchema, arrowType } from './arrow-types.js';
 export { bucketSql, registerBucketFunctions } from './bucket-function.js';
@@ -10,6 +11,7 @@ export { Engine, type EngineOptions, openEngine } from './engine.js';
 export { expressionSql } from './expression-sql.js';
 export { type FileColumn, type FileLayout, readFileLayouts } from './file-layout.js';
 export type { NameMapping } from './layout-projection.js';
+export { type Input, type InputFormat, inputError, inputFormat, readInput } from './read-input.js';
 export { type ByteSink, type RowFormat, streamSink, writeRows } from './rows-out.js';
 export { type Scan, type ScanExtras, type ScanFile, scanFields, scanSql } from './scan.js';
 export { quoteIdentifier, quoteLiteral, quotePath, quotePaths } from './sql-text.js';

@@ -20,7 +20,12 @@ export function quoteLiteral(text: string): string {
  * Only for readers: writers take paths as they are (use {@link quoteLiteral}).
  */
 export function quotePath(path: string): string {
-  return quoteLiteral(path.replaceAll(/[*?[]/g, (character) => `[${character}]`));
+  return quoteLiteral(escapeGlob(path));
+}
+
+/** A path as a glob that only it matches. */
+export function escapeGlob(path: string): string {
+  return path.replaceAll(/[*?[]/g, (character) => `[${character}]`);
 }
 
 /** A list of paths for `read_parquet`. */

@@ -1,0 +1,100 @@
+/** CSV input (RFC 4180, with a header line). Dialects are not guessed from data, which may silently drop rows. */
+import { createReadStream } from 'node:fs';
+import { createGunzip } from 'node:zlib';
+import { MoraineError } from '../errors/index.js';
+import type { Connection } from './connection.js';
+import type { InputColumn } from './input-column.js';
+import { quoteLiteral, quotePath } from './sql-text.js';
+import { sqlType } from './sql-type.js';
+import { inferTextTypes } from './text-inference.js';
+
+const MAX_HEADER_BYTES = 1_048_576;
+const DELIMITERS = [',', ';', '\t', '|'];
+
+/** Columns and types of a CSV file: an empty unquoted field is null, a quoted one the empty text. */
+export async function inferCsv(
+  connection: Connection,
+  path: string,
+): Promise<{ relation: string; columns: InputColumn[] }> {
+  const start = await readStart(path);
+  const delimiter = /\.tsv(\.gz)?$/i.test(path) ? '\t' : likelyDelimiter(start);
+  const header = parseRecord(start, delimiter);
+  if (header === undefined || start.length === 0) {
+    throw new MoraineError('INPUT_UNREADABLE', `${path} has no header line of column names.`, { details: { path } });
+  }
+  const { names } = header;
+  const aliases = names.map((_, index) => `t${index}`);
+  const columns = aliases.map((alias) => `${quoteLiteral(alias)}: 'VARCHAR'`).join(', ');
+  const relation = `read_csv(${quotePath(path)}, auto_detect = false, header = true, delim = ${quoteLiteral(delimiter)},
+    new_line = ${quoteLiteral(header.lineEnd)}, quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false, null_padding = false, columns = {${columns}})`;
+  const types = await inferTextTypes(connection, relation, aliases);
+  return {
+    relation,
+    columns: types.map((type, index) => ({
+      name: names[index] as string,
+      type,
+      sql: type.kind === 'string' ? `t${index}` : `t${index}::${sqlType(type)}`,
+    })),
+  };
+}
+
+/** The first bytes of a file, unpacked, without a byte order mark. */
+async function readStart(path: string): Promise<string> {
+  const file = createReadStream(path);
+  const stream = path.endsWith('.gz') ? file.pipe(createGunzip()) : file;
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of stream) {
+    parts.push(part as Buffer);
+    bytes += (part as Buffer).length;
+    if (bytes >= MAX_HEADER_BYTES) break;
+  }
+  file.destroy();
+  return Buffer.concat(parts)
+    .toString('utf8')
+    .replace(/^\uFEFF/, '');
+}
+
+function likelyDelimiter(text: string): string {
+  const line = text.slice(0, text.search(/[\r\n]|$/)).replaceAll(/"[^"]*"/g, '');
+  const counts = DELIMITERS.map((delimiter) => line.split(delimiter).length);
+  return DELIMITERS[counts.indexOf(Math.max(...counts))] as string;
+}
+
+/**
+ * The fields of the first record, and how it ends; undefined when it does not end. DuckDB has to be told the line end: one inside
+ * a quoted name would be taken for it, and rows be lost.
+ */
+function parseRecord(text: string, delimiter: string): { names: string[]; lineEnd: string } | undefined {
+  const fields: string[] = [];
+  let position = 0;
+  for (;;) {
+    const [field, end] = text[position] === '"' ? quotedField(text, position) : plainField(text, position, delimiter);
+    if (field === undefined) return undefined;
+    fields.push(field);
+    if (text[end] !== delimiter) return { names: fields, lineEnd: lineEndAt(text, end) };
+    position = end + 1;
+  }
+}
+
+/** As DuckDB's option spells it. */
+function lineEndAt(text: string, position: number): string {
+  if (text[position] !== '\r') return '\\n';
+  return text[position + 1] === '\n' ? '\\r\\n' : '\\r';
+}
+
+function plainField(text: string, start: number, delimiter: string): [string, number] {
+  let end = start;
+  while (end < text.length && text[end] !== delimiter && text[end] !== '\n' && text[end] !== '\r') end += 1;
+  return [text.slice(start, end), end];
+}
+
+function quotedField(text: string, start: number): [string | undefined, number] {
+  let end = start + 1;
+  while (end < text.length) {
+    if (text[end] !== '"') end += 1;
+    else if (text[end + 1] === '"') end += 2;
+    else return [text.slice(start + 1, end).replaceAll('""', '"'), end + 1];
+  }
+  return [undefined, end];
+}

@@ -1,0 +1,98 @@
+/** JSON Lines input (also one array of objects). */
+import { type DuckDBType, DuckDBTypeId } from '@duckdb/node-api';
+import type { Connection } from './connection.js';
+import { icebergType } from './duckdb-type.js';
+import { type InputColumn, inputType, provisionalIds } from './input-column.js';
+import { quoteIdentifier, quoteLiteral, quotePath } from './sql-text.js';
+import { sqlType } from './sql-type.js';
+import { inferTextTypes } from './text-inference.js';
+
+/** Types that DuckDB guesses from text; they are judged again by our rules, which know zones and cut nothing. */
+const GUESSED = new Set([
+  DuckDBTypeId.VARCHAR,
+  DuckDBTypeId.DATE,
+  DuckDBTypeId.TIME,
+  DuckDBTypeId.TIMESTAMP,
+  DuckDBTypeId.TIMESTAMP_TZ,
+  DuckDBTypeId.UUID,
+]);
+
+/** Columns and types of a JSON Lines file. Objects become structs; texts inside them stay texts. */
+export async function inferJson(
+  connection: Connection,
+  path: string,
+): Promise<{ relation: string; columns: InputColumn[] }> {
+  const options =
+    'sample_size = -1, maximum_depth = -1, map_inference_threshold = -1, convert_strings_to_integers = false';
+  const { names, types } = await connection.describe(`FROM read_json(${quotePath(path)}, ${options})`);
+  const stored = types.map((type) => textForm(type));
+  const columns = names.map((name, index) => `${quoteIdentifier(name)}: ${quoteLiteral(stored[index] as string)}`);
+  const reader = `read_json(${quotePath(path)}, columns = {${columns.join(', ')}})`;
+  const relation = `(FROM ${reader} AS input(${names.map((_, index) => `t${index}`).join(', ')}))`;
+  const texts = names.flatMap((_, index) => (stored[index] === 'VARCHAR' ? [`t${index}`] : []));
+  const inferred = new Map((await inferTextTypes(connection, relation, texts)).map((type, i) => [texts[i], type]));
+  const wide = names.flatMap((_, index) => (isWide(types[index]) ? [`t${index}`] : []));
+  const longs = await fittingLong(connection, relation, wide);
+  return {
+    relation,
+    columns: names.map((name, index) => {
+      const alias = `t${index}`;
+      const known = longs.has(alias) ? LONG : inferredText(inferred.get(alias));
+      const type = known ?? withoutGuesses(inputType(path, name, types[index] as DuckDBType));
+      return { name, type, sql: `${alias}::${sqlType(type)}` };
+    }),
+  };
+}
+
+const LONG = { kind: 'long' } as const;
+
+const isWide = (type: DuckDBType | undefined): boolean =>
+  type?.typeId === DuckDBTypeId.HUGEINT || type?.typeId === DuckDBTypeId.UBIGINT;
+
+/** Columns of wide integers (DuckDB takes a large positive number for unsigned) whose values all fit 64 bits. */
+async function fittingLong(
+  connection: Connection,
+  relation: string,
+  columns: readonly string[],
+): Promise<ReadonlySet<string>> {
+  if (columns.length === 0) return new Set();
+  const fits = columns.map((column) => `bool_and(${column} IS NULL OR TRY_CAST(${column} AS BIGINT) IS NOT NULL)`);
+  const [row = []] = await connection.rows(`SELECT ${fits.join(', ')} FROM ${relation}`);
+  return new Set(columns.filter((_, index) => row[index] === true));
+}
+
+/** A JSON text of digits is a text all the same: only dates and times have no other way to be written. */
+function inferredText(type: ReturnType<typeof icebergType>): ReturnType<typeof icebergType> {
+  if (type === undefined) return undefined;
+  const isTemporal = ['date', 'time', 'timestamp', 'timestamptz'].includes(type.kind);
+  return isTemporal ? type : { kind: 'string' };
+}
+
+/** The type to read a value as, with every guess inside it undone. */
+function textForm(type: DuckDBType): string {
+  if (GUESSED.has(type.typeId)) return 'VARCHAR';
+  const iceberg = icebergType(type, provisionalIds());
+  const isNested = iceberg !== undefined && ['struct', 'list', 'map'].includes(iceberg.kind);
+  return isNested ? sqlType(withoutGuesses(iceberg)) : String(type);
+}
+
+type Iceberg = NonNullable<ReturnType<typeof icebergType>>;
+
+function withoutGuesses(type: Iceberg): Iceberg {
+  switch (type.kind) {
+    case 'struct':
+      return { ...type, fields: type.fields.map((field) => ({ ...field, type: withoutGuesses(field.type) })) };
+    case 'list':
+      return { ...type, element: withoutGuesses(type.element) };
+    case 'map':
+      return { ...type, key: withoutGuesses(type.key), value: withoutGuesses(type.value) };
+    case 'date':
+    case 'time':
+    case 'timestamp':
+    case 'timestamptz':
+    case 'uuid':
+      return { kind: 'string' };
+    default:
+      return type;
+  }
+}

@@ -1,0 +1,191 @@
+import {
+  type DataType,
+  Decimal,
+  Dictionary,
+  Int32,
+  MapRow,
+  makeData,
+  StructRow,
+  Table,
+  Timestamp,
+  TimeUnit,
+  tableFromArrays,
+  Utf8,
+  Vector,
+  vectorFromArray,
+} from 'apache-arrow';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { arrowBatches, arrowSchema, registerArrow } from '../../../engine/index.js';
+import { field, type Harness, openHarness, schemaOf } from './harness.js';
+
+let harness: Harness;
+beforeAll(async () => {
+  harness = await openHarness();
+});
+afterAll(() => harness.close());
+
+describe('DuckDB to Arrow', () => {
+  it('gives every type exactly', async () => {
+    const int = { kind: 'int' } as const;
+    const schema = schemaOf(
+      field(1, 'b', { kind: 'boolean' }),
+      field(2, 'l', { kind: 'long' }),
+      field(3, 'd4', { kind: 'decimal', precision: 4, scale: 2 }),
+      field(4, 'd38', { kind: 'decimal', precision: 38, scale: 0 }),
+      field(5, 'ts', { kind: 'timestamptz' }),
+      field(6, 'u', { kind: 'uuid' }),
+      field(7, 'x', { kind: 'binary' }),
+      field(8, 'f', { kind: 'fixed', length: 2 }),
+      field(9, 'li', { kind: 'list', elementId: 10, elementRequired: false, element: { kind: 'string' } }),
+      field(11, 's', { kind: 'struct', fields: [field(12, 'q', int), field(13, 'r', { kind: 'string' })] }),
+      field(14, 'm', {
+        kind: 'map',
+        keyId: 15,
+        key: { kind: 'string' },
+        valueId: 16,
+        valueRequired: false,
+        value: { kind: 'long' },
+      }),
+    );
+    const select = `SELECT * FROM (VALUES
+      (true, 9223372036854775807, -1.25::DECIMAL(4,2), '-99999999999999999999999999999999999999'::DECIMAL(38,0),
+        TIMESTAMPTZ '1969-12-31 23:59:59.999999+00', 'f79c3e09-677c-4bbd-a479-3f349cb785e7'::UUID, '\\x00\\xff'::BLOB, 'ab'::BLOB,
+        ['a', NULL, 'a text longer than twelve bytes'], {'q': 1, 'r': 'x'}, MAP {'k': 5, 'n': NULL}),
+      (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+      (false, -5, 0.01, 7, NULL, NULL, ''::BLOB, 'cd'::BLOB, [], {'q': NULL, 'r': NULL}, MAP {}))`;
+    const table = await harness.engine.withConnection(async (connection) => {
+      const batches = [];
+      for await (const batch of arrowBatches(connection, `(${select})`, schema)) batches.push(batch);
+      return new Table(batches);
+    });
+    const column = (name: string): unknown[] => [...(table.getChild(name) as Vector)].map((value) => plain(value));
+    expect(table.schema.fields.map((f) => `${f.name}:${f.type}`)).toEqual(
+      arrowSchema(schema).fields.map((f) => `${f.name}:${f.type}`),
+    );
+    expect(column('b')).toEqual([true, null, false]);
+    expect(column('l')).toEqual([9223372036854775807n, null, -5n]);
+    expect(words(table, 'd4')).toEqual([-125n, 0n, 1n]);
+    expect(words(table, 'd38')).toEqual([-99999999999999999999999999999999999999n, 0n, 7n]);
+    expect((table.getChild('ts') as Vector).data[0]?.values[0]).toBe(-1n);
+    expect(column('u')).toEqual(['f79c3e09677c4bbda4793f349cb785e7', null, null]);
+    expect(column('x')).toEqual(['00ff', null, '']);
+    expect(column('f')).toEqual(['6162', null, '6364']);
+    expect(column('li')).toEqual([['a', null, 'a text longer than twelve bytes'], null, []]);
+    expect(column('s').map((row) => row && { ...row })).toEqual([{ q: 1, r: 'x' }, null, { q: null, r: null }]);
+    expect(column('m')).toEqual([{ k: 5n, n: null }, null, {}]);
+  });
+
+  it('gathers lists whose rows share their elements', async () => {
+    const schema = schemaOf(
+      field(1, 'l', {
+        kind: 'list',
+        elementId: 2,
+        elementRequired: false,
+        element: { kind: 'list', elementId: 3, elementRequired: false, element: { kind: 'int' } },
+      }),
+    );
+    await harness.engine.withConnection(async (connection) => {
+      for await (const batch of arrowBatches(
+        connection,
+        '(SELECT [[1, 2], [3]]::INTEGER[][] AS l FROM range(3))',
+        schema,
+      )) {
+        expect([...(batch.getChildAt(0) as Vector)].map(plain)).toEqual([
+          [[1, 2], [3]],
+          [[1, 2], [3]],
+          [[1, 2], [3]],
+        ]);
+      }
+    });
+  });
+});
+
+describe('Arrow to DuckDB', () => {
+  const query = async (table: Table, sql: string): Promise<unknown[][]> =>
+    await harness.engine.withConnection(async (connection) => {
+      await registerArrow(connection, 'entities', table);
+      return await connection.rows(sql);
+    });
+
+  it('takes whole columns in, nulls and slices included', async () => {
+    const size = 5000;
+    const ids = BigInt64Array.from({ length: size }, (_, i) => BigInt(i) * 1_000_000_007n);
+    const names = Array.from({ length: size }, (_, i) => (i % 3 === 0 ? null : `name of the entity number ${i}`));
+    const table = new Table({ id: vectorFromArray(ids), name: vectorFromArray(names, new Utf8()) });
+    const sums = `SELECT count(*), sum(id)::VARCHAR, count(name), max(name), count(*) FILTER (name = 'name of the entity number ' || (id // 1000000007)) FROM entities`;
+    const total = (from: number, to: number): string =>
+      String((BigInt(from + to - 1) * BigInt(to - from) * 1_000_000_007n) / 2n);
+    expect(await query(table, sums)).toEqual([[5000n, total(0, 5000), 3333n, 'name of the entity number 998', 3333n]]);
+    expect((await query(table.slice(100, 4000), sums))[0]?.slice(0, 3)).toEqual([3900n, total(100, 4000), 2600n]);
+  });
+
+  it('keeps times and decimals exact', async () => {
+    const nanos = makeData({
+      type: new Timestamp(TimeUnit.NANOSECOND),
+      length: 1,
+      data: BigInt64Array.of(1_500_000_000_000_000_001n),
+    });
+    const micros = makeData({
+      type: new Timestamp(TimeUnit.MICROSECOND, 'Europe/Berlin'),
+      length: 1,
+      data: BigInt64Array.of(-1n),
+    });
+    const decimal = makeData({
+      type: new Decimal(2, 9, 128),
+      length: 1,
+      data: Uint32Array.of(0xffffff83, 0xffffffff, 0xffffffff, 0xffffffff),
+    });
+    const table = new Table({ n: new Vector([nanos]), t: new Vector([micros]), d: new Vector([decimal]) } as Record<
+      string,
+      Vector<DataType>
+    >);
+    expect(await query(table, 'SELECT n::VARCHAR, t::VARCHAR, d::VARCHAR, typeof(d) FROM entities')).toEqual([
+      ['2017-07-14 02:40:00.000000001', '1969-12-31 23:59:59.999999+00', '-1.25', 'DECIMAL(9,2)'],
+    ]);
+  });
+
+  it('takes dictionaries and booleans', async () => {
+    const table = new Table({
+      c: vectorFromArray(['a', 'b', null, 'a'], new Dictionary(new Utf8(), new Int32())),
+      b: vectorFromArray([true, false, null, true]),
+    });
+    expect(await query(table, 'SELECT c, b FROM entities')).toEqual([
+      ['a', true],
+      ['b', false],
+      [null, null],
+      ['a', true],
+    ]);
+  });
+
+  it('refuses zoned nanoseconds that would be cut, nested columns, and names that differ only by case', async () => {
+    const nanos = makeData({
+      type: new Timestamp(TimeUnit.NANOSECOND, 'UTC'),
+      length: 1,
+      data: BigInt64Array.of(1_001n),
+    });
+    await expect(query(new Table({ t: new Vector([nanos]) }), 'FROM entities')).rejects.toMatchObject({
+      code: 'TYPE_MISMATCH',
+    });
+    await expect(query(new Table({ l: vectorFromArray([[1, 2]]) }), 'FROM entities')).rejects.toMatchObject({
+      code: 'TYPE_MISMATCH',
+    });
+    const twice = tableFromArrays({ Id: [1], ID: [2] });
+    await expect(query(twice, 'FROM entities')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  });
+});
+
+/** Unscaled 128-bit values of a decimal column. */
+function words(table: Table, name: string): bigint[] {
+  const values = (table.getChild(name) as Vector).data[0]?.values as Uint32Array;
+  return Array.from({ length: values.length / 4 }, (_, row) => {
+    const word = (index: number): bigint => BigInt(values[row * 4 + index] as number) << BigInt(32 * index);
+    return BigInt.asIntN(128, word(0) | word(1) | word(2) | word(3));
+  });
+}
+
+function plain(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
+  if (value instanceof Vector) return [...value].map(plain);
+  if (value instanceof StructRow || value instanceof MapRow) return value.toJSON();
+  return value;
+}
