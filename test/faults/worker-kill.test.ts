@@ -45,8 +45,10 @@ class KilledRun {
 
   async #startWorker(point: FaultPoint): Promise<WorkerProcess> {
     const marker = join(this.#folder, 'killed');
-    const environment = { MORAINE_FAULT_POINT: point, MORAINE_FAULT_MARKER: marker };
-    const worker = await startWorkerProcess(this.#folder, this.#settings, environment);
+    const { address, taskQueue } = this.#settings;
+    const fault = { MORAINE_FAULT_POINT: point, MORAINE_FAULT_MARKER: marker };
+    const environment = { ...fault, TEMPORAL_ADDRESS: address };
+    const worker = await startWorkerProcess(this.#folder, ['worker', '--task-queue', taskQueue], environment);
     this.#workers.push(worker);
     return worker;
   }

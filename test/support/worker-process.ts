@@ -1,8 +1,6 @@
 /** The real worker as a process of its own. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
-import type { ServerSettings } from '../../workers/connection.js';
 import { startMoraine } from './cli.js';
 
 export interface WorkerProcess {
@@ -11,14 +9,13 @@ export interface WorkerProcess {
   kill(signal: NodeJS.Signals): void;
 }
 
-/** Runs `moraine worker` for the project in `folder`; returns when it polls. */
+/** Runs `moraine` with arguments that make it a worker, in a project's folder; returns when it polls. */
 export async function startWorkerProcess(
   folder: string,
-  settings: ServerSettings,
-  environment: Readonly<Record<string, string>> = {},
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
 ): Promise<WorkerProcess> {
-  const args = ['worker', '--config', join(folder, 'moraine.yaml'), '--task-queue', settings.taskQueue];
-  const child = startMoraine(args, { cwd: folder, env: { TEMPORAL_ADDRESS: settings.address, ...environment } });
+  const child = startMoraine(args, { cwd: folder, env: environment });
   const ended = once(child, 'exit').then(([code, signal]) => ({ code, signal }) as Awaited<WorkerProcess['ended']>);
   await untilPolling(child, ended);
   return {

@@ -1,0 +1,110 @@
+/**
+ * The production shape, as far as it can be checked without Docker: `temporal-compose.yml` against the schema of the
+ * Compose specification, and the worker's service as a process with its exact command and environment.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DCLinter } from 'dclint';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { startMaterialization, waitForRun } from '../../workers/index.js';
+import { projectRoot } from '../support/paths.js';
+import { SmallProject } from '../support/small-project.js';
+import { temporaryFolder } from '../support/temp-folder.js';
+import { testClient, testSettings } from '../support/temporal.js';
+import { startWorkerProcess } from '../support/worker-process.js';
+
+interface Service {
+  readonly image?: string;
+  readonly build?: { readonly context: string };
+  readonly command?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly ports?: readonly string[];
+  readonly healthcheck?: object;
+  readonly volumes?: readonly string[];
+}
+
+const FILE = join(projectRoot, 'temporal-compose.yml');
+const text = readFileSync(FILE, 'utf8');
+const { services } = parse(text) as { services: Readonly<Record<string, Service>> };
+
+/** What the linter says of one file; its own types do not resolve. */
+interface LintResult {
+  readonly messages: readonly { readonly rule: string; readonly category: string; readonly message: string }[];
+}
+
+/** What a linter with the Compose schema finds; questions of order and style are left out. */
+function problems(path: string): string[] {
+  const linter = new DCLinter({ rules: {}, quiet: false, debug: false, exclude: [] });
+  const results = linter.lintFiles([path], false) as unknown as readonly LintResult[];
+  return results
+    .flatMap(({ messages }) => messages)
+    .filter(({ category }) => category !== 'style')
+    .map(({ rule, message }) => `${rule}: ${message}`);
+}
+
+describe('temporal-compose.yml', () => {
+  test('is valid, and a mistake in it would be found', () => {
+    expect(problems(FILE)).toEqual([]);
+    const broken = join(temporaryFolder(), 'temporal-compose.yml');
+    writeFileSync(broken, text.replace('healthcheck:', 'healthchek:'));
+    expect(problems(broken).join('\n')).toContain('healthchek');
+  });
+
+  test('has a database, a server, a web UI and a worker', () => {
+    expect(Object.keys(services).sort()).toEqual(
+      ['postgresql', 'temporal', 'temporal-namespace', 'temporal-schema', 'temporal-ui', 'worker'].sort(),
+    );
+    expect(services['postgresql']?.healthcheck).toBeDefined();
+    expect(services['temporal']?.healthcheck).toBeDefined();
+  });
+
+  test('publishes ports on loopback only', () => {
+    const ports = Object.values(services).flatMap((service) => service.ports ?? []);
+    expect(ports).toEqual(['127.0.0.1:7233:7233', '127.0.0.1:8080:8080']);
+  });
+
+  test('pins every image, those of the Dockerfile included', () => {
+    const dockerfile = readFileSync(join(projectRoot, 'Dockerfile'), 'utf8');
+    const bases = [...dockerfile.matchAll(/^FROM (\S+)/gm)].map(([, image]) => image);
+    const images = Object.values(services).flatMap(({ image }) => image ?? []);
+    expect(images).toHaveLength(5);
+    expect(bases).toHaveLength(2);
+    for (const image of [...images, ...bases]) expect(image).toMatch(/^[a-z/-]+:\d+\.\d+(\.\d+)?(-[a-z-]+)?$/);
+  });
+
+  test('the schema and server images are of one version', () => {
+    const versions = ['temporal', 'temporal-schema', 'temporal-namespace'].map(
+      (name) => services[name]?.image?.split(':')[1],
+    );
+    expect(new Set(versions).size).toBe(1);
+  });
+});
+
+describe('the worker of temporal-compose.yml', () => {
+  test('as a process with its command and environment materializes, and ends by itself on SIGTERM', async () => {
+    const worker = services['worker'];
+    expect(worker?.volumes?.[0]).toMatch(/:\/project$/);
+    const small = await SmallProject.create();
+    await small.append(300);
+    const settings = testSettings();
+    // The folder is mounted as /project, the working directory; the server's name is resolved by Compose.
+    const config = join(small.folder, 'moraine.yaml');
+    writeFileSync(config, `${readFileSync(config, 'utf8')}temporal: { taskQueue: ${settings.taskQueue} }\n`);
+    expect(worker?.environment?.['TEMPORAL_ADDRESS']).toBe('temporal:7233');
+    const environment = { ...worker?.environment, TEMPORAL_ADDRESS: settings.address };
+    const process = await startWorkerProcess(small.folder, worker?.command ?? [], environment);
+    const temporal = await testClient(settings);
+    const run = await startMaterialization(temporal, settings, { view: small.view });
+    expect(await waitForRun(temporal.client, run)).toMatchObject({ rows: '100' });
+    process.kill('SIGTERM');
+    expect(await process.ended).toEqual({ code: 0, signal: null });
+  });
+
+  test('the image runs the moraine command in /project, as an ordinary user', () => {
+    const dockerfile = readFileSync(join(projectRoot, 'Dockerfile'), 'utf8');
+    expect(dockerfile).toContain('ENTRYPOINT ["tini", "--", "moraine"]');
+    expect(dockerfile).toContain('ln -s /app/dist/cli/main.js /usr/local/bin/moraine');
+    expect(dockerfile).toMatch(/^USER node$[\s\S]*^WORKDIR \/project$/m);
+  });
+});
