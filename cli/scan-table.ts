@@ -6,10 +6,11 @@ import {
   columnAlias,
   quoteIdentifier,
   quoteLiteral,
+  type Scan,
   type ScanFile,
   scanSql,
 } from '../engine/index.js';
-import { MoraineError } from '../errors/index.js';
+import { isMoraineError, MoraineError } from '../errors/index.js';
 import {
   type BoundExpression,
   findField,
@@ -32,36 +33,66 @@ export interface TableScan {
   readonly filter: BoundExpression | undefined;
 }
 
+/** A scan that is ready to run. */
+export interface PreparedScan {
+  /** A statement for the rows, whose columns are those selected, in order. */
+  readonly statement: string;
+  /** Makes an error of running it name the damaged file, where the query engine did not say which one it is. */
+  explain(error: unknown): Promise<unknown>;
+}
+
 /**
- * A statement for the rows, whose columns are those selected, in order. When it is returned, every file has been found to
- * exist with its recorded length and a readable footer.
+ * Plans a scan and looks at its files: when this returns, every file has been found to exist with its recorded length and
+ * a readable footer.
  *
  * @throws `LOCATION_REFUSED`, `FILE_NOT_FOUND`, `DATA_FILE_CORRUPT`, `MANIFEST_CORRUPT`, `DELETE_FILES_UNSUPPORTED`
  */
-export async function scanStatement(connection: Connection, table: Table, scan: TableScan): Promise<string> {
-  const { snapshot, schema, selected, filter } = scan;
-  const withFilter = filter === undefined ? {} : { filter };
-  const plan = await planFiles(table, { snapshot, schema, ...withFilter });
+export async function prepareScan(connection: Connection, table: Table, scan: TableScan): Promise<PreparedScan> {
+  const { snapshot, schema, filter } = scan;
+  const plan = await planFiles(table, { snapshot, schema, ...(filter === undefined ? {} : { filter }) });
   const files = await Promise.all(plan.files.map((planned) => openable(table.io, planned)));
   const layouts = await checkFiles(connection, files);
   const mapping = nameMapping(table.metadata);
-  // A filter inside a struct may need fields of it that are not selected: then the whole struct is read and cut afterwards.
-  const narrow = filter === undefined;
-  const relation = scanSql({
-    schema: narrow ? withSelected(schema, selected) : schema,
-    files,
-    layouts,
-    columns: selected.fields.map((field) => field.id),
-    naming: 'id',
-    ...withFilter,
-    ...(mapping === undefined ? {} : { nameMapping: mapping }),
+  const source = { layouts, ...(mapping === undefined ? {} : { nameMapping: mapping }) };
+  return {
+    statement: scanStatement(scan, files, source),
+    explain: async (error) => {
+      if (!isMoraineError(error, 'DATA_FILE_CORRUPT') || error.details['path'] !== undefined) return error;
+      const whole = { ...scan, selected: schema, filter: undefined };
+      for (const file of files) {
+        // Every value of every row is read, one file at a time.
+        const probe = `SELECT max(hash(r)) FROM (${scanStatement(whole, [file], source)}) AS r`;
+        const damaged = await connection.rows(probe).then(
+          () => false,
+          () => true,
+        );
+        if (damaged) return damagedFile(file.path, error);
+      }
+      return error;
+    },
+  };
+}
+
+function damagedFile(path: string, cause: unknown): MoraineError {
+  return new MoraineError('DATA_FILE_CORRUPT', `the data file ${path} is damaged: its rows cannot be read`, {
+    details: { path },
+    cause,
   });
-  if (narrow) return `SELECT * FROM ${relation}`;
+}
+
+function scanStatement(
+  { schema, selected, filter }: TableScan,
+  files: readonly ScanFile[],
+  source: Pick<Scan, 'layouts' | 'nameMapping'>,
+): string {
+  const scan = { files, columns: selected.fields.map((field) => field.id), naming: 'id', ...source } as const;
+  // A filter inside a struct may need fields of it that are not selected: then the whole struct is read and cut afterwards.
+  if (filter === undefined) return `SELECT * FROM ${scanSql({ ...scan, schema: withSelected(schema, selected) })}`;
   const columns = selected.fields.map((field) => {
     const whole = findField(schema, field.id) ?? field;
     return cutSql(columnAlias(field.id), whole.type, field.type);
   });
-  return `SELECT ${columns.join(', ')} FROM ${relation}`;
+  return `SELECT ${columns.join(', ')} FROM ${scanSql({ ...scan, schema, filter })}`;
 }
 
 async function openable(io: FileIO, { file }: PlannedFile): Promise<ScanFile & CheckedFile> {

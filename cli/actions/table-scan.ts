@@ -3,7 +3,7 @@ import { selectColumns } from '../../iceberg/index.js';
 import { parseColumnNames } from '../columns-option.js';
 import type { CommandContext } from '../context.js';
 import { type RowOutputOptions, rowFormat, withRowOutput } from '../row-output.js';
-import { scanStatement } from '../scan-table.js';
+import { prepareScan } from '../scan-table.js';
 import { chooseSnapshot, type SnapshotOptions } from '../snapshot-options.js';
 import { withTable } from '../table-argument.js';
 import { parseWhere } from '../where-option.js';
@@ -29,9 +29,13 @@ export async function tableScan(
     const engine = await project.engine();
     await engine.withConnection(
       async (connection) => {
-        const statement = await scanStatement(connection, table, { snapshot, schema, selected, filter });
+        const scan = await prepareScan(connection, table, { snapshot, schema, selected, filter });
         await withRowOutput(context, options, async (output) => {
-          await writeRows(connection, statement, selected, format, output);
+          try {
+            await writeRows(connection, scan.statement, selected, format, output);
+          } catch (error) {
+            throw await scan.explain(error);
+          }
         });
       },
       { signal: context.signal },
