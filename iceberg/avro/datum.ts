@@ -226,9 +226,9 @@ function datumCodec(node: AvroNode): DatumCodec {
   const type = avscType(node, { count: 0 });
   return {
     decode(bytes, position) {
-      const { value, offset } = type.decode(bytes, position) as { value: AvroDatum; offset: number };
-      if (offset < 0) throw new Error('it ends within a record');
-      return { value, end: offset };
+      const decoded: { readonly value: AvroDatum; readonly offset: number } = type.decode(bytes, position);
+      if (decoded.offset < 0) throw new Error('it ends within a record');
+      return { value: decoded.value, end: decoded.offset };
     },
     encode(value, bytes, position) {
       const end = type.encode(value, bytes, position);

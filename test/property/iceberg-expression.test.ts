@@ -244,11 +244,12 @@ function reference(unbound: UnboundExpression, of: Row): boolean | null {
 }
 
 function referencePredicate(unbound: Extract<UnboundExpression, { ref: string }>, value: Value): boolean | null {
-  if (unbound.op === 'is-null') return value === null;
-  if (unbound.op === 'not-null') return value !== null;
-  if (value === null) return null;
+  if (value === null) return unbound.op === 'is-null' ? true : unbound.op === 'not-null' ? false : null;
   const type = TYPES[unbound.ref] as IcebergType;
   switch (unbound.op) {
+    case 'is-null':
+    case 'not-null':
+      return unbound.op === 'not-null';
     case 'is-nan':
     case 'not-nan':
       return Number.isNaN(value) === (unbound.op === 'is-nan');

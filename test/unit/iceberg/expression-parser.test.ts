@@ -88,7 +88,7 @@ describe('parseExpression', () => {
       expect.objectContaining({
         code: 'EXPRESSION_INVALID',
         details: { position },
-        message: expect.stringContaining(reason),
+        message: expect.stringContaining(reason) as unknown,
       }),
     );
   });

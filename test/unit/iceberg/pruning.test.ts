@@ -188,6 +188,7 @@ describe('projectInclusive', () => {
     ['i = 15', 'truncate[10]', 'eq 10'],
     ['i > 9', 'truncate[10]', 'gt-eq 10'],
     ['i >= 9', 'truncate[10]', 'gt-eq 0'],
+    ['i > -2147483648', 'truncate[10]', 'not-null'],
     ['dec < 1.00', 'truncate[50]', 'lt-eq 50'],
     ['dec <= 1.00', 'truncate[50]', 'lt-eq 100'],
     ["s = 'abcdef'", 'truncate[3]', 'eq abc'],
