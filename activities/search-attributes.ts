@@ -48,6 +48,6 @@ export async function ensureSearchAttributes(
 
 async function missing(connection: AdministeringConnection, namespace: string): Promise<string[]> {
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-  const present = new Map(Object.entries(customAttributes ?? {}));
+  const present = new Map<string, number>(Object.entries(customAttributes ?? {}));
   return SEARCH_ATTRIBUTES.filter((name) => present.get(name) !== KEYWORD);
 }

@@ -52,7 +52,7 @@ function clientOptions(settings: ServerSettings): Parameters<typeof Connection.c
     address: settings.address,
     ...(apiKey === undefined || typeof apiKey !== 'string' ? {} : { apiKey }),
     ...(tls === undefined ? {} : { tls }),
-    ...(metadata === undefined ? {} : { metadata: metadata as Record<string, string> }),
+    ...(metadata === undefined ? {} : { metadata }),
   };
 }
 

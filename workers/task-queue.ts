@@ -50,7 +50,8 @@ export async function assertPickedUp(
       execution: { workflowId: run.workflowId, runId: run.runId },
     });
     assertSameTaskQueue(run, executionConfig?.taskQueue?.name, taskQueue);
-    if (pendingWorkflowTask?.state !== STATE_SCHEDULED) return;
+    const state: number | null | undefined = pendingWorkflowTask?.state;
+    if (state !== STATE_SCHEDULED) return;
     if (Date.now() + POLL_MS > deadlineMs) break;
     await sleep(POLL_MS / 4);
   }

@@ -201,7 +201,7 @@ describe.sequential('what a mistake says', () => {
       2,
       'error: the start 2026-02-01 is after the end 2026-01-01 [INVALID_ARGUMENT]',
     ],
-    [['materialize', 'customer_activity', '--start', 'soon'], 2, 'error: --start "soon": it is not ISO-8601;'],
+    [['materialize', 'customer_activity', '--start', 'soon'], 2, 'error: start "soon": it is not ISO-8601;'],
     [
       ['online', 'get', 'customer_activity', '--entity', 'customer_id'],
       2,

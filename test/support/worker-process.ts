@@ -1,6 +1,5 @@
 /** The real worker as a process of its own. */
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { startMoraine } from './cli.js';
 
 export interface WorkerProcess {
@@ -16,7 +15,9 @@ export async function startWorkerProcess(
   environment: Readonly<Record<string, string>>,
 ): Promise<WorkerProcess> {
   const child = startMoraine(args, { cwd: folder, env: environment });
-  const ended = once(child, 'exit').then(([code, signal]) => ({ code, signal }) as Awaited<WorkerProcess['ended']>);
+  const ended = new Promise<Awaited<WorkerProcess['ended']>>((resolve) => {
+    child.once('exit', (code, signal) => resolve({ code, signal }));
+  });
   await untilPolling(child, ended);
   return {
     ended,
