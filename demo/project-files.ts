@@ -1,0 +1,65 @@
+/** The project that the demo works in: what a user would write by hand. */
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const CONFIG = `catalog: local
+catalogs:
+  local: { type: sql, uri: .moraine/catalog.db, warehouse: warehouse }
+engine:
+  memoryLimit: 2GB
+online:
+  buckets: 16
+definitions: [features.yaml]
+`;
+
+const DEFINITIONS = `entities:
+  - { name: airport, joinKeys: [origin], description: Where a flight departs. }
+
+featureViews:
+  - name: airport_delay
+    description: How late the flights of the last full hour were, in minutes.
+    entities: [airport]
+    source: { table: demo.airport_hourly, timestampField: event_ts, createdTimestampField: created }
+    ttl: 6h
+    online: true
+    features:
+      - { name: mean_delay, type: double }
+      - { name: share_delayed, type: double }
+      - { name: longest_delay, type: long }
+
+  - name: airport_traffic
+    description: How many flights departed in the last full hour.
+    entities: [airport]
+    source: { table: demo.airport_hourly, timestampField: event_ts, createdTimestampField: created }
+    ttl: 6h
+    online: true
+    features:
+      - { name: flights, type: int }
+
+featureServices:
+  - { name: departures, features: [airport_delay, airport_traffic] }
+`;
+
+/** Where the demo's definitions are, below the project's folder. */
+export const DEFINITIONS_FILE = 'features.yaml';
+
+/** Makes an empty project, in place of the last demo's. A server that somebody runs there is left alone: an error says so. */
+export async function makeProject(folder: string): Promise<void> {
+  if (await hasLiveServer(join(folder, '.moraine/temporal/server.json'))) {
+    throw new Error(`A Temporal server of the last demo runs in ${folder} (moraine dev?). End it first.`);
+  }
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(join(folder, 'data'), { recursive: true });
+  await writeFile(join(folder, 'moraine.yaml'), CONFIG);
+  await writeFile(join(folder, DEFINITIONS_FILE), DEFINITIONS);
+}
+
+async function hasLiveServer(recordFile: string): Promise<boolean> {
+  try {
+    const { pid } = JSON.parse(await readFile(recordFile, 'utf8')) as { pid: number };
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,57 @@
+/** What the demo prints: numbered steps with their time, and lines that show what came out. */
+
+/** Prints steps. Progress goes to standard error, overwritten in place where that is a terminal. */
+export class Report {
+  #steps = 0;
+  #problems = 0;
+  readonly #isTerminal = process.stderr.isTTY;
+
+  /** Runs a step; its result's text is printed with the time it took. */
+  async step<T>(title: string, work: () => Promise<{ readonly said: string; readonly value: T }>): Promise<T> {
+    this.#steps += 1;
+    const began = performance.now();
+    this.progress(`${title} ...`);
+    const { said, value } = await work();
+    this.#clear();
+    const seconds = ((performance.now() - began) / 1000).toFixed(1);
+    process.stdout.write(`${String(this.#steps).padStart(2)}. ${title}: ${said}  (${seconds} s)\n`);
+    return value;
+  }
+
+  progress(text: string): void {
+    if (this.#isTerminal) process.stderr.write(`\r\x1b[K${text}`);
+  }
+
+  announce(text: string): void {
+    this.#clear();
+    process.stdout.write(`    ${text}\n`);
+  }
+
+  lines(texts: readonly string[]): void {
+    for (const text of texts) process.stdout.write(`      ${text}\n`);
+  }
+
+  /** Says whether two answers are the same, row by row; a difference makes the demo fail. */
+  check(what: string, actual: readonly string[], expected: readonly string[]): void {
+    const difference = expected.findIndex((row, index) => row !== actual[index]);
+    if (difference < 0 && actual.length === expected.length) {
+      this.lines([`checked: ${what}: ${actual.length} rows equal plain SQL over the raw file`]);
+      return;
+    }
+    this.#problems += 1;
+    const place = difference < 0 ? expected.length : difference;
+    this.lines([
+      `CHECK FAILED: ${what}: ${actual.length} rows, plain SQL says ${expected.length}; first difference at row ${place}`,
+      `  here:      ${actual[place] ?? '(none)'}`,
+      `  plain SQL: ${expected[place] ?? '(none)'}`,
+    ]);
+  }
+
+  get problems(): number {
+    return this.#problems;
+  }
+
+  #clear(): void {
+    if (this.#isTerminal) process.stderr.write('\r\x1b[K');
+  }
+}
