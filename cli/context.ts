@@ -16,7 +16,7 @@ export interface CommandContext {
   readonly signal: AbortSignal;
   readonly stdout: Output;
   /** A line for people, on standard error. */
-  note(text: string): void;
+  readonly note: (text: string) => void;
   readonly progress: Progress;
 }
 

@@ -27,7 +27,7 @@ export function does<Options>(
       .slice(0, -2)
       .flat()
       .filter((operand) => typeof operand === 'string');
-    await runner(command, operands, (await load()) as CommandAction<never>);
+    await runner(command, operands, await load());
   });
 }
 

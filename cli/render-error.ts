@@ -34,7 +34,7 @@ function stackOf(error: Error): string {
   const cause = error.cause;
   const own = error.stack ?? error.message;
   if (cause === undefined) return own;
-  return `${own}\ncaused by: ${cause instanceof Error ? stackOf(cause) : printable(String(cause))}`;
+  return `${own}\ncaused by: ${cause instanceof Error ? stackOf(cause) : printable(toJson(cause))}`;
 }
 
 /** The exit code for an error. */

@@ -1,4 +1,5 @@
-import { Command, CommanderError } from 'commander';
+import type { Command } from 'commander';
+import { CommanderError } from 'commander';
 import { ERROR_TABLE, MoraineError } from '../errors/index.js';
 import type { CommandContext, GlobalOptions } from './context.js';
 import { OutputClosedError, printable, streamOutput } from './output.js';
@@ -36,7 +37,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
       },
       progress,
     };
-    return action(context, operands, command.opts() as never);
+    return action(context, operands, command.opts<never>());
   });
   configureOutput(program, (text) => {
     helpText += text;

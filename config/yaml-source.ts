@@ -13,7 +13,7 @@ export interface YamlSource {
   readonly value: unknown;
   readonly problems: readonly SourceProblem[];
   /** The line of the value (or, with `key`, of that key of it) at a path; the nearest line above if it is not there. */
-  lineAt(path: readonly PropertyKey[], key?: string): number;
+  readonly lineAt: (path: readonly PropertyKey[], key?: string) => number;
 }
 
 /** What an unquoted scalar means after a variable in it was replaced: numbers and booleans as YAML has them. */
