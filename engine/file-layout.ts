@@ -1,6 +1,7 @@
 /** The schemas that data files carry themselves, read from their footers. */
-import { isMoraineError, MoraineError } from '../errors/index.js';
+import { MoraineError } from '../errors/index.js';
 import type { Connection } from './connection.js';
+import { nameDamagedFile } from './damaged-file.js';
 import { quotePaths } from './sql-text.js';
 
 /** A column of a file at any depth. */
@@ -69,23 +70,6 @@ async function footerRows(connection: Connection, paths: readonly string[]): Pro
   } catch (error) {
     throw await nameDamagedFile(connection, paths, error);
   }
-}
-
-/** Some damage DuckDB reports without the file's name: then the footers are read one by one. */
-async function nameDamagedFile(connection: Connection, paths: readonly string[], error: unknown): Promise<unknown> {
-  if (!isMoraineError(error, 'DATA_FILE_CORRUPT') || error.details.path !== undefined) return error;
-  for (const path of paths) {
-    try {
-      await connection.rows(`SELECT count(*) FROM parquet_schema(${quotePaths([path])})`);
-    } catch (cause) {
-      if (!isMoraineError(cause, 'DATA_FILE_CORRUPT')) return cause;
-      return new MoraineError('DATA_FILE_CORRUPT', `A data file is damaged: the footer of ${path} cannot be read.`, {
-        details: { path },
-        cause,
-      });
-    }
-  }
-  return error;
 }
 
 function groupByPath(nodes: readonly SchemaNode[]): ReadonlyMap<string, SchemaNode[]> {

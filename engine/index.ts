@@ -7,6 +7,7 @@ export { bucketSql, registerBucketFunctions } from './bucket-function.js';
 export { type CheckedFile, checkFiles } from './check-files.js';
 export { columnAlias } from './column-default.js';
 export { Connection, type ResultStream } from './connection.js';
+export { nameDamagedFile } from './damaged-file.js';
 export { Engine, type EngineOptions, openEngine } from './engine.js';
 export { expressionSql } from './expression-sql.js';
 export { type FileColumn, type FileLayout, readFileLayouts } from './file-layout.js';

@@ -26,10 +26,12 @@ function truncateSql(type: PrimitiveType, sql: string, width: number): string {
   switch (type.kind) {
     case 'int':
     case 'long': {
-      const target = type.kind === 'int' ? 'INTEGER' : 'BIGINT';
-      // As HUGEINT: the floor of the lowest values lies below the type. It wraps there, as in Java.
-      const floor = `((${sql})::HUGEINT - (((${sql})::HUGEINT % ${width}) + ${width}) % ${width})`;
-      return `(${floor})::${target}`;
+      const [target, bits] = type.kind === 'int' ? ['INTEGER', 32] : ['BIGINT', 64];
+      const wide = `(${sql})::HUGEINT`;
+      const floor = `(${wide} - ((${wide} % ${width}) + ${width}) % ${width})`;
+      // Below the type's lowest value the floor wraps around, as it does in Java.
+      const wrapped = `CASE WHEN ${floor} < ${-(2n ** BigInt(bits - 1))} THEN ${floor} + ${2n ** BigInt(bits)} ELSE ${floor} END`;
+      return `(${wrapped})::${target}`;
     }
     case 'decimal': {
       const unscaled = `replace((${sql})::VARCHAR, '.', '')::HUGEINT`;

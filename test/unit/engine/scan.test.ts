@@ -1,7 +1,7 @@
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkFiles, readFileLayouts, type Scan, scanSql, writeRows } from '../../../engine/index.js';
+import { checkFiles, nameDamagedFile, readFileLayouts, type Scan, scanSql, writeRows } from '../../../engine/index.js';
 import { bindExpression, parseExpression, type Schema } from '../../../iceberg/index.js';
 import { field, type Harness, MemorySink, openHarness, schemaOf } from './harness.js';
 
@@ -241,6 +241,16 @@ describe('a filter', () => {
         expect(await read({ ...filtered(schema, text), files: [file] }, withLayouts)).toEqual(['{"a":999999}']);
       }
     }
+  });
+
+  it('names the damaged file where DuckDB does not', async () => {
+    const good = await given('whole.parquet', 'SELECT range AS a FROM range(1000)', '{a: 1}');
+    const bad = await given('torn.parquet', 'SELECT range AS a FROM range(1000)', '{a: 1}');
+    await writeFile(bad.path, (await readFile(bad.path)).fill(0xff, 4, 40));
+    const schema = schemaOf(field(1, 'a', { kind: 'long' }));
+    const error = await read({ schema, files: [good, bad] }).catch((e: unknown) => e);
+    const named = await harness.engine.withConnection((c) => nameDamagedFile(c, [good.path, bad.path], error));
+    expect(named).toMatchObject({ code: 'DATA_FILE_CORRUPT', details: { path: bad.path } });
   });
 
   it('lets the optimizer know how many rows there are, given the layouts', async () => {

@@ -1,0 +1,409 @@
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  type Connection,
+  quoteLiteral,
+  scanSql,
+  sqlLiteral,
+  transformSql,
+  writeParquet,
+} from '../../../engine/index.js';
+import {
+  applyTransform,
+  type DataFile,
+  deserializeValue,
+  type PartitionSpec,
+  type PrimitiveType,
+  type PrimitiveValue,
+  parseTransform,
+  type Schema,
+} from '../../../iceberg/index.js';
+import { field, type Harness, openHarness, schemaOf } from './harness.js';
+
+let harness: Harness;
+let attempt = 0;
+beforeAll(async () => {
+  harness = await openHarness();
+});
+afterAll(() => harness.close());
+
+const UNPARTITIONED: PartitionSpec = { specId: 0, fields: [] };
+
+function specOf(...fields: [sourceId: number, transform: string][]): PartitionSpec {
+  return {
+    specId: 7,
+    fields: fields.map(([sourceId, transform], index) => ({
+      sourceId,
+      fieldId: 1000 + index,
+      name: `p${index}`,
+      transform: parseTransform(transform),
+    })),
+  };
+}
+
+interface Written {
+  readonly files: DataFile[];
+  readonly folder: string;
+  readonly rows: (sql: string) => Promise<unknown[][]>;
+}
+
+async function write(
+  select: string,
+  schema: Schema,
+  spec: PartitionSpec,
+  options: { sortBy?: number[]; targetFileBytes?: number } = {},
+): Promise<Written> {
+  attempt += 1;
+  const folder = join(harness.folder, `attempt-${attempt}`);
+  await mkdir(folder);
+  const files = await harness.engine.withConnection((connection) =>
+    writeParquet(connection, { select, schema, spec, folder, namePrefix: 'a1', ...options }),
+  );
+  const rows = (sql: string): Promise<unknown[][]> => harness.engine.withConnection((c: Connection) => c.rows(sql));
+  return { files, folder, rows };
+}
+
+/** Bounds as values. */
+function bounds(schema: Schema, file: DataFile, id: number): [PrimitiveValue | undefined, PrimitiveValue | undefined] {
+  const type = schema.fields.find((candidate) => candidate.id === id)?.type as PrimitiveType;
+  const [lower, upper] = [file.lowerBounds?.get(id), file.upperBounds?.get(id)];
+  return [lower && deserializeValue(type, lower), upper && deserializeValue(type, upper)];
+}
+
+describe('transforms in SQL', () => {
+  const longs = [0n, 1n, -1n, 34n, 9223372036854775807n, -9223372036854775808n, 4294967296n, -4294967297n];
+  const micros = [
+    0n,
+    -1n,
+    1n,
+    1510871468000000n,
+    -86400000000n,
+    -86400000001n,
+    -62135596800000000n,
+    253402300800000000n,
+  ];
+  const cases: [PrimitiveType, string[], PrimitiveValue[]][] = [
+    [{ kind: 'int' }, ['bucket[16]', 'truncate[10]', 'identity'], [0, 1, -1, 34, -11, 2147483647, -2147483648]],
+    [{ kind: 'long' }, ['bucket[16]', 'truncate[10]'], longs],
+    [{ kind: 'date' }, ['bucket[16]', 'year', 'month', 'day'], [0, 17486, -1, -365, -366, -719162, 2932897]],
+    [{ kind: 'time' }, ['bucket[16]'], [0n, 81068000000n, 86399999999n]],
+    [{ kind: 'timestamp' }, ['bucket[16]', 'year', 'month', 'day', 'hour'], micros],
+    [{ kind: 'timestamptz' }, ['bucket[16]', 'year', 'month', 'day', 'hour'], micros],
+    [
+      { kind: 'timestamp_ns' },
+      ['bucket[16]', 'year', 'month', 'day', 'hour'],
+      [0n, -1n, -1000n, -1001n, 1510871468000001001n],
+    ],
+    [{ kind: 'string' }, ['bucket[16]', 'truncate[3]'], ['', 'iceberg', 'a😀bcd', 'é'.repeat(50), "it's", 'x\0y']],
+    [
+      { kind: 'binary' },
+      ['bucket[16]', 'truncate[3]'],
+      [new Uint8Array(), Uint8Array.of(0, 1, 2, 3), new Uint8Array(40).fill(255)],
+    ],
+    [{ kind: 'fixed', length: 4 }, ['bucket[16]'], [Uint8Array.of(0, 1, 2, 3)]],
+    [
+      { kind: 'uuid' },
+      ['bucket[16]'],
+      ['f79c3e09-677c-4bbd-a479-3f349cb785e7', '00000000-0000-0000-0000-000000000000'],
+    ],
+    [
+      { kind: 'decimal', precision: 9, scale: 2 },
+      ['bucket[16]', 'truncate[50]'],
+      [1420n, -1n, 0n, 1065n, -1065n, 999999999n],
+    ],
+    [
+      { kind: 'decimal', precision: 38, scale: 0 },
+      ['bucket[16]'],
+      [99999999999999999999999999999999999999n, -128n, 128n],
+    ],
+    [{ kind: 'decimal', precision: 4, scale: 4 }, ['bucket[16]', 'truncate[10]'], [5n, -5n, 9999n]],
+  ];
+
+  it.each(cases)(
+    '%o agree with the specification’s transforms, and give null for null',
+    async (type, transforms, values) => {
+      for (const text of transforms) {
+        const transform = parseTransform(text);
+        const sql = (literal: string): string => transformSql(transform, type, `(${literal})`);
+        const list = values.map((value) => `hex_or_text(${sql(sqlLiteral(type, value))})`);
+        const [row = []] = await harness.engine.withConnection(async (connection) => {
+          await connection.run(
+            `CREATE TEMP MACRO hex_or_text(x) AS CASE WHEN typeof(x) = 'BLOB' THEN hex(x::BLOB) ELSE x::VARCHAR END`,
+          );
+          return await connection.rows(`SELECT ${list.join(', ')}, ${sql(`NULL::${sqlTypeOf(type)}`)} IS NULL`);
+        });
+        const expected = values.map((value) => {
+          const result = applyTransform(transform, type, value);
+          return result instanceof Uint8Array ? Buffer.from(result).toString('hex').toUpperCase() : String(result);
+        });
+        expect([text, ...row]).toEqual([text, ...expected, true]);
+      }
+    },
+  );
+});
+
+const sqlTypeOf = (type: PrimitiveType): string =>
+  type.kind === 'decimal'
+    ? `DECIMAL(${type.precision},${type.scale})`
+    : {
+        int: 'INTEGER',
+        long: 'BIGINT',
+        date: 'DATE',
+        time: 'TIME',
+        timestamp: 'TIMESTAMP',
+        timestamptz: 'TIMESTAMPTZ',
+        timestamp_ns: 'TIMESTAMP_NS',
+        string: 'VARCHAR',
+        binary: 'BLOB',
+        fixed: 'BLOB',
+        uuid: 'UUID',
+      }[type.kind as 'int'];
+
+describe('a data file entry', () => {
+  it('has exact counts and bounds', async () => {
+    const schema = schemaOf(
+      field(1, 'l', { kind: 'long' }),
+      field(2, 'f', { kind: 'double' }),
+      field(3, 't', { kind: 'string' }),
+      field(4, 'd', { kind: 'decimal', precision: 20, scale: 2 }),
+      field(5, 'ts', { kind: 'timestamptz' }),
+      field(6, 'day', { kind: 'date' }),
+      field(7, 'b', { kind: 'binary' }),
+      field(8, 'u', { kind: 'uuid' }),
+      field(9, 'tm', { kind: 'time' }),
+      field(10, 'z', { kind: 'float' }),
+      field(11, 'ok', { kind: 'boolean' }),
+      field(12, 'nothing', { kind: 'int' }),
+      field(13, 'ns', { kind: 'timestamp_ns' }),
+    );
+    const { files } = await write(
+      `SELECT * FROM (VALUES
+        (-5, 1.5, 'zzzzzzzzzzzzzzzzz', -1.25, TIMESTAMPTZ '1969-12-31 23:59:59.999999+00', DATE '0044-03-15 (BC)', '\\xff'::BLOB,
+          '00000000-0000-0000-0000-000000000001'::UUID, TIME '00:00:00.000001', '-0.0'::FLOAT, true, NULL, '1969-12-31 23:59:59.999999999'::TIMESTAMP_NS),
+        (9223372036854775807, 'nan'::DOUBLE, 'ab', 123456789012345678.90, TIMESTAMPTZ '12000-01-01 00:00:00+00', DATE '2001-01-01', ''::BLOB,
+          'ffffffff-ffff-ffff-ffff-ffffffffffff'::UUID, TIME '23:59:59.5', 0, false, NULL, '2001-01-01 00:00:00'::TIMESTAMP_NS),
+        (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL))`,
+      schema,
+      UNPARTITIONED,
+    );
+    const [file] = files as [DataFile];
+    expect([files.length, file.recordCount, file.partition, file.specId]).toEqual([1, 3n, [], 0]);
+    expect([...(file.valueCounts ?? [])].sort(([a], [b]) => a - b)).toEqual(schema.fields.map(({ id }) => [id, 3n]));
+    expect(schema.fields.map(({ id }) => file.nullValueCounts?.get(id))).toEqual([
+      1n,
+      1n,
+      1n,
+      1n,
+      1n,
+      1n,
+      1n,
+      1n,
+      1n,
+      1n,
+      1n,
+      3n,
+      1n,
+    ]);
+    // How many NaN there are is not known for column 2, so nothing is said.
+    expect([...(file.nanValueCounts ?? [])]).toEqual([[10, 0n]]);
+    expect(bounds(schema, file, 1)).toEqual([-5n, 9223372036854775807n]);
+    expect(bounds(schema, file, 2)).toEqual([1.5, 1.5]);
+    expect(bounds(schema, file, 3)).toEqual(['ab', `${'z'.repeat(15)}{`]);
+    expect(bounds(schema, file, 4)).toEqual([-125n, 12345678901234567890n]);
+    expect(bounds(schema, file, 5)).toEqual([-1n, BigInt(Date.UTC(12000, 0, 1)) * 1000n]);
+    expect(bounds(schema, file, 6)).toEqual([-735160, 11323]);
+    expect(bounds(schema, file, 7)).toEqual([new Uint8Array(), Uint8Array.of(255)]);
+    expect(bounds(schema, file, 8)).toEqual([
+      '00000000-0000-0000-0000-000000000001',
+      'ffffffff-ffff-ffff-ffff-ffffffffffff',
+    ]);
+    expect(bounds(schema, file, 9)).toEqual([1n, 86399500000n]);
+    expect(bounds(schema, file, 10)).toEqual([-0, 0]);
+    expect(bounds(schema, file, 11)).toEqual([false, true]);
+    expect(bounds(schema, file, 12)).toEqual([undefined, undefined]);
+    expect(bounds(schema, file, 13)).toEqual([-1n, 978307200000000000n]);
+  });
+
+  it('has no upper bound where no short one exists, and never half a character', async () => {
+    const schema = schemaOf(
+      field(1, 'b', { kind: 'binary' }),
+      field(2, 't', { kind: 'string' }),
+      field(3, 's', { kind: 'string' }),
+    );
+    const { files } = await write(
+      `SELECT unhex(repeat('ff', 20)), repeat(chr(1114111), 20), repeat(chr(55295), 17)`,
+      schema,
+      UNPARTITIONED,
+    );
+    const [file] = files as [DataFile];
+    expect(bounds(schema, file, 1)).toEqual([new Uint8Array(16).fill(255), undefined]);
+    expect(bounds(schema, file, 2)).toEqual(['\u{10ffff}'.repeat(16), undefined]);
+    expect(bounds(schema, file, 3)).toEqual(['\ud7ff'.repeat(16), `${'\ud7ff'.repeat(15)}\ue000`]);
+  });
+
+  it('has the metrics of fields inside structs, and no bounds inside lists and maps', async () => {
+    const schema = schemaOf(
+      field(1, 'a.b', { kind: 'struct', fields: [field(2, 'x"y', { kind: 'int' })] }),
+      field(3, 'l', { kind: 'list', elementId: 4, elementRequired: false, element: { kind: 'int' } }),
+    );
+    const { files } = await write(`SELECT {'x"y': 7}, [1, NULL, 3]`, schema, UNPARTITIONED);
+    const [file] = files as [DataFile];
+    expect(file.lowerBounds).toEqual(new Map([[2, Uint8Array.of(7, 0, 0, 0)]]));
+    expect([file.valueCounts?.get(4), file.nullValueCounts?.get(4)]).toEqual([3n, 1n]);
+  });
+});
+
+describe('partitions', () => {
+  it('makes one flat file for each tuple, whatever the values', async () => {
+    const hostile = [
+      '../../etc',
+      'a/b',
+      "it's",
+      '',
+      '=%2F',
+      'x'.repeat(300),
+      `${'x'.repeat(300)}y`,
+      '\n*?[',
+      '__HIVE_DEFAULT_PARTITION__',
+      'v',
+    ];
+    const values = [...hostile.map(quoteLiteral), 'NULL'].map(
+      (text, index) => `(${text}, DATE '1969-12-31' + ${index % 2}, ${index}::BIGINT)`,
+    );
+    const schema = schemaOf(
+      field(1, 'name', { kind: 'string' }),
+      field(2, 'day', { kind: 'date' }),
+      field(3, 'n', { kind: 'long' }),
+    );
+    const { files, folder } = await write(
+      `FROM (VALUES ${values.join(', ')})`,
+      schema,
+      specOf([1, 'identity'], [2, 'month'], [2, 'identity']),
+    );
+    const expected = [...hostile, null].map((name, index) => [
+      name,
+      index % 2 === 0 ? -1 : 0,
+      index % 2 === 0 ? -1 : 0,
+    ]);
+    const sorted = (tuples: unknown[]): string[] => tuples.map((tuple) => JSON.stringify(tuple)).sort();
+    expect(sorted(files.map((file) => file.partition as unknown[]))).toEqual(sorted(expected));
+    expect((await readdir(folder)).sort()).toEqual(files.map((_, index) => `a1-${index}.parquet`).sort());
+  });
+
+  it('keeps every kind of identity value', async () => {
+    const schema = schemaOf(
+      field(1, 'bo', { kind: 'boolean' }),
+      field(2, 'de', { kind: 'decimal', precision: 4, scale: 4 }),
+      field(3, 'ts', { kind: 'timestamptz' }),
+      field(4, 'bi', { kind: 'binary' }),
+      field(5, 'uu', { kind: 'uuid' }),
+      field(6, 'do', { kind: 'double' }),
+      field(7, 'ti', { kind: 'time' }),
+      field(8, 's', { kind: 'struct', fields: [field(9, 'in', { kind: 'long' })] }),
+    );
+    const { files } = await write(
+      `SELECT true, -0.05, TIMESTAMPTZ '1969-12-31 23:59:59.999999+00', unhex(repeat('ab', 100)), 'f79c3e09-677c-4bbd-a479-3f349cb785e7'::UUID, 0.1::DOUBLE, TIME '00:00:01', {'in': 5}
+       UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL`,
+      schema,
+      specOf(
+        [1, 'identity'],
+        [2, 'truncate[10]'],
+        [3, 'hour'],
+        [3, 'identity'],
+        [4, 'identity'],
+        [5, 'identity'],
+        [6, 'identity'],
+        [7, 'identity'],
+        [9, 'identity'],
+        [1, 'void'],
+      ),
+    );
+    const tuples = files.map((file) => file.partition).sort((a, b) => Number(a[0] === null) - Number(b[0] === null));
+    expect(tuples).toEqual([
+      [
+        true,
+        -500n,
+        -1,
+        -1n,
+        new Uint8Array(100).fill(0xab),
+        'f79c3e09-677c-4bbd-a479-3f349cb785e7',
+        0.1,
+        1_000_000n,
+        5n,
+        null,
+      ],
+      [null, null, null, null, null, null, null, null, null, null],
+    ]);
+  });
+
+  it('makes no file of no rows, and leaves nothing of a failed attempt', async () => {
+    const schema = schemaOf(field(1, 'a', { kind: 'int' }));
+    for (const spec of [UNPARTITIONED, specOf([1, 'bucket[4]'])]) {
+      const { files, folder } = await write('SELECT 1 WHERE false', schema, spec);
+      expect([files, await readdir(folder)]).toEqual([[], []]);
+    }
+    await expect(
+      write(
+        `SELECT CASE WHEN range = 90000 THEN 'x' ELSE '1' END FROM range(100000)`,
+        schema,
+        specOf([1, 'bucket[4]']),
+      ),
+    ).rejects.toMatchObject({ code: 'TYPE_MISMATCH' });
+    expect(await readdir(join(harness.folder, `attempt-${attempt}`))).toEqual([]);
+  });
+
+  it('writes columns that differ only by case, and reads them back by id', async () => {
+    const schema = schemaOf(
+      field(1, 'Id', { kind: 'int' }),
+      field(2, 'ID', { kind: 'int' }),
+      field(3, 'p0', { kind: 'int' }),
+    );
+    const { files, rows } = await write('SELECT 1, 2, 3', schema, specOf([2, 'identity']));
+    const scan = scanSql({
+      schema,
+      naming: 'id',
+      files: files.map((file) => ({ path: file.filePath, recordCount: file.recordCount })),
+    });
+    expect(await rows(`SELECT c1, c2, c3 FROM ${scan}`)).toEqual([[1, 2, 3]]);
+  });
+
+  it('splits unpartitioned rows at the target size', async () => {
+    const schema = schemaOf(field(1, 'h', { kind: 'long' }));
+    const { files } = await write('SELECT (hash(range) // 2)::BIGINT FROM range(1000000)', schema, UNPARTITIONED, {
+      targetFileBytes: 2_000_000,
+    });
+    expect(files.length).toBeGreaterThan(1);
+    expect(files.reduce((sum, file) => sum + file.recordCount, 0n)).toBe(1_000_000n);
+  });
+
+  it('makes one sorted file for each of 256 buckets at 5 M rows', async () => {
+    const schema = schemaOf(field(1, 'k', { kind: 'long' }, true), field(2, 'n', { kind: 'long' }));
+    const source = 'SELECT (hash(range) // 4)::BIGINT AS k, range AS n FROM range(5000000)';
+    const { files, rows } = await write(source, schema, specOf([1, 'bucket[256]']), { sortBy: [1] });
+    expect(files.length).toBe(256);
+    expect(new Set(files.map((file) => file.partition[0])).size).toBe(256);
+    const paths = files.map((file) => quoteLiteral(file.filePath)).join(', ');
+    const inverted = `SELECT count(*) FROM (SELECT f = lag(f) OVER () AND k < lag(k) OVER () AS bad FROM (SELECT k, filename AS f FROM read_parquet([${paths}], filename = true))) WHERE bad`;
+    expect(await rows(inverted)).toEqual([[0n]]);
+    const sums = 'count(*), sum(n)::VARCHAR, bit_xor((k % 1000003) * 31 + n)';
+    expect(await rows(`SELECT ${sums} FROM read_parquet([${paths}])`)).toEqual(
+      await rows(`SELECT ${sums} FROM (${source})`),
+    );
+  });
+
+  it('keeps small buckets sorted too, by several keys with nulls', async () => {
+    const schema = schemaOf(field(1, 'k', { kind: 'string' }), field(2, 'n', { kind: 'int' }));
+    const source = `SELECT CASE WHEN range % 50 = 0 THEN NULL ELSE (hash(range) % 3000)::VARCHAR END, (range % 7)::INTEGER FROM range(20000)`;
+    const { files, rows } = await write(source, schema, specOf([1, 'bucket[64]']), { sortBy: [1, 2] });
+    for (const file of files) {
+      const path = quoteLiteral(file.filePath);
+      const [inFile, sorted] = await Promise.all([
+        rows(`SELECT list(struct_pack(k, n)) FROM (SELECT k, n FROM read_parquet(${path}))`),
+        rows(`SELECT list(struct_pack(k, n) ORDER BY k ASC NULLS LAST, n ASC NULLS LAST) FROM read_parquet(${path})`),
+      ]);
+      expect(inFile).toEqual(sorted);
+    }
+    expect(files.reduce((sum, file) => sum + file.recordCount, 0n)).toBe(20_000n);
+  });
+});
