@@ -40,8 +40,9 @@ interface LintMessage {
 
 /** What a linter with the Compose schema finds; questions of order and style are left out. */
 async function problems(path: string): Promise<string[]> {
-  const { DCLinter } = (await import('dclint')) as { DCLinter: new (config: object) => Linter };
-  const linter = new DCLinter({ rules: {}, quiet: false, debug: false, exclude: [] });
+  const module: { DCLinter: new (config: object) => Linter } = await import('dclint');
+
+  const linter = new module.DCLinter({ rules: {}, quiet: false, debug: false, exclude: [] });
   return linter
     .lintFiles([path], false)
     .flatMap(({ messages }) => messages)
