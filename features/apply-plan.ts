@@ -59,6 +59,14 @@ export function planApply(current: RegistryState, desired: Definitions, options:
   const renamed = new Set(
     changes.flatMap((change) => (change.renamedFrom === undefined ? [] : [objectKey(change.kind, change.renamedFrom)])),
   );
+  for (const change of changes) {
+    const twin = changes.find(
+      (other) => other !== change && other.kind === change.kind && other.renamedFrom === change.renamedFrom,
+    );
+    if (change.renamedFrom === undefined || twin === undefined) continue;
+    const message = `'${change.renamedFrom}' is renamed to '${twin.name}' too; it can become only one of them.`;
+    problems.push({ path: `${change.kind}.${change.name}.renamedFrom`, message });
+  }
   const wanted = new Set(changes.map((change) => objectKey(change.kind, change.name)));
   const kept: AnyRegistered[] = [];
   for (const item of allDefinitions(current.definitions)) {

@@ -69,25 +69,29 @@ export function chooseLatestMethod(estimate: LatestEstimate): LatestMethod {
 /**
  * Prepares the newest row per entity on a connection. `max-join-back` runs its first half here, into a temporary table
  * that belongs to this connection; select from the result on the same connection, then release it.
+ * @param rows how many rows the relation has: if the first half finds few for each entity, the method becomes `row-number`
  */
 export async function prepareLatestPerEntity(
   session: SqlSession,
   request: LatestRequest,
   method: LatestMethod,
+  rows?: bigint,
 ): Promise<LatestRelation> {
-  if (method !== 'max-join-back') {
-    return { method, select: latestPerEntitySql(request, method), release: () => Promise.resolve() };
-  }
+  if (method !== 'max-join-back') return singleStatement(request, method);
   const winners = `newest_${randomUUID().replaceAll('-', '')}`;
+  const drop = (): Promise<void> => session.run(`DROP TABLE IF EXISTS ${winners}`);
   await session.run(`CREATE TEMPORARY TABLE ${winners} AS ${newestTimesSql(request)}`);
+  const entities = BigInt(String(await readScalar(session, `SELECT count(*) FROM ${winners}`)));
+  if (rows !== undefined && chooseLatestMethod({ rows, entities }) !== method) {
+    await drop();
+    return singleStatement(request, 'row-number');
+  }
   const lowest = await readScalar(session, `SELECT CAST(min(t) AS VARCHAR) FROM ${winners}`);
-  return {
-    method,
-    select: joinBackSql(request, winners, typeof lowest === 'string' ? lowest : null),
-    release: async () => {
-      await session.run(`DROP TABLE IF EXISTS ${winners}`);
-    },
-  };
+  return { method, select: joinBackSql(request, winners, typeof lowest === 'string' ? lowest : null), release: drop };
+}
+
+function singleStatement(request: LatestRequest, method: 'arg-max' | 'row-number'): LatestRelation {
+  return { method, select: latestPerEntitySql(request, method), release: () => Promise.resolve() };
 }
 
 /** The newest row per entity as one statement. */

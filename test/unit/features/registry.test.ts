@@ -156,6 +156,19 @@ test('renames that collide and references to nothing are refused together', () =
   );
 });
 
+test('one object cannot be renamed to two', () => {
+  const current = { snapshotId: null, versions: new Map(), definitions: parse({ entities: [entity('a')] }) };
+  const desired = parse({
+    entities: [
+      { ...entity('b'), renamedFrom: 'a' },
+      { ...entity('c'), renamedFrom: 'a' },
+    ],
+  });
+  expect(() => planApply(current, desired)).toThrow(
+    "  - entity.b.renamedFrom: 'a' is renamed to 'c' too; it can become only one of them.\n  - entity.c.renamedFrom: 'a' is renamed to 'b' too",
+  );
+});
+
 test('concurrent applies all land', async () => {
   const names = ['a', 'b', 'c', 'd', 'e'];
   const results = await Promise.all(names.map((name) => lab.registry().apply(parse({ entities: [entity(name)] }))));
