@@ -114,3 +114,23 @@ test('a sequence number counts only where one is given', async () => {
     expect((await answer({ parts: 1, timeUnit: 'us', rows }, request, method)).map((row) => row[3])).toEqual([2]);
   }
 });
+
+test('0 wins over -0 in whichever order the rows come, and -0 is given back as -0', async () => {
+  const row = (key: number, value: number): OracleRow => ({
+    key: [key],
+    timeNs: 0n,
+    createdNs: null,
+    sequence: 1,
+    features: [value, null, null],
+  });
+  for (const rows of [
+    [row(0, -0), row(1, 0), row(1, -0)],
+    [row(0, -0), row(1, -0), row(1, 0)],
+  ]) {
+    const s: Scenario = { parts: 1, timeUnit: 'us', rows };
+    for (const method of ['arg-max', 'row-number', 'max-join-back'] as const) {
+      const answers = (await answer(s, await load(s), method)).sort(byKey);
+      expect(answers.map((values) => values[3])).toEqual([-0, 0]);
+    }
+  }
+});
