@@ -25,7 +25,7 @@ import {
   VARCHAR,
 } from '@duckdb/node-api';
 import duckdb from '@duckdb/node-bindings';
-import { type Data, DataType, DateUnit, type Table, TimeUnit, type Vector } from 'apache-arrow';
+import { type Data, DataType, DateUnit, Precision, type Table, TimeUnit, type Vector } from 'apache-arrow';
 import { MoraineError } from '../errors/index.js';
 import type { Connection } from './connection.js';
 import { classifyDuckDbError, raiseSql } from './duckdb-error.js';
@@ -204,7 +204,8 @@ function dictionary(name: string, type: DataType): ColumnPlan {
 function planColumn(name: string, type: DataType): ColumnPlan {
   if (DataType.isBool(type)) return booleans;
   if (DataType.isInt(type)) return integerPlan(type.bitWidth, type.isSigned);
-  if (DataType.isFloat(type) && type.precision > 0) return type.precision === 1 ? fixed(FLOAT, 4) : fixed(DOUBLE, 8);
+  if (DataType.isFloat(type) && type.precision === Precision.SINGLE) return fixed(FLOAT, 4);
+  if (DataType.isFloat(type) && type.precision === Precision.DOUBLE) return fixed(DOUBLE, 8);
   if (DataType.isDecimal(type) && type.bitWidth === 128) {
     // A DECIMAL of fewer digits is stored narrower: taken in as 38 digits, then cast.
     const target = `DECIMAL(${type.precision},${type.scale})`;
@@ -258,6 +259,6 @@ function exactMicros(column: string, unit: TimeUnit): string {
 function unsupported(name: string, type: DataType): MoraineError {
   return new MoraineError(
     'TYPE_MISMATCH',
-    `The column ${name} has the Arrow type ${String(type)}, which cannot be taken in.`,
+    `The column ${name} has the Arrow type ${(type as { toString(): string }).toString()}, which cannot be taken in.`,
   );
 }

@@ -238,7 +238,7 @@ function readEntries(
   arrow: DataType,
 ): Data {
   return makeData({
-    type: arrow.children[0]?.type,
+    type: arrow.children[0]?.type as DataType,
     length: rows.count,
     nullCount: 0,
     children: [

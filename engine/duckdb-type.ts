@@ -1,13 +1,5 @@
 /** DuckDB's types as Iceberg types: for input whose schema is not known. */
-import {
-  type DuckDBArrayType,
-  type DuckDBDecimalType,
-  type DuckDBListType,
-  type DuckDBMapType,
-  type DuckDBStructType,
-  type DuckDBType,
-  DuckDBTypeId,
-} from '@duckdb/node-api';
+import { type DuckDBMapType, type DuckDBStructType, type DuckDBType, DuckDBTypeId } from '@duckdb/node-api';
 import type { IcebergType, SimplePrimitiveKind } from '../iceberg/index.js';
 
 const SIMPLE: ReadonlyMap<DuckDBTypeId, SimplePrimitiveKind> = new Map([
@@ -50,19 +42,19 @@ export function icebergType(type: DuckDBType, nextId: () => number): IcebergType
     case DuckDBTypeId.UHUGEINT:
       return { kind: 'decimal', precision: MAX_DIGITS, scale: 0 };
     case DuckDBTypeId.DECIMAL: {
-      const { width, scale } = type as DuckDBDecimalType;
+      const { width, scale } = type;
       return { kind: 'decimal', precision: width, scale };
     }
     case DuckDBTypeId.LIST:
     case DuckDBTypeId.ARRAY: {
       const elementId = nextId();
-      const element = icebergType((type as DuckDBListType | DuckDBArrayType).valueType, nextId);
+      const element = icebergType(type.valueType, nextId);
       return element && { kind: 'list', elementId, elementRequired: false, element };
     }
     case DuckDBTypeId.MAP:
-      return mapType(type as DuckDBMapType, nextId);
+      return mapType(type, nextId);
     case DuckDBTypeId.STRUCT:
-      return structType(type as DuckDBStructType, nextId);
+      return structType(type, nextId);
     default: {
       const kind = SIMPLE.get(type.typeId);
       return kind && { kind };

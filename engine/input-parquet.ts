@@ -63,7 +63,7 @@ async function refuseZonedNanoseconds(connection: Connection, path: string): Pro
   if (row === undefined) return;
   throw new MoraineError(
     'TYPE_MISMATCH',
-    `The column ${row[0]} of ${path} has zoned nanoseconds, which cannot be read exactly. Write it with microseconds.`,
+    `The column ${String(row[0])} of ${path} has zoned nanoseconds, which cannot be read exactly. Write it with microseconds.`,
     { details: { path } },
   );
 }

@@ -87,7 +87,7 @@ function keyOf(type: PrimitiveType, sql: string, isIdentity: boolean): Key {
     default:
       return {
         keySql: `(${sql})::VARCHAR`,
-        parse: (key) => (key === null ? null : (parseSqlText(type, key) as PrimitiveValue)),
+        parse: (key) => (key === null ? null : parseSqlText(type, key)),
       };
   }
 }

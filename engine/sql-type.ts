@@ -66,28 +66,29 @@ function floatText(value: number): string {
 
 /** A non-null value as a typed SQL literal; the value is as `PrimitiveValue` describes, so nothing is rounded. */
 export function sqlLiteral(type: PrimitiveType, value: PrimitiveValue): string {
+  const number = (): string => (value as number | bigint).toString();
   switch (type.kind) {
     case 'boolean':
       return value ? 'true' : 'false';
     case 'int':
     case 'long':
-      return `'${value}'::${sqlType(type)}`;
+      return `'${number()}'::${sqlType(type)}`;
     case 'float':
     case 'double':
       return `'${floatText(value as number)}'::${sqlType(type)}`;
     case 'decimal':
       return `'${decimalText(value as bigint, type.scale)}'::${sqlType(type)}`;
     case 'date':
-      return `(DATE '1970-01-01' + '${value}'::INTEGER)`;
+      return `(DATE '1970-01-01' + '${number()}'::INTEGER)`;
     case 'time':
-      return `(TIME '00:00:00' + to_microseconds('${value}'::BIGINT))`;
+      return `(TIME '00:00:00' + to_microseconds('${number()}'::BIGINT))`;
     case 'timestamp':
-      return `make_timestamp('${value}'::BIGINT)`;
+      return `make_timestamp('${number()}'::BIGINT)`;
     case 'timestamptz':
-      return `make_timestamptz('${value}'::BIGINT)`;
+      return `make_timestamptz('${number()}'::BIGINT)`;
     case 'timestamp_ns':
     case 'timestamptz_ns':
-      return `make_timestamp_ns('${value}'::BIGINT)`;
+      return `make_timestamp_ns('${number()}'::BIGINT)`;
     case 'string':
       return quoteLiteral(value as string);
     case 'uuid':

@@ -7,6 +7,7 @@ import type { DataFile, NestedField, PartitionSpec, PartitionTuple, Schema } fro
 import { columnAlias } from './column-default.js';
 import { fieldIdsSql, fileColumnNames, type LeafColumn, leafColumns } from './column-path.js';
 import type { Connection } from './connection.js';
+import { raiseSql } from './duckdb-error.js';
 import { readMetrics, textMap } from './parquet-statistics.js';
 import { type PartitionColumn, partitionColumns } from './partition-column.js';
 import { readSchemaSql } from './scan.js';
@@ -147,9 +148,14 @@ function rowsSql(
   return `SELECT ${named} FROM (${numbered}) WHERE moraine_position > 0`;
 }
 
+/** The value cast to its column's type. DuckDB has no type of a fixed length: the length is checked, and Parquet gets plain bytes. */
 function typedSql(field: NestedField): string {
   const alias = columnAlias(field.id);
-  return `${alias}::${sqlType(field.type)} AS ${alias}`;
+  const typed = `${alias}::${sqlType(field.type)}`;
+  if (field.type.kind !== 'fixed') return `${typed} AS ${alias}`;
+  const { length } = field.type;
+  const raise = raiseSql('TYPE_MISMATCH', `A value of the column ${field.name} is not ${length} bytes long.`);
+  return `CASE WHEN octet_length(${typed}) <> ${length} THEN ${raise}::BLOB ELSE ${typed} END AS ${alias}`;
 }
 
 /** A file as the statement reported it, not yet under its final name. */

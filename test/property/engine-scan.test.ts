@@ -150,7 +150,7 @@ function expected(type: IcebergType, value: Plain | undefined): string {
     case 'map':
       return `[${(value as { entries: [Plain, Plain][] }).entries.map(([k, v]) => `[${JSON.stringify(k)},${expected(type.value, v)}]`).join(',')}]`;
     default:
-      return typeof value === 'string' ? JSON.stringify(value) : String(value);
+      return typeof value === 'string' ? JSON.stringify(value) : (value as bigint | boolean).toString();
   }
 }
 

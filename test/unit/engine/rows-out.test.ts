@@ -234,7 +234,7 @@ describe('other formats', () => {
       (await write(`SELECT 9007199254740993, 'é' UNION ALL SELECT NULL, NULL`, schema, 'arrow')).bytes,
     );
     expect(table.schema.fields.map((f) => `${f.name}: ${f.type}`)).toEqual(['id: Int64', 'name: Utf8']);
-    expect(table.toArray().map((row) => row?.toJSON())).toEqual([
+    expect(table.toArray().map((row) => (row as { toJSON(): unknown }).toJSON())).toEqual([
       { id: 9007199254740993n, name: 'é' },
       { id: null, name: null },
     ]);

@@ -368,6 +368,14 @@ describe('partitions', () => {
     expect(await rows(`SELECT c1, c2, c3 FROM ${scan}`)).toEqual([[1, 2, 3]]);
   });
 
+  it('refuses a value of another length in a fixed column', async () => {
+    const schema = schemaOf(field(1, 'f', { kind: 'fixed', length: 2 }));
+    expect((await write(`SELECT 'ab'::BLOB UNION ALL SELECT NULL`, schema, UNPARTITIONED)).files[0]?.recordCount).toBe(
+      2n,
+    );
+    await expect(write(`SELECT 'abc'::BLOB`, schema, UNPARTITIONED)).rejects.toMatchObject({ code: 'TYPE_MISMATCH' });
+  });
+
   it('splits unpartitioned rows at the target size', async () => {
     const schema = schemaOf(field(1, 'h', { kind: 'long' }));
     const { files } = await write('SELECT (hash(range) // 2)::BIGINT FROM range(1000000)', schema, UNPARTITIONED, {
