@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { WorkflowFailedError } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { MaterializeResult, RunProgress } from '../../activities/contract.js';
 import { startMaterialization, waitForRun } from '../../workers/index.js';
@@ -18,9 +19,10 @@ function gate(): { readonly open: () => void; readonly opened: Promise<void> } {
   return { open, opened };
 }
 
-function rootCause(error: unknown): Error | undefined {
-  if (!(error instanceof Error)) return undefined;
-  return rootCause(error.cause) ?? error;
+/** The failure that our code threw, below what Temporal wraps around it. */
+function applicationFailure(error: unknown): ApplicationFailure | undefined {
+  if (error instanceof ApplicationFailure || !(error instanceof Error)) return error as ApplicationFailure | undefined;
+  return applicationFailure(error.cause);
 }
 
 describe('materializeRun', () => {
@@ -279,7 +281,7 @@ describe('materialize, the entry for people and schedules', () => {
       (failure: unknown) => failure,
     );
     expect(error).toBeInstanceOf(WorkflowFailedError);
-    const reason = rootCause(error);
+    const reason = applicationFailure(error);
     expect(reason).toMatchObject({ type: 'INVALID_ARGUMENT' });
     expect(reason?.message).toContain('"veiw"');
   });
