@@ -164,7 +164,7 @@ async function latestRows(
   const isPart = buckets.firstBucket > 0 || buckets.lastBucket < key.buckets - 1;
   const relation = sourceRelation(schema, reads, key, isPart ? buckets : undefined);
   const rows = reads.reduce((sum, read) => read.files.reduce((part, file) => part + file.recordCount, sum), 0n);
-  return prepareLatestPerEntity(connection, latestRequest(key.view, relation), chooseLatestMethod({ rows }));
+  return prepareLatestPerEntity(connection, latestRequest(key.view, relation), chooseLatestMethod({ rows }), rows);
 }
 
 /** A relation with the columns of {@link latestRequest} and no row. */

@@ -109,8 +109,7 @@ export function parsePlan(text: string, location: string): MaterializationPlan {
       `The materialization plan ${location} is damaged: ${z.prettifyError(parsed.error)}`,
     );
   }
-  const { version: _version, ...plan } = parsed.data;
-  return plan;
+  return parsed.data;
 }
 
 function viewToJson(view: ResolvedView): object {

@@ -43,7 +43,7 @@ export class FileIndex {
     const { files } = await planFiles(table, { snapshot, schema });
     const specs = new Map<number, SpecFiles>();
     for (const planned of files) {
-      const spec = specs.get(planned.spec.specId) ?? { buckets: bucketsOf(planned, keyFieldId), byBucket: new Map() };
+      const spec = specs.get(planned.spec.specId) ?? emptySpec(bucketsOf(planned, keyFieldId));
       specs.set(planned.spec.specId, spec);
       const bucket = spec.buckets === undefined ? ANY_BUCKET : Number(planned.file.partition[0]);
       const list = spec.byBucket.get(bucket) ?? [];
@@ -63,6 +63,10 @@ export class FileIndex {
       return [...wanted].flatMap((bucket) => spec.byBucket.get(bucket) ?? []);
     });
   }
+}
+
+function emptySpec(buckets: number | undefined): SpecFiles {
+  return { buckets, byBucket: new Map<number, IndexedFile[]>() };
 }
 
 function bucketsOf({ spec }: PlannedFile, keyFieldId: number): number | undefined {

@@ -50,7 +50,10 @@ function referencesOf(
   return (features ?? []).map((feature) => {
     const reference = parseFeatureReference(feature);
     if (reference !== undefined) return reference;
-    throw new MoraineError('INVALID_ARGUMENT', `'${String(feature)}' is not a feature reference; write view:feature.`);
+    throw new MoraineError(
+      'INVALID_ARGUMENT',
+      `${JSON.stringify(feature)} is not a feature reference; write view:feature.`,
+    );
   });
 }
 
@@ -67,8 +70,8 @@ function mergeReferences(references: readonly FeatureReference[]): readonly Feat
 
 /** All features if one of the two asks for all. */
 function joined(before: FeatureReference, next: FeatureReference): FeatureReference {
-  const { features: _all, ...whole } = before;
-  if (before.features === undefined || next.features === undefined) return whole;
+  if (before.features === undefined) return before;
+  if (next.features === undefined) return { ...next };
   return { ...before, features: [...before.features, ...next.features] };
 }
 

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { materializeDirect } from '../../materialization/index.js';
 import { getOnlineFeatures } from '../../online/index.js';
-import { Lab, type SourceRow } from '../support/materialization-lab.js';
+import { Lab } from '../support/materialization-lab.js';
 
 const MOMENTS = 8;
 const KEYS = 4;
@@ -118,7 +118,7 @@ class World {
     const { lab } = this;
     if (next.do === 'append') {
       const added = next.rows.map((row) => this.fact(row.k, row.at));
-      this.record(await lab.append(added as SourceRow[]), [...this.rows, ...added]);
+      this.record(await lab.append(added), [...this.rows, ...added]);
     }
     if (next.do === 'delete' && this.head !== null) {
       const rest = this.rows.filter((row) => row.k !== next.k || row.at !== next.at);
