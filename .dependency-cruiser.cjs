@@ -2,7 +2,17 @@
  * The room rules: each room may import only the rooms listed beside it, and only through their index.ts.
  * See ARCHITECTURE.md. Rooms import `type`-only edges under the same rules, but for workflows (see below).
  */
-const LIBRARY = ['iceberg', 'errors', 'storage', 'catalogs', 'tables', 'engine', 'features', 'online', 'materialization'];
+const LIBRARY = [
+  'iceberg',
+  'errors',
+  'storage',
+  'catalogs',
+  'tables',
+  'engine',
+  'features',
+  'online',
+  'materialization',
+];
 const MAY_IMPORT = {
   errors: [],
   iceberg: ['errors'],
@@ -50,12 +60,18 @@ const roomRules = ROOMS.flatMap((room) => {
 
 module.exports = {
   forbidden: [
-    { name: 'no-cycles', severity: 'error', from: { path: `^(${ROOMS.join('|')})/` }, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: { path: `^(${ROOMS.join('|')})/` },
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     {
       name: 'workflow-code-is-only-a-type',
-      comment: 'workflow code runs in the sandbox: everybody else may only import its types, and workflows only the types of activities',
+      comment:
+        'workflow code runs in the sandbox: everybody else may only import its types, and workflows only the types of activities',
       severity: 'error',
-      from: { path: `^(${ROOMS.join('|')})/` , pathNot: '^workflows/' },
+      from: { path: `^(${ROOMS.join('|')})/`, pathNot: '^workflows/' },
       to: { path: '^workflows/', dependencyTypesNot: ['type-only'] },
     },
     {
@@ -65,8 +81,18 @@ module.exports = {
       to: { path: '^activities/', dependencyTypesNot: ['type-only'] },
     },
     { name: 'workflows-no-node', severity: 'error', from: { path: '^workflows/' }, to: { dependencyTypes: ['core'] } },
-    { name: 'iceberg-is-pure', severity: 'error', from: { path: '^iceberg/' }, to: { dependencyTypes: ['core'], pathNot: '^(zlib|buffer|crypto)$' } },
-    { name: 'not-to-dev-dependencies', severity: 'error', from: { path: `^(${ROOMS.join('|')})/` }, to: { dependencyTypes: ['npm-dev'] } },
+    {
+      name: 'iceberg-is-pure',
+      severity: 'error',
+      from: { path: '^iceberg/' },
+      to: { dependencyTypes: ['core'], pathNot: '^(zlib|buffer|crypto)$' },
+    },
+    {
+      name: 'not-to-dev-dependencies',
+      severity: 'error',
+      from: { path: `^(${ROOMS.join('|')})/` },
+      to: { dependencyTypes: ['npm-dev'] },
+    },
     ...roomRules,
   ],
   options: {

@@ -58,7 +58,7 @@ function onlineRows(response: OnlineResponse, airports: readonly string[]): stri
 
 /** As DuckDB casts a double to text: `5.0`, not `5`. */
 function numberText(value: unknown): string {
-  return value === null || value === undefined ? 'null' : String(value);
+  return typeof value === 'number' || typeof value === 'bigint' ? String(value) : 'null';
 }
 
 /** What an online read must say: values older than the ttl are withheld. */

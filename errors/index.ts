@@ -1,3 +1,3 @@
 /** Errors: one class, one closed table of codes. */
-export { isMoraineError, MoraineError, type ErrorDetails } from './moraine-error.js';
-export { ERROR_TABLE, NON_RETRYABLE_CODES, type ErrorCode, type ErrorEntry } from './table.js';
+export { type ErrorDetails, isMoraineError, MoraineError } from './moraine-error.js';
+export { ERROR_TABLE, type ErrorCode, type ErrorEntry, NON_RETRYABLE_CODES } from './table.js';

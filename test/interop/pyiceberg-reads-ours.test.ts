@@ -102,7 +102,14 @@ describeInterop('PyIceberg reads what Moraine wrote', () => {
       world.catalogUri,
       world.warehouse,
       'demo.parts',
-      JSON.stringify(['id = -460', 'id is null', "name >= 'bé'", "ts < '1969-10-01T00:00:00'", "name = 'aé100'", 'id < -400 and id > -420']),
+      JSON.stringify([
+        'id = -460',
+        'id is null',
+        "name >= 'bé'",
+        "ts < '1969-10-01T00:00:00'",
+        "name = 'aé100'",
+        'id < -400 and id > -420',
+      ]),
     );
     expect(counts).toEqual([
       expected.filter((row) => row.id === -460).length,
@@ -130,7 +137,9 @@ describeInterop('PyIceberg reads what Moraine wrote', () => {
     expect(snapshotId).not.toBe(table.metadata.currentSnapshotId);
     const read = await python<Reading>('read_ours.py', world.catalogUri, world.warehouse, 'demo.buckets');
     expect(read.problems).toEqual([]);
-    expect(read.rows.map((row) => Number(row['id'])).sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, n) => n));
+    expect(read.rows.map((row) => Number(row['id'])).sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 100 }, (_, n) => n),
+    );
     expect(read.rows.filter((row) => row['v'] === 'new')).toHaveLength(Number(replaced.recordCount));
     expect(read.summaries.at(-1)).toMatchObject({
       operation: 'overwrite',

@@ -48,7 +48,9 @@ describeInterop('Moraine reads what PyIceberg wrote', () => {
       const { metadataLocation } = await catalog.loadTable(parseTableName(one.table).identifier);
       expect(await scan(metadataLocation), one.table).toEqual(sorted(one.rows));
       if (one.tag !== undefined) {
-        expect(await scan(metadataLocation, '--ref', one.tag), `${one.table} at ${one.tag}`).toEqual(sorted(one.tag_rows ?? []));
+        expect(await scan(metadataLocation, '--ref', one.tag), `${one.table} at ${one.tag}`).toEqual(
+          sorted(one.tag_rows ?? []),
+        );
       }
     }
     await catalog.close();

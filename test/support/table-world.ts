@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { type Catalog, openSqlCatalog, type TableIdentifier } from '../../catalogs/index.js';
 import { type Engine, openEngine, writeParquet } from '../../engine/index.js';
-import { currentSchema, parsePartitionSpec, type Schema, schemaToJson, parseSchema } from '../../iceberg/index.js';
+import { currentSchema, type JsonValue, parsePartitionSpec, parseSchema, type Schema } from '../../iceberg/index.js';
 import { LocalFileIO } from '../../storage/index.js';
 import { type CommitResult, commitAppend, loadTable, type Table } from '../../tables/index.js';
 import { temporaryFolder } from './temp-folder.js';
@@ -53,7 +53,10 @@ export async function openTableWorld(): Promise<TableWorld> {
     load,
     async create(name, schema, partitioning) {
       const partitionSpec = partitioning === undefined ? undefined : parsePartitionSpec(partitioning, schema);
-      await catalog.createTable(identifier(name), { schema, ...(partitionSpec === undefined ? {} : { partitionSpec }) });
+      await catalog.createTable(identifier(name), {
+        schema,
+        ...(partitionSpec === undefined ? {} : { partitionSpec }),
+      });
       return load(name);
     },
     async append(name, select) {
@@ -78,5 +81,5 @@ export async function writeRows(engine: Engine, table: Table, select: string) {
 /** A schema from a short list of `name: type` (types as in the specification), all optional. */
 export function schemaOf(columns: Readonly<Record<string, unknown>>): Schema {
   const fields = Object.entries(columns).map(([name, type], index) => ({ id: index + 1, name, required: false, type }));
-  return parseSchema({ 'schema-id': 0, type: 'struct', fields } as unknown as ReturnType<typeof schemaToJson>);
+  return parseSchema({ 'schema-id': 0, type: 'struct', fields } as unknown as JsonValue);
 }
