@@ -11,6 +11,7 @@ import type { Client } from '@temporalio/client';
 import { expect, test } from 'vitest';
 import type { Activities, MaterializeInput } from '../../activities/contract.js';
 import { exportHistory, replayHistories } from '../../testing/index.js';
+import { failureOf as errorOf } from '../support/error-code.js';
 import { projectRoot } from '../support/paths.js';
 import { failureOf, plannedRun, scriptedActivities } from '../support/scripted-activities.js';
 import { temporaryFolder } from '../support/temp-folder.js';
@@ -78,4 +79,11 @@ test('recorded histories replay on the code that made them', async () => {
   }
   const replayed = await replayHistories(folder, { workflows: WORKFLOWS });
   expect(replayed.map(({ file }) => file).length).toBe(2 * ways().size);
+});
+
+test('a workflow that is not on the server is named', async () => {
+  const { client } = await testClient(testSettings());
+  const error = await errorOf(exportHistory(client, 'no-such-workflow'));
+  expect(error.code).toBe('WORKFLOW_NOT_FOUND');
+  expect(error.message).toContain('no-such-workflow');
 });
