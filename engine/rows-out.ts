@@ -5,8 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { DuckDBBlobVector } from '@duckdb/node-api';
-import type { Schema } from '../iceberg/index.js';
-import { UNPARTITIONED } from '../iceberg/index.js';
+import { type IcebergType, mapChildFields, type NestedField, type Schema, UNPARTITIONED } from '../iceberg/index.js';
 import { ArrowEncoder } from './arrow-ipc.js';
 import { arrowBatches } from './arrow-out.js';
 import { arrowSchema } from './arrow-types.js';
@@ -164,13 +163,19 @@ function joinTexts(texts: DuckDBBlobVector, count: number, between: Uint8Array, 
   return Buffer.concat(parts);
 }
 
+/** DuckDB has no type of a fixed length; in a file of results the bytes are just bytes. */
+function unfixed(field: NestedField): NestedField {
+  const type: IcebergType = field.type.kind === 'fixed' ? { kind: 'binary' } : field.type;
+  return { ...field, type: mapChildFields(type, unfixed) };
+}
+
 async function writeParquetFile(connection: Connection, sql: string, schema: Schema, sink: ByteSink): Promise<bigint> {
   const folder = await mkdtemp(join(connection.tempDirectory, 'rows-'));
   try {
     const spec = UNPARTITIONED;
     const [file] = await writeParquet(connection, {
       select: sql,
-      schema,
+      schema: { ...schema, fields: schema.fields.map(unfixed) },
       spec,
       folder,
       namePrefix: 'rows',

@@ -3,11 +3,17 @@ import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DuckDBValue } from '@duckdb/node-api';
 import { MoraineError } from '../errors/index.js';
-import type { DataFile, NestedField, PartitionSpec, PartitionTuple, Schema } from '../iceberg/index.js';
+import {
+  allFields,
+  type DataFile,
+  type PartitionSpec,
+  type PartitionTuple,
+  type Schema,
+  typeToString,
+} from '../iceberg/index.js';
 import { columnAlias } from './column-default.js';
 import { fieldIdsSql, fileColumnNames, type LeafColumn, leafColumns } from './column-path.js';
 import type { Connection } from './connection.js';
-import { raiseSql } from './duckdb-error.js';
 import { readMetrics, textMap } from './parquet-statistics.js';
 import { type PartitionColumn, partitionColumns } from './partition-column.js';
 import { readSchemaSql } from './scan.js';
@@ -38,7 +44,7 @@ export interface ParquetWrite {
 /**
  * Writes the rows and returns one entry for each file, durable on return; no rows, no files. On failure nothing of this
  * attempt remains.
- * @throws TYPE_MISMATCH when a value does not fit its column, STORAGE_UNAVAILABLE, ENGINE_OUT_OF_MEMORY, CANCELLED
+ * @throws TYPE_MISMATCH when a value does not fit its column, UNSUPPORTED_FEATURE for a type that Parquet does not get, STORAGE_UNAVAILABLE, ENGINE_OUT_OF_MEMORY, CANCELLED
  */
 export async function writeParquet(connection: Connection, write: ParquetWrite): Promise<DataFile[]> {
   refuseUnwritable(write.schema);
@@ -60,14 +66,20 @@ export async function writeParquet(connection: Connection, write: ParquetWrite):
   }
 }
 
+/** Why a column's type cannot be written, and what to do instead. */
+const UNWRITABLE: ReadonlyMap<string, string> = new Map([
+  ['timestamptz_ns', 'make it a timestamptz column, or copy the rows with another engine'],
+  ['unknown', 'drop the column, or give it a type'],
+  // DuckDB writes bytes of any length only, and readers (PyIceberg, Java) refuse those in a fixed column.
+  ['fixed', 'make it a binary column, or copy the rows with another engine'],
+]);
+
 function refuseUnwritable(schema: Schema): void {
-  for (const field of schema.fields) {
-    if (field.type.kind === 'timestamptz_ns' || field.type.kind === 'unknown') {
-      throw new MoraineError(
-        'UNSUPPORTED_FEATURE',
-        `The column ${field.name} of type ${field.type.kind} cannot be written.`,
-      );
-    }
+  for (const { field, path } of allFields(schema)) {
+    const remedy = UNWRITABLE.get(field.type.kind);
+    if (remedy === undefined) continue;
+    const message = `The column ${JSON.stringify(path)} of type ${typeToString(field.type)} cannot be written: ${remedy}.`;
+    throw new MoraineError('UNSUPPORTED_FEATURE', message, { details: { column: path } });
   }
 }
 
@@ -135,7 +147,7 @@ function rowsSql(
   const aliases = fields.map((field) => columnAlias(field.id)).join(', ');
   const source = `(${write.select}) AS source(${aliases})`;
   const keys = columns.map((column, index) => `${column.keySql} AS ${quoteIdentifier(partitionBy[index] as string)}`);
-  const typed = `SELECT ${fields.map(typedSql).join(', ')} FROM ${source}`;
+  const typed = `SELECT ${fields.map(({ id, type }) => `${columnAlias(id)}::${sqlType(type)} AS ${columnAlias(id)}`).join(', ')} FROM ${source}`;
   const keyed = keys.length === 0 ? typed : `SELECT *, ${keys.join(', ')} FROM (${typed})`;
   const order = [...partitionBy.map(quoteIdentifier), ...(write.sortBy ?? []).map((id) => columnAlias(id))];
   const named = [
@@ -146,16 +158,6 @@ function rowsSql(
   const sorted = `SELECT * FROM (${keyed}) ORDER BY ${order.map((column) => `${column} ASC NULLS LAST`).join(', ')}`;
   const numbered = `SELECT *, row_number() OVER () AS moraine_position FROM (${sorted})`;
   return `SELECT ${named} FROM (${numbered}) WHERE moraine_position > 0`;
-}
-
-/** The value cast to its column's type. DuckDB has no type of a fixed length: the length is checked, and Parquet gets plain bytes. */
-function typedSql(field: NestedField): string {
-  const alias = columnAlias(field.id);
-  const typed = `${alias}::${sqlType(field.type)}`;
-  if (field.type.kind !== 'fixed') return `${typed} AS ${alias}`;
-  const { length } = field.type;
-  const raise = raiseSql('TYPE_MISMATCH', `A value of the column ${field.name} is not ${length} bytes long.`);
-  return `CASE WHEN octet_length(${typed}) <> ${length} THEN ${raise}::BLOB ELSE ${typed} END AS ${alias}`;
 }
 
 /** A file as the statement reported it, not yet under its final name. */

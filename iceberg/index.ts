@@ -69,6 +69,7 @@ export {
   findField,
   findFieldByName,
   highestFieldId,
+  mapChildFields,
   selectColumns,
 } from './schema.js';
 export {

@@ -1,6 +1,7 @@
 """Reads a table that Moraine wrote, and reports rows, partitions, statistics and summaries as PyIceberg sees them.
 
 Usage: read_ours.py CATALOG_URI WAREHOUSE TABLE
+TABLE is a name, or a JSON array of its levels when one of them has a dot.
 """
 import json
 import sys
@@ -12,7 +13,9 @@ from pyiceberg.conversions import from_bytes
 from pyiceberg.partitioning import PartitionField
 
 uri, warehouse, name = sys.argv[1:4]
-table = SqlCatalog("local", uri=uri, warehouse=warehouse).load_table(name)
+table = SqlCatalog("local", uri=uri, warehouse=warehouse).load_table(
+    tuple(json.loads(name)) if name.startswith("[") else name
+)
 
 
 def text(value):
@@ -35,10 +38,12 @@ def check_statistics(task):
     if rows.num_rows != file.record_count:
         problems.append(f"record_count {file.record_count} != {rows.num_rows}")
     spec = table.specs()[file.spec_id]
+    # As the format has it, columns are found by their ids, whatever the file calls them; an older file lacks new ones.
+    columns = {int(f.metadata[b"PARQUET:field_id"]): i for i, f in enumerate(rows.schema)}
     for field in table.schema().fields:
-        if not field.field_type.is_primitive:
+        if not field.field_type.is_primitive or field.field_id not in columns:
             continue
-        values = rows.column(field.name).to_pylist()
+        values = rows.column(columns[field.field_id]).to_pylist()
         present = [v for v in values if v is not None and v == v]
         nulls = sum(v is None for v in values)
         if file.null_value_counts.get(field.field_id) != nulls:
@@ -76,7 +81,7 @@ def check_statistics(task):
         source = table.schema().find_field(part.source_id)
         transform = part.transform.transform(source.field_type)
         expected = set()
-        for value in rows.column(source.name).to_pylist():
+        for value in rows.column(columns[part.source_id]).to_pylist():
             if value is not None:
                 import datetime
 

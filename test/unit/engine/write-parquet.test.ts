@@ -13,6 +13,7 @@ import {
   applyTransform,
   type DataFile,
   deserializeValue,
+  type NestedField,
   type PartitionSpec,
   type PrimitiveType,
   type PrimitiveValue,
@@ -368,12 +369,21 @@ describe('partitions', () => {
     expect(await rows(`SELECT c1, c2, c3 FROM ${scan}`)).toEqual([[1, 2, 3]]);
   });
 
-  it('refuses a value of another length in a fixed column', async () => {
-    const schema = schemaOf(field(1, 'f', { kind: 'fixed', length: 2 }));
-    expect((await write(`SELECT 'ab'::BLOB UNION ALL SELECT NULL`, schema, UNPARTITIONED)).files[0]?.recordCount).toBe(
-      2n,
-    );
-    await expect(write(`SELECT 'abc'::BLOB`, schema, UNPARTITIONED)).rejects.toMatchObject({ code: 'TYPE_MISMATCH' });
+  it('refuses, at any depth, the types that DuckDB cannot write, and says what to do', async () => {
+    const struct: NestedField['type'] = { kind: 'struct', fields: [field(3, 'f', { kind: 'fixed', length: 2 })] };
+    const list: NestedField['type'] = { kind: 'list', elementId: 4, element: struct, elementRequired: false };
+    for (const [type, path] of [
+      [{ kind: 'fixed', length: 2 }, 'c'],
+      [struct, 'c.f'],
+      [list, 'c.element.f'],
+      [{ kind: 'timestamptz_ns' }, 'c'],
+      [{ kind: 'unknown' }, 'c'],
+    ] as const) {
+      await expect(write('SELECT NULL', schemaOf(field(1, 'c', type)), UNPARTITIONED)).rejects.toMatchObject({
+        code: 'UNSUPPORTED_FEATURE',
+        details: { column: path },
+      });
+    }
   });
 
   it('splits unpartitioned rows at the target size', async () => {

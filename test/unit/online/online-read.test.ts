@@ -140,7 +140,6 @@ describe('keys', () => {
     [{ kind: 'binary' }, `'\\x00\\xFF'::BLOB`, '00ff', 'k'],
     [{ kind: 'boolean' }, 'true', true, '_entity_key'],
     [{ kind: 'time' }, `TIME '01:02:03'`, '01:02:03', '_entity_key'],
-    [{ kind: 'fixed', length: 2 }, `'\\x01\\x02'::BLOB`, '0102', '_entity_key'],
   ];
 
   it.each(types)('of type %j are found by value', async (type, sql, value, bucketed) => {
