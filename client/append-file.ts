@@ -1,12 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { type Connection, type Input, type InputFormat, inputError, readInput, writeParquet } from '../engine/index.js';
+import {
+  type Connection,
+  type Input,
+  type InputFormat,
+  inputError,
+  readInput,
+  type TargetTypes,
+  writeParquet,
+} from '../engine/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import {
   currentSchema,
   type DataFile,
   type PartitionSpec,
   parsePartitionSpec,
-  type Schema,
   sameTransform,
   type TableMetadata,
   typeToString,
@@ -55,8 +62,9 @@ export async function appendFile(
   const engine = await project.engine();
   return engine.withConnection(
     async (connection) => {
-      const input = await readInput(connection, file, options.format);
-      const { table, created } = await openTarget(project, tableName, input.schema, options);
+      const { table, created, input } = await openTarget(project, tableName, options, (types) =>
+        readInput(connection, file, { format: options.format, types }),
+      );
       const files = await stageRows(project, connection, table, input).catch((error: unknown) => {
         throw inputError(file, error);
       });
@@ -73,30 +81,34 @@ export async function appendFile(
 interface Target {
   readonly table: Table;
   readonly created: boolean;
+  readonly input: Input;
 }
 
+/** The table, and the file read with the table's types; a table that is created gets the types of the file's values. */
 async function openTarget(
   project: Project,
   tableName: string,
-  schema: Schema,
   { create, partition }: AppendFileOptions,
+  read: (types?: TargetTypes) => Promise<Input>,
 ): Promise<Target> {
   try {
     const table = await project.loadTable(tableName);
     if (partition !== undefined) checkPartition(table.metadata, partition);
-    return { table, created: false };
+    const { fields } = currentSchema(table.metadata);
+    return { table, created: false, input: await read(new Map(fields.map(({ name, type }) => [name, type]))) };
   } catch (error) {
     if (create !== true || !isMoraineError(error, 'TABLE_NOT_FOUND', 'NAMESPACE_NOT_FOUND')) throw error;
   }
   const { catalog, identifier } = await project.resolveTable(tableName);
+  const input = await read();
   try {
-    await createTable(catalog, identifier, { schema, partition });
+    await createTable(catalog, identifier, { schema: input.schema, partition });
   } catch (error) {
     // Somebody else created it meanwhile: then its columns and partitioning count.
     if (!isMoraineError(error, 'TABLE_ALREADY_EXISTS')) throw error;
-    return openTarget(project, tableName, schema, partition === undefined ? {} : { partition });
+    return openTarget(project, tableName, partition === undefined ? {} : { partition }, read);
   }
-  return { table: await project.loadTable(tableName), created: true };
+  return { table: await project.loadTable(tableName), created: true, input };
 }
 
 /** @throws `INVALID_ARGUMENT` if the table is partitioned otherwise */
@@ -145,28 +157,41 @@ async function stageRows(
 
 /** Looks for values that would be changed or lost, and for nulls in required columns, before anything is written. */
 async function refuseMisfits(connection: Connection, columns: readonly InputColumn[], source: string): Promise<void> {
-  const checks = columns.flatMap((column) => {
-    const { field, from, misfitSql, source: value } = column;
-    const named = `column ${JSON.stringify(field.name)}`;
-    const conditions: { readonly sql: string; readonly say: (count: bigint) => string }[] = [];
-    if (misfitSql !== undefined && from !== undefined) {
-      const types = `of type ${typeToString(from)} in the file that do not fit ${typeToString(field.type)}`;
-      conditions.push({ sql: misfitSql, say: (count) => `${named}: ${count} values ${types}` });
-    }
-    if (field.required && value !== undefined) {
-      conditions.push({
-        sql: `${value} IS NULL`,
-        say: (count) => `${named}: ${count} nulls, but the column is required`,
-      });
-    }
-    return conditions;
-  });
+  const checks = columns.flatMap(checksOf);
   if (checks.length === 0) return;
-  const counts = checks.map(({ sql }) => `count(*) FILTER (WHERE ${sql})`);
-  const [found = []] = await connection.rows(`SELECT ${counts.join(', ')} FROM ${source}`);
+  const looks = checks.flatMap(({ condition, value }) => [
+    `count(*) FILTER (WHERE ${condition})`,
+    `first(${value}::VARCHAR) FILTER (WHERE ${condition})`,
+  ]);
+  const [found = []] = await connection.rows(`SELECT ${looks.join(', ')} FROM ${source}`);
   const problems = checks.flatMap(({ say }, index) => {
-    const count = found[index];
-    return typeof count === 'bigint' && count > 0n ? [say(count)] : [];
+    const count = Number(found[index * 2]);
+    return count > 0 ? [say(count, String(found[index * 2 + 1]))] : [];
   });
   if (problems.length > 0) throw new MoraineError('TYPE_MISMATCH', problems.join('\n'));
 }
+
+interface Check {
+  /** SQL that is true for a bad value. */
+  readonly condition: string;
+  readonly value: string;
+  readonly say: (count: number, first: string) => string;
+}
+
+function checksOf({ field, from, misfitSql, source }: InputColumn): Check[] {
+  if (source === undefined) return [];
+  const named = `column ${JSON.stringify(field.name)}`;
+  const checks: Check[] = [];
+  if (misfitSql !== undefined && from !== undefined) {
+    const say = (count: number, first: string): string =>
+      `${named}: ${first} (${typeToString(from)}) does not fit ${typeToString(field.type)} exactly${others(count)}`;
+    checks.push({ condition: misfitSql, value: source, say });
+  }
+  if (field.required) {
+    const say = (count: number): string => `${named}: ${count} nulls, but the column is required`;
+    checks.push({ condition: `${source} IS NULL`, value: source, say });
+  }
+  return checks;
+}
+
+const others = (count: number): string => (count === 1 ? '' : ` (${count} such values)`);

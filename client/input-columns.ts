@@ -45,7 +45,7 @@ export function matchColumns(input: Schema, table: Schema): readonly InputColumn
   });
 }
 
-/** Kinds of number that convert into one another, value by value. */
+/** Kinds of number that convert into one another, value by value. Text was read with the table's types already. */
 const NUMBERS: ReadonlySet<string> = new Set(['int', 'long', 'float', 'double', 'decimal']);
 const POINTS_IN_TIME: ReadonlySet<string> = new Set([
   'date',
@@ -54,8 +54,6 @@ const POINTS_IN_TIME: ReadonlySet<string> = new Set([
   'timestamp_ns',
   'timestamptz_ns',
 ]);
-/** What text is parsed as. */
-const FROM_TEXT: ReadonlySet<string> = new Set([...NUMBERS, ...POINTS_IN_TIME, 'boolean', 'time', 'uuid']);
 
 function convert(field: NestedField, from: IcebergType, column: string): InputColumn {
   const to = field.type;
@@ -63,8 +61,6 @@ function convert(field: NestedField, from: IcebergType, column: string): InputCo
   if (shapeOf(from) === shapeOf(to)) return { field, from, source: column, valueSql: column, misfitSql: undefined };
   const valueSql = `CAST(${column} AS ${target})`;
   const parsed = `TRY_CAST(${column} AS ${target})`;
-  if (from.kind === 'string' && FROM_TEXT.has(to.kind))
-    return { field, from, source: column, valueSql, misfitSql: `${column} IS NOT NULL AND ${parsed} IS NULL` };
   const sameFamily = [NUMBERS, POINTS_IN_TIME].some((family) => family.has(from.kind) && family.has(to.kind));
   if (!sameFamily) {
     throw new MoraineError(

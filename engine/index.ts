@@ -11,8 +11,16 @@ export { nameDamagedFile } from './damaged-file.js';
 export { Engine, type EngineOptions, openEngine } from './engine.js';
 export { expressionSql } from './expression-sql.js';
 export { type FileColumn, type FileLayout, readFileLayouts } from './file-layout.js';
+export type { TargetTypes } from './input-column.js';
 export type { NameMapping } from './layout-projection.js';
-export { type Input, type InputFormat, inputError, inputFormat, readInput } from './read-input.js';
+export {
+  type Input,
+  type InputFormat,
+  inputError,
+  inputFormat,
+  type ReadInputOptions,
+  readInput,
+} from './read-input.js';
 export { type ByteSink, type RowFormat, streamSink, writeRows } from './rows-out.js';
 export { type Scan, type ScanExtras, type ScanFile, scanFields, scanSql } from './scan.js';
 export { quoteIdentifier, quoteLiteral, quotePath, quotePaths } from './sql-text.js';

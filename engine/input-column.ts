@@ -1,14 +1,38 @@
 /** Columns of input files. */
 import type { DuckDBType } from '@duckdb/node-api';
 import { MoraineError } from '../errors/index.js';
-import type { IcebergType } from '../iceberg/index.js';
+import type { IcebergType, PrimitiveType } from '../iceberg/index.js';
 import { icebergType } from './duckdb-type.js';
+import { isPrimitive } from './sql-type.js';
+import { textValueSql } from './text-value.js';
 
 /** A column of the input: its name, its type, and the SQL that makes its values. */
 export interface InputColumn {
   readonly name: string;
   readonly type: IcebergType;
   readonly sql: string;
+  /** Where values are read from text: SQL for that text. A value that is NULL although its text is not does not fit. */
+  readonly text?: string;
+}
+
+/** An input file as a relation, and its columns over it. */
+export interface InputRelation {
+  readonly relation: string;
+  readonly columns: readonly InputColumn[];
+}
+
+/** Types that columns should have, by name; other columns have the type of their values. */
+export type TargetTypes = ReadonlyMap<string, IcebergType>;
+
+/** The type that a text column is read as; undefined if none is wanted, or no text is read as it. */
+export function textTarget(targets: TargetTypes, name: string): PrimitiveType | undefined {
+  const type = targets.get(name);
+  return type !== undefined && isPrimitive(type) && type.kind !== 'unknown' ? type : undefined;
+}
+
+/** A column whose texts are read as values of a type. */
+export function textColumn(name: string, type: PrimitiveType, text: string): InputColumn {
+  return { name, type, text, sql: textValueSql(type, text) ?? text };
 }
 
 /** Ids that count up from 1. */

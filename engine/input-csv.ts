@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { createGunzip } from 'node:zlib';
 import { MoraineError } from '../errors/index.js';
 import type { Connection } from './connection.js';
-import type { InputColumn } from './input-column.js';
+import { type InputColumn, type InputRelation, type TargetTypes, textColumn, textTarget } from './input-column.js';
 import { quoteLiteral, quotePath } from './sql-text.js';
 import { sqlType } from './sql-type.js';
 import { inferTextTypes } from './text-inference.js';
@@ -11,31 +11,77 @@ import { inferTextTypes } from './text-inference.js';
 const MAX_HEADER_BYTES = 1_048_576;
 const DELIMITERS = [',', ';', '\t', '|'];
 
-/** Columns and types of a CSV file: an empty unquoted field is null, a quoted one the empty text. */
-export async function inferCsv(
-  connection: Connection,
-  path: string,
-): Promise<{ relation: string; columns: InputColumn[] }> {
+/**
+ * Columns of a CSV file: an empty unquoted field is null, a quoted one the empty text. Types are the wanted ones, or else
+ * those of the values.
+ */
+export async function inferCsv(connection: Connection, path: string, targets: TargetTypes): Promise<InputRelation> {
+  const { names, delimiter, lineEnd } = await readHeader(path);
+  const aliases = names.map((_, index) => `t${index}`);
+  const texts = aliases.map((alias) => `${quoteLiteral(alias)}: 'VARCHAR'`).join(', ');
+  const relation = `read_csv(${quotePath(path)}, auto_detect = false, header = true, delim = ${quoteLiteral(delimiter)},
+    new_line = ${quoteLiteral(lineEnd)}, quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false, null_padding = false, columns = {${texts}})`;
+  const known = names.map((name) => textTarget(targets, name));
+  const unknown = aliases.filter((_, index) => known[index] === undefined);
+  const inferred = await inferTextTypes(connection, relation, unknown);
+  const columns = names.map((name, index): InputColumn => {
+    const text = `t${index}`;
+    const target = known[index];
+    if (target !== undefined) return textColumn(name, target, text);
+    const type = inferred[unknown.indexOf(text)] ?? { kind: 'string' };
+    return { name, type, sql: type.kind === 'string' ? text : `${text}::${sqlType(type)}` };
+  });
+  return { relation, columns };
+}
+
+interface Header {
+  readonly names: readonly string[];
+  readonly delimiter: string;
+  /** As DuckDB's option spells it. */
+  readonly lineEnd: string;
+}
+
+/** @throws INPUT_UNREADABLE */
+async function readHeader(path: string): Promise<Header> {
   const start = await readStart(path);
   const delimiter = /\.tsv(\.gz)?$/i.test(path) ? '\t' : likelyDelimiter(start);
-  const header = parseRecord(start, delimiter);
-  if (header === undefined || start.length === 0) {
-    throw new MoraineError('INPUT_UNREADABLE', `${path} has no header line of column names.`, { details: { path } });
+  const record = parseRecord(start, delimiter);
+  if (record !== undefined && start.length > 0) return { ...record, delimiter };
+  throw new MoraineError('INPUT_UNREADABLE', `${path} has no header line of column names.`, { details: { path } });
+}
+
+/** The line, counted from 1, that the data record of an index from 0 begins in. */
+export async function lineOfRecord(path: string, record: number): Promise<number> {
+  const { names, lineEnd } = await readHeader(path);
+  const end = lineEnd === '\\r' ? '\r' : '\n';
+  let line = 1;
+  let records = -1;
+  let quoted = false;
+  let empty = true;
+  for await (const text of textOf(path)) {
+    for (const character of text) {
+      if (character === '"') quoted = !quoted;
+      if (character === end) line += 1;
+      else if (character === '\r') continue;
+      if (character !== end || quoted) {
+        // Empty lines are rows only where there is one column.
+        if (empty) records += 1;
+        empty = false;
+        if (records - 1 === record) return line;
+      } else if (empty && names.length === 1) {
+        records += 1;
+        if (records - 1 === record) return line - 1;
+      } else empty = true;
+    }
   }
-  const { names } = header;
-  const aliases = names.map((_, index) => `t${index}`);
-  const columns = aliases.map((alias) => `${quoteLiteral(alias)}: 'VARCHAR'`).join(', ');
-  const relation = `read_csv(${quotePath(path)}, auto_detect = false, header = true, delim = ${quoteLiteral(delimiter)},
-    new_line = ${quoteLiteral(header.lineEnd)}, quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false, null_padding = false, columns = {${columns}})`;
-  const types = await inferTextTypes(connection, relation, aliases);
-  return {
-    relation,
-    columns: types.map((type, index) => ({
-      name: names[index] as string,
-      type,
-      sql: type.kind === 'string' ? `t${index}` : `t${index}::${sqlType(type)}`,
-    })),
-  };
+  return line;
+}
+
+async function* textOf(path: string): AsyncGenerator<string> {
+  const file = createReadStream(path);
+  const stream = path.endsWith('.gz') ? file.pipe(createGunzip()) : file;
+  stream.setEncoding('latin1');
+  for await (const part of stream) yield part as string;
 }
 
 /** The first bytes of a file, unpacked, without a byte order mark. */

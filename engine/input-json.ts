@@ -1,8 +1,18 @@
 /** JSON Lines input (also one array of objects). */
 import { type DuckDBType, DuckDBTypeId } from '@duckdb/node-api';
+import { MoraineError } from '../errors/index.js';
+import type { PrimitiveType } from '../iceberg/index.js';
 import type { Connection } from './connection.js';
 import { icebergType } from './duckdb-type.js';
-import { type InputColumn, inputType, provisionalIds } from './input-column.js';
+import {
+  type InputColumn,
+  type InputRelation,
+  inputType,
+  provisionalIds,
+  type TargetTypes,
+  textColumn,
+  textTarget,
+} from './input-column.js';
 import { quoteIdentifier, quoteLiteral, quotePath } from './sql-text.js';
 import { sqlType } from './sql-type.js';
 import { inferTextTypes } from './text-inference.js';
@@ -17,33 +27,66 @@ const GUESSED = new Set([
   DuckDBTypeId.UUID,
 ]);
 
-/** Columns and types of a JSON Lines file. Objects become structs; texts inside them stay texts. */
-export async function inferJson(
-  connection: Connection,
-  path: string,
-): Promise<{ relation: string; columns: InputColumn[] }> {
+/**
+ * Columns of a JSON Lines file. Types are the wanted ones, or else those of the values: objects become structs; texts inside them
+ * stay texts.
+ */
+export async function inferJson(connection: Connection, path: string, targets: TargetTypes): Promise<InputRelation> {
   const options =
     'sample_size = -1, maximum_depth = -1, map_inference_threshold = -1, convert_strings_to_integers = false';
   const { names, types } = await connection.describe(`FROM read_json(${quotePath(path)}, ${options})`);
-  const stored = types.map((type) => textForm(type));
-  const columns = names.map((name, index) => `${quoteIdentifier(name)}: ${quoteLiteral(stored[index] as string)}`);
-  const reader = `read_json(${quotePath(path)}, columns = {${columns.join(', ')}})`;
+  const known = names.map((name) => textTarget(targets, name));
+  const stored = types.map((type, index) => (known[index] === undefined ? textForm(type) : 'JSON'));
+  const readAs = names.map((name, index) => `${quoteIdentifier(name)}: ${quoteLiteral(stored[index] as string)}`);
+  const reader = `read_json(${quotePath(path)}, columns = {${readAs.join(', ')}})`;
   const relation = `(FROM ${reader} AS input(${names.map((_, index) => `t${index}`).join(', ')}))`;
   const texts = names.flatMap((_, index) => (stored[index] === 'VARCHAR' ? [`t${index}`] : []));
   const inferred = new Map((await inferTextTypes(connection, relation, texts)).map((type, i) => [texts[i], type]));
-  const wide = names.flatMap((_, index) => (isWide(types[index]) ? [`t${index}`] : []));
+  const wide = names.flatMap((_, index) => (known[index] === undefined && isWide(types[index]) ? [`t${index}`] : []));
   const longs = await fittingLong(connection, relation, wide);
-  return {
-    relation,
-    columns: names.map((name, index) => {
-      const alias = `t${index}`;
-      const known = longs.has(alias) ? LONG : inferredText(inferred.get(alias));
-      const type = known ?? withoutGuesses(inputType(path, name, types[index] as DuckDBType));
-      return { name, type, sql: `${alias}::${sqlType(type)}` };
-    }),
-  };
+  const columns = names.map((name, index): InputColumn => {
+    const alias = `t${index}`;
+    const target = known[index];
+    if (target !== undefined) return jsonColumn(name, target, alias);
+    const found = longs.has(alias) ? LONG : inferredText(inferred.get(alias));
+    const type = found ?? withoutGuesses(inputType(path, name, types[index] as DuckDBType));
+    return { name, type, sql: `${alias}::${sqlType(type)}` };
+  });
+  await refuseRoundedDecimals(connection, path, columns);
+  return { relation, columns };
 }
 
+/** A JSON value read as a wanted type. Numbers and truth values are no texts: how they were written is not kept. */
+function jsonColumn(name: string, type: PrimitiveType, json: string): InputColumn {
+  const column = textColumn(name, type, `(${json} ->> '$')`);
+  if (type.kind !== 'string') return column;
+  return { ...column, sql: `CASE WHEN json_type(${json}) = 'VARCHAR' THEN ${column.sql} END` };
+}
+
+/** The JSON reader takes fractions for doubles: digits that a double does not hold are gone before they can be looked at. */
+async function refuseRoundedDecimals(
+  connection: Connection,
+  path: string,
+  columns: readonly InputColumn[],
+): Promise<void> {
+  const decimals = columns.filter(({ type }) => type.kind === 'decimal' && type.precision > DOUBLE_DIGITS);
+  if (decimals.length === 0) return;
+  const tests = decimals.map(({ name }) => {
+    const key = JSON.stringify(name).replaceAll(/[^\w"]/gu, String.raw`\$&`);
+    const number = String.raw`${key}\s*:\s*-?([0-9]+[.][0-9]+|[0-9]+(?:[.][0-9]+)?[eE])`;
+    const digits = `ltrim(replace(regexp_extract(json, ${quoteLiteral(number)}, 1), '.', ''), '0')`;
+    return `bool_or(length(${digits}) > ${DOUBLE_DIGITS})`;
+  });
+  const [row = []] = await connection.rows(`SELECT ${tests.join(', ')} FROM read_json_objects(${quotePath(path)})`);
+  const rounded = decimals.filter((_, index) => row[index] === true).map(({ name }) => JSON.stringify(name));
+  if (rounded.length === 0) return;
+  throw new MoraineError(
+    'TYPE_MISMATCH',
+    `column ${rounded.join(', ')}: JSON numbers of more than ${DOUBLE_DIGITS} digits with a fraction cannot be read exactly; write them in quotes`,
+  );
+}
+
+const DOUBLE_DIGITS = 15;
 const LONG = { kind: 'long' } as const;
 
 const isWide = (type: DuckDBType | undefined): boolean =>

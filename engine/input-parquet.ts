@@ -3,22 +3,30 @@ import { type DuckDBType, DuckDBTypeId } from '@duckdb/node-api';
 import { MoraineError } from '../errors/index.js';
 import type { Connection } from './connection.js';
 import { raiseSql } from './duckdb-error.js';
-import { type InputColumn, inputType } from './input-column.js';
+import {
+  type InputColumn,
+  type InputRelation,
+  inputType,
+  type TargetTypes,
+  textColumn,
+  textTarget,
+} from './input-column.js';
 import { quotePath } from './sql-text.js';
 import { sqlType } from './sql-type.js';
 
 /** Columns and types of a Parquet file, exact; nanoseconds are taken as microseconds only where nothing is cut. */
-export async function inferParquet(
-  connection: Connection,
-  path: string,
-): Promise<{ relation: string; columns: InputColumn[] }> {
+export async function inferParquet(connection: Connection, path: string, targets: TargetTypes): Promise<InputRelation> {
   const reader = `read_parquet(${quotePath(path)})`;
   const { types } = await connection.describe(`FROM ${reader}`);
   const names = await columnNames(connection, path);
   await refuseZonedNanoseconds(connection, path);
   return {
     relation: `(FROM ${reader} AS input(${names.map((_, index) => `t${index}`).join(', ')}))`,
-    columns: names.map((name, index) => column(path, name, types[index] as DuckDBType, `t${index}`)),
+    columns: names.map((name, index) => {
+      const found = column(path, name, types[index] as DuckDBType, `t${index}`);
+      const target = textTarget(targets, name);
+      return found.type.kind === 'string' && target !== undefined ? textColumn(name, target, found.sql) : found;
+    }),
   };
 }
 

@@ -4,9 +4,10 @@ import { access } from 'node:fs/promises';
 import { type ErrorCode, isMoraineError, MoraineError } from '../errors/index.js';
 import { assignFreshIds, type IcebergType, type Schema } from '../iceberg/index.js';
 import type { Connection } from './connection.js';
-import { provisionalIds } from './input-column.js';
-import { inferCsv } from './input-csv.js';
+import { provisionalIds, type TargetTypes } from './input-column.js';
+import { inferCsv, lineOfRecord } from './input-csv.js';
 import { inferJson } from './input-json.js';
+import { type PlaceOfRow, refuseMisfits } from './input-misfits.js';
 import { inferParquet } from './input-parquet.js';
 import { quoteIdentifier } from './sql-text.js';
 
@@ -28,12 +29,27 @@ export function inputFormat(path: string): InputFormat {
   throw new MoraineError('INVALID_ARGUMENT', `The format of ${path} is not told by its extension: name it.`);
 }
 
+export interface ReadInputOptions {
+  /** Told by the file's extension unless given. */
+  readonly format?: InputFormat | undefined;
+  /**
+   * Types that columns must have where they are text in the file (all of CSV, JSON other than objects and lists): every value
+   * is read as that type, exactly. Other columns get the type that their values have.
+   */
+  readonly types?: TargetTypes | undefined;
+}
+
 /**
  * Reads the schema of an input file. Its folder has to be among the engine's allowed directories. Rows that cannot be read are
  * found when the statement runs: classify its errors with {@link inputError}.
- * @throws INPUT_UNREADABLE with the reason, and the line where it is known; TYPE_MISMATCH for a type that no column can have
+ * @throws INPUT_UNREADABLE with the reason, and the line where it is known; TYPE_MISMATCH for a type that no column can have, and
+ * for a value that does not fit the wanted type of its column
  */
-export async function readInput(connection: Connection, path: string, format?: InputFormat): Promise<Input> {
+export async function readInput(
+  connection: Connection,
+  path: string,
+  { format = inputFormat(path), types = new Map() }: ReadInputOptions = {},
+): Promise<Input> {
   const readers = { parquet: inferParquet, csv: inferCsv, jsonl: inferJson };
   await access(path).catch((cause: unknown) => {
     throw new MoraineError('INPUT_UNREADABLE', `The input file ${path} does not exist or cannot be opened.`, {
@@ -42,7 +58,9 @@ export async function readInput(connection: Connection, path: string, format?: I
     });
   });
   try {
-    const { relation, columns } = await readers[format ?? inputFormat(path)](connection, path);
+    const input = await readers[format](connection, path, types);
+    const { relation, columns } = input;
+    await refuseMisfits(connection, input, placeIn(path, format));
     const nextId = provisionalIds();
     const fields = columns.map(({ name, type }) => ({ id: nextId(), name, required: false, type }));
     const schema = assignFreshIds({ schemaId: 0, fields: renumber(fields, nextId), identifierFieldIds: [] });
@@ -51,6 +69,11 @@ export async function readInput(connection: Connection, path: string, format?: I
   } catch (error) {
     throw inputError(path, error);
   }
+}
+
+function placeIn(path: string, format: InputFormat): PlaceOfRow {
+  if (format !== 'csv') return (row) => Promise.resolve(`row ${row + 1}`);
+  return async (row) => `line ${await lineOfRecord(path, row)}`;
 }
 
 /** Nested ids were given for each column on its own: they are made unique before fresh ones are assigned. */

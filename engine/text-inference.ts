@@ -35,12 +35,14 @@ const KINDS: readonly Kind[] = [
 ];
 const TEXT_BIT = 256;
 
-/** A value has a kind when it looks like one and can be one: 2001-02-30 is text. */
+/** A value has a kind when it looks like one and can be one: 2001-02-30 is text, and so is 1e400. */
 function kindSql(column: string): string {
-  const cases = KINDS.map(
-    (kind) =>
-      `WHEN regexp_full_match(${column}, ${quoteLiteral(kind.pattern)}) AND TRY_CAST(${column} AS ${sqlType(kind.castsTo)}) IS NOT NULL THEN ${kind.bit}`,
-  );
+  const cases = KINDS.map(({ bit, pattern, castsTo }) => {
+    const cast = `TRY_CAST(${column} AS ${sqlType(castsTo)})`;
+    const fits =
+      castsTo.kind === 'double' ? `NOT (isinf(${cast}) AND regexp_matches(${column}, '[0-9]'))` : `${cast} IS NOT NULL`;
+    return `WHEN regexp_full_match(${column}, ${quoteLiteral(pattern)}) AND ${fits} THEN ${bit}`;
+  });
   return `CASE WHEN ${column} IS NULL THEN 0 ${cases.join(' ')} ELSE ${TEXT_BIT} END`;
 }
 

@@ -30,6 +30,17 @@ async function tableOf(...fields: readonly [name: string, type: string, required
   await moraine.createTable('a.t', { schema });
 }
 
+/** Columns of a table's data files as DuckDB prints them. */
+async function readBack(table: string, columns: string): Promise<unknown[][]> {
+  const { metadata } = await moraine.project.loadTable(table);
+  const engine = await moraine.project.engine();
+  const files = `${metadata.location.replace(/^file:(\/\/)?/, '')}/data/**/*.parquet`;
+  const texts = columns.split(', ').map((column) => `"${column}"::VARCHAR`);
+  return engine.withConnection((connection) =>
+    connection.rows(`SELECT ${texts.join(', ')} FROM read_parquet('${files}')`),
+  );
+}
+
 describe('appending a file', () => {
   it('commits once, and not at all without rows', async () => {
     const first = await moraine.appendFile('a.t', file('x.csv', 'id\n1\n2\n'), { create: true });
@@ -41,16 +52,9 @@ describe('appending a file', () => {
   });
 
   it.each([
-    ['int', '3000000000\n7', 'column "v": 1 values of type long in the file that do not fit int'],
-    ['long', '1.5\n2', 'column "v": 1 values of type double in the file that do not fit long'],
-    ['decimal(3,1)', '1.25\n99.9', 'column "v": 1 values of type double in the file that do not fit decimal(3, 1)'],
-    ['double', '9007199254740993\n1', 'column "v": 1 values of type long in the file that do not fit double'],
-    ['boolean', '1\n0', 'column "v" is long in the file and boolean in the table'],
-    [
-      'date',
-      '2001-01-01T00:00:01\n2001-01-01T00:00:00',
-      'column "v": 1 values of type timestamp in the file that do not fit date',
-    ],
+    ['int', '3000000000\n7', 'column "v", line 2: "3000000000" does not fit int exactly'],
+    ['long', '2\n1.5\n2.5', 'column "v", line 3: "1.5" does not fit long exactly (2 such values)'],
+    ['boolean', '1\n0', 'column "v", line 2: "1" does not fit boolean exactly (2 such values)'],
   ])('refuses values that would change in a column of type %s, and writes nothing', async (type, values, message) => {
     await tableOf(['v', type]);
     await expect(moraine.appendFile('a.t', file('x.csv', `v\n${values}\n`))).rejects.toMatchObject({
@@ -58,6 +62,40 @@ describe('appending a file', () => {
       message,
     });
     expect((await moraine.project.loadTable('a.t')).metadata.currentSnapshotId).toBeNull();
+  });
+
+  it('reads the columns of a CSV file with the types of the table', async () => {
+    await tableOf(['code', 'string'], ['amount', 'decimal(9,2)'], ['at', 'timestamptz']);
+    await moraine.appendFile('a.t', file('x.csv', 'at,code,amount\n2001-01-01,007,5\n,8,1.10\n'));
+    expect(await readBack('a.t', 'code, amount, at')).toEqual([
+      ['007', '5.00', '2001-01-01 00:00:00+00'],
+      ['8', '1.10', null],
+    ]);
+  });
+
+  it('names the first value of a Parquet file that would change', async () => {
+    await tableOf(['v', 'int'], ['d', 'date'], ['t', 'long']);
+    const path = join(folder, 'x.parquet');
+    const engine = await moraine.project.engine();
+    await engine.withConnection((connection) =>
+      connection.run(`COPY (SELECT * FROM (VALUES (1::BIGINT, TIMESTAMP '2001-01-01', '1'),
+        (3000000000, TIMESTAMP '2001-01-01 00:00:01', '1.5')) AS x(v, d, t)) TO '${path}' (FORMAT parquet)`),
+    );
+    await expect(moraine.appendFile('a.t', path)).rejects.toMatchObject({
+      code: 'TYPE_MISMATCH',
+      message: 'column "t", row 2: "1.5" does not fit long exactly',
+    });
+    await engine.withConnection((connection) =>
+      connection.run(
+        `COPY (SELECT 3000000000 AS v, TIMESTAMP '2001-01-01 00:00:01' AS d) TO '${path}' (FORMAT parquet)`,
+      ),
+    );
+    await expect(moraine.appendFile('a.t', path)).rejects.toMatchObject({
+      code: 'TYPE_MISMATCH',
+      message:
+        'column "v": 3000000000 (long) does not fit int exactly\n' +
+        'column "d": 2001-01-01 00:00:01 (timestamp) does not fit date exactly',
+    });
   });
 
   it('refuses nulls and missing columns where a value is required', async () => {

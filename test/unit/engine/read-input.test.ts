@@ -66,8 +66,8 @@ describe('CSV', () => {
   });
 
   it('cuts no digit of a second and makes no date of 2001-02-30', async () => {
-    const { columns } = await read('odd.csv', 'a,b\n2001-01-01 00:00:00.123456789,2001-02-30\n');
-    expect(columns).toEqual(['1 a: string', '2 b: string']);
+    const { columns } = await read('odd.csv', 'a,b,c\n2001-01-01 00:00:00.123456789,2001-02-30,1e400\n');
+    expect(columns).toEqual(['1 a: string', '2 b: string', '3 c: string']);
   });
 
   it('takes hostile and repeated names from the header', async () => {
