@@ -6,7 +6,6 @@ import {
   bindExpression,
   currentSchema,
   evolveSchema,
-  type JsonValue,
   parseExpression,
   parseSchema,
   type SchemaChange,
@@ -166,7 +165,7 @@ describeInterop('one table, two engines', () => {
         required: false,
         type: index === 0 ? 'long' : 'string',
       })),
-    } as unknown as JsonValue);
+    });
     const name = 'ta"b le\n*?[__proto__]%2F';
     const partitioning = `"a.b", truncate[2]("quote""d"), "new\nline", "__proto__"`;
     await world.create(name, schema, partitioning);

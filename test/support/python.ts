@@ -7,7 +7,7 @@ import { projectRoot } from './paths.js';
 const run = promisify(execFile);
 
 /** `describe` for tests that need the Python environment; without Python they show as skipped (an error in CI). */
-export const describeInterop = describe.skipIf(inject('python') === null);
+export const describeInterop: ReturnType<typeof describe.skipIf> = describe.skipIf(inject('python') === null);
 
 /** Runs a program of `test/interop/programs` in the interop environment and parses the JSON it prints last. */
 export async function python<T>(program: string, ...args: string[]): Promise<T> {
