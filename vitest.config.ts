@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/integration/**', 'test/nightly/**', 'node_modules/**', 'dist/**'],
+    exclude: ['test/integration/**', 'node_modules/**', 'dist/**'],
     globalSetup: ['test/setup/build.ts', 'test/setup/python.ts', 'test/setup/temporal-server.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
