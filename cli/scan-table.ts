@@ -15,13 +15,13 @@ import {
   type BoundExpression,
   findField,
   type IcebergType,
+  nameMapping,
   type Schema,
   type Snapshot,
   sameType,
 } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
 import { type PlannedFile, planFiles, type Table } from '../tables/index.js';
-import { nameMapping } from './name-mapping.js';
 
 /** What to read of a table. */
 export interface TableScan {

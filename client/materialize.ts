@@ -1,6 +1,5 @@
 import { parseTimeUs } from '../config/index.js';
-import { MoraineError } from '../errors/index.js';
-import { didYouMean } from '../features/index.js';
+import { didYouMean, MoraineError } from '../errors/index.js';
 import type { Project } from '../project/index.js';
 import type {
   MaterializeResult,

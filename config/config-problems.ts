@@ -1,7 +1,7 @@
 /** What is wrong with a configuration, said with names, lines and the nearest known key. */
 import type { z } from 'zod';
+import { nearestNames } from '../errors/index.js';
 import { knownKeysAt } from './config-schema.js';
-import { nearestName } from './nearest-name.js';
 import type { SourceProblem } from './yaml-source.js';
 
 type Issue = z.core.$ZodIssue;
@@ -16,7 +16,7 @@ export function problemsOf(
     const known = knownKeysAt(issue.path);
     return issue.keys.map((key) => {
       const name = where === '' ? key : `${where}.${key}`;
-      const near = nearestName(key, known);
+      const [near] = nearestNames(key, known, 1);
       const advice = near === undefined ? `known keys here: ${known.join(', ')}` : `did you mean ${near}?`;
       return { line: lineAt(issue.path, key), message: `unknown key ${name}; ${advice}` };
     });

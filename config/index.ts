@@ -13,6 +13,5 @@ export type {
 export { type ConfigInput } from './config-schema.js';
 export { CONFIG_FILE_NAME, findConfigFile } from './find-config.js';
 export { configFromValue, type LoadConfigOptions, loadConfig, parseConfig } from './load-config.js';
-export { nearestName } from './nearest-name.js';
 export { formatTimeUs, parseTimeUs } from './time.js';
 export { parseYamlSource, type SourceProblem, type YamlSource } from './yaml-source.js';

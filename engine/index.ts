@@ -12,7 +12,6 @@ export { Engine, type EngineOptions, openEngine } from './engine.js';
 export { expressionSql } from './expression-sql.js';
 export { type FileColumn, type FileLayout, readFileLayouts } from './file-layout.js';
 export type { TargetTypes } from './input-column.js';
-export type { NameMapping } from './layout-projection.js';
 export {
   type Input,
   type InputFormat,

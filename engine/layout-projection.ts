@@ -4,7 +4,7 @@
  * names and rebuilt. Source: Apache Iceberg specification, "Column Projection".
  */
 import { MoraineError } from '../errors/index.js';
-import type { IcebergType, NestedField } from '../iceberg/index.js';
+import type { IcebergType, NameMapping, NestedField } from '../iceberg/index.js';
 import { columnAlias, fieldDefaultSql } from './column-default.js';
 import type { FileColumn, FileLayout } from './file-layout.js';
 import { quoteIdentifier, quoteLiteral } from './sql-text.js';
@@ -17,9 +17,6 @@ export interface LayoutProjection {
   /** SELECT items, one for each field, under their aliases. */
   readonly columns: readonly string[];
 }
-
-/** Names by which files without field ids may call a field: `schema.name-mapping.default`. */
-export type NameMapping = ReadonlyMap<number, readonly string[]>;
 
 /**
  * @param mapping for files without field ids

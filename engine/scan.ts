@@ -8,6 +8,7 @@ import {
   childFields,
   fieldPath,
   type IcebergType,
+  type NameMapping,
   type NestedField,
   type Schema,
 } from '../iceberg/index.js';
@@ -15,7 +16,7 @@ import { columnAlias, fieldDefaultSql } from './column-default.js';
 import { fieldSql } from './column-path.js';
 import { expressionSql, referencedIds } from './expression-sql.js';
 import type { FileLayout } from './file-layout.js';
-import { layoutProjection, type NameMapping } from './layout-projection.js';
+import { layoutProjection } from './layout-projection.js';
 import { quoteIdentifier, quoteLiteral, quotePaths } from './sql-text.js';
 import { sqlType } from './sql-type.js';
 

@@ -1,3 +1,4 @@
 /** Errors: one class, one closed table of codes. */
 export { type ErrorDetails, isMoraineError, MoraineError } from './moraine-error.js';
+export { didYouMean, nearestNames } from './nearest-names.js';
 export { ERROR_TABLE, type ErrorCode, type ErrorEntry, NON_RETRYABLE_CODES } from './table.js';

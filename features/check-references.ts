@@ -1,6 +1,6 @@
 /** References between definitions: whether everything that is named exists. */
+import { didYouMean } from '../errors/index.js';
 import type { Definitions, FeatureReference, FeatureView } from './definition.js';
-import { didYouMean } from './nearest-names.js';
 import type { Problem } from './problem.js';
 
 /** Problems of references within a set of definitions; none if it is whole. */

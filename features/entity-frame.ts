@@ -1,8 +1,7 @@
 /** The entity frame: the rows for which features are wanted, numbered in their own order. */
-import { MoraineError } from '../errors/index.js';
+import { didYouMean, MoraineError } from '../errors/index.js';
 import type { IcebergType, NestedField, Schema } from '../iceberg/index.js';
 import { featureTypeToString, isNanosecondType, isTimestampType, sameType } from './feature-type.js';
-import { didYouMean } from './nearest-names.js';
 import type { TimeUnit } from './point-in-time-sql.js';
 import type { ResolvedView } from './resolve-view.js';
 import type { SqlSession } from './sql-session.js';

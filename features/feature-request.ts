@@ -1,9 +1,8 @@
 /** Which features of which views a request asks for. */
-import { MoraineError } from '../errors/index.js';
+import { didYouMean, MoraineError } from '../errors/index.js';
 import type { FeatureOfView, FeatureServiceDefinition, FeatureViewDefinition } from './define.js';
 import type { Definitions, FeatureReference } from './definition.js';
 import { canonicalJson } from './definition-hash.js';
-import { didYouMean } from './nearest-names.js';
 import { parseFeatureReference } from './parse-definitions.js';
 import type { ResolvedColumn, ResolvedView } from './resolve-view.js';
 

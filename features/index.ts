@@ -73,7 +73,6 @@ export {
   type NamedColumn,
   prepareLatestPerEntity,
 } from './latest-per-entity.js';
-export { didYouMean, nearestNames } from './nearest-names.js';
 export { type DefinitionSource, parseDefinitions, parseFeatureReference, type ValuePath } from './parse-definitions.js';
 export type { JoinMethod } from './point-in-time-sql.js';
 export { formatProblem, type Problem } from './problem.js';

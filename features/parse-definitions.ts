@@ -1,5 +1,7 @@
 /** Reading definitions from values that came from YAML, JSON or TypeScript. Every problem is reported at once. */
+
 import type { z } from 'zod';
+import { didYouMean } from '../errors/index.js';
 import type {
   DefinitionKind,
   Definitions,
@@ -9,7 +11,6 @@ import type {
   FeatureView,
 } from './definition.js';
 import { entitySchema, featureServiceSchema, featureViewSchema, referenceSchema } from './definition-schema.js';
-import { didYouMean } from './nearest-names.js';
 import { type Problem, throwProblems } from './problem.js';
 
 /** A path into the value: keys and indexes. */

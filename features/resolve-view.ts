@@ -1,10 +1,9 @@
 /** A feature view bound to the schema of its source table: every name found, every type known. */
-import { MoraineError } from '../errors/index.js';
+import { didYouMean, MoraineError } from '../errors/index.js';
 import type { IcebergType, NestedField, Schema } from '../iceberg/index.js';
 import type { Definitions, Entity, Feature, FeatureView } from './definition.js';
 import { canonicalHash } from './definition-hash.js';
 import { acceptsType, featureTypeToString, isJoinKeyType, isTimestampType } from './feature-type.js';
-import { didYouMean } from './nearest-names.js';
 import { type Problem, throwProblems } from './problem.js';
 
 /** A column that a view reads. */

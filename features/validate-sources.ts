@@ -1,8 +1,7 @@
 /** Definitions against the tables they read: whether tables and columns exist and types fit. */
-import { isMoraineError } from '../errors/index.js';
+import { didYouMean, isMoraineError } from '../errors/index.js';
 import type { Schema } from '../iceberg/index.js';
 import type { Definitions, FeatureReference } from './definition.js';
-import { didYouMean } from './nearest-names.js';
 import { type Problem, throwProblems } from './problem.js';
 import { bindView, type ResolvedView } from './resolve-view.js';
 

@@ -1,7 +1,7 @@
 /** One view's part of a retrieval: from its source table's files to a temporary table of features in the frame's order. */
 import { type Connection, checkFiles, columnAlias } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
-import type { BoundExpression, IcebergType, Schema, Snapshot } from '../iceberg/index.js';
+import { type BoundExpression, type IcebergType, nameMapping, type Schema, type Snapshot } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
 import { type PlannedFile, planFiles, type Table } from '../tables/index.js';
 import { type EntityFrame, frameKeys, timeSql } from './entity-frame.js';
@@ -69,7 +69,13 @@ export async function joinView(
   const bounds = await probeBounds(session, joinTables(sql('')).probe, join.view);
   const files = await planSource(context.io, join.source, bounds?.filter);
   const layouts = await checkFiles(session, files.scanned);
-  const scan = { files: files.scanned, layouts, ...(bounds === null ? {} : { filter: bounds.filter }) };
+  const mapping = nameMapping(join.source.table.metadata);
+  const scan = {
+    files: files.scanned,
+    layouts,
+    ...(mapping === undefined ? {} : { nameMapping: mapping }),
+    ...(bounds === null ? {} : { filter: bounds.filter }),
+  };
   const complete = sql(relationOf(join.view, viewScanSql(join.view, join.source.schema, scan)));
   const method =
     join.method ??

@@ -26,7 +26,7 @@ export function viewScanSchema(view: ResolvedView, source: Schema): Schema {
 export function viewScanSql(
   view: ResolvedView,
   source: Schema,
-  scan: Pick<Scan, 'files' | 'filter' | 'layouts'>,
+  scan: Pick<Scan, 'files' | 'filter' | 'layouts' | 'nameMapping'>,
 ): string {
   const columns = [...new Set(viewColumns(view).map((column) => column.sourceFieldId))];
   const schema = viewScanSchema(view, source);

@@ -43,6 +43,7 @@ export { type NewTable, newTableMetadata, withMetadataLogEntry } from './metadat
 export { parseTableMetadata, tableMetadataToJson } from './metadata-json.js';
 export { mightMatch } from './metrics-evaluator.js';
 export { bucketHash } from './murmur3.js';
+export { type NameMapping, nameMapping } from './name-mapping.js';
 export {
   type PartitionField,
   type PartitionSpec,

@@ -1,8 +1,8 @@
 import type { Catalog } from '../catalogs/index.js';
 import { parseTableName } from '../catalogs/index.js';
-import { type ConfigInput, configFromValue, loadConfig, type MoraineConfig, nearestName } from '../config/index.js';
+import { type ConfigInput, configFromValue, loadConfig, type MoraineConfig } from '../config/index.js';
 import type { Engine } from '../engine/index.js';
-import { MoraineError } from '../errors/index.js';
+import { MoraineError, nearestNames } from '../errors/index.js';
 import type { Registry } from '../features/index.js';
 import { type FileIO, LocalFileIO } from '../storage/index.js';
 import { loadTable } from '../tables/index.js';
@@ -102,7 +102,7 @@ class CatalogSet {
     const config = this.#config.catalogs.get(name);
     if (config === undefined) {
       const names = [...this.#config.catalogs.keys()];
-      const near = nearestName(name, names);
+      const [near] = nearestNames(name, names, 1);
       const advice = near === undefined ? `the catalogs are ${names.join(', ')}` : `did you mean ${near}?`;
       throw new MoraineError('INVALID_ARGUMENT', `there is no catalog ${JSON.stringify(name)}; ${advice}`);
     }

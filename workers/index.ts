@@ -16,5 +16,5 @@ export { startMaterialization, type WaitOptions, waitForRun } from './materializ
 export { installQuietRuntime } from './native-runtime.js';
 export { type RunWorkerOptions, runWorker } from './run-worker.js';
 export { assertTaskQueuePolled } from './task-queue.js';
-export { type FindTemporalCliOptions, findTemporalCli, type TemporalCli } from './temporal-cli.js';
+export { type FindTemporalCliOptions, findTemporalCli, lookForTemporalCli, type TemporalCli } from './temporal-cli.js';
 export { resolveTemporalSettings, type TemporalSettings } from './temporal-settings.js';

