@@ -1,25 +1,32 @@
 /** What the demo prints: numbered steps with their time, and lines that show what came out. */
 
+/** Where standard error is no terminal, a step that takes long says so this often. */
+const PLAIN_PROGRESS_MS = 5_000;
+const TICK_MS = 500;
+
 /** Prints steps. Progress goes to standard error, overwritten in place where that is a terminal. */
 export class Report {
   #steps = 0;
   #problems = 0;
+  #doing = '';
   readonly #isTerminal = process.stderr.isTTY;
 
   /** Runs a step; its result's text is printed with the time it took. */
   async step<T>(title: string, work: () => Promise<{ readonly said: string; readonly value: T }>): Promise<T> {
     this.#steps += 1;
     const began = performance.now();
-    this.progress(`${title} ...`);
-    const { said, value } = await work();
+    this.#doing = title;
+    const ticker = setInterval(() => this.#tick(began), TICK_MS);
+    const { said, value } = await work().finally(() => clearInterval(ticker));
     this.#clear();
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
     process.stdout.write(`${String(this.#steps).padStart(2)}. ${title}: ${said}  (${seconds} s)\n`);
     return value;
   }
 
+  /** What the step is doing now. */
   progress(text: string): void {
-    if (this.#isTerminal) process.stderr.write(`\r\x1b[K${text}`);
+    this.#doing = text;
   }
 
   announce(text: string): void {
@@ -45,6 +52,14 @@ export class Report {
       `  here:      ${actual[place] ?? '(none)'}`,
       `  plain SQL: ${expected[place] ?? '(none)'}`,
     ]);
+  }
+
+  #tick(began: number): void {
+    const elapsedMs = performance.now() - began;
+    const line = `${this.#doing} ... ${(elapsedMs / 1000).toFixed(0)} s`;
+    if (this.#isTerminal) process.stderr.write(`\r\x1b[K    ${line}`);
+    else if (elapsedMs % PLAIN_PROGRESS_MS < TICK_MS && elapsedMs >= PLAIN_PROGRESS_MS)
+      process.stderr.write(`    ${line}\n`);
   }
 
   get problems(): number {
