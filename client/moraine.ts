@@ -1,5 +1,5 @@
-import { Table as ArrowTable } from 'apache-arrow';
-import { arrowBatches, arrowSchema } from '../engine/index.js';
+import type { Table as ArrowTable } from 'apache-arrow';
+import { arrowTable } from '../engine/index.js';
 import {
   type AnyDefinition,
   type ApplyResult,
@@ -100,7 +100,5 @@ async function readTable({
   schema,
   snapshots,
 }: Parameters<Parameters<typeof withHistoricalFeatures>[2]>[0]): Promise<HistoricalFeaturesTable> {
-  const batches = [];
-  for await (const batch of arrowBatches(connection, `(${select})`, schema)) batches.push(batch);
-  return { table: batches.length === 0 ? new ArrowTable(arrowSchema(schema)) : new ArrowTable(batches), snapshots };
+  return { table: await arrowTable(connection, `(${select})`, schema), snapshots };
 }

@@ -45,13 +45,8 @@ interface ColumnPlan {
 
 type RawVector = Parameters<typeof duckdb.vector_get_data>[0];
 
-/**
- * Copies an Arrow table into a temporary table of the connection. Integers, decimals and times are exact; zoned timestamps become
- * TIMESTAMP WITH TIME ZONE whatever their zone; dictionaries become their values.
- * @throws TYPE_MISMATCH for a type that is not supported (nested, interval, 256-bit decimal), INVALID_ARGUMENT for
- * columns whose names differ only by case
- */
-export async function registerArrow(connection: Connection, name: string, table: Table): Promise<void> {
+/** See `registerArrow`. */
+export async function copyIn(connection: Connection, name: string, table: Table): Promise<void> {
   refuseSameNames(table);
   const plans = table.schema.fields.map((field) => planColumn(field.name, field.type as DataType));
   const raw = `${name} (raw)`;

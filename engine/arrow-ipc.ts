@@ -1,5 +1,7 @@
 /** Record batches as an Arrow IPC stream, batch by batch. */
-import { type RecordBatch, RecordBatchStreamWriter, type Schema } from 'apache-arrow';
+import { type RecordBatch, RecordBatchStreamWriter } from 'apache-arrow';
+import type { Schema } from '../iceberg/index.js';
+import { arrowSchema } from './arrow-types.js';
 
 /** Encodes one stream: `head`, any number of `encode`, `tail`. */
 export class ArrowEncoder {
@@ -12,7 +14,7 @@ export class ArrowEncoder {
 
   /** The schema message. */
   head(): Uint8Array {
-    this.#writer.reset(undefined, this.#schema);
+    this.#writer.reset(undefined, arrowSchema(this.#schema));
     return this.#writer.take();
   }
 

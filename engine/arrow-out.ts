@@ -1,15 +1,20 @@
 /** DuckDB's vectors as Arrow record batches: column by column, byte by byte, never through row objects. */
 import duckdb from '@duckdb/node-bindings';
-import { type Schema as ArrowSchema, type Data, type DataType, makeData, RecordBatch, Struct } from 'apache-arrow';
+import {
+  type Schema as ArrowSchema,
+  type Data,
+  type DataType,
+  makeData,
+  RecordBatch,
+  Struct,
+  Table,
+} from 'apache-arrow';
 import type { IcebergType, Schema } from '../iceberg/index.js';
 import { arrowSchema, arrowType } from './arrow-types.js';
 import type { Connection } from './connection.js';
 
-/**
- * The rows of a relation (`sql` stands after FROM) whose columns have the schema's types and order, as record batches of at
- * most 2,048 rows. Integers, decimals and times are exact. An empty result gives no batch.
- */
-export async function* arrowBatches(
+/** See `arrowBatches`. */
+export async function* readBatches(
   connection: Connection,
   sql: string,
   schema: Schema,
@@ -22,6 +27,13 @@ export async function* arrowBatches(
     );
     yield recordBatch(arrow, columns, chunk.rowCount);
   }
+}
+
+/** See `arrowTable`. */
+export async function readTable(connection: Connection, sql: string, schema: Schema): Promise<Table> {
+  const batches: RecordBatch[] = [];
+  for await (const batch of readBatches(connection, sql, schema)) batches.push(batch);
+  return batches.length === 0 ? new Table(arrowSchema(schema)) : new Table(batches);
 }
 
 function recordBatch(schema: ArrowSchema, children: Data[], length: number): RecordBatch {

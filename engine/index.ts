@@ -1,8 +1,6 @@
 /** The query engine: hardened DuckDB, scans by field id, Parquet with Iceberg field ids, rows in and out. */
 
-export { registerArrow } from './arrow-in.js';
-export { arrowBatches } from './arrow-out.js';
-export { arrowSchema, arrowType } from './arrow-types.js';
+export { arrowBatches, arrowTable, registerArrow } from './arrow.js';
 export { bucketSql, registerBucketFunctions } from './bucket-function.js';
 export { type CheckedFile, checkFiles } from './check-files.js';
 export { columnAlias } from './column-default.js';

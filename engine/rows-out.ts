@@ -6,9 +6,7 @@ import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { DuckDBBlobVector } from '@duckdb/node-api';
 import { type IcebergType, mapChildFields, type NestedField, type Schema, UNPARTITIONED } from '../iceberg/index.js';
-import { ArrowEncoder } from './arrow-ipc.js';
-import { arrowBatches } from './arrow-out.js';
-import { arrowSchema } from './arrow-types.js';
+import { arrowBatches } from './arrow.js';
 import { columnAlias } from './column-default.js';
 import type { Connection } from './connection.js';
 import { csvFieldSql, csvHeader } from './csv-text.js';
@@ -190,8 +188,9 @@ async function writeParquetFile(connection: Connection, sql: string, schema: Sch
 }
 
 async function writeArrow(connection: Connection, sql: string, schema: Schema, sink: ByteSink): Promise<bigint> {
+  const { ArrowEncoder } = await import('./arrow-ipc.js');
   const held = new HeldBackSink(sink);
-  const encoder = new ArrowEncoder(arrowSchema(schema));
+  const encoder = new ArrowEncoder(schema);
   await held.write(encoder.head(), 0);
   for await (const batch of arrowBatches(connection, typedSource(sql, schema), schema)) {
     await held.write(encoder.encode(batch), batch.numRows);

@@ -14,7 +14,8 @@ import {
   vectorFromArray,
 } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { arrowBatches, arrowSchema, registerArrow } from '../../../engine/index.js';
+import { arrowSchema } from '../../../engine/arrow-types.js';
+import { arrowBatches, arrowTable, registerArrow } from '../../../engine/index.js';
 import { field, type Harness, openHarness, schemaOf } from './harness.js';
 
 let harness: Harness;
@@ -52,11 +53,7 @@ describe('DuckDB to Arrow', () => {
         ['a', NULL, 'a text longer than twelve bytes'], {'q': 1, 'r': 'x'}, MAP {'k': 5, 'n': NULL}),
       (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
       (false, -5, 0.01, 7, NULL, NULL, ''::BLOB, 'cd'::BLOB, [], {'q': NULL, 'r': NULL}, MAP {}))`;
-    const table = await harness.engine.withConnection(async (connection) => {
-      const batches = [];
-      for await (const batch of arrowBatches(connection, `(${select})`, schema)) batches.push(batch);
-      return new Table(batches);
-    });
+    const table = await harness.engine.withConnection((connection) => arrowTable(connection, `(${select})`, schema));
     const column = (name: string): unknown[] => [...(table.getChild(name) as Vector)].map((value) => plain(value));
     expect(table.schema.fields.map((f) => `${f.name}:${f.type}`)).toEqual(
       arrowSchema(schema).fields.map((f) => `${f.name}:${f.type}`),
