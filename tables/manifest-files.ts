@@ -76,9 +76,12 @@ export function manifestContext(metadata: TableMetadata): ManifestContext {
   return { specs: metadata.partitionSpecs, schemas };
 }
 
-/** What a manifest's entries inherit depends on the list that names it, so that is part of the cache's key. */
-function inheritance(manifest: ManifestFile): string {
-  return `${manifest.addedSnapshotId}/${manifest.sequenceNumber}/${manifest.partitionSpecId}`;
+/**
+ * What a manifest's entries inherit depends on the list that names it, and the types of their partition values on the
+ * table's schema, so both are part of the cache's key.
+ */
+function readingOf(manifest: ManifestFile, { currentSchemaId }: TableMetadata): string {
+  return `${manifest.addedSnapshotId}/${manifest.sequenceNumber}/${manifest.partitionSpecId}/${currentSchemaId}`;
 }
 
 /**
@@ -91,7 +94,7 @@ export async function readManifestEntries(
   manifest: ManifestFile,
 ): Promise<readonly ManifestEntry[]> {
   const parse = (bytes: Uint8Array) => readManifest(bytes, manifestContext(metadata), manifest);
-  return readImmutable(manifests, io, 'Manifest', manifest.manifestPath, parse, inheritance(manifest));
+  return readImmutable(manifests, io, 'Manifest', manifest.manifestPath, parse, readingOf(manifest, metadata));
 }
 
 /** Creates a manifest list and remembers it. */
@@ -108,10 +111,11 @@ export async function createManifestList(
 /** Remembers the entries of a manifest that was just written, as a list with this manifest file has them. */
 export async function rememberManifest(
   io: FileIO,
+  metadata: TableMetadata,
   manifest: ManifestFile,
   entries: readonly ManifestEntry[],
 ): Promise<void> {
-  await manifests.put(io, manifest.manifestPath, entries, inheritance(manifest));
+  await manifests.put(io, manifest.manifestPath, entries, readingOf(manifest, metadata));
 }
 
 /** Whether a manifest may hold live files; early v1 lists do not count them. */

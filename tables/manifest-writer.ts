@@ -69,7 +69,7 @@ export async function createManifest(
   const location = `${metadataFolder(metadata)}/${prefix}-${randomUUID()}.avro`;
   await io.create(location, bytes);
   const manifest = describeManifest({ location, lengthBytes: bytes.length, spec }, metadata, entries, pending);
-  await rememberManifest(io, manifest, assigned(entries, pending));
+  await rememberManifest(io, metadata, manifest, assigned(entries, pending));
   return manifest;
 }
 
@@ -121,7 +121,7 @@ export async function readStagedManifest(table: Table, location: string): Promis
   const staged = entries.map((entry) => addedEntry(entry.dataFile));
   const described = { location, lengthBytes: bytes.length, spec };
   const manifest = describeManifest(described, table.metadata, staged, UNASSIGNED);
-  await rememberManifest(table.io, manifest, entries);
+  await rememberManifest(table.io, table.metadata, manifest, entries);
   return manifest;
 }
 

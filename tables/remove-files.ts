@@ -24,6 +24,8 @@ export type RemovalTest = (file: DataFile) => boolean;
 
 function valueKey(value: PrimitiveValue | null): string {
   if (value instanceof Uint8Array) return `x${Buffer.from(value).toString('hex')}`;
+  // A partition column that became wider has the same values, as bigint.
+  if (typeof value === 'bigint') return `number${value}`;
   return `${typeof value}${Object.is(value, -0) ? '-0' : String(value)}`;
 }
 

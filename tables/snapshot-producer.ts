@@ -61,7 +61,7 @@ async function listStaged(base: Table, staged: readonly ManifestFile[], pending:
       minSequenceNumber: pending.sequenceNumber,
     };
     const unassigned = entries.map((entry) => ({ ...entry, sequenceNumber: null }));
-    await rememberManifest(base.io, listed, assigned(unassigned, pending));
+    await rememberManifest(base.io, base.metadata, listed, assigned(unassigned, pending));
     return { listed, files: entries.map((entry) => entry.dataFile) };
   });
 }
