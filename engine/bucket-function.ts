@@ -2,22 +2,18 @@
  * Iceberg's bucket hash inside SQL statements.
  * Source: Apache Iceberg specification, "Bucket Transform Details" and Appendix B (32-bit murmur3, x86 variant, seed 0).
  */
-import {
-  BLOB,
-  type DuckDBBlobVector,
-  type DuckDBConnection,
-  type DuckDBDataChunk,
-  DuckDBScalarFunction,
-  type DuckDBType,
-  type DuckDBUIntegerVector,
-  type DuckDBVarCharVector,
-  type DuckDBVector,
-  INTEGER,
-  UINTEGER,
-  VARCHAR,
+import type {
+  DuckDBBlobVector,
+  DuckDBConnection,
+  DuckDBDataChunk,
+  DuckDBType,
+  DuckDBUIntegerVector,
+  DuckDBVarCharVector,
+  DuckDBVector,
 } from '@duckdb/node-api';
 import { MoraineError } from '../errors/index.js';
 import { bucketHash, type PrimitiveType } from '../iceberg/index.js';
+import { BLOB, DuckDBScalarFunction, INTEGER, UINTEGER, VARCHAR } from './duckdb.js';
 
 const MAX_INT = 0x7fffffff;
 const BINARY = { kind: 'binary' } as const;

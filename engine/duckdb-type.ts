@@ -1,6 +1,7 @@
 /** DuckDB's types as Iceberg types: for input whose schema is not known. */
-import { type DuckDBMapType, type DuckDBStructType, type DuckDBType, DuckDBTypeId } from '@duckdb/node-api';
+import type { DuckDBMapType, DuckDBStructType, DuckDBType } from '@duckdb/node-api';
 import type { IcebergType, SimplePrimitiveKind } from '../iceberg/index.js';
+import { DuckDBTypeId } from './duckdb.js';
 
 const SIMPLE: ReadonlyMap<DuckDBTypeId, SimplePrimitiveKind> = new Map([
   [DuckDBTypeId.BOOLEAN, 'boolean'],

@@ -1,10 +1,11 @@
 /** The query engine: one hardened DuckDB instance in this process. */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { DuckDBInstance } from '@duckdb/node-api';
+import type { DuckDBInstance as Instance } from '@duckdb/node-api';
 import { MoraineError } from '../errors/index.js';
 import { registerBucketFunctions } from './bucket-function.js';
 import { Connection } from './connection.js';
+import { DuckDBInstance } from './duckdb.js';
 import { classifyDuckDbError } from './duckdb-error.js';
 import { escapeGlob, quoteLiteral } from './sql-text.js';
 
@@ -76,11 +77,11 @@ function hardening(options: EngineOptions, tempDirectory: string): string[] {
 export class Engine {
   readonly threads: number;
   readonly memoryLimitBytes: number;
-  readonly #instance: DuckDBInstance;
+  readonly #instance: Instance;
   readonly #tempDirectory: string;
   #closed = false;
 
-  constructor(instance: DuckDBInstance, tempDirectory: string, options: EngineOptions) {
+  constructor(instance: Instance, tempDirectory: string, options: EngineOptions) {
     this.#instance = instance;
     this.#tempDirectory = tempDirectory;
     this.threads = options.threads;

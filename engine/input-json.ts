@@ -1,8 +1,9 @@
 /** JSON Lines input (also one array of objects). */
-import { type DuckDBType, DuckDBTypeId } from '@duckdb/node-api';
+import type { DuckDBType } from '@duckdb/node-api';
 import { MoraineError } from '../errors/index.js';
 import type { PrimitiveType } from '../iceberg/index.js';
 import type { Connection } from './connection.js';
+import { DuckDBTypeId } from './duckdb.js';
 import { icebergType } from './duckdb-type.js';
 import {
   type InputColumn,

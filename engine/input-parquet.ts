@@ -1,7 +1,8 @@
 /** Parquet input. */
-import { type DuckDBType, DuckDBTypeId } from '@duckdb/node-api';
+import type { DuckDBType } from '@duckdb/node-api';
 import { MoraineError } from '../errors/index.js';
 import type { Connection } from './connection.js';
+import { DuckDBTypeId } from './duckdb.js';
 import { raiseSql } from './duckdb-error.js';
 import {
   type InputColumn,

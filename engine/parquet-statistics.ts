@@ -3,9 +3,9 @@
  * Source: Apache Iceberg specification, "Manifests" (data_file) and Appendix D.
  */
 import type { DuckDBValue } from '@duckdb/node-api';
-import { DuckDBMapValue } from '@duckdb/node-api';
 import { type DataFile, type PrimitiveType, type PrimitiveValue, serializeValue } from '../iceberg/index.js';
 import type { LeafColumn } from './column-path.js';
+import { DuckDBMapValue } from './duckdb.js';
 import { isPrimitive } from './sql-type.js';
 import { parseSqlText } from './sql-value.js';
 

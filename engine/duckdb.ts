@@ -1,0 +1,14 @@
+/**
+ * What the engine uses of DuckDB's binding. A CommonJS package is loaded three times faster by `require` than by `import`, which
+ * first parses each of its files for names: that is a third of the start of a command.
+ */
+import { createRequire } from 'node:module';
+import type * as Api from '@duckdb/node-api';
+
+const api = createRequire(import.meta.url)('@duckdb/node-api') as typeof Api;
+
+export const { BLOB, DuckDBInstance, DuckDBMapValue, DuckDBScalarFunction, DuckDBTypeId, INTEGER, UINTEGER, VARCHAR } =
+  api;
+
+/** The kinds of DuckDB's types. */
+export type DuckDBTypeId = Api.DuckDBTypeId;
