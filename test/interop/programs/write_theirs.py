@@ -1,7 +1,7 @@
 """Writes tables with PyIceberg that Moraine must read, and prints what their rows must be.
 
 Usage: write_theirs.py CATALOG_URI WAREHOUSE
-Prints {"cases": [{"table", "rows", "tag"?, "tag_rows"?}]}; the rows are the literals given to PyIceberg, not a read of it.
+Prints {"cases": [{"table", "location"?, "rows", "tag"?, "tag_rows"?}]}; the rows are the literals given to PyIceberg, not a read of it.
 """
 import datetime
 import decimal
@@ -9,6 +9,7 @@ import json
 import sys
 import uuid
 
+import fastavro
 import pyarrow as pa
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.expressions import EqualTo, GreaterThanOrEqual
@@ -130,11 +131,47 @@ def version_one():
     cases.append({"table": "theirs.version_one", "rows": rows})
 
 
+def version_one_of_old():
+    """The table of version_one as early writers left it: once with manifests in the metadata, once with a list without counts."""
+    table = catalog.load_table("theirs.version_one")
+    rows = [{"id": n, "name": f"n{n}"} for n in range(10)]
+    snapshot = table.current_snapshot()
+    path = table.metadata_location.removeprefix("file://")
+    with open(path) as file:
+        metadata = json.load(file)
+    # Fields that version 1 did not have at first.
+    for name in ("schemas", "current-schema-id", "partition-specs", "default-spec-id", "sort-orders", "default-sort-order-id",
+                 "last-partition-id", "table-uuid", "refs", "metadata-log", "statistics", "partition-statistics"):
+        metadata.pop(name, None)
+    metadata["schema"] = {"type": "struct", "fields": [
+        {"id": 1, "name": "id", "required": False, "type": "long"}, {"id": 2, "name": "name", "required": False, "type": "string"},
+    ]}
+    metadata["partition-spec"] = []
+    manifests = [manifest.manifest_path for manifest in snapshot.manifests(table.io)]
+    list_path = snapshot.manifest_list.removeprefix("file://")
+    with open(list_path, "rb") as file:
+        reader = fastavro.reader(file)
+        schema, records = reader.writer_schema, list(reader)
+    kept = {"manifest_path", "manifest_length", "partition_spec_id", "added_snapshot_id"}
+    bare = {**schema, "fields": [field for field in schema["fields"] if field["name"] in kept]}
+    bare.pop("__fastavro_parsed__", None)
+    bare_path = list_path.replace("snap-", "bare-")
+    with open(bare_path, "wb") as file:
+        fastavro.writer(file, bare, [{name: record[name] for name in kept} for record in records])
+    for kind, change in (("inline", {"manifests": manifests}), ("bare", {"manifest-list": bare_path})):
+        old = {k: v for k, v in next(s for s in metadata["snapshots"] if s["snapshot-id"] == snapshot.snapshot_id).items()
+               if k in ("snapshot-id", "timestamp-ms", "summary")}
+        copy = path.replace(".metadata.json", f"-{kind}.metadata.json")
+        with open(copy, "w") as file:
+            json.dump({**metadata, "snapshots": [{**old, **change}]}, file)
+        cases.append({"table": f"version_one {kind}", "location": copy, "rows": rows})
+
+
 def empty():
     catalog.create_table("theirs.empty", Schema(NestedField(1, "id", LongType())))
     cases.append({"table": "theirs.empty", "rows": []})
 
 
-for make in (all_types, partitioned, evolved, rewritten, spec_evolved, version_one, empty):
+for make in (all_types, partitioned, evolved, rewritten, spec_evolved, version_one, version_one_of_old, empty):
     make()
 print(json.dumps({"cases": cases}))
