@@ -1,6 +1,12 @@
 /** An interval of event times as a filter: on rows (SQL) and on files (by their bounds). */
 import { sqlLiteral } from '../engine/index.js';
-import { type DataFile, deserializeValue, type PrimitiveType, type Schema } from '../iceberg/index.js';
+import {
+  type BoundExpression,
+  type DataFile,
+  deserializeValue,
+  type PrimitiveType,
+  type Schema,
+} from '../iceberg/index.js';
 import type { Interval } from './interval.js';
 
 /** The event time column of a source table. */
@@ -24,6 +30,22 @@ export function eventTimeCondition(column: EventTimeColumn, columnSql: string, i
     ...(interval.endUs === null ? [] : [`${columnSql} < ${literal(interval.endUs)}`]),
   ];
   return conditions.length === 0 ? 'true' : conditions.join(' AND ');
+}
+
+/** The same for scan planning, which prunes manifests and files by it; undefined: everything is in the interval. */
+export function eventTimeFilter(
+  column: EventTimeColumn,
+  name: string,
+  interval: Interval,
+): BoundExpression | undefined {
+  const ref = { fieldId: column.fieldId, path: name, type: column.type, required: false, nested: false };
+  const units = unitsPerMicro(column.type);
+  const { startUs, endUs } = interval;
+  const children: BoundExpression[] = [
+    ...(startUs === null ? [] : [{ op: 'gt-eq', ref, literal: startUs * units } as const]),
+    ...(endUs === null ? [] : [{ op: 'lt', ref, literal: endUs * units } as const]),
+  ];
+  return children.length === 0 ? undefined : { op: 'and', children };
 }
 
 /** Whether a file may hold rows in the interval, by its bounds; one without bounds may. */

@@ -12,12 +12,11 @@ import {
   type BucketSelection,
   bucketRangeCondition,
   latestRequest,
-  type OpenRead,
   onlineRowsSql,
   sourceRelation,
 } from './extract-sql.js';
 import { faultPoint } from './fault-point.js';
-import { openFiles, openReads } from './open-files.js';
+import { type OpenContext, type OpenFiles, type OpenRead, openFiles, openReads, whileReading } from './open-files.js';
 import type { MaterializationPlan } from './plan.js';
 import { readPlan } from './read-plan.js';
 import type { Shard } from './shards.js';
@@ -100,16 +99,18 @@ async function writeRows(
   try {
     options.onProgress?.('writing');
     faultPoint('before-data-file');
-    return await writeParquet(connection, {
-      select: parts.selects.join(' UNION ALL '),
-      schema,
-      spec,
-      folder,
-      namePrefix: attemptId,
-      sortBy: keyField === undefined ? [] : [keyField.id],
-      sortOrderId: metadata.defaultSortOrderId,
-      codec: 'zstd',
-    });
+    return await whileReading(connection, parts.opened, () =>
+      writeParquet(connection, {
+        select: parts.selects.join(' UNION ALL '),
+        schema,
+        spec,
+        folder,
+        namePrefix: attemptId,
+        sortBy: keyField === undefined ? [] : [keyField.id],
+        sortOrderId: metadata.defaultSortOrderId,
+        codec: 'zstd',
+      }),
+    );
   } finally {
     for (const relation of parts.relations) await relation.release();
   }
@@ -118,6 +119,7 @@ async function writeRows(
 interface SelectedParts {
   readonly selects: readonly string[];
   readonly relations: readonly LatestRelation[];
+  readonly opened: readonly OpenFiles[];
 }
 
 /** The statements whose union the shard writes: appended rows, rebuilt rows, pushed rows that stay. */
@@ -127,43 +129,52 @@ async function selectParts(
   context: ShardContext,
   onlineSchema: Schema,
 ): Promise<SelectedParts> {
-  const { plan, shard } = context;
-  const sourceSchema = currentSchema((await loadTableAt(io, plan.source.metadataLocation)).metadata);
+  const { plan, shard, online } = context;
+  const source: OpenContext = {
+    io,
+    connection,
+    metadata: (await loadTableAt(io, plan.source.metadataLocation)).metadata,
+  };
   const key: BucketKey = { view: plan.view, keyStrategy: plan.online.keyStrategy, buckets: plan.online.buckets };
   const { rebuild } = plan;
   const selects: string[] = [];
   const relations: LatestRelation[] = [];
+  const opened: OpenFiles[] = [];
   const add = async (reads: readonly OpenRead[], buckets: BucketSelection): Promise<void> => {
-    const relation = await latestRows(connection, sourceSchema, key, reads, buckets);
+    const scans = reads.map((read) => read.scan);
+    opened.push(...scans);
+    const relation = await whileReading(connection, scans, () => latestRows(source, key, reads, buckets));
     relations.push(relation);
     selects.push(onlineRowsSql(onlineSchema, key, relation.select, buckets));
   };
-  const appended = await openReads(io, plan.appendReads);
+  const appended = await openReads(source, plan.appendReads);
   if (appended.length > 0 && !(rebuild !== null && rebuild.buckets === null)) {
     await add(appended, { ...shard, except: rebuild?.buckets ?? undefined });
   }
   if (rebuild !== null) {
     const selection: BucketSelection = { ...shard, only: rebuild.buckets ?? undefined };
-    const reads = await openReads(io, rebuild.reads);
+    const reads = await openReads(source, rebuild.reads);
     if (reads.length > 0) await add(reads, selection);
-    const pushed = await openFiles(io, rebuild.pushedFiles);
-    if (pushed.length > 0) selects.push(pushedRowsSql(onlineSchema, plan, pushed, selection));
+    if (rebuild.pushedFiles.length > 0) {
+      const pushed = await openFiles({ io, connection, metadata: online.metadata }, rebuild.pushedFiles);
+      opened.push(pushed);
+      selects.push(pushedRowsSql(onlineSchema, plan, pushed, selection));
+    }
   }
   if (selects.length === 0) selects.push(onlineRowsSql(onlineSchema, key, noRows(key), undefined));
-  return { selects, relations };
+  return { selects, relations, opened };
 }
 
 async function latestRows(
-  connection: Connection,
-  schema: Schema,
+  { connection, metadata }: OpenContext,
   key: BucketKey,
   reads: readonly OpenRead[],
   buckets: BucketSelection,
 ): Promise<LatestRelation> {
   // The bucket of an entity is cheap, that of every row is not: rows are filtered only where that bounds memory.
   const isPart = buckets.firstBucket > 0 || buckets.lastBucket < key.buckets - 1;
-  const relation = sourceRelation(schema, reads, key, isPart ? buckets : undefined);
-  const rows = reads.reduce((sum, read) => read.files.reduce((part, file) => part + file.recordCount, sum), 0n);
+  const relation = sourceRelation(currentSchema(metadata), reads, key, isPart ? buckets : undefined);
+  const rows = reads.reduce((sum, { scan }) => scan.files.reduce((part, file) => part + file.recordCount, sum), 0n);
   return prepareLatestPerEntity(connection, latestRequest(key.view, relation), chooseLatestMethod({ rows }), rows);
 }
 
@@ -179,12 +190,7 @@ function noRows(key: BucketKey): string {
 }
 
 /** Rows of the online table itself that clients pushed. */
-function pushedRowsSql(
-  schema: Schema,
-  plan: MaterializationPlan,
-  files: OpenRead['files'],
-  buckets: BucketSelection,
-): string {
+function pushedRowsSql(schema: Schema, plan: MaterializationPlan, opened: OpenFiles, buckets: BucketSelection): string {
   const column = (name: string) => schema.fields.find((field) => field.name === name);
   const key = column(plan.online.keyColumn);
   const pushed = column(ONLINE_COLUMNS.pushed);
@@ -193,5 +199,5 @@ function pushedRowsSql(
   const bucket = bucketSql(key.type as PrimitiveType, `c${key.id}`, plan.online.buckets);
   const condition = bucketRangeCondition(bucket, plan.online.buckets, buckets);
   const outputs = schema.fields.map((field) => `c${field.id}`).join(', ');
-  return `SELECT ${outputs} FROM ${scanSql({ schema, files, naming: 'id' })} WHERE c${pushed.id} AND ${condition}`;
+  return `SELECT ${outputs} FROM ${scanSql({ ...opened, schema, naming: 'id' })} WHERE c${pushed.id} AND ${condition}`;
 }

@@ -4,19 +4,7 @@ import type { LatestRequest, ResolvedColumn, ResolvedView } from '../features/in
 import type { IcebergType, PrimitiveType, Schema } from '../iceberg/index.js';
 import { entityKeySql, ONLINE_COLUMNS } from '../online/index.js';
 import { eventTimeColumn, eventTimeCondition } from './event-time-filter.js';
-import type { Interval } from './interval.js';
-
-/** A file as the engine opens it. */
-export interface OpenFile {
-  readonly path: string;
-  readonly recordCount: bigint;
-  readonly sequenceNumber: bigint;
-}
-
-/** Rows of some files with event times in an interval. */
-export interface OpenRead extends Interval {
-  readonly files: readonly OpenFile[];
-}
+import type { OpenRead } from './open-files.js';
 
 /** How rows are assigned to buckets. */
 export interface BucketKey {
@@ -48,7 +36,7 @@ export function sourceRelation(
   const time = eventTimeColumn(schema, view.timestamp.sourceFieldId);
   const ids = [...new Set(columns.map((column) => column.sourceFieldId))];
   const scans = reads.map((read) => {
-    const scan = scanSql({ schema, files: read.files, columns: ids, naming: 'id', extras: { sequenceNumber: 'seq' } });
+    const scan = scanSql({ ...read.scan, schema, columns: ids, naming: 'id', extras: { sequenceNumber: 'seq' } });
     const outputs = columns.map((column) => `${castColumn(column, schema)} AS ${column.alias}`);
     const condition = eventTimeCondition(time, columnAlias(time.fieldId), read);
     return `SELECT ${outputs.join(', ')}, seq FROM ${scan} WHERE ${condition}`;

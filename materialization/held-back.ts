@@ -1,27 +1,34 @@
 /** The smallest event time that a run with an end leaves for the next one. */
 import { columnAlias, type Engine, scanSql } from '../engine/index.js';
-import type { Schema } from '../iceberg/index.js';
+import { currentSchema, type TableMetadata } from '../iceberg/index.js';
+import type { FileIO } from '../storage/index.js';
 import { eventTimeColumn, eventTimeCondition } from './event-time-filter.js';
-import type { OpenFile } from './extract-sql.js';
+import { openFiles, whileReading } from './open-files.js';
+import type { PlannedSourceFile } from './plan.js';
 
-/** Microseconds; null if no row has an event time from `fromUs` on. */
+/** Microseconds; null if no row of the source's files has an event time from `fromUs` on. */
 export async function smallestEventTimeUs(
-  engine: Engine,
-  schema: Schema,
+  deps: { readonly io: FileIO; readonly engine: Engine },
+  metadata: TableMetadata,
   eventTimeFieldId: number,
-  files: readonly OpenFile[],
+  files: readonly PlannedSourceFile[],
   fromUs: bigint,
   signal?: AbortSignal,
 ): Promise<bigint | null> {
   if (files.length === 0) return null;
+  const schema = currentSchema(metadata);
   const name = columnAlias(eventTimeFieldId);
-  const condition = eventTimeCondition(eventTimeColumn(schema, eventTimeFieldId), name, {
-    startUs: fromUs,
-    endUs: null,
-  });
-  const scan = scanSql({ schema, files, columns: [eventTimeFieldId], naming: 'id' });
-  const sql = `SELECT CAST(epoch_us(min(${name})) AS VARCHAR) FROM ${scan} WHERE ${condition}`;
-  const [row] = await engine.withConnection((connection) => connection.rows(sql), { signal });
-  const text = row?.[0];
-  return typeof text === 'string' ? BigInt(text) : null;
+  const column = eventTimeColumn(schema, eventTimeFieldId);
+  const condition = eventTimeCondition(column, name, { startUs: fromUs, endUs: null });
+  return deps.engine.withConnection(
+    async (connection) => {
+      const opened = await openFiles({ io: deps.io, connection, metadata }, files);
+      const scan = scanSql({ ...opened, schema, columns: [eventTimeFieldId], naming: 'id' });
+      const sql = `SELECT CAST(epoch_us(min(${name})) AS VARCHAR) FROM ${scan} WHERE ${condition}`;
+      const [row] = await whileReading(connection, [opened], () => connection.rows(sql));
+      const text = row?.[0];
+      return typeof text === 'string' ? BigInt(text) : null;
+    },
+    { signal },
+  );
 }

@@ -1,25 +1,69 @@
-/** Planned files as the engine opens them. */
+/** Planned files as the engine opens them: allowed, looked at, and read by field id. */
+import { type Connection, checkFiles, nameDamagedFile, type Scan } from '../engine/index.js';
+import { MoraineError } from '../errors/index.js';
+import { nameMapping, type TableMetadata } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { PlannedFile } from '../tables/index.js';
-import type { OpenFile, OpenRead } from './extract-sql.js';
+import type { Interval } from './interval.js';
 import type { PlannedSourceFile, SourceRead } from './plan.js';
 
-/** What a plan keeps of a file. */
-export function plannedSourceFile(planned: PlannedFile): PlannedSourceFile {
-  return {
-    path: planned.file.filePath,
-    recordCount: planned.file.recordCount,
-    fileSizeInBytes: planned.file.fileSizeInBytes,
-    sequenceNumber: planned.sequenceNumber,
-  };
+/** Files as a scan takes them: nested fields are matched by id through the files' own layouts. */
+export type OpenFiles = Pick<Scan, 'files' | 'layouts' | 'nameMapping'>;
+
+/** Rows of some files with event times in an interval. */
+export interface OpenRead extends Interval {
+  readonly scan: OpenFiles;
 }
 
-/** Checks every path against the storage roots. @throws LOCATION_REFUSED, FILE_NOT_FOUND */
-export async function openFiles(io: FileIO, files: readonly PlannedSourceFile[]): Promise<readonly OpenFile[]> {
-  return Promise.all(files.map(async (file) => ({ ...file, path: await io.resolve(file.path) })));
+/** What opening files needs; they belong to the table of `metadata`. */
+export interface OpenContext {
+  readonly io: FileIO;
+  readonly connection: Connection;
+  readonly metadata: TableMetadata;
+}
+
+/** What a plan keeps of a file. @throws UNSUPPORTED_FEATURE for a file that is not Parquet */
+export function plannedSourceFile({ file, sequenceNumber }: PlannedFile): PlannedSourceFile {
+  const { filePath: path, fileFormat, recordCount, fileSizeInBytes } = file;
+  if (fileFormat === 'PARQUET') return { path, recordCount, fileSizeInBytes, sequenceNumber };
+  throw new MoraineError(
+    'UNSUPPORTED_FEATURE',
+    `${path} is an ${fileFormat} file; only Parquet is read. Rewrite it with the engine that wrote it.`,
+    { details: { path } },
+  );
+}
+
+/**
+ * Checks that every file lies in the storage roots, exists, has its recorded length and has a readable footer.
+ * @throws LOCATION_REFUSED, FILE_NOT_FOUND, DATA_FILE_CORRUPT naming the file
+ */
+export async function openFiles(context: OpenContext, files: readonly PlannedSourceFile[]): Promise<OpenFiles> {
+  const { io, connection, metadata } = context;
+  const opened = await Promise.all(files.map(async (file) => ({ ...file, path: await io.resolve(file.path) })));
+  const layouts = await checkFiles(connection, opened);
+  const mapping = nameMapping(metadata);
+  return { files: opened, layouts, ...(mapping === undefined ? {} : { nameMapping: mapping }) };
 }
 
 /** The same for whole reads. */
-export async function openReads(io: FileIO, reads: readonly SourceRead[]): Promise<readonly OpenRead[]> {
-  return Promise.all(reads.map(async (read) => ({ ...read, files: await openFiles(io, read.files) })));
+export async function openReads(context: OpenContext, reads: readonly SourceRead[]): Promise<readonly OpenRead[]> {
+  const opened: OpenRead[] = [];
+  for (const { startUs, endUs, files } of reads) {
+    opened.push({ startUs, endUs, scan: await openFiles(context, files) });
+  }
+  return opened;
+}
+
+/** Runs statements that read the files; damage that shows only in their rows is reported with the file's name. */
+export async function whileReading<T>(
+  connection: Connection,
+  opened: readonly OpenFiles[],
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const paths = new Set(opened.flatMap(({ files }) => files.map((file) => file.path)));
+    throw await nameDamagedFile(connection, [...paths], error);
+  }
 }

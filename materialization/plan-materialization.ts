@@ -9,12 +9,12 @@ import { type PlannedFile, planFiles, type Table } from '../tables/index.js';
 import { assessBase, type BaseAssessment, type Decision, type DecisionInput, decide, type RunKind } from './decide.js';
 import { fingerprintDefinition } from './definition-fingerprint.js';
 import type { MaterializationDeps } from './deps.js';
-import { eventTimeColumn, mayHoldEventTimes } from './event-time-filter.js';
-import type { BucketKey, OpenRead } from './extract-sql.js';
+import { eventTimeColumn, eventTimeFilter } from './event-time-filter.js';
+import type { BucketKey } from './extract-sql.js';
 import { faultPoint } from './fault-point.js';
 import { smallestEventTimeUs } from './held-back.js';
 import type { Interval } from './interval.js';
-import { openFiles, plannedSourceFile } from './open-files.js';
+import { plannedSourceFile } from './open-files.js';
 import {
   type BucketRebuild,
   type MaterializationPlan,
@@ -219,13 +219,10 @@ class Planner {
   }
 
   async #touched(changes: SourceFileChanges): Promise<readonly number[]> {
-    const { io, engine } = this.#deps;
-    const open = async (files: readonly PlannedFile[]): Promise<OpenRead> => ({
-      ...this.#context.interval,
-      files: await openFiles(io, files.map(plannedSourceFile)),
-    });
-    const [removed, rewritten] = await Promise.all([open(changes.removed), open(changes.rewritten)]);
-    return touchedBuckets(engine, this.#schema, this.#bucketKey, removed, rewritten, this.#signal);
+    const { source, interval } = this.#context;
+    const read = (files: readonly PlannedFile[]): SourceRead => ({ ...interval, files: files.map(plannedSourceFile) });
+    const [removed, rewritten] = [read(changes.removed), read(changes.rewritten)];
+    return touchedBuckets(this.#deps, source.metadata, this.#bucketKey, removed, rewritten, this.#signal);
   }
 
   /** Files of a source snapshot that may hold rows in the interval. */
@@ -233,9 +230,10 @@ class Planner {
     const { source, view } = this.#context;
     if (snapshotId === NO_SNAPSHOT) return [];
     const snapshot = snapshotById(source.metadata, snapshotId);
-    const { files } = await planFiles(source, { snapshot, schema: this.#schema });
     const column = eventTimeColumn(this.#schema, view.timestamp.sourceFieldId);
-    return files.filter(({ file }) => mayHoldEventTimes(file, column, interval));
+    const filter = eventTimeFilter(column, view.timestamp.sourceColumn, interval);
+    const request = { snapshot, schema: this.#schema, ...(filter === undefined ? {} : { filter }) };
+    return (await planFiles(source, request)).files;
   }
 
   async #pushedFiles(): Promise<readonly PlannedSourceFile[]> {
@@ -279,12 +277,11 @@ class Planner {
       startUs: fromUs,
       endUs: null,
     });
-    const opened = await openFiles(this.#deps.io, files.map(plannedSourceFile));
     return smallestEventTimeUs(
-      this.#deps.engine,
-      this.#schema,
+      this.#deps,
+      source.metadata,
       view.timestamp.sourceFieldId,
-      opened,
+      files.map(plannedSourceFile),
       fromUs,
       this.#signal,
     );

@@ -1,34 +1,45 @@
 /** Which buckets of an online table hold entities whose source rows were deleted or overwritten. */
 import type { Engine } from '../engine/index.js';
-import type { Schema } from '../iceberg/index.js';
-import { type BucketKey, bucketOfKeys, type OpenRead, sourceRelation } from './extract-sql.js';
+import { currentSchema, type TableMetadata } from '../iceberg/index.js';
+import type { FileIO } from '../storage/index.js';
+import { type BucketKey, bucketOfKeys, sourceRelation } from './extract-sql.js';
+import { type OpenRead, openReads, whileReading } from './open-files.js';
+import type { SourceRead } from './plan.js';
 
 /**
  * Buckets whose multiset of rows differs between the files that were removed and those that took their place: rows that
  * were only carried over touch nothing. Compared by count and two checksums of row hashes per bucket, in constant memory.
  */
 export async function touchedBuckets(
-  engine: Engine,
-  schema: Schema,
+  deps: { readonly io: FileIO; readonly engine: Engine },
+  metadata: TableMetadata,
   key: BucketKey,
-  removed: OpenRead,
-  rewritten: OpenRead,
+  removed: SourceRead,
+  rewritten: SourceRead,
   signal?: AbortSignal,
 ): Promise<readonly number[]> {
-  const digests = (read: OpenRead): string => {
-    const columns = rowFacts(key);
-    return [
+  const schema = currentSchema(metadata);
+  const columns = rowFacts(key);
+  const digests = (reads: readonly OpenRead[]): string =>
+    [
       `SELECT ${bucketOfKeys(key)} AS bucket, count(*) AS n, sum(hash(${columns})) AS s, bit_xor(hash(${columns})) AS x`,
-      `FROM ${sourceRelation(schema, [read], key)} GROUP BY ALL`,
+      `FROM ${sourceRelation(schema, reads, key)} GROUP BY ALL`,
     ].join(' ');
-  };
-  const sql = [
-    `SELECT r.bucket FROM (${digests(removed)}) AS r LEFT JOIN (${digests(rewritten)}) AS a ON r.bucket = a.bucket`,
-    'WHERE r.bucket IS NOT NULL AND (a.bucket IS NULL OR r.n <> a.n OR r.s <> a.s OR r.x <> a.x) ORDER BY ALL',
-  ].join(' ');
-  return engine.withConnection(async (connection) => (await connection.rows(sql)).map(([bucket]) => Number(bucket)), {
-    signal,
-  });
+  return deps.engine.withConnection(
+    async (connection) => {
+      const context = { io: deps.io, connection, metadata };
+      const before = await openReads(context, [removed]);
+      const after = await openReads(context, [rewritten]);
+      const sql = [
+        `SELECT r.bucket FROM (${digests(before)}) AS r LEFT JOIN (${digests(after)}) AS a ON r.bucket = a.bucket`,
+        'WHERE r.bucket IS NOT NULL AND (a.bucket IS NULL OR r.n <> a.n OR r.s <> a.s OR r.x <> a.x) ORDER BY ALL',
+      ].join(' ');
+      const opened = [...before, ...after].map(({ scan }) => scan);
+      const rows = await whileReading(connection, opened, () => connection.rows(sql));
+      return rows.map(([bucket]) => Number(bucket));
+    },
+    { signal },
+  );
 }
 
 /** Everything that decides which row is served. Signs of zeros count: they order -0 below 0. */

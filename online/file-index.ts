@@ -1,8 +1,11 @@
 /** The files of one snapshot of an online table by bucket: what a lookup needs to know, kept in memory. */
+import { type CheckedFile, type Connection, checkFiles, type FileLayout, type Scan } from '../engine/index.js';
 import {
   applyTransform,
   currentSnapshot,
   type IcebergType,
+  type NameMapping,
+  nameMapping,
   type PrimitiveValue,
   type Schema,
   type Snapshot,
@@ -10,8 +13,7 @@ import {
 import { type PlannedFile, planFiles, type Table } from '../tables/index.js';
 
 /** A file as the engine opens it. */
-export interface IndexedFile {
-  readonly path: string;
+export interface IndexedFile extends CheckedFile {
   readonly recordCount: bigint;
   readonly sequenceNumber: bigint;
 }
@@ -30,18 +32,26 @@ export class FileIndex {
   readonly snapshot: Snapshot | null;
   readonly schema: Schema;
   readonly #specs: readonly SpecFiles[];
+  readonly #nameMapping: NameMapping | undefined;
+  /** Of the files that were looked at so far, by path. */
+  readonly #layouts: Map<string, FileLayout>;
 
-  private constructor(snapshot: Snapshot | null, schema: Schema, specs: readonly SpecFiles[]) {
-    this.snapshot = snapshot;
+  private constructor(table: Table, schema: Schema, specs: readonly SpecFiles[], layouts: Map<string, FileLayout>) {
+    this.snapshot = currentSnapshot(table.metadata);
     this.schema = schema;
     this.#specs = specs;
+    this.#nameMapping = nameMapping(table.metadata);
+    this.#layouts = layouts;
   }
 
-  /** Reads the current snapshot's manifests. */
-  static async load(table: Table, schema: Schema, keyFieldId: number): Promise<FileIndex> {
-    const snapshot = currentSnapshot(table.metadata);
-    const { files } = await planFiles(table, { snapshot, schema });
+  /**
+   * Reads the current snapshot's manifests.
+   * @param before an index of the same view: what it knows of files that are still there is kept
+   */
+  static async load(table: Table, schema: Schema, keyFieldId: number, before?: FileIndex): Promise<FileIndex> {
+    const { files } = await planFiles(table, { snapshot: currentSnapshot(table.metadata), schema });
     const specs = new Map<number, SpecFiles>();
+    const layouts = new Map<string, FileLayout>();
     for (const planned of files) {
       const spec = specs.get(planned.spec.specId) ?? emptySpec(bucketsOf(planned, keyFieldId));
       specs.set(planned.spec.specId, spec);
@@ -49,9 +59,12 @@ export class FileIndex {
       const list = spec.byBucket.get(bucket) ?? [];
       spec.byBucket.set(bucket, list);
       const path = await table.io.resolve(planned.file.filePath);
-      list.push({ path, recordCount: planned.file.recordCount, sequenceNumber: planned.sequenceNumber });
+      const { recordCount, fileSizeInBytes } = planned.file;
+      list.push({ path, recordCount, fileSizeInBytes, sequenceNumber: planned.sequenceNumber });
+      const layout = before === undefined ? undefined : before.#layouts.get(path);
+      if (layout !== undefined) layouts.set(path, layout);
     }
-    return new FileIndex(snapshot, schema, [...specs.values()]);
+    return new FileIndex(table, schema, [...specs.values()], layouts);
   }
 
   /** The files that may hold rows of any of the keys. */
@@ -62,6 +75,30 @@ export class FileIndex {
       const wanted = new Set(keys.map((key) => Number(applyTransform(transform, type, key))));
       return [...wanted].flatMap((bucket) => spec.byBucket.get(bucket) ?? []);
     });
+  }
+
+  /**
+   * Files ready for a scan; each is checked when it is needed for the first time.
+   * @throws FILE_NOT_FOUND, DATA_FILE_CORRUPT naming the file
+   */
+  async open(
+    connection: Connection,
+    files: readonly IndexedFile[],
+  ): Promise<Pick<Scan, 'files' | 'layouts' | 'nameMapping'>> {
+    const unknown = files.filter((file) => !this.#layouts.has(file.path));
+    if (unknown.length > 0) this.#remember(await checkFiles(connection, unknown));
+    const mapping = this.#nameMapping === undefined ? {} : { nameMapping: this.#nameMapping };
+    return { files, layouts: this.#layouts, ...mapping };
+  }
+
+  /** Thousands of files have few layouts: equal ones are kept once. */
+  #remember(found: ReadonlyMap<string, FileLayout>): void {
+    const known = new Map([...this.#layouts.values()].map((layout) => [layout.fingerprint, layout]));
+    for (const [path, layout] of found) {
+      const one = known.get(layout.fingerprint) ?? layout;
+      known.set(one.fingerprint, one);
+      this.#layouts.set(path, one);
+    }
   }
 }
 

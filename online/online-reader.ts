@@ -190,7 +190,7 @@ export class OnlineReader {
       );
     });
     const isSame = before !== undefined && before.table.metadataLocation === table.metadataLocation;
-    const loaded = isSame ? before : await OnlineView.load(name, table, joinKeys);
+    const loaded = isSame ? before : await OnlineView.load(name, table, joinKeys, before);
     this.#views.set(name, { loaded, checkedAtMs });
     return loaded;
   }

@@ -1,5 +1,5 @@
 /** A feature view's online table at one snapshot, and the lookup of entities in it. */
-import { columnAlias, type Engine, scanSql, sqlLiteral } from '../engine/index.js';
+import { columnAlias, type Engine, nameDamagedFile, type Scan, scanSql, sqlLiteral } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import { latestPerEntitySql } from '../features/index.js';
 import {
@@ -71,10 +71,12 @@ export class OnlineView {
     this.index = index;
   }
 
-  static async load(name: string, table: Table, joinKeys: readonly string[]): Promise<OnlineView> {
+  /** @param before the same view as it was loaded last: what it knows of files that are still there is kept */
+  static async load(name: string, table: Table, joinKeys: readonly string[], before?: OnlineView): Promise<OnlineView> {
     const schema = currentSchema(table.metadata);
     const columns = onlineColumns(schema, joinKeys, name);
-    return new OnlineView(name, table, columns, await FileIndex.load(table, schema, columns.lookup.id));
+    const index = await FileIndex.load(table, schema, columns.lookup.id, before?.index);
+    return new OnlineView(name, table, columns, index);
   }
 
   get snapshotId(): bigint | null {
@@ -102,8 +104,17 @@ export class OnlineView {
     const lookupValues = [...entities].flatMap(([key, values]) => (isEncoded ? [key] : values.slice(0, 1)));
     const files = this.index.filesFor(lookup.type, lookupValues);
     if (files.length === 0) return new Map();
-    const sql = this.#lookupSql(files, lookupValues, features, nowUs);
-    const rows = await engine.withConnection((connection) => connection.rows(sql), { signal });
+    const rows = await engine.withConnection(
+      async (connection) => {
+        const source = await this.index.open(connection, files);
+        const sql = this.#lookupSql(source, lookupValues, features, nowUs);
+        const paths = files.map((file) => file.path);
+        return connection.rows(sql).catch(async (error: unknown) => {
+          throw await nameDamagedFile(connection, paths, error);
+        });
+      },
+      { signal },
+    );
     return new Map(
       rows.map(([key, eventTimestampUs, ...values]) => [
         String(key),
@@ -116,7 +127,7 @@ export class OnlineView {
   }
 
   #lookupSql(
-    files: Parameters<typeof scanSql>[0]['files'],
+    source: Pick<Scan, 'files' | 'layouts' | 'nameMapping'>,
     keys: readonly PrimitiveValue[],
     features: readonly NestedField[],
     nowUs: bigint,
@@ -124,7 +135,7 @@ export class OnlineView {
     const { lookup, eventTimestamp, createdTimestamp, keys: parts } = this.columns;
     const { schema } = this.index;
     const column = ({ id }: NestedField): string => columnAlias(id);
-    const scan = scanSql({ schema, files, naming: 'id', extras: { sequenceNumber: 'seq' } });
+    const scan = scanSql({ ...source, schema, naming: 'id', extras: { sequenceNumber: 'seq' } });
     const literals = keys.map((key) => sqlLiteral(lookup.type as PrimitiveType, key)).join(', ');
     const now = sqlLiteral(eventTimestamp.type as PrimitiveType, nowUs);
     const relation = `(SELECT * FROM ${scan} WHERE ${column(lookup)} IN (${literals}) AND ${column(eventTimestamp)} <= ${now})`;
