@@ -26,7 +26,10 @@ export function inputFormat(path: string): InputFormat {
   if (/\.parquet$/i.test(path)) return 'parquet';
   if (/\.(csv|tsv)(\.gz)?$/i.test(path)) return 'csv';
   if (/\.(jsonl|ndjson|json)(\.gz)?$/i.test(path)) return 'jsonl';
-  throw new MoraineError('INVALID_ARGUMENT', `The format of ${path} is not told by its extension: name it.`);
+  throw new MoraineError(
+    'INVALID_ARGUMENT',
+    `The format of ${path} is not told by its name: it should end in .parquet, .csv, .tsv, .jsonl, .ndjson or .json.`,
+  );
 }
 
 export interface ReadInputOptions {
