@@ -153,6 +153,49 @@ describeInterop('one table, two engines', () => {
     ).toEqual([1, 3, 1, 2, 2, 8]);
   });
 
+  it('a table of version 1, once it is upgraded: appended to, overwritten and merged', async () => {
+    const world = await openTableWorld();
+    await change(world, 'demo.old', 'create-v1');
+    for (const from of [0, 10]) {
+      const rows = Array.from({ length: 10 }, (_, n) => ({ id: from + n, v: 'v1' }));
+      await change(world, 'demo.old', 'append', JSON.stringify(rows));
+    }
+    await expect(world.append('old', `SELECT 99, 'too early'`)).rejects.toMatchObject({
+      code: 'FORMAT_VERSION_UNSUPPORTED',
+      message: expect.stringContaining('upgrade it to version 2') as string,
+    });
+    const { identifier } = await world.load('old');
+    await world.catalog.commitTable(identifier, {
+      requirements: [],
+      updates: [
+        { action: 'upgrade-format-version', formatVersion: 2 },
+        { action: 'set-properties', updates: new Map([['commit.manifest.min-count-to-merge', '2']]) },
+      ],
+    });
+    await world.append('old', `SELECT n, 'v2' FROM range(20, 30) t(n)`);
+    const table = await world.load('old');
+    const replaced = await writeRows(world.engine, table, `SELECT n * 2, 'new' FROM range(30) t(n)`);
+    const [file] = replaced.filter(({ partition }) => partition[0] === 0);
+    if (file === undefined) throw new Error('no file of bucket 0');
+    const before = await ours(world, 'old');
+    await commitOverwrite(table, {
+      files: [file],
+      removePartitions: { specId: file.specId, tuples: [file.partition] },
+      validateNoNewFilesFrom: table.metadata.currentSnapshotId,
+    });
+    const inZero = (id: unknown): boolean =>
+      applyTransform({ kind: 'bucket', numBuckets: 2 }, { kind: 'long' }, id as bigint) === 0;
+    const news = Array.from({ length: 30 }, (_, n) => [BigInt(n * 2), 'new']).filter(([id]) => inZero(id));
+    const expected = [...before.filter(([id]) => !inZero(id)), ...news].sort(byFirst);
+    expect(before).toHaveLength(30);
+    expect(await ours(world, 'old')).toEqual(expected);
+    const read = await theirs(world, 'demo.old');
+    expect(read.problems).toEqual([]);
+    expect(read.rows.map((row) => [BigInt(Number(row['id'])), row['v']]).sort(byFirst)).toEqual(expected);
+    expect(read.sequence_numbers).toEqual([0, 0, 1, 2]);
+    expect(read.summaries.at(-1)?.['total-records']).toBe(String(expected.length));
+  });
+
   it('hostile names of namespaces, tables, columns and partition values', async () => {
     const world = await openTableWorld();
     const columns = ['id', 'ID', 'a.b', 'quote"d', "it's", 'new\nline', '__proto__', 'x*?[', '1st', 'ü 😀', '%20/..'];

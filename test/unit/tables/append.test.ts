@@ -13,7 +13,7 @@ import {
   stageManifest,
   type Table,
 } from '../../../tables/index.js';
-import { rejectionCode } from '../../support/error-code.js';
+import { failureOf, rejectionCode } from '../../support/error-code.js';
 import { dataFile, IDENTIFIER, tableFixture } from '../../support/table-fixture.js';
 
 async function plannedPaths(table: Table): Promise<string[]> {
@@ -201,8 +201,9 @@ test('what validate throws ends the commit, and nothing is committed', async () 
 
 test.each([1, 3] as const)('writing to a version %i table is refused, naming the remedy', async (formatVersion) => {
   const { table, folder } = await tableFixture({ formatVersion });
-  const commit = commitAppend(table, { manifests: [] });
-  expect(await rejectionCode(commit)).toBe('FORMAT_VERSION_UNSUPPORTED');
+  const refusal = await failureOf(commitAppend(table, { manifests: [] }));
+  expect(refusal.code).toBe('FORMAT_VERSION_UNSUPPORTED');
+  expect(refusal.message).toContain(formatVersion === 1 ? 'upgrade it to version 2' : 'copy it into a version 2 table');
   expect(readdirSync(`${folder}/warehouse/ns/t/metadata`)).toHaveLength(1);
 });
 

@@ -2,23 +2,13 @@ import { expect, test } from 'vitest';
 import {
   bindExpression,
   currentSchema,
-  currentSnapshot,
   evolveSchema,
   parseExpression,
   parsePartitionSpec,
   type SchemaChange,
-  writeManifest,
-  writeManifestList,
 } from '../../../iceberg/index.js';
-import {
-  commitAppend,
-  commitOverwrite,
-  planFiles,
-  readSnapshotManifests,
-  selectSnapshot,
-} from '../../../tables/index.js';
-import { failureOf } from '../../support/error-code.js';
-import { boundsOf, dataFile, IDENTIFIER, type TableFixture, tableFixture } from '../../support/table-fixture.js';
+import { commitAppend, commitOverwrite, planFiles, selectSnapshot } from '../../../tables/index.js';
+import { dataFile, IDENTIFIER, type TableFixture, tableFixture } from '../../support/table-fixture.js';
 import { schemaOf } from '../../support/table-world.js';
 
 async function evolve(fixture: TableFixture, changes: readonly SchemaChange[]): Promise<void> {
