@@ -11,7 +11,10 @@ import { escapeGlob, quoteLiteral } from './sql-text.js';
 
 /** What the engine may use of the machine. */
 export interface EngineOptions {
-  /** Memory for queries; above it operators spill, and those that cannot fail with ENGINE_OUT_OF_MEMORY. */
+  /**
+   * Memory for queries; above it operators spill, and those that cannot fail with ENGINE_OUT_OF_MEMORY. Statements get
+   * {@link COUNTED_MEMORY_SHARE} of it, because they allocate more than is counted. The rest of the process comes on top.
+   */
   readonly memoryLimitBytes: number;
   readonly threads: number;
   /** A folder for spilled data; a folder of its own is made inside and removed on close. */
@@ -26,6 +29,15 @@ export interface EngineOptions {
 export const MAX_OPEN_PARTITION_FILES = 512;
 
 /**
+ * The share of the configured memory that DuckDB may count. Its limit covers the buffer manager only: decompression, sort and
+ * hash tables' small allocations and what the allocator keeps for reuse come on top, a fifth at worst on jobs that spill.
+ */
+const COUNTED_MEMORY_SHARE = 0.9;
+
+/** Freed memory above this goes back to the system when a task ends, instead of staying with the thread that freed it. */
+const ALLOCATOR_FLUSH_THRESHOLD = '16MB';
+
+/**
  * Opens the engine: no file outside the allowed folders, no extension but those built in, UTC, and a configuration
  * that no statement can change any more.
  * @throws INVALID_ARGUMENT for a folder or number that DuckDB does not accept
@@ -36,7 +48,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   try {
     const instance = await DuckDBInstance.create(':memory:', {
       threads: String(options.threads),
-      memory_limit: `${options.memoryLimitBytes}B`,
+      memory_limit: `${countedBytes(options)}B`,
       temp_directory: tempDirectory,
       autoinstall_known_extensions: 'false',
       autoload_known_extensions: 'false',
@@ -55,6 +67,10 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   }
 }
 
+function countedBytes({ memoryLimitBytes }: EngineOptions): number {
+  return Math.floor(memoryLimitBytes * COUNTED_MEMORY_SHARE);
+}
+
 function hardening(options: EngineOptions, tempDirectory: string): string[] {
   // A trailing slash keeps `/data` from allowing `/database`.
   const literal = [...options.allowedDirectories.map((folder) => resolve(folder)), tempDirectory];
@@ -66,6 +82,8 @@ function hardening(options: EngineOptions, tempDirectory: string): string[] {
     `SET max_temp_directory_size = '${options.tempLimitBytes ?? options.memoryLimitBytes * 16}B'`,
     `SET TimeZone = 'UTC'`,
     `SET preserve_insertion_order = true`,
+    `SET allocator_flush_threshold = '${ALLOCATOR_FLUSH_THRESHOLD}'`,
+    `SET allocator_background_threads = true`,
     `SET partitioned_write_max_open_files = ${MAX_OPEN_PARTITION_FILES}`,
     `SET allowed_directories = [${list}]`,
     `SET enable_external_access = false`,
@@ -76,6 +94,7 @@ function hardening(options: EngineOptions, tempDirectory: string): string[] {
 /** A running engine; close it to free its memory and temporary files. */
 export class Engine {
   readonly threads: number;
+  /** What the statements running at one time may use together. */
   readonly memoryLimitBytes: number;
   readonly #instance: Instance;
   readonly #tempDirectory: string;
@@ -85,7 +104,7 @@ export class Engine {
     this.#instance = instance;
     this.#tempDirectory = tempDirectory;
     this.threads = options.threads;
-    this.memoryLimitBytes = options.memoryLimitBytes;
+    this.memoryLimitBytes = countedBytes(options);
   }
 
   /**

@@ -34,12 +34,13 @@ const GUESSED = new Set([
  */
 export async function inferJson(connection: Connection, path: string, targets: TargetTypes): Promise<InputRelation> {
   const options =
-    'sample_size = -1, maximum_depth = -1, map_inference_threshold = -1, convert_strings_to_integers = false';
+    'records = true, sample_size = -1, maximum_depth = -1, map_inference_threshold = -1, convert_strings_to_integers = false';
   const { names, types } = await connection.describe(`FROM read_json(${quotePath(path)}, ${options})`);
+  await refuseMadeUpNames(connection, path, names);
   const known = names.map((name) => textTarget(targets, name));
   const stored = types.map((type, index) => (known[index] === undefined ? textForm(type) : 'JSON'));
   const readAs = names.map((name, index) => `${quoteIdentifier(name)}: ${quoteLiteral(stored[index] as string)}`);
-  const reader = `read_json(${quotePath(path)}, columns = {${readAs.join(', ')}})`;
+  const reader = `read_json(${quotePath(path)}, records = true, columns = {${readAs.join(', ')}})`;
   const relation = `(FROM ${reader} AS input(${names.map((_, index) => `t${index}`).join(', ')}))`;
   const texts = names.flatMap((_, index) => (stored[index] === 'VARCHAR' ? [`t${index}`] : []));
   const inferred = new Map((await inferTextTypes(connection, relation, texts)).map((type, i) => [texts[i], type]));
@@ -55,6 +56,28 @@ export async function inferJson(connection: Connection, path: string, targets: T
   });
   await refuseRoundedDecimals(connection, path, columns);
   return { relation, columns };
+}
+
+/**
+ * The reader makes up names for keys that it cannot use (`C0` for an empty one, `case_1` beside `Case`) and then finds no values
+ * for them.
+ */
+async function refuseMadeUpNames(connection: Connection, path: string, names: readonly string[]): Promise<void> {
+  const suspects = names.filter((name) => /_\d+$|^C\d+$/.test(name));
+  if (suspects.length === 0) return;
+  const rows = await connection.rows(
+    `SELECT DISTINCT unnest(json_keys(json)) FROM read_json_objects(${quotePath(path)})`,
+  );
+  const keys = new Set(rows.map(([key]) => key));
+  const made = suspects.find((name) => !keys.has(name));
+  if (made === undefined) return;
+  throw new MoraineError(
+    'INPUT_UNREADABLE',
+    /^C\d+$/.test(made)
+      ? `${path} has a key without a name; rename it.`
+      : `${path} has keys that differ by letter case only, like ${JSON.stringify(made.replace(/_\d+$/, ''))}; rename one.`,
+    { details: { path } },
+  );
 }
 
 /** A JSON value read as a wanted type. Numbers and truth values are no texts: how they were written is not kept. */

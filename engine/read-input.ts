@@ -63,6 +63,7 @@ export async function readInput(
   try {
     const input = await readers[format](connection, path, types);
     const { relation, columns } = input;
+    refuseNamelessColumns(path, columns);
     await refuseMisfits(connection, input, placeIn(path, format));
     const nextId = provisionalIds();
     const fields = columns.map(({ name, type }) => ({ id: nextId(), name, required: false, type }));
@@ -72,6 +73,13 @@ export async function readInput(
   } catch (error) {
     throw inputError(path, error);
   }
+}
+
+function refuseNamelessColumns(path: string, columns: readonly { readonly name: string }[]): void {
+  const index = columns.findIndex(({ name }) => name === '' || name.includes('\0'));
+  if (index < 0) return;
+  const place = `column ${index + 1} of ${path}`;
+  throw new MoraineError('INPUT_UNREADABLE', `${place} has no name that a column can have.`, { details: { path } });
 }
 
 function placeIn(path: string, format: InputFormat): PlaceOfRow {
@@ -127,6 +135,7 @@ const REASONS: readonly [RegExp, string][] = [
   ],
   [/Maximum line size/i, 'the line is too long'],
   [/Malformed JSON/i, 'it is not JSON'],
+  [/expected records|Expected OBJECT/, 'every row has to be a JSON object'],
   [/JSON transform|Could not convert|Conversion Error/i, 'a value does not fit the type of its column'],
   [/CSV Error/i, 'it is not CSV as the header begins it'],
   [

@@ -18,8 +18,11 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { jsonLines, MAIN, moraine, moraineOk } from '../support/cli.js';
+
+// Each test starts processes of its own and changes no table but its own: as many at once as there are cores.
+vi.setConfig({ maxConcurrency: 2 });
 
 /** A folder whose name holds what a URL parser, a shell or a glob would change. */
 const HOSTILE = `a b%20c+d#e?f'g"h[i]*`;
@@ -83,7 +86,7 @@ async function history(): Promise<[History, History]> {
   ];
 }
 
-describe('a table of the catalog', () => {
+describe.concurrent('a table of the catalog', () => {
   it('prints every column of every row', async () => {
     expect(await rows('t.flights')).toEqual([...FIRST, ...SECOND]);
     expect(await rows('local/t.flights')).toEqual([...FIRST, ...SECOND]);
@@ -124,7 +127,7 @@ describe('a table of the catalog', () => {
   });
 });
 
-describe('--snapshot, --ref and --as-of', () => {
+describe.concurrent('--snapshot, --ref and --as-of', () => {
   it('choose a state of the table', async () => {
     const [first, second] = await history();
     expect(await rows('t.flights', '--snapshot', first.snapshotId)).toEqual(FIRST);
@@ -135,7 +138,7 @@ describe('--snapshot, --ref and --as-of', () => {
   });
 });
 
-describe('--columns and --where', () => {
+describe.concurrent('--columns and --where', () => {
   it('columns come in the order asked for', async () => {
     expect((await scan('t.flights', '--columns', 'city,id', '--where', 'id = 1')).stdout).toBe(
       '{"city":"San Francisco","id":1}\n',
@@ -160,7 +163,7 @@ describe('--columns and --where', () => {
   });
 });
 
-describe('formats', () => {
+describe.concurrent('formats', () => {
   it('csv, json and --format over the extension of --out', async () => {
     expect((await scan('t.flights', '--where', 'id = 3', '--columns', 'id,delay,city', '--format', 'csv')).stdout).toBe(
       'id,delay,city\n3,,"São ""Paulo"", BR"\n',
@@ -181,11 +184,11 @@ describe('formats', () => {
     const file = `copy.${format}`;
     expect(await scan('t.flights', '--out', file)).toMatchObject({ code: 0, stdout: '', stderr: '' });
     expect(readFileSync(join(project, file)).length).toBeGreaterThan(0);
-    expect(readdirSync(project).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+    expect(readdirSync(project).filter((name) => name.startsWith(`${file}.`))).toEqual([]);
   });
 });
 
-describe('the location of a metadata file', () => {
+describe.concurrent('the location of a metadata file', () => {
   it('is the same file in every spelling, with no configuration and no decoding', async () => {
     const { metadataLocation } = await show();
     const path = metadataLocation.replace(/^file:(\/\/)?(?=\/)/, '');
@@ -245,7 +248,7 @@ describe('the location of a metadata file', () => {
   it.each(['', '{', '{}', 'null', '[1]', '{"format-version": 9}'])(
     'with the content %j is an error that names it',
     async (content) => {
-      const file = join(base, 'broken.metadata.json');
+      const file = join(mkdtempSync(join(base, 'broken-')), 'broken.metadata.json');
       writeFileSync(file, content);
       const result = await scan(file);
       expect([6, 7]).toContain(result.code);
@@ -255,7 +258,7 @@ describe('the location of a metadata file', () => {
   );
 });
 
-describe('files outside the root are refused at every hop', () => {
+describe.concurrent('files outside the root are refused at every hop', () => {
   const refused = { code: 5, stdout: '', stderr: expect.stringContaining('[LOCATION_REFUSED]') as string };
 
   /** A folder that holds a copy of the metadata file, changed, and of the current manifest list. */
@@ -297,8 +300,8 @@ describe('files outside the root are refused at every hop', () => {
   });
 
   it('through ..', async () => {
-    const { file, folder } = await copyOfMetadata((text, list, to) => text.replaceAll(list, `${to}/../outside.avro`));
-    copyFileSync(join(folder, 'list.avro'), join(base, 'outside.avro'));
+    const { file, folder } = await copyOfMetadata((text, list, to) => text.replaceAll(list, `${to}/../beside.avro`));
+    copyFileSync(join(folder, 'list.avro'), join(base, 'beside.avro'));
     expect(await scan(file, '--root', folder)).toMatchObject(refused);
   });
 
@@ -317,7 +320,7 @@ describe('files outside the root are refused at every hop', () => {
   });
 });
 
-describe('a damaged table prints an error that names the file, and no row', () => {
+describe.concurrent('a damaged table prints an error that names the file, and no row', () => {
   let copies = 0;
 
   /** A table of one file, and that file. */
@@ -387,7 +390,7 @@ describe('a damaged table prints an error that names the file, and no row', () =
   });
 });
 
-describe('a reader that goes away', () => {
+describe.concurrent('a reader that goes away', () => {
   it('ends the command quietly', async () => {
     const lines = Array.from({ length: 300_000 }, (_, i) => `${i},${'x'.repeat(20)}`);
     writeFileSync(join(project, 'long.csv'), `id,text\n${lines.join('\n')}\n`);

@@ -92,6 +92,10 @@ describe('CSV', () => {
     await expect(read('bad.csv', csv)).rejects.toMatchObject({ code: 'INPUT_UNREADABLE', details: { line } });
   });
 
+  it('refuses a header without a name', async () => {
+    await expect(read('nameless.csv', 'a,\n1,2\n')).rejects.toMatchObject({ code: 'INPUT_UNREADABLE' });
+  });
+
   it('refuses what is no UTF-8, empty or missing', async () => {
     await expect(read('latin.csv', Buffer.from('a,b\n\xff\xfe,1\n', 'latin1'))).rejects.toMatchObject({
       code: 'INPUT_UNREADABLE',
@@ -121,6 +125,21 @@ describe('JSON Lines', () => {
       ],
       rows: lines,
     });
+  });
+
+  it.each([
+    ['a number', '{"a":1}\n7\n'],
+    ['a list', '[1,2]\n'],
+    ['keys that differ by letter case only', '{"Case":1,"case":2}\n'],
+    ['an empty key', '{"":1}\n'],
+  ])('refuses %s, losing nothing silently', async (_name, json) => {
+    await expect(read('odd.jsonl', json)).rejects.toMatchObject({ code: 'INPUT_UNREADABLE' });
+  });
+
+  it('takes a key that ends like a numbered one for what it is', async () => {
+    expect((await read('numbered.jsonl', '{"a":1,"a_1":2,"__proto__":3}\n')).rows).toEqual([
+      '{"a":1,"a_1":2,"__proto__":3}',
+    ]);
   });
 
   it('names the line of broken JSON', async () => {
