@@ -74,9 +74,14 @@ async function repartition(world: TableWorld, change: Parameters<typeof evolvePa
   await world.catalog.commitTable(identifier, { requirements: [], updates });
 }
 
-const withoutBounds = ({ lowerBounds: _low, upperBounds: _high, ...file }: DataFile): DataFile => file;
-const withoutCounts = ({ valueCounts: _v, nullValueCounts: _n, nanValueCounts: _a, ...file }: DataFile): DataFile =>
-  file;
+/** The file's entry without some of its statistics. */
+function without(file: DataFile, ...names: readonly (keyof DataFile)[]): DataFile {
+  return Object.fromEntries(
+    Object.entries(file).filter(([name]) => !names.includes(name as keyof DataFile)),
+  ) as unknown as DataFile;
+}
+const withoutBounds = (file: DataFile): DataFile => without(file, 'lowerBounds', 'upperBounds');
+const withoutCounts = (file: DataFile): DataFile => without(file, 'valueCounts', 'nullValueCounts', 'nanValueCounts');
 
 /** Five generations of files: int ids by month, no bounds, long ids by bucket, no counts, unpartitioned. */
 async function makeTable(world: TableWorld): Promise<void> {

@@ -189,6 +189,12 @@ featureServices:
   ]);
 });
 
+test.each([0, null, '0s', 'PT0S', undefined])('a ttl of %j is no limit', (ttl) => {
+  const source = { table: 'a.t', timestampField: 'ts' };
+  const view = { name: 'v', entities: [], source, ...(ttl === undefined ? {} : { ttl }) };
+  expect(parseDefinitions([{ value: { featureViews: [view] } }]).featureViews.get('v')?.ttlMs).toBe(null);
+});
+
 test('names defined twice, in one file or in two, are refused', () => {
   const value = { entities: [{ name: 'a', joinKeys: ['k'] }] };
   expect(
