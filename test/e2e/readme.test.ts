@@ -1,0 +1,42 @@
+/** The commands of the README, as they are written, in an empty folder. Those that need a server have tests of their own. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { jsonLines, moraine, moraineOk } from '../support/cli.js';
+import { projectRoot } from '../support/paths.js';
+import { temporaryFolder } from '../support/temp-folder.js';
+
+/** The words of each `npx moraine` line under "Use it". */
+function readmeCommands(): string[][] {
+  const block =
+    /## Use it\n+```sh\n([\s\S]*?)```/.exec(readFileSync(join(projectRoot, 'README.md'), 'utf8'))?.[1] ?? '';
+  return block
+    .split('\n')
+    .map((line) => /^npx moraine (.*?)(?: +#.*| && .*)?$/.exec(line)?.[1] ?? '')
+    .filter((command) => command !== '')
+    .map((command) => [...command.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? ''));
+}
+
+it('the README works as it is written', async () => {
+  const base = temporaryFolder();
+  const commands = readmeCommands();
+  expect(commands.map(([first]) => first)).toEqual([
+    'init',
+    'table',
+    'apply',
+    'materialize',
+    'online',
+    'features',
+    'dev',
+  ]);
+  const [init = [], append = [], apply = [], , , features = []] = commands;
+  await moraineOk(init, { cwd: base });
+  const cwd = join(base, init[1] ?? '');
+  for (const command of [append, apply, features]) await moraineOk(command, { cwd });
+  await moraineOk(['table', 'append', 'demo.training', 'training.parquet', '--create'], { cwd });
+  expect(jsonLines(await moraineOk(['table', 'scan', 'demo.training'], { cwd }))).toHaveLength(5);
+  // A file with other columns is refused.
+  const refused = await moraine(['table', 'append', 'demo.training', 'data/customer_orders.csv'], { cwd });
+  expect(refused).toMatchObject({ code: 3, stdout: '' });
+  expect(refused.stderr).toContain('[COLUMN_NOT_FOUND]');
+});
