@@ -8,6 +8,7 @@ import { ONLINE_COLUMNS } from '../online/index.js';
 import type { FileIO } from '../storage/index.js';
 import { loadTableAt, stageManifest, type Table } from '../tables/index.js';
 import {
+  allRowsSql,
   type BucketKey,
   type BucketSelection,
   bucketRangeCondition,
@@ -143,9 +144,17 @@ async function selectParts(
   const add = async (reads: readonly OpenRead[], buckets: BucketSelection): Promise<void> => {
     const scans = reads.map((read) => read.scan);
     opened.push(...scans);
-    const relation = await whileReading(connection, scans, () => latestRows(source, key, reads, buckets));
-    relations.push(relation);
-    selects.push(onlineRowsSql(onlineSchema, key, relation.select, buckets));
+    const newest = reads.filter((read) => read.keep === 'newest');
+    if (newest.length > 0) {
+      const relation = await whileReading(connection, scans, () => latestRows(source, key, newest, buckets));
+      relations.push(relation);
+      selects.push(onlineRowsSql(onlineSchema, key, relation.select, buckets));
+    }
+    const all = reads.filter((read) => read.keep === 'all');
+    if (all.length > 0) {
+      const rows = allRowsSql(key.view, sourceRelation(currentSchema(source.metadata), all, key));
+      selects.push(onlineRowsSql(onlineSchema, key, rows, buckets));
+    }
   };
   const appended = await openReads(source, plan.appendReads);
   if (appended.length > 0 && !(rebuild !== null && rebuild.buckets === null)) {

@@ -59,6 +59,12 @@ export function latestRequest(view: ResolvedView, relation: string): LatestReque
   };
 }
 
+/** Every row of {@link sourceRelation} that belongs to an entity and a time, in the columns of {@link latestRequest}. */
+export function allRowsSql(view: ResolvedView, relation: string): string {
+  const keys = view.joinKeys.map((_, index) => `k${index} IS NOT NULL`);
+  return `SELECT * EXCLUDE (seq) FROM ${relation} WHERE ${[...keys, 't IS NOT NULL'].join(' AND ')}`;
+}
+
 /** Rows of {@link latestRequest} as rows of the online table. */
 export function onlineRowsSql(schema: Schema, key: BucketKey, latest: string, buckets?: BucketSelection): string {
   const { view } = key;

@@ -12,6 +12,7 @@ export type OpenFiles = Pick<Scan, 'files' | 'layouts' | 'nameMapping'>;
 
 /** Rows of some files with event times in an interval. */
 export interface OpenRead extends Interval {
+  readonly keep: SourceRead['keep'];
   readonly scan: OpenFiles;
 }
 
@@ -48,8 +49,8 @@ export async function openFiles(context: OpenContext, files: readonly PlannedSou
 /** The same for whole reads. */
 export async function openReads(context: OpenContext, reads: readonly SourceRead[]): Promise<readonly OpenRead[]> {
   const opened: OpenRead[] = [];
-  for (const { startUs, endUs, files } of reads) {
-    opened.push({ startUs, endUs, scan: await openFiles(context, files) });
+  for (const { files, ...read } of reads) {
+    opened.push({ ...read, scan: await openFiles(context, files) });
   }
   return opened;
 }

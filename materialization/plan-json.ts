@@ -26,7 +26,12 @@ const fileJson = z.tuple([z.string(), id, id, id]).transform(
     sequenceNumber,
   }),
 );
-const readJson = z.object({ startUs: nullableId, endUs: nullableId, files: z.array(fileJson) });
+const readJson = z.object({
+  startUs: nullableId,
+  endUs: nullableId,
+  keep: z.enum(['newest', 'all']),
+  files: z.array(fileJson),
+});
 const optionalInt = z
   .number()
   .int()
@@ -128,7 +133,7 @@ function columnToJson(column: ResolvedColumn): object {
 }
 
 function readToJson(read: SourceRead): object {
-  return { startUs: read.startUs, endUs: read.endUs, files: read.files.map(fileToJson) };
+  return { ...read, files: read.files.map(fileToJson) };
 }
 
 /** An array, because a plan may list tens of thousands of files. */

@@ -23,6 +23,7 @@ import {
   type SourceRead,
 } from './plan.js';
 import { planToText } from './plan-json.js';
+import { readsOf } from './plan-reads.js';
 import { effectiveProgress, type Progress } from './progress.js';
 import { readSourceChanges, type SourceFileChanges } from './read-source-changes.js';
 import { runKey } from './run-key.js';
@@ -39,6 +40,8 @@ export interface MaterializationRequest {
   readonly endUs?: bigint | undefined;
   /** Unique for this attempt; part of the names of all files that it stages. */
   readonly attemptId: string;
+  /** The present, in microseconds since the epoch; the machine's clock unless given. */
+  readonly nowUs?: bigint | undefined;
   /** Number of shards; by default as many as the source's size asks for. */
   readonly shards?: number | undefined;
 }
@@ -139,6 +142,7 @@ class Planner {
   readonly #schema: Schema;
   readonly #bucketKey: BucketKey;
   readonly #signal: AbortSignal | undefined;
+  readonly #futureFromUs: bigint;
 
   constructor(
     deps: MaterializationDeps,
@@ -153,6 +157,7 @@ class Planner {
     const { keyStrategy, buckets } = context.online.layout;
     this.#bucketKey = { view: context.view, keyStrategy, buckets };
     this.#signal = signal;
+    this.#futureFromUs = (request.nowUs ?? BigInt(Date.now()) * 1000n) + 1n;
   }
 
   async plan(): Promise<PlanReference> {
@@ -196,13 +201,11 @@ class Planner {
   async #appendReads(decision: Decision, changes: SourceFileChanges | null): Promise<readonly SourceRead[]> {
     const { delta, whole } = decision;
     const isNew = new Set(changes?.added.map(({ file }) => file.filePath));
-    const deltaRead =
-      delta === null ? null : { ...delta.interval, files: (changes?.added ?? []).map(plannedSourceFile) };
+    const deltaReads = delta === null ? [] : this.#reads(changes?.added ?? [], delta.interval);
     const wholeFiles =
       whole === null ? [] : await this.#filesAt(this.#context.source.metadata.currentSnapshotId ?? NO_SNAPSHOT, whole);
     const others = wholeFiles.filter(({ file }) => delta === null || !isNew.has(file.filePath));
-    const wholeRead = whole === null ? null : { ...whole, files: others.map(plannedSourceFile) };
-    return [deltaRead, wholeRead].filter((read) => read !== null && read.files.length > 0) as SourceRead[];
+    return [...deltaReads, ...(whole === null ? [] : this.#reads(others, whole))];
   }
 
   async #rebuild(decision: Decision, changes: SourceFileChanges | null): Promise<BucketRebuild | null> {
@@ -210,17 +213,26 @@ class Planner {
     const buckets = decision.kind === 'full' || changes === null ? null : await this.#touched(changes);
     if (buckets !== null && buckets.length === 0) return null;
     const reads = await Promise.all(
-      decision.rebuildFrom.map(async (piece): Promise<SourceRead> => {
+      decision.rebuildFrom.map(async (piece) => {
         const files = await this.#filesAt(piece.sourceSnapshotId, piece);
-        return { startUs: piece.startUs, endUs: piece.endUs, files: files.map(plannedSourceFile) };
+        return this.#reads(files, { startUs: piece.startUs, endUs: piece.endUs });
       }),
     );
-    return { buckets, reads: reads.filter((read) => read.files.length > 0), pushedFiles: await this.#pushedFiles() };
+    return { buckets, reads: reads.flat(), pushedFiles: await this.#pushedFiles() };
+  }
+
+  #reads(files: readonly PlannedFile[], interval: Interval): readonly SourceRead[] {
+    const column = eventTimeColumn(this.#schema, this.#context.view.timestamp.sourceFieldId);
+    return readsOf(files, interval, column, this.#futureFromUs);
   }
 
   async #touched(changes: SourceFileChanges): Promise<readonly number[]> {
     const { source, interval } = this.#context;
-    const read = (files: readonly PlannedFile[]): SourceRead => ({ ...interval, files: files.map(plannedSourceFile) });
+    const read = (files: readonly PlannedFile[]): SourceRead => ({
+      ...interval,
+      keep: 'all',
+      files: files.map(plannedSourceFile),
+    });
     const [removed, rewritten] = [read(changes.removed), read(changes.rewritten)];
     return touchedBuckets(this.#deps, source.metadata, this.#bucketKey, removed, rewritten, this.#signal);
   }

@@ -17,6 +17,8 @@ export interface PlannedSourceFile {
 
 /** Files of the source of which the rows with event times in the interval count. */
 export interface SourceRead extends Interval {
+  /** Which of these rows are written: the newest of each entity, or all (rows that lay in the future when planned). */
+  readonly keep: 'newest' | 'all';
   readonly files: readonly PlannedSourceFile[];
 }
 

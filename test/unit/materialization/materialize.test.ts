@@ -224,6 +224,37 @@ describe('rows from the future', () => {
     expect(await served([1], us(4999))).toEqual([[1, 1, 10]]);
     expect(await served([1], us(5000))).toEqual([[1, 2, 5000]]);
   });
+
+  it('in the same run hide no row of the present, and each takes over in its time', async () => {
+    await lab.append([row(1, 9, 0), row(1, 10, 1), row(1, 5000, 2), row(1, 6000, 3), row(2, 7000, 4)]);
+    await run({ nowUs: us(4000) });
+    expect((await stored()).rows).toBe(4);
+    const answers = [10, 4999, 5000, 5999, 6000, 7000].map(async (at) => [at, ...(await served([1, 2], us(at)))]);
+    expect(await Promise.all(answers)).toEqual([
+      [10, [1, 1, 10]],
+      [4999, [1, 1, 10]],
+      [5000, [1, 2, 5000]],
+      [5999, [1, 2, 5000]],
+      [6000, [1, 3, 6000]],
+      [7000, [1, 3, 6000], [2, 4, 7000]],
+    ]);
+  });
+
+  it('a row at the very present is of the present', async () => {
+    await lab.append([row(1, 10, 1), row(1, 20, 2)]);
+    await run({ nowUs: us(20) });
+    expect((await stored()).rows).toBe(1);
+    expect(await served([1], us(20))).toEqual([[1, 2, 20]]);
+  });
+
+  it('stay when their bucket is rebuilt', async () => {
+    await lab.append([row(1, 10, 1), row(1, 5000, 2)]);
+    await run({ nowUs: us(4000) });
+    await lab.updateWhere('k = 1 AND epoch(event_ts) = 10', 7);
+    expect((await run({ nowUs: us(4001) })).plan.kind).toBe('rebuild-buckets');
+    expect(await served([1], us(4999))).toEqual([[1, 7, 10]]);
+    expect(await served([1], us(5000))).toEqual([[1, 2, 5000]]);
+  });
 });
 
 describe('what happened to the source', () => {

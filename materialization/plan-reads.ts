@@ -1,0 +1,27 @@
+/** What a run reads of a list of files: the newest row per entity up to now, and every row of the future. */
+import type { PlannedFile } from '../tables/index.js';
+import { type EventTimeColumn, mayHoldEventTimes } from './event-time-filter.js';
+import { type Interval, intersectIntervals } from './interval.js';
+import { plannedSourceFile } from './open-files.js';
+import type { SourceRead } from './plan.js';
+
+/**
+ * The reads of the files' rows in the interval. A row of the future must not hide the newest row of its entity that is
+ * valid now, and each one becomes the newest in its turn: all of them are kept.
+ * @param futureFromUs the first time that lies in the future, in microseconds
+ */
+export function readsOf(
+  files: readonly PlannedFile[],
+  interval: Interval,
+  column: EventTimeColumn,
+  futureFromUs: bigint,
+): readonly SourceRead[] {
+  const read = (keep: SourceRead['keep'], part: Interval | null): readonly SourceRead[] => {
+    const held = part === null ? [] : files.filter(({ file }) => mayHoldEventTimes(file, column, part));
+    return part === null || held.length === 0 ? [] : [{ ...part, keep, files: held.map(plannedSourceFile) }];
+  };
+  const future = read('all', intersectIntervals(interval, { startUs: futureFromUs, endUs: null }));
+  // Without files of the future there is no bound to look at in every row.
+  if (future.length === 0) return read('newest', interval);
+  return [...read('newest', intersectIntervals(interval, { startUs: null, endUs: futureFromUs })), ...future];
+}
