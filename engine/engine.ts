@@ -29,13 +29,10 @@ export interface EngineOptions {
 export const MAX_OPEN_PARTITION_FILES = 512;
 
 /**
- * The share of the configured memory that DuckDB may count. Its limit covers the buffer manager only: decompression, sort and
- * hash tables' small allocations and what the allocator keeps for reuse come on top, a fifth at worst on jobs that spill.
+ * The share of the configured memory that DuckDB may count. Its limit covers the buffer manager only: decompression, small
+ * allocations of sorts and hash tables, and what the allocator keeps for reuse come on top.
  */
 const COUNTED_MEMORY_SHARE = 0.9;
-
-/** Freed memory above this goes back to the system when a task ends, instead of staying with the thread that freed it. */
-const ALLOCATOR_FLUSH_THRESHOLD = '16MB';
 
 /**
  * Opens the engine: no file outside the allowed folders, no extension but those built in, UTC, and a configuration
@@ -82,7 +79,7 @@ function hardening(options: EngineOptions, tempDirectory: string): string[] {
     `SET max_temp_directory_size = '${options.tempLimitBytes ?? options.memoryLimitBytes * 16}B'`,
     `SET TimeZone = 'UTC'`,
     `SET preserve_insertion_order = true`,
-    `SET allocator_flush_threshold = '${ALLOCATOR_FLUSH_THRESHOLD}'`,
+    // Freed memory goes back to the system instead of staying with the thread that freed it.
     `SET allocator_background_threads = true`,
     `SET partitioned_write_max_open_files = ${MAX_OPEN_PARTITION_FILES}`,
     `SET allowed_directories = [${list}]`,
