@@ -6,6 +6,7 @@ Prints {"cases": [{"table", "location"?, "rows", "tag"?, "tag_rows"?}]}; the row
 import datetime
 import decimal
 import json
+import os
 import sys
 import uuid
 
@@ -167,11 +168,61 @@ def version_one_of_old():
         cases.append({"table": f"version_one {kind}", "location": copy, "rows": rows})
 
 
+def version_three():
+    """A table of PyIceberg's as version 3: row lineage in every layer, a nanosecond column, and a default for rows written before it."""
+    schema = Schema(NestedField(1, "id", LongType()), NestedField(2, "v", StringType()))
+    table = catalog.create_table("theirs.version_three", schema)
+    rows = [{"id": n, "v": f"n{n}"} for n in range(10)]
+    table.append(pa.Table.from_pylist(rows, schema=table.schema().as_arrow()))
+    snapshot = table.current_snapshot()
+    path, list_path = table.metadata_location.removeprefix("file://"), snapshot.manifest_list.removeprefix("file://")
+
+    def rewrite(path, copy, change):
+        with open(path, "rb") as file:
+            reader = fastavro.reader(file)
+            schema, records, metadata = reader.writer_schema, list(reader), dict(reader.metadata)
+        change(schema, records)
+        kept = {key: value for key, value in metadata.items() if not key.startswith("avro.")}
+        with open(copy, "wb") as file:
+            fastavro.writer(file, fastavro.parse_schema(schema, _force=True), records, codec="deflate", metadata={**kept, "format-version": "3"})
+
+    def lineage_of_files(schema, records):
+        fields = next(field for field in schema["fields"] if field["name"] == "data_file")["type"]["fields"]
+        for name, field_id, kind in (("first_row_id", 142, "long"), ("referenced_data_file", 143, "string"),
+                                     ("content_offset", 144, "long"), ("content_size_in_bytes", 145, "long")):
+            fields.append({"name": name, "type": ["null", kind], "default": None, "field-id": field_id})
+        for record in records:
+            record["data_file"].update(first_row_id=None, referenced_data_file=None, content_offset=None, content_size_in_bytes=None)
+
+    def lineage_of_manifests(schema, records):
+        schema["fields"].append({"name": "first_row_id", "type": ["null", "long"], "default": None, "field-id": 520})
+        for record in records:
+            copy = record["manifest_path"].removeprefix("file://").replace(".avro", "-v3.avro")
+            rewrite(record["manifest_path"].removeprefix("file://"), copy, lineage_of_files)
+            record.update(manifest_path=copy, manifest_length=os.path.getsize(copy), first_row_id=0)
+
+    list_copy = list_path.replace(".avro", "-v3.avro")
+    rewrite(list_path, list_copy, lineage_of_manifests)
+    with open(path) as file:
+        metadata = json.load(file)
+    metadata["format-version"] = 3
+    metadata["next-row-id"] = 10
+    for field in ({"id": 3, "name": "late", "required": False, "type": "long", "initial-default": 2**53 + 1, "write-default": 0},
+                  {"id": 4, "name": "at", "required": False, "type": "timestamp_ns"}):
+        metadata["schemas"][0]["fields"].append(field)
+    metadata["last-column-id"] = 4
+    metadata["snapshots"][0].update({"manifest-list": list_copy, "first-row-id": 0, "added-rows": 10})
+    copy = path.replace(".metadata.json", "-v3.metadata.json")
+    with open(copy, "w") as file:
+        json.dump(metadata, file)
+    cases.append({"table": "version three", "location": copy, "rows": [{**row, "late": str(2**53 + 1), "at": None} for row in rows]})
+
+
 def empty():
     catalog.create_table("theirs.empty", Schema(NestedField(1, "id", LongType())))
     cases.append({"table": "theirs.empty", "rows": []})
 
 
-for make in (all_types, partitioned, evolved, rewritten, spec_evolved, version_one, version_one_of_old, empty):
+for make in (all_types, partitioned, evolved, rewritten, spec_evolved, version_one, version_one_of_old, version_three, empty):
     make()
 print(json.dumps({"cases": cases}))
