@@ -1,4 +1,4 @@
-import { type Connection, readInput } from '../engine/index.js';
+import { type Connection, readInput, type TargetTypes } from '../engine/index.js';
 import {
   type EntityRelation,
   type EntityRow,
@@ -43,14 +43,15 @@ export async function withHistoricalFeatures<T>(
       ...rest,
       entities:
         'file' in entities
-          ? { open: (connection: Connection) => openFile(connection, entities.file) }
+          ? { open: (connection: Connection, keyTypes: TargetTypes) => openFile(connection, entities.file, keyTypes) }
           : { rows: entities },
     },
     use,
   );
 }
 
-async function openFile(connection: Connection, file: string): Promise<EntityRelation> {
-  const { schema, sql } = await readInput(connection, file);
+/** Join keys are read as the type that they have: the airport `007` of a CSV file is a text where the view's key is one. */
+async function openFile(connection: Connection, file: string, keyTypes: TargetTypes): Promise<EntityRelation> {
+  const { schema, sql } = await readInput(connection, file, { types: keyTypes });
   return { schema, relation: `(${sql})` };
 }

@@ -57,11 +57,16 @@ function references(definitions: Definitions, selection: FeatureSelection): read
   if (features === undefined || features.length === 0)
     throw new MoraineError('INVALID_ARGUMENT', 'No feature is asked for.');
   return features.map((feature) => {
-    const reference = parseFeatureReference(plain(feature));
+    const reference = featureReference(feature);
     if (reference !== undefined) return reference;
     const shown = typeof feature === 'string' ? feature : canonicalJson(plain(feature) as never);
     throw new MoraineError('INVALID_ARGUMENT', `'${shown}' is neither 'view' nor 'view:feature'.`);
   });
+}
+
+/** Reads a feature as a request names it. Undefined if it is none. */
+export function featureReference(feature: RequestedFeature): FeatureReference | undefined {
+  return parseFeatureReference(plain(feature));
 }
 
 function plain(feature: RequestedFeature): unknown {

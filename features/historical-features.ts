@@ -1,7 +1,7 @@
 /** Point-in-time retrieval: the features that were valid at the time of each row of an entity frame. */
 import { type Connection, type Engine, scanSql } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
-import { assignFreshIds, highestFieldId, type NestedField, type Schema } from '../iceberg/index.js';
+import { assignFreshIds, highestFieldId, type IcebergType, type NestedField, type Schema } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
 import { type SnapshotSelection, selectSnapshot, type Table } from '../tables/index.js';
 import type { Definitions } from './definition.js';
@@ -39,7 +39,10 @@ export interface HistoricalDeps {
 /** Where the entity rows come from: objects, or a relation of the connection that the retrieval runs on. */
 export type EntitySource =
   | { readonly rows: readonly EntityRow[] }
-  | { readonly open: (connection: Connection) => Promise<EntityRelation> };
+  | {
+      /** @param keyTypes types of the join keys by their name in the frame, for a source whose values are text */
+      readonly open: (connection: Connection, keyTypes: ReadonlyMap<string, IcebergType>) => Promise<EntityRelation>;
+    };
 
 /** At which state tables are read: one selection for all, or the snapshots that an earlier answer named. */
 export type HistoricalAsOf = SnapshotSelection | { readonly snapshots: ReadonlyMap<string, bigint | null> };
@@ -173,18 +176,23 @@ async function openEntities(
   source: EntitySource,
   views: readonly PlannedView[],
 ): Promise<EntityRelation> {
-  if ('open' in source) return await source.open(connection);
+  if ('open' in source) return await source.open(connection, joinKeyTypes(views));
   return source.rows.length === 0 ? emptyEntities(views) : relationOfRows(source.rows);
+}
+
+/** The type of each join key by its name in the frame. Views that disagree are told so when the frame is checked. */
+function joinKeyTypes(views: readonly PlannedView[]): ReadonlyMap<string, IcebergType> {
+  const keys = views.flatMap(({ join }) =>
+    join.view.joinKeys.map((key) => [join.joinKeyMap.get(key.name) ?? key.name, key.type] as const),
+  );
+  return new Map(keys);
 }
 
 /** No rows have no columns either: the join keys and a time are taken for granted, so that the answer has a schema. */
 function emptyEntities(views: readonly PlannedView[]): EntityRelation {
   const fields = new Map<string, NestedField>();
-  for (const { join } of views) {
-    for (const key of join.view.joinKeys) {
-      const name = join.joinKeyMap.get(key.name) ?? key.name;
-      fields.set(name, { id: fields.size + 1, name, required: false, type: key.type });
-    }
+  for (const [name, type] of joinKeyTypes(views)) {
+    fields.set(name, { id: fields.size + 1, name, required: false, type });
   }
   fields.set(EVENT_TIMESTAMP, {
     id: fields.size + 1,

@@ -41,6 +41,7 @@ export type { EntityRelation } from './entity-frame.js';
 export type { EntityRow, EntityValue } from './entity-rows.js';
 export {
   type FeatureSelection,
+  featureReference,
   outputName,
   type RequestedFeature,
   type RequestedView,

@@ -140,4 +140,19 @@ describe('the library', () => {
       code: 'DEFINITION_INVALID',
     });
   });
+
+  it('reads join keys of a CSV frame as the type that the view gives them', async () => {
+    await tableOf(['code', 'string'], ['at', 'timestamptz'], ['v', 'long']);
+    await moraine.appendFile(
+      'a.t',
+      file('t.csv', 'code,at,v\n007,2001-01-01T00:00:00Z,10\n7,2001-01-01T00:00:00Z,20\n'),
+    );
+    const agent = defineEntity({ name: 'agent', joinKeys: ['code'] });
+    const source = { table: 'a.t', timestampField: 'at' };
+    const view = defineFeatureView({ name: 'values', entities: [agent], source, features: ['v'] });
+    await moraine.apply([agent, view]);
+    const frame = file('frame.csv', 'code,event_timestamp\n7,2001-01-02T00:00:00Z\n007,2001-01-02T00:00:00Z\n');
+    const { table } = await moraine.getHistoricalFeatures({ features: ['values:v'], entities: { file: frame } });
+    expect([...(table.getChild('v') ?? [])]).toEqual([20n, 10n]);
+  });
 });
