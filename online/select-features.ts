@@ -1,14 +1,23 @@
 /** Which features a request asks for, and what each is called in the answer. Pure. */
 import { MoraineError } from '../errors/index.js';
-import { type Definitions, type FeatureReference, type FeatureView, parseFeatureReference } from '../features/index.js';
+import {
+  type Definitions,
+  type FeatureReference,
+  type FeatureServiceDefinition,
+  type FeatureView,
+  type FeatureViewDefinition,
+  featureReference,
+  type RequestedFeature,
+} from '../features/index.js';
 
 /** Exactly one of the three. */
 export interface FeatureSelection {
-  /** `view:feature`, `view:feature,feature`, `view` for all of it, or references. */
-  readonly features?: readonly (string | FeatureReference)[] | undefined;
-  readonly service?: string | undefined;
-  /** All features of one view. */
-  readonly view?: string | undefined;
+  /** `view:feature`, `view:feature,feature`, `view` for all of it, definitions, or references. */
+  readonly features?: readonly RequestedFeature[] | undefined;
+  /** Name of a feature service, or its definition. */
+  readonly service?: string | FeatureServiceDefinition | undefined;
+  /** All features of one view: its name, or its definition. */
+  readonly view?: string | FeatureViewDefinition | undefined;
 }
 
 /** One view of a request; the same view may be selected several times under other aliases. */
@@ -38,23 +47,27 @@ function referencesOf(
   if ([features, service, view].filter((given) => given !== undefined).length !== 1) {
     throw new MoraineError('INVALID_ARGUMENT', 'Give exactly one of: features, a feature service, a feature view.');
   }
-  if (view !== undefined) return [{ view }];
+  if (view !== undefined) return [{ view: nameOf(view) }];
   if (service !== undefined) {
-    const found = definitions.featureServices.get(service);
+    const found = definitions.featureServices.get(nameOf(service));
     if (found !== undefined) return found.features;
     throw new MoraineError(
       'FEATURE_SERVICE_NOT_FOUND',
-      `There is no feature service '${service}'. Registered: ${names(definitions.featureServices.keys())}.`,
+      `There is no feature service '${nameOf(service)}'. Registered: ${names(definitions.featureServices.keys())}.`,
     );
   }
   return (features ?? []).map((feature) => {
-    const reference = parseFeatureReference(feature);
+    const reference = featureReference(feature);
     if (reference !== undefined) return reference;
     throw new MoraineError(
       'INVALID_ARGUMENT',
       `${JSON.stringify(feature)} is not a feature reference; write view:feature.`,
     );
   });
+}
+
+function nameOf(named: string | { readonly name: string }): string {
+  return typeof named === 'string' ? named : named.name;
 }
 
 /** `view:a` and `view:b` are one read of the view, unless alias or key mapping differ. */

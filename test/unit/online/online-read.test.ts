@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { defineEntity, defineFeatureView } from '../../../features/index.js';
 import { currentSchema, type NestedField } from '../../../iceberg/index.js';
 import { materializeDirect } from '../../../materialization/index.js';
 import { FileIndex } from '../../../online/file-index.js';
@@ -47,6 +48,22 @@ describe('an online read', () => {
     expect(snapshots).toEqual([
       { view: 'readings', table: 'moraine_online.readings', snapshotId: metadata.currentSnapshotId },
     ]);
+  });
+
+  it('takes features and views as text or as their definitions', async () => {
+    const k = defineEntity({ name: 'k', joinKeys: ['k'] });
+    const source = { table: 'demo.readings', timestampField: 'at' };
+    const readings = defineFeatureView({ name: 'readings', entities: [k], source, features: ['v'] });
+    const selections = [
+      { view: readings },
+      { features: [readings.feature('v')], view: undefined },
+      { features: [readings], view: undefined },
+      { features: ['readings:v'], view: undefined },
+    ];
+    for (const selection of selections) {
+      const { rows } = await read({ entities: [{ k: 1 }], ...selection });
+      expect(rows).toEqual([[{ status: 'PRESENT', value: 1, eventTimestampUs: us(10) }]]);
+    }
   });
 
   it('serves the newest row up to the time asked for', async () => {
