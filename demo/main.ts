@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
+import { appendFile } from '../client/index.js';
 import { formatTimeUs, parseTimeUs } from '../config/index.js';
 import type { OnlineResponse } from '../online/index.js';
 import { openProject, type Project } from '../project/index.js';
@@ -133,7 +134,6 @@ async function readAndTrain(project: Project, report: Report, expected: Expected
 }
 
 async function catchLateRows(project: Project, local: LocalRun, report: Report, lateFile: string): Promise<void> {
-  const { appendFile } = await import('../client/index.js');
   const before = await readOnline(project, ['SFO', 'HNL'], parseTimeUs(AT, 'at'));
   await report.step('Append rows that arrive late: the last hours of SFO and HNL', async () => {
     const value = await appendFile(project, 'demo.airport_hourly', lateFile);

@@ -90,7 +90,7 @@ export {
   serializeValue,
   uuidToBytes,
 } from './single-value.js';
-export { formatDecimal, parseDecimal, valueFromJson, valueToJson } from './single-value-json.js';
+export { formatDecimal, parseDecimal, temporalText, valueFromJson, valueToJson } from './single-value-json.js';
 export { parseSnapshot, parseSnapshotRef, snapshotRefToJson, snapshotToJson } from './snapshot-json.js';
 export {
   ancestors,

@@ -1,7 +1,7 @@
 /** Partition specs. Source: Apache Iceberg specification, "Partitioning". */
-import { formatDate, formatTimeOfDay, formatTimestamp, formatYear } from './calendar.js';
+import { formatDate, formatYear } from './calendar.js';
 import { findField } from './schema.js';
-import { formatDecimal } from './single-value-json.js';
+import { formatDecimal, temporalText } from './single-value-json.js';
 import { transformResultType } from './transforms.js';
 import type { IcebergType, NestedField, PrimitiveValue, Schema } from './types.js';
 
@@ -93,24 +93,10 @@ export function partitionValueToString(
 }
 
 function valueToText(type: IcebergType, value: PrimitiveValue): string {
-  switch (type.kind) {
-    case 'date':
-      return formatDate(value as number);
-    case 'time':
-      return formatTimeOfDay(value as bigint, 1_000_000n);
-    case 'timestamp':
-      return formatTimestamp(value as bigint, 1_000_000n);
-    case 'timestamptz':
-      return `${formatTimestamp(value as bigint, 1_000_000n)}Z`;
-    case 'timestamp_ns':
-      return formatTimestamp(value as bigint, 1_000_000_000n);
-    case 'timestamptz_ns':
-      return `${formatTimestamp(value as bigint, 1_000_000_000n)}Z`;
-    case 'decimal':
-      return formatDecimal(value as bigint, type.scale);
-    default:
-      return value instanceof Uint8Array ? Buffer.from(value).toString('base64') : String(value);
-  }
+  const time = temporalText(type, value, 'Z');
+  if (time !== undefined) return time;
+  if (type.kind === 'decimal') return formatDecimal(value as bigint, type.scale);
+  return value instanceof Uint8Array ? Buffer.from(value).toString('base64') : String(value);
 }
 
 function encode(text: string): string {

@@ -9,8 +9,33 @@ import type { IcebergType, PrimitiveValue } from './types.js';
 const MICROS_PER_SECOND = 1_000_000n;
 const NANOS_PER_SECOND = 1_000_000_000n;
 
+/**
+ * A date, time or timestamp as ISO-8601 text; undefined for a value of another type.
+ * @param utc how a timestamp with a zone says that it is in UTC: `+00:00` in metadata, `Z` for people
+ */
+export function temporalText(type: IcebergType, value: PrimitiveValue, utc: '+00:00' | 'Z'): string | undefined {
+  switch (type.kind) {
+    case 'date':
+      return formatDate(value as number);
+    case 'time':
+      return formatTimeOfDay(value as bigint, MICROS_PER_SECOND);
+    case 'timestamp':
+      return formatTimestamp(value as bigint, MICROS_PER_SECOND);
+    case 'timestamptz':
+      return `${formatTimestamp(value as bigint, MICROS_PER_SECOND)}${utc}`;
+    case 'timestamp_ns':
+      return formatTimestamp(value as bigint, NANOS_PER_SECOND);
+    case 'timestamptz_ns':
+      return `${formatTimestamp(value as bigint, NANOS_PER_SECOND)}${utc}`;
+    default:
+      return undefined;
+  }
+}
+
 /** The JSON form of a value of a primitive type. */
 export function valueToJson(type: IcebergType, value: PrimitiveValue): JsonValue {
+  const time = temporalText(type, value, '+00:00');
+  if (time !== undefined) return time;
   switch (type.kind) {
     case 'boolean':
     case 'int':
@@ -20,18 +45,6 @@ export function valueToJson(type: IcebergType, value: PrimitiveValue): JsonValue
     case 'string':
     case 'uuid':
       return value as JsonValue & PrimitiveValue;
-    case 'date':
-      return formatDate(value as number);
-    case 'time':
-      return formatTimeOfDay(value as bigint, MICROS_PER_SECOND);
-    case 'timestamp':
-      return formatTimestamp(value as bigint, MICROS_PER_SECOND);
-    case 'timestamptz':
-      return `${formatTimestamp(value as bigint, MICROS_PER_SECOND)}+00:00`;
-    case 'timestamp_ns':
-      return formatTimestamp(value as bigint, NANOS_PER_SECOND);
-    case 'timestamptz_ns':
-      return `${formatTimestamp(value as bigint, NANOS_PER_SECOND)}+00:00`;
     case 'fixed':
     case 'binary':
       return bytesToHex(value as Uint8Array);

@@ -13,14 +13,12 @@ import {
   type DuckDBValue,
 } from '@duckdb/node-api';
 import {
-  formatDate,
   formatDecimal,
-  formatTimeOfDay,
-  formatTimestamp,
   type IcebergType,
   type JsonValue,
   jsonObject,
   type PrimitiveValue,
+  temporalText,
 } from '../iceberg/index.js';
 
 /**
@@ -94,20 +92,14 @@ export function featureValueToJson(type: IcebergType, value: FeatureValue): Json
 }
 
 function primitiveToJson(type: IcebergType, value: PrimitiveValue): JsonValue {
+  const time = temporalText(type, value, 'Z');
+  if (time !== undefined) return time;
   switch (type.kind) {
     case 'float':
     case 'double':
       return Number.isFinite(value) ? (value as number) : String(value);
     case 'decimal':
       return formatDecimal(value as bigint, type.scale);
-    case 'date':
-      return formatDate(value as number);
-    case 'time':
-      return formatTimeOfDay(value as bigint, 1_000_000n);
-    case 'timestamp':
-      return formatTimestamp(value as bigint, 1_000_000n);
-    case 'timestamptz':
-      return `${formatTimestamp(value as bigint, 1_000_000n)}Z`;
     case 'fixed':
     case 'binary':
       return Buffer.from(value as Uint8Array).toString('hex');
