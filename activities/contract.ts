@@ -89,7 +89,7 @@ export interface PlanInput {
 export interface PlannedRun {
   readonly kind: RunKind;
   readonly reason: string;
-  /** Where the plan is stored; null if there is nothing to do. */
+  /** Where the plan is stored; null if there is nothing to do. Without shards the commit only records progress. */
   readonly planLocation: string | null;
   readonly sourceTable: string;
   readonly sourceSnapshotId: string | null;

@@ -142,6 +142,18 @@ export function decide(input: DecisionInput, base: BaseAssessment, changes: Sour
   return continueFrom(input, base.sinceSnapshotId, changes);
 }
 
+/**
+ * Whether a run that finds nothing to write has still moved on: what it covers was last read at another source snapshot.
+ * Left there, the same changes would be looked through again by every run, and the next one would be a full one once that
+ * snapshot has expired.
+ */
+export function advancesProgress({ progress, source, request }: DecisionInput): boolean {
+  if (progress === null) return false;
+  const bases = baseSnapshots(progress, request.interval);
+  const position = request.kind === 'incremental' ? (progress.incremental?.sourceSnapshotId ?? []) : [];
+  return bases.concat(position).some((snapshotId) => snapshotId !== source.snapshotId);
+}
+
 function firstRead(input: DecisionInput): Decision {
   const { request } = input;
   return {

@@ -53,7 +53,7 @@ const viewJson = z.object({
 const planJson = z.object({
   version: z.literal(1),
   view: viewJson,
-  kind: z.enum(['incremental', 'window', 'rebuild-buckets', 'full']),
+  kind: z.enum(['incremental', 'window', 'rebuild-buckets', 'full', 'nothing']),
   reason: z.string(),
   interval: z.object({ startUs: nullableId, endUs: nullableId }),
   runKey: z.string(),

@@ -6,7 +6,15 @@ import { type ResolvedView, resolveView } from '../features/index.js';
 import { currentSchema, currentSnapshot, type Schema, type Snapshot, snapshotById } from '../iceberg/index.js';
 import { ensureOnlineTable, ONLINE_COLUMNS, type OnlineTable, partitioningText } from '../online/index.js';
 import { type PlannedFile, planFiles, type Table } from '../tables/index.js';
-import { assessBase, type BaseAssessment, type Decision, type DecisionInput, decide, type RunKind } from './decide.js';
+import {
+  advancesProgress,
+  assessBase,
+  type BaseAssessment,
+  type Decision,
+  type DecisionInput,
+  decide,
+  type RunKind,
+} from './decide.js';
 import { fingerprintDefinition } from './definition-fingerprint.js';
 import type { MaterializationDeps } from './deps.js';
 import { eventTimeColumn, eventTimeFilter } from './event-time-filter.js';
@@ -51,7 +59,7 @@ export interface PlanReference {
   readonly view: string;
   readonly kind: RunKind;
   readonly reason: string;
-  /** Null when there is nothing to do. */
+  /** Null when there is nothing to do; a plan without shards only records that a newer source snapshot was read. */
   readonly planLocation: string | null;
   readonly runKey: string | null;
   readonly sourceTable: string;
@@ -127,6 +135,11 @@ function nothing(view: ResolvedView, source: Table, reason: string): PlanReferen
   };
 }
 
+function idleReason({ kind, reason }: Decision): string {
+  if (kind === 'nothing') return reason;
+  return kind === 'rebuild-buckets' ? 'no rows changed in the window' : 'no rows in the window';
+}
+
 interface PlanContext {
   readonly view: ResolvedView;
   readonly source: Table;
@@ -174,12 +187,13 @@ class Planner {
       request: { interval, kind: this.#request.startUs === undefined ? 'incremental' : 'window' },
     };
     const { decision, changes } = await this.#decide(input);
-    if (decision.kind === 'nothing') return nothing(view, source, decision.reason);
     const appendReads = await this.#appendReads(decision, changes);
     const rebuild = await this.#rebuild(decision, changes);
-    if (rebuild === null && appendReads.length === 0) return nothing(view, source, 'no rows in the window');
+    const isIdle = rebuild === null && appendReads.length === 0;
+    const outcome = isIdle ? { ...decision, kind: 'nothing' as const, reason: idleReason(decision) } : decision;
+    if (isIdle && !advancesProgress(input)) return nothing(view, source, outcome.reason);
     const progressAfter = await this.#progressAfter(input, decision);
-    return this.#store(decision, effective.token, { appendReads, rebuild, progressAfter });
+    return this.#store(outcome, effective.token, { appendReads, rebuild, progressAfter });
   }
 
   async #decide(input: DecisionInput): Promise<{ decision: Decision; changes: SourceFileChanges | null }> {
@@ -318,7 +332,7 @@ class Planner {
     });
     const plan: MaterializationPlan = {
       view,
-      kind: decision.kind === 'nothing' ? 'incremental' : decision.kind,
+      kind: decision.kind,
       reason: decision.reason,
       interval,
       runKey: key,
@@ -340,7 +354,10 @@ class Planner {
         buckets: online.layout.buckets,
       },
       ...parts,
-      shards: planShards({ shards: this.#request.shards, buckets: online.layout.buckets, sourceRows: size.rows }),
+      shards:
+        decision.kind === 'nothing'
+          ? []
+          : planShards({ shards: this.#request.shards, buckets: online.layout.buckets, sourceRows: size.rows }),
     };
     const planLocation = `${metadataFolder(online.metadata)}/moraine-plan-${key.slice(0, 12)}-${this.#request.attemptId}.json`;
     await this.#deps.io.create(planLocation, Buffer.from(planToText(plan)));

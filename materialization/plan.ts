@@ -54,7 +54,8 @@ export interface PlannedOnlineTable {
 
 export interface MaterializationPlan {
   readonly view: ResolvedView;
-  readonly kind: Exclude<RunKind, 'nothing'>;
+  /** `nothing`: no rows to write, only progress to record. */
+  readonly kind: RunKind;
   readonly reason: string;
   readonly interval: Interval;
   readonly runKey: string;

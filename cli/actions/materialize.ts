@@ -51,7 +51,7 @@ function formatProgress(view: string, progress: RunProgress): string {
 }
 
 function formatResult({ view, kind, reason, rows, files, snapshotId }: MaterializeResult): string {
-  if (snapshotId === null) return `${printable(view)}: nothing to do (${printable(reason)}).\n`;
+  if (kind === 'nothing' || snapshotId === null) return `${printable(view)}: nothing to do (${printable(reason)}).\n`;
   const written = `${rows} rows in ${files} ${files === 1 ? 'file' : 'files'}`;
   return `${printable(view)}: ${kind} run (${printable(reason)}), ${written}, online snapshot ${snapshotId}.\n`;
 }

@@ -5,7 +5,13 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { assessBase, type Decision, type DecisionInput, decide } from '../../materialization/decide.js';
+import {
+  advancesProgress,
+  assessBase,
+  type Decision,
+  type DecisionInput,
+  decide,
+} from '../../materialization/decide.js';
 import type { Interval } from '../../materialization/interval.js';
 import type { Progress } from '../../materialization/progress.js';
 
@@ -39,7 +45,7 @@ class Model {
   online: Row[] = [];
   /** For each moment the snapshot at which it was covered last. */
   readonly coveredAt: (number | null)[] = Array.from({ length: MOMENTS }, () => null);
-  /** Moments that a run with something to do has covered: a full run reads them again if their snapshot has expired. */
+  /** Moments that a run has covered and recorded: a full run reads them again if their snapshot has expired. */
   readonly recorded = new Set<number>();
   #serial = 0;
 
@@ -100,8 +106,9 @@ class Model {
       hasRemoved: relevant(since.removed).length > 0,
     };
     const decision = decide(input, base, changes);
-    if (decision.kind !== 'nothing') this.execute(decision, since, request.interval);
-    this.recordCoverage(request.interval, decision);
+    const isRecorded = decision.kind !== 'nothing' || advancesProgress(input);
+    if (isRecorded) this.execute(decision, since, request.interval);
+    this.recordCoverage(request.interval, decision, isRecorded);
     return decision;
   }
 
@@ -170,12 +177,12 @@ class Model {
     return { sourceSnapshotId: BigInt(this.current), heldBackFromUs: from };
   }
 
-  recordCoverage(interval: Interval, decision: Decision): void {
+  recordCoverage(interval: Interval, decision: Decision, isRecorded: boolean): void {
     this.coveredAt.forEach((id, moment) => {
       const gone = id !== null && this.isExpired(id) && decision.kind === 'full' && this.recorded.has(moment);
       const isInside = inside({ at: moment }, interval);
       if (gone || isInside) this.coveredAt[moment] = this.current;
-      if (isInside && decision.kind !== 'nothing') this.recorded.add(moment);
+      if (isInside && isRecorded) this.recorded.add(moment);
     });
   }
 

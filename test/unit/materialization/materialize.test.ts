@@ -206,6 +206,16 @@ describe('incremental with an end', () => {
     ]);
   });
 
+  it('records the snapshot also when all that is new is held back', async () => {
+    await lab.append([row(1, 10, 1)]);
+    await run({ endUs: us(20) });
+    await lab.append([row(1, 30, 9)]);
+    expect(await run({ endUs: us(20) })).toMatchObject({ plan: { kind: 'nothing' }, commit: { rows: 0n } });
+    await lab.expire();
+    expect((await run()).plan.kind).toBe('incremental');
+    expect(await served([1])).toEqual([[1, 9, 30]]);
+  });
+
   it('is not blocked by an end in the far future', async () => {
     await lab.append([row(1, 10, 1)]);
     await run({ endUs: us(10_000_000) });
@@ -266,7 +276,10 @@ describe('what happened to the source', () => {
 
   it('compacted: nothing new', async () => {
     await lab.compact();
-    expect(await run()).toMatchObject({ plan: { kind: 'nothing' }, commit: null });
+    expect(await run()).toMatchObject({
+      plan: { kind: 'nothing', shards: 0, files: 0 },
+      commit: { rows: 0n, files: 0 },
+    });
     await lab.append([row(2, 11, 4)]);
     expect((await run()).plan).toMatchObject({ kind: 'incremental', files: 1 });
     expect(await served()).toEqual([
@@ -340,6 +353,54 @@ describe('what happened to the source', () => {
       [2, 6, 12],
       [3, 3, 10],
     ]);
+  });
+
+  it('a run that finds nothing records the snapshot it has read: that the older one expires costs nothing', async () => {
+    const compacted = await lab.compact();
+    expect(await run()).toMatchObject({ plan: { kind: 'nothing' }, commit: { outcome: 'committed' } });
+    expect(await stored()).toEqual({ rows: 3, snapshots: 2 });
+    const { metadata } = await lab.online();
+    expect(JSON.parse(metadata.properties.get('moraine.progress') ?? '')).toMatchObject({
+      'snapshot-id': String(metadata.currentSnapshotId),
+      incremental: { 'source-snapshot-id': String(compacted), 'held-back-from-us': null },
+      coverage: [{ 'start-us': null, 'end-us': null, 'source-snapshot-id': String(compacted) }],
+    });
+    expect(await run()).toMatchObject({ plan: { kind: 'nothing' }, commit: null });
+    await lab.expire();
+    await lab.append([row(2, 12, 6)]);
+    expect((await run()).plan).toMatchObject({ kind: 'incremental', files: 1, rows: 1n });
+    expect(await served()).toEqual([
+      [1, 1, 10],
+      [2, 6, 12],
+      [3, 3, 10],
+    ]);
+  });
+
+  it('rows deleted on both sides of a window: looked through once, and nothing in it is touched', async () => {
+    await lab.append([row(2, 12, 5), row(2, 30, 6)]);
+    await run();
+    await lab.deleteWhere('v >= 5');
+    const window = { startUs: us(15), endUs: us(25) };
+    expect(await run(window)).toMatchObject({
+      plan: { kind: 'nothing', reason: 'no rows changed in the window' },
+      commit: { rows: 0n },
+    });
+    expect(await run(window)).toMatchObject({ plan: { reason: 'nothing new in the source' }, commit: null });
+    expect(await served([2])).toEqual([[2, 6, 30]]);
+    expect((await run()).plan.kind).toBe('rebuild-buckets');
+    expect(await served([2])).toEqual([[2, 2, 10]]);
+  });
+
+  it('a window in which nothing happened is recorded at the snapshot it was read at, and moves nothing else', async () => {
+    await lab.append([row(1, 30, 9)]);
+    expect(await run({ startUs: us(0), endUs: us(20) })).toMatchObject({
+      plan: { kind: 'nothing' },
+      commit: { rows: 0n },
+    });
+    expect(await run({ startUs: us(0), endUs: us(20) })).toMatchObject({ plan: { kind: 'nothing' }, commit: null });
+    expect(await served([1])).toEqual([[1, 1, 10]]);
+    await run();
+    expect(await served([1])).toEqual([[1, 9, 30]]);
   });
 
   it('the definition changed: a full rebuild that keeps field ids and pushed rows, said in the result', async () => {
@@ -425,6 +486,16 @@ describe('a run that is killed, repeated or late', () => {
     const answer = await commitMaterialization(lab.deps, one, [late]);
     expect(answer).toMatchObject({ outcome: 'already-committed', snapshotId: committed.snapshotId });
     expect(await stored()).toEqual({ rows: 1, snapshots: 1 });
+  });
+
+  it('records a run without rows once however often its commit is called', async () => {
+    await lab.append([row(1, 1, 1)]);
+    await run();
+    await lab.compact();
+    const location = await plan();
+    const first = await commitMaterialization(lab.deps, location, []);
+    expect(await commitMaterialization(lab.deps, location, [])).toEqual({ ...first, outcome: 'already-committed' });
+    expect(await stored()).toEqual({ rows: 1, snapshots: 2 });
   });
 
   it('stages other files in every attempt', async () => {
