@@ -24,7 +24,8 @@ import {
 } from './feature-request.js';
 import type { JoinMethod } from './point-in-time-sql.js';
 import { resolveView } from './resolve-view.js';
-import { type JoinedView, joinView, type PinnedSource, type ViewJoin } from './view-join.js';
+import type { PinnedSource } from './source-scan.js';
+import { type JoinedView, joinView, type ViewJoin } from './view-join.js';
 
 /** What retrieval needs of its surroundings. */
 export interface HistoricalDeps {

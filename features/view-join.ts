@@ -1,9 +1,7 @@
 /** One view's part of a retrieval: from its source table's files to a temporary table of features in the frame's order. */
-import { type Connection, checkFiles, columnAlias } from '../engine/index.js';
-import { MoraineError } from '../errors/index.js';
-import { type BoundExpression, type IcebergType, nameMapping, type Schema, type Snapshot } from '../iceberg/index.js';
+import { type Connection, columnAlias } from '../engine/index.js';
+import type { IcebergType } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
-import { type PlannedFile, planFiles, type Table } from '../tables/index.js';
 import { type EntityFrame, frameKeys, timeSql } from './entity-frame.js';
 import { survivesPacking } from './feature-order.js';
 import { type ProbeBounds, probeBounds, spanUs } from './join-bounds.js';
@@ -18,15 +16,9 @@ import {
   type TimeUnit,
 } from './point-in-time-sql.js';
 import type { ResolvedColumn, ResolvedView } from './resolve-view.js';
+import { EMPTY_SCAN, openScan, type PinnedSource, planSource } from './source-scan.js';
 import { readScalar } from './sql-session.js';
 import { SEQUENCE_COLUMN, viewScanSql } from './view-scan.js';
-
-/** A source table at the snapshot to read. */
-export interface PinnedSource {
-  readonly table: Table;
-  readonly snapshot: Snapshot | null;
-  readonly schema: Schema;
-}
 
 /** One view to join. */
 export interface ViewJoin {
@@ -67,22 +59,24 @@ export async function joinView(
   const sql = joinOfView(frame, join, prefix);
   await session.run(probeStatement(sql('')));
   const bounds = await probeBounds(session, joinTables(sql('')).probe, join.view);
-  const files = await planSource(context.io, join.source, bounds?.filter);
-  const layouts = await checkFiles(session, files.scanned);
-  const mapping = nameMapping(join.source.table.metadata);
-  const scan = {
-    files: files.scanned,
-    layouts,
-    ...(mapping === undefined ? {} : { nameMapping: mapping }),
-    ...(bounds === null ? {} : { filter: bounds.filter }),
-  };
-  const complete = sql(relationOf(join.view, viewScanSql(join.view, join.source.schema, scan)));
+  // Without bounds no frame row can match: nothing needs to be read.
+  const opened =
+    bounds === null
+      ? EMPTY_SCAN
+      : await openScan(session, context.io, join.source, await planSource(join.source, bounds.filter), bounds.filter);
+  const scan = await viewScanSql(session, join.view, join.source.schema, opened.scan);
+  const complete = sql(relationOf(join.view, scan));
   const method =
     join.method ??
-    (bounds === null ? 'arg-max' : await chooseMethod(context, frame, join, complete, bounds, files.rows));
+    (bounds === null ? 'arg-max' : await chooseMethod(context, frame, join, complete, bounds, opened.rows));
   for (const statement of joinStatements(complete, method)) await session.run(statement);
   for (const statement of dropStatements(complete)) await session.run(statement);
-  return { table: joinTables(complete).result, method, filesRead: files.scanned.length, filesSkipped: files.skipped };
+  return {
+    table: joinTables(complete).result,
+    method,
+    filesRead: opened.scan.files.length,
+    filesSkipped: opened.stats.filesSkipped,
+  };
 }
 
 /** The join as SQL needs it, for a relation of feature rows. */
@@ -119,27 +113,6 @@ function relationOf(view: ResolvedView, scan: string): string {
     ...view.features.map((feature, index) => `${column(feature)} AS f${index}`),
   ];
   return `(SELECT ${outputs.join(', ')} FROM ${scan})`;
-}
-
-async function planSource(io: FileIO, source: PinnedSource, filter: BoundExpression | undefined) {
-  const { snapshot, schema } = source;
-  // Without a filter no frame row can match: nothing needs to be read.
-  if (filter === undefined) return { scanned: [], rows: 0, skipped: 0 };
-  const plan = await planFiles(source.table, { snapshot, schema, filter });
-  const scanned = await Promise.all(plan.files.map((file) => openable(io, file)));
-  const rows = plan.files.reduce((sum, { file }) => sum + Number(file.recordCount), 0);
-  return { scanned, rows, skipped: plan.stats.filesSkipped };
-}
-
-async function openable(io: FileIO, { file, sequenceNumber }: PlannedFile) {
-  const { filePath, fileFormat, recordCount, fileSizeInBytes } = file;
-  if (fileFormat === 'PARQUET')
-    return { path: await io.resolve(filePath), recordCount, fileSizeInBytes, sequenceNumber };
-  const remedy = 'Rewrite it with the engine that wrote it.';
-  throw new MoraineError(
-    'UNSUPPORTED_FEATURE',
-    `${filePath} is an ${fileFormat} file; only Parquet is read. ${remedy}`,
-  );
 }
 
 async function chooseMethod(
