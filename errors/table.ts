@@ -236,6 +236,13 @@ export const ERROR_TABLE = {
     'A data file cannot be read or is not what the manifest says.',
     'Restore the file that the message names, or roll the table back.',
   ),
+  DELETE_FILE_CORRUPT: entry(
+    7,
+    500,
+    false,
+    'A delete file or deletion vector cannot be read or is not what the manifest says.',
+    'Restore the file that the message names, or roll the table back.',
+  ),
   // Environment
   TEMPORAL_UNAVAILABLE: entry(
     8,

@@ -4,6 +4,16 @@ export { applyUpdates, LAST_ADDED } from './apply-updates.js';
 export { civilFromDays, daysFromCivil, floorDivide, formatDate, formatTimeOfDay, formatTimestamp } from './calendar.js';
 export type * from './data-file.js';
 export {
+  DELETE_FILE_PATH_ID,
+  DELETE_POSITION_ID,
+  type DeleteFile,
+  DeleteIndex,
+  type FileDeletes,
+  hasDeletes,
+  NO_DELETES,
+} from './delete-index.js';
+export { DELETION_VECTOR_BLOB, decodeDeletionVector, encodeDeletionVector } from './deletion-vector.js';
+export {
   ALWAYS_FALSE,
   ALWAYS_TRUE,
   and,
@@ -44,6 +54,7 @@ export { parseTableMetadata, tableMetadataToJson } from './metadata-json.js';
 export { mightMatch } from './metrics-evaluator.js';
 export { bucketHash } from './murmur3.js';
 export { type NameMapping, nameMapping } from './name-mapping.js';
+export { partitionKey } from './partition-key.js';
 export {
   type PartitionField,
   type PartitionSpec,
@@ -59,8 +70,17 @@ export { parsePartitionSpec, partitionFieldName } from './partition-spec-builder
 export { evolvePartitionSpec } from './partition-spec-evolution.js';
 export { parsePartitionSpecJson, partitionSpecToJson } from './partition-spec-json.js';
 export { projectInclusive } from './projection.js';
+export {
+  PUFFIN_TRAILER_BYTES,
+  type PuffinBlob,
+  type PuffinFooter,
+  parsePuffinFooter,
+  puffinFooterBytes,
+  writePuffin,
+} from './puffin.js';
 export { MAIN_BRANCH, refByName, resolveSnapshot, type SnapshotSelection, snapshotForRef } from './refs.js';
 export { checkRequirements } from './requirements.js';
+export type { PositionContainer } from './roaring-bitmap.js';
 export {
   allFields,
   assignFreshIds,

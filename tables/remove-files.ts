@@ -6,7 +6,7 @@ import {
   type ManifestEntry,
   type ManifestFile,
   type PartitionTuple,
-  type PrimitiveValue,
+  partitionKey,
 } from '../iceberg/index.js';
 import { mapConcurrently, mayHaveLiveFiles, readManifestEntries, readSnapshotManifests } from './manifest-files.js';
 import { carryEntry } from './manifest-merge.js';
@@ -21,17 +21,6 @@ export type FileRemoval =
 
 /** Whether the removal takes a data file. */
 export type RemovalTest = (file: DataFile) => boolean;
-
-function valueKey(value: PrimitiveValue | null): string {
-  if (value instanceof Uint8Array) return `x${Buffer.from(value).toString('hex')}`;
-  // A partition column that became wider has the same values, as bigint.
-  if (typeof value === 'bigint') return `number${value}`;
-  return `${typeof value}${Object.is(value, -0) ? '-0' : String(value)}`;
-}
-
-function partitionKey(specId: number, tuple: PartitionTuple): string {
-  return JSON.stringify([specId, ...tuple.map(valueKey)]);
-}
 
 /** The test for a removal. */
 export function removalTest(removal: FileRemoval): RemovalTest {
