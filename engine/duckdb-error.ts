@@ -34,6 +34,11 @@ const RULES: readonly Rule[] = [
     say: (path) => `The disk is full${at(path)}. Free space and try again.`,
   },
   {
+    pattern: /File too large/i,
+    code: 'STORAGE_UNAVAILABLE',
+    say: (path) => `A file became larger than the system allows${at(path)}. Raise its limit (ulimit -f) and try again.`,
+  },
+  {
     pattern: /Too many open files/i,
     code: 'STORAGE_UNAVAILABLE',
     say: (path) => `The process has too many open files${at(path)}. Raise its limit (ulimit -n) and try again.`,

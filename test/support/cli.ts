@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { projectRoot } from './paths.js';
 
 /** The built package; another copy of it (an installed one) can be tested by naming its folder. */
-const DIST = process.env.MORAINE_TEST_DIST ?? join(projectRoot, 'dist');
+export const DIST = process.env.MORAINE_TEST_DIST ?? join(projectRoot, 'dist');
 
 /** The command's entry. */
 export const MAIN = join(DIST, 'cli/main.js');
@@ -21,11 +21,18 @@ export interface CliOptions {
   readonly cwd?: string;
   /** Added to this process's environment; undefined removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Options of `prlimit` that the process is started under, such as `--nofile=256:256`. */
+  readonly limits?: readonly string[];
 }
 
 /** Starts the real command as a process of its own. */
 export function startMoraine(args: readonly string[], options: CliOptions = {}) {
-  return spawn(process.execPath, [MAIN, ...args], {
+  const limits = options.limits ?? [];
+  const [command = process.execPath, ...before] = [
+    ...(limits.length > 0 ? ['prlimit', ...limits] : []),
+    process.execPath,
+  ];
+  return spawn(command, [...before, MAIN, ...args], {
     cwd: options.cwd ?? projectRoot,
     env: { ...process.env, TEMPORAL_ADDRESS: undefined, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -21,8 +21,13 @@ const SOURCE_SCHEMA: Schema = {
 
 const CONFIG = `catalogs:
   local: { uri: catalog.db, warehouse: warehouse }
-engine: { memoryLimit: 500MB, threads: 2 }
+engine: { memoryLimit: 500MB, threads: 2, tempDirectory: tmp }
 `;
+
+export interface SmallProjectOptions {
+  /** Buckets of the online table; 4 unless given. */
+  readonly buckets?: number;
+}
 
 export class SmallProject {
   readonly folder: string;
@@ -43,14 +48,14 @@ export class SmallProject {
   }
 
   /** Makes the project in a folder; the caller closes and removes it. */
-  static async createIn(folder: string): Promise<SmallProject> {
+  static async createIn(folder: string, options: SmallProjectOptions = {}): Promise<SmallProject> {
     writeFileSync(join(folder, 'moraine.yaml'), CONFIG);
     const small = new SmallProject(folder, await openProject({ cwd: folder }));
-    await small.#define();
+    await small.#define(options.buckets ?? 4);
     return small;
   }
 
-  async #define(): Promise<void> {
+  async #define(buckets: number): Promise<void> {
     const { project, view } = this;
     const catalog = await project.catalog();
     await catalog.createNamespace(['demo']);
@@ -67,7 +72,7 @@ export class SmallProject {
             ttlMs: null,
             online: true,
             features: undefined,
-            onlineBuckets: 4,
+            onlineBuckets: buckets,
           },
         ],
       ]),
@@ -75,12 +80,12 @@ export class SmallProject {
     });
   }
 
-  /** Appends `rows` readings of 100 sensors from a second on. Every row has a value of its own. */
-  async append(rows: number, fromSecond = 0): Promise<void> {
+  /** Appends `rows` readings of 100 sensors (or as many as given) from a second on. Every row has a value of its own. */
+  async append(rows: number, fromSecond = 0, sensors = 100): Promise<void> {
     const table = await this.#source();
     const folder = await this.project.io.prepareFolder(`${table.metadata.location}/data`);
     const select =
-      `SELECT i % 100 AS sensor, make_timestamptz((${fromSecond} + i) * 1000000) AS event_ts, ` +
+      `SELECT i % ${sensors} AS sensor, make_timestamptz((${fromSecond} + i) * 1000000) AS event_ts, ` +
       `(${fromSecond} + i)::DOUBLE AS reading FROM range(${rows}) t(i)`;
     const engine = await this.project.engine();
     const files = await engine.withConnection((connection) =>

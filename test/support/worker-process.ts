@@ -13,8 +13,9 @@ export async function startWorkerProcess(
   folder: string,
   args: readonly string[],
   environment: Readonly<Record<string, string>>,
+  limits: readonly string[] = [],
 ): Promise<WorkerProcess> {
-  const child = startMoraine(args, { cwd: folder, env: environment });
+  const child = startMoraine(args, { cwd: folder, env: environment, limits });
   const ended = new Promise<Awaited<WorkerProcess['ended']>>((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }));
   });

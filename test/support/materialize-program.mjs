@@ -1,0 +1,19 @@
+// Materializes a view of the project in a folder by the library, as a process of its own. Prints what it did, or the error
+// by its code, as JSON.
+import { pathToFileURL } from 'node:url';
+
+const [dist, cwd, view] = process.argv.slice(2);
+const load = (room) => import(pathToFileURL(`${dist}/${room}/index.js`).href);
+const [{ materializationDeps, openProject }, { materializeDirect }] = await Promise.all(
+  ['project', 'materialization'].map(load),
+);
+
+const project = await openProject({ cwd });
+try {
+  const { plan, commit } = await materializeDirect(await materializationDeps(project), { view });
+  process.stdout.write(JSON.stringify({ kind: plan.kind, rows: String(commit?.rows ?? 0), files: commit?.files ?? 0 }));
+} catch (error) {
+  process.stdout.write(JSON.stringify({ code: error.code ?? 'NONE', message: error.message }));
+} finally {
+  await project.close();
+}
