@@ -6,7 +6,8 @@ import {
   type FeatureView,
   validateSources,
 } from '../features/index.js';
-import { currentSchema } from '../iceberg/index.js';
+import { currentSchema, type Schema } from '../iceberg/index.js';
+import { onlineProblems } from '../online/index.js';
 import type { Project } from '../project/index.js';
 
 export interface ApplyDefinitionsOptions {
@@ -19,7 +20,7 @@ export interface ApplyDefinitionsOptions {
 }
 
 /**
- * Registers definitions in one commit, after holding those that change to the tables they read.
+ * Registers definitions in one commit, after holding those that change to the tables they read and to what online tables can store.
  *
  * @throws `DEFINITION_INVALID` listing every problem at once; `COMMIT_STATE_UNKNOWN`
  */
@@ -33,10 +34,11 @@ export async function applyDefinitions(
     ...(options.dryRun === undefined ? {} : { dryRun: options.dryRun }),
     ...(options.prune === undefined ? {} : { prune: options.prune }),
     check: async (plan) => {
-      await validateSources(affected(plan), async (name) => {
+      const loadSchema = async (name: string): Promise<Schema> => {
         const { catalog, identifier } = await project.resolveTable(name);
         return currentSchema((await catalog.loadTable(identifier)).metadata);
-      });
+      };
+      await validateSources(affected(plan), loadSchema, onlineProblems);
       await options.onPlan?.(plan);
     },
   });

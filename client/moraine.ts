@@ -44,7 +44,10 @@ export interface Moraine {
   materialize(request: MaterializeRequest, options?: MaterializeOptions): Promise<MaterializeResult>;
   /** Starts or joins that run on the configured Temporal server without waiting. */
   startMaterialize(request: MaterializeRequest): Promise<RequestedRun>;
-  /** The newest feature values of entities. What is immutable stays cached between calls. */
+  /**
+   * The newest feature values of entities. What is immutable stays cached between calls; `online.readTimeoutMs` limits a call
+   * from a view's second read on, since the first one opens everything.
+   */
   getOnlineFeatures(request: OnlineRequest): Promise<OnlineResponse>;
   /** Features that were valid at the time of each entity row, as an Arrow table. */
   getHistoricalFeatures(request: HistoricalFeaturesRequest): Promise<HistoricalFeaturesTable>;
@@ -68,7 +71,8 @@ export async function createMoraine(options: OpenProjectOptions = {}): Promise<M
   const project = await openProject(options);
   let reader: Promise<OnlineReader> | undefined;
   const onlineReader = (): Promise<OnlineReader> => {
-    reader ??= materializationDeps(project).then((deps) => new OnlineReader(deps));
+    const { readTimeoutMs } = project.config.online;
+    reader ??= materializationDeps(project).then((deps) => new OnlineReader({ ...deps, readTimeoutMs }));
     return reader;
   };
   return {
@@ -76,10 +80,7 @@ export async function createMoraine(options: OpenProjectOptions = {}): Promise<M
     apply: (definitions, applyOptions) => applyDefinitions(project, readDefinitions(definitions), applyOptions),
     materialize: (request, runOptions) => materialize(project, request, runOptions),
     startMaterialize: (request) => startMaterialize(project, request),
-    getOnlineFeatures: async (request) => {
-      const { readTimeoutMs } = project.config.online;
-      return (await onlineReader()).getOnlineFeatures({ readTimeoutMs, ...request });
-    },
+    getOnlineFeatures: async (request) => (await onlineReader()).getOnlineFeatures(request),
     getHistoricalFeatures: (request) => withHistoricalFeatures(project, request, readTable),
     createTable: async (name, table) => {
       const { catalog, identifier } = await project.resolveTable(name);

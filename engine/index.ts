@@ -23,4 +23,4 @@ export { type Scan, type ScanExtras, type ScanFile, scanFields, scanSql } from '
 export { quoteIdentifier, quoteLiteral, quotePath, quotePaths } from './sql-text.js';
 export { sqlLiteral, sqlType } from './sql-type.js';
 export { transformSql } from './transform-sql.js';
-export { type ParquetWrite, writeParquet } from './write-parquet.js';
+export { type ParquetWrite, type UnwritableColumn, unwritableColumns, writeParquet } from './write-parquet.js';

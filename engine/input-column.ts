@@ -13,6 +13,8 @@ export interface InputColumn {
   readonly sql: string;
   /** Where values are read from text: SQL for that text. A value that is NULL although its text is not does not fit. */
   readonly text?: string;
+  /** Where values are read as a nested type: SQL for what does not fit, with its place in the value; null if all of it does. */
+  readonly reason?: string;
 }
 
 /** An input file as a relation, and its columns over it. */
@@ -28,6 +30,12 @@ export type TargetTypes = ReadonlyMap<string, IcebergType>;
 export function textTarget(targets: TargetTypes, name: string): PrimitiveType | undefined {
   const type = targets.get(name);
   return type !== undefined && isPrimitive(type) && type.kind !== 'unknown' ? type : undefined;
+}
+
+/** The nested type that the values of a text file are read as; undefined if none is wanted. */
+export function nestedTarget(targets: TargetTypes, name: string): IcebergType | undefined {
+  const type = targets.get(name);
+  return type?.kind === 'struct' || type?.kind === 'list' || type?.kind === 'map' ? type : undefined;
 }
 
 /** A column whose texts are read as values of a type. */

@@ -2,10 +2,20 @@
 import { createReadStream } from 'node:fs';
 import { createGunzip } from 'node:zlib';
 import { MoraineError } from '../errors/index.js';
+import type { IcebergType } from '../iceberg/index.js';
 import type { Connection } from './connection.js';
-import { type InputColumn, type InputRelation, type TargetTypes, textColumn, textTarget } from './input-column.js';
+import {
+  type InputColumn,
+  type InputRelation,
+  nestedTarget,
+  type TargetTypes,
+  textColumn,
+  textTarget,
+} from './input-column.js';
+import { nestedColumn } from './input-nested.js';
+import { roundedSql, wideDecimals } from './json-decimal.js';
 import { quoteLiteral, quotePath } from './sql-text.js';
-import { sqlType } from './sql-type.js';
+import { isPrimitive, sqlType } from './sql-type.js';
 import { inferTextTypes } from './text-inference.js';
 
 const MAX_HEADER_BYTES = 1_048_576;
@@ -21,17 +31,25 @@ export async function inferCsv(connection: Connection, path: string, targets: Ta
   const texts = aliases.map((alias) => `${quoteLiteral(alias)}: 'VARCHAR'`).join(', ');
   const relation = `read_csv(${quotePath(path)}, auto_detect = false, header = true, delim = ${quoteLiteral(delimiter)},
     new_line = ${quoteLiteral(lineEnd)}, quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false, null_padding = false, columns = {${texts}})`;
-  const known = names.map((name) => textTarget(targets, name));
+  const known = names.map((name) => textTarget(targets, name) ?? nestedTarget(targets, name));
   const unknown = aliases.filter((_, index) => known[index] === undefined);
   const inferred = await inferTextTypes(connection, relation, unknown);
   const columns = names.map((name, index): InputColumn => {
     const text = `t${index}`;
     const target = known[index];
-    if (target !== undefined) return textColumn(name, target, text);
+    if (target !== undefined)
+      return isPrimitive(target) ? textColumn(name, target, text) : jsonCell(name, target, text);
     const type = inferred[unknown.indexOf(text)] ?? { kind: 'string' };
     return { name, type, sql: type.kind === 'string' ? text : `${text}::${sqlType(type)}` };
   });
   return { relation, columns };
+}
+
+/** A field that holds JSON text. */
+function jsonCell(name: string, type: IcebergType, text: string): InputColumn {
+  const notJson = `CASE WHEN NOT json_valid(${text}) THEN left(${text}, 60) || ' is no JSON' END`;
+  const rounded = wideDecimals(name, type).length > 0 ? [roundedSql(text)] : [];
+  return nestedColumn(name, type, `TRY_CAST(${text} AS JSON)`, [notJson, ...rounded]);
 }
 
 interface Header {

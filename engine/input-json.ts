@@ -9,13 +9,16 @@ import {
   type InputColumn,
   type InputRelation,
   inputType,
+  nestedTarget,
   provisionalIds,
   type TargetTypes,
   textColumn,
   textTarget,
 } from './input-column.js';
+import { nestedColumn } from './input-nested.js';
+import { refuseRoundedDecimals } from './json-decimal.js';
 import { quoteIdentifier, quoteLiteral, quotePath } from './sql-text.js';
-import { sqlType } from './sql-type.js';
+import { isPrimitive, sqlType } from './sql-type.js';
 import { inferTextTypes } from './text-inference.js';
 
 /** Types that DuckDB guesses from text; they are judged again by our rules, which know zones and cut nothing. */
@@ -37,7 +40,7 @@ export async function inferJson(connection: Connection, path: string, targets: T
     'records = true, sample_size = -1, maximum_depth = -1, map_inference_threshold = -1, convert_strings_to_integers = false';
   const { names, types } = await connection.describe(`FROM read_json(${quotePath(path)}, ${options})`);
   await refuseMadeUpNames(connection, path, names);
-  const known = names.map((name) => textTarget(targets, name));
+  const known = names.map((name) => textTarget(targets, name) ?? nestedTarget(targets, name));
   const stored = types.map((type, index) => (known[index] === undefined ? textForm(type) : 'JSON'));
   const readAs = names.map((name, index) => `${quoteIdentifier(name)}: ${quoteLiteral(stored[index] as string)}`);
   const reader = `read_json(${quotePath(path)}, records = true, columns = {${readAs.join(', ')}})`;
@@ -49,7 +52,8 @@ export async function inferJson(connection: Connection, path: string, targets: T
   const columns = names.map((name, index): InputColumn => {
     const alias = `t${index}`;
     const target = known[index];
-    if (target !== undefined) return jsonColumn(name, target, alias);
+    if (target !== undefined)
+      return isPrimitive(target) ? jsonColumn(name, target, alias) : nestedColumn(name, target, alias);
     const found = longs.has(alias) ? LONG : inferredText(inferred.get(alias));
     const type = found ?? withoutGuesses(inputType(path, name, types[index] as DuckDBType));
     return { name, type, sql: `${alias}::${sqlType(type)}` };
@@ -87,30 +91,6 @@ function jsonColumn(name: string, type: PrimitiveType, json: string): InputColum
   return { ...column, sql: `CASE WHEN json_type(${json}) = 'VARCHAR' THEN ${column.sql} END` };
 }
 
-/** The JSON reader takes fractions for doubles: digits that a double does not hold are gone before they can be looked at. */
-async function refuseRoundedDecimals(
-  connection: Connection,
-  path: string,
-  columns: readonly InputColumn[],
-): Promise<void> {
-  const decimals = columns.filter(({ type }) => type.kind === 'decimal' && type.precision > DOUBLE_DIGITS);
-  if (decimals.length === 0) return;
-  const tests = decimals.map(({ name }) => {
-    const key = JSON.stringify(name).replaceAll(/[^\w"]/gu, String.raw`\$&`);
-    const number = String.raw`${key}\s*:\s*-?([0-9]+[.][0-9]+|[0-9]+(?:[.][0-9]+)?[eE])`;
-    const digits = `ltrim(replace(regexp_extract(json, ${quoteLiteral(number)}, 1), '.', ''), '0')`;
-    return `bool_or(length(${digits}) > ${DOUBLE_DIGITS})`;
-  });
-  const [row = []] = await connection.rows(`SELECT ${tests.join(', ')} FROM read_json_objects(${quotePath(path)})`);
-  const rounded = decimals.filter((_, index) => row[index] === true).map(({ name }) => JSON.stringify(name));
-  if (rounded.length === 0) return;
-  throw new MoraineError(
-    'TYPE_MISMATCH',
-    `column ${rounded.join(', ')}: JSON numbers of more than ${DOUBLE_DIGITS} digits with a fraction cannot be read exactly; write them in quotes`,
-  );
-}
-
-const DOUBLE_DIGITS = 15;
 const LONG = { kind: 'long' } as const;
 
 const isWide = (type: DuckDBType | undefined): boolean =>

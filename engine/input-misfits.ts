@@ -9,7 +9,10 @@ export type PlaceOfRow = (row: number) => Promise<string>;
 
 const SHOWN_CHARACTERS = 100;
 
-const misfits = (column: InputColumn): string => `(${column.text}) IS NOT NULL AND (${column.sql}) IS NULL`;
+const misfits = (column: InputColumn): string =>
+  column.reason === undefined
+    ? `(${column.text}) IS NOT NULL AND (${column.sql}) IS NULL`
+    : `(${column.reason}) IS NOT NULL`;
 
 /** @throws TYPE_MISMATCH naming for every such column the first value that does not fit, and its place */
 export async function refuseMisfits(
@@ -17,7 +20,7 @@ export async function refuseMisfits(
   { relation, columns }: InputRelation,
   placeOf: PlaceOfRow,
 ): Promise<void> {
-  const texts = columns.filter((column) => column.text !== undefined && column.text !== column.sql);
+  const texts = columns.filter(({ text, sql, reason }) => reason !== undefined || (text !== undefined && text !== sql));
   if (texts.length === 0) return;
   const counts = texts.map((column) => `count(*) FILTER (WHERE ${misfits(column)})`);
   const [found = []] = await connection.rows(`SELECT ${counts.join(', ')} FROM ${relation}`);
@@ -37,11 +40,13 @@ async function describe(
   placeOf: PlaceOfRow,
 ): Promise<string> {
   // The relation keeps the order of the file.
-  const numbered = `SELECT row_number() OVER () - 1 AS n, ${column.text} AS v, ${misfits(column)} AS misfit FROM ${relation}`;
+  const shownSql = column.reason ?? column.text;
+  const numbered = `SELECT row_number() OVER () - 1 AS n, ${shownSql} AS v, ${misfits(column)} AS misfit FROM ${relation}`;
   const [[row, value] = []] = await connection.rows(`SELECT n, v FROM (${numbered}) WHERE misfit ORDER BY n LIMIT 1`);
+  const more = count === 1 ? '' : ` (${count} such values)`;
+  const where = `column ${JSON.stringify(column.name)}, ${await placeOf(Number(row))}`;
+  if (column.reason !== undefined) return `${where}: ${String(value).trimStart()}${more}`;
   const text = String(value);
   const shown = JSON.stringify(text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text);
-  const more = count === 1 ? '' : ` (${count} such values)`;
-  const place = await placeOf(Number(row));
-  return `column ${JSON.stringify(column.name)}, ${place}: ${shown} does not fit ${typeToString(column.type)} exactly${more}`;
+  return `${where}: ${shown} does not fit ${typeToString(column.type)} exactly${more}`;
 }

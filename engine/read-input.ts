@@ -36,7 +36,7 @@ export interface ReadInputOptions {
   /** Told by the file's extension unless given. */
   readonly format?: InputFormat | undefined;
   /**
-   * Types that columns must have where they are text in the file (all of CSV, JSON other than objects and lists): every value
+   * Types that columns must have where they are text in the file (all of CSV and JSON; nested values in CSV are JSON text): every value
    * is read as that type, exactly. Other columns get the type that their values have.
    */
   readonly types?: TargetTypes | undefined;

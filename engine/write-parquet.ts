@@ -6,6 +6,7 @@ import { MoraineError } from '../errors/index.js';
 import {
   allFields,
   type DataFile,
+  type IcebergType,
   type PartitionSpec,
   type PartitionTuple,
   type Schema,
@@ -74,13 +75,28 @@ const UNWRITABLE: ReadonlyMap<string, string> = new Map([
   ['fixed', 'make it a binary column, or copy the rows with another engine'],
 ]);
 
-function refuseUnwritable(schema: Schema): void {
-  for (const { field, path } of allFields(schema)) {
+/** A column, at any depth, that no file is written with. */
+export interface UnwritableColumn {
+  readonly path: string;
+  readonly type: IcebergType;
+  /** What to do instead. */
+  readonly remedy: string;
+}
+
+/** The columns of a schema that {@link writeParquet} refuses. */
+export function unwritableColumns(schema: Schema): readonly UnwritableColumn[] {
+  return allFields(schema).flatMap(({ field, path }) => {
     const remedy = UNWRITABLE.get(field.type.kind);
-    if (remedy === undefined) continue;
-    const message = `The column ${JSON.stringify(path)} of type ${typeToString(field.type)} cannot be written: ${remedy}.`;
-    throw new MoraineError('UNSUPPORTED_FEATURE', message, { details: { column: path } });
-  }
+    return remedy === undefined ? [] : [{ path, type: field.type, remedy }];
+  });
+}
+
+function refuseUnwritable(schema: Schema): void {
+  const [first] = unwritableColumns(schema);
+  if (first === undefined) return;
+  const { path, type, remedy } = first;
+  const message = `The column ${JSON.stringify(path)} of type ${typeToString(type)} cannot be written: ${remedy}.`;
+  throw new MoraineError('UNSUPPORTED_FEATURE', message, { details: { column: path } });
 }
 
 interface WritePlan {

@@ -76,7 +76,7 @@ export {
 } from './latest-per-entity.js';
 export { type DefinitionSource, parseDefinitions, parseFeatureReference, type ValuePath } from './parse-definitions.js';
 export type { JoinMethod } from './point-in-time-sql.js';
-export { formatProblem, type Problem } from './problem.js';
+export { formatProblem, type Problem, throwProblems } from './problem.js';
 export { type ApplyResult, Registry, type RegistryAsOf, type RegistryDeps } from './registry.js';
 export type { RegistryRow } from './registry-rows.js';
 export { type ResolvedColumn, type ResolvedView, resolveView } from './resolve-view.js';

@@ -7,12 +7,14 @@ import { bindView, type ResolvedView } from './resolve-view.js';
 
 /**
  * Binds every view to its source table, and every service to its views' features.
+ * @param inspect what else may be wrong with a view that is bound
  * @param loadSchema the current schema of a table by its name (`[CATALOG/]NS.TABLE`); its refusals become problems
  * @throws DEFINITION_INVALID listing every problem at once
  */
 export async function validateSources(
   definitions: Definitions,
   loadSchema: (table: string) => Promise<Schema>,
+  inspect: (view: ResolvedView) => readonly Problem[] = () => [],
 ): Promise<ReadonlyMap<string, ResolvedView>> {
   const problems: Problem[] = [];
   const resolved = new Map<string, ResolvedView>();
@@ -23,7 +25,9 @@ export async function validateSources(
       continue;
     }
     const bound = bindView(definitions.entities, view, schema, 0, problems);
-    if (bound !== undefined) resolved.set(view.name, bound);
+    if (bound === undefined) continue;
+    resolved.set(view.name, bound);
+    problems.push(...inspect(bound));
   }
   for (const service of definitions.featureServices.values()) {
     for (const reference of service.features) {

@@ -4,17 +4,19 @@ export { ensureOnlineTable, type OnlineTable } from './ensure-online-table.js';
 export { type EntityKeyPart, encodeEntityKey, entityKeySql } from './entity-key.js';
 export { type EntityRow, entityKeyValues } from './entity-value.js';
 export { type FeatureValue, featureValueToJson } from './feature-value.js';
+export { ONLINE_COLUMNS } from './online-columns.js';
 export {
   DEFAULT_ONLINE_SETTINGS,
   type KeyStrategy,
-  ONLINE_COLUMNS,
   type OnlineLayout,
   type OnlineSettings,
   onlineLayout,
   partitioningText,
 } from './online-layout.js';
+export { onlineProblems } from './online-problems.js';
 export {
   DEFAULT_READ_TIMEOUT_MS,
+  FIRST_READ_TIMEOUT_MS,
   getOnlineFeatures,
   type OnlineDeps,
   type OnlineFeature,

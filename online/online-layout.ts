@@ -1,7 +1,6 @@
 /** What the online table of a view looks like: its name, columns, partitioning and order. Pure. */
 import type { TableIdentifier } from '../catalogs/index.js';
-import { MoraineError } from '../errors/index.js';
-import type { ResolvedView } from '../features/index.js';
+import { type ResolvedView, throwProblems } from '../features/index.js';
 import {
   assignFreshIds,
   highestFieldId,
@@ -11,16 +10,8 @@ import {
   type Schema,
   type SortOrder,
 } from '../iceberg/index.js';
-
-/** Columns of every online table besides join keys and features. */
-export const ONLINE_COLUMNS = {
-  eventTimestamp: 'event_timestamp',
-  createdTimestamp: 'created_timestamp',
-  /** Whether the row was pushed by a client rather than read from the source. */
-  pushed: '_pushed',
-  /** See `entity-key.ts`; only in tables whose rows one key column does not identify in every engine alike. */
-  entityKey: '_entity_key',
-} as const;
+import { ONLINE_COLUMNS } from './online-columns.js';
+import { onlineProblems } from './online-problems.js';
 
 /** Where online tables live, and how many buckets a new one has if its view does not say. */
 export interface OnlineSettings {
@@ -56,22 +47,15 @@ const BUCKET_KEY_KINDS: ReadonlySet<string> = new Set([
   'decimal',
   'binary',
 ]);
-const NOT_IN_VERSION_2: ReadonlySet<string> = new Set(['timestamp_ns', 'timestamptz_ns', 'unknown', 'unsupported']);
-const MAX_BUCKETS = 65_536;
 
 /**
  * The layout of a view's online table.
- * @throws DEFINITION_INVALID for a key that cannot identify an entity, a reserved name or a bad number of buckets;
- * UNSUPPORTED_FEATURE for a type that format version 2 does not have
+ * @throws DEFINITION_INVALID listing every reason why the view cannot have one
  */
 export function onlineLayout(view: ResolvedView, settings: OnlineSettings = DEFAULT_ONLINE_SETTINGS): OnlineLayout {
-  refuseFloatKeys(view);
-  refuseReservedNames(view);
-  refuseNewerTypes(view);
+  const problems = onlineProblems(view);
+  if (problems.length > 0) throwProblems(problems);
   const buckets = view.onlineBuckets ?? settings.buckets;
-  if (!Number.isInteger(buckets) || buckets < 1 || buckets > MAX_BUCKETS) {
-    throw invalid(view, `onlineBuckets is ${buckets}; it must be a whole number from 1 to ${MAX_BUCKETS}`);
-  }
   const [key] = view.joinKeys;
   const keyStrategy: KeyStrategy =
     view.joinKeys.length === 1 && key !== undefined && BUCKET_KEY_KINDS.has(key.type.kind) ? 'column' : 'encoded';
@@ -147,42 +131,4 @@ function layoutSchema(view: ResolvedView, keyStrategy: KeyStrategy): Schema {
 
 function column(id: number, name: string, type: IcebergType): NestedField {
   return { id, name, required: false, type };
-}
-
-function refuseFloatKeys(view: ResolvedView): void {
-  const float = view.joinKeys.find((key) => key.type.kind === 'float' || key.type.kind === 'double');
-  if (float === undefined) return;
-  throw invalid(
-    view,
-    `the join key '${float.name}' is a floating-point number, which cannot identify an entity exactly`,
-  );
-}
-
-function refuseReservedNames(view: ResolvedView): void {
-  const reserved: ReadonlySet<string> = new Set(Object.values(ONLINE_COLUMNS));
-  const taken = [...view.joinKeys, ...view.features].find(({ name }) => reserved.has(name.toLowerCase()));
-  if (taken === undefined) return;
-  throw invalid(
-    view,
-    `'${taken.name}' is a column that every online table has; give the column another name with fieldMapping`,
-  );
-}
-
-function refuseNewerTypes(view: ResolvedView): void {
-  const columns = [
-    ...view.joinKeys,
-    ...view.features,
-    view.timestamp,
-    ...(view.created === null ? [] : [view.created]),
-  ];
-  const newer = columns.find((candidate) => NOT_IN_VERSION_2.has(candidate.type.kind));
-  if (newer === undefined) return;
-  throw new MoraineError(
-    'UNSUPPORTED_FEATURE',
-    `The online table of '${view.name}' has format version 2, which has no type ${newer.type.kind} (column '${newer.sourceColumn}'). Convert the column in the source table, or set online: false.`,
-  );
-}
-
-function invalid(view: ResolvedView, problem: string): MoraineError {
-  return new MoraineError('DEFINITION_INVALID', `Feature view '${view.name}' cannot be materialized: ${problem}.`);
 }

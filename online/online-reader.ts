@@ -18,6 +18,8 @@ export interface OnlineDeps {
   readonly io: FileIO;
   readonly engine: Engine;
   readonly settings?: OnlineSettings;
+  /** Time that a read may take unless its request says so, in milliseconds; {@link DEFAULT_READ_TIMEOUT_MS} by default. */
+  readonly readTimeoutMs?: number | undefined;
   /** The registered definitions as they are now. */
   definitions(): Promise<Definitions>;
 }
@@ -35,7 +37,10 @@ export interface OnlineRequest extends FeatureSelection {
   readonly minSnapshots?: ReadonlyMap<string, bigint> | undefined;
   /** How long ago the tables' pointers may have been checked last, in milliseconds; 0 (check now) by default. */
   readonly maxStalenessMs?: number | undefined;
-  /** 100 by default. */
+  /**
+   * Milliseconds that this read may take, whatever it has to open. By default what the reader is configured with, or for the
+   * first read of a view at least {@link FIRST_READ_TIMEOUT_MS}.
+   */
   readonly readTimeoutMs?: number | undefined;
   /** Return values older than the ttl too; their status stays `OUTSIDE_MAX_AGE`. */
   readonly includeExpired?: boolean | undefined;
@@ -61,6 +66,9 @@ export interface OnlineResponse {
 /** Milliseconds. */
 export const DEFAULT_READ_TIMEOUT_MS = 100;
 
+/** Milliseconds for a reader's first read of a view, which opens the engine, the registry, the table and its files. */
+export const FIRST_READ_TIMEOUT_MS = 10_000;
+
 interface CachedView {
   readonly loaded: OnlineView;
   /** Of the monotonic clock, in milliseconds. */
@@ -72,6 +80,8 @@ export class OnlineReader {
   readonly #deps: OnlineDeps;
   readonly #settings: OnlineSettings;
   readonly #views = new Map<string, CachedView>();
+  /** Views that were read to the end before: all that had to be opened is open. */
+  readonly #answered = new Set<string>();
 
   constructor(deps: OnlineDeps) {
     this.#deps = deps;
@@ -85,13 +95,24 @@ export class OnlineReader {
    * SNAPSHOT_NOT_FOUND if a `minSnapshot` is not in the table even after loading it again
    */
   async getOnlineFeatures(request: OnlineRequest): Promise<OnlineResponse> {
-    const timeoutMs = request.readTimeoutMs ?? DEFAULT_READ_TIMEOUT_MS;
-    return withDeadline(timeoutMs, (signal) => this.#read(request, signal));
+    const startMs = performance.now();
+    const definitions = await withDeadline(this.#timeoutMs(request, []), () => this.#deps.definitions());
+    const selected = selectViews(definitions, request);
+    const spentMs = performance.now() - startMs;
+    const timeoutMs = this.#timeoutMs(request, selected);
+    const response = await withDeadline(timeoutMs, (signal) => this.#read(selected, request, signal), spentMs);
+    for (const { view } of selected) this.#answered.add(view.name);
+    return response;
   }
 
-  async #read(request: OnlineRequest, signal: AbortSignal): Promise<OnlineResponse> {
-    const definitions = await this.#deps.definitions();
-    const selected = selectViews(definitions, request);
+  #timeoutMs(request: OnlineRequest, selected: readonly SelectedView[]): number {
+    if (request.readTimeoutMs !== undefined) return request.readTimeoutMs;
+    const warmMs = this.#deps.readTimeoutMs ?? DEFAULT_READ_TIMEOUT_MS;
+    const isFirst = this.#answered.size === 0 || selected.some(({ view }) => !this.#answered.has(view.name));
+    return isFirst ? Math.max(warmMs, FIRST_READ_TIMEOUT_MS) : warmMs;
+  }
+
+  async #read(selected: readonly SelectedView[], request: OnlineRequest, signal: AbortSignal): Promise<OnlineResponse> {
     const views = await Promise.all(selected.map((selection) => this.#view(selection, request)));
     const chosen = selected.map((selection, index) => chooseFeatures(selection, views[index] as OnlineView));
     const names = outputNames(

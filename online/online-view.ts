@@ -13,7 +13,7 @@ import type { Table } from '../tables/index.js';
 import { type EntityKeyPart, encodeEntityKey, entityKeySql } from './entity-key.js';
 import { type FeatureValue, featureValue } from './feature-value.js';
 import { FileIndex } from './file-index.js';
-import { ONLINE_COLUMNS } from './online-layout.js';
+import { ONLINE_COLUMNS } from './online-columns.js';
 
 /** The newest row of an entity. */
 export interface OnlineRow {

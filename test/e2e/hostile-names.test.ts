@@ -101,7 +101,6 @@ it('are the same in the table, in definitions, online and in training sets', asy
   const online = await moraine.getOnlineFeatures({
     view: 'view',
     entities: [...KEYS, { 'a.b': 2, ID: 'x', id: 'y' }],
-    readTimeoutMs: 20_000,
   });
   expect(online.features.map(({ name }) => name)).toEqual(names);
   const values = (version: number) =>

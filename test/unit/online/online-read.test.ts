@@ -105,6 +105,19 @@ describe('an online read', () => {
     await expect(read({ entities: [{ k: 1 }], readTimeoutMs: 0 })).rejects.toMatchObject({ code: 'TIMED_OUT' });
   });
 
+  it('opens a view in its own time: the configured limit is for the reads after the first', async () => {
+    const impatient = new OnlineReader({ ...lab.deps, readTimeoutMs: 0 });
+    const request = { view: 'readings', entities: [{ k: 1 }], nowUs: us(1000) };
+    const { rows } = await impatient.getOnlineFeatures(request);
+    expect(rows[0]?.[0]).toMatchObject({ status: 'PRESENT', value: 1 });
+    await expect(impatient.getOnlineFeatures(request)).rejects.toMatchObject({
+      code: 'TIMED_OUT',
+      message: expect.stringContaining('0 ms (readTimeoutMs)') as string,
+    });
+    const patient = { ...request, readTimeoutMs: 60_000 };
+    expect((await impatient.getOnlineFeatures(patient)).rows).toEqual(rows);
+  });
+
   it('reads only files of the buckets of its keys', async () => {
     await lab.append(Array.from({ length: 40 }, (_, k) => ({ k, at: 50, v: k })));
     await materializeDirect(lab.deps, { view: 'readings' });
