@@ -9,6 +9,7 @@ import {
   type Scan,
   type ScanFile,
   scanSql,
+  withUnzonedCopies,
 } from '../engine/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import {
@@ -55,13 +56,14 @@ export async function prepareScan(connection: Connection, table: Table, scan: Ta
   const mapping = nameMapping(table.metadata);
   const source = { layouts, ...(mapping === undefined ? {} : { nameMapping: mapping }) };
   return {
-    statement: scanStatement(scan, files, source),
+    statement: await scanStatement(connection, scan, files, source),
     explain: async (error) => {
       if (!isMoraineError(error, 'DATA_FILE_CORRUPT') || error.details['path'] !== undefined) return error;
       const whole = { ...scan, selected: schema, filter: undefined };
       for (const file of files) {
         // Every value of every row is read, one file at a time.
-        const probe = `SELECT max(hash(r)) FROM (${scanStatement(whole, [file], source)}) AS r`;
+        const statement = await scanStatement(connection, whole, [file], source);
+        const probe = `SELECT max(hash(r)) FROM (${statement}) AS r`;
         const damaged = await connection.rows(probe).then(
           () => false,
           () => true,
@@ -80,19 +82,23 @@ function damagedFile(path: string, cause: unknown): MoraineError {
   });
 }
 
-function scanStatement(
+async function scanStatement(
+  connection: Connection,
   { schema, selected, filter }: TableScan,
   files: readonly ScanFile[],
   source: Pick<Scan, 'layouts' | 'nameMapping'>,
-): string {
-  const scan = { files, columns: selected.fields.map((field) => field.id), naming: 'id', ...source } as const;
+): Promise<string> {
+  const columns = selected.fields.map((field) => field.id);
+  const scan = { files, columns, naming: 'id', ...source } as const;
   // A filter inside a struct may need fields of it that are not selected: then the whole struct is read and cut afterwards.
-  if (filter === undefined) return `SELECT * FROM ${scanSql({ ...scan, schema: withSelected(schema, selected) })}`;
-  const columns = selected.fields.map((field) => {
+  const relationOf = async (what: Scan): Promise<string> => scanSql(await withUnzonedCopies(connection, what));
+  if (filter === undefined)
+    return `SELECT * FROM ${await relationOf({ ...scan, schema: withSelected(schema, selected) })}`;
+  const outputs = selected.fields.map((field) => {
     const whole = findField(schema, field.id) ?? field;
     return cutSql(columnAlias(field.id), whole.type, field.type);
   });
-  return `SELECT ${columns.join(', ')} FROM ${scanSql({ ...scan, schema, filter })}`;
+  return `SELECT ${outputs.join(', ')} FROM ${await relationOf({ ...scan, schema, filter })}`;
 }
 
 async function openable(io: FileIO, { file }: PlannedFile): Promise<ScanFile & CheckedFile> {

@@ -2,6 +2,7 @@
 import type { DuckDBConnection, DuckDBDataChunk, DuckDBResult, DuckDBType, DuckDBValue } from '@duckdb/node-api';
 import { MoraineError } from '../errors/index.js';
 import { classifyDuckDbError } from './duckdb-error.js';
+import { UnzonedCopies } from './zoned-nanoseconds.js';
 
 /** A signal is noticed at least this often while a statement runs; an interrupt between statements is lost. */
 const INTERRUPT_INTERVAL_MS = 50;
@@ -15,11 +16,14 @@ export class Connection {
   readonly duckdb: DuckDBConnection;
   /** The engine's folder for temporary files, which statements may use. */
   readonly tempDirectory: string;
+  /** Copies that scans read in place of data files; deleted when the connection is closed. */
+  readonly copies: UnzonedCopies;
   readonly #signal: AbortSignal | undefined;
 
   constructor(duckdb: DuckDBConnection, tempDirectory: string, signal?: AbortSignal) {
     this.duckdb = duckdb;
     this.tempDirectory = tempDirectory;
+    this.copies = new UnzonedCopies(tempDirectory);
     this.#signal = signal;
   }
 
@@ -67,7 +71,7 @@ export class Connection {
       return await work();
     } catch (error) {
       if (signal?.aborted === true) throw cancelled(signal);
-      throw classifyDuckDbError(error);
+      throw classifyDuckDbError(error, (path) => this.copies.originalOf(path));
     } finally {
       signal?.removeEventListener('abort', interrupt);
       clearInterval(timer);

@@ -89,8 +89,9 @@ const at = (path: string): string => (path === '' ? '' : `: ${path}`);
 /**
  * Makes a {@link MoraineError} of what DuckDB threw. The message names the file where DuckDB does, and never
  * carries SQL text (which holds users' literals); the original error is its `cause`.
+ * @param nameOf the file that a path stands for
  */
-export function classifyDuckDbError(error: unknown): MoraineError {
+export function classifyDuckDbError(error: unknown, nameOf: (path: string) => string = (path) => path): MoraineError {
   if (error instanceof MoraineError) return error;
   const text = error instanceof Error ? error.message : String(error);
   // DuckDB appends "LINE 1: <statement>": nothing of that may decide or leak.
@@ -99,7 +100,7 @@ export function classifyDuckDbError(error: unknown): MoraineError {
   if (code !== undefined && code in ERROR_TABLE) {
     return new MoraineError(code as ErrorCode, message ?? '', { cause: error });
   }
-  const path = PATH.exec(reason)?.[1] ?? '';
+  const path = nameOf(PATH.exec(reason)?.[1] ?? '');
   const rule = RULES.find((candidate) => candidate.pattern.test(reason));
   if (rule === undefined) {
     return new MoraineError('INTERNAL', 'The query engine refused a statement that Moraine wrote.', { cause: error });

@@ -77,7 +77,7 @@ function hardening(options: EngineOptions, tempDirectory: string): string[] {
   return [
     // Ignored when given at start, before the temporary directory exists.
     `SET max_temp_directory_size = '${options.tempLimitBytes ?? options.memoryLimitBytes * 16}B'`,
-    `SET TimeZone = 'UTC'`,
+    `SET GLOBAL TimeZone = 'UTC'`,
     `SET preserve_insertion_order = true`,
     // Freed memory goes back to the system instead of staying with the thread that freed it.
     `SET allocator_background_threads = true`,
@@ -116,12 +116,13 @@ export class Engine {
     const duckdb = await this.#instance.connect().catch((error: unknown) => {
       throw classifyDuckDbError(error);
     });
+    const connection = new Connection(duckdb, this.#tempDirectory, options.signal);
     try {
-      const connection = new Connection(duckdb, this.#tempDirectory, options.signal);
       connection.throwIfAborted();
       return await use(connection);
     } finally {
       duckdb.disconnectSync();
+      await connection.copies.remove();
     }
   }
 

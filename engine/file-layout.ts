@@ -12,6 +12,8 @@ export interface FileColumn {
   readonly shape: 'primitive' | 'struct' | 'list' | 'map';
   /** Of a primitive: the DuckDB type that it is read as. */
   readonly type: string;
+  /** Whether it holds nanoseconds with a zone, which DuckDB cuts to microseconds. */
+  readonly isZonedNanoseconds: boolean;
   /** Fields of a struct; the element of a list; key and value of a map. */
   readonly children: readonly FileColumn[];
 }
@@ -21,7 +23,24 @@ export interface FileLayout {
   readonly columns: readonly FileColumn[];
   readonly hasFieldIds: boolean;
   readonly fingerprint: string;
+  /** A copy to read in the file's place, which this layout is of. */
+  readonly readFrom?: string;
 }
+
+/** The layout of a copy in which nanoseconds have no zone. */
+export function unzonedLayout({ columns, hasFieldIds }: FileLayout, readFrom: string): FileLayout {
+  const unzoned = columns.map(unzonedColumn);
+  return { columns: unzoned, hasFieldIds, fingerprint: JSON.stringify(unzoned), readFrom };
+}
+
+function unzonedColumn(column: FileColumn): FileColumn {
+  const children = column.children.map(unzonedColumn);
+  if (!column.isZonedNanoseconds) return { ...column, children };
+  return { ...column, type: 'TIMESTAMP_NS', isZonedNanoseconds: false, children };
+}
+
+/** What DuckDB prints of such a logical type. */
+const ZONED_NANOSECONDS = /^TimestampType\(isAdjustedToUTC=1, .*NANOS=NanoSeconds\(\)/;
 
 /** Footers read by one statement. */
 const FILES_PER_STATEMENT = 500;
@@ -51,6 +70,7 @@ interface SchemaNode {
   readonly repetition: string;
   readonly childCount: number;
   readonly isMap: boolean;
+  readonly isZonedNanoseconds: boolean;
   readonly fieldId: number | undefined;
 }
 
@@ -65,6 +85,7 @@ async function footerRows(connection: Connection, paths: readonly string[]): Pro
       repetition: String(repetition),
       childCount: Number(children ?? 0),
       isMap: String(converted ?? '').startsWith('MAP') || String(logical ?? '').startsWith('Map'),
+      isZonedNanoseconds: ZONED_NANOSECONDS.test(String(logical ?? '')),
       fieldId: id === null || id === undefined ? undefined : Number(id),
     }));
   } catch (error) {
@@ -108,7 +129,7 @@ function readNode(nodes: readonly SchemaNode[], cursor: { next: number }): FileC
 
 /** Undoes Parquet's wrapping of lists and maps, old forms included. Source: Parquet format, "LogicalTypes: Nested Types". */
 function toColumn(tree: Tree): FileColumn {
-  const base = { name: tree.name, fieldId: tree.fieldId, type: '' };
+  const base = { name: tree.name, fieldId: tree.fieldId, type: '', isZonedNanoseconds: tree.isZonedNanoseconds };
   const [only] = tree.children;
   if (tree.children.length === 0) return { ...base, shape: 'primitive', type: tree.type, children: [] };
   if (tree.children.length === 1 && only?.repetition === 'REPEATED') {

@@ -107,6 +107,9 @@ function timestampTextSql(sql: string): string {
   return `CASE WHEN ${ordinary} THEN strftime(${sql}, '%Y-%m-%dT%H:%M:%S.%f') ELSE ${other} END`;
 }
 
+/** Through microseconds: nanoseconds themselves are not printed on the first day that 64 bits of them hold, nor their largest number. */
 function nanosTextSql(sql: string): string {
-  return `strftime(${sql}, '%Y-%m-%dT%H:%M:%S.%n')`;
+  const ns = `epoch_ns(${sql})`;
+  const us = `make_timestamp(${ns} // 1000 - (${ns} % 1000 < 0)::BIGINT)`;
+  return `strftime(${us}, '%Y-%m-%dT%H:%M:%S.%f') || printf('%03d', (${ns} % 1000 + 1000) % 1000)`;
 }

@@ -27,19 +27,44 @@ export function layoutProjection(
   fields: readonly NestedField[],
   mapping: NameMapping | undefined,
 ): LayoutProjection {
-  if (layout.hasFieldIds) {
-    return canReadByName(layout, fields) ? projectByName(layout, fields, findById) : projectById(layout, fields);
-  }
+  const find = finder(layout, mapping);
+  if (layout.hasFieldIds && !canReadByName(layout, fields)) return projectById(layout, fields);
+  return projectByName(layout, fields, find);
+}
+
+/**
+ * The fields whose values, or values inside, are nanoseconds in the table and zoned nanoseconds in files of this layout: DuckDB
+ * would cut them. The parameters and errors are those of {@link layoutProjection}.
+ */
+export function cutFields(
+  layout: FileLayout,
+  fields: readonly NestedField[],
+  mapping: NameMapping | undefined,
+): readonly NestedField[] {
+  const find = finder(layout, mapping);
+  const isCut = (type: IcebergType, column: FileColumn | undefined): boolean => {
+    if (column === undefined) return false;
+    const [first, second] = column.children;
+    if (type.kind === 'list') return isCut(type.element, first);
+    if (type.kind === 'map') return isCut(type.key, first) || isCut(type.value, second);
+    if (type.kind === 'struct') return type.fields.some((field) => isCut(field.type, find(column.children, field.id)));
+    return column.isZonedNanoseconds && (type.kind === 'timestamptz_ns' || type.kind === 'timestamp_ns');
+  };
+  return fields.filter((field) => isCut(field.type, find(layout.columns, field.id)));
+}
+
+function finder(layout: FileLayout, mapping: NameMapping | undefined): Find {
+  if (layout.hasFieldIds) return findById;
   if (mapping === undefined) {
     throw new MoraineError(
       'UNSUPPORTED_FEATURE',
       'A data file has no field ids, so its columns cannot be told. Set the table property schema.name-mapping.default.',
     );
   }
-  return projectByName(layout, fields, (columns, id) => {
+  return (columns, id) => {
     const names = mapping.get(id) ?? [];
     return columns.find((column) => names.includes(column.name));
-  });
+  };
 }
 
 type Find = (columns: readonly FileColumn[], id: number) => FileColumn | undefined;

@@ -178,6 +178,7 @@ async function writeParquetFile(connection: Connection, sql: string, schema: Sch
       folder,
       namePrefix: 'rows',
       keepEmpty: true,
+      statistics: false,
     });
     if (file === undefined) return 0n;
     for await (const bytes of createReadStream(file.filePath)) await sink.write(bytes as Uint8Array);

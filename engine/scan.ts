@@ -16,7 +16,7 @@ import { columnAlias, fieldDefaultSql } from './column-default.js';
 import { fieldSql } from './column-path.js';
 import { expressionSql, referencedIds } from './expression-sql.js';
 import type { FileLayout } from './file-layout.js';
-import { layoutProjection } from './layout-projection.js';
+import { cutFields, layoutProjection } from './layout-projection.js';
 import { quoteIdentifier, quoteLiteral, quotePaths } from './sql-text.js';
 import { sqlType } from './sql-type.js';
 
@@ -78,7 +78,6 @@ export function scanFields(scan: Pick<Scan, 'schema' | 'columns'>): readonly Nes
  */
 export function scanSql(scan: Scan): string {
   const fields = scanFields(scan);
-  refuseInexact(withFilterFields(scan, fields));
   const outputs = fields.map((field) => {
     const name = scan.naming === 'id' ? columnAlias(field.id) : field.name;
     return `${columnAlias(field.id)} AS ${quoteIdentifier(name)}`;
@@ -91,15 +90,21 @@ export function scanSql(scan: Scan): string {
   return `(SELECT ${outputs.join(', ')} FROM ${sourceSql(scan, withFilterFields(scan, fields))}${whereSql(scan)})`;
 }
 
-/** DuckDB reads zoned nanoseconds as microseconds. */
-function refuseInexact(fields: readonly NestedField[]): void {
-  const inexact = (type: IcebergType): boolean =>
-    type.kind === 'timestamptz_ns' || childFields(type).some((child) => inexact(child.type));
-  const field = fields.find((candidate) => inexact(candidate.type));
+/** The top-level fields that a scan reads, those that only its filter needs included. @throws COLUMN_NOT_FOUND */
+export function readFields(scan: Scan): readonly NestedField[] {
+  return withFilterFields(scan, scanFields(scan));
+}
+
+/** DuckDB reads zoned nanoseconds as microseconds, unless the scan was prepared by `withUnzonedCopies`. */
+function refuseCut(scan: Scan, fields: readonly NestedField[], layout: FileLayout | undefined): void {
+  const isZoned = (type: IcebergType): boolean =>
+    type.kind === 'timestamptz_ns' || childFields(type).some((child) => isZoned(child.type));
+  const [field] =
+    layout === undefined ? fields.filter(({ type }) => isZoned(type)) : cutFields(layout, fields, scan.nameMapping);
   if (field === undefined) return;
   throw new MoraineError(
     'UNSUPPORTED_FEATURE',
-    `The column ${field.name} holds timestamptz_ns, which cannot be read exactly. Select other columns.`,
+    `The column ${field.name} holds timestamptz_ns, which cannot be read exactly here. Select other columns.`,
   );
 }
 
@@ -149,6 +154,7 @@ function groupFiles(scan: Scan): readonly FileGroup[] {
 }
 
 function groupSql(scan: Scan, fields: readonly NestedField[], group: FileGroup): string {
+  refuseCut(scan, fields, group.layout);
   const { schemaSql, columns } =
     group.layout === undefined ? plainProjection(fields) : layoutProjection(group.layout, fields, scan.nameMapping);
   const options = [
@@ -156,7 +162,7 @@ function groupSql(scan: Scan, fields: readonly NestedField[], group: FileGroup):
     ...(scan.extras?.fileName === undefined ? [] : ['filename = true']),
     ...(scan.extras?.rowNumber === undefined ? [] : ['file_row_number = true']),
   ];
-  const reader = `read_parquet(${[quotePaths(group.files.map((file) => file.path)), ...options].join(', ')})`;
+  const reader = `read_parquet(${[quotePaths(group.files.map((file) => readPath(scan, file))), ...options].join(', ')})`;
   const selected = [...columns, ...extraColumns(scan, group.files)];
   return `(SELECT ${selected.length === 0 ? '1 AS moraine_none' : selected.join(', ')} FROM ${reader})`;
 }
@@ -185,10 +191,19 @@ export function readSchemaSql(fields: readonly NestedField[]): string {
 function extraColumns(scan: Scan, files: readonly ScanFile[]): string[] {
   const { fileName, rowNumber, sequenceNumber } = scan.extras ?? {};
   return [
-    ...(fileName === undefined ? [] : ['filename AS moraine_file']),
+    ...(fileName === undefined ? [] : [`${fileNameSql(scan, files)} AS moraine_file`]),
     ...(rowNumber === undefined ? [] : ['file_row_number AS moraine_row']),
     ...(sequenceNumber === undefined ? [] : [`${sequenceNumberSql(files)} AS moraine_sequence`]),
   ];
+}
+
+/** Where the rows of a file are read. */
+const readPath = (scan: Scan, file: ScanFile): string => scan.layouts?.get(file.path)?.readFrom ?? file.path;
+
+/** The row's file, also where a copy is read in its place. */
+function fileNameSql(scan: Scan, files: readonly ScanFile[]): string {
+  if (files.every((file) => readPath(scan, file) === file.path)) return 'filename';
+  return `list_extract([${files.map((file) => quoteLiteral(file.path)).join(', ')}], file_index::BIGINT + 1)`;
 }
 
 /** One number for all files is a literal; else the file's index (constant for a vector of rows) chooses from a list. */

@@ -57,6 +57,15 @@ export function decimalText(unscaled: bigint, scale: number): string {
   return `${sign}${digits.slice(0, -scale)}.${digits.slice(-scale)}`;
 }
 
+/** The largest number and its negative are what DuckDB calls infinite. */
+const INFINITE_NANOSECONDS = 2n ** 63n - 1n;
+
+function nanosecondsLiteral(value: bigint): string {
+  if (value === INFINITE_NANOSECONDS) return `'infinity'::TIMESTAMP_NS`;
+  if (value === -INFINITE_NANOSECONDS) return `'-infinity'::TIMESTAMP_NS`;
+  return `make_timestamp_ns('${value}'::BIGINT)`;
+}
+
 function floatText(value: number): string {
   if (Number.isNaN(value)) return 'nan';
   if (value === Infinity) return 'inf';
@@ -88,7 +97,7 @@ export function sqlLiteral(type: PrimitiveType, value: PrimitiveValue): string {
       return `make_timestamptz('${number()}'::BIGINT)`;
     case 'timestamp_ns':
     case 'timestamptz_ns':
-      return `make_timestamp_ns('${number()}'::BIGINT)`;
+      return nanosecondsLiteral(value as bigint);
     case 'string':
       return quoteLiteral(value as string);
     case 'uuid':

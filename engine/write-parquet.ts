@@ -21,6 +21,7 @@ import { readSchemaSql } from './scan.js';
 import { quoteIdentifier, quoteLiteral, quotePaths } from './sql-text.js';
 import { sqlType } from './sql-type.js';
 import { parseSqlText } from './sql-value.js';
+import { zoneNanoseconds } from './zoned-nanoseconds.js';
 
 /** What to write, and where. */
 export interface ParquetWrite {
@@ -40,6 +41,8 @@ export interface ParquetWrite {
   readonly targetFileBytes?: number;
   /** Whether no rows make a file without rows (a result file) instead of none (a table). */
   readonly keepEmpty?: boolean;
+  /** Whether the entries have column statistics (default). One file without: DuckDB fails over those of the first nanoseconds. */
+  readonly statistics?: boolean;
 }
 
 /**
@@ -69,7 +72,6 @@ export async function writeParquet(connection: Connection, write: ParquetWrite):
 
 /** Why a column's type cannot be written, and what to do instead. */
 const UNWRITABLE: ReadonlyMap<string, string> = new Map([
-  ['timestamptz_ns', 'make it a timestamptz column, or copy the rows with another engine'],
   ['unknown', 'drop the column, or give it a type'],
   // DuckDB writes bytes of any length only, and readers (PyIceberg, Java) refuse those in a fixed column.
   ['fixed', 'make it a binary column, or copy the rows with another engine'],
@@ -99,8 +101,14 @@ function refuseUnwritable(schema: Schema): void {
   throw new MoraineError('UNSUPPORTED_FEATURE', message, { details: { column: path } });
 }
 
+function zonedNanoseconds(schema: Schema): ReadonlySet<number> {
+  return new Set(allFields(schema).flatMap(({ field }) => (field.type.kind === 'timestamptz_ns' ? [field.id] : [])));
+}
+
 interface WritePlan {
   readonly copySql: string;
+  /** The one file of a write without statistics. */
+  readonly onlyFile: string | undefined;
   readonly columns: readonly PartitionColumn[];
   readonly leaves: ReadonlyMap<string, LeafColumn>;
   readonly isSorted: boolean;
@@ -133,6 +141,7 @@ function planWrite(write: ParquetWrite, staging: string): WritePlan {
   }
   return {
     copySql: `COPY (${rowsSql(write, columns, partitionBy, names)}) TO ${quoteLiteral(target)} (${options.join(', ')})`,
+    onlyFile: write.statistics === false ? target : undefined,
     columns,
     leaves: leafColumns(schema),
     isSorted: sort.length > 0,
@@ -144,7 +153,7 @@ function fileOptions(write: ParquetWrite): string[] {
   return [
     'FORMAT parquet',
     `COMPRESSION ${write.codec ?? 'zstd'}`,
-    'RETURN_STATS true',
+    ...(write.statistics === false ? [] : ['RETURN_STATS true']),
     `FIELD_IDS ${fieldIdsSql(write.schema)}`,
   ];
 }
@@ -186,6 +195,9 @@ interface WrittenFile {
 
 /** `RETURN_STATS` gives path, rows, bytes, footer bytes, column statistics, partition keys. */
 function readResult(row: readonly DuckDBValue[], plan: WritePlan): WrittenFile {
+  if (plan.onlyFile !== undefined) {
+    return { path: plan.onlyFile, rows: row[0] as bigint, statistics: null, keys: [] };
+  }
   const keys = textMap(row[5] ?? null);
   return {
     path: String(row[0]),
@@ -241,9 +253,12 @@ async function publish(
   files: readonly WrittenFile[],
 ): Promise<DataFile[]> {
   const partitions = await readPartitions(connection, plan, files);
+  const zoned = zonedNanoseconds(write.schema);
   const entries: DataFile[] = [];
   for (const [index, file] of files.entries()) {
     const filePath = join(write.folder, `${write.namePrefix}-${index}.parquet`);
+    // Last, because from here on the engine would cut them.
+    if (zoned.size > 0) await zoneNanoseconds(file.path, zoned);
     await makeDurable(file.path);
     await rename(file.path, filePath);
     entries.push({

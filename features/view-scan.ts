@@ -1,5 +1,5 @@
 /** Reading the columns of a view from its source table's files. */
-import { columnAlias, type Scan, scanSql } from '../engine/index.js';
+import { type Connection, columnAlias, type Scan, scanSql, withUnzonedCopies } from '../engine/index.js';
 import type { Schema } from '../iceberg/index.js';
 import type { LatestRequest, NamedColumn } from './latest-per-entity.js';
 import type { ResolvedColumn, ResolvedView } from './resolve-view.js';
@@ -20,17 +20,19 @@ export function viewScanSchema(view: ResolvedView, source: Schema): Schema {
 }
 
 /**
- * A relation of a view's rows for a FROM clause: columns are called by `columnAlias` of their field id, so that names which
+ * A relation of a view's rows for a FROM clause, readable on this connection: columns are called by `columnAlias` of their field id, so that names which
  * differ only by case do not meet, and {@link SEQUENCE_COLUMN}.
  */
-export function viewScanSql(
+export async function viewScanSql(
+  connection: Connection,
   view: ResolvedView,
   source: Schema,
   scan: Pick<Scan, 'files' | 'filter' | 'layouts' | 'nameMapping'>,
-): string {
+): Promise<string> {
   const columns = [...new Set(viewColumns(view).map((column) => column.sourceFieldId))];
   const schema = viewScanSchema(view, source);
-  return scanSql({ ...scan, schema, columns, naming: 'id', extras: { sequenceNumber: SEQUENCE_COLUMN } });
+  const extras = { sequenceNumber: SEQUENCE_COLUMN };
+  return scanSql(await withUnzonedCopies(connection, { ...scan, schema, columns, naming: 'id', extras }));
 }
 
 /** The request that extracts a view's newest rows from a relation made by {@link viewScanSql}. */

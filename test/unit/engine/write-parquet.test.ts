@@ -376,7 +376,6 @@ describe('partitions', () => {
       [{ kind: 'fixed', length: 2 }, 'c'],
       [struct, 'c.f'],
       [list, 'c.element.f'],
-      [{ kind: 'timestamptz_ns' }, 'c'],
       [{ kind: 'unknown' }, 'c'],
     ] as const) {
       await expect(write('SELECT NULL', schemaOf(field(1, 'c', type)), UNPARTITIONED)).rejects.toMatchObject({

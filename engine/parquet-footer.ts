@@ -1,0 +1,226 @@
+/**
+ * Where a Parquet footer says of nanosecond columns whether they have a zone.
+ * Source: Apache Parquet format, parquet.thrift (FileMetaData, SchemaElement, TimestampType); Apache Thrift, "Compact protocol".
+ */
+import { MoraineError } from '../errors/index.js';
+
+/** A column of timestamps with nanoseconds, at any depth. */
+export interface NanosecondColumn {
+  readonly fieldId: number | undefined;
+  readonly isAdjustedToUtc: boolean;
+  /** Offset, in the footer, of the byte whose low half is `isAdjustedToUTC`: {@link TRUE} or {@link FALSE}. */
+  readonly flagOffset: number;
+}
+
+/** Field types of the compact protocol. A boolean field is its type: there is no other byte. */
+const TRUE = 1;
+const FALSE = 2;
+const BYTE = 3;
+const I16 = 4;
+const I32 = 5;
+const I64 = 6;
+const DOUBLE = 7;
+const BINARY = 8;
+const LIST = 9;
+const SET = 10;
+const MAP = 11;
+const STRUCT = 12;
+const UUID = 13;
+
+const FILE_SCHEMA = 2;
+const ELEMENT_FIELD_ID = 9;
+const ELEMENT_LOGICAL_TYPE = 10;
+const LOGICAL_TIMESTAMP = 8;
+const TIMESTAMP_ADJUSTED = 1;
+const TIMESTAMP_UNIT = 2;
+const UNIT_NANOS = 3;
+
+/** Deeper than any footer: unknown fields are skipped, and must not exhaust the stack. */
+const MAX_DEPTH = 64;
+const MAX_VARINT_BYTES = 10;
+
+/**
+ * The nanosecond columns of a footer (the bytes before its length), in the order of the schema.
+ * @throws DATA_FILE_CORRUPT for bytes that are no footer; it names no file
+ */
+export function nanosecondColumns(footer: Uint8Array): readonly NanosecondColumn[] {
+  const reader = new CompactReader(footer);
+  const columns: NanosecondColumn[] = [];
+  reader.struct((id, type) => {
+    if (id !== FILE_SCHEMA || type !== LIST) return false;
+    reader.list((elementType) => {
+      if (elementType !== STRUCT) throw broken();
+      const column = schemaElement(reader);
+      if (column !== undefined) columns.push(column);
+    });
+    return true;
+  });
+  return columns;
+}
+
+/** Turns the zone of a column on or off in its footer: one byte, and nothing moves. */
+export function withZone(footer: Uint8Array, column: NanosecondColumn, isAdjustedToUtc: boolean): number {
+  const byte = footer[column.flagOffset] as number;
+  return (byte & 0xf0) | (isAdjustedToUtc ? TRUE : FALSE);
+}
+
+type Timestamp = Omit<NanosecondColumn, 'fieldId'>;
+
+function schemaElement(reader: CompactReader): NanosecondColumn | undefined {
+  let fieldId: number | undefined;
+  let timestamp: Timestamp | undefined;
+  reader.struct((id, type) => {
+    if (id === ELEMENT_FIELD_ID && type === I32) {
+      fieldId = reader.i32();
+      return true;
+    }
+    if (id !== ELEMENT_LOGICAL_TYPE || type !== STRUCT) return false;
+    timestamp = logicalType(reader);
+    return true;
+  });
+  return timestamp && { fieldId, ...timestamp };
+}
+
+function logicalType(reader: CompactReader): Timestamp | undefined {
+  let timestamp: Timestamp | undefined;
+  reader.struct((id, type) => {
+    if (id !== LOGICAL_TIMESTAMP || type !== STRUCT) return false;
+    timestamp = timestampType(reader);
+    return true;
+  });
+  return timestamp;
+}
+
+function timestampType(reader: CompactReader): Timestamp | undefined {
+  let flag: Timestamp | undefined;
+  let isNanos = false;
+  reader.struct((id, type, offset) => {
+    if (id === TIMESTAMP_ADJUSTED && (type === TRUE || type === FALSE)) {
+      flag = { isAdjustedToUtc: type === TRUE, flagOffset: offset };
+      return true;
+    }
+    if (id !== TIMESTAMP_UNIT || type !== STRUCT) return false;
+    reader.struct((unit) => {
+      isNanos = unit === UNIT_NANOS;
+      return false;
+    });
+    return true;
+  });
+  return isNanos ? flag : undefined;
+}
+
+/** Reads a field of a struct, or answers false to have it skipped. `offset` is that of the field's first byte. */
+type FieldReader = (id: number, type: number, offset: number) => boolean;
+
+/** A cursor that never leaves its bytes. */
+class CompactReader {
+  readonly #bytes: Uint8Array;
+  #offset = 0;
+  #depth = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  struct(read: FieldReader): void {
+    this.#deeper(() => {
+      let id = 0;
+      for (;;) {
+        const offset = this.#offset;
+        const header = this.#byte();
+        if (header === 0) return;
+        const delta = header >> 4;
+        id = delta === 0 ? this.i32() : id + delta;
+        const type = header & 0xf;
+        if (!read(id, type, offset)) this.#skipField(type);
+      }
+    });
+  }
+
+  list(read: (elementType: number) => void): void {
+    const header = this.#byte();
+    const size = header >> 4 === 15 ? this.#varint() : BigInt(header >> 4);
+    for (let index = 0n; index < size; index += 1n) read(header & 0xf);
+  }
+
+  i32(): number {
+    const bits = this.#varint();
+    return Number(BigInt.asIntN(32, (bits >> 1n) ^ -(bits & 1n)));
+  }
+
+  #skipField(type: number): void {
+    if (type !== TRUE && type !== FALSE) this.#skipValue(type);
+  }
+
+  #skipValue(type: number): void {
+    switch (type) {
+      case TRUE:
+      case FALSE:
+      case BYTE:
+        return this.#advance(1n);
+      case I16:
+      case I32:
+      case I64:
+        this.#varint();
+        return;
+      case DOUBLE:
+        return this.#advance(8n);
+      case BINARY:
+        return this.#advance(this.#varint());
+      case UUID:
+        return this.#advance(16n);
+      case LIST:
+      case SET:
+        return this.#deeper(() => this.list((elementType) => this.#skipValue(elementType)));
+      case MAP:
+        return this.#deeper(() => this.#skipMap());
+      case STRUCT:
+        return this.struct(() => false);
+      default:
+        throw broken();
+    }
+  }
+
+  #skipMap(): void {
+    const size = this.#varint();
+    if (size === 0n) return;
+    const types = this.#byte();
+    for (let index = 0n; index < size; index += 1n) {
+      this.#skipValue(types >> 4);
+      this.#skipValue(types & 0xf);
+    }
+  }
+
+  #varint(): bigint {
+    let value = 0n;
+    for (let index = 0; index < MAX_VARINT_BYTES; index += 1) {
+      const byte = this.#byte();
+      value |= BigInt(byte & 0x7f) << BigInt(7 * index);
+      if (byte < 0x80) return value;
+    }
+    throw broken();
+  }
+
+  #byte(): number {
+    const byte = this.#bytes[this.#offset];
+    if (byte === undefined) throw broken();
+    this.#offset += 1;
+    return byte;
+  }
+
+  #advance(count: bigint): void {
+    if (count > BigInt(this.#bytes.length - this.#offset)) throw broken();
+    this.#offset += Number(count);
+  }
+
+  #deeper(work: () => void): void {
+    if (this.#depth >= MAX_DEPTH) throw broken();
+    this.#depth += 1;
+    work();
+    this.#depth -= 1;
+  }
+}
+
+function broken(): MoraineError {
+  return new MoraineError('DATA_FILE_CORRUPT', 'A data file is damaged: its footer cannot be read.');
+}
