@@ -19,6 +19,7 @@ export {
   type NewTable,
   type RequestedRun,
   type RunProgress,
+  type SqlTables,
 } from './client/index.js';
 export type { ConfigInput, MoraineConfig } from './config/index.js';
 export { ERROR_TABLE, type ErrorCode, type ErrorDetails, isMoraineError, MoraineError } from './errors/index.js';

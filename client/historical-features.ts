@@ -1,16 +1,11 @@
-import { type Connection, readInput, type TargetTypes } from '../engine/index.js';
 import {
-  type EntityRelation,
-  type EntityRow,
   type FeatureSelection,
   type HistoricalAsOf,
   type HistoricalFeatures,
   getHistoricalFeatures as joinHistoricalFeatures,
 } from '../features/index.js';
 import { materializationDeps, type Project } from '../project/index.js';
-
-/** Entity rows: objects, or a Parquet, CSV or JSON Lines file in a folder that the project may read. */
-export type Entities = readonly EntityRow[] | { readonly file: string };
+import { type Entities, entitySource } from './entities.js';
 
 /** What to retrieve: features, for which entity rows, at which times. */
 export interface HistoricalFeaturesRequest extends FeatureSelection {
@@ -37,21 +32,5 @@ export async function withHistoricalFeatures<T>(
   use: (features: HistoricalFeatures) => Promise<T>,
 ): Promise<T> {
   const { entities, ...rest } = request;
-  return joinHistoricalFeatures(
-    await materializationDeps(project),
-    {
-      ...rest,
-      entities:
-        'file' in entities
-          ? { open: (connection: Connection, keyTypes: TargetTypes) => openFile(connection, entities.file, keyTypes) }
-          : { rows: entities },
-    },
-    use,
-  );
-}
-
-/** Join keys are read as the type that they have: the airport `007` of a CSV file is a text where the view's key is one. */
-async function openFile(connection: Connection, file: string, keyTypes: TargetTypes): Promise<EntityRelation> {
-  const { schema, sql } = await readInput(connection, file, { types: keyTypes });
-  return { schema, relation: `(${sql})` };
+  return joinHistoricalFeatures(await materializationDeps(project), { ...rest, entities: entitySource(entities) }, use);
 }

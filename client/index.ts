@@ -4,7 +4,8 @@ export type { MaterializeResult, RequestedRun, RunProgress } from '../workers/in
 export { type AppendFileOptions, type AppendFileResult, appendFile } from './append-file.js';
 export { type ApplyDefinitionsOptions, applyDefinitions } from './apply-definitions.js';
 export { createTable, type NewTable } from './create-table.js';
-export { type Entities, type HistoricalFeaturesRequest, withHistoricalFeatures } from './historical-features.js';
+export type { Entities, SqlTables } from './entities.js';
+export { type HistoricalFeaturesRequest, withHistoricalFeatures } from './historical-features.js';
 export {
   hasConfiguredServer,
   type MaterializeOptions,

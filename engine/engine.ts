@@ -23,6 +23,8 @@ export interface EngineOptions {
   readonly tempLimitBytes?: number;
   /** The only folders that statements may read or write (storage roots and input folders). */
   readonly allowedDirectories: readonly string[];
+  /** Single files that statements may read besides, by absolute path. */
+  readonly allowedFiles?: readonly string[];
 }
 
 /** Files that one partitioned write may hold open; below the usual limit of 1,024 per process. */
@@ -74,6 +76,7 @@ function hardening(options: EngineOptions, tempDirectory: string): string[] {
   // Readers are given paths with their glob characters escaped, and that text is what is compared.
   const folders = new Set([...literal, ...literal.map(escapeGlob)]);
   const list = [...folders].map((folder) => quoteLiteral(folder.endsWith('/') ? folder : `${folder}/`)).join(', ');
+  const files = new Set([...(options.allowedFiles ?? []), ...(options.allowedFiles ?? []).map(escapeGlob)]);
   return [
     // Ignored when given at start, before the temporary directory exists.
     `SET max_temp_directory_size = '${options.tempLimitBytes ?? options.memoryLimitBytes * 16}B'`,
@@ -83,6 +86,7 @@ function hardening(options: EngineOptions, tempDirectory: string): string[] {
     `SET allocator_background_threads = true`,
     `SET partitioned_write_max_open_files = ${MAX_OPEN_PARTITION_FILES}`,
     `SET allowed_directories = [${list}]`,
+    `SET allowed_paths = [${[...files].map(quoteLiteral).join(', ')}]`,
     `SET enable_external_access = false`,
     `SET lock_configuration = true`,
   ];

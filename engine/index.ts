@@ -18,10 +18,11 @@ export {
   type ReadInputOptions,
   readInput,
 } from './read-input.js';
+export { type TypedRelation, typedRelation } from './relation-schema.js';
 export { type ByteSink, type RowFormat, streamSink, writeRows } from './rows-out.js';
 export { type Scan, type ScanExtras, type ScanFile, scanFields, scanSql } from './scan.js';
-export { quoteIdentifier, quoteLiteral, quotePath, quotePaths } from './sql-text.js';
 export { withUnzonedCopies } from './scan-copies.js';
+export { quoteIdentifier, quoteLiteral, quotePath, quotePaths } from './sql-text.js';
 export { sqlLiteral, sqlType } from './sql-type.js';
 export { transformSql } from './transform-sql.js';
 export { type ParquetWrite, type UnwritableColumn, unwritableColumns, writeParquet } from './write-parquet.js';

@@ -11,6 +11,8 @@ export interface EntityRelation {
   /** Anything that can follow FROM. Columns are taken by position. */
   readonly relation: string;
   readonly schema: Schema;
+  /** Makes an error of reading the relation say what it is about. */
+  readonly explain?: (error: unknown) => unknown;
 }
 
 /** An entity frame in a temporary table: `r` numbers its rows, `c0..` are its columns. */

@@ -1,19 +1,12 @@
 /** Point-in-time retrieval: the features that were valid at the time of each row of an entity frame. */
-import { type Connection, type Engine, scanSql } from '../engine/index.js';
+import type { Connection, Engine } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import { assignFreshIds, highestFieldId, type IcebergType, type NestedField, type Schema } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
-import { type SnapshotSelection, selectSnapshot, type Table } from '../tables/index.js';
+import type { Table } from '../tables/index.js';
 import type { Definitions } from './definition.js';
-import {
-  type EntityFrame,
-  type EntityRelation,
-  EVENT_TIMESTAMP,
-  entityTimestamp,
-  frameKeys,
-  loadEntityFrame,
-} from './entity-frame.js';
-import { type EntityRow, relationOfRows } from './entity-rows.js';
+import { type EntityFrame, entityTimestamp, frameKeys, loadEntityFrame } from './entity-frame.js';
+import { type EntitySource, openEntities } from './entity-source.js';
 import {
   type FeatureSelection,
   outputName,
@@ -22,6 +15,7 @@ import {
   requestedViews,
   selectedFeatures,
 } from './feature-request.js';
+import { type HistoricalAsOf, pinSource, stateOf, type TableState } from './pin-source.js';
 import type { JoinMethod } from './point-in-time-sql.js';
 import { resolveView } from './resolve-view.js';
 import type { PinnedSource } from './source-scan.js';
@@ -36,17 +30,6 @@ export interface HistoricalDeps {
   /** Loads a source table by its name, `[CATALOG/]NS.TABLE`, as it is now. */
   loadSource(name: string): Promise<Table>;
 }
-
-/** Where the entity rows come from: objects, or a relation of the connection that the retrieval runs on. */
-export type EntitySource =
-  | { readonly rows: readonly EntityRow[] }
-  | {
-      /** @param keyTypes types of the join keys by their name in the frame, for a source whose values are text */
-      readonly open: (connection: Connection, keyTypes: ReadonlyMap<string, IcebergType>) => Promise<EntityRelation>;
-    };
-
-/** At which state tables are read: one selection for all, or the snapshots that an earlier answer named. */
-export type HistoricalAsOf = SnapshotSelection | { readonly snapshots: ReadonlyMap<string, bigint | null> };
 
 /** A retrieval. */
 export interface HistoricalRequest extends FeatureSelection {
@@ -70,6 +53,10 @@ export interface HistoricalFeatures {
   readonly rowCount: number;
   /** Snapshot of every source table that was read, by its name; null: the table had none. */
   readonly snapshots: ReadonlyMap<string, bigint | null>;
+  /** The same with all that it takes to read those tables again, for `asOf: { snapshots }`. */
+  readonly sources: ReadonlyMap<string, TableState>;
+  /** State of every table that the entity rows were read from, by its name. */
+  readonly entitySources: ReadonlyMap<string, TableState>;
   /** How each view was joined, by its name in the request. */
   readonly joins: ReadonlyMap<string, JoinedView>;
 }
@@ -97,9 +84,7 @@ export async function getHistoricalFeatures<T>(
   refuseDuplicateNames(features.map(({ field, from }) => ({ name: field.name, from })));
   return await deps.engine.withConnection(
     async (connection) => {
-      const entities = await openEntities(connection, request.entities, views);
-      checkFrame(entities.schema.fields, views, features);
-      const frame = await loadEntityFrame(connection, entities, 'entity_frame');
+      const { frame, sources: entitySources } = await openFrame(deps, connection, request, views, features);
       const joins = new Map<string, JoinedView>();
       const context = { session: connection, io: deps.io, memoryLimitBytes: deps.engine.memoryLimitBytes };
       for (const [index, { requested, join }] of views.entries()) {
@@ -114,11 +99,39 @@ export async function getHistoricalFeatures<T>(
         ),
         rowCount: frame.rowCount,
         snapshots: new Map([...sources].map(([name, source]) => [name, source.snapshot?.snapshotId ?? null])),
+        sources: statesOf(sources),
+        entitySources: statesOf(entitySources),
         joins,
       });
     },
     request.signal === undefined ? {} : { signal: request.signal },
   );
+}
+
+type OutputFeature = { readonly field: NestedField; readonly from: string };
+
+async function openFrame(
+  deps: HistoricalDeps,
+  connection: Connection,
+  request: HistoricalRequest,
+  views: readonly PlannedView[],
+  features: readonly OutputFeature[],
+): Promise<{ readonly frame: EntityFrame; readonly sources: ReadonlyMap<string, PinnedSource> }> {
+  const context = { deps, connection, keyTypes: joinKeyTypes(views), signal: request.signal };
+  const entities = await openEntities(context, request.entities);
+  try {
+    checkFrame(entities.schema.fields, views, features);
+    const frame = await loadEntityFrame(connection, entities, 'entity_frame').catch((error: unknown) => {
+      throw entities.explain?.(error) ?? error;
+    });
+    return { frame, sources: entities.sources };
+  } finally {
+    await entities.release();
+  }
+}
+
+function statesOf(sources: ReadonlyMap<string, PinnedSource>): ReadonlyMap<string, TableState> {
+  return new Map([...sources].map(([name, source]) => [name, stateOf(source)]));
 }
 
 interface PlannedView {
@@ -152,33 +165,11 @@ async function planView(
   };
 }
 
-function pinSource(table: Table, name: string, asOf: HistoricalAsOf): PinnedSource {
-  if (!('snapshots' in asOf)) return { table, ...selectSnapshot(table.metadata, asOf) };
-  const snapshotId = asOf.snapshots.get(name);
-  if (snapshotId === undefined) {
-    throw new MoraineError('INVALID_ARGUMENT', `The snapshots to read name none of table ${name}.`);
-  }
-  if (snapshotId !== null) return { table, ...selectSnapshot(table.metadata, { snapshotId }) };
-  return { table, schema: selectSnapshot(table.metadata).schema, snapshot: null };
-}
-
-function outputFeatures(
-  { requested, join }: PlannedView,
-  fullNames: boolean,
-): readonly { readonly field: NestedField; readonly from: string }[] {
+function outputFeatures({ requested, join }: PlannedView, fullNames: boolean): readonly OutputFeature[] {
   return join.selected.map((feature) => ({
     field: { id: 0, name: outputName(requested.alias, feature.name, fullNames), required: false, type: feature.type },
     from: `'${requested.alias}:${feature.name}'`,
   }));
-}
-
-async function openEntities(
-  connection: Connection,
-  source: EntitySource,
-  views: readonly PlannedView[],
-): Promise<EntityRelation> {
-  if ('open' in source) return await source.open(connection, joinKeyTypes(views));
-  return source.rows.length === 0 ? emptyEntities(views) : relationOfRows(source.rows);
 }
 
 /** The type of each join key by its name in the frame. Views that disagree are told so when the frame is checked. */
@@ -189,27 +180,11 @@ function joinKeyTypes(views: readonly PlannedView[]): ReadonlyMap<string, Iceber
   return new Map(keys);
 }
 
-/** No rows have no columns either: the join keys and a time are taken for granted, so that the answer has a schema. */
-function emptyEntities(views: readonly PlannedView[]): EntityRelation {
-  const fields = new Map<string, NestedField>();
-  for (const [name, type] of joinKeyTypes(views)) {
-    fields.set(name, { id: fields.size + 1, name, required: false, type });
-  }
-  fields.set(EVENT_TIMESTAMP, {
-    id: fields.size + 1,
-    name: EVENT_TIMESTAMP,
-    required: false,
-    type: { kind: 'timestamptz' },
-  });
-  const schema: Schema = { schemaId: 0, identifierFieldIds: [], fields: [...fields.values()] };
-  return { schema, relation: scanSql({ schema, files: [], naming: 'id' }) };
-}
-
 /** Everything that may be wrong with the frame, before any of its rows is read. */
 function checkFrame(
   columns: readonly NestedField[],
   views: readonly PlannedView[],
-  features: readonly { readonly field: NestedField; readonly from: string }[],
+  features: readonly OutputFeature[],
 ): void {
   refuseDuplicateNames([
     ...columns.map((column) => ({ name: column.name, from: `the entity rows' column '${column.name}'` })),

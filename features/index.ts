@@ -39,6 +39,7 @@ export { definitionToJson } from './definition-json.js';
 export { formatDurationMs, parseDurationMs } from './duration.js';
 export type { EntityRelation } from './entity-frame.js';
 export type { EntityRow, EntityValue } from './entity-rows.js';
+export type { EntitySource, KeyTypes } from './entity-source.js';
 export {
   type FeatureSelection,
   featureReference,
@@ -57,9 +58,7 @@ export {
   sameType,
 } from './feature-type.js';
 export {
-  type EntitySource,
   getHistoricalFeatures,
-  type HistoricalAsOf,
   type HistoricalDeps,
   type HistoricalFeatures,
   type HistoricalRequest,
@@ -75,12 +74,14 @@ export {
   prepareLatestPerEntity,
 } from './latest-per-entity.js';
 export { type DefinitionSource, parseDefinitions, parseFeatureReference, type ValuePath } from './parse-definitions.js';
+export { type HistoricalAsOf, pinSource, stateOf, type TableState } from './pin-source.js';
 export type { JoinMethod } from './point-in-time-sql.js';
 export { formatProblem, type Problem, throwProblems } from './problem.js';
 export { type ApplyResult, Registry, type RegistryAsOf, type RegistryDeps } from './registry.js';
 export type { RegistryRow } from './registry-rows.js';
 export { type ResolvedColumn, type ResolvedView, resolveView } from './resolve-view.js';
 export type { SqlSession } from './sql-session.js';
+export type { TableSql } from './table-sql.js';
 export { validateSources } from './validate-sources.js';
 export type { JoinedView } from './view-join.js';
 export { latestOfView, SEQUENCE_COLUMN, viewColumns, viewScanSchema, viewScanSql } from './view-scan.js';

@@ -4,12 +4,11 @@ import { MoraineError } from '../../errors/index.js';
 import type { FeatureSelection } from '../../features/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, withProject } from '../context.js';
-import { inputPath } from '../input-path.js';
+import { type EntitiesOptions, entitiesInput } from '../entities-option.js';
 import { type RowOutputOptions, rowFormat, withRowOutput } from '../row-output.js';
 
-interface FeaturesHistoricalOptions extends RowOutputOptions {
+interface FeaturesHistoricalOptions extends RowOutputOptions, EntitiesOptions {
   readonly features: string;
-  readonly entities: string;
   readonly fullNames?: boolean;
   readonly knownAsOf?: boolean;
 }
@@ -21,7 +20,7 @@ export async function featuresHistorical(
   options: FeaturesHistoricalOptions,
 ): Promise<void> {
   const format = rowFormat(options);
-  const input = await inputPath(options.entities);
+  const input = await entitiesInput(options);
   await withProject(
     context,
     async (project) => {
@@ -29,7 +28,7 @@ export async function featuresHistorical(
         project,
         {
           ...(await featureSelection(project, options.features)),
-          entities: { file: input.file },
+          entities: input.entities,
           fullFeatureNames: options.fullNames === true,
           knownAsOf: options.knownAsOf === true,
           signal: context.signal,
@@ -40,7 +39,7 @@ export async function featuresHistorical(
           }),
       );
     },
-    { fileFolders: [input.folder] },
+    { fileFolders: input.folders },
   );
 }
 

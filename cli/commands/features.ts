@@ -1,10 +1,6 @@
 import { type Command, Option } from 'commander';
 import { type ActionRunner, does, withExamples } from '../define.js';
-import { formatOption } from './options.js';
-
-function repeated(value: string, before: readonly string[] | undefined): readonly string[] {
-  return [...(before ?? []), value];
-}
+import { formatOption, repeated, tableOption } from './options.js';
 
 /** `materialize`, `online get` and `features historical`. */
 export function declareFeatureCommands(program: Command, runner: ActionRunner): void {
@@ -51,7 +47,10 @@ export function declareFeatureCommands(program: Command, runner: ActionRunner): 
     .command('historical')
     .description('Point-in-time features: the values that were known at the time of each row of an entity file.')
     .requiredOption('--features <list>', 'view:feature,.. or the name of a feature service')
-    .requiredOption('--entities <file>', 'Parquet, CSV or JSON Lines with the join keys and an event_timestamp')
+    .option('--entities <file>', 'Parquet, CSV, JSON Lines, JSON or Arrow with the join keys and an event_timestamp')
+    .option('--entities-table <table>', 'an Iceberg table with the join keys and an event_timestamp')
+    .option('--entities-sql <select>', 'SQL over tables that gives the join keys and an event_timestamp')
+    .addOption(tableOption())
     .option('--full-names', 'name the columns view__feature')
     .option('--known-as-of', 'leave out rows that were created after the time of the entity row')
     .option('--out <file>', 'write to this file; its extension tells the format')

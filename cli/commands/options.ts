@@ -11,3 +11,16 @@ export function formatOption(): Option {
     'format of the rows (default: jsonl, or what the extension of --out says)',
   ).choices(ROW_FORMATS);
 }
+
+/** Collects an option that may be given several times. */
+export function repeated(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value];
+}
+
+/** `--table`, for commands that take SQL. */
+export function tableOption(): Option {
+  return new Option(
+    '--table <name=table>',
+    'a table that the SQL reads by this name; those of the SQL written as NAMESPACE.TABLE need none; may be given several times',
+  ).argParser(repeated);
+}

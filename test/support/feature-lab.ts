@@ -23,6 +23,7 @@ export interface LabAnswer {
   readonly rows: readonly Readonly<Record<string, unknown>>[];
   readonly columns: readonly string[];
   readonly snapshots: HistoricalFeatures['snapshots'];
+  readonly entitySources: HistoricalFeatures['entitySources'];
   readonly methods: readonly string[];
   readonly filesRead: readonly number[];
 }
@@ -129,6 +130,7 @@ export class FeatureLab {
           (field) => `${field.name} ${String(field.type)}`,
         ),
         snapshots: answer.snapshots,
+        entitySources: answer.entitySources,
         methods: [...answer.joins.values()].map((joined) => joined.method),
         filesRead: [...answer.joins.values()].map((joined) => joined.filesRead),
       };

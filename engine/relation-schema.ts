@@ -1,0 +1,55 @@
+/** The Iceberg schema of a statement's result: for relations that users bring. */
+import type { DuckDBType } from '@duckdb/node-api';
+import { MoraineError } from '../errors/index.js';
+import { assignFreshIds, type IcebergType, type NestedField, type Schema } from '../iceberg/index.js';
+import type { Connection } from './connection.js';
+import { DuckDBTypeId } from './duckdb.js';
+import { icebergType } from './duckdb-type.js';
+import { provisionalIds } from './input-column.js';
+import { sqlType } from './sql-type.js';
+
+/** A statement's rows as a relation with an Iceberg schema. */
+export interface TypedRelation {
+  /** Stands after FROM; columns in the order of the schema, each of its type. */
+  readonly relation: string;
+  /** Every column optional, ids from 1. */
+  readonly schema: Schema;
+}
+
+/**
+ * Finds the types of a statement's columns. Nanoseconds stay nanoseconds; 128-bit integers become decimal(38,0); a column that is
+ * only NULL becomes a string.
+ * @param what how the rows are called in an error, such as `the entity SQL`
+ * @throws TYPE_MISMATCH for a column of a type that no table can have, DUPLICATE_NAME for two columns of one name
+ */
+export async function typedRelation(connection: Connection, statement: string, what: string): Promise<TypedRelation> {
+  const { names, types } = await connection.describe(statement);
+  const nextId = provisionalIds();
+  const fields: NestedField[] = names.map((name, index) => ({
+    id: nextId(),
+    name,
+    required: false,
+    type: columnType(what, name, types[index] as DuckDBType, nextId),
+  }));
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) {
+    throw new MoraineError('DUPLICATE_NAME', `Two columns of ${what} are called '${twice}'. Rename one of them.`);
+  }
+  const aliases = fields.map((_, index) => `c${index}`);
+  const typed = fields.map(({ type }, index) => `c${index}::${sqlType(type)} AS c${index}`);
+  return {
+    relation: `(SELECT ${typed.join(', ')} FROM (${statement}) AS typed(${aliases.join(', ')}))`,
+    schema: assignFreshIds({ schemaId: 0, identifierFieldIds: [], fields }),
+  };
+}
+
+function columnType(what: string, name: string, type: DuckDBType, nextId: () => number): IcebergType {
+  if (type.typeId === DuckDBTypeId.TIMESTAMP_NS) return { kind: 'timestamp_ns' };
+  if (type.typeId === DuckDBTypeId.SQLNULL) return { kind: 'string' };
+  const found = icebergType(type, nextId);
+  if (found !== undefined) return found;
+  throw new MoraineError(
+    'TYPE_MISMATCH',
+    `The column '${name}' of ${what} has the type ${String(type)}, which no table can have. Cast it to another.`,
+  );
+}

@@ -1,0 +1,77 @@
+/** Where entity rows come from: objects, whatever the caller can open on a connection, an Iceberg table, or SQL over tables. */
+import { type Connection, scanSql, withUnzonedCopies } from '../engine/index.js';
+import type { IcebergType, NestedField, Schema } from '../iceberg/index.js';
+import { type EntityRelation, EVENT_TIMESTAMP } from './entity-frame.js';
+import { type EntityRow, relationOfRows } from './entity-rows.js';
+import { type HistoricalAsOf, pinSource } from './pin-source.js';
+import { openScan, type PinnedSource, planSource } from './source-scan.js';
+import { stageTableSql, type TableSql, type TableSqlDeps } from './table-sql.js';
+
+/** Types of the join keys by their name in the frame. */
+export type KeyTypes = ReadonlyMap<string, IcebergType>;
+
+/** Where the entity rows come from. */
+export type EntitySource =
+  | { readonly rows: readonly EntityRow[] }
+  | {
+      /** @param keyTypes types of the join keys, for a source whose values are text */
+      readonly open: (connection: Connection, keyTypes: KeyTypes) => Promise<EntityRelation>;
+    }
+  | {
+      /** The rows of an Iceberg table, `[CATALOG/]NS.TABLE`. */
+      readonly table: string;
+      /** As it is now unless given. */
+      readonly asOf?: HistoricalAsOf;
+    }
+  | {
+      /** The rows of a query over tables. */
+      readonly query: TableSql;
+      /** The tables as they are now unless given. */
+      readonly asOf?: HistoricalAsOf;
+    };
+
+/** Entity rows, and the tables that they were read from. */
+export interface OpenedEntities extends EntityRelation {
+  readonly sources: ReadonlyMap<string, PinnedSource>;
+  /** Drops what was staged for the relation. */
+  release(): Promise<void>;
+}
+
+/** What opening entity rows needs of its surroundings. */
+export interface EntityContext {
+  readonly deps: TableSqlDeps;
+  readonly connection: Connection;
+  readonly keyTypes: KeyTypes;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const NO_SOURCES = { sources: new Map<string, PinnedSource>(), release: () => Promise.resolve() };
+
+/** Opens the entity rows of a request on its connection. */
+export async function openEntities(context: EntityContext, source: EntitySource): Promise<OpenedEntities> {
+  const { deps, connection, keyTypes, signal } = context;
+  if ('table' in source) return await openTable(context, source.table, source.asOf ?? {});
+  if ('query' in source) {
+    return await stageTableSql(deps, connection, source.query, source.asOf ?? {}, 'the entity SQL', signal);
+  }
+  if ('open' in source) return { ...(await source.open(connection, keyTypes)), ...NO_SOURCES };
+  return { ...(source.rows.length === 0 ? emptyEntities(keyTypes) : relationOfRows(source.rows)), ...NO_SOURCES };
+}
+
+async function openTable({ deps, connection }: EntityContext, name: string, asOf: HistoricalAsOf) {
+  const source = pinSource(await deps.loadSource(name), name, asOf);
+  const { schema } = source;
+  const { scan } = await openScan(connection, deps.io, source, await planSource(source));
+  const readable = await withUnzonedCopies(connection, { ...scan, schema, naming: 'id' as const });
+  return { relation: scanSql(readable), schema, sources: new Map([[name, source]]), release: NO_SOURCES.release };
+}
+
+/** No rows have no columns either: the join keys and a time are taken for granted, so that the answer has a schema. */
+function emptyEntities(keyTypes: KeyTypes): EntityRelation {
+  const fields: NestedField[] = [];
+  for (const [name, type] of [...keyTypes, [EVENT_TIMESTAMP, { kind: 'timestamptz' }] as const]) {
+    fields.push({ id: fields.length + 1, name, required: false, type });
+  }
+  const schema: Schema = { schemaId: 0, identifierFieldIds: [], fields };
+  return { schema, relation: scanSql({ schema, files: [], naming: 'id' }) };
+}

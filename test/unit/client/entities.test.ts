@@ -1,0 +1,88 @@
+/** Entity rows in every form that the library takes, against one view. */
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Table, TimestampMicrosecond, tableFromArrays, tableToIPC, vectorFromArray } from 'apache-arrow';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createMoraine, defineEntity, defineFeatureView, type Entities, type Moraine } from '../../../index.js';
+
+let folder: string;
+let moraine: Moraine;
+beforeAll(async () => {
+  folder = realpathSync(mkdtempSync(join(tmpdir(), 'moraine-entities-')));
+  moraine = await createMoraine({ config: { engine: { threads: 1 } }, cwd: folder, fileFolders: [folder] });
+  await moraine.appendFile('a.f', file('f.csv', 'k,at,v\n1,2001-01-01T00:00:00Z,10\n2,2001-01-02T00:00:00Z,20\n'), {
+    create: true,
+  });
+  const thing = defineEntity({ name: 'thing', joinKeys: ['k'] });
+  await moraine.apply([
+    thing,
+    defineFeatureView({ name: 'values', entities: [thing], source: { table: 'a.f', timestampField: 'at' } }),
+  ]);
+  await moraine.appendFile('a.frame', file('frame.csv', ROWS), { create: true });
+});
+afterAll(async () => {
+  await moraine.close();
+  rmSync(folder, { recursive: true });
+});
+
+function file(name: string, content: string | Uint8Array): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+const ROWS = 'k,event_timestamp,label\n2,2001-01-03T00:00:00Z,x\n1,2000-12-31T00:00:00Z,y\n1,2001-01-01T00:00:00Z,z\n';
+
+function arrow(): Table {
+  const dates = ['2001-01-03', '2000-12-31', '2001-01-01'].map((day) => BigInt(Date.parse(day)) * 1000n);
+  const base = tableFromArrays({ k: BigInt64Array.from([2n, 1n, 1n]), label: ['x', 'y', 'z'] });
+  const time = vectorFromArray(
+    dates.map((us) => Number(us) / 1000),
+    new TimestampMicrosecond('UTC'),
+  );
+  return new Table({ k: base.getChild('k')!, event_timestamp: time, label: base.getChild('label')! });
+}
+
+const LINES = ROWS.trimEnd()
+  .split('\n')
+  .slice(1)
+  .map((line) => line.split(','))
+  .map(([k, at, label]) => JSON.stringify({ k: Number(k), event_timestamp: at, label }));
+
+const forms: readonly (readonly [string, () => Entities])[] = [
+  ['objects', () => LINES.map((line) => JSON.parse(line))],
+  ['an Arrow table', arrow],
+  ['an Arrow IPC stream', () => tableToIPC(arrow(), 'stream')],
+  ['an Arrow IPC file', () => ({ file: file('frame.arrow', tableToIPC(arrow(), 'file')) })],
+  ['a CSV file', () => ({ file: file('frame.csv', ROWS) })],
+  ['a JSON Lines file', () => ({ file: file('frame.jsonl', `${LINES.join('\n')}\n`) })],
+  ['a JSON file', () => ({ file: file('frame.json', `[${LINES.join(',\n')}]`) })],
+  ['an Iceberg table', () => ({ table: 'a.frame' })],
+  ['SQL', () => ({ sql: 'SELECT * FROM f ORDER BY label', tables: { f: 'a.frame' } })],
+];
+
+test.each(forms)('%s', async (_name, entities) => {
+  const { table } = await moraine.getHistoricalFeatures({ features: ['values'], entities: entities() });
+  const rows = table.toArray().map((row) => [row['k'], Number(row['event_timestamp']), row['label'], row['v']]);
+  expect(rows.map((row) => row.map(String))).toEqual([
+    ['2', String(Date.parse('2001-01-03')), 'x', '20'],
+    ['1', String(Date.parse('2000-12-31')), 'y', 'null'],
+    ['1', String(Date.parse('2001-01-01')), 'z', '10'],
+  ]);
+});
+
+test.each([
+  ['text', () => Buffer.from('no arrow at all')],
+  ['nothing', () => new Uint8Array()],
+  ['a cut file', () => ({ file: file('cut.arrow', tableToIPC(arrow(), 'file').subarray(0, 100)) })],
+])('bytes that are not Arrow IPC are refused: %s', async (_name, entities) => {
+  const asked = moraine.getHistoricalFeatures({ features: ['values'], entities: entities() });
+  await expect(asked).rejects.toMatchObject({ code: 'INPUT_UNREADABLE' });
+});
+
+test('a damaged Parquet file of entity rows is the input, a damaged file of the table is not', async () => {
+  const path = file('frame.parquet', 'PAR1 no more PAR1');
+  const asked = moraine.getHistoricalFeatures({ features: ['values'], entities: { file: path } });
+  await expect(asked).rejects.toMatchObject({ code: 'INPUT_UNREADABLE', message: expect.stringContaining(path) });
+});
