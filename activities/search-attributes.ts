@@ -18,7 +18,7 @@ function canAdminister(connection: object): connection is AdministeringConnectio
 /** Whether the namespace has all of our search attributes, so that a run may set them. */
 export async function hasSearchAttributes(connection: ConnectionLike, namespace: string): Promise<boolean> {
   try {
-    return canAdminister(connection) && (await missing(connection, namespace)).length === 0;
+    return canAdminister(connection) && (await lookUp(connection, namespace)).absent.length === 0;
   } catch {
     return false; // not permitted to ask: a run that sets none always works
   }
@@ -34,8 +34,10 @@ export async function ensureSearchAttributes(
   warn: (message: string) => void,
 ): Promise<boolean> {
   try {
-    const absent = await missing(connection, namespace);
+    const { absent, ofOtherType } = await lookUp(connection, namespace);
     if (absent.length === 0) return true;
+    // The server would take the request and leave the attribute as it is.
+    if (ofOtherType.length > 0) throw new Error(`${ofOtherType.join(', ')} already exists with another type`);
     const searchAttributes = Object.fromEntries(absent.map((name) => [name, KEYWORD]));
     await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
     return true;
@@ -46,8 +48,13 @@ export async function ensureSearchAttributes(
   }
 }
 
-async function missing(connection: AdministeringConnection, namespace: string): Promise<string[]> {
+/** Ours that the namespace lacks; among them those whose name is taken by an attribute of another type. */
+async function lookUp(
+  connection: AdministeringConnection,
+  namespace: string,
+): Promise<{ readonly absent: readonly string[]; readonly ofOtherType: readonly string[] }> {
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
   const present = new Map<string, number>(Object.entries(customAttributes ?? {}));
-  return SEARCH_ATTRIBUTES.filter((name) => present.get(name) !== KEYWORD);
+  const absent = SEARCH_ATTRIBUTES.filter((name) => present.get(name) !== KEYWORD);
+  return { absent, ofOtherType: absent.filter((name) => present.has(name)) };
 }
