@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readFileLayouts, scanSql, sqlLiteral, sqlType, writeParquet, writeRows } from '../../engine/index.js';
 import type { IcebergType, NestedField, PrimitiveType, Schema } from '../../iceberg/index.js';
+import { runs } from '../support/property-runs.js';
 import { type Harness, MemorySink, openHarness } from '../unit/engine/harness.js';
 
 let harness: Harness;
@@ -209,7 +210,7 @@ describe('scanning after evolution', () => {
         const wanted = rows.map((row) => expected({ kind: 'struct', fields }, row));
         expect(sink.text.split('\n').slice(0, -1).sort()).toEqual(wanted.sort());
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 });

@@ -14,6 +14,7 @@ import {
   type Unit,
   valuesSql,
 } from '../support/feature-rows.js';
+import { runs } from '../support/property-runs.js';
 
 let instance: DuckDBInstance;
 let connection: DuckDBConnection;
@@ -99,7 +100,7 @@ describe.each<LatestMethod>(['arg-max', 'row-number', 'max-join-back'])('%s', (m
         const request = await load(s);
         expect((await answer(s, request, method)).sort(byKey)).toEqual(expected(s).sort(byKey));
       }),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
   });
 });

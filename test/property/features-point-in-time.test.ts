@@ -22,6 +22,7 @@ import {
   type Unit,
   valuesSql,
 } from '../support/feature-rows.js';
+import { runs } from '../support/property-runs.js';
 
 let instance: DuckDBInstance;
 let connection: DuckDBConnection;
@@ -124,7 +125,7 @@ describe.each<JoinMethod>(['arg-max', 'max-join-back', 'asof-join-back'])('%s', 
         await load(s);
         expect(await answer(s, method)).toEqual(expected(s));
       }),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
   });
 });

@@ -25,6 +25,7 @@ import {
   valueFromJson,
   valueToJson,
 } from '../../iceberg/index.js';
+import { runs } from '../support/property-runs.js';
 
 const int = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
 const long = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
@@ -174,7 +175,7 @@ describe('JSON', () => {
       fc.property(json, (value) => {
         expect(parseJson(stringifyJson(value))).toEqual(value);
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 
@@ -325,7 +326,7 @@ describe('table metadata', () => {
           }
         },
       ),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 });

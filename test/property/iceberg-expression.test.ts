@@ -26,6 +26,7 @@ import {
   type Transform,
   type UnboundExpression,
 } from '../../iceberg/index.js';
+import { runs } from '../support/property-runs.js';
 
 type Value = PrimitiveValue | null;
 type Row = ReadonlyMap<string, Value>;
@@ -287,7 +288,7 @@ describe('bound expressions', () => {
           expect(evaluate(bound, (id) => of.get(NAMES[id - 1] as string))).toBe(reference(unbound, of) === true);
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 });
@@ -455,7 +456,7 @@ describe('pruning', () => {
           }
         },
       ),
-      { numRuns: 4000 },
+      { numRuns: runs(4000) },
     );
   });
 });
@@ -514,7 +515,7 @@ describe('the parser', () => {
           }
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 });

@@ -14,6 +14,7 @@ import {
 } from '../../materialization/decide.js';
 import type { Interval } from '../../materialization/interval.js';
 import type { Progress } from '../../materialization/progress.js';
+import { runs } from '../support/property-runs.js';
 
 interface Row {
   readonly key: number;
@@ -287,7 +288,7 @@ describe('the decision of a materialization run', () => {
           if (next.do === 'run' || next.do === 'window') expect(newest(model.online)).toEqual(model.recomputation());
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: runs(3000) },
     );
   });
 });

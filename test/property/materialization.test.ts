@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { materializeDirect } from '../../materialization/index.js';
 import { getOnlineFeatures } from '../../online/index.js';
 import { Lab } from '../support/materialization-lab.js';
+import { runs, timeLimit } from '../support/property-runs.js';
 
 const MOMENTS = 8;
 const KEYS = 4;
@@ -202,22 +203,27 @@ class World {
 }
 
 describe('materialization of a changing table', () => {
-  it('keeps the online table equal to its recomputation', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 14 }), async (steps) => {
-        const lab = await Lab.open();
-        try {
-          await lab.createSource();
-          const world = new World(lab);
-          for (const next of steps) {
-            await world.apply(next);
-            if (next.do === 'run' || next.do === 'window') expect(await world.online()).toEqual(world.oracle.newest());
+  it(
+    'keeps the online table equal to its recomputation',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 14 }), async (steps) => {
+          const lab = await Lab.open();
+          try {
+            await lab.createSource();
+            const world = new World(lab);
+            for (const next of steps) {
+              await world.apply(next);
+              if (next.do === 'run' || next.do === 'window')
+                expect(await world.online()).toEqual(world.oracle.newest());
+            }
+          } finally {
+            await lab.close();
           }
-        } finally {
-          await lab.close();
-        }
-      }),
-      { numRuns: 40, endOnFailure: false },
-    );
-  }, 300_000);
+        }),
+        { numRuns: runs(40), endOnFailure: false },
+      );
+    },
+    timeLimit(300_000),
+  );
 });
