@@ -78,6 +78,7 @@ export function scanFields(scan: Pick<Scan, 'schema' | 'columns'>): readonly Nes
  */
 export function scanSql(scan: Scan): string {
   const fields = scanFields(scan);
+  for (const field of withFilterFields(scan, fields)) refuseUnsupported(field, field.type);
   const outputs = fields.map((field) => {
     const name = scan.naming === 'id' ? columnAlias(field.id) : field.name;
     return `${columnAlias(field.id)} AS ${quoteIdentifier(name)}`;
@@ -93,6 +94,14 @@ export function scanSql(scan: Scan): string {
 /** The top-level fields that a scan reads, those that only its filter needs included. @throws COLUMN_NOT_FOUND */
 export function readFields(scan: Scan): readonly NestedField[] {
   return withFilterFields(scan, scanFields(scan));
+}
+
+function refuseUnsupported(column: NestedField, type: IcebergType): void {
+  if (type.kind === 'unsupported') {
+    const message = `The column ${column.name} has the type ${type.text}, which cannot be read. Select other columns.`;
+    throw new MoraineError('UNSUPPORTED_FEATURE', message);
+  }
+  for (const child of childFields(type)) refuseUnsupported(column, child.type);
 }
 
 /** DuckDB reads zoned nanoseconds as microseconds, unless the scan was prepared by `withUnzonedCopies`. */
