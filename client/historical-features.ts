@@ -2,10 +2,13 @@ import {
   type FeatureSelection,
   type HistoricalAsOf,
   type HistoricalFeatures,
+  type JoinedView,
   getHistoricalFeatures as joinHistoricalFeatures,
+  type TableState,
 } from '../features/index.js';
 import { materializationDeps, type Project } from '../project/index.js';
 import { type Entities, entitySource } from './entities.js';
+import { type FeatureReader, openReader } from './feature-reader.js';
 
 /** What to retrieve: features, for which entity rows, at which times. */
 export interface HistoricalFeaturesRequest extends FeatureSelection {
@@ -33,4 +36,26 @@ export async function withHistoricalFeatures<T>(
 ): Promise<T> {
   const { entities, ...rest } = request;
   return joinHistoricalFeatures(await materializationDeps(project), { ...rest, entities: entitySource(entities) }, use);
+}
+
+/** What an answer says of itself. */
+export interface HistoricalAnswer {
+  readonly rowCount: number;
+  /** State of every source table that was read, by its name; pass it as `asOf: { snapshots }` for the same answer again. */
+  readonly sources: ReadonlyMap<string, TableState>;
+  /** State of every table that the entity rows were read from, by its name. */
+  readonly entitySources: ReadonlyMap<string, TableState>;
+  /** How each view was joined, by its name in the request. */
+  readonly joins: ReadonlyMap<string, JoinedView>;
+}
+
+/** Like {@link withHistoricalFeatures}, but gives a reader, which has to be closed. */
+export function openHistoricalFeatures(
+  project: Project,
+  request: HistoricalFeaturesRequest,
+): Promise<FeatureReader<HistoricalAnswer>> {
+  return openReader<HistoricalFeatures, HistoricalAnswer>(
+    (use) => withHistoricalFeatures(project, request, use),
+    ({ rowCount, sources, entitySources, joins }) => ({ rowCount, sources, entitySources, joins }),
+  );
 }

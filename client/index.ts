@@ -5,7 +5,12 @@ export { type AppendFileOptions, type AppendFileResult, appendFile } from './app
 export { type ApplyDefinitionsOptions, applyDefinitions } from './apply-definitions.js';
 export { createTable, type NewTable } from './create-table.js';
 export type { Entities, SqlTables } from './entities.js';
-export { type HistoricalFeaturesRequest, withHistoricalFeatures } from './historical-features.js';
+export type { FeatureReader, FeatureRow } from './feature-reader.js';
+export {
+  type HistoricalAnswer,
+  type HistoricalFeaturesRequest,
+  withHistoricalFeatures,
+} from './historical-features.js';
 export {
   hasConfiguredServer,
   type MaterializeOptions,
@@ -15,3 +20,4 @@ export {
 } from './materialize.js';
 export { createMoraine, type DefinitionsInput, type HistoricalFeaturesTable, type Moraine } from './moraine.js';
 export { getOnlineFeatures } from './online-features.js';
+export { type PullAnswer, type PullFeaturesRequest, withPulledFeatures } from './pull-features.js';

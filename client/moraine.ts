@@ -14,8 +14,15 @@ import type { MaterializeResult, RequestedRun } from '../workers/index.js';
 import { type AppendFileOptions, type AppendFileResult, appendFile } from './append-file.js';
 import { type ApplyDefinitionsOptions, applyDefinitions } from './apply-definitions.js';
 import { createTable, type NewTable } from './create-table.js';
-import { type HistoricalFeaturesRequest, withHistoricalFeatures } from './historical-features.js';
+import type { FeatureReader } from './feature-reader.js';
+import {
+  type HistoricalAnswer,
+  type HistoricalFeaturesRequest,
+  openHistoricalFeatures,
+  withHistoricalFeatures,
+} from './historical-features.js';
 import { type MaterializeOptions, type MaterializeRequest, materialize, startMaterialize } from './materialize.js';
+import { type PullAnswer, type PullFeaturesRequest, pullFeatures } from './pull-features.js';
 
 /** Definitions made with `defineEntity` and so on, or a value with the keys of the YAML. */
 export type DefinitionsInput =
@@ -51,6 +58,12 @@ export interface Moraine {
   getOnlineFeatures(request: OnlineRequest): Promise<OnlineResponse>;
   /** Features that were valid at the time of each entity row, as an Arrow table. */
   getHistoricalFeatures(request: HistoricalFeaturesRequest): Promise<HistoricalFeaturesTable>;
+  /** The same as a reader: record batches, files or rows of an answer that need not fit into memory. Close it. */
+  openHistoricalFeatures(request: HistoricalFeaturesRequest): Promise<FeatureReader<HistoricalAnswer>>;
+  /** Every row of a window of a table, or of SQL over tables. Close the reader. */
+  pullAll(request: PullFeaturesRequest): Promise<FeatureReader<PullAnswer>>;
+  /** The newest row of each entity in a window of a table, or of SQL over tables. Close the reader. */
+  pullLatest(request: PullFeaturesRequest): Promise<FeatureReader<PullAnswer>>;
   /** Creates an empty table by its name, `[CATALOG/]NS.TABLE`. */
   createTable(name: string, table: NewTable): Promise<void>;
   /** Appends a Parquet, CSV or JSON Lines file to a table in one commit. */
@@ -82,6 +95,9 @@ export async function createMoraine(options: OpenProjectOptions = {}): Promise<M
     startMaterialize: (request) => startMaterialize(project, request),
     getOnlineFeatures: async (request) => (await onlineReader()).getOnlineFeatures(request),
     getHistoricalFeatures: (request) => withHistoricalFeatures(project, request, readTable),
+    openHistoricalFeatures: (request) => openHistoricalFeatures(project, request),
+    pullAll: (request) => pullFeatures(project, 'all', request),
+    pullLatest: (request) => pullFeatures(project, 'latest', request),
     createTable: async (name, table) => {
       const { catalog, identifier } = await project.resolveTable(name);
       await createTable(catalog, identifier, table);

@@ -19,6 +19,7 @@ export {
   readInput,
 } from './read-input.js';
 export { type TypedRelation, typedRelation } from './relation-schema.js';
+export { rowFormatOf, writeWholeFile } from './rows-file.js';
 export { type ByteSink, type RowFormat, streamSink, writeRows } from './rows-out.js';
 export { type Scan, type ScanExtras, type ScanFile, scanFields, scanSql } from './scan.js';
 export { withUnzonedCopies } from './scan-copies.js';

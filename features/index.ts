@@ -77,6 +77,7 @@ export { type DefinitionSource, parseDefinitions, parseFeatureReference, type Va
 export { type HistoricalAsOf, pinSource, stateOf, type TableState } from './pin-source.js';
 export type { JoinMethod } from './point-in-time-sql.js';
 export { formatProblem, type Problem, throwProblems } from './problem.js';
+export { type PullDeps, type PulledRows, type PullRequest, type PullSource, pullAll, pullLatest } from './pull.js';
 export { type ApplyResult, Registry, type RegistryAsOf, type RegistryDeps } from './registry.js';
 export type { RegistryRow } from './registry-rows.js';
 export { type ResolvedColumn, type ResolvedView, resolveView } from './resolve-view.js';

@@ -16,13 +16,13 @@ import {
   writeParquet,
 } from '../engine/index.js';
 import { isMoraineError } from '../errors/index.js';
-import { type Schema, UNPARTITIONED } from '../iceberg/index.js';
+import { type BoundExpression, type Schema, UNPARTITIONED } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { ScanPlan, Table } from '../tables/index.js';
 import type { EntityRelation } from './entity-frame.js';
 import { type HistoricalAsOf, pinSource } from './pin-source.js';
 import { type QueriedTable, refused, refuseLongQuery, tablesOfQuery, unknownTable } from './query-check.js';
-import { openScan, type PinnedSource, planSource } from './source-scan.js';
+import { EMPTY_SCAN, type OpenedScan, openScan, type PinnedSource, planSource } from './source-scan.js';
 
 /** A query over tables. */
 export interface TableSql {
@@ -43,6 +43,8 @@ export interface TableSqlDeps {
 export interface StagedQuery extends EntityRelation {
   /** The tables that were read, by their names. */
   readonly sources: ReadonlyMap<string, PinnedSource>;
+  /** The staged rows as a scan, for a relation of its own. */
+  open(filter?: BoundExpression): OpenedScan;
   /** Deletes the staged file. */
   release(): Promise<void>;
 }
@@ -76,8 +78,13 @@ export async function stageTableSql(
   const release = (): Promise<void> => rm(folder, { recursive: true, force: true });
   try {
     const { path, rows, schema } = await runAlone(deps, tables, query.sql, folder, what, signal);
-    const relation = scanSql({ schema, files: [{ path, recordCount: rows }], naming: 'id' });
-    return { relation, schema, sources, release };
+    const files = [{ path, recordCount: rows }];
+    const open = (filter?: BoundExpression): OpenedScan => ({
+      ...EMPTY_SCAN,
+      scan: { files, ...(filter === undefined ? {} : { filter }) },
+      rows: Number(rows),
+    });
+    return { relation: scanSql({ schema, files, naming: 'id' }), schema, sources, open, release };
   } catch (error) {
     await release();
     throw error;
