@@ -24,13 +24,14 @@ const MAY_IMPORT = {
   features: ['tables', 'engine', 'catalogs', 'storage', 'iceberg', 'errors'],
   online: ['features', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'errors'],
   materialization: ['online', 'features', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'errors'],
+  feast: ['features', 'catalogs', 'iceberg', 'config', 'errors'],
   project: [...LIBRARY, 'config'],
   activities: [...LIBRARY, 'project', 'config'],
   workflows: ['errors'],
   workers: [...LIBRARY, 'project', 'config', 'activities'],
   testing: ['workers', 'errors'],
   client: [...LIBRARY, 'project', 'config', 'workers'],
-  cli: [...LIBRARY, 'project', 'config', 'workers', 'client', 'testing'],
+  cli: [...LIBRARY, 'feast', 'project', 'config', 'workers', 'client', 'testing'],
 };
 const ROOMS = Object.keys(MAY_IMPORT);
 

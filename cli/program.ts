@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { declareDefinitionCommands } from './commands/definitions.js';
 import { declareFeatureCommands } from './commands/features.js';
+import { declareImportCommands } from './commands/import.js';
 import { declareProcessCommands } from './commands/processes.js';
 import { declareTableCommands } from './commands/table.js';
 import { declareWorkflowCommands } from './commands/workflow.js';
@@ -37,6 +38,7 @@ Times are ISO-8601, UTC unless they have an offset. Ranges hold their start and 
 Run \`moraine COMMAND --help\` for a command's options and examples.`,
     );
   declareDefinitionCommands(program, runner);
+  declareImportCommands(program, runner);
   declareFeatureCommands(program, runner);
   declareTableCommands(program, runner);
   declareProcessCommands(program, runner);

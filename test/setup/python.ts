@@ -1,14 +1,12 @@
 /**
- * Global setup: the Python environment of the interop tests (PyIceberg, fastavro), made once and kept in the user's
- * cache folder under the hash of its requirements. Without Python these tests are reported as not run; in CI that is an error.
+ * Global setup: the Python environment of the interop tests (PyIceberg, fastavro). Without Python these tests are reported
+ * as not run; in CI that is an error.
  */
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { projectRoot } from '../support/paths.js';
+import { pythonEnvironment } from '../support/python-environment.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -17,30 +15,9 @@ declare module 'vitest' {
   }
 }
 
-const REQUIREMENTS = join(projectRoot, 'test/interop/requirements.txt');
-
-function environmentFolder(): string {
-  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
-  const hash = createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex').slice(0, 16);
-  return join(cache, 'moraine', `interop-python-${hash}`);
-}
-
-function makeEnvironment(folder: string): void {
-  const staging = `${folder}.${process.pid}`;
-  mkdirSync(dirname(folder), { recursive: true });
-  process.stderr.write('interop tests: making a Python environment (once) ...\n');
-  execFileSync('python3', ['-m', 'venv', staging], { stdio: ['ignore', 'ignore', 'inherit'] });
-  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', REQUIREMENTS];
-  execFileSync(join(staging, 'bin/python'), pip, { stdio: ['ignore', 'ignore', 'inherit'] });
-  if (existsSync(folder)) rmSync(staging, { recursive: true });
-  else renameSync(staging, folder);
-}
-
 export default function setup(project: TestProject): void {
-  const folder = environmentFolder();
-  const interpreter = join(folder, 'bin/python');
   try {
-    if (!existsSync(interpreter)) makeEnvironment(folder);
+    const interpreter = pythonEnvironment(join(projectRoot, 'test/interop/requirements.txt'));
     execFileSync(interpreter, ['-c', 'import pyiceberg, fastavro, pyarrow'], { stdio: 'ignore' });
     project.provide('python', interpreter);
   } catch (error) {

@@ -1,0 +1,146 @@
+/** The stores of a Feast repository as the configuration of a Moraine project. */
+import type { ConfigInput } from '../config/index.js';
+import { CatalogSet, type ImportedCatalog } from './catalog-set.js';
+import type { Findings } from './finding.js';
+import type { CatalogReference } from './iceberg-source.js';
+import type { FeastRepository } from './repository.js';
+import type { FeastStore } from './repository-config.js';
+
+const MOST_BUCKETS = 65_536;
+const LONGEST_TIMEOUT_MS = 3_600_000;
+
+/** Storage options of one place of the repository; nothing uses them yet. */
+export interface StorageOptions {
+  readonly place: string;
+  readonly options: ReadonlyMap<string, string>;
+}
+
+/** The configuration as far as the stores tell; the sources may add catalogs. */
+export interface ImportedStores {
+  readonly catalogs: CatalogSet;
+  /** The offline store's catalog, which sources without one of their own are in. */
+  readonly offlineCatalog: ImportedCatalog | undefined;
+  readonly online: NonNullable<ConfigInput['online']>;
+  readonly storageOptions: readonly StorageOptions[];
+}
+
+/** Reads both stores; what they have that Moraine has not is reported. */
+export function importStores(repository: FeastRepository, findings: Findings): ImportedStores {
+  const { offlineStore, onlineStore, otherKeys } = repository.config;
+  const catalogs = new CatalogSet(repository.folder);
+  const offlineCatalog = offlineStore === undefined ? undefined : importOffline(offlineStore, catalogs, findings);
+  const online = onlineStore === undefined ? {} : importOnline(onlineStore, catalogs, offlineCatalog, findings);
+  for (const key of otherKeys) {
+    findings.leftOut('setting of feature_store.yaml', key, {
+      reason: 'Moraine has no such setting',
+      remedy: 'See docs/migrating-from-feast.md for what takes its place.',
+    });
+  }
+  const storageOptions = [
+    { place: 'offline_store', options: offlineStore?.storageOptions ?? new Map<string, string>() },
+    { place: 'online_store', options: onlineStore?.storageOptions ?? new Map<string, string>() },
+  ].filter(({ options }) => options.size > 0);
+  for (const { place, options } of storageOptions) {
+    findings.leftOut(`${place} option`, 'storage_options', {
+      reason: `tables are read from folders of this machine; ${[...options.keys()].join(', ')} have no meaning there`,
+      remedy:
+        'They stand as comments in moraine.yaml, secrets as references to environment variables: their values were not copied.',
+    });
+  }
+  return { catalogs, offlineCatalog, online, storageOptions };
+}
+
+/** A store's own catalog, as PyIceberg would be given it. Undefined for a store that is not of Iceberg. */
+function catalogOf(store: FeastStore): CatalogReference | undefined {
+  if (!isIceberg(store)) return undefined;
+  return {
+    type: store.catalogType ?? 'sql',
+    name: store.catalogName ?? 'default',
+    uri: store.uri,
+    warehouse: store.warehouse,
+    properties: store.storageOptions,
+  };
+}
+
+function isIceberg(store: FeastStore): boolean {
+  return /iceberg/i.test(store.type.slice(store.type.lastIndexOf('.') + 1));
+}
+
+function importOffline(store: FeastStore, catalogs: CatalogSet, findings: Findings): ImportedCatalog | undefined {
+  reportOtherOptions('offline_store option', store, findings);
+  const reference = catalogOf(store);
+  if (reference === undefined) return undefined;
+  const catalog = catalogs.add(reference);
+  if ('name' in catalog) return catalog;
+  findings.leftOut('offline store', store.type, catalog);
+  return undefined;
+}
+
+function importOnline(
+  store: FeastStore,
+  catalogs: CatalogSet,
+  offlineCatalog: ImportedCatalog | undefined,
+  findings: Findings,
+): ImportedStores['online'] {
+  reportOtherOptions('online_store option', store, findings);
+  const reference = catalogOf(store);
+  if (reference === undefined) {
+    findings.changed('online store', store.type, {
+      reason:
+        'Moraine serves features from Iceberg tables that it materializes itself; values in that store are not read',
+      remedy: 'Run `moraine materialize VIEW` for each view with `online: true`.',
+    });
+    return {};
+  }
+  const catalog = catalogs.add(reference);
+  if (!('name' in catalog) || (offlineCatalog !== undefined && catalog.name !== offlineCatalog.name)) {
+    findings.changed('online_store option', 'catalog_type, catalog_name, uri, warehouse', {
+      reason: 'name' in catalog ? 'online tables are kept in the default catalog' : catalog.reason,
+      remedy: 'Online tables will be made in the default catalog of moraine.yaml; materialize the views again.',
+    });
+  }
+  return {
+    ...(store.namespace === undefined ? {} : { namespace: store.namespace }),
+    ...bucketsOf(store, findings),
+    ...timeoutOf(store, findings),
+  };
+}
+
+function bucketsOf(store: FeastStore, findings: Findings): { readonly buckets?: number } {
+  const { partitionStrategy = 'entity_hash', partitionCount } = store;
+  if (partitionStrategy !== 'entity_hash') {
+    findings.changed('online_store option', 'partition_strategy', {
+      reason: `online tables are partitioned by a hash of the entity key, not by ${partitionStrategy}`,
+      remedy: 'Nothing needs to be done; set onlineBuckets of a view for another number of buckets.',
+    });
+  }
+  if (partitionCount === undefined || partitionStrategy === 'timestamp') return {};
+  if (partitionCount >= 1 && partitionCount <= MOST_BUCKETS) return { buckets: partitionCount };
+  findings.leftOut('online_store option', 'partition_count', {
+    reason: `${partitionCount} is not from 1 to ${MOST_BUCKETS}`,
+    remedy: 'Set online.buckets in moraine.yaml.',
+  });
+  return {};
+}
+
+function timeoutOf(store: FeastStore, findings: Findings): { readonly readTimeoutMs?: number } {
+  const { readTimeoutMs } = store;
+  if (readTimeoutMs === undefined) return {};
+  if (readTimeoutMs >= 1 && readTimeoutMs <= LONGEST_TIMEOUT_MS) return { readTimeoutMs };
+  findings.leftOut('online_store option', 'read_timeout_ms', {
+    reason: `${readTimeoutMs} is not from 1 to ${LONGEST_TIMEOUT_MS}`,
+    remedy: 'Set online.readTimeoutMs in moraine.yaml.',
+  });
+  return {};
+}
+
+/** Options of stores of other kinds are theirs alone; of an Iceberg store's, what is not known is said. */
+function reportOtherOptions(kind: string, store: FeastStore, findings: Findings): void {
+  if (!isIceberg(store)) return;
+  for (const option of store.otherOptions) {
+    findings.leftOut(kind, option, {
+      reason: 'Moraine has no such option',
+      remedy: 'See docs/migrating-from-feast.md for what takes its place.',
+    });
+  }
+}

@@ -1,0 +1,165 @@
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'libsql';
+import { describe, expect, it } from 'vitest';
+import { type FeastImport, importFeast, readFeastRepository } from '../../../feast/index.js';
+import { codeOf } from '../../support/error-code.js';
+import { projectRoot } from '../../support/paths.js';
+import { temporaryFolder } from '../../support/temp-folder.js';
+
+const REGISTRY = join(projectRoot, 'test/fixtures/feast/repository/registry.db');
+
+/** A repository with the committed registry and another feature_store.yaml. */
+function repository(yaml: string): string {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, 'feature_store.yaml'), yaml);
+  copyFileSync(REGISTRY, join(folder, 'registry.db'));
+  return folder;
+}
+
+function importYaml(yaml: string, env: Record<string, string> = {}): Promise<FeastImport> {
+  const folder = repository(yaml);
+  return importFeast(readFeastRepository(folder, env), { folder, readSchemas: async () => new Map() });
+}
+
+const HEAD = 'project: rides\nregistry: registry.db\nprovider: local\n';
+
+describe('feature_store.yaml', () => {
+  it('names no Feast repository if it is not there', () => {
+    const folder = temporaryFolder();
+    const read = () => readFeastRepository(folder);
+    expect(codeOf(read)).toBe('INPUT_UNREADABLE');
+    expect(read).toThrow(`${folder} has no feature_store.yaml; name the folder of a Feast repository`);
+  });
+
+  it('with a mistake is refused with the line', () => {
+    expect(() => readFeastRepository(repository('project: [\n'))).toThrow(/feature_store.yaml:2: not valid YAML/);
+    expect(() => readFeastRepository(repository(`${HEAD}online_store:\n  type: x\n  partition_count: many\n`))).toThrow(
+      /feature_store.yaml:6: online_store.partition_count: /,
+    );
+    expect(() => readFeastRepository(repository('registry: registry.db\n'))).toThrow(/project/);
+  });
+
+  it('has variables of the environment, as Feast replaces them', async () => {
+    const { config } = await importYaml(
+      `${HEAD}offline_store:\n  type: iceberg\n  catalog_name: $NAME\n  uri: sqlite:///\${PLACE}/c.db\n  warehouse: \${PLACE}/w\n`,
+      { NAME: 'main', PLACE: '/data' },
+    );
+    expect(config.catalogs?.main).toEqual({ type: 'sql', uri: '/data/c.db', warehouse: '/data/w' });
+    expect(config.catalog).toBe('main');
+  });
+
+  it('with stores of other kinds leaves the catalogs to the sources', async () => {
+    const { config, findings, definitions } = await importYaml(
+      `${HEAD}offline_store: duckdb\nonline_store:\n  type: redis\n  connection_string: localhost:6379,password=secret\nflags:\n  beta: true\n`,
+    );
+    expect(Object.keys(config.catalogs ?? {})).toEqual(['lake']);
+    expect(config).toMatchObject({ catalog: 'lake' });
+    expect(config.online).toBeUndefined();
+    expect(findings.map(({ outcome, kind, name }) => `${outcome} ${kind} ${name}`).slice(0, 2)).toEqual([
+      'changed online store redis',
+      'left-out setting of feature_store.yaml flags',
+    ]);
+    // Its source names a table only, in the offline store's catalog.
+    expect(definitions.featureViews.map(({ name }) => name)).not.toContain('driver_profile');
+    expect(JSON.stringify(findings)).not.toContain('secret');
+  });
+
+  it.each([
+    ['catalog_type: rest\n  uri: http://catalog:8181', 'of type rest'],
+    ['catalog_type: glue', 'of type glue'],
+    ['catalog_type: sql\n  uri: postgresql://me:secret@db/catalog', 'no SQLite file (postgresql)'],
+    ['catalog_type: sql\n  uri: "sqlite:///:memory:"', 'no SQLite file (sqlite)'],
+    ['catalog_type: sql\n  uri: ${CATALOG}', 'no SQLite file (${CATALOG} is not set)'],
+    ['catalog_type: sql\n  uri: sqlite:///c.db\n  warehouse: s3://bucket/w', 'no folder of this machine'],
+    ['catalog_type: sql\n  uri: sqlite:///c.db\n  catalog_name: a b', 'cannot be named "a b"'],
+  ])('with a catalog that cannot be opened says so: %s', async (options, reason) => {
+    const { findings, files } = await importYaml(
+      `${HEAD}offline_store:\n  type: my.IcebergOfflineStore\n  ${options}\n`,
+    );
+    const [finding] = findings;
+    expect(finding).toMatchObject({ outcome: 'left-out', kind: 'offline store', name: 'my.IcebergOfflineStore' });
+    expect(finding?.reason).toContain(reason);
+    const views = findings.filter(({ kind, name }) => kind === 'feature view' && name === 'driver_profile');
+    expect(views.map((view) => view.reason)).toEqual([
+      "its table driver_profiles is in the offline store's catalog, which Moraine cannot open",
+    ]);
+    expect(JSON.stringify(findings) + JSON.stringify([...files])).not.toContain('secret');
+  });
+
+  it('with two catalogs of one name has the second refused', async () => {
+    const { findings } = await importYaml(
+      `${HEAD}offline_store:\n  type: iceberg\n  catalog_name: lake\n  uri: sqlite:///other.db\n`,
+    );
+    expect(findings.find(({ name }) => name === 'fuel_price')?.reason).toBe(
+      'another catalog of this repository is named lake too, and is another file',
+    );
+  });
+
+  it.each([
+    ['partition_strategy: hybrid\n  partition_count: 64', { buckets: 64 }, ['changed partition_strategy']],
+    ['partition_strategy: timestamp\n  partition_count: 64', {}, ['changed partition_strategy']],
+    ['partition_count: 0\n  read_timeout_ms: 0', {}, ['left-out partition_count', 'left-out read_timeout_ms']],
+    ['partition_count: 32\n  read_timeout_ms: 50', { buckets: 32, readTimeoutMs: 50 }, []],
+  ])('maps the online store: %s', async (options, online, expected) => {
+    const catalog = 'catalog_name: lake\n  uri: sqlite:///catalog.db';
+    const result = await importYaml(`${HEAD}online_store:\n  type: iceberg\n  ${catalog}\n  ${options}\n`);
+    expect(result.config.online ?? {}).toEqual(online);
+    const found = result.findings.filter(({ kind }) => kind === 'online_store option');
+    expect(found.map(({ outcome, name }) => `${outcome} ${name}`)).toEqual(expected);
+  });
+
+  it('with another project imports that one', async () => {
+    const { definitions, findings } = await importYaml('project: other\nregistry: registry.db\n');
+    expect(definitions).toEqual({ entities: [], featureViews: [], featureServices: [] });
+    expect(findings.map(({ kind, name }) => `${kind} ${name}`)).toEqual(['project rides']);
+  });
+});
+
+describe('a registry', () => {
+  const yaml = (registry: string) => `project: rides\nregistry: ${registry}\n`;
+
+  it.each([
+    's3://bucket/registry.db',
+    'gs://bucket/registry.db',
+    '{ registry_type: sql, path: "postgresql://me:secret@db" }',
+  ])('elsewhere is refused with a way to copy it: %s', (registry) => {
+    const read = () => readFeastRepository(repository(yaml(registry)));
+    expect(codeOf(read)).toBe('UNSUPPORTED_FEATURE');
+    expect(read).toThrow(/SerializeToString/);
+    expect(read).not.toThrow(/secret/);
+  });
+
+  it('that is not there is missing', () => {
+    expect(() => readFeastRepository(repository(yaml('gone.db')))).toThrow(/there is no such file; run `feast apply`/);
+    expect(() => readFeastRepository(repository(yaml('{ registry_type: sql, path: "sqlite:///gone.db" }')))).toThrow(
+      /there is no such file; run `feast apply`/,
+    );
+  });
+
+  it('that is cut, empty or something else is refused', () => {
+    const bytes = readFileSync(REGISTRY);
+    for (const content of [
+      bytes.subarray(0, bytes.length - 7),
+      Buffer.alloc(0),
+      Buffer.from('SQLite format 3\0 not it'),
+    ]) {
+      const folder = repository(yaml('damaged.db'));
+      writeFileSync(join(folder, 'damaged.db'), content);
+      expect(codeOf(() => readFeastRepository(folder))).toBe('INPUT_UNREADABLE');
+    }
+  });
+
+  it('in SQL without its tables, or in no SQLite file, is refused', () => {
+    const folder = repository(yaml('{ registry_type: sql, path: "sqlite:///sql.db" }'));
+    const database = new Database(join(folder, 'sql.db'));
+    database.exec('CREATE TABLE entities (entity_name TEXT)');
+    database.close();
+    expect(codeOf(() => readFeastRepository(folder))).toBe('INPUT_UNREADABLE');
+    writeFileSync(
+      join(folder, 'sql.db'),
+      'no database at all, and long enough to be looked at as if it were one'.repeat(20),
+    );
+    expect(codeOf(() => readFeastRepository(folder))).toBe('INPUT_UNREADABLE');
+  });
+});
