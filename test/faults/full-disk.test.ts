@@ -9,7 +9,7 @@ import { SmallProject } from '../support/small-project.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 
 const MIB = 2 ** 20;
-const FULL = { code: 'STORAGE_UNAVAILABLE', message: expect.stringMatching(/The disk is full|ulimit -f/) };
+const FULL = { code: 'STORAGE_UNAVAILABLE', message: expect.stringMatching(/The disk is full|ulimit -f/) as unknown };
 
 /** Files that readers of the online table could meet, or that an attempt left behind. */
 async function dataFiles(small: SmallProject): Promise<string[]> {

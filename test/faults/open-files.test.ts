@@ -38,7 +38,7 @@ test('a process that may open too few says so, leaves nothing, and succeeds unde
   const small = await projectOf300Buckets(folder);
   expect(await materializeLimited(folder, small.view, ['--nofile=128:128'])).toEqual({
     code: 'STORAGE_UNAVAILABLE',
-    message: expect.stringMatching(/too many open files.*ulimit -n/),
+    message: expect.stringMatching(/too many open files.*ulimit -n/) as unknown,
   });
   const { metadata } = await small.online();
   expect(metadata.snapshots).toEqual([]);

@@ -20,7 +20,8 @@ export async function materializeLimited(
   limits: readonly string[] = [],
 ): Promise<MaterializeReport> {
   const program = join(projectRoot, 'test/support/materialize-program.mjs');
-  const command = [...limits, process.execPath, program, DIST, folder, view];
-  const { stdout } = await promisify(execFile)('prlimit', command, { encoding: 'utf8' });
+  const command = [...(limits.length > 0 ? ['prlimit', ...limits] : []), process.execPath];
+  const [executable = '', ...args] = [...command, program, DIST, folder, view];
+  const { stdout } = await promisify(execFile)(executable, args, { encoding: 'utf8' });
   return JSON.parse(stdout) as MaterializeReport;
 }
