@@ -25,6 +25,29 @@ describe('materialize on a real project', () => {
     expect((await small.runKeys()).length).toBe(2);
   });
 
+  test('a run without rows still records the source snapshot that it has read, once', async () => {
+    const small = await SmallProject.create();
+    await small.append(1_000);
+    const settings = testSettings();
+    await testWorker(settings, createActivities(small.project));
+    const temporal = await testClient(settings);
+    const materialize = async (window = {}) =>
+      waitForRun(temporal.client, await startMaterialization(temporal, settings, { view: small.view, ...window }));
+
+    await materialize();
+    await small.append(50, 2_000);
+    const window = { startUs: 0n, endUs: 500_000_000n };
+    const { metadata } = await small.online();
+    const recorded = await materialize(window);
+    expect(recorded).toMatchObject({ kind: 'nothing', rows: '0', files: 0, passes: 1 });
+    expect(recorded.snapshotId).not.toBe(String(metadata.currentSnapshotId));
+    expect((await small.online()).metadata.currentSnapshotId).toBe(BigInt(recorded.snapshotId ?? 0));
+    expect(await materialize(window)).toMatchObject({ kind: 'nothing', snapshotId: null });
+    expect(await materialize()).toMatchObject({ kind: 'incremental', rows: '50' });
+    expect(await small.onlineRows()).toHaveLength(150);
+    expect(await small.runKeys()).toHaveLength(3);
+  });
+
   test('an unknown view fails with its code', async () => {
     const small = await SmallProject.create();
     const settings = testSettings();

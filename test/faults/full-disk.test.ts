@@ -9,6 +9,8 @@ import { SmallProject } from '../support/small-project.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 
 const MIB = 2 ** 20;
+/** Several processes one after another, each with an engine of its own. */
+const LIMIT_MS = 180_000;
 const FULL = { code: 'STORAGE_UNAVAILABLE', message: expect.stringMatching(/The disk is full|ulimit -f/) as unknown };
 
 /** Files that readers of the online table could meet, or that an attempt left behind. */
@@ -17,85 +19,101 @@ async function dataFiles(small: SmallProject): Promise<string[]> {
 }
 
 describe('the disk is full', () => {
-  test('while materializing: nothing remains of the attempt, and the run succeeds when there is room', async () => {
-    const folder = temporaryFolder();
-    const disk = smallDisk(join(folder, 'warehouse'));
-    const small = await SmallProject.createIn(folder);
-    await small.append(100_000, 0, 100_000);
-    disk.fill(100_000);
-    expect(await materializeLimited(folder, small.view, disk.limits())).toEqual(FULL);
-    expect((await small.online()).metadata.snapshots).toEqual([]);
-    expect(await dataFiles(small)).toEqual([]);
-    disk.free();
-    const done = { kind: 'incremental', rows: '100000', files: 4 };
-    expect(await materializeLimited(folder, small.view, disk.limits())).toEqual(done);
-    expect(await dataFiles(small)).toHaveLength(4);
-    expect(await small.onlineRows()).toEqual(await small.recomputed());
-    await small.project.close();
-  });
-
-  test('under the temporary files of a query that does not fit in memory', async () => {
-    const folder = temporaryFolder();
-    const disk = smallDisk(join(folder, 'tmp'), 512 * MIB);
-    const small = await SmallProject.createIn(folder);
-    await small.append(2_000_000, 0, 2_000_000);
-    const config = join(folder, 'moraine.yaml');
-    writeFileSync(config, readFileSync(config, 'utf8').replace('500MB', '60MB'));
-    disk.fill(MIB);
-    expect(await materializeLimited(folder, small.view, disk.limits())).toEqual(FULL);
-    expect((await small.online()).metadata.snapshots).toEqual([]);
-    expect(await dataFiles(small)).toEqual([]);
-    disk.free();
-    const done = { kind: 'incremental', rows: '2000000', files: 4 };
-    expect(await materializeLimited(folder, small.view, disk.limits())).toEqual(done);
-    await small.project.close();
-  }, 180_000);
-
-  test('while appending: the command says so, the table is as before, and the same command succeeds later', async () => {
-    const folder = temporaryFolder();
-    const disk = smallDisk(join(folder, 'warehouse'));
-    const small = await SmallProject.createIn(folder);
-    await small.append(100);
-    const before = await small.recomputed();
-    const rows = Array.from({ length: 100_000 }, (_, i) => `${i},2026-01-01T00:00:00Z,${Math.sin(i)}`);
-    writeFileSync(join(folder, 'more.csv'), ['sensor,event_ts,reading', ...rows, ''].join('\n'));
-    disk.fill(100_000);
-    const append = () =>
-      moraine(['table', 'append', 'demo.readings', 'more.csv'], { cwd: folder, limits: disk.limits() });
-    const failed = await append();
-    expect(failed).toMatchObject({ code: 8, stdout: '' });
-    expect(failed.stderr).toContain('STORAGE_UNAVAILABLE');
-    expect(await small.recomputed()).toEqual(before);
-    disk.free();
-    expect(await append()).toMatchObject({ code: 0 });
-    expect(await small.recomputed()).toHaveLength(100_000);
-    await small.project.close();
-  });
-
-  test('at every step from the first file to the swap in the catalog: committed whole or not at all', async () => {
-    const folder = temporaryFolder();
-    const disk = smallDisk(folder);
-    const small = await SmallProject.createIn(folder);
-    await small.append(1_000);
-    const codes = new Set<string>();
-    for (let room = 0; ; room += 8192) {
-      disk.fill(room);
-      const report = await materializeLimited(folder, small.view, disk.limits());
+  test(
+    'while materializing: nothing remains of the attempt, and the run succeeds when there is room',
+    async () => {
+      const folder = temporaryFolder();
+      const disk = smallDisk(join(folder, 'warehouse'));
+      const small = await SmallProject.createIn(folder);
+      await small.append(100_000, 0, 100_000);
+      disk.fill(100_000);
+      expect(await materializeLimited(folder, small.view, disk.limits())).toEqual(FULL);
+      expect((await small.online()).metadata.snapshots).toEqual([]);
+      expect(await dataFiles(small)).toEqual([]);
       disk.free();
-      if (!('code' in report)) {
-        expect(report).toEqual({ kind: 'incremental', rows: '100', files: 4 });
-        break;
+      const done = { kind: 'incremental', rows: '100000', files: 4 };
+      expect(await materializeLimited(folder, small.view, disk.limits())).toEqual(done);
+      expect(await dataFiles(small)).toHaveLength(4);
+      expect(await small.onlineRows()).toEqual(await small.recomputed());
+      await small.project.close();
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    'under the temporary files of a query that does not fit in memory',
+    async () => {
+      const folder = temporaryFolder();
+      const disk = smallDisk(join(folder, 'tmp'), 512 * MIB);
+      const small = await SmallProject.createIn(folder);
+      await small.append(2_000_000, 0, 2_000_000);
+      const config = join(folder, 'moraine.yaml');
+      writeFileSync(config, readFileSync(config, 'utf8').replace('500MB', '60MB'));
+      disk.fill(MIB);
+      expect(await materializeLimited(folder, small.view, disk.limits())).toEqual(FULL);
+      expect((await small.online()).metadata.snapshots).toEqual([]);
+      expect(await dataFiles(small)).toEqual([]);
+      disk.free();
+      const done = { kind: 'incremental', rows: '2000000', files: 4 };
+      expect(await materializeLimited(folder, small.view, disk.limits())).toEqual(done);
+      await small.project.close();
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    'while appending: the command says so, the table is as before, and the same command succeeds later',
+    async () => {
+      const folder = temporaryFolder();
+      const disk = smallDisk(join(folder, 'warehouse'));
+      const small = await SmallProject.createIn(folder);
+      await small.append(100);
+      const before = await small.recomputed();
+      const rows = Array.from({ length: 100_000 }, (_, i) => `${i},2026-01-01T00:00:00Z,${Math.sin(i)}`);
+      writeFileSync(join(folder, 'more.csv'), ['sensor,event_ts,reading', ...rows, ''].join('\n'));
+      disk.fill(100_000);
+      const append = () =>
+        moraine(['table', 'append', 'demo.readings', 'more.csv'], { cwd: folder, limits: disk.limits() });
+      const failed = await append();
+      expect(failed).toMatchObject({ code: 8, stdout: '' });
+      expect(failed.stderr).toContain('STORAGE_UNAVAILABLE');
+      expect(await small.recomputed()).toEqual(before);
+      disk.free();
+      expect(await append()).toMatchObject({ code: 0 });
+      expect(await small.recomputed()).toHaveLength(100_000);
+      await small.project.close();
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    'at every step from the first file to the swap in the catalog: committed whole or not at all',
+    async () => {
+      const folder = temporaryFolder();
+      const disk = smallDisk(folder);
+      const small = await SmallProject.createIn(folder);
+      await small.append(1_000);
+      const codes = new Set<string>();
+      for (let room = 0; ; room += 8192) {
+        disk.fill(room);
+        const report = await materializeLimited(folder, small.view, disk.limits());
+        disk.free();
+        if (!('code' in report)) {
+          expect(report).toEqual({ kind: 'incremental', rows: '100', files: 4 });
+          break;
+        }
+        codes.add(report.code);
+        const online = await small.online().catch(() => undefined);
+        expect(online?.metadata.snapshots ?? []).toEqual([]);
       }
-      codes.add(report.code);
-      const online = await small.online().catch(() => undefined);
-      expect(online?.metadata.snapshots ?? []).toEqual([]);
-    }
-    // Under a limit of file sizes SQLite cannot tell how far a write has come.
-    const environment = ['CATALOG_UNAVAILABLE', 'STORAGE_UNAVAILABLE', 'COMMIT_STATE_UNKNOWN'];
-    expect(environment).toEqual(expect.arrayContaining([...codes]));
-    expect(codes.size).toBeGreaterThan(0);
-    expect(await small.runKeys()).toHaveLength(1);
-    expect(await small.onlineRows()).toEqual(await small.recomputed());
-    await small.project.close();
-  }, 180_000);
+      // Under a limit of file sizes SQLite cannot tell how far a write has come.
+      const environment = ['CATALOG_UNAVAILABLE', 'STORAGE_UNAVAILABLE', 'COMMIT_STATE_UNKNOWN'];
+      expect(environment).toEqual(expect.arrayContaining([...codes]));
+      expect(codes.size).toBeGreaterThan(0);
+      expect(await small.runKeys()).toHaveLength(1);
+      expect(await small.onlineRows()).toEqual(await small.recomputed());
+      await small.project.close();
+    },
+    LIMIT_MS,
+  );
 });
