@@ -10,14 +10,22 @@ import {
   typedRelation,
 } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
-import type { EntityRelation, EntityRow, EntitySource, HistoricalAsOf, KeyTypes } from '../features/index.js';
+import type {
+  EntityRelation,
+  EntityRow,
+  FeatureWindow,
+  HistoricalAsOf,
+  HistoricalRequest,
+  KeyTypes,
+} from '../features/index.js';
 
 /** Names in SQL -> tables, `[CATALOG/]NS.TABLE`. */
 export type SqlTables = Readonly<Record<string, string>> | ReadonlyMap<string, string>;
 
 /**
  * Entity rows: objects; an Arrow table, or the bytes of an Arrow IPC stream or file; a Parquet, CSV, JSON Lines, JSON or Arrow file in
- * a folder that the project may read; an Iceberg table; or SQL over Iceberg tables, which runs where nothing else can be read.
+ * a folder that the project may read; an Iceberg table; SQL over Iceberg tables, which runs where nothing else can be read; or no rows
+ * but a window, closed at both ends: every feature row in it.
  */
 export type Entities =
   | readonly EntityRow[]
@@ -25,10 +33,11 @@ export type Entities =
   | Uint8Array
   | { readonly file: string }
   | { readonly table: string; readonly asOf?: HistoricalAsOf }
-  | { readonly sql: string; readonly tables?: SqlTables; readonly asOf?: HistoricalAsOf };
+  | { readonly sql: string; readonly tables?: SqlTables; readonly asOf?: HistoricalAsOf }
+  | { readonly window: { readonly start?: Date; readonly end?: Date } | FeatureWindow };
 
 /** Entity rows as retrieval takes them. */
-export function entitySource(entities: Entities): EntitySource {
+export function entitySource(entities: Entities): HistoricalRequest['entities'] {
   if (entities instanceof Uint8Array)
     return { open: async (connection) => openArrow(connection, await readIpc(entities)) };
   if (isArrowTable(entities)) return { open: (connection) => openArrow(connection, entities) };
@@ -38,7 +47,17 @@ export function entitySource(entities: Entities): EntitySource {
     const query = { sql, ...(tables === undefined ? {} : { tables: asMap(tables) }) };
     return { query, ...(asOf === undefined ? {} : { asOf }) };
   }
+  if ('window' in entities) return { window: windowOf(entities.window) };
   return 'table' in entities ? entities : { rows: entities };
+}
+
+function windowOf(window: { readonly start?: Date; readonly end?: Date } | FeatureWindow): FeatureWindow {
+  if ('startUs' in window || 'endUs' in window) return window;
+  const { start, end } = window as { readonly start?: Date; readonly end?: Date };
+  return {
+    ...(start === undefined ? {} : { startUs: BigInt(start.getTime()) * 1000n }),
+    ...(end === undefined ? {} : { endUs: BigInt(end.getTime()) * 1000n }),
+  };
 }
 
 /** Names and their tables as a map, so that no name is special. */

@@ -1,25 +1,24 @@
 /** Point-in-time retrieval: the features that were valid at the time of each row of an entity frame. */
 import type { Connection, Engine } from '../engine/index.js';
-import { MoraineError } from '../errors/index.js';
-import { assignFreshIds, highestFieldId, type IcebergType, type NestedField, type Schema } from '../iceberg/index.js';
+import { assignFreshIds, highestFieldId, type NestedField, type Schema } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { Table } from '../tables/index.js';
 import type { Definitions } from './definition.js';
 import { type EntityFrame, entityTimestamp, frameKeys, loadEntityFrame } from './entity-frame.js';
 import { type EntitySource, openEntities } from './entity-source.js';
+import { refuseDuplicateNames } from './feature-request.js';
+import { type FeatureWindow, openWindow, windowColumns } from './feature-window.js';
+import { stateOf, type TableState } from './pin-source.js';
 import {
-  type FeatureSelection,
-  outputName,
-  type RequestedView,
-  refuseDuplicateNames,
-  requestedViews,
-  selectedFeatures,
-} from './feature-request.js';
-import { type HistoricalAsOf, pinSource, stateOf, type TableState } from './pin-source.js';
-import type { JoinMethod } from './point-in-time-sql.js';
-import { resolveView } from './resolve-view.js';
+  joinKeyTypes,
+  type OutputFeature,
+  type PlannedView,
+  planRetrieval,
+  type RetrievalPlan,
+  type RetrievalRequest,
+} from './retrieval-plan.js';
 import type { PinnedSource } from './source-scan.js';
-import { type JoinedView, joinView, type ViewJoin } from './view-join.js';
+import { type JoinedView, joinView } from './view-join.js';
 
 /** What retrieval needs of its surroundings. */
 export interface HistoricalDeps {
@@ -32,16 +31,10 @@ export interface HistoricalDeps {
 }
 
 /** A retrieval. */
-export interface HistoricalRequest extends FeatureSelection {
-  readonly entities: EntitySource;
-  /** Name columns `view__feature`. */
-  readonly fullFeatureNames?: boolean;
-  /** Leave out feature rows that were created after the entity row's time. */
-  readonly knownAsOf?: boolean;
-  readonly asOf?: HistoricalAsOf;
+export interface HistoricalRequest extends RetrievalRequest {
+  /** The rows that features are wanted for; or a window, for every feature row in it. */
+  readonly entities: EntitySource | { readonly window: FeatureWindow };
   readonly signal?: AbortSignal;
-  /** Overrides the choice of join, for tests and measurements. */
-  readonly method?: JoinMethod;
 }
 
 /** The answer, to be read on its connection. */
@@ -73,21 +66,15 @@ export async function getHistoricalFeatures<T>(
   request: HistoricalRequest,
   use: (features: HistoricalFeatures) => Promise<T>,
 ): Promise<T> {
-  const definitions = await deps.definitions();
-  const sources = new Map<string, PinnedSource>();
-  const views: PlannedView[] = [];
-  for (const requested of requestedViews(definitions, request)) {
-    views.push(await planView(deps, definitions, requested, request, sources));
-  }
-  const fullNames = request.fullFeatureNames ?? false;
-  const features = views.flatMap((view) => outputFeatures(view, fullNames));
-  refuseDuplicateNames(features.map(({ field, from }) => ({ name: field.name, from })));
+  const plan = await planRetrieval(deps, request);
+  const { views, features, sources } = plan;
   return await deps.engine.withConnection(
     async (connection) => {
-      const { frame, sources: entitySources } = await openFrame(deps, connection, request, views, features);
-      const joins = new Map<string, JoinedView>();
+      const { frame, sources: entitySources, ...opened } = await openFrame(deps, connection, request, plan);
+      const joins = new Map(opened.joins);
       const context = { session: connection, io: deps.io, memoryLimitBytes: deps.engine.memoryLimitBytes };
       for (const [index, { requested, join }] of views.entries()) {
+        if (joins.has(requested.alias)) continue;
         joins.set(requested.alias, await joinView(context, frame, join, `view_${index}`));
       }
       return await use({
@@ -108,15 +95,24 @@ export async function getHistoricalFeatures<T>(
   );
 }
 
-type OutputFeature = { readonly field: NestedField; readonly from: string };
+interface OpenedFrame {
+  readonly frame: EntityFrame;
+  readonly sources: ReadonlyMap<string, PinnedSource>;
+  /** Views whose features came with the frame. */
+  readonly joins: ReadonlyMap<string, JoinedView>;
+}
 
 async function openFrame(
   deps: HistoricalDeps,
   connection: Connection,
   request: HistoricalRequest,
-  views: readonly PlannedView[],
-  features: readonly OutputFeature[],
-): Promise<{ readonly frame: EntityFrame; readonly sources: ReadonlyMap<string, PinnedSource> }> {
+  { views, features }: RetrievalPlan,
+): Promise<OpenedFrame> {
+  if ('window' in request.entities) {
+    checkFrame(windowColumns(views), views, features);
+    const opened = await openWindow({ session: connection, io: deps.io }, views, request.entities.window);
+    return { ...opened, sources: new Map() };
+  }
   const context = { deps, connection, keyTypes: joinKeyTypes(views), signal: request.signal };
   const entities = await openEntities(context, request.entities);
   try {
@@ -124,7 +120,7 @@ async function openFrame(
     const frame = await loadEntityFrame(connection, entities, 'entity_frame').catch((error: unknown) => {
       throw entities.explain?.(error) ?? error;
     });
-    return { frame, sources: entities.sources };
+    return { frame, sources: entities.sources, joins: new Map() };
   } finally {
     await entities.release();
   }
@@ -132,52 +128,6 @@ async function openFrame(
 
 function statesOf(sources: ReadonlyMap<string, PinnedSource>): ReadonlyMap<string, TableState> {
   return new Map([...sources].map(([name, source]) => [name, stateOf(source)]));
-}
-
-interface PlannedView {
-  readonly requested: RequestedView;
-  readonly join: ViewJoin;
-}
-
-async function planView(
-  deps: HistoricalDeps,
-  definitions: Definitions,
-  requested: RequestedView,
-  request: HistoricalRequest,
-  sources: Map<string, PinnedSource>,
-): Promise<PlannedView> {
-  const tableName = definitions.featureViews.get(requested.view)?.source.table ?? '';
-  const source = sources.get(tableName) ?? pinSource(await deps.loadSource(tableName), tableName, request.asOf ?? {});
-  sources.set(tableName, source);
-  const view = resolveView(definitions, requested.view, source.schema);
-  const knownAsOf = request.knownAsOf ?? false;
-  if (knownAsOf && view.created === null) {
-    const remedy = 'Give it source.createdTimestampField, or ask without knownAsOf.';
-    throw new MoraineError(
-      'INVALID_ARGUMENT',
-      `View '${view.name}' does not say when its rows were created, so what was known cannot be told. ${remedy}`,
-    );
-  }
-  const selected = selectedFeatures(requested, view);
-  return {
-    requested,
-    join: { view, source, selected, joinKeyMap: requested.joinKeyMap, knownAsOf, method: request.method },
-  };
-}
-
-function outputFeatures({ requested, join }: PlannedView, fullNames: boolean): readonly OutputFeature[] {
-  return join.selected.map((feature) => ({
-    field: { id: 0, name: outputName(requested.alias, feature.name, fullNames), required: false, type: feature.type },
-    from: `'${requested.alias}:${feature.name}'`,
-  }));
-}
-
-/** The type of each join key by its name in the frame. Views that disagree are told so when the frame is checked. */
-function joinKeyTypes(views: readonly PlannedView[]): ReadonlyMap<string, IcebergType> {
-  const keys = views.flatMap(({ join }) =>
-    join.view.joinKeys.map((key) => [join.joinKeyMap.get(key.name) ?? key.name, key.type] as const),
-  );
-  return new Map(keys);
 }
 
 /** Everything that may be wrong with the frame, before any of its rows is read. */

@@ -57,6 +57,7 @@ export {
   parseFeatureType,
   sameType,
 } from './feature-type.js';
+export type { FeatureWindow } from './feature-window.js';
 export {
   getHistoricalFeatures,
   type HistoricalDeps,

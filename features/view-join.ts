@@ -36,7 +36,8 @@ export interface ViewJoin {
 export interface JoinedView {
   /** Temporary table with one column per selected feature and one row per frame row, in the frame's order. */
   readonly table: string;
-  readonly method: JoinMethod;
+  /** `window`: the view's own rows are the frame. */
+  readonly method: JoinMethod | 'window';
   readonly filesRead: number;
   readonly filesSkipped: number;
 }
@@ -65,7 +66,7 @@ export async function joinView(
       ? EMPTY_SCAN
       : await openScan(session, context.io, join.source, await planSource(join.source, bounds.filter), bounds.filter);
   const scan = await viewScanSql(session, join.view, join.source.schema, opened.scan);
-  const complete = sql(relationOf(join.view, scan));
+  const complete = sql(featureRowsSql(join.view, scan));
   const method =
     join.method ??
     (bounds === null ? 'arg-max' : await chooseMethod(context, frame, join, complete, bounds, opened.rows));
@@ -100,10 +101,10 @@ function joinOfView(frame: EntityFrame, join: ViewJoin, prefix: string): (relati
   });
 }
 
-const unitOf = (type: IcebergType): TimeUnit => timeSql('', type).timeUnit;
+export const unitOf = (type: IcebergType): TimeUnit => timeSql('', type).timeUnit;
 
-/** Names the columns of a view's scan as the join knows them. */
-function relationOf(view: ResolvedView, scan: string): string {
+/** Names the columns of a view's scan as the join knows them: `k0..`, `t`, `c` if there is a created time, `q`, `f0..`. */
+export function featureRowsSql(view: ResolvedView, scan: string): string {
   const column = (resolved: ResolvedColumn): string => columnAlias(resolved.sourceFieldId);
   const outputs = [
     ...view.joinKeys.map((key, index) => `${column(key)} AS k${index}`),
