@@ -46,6 +46,8 @@ export class AllowedRoots {
   readonly #roots: readonly string[];
   readonly #create: boolean;
   #physicalRoots: readonly string[] | undefined;
+  /** Why roots could not be opened. */
+  readonly #errors = new Map<string, Error>();
 
   constructor(roots: readonly string[], create: boolean) {
     this.#roots = roots.map(normalizeLocation);
@@ -59,35 +61,44 @@ export class AllowedRoots {
   async resolve(location: string): Promise<string> {
     const literal = normalizeLocation(location);
     const roots = await this.#resolveRoots();
-    let path: string;
-    try {
-      path = await physicalPath(literal);
-    } catch (error) {
-      throw storageError(error, 'resolve', location);
-    }
+    const path = await physicalPath(literal).catch((error: unknown) => {
+      throw this.#errorOfRoot(literal) ?? storageError(error, 'resolve', location);
+    });
     if (roots.some((root) => isUnder(path, root))) return path;
+    const broken = this.#errorOfRoot(literal);
+    if (broken !== undefined) throw broken;
     const message = `Location ${printableLocation(location)} is outside the allowed storage roots (${this.#roots.join(', ')}).`;
     throw new MoraineError('LOCATION_REFUSED', message, { details: { location, roots: this.#roots } });
   }
 
+  #errorOfRoot(path: string): Error | undefined {
+    const root = this.#roots.find((candidate) => this.#errors.has(candidate) && isUnder(path, candidate));
+    return root === undefined ? undefined : this.#errors.get(root);
+  }
+
+  /** Roots as they are on disk. One that cannot be opened keeps nobody from the others: what lies under it cannot be opened either. */
   async #resolveRoots(): Promise<readonly string[]> {
     if (this.#physicalRoots !== undefined) return this.#physicalRoots;
+    const opened = await Promise.all(this.#roots.map((root) => this.#openRoot(root)));
+    const physical = opened.flatMap((root) => (root === undefined ? [] : [root.path]));
+    // Only roots that exist are remembered: a missing one may yet become a symbolic link.
+    if (opened.every((root) => root?.exists === true)) this.#physicalRoots = physical;
+    return physical;
+  }
+
+  async #openRoot(root: string): Promise<{ readonly path: string; readonly exists: boolean } | undefined> {
     try {
-      if (this.#create) await Promise.all(this.#roots.map((root) => mkdir(root, { recursive: true })));
-      const physical = await Promise.all(this.#roots.map((root) => physicalPath(root)));
-      // Only roots that exist are remembered: a missing one may yet become a symbolic link.
-      const exist = await Promise.all(
-        physical.map((root) =>
-          realpath(root).then(
-            () => true,
-            () => false,
-          ),
-        ),
+      if (this.#create) await mkdir(root, { recursive: true });
+      const path = await physicalPath(root);
+      const exists = await realpath(path).then(
+        () => true,
+        () => false,
       );
-      if (exist.every(Boolean)) this.#physicalRoots = physical;
-      return physical;
+      this.#errors.delete(root);
+      return { path, exists };
     } catch (error) {
-      throw storageError(error, 'open the storage root', this.#roots.join(', '));
+      this.#errors.set(root, storageError(error, 'open the storage root', root));
+      return undefined;
     }
   }
 }
