@@ -9,7 +9,7 @@ import {
   type Scan,
   type ScanFile,
   scanSql,
-  withUnzonedCopies,
+  withReadableCopies,
 } from '../engine/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import {
@@ -91,7 +91,7 @@ async function scanStatement(
   const columns = selected.fields.map((field) => field.id);
   const scan = { files, columns, naming: 'id', ...source } as const;
   // A filter inside a struct may need fields of it that are not selected: then the whole struct is read and cut afterwards.
-  const relationOf = async (what: Scan): Promise<string> => scanSql(await withUnzonedCopies(connection, what));
+  const relationOf = async (what: Scan): Promise<string> => scanSql(await withReadableCopies(connection, what));
   if (filter === undefined)
     return `SELECT * FROM ${await relationOf({ ...scan, schema: withSelected(schema, selected) })}`;
   const outputs = selected.fields.map((field) => {

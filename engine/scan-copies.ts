@@ -12,7 +12,7 @@ const COPIES_AT_ONCE = 4;
  * microseconds. Other files are read where they are. The copies lie in the engine's temporary folder until the connection is closed.
  * @throws FILE_NOT_FOUND, DATA_FILE_CORRUPT, STORAGE_UNAVAILABLE naming the file; CANCELLED
  */
-export async function withUnzonedCopies<T extends Scan>(connection: Connection, scan: T): Promise<T> {
+export async function withReadableCopies<T extends Scan>(connection: Connection, scan: T): Promise<T> {
   const fields = readFields(scan);
   const layouts = new Map(scan.layouts);
   const cut = scan.files.flatMap(({ path }) => {

@@ -104,7 +104,7 @@ function refuseUnsupported(column: NestedField, type: IcebergType): void {
   for (const child of childFields(type)) refuseUnsupported(column, child.type);
 }
 
-/** DuckDB reads zoned nanoseconds as microseconds, unless the scan was prepared by `withUnzonedCopies`. */
+/** DuckDB reads zoned nanoseconds as microseconds, unless the scan was prepared by `withReadableCopies`. */
 function refuseCut(scan: Scan, fields: readonly NestedField[], layout: FileLayout | undefined): void {
   const isZoned = (type: IcebergType): boolean =>
     type.kind === 'timestamptz_ns' || childFields(type).some((child) => isZoned(child.type));

@@ -1,5 +1,5 @@
 /** Where entity rows come from: objects, whatever the caller can open on a connection, an Iceberg table, or SQL over tables. */
-import { type Connection, scanSql, withUnzonedCopies } from '../engine/index.js';
+import { type Connection, scanSql, withReadableCopies } from '../engine/index.js';
 import type { IcebergType, NestedField, Schema } from '../iceberg/index.js';
 import { type EntityRelation, EVENT_TIMESTAMP } from './entity-frame.js';
 import { type EntityRow, relationOfRows } from './entity-rows.js';
@@ -62,7 +62,7 @@ async function openTable({ deps, connection }: EntityContext, name: string, asOf
   const source = pinSource(await deps.loadSource(name), name, asOf);
   const { schema } = source;
   const { scan } = await openScan(connection, deps.io, source, await planSource(source));
-  const readable = await withUnzonedCopies(connection, { ...scan, schema, naming: 'id' as const });
+  const readable = await withReadableCopies(connection, { ...scan, schema, naming: 'id' as const });
   return { relation: scanSql(readable), schema, sources: new Map([[name, source]]), release: NO_SOURCES.release };
 }
 

@@ -4,7 +4,7 @@
  * (`infra/offline_stores/ibis.py`); unlike there, ties are decided by the total order of `feature-order.ts`, and rows with a null
  * join key are nobody's newest.
  */
-import { type Connection, columnAlias, type Engine, scanSql, withUnzonedCopies } from '../engine/index.js';
+import { type Connection, columnAlias, type Engine, scanSql, withReadableCopies } from '../engine/index.js';
 import { didYouMean, MoraineError } from '../errors/index.js';
 import {
   assignFreshIds,
@@ -124,7 +124,7 @@ async function pull<T>(deps: PullDeps, request: PullRequest, use: (pulled: Pulle
         const wanted = [...new Set(outputColumns(columns).map(({ id }) => id))];
         const scan = { ...opened.scan, schema: source.schema, columns: wanted, naming: 'id' as const };
         const extras = isTable ? { extras: { sequenceNumber: SEQUENCE_COLUMN } } : {};
-        const relation = scanSql(await withUnzonedCopies(connection, { ...scan, ...extras }));
+        const relation = scanSql(await withReadableCopies(connection, { ...scan, ...extras }));
         return await use({ connection, columns, relation, opened, isTable, sources });
       } finally {
         await source.release();

@@ -12,7 +12,7 @@ import {
   quoteLiteral,
   scanSql,
   typedRelation,
-  withUnzonedCopies,
+  withReadableCopies,
   writeParquet,
 } from '../engine/index.js';
 import { isMoraineError } from '../errors/index.js';
@@ -156,7 +156,7 @@ async function runAlone(
 async function viewSql(io: FileIO, connection: Connection, table: NamedTable): Promise<string> {
   const { source, plan, schema, name } = table;
   const { scan } = await openScan(connection, io, source, plan);
-  const readable = await withUnzonedCopies(connection, { ...scan, schema: source.schema });
+  const readable = await withReadableCopies(connection, { ...scan, schema: source.schema });
   if (schema === '') return `CREATE VIEW ${quoteIdentifier(name)} AS SELECT * FROM ${scanSql(readable)}`;
   await connection.run(`CREATE SCHEMA IF NOT EXISTS ${quoteIdentifier(schema)}`);
   return `CREATE VIEW ${quoteIdentifier(schema)}.${quoteIdentifier(name)} AS SELECT * FROM ${scanSql(readable)}`;

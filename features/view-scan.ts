@@ -1,5 +1,5 @@
 /** Reading the columns of a view from its source table's files. */
-import { type Connection, columnAlias, type Scan, scanSql, withUnzonedCopies } from '../engine/index.js';
+import { type Connection, columnAlias, type Scan, scanSql, withReadableCopies } from '../engine/index.js';
 import type { Schema } from '../iceberg/index.js';
 import type { LatestRequest, NamedColumn } from './latest-per-entity.js';
 import type { ResolvedColumn, ResolvedView } from './resolve-view.js';
@@ -32,7 +32,7 @@ export async function viewScanSql(
   const columns = [...new Set(viewColumns(view).map((column) => column.sourceFieldId))];
   const schema = viewScanSchema(view, source);
   const extras = { sequenceNumber: SEQUENCE_COLUMN };
-  return scanSql(await withUnzonedCopies(connection, { ...scan, schema, columns, naming: 'id', extras }));
+  return scanSql(await withReadableCopies(connection, { ...scan, schema, columns, naming: 'id', extras }));
 }
 
 /** The request that extracts a view's newest rows from a relation made by {@link viewScanSql}. */

@@ -2,7 +2,7 @@
 import { copyFile, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Connection, readFileLayouts, type Scan, scanSql, withUnzonedCopies } from '../../../engine/index.js';
+import { type Connection, readFileLayouts, type Scan, scanSql, withReadableCopies } from '../../../engine/index.js';
 import { bindExpression, type IcebergType, parseExpression } from '../../../iceberg/index.js';
 import { projectRoot } from '../../support/paths.js';
 import { field, type Harness, openHarness, schemaOf } from './harness.js';
@@ -36,7 +36,7 @@ const copies = async (connection: Connection): Promise<string[]> =>
 
 async function prepared(connection: Connection, scan: Partial<Scan>): Promise<Scan> {
   const layouts = await readFileLayouts(connection, [path]);
-  return await withUnzonedCopies(connection, { schema: SCHEMA, files: [{ path, recordCount: 6n }], layouts, ...scan });
+  return await withReadableCopies(connection, { schema: SCHEMA, files: [{ path, recordCount: 6n }], layouts, ...scan });
 }
 
 const rows = (columns: string, scan: Partial<Scan> = {}) =>
