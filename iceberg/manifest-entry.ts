@@ -163,17 +163,21 @@ function partitionReader(
 }
 
 /** The Avro record of an entry, in the field order of {@link manifestEntryAvroSchema}. */
-export function entryToRecord(entry: ManifestEntry, partitionType: readonly NestedField[]): AvroRecord {
+export function entryToRecord(
+  entry: ManifestEntry,
+  partitionType: readonly NestedField[],
+  formatVersion: 2 | 3,
+): AvroRecord {
   return positional([
     STATUSES.indexOf(entry.status),
     entry.snapshotId,
     entry.sequenceNumber,
     entry.fileSequenceNumber,
-    dataFileToRecord(entry.dataFile, partitionType),
+    dataFileToRecord(entry.dataFile, partitionType, formatVersion),
   ]);
 }
 
-function dataFileToRecord(file: DataFile, partitionType: readonly NestedField[]): AvroRecord {
+function dataFileToRecord(file: DataFile, partitionType: readonly NestedField[], formatVersion: 2 | 3): AvroRecord {
   return positional([
     CONTENTS.indexOf(file.content),
     file.filePath,
@@ -192,6 +196,9 @@ function dataFileToRecord(file: DataFile, partitionType: readonly NestedField[])
     file.equalityIds ?? null,
     file.sortOrderId ?? null,
     file.referencedDataFile ?? null,
+    ...(formatVersion === 3
+      ? [file.firstRowId ?? null, file.contentOffset ?? null, file.contentSizeInBytes ?? null]
+      : []),
   ]);
 }
 

@@ -16,11 +16,11 @@ import {
 } from './avro/record-fields.js';
 import type { FieldSummary, ManifestFile } from './data-file.js';
 import { positional } from './manifest-entry.js';
-import { MANIFEST_LIST_AVRO_SCHEMA } from './manifest-schema.js';
+import { manifestListAvroSchema } from './manifest-schema.js';
 
 /** What a manifest list is written from. */
 export interface ManifestListToWrite {
-  readonly formatVersion: 2;
+  readonly formatVersion: 2 | 3;
   readonly snapshotId: bigint;
   readonly parentSnapshotId: bigint | null;
   readonly sequenceNumber: bigint;
@@ -29,7 +29,7 @@ export interface ManifestListToWrite {
   readonly codec?: AvroCodec;
 }
 
-/** The bytes of a v2 manifest list. @throws MoraineError `INVALID_ARGUMENT` for a manifest without counts */
+/** The bytes of a v2 or v3 manifest list. @throws MoraineError `INVALID_ARGUMENT` for a manifest without counts */
 export function writeManifestList(list: ManifestListToWrite): Uint8Array {
   const metadata = new Map([
     ['snapshot-id', String(list.snapshotId)],
@@ -37,15 +37,17 @@ export function writeManifestList(list: ManifestListToWrite): Uint8Array {
     ['sequence-number', String(list.sequenceNumber)],
     ['format-version', String(list.formatVersion)],
   ]);
-  return writeAvroFile(MANIFEST_LIST_AVRO_SCHEMA, metadata, list.manifests.map(manifestToRecord), list.codec);
+  const { formatVersion } = list;
+  const records = list.manifests.map((manifest) => manifestToRecord(manifest, formatVersion));
+  return writeAvroFile(manifestListAvroSchema(formatVersion), metadata, records, list.codec);
 }
 
-function manifestToRecord(manifest: ManifestFile): AvroRecord {
+function manifestToRecord(manifest: ManifestFile, formatVersion: 2 | 3): AvroRecord {
   const counted = <T>(count: T | undefined): T => {
     if (count !== undefined) return count;
     throw new MoraineError(
       'INVALID_ARGUMENT',
-      `Manifest ${manifest.manifestPath} lacks counts, which a v2 manifest list needs.`,
+      `Manifest ${manifest.manifestPath} lacks counts, which a manifest list needs since v2.`,
     );
   };
   return positional([
@@ -64,6 +66,7 @@ function manifestToRecord(manifest: ManifestFile): AvroRecord {
     counted(manifest.deletedRowsCount),
     manifest.partitions?.map(summaryToRecord) ?? null,
     manifest.keyMetadata ?? null,
+    ...(formatVersion === 3 ? [manifest.firstRowId ?? null] : []),
   ]);
 }
 

@@ -45,8 +45,15 @@ function partitionRecord(partitionType: readonly NestedField[]): JsonObject {
   };
 }
 
-/** The v2 schema of manifest entries of one partition type. `manifest-entry.ts` writes records in this field order. */
-export function manifestEntryAvroSchema(partitionType: readonly NestedField[]): JsonObject {
+/** What v3 adds to the files of a manifest. */
+const V3_FILE_FIELDS: readonly JsonObject[] = [
+  optional(142, 'first_row_id', 'long'),
+  optional(144, 'content_offset', 'long'),
+  optional(145, 'content_size_in_bytes', 'long'),
+];
+
+/** The schema of manifest entries of one partition type. `manifest-entry.ts` writes records in this field order. */
+export function manifestEntryAvroSchema(partitionType: readonly NestedField[], formatVersion: 2 | 3): JsonObject {
   return {
     type: 'record',
     name: 'manifest_entry',
@@ -76,14 +83,15 @@ export function manifestEntryAvroSchema(partitionType: readonly NestedField[]): 
           optional(135, 'equality_ids', list(136, 'int')),
           optional(140, 'sort_order_id', 'int'),
           optional(143, 'referenced_data_file', 'string'),
+          ...(formatVersion === 3 ? V3_FILE_FIELDS : []),
         ],
       }),
     ],
   };
 }
 
-/** The v2 schema of a manifest list. */
-export const MANIFEST_LIST_AVRO_SCHEMA: JsonObject = {
+/** The schema of a manifest list. `manifest-list.ts` writes records in this field order. */
+export const manifestListAvroSchema = (formatVersion: 2 | 3): JsonObject => ({
   type: 'record',
   name: 'manifest_file',
   fields: [
@@ -115,5 +123,6 @@ export const MANIFEST_LIST_AVRO_SCHEMA: JsonObject = {
       }),
     ),
     optional(519, 'key_metadata', 'bytes'),
+    ...(formatVersion === 3 ? [optional(520, 'first_row_id', 'long')] : []),
   ],
-};
+});

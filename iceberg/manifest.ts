@@ -16,7 +16,7 @@ import type { NestedField, Schema } from './types.js';
 
 /** What a manifest is written from. */
 export interface ManifestToWrite {
-  readonly formatVersion: 2;
+  readonly formatVersion: 2 | 3;
   readonly content: ManifestFile['content'];
   readonly schema: Schema;
   /** All of the table's schemas, when the spec may have source columns that `schema` has dropped. */
@@ -27,7 +27,7 @@ export interface ManifestToWrite {
 }
 
 /**
- * The bytes of a v2 manifest. The same entries give the same bytes. Null ids and sequence numbers of added entries stay null,
+ * The bytes of a v2 or v3 manifest. The same entries give the same bytes. Null ids and sequence numbers of added entries stay null,
  * to be inherited from the manifest list.
  * @throws MoraineError `INVALID_ARGUMENT` for an entry that is of another spec, or carried over without a sequence number
  */
@@ -42,11 +42,18 @@ export function writeManifest(manifest: ManifestToWrite): Uint8Array {
     ['format-version', String(manifest.formatVersion)],
     ['content', manifest.content],
   ]);
-  return writeAvroFile(manifestEntryAvroSchema(type), metadata, recordsOf(manifest, type), manifest.codec);
+  return writeAvroFile(
+    manifestEntryAvroSchema(type, manifest.formatVersion),
+    metadata,
+    recordsOf(manifest, type),
+    manifest.codec,
+  );
 }
 
 function* recordsOf(manifest: ManifestToWrite, type: readonly NestedField[]): Generator<AvroRecord> {
-  for (const entry of manifest.entries) yield entryToRecord(checkEntry(entry, manifest), type);
+  for (const entry of manifest.entries) {
+    yield entryToRecord(checkEntry(entry, manifest), type, manifest.formatVersion);
+  }
 }
 
 function checkEntry(entry: ManifestEntry, { spec, content }: ManifestToWrite): ManifestEntry {
@@ -92,7 +99,24 @@ export function readManifest(
     }
     const [schema = { schemaId: 0, fields: [], identifierFieldIds: [] }, ...otherSchemas] = context.schemas;
     const reader = new ManifestEntryReader(file.schema, spec, partitionType(spec, schema, otherSchemas));
-    return file.records.map((record) => inherit(reader.entry(record), manifestFile));
+    const entries = file.records.map((record) => inherit(reader.entry(record), manifestFile));
+    return manifestFile.content === 'data' ? assignRowIds(entries, manifestFile.firstRowId) : entries;
+  });
+}
+
+/**
+ * Specification, "First Row ID Inheritance": files without a first row id follow the manifest's own, each after the rows of
+ * those before it. Without one the table had no row lineage yet, whatever the entries say.
+ */
+function assignRowIds(entries: readonly ManifestEntry[], firstRowId: bigint | undefined): readonly ManifestEntry[] {
+  let next = firstRowId;
+  return entries.map((entry) => {
+    const { firstRowId: own, ...dataFile } = entry.dataFile;
+    if (next === undefined) return own === undefined ? entry : { ...entry, dataFile };
+    if (own !== undefined || entry.status === 'deleted') return entry;
+    const assigned = { ...entry, dataFile: { ...dataFile, firstRowId: next } };
+    next += dataFile.recordCount;
+    return assigned;
   });
 }
 

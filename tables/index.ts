@@ -4,6 +4,7 @@ export { resolveSnapshot as selectSnapshot, type SnapshotSelection } from '../ic
 export type { CommitOptions, CommitResult } from './commit.js';
 export { readManifestEntries, readSnapshotManifests } from './manifest-files.js';
 export { readStagedManifest, stageManifest } from './manifest-writer.js';
+export { type DeleteStats, deleteFilesOf } from './plan-deletes.js';
 export { type PlannedFile, planFiles, type ScanPlan, type ScanRequest, type ScanStats } from './plan-files.js';
 export { findRun, RECENT_RUNS, RUN_KEY, type RunMarker } from './run-marker.js';
 export { type SnapshotChange, type SnapshotGap, type SnapshotOperation, snapshotChanges } from './snapshot-changes.js';

@@ -81,7 +81,8 @@ export function manifestContext(metadata: TableMetadata): ManifestContext {
  * table's schema, so both are part of the cache's key.
  */
 function readingOf(manifest: ManifestFile, { currentSchemaId }: TableMetadata): string {
-  return `${manifest.addedSnapshotId}/${manifest.sequenceNumber}/${manifest.partitionSpecId}/${currentSchemaId}`;
+  const { addedSnapshotId, sequenceNumber, partitionSpecId, firstRowId } = manifest;
+  return [addedSnapshotId, sequenceNumber, partitionSpecId, firstRowId ?? '', currentSchemaId].join('/');
 }
 
 /**

@@ -3,6 +3,7 @@ import { MoraineError } from '../errors/index.js';
 import {
   type BoundExpression,
   type DataFile,
+  type FileDeletes,
   type ManifestFile,
   manifestMightMatch,
   mightMatch,
@@ -13,6 +14,7 @@ import {
   type Snapshot,
 } from '../iceberg/index.js';
 import { mapConcurrently, mayHaveLiveFiles, readManifestEntries, readSnapshotManifests } from './manifest-files.js';
+import { type DeleteStats, planDeletes } from './plan-deletes.js';
 import type { Table } from './table.js';
 
 /** A live data file of a snapshot. */
@@ -21,6 +23,8 @@ export interface PlannedFile {
   readonly spec: PartitionSpec;
   /** The data sequence number. */
   readonly sequenceNumber: bigint;
+  /** What takes rows from the file; absent when every row is live. */
+  readonly deletes?: FileDeletes;
 }
 
 export interface ScanStats {
@@ -31,6 +35,8 @@ export interface ScanStats {
   readonly filesSkipped: number;
   /** Of the planned files. */
   readonly bytes: bigint;
+  /** Of snapshots that have delete files. */
+  readonly deletes?: DeleteStats;
 }
 
 export interface ScanPlan {
@@ -44,11 +50,18 @@ export interface ScanRequest {
   readonly snapshot: Snapshot | null;
   readonly schema: Schema;
   readonly filter?: BoundExpression;
+  /**
+   * Whether the caller reads files with their {@link PlannedFile.deletes}. One that does not, and would show deleted rows, gets
+   * `DELETE_FILES_UNSUPPORTED`.
+   */
+  readonly appliesDeletes?: boolean;
 }
 
 /** Decides by partition values and statistics; a file without them is kept. */
-interface FilePruner {
+export interface FilePruner {
   manifest(manifest: ManifestFile): boolean;
+  /** Judges by the partition alone. */
+  partition(file: DataFile): boolean;
   file(file: DataFile): boolean;
 }
 
@@ -61,16 +74,16 @@ export function specById(table: Table, specId: number): PartitionSpec {
 
 function prunerFor(spec: PartitionSpec, filter: BoundExpression): FilePruner {
   const projected = projectInclusive(filter, spec);
+  const partition = (file: DataFile) => partitionMightMatch(projected, file.partition, spec);
   return {
     manifest: (manifest) => manifestMightMatch(projected, manifest, spec),
-    file: (file) => partitionMightMatch(projected, file.partition, spec) && mightMatch(filter, file),
+    partition,
+    file: (file) => partition(file) && mightMatch(filter, file),
   };
 }
 
-function refuseDeleteFiles(table: Table, manifests: readonly ManifestFile[]): void {
-  const deletes = manifests.find((manifest) => manifest.content === 'deletes' && mayHaveLiveFiles(manifest));
-  if (deletes === undefined) return;
-  const message = `Table ${table.metadataLocation} has delete files (manifest ${deletes.manifestPath}), which are not read yet.`;
+function refuseDeletes(table: Table, deletes: ManifestFile): never {
+  const message = `Table ${table.metadataLocation} has delete files (manifest ${deletes.manifestPath}), which this operation does not apply.`;
   throw new MoraineError('DELETE_FILES_UNSUPPORTED', message, { details: { location: deletes.manifestPath } });
 }
 
@@ -83,28 +96,38 @@ async function liveFiles(table: Table, manifest: ManifestFile, pruner: FilePrune
   return kept.map((entry): PlannedFile => ({ file: entry.dataFile, spec, sequenceNumber: entry.sequenceNumber ?? 0n }));
 }
 
+/** A pruner for each partition spec that the manifests are of. */
+function prunersFor(table: Table, manifests: readonly ManifestFile[], filter: BoundExpression | undefined) {
+  const pruners = new Map<number, FilePruner>();
+  if (filter === undefined) return pruners;
+  for (const specId of new Set(manifests.map((manifest) => manifest.partitionSpecId))) {
+    pruners.set(specId, prunerFor(specById(table, specId), filter));
+  }
+  return pruners;
+}
+
 /**
- * Plans a scan: reads the manifests that may hold matching files and keeps the files that may hold matching rows.
- * A file is dropped only if its partition or bounds prove that no row matches.
- * @throws MoraineError `DELETE_FILES_UNSUPPORTED`, and what reading a manifest may throw
+ * Plans a scan: reads the manifests that may hold matching files, keeps the files that may hold matching rows, and finds the
+ * deletes of each. A file is dropped only if its partition or bounds prove that no row matches.
+ * @throws MoraineError `DELETE_FILES_UNSUPPORTED` for a caller that does not apply deletes, and what reading a manifest may throw
  */
 export async function planFiles(table: Table, request: ScanRequest): Promise<ScanPlan> {
   const { snapshot, schema, filter } = request;
   const all = await readSnapshotManifests(table.io, snapshot);
-  refuseDeleteFiles(table, all);
-  const live = all.filter((manifest) => manifest.content === 'data' && mayHaveLiveFiles(manifest));
-  const pruners = new Map<number, FilePruner>();
-  if (filter !== undefined) {
-    for (const specId of new Set(live.map((manifest) => manifest.partitionSpecId))) {
-      pruners.set(specId, prunerFor(specById(table, specId), filter));
-    }
-  }
-  const chosen = live.filter((manifest) => pruners.get(manifest.partitionSpecId)?.manifest(manifest) ?? true);
+  const live = all.filter(mayHaveLiveFiles);
+  const data = live.filter((manifest) => manifest.content === 'data');
+  const deletes = live.filter((manifest) => manifest.content === 'deletes');
+  if (deletes[0] !== undefined && request.appliesDeletes !== true) refuseDeletes(table, deletes[0]);
+  const pruners = prunersFor(table, live, filter);
+  const chosen = data.filter((manifest) => pruners.get(manifest.partitionSpecId)?.manifest(manifest) ?? true);
   const read = await mapConcurrently(chosen, (manifest) =>
     liveFiles(table, manifest, pruners.get(manifest.partitionSpecId)),
   );
-  const files = read.flat();
-  const filesTotal = live.reduce((sum, file) => sum + (file.addedFilesCount ?? 0) + (file.existingFilesCount ?? 0), 0);
+  const found = read.flat();
+  const planned =
+    deletes.length === 0 ? undefined : await planDeletes(table, found, deletes, { schema, filter, pruners });
+  const files = planned?.files ?? found;
+  const filesTotal = data.reduce((sum, file) => sum + (file.addedFilesCount ?? 0) + (file.existingFilesCount ?? 0), 0);
   return {
     snapshot,
     schema,
@@ -115,6 +138,7 @@ export async function planFiles(table: Table, request: ScanRequest): Promise<Sca
       filesTotal,
       filesSkipped: Math.max(0, filesTotal - files.length),
       bytes: files.reduce((sum, { file }) => sum + file.fileSizeInBytes, 0n),
+      ...(planned === undefined ? {} : { deletes: planned.stats }),
     },
   };
 }
