@@ -228,6 +228,8 @@ let root: protobuf.Root | undefined;
 export function decodeFeast<Name extends keyof Messages>(name: Name, bytes: Uint8Array): Messages[Name] {
   root ??= protobuf.parse(DESCRIPTION, { keepCase: true }).root;
   const type = root.lookupType(`feast.core.${name}`);
-  const plain: unknown = type.toObject(type.decode(bytes), { defaults: true, longs: String });
+  // A Buffer would give Buffers where a Uint8Array is promised.
+  const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const plain: unknown = type.toObject(type.decode(view), { defaults: true, longs: String });
   return plain as Messages[Name];
 }

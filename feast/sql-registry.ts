@@ -29,7 +29,7 @@ export function readSqlRegistry(path: string, project: string): FeastRegistry {
     );
   }
   try {
-    const database = new Database(path, { readonly: true });
+    const database = new Database(path);
     try {
       return readTables(new RegistryTables(database), path, project);
     } finally {
@@ -92,7 +92,11 @@ class RegistryTables {
   rows(table: RegistryTable): readonly Uint8Array[] {
     if (!this.has(table)) return [];
     const rows = this.#database.prepare(`SELECT ${COLUMNS[table]} AS proto FROM ${table}`).all();
-    return (rows as { readonly proto: Uint8Array }[]).map((row) => row.proto);
+    return (rows as { readonly proto: unknown }[]).map(({ proto }) => {
+      // `libsql` returns blobs as ArrayBuffers.
+      if (proto instanceof ArrayBuffer || proto instanceof Uint8Array) return new Uint8Array(proto);
+      throw new Error(`a row of ${table} has no ${COLUMNS[table]}`);
+    });
   }
 
   names(table: RegistryTable) {

@@ -1,6 +1,7 @@
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
+import protobuf from 'protobufjs';
 import { describe, expect, it } from 'vitest';
 import { type FeastImport, importFeast, readFeastRepository } from '../../../feast/index.js';
 import { codeOf } from '../../support/error-code.js';
@@ -116,7 +117,40 @@ describe('feature_store.yaml', () => {
   });
 });
 
+/** Fields of Registry.proto, and the column of the table of that name in which a SQL registry keeps each definition (`infra/registry/sql.py`). */
+const SQL_REGISTRY = [
+  ['entities', 1, 'entity_proto'],
+  ['feature_views', 6, 'feature_view_proto'],
+  ['feature_services', 7, 'feature_service_proto'],
+  ['on_demand_feature_views', 8, 'feature_view_proto'],
+  ['data_sources', 12, 'data_source_proto'],
+  ['stream_feature_views', 14, 'feature_view_proto'],
+] as const;
+
+/** Writes the committed registry's definitions, still serialized, as a SQL registry. */
+function writeSqlRegistry(path: string): void {
+  const fields = SQL_REGISTRY.map(([table, number]) => `repeated bytes ${table} = ${number};`).join(' ');
+  const { root } = protobuf.parse(`syntax = "proto3"; message Registry { ${fields} }`, { keepCase: true });
+  const type = root.lookupType('Registry');
+  const protos = type.toObject(type.decode(readFileSync(REGISTRY)), { arrays: true }) as Record<string, Uint8Array[]>;
+  const database = new Database(path);
+  for (const [table, , column] of SQL_REGISTRY) {
+    database.exec(`CREATE TABLE ${table} (project_id TEXT, ${column} BLOB)`);
+    const insert = database.prepare(`INSERT INTO ${table} VALUES ('rides', ?)`);
+    for (const proto of protos[table] ?? []) insert.run([Buffer.from(proto)]);
+  }
+  database.close();
+}
+
 describe('a registry', () => {
+  it('in SQL is what it is as one file', () => {
+    const folder = repository('project: rides\nregistry: { registry_type: sql, path: "sqlite:///sql.db" }\n');
+    writeSqlRegistry(join(folder, 'sql.db'));
+    const { registry } = readFeastRepository(folder);
+    expect(registry.featureViews).toHaveLength(9);
+    expect(registry).toEqual(readFeastRepository(repository(HEAD)).registry);
+  });
+
   const yaml = (registry: string) => `project: rides\nregistry: ${registry}\n`;
 
   it.each([
@@ -156,6 +190,12 @@ describe('a registry', () => {
     database.exec('CREATE TABLE entities (entity_name TEXT)');
     database.close();
     expect(codeOf(() => readFeastRepository(folder))).toBe('INPUT_UNREADABLE');
+    rmSync(join(folder, 'sql.db'));
+    writeSqlRegistry(join(folder, 'sql.db'));
+    const damaged = new Database(join(folder, 'sql.db'));
+    damaged.exec("UPDATE entities SET entity_proto = 'text'");
+    damaged.close();
+    expect(() => readFeastRepository(folder)).toThrow(/is no Feast registry: a row of entities has no entity_proto/);
     writeFileSync(
       join(folder, 'sql.db'),
       'no database at all, and long enough to be looked at as if it were one'.repeat(20),
