@@ -11,7 +11,8 @@ export interface SnapshotOptions {
 
 const MAX_LONG = 2n ** 63n - 1n;
 
-function parseSnapshotId(text: string): bigint {
+/** A snapshot id as text. @throws INVALID_ARGUMENT */
+export function parseSnapshotId(text: string): bigint {
   const id = /^-?\d{1,19}$/.test(text) ? BigInt(text) : undefined;
   if (id !== undefined && id <= MAX_LONG && id >= -MAX_LONG - 1n) return id;
   throw new MoraineError(

@@ -1,8 +1,9 @@
 import { type Command, Option } from 'commander';
 import { type ActionRunner, does, withExamples } from '../define.js';
-import { formatOption, repeated, tableOption } from './options.js';
+import { declareFeaturesGroup } from './features-group.js';
+import { repeated } from './options.js';
 
-/** `materialize`, `online get` and `features historical`. */
+/** `materialize`, `online get` and the commands of `features`. */
 export function declareFeatureCommands(program: Command, runner: ActionRunner): void {
   const materialize = program
     .command('materialize')
@@ -42,22 +43,5 @@ export function declareFeatureCommands(program: Command, runner: ActionRunner): 
   );
   does(get, runner, async () => (await import('../actions/online-get.js')).onlineGet);
 
-  const features = program.command('features').description('Make training sets.').helpCommand(false);
-  const historical = features
-    .command('historical')
-    .description('Point-in-time features: the values that were known at the time of each row of an entity file.')
-    .requiredOption('--features <list>', 'view:feature,.. or the name of a feature service')
-    .option('--entities <file>', 'Parquet, CSV, JSON Lines, JSON or Arrow with the join keys and an event_timestamp')
-    .option('--entities-table <table>', 'an Iceberg table with the join keys and an event_timestamp')
-    .option('--entities-sql <select>', 'SQL over tables that gives the join keys and an event_timestamp')
-    .addOption(tableOption())
-    .option('--full-names', 'name the columns view__feature')
-    .option('--known-as-of', 'leave out rows that were created after the time of the entity row')
-    .option('--out <file>', 'write to this file; its extension tells the format')
-    .addOption(formatOption());
-  withExamples(
-    historical,
-    'features historical --features airport_delay:mean_delay --entities flights.csv --out training.parquet',
-  );
-  does(historical, runner, async () => (await import('../actions/features-historical.js')).featuresHistorical);
+  declareFeaturesGroup(program, runner);
 }

@@ -1,0 +1,83 @@
+import { type Command, Option } from 'commander';
+import { type ActionRunner, does, withExamples } from '../define.js';
+import { formatOption, repeated, tableOption } from './options.js';
+
+/** Options that say at which state tables are read. */
+function addAsOfOptions(command: Command): Command {
+  return command
+    .option('--as-of <time>', 'read the tables as they were at this time')
+    .option('--ref <name>', 'read the tables of features at this tag or branch')
+    .addOption(
+      new Option(
+        '--snapshot <table=id>',
+        'read this table at a snapshot, others as they are; may be given several times',
+      ).argParser(repeated),
+    );
+}
+
+/** Options of commands that give rows. */
+function addRowOptions(command: Command): Command {
+  return command
+    .option('--out <file>', 'write to this file; its extension tells the format')
+    .addOption(formatOption())
+    .option('--json', 'print what was read (snapshots, files) as a line of JSON on standard error');
+}
+
+/** `features historical`, `features pull-latest` and `features pull-all`. */
+export function declareFeaturesGroup(program: Command, runner: ActionRunner): void {
+  const features = program.command('features').description('Make training sets.').helpCommand(false);
+  declareHistorical(features, runner);
+  declarePull(features, runner, 'pull-latest', 'The newest row of each entity in a window of a table, or of SQL.');
+  declarePull(features, runner, 'pull-all', 'Every row in a window of a table, or of SQL.');
+}
+
+function declareHistorical(features: Command, runner: ActionRunner): void {
+  const historical = features
+    .command('historical')
+    .description(
+      'Point-in-time features: the values that were known at the time of each entity row. Entity rows are a file, a table or SQL; ' +
+        'without any, --start and --end give every feature row between them.',
+    )
+    .requiredOption('--features <list>', 'view:feature,.. or the name of a feature service')
+    .option('--entities <file>', 'Parquet, CSV, JSON Lines, JSON or Arrow with the join keys and an event_timestamp')
+    .option('--entities-table <table>', 'an Iceberg table with the join keys and an event_timestamp')
+    .option('--entities-sql <select>', 'SQL over tables that gives the join keys and an event_timestamp')
+    .addOption(tableOption())
+    .option('--start <time>', 'first event time of the window, included (default: the longest ttl before its end)')
+    .option('--end <time>', 'last event time of the window, included (default: now)')
+    .option('--full-names', 'name the columns view__feature')
+    .option('--known-as-of', 'leave out rows that were created after the time of the entity row');
+  addRowOptions(addAsOfOptions(historical));
+  withExamples(
+    historical,
+    'features historical --features airport_delay:mean_delay --entities flights.csv --out training.parquet',
+    'features historical --features airport_delay --entities-sql "SELECT origin, event_timestamp FROM demo.flights"',
+    'features historical --features airport_delay --start 2001-01-01 --end 2001-01-31 --as-of 2001-06-01',
+  );
+  does(historical, runner, async () => (await import('../actions/features-historical.js')).featuresHistorical);
+}
+
+function declarePull(features: Command, runner: ActionRunner, name: string, description: string): void {
+  const pull = features
+    .command(name)
+    .description(description)
+    .argument('[table]', 'an Iceberg table')
+    .option('--sql <select>', 'SQL over tables, instead of a table')
+    .addOption(tableOption())
+    .option('--keys <list>', 'columns of the join keys')
+    .option('--features <list>', 'columns of the features (default: every other column)')
+    .requiredOption('--timestamp <column>', 'column of the event time')
+    .option('--created <column>', 'column of the time at which a row was written; decides among equal event times')
+    .option('--start <time>', 'first event time, included')
+    .option('--end <time>', 'last event time, included');
+  addRowOptions(addAsOfOptions(pull));
+  withExamples(
+    pull,
+    `features ${name} demo.delays --keys origin --timestamp event_ts --start 2001-01-01 --end 2001-02-01`,
+    `features ${name} --sql "SELECT * FROM d WHERE delay > 0" --table d=demo.delays --keys origin --timestamp event_ts`,
+  );
+  does(pull, runner, async () => {
+    const actions = await import('../actions/features-pull.js');
+    return name === 'pull-all' ? actions.featuresPullAll : actions.featuresPullLatest;
+  });
+}
