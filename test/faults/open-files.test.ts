@@ -31,7 +31,7 @@ test('a worker that may open 256 files writes 300 buckets', async () => {
   expect(result).toMatchObject({ kind: 'incremental', rows: String(ENTITIES), files: 300 });
   expect(await small.onlineRows()).toEqual(await small.recomputed());
   await small.project.close();
-});
+}, 180_000);
 
 test('a process that may open too few says so, leaves nothing, and succeeds under a higher limit', async () => {
   const folder = temporaryFolder();
@@ -47,4 +47,4 @@ test('a process that may open too few says so, leaves nothing, and succeeds unde
   expect(await materializeLimited(folder, small.view, ['--nofile=256:256'])).toEqual(done);
   expect(await small.onlineRows()).toEqual(await small.recomputed());
   await small.project.close();
-});
+}, 180_000);

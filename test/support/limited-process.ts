@@ -20,8 +20,6 @@ export async function materializeLimited(
   limits: readonly string[] = [],
 ): Promise<MaterializeReport> {
   const program = join(projectRoot, 'test/support/materialize-program.mjs');
-  const command = [...(limits.length > 0 ? ['prlimit', ...limits] : []), process.execPath];
-  const [executable = '', ...args] = [...command, program, DIST, folder, view];
-  const { stdout } = await promisify(execFile)(executable, args, { encoding: 'utf8' });
+  const { stdout } = await promisify(execFile)(process.execPath, [program, DIST, folder, view, ...limits]);
   return JSON.parse(stdout) as MaterializeReport;
 }

@@ -1,12 +1,14 @@
 // Materializes a view of the project in a folder by the library, as a process of its own. Prints what it did, or the error
-// by its code, as JSON.
+// by its code, as JSON. Limits are set once the code is loaded, which opens many files at a time.
+import { execFileSync } from 'node:child_process';
 import { pathToFileURL } from 'node:url';
 
-const [dist, cwd, view] = process.argv.slice(2);
+const [dist, cwd, view, ...limits] = process.argv.slice(2);
 const load = (room) => import(pathToFileURL(`${dist}/${room}/index.js`).href);
 const [{ materializationDeps, openProject }, { materializeDirect }] = await Promise.all(
   ['project', 'materialization'].map(load),
 );
+if (limits.length > 0) execFileSync('prlimit', ['--pid', String(process.pid), ...limits]);
 
 const project = await openProject({ cwd });
 try {
