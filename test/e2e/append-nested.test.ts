@@ -2,8 +2,11 @@
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { moraine, moraineOk } from '../support/cli.js';
+
+// Each command is a process of its own.
+vi.setConfig({ testTimeout: 180_000 });
 
 const list = (id: number, element: unknown) => ({
   type: 'list',

@@ -1,11 +1,14 @@
 /** Definitions and features through the command line: renames, `--known-as-of`, keys as text, and what `apply` refuses. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { materializeDirect } from '../../materialization/index.js';
 import { materializationDeps, openProject } from '../../project/index.js';
 import { jsonLines, moraine, moraineOk } from '../support/cli.js';
 import { temporaryFolder } from '../support/temp-folder.js';
+
+// Each command is a process of its own.
+vi.setConfig({ testTimeout: 180_000 });
 
 /** A project with some files. */
 function projectWith(files: Readonly<Record<string, string>>) {
@@ -59,7 +62,7 @@ const ENTITIES = `k,event_timestamp
 
 describe('features historical', () => {
   it('reads with --known-as-of only what had been created by then', async () => {
-    const { ok, run, write } = projectWith({
+    const { folder, ok, run, write } = projectWith({
       'rows.csv': ROWS,
       'definitions.yaml': definitions('view', 'view'),
       'entities.csv': ENTITIES,
@@ -74,6 +77,16 @@ describe('features historical', () => {
     expect(await values()).toEqual([3, 4, 4, 4, 4, null]);
     // Created at the very time counts; a row that does not say when it was created is not known.
     expect(await values('--known-as-of')).toEqual([1, 1, 2, 2, 3, null]);
+
+    const training = ['features', 'historical', '--features', 'view:v', '--entities', 'entities.csv', '--out'];
+    await ok(...training, 'training.parquet');
+    expect(readFileSync(join(folder, 'training.parquet')).subarray(0, 4).toString()).toBe('PAR1');
+    // The format that is asked for counts more than the file's name.
+    await ok(...training, 'named.parquet', '--format', 'csv');
+    expect(readFileSync(join(folder, 'named.parquet'), 'utf8').split('\n').slice(0, 2)).toEqual([
+      'k,event_timestamp,v',
+      '1,2001-01-01T11:29:59.999999Z,3',
+    ]);
 
     write('plain.yaml', definitions('plain', 'plain').replace(', createdTimestampField: created', ''));
     await ok('apply', 'plain.yaml');
@@ -127,11 +140,10 @@ describe('apply', () => {
     expect(early.stderr).toContain('moraine materialize after');
     expect(JSON.parse(await ok('materialize', 'after', '--json'))).toMatchObject({
       view: 'after',
-      kind: 'full',
       rows: '1',
     });
     expect(await online('after')).toEqual(answer);
-  }, 180_000);
+  });
 
   it('refuses what an online table cannot store, all of it at once and with what else is wrong', async () => {
     const field = (id: number, name: string, type: unknown) => ({ id, name, type, required: false });

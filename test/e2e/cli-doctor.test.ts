@@ -1,9 +1,12 @@
 /** `moraine doctor` on projects that are well and that are not. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { moraine } from '../support/cli.js';
 import { temporaryFolder } from '../support/temp-folder.js';
+
+// Each command is a process of its own.
+vi.setConfig({ testTimeout: 180_000 });
 
 interface Check {
   readonly name: string;

@@ -3,10 +3,13 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { currentSchema, type TableUpdate } from '../../iceberg/index.js';
 import { moraine, moraineOk } from '../support/cli.js';
 import { openTableWorld, schemaOf, type TableWorld } from '../support/table-world.js';
+
+// Each command is a process of its own.
+vi.setConfig({ testTimeout: 180_000 });
 
 const ID = { namespace: ['demo'], name: 't' };
 

@@ -4,7 +4,7 @@
  */
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { quoteLiteral } from '../../engine/index.js';
 import { currentSchema, type DataFile } from '../../iceberg/index.js';
 import { materializeDirect } from '../../materialization/index.js';
@@ -12,6 +12,9 @@ import { materializationDeps, openProject, type Project } from '../../project/in
 import { commitAppend, loadTable } from '../../tables/index.js';
 import { moraineOk } from '../support/cli.js';
 import { temporaryFolder } from '../support/temp-folder.js';
+
+// Each command is a process of its own.
+vi.setConfig({ testTimeout: 180_000 });
 
 const ID = { namespace: ['t'], name: 'rows' };
 
