@@ -1,7 +1,7 @@
 /**
  * Which of several rows of one entity wins: the newest event time, then the newest `created` (null loses), then the higher
  * data sequence number, then the larger feature tuple by value. Features compare in the view's order; null is below every
- * value, NaN above every number, -0 below 0, text by code points, nested values by DuckDB's sort key with nulls first.
+ * value, NaN above every number, -0 below 0, text by code points, nested values by DuckDB's sort key (null inside them is above all).
  * All features of the view count, whichever were asked for: the winning row must not depend on the question.
  */
 import type { IcebergType } from '../iceberg/index.js';

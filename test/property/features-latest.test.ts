@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type LatestMethod, type LatestRequest, prepareLatestPerEntity } from '../../features/latest-per-entity.js';
 import type { SqlSession } from '../../features/sql-session.js';
-import { latestPerEntity, type OracleRow } from '../support/feature-oracle.js';
 import {
   FEATURE_TYPES,
   featureSql,
@@ -15,6 +14,7 @@ import {
   valuesSql,
 } from '../support/feature-rows.js';
 import { runs } from '../support/property-runs.js';
+import { latestPerEntity, type OracleRow } from '../worlds/oracle.js';
 
 let instance: DuckDBInstance;
 let connection: DuckDBConnection;

@@ -1,7 +1,8 @@
 /** Random feature rows, small domains so that ties and edges are common, and the same rows as DuckDB tables. */
 import fc from 'fast-check';
 import type { IcebergType } from '../../iceberg/index.js';
-import type { OracleRow, OracleValue } from './feature-oracle.js';
+import type { OracleRow } from '../worlds/oracle.js';
+import type { PlainValue } from '../worlds/values.js';
 
 export type Unit = 'us' | 'ns';
 
@@ -16,11 +17,11 @@ const FEATURE_SQL = ['DOUBLE', 'VARCHAR', 'INTEGER[]'];
 const double = fc.constantFrom(null, 0, -0, 1.5, NaN, Infinity, -Infinity);
 // The last two differ in order between UTF-16 units and code points.
 const text = fc.constantFrom(null, '', 'a', 'b\'"', '\uffee', '\u{1f600}');
-const list = fc.constantFrom<OracleValue[]>(null, [], [1], [1, null], [1, 2], [null]);
+const list = fc.constantFrom<PlainValue[]>(null, [], [1], [1, null], [1, 2], [null]);
 const features = fc.tuple(double, text, list);
 
 /** Times around zero; with nanoseconds when the unit has them. */
-export function timeOf(unit: Unit): fc.Arbitrary<bigint> {
+function timeOf(unit: Unit): fc.Arbitrary<bigint> {
   if (unit === 'us') return fc.integer({ min: -6, max: 6 }).map((us) => BigInt(us) * 1000n);
   return fc.oneof(
     fc.integer({ min: -6, max: 6 }).map((us) => BigInt(us) * 1000n),
@@ -30,7 +31,7 @@ export function timeOf(unit: Unit): fc.Arbitrary<bigint> {
 }
 
 /** A key of so many parts; about one part in ten is null. */
-export function keyOf(parts: number): fc.Arbitrary<(number | string | null)[]> {
+function keyOf(parts: number): fc.Arbitrary<(number | string | null)[]> {
   const number = fc.option(fc.integer({ min: 0, max: 2 }), { freq: 9 });
   const word = fc.option(fc.constantFrom('1', '2', '23'), { freq: 9 });
   return fc.tuple(...[number, word].slice(0, parts));
@@ -48,7 +49,7 @@ export function rowOf(parts: number, timeUnit: Unit, createdUnit: Unit): fc.Arbi
 }
 
 /** A 64-bit count of a unit, or NULL. */
-export function countSql(ns: bigint | null, unit: Unit): string {
+function countSql(ns: bigint | null, unit: Unit): string {
   if (ns === null) return 'NULL::BIGINT';
   if (unit === 'us' && ns % 1000n !== 0n) throw new Error('not whole microseconds');
   return `(${unit === 'us' ? ns / 1000n : ns})::BIGINT`;
@@ -59,17 +60,17 @@ export function timestampSql(ns: bigint | null, unit: Unit): string {
   return unit === 'us' ? `make_timestamp(${countSql(ns, 'us')})` : `make_timestamp_ns(${countSql(ns, 'ns')})`;
 }
 
-export function keySql(part: number | string | null, index: number): string {
+export function keySql(part: PlainValue, index: number): string {
   if (part === null) return index === 0 ? 'NULL::BIGINT' : 'NULL::VARCHAR';
-  return typeof part === 'number' ? `${part}::BIGINT` : `'${part}'`;
+  return typeof part === 'number' ? `${part}::BIGINT` : `'${String(part)}'`;
 }
 
-export function featureSql(value: OracleValue, index: number): string {
+export function featureSql(value: PlainValue, index: number): string {
   const type = FEATURE_SQL[index] ?? '';
   if (value === null) return `NULL::${type}`;
   if (typeof value === 'number') return `'${Object.is(value, -0) ? '-0.0' : String(value)}'::${type}`;
   if (typeof value === 'string') return `'${value.replaceAll("'", "''")}'`;
-  return `[${value.map((item) => String(item ?? 'NULL')).join(', ')}]::${type}`;
+  return `[${(value as PlainValue[]).map((item) => String(item ?? 'NULL')).join(', ')}]::${type}`;
 }
 
 /** `SELECT .. UNION ALL ..` of rows, or an empty relation of the same shape. */
@@ -84,8 +85,8 @@ export function valuesSql(
 }
 
 /** A value of a result as the oracle has it. */
-export function fromDuckDb(value: unknown): OracleValue {
+export function fromDuckDb(value: unknown): PlainValue {
   if (value === null || value === undefined) return null;
   if (typeof value === 'object' && 'items' in value) return value.items as (number | null)[];
-  return value as OracleValue;
+  return value as PlainValue;
 }

@@ -1,49 +1,24 @@
 /** Feature semantics as plain nested loops: slow, and obviously what `feature-semantics` says. Times are exact nanoseconds. */
+import { compareTuples, compareValue } from './order.js';
+import type { PlainValue } from './values.js';
 
 /** A feature row: typed key tuple, times, and features in the view's order. */
 export interface OracleRow {
-  readonly key: readonly (number | string | null)[];
+  readonly key: readonly PlainValue[];
   readonly timeNs: bigint | null;
   readonly createdNs: bigint | null;
-  readonly sequence: number;
-  readonly features: readonly OracleValue[];
+  readonly sequence: bigint | number;
+  readonly features: readonly PlainValue[];
 }
-
-export type OracleValue = number | string | null | readonly (number | null)[];
-
-/** Negative: `a` loses. Null is below everything, NaN above every number, -0 below 0, text by code point, lists by element. */
-export function compareFeature(a: OracleValue, b: OracleValue): number {
-  if (a === null || b === null) return (a === null ? 0 : 1) - (b === null ? 0 : 1);
-  if (typeof a === 'number' && typeof b === 'number') {
-    if (Number.isNaN(a) || Number.isNaN(b)) return (Number.isNaN(a) ? 1 : 0) - (Number.isNaN(b) ? 1 : 0);
-    if (a !== b) return a < b ? -1 : 1;
-    return (Object.is(a, -0) ? 0 : 1) - (Object.is(b, -0) ? 0 : 1);
-  }
-  if (typeof a === 'string' && typeof b === 'string') return Buffer.compare(Buffer.from(a), Buffer.from(b));
-  const left = a as readonly (number | null)[];
-  const right = b as readonly (number | null)[];
-  for (let index = 0; index < Math.min(left.length, right.length); index++) {
-    const order = compareFeature(left[index] ?? null, right[index] ?? null);
-    if (order !== 0) return order;
-  }
-  return left.length - right.length;
-}
-
-const compareNullable = (a: bigint | null, b: bigint | null): number => {
-  if (a === null || b === null) return (a === null ? 0 : 1) - (b === null ? 0 : 1);
-  return a < b ? -1 : a > b ? 1 : 0;
-};
 
 /** Negative: `a` loses against `b`, a row of the same entity. */
 export function compareRows(a: OracleRow, b: OracleRow): number {
-  const byTime =
-    compareNullable(a.timeNs, b.timeNs) || compareNullable(a.createdNs, b.createdNs) || a.sequence - b.sequence;
-  if (byTime !== 0) return byTime;
-  for (let index = 0; index < a.features.length; index++) {
-    const order = compareFeature(a.features[index] ?? null, b.features[index] ?? null);
-    if (order !== 0) return order;
-  }
-  return 0;
+  return (
+    compareValue(a.timeNs, b.timeNs) ||
+    compareValue(a.createdNs, b.createdNs) ||
+    compareValue(a.sequence, b.sequence) ||
+    compareTuples(a.features, b.features)
+  );
 }
 
 /** The row that wins among rows of one entity, if there is any. */
