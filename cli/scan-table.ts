@@ -6,6 +6,7 @@ import {
   columnAlias,
   quoteIdentifier,
   quoteLiteral,
+  readableFormat,
   type Scan,
   type ScanFile,
   scanSql,
@@ -102,12 +103,9 @@ async function scanStatement(
 }
 
 async function openable(io: FileIO, { file }: PlannedFile): Promise<ScanFile & CheckedFile> {
-  const { filePath, fileFormat, recordCount, fileSizeInBytes } = file;
-  if (fileFormat === 'PARQUET') return { path: await io.resolve(filePath), recordCount, fileSizeInBytes };
-  throw new MoraineError(
-    'UNSUPPORTED_FEATURE',
-    `${filePath} is an ${fileFormat} file; only Parquet is read. Rewrite it with another engine.`,
-  );
+  const { filePath, recordCount, fileSizeInBytes } = file;
+  const format = readableFormat(file);
+  return { path: await io.resolve(filePath), format, recordCount, fileSizeInBytes };
 }
 
 /** The whole schema, with the selected columns as they were selected. */

@@ -2,7 +2,7 @@
 import type { DuckDBConnection, DuckDBDataChunk, DuckDBResult, DuckDBType, DuckDBValue } from '@duckdb/node-api';
 import { MoraineError } from '../errors/index.js';
 import { classifyDuckDbError } from './duckdb-error.js';
-import { UnzonedCopies } from './zoned-nanoseconds.js';
+import { FileCopies } from './file-copies.js';
 
 /** A signal is noticed at least this often while a statement runs; an interrupt between statements is lost. */
 const INTERRUPT_INTERVAL_MS = 50;
@@ -17,13 +17,13 @@ export class Connection {
   /** The engine's folder for temporary files, which statements may use. */
   readonly tempDirectory: string;
   /** Copies that scans read in place of data files; deleted when the connection is closed. */
-  readonly copies: UnzonedCopies;
+  readonly copies: FileCopies;
   readonly #signal: AbortSignal | undefined;
 
   constructor(duckdb: DuckDBConnection, tempDirectory: string, signal?: AbortSignal) {
     this.duckdb = duckdb;
     this.tempDirectory = tempDirectory;
-    this.copies = new UnzonedCopies(tempDirectory);
+    this.copies = new FileCopies(this);
     this.#signal = signal;
   }
 

@@ -19,7 +19,7 @@ export async function nameDamagedFile(
   ];
   for (const probe of probes) {
     for (const path of paths) {
-      const failure = await connection.rows(probe(path)).then(
+      const failure = await connection.rows(probe(connection.copies.standInFor(path))).then(
         () => undefined,
         (cause: unknown) => cause,
       );

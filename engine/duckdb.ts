@@ -7,8 +7,42 @@ import type * as Api from '@duckdb/node-api';
 
 const api = createRequire(import.meta.url)('@duckdb/node-api') as typeof Api;
 
-export const { BLOB, DuckDBInstance, DuckDBMapValue, DuckDBScalarFunction, DuckDBTypeId, INTEGER, UINTEGER, VARCHAR } =
-  api;
+export const {
+  BIGINT,
+  BLOB,
+  BOOLEAN,
+  DATE,
+  DECIMAL,
+  DOUBLE,
+  DuckDBBlobValue,
+  DuckDBDataChunk,
+  DuckDBDateValue,
+  DuckDBDecimalValue,
+  DuckDBInstance,
+  DuckDBMapValue,
+  DuckDBScalarFunction,
+  DuckDBTimestampNanosecondsValue,
+  DuckDBTimestampTZValue,
+  DuckDBTimestampValue,
+  DuckDBTimeValue,
+  DuckDBTypeId,
+  DuckDBUUIDValue,
+  FLOAT,
+  INTEGER,
+  LIST,
+  listValue,
+  MAP,
+  mapValue,
+  STRUCT,
+  structValue,
+  TIME,
+  TIMESTAMP,
+  TIMESTAMP_NS,
+  TIMESTAMPTZ,
+  UINTEGER,
+  UUID,
+  VARCHAR,
+} = api;
 
 /** The kinds of DuckDB's types. */
 export type DuckDBTypeId = Api.DuckDBTypeId;

@@ -7,6 +7,8 @@ import { quotePaths } from './sql-text.js';
 /** A column of a file at any depth. */
 export interface FileColumn {
   readonly name: string;
+  /** What the file itself calls it, where a copy that is read in its place has another name for it. */
+  readonly sourceName?: string;
   /** Missing in files that were written outside Iceberg. */
   readonly fieldId: number | undefined;
   readonly shape: 'primitive' | 'struct' | 'list' | 'map';
@@ -18,17 +20,27 @@ export interface FileColumn {
   readonly children: readonly FileColumn[];
 }
 
+/** A format that DuckDB does not read: the file is read as a Parquet copy. */
+export type FileConversion = 'avro' | 'hadoop-lz4';
+
 /** How a file is laid out. Files with equal fingerprints can be read by one reader. */
 export interface FileLayout {
   readonly columns: readonly FileColumn[];
   readonly hasFieldIds: boolean;
   readonly fingerprint: string;
+  /** What has to be done to read the file. The layout is that of the copy. */
+  readonly conversion?: FileConversion;
   /** A copy to read in the file's place, which this layout is of. */
   readonly readFrom?: string;
 }
 
-/** The layout of a copy in which nanoseconds have no zone. */
-export function unzonedLayout({ columns, hasFieldIds }: FileLayout, readFrom: string): FileLayout {
+/** The layout of a file that is read as a copy of the same columns. */
+export function convertedLayout(layout: FileLayout, conversion: FileConversion): FileLayout {
+  return { ...layout, fingerprint: `${conversion} ${layout.fingerprint}`, conversion };
+}
+
+/** The layout of a copy, in which nanoseconds have no zone. */
+export function copiedLayout({ columns, hasFieldIds }: FileLayout, readFrom: string): FileLayout {
   const unzoned = columns.map(unzonedColumn);
   return { columns: unzoned, hasFieldIds, fingerprint: JSON.stringify(unzoned), readFrom };
 }

@@ -2,7 +2,7 @@
 
 export { arrowBatches, arrowTable, registerArrow } from './arrow.js';
 export { bucketSql, registerBucketFunctions } from './bucket-function.js';
-export { type CheckedFile, checkFiles } from './check-files.js';
+export { type CheckedFile, checkFiles, readableFormat } from './check-files.js';
 export { columnAlias } from './column-default.js';
 export { Connection, type ResultStream } from './connection.js';
 export { nameDamagedFile } from './damaged-file.js';
@@ -10,6 +10,7 @@ export { Engine, type EngineOptions, openEngine } from './engine.js';
 export { expressionSql } from './expression-sql.js';
 export { type FileColumn, type FileLayout, readFileLayouts } from './file-layout.js';
 export type { TargetTypes } from './input-column.js';
+export { type DeletesToPrepare, type FileToPrepare, prepareDeletes } from './prepare-deletes.js';
 export {
   type Input,
   type InputFormat,
@@ -19,10 +20,12 @@ export {
   readInput,
 } from './read-input.js';
 export { type TypedRelation, typedRelation } from './relation-schema.js';
+export { digestRows, type RowDigest } from './row-digest.js';
 export { rowFormatOf, writeWholeFile } from './rows-file.js';
 export { type ByteSink, type RowFormat, streamSink, writeRows } from './rows-out.js';
 export { type Scan, type ScanExtras, type ScanFile, scanFields, scanSql } from './scan.js';
-export { withReadableCopies } from './scan-copies.js';
+export { withConvertedCopies, withReadableCopies } from './scan-copies.js';
+export type { ScanDeletes } from './scan-deletes.js';
 export { quoteIdentifier, quoteLiteral, quotePath, quotePaths } from './sql-text.js';
 export { sqlLiteral, sqlType } from './sql-type.js';
 export { transformSql } from './transform-sql.js';

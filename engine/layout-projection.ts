@@ -63,7 +63,7 @@ function finder(layout: FileLayout, mapping: NameMapping | undefined): Find {
   }
   return (columns, id) => {
     const names = mapping.get(id) ?? [];
-    return columns.find((column) => names.includes(column.name));
+    return columns.find((column) => names.includes(column.sourceName ?? column.name));
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * Where a Parquet footer says of nanosecond columns whether they have a zone.
+ * Where a Parquet footer says of nanosecond columns whether they have a zone, and what it says of codecs.
  * Source: Apache Parquet format, parquet.thrift (FileMetaData, SchemaElement, TimestampType); Apache Thrift, "Compact protocol".
  */
 import { MoraineError } from '../errors/index.js';
@@ -48,14 +48,53 @@ export function nanosecondColumns(footer: Uint8Array): readonly NanosecondColumn
   const columns: NanosecondColumn[] = [];
   reader.struct((id, type) => {
     if (id !== FILE_SCHEMA || type !== LIST) return false;
-    reader.list((elementType) => {
-      if (elementType !== STRUCT) throw broken();
+    eachStruct(reader, () => {
       const column = schemaElement(reader);
       if (column !== undefined) columns.push(column);
     });
     return true;
   });
   return columns;
+}
+
+/** Codecs of column chunks that DuckDB does not read. */
+export const LZO = 3;
+export const HADOOP_LZ4 = 5;
+
+const FILE_ROW_GROUPS = 4;
+const GROUP_COLUMNS = 1;
+const CHUNK_META = 3;
+const META_CODEC = 4;
+
+/**
+ * The codecs of a footer's column chunks, as numbers of `CompressionCodec`.
+ * @throws DATA_FILE_CORRUPT for bytes that are no footer; it names no file
+ */
+export function columnCodecs(footer: Uint8Array): ReadonlySet<number> {
+  const reader = new CompactReader(footer);
+  const codecs = new Set<number>();
+  const meta = (): void =>
+    reader.struct((id, type) => {
+      if (id !== META_CODEC || type !== I32) return false;
+      codecs.add(reader.i32());
+      return true;
+    });
+  const inside = (wanted: number, wantedType: number, read: () => void) => (): void =>
+    reader.struct((id, type) => {
+      if (id !== wanted || type !== wantedType) return false;
+      if (wantedType === STRUCT) read();
+      else eachStruct(reader, read);
+      return true;
+    });
+  inside(FILE_ROW_GROUPS, LIST, inside(GROUP_COLUMNS, LIST, inside(CHUNK_META, STRUCT, meta)))();
+  return codecs;
+}
+
+function eachStruct(reader: CompactReader, read: () => void): void {
+  reader.list((elementType) => {
+    if (elementType !== STRUCT) throw broken();
+    read();
+  });
 }
 
 /** Turns the zone of a column on or off in its footer: one byte, and nothing moves. */

@@ -1,6 +1,6 @@
-/** Preparing a scan of zoned nanoseconds. */
+/** Preparing a scan of files that DuckDB cannot read, or not exactly. */
 import type { Connection } from './connection.js';
-import { unzonedLayout } from './file-layout.js';
+import { copiedLayout, type FileLayout } from './file-layout.js';
 import { cutFields } from './layout-projection.js';
 import { readFields, type Scan } from './scan.js';
 
@@ -8,24 +8,46 @@ import { readFields, type Scan } from './scan.js';
 const COPIES_AT_ONCE = 4;
 
 /**
- * The scan with copies in place of the files whose zoned nanoseconds it reads, wanted or only filtered by: DuckDB would cut them to
- * microseconds. Other files are read where they are. The copies lie in the engine's temporary folder until the connection is closed.
- * @throws FILE_NOT_FOUND, DATA_FILE_CORRUPT, STORAGE_UNAVAILABLE naming the file; CANCELLED
+ * The scan with copies in place of the files that DuckDB cannot read (Avro, Parquet with Hadoop's LZ4), and of those whose zoned
+ * nanoseconds it reads, wanted or only filtered by: DuckDB would cut them to microseconds. Other files are read where they are. The
+ * copies lie in the engine's temporary folder until the connection is closed.
+ * @throws FILE_NOT_FOUND, DATA_FILE_CORRUPT, UNSUPPORTED_FEATURE, STORAGE_UNAVAILABLE naming the file; CANCELLED
  */
 export async function withReadableCopies<T extends Scan>(connection: Connection, scan: T): Promise<T> {
   const fields = readFields(scan);
-  const layouts = new Map(scan.layouts);
-  const cut = scan.files.flatMap(({ path }) => {
-    const layout = layouts.get(path);
-    return layout !== undefined && cutFields(layout, fields, scan.nameMapping).length > 0 ? [{ path, layout }] : [];
+  const isUnread = (layout: FileLayout): boolean =>
+    layout.conversion !== undefined || cutFields(layout, fields, scan.nameMapping).length > 0;
+  return { ...scan, ...(await copied(connection, scan, isUnread)) };
+}
+
+/**
+ * The same for files alone, before it is known which columns are read: only those that DuckDB cannot read at all are copied.
+ * The errors are those of {@link withReadableCopies}.
+ */
+export async function withConvertedCopies<T extends Pick<Scan, 'files' | 'layouts'>>(
+  connection: Connection,
+  files: T,
+): Promise<T> {
+  return { ...files, ...(await copied(connection, files, ({ conversion }) => conversion !== undefined)) };
+}
+
+async function copied(
+  connection: Connection,
+  scan: Pick<Scan, 'files' | 'layouts'>,
+  isUnread: (layout: FileLayout) => boolean,
+): Promise<Pick<Scan, 'layouts'>> {
+  const unread = scan.files.flatMap(({ path }) => {
+    const layout = scan.layouts?.get(path);
+    return layout !== undefined && isUnread(layout) ? [{ path, layout }] : [];
   });
-  if (cut.length === 0) return scan;
-  for (let start = 0; start < cut.length; start += COPIES_AT_ONCE) {
+  if (unread.length === 0) return {};
+  const layouts = new Map(scan.layouts);
+  for (let start = 0; start < unread.length; start += COPIES_AT_ONCE) {
     connection.throwIfAborted();
-    const some = cut.slice(start, start + COPIES_AT_ONCE).map(async ({ path, layout }) => {
-      layouts.set(path, unzonedLayout(layout, await connection.copies.of(path)));
+    const some = unread.slice(start, start + COPIES_AT_ONCE).map(async ({ path, layout }) => {
+      layouts.set(path, copiedLayout(layout, await connection.copies.of(path, layout.conversion)));
     });
     await Promise.all(some);
   }
-  return { ...scan, layouts };
+  return { layouts };
 }

@@ -17,6 +17,14 @@ import { fieldSql } from './column-path.js';
 import { expressionSql, referencedIds } from './expression-sql.js';
 import type { FileLayout } from './file-layout.js';
 import { cutFields, layoutProjection } from './layout-projection.js';
+import {
+  deleteColumns,
+  deleteFields,
+  deletesFingerprint,
+  liveRowsSql,
+  perFileSql,
+  type ScanDeletes,
+} from './scan-deletes.js';
 import { quoteIdentifier, quoteLiteral, quotePaths } from './sql-text.js';
 import { sqlType } from './sql-type.js';
 
@@ -59,6 +67,8 @@ export interface Scan {
   readonly layouts?: ReadonlyMap<string, FileLayout>;
   /** Names of fields in files without field ids (needs `layouts`). */
   readonly nameMapping?: NameMapping;
+  /** What takes rows from the files, from `prepareDeletes` on the connection that runs the scan. Without it every row is given. */
+  readonly deletes?: ScanDeletes;
 }
 
 /** The top-level fields that a scan gives, in order. @throws COLUMN_NOT_FOUND */
@@ -88,12 +98,14 @@ export function scanSql(scan: Scan): string {
   if (rowNumber !== undefined) outputs.push(`moraine_row AS ${quoteIdentifier(rowNumber)}`);
   if (sequenceNumber !== undefined) outputs.push(`moraine_sequence AS ${quoteIdentifier(sequenceNumber)}`);
   if (outputs.length === 0) outputs.push('1 AS moraine_none');
-  return `(SELECT ${outputs.join(', ')} FROM ${sourceSql(scan, withFilterFields(scan, fields))}${whereSql(scan)})`;
+  return `(SELECT ${outputs.join(', ')} FROM ${sourceSql(scan, readFields(scan))}${whereSql(scan)})`;
 }
 
-/** The top-level fields that a scan reads, those that only its filter needs included. @throws COLUMN_NOT_FOUND */
+/** The top-level fields that a scan reads, those that only its filter or deletes need included. @throws COLUMN_NOT_FOUND */
 export function readFields(scan: Scan): readonly NestedField[] {
-  return withFilterFields(scan, scanFields(scan));
+  const fields = withFilterFields(scan, scanFields(scan));
+  const known = new Set(fields.map((field) => field.id));
+  return [...fields, ...deleteFields(scan.deletes, scan.schema).filter((field) => !known.has(field.id))];
 }
 
 function refuseUnsupported(column: NestedField, type: IcebergType): void {
@@ -148,32 +160,54 @@ interface FileGroup {
   readonly files: readonly ScanFile[];
 }
 
-/** Files of the same layout are read by one `read_parquet`. */
+/** Files of the same layout and with deletes of the same kinds are read by one `read_parquet`. */
 function groupFiles(scan: Scan): readonly FileGroup[] {
-  if (scan.layouts === undefined) return [{ layout: undefined, files: scan.files }];
-  const groups = new Map<string, { layout: FileLayout; files: ScanFile[] }>();
+  const groups = new Map<string, { layout: FileLayout | undefined; files: ScanFile[] }>();
   for (const file of scan.files) {
-    const layout = scan.layouts.get(file.path);
-    if (layout === undefined) throw new MoraineError('INTERNAL', `The layout of ${file.path} was not read.`);
-    const group = groups.get(layout.fingerprint) ?? { layout, files: [] };
+    const layout = scan.layouts?.get(file.path);
+    if (layout === undefined && scan.layouts !== undefined)
+      throw new MoraineError('INTERNAL', `The layout of ${file.path} was not read.`);
+    const key = `${deletesFingerprint(scan.deletes, file.path)} ${layout?.fingerprint ?? ''}`;
+    const group = groups.get(key) ?? { layout, files: [] };
     group.files.push(file);
-    groups.set(layout.fingerprint, group);
+    groups.set(key, group);
   }
   return [...groups.values()];
 }
 
 function groupSql(scan: Scan, fields: readonly NestedField[], group: FileGroup): string {
+  if (group.layout?.conversion !== undefined) {
+    throw new MoraineError('INTERNAL', `The file ${group.files[0]?.path} was not converted before it is read.`);
+  }
   refuseCut(scan, fields, group.layout);
   const { schemaSql, columns } =
     group.layout === undefined ? plainProjection(fields) : layoutProjection(group.layout, fields, scan.nameMapping);
+  const applied = group.files.flatMap((file) => scan.deletes?.files.get(file.path) ?? []);
+  const ofDeletes = deleteColumns(applied);
+  const needsRowNumber = scan.extras?.rowNumber !== undefined || ofDeletes.needsRowNumber;
   const options = [
     ...(schemaSql === undefined ? [] : [`schema = ${schemaSql}`]),
     ...(scan.extras?.fileName === undefined ? [] : ['filename = true']),
-    ...(scan.extras?.rowNumber === undefined ? [] : ['file_row_number = true']),
+    ...(needsRowNumber ? ['file_row_number = true'] : []),
   ];
   const reader = `read_parquet(${[quotePaths(group.files.map((file) => readPath(scan, file))), ...options].join(', ')})`;
-  const selected = [...columns, ...extraColumns(scan, group.files)];
-  return `(SELECT ${selected.length === 0 ? '1 AS moraine_none' : selected.join(', ')} FROM ${reader})`;
+  const selected = [...columns, ...extraColumns(scan, group.files), ...ofDeletes.columns];
+  const rows = `(SELECT ${selected.length === 0 ? '1 AS moraine_none' : selected.join(', ')} FROM ${reader})`;
+  const { deletes } = scan;
+  const [first] = applied;
+  if (deletes === undefined || first === undefined) return rows;
+  return liveRowsSql({ ...scan, deletes }, first, rows, [
+    ...fields.map(({ id }) => columnAlias(id)),
+    ...extraNames(scan),
+  ]);
+}
+
+function extraNames({ extras }: Scan): readonly string[] {
+  return [
+    ...(extras?.fileName === undefined ? [] : ['moraine_file']),
+    ...(extras?.rowNumber === undefined ? [] : ['moraine_row']),
+    ...(extras?.sequenceNumber === undefined ? [] : ['moraine_sequence']),
+  ];
 }
 
 /** Top-level columns by field id, nested ones by name. */
@@ -202,7 +236,9 @@ function extraColumns(scan: Scan, files: readonly ScanFile[]): string[] {
   return [
     ...(fileName === undefined ? [] : [`${fileNameSql(scan, files)} AS moraine_file`]),
     ...(rowNumber === undefined ? [] : ['file_row_number AS moraine_row']),
-    ...(sequenceNumber === undefined ? [] : [`${sequenceNumberSql(files)} AS moraine_sequence`]),
+    ...(sequenceNumber === undefined
+      ? []
+      : [`${perFileSql(files.map((file) => file.sequenceNumber ?? 0n))} AS moraine_sequence`]),
   ];
 }
 
@@ -213,11 +249,4 @@ const readPath = (scan: Scan, file: ScanFile): string => scan.layouts?.get(file.
 function fileNameSql(scan: Scan, files: readonly ScanFile[]): string {
   if (files.every((file) => readPath(scan, file) === file.path)) return 'filename';
   return `list_extract([${files.map((file) => quoteLiteral(file.path)).join(', ')}], file_index::BIGINT + 1)`;
-}
-
-/** One number for all files is a literal; else the file's index (constant for a vector of rows) chooses from a list. */
-function sequenceNumberSql(files: readonly ScanFile[]): string {
-  const numbers = files.map((file) => file.sequenceNumber ?? 0n);
-  if (new Set(numbers).size === 1) return `${numbers[0]}::BIGINT`;
-  return `list_extract([${numbers.join(', ')}]::BIGINT[], file_index::BIGINT + 1)`;
 }

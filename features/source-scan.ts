@@ -1,6 +1,5 @@
 /** Opening the files of a source table's snapshot for a scan: planned, resolved, and looked at before their first row. */
-import { type Connection, checkFiles, type Scan } from '../engine/index.js';
-import { MoraineError } from '../errors/index.js';
+import { type Connection, checkFiles, readableFormat, type Scan } from '../engine/index.js';
 import { type BoundExpression, nameMapping, type Schema, type Snapshot } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
 import { type PlannedFile, planFiles, type ScanPlan, type ScanStats, type Table } from '../tables/index.js';
@@ -35,7 +34,7 @@ export function planSource(source: PinnedSource, filter?: BoundExpression): Prom
 
 /**
  * Opens planned files on a connection that may read them.
- * @throws UNSUPPORTED_FEATURE for a data file that is not Parquet; FILE_NOT_FOUND, DATA_FILE_CORRUPT, LOCATION_REFUSED
+ * @throws UNSUPPORTED_FEATURE for a data file that is neither Parquet nor Avro; FILE_NOT_FOUND, DATA_FILE_CORRUPT, LOCATION_REFUSED
  */
 export async function openScan(
   connection: Connection,
@@ -60,12 +59,7 @@ export async function openScan(
 }
 
 async function openable(io: FileIO, { file, sequenceNumber }: PlannedFile) {
-  const { filePath, fileFormat, recordCount, fileSizeInBytes } = file;
-  if (fileFormat === 'PARQUET')
-    return { path: await io.resolve(filePath), recordCount, fileSizeInBytes, sequenceNumber };
-  const remedy = 'Rewrite it with the engine that wrote it.';
-  throw new MoraineError(
-    'UNSUPPORTED_FEATURE',
-    `${filePath} is an ${fileFormat} file; only Parquet is read. ${remedy}`,
-  );
+  const { filePath, recordCount, fileSizeInBytes } = file;
+  const format = readableFormat(file);
+  return { path: await io.resolve(filePath), format, recordCount, fileSizeInBytes, sequenceNumber };
 }

@@ -1,6 +1,9 @@
 /** The table format, named as the specification names it. Pure: values in, values out. */
 
 export { applyUpdates, LAST_ADDED } from './apply-updates.js';
+export type { AvroField, AvroLogicalType, AvroNode } from './avro/avro-node.js';
+export { type AvroDatum, type AvroRecord, positionKey } from './avro/datum.js';
+export { AvroRowReader, type ByteSource } from './avro/row-reader.js';
 export { civilFromDays, daysFromCivil, floorDivide, formatDate, formatTimeOfDay, formatTimestamp } from './calendar.js';
 export type * from './data-file.js';
 export {

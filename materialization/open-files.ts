@@ -1,6 +1,12 @@
 /** Planned files as the engine opens them: allowed, looked at, and read by field id. */
-import { type Connection, checkFiles, nameDamagedFile, type Scan } from '../engine/index.js';
-import { MoraineError } from '../errors/index.js';
+import {
+  type Connection,
+  checkFiles,
+  nameDamagedFile,
+  readableFormat,
+  type Scan,
+  withConvertedCopies,
+} from '../engine/index.js';
 import { nameMapping, type TableMetadata } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { PlannedFile } from '../tables/index.js';
@@ -23,27 +29,25 @@ export interface OpenContext {
   readonly metadata: TableMetadata;
 }
 
-/** What a plan keeps of a file. @throws UNSUPPORTED_FEATURE for a file that is not Parquet */
+/** What a plan keeps of a file. @throws UNSUPPORTED_FEATURE for a file that is neither Parquet nor Avro */
 export function plannedSourceFile({ file, sequenceNumber }: PlannedFile): PlannedSourceFile {
-  const { filePath: path, fileFormat, recordCount, fileSizeInBytes } = file;
-  if (fileFormat === 'PARQUET') return { path, recordCount, fileSizeInBytes, sequenceNumber };
-  throw new MoraineError(
-    'UNSUPPORTED_FEATURE',
-    `${path} is an ${fileFormat} file; only Parquet is read. Rewrite it with the engine that wrote it.`,
-    { details: { path } },
-  );
+  const { filePath: path, recordCount, fileSizeInBytes } = file;
+  const format = readableFormat(file);
+  return { path, recordCount, fileSizeInBytes, sequenceNumber, ...(format === 'PARQUET' ? {} : { format }) };
 }
 
 /**
- * Checks that every file lies in the storage roots, exists, has its recorded length and has a readable footer.
+ * Checks that every file lies in the storage roots, exists, has its recorded length and has a readable footer, and makes copies of
+ * those that DuckDB cannot read in place.
  * @throws LOCATION_REFUSED, FILE_NOT_FOUND, DATA_FILE_CORRUPT naming the file
  */
-export async function openFiles(context: OpenContext, files: readonly PlannedSourceFile[]): Promise<OpenFiles> {
+export async function openFiles(context: OpenContext, planned: readonly PlannedSourceFile[]): Promise<OpenFiles> {
   const { io, connection, metadata } = context;
-  const opened = await Promise.all(files.map(async (file) => ({ ...file, path: await io.resolve(file.path) })));
+  const opened = await Promise.all(planned.map(async (file) => ({ ...file, path: await io.resolve(file.path) })));
   const layouts = await checkFiles(connection, opened);
   const mapping = nameMapping(metadata);
-  return { files: opened, layouts, ...(mapping === undefined ? {} : { nameMapping: mapping }) };
+  const files = await withConvertedCopies(connection, { files: opened, layouts });
+  return { ...files, ...(mapping === undefined ? {} : { nameMapping: mapping }) };
 }
 
 /** The same for whole reads. */

@@ -18,14 +18,18 @@ const columnJson = z.object({
   sourceFieldId: z.number().int(),
   type: typeJson,
 });
-const fileJson = z.tuple([z.string(), id, id, id]).transform(
-  ([path, recordCount, fileSizeInBytes, sequenceNumber]): PlannedSourceFile => ({
-    path,
-    recordCount,
-    fileSizeInBytes,
-    sequenceNumber,
-  }),
-);
+const fileJson = z
+  .tuple([z.string(), id, id, id])
+  .rest(z.literal('AVRO'))
+  .transform(
+    ([path, recordCount, fileSizeInBytes, sequenceNumber, format]): PlannedSourceFile => ({
+      path,
+      recordCount,
+      fileSizeInBytes,
+      sequenceNumber,
+      ...(format === undefined ? {} : { format }),
+    }),
+  );
 const readJson = z.object({
   startUs: nullableId,
   endUs: nullableId,
@@ -137,6 +141,7 @@ function readToJson(read: SourceRead): object {
 }
 
 /** An array, because a plan may list tens of thousands of files. */
-function fileToJson(file: PlannedSourceFile): readonly string[] {
-  return [file.path, String(file.recordCount), String(file.fileSizeInBytes), String(file.sequenceNumber)];
+function fileToJson({ path, recordCount, fileSizeInBytes, sequenceNumber, format }: PlannedSourceFile) {
+  const numbers = [recordCount, fileSizeInBytes, sequenceNumber].map(String);
+  return format === undefined ? [path, ...numbers] : [path, ...numbers, format];
 }

@@ -1,6 +1,7 @@
 /** The materialization plan: everything that extraction and commit need, fixed once and stored as an immutable file. */
 import type { TableIdentifier } from '../catalogs/index.js';
 import type { ResolvedView } from '../features/index.js';
+import type { FileFormat } from '../iceberg/index.js';
 import type { RunKind } from './decide.js';
 import type { Interval } from './interval.js';
 import type { Progress } from './progress.js';
@@ -13,6 +14,8 @@ export interface PlannedSourceFile {
   readonly fileSizeInBytes: bigint;
   /** Data sequence number: decides among rows that tie in event and created time. */
   readonly sequenceNumber: bigint;
+  /** Parquet unless given. */
+  readonly format?: FileFormat;
 }
 
 /** Files of the source of which the rows with event times in the interval count. */

@@ -1,5 +1,13 @@
 /** The files of one snapshot of an online table by bucket: what a lookup needs to know, kept in memory. */
-import { type CheckedFile, type Connection, checkFiles, type FileLayout, type Scan } from '../engine/index.js';
+import {
+  type CheckedFile,
+  type Connection,
+  checkFiles,
+  type FileLayout,
+  readableFormat,
+  type Scan,
+  withConvertedCopies,
+} from '../engine/index.js';
 import {
   applyTransform,
   currentSnapshot,
@@ -60,7 +68,8 @@ export class FileIndex {
       spec.byBucket.set(bucket, list);
       const path = await table.io.resolve(planned.file.filePath);
       const { recordCount, fileSizeInBytes } = planned.file;
-      list.push({ path, recordCount, fileSizeInBytes, sequenceNumber: planned.sequenceNumber });
+      const format = readableFormat(planned.file);
+      list.push({ path, format, recordCount, fileSizeInBytes, sequenceNumber: planned.sequenceNumber });
       const layout = before === undefined ? undefined : before.#layouts.get(path);
       if (layout !== undefined) layouts.set(path, layout);
     }
@@ -88,7 +97,7 @@ export class FileIndex {
     const unknown = files.filter((file) => !this.#layouts.has(file.path));
     if (unknown.length > 0) this.#remember(await checkFiles(connection, unknown));
     const mapping = this.#nameMapping === undefined ? {} : { nameMapping: this.#nameMapping };
-    return { files, layouts: this.#layouts, ...mapping };
+    return await withConvertedCopies(connection, { files, layouts: this.#layouts, ...mapping });
   }
 
   /** Thousands of files have few layouts: equal ones are kept once. */

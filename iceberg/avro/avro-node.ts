@@ -23,7 +23,13 @@ export interface AvroField {
 
 /** A schema with names resolved; `pairs` is an Avro map, or an array of key-value records with the logical type `map`. */
 export type AvroNode =
-  | { readonly kind: 'primitive'; readonly name: AvroPrimitiveName; readonly logicalType?: AvroLogicalType }
+  | {
+      readonly kind: 'primitive';
+      readonly name: AvroPrimitiveName;
+      readonly logicalType?: AvroLogicalType;
+      /** Of an enum: its values are indexes of these. */
+      readonly symbols?: readonly string[];
+    }
   | { readonly kind: 'fixed'; readonly size: number; readonly logicalType?: AvroLogicalType }
   | { readonly kind: 'record'; readonly fields: readonly AvroField[] }
   | { readonly kind: 'array'; readonly items: AvroNode }
@@ -92,7 +98,7 @@ class SchemaReader {
       case 'fixed':
         return this.fixed(json);
       case 'enum':
-        return { kind: 'primitive', name: 'int' };
+        return { kind: 'primitive', name: 'int', symbols: this.symbols(json) };
       default:
         return withLogicalType(this.node(type ?? null, namespace, depth + 1), json);
     }
@@ -132,6 +138,12 @@ class SchemaReader {
     const isMap = member(json, 'logicalType') === 'map' && items.kind === 'record' && items.fields.length === 2;
     if (isMap && key !== undefined && value !== undefined) return { kind: 'pairs', key: key.node, value: value.node };
     return { kind: 'array', items };
+  }
+
+  private symbols(json: JsonObject): readonly string[] {
+    const symbols = member(json, 'symbols');
+    if (symbols === undefined || !isJsonArray(symbols)) throw corrupt('its Avro schema has an enum without symbols');
+    return symbols.map(String);
   }
 
   private fixed(json: JsonObject): AvroNode {

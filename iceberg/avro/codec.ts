@@ -1,7 +1,8 @@
 /** Compression of Avro blocks. Source: Apache Avro specification 1.12, "Required Codecs" and "Optional Codecs". */
-import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
+import { constants, crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
 import { Decompress } from 'fzstd';
 import { MoraineError } from '../../errors/index.js';
+import { decompressSnappy } from './snappy.js';
 
 /** The codecs that are written. */
 export type AvroCodec = 'null' | 'deflate';
@@ -19,7 +20,8 @@ export function compressBlock(codec: AvroCodec, block: Uint8Array): Uint8Array {
  * Decompresses one block.
  * @param codec the file's `avro.codec`
  * @param maxBytes the largest result allowed
- * @throws MoraineError `UNSUPPORTED_FEATURE` for another codec, `LIMIT_EXCEEDED` for a larger result; another error for bad data
+ * @throws MoraineError `UNSUPPORTED_FEATURE` for a codec that is not read, `LIMIT_EXCEEDED` for a larger result; another error for bad
+ *   data and for what is no codec
  */
 export function decompressBlock(codec: string, block: Uint8Array, maxBytes: number): Uint8Array {
   switch (codec) {
@@ -29,13 +31,41 @@ export function decompressBlock(codec: string, block: Uint8Array, maxBytes: numb
       return inflate(block, maxBytes);
     case 'zstandard':
       return decompressZstandard(block, maxBytes);
+    case 'snappy':
+      return decompressSnappyBlock(block, maxBytes);
     default:
-      throw new MoraineError(
-        'UNSUPPORTED_FEATURE',
-        `The Avro codec '${codec}' is not supported (null, deflate and zstandard are). Rewrite the table's manifests with one of these.`,
-        { details: { codec } },
-      );
+      throw unknownCodec(codec);
   }
+}
+
+const READ_CODECS: ReadonlySet<string> = new Set(['null', 'deflate', 'snappy', 'zstandard']);
+/** Codecs of the specification that are not read. */
+const UNREAD_CODECS: ReadonlySet<string> = new Set(['bzip2', 'xz']);
+
+/** @throws MoraineError `UNSUPPORTED_FEATURE` for a codec that is not read; another error for what is no codec */
+export function requireCodec(codec: string): void {
+  if (!READ_CODECS.has(codec)) throw unknownCodec(codec);
+}
+
+function unknownCodec(codec: string): Error {
+  if (!UNREAD_CODECS.has(codec)) return new Error(`its codec '${codec}' is none that Avro has`);
+  return new MoraineError(
+    'UNSUPPORTED_FEATURE',
+    `The Avro codec '${codec}' is not supported (null, deflate, snappy and zstandard are). Rewrite the file with one of these.`,
+    { details: { codec } },
+  );
+}
+
+const CRC_BYTES = 4;
+
+/** The checksum after a Snappy block is that of the decompressed bytes, in big-endian order. */
+function decompressSnappyBlock(block: Uint8Array, maxBytes: number): Uint8Array {
+  const end = block.length - CRC_BYTES;
+  if (end < 0) throw new Error('a block is no Snappy');
+  const bytes = decompressSnappy(block.subarray(0, end), maxBytes, () => tooLarge(maxBytes));
+  const expected = Buffer.from(block.buffer, block.byteOffset + end, CRC_BYTES).readUInt32BE();
+  if (crc32(bytes) !== expected) throw new Error('the checksum of a block is wrong');
+  return bytes;
 }
 
 function inflate(block: Uint8Array, maxBytes: number): Uint8Array {

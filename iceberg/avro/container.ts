@@ -8,7 +8,9 @@ import { MoraineError } from '../../errors/index.js';
 import { type JsonValue, stringifyJson } from '../json.js';
 import { type AvroNode, parseAvroSchema } from './avro-node.js';
 import { type AvroCodec, compressBlock, decompressBlock } from './codec.js';
+import { Cursor } from './cursor.js';
 import { type AvroRecord, cachedDatumCodec } from './datum.js';
+import { MAGIC, readHeader, SYNC_BYTES } from './header.js';
 import { inFile } from './in-file.js';
 
 /** Bounds on what a file may make us allocate. */
@@ -33,9 +35,6 @@ export interface AvroFile extends AvroHeader {
   readonly records: readonly AvroRecord[];
 }
 
-const MAGIC = Buffer.from([0x4f, 0x62, 0x6a, 0x01]);
-const SYNC_BYTES = 16;
-const MAX_HEADER_ENTRIES = 10_000;
 /** Blocks of about this size compress well and keep the buffer small. */
 const BLOCK_BYTES = 256 * 1024;
 
@@ -156,67 +155,6 @@ function readBlock(cursor: Cursor, sync: Uint8Array, limits: AvroLimits): Uint8A
   const block = cursor.take(length);
   if (!Buffer.from(cursor.take(SYNC_BYTES)).equals(sync)) throw new Error('a block does not end with the sync marker');
   return block;
-}
-
-interface RawHeader {
-  readonly metadata: ReadonlyMap<string, string>;
-  readonly schemaText: string;
-  readonly codec: string;
-  readonly sync: Uint8Array;
-}
-
-function readHeader(cursor: Cursor): RawHeader {
-  if (!MAGIC.equals(cursor.take(MAGIC.length))) throw new Error('it is not an Avro file');
-  const metadata = new Map<string, string>();
-  for (let count = cursor.long(); count !== 0; count = cursor.long()) {
-    if (count < 0) cursor.long();
-    for (let left = Math.abs(count); left > 0; left--) {
-      if (metadata.size >= MAX_HEADER_ENTRIES) throw new Error('its header has too many entries');
-      const key = cursor.text();
-      metadata.set(key, cursor.text());
-    }
-  }
-  const schemaText = metadata.get('avro.schema');
-  if (schemaText === undefined) throw new Error('it has no schema');
-  const codec = metadata.get('avro.codec') ?? 'null';
-  metadata.delete('avro.schema');
-  metadata.delete('avro.codec');
-  return { metadata, schemaText, codec, sync: cursor.take(SYNC_BYTES) };
-}
-
-/** A position in the file that refuses to pass its end. */
-class Cursor {
-  private readonly bytes: Uint8Array;
-  private position = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
-  }
-
-  atEnd(): boolean {
-    return this.position >= this.bytes.length;
-  }
-
-  take(length: number): Uint8Array {
-    if (length < 0 || length > this.bytes.length - this.position) throw new Error('it is truncated');
-    const start = this.position;
-    this.position += length;
-    return this.bytes.subarray(start, this.position);
-  }
-
-  long(): number {
-    let zigzag = 0;
-    for (let factor = 1; ; factor *= 128) {
-      const [byte = 0] = this.take(1);
-      zigzag += (byte & 0x7f) * factor;
-      if (!(byte & 0x80)) return zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2;
-      if (factor > 2 ** 63) throw new Error('it has a number of more than ten bytes');
-    }
-  }
-
-  text(): string {
-    return Buffer.from(this.take(this.long())).toString('utf8');
-  }
 }
 
 function varint(value: number): Uint8Array {

@@ -32,7 +32,7 @@ beforeAll(async () => {
 afterAll(() => harness.close());
 
 const copies = async (connection: Connection): Promise<string[]> =>
-  (await readdir(connection.tempDirectory)).filter((name) => name.startsWith('unzoned-'));
+  (await readdir(connection.tempDirectory)).filter((name) => name.startsWith('copies-'));
 
 async function prepared(connection: Connection, scan: Partial<Scan>): Promise<Scan> {
   const layouts = await readFileLayouts(connection, [path]);
@@ -173,6 +173,6 @@ describe('zoned nanoseconds of a file', () => {
     });
     const error = (await failure.catch((caught: unknown) => caught)) as Error;
     expect(error).toMatchObject({ code: 'DATA_FILE_CORRUPT' });
-    expect(error.message).not.toContain('unzoned-');
+    expect(error.message).not.toContain('copies-');
   });
 });
