@@ -3,22 +3,22 @@ import { existsSync } from 'node:fs';
 import Database from 'libsql';
 import { MoraineError } from '../errors/index.js';
 import { type FeastRegistry, registryOfProject } from './registry.js';
-import { decodeFeast } from './registry-proto.js';
+import { decodeFeast, type FeastNamed } from './registry-proto.js';
 
-/** Tables of the registry and, of each, the column of the serialized definition. */
-const COLUMNS = {
-  entities: 'entity_proto',
-  data_sources: 'data_source_proto',
-  feature_views: 'feature_view_proto',
-  stream_feature_views: 'feature_view_proto',
-  on_demand_feature_views: 'feature_view_proto',
-  label_views: 'feature_view_proto',
-  feature_services: 'feature_service_proto',
-  saved_datasets: 'saved_dataset_proto',
-  validation_references: 'validation_reference_proto',
-  permissions: 'permission_proto',
+/** Tables of the registry and, of each, the column of the name; that of the serialized definition is like it. */
+const NAMES = {
+  entities: 'entity_name',
+  data_sources: 'data_source_name',
+  feature_views: 'feature_view_name',
+  stream_feature_views: 'feature_view_name',
+  on_demand_feature_views: 'feature_view_name',
+  label_views: 'feature_view_name',
+  feature_services: 'feature_service_name',
+  saved_datasets: 'saved_dataset_name',
+  validation_references: 'validation_reference_name',
+  permissions: 'permission_name',
 } as const;
-type RegistryTable = keyof typeof COLUMNS;
+type RegistryTable = keyof typeof NAMES;
 
 /** @throws `INPUT_UNREADABLE` if the file is missing, is no SQLite file, or has no tables of a registry */
 export function readSqlRegistry(path: string, project: string): FeastRegistry {
@@ -50,24 +50,19 @@ function readTables(tables: RegistryTables, path: string, project: string): Feas
       `${path} is no Feast registry: it has no table feature_views or entities`,
     );
   }
-  const specs = <T>(items: readonly { readonly spec: T | null }[]): readonly T[] =>
-    items.flatMap((item) => (item.spec === null ? [] : [item.spec]));
+  const named = (table: RegistryTable) => tables.read(table, (bytes) => decodeFeast('NamedOnly', bytes).spec);
   return registryOfProject(
     {
-      entities: specs(tables.rows('entities').map((bytes) => decodeFeast('Entity', bytes))),
-      dataSources: tables.rows('data_sources').map((bytes) => decodeFeast('DataSource', bytes)),
-      featureViews: specs(tables.rows('feature_views').map((bytes) => decodeFeast('FeatureView', bytes))),
-      streamFeatureViews: specs(
-        tables.rows('stream_feature_views').map((bytes) => decodeFeast('StreamFeatureView', bytes)),
-      ),
-      featureServices: specs(tables.rows('feature_services').map((bytes) => decodeFeast('FeatureService', bytes))),
-      onDemandFeatureViews: specs(tables.names('on_demand_feature_views')),
-      labelViews: specs(tables.names('label_views')),
-      savedDatasets: specs(tables.names('saved_datasets')),
-      validationReferences: tables
-        .rows('validation_references')
-        .map((bytes) => decodeFeast('ValidationReference', bytes)),
-      permissions: specs(tables.names('permissions')),
+      entities: tables.read('entities', (bytes) => decodeFeast('Entity', bytes).spec),
+      dataSources: tables.read('data_sources', (bytes) => decodeFeast('DataSource', bytes)),
+      featureViews: tables.read('feature_views', (bytes) => decodeFeast('FeatureView', bytes).spec),
+      streamFeatureViews: tables.read('stream_feature_views', (bytes) => decodeFeast('StreamFeatureView', bytes).spec),
+      featureServices: tables.read('feature_services', (bytes) => decodeFeast('FeatureService', bytes).spec),
+      onDemandFeatureViews: named('on_demand_feature_views'),
+      labelViews: named('label_views'),
+      savedDatasets: named('saved_datasets'),
+      validationReferences: tables.read('validation_references', (bytes) => decodeFeast('ValidationReference', bytes)),
+      permissions: named('permissions'),
     },
     project,
   );
@@ -88,18 +83,18 @@ class RegistryTables {
     return this.#present.has(table);
   }
 
-  /** The serialized definitions of every project. */
-  rows(table: RegistryTable): readonly Uint8Array[] {
+  /** The definitions of every project. A row says which project it is of: what is serialized in it may not. */
+  read<T extends object>(table: RegistryTable, decode: (bytes: Uint8Array) => T | null): readonly (T & FeastNamed)[] {
     if (!this.has(table)) return [];
-    const rows = this.#database.prepare(`SELECT ${COLUMNS[table]} AS proto FROM ${table}`).all();
-    return (rows as { readonly proto: unknown }[]).map(({ proto }) => {
+    const [nameColumn, column] = [NAMES[table], NAMES[table].replace(/_name$/, '_proto')];
+    const sql = `SELECT project_id AS project, ${nameColumn} AS name, ${column} AS proto FROM ${table}`;
+    const rows = this.#database.prepare(sql).all() as { project: string; name: string; proto: unknown }[];
+    return rows.map(({ project, name, proto }) => {
       // `libsql` returns blobs as ArrayBuffers.
-      if (proto instanceof ArrayBuffer || proto instanceof Uint8Array) return new Uint8Array(proto);
-      throw new Error(`a row of ${table} has no ${COLUMNS[table]}`);
+      const isBlob = proto instanceof ArrayBuffer || proto instanceof Uint8Array;
+      const definition = isBlob ? decode(new Uint8Array(proto)) : null;
+      if (definition === null) throw new Error(`row ${name} of ${table} has no definition in ${column}`);
+      return { ...definition, project, name };
     });
-  }
-
-  names(table: RegistryTable) {
-    return this.rows(table).map((bytes) => decodeFeast('NamedOnly', bytes));
   }
 }

@@ -117,29 +117,44 @@ describe('feature_store.yaml', () => {
   });
 });
 
-/** Fields of Registry.proto, and the column of the table of that name in which a SQL registry keeps each definition (`infra/registry/sql.py`). */
+/** Fields of Registry.proto, and what the columns of the table of that name in a SQL registry begin with (`infra/registry/sql.py`). */
 const SQL_REGISTRY = [
-  ['entities', 1, 'entity_proto'],
-  ['feature_views', 6, 'feature_view_proto'],
-  ['feature_services', 7, 'feature_service_proto'],
-  ['on_demand_feature_views', 8, 'feature_view_proto'],
-  ['data_sources', 12, 'data_source_proto'],
-  ['stream_feature_views', 14, 'feature_view_proto'],
+  ['entities', 1, 'entity'],
+  ['feature_views', 6, 'feature_view'],
+  ['feature_services', 7, 'feature_service'],
+  ['on_demand_feature_views', 8, 'feature_view'],
+  ['data_sources', 12, 'data_source'],
+  ['stream_feature_views', 14, 'feature_view'],
 ] as const;
 
-/** Writes the committed registry's definitions, still serialized, as a SQL registry. */
+/** Writes the committed registry's definitions, still serialized, as a SQL registry; Feast keeps their names and project in columns. */
 function writeSqlRegistry(path: string): void {
   const fields = SQL_REGISTRY.map(([table, number]) => `repeated bytes ${table} = ${number};`).join(' ');
   const { root } = protobuf.parse(`syntax = "proto3"; message Registry { ${fields} }`, { keepCase: true });
   const type = root.lookupType('Registry');
   const protos = type.toObject(type.decode(readFileSync(REGISTRY)), { arrays: true }) as Record<string, Uint8Array[]>;
   const database = new Database(path);
-  for (const [table, , column] of SQL_REGISTRY) {
-    database.exec(`CREATE TABLE ${table} (project_id TEXT, ${column} BLOB)`);
-    const insert = database.prepare(`INSERT INTO ${table} VALUES ('rides', ?)`);
-    for (const proto of protos[table] ?? []) insert.run([Buffer.from(proto)]);
+  for (const [table, , kind] of SQL_REGISTRY) {
+    database.exec(`CREATE TABLE ${table} (${kind}_name TEXT, project_id TEXT, ${kind}_proto BLOB)`);
+    const insert = database.prepare(`INSERT INTO ${table} VALUES (?, 'rides', ?)`);
+    for (const proto of protos[table] ?? []) {
+      const text = Buffer.from(proto);
+      insert.run([nameIn(table, text), text]);
+    }
   }
   database.close();
+}
+
+/** The name in a serialized definition: the first field of its specification; of a data source, field 20. */
+function nameIn(table: string, bytes: Uint8Array): string {
+  const { root } = protobuf.parse(
+    'syntax = "proto3"; message Spec { string name = 1; } message Other { Spec spec = 1; } message Source { string name = 20; }',
+  );
+  const plain = root
+    .lookupType(table === 'data_sources' ? 'Source' : 'Other')
+    .decode(bytes)
+    .toJSON();
+  return String(table === 'data_sources' ? plain.name : (plain.spec as { name: string }).name);
 }
 
 describe('a registry', () => {
@@ -195,7 +210,9 @@ describe('a registry', () => {
     const damaged = new Database(join(folder, 'sql.db'));
     damaged.exec("UPDATE entities SET entity_proto = 'text'");
     damaged.close();
-    expect(() => readFeastRepository(folder)).toThrow(/is no Feast registry: a row of entities has no entity_proto/);
+    expect(() => readFeastRepository(folder)).toThrow(
+      /is no Feast registry: row \w+ of entities has no definition in entity_proto/,
+    );
     writeFileSync(
       join(folder, 'sql.db'),
       'no database at all, and long enough to be looked at as if it were one'.repeat(20),
