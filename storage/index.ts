@@ -2,4 +2,4 @@
 export type { FileIO, FileStatus } from './file-io.js';
 export { ImmutableFileCache } from './immutable-file-cache.js';
 export { LocalFileIO, type LocalFileIOOptions } from './local-file-io.js';
-export { normalizeLocation } from './location.js';
+export { comparableLocation, normalizeLocation } from './location.js';

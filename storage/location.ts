@@ -42,3 +42,12 @@ export function normalizeLocation(location: string): string {
     .filter((segment) => segment !== '' && segment !== '.')
     .join('/')}`;
 }
+
+/** For comparing locations: the one spelling of those that can be normalized, others as they are. Nothing is opened by it. */
+export function comparableLocation(location: string): string {
+  try {
+    return normalizeLocation(location);
+  } catch {
+    return location;
+  }
+}

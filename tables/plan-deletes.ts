@@ -11,7 +11,7 @@ import {
   mightMatch,
   type Schema,
 } from '../iceberg/index.js';
-import { normalizeLocation } from '../storage/index.js';
+import { comparableLocation } from '../storage/index.js';
 import { mapConcurrently, readManifestEntries } from './manifest-files.js';
 import type { FilePruner, PlannedFile } from './plan-files.js';
 import type { Table } from './table.js';
@@ -57,7 +57,7 @@ export async function planDeletes(
   });
   const index = new DeleteIndex(
     candidates.map(({ dataFile, sequenceNumber }) => ({ file: dataFile, sequenceNumber: sequenceNumber ?? 0n })),
-    { specs: table.metadata.partitionSpecs, schema: wholeSchema(table, request.schema), normalize },
+    { specs: table.metadata.partitionSpecs, schema: wholeSchema(table, request.schema), normalize: comparableLocation },
   );
   const planned = files.map((planned): PlannedFile => {
     const deletes = index.forDataFile(planned.file, planned.sequenceNumber);
@@ -96,15 +96,6 @@ function wholeSchema({ metadata }: Table, schema: Schema): Schema {
     }),
   );
   return { ...schema, fields: [...schema.fields, ...dropped] };
-}
-
-/** The one spelling of a location; a kind of location that is not known stays as it is. */
-function normalize(location: string): string {
-  try {
-    return normalizeLocation(location);
-  } catch {
-    return location;
-  }
 }
 
 function statsOf(files: readonly PlannedFile[], live: number, manifestsRead: number): DeleteStats {

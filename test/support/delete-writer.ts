@@ -58,9 +58,11 @@ export class DeleteWriter {
     columns: Readonly<Record<string, number>>,
     select: string,
     fields: Partial<DataFile> = {},
+    fieldIds = `{${Object.entries(columns)
+      .map(([name, id]) => `"${name}": ${id}`)
+      .join(', ')}}`,
   ): Promise<DataFile> {
-    const ids = Object.entries(columns).map(([name, id]) => `"${name}": ${id}`);
-    const filePath = await this.#parquet(select, `{${ids.join(', ')}}`);
+    const filePath = await this.#parquet(select, fieldIds);
     const rows = await this.#deps.engine.withConnection((connection) =>
       connection.rows(`SELECT count(*) FROM (${select})`),
     );
