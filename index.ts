@@ -24,6 +24,7 @@ export {
   type PullFeaturesRequest,
   type RequestedRun,
   type RunProgress,
+  type SaveDatasetRequest,
   type SqlTables,
 } from './client/index.js';
 export type { ConfigInput, MoraineConfig } from './config/index.js';
@@ -32,6 +33,7 @@ export {
   type AnyDefinition,
   type ApplyPlan,
   type ApplyResult,
+  type DatasetRecord,
   defineEntity,
   defineFeatureService,
   defineFeatureView,
@@ -39,6 +41,8 @@ export {
   type FeatureOfView,
   type FeatureServiceDefinition,
   type FeatureViewDefinition,
+  type ReplayResult,
+  type SavedDataset,
 } from './features/index.js';
 export { parseSchema, type Schema } from './iceberg/index.js';
 export {

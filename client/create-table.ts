@@ -26,7 +26,8 @@ export async function createTable(
   return catalog.createTable(identifier, { schema, ...spec });
 }
 
-async function ensureNamespace(catalog: Catalog, namespace: readonly string[]): Promise<void> {
+/** Creates a namespace unless it exists. */
+export async function ensureNamespace(catalog: Catalog, namespace: readonly string[]): Promise<void> {
   if (await catalog.namespaceExists(namespace)) return;
   try {
     await catalog.createNamespace(namespace);

@@ -4,6 +4,7 @@ export type { MaterializeResult, RequestedRun, RunProgress } from '../workers/in
 export { type AppendFileOptions, type AppendFileResult, appendFile } from './append-file.js';
 export { type ApplyDefinitionsOptions, applyDefinitions } from './apply-definitions.js';
 export { createTable, type NewTable } from './create-table.js';
+export { listDatasets, replay, type SaveDatasetRequest, saveFeatures } from './datasets.js';
 export type { Entities, SqlTables } from './entities.js';
 export type { FeatureReader, FeatureRow } from './feature-reader.js';
 export {

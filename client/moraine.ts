@@ -4,8 +4,11 @@ import {
   type AnyDefinition,
   type ApplyResult,
   collectDefinitions,
+  type DatasetRecord,
   type Definitions,
   parseDefinitions,
+  type ReplayResult,
+  type SavedDataset,
 } from '../features/index.js';
 import type { OnlineRequest, OnlineResponse } from '../online/index.js';
 import { OnlineReader } from '../online/index.js';
@@ -14,6 +17,7 @@ import type { MaterializeResult, RequestedRun } from '../workers/index.js';
 import { type AppendFileOptions, type AppendFileResult, appendFile } from './append-file.js';
 import { type ApplyDefinitionsOptions, applyDefinitions } from './apply-definitions.js';
 import { createTable, type NewTable } from './create-table.js';
+import { listDatasets, replay, type SaveDatasetRequest, saveFeatures } from './datasets.js';
 import type { FeatureReader } from './feature-reader.js';
 import {
   type HistoricalAnswer,
@@ -60,6 +64,12 @@ export interface Moraine {
   getHistoricalFeatures(request: HistoricalFeaturesRequest): Promise<HistoricalFeaturesTable>;
   /** The same as a reader: record batches, files or rows of an answer that need not fit into memory. Close it. */
   openHistoricalFeatures(request: HistoricalFeaturesRequest): Promise<FeatureReader<HistoricalAnswer>>;
+  /** Retrieves features and saves them with all that computes them again. */
+  saveDataset(request: SaveDatasetRequest): Promise<DatasetRecord>;
+  /** Computes a saved dataset again and compares. */
+  replayDataset(name: string, options?: { readonly signal?: AbortSignal }): Promise<ReplayResult>;
+  /** Every saved dataset, by name. */
+  datasets(): Promise<readonly SavedDataset[]>;
   /** Every row of a window of a table, or of SQL over tables. Close the reader. */
   pullAll(request: PullFeaturesRequest): Promise<FeatureReader<PullAnswer>>;
   /** The newest row of each entity in a window of a table, or of SQL over tables. Close the reader. */
@@ -96,6 +106,9 @@ export async function createMoraine(options: OpenProjectOptions = {}): Promise<M
     getOnlineFeatures: async (request) => (await onlineReader()).getOnlineFeatures(request),
     getHistoricalFeatures: (request) => withHistoricalFeatures(project, request, readTable),
     openHistoricalFeatures: (request) => openHistoricalFeatures(project, request),
+    saveDataset: (request) => saveFeatures(project, request),
+    replayDataset: (name, replayOptions) => replay(project, name, replayOptions),
+    datasets: () => listDatasets(project),
     pullAll: (request) => pullFeatures(project, 'all', request),
     pullLatest: (request) => pullFeatures(project, 'latest', request),
     createTable: async (name, table) => {

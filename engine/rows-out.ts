@@ -119,6 +119,12 @@ function textLayout(schema: Schema, format: 'jsonl' | 'json' | 'csv'): TextLayou
     : { head: '[', rowSql, between: ',\n', tail: () => ']\n' };
 }
 
+/** SQL of each row's line of JSON Lines, without its end, over a relation of a statement's rows. */
+export function jsonLinesSql(select: string, schema: Schema): { readonly rowSql: string; readonly source: string } {
+  const source = schema.fields.length === 0 ? `(${select})` : typedSource(select, schema);
+  return { rowSql: textLayout(schema, 'jsonl').rowSql, source };
+}
+
 /** The statement's columns under collision-free names, in the schema's types. */
 function typedSource(sql: string, schema: Schema): string {
   const aliases = schema.fields.map((field) => columnAlias(field.id)).join(', ');
@@ -137,7 +143,7 @@ async function writeText(
   sink: ByteSink,
 ): Promise<bigint> {
   const layout = textLayout(schema, format);
-  const source = schema.fields.length === 0 ? `(${sql})` : typedSource(sql, schema);
+  const { source } = jsonLinesSql(sql, schema);
   const held = new HeldBackSink(sink);
   const between = Buffer.from(layout.between);
   await held.write(Buffer.from(layout.head), 0);

@@ -129,6 +129,13 @@ export const ERROR_TABLE = {
     'The feature service is not registered.',
     'Run `moraine apply`, or use one of the names that the message lists.',
   ),
+  DATASET_NOT_FOUND: entry(
+    3,
+    404,
+    false,
+    'The dataset was never saved.',
+    'See `moraine features datasets`, or use one of the names that the message lists.',
+  ),
   ENTITY_NOT_FOUND: entry(3, 404, false, 'The entity is not defined.', 'Define the entity, or correct the name.'),
   WORKFLOW_NOT_FOUND: entry(
     3,
@@ -148,6 +155,13 @@ export const ERROR_TABLE = {
   NAMESPACE_ALREADY_EXISTS: entry(4, 409, false, 'The namespace exists already.', 'Use it, or choose another name.'),
   NAMESPACE_NOT_EMPTY: entry(4, 409, false, 'The namespace still holds tables.', 'Drop its tables first.'),
   TABLE_ALREADY_EXISTS: entry(4, 409, false, 'The table exists already.', 'Use it, or choose another name.'),
+  DATASET_ALREADY_EXISTS: entry(
+    4,
+    409,
+    false,
+    'A dataset of that name was saved before.',
+    'Nothing was overwritten; choose another name.',
+  ),
   FILE_ALREADY_EXISTS: entry(
     4,
     409,

@@ -76,12 +76,20 @@ function timeType(views: readonly PlannedView[]): IcebergType {
   return { kind: types.some(isNanosecondType) ? 'timestamptz_ns' : 'timestamptz' };
 }
 
+/** The frame of a window. */
+export interface OpenedWindow {
+  readonly frame: EntityFrame;
+  /** The only view, if there is one only. */
+  readonly joins: ReadonlyMap<string, JoinedView>;
+  readonly window: Required<FeatureWindow>;
+}
+
 /** Makes the frame of a window in a temporary table; of a single view its features come along. */
 export async function openWindow(
   context: { readonly session: Connection; readonly io: FileIO },
   views: readonly PlannedView[],
   given: FeatureWindow,
-): Promise<{ readonly frame: EntityFrame; readonly joins: ReadonlyMap<string, JoinedView> }> {
+): Promise<OpenedWindow> {
   const { session } = context;
   const nowUs = BigInt(Date.now()) * 1000n;
   const ttls = views.map(({ join }) => join.view.ttlUs);
@@ -96,7 +104,7 @@ export async function openWindow(
   const rowCount = Number(await readScalar(session, `SELECT count(*) FROM ${WINDOW_TABLE}`));
   const time = timeSql(`c${columns.length - 1}`, timeType(views));
   const joined = single ? [[only.view.requested.alias, only.joined] as const] : [];
-  return { frame: { table: WINDOW_TABLE, columns, ...time, rowCount }, joins: new Map(joined) };
+  return { frame: { table: WINDOW_TABLE, columns, ...time, rowCount }, joins: new Map(joined), window };
 }
 
 /** The rows of one view that are in the window. */

@@ -6,7 +6,7 @@ import type { Table } from '../tables/index.js';
 import type { Definitions } from './definition.js';
 import { type EntityFrame, entityTimestamp, frameKeys, loadEntityFrame } from './entity-frame.js';
 import { type EntitySource, openEntities } from './entity-source.js';
-import { refuseDuplicateNames } from './feature-request.js';
+import { type RequestedView, refuseDuplicateNames } from './feature-request.js';
 import { type FeatureWindow, openWindow, windowColumns } from './feature-window.js';
 import { stateOf, type TableState } from './pin-source.js';
 import {
@@ -52,6 +52,20 @@ export interface HistoricalFeatures {
   readonly entitySources: ReadonlyMap<string, TableState>;
   /** How each view was joined, by its name in the request. */
   readonly joins: ReadonlyMap<string, JoinedView>;
+  /** What was asked for, resolved: with it and `sources` the same is asked again. */
+  readonly recipe: RetrievalRecipe;
+}
+
+/** A retrieval without its entity rows, independent of what the registry has later. */
+export interface RetrievalRecipe {
+  readonly views: readonly RequestedView[];
+  readonly definitions: Definitions;
+  readonly fullFeatureNames: boolean;
+  readonly knownAsOf: boolean;
+  /** Columns of the answer, from the first, that are the entity frame's. */
+  readonly frameColumns: number;
+  /** The window, if there were no entity rows. */
+  readonly window?: Required<FeatureWindow>;
 }
 
 /**
@@ -89,6 +103,7 @@ export async function getHistoricalFeatures<T>(
         sources: statesOf(sources),
         entitySources: statesOf(entitySources),
         joins,
+        recipe: recipeOf(plan, request, frame, opened.window),
       });
     },
     request.signal === undefined ? {} : { signal: request.signal },
@@ -100,6 +115,32 @@ interface OpenedFrame {
   readonly sources: ReadonlyMap<string, PinnedSource>;
   /** Views whose features came with the frame. */
   readonly joins: ReadonlyMap<string, JoinedView>;
+  readonly window?: Required<FeatureWindow>;
+}
+
+function recipeOf(
+  { views, definitions }: RetrievalPlan,
+  request: HistoricalRequest,
+  frame: EntityFrame,
+  window: Required<FeatureWindow> | undefined,
+): RetrievalRecipe {
+  return {
+    views: views.map(({ requested, join }) => ({ ...requested, features: join.selected.map(({ name }) => name) })),
+    definitions: usedDefinitions(definitions, views),
+    fullFeatureNames: request.fullFeatureNames ?? false,
+    knownAsOf: request.knownAsOf ?? false,
+    frameColumns: frame.columns.length,
+    ...(window === undefined ? {} : { window }),
+  };
+}
+
+/** The views of a retrieval and their entities. */
+function usedDefinitions(all: Definitions, views: readonly PlannedView[]): Definitions {
+  const names = new Set(views.map(({ requested }) => requested.view));
+  const featureViews = new Map([...all.featureViews].filter(([name]) => names.has(name)));
+  const entityNames = new Set([...featureViews.values()].flatMap((view) => view.entities));
+  const entities = new Map([...all.entities].filter(([name]) => entityNames.has(name)));
+  return { entities, featureViews, featureServices: new Map() };
 }
 
 async function openFrame(

@@ -10,6 +10,8 @@ export {
   type RegistryState,
 } from './apply-plan.js';
 export { checkReferences } from './check-references.js';
+export { DATASET_PROPERTY, type DatasetLocation, type DatasetRecord } from './dataset-record.js';
+export { DatasetRegistry, type SavedDataset } from './dataset-registry.js';
 export {
   type AnyDefinition,
   collectDefinitions,
@@ -81,7 +83,9 @@ export { formatProblem, type Problem, throwProblems } from './problem.js';
 export { type PullDeps, type PulledRows, type PullRequest, type PullSource, pullAll, pullLatest } from './pull.js';
 export { type ApplyResult, Registry, type RegistryAsOf, type RegistryDeps } from './registry.js';
 export type { RegistryRow } from './registry-rows.js';
+export { type ReplayResult, replayDataset } from './replay-dataset.js';
 export { type ResolvedColumn, type ResolvedView, resolveView } from './resolve-view.js';
+export { checkSaveRequest, type SaveDeps, type SaveRequest, saveDataset } from './save-dataset.js';
 export type { SqlSession } from './sql-session.js';
 export type { TableSql } from './table-sql.js';
 export { validateSources } from './validate-sources.js';

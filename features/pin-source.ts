@@ -1,5 +1,5 @@
 /** At which state source tables are read. */
-import { MoraineError } from '../errors/index.js';
+import { isMoraineError, MoraineError } from '../errors/index.js';
 import { type SnapshotSelection, selectSnapshot, type Table } from '../tables/index.js';
 import type { PinnedSource } from './source-scan.js';
 
@@ -52,8 +52,22 @@ function atState(table: Table, name: string, state: bigint | null | TableState):
   }
   const { snapshotId } = state;
   const schema = table.metadata.schemas.find((candidate) => candidate.schemaId === state.schemaId);
-  const found = atState(table, name, snapshotId);
+  const found = readBefore(name, () => atState(table, name, snapshotId));
   return { ...found, schema: schema ?? found.schema };
+}
+
+/** That a state was read proves that it existed, however little of it the table still knows. */
+function readBefore<T>(name: string, choose: () => T): T {
+  try {
+    return choose();
+  } catch (error) {
+    if (!isMoraineError(error, 'SNAPSHOT_NOT_FOUND')) throw error;
+    throw new MoraineError(
+      'SNAPSHOT_EXPIRED',
+      `The snapshot that was read of ${name} has been expired from the table.`,
+      { cause: error },
+    );
+  }
 }
 
 /** Errors of choosing a snapshot say which table they are about: a request reads several. */

@@ -40,6 +40,7 @@ export interface RetrievalPlan {
   readonly features: readonly OutputFeature[];
   /** Source tables by name, each pinned once. */
   readonly sources: ReadonlyMap<string, PinnedSource>;
+  readonly definitions: Definitions;
 }
 
 /** @throws as `getHistoricalFeatures`, but for what is wrong with the entity rows */
@@ -56,7 +57,7 @@ export async function planRetrieval(
   const fullNames = request.fullFeatureNames ?? false;
   const features = views.flatMap((view) => outputFeatures(view, fullNames));
   refuseDuplicateNames(features.map(({ field, from }) => ({ name: field.name, from })));
-  return { views, features, sources };
+  return { views, features, sources, definitions };
 }
 
 /** One view of a retrieval. */

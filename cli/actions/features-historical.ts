@@ -1,17 +1,25 @@
-import { withHistoricalFeatures } from '../../client/index.js';
+import { basename, resolve } from 'node:path';
+import { parseTableName } from '../../catalogs/index.js';
+import { saveFeatures, withHistoricalFeatures } from '../../client/index.js';
 import { writeRows } from '../../engine/index.js';
+import { MoraineError } from '../../errors/index.js';
+import type { SaveRequest } from '../../features/index.js';
 import { type AsOfOptions, chosenStates } from '../as-of-option.js';
-import { type CommandContext, withProject } from '../context.js';
+import { type CommandContext, printJson, withProject } from '../context.js';
 import { type EntitiesOptions, entitiesInput } from '../entities-option.js';
 import { featureSelection } from '../feature-selection.js';
 import { noteSummary, snapshotIds } from '../feature-summary.js';
 import { type RowOutputOptions, rowFormat, withRowOutput } from '../row-output.js';
+import { datasetJson } from './features-datasets.js';
 
 interface FeaturesHistoricalOptions extends RowOutputOptions, EntitiesOptions, AsOfOptions {
   readonly features: string;
   readonly fullNames?: boolean;
   readonly knownAsOf?: boolean;
   readonly json?: boolean;
+  readonly saveAs?: string;
+  readonly dataset?: string;
+  readonly pin?: boolean;
 }
 
 /** Prints the entity rows with the features that were valid at their times. */
@@ -20,6 +28,7 @@ export async function featuresHistorical(
   _operands: readonly string[],
   options: FeaturesHistoricalOptions,
 ): Promise<void> {
+  const save = saveRequest(options);
   const format = rowFormat(options);
   const states = chosenStates(options);
   const input = await entitiesInput(options, states.entitySources);
@@ -34,7 +43,12 @@ export async function featuresHistorical(
         ...(states.sources === undefined ? {} : { asOf: states.sources }),
         signal: context.signal,
       };
-      await withHistoricalFeatures(project, request, async (answer) => {
+      if (save !== undefined) {
+        const record = await saveFeatures(project, { ...request, saveAs: save });
+        if (options.json === true) return printJson(context, datasetJson(record));
+        return context.stdout.write(`Saved dataset ${record.name}: ${record.rows} rows, digest ${record.digest}.\n`);
+      }
+      return withHistoricalFeatures(project, request, async (answer) => {
         const { connection, select, schema, rowCount, sources, entitySources, joins } = answer;
         await withRowOutput(context, options, async (output) => {
           await writeRows(connection, select, schema, format, output);
@@ -51,4 +65,21 @@ export async function featuresHistorical(
     },
     { fileFolders: input.folders },
   );
+}
+
+/** `--save-as`, `--dataset` and `--pin`. */
+function saveRequest(options: FeaturesHistoricalOptions): SaveRequest | undefined {
+  const { saveAs, dataset, pin, out, format } = options;
+  if (saveAs === undefined) {
+    if (dataset === undefined && pin === undefined) return undefined;
+    throw new MoraineError('INVALID_ARGUMENT', '--dataset and --pin go with --save-as');
+  }
+  if (out !== undefined || format !== undefined) {
+    throw new MoraineError('INVALID_ARGUMENT', '--save-as goes without --out and --format: rows are written once');
+  }
+  const isFile = /\.parquet$/i.test(saveAs);
+  const to = isFile ? { file: resolve(saveAs) } : { table: saveAs };
+  const name =
+    dataset ?? (isFile ? basename(saveAs).slice(0, -'.parquet'.length) : parseTableName(saveAs).identifier.name);
+  return { name, to, pin: pin === true };
 }

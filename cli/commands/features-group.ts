@@ -23,12 +23,13 @@ function addRowOptions(command: Command): Command {
     .option('--json', 'print what was read (snapshots, files) as a line of JSON on standard error');
 }
 
-/** `features historical`, `features pull-latest` and `features pull-all`. */
+/** `features historical`, `pull-latest`, `pull-all`, `replay` and `datasets`. */
 export function declareFeaturesGroup(program: Command, runner: ActionRunner): void {
   const features = program.command('features').description('Make training sets.').helpCommand(false);
   declareHistorical(features, runner);
   declarePull(features, runner, 'pull-latest', 'The newest row of each entity in a window of a table, or of SQL.');
   declarePull(features, runner, 'pull-all', 'Every row in a window of a table, or of SQL.');
+  declareDatasets(features, runner);
 }
 
 function declareHistorical(features: Command, runner: ActionRunner): void {
@@ -47,7 +48,10 @@ function declareHistorical(features: Command, runner: ActionRunner): void {
     .option('--end <time>', 'last event time of the window, included (default: now)')
     .option('--full-names', 'name the columns view__feature')
     .option('--known-as-of', 'leave out rows that were created after the time of the entity row');
-  addRowOptions(addAsOfOptions(historical));
+  addRowOptions(addAsOfOptions(historical))
+    .option('--save-as <target>', 'save as a dataset: a new table, or a new file that ends in .parquet')
+    .option('--dataset <name>', "the dataset's name (default: that of its table or file)")
+    .option('--pin', 'tag the snapshots that were read, so that maintenance keeps them');
   withExamples(
     historical,
     'features historical --features airport_delay:mean_delay --entities flights.csv --out training.parquet',
@@ -55,6 +59,21 @@ function declareHistorical(features: Command, runner: ActionRunner): void {
     'features historical --features airport_delay --start 2001-01-01 --end 2001-01-31 --as-of 2001-06-01',
   );
   does(historical, runner, async () => (await import('../actions/features-historical.js')).featuresHistorical);
+}
+
+function declareDatasets(features: Command, runner: ActionRunner): void {
+  const replay = features
+    .command('replay')
+    .description('Compute a saved dataset again, from the snapshots it was made from, and compare the digests.')
+    .argument('<dataset>', 'its name')
+    .option('--json', 'print the digests as JSON');
+  withExamples(replay, 'features replay training_2001');
+  does(replay, runner, async () => (await import('../actions/features-datasets.js')).featuresReplay);
+  const datasets = features
+    .command('datasets')
+    .description('The saved datasets.')
+    .option('--json', 'print JSON, with the snapshots they were made from');
+  does(datasets, runner, async () => (await import('../actions/features-datasets.js')).featuresDatasets);
 }
 
 function declarePull(features: Command, runner: ActionRunner, name: string, description: string): void {

@@ -1,0 +1,164 @@
+/** The table of saved datasets: one row for each. A dataset is saved when its row is committed. */
+import { randomUUID } from 'node:crypto';
+import type { Catalog, TableIdentifier } from '../catalogs/index.js';
+import { type Engine, quoteLiteral, scanSql, sqlLiteral, writeParquet } from '../engine/index.js';
+import { didYouMean, isMoraineError, MoraineError } from '../errors/index.js';
+import { type PrimitiveType, type PrimitiveValue, type Schema, UNPARTITIONED } from '../iceberg/index.js';
+import type { FileIO } from '../storage/index.js';
+import { commitAppend, loadTable, type Table } from '../tables/index.js';
+import { type DatasetRecord, recordFromJson, recordToJson } from './dataset-record.js';
+import { openScan, planSource } from './source-scan.js';
+
+/** What the table of datasets needs to be reached. */
+export interface DatasetRegistryDeps {
+  readonly catalog: Catalog;
+  readonly io: FileIO;
+  readonly engine: Engine;
+  readonly table: TableIdentifier;
+  /** Now, in microseconds since the epoch. */
+  readonly nowUs?: () => bigint;
+}
+
+/** A dataset and when it was saved. */
+export interface SavedDataset {
+  readonly record: DatasetRecord;
+  /** Microseconds since the epoch. */
+  readonly savedAtUs: bigint;
+}
+
+const STRING = { kind: 'string' } as const;
+const DATASETS_SCHEMA: Schema = {
+  schemaId: 0,
+  identifierFieldIds: [],
+  fields: [
+    { id: 1, name: 'name', required: true, type: STRING },
+    { id: 2, name: 'saved_at', required: true, type: { kind: 'timestamptz' } },
+    { id: 3, name: 'rows', required: true, type: { kind: 'long' } },
+    { id: 4, name: 'digest', required: true, type: STRING, doc: 'of the rows, by their values alone' },
+    { id: 5, name: 'definition_hash', required: true, type: STRING, doc: 'SHA-256 of the definitions used' },
+    { id: 6, name: 'record', required: true, type: STRING, doc: 'JSON: what computes the dataset again' },
+  ],
+};
+/** Other datasets that may be saved first before this one gives up. */
+const MAX_ATTEMPTS = 50;
+
+/** Reads and adds to the table of datasets. */
+export class DatasetRegistry {
+  readonly #deps: DatasetRegistryDeps;
+
+  constructor(deps: DatasetRegistryDeps) {
+    this.#deps = deps;
+  }
+
+  /** Every dataset, by name. */
+  async list(): Promise<readonly SavedDataset[]> {
+    const table = await this.#table();
+    return table === null ? [] : await this.#read(table);
+  }
+
+  /** @throws DATASET_NOT_FOUND with the nearest names */
+  async get(name: string): Promise<SavedDataset> {
+    const all = await this.list();
+    const found = all.find(({ record }) => record.name === name);
+    if (found !== undefined) return found;
+    const hint = didYouMean(
+      name,
+      all.map(({ record }) => record.name),
+    );
+    throw new MoraineError('DATASET_NOT_FOUND', `There is no dataset '${name}'. ${hint}`);
+  }
+
+  /** @throws DATASET_ALREADY_EXISTS */
+  async refuseTaken(name: string): Promise<void> {
+    if ((await this.list()).some(({ record }) => record.name === name)) throw taken(name);
+  }
+
+  /**
+   * Adds a dataset in one commit.
+   * @throws DATASET_ALREADY_EXISTS, COMMIT_STATE_UNKNOWN, COMMIT_CONFLICT (too many others)
+   */
+  async add(record: DatasetRecord): Promise<void> {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const table = (await this.#table()) ?? (await this.#create());
+      if ((await this.#read(table)).some((saved) => saved.record.name === record.name)) throw taken(record.name);
+      if (await this.#append(table, record)) return;
+    }
+    throw new MoraineError('COMMIT_CONFLICT', `The table of datasets was changed by others ${MAX_ATTEMPTS} times.`);
+  }
+
+  async #append(table: Table, record: DatasetRecord): Promise<boolean> {
+    const { io, engine, nowUs } = this.#deps;
+    const folder = await io.prepareFolder(`${table.metadata.location}/data`);
+    const now = nowUs?.() ?? BigInt(Date.now()) * 1000n;
+    const values = [record.name, now, record.rows, record.digest, record.definitionHash, recordToJson(record)];
+    const select = `SELECT ${DATASETS_SCHEMA.fields.map(({ type }, index) => literal(type as PrimitiveType, values[index])).join(', ')}`;
+    const namePrefix = randomUUID();
+    const files = await engine.withConnection((connection) =>
+      writeParquet(connection, { select, schema: DATASETS_SCHEMA, spec: UNPARTITIONED, folder, namePrefix }),
+    );
+    const { currentSnapshotId } = table.metadata;
+    try {
+      await commitAppend(table, {
+        files,
+        run: { key: `dataset-${namePrefix}` },
+        validate: (base) => {
+          if (base.currentSnapshotId === currentSnapshotId) return;
+          throw new MoraineError('COMMIT_CONFLICT', 'Another dataset was saved.');
+        },
+      });
+      return true;
+    } catch (error) {
+      if (!isMoraineError(error, 'COMMIT_CONFLICT')) throw error;
+      return false;
+    }
+  }
+
+  async #table(): Promise<Table | null> {
+    const { catalog, io, table } = this.#deps;
+    try {
+      return await loadTable(catalog, io, table);
+    } catch (error) {
+      if (isMoraineError(error, 'TABLE_NOT_FOUND', 'NAMESPACE_NOT_FOUND')) return null;
+      throw error;
+    }
+  }
+
+  async #create(): Promise<Table> {
+    const { catalog, io, table } = this.#deps;
+    await ignoring('NAMESPACE_ALREADY_EXISTS', () => catalog.createNamespace(table.namespace));
+    await ignoring('TABLE_ALREADY_EXISTS', () => catalog.createTable(table, { schema: DATASETS_SCHEMA }));
+    return await loadTable(catalog, io, table);
+  }
+
+  async #read(table: Table): Promise<readonly SavedDataset[]> {
+    const { io, engine } = this.#deps;
+    const snapshot =
+      table.metadata.snapshots.find((each) => each.snapshotId === table.metadata.currentSnapshotId) ?? null;
+    const source = { table, snapshot, schema: DATASETS_SCHEMA };
+    const plan = await planSource(source);
+    return await engine.withConnection(async (connection) => {
+      const { scan } = await openScan(connection, io, source, plan);
+      const relation = scanSql({ ...scan, schema: DATASETS_SCHEMA });
+      const rows = await connection.rows(`SELECT record, epoch_us(saved_at) FROM ${relation} ORDER BY name`);
+      return rows.map(([record, savedAtUs]) => ({
+        record: recordFromJson(String(record)),
+        savedAtUs: savedAtUs as bigint,
+      }));
+    });
+  }
+}
+
+const taken = (name: string): MoraineError =>
+  new MoraineError('DATASET_ALREADY_EXISTS', `Dataset '${name}' was saved before; choose another name.`);
+
+function literal(type: PrimitiveType, value: PrimitiveValue | undefined): string {
+  return typeof value === 'string' ? quoteLiteral(value) : sqlLiteral(type, value ?? 0);
+}
+
+async function ignoring(code: 'NAMESPACE_ALREADY_EXISTS' | 'TABLE_ALREADY_EXISTS', action: () => Promise<unknown>) {
+  try {
+    await action();
+  } catch (error) {
+    if (!isMoraineError(error, code)) throw error;
+  }
+}

@@ -1,0 +1,179 @@
+/** Saved datasets: what is kept of them, and computing them again. */
+import { createHash } from 'node:crypto';
+import { appendFileSync, existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createMoraine, defineEntity, defineFeatureView, type Moraine } from '../../../index.js';
+
+let folder: string;
+let moraine: Moraine;
+const thing = defineEntity({ name: 'thing', joinKeys: ['k'] });
+const view = (features: string[], ttl?: '1h') =>
+  defineFeatureView({
+    name: 'values',
+    entities: [thing],
+    source: { table: 'a.f', timestampField: 'at' },
+    features,
+    ...(ttl === undefined ? {} : { ttl }),
+  });
+
+beforeAll(async () => {
+  folder = realpathSync(mkdtempSync(join(tmpdir(), 'moraine-datasets-')));
+  moraine = await createMoraine({ config: { engine: { threads: 2 } }, cwd: folder, fileFolders: [folder] });
+  await append('k,at,v,w\n1,2001-01-01T00:00:00Z,1.5,x\n2,2001-01-01T00:00:00Z,,y\n');
+  await moraine.apply([thing, view(['v', 'w'])]);
+});
+afterAll(async () => {
+  await moraine.close();
+  rmSync(folder, { recursive: true });
+});
+
+async function append(csv: string, table = 'a.f'): Promise<void> {
+  const path = join(folder, 'append.csv');
+  writeFileSync(path, csv);
+  await moraine.appendFile(table, path, { create: true });
+}
+
+const ENTITIES = [
+  { k: 2, event_timestamp: '2001-01-02T00:00:00Z', label: 'p' },
+  { k: 1, event_timestamp: '2001-01-02T00:00:00Z', label: 'q' },
+  { k: 1, event_timestamp: '2001-01-02T00:00:00Z', label: 'q' },
+];
+const LINES = [
+  '{"k":2,"event_timestamp":"2001-01-02T00:00:00.000000Z","label":"p","v":null,"w":"y"}',
+  '{"k":1,"event_timestamp":"2001-01-02T00:00:00.000000Z","label":"q","v":1.5,"w":"x"}',
+  '{"k":1,"event_timestamp":"2001-01-02T00:00:00.000000Z","label":"q","v":1.5,"w":"x"}',
+];
+const COLUMNS = '[["k","long"],["event_timestamp","timestamptz"],["label","string"],["v","double"],["w","string"]]';
+
+/** The definition of the digest, written down a second time. */
+function digestOf(lines: readonly string[], columns: string): string {
+  const sum = lines.reduce((total, line) => total + BigInt(`0x${createHash('sha256').update(line).digest('hex')}`), 0n);
+  const hex = (sum % 2n ** 256n).toString(16).padStart(64, '0');
+  return createHash('sha256').update(`moraine-rows-1\n${columns}\n${lines.length}\n${hex}\n`).digest('hex');
+}
+
+const save = (name: string, to: { table: string } | { file: string }, more: object = {}) =>
+  moraine.saveDataset({ features: ['values'], entities: ENTITIES, saveAs: { name, to, ...more } });
+
+test('a table and a file: the digest is that of the rows alone, and both are computed again after the source has changed', async () => {
+  const table = await save('as_table', { table: 'sets.first' });
+  const file = await save('as_file', { file: join(folder, 'first.parquet') });
+  const expected = digestOf(LINES, COLUMNS);
+  expect([table.digest, file.digest, table.rows]).toEqual([expected, expected, 3n]);
+  expect(digestOf([...LINES].reverse(), COLUMNS)).toBe(expected);
+  expect(digestOf(LINES.slice(1), COLUMNS)).not.toBe(expected);
+  const { metadata } = await moraine.project.loadTable('a.f');
+  expect(table.sources.get('a.f')?.snapshotId).toBe(metadata.currentSnapshotId);
+  const saved = await moraine.project.loadTable('sets.first');
+  const property = JSON.parse(saved.metadata.properties.get('moraine.dataset') ?? '{}');
+  expect([property.digest, property.location]).toEqual([
+    expected,
+    { table: 'sets.first', snapshotId: String(saved.metadata.currentSnapshotId) },
+  ]);
+  // A late row, another definition, more rows in the dataset's table: none of it is what was saved.
+  await append('k,at,v,w\n1,2001-01-01T12:00:00Z,7.5,z\n');
+  await moraine.apply([thing, view(['w'], '1h')]);
+  const again = await moraine.getHistoricalFeatures({ features: ['values'], entities: ENTITIES });
+  expect(again.table.schema.fields.map((field) => field.name)).not.toContain('v');
+  for (const name of ['as_table', 'as_file']) {
+    expect(await moraine.replayDataset(name)).toEqual({
+      recorded: expected,
+      stored: expected,
+      recomputed: expected,
+      rows: 3n,
+      matches: true,
+    });
+  }
+  expect((await moraine.datasets()).map(({ record }) => record.name)).toEqual(['as_file', 'as_table']);
+  await moraine.apply([thing, view(['v', 'w'])]);
+});
+
+test('names are taken once, and nothing is overwritten', async () => {
+  const path = join(folder, 'second.parquet');
+  await save('second', { file: path });
+  await expect(save('second', { file: join(folder, 'other.parquet') })).rejects.toMatchObject({
+    code: 'DATASET_ALREADY_EXISTS',
+  });
+  expect(existsSync(join(folder, 'other.parquet'))).toBe(false);
+  await expect(save('third', { file: path })).rejects.toMatchObject({ code: 'FILE_ALREADY_EXISTS' });
+  await expect(save('third', { table: 'a.f' })).rejects.toMatchObject({ code: 'TABLE_ALREADY_EXISTS' });
+  await expect(save('no name', { table: 'sets.x' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  await expect(moraine.replayDataset('secnd')).rejects.toMatchObject({
+    code: 'DATASET_NOT_FOUND',
+    message: "There is no dataset 'secnd'. Did you mean 'second'?",
+  });
+});
+
+test('a failed save leaves nothing behind, tags included', async () => {
+  const tagsBefore = [...(await moraine.project.loadTable('a.f')).metadata.refs.keys()];
+  await expect(save('third', { table: 'a.f' }, { pin: true })).rejects.toMatchObject({ code: 'TABLE_ALREADY_EXISTS' });
+  expect([...(await moraine.project.loadTable('a.f')).metadata.refs.keys()]).toEqual(tagsBefore);
+  expect((await moraine.datasets()).some(({ record }) => record.name === 'third')).toBe(false);
+});
+
+test('pinned snapshots are tagged; one that has gone is told', async () => {
+  await append('k,at,v,w\n1,2001-01-01T00:00:00Z,1.5,x\n', 'a.g');
+  const other = defineFeatureView({ name: 'g', entities: [thing], source: { table: 'a.g', timestampField: 'at' } });
+  await moraine.apply([thing, other]);
+  const request = { features: ['g:v'], entities: ENTITIES };
+  const pinned = await moraine.saveDataset({
+    ...request,
+    saveAs: { name: 'pinned', to: { table: 'sets.pinned' }, pin: true },
+  });
+  const loose = await moraine.saveDataset({ ...request, saveAs: { name: 'loose', to: { table: 'sets.loose' } } });
+  const snapshotId = pinned.sources.get('a.g')?.snapshotId ?? 0n;
+  expect([pinned.tag, loose.tag]).toEqual(['moraine-dataset-pinned', null]);
+  const { metadata } = await moraine.project.loadTable('a.g');
+  expect(metadata.refs.get('moraine-dataset-pinned')).toEqual({ snapshotId, type: 'tag' });
+  await append('k,at,v,w\n1,2001-01-01T00:00:00Z,2.5,x\n', 'a.g');
+  expect((await moraine.replayDataset('pinned')).matches).toBe(true);
+  const catalog = await moraine.project.catalog();
+  const remove = [
+    { action: 'remove-snapshot-ref', refName: 'moraine-dataset-pinned' },
+    { action: 'remove-snapshots', snapshotIds: [snapshotId] },
+  ] as const;
+  await catalog.commitTable({ namespace: ['a'], name: 'g' }, { requirements: [], updates: remove });
+  await expect(moraine.replayDataset('loose')).rejects.toMatchObject({ code: 'SNAPSHOT_EXPIRED' });
+  await catalog.dropTable({ namespace: ['a'], name: 'g' });
+  await append('k,at,v,w\n1,2001-01-01T00:00:00Z,1.5,x\n', 'a.g');
+  await expect(moraine.replayDataset('loose')).rejects.toMatchObject({ code: 'TABLE_REPLACED' });
+});
+
+test('a window is computed again as it was completed, and a dataset that was changed is found out', async () => {
+  const window = { start: new Date('2001-01-01T00:00:00Z'), end: new Date('2001-01-01T23:00:00Z') };
+  const record = await moraine.saveDataset({
+    features: ['values:w'],
+    entities: { window },
+    saveAs: { name: 'window', to: { table: 'sets.window' } },
+  });
+  expect(record.digest).toBe(
+    digestOf(
+      [
+        '{"k":1,"event_timestamp":"2001-01-01T00:00:00.000000Z","w":"x"}',
+        '{"k":2,"event_timestamp":"2001-01-01T00:00:00.000000Z","w":"y"}',
+        '{"k":1,"event_timestamp":"2001-01-01T12:00:00.000000Z","w":"z"}',
+      ],
+      '[["k","long"],["event_timestamp","timestamptz"],["w","string"]]',
+    ),
+  );
+  expect((await moraine.replayDataset('window')).matches).toBe(true);
+  const file = join(folder, 'changed.parquet');
+  await save('changed', { file });
+  await save('twin', { file: join(folder, 'twin.parquet') });
+  rmSync(file);
+  await expect(moraine.replayDataset('changed')).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+  appendFileSync(join(folder, 'twin.parquet'), 'x');
+  await expect(moraine.replayDataset('twin')).rejects.toMatchObject({ code: 'DATA_FILE_CORRUPT' });
+});
+
+test('no rows at all are a dataset too', async () => {
+  const record = await moraine.saveDataset({
+    features: ['values:w'],
+    entities: [],
+    saveAs: { name: 'none', to: { table: 'sets.none' } },
+  });
+  expect(record.digest).toBe(digestOf([], '[["k","long"],["event_timestamp","timestamptz"],["w","string"]]'));
+  expect(await moraine.replayDataset('none')).toMatchObject({ rows: 0n, matches: true });
+});
