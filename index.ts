@@ -38,6 +38,7 @@ export {
   defineFeatureService,
   defineFeatureView,
   type EntityDefinition,
+  type Explanation,
   type FeatureOfView,
   type FeatureServiceDefinition,
   type FeatureViewDefinition,

@@ -1,4 +1,6 @@
 import {
+  type Explanation,
+  explainHistoricalFeatures,
   type FeatureSelection,
   type HistoricalAsOf,
   type HistoricalFeatures,
@@ -36,6 +38,12 @@ export async function withHistoricalFeatures<T>(
 ): Promise<T> {
   const { entities, ...rest } = request;
   return joinHistoricalFeatures(await materializationDeps(project), { ...rest, entities: entitySource(entities) }, use);
+}
+
+/** How a retrieval would be done: what is read, what is skipped, how views are joined. Entity rows are loaded, no features are joined. */
+export async function explainFeatures(project: Project, request: HistoricalFeaturesRequest): Promise<Explanation> {
+  const { entities, ...rest } = request;
+  return explainHistoricalFeatures(await materializationDeps(project), { ...rest, entities: entitySource(entities) });
 }
 
 /** What an answer says of itself. */

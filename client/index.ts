@@ -8,6 +8,7 @@ export { listDatasets, replay, type SaveDatasetRequest, saveFeatures } from './d
 export type { Entities, SqlTables } from './entities.js';
 export type { FeatureReader, FeatureRow } from './feature-reader.js';
 export {
+  explainFeatures,
   type HistoricalAnswer,
   type HistoricalFeaturesRequest,
   withHistoricalFeatures,

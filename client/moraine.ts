@@ -6,6 +6,7 @@ import {
   collectDefinitions,
   type DatasetRecord,
   type Definitions,
+  type Explanation,
   parseDefinitions,
   type ReplayResult,
   type SavedDataset,
@@ -20,6 +21,7 @@ import { createTable, type NewTable } from './create-table.js';
 import { listDatasets, replay, type SaveDatasetRequest, saveFeatures } from './datasets.js';
 import type { FeatureReader } from './feature-reader.js';
 import {
+  explainFeatures,
   type HistoricalAnswer,
   type HistoricalFeaturesRequest,
   openHistoricalFeatures,
@@ -64,6 +66,8 @@ export interface Moraine {
   getHistoricalFeatures(request: HistoricalFeaturesRequest): Promise<HistoricalFeaturesTable>;
   /** The same as a reader: record batches, files or rows of an answer that need not fit into memory. Close it. */
   openHistoricalFeatures(request: HistoricalFeaturesRequest): Promise<FeatureReader<HistoricalAnswer>>;
+  /** How a retrieval would be done, without its features. */
+  explainHistoricalFeatures(request: HistoricalFeaturesRequest): Promise<Explanation>;
   /** Retrieves features and saves them with all that computes them again. */
   saveDataset(request: SaveDatasetRequest): Promise<DatasetRecord>;
   /** Computes a saved dataset again and compares. */
@@ -106,6 +110,7 @@ export async function createMoraine(options: OpenProjectOptions = {}): Promise<M
     getOnlineFeatures: async (request) => (await onlineReader()).getOnlineFeatures(request),
     getHistoricalFeatures: (request) => withHistoricalFeatures(project, request, readTable),
     openHistoricalFeatures: (request) => openHistoricalFeatures(project, request),
+    explainHistoricalFeatures: (request) => explainFeatures(project, request),
     saveDataset: (request) => saveFeatures(project, request),
     replayDataset: (name, replayOptions) => replay(project, name, replayOptions),
     datasets: () => listDatasets(project),

@@ -14,6 +14,7 @@ import type { FileIO } from '../storage/index.js';
 import { type EntityFrame, EVENT_TIMESTAMP, timeSql } from './entity-frame.js';
 import { newestFirst } from './feature-order.js';
 import { acceptsType, featureTypeToString, isNanosecondType } from './feature-type.js';
+import { readReport } from './read-report.js';
 import type { PlannedView } from './retrieval-plan.js';
 import { openScan, planSource } from './source-scan.js';
 import { readScalar } from './sql-session.js';
@@ -133,6 +134,7 @@ async function openPart(
       method: 'window',
       filesRead: opened.scan.files.length,
       filesSkipped: opened.stats.filesSkipped,
+      read: readReport(opened),
     },
   };
 }

@@ -80,37 +80,57 @@ export async function getHistoricalFeatures<T>(
   request: HistoricalRequest,
   use: (features: HistoricalFeatures) => Promise<T>,
 ): Promise<T> {
+  return await getHistoricalFrame(deps, request, async ({ connection, plan, opened, schema }) => {
+    const { frame, sources: entitySources } = opened;
+    const { views, sources } = plan;
+    const joins = new Map(opened.joins);
+    const context = { session: connection, io: deps.io, memoryLimitBytes: deps.engine.memoryLimitBytes };
+    for (const [index, { requested, join }] of views.entries()) {
+      if (joins.has(requested.alias)) continue;
+      joins.set(requested.alias, await joinView(context, frame, join, `view_${index}`));
+    }
+    return await use({
+      connection,
+      select: resultSql(frame, views, joins),
+      schema,
+      rowCount: frame.rowCount,
+      snapshots: new Map([...sources].map(([name, source]) => [name, source.snapshot?.snapshotId ?? null])),
+      sources: statesOf(sources),
+      entitySources: statesOf(entitySources),
+      joins,
+      recipe: recipeOf(plan, request, frame, opened.window),
+    });
+  });
+}
+
+/** A retrieval whose entity rows are loaded and whose views are not joined yet. */
+export interface HistoricalFrame {
+  readonly connection: Connection;
+  readonly plan: RetrievalPlan;
+  readonly opened: OpenedFrame;
+  /** Of the answer. */
+  readonly schema: Schema;
+}
+
+/** Plans a retrieval, lends a connection to it and loads its entity rows. @throws as {@link getHistoricalFeatures} */
+export async function getHistoricalFrame<T>(
+  deps: HistoricalDeps,
+  request: HistoricalRequest,
+  use: (frame: HistoricalFrame) => Promise<T>,
+): Promise<T> {
   const plan = await planRetrieval(deps, request);
-  const { views, features, sources } = plan;
   return await deps.engine.withConnection(
     async (connection) => {
-      const { frame, sources: entitySources, ...opened } = await openFrame(deps, connection, request, plan);
-      const joins = new Map(opened.joins);
-      const context = { session: connection, io: deps.io, memoryLimitBytes: deps.engine.memoryLimitBytes };
-      for (const [index, { requested, join }] of views.entries()) {
-        if (joins.has(requested.alias)) continue;
-        joins.set(requested.alias, await joinView(context, frame, join, `view_${index}`));
-      }
-      return await use({
-        connection,
-        select: resultSql(frame, views, joins),
-        schema: resultSchema(
-          frame,
-          features.map(({ field }) => field),
-        ),
-        rowCount: frame.rowCount,
-        snapshots: new Map([...sources].map(([name, source]) => [name, source.snapshot?.snapshotId ?? null])),
-        sources: statesOf(sources),
-        entitySources: statesOf(entitySources),
-        joins,
-        recipe: recipeOf(plan, request, frame, opened.window),
-      });
+      const opened = await openFrame(deps, connection, request, plan);
+      const features = plan.features.map(({ field }) => field);
+      return await use({ connection, plan, opened, schema: resultSchema(opened.frame, features) });
     },
-    request.signal === undefined ? {} : { signal: request.signal },
+    { signal: request.signal },
   );
 }
 
-interface OpenedFrame {
+/** An entity frame and where it came from. */
+export interface OpenedFrame {
   readonly frame: EntityFrame;
   readonly sources: ReadonlyMap<string, PinnedSource>;
   /** Views whose features came with the frame. */
@@ -143,6 +163,7 @@ function usedDefinitions(all: Definitions, views: readonly PlannedView[]): Defin
   return { entities, featureViews, featureServices: new Map() };
 }
 
+/** The entity frame of a retrieval, in a temporary table. */
 async function openFrame(
   deps: HistoricalDeps,
   connection: Connection,

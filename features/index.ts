@@ -59,6 +59,7 @@ export {
   parseFeatureType,
   sameType,
 } from './feature-type.js';
+export { type ColumnBound, type Explanation, explainHistoricalFeatures, type ViewExplanation } from './explain.js';
 export type { FeatureWindow } from './feature-window.js';
 export {
   getHistoricalFeatures,

@@ -1,8 +1,9 @@
-/** Opening the files of a source table's snapshot for a scan: planned, resolved, and looked at before their first row. */
+/** Opening the files of a source table's snapshot for a scan: planned, resolved, looked at, and their deletes read, before the first row. */
 import { type Connection, checkFiles, readableFormat, type Scan } from '../engine/index.js';
 import { type BoundExpression, nameMapping, type Schema, type Snapshot } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
 import { type PlannedFile, planFiles, type ScanPlan, type ScanStats, type Table } from '../tables/index.js';
+import { deletesOf } from './file-deletes.js';
 
 /** A source table at the snapshot to read. */
 export interface PinnedSource {
@@ -15,7 +16,7 @@ export interface PinnedSource {
 /** Files that are ready to be scanned, and what planning found. */
 export interface OpenedScan {
   /** What `scanSql` needs besides the schema. */
-  readonly scan: Pick<Scan, 'files' | 'filter' | 'layouts' | 'nameMapping'>;
+  readonly scan: Pick<Scan, 'files' | 'filter' | 'layouts' | 'nameMapping' | 'deletes'>;
   /** Rows of the files that were not skipped. */
   readonly rows: number;
   readonly stats: ScanStats;
@@ -29,12 +30,13 @@ export const EMPTY_SCAN: OpenedScan = { scan: { files: [], layouts: new Map() },
 /** Plans the files of a snapshot that may hold matching rows. Needs no connection. */
 export function planSource(source: PinnedSource, filter?: BoundExpression): Promise<ScanPlan> {
   const { table, snapshot, schema } = source;
-  return planFiles(table, { snapshot, schema, ...(filter === undefined ? {} : { filter }) });
+  return planFiles(table, { snapshot, schema, appliesDeletes: true, ...(filter === undefined ? {} : { filter }) });
 }
 
 /**
  * Opens planned files on a connection that may read them.
- * @throws UNSUPPORTED_FEATURE for a data file that is neither Parquet nor Avro; FILE_NOT_FOUND, DATA_FILE_CORRUPT, LOCATION_REFUSED
+ * @throws UNSUPPORTED_FEATURE for a file that is neither Parquet nor Avro; FILE_NOT_FOUND, DATA_FILE_CORRUPT, DELETE_FILE_CORRUPT,
+ * LOCATION_REFUSED
  */
 export async function openScan(
   connection: Connection,
@@ -45,21 +47,23 @@ export async function openScan(
 ): Promise<OpenedScan> {
   const files = await Promise.all(plan.files.map((file) => openable(io, file)));
   const layouts = await checkFiles(connection, files);
-  const mapping = nameMapping(source.table.metadata);
+  const { metadata } = source.table;
+  const mapping = nameMapping(metadata);
   return {
     scan: {
       files,
       layouts,
       ...(mapping === undefined ? {} : { nameMapping: mapping }),
       ...(filter === undefined ? {} : { filter }),
+      ...(await deletesOf(connection, { io, metadata }, files, layouts)),
     },
     rows: plan.files.reduce((sum, { file }) => sum + Number(file.recordCount), 0),
     stats: plan.stats,
   };
 }
 
-async function openable(io: FileIO, { file, sequenceNumber }: PlannedFile) {
-  const { filePath, recordCount, fileSizeInBytes } = file;
-  const format = readableFormat(file);
-  return { path: await io.resolve(filePath), format, recordCount, fileSizeInBytes, sequenceNumber };
+async function openable(io: FileIO, planned: PlannedFile) {
+  const { filePath, recordCount, fileSizeInBytes } = planned.file;
+  const format = readableFormat(planned.file);
+  return { ...planned, path: await io.resolve(filePath), format, recordCount, fileSizeInBytes };
 }

@@ -117,6 +117,15 @@ function twoPartName({ schema, name }: QueriedTable): string {
   return `${part(schema)}.${part(name)}`;
 }
 
+/** Locations of every file that reading a plan opens: its data files and their delete files. */
+function plannedLocations(plan: ScanPlan): readonly string[] {
+  return plan.files.flatMap(({ file, deletes }) => {
+    const vector = deletes?.vector === undefined ? [] : [deletes.vector];
+    const applied = [...vector, ...(deletes?.positions ?? []), ...(deletes?.equality ?? [])];
+    return [file.filePath, ...applied.map((entry) => entry.file.filePath)];
+  });
+}
+
 interface Staged {
   readonly path: string;
   readonly rows: bigint;
@@ -131,13 +140,13 @@ async function runAlone(
   what: string,
   signal: AbortSignal | undefined,
 ): Promise<Staged> {
-  const files = tables.flatMap(({ plan }) => plan.files.map(({ file }) => file.filePath));
+  const files = new Set(tables.flatMap(({ plan }) => plannedLocations(plan)));
   const engine = await openEngine({
     memoryLimitBytes: Math.floor(deps.engine.memoryLimitBytes * MEMORY_SHARE),
     threads: deps.engine.threads,
     tempDirectory: folder,
     allowedDirectories: [],
-    allowedFiles: await Promise.all([...new Set(files)].map((path) => deps.io.resolve(path))),
+    allowedFiles: await Promise.all([...files].map((path) => deps.io.resolve(path))),
   });
   try {
     return await engine.withConnection(

@@ -15,6 +15,7 @@ import {
   probeStatement,
   type TimeUnit,
 } from './point-in-time-sql.js';
+import { type ReadReport, readReport } from './read-report.js';
 import type { ResolvedColumn, ResolvedView } from './resolve-view.js';
 import { EMPTY_SCAN, openScan, type PinnedSource, planSource } from './source-scan.js';
 import { readScalar } from './sql-session.js';
@@ -40,6 +41,7 @@ export interface JoinedView {
   readonly method: JoinMethod | 'window';
   readonly filesRead: number;
   readonly filesSkipped: number;
+  readonly read: ReadReport;
 }
 
 /** What joining needs besides the connection. */
@@ -49,13 +51,24 @@ export interface JoinContext {
   readonly memoryLimitBytes: number;
 }
 
-/** Joins one view to the frame. The result table belongs to the session's connection. */
-export async function joinView(
+/** A join that is decided and not yet run: its probe table is made, its files are open. */
+export interface PreparedJoin {
+  readonly sql: PointInTimeJoin;
+  readonly method: JoinMethod;
+  readonly read: ReadReport;
+  /** Null: no frame row can match, and nothing is read. */
+  readonly bounds: ProbeBounds | null;
+  /** What the method was chosen by; null when there was nothing to choose. */
+  readonly shape: JoinShape | null;
+}
+
+/** Looks over the frame's keys and times, opens the files that can match, and chooses how to join. */
+export async function prepareJoin(
   context: JoinContext,
   frame: EntityFrame,
   join: ViewJoin,
   prefix: string,
-): Promise<JoinedView> {
+): Promise<PreparedJoin> {
   const { session } = context;
   const sql = joinOfView(frame, join, prefix);
   await session.run(probeStatement(sql('')));
@@ -67,16 +80,29 @@ export async function joinView(
       : await openScan(session, context.io, join.source, await planSource(join.source, bounds.filter), bounds.filter);
   const scan = await viewScanSql(session, join.view, join.source.schema, opened.scan);
   const complete = sql(featureRowsSql(join.view, scan));
-  const method =
-    join.method ??
-    (bounds === null ? 'arg-max' : await chooseMethod(context, frame, join, complete, bounds, opened.rows));
-  for (const statement of joinStatements(complete, method)) await session.run(statement);
-  for (const statement of dropStatements(complete)) await session.run(statement);
+  const read = readReport(opened);
+  if (bounds === null) return { sql: complete, method: join.method ?? 'arg-max', read, bounds, shape: null };
+  const shape = await joinShape(context, frame, join, complete, bounds, opened.rows);
+  return { sql: complete, method: join.method ?? chooseJoinMethod(shape), read, bounds, shape };
+}
+
+/** Joins one view to the frame. The result table belongs to the session's connection. */
+export async function joinView(
+  context: JoinContext,
+  frame: EntityFrame,
+  join: ViewJoin,
+  prefix: string,
+): Promise<JoinedView> {
+  const { session } = context;
+  const { sql, method, read } = await prepareJoin(context, frame, join, prefix);
+  for (const statement of joinStatements(sql, method)) await session.run(statement);
+  for (const statement of dropStatements(sql)) await session.run(statement);
   return {
-    table: joinTables(complete).result,
+    table: joinTables(sql).result,
     method,
-    filesRead: opened.scan.files.length,
-    filesSkipped: opened.stats.filesSkipped,
+    filesRead: read.files,
+    filesSkipped: read.filesSkipped,
+    read,
   };
 }
 
@@ -116,14 +142,15 @@ export function featureRowsSql(view: ResolvedView, scan: string): string {
   return `(SELECT ${outputs.join(', ')} FROM ${scan})`;
 }
 
-async function chooseMethod(
+/** What the choice of a method goes by. */
+async function joinShape(
   context: JoinContext,
   frame: EntityFrame,
   join: ViewJoin,
   sql: PointInTimeJoin,
   bounds: ProbeBounds,
   featureRows: number,
-): Promise<JoinMethod> {
+): Promise<JoinShape> {
   const { view } = join;
   const shape: JoinShape = {
     frameRows: frame.rowCount,
@@ -137,14 +164,13 @@ async function chooseMethod(
     rowBytes: join.selected.reduce((sum, feature) => sum + estimatedBytes(feature.type), 0),
     memoryLimitBytes: context.memoryLimitBytes,
   };
-  const first = chooseJoinMethod(shape);
-  if (first === 'arg-max' || view.joinKeys.length === 0) return first;
+  if (join.method !== undefined || view.joinKeys.length === 0 || chooseJoinMethod(shape) === 'arg-max') return shape;
   // The frame may hold few of the table's entities; a pass over the keys alone is cheap against choosing wrongly.
   const keys = view.joinKeys.map((_, index) => `k${index}`).join(', ');
   const counted = Number(
     await readScalar(context.session, `SELECT approx_count_distinct(ROW(${keys})) FROM ${sql.rows.relation}`),
   );
-  return chooseJoinMethod({ ...shape, entities: Math.max(shape.entities, counted) });
+  return { ...shape, entities: Math.max(shape.entities, counted) };
 }
 
 function estimatedBytes(type: IcebergType): number {

@@ -1,8 +1,9 @@
 /** Reading the columns of a view from its source table's files. */
-import { type Connection, columnAlias, type Scan, scanSql, withReadableCopies } from '../engine/index.js';
+import { type Connection, columnAlias, scanSql, withReadableCopies } from '../engine/index.js';
 import type { Schema } from '../iceberg/index.js';
 import type { LatestRequest, NamedColumn } from './latest-per-entity.js';
 import type { ResolvedColumn, ResolvedView } from './resolve-view.js';
+import type { OpenedScan } from './source-scan.js';
 
 /** Column of a view's scan with the data sequence number of each row's file. */
 export const SEQUENCE_COLUMN = 'sequence_number';
@@ -27,7 +28,7 @@ export async function viewScanSql(
   connection: Connection,
   view: ResolvedView,
   source: Schema,
-  scan: Pick<Scan, 'files' | 'filter' | 'layouts' | 'nameMapping'>,
+  scan: OpenedScan['scan'],
 ): Promise<string> {
   const columns = [...new Set(viewColumns(view).map((column) => column.sourceFieldId))];
   const schema = viewScanSchema(view, source);

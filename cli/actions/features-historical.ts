@@ -1,12 +1,13 @@
 import { basename, resolve } from 'node:path';
 import { parseTableName } from '../../catalogs/index.js';
-import { saveFeatures, withHistoricalFeatures } from '../../client/index.js';
+import { explainFeatures, saveFeatures, withHistoricalFeatures } from '../../client/index.js';
 import { writeRows } from '../../engine/index.js';
 import { MoraineError } from '../../errors/index.js';
 import type { SaveRequest } from '../../features/index.js';
 import { type AsOfOptions, chosenStates } from '../as-of-option.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { type EntitiesOptions, entitiesInput } from '../entities-option.js';
+import { explanationText } from '../feature-explanation.js';
 import { featureSelection } from '../feature-selection.js';
 import { noteSummary, snapshotIds } from '../feature-summary.js';
 import { type RowOutputOptions, rowFormat, withRowOutput } from '../row-output.js';
@@ -17,6 +18,7 @@ interface FeaturesHistoricalOptions extends RowOutputOptions, EntitiesOptions, A
   readonly fullNames?: boolean;
   readonly knownAsOf?: boolean;
   readonly json?: boolean;
+  readonly explain?: boolean;
   readonly saveAs?: string;
   readonly dataset?: string;
   readonly pin?: boolean;
@@ -43,6 +45,11 @@ export async function featuresHistorical(
         ...(states.sources === undefined ? {} : { asOf: states.sources }),
         signal: context.signal,
       };
+      if (options.explain === true) {
+        const explanation = await explainFeatures(project, request);
+        if (options.json === true) return printJson(context, explanation);
+        return context.stdout.write(explanationText(explanation));
+      }
       if (save !== undefined) {
         const record = await saveFeatures(project, { ...request, saveAs: save });
         if (options.json === true) return printJson(context, datasetJson(record));

@@ -49,6 +49,7 @@ function declareHistorical(features: Command, runner: ActionRunner): void {
     .option('--full-names', 'name the columns view__feature')
     .option('--known-as-of', 'leave out rows that were created after the time of the entity row');
   addRowOptions(addAsOfOptions(historical))
+    .option('--explain', 'print what would be read and how it would be joined instead of rows')
     .option('--save-as <target>', 'save as a dataset: a new table, or a new file that ends in .parquet')
     .option('--dataset <name>', "the dataset's name (default: that of its table or file)")
     .option('--pin', 'tag the snapshots that were read, so that maintenance keeps them');
