@@ -62,17 +62,29 @@ export async function checkFiles(
 /** Nothing of a Parquet file that is read in place; else its layout, or what has to be done to read it. */
 async function checkFile(file: CheckedFile): Promise<FileLayout | FileConversion | undefined> {
   const { path, fileSizeInBytes, format } = file;
-  const handle = await open(path, 'r').catch((cause: NodeJS.ErrnoException) => {
-    throw openFailed(path, cause);
-  });
-  try {
+  return await withFile(path, async (handle) => {
     const { size } = await handle.stat();
     if (BigInt(size) !== fileSizeInBytes) {
       throw corrupt(path, `has ${size} bytes, and the manifest says ${fileSizeInBytes}`);
     }
-    if (format === 'AVRO') return await avroLayout(handle, path, size);
-    await checkTrailer(handle, path, size);
-    return await parquetConversion(handle, path);
+    return format === 'AVRO' ? await avroLayout(handle, path, size) : await checkFooter(handle, path, size);
+  });
+}
+
+/**
+ * What has to be done to read a Parquet file.
+ * @throws FILE_NOT_FOUND, DATA_FILE_CORRUPT, UNSUPPORTED_FEATURE or STORAGE_UNAVAILABLE naming the file
+ */
+export async function parquetConversion(path: string): Promise<FileConversion | undefined> {
+  return await withFile(path, async (handle) => checkFooter(handle, path, (await handle.stat()).size));
+}
+
+async function withFile<T>(path: string, use: (handle: FileHandle) => Promise<T>): Promise<T> {
+  const handle = await open(path, 'r').catch((cause: NodeJS.ErrnoException) => {
+    throw openFailed(path, cause);
+  });
+  try {
+    return await use(handle);
   } finally {
     await handle.close();
   }
@@ -90,7 +102,8 @@ async function checkTrailer(handle: FileHandle, path: string, size: number): Pro
   }
 }
 
-async function parquetConversion(handle: FileHandle, path: string): Promise<FileConversion | undefined> {
+async function checkFooter(handle: FileHandle, path: string, size: number): Promise<FileConversion | undefined> {
+  await checkTrailer(handle, path, size);
   const { footer } = await readFooter(handle);
   let codecs: ReadonlySet<number>;
   try {

@@ -1,9 +1,11 @@
 /** Parquet input. */
-import type { DuckDBType } from '@duckdb/node-api';
-import { MoraineError } from '../errors/index.js';
+import type { DuckDBListType, DuckDBMapType, DuckDBStructType, DuckDBType } from '@duckdb/node-api';
+import { isMoraineError, MoraineError } from '../errors/index.js';
+import type { IcebergType } from '../iceberg/index.js';
+import { parquetConversion } from './check-files.js';
 import type { Connection } from './connection.js';
 import { DuckDBTypeId } from './duckdb.js';
-import { raiseSql } from './duckdb-error.js';
+import { type FileColumn, readFileLayouts } from './file-layout.js';
 import {
   type InputColumn,
   type InputRelation,
@@ -13,66 +15,105 @@ import {
   textTarget,
 } from './input-column.js';
 import { quotePath } from './sql-text.js';
-import { sqlType } from './sql-type.js';
+import { isPrimitive, sqlType } from './sql-type.js';
 
-/** Columns and types of a Parquet file, exact; nanoseconds are taken as microseconds only where nothing is cut. */
+/**
+ * Columns and types of a Parquet file, exact. Nanoseconds stay where the target has them; elsewhere they are taken as microseconds,
+ * and a value that would be cut does not fit.
+ */
 export async function inferParquet(connection: Connection, path: string, targets: TargetTypes): Promise<InputRelation> {
-  const reader = `read_parquet(${quotePath(path)})`;
+  const { files, readFrom } = await openInput(connection, path).catch((cause: unknown) => {
+    if (isMoraineError(cause) && cause.code !== 'DATA_FILE_CORRUPT') throw cause;
+    const message = `${path} cannot be read: it is damaged, or not Parquet.`;
+    throw new MoraineError('INPUT_UNREADABLE', message, { details: { path }, cause });
+  });
+  const reader = `read_parquet(${quotePath(readFrom)})`;
   const { types } = await connection.describe(`FROM ${reader}`);
-  const names = await columnNames(connection, path);
-  await refuseZonedNanoseconds(connection, path);
   return {
-    relation: `(FROM ${reader} AS input(${names.map((_, index) => `t${index}`).join(', ')}))`,
-    columns: names.map((name, index) => {
-      const found = column(path, name, types[index] as DuckDBType, `t${index}`);
-      const target = textTarget(targets, name);
-      return found.type.kind === 'string' && target !== undefined ? textColumn(name, target, found.sql) : found;
+    // Names as the file has them: DuckDB renames those that differ only by case.
+    relation: `(FROM ${reader} AS input(${files.map((_, index) => `t${index}`).join(', ')}))`,
+    columns: files.map((file, index) => {
+      const found = column(path, file, types[index] as DuckDBType, `t${index}`, targets.get(file.name));
+      const target = textTarget(targets, file.name);
+      return found.type.kind === 'string' && target !== undefined ? textColumn(file.name, target, found.sql) : found;
     }),
   };
 }
 
-function column(path: string, name: string, type: DuckDBType, alias: string): InputColumn {
-  const iceberg = inputType(path, name, type);
-  if (type.typeId !== DuckDBTypeId.TIMESTAMP_NS) return { name, type: iceberg, sql: `${alias}::${sqlType(iceberg)}` };
-  const remedy = raiseSql(
-    'TYPE_MISMATCH',
-    `The column ${name} has nanoseconds, which would be cut. Round it to microseconds first.`,
-  );
-  return {
-    name,
-    type: iceberg,
-    sql: `CASE WHEN epoch_ns(${alias}) % 1000 = 0 THEN ${alias}::TIMESTAMP WHEN ${alias} IS NOT NULL THEN ${remedy}::TIMESTAMP END`,
-  };
+/** The file's columns, and the path to read them from. */
+async function openInput(
+  connection: Connection,
+  path: string,
+): Promise<{ readonly files: readonly FileColumn[]; readonly readFrom: string }> {
+  const conversion = await parquetConversion(path);
+  const files = (await readFileLayouts(connection, [path])).get(path)?.columns ?? [];
+  // DuckDB reads zoned nanoseconds as microseconds without a word.
+  const isCopied = conversion !== undefined || files.some(hasZonedNanoseconds);
+  return { files, readFrom: isCopied ? await connection.copies.of(path, conversion) : path };
 }
 
-/** Names as the file has them: DuckDB renames those that differ only by case. */
-async function columnNames(connection: Connection, path: string): Promise<string[]> {
-  const rows = await connection.rows(`SELECT name, num_children FROM parquet_schema(${quotePath(path)})`);
-  const names: string[] = [];
-  let next = 1;
-  const skip = (): void => {
-    const children = Number(rows[next]?.[1] ?? 0);
-    next += 1;
-    for (let child = 0; child < children; child += 1) skip();
-  };
-  const count = Number(rows[0]?.[1] ?? 0);
-  for (let index = 0; index < count; index += 1) {
-    names.push(String(rows[next]?.[0]));
-    skip();
+function hasZonedNanoseconds(column: FileColumn): boolean {
+  return column.isZonedNanoseconds || column.children.some(hasZonedNanoseconds);
+}
+
+function column(
+  path: string,
+  file: FileColumn,
+  stored: DuckDBType,
+  alias: string,
+  target: IcebergType | undefined,
+): InputColumn {
+  const { name } = file;
+  const { type, isCut } = withNanoseconds(inputType(path, name, stored), file, stored, target);
+  const sql = `${alias}::${sqlType(type)}`;
+  if (!isCut) return { name, type, sql };
+  if (isPrimitive(type)) {
+    const micros = `${alias}::TIMESTAMP::${sqlType(type)}`;
+    return { name, type, text: alias, sql: `CASE WHEN epoch_ns(${alias}) % 1000 = 0 THEN ${micros} END` };
   }
-  return names;
+  const cut = `${sql}::${String(stored)} IS DISTINCT FROM ${alias}`;
+  return { name, type, sql, reason: `CASE WHEN ${cut} THEN 'it has nanoseconds, which would be cut' END` };
 }
 
-/** DuckDB reads zoned nanoseconds as microseconds without a word. */
-async function refuseZonedNanoseconds(connection: Connection, path: string): Promise<void> {
-  const [row] = await connection.rows(
-    `SELECT name FROM parquet_schema(${quotePath(path)})
-      WHERE logical_type LIKE 'TimestampType(isAdjustedToUTC=1%' AND logical_type LIKE '%NANOS=NanoSeconds()%' LIMIT 1`,
-  );
-  if (row === undefined) return;
-  throw new MoraineError(
-    'TYPE_MISMATCH',
-    `The column ${String(row[0])} of ${path} has zoned nanoseconds, which cannot be read exactly. Write it with microseconds.`,
-    { details: { path } },
-  );
+interface Refined {
+  readonly type: IcebergType;
+  /** Whether nanoseconds become microseconds somewhere in it. */
+  readonly isCut: boolean;
+}
+
+/** A type in which nanoseconds are as the file and the target have them. `stored` is without zones. */
+function withNanoseconds(
+  type: IcebergType,
+  file: FileColumn,
+  stored: DuckDBType,
+  target: IcebergType | undefined,
+): Refined {
+  const [first, second] = file.children;
+  if (type.kind === 'list' && first !== undefined) {
+    const { valueType } = stored as DuckDBListType;
+    const wanted = target?.kind === 'list' ? target.element : undefined;
+    const element = withNanoseconds(type.element, first, valueType, wanted);
+    return { type: { ...type, element: element.type }, isCut: element.isCut };
+  }
+  if (type.kind === 'map' && first !== undefined && second !== undefined) {
+    const { keyType, valueType } = stored as DuckDBMapType;
+    const wanted = target?.kind === 'map' ? target : undefined;
+    const key = withNanoseconds(type.key, first, keyType, wanted?.key);
+    const value = withNanoseconds(type.value, second, valueType, wanted?.value);
+    return { type: { ...type, key: key.type, value: value.type }, isCut: key.isCut || value.isCut };
+  }
+  if (type.kind === 'struct') {
+    const { entryTypes } = stored as DuckDBStructType;
+    const wanted = target?.kind === 'struct' ? target.fields : [];
+    const members = type.fields.map((field, index) => {
+      const named = wanted.find(({ name }) => name === field.name)?.type;
+      return withNanoseconds(field.type, file.children[index] as FileColumn, entryTypes[index] as DuckDBType, named);
+    });
+    const fields = type.fields.map((field, index) => ({ ...field, type: (members[index] as Refined).type }));
+    return { type: { ...type, fields }, isCut: members.some(({ isCut }) => isCut) };
+  }
+  if (stored.typeId !== DuckDBTypeId.TIMESTAMP_NS) return { type, isCut: false };
+  const isKept = target?.kind === 'timestamp_ns' || target?.kind === 'timestamptz_ns';
+  const micros = file.isZonedNanoseconds ? 'timestamptz' : 'timestamp';
+  return { type: { kind: isKept ? `${micros}_ns` : micros }, isCut: !isKept };
 }
