@@ -100,11 +100,13 @@ export class DeletingHistory extends TableHistory {
         if (tuples.some((tuple) => compareTuples(tuple as PlainValue[], values) === 0)) dead.add(position);
       }
     }
-    this.steps.push(`delete equal ${fields.map(({ id }) => id).join(',')} ${keyOf(scope)}`);
     const deletes = { added: [await this.#writeEquality(fields, tuples, scope)], removed: [] };
-    const replacements = this.random.chance(0.5)
-      ? []
-      : this.random.some(examples, 1, 2).map(({ row }) => this.#again(row, fields));
+    const replaced = this.random.chance(0.5) ? [] : this.random.some(examples, 1, 2);
+    const replacements = replaced.map(({ row }) => this.#again(row, fields));
+    const ids = fields.map(({ id }) => id).join(',');
+    this.steps.push(
+      `delete equal ${ids} in ${keyOf(scope)}: ${tuples.map((tuple) => tuple.map(String).join(',')).join(' ')}; append ${replaced.length}`,
+    );
     await this.commit('overwrite', await this.write(replacements), [], { deletes });
   }
 
@@ -116,7 +118,7 @@ export class DeletingHistory extends TableHistory {
 
   async #writeEquality(fields: readonly NestedField[], tuples: readonly Value[][], scope: Scope): Promise<DataFile> {
     const filePath = this.writer.path('data', 'equality.parquet');
-    await writeParquet(this.duckdb, filePath, fields, tuples, randomLayout(this.random));
+    await writeParquet(this.duckdb, filePath, fields, tuples, randomLayout(this.random, tuples));
     return {
       content: 'equality-deletes',
       filePath,

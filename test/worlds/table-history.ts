@@ -202,7 +202,7 @@ export class TableHistory {
     const fields = stored.length === 0 ? schema.fields : stored;
     const tuples = rows.map((row) => fields.map((field) => value(row, field)));
     const filePath = this.writer.path('data', `${spec.specId}.parquet`);
-    await writeParquet(this.duckdb, filePath, fields, tuples, randomLayout(this.random));
+    await writeParquet(this.duckdb, filePath, fields, tuples, randomLayout(this.random, tuples));
     const file: DataFile = {
       content: 'data',
       filePath,
