@@ -60,6 +60,7 @@ export {
   sameType,
 } from './feature-type.js';
 export { type ColumnBound, type Explanation, explainHistoricalFeatures, type ViewExplanation } from './explain.js';
+export { feastValueType } from './feast-type.js';
 export type { FeatureWindow } from './feature-window.js';
 export {
   getHistoricalFeatures,
