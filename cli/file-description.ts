@@ -1,4 +1,4 @@
-/** What `table files` says of a data file. */
+/** What `table files` says of a data or delete file. */
 import {
   allFields,
   type DataFile,
@@ -12,11 +12,17 @@ import {
   stringifyJson,
   valueToJson,
 } from '../iceberg/index.js';
-import type { PlannedFile } from '../tables/index.js';
+import { deleteFilesOf, type PlannedFile } from '../tables/index.js';
 
-/** One line of JSON: the file, and the statistics of its columns by name. 64-bit numbers are exact JSON numbers. */
-export function fileAsJson(schema: Schema, { file, spec, sequenceNumber }: PlannedFile): string {
+/** What a file holds: data, or deletes of one of the three kinds. */
+export function contentOf({ content, fileFormat }: DataFile): string {
+  return fileFormat === 'PUFFIN' ? 'deletion-vector' : content;
+}
+
+/** One line of JSON: the file, the deletes that apply to it, and the statistics of its columns by name. 64-bit numbers are exact JSON numbers. */
+export function fileAsJson(schema: Schema, { file, spec, sequenceNumber, deletes }: PlannedFile): string {
   return stringifyJson({
+    content: contentOf(file),
     path: file.filePath,
     format: file.fileFormat,
     rows: file.recordCount,
@@ -24,6 +30,9 @@ export function fileAsJson(schema: Schema, { file, spec, sequenceNumber }: Plann
     specId: spec.specId,
     partition: partitionPath(spec, schema, file.partition),
     sequenceNumber,
+    ...(deletes === undefined ? {} : { deletedBy: deleteFilesOf(deletes).map((entry) => entry.file.filePath) }),
+    ...(file.equalityIds === undefined ? {} : { equalityIds: file.equalityIds }),
+    ...(file.referencedDataFile === undefined ? {} : { referencedDataFile: file.referencedDataFile }),
     columns: columnStatistics(schema, file),
   });
 }

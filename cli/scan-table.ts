@@ -13,6 +13,7 @@ import {
   withReadableCopies,
 } from '../engine/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
+import { deletesOf } from '../features/index.js';
 import {
   type BoundExpression,
   findField,
@@ -47,15 +48,17 @@ export interface PreparedScan {
  * Plans a scan and looks at its files: when this returns, every file has been found to exist with its recorded length and
  * a readable footer.
  *
- * @throws `LOCATION_REFUSED`, `FILE_NOT_FOUND`, `DATA_FILE_CORRUPT`, `MANIFEST_CORRUPT`, `DELETE_FILES_UNSUPPORTED`
+ * @throws `LOCATION_REFUSED`, `FILE_NOT_FOUND`, `DATA_FILE_CORRUPT`, `MANIFEST_CORRUPT`, `DELETE_FILE_CORRUPT`
  */
 export async function prepareScan(connection: Connection, table: Table, scan: TableScan): Promise<PreparedScan> {
   const { snapshot, schema, filter } = scan;
-  const plan = await planFiles(table, { snapshot, schema, ...(filter === undefined ? {} : { filter }) });
+  const request = { snapshot, schema, appliesDeletes: true };
+  const plan = await planFiles(table, { ...request, ...(filter === undefined ? {} : { filter }) });
   const files = await Promise.all(plan.files.map((planned) => openable(table.io, planned)));
   const layouts = await checkFiles(connection, files);
   const mapping = nameMapping(table.metadata);
-  const source = { layouts, ...(mapping === undefined ? {} : { nameMapping: mapping }) };
+  const deletes = await deletesOf(connection, table, files, layouts);
+  const source = { layouts, ...deletes, ...(mapping === undefined ? {} : { nameMapping: mapping }) };
   return {
     statement: await scanStatement(connection, scan, files, source),
     explain: async (error) => {
@@ -87,25 +90,26 @@ async function scanStatement(
   connection: Connection,
   { schema, selected, filter }: TableScan,
   files: readonly ScanFile[],
-  source: Pick<Scan, 'layouts' | 'nameMapping'>,
+  source: Pick<Scan, 'layouts' | 'nameMapping' | 'deletes'>,
 ): Promise<string> {
   const columns = selected.fields.map((field) => field.id);
   const scan = { files, columns, naming: 'id', ...source } as const;
-  // A filter inside a struct may need fields of it that are not selected: then the whole struct is read and cut afterwards.
+  // A filter or deletes may need fields of a struct that are not selected: then the whole struct is read and cut afterwards.
   const relationOf = async (what: Scan): Promise<string> => scanSql(await withReadableCopies(connection, what));
-  if (filter === undefined)
+  if (filter === undefined && source.deletes === undefined)
     return `SELECT * FROM ${await relationOf({ ...scan, schema: withSelected(schema, selected) })}`;
+  const filtered = filter === undefined ? {} : { filter };
   const outputs = selected.fields.map((field) => {
     const whole = findField(schema, field.id) ?? field;
     return cutSql(columnAlias(field.id), whole.type, field.type);
   });
-  return `SELECT ${outputs.join(', ')} FROM ${await relationOf({ ...scan, schema, filter })}`;
+  return `SELECT ${outputs.join(', ')} FROM ${await relationOf({ ...scan, schema, ...filtered })}`;
 }
 
-async function openable(io: FileIO, { file }: PlannedFile): Promise<ScanFile & CheckedFile> {
-  const { filePath, recordCount, fileSizeInBytes } = file;
-  const format = readableFormat(file);
-  return { path: await io.resolve(filePath), format, recordCount, fileSizeInBytes };
+async function openable(io: FileIO, planned: PlannedFile): Promise<ScanFile & CheckedFile & PlannedFile> {
+  const { filePath, recordCount, fileSizeInBytes } = planned.file;
+  const format = readableFormat(planned.file);
+  return { ...planned, path: await io.resolve(filePath), format, recordCount, fileSizeInBytes };
 }
 
 /** The whole schema, with the selected columns as they were selected. */

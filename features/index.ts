@@ -62,6 +62,7 @@ export {
 export { type ColumnBound, type Explanation, explainHistoricalFeatures, type ViewExplanation } from './explain.js';
 export { feastValueType } from './feast-type.js';
 export type { FeatureWindow } from './feature-window.js';
+export { deletesOf } from './file-deletes.js';
 export {
   getHistoricalFeatures,
   type HistoricalDeps,

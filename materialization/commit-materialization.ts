@@ -135,7 +135,8 @@ async function removal(online: Table, plan: MaterializationPlan) {
   }
   if (plan.online.snapshotId === null) return { removeFiles: [] };
   const { snapshot, schema } = selectSnapshot(online.metadata, { snapshotId: plan.online.snapshotId });
-  const { files } = await planFiles(online, { snapshot, schema });
+  // Deletes of removed files take nothing from the new ones, whose sequence number is higher.
+  const { files } = await planFiles(online, { snapshot, schema, appliesDeletes: true });
   return { removeFiles: files.map(({ file }) => file.filePath) };
 }
 

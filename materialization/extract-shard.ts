@@ -131,11 +131,7 @@ async function selectParts(
   onlineSchema: Schema,
 ): Promise<SelectedParts> {
   const { plan, shard, online } = context;
-  const source: OpenContext = {
-    io,
-    connection,
-    metadata: (await loadTableAt(io, plan.source.metadataLocation)).metadata,
-  };
+  const source: OpenContext = { io, connection, table: await loadTableAt(io, plan.source.metadataLocation) };
   const key: BucketKey = { view: plan.view, keyStrategy: plan.online.keyStrategy, buckets: plan.online.buckets };
   const { rebuild } = plan;
   const selects: string[] = [];
@@ -152,7 +148,7 @@ async function selectParts(
     }
     const all = reads.filter((read) => read.keep === 'all');
     if (all.length > 0) {
-      const rows = allRowsSql(key.view, sourceRelation(currentSchema(source.metadata), all, key));
+      const rows = allRowsSql(key.view, sourceRelation(currentSchema(source.table.metadata), all, key));
       selects.push(onlineRowsSql(onlineSchema, key, rows, buckets));
     }
   };
@@ -165,7 +161,7 @@ async function selectParts(
     const reads = await openReads(source, rebuild.reads);
     if (reads.length > 0) await add(reads, selection);
     if (rebuild.pushedFiles.length > 0) {
-      const pushed = await openFiles({ io, connection, metadata: online.metadata }, rebuild.pushedFiles);
+      const pushed = await openFiles({ io, connection, table: online }, rebuild.pushedFiles, plan.online.snapshotId);
       opened.push(pushed);
       selects.push(pushedRowsSql(onlineSchema, plan, pushed, selection));
     }
@@ -175,14 +171,14 @@ async function selectParts(
 }
 
 async function latestRows(
-  { connection, metadata }: OpenContext,
+  { connection, table }: OpenContext,
   key: BucketKey,
   reads: readonly OpenRead[],
   buckets: BucketSelection,
 ): Promise<LatestRelation> {
   // The bucket of an entity is cheap, that of every row is not: rows are filtered only where that bounds memory.
   const isPart = buckets.firstBucket > 0 || buckets.lastBucket < key.buckets - 1;
-  const relation = sourceRelation(currentSchema(metadata), reads, key, isPart ? buckets : undefined);
+  const relation = sourceRelation(currentSchema(table.metadata), reads, key, isPart ? buckets : undefined);
   const rows = reads.reduce((sum, { scan }) => scan.files.reduce((part, file) => part + file.recordCount, sum), 0n);
   return prepareLatestPerEntity(connection, latestRequest(key.view, relation), chooseLatestMethod({ rows }), rows);
 }

@@ -1,7 +1,8 @@
 /** The smallest event time that a run with an end leaves for the next one. */
 import { columnAlias, type Engine, scanSql } from '../engine/index.js';
-import { currentSchema, type TableMetadata } from '../iceberg/index.js';
+import { currentSchema } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
+import type { Table } from '../tables/index.js';
 import { eventTimeColumn, eventTimeCondition } from './event-time-filter.js';
 import { openFiles, whileReading } from './open-files.js';
 import type { PlannedSourceFile } from './plan.js';
@@ -9,20 +10,22 @@ import type { PlannedSourceFile } from './plan.js';
 /** Microseconds; null if no row of the source's files has an event time from `fromUs` on. */
 export async function smallestEventTimeUs(
   deps: { readonly io: FileIO; readonly engine: Engine },
-  metadata: TableMetadata,
+  table: Table,
   eventTimeFieldId: number,
   files: readonly PlannedSourceFile[],
   fromUs: bigint,
+  snapshotId: bigint | null,
   signal?: AbortSignal,
 ): Promise<bigint | null> {
   if (files.length === 0) return null;
+  const { metadata } = table;
   const schema = currentSchema(metadata);
   const name = columnAlias(eventTimeFieldId);
   const column = eventTimeColumn(schema, eventTimeFieldId);
   const condition = eventTimeCondition(column, name, { startUs: fromUs, endUs: null });
   return deps.engine.withConnection(
     async (connection) => {
-      const opened = await openFiles({ io: deps.io, connection, metadata }, files);
+      const opened = await openFiles({ io: deps.io, connection, table }, files, snapshotId);
       const scan = scanSql({ ...opened, schema, columns: [eventTimeFieldId], naming: 'id' });
       const sql = `SELECT CAST(epoch_us(min(${name})) AS VARCHAR) FROM ${scan} WHERE ${condition}`;
       const [row] = await whileReading(connection, [opened], () => connection.rows(sql));

@@ -7,14 +7,15 @@ import {
   type Scan,
   withConvertedCopies,
 } from '../engine/index.js';
-import { nameMapping, type TableMetadata } from '../iceberg/index.js';
+import { deletesOf } from '../features/index.js';
+import { currentSchema, nameMapping, snapshotById } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
-import type { PlannedFile } from '../tables/index.js';
+import { type PlannedFile, planFiles, readSnapshotManifests, type Table } from '../tables/index.js';
 import type { Interval } from './interval.js';
 import type { PlannedSourceFile, SourceRead } from './plan.js';
 
 /** Files as a scan takes them: nested fields are matched by id through the files' own layouts. */
-export type OpenFiles = Pick<Scan, 'files' | 'layouts' | 'nameMapping'>;
+export type OpenFiles = Pick<Scan, 'files' | 'layouts' | 'nameMapping' | 'deletes'>;
 
 /** Rows of some files with event times in an interval. */
 export interface OpenRead extends Interval {
@@ -22,11 +23,11 @@ export interface OpenRead extends Interval {
   readonly scan: OpenFiles;
 }
 
-/** What opening files needs; they belong to the table of `metadata`. */
+/** What opening files needs; they belong to the table. */
 export interface OpenContext {
   readonly io: FileIO;
   readonly connection: Connection;
-  readonly metadata: TableMetadata;
+  readonly table: Table;
 }
 
 /** What a plan keeps of a file. @throws UNSUPPORTED_FEATURE for a file that is neither Parquet nor Avro */
@@ -38,23 +39,50 @@ export function plannedSourceFile({ file, sequenceNumber }: PlannedFile): Planne
 
 /**
  * Checks that every file lies in the storage roots, exists, has its recorded length and has a readable footer, and makes copies of
- * those that DuckDB cannot read in place.
- * @throws LOCATION_REFUSED, FILE_NOT_FOUND, DATA_FILE_CORRUPT naming the file
+ * those that DuckDB cannot read in place. Reads the deletes that a snapshot has of them.
+ * @param snapshotId null: no deletes apply
+ * @throws LOCATION_REFUSED, FILE_NOT_FOUND, DATA_FILE_CORRUPT, DELETE_FILE_CORRUPT naming the file
  */
-export async function openFiles(context: OpenContext, planned: readonly PlannedSourceFile[]): Promise<OpenFiles> {
-  const { io, connection, metadata } = context;
+export async function openFiles(
+  context: OpenContext,
+  planned: readonly PlannedSourceFile[],
+  snapshotId: bigint | null,
+): Promise<OpenFiles> {
+  const { io, connection, table } = context;
   const opened = await Promise.all(planned.map(async (file) => ({ ...file, path: await io.resolve(file.path) })));
   const layouts = await checkFiles(connection, opened);
-  const mapping = nameMapping(metadata);
+  const mapping = nameMapping(table.metadata);
+  const withDeletes = await plannedWithDeletes(table, planned, snapshotId);
+  const deleted = opened.flatMap(({ path }, index) => {
+    const file = withDeletes.get(planned[index]?.path ?? '');
+    return file === undefined ? [] : [{ ...file, path }];
+  });
+  const deletes = await deletesOf(connection, { io, metadata: table.metadata }, deleted, layouts);
   const files = await withConvertedCopies(connection, { files: opened, layouts });
-  return { ...files, ...(mapping === undefined ? {} : { nameMapping: mapping }) };
+  return { ...files, ...deletes, ...(mapping === undefined ? {} : { nameMapping: mapping }) };
+}
+
+/** The files that have deletes in a snapshot, by their location. A file that the snapshot does not have has no deletes in it. */
+async function plannedWithDeletes(
+  table: Table,
+  files: readonly PlannedSourceFile[],
+  snapshotId: bigint | null,
+): Promise<ReadonlyMap<string, PlannedFile>> {
+  if (snapshotId === null || files.length === 0) return new Map();
+  const snapshot = snapshotById(table.metadata, snapshotId);
+  const manifests = await readSnapshotManifests(table.io, snapshot);
+  if (manifests.every(({ content }) => content === 'data')) return new Map();
+  const wanted = new Set(files.map(({ path }) => path));
+  const plan = await planFiles(table, { snapshot, schema: currentSchema(table.metadata), appliesDeletes: true });
+  const deleted = plan.files.filter(({ file, deletes }) => deletes !== undefined && wanted.has(file.filePath));
+  return new Map(deleted.map((planned) => [planned.file.filePath, planned]));
 }
 
 /** The same for whole reads. */
 export async function openReads(context: OpenContext, reads: readonly SourceRead[]): Promise<readonly OpenRead[]> {
   const opened: OpenRead[] = [];
-  for (const { files, ...read } of reads) {
-    opened.push({ ...read, scan: await openFiles(context, files) });
+  for (const { files, snapshotId, ...read } of reads) {
+    opened.push({ ...read, scan: await openFiles(context, files, snapshotId) });
   }
   return opened;
 }

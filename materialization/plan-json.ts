@@ -35,6 +35,8 @@ const readJson = z.object({
   endUs: nullableId,
   keep: z.enum(['newest', 'all']),
   files: z.array(fileJson),
+  // Plans that were made before deletes were applied are of tables without any.
+  snapshotId: nullableId.default(null),
 });
 const optionalInt = z
   .number()

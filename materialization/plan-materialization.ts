@@ -73,8 +73,7 @@ export interface PlanReference {
 
 /**
  * Plans one run.
- * @throws INVALID_ARGUMENT (start after end, view not online), FEATURE_VIEW_NOT_FOUND, DEFINITION_INVALID, TABLE_NOT_FOUND,
- * DELETE_FILES_UNSUPPORTED
+ * @throws INVALID_ARGUMENT (start after end, view not online), FEATURE_VIEW_NOT_FOUND, DEFINITION_INVALID, TABLE_NOT_FOUND
  */
 export async function planMaterialization(
   deps: MaterializationDeps,
@@ -138,6 +137,11 @@ function nothing(view: ResolvedView, source: Table, reason: string): PlanReferen
 function idleReason({ kind, reason }: Decision): string {
   if (kind === 'nothing') return reason;
   return kind === 'rebuild-buckets' ? 'no rows changed in the window' : 'no rows in the window';
+}
+
+/** The id of a snapshot that the table has. */
+function existing(snapshotId: bigint): bigint | null {
+  return snapshotId === NO_SNAPSHOT ? null : snapshotId;
 }
 
 interface PlanContext {
@@ -215,40 +219,46 @@ class Planner {
   async #appendReads(decision: Decision, changes: SourceFileChanges | null): Promise<readonly SourceRead[]> {
     const { delta, whole } = decision;
     const isNew = new Set(changes?.added.map(({ file }) => file.filePath));
-    const deltaReads = delta === null ? [] : this.#reads(changes?.added ?? [], delta.interval);
-    const wholeFiles =
-      whole === null ? [] : await this.#filesAt(this.#context.source.metadata.currentSnapshotId ?? NO_SNAPSHOT, whole);
+    const current = this.#context.source.metadata.currentSnapshotId;
+    const deltaReads = delta === null ? [] : this.#reads(changes?.added ?? [], delta.interval, current);
+    const wholeFiles = whole === null ? [] : await this.#filesAt(current ?? NO_SNAPSHOT, whole);
     const others = wholeFiles.filter(({ file }) => delta === null || !isNew.has(file.filePath));
-    return [...deltaReads, ...(whole === null ? [] : this.#reads(others, whole))];
+    return [...deltaReads, ...(whole === null ? [] : this.#reads(others, whole, current))];
   }
 
   async #rebuild(decision: Decision, changes: SourceFileChanges | null): Promise<BucketRebuild | null> {
     if (decision.kind !== 'full' && decision.kind !== 'rebuild-buckets') return null;
-    const buckets = decision.kind === 'full' || changes === null ? null : await this.#touched(changes);
+    const buckets =
+      decision.kind === 'full' || changes === null
+        ? null
+        : await this.#touched(changes, decision.delta?.sinceSnapshotId ?? NO_SNAPSHOT);
     if (buckets !== null && buckets.length === 0) return null;
     const reads = await Promise.all(
       decision.rebuildFrom.map(async (piece) => {
         const files = await this.#filesAt(piece.sourceSnapshotId, piece);
-        return this.#reads(files, { startUs: piece.startUs, endUs: piece.endUs });
+        const { startUs, endUs, sourceSnapshotId } = piece;
+        return this.#reads(files, { startUs, endUs }, existing(sourceSnapshotId));
       }),
     );
     return { buckets, reads: reads.flat(), pushedFiles: await this.#pushedFiles() };
   }
 
-  #reads(files: readonly PlannedFile[], interval: Interval): readonly SourceRead[] {
+  #reads(files: readonly PlannedFile[], interval: Interval, snapshotId: bigint | null): readonly SourceRead[] {
     const column = eventTimeColumn(this.#schema, this.#context.view.timestamp.sourceFieldId);
-    return readsOf(files, interval, column, this.#futureFromUs);
+    return readsOf(files, interval, column, this.#futureFromUs, snapshotId);
   }
 
-  async #touched(changes: SourceFileChanges): Promise<readonly number[]> {
+  async #touched(changes: SourceFileChanges, sinceSnapshotId: bigint): Promise<readonly number[]> {
     const { source, interval } = this.#context;
-    const read = (files: readonly PlannedFile[]): SourceRead => ({
+    const read = (files: readonly PlannedFile[], snapshotId: bigint | null): SourceRead => ({
       ...interval,
       keep: 'all',
       files: files.map(plannedSourceFile),
+      snapshotId,
     });
-    const [removed, rewritten] = [read(changes.removed), read(changes.rewritten)];
-    return touchedBuckets(this.#deps, source.metadata, this.#bucketKey, removed, rewritten, this.#signal);
+    const removed = read(changes.removed, existing(sinceSnapshotId));
+    const rewritten = read(changes.rewritten, source.metadata.currentSnapshotId);
+    return touchedBuckets(this.#deps, source, this.#bucketKey, removed, rewritten, this.#signal);
   }
 
   /** Files of a source snapshot that may hold rows in the interval. */
@@ -258,7 +268,12 @@ class Planner {
     const snapshot = snapshotById(source.metadata, snapshotId);
     const column = eventTimeColumn(this.#schema, view.timestamp.sourceFieldId);
     const filter = eventTimeFilter(column, view.timestamp.sourceColumn, interval);
-    const request = { snapshot, schema: this.#schema, ...(filter === undefined ? {} : { filter }) };
+    const request = {
+      snapshot,
+      schema: this.#schema,
+      appliesDeletes: true,
+      ...(filter === undefined ? {} : { filter }),
+    };
     return (await planFiles(source, request)).files;
   }
 
@@ -272,7 +287,7 @@ class Planner {
       io: this.#deps.io,
     };
     const snapshot: Snapshot | null = currentSnapshot(metadata);
-    const { files } = await planFiles(table, { snapshot, schema: currentSchema(metadata) });
+    const { files } = await planFiles(table, { snapshot, schema: currentSchema(metadata), appliesDeletes: true });
     const pushedId = currentSchema(metadata).fields.find((field) => field.name === ONLINE_COLUMNS.pushed)?.id ?? 0;
     const mayHavePushed = ({ file }: PlannedFile): boolean => file.upperBounds?.get(pushedId)?.[0] !== 0;
     return files.filter(mayHavePushed).map(plannedSourceFile);
@@ -305,10 +320,11 @@ class Planner {
     });
     return smallestEventTimeUs(
       this.#deps,
-      source.metadata,
+      source,
       view.timestamp.sourceFieldId,
       files.map(plannedSourceFile),
       fromUs,
+      source.metadata.currentSnapshotId,
       this.#signal,
     );
   }

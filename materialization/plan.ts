@@ -23,6 +23,8 @@ export interface SourceRead extends Interval {
   /** Which of these rows are written: the newest of each entity, or all (rows that lay in the future when planned). */
   readonly keep: 'newest' | 'all';
   readonly files: readonly PlannedSourceFile[];
+  /** The snapshot whose deletes apply to the files; null: the table had none. */
+  readonly snapshotId: bigint | null;
 }
 
 /** Buckets that are written anew from everything that is covered, in place of all files they have. */

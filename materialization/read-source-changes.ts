@@ -32,10 +32,10 @@ export async function readSourceChanges(
   const changes = await snapshotChanges(table, sinceSnapshotId, toSnapshotId);
   if ('gap' in changes)
     return { reason: `a snapshot after ${sinceSnapshotId}, the last materialized one, has expired` };
-  if (changes.snapshots.some((change) => change.addedDeleteFiles)) {
+  const real = changes.snapshots.filter((change) => change.operation !== 'replace');
+  if (real.some((change) => change.addedDeleteFiles || change.removedDeleteFiles)) {
     return { reason: `rows were deleted through delete files after snapshot ${sinceSnapshotId}` };
   }
-  const real = changes.snapshots.filter((change) => change.operation !== 'replace');
   const column = eventTimeColumn(currentSchema(table.metadata), eventTimeFieldId);
   const relevant = ({ file }: PlannedFile): boolean => mayHoldEventTimes(file, column, interval);
   const added = real.flatMap((change) => change.added).filter(relevant);

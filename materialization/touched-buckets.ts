@@ -1,7 +1,8 @@
 /** Which buckets of an online table hold entities whose source rows were deleted or overwritten. */
 import type { Engine } from '../engine/index.js';
-import { currentSchema, type TableMetadata } from '../iceberg/index.js';
+import { currentSchema } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
+import type { Table } from '../tables/index.js';
 import { type BucketKey, bucketOfKeys, sourceRelation } from './extract-sql.js';
 import { type OpenRead, openReads, whileReading } from './open-files.js';
 import type { SourceRead } from './plan.js';
@@ -12,13 +13,13 @@ import type { SourceRead } from './plan.js';
  */
 export async function touchedBuckets(
   deps: { readonly io: FileIO; readonly engine: Engine },
-  metadata: TableMetadata,
+  table: Table,
   key: BucketKey,
   removed: SourceRead,
   rewritten: SourceRead,
   signal?: AbortSignal,
 ): Promise<readonly number[]> {
-  const schema = currentSchema(metadata);
+  const schema = currentSchema(table.metadata);
   const columns = rowFacts(key);
   const digests = (reads: readonly OpenRead[]): string =>
     [
@@ -27,7 +28,7 @@ export async function touchedBuckets(
     ].join(' ');
   return deps.engine.withConnection(
     async (connection) => {
-      const context = { io: deps.io, connection, metadata };
+      const context = { io: deps.io, connection, table };
       const before = await openReads(context, [removed]);
       const after = await openReads(context, [rewritten]);
       const sql = [

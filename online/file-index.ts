@@ -4,10 +4,12 @@ import {
   type Connection,
   checkFiles,
   type FileLayout,
+  type FileToPrepare,
   readableFormat,
   type Scan,
   withConvertedCopies,
 } from '../engine/index.js';
+import { deletesOf } from '../features/index.js';
 import {
   applyTransform,
   currentSnapshot,
@@ -21,9 +23,8 @@ import {
 import { type PlannedFile, planFiles, type Table } from '../tables/index.js';
 
 /** A file as the engine opens it. */
-export interface IndexedFile extends CheckedFile {
+export interface IndexedFile extends CheckedFile, FileToPrepare {
   readonly recordCount: bigint;
-  readonly sequenceNumber: bigint;
 }
 
 /** Files of one partition spec. */
@@ -39,6 +40,7 @@ const ANY_BUCKET = -1;
 export class FileIndex {
   readonly snapshot: Snapshot | null;
   readonly schema: Schema;
+  readonly #table: Table;
   readonly #specs: readonly SpecFiles[];
   readonly #nameMapping: NameMapping | undefined;
   /** Of the files that were looked at so far, by path. */
@@ -47,6 +49,7 @@ export class FileIndex {
   private constructor(table: Table, schema: Schema, specs: readonly SpecFiles[], layouts: Map<string, FileLayout>) {
     this.snapshot = currentSnapshot(table.metadata);
     this.schema = schema;
+    this.#table = table;
     this.#specs = specs;
     this.#nameMapping = nameMapping(table.metadata);
     this.#layouts = layouts;
@@ -57,7 +60,8 @@ export class FileIndex {
    * @param before an index of the same view: what it knows of files that are still there is kept
    */
   static async load(table: Table, schema: Schema, keyFieldId: number, before?: FileIndex): Promise<FileIndex> {
-    const { files } = await planFiles(table, { snapshot: currentSnapshot(table.metadata), schema });
+    const snapshot = currentSnapshot(table.metadata);
+    const { files } = await planFiles(table, { snapshot, schema, appliesDeletes: true });
     const specs = new Map<number, SpecFiles>();
     const layouts = new Map<string, FileLayout>();
     for (const planned of files) {
@@ -69,7 +73,7 @@ export class FileIndex {
       const path = await table.io.resolve(planned.file.filePath);
       const { recordCount, fileSizeInBytes } = planned.file;
       const format = readableFormat(planned.file);
-      list.push({ path, format, recordCount, fileSizeInBytes, sequenceNumber: planned.sequenceNumber });
+      list.push({ ...planned, path, format, recordCount, fileSizeInBytes });
       const layout = before === undefined ? undefined : before.#layouts.get(path);
       if (layout !== undefined) layouts.set(path, layout);
     }
@@ -88,16 +92,17 @@ export class FileIndex {
 
   /**
    * Files ready for a scan; each is checked when it is needed for the first time.
-   * @throws FILE_NOT_FOUND, DATA_FILE_CORRUPT naming the file
+   * @throws FILE_NOT_FOUND, DATA_FILE_CORRUPT, DELETE_FILE_CORRUPT naming the file
    */
   async open(
     connection: Connection,
     files: readonly IndexedFile[],
-  ): Promise<Pick<Scan, 'files' | 'layouts' | 'nameMapping'>> {
+  ): Promise<Pick<Scan, 'files' | 'layouts' | 'nameMapping' | 'deletes'>> {
     const unknown = files.filter((file) => !this.#layouts.has(file.path));
     if (unknown.length > 0) this.#remember(await checkFiles(connection, unknown));
     const mapping = this.#nameMapping === undefined ? {} : { nameMapping: this.#nameMapping };
-    return await withConvertedCopies(connection, { files, layouts: this.#layouts, ...mapping });
+    const deletes = await deletesOf(connection, this.#table, files, this.#layouts);
+    return await withConvertedCopies(connection, { files, layouts: this.#layouts, ...deletes, ...mapping });
   }
 
   /** Thousands of files have few layouts: equal ones are kept once. */

@@ -14,6 +14,8 @@ export interface SnapshotChange {
   readonly removed: readonly PlannedFile[];
   /** Whether the snapshot added delete files, which take rows from files that it does not list as removed. */
   readonly addedDeleteFiles: boolean;
+  /** Whether the snapshot removed delete files, which brings rows back unless their data files went, too. */
+  readonly removedDeleteFiles: boolean;
 }
 
 /** `expired`: some snapshot in between is gone; `not-ancestor`: the starting one was rolled back or is of another branch. */
@@ -44,10 +46,10 @@ export async function changeOf(table: Table, snapshot: Snapshot): Promise<Snapsh
       (entry.status === 'added' ? added : removed).push(planned);
     }
   }
-  const addedDeleteFiles = manifests.some(
-    (manifest) => manifest.content === 'deletes' && manifest.addedFilesCount !== 0,
-  );
-  return { snapshot, operation: operationOf(snapshot), added, removed, addedDeleteFiles };
+  const deletes = manifests.filter((manifest) => manifest.content === 'deletes');
+  const addedDeleteFiles = deletes.some((manifest) => manifest.addedFilesCount !== 0);
+  const removedDeleteFiles = deletes.some((manifest) => manifest.deletedFilesCount !== 0);
+  return { snapshot, operation: operationOf(snapshot), added, removed, addedDeleteFiles, removedDeleteFiles };
 }
 
 /** The snapshots after `fromExclusive` (null: the table's beginning) up to `to`, oldest first. */

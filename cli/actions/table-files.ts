@@ -1,7 +1,7 @@
-import { partitionPath } from '../../iceberg/index.js';
-import { planFiles } from '../../tables/index.js';
+import { type PartitionSpec, partitionPath } from '../../iceberg/index.js';
+import { deleteFilesOf, type PlannedFile, planFiles } from '../../tables/index.js';
 import type { CommandContext } from '../context.js';
-import { fileAsJson } from '../file-description.js';
+import { contentOf, fileAsJson } from '../file-description.js';
 import { formatColumns } from '../output.js';
 import { chooseSnapshot, type SnapshotOptions } from '../snapshot-options.js';
 import { withTable } from '../table-argument.js';
@@ -13,7 +13,7 @@ interface TableFilesOptions extends SnapshotOptions {
   readonly json?: boolean;
 }
 
-/** Lists the data files of a snapshot; with `--where` only those that may hold matching rows. */
+/** Lists the data files of a snapshot, with `--where` only those that may hold matching rows, and the delete files that apply to them. */
 export async function tableFiles(
   context: CommandContext,
   operands: readonly string[],
@@ -22,17 +22,29 @@ export async function tableFiles(
   await withTable(context, operands[0] ?? '', options, async ({ table }) => {
     const { snapshot, schema } = chooseSnapshot(table.metadata, options);
     const filter = parseWhere(options.where, schema);
-    const { files } = await planFiles(table, { snapshot, schema, ...(filter === undefined ? {} : { filter }) });
+    const request = { snapshot, schema, appliesDeletes: true, ...(filter === undefined ? {} : { filter }) };
+    const { files: dataFiles } = await planFiles(table, request);
+    const files = [...dataFiles, ...deleteFiles(table.metadata.partitionSpecs, dataFiles)];
     if (options.json === true) {
       for (const file of files) await context.stdout.write(`${fileAsJson(schema, file)}\n`);
       return;
     }
     const rows = files.map(({ file, spec }) => [
+      contentOf(file),
       file.recordCount.toString(),
-      file.fileSizeInBytes.toString(),
+      (file.contentSizeInBytes ?? file.fileSizeInBytes).toString(),
       partitionPath(spec, schema, file.partition),
       file.filePath,
     ]);
-    await context.stdout.write(formatColumns(['rows', 'bytes', 'partition', 'file'], rows));
+    await context.stdout.write(formatColumns(['content', 'rows', 'bytes', 'partition', 'file'], rows));
+  });
+}
+
+/** The deletes of the files, each once. */
+function deleteFiles(specs: readonly PartitionSpec[], dataFiles: readonly PlannedFile[]): readonly PlannedFile[] {
+  const applied = new Set(dataFiles.flatMap(({ deletes }) => (deletes === undefined ? [] : deleteFilesOf(deletes))));
+  return [...applied].flatMap(({ file, sequenceNumber }) => {
+    const spec = specs.find(({ specId }) => specId === file.specId);
+    return spec === undefined ? [] : [{ file, spec, sequenceNumber }];
   });
 }
