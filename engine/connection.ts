@@ -1,6 +1,7 @@
 /** One DuckDB connection in use by one caller. */
 import type { DuckDBConnection, DuckDBDataChunk, DuckDBResult, DuckDBType, DuckDBValue } from '@duckdb/node-api';
 import { MoraineError } from '../errors/index.js';
+import { rowsInBackground } from './background-statement.js';
 import { classifyDuckDbError } from './duckdb-error.js';
 import { FileCopies } from './file-copies.js';
 
@@ -18,12 +19,15 @@ export class Connection {
   readonly tempDirectory: string;
   /** Copies that scans read in place of data files; deleted when the connection is closed. */
   readonly copies: FileCopies;
+  readonly #backgroundThreads: number;
   readonly #signal: AbortSignal | undefined;
 
-  constructor(duckdb: DuckDBConnection, tempDirectory: string, signal?: AbortSignal) {
+  /** @param threads that the engine has, the caller of a statement included */
+  constructor(duckdb: DuckDBConnection, tempDirectory: string, threads: number, signal?: AbortSignal) {
     this.duckdb = duckdb;
     this.tempDirectory = tempDirectory;
     this.copies = new FileCopies(this);
+    this.#backgroundThreads = threads - 1;
     this.#signal = signal;
   }
 
@@ -35,6 +39,15 @@ export class Connection {
   /** All rows of a small result, as arrays of the binding's values. Never for table data. */
   async rows(sql: string): Promise<DuckDBValue[][]> {
     return await this.#guard(async () => (await this.duckdb.runAndReadAll(sql)).getRows());
+  }
+
+  /**
+   * The same for a statement that one thread does for the most part: the caller neither helps nor spins while it waits. Costs up to
+   * some milliseconds, and all of the engine's threads but one are there for it.
+   */
+  async rowsInBackground(sql: string): Promise<DuckDBValue[][]> {
+    if (this.#backgroundThreads === 0) return await this.rows(sql);
+    return await this.#guard(() => rowsInBackground(this.duckdb, sql));
   }
 
   /** Column names and types of a statement, without running it to the end. */

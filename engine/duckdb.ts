@@ -4,8 +4,13 @@
  */
 import { createRequire } from 'node:module';
 import type * as Api from '@duckdb/node-api';
+import type Bindings from '@duckdb/node-bindings';
 
-const api = createRequire(import.meta.url)('@duckdb/node-api') as typeof Api;
+const require = createRequire(import.meta.url);
+const api = require('@duckdb/node-api') as typeof Api;
+
+/** DuckDB's C interface, for what the binding's classes leave out. */
+export const bindings = require('@duckdb/node-bindings') as typeof Bindings;
 
 export const {
   BIGINT,

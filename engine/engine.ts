@@ -120,7 +120,7 @@ export class Engine {
     const duckdb = await this.#instance.connect().catch((error: unknown) => {
       throw classifyDuckDbError(error);
     });
-    const connection = new Connection(duckdb, this.#tempDirectory, options.signal);
+    const connection = new Connection(duckdb, this.#tempDirectory, this.threads, options.signal);
     try {
       connection.throwIfAborted();
       return await use(connection);

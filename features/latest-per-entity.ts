@@ -48,6 +48,8 @@ export interface LatestEstimate {
 /** A relation of the newest rows, ready to be selected from. */
 export interface LatestRelation {
   readonly method: LatestMethod;
+  /** How many rows it has; null where that is not known before they are selected. */
+  readonly rows: bigint | null;
   /** A SELECT statement: keys, event time, created, features, carried columns, under their new names. */
   readonly select: string;
   /** Drops what the relation needed. */
@@ -87,11 +89,12 @@ export async function prepareLatestPerEntity(
     return singleStatement(request, 'row-number');
   }
   const lowest = await readScalar(session, `SELECT CAST(min(t) AS VARCHAR) FROM ${winners}`);
-  return { method, select: joinBackSql(request, winners, typeof lowest === 'string' ? lowest : null), release: drop };
+  const select = joinBackSql(request, winners, typeof lowest === 'string' ? lowest : null);
+  return { method, rows: entities, select, release: drop };
 }
 
 function singleStatement(request: LatestRequest, method: 'arg-max' | 'row-number'): LatestRelation {
-  return { method, select: latestPerEntitySql(request, method), release: () => Promise.resolve() };
+  return { method, rows: null, select: latestPerEntitySql(request, method), release: () => Promise.resolve() };
 }
 
 /** The newest row per entity as one statement. */

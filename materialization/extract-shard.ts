@@ -110,6 +110,7 @@ async function writeRows(
         sortBy: keyField === undefined ? [] : [keyField.id],
         sortOrderId: metadata.defaultSortOrderId,
         codec: 'zstd',
+        collectFirst: hasFewRows(parts),
       }),
     );
   } finally {
@@ -121,6 +122,16 @@ interface SelectedParts {
   readonly selects: readonly string[];
   readonly relations: readonly LatestRelation[];
   readonly opened: readonly OpenFiles[];
+}
+
+/** Rows of one shard that are collected before they are written. */
+const MAX_COLLECTED_ROWS = 1_000_000n;
+
+/** Whether the rows are known to be few, and so fewer than those they are found among. */
+function hasFewRows({ selects, relations }: SelectedParts): boolean {
+  if (relations.length < selects.length) return false;
+  const counts = relations.map(({ rows }) => rows);
+  return counts.every((rows) => rows !== null) && counts.reduce((sum, rows) => sum + rows, 0n) <= MAX_COLLECTED_ROWS;
 }
 
 /** The statements whose union the shard writes: appended rows, rebuilt rows, pushed rows that stay. */
