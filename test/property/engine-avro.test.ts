@@ -56,7 +56,7 @@ const optional = (kind: Kind, isNullFirst: boolean): Kind => ({
 const list = (kind: Kind): Kind => ({
   avro: (name) => ({ type: 'array', items: kind.avro(`${name}_e`) }),
   values: fc.array(kind.values, { maxLength: 5 }),
-  text: (value) => `[${(value as unknown[]).map(kind.text)}]`,
+  text: (value) => `[${(value as unknown[]).map(kind.text).join()}]`,
 });
 
 const map = (kind: Kind): Kind => ({
@@ -65,7 +65,9 @@ const map = (kind: Kind): Kind => ({
     .uniqueArray(fc.tuple(fc.string({ minLength: 1 }), kind.values), { selector: ([key]) => key, maxLength: 4 })
     .map((pairs) => Object.fromEntries(pairs)),
   text: (value) =>
-    `{${Object.entries(value as object).map(([key, one]) => `${JSON.stringify(key)}=${kind.text(one)}`)}}`,
+    `{${Object.entries(value as object)
+      .map(([key, one]) => `${JSON.stringify(key)}=${kind.text(one)}`)
+      .join()}}`,
 });
 
 const record = (kinds: readonly Kind[]): Kind => ({
@@ -81,7 +83,10 @@ const record = (kinds: readonly Kind[]): Kind => ({
   values: fc
     .tuple(...kinds.map(({ values }) => values))
     .map((values) => Object.fromEntries(values.map((one, n) => [n % 2 === 0 ? `X${n >> 1}` : `x${n >> 1}`, one]))),
-  text: (value) => `(${Object.values(value as object).map((one, n) => (kinds[n] as Kind).text(one))})`,
+  text: (value) =>
+    `(${Object.values(value as object)
+      .map((one, n) => (kinds[n] as Kind).text(one))
+      .join()})`,
 });
 
 const kinds = fc.letrec<{ kind: Kind }>((tie) => ({
@@ -149,10 +154,13 @@ function textOf(value: unknown): string {
   if ('bytes' in one) return Buffer.from(one['bytes'] as Uint8Array).toString('hex');
   if ('days' in one) return String(one['days']);
   if ('micros' in one) return String(one['micros']);
-  if (Array.isArray(one['items'])) return `[${one['items'].map(textOf)}]`;
-  if (!Array.isArray(one['entries'])) return `(${Object.values(one['entries'] as object).map(textOf)})`;
+  if (Array.isArray(one['items'])) return `[${one['items'].map(textOf).join()}]`;
+  if (!Array.isArray(one['entries']))
+    return `(${Object.values(one['entries'] as object)
+      .map(textOf)
+      .join()})`;
   const pairs = one['entries'] as { key: unknown; value: unknown }[];
-  return `{${pairs.map(({ key, value: member }) => `${textOf(key)}=${textOf(member)}`)}}`;
+  return `{${pairs.map(({ key, value: member }) => `${textOf(key)}=${textOf(member)}`).join()}}`;
 }
 
 it('Avro files are read as they were written', async () => {
@@ -164,7 +172,7 @@ it('Avro files are read as they were written', async () => {
         const copy = await connection.copies.of(path, 'avro');
         return await connection.rows(`SELECT * FROM read_parquet('${copy}')`);
       });
-      expect(read.map((values) => `(${values.map(textOf)})`)).toEqual(rows.map(kind.text));
+      expect(read.map((values) => `(${values.map(textOf).join()})`)).toEqual(rows.map(kind.text));
     }),
     { numRuns: runs(60) },
   );
