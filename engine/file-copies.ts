@@ -21,6 +21,7 @@ export class FileCopies {
   readonly #copies = new Map<string, Promise<string>>();
   readonly #originals = new Map<string, string>();
   readonly #finished = new Map<string, string>();
+  #lastTurn: Promise<void> = Promise.resolve();
 
   /** @param connection its folder for temporary files is one that statements may read */
   constructor(connection: Connection) {
@@ -58,7 +59,7 @@ export class FileCopies {
   #copier(conversion: FileConversion | undefined): Copier {
     switch (conversion) {
       case 'avro':
-        return (path, copy) => copyAvro(this.#connection, path, copy);
+        return (path, copy) => this.#inTurn(() => copyAvro(this.#connection, path, copy));
       case 'hadoop-lz4':
         return async (path, copy) => {
           await decompressHadoopLz4(path, copy, () => this.#connection.throwIfAborted());
@@ -67,6 +68,13 @@ export class FileCopies {
       case undefined:
         return unzonedCopy;
     }
+  }
+
+  /** A connection does one thing at a time: statements that meet on it fail, or end the process. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#lastTurn.then(work);
+    this.#lastTurn = turn.catch(() => undefined);
+    return turn;
   }
 
   async #make(path: string, copier: Copier): Promise<string> {
