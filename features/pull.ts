@@ -107,8 +107,8 @@ interface OpenedSource {
   readonly schema: Schema;
   readonly sources: ReadonlyMap<string, TableState>;
   readonly isTable: boolean;
-  scan(filter: BoundExpression | undefined): Promise<OpenedScan>;
-  release(): Promise<void>;
+  readonly scan: (filter: BoundExpression | undefined) => Promise<OpenedScan>;
+  readonly release: () => Promise<void>;
 }
 
 async function pull<T>(deps: PullDeps, request: PullRequest, use: (pulled: Pulled) => Promise<T>): Promise<T> {

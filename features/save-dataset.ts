@@ -33,7 +33,7 @@ export interface SaveRequest {
 export interface SaveDeps {
   readonly io: FileIO;
   readonly datasets: DatasetRegistry;
-  loadSource(name: string): Promise<Table>;
+  readonly loadSource: (name: string) => Promise<Table>;
   /** The catalog and identifier of a table's name; the namespace exists afterwards. */
   resolveTarget(name: string): Promise<{ readonly catalog: Catalog; readonly identifier: TableIdentifier }>;
 }

@@ -44,9 +44,9 @@ export interface StagedQuery extends EntityRelation {
   /** The tables that were read, by their names. */
   readonly sources: ReadonlyMap<string, PinnedSource>;
   /** The staged rows as a scan, for a relation of its own. */
-  open(filter?: BoundExpression): OpenedScan;
+  readonly open: (filter?: BoundExpression) => OpenedScan;
   /** Deletes the staged file. */
-  release(): Promise<void>;
+  readonly release: () => Promise<void>;
 }
 
 /** The engine of queries gets this share of the memory; its rows are staged before the other engine works on them. */

@@ -60,7 +60,7 @@ export async function featuresHistorical(
         await withRowOutput(context, options, async (output) => {
           await writeRows(connection, select, schema, format, output);
         });
-        const views = new Map([...joins].map(([alias, { table: _, ...joined }]) => [alias, joined]));
+        const views = new Map([...joins].map(([alias, { method, read }]) => [alias, { method, ...read }]));
         const snapshots = snapshotIds(sources);
         noteSummary(context, options.json, {
           rows: rowCount,

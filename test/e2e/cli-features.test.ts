@@ -136,7 +136,7 @@ describe('the state of tables', () => {
       rows: 1,
       snapshots: { 'demo.delays': String(firstSnapshot) },
       entitySnapshots: {},
-      views: { delays: expect.objectContaining({ filesRead: 1, filesSkipped: 0 }) },
+      views: { delays: expect.objectContaining({ files: 1, filesSkipped: 0 }) as object },
     });
     for (const [state, code] of [
       [['--ref', 'june'], 'SNAPSHOT_NOT_FOUND'],
@@ -148,6 +148,37 @@ describe('the state of tables', () => {
       const refused = await run('features', 'historical', ...asked, ...state);
       expect([state, refused.stdout, refused.stderr]).toEqual([state, '', expect.stringContaining(`[${code}]`)]);
     }
+  });
+});
+
+describe('saved datasets', () => {
+  it('are computed again to the same digest after the table has changed; what would be read is explained', async () => {
+    const asked = ['--features', 'delays:flights', '--entities', frame(), '--ref', 'january'];
+    const explained = JSON.parse(await ok('features', 'historical', ...asked, '--explain', '--json')) as {
+      views: Record<string, unknown>;
+    };
+    expect(explained.views['delays']).toMatchObject({ readPath: 'in place', files: 1, tiesDecidedByValue: 0 });
+    expect(await ok('features', 'historical', ...asked, '--explain')).toContain('delays: demo.delays, snapshot');
+    const save = [...asked, '--dataset', 'january', '--pin', '--json'];
+    const saved = JSON.parse(await ok('features', 'historical', ...save, '--save-as', 'january.parquet')) as {
+      digest: string;
+    };
+    expect(saved).toMatchObject({
+      name: 'january',
+      rows: '1',
+      location: { file: join(folder, 'january.parquet') },
+      tag: 'moraine-dataset-january',
+      snapshots: { 'demo.delays': String(firstSnapshot) },
+    });
+    await ok('table', 'append', 'demo.delays', 'more.csv');
+    expect(await ok('features', 'replay', 'january')).toBe(`january: 1 rows, digest ${saved.digest}, as saved.\n`);
+    expect(JSON.parse(await ok('features', 'datasets', '--json'))).toEqual([
+      { ...saved, savedAt: expect.stringMatching(/^20\d\d-.*Z$/) as string },
+    ]);
+    const again = await run('features', 'historical', ...save, '--save-as', 'demo.again');
+    expect([again.code, again.stderr]).toEqual([4, expect.stringContaining('DATASET_ALREADY_EXISTS')]);
+    const unknown = await run('features', 'replay', 'januar');
+    expect([unknown.code, unknown.stderr]).toEqual([3, expect.stringContaining("Did you mean 'january'?")]);
   });
 });
 

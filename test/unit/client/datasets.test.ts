@@ -67,8 +67,8 @@ test('a table and a file: the digest is that of the rows alone, and both are com
   const { metadata } = await moraine.project.loadTable('a.f');
   expect(table.sources.get('a.f')?.snapshotId).toBe(metadata.currentSnapshotId);
   const saved = await moraine.project.loadTable('sets.first');
-  const property = JSON.parse(saved.metadata.properties.get('moraine.dataset') ?? '{}');
-  expect([property.digest, property.location]).toEqual([
+  const property = JSON.parse(saved.metadata.properties.get('moraine.dataset') ?? '{}') as Record<string, unknown>;
+  expect([property['digest'], property['location']]).toEqual([
     expected,
     { table: 'sets.first', snapshotId: String(saved.metadata.currentSnapshotId) },
   ]);

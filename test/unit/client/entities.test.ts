@@ -41,7 +41,13 @@ function arrow(): Table {
     dates.map((us) => Number(us) / 1000),
     new TimestampMicrosecond('UTC'),
   );
-  return new Table({ k: base.getChild('k')!, event_timestamp: time, label: base.getChild('label')! });
+  return new Table({ ...vectors(base), event_timestamp: time });
+}
+
+function vectors(table: Table) {
+  const [k, label] = [table.getChild('k'), table.getChild('label')];
+  if (k === null || label === null) throw new Error('a column is missing');
+  return { k, label };
 }
 
 const LINES = ROWS.trimEnd()
@@ -51,7 +57,7 @@ const LINES = ROWS.trimEnd()
   .map(([k, at, label]) => JSON.stringify({ k: Number(k), event_timestamp: at, label }));
 
 const forms: readonly (readonly [string, () => Entities])[] = [
-  ['objects', () => LINES.map((line) => JSON.parse(line))],
+  ['objects', () => LINES.map((line) => JSON.parse(line) as EntityRow)],
   ['an Arrow table', arrow],
   ['an Arrow IPC stream', () => tableToIPC(arrow(), 'stream')],
   ['an Arrow IPC file', () => ({ file: file('frame.arrow', tableToIPC(arrow(), 'file')) })],
@@ -62,9 +68,12 @@ const forms: readonly (readonly [string, () => Entities])[] = [
   ['SQL', () => ({ sql: 'SELECT * FROM f ORDER BY label', tables: { f: 'a.frame' } })],
 ];
 
+type EntityRow = Readonly<Record<string, string | number>>;
+
 test.each(forms)('%s', async (_name, entities) => {
   const { table } = await moraine.getHistoricalFeatures({ features: ['values'], entities: entities() });
-  const rows = table.toArray().map((row) => [row['k'], Number(row['event_timestamp']), row['label'], row['v']]);
+  const found = table.toArray() as Record<string, unknown>[];
+  const rows = found.map((row) => [row['k'], Number(row['event_timestamp']), row['label'], row['v']]);
   expect(rows.map((row) => row.map(String))).toEqual([
     ['2', String(Date.parse('2001-01-03')), 'x', '20'],
     ['1', String(Date.parse('2000-12-31')), 'y', 'null'],
@@ -84,5 +93,8 @@ test.each([
 test('a damaged Parquet file of entity rows is the input, a damaged file of the table is not', async () => {
   const path = file('frame.parquet', 'PAR1 no more PAR1');
   const asked = moraine.getHistoricalFeatures({ features: ['values'], entities: { file: path } });
-  await expect(asked).rejects.toMatchObject({ code: 'INPUT_UNREADABLE', message: expect.stringContaining(path) });
+  await expect(asked).rejects.toMatchObject({
+    code: 'INPUT_UNREADABLE',
+    message: expect.stringContaining(path) as string,
+  });
 });

@@ -26,14 +26,16 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const frame = (rows: number) => ({ sql: `SELECT k, "at" AS event_timestamp FROM a.f WHERE k < ${rows} ORDER BY k DESC` });
+const frame = (rows: number) => ({
+  sql: `SELECT k, "at" AS event_timestamp FROM a.f WHERE k < ${rows} ORDER BY k DESC`,
+});
 const open = (rows = ROWS) => moraine.openHistoricalFeatures({ features: ['values:v'], entities: frame(rows) });
 const EXPECTED = Array.from({ length: ROWS }, (_, index) => (ROWS - 1 - index) * 2);
 
 test('record batches in the order of the frame, as often as they are asked for', async () => {
   const reader = await open();
   try {
-    for (const _ of [1, 2]) {
+    for (let time = 1; time <= 2; time++) {
       const values: number[] = [];
       let batches = 0;
       for await (const batch of reader.batches()) {

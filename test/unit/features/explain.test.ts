@@ -46,13 +46,13 @@ test('files, bounds, estimates and the ties that a value decides', async () => {
   expect(views.get('t')).toEqual({
     view: 't',
     table: 'demo.t',
-    source: expect.objectContaining({ snapshotId: snapshots.at(-1)?.snapshotId }),
+    source: expect.objectContaining({ snapshotId: snapshots.at(-1)?.snapshotId }) as object,
     readPath: 'in place',
     files: 1,
     filesSkipped: 1,
-    manifestsRead: expect.any(Number),
+    manifestsRead: expect.any(Number) as number,
     manifests: 2,
-    bytes: expect.any(BigInt),
+    bytes: expect.any(BigInt) as bigint,
     rows: 8,
     deletes: { positionFiles: 0, vectors: 0, equalityFiles: 0, bytes: 0n },
     bounds: [
@@ -64,7 +64,7 @@ test('files, bounds, estimates and the ties that a value decides', async () => {
       { column: 'k', values: 3 },
     ],
     method: 'arg-max',
-    estimate: { entities: 3, candidates: expect.any(Number), matches: expect.any(Number) },
+    estimate: { entities: 3, candidates: expect.any(Number) as number, matches: expect.any(Number) as number },
     // (1, 01h) and (1, 04h) and (2, 01h) and (3, 02h): by value. (1, 06h) has a newer row, (2, 11h) is past the ttl.
     tiesDecidedByValue: 4,
   });
