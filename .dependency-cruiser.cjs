@@ -12,6 +12,7 @@ const LIBRARY = [
   'features',
   'online',
   'materialization',
+  'logging',
 ];
 const MAY_IMPORT = {
   errors: [],
@@ -24,6 +25,7 @@ const MAY_IMPORT = {
   features: ['tables', 'engine', 'catalogs', 'storage', 'iceberg', 'errors'],
   online: ['features', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'errors'],
   materialization: ['online', 'features', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'errors'],
+  logging: ['online', 'features', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'errors'],
   feast: ['features', 'catalogs', 'iceberg', 'config', 'errors'],
   project: [...LIBRARY, 'config'],
   activities: [...LIBRARY, 'project', 'config'],

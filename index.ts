@@ -7,6 +7,7 @@ export {
   type AppendFileOptions,
   type AppendFileResult,
   type ApplyDefinitionsOptions,
+  type CompareLoggedFeaturesRequest,
   createMoraine,
   type DefinitionsInput,
   type Entities,
@@ -15,6 +16,7 @@ export {
   type HistoricalAnswer,
   type HistoricalFeaturesRequest,
   type HistoricalFeaturesTable,
+  type LoggedFeaturesRequest,
   type MaterializeOptions,
   type MaterializeRequest,
   type MaterializeResult,
@@ -26,6 +28,7 @@ export {
   type RunProgress,
   type SaveDatasetRequest,
   type SqlTables,
+  type WriteLoggedFeaturesOptions,
 } from './client/index.js';
 export type { ConfigInput, MoraineConfig } from './config/index.js';
 export { ERROR_TABLE, type ErrorCode, type ErrorDetails, isMoraineError, MoraineError } from './errors/index.js';
@@ -46,6 +49,20 @@ export {
   type SavedDataset,
 } from './features/index.js';
 export { parseSchema, type Schema } from './iceberg/index.js';
+export type {
+  AppendedLog,
+  CauseCounts,
+  Difference,
+  DifferenceCause,
+  DifferenceExample,
+  FeatureComparison,
+  FeatureLogger,
+  FeatureLoggerOptions,
+  FeatureLoggerStats,
+  LogComparison,
+  RequestValue,
+  ServedFeatures,
+} from './logging/index.js';
 export {
   type FeatureValue,
   featureValueToJson,

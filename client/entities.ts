@@ -18,13 +18,16 @@ import type {
   HistoricalRequest,
   KeyTypes,
 } from '../features/index.js';
+import { loggedEntities } from '../logging/index.js';
+import type { Project } from '../project/index.js';
+import { logDeps, logWindow } from './logged-features.js';
 
 /** Names in SQL -> tables, `[CATALOG/]NS.TABLE`. */
 export type SqlTables = Readonly<Record<string, string>> | ReadonlyMap<string, string>;
 
 /**
  * Entity rows: objects; an Arrow table, or the bytes of an Arrow IPC stream or file; a Parquet, CSV, JSON Lines, JSON or Arrow file in
- * a folder that the project may read; an Iceberg table; SQL over Iceberg tables, which runs where nothing else can be read; or no rows
+ * a folder that the project may read; an Iceberg table; the logged requests for a feature service; SQL over Iceberg tables, which runs where nothing else can be read; or no rows
  * but a window, closed at both ends: every feature row in it.
  */
 export type Entities =
@@ -33,15 +36,17 @@ export type Entities =
   | Uint8Array
   | { readonly file: string }
   | { readonly table: string; readonly asOf?: HistoricalAsOf }
+  | { readonly logged: string; readonly start?: Date; readonly end?: Date }
   | { readonly sql: string; readonly tables?: SqlTables; readonly asOf?: HistoricalAsOf }
   | { readonly window: { readonly start?: Date; readonly end?: Date } | FeatureWindow };
 
 /** Entity rows as retrieval takes them. */
-export function entitySource(entities: Entities): HistoricalRequest['entities'] {
+export async function entitySource(project: Project, entities: Entities): Promise<HistoricalRequest['entities']> {
   if (entities instanceof Uint8Array)
     return { open: async (connection) => openArrow(connection, await readIpc(entities)) };
   if (isArrowTable(entities)) return { open: (connection) => openArrow(connection, entities) };
   if ('file' in entities) return { open: (connection, keyTypes) => openFile(connection, entities.file, keyTypes) };
+  if ('logged' in entities) return loggedEntities(await logDeps(project), entities.logged, logWindow(entities));
   if ('sql' in entities) {
     const { sql, tables, asOf } = entities;
     const query = { sql, ...(tables === undefined ? {} : { tables: asMap(tables) }) };

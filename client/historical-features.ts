@@ -37,13 +37,15 @@ export async function withHistoricalFeatures<T>(
   use: (features: HistoricalFeatures) => Promise<T>,
 ): Promise<T> {
   const { entities, ...rest } = request;
-  return joinHistoricalFeatures(await materializationDeps(project), { ...rest, entities: entitySource(entities) }, use);
+  const source = await entitySource(project, entities);
+  return joinHistoricalFeatures(await materializationDeps(project), { ...rest, entities: source }, use);
 }
 
 /** How a retrieval would be done: what is read, what is skipped, how views are joined. Entity rows are loaded, no features are joined. */
 export async function explainFeatures(project: Project, request: HistoricalFeaturesRequest): Promise<Explanation> {
   const { entities, ...rest } = request;
-  return explainHistoricalFeatures(await materializationDeps(project), { ...rest, entities: entitySource(entities) });
+  const source = await entitySource(project, entities);
+  return explainHistoricalFeatures(await materializationDeps(project), { ...rest, entities: source });
 }
 
 /** What an answer says of itself. */

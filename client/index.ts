@@ -14,6 +14,14 @@ export {
   withHistoricalFeatures,
 } from './historical-features.js';
 export {
+  type CompareLoggedFeaturesRequest,
+  compareLog,
+  type LoggedFeaturesRequest,
+  type WriteLoggedFeaturesOptions,
+  withLoggedFeatures,
+  writeLog,
+} from './logged-features.js';
+export {
   hasConfiguredServer,
   type MaterializeOptions,
   type MaterializeRequest,

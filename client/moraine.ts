@@ -11,6 +11,14 @@ import {
   type ReplayResult,
   type SavedDataset,
 } from '../features/index.js';
+import type {
+  AppendedLog,
+  FeatureLogger,
+  FeatureLoggerOptions,
+  LogComparison,
+  LoggedFeatures,
+  ServedFeatures,
+} from '../logging/index.js';
 import type { OnlineRequest, OnlineResponse } from '../online/index.js';
 import { OnlineReader } from '../online/index.js';
 import { materializationDeps, type OpenProjectOptions, openProject, type Project } from '../project/index.js';
@@ -19,7 +27,7 @@ import { type AppendFileOptions, type AppendFileResult, appendFile } from './app
 import { type ApplyDefinitionsOptions, applyDefinitions } from './apply-definitions.js';
 import { createTable, type NewTable } from './create-table.js';
 import { listDatasets, replay, type SaveDatasetRequest, saveFeatures } from './datasets.js';
-import type { FeatureReader } from './feature-reader.js';
+import { type FeatureReader, openReader } from './feature-reader.js';
 import {
   explainFeatures,
   type HistoricalAnswer,
@@ -27,6 +35,15 @@ import {
   openHistoricalFeatures,
   withHistoricalFeatures,
 } from './historical-features.js';
+import {
+  type CompareLoggedFeaturesRequest,
+  compareLog,
+  type LoggedFeaturesRequest,
+  openFeatureLogger,
+  type WriteLoggedFeaturesOptions,
+  withLoggedFeatures,
+  writeLog,
+} from './logged-features.js';
 import { type MaterializeOptions, type MaterializeRequest, materialize, startMaterialize } from './materialize.js';
 import { type PullAnswer, type PullFeaturesRequest, pullFeatures } from './pull-features.js';
 
@@ -45,6 +62,12 @@ export interface HistoricalFeaturesTable {
   readonly table: ArrowTable;
   /** Snapshot of every source table that was read; pass it as `asOf: { snapshots }` for the same answer again. */
   readonly snapshots: ReadonlyMap<string, bigint | null>;
+}
+
+/** What was served, as a reader tells of it. */
+export interface LoggedAnswer {
+  /** Snapshot of the log. */
+  readonly snapshotId: bigint | null;
 }
 
 /** An open project, as an application uses it. Close it at the end. */
@@ -78,6 +101,18 @@ export interface Moraine {
   pullAll(request: PullFeaturesRequest): Promise<FeatureReader<PullAnswer>>;
   /** The newest row of each entity in a window of a table, or of SQL over tables. Close the reader. */
   pullLatest(request: PullFeaturesRequest): Promise<FeatureReader<PullAnswer>>;
+  /** A logger for the answers of a feature service: buffered, written in batches. Close it before the project. */
+  openFeatureLogger(service: string, options?: FeatureLoggerOptions): Promise<FeatureLogger>;
+  /** Writes answers for a feature service to its log in one commit. */
+  writeLoggedFeatures(
+    service: string,
+    served: readonly ServedFeatures[],
+    options?: WriteLoggedFeaturesOptions,
+  ): Promise<AppendedLog>;
+  /** What was served, with all columns of the log. Close the reader. */
+  loggedFeatures(request: LoggedFeaturesRequest): Promise<FeatureReader<LoggedAnswer>>;
+  /** Compares what was served with what retrieval answers now, by feature and cause. */
+  compareLoggedFeatures(request: CompareLoggedFeaturesRequest): Promise<LogComparison>;
   /** Creates an empty table by its name, `[CATALOG/]NS.TABLE`. */
   createTable(name: string, table: NewTable): Promise<void>;
   /** Appends a Parquet, CSV or JSON Lines file to a table in one commit. */
@@ -116,6 +151,14 @@ export async function createMoraine(options: OpenProjectOptions = {}): Promise<M
     datasets: () => listDatasets(project),
     pullAll: (request) => pullFeatures(project, 'all', request),
     pullLatest: (request) => pullFeatures(project, 'latest', request),
+    openFeatureLogger: (service, loggerOptions) => openFeatureLogger(project, service, loggerOptions),
+    writeLoggedFeatures: (service, served, writeOptions) => writeLog(project, service, served, writeOptions),
+    loggedFeatures: (request) =>
+      openReader<LoggedFeatures, LoggedAnswer>(
+        (use) => withLoggedFeatures(project, request, use),
+        ({ snapshot }) => ({ snapshotId: snapshot?.snapshotId ?? null }),
+      ),
+    compareLoggedFeatures: (request) => compareLog(project, request),
     createTable: async (name, table) => {
       const { catalog, identifier } = await project.resolveTable(name);
       await createTable(catalog, identifier, table);

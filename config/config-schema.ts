@@ -64,6 +64,7 @@ export const configSchema = z.strictObject({
       readTimeoutMs: count(3_600_000).optional(),
     })
     .optional(),
+  logging: z.strictObject({ namespace: text.optional() }).optional(),
   registry: z.strictObject({ table: tableName.optional() }).optional(),
   definitions: z.array(localPath).optional(),
   stateFolder: localPath.optional(),

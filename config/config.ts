@@ -53,6 +53,11 @@ export interface RegistryConfig {
   readonly table: string;
 }
 
+export interface LoggingConfig {
+  /** Namespace of the tables of served features, in the default catalog. */
+  readonly namespace: string;
+}
+
 /** `moraine.yaml`, read. */
 export interface MoraineConfig {
   /** Absolute path of the file, or null for a configuration given as a value. */
@@ -67,6 +72,7 @@ export interface MoraineConfig {
   readonly engine: EngineConfig;
   readonly temporal: TemporalConfig;
   readonly online: OnlineConfig;
+  readonly logging: LoggingConfig;
   readonly registry: RegistryConfig;
   /** Absolute paths of the files that `apply` reads when none is named. */
   readonly definitions: readonly string[];

@@ -36,6 +36,7 @@ export function resolveConfig(
       buckets: input.online?.buckets ?? 16,
       readTimeoutMs: input.online?.readTimeoutMs ?? 100,
     },
+    logging: { namespace: input.logging?.namespace ?? 'moraine_logs' },
     registry: { table: input.registry?.table ?? 'moraine.registry' },
     definitions: (input.definitions ?? []).map(path),
   };

@@ -1,6 +1,7 @@
 /** Where entity rows come from: objects, whatever the caller can open on a connection, an Iceberg table, or SQL over tables. */
 import { type Connection, scanSql, withReadableCopies } from '../engine/index.js';
-import type { IcebergType, NestedField, Schema } from '../iceberg/index.js';
+import type { BoundExpression, IcebergType, NestedField, Schema } from '../iceberg/index.js';
+import type { FileIO } from '../storage/index.js';
 import { type EntityRelation, EVENT_TIMESTAMP } from './entity-frame.js';
 import { type EntityRow, relationOfRows } from './entity-rows.js';
 import { type HistoricalAsOf, pinSource } from './pin-source.js';
@@ -60,10 +61,21 @@ export async function openEntities(context: EntityContext, source: EntitySource)
 
 async function openTable({ deps, connection }: EntityContext, name: string, asOf: HistoricalAsOf) {
   const source = pinSource(await deps.loadSource(name), name, asOf);
+  const opened = await openTableRows(connection, deps.io, source);
+  return { ...opened, sources: new Map([[name, source]]), release: NO_SOURCES.release };
+}
+
+/** The rows of a table, or those that a filter lets through; columns are called by `columnAlias` of their field id. */
+export async function openTableRows(
+  connection: Connection,
+  io: FileIO,
+  source: PinnedSource,
+  filter?: BoundExpression,
+): Promise<EntityRelation> {
   const { schema } = source;
-  const { scan } = await openScan(connection, deps.io, source, await planSource(source));
+  const { scan } = await openScan(connection, io, source, await planSource(source, filter), filter);
   const readable = await withReadableCopies(connection, { ...scan, schema, naming: 'id' as const });
-  return { relation: scanSql(readable), schema, sources: new Map([[name, source]]), release: NO_SOURCES.release };
+  return { relation: scanSql(readable), schema };
 }
 
 /** No rows have no columns either: the join keys and a time are taken for granted, so that the answer has a schema. */

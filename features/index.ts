@@ -41,7 +41,9 @@ export { definitionToJson } from './definition-json.js';
 export { formatDurationMs, parseDurationMs } from './duration.js';
 export type { EntityRelation } from './entity-frame.js';
 export type { EntityRow, EntityValue } from './entity-rows.js';
-export type { EntitySource, KeyTypes } from './entity-source.js';
+export { type EntitySource, type KeyTypes, openTableRows } from './entity-source.js';
+export { type ColumnBound, type Explanation, explainHistoricalFeatures, type ViewExplanation } from './explain.js';
+export { feastValueType } from './feast-type.js';
 export {
   type FeatureSelection,
   featureReference,
@@ -59,8 +61,6 @@ export {
   parseFeatureType,
   sameType,
 } from './feature-type.js';
-export { type ColumnBound, type Explanation, explainHistoricalFeatures, type ViewExplanation } from './explain.js';
-export { feastValueType } from './feast-type.js';
 export type { FeatureWindow } from './feature-window.js';
 export { deletesOf } from './file-deletes.js';
 export {
@@ -88,6 +88,7 @@ export { type ApplyResult, Registry, type RegistryAsOf, type RegistryDeps } from
 export type { RegistryRow } from './registry-rows.js';
 export { type ReplayResult, replayDataset } from './replay-dataset.js';
 export { type ResolvedColumn, type ResolvedView, resolveView } from './resolve-view.js';
+export { ROW_TIMES } from './retrieval-plan.js';
 export { checkSaveRequest, type SaveDeps, type SaveRequest, saveDataset } from './save-dataset.js';
 export type { SqlSession } from './sql-session.js';
 export type { TableSql } from './table-sql.js';

@@ -13,7 +13,7 @@ import {
 } from './feature-request.js';
 import { type HistoricalAsOf, pinSource } from './pin-source.js';
 import type { JoinMethod } from './point-in-time-sql.js';
-import { resolveView } from './resolve-view.js';
+import { type ResolvedColumn, type ResolvedView, resolveView } from './resolve-view.js';
 import type { PinnedSource } from './source-scan.js';
 import type { ViewJoin } from './view-join.js';
 
@@ -24,9 +24,14 @@ export interface RetrievalRequest extends FeatureSelection {
   /** Leave out feature rows that were created after the entity row's time. */
   readonly knownAsOf?: boolean;
   readonly asOf?: HistoricalAsOf;
+  /** Add, for each view, the times of the row that its features are from, called as a feature of a name of {@link ROW_TIMES}. */
+  readonly rowTimes?: boolean;
   /** Overrides the choice of join, for tests and measurements. */
   readonly method?: JoinMethod;
 }
+
+/** Names of the columns of {@link RetrievalRequest.rowTimes}; a view without a created time has only the first. */
+export const ROW_TIMES = { event: '__event_timestamp', created: '__created_timestamp' } as const;
 
 /** A feature column of the answer, and where it comes from, for messages. */
 export interface OutputFeature {
@@ -86,10 +91,22 @@ async function planView(
     );
   }
   const selected = selectedFeatures(requested, view);
-  return {
-    requested,
-    join: { view, source, selected, joinKeyMap: requested.joinKeyMap, knownAsOf, method: request.method },
+  const times = request.rowTimes === true ? rowTimes(view) : [];
+  const join = {
+    view: { ...view, features: [...view.features, ...times] },
+    source,
+    selected: [...selected, ...times],
+    joinKeyMap: requested.joinKeyMap,
+    knownAsOf,
+    method: request.method,
   };
+  return { requested, join };
+}
+
+/** A row's times as features. They are equal in rows that tie, so that no other row wins for them. */
+function rowTimes({ timestamp, created }: ResolvedView): readonly ResolvedColumn[] {
+  const event = { ...timestamp, name: ROW_TIMES.event };
+  return created === null ? [event] : [event, { ...created, name: ROW_TIMES.created }];
 }
 
 function outputFeatures({ requested, join }: PlannedView, fullNames: boolean): readonly OutputFeature[] {

@@ -20,6 +20,7 @@ export {
   getOnlineFeatures,
   type OnlineDeps,
   type OnlineFeature,
+  type OnlineJoinKey,
   OnlineReader,
   type OnlineRequest,
   type OnlineResponse,

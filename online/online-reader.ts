@@ -50,12 +50,22 @@ export interface OnlineFeature {
   /** Its name in the answer. */
   readonly name: string;
   readonly view: string;
+  /** What the request calls the view; its own name unless it has another. */
+  readonly alias: string;
   readonly feature: string;
+  readonly type: IcebergType;
+}
+
+/** A join key as the request's entities name it. */
+export interface OnlineJoinKey {
+  readonly name: string;
   readonly type: IcebergType;
 }
 
 export interface OnlineResponse {
   readonly features: readonly OnlineFeature[];
+  /** Every join key that was looked up by, once. */
+  readonly joinKeys: readonly OnlineJoinKey[];
   /** One for each entity of the request, in its order; values in the order of `features`. */
   readonly rows: readonly (readonly OnlineValue[])[];
   /** What was read. A table that was never written has no snapshot. */
@@ -136,15 +146,17 @@ export class OnlineReader {
       ),
     );
     const features = chosen.flatMap((fields, index) =>
-      fields.map((field) => ({ view: selected[index]?.view.name ?? '', field })),
+      fields.map((field) => ({ view: selected[index]?.view.name ?? '', alias: selected[index]?.alias ?? '', field })),
     );
     return {
-      features: features.map(({ view, field }, index) => ({
+      features: features.map(({ view, alias, field }, index) => ({
         name: names[index] ?? field.name,
         view,
+        alias,
         feature: field.name,
         type: field.type,
       })),
+      joinKeys: distinctKeys(selected.map((selection, index) => requestKeys(selection, views[index] as OnlineView))),
       rows: entities.map((_, row) => parts.flatMap((part) => part[row] ?? [])),
       snapshots: distinctSnapshots(views),
       nowUs,
@@ -159,11 +171,8 @@ export class OnlineReader {
     request: OnlineRequest & { readonly nowUs: bigint },
     signal: AbortSignal,
   ): Promise<readonly (readonly OnlineValue[])[]> {
+    const parts = requestKeys(selection, view);
     const keys = entities.map((entity) => {
-      const parts = view.columns.keys.map((part) => ({
-        ...part,
-        name: selection.joinKeyMap.get(part.name) ?? part.name,
-      }));
       const values = entityKeyValues(parts, entity, request.entitiesAsText);
       return values === null ? null : { key: view.entityKey(values), values };
     });
@@ -236,6 +245,15 @@ function chooseFeatures(selection: SelectedView, view: OnlineView): readonly Nes
       `Feature view '${selection.view.name}' has no materialized feature '${name}'. It has: ${list}.`,
     );
   });
+}
+
+/** A view's join keys by the names that they have in the request. */
+function requestKeys({ joinKeyMap }: SelectedView, view: OnlineView): readonly OnlineJoinKey[] {
+  return view.columns.keys.map(({ name, type }) => ({ name: joinKeyMap.get(name) ?? name, type }));
+}
+
+function distinctKeys(keys: readonly (readonly OnlineJoinKey[])[]): readonly OnlineJoinKey[] {
+  return [...new Map(keys.flat().map((key) => [key.name, key])).values()];
 }
 
 function hasSnapshot(view: OnlineView, wanted: bigint | undefined): boolean {

@@ -1,7 +1,8 @@
-import { getOnlineFeatures } from '../../client/index.js';
+import { getOnlineFeatures, writeLog } from '../../client/index.js';
 import { formatTimeUs, parseTimeUs } from '../../config/index.js';
+import { MoraineError } from '../../errors/index.js';
 import { type JsonValue, jsonObject, stringifyJson } from '../../iceberg/index.js';
-import { featureValueToJson, type OnlineResponse } from '../../online/index.js';
+import { type FeatureSelection, featureValueToJson, type OnlineResponse } from '../../online/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, withProject } from '../context.js';
 import { parseEntity } from '../entity-option.js';
@@ -11,6 +12,7 @@ interface OnlineGetOptions {
   readonly entity: readonly string[];
   readonly at?: string;
   readonly json?: boolean;
+  readonly log?: boolean;
 }
 
 /** A command reads once, with everything cold: what a service allows itself would not do. */
@@ -28,24 +30,34 @@ export async function onlineGet(
   const entities = options.entity.map(parseEntity);
   const nowUs = options.at === undefined ? undefined : parseTimeUs(options.at, '--at');
   await withProject(context, async (project) => {
+    const selected = await selection(project, name);
+    if (options.log === true && selected.service === undefined) throw onlyServices(name);
     const response = await getOnlineFeatures(project, {
-      ...(await selection(project, name)),
+      ...selected,
       entities,
       entitiesAsText: true,
       readTimeoutMs: READ_TIMEOUT_MS,
       ...(nowUs === undefined ? {} : { nowUs }),
     });
+    if (options.log === true) await writeLog(project, name, [{ response, entities, entitiesAsText: true }]);
     const print = options.json === true ? asJson : asText;
     await context.stdout.write(print(entities, response));
   });
 }
 
 /** A view, or else a service of that name, whose features are then called `view__feature`. */
-async function selection(project: Project, name: string) {
+async function selection(project: Project, name: string): Promise<FeatureSelection & { fullFeatureNames?: boolean }> {
   const registry = await project.registry();
   const { definitions } = await registry.read();
   const isService = !definitions.featureViews.has(name) && definitions.featureServices.has(name);
   return isService ? { service: name, fullFeatureNames: true } : { view: name };
+}
+
+function onlyServices(name: string): MoraineError {
+  return new MoraineError(
+    'INVALID_ARGUMENT',
+    `--log: '${name}' is a feature view, and answers are logged for feature services; define a service with the view`,
+  );
 }
 
 function asJson(entities: readonly Entity[], response: OnlineResponse): string {

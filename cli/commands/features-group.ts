@@ -23,13 +23,14 @@ function addRowOptions(command: Command): Command {
     .option('--json', 'print what was read (snapshots, files) as a line of JSON on standard error');
 }
 
-/** `features historical`, `pull-latest`, `pull-all`, `replay` and `datasets`. */
+/** `features historical`, `pull-latest`, `pull-all`, `replay`, `datasets`, `logged` and `log-compare`. */
 export function declareFeaturesGroup(program: Command, runner: ActionRunner): void {
   const features = program.command('features').description('Make training sets.').helpCommand(false);
   declareHistorical(features, runner);
   declarePull(features, runner, 'pull-latest', 'The newest row of each entity in a window of a table, or of SQL.');
   declarePull(features, runner, 'pull-all', 'Every row in a window of a table, or of SQL.');
   declareDatasets(features, runner);
+  declareLogs(features, runner);
 }
 
 function declareHistorical(features: Command, runner: ActionRunner): void {
@@ -75,6 +76,31 @@ function declareDatasets(features: Command, runner: ActionRunner): void {
     .description('The saved datasets.')
     .option('--json', 'print JSON, with the snapshots they were made from');
   does(datasets, runner, async () => (await import('../actions/features-datasets.js')).featuresDatasets);
+}
+
+function declareLogs(features: Command, runner: ActionRunner): void {
+  const logged = features
+    .command('logged')
+    .description('What was served for a feature service and logged, with the status and event time of each value.')
+    .argument('<service>', 'the feature service')
+    .option('--start <time>', 'first time that an answer is as of, included')
+    .option('--end <time>', 'time that the answers end before');
+  addRowOptions(logged);
+  withExamples(logged, 'features logged departures --start 2001-12-01 --out served.parquet');
+  does(logged, runner, async () => (await import('../actions/features-logs.js')).featuresLogged);
+  const compare = features
+    .command('log-compare')
+    .description(
+      'Compare what was served with what retrieval answers now for the same entities and times: by feature, what differs and why.',
+    )
+    .argument('<service>', 'the feature service')
+    .option('--start <time>', 'first time that an answer is as of, included')
+    .option('--end <time>', 'time that the answers end before')
+    .option('--examples <count>', 'show this many values of each feature and cause (default: 3)')
+    .option('--check', 'end with an error if anything differs')
+    .option('--json', 'print JSON');
+  withExamples(compare, 'features log-compare departures --start 2001-12-01 --end 2002-01-01');
+  does(compare, runner, async () => (await import('../actions/features-logs.js')).featuresLogCompare);
 }
 
 function declarePull(features: Command, runner: ActionRunner, name: string, description: string): void {

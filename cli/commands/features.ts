@@ -35,11 +35,13 @@ export function declareFeatureCommands(program: Command, runner: ActionRunner): 
         .makeOptionMandatory(),
     )
     .option('--at <time>', 'read as of this time (default: now)')
+    .option('--log', 'append the answer to the log of the feature service')
     .option('--json', 'print JSON');
   withExamples(
     get,
     'online get airport_delay --entity origin=SFO --entity origin=JFK',
     'online get airport_delay --entity origin=SFO --at 2001-12-31T23:00:00Z --json',
+    'online get departures --entity origin=SFO --log',
   );
   does(get, runner, async () => (await import('../actions/online-get.js')).onlineGet);
 

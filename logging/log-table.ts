@@ -1,0 +1,147 @@
+/** The table that the answers for a feature service are logged to. It gains columns as the service gains features. */
+import { type Catalog, formatTableName, type TableIdentifier } from '../catalogs/index.js';
+import type { Engine } from '../engine/index.js';
+import { isMoraineError, MoraineError } from '../errors/index.js';
+import { acceptsType, featureTypeToString, sameType } from '../features/index.js';
+import {
+  assignFreshIds,
+  currentSchema,
+  highestFieldId,
+  type NestedField,
+  parsePartitionSpec,
+  type Schema,
+  type TableMetadata,
+} from '../iceberg/index.js';
+import type { FileIO } from '../storage/index.js';
+import { loadTable, type Table } from '../tables/index.js';
+import { LOG_PARTITION, type LogColumn } from './log-columns.js';
+
+/** What logs need of their surroundings. */
+export interface LogDeps {
+  readonly catalog: Catalog;
+  readonly io: FileIO;
+  readonly engine: Engine;
+  /** Namespace of the log tables. */
+  readonly namespace: readonly string[];
+}
+
+/** Attempts when another process changes the table's schema at the same moment. */
+const MAX_ATTEMPTS = 5;
+
+/** The log of a service: `<namespace>.<service>_log`. */
+export function logTableIdentifier(namespace: readonly string[], service: string): TableIdentifier {
+  return { namespace, name: `${service}_log` };
+}
+
+/** @throws TABLE_NOT_FOUND, in words that say that nothing was logged */
+export async function loadLogTable({ catalog, io, namespace }: LogDeps, service: string): Promise<Table> {
+  const identifier = logTableIdentifier(namespace, service);
+  return loadTable(catalog, io, identifier).catch((error: unknown) => {
+    if (!isMoraineError(error, 'TABLE_NOT_FOUND', 'NAMESPACE_NOT_FOUND')) throw error;
+    const message = `Nothing was logged for feature service '${service}': there is no table ${formatTableName(identifier)}.`;
+    throw new MoraineError('TABLE_NOT_FOUND', message, { cause: error });
+  });
+}
+
+/**
+ * Creates the log of a service, or adds the columns that it lacks.
+ * @throws TYPE_MISMATCH for a column that has another type, COMMIT_CONFLICT
+ */
+export async function ensureLogTable(deps: LogDeps, service: string, columns: readonly LogColumn[]): Promise<Table> {
+  const { catalog, io, namespace } = deps;
+  const identifier = logTableIdentifier(namespace, service);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await ensureOnce(catalog, identifier, columns);
+      return await loadTable(catalog, io, identifier);
+    } catch (error) {
+      const raced = isMoraineError(error, 'COMMIT_CONFLICT', 'TABLE_ALREADY_EXISTS', 'TABLE_NOT_FOUND');
+      if (attempt >= MAX_ATTEMPTS || !raced) throw error;
+    }
+  }
+}
+
+async function ensureOnce(catalog: Catalog, identifier: TableIdentifier, columns: readonly LogColumn[]): Promise<void> {
+  if (!(await catalog.tableExists(identifier))) {
+    await ensureNamespace(catalog, identifier.namespace);
+    const schema = newSchema(columns);
+    await catalog.createTable(identifier, { schema, partitionSpec: parsePartitionSpec(LOG_PARTITION, schema) });
+    return;
+  }
+  const { metadata } = await catalog.loadTable(identifier);
+  const schema = evolvedSchema(metadata, columns, formatTableName(identifier));
+  if (schema === null) return;
+  await catalog.commitTable(identifier, {
+    requirements: [
+      { type: 'assert-table-uuid', uuid: metadata.tableUuid },
+      { type: 'assert-last-assigned-field-id', lastAssignedFieldId: metadata.lastColumnId },
+      { type: 'assert-current-schema-id', currentSchemaId: metadata.currentSchemaId },
+    ],
+    updates: [
+      { action: 'add-schema', schema },
+      { action: 'set-current-schema', schemaId: schema.schemaId },
+    ],
+  });
+}
+
+async function ensureNamespace(catalog: Catalog, namespace: readonly string[]): Promise<void> {
+  for (let depth = 1; depth <= namespace.length; depth++) {
+    const parent = namespace.slice(0, depth);
+    if (await catalog.namespaceExists(parent)) continue;
+    await catalog.createNamespace(parent).catch((error: unknown) => {
+      if (!isMoraineError(error, 'NAMESPACE_ALREADY_EXISTS')) throw error;
+    });
+  }
+}
+
+function newSchema(columns: readonly LogColumn[]): Schema {
+  const fields: NestedField[] = [];
+  let nextId = 1;
+  for (const column of columns) {
+    const added = freshField(field(column), nextId);
+    fields.push(added.field);
+    nextId = added.nextId;
+  }
+  return { schemaId: 0, identifierFieldIds: [], fields };
+}
+
+/** A column with ids of its own: those of the tables that columns come from may be equal. */
+function freshField(wanted: NestedField, firstId: number): { readonly field: NestedField; readonly nextId: number } {
+  const fresh = assignFreshIds({ schemaId: 0, identifierFieldIds: [], fields: [wanted] }, firstId);
+  return { field: fresh.fields[0] ?? wanted, nextId: highestFieldId(fresh) + 1 };
+}
+
+function field({ name, type, required, doc }: LogColumn): NestedField {
+  return { id: 0, name, type, required, ...(doc === undefined ? {} : { doc }) };
+}
+
+/** The schema with every column in it, or null if the table has it already. A column is never dropped or narrowed. */
+function evolvedSchema(metadata: TableMetadata, columns: readonly LogColumn[], table: string): Schema | null {
+  const current = currentSchema(metadata);
+  const fields = new Map(current.fields.map((known) => [known.name, known]));
+  let nextId = metadata.lastColumnId + 1;
+  let changed = false;
+  for (const column of columns) {
+    const known = fields.get(column.name);
+    if (known !== undefined && acceptsType(known.type, column.type)) continue;
+    changed = true;
+    if (known === undefined) {
+      const added = freshField({ ...field(column), required: false }, nextId);
+      nextId = added.nextId;
+      fields.set(column.name, added.field);
+    } else if (acceptsType(column.type, known.type) && !sameType(column.type, known.type)) {
+      fields.set(column.name, { ...known, type: column.type });
+    } else throw otherType(table, column, known);
+  }
+  if (!changed) return null;
+  const schemaId = Math.max(...metadata.schemas.map((schema) => schema.schemaId)) + 1;
+  return { schemaId, identifierFieldIds: [], fields: [...fields.values()] };
+}
+
+function otherType(table: string, column: LogColumn, known: NestedField): MoraineError {
+  const types = `${featureTypeToString(known.type)} there, but ${featureTypeToString(column.type)} in the answer`;
+  return new MoraineError(
+    'TYPE_MISMATCH',
+    `Column '${column.name}' of the log ${table} is of type ${types}. Rename the column or the log table; logging then goes on with a new one.`,
+  );
+}
