@@ -165,6 +165,19 @@ describe('Avro files', () => {
     });
   });
 
+  it('are read together, more of them than are copied at one time', async () => {
+    const paths = await Promise.all(Array.from({ length: 9 }, () => fixture('many-snappy.avro')));
+    const schema = schemaOf(field(1, 'n', { kind: 'int' }));
+    await harness.engine.withConnection(async (connection) => {
+      const layouts = await checkFiles(connection, await Promise.all(paths.map(checkedFile)));
+      const files = paths.map((path) => ({ path, recordCount: 5000n }));
+      const scan = await withReadableCopies(connection, { schema, files, layouts });
+      expect(await connection.rows(`SELECT count(*), sum(n) FROM ${scanSql(scan)}`)).toEqual([
+        [45_000n, 9n * 12_497_500n],
+      ]);
+    });
+  });
+
   it('are copied once for a connection, and the copy goes with it', async () => {
     const path = await fixture('types-null.avro');
     const folder = await harness.engine.withConnection(async (connection) => {
