@@ -21,7 +21,6 @@ export {
 } from './read-input.js';
 export { type TypedRelation, typedRelation } from './relation-schema.js';
 export { digestRows, type RowDigest } from './row-digest.js';
-export { digestRows, type RowDigest } from './row-digest.js';
 export { rowFormatOf, writeWholeFile } from './rows-file.js';
 export { type ByteSink, type RowFormat, streamSink, writeRows } from './rows-out.js';
 export { type Scan, type ScanExtras, type ScanFile, scanFields, scanSql } from './scan.js';

@@ -218,7 +218,7 @@ export const ERROR_TABLE = {
     6,
     501,
     false,
-    'The snapshot has delete files, which are not read yet.',
+    'The table has delete files, and the operation would not keep to them.',
     'Compact the table with the engine that wrote the deletes.',
   ),
   FORMAT_VERSION_UNSUPPORTED: entry(

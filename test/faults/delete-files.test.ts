@@ -1,139 +1,175 @@
-/** A table whose newest snapshot has a position-delete file, as merge-on-read engines write them: refused everywhere, never read wrong. */
-import { randomUUID } from 'node:crypto';
-import { statSync } from 'node:fs';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+/** A table whose rows other engines deleted by delete files, as merge-on-read does: every reader leaves them out, none reads past damage. */
+import { truncateSync, unlinkSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import { parseTableName } from '../../catalogs/index.js';
 import { getHistoricalFeatures } from '../../features/index.js';
-import {
-  currentSchema,
-  currentSnapshot,
-  manifestFileOf,
-  writeManifest,
-  writeManifestList,
-} from '../../iceberg/index.js';
+import { currentSnapshot, type DataFile } from '../../iceberg/index.js';
 import { materializeDirect } from '../../materialization/index.js';
-import { commitAppend, planFiles, readSnapshotManifests, selectSnapshot } from '../../tables/index.js';
-import { moraine } from '../support/cli.js';
+import { commitOverwrite, planFiles, readSnapshotManifests, selectSnapshot } from '../../tables/index.js';
+import { jsonLines, moraine, moraineOk } from '../support/cli.js';
+import { DeleteWriter } from '../support/delete-writer.js';
 import { failureOf } from '../support/error-code.js';
 import { Lab, SOURCE } from '../support/materialization-lab.js';
 
 let lab: Lab;
+let writer: DeleteWriter;
 beforeEach(async () => {
   lab = await Lab.open();
+  writer = new DeleteWriter(lab, parseTableName(SOURCE).identifier);
   await lab.createSource();
   await lab.append([
     { k: 1, at: 10, v: 1 },
     { k: 2, at: 20, v: 2 },
+    { k: 1, at: 30, v: 3 },
   ]);
 });
 afterEach(() => lab.close());
 
-const IDS_OF_DELETE_FILES = '{file_path: 2147483546, pos: 2147483545}';
-
-/** Deletes the first row of every data file, in one snapshot that only adds a delete file. Returns the delete file. */
-async function deleteFirstRows(): Promise<string> {
-  const { metadata, io } = await lab.source();
-  const { snapshot } = selectSnapshot(metadata);
-  const { files } = await planFiles(await lab.source(), selectSnapshot(metadata));
-  const [spec] = metadata.partitionSpecs;
-  if (snapshot === null || spec === undefined) throw new Error('no snapshot');
-  const filePath = `${metadata.location}/data/deletes-${randomUUID()}.parquet`;
-  const rows = files.map(({ file }) => `SELECT '${file.filePath}' AS file_path, 0::BIGINT AS pos`).join(' UNION ALL ');
-  await lab.engine.withConnection((connection) =>
-    connection.run(`COPY (${rows}) TO '${filePath}' (FORMAT parquet, FIELD_IDS ${IDS_OF_DELETE_FILES})`),
-  );
-  const schema = currentSchema(metadata);
-  const entry = {
-    status: 'added',
-    snapshotId: null,
-    sequenceNumber: null,
-    fileSequenceNumber: null,
-    dataFile: {
-      content: 'position-deletes',
-      filePath,
-      fileFormat: 'PARQUET',
-      specId: spec.specId,
-      partition: [],
-      recordCount: BigInt(files.length),
-      fileSizeInBytes: BigInt(statSync(filePath).size),
-    },
-  } as const;
-  const bytes = writeManifest({ formatVersion: 2, content: 'deletes', schema, spec, entries: [entry] });
-  const manifestPath = `${metadata.location}/metadata/deletes-${randomUUID()}.avro`;
-  await io.create(manifestPath, bytes);
-  const ids = { snapshotId: snapshot.snapshotId + 1n, sequenceNumber: metadata.lastSequenceNumber + 1n };
-  const deletes = manifestFileOf({
-    manifestPath,
-    manifestLength: BigInt(bytes.length),
-    content: 'deletes',
-    spec,
-    schema,
-    entries: [entry],
-    ...ids,
-  });
-  const manifests = [deletes, ...(await readSnapshotManifests(io, snapshot))];
-  const manifestList = `${metadata.location}/metadata/snap-${randomUUID()}.avro`;
-  const list = { formatVersion: 2, parentSnapshotId: snapshot.snapshotId, manifests, ...ids } as const;
-  await io.create(manifestList, writeManifestList(list));
-  await lab.update(parseTableName(SOURCE).identifier, [
-    {
-      action: 'add-snapshot',
-      snapshot: {
-        ...ids,
-        parentSnapshotId: snapshot.snapshotId,
-        timestampMs: metadata.lastUpdatedMs,
-        manifestList,
-        summary: new Map([['operation', 'delete']]),
-        schemaId: schema.schemaId,
-      },
-    },
-    { action: 'set-snapshot-ref', refName: 'main', ref: { type: 'branch', snapshotId: ids.snapshotId } },
-  ]);
-  return manifestPath;
+async function dataFiles(): Promise<readonly string[]> {
+  const { metadata } = await lab.source();
+  const { files } = await planFiles(await lab.source(), { ...selectSnapshot(metadata), appliesDeletes: true });
+  return files.map(({ file }) => file.filePath);
 }
+
+/** Each takes the newest row of the entity 1. */
+const KINDS: readonly (readonly [string, () => Promise<readonly DataFile[]>])[] = [
+  ['position deletes', async () => [await writer.positions([{ path: (await dataFiles())[0] ?? '', position: 2 }])]],
+  ['equality deletes', async () => [await writer.equality({ v: 4 }, 'SELECT 3::DOUBLE AS v')]],
+  [
+    'deletion vectors',
+    async () => {
+      const [path = ''] = await dataFiles();
+      await writer.upgradeToV3();
+      return writer.vectors([{ path, positions: [2] }]);
+    },
+  ],
+];
 
 const historical = () =>
   getHistoricalFeatures(
     lab.deps,
-    { features: [`${lab.view.name}:v`], entities: { rows: [{ k: 1, event_timestamp: '1970-01-01T00:01:00Z' }] } },
-    (answer) => answer.connection.rows(answer.select),
+    {
+      features: [`${lab.view.name}:v`],
+      entities: { rows: [1, 2, 3].map((k) => ({ k, event_timestamp: '1970-01-01T00:01:00Z' })) },
+    },
+    async (answer) => (await answer.connection.rows(answer.select)).map(([k, , v]) => [k, v]),
   );
+const online = async () => lab.query(await lab.online(), 'SELECT k, v FROM rows ORDER BY ALL');
+const materialize = async () => (await materializeDirect(lab.deps, { view: lab.view.name })).plan;
 
-test('is refused by the scan, by a first and by an incremental materialization, and by historical features', async () => {
-  const before = (await lab.source()).metadata.currentSnapshotId;
-  const manifest = await deleteFirstRows();
-  const first = await failureOf(materializeDirect(lab.deps, { view: lab.view.name }));
-  expect([first.code, first.message.includes(manifest)]).toEqual(['DELETE_FILES_UNSUPPORTED', true]);
-  expect((await failureOf(historical())).code).toBe('DELETE_FILES_UNSUPPORTED');
+describe.each(KINDS)('%s', (_name, make) => {
+  it('are left out by scans, historical features and a first materialization', async () => {
+    await writer.commit(await make());
+    expect(await historical()).toEqual([
+      [1n, 1],
+      [2n, 2],
+      [3n, null],
+    ]);
+    await materialize();
+    expect(await online()).toEqual([
+      [1n, 1],
+      [2n, 2],
+    ]);
+    const { metadataLocation } = await lab.source();
+    const rows = await moraineOk(['table', 'scan', metadataLocation, '--columns', 'k,v', '--where', 'k = 1']);
+    expect(jsonLines(rows)).toEqual([{ k: 1, v: 1 }]);
+    expect(jsonLines(await moraineOk(['table', 'scan', metadataLocation, '--columns', 'k']))).toHaveLength(2);
+  });
 
-  const { metadataLocation } = await lab.source();
-  const scan = await moraine(['table', 'scan', metadataLocation]);
-  expect(scan).toMatchObject({ code: 6, stdout: '' });
-  expect(scan.stderr).toContain(`[DELETE_FILES_UNSUPPORTED]`);
-  expect(scan.stderr).toContain(manifest);
-
-  // The state before the deletion has none, so it is still read.
-  const old = await moraine(['table', 'scan', metadataLocation, '--snapshot', String(before), '--columns', 'k']);
-  expect([old.code, old.stdout.split('\n').sort()]).toEqual([0, ['', '{"k":1}', '{"k":2}']]);
+  it('that are new make the next materialization a full one, which takes the deleted values back', async () => {
+    await materialize();
+    expect(await online()).toEqual([
+      [1n, 3],
+      [2n, 2],
+    ]);
+    await writer.commit(await make());
+    const run = await materialize();
+    expect([run.kind, run.reason.includes('delete files')]).toEqual(['full', true]);
+    expect(await online()).toEqual([
+      [1n, 1],
+      [2n, 2],
+    ]);
+    expect((await materialize()).kind).toBe('nothing');
+  });
 });
 
-test('an incremental run that meets new delete files commits nothing', async () => {
-  await materializeDirect(lab.deps, { view: lab.view.name });
-  const online = (await lab.online()).metadata.currentSnapshotId;
-  await deleteFirstRows();
-  await lab.append([{ k: 3, at: 30, v: 3 }]);
-  expect((await failureOf(materializeDirect(lab.deps, { view: lab.view.name }))).code).toBe('DELETE_FILES_UNSUPPORTED');
-  expect((await lab.online()).metadata.currentSnapshotId).toBe(online);
+test('rows appended after the deletes are materialized incrementally, the deleted ones stay gone', async () => {
+  await writer.commit([await writer.equality({ k: 1 }, 'SELECT 1::BIGINT AS k')]);
+  await materialize();
+  await lab.append([{ k: 1, at: 5, v: 7 }]);
+  expect((await materialize()).kind).toBe('incremental');
+  expect(await online()).toEqual([
+    [1n, 7],
+    [2n, 2],
+  ]);
+  expect(await historical()).toEqual([
+    [1n, 7],
+    [2n, 2],
+    [3n, null],
+  ]);
+});
+
+test('buckets that an overwrite touches are rebuilt from the rows that are live', async () => {
+  await lab.append([{ k: 1, at: 40, v: 9 }]);
+  await writer.commit([await writer.equality({ v: 4 }, 'SELECT 3::DOUBLE AS v')]);
+  await materialize();
+  // The file with the newest row of entity 1 goes, by an overwrite that knows nothing of the deletes.
+  const [newest = ''] = await dataFiles();
+  await commitOverwrite(await lab.source(), { removeFiles: [newest], files: [] });
+  expect((await materialize()).kind).toBe('rebuild-buckets');
+  expect(await online()).toEqual([
+    [1n, 1],
+    [2n, 2],
+  ]);
+});
+
+test('table files lists the delete files, and which data files they apply to', async () => {
+  const [path = ''] = await dataFiles();
+  const deletes = await writer.positions([{ path, position: 0 }]);
+  await writer.commit([deletes]);
+  const { metadataLocation } = await lab.source();
+  const listed = jsonLines(await moraineOk(['table', 'files', metadataLocation, '--json']));
+  expect(listed).toMatchObject([
+    { content: 'data', path, rows: 3, deletedBy: [deletes.filePath] },
+    { content: 'position-deletes', path: deletes.filePath, rows: 1 },
+  ]);
+});
+
+test('the state before the deletion is still read', async () => {
+  const before = (await lab.source()).metadata.currentSnapshotId;
+  await writer.commit([await writer.equality({ k: 1 }, 'SELECT 1::BIGINT AS k')]);
+  const { metadataLocation } = await lab.source();
+  const old = await moraineOk(['table', 'scan', metadataLocation, '--snapshot', String(before), '--columns', 'k']);
+  expect(jsonLines(old)).toHaveLength(3);
 });
 
 test('appending to such a table keeps its delete files', async () => {
-  const manifest = await deleteFirstRows();
-  const table = await lab.source();
-  await commitAppend(table, { files: [] });
+  const manifest = await writer.commit([await writer.equality({ k: 1 }, 'SELECT 1::BIGINT AS k')]);
   await lab.append([{ k: 3, at: 30, v: 3 }]);
   const loaded = await lab.source();
   const listed = await readSnapshotManifests(loaded.io, currentSnapshot(loaded.metadata));
-  expect(listed.filter(({ content }) => content === 'deletes').map(({ manifestPath }) => manifestPath)).toEqual([
-    manifest,
-  ]);
+  const deletes = listed.filter(({ content }) => content === 'deletes').map(({ manifestPath }) => manifestPath);
+  expect(deletes).toEqual([manifest]);
+});
+
+describe('a delete file that is damaged or missing', () => {
+  it.each([
+    ['missing', (path: string) => unlinkSync(path), 'FILE_NOT_FOUND'],
+    ['cut', (path: string) => truncateSync(path, 30), 'DELETE_FILE_CORRUPT'],
+  ])('%s: no reader gives a row, nothing is committed, the error names the file', async (_name, act, code) => {
+    await materialize();
+    const before = (await lab.online()).metadata.currentSnapshotId;
+    const deletes = await writer.positions([{ path: (await dataFiles())[0] ?? '', position: 2 }]);
+    await writer.commit([deletes]);
+    act(deletes.filePath);
+    for (const failure of [await failureOf(historical()), await failureOf(materialize())]) {
+      expect([failure.code, failure.message.includes(deletes.filePath)]).toEqual([code, true]);
+    }
+    expect((await lab.online()).metadata.currentSnapshotId).toBe(before);
+    const { metadataLocation } = await lab.source();
+    const scan = await moraine(['table', 'scan', metadataLocation]);
+    expect(scan).toMatchObject({ code: 7, stdout: '' });
+    expect(scan.stderr).toContain(`[${code}]`);
+    expect(scan.stderr).toContain(deletes.filePath);
+  });
 });
