@@ -42,9 +42,17 @@ export interface ScanExtras {
   readonly fileName?: string;
   /** BIGINT: the row's position in its file, from 0. */
   readonly rowNumber?: string;
-  /** BIGINT: the data sequence number of the row's file. */
+  /** BIGINT: the row's own `_last_updated_sequence_number`, else the data sequence number of its file. */
   readonly sequenceNumber?: string;
 }
+
+/** Row lineage that rows of v3 tables keep when they are rewritten. Source: Iceberg specification, "Reserved Field IDs". */
+const LAST_UPDATED: NestedField = {
+  id: 2147483539,
+  name: '_last_updated_sequence_number',
+  required: false,
+  type: { kind: 'long' },
+};
 
 /** What to scan. */
 export interface Scan {
@@ -180,8 +188,9 @@ function groupSql(scan: Scan, fields: readonly NestedField[], group: FileGroup):
     throw new MoraineError('INTERNAL', `The file ${group.files[0]?.path} was not converted before it is read.`);
   }
   refuseCut(scan, fields, group.layout);
+  const read = hasLineage(scan, group.layout) ? [...fields, LAST_UPDATED] : fields;
   const { schemaSql, columns } =
-    group.layout === undefined ? plainProjection(fields) : layoutProjection(group.layout, fields, scan.nameMapping);
+    group.layout === undefined ? plainProjection(fields) : layoutProjection(group.layout, read, scan.nameMapping);
   const applied = group.files.flatMap((file) => scan.deletes?.files.get(file.path) ?? []);
   const ofDeletes = deleteColumns(applied);
   const needsRowNumber = scan.extras?.rowNumber !== undefined || ofDeletes.needsRowNumber;
@@ -191,8 +200,9 @@ function groupSql(scan: Scan, fields: readonly NestedField[], group: FileGroup):
     ...(needsRowNumber ? ['file_row_number = true'] : []),
   ];
   const reader = `read_parquet(${[quotePaths(group.files.map((file) => readPath(scan, file))), ...options].join(', ')})`;
-  const selected = [...columns, ...extraColumns(scan, group.files), ...ofDeletes.columns];
-  const rows = `(SELECT ${selected.length === 0 ? '1 AS moraine_none' : selected.join(', ')} FROM ${reader})`;
+  const selected = [...columns, ...extraColumns(scan, group), ...ofDeletes.columns];
+  const all = `(SELECT ${selected.length === 0 ? '1 AS moraine_none' : selected.join(', ')} FROM ${reader})`;
+  const rows = read === fields ? all : `(SELECT * EXCLUDE (${columnAlias(LAST_UPDATED.id)}) FROM ${all})`;
   const { deletes } = scan;
   const [first] = applied;
   if (deletes === undefined || first === undefined) return rows;
@@ -231,14 +241,21 @@ export function readSchemaSql(fields: readonly NestedField[]): string {
   return `MAP {${entries.join(', ')}}`;
 }
 
-function extraColumns(scan: Scan, files: readonly ScanFile[]): string[] {
+/** Whether rows may have brought their sequence numbers along from other files, as rows do that are rewritten unchanged. */
+function hasLineage({ extras }: Scan, layout: FileLayout | undefined): boolean {
+  return (
+    extras?.sequenceNumber !== undefined && layout?.columns.some(({ fieldId }) => fieldId === LAST_UPDATED.id) === true
+  );
+}
+
+function extraColumns(scan: Scan, { files, layout }: FileGroup): string[] {
   const { fileName, rowNumber, sequenceNumber } = scan.extras ?? {};
+  const ofFile = perFileSql(files.map((file) => file.sequenceNumber ?? 0n));
+  const ofRow = hasLineage(scan, layout) ? `coalesce(${columnAlias(LAST_UPDATED.id)}, ${ofFile})` : ofFile;
   return [
     ...(fileName === undefined ? [] : [`${fileNameSql(scan, files)} AS moraine_file`]),
     ...(rowNumber === undefined ? [] : ['file_row_number AS moraine_row']),
-    ...(sequenceNumber === undefined
-      ? []
-      : [`${perFileSql(files.map((file) => file.sequenceNumber ?? 0n))} AS moraine_sequence`]),
+    ...(sequenceNumber === undefined ? [] : [`${ofRow} AS moraine_sequence`]),
   ];
 }
 

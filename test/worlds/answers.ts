@@ -61,10 +61,16 @@ export function methodsOf(world: World): readonly JoinMethod[] {
   return world.knownAsOf ? ['arg-max', 'max-join-back'] : ['arg-max', 'max-join-back', 'asof-join-back'];
 }
 
+/** What answers. */
+export interface Product {
+  readonly io: FileIO;
+  readonly engine: Engine;
+}
+
 /** What the product gives. */
 export async function actualAnswer(
   world: World,
-  { io, engine }: { readonly io: FileIO; readonly engine: Engine },
+  { io, engine }: Product,
   method: JoinMethod | undefined,
 ): Promise<Answer> {
   const locations = new Map(world.tables.map(({ name, location }) => [name, location]));
