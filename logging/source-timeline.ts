@@ -15,7 +15,8 @@ export function sourceTimeline(metadata: TableMetadata): readonly TimelineEntry[
   const [first] = snapshotLog;
   const begins = first === undefined ? undefined : findSnapshot(metadata, first.snapshotId);
   // Only a log that begins with a snapshot without a parent begins with the table: expiry shortens it.
-  const complete = first === undefined ? currentSnapshotId === null : begins?.parentSnapshotId === null;
+  const complete =
+    first === undefined ? currentSnapshotId === null : begins !== undefined && begins.parentSnapshotId === undefined;
   const entries: TimelineEntry[] = [{ fromMs: BEFORE_ALL, state: complete ? null : 'unknown' }];
   for (const { timestampMs, snapshotId } of snapshotLog) {
     const state = findSnapshot(metadata, snapshotId) === undefined ? 'unknown' : snapshotId;

@@ -46,6 +46,7 @@ storage: { roots: [../shared, /abs] }
 engine: { memoryLimit: 1.5GiB, threads: 3, tempDirectory: t }
 temporal: { address: "h:1", namespace: n, profile: q, configFile: t.toml, apiKey: k, tls: true, taskQueue: tq }
 online: { namespace: on, buckets: 32, readTimeoutMs: 250 }
+logging: { namespace: served.logs }
 registry: { table: m.r }
 definitions: [features.yaml]
 stateFolder: state
@@ -71,6 +72,7 @@ stateFolder: state
         taskQueue: 'tq',
       },
       online: { namespace: 'on', buckets: 32, readTimeoutMs: 250 },
+      logging: { namespace: 'served.logs' },
       registry: { table: 'm.r' },
       definitions: ['/p/features.yaml'],
     });
@@ -111,7 +113,7 @@ describe('a mistake names its line', () => {
   it.each([
     [
       'a: 1',
-      '/p/moraine.yaml:1: unknown key a; known keys here: catalog, catalogs, storage, engine, temporal, online, registry, definitions, stateFolder',
+      '/p/moraine.yaml:1: unknown key a; known keys here: catalog, catalogs, storage, engine, temporal, online, logging, registry, definitions, stateFolder',
     ],
     [
       '# c\nengine:\n  threads: 2\n  memorylimit: 1GB\n',
