@@ -18,6 +18,9 @@ export interface LayoutProjection {
   readonly columns: readonly string[];
 }
 
+/** SQL of a top-level column that the files do not have. */
+type MissingSql = (field: NestedField) => string;
+
 /**
  * @param mapping for files without field ids
  * @throws UNSUPPORTED_FEATURE for such files when there is no mapping: guessing could read wrong columns
@@ -26,10 +29,11 @@ export function layoutProjection(
   layout: FileLayout,
   fields: readonly NestedField[],
   mapping: NameMapping | undefined,
+  missing: MissingSql = fieldDefaultSql,
 ): LayoutProjection {
   const find = finder(layout, mapping);
-  if (layout.hasFieldIds && !canReadByName(layout, fields)) return projectById(layout, fields);
-  return projectByName(layout, fields, find);
+  if (layout.hasFieldIds && !canReadByName(layout, fields)) return projectById(layout, fields, missing);
+  return projectByName(layout, fields, find, missing);
 }
 
 /**
@@ -85,12 +89,12 @@ function canReadByName(layout: FileLayout, fields: readonly NestedField[]): bool
 }
 
 /** Casts inside the reader: row groups are still skipped, but DuckDB no longer knows how many rows there are. */
-function projectById(layout: FileLayout, fields: readonly NestedField[]): LayoutProjection {
+function projectById(layout: FileLayout, fields: readonly NestedField[], missing: MissingSql): LayoutProjection {
   const entries: string[] = [];
   const columns = fields.map((field) => {
     const alias = columnAlias(field.id);
     const column = findById(layout.columns, field.id);
-    if (column === undefined || field.type.kind === 'unknown') return `${fieldDefaultSql(field)} AS ${alias}`;
+    if (column === undefined || field.type.kind === 'unknown') return `${missing(field)} AS ${alias}`;
     const type = readType(field.type, column, findById);
     entries.push(`${field.id}: {name: ${quoteLiteral(alias)}, type: ${quoteLiteral(type)}, default_value: NULL}`);
     return `${rebuild(field.type, column, alias, findById, 0)} AS ${alias}`;
@@ -99,11 +103,16 @@ function projectById(layout: FileLayout, fields: readonly NestedField[]): Layout
 }
 
 /** Columns under the file's own names, which the files of one layout share. */
-function projectByName(layout: FileLayout, fields: readonly NestedField[], find: Find): LayoutProjection {
+function projectByName(
+  layout: FileLayout,
+  fields: readonly NestedField[],
+  find: Find,
+  missing: MissingSql,
+): LayoutProjection {
   const columns = fields.map((field) => {
     const alias = columnAlias(field.id);
     const column = find(layout.columns, field.id);
-    if (column === undefined || field.type.kind === 'unknown') return `${fieldDefaultSql(field)} AS ${alias}`;
+    if (column === undefined || field.type.kind === 'unknown') return `${missing(field)} AS ${alias}`;
     const type = readType(field.type, column, find);
     const name = quoteIdentifier(column.name);
     const typed = column.type === type ? name : `${name}::${type}`;

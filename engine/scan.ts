@@ -8,6 +8,7 @@ import {
   childFields,
   fieldPath,
   type IcebergType,
+  type IdentityValues,
   type NameMapping,
   type NestedField,
   type Schema,
@@ -16,6 +17,7 @@ import { columnAlias, fieldDefaultSql } from './column-default.js';
 import { fieldSql } from './column-path.js';
 import { expressionSql, referencedIds } from './expression-sql.js';
 import type { FileLayout } from './file-layout.js';
+import { missingColumnSql } from './identity-column.js';
 import { cutFields, layoutProjection } from './layout-projection.js';
 import {
   deleteColumns,
@@ -34,6 +36,8 @@ export interface ScanFile {
   readonly recordCount: bigint;
   /** Data sequence number, for `extras.sequenceNumber`. */
   readonly sequenceNumber?: bigint;
+  /** Values of columns that the file may lack. */
+  readonly identityValues?: IdentityValues;
 }
 
 /** Columns beside those of the schema. A name given here must not be a name in the schema, ignoring case. */
@@ -190,7 +194,9 @@ function groupSql(scan: Scan, fields: readonly NestedField[], group: FileGroup):
   refuseCut(scan, fields, group.layout);
   const read = hasLineage(scan, group.layout) ? [...fields, LAST_UPDATED] : fields;
   const { schemaSql, columns } =
-    group.layout === undefined ? plainProjection(fields) : layoutProjection(group.layout, read, scan.nameMapping);
+    group.layout === undefined
+      ? plainProjection(fields)
+      : layoutProjection(group.layout, read, scan.nameMapping, (field) => missingColumnSql(field, group.files));
   const applied = group.files.flatMap((file) => scan.deletes?.files.get(file.path) ?? []);
   const ofDeletes = deleteColumns(applied);
   const needsRowNumber = scan.extras?.rowNumber !== undefined || ofDeletes.needsRowNumber;

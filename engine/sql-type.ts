@@ -3,6 +3,8 @@ import { MoraineError } from '../errors/index.js';
 import type { IcebergType, PrimitiveType, PrimitiveValue } from '../iceberg/index.js';
 import { quoteIdentifier, quoteLiteral } from './sql-text.js';
 
+export { isPrimitive } from '../iceberg/index.js';
+
 const SIMPLE_TYPES = {
   boolean: 'BOOLEAN',
   int: 'INTEGER',
@@ -22,11 +24,6 @@ const SIMPLE_TYPES = {
   binary: 'BLOB',
   unknown: 'INTEGER',
 } as const;
-
-/** Whether a type is a leaf of the type tree. */
-export function isPrimitive(type: IcebergType): type is PrimitiveType {
-  return type.kind !== 'struct' && type.kind !== 'list' && type.kind !== 'map' && type.kind !== 'unsupported';
-}
 
 /** The DuckDB type that holds every value of an Iceberg type. @throws UNSUPPORTED_FEATURE for types Moraine refuses. */
 export function sqlType(type: IcebergType): string {

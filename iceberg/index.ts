@@ -32,6 +32,7 @@ export {
 export { bindExpression, bindReference } from './expression-bind.js';
 export { evaluate, type ValueOf } from './expression-evaluate.js';
 export { parseExpression } from './expression-parser.js';
+export { type IdentityValue, type IdentityValues, identityValues } from './identity-values.js';
 export {
   isJsonArray,
   isJsonObject,
@@ -93,6 +94,7 @@ export {
   findField,
   findFieldByName,
   highestFieldId,
+  isPrimitive,
   mapChildFields,
   selectColumns,
 } from './schema.js';

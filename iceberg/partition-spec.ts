@@ -53,7 +53,11 @@ export function partitionType(
 }
 
 /** The type of the column that a partition field comes from; `unknown` when no schema has it. */
-export function sourceTypeOf(field: PartitionField, schema: Schema, otherSchemas: readonly Schema[] = []): IcebergType {
+export function sourceTypeOf(
+  field: Pick<PartitionField, 'sourceId'>,
+  schema: Schema,
+  otherSchemas: readonly Schema[] = [],
+): IcebergType {
   for (const candidate of [schema, ...otherSchemas]) {
     const source = findField(candidate, field.sourceId);
     if (source !== undefined) return source.type;

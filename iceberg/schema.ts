@@ -1,6 +1,6 @@
 /** Looking things up in a schema. Source: Apache Iceberg specification, "Schemas and Data Types". */
 import { MoraineError } from '../errors/index.js';
-import type { IcebergType, NestedField, Schema } from './types.js';
+import type { IcebergType, NestedField, PrimitiveType, Schema } from './types.js';
 
 /** A field at any depth. A list's element, a map's key and value are fields named `element`, `key` and `value`. */
 export interface FieldPath {
@@ -42,6 +42,11 @@ export function findFieldByName(schema: Schema, name: string): NestedField | und
 /** The largest field id of a schema; 0 without fields. */
 export function highestFieldId(schema: Schema): number {
   return indexOf(schema).fields.reduce((highest, { field }) => Math.max(highest, field.id), 0);
+}
+
+/** Whether a type is a leaf of the type tree, and one that can be read. */
+export function isPrimitive(type: IcebergType): type is PrimitiveType {
+  return type.kind !== 'struct' && type.kind !== 'list' && type.kind !== 'map' && type.kind !== 'unsupported';
 }
 
 /** The fields directly inside a type. */

@@ -31,10 +31,17 @@ export interface OpenContext {
 }
 
 /** What a plan keeps of a file. @throws UNSUPPORTED_FEATURE for a file that is neither Parquet nor Avro */
-export function plannedSourceFile({ file, sequenceNumber }: PlannedFile): PlannedSourceFile {
+export function plannedSourceFile({ file, sequenceNumber, identityValues }: PlannedFile): PlannedSourceFile {
   const { filePath: path, recordCount, fileSizeInBytes } = file;
   const format = readableFormat(file);
-  return { path, recordCount, fileSizeInBytes, sequenceNumber, ...(format === 'PARQUET' ? {} : { format }) };
+  return {
+    path,
+    recordCount,
+    fileSizeInBytes,
+    sequenceNumber,
+    ...(format === 'PARQUET' ? {} : { format }),
+    ...(identityValues === undefined ? {} : { identityValues }),
+  };
 }
 
 /**

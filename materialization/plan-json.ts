@@ -2,7 +2,15 @@
 import { z } from 'zod';
 import { MoraineError } from '../errors/index.js';
 import type { ResolvedColumn, ResolvedView } from '../features/index.js';
-import { type JsonValue, parseType, typeToJson } from '../iceberg/index.js';
+import {
+  type IdentityValue,
+  isPrimitive,
+  type JsonValue,
+  parseType,
+  typeToJson,
+  valueFromJson,
+  valueToJson,
+} from '../iceberg/index.js';
 import type { MaterializationPlan, PlannedSourceFile, SourceRead } from './plan.js';
 import { parseProgress, progressToText } from './progress.js';
 
@@ -18,16 +26,23 @@ const columnJson = z.object({
   sourceFieldId: z.number().int(),
   type: typeJson,
 });
+/** A column's value in a whole file: field id, type, value. */
+const identityJson = z
+  .tuple([z.number().int(), typeJson, z.custom<JsonValue>()])
+  .transform(([fieldId, type, value]): readonly [number, IdentityValue] => {
+    if (!isPrimitive(type)) throw new MoraineError('METADATA_CORRUPT', 'A partition value is not of a primitive type.');
+    return [fieldId, { type, value: value === null ? null : valueFromJson(type, value) }];
+  });
 const fileJson = z
-  .tuple([z.string(), id, id, id])
-  .rest(z.literal('AVRO'))
+  .tuple([z.string(), id, id, id, z.literal('AVRO').nullable().default(null), z.array(identityJson).default([])])
   .transform(
-    ([path, recordCount, fileSizeInBytes, sequenceNumber, format]): PlannedSourceFile => ({
+    ([path, recordCount, fileSizeInBytes, sequenceNumber, format, identityValues]): PlannedSourceFile => ({
       path,
       recordCount,
       fileSizeInBytes,
       sequenceNumber,
-      ...(format === undefined ? {} : { format }),
+      ...(format === null ? {} : { format }),
+      ...(identityValues.length === 0 ? {} : { identityValues: new Map(identityValues) }),
     }),
   );
 const readJson = z.object({
@@ -143,7 +158,11 @@ function readToJson(read: SourceRead): object {
 }
 
 /** An array, because a plan may list tens of thousands of files. */
-function fileToJson({ path, recordCount, fileSizeInBytes, sequenceNumber, format }: PlannedSourceFile) {
+function fileToJson({ path, recordCount, fileSizeInBytes, sequenceNumber, format, identityValues }: PlannedSourceFile) {
   const numbers = [recordCount, fileSizeInBytes, sequenceNumber].map(String);
-  return format === undefined ? [path, ...numbers] : [path, ...numbers, format];
+  if (format === undefined && identityValues === undefined) return [path, ...numbers];
+  const identities = [...(identityValues ?? [])].map(([fieldId, { type, value }]) => {
+    return [fieldId, typeToJson(type), value === null ? null : valueToJson(type, value)];
+  });
+  return [path, ...numbers, format ?? null, ...(identities.length === 0 ? [] : [identities])];
 }

@@ -1,7 +1,7 @@
 /** The materialization plan: everything that extraction and commit need, fixed once and stored as an immutable file. */
 import type { TableIdentifier } from '../catalogs/index.js';
 import type { ResolvedView } from '../features/index.js';
-import type { FileFormat } from '../iceberg/index.js';
+import type { FileFormat, IdentityValues } from '../iceberg/index.js';
 import type { RunKind } from './decide.js';
 import type { Interval } from './interval.js';
 import type { Progress } from './progress.js';
@@ -16,6 +16,8 @@ export interface PlannedSourceFile {
   readonly sequenceNumber: bigint;
   /** Parquet unless given. */
   readonly format?: FileFormat;
+  /** Values of columns that the file may lack. */
+  readonly identityValues?: IdentityValues;
 }
 
 /** Files of the source of which the rows with event times in the interval count. */

@@ -2,8 +2,12 @@
 import { MoraineError } from '../errors/index.js';
 import {
   type BoundExpression,
+  currentSchema,
   type DataFile,
   type FileDeletes,
+  type IdentityValues,
+  identityValues,
+  type ManifestEntry,
   type ManifestFile,
   manifestMightMatch,
   mightMatch,
@@ -23,6 +27,8 @@ export interface PlannedFile {
   readonly spec: PartitionSpec;
   /** The data sequence number. */
   readonly sequenceNumber: bigint;
+  /** Values of columns that the file itself may lack, where its partition tells them. */
+  readonly identityValues?: IdentityValues;
   /** What takes rows from the file; absent when every row is live. */
   readonly deletes?: FileDeletes;
 }
@@ -93,7 +99,20 @@ async function liveFiles(table: Table, manifest: ManifestFile, pruner: FilePrune
     ({ status }) => status !== 'deleted',
   );
   const kept = pruner === undefined ? live : live.filter((entry) => pruner.file(entry.dataFile));
-  return kept.map((entry): PlannedFile => ({ file: entry.dataFile, spec, sequenceNumber: entry.sequenceNumber ?? 0n }));
+  return kept.map((entry) => plannedFile(table, spec, entry));
+}
+
+/** A manifest entry as a file to read, without its deletes. */
+export function plannedFile(table: Table, spec: PartitionSpec, entry: ManifestEntry): PlannedFile {
+  const { dataFile: file, sequenceNumber } = entry;
+  const { metadata } = table;
+  const constants = identityValues(spec, file.partition, [currentSchema(metadata), ...metadata.schemas]);
+  return {
+    file,
+    spec,
+    sequenceNumber: sequenceNumber ?? 0n,
+    ...(constants === undefined ? {} : { identityValues: constants }),
+  };
 }
 
 /** A pruner for each partition spec that the manifests are of. */

@@ -1,7 +1,7 @@
 /** What happened between two snapshots of one history, snapshot by snapshot. */
 import { ancestors, findSnapshot, type Snapshot } from '../iceberg/index.js';
 import { mapConcurrently, readManifestEntries, readSnapshotManifests } from './manifest-files.js';
-import { type PlannedFile, specById } from './plan-files.js';
+import { type PlannedFile, plannedFile, specById } from './plan-files.js';
 import type { Table } from './table.js';
 
 /** The operation of a snapshot; `replace` changes files but no row. */
@@ -42,7 +42,7 @@ export async function changeOf(table: Table, snapshot: Snapshot): Promise<Snapsh
     const spec = specById(table, data[i]?.partitionSpecId ?? 0);
     for (const entry of entries) {
       if (entry.status === 'existing' || entry.snapshotId !== snapshot.snapshotId) continue;
-      const planned = { file: entry.dataFile, spec, sequenceNumber: entry.sequenceNumber ?? 0n };
+      const planned = plannedFile(table, spec, entry);
       (entry.status === 'added' ? added : removed).push(planned);
     }
   }
