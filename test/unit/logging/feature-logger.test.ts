@@ -49,8 +49,8 @@ function unreliable(replace: Partial<Catalog>): { readonly catalog: Catalog; bro
   const state = { broken: true, catalog: lab.catalog };
   state.catalog = new Proxy(lab.catalog, {
     get: (target, name: keyof Catalog) => {
-      const own = (state.broken ? replace[name] : undefined) ?? target[name];
-      return typeof own === 'function' ? own.bind(target) : own;
+      const own: unknown = (state.broken ? replace : target)[name] ?? target[name];
+      return typeof own === 'function' ? (own.bind(target) as unknown) : own;
     },
   });
   return state;
