@@ -12,12 +12,18 @@ import type { PlainValue, Value } from './values.js';
 type Scope = Pick<DataFile, 'specId' | 'partition'>;
 
 export class DeletingHistory extends TableHistory {
-  /** Deletes some rows by their files and positions. */
+  /** Deletes some rows by their files and positions; now and then of files that the same commit adds. */
   async deletePositions(): Promise<void> {
-    const first = this.files.length === 0 ? undefined : this.random.pick(this.files);
-    if (first === undefined) return;
-    if (this.writer.formatVersion === 3) return this.#deleteByVectors(first);
-    const samePartition = this.files.filter(({ file }) => keyOf(file) === keyOf(first.file));
+    const fresh = this.random.chance(0.25) ? await this.write(this.newRows(this.random.int(1, 4))) : [];
+    const files = fresh.length > 0 ? fresh : this.files;
+    if (files.length === 0) return;
+    if (this.writer.formatVersion === 3) await this.#deleteByVectors(files, fresh);
+    else await this.#deleteByFile(files, fresh);
+  }
+
+  async #deleteByFile(files: readonly HeldFile[], fresh: readonly HeldFile[]): Promise<void> {
+    const first = this.random.pick(files);
+    const samePartition = [...this.files, ...fresh].filter(({ file }) => keyOf(file) === keyOf(first.file));
     const chosen = this.random.chance(0.5) ? [first] : this.random.some(samePartition, 1, 3);
     const deletes = chosen.flatMap((held) => this.#somePositions(held).map((position) => ({ held, position })));
     if (deletes.length === 0) return;
@@ -40,14 +46,16 @@ export class DeletingHistory extends TableHistory {
       ...(isOneFile && this.random.chance(0.4) ? { referencedDataFile: (chosen[0] ?? first).file.filePath } : {}),
       ...(this.random.chance(0.6) ? pathBounds(listed) : {}),
     };
-    this.steps.push(`delete positions ${listed.map(({ path, position }) => `${path}:${position}`).join(' ')}`);
+    this.steps.push(
+      `delete positions (${fresh.length} new files) ${listed.map(({ path, position }) => `${path}:${position}`).join(' ')}`,
+    );
     for (const { held, position } of deletes) this.#kill(held, position);
-    await this.commit('delete', [], [], { deletes: { added: [file], removed: [] } });
+    await this.commit('overwrite', fresh, [], { deletes: { added: [file], removed: [] } });
   }
 
   /** Vectors take the place of what deleted positions of their files before. */
-  async #deleteByVectors(first: HeldFile): Promise<void> {
-    const chosen = new Set([first, ...this.random.some(this.files, 0, 2)]);
+  async #deleteByVectors(files: readonly HeldFile[], fresh: readonly HeldFile[]): Promise<void> {
+    const chosen = new Set([this.random.pick(files), ...this.random.some(this.files, 0, 2)]);
     const vectors = [...chosen]
       .map((held) => ({ held, positions: this.#somePositions(held) }))
       .filter(({ positions }) => positions.length > 0);
@@ -76,9 +84,9 @@ export class DeletingHistory extends TableHistory {
       };
     }
     const said = vectors.map(({ held }) => `${held.file.filePath}:${[...held.byPosition].join(',')}`);
-    this.steps.push(`delete vectors ${said.join(' ')}`);
+    this.steps.push(`delete vectors (${fresh.length} new files) ${said.join(' ')}`);
     const added = vectors.map(({ held }) => held.vector as DataFile);
-    await this.commit('delete', [], [], { deletes: { added, removed } });
+    await this.commit('overwrite', fresh, [], { deletes: { added, removed } });
   }
 
   /** Deletes the rows that equal others in some columns, in one partition or everywhere; the same commit may bring new ones. */
