@@ -71,7 +71,8 @@ export async function addPositionDeletes(
         [
           `INSERT INTO ${quoteIdentifier(table)} SELECT (w.number::BIGINT << ${POSITION_BITS}) | d.${POSITION} FROM ${relation} AS d`,
           `JOIN (VALUES ${values}) AS w(delete_file, path, number) ON d.${DELETE_FILE} = w.delete_file AND d.${PATH} = w.path`,
-          `WHERE d.${POSITION} BETWEEN 0 AND ${(1n << POSITION_BITS) - 1n}`,
+          // Rows are compared in the order of their positions: keys in that order are found faster.
+          `WHERE d.${POSITION} BETWEEN 0 AND ${(1n << POSITION_BITS) - 1n} ORDER BY ALL`,
         ].join(' '),
       );
     }
