@@ -48,7 +48,7 @@ describe('statements in the background', () => {
     ];
     for (const sql of failing) {
       const error = await failure(sql, 'rowsInBackground');
-      expect(error).toMatchObject({ code: expect.stringMatching(/^[A-Z_]+$/) });
+      expect(error).toMatchObject({ code: expect.stringMatching(/^[A-Z_]+$/) as string });
       expect(error, sql).toEqual(await failure(sql, 'rows'));
     }
   });

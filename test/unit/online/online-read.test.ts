@@ -43,7 +43,9 @@ describe('an online read', () => {
       [{ status: 'NOT_FOUND', value: null, eventTimestampUs: null }],
       [one],
     ]);
-    expect(features).toEqual([{ name: 'v', view: 'readings', alias: 'readings', feature: 'v', type: { kind: 'double' } }]);
+    expect(features).toEqual([
+      { name: 'v', view: 'readings', alias: 'readings', feature: 'v', type: { kind: 'double' } },
+    ]);
     const { metadata } = await lab.online();
     expect(snapshots).toEqual([
       { view: 'readings', table: 'moraine_online.readings', snapshotId: metadata.currentSnapshotId },
