@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { parse } from 'lossless-json';
+import { isLosslessNumber, parse } from 'lossless-json';
 import { projectRoot } from './paths.js';
 
 const FIXTURE = join(projectRoot, 'test/fixtures/spark');
@@ -58,3 +58,16 @@ export function sparkMetadata(table: string): string {
   if (known === undefined) throw new Error(`no Spark table ${table}`);
   return join(unpackSparkTables(), known.metadata);
 }
+
+/** A value as text in which every number is written one way. */
+export function canonical(value: unknown): string {
+  if (isLosslessNumber(value)) return number(value.value);
+  if (typeof value === 'number') return number(String(value));
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if ('float' in value) return number(String(value.float));
+  if ('decimal' in value) return number(String(value.decimal));
+  return `{${Object.entries(value).map(([name, one]) => `${name}:${canonical(one)}`)}}`;
+}
+
+const number = (text: string): string => (/^-?\d+$/.test(text) ? text : String(Number(text)));
