@@ -48,6 +48,8 @@ export interface BenchJob {
   readonly title: string;
   /** The fewest fresh processes per variant; the command line may ask for more. */
   readonly runs: number;
+  /** Name of the data; jobs that name the same have the same `prepare`, which then runs once for all. The job's name by default. */
+  readonly data?: string;
   /** Makes the job's data; called once per data folder. */
   prepare(context: BenchContext): Promise<void>;
   readonly variants: Readonly<Record<string, BenchVariant>>;

@@ -61,7 +61,7 @@ export async function runJob(
   size: BenchSize,
   options: { readonly runs?: number; readonly cacheFolder: string; readonly progress: (line: string) => void },
 ): Promise<readonly Figure[]> {
-  const context = { size, dataFolder: join(options.cacheFolder, `${job.name}-${size}`) };
+  const context = { size, dataFolder: join(options.cacheFolder, `${job.data ?? job.name}-${size}`) };
   options.progress(`${job.name} ${size}: preparing`);
   await prepareOnce(job, { ...context, scratchFolder: context.dataFolder });
   const measured = new Map<string, Measurement[]>();

@@ -15,7 +15,16 @@ export interface FeatureTableShape {
   readonly rows: number;
   readonly entities: number;
   readonly files: number;
+  /** How long a row of the view stays valid; for ever unless given. */
+  readonly ttlDays?: number;
+  /** Every so many rows, one has the entity and the time of the row before it; none by default. */
+  readonly tieEvery?: number;
+  /** Each file has the rows of its part of the time, as a table that is appended to; otherwise every file has rows of all of it. */
+  readonly inTimeOrder?: boolean;
 }
+
+/** The time that the rows of a table spread over, from 2026-01-01. */
+export const SPAN_DAYS = 30;
 
 /** Opens the project of a job's folder: local warehouse, SQLite catalog, 2 threads. */
 export async function openBenchProject(folder: string, memoryLimit = '4GB'): Promise<Project> {
@@ -50,7 +59,7 @@ export async function makeFeatureTable(project: Project, name: string, shape: Fe
   await catalog.createTable(identifier, { schema: parseSchema({ type: 'struct', 'schema-id': 0, fields }) });
   const table = await loadTable(catalog, project.io, identifier);
   await commitAppend(table, { files: await writeFiles(await project.engine(), table, shape) });
-  await register(project, name);
+  await registerView(project, name, shape.ttlDays);
 }
 
 async function writeFiles(engine: Engine, table: Table, shape: FeatureTableShape) {
@@ -59,7 +68,7 @@ async function writeFiles(engine: Engine, table: Table, shape: FeatureTableShape
   return engine.withConnection(async (connection) => {
     const files = [];
     for (let from = 0; from < shape.rows; from += perFile) {
-      const select = featureRowsSql(from, Math.min(from + perFile, shape.rows), shape.entities);
+      const select = featureRowsSql(from, Math.min(from + perFile, shape.rows), shape);
       const write = {
         select,
         schema: currentSchema(table.metadata),
@@ -73,21 +82,28 @@ async function writeFiles(engine: Engine, table: Table, shape: FeatureTableShape
   });
 }
 
-function featureRowsSql(from: number, to: number, entities: number): string {
+function featureRowsSql(from: number, to: number, shape: FeatureTableShape): string {
+  const { rows, entities, tieEvery, inTimeOrder = false } = shape;
+  const drawn = tieEvery === undefined ? 'n' : `(n - (n % ${tieEvery} = 1)::BIGINT)`;
   // As many entities as rows: each row is an entity of its own. Otherwise they are drawn.
-  const entity = to - from >= entities || entities < 1_000_000 ? `(hash(n) % ${entities})::BIGINT` : 'n::BIGINT';
+  const entity = to - from >= entities || entities < 1_000_000 ? `(hash(${drawn}) % ${entities})::BIGINT` : 'n::BIGINT';
   const features = FEATURES.map((name, index) => `(hash(n + ${index + 2}000000000) % 1000000)::DOUBLE / 7 AS ${name}`);
+  const spanMs = SPAN_DAYS * 86_400_000;
+  const first = inTimeOrder ? Math.floor((from / rows) * spanMs) : 0;
+  const milliseconds = inTimeOrder ? Math.floor(((to - from) / rows) * spanMs) : spanMs;
   return `SELECT ${entity} AS entity_id,
-    TIMESTAMP '2026-01-01' + to_microseconds((hash(n + 1000000000) % 2592000000)::BIGINT * 1000) AS event_ts, ${features.join(', ')}
-    FROM range(${from}, ${to}) t(n)`;
+    TIMESTAMP '2026-01-01' + to_microseconds(${first}000 + (hash(${drawn} + 1000000000) % ${milliseconds})::BIGINT * 1000) AS event_ts,
+    ${features.join(', ')} FROM range(${from}, ${to}) t(n)`;
 }
 
-async function register(project: Project, name: string): Promise<void> {
+/** Registers the view NAME on the table `bench.NAME`. */
+export async function registerView(project: Project, name: string, ttlDays?: number): Promise<void> {
   const entity = defineEntity({ name: `${name}_entity`, joinKeys: ['entity_id'] });
   const view = defineFeatureView({
     name,
     entities: [entity],
     source: { table: `bench.${name}`, timestampField: 'event_ts' },
+    ...(ttlDays === undefined ? {} : { ttl: `${ttlDays}d` as const }),
     online: true,
     features: FEATURES.map((feature) => ({ name: feature, type: 'double' })),
   });

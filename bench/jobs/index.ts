@@ -1,12 +1,27 @@
 /** The jobs of the bench, in the order in which they run. */
 import type { BenchJob } from '../job.js';
 import { appendCommits } from './append-commits.js';
+import { feast } from './feast.js';
+import { historical } from './historical.js';
+import { historicalDeletes } from './historical-deletes.js';
+import { historicalMemory } from './historical-memory.js';
 import { manyEntities } from './many-entities.js';
 import { materialize } from './materialize.js';
-import { plan } from './plan.js';
+import { plan, planCold } from './plan.js';
 import { workflowOverhead } from './workflow-overhead.js';
 
-export const JOBS: readonly BenchJob[] = [materialize, manyEntities, workflowOverhead, appendCommits, plan];
+export const JOBS: readonly BenchJob[] = [
+  materialize,
+  manyEntities,
+  workflowOverhead,
+  appendCommits,
+  plan,
+  planCold,
+  historical,
+  historicalDeletes,
+  historicalMemory,
+  feast,
+];
 
 /** The job of that name. */
 export function jobByName(name: string): BenchJob {

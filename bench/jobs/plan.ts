@@ -10,7 +10,8 @@ import {
   serializeValue,
 } from '../../iceberg/index.js';
 import { commitAppend, loadTable, planFiles } from '../../tables/index.js';
-import { type BenchJob, type BenchSize, figure } from '../job.js';
+import { type BenchContext, type BenchJob, type BenchSize, figure } from '../job.js';
+import { runForeign } from '../python.js';
 import { openBenchProject } from '../world.js';
 
 const NAME = 'plan';
@@ -42,32 +43,33 @@ function entry(location: string, commit: number, index: number): DataFile {
   };
 }
 
+/** Makes the table of many files. */
+async function prepare(context: BenchContext): Promise<void> {
+  const project = await openBenchProject(context.dataFolder);
+  const catalog = await project.catalog();
+  await catalog.createNamespace(['bench']);
+  const identifier = { namespace: ['bench'], name: 'planned' };
+  // Merging would rewrite the manifests of a hundred commits into one; planning must also be good at many.
+  const properties = new Map([['commit.manifest-merge.enabled', 'false']]);
+  await catalog.createTable(identifier, {
+    schema: SCHEMA,
+    partitionSpec: parsePartitionSpec('part', SCHEMA),
+    properties,
+  });
+  for (let commit = 0; commit < COMMITS[context.size]; commit++) {
+    const table = await loadTable(catalog, project.io, identifier);
+    const files = Array.from({ length: FILES_PER_COMMIT }, (_, index) => entry(table.metadata.location, commit, index));
+    await commitAppend(table, { files });
+  }
+  await project.close();
+}
+
 export const plan: BenchJob = {
   name: NAME,
   title:
     'Planning a partitioned table of 100 files per partition with a filter that one partition matches, cold and warm.',
   runs: 3,
-  async prepare(context) {
-    const project = await openBenchProject(context.dataFolder);
-    const catalog = await project.catalog();
-    await catalog.createNamespace(['bench']);
-    const identifier = { namespace: ['bench'], name: 'planned' };
-    // Merging would rewrite the manifests of a hundred commits into one; planning must also be good at many.
-    const properties = new Map([['commit.manifest-merge.enabled', 'false']]);
-    await catalog.createTable(identifier, {
-      schema: SCHEMA,
-      partitionSpec: parsePartitionSpec('part', SCHEMA),
-      properties,
-    });
-    for (let commit = 0; commit < COMMITS[context.size]; commit++) {
-      const table = await loadTable(catalog, project.io, identifier);
-      const files = Array.from({ length: FILES_PER_COMMIT }, (_, index) =>
-        entry(table.metadata.location, commit, index),
-      );
-      await commitAppend(table, { files });
-    }
-    await project.close();
-  },
+  prepare,
   variants: {
     async ours(context, measure) {
       const project = await openBenchProject(context.dataFolder);
@@ -97,6 +99,44 @@ export const plan: BenchJob = {
       figure(NAME, size, `planning ${files} files, warm`, warmMs, 'ms', { atMost: 50 }),
       figure(NAME, size, `planning ${files} files, cold`, coldMs, 'ms'),
       figure(NAME, size, 'manifests read where one matches', manifestsRead, 'manifests', { atMost: 1 }),
+    ];
+  },
+};
+
+const COLD = 'plan-cold';
+
+export const planCold: BenchJob = {
+  name: COLD,
+  title: 'Planning every file of that table in a fresh process; floor: PyIceberg, the same.',
+  runs: 3,
+  data: NAME,
+  prepare,
+  variants: {
+    async ours(context, measure) {
+      const project = await openBenchProject(context.dataFolder);
+      const catalog = await project.catalog();
+      const files = await measure(async () => {
+        const table = await loadTable(catalog, project.io, { namespace: ['bench'], name: 'planned' });
+        const snapshot = currentSnapshot(table.metadata) ?? null;
+        return (await planFiles(table, { snapshot, schema: currentSchema(table.metadata) })).files.length;
+      });
+      await project.close();
+      return { files };
+    },
+    pyiceberg: (context, measure) =>
+      runForeign(context, measure, { name: 'plan_files.py', requirements: 'requirements.txt' }, 'bench.planned'),
+  },
+  figures(medians, size) {
+    const { ours } = medians;
+    const theirs = medians['pyiceberg']?.extra;
+    if (ours === undefined || theirs === undefined) throw new Error('a variant was not measured');
+    const files = COMMITS[size] * FILES_PER_COMMIT;
+    if (ours.extra['files'] !== files || theirs['count'] !== files) throw new Error(`a plan has not ${files} files`);
+    const { cpuSeconds = Number.NaN, wallSeconds = Number.NaN } = theirs;
+    const what = `planning all of ${files} files`;
+    return [
+      figure(COLD, size, `${what}, CPU`, ours.cpuSeconds, 's', { floor: cpuSeconds, atMost: 0.2 }),
+      figure(COLD, size, `${what}, wall`, ours.wallSeconds, 's', { floor: wallSeconds, atMost: 0.2 }),
     ];
   },
 };

@@ -1,0 +1,50 @@
+/** Running a Python program of the bench beside ours: the foreign engines that the bars name. */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { pythonEnvironment } from '../test/support/python-environment.js';
+import type { BenchContext } from './job.js';
+
+const run = promisify(execFile);
+
+/** What a program prints as one line of JSON: its own measurement of what counts, start-up and imports not included. */
+export interface ForeignMeasurement {
+  readonly cpuSeconds: number;
+  readonly wallSeconds: number;
+  readonly peakMb: number;
+  /** Rows or files of the result, to compare with ours. */
+  readonly count: number;
+}
+
+/** The repository's folder, from the sources and from `dist` alike. */
+function repository(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
+  return folder;
+}
+
+/**
+ * Runs `bench/programs/PROGRAM` in the environment of `test/interop/REQUIREMENTS`, which the first run on a machine makes (minutes).
+ * The job's data folder comes first among its arguments.
+ */
+export async function runForeign(
+  context: BenchContext,
+  measure: <T>(body: () => Promise<T>) => Promise<T>,
+  program: { readonly name: string; readonly requirements: string },
+  ...args: readonly string[]
+): Promise<Readonly<Record<string, number>>> {
+  const root = repository();
+  const interpreter = pythonEnvironment(join(root, 'test/interop', program.requirements));
+  const path = join(root, 'bench/programs', program.name);
+  const { stdout } = await measure(() =>
+    run(interpreter, ['-W', 'ignore', path, context.dataFolder, ...args], {
+      cwd: context.scratchFolder,
+      maxBuffer: 1 << 24,
+      env: { ...process.env, FEAST_USAGE: 'False', PYTHONDONTWRITEBYTECODE: '1', OMP_NUM_THREADS: '2' },
+    }),
+  );
+  const measured = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as ForeignMeasurement;
+  return { ...measured };
+}

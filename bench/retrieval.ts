@@ -1,0 +1,125 @@
+/** What the jobs of point-in-time retrieval share: a feature table, entity frames, our retrieval, and raw statements over the same files. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DuckDBInstance } from '@duckdb/node-api';
+import { withHistoricalFeatures } from '../client/index.js';
+import { quotePath, quotePaths } from '../engine/index.js';
+import { makePositionDeletes, makeVectors } from './deletes.js';
+import type { BenchContext, BenchSize } from './job.js';
+import {
+  FEATURES,
+  type FeatureTableShape,
+  filesOf,
+  makeFeatureTable,
+  openBenchProject,
+  registerView,
+  SPAN_DAYS,
+} from './world.js';
+
+/** Name of the data folder; see `BenchJob.data`. */
+export const RETRIEVAL_DATA = 'retrieval';
+/** The view and its table. */
+export const VIEW = 'plain';
+/** Views of tables with the same data files and one row in fifty deleted, by the kind of their deletes. */
+export const DELETED_VIEWS = ['position', 'vector'] as const;
+
+const SHAPES: Readonly<Record<BenchSize, FeatureTableShape>> = {
+  S: { rows: 500_000, entities: 10_000, files: 10, ttlDays: 2, tieEvery: 100, inTimeOrder: true },
+  M: { rows: 10_000_000, entities: 100_000, files: 60, ttlDays: 2, tieEvery: 100, inTimeOrder: true },
+};
+
+/** Entity frames by their number of rows at size M; at size S they have a twentieth. */
+export const FRAMES = ['1k of a day', '1k', '10k', '100k', '1m'] as const;
+export type FrameName = (typeof FRAMES)[number];
+const FRAME_ROWS: Readonly<Record<FrameName, number>> = {
+  '1k of a day': 1000,
+  '1k': 1000,
+  '10k': 10_000,
+  '100k': 100_000,
+  '1m': 1_000_000,
+};
+const FRAME_DIVISOR: Readonly<Record<BenchSize, number>> = { S: 20, M: 1 };
+
+export const frameRows = (size: BenchSize, frame: FrameName): number => FRAME_ROWS[frame] / FRAME_DIVISOR[size];
+export const framePath = (folder: string, frame: FrameName): string =>
+  join(folder, 'warehouse/frames', `${frame}.parquet`);
+
+type Measure = <T>(body: () => Promise<T>) => Promise<T>;
+
+/** Makes the feature table, its copies with deletes, and the frames. */
+export async function prepareRetrieval(context: BenchContext): Promise<void> {
+  const { dataFolder, size } = context;
+  const project = await openBenchProject(dataFolder);
+  await makeFeatureTable(project, VIEW, SHAPES[size]);
+  writeFileSync(join(dataFolder, 'files.json'), JSON.stringify(await filesOf(project, VIEW)));
+  await makePositionDeletes(project, { name: 'position', of: VIEW });
+  await makeVectors(project, { name: 'vector', of: VIEW });
+  for (const view of DELETED_VIEWS) await registerView(project, view, SHAPES[size].ttlDays);
+  mkdirSync(join(dataFolder, 'warehouse/frames'));
+  const engine = await project.engine();
+  await engine.withConnection(async (connection) => {
+    for (const frame of FRAMES) {
+      await connection.run(
+        `COPY (${frameSql(SHAPES[size], frameRows(size, frame), frame === '1k of a day' ? 1 : SPAN_DAYS)}) TO ${quotePath(framePath(dataFolder, frame))} (FORMAT parquet)`,
+      );
+    }
+  });
+  await project.close();
+}
+
+/** Random entities, of which one in a hundred is unknown, at random times of the table's last days. */
+function frameSql({ entities }: FeatureTableShape, rows: number, days: number): string {
+  return `SELECT (hash(n + 20000000000) % ${Math.ceil(entities * 1.01)})::BIGINT AS entity_id,
+    TIMESTAMP '2026-01-01' + to_days(${SPAN_DAYS - days}) +
+      to_microseconds((hash(n + 21000000000) % ${days * 86_400_000})::BIGINT * 1000) AS event_timestamp,
+    n::DOUBLE AS label FROM range(${rows}) t(n)`;
+}
+
+/** Retrieves all eight features for a frame and writes the answer as one Parquet file. */
+export async function retrieve(
+  context: BenchContext,
+  measure: Measure,
+  options: { readonly frame: FrameName; readonly view?: string; readonly memoryLimit?: string },
+): Promise<Readonly<Record<string, number>>> {
+  const { frame, view = VIEW } = options;
+  const project = await openBenchProject(context.dataFolder, options.memoryLimit);
+  await project.engine();
+  const request = { features: [view], entities: { file: framePath(context.dataFolder, frame) } };
+  const rows = await measure(() =>
+    withHistoricalFeatures(project, request, async ({ connection, select, rowCount }) => {
+      const answer = quotePath(join(connection.tempDirectory, 'answer.parquet'));
+      await connection.run(`COPY (${select}) TO ${answer} (FORMAT parquet, COMPRESSION zstd)`);
+      return rowCount;
+    }),
+  );
+  await project.close();
+  return { rows };
+}
+
+/** Runs a statement of raw DuckDB over the table's files, with its result written as one Parquet file. */
+export async function runRaw(
+  context: BenchContext,
+  measure: Measure,
+  select: (files: string) => string,
+): Promise<undefined> {
+  const files = JSON.parse(readFileSync(join(context.dataFolder, 'files.json'), 'utf8')) as string[];
+  const instance = await DuckDBInstance.create(':memory:', { threads: '2', memory_limit: '4GB' });
+  const connection = await instance.connect();
+  const answer = quotePath(join(context.scratchFolder, 'answer.parquet'));
+  const statement = select(`read_parquet(${quotePaths(files)})`);
+  await measure(() => connection.run(`COPY (${statement}) TO ${answer} (FORMAT parquet, COMPRESSION zstd)`));
+  instance.closeSync();
+  return undefined;
+}
+
+/** The join that everybody writes by hand: which of several rows of one time wins is left open, rows never expire, and the order is any. */
+export function asofSql(context: BenchContext, frame: FrameName, files: string): string {
+  const features = FEATURES.map((name) => `f.${name}`).join(', ');
+  return `SELECT e.*, ${features} FROM read_parquet(${quotePath(framePath(context.dataFolder, frame))}) AS e
+    ASOF LEFT JOIN ${files} AS f ON e.entity_id = f.entity_id AND e.event_timestamp >= f.event_ts`;
+}
+
+/** Reads every value of the table and keeps nothing. */
+export function readAllSql(files: string): string {
+  return `SELECT ${['entity_id', 'event_ts', ...FEATURES].map((name) => `max(${name}) AS ${name}`).join(', ')} FROM ${files}`;
+}
