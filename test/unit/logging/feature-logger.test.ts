@@ -49,7 +49,7 @@ function unreliable(replace: Partial<Catalog>): { readonly catalog: Catalog; bro
   const state = { broken: true, catalog: lab.catalog };
   state.catalog = new Proxy(lab.catalog, {
     get: (target, name: keyof Catalog) => {
-      const own: unknown = (state.broken ? replace : target)[name] ?? target[name];
+      const own: unknown = Reflect.get(state.broken && name in replace ? replace : target, name);
       return typeof own === 'function' ? (own.bind(target) as unknown) : own;
     },
   });

@@ -1,6 +1,7 @@
 /** The log's table: every type of value exactly, and columns that come with new features. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { IcebergType } from '../../../iceberg/index.js';
+import { sameValueSql } from '../../../logging/comparison-sql.js';
 import { type LogDeps, withLoggedFeatures, writeLoggedFeatures } from '../../../logging/index.js';
 import { sourceTimeline } from '../../../logging/source-timeline.js';
 import type { FeatureValue, OnlineResponse } from '../../../online/index.js';
@@ -139,6 +140,27 @@ describe('the log of a feature service', () => {
     const noKey = { ...served([]), entities: [{ other: 1 }] };
     expect(await rejectionCode(writeLoggedFeatures(deps, 'refused', [noKey]))).toBe('INVALID_ARGUMENT');
     expect(await rejectionCode(read('refused'))).toBe('TABLE_NOT_FOUND');
+  });
+});
+
+describe('the same value', () => {
+  const DOUBLE: IcebergType = { kind: 'double' };
+  const DOUBLES: IcebergType = { kind: 'list', elementId: 1, elementRequired: false, element: DOUBLE };
+
+  it.each([
+    [DOUBLE, `'nan'::DOUBLE`, `'nan'::DOUBLE`, true],
+    [DOUBLE, `'nan'::DOUBLE`, `'-nan'::DOUBLE`, true],
+    [DOUBLE, `'0.0'::DOUBLE`, `'-0.0'::DOUBLE`, false],
+    [DOUBLE, `'-0.0'::DOUBLE`, `'-0.0'::DOUBLE`, true],
+    [DOUBLE, `'0.1'::DOUBLE`, `0.1::DOUBLE + 2e-17::DOUBLE`, false],
+    [{ kind: 'float' }, `'1.5'::FLOAT`, `'1.5'::FLOAT`, true],
+    [DOUBLES, `['0.0'::DOUBLE, NULL]`, `['0.0'::DOUBLE, NULL]`, true],
+    [DOUBLES, `['0.0'::DOUBLE]`, `['-0.0'::DOUBLE]`, false],
+    [DOUBLES, `['nan'::DOUBLE]`, `['nan'::DOUBLE]`, true],
+    [{ kind: 'string' }, `'a'`, `'A'`, false],
+  ] as const)('%j: %s and %s: %s', async (type, a, b, same) => {
+    const sql = `SELECT ${sameValueSql(type, 'a', 'b')} FROM (SELECT ${a} AS a, ${b} AS b)`;
+    expect(await lab.engine.withConnection((connection) => connection.rows(sql))).toEqual([[same]]);
   });
 });
 
