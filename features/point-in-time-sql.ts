@@ -107,12 +107,12 @@ function clamp(value: string): string {
 }
 
 /**
- * The statements of a join, after {@link probeStatement}. The last makes the result table: the selected features as `f0..`,
- * one row per frame row, in the frame's order.
+ * The statements of a join, after {@link probeStatement}. They make the result table: the selected features as `f0..`, and perhaps
+ * other columns, one row per frame row, in the frame's order.
  */
 export function joinStatements(join: PointInTimeJoin, method: JoinMethod): readonly string[] {
   if (method === 'arg-max') return [argMaxStatement(join)];
-  return [winnersStatement(join, method), joinBackStatement(join)];
+  return [winnersStatement(join, method), joinBackStatement(join), tieStatement(join)];
 }
 
 /** Statements that drop what a join made except its result. */
@@ -185,7 +185,10 @@ function newestByAsof(join: PointInTimeJoin, probe: string): string {
   return `${time} AS t FROM ${probe} AS p ASOF LEFT JOIN ${narrow} AS s ON ${[...keyMatch(join, 'p'), 'p.hi >= s.t'].join(' AND ')}`;
 }
 
-/** Brings every row of the winning times; the sort that restores the frame's order also puts the winner of ties first. */
+/**
+ * Brings every row of the winning times, sorted into the frame's order by its number alone: ties are rare, and a sort by all that
+ * decides among them costs several times as much.
+ */
 function joinBackStatement(join: PointInTimeJoin): string {
   const { rows } = join;
   const { winners, result } = joinTables(join);
@@ -194,11 +197,17 @@ function joinBackStatement(join: PointInTimeJoin): string {
   const on = [...keyMatch(join, 'w'), 'w.t = s.t', ...known(join, 'w')].join(' AND ');
   const matched = `SELECT ${['w.r', ...carried.map((column) => `s.${column}`)].join(', ')} FROM ${winners} AS w JOIN ${rows.relation} AS s ON ${on}`;
   const unmatched = `SELECT ${['r', ...carried.map(() => 'NULL')].join(', ')} FROM ${winners} WHERE t IS NULL`;
-  const order = ['r', ...newestFirst(orderColumns(rows, ''), { sameTime: true })].join(', ');
-  const output = rows.selected.map((feature) => `f${feature}`).join(', ');
-  return [
-    `CREATE TEMPORARY TABLE ${result} AS SELECT ${output}`,
-    `FROM (SELECT * FROM (${matched} UNION ALL ${unmatched}) ORDER BY ${order})`,
-    'QUALIFY r IS DISTINCT FROM lag(r) OVER ()',
+  return `CREATE TEMPORARY TABLE ${result} AS SELECT * FROM (${matched} UNION ALL ${unmatched}) ORDER BY r`;
+}
+
+/** Deletes the rows that lose a tie; the others stay where they are. */
+function tieStatement(join: PointInTimeJoin): string {
+  const { result } = joinTables(join);
+  const tied = `SELECT r FROM (SELECT r, lag(r) OVER () AS above FROM ${result}) WHERE r = above`;
+  const order = newestFirst(orderColumns(join.rows, ''), { sameTime: true }).join(', ');
+  const ranked = [
+    `SELECT rowid AS row, row_number() OVER (PARTITION BY r ORDER BY ${order}) AS place`,
+    `FROM ${result} WHERE r IN (${tied})`,
   ].join(' ');
+  return `DELETE FROM ${result} WHERE rowid IN (SELECT row FROM (${ranked}) WHERE place > 1)`;
 }

@@ -2,9 +2,11 @@
 import { type Connection, columnAlias } from '../engine/index.js';
 import type { IcebergType } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
+import { distinctOfAll, sampleFiles } from './distinct-sample.js';
 import { type EntityFrame, frameKeys, timeSql } from './entity-frame.js';
 import { survivesPacking } from './feature-order.js';
 import { type ProbeBounds, probeBounds, spanUs } from './join-bounds.js';
+
 import { chooseJoinMethod, type JoinShape } from './join-method.js';
 import {
   dropStatements,
@@ -17,7 +19,8 @@ import {
 } from './point-in-time-sql.js';
 import { type ReadReport, readReport } from './read-report.js';
 import type { ResolvedColumn, ResolvedView } from './resolve-view.js';
-import { EMPTY_SCAN, openScan, type PinnedSource, planSource } from './source-scan.js';
+import { selectivePart } from './selective-filter.js';
+import { EMPTY_SCAN, type OpenedScan, openScan, type PinnedSource, planSource } from './source-scan.js';
 import { readScalar } from './sql-session.js';
 import { SEQUENCE_COLUMN, viewScanSql } from './view-scan.js';
 
@@ -74,16 +77,20 @@ export async function prepareJoin(
   await session.run(probeStatement(sql('')));
   const bounds = await probeBounds(session, joinTables(sql('')).probe, join.view);
   // Without bounds no frame row can match: nothing needs to be read.
-  const opened =
-    bounds === null
-      ? EMPTY_SCAN
-      : await openScan(session, context.io, join.source, await planSource(join.source, bounds.filter), bounds.filter);
+  const opened = bounds === null ? EMPTY_SCAN : await openBounded(context, join.source, bounds);
   const scan = await viewScanSql(session, join.view, join.source.schema, opened.scan);
   const complete = sql(featureRowsSql(join.view, scan));
   const read = readReport(opened);
   if (bounds === null) return { sql: complete, method: join.method ?? 'arg-max', read, bounds, shape: null };
-  const shape = await joinShape(context, frame, join, complete, bounds, opened.rows);
+  const shape = await joinShape(context, frame, join, opened, bounds);
   return { sql: complete, method: join.method ?? chooseJoinMethod(shape), read, bounds, shape };
+}
+
+/** Opens the files that can match. What the frame rules out is left out of their rows where that is worth it; the join checks all of it. */
+async function openBounded(context: JoinContext, source: PinnedSource, { filter }: ProbeBounds): Promise<OpenedScan> {
+  const plan = await planSource(source, filter);
+  const files = plan.files.map(({ file }) => file);
+  return await openScan(context.session, context.io, source, plan, selectivePart(filter, files));
 }
 
 /** Joins one view to the frame. The result table belongs to the session's connection. */
@@ -147,30 +154,39 @@ async function joinShape(
   context: JoinContext,
   frame: EntityFrame,
   join: ViewJoin,
-  sql: PointInTimeJoin,
+  opened: OpenedScan,
   bounds: ProbeBounds,
-  featureRows: number,
 ): Promise<JoinShape> {
   const { view } = join;
   const shape: JoinShape = {
     frameRows: frame.rowCount,
-    featureRows,
+    featureRows: opened.rows,
     entities: bounds.entities,
     keyCount: view.joinKeys.length,
     ttlUs: view.ttlUs,
-    spanUs: spanUs(bounds, sql.rows.timeUnit) ?? 0n,
+    spanUs: spanUs(bounds, unitOf(view.timestamp.type)) ?? 0n,
     knownAsOf: join.knownAsOf,
     nestedFeatures: join.selected.some((feature) => !survivesPacking(feature.type)),
     rowBytes: join.selected.reduce((sum, feature) => sum + estimatedBytes(feature.type), 0),
     memoryLimitBytes: context.memoryLimitBytes,
   };
   if (join.method !== undefined || view.joinKeys.length === 0 || chooseJoinMethod(shape) === 'arg-max') return shape;
-  // The frame may hold few of the table's entities; a pass over the keys alone is cheap against choosing wrongly.
+  // The frame may hold few of the table's entities: a look at the keys is cheap against choosing wrongly.
+  const entities = await estimateEntities(context.session, join, opened);
+  return { ...shape, entities: Math.max(shape.entities, entities) };
+}
+
+/** Distinct entities of the feature rows, from the keys of some files. */
+async function estimateEntities(session: Connection, { view, source }: ViewJoin, opened: OpenedScan): Promise<number> {
+  const files = sampleFiles(opened.scan.files);
   const keys = view.joinKeys.map((_, index) => `k${index}`).join(', ');
-  const counted = Number(
-    await readScalar(context.session, `SELECT approx_count_distinct(ROW(${keys})) FROM ${sql.rows.relation}`),
+  const scan = await viewScanSql(session, view, source.schema, { ...opened.scan, files });
+  const distinct = await readScalar(
+    session,
+    `SELECT approx_count_distinct(ROW(${keys})) FROM ${featureRowsSql(view, scan)}`,
   );
-  return { ...shape, entities: Math.max(shape.entities, counted) };
+  const rows = files.reduce((sum, file) => sum + Number(file.recordCount), 0);
+  return distinctOfAll(Number(distinct), rows, opened.rows);
 }
 
 function estimatedBytes(type: IcebergType): number {
