@@ -187,6 +187,7 @@ describe('served features compared with retrieval', () => {
       'a',
     ]);
     const rows = table.toArray().map((each) => (each as { toJSON(): Record<string, unknown> }).toJSON());
+    rows.sort((x, y) => Number(x.sensor) - Number(y.sensor));
     expect(rows.map(({ sensor, page, a }) => [Number(sensor), page, a])).toEqual([
       [1, 'p1', 1],
       [2, 'p2', 20],
@@ -206,7 +207,7 @@ describe('served features compared with retrieval', () => {
   it('gives back what was served, with statuses, event times and snapshots', async () => {
     const reader = await lab.moraine.loggedFeatures({ service: 'svc', start: new Date(`${DAY}T00:00:00Z`) });
     try {
-      const rows = await reader.toRows();
+      const rows = [...(await reader.toRows())].sort((a, b) => Number(a.sensor) - Number(b.sensor));
       expect(rows).toHaveLength(12);
       expect(rows[5]).toMatchObject({
         event_timestamp: `${DAY}T12:00:00.000000Z`,
@@ -222,13 +223,13 @@ describe('served features compared with retrieval', () => {
       expect(rows[9]).toMatchObject({ stats__a: null, stats__a__status: 'NULL_VALUE', stats__b: 'b' });
       expect(rows[7]).toMatchObject({ stats__a: null, stats__a__timestamp: null, stats__a__status: 'NOT_FOUND' });
       const online = await lab.moraine.project.loadTable('moraine_online.stats');
-      expect(rows[0]?.__snapshot_id__stats).toBe(online.metadata.currentSnapshotId);
+      expect(BigInt(rows[0]?.__snapshot_id__stats as bigint)).toBe(online.metadata.currentSnapshotId);
     } finally {
       await reader.close();
     }
   });
 
-  it('keeps one file for each day and reads those of the window', async () => {
+  it('is partitioned by the day of the request', async () => {
     const log = await lab.moraine.project.loadTable('moraine_logs.svc_log');
     expect(log.metadata.partitionSpecs[0]?.fields.map(({ name, transform }) => [name, transform.kind])).toEqual([
       ['event_timestamp_day', 'day'],
