@@ -103,7 +103,7 @@ function textLayout(schema: Schema, format: 'jsonl' | 'json' | 'csv'): TextLayou
     const only = texts.length === 1 ? `CASE WHEN ${texts[0]} = '' THEN '""' ELSE ${texts[0]} END` : undefined;
     return {
       head: `${csvHeader(fields)}\n`,
-      rowSql: only ?? (texts.join(` || ',' || `) || "''"),
+      rowSql: only ?? (concatenation(texts, " || ',' || ") || "''"),
       between: '\n',
       tail: (rows) => (rows > 0n ? '\n' : ''),
     };
@@ -113,10 +113,23 @@ function textLayout(schema: Schema, format: 'jsonl' | 'json' | 'csv'): TextLayou
       `${quoteLiteral(`${index === 0 ? '{' : ','}${JSON.stringify(field.name)}:`)} || ` +
       jsonOrNullSql(field.type, columnAlias(field.id)),
   );
-  const rowSql = members.length === 0 ? "'{}'" : `${members.join(' || ')} || '}'`;
+  const rowSql = members.length === 0 ? "'{}'" : `${concatenation(members, ' || ')} || '}'`;
   return format === 'jsonl'
     ? { head: '', rowSql, between: '\n', tail: (rows) => (rows > 0n ? '\n' : '') }
     : { head: '[', rowSql, between: ',\n', tail: () => ']\n' };
+}
+
+/** Texts of a row one after another, in groups: DuckDB takes no expression that is more than a thousand operators deep. */
+function concatenation(parts: readonly string[], operator: string): string {
+  const groupSize = 100;
+  if (parts.length <= groupSize) return parts.join(operator);
+  const groups = Array.from({ length: Math.ceil(parts.length / groupSize) }, (_, group) =>
+    parts.slice(group * groupSize, (group + 1) * groupSize).join(operator),
+  );
+  return concatenation(
+    groups.map((group) => `(${group})`),
+    operator,
+  );
 }
 
 /** SQL of each row's line of JSON Lines, without its end, over a relation of a statement's rows. */

@@ -23,6 +23,9 @@ interface Read {
 /** How a reader differs from Spark: what its error says, or the rows that it alone has and lacks. */
 type Difference = RegExp | { readonly more: number; readonly less: number };
 
+/** What `readSafely` says of a process that is no more. */
+const CRASH = /ended by SIGSEGV/;
+
 const AVRO = ['avro_gzip', 'avro_snappy', 'avro_zstd', 'avro_uncompressed'];
 
 const sameFor = (difference: Difference, names: readonly string[]): Record<string, Difference> =>
@@ -51,7 +54,7 @@ const DUCKDB: Readonly<Record<string, Difference>> = {
   // A null in the key of an equality delete.
   equality_deletes_partitioned: /INTERNAL Error: Comparison on NULL values/,
   // Keys that were renamed, promoted or dropped after the delete end the whole process.
-  equality_deletes_evolved: /ended by SIGSEGV/,
+  equality_deletes_evolved: CRASH,
 };
 
 /** Tables that we refuse too have no rows to compare. */
@@ -66,7 +69,7 @@ async function readAll(interpreter: string, reader: string, names: readonly stri
 
 /** As `readAll`, in processes of their own for the tables over which the reader ends its process. */
 async function readSafely(interpreter: string, reader: string, names: readonly string[]): Promise<readonly Read[]> {
-  const alone = names.filter((name) => DUCKDB[name]?.toString().includes('ended by'));
+  const alone = names.filter((name) => DUCKDB[name] === CRASH);
   const together = names.filter((name) => !alone.includes(name));
   const ended = (error: { signal?: string }): Read[] => [{ error: `ended by ${error.signal ?? 'itself'}` }];
   const reads = new Map<string, Read>();

@@ -67,7 +67,9 @@ export function canonical(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   if ('float' in value) return number(String(value.float));
   if ('decimal' in value) return number(String(value.decimal));
-  return `{${Object.entries(value).map(([name, one]) => `${name}:${canonical(one)}`)}}`;
+  return `{${Object.entries(value)
+    .map(([name, one]) => `${name}:${canonical(one)}`)
+    .join()}}`;
 }
 
 const number = (text: string): string => (/^-?\d+$/.test(text) ? text : String(Number(text)));
