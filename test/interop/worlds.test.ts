@@ -8,13 +8,12 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { expect, inject, test } from 'vitest';
-import type { IcebergType } from '../../iceberg/index.js';
 import { projectRoot } from '../support/paths.js';
 import { describeInterop } from '../support/python.js';
 import { pythonEnvironment } from '../support/python-environment.js';
 import { temporaryFolder } from '../support/temp-folder.js';
+import { printed } from '../worlds/printed.js';
 import { fieldValue, plain } from '../worlds/rows.js';
-import type { PlainValue } from '../worlds/values.js';
 import { makeWorld, type WorldTable } from '../worlds/world.js';
 
 const run = promisify(execFile);
@@ -35,27 +34,6 @@ function rowsOf({ history, schema }: WorldTable): readonly string[] {
     schema.fields.map((field) => printed(plain(fieldValue(row.values, field), field.type), field.type)),
   );
   return rows.map((row) => JSON.stringify(row)).sort();
-}
-
-function printed(value: PlainValue, type: IcebergType): unknown {
-  if (value === null || typeof value === 'boolean') return value;
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
-  if (type.kind === 'list') return (value as PlainValue[]).map((item) => printed(item, type.element));
-  if (type.kind === 'map') {
-    return (value as PlainValue[][]).map(([key, item]) => [
-      printed(key ?? null, type.key),
-      printed(item ?? null, type.value),
-    ]);
-  }
-  if (type.kind === 'struct')
-    return type.fields.map((field, index) => printed((value as PlainValue[])[index] ?? null, field.type));
-  if (type.kind === 'float' || type.kind === 'double') {
-    if (Number.isNaN(value)) return 'nan';
-    const bytes = Buffer.alloc(8);
-    bytes.writeDoubleBE(value as number);
-    return bytes.toString('hex');
-  }
-  return type.kind === 'uuid' ? (value as string).replaceAll('-', '') : String(value);
 }
 
 const did = (table: WorldTable, step: RegExp): boolean => table.history.steps.some((one) => step.test(one));
