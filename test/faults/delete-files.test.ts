@@ -1,5 +1,6 @@
 /** A table whose rows other engines deleted by delete files, as merge-on-read does: every reader leaves them out, none reads past damage. */
-import { truncateSync, unlinkSync } from 'node:fs';
+import { copyFileSync, truncateSync, unlinkSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import { parseTableName } from '../../catalogs/index.js';
 import { getHistoricalFeatures } from '../../features/index.js';
@@ -10,6 +11,7 @@ import { jsonLines, moraine, moraineOk } from '../support/cli.js';
 import { DeleteWriter } from '../support/delete-writer.js';
 import { failureOf } from '../support/error-code.js';
 import { Lab, SOURCE } from '../support/materialization-lab.js';
+import { temporaryFolder } from '../support/temp-folder.js';
 
 let lab: Lab;
 let writer: DeleteWriter;
@@ -90,6 +92,22 @@ describe.each(KINDS)('%s', (_name, make) => {
       [2n, 2],
     ]);
     expect((await materialize()).kind).toBe('nothing');
+  });
+
+  it('that lie outside the storage roots are refused, wherever they are named', async () => {
+    const files = await make();
+    const outside = temporaryFolder();
+    const moved = files.map((file) => {
+      const filePath = join(outside, basename(file.filePath));
+      copyFileSync(file.filePath.replace(/^file:\/*/, '/'), filePath);
+      return { ...file, filePath };
+    });
+    await writer.commit(moved);
+    expect(await failureOf(historical())).toMatchObject({ code: 'LOCATION_REFUSED' });
+    expect(await failureOf(materialize())).toMatchObject({ code: 'LOCATION_REFUSED' });
+    const scan = await moraine(['table', 'scan', (await lab.source()).metadataLocation]);
+    expect(scan).toMatchObject({ code: 5, stdout: '' });
+    expect(scan.stderr).toContain('[LOCATION_REFUSED]');
   });
 });
 
