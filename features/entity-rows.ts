@@ -1,7 +1,7 @@
 /** Entity rows given as JavaScript objects, as a relation. */
-import { quoteLiteral } from '../engine/index.js';
+import { quoteLiteral, sqlType } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
-import type { PrimitiveType, Schema } from '../iceberg/index.js';
+import type { IcebergType, PrimitiveType, Schema } from '../iceberg/index.js';
 
 /** A value of an entity row. Numbers that are whole become `long`, others `double`; a Date is a point in time. */
 export type EntityValue = string | number | bigint | boolean | Date | null | undefined;
@@ -16,17 +16,21 @@ const INT64_MAX = 2n ** 63n - 1n;
 /**
  * A relation for rows, with columns in the order of its schema. They are those of all rows, in the order in which they first appear; what a row lacks is null.
  * Text that is an ISO-8601 time in every row is a timestamp: without a zone it is UTC.
+ * @param keyTypes types of the join keys by their names here: those of a column that has no value at all
  * @throws TYPE_MISMATCH for a column whose values have no type in common
  */
-export function relationOfRows(rows: readonly EntityRow[]): { readonly relation: string; readonly schema: Schema } {
+export function relationOfRows(
+  rows: readonly EntityRow[],
+  keyTypes: ReadonlyMap<string, IcebergType> = new Map(),
+): { readonly relation: string; readonly schema: Schema } {
   const maps = rows.map(asMap);
   const names = [...new Set(maps.flatMap((row) => [...row.keys()]))];
-  const types = names.map((name) =>
-    commonType(
-      name,
-      maps.map((row) => row.get(name) ?? null),
-    ),
-  );
+  const types = names.map((name) => {
+    const values = maps.map((row) => row.get(name) ?? null);
+    const keyType = keyTypes.get(name);
+    if (keyType !== undefined && values.every((value) => value === null)) return keyType;
+    return commonType(name, values);
+  });
   const fields = names.map((name, index) => ({
     id: index + 1,
     name,
@@ -49,13 +53,15 @@ function jsonValue(value: EntityValue): string | null {
   return value instanceof Date ? value.toISOString() : String(value);
 }
 
-function readSql(type: PrimitiveType, index: number): string {
+function readSql(type: IcebergType, index: number): string {
   const text = `v[${index + 1}]`;
   if (type.kind === 'timestamptz_ns') return `${text}::TIMESTAMP_NS`;
   if (type.kind === 'timestamptz') return `${text}::TIMESTAMPTZ`;
   if (type.kind === 'long') return `${text}::BIGINT`;
   if (type.kind === 'double') return `${text}::DOUBLE`;
-  return type.kind === 'boolean' ? `${text}::BOOLEAN` : text;
+  if (type.kind === 'boolean') return `${text}::BOOLEAN`;
+  // The type of a key of which no row has a value.
+  return type.kind === 'string' ? text : `${text}::${sqlType(type)}`;
 }
 
 function commonType(name: string, values: readonly EntityValue[]): PrimitiveType {

@@ -56,7 +56,10 @@ export async function openEntities(context: EntityContext, source: EntitySource)
     return await stageTableSql(deps, connection, source.query, source.asOf ?? {}, 'the entity SQL', signal);
   }
   if ('open' in source) return { ...(await source.open(connection, keyTypes)), ...NO_SOURCES };
-  return { ...(source.rows.length === 0 ? emptyEntities(keyTypes) : relationOfRows(source.rows)), ...NO_SOURCES };
+  return {
+    ...(source.rows.length === 0 ? emptyEntities(keyTypes) : relationOfRows(source.rows, keyTypes)),
+    ...NO_SOURCES,
+  };
 }
 
 async function openTable({ deps, connection }: EntityContext, name: string, asOf: HistoricalAsOf) {

@@ -132,6 +132,12 @@ describe.each<JoinMethod>(['arg-max', 'max-join-back', 'asof-join-back'])('%s', 
     ]);
   });
 
+  test('a key that is null in every row has the type of the view, not that of text', async () => {
+    const row = { origin: 'A', destination: null, event_timestamp: '2001-01-01T11:00:00Z' };
+    const { rows: answer } = await lab.historical({ features: ['routes:km'], entities: { rows: [row] }, method });
+    expect(answer).toEqual([{ ...row, event_timestamp: '2001-01-01T11:00:00.000000Z', km: null }]);
+  });
+
   test('several keys, nanoseconds never truncated, types kept and promoted as declared', async () => {
     const rows = [
       { origin: 'A', destination: 1, event_timestamp: '2001-01-01T10:00:00.000000Z' },
