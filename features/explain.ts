@@ -1,6 +1,6 @@
 /** How a retrieval is done, without doing it: what is read of each view, why the rest is not, and how it is joined. */
 import type { Connection } from '../engine/index.js';
-import { type BoundExpression, type Schema, typeToString } from '../iceberg/index.js';
+import { type BoundExpression, type Schema, temporalText, typeToString, valueToJson } from '../iceberg/index.js';
 import { getHistoricalFrame, type HistoricalDeps, type HistoricalRequest } from './historical-features.js';
 import { estimatePairs } from './join-method.js';
 import { stateOf, type TableState } from './pin-source.js';
@@ -104,8 +104,9 @@ function boundsOf(filter: BoundExpression): readonly ColumnBound[] {
   for (const child of children) {
     if (child.op === 'in') bounds.set(child.ref.path, { column: child.ref.path, values: child.literals.length });
     if (child.op !== 'gt-eq' && child.op !== 'lt-eq') continue;
-    const { path } = child.ref;
-    const end = child.op === 'gt-eq' ? { from: String(child.literal) } : { to: String(child.literal) };
+    const { path, type } = child.ref;
+    const text = temporalText(type, child.literal, 'Z') ?? String(valueToJson(type, child.literal));
+    const end = child.op === 'gt-eq' ? { from: text } : { to: text };
     bounds.set(path, { ...(bounds.get(path) ?? { column: path }), ...end });
   }
   return [...bounds.values()];

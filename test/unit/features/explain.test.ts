@@ -58,8 +58,8 @@ test('files, bounds, estimates and the ties that a value decides', async () => {
     bounds: [
       {
         column: 'at',
-        from: String(Date.UTC(2001, 0, 1, 1 - 10) * 1000),
-        to: String(Date.UTC(2001, 0, 1, 11) * 1000),
+        from: '2000-12-31T15:00:00.000000Z',
+        to: '2001-01-01T11:00:00.000000Z',
       },
       { column: 'k', values: 3 },
     ],
