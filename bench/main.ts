@@ -1,8 +1,9 @@
 /** `npm run bench -- [--job NAME] [--size S|M] [--runs N] [--write]`: one JSON line per figure on stdout, progress on stderr. */
-import { cpus, homedir, totalmem } from 'node:os';
+import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { userCacheFolder } from '../workers/user-cache.js';
 import type { BenchSize, Figure } from './job.js';
 import { JOBS, jobByName } from './jobs/index.js';
 import { writePage } from './page.js';
@@ -20,7 +21,7 @@ const { values } = parseArgs({
 if (values.size !== 'S' && values.size !== 'M') throw new Error('--size is S or M');
 const size: BenchSize = values.size;
 const jobs = values.job === undefined ? JOBS : [jobByName(values.job)];
-const cacheFolder = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'moraine', 'bench');
+const cacheFolder = join(userCacheFolder(), 'bench');
 
 const figures: Figure[] = [];
 for (const job of jobs) {

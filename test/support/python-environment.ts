@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { userCacheFolder } from '../../workers/user-cache.js';
 
 /**
  * The interpreter of a Python environment with exactly the packages of a requirements file, made once and kept in the
@@ -11,10 +11,9 @@ import { basename, dirname, join } from 'node:path';
  * Its scripts name the folder they were made in: start programs with the interpreter (`python -m`), not by `bin/NAME`.
  */
 export function pythonEnvironment(requirements: string): string {
-  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
   const hash = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 16);
   const name = basename(requirements, '.txt').replace(/^requirements-?/, '') || 'interop';
-  const folder = join(cache, 'moraine', `${name}-python-${hash}`);
+  const folder = join(userCacheFolder(), `${name}-python-${hash}`);
   const interpreter = join(folder, 'bin/python');
   if (!existsSync(interpreter)) makeEnvironment(folder, requirements);
   return interpreter;
