@@ -1,6 +1,13 @@
 /** How a retrieval is done, without doing it: what is read of each view, why the rest is not, and how it is joined. */
 import type { Connection } from '../engine/index.js';
-import { type BoundExpression, type Schema, temporalText, typeToString, valueToJson } from '../iceberg/index.js';
+import {
+  type BoundExpression,
+  type Schema,
+  stringifyJson,
+  temporalText,
+  typeToString,
+  valueToJson,
+} from '../iceberg/index.js';
 import { getHistoricalFrame, type HistoricalDeps, type HistoricalRequest } from './historical-features.js';
 import { estimatePairs } from './join-method.js';
 import { stateOf, type TableState } from './pin-source.js';
@@ -105,7 +112,7 @@ function boundsOf(filter: BoundExpression): readonly ColumnBound[] {
     if (child.op === 'in') bounds.set(child.ref.path, { column: child.ref.path, values: child.literals.length });
     if (child.op !== 'gt-eq' && child.op !== 'lt-eq') continue;
     const { path, type } = child.ref;
-    const text = temporalText(type, child.literal, 'Z') ?? String(valueToJson(type, child.literal));
+    const text = temporalText(type, child.literal, 'Z') ?? stringifyJson(valueToJson(type, child.literal));
     const end = child.op === 'gt-eq' ? { from: text } : { to: text };
     bounds.set(path, { ...(bounds.get(path) ?? { column: path }), ...end });
   }
