@@ -5,9 +5,10 @@ import { type Engine, quoteLiteral, scanSql, sqlLiteral, writeParquet } from '..
 import { didYouMean, isMoraineError, MoraineError } from '../errors/index.js';
 import { type PrimitiveType, type PrimitiveValue, type Schema, UNPARTITIONED } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
-import { commitAppend, loadTable, type Table } from '../tables/index.js';
+import { commitAppend, type Table } from '../tables/index.js';
 import { type DatasetRecord, recordFromJson, recordToJson } from './dataset-record.js';
 import { openScan, planSource } from './source-scan.js';
+import { ensureSystemTable, loadSystemTable } from './system-table.js';
 
 /** What the table of datasets needs to be reached. */
 export interface DatasetRegistryDeps {
@@ -52,7 +53,7 @@ export class DatasetRegistry {
 
   /** Every dataset, by name. */
   async list(): Promise<readonly SavedDataset[]> {
-    const table = await this.#table();
+    const table = await loadSystemTable(this.#deps);
     return table === null ? [] : await this.#read(table);
   }
 
@@ -79,7 +80,7 @@ export class DatasetRegistry {
    */
   async add(record: DatasetRecord): Promise<void> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const table = (await this.#table()) ?? (await this.#create());
+      const table = await ensureSystemTable(this.#deps, DATASETS_SCHEMA);
       if ((await this.#read(table)).some((saved) => saved.record.name === record.name)) throw taken(record.name);
       if (await this.#append(table, record)) return;
     }
@@ -113,23 +114,6 @@ export class DatasetRegistry {
     }
   }
 
-  async #table(): Promise<Table | null> {
-    const { catalog, io, table } = this.#deps;
-    try {
-      return await loadTable(catalog, io, table);
-    } catch (error) {
-      if (isMoraineError(error, 'TABLE_NOT_FOUND', 'NAMESPACE_NOT_FOUND')) return null;
-      throw error;
-    }
-  }
-
-  async #create(): Promise<Table> {
-    const { catalog, io, table } = this.#deps;
-    await ignoring('NAMESPACE_ALREADY_EXISTS', () => catalog.createNamespace(table.namespace));
-    await ignoring('TABLE_ALREADY_EXISTS', () => catalog.createTable(table, { schema: DATASETS_SCHEMA }));
-    return await loadTable(catalog, io, table);
-  }
-
   async #read(table: Table): Promise<readonly SavedDataset[]> {
     const { io, engine } = this.#deps;
     const snapshot =
@@ -153,12 +137,4 @@ const taken = (name: string): MoraineError =>
 
 function literal(type: PrimitiveType, value: PrimitiveValue | undefined): string {
   return typeof value === 'string' ? quoteLiteral(value) : sqlLiteral(type, value ?? 0);
-}
-
-async function ignoring(code: 'NAMESPACE_ALREADY_EXISTS' | 'TABLE_ALREADY_EXISTS', action: () => Promise<unknown>) {
-  try {
-    await action();
-  } catch (error) {
-    if (!isMoraineError(error, code)) throw error;
-  }
 }

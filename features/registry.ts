@@ -8,10 +8,11 @@ import { type Connection, type Engine, quoteIdentifier, scanSql, sqlLiteral, wri
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { type PrimitiveType, type PrimitiveValue, type TableMetadata, UNPARTITIONED } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
-import { commitAppend, loadTable, planFiles, selectSnapshot, type Table } from '../tables/index.js';
+import { commitAppend, planFiles, selectSnapshot, type Table } from '../tables/index.js';
 import { type ApplyOptions, type ApplyPlan, planApply, planChangesAnything, type RegistryState } from './apply-plan.js';
 import { type DefinitionKind, type Definitions, NO_DEFINITIONS } from './definition.js';
 import { REGISTRY_SCHEMA, type RegistryRow, rowsOfPlan, stateOfRows } from './registry-rows.js';
+import { ensureSystemTable, loadSystemTable } from './system-table.js';
 
 /** What the registry needs to reach its table. */
 export interface RegistryDeps {
@@ -53,7 +54,7 @@ export class Registry {
 
   /** The registry now, or as it was. It is read from storage only when the table has changed. */
   async read(asOf: RegistryAsOf = {}): Promise<RegistryState> {
-    const table = await this.#table();
+    const table = await loadSystemTable(this.#deps);
     if (table === null) return { snapshotId: null, definitions: NO_DEFINITIONS, versions: new Map() };
     const now = asOf.snapshotId === undefined && asOf.asOfMs === undefined;
     if (now && this.#cached?.metadataLocation === table.metadataLocation) return this.#cached.state;
@@ -65,7 +66,7 @@ export class Registry {
 
   /** Every version of one object, oldest first. */
   async history(kind: DefinitionKind, name: string): Promise<readonly RegistryRow[]> {
-    const table = await this.#table();
+    const table = await loadSystemTable(this.#deps);
     if (table === null) return [];
     const { rows } = await this.#rows(table, {});
     return rows.filter((row) => row.kind === kind && row.name === name).sort((a, b) => a.version - b.version);
@@ -97,7 +98,7 @@ export class Registry {
 
   /** Commits a plan on the state it was made from; null if the registry has changed since. */
   async #commit(plan: ApplyPlan): Promise<bigint | null> {
-    const table = (await this.#table()) ?? (await this.#create());
+    const table = await ensureSystemTable(this.#deps, REGISTRY_SCHEMA);
     const rows = rowsOfPlan(plan, this.#deps.nowUs?.() ?? BigInt(Date.now()) * 1000n);
     const engine = await this.#deps.engine();
     const attempt = randomUUID();
@@ -125,23 +126,6 @@ export class Registry {
     }
   }
 
-  async #table(): Promise<Table | null> {
-    const { catalog, io, table } = this.#deps;
-    try {
-      return await loadTable(catalog, io, table);
-    } catch (error) {
-      if (isMoraineError(error, 'TABLE_NOT_FOUND', 'NAMESPACE_NOT_FOUND')) return null;
-      throw error;
-    }
-  }
-
-  async #create(): Promise<Table> {
-    const { catalog, io, table } = this.#deps;
-    await ignoring('NAMESPACE_ALREADY_EXISTS', () => catalog.createNamespace(table.namespace));
-    await ignoring('TABLE_ALREADY_EXISTS', () => catalog.createTable(table, { schema: REGISTRY_SCHEMA }));
-    return await loadTable(catalog, io, table);
-  }
-
   async #rows(table: Table, asOf: RegistryAsOf): Promise<{ rows: readonly RegistryRow[]; snapshotId: bigint | null }> {
     const { snapshot, schema } = selectSnapshot(table.metadata, asOf);
     if (snapshot === null) return { rows: [], snapshotId: null };
@@ -163,17 +147,6 @@ export class Registry {
 function assertUnchanged(base: TableMetadata, snapshotId: bigint | null): void {
   if (base.currentSnapshotId === snapshotId) return;
   throw new MoraineError('COMMIT_CONFLICT', 'The registry was changed by another apply.');
-}
-
-async function ignoring(
-  code: 'NAMESPACE_ALREADY_EXISTS' | 'TABLE_ALREADY_EXISTS',
-  action: () => Promise<unknown>,
-): Promise<void> {
-  try {
-    await action();
-  } catch (error) {
-    if (!isMoraineError(error, code)) throw error;
-  }
 }
 
 async function readRows(connection: Connection, relation: string): Promise<readonly RegistryRow[]> {

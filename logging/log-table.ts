@@ -1,5 +1,5 @@
 /** The table that the answers for a feature service are logged to. It gains columns as the service gains features. */
-import { type Catalog, formatTableName, type TableIdentifier } from '../catalogs/index.js';
+import { type Catalog, ensureNamespace, formatTableName, type TableIdentifier } from '../catalogs/index.js';
 import type { Engine } from '../engine/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { acceptsType, featureTypeToString, sameType } from '../features/index.js';
@@ -82,16 +82,6 @@ async function ensureOnce(catalog: Catalog, identifier: TableIdentifier, columns
       { action: 'set-current-schema', schemaId: schema.schemaId },
     ],
   });
-}
-
-async function ensureNamespace(catalog: Catalog, namespace: readonly string[]): Promise<void> {
-  for (let depth = 1; depth <= namespace.length; depth++) {
-    const parent = namespace.slice(0, depth);
-    if (await catalog.namespaceExists(parent)) continue;
-    await catalog.createNamespace(parent).catch((error: unknown) => {
-      if (!isMoraineError(error, 'NAMESPACE_ALREADY_EXISTS')) throw error;
-    });
-  }
 }
 
 function newSchema(columns: readonly LogColumn[]): Schema {

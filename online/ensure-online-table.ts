@@ -1,5 +1,5 @@
 /** Makes sure that a view's online table exists and has the columns that the view now needs. */
-import type { Catalog, TableIdentifier } from '../catalogs/index.js';
+import { type Catalog, ensureNamespace } from '../catalogs/index.js';
 import { isMoraineError } from '../errors/index.js';
 import type { ResolvedView } from '../features/index.js';
 import type { TableMetadata, TableRequirement, TableUpdate } from '../iceberg/index.js';
@@ -77,7 +77,7 @@ async function create(
   joinKeys: readonly string[],
   change: 'created' | 'recreated',
 ): Promise<OnlineTable> {
-  await ensureNamespace(catalog, layout.identifier);
+  await ensureNamespace(catalog, layout.identifier.namespace);
   const { schema } = layout;
   const loaded = await catalog.createTable(layout.identifier, {
     schema,
@@ -86,18 +86,6 @@ async function create(
     properties: new Map([[JOIN_KEYS_PROPERTY, JSON.stringify(joinKeys)]]),
   });
   return { layout, metadata: loaded.metadata, metadataLocation: loaded.metadataLocation, change };
-}
-
-async function ensureNamespace(catalog: Catalog, identifier: TableIdentifier): Promise<void> {
-  for (let depth = 1; depth <= identifier.namespace.length; depth++) {
-    const namespace = identifier.namespace.slice(0, depth);
-    if (await catalog.namespaceExists(namespace)) continue;
-    try {
-      await catalog.createNamespace(namespace);
-    } catch (error) {
-      if (!isMoraineError(error, 'NAMESPACE_ALREADY_EXISTS')) throw error;
-    }
-  }
 }
 
 function evolution(
