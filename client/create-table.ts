@@ -1,5 +1,4 @@
-import type { Catalog, LoadedTable, TableIdentifier } from '../catalogs/index.js';
-import { isMoraineError } from '../errors/index.js';
+import { type Catalog, ensureNamespace, type LoadedTable, type TableIdentifier } from '../catalogs/index.js';
 import { parsePartitionSpec, type Schema } from '../iceberg/index.js';
 
 /** What a new table should be. */
@@ -24,15 +23,4 @@ export async function createTable(
   const spec = partition.trim() === '' ? {} : { partitionSpec: parsePartitionSpec(partition, schema) };
   await ensureNamespace(catalog, identifier.namespace);
   return catalog.createTable(identifier, { schema, ...spec });
-}
-
-/** Creates a namespace unless it exists. */
-export async function ensureNamespace(catalog: Catalog, namespace: readonly string[]): Promise<void> {
-  if (await catalog.namespaceExists(namespace)) return;
-  try {
-    await catalog.createNamespace(namespace);
-  } catch (error) {
-    // Somebody else made it meanwhile.
-    if (!isMoraineError(error, 'NAMESPACE_ALREADY_EXISTS')) throw error;
-  }
 }

@@ -1,5 +1,5 @@
 /** Saved datasets: training sets that can be computed again. */
-import { parseTableName } from '../catalogs/index.js';
+import { ensureNamespace, parseTableName } from '../catalogs/index.js';
 import {
   checkSaveRequest,
   type DatasetRecord,
@@ -12,7 +12,6 @@ import {
   saveDataset,
 } from '../features/index.js';
 import { materializationDeps, type Project } from '../project/index.js';
-import { ensureNamespace } from './create-table.js';
 import { type HistoricalFeaturesRequest, withHistoricalFeatures } from './historical-features.js';
 
 /** A retrieval to save. */

@@ -10,6 +10,7 @@ export { Engine, type EngineOptions, openEngine } from './engine.js';
 export { expressionSql } from './expression-sql.js';
 export { type FileColumn, type FileLayout, readFileLayouts } from './file-layout.js';
 export type { TargetTypes } from './input-column.js';
+export { duckDbValue, type PlainValue, plainValue } from './plain-value.js';
 export { type DeletesToPrepare, type FileToPrepare, prepareDeletes } from './prepare-deletes.js';
 export {
   type Input,

@@ -1,5 +1,13 @@
 /** A feature view's online table at one snapshot, and the lookup of entities in it. */
-import { columnAlias, type Engine, nameDamagedFile, type Scan, scanSql, sqlLiteral } from '../engine/index.js';
+import {
+  columnAlias,
+  type Engine,
+  nameDamagedFile,
+  plainValue,
+  type Scan,
+  scanSql,
+  sqlLiteral,
+} from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import { latestPerEntitySql } from '../features/index.js';
 import {
@@ -11,7 +19,7 @@ import {
 } from '../iceberg/index.js';
 import type { Table } from '../tables/index.js';
 import { type EntityKeyPart, encodeEntityKey, entityKeySql } from './entity-key.js';
-import { type FeatureValue, featureValue } from './feature-value.js';
+import type { FeatureValue } from './feature-value.js';
 import { FileIndex } from './file-index.js';
 import { ONLINE_COLUMNS } from './online-columns.js';
 
@@ -120,7 +128,7 @@ export class OnlineView {
         String(key),
         {
           eventTimestampUs: BigInt(String(eventTimestampUs)),
-          values: features.map((feature, index) => featureValue(feature.type, values[index] ?? null)),
+          values: features.map((feature, index) => plainValue(feature.type, values[index] ?? null)),
         },
       ]),
     );
