@@ -53,6 +53,8 @@ export interface Catalog {
   dropNamespace(namespace: readonly string[]): Promise<void>;
   listTables(namespace: readonly string[]): Promise<readonly TableIdentifier[]>;
   tableExists(identifier: TableIdentifier): Promise<boolean>;
+  /** Where `createTable` puts a table unless told otherwise; whether there is one is not looked at. `NAMESPACE_NOT_FOUND` */
+  newTableLocation(identifier: TableIdentifier): Promise<string>;
   /** `TABLE_ALREADY_EXISTS`, `NAMESPACE_NOT_FOUND` */
   createTable(identifier: TableIdentifier, request: CreateTableRequest): Promise<LoadedTable>;
   /** Points a new name at an existing metadata file. */

@@ -146,11 +146,18 @@ class SqlCatalog implements Catalog {
     return (await this.#store.metadataLocation(tableKey(identifier))) !== null;
   }
 
+  async newTableLocation(identifier: TableIdentifier): Promise<string> {
+    const key = tableKey(identifier);
+    await this.#requireNamespace(identifier.namespace);
+    const properties = await this.#store.namespaceProperties(key.namespace);
+    return defaultTableLocation(this.#warehouse, identifier.namespace, identifier.name, properties.get('location'));
+  }
+
   async createTable(identifier: TableIdentifier, request: CreateTableRequest): Promise<LoadedTable> {
     const key = tableKey(identifier);
     await this.#requireNamespace(identifier.namespace);
     if (await this.tableExists(identifier)) throw this.#alreadyExists(identifier);
-    const location = request.location ?? (await this.#defaultLocation(identifier));
+    const location = request.location ?? (await this.newTableLocation(identifier));
     const metadata = newTableMetadata({
       ...request,
       location: withoutTrailingSlash(location),
@@ -227,11 +234,6 @@ class SqlCatalog implements Catalog {
   /** Deletes a metadata file that certainly nothing points at; if that fails it is an orphan. */
   async #discard(metadataLocation: string): Promise<void> {
     await this.#io.delete(metadataLocation).catch(() => undefined);
-  }
-
-  async #defaultLocation(identifier: TableIdentifier): Promise<string> {
-    const properties = await this.#store.namespaceProperties(namespaceKey(identifier.namespace));
-    return defaultTableLocation(this.#warehouse, identifier.namespace, identifier.name, properties.get('location'));
   }
 
   async #requireNamespace(namespace: readonly string[]): Promise<void> {

@@ -21,7 +21,7 @@ export {
   readInput,
 } from './read-input.js';
 export { type TypedRelation, typedRelation } from './relation-schema.js';
-export { digestRows, type RowDigest } from './row-digest.js';
+export { digestOfParts, digestRows, type RowDigest, type RowSum, sumRows } from './row-digest.js';
 export { rowFormatOf, writeWholeFile } from './rows-file.js';
 export { type ByteSink, type RowFormat, streamSink, writeRows } from './rows-out.js';
 export { type Scan, type ScanExtras, type ScanFile, scanFields, scanSql } from './scan.js';

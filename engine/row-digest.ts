@@ -29,8 +29,20 @@ const WORD_DIGITS = 16;
 const WORD_BITS = 64n;
 const MODULUS = 2n ** 256n;
 
+/** A part of the rows that a digest is of. */
+export interface RowSum {
+  readonly rows: bigint;
+  /** Sum of the rows' hashes modulo 2^256. */
+  readonly sum: bigint;
+}
+
 /** The digest of a statement's rows, whose columns are those of the schema, in order. */
 export async function digestRows(connection: Connection, select: string, schema: Schema): Promise<RowDigest> {
+  return digestOfParts(schema, [await sumRows(connection, select, schema)]);
+}
+
+/** What a statement's rows add to the digest of all rows. */
+export async function sumRows(connection: Connection, select: string, schema: Schema): Promise<RowSum> {
   const words = [0, 1, 2, 3].map(
     (word) => `coalesce(sum(('0x' || substr(h, ${word * WORD_DIGITS + 1}, ${WORD_DIGITS}))::UBIGINT), 0)::HUGEINT`,
   );
@@ -38,7 +50,14 @@ export async function digestRows(connection: Connection, select: string, schema:
   const hashes = `SELECT sha256(${rowSql}) AS h FROM ${source}`;
   const [[rows = 0n, ...sums] = []] = await connection.rows(`SELECT count(*), ${words.join(', ')} FROM (${hashes})`);
   const sum = sums.reduce<bigint>((total, word) => (total << WORD_BITS) + (word as bigint), 0n) % MODULUS;
-  return { rows: rows as bigint, digest: combine(schema, rows as bigint, sum) };
+  return { rows: rows as bigint, sum };
+}
+
+/** The digest of rows that were summed in parts, whichever way they were split. */
+export function digestOfParts(schema: Schema, parts: readonly RowSum[]): RowDigest {
+  const rows = parts.reduce((total, part) => total + part.rows, 0n);
+  const sum = parts.reduce((total, part) => total + part.sum, 0n) % MODULUS;
+  return { rows, digest: combine(schema, rows, sum) };
 }
 
 function combine(schema: Schema, rows: bigint, sum: bigint): string {

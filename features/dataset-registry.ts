@@ -69,19 +69,28 @@ export class DatasetRegistry {
     throw new MoraineError('DATASET_NOT_FOUND', `There is no dataset '${name}'. ${hint}`);
   }
 
+  /** A dataset by its name, if there is one. */
+  async find(name: string): Promise<SavedDataset | undefined> {
+    return (await this.list()).find(({ record }) => record.name === name);
+  }
+
   /** @throws DATASET_ALREADY_EXISTS */
   async refuseTaken(name: string): Promise<void> {
-    if ((await this.list()).some(({ record }) => record.name === name)) throw taken(name);
+    if ((await this.find(name)) !== undefined) throw taken(name);
   }
 
   /**
-   * Adds a dataset in one commit.
+   * Adds a dataset in one commit. One that is there with the same record, from an attempt before, stays as it is.
    * @throws DATASET_ALREADY_EXISTS, COMMIT_STATE_UNKNOWN, COMMIT_CONFLICT (too many others)
    */
   async add(record: DatasetRecord): Promise<void> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const table = await ensureSystemTable(this.#deps, DATASETS_SCHEMA);
-      if ((await this.#read(table)).some((saved) => saved.record.name === record.name)) throw taken(record.name);
+      const saved = (await this.#read(table)).find((each) => each.record.name === record.name);
+      if (saved !== undefined) {
+        if (recordToJson(saved.record) === recordToJson(record)) return;
+        throw taken(record.name);
+      }
       if (await this.#append(table, record)) return;
     }
     throw new MoraineError('COMMIT_CONFLICT', `The table of datasets was changed by others ${MAX_ATTEMPTS} times.`);

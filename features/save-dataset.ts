@@ -2,22 +2,24 @@
 import { randomUUID } from 'node:crypto';
 import { access, rm } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
-import type { Catalog, TableIdentifier } from '../catalogs/index.js';
 import { digestRows, writeParquet, writeRows, writeWholeFile } from '../engine/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { currentSchema, UNPARTITIONED } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
-import { commitAppend, loadTable, type Table } from '../tables/index.js';
-import {
-  DATASET_PROPERTY,
-  type DatasetLocation,
-  type DatasetRecord,
-  recipeHash,
-  recordToJson,
-} from './dataset-record.js';
+import type { Table } from '../tables/index.js';
+import { type DatasetLocation, type DatasetRecord, recipeHash } from './dataset-record.js';
 import type { DatasetRegistry } from './dataset-registry.js';
+import {
+  commitDatasetRows,
+  committedRecord,
+  type DatasetTarget,
+  dropDatasetTable,
+  ensureDatasetTable,
+  saveKey,
+} from './dataset-table.js';
 import type { HistoricalFeatures } from './historical-features.js';
 import { datasetTag, pinSnapshots, unpinSnapshots } from './pin-snapshots.js';
+import type { TableState } from './pin-source.js';
 
 /** How to save. */
 export interface SaveRequest {
@@ -35,7 +37,7 @@ export interface SaveDeps {
   readonly datasets: DatasetRegistry;
   readonly loadSource: (name: string) => Promise<Table>;
   /** The catalog and identifier of a table's name; the namespace exists afterwards. */
-  resolveTarget(name: string): Promise<{ readonly catalog: Catalog; readonly identifier: TableIdentifier }>;
+  resolveTarget(name: string): Promise<DatasetTarget>;
 }
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,127}$/;
@@ -63,7 +65,7 @@ async function refuseFile(file: string): Promise<void> {
 
 /**
  * Saves an answer: tags the snapshots if asked to, writes the rows, and adds the dataset's record, which makes it one. What was
- * made is taken back if the record certainly was not committed.
+ * made is taken back if the record certainly was not committed. A save into a table that was killed is finished by repeating it.
  * @throws as {@link checkSaveRequest}; TABLE_ALREADY_EXISTS, SNAPSHOT_EXPIRED, UNSUPPORTED_FEATURE, COMMIT_STATE_UNKNOWN
  */
 export async function saveDataset(
@@ -76,14 +78,16 @@ export async function saveDataset(
   const undo: (() => Promise<unknown>)[] = [];
   try {
     if (tag !== null) {
-      undo.push(() => unpinSnapshots(deps.loadSource, sources, tag));
+      undo.push(() => unpinUnrecorded(deps, request.name, sources));
       await pinSnapshots(deps.loadSource, sources, tag);
     }
     const { rows, digest } = await digestRows(connection, select, schema);
     const definitionHash = recipeHash(recipe);
     const described = { name: request.name, recipe, definitionHash, sources, entitySources, schema, rows, digest, tag };
-    const location = await writeDataset(deps, request, answer, (where) => ({ ...described, location: where }), undo);
-    const record = { ...described, location };
+    const record =
+      'file' in request.to
+        ? { ...described, location: await writeFile(request.to.file, answer, undo) }
+        : await writeTable(deps, { ...described, location: { table: request.to.table, snapshotId: 0n } }, answer, undo);
     await deps.datasets.add(record);
     return record;
   } catch (error) {
@@ -95,35 +99,69 @@ export async function saveDataset(
   }
 }
 
+/** Removes the tags of a save that has failed, unless a dataset of that name has them meanwhile. */
+export async function unpinUnrecorded(
+  { datasets, loadSource }: Pick<SaveDeps, 'datasets' | 'loadSource'>,
+  name: string,
+  sources: ReadonlyMap<string, TableState>,
+): Promise<void> {
+  if ((await datasets.find(name)) === undefined) await unpinSnapshots(loadSource, sources, datasetTag(name));
+}
+
+/** Takes the table of a save that has failed back, unless its dataset is recorded. */
+export async function dropUnrecorded(
+  { datasets, io }: Pick<SaveDeps, 'datasets' | 'io'>,
+  target: DatasetTarget,
+  record: DatasetRecord,
+  key: string,
+): Promise<void> {
+  const recorded = await datasets.find(record.name);
+  if (recorded === undefined || !sameTable(recorded.record, record)) await dropDatasetTable(io, target, key);
+}
+
+function sameTable({ location: a }: DatasetRecord, { location: b }: DatasetRecord): boolean {
+  return 'table' in a && 'table' in b && a.table === b.table;
+}
+
 /** @param undo gets what takes the written rows back */
-async function writeDataset(
-  deps: SaveDeps,
-  request: SaveRequest,
-  answer: HistoricalFeatures,
-  record: (location: DatasetLocation) => DatasetRecord,
+async function writeFile(
+  file: string,
+  { connection, select, schema }: HistoricalFeatures,
   undo: (() => Promise<unknown>)[],
 ): Promise<DatasetLocation> {
-  const { connection, select, schema } = answer;
-  if ('file' in request.to) {
-    const { file } = request.to;
-    await refuseFile(file);
-    await writeWholeFile(file, (sink) => writeRows(connection, select, schema, 'parquet', sink));
-    undo.push(() => rm(file));
-    return { file };
-  }
-  const { table: name } = request.to;
-  const { catalog, identifier } = await deps.resolveTarget(name);
-  await catalog.createTable(identifier, { schema });
-  undo.push(() => catalog.dropTable(identifier));
-  const table = await loadTable(catalog, deps.io, identifier);
+  await refuseFile(file);
+  await writeWholeFile(file, (sink) => writeRows(connection, select, schema, 'parquet', sink));
+  undo.push(() => rm(file));
+  return { file };
+}
+
+/**
+ * @param draft the record, but for the snapshot of its table
+ * @param undo gets what takes the written rows back
+ */
+async function writeTable(
+  deps: SaveDeps,
+  draft: DatasetRecord & { readonly location: { readonly table: string } },
+  { connection, select, schema }: HistoricalFeatures,
+  undo: (() => Promise<unknown>)[],
+): Promise<DatasetRecord> {
+  const key = saveKey(draft);
+  const target = await deps.resolveTarget(draft.location.table);
+  const table = await ensureDatasetTable(deps.io, target, key, { schema });
+  undo.push(() => dropUnrecorded(deps, target, draft, key));
+  const committed = committedRecord(table, key);
+  if (committed !== null) return committed;
   const folder = await deps.io.prepareFolder(`${table.metadata.location}/data`);
-  const namePrefix = randomUUID();
-  const write = { select, schema: currentSchema(table.metadata), spec: UNPARTITIONED, folder, namePrefix };
-  const { snapshotId } = await commitAppend(table, {
-    files: await writeParquet(connection, write),
-    run: { key: `dataset-${request.name}-${namePrefix}` },
-    properties: (_base, newId) =>
-      new Map([[DATASET_PROPERTY, recordToJson(record({ table: name, snapshotId: newId }))]]),
-  });
-  return { table: name, snapshotId };
+  const write = {
+    select,
+    schema: currentSchema(table.metadata),
+    spec: UNPARTITIONED,
+    folder,
+    namePrefix: randomUUID(),
+  };
+  const files = await writeParquet(connection, write);
+  return await commitDatasetRows(table, key, { files }, (snapshotId) => ({
+    ...draft,
+    location: { ...draft.location, snapshotId },
+  }));
 }

@@ -2,6 +2,7 @@
 
 export { resolveSnapshot as selectSnapshot, type SnapshotSelection } from '../iceberg/index.js';
 export type { CommitOptions, CommitResult } from './commit.js';
+export { reachFaultPoint } from './fault-point.js';
 export { readManifestEntries, readSnapshotManifests } from './manifest-files.js';
 export { readStagedManifest, stageManifest } from './manifest-writer.js';
 export { type DeleteStats, deleteFilesOf } from './plan-deletes.js';

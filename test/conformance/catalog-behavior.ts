@@ -150,7 +150,9 @@ export function describeCatalogBehavior(name: string, open: () => Promise<Catalo
 
     test('another client sees the same table, read from storage', async () => {
       const { catalog, reopen } = await withNamespace();
+      const location = await catalog.newTableLocation(ORDERS);
       const created = await catalog.createTable(ORDERS, { schema: SCHEMA });
+      expect(created.metadata.location).toBe(location);
       const loaded = await (await reopen()).loadTable(ORDERS);
       expect(loaded.metadata.tableUuid).toBe(created.metadata.tableUuid);
       expect(loaded.metadataLocation).toBe(created.metadataLocation);
@@ -163,6 +165,9 @@ export function describeCatalogBehavior(name: string, open: () => Promise<Catalo
       expect(created.metadata.location).toBe(`${folder}/elsewhere`);
       expect(await rejectionCode(catalog.createTable(ORDERS, { schema: SCHEMA }))).toBe('TABLE_ALREADY_EXISTS');
       const missing = catalog.createTable({ namespace: ['none'], name: 't' }, { schema: SCHEMA });
+      expect(await rejectionCode(catalog.newTableLocation({ namespace: ['none'], name: 't' }))).toBe(
+        'NAMESPACE_NOT_FOUND',
+      );
       expect(await rejectionCode(missing)).toBe('NAMESPACE_NOT_FOUND');
       expect((await catalog.loadTable(ORDERS)).metadata.tableUuid).toBe(created.metadata.tableUuid);
     });

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createMoraine, defineEntity, defineFeatureView, type Moraine } from '../../../index.js';
+import { failureOf } from '../../support/error-code.js';
 
 let folder: string;
 let moraine: Moraine;
@@ -176,4 +177,26 @@ test('no rows at all are a dataset too', async () => {
   });
   expect(record.digest).toBe(digestOf([], '[["k","long"],["event_timestamp","timestamptz"],["w","string"]]'));
   expect(await moraine.replayDataset('none')).toMatchObject({ rows: 0n, matches: true });
+});
+
+test('rows that were committed without their record are recorded by saving again; another save leaves them alone', async () => {
+  const forgetRecords = async () => {
+    const { catalog } = await moraine.project.resolveTable('moraine.datasets');
+    await catalog.dropTable({ namespace: ['moraine'], name: 'datasets' });
+  };
+  const first = await save('cut_short', { table: 'sets.cut_short' });
+  await forgetRecords();
+  const other = moraine.saveDataset({
+    features: ['values'],
+    entities: ENTITIES.slice(1),
+    saveAs: { name: 'cut_short', to: { table: 'sets.cut_short' } },
+  });
+  const refusal = await failureOf(other);
+  expect(refusal.code).toBe('TABLE_ALREADY_EXISTS');
+  expect(refusal.message).toContain('made by another save');
+  expect(await save('cut_short', { table: 'sets.cut_short' })).toEqual(first);
+  expect((await moraine.datasets()).map(({ record }) => record.name)).toEqual(['cut_short']);
+  const { metadata } = await moraine.project.loadTable('sets.cut_short');
+  expect(metadata.snapshots).toHaveLength(1);
+  expect(await moraine.replayDataset('cut_short')).toMatchObject({ rows: 3n, matches: true });
 });
