@@ -16,19 +16,19 @@ export type IdentityValues = ReadonlyMap<number, IdentityValue>;
  * What identity partition fields say about a file's columns. Imported files (`add_files` of a Hive layout) lack these columns:
  * then these are their values.
  * @param schemas those of the table, the one whose types count first
- * @returns undefined if the spec has no such field
+ * @returns gives the values of a file from its partition; undefined if the spec has no such field
  */
-export function identityValues(
+export function identityValuesOf(
   spec: PartitionSpec,
-  tuple: PartitionTuple,
   schemas: readonly [Schema, ...Schema[]],
-): IdentityValues | undefined {
-  const values = new Map<number, IdentityValue>();
+): ((tuple: PartitionTuple) => IdentityValues) | undefined {
   const [schema, ...others] = schemas;
-  for (const [position, { transform, sourceId }] of spec.fields.entries()) {
-    if (transform.kind !== 'identity') continue;
+  const columns = spec.fields.flatMap(({ transform, sourceId }, position) => {
+    if (transform.kind !== 'identity') return [];
     const type = sourceTypeOf({ sourceId }, schema, others);
-    if (isPrimitive(type)) values.set(sourceId, { type, value: tuple[position] ?? null });
-  }
-  return values.size === 0 ? undefined : values;
+    return isPrimitive(type) ? [{ sourceId, type, position }] : [];
+  });
+  if (columns.length === 0) return undefined;
+  return (tuple) =>
+    new Map(columns.map(({ sourceId, type, position }) => [sourceId, { type, value: tuple[position] ?? null }]));
 }

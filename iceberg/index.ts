@@ -5,6 +5,7 @@ export type { AvroField, AvroLogicalType, AvroNode } from './avro/avro-node.js';
 export { type AvroDatum, type AvroRecord, positionKey } from './avro/datum.js';
 export { AvroRowReader, type ByteSource } from './avro/row-reader.js';
 export { civilFromDays, daysFromCivil, floorDivide, formatDate, formatTimeOfDay, formatTimestamp } from './calendar.js';
+export { type ChangedDeletes, changedDeletes } from './changed-deletes.js';
 export type * from './data-file.js';
 export {
   DELETE_FILE_PATH_ID,
@@ -32,7 +33,7 @@ export {
 export { bindExpression, bindReference } from './expression-bind.js';
 export { evaluate, type ValueOf } from './expression-evaluate.js';
 export { parseExpression } from './expression-parser.js';
-export { type IdentityValue, type IdentityValues, identityValues } from './identity-values.js';
+export { type IdentityValue, type IdentityValues, identityValuesOf } from './identity-values.js';
 export {
   isJsonArray,
   isJsonObject,

@@ -24,15 +24,60 @@ const FORMATS: ReadonlySet<string> = new Set<FileFormat>(['PARQUET', 'AVRO', 'OR
 
 type Getter = (record: AvroRecord) => AvroDatum;
 
+/** The members that a file may lack. */
+type OptionalMember = { [K in keyof DataFile]-?: object extends Pick<DataFile, K> ? K : never }[keyof DataFile];
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+type Check<T> = (datum: AvroDatum, name: string) => T;
+
+/** One member of the files of a manifest whose writer has it. */
+interface MemberReader {
+  readonly take: Getter;
+  readonly assign: (file: Mutable<DataFile>, datum: AvroDatum) => void;
+}
+
+const longMap: Check<ReadonlyMap<number, bigint>> = (value, name) => expectIntMap(value, name, 'long', expectLong);
+const bytesMap: Check<ReadonlyMap<number, Uint8Array>> = (value, name) =>
+  expectIntMap(value, name, 'bytes', expectBytes);
+const longList: Check<readonly bigint[]> = (value, name) =>
+  expectList(value, name).map((item) => expectLong(item, name));
+const intList: Check<readonly number[]> = (value, name) => expectList(value, name).map((item) => expectInt(item, name));
+
+/** How the member of a field id is read. */
+function member<K extends OptionalMember>(id: number, key: K, name: string, check: Check<Required<DataFile>[K]>) {
+  const assign = (file: Mutable<DataFile>, datum: AvroDatum): void => {
+    (file as Partial<Record<K, Required<DataFile>[K]>>)[key] = check(datum, name);
+  };
+  return { id, assign };
+}
+
+const OPTIONAL_MEMBERS = [
+  member(108, 'columnSizes', 'column_sizes', longMap),
+  member(109, 'valueCounts', 'value_counts', longMap),
+  member(110, 'nullValueCounts', 'null_value_counts', longMap),
+  member(137, 'nanValueCounts', 'nan_value_counts', longMap),
+  member(125, 'lowerBounds', 'lower_bounds', bytesMap),
+  member(128, 'upperBounds', 'upper_bounds', bytesMap),
+  member(131, 'keyMetadata', 'key_metadata', expectBytes),
+  member(132, 'splitOffsets', 'split_offsets', longList),
+  member(135, 'equalityIds', 'equality_ids', intList),
+  member(140, 'sortOrderId', 'sort_order_id', expectInt),
+  member(142, 'firstRowId', 'first_row_id', expectLong),
+  member(143, 'referencedDataFile', 'referenced_data_file', expectText),
+  member(144, 'contentOffset', 'content_offset', expectLong),
+  member(145, 'contentSizeInBytes', 'content_size_in_bytes', expectLong),
+];
+
 /** Turns the records of one manifest into entries. */
 export class ManifestEntryReader {
   private readonly specId: number;
   private readonly entryGetters: Readonly<
     Record<'status' | 'snapshotId' | 'sequenceNumber' | 'fileSequenceNumber' | 'dataFile', Getter>
   >;
-  private readonly fileFields: RecordFields;
+  private readonly fileGetters: Readonly<
+    Record<'content' | 'filePath' | 'fileFormat' | 'recordCount' | 'fileSizeInBytes', Getter>
+  >;
   private readonly partition: (record: AvroRecord) => PartitionTuple;
-  private readonly getters = new Map<number, Getter>();
+  private readonly members: readonly MemberReader[];
 
   /** @param partitionType the spec's partition fields, of the types that values should have now */
   constructor(schema: AvroNode, spec: PartitionSpec, partitionType: readonly NestedField[]) {
@@ -46,16 +91,18 @@ export class ManifestEntryReader {
       fileSequenceNumber: entry.getter(4),
       dataFile: entry.getter(2),
     };
-    this.fileFields = file;
+    this.fileGetters = {
+      content: file.getter(134),
+      filePath: file.getter(100),
+      fileFormat: file.getter(101),
+      recordCount: file.getter(103),
+      fileSizeInBytes: file.getter(104),
+    };
     this.partition = partitionReader(file.slot(102), spec, partitionType);
-  }
-
-  private file(id: number): Getter {
-    const known = this.getters.get(id);
-    if (known !== undefined) return known;
-    const getter = this.fileFields.getter(id);
-    this.getters.set(id, getter);
-    return getter;
+    this.members = OPTIONAL_MEMBERS.filter(({ id }) => file.slot(id) !== undefined).map(({ id, assign }) => ({
+      take: file.getter(id),
+      assign,
+    }));
   }
 
   /** The entry of a record, as written: nothing is inherited yet. */
@@ -73,64 +120,30 @@ export class ManifestEntryReader {
   }
 
   private dataFile(record: AvroRecord): DataFile {
-    const content = CONTENTS[optionally(this.file(134)(record), 'content', expectInt) ?? 0];
+    const get = this.fileGetters;
+    const content = CONTENTS[optionally(get.content(record), 'content', expectInt) ?? 0];
     if (content === undefined) throw new MoraineError('MANIFEST_CORRUPT', 'an entry has an unknown content');
-    const fileFormat = expectText(this.file(101)(record), 'file_format').toUpperCase();
-    if (!FORMATS.has(fileFormat))
-      throw new MoraineError('MANIFEST_CORRUPT', `an entry has the file format '${fileFormat}'`);
-    return {
+    const file: Mutable<DataFile> = {
       content,
-      filePath: expectText(this.file(100)(record), 'file_path'),
-      fileFormat: fileFormat as FileFormat,
+      filePath: expectText(get.filePath(record), 'file_path'),
+      fileFormat: fileFormatOf(expectText(get.fileFormat(record), 'file_format')),
       specId: this.specId,
       partition: this.partition(record),
-      recordCount: expectLong(this.file(103)(record), 'record_count'),
-      fileSizeInBytes: expectLong(this.file(104)(record), 'file_size_in_bytes'),
-      ...this.statistics(record),
-      ...this.rest(record),
+      recordCount: expectLong(get.recordCount(record), 'record_count'),
+      fileSizeInBytes: expectLong(get.fileSizeInBytes(record), 'file_size_in_bytes'),
     };
-  }
-
-  private statistics(record: AvroRecord): Partial<DataFile> {
-    const longs = (value: AvroDatum, name: string): ReadonlyMap<number, bigint> =>
-      expectIntMap(value, name, 'long', expectLong);
-    const bytes = (value: AvroDatum, name: string): ReadonlyMap<number, Uint8Array> =>
-      expectIntMap(value, name, 'bytes', expectBytes);
-    return present({
-      columnSizes: optionally(this.file(108)(record), 'column_sizes', longs),
-      valueCounts: optionally(this.file(109)(record), 'value_counts', longs),
-      nullValueCounts: optionally(this.file(110)(record), 'null_value_counts', longs),
-      nanValueCounts: optionally(this.file(137)(record), 'nan_value_counts', longs),
-      lowerBounds: optionally(this.file(125)(record), 'lower_bounds', bytes),
-      upperBounds: optionally(this.file(128)(record), 'upper_bounds', bytes),
-    });
-  }
-
-  private rest(record: AvroRecord): Partial<DataFile> {
-    const longs = (value: AvroDatum, name: string): readonly bigint[] =>
-      expectList(value, name).map((item) => expectLong(item, name));
-    const ints = (value: AvroDatum, name: string): readonly number[] =>
-      expectList(value, name).map((item) => expectInt(item, name));
-    return present({
-      keyMetadata: optionally(this.file(131)(record), 'key_metadata', expectBytes),
-      splitOffsets: optionally(this.file(132)(record), 'split_offsets', longs),
-      equalityIds: optionally(this.file(135)(record), 'equality_ids', ints),
-      sortOrderId: optionally(this.file(140)(record), 'sort_order_id', expectInt),
-      firstRowId: optionally(this.file(142)(record), 'first_row_id', expectLong),
-      referencedDataFile: optionally(this.file(143)(record), 'referenced_data_file', expectText),
-      contentOffset: optionally(this.file(144)(record), 'content_offset', expectLong),
-      contentSizeInBytes: optionally(this.file(145)(record), 'content_size_in_bytes', expectLong),
-    });
+    for (const { take, assign } of this.members) {
+      const datum = take(record);
+      if (datum !== null && datum !== undefined) assign(file, datum);
+    }
+    return file;
   }
 }
 
-/** The object without the members that are undefined. */
-function present<T extends object>(values: { readonly [K in keyof T]: T[K] | undefined }): Partial<T> {
-  const result: Partial<T> = {};
-  for (const key in values) {
-    if (values[key] !== undefined) result[key] = values[key];
-  }
-  return result;
+function fileFormatOf(text: string): FileFormat {
+  const format = text.toUpperCase();
+  if (!FORMATS.has(format)) throw new MoraineError('MANIFEST_CORRUPT', `an entry has the file format '${format}'`);
+  return format as FileFormat;
 }
 
 /** Reads partition tuples in the order of the spec, whatever the order and names in the file. */

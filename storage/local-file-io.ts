@@ -1,6 +1,6 @@
 /** Files on a local or mounted POSIX file system. */
 import { randomUUID } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { type FileHandle, link, lstat, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MoraineError } from '../errors/index.js';
@@ -44,8 +44,7 @@ export class LocalFileIO implements FileIO {
 
   async read(location: string, options: { readonly maxBytes?: number } = {}): Promise<Uint8Array> {
     const { maxBytes } = options;
-    return this.#withFile(location, 'read', async (file) => {
-      const { size } = await file.stat();
+    return this.#withFile(location, 'read', async (file, { size }) => {
       if (maxBytes !== undefined && size > maxBytes) {
         const message = `File ${printableLocation(location)} has ${size} bytes; at most ${maxBytes} are read.`;
         throw new MoraineError('LIMIT_EXCEEDED', message, { details: { location, sizeBytes: size, maxBytes } });
@@ -121,13 +120,18 @@ export class LocalFileIO implements FileIO {
     }
   }
 
-  async #withFile<T>(location: string, action: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
+  async #withFile<T>(
+    location: string,
+    action: string,
+    use: (file: FileHandle, status: Stats) => Promise<T>,
+  ): Promise<T> {
     const path = await this.#allowed.resolve(location);
     let file: FileHandle | undefined;
     try {
       file = await open(path, READ_FLAGS);
-      if (!(await file.stat()).isFile()) throw notRegular(location);
-      return await use(file);
+      const status = await file.stat();
+      if (!status.isFile()) throw notRegular(location);
+      return await use(file, status);
     } catch (error) {
       throw storageError(error, action, location);
     } finally {

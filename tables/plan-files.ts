@@ -6,7 +6,7 @@ import {
   type DataFile,
   type FileDeletes,
   type IdentityValues,
-  identityValues,
+  identityValuesOf,
   type ManifestEntry,
   type ManifestFile,
   manifestMightMatch,
@@ -99,19 +99,15 @@ async function liveFiles(table: Table, manifest: ManifestFile, pruner: FilePrune
     ({ status }) => status !== 'deleted',
   );
   const kept = pruner === undefined ? live : live.filter((entry) => pruner.file(entry.dataFile));
-  return kept.map((entry) => plannedFile(table, spec, entry));
+  return kept.map(filePlanner(table, spec));
 }
 
-/** A manifest entry as a file to read, without its deletes. */
-export function plannedFile(table: Table, spec: PartitionSpec, entry: ManifestEntry): PlannedFile {
-  const { dataFile: file, sequenceNumber } = entry;
-  const { metadata } = table;
-  const constants = identityValues(spec, file.partition, [currentSchema(metadata), ...metadata.schemas]);
-  return {
-    file,
-    spec,
-    sequenceNumber: sequenceNumber ?? 0n,
-    ...(constants === undefined ? {} : { identityValues: constants }),
+/** Turns manifest entries of a spec into files to read, without their deletes. */
+export function filePlanner({ metadata }: Table, spec: PartitionSpec): (entry: ManifestEntry) => PlannedFile {
+  const valuesOf = identityValuesOf(spec, [currentSchema(metadata), ...metadata.schemas]);
+  return ({ dataFile: file, sequenceNumber }) => {
+    const planned = { file, spec, sequenceNumber: sequenceNumber ?? 0n };
+    return valuesOf === undefined ? planned : { ...planned, identityValues: valuesOf(file.partition) };
   };
 }
 

@@ -1,7 +1,7 @@
 /** What happened between two snapshots of one history, snapshot by snapshot. */
 import { ancestors, findSnapshot, type Snapshot } from '../iceberg/index.js';
 import { mapConcurrently, readManifestEntries, readSnapshotManifests } from './manifest-files.js';
-import { type PlannedFile, plannedFile, specById } from './plan-files.js';
+import { filePlanner, type PlannedFile, specById } from './plan-files.js';
 import type { Table } from './table.js';
 
 /** The operation of a snapshot; `replace` changes files but no row. */
@@ -39,11 +39,10 @@ export async function changeOf(table: Table, snapshot: Snapshot): Promise<Snapsh
   const removed: PlannedFile[] = [];
   const read = await mapConcurrently(data, (manifest) => readManifestEntries(table.io, table.metadata, manifest));
   for (const [i, entries] of read.entries()) {
-    const spec = specById(table, data[i]?.partitionSpecId ?? 0);
+    const planned = filePlanner(table, specById(table, data[i]?.partitionSpecId ?? 0));
     for (const entry of entries) {
       if (entry.status === 'existing' || entry.snapshotId !== snapshot.snapshotId) continue;
-      const planned = plannedFile(table, spec, entry);
-      (entry.status === 'added' ? added : removed).push(planned);
+      (entry.status === 'added' ? added : removed).push(planned(entry));
     }
   }
   const deletes = manifests.filter((manifest) => manifest.content === 'deletes');

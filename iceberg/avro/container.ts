@@ -6,10 +6,10 @@
 import { createHash } from 'node:crypto';
 import { MoraineError } from '../../errors/index.js';
 import { type JsonValue, stringifyJson } from '../json.js';
-import { type AvroNode, parseAvroSchema } from './avro-node.js';
+import type { AvroNode } from './avro-node.js';
 import { type AvroCodec, compressBlock, decompressBlock } from './codec.js';
 import { Cursor } from './cursor.js';
-import { type AvroRecord, cachedDatumCodec } from './datum.js';
+import { type AvroRecord, avroSchema, recordSchema } from './datum.js';
 import { MAGIC, readHeader, SYNC_BYTES } from './header.js';
 import { inFile } from './in-file.js';
 
@@ -46,7 +46,7 @@ const BLOCK_BYTES = 256 * 1024;
 export function readAvroHeader(bytes: Uint8Array, location: string): AvroHeader {
   return inFile(location, () => {
     const header = readHeader(new Cursor(bytes));
-    return { metadata: header.metadata, schema: parseAvroSchema(header.schemaText) };
+    return { metadata: header.metadata, schema: avroSchema(header.schemaText).node };
   });
 }
 
@@ -60,9 +60,7 @@ export function readAvroFile(bytes: Uint8Array, location: string, limits = DEFAU
   return inFile(location, () => {
     const cursor = new Cursor(bytes);
     const { metadata, schemaText, codec, sync } = readHeader(cursor);
-    const schema = parseAvroSchema(schemaText);
-    if (schema.kind !== 'record') throw new Error('its schema is not a record');
-    const datum = cachedDatumCodec(schemaText, schema);
+    const { node: schema, datum } = recordSchema(schemaText);
     const records: AvroRecord[] = [];
     let totalBytes = 0;
     while (!cursor.atEnd()) {
@@ -118,7 +116,7 @@ function encodeBlocks(
   records: Iterable<AvroRecord>,
   codec: AvroCodec,
 ): readonly { readonly count: number; readonly bytes: Uint8Array }[] {
-  const datum = cachedDatumCodec(schemaText, parseAvroSchema(schemaText));
+  const { datum } = avroSchema(schemaText);
   const blocks: { count: number; bytes: Uint8Array }[] = [];
   let buffer = Buffer.allocUnsafe(BLOCK_BYTES * 2);
   let used = 0;

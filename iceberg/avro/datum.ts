@@ -4,7 +4,7 @@
  */
 import avro from 'avsc';
 import { MoraineError } from '../../errors/index.js';
-import type { AvroNode } from './avro-node.js';
+import { type AvroNode, parseAvroSchema } from './avro-node.js';
 import { PackedMap, type PairsFormat } from './packed-map.js';
 
 /** A decoded value: null, boolean, number, bigint, string, Buffer, array, Map or record. */
@@ -221,7 +221,7 @@ export interface DatumCodec {
   encode(value: AvroDatum, bytes: Buffer, position: number): number;
 }
 
-/** A codec for a schema. Making one compiles code; {@link cachedDatumCodec} keeps it. */
+/** A codec for a schema. Making one compiles code; {@link avroSchema} keeps it. */
 function datumCodec(node: AvroNode): DatumCodec {
   const type = avscType(node, { count: 0 });
   return {
@@ -237,18 +237,47 @@ function datumCodec(node: AvroNode): DatumCodec {
   };
 }
 
-const cache = new Map<string, DatumCodec>();
-const CACHED_CODECS = 128;
-
-/** The codec of a schema, kept by the schema's text (a table's manifests share a few schemas). */
-export function cachedDatumCodec(schemaText: string, node: AvroNode): DatumCodec {
-  const known = cache.get(schemaText);
-  if (known !== undefined) return known;
-  const codec = datumCodec(node);
-  if (cache.size >= CACHED_CODECS) cache.clear();
-  cache.set(schemaText, codec);
-  return codec;
+/** A writer's schema and the codec of its data. */
+export interface AvroSchema {
+  readonly node: AvroNode;
+  readonly datum: DatumCodec;
 }
+
+const cache = new Map<string, AvroSchema>();
+const CACHED_SCHEMAS = 128;
+
+/**
+ * A schema, kept by its text: a table's manifests share a few.
+ * @throws MoraineError `MANIFEST_CORRUPT` as {@link parseAvroSchema}
+ */
+export function avroSchema(text: string): AvroSchema {
+  const known = cache.get(text);
+  if (known !== undefined) return known;
+  const node = parseAvroSchema(text);
+  let codec: DatumCodec | undefined;
+  const schema: AvroSchema = {
+    node,
+    get datum() {
+      codec ??= datumCodec(node);
+      return codec;
+    },
+  };
+  if (cache.size >= CACHED_SCHEMAS) cache.clear();
+  cache.set(text, schema);
+  return schema;
+}
+
+/** A schema whose data are records. */
+export type AvroRecordSchema = AvroSchema & { readonly node: { readonly kind: 'record' } };
+
+/** As {@link avroSchema}. @throws Error when the schema is not a record */
+export function recordSchema(text: string): AvroRecordSchema {
+  const schema = avroSchema(text);
+  if (!isRecordSchema(schema)) throw new Error('its schema is not a record');
+  return schema;
+}
+
+const isRecordSchema = (schema: AvroSchema): schema is AvroRecordSchema => schema.node.kind === 'record';
 
 function avscType(node: AvroNode, names: { count: number }): avro.Type {
   switch (node.kind) {

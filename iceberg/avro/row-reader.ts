@@ -3,11 +3,10 @@
  * Source: Apache Avro specification 1.12, "Object Container Files".
  */
 import { type ErrorCode, MoraineError } from '../../errors/index.js';
-import { type AvroNode, parseAvroSchema } from './avro-node.js';
 import { decompressBlock, requireCodec } from './codec.js';
 import { type AvroLimits, DEFAULT_AVRO_LIMITS } from './container.js';
 import { Cursor, TruncatedError } from './cursor.js';
-import { type AvroRecord, cachedDatumCodec } from './datum.js';
+import { type AvroRecord, type AvroRecordSchema, recordSchema } from './datum.js';
 import { type RawHeader, readHeader, SYNC_BYTES } from './header.js';
 import { errorInFile } from './in-file.js';
 
@@ -38,17 +37,14 @@ const ROWS_AT_ONCE = 2048;
 
 /** An Avro file whose header has been read. */
 export class AvroRowReader {
-  /** The schema of the rows: a record. */
-  readonly schema: AvroNode & { readonly kind: 'record' };
   readonly #source: ByteSource;
   readonly #origin: AvroOrigin;
   readonly #header: RawHeader;
+  readonly #schema: AvroRecordSchema;
   readonly #bodyStart: number;
 
   private constructor(source: ByteSource, origin: AvroOrigin, header: RawHeader, bodyStart: number) {
-    const schema = parseAvroSchema(header.schemaText);
-    if (schema.kind !== 'record') throw new Error('its schema is not a record');
-    this.schema = schema;
+    this.#schema = recordSchema(header.schemaText);
     this.#source = source;
     this.#origin = origin;
     this.#header = header;
@@ -76,13 +72,18 @@ export class AvroRowReader {
     });
   }
 
+  /** The schema of the rows: a record. */
+  get schema(): AvroRecordSchema['node'] {
+    return this.#schema.node;
+  }
+
   /**
    * The rows, in order.
    * @throws MoraineError of the origin's code for damaged blocks, LIMIT_EXCEEDED for a block over the limits
    */
   async *rows(limits: Pick<AvroLimits, 'maxBlockBytes'> = DEFAULT_AVRO_LIMITS): AsyncGenerator<AvroRows> {
     const window = new Window(this.#source, this.#bodyStart);
-    const datum = cachedDatumCodec(this.#header.schemaText, this.schema);
+    const { datum } = this.#schema;
     for (;;) {
       const block = await named(this.#origin, () => this.#nextBlock(window, limits.maxBlockBytes));
       if (block === undefined) return;
