@@ -36,7 +36,8 @@ test('a worker that may open 256 files writes 300 buckets', async () => {
 test('a process that may open too few says so, leaves nothing, and succeeds under a higher limit', async () => {
   const folder = temporaryFolder();
   const small = await projectOf300Buckets(folder);
-  expect(await materializeLimited(folder, small.view, ['--nofile=128:128'])).toEqual({
+  // DuckDB holds about a hundred of the 300 files open at a time, beside some 40 of the process: 140 is just enough.
+  expect(await materializeLimited(folder, small.view, ['--nofile=96:96'])).toEqual({
     code: 'STORAGE_UNAVAILABLE',
     message: expect.stringMatching(/too many open files.*ulimit -n/) as unknown,
   });
