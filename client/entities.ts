@@ -113,6 +113,6 @@ function notArrow(file: string | undefined, cause?: unknown): MoraineError {
 
 async function openArrow(connection: Connection, table: ArrowTable): Promise<EntityRelation> {
   const name = 'entity arrow';
-  await registerArrow(connection, name, table);
-  return await typedRelation(connection, `FROM ${quoteIdentifier(name)}`, 'the entity rows');
+  const zoned = await registerArrow(connection, name, table);
+  return await typedRelation(connection, `FROM ${quoteIdentifier(name)}`, 'the entity rows', zoned);
 }

@@ -28,7 +28,7 @@ import duckdb from '@duckdb/node-bindings';
 import { type Data, DataType, DateUnit, Precision, type Table, TimeUnit, type Vector } from 'apache-arrow';
 import { MoraineError } from '../errors/index.js';
 import type { Connection } from './connection.js';
-import { classifyDuckDbError, raiseSql } from './duckdb-error.js';
+import { classifyDuckDbError } from './duckdb-error.js';
 import { quoteIdentifier } from './sql-text.js';
 
 /** Rows of one DuckDB chunk. */
@@ -46,7 +46,7 @@ interface ColumnPlan {
 type RawVector = Parameters<typeof duckdb.vector_get_data>[0];
 
 /** See `registerArrow`. */
-export async function copyIn(connection: Connection, name: string, table: Table): Promise<void> {
+export async function copyIn(connection: Connection, name: string, table: Table): Promise<ReadonlySet<string>> {
   refuseSameNames(table);
   const plans = table.schema.fields.map((field) => planColumn(field.name, field.type as DataType));
   const raw = `${name} (raw)`;
@@ -59,7 +59,14 @@ export async function copyIn(connection: Connection, name: string, table: Table)
   await connection.run(
     `CREATE TEMP VIEW ${quoteIdentifier(name)} AS SELECT ${columns.join(', ')} FROM ${quoteIdentifier(raw)}`,
   );
+  return new Set(table.schema.fields.filter(({ type }) => isZonedNanoseconds(type as DataType)).map((f) => f.name));
 }
+
+function isZonedNanoseconds(type: DataType): boolean {
+  return DataType.isTimestamp(type) && type.unit === TimeUnit.NANOSECOND && hasZone(type.timezone);
+}
+
+const hasZone = (timezone: string | null | undefined): boolean => (timezone ?? '') !== '';
 
 function refuseSameNames(table: Table): void {
   const seen = new Set<string>();
@@ -237,18 +244,12 @@ function timestampPlan(unit: TimeUnit, timezone: string | null | undefined): Col
     [TimeUnit.MICROSECOND]: TIMESTAMP,
     [TimeUnit.NANOSECOND]: TIMESTAMP_NS,
   };
-  const isZoned = timezone !== null && timezone !== undefined && timezone !== '';
+  const isZoned = hasZone(timezone);
   if (isZoned && unit === TimeUnit.MICROSECOND) return fixed(TIMESTAMPTZ, 8);
+  // DuckDB has no zoned nanoseconds: as everywhere in the engine they are TIMESTAMP_NS, and the schema has the zone.
+  if (!isZoned || unit === TimeUnit.NANOSECOND) return fixed(stored[unit], 8);
   // Zoned values count from the epoch in UTC, so the cast needs no shift.
-  return fixed(stored[unit], 8, (column) => (isZoned ? `timezone('UTC', ${exactMicros(column, unit)})` : column));
-}
-
-const NANOSECONDS = raiseSql('TYPE_MISMATCH', 'Zoned nanoseconds would be cut. Round them to microseconds first.');
-
-/** Zoned nanoseconds have no type in DuckDB: those that are whole microseconds are taken, others refused. */
-function exactMicros(column: string, unit: TimeUnit): string {
-  if (unit !== TimeUnit.NANOSECOND) return `${column}::TIMESTAMP`;
-  return `CASE WHEN epoch_ns(${column}) % 1000 = 0 THEN ${column}::TIMESTAMP WHEN ${column} IS NOT NULL THEN ${NANOSECONDS}::TIMESTAMP END`;
+  return fixed(stored[unit], 8, (column) => `timezone('UTC', ${column}::TIMESTAMP)`);
 }
 
 function unsupported(name: string, type: DataType): MoraineError {

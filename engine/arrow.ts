@@ -24,11 +24,12 @@ export async function arrowTable(connection: Connection, sql: string, schema: Sc
 
 /**
  * Copies an Arrow table into a temporary table of the connection. Integers, decimals and times are exact; zoned timestamps become
- * TIMESTAMP WITH TIME ZONE whatever their zone; dictionaries become their values.
+ * TIMESTAMP WITH TIME ZONE whatever their zone, those of nanoseconds TIMESTAMP_NS in UTC; dictionaries become their values.
+ * Returns the names of the columns of zoned nanoseconds, for `typedRelation`.
  * @throws TYPE_MISMATCH for a type that is not supported (nested, interval, 256-bit decimal), INVALID_ARGUMENT for
  * columns whose names differ only by case
  */
-export async function registerArrow(connection: Connection, name: string, table: Table): Promise<void> {
+export async function registerArrow(connection: Connection, name: string, table: Table): Promise<ReadonlySet<string>> {
   const { copyIn } = await import('./arrow-in.js');
-  await copyIn(connection, name, table);
+  return await copyIn(connection, name, table);
 }

@@ -1,6 +1,5 @@
 /** DuckDB's error texts, sorted once into the error table. */
-import { ERROR_TABLE, type ErrorCode, MoraineError } from '../errors/index.js';
-import { quoteLiteral } from './sql-text.js';
+import { type ErrorCode, MoraineError } from '../errors/index.js';
 
 /** The first quoted absolute path in a message: DuckDB names files so. */
 const PATH = /["'](\/[^"'\n]+)["']/;
@@ -76,14 +75,6 @@ const RULES: readonly Rule[] = [
   },
 ];
 
-/** Marks an error that a statement of ours raises on purpose. */
-const RAISED = /MORAINE ([A-Z_]+): ([\s\S]*?) END OF MESSAGE/;
-
-/** SQL that fails with a code and message of ours when it is evaluated. */
-export function raiseSql(code: ErrorCode, message: string): string {
-  return `error(${quoteLiteral(`MORAINE ${code}: ${message} END OF MESSAGE`)})`;
-}
-
 const at = (path: string): string => (path === '' ? '' : `: ${path}`);
 
 /**
@@ -96,10 +87,6 @@ export function classifyDuckDbError(error: unknown, nameOf: (path: string) => st
   const text = error instanceof Error ? error.message : String(error);
   // DuckDB appends "LINE 1: <statement>": nothing of that may decide or leak.
   const reason = text.split(/\n\s*\nLINE \d+:/)[0] ?? text;
-  const [, code, message] = RAISED.exec(reason) ?? [];
-  if (code !== undefined && code in ERROR_TABLE) {
-    return new MoraineError(code as ErrorCode, message ?? '', { cause: error });
-  }
   const path = nameOf(PATH.exec(reason)?.[1] ?? '');
   const rule = RULES.find((candidate) => candidate.pattern.test(reason));
   if (rule === undefined) {

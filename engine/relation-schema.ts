@@ -20,16 +20,22 @@ export interface TypedRelation {
  * Finds the types of a statement's columns. Nanoseconds stay nanoseconds; 128-bit integers become decimal(38,0); a column that is
  * only NULL becomes a string.
  * @param what how the rows are called in an error, such as `the entity SQL`
+ * @param zoned names of the columns whose nanoseconds are points in time, which the statement's type does not tell
  * @throws TYPE_MISMATCH for a column of a type that no table can have, DUPLICATE_NAME for two columns of one name
  */
-export async function typedRelation(connection: Connection, statement: string, what: string): Promise<TypedRelation> {
+export async function typedRelation(
+  connection: Connection,
+  statement: string,
+  what: string,
+  zoned: ReadonlySet<string> = new Set(),
+): Promise<TypedRelation> {
   const { names, types } = await connection.describe(statement);
   const nextId = provisionalIds();
   const fields: NestedField[] = names.map((name, index) => ({
     id: nextId(),
     name,
     required: false,
-    type: columnType(what, name, types[index] as DuckDBType, nextId),
+    type: zoned.has(name) ? { kind: 'timestamptz_ns' } : columnType(what, name, types[index] as DuckDBType, nextId),
   }));
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) {

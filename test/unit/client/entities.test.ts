@@ -2,7 +2,17 @@
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Table, TimestampMicrosecond, tableFromArrays, tableToIPC, vectorFromArray } from 'apache-arrow';
+import {
+  makeData,
+  Table,
+  Timestamp,
+  TimestampMicrosecond,
+  TimeUnit,
+  tableFromArrays,
+  tableToIPC,
+  Vector,
+  vectorFromArray,
+} from 'apache-arrow';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createMoraine, defineEntity, defineFeatureView, type Entities, type Moraine } from '../../../index.js';
 
@@ -79,6 +89,32 @@ test.each(forms)('%s', async (_name, entities) => {
     ['1', String(Date.parse('2000-12-31')), 'y', 'null'],
     ['1', String(Date.parse('2001-01-01')), 'z', '10'],
   ]);
+});
+
+/** Entity rows whose time is so many nanoseconds after the feature row of entity 1, in a zone of the Arrow type. */
+function nanosecondFrame(zone: string | null, ...after: readonly bigint[]): Table {
+  const at = BigInt(Date.parse('2001-01-01')) * 1_000_000n;
+  const data = BigInt64Array.from(after, (ns) => at + ns);
+  const type = new Timestamp(TimeUnit.NANOSECOND, zone);
+  const k = tableFromArrays({ k: BigInt64Array.from(after, () => 1n) }).getChild('k') as Vector;
+  return new Table({ k, event_timestamp: new Vector([makeData({ type, length: data.length, data })]) });
+}
+
+test.each([
+  ['UTC', 'Timestamp<NANOSECOND, UTC>'],
+  ['Asia/Kathmandu', 'Timestamp<NANOSECOND, UTC>'],
+  [null, 'Timestamp<NANOSECOND>'],
+])('nanoseconds of an Arrow table in zone %s are compared and given back exactly', async (zone, type) => {
+  const frame = nanosecondFrame(zone, -1n, 0n, 1n, 999n);
+  for (const entities of [frame, tableToIPC(frame, 'stream'), { file: file('ns.arrow', tableToIPC(frame, 'file')) }]) {
+    const { table } = await moraine.getHistoricalFeatures({ features: ['values'], entities });
+    const [times, values] = [table.getChild('event_timestamp') as Vector, table.getChild('v') as Vector];
+    expect(String(times.type)).toBe(type);
+    expect(times.data.flatMap((data) => [...(data.values as BigInt64Array).slice(0, data.length)])).toEqual(
+      [-1n, 0n, 1n, 999n].map((ns) => 978_307_200_000_000_000n + ns),
+    );
+    expect([...values].map(String)).toEqual(['null', '10', '10', '10']);
+  }
 });
 
 test.each([

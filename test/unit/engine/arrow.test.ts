@@ -150,15 +150,19 @@ describe('Arrow to DuckDB', () => {
     ]);
   });
 
-  it('refuses zoned nanoseconds that would be cut, nested columns, and names that differ only by case', async () => {
-    const nanos = makeData({
-      type: new Timestamp(TimeUnit.NANOSECOND, 'UTC'),
-      length: 1,
-      data: BigInt64Array.of(1_001n),
+  it('keeps zoned nanoseconds exact, whatever their zone, and says which columns they are', async () => {
+    const values = BigInt64Array.of(1_001n, -1n, 1_500_000_000_000_000_001n, 0n);
+    const column = (zone: string | null): Vector =>
+      new Vector([makeData({ type: new Timestamp(TimeUnit.NANOSECOND, zone), length: values.length, data: values })]);
+    const table = new Table({ utc: column('UTC'), far: column('Asia/Kathmandu'), plain: column(null) });
+    await harness.engine.withConnection(async (connection) => {
+      expect([...(await registerArrow(connection, 'entities', table))]).toEqual(['utc', 'far']);
+      const rows = await connection.rows('SELECT epoch_ns(utc), epoch_ns(far), epoch_ns(plain) FROM entities');
+      expect(rows).toEqual([...values].map((value) => [value, value, value]));
     });
-    await expect(query(new Table({ t: new Vector([nanos]) }), 'FROM entities')).rejects.toMatchObject({
-      code: 'TYPE_MISMATCH',
-    });
+  });
+
+  it('refuses nested columns, and names that differ only by case', async () => {
     await expect(query(new Table({ l: vectorFromArray([[1, 2]]) }), 'FROM entities')).rejects.toMatchObject({
       code: 'TYPE_MISMATCH',
     });
