@@ -7,8 +7,11 @@ import type { Connection } from './connection.js';
 import { DuckDBDataChunk } from './duckdb.js';
 import { classifyDuckDbError } from './duckdb-error.js';
 import type { FileLayout } from './file-layout.js';
+import { NO_DICTIONARIES } from './negative-zero.js';
 import { quoteIdentifier, quoteLiteral } from './sql-text.js';
 
+/** A copy is read once or a few times: it is not worth the look for negative zeros that dictionaries need. */
+const COPY_FORMAT = `FORMAT parquet, COMPRESSION snappy, ${NO_DICTIONARIES}`;
 /** Rows between two writes to the copy's table, and two looks at the caller's signal. */
 const ROWS_PER_FLUSH = 16_384;
 
@@ -40,7 +43,7 @@ export async function copyAvro(connection: Connection, path: string, copy: strin
       fieldId === undefined ? [] : `${name}: ${fieldId}`,
     );
     const fieldIds = ids.length === 0 ? '' : `, FIELD_IDS {${ids.join(', ')}}`;
-    await connection.run(`COPY ${table} TO ${quoteLiteral(copy)} (FORMAT parquet, COMPRESSION snappy${fieldIds})`);
+    await connection.run(`COPY ${table} TO ${quoteLiteral(copy)} (${COPY_FORMAT}${fieldIds})`);
   } finally {
     await handle.close();
     await connection.duckdb.run(`DROP TABLE IF EXISTS ${table}`).catch(() => undefined);

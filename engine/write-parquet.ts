@@ -7,6 +7,7 @@ import { MoraineError } from '../errors/index.js';
 import {
   allFields,
   type DataFile,
+  findField,
   type IcebergType,
   type PartitionSpec,
   type PartitionTuple,
@@ -16,6 +17,7 @@ import {
 import { columnAlias } from './column-default.js';
 import { fieldIdsSql, fileColumnNames, type LeafColumn, leafColumns } from './column-path.js';
 import type { Connection } from './connection.js';
+import { hasNestedFloats, isNegativeZero, NO_DICTIONARIES, orderKey, withoutNegativeZero } from './negative-zero.js';
 import { readMetrics, textMap } from './parquet-statistics.js';
 import { type PartitionColumn, partitionColumns } from './partition-column.js';
 import { readSchemaSql } from './scan.js';
@@ -61,12 +63,11 @@ export async function writeParquet(connection: Connection, write: ParquetWrite):
   const staging = join(write.folder, `.${write.namePrefix}.staging`);
   await mkdir(staging);
   try {
-    const plan = planWrite(write, staging);
-    const results = await copyRows(connection, write, plan, staging);
+    const { plan, results } = await copyRows(connection, write, staging);
     const written = results
       .map((row) => readResult(row, plan))
       .filter((file) => file.rows > 0n || write.keepEmpty === true);
-    if (plan.isSorted) await restoreOrder(connection, write, written);
+    if (plan.isSorted) await restoreOrder(connection, write, plan, written);
     return await publish(connection, write, plan, written);
   } catch (error) {
     await removeAttempt(write);
@@ -76,21 +77,43 @@ export async function writeParquet(connection: Connection, write: ParquetWrite):
   }
 }
 
-async function copyRows(
-  connection: Connection,
-  write: ParquetWrite,
-  plan: WritePlan,
-  staging: string,
-): Promise<DuckDBValue[][]> {
-  if (write.collectFirst !== true) return await connection.rows(plan.copySql);
+/** What the statement gave, and the plan that it is of. */
+interface Copied {
+  readonly plan: WritePlan;
+  readonly results: DuckDBValue[][];
+}
+
+async function copyRows(connection: Connection, write: ParquetWrite, staging: string): Promise<Copied> {
+  if (write.collectFirst !== true) return await copyExactly(write, staging, (sql) => connection.rows(sql));
   const table = `rows_${randomUUID().replaceAll('-', '')}`;
   const aliases = write.schema.fields.map((field) => columnAlias(field.id)).join(', ');
   await connection.run(`CREATE TEMPORARY TABLE ${table} AS SELECT * FROM (${write.select}) AS source(${aliases})`);
   try {
-    return await connection.rowsInBackground(planWrite({ ...write, select: `FROM ${table}` }, staging).copySql);
+    const collected = { ...write, select: `FROM ${table}` };
+    return await copyExactly(collected, staging, (sql) => connection.rowsInBackground(sql));
   } finally {
     await connection.run(`DROP TABLE IF EXISTS ${table}`);
   }
+}
+
+/** With dictionaries, unless that would change a zero: then once more without. See docs/adr/0011-negative-zeros.md. */
+async function copyExactly(
+  write: ParquetWrite,
+  staging: string,
+  run: (sql: string) => Promise<DuckDBValue[][]>,
+): Promise<Copied> {
+  if (!hasNestedFloats(write.schema)) {
+    const plan = planWrite(write, staging, true);
+    try {
+      return { plan, results: await run(plan.copySql) };
+    } catch (error) {
+      if (!isNegativeZero(error)) throw error;
+    }
+    await rm(staging, { recursive: true });
+    await mkdir(staging);
+  }
+  const plan = planWrite(write, staging, false);
+  return { plan, results: await run(plan.copySql) };
 }
 
 /** Why a column's type cannot be written, and what to do instead. */
@@ -135,6 +158,7 @@ interface WritePlan {
   readonly columns: readonly PartitionColumn[];
   readonly leaves: ReadonlyMap<string, LeafColumn>;
   readonly isSorted: boolean;
+  readonly fileOptions: readonly string[];
   /** The `schema` option that reads a written file with columns named by id. */
   readonly fileSchemaSql: string;
 }
@@ -147,13 +171,14 @@ function partitionNames(columns: readonly PartitionColumn[], fileNames: Readonly
   return columns.map((_, index) => `${prefix}${index}`);
 }
 
-function planWrite(write: ParquetWrite, staging: string): WritePlan {
+function planWrite(write: ParquetWrite, staging: string, dictionaries: boolean): WritePlan {
   const { schema } = write;
   const names = fileColumnNames(schema);
   const columns = partitionColumns(schema, write.spec, columnAlias);
   const partitionBy = partitionNames(columns, names);
   const sort = write.sortBy ?? [];
-  const options = fileOptions(write);
+  const format = fileOptions(write, dictionaries);
+  const options = [...format];
   let target = join(staging, 'data_0.parquet');
   if (columns.length > 0) {
     options.push(`PARTITION_BY (${partitionBy.map(quoteIdentifier).join(', ')})`);
@@ -163,21 +188,23 @@ function planWrite(write: ParquetWrite, staging: string): WritePlan {
     target = staging;
   }
   return {
-    copySql: `COPY (${rowsSql(write, columns, partitionBy, names)}) TO ${quoteLiteral(target)} (${options.join(', ')})`,
+    copySql: `COPY (${rowsSql(write, columns, partitionBy, names, dictionaries)}) TO ${quoteLiteral(target)} (${options.join(', ')})`,
     onlyFile: write.statistics === false ? target : undefined,
     columns,
     leaves: leafColumns(schema),
     isSorted: sort.length > 0,
+    fileOptions: format,
     fileSchemaSql: readSchemaSql(schema.fields),
   };
 }
 
-function fileOptions(write: ParquetWrite): string[] {
+function fileOptions(write: ParquetWrite, dictionaries: boolean): string[] {
   return [
     'FORMAT parquet',
     `COMPRESSION ${write.codec ?? 'zstd'}`,
     ...(write.statistics === false ? [] : ['RETURN_STATS true']),
     `FIELD_IDS ${fieldIdsSql(write.schema)}`,
+    ...(dictionaries ? [] : [NO_DICTIONARIES]),
   ];
 }
 
@@ -190,14 +217,19 @@ function rowsSql(
   columns: readonly PartitionColumn[],
   partitionBy: readonly string[],
   names: ReadonlyMap<number, string>,
+  dictionaries: boolean,
 ): string {
   const fields = write.schema.fields;
   const aliases = fields.map((field) => columnAlias(field.id)).join(', ');
   const source = `(${write.select}) AS source(${aliases})`;
   const keys = columns.map((column, index) => `${column.keySql} AS ${quoteIdentifier(partitionBy[index] as string)}`);
-  const typed = `SELECT ${fields.map(({ id, type }) => `${columnAlias(id)}::${sqlType(type)} AS ${columnAlias(id)}`).join(', ')} FROM ${source}`;
+  const values = fields.map(({ id, type }) => {
+    const value = `${columnAlias(id)}::${sqlType(type)}`;
+    return `${dictionaries ? withoutNegativeZero(type, value) : value} AS ${columnAlias(id)}`;
+  });
+  const typed = `SELECT ${values.join(', ')} FROM ${source}`;
   const keyed = keys.length === 0 ? typed : `SELECT *, ${keys.join(', ')} FROM (${typed})`;
-  const order = [...partitionBy.map(quoteIdentifier), ...(write.sortBy ?? []).map((id) => columnAlias(id))];
+  const order = [...partitionBy.map(quoteIdentifier), ...sortKeys(write, columnAlias)];
   const named = [
     ...fields.map((field) => `${columnAlias(field.id)} AS ${quoteIdentifier(names.get(field.id) as string)}`),
     ...partitionBy.map(quoteIdentifier),
@@ -230,21 +262,32 @@ function readResult(row: readonly DuckDBValue[], plan: WritePlan): WrittenFile {
   };
 }
 
-async function restoreOrder(connection: Connection, write: ParquetWrite, files: WrittenFile[]): Promise<void> {
+async function restoreOrder(
+  connection: Connection,
+  write: ParquetWrite,
+  plan: WritePlan,
+  files: WrittenFile[],
+): Promise<void> {
   // A partition of its own, or none: the rows came in order.
   if (files.length < 2) return;
   const unordered = await unorderedFiles(connection, write, files);
   for (const file of files) {
     if (!unordered.has(file.path)) continue;
     const names = fileColumnNames(write.schema);
-    const order = sortColumns(write).map((name) => `${name} ASC NULLS LAST`);
+    const order = sortKeys(write, (id) => quoteIdentifier(names.get(id) as string));
     const path = `${file.path}.sorted`;
     const rows = `SELECT ${[...names.values()].map(quoteIdentifier).join(', ')} FROM read_parquet(${quotePaths([file.path])})`;
-    const copy = `COPY (${rows} ORDER BY ${order.join(', ')}) TO ${quoteLiteral(path)} (${fileOptions(write).join(', ')})`;
+    const copy = `COPY (${rows} ORDER BY ${order.map((key) => `${key} ASC NULLS LAST`).join(', ')}) TO ${quoteLiteral(path)} (${plan.fileOptions.join(', ')})`;
     const [result] = await connection.rows(copy);
     file.statistics = result?.[4] ?? null;
     file.path = path;
   }
+}
+
+/** What rows are ordered by, of columns by their ids. */
+function sortKeys(write: ParquetWrite, columnOf: (id: number) => string): string[] {
+  const typeOf = (id: number): IcebergType => findField(write.schema, id)?.type ?? { kind: 'unknown' };
+  return (write.sortBy ?? []).map((id) => orderKey(typeOf(id), columnOf(id)));
 }
 
 function sortColumns(write: ParquetWrite): string[] {

@@ -72,6 +72,21 @@ describeInterop('PyIceberg reads what Moraine wrote', () => {
     expect(read.types['dec']).toBe('decimal(20, 3)');
   });
 
+  it('zeros of both signs, each often in one column', async () => {
+    const world = await openTableWorld();
+    await world.create('zeros', schemaOf({ id: 'long', d: 'double', f: 'float' }));
+    const zero = "CASE WHEN n % 2 = 0 THEN '-0.0' ELSE '0.0' END";
+    await world.append('zeros', `SELECT n, ${zero}::DOUBLE, ${zero}::FLOAT FROM range(4000) t(n)`);
+    const read = await python<Reading>('read_ours.py', world.catalogUri, world.warehouse, 'demo.zeros');
+    expect(read.problems).toEqual([]);
+    expect(read.rows).toHaveLength(4000);
+    const isWrong = ({ id, d, f }: Record<string, unknown>): boolean => {
+      const expected = Number(id) % 2 === 0 ? -0 : 0;
+      return !Object.is(d, expected) || !Object.is(f, expected);
+    };
+    expect(read.rows.filter(isWrong)).toEqual([]);
+  });
+
   it('partitions by every transform, before 1970 too, and finds every row by filters', async () => {
     const world = await openTableWorld();
     const schema = schemaOf({ id: 'long', name: 'string', ts: 'timestamp', day: 'date', amount: 'decimal(9, 2)' });

@@ -1,5 +1,5 @@
 import { mkdir, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   type Connection,
@@ -53,7 +53,7 @@ async function write(
   select: string,
   schema: Schema,
   spec: PartitionSpec,
-  options: { sortBy?: number[]; targetFileBytes?: number } = {},
+  options: { sortBy?: number[]; targetFileBytes?: number; collectFirst?: boolean } = {},
 ): Promise<Written> {
   attempt += 1;
   const folder = join(harness.folder, `attempt-${attempt}`);
@@ -422,5 +422,74 @@ describe('partitions', () => {
       expect(inFile).toEqual(sorted);
     }
     expect(files.reduce((sum, file) => sum + file.recordCount, 0n)).toBe(20_000n);
+  });
+});
+
+describe('zeros of both signs', () => {
+  const rows = 6000;
+  /** Every third row is 0, every third -0, the rest 1.5: few values, so that the writer makes dictionaries of them. */
+  const zeros = (type: string): string =>
+    `SELECT range::INTEGER AS id, CASE range % 3 WHEN 0 THEN 0 WHEN 1 THEN '-0'::${type} ELSE 1.5 END::${type} AS v FROM range(${rows})`;
+  const signs = `count(*) FILTER (v = 0 AND NOT signbit(v)), count(*) FILTER (v = 0 AND signbit(v)), count(*) FILTER (v = 1.5),
+    count(*) FILTER (signbit(v) <> (id % 3 = 1))`;
+  const third = BigInt(rows / 3);
+
+  it.each([
+    ['double', 'one file', UNPARTITIONED, {}],
+    ['float', 'one file', UNPARTITIONED, {}],
+    ['double', 'sorted rows', UNPARTITIONED, { sortBy: [2] }],
+    ['double', 'sorted partitions', specOf([1, 'bucket[4]']), { sortBy: [1] }],
+    ['double', 'rows collected first', specOf([1, 'bucket[4]']), { sortBy: [1], collectFirst: true }],
+    ['double', 'files of a size', UNPARTITIONED, { targetFileBytes: 1_000_000 }],
+  ] as const)('are kept as %s in %s', async (kind, _name, spec, options) => {
+    const schema = schemaOf(field(1, 'id', { kind: 'int' }), field(2, 'v', { kind }));
+    const {
+      files,
+      folder,
+      rows: read,
+    } = await write(zeros(kind.toUpperCase()), schema, spec, {
+      ...options,
+      ...('sortBy' in options ? { sortBy: [...options.sortBy] } : {}),
+    });
+    expect(await read(`SELECT ${signs} FROM read_parquet('${folder}/*.parquet')`)).toEqual([[third, third, third, 0n]]);
+    expect(files.reduce((sum, file) => sum + file.recordCount, 0n)).toBe(BigInt(rows));
+    expect((await readdir(folder)).sort()).toEqual(files.map(({ filePath }) => basename(filePath)).sort());
+  });
+
+  it('are kept inside lists, maps and structs', async () => {
+    const double = { kind: 'double' } as const;
+    const schema = schemaOf(
+      field(1, 'id', { kind: 'int' }),
+      field(2, 'l', { kind: 'list', elementId: 3, elementRequired: false, element: double }),
+      field(4, 's', { kind: 'struct', fields: [field(5, 'x', double)] }),
+      field(6, 'm', {
+        kind: 'map',
+        keyId: 7,
+        key: { kind: 'string' },
+        valueId: 8,
+        valueRequired: false,
+        value: double,
+      }),
+    );
+    const select = `SELECT id, [v, v], {'x': v}, MAP {'k': v} FROM (${zeros('DOUBLE')})`;
+    const { folder, rows: read } = await write(select, schema, UNPARTITIONED);
+    for (const value of ['l[2]', 's.x', `m['k']`]) {
+      const found = `SELECT id, ${value} AS v FROM read_parquet('${folder}/*.parquet')`;
+      expect(await read(`SELECT ${signs} FROM (${found})`), value).toEqual([[third, third, third, 0n]]);
+    }
+  });
+
+  it('leave dictionaries where all zeros are positive', async () => {
+    const schema = schemaOf(field(1, 'id', { kind: 'int' }), field(2, 'v', { kind: 'double' }));
+    const { folder, rows: read } = await write(`SELECT id, abs(v) FROM (${zeros('DOUBLE')})`, schema, UNPARTITIONED);
+    const encodings = `SELECT encodings FROM parquet_metadata('${folder}/*.parquet') WHERE path_in_schema = 'v'`;
+    expect(String(await read(encodings))).toContain('DICTIONARY');
+  });
+
+  it('do not hide what else is wrong with a value', async () => {
+    const schema = schemaOf(field(1, 'id', { kind: 'int' }), field(2, 'v', { kind: 'double' }));
+    const wrong = `SELECT id, CASE WHEN id = 5000 THEN 'no number' ELSE v::VARCHAR END FROM (${zeros('DOUBLE')})`;
+    await expect(write(wrong, schema, UNPARTITIONED)).rejects.toMatchObject({ code: 'TYPE_MISMATCH' });
+    expect(await readdir(join(harness.folder, `attempt-${attempt}`))).toEqual([]);
   });
 });
