@@ -40,7 +40,7 @@ if (values.write) {
   writePage(
     page,
     figures,
-    `Measured on ${new Date().toISOString().slice(0, 10)} on ${machine}; medians of ${values.runs} fresh processes.`,
+    `Measured on ${new Date().toISOString().slice(0, 10)} on ${machine}; medians of at least ${values.runs} fresh processes.`,
   );
 }
 process.exit(0);

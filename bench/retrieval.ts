@@ -28,19 +28,19 @@ const SHAPES: Readonly<Record<BenchSize, FeatureTableShape>> = {
   M: { rows: 10_000_000, entities: 100_000, files: 60, ttlDays: 2, tieEvery: 100, inTimeOrder: true },
 };
 
-/** Entity frames by their number of rows at size M; at size S they have a twentieth. */
-export const FRAMES = ['1k of a day', '1k', '10k', '100k', '1m'] as const;
-export type FrameName = (typeof FRAMES)[number];
-const FRAME_ROWS: Readonly<Record<FrameName, number>> = {
-  '1k of a day': 1000,
-  '1k': 1000,
-  '10k': 10_000,
-  '100k': 100_000,
-  '1m': 1_000_000,
-};
+/** Entity frames: their rows at size M (a twentieth at size S), and the days at the table's end that their times are of. */
+const FRAMES = {
+  '1k of a day': { rows: 1000, days: 1 },
+  '1k': { rows: 1000, days: SPAN_DAYS },
+  '10k of a day': { rows: 10_000, days: 1 },
+  '10k': { rows: 10_000, days: SPAN_DAYS },
+  '100k': { rows: 100_000, days: SPAN_DAYS },
+  '1m': { rows: 1_000_000, days: SPAN_DAYS },
+} as const;
+export type FrameName = keyof typeof FRAMES;
 const FRAME_DIVISOR: Readonly<Record<BenchSize, number>> = { S: 20, M: 1 };
 
-export const frameRows = (size: BenchSize, frame: FrameName): number => FRAME_ROWS[frame] / FRAME_DIVISOR[size];
+export const frameRows = (size: BenchSize, frame: FrameName): number => FRAMES[frame].rows / FRAME_DIVISOR[size];
 export const framePath = (folder: string, frame: FrameName): string =>
   join(folder, 'warehouse/frames', `${frame}.parquet`);
 
@@ -58,10 +58,10 @@ export async function prepareRetrieval(context: BenchContext): Promise<void> {
   mkdirSync(join(dataFolder, 'warehouse/frames'));
   const engine = await project.engine();
   await engine.withConnection(async (connection) => {
-    for (const frame of FRAMES) {
-      await connection.run(
-        `COPY (${frameSql(SHAPES[size], frameRows(size, frame), frame === '1k of a day' ? 1 : SPAN_DAYS)}) TO ${quotePath(framePath(dataFolder, frame))} (FORMAT parquet)`,
-      );
+    for (const [name, { days }] of Object.entries(FRAMES)) {
+      const frame = name as FrameName;
+      const rows = frameSql(SHAPES[size], frameRows(size, frame), days);
+      await connection.run(`COPY (${rows}) TO ${quotePath(framePath(dataFolder, frame))} (FORMAT parquet)`);
     }
   });
   await project.close();

@@ -8,7 +8,7 @@ const FRAME = '100k';
 export const historicalDeletes: BenchJob = {
   name: NAME,
   title: 'Eight features for a frame from a table with 2 % of its rows deleted; floor: the table without deletes.',
-  runs: 3,
+  runs: 5,
   data: RETRIEVAL_DATA,
   prepare: prepareRetrieval,
   variants: {

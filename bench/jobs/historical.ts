@@ -8,7 +8,7 @@ export const historical: BenchJob = {
   name: NAME,
   title:
     'Eight features for each row of an entity frame with ties decided, a ttl and the order kept; floor: a raw ASOF join without those three.',
-  runs: 3,
+  runs: 5,
   data: RETRIEVAL_DATA,
   prepare: prepareRetrieval,
   variants: {

@@ -108,7 +108,7 @@ const COLD = 'plan-cold';
 export const planCold: BenchJob = {
   name: COLD,
   title: 'Planning every file of that table in a fresh process; floor: PyIceberg, the same.',
-  runs: 3,
+  runs: 5,
   data: NAME,
   prepare,
   variants: {
