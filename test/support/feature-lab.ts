@@ -12,9 +12,17 @@ import {
   type HistoricalFeatures,
   type HistoricalRequest,
   parseDefinitions,
+  parseFeatureType,
   Registry,
 } from '../../features/index.js';
-import { currentSchema, parseType, type Schema, schemaToJson, UNPARTITIONED } from '../../iceberg/index.js';
+import {
+  assignFreshIds,
+  currentSchema,
+  parseType,
+  type Schema,
+  schemaToJson,
+  UNPARTITIONED,
+} from '../../iceberg/index.js';
 import { LocalFileIO } from '../../storage/index.js';
 import { commitAppend, loadTable, type Table } from '../../tables/index.js';
 
@@ -93,9 +101,9 @@ export class FeatureLab {
       id: index + 1,
       name: column,
       required: false,
-      type: parseType(type),
+      type: parseFeatureType(type) ?? parseType(type),
     }));
-    const schema: Schema = { schemaId: 0, identifierFieldIds: [], fields };
+    const schema: Schema = assignFreshIds({ schemaId: 0, identifierFieldIds: [], fields });
     await this.catalog.createTable(parseTableName(name).identifier, { schema });
   }
 

@@ -1,0 +1,165 @@
+"""The real Feast, asked one question after another: JSON Lines in, JSON Lines out.
+
+Usage: feast_session.py
+  Each line of standard input is {"ask": NAME, ..}, a function of `QUESTIONS` and its arguments; each line of standard output is
+  {"answer": ..} or, where Feast raises, {"error": CLASS, "message": TEXT}. What Feast itself prints goes to standard error.
+"""
+import datetime
+import decimal
+import json
+import os
+import sys
+import uuid
+import warnings
+
+warnings.filterwarnings("ignore")
+os.environ["FEAST_USAGE"] = "False"
+output, sys.stdout = sys.stdout, sys.stderr
+
+import pandas as pd  # noqa: E402
+import pyarrow.parquet as pq  # noqa: E402
+from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource, RepoConfig  # noqa: E402
+from feast.infra.offline_stores.dask import DaskOfflineStoreConfig  # noqa: E402
+from feast.infra.offline_stores.duckdb import DuckDBOfflineStoreConfig  # noqa: E402
+from feast.infra.offline_stores.file_source import SavedDatasetFileStorage  # noqa: E402
+from feast.infra.online_stores.sqlite import SqliteOnlineStoreConfig  # noqa: E402
+from feast.protos.feast.serving.ServingService_pb2 import FieldStatus  # noqa: E402
+from feast.types import (  # noqa: E402
+    Array, Bool, Bytes, Float32, Float64, Int32, Int64, String, UnixTimestamp)
+
+STORES = {"duckdb": DuckDBOfflineStoreConfig, "dask": DaskOfflineStoreConfig}
+TYPES = {
+    "boolean": Bool, "int": Int32, "long": Int64, "float": Float32, "double": Float64, "binary": Bytes,
+    "timestamp": UnixTimestamp, "timestamptz": UnixTimestamp,
+}
+store = None
+
+
+def define(folder, offlineStore, views, services):
+    """A repository with these views and services, applied; keys and features have Iceberg's types, `path` is a Parquet file."""
+    global store
+    config = RepoConfig(
+        project="side", provider="local", registry=f"{folder}/registry.db", repo_path=folder,
+        offline_store=STORES[offlineStore](), online_store=SqliteOnlineStoreConfig(path=f"{folder}/online.db"),
+        entity_key_serialization_version=3)
+    store = FeatureStore(config=config)
+    entities = {key: Entity(name=key, join_keys=[key]) for view in views for key in view["keys"]}
+    made = {view["name"]: feature_view(entities, view) for view in views}
+    chosen = [FeatureService(name=s["name"], features=[projection(made, p) for p in s["features"]]) for s in services]
+    store.apply([*entities.values(), *made.values(), *chosen])
+
+
+def feature_view(entities, view):
+    source = FileSource(
+        name=f"source_{view['name']}", path=view["path"], timestamp_field=view["timestampField"],
+        created_timestamp_column=view["createdTimestampField"] or "", field_mapping=view["fieldMapping"])
+    ttl = None if view["ttlMs"] is None else datetime.timedelta(milliseconds=view["ttlMs"])
+    schema = [Field(name=name, dtype=feast_type(kind)) for name, kind in {**view["keys"], **view["features"]}.items()]
+    return FeatureView(
+        name=view["name"], entities=[entities[key] for key in view["keys"]], ttl=ttl, schema=schema, source=source)
+
+
+def feast_type(kind):
+    """Of an Iceberg type. Retrieval reads the types of the file: one that Feast has no name for is declared as a text."""
+    if kind.startswith("list<"):
+        return Array(feast_type(kind[5:-1]))
+    return TYPES.get(kind, String)
+
+
+def projection(views, part):
+    chosen = views[part["view"]][part["features"]].with_name(part["alias"])
+    return chosen.with_join_key_map(part["joinKeyMap"]) if part["joinKeyMap"] else chosen
+
+
+def historical(entities, times, **request):
+    """Rows of point-in-time retrieval; entity rows are SQL, or columns of which `times` are timestamps."""
+    return rows(retrieve(entities, times, **request).to_arrow())
+
+
+def retrieve(entities, times, features=(), service=None, fullFeatureNames=False, knownAsOf=False, window=None):
+    dates = {} if window is None else {f"{end}_date": moment(text) for end, text in window.items()}
+    return store.get_historical_features(
+        entity_df=frame(entities, times) if isinstance(entities, dict) else entities,
+        features=list(features) if service is None else store.get_feature_service(service),
+        full_feature_names=fullFeatureNames, filter_by_created_timestamp=knownAsOf, **dates)
+
+
+def frame(entities, times):
+    return pd.DataFrame({
+        name: pd.to_datetime(pd.Series(column, dtype="object"), format="ISO8601") if name in times else column
+        for name, column in entities.items()
+    })
+
+
+def save(path, entities, times, **request):
+    """The rows of a saved dataset, as it tells them and as its file has them, and what saving to that place again raises."""
+    job = retrieve(entities, times, **request)
+    destination = SavedDatasetFileStorage(path=path)
+    saved = store.create_saved_dataset(from_=job, name="saved", storage=destination)
+    again = attempt(lambda: store.create_saved_dataset(from_=job, name="again", storage=destination))
+    return {"rows": rows(saved.to_arrow()), "stored": rows(pq.read_table(path)), "again": again.get("error")}
+
+
+def materialize(view, end, start=None):
+    """A window, or incrementally where there is no start."""
+    if start is None:
+        store.materialize_incremental(moment(end), [view])
+    else:
+        store.materialize(moment(start), moment(end), [view])
+
+
+def online(features, entities):
+    """For each entity, for each feature [status, value]."""
+    response = store.get_online_features(features=features, entity_rows=entities)
+    values = response.to_dict()
+    results = dict(zip(response.proto.metadata.feature_names.val, response.proto.results))
+    served = [feature.split(":")[1] for feature in features]
+    return [
+        [[FieldStatus.Name(results[name].statuses[i]), plain(values[name][i])] for name in served]
+        for i in range(len(entities))
+    ]
+
+
+def moment(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def rows(table):
+    return [{name: plain(value) for name, value in row.items()} for row in table.to_pylist()]
+
+
+def plain(value):
+    """A value as Moraine's JSON has it."""
+    if isinstance(value, datetime.datetime):
+        unit = "nanoseconds" if getattr(value, "nanosecond", 0) else "microseconds"
+        if value.tzinfo is None:
+            return value.isoformat(timespec=unit)
+        return value.astimezone(datetime.timezone.utc).isoformat(timespec=unit).replace("+00:00", "Z")
+    if isinstance(value, datetime.time):
+        return value.isoformat(timespec="microseconds")
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    if isinstance(value, float) and value != value:
+        return "NaN"
+    if isinstance(value, decimal.Decimal):
+        return float(value)
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return {name: plain(item) for name, item in value.items()} if isinstance(value, dict) else value
+
+
+def attempt(question):
+    try:
+        return {"answer": question()}
+    except Exception as error:  # noqa: BLE001 what Feast raises is an answer
+        return {"error": type(error).__name__, "message": str(error)}
+
+
+QUESTIONS = {"define": define, "historical": historical, "save": save, "materialize": materialize, "online": online}
+for line in sys.stdin:
+    asked = json.loads(line)
+    print(json.dumps(attempt(lambda: QUESTIONS[asked.pop("ask")](**asked))), file=output, flush=True)
