@@ -1,4 +1,4 @@
-/** DuckDB's error texts, sorted once into the error table. */
+/** Error texts of DuckDB, and of the system where the engine makes folders and files beside it, sorted once into the error table. */
 import { type ErrorCode, MoraineError } from '../errors/index.js';
 
 /** The first quoted absolute path in a message: DuckDB names files so. */
@@ -43,7 +43,12 @@ const RULES: readonly Rule[] = [
     say: (path) => `The process has too many open files${at(path)}. Raise its limit (ulimit -n) and try again.`,
   },
   {
-    pattern: /^IO Error: .*Permission denied|Read-only file system/i,
+    pattern: /Read-only file system/i,
+    code: 'STORAGE_UNAVAILABLE',
+    say: (path) => `The file system is read-only${at(path)}.`,
+  },
+  {
+    pattern: /^(IO Error|EACCES|EPERM): .*(Permission denied|not permitted)/i,
     code: 'STORAGE_UNAVAILABLE',
     say: (path) => `Access was denied by the file system${at(path)}.`,
   },
@@ -78,7 +83,7 @@ const RULES: readonly Rule[] = [
 const at = (path: string): string => (path === '' ? '' : `: ${path}`);
 
 /**
- * Makes a {@link MoraineError} of what DuckDB threw. The message names the file where DuckDB does, and never
+ * Makes a {@link MoraineError} of what DuckDB, or a call of the file system, threw. The message names the file where DuckDB does, and never
  * carries SQL text (which holds users' literals); the original error is its `cause`.
  * @param nameOf the file that a path stands for
  */

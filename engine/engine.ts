@@ -39,11 +39,10 @@ const COUNTED_MEMORY_SHARE = 0.9;
 /**
  * Opens the engine: no file outside the allowed folders, no extension but those built in, UTC, and a configuration
  * that no statement can change any more.
- * @throws INVALID_ARGUMENT for a folder or number that DuckDB does not accept
+ * @throws INVALID_ARGUMENT for a folder or number that DuckDB does not accept, STORAGE_UNAVAILABLE for a temporary folder that cannot be made
  */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  await mkdir(options.tempDirectory, { recursive: true });
-  const tempDirectory = await mkdtemp(join(resolve(options.tempDirectory), 'engine-'));
+  const tempDirectory = await makeTempDirectory(options.tempDirectory);
   try {
     const instance = await DuckDBInstance.create(':memory:', {
       threads: String(options.threads),
@@ -60,10 +59,23 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     return new Engine(instance, tempDirectory, options);
   } catch (error) {
     await rm(tempDirectory, { recursive: true, force: true });
-    throw new MoraineError('INVALID_ARGUMENT', `The query engine does not start: ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw doesNotStart(error);
   }
+}
+
+async function makeTempDirectory(folder: string): Promise<string> {
+  try {
+    await mkdir(folder, { recursive: true });
+    return await mkdtemp(join(resolve(folder), 'engine-'));
+  } catch (error) {
+    const known = classifyDuckDbError(error);
+    throw known.code === 'INTERNAL' ? doesNotStart(error) : known;
+  }
+}
+
+function doesNotStart(error: unknown): MoraineError {
+  const message = `The query engine does not start: ${(error as Error).message}`;
+  return new MoraineError('INVALID_ARGUMENT', message, { cause: error });
 }
 
 function countedBytes({ memoryLimitBytes }: EngineOptions): number {

@@ -17,6 +17,7 @@ import {
 import { columnAlias } from './column-default.js';
 import { fieldIdsSql, fileColumnNames, type LeafColumn, leafColumns } from './column-path.js';
 import type { Connection } from './connection.js';
+import { classifyDuckDbError } from './duckdb-error.js';
 import { hasNestedFloats, isNegativeZero, NO_DICTIONARIES, orderKey, withoutNegativeZero } from './negative-zero.js';
 import { readMetrics, textMap } from './parquet-statistics.js';
 import { type PartitionColumn, partitionColumns } from './partition-column.js';
@@ -61,8 +62,8 @@ export interface ParquetWrite {
 export async function writeParquet(connection: Connection, write: ParquetWrite): Promise<DataFile[]> {
   refuseUnwritable(write.schema);
   const staging = join(write.folder, `.${write.namePrefix}.staging`);
-  await mkdir(staging);
   try {
+    await mkdir(staging);
     const { plan, results } = await copyRows(connection, write, staging);
     const written = results
       .map((row) => readResult(row, plan))
@@ -71,7 +72,7 @@ export async function writeParquet(connection: Connection, write: ParquetWrite):
     return await publish(connection, write, plan, written);
   } catch (error) {
     await removeAttempt(write);
-    throw error;
+    throw classifyDuckDbError(error);
   } finally {
     await rm(staging, { recursive: true, force: true });
   }

@@ -1,4 +1,4 @@
-/** A disk that can be full: a small file system of its own where this user may mount one, else a limit on the size of files. */
+/** Disks that can be full or read-only: a small file system of its own where this user may mount one; for a full one else a limit on the size of files. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,6 +17,20 @@ export interface SmallDisk {
 export function smallDisk(folder: string, sizeBytes = 64 * 2 ** 20): SmallDisk {
   mkdirSync(folder, { recursive: true });
   return mount(folder, sizeBytes) ? new MountedDisk(folder) : new LimitedFiles();
+}
+
+/** A file system of its own that can be mounted read-only, and writable again. */
+export interface ReadOnlyDisk {
+  seal(): void;
+  unseal(): void;
+}
+
+/** Makes `folder` such a disk until the test has finished; undefined where this user may not mount one. */
+export function readOnlyDisk(folder: string): ReadOnlyDisk | undefined {
+  mkdirSync(folder, { recursive: true });
+  if (!mount(folder, 64 * 2 ** 20)) return undefined;
+  const remount = (mode: 'ro' | 'rw') => execFileSync('mount', ['-o', `remount,${mode}`, folder]);
+  return { seal: () => void remount('ro'), unseal: () => void remount('rw') };
 }
 
 function mount(folder: string, sizeBytes: number): boolean {
