@@ -11,7 +11,13 @@ export { expressionSql } from './expression-sql.js';
 export { type FileColumn, type FileLayout, readFileLayouts } from './file-layout.js';
 export type { TargetTypes } from './input-column.js';
 export { duckDbValue, type PlainValue, plainValue } from './plain-value.js';
-export { type DeletesToPrepare, type FileToPrepare, prepareDeletes } from './prepare-deletes.js';
+export {
+  type ChangedFile,
+  type DeletesToPrepare,
+  type FileToPrepare,
+  prepareChangedDeletes,
+  prepareDeletes,
+} from './prepare-deletes.js';
 export {
   type Input,
   type InputFormat,

@@ -39,6 +39,24 @@ export async function createPositions(connection: Connection, table: string): Pr
   await connection.run(`CREATE TEMP TABLE ${quoteIdentifier(table)} (key BIGINT)`);
 }
 
+/** Creates the table of the positions that are in one of two tables alone. */
+export async function createPositionsOfOne(
+  connection: Connection,
+  table: string,
+  [one, other]: readonly [string, string],
+): Promise<void> {
+  const without = (a: string, b: string): string =>
+    `(SELECT key FROM ${quoteIdentifier(a)} EXCEPT SELECT key FROM ${quoteIdentifier(b)})`;
+  const keys = `${without(one, other)} UNION ALL ${without(other, one)}`;
+  await connection.run(`CREATE TEMP TABLE ${quoteIdentifier(table)} AS SELECT key FROM (${keys}) ORDER BY key`);
+}
+
+/** The numbers of the files that have deleted positions. */
+export async function fileNumbersIn(connection: Connection, table: string): Promise<ReadonlySet<bigint>> {
+  const rows = await connection.rows(`SELECT DISTINCT key >> ${POSITION_BITS} FROM ${quoteIdentifier(table)}`);
+  return new Set(rows.map(([number]) => BigInt(String(number))));
+}
+
 /**
  * Adds what position-delete files say of the given data files; what they say of others is dropped.
  * @param applies the delete files, each with the data files that it applies to

@@ -106,21 +106,53 @@ export function perFileSql(numbers: readonly bigint[]): string {
   return `list_extract([${numbers.join(', ')}]::BIGINT[], file_index::BIGINT + 1)`;
 }
 
+/** Which rows of files that have deletes are given: those that no delete takes, or those that some do. */
+export type DeletedRows = 'left-out' | 'alone';
+
+/** What {@link liveRowsSql} and {@link deletedRowsSql} need of the scan. */
+interface DeletingScan {
+  readonly schema: Schema;
+  readonly deletes: ScanDeletes;
+}
+
 /**
  * The rows of a relation that no delete takes. Filters above it reach the files below: joins only take rows away.
  * @param relation with the columns of {@link deleteColumns}
  * @param outputs columns of the relation to give
  */
 export function liveRowsSql(
-  scan: { readonly schema: Schema; readonly deletes: ScanDeletes },
+  scan: DeletingScan,
   applied: AppliedDeletes,
   relation: string,
   outputs: readonly string[],
 ): string {
+  const joins = joinsSql(scan, applied).map((join) => `ANTI JOIN ${join}`);
+  return `(SELECT ${selectedSql(outputs)} FROM ${relation} AS r ${joins.join(' ')})`;
+}
+
+/** The rows that some delete takes; one that several take may come several times. Parameters as for {@link liveRowsSql}. */
+export function deletedRowsSql(
+  scan: DeletingScan,
+  applied: AppliedDeletes,
+  relation: string,
+  outputs: readonly string[],
+): string {
+  const parts = joinsSql(scan, applied).map(
+    (join) => `SELECT ${selectedSql(outputs)} FROM ${relation} AS r SEMI JOIN ${join}`,
+  );
+  return `(${parts.join(' UNION ALL ')})`;
+}
+
+function selectedSql(outputs: readonly string[]): string {
+  return outputs.length === 0 ? '1 AS moraine_none' : outputs.map((column) => `r.${column}`).join(', ');
+}
+
+/** The tables of deletes, each with the condition under which a row `r` is deleted. */
+function joinsSql(scan: DeletingScan, applied: AppliedDeletes): readonly string[] {
   const joins: string[] = [];
   const { positions } = scan.deletes;
   if (applied.fileNumber !== undefined && positions !== undefined) {
-    joins.push(`ANTI JOIN ${quoteIdentifier(positions)} AS p ON r.moraine_position = p.key`);
+    joins.push(`${quoteIdentifier(positions)} AS p ON r.moraine_position = p.key`);
   }
   for (const [index, { deletes }] of applied.equality.entries()) {
     const table = `e${index}`;
@@ -130,14 +162,13 @@ export function liveRowsSql(
     });
     if (deletes.isScoped) conditions.push(`r.moraine_scope_${index} = ${table}.scope`);
     conditions.push(`r.moraine_age < ${table}.sequence`);
-    joins.push(`ANTI JOIN ${quoteIdentifier(deletes.table)} AS ${table} ON ${conditions.join(' AND ')}`);
+    joins.push(`${quoteIdentifier(deletes.table)} AS ${table} ON ${conditions.join(' AND ')}`);
   }
-  const columns = outputs.length === 0 ? ['1 AS moraine_none'] : outputs.map((column) => `r.${column}`);
-  return `(SELECT ${columns.join(', ')} FROM ${relation} AS r ${joins.join(' ')})`;
+  return joins;
 }
 
 /** The value of a delete column in a row of the data. */
-function rowKeySql(scan: { readonly schema: Schema; readonly deletes: ScanDeletes }, { id, type }: DeleteKey): string {
+function rowKeySql(scan: DeletingScan, { id, type }: DeleteKey): string {
   const path = fieldPath(scan.deletes.schema, id);
   const topLevelId = path?.parentIds[0] ?? id;
   const isScanned = scan.schema.fields.some((field) => field.id === topLevelId);

@@ -20,7 +20,9 @@ import type { FileLayout } from './file-layout.js';
 import { missingColumnSql } from './identity-column.js';
 import { cutFields, layoutProjection } from './layout-projection.js';
 import {
+  type DeletedRows,
   deleteColumns,
+  deletedRowsSql,
   deleteFields,
   deletesFingerprint,
   liveRowsSql,
@@ -81,6 +83,8 @@ export interface Scan {
   readonly nameMapping?: NameMapping;
   /** What takes rows from the files, from `prepareDeletes` on the connection that runs the scan. Without it every row is given. */
   readonly deletes?: ScanDeletes;
+  /** `alone`: of the rows only those that the deletes take, each at least once; of files without deletes none. */
+  readonly deletedRows?: DeletedRows;
 }
 
 /** The top-level fields that a scan gives, in order. @throws COLUMN_NOT_FOUND */
@@ -156,8 +160,10 @@ function whereSql(scan: Scan): string {
 }
 
 function sourceSql(scan: Scan, fields: readonly NestedField[]): string {
-  if (scan.files.length === 0) return emptySql(fields);
-  const parts = groupFiles(scan).map((group) => groupSql(scan, fields, group));
+  const { deletes, deletedRows } = scan;
+  const files = deletedRows === 'alone' ? scan.files.filter(({ path }) => deletes?.files.has(path)) : scan.files;
+  if (files.length === 0) return emptySql(fields);
+  const parts = groupFiles({ ...scan, files }).map((group) => groupSql(scan, fields, group));
   return parts.length === 1 ? (parts[0] as string) : `(${parts.join(' UNION ALL ')})`;
 }
 
@@ -212,10 +218,9 @@ function groupSql(scan: Scan, fields: readonly NestedField[], group: FileGroup):
   const { deletes } = scan;
   const [first] = applied;
   if (deletes === undefined || first === undefined) return rows;
-  return liveRowsSql({ ...scan, deletes }, first, rows, [
-    ...fields.map(({ id }) => columnAlias(id)),
-    ...extraNames(scan),
-  ]);
+  const outputs = [...fields.map(({ id }) => columnAlias(id)), ...extraNames(scan)];
+  const rowsSql = scan.deletedRows === 'alone' ? deletedRowsSql : liveRowsSql;
+  return rowsSql({ ...scan, deletes }, first, rows, outputs);
 }
 
 function extraNames({ extras }: Scan): readonly string[] {

@@ -1,8 +1,11 @@
 /** Reading files with their deletes: what planning found, prepared on the connection that scans them. */
 import {
+  type ChangedFile,
   type Connection,
+  type DeletesToPrepare,
   type FileLayout,
   type FileToPrepare,
+  prepareChangedDeletes,
   prepareDeletes,
   type ScanDeletes,
 } from '../engine/index.js';
@@ -22,17 +25,36 @@ export interface DeletesContext {
  */
 export async function deletesOf(
   connection: Connection,
-  { io, metadata }: DeletesContext,
+  context: DeletesContext,
   files: readonly FileToPrepare[],
   layouts?: ReadonlyMap<string, FileLayout>,
 ): Promise<{ readonly deletes?: ScanDeletes }> {
-  const deletes = await prepareDeletes(connection, {
+  const deletes = await prepareDeletes(connection, toPrepare(context, files, layouts));
+  return deletes === undefined ? {} : { deletes };
+}
+
+/** The members of a `Scan` that give the rows which the deletes of one of two snapshots take. Otherwise as {@link deletesOf}. */
+export async function changedDeletesOf(
+  connection: Connection,
+  context: DeletesContext,
+  files: readonly ChangedFile[],
+  layouts?: ReadonlyMap<string, FileLayout>,
+): Promise<{ readonly deletes: ScanDeletes; readonly deletedRows: 'alone' }> {
+  const deletes = await prepareChangedDeletes(connection, toPrepare(context, files, layouts));
+  return { deletes, deletedRows: 'alone' };
+}
+
+function toPrepare<F>(
+  { io, metadata }: DeletesContext,
+  files: readonly F[],
+  layouts: ReadonlyMap<string, FileLayout> | undefined,
+): DeletesToPrepare<F> {
+  return {
     files,
     layouts,
     schemas: metadata.schemas,
     nameMapping: nameMapping(metadata),
     resolve: (location) => io.resolve(location),
     normalize: comparableLocation,
-  });
-  return deletes === undefined ? {} : { deletes };
+  };
 }

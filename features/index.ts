@@ -62,7 +62,7 @@ export {
   sameType,
 } from './feature-type.js';
 export type { FeatureWindow } from './feature-window.js';
-export { deletesOf } from './file-deletes.js';
+export { changedDeletesOf, deletesOf } from './file-deletes.js';
 export {
   getHistoricalFeatures,
   type HistoricalDeps,

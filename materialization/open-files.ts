@@ -7,15 +7,16 @@ import {
   type Scan,
   withConvertedCopies,
 } from '../engine/index.js';
-import { deletesOf } from '../features/index.js';
+import { changedDeletesOf, deletesOf } from '../features/index.js';
 import { currentSchema, nameMapping, snapshotById } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
 import { type PlannedFile, planFiles, readSnapshotManifests, type Table } from '../tables/index.js';
 import type { Interval } from './interval.js';
 import type { PlannedSourceFile, SourceRead } from './plan.js';
+import type { RedeletedFile } from './read-source-changes.js';
 
 /** Files as a scan takes them: nested fields are matched by id through the files' own layouts. */
-export type OpenFiles = Pick<Scan, 'files' | 'layouts' | 'nameMapping' | 'deletes'>;
+export type OpenFiles = Pick<Scan, 'files' | 'layouts' | 'nameMapping' | 'deletes' | 'deletedRows'>;
 
 /** Rows of some files with event times in an interval. */
 export interface OpenRead extends Interval {
@@ -55,16 +56,46 @@ export async function openFiles(
   planned: readonly PlannedSourceFile[],
   snapshotId: bigint | null,
 ): Promise<OpenFiles> {
+  const { connection, table } = context;
+  return await openWith(context, planned, async (paths, layouts) => {
+    const withDeletes = await plannedWithDeletes(table, planned, snapshotId);
+    const deleted = paths.flatMap((path, index) => {
+      const file = withDeletes.get(planned[index]?.path ?? '');
+      return file === undefined ? [] : [{ ...file, path }];
+    });
+    return await deletesOf(connection, { io: context.io, metadata: table.metadata }, deleted, layouts);
+  });
+}
+
+/** The same for the rows that the changed deletes of the files are about, and no others. */
+export async function openRedeleted(context: OpenContext, files: readonly RedeletedFile[]): Promise<OpenFiles> {
   const { io, connection, table } = context;
+  const planned = files.map((file) => plannedSourceFile(file.planned));
+  return await openWith(context, planned, async (paths, layouts) => {
+    const changed = files.map((file, index) => ({
+      file: file.planned.file,
+      sequenceNumber: file.planned.sequenceNumber,
+      path: paths[index] ?? '',
+      changed: file.changed,
+    }));
+    return await changedDeletesOf(connection, { io, metadata: table.metadata }, changed, layouts);
+  });
+}
+
+/** @param prepare what to do about deletes, given the files' paths as the file system opens them, in their order */
+async function openWith(
+  { io, connection, table }: OpenContext,
+  planned: readonly PlannedSourceFile[],
+  prepare: (
+    paths: readonly string[],
+    layouts: NonNullable<Scan['layouts']>,
+  ) => Promise<Pick<OpenFiles, 'deletes' | 'deletedRows'>>,
+): Promise<OpenFiles> {
   const opened = await Promise.all(planned.map(async (file) => ({ ...file, path: await io.resolve(file.path) })));
   const layouts = await checkFiles(connection, opened);
   const mapping = nameMapping(table.metadata);
-  const withDeletes = await plannedWithDeletes(table, planned, snapshotId);
-  const deleted = opened.flatMap(({ path }, index) => {
-    const file = withDeletes.get(planned[index]?.path ?? '');
-    return file === undefined ? [] : [{ ...file, path }];
-  });
-  const deletes = await deletesOf(connection, { io, metadata: table.metadata }, deleted, layouts);
+  const paths = opened.map(({ path }) => path);
+  const deletes = await prepare(paths, layouts);
   const files = await withConvertedCopies(connection, { files: opened, layouts });
   return { ...files, ...deletes, ...(mapping === undefined ? {} : { nameMapping: mapping }) };
 }

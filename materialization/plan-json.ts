@@ -3,13 +3,13 @@ import { z } from 'zod';
 import { MoraineError } from '../errors/index.js';
 import type { ResolvedColumn, ResolvedView } from '../features/index.js';
 import {
+  deserializeValue,
   type IdentityValue,
   isPrimitive,
   type JsonValue,
   parseType,
+  serializeValue,
   typeToJson,
-  valueFromJson,
-  valueToJson,
 } from '../iceberg/index.js';
 import type { MaterializationPlan, PlannedSourceFile, SourceRead } from './plan.js';
 import { parseProgress, progressToText } from './progress.js';
@@ -26,12 +26,12 @@ const columnJson = z.object({
   sourceFieldId: z.number().int(),
   type: typeJson,
 });
-/** A column's value in a whole file: field id, type, value. */
+/** A column's value in a whole file: field id, type, and the value as hexadecimal digits of its binary form, exact for every type. */
 const identityJson = z
-  .tuple([z.number().int(), typeJson, z.custom<JsonValue>()])
+  .tuple([z.number().int(), typeJson, z.hex().nullable()])
   .transform(([fieldId, type, value]): readonly [number, IdentityValue] => {
     if (!isPrimitive(type)) throw new MoraineError('METADATA_CORRUPT', 'A partition value is not of a primitive type.');
-    return [fieldId, { type, value: value === null ? null : valueFromJson(type, value) }];
+    return [fieldId, { type, value: value === null ? null : deserializeValue(type, Buffer.from(value, 'hex')) }];
   });
 const fileJson = z
   .tuple([z.string(), id, id, id, z.literal('AVRO').nullable().default(null), z.array(identityJson).default([])])
@@ -162,7 +162,8 @@ function fileToJson({ path, recordCount, fileSizeInBytes, sequenceNumber, format
   const numbers = [recordCount, fileSizeInBytes, sequenceNumber].map(String);
   if (format === undefined && identityValues === undefined) return [path, ...numbers];
   const identities = [...(identityValues ?? [])].map(([fieldId, { type, value }]) => {
-    return [fieldId, typeToJson(type), value === null ? null : valueToJson(type, value)];
+    const digits = value === null ? null : Buffer.from(serializeValue(type, value)).toString('hex');
+    return [fieldId, typeToJson(type), digits];
   });
   return [path, ...numbers, format ?? null, ...(identities.length === 0 ? [] : [identities])];
 }

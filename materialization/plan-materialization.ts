@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { metadataFolder } from '../catalogs/index.js';
 import { MoraineError } from '../errors/index.js';
 import { type ResolvedView, resolveView } from '../features/index.js';
-import { currentSchema, currentSnapshot, type Schema, type Snapshot, snapshotById } from '../iceberg/index.js';
+import { currentSchema, currentSnapshot, type Schema, type Snapshot } from '../iceberg/index.js';
 import { ensureOnlineTable, ONLINE_COLUMNS, type OnlineTable, partitioningText } from '../online/index.js';
 import { type PlannedFile, planFiles, type Table } from '../tables/index.js';
 import {
@@ -17,9 +17,10 @@ import {
 } from './decide.js';
 import { fingerprintDefinition } from './definition-fingerprint.js';
 import type { MaterializationDeps } from './deps.js';
-import { eventTimeColumn, eventTimeFilter } from './event-time-filter.js';
+import { eventTimeColumn } from './event-time-filter.js';
 import type { BucketKey } from './extract-sql.js';
 import { faultPoint } from './fault-point.js';
+import { filesAt } from './files-at.js';
 import { smallestEventTimeUs } from './held-back.js';
 import type { Interval } from './interval.js';
 import { plannedSourceFile } from './open-files.js';
@@ -36,7 +37,7 @@ import { effectiveProgress, type Progress } from './progress.js';
 import { readSourceChanges, type SourceFileChanges } from './read-source-changes.js';
 import { runKey } from './run-key.js';
 import { planShards } from './shards.js';
-import { NO_SNAPSHOT, sourceState } from './source-state.js';
+import { existingSnapshot, NO_SNAPSHOT, sourceState } from './source-state.js';
 import { touchedBuckets } from './touched-buckets.js';
 
 /** What to materialize. Times are microseconds since the epoch; the window is `[startUs, endUs)`. */
@@ -134,14 +135,21 @@ function nothing(view: ResolvedView, source: Table, reason: string): PlanReferen
   };
 }
 
-function idleReason({ kind, reason }: Decision): string {
-  if (kind === 'nothing') return reason;
-  return kind === 'rebuild-buckets' ? 'no rows changed in the window' : 'no rows in the window';
+type Outcome = Pick<Decision, 'kind' | 'reason'>;
+
+/** A run that has nothing to write after all. */
+function idle({ kind, reason }: Decision): Outcome {
+  if (kind === 'nothing') return { kind, reason };
+  return {
+    kind: 'nothing',
+    reason: kind === 'rebuild-buckets' ? 'no rows changed in the window' : 'no rows in the window',
+  };
 }
 
-/** The id of a snapshot that the table has. */
-function existing(snapshotId: bigint): bigint | null {
-  return snapshotId === NO_SNAPSHOT ? null : snapshotId;
+/** A run that rebuilds no bucket: of the rows that were there before, none is gone. */
+function appending({ kind, reason, delta }: Decision, { request }: DecisionInput): Outcome {
+  if (kind !== 'rebuild-buckets' || delta === null) return { kind, reason };
+  return { kind: request.kind, reason: `changes since snapshot ${delta.sinceSnapshotId}, which took no rows` };
 }
 
 interface PlanContext {
@@ -194,7 +202,7 @@ class Planner {
     const appendReads = await this.#appendReads(decision, changes);
     const rebuild = await this.#rebuild(decision, changes);
     const isIdle = rebuild === null && appendReads.length === 0;
-    const outcome = isIdle ? { ...decision, kind: 'nothing' as const, reason: idleReason(decision) } : decision;
+    const outcome = { ...decision, ...(isIdle ? idle(decision) : rebuild === null ? appending(decision, input) : {}) };
     if (isIdle && !advancesProgress(input)) return nothing(view, source, outcome.reason);
     const progressAfter = await this.#progressAfter(input, decision);
     return this.#store(outcome, effective.token, { appendReads, rebuild, progressAfter });
@@ -203,14 +211,10 @@ class Planner {
   async #decide(input: DecisionInput): Promise<{ decision: Decision; changes: SourceFileChanges | null }> {
     const base = assessBase(input);
     if (base.kind !== 'changes-since') return { decision: decide(input, base, null), changes: null };
-    const changes = await readSourceChanges(
-      this.#context.source,
-      base.sinceSnapshotId,
-      input.source.snapshotId,
-      this.#context.view.timestamp.sourceFieldId,
-      this.#context.interval,
-    );
-    if ('added' in changes) return { decision: decide(input, base, changes), changes };
+    const { source, view, interval } = this.#context;
+    const rows = { source, timestamp: view.timestamp, interval };
+    const changes = await readSourceChanges(rows, base.sinceSnapshotId, input.source.snapshotId);
+    if ('steps' in changes) return { decision: decide(input, base, changes), changes };
     const rebuildAll: BaseAssessment = { kind: 'rebuild-all', reason: changes.reason };
     return { decision: decide(input, rebuildAll, null), changes: null };
   }
@@ -218,26 +222,27 @@ class Planner {
   /** Reads to append from, without files that lie outside and reads without files. */
   async #appendReads(decision: Decision, changes: SourceFileChanges | null): Promise<readonly SourceRead[]> {
     const { delta, whole } = decision;
-    const isNew = new Set(changes?.added.map(({ file }) => file.filePath));
+    const steps = delta === null ? [] : (changes?.steps ?? []);
+    const deltaReads = steps.flatMap(({ added, toSnapshotId }) =>
+      delta === null ? [] : this.#reads(added, delta.interval, existingSnapshot(toSnapshotId)),
+    );
+    if (whole === null) return deltaReads;
+    const isNew = new Set(steps.flatMap(({ added }) => added.map(({ file }) => file.filePath)));
     const current = this.#context.source.metadata.currentSnapshotId;
-    const deltaReads = delta === null ? [] : this.#reads(changes?.added ?? [], delta.interval, current);
-    const wholeFiles = whole === null ? [] : await this.#filesAt(current ?? NO_SNAPSHOT, whole);
-    const others = wholeFiles.filter(({ file }) => delta === null || !isNew.has(file.filePath));
-    return [...deltaReads, ...(whole === null ? [] : this.#reads(others, whole, current))];
+    const files = await this.#filesAt(current ?? NO_SNAPSHOT, whole);
+    const others = files.filter(({ file }) => !isNew.has(file.filePath));
+    return [...deltaReads, ...this.#reads(others, whole, current)];
   }
 
   async #rebuild(decision: Decision, changes: SourceFileChanges | null): Promise<BucketRebuild | null> {
     if (decision.kind !== 'full' && decision.kind !== 'rebuild-buckets') return null;
-    const buckets =
-      decision.kind === 'full' || changes === null
-        ? null
-        : await this.#touched(changes, decision.delta?.sinceSnapshotId ?? NO_SNAPSHOT);
+    const buckets = decision.kind === 'full' || changes === null ? null : await this.#touched(changes);
     if (buckets !== null && buckets.length === 0) return null;
     const reads = await Promise.all(
       decision.rebuildFrom.map(async (piece) => {
         const files = await this.#filesAt(piece.sourceSnapshotId, piece);
         const { startUs, endUs, sourceSnapshotId } = piece;
-        return this.#reads(files, { startUs, endUs }, existing(sourceSnapshotId));
+        return this.#reads(files, { startUs, endUs }, existingSnapshot(sourceSnapshotId));
       }),
     );
     return { buckets, reads: reads.flat(), pushedFiles: await this.#pushedFiles() };
@@ -248,33 +253,14 @@ class Planner {
     return readsOf(files, interval, column, this.#futureFromUs, snapshotId);
   }
 
-  async #touched(changes: SourceFileChanges, sinceSnapshotId: bigint): Promise<readonly number[]> {
-    const { source, interval } = this.#context;
-    const read = (files: readonly PlannedFile[], snapshotId: bigint | null): SourceRead => ({
-      ...interval,
-      keep: 'all',
-      files: files.map(plannedSourceFile),
-      snapshotId,
-    });
-    const removed = read(changes.removed, existing(sinceSnapshotId));
-    const rewritten = read(changes.rewritten, source.metadata.currentSnapshotId);
-    return touchedBuckets(this.#deps, source, this.#bucketKey, removed, rewritten, this.#signal);
+  async #touched({ steps }: SourceFileChanges): Promise<readonly number[]> {
+    const { source: table, interval } = this.#context;
+    return touchedBuckets(this.#deps, { table, key: this.#bucketKey, interval }, steps, this.#signal);
   }
 
-  /** Files of a source snapshot that may hold rows in the interval. */
-  async #filesAt(snapshotId: bigint, interval: Interval): Promise<readonly PlannedFile[]> {
+  #filesAt(snapshotId: bigint, interval: Interval): Promise<readonly PlannedFile[]> {
     const { source, view } = this.#context;
-    if (snapshotId === NO_SNAPSHOT) return [];
-    const snapshot = snapshotById(source.metadata, snapshotId);
-    const column = eventTimeColumn(this.#schema, view.timestamp.sourceFieldId);
-    const filter = eventTimeFilter(column, view.timestamp.sourceColumn, interval);
-    const request = {
-      snapshot,
-      schema: this.#schema,
-      appliesDeletes: true,
-      ...(filter === undefined ? {} : { filter }),
-    };
-    return (await planFiles(source, request)).files;
+    return filesAt(source, snapshotId, view.timestamp, interval);
   }
 
   async #pushedFiles(): Promise<readonly PlannedSourceFile[]> {

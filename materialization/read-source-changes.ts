@@ -1,16 +1,34 @@
 /** What happened to the source since a snapshot, cut to an interval of event times. */
-import { currentSchema } from '../iceberg/index.js';
-import { type PlannedFile, snapshotChanges, type Table } from '../tables/index.js';
+import type { ResolvedColumn } from '../features/index.js';
+import { type ChangedDeletes, changedDeletes, currentSchema } from '../iceberg/index.js';
+import { type PlannedFile, type SnapshotChange, snapshotChanges, type Table } from '../tables/index.js';
 import type { SourceChanges } from './decide.js';
 import { eventTimeColumn, mayHoldEventTimes } from './event-time-filter.js';
+import { filesAt } from './files-at.js';
 import type { Interval } from './interval.js';
 
-/** Files of the changes; compactions are left out. */
-export interface SourceFileChanges extends SourceChanges {
+/** A data file that two snapshots have, with other deletes in one than in the other. */
+export interface RedeletedFile {
+  /** As it is in the later one. */
+  readonly planned: PlannedFile;
+  readonly changed: ChangedDeletes;
+}
+
+/** What became of the files from one snapshot to another; none in between changed files without changing rows, if deletes did. */
+export interface ChangeStep {
+  readonly fromSnapshotId: bigint;
+  readonly toSnapshotId: bigint;
   readonly added: readonly PlannedFile[];
   readonly removed: readonly PlannedFile[];
   /** Those of `added` that came with snapshots that also removed files: most of their rows are not new. */
   readonly rewritten: readonly PlannedFile[];
+  readonly redeleted: readonly RedeletedFile[];
+}
+
+/** Files of the changes; compactions are left out. */
+export interface SourceFileChanges extends SourceChanges {
+  /** One after the other. The deletes that apply to the files of a step are those at its ends. */
+  readonly steps: readonly ChangeStep[];
 }
 
 /** Changes that cannot be told file by file. */
@@ -18,28 +36,107 @@ export interface UntraceableChanges {
   readonly reason: string;
 }
 
+/** Where the rows are from whose changes count. */
+interface ChangedRows {
+  readonly source: Table;
+  readonly timestamp: ResolvedColumn;
+  readonly interval: Interval;
+}
+
 /**
- * The files that appends, overwrites and deletes added and removed after `sinceSnapshotId` up to `toSnapshotId`, of which
- * some row may have an event time in the interval.
+ * What appends, overwrites and deletes changed after `sinceSnapshotId` up to `toSnapshotId`, in files of which some row may
+ * have an event time in the interval.
  */
 export async function readSourceChanges(
-  table: Table,
+  rows: ChangedRows,
   sinceSnapshotId: bigint,
   toSnapshotId: bigint,
-  eventTimeFieldId: number,
-  interval: Interval,
 ): Promise<SourceFileChanges | UntraceableChanges> {
-  const changes = await snapshotChanges(table, sinceSnapshotId, toSnapshotId);
+  const changes = await snapshotChanges(rows.source, sinceSnapshotId, toSnapshotId);
   if ('gap' in changes)
     return { reason: `a snapshot after ${sinceSnapshotId}, the last materialized one, has expired` };
-  const real = changes.snapshots.filter((change) => change.operation !== 'replace');
-  if (real.some((change) => change.addedDeleteFiles || change.removedDeleteFiles)) {
-    return { reason: `rows were deleted through delete files after snapshot ${sinceSnapshotId}` };
+  const { snapshots } = changes;
+  const real = snapshots.filter(({ operation }) => operation !== 'replace');
+  const hasDeletes = real.some((change) => change.addedDeleteFiles || change.removedDeleteFiles);
+  const steps = hasDeletes
+    ? await Promise.all(withoutCompactions(sinceSnapshotId, snapshots).map((stretch) => netStep(rows, stretch)))
+    : [listedStep(rows, { fromSnapshotId: sinceSnapshotId, toSnapshotId, changes: real })];
+  return {
+    steps,
+    hasAdded: steps.some(({ added }) => added.length > 0),
+    hasRemoved: steps.some(({ removed, redeleted }) => removed.length > 0 || redeleted.length > 0),
+  };
+}
+
+/** Snapshots that follow each other, none of them a compaction, and the one before them. */
+interface Stretch {
+  readonly fromSnapshotId: bigint;
+  readonly toSnapshotId: bigint;
+  readonly changes: readonly SnapshotChange[];
+}
+
+/** The stretches between compactions, which exchange the files that deletes are about. */
+function withoutCompactions(sinceSnapshotId: bigint, changes: readonly SnapshotChange[]): readonly Stretch[] {
+  const stretches: Stretch[] = [];
+  let fromSnapshotId = sinceSnapshotId;
+  let stretch: SnapshotChange[] = [];
+  const close = (): void => {
+    const last = stretch.at(-1)?.snapshot.snapshotId;
+    if (last !== undefined) stretches.push({ fromSnapshotId, toSnapshotId: last, changes: stretch });
+    stretch = [];
+  };
+  for (const change of changes) {
+    if (change.operation !== 'replace') {
+      stretch.push(change);
+      continue;
+    }
+    close();
+    fromSnapshotId = change.snapshot.snapshotId;
   }
-  const column = eventTimeColumn(currentSchema(table.metadata), eventTimeFieldId);
+  close();
+  return stretches;
+}
+
+/** As the snapshots list their files: all there is to know as long as the deletes stay. */
+function listedStep({ source, timestamp, interval }: ChangedRows, { changes, ...ends }: Stretch): ChangeStep {
+  const column = eventTimeColumn(currentSchema(source.metadata), timestamp.sourceFieldId);
   const relevant = ({ file }: PlannedFile): boolean => mayHoldEventTimes(file, column, interval);
-  const added = real.flatMap((change) => change.added).filter(relevant);
-  const removed = real.flatMap((change) => change.removed).filter(relevant);
-  const rewritten = real.flatMap((change) => (change.removed.length > 0 ? change.added : [])).filter(relevant);
-  return { added, removed, rewritten, hasAdded: added.length > 0, hasRemoved: removed.length > 0 };
+  return {
+    ...ends,
+    added: changes.flatMap((change) => change.added).filter(relevant),
+    removed: changes.flatMap((change) => change.removed).filter(relevant),
+    rewritten: changes.flatMap(rewrittenBy).filter(relevant),
+    redeleted: [],
+  };
+}
+
+function rewrittenBy({ added, removed }: SnapshotChange): readonly PlannedFile[] {
+  return removed.length > 0 ? added : [];
+}
+
+/** By comparing the ends: each file with its deletes there. */
+async function netStep({ source, timestamp, interval }: ChangedRows, stretch: Stretch): Promise<ChangeStep> {
+  const { fromSnapshotId, toSnapshotId, changes } = stretch;
+  const before = byIdentity(await filesAt(source, fromSnapshotId, timestamp, interval));
+  const after = byIdentity(await filesAt(source, toSnapshotId, timestamp, interval));
+  const rewritten = byIdentity(changes.flatMap(rewrittenBy));
+  const added = [...after].filter(([identity]) => !before.has(identity));
+  const redeleted = [...after].flatMap(([identity, planned]): RedeletedFile[] => {
+    const earlier = before.get(identity);
+    const changed = earlier === undefined ? undefined : changedDeletes(earlier.deletes, planned.deletes);
+    return changed === undefined ? [] : [{ planned, changed }];
+  });
+  return {
+    fromSnapshotId,
+    toSnapshotId,
+    added: added.map(([, planned]) => planned),
+    removed: [...before].flatMap(([identity, planned]) => (after.has(identity) ? [] : [planned])),
+    rewritten: added.flatMap(([identity, planned]) => (rewritten.has(identity) ? [planned] : [])),
+    redeleted,
+  };
+}
+
+/** A file that is added again may have other rows deleted: younger ones keep what older equality deletes take. */
+function byIdentity(files: readonly PlannedFile[]): ReadonlyMap<string, PlannedFile> {
+  return new Map(files.map((planned) => [`${planned.sequenceNumber} ${planned.file.filePath}`, planned]));
 }

@@ -5,6 +5,11 @@ import type { SnapshotStanding, SourceState } from './decide.js';
 /** Stands for the snapshot of a table that has none. */
 export const NO_SNAPSHOT = -1n;
 
+/** The id of a snapshot that the table has; null: of none. */
+export function existingSnapshot(snapshotId: bigint): bigint | null {
+  return snapshotId === NO_SNAPSHOT ? null : snapshotId;
+}
+
 /** The state of a source table whose current snapshot is pinned. */
 export function sourceState(table: string, metadata: TableMetadata): SourceState {
   const pinned = metadata.currentSnapshotId;

@@ -2,22 +2,58 @@
 import type { Engine } from '../engine/index.js';
 import { currentSchema } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
-import type { Table } from '../tables/index.js';
+import type { PlannedFile, Table } from '../tables/index.js';
 import { type BucketKey, bucketOfKeys, sourceRelation } from './extract-sql.js';
-import { type OpenRead, openReads, whileReading } from './open-files.js';
+import type { Interval } from './interval.js';
+import {
+  type OpenContext,
+  type OpenRead,
+  openReads,
+  openRedeleted,
+  plannedSourceFile,
+  whileReading,
+} from './open-files.js';
 import type { SourceRead } from './plan.js';
+import type { ChangeStep } from './read-source-changes.js';
+import { existingSnapshot } from './source-state.js';
+
+/** What the buckets are of. */
+interface ChangedSource {
+  readonly table: Table;
+  readonly key: BucketKey;
+  readonly interval: Interval;
+}
+
+/** Buckets from which some step took a row with an event time in the interval, in order. */
+export async function touchedBuckets(
+  deps: { readonly io: FileIO; readonly engine: Engine },
+  source: ChangedSource,
+  steps: readonly ChangeStep[],
+  signal?: AbortSignal,
+): Promise<readonly number[]> {
+  return deps.engine.withConnection(
+    async (connection) => {
+      const context = { io: deps.io, connection, table: source.table };
+      const touched = new Set<number>();
+      for (const step of steps) {
+        const overwritten = step.removed.length === 0 ? [] : await overwrittenBuckets(context, source, step);
+        const deleted = step.redeleted.length === 0 ? [] : await redeletedBuckets(context, source, step);
+        for (const bucket of [...overwritten, ...deleted]) touched.add(bucket);
+      }
+      return [...touched].sort((a, b) => a - b);
+    },
+    { signal },
+  );
+}
 
 /**
  * Buckets whose multiset of rows differs between the files that were removed and those that took their place: rows that
  * were only carried over touch nothing. Compared by count and two checksums of row hashes per bucket, in constant memory.
  */
-export async function touchedBuckets(
-  deps: { readonly io: FileIO; readonly engine: Engine },
-  table: Table,
-  key: BucketKey,
-  removed: SourceRead,
-  rewritten: SourceRead,
-  signal?: AbortSignal,
+async function overwrittenBuckets(
+  context: OpenContext,
+  { table, key, interval }: ChangedSource,
+  step: ChangeStep,
 ): Promise<readonly number[]> {
   const schema = currentSchema(table.metadata);
   const columns = rowFacts(key);
@@ -26,21 +62,39 @@ export async function touchedBuckets(
       `SELECT ${bucketOfKeys(key)} AS bucket, count(*) AS n, sum(hash(${columns})) AS s, bit_xor(hash(${columns})) AS x`,
       `FROM ${sourceRelation(schema, reads, key)} GROUP BY ALL`,
     ].join(' ');
-  return deps.engine.withConnection(
-    async (connection) => {
-      const context = { io: deps.io, connection, table };
-      const before = await openReads(context, [removed]);
-      const after = await openReads(context, [rewritten]);
-      const sql = [
-        `SELECT r.bucket FROM (${digests(before)}) AS r LEFT JOIN (${digests(after)}) AS a ON r.bucket = a.bucket`,
-        'WHERE r.bucket IS NOT NULL AND (a.bucket IS NULL OR r.n <> a.n OR r.s <> a.s OR r.x <> a.x) ORDER BY ALL',
-      ].join(' ');
-      const opened = [...before, ...after].map(({ scan }) => scan);
-      const rows = await whileReading(connection, opened, () => connection.rows(sql));
-      return rows.map(([bucket]) => Number(bucket));
-    },
-    { signal },
-  );
+  const read = (files: readonly PlannedFile[], snapshotId: bigint): SourceRead => ({
+    ...interval,
+    keep: 'all',
+    files: files.map(plannedSourceFile),
+    snapshotId: existingSnapshot(snapshotId),
+  });
+  const before = await openReads(context, [read(step.removed, step.fromSnapshotId)]);
+  const after = await openReads(context, [read(step.rewritten, step.toSnapshotId)]);
+  const sql = [
+    `SELECT r.bucket FROM (${digests(before)}) AS r LEFT JOIN (${digests(after)}) AS a ON r.bucket = a.bucket`,
+    'WHERE r.bucket IS NOT NULL AND (a.bucket IS NULL OR r.n <> a.n OR r.s <> a.s OR r.x <> a.x)',
+  ].join(' ');
+  const opened = [...before, ...after].map(({ scan }) => scan);
+  return bucketsOf(await whileReading(context.connection, opened, () => context.connection.rows(sql)));
+}
+
+/** Buckets of the rows that the changed deletes name or equal. Of their files only keys, times and delete columns are read. */
+async function redeletedBuckets(
+  context: OpenContext,
+  { table, key, interval }: ChangedSource,
+  step: ChangeStep,
+): Promise<readonly number[]> {
+  const scan = await openRedeleted(context, step.redeleted);
+  const rows = sourceRelation(currentSchema(table.metadata), [{ ...interval, keep: 'all', scan }], key);
+  const keys = key.view.joinKeys.map((_, index) => `k${index}`).join(', ');
+  const entities = keys === '' ? `SELECT 1 FROM ${rows} LIMIT 1` : `SELECT DISTINCT ${keys} FROM ${rows}`;
+  const buckets = `SELECT DISTINCT ${bucketOfKeys(key)} AS bucket FROM (${entities})`;
+  const sql = `SELECT bucket FROM (${buckets}) WHERE bucket IS NOT NULL`;
+  return bucketsOf(await whileReading(context.connection, [scan], () => context.connection.rows(sql)));
+}
+
+function bucketsOf(rows: readonly (readonly unknown[])[]): readonly number[] {
+  return rows.map(([bucket]) => Number(bucket));
 }
 
 /** Everything that decides which row is served. Signs of zeros count: they order -0 below 0. */

@@ -9,14 +9,16 @@ import {
   type DataFile,
   encodeDeletionVector,
   type ManifestEntry,
+  type ManifestFile,
   manifestFileOf,
   type PartitionTuple,
+  type TableMetadata,
   writeManifest,
   writeManifestList,
   writePuffin,
 } from '../../iceberg/index.js';
 import type { FileIO } from '../../storage/index.js';
-import { loadTable, readSnapshotManifests, type Table } from '../../tables/index.js';
+import { loadTable, readManifestEntries, readSnapshotManifests, type Table } from '../../tables/index.js';
 
 export interface DeletedPosition {
   readonly path: string;
@@ -100,26 +102,33 @@ export class DeleteWriter {
     }));
   }
 
-  /** Commits delete files in one snapshot, which adds nothing else. Returns its delete manifest's location. */
-  async commit(deletes: readonly DataFile[]): Promise<string> {
+  /**
+   * Commits delete files in one snapshot, which adds nothing else. Returns its delete manifest's location.
+   * @param removed delete files that go; with them all that their manifests list
+   */
+  async commit(deletes: readonly DataFile[], removed: readonly DataFile[] = []): Promise<string> {
     const { io, catalog } = this.#deps;
     const { metadata } = await this.load();
     const parent = currentSnapshot(metadata);
     if (parent === null) throw new Error('the table has no snapshot');
-    const specId = deletes[0]?.specId ?? metadata.defaultSpecId;
+    const specId = [...deletes, ...removed][0]?.specId ?? metadata.defaultSpecId;
     const spec = metadata.partitionSpecs.find((candidate) => candidate.specId === specId);
     if (spec === undefined) throw new Error(`the table has no spec ${specId}`);
     const formatVersion = metadata.formatVersion === 3 ? 3 : 2;
     const schema = currentSchema(metadata);
-    const entries = deletes.map(
-      (dataFile): ManifestEntry => ({
-        status: 'added',
-        snapshotId: null,
-        sequenceNumber: null,
-        fileSequenceNumber: null,
-        dataFile,
-      }),
-    );
+    const inherited = { snapshotId: null, sequenceNumber: null, fileSequenceNumber: null };
+    const entries = [
+      ...deletes.map((dataFile): ManifestEntry => ({ status: 'added', ...inherited, dataFile })),
+      ...removed.map(
+        (dataFile): ManifestEntry => ({
+          status: 'deleted',
+          snapshotId: parent.snapshotId + 1n,
+          sequenceNumber: parent.sequenceNumber,
+          fileSequenceNumber: parent.sequenceNumber,
+          dataFile,
+        }),
+      ),
+    ];
     const ids = { snapshotId: parent.snapshotId + 1n, sequenceNumber: metadata.lastSequenceNumber + 1n };
     const bytes = writeManifest({ formatVersion, content: 'deletes', schema, spec, entries });
     const manifestPath = `${metadata.location}/metadata/deletes-${randomUUID()}.avro`;
@@ -128,12 +137,16 @@ export class DeleteWriter {
     const added = manifestFileOf({ ...place, spec, schema, entries, ...ids });
     const firstRowId = metadata.nextRowId ?? 0n;
     let nextRowId = firstRowId;
-    const kept = (await readSnapshotManifests(io, parent)).map((manifest) => {
-      if (formatVersion === 2 || manifest.content === 'deletes' || manifest.firstRowId !== undefined) return manifest;
-      const assigned = { ...manifest, firstRowId: nextRowId };
-      nextRowId += (manifest.addedRowsCount ?? 0n) + (manifest.existingRowsCount ?? 0n);
-      return assigned;
-    });
+    const before = await readSnapshotManifests(io, parent);
+    const isKept = await Promise.all(before.map((manifest) => this.#keeps(metadata, manifest, removed)));
+    const kept = before
+      .filter((_, index) => isKept[index])
+      .map((manifest) => {
+        if (formatVersion === 2 || manifest.content === 'deletes' || manifest.firstRowId !== undefined) return manifest;
+        const assigned = { ...manifest, firstRowId: nextRowId };
+        nextRowId += (manifest.addedRowsCount ?? 0n) + (manifest.existingRowsCount ?? 0n);
+        return assigned;
+      });
     const manifestList = `${metadata.location}/metadata/snap-${randomUUID()}.avro`;
     const manifests = [added, ...kept];
     const parentSnapshotId = parent.snapshotId;
@@ -155,6 +168,12 @@ export class DeleteWriter {
       ],
     });
     return manifestPath;
+  }
+
+  async #keeps(metadata: TableMetadata, manifest: ManifestFile, removed: readonly DataFile[]): Promise<boolean> {
+    if (manifest.content === 'data' || removed.length === 0) return true;
+    const entries = await readManifestEntries(this.#deps.io, metadata, manifest);
+    return entries.every(({ dataFile }) => removed.every(({ filePath }) => filePath !== dataFile.filePath));
   }
 
   /** Data written so far stays; from now on the table takes deletion vectors. */

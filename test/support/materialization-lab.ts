@@ -165,16 +165,19 @@ export class Lab {
     return (await commitOverwrite(table, { removeFiles, files: added })).snapshotId;
   }
 
-  /** All rows of the table in one new file, in a snapshot that says `replace`. */
-  async compact(): Promise<bigint> {
+  /**
+   * All rows of the table in one new file, in a snapshot that says `replace`.
+   * @param live condition on the rows that delete files left; all of them, if there are none
+   */
+  async compact(live = 'true'): Promise<bigint> {
     const table = await this.source();
     const { schema, snapshot } = selectSnapshot(table.metadata);
-    const { files } = await planFiles(table, { schema, snapshot });
+    const { files } = await planFiles(table, { schema, snapshot, appliesDeletes: live !== 'true' });
     const scan = scanSql({
       schema,
       files: files.map(({ file }) => ({ path: file.filePath, recordCount: file.recordCount })),
     });
-    const added = await this.#write(table, `SELECT * FROM ${scan}`);
+    const added = await this.#write(table, `SELECT * FROM ${scan} WHERE ${live}`);
     const overwritten = await commitOverwrite(table, {
       removeFiles: files.map(({ file }) => file.filePath),
       files: added,

@@ -48,6 +48,18 @@ async function livePaths(table: Table): Promise<readonly string[]> {
   return files.map(({ file }) => file.filePath);
 }
 
+describe('a source partitioned by a column itself', () => {
+  it.each(['k', 'event_ts', 'v'])('%s, of every value', async (column) => {
+    await lab.catalog.createNamespace(['demo']);
+    const partitionSpec = parsePartitionSpec(column, SOURCE_SCHEMA);
+    await lab.catalog.createTable(SOURCE, { schema: SOURCE_SCHEMA, partitionSpec });
+    const values = [1.5, Infinity, Number.NaN, null];
+    await lab.append(values.map((v, index) => ({ k: index, at: index, v })));
+    await run();
+    expect(await Promise.all(values.map((_, k) => served(k)))).toEqual(values.map((v) => [[v]]));
+  });
+});
+
 describe('a nested field', () => {
   /** `v` is a struct of two doubles, called by these names. */
   const schemaWith = (schemaId: number, first: string, second: string): Schema => {
