@@ -53,7 +53,9 @@ export async function randomFrame(
   const hasDecimals = [...domains.values()].some(({ kind }) => kind === 'decimal');
   const kind = random.pick<FrameKind>(hasDecimals ? ['relation', 'table'] : ['objects', 'relation', 'table']);
   const timeType = randomTimeType(random, kind);
-  const rows = randomRows(random, clock, requested, domains, timeType);
+  // Without a row, objects have no columns.
+  const isEmpty = kind !== 'objects' && random.chance(0.02);
+  const rows = isEmpty ? [] : randomRows(random, clock, requested, domains, timeType);
   const keys = [...domains].map(([name, domain]) => keyColumn(random, kind, name, domain, rows));
   const hasOtherTimes = keys.some(({ type }) => type.kind.startsWith('timestamp'));
   const time: Column = {
@@ -117,7 +119,7 @@ function randomRows(
       : wholeUnits(random.chance(0.8) ? exact : clock.time(random, 'ns'), timeType);
     rows.push({ keys, timeNs });
   }
-  return random.chance(0.02) ? [] : rows;
+  return rows;
 }
 
 /** Keys that no feature row has. */
