@@ -2,6 +2,7 @@
 import { didYouMean, MoraineError } from '../errors/index.js';
 import {
   type AppendedLog,
+  type ComparisonProgress,
   compareLoggedFeatures,
   FeatureLogger,
   type FeatureLoggerOptions,
@@ -27,6 +28,9 @@ export interface LoggedFeaturesRequest extends LogWindow {
 export interface CompareLoggedFeaturesRequest extends LoggedFeaturesRequest {
   /** How many values that differ are shown of each feature and cause; 3 by default. */
   readonly examples?: number;
+  /** About how many rows are compared at a time, 500,000 by default: temporary tables and memory are bounded by them. */
+  readonly partRows?: number;
+  readonly onProgress?: (progress: ComparisonProgress) => void;
 }
 
 /** Where a project's logs are: in its default catalog. */

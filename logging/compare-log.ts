@@ -1,6 +1,7 @@
 /**
  * Compares what was served with what retrieval answers now for the same entities and times, and says of each value that differs why:
- * by retrieving again with one thing changed (the sources as they were, no ttl) and seeing what becomes of it.
+ * by retrieving again with one thing changed (the sources as they were, no ttl) and seeing what becomes of it. Long windows are
+ * compared in parts, one after another, against one state of the log and of the sources.
  */
 import { randomUUID } from 'node:crypto';
 import { type Connection, columnAlias } from '../engine/index.js';
@@ -16,10 +17,11 @@ import {
 import type { NestedField, Schema } from '../iceberg/index.js';
 import type { Table } from '../tables/index.js';
 import { differencesOf, type LogComparison } from './comparison.js';
+import { type LogPart, logParts, mergeComparisons } from './comparison-parts.js';
 import { type ComparedFeature, ComparisonTables, countSql, servedSql } from './comparison-sql.js';
 import { explainDifferences } from './difference-causes.js';
 import { featureColumns, LOG_COLUMNS } from './log-columns.js';
-import type { LogDeps } from './log-table.js';
+import { type LogDeps, loadLogTable } from './log-table.js';
 import { type LogWindow, logField, openLog } from './read-log.js';
 import { type LoggedRetrieval, type RetrievedFeature, retrieveLogged } from './retrieve-logged.js';
 
@@ -28,10 +30,23 @@ export interface CompareLogRequest extends LogWindow {
   readonly service: string;
   /** How many values that differ are shown of each feature and cause; 3 by default. */
   readonly examples?: number;
+  /** About how many rows are compared at a time, 500,000 by default: temporary tables and memory are bounded by them. */
+  readonly partRows?: number;
+  readonly onProgress?: (progress: ComparisonProgress) => void;
   readonly signal?: AbortSignal;
 }
 
+/** How far a comparison is. */
+export interface ComparisonProgress {
+  /** Rows that have been compared. */
+  readonly rows: number;
+  /** Rows of the whole window. */
+  readonly totalRows: number;
+}
+
 const DEFAULT_EXAMPLES = 3;
+/** Enough that sources are not read again and again, few enough that wide rows spill little. */
+const DEFAULT_PART_ROWS = 500_000;
 
 /** What a comparison needs of its surroundings. */
 export type CompareLogDeps = LogDeps & HistoricalDeps;
@@ -42,14 +57,54 @@ export type CompareLogDeps = LogDeps & HistoricalDeps;
  * @throws FEATURE_SERVICE_NOT_FOUND; TABLE_NOT_FOUND if nothing was logged; TYPE_MISMATCH; and as retrieval
  */
 export async function compareLoggedFeatures(deps: CompareLogDeps, request: CompareLogRequest): Promise<LogComparison> {
+  const { service, examples = DEFAULT_EXAMPLES, onProgress } = request;
   const definitions = await deps.definitions();
-  refuseUnknownService(definitions, request.service);
+  refuseUnknownService(definitions, service);
+  const log = await loadLogTable(deps, service);
   const pinned = { ...deps, definitions: () => Promise.resolve(definitions), loadSource: loadOnce(deps) };
+  const context = { deps: pinned, definitions, log, service, examples, signal: request.signal };
+  const parts = await partsOf(context, request);
+  const totalRows = parts.reduce((sum, part) => sum + part.rows, 0);
+  const compared: LogComparison[] = [];
+  let rows = 0;
+  for (const part of parts) {
+    compared.push(await comparePart(context, part.window));
+    rows += part.rows;
+    onProgress?.({ rows, totalRows });
+  }
+  return mergeComparisons(compared, examples);
+}
+
+/** What all parts of a comparison have in common. */
+interface CompareContext {
+  readonly deps: CompareLogDeps;
+  readonly definitions: Definitions;
+  readonly log: Table;
+  readonly service: string;
+  readonly examples: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+function partsOf({ deps, log, signal }: CompareContext, request: CompareLogRequest): Promise<readonly LogPart[]> {
+  const { partRows = DEFAULT_PART_ROWS, startUs, endUs } = request;
+  const window = { ...(startUs === undefined ? {} : { startUs }), ...(endUs === undefined ? {} : { endUs }) };
+  return deps.engine.withConnection(
+    async (connection) => {
+      const { schema, relation } = await openLog(deps, connection, log, window);
+      const timestamp = columnAlias(logField(schema, LOG_COLUMNS.eventTimestamp).id);
+      return logParts(connection, relation, timestamp, window, partRows);
+    },
+    signal === undefined ? {} : { signal },
+  );
+}
+
+async function comparePart(context: CompareContext, window: LogWindow): Promise<LogComparison> {
+  const { deps, signal } = context;
   const tables = new ComparisonTables(randomUUID());
   try {
     return await deps.engine.withConnection(
-      (connection) => compare(pinned, connection, tables, definitions, request),
-      request.signal === undefined ? {} : { signal: request.signal },
+      (connection) => compare(context, connection, tables, window),
+      signal === undefined ? {} : { signal },
     );
   } finally {
     await deps.engine.withConnection((connection) => tables.drop(connection));
@@ -57,14 +112,12 @@ export async function compareLoggedFeatures(deps: CompareLogDeps, request: Compa
 }
 
 async function compare(
-  deps: CompareLogDeps,
+  { deps, definitions, log, service, examples, signal }: CompareContext,
   connection: Connection,
   tables: ComparisonTables,
-  definitions: Definitions,
-  request: CompareLogRequest,
+  window: LogWindow,
 ): Promise<LogComparison> {
-  const { service, signal, examples = DEFAULT_EXAMPLES } = request;
-  const { schema, snapshot, relation } = await openLog(deps, connection, service, request);
+  const { schema, snapshot, relation } = await openLog(deps, connection, log, window);
   const fieldIds = schema.fields.map(({ id }) => id);
   await connection.run(servedSql(tables, relation, fieldIds));
   const logged = loggedViews(definitions, service, schema);

@@ -1,7 +1,12 @@
 /** Logged features: what online reads answered, kept in an Iceberg table, read back, and compared with retrieval. */
 
 export { type AppendedLog, writeLoggedFeatures } from './append-log.js';
-export { type CompareLogDeps, type CompareLogRequest, compareLoggedFeatures } from './compare-log.js';
+export {
+  type CompareLogDeps,
+  type CompareLogRequest,
+  type ComparisonProgress,
+  compareLoggedFeatures,
+} from './compare-log.js';
 export {
   CAUSES,
   type CauseCounts,

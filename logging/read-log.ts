@@ -21,17 +21,13 @@ export interface OpenedLog {
   readonly relation: string;
 }
 
-/**
- * Opens the rows of a window on a connection. Files of other days are not read.
- * @throws TABLE_NOT_FOUND if nothing was ever logged for the service
- */
+/** Opens the rows of a window on a connection. Files of other days are not read. @param table see `loadLogTable` */
 export async function openLog(
   deps: LogDeps,
   connection: Connection,
-  service: string,
+  table: Table,
   window: LogWindow,
 ): Promise<OpenedLog> {
-  const table = await loadLogTable(deps, service);
   const { schema, snapshot } = selectSnapshot(table.metadata);
   const source = { table, schema, snapshot };
   const { relation } = await openTableRows(connection, deps.io, source, windowFilter(schema, window));
@@ -70,7 +66,7 @@ export async function withLoggedFeatures<T>(
   const { service, signal, ...window } = request;
   return deps.engine.withConnection(
     async (connection) => {
-      const { relation, schema, snapshot } = await openLog(deps, connection, service, window);
+      const { relation, schema, snapshot } = await openLog(deps, connection, await loadLogTable(deps, service), window);
       const columns = schema.fields.map(({ id }) => columnAlias(id)).join(', ');
       return await use({ connection, schema, snapshot, select: `SELECT ${columns} FROM ${relation}` });
     },
@@ -81,7 +77,7 @@ export async function withLoggedFeatures<T>(
 /** The requests of a window as entity rows: `event_timestamp`, the request id, join keys and request data, and no served value. */
 export function loggedEntities(deps: LogDeps, service: string, window: LogWindow): EntitySource {
   const open = async (connection: Connection) => {
-    const { relation, schema } = await openLog(deps, connection, service, window);
+    const { relation, schema } = await openLog(deps, connection, await loadLogTable(deps, service), window);
     const fields = requestFields(schema);
     const columns = fields.map(({ id }) => columnAlias(id)).join(', ');
     return { relation: `(SELECT ${columns} FROM ${relation})`, schema: { ...schema, fields } };

@@ -3,7 +3,13 @@ import { compareLog, withLoggedFeatures } from '../../client/index.js';
 import { formatTimeUs, parseTimeUs } from '../../config/index.js';
 import { writeRows } from '../../engine/index.js';
 import { MoraineError } from '../../errors/index.js';
-import { CAUSES, DIFFERENCES, type DifferenceExample, type LogComparison } from '../../logging/index.js';
+import {
+  CAUSES,
+  type ComparisonProgress,
+  DIFFERENCES,
+  type DifferenceExample,
+  type LogComparison,
+} from '../../logging/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { noteSummary, snapshotIds } from '../feature-summary.js';
 import { formatColumns } from '../output.js';
@@ -53,10 +59,13 @@ export async function featuresLogCompare(
     service,
     ...windowOf(options),
     signal: context.signal,
+    onProgress: ({ rows, totalRows }: ComparisonProgress) =>
+      context.progress.update(`compared ${rows} of ${totalRows} rows`),
     ...(examples === undefined ? {} : { examples }),
   };
   await withProject(context, async (project) => {
     const comparison = await compareLog(project, request);
+    context.progress.clear();
     if (options.json === true) await printJson(context, comparisonJson(comparison));
     else await context.stdout.write(comparisonText(comparison));
     if (options.check !== true || comparison.matches) return;

@@ -174,6 +174,22 @@ describe('served features compared with retrieval', () => {
     expect(before.features.map(({ match }) => match)).toEqual([12, 12, 12]);
   });
 
+  it('compares a long window in parts: the same answer, and no table stays behind', async () => {
+    const whole = await lab.moraine.compareLoggedFeatures({ service: 'svc', examples: 1 });
+    expect(whole).toMatchObject({ rows: 24, matches: false, examples: comparison.examples });
+    const progress: object[] = [];
+    const onProgress = (at: object) => void progress.push(at);
+    const parts = { service: 'svc', examples: 1, partRows: 1, onProgress };
+    expect(await lab.moraine.compareLoggedFeatures(parts)).toEqual(whole);
+    expect(progress).toEqual([
+      { rows: 12, totalRows: 24 },
+      { rows: 24, totalRows: 24 },
+    ]);
+    const engine = await lab.moraine.project.engine();
+    const left = "SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'log comparison%'";
+    expect(await engine.withConnection((connection) => connection.rows(left))).toEqual([[0n]]);
+  });
+
   it('gives the requests back as entity rows', async () => {
     const { table } = await lab.moraine.getHistoricalFeatures({
       features: ['stats:a'],
