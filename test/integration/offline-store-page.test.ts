@@ -1,5 +1,5 @@
 /** docs/offline-store.md is run as it stands, and what it says shows something is there. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { expect, it } from 'vitest';
@@ -11,9 +11,21 @@ import { temporaryFolder } from '../support/temp-folder.js';
 
 const PAGE = readFileSync(join(projectRoot, 'docs/offline-store.md'), 'utf8');
 
+/** Lets programs below a folder import the built package, as if it were installed there. */
+function installMoraine(folder: string): void {
+  const modules = join(folder, 'node_modules');
+  mkdirSync(modules);
+  symlinkSync(projectRoot, join(modules, 'moraine'));
+  symlinkSync(join(projectRoot, 'node_modules/@types'), join(modules, '@types'));
+}
+
 it('does what docs/offline-store.md says', { timeout: 300_000 }, async () => {
   const folder = temporaryFolder();
-  await runPage('docs/offline-store.md', folder);
+  installMoraine(folder);
+  const compiler = join(projectRoot, 'node_modules/typescript/bin/tsc');
+  // The declarations of packages are checked by test/integration/package.test.ts.
+  const tsc = `'${process.execPath}' '${compiler}' --types node --skipLibCheck`;
+  await runPage('docs/offline-store.md', folder, new Map([['npx tsc', tsc]]));
   // The join by hand runs too. It differs from retrieval as the page says: the correction of 10:30 may win or not, and there is no ttl.
   const [byHand] = codeBlocks(PAGE).filter(({ language }) => language === 'sql');
   const connection = await (await DuckDBInstance.create(':memory:')).connect();
