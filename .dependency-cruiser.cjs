@@ -12,6 +12,7 @@ const LIBRARY = [
   'features',
   'online',
   'materialization',
+  'training',
   'logging',
 ];
 const MAY_IMPORT = {
@@ -25,6 +26,7 @@ const MAY_IMPORT = {
   features: ['tables', 'engine', 'catalogs', 'storage', 'iceberg', 'errors'],
   online: ['features', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'errors'],
   materialization: ['online', 'features', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'errors'],
+  training: ['features', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'errors'],
   logging: ['online', 'features', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'errors'],
   feast: ['features', 'catalogs', 'iceberg', 'config', 'errors'],
   project: [...LIBRARY, 'config'],

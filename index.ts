@@ -27,7 +27,10 @@ export {
   type RequestedRun,
   type RunProgress,
   type SaveDatasetRequest,
+  type SaveTrainingSetRequest,
   type SqlTables,
+  type TrainingSetOptions,
+  type TrainingSetProgress,
   type WriteLoggedFeaturesOptions,
 } from './client/index.js';
 export type { ConfigInput, MoraineConfig } from './config/index.js';

@@ -123,9 +123,100 @@ export interface CommittedRun {
   readonly outcome: 'committed' | 'already-committed';
 }
 
+/**
+ * What a person or a command asks of the `trainingSet` workflow: features for the rows of a table, saved as a dataset. It arrives as JSON
+ * from outside and is checked by `planTrainingSet`.
+ */
+export interface TrainingSetInput {
+  /** Of the dataset. */
+  readonly name: string;
+  /** `view`, `view:feature`, or an object with `view` and perhaps `features`, `alias` and `joinKeyMap`. */
+  readonly features?: readonly (string | Readonly<Record<string, unknown>>)[];
+  /** A feature service, instead of features. */
+  readonly service?: string;
+  /** A table with the join keys and an event timestamp; or what the library and the command line have staged. */
+  readonly entities: { readonly table: string; readonly asOf?: AsOfInput } | { readonly staged: string };
+  /** The new table, `[CATALOG/]NS.TABLE`. */
+  readonly to: string;
+  /** Activities that share the entity rows, 1 to 1000; unless given: one for every ten million rows. */
+  readonly shards?: number;
+  /** Tag the source snapshots, so that maintenance keeps them. */
+  readonly pin?: boolean;
+  /** Name columns `view__feature`. */
+  readonly fullFeatureNames?: boolean;
+  /** Leave out feature rows that were created after the entity row's time. */
+  readonly knownAsOf?: boolean;
+  /** Read the source tables as they were. */
+  readonly asOf?: AsOfInput;
+}
+
+/** One of: a time (ISO-8601 with a zone), a tag or branch, a snapshot id, or a snapshot id for each table. */
+export type AsOfInput = Readonly<Record<string, unknown>>;
+
+/** A saved training set. */
+export interface TrainingSetResult {
+  readonly name: string;
+  readonly workflowId: string;
+  readonly table: string;
+  readonly snapshotId: string;
+  readonly rows: string;
+  /** See `docs/offline-store.md`. */
+  readonly digest: string;
+  readonly shards: number;
+}
+
+/** Answer of the `progress` query of `trainingSet`, also shown in the workflow's memo. */
+export interface TrainingSetProgress {
+  readonly step: 'planning' | 'retrieving' | 'committing' | 'done';
+  /** As the source of the entity rows counts them. */
+  readonly entityRows?: string;
+  readonly shardsTotal: number;
+  readonly shardsDone: number;
+  readonly rowsWritten: string;
+}
+
+/** A planned training set, by reference. */
+export interface PlannedTrainingSet {
+  readonly planLocation: string;
+  /** 0: an attempt before has committed the rows, and only their record is missing. */
+  readonly shards: number;
+  readonly entityRows: string;
+  readonly sources: readonly string[];
+  readonly pin: boolean;
+}
+
+export interface StageShardInput {
+  readonly planLocation: string;
+  /** From 0. */
+  readonly shard: number;
+}
+
+export interface StagedTrainingShard {
+  /** The manifest that lists the shard's files; null if no entity row falls into it. */
+  readonly manifestLocation: string | null;
+  readonly rows: string;
+  /** What the rows add to the digest, 64 hex digits. */
+  readonly sum: string;
+  readonly files: number;
+  readonly bytes: string;
+}
+
+export interface CommitTrainingSetInput {
+  readonly planLocation: string;
+  readonly shards: readonly Pick<StagedTrainingShard, 'manifestLocation' | 'rows' | 'sum'>[];
+}
+
+export interface CommittedTrainingSet {
+  readonly name: string;
+  readonly table: string;
+  readonly snapshotId: string;
+  readonly rows: string;
+  readonly digest: string;
+}
+
 /** How a run ended, as told to those who asked for it. */
-export type RunOutcome =
-  | { readonly status: 'completed'; readonly result: MaterializeResult }
+export type RunOutcome<Result = MaterializeResult> =
+  | { readonly status: 'completed'; readonly result: Result }
   | { readonly status: 'failed'; readonly code: string; readonly message: string };
 
 /** The activities, as the workflows see them. */
@@ -144,4 +235,18 @@ export interface Activities {
   extractShard(input: ExtractInput): Promise<ExtractedShard>;
   /** Makes the shards' files visible in one commit under the plan's run key. */
   commitMaterialization(input: CommitInput): Promise<CommittedRun>;
+  /**
+   * Checks a request, pins the definitions and the state of every table that is read, and stores the plan.
+   *
+   * @throws `INVALID_ARGUMENT` naming the fields that are not right; `DATASET_ALREADY_EXISTS`, `TABLE_ALREADY_EXISTS`, and as retrieval
+   */
+  planTrainingSet(input: { readonly request: unknown }): Promise<PlannedTrainingSet>;
+  /** Tags the snapshots that a plan reads. */
+  pinTrainingSet(input: { readonly planLocation: string }): Promise<void>;
+  /** Retrieves the features of one shard of the entity rows into files that nobody can see yet. */
+  stageTrainingShard(input: StageShardInput): Promise<StagedTrainingShard>;
+  /** Makes the table with its one snapshot, and the record of the dataset. */
+  commitTrainingSet(input: CommitTrainingSetInput): Promise<CommittedTrainingSet>;
+  /** Takes back what was made for a plan whose dataset is not recorded. */
+  discardTrainingSet(input: { readonly planLocation: string }): Promise<void>;
 }

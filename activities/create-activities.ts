@@ -7,6 +7,7 @@ import { parseMaterializeRequest } from './materialize-request.js';
 import { hasSearchAttributes } from './search-attributes.js';
 import { outcomeIfEnded, startRun } from './start-run.js';
 import { asActivity } from './step.js';
+import { createTrainingActivities } from './training-activities.js';
 
 /**
  * The activities of a project, to be mounted in a worker. Each decodes its input, calls the library, and encodes the
@@ -68,5 +69,7 @@ export function createActivities(project: Project): Activities {
         const { snapshotId, outcome } = await commitMaterialization(deps, planLocation, manifestLocations);
         return { snapshotId: snapshotId === null ? null : String(snapshotId), outcome };
       }),
+
+    ...createTrainingActivities(project),
   };
 }

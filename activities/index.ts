@@ -2,4 +2,4 @@
 export { createActivities } from './create-activities.js';
 export { type MaterializeRequest, parseMaterializeRequest, runWorkflowId } from './materialize-request.js';
 export { ensureSearchAttributes, hasSearchAttributes, SEARCH_ATTRIBUTES } from './search-attributes.js';
-export { awaitOutcome, runHandle, startRun } from './start-run.js';
+export { outcomeOf, runHandle, startRun } from './start-run.js';

@@ -51,17 +51,17 @@ export function runHandle(client: Client, run: RequestedRun): WorkflowHandle<Mat
   return client.workflow.getHandle<MaterializeRunWorkflow>(run.workflowId, run.runId);
 }
 
-/** Waits until the run has ended and says how. */
-export async function awaitOutcome(client: Client, run: RequestedRun): Promise<RunOutcome> {
+/** Waits for a workflow's result and says how it ended. */
+export async function outcomeOf<Result>(result: Promise<Result>): Promise<RunOutcome<Result>> {
   try {
-    return { status: 'completed', result: await runHandle(client, run).result() };
+    return { status: 'completed', result: await result };
   } catch (error) {
     if (error instanceof WorkflowFailedError) return failed(error);
     throw error;
   }
 }
 
-function failed(error: WorkflowFailedError): RunOutcome {
+function failed(error: WorkflowFailedError): RunOutcome<never> {
   let cause: unknown = error.cause;
   if (cause instanceof ActivityFailure) cause = cause.cause;
   if (cause instanceof CancelledFailure)
@@ -78,7 +78,7 @@ export async function outcomeIfEnded(client: Client, run: RequestedRun): Promise
     .catch((error: unknown) => {
       throw notFound(run, error);
     });
-  return status.name === 'RUNNING' ? null : awaitOutcome(client, run);
+  return status.name === 'RUNNING' ? null : outcomeOf(runHandle(client, run).result());
 }
 
 function notFound(run: RequestedRun, error: unknown): unknown {

@@ -1,6 +1,6 @@
 /** The library that applications use: everything the commands do, as functions. */
 
-export type { MaterializeResult, RequestedRun, RunProgress } from '../workers/index.js';
+export type { MaterializeResult, RequestedRun, RunProgress, TrainingSetProgress } from '../workers/index.js';
 export { type AppendFileOptions, type AppendFileResult, appendFile } from './append-file.js';
 export { type ApplyDefinitionsOptions, applyDefinitions } from './apply-definitions.js';
 export { createTable, type NewTable } from './create-table.js';
@@ -31,3 +31,9 @@ export {
 export { createMoraine, type DefinitionsInput, type HistoricalFeaturesTable, type Moraine } from './moraine.js';
 export { getOnlineFeatures } from './online-features.js';
 export { type PullAnswer, type PullFeaturesRequest, withPulledFeatures } from './pull-features.js';
+export {
+  type SaveTrainingSetRequest,
+  saveTrainingSet,
+  startTrainingSet,
+  type TrainingSetOptions,
+} from './training-sets.js';

@@ -46,6 +46,12 @@ import {
 } from './logged-features.js';
 import { type MaterializeOptions, type MaterializeRequest, materialize, startMaterialize } from './materialize.js';
 import { type PullAnswer, type PullFeaturesRequest, pullFeatures } from './pull-features.js';
+import {
+  type SaveTrainingSetRequest,
+  saveTrainingSet,
+  startTrainingSet,
+  type TrainingSetOptions,
+} from './training-sets.js';
 
 /** Definitions made with `defineEntity` and so on, or a value with the keys of the YAML. */
 export type DefinitionsInput =
@@ -93,6 +99,10 @@ export interface Moraine {
   explainHistoricalFeatures(request: HistoricalFeaturesRequest): Promise<Explanation>;
   /** Retrieves features and saves them with all that computes them again. */
   saveDataset(request: SaveDatasetRequest): Promise<DatasetRecord>;
+  /** The same in shards of a workflow, for more entity rows than one process should work on at a time. */
+  saveTrainingSet(request: SaveTrainingSetRequest, options?: TrainingSetOptions): Promise<DatasetRecord>;
+  /** Starts that workflow on the configured Temporal server without waiting. */
+  startTrainingSet(request: SaveTrainingSetRequest): Promise<RequestedRun>;
   /** Computes a saved dataset again and compares. */
   replayDataset(name: string, options?: { readonly signal?: AbortSignal }): Promise<ReplayResult>;
   /** Every saved dataset, by name. */
@@ -147,6 +157,8 @@ export async function createMoraine(options: OpenProjectOptions = {}): Promise<M
     openHistoricalFeatures: (request) => openHistoricalFeatures(project, request),
     explainHistoricalFeatures: (request) => explainFeatures(project, request),
     saveDataset: (request) => saveFeatures(project, request),
+    saveTrainingSet: (request, setOptions) => saveTrainingSet(project, request, setOptions),
+    startTrainingSet: (request) => startTrainingSet(project, request),
     replayDataset: (name, replayOptions) => replay(project, name, replayOptions),
     datasets: () => listDatasets(project),
     pullAll: (request) => pullFeatures(project, 'all', request),

@@ -69,7 +69,8 @@ function definitionsJson(definitions: RetrievalRecipe['definitions']): Canonical
   return { entities: of('entity'), featureViews: of('featureView') };
 }
 
-function statesJson(states: ReadonlyMap<string, TableState>): CanonicalValue {
+/** States of tables by their names, as JSON. */
+export function statesJson(states: ReadonlyMap<string, TableState>): CanonicalValue {
   const entries = [...states].map(([name, { snapshotId, schemaId, tableUuid }]) => {
     return [name, { snapshotId: snapshotId === null ? null : String(snapshotId), schemaId, tableUuid }] as const;
   });
@@ -118,7 +119,8 @@ function viewFromJson(value: unknown): RequestedView {
   return { view, alias, features, joinKeyMap };
 }
 
-function statesFromJson(value: unknown): ReadonlyMap<string, TableState> {
+/** @throws TypeError for what {@link statesJson} does not write */
+export function statesFromJson(value: unknown): ReadonlyMap<string, TableState> {
   const entries = Object.entries(object(value)).map(([name, inner]) => {
     const { snapshotId, schemaId, tableUuid } = object(inner);
     const state = { schemaId: Number(schemaId), tableUuid: string(tableUuid) };

@@ -3,7 +3,7 @@
  * save that was cut short anywhere is finished by repeating it, and no other save touches its table.
  */
 import { createHash } from 'node:crypto';
-import { type Catalog, formatTableName, type TableIdentifier } from '../catalogs/index.js';
+import { type Catalog, ensureNamespace, formatTableName, type TableIdentifier } from '../catalogs/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import type { Schema } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
@@ -31,7 +31,7 @@ export function saveKey(record: DatasetRecord): string {
 }
 
 /**
- * The table of a save: made now, or by an attempt before.
+ * The table of a save: made now with its namespace, or by an attempt before.
  * @param table `location`: where its files are, unless where the catalog puts new tables
  * @throws TABLE_ALREADY_EXISTS for a table that another save or anybody else has made
  */
@@ -41,6 +41,7 @@ export async function ensureDatasetTable(
   key: string,
   table: { readonly schema: Schema; readonly location?: string },
 ): Promise<Table> {
+  await ensureNamespace(catalog, identifier.namespace);
   try {
     await catalog.createTable(identifier, { ...table, properties: new Map([[DATASET_RUN_PROPERTY, key]]) });
   } catch (error) {

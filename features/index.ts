@@ -10,8 +10,26 @@ export {
   type RegistryState,
 } from './apply-plan.js';
 export { checkReferences } from './check-references.js';
-export { DATASET_PROPERTY, type DatasetLocation, type DatasetRecord } from './dataset-record.js';
+export {
+  DATASET_PROPERTY,
+  type DatasetLocation,
+  type DatasetRecord,
+  recipeHash,
+  recordFromJson,
+  recordToJson,
+  statesFromJson,
+  statesJson,
+} from './dataset-record.js';
 export { DatasetRegistry, type SavedDataset } from './dataset-registry.js';
+export {
+  commitDatasetRows,
+  committedRecord,
+  DATASET_FAULT_POINTS,
+  type DatasetTarget,
+  ensureDatasetTable,
+  findDatasetTable,
+  saveKey,
+} from './dataset-table.js';
 export {
   type AnyDefinition,
   collectDefinitions,
@@ -65,6 +83,7 @@ export type { FeatureWindow } from './feature-window.js';
 export { changedDeletesOf, deletesOf } from './file-deletes.js';
 export {
   getHistoricalFeatures,
+  getHistoricalFrame,
   type HistoricalDeps,
   type HistoricalFeatures,
   type HistoricalRequest,
@@ -80,16 +99,26 @@ export {
   prepareLatestPerEntity,
 } from './latest-per-entity.js';
 export { type DefinitionSource, parseDefinitions, parseFeatureReference, type ValuePath } from './parse-definitions.js';
+export { datasetTag, pinSnapshots } from './pin-snapshots.js';
 export { type HistoricalAsOf, pinSource, stateOf, type TableState } from './pin-source.js';
 export type { JoinMethod } from './point-in-time-sql.js';
 export { formatProblem, type Problem, throwProblems } from './problem.js';
 export { type PullDeps, type PulledRows, type PullRequest, type PullSource, pullAll, pullLatest } from './pull.js';
 export { type ApplyResult, Registry, type RegistryAsOf, type RegistryDeps } from './registry.js';
 export type { RegistryRow } from './registry-rows.js';
-export { type ReplayResult, replayDataset } from './replay-dataset.js';
+export { type ReplayResult, recordedDeps, recordedRequest, replayDataset } from './replay-dataset.js';
 export { type ResolvedColumn, type ResolvedView, resolveView } from './resolve-view.js';
 export { ROW_TIMES } from './retrieval-plan.js';
-export { checkSaveRequest, type SaveDeps, type SaveRequest, saveDataset } from './save-dataset.js';
+export {
+  checkSaveRequest,
+  DATASET_NAME_RULE,
+  dropUnrecorded,
+  isDatasetName,
+  type SaveDeps,
+  type SaveRequest,
+  saveDataset,
+  unpinUnrecorded,
+} from './save-dataset.js';
 export type { SqlSession } from './sql-session.js';
 export type { TableSql } from './table-sql.js';
 export { validateSources } from './validate-sources.js';

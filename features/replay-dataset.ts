@@ -10,6 +10,7 @@ import type { DatasetRecord } from './dataset-record.js';
 import type { EntityRelation } from './entity-frame.js';
 import { getHistoricalFeatures, type HistoricalDeps, type HistoricalRequest } from './historical-features.js';
 import { pinSource } from './pin-source.js';
+import type { RetrievalRequest } from './retrieval-plan.js';
 import { openScan, planSource } from './source-scan.js';
 
 /** Three digests: as it was saved, of the rows that are stored now, and of the rows computed again. */
@@ -34,7 +35,7 @@ export async function replayDataset(
 ): Promise<ReplayResult> {
   const stored = await storedDigest(deps, record);
   const { digest: recomputed, rows } = await getHistoricalFeatures(
-    { ...deps, definitions: () => Promise.resolve(record.recipe.definitions) },
+    recordedDeps(deps, record),
     { ...replayRequest(deps, record), ...options },
     ({ connection, select, schema }) => digestRows(connection, select, schema),
   );
@@ -42,22 +43,32 @@ export async function replayDataset(
   return { recorded: record.digest, stored, recomputed, rows, matches };
 }
 
-/** The retrieval that made a dataset. */
-function replayRequest(deps: HistoricalDeps, { recipe, sources, ...record }: DatasetRecord): HistoricalRequest {
-  const { window, views, fullFeatureNames, knownAsOf, frameColumns } = recipe;
-  const open = async (connection: Connection): Promise<EntityRelation> => {
-    const { relation, schema } = await openStored(deps, connection, { recipe, sources, ...record });
-    const fields = schema.fields.slice(0, frameColumns);
-    const columns = fields.map(({ id }) => columnAlias(id)).join(', ');
-    return { relation: `(SELECT ${columns} FROM ${relation})`, schema: { ...schema, fields } };
-  };
+/** What a dataset asks for, of the snapshots that it was made from; not its entity rows. */
+export function recordedRequest({ recipe, sources }: DatasetRecord): RetrievalRequest {
+  const { views, fullFeatureNames, knownAsOf } = recipe;
   return {
     features: views.map(({ features, ...view }) => ({ ...view, ...(features === undefined ? {} : { features }) })),
-    entities: window === undefined ? { open } : { window },
     fullFeatureNames,
     knownAsOf,
     asOf: { snapshots: sources },
   };
+}
+
+/** The surroundings with the definitions that a dataset was made with. */
+export function recordedDeps(deps: HistoricalDeps, { recipe }: DatasetRecord): HistoricalDeps {
+  return { ...deps, definitions: () => Promise.resolve(recipe.definitions) };
+}
+
+/** The retrieval that made a dataset. */
+function replayRequest(deps: HistoricalDeps, record: DatasetRecord): HistoricalRequest {
+  const { window, frameColumns } = record.recipe;
+  const open = async (connection: Connection): Promise<EntityRelation> => {
+    const { relation, schema } = await openStored(deps, connection, record);
+    const fields = schema.fields.slice(0, frameColumns);
+    const columns = fields.map(({ id }) => columnAlias(id)).join(', ');
+    return { relation: `(SELECT ${columns} FROM ${relation})`, schema: { ...schema, fields } };
+  };
+  return { ...recordedRequest(record), entities: window === undefined ? { open } : { window } };
 }
 
 /** The digest of the stored rows. Those of a window are not needed to compute them again, so that they may have gone. */

@@ -36,17 +36,22 @@ export interface SaveDeps {
   readonly io: FileIO;
   readonly datasets: DatasetRegistry;
   readonly loadSource: (name: string) => Promise<Table>;
-  /** The catalog and identifier of a table's name; the namespace exists afterwards. */
+  /** The catalog and identifier of a table's name. Neither the table nor its namespace need exist. */
   resolveTarget(name: string): Promise<DatasetTarget>;
 }
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,127}$/;
 
+/** What {@link isDatasetName} asks for, for messages. */
+export const DATASET_NAME_RULE = 'a name begins with a letter or _, then letters, digits, _ or -, at most 128 in all';
+
+/** Whether a dataset may be called so. */
+export const isDatasetName = (name: string): boolean => NAME.test(name);
+
 /** @throws INVALID_ARGUMENT, DATASET_ALREADY_EXISTS, FILE_ALREADY_EXISTS: what is wrong with a request before anything is computed */
 export async function checkSaveRequest(deps: Pick<SaveDeps, 'datasets'>, request: SaveRequest): Promise<void> {
-  if (!NAME.test(request.name)) {
-    const rule = 'a name begins with a letter or _, then letters, digits, _ or -, at most 128 in all';
-    throw new MoraineError('INVALID_ARGUMENT', `Dataset '${request.name}': ${rule}.`);
+  if (!isDatasetName(request.name)) {
+    throw new MoraineError('INVALID_ARGUMENT', `Dataset '${request.name}': ${DATASET_NAME_RULE}.`);
   }
   if ('file' in request.to) await refuseFile(request.to.file);
   await deps.datasets.refuseTaken(request.name);

@@ -1,5 +1,6 @@
 /** The composition root: one configuration made into the parts that every command, activity and library call uses. */
 
+export { datasetDeps } from './dataset-deps.js';
 export { materializationDeps } from './materialization-deps.js';
 export { type OpenProjectOptions, openProject } from './open-project.js';
 export type { Project, ResolvedTableName } from './project.js';

@@ -1,6 +1,13 @@
 /** Processes: the worker, the workflow bundle, finding or starting a Temporal server, starting runs. */
 
-export type { MaterializeResult, RequestedRun, RunProgress } from '../activities/contract.js';
+export type {
+  MaterializeResult,
+  RequestedRun,
+  RunProgress,
+  TrainingSetInput,
+  TrainingSetProgress,
+  TrainingSetResult,
+} from '../activities/contract.js';
 export {
   createActivities,
   type MaterializeRequest,
@@ -18,3 +25,4 @@ export { type RunWorkerOptions, runWorker } from './run-worker.js';
 export { assertTaskQueuePolled } from './task-queue.js';
 export { type FindTemporalCliOptions, findTemporalCli, lookForTemporalCli, type TemporalCli } from './temporal-cli.js';
 export { resolveTemporalSettings, type TemporalSettings } from './temporal-settings.js';
+export { startTrainingSet, type WaitForTrainingSetOptions, waitForTrainingSet } from './training-set-client.js';

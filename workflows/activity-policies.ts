@@ -47,3 +47,39 @@ export const committing = proxyActivities<Pick<Activities, 'commitMaterializatio
   retry: { ...retry, nonRetryableErrorTypes: [...NON_RETRYABLE_CODES, 'COMMIT_CONFLICT'] },
   summary: 'Commit: one snapshot under the run key',
 });
+
+export const trainingPlanning = proxyActivities<Pick<Activities, 'planTrainingSet'>>({
+  ...base,
+  startToCloseTimeout: '1 hour',
+  retry: { ...retry, maximumAttempts: 20 },
+  summary: 'Plan: pin the definitions and snapshots',
+});
+
+export const pinning = proxyActivities<Pick<Activities, 'pinTrainingSet'>>({
+  ...base,
+  startToCloseTimeout: '1 hour',
+  retry: { ...retry, maximumAttempts: 20 },
+  summary: 'Pin: tag the source snapshots',
+});
+
+/** A shard may wait for others of its worker, so that its time starts long before its work. */
+export const staging = proxyActivities<Pick<Activities, 'stageTrainingShard'>>({
+  ...base,
+  startToCloseTimeout: '7 days',
+  retry: { ...retry, maximumAttempts: 20 },
+});
+
+/** Retried without end, as {@link committing}; every attempt goes on where the one before has ended. */
+export const trainingCommit = proxyActivities<Pick<Activities, 'commitTrainingSet'>>({
+  ...base,
+  startToCloseTimeout: '1 hour',
+  retry,
+  summary: 'Commit: the table, its snapshot, the record',
+});
+
+export const discarding = proxyActivities<Pick<Activities, 'discardTrainingSet'>>({
+  ...base,
+  startToCloseTimeout: '1 hour',
+  retry: { ...retry, maximumAttempts: 20 },
+  summary: 'Take back what was made',
+});

@@ -2,3 +2,4 @@
 export { materialize } from './materialize.js';
 export { materializeRun } from './materialize-run.js';
 export { progress, requested, runEnded } from './signals.js';
+export { trainingSet } from './training-set.js';

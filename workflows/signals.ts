@@ -1,6 +1,6 @@
 /** Signals and queries of the workflows, by the names that people see in the web UI. */
 import { defineQuery, defineSignal } from '@temporalio/workflow';
-import type { RunOutcome, RunProgress } from '../activities/contract.js';
+import type { RunOutcome, RunProgress, TrainingSetProgress } from '../activities/contract.js';
 
 /** Somebody asks for the run: a pass that starts after this has to follow. */
 export interface RunRequested {
@@ -15,3 +15,6 @@ export const requested = defineSignal<[RunRequested]>('requested');
 export const runEnded = defineSignal<[RunOutcome]>('runEnded');
 
 export const progress = defineQuery<RunProgress>('progress');
+
+/** The same query of `trainingSet`. */
+export const trainingProgress = defineQuery<TrainingSetProgress>('progress');

@@ -1,15 +1,25 @@
 import { basename, resolve } from 'node:path';
 import { parseTableName } from '../../catalogs/index.js';
-import { explainFeatures, saveFeatures, withHistoricalFeatures } from '../../client/index.js';
+import {
+  explainFeatures,
+  type SaveTrainingSetRequest,
+  saveFeatures,
+  saveTrainingSet,
+  startTrainingSet,
+  type TrainingSetProgress,
+  withHistoricalFeatures,
+} from '../../client/index.js';
 import { writeRows } from '../../engine/index.js';
 import { MoraineError } from '../../errors/index.js';
-import type { SaveRequest } from '../../features/index.js';
+import type { DatasetRecord, SaveRequest } from '../../features/index.js';
+import type { Project } from '../../project/index.js';
 import { type AsOfOptions, chosenStates } from '../as-of-option.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { type EntitiesOptions, entitiesInput } from '../entities-option.js';
 import { explanationText } from '../feature-explanation.js';
 import { featureSelection } from '../feature-selection.js';
 import { noteSummary, snapshotIds } from '../feature-summary.js';
+import { printable } from '../output.js';
 import { type RowOutputOptions, rowFormat, withRowOutput } from '../row-output.js';
 import { datasetJson } from './features-datasets.js';
 
@@ -22,6 +32,8 @@ interface FeaturesHistoricalOptions extends RowOutputOptions, EntitiesOptions, A
   readonly saveAs?: string;
   readonly dataset?: string;
   readonly pin?: boolean;
+  readonly shards?: string;
+  readonly wait?: boolean;
 }
 
 /** Prints the entity rows with the features that were valid at their times. */
@@ -31,6 +43,7 @@ export async function featuresHistorical(
   options: FeaturesHistoricalOptions,
 ): Promise<void> {
   const save = saveRequest(options);
+  const shards = shardCount(options);
   const format = rowFormat(options);
   const states = chosenStates(options);
   const input = await entitiesInput(options, states.entitySources);
@@ -51,9 +64,9 @@ export async function featuresHistorical(
         return context.stdout.write(explanationText(explanation));
       }
       if (save !== undefined) {
-        const record = await saveFeatures(project, { ...request, saveAs: save });
-        if (options.json === true) return printJson(context, datasetJson(record));
-        return context.stdout.write(`Saved dataset ${record.name}: ${record.rows} rows, digest ${record.digest}.\n`);
+        const saving = { ...request, saveAs: save };
+        if (shards !== undefined) return saveInShards(context, project, { ...saving, shards }, options);
+        return printSaved(context, await saveFeatures(project, saving), options);
       }
       return withHistoricalFeatures(project, request, async (answer) => {
         const { connection, select, schema, rowCount, sources, entitySources, joins } = answer;
@@ -72,6 +85,54 @@ export async function featuresHistorical(
     },
     { fileFolders: input.folders },
   );
+}
+
+function printSaved(
+  context: CommandContext,
+  record: DatasetRecord,
+  { json }: FeaturesHistoricalOptions,
+): Promise<void> {
+  if (json === true) return printJson(context, datasetJson(record));
+  return context.stdout.write(`Saved dataset ${record.name}: ${record.rows} rows, digest ${record.digest}.\n`);
+}
+
+/** Runs the workflow `trainingSet`, or with `--no-wait` starts it on the configured server. */
+async function saveInShards(
+  context: CommandContext,
+  project: Project,
+  request: SaveTrainingSetRequest,
+  options: FeaturesHistoricalOptions,
+): Promise<void> {
+  if (options.wait === false) {
+    const run = await startTrainingSet(project, request);
+    if (options.json === true) return printJson(context, run);
+    return context.stdout.write(`Started ${printable(run.workflowId)}.\n`);
+  }
+  const { name } = request.saveAs;
+  const record = await saveTrainingSet(project, request, {
+    announce: context.note,
+    onProgress: (progress) => context.progress.update(progressText(name, progress)),
+  });
+  context.progress.clear();
+  return printSaved(context, record, options);
+}
+
+function progressText(name: string, { step, shardsTotal, shardsDone, rowsWritten }: TrainingSetProgress): string {
+  const shards = shardsTotal > 0 ? `, ${shardsDone} of ${shardsTotal} shards` : '';
+  return `${name}: ${step}${shards}, ${rowsWritten} rows written`;
+}
+
+/** `--shards` and `--no-wait`. */
+function shardCount({ shards, saveAs, wait }: FeaturesHistoricalOptions): number | undefined {
+  if (shards === undefined) {
+    if (wait === false) throw new MoraineError('INVALID_ARGUMENT', '--no-wait goes with --shards');
+    return undefined;
+  }
+  if (saveAs === undefined) throw new MoraineError('INVALID_ARGUMENT', '--shards goes with --save-as');
+  if (!/^[1-9]\d{0,3}$/.test(shards) || Number(shards) > 1000) {
+    throw new MoraineError('INVALID_ARGUMENT', `--shards ${JSON.stringify(shards)}: write a number from 1 to 1000`);
+  }
+  return Number(shards);
 }
 
 /** `--save-as`, `--dataset` and `--pin`. */

@@ -53,12 +53,15 @@ function declareHistorical(features: Command, runner: ActionRunner): void {
     .option('--explain', 'print what would be read and how it would be joined instead of rows')
     .option('--save-as <target>', 'save as a dataset: a new table, or a new file that ends in .parquet')
     .option('--dataset <name>', "the dataset's name (default: that of its table or file)")
-    .option('--pin', 'tag the snapshots that were read, so that maintenance keeps them');
+    .option('--pin', 'tag the snapshots that were read, so that maintenance keeps them')
+    .option('--shards <count>', 'save a table by a workflow that retrieves the entity rows in so many shards')
+    .option('--no-wait', 'with --shards: start the workflow on your Temporal server and do not wait for it');
   withExamples(
     historical,
     'features historical --features airport_delay:mean_delay --entities flights.csv --out training.parquet',
     'features historical --features airport_delay --entities-sql "SELECT origin, event_timestamp FROM demo.flights"',
     'features historical --features airport_delay --start 2001-01-01 --end 2001-01-31 --as-of 2001-06-01',
+    'features historical --features airport_delay --entities-table demo.labels --save-as demo.training --shards 8',
   );
   does(historical, runner, async () => (await import('../actions/features-historical.js')).featuresHistorical);
 }

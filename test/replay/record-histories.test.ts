@@ -9,11 +9,11 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { expect, test } from 'vitest';
-import type { Activities, MaterializeInput } from '../../activities/contract.js';
+import type { Activities, MaterializeInput, TrainingSetInput } from '../../activities/contract.js';
 import { exportHistory, replayHistories } from '../../testing/index.js';
 import { failureOf as errorOf } from '../support/error-code.js';
 import { projectRoot } from '../support/paths.js';
-import { failureOf, plannedRun, scriptedActivities } from '../support/scripted-activities.js';
+import { failureOf, plannedRun, plannedTrainingSet, scriptedActivities } from '../support/scripted-activities.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 import { testClient, testSettings, testWorker, WORKFLOWS } from '../support/temporal.js';
 
@@ -47,6 +47,31 @@ function ways(): ReadonlyMap<string, Activities> {
   ]);
 }
 
+/** The ways that a training set can take, each with one workflow id. */
+const TRAINING_WAYS: ReadonlyMap<string, Activities> = new Map([
+  ['two-shards-pinned', scriptedActivities({ planTraining: async () => plannedTrainingSet(2, true) })],
+  ['recorded-only', scriptedActivities({ planTraining: async () => plannedTrainingSet(0) })],
+  [
+    'failed',
+    scriptedActivities({
+      stageTraining: async () => {
+        throw failureOf('DATA_FILE_CORRUPT', true);
+      },
+    }),
+  ],
+]);
+
+async function recordTrainingSet(name: string, activities: Activities, folder: string): Promise<void> {
+  const settings = testSettings();
+  await testWorker(settings, activities);
+  const { client } = await testClient(settings);
+  const input: TrainingSetInput = { name, features: ['v'], entities: { table: 'demo.labels' }, to: 'demo.set' };
+  const workflowId = `recording-${name}-${randomUUID()}`;
+  const run = await client.workflow.start('trainingSet', { workflowId, taskQueue: settings.taskQueue, args: [input] });
+  await run.result().catch(() => undefined);
+  writeFileSync(join(folder, `training-set-${name}.json`), await portableHistory(client, workflowId));
+}
+
 /** A history without what only says on which machine it was recorded: process identities and stack traces. */
 async function portableHistory(client: Client, workflowId: string): Promise<string> {
   const history: unknown = JSON.parse(await exportHistory(client, workflowId));
@@ -77,8 +102,9 @@ test('recorded histories replay on the code that made them', async () => {
     writeFileSync(join(folder, `materialize-${name}.json`), await portableHistory(client, entry.workflowId));
     writeFileSync(join(folder, `materialize-run-${name}.json`), await portableHistory(client, run));
   }
+  for (const [name, activities] of TRAINING_WAYS) await recordTrainingSet(name, activities, folder);
   const replayed = await replayHistories(folder, { workflows: WORKFLOWS });
-  expect(replayed.map(({ file }) => file).length).toBe(2 * ways().size);
+  expect(replayed.map(({ file }) => file).length).toBe(2 * ways().size + TRAINING_WAYS.size);
 });
 
 test('a workflow that is not on the server is named', async () => {

@@ -2,7 +2,15 @@
 
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import type { Activities, CommittedRun, ExtractedShard, PlannedRun } from '../../activities/contract.js';
+import type {
+  Activities,
+  CommittedRun,
+  CommittedTrainingSet,
+  ExtractedShard,
+  PlannedRun,
+  PlannedTrainingSet,
+  StagedTrainingShard,
+} from '../../activities/contract.js';
 import { parseMaterializeRequest, startRun } from '../../activities/index.js';
 import { outcomeIfEnded } from '../../activities/start-run.js';
 import { toFailure } from '../../activities/step.js';
@@ -28,6 +36,11 @@ export function scriptedActivities(steps: {
   readonly plan?: () => Promise<PlannedRun>;
   readonly extract?: (shard: number) => Promise<ExtractedShard>;
   readonly commit?: (manifests: readonly string[]) => Promise<CommittedRun>;
+  readonly planTraining?: () => Promise<PlannedTrainingSet>;
+  readonly pinTraining?: () => Promise<void>;
+  readonly stageTraining?: (shard: number) => Promise<StagedTrainingShard>;
+  readonly commitTraining?: (sums: readonly string[]) => Promise<CommittedTrainingSet>;
+  readonly discardTraining?: () => Promise<void>;
 }): Activities {
   return {
     requestRun: async ({ request, scheduledTime, replyTo }) => {
@@ -44,8 +57,33 @@ export function scriptedActivities(steps: {
     extractShard: ({ shard }) => steps.extract?.(shard) ?? Promise.resolve(extractedShard(shard)),
     commitMaterialization: ({ manifestLocations }) =>
       steps.commit?.(manifestLocations) ?? Promise.resolve({ snapshotId: '11', outcome: 'committed' as const }),
+    planTrainingSet: () => steps.planTraining?.() ?? Promise.resolve(plannedTrainingSet(1)),
+    pinTrainingSet: () => steps.pinTraining?.() ?? Promise.resolve(),
+    stageTrainingShard: ({ shard }) => steps.stageTraining?.(shard) ?? Promise.resolve(stagedShard(shard)),
+    commitTrainingSet: ({ shards }) =>
+      steps.commitTraining?.(shards.map(({ sum }) => sum)) ?? Promise.resolve(COMMITTED_TRAINING_SET),
+    discardTrainingSet: () => steps.discardTraining?.() ?? Promise.resolve(),
   };
 }
+
+/** A plan of a training set of `shards` shards. */
+export function plannedTrainingSet(shards: number, pin = false): PlannedTrainingSet {
+  return { planLocation: '/plans/2.json', shards, entityRows: '30', sources: ['demo.source'], pin };
+}
+
+/** A shard whose sum is its number. */
+export function stagedShard(shard: number): StagedTrainingShard {
+  const sum = String(shard).padStart(64, '0');
+  return { manifestLocation: `/manifests/${shard}.avro`, rows: '10', sum, files: 1, bytes: '1000' };
+}
+
+export const COMMITTED_TRAINING_SET: CommittedTrainingSet = {
+  name: 'set',
+  table: 'demo.set',
+  snapshotId: '21',
+  rows: '30',
+  digest: 'd',
+};
 
 export function extractedShard(shard: number): ExtractedShard {
   return { manifestLocation: `/manifests/${shard}.avro`, rows: '10', files: 2, bytes: '1000' };

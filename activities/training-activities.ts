@@ -1,0 +1,64 @@
+import { MoraineError } from '../errors/index.js';
+import { datasetDeps, type Project } from '../project/index.js';
+import {
+  commitTrainingSet,
+  discardTrainingSet,
+  parseTrainingSetRequest,
+  pinTrainingSet,
+  planTrainingSet,
+  stageTrainingShard,
+} from '../training/index.js';
+import type { Activities, CommitTrainingSetInput } from './contract.js';
+import { OneAtATime } from './one-at-a-time.js';
+import { asActivity } from './step.js';
+
+type TrainingActivities = Pick<
+  Activities,
+  'planTrainingSet' | 'pinTrainingSet' | 'stageTrainingShard' | 'commitTrainingSet' | 'discardTrainingSet'
+>;
+
+/** The activities of `trainingSet`. */
+export function createTrainingActivities(project: Project): TrainingActivities {
+  // A shard plans with all of the engine's memory and works on every core: several in one process only compete.
+  const shards = new OneAtATime();
+  return {
+    planTrainingSet: ({ request }) =>
+      asActivity(async ({ signal }) => {
+        const parsed = parseTrainingSetRequest(request);
+        const planned = await planTrainingSet(await datasetDeps(project), parsed, { signal });
+        return { ...planned, entityRows: String(planned.entityRows) };
+      }),
+
+    pinTrainingSet: ({ planLocation }) =>
+      asActivity(async () => pinTrainingSet(await datasetDeps(project), planLocation)),
+
+    stageTrainingShard: ({ planLocation, shard }) =>
+      asActivity(({ signal }) =>
+        shards.run(signal, async () => {
+          const staged = await stageTrainingShard(await datasetDeps(project), planLocation, shard, { signal });
+          const { manifestLocation, rows, sum, files, bytes } = staged;
+          return { manifestLocation, rows: String(rows), sum: sumToHex(sum), files, bytes: String(bytes) };
+        }),
+      ),
+
+    commitTrainingSet: ({ planLocation, shards: staged }) =>
+      asActivity(async () => {
+        const { name, rows, digest, location } = await commitTrainingSet(
+          await datasetDeps(project),
+          planLocation,
+          staged.map(shardFromJson),
+        );
+        if ('file' in location) throw new MoraineError('INTERNAL', 'A training set was saved as a file.');
+        return { name, table: location.table, snapshotId: String(location.snapshotId), rows: String(rows), digest };
+      }),
+
+    discardTrainingSet: ({ planLocation }) =>
+      asActivity(async () => discardTrainingSet(await datasetDeps(project), planLocation)),
+  };
+}
+
+const sumToHex = (sum: bigint): string => sum.toString(16).padStart(64, '0');
+
+function shardFromJson({ manifestLocation, rows, sum }: CommitTrainingSetInput['shards'][number]) {
+  return { manifestLocation, rows: BigInt(rows), sum: BigInt(`0x${sum}`) };
+}

@@ -1,0 +1,40 @@
+/** `moraine features historical --shards`: the workflow `trainingSet` on an own Temporal server that ends with the command. */
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { jsonLines, moraineOk, moraine as runMoraine } from '../support/cli.js';
+import { temporaryFolder } from '../support/temp-folder.js';
+import { TrainingProject } from '../support/training-project.js';
+
+test('the command runs it on an own server, and prints what a save at once prints', async () => {
+  const made = await TrainingProject.createIn(temporaryFolder());
+  onTestFinished(() => made.close());
+  const { folder, view } = made.small;
+  const historical = ['features', 'historical', '--features', view];
+  const file = join(folder, 'rows.jsonl');
+  writeFileSync(
+    file,
+    '{"sensor":1,"event_timestamp":"1970-01-01T00:30:00Z"}\n{"sensor":2,"event_timestamp":"1970-01-01T00:30:00Z"}\n',
+  );
+  const whole = await moraineOk([...historical, '--entities', file, '--save-as', 'demo.whole'], { cwd: folder });
+  const sharded = await moraineOk([...historical, '--entities', file, '--save-as', 'demo.sharded', '--shards', '2'], {
+    cwd: folder,
+  });
+  expect(sharded).toBe(whole.replace('dataset whole', 'dataset sharded'));
+  expect(sharded).toMatch(/^Saved dataset sharded: 2 rows, digest [0-9a-f]{64}\.\n$/);
+  expect(jsonLines(await moraineOk(['features', 'replay', 'sharded', '--json'], { cwd: folder }))).toMatchObject([
+    { matches: true },
+  ]);
+  expect(existsSync(join(made.moraine.project.config.stateFolder, 'temporal/server.pipe'))).toBe(false);
+  for (const [args, message] of [
+    [['--shards', '2'], '--shards goes with --save-as'],
+    [['--save-as', 'demo.x', '--shards', '0'], 'write a number from 1 to 1000'],
+    [['--save-as', 'demo.x', '--no-wait'], '--no-wait goes with --shards'],
+    [['--save-as', join(folder, 'x.parquet'), '--shards', '2'], 'saved as a table'],
+    [['--save-as', 'demo.x', '--shards', '2', '--no-wait'], 'no Temporal server is configured'],
+  ] as const) {
+    const refused = await runMoraine([...historical, '--entities', file, ...args], { cwd: folder });
+    expect(refused.code).not.toBe(0);
+    expect(refused.stderr).toContain(message);
+  }
+});

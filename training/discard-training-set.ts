@@ -1,0 +1,41 @@
+/** Cleaning up after a training set that was cancelled or has failed. */
+import { isMoraineError } from '../errors/index.js';
+import { dropUnrecorded, unpinUnrecorded } from '../features/index.js';
+import type { TrainingDeps } from './deps.js';
+import { readPlan, type TrainingSetPlan } from './plan.js';
+import { deleteStagedEntities } from './staged-entities.js';
+
+/**
+ * Takes back what was made for a plan, unless its dataset is recorded: the tags, the table, the files. What others have made stays. May
+ * be repeated. Not for a commit whose outcome is unknown.
+ */
+export async function discardTrainingSet(deps: TrainingDeps, planLocation: string): Promise<void> {
+  const plan = await planIfThere(deps, planLocation);
+  if (plan === null) return;
+  const { draft, key } = plan;
+  const { name, tag, location } = draft;
+  const saved = (await deps.datasets.find(name))?.record.location;
+  if (saved !== undefined && 'table' in saved && saved.table === location.table) return;
+  await dropUnrecorded(deps, await deps.resolveTarget(location.table), draft, key);
+  if (tag !== null) await unpinUnrecorded(deps, name, draft.sources);
+  if ('staged' in plan.entities) await deleteStagedEntities(deps.io, plan.entities.staged).catch(() => undefined);
+  // The plan goes last: whoever repeats this still finds it.
+  for (const file of await stagedFiles(deps, plan)) if (file !== planLocation) await deps.io.delete(file);
+  await deps.io.delete(planLocation);
+}
+
+async function planIfThere(deps: TrainingDeps, planLocation: string): Promise<TrainingSetPlan | null> {
+  try {
+    return await readPlan(deps.io, planLocation);
+  } catch (error) {
+    if (isMoraineError(error, 'FILE_NOT_FOUND')) return null;
+    throw error;
+  }
+}
+
+/** Every file that was made for the plan: its attempt is in their names. */
+async function stagedFiles({ io }: TrainingDeps, { location, attempt }: TrainingSetPlan): Promise<readonly string[]> {
+  const files: string[] = [];
+  for await (const file of io.list(location)) if (file.location.includes(attempt)) files.push(file.location);
+  return files;
+}

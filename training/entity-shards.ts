@@ -1,0 +1,55 @@
+/** Splitting entity rows by the hash of their join keys: rows of one entity are in one shard, which bounds the keys that it reads. */
+import { sqlLiteral } from '../engine/index.js';
+import { MoraineError } from '../errors/index.js';
+import type { DatasetRecord, EntityRelation } from '../features/index.js';
+import type { Schema } from '../iceberg/index.js';
+
+/** One shard of several. */
+export interface EntityShard {
+  /** From 0. */
+  readonly index: number;
+  readonly count: number;
+}
+
+/** Entity rows of one shard when no number of shards is asked for. */
+const ROWS_PER_SHARD = 10_000_000n;
+
+/** As many shards as the number of entity rows asks for. */
+export function defaultShards(entityRows: bigint, max: number): number {
+  const bySize = Number((entityRows + ROWS_PER_SHARD - 1n) / ROWS_PER_SHARD);
+  return Math.min(max, Math.max(1, bySize));
+}
+
+/** Columns of the entity rows that any view of a retrieval is joined on, each once; the views without entities add none. */
+export function shardColumns({ recipe }: Pick<DatasetRecord, 'recipe'>): readonly string[] {
+  const { views, definitions } = recipe;
+  const keys = views.flatMap(({ view, joinKeyMap }) => {
+    const entities = definitions.featureViews.get(view)?.entities ?? [];
+    const names = entities.flatMap((entity) => definitions.entities.get(entity)?.joinKeys ?? []);
+    return names.map((name) => joinKeyMap.get(name) ?? name);
+  });
+  return [...new Set(keys)];
+}
+
+/**
+ * The entity rows of one shard, duplicates and null keys included: every row is in exactly one. The hash is MD5 of the keys as text,
+ * which does not depend on the version of the engine, because shards of one training set may be computed by different workers.
+ * @param columns names of the columns to split by; none: all of them
+ */
+export function rowsOfShard(entities: EntityRelation, columns: readonly string[], shard: EntityShard): EntityRelation {
+  const { schema, relation } = entities;
+  const names = schema.fields.map((_, index) => `c${index}`).join(', ');
+  const keys =
+    columns.length === 0 ? schema.fields.map((_, index) => index) : columns.map((name) => indexOf(schema, name));
+  const texts = keys.map((index) => `coalesce(c${index}::VARCHAR, '')`).join(', chr(31), ');
+  const hash = `('0x' || substr(md5(concat(${texts})), 1, 15))::BIGINT`;
+  const { index, count } = shard;
+  const condition = `${hash} % ${sqlLiteral({ kind: 'long' }, BigInt(count))} = ${sqlLiteral({ kind: 'long' }, BigInt(index))}`;
+  return { ...entities, relation: `(SELECT ${names} FROM ${relation} AS e(${names}) WHERE ${condition})` };
+}
+
+function indexOf(schema: Schema, name: string): number {
+  const index = schema.fields.findIndex((field) => field.name === name);
+  if (index >= 0) return index;
+  throw new MoraineError('COLUMN_NOT_FOUND', `The entity rows have no column '${name}' to be split by.`);
+}

@@ -1,0 +1,16 @@
+/** Training sets whose entity rows are retrieved in shards: plan, stage, commit. */
+export type { AsOfJson } from './as-of-json.js';
+export { commitTrainingSet } from './commit-training-set.js';
+export type { TrainingDeps } from './deps.js';
+export { discardTrainingSet } from './discard-training-set.js';
+export { rowsOfShard } from './entity-shards.js';
+export { TRAINING_FAULT_POINTS, type TrainingFaultPoint } from './fault-points.js';
+export { checkTrainingSet, pinTrainingSet, planTrainingSet } from './plan-training-set.js';
+export { stageTrainingShard } from './stage-shard.js';
+export { deleteStagedEntities, stageEntities } from './staged-entities.js';
+export {
+  type EntityReference,
+  parseTrainingSetRequest,
+  type TrainingSetRequest,
+  trainingSetRequestToJson,
+} from './training-set-request.js';

@@ -1,0 +1,110 @@
+/** Planning a training set: pins the definitions and the state of every table that is read, and stores all of it as one file. */
+import { randomUUID } from 'node:crypto';
+import { ensureNamespace } from '../catalogs/index.js';
+import {
+  checkSaveRequest,
+  committedRecord,
+  datasetTag,
+  findDatasetTable,
+  getHistoricalFeatures,
+  pinSnapshots,
+  recipeHash,
+  saveKey,
+} from '../features/index.js';
+import type { TrainingDeps } from './deps.js';
+import { noRowsOf, type PinnedEntities, pinEntities } from './entity-reference.js';
+import { defaultShards, shardColumns } from './entity-shards.js';
+import { faultPoint } from './fault-points.js';
+import { type DraftRecord, readPlan, writePlan } from './plan.js';
+import { MAX_SHARDS, type TrainingSetRequest } from './training-set-request.js';
+
+/** A plan, by reference. */
+export interface PlannedTrainingSet {
+  readonly planLocation: string;
+  readonly shards: number;
+  /** As the source of the entity rows counts them. */
+  readonly entityRows: bigint;
+  /** Source tables, by name. */
+  readonly sources: readonly string[];
+  /** Whether the source snapshots are to be tagged. */
+  readonly pin: boolean;
+}
+
+/** A training set that can be planned, and what it will be. */
+export interface CheckedTrainingSet {
+  readonly draft: DraftRecord;
+  readonly key: string;
+  readonly entities: PinnedEntities;
+}
+
+/**
+ * Finds everything that is wrong with a request before anything is computed or written: the retrieval is run on the columns of the
+ * entity rows, without rows.
+ * @throws DATASET_ALREADY_EXISTS, TABLE_ALREADY_EXISTS, and as retrieval
+ */
+export async function checkTrainingSet(
+  deps: TrainingDeps,
+  request: TrainingSetRequest,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<CheckedTrainingSet> {
+  const { name, to, pin, features, service, fullFeatureNames, knownAsOf, asOf } = request;
+  await checkSaveRequest(deps, { name, to: { table: to }, pin });
+  const entities = await pinEntities(deps, request.entities);
+  const retrieval = {
+    ...(features === undefined ? {} : { features }),
+    ...(service === undefined ? {} : { service }),
+    ...(asOf === undefined ? {} : { asOf }),
+    fullFeatureNames,
+    knownAsOf,
+    entities: { open: () => Promise.resolve(noRowsOf(entities.schema)) },
+    ...options,
+  };
+  const draft = await getHistoricalFeatures(deps, retrieval, ({ schema, recipe, sources }) =>
+    Promise.resolve({
+      name,
+      recipe,
+      definitionHash: recipeHash(recipe),
+      sources,
+      entitySources: entities.sources,
+      schema,
+      rows: 0n,
+      digest: '',
+      location: { table: to, snapshotId: 0n },
+      tag: pin ? datasetTag(name) : null,
+    }),
+  );
+  const key = saveKey(draft);
+  await findDatasetTable(deps.io, await deps.resolveTarget(to), key);
+  return { draft, key, entities };
+}
+
+/** Plans a training set. Every attempt makes a plan of its own. @throws as {@link checkTrainingSet} */
+export async function planTrainingSet(
+  deps: TrainingDeps,
+  request: TrainingSetRequest,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<PlannedTrainingSet> {
+  const { draft, key, entities } = await checkTrainingSet(deps, request, options);
+  const target = await deps.resolveTarget(request.to);
+  await ensureNamespace(target.catalog, target.identifier.namespace);
+  const made = await findDatasetTable(deps.io, target, key);
+  const isCommitted = made !== null && committedRecord(made, key) !== null;
+  const shards = isCommitted ? 0 : (request.shards ?? defaultShards(entities.rows, MAX_SHARDS));
+  const planLocation = await writePlan(deps.io, {
+    draft,
+    key,
+    attempt: randomUUID(),
+    location: made?.metadata.location ?? (await target.catalog.newTableLocation(target.identifier)),
+    entities: request.entities,
+    shardColumns: shardColumns(draft),
+    shards,
+  });
+  faultPoint('training-planned');
+  return { planLocation, shards, entityRows: entities.rows, sources: [...draft.sources.keys()], pin: request.pin };
+}
+
+/** Tags the source snapshots of a plan, if it asks for that. @throws SNAPSHOT_EXPIRED, UNSUPPORTED_FEATURE, COMMIT_CONFLICT */
+export async function pinTrainingSet(deps: TrainingDeps, planLocation: string): Promise<void> {
+  const { draft } = await readPlan(deps.io, planLocation);
+  if (draft.tag !== null) await pinSnapshots((name) => deps.loadSource(name), draft.sources, draft.tag);
+}

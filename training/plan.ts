@@ -1,0 +1,71 @@
+/** A planned training set: everything that its shards and its commit need, so that none of them asks what is current. */
+import { z } from 'zod';
+import { metadataFolder } from '../catalogs/index.js';
+import { MoraineError } from '../errors/index.js';
+import { type DatasetRecord, recordFromJson, recordToJson } from '../features/index.js';
+import { newTableMetadata } from '../iceberg/index.js';
+import type { FileIO } from '../storage/index.js';
+import type { Table } from '../tables/index.js';
+import type { EntityReference } from './training-set-request.js';
+
+/** A record whose rows are not counted and whose table has no snapshot yet. */
+export type DraftRecord = DatasetRecord & {
+  readonly location: { readonly table: string; readonly snapshotId: bigint };
+};
+
+export interface TrainingSetPlan {
+  readonly draft: DraftRecord;
+  /** The key of the save: see `saveKey`. */
+  readonly key: string;
+  /** Unique to this plan; in the name of every file that is made for it. */
+  readonly attempt: string;
+  /** Where the table and what is staged for it are. */
+  readonly location: string;
+  readonly entities: EntityReference;
+  /** Columns of the entity rows that decide on the shard; none: all. */
+  readonly shardColumns: readonly string[];
+  /** 0: the rows were committed before, and only the record is missing. */
+  readonly shards: number;
+}
+
+const planSchema = z.object({
+  record: z.string(),
+  key: z.string(),
+  attempt: z.string(),
+  location: z.string(),
+  entities: z.union([z.object({ table: z.string() }), z.object({ staged: z.string() })]),
+  shardColumns: z.array(z.string()),
+  shards: z.int(),
+});
+const MAX_PLAN_BYTES = 64 * 2 ** 20;
+
+/** Stores a plan. @returns its location */
+export async function writePlan(io: FileIO, plan: TrainingSetPlan): Promise<string> {
+  const { draft, entities, ...plain } = plan;
+  const location = `${metadataFolder(stagedTable(io, plan).metadata)}/moraine-plan-${plan.attempt}.json`;
+  // The state that entity rows of a table are read at is in the record.
+  const reference = 'table' in entities ? { table: entities.table } : entities;
+  const json = JSON.stringify({ ...plain, entities: reference, record: recordToJson(draft) });
+  await io.create(location, Buffer.from(json));
+  return location;
+}
+
+/** @throws FILE_NOT_FOUND, METADATA_CORRUPT */
+export async function readPlan(io: FileIO, planLocation: string): Promise<TrainingSetPlan> {
+  const bytes = await io.read(planLocation, { maxBytes: MAX_PLAN_BYTES });
+  try {
+    const { record, ...plan } = planSchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
+    const draft = recordFromJson(record);
+    if ('table' in draft.location) return { ...plan, draft: { ...draft, location: draft.location } };
+    throw new TypeError('the dataset is no table');
+  } catch (cause) {
+    throw new MoraineError('METADATA_CORRUPT', `${planLocation} is no plan of a training set.`, { cause });
+  }
+}
+
+/** The table that the commit will make, to stage files for. */
+export function stagedTable(io: FileIO, { location, draft }: Pick<TrainingSetPlan, 'location' | 'draft'>): Table {
+  const { schema } = draft;
+  const metadata = newTableMetadata({ schema, location, tableUuid: '', nowMs: 0n });
+  return { identifier: { namespace: [], name: draft.location.table }, metadata, metadataLocation: '', io };
+}

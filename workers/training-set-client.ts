@@ -1,0 +1,75 @@
+/** Starting training sets and waiting for them, from a command or a library call. */
+import { createHash } from 'node:crypto';
+import type { Client } from '@temporalio/client';
+import type { RequestedRun, TrainingSetInput, TrainingSetProgress, TrainingSetResult } from '../activities/contract.js';
+import type { TemporalClient } from './connection.js';
+import { type FollowOptions, followRun } from './follow-run.js';
+import { assertPickedUp, assertTaskQueuePolled } from './task-queue.js';
+import type { TemporalSettings } from './temporal-settings.js';
+
+/** The workflow's type. The code itself lives in the workflow sandbox, so only its name is used. */
+type TrainingSetWorkflow = (input: TrainingSetInput) => Promise<TrainingSetResult>;
+
+/** Within this time it is reported that nobody works on a task queue. */
+const UNPOLLED_AFTER_MS = 5_000;
+
+/** The workflow id of a training set, `training-set/<name>/<hash of the input>`: there is at most one in flight of each. */
+function trainingSetWorkflowId(input: TrainingSetInput): string {
+  const hash = createHash('sha256').update(JSON.stringify(input)).digest('hex');
+  return `training-set/${input.name}/${hash.slice(0, 12)}`;
+}
+
+/**
+ * Starts a training set on the server, or joins the one of the same input in flight.
+ *
+ * @throws `TASK_QUEUE_UNPOLLED` within 5 s if no worker takes it
+ */
+export async function startTrainingSet(
+  { client }: Pick<TemporalClient, 'client'>,
+  { taskQueue }: Pick<TemporalSettings, 'taskQueue'>,
+  input: TrainingSetInput,
+): Promise<RequestedRun> {
+  const deadlineMs = Date.now() + UNPOLLED_AFTER_MS;
+  await assertTaskQueuePolled(client, taskQueue, UNPOLLED_AFTER_MS);
+  const workflowId = trainingSetWorkflowId(input);
+  const handle = await client.workflow.start<TrainingSetWorkflow>('trainingSet', {
+    workflowId,
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    taskQueue,
+    args: [input],
+    staticSummary: `Training set ${input.name}`,
+    memo: { dataset: input.name },
+  });
+  const run = { workflowId, runId: handle.firstExecutionRunId };
+  await assertPickedUp(client, run, taskQueue, deadlineMs);
+  return run;
+}
+
+export interface WaitForTrainingSetOptions extends FollowOptions<TrainingSetProgress> {
+  /** Whether the signal cancels the training set, which then takes back what it has made, instead of the waiting. */
+  readonly cancels?: boolean;
+}
+
+/**
+ * Waits until a training set is saved.
+ *
+ * @throws its own error code if it failed; `CANCELLED` if it was cancelled or the waiting was stopped
+ */
+export async function waitForTrainingSet(
+  client: Client,
+  run: RequestedRun,
+  { signal, cancels, ...options }: WaitForTrainingSetOptions = {},
+): Promise<TrainingSetResult> {
+  const handle = client.workflow.getHandle<TrainingSetWorkflow>(run.workflowId, run.runId);
+  if (signal === undefined || cancels !== true) {
+    return followRun(handle, { ...options, ...(signal === undefined ? {} : { signal }) });
+  }
+  const cancel = (): void => void handle.cancel().catch(() => undefined);
+  if (signal.aborted) cancel();
+  signal.addEventListener('abort', cancel, { once: true });
+  try {
+    return await followRun(handle, options);
+  } finally {
+    signal.removeEventListener('abort', cancel);
+  }
+}

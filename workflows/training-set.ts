@@ -1,0 +1,64 @@
+import { CancellationScope, CancelledFailure } from '@temporalio/workflow';
+import type {
+  PlannedTrainingSet,
+  StagedTrainingShard,
+  TrainingSetInput,
+  TrainingSetResult,
+} from '../activities/contract.js';
+import { discarding, pinning, staging, trainingCommit, trainingPlanning } from './activity-policies.js';
+import { TrainingSetReport } from './training-set-report.js';
+
+/**
+ * Saves the features of many entity rows as a dataset: pins what is read, retrieves the rows in shards, by the hash of their join keys, and
+ * commits them as one table. Cancelled or failed, it takes back what it has made; a commit that has begun is finished first.
+ *
+ * The input is one JSON object, for example
+ * `{"name": "churn_march", "features": ["stats"], "entities": {"table": "shop.labels"}, "to": "shop.churn_march", "shards": 8}`.
+ */
+export async function trainingSet(input: TrainingSetInput): Promise<TrainingSetResult> {
+  const report = new TrainingSetReport();
+  const plan = await trainingPlanning.planTrainingSet({ request: input ?? null });
+  report.planned(plan);
+  try {
+    const { planLocation } = plan;
+    if (plan.pin) await pinning.pinTrainingSet({ planLocation });
+    const staged = await stageAll(plan, report);
+    // Steps that had ended before they heard of the cancellation did not fail.
+    if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled before the commit');
+    report.committing();
+    const shards = staged.map(({ manifestLocation, rows, sum }) => ({ manifestLocation, rows, sum }));
+    const committed = await CancellationScope.nonCancellable(() =>
+      trainingCommit.commitTrainingSet({ planLocation, shards }),
+    );
+    return report.done(committed);
+  } catch (error) {
+    await CancellationScope.nonCancellable(() => discard(plan));
+    throw error;
+  }
+}
+
+async function stageAll(plan: PlannedTrainingSet, report: TrainingSetReport): Promise<StagedTrainingShard[]> {
+  const { planLocation } = plan;
+  // In a scope of its own: when one shard fails for good, the others are cancelled instead of computed in vain.
+  return CancellationScope.cancellable(async () => {
+    const scope = CancellationScope.current();
+    const shards = Array.from({ length: plan.shards }, async (_, shard) => {
+      const summary = `Retrieve: shard ${shard + 1} of ${plan.shards}`;
+      const staged = await staging.stageTrainingShard.executeWithOptions({ summary }, [{ planLocation, shard }]);
+      report.staged(staged);
+      return staged;
+    });
+    try {
+      return await Promise.all(shards);
+    } catch (error) {
+      scope.cancel();
+      await Promise.allSettled(shards);
+      throw error;
+    }
+  });
+}
+
+/** What cannot be taken back stays as files that no table lists: the error that led here matters more. */
+async function discard({ planLocation }: PlannedTrainingSet): Promise<void> {
+  await discarding.discardTrainingSet({ planLocation }).catch(() => undefined);
+}
