@@ -5,8 +5,7 @@
  */
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { createMoraine, type Moraine } from '../../client/index.js';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { FeastSession } from '../support/feast-session.js';
 import { describeInterop } from '../support/python.js';
 import { type Entity, SideBySide } from '../support/side-by-side.js';
@@ -245,7 +244,7 @@ describeInterop("Feast's universal tests of retrieval, asked anew", () => {
     expect(again).toBe('SavedDatasetLocationAlreadyExists');
 
     const file = join(side.lab.folder, 'saved-here.parquet');
-    const moraine = await openMoraine(side);
+    const moraine = await side.moraine();
     await moraine.saveDataset({ ...request, saveAs: { name: 'in_a_file', to: { file } } });
     expect(await readParquet(file)).toEqual(expected);
     const second = moraine.saveDataset({ ...request, saveAs: { name: 'again', to: { file } } });
@@ -399,20 +398,6 @@ async function backfilled(feast: FeastSession): Promise<SideBySide> {
   const view = { name: 'backfilled', entities: ['courier'], source: source('demo.backfilled') };
   await side.define({ entities: ENTITIES, featureViews: [view] });
   return side;
-}
-
-/** The project of a lab, opened as an application does; closed when the test has finished. */
-async function openMoraine(side: SideBySide): Promise<Moraine> {
-  const { folder } = side.lab;
-  const catalogs = { main: { uri: join(folder, 'catalog.db'), warehouse: join(folder, 'warehouse') } };
-  const moraine = await createMoraine({
-    config: { catalogs, engine: { threads: 2 } },
-    cwd: folder,
-    fileFolders: [folder],
-  });
-  onTestFinished(() => moraine.close());
-  await moraine.apply(side.definitions);
-  return moraine;
 }
 
 /** Rows of a Parquet file as plain DuckDB reads them. */

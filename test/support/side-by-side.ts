@@ -3,12 +3,13 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { onTestFinished } from 'vitest';
+import { createMoraine, type Moraine } from '../../client/index.js';
 import { sqlType } from '../../engine/index.js';
 import { MoraineError } from '../../errors/index.js';
 import { type FeatureView, parseFeatureType } from '../../features/index.js';
 import { parseType } from '../../iceberg/index.js';
 import { type MaterializationDeps, materializeDirect } from '../../materialization/index.js';
-import { OnlineReader } from '../../online/index.js';
+import { type FeatureValue, featureValueToJson, type OnlineFeature, OnlineReader } from '../../online/index.js';
 import { commitOverwrite, planFiles, selectSnapshot } from '../../tables/index.js';
 import { FeastError, type FeastSession } from './feast-session.js';
 import { FeatureLab } from './feature-lab.js';
@@ -120,8 +121,12 @@ export class SideBySide {
     return join(this.lab.folder, 'feast', `${name}.parquet`);
   }
 
-  /** Defines the same for both. @param definitions with the keys of the YAML */
-  async define(definitions: object): Promise<void> {
+  /**
+   * Defines the same for both.
+   * @param definitions with the keys of the YAML
+   * @param ttlMs of the views in Feast, where it has another one
+   */
+  async define(definitions: object, ttlMs?: number): Promise<void> {
     this.definitions = definitions;
     this.lab.define(definitions);
     const { featureViews, featureServices } = this.lab.definitions;
@@ -134,7 +139,10 @@ export class SideBySide {
         joinKeyMap: Object.fromEntries(part.joinKeyMap ?? []),
       })),
     }));
-    const views = [...featureViews.values()].map((view) => this.#feastView(view));
+    const views = [...featureViews.values()].map((view) => ({
+      ...this.#feastView(view),
+      ...(ttlMs === undefined ? {} : { ttlMs }),
+    }));
     await this.#feast.ask('define', {
       folder: join(this.lab.folder, 'feast'),
       offlineStore: this.#store,
@@ -143,7 +151,7 @@ export class SideBySide {
     });
   }
 
-  #feastView({ name, entities, source, ttlMs, features }: FeatureView): unknown {
+  #feastView({ name, entities, source, ttlMs, features }: FeatureView): object {
     const renamed = (column: string): string => source.fieldMapping?.get(column) ?? column;
     const columns = Object.entries(this.#table(source.table).columns);
     const types = Object.fromEntries(columns.map(([column, type]) => [renamed(column), type]));
@@ -161,6 +169,26 @@ export class SideBySide {
       keys: typed(keys),
       features: typed(names),
     };
+  }
+
+  /** Feast's types of the features of a table that it reads as an Iceberg table of this catalog, in a view `v` of all its columns. */
+  async feastIceberg(name: string, key: string, timestampField: string): Promise<unknown> {
+    const { folder } = this.lab;
+    const [namespace, table] = name.split('.');
+    const catalog = { uri: `sqlite:///${join(folder, 'catalog.db')}`, warehouse: join(folder, 'warehouse') };
+    const source = { ...catalog, namespace, table, key, timestampField };
+    return await this.#feast.ask('define_iceberg', { folder: join(folder, 'feast'), ...source });
+  }
+
+  /** The same tables and definitions, opened as an application opens them; closed when the test has finished. */
+  async moraine(): Promise<Moraine> {
+    const { folder } = this.lab;
+    const catalogs = { main: { uri: join(folder, 'catalog.db'), warehouse: join(folder, 'warehouse') } };
+    const config = { catalogs, engine: { threads: 2 } };
+    const moraine = await createMoraine({ config, cwd: folder, fileFolders: [folder] });
+    onTestFinished(() => moraine.close());
+    await moraine.apply(this.definitions);
+    return moraine;
   }
 
   /** Both answers in the order of the entity rows, which Feast's stores lose: a column `row` tells it and is left out again. */
@@ -212,11 +240,18 @@ export class SideBySide {
 
   /** For each entity, for each feature `[status, value]`, as of now. */
   async online(features: readonly string[], entities: readonly Entity[]): Promise<Answers> {
+    return {
+      feast: await orError(this.#feast.ask('online', { features, entities })),
+      moraine: await orError(this.#onlineRows(features, entities)),
+    };
+  }
+
+  async #onlineRows(features: readonly string[], entities: readonly Entity[]): Promise<unknown> {
     const reader = new OnlineReader(this.#deps);
-    const moraine = reader
-      .getOnlineFeatures({ features, entities, readTimeoutMs: 60_000 })
-      .then(({ rows }) => rows.map((values) => values.map(({ status, value }) => [status, value])));
-    return { feast: await orError(this.#feast.ask('online', { features, entities })), moraine: await orError(moraine) };
+    const answer = await reader.getOnlineFeatures({ features, entities, readTimeoutMs: 60_000 });
+    return answer.rows.map((values) =>
+      values.map(({ status, value }, index) => [status, served(answer.features[index] as OnlineFeature, value)]),
+    );
   }
 }
 
@@ -230,6 +265,12 @@ function feastQuestion({
   const names = Object.keys(entities?.[0] ?? {});
   const columns = Object.fromEntries(names.map((name) => [name, entities?.map((row) => row[name])]));
   return { ...question, entities: sql ?? (entities === undefined ? null : columns), times };
+}
+
+/** A served value as JSON; integers that a number holds are numbers. */
+function served({ type }: OnlineFeature, value: FeatureValue): unknown {
+  const json = featureValueToJson(type, value);
+  return typeof json === 'bigint' && Number.isSafeInteger(Number(json)) ? Number(json) : json;
 }
 
 const withoutRow = (row: Row): Row => Object.fromEntries(Object.entries(row).filter(([name]) => name !== 'row'));

@@ -19,6 +19,7 @@ output, sys.stdout = sys.stdout, sys.stderr
 import pandas as pd  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource, RepoConfig  # noqa: E402
+from feast.infra.data_sources.contrib.iceberg_catalog import IcebergSource  # noqa: E402
 from feast.infra.offline_stores.dask import DaskOfflineStoreConfig  # noqa: E402
 from feast.infra.offline_stores.duckdb import DuckDBOfflineStoreConfig  # noqa: E402
 from feast.infra.offline_stores.file_source import SavedDatasetFileStorage  # noqa: E402
@@ -64,6 +65,21 @@ def feast_type(kind):
     if kind.startswith("list<"):
         return Array(feast_type(kind[5:-1]))
     return TYPES.get(kind, String)
+
+
+def define_iceberg(folder, uri, warehouse, namespace, table, key, timestampField):
+    """A view `v` of all columns of an Iceberg table in a SQL catalog called main. Gives the types that Feast finds for its features."""
+    global store
+    config = RepoConfig(
+        project="side", provider="local", registry=f"{folder}/registry.db", repo_path=folder,
+        offline_store=DuckDBOfflineStoreConfig(), online_store=None, entity_key_serialization_version=3)
+    store = FeatureStore(config=config)
+    source = IcebergSource(
+        catalog_type="sql", catalog_name="main", catalog_properties={"uri": uri}, warehouse=warehouse,
+        namespace=namespace, table=table, timestamp_field=timestampField)
+    entity = Entity(name=key, join_keys=[key])
+    store.apply([entity, FeatureView(name="v", entities=[entity], source=source)])
+    return {field.name: str(field.dtype) for field in store.get_feature_view("v").features}
 
 
 def projection(views, part):
@@ -159,7 +175,10 @@ def attempt(question):
         return {"error": type(error).__name__, "message": str(error)}
 
 
-QUESTIONS = {"define": define, "historical": historical, "save": save, "materialize": materialize, "online": online}
+QUESTIONS = {
+    "define": define, "define_iceberg": define_iceberg, "historical": historical, "save": save,
+    "materialize": materialize, "online": online,
+}
 for line in sys.stdin:
     asked = json.loads(line)
     print(json.dumps(attempt(lambda: QUESTIONS[asked.pop("ask")](**asked))), file=output, flush=True)
