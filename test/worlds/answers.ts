@@ -83,7 +83,6 @@ export async function actualAnswer(
     loadSource: (name) => loadTableAt(io, locations.get(name) ?? never()),
   };
   const entities: EntitySource = world.frame.source;
-  const snapshots = new Map(world.tables.map(({ name, read }) => [name, read?.snapshotId ?? null]));
   const request = {
     entities,
     features: world.requested.map(({ view, alias, joinKeyMap, features }) => ({
@@ -94,7 +93,7 @@ export async function actualAnswer(
     })),
     fullFeatureNames: world.fullFeatureNames,
     knownAsOf: world.knownAsOf,
-    ...(world.pinned ? { asOf: { snapshots } } : {}),
+    ...(world.asOf === undefined ? {} : { asOf: world.asOf }),
     ...(method === undefined ? {} : { method }),
   };
   return await getHistoricalFeatures(deps, request, async (answer) => ({

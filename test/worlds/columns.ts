@@ -69,7 +69,7 @@ const TIME_TYPES = ['timestamp', 'timestamptz'] as const;
 const NS_TYPES = ['timestamp_ns', 'timestamptz_ns'] as const;
 
 /** The type of a time column; nanoseconds need v3. */
-export function timeType(random: Random, formatVersion: 2 | 3): IcebergType {
+export function timeType(random: Random, formatVersion: 1 | 2 | 3): IcebergType {
   return { kind: random.pick(formatVersion === 3 && random.chance(0.6) ? NS_TYPES : TIME_TYPES) };
 }
 
@@ -103,7 +103,7 @@ export class FieldIds {
   }
 }
 
-export function featureType(random: Random, ids: FieldIds, formatVersion: 2 | 3): IcebergType {
+export function featureType(random: Random, ids: FieldIds, formatVersion: 1 | 2 | 3): IcebergType {
   const nested = random.chance(0.2);
   if (!nested) {
     if (random.chance(0.1)) return { kind: 'decimal', precision: random.pick([5, 18, 30]), scale: 2 };
@@ -143,7 +143,7 @@ function promoted(type: IcebergType): IcebergType | undefined {
 export interface EvolutionContext {
   readonly ids: FieldIds;
   readonly roles: Roles;
-  readonly formatVersion: 2 | 3;
+  readonly formatVersion: 1 | 2 | 3;
   /** Columns that the current partition spec comes from. */
   readonly partitioned: ReadonlySet<number>;
 }

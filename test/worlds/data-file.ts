@@ -16,13 +16,14 @@ export const LAST_UPDATED: NestedField = {
   type: { kind: 'long' },
 };
 
-/** Writes rows as one Parquet file, in their order. */
+/** Writes rows as one Parquet file, in their order, with field ids or without. */
 export async function writeParquet(
   duckdb: DuckDBConnection,
   path: string,
   fields: readonly NestedField[],
   rows: readonly (readonly Value[])[],
   options = '',
+  hasFieldIds = true,
 ): Promise<void> {
   const row = (values: readonly Value[]): string =>
     `(${fields.map((field, index) => valueSql(field.type, values[index] ?? null)).join(', ')})`;
@@ -37,7 +38,7 @@ export async function writeParquet(
   const dictionary = rows.some((values) => values.some((value) => Object.is(value, -0)))
     ? ', DICTIONARY_SIZE_LIMIT 0'
     : '';
-  const format = `FORMAT parquet, FIELD_IDS {${ids.join(', ')}}${dictionary}${options}`;
+  const format = `FORMAT parquet${hasFieldIds ? `, FIELD_IDS {${ids.join(', ')}}` : ''}${dictionary}${options}`;
   await duckdb.run(`COPY (${select}) TO '${path}' (${format})`);
   await giveZones(path, fields);
 }

@@ -1,9 +1,7 @@
 /** Delete files of table worlds. Source: Apache Iceberg specification, "Delete Formats", and the Puffin specification. */
 import { writeFile } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import type { DuckDBConnection } from '@duckdb/node-api';
 import type { NestedField } from '../../iceberg/index.js';
-import { writeParquet } from './data-file.js';
 
 export const PATH_COLUMN: NestedField = {
   id: 2147483546,
@@ -12,16 +10,6 @@ export const PATH_COLUMN: NestedField = {
   type: { kind: 'string' },
 };
 export const POSITION_COLUMN: NestedField = { id: 2147483545, name: 'pos', required: true, type: { kind: 'long' } };
-
-/** A position-delete file. Rows must be sorted by path and position. */
-export async function writePositionDeletes(
-  duckdb: DuckDBConnection,
-  path: string,
-  deletes: readonly { readonly path: string; readonly position: number }[],
-): Promise<void> {
-  const rows = deletes.map((one) => [one.path, BigInt(one.position)]);
-  await writeParquet(duckdb, path, [PATH_COLUMN, POSITION_COLUMN], rows);
-}
 
 /** Where a vector lies in its Puffin file. */
 export interface WrittenVector {

@@ -1,10 +1,15 @@
 /** Random entity frames: times near the edges that matter, duplicates, nulls, further columns, in every form that they can be given. */
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
+import { entitySource } from '../../client/entities.js';
 import { type EntityRow, type EntitySource, type EntityValue } from '../../features/index.js';
 import { type IcebergType, type NestedField, type Schema, UNPARTITIONED } from '../../iceberg/index.js';
+import type { Project } from '../../project/index.js';
 import { type Clock, isNanoseconds, type KeyDomain } from './columns.js';
 import { fileSize, writeParquet } from './data-file.js';
+import { writeArrow } from './frame-arrow.js';
+import { writeCsv, writeJsonLines } from './frame-text.js';
 import type { Random } from './random.js';
 import { TableWriter } from './table-writer.js';
 import { isoDate, isoTime } from './text.js';
@@ -31,7 +36,8 @@ export interface Frame {
   readonly location: string | undefined;
 }
 
-type FrameKind = 'objects' | 'relation' | 'table';
+/** `csv` and `jsonl` are files of text, whose types are told by the values and the views' keys. */
+export type FrameKind = 'objects' | 'relation' | 'table' | 'query' | 'csv' | 'jsonl' | 'arrow';
 
 /** The name of the table that a frame may be. */
 export const FRAME_TABLE = 'demo.frame';
@@ -50,13 +56,15 @@ export async function randomFrame(
   duckdb: DuckDBConnection,
 ): Promise<Frame> {
   const domains = frameKeys(requested);
-  const hasDecimals = [...domains.values()].some(({ kind }) => kind === 'decimal');
-  const kind = random.pick<FrameKind>(hasDecimals ? ['relation', 'table'] : ['objects', 'relation', 'table']);
-  const timeType = randomTimeType(random, kind);
-  // Without a row, objects have no columns.
-  const isEmpty = kind !== 'objects' && random.chance(0.02);
-  const rows = isEmpty ? [] : randomRows(random, clock, requested, domains, timeType);
-  const keys = [...domains].map(([name, domain]) => keyColumn(random, kind, name, domain, rows));
+  const chosen = randomKind(random, domains);
+  const timeType = randomTimeType(random, chosen);
+  const rows = randomRows(random, clock, requested, domains, timeType);
+  // Text without values has no type.
+  const hasTypes = rows.some(({ timeNs }) => timeNs !== null) && fitsText(requested, rows);
+  const kind = !hasTypes && TEXT_KINDS.has(chosen) ? 'relation' : chosen;
+  const keys = [...domains].map(([name, domain]) =>
+    isFile(kind) ? textKey(requested, name, rows) : keyColumn(random, kind, name, domain, rows),
+  );
   const hasOtherTimes = keys.some(({ type }) => type.kind.startsWith('timestamp'));
   const time: Column = {
     name: hasOtherTimes || timeType.kind === 'date' || random.chance(0.7) ? 'event_timestamp' : 'when',
@@ -68,8 +76,55 @@ export async function randomFrame(
   const fields = columns.map(({ name, type }, index): NestedField => ({ id: index + 1, name, required: false, type }));
   const values = rows.map((_, row) => columns.map((column) => column.values[row] ?? null));
   const given = { random, fields, values, folder, duckdb };
-  const location = kind === 'table' ? await writeTable(given) : undefined;
-  return { kind, columns: fields, values, rows, source: sourceOf(kind, given), location };
+  const location = kind === 'table' || kind === 'query' ? await writeTable(given, kind === 'query') : undefined;
+  // SQL knows nanoseconds without a zone only.
+  const answered = kind === 'query' ? fields.map(withoutZone) : fields;
+  return { kind, columns: answered, values, rows, source: await sourceOf(kind, given), location };
+}
+
+/** Kinds whose types are those of the values. */
+const TEXT_KINDS: ReadonlySet<FrameKind> = new Set(['objects', 'csv', 'jsonl']);
+const isFile = (kind: FrameKind): kind is 'csv' | 'jsonl' => kind === 'csv' || kind === 'jsonl';
+
+/** A query has an engine of its own, which takes its time to start: there are few. */
+function randomKind(random: Random, domains: ReadonlyMap<string, KeyDomain>): FrameKind {
+  const hasDecimals = [...domains.values()].some(({ kind }) => kind === 'decimal');
+  return random.weighted<FrameKind>([
+    [hasDecimals ? 0 : 3, 'objects'],
+    [2, 'relation'],
+    [3, 'table'],
+    [0.8, 'query'],
+    [2, 'csv'],
+    [2, 'jsonl'],
+    [2.5, 'arrow'],
+  ]);
+}
+
+function withoutZone(field: NestedField): NestedField {
+  return field.type.kind === 'timestamptz_ns' ? { ...field, type: { kind: 'timestamp_ns' } } : field;
+}
+
+/** The type that the views have for a key: of several, the last one's. */
+function keyTypeIn(requested: readonly RequestedView[], name: string): IcebergType {
+  const fields = requested.flatMap(({ view, joinKeyMap }) =>
+    view.keys.filter(({ domain }) => (joinKeyMap.get(domain.name) ?? domain.name) === name).map(({ field }) => field),
+  );
+  return fields.at(-1)?.type ?? { kind: 'string' };
+}
+
+/** Text of a file is read as the type of the views' key: a number that is none of its values is refused. */
+function fitsText(requested: readonly RequestedView[], rows: readonly FrameRow[]): boolean {
+  return rows.every(({ keys }) =>
+    [...keys].every(([name, key]) => key !== 3_000_000_000n || keyTypeIn(requested, name).kind !== 'int'),
+  );
+}
+
+/** Keys are held as wide as they can be. */
+const asWide = (key: Value, { kind }: IcebergType): Value => (kind === 'int' && key !== null ? Number(key) : key);
+
+function textKey(requested: readonly RequestedView[], name: string, rows: readonly FrameRow[]): Column {
+  const type = keyTypeIn(requested, name);
+  return { name, type, values: rows.map(({ keys }) => asWide(keys.get(name) ?? null, type)) };
 }
 
 /** The key columns that the views of a request need. */
@@ -84,7 +139,15 @@ function frameKeys(requested: readonly RequestedView[]): ReadonlyMap<string, Key
 /** Objects give times as text; only nine digits of a fraction make them nanoseconds. */
 function randomTimeType(random: Random, kind: FrameKind): IcebergType {
   if (kind === 'objects') return { kind: random.pick(['timestamptz', 'timestamptz_ns']) };
-  return { kind: random.pick(['timestamp', 'timestamptz', 'timestamp_ns', 'timestamptz_ns', 'date'] as const) };
+  if (isFile(kind)) return { kind: random.pick(['timestamptz', 'timestamptz', 'timestamp', 'date'] as const) };
+  const weight = kind === 'arrow' ? 3 : 1;
+  return random.weighted([
+    [1, { kind: 'timestamp' }],
+    [1, { kind: 'timestamptz' }],
+    [1, { kind: 'timestamp_ns' }],
+    [weight, { kind: 'timestamptz_ns' }],
+    [1, { kind: 'date' }],
+  ] as const);
 }
 
 /** About two in three rows are of an entity and time where a row of a view begins or ceases to count. */
@@ -119,7 +182,7 @@ function randomRows(
       : wholeUnits(random.chance(0.8) ? exact : clock.time(random, 'ns'), timeType);
     rows.push({ keys, timeNs });
   }
-  return rows;
+  return random.chance(0.02) ? [] : rows;
 }
 
 /** Keys that no feature row has. */
@@ -153,7 +216,7 @@ function keyColumn(
   const of = (type: IcebergType, value: (key: Value) => Value = (key) => key): Column => {
     return { name, type, values: values.map((key) => (key === null ? null : value(key))) };
   };
-  const isText = kind === 'objects' || random.chance(0.3);
+  const isText = kind === 'objects' || kind === 'arrow' || random.chance(0.3);
   switch (domain.kind) {
     case 'integer':
       if (kind === 'objects' || values.includes(3_000_000_000n) || random.chance(0.5)) return of({ kind: 'long' });
@@ -174,7 +237,9 @@ function keyColumn(
 /** Columns that the answer only repeats. */
 function furtherColumns(random: Random, kind: FrameKind, timeName: string, count: number): readonly Column[] {
   const column = (name: string, type: IcebergType, choices: readonly Value[]): Column => {
-    return { name, type, values: Array.from({ length: count }, () => random.pick(choices)) };
+    const values = Array.from({ length: count }, () => random.pick(choices));
+    const isUntyped = isFile(kind) && values.every((value) => value === null);
+    return { name, type: isUntyped ? { kind: 'string' } : type, values };
   };
   const plain = [
     column('label', { kind: 'string' }, ['x', "o'clock", null, '']),
@@ -193,13 +258,31 @@ interface Given {
   readonly duckdb: DuckDBConnection;
 }
 
-function sourceOf(kind: FrameKind, given: Given): EntitySource {
+async function sourceOf(kind: FrameKind, given: Given): Promise<EntitySource> {
+  const { random, fields, values, folder } = given;
   if (kind === 'table') return { table: FRAME_TABLE };
   if (kind === 'objects') return { rows: asObjects(given) };
-  const { fields, values } = given;
+  if (kind === 'query') return { query: { sql: querySql(fields), tables: new Map([['f', FRAME_TABLE]]) } };
+  if (kind !== 'relation') {
+    await mkdir(folder, { recursive: true });
+    const write = { csv: writeCsv, jsonl: writeJsonLines, arrow: writeArrow }[kind];
+    return fileSource(await write(random, join(folder, `frame.${kind}`), fields, values));
+  }
   const schema: Schema = { schemaId: 0, identifierFieldIds: [], fields };
   return { open: () => Promise.resolve({ relation: relationSql(fields, values), schema }) };
 }
+
+/** The entity rows of a file, as applications give it. */
+async function fileSource(file: string): Promise<EntitySource> {
+  // Only logged features need a project.
+  const source = await entitySource({} as Project, { file });
+  if ('window' in source) throw new Error('a file is no window');
+  return source;
+}
+
+/** The rows of the table in their order: their number is its last column. */
+const querySql = (fields: readonly NestedField[]): string =>
+  `SELECT ${fields.map(({ name }) => quoteName(name)).join(', ')} FROM f ORDER BY ${quoteName(ROW_NUMBER)}`;
 
 function relationSql(fields: readonly NestedField[], rows: readonly (readonly Value[])[]): string {
   const row = (values: readonly Value[]): string =>
@@ -231,8 +314,14 @@ function objectValue(random: Random, type: IcebergType, value: Value): EntityVal
   return type.kind === 'decimal' ? decimalText(value as bigint, type.scale) : (value as EntityValue);
 }
 
+const ROW_NUMBER = 'number of the row';
+
 /** One file: the frame's order is its order. */
-async function writeTable({ random, fields, values, folder, duckdb }: Given): Promise<string> {
+async function writeTable(given: Given, isNumbered: boolean): Promise<string> {
+  const { random, folder, duckdb } = given;
+  const number: NestedField = { id: given.fields.length + 1, name: ROW_NUMBER, required: false, type: { kind: 'int' } };
+  const fields = isNumbered ? [...given.fields, number] : given.fields;
+  const values = isNumbered ? given.values.map((row, index) => [...row, index]) : given.values;
   const schema: Schema = { schemaId: 0, identifierFieldIds: [], fields };
   await mkdir(folder, { recursive: true });
   const writer = new TableWriter(random, folder, 3, schema, UNPARTITIONED);

@@ -1,8 +1,9 @@
 /** Row-level deletes of table worlds: by position (delete files in v2, vectors in v3) and by equality. */
 import { type DataFile, type NestedField, partitionKey } from '../../iceberg/index.js';
+import { writeAvro } from './avro-file.js';
 import { primitiveFields } from './columns.js';
 import { fileSize, randomLayout, randomMetrics, writeParquet } from './data-file.js';
-import { PATH_COLUMN, writePositionDeletes, writeVectors } from './delete-files.js';
+import { PATH_COLUMN, POSITION_COLUMN, writeVectors } from './delete-files.js';
 import { compareTuples } from './order.js';
 import { fieldValue, type Row } from './rows.js';
 import { type HeldFile, TableHistory } from './table-history.js';
@@ -14,6 +15,7 @@ type Scope = Pick<DataFile, 'specId' | 'partition'>;
 export class DeletingHistory extends TableHistory {
   /** Deletes some rows by their files and positions; now and then of files that the same commit adds. */
   async deletePositions(): Promise<void> {
+    if (this.writer.formatVersion === 1) return;
     const fresh = this.random.chance(0.25) ? await this.write(this.newRows(this.random.int(1, 4))) : [];
     const files = fresh.length > 0 ? fresh : this.files;
     if (files.length === 0) return;
@@ -33,12 +35,15 @@ export class DeletingHistory extends TableHistory {
     const isOneFile = chosen.length === 1;
     if (!isOneFile && this.random.chance(0.2)) listed.push({ path: `${first.file.filePath}.gone`, position: 0 });
     listed.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)) || a.position - b.position);
-    const filePath = this.writer.path('data', 'deletes.parquet');
-    await writePositionDeletes(this.duckdb, filePath, listed);
+    const fileFormat = this.#deleteFormat();
+    const filePath = this.writer.path('data', `deletes.${fileFormat.toLowerCase()}`);
+    const rows = listed.map(({ path, position }) => [path, BigInt(position)]);
+    if (fileFormat === 'AVRO') await writeAvro(this.random, filePath, [PATH_COLUMN, POSITION_COLUMN], rows);
+    else await writeParquet(this.duckdb, filePath, [PATH_COLUMN, POSITION_COLUMN], rows);
     const file: DataFile = {
       content: 'position-deletes',
       filePath,
-      fileFormat: 'PARQUET',
+      fileFormat,
       specId: first.file.specId,
       partition: first.file.partition,
       recordCount: BigInt(listed.length),
@@ -47,7 +52,7 @@ export class DeletingHistory extends TableHistory {
       ...(this.random.chance(0.6) ? pathBounds(listed) : {}),
     };
     this.steps.push(
-      `delete positions (${fresh.length} new files) ${listed.map(({ path, position }) => `${path}:${position}`).join(' ')}`,
+      `delete positions in ${filePath} (${fresh.length} new files) ${listed.map(({ path, position }) => `${path}:${position}`).join(' ')}`,
     );
     for (const { held, position } of deletes) this.#kill(held, position);
     await this.commit('overwrite', fresh, [], { deletes: { added: [file], removed: [] } });
@@ -96,7 +101,7 @@ export class DeletingHistory extends TableHistory {
     );
     const fields = this.random.some(comparable, 1, 2);
     const live = this.files.flatMap((held) => held.rows.map((row) => ({ held, row })));
-    if (fields.length === 0 || live.length === 0) return;
+    if (this.writer.formatVersion === 1 || fields.length === 0 || live.length === 0) return;
     const examples = this.random.some(live, 1, 2);
     const valuesOf = (row: Row): Value[] => fields.map((field) => fieldValue(row.values, field));
     const tuples = examples.map(({ row }) => valuesOf(row));
@@ -108,12 +113,13 @@ export class DeletingHistory extends TableHistory {
         if (tuples.some((tuple) => compareTuples(tuple as PlainValue[], values) === 0)) dead.add(position);
       }
     }
-    const deletes = { added: [await this.#writeEquality(fields, tuples, scope)], removed: [] };
+    const file = await this.#writeEquality(fields, tuples, scope);
+    const deletes = { added: [file], removed: [] };
     const replaced = this.random.chance(0.5) ? [] : this.random.some(examples, 1, 2);
     const replacements = replaced.map(({ row }) => this.#again(row, fields));
     const ids = fields.map(({ id }) => id).join(',');
     this.steps.push(
-      `delete equal ${ids} in ${keyOf(scope)}: ${tuples.map((tuple) => tuple.map(String).join(',')).join(' ')}; append ${replaced.length}`,
+      `delete equal ${ids} in ${keyOf(scope)} by ${file.filePath}: ${tuples.map((tuple) => tuple.map(String).join(',')).join(' ')}; append ${replaced.length}`,
     );
     await this.commit('overwrite', await this.write(replacements), [], { deletes });
   }
@@ -125,18 +131,24 @@ export class DeletingHistory extends TableHistory {
   }
 
   async #writeEquality(fields: readonly NestedField[], tuples: readonly Value[][], scope: Scope): Promise<DataFile> {
-    const filePath = this.writer.path('data', 'equality.parquet');
-    await writeParquet(this.duckdb, filePath, fields, tuples, randomLayout(this.random, tuples));
+    const fileFormat = this.#deleteFormat();
+    const filePath = this.writer.path('data', `equality.${fileFormat.toLowerCase()}`);
+    if (fileFormat === 'AVRO') await writeAvro(this.random, filePath, fields, tuples);
+    else await writeParquet(this.duckdb, filePath, fields, tuples, randomLayout(this.random, tuples));
     return {
       content: 'equality-deletes',
       filePath,
-      fileFormat: 'PARQUET',
+      fileFormat,
       ...scope,
       recordCount: BigInt(tuples.length),
       fileSizeInBytes: await fileSize(filePath),
       equalityIds: fields.map(({ id }) => id),
       ...randomMetrics(this.random, fields, tuples),
     };
+  }
+
+  #deleteFormat(): 'AVRO' | 'PARQUET' {
+    return this.isVaried && this.random.chance(0.2) ? 'AVRO' : 'PARQUET';
   }
 
   /** Everywhere if the table has a spec without partitions, else the partition of a file. */

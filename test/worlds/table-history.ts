@@ -11,19 +11,28 @@ import {
   type PrimitiveValue,
   parseTransform,
   type Schema,
+  type Transform,
 } from '../../iceberg/index.js';
+import { writeAvro } from './avro-file.js';
 import { type Clock, columnValue, evolved, type FieldIds, primitiveFields, type Roles } from './columns.js';
 import { fileSize, LAST_UPDATED, ROW_ID, randomLayout, randomMetrics, writeParquet } from './data-file.js';
+import { ImportedNames } from './imported-names.js';
 import type { Random } from './random.js';
 import { asType, fieldValue, type LiveRow, type Row, rewritten } from './rows.js';
 import { type AddedFile, TableWriter } from './table-writer.js';
 import type { Value } from './values.js';
+
+/** How a data file came to be: an imported one has no field ids. */
+export type FileForm = 'parquet' | 'avro' | 'imported';
 
 /** A data file of the table as it is now. */
 export interface HeldFile {
   readonly file: DataFile;
   readonly sequence: bigint;
   readonly rows: readonly Row[];
+  readonly form: FileForm;
+  /** Whether it lacks columns whose values its partition tells. */
+  readonly leavesIdentity: boolean;
   /** Positions of deleted rows, however they were deleted. */
   readonly dead: Set<number>;
   /** Of these, what position deletes and vectors have deleted. */
@@ -45,15 +54,19 @@ export interface TableState {
   readonly snapshotId: bigint;
   readonly schemaId: number;
   readonly rows: readonly LiveRow[];
+  /** The data files with rows. */
+  readonly files: readonly HeldFile[];
 }
 
 /** What a table is made from. */
 export interface TableShape {
   readonly location: string;
-  readonly formatVersion: 2 | 3;
+  readonly formatVersion: 1 | 2 | 3;
   readonly schema: Schema;
   readonly roles: Roles;
   readonly ids: FieldIds;
+  /** Whether there are rarer things too: unknown transforms, files imported without field ids or written as Avro. */
+  readonly isVaried?: boolean;
 }
 
 /** A row waiting to be written, with the partition that it came from or will go to. */
@@ -70,6 +83,8 @@ export class TableHistory {
   protected files: HeldFile[] = [];
   readonly #clock: Clock;
   readonly #ids: FieldIds;
+  protected readonly isVaried: boolean;
+  readonly #imports = new ImportedNames();
   #partitionIds = new Map<string, number>();
 
   constructor(random: Random, duckdb: DuckDBConnection, clock: Clock, shape: TableShape) {
@@ -79,6 +94,7 @@ export class TableHistory {
     this.#clock = clock;
     this.roles = roles;
     this.#ids = ids;
+    this.isVaried = shape.isVaried ?? false;
     const spec = { specId: 0, fields: random.chance(0.5) ? [] : this.#partitionFields(schema) };
     this.writer = new TableWriter(random, location, formatVersion, schema, spec);
   }
@@ -121,18 +137,32 @@ export class TableHistory {
   }
 
   evolveSpec(): void {
-    const fields = this.random.chance(0.2) ? [] : this.#partitionFields(this.writer.schema);
+    const chosen = this.random.chance(0.2) ? [] : this.#partitionFields(this.writer.schema);
+    const fields = this.writer.formatVersion === 1 ? this.#evolvedAsV1(chosen) : chosen;
     this.steps.push(
       `spec ${this.writer.specs.length}: ${fields.map((f) => `${f.transform.kind}(${f.sourceId})`).join(', ')}`,
     );
     this.writer.evolve({ spec: { specId: this.writer.specs.length, fields } });
   }
 
-  /** From now on the table is of version 3. */
+  /** Version 1 has no field ids in manifests: partition fields keep their places, and dropped ones become void. */
+  #evolvedAsV1(chosen: readonly PartitionField[]): readonly PartitionField[] {
+    const before = this.writer.spec.fields;
+    const kept = before.map((field): PartitionField => {
+      return chosen.some(({ fieldId }) => fieldId === field.fieldId)
+        ? field
+        : { ...field, transform: { kind: 'void' } };
+    });
+    const isNew = ({ fieldId }: PartitionField): boolean => before.every((field) => field.fieldId !== fieldId);
+    return [...kept, ...chosen.filter(isNew)];
+  }
+
+  /** From now on the table is of the next version. Version 2 knows no manifests that a snapshot lists itself. */
   upgrade(): void {
-    if (this.writer.formatVersion === 3) return;
-    this.steps.push('upgrade');
-    this.writer.formatVersion = 3;
+    const { formatVersion, isInline } = this.writer;
+    if (formatVersion === 3 || isInline) return;
+    this.steps.push(`upgrade from ${formatVersion}`);
+    this.writer.formatVersion = formatVersion === 1 ? 2 : 3;
   }
 
   /** Rewrites a file without some of its rows. */
@@ -150,7 +180,7 @@ export class TableHistory {
     if (chosen.length === 0) return;
     const rows = this.random.shuffle(this.carriedOver(chosen));
     const last = this.writer.snapshots.at(-1)?.sequenceNumber;
-    const sequence = this.random.chance(0.5) ? last : undefined;
+    const sequence = this.writer.formatVersion > 1 && this.random.chance(0.5) ? last : undefined;
     this.steps.push(`compact ${chosen.map(({ file }) => file.filePath).join(' ')} at ${sequence ?? 'its own number'}`);
     await this.commit('replace', await this.write(rows), chosen, { sequence });
   }
@@ -162,7 +192,7 @@ export class TableHistory {
         if (dead.has(position)) return [];
         const values = rewritten(row, this.writer.schema);
         const first = this.writer.firstRowId(file);
-        if (this.writer.formatVersion === 2 || first === undefined) return [{ values }];
+        if (this.writer.formatVersion < 3 || first === undefined) return [{ values }];
         const rowId = row.rowId ?? first + BigInt(position);
         return [{ values, rowId, lastUpdated: row.lastUpdated ?? sequence }];
       }),
@@ -188,32 +218,54 @@ export class TableHistory {
   async #writeFile({ partition, rows }: Placed): Promise<HeldFile> {
     const { schema, spec } = this.writer;
     const lineage = rows.some((row) => row.rowId !== undefined) ? [ROW_ID, LAST_UPDATED] : [];
-    const value = (row: Row, field: NestedField): Value => {
-      if (field === ROW_ID) return row.rowId ?? null;
-      if (field === LAST_UPDATED) return row.lastUpdated ?? null;
-      return fieldValue(row.values, field);
-    };
+    const form = this.#randomForm(lineage.length > 0);
+    const identity = new Set(spec.fields.flatMap((f) => (f.transform.kind === 'identity' ? [f.sourceId] : [])));
+    const leavesIdentity = this.isVaried && identity.size > 0 && this.random.chance(form === 'imported' ? 0.7 : 0.2);
     // A column without values need not be in the file, if it would not be taken for older than the column.
     const isLeftOut = (field: NestedField): boolean =>
-      field.initialDefault === undefined &&
-      rows.every((row) => (row.values.get(field.id) ?? null) === null) &&
-      this.random.chance(0.3);
+      (leavesIdentity && identity.has(field.id)) ||
+      (field.initialDefault === undefined &&
+        rows.every((row) => (row.values.get(field.id) ?? null) === null) &&
+        this.random.chance(0.3));
     const stored = [...schema.fields.filter((field) => !isLeftOut(field)), ...lineage];
     const fields = stored.length === 0 ? schema.fields : stored;
-    const tuples = rows.map((row) => fields.map((field) => value(row, field)));
-    const filePath = this.writer.path('data', `${spec.specId}.parquet`);
-    await writeParquet(this.duckdb, filePath, fields, tuples, randomLayout(this.random, tuples));
+    const tuples = rows.map((row) => fields.map((field) => storedValue(row, field)));
+    const filePath = this.writer.path('data', `${spec.specId}.${form === 'avro' ? 'avro' : 'parquet'}`);
+    await this.#writeAs(form, filePath, fields, tuples);
     const file: DataFile = {
       content: 'data',
       filePath,
-      fileFormat: 'PARQUET',
+      fileFormat: form === 'avro' ? 'AVRO' : 'PARQUET',
       specId: spec.specId,
       partition,
       recordCount: BigInt(rows.length),
       fileSizeInBytes: await fileSize(filePath),
       ...randomMetrics(this.random, fields, tuples),
     };
-    return { file, rows, sequence: 0n, dead: new Set(), byPosition: new Set() };
+    const isLeft = leavesIdentity && fields !== schema.fields;
+    return { file, rows, form, leavesIdentity: isLeft, sequence: 0n, dead: new Set(), byPosition: new Set() };
+  }
+
+  #randomForm(hasLineage: boolean): FileForm {
+    if (!this.isVaried) return 'parquet';
+    return this.random.weighted([
+      [8, 'parquet'],
+      [1.5, 'avro'],
+      [hasLineage ? 0 : 1.5, 'imported'],
+    ] as const);
+  }
+
+  async #writeAs(
+    form: FileForm,
+    path: string,
+    fields: readonly NestedField[],
+    tuples: readonly (readonly Value[])[],
+  ): Promise<void> {
+    if (form === 'avro') return await writeAvro(this.random, path, fields, tuples);
+    const layout = randomLayout(this.random, tuples);
+    if (form === 'parquet') return await writeParquet(this.duckdb, path, fields, tuples, layout);
+    await writeParquet(this.duckdb, path, this.#imports.named(fields), tuples, layout, false);
+    this.writer.properties.set('schema.name-mapping.default', this.#imports.mapping());
   }
 
   /** Commits new data files in place of others; the vectors of those go with them. */
@@ -239,7 +291,8 @@ export class TableHistory {
   }
 
   protected remember(snapshotId: bigint): void {
-    this.states.push({ snapshotId, schemaId: this.writer.schema.schemaId, rows: this.rows });
+    const files = this.files.filter(({ rows, dead }) => rows.length > dead.size);
+    this.states.push({ snapshotId, schemaId: this.writer.schema.schemaId, rows: this.rows, files });
   }
 
   #partitionFields(schema: Schema): readonly PartitionField[] {
@@ -248,6 +301,7 @@ export class TableHistory {
       const transforms = ['identity', 'bucket[3]', 'truncate[2]', 'year', 'month', 'day', 'hour', 'void']
         .map(parseTransform)
         .filter((transform) => canTransform(transform, source.type));
+      if (this.isVaried && this.random.chance(0.15)) transforms.splice(0, transforms.length, UNKNOWN);
       const transform = this.random.pick(transforms);
       const key = `${source.id} ${JSON.stringify(transform)}`;
       const fieldId = this.#partitionIds.get(key) ?? 1000 + this.#partitionIds.size;
@@ -257,11 +311,21 @@ export class TableHistory {
   }
 }
 
+/** A transform of another writer. */
+const UNKNOWN: Transform = { kind: 'unknown', text: 'length[2]' };
+
+function storedValue(row: Row, field: NestedField): Value {
+  if (field === ROW_ID) return row.rowId ?? null;
+  if (field === LAST_UPDATED) return row.lastUpdated ?? null;
+  return fieldValue(row.values, field);
+}
+
 /** The partition that a row belongs to. */
 export function partitionOf(row: Row, spec: PartitionSpec, schema: Schema): PartitionTuple {
   return spec.fields.map(({ sourceId, transform }) => {
     const field = schema.fields.find(({ id }) => id === sourceId) as NestedField;
     const value = asType(fieldValue(row.values, field), field.type) as PrimitiveValue | null;
+    if (transform.kind === 'unknown') return value === null ? null : `length ${String(value).length % 2}`;
     return applyTransform(transform, field.type, value);
   });
 }

@@ -5,6 +5,7 @@ import {
   type DataFile,
   type ManifestEntry,
   type ManifestFile,
+  type ManifestListToWrite,
   manifestFileOf,
   type PartitionSpec,
   partitionType,
@@ -17,9 +18,13 @@ import {
   writeManifest,
   writeManifestList,
 } from '../../iceberg/index.js';
+import { writeManifestListV1, writeManifestV1 } from './manifest-v1.js';
 import type { Random } from './random.js';
 import { asType } from './rows.js';
 import type { Value } from './values.js';
+
+/** When the first snapshot of any table was made; each further one comes a millisecond later. */
+export const FIRST_SNAPSHOT_MS = 1_700_000_000_000n;
 
 /** A file to add; of rewritten rows the data sequence number may be an older one. */
 export interface AddedFile {
@@ -49,7 +54,12 @@ export interface Committed {
 
 export class TableWriter {
   readonly location: string;
-  formatVersion: 2 | 3;
+  formatVersion: 1 | 2 | 3;
+  /** Whether snapshots of version 1 list their manifests themselves, as early writers did. */
+  readonly isInline: boolean;
+  /** Besides the main branch. */
+  readonly refs = new Map<string, SnapshotRef>();
+  readonly properties = new Map<string, string>();
   readonly schemas: Schema[];
   readonly specs: PartitionSpec[];
   readonly snapshots: Snapshot[] = [];
@@ -62,10 +72,11 @@ export class TableWriter {
   #nextRowId = 0n;
   #written = 0;
 
-  constructor(random: Random, location: string, formatVersion: 2 | 3, schema: Schema, spec: PartitionSpec) {
+  constructor(random: Random, location: string, formatVersion: 1 | 2 | 3, schema: Schema, spec: PartitionSpec) {
     this.#random = random;
     this.location = location;
     this.formatVersion = formatVersion;
+    this.isInline = formatVersion === 1 && random.chance(0.4);
     this.schemas = [schema];
     this.specs = [spec];
     const hex = (length: number): string => Array.from({ length }, () => random.int(0, 15).toString(16)).join('');
@@ -97,7 +108,8 @@ export class TableWriter {
 
   /** Adds and removes files in one snapshot. */
   async commit(operation: string, added: readonly AddedFile[], removed: ReadonlySet<DataFile>): Promise<Committed> {
-    const sequence = ++this.#sequence;
+    const { formatVersion } = this;
+    const sequence = formatVersion === 1 ? 0n : ++this.#sequence;
     const snapshotId = BigInt(this.#random.int(1, 2 ** 31)) * 2n ** 31n + BigInt(this.#random.int(0, 2 ** 31 - 1));
     const kept: Manifest[] = [];
     for (const manifest of this.#manifests) {
@@ -109,23 +121,31 @@ export class TableWriter {
     const fresh = await this.#addedManifests(added, snapshotId, sequence);
     this.#assignRowIds([...fresh, ...kept]);
     this.#manifests = [...fresh, ...kept.filter((manifest) => manifest.entries.length > 0)];
-    const list = this.path('metadata', 'snap.avro');
     const parent = this.snapshots.at(-1)?.snapshotId ?? null;
     const manifests = [...fresh, ...kept].map((manifest) => manifest.file);
-    const { formatVersion } = this;
-    const listed = { formatVersion, snapshotId, parentSnapshotId: parent, sequenceNumber: sequence, manifests };
-    await writeFile(list, writeManifestList(listed));
+    const listed = { snapshotId, parentSnapshotId: parent, sequenceNumber: sequence, manifests };
     this.snapshots.push({
       snapshotId,
       ...(parent === null ? {} : { parentSnapshotId: parent }),
       sequenceNumber: sequence,
-      timestampMs: 1_700_000_000_000n + sequence,
-      manifestList: list,
+      timestampMs: FIRST_SNAPSHOT_MS + BigInt(this.snapshots.length),
+      ...(this.isInline
+        ? { manifests: manifests.map(({ manifestPath }) => manifestPath) }
+        : { manifestList: await this.#writeList(listed) }),
       summary: new Map([['operation', operation]]),
       schemaId: this.schema.schemaId,
       ...(formatVersion === 3 ? { firstRowId, addedRows: this.#nextRowId - firstRowId } : {}),
     });
     return { snapshotId, sequence };
+  }
+
+  async #writeList(list: Omit<ManifestListToWrite, 'formatVersion'>): Promise<string> {
+    const path = this.path('metadata', 'snap.avro');
+    const { formatVersion } = this;
+    const bytes =
+      formatVersion === 1 ? writeManifestListV1(list.manifests) : writeManifestList({ ...list, formatVersion });
+    await writeFile(path, bytes);
+    return path;
   }
 
   /** Adds a schema or spec; it counts from now on. */
@@ -135,9 +155,9 @@ export class TableWriter {
   }
 
   /** Writes the metadata file. Returns its location. */
-  async finish(refs: ReadonlyMap<string, bigint> = new Map()): Promise<string> {
+  async finish(): Promise<string> {
     const current = this.snapshots.at(-1)?.snapshotId ?? null;
-    const lastUpdatedMs = 1_700_000_000_000n + BigInt(this.snapshots.length) + 1n;
+    const lastUpdatedMs = FIRST_SNAPSHOT_MS + BigInt(this.snapshots.length);
     const metadata: TableMetadata = {
       formatVersion: this.formatVersion,
       tableUuid: this.#uuid,
@@ -152,14 +172,14 @@ export class TableWriter {
       lastPartitionId: Math.max(999, ...this.specs.flatMap((spec) => spec.fields.map((field) => field.fieldId))),
       sortOrders: [UNSORTED],
       defaultSortOrderId: 0,
-      properties: new Map(),
+      properties: this.properties,
       currentSnapshotId: current,
       snapshots: this.snapshots,
       snapshotLog: this.snapshots.map(({ snapshotId, timestampMs }) => ({ snapshotId, timestampMs })),
       metadataLog: [],
       refs: new Map([
         ...(current === null ? [] : [['main', { snapshotId: current, type: 'branch' }] as [string, SnapshotRef]]),
-        ...[...refs].map(([name, snapshotId]): [string, SnapshotRef] => [name, { snapshotId, type: 'tag' }]),
+        ...this.refs,
       ]),
       ...(this.formatVersion === 3 ? { nextRowId: this.#nextRowId } : {}),
       otherFields: new Map(),
@@ -188,7 +208,7 @@ export class TableWriter {
       const written = files.map(
         ({ file, sequence: own }): ManifestEntry => ({
           status: 'added',
-          snapshotId: this.#random.chance(0.5) ? null : snapshotId,
+          snapshotId: this.formatVersion > 1 && this.#random.chance(0.5) ? null : snapshotId,
           sequenceNumber: own ?? null,
           fileSequenceNumber: own === undefined ? null : sequence,
           dataFile: file,
@@ -235,7 +255,10 @@ export class TableWriter {
       return { ...entry, dataFile: { ...entry.dataFile, partition, ...lineage } };
     });
     const codec = this.#random.pick(['null', 'deflate'] as const);
-    const bytes = writeManifest({ formatVersion, content, schema, otherSchemas, spec, entries, codec });
+    const bytes =
+      formatVersion === 1
+        ? writeManifestV1(schema, otherSchemas, spec, entries)
+        : writeManifest({ formatVersion, content, schema, otherSchemas, spec, entries, codec });
     const manifestPath = this.path('metadata', 'm.avro');
     await writeFile(manifestPath, bytes);
     const place = { manifestPath, manifestLength: BigInt(bytes.length), content, snapshotId, sequenceNumber: sequence };
@@ -248,7 +271,7 @@ export class TableWriter {
    * in them, files without one follow in their order.
    */
   #assignRowIds(manifests: readonly Manifest[]): void {
-    if (this.formatVersion === 2) return;
+    if (this.formatVersion < 3) return;
     for (const manifest of manifests) {
       if (manifest.content !== 'data' || manifest.file.firstRowId !== undefined) continue;
       manifest.file = { ...manifest.file, firstRowId: this.#nextRowId };

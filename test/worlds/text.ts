@@ -6,9 +6,17 @@ export function isoDate(days: number): string {
   return new Date(days * 86_400_000).toISOString().slice(0, 10);
 }
 
-/** ISO-8601 of a time with so many digits of a second's fraction at most, in UTC or at some offset, or without a zone for UTC. */
-export function isoTime(random: Random, ns: bigint, digits: 6 | 9): string {
-  const offsetMinutes = random.pick([undefined, 0, 0, 345, -210, 840]);
+/** Offsets from UTC; more often none. */
+export const OFFSET_MINUTES = [0, 0, 345, -210, 840];
+
+/** ISO-8601 of a time with so many digits of a second's fraction at most, at some offset from UTC; undefined is UTC without saying so. */
+export function isoTime(
+  random: Random,
+  ns: bigint,
+  digits: 6 | 9,
+  offsets: readonly (number | undefined)[] = [undefined, ...OFFSET_MINUTES],
+): string {
+  const offsetMinutes = random.pick(offsets);
   const local = ns + BigInt(offsetMinutes ?? 0) * 60_000_000_000n;
   const fraction = ((local % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
   const seconds = Number((local - fraction) / 1_000_000_000n);

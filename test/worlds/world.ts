@@ -1,12 +1,14 @@
 /** A world: tables with a history, views on them, an entity frame, and a request; all of it from one seed. */
 import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
+import type { HistoricalAsOf } from '../../features/index.js';
 import type { IcebergType, NestedField, Schema } from '../../iceberg/index.js';
 import { Clock, FieldIds, featureType, KEY_KINDS, type KeyDomain, keyType, type Role, timeType } from './columns.js';
 import { type Frame, randomFrame } from './frame.js';
 import { Random } from './random.js';
 import { DeletingHistory } from './table-deletes.js';
 import type { TableState } from './table-history.js';
+import { travel } from './time-travel.js';
 import { randomView, type WorldView } from './view.js';
 
 /** A source table. */
@@ -15,7 +17,7 @@ export interface WorldTable {
   readonly history: DeletingHistory;
   readonly schema: Schema;
   /** The metadata file. */
-  readonly location: string;
+  location: string;
   /** The state that the request reads; views are bound to the schema that the table has now. */
   read: TableState | undefined;
 }
@@ -39,14 +41,16 @@ export interface World {
   readonly frame: Frame;
   readonly fullFeatureNames: boolean;
   readonly knownAsOf: boolean;
-  /** Whether the request names the snapshots to read. */
-  readonly pinned: boolean;
+  /** How the request says which states to read, if it does. */
+  readonly asOf: HistoricalAsOf | undefined;
 }
 
 /** What may happen in worlds. */
 export interface WorldOptions {
   /** Row-level deletes besides copy-on-write. */
   readonly deletes: boolean;
+  /** Tables of version 1, unknown transforms, files imported without field ids or written as Avro. */
+  readonly varied: boolean;
 }
 
 /** Makes the world of a seed; its files are in `folder`. */
@@ -65,15 +69,15 @@ export async function makeWorld(
   for (let index = random.int(1, 2); index > 0; index--) {
     tables.push(await randomTable(random, clock, keys, `t${index}`, join(folder, `t${index}`), duckdb, options));
   }
-  const pinned = random.chance(0.25) && tables.every(readsAsWritten);
-  if (pinned) for (const table of tables) table.read = random.pick(statesOfSchema(table));
+  const asOf = random.chance(0.35) ? travel(random, tables) : undefined;
+  for (const table of tables) table.location = await table.history.writer.finish();
   const views = Array.from({ length: random.int(1, 3) }, (_, index) => randomView(random, random.pick(tables), index));
   const requested = views.flatMap((view) => requestsOf(random, view));
   const knownAsOf = views.every((view) => view.created !== undefined) && random.chance(0.4);
   const frame = await randomFrame(random, clock, requested, join(folder, 'frame'), duckdb);
   const bare = [...frame.columns.map(({ name }) => name), ...requested.flatMap((r) => selectedNames(r))];
   const fullFeatureNames = new Set(bare).size < bare.length || random.chance(0.3);
-  return { seed, tables, views, requested, frame, fullFeatureNames, knownAsOf, pinned };
+  return { seed, tables, views, requested, frame, fullFeatureNames, knownAsOf, asOf };
 }
 
 /** The names of the features that a request asks for, in its order. */
@@ -100,7 +104,7 @@ async function randomTable(
   duckdb: DuckDBConnection,
   options: WorldOptions,
 ): Promise<WorldTable> {
-  const formatVersion = random.chance(0.5) ? 3 : 2;
+  const formatVersion = options.varied && random.chance(0.2) ? 1 : random.chance(0.5) ? 3 : 2;
   const ids = new FieldIds();
   const fields: NestedField[] = [];
   const roles = new Map<number, Role>();
@@ -118,21 +122,20 @@ async function randomTable(
     add(`${name}_f${index}`, featureType(random, ids, formatVersion));
   }
   const schema: Schema = { schemaId: 0, identifierFieldIds: [], fields: random.shuffle(fields) };
-  const history = new DeletingHistory(random, duckdb, clock, { location, formatVersion, schema, roles, ids });
+  const history = new DeletingHistory(random, duckdb, clock, {
+    location,
+    formatVersion,
+    schema,
+    roles,
+    ids,
+    isVaried: options.varied,
+  });
   await history.writer.prepare();
   if (!random.chance(0.03)) await history.append(random.int(1, 25));
   for (let step = random.int(0, 6); step > 0; step--) await randomStep(random, history, options);
-  const metadata = await history.writer.finish();
   const { schema: current } = history.writer;
-  return { name: `demo.${name}`, history, schema: current, location: metadata, read: history.states.at(-1) };
+  return { name: `demo.${name}`, history, schema: current, location: '', read: history.states.at(-1) };
 }
-
-/** Earlier states are read with their own schema: only those with the schema of now fit the views. */
-function statesOfSchema({ history, schema }: WorldTable): readonly TableState[] {
-  return history.states.filter((state) => state.schemaId === schema.schemaId);
-}
-
-const readsAsWritten = (table: WorldTable): boolean => statesOfSchema(table).length > 0;
 
 async function randomStep(random: Random, history: DeletingHistory, options: WorldOptions): Promise<void> {
   const steps: readonly (readonly [number, () => void | Promise<void>])[] = [
@@ -141,7 +144,7 @@ async function randomStep(random: Random, history: DeletingHistory, options: Wor
     [1.5, () => history.evolveSpec()],
     [1.5, () => history.copyOnWrite()],
     [1, () => history.compact()],
-    [0.5, () => history.upgrade()],
+    [history.writer.formatVersion === 1 ? 3 : 0.5, () => history.upgrade()],
   ];
   const deletes: typeof steps = [
     [4, () => history.deletePositions()],
