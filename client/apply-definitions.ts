@@ -9,6 +9,7 @@ import {
 import { currentSchema, type Schema } from '../iceberg/index.js';
 import { onlineProblems } from '../online/index.js';
 import type { Project } from '../project/index.js';
+import { checkOnlineNames, followRenames, type RenamedTable } from './rename-online-tables.js';
 
 export interface ApplyDefinitionsOptions {
   /** Make the plan, change nothing. */
@@ -19,18 +20,27 @@ export interface ApplyDefinitionsOptions {
   readonly onPlan?: (plan: ApplyPlan) => Promise<void>;
 }
 
+/** What an apply did. */
+export interface AppliedDefinitions extends ApplyResult {
+  /** Online tables that were given the names of their renamed views. */
+  readonly renamedTables: readonly RenamedTable[];
+}
+
 /**
  * Registers definitions in one commit, after holding those that change to the tables they read and to what online tables can store.
+ * The online tables of renamed views follow after it: the registry decides which names there are, so nothing that it still says is
+ * broken if the commit fails, and an apply that was cut short in between is finished by the next one.
  *
- * @throws `DEFINITION_INVALID` listing every problem at once; `COMMIT_STATE_UNKNOWN`
+ * @throws `DEFINITION_INVALID` listing every problem at once; `TABLE_ALREADY_EXISTS` if the new name of a view belongs to another
+ * online table; `COMMIT_STATE_UNKNOWN`
  */
 export async function applyDefinitions(
   project: Project,
   definitions: Definitions,
   options: ApplyDefinitionsOptions = {},
-): Promise<ApplyResult> {
+): Promise<AppliedDefinitions> {
   const registry = await project.registry();
-  return registry.apply(definitions, {
+  const applied = await registry.apply(definitions, {
     ...(options.dryRun === undefined ? {} : { dryRun: options.dryRun }),
     ...(options.prune === undefined ? {} : { prune: options.prune }),
     check: async (plan) => {
@@ -39,9 +49,11 @@ export async function applyDefinitions(
         return currentSchema((await catalog.loadTable(identifier)).metadata);
       };
       await validateSources(affected(plan), loadSchema, onlineProblems);
+      await checkOnlineNames(project, plan);
       await options.onPlan?.(plan);
     },
   });
+  return { ...applied, renamedTables: options.dryRun === true ? [] : await followRenames(project, applied.plan) };
 }
 
 /** What a plan may have broken: the definitions that it changes, and those next to them. Others are not held to account. */

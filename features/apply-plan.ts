@@ -5,6 +5,9 @@ import { diffDefinitions, type FieldChange } from './definition-diff.js';
 import { type AnyRegistered, allDefinitions, definitionToJson, findDefinition } from './definition-json.js';
 import { type Problem, throwProblems } from './problem.js';
 
+/** The names that renamed objects had before, by {@link objectKey}, newest first; objects that were never renamed are left out. */
+export type FormerNames = ReadonlyMap<string, readonly string[]>;
+
 /** The registry at one moment. */
 export interface RegistryState {
   /** Snapshot of the registry table; null before the first apply. */
@@ -12,6 +15,7 @@ export interface RegistryState {
   readonly definitions: Definitions;
   /** The newest version of every object there ever was, deleted ones included, by {@link objectKey}. */
   readonly versions: ReadonlyMap<string, number>;
+  readonly formerNames: FormerNames;
 }
 
 /** One object's part of a plan. */
@@ -31,6 +35,8 @@ export interface ApplyPlan {
   readonly changes: readonly PlannedChange[];
   /** The definitions afterwards. */
   readonly result: Definitions;
+  /** The names that they had before. */
+  readonly formerNames: FormerNames;
 }
 
 /** Options of {@link planApply}. */
@@ -78,7 +84,7 @@ export function planApply(current: RegistryState, desired: Definitions, options:
   const result = definitionsOf([...kept, ...allDefinitions(desired)]);
   problems.push(...checkReferences(result));
   if (problems.length > 0) throwProblems(problems);
-  return { base: current, changes, result };
+  return { base: current, changes, result, formerNames: formerNamesAfter(current.formerNames, changes) };
 }
 
 function planOne(current: Definitions, desired: Definitions, item: AnyRegistered, problems: Problem[]): PlannedChange {
@@ -128,6 +134,27 @@ function planDelete(item: AnyRegistered): PlannedChange {
     name: item.definition.name,
     fields: diffDefinitions(definitionToJson(item), {}),
   };
+}
+
+/** The former names after the changes. A name that another object takes ends the list that it is in. */
+function formerNamesAfter(before: FormerNames, changes: readonly PlannedChange[]): FormerNames {
+  const names = new Map(before);
+  const taken = new Set<string>();
+  for (const { action, kind, name, renamedFrom } of changes) {
+    const key = objectKey(kind, name);
+    if (action === 'create' || action === 'rename') taken.add(key);
+    if (action === 'create' || action === 'delete') names.delete(key);
+    if (renamedFrom === undefined) continue;
+    const former = objectKey(kind, renamedFrom);
+    names.set(key, [renamedFrom, ...(before.get(former) ?? [])]);
+    names.delete(former);
+  }
+  const cut = [...names].map(([key, former]): [string, readonly string[]] => {
+    const kind = key.slice(0, key.indexOf('/')) as DefinitionKind;
+    const end = former.findIndex((name) => taken.has(objectKey(kind, name)));
+    return [key, end === -1 ? former : former.slice(0, end)];
+  });
+  return new Map(cut.filter(([, former]) => former.length > 0));
 }
 
 /** A set of definitions from a list; later ones replace earlier ones of the same kind and name. */

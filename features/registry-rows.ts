@@ -6,6 +6,7 @@ import { definitionsOf, objectKey } from './apply-plan.js';
 import type { DefinitionKind } from './definition.js';
 import { canonicalHash, canonicalJson } from './definition-hash.js';
 import { type AnyRegistered, definitionToJson, findDefinition } from './definition-json.js';
+import { formerNamesOf } from './former-names.js';
 import { parseStoredDefinition } from './parse-definitions.js';
 
 /** One version of one object. */
@@ -92,6 +93,7 @@ export function stateOfRows(rows: readonly RegistryRow[], snapshotId: bigint | n
     snapshotId,
     definitions: definitionsOf(live.map(parseRow)),
     versions: new Map([...newest].map(([key, row]) => [key, row.version])),
+    formerNames: formerNamesOf(rows),
   };
 }
 

@@ -55,7 +55,8 @@ export class Registry {
   /** The registry now, or as it was. It is read from storage only when the table has changed. */
   async read(asOf: RegistryAsOf = {}): Promise<RegistryState> {
     const table = await loadSystemTable(this.#deps);
-    if (table === null) return { snapshotId: null, definitions: NO_DEFINITIONS, versions: new Map() };
+    if (table === null)
+      return { snapshotId: null, definitions: NO_DEFINITIONS, versions: new Map(), formerNames: new Map() };
     const now = asOf.snapshotId === undefined && asOf.asOfMs === undefined;
     if (now && this.#cached?.metadataLocation === table.metadataLocation) return this.#cached.state;
     const { rows, snapshotId } = await this.#rows(table, asOf);

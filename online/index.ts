@@ -26,4 +26,10 @@ export {
   type OnlineResponse,
 } from './online-reader.js';
 export type { OnlineStatus, OnlineValue } from './online-status.js';
+export {
+  type RenamedOnlineTable,
+  type RenamedView,
+  renameOnlineTables,
+  requireFreeName,
+} from './rename-online-table.js';
 export type { FeatureSelection } from './select-features.js';

@@ -24,7 +24,7 @@ export async function apply(
   await withProject(context, async (project) => {
     const definitions = await readDefinitionFiles(filesToApply(project, operands));
     const dryRun = options.dryRun === true;
-    const { plan, snapshotId } = await applyDefinitions(project, definitions, {
+    const { plan, snapshotId, renamedTables } = await applyDefinitions(project, definitions, {
       dryRun,
       prune: options.prune === true,
       onPlan: async (next) => {
@@ -36,9 +36,14 @@ export async function apply(
         applied: !dryRun && planChangesAnything(plan),
         changes: plan.changes,
         registrySnapshotId: snapshotId,
+        renamedTables,
       });
-    } else if (planChangesAnything(plan))
+      return;
+    }
+    if (planChangesAnything(plan))
       await context.stdout.write(dryRun ? 'Nothing was changed (--dry-run).\n' : 'Applied.\n');
+    for (const { from, to } of renamedTables)
+      await context.stdout.write(`The online table ${printable(from)} is ${printable(to)} now.\n`);
   });
 }
 

@@ -135,10 +135,31 @@ test('a rename is declared, and declaring it again is no change', async () => {
   expect(summary((await registry.apply(renamed)).plan)).toEqual(['unchanged featureView fresh']);
 });
 
+test('former names are known, newest first, as long as no other object has them', async () => {
+  const registry = lab.registry();
+  const names = async () => [...(await registry.read()).formerNames];
+  const apply = async (name: string, renamedFrom?: string) => {
+    const more = renamedFrom === undefined ? {} : { renamedFrom };
+    const { plan } = await registry.apply(parse({ featureViews: [view(name, more)] }));
+    expect([...plan.formerNames]).toEqual(await names());
+  };
+  await apply('a');
+  await apply('b', 'a');
+  expect(await names()).toEqual([['featureView/b', ['a']]]);
+  await apply('c', 'b');
+  expect(await names()).toEqual([['featureView/c', ['b', 'a']]]);
+  // Another view takes one of the names, and gives it up again.
+  await apply('b');
+  expect(await names()).toEqual([]);
+  await registry.apply(parse({ featureViews: [view('c')] }), { prune: true });
+  expect(await names()).toEqual([]);
+});
+
 test('renames that collide and references to nothing are refused together', () => {
   const current = {
     snapshotId: null,
     versions: new Map(),
+    formerNames: new Map(),
     definitions: parse({ featureViews: [view('a'), view('b')] }),
   };
   const desired = parse({
@@ -157,7 +178,12 @@ test('renames that collide and references to nothing are refused together', () =
 });
 
 test('one object cannot be renamed to two', () => {
-  const current = { snapshotId: null, versions: new Map(), definitions: parse({ entities: [entity('a')] }) };
+  const current = {
+    snapshotId: null,
+    versions: new Map(),
+    formerNames: new Map(),
+    definitions: parse({ entities: [entity('a')] }),
+  };
   const desired = parse({
     entities: [
       { ...entity('b'), renamedFrom: 'a' },
