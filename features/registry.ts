@@ -8,10 +8,11 @@ import { type Connection, type Engine, quoteIdentifier, scanSql, sqlLiteral, wri
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { type PrimitiveType, type PrimitiveValue, type TableMetadata, UNPARTITIONED } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
-import { commitAppend, planFiles, selectSnapshot, type Table } from '../tables/index.js';
+import { commitAppend, selectSnapshot, type Table } from '../tables/index.js';
 import { type ApplyOptions, type ApplyPlan, planApply, planChangesAnything, type RegistryState } from './apply-plan.js';
 import { type DefinitionKind, type Definitions, NO_DEFINITIONS } from './definition.js';
 import { REGISTRY_SCHEMA, type RegistryRow, rowsOfPlan, stateOfRows } from './registry-rows.js';
+import { openScan, planSource } from './source-scan.js';
 import { ensureSystemTable, loadSystemTable } from './system-table.js';
 
 /** What the registry needs to reach its table. */
@@ -128,19 +129,15 @@ export class Registry {
   }
 
   async #rows(table: Table, asOf: RegistryAsOf): Promise<{ rows: readonly RegistryRow[]; snapshotId: bigint | null }> {
-    const { snapshot, schema } = selectSnapshot(table.metadata, asOf);
+    const { snapshot } = selectSnapshot(table.metadata, asOf);
     if (snapshot === null) return { rows: [], snapshotId: null };
-    const plan = await planFiles(table, { snapshot, schema });
-    const files = await Promise.all(
-      plan.files.map(async ({ file }) => ({
-        path: await this.#deps.io.resolve(file.filePath),
-        recordCount: file.recordCount,
-      })),
-    );
+    const source = { table, snapshot, schema: REGISTRY_SCHEMA };
+    const plan = await planSource(source);
     const engine = await this.#deps.engine();
-    const rows = await engine.withConnection((connection) =>
-      readRows(connection, scanSql({ schema: REGISTRY_SCHEMA, files })),
-    );
+    const rows = await engine.withConnection(async (connection) => {
+      const { scan } = await openScan(connection, this.#deps.io, source, plan);
+      return readRows(connection, scanSql({ ...scan, schema: REGISTRY_SCHEMA }));
+    });
     return { rows, snapshotId: snapshot.snapshotId };
   }
 }
