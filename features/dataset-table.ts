@@ -102,11 +102,3 @@ export async function commitDatasetRows(
   reachFaultPoint('dataset-rows-committed');
   return committedRecord({ ...table, metadata }, key) ?? record(snapshotId);
 }
-
-/** Takes the table of a save back, unless another save has made it. */
-export async function dropDatasetTable(io: FileIO, target: DatasetTarget, key: string): Promise<void> {
-  const { catalog, identifier } = target;
-  if (!(await catalog.tableExists(identifier))) return;
-  const { metadata } = await loadTable(catalog, io, identifier);
-  if (metadata.properties.get(DATASET_RUN_PROPERTY) === key) await catalog.dropTable(identifier);
-}

@@ -13,8 +13,8 @@ import {
   commitDatasetRows,
   committedRecord,
   type DatasetTarget,
-  dropDatasetTable,
   ensureDatasetTable,
+  findDatasetTable,
   saveKey,
 } from './dataset-table.js';
 import type { HistoricalFeatures } from './historical-features.js';
@@ -70,7 +70,8 @@ async function refuseFile(file: string): Promise<void> {
 
 /**
  * Saves an answer: tags the snapshots if asked to, writes the rows, and adds the dataset's record, which makes it one. What was
- * made is taken back if the record certainly was not committed. A save into a table that was killed is finished by repeating it.
+ * made is taken back if the record certainly was not committed; rows in a table that are committed stay for the same save to be
+ * repeated, which also finishes one that was killed.
  * @throws as {@link checkSaveRequest}; TABLE_ALREADY_EXISTS, SNAPSHOT_EXPIRED, UNSUPPORTED_FEATURE, COMMIT_STATE_UNKNOWN
  */
 export async function saveDataset(
@@ -98,7 +99,7 @@ export async function saveDataset(
   } catch (error) {
     // An unknown outcome is left as it is: the dataset may exist.
     if (!isMoraineError(error, 'COMMIT_STATE_UNKNOWN')) {
-      for (const step of undo.reverse()) await step().catch(() => undefined);
+      for (const step of undo.reverse()) if ((await step().catch(() => undefined)) === 'kept') break;
     }
     throw error;
   }
@@ -113,15 +114,32 @@ export async function unpinUnrecorded(
   if ((await datasets.find(name)) === undefined) await unpinSnapshots(loadSource, sources, datasetTag(name));
 }
 
-/** Takes the table of a save that has failed back, unless its dataset is recorded. */
+/**
+ * Takes the table of a save that has failed back. It is kept if its dataset is recorded, or its rows are committed while the name is
+ * free: then an equal save, this one repeated or another in flight, records it.
+ */
 export async function dropUnrecorded(
   { datasets, io }: Pick<SaveDeps, 'datasets' | 'io'>,
   target: DatasetTarget,
   record: DatasetRecord,
   key: string,
-): Promise<void> {
-  const recorded = await datasets.find(record.name);
-  if (recorded === undefined || !sameTable(recorded.record, record)) await dropDatasetTable(io, target, key);
+): Promise<'dropped' | 'kept'> {
+  const recorded = (await datasets.find(record.name))?.record;
+  if (recorded !== undefined && sameTable(recorded, record)) return 'kept';
+  const table = await findOwnTable(io, target, key);
+  if (table === null) return 'dropped';
+  if (recorded === undefined && committedRecord(table, key) !== null) return 'kept';
+  await target.catalog.dropTable(target.identifier);
+  return 'dropped';
+}
+
+async function findOwnTable(io: FileIO, target: DatasetTarget, key: string): Promise<Table | null> {
+  try {
+    return await findDatasetTable(io, target, key);
+  } catch (error) {
+    if (isMoraineError(error, 'TABLE_ALREADY_EXISTS')) return null;
+    throw error;
+  }
 }
 
 function sameTable({ location: a }: DatasetRecord, { location: b }: DatasetRecord): boolean {

@@ -6,17 +6,16 @@ import { readPlan, type TrainingSetPlan } from './plan.js';
 import { deleteStagedEntities } from './staged-entities.js';
 
 /**
- * Takes back what was made for a plan, unless its dataset is recorded: the tags, the table, the files. What others have made stays. May
- * be repeated. Not for a commit whose outcome is unknown.
+ * Takes back what was made for a plan: the table, the tags, the files. All of it stays if the dataset is recorded, or its rows are
+ * committed so that an equal save would record it; so does what others have made. May be repeated. Not for a commit whose outcome is
+ * unknown.
  */
 export async function discardTrainingSet(deps: TrainingDeps, planLocation: string): Promise<void> {
   const plan = await planIfThere(deps, planLocation);
   if (plan === null) return;
   const { draft, key } = plan;
   const { name, tag, location } = draft;
-  const saved = (await deps.datasets.find(name))?.record.location;
-  if (saved !== undefined && 'table' in saved && saved.table === location.table) return;
-  await dropUnrecorded(deps, await deps.resolveTarget(location.table), draft, key);
+  if ((await dropUnrecorded(deps, await deps.resolveTarget(location.table), draft, key)) === 'kept') return;
   if (tag !== null) await unpinUnrecorded(deps, name, draft.sources);
   if ('staged' in plan.entities) await deleteStagedEntities(deps.io, plan.entities.staged).catch(() => undefined);
   // The plan goes last: whoever repeats this still finds it.

@@ -24,7 +24,7 @@ async function trainingProject(): Promise<TrainingProject> {
   return project;
 }
 
-describe('on a real project', () => {
+describe('on a real project', { timeout: 120_000 }, () => {
   test('one JSON object makes the dataset that is saved at once otherwise, and replay finds it', async () => {
     const made = await trainingProject();
     const settings = testSettings();

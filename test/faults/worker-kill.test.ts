@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FAULT_POINTS, type FaultPoint } from '../../materialization/index.js';
 import { connectClient, type MaterializeResult, startMaterialization, waitForRun } from '../../workers/index.js';
+import { KilledTrainingSet } from '../support/killed-training-set.js';
 import { SmallProject } from '../support/small-project.js';
 import { testSettings } from '../support/temporal.js';
 import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.js';
@@ -61,9 +62,11 @@ class KilledRun {
   }
 }
 
+let trainingSet: KilledTrainingSet;
 const runs = new Map<FaultPoint, { readonly run: KilledRun; readonly survival: Promise<Survival> }>();
 
 beforeAll(() => {
+  trainingSet = new KilledTrainingSet('dataset-rows-committed');
   for (const point of FAULT_POINTS) {
     const run = new KilledRun();
     const survival = run.run(point);
@@ -73,7 +76,7 @@ beforeAll(() => {
 });
 
 afterAll(async () => {
-  await Promise.all([...runs.values()].map(({ run }) => run.clean()));
+  await Promise.all([trainingSet.clean(), ...[...runs.values()].map(({ run }) => run.clean())]);
 });
 
 describe('a worker that is killed', () => {
@@ -93,6 +96,12 @@ describe('a worker that is killed', () => {
       expect(await small?.onlineRows()).toEqual(await small?.recomputed());
       expect(await small?.onlineRows()).toHaveLength(100);
     },
+    180_000,
+  );
+
+  test(
+    'between the rows and the record of a training set: the dataset is whole, and there once',
+    () => trainingSet.expectWhole(),
     180_000,
   );
 });

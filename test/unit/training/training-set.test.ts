@@ -238,3 +238,21 @@ test.each([
   expect(await rejectionCode(planTrainingSet(deps, request('fresh', { to: 'fresh.table', ...change })))).toBe(code);
   expect(filesBelow()).toEqual(before);
 });
+
+test('rows that an equal plan has committed are not taken back: they are recorded by the next attempt', async () => {
+  const first = await planTrainingSet(deps, request('equal', { pin: true }));
+  const second = await planTrainingSet(deps, request('equal', { pin: true, shards: 2 }));
+  const staged = await stageAll(second.planLocation, second.shards);
+  const committed = await commitTrainingSet(deps, second.planLocation, staged);
+  // As after a kill between the rows and the record.
+  const { catalog } = await moraine.project.resolveTable('moraine.datasets');
+  await catalog.dropTable({ namespace: ['moraine'], name: 'datasets' });
+  await discardTrainingSet(deps, first.planLocation);
+  const { refs } = (await moraine.project.loadTable('shop.stats')).metadata;
+  expect([...refs.keys()]).toEqual(['main', 'moraine-dataset-equal']);
+  // A plan that is made now has nothing to retrieve.
+  const third = await planTrainingSet(deps, request('equal', { pin: true }));
+  expect(third.shards).toBe(0);
+  expect(await commitTrainingSet(deps, third.planLocation, [])).toEqual(committed);
+  expect(await moraine.replayDataset('equal')).toMatchObject({ matches: true });
+});
