@@ -182,6 +182,23 @@ describeInterop("Feast's universal tests of retrieval, asked anew", () => {
     });
   });
 
+  test('main: the only timestamp column is the time; without a zone it is UTC, offsets are converted', async () => {
+    const side = await bakery(feast, TTL);
+    const features = ['courier:trips'];
+    const ask = (...times: string[]) =>
+      side.historical({ features, entities: times.map((e_ts) => ({ courier_id: 1, e_ts })), times: ['e_ts'] });
+    const found = (time: string, trips: number | null) => ({ courier_id: 1, e_ts: at(time), trips });
+    const offsets = ['2026-03-01T13:44:00+05:45', '2026-03-01T13:45:00+05:45'];
+    expect(await ask(...offsets)).toEqual(both([found('01T07:59', null), found('01T08:00', 10)]));
+    const zoneless = ['2026-03-01T07:59:00', '2026-03-01T08:00:00'];
+    expect(await ask(...zoneless)).toEqual(both([found('01T07:59', null), found('01T08:00', 10)]));
+    const two = [{ courier_id: 1, e_ts: at('01T08:00'), paid: at('01T09:00') }];
+    expect(await side.historical({ features, entities: two, times: ['e_ts', 'paid'] })).toEqual({
+      feast: 'EntityTimestampInferenceException',
+      moraine: 'COLUMN_NOT_FOUND',
+    });
+  });
+
   test('shared_batch_source: two views of one table have the features that each of them names', async () => {
     const side = await bakery(feast, {});
     const views = [

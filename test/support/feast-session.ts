@@ -51,7 +51,7 @@ export class FeastSession {
   }
 
   async close(): Promise<void> {
-    if (this.#process.exitCode !== null) return;
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     const exit = once(this.#process, 'exit');
     this.#process.stdin.end();
     await exit;
