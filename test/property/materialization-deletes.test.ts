@@ -34,7 +34,7 @@ test(`materialization beside deletes in worlds of seed ${SEED}`, { timeout: time
   for (const index of indexes) await checkWorld(index, duckdb, counts);
   instance.closeSync();
   expect(counts.get('full')).toBeUndefined();
-  if (indexes.length < 4) return;
+  if (seed !== undefined || indexes.length < 4) return;
   for (const kind of ['incremental', 'rebuild-buckets', 'some buckets']) {
     expect(counts.get(kind), JSON.stringify([...counts])).toBeGreaterThan(0);
   }

@@ -67,9 +67,10 @@ export class Lab {
     this.engine = engine;
   }
 
-  static async open(): Promise<Lab> {
+  /** @param others further folders with tables to read */
+  static async open(others: readonly string[] = []): Promise<Lab> {
     const folder = await mkdtemp(join(tmpdir(), 'moraine-lab-'));
-    const io = new LocalFileIO({ roots: [folder] });
+    const io = new LocalFileIO({ roots: [folder, ...others] });
     const catalog = await openSqlCatalog({
       name: 'main',
       uri: join(folder, 'catalog.db'),
@@ -80,7 +81,7 @@ export class Lab {
       memoryLimitBytes: 512 * 2 ** 20,
       threads: 2,
       tempDirectory: join(folder, 'tmp'),
-      allowedDirectories: [folder],
+      allowedDirectories: [folder, ...others],
     });
     return new Lab(folder, io, catalog, engine);
   }
