@@ -1,5 +1,5 @@
 /** Tables that Moraine keeps for itself: they appear when something is first written to them. */
-import type { Catalog, TableIdentifier } from '../catalogs/index.js';
+import { type Catalog, ensureNamespace, type TableIdentifier } from '../catalogs/index.js';
 import { isMoraineError } from '../errors/index.js';
 import type { Schema } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
@@ -27,18 +27,11 @@ export async function ensureSystemTable(where: SystemTable, schema: Schema): Pro
   const found = await loadSystemTable(where);
   if (found !== null) return found;
   const { catalog, io, table } = where;
-  await ignoring('NAMESPACE_ALREADY_EXISTS', () => catalog.createNamespace(table.namespace));
-  await ignoring('TABLE_ALREADY_EXISTS', () => catalog.createTable(table, { schema }));
-  return await loadTable(catalog, io, table);
-}
-
-async function ignoring(
-  code: 'NAMESPACE_ALREADY_EXISTS' | 'TABLE_ALREADY_EXISTS',
-  action: () => Promise<unknown>,
-): Promise<void> {
+  await ensureNamespace(catalog, table.namespace);
   try {
-    await action();
+    await catalog.createTable(table, { schema });
   } catch (error) {
-    if (!isMoraineError(error, code)) throw error;
+    if (!isMoraineError(error, 'TABLE_ALREADY_EXISTS')) throw error;
   }
+  return await loadTable(catalog, io, table);
 }
