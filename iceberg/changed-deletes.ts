@@ -1,5 +1,5 @@
 /** How the deletes of one data file differ between two snapshots. */
-import { type DeleteFile, type FileDeletes, NO_DELETES } from './delete-index.js';
+import { type DeleteFile, type FileDeletes, hasDeletes, NO_DELETES } from './delete-index.js';
 
 /** Deletes that the file has in one of two snapshots alone: a row that is live in one of them only is taken by some of these. */
 export interface ChangedDeletes {
@@ -12,13 +12,15 @@ export function changedDeletes(
   before: FileDeletes = NO_DELETES,
   after: FileDeletes = NO_DELETES,
 ): ChangedDeletes | undefined {
-  const isChanged = facts(before).join('\n') !== facts(after).join('\n');
-  return isChanged ? { before: without(before, after), after: without(after, before) } : undefined;
+  const changed = { before: without(before, after), after: without(after, before) };
+  return hasDeletes(changed.before) || hasDeletes(changed.after) ? changed : undefined;
 }
 
 function without(deletes: FileDeletes, others: FileDeletes): FileDeletes {
-  const known = new Set(facts(others));
-  const isOwn = (entry: DeleteFile): boolean => !known.has(entryFacts(entry));
+  const known = new Set(
+    [...(others.vector === undefined ? [] : [others.vector]), ...others.positions, ...others.equality].map(identityOf),
+  );
+  const isOwn = (entry: DeleteFile): boolean => !known.has(identityOf(entry));
   const { vector, positions, equality } = deletes;
   return {
     vector: vector !== undefined && isOwn(vector) ? vector : undefined,
@@ -28,11 +30,15 @@ function without(deletes: FileDeletes, others: FileDeletes): FileDeletes {
   };
 }
 
-function facts({ vector, positions, equality }: FileDeletes): readonly string[] {
-  return [...(vector === undefined ? [] : [vector]), ...positions, ...equality].map(entryFacts).sort();
-}
+/** One delete file may apply to all data files of a table: its identity is made once. */
+const identities = new WeakMap<DeleteFile, string>();
 
 /** Several vectors lie in one file; a delete that is committed again reaches younger files. */
-function entryFacts({ file, sequenceNumber }: DeleteFile): string {
-  return JSON.stringify([file.filePath, String(file.contentOffset ?? ''), String(sequenceNumber)]);
+function identityOf(entry: DeleteFile): string {
+  const known = identities.get(entry);
+  if (known !== undefined) return known;
+  const { file, sequenceNumber } = entry;
+  const identity = JSON.stringify([file.filePath, String(file.contentOffset ?? ''), String(sequenceNumber)]);
+  identities.set(entry, identity);
+  return identity;
 }
