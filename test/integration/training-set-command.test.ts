@@ -1,8 +1,10 @@
 /** `moraine features historical --shards`: the workflow `trainingSet` on an own Temporal server that ends with the command. */
-import { existsSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { jsonLines, moraineOk, moraine as runMoraine } from '../support/cli.js';
+import { ERROR_TABLE } from '../../errors/index.js';
+import { jsonLines, moraineOk, moraine as runMoraine, startMoraine } from '../support/cli.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 import { TrainingProject } from '../support/training-project.js';
 
@@ -37,4 +39,30 @@ test('the command runs it on an own server, and prints what a save at once print
     expect(refused.code).not.toBe(0);
     expect(refused.stderr).toContain(message);
   }
+});
+
+test('Ctrl-C cancels it, and what it has made is taken back', async () => {
+  const made = await TrainingProject.createIn(temporaryFolder());
+  onTestFinished(() => made.close());
+  const { folder, view } = made.small;
+  const historical = ['features', 'historical', '--features', view, '--entities', join(folder, 'labels.csv')];
+  const child = startMoraine([...historical, '--save-as', 'demo.much', '--shards', '500', '--pin'], { cwd: folder });
+  let errors = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+  const ended = once(child, 'close');
+  const location = join(folder, 'warehouse/demo/much');
+  const filesBelow = () =>
+    (existsSync(location) ? readdirSync(location, { recursive: true, withFileTypes: true }) : []).filter((entry) =>
+      entry.isFile(),
+    );
+  // Far fewer than the shards: it is in the middle of its work.
+  await expect.poll(() => filesBelow().some(({ name }) => name.endsWith('.avro')), { timeout: 120_000 }).toBe(true);
+  child.kill('SIGINT');
+  expect(await ended).toEqual([ERROR_TABLE.CANCELLED.exitCode, null]);
+  expect(errors).toContain('[CANCELLED]');
+  expect(filesBelow()).toEqual([]);
+  expect(await made.moraine.datasets()).toEqual([]);
+  expect([...(await made.moraine.project.loadTable('demo.readings')).metadata.refs.keys()]).toEqual(['main']);
+  const { catalog, identifier } = await made.moraine.project.resolveTable('demo.much');
+  expect(await catalog.tableExists(identifier)).toBe(false);
 });
