@@ -20,7 +20,8 @@ const RULES: readonly Rule[] = [
   {
     pattern: /max_temp_directory_size|failed to offload data block/,
     code: 'ENGINE_OUT_OF_MEMORY',
-    say: () => 'The query needed more temporary disk than the engine may use, sixteen times engine.memoryLimit. Raise that, or free disk.',
+    say: () =>
+      'The query needed more temporary disk than the engine may use, sixteen times engine.memoryLimit. Raise that, or free disk.',
   },
   {
     pattern: /^Out of Memory Error|bad_alloc|could not allocate/i,
