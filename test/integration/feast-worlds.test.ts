@@ -139,7 +139,8 @@ describeInterop('random worlds and the real Feast', () => {
     for (let index = 0; index < WORLDS; index++) {
       const whole = await makeWorld(`feast/${index}`, join(folder, `${index}`), duckdb, {
         deletes: true,
-        varied: false,
+        varied: true,
+        avro: true,
       });
       const world = comparable(whole);
       if (world === undefined) continue;

@@ -54,7 +54,7 @@ test(`${indexes.length} worlds of seed ${SEED}`, { timeout: timeLimit(300_000) }
 
 /** Compares the answers to a world's request. Of three joins a world is given to two in turn, all of them when it is repeated alone. */
 async function checkWorld(index: number, folder: string, duckdb: DuckDBConnection, product: Product): Promise<World> {
-  const world = await makeWorld(`${SEED}/${index}`, folder, duckdb, { deletes: true, varied: true });
+  const world = await makeWorld(`${SEED}/${index}`, folder, duckdb, { deletes: true, varied: true, avro: true });
   const expected = expectedAnswer(world);
   const methods = methodsOf(world);
   const left = ONLY === undefined && methods.length > 2 ? methods[index % methods.length] : undefined;

@@ -20,7 +20,7 @@ import { manifestEntryAvroSchema, manifestListAvroSchema } from '../../iceberg/m
 import { partitionFieldsToJson } from '../../iceberg/partition-spec-json.js';
 
 /** Ids of the fields that came with version 2: of entries, of their files, of manifest lists. */
-const LATER = new Set([3, 4, 134, 135, 143, 515, 516, 517, 512, 513, 514]);
+const LATER = new Set([3, 4, 134, 135, 143, 515, 516, 517]);
 /** `block_size_in_bytes`, which version 1 requires. */
 const BLOCK_SIZE = { name: 'block_size_in_bytes', type: 'long', 'field-id': 105 };
 const SNAPSHOT_ID = { name: 'snapshot_id', type: 'long', 'field-id': 1 };
@@ -81,6 +81,9 @@ export function writeManifestListV1(manifests: readonly ManifestFile[]): Uint8Ar
       manifest.addedFilesCount ?? 0,
       manifest.existingFilesCount ?? 0,
       manifest.deletedFilesCount ?? 0,
+      manifest.addedRowsCount ?? 0n,
+      manifest.existingRowsCount ?? 0n,
+      manifest.deletedRowsCount ?? 0n,
       manifest.partitions?.map((one) =>
         record([one.containsNull, one.containsNan ?? null, one.lowerBound ?? null, one.upperBound ?? null]),
       ) ?? null,

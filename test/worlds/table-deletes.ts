@@ -148,7 +148,7 @@ export class DeletingHistory extends TableHistory {
   }
 
   #deleteFormat(): 'AVRO' | 'PARQUET' {
-    return this.isVaried && this.random.chance(0.2) ? 'AVRO' : 'PARQUET';
+    return this.hasAvro && this.random.chance(0.2) ? 'AVRO' : 'PARQUET';
   }
 
   /** Everywhere if the table has a spec without partitions, else the partition of a file. */

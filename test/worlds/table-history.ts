@@ -65,8 +65,10 @@ export interface TableShape {
   readonly schema: Schema;
   readonly roles: Roles;
   readonly ids: FieldIds;
-  /** Whether there are rarer things too: unknown transforms, files imported without field ids or written as Avro. */
+  /** Whether there are rarer things too: unknown transforms, files imported without field ids. */
   readonly isVaried?: boolean;
+  /** Whether some files are in Avro. */
+  readonly hasAvro?: boolean;
 }
 
 /** A row waiting to be written, with the partition that it came from or will go to. */
@@ -83,7 +85,8 @@ export class TableHistory {
   protected files: HeldFile[] = [];
   readonly #clock: Clock;
   readonly #ids: FieldIds;
-  protected readonly isVaried: boolean;
+  protected readonly hasAvro: boolean;
+  readonly #isVaried: boolean;
   readonly #imports = new ImportedNames();
   #partitionIds = new Map<string, number>();
 
@@ -94,7 +97,8 @@ export class TableHistory {
     this.#clock = clock;
     this.roles = roles;
     this.#ids = ids;
-    this.isVaried = shape.isVaried ?? false;
+    this.#isVaried = shape.isVaried ?? false;
+    this.hasAvro = shape.hasAvro ?? false;
     const spec = { specId: 0, fields: random.chance(0.5) ? [] : this.#partitionFields(schema) };
     this.writer = new TableWriter(random, location, formatVersion, schema, spec);
   }
@@ -220,7 +224,7 @@ export class TableHistory {
     const lineage = rows.some((row) => row.rowId !== undefined) ? [ROW_ID, LAST_UPDATED] : [];
     const form = this.#randomForm(lineage.length > 0);
     const identity = new Set(spec.fields.flatMap((f) => (f.transform.kind === 'identity' ? [f.sourceId] : [])));
-    const leavesIdentity = this.isVaried && identity.size > 0 && this.random.chance(form === 'imported' ? 0.7 : 0.2);
+    const leavesIdentity = this.#isVaried && identity.size > 0 && this.random.chance(form === 'imported' ? 0.7 : 0.2);
     // A column without values need not be in the file, if it would not be taken for older than the column.
     const isLeftOut = (field: NestedField): boolean =>
       (leavesIdentity && identity.has(field.id)) ||
@@ -247,11 +251,10 @@ export class TableHistory {
   }
 
   #randomForm(hasLineage: boolean): FileForm {
-    if (!this.isVaried) return 'parquet';
     return this.random.weighted([
       [8, 'parquet'],
-      [1.5, 'avro'],
-      [hasLineage ? 0 : 1.5, 'imported'],
+      [this.hasAvro ? 1.5 : 0, 'avro'],
+      [this.#isVaried && !hasLineage ? 1.5 : 0, 'imported'],
     ] as const);
   }
 
@@ -301,7 +304,7 @@ export class TableHistory {
       const transforms = ['identity', 'bucket[3]', 'truncate[2]', 'year', 'month', 'day', 'hour', 'void']
         .map(parseTransform)
         .filter((transform) => canTransform(transform, source.type));
-      if (this.isVaried && this.random.chance(0.15)) transforms.splice(0, transforms.length, UNKNOWN);
+      if (this.#isVaried && this.random.chance(0.15)) transforms.splice(0, transforms.length, UNKNOWN);
       const transform = this.random.pick(transforms);
       const key = `${source.id} ${JSON.stringify(transform)}`;
       const fieldId = this.#partitionIds.get(key) ?? 1000 + this.#partitionIds.size;

@@ -49,8 +49,10 @@ export interface World {
 export interface WorldOptions {
   /** Row-level deletes besides copy-on-write. */
   readonly deletes: boolean;
-  /** Tables of version 1, unknown transforms, files imported without field ids or written as Avro. */
+  /** Tables of version 1, unknown transforms, files imported without field ids. */
   readonly varied: boolean;
+  /** Data and delete files in Avro. */
+  readonly avro: boolean;
 }
 
 /** Makes the world of a seed; its files are in `folder`. */
@@ -129,6 +131,7 @@ async function randomTable(
     roles,
     ids,
     isVaried: options.varied,
+    hasAvro: options.avro,
   });
   await history.writer.prepare();
   if (!random.chance(0.03)) await history.append(random.int(1, 25));
