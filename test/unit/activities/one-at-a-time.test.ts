@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+import { OneAtATime } from '../../../activities/one-at-a-time.js';
+
+test('one after the other, in the order asked for; failures stop nobody, what was cancelled while it waited never starts', async () => {
+  const queue = new OneAtATime();
+  const { signal } = new AbortController();
+  const cancelled = new AbortController();
+  const events: string[] = [];
+  let running = 0;
+  const work =
+    (name: string, fails = false) =>
+    async () => {
+      running += 1;
+      events.push(`${name} with ${running - 1} others`);
+      await new Promise((resolve) => setImmediate(resolve));
+      running -= 1;
+      if (fails) throw new Error(`${name} failed`);
+      return name;
+    };
+  const results = Promise.allSettled([
+    queue.run(signal, work('a')),
+    queue.run(signal, work('b', true)),
+    queue.run(cancelled.signal, work('c')),
+    queue.run(signal, work('d')),
+  ]);
+  cancelled.abort(new Error('cancelled'));
+  const shown = (await results).map((result) => (result.status === 'fulfilled' ? result.value : String(result.reason)));
+  expect(shown).toEqual(['a', 'Error: b failed', 'Error: cancelled', 'd']);
+  expect(events).toEqual(['a with 0 others', 'b with 0 others', 'd with 0 others']);
+});
