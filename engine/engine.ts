@@ -19,7 +19,7 @@ export interface EngineOptions {
   readonly threads: number;
   /** A folder for spilled data; a folder of its own is made inside and removed on close. */
   readonly tempDirectory: string;
-  /** Disk for spilled data; by default sixteen times the memory limit. */
+  /** Disk for spilled data; by default sixteen times the memory limit, at least 16 GiB. */
   readonly tempLimitBytes?: number;
   /** The only folders that statements may read or write (storage roots and input folders). */
   readonly allowedDirectories: readonly string[];
@@ -82,6 +82,9 @@ function countedBytes({ memoryLimitBytes }: EngineOptions): number {
   return Math.floor(memoryLimitBytes * COUNTED_MEMORY_SHARE);
 }
 
+/** What a little memory cannot hold may be large all the same. */
+const defaultTempBytes = ({ memoryLimitBytes }: EngineOptions): number => Math.max(memoryLimitBytes * 16, 16 * 2 ** 30);
+
 function hardening(options: EngineOptions, tempDirectory: string): string[] {
   // A trailing slash keeps `/data` from allowing `/database`.
   const literal = [...options.allowedDirectories.map((folder) => resolve(folder)), tempDirectory];
@@ -91,7 +94,7 @@ function hardening(options: EngineOptions, tempDirectory: string): string[] {
   const files = new Set([...(options.allowedFiles ?? []), ...(options.allowedFiles ?? []).map(escapeGlob)]);
   return [
     // Ignored when given at start, before the temporary directory exists.
-    `SET max_temp_directory_size = '${options.tempLimitBytes ?? options.memoryLimitBytes * 16}B'`,
+    `SET max_temp_directory_size = '${options.tempLimitBytes ?? defaultTempBytes(options)}B'`,
     `SET GLOBAL TimeZone = 'UTC'`,
     `SET preserve_insertion_order = true`,
     // Freed memory goes back to the system instead of staying with the thread that freed it.
