@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { expect, test } from 'vitest';
 import { openEngine } from '../../engine/index.js';
-import type { NestedField } from '../../iceberg/index.js';
+import type { IcebergType, NestedField } from '../../iceberg/index.js';
 import { LocalFileIO } from '../../storage/index.js';
 import { feastProgram } from '../support/feast.js';
 import { describeInterop } from '../support/python.js';
@@ -117,11 +117,21 @@ function allowed(world: World): ReadonlyMap<string, readonly string[]>[] {
         const texts = values.map((value) => JSON.stringify(printed(value, type)));
         // A uuid is a text in Feast.
         const alsoAsText = type.kind === 'uuid' ? values.map((value) => JSON.stringify(value)) : [];
-        features.set(`${request.alias}__${name}`, [...texts, ...alsoAsText]);
+        const alsoAsTime = isNanoseconds(type) ? values.map((value) => JSON.stringify(timeText(value, type))) : [];
+        features.set(`${request.alias}__${name}`, [...texts, ...alsoAsText, ...alsoAsTime]);
       }
     }
     return features;
   });
+}
+
+/** Nanoseconds as Arrow writes them, when a column of theirs becomes one of text in Feast. */
+function timeText(value: PlainValue, { kind }: IcebergType): string | null {
+  if (value === null) return null;
+  const ns = ((((value as bigint) % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n).toString().padStart(9, '0');
+  const seconds = ((value as bigint) - BigInt(ns)) / 1_000_000_000n;
+  const clock = new Date(Number(seconds) * 1000).toISOString().slice(0, 19).replace('T', ' ');
+  return `${clock}.${ns}${kind === 'timestamptz_ns' ? 'Z' : ''}`;
 }
 
 const isTied = (a: OracleRow, b: OracleRow): boolean =>
