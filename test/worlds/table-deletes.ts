@@ -106,7 +106,8 @@ export class DeletingHistory extends TableHistory {
     const valuesOf = (row: Row): Value[] => fields.map((field) => fieldValue(row.values, field));
     const tuples = examples.map(({ row }) => valuesOf(row));
     const scope = this.#equalityScope((examples[0] as (typeof examples)[number]).held.file);
-    const counts = scope.partition.length === 0 ? () => true : (file: DataFile) => keyOf(file) === keyOf(scope);
+    const everywhere = this.#isUnpartitioned(scope.specId);
+    const counts = (file: DataFile): boolean => everywhere || keyOf(file) === keyOf(scope);
     for (const { rows, dead } of this.files.filter((held) => counts(held.file))) {
       for (const [position, row] of rows.entries()) {
         const values = valuesOf(row) as PlainValue[];
@@ -122,6 +123,12 @@ export class DeletingHistory extends TableHistory {
       `delete equal ${ids} in ${keyOf(scope)} by ${file.filePath}: ${tuples.map((tuple) => tuple.map(String).join(',')).join(' ')}; append ${replaced.length}`,
     );
     await this.commit('overwrite', await this.write(replacements), [], { deletes });
+  }
+
+  /** No partition fields, or void ones alone, as Java's `PartitionSpec.isUnpartitioned`: equality deletes reach every file. */
+  #isUnpartitioned(specId: number): boolean {
+    const spec = this.writer.specs.find((candidate) => candidate.specId === specId);
+    return spec?.fields.every(({ transform }) => transform.kind === 'void') ?? false;
   }
 
   /** A new row that the delete of its own commit does not reach. */
