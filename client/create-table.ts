@@ -1,5 +1,5 @@
 import { type Catalog, ensureNamespace, type LoadedTable, type TableIdentifier } from '../catalogs/index.js';
-import { parsePartitionSpec, type Schema } from '../iceberg/index.js';
+import { parsePartitionSpec, requireVersionTwoTypes, type Schema } from '../iceberg/index.js';
 
 /** What a new table should be. */
 export interface NewTable {
@@ -12,7 +12,7 @@ export interface NewTable {
 /**
  * Creates a table, and its namespace if needed.
  *
- * @throws `TABLE_ALREADY_EXISTS`; `SCHEMA_INVALID` for transforms that do not fit the columns
+ * @throws `TABLE_ALREADY_EXISTS`; `SCHEMA_INVALID` for transforms that do not fit the columns, and for types of version 3
  */
 export async function createTable(
   catalog: Catalog,
@@ -20,6 +20,7 @@ export async function createTable(
   table: NewTable,
 ): Promise<LoadedTable> {
   const { schema, partition = '' } = table;
+  requireVersionTwoTypes(schema);
   const spec = partition.trim() === '' ? {} : { partitionSpec: parsePartitionSpec(partition, schema) };
   await ensureNamespace(catalog, identifier.namespace);
   return catalog.createTable(identifier, { schema, ...spec });

@@ -4,7 +4,7 @@ import { access, rm } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { digestRows, writeParquet, writeRows, writeWholeFile } from '../engine/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
-import { currentSchema, UNPARTITIONED } from '../iceberg/index.js';
+import { currentSchema, requireVersionTwoTypes, UNPARTITIONED } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { Table } from '../tables/index.js';
 import { type DatasetLocation, type DatasetRecord, recipeHash } from './dataset-record.js';
@@ -72,7 +72,8 @@ async function refuseFile(file: string): Promise<void> {
  * Saves an answer: tags the snapshots if asked to, writes the rows, and adds the dataset's record, which makes it one. What was
  * made is taken back if the record certainly was not committed; rows in a table that are committed stay for the same save to be
  * repeated, which also finishes one that was killed.
- * @throws as {@link checkSaveRequest}; TABLE_ALREADY_EXISTS, SNAPSHOT_EXPIRED, UNSUPPORTED_FEATURE, COMMIT_STATE_UNKNOWN
+ * @throws as {@link checkSaveRequest}; SCHEMA_INVALID (a table cannot have the type of a column), TABLE_ALREADY_EXISTS, SNAPSHOT_EXPIRED,
+ *   UNSUPPORTED_FEATURE, COMMIT_STATE_UNKNOWN
  */
 export async function saveDataset(
   deps: SaveDeps,
@@ -82,6 +83,7 @@ export async function saveDataset(
   const { connection, select, schema, recipe, sources, entitySources } = answer;
   const tag = request.pin === true ? datasetTag(request.name) : null;
   const undo: (() => Promise<unknown>)[] = [];
+  if ('table' in request.to) requireVersionTwoTypes(schema);
   try {
     if (tag !== null) {
       undo.push(() => unpinUnrecorded(deps, request.name, sources));

@@ -141,6 +141,7 @@ export {
   transformToString,
 } from './transforms.js';
 export { parseType, sameType, typeToJson, typeToString } from './type-json.js';
+export { requireVersionTwoTypes, versionThreeColumns } from './type-versions.js';
 export type * from './types.js';
 export type * from './update.js';
 export { requirementFromJson, requirementToJson, updateFromJson, updateToJson } from './update-json.js';

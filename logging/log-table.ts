@@ -9,6 +9,7 @@ import {
   highestFieldId,
   type NestedField,
   parsePartitionSpec,
+  requireVersionTwoTypes,
   type Schema,
   type TableMetadata,
 } from '../iceberg/index.js';
@@ -45,11 +46,12 @@ export async function loadLogTable({ catalog, io, namespace }: LogDeps, service:
 
 /**
  * Creates the log of a service, or adds the columns that it lacks.
- * @throws TYPE_MISMATCH for a column that has another type, COMMIT_CONFLICT
+ * @throws TYPE_MISMATCH for a column that has another type, SCHEMA_INVALID for one that a table cannot have, COMMIT_CONFLICT
  */
 export async function ensureLogTable(deps: LogDeps, service: string, columns: readonly LogColumn[]): Promise<Table> {
   const { catalog, io, namespace } = deps;
   const identifier = logTableIdentifier(namespace, service);
+  requireVersionTwoTypes(newSchema(columns));
   for (let attempt = 1; ; attempt++) {
     try {
       await ensureOnce(catalog, identifier, columns);

@@ -1,11 +1,8 @@
 /** Why a view cannot have an online table. Pure: the same list at `apply` and before rows are planned. */
 import { unwritableColumns } from '../engine/index.js';
 import { featureTypeToString, type Problem, type ResolvedColumn, type ResolvedView } from '../features/index.js';
-import type { IcebergType } from '../iceberg/index.js';
+import { versionThreeColumns } from '../iceberg/index.js';
 import { MAX_BUCKETS, ONLINE_COLUMNS } from './online-columns.js';
-
-/** Types that came with version 3 of the table format. */
-const NOT_IN_VERSION_2: ReadonlySet<string> = new Set(['timestamp_ns', 'timestamptz_ns', 'unknown', 'unsupported']);
 
 /** Everything that keeps the rows of a view from being stored online, each with what to do about it; none for `online: false`. */
 export function onlineProblems(view: ResolvedView): readonly Problem[] {
@@ -38,28 +35,19 @@ function reservedName({ name }: ResolvedColumn): readonly string[] {
 
 function unstorableType(view: ResolvedView, { sourceColumn, type }: ResolvedColumn): readonly string[] {
   const named = `Column '${sourceColumn}' of ${view.sourceTable} is of type ${featureTypeToString(type)}`;
-  if (holdsKind(type, NOT_IN_VERSION_2)) {
+  const schema = {
+    schemaId: 0,
+    identifierFieldIds: [],
+    fields: [{ id: 1, name: sourceColumn, required: false, type }],
+  };
+  if (versionThreeColumns(schema).length > 0) {
     return [
       `${named}, which online tables (format version 2) do not have: convert it in the source table, or set online: false.`,
     ];
   }
-  const field = { id: 1, name: sourceColumn, required: false, type };
-  return unwritableColumns({ schemaId: 0, identifierFieldIds: [], fields: [field] })
+  return unwritableColumns(schema)
     .slice(0, 1)
     .map(({ remedy }) => `${named}, which cannot be written to the online table: ${remedy}; or set online: false.`);
-}
-
-function holdsKind(type: IcebergType, kinds: ReadonlySet<string>): boolean {
-  switch (type.kind) {
-    case 'struct':
-      return type.fields.some((field) => holdsKind(field.type, kinds));
-    case 'list':
-      return holdsKind(type.element, kinds);
-    case 'map':
-      return holdsKind(type.key, kinds) || holdsKind(type.value, kinds);
-    default:
-      return kinds.has(type.kind);
-  }
 }
 
 function bucketProblems({ name, onlineBuckets: buckets }: ResolvedView): readonly Problem[] {

@@ -11,6 +11,7 @@ import {
   recipeHash,
   saveKey,
 } from '../features/index.js';
+import { requireVersionTwoTypes } from '../iceberg/index.js';
 import type { TrainingDeps } from './deps.js';
 import { noRowsOf, type PinnedEntities, pinEntities } from './entity-reference.js';
 import { defaultShards, shardColumns } from './entity-shards.js';
@@ -40,7 +41,7 @@ export interface CheckedTrainingSet {
 /**
  * Finds everything that is wrong with a request before anything is computed or written: the retrieval is run on the columns of the
  * entity rows, without rows.
- * @throws DATASET_ALREADY_EXISTS, TABLE_ALREADY_EXISTS, and as retrieval
+ * @throws DATASET_ALREADY_EXISTS, TABLE_ALREADY_EXISTS, SCHEMA_INVALID, and as retrieval
  */
 export async function checkTrainingSet(
   deps: TrainingDeps,
@@ -73,6 +74,7 @@ export async function checkTrainingSet(
       tag: pin ? datasetTag(name) : null,
     }),
   );
+  requireVersionTwoTypes(draft.schema);
   const key = saveKey(draft);
   await findDatasetTable(deps.io, await deps.resolveTarget(to), key);
   return { draft, key, entities };

@@ -107,6 +107,23 @@ test('names are taken once, and nothing is overwritten', async () => {
   });
 });
 
+test('a column whose type tables of version 2 do not have is refused before anything is written; a file can have it', async () => {
+  const entities = [{ k: 1, event_timestamp: '2001-01-02T00:00:00.000000001Z' }];
+  const saved = (to: { table: string } | { file: string }) =>
+    moraine.saveDataset({ features: ['values'], entities, saveAs: { name: 'fine', to } });
+  await expect(saved({ table: 'fine.times' })).rejects.toMatchObject({
+    code: 'SCHEMA_INVALID',
+    message: expect.stringMatching(/^Column "event_timestamp" of type timestamptz_ns needs .* version 3/) as unknown,
+  });
+  await expect(moraine.project.loadTable('fine.times')).rejects.toMatchObject({ code: 'TABLE_NOT_FOUND' });
+  const { schema, rows } = await saved({ file: join(folder, 'fine.parquet') });
+  expect([rows, schema.fields.map(({ type }) => type.kind)]).toEqual([
+    1n,
+    ['long', 'timestamptz_ns', 'double', 'string'],
+  ]);
+  expect((await moraine.replayDataset('fine')).matches).toBe(true);
+});
+
 test('a failed save leaves nothing behind, tags included', async () => {
   const tagsBefore = [...(await moraine.project.loadTable('a.f')).metadata.refs.keys()];
   await expect(save('third', { table: 'a.f' }, { pin: true })).rejects.toMatchObject({ code: 'TABLE_ALREADY_EXISTS' });
