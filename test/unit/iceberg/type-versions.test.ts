@@ -1,6 +1,6 @@
 /** Which types tables of version 2 have. */
 import { describe, expect, it } from 'vitest';
-import { type IcebergType, parseSchema, requireVersionTwoTypes, type Schema } from '../../../iceberg/index.js';
+import { parseSchema, requireVersionTwoTypes, type Schema } from '../../../iceberg/index.js';
 import { failureOf } from '../../support/error-code.js';
 
 const schemaOf = (type: unknown): Schema =>
@@ -18,7 +18,7 @@ describe('types of a new table', () => {
     (type) => expect(() => requireVersionTwoTypes(schemaOf(type))).not.toThrow(),
   );
 
-  it.each<[unknown, string, IcebergType['kind'] | string]>([
+  it.each<[unknown, string, string]>([
     ['timestamp_ns', 'x', 'timestamp_ns'],
     ['timestamptz_ns', 'x', 'timestamptz_ns'],
     ['unknown', 'x', 'unknown'],
