@@ -20,16 +20,19 @@ const COMMITS: Readonly<Record<BenchSize, number>> = { S: 10, M: 100 };
 const WARM_RUNS = 11;
 const LONG = { kind: 'long' } as const;
 
+/** As many columns as the table that retrieval is measured on; `part` is the partition. */
+const COLUMNS = ['part', 'id', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
 const SCHEMA = parseSchema({
   type: 'struct',
   'schema-id': 0,
-  fields: ['part', 'id'].map((name, index) => ({ id: index + 1, name, required: false, type: 'long' })),
+  fields: COLUMNS.map((name, index) => ({ id: index + 1, name, required: false, type: 'long' })),
 });
 
-/** Entries of files that exist only in the manifests: planning opens no data file. */
+const ofEveryColumn = <T>(value: T): ReadonlyMap<number, T> => new Map(COLUMNS.map((_, index) => [index + 1, value]));
+
+/** Entries of files that exist only in the manifests, with the statistics that writers give: planning opens no data file. */
 function entry(location: string, commit: number, index: number): DataFile {
-  const id = BigInt(commit * FILES_PER_COMMIT + index);
-  const bounds = new Map([[2, serializeValue(LONG, id)]]);
+  const bounds = ofEveryColumn(serializeValue(LONG, BigInt(commit * FILES_PER_COMMIT + index)));
   return {
     content: 'data',
     filePath: `${location}/data/${commit}-${index}.parquet`,
@@ -38,6 +41,9 @@ function entry(location: string, commit: number, index: number): DataFile {
     partition: [BigInt(commit)],
     recordCount: 1000n,
     fileSizeInBytes: 10_000n,
+    columnSizes: ofEveryColumn(1000n),
+    valueCounts: ofEveryColumn(1000n),
+    nullValueCounts: ofEveryColumn(0n),
     lowerBounds: bounds,
     upperBounds: bounds,
   };
