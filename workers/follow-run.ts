@@ -5,6 +5,8 @@ import { outcomeOf } from '../activities/index.js';
 import { ERROR_TABLE, type ErrorCode, MoraineError } from '../errors/index.js';
 
 const PROGRESS_INTERVAL_MS = 500;
+/** How long a question that is under way when the run ends may take to be answered. */
+const LAST_ANSWER_MS = 5000;
 
 /** A workflow's handle, as far as it is used here. */
 export interface FollowedRun<Result> {
@@ -30,11 +32,13 @@ export async function followRun<Result, Progress>(
 ): Promise<Result> {
   const ended = new AbortController();
   const stop = signal === undefined ? ended.signal : AbortSignal.any([signal, ended.signal]);
-  if (onProgress !== undefined) void followProgress(run, onProgress, stop);
+  const following = onProgress === undefined ? undefined : followProgress(run, onProgress, stop);
   try {
     return resultOf(await Promise.race([outcomeOf(run.result()), rejectWhenAborted(signal, run)]), run);
   } finally {
     ended.abort();
+    // The caller closes the connection next, and a question that is then tried once more would end the process.
+    if (following !== undefined) await Promise.race([following, sleep(LAST_ANSWER_MS, undefined, { ref: false })]);
   }
 }
 
