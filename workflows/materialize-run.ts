@@ -17,6 +17,7 @@ import type {
   RunOutcome,
 } from '../activities/contract.js';
 import { committing, extraction, planning } from './activity-policies.js';
+import { allShards } from './all-shards.js';
 import { RunReport } from './run-report.js';
 import { requested, runEnded } from './signals.js';
 
@@ -80,23 +81,12 @@ async function onePass(input: RunInput, report: RunReport): Promise<void> {
   }
 }
 
-async function extractAll(plan: PlannedRun, planLocation: string, report: RunReport): Promise<ExtractedShard[]> {
-  // In a scope of its own: when one shard fails for good, the others are cancelled instead of computing in vain.
-  return CancellationScope.cancellable(async () => {
-    const scope = CancellationScope.current();
-    const shards = Array.from({ length: plan.shards }, async (_, shard) => {
-      const summary = `Extract: shard ${shard + 1} of ${plan.shards}`;
-      const extracted = await extraction.extractShard.executeWithOptions({ summary }, [{ planLocation, shard }]);
-      report.extracted(extracted);
-      return extracted;
-    });
-    try {
-      return await Promise.all(shards);
-    } catch (error) {
-      scope.cancel();
-      await Promise.allSettled(shards);
-      throw error;
-    }
+function extractAll(plan: PlannedRun, planLocation: string, report: RunReport): Promise<ExtractedShard[]> {
+  return allShards(plan.shards, async (shard) => {
+    const summary = `Extract: shard ${shard + 1} of ${plan.shards}`;
+    const extracted = await extraction.extractShard.executeWithOptions({ summary }, [{ planLocation, shard }]);
+    report.extracted(extracted);
+    return extracted;
   });
 }
 

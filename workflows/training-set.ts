@@ -6,6 +6,7 @@ import type {
   TrainingSetResult,
 } from '../activities/contract.js';
 import { discarding, pinning, staging, trainingCommit, trainingPlanning } from './activity-policies.js';
+import { allShards } from './all-shards.js';
 import { TrainingSetReport } from './training-set-report.js';
 
 /**
@@ -37,24 +38,15 @@ export async function trainingSet(input: TrainingSetInput): Promise<TrainingSetR
   }
 }
 
-async function stageAll(plan: PlannedTrainingSet, report: TrainingSetReport): Promise<StagedTrainingShard[]> {
-  const { planLocation } = plan;
-  // In a scope of its own: when one shard fails for good, the others are cancelled instead of computed in vain.
-  return CancellationScope.cancellable(async () => {
-    const scope = CancellationScope.current();
-    const shards = Array.from({ length: plan.shards }, async (_, shard) => {
-      const summary = `Retrieve: shard ${shard + 1} of ${plan.shards}`;
-      const staged = await staging.stageTrainingShard.executeWithOptions({ summary }, [{ planLocation, shard }]);
-      report.staged(staged);
-      return staged;
-    });
-    try {
-      return await Promise.all(shards);
-    } catch (error) {
-      scope.cancel();
-      await Promise.allSettled(shards);
-      throw error;
-    }
+function stageAll(
+  { planLocation, shards }: PlannedTrainingSet,
+  report: TrainingSetReport,
+): Promise<StagedTrainingShard[]> {
+  return allShards(shards, async (shard) => {
+    const summary = `Retrieve: shard ${shard + 1} of ${shards}`;
+    const staged = await staging.stageTrainingShard.executeWithOptions({ summary }, [{ planLocation, shard }]);
+    report.staged(staged);
+    return staged;
   });
 }
 
