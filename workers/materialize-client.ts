@@ -4,11 +4,8 @@ import type { MaterializeResult, RequestedRun, RunProgress } from '../activities
 import { hasSearchAttributes, type MaterializeRequest, runHandle, startRun } from '../activities/index.js';
 import type { TemporalClient } from './connection.js';
 import { type FollowOptions, followRun } from './follow-run.js';
-import { assertPickedUp, assertTaskQueuePolled } from './task-queue.js';
+import { startOnPolledQueue } from './task-queue.js';
 import type { TemporalSettings } from './temporal-settings.js';
-
-/** Within this time it is reported that nobody works on a task queue. */
-const UNPOLLED_AFTER_MS = 5_000;
 
 /**
  * Starts the run of a view and interval on the server, or joins the one in flight.
@@ -21,12 +18,10 @@ export async function startMaterialization(
   request: MaterializeRequest,
 ): Promise<RequestedRun> {
   const { namespace, taskQueue } = settings;
-  const deadlineMs = Date.now() + UNPOLLED_AFTER_MS;
-  await assertTaskQueuePolled(client, taskQueue, UNPOLLED_AFTER_MS);
-  const searchAttributes = await hasSearchAttributes(connection, namespace);
-  const run = await startRun(client, request, { taskQueue, searchAttributes });
-  await assertPickedUp(client, run, taskQueue, deadlineMs);
-  return run;
+  return startOnPolledQueue(client, taskQueue, async () => {
+    const searchAttributes = await hasSearchAttributes(connection, namespace);
+    return startRun(client, request, { taskQueue, searchAttributes });
+  });
 }
 
 /** See {@link followRun}. */

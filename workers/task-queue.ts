@@ -8,13 +8,36 @@ const TYPE_WORKFLOW = 1;
 const STATE_SCHEDULED = 1;
 
 const POLL_MS = 100;
+/** Within this time it is reported that nobody works on a task queue. */
+const UNPOLLED_AFTER_MS = 5_000;
+
+/**
+ * Starts a run, or joins one, on a task queue that somebody works on.
+ *
+ * @throws `TASK_QUEUE_UNPOLLED` within 5 s if no worker takes it; `RUN_ALREADY_ACTIVE` as {@link assertPickedUp}
+ */
+export async function startOnPolledQueue(
+  client: Client,
+  taskQueue: string,
+  start: () => Promise<RequestedRun>,
+): Promise<RequestedRun> {
+  const deadlineMs = Date.now() + UNPOLLED_AFTER_MS;
+  await assertTaskQueuePolled(client, taskQueue);
+  const run = await start();
+  await assertPickedUp(client, run, taskQueue, deadlineMs);
+  return run;
+}
 
 /**
  * Waits until a worker polls the task queue.
  *
  * @throws `TASK_QUEUE_UNPOLLED` if none has polled it after `timeoutMs`
  */
-export async function assertTaskQueuePolled(client: Client, taskQueue: string, timeoutMs = 5_000): Promise<void> {
+export async function assertTaskQueuePolled(
+  client: Client,
+  taskQueue: string,
+  timeoutMs = UNPOLLED_AFTER_MS,
+): Promise<void> {
   const deadlineMs = Date.now() + timeoutMs;
   for (;;) {
     const { pollers } = await client.workflowService.describeTaskQueue({

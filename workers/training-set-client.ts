@@ -4,14 +4,11 @@ import type { Client } from '@temporalio/client';
 import type { RequestedRun, TrainingSetInput, TrainingSetProgress, TrainingSetResult } from '../activities/contract.js';
 import type { TemporalClient } from './connection.js';
 import { type FollowOptions, followRun } from './follow-run.js';
-import { assertPickedUp, assertTaskQueuePolled } from './task-queue.js';
+import { startOnPolledQueue } from './task-queue.js';
 import type { TemporalSettings } from './temporal-settings.js';
 
 /** The workflow's type. The code itself lives in the workflow sandbox, so only its name is used. */
 type TrainingSetWorkflow = (input: TrainingSetInput) => Promise<TrainingSetResult>;
-
-/** Within this time it is reported that nobody works on a task queue. */
-const UNPOLLED_AFTER_MS = 5_000;
 
 /** The workflow id of a training set, `training-set/<name>/<hash of the input>`: there is at most one in flight of each. */
 function trainingSetWorkflowId(input: TrainingSetInput): string {
@@ -29,20 +26,18 @@ export async function startTrainingSet(
   { taskQueue }: Pick<TemporalSettings, 'taskQueue'>,
   input: TrainingSetInput,
 ): Promise<RequestedRun> {
-  const deadlineMs = Date.now() + UNPOLLED_AFTER_MS;
-  await assertTaskQueuePolled(client, taskQueue, UNPOLLED_AFTER_MS);
   const workflowId = trainingSetWorkflowId(input);
-  const handle = await client.workflow.start<TrainingSetWorkflow>('trainingSet', {
-    workflowId,
-    workflowIdConflictPolicy: 'USE_EXISTING',
-    taskQueue,
-    args: [input],
-    staticSummary: `Training set ${input.name}`,
-    memo: { dataset: input.name },
+  return startOnPolledQueue(client, taskQueue, async () => {
+    const handle = await client.workflow.start<TrainingSetWorkflow>('trainingSet', {
+      workflowId,
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      taskQueue,
+      args: [input],
+      staticSummary: `Training set ${input.name}`,
+      memo: { dataset: input.name },
+    });
+    return { workflowId, runId: handle.firstExecutionRunId };
   });
-  const run = { workflowId, runId: handle.firstExecutionRunId };
-  await assertPickedUp(client, run, taskQueue, deadlineMs);
-  return run;
 }
 
 export interface WaitForTrainingSetOptions extends FollowOptions<TrainingSetProgress> {

@@ -7,6 +7,7 @@ import avro from 'avsc';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { checkFiles } from '../../engine/index.js';
+import { bigLongs } from '../support/avro-longs.js';
 import { runs } from '../support/property-runs.js';
 import { type Harness, openHarness } from '../unit/engine/harness.js';
 
@@ -112,25 +113,6 @@ const files = fc
       blockSize: fc.constantFrom(1, 100, 65_536),
     }),
   );
-
-/** avsc's own longs lose digits beyond 52 bits. */
-const BIG_LONG = avro.types.LongType.__with({
-  fromBuffer: (bytes: Buffer) => bytes.readBigInt64LE(),
-  toBuffer: (value: bigint) => {
-    const bytes = Buffer.alloc(8);
-    bytes.writeBigInt64LE(value);
-    return bytes;
-  },
-  fromJSON: BigInt,
-  toJSON: String,
-  isValid: (value: unknown) => typeof value === 'bigint',
-  compare: (one: bigint, other: bigint) => Number(one - other),
-});
-
-function bigLongs(schema: unknown): avro.Type | undefined {
-  const isLong = schema === 'long' || (schema as { readonly type?: unknown }).type === 'long';
-  return isLong ? BIG_LONG : undefined;
-}
 
 let written = 0;
 

@@ -4,28 +4,9 @@ import { writeFile } from 'node:fs/promises';
 import { deflateRawSync } from 'node:zlib';
 import avro from 'avsc';
 import type { IcebergType, NestedField } from '../../iceberg/index.js';
+import { bigLongs } from '../support/avro-longs.js';
 import type { Random } from './random.js';
 import { isStruct, type Value } from './values.js';
-
-/** avsc's own longs lose digits beyond 52 bits. */
-const LONG = avro.types.LongType.__with({
-  fromBuffer: (bytes: Buffer) => bytes.readBigInt64LE(),
-  toBuffer: (value: bigint) => {
-    const bytes = Buffer.alloc(8);
-    bytes.writeBigInt64LE(value);
-    return bytes;
-  },
-  fromJSON: BigInt,
-  toJSON: String,
-  isValid: (value: unknown) => typeof value === 'bigint',
-  compare: (a: bigint, b: bigint) => (a < b ? -1 : a > b ? 1 : 0),
-});
-
-/** Longs with and without a logical type. */
-function longs(schema: unknown): avro.Type | undefined {
-  const isLong = schema === 'long' || (schema as { readonly type?: unknown }).type === 'long';
-  return isLong ? LONG : undefined;
-}
 
 /** Writes rows as one Avro file with field ids, in their order, in a block or two. */
 export async function writeAvro(
@@ -35,7 +16,7 @@ export async function writeAvro(
   rows: readonly (readonly Value[])[],
 ): Promise<void> {
   const schema = { type: 'record', name: 'row', fields: fields.map(fieldSchema) };
-  const type = avro.Type.forSchema(schema as avro.Schema, { wrapUnions: 'never', typeHook: longs });
+  const type = avro.Type.forSchema(schema as avro.Schema, { wrapUnions: 'never', typeHook: bigLongs });
   const encoded = rows.map((row) =>
     type.toBuffer(Object.fromEntries(fields.map((f, index) => [nameOf(f), datum(f.type, row[index] ?? null)]))),
   );
