@@ -7,6 +7,7 @@ import type {
   TableRequirement,
   TableUpdate,
 } from '../iceberg/index.js';
+import type { Clock } from './clock.js';
 
 /** A table's name: the namespace's levels and the table's own. */
 export interface TableIdentifier {
@@ -36,6 +37,8 @@ export interface CreateTableRequest {
 export interface CommitRequest {
   readonly requirements: readonly TableRequirement[];
   readonly updates: readonly TableUpdate[];
+  /** The metadata file that the updates were computed from: if another is current, `COMMIT_CONFLICT`. For updates that no requirement covers. */
+  readonly basedOn?: string;
 }
 
 /**
@@ -44,6 +47,8 @@ export interface CommitRequest {
  */
 export interface Catalog {
   readonly name: string;
+  /** What commits through this catalog take for time; the system's unless it says otherwise. */
+  readonly clock?: Clock;
   listNamespaces(parent?: readonly string[]): Promise<readonly (readonly string[])[]>;
   namespaceExists(namespace: readonly string[]): Promise<boolean>;
   /** `NAMESPACE_ALREADY_EXISTS` */
@@ -64,7 +69,7 @@ export interface Catalog {
   /**
    * Applies the updates to the table's current metadata if every requirement holds on it, writes the new metadata file
    * and swaps the pointer. Exactly one attempt, never resent.
-   * `COMMIT_CONFLICT` (a requirement failed or the swap was lost), `TABLE_REPLACED` (another uuid), `COMMIT_STATE_UNKNOWN`.
+   * `COMMIT_CONFLICT` (a requirement failed, the base is not that of `basedOn`, or the swap was lost), `TABLE_REPLACED` (another uuid), `COMMIT_STATE_UNKNOWN`.
    */
   commitTable(identifier: TableIdentifier, request: CommitRequest): Promise<LoadedTable>;
   /** Forgets the name; files stay. */

@@ -9,6 +9,7 @@ import { isMoraineError, MoraineError } from '../errors/index.js';
 import { applyUpdates, checkRequirements, newTableMetadata } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { Catalog, CommitRequest, CreateTableRequest, LoadedTable, TableIdentifier } from './catalog.js';
+import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import { defaultTableLocation, nextMetadataLocation, withoutTrailingSlash } from './location-names.js';
 import {
   forgetTableMetadata,
@@ -18,7 +19,7 @@ import {
 } from './metadata-file.js';
 import { deleteExpiredMetadata, withMetadataLog } from './metadata-log.js';
 import { prepareSqlSchema } from './sql-schema.js';
-import { SqlStore, sqlFailure, type TableKey } from './sql-store.js';
+import { type CatalogStore, SqlStore, sqlFailure, type TableKey } from './sql-store.js';
 import { SqliteDriver } from './sqlite-driver.js';
 import { formatTableName } from './table-name.js';
 
@@ -35,6 +36,7 @@ export interface SqlCatalogOptions {
   readonly io: FileIO;
   /** How long a lock of another process is waited for; 10 s unless told otherwise. */
   readonly busyTimeoutMs?: number;
+  readonly clock?: Clock;
 }
 
 /** Opens, and if need be creates, a SQL catalog. `CATALOG_UNAVAILABLE` if that fails. */
@@ -84,14 +86,17 @@ function tableKey(identifier: TableIdentifier): TableKey {
   return { namespace: namespaceKey(identifier.namespace), name: identifier.name };
 }
 
-class SqlCatalog implements Catalog {
+/** Namespaces and pointers in a store; the metadata they point at in storage. */
+export class SqlCatalog implements Catalog {
   readonly name: string;
   readonly #warehouse: string;
   readonly #io: FileIO;
-  readonly #store: SqlStore;
+  readonly clock: Clock;
+  readonly #store: CatalogStore;
 
-  constructor(options: SqlCatalogOptions, store: SqlStore) {
+  constructor(options: Omit<SqlCatalogOptions, 'uri'>, store: CatalogStore) {
     this.name = options.name;
+    this.clock = options.clock ?? SYSTEM_CLOCK;
     this.#warehouse = options.warehouse;
     this.#io = options.io;
     this.#store = store;
@@ -162,7 +167,7 @@ class SqlCatalog implements Catalog {
       ...request,
       location: withoutTrailingSlash(location),
       tableUuid: randomUUID(),
-      nowMs: BigInt(Date.now()),
+      nowMs: BigInt(this.clock.nowMs()),
     });
     const metadataLocation = nextMetadataLocation(metadata);
     await writeTableMetadata(this.#io, metadataLocation, metadata);
@@ -190,12 +195,13 @@ class SqlCatalog implements Catalog {
   async commitTable(identifier: TableIdentifier, request: CommitRequest): Promise<LoadedTable> {
     const base = await this.loadTable(identifier);
     checkRequirements(base.metadata, request.requirements);
-    const updated = applyUpdates(base.metadata, request.updates, BigInt(Date.now()));
+    if (request.basedOn !== undefined && request.basedOn !== base.metadataLocation) throw this.#changed(identifier, base);
+    const updated = applyUpdates(base.metadata, request.updates, BigInt(this.clock.nowMs()));
     if (updated === base.metadata) return base;
     const metadata = withMetadataLog(updated, base);
     const metadataLocation = nextMetadataLocation(metadata, base.metadataLocation);
     await writeTableMetadata(this.#io, metadataLocation, metadata);
-    await this.#swap(identifier, base.metadataLocation, metadataLocation);
+    await this.#swap(base, metadataLocation);
     await forgetTableMetadata(this.#io, base.metadataLocation);
     await deleteExpiredMetadata(this.#io, base.metadata, metadata);
     return { identifier, metadataLocation, metadata };
@@ -216,10 +222,11 @@ class SqlCatalog implements Catalog {
     return this.#store.close();
   }
 
-  async #swap(identifier: TableIdentifier, from: string, to: string): Promise<void> {
+  async #swap(base: LoadedTable, to: string): Promise<void> {
+    const { identifier, metadataLocation } = base;
     let swapped: boolean;
     try {
-      swapped = await this.#store.swapMetadataLocation(tableKey(identifier), from, to);
+      swapped = await this.#store.swapMetadataLocation(tableKey(identifier), metadataLocation, to);
     } catch (error) {
       // Only where nothing can have been applied may the new metadata file go.
       if (isMoraineError(error, 'CATALOG_UNAVAILABLE')) await this.#discard(to);
@@ -227,8 +234,12 @@ class SqlCatalog implements Catalog {
     }
     if (swapped) return;
     await this.#discard(to);
+    throw this.#changed(identifier, base);
+  }
+
+  #changed(identifier: TableIdentifier, { metadataLocation }: LoadedTable): MoraineError {
     const message = `Table ${formatTableName(identifier, this.name)} was changed by another writer during the commit.`;
-    throw new MoraineError('COMMIT_CONFLICT', message, { details: { base: from } });
+    return new MoraineError('COMMIT_CONFLICT', message, { details: { base: metadataLocation } });
   }
 
   /** Deletes a metadata file that certainly nothing points at; if that fails it is an orphan. */

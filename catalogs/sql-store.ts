@@ -8,6 +8,9 @@ export interface TableKey {
   readonly name: string;
 }
 
+/** What the catalog asks of its database, for stores of other kinds. */
+export type CatalogStore = Pick<SqlStore, keyof SqlStore>;
+
 const KEY = 'catalog_name = ? AND table_namespace = ? AND table_name = ?';
 // A namespace exists if it, or one below it, has properties or tables. `substr` compares case, LIKE would not.
 const WITHIN = (column: string) => `(${column} = ? OR substr(${column}, 1, ?) = ?)`;

@@ -3,9 +3,8 @@
  * it certainly did not (then it is prepared again on the newer base), or nobody knows (then it is looked for by its key
  * and snapshot id; nothing is deleted and nothing is repeated here).
  */
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Catalog, CommitRequest } from '../catalogs/index.js';
-import { formatTableName } from '../catalogs/index.js';
+import type { Catalog, Clock, CommitRequest } from '../catalogs/index.js';
+import { formatTableName, SYSTEM_CLOCK } from '../catalogs/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { findSnapshot, type TableMetadata } from '../iceberg/index.js';
 import { type CommitRetry, commitRetry, retryWaitMs, statusCheck } from './retry.js';
@@ -89,10 +88,11 @@ async function resolveUnknown(
   error: unknown,
 ): Promise<TableMetadata> {
   const check = statusCheck(table.metadata);
+  const clock = catalog.clock ?? SYSTEM_CLOCK;
   for (let tries = 1; tries <= check.retries; tries++) {
     const { metadata } = await reload(table, catalog).catch(() => ({ metadata: undefined }));
     if (metadata !== undefined && findCommitted(metadata, prepared, run) !== null) return metadata;
-    if (tries < check.retries) await sleep(retryWaitMs(check, tries));
+    if (tries < check.retries) await clock.sleep(retryWaitMs(check, tries, () => clock.random()));
   }
   const reason = error instanceof Error ? error.message : String(error);
   const message = `It is unknown whether snapshot ${prepared.snapshotId} of table ${formatTableName(table.identifier)} was committed: ${reason} Nothing was deleted.`;
@@ -117,17 +117,18 @@ async function attempt(
 }
 
 async function waitForRetry(
+  clock: Clock,
   retry: CommitRetry,
   attempts: number,
   giveUpAtMs: number,
   error: MoraineError,
 ): Promise<void> {
-  const waitMs = retryWaitMs(retry, attempts);
-  if (attempts > retry.retries || performance.now() + waitMs > giveUpAtMs) {
+  const waitMs = retryWaitMs(retry, attempts, () => clock.random());
+  if (attempts > retry.retries || clock.monotonicMs() + waitMs > giveUpAtMs) {
     const message = `${error.message} The commit was given up after ${attempts} attempts.`;
     throw new MoraineError('COMMIT_CONFLICT', message, { details: { attempts }, cause: error });
   }
-  await sleep(waitMs);
+  await clock.sleep(waitMs);
 }
 
 /**
@@ -142,9 +143,10 @@ export async function commitWithRetry(
 ): Promise<CommitResult> {
   const { run } = options;
   const catalog = requireWritable(table);
+  const clock = catalog.clock ?? SYSTEM_CLOCK;
   let base = await reload(table, catalog);
   const retry = commitRetry(base.metadata);
-  const giveUpAtMs = performance.now() + retry.totalTimeoutMs;
+  const giveUpAtMs = clock.monotonicMs() + retry.totalTimeoutMs;
   for (let attempts = 1; ; attempts++) {
     const known = run === undefined ? null : findRun(base.metadata, run);
     if (known !== null) {
@@ -162,7 +164,7 @@ export async function commitWithRetry(
       return { snapshotId, outcome: 'committed', attempts, metadata: base.metadata };
     }
     await Promise.all(prepared.ownFiles.map((location) => table.io.delete(location).catch(() => undefined)));
-    await waitForRetry(retry, attempts, giveUpAtMs, outcome.error);
+    await waitForRetry(clock, retry, attempts, giveUpAtMs, outcome.error);
     base = await reload(table, catalog);
   }
 }

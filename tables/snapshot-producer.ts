@@ -1,6 +1,6 @@
 /** Building a snapshot on a base: its manifests, manifest list, summary and the updates that commit it. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { metadataFolder } from '../catalogs/index.js';
+import { metadataFolder, SYSTEM_CLOCK } from '../catalogs/index.js';
 import {
   currentSchema,
   currentSnapshot,
@@ -145,7 +145,7 @@ export async function prepareSnapshot(
   );
   const schema = currentSchema(metadata);
   const summary = snapshotSummary(operationOf(content, changes), changes, parent, metadata.partitionSpecs, schema);
-  const nowMs = BigInt(Date.now());
+  const nowMs = BigInt((base.catalog?.clock ?? SYSTEM_CLOCK).nowMs());
   const snapshot: Snapshot = {
     ...pending,
     ...(parent === null ? {} : { parentSnapshotId: parent.snapshotId }),
