@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** `npm run test:integration`: what needs a peer, another server or a packed installation. */
+/** `npm run test:integration`: what needs a peer, another server or a packed installation, and hundreds of runs of the command. */
 export default defineConfig({
   test: {
     include: ['test/integration/**/*.test.ts'],
