@@ -7,6 +7,13 @@ export interface FileStatus {
   readonly modifiedMs: number;
 }
 
+/** A part of a listing. */
+export interface FilePage {
+  readonly files: readonly FileStatus[];
+  /** Where the next page begins, to be given back as `after`; null: there is none. */
+  readonly next: string | null;
+}
+
 /**
  * Reads and writes whole immutable files. Every method first normalizes the location's spelling and refuses
  * (`LOCATION_REFUSED`) a scheme or path outside the allowed roots. A missing file is `FILE_NOT_FOUND`.
@@ -28,6 +35,11 @@ export interface FileIO {
   delete(location: string): Promise<void>;
   /** Every file under a location, in no particular order. */
   list(location: string): AsyncIterable<FileStatus>;
+  /**
+   * At most `maxFiles` of the files under a location, in an order that does not change, from where another page has ended. All pages
+   * together hold every file that is there throughout, once. A missing location is empty. Symbolic links are neither followed nor listed.
+   */
+  listPage(location: string, options: { readonly maxFiles: number; readonly after?: string }): Promise<FilePage>;
   /** Makes sure that files can be created below a location by other writers (the query engine). */
   prepareFolder(location: string): Promise<string>;
 }

@@ -5,7 +5,8 @@ import { type FileHandle, link, lstat, mkdir, open, readdir, stat, unlink } from
 import { dirname, join } from 'node:path';
 import { MoraineError } from '../errors/index.js';
 import { AllowedRoots } from './allowed-roots.js';
-import type { FileIO, FileStatus } from './file-io.js';
+import type { FileIO, FilePage, FileStatus } from './file-io.js';
+import { filePage } from './file-page.js';
 import { printableLocation } from './location.js';
 import { storageError } from './storage-error.js';
 
@@ -98,6 +99,11 @@ export class LocalFileIO implements FileIO {
         if (status !== null) yield { location: path, sizeBytes: status.size, modifiedMs: status.mtimeMs };
       }
     }
+  }
+
+  async listPage(location: string, options: { readonly maxFiles: number; readonly after?: string }): Promise<FilePage> {
+    const root = await this.#allowed.resolve(location);
+    return filePage(root, options, (folder) => this.#entries(folder));
   }
 
   async prepareFolder(location: string): Promise<string> {

@@ -141,3 +141,38 @@ test('lists every file below a folder and nothing of a missing one', async () =>
   );
   for await (const file of io.list(`${root}/none`)) expect.unreachable(file.location);
 });
+
+test('pages of a listing hold every file once, whatever the names and the size of a page', async () => {
+  const { root, outside, io } = setup();
+  const names = ['a', 'a.b', 'a/1', 'a/b/22', 'a0', 'b/%2e', 'b/ü', 'b/B', 'c/d/e/f'].map((name) => `p/${name}`);
+  const files = names.filter((name) => name !== 'p/a');
+  for (const name of files) await io.create(`${root}/${name}`, bytes(name));
+  symlinkSync(outside, `${root}/p/link`);
+  symlinkSync(`${outside}/secret`, `${root}/p/file-link`);
+  for (const maxFiles of [1, 2, 3, 100]) {
+    const listed: string[] = [];
+    for (let after: string | undefined; ; ) {
+      const page = await io.listPage(`file:${root}/p`, { maxFiles, ...(after === undefined ? {} : { after }) });
+      expect(page.files.length).toBeLessThanOrEqual(maxFiles);
+      listed.push(...page.files.map(({ location, sizeBytes }) => `${location} ${sizeBytes}`));
+      if (page.next === null) break;
+      after = page.next;
+    }
+    const expected = files.map((name) => `${root}/${name} ${bytes(name).length}`);
+    expect(listed.toSorted(), `${maxFiles}`).toEqual(expected.toSorted());
+  }
+  expect(await io.listPage(`${root}/none`, { maxFiles: 5 })).toEqual({ files: [], next: null });
+});
+
+test('a page goes on where the last one ended though files come and go meanwhile', async () => {
+  const { root, io } = setup();
+  for (const name of ['a', 'c', 'e', 'g']) await io.create(`${root}/${name}`, bytes(name));
+  const first = await io.listPage(root, { maxFiles: 2 });
+  expect(first.files.map(({ location }) => location)).toEqual([`${root}/a`, `${root}/c`]);
+  await io.delete(`${root}/c`);
+  await io.create(`${root}/b`, bytes('b'));
+  const second = await io.listPage(root, { maxFiles: 2, after: first.next ?? '' });
+  expect(second.files.map(({ location }) => location)).toEqual([`${root}/e`, `${root}/g`]);
+  expect(second.next).toBeNull();
+  expect(await rejectionCode(io.listPage('/etc', { maxFiles: 1 }))).toBe('LOCATION_REFUSED');
+});
