@@ -2,6 +2,7 @@
  * Definitions in TypeScript. They have the same keys as in YAML and JSON, but a feature or entity that does not exist does
  * not compile. Nothing is checked at run time here: `parseDefinitions` reads the values as it reads YAML.
  */
+import type { ScheduledRuns, ScheduleOverlap } from './view-schedule.js';
 
 /** A duration such as `6h`, `2d` or `PT6H`. */
 export type DurationText = `${number}${'ms' | 's' | 'm' | 'h' | 'd' | 'w'}` | `P${string}`;
@@ -67,6 +68,15 @@ export interface FeatureViewInput<Name extends string, Features extends readonly
   readonly online?: boolean;
   readonly features?: Features;
   readonly onlineBuckets?: number;
+  readonly schedule?: {
+    readonly every: DurationText;
+    readonly offset?: DurationText;
+    readonly runs?: ScheduledRuns;
+    readonly overlap?: ScheduleOverlap;
+    readonly catchUp?: DurationText;
+    readonly jitter?: DurationText;
+    readonly paused?: boolean;
+  };
 }
 
 /** The names in a list of features; any string if the list was left out. */

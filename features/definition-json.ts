@@ -11,6 +11,7 @@ import type {
 import type { CanonicalValue } from './definition-hash.js';
 import { formatDurationMs } from './duration.js';
 import { featureTypeToString } from './feature-type.js';
+import { viewScheduleToJson } from './view-schedule.js';
 
 /** A JSON object with names as keys. */
 export type DefinitionJson = Readonly<Record<string, CanonicalValue | undefined>>;
@@ -62,6 +63,7 @@ function viewToJson(view: FeatureView): DefinitionJson {
       type: feature.type === undefined ? undefined : featureTypeToString(feature.type),
     })),
     onlineBuckets: view.onlineBuckets,
+    schedule: view.schedule === undefined ? undefined : viewScheduleToJson(view.schedule),
   };
 }
 

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { parseDurationMs } from './duration.js';
 import { parseFeatureType } from './feature-type.js';
+import { viewScheduleSchema } from './view-schedule.js';
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,127}$/;
 
@@ -79,20 +80,30 @@ export const entitySchema = z.strictObject({
   joinKeys: z.array(columnName).min(1, 'must name at least one column'),
 });
 
-export const featureViewSchema = z.strictObject({
-  ...common,
-  entities: z.array(definitionName).default([]),
-  source: z.strictObject({
-    table: columnName,
-    timestampField: columnName,
-    createdTimestampField: columnName.optional(),
-    fieldMapping: stringMap.optional(),
-  }),
-  ttl: ttl.default(null),
-  online: z.boolean().default(false),
-  features: z.array(feature).min(1, 'must name a feature; leave it out for every column').optional(),
-  onlineBuckets: z.int().min(1).max(65_536).optional(),
-});
+export const featureViewSchema = z
+  .strictObject({
+    ...common,
+    entities: z.array(definitionName).default([]),
+    source: z.strictObject({
+      table: columnName,
+      timestampField: columnName,
+      createdTimestampField: columnName.optional(),
+      fieldMapping: stringMap.optional(),
+    }),
+    ttl: ttl.default(null),
+    online: z.boolean().default(false),
+    features: z.array(feature).min(1, 'must name a feature; leave it out for every column').optional(),
+    onlineBuckets: z.int().min(1).max(65_536).optional(),
+    schedule: viewScheduleSchema.optional(),
+  })
+  .superRefine(({ online, schedule }, context) => {
+    if (schedule === undefined || online) return;
+    context.addIssue({
+      code: 'custom',
+      path: ['schedule'],
+      message: 'needs online: true, since it writes the online table',
+    });
+  });
 
 export const featureServiceSchema = z.strictObject({
   ...common,

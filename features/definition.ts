@@ -3,6 +3,7 @@
  * Times are in milliseconds; maps (never plain objects) hold names that users choose.
  */
 import type { IcebergType } from '../iceberg/index.js';
+import type { ViewSchedule } from './view-schedule.js';
 
 /** The kinds of definition. */
 export type DefinitionKind = 'entity' | 'featureView' | 'featureService';
@@ -51,6 +52,8 @@ export interface FeatureView extends DefinitionBase {
   readonly features: readonly Feature[] | undefined;
   /** Number of buckets of the online table; undefined: the default. */
   readonly onlineBuckets?: number;
+  /** When it is materialized by itself. It decides when rows are written, never which. */
+  readonly schedule?: ViewSchedule;
 }
 
 /** Features of one view, as a service or a request names them. */

@@ -124,3 +124,12 @@ export type { TableSql } from './table-sql.js';
 export { validateSources } from './validate-sources.js';
 export type { JoinedView } from './view-join.js';
 export { latestOfView, SEQUENCE_COLUMN, viewColumns, viewScanSchema, viewScanSql } from './view-scan.js';
+export {
+  SCHEDULE_OVERLAPS,
+  type ScheduledRuns,
+  type ScheduleOverlap,
+  type ScheduleTimes,
+  scheduleTimeProblems,
+  type ViewSchedule,
+  viewScheduleToJson,
+} from './view-schedule.js';

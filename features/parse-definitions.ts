@@ -12,6 +12,7 @@ import type {
 } from './definition.js';
 import { entitySchema, featureServiceSchema, featureViewSchema, referenceSchema } from './definition-schema.js';
 import { type Problem, throwProblems } from './problem.js';
+import { toViewSchedule, viewScheduleSchema } from './view-schedule.js';
 
 /** A path into the value: keys and indexes. */
 export type ValuePath = readonly (string | number)[];
@@ -157,6 +158,7 @@ function knownKeys(schema: z.ZodObject, path: readonly PropertyKey[]): readonly 
   const [first] = path;
   if (first === undefined) return Object.keys(schema.shape);
   if (first === 'source') return Object.keys(featureViewSchema.shape.source.shape);
+  if (first === 'schedule') return Object.keys(viewScheduleSchema.shape);
   return schema === featureServiceSchema ? ['view', 'features', 'alias', 'joinKeyMap'] : ['name', 'type'];
 }
 
@@ -187,12 +189,13 @@ type Defined<T> = {
 const toEntity = (data: z.infer<typeof entitySchema>): Entity => compact(data);
 
 function toFeatureView(data: z.infer<typeof featureViewSchema>): FeatureView {
-  const { source, ttl, features, ...rest } = data;
+  const { source, ttl, features, schedule, ...rest } = data;
   return {
     ...compact(rest),
     source: compact(source),
     ttlMs: ttl,
     features: features?.map((feature) => compact(feature)),
+    ...(schedule === undefined ? {} : { schedule: toViewSchedule(schedule) }),
   };
 }
 
