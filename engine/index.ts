@@ -30,7 +30,7 @@ export { type TypedRelation, typedRelation } from './relation-schema.js';
 export { digestOfParts, digestRows, type RowDigest, type RowSum, sumRows } from './row-digest.js';
 export { rowFormatOf, writeWholeFile } from './rows-file.js';
 export { type ByteSink, type RowFormat, streamSink, writeRows } from './rows-out.js';
-export { type Scan, type ScanExtras, type ScanFile, scanFields, scanSql } from './scan.js';
+export { LAST_UPDATED, ROW_ID, type Scan, type ScanExtras, type ScanFile, scanFields, scanSql } from './scan.js';
 export { withConvertedCopies, withReadableCopies } from './scan-copies.js';
 export type { ScanDeletes } from './scan-deletes.js';
 export { quoteIdentifier, quoteLiteral, quotePath, quotePaths } from './sql-text.js';

@@ -92,18 +92,21 @@ export function deleteColumns(applied: readonly AppliedDeletes[]): DeleteColumns
   return { needsRowNumber, columns };
 }
 
-/** Numbers that ascend by one from file to file, as they mostly do, are cheaper than a list to choose from. */
 function positionSql(fileNumbers: readonly bigint[]): string {
-  const [first = 0n] = fileNumbers;
-  const ascends = fileNumbers.every((number, index) => number === first + BigInt(index));
-  const number = ascends ? `(file_index::BIGINT + ${first})` : perFileSql(fileNumbers);
-  return `(${number} << ${POSITION_BITS}) | file_row_number`;
+  return `(${perFileSql(fileNumbers)} << ${POSITION_BITS}) | file_row_number`;
 }
 
-/** One number for all files is a literal; else the file's index (constant for a vector of rows) chooses from a list. */
-export function perFileSql(numbers: readonly bigint[]): string {
-  if (new Set(numbers).size === 1) return `${numbers[0]}::BIGINT`;
-  return `list_extract([${numbers.join(', ')}]::BIGINT[], file_index::BIGINT + 1)`;
+/**
+ * One number for all files is a literal. Numbers that ascend by one from file to file are computed from the file's index (constant
+ * for a vector of rows); else it chooses from a list, which costs more.
+ */
+export function perFileSql(numbers: readonly (bigint | null)[]): string {
+  const [first = null] = numbers;
+  if (numbers.every((number) => number === first)) return first === null ? 'NULL::BIGINT' : `${first}::BIGINT`;
+  if (first !== null && numbers.every((number, index) => number === first + BigInt(index))) {
+    return `(file_index::BIGINT + ${first})`;
+  }
+  return `list_extract([${numbers.map((number) => number ?? 'NULL').join(', ')}]::BIGINT[], file_index::BIGINT + 1)`;
 }
 
 /** Which rows of files that have deletes are given: those that no delete takes, or those that some do. */

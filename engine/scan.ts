@@ -38,6 +38,8 @@ export interface ScanFile {
   readonly recordCount: bigint;
   /** Data sequence number, for `extras.sequenceNumber`. */
   readonly sequenceNumber?: bigint;
+  /** Row id of the first row in tables with row lineage, for `extras.rowId`. */
+  readonly firstRowId?: bigint;
   /** Values of columns that the file may lack. */
   readonly identityValues?: IdentityValues;
 }
@@ -46,19 +48,24 @@ export interface ScanFile {
 export interface ScanExtras {
   /** VARCHAR: the path of the row's file. */
   readonly fileName?: string;
+  /** BIGINT: the place of the row's file in `files`, from 0. */
+  readonly fileNumber?: string;
   /** BIGINT: the row's position in its file, from 0. */
   readonly rowNumber?: string;
   /** BIGINT: the row's own `_last_updated_sequence_number`, else the data sequence number of its file. */
   readonly sequenceNumber?: string;
+  /** BIGINT: the row's own `_row_id`, else its file's first row id and its position; null where the file has none. */
+  readonly rowId?: string;
 }
 
 /** Row lineage that rows of v3 tables keep when they are rewritten. Source: Iceberg specification, "Reserved Field IDs". */
-const LAST_UPDATED: NestedField = {
+export const LAST_UPDATED: NestedField = {
   id: 2147483539,
   name: '_last_updated_sequence_number',
   required: false,
   type: { kind: 'long' },
 };
+export const ROW_ID: NestedField = { id: 2147483540, name: '_row_id', required: false, type: { kind: 'long' } };
 
 /** What to scan. */
 export interface Scan {
@@ -109,10 +116,9 @@ export function scanSql(scan: Scan): string {
     const name = scan.naming === 'id' ? columnAlias(field.id) : field.name;
     return `${columnAlias(field.id)} AS ${quoteIdentifier(name)}`;
   });
-  const { fileName, rowNumber, sequenceNumber } = scan.extras ?? {};
-  if (fileName !== undefined) outputs.push(`moraine_file AS ${quoteIdentifier(fileName)}`);
-  if (rowNumber !== undefined) outputs.push(`moraine_row AS ${quoteIdentifier(rowNumber)}`);
-  if (sequenceNumber !== undefined) outputs.push(`moraine_sequence AS ${quoteIdentifier(sequenceNumber)}`);
+  for (const [extra, column] of wantedExtras(scan)) {
+    outputs.push(`${column} AS ${quoteIdentifier(scan.extras?.[extra] ?? column)}`);
+  }
   if (outputs.length === 0) outputs.push('1 AS moraine_none');
   return `(SELECT ${outputs.join(', ')} FROM ${sourceSql(scan, readFields(scan))}${whereSql(scan)})`;
 }
@@ -169,7 +175,9 @@ function sourceSql(scan: Scan, fields: readonly NestedField[]): string {
 
 function emptySql(fields: readonly NestedField[]): string {
   const columns = fields.map((field) => `NULL::${sqlType(field.type)} AS ${columnAlias(field.id)}`);
-  const extras = ['NULL::VARCHAR AS moraine_file', 'NULL::BIGINT AS moraine_row', 'NULL::BIGINT AS moraine_sequence'];
+  const extras = Object.values(EXTRA_COLUMNS).map(
+    (column) => `NULL::${column === EXTRA_COLUMNS.fileName ? 'VARCHAR' : 'BIGINT'} AS ${column}`,
+  );
   return `(SELECT ${[...columns, ...extras].join(', ')} WHERE false)`;
 }
 
@@ -198,14 +206,16 @@ function groupSql(scan: Scan, fields: readonly NestedField[], group: FileGroup):
     throw new MoraineError('INTERNAL', `The file ${group.files[0]?.path} was not converted before it is read.`);
   }
   refuseCut(scan, fields, group.layout);
-  const read = hasLineage(scan, group.layout) ? [...fields, LAST_UPDATED] : fields;
+  const lineage = lineageFields(scan, group.layout);
+  const read = [...fields, ...lineage];
   const { schemaSql, columns } =
     group.layout === undefined
       ? plainProjection(fields)
       : layoutProjection(group.layout, read, scan.nameMapping, (field) => missingColumnSql(field, group.files));
   const applied = group.files.flatMap((file) => scan.deletes?.files.get(file.path) ?? []);
   const ofDeletes = deleteColumns(applied);
-  const needsRowNumber = scan.extras?.rowNumber !== undefined || ofDeletes.needsRowNumber;
+  const { rowNumber, rowId } = scan.extras ?? {};
+  const needsRowNumber = rowNumber !== undefined || rowId !== undefined || ofDeletes.needsRowNumber;
   const options = [
     ...(schemaSql === undefined ? [] : [`schema = ${schemaSql}`]),
     ...(scan.extras?.fileName === undefined ? [] : ['filename = true']),
@@ -214,21 +224,28 @@ function groupSql(scan: Scan, fields: readonly NestedField[], group: FileGroup):
   const reader = `read_parquet(${[quotePaths(group.files.map((file) => readPath(scan, file))), ...options].join(', ')})`;
   const selected = [...columns, ...extraColumns(scan, group), ...ofDeletes.columns];
   const all = `(SELECT ${selected.length === 0 ? '1 AS moraine_none' : selected.join(', ')} FROM ${reader})`;
-  const rows = read === fields ? all : `(SELECT * EXCLUDE (${columnAlias(LAST_UPDATED.id)}) FROM ${all})`;
+  const excluded = lineage.map(({ id }) => columnAlias(id)).join(', ');
+  const rows = lineage.length === 0 ? all : `(SELECT * EXCLUDE (${excluded}) FROM ${all})`;
   const { deletes } = scan;
   const [first] = applied;
   if (deletes === undefined || first === undefined) return rows;
-  const outputs = [...fields.map(({ id }) => columnAlias(id)), ...extraNames(scan)];
+  const outputs = [...fields.map(({ id }) => columnAlias(id)), ...wantedExtras(scan).map(([, column]) => column)];
   const rowsSql = scan.deletedRows === 'alone' ? deletedRowsSql : liveRowsSql;
   return rowsSql({ ...scan, deletes }, first, rows, outputs);
 }
 
-function extraNames({ extras }: Scan): readonly string[] {
-  return [
-    ...(extras?.fileName === undefined ? [] : ['moraine_file']),
-    ...(extras?.rowNumber === undefined ? [] : ['moraine_row']),
-    ...(extras?.sequenceNumber === undefined ? [] : ['moraine_sequence']),
-  ];
+/** What the extras are called inside. */
+const EXTRA_COLUMNS = {
+  fileName: 'moraine_file',
+  fileNumber: 'moraine_file_number',
+  rowNumber: 'moraine_row',
+  sequenceNumber: 'moraine_sequence',
+  rowId: 'moraine_row_id',
+} as const satisfies Record<keyof ScanExtras, string>;
+
+function wantedExtras({ extras }: Scan): readonly (readonly [keyof ScanExtras, string])[] {
+  const all = Object.entries(EXTRA_COLUMNS) as [keyof ScanExtras, string][];
+  return all.filter(([extra]) => extras?.[extra] !== undefined);
 }
 
 /** Top-level columns by field id, nested ones by name. */
@@ -252,22 +269,32 @@ export function readSchemaSql(fields: readonly NestedField[]): string {
   return `MAP {${entries.join(', ')}}`;
 }
 
-/** Whether rows may have brought their sequence numbers along from other files, as rows do that are rewritten unchanged. */
-function hasLineage({ extras }: Scan, layout: FileLayout | undefined): boolean {
-  return (
-    extras?.sequenceNumber !== undefined && layout?.columns.some(({ fieldId }) => fieldId === LAST_UPDATED.id) === true
-  );
+/** What rows may have brought along from other files, as rows do that are rewritten unchanged. */
+function lineageFields({ extras }: Scan, layout: FileLayout | undefined): readonly NestedField[] {
+  const wanted = [
+    ...(extras?.sequenceNumber === undefined ? [] : [LAST_UPDATED]),
+    ...(extras?.rowId === undefined ? [] : [ROW_ID]),
+  ];
+  return wanted.filter(({ id }) => layout?.columns.some(({ fieldId }) => fieldId === id) === true);
 }
 
 function extraColumns(scan: Scan, { files, layout }: FileGroup): string[] {
-  const { fileName, rowNumber, sequenceNumber } = scan.extras ?? {};
-  const ofFile = perFileSql(files.map((file) => file.sequenceNumber ?? 0n));
-  const ofRow = hasLineage(scan, layout) ? `coalesce(${columnAlias(LAST_UPDATED.id)}, ${ofFile})` : ofFile;
-  return [
-    ...(fileName === undefined ? [] : [`${fileNameSql(scan, files)} AS moraine_file`]),
-    ...(rowNumber === undefined ? [] : ['file_row_number AS moraine_row']),
-    ...(sequenceNumber === undefined ? [] : [`${ofRow} AS moraine_sequence`]),
-  ];
+  const lineage = lineageFields(scan, layout);
+  const ownOr = (field: NestedField, ofFile: string): string =>
+    lineage.includes(field) ? `coalesce(${columnAlias(field.id)}, ${ofFile})` : ofFile;
+  const sql: Record<keyof ScanExtras, () => string> = {
+    fileName: () => fileNameSql(scan, files),
+    fileNumber: () => fileNumberSql(scan, files),
+    rowNumber: () => 'file_row_number',
+    sequenceNumber: () => ownOr(LAST_UPDATED, perFileSql(files.map((file) => file.sequenceNumber ?? 0n))),
+    rowId: () => ownOr(ROW_ID, `${perFileSql(files.map((file) => file.firstRowId ?? null))} + file_row_number`),
+  };
+  return wantedExtras(scan).map(([extra, column]) => `${sql[extra]()} AS ${column}`);
+}
+
+function fileNumberSql(scan: Scan, files: readonly ScanFile[]): string {
+  const places = new Map(scan.files.map((file, place) => [file, BigInt(place)]));
+  return perFileSql(files.map((file) => places.get(file) ?? 0n));
 }
 
 /** Where the rows of a file are read. */
