@@ -1,11 +1,11 @@
 /**
  * What every catalog must do. A test file of a catalog calls {@link describeCatalogBehavior} with the means to open it.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Catalog, CommitRequest, LoadedTable, TableIdentifier } from '../../catalogs/index.js';
 import type { PartitionSpec, Schema, Snapshot } from '../../iceberg/index.js';
+import type { FileIO } from '../../storage/index.js';
 import { failureOf, rejectionCode } from '../support/error-code.js';
 
 export interface CatalogUnderTest {
@@ -14,6 +14,8 @@ export interface CatalogUnderTest {
   readonly reopen: () => Promise<Catalog>;
   /** A folder that tables may be put in explicitly. */
   readonly folder: string;
+  /** The storage that the tables' metadata is in. */
+  readonly io: FileIO;
 }
 
 const SCHEMA: Schema = {
@@ -75,9 +77,19 @@ const setProperties = (updates: Record<string, string>): CommitRequest => ({
 });
 
 /** Files of the table's metadata folder that are metadata files. */
-function metadataFiles(table: LoadedTable): readonly string[] {
-  return readdirSync(dirname(table.metadataLocation)).filter((name) => name.endsWith('.metadata.json'));
+async function metadataFiles(io: FileIO, table: LoadedTable): Promise<readonly string[]> {
+  const found: string[] = [];
+  for await (const { location } of io.list(dirname(table.metadataLocation))) {
+    if (location.endsWith('.metadata.json')) found.push(location);
+  }
+  return found.sort();
 }
+
+const exists = (io: FileIO, location: string): Promise<boolean> =>
+  io.stat(location).then(
+    () => true,
+    () => false,
+  );
 
 /** Runs the suite. `open` gives a fresh, empty catalog; it is called in every test. */
 export function describeCatalogBehavior(name: string, open: () => Promise<CatalogUnderTest>): void {
@@ -231,11 +243,11 @@ export function describeCatalogBehavior(name: string, open: () => Promise<Catalo
     });
 
     test('drop forgets the name and keeps the files; a table made again has another uuid', async () => {
-      const { catalog } = await withNamespace();
+      const { catalog, io } = await withNamespace();
       const first = await catalog.createTable(ORDERS, { schema: SCHEMA });
       await catalog.dropTable(ORDERS);
       expect(await catalog.tableExists(ORDERS)).toBe(false);
-      expect(existsSync(first.metadataLocation)).toBe(true);
+      expect(await exists(io, first.metadataLocation)).toBe(true);
       const second = await catalog.createTable(ORDERS, { schema: SCHEMA });
       expect(second.metadata.tableUuid).not.toBe(first.metadata.tableUuid);
       expect(await rejectionCode(catalog.commitTable(ORDERS, commitOf(first, null, 1n)))).toBe('TABLE_REPLACED');
@@ -284,17 +296,17 @@ export function describeCatalogBehavior(name: string, open: () => Promise<Catalo
     });
 
     test('a requirement that does not hold is COMMIT_CONFLICT and changes nothing', async () => {
-      const { catalog } = await withNamespace();
+      const { catalog, io } = await withNamespace();
       const created = await catalog.createTable(ORDERS, { schema: SCHEMA });
       await catalog.commitTable(ORDERS, commitOf(created, null, 11n));
-      const files = metadataFiles(created);
+      const files = await metadataFiles(io, created);
       expect(await rejectionCode(catalog.commitTable(ORDERS, commitOf(created, null, 12n)))).toBe('COMMIT_CONFLICT');
       expect((await catalog.loadTable(ORDERS)).metadata.currentSnapshotId).toBe(11n);
-      expect(metadataFiles(created)).toEqual(files);
+      expect(await metadataFiles(io, created)).toEqual(files);
     });
 
     test('of commits that race for one parent exactly one lands, and losers leave no metadata file', async () => {
-      const { catalog, reopen } = await withNamespace();
+      const { catalog, io, reopen } = await withNamespace();
       const created = await catalog.createTable(ORDERS, { schema: SCHEMA });
       const clients = [catalog, await reopen(), await reopen(), await reopen()];
       const results = await Promise.allSettled(
@@ -307,7 +319,7 @@ export function describeCatalogBehavior(name: string, open: () => Promise<Catalo
       }
       const loaded = await (await reopen()).loadTable(ORDERS);
       expect(loaded.metadata.currentSnapshotId).toBe(winners[0]?.metadata.currentSnapshotId);
-      expect(metadataFiles(created)).toHaveLength(2);
+      expect(await metadataFiles(io, created)).toHaveLength(2);
     });
 
     test('ids above 2^53 and hostile property names stay exact', async () => {
@@ -325,31 +337,31 @@ export function describeCatalogBehavior(name: string, open: () => Promise<Catalo
     });
 
     test('the metadata log keeps as many entries as the table asks for, and old files go only on request', async () => {
-      const { catalog } = await withNamespace();
+      const { catalog, io } = await withNamespace();
       const keep = 'write.metadata.previous-versions-max';
       const created = await catalog.createTable(ORDERS, { schema: SCHEMA, properties: new Map([[keep, '2']]) });
       for (let i = 0; i < 4; i++) await catalog.commitTable(ORDERS, setProperties({ n: `${i}` }));
       expect((await catalog.loadTable(ORDERS)).metadata.metadataLog).toHaveLength(2);
-      expect(metadataFiles(created)).toHaveLength(5);
+      expect(await metadataFiles(io, created)).toHaveLength(5);
       await catalog.commitTable(ORDERS, setProperties({ 'write.metadata.delete-after-commit.enabled': 'true' }));
       const { metadata } = await catalog.commitTable(ORDERS, setProperties({ n: 'last' }));
       expect(metadata.metadataLog).toHaveLength(2);
-      for (const entry of metadata.metadataLog) expect(existsSync(entry.metadataFile)).toBe(true);
+      for (const entry of metadata.metadataLog) expect(await exists(io, entry.metadataFile)).toBe(true);
     });
 
     test('damaged metadata is an error that names the file', async () => {
-      const { catalog, folder, reopen } = await withNamespace();
+      const { catalog, io, reopen } = await withNamespace();
       const created = await catalog.createTable(ORDERS, { schema: SCHEMA });
-      const { writeFileSync, rmSync } = await import('node:fs');
-      writeFileSync(created.metadataLocation, readFileSync(created.metadataLocation).subarray(0, 100));
+      const whole = await io.read(created.metadataLocation);
+      await io.delete(created.metadataLocation);
+      await io.create(created.metadataLocation, whole.subarray(0, 100));
       const truncated = await failureOf((await reopen()).loadTable(ORDERS));
       expect(truncated.code).toBe('METADATA_CORRUPT');
       expect(truncated.message).toContain(created.metadataLocation);
-      rmSync(created.metadataLocation);
+      await io.delete(created.metadataLocation);
       const missing = await failureOf(catalog.loadTable(ORDERS));
       expect(missing.code).toBe('FILE_NOT_FOUND');
       expect(missing.message).toContain(created.metadataLocation);
-      expect(existsSync(folder)).toBe(true);
     });
   });
 }

@@ -20,7 +20,8 @@ function openIn(folder: string, options: { name?: string; busyTimeoutMs?: number
 
 describeCatalogBehavior('SQL catalog on SQLite', async () => {
   const folder = temporaryFolder();
-  return { catalog: await openIn(folder), reopen: () => openIn(folder), folder: join(folder, 'wh') };
+  const io = new LocalFileIO({ roots: [folder] });
+  return { catalog: await openIn(folder), reopen: () => openIn(folder), folder: join(folder, 'wh'), io };
 });
 
 function sql(folder: string, ...statements: string[]): unknown[] {

@@ -1,0 +1,141 @@
+/**
+ * What every storage must do. A test file of a storage calls {@link describeStorageBehavior} with the means to open it.
+ */
+import { describe, expect, test } from 'vitest';
+import type { FileIO } from '../../storage/index.js';
+import { failureOf, rejectionCode } from '../support/error-code.js';
+
+export interface StorageUnderTest {
+  readonly io: FileIO;
+  /** The only root that may be touched, without a trailing slash. It is empty. */
+  readonly root: string;
+}
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const text = (content: Uint8Array) => new TextDecoder().decode(content);
+
+/** Sizes of all files below a location, by location. */
+async function sizes(io: FileIO, location: string): Promise<ReadonlyMap<string, number>> {
+  const found = new Map<string, number>();
+  for await (const file of io.list(location)) found.set(file.location, file.sizeBytes);
+  return found;
+}
+
+/** Runs the suite. `open` gives a fresh, empty storage; it is called in every test. */
+export function describeStorageBehavior(name: string, open: () => Promise<StorageUnderTest>): void {
+  describe(`${name}: files`, () => {
+    test('every spelling of a location reads the same file', async () => {
+      const { root, io } = await open();
+      await io.create(`${root}/a b%20+#?.txt`, bytes('x'));
+      for (const spelling of [`file:${root}`, `file://${root}`, `${root}/.`, `${root}/none/..`]) {
+        expect(text(await io.read(`${spelling}/a b%20+#?.txt`))).toBe('x');
+      }
+    });
+
+    test('a file created twice keeps its first content and leaves nothing beside it', async () => {
+      const { root, io } = await open();
+      await io.create(`${root}/d/e/f`, bytes('first'));
+      expect(await rejectionCode(io.create(`${root}/d/e/f`, bytes('second')))).toBe('FILE_ALREADY_EXISTS');
+      expect(text(await io.read(`${root}/d/e/f`))).toBe('first');
+      expect(await sizes(io, `${root}/d/e`)).toEqual(new Map([[`${root}/d/e/f`, 5]]));
+    });
+
+    test('of many that create one file at once exactly one wins', async () => {
+      const { root, io } = await open();
+      const results = await Promise.allSettled(
+        Array.from({ length: 16 }, (_, i) => io.create(`${root}/one`, bytes(`${i}`))),
+      );
+      expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(1);
+      const winner = results.findIndex((result) => result.status === 'fulfilled');
+      expect(text(await io.read(`${root}/one`))).toBe(`${winner}`);
+    });
+
+    test('a file that was created does not change with the bytes it was made of, or that were read', async () => {
+      const { root, io } = await open();
+      const content = bytes('x');
+      await io.create(`${root}/f`, content);
+      content[0] = 0;
+      (await io.read(`${root}/f`))[0] = 0;
+      expect(text(await io.read(`${root}/f`))).toBe('x');
+    });
+
+    test('outside the roots, and under another scheme, everything is refused', async () => {
+      const { root, io } = await open();
+      for (const location of [`${root}-other/x`, `${root}/../x`, `${root}/none/../../x`, '/etc/passwd', 's3://b/k']) {
+        expect(await rejectionCode(io.read(location)), location).toBe('LOCATION_REFUSED');
+        expect(await rejectionCode(io.stat(location)), location).toBe('LOCATION_REFUSED');
+        expect(await rejectionCode(io.create(location, bytes('x'))), location).toBe('LOCATION_REFUSED');
+        expect(await rejectionCode(io.delete(location)), location).toBe('LOCATION_REFUSED');
+      }
+    });
+
+    test('missing, too large and short are clear errors that name the file', async () => {
+      const { root, io } = await open();
+      await io.create(`${root}/ten`, bytes('0123456789'));
+      expect(await rejectionCode(io.read(`${root}/none`))).toBe('FILE_NOT_FOUND');
+      expect(await rejectionCode(io.stat(`${root}/none`))).toBe('FILE_NOT_FOUND');
+      expect(await rejectionCode(io.read(`${root}/ten/x`))).toBe('FILE_NOT_FOUND');
+      expect(await rejectionCode(io.read(root))).toBe('FILE_NOT_FOUND');
+      expect(await rejectionCode(io.read(`${root}/ten`, { maxBytes: 9 }))).toBe('LIMIT_EXCEEDED');
+      expect(text(await io.readRange(`${root}/ten`, 8, 2))).toBe('89');
+      const short = await failureOf(io.readRange(`${root}/ten`, 8, 3));
+      expect(short.code).toBe('DATA_FILE_CORRUPT');
+      expect(short.message).toContain(`${root}/ten`);
+    });
+
+    test('a deleted file is gone, and deleting it again is no error', async () => {
+      const { root, io } = await open();
+      await io.create(`${root}/f`, bytes('x'));
+      await io.delete(`${root}/f`);
+      expect(await rejectionCode(io.read(`${root}/f`))).toBe('FILE_NOT_FOUND');
+      await io.delete(`${root}/f`);
+      await io.create(`${root}/f`, bytes('again'));
+      expect((await io.stat(`${root}/f`)).sizeBytes).toBe(5);
+    });
+
+    test('lists every file below a folder and nothing of a missing one', async () => {
+      const { root, io } = await open();
+      await io.create(`${root}/a/1`, bytes('1'));
+      await io.create(`${root}/a/b/22`, bytes('22'));
+      await io.create(`${root}/ab`, bytes('333'));
+      const expected = new Map([
+        [`${root}/a/1`, 1],
+        [`${root}/a/b/22`, 2],
+      ]);
+      expect(await sizes(io, `${root}/a`)).toEqual(expected);
+      expect(await sizes(io, `${root}/none`)).toEqual(new Map());
+    });
+
+    test('pages of a listing hold every file once, whatever the names and the size of a page', async () => {
+      const { root, io } = await open();
+      const files = ['a.b', 'a/1', 'a/b/22', 'a0', 'b/%2e', 'b/ü', 'b/B', 'c/d/e/f'];
+      for (const file of files) await io.create(`${root}/p/${file}`, bytes(file));
+      for (const maxFiles of [1, 2, 3, 100]) {
+        const listed: string[] = [];
+        for (let after: string | undefined; ; ) {
+          const page = await io.listPage(`file:${root}/p`, { maxFiles, ...(after === undefined ? {} : { after }) });
+          expect(page.files.length).toBeLessThanOrEqual(maxFiles);
+          listed.push(...page.files.map(({ location, sizeBytes }) => `${location} ${sizeBytes}`));
+          if (page.next === null) break;
+          after = page.next;
+        }
+        const expected = files.map((file) => `${root}/p/${file} ${bytes(file).length}`);
+        expect(listed.toSorted(), `${maxFiles}`).toEqual(expected.toSorted());
+      }
+      expect(await io.listPage(`${root}/none`, { maxFiles: 5 })).toEqual({ files: [], next: null });
+    });
+
+    test('a page goes on where the last one ended though files come and go meanwhile', async () => {
+      const { root, io } = await open();
+      for (const file of ['a', 'c', 'e', 'g']) await io.create(`${root}/${file}`, bytes(file));
+      const first = await io.listPage(root, { maxFiles: 2 });
+      expect(first.files.map(({ location }) => location)).toEqual([`${root}/a`, `${root}/c`]);
+      await io.delete(`${root}/c`);
+      await io.create(`${root}/b`, bytes('b'));
+      const second = await io.listPage(root, { maxFiles: 2, after: first.next ?? '' });
+      expect(second.files.map(({ location }) => location)).toEqual([`${root}/e`, `${root}/g`]);
+      expect(second.next).toBeNull();
+      expect(await rejectionCode(io.listPage('/etc', { maxFiles: 1 }))).toBe('LOCATION_REFUSED');
+    });
+  });
+}
