@@ -195,7 +195,8 @@ export class SqlCatalog implements Catalog {
   async commitTable(identifier: TableIdentifier, request: CommitRequest): Promise<LoadedTable> {
     const base = await this.loadTable(identifier);
     checkRequirements(base.metadata, request.requirements);
-    if (request.basedOn !== undefined && request.basedOn !== base.metadataLocation) throw this.#changed(identifier, base);
+    if (request.basedOn !== undefined && request.basedOn !== base.metadataLocation)
+      throw this.#changed(identifier, base);
     const updated = applyUpdates(base.metadata, request.updates, BigInt(this.clock.nowMs()));
     if (updated === base.metadata) return base;
     const metadata = withMetadataLog(updated, base);

@@ -57,7 +57,6 @@ export class DeleteIndex {
   /** @throws MoraineError `MANIFEST_CORRUPT` for two vectors of one data file, or an entry that lacks what its kind needs */
   constructor(deletes: readonly DeleteFile[], options: DeleteIndexOptions) {
     this.#options = options;
-    const isUnpartitioned = (spec: PartitionSpec) => spec.fields.every(({ transform }) => transform.kind === 'void');
     this.#unpartitioned = new Set(options.specs.filter(isUnpartitioned).map(({ specId }) => specId));
     for (const entry of deletes) this.#add(entry);
     const lists = [this.#positionsByPath, this.#positionsByPartition, this.#equalityByPartition].flatMap((map) => [
@@ -123,8 +122,13 @@ export class DeleteIndex {
   }
 }
 
+/** Whether files of a spec are in no partition: equality deletes of such a spec reach every data file. */
+export function isUnpartitioned(spec: PartitionSpec): boolean {
+  return spec.fields.every(({ transform }) => transform.kind === 'void');
+}
+
 /** The one data file that a position-delete file is about, if it says so or its bounds do. */
-function referencedDataFile(file: DataFile): string | undefined {
+export function referencedDataFile(file: DataFile): string | undefined {
   if (file.referencedDataFile !== undefined) return file.referencedDataFile;
   const lower = file.lowerBounds?.get(DELETE_FILE_PATH_ID);
   const upper = file.upperBounds?.get(DELETE_FILE_PATH_ID);

@@ -14,7 +14,9 @@ export {
   DeleteIndex,
   type FileDeletes,
   hasDeletes,
+  isUnpartitioned,
   NO_DELETES,
+  referencedDataFile,
 } from './delete-index.js';
 export { DELETION_VECTOR_BLOB, decodeDeletionVector, encodeDeletionVector } from './deletion-vector.js';
 export {
@@ -44,6 +46,7 @@ export {
   stringifyJson,
 } from './json.js';
 export {
+  inheritRowIds,
   type ManifestContext,
   type ManifestToWrite,
   manifestFileOfV1,

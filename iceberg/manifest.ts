@@ -100,7 +100,7 @@ export function readManifest(
     const [schema = { schemaId: 0, fields: [], identifierFieldIds: [] }, ...otherSchemas] = context.schemas;
     const reader = new ManifestEntryReader(file.schema, spec, partitionType(spec, schema, otherSchemas));
     const entries = file.records.map((record) => inherit(reader.entry(record), manifestFile));
-    return manifestFile.content === 'data' ? assignRowIds(entries, manifestFile.firstRowId) : entries;
+    return manifestFile.content === 'data' ? inheritRowIds(entries, manifestFile.firstRowId) : entries;
   });
 }
 
@@ -108,7 +108,10 @@ export function readManifest(
  * Specification, "First Row ID Inheritance": files without a first row id follow the manifest's own, each after the rows of
  * those before it. Without one the table had no row lineage yet, whatever the entries say.
  */
-function assignRowIds(entries: readonly ManifestEntry[], firstRowId: bigint | undefined): readonly ManifestEntry[] {
+export function inheritRowIds(
+  entries: readonly ManifestEntry[],
+  firstRowId: bigint | undefined,
+): readonly ManifestEntry[] {
   let next = firstRowId;
   return entries.map((entry) => {
     const { firstRowId: own, ...dataFile } = entry.dataFile;

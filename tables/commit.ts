@@ -45,29 +45,24 @@ type Outcome =
   | { readonly kind: 'committed'; readonly metadata: TableMetadata }
   | { readonly kind: 'conflict'; readonly error: MoraineError };
 
-/** The catalog of a table that can be written, or an error that says why it cannot. */
+/** The catalog that commits of a table go to. Throws `INVALID_ARGUMENT` for one that was opened by location. */
+export function requireCatalog(table: Table): Catalog {
+  if (table.catalog !== undefined) return table.catalog;
+  const message = `${table.metadataLocation} was opened by location: to write it, open it through a catalog.`;
+  throw new MoraineError('INVALID_ARGUMENT', message);
+}
+
+/** The catalog of a table that snapshots can be added to, or an error that says why not. */
 function requireWritable(table: Table): Catalog {
-  if (table.catalog === undefined) {
-    throw new MoraineError(
-      'INVALID_ARGUMENT',
-      `${table.metadataLocation} was opened by location: to write it, open it through a catalog.`,
-    );
-  }
-  const { formatVersion } = table.metadata;
-  if (formatVersion !== 2) {
-    const name = formatTableName(table.identifier);
-    const remedy =
-      formatVersion === 1 ? 'upgrade it to version 2 with the engine that writes it' : 'copy it into a version 2 table';
-    throw new MoraineError(
-      'FORMAT_VERSION_UNSUPPORTED',
-      `Table ${name} has format version ${formatVersion}; only version 2 is written: ${remedy}.`,
-    );
-  }
-  return table.catalog;
+  const catalog = requireCatalog(table);
+  if (table.metadata.formatVersion !== 1) return catalog;
+  const name = formatTableName(table.identifier);
+  const message = `Table ${name} has format version 1; versions 2 and 3 are written: upgrade it first (moraine table upgrade).`;
+  throw new MoraineError('FORMAT_VERSION_UNSUPPORTED', message);
 }
 
 /** Loads the table anew. Throws `TABLE_REPLACED` if another table has its name now. */
-async function reload(table: Table, catalog: Catalog): Promise<Table> {
+export async function reload(table: Table, catalog: Catalog): Promise<Table> {
   const current = await loadTable(catalog, table.io, table.identifier);
   if (current.metadata.tableUuid === table.metadata.tableUuid) return current;
   const message = `Table ${formatTableName(table.identifier)} has the uuid ${current.metadata.tableUuid}, not ${table.metadata.tableUuid}: it was dropped and created again.`;
@@ -116,7 +111,8 @@ async function attempt(
   }
 }
 
-async function waitForRetry(
+/** Waits before the next attempt. Throws `COMMIT_CONFLICT` once the retries or the time are used up. */
+export async function waitForRetry(
   clock: Clock,
   retry: CommitRetry,
   attempts: number,

@@ -2,14 +2,20 @@
 
 export { resolveSnapshot as selectSnapshot, type SnapshotSelection } from '../iceberg/index.js';
 export type { CommitOptions, CommitResult } from './commit.js';
+export { danglingTest, deleteFileKey } from './dangling-deletes.js';
+export { deletesOfFiles, type FileWithDeletes } from './deletes-of-files.js';
 export { reachFaultPoint } from './fault-point.js';
 export { readManifestEntries, readSnapshotManifests } from './manifest-files.js';
 export { readStagedManifest, stageManifest } from './manifest-writer.js';
 export { type DeleteStats, deleteFilesOf } from './plan-deletes.js';
 export { type PlannedFile, planFiles, type ScanPlan, type ScanRequest, type ScanStats } from './plan-files.js';
-export { findRun, RECENT_RUNS, RUN_KEY, type RunMarker } from './run-marker.js';
+export { type ArrivedDeletes, commitRewrite, type RewriteRequest } from './rewrite.js';
+export { commitRewriteManifests, type RewriteManifestsRequest } from './rewrite-manifests.js';
+export { commitRowDelta, type RowDeltaRequest } from './row-delta.js';
+export { findRun, RECENT_RUNS, RUN_KEY, type RunMarker, WINDOW_KEYS, windowKeysText } from './run-marker.js';
 export { type SnapshotChange, type SnapshotGap, type SnapshotOperation, snapshotChanges } from './snapshot-changes.js';
 export { loadTable, loadTableAt, openTableLocation, type Table } from './table.js';
+export { commitUpdates } from './update-metadata.js';
 export {
   type AppendRequest,
   commitAppend,

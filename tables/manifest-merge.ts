@@ -3,9 +3,9 @@
  * Properties and defaults: `commit.manifest-merge.enabled`, `commit.manifest.target-size-bytes`, `commit.manifest.min-count-to-merge`.
  */
 import type { ManifestEntry, ManifestFile, TableMetadata } from '../iceberg/index.js';
-import type { FileIO } from '../storage/index.js';
-import { mapConcurrently, readManifestEntries } from './manifest-files.js';
-import { createManifest, type PendingSnapshot } from './manifest-writer.js';
+import { mapConcurrently } from './manifest-files.js';
+import { createManifest, type PendingSnapshot, pendingEntries } from './manifest-writer.js';
+import type { Table } from './table.js';
 
 const DEFAULT_TARGET_BYTES = 8 * 2 ** 20;
 const DEFAULT_MIN_COUNT = 100;
@@ -21,7 +21,8 @@ function positiveProperty(metadata: TableMetadata, name: string, fallback: numbe
   return Number.isInteger(value) && value > 0 ? value : fallback;
 }
 
-function mergeLimits(metadata: TableMetadata): MergeLimits {
+/** The table's properties for merging. */
+export function mergeLimits(metadata: TableMetadata): MergeLimits {
   return {
     enabled: metadata.properties.get('commit.manifest-merge.enabled') !== 'false',
     targetBytes: BigInt(positiveProperty(metadata, 'commit.manifest.target-size-bytes', DEFAULT_TARGET_BYTES)),
@@ -55,8 +56,10 @@ export function packManifests(manifests: readonly ManifestFile[], targetBytes: b
  */
 export function carryEntry(entry: ManifestEntry, pending: PendingSnapshot): ManifestEntry | null {
   if (entry.snapshotId === pending.snapshotId) {
+    if (entry.status !== 'added') return entry;
     // Null: inherited from the list, so that nothing here depends on the number.
-    return entry.status === 'added' ? { ...entry, sequenceNumber: null, fileSequenceNumber: null } : entry;
+    const inherits = entry.sequenceNumber === pending.sequenceNumber;
+    return { ...entry, ...(inherits ? { sequenceNumber: null } : {}), fileSequenceNumber: null };
   }
   return entry.status === 'deleted' ? null : { ...entry, status: 'existing' };
 }
@@ -67,48 +70,58 @@ export interface MergeResult {
   readonly created: readonly ManifestFile[];
 }
 
+/** Manifests of one content and one partition spec: such can be merged. */
+export function manifestGroups(manifests: readonly ManifestFile[]): readonly (readonly ManifestFile[])[] {
+  const groups = new Map<string, ManifestFile[]>();
+  for (const manifest of manifests) {
+    const key = `${manifest.content}/${manifest.partitionSpecId}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [manifest]);
+    else group.push(manifest);
+  }
+  const isData = ([first]: readonly ManifestFile[]) => first?.content === 'data';
+  return [...groups.values()].sort((a, b) => Number(isData(b)) - Number(isData(a)));
+}
+
 /**
- * Merges data manifests of the same spec where there are enough of them; delete manifests are left alone.
+ * Merges manifests of the same content and spec where there are enough of them.
  * @param manifests newest first, of the pending snapshot and its parent
+ * @returns data manifests first
  */
 export async function mergeManifests(
-  io: FileIO,
-  metadata: TableMetadata,
+  base: Table,
   manifests: readonly ManifestFile[],
   pending: PendingSnapshot,
 ): Promise<MergeResult> {
-  const limits = mergeLimits(metadata);
-  const data = manifests.filter((manifest) => manifest.content === 'data');
-  if (!limits.enabled || data.length < 2) return { manifests, created: [] };
+  const limits = mergeLimits(base.metadata);
+  const groups = manifestGroups(manifests);
+  if (!limits.enabled) return { manifests: groups.flat(), created: [] };
   const created: ManifestFile[] = [];
   const result: ManifestFile[] = [];
-  for (const specId of new Set(data.map((manifest) => manifest.partitionSpecId))) {
-    const bins = packManifests(
-      data.filter((manifest) => manifest.partitionSpecId === specId),
-      limits.targetBytes,
-    );
+  for (const bins of groups.map((group) => packManifests(group, limits.targetBytes))) {
     for (const [i, bin] of bins.entries()) {
       const isOpen = i === 0 && bin.length < limits.minCount;
       if (bin.length < 2 || isOpen) {
         result.push(...bin);
         continue;
       }
-      const merged = await mergeBin(io, metadata, specId, bin, pending);
+      const merged = await mergeBin(base, bin, pending);
       created.push(merged);
       result.push(merged);
     }
   }
-  return { manifests: [...result, ...manifests.filter((manifest) => manifest.content === 'deletes')], created };
+  return { manifests: result, created };
 }
 
-async function mergeBin(
-  io: FileIO,
-  metadata: TableMetadata,
-  specId: number,
+/** Writes one manifest in place of several of one content and spec. */
+export async function mergeBin(
+  base: Table,
   bin: readonly ManifestFile[],
   pending: PendingSnapshot,
 ): Promise<ManifestFile> {
-  const read = await mapConcurrently(bin, (manifest) => readManifestEntries(io, metadata, manifest));
+  const [first] = bin;
+  const read = await mapConcurrently(bin, (manifest) => pendingEntries(base, manifest, pending));
   const entries = read.flat().flatMap((entry) => carryEntry(entry, pending) ?? []);
-  return createManifest(io, metadata, specId, entries, `merged-${pending.snapshotId}`, pending);
+  const content = { content: first?.content ?? 'data', specId: first?.partitionSpecId ?? 0, entries };
+  return createManifest(base, content, `merged-${pending.snapshotId}`, pending);
 }

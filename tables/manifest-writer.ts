@@ -14,14 +14,22 @@ import {
   type TableMetadata,
   writeManifest,
 } from '../iceberg/index.js';
-import type { FileIO } from '../storage/index.js';
-import { manifestContext, rememberManifest } from './manifest-files.js';
+import { manifestContext, readManifestEntries, rememberManifest } from './manifest-files.js';
 import type { Table } from './table.js';
 
 /** A snapshot being made. */
 export interface PendingSnapshot {
   readonly snapshotId: bigint;
   readonly sequenceNumber: bigint;
+  /** What the manifests made for it hold, by path: on storage they are not complete before the manifest list gives row ids. */
+  readonly entries?: Map<string, readonly ManifestEntry[]>;
+}
+
+/** What a manifest is to hold. */
+export interface ManifestContent {
+  readonly content: ManifestFile['content'];
+  readonly specId: number;
+  readonly entries: readonly ManifestEntry[];
 }
 
 /** Stands for the snapshot of a staged manifest, which is not known before the commit. */
@@ -34,43 +42,70 @@ export function requireSpec(metadata: TableMetadata, specId: number): PartitionS
   throw new MoraineError('INVALID_ARGUMENT', `The table has no partition spec ${specId}, which a data file names.`);
 }
 
+/** The version that manifests and lists of a table are written in. */
+export function writtenVersion(metadata: TableMetadata): 2 | 3 {
+  return metadata.formatVersion === 3 ? 3 : 2;
+}
+
 /** The manifest-list entry of a manifest with these entries. */
 function describeManifest(
   file: { readonly location: string; readonly lengthBytes: number; readonly spec: PartitionSpec },
   metadata: TableMetadata,
-  entries: readonly ManifestEntry[],
-  pending: PendingSnapshot,
+  { content, entries }: Omit<ManifestContent, 'specId'>,
+  { snapshotId, sequenceNumber }: PendingSnapshot,
 ): ManifestFile {
   return manifestFileOf({
     manifestPath: file.location,
     manifestLength: BigInt(file.lengthBytes),
-    content: 'data',
+    content,
     spec: file.spec,
     schema: currentSchema(metadata),
     otherSchemas: metadata.schemas,
     entries,
-    ...pending,
+    snapshotId,
+    sequenceNumber,
   });
 }
 
-/** Writes one manifest of data files under a new name that begins with `prefix`. */
+/** Writes one manifest under a new name that begins with `prefix`. */
 export async function createManifest(
-  io: FileIO,
-  metadata: TableMetadata,
-  specId: number,
-  entries: readonly ManifestEntry[],
+  { io, metadata }: Pick<Table, 'io' | 'metadata'>,
+  { content, specId, entries }: ManifestContent,
   prefix: string,
   pending: PendingSnapshot = UNASSIGNED,
 ): Promise<ManifestFile> {
   const spec = requireSpec(metadata, specId);
   const schema = currentSchema(metadata);
   const otherSchemas = metadata.schemas;
-  const bytes = writeManifest({ formatVersion: 2, content: 'data', schema, otherSchemas, spec, entries });
+  const formatVersion = writtenVersion(metadata);
+  const bytes = writeManifest({ formatVersion, content, schema, otherSchemas, spec, entries });
   const location = `${metadataFolder(metadata)}/${prefix}-${randomUUID()}.avro`;
   await io.create(location, bytes);
-  const manifest = describeManifest({ location, lengthBytes: bytes.length, spec }, metadata, entries, pending);
-  await rememberManifest(io, metadata, manifest, assigned(entries, pending));
+  const described = { location, lengthBytes: bytes.length, spec };
+  const manifest = describeManifest(described, metadata, { content, entries }, pending);
+  await rememberFor(pending, { io, metadata }, manifest, assigned(entries, pending));
   return manifest;
+}
+
+/** Keeps what a new manifest holds for the rest of the commit, and for readers unless its list still has to give row ids. */
+export async function rememberFor(
+  pending: PendingSnapshot,
+  { io, metadata }: Pick<Table, 'io' | 'metadata'>,
+  manifest: ManifestFile,
+  entries: readonly ManifestEntry[],
+): Promise<void> {
+  pending.entries?.set(manifest.manifestPath, entries);
+  const isComplete = pending.entries === undefined || manifest.content === 'deletes' || metadata.formatVersion !== 3;
+  if (isComplete) await rememberManifest(io, metadata, manifest, entries);
+}
+
+/** The entries of a manifest that is listed for a pending snapshot. */
+export async function pendingEntries(
+  { io, metadata }: Pick<Table, 'io' | 'metadata'>,
+  manifest: ManifestFile,
+  pending: PendingSnapshot,
+): Promise<readonly ManifestEntry[]> {
+  return pending.entries?.get(manifest.manifestPath) ?? readManifestEntries(io, metadata, manifest);
 }
 
 /** Added entries with what they inherit from the snapshot that adds them. */
@@ -109,7 +144,7 @@ export async function stageManifest(
     throw new MoraineError('INVALID_ARGUMENT', message);
   }
   const [specId = table.metadata.defaultSpecId] = specIds;
-  return createManifest(table.io, table.metadata, specId, dataFiles.map(addedEntry), pathSegment(attemptId));
+  return createManifest(table, { content: 'data', specId, entries: dataFiles.map(addedEntry) }, pathSegment(attemptId));
 }
 
 /** A manifest that {@link stageManifest} wrote, from its location. Throws `MANIFEST_CORRUPT`, `FILE_NOT_FOUND`. */
@@ -120,19 +155,23 @@ export async function readStagedManifest(table: Table, location: string): Promis
   const spec = requireSpec(table.metadata, file.partitionSpecId);
   const staged = entries.map((entry) => addedEntry(entry.dataFile));
   const described = { location, lengthBytes: bytes.length, spec };
-  const manifest = describeManifest(described, table.metadata, staged, UNASSIGNED);
+  const manifest = describeManifest(described, table.metadata, { content: 'data', entries: staged }, UNASSIGNED);
   await rememberManifest(table.io, table.metadata, manifest, entries);
   return manifest;
 }
 
+/** Files grouped by their partition spec. */
+export function filesBySpec(files: readonly DataFile[]): ReadonlyMap<number, readonly DataFile[]> {
+  const bySpec = new Map<number, DataFile[]>();
+  for (const file of files) {
+    const ofSpec = bySpec.get(file.specId);
+    if (ofSpec === undefined) bySpec.set(file.specId, [file]);
+    else ofSpec.push(file);
+  }
+  return bySpec;
+}
+
 /** Stages files of any specs, one manifest for each. */
 export async function stageFiles(table: Table, files: readonly DataFile[], attemptId: string): Promise<ManifestFile[]> {
-  const bySpec = new Map<number, DataFile[]>();
-  for (const specId of new Set(files.map((file) => file.specId))) {
-    bySpec.set(
-      specId,
-      files.filter((file) => file.specId === specId),
-    );
-  }
-  return Promise.all([...bySpec.values()].map((ofSpec) => stageManifest(table, ofSpec, attemptId)));
+  return Promise.all([...filesBySpec(files).values()].map((ofSpec) => stageManifest(table, ofSpec, attemptId)));
 }

@@ -46,7 +46,7 @@ export async function partitionsOf(base: Table, removal: FileRemoval): Promise<R
   return (file) => keys.has(partitionKey(file.specId, file.partition));
 }
 
-/** What a removal did to the manifests of the parent snapshot. */
+/** What a removal did to manifests of the parent snapshot. */
 export interface RemovalResult {
   /** The manifests to list, in their order. */
   readonly manifests: readonly ManifestFile[];
@@ -55,14 +55,33 @@ export interface RemovalResult {
   readonly removed: readonly DataFile[];
 }
 
-interface Rewritten {
-  readonly manifest: ManifestFile;
-  readonly removed: readonly DataFile[];
+/**
+ * Rewrites the manifests that list removed files: those become deleted entries of the pending snapshot, the others
+ * existing ones with their own snapshot ids and sequence numbers.
+ */
+export async function removeEntries(
+  base: Table,
+  manifests: readonly ManifestFile[],
+  removes: (entry: ManifestEntry) => boolean,
+  pending: PendingSnapshot,
+): Promise<RemovalResult> {
+  const results = await mapConcurrently(manifests, (manifest) => rewriteManifest(base, manifest, removes, pending));
+  const created = results.filter((result) => result.removed.length > 0).map((result) => result.manifest);
+  return {
+    manifests: results.map((result) => result.manifest),
+    created,
+    removed: results.flatMap((result) => result.removed),
+  };
 }
 
-async function rewriteManifest(base: Table, manifest: ManifestFile, removes: RemovalTest, pending: PendingSnapshot) {
+async function rewriteManifest(
+  base: Table,
+  manifest: ManifestFile,
+  removes: (entry: ManifestEntry) => boolean,
+  pending: PendingSnapshot,
+) {
   const entries = await readManifestEntries(base.io, base.metadata, manifest);
-  const isRemoved = (entry: ManifestEntry) => entry.status !== 'deleted' && removes(entry.dataFile);
+  const isRemoved = (entry: ManifestEntry) => entry.status !== 'deleted' && removes(entry);
   const removed = entries.filter(isRemoved).map((entry) => entry.dataFile);
   if (removed.length === 0) return { manifest, removed };
   const rewritten = entries
@@ -70,17 +89,12 @@ async function rewriteManifest(base: Table, manifest: ManifestFile, removes: Rem
       isRemoved(entry) ? { ...entry, status: 'deleted', snapshotId: pending.snapshotId } : carryEntry(entry, pending),
     )
     .filter((entry) => entry !== null);
-  const prefix = `overwrite-${pending.snapshotId}`;
-  const { io, metadata } = base;
-  return {
-    manifest: await createManifest(io, metadata, manifest.partitionSpecId, rewritten, prefix, pending),
-    removed,
-  };
+  const content = { content: manifest.content, specId: manifest.partitionSpecId, entries: rewritten };
+  return { manifest: await createManifest(base, content, `overwrite-${pending.snapshotId}`, pending), removed };
 }
 
 /**
- * Rewrites the manifests that list removed files: those become deleted entries of the pending snapshot, the others
- * existing ones with their own snapshot ids and sequence numbers.
+ * Takes data files out of the data manifests that list them.
  * @throws MoraineError `COMMIT_CONFLICT` if a file to remove is no longer in the table
  */
 export async function removeFiles(
@@ -90,17 +104,13 @@ export async function removeFiles(
   pending: PendingSnapshot,
 ): Promise<RemovalResult> {
   const removes = removalTest(removal);
-  const results = await mapConcurrently(manifests, async (manifest): Promise<Rewritten> => {
-    const isCandidate =
-      manifest.content === 'data' &&
-      mayHaveLiveFiles(manifest) &&
-      ('files' in removal || manifest.partitionSpecId === removal.partitions.specId);
-    return isCandidate ? rewriteManifest(base, manifest, removes, pending) : { manifest, removed: [] };
-  });
-  const removed = results.flatMap((result) => result.removed);
-  if ('files' in removal) requireFound(removal.files, removed);
-  const created = results.filter((result) => result.removed.length > 0).map((result) => result.manifest);
-  return { manifests: results.map((result) => result.manifest), created, removed };
+  const isCandidate = ({ partitionSpecId }: ManifestFile) =>
+    'files' in removal || partitionSpecId === removal.partitions.specId;
+  const candidates = manifests.filter(isCandidate);
+  const result = await removeEntries(base, candidates, ({ dataFile }) => removes(dataFile), pending);
+  if ('files' in removal) requireFound(removal.files, result.removed);
+  const replaced = new Map(candidates.map((manifest, index) => [manifest, result.manifests[index] ?? manifest]));
+  return { ...result, manifests: manifests.map((manifest) => replaced.get(manifest) ?? manifest) };
 }
 
 function requireFound(paths: readonly string[], removed: readonly DataFile[]): void {

@@ -17,6 +17,8 @@ import {
 /** Names one piece of work; two commits with the same key are the same work. */
 export interface RunMarker {
   readonly key: string;
+  /** Keys of the pieces of work that the commit does together; each is found by {@link findRun} as well. */
+  readonly windowKeys?: readonly string[];
 }
 
 /** Snapshot summary property that holds the run key. */
@@ -24,16 +26,32 @@ export const RUN_KEY = 'moraine.run-key';
 /** Table property that holds the latest run keys: JSON, `[{"key": .., "snapshot-id": ".."}]`, newest last. */
 export const RECENT_RUNS = 'moraine.recent-runs';
 const RECENT_RUNS_MAX = 100;
+/** Characters of window keys that {@link RECENT_RUNS} keeps; the oldest go first. */
+const RECENT_WINDOWS_MAX_CHARS = 64_000;
+/** Snapshot summary property with the keys of a commit's windows: the first 16 hex digits of each, separated by spaces. */
+export const WINDOW_KEYS = 'moraine.window-keys';
+const WINDOW_KEY_CHARS = 16;
 
 interface RecentRun {
   readonly key: string;
   readonly snapshotId: bigint;
+  /** As {@link WINDOW_KEYS}. */
+  readonly windows: string;
 }
+
+/** The value of {@link WINDOW_KEYS}. */
+export function windowKeysText(keys: readonly string[]): string {
+  return keys.map((key) => key.slice(0, WINDOW_KEY_CHARS)).join(' ');
+}
+
+const hasWindow = (text: string | undefined, key: string): boolean =>
+  text !== undefined && text !== '' && text.split(' ').includes(key.slice(0, WINDOW_KEY_CHARS));
 
 function recentRun(json: JsonValue): readonly RecentRun[] {
   if (json === null || typeof json !== 'object' || Array.isArray(json)) return [];
-  const { key, 'snapshot-id': id } = json as { readonly [name: string]: JsonValue };
-  return typeof key === 'string' && typeof id === 'string' && /^\d+$/.test(id) ? [{ key, snapshotId: BigInt(id) }] : [];
+  const { key, 'snapshot-id': id, windows } = json as { readonly [name: string]: JsonValue };
+  if (typeof key !== 'string' || typeof id !== 'string' || !/^\d+$/.test(id)) return [];
+  return [{ key, snapshotId: BigInt(id), windows: typeof windows === 'string' ? windows : '' }];
 }
 
 /** The property's entries. One that somebody else damaged says nothing, it must not stop every commit. */
@@ -56,11 +74,13 @@ function counts(metadata: TableMetadata, snapshotId: bigint): boolean {
 export function findRun(metadata: TableMetadata, run: RunMarker): bigint | null {
   if (metadata.currentSnapshotId !== null) {
     for (const snapshot of ancestors(metadata, metadata.currentSnapshotId)) {
-      if (snapshot.summary.get(RUN_KEY) === run.key) return snapshot.snapshotId;
+      const { snapshotId, summary } = snapshot;
+      if (summary.get(RUN_KEY) === run.key || hasWindow(summary.get(WINDOW_KEYS), run.key)) return snapshotId;
     }
   }
   const recent = recentRuns(metadata).findLast(
-    ({ key, snapshotId }) => key === run.key && counts(metadata, snapshotId),
+    ({ key, snapshotId, windows }) =>
+      (key === run.key || hasWindow(windows, run.key)) && counts(metadata, snapshotId),
   );
   return recent?.snapshotId ?? null;
 }
@@ -68,6 +88,18 @@ export function findRun(metadata: TableMetadata, run: RunMarker): bigint | null 
 /** The value of {@link RECENT_RUNS} once this run commits as this snapshot. */
 export function recentRunsWith(base: TableMetadata, run: RunMarker, snapshotId: bigint): string {
   const others = recentRuns(base).filter(({ key }) => key !== run.key);
-  const kept = [...others, { key: run.key, snapshotId }].slice(-RECENT_RUNS_MAX);
-  return stringifyJson(kept.map((entry) => ({ key: entry.key, 'snapshot-id': entry.snapshotId.toString() })));
+  const windows = windowKeysText(run.windowKeys ?? []);
+  const kept = [...others, { key: run.key, snapshotId, windows }].slice(-RECENT_RUNS_MAX);
+  let chars = 0;
+  const bounded = kept.toReversed().map((entry) => {
+    chars += entry.windows.length;
+    return chars <= RECENT_WINDOWS_MAX_CHARS ? entry : { ...entry, windows: '' };
+  });
+  return stringifyJson(
+    bounded.toReversed().map((entry) => ({
+      key: entry.key,
+      'snapshot-id': entry.snapshotId.toString(),
+      ...(entry.windows === '' ? {} : { windows: entry.windows }),
+    })),
+  );
 }

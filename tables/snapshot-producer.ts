@@ -20,20 +20,34 @@ import {
   mayHaveLiveFiles,
   readManifestEntries,
   readSnapshotManifests,
-  rememberManifest,
 } from './manifest-files.js';
 import { mergeManifests } from './manifest-merge.js';
-import { assigned, type PendingSnapshot } from './manifest-writer.js';
+import { assigned, type PendingSnapshot, rememberFor, writtenVersion } from './manifest-writer.js';
+import { removeDeletes, writeDeleteManifests } from './remove-deletes.js';
 import { type FileRemoval, removeFiles } from './remove-files.js';
+import { assignRowIds } from './row-ids.js';
 import { RECENT_RUNS, RUN_KEY, recentRunsWith } from './run-marker.js';
+import type { SnapshotOperation } from './snapshot-changes.js';
 import { type FileChanges, snapshotSummary } from './snapshot-summary.js';
 import type { Table } from './table.js';
 
 /** What a snapshot changes. */
 export interface SnapshotContent {
-  /** Staged manifests of new files. */
+  /** Told by the changes unless given. */
+  readonly operation?: SnapshotOperation;
+  /** Staged manifests of new data files. */
   readonly added: readonly ManifestFile[];
+  /** The data sequence number that the entries of `added` hold; left out, they get the snapshot's. */
+  readonly dataSequenceNumber?: bigint;
+  /** New delete files and vectors. */
+  readonly addedDeletes?: readonly DataFile[];
   readonly removal?: FileRemoval;
+  /** Delete files and vectors that go. */
+  readonly removedDeletes?: readonly DataFile[];
+  /** Whether delete files that reach no data file afterwards go, too. Vectors of removed data files always do. */
+  readonly dropDanglingDeletes?: boolean;
+  /** Chooses what is written into one manifest; usually there have to be many small ones. */
+  readonly merge?: typeof mergeManifests;
 }
 
 interface Manifests {
@@ -51,17 +65,14 @@ function newSnapshotId(metadata: TableMetadata): bigint {
 }
 
 /** Staged manifests as the pending snapshot lists them; remembered, so that nobody needs to read them again. */
-async function listStaged(base: Table, staged: readonly ManifestFile[], pending: PendingSnapshot) {
-  return mapConcurrently(staged, async (manifest) => {
+async function listStaged(base: Table, content: SnapshotContent, pending: PendingSnapshot) {
+  const { snapshotId, sequenceNumber } = pending;
+  return mapConcurrently(content.added, async (manifest) => {
     const entries = await readManifestEntries(base.io, base.metadata, manifest);
-    const listed: ManifestFile = {
-      ...manifest,
-      addedSnapshotId: pending.snapshotId,
-      sequenceNumber: pending.sequenceNumber,
-      minSequenceNumber: pending.sequenceNumber,
-    };
-    const unassigned = entries.map((entry) => ({ ...entry, sequenceNumber: null }));
-    await rememberManifest(base.io, base.metadata, listed, assigned(unassigned, pending));
+    const minSequenceNumber = content.dataSequenceNumber ?? sequenceNumber;
+    const listed: ManifestFile = { ...manifest, addedSnapshotId: snapshotId, sequenceNumber, minSequenceNumber };
+    const staged = entries.map((entry) => ({ ...entry, sequenceNumber: content.dataSequenceNumber ?? null }));
+    await rememberFor(pending, base, listed, assigned(staged, pending));
     return { listed, files: entries.map((entry) => entry.dataFile) };
   });
 }
@@ -90,27 +101,36 @@ async function withCounts(base: Table, manifest: ManifestFile): Promise<Manifest
 }
 
 async function buildManifests(base: Table, content: SnapshotContent, pending: PendingSnapshot): Promise<Manifests> {
-  const { io, metadata } = base;
-  const parent = await readSnapshotManifests(io, currentSnapshot(metadata));
+  const parent = await readSnapshotManifests(base.io, currentSnapshot(base.metadata));
   const live = await mapConcurrently(parent.filter(mayHaveLiveFiles), (manifest) => withCounts(base, manifest));
-  const staged = await listStaged(base, content.added, pending);
-  const kept =
+  const ofContent = (wanted: ManifestFile['content']) => live.filter((manifest) => manifest.content === wanted);
+  const staged = await listStaged(base, content, pending);
+  const added = staged.map(({ listed }) => listed);
+  const data =
     content.removal === undefined
-      ? { manifests: live, created: [], removed: [] as readonly DataFile[] }
-      : await removeFiles(base, live, content.removal, pending);
-  const all = [...staged.map(({ listed }) => listed), ...kept.manifests];
-  const merged = await mergeManifests(io, metadata, all, pending);
-  const added = staged.flatMap(({ files }) => files);
+      ? { manifests: ofContent('data'), created: [], removed: [] as readonly DataFile[] }
+      : await removeFiles(base, ofContent('data'), content.removal, pending);
+  const liveData = [...added, ...data.manifests];
+  const deletes = await removeDeletes(base, ofContent('deletes'), content, { ...data, manifests: liveData }, pending);
+  const addedDeletes = await writeDeleteManifests(base, content.addedDeletes ?? [], pending);
+  const all = [...liveData, ...addedDeletes, ...deletes.manifests];
+  const merged = await (content.merge ?? mergeManifests)(base, all, pending);
   return {
     listed: merged.manifests,
-    created: [...kept.created, ...merged.created],
-    changes: { added, removed: kept.removed },
+    created: [...data.created, ...deletes.created, ...addedDeletes, ...merged.created],
+    changes: {
+      added: [...staged.flatMap(({ files }) => files), ...(content.addedDeletes ?? [])],
+      removed: [...data.removed, ...deletes.removed],
+    },
   };
 }
 
-function operationOf(content: SnapshotContent, changes: FileChanges): string {
-  if (content.removal === undefined) return 'append';
-  return changes.added.length === 0 && changes.removed.length > 0 ? 'delete' : 'overwrite';
+function operationOf({ operation, removal }: SnapshotContent, { added, removed }: FileChanges): SnapshotOperation {
+  if (operation !== undefined) return operation;
+  const addsData = added.some(({ content }) => content === 'data');
+  if (removal === undefined && removed.length === 0 && added.every(({ content }) => content === 'data'))
+    return 'append';
+  return !addsData && (added.length > 0 || removed.some(({ content }) => content === 'data')) ? 'delete' : 'overwrite';
 }
 
 function updatesFor(metadata: TableMetadata, snapshot: Snapshot, options: CommitOptions): readonly TableUpdate[] {
@@ -133,21 +153,29 @@ export async function prepareSnapshot(
 ): Promise<PreparedCommit> {
   const { io, metadata } = base;
   const parent = currentSnapshot(metadata);
-  const pending = { snapshotId: newSnapshotId(metadata), sequenceNumber: metadata.lastSequenceNumber + 1n };
-  const { listed, created, changes } = await buildManifests(base, content, pending);
-  const manifestList = `${metadataFolder(metadata)}/snap-${pending.snapshotId}-${randomUUID()}.avro`;
+  const pending: PendingSnapshot = {
+    snapshotId: newSnapshotId(metadata),
+    sequenceNumber: metadata.lastSequenceNumber + 1n,
+    entries: new Map(),
+  };
+  const { snapshotId, sequenceNumber } = pending;
+  const { listed: unassigned, created, changes } = await buildManifests(base, content, pending);
+  const { manifests: listed, ...rowIds } = await assignRowIds(base, unassigned, pending);
+  const manifestList = `${metadataFolder(metadata)}/snap-${snapshotId}-${randomUUID()}.avro`;
   const parentSnapshotId = parent?.snapshotId ?? null;
+  const formatVersion = writtenVersion(metadata);
   await createManifestList(
     io,
     manifestList,
-    writeManifestList({ formatVersion: 2, ...pending, parentSnapshotId, manifests: listed }),
+    writeManifestList({ formatVersion, snapshotId, sequenceNumber, parentSnapshotId, manifests: listed }),
     listed,
   );
   const schema = currentSchema(metadata);
   const summary = snapshotSummary(operationOf(content, changes), changes, parent, metadata.partitionSpecs, schema);
   const nowMs = BigInt((base.catalog?.clock ?? SYSTEM_CLOCK).nowMs());
   const snapshot: Snapshot = {
-    ...pending,
+    snapshotId,
+    sequenceNumber,
     ...(parent === null ? {} : { parentSnapshotId: parent.snapshotId }),
     // Snapshots keep their order though clocks differ.
     timestampMs: nowMs > metadata.lastUpdatedMs ? nowMs : metadata.lastUpdatedMs,
@@ -158,9 +186,10 @@ export async function prepareSnapshot(
       ...summary,
     ]),
     schemaId: schema.schemaId,
+    ...rowIds,
   };
   return {
-    snapshotId: pending.snapshotId,
+    snapshotId,
     request: {
       requirements: [
         { type: 'assert-table-uuid', uuid: metadata.tableUuid },

@@ -1,7 +1,7 @@
 /** The counters of a snapshot summary. Source: Apache Iceberg specification, Appendix F "Optional Snapshot Summary Fields". */
 import { type DataFile, type PartitionSpec, partitionPath, type Schema, type Snapshot } from '../iceberg/index.js';
 
-/** Data files that a commit adds and removes. */
+/** The files that a commit adds and removes: data and delete files. */
 export interface FileChanges {
   readonly added: readonly DataFile[];
   readonly removed: readonly DataFile[];
@@ -13,14 +13,49 @@ interface Totals {
   readonly bytes: bigint;
 }
 
+/** Of a deletion vector the blob alone counts: many lie in one file. */
 function totalsOf(files: readonly DataFile[]): Totals {
   let records = 0n;
   let bytes = 0n;
   for (const file of files) {
     records += file.recordCount;
-    bytes += file.fileSizeInBytes;
+    bytes += file.contentSizeInBytes ?? file.fileSizeInBytes;
   }
   return { files: BigInt(files.length), records, bytes };
+}
+
+/** What a commit adds, or removes, kind by kind. */
+interface KindTotals {
+  readonly all: Totals;
+  readonly data: Totals;
+  readonly deletes: Totals;
+  readonly positionDeletes: Totals;
+  readonly equalityDeletes: Totals;
+  readonly vectors: Totals;
+}
+
+function kindsOf(files: readonly DataFile[]): KindTotals {
+  const positions = files.filter(({ content }) => content === 'position-deletes');
+  return {
+    all: totalsOf(files),
+    data: totalsOf(files.filter(({ content }) => content === 'data')),
+    deletes: totalsOf(files.filter(({ content }) => content !== 'data')),
+    positionDeletes: totalsOf(positions),
+    equalityDeletes: totalsOf(files.filter(({ content }) => content === 'equality-deletes')),
+    vectors: totalsOf(positions.filter(({ fileFormat }) => fileFormat === 'PUFFIN')),
+  };
+}
+
+function deleteCounters(verb: 'added' | 'removed', kinds: KindTotals): readonly [string, string][] {
+  const { deletes, positionDeletes, equalityDeletes, vectors } = kinds;
+  return [
+    ...counter(`${verb}-delete-files`, deletes.files),
+    ...counter(`${verb}-position-delete-files`, positionDeletes.files - vectors.files),
+    ...counter(`${verb}-dvs`, vectors.files),
+    ...counter(`${verb}-equality-delete-files`, equalityDeletes.files),
+    ...counter(`${verb}-position-deletes`, positionDeletes.records),
+    ...counter(`${verb}-equality-deletes`, equalityDeletes.records),
+  ];
 }
 
 function changedPartitions(changes: FileChanges, specs: readonly PartitionSpec[], schema: Schema): number {
@@ -56,22 +91,26 @@ export function snapshotSummary(
   specs: readonly PartitionSpec[],
   schema: Schema,
 ): ReadonlyMap<string, string> {
-  const added = totalsOf(changes.added);
-  const removed = totalsOf(changes.removed);
+  const added = kindsOf(changes.added);
+  const removed = kindsOf(changes.removed);
+  const total = (name: string, kind: keyof KindTotals, member: keyof Totals) =>
+    carry(parent, name, added[kind][member] - removed[kind][member]);
   return new Map<string, string>([
     ['operation', operation],
-    ...counter('added-data-files', added.files),
-    ...counter('added-records', added.records),
-    ...counter('added-files-size', added.bytes),
-    ...counter('deleted-data-files', removed.files),
-    ...counter('deleted-records', removed.records),
-    ...counter('removed-files-size', removed.bytes),
+    ...counter('added-data-files', added.data.files),
+    ...counter('added-records', added.data.records),
+    ...counter('added-files-size', added.all.bytes),
+    ...deleteCounters('added', added),
+    ...counter('deleted-data-files', removed.data.files),
+    ...counter('deleted-records', removed.data.records),
+    ...counter('removed-files-size', removed.all.bytes),
+    ...deleteCounters('removed', removed),
     ['changed-partition-count', changedPartitions(changes, specs, schema).toString()],
-    ...carry(parent, 'total-records', added.records - removed.records),
-    ...carry(parent, 'total-files-size', added.bytes - removed.bytes),
-    ...carry(parent, 'total-data-files', added.files - removed.files),
-    ...carry(parent, 'total-delete-files', 0n),
-    ...carry(parent, 'total-position-deletes', 0n),
-    ...carry(parent, 'total-equality-deletes', 0n),
+    ...total('total-records', 'data', 'records'),
+    ...total('total-files-size', 'all', 'bytes'),
+    ...total('total-data-files', 'data', 'files'),
+    ...total('total-delete-files', 'deletes', 'files'),
+    ...total('total-position-deletes', 'positionDeletes', 'records'),
+    ...total('total-equality-deletes', 'equalityDeletes', 'records'),
   ]);
 }

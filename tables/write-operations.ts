@@ -28,7 +28,8 @@ export interface OverwriteRequest extends NewFiles, CommitOptions {
   readonly validateNoNewFilesFrom?: bigint | null;
 }
 
-async function stageAll(table: Table, request: NewFiles): Promise<readonly ManifestFile[]> {
+/** The manifests of new files, those of `files` staged now. */
+export async function stageAll(table: Table, request: NewFiles): Promise<readonly ManifestFile[]> {
   const staged = request.files === undefined ? [] : await stageFiles(table, request.files, randomUUID());
   return [...(request.manifests ?? []), ...staged];
 }

@@ -199,11 +199,11 @@ test('what validate throws ends the commit, and nothing is committed', async () 
   expect((await load()).metadata.snapshots).toEqual([]);
 });
 
-test.each([1, 3] as const)('writing to a version %i table is refused, naming the remedy', async (formatVersion) => {
-  const { table, folder } = await tableFixture({ formatVersion });
+test('writing to a version 1 table is refused, naming the remedy', async () => {
+  const { table, folder } = await tableFixture({ formatVersion: 1 });
   const refusal = await failureOf(commitAppend(table, { manifests: [] }));
   expect(refusal.code).toBe('FORMAT_VERSION_UNSUPPORTED');
-  expect(refusal.message).toContain(formatVersion === 1 ? 'upgrade it to version 2' : 'copy it into a version 2 table');
+  expect(refusal.message).toContain('moraine table upgrade');
   expect(readdirSync(`${folder}/warehouse/ns/t/metadata`)).toHaveLength(1);
 });
 
