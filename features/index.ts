@@ -62,6 +62,7 @@ export type { EntityRow, EntityValue } from './entity-rows.js';
 export { type EntitySource, type KeyTypes, openTableRows } from './entity-source.js';
 export { type ColumnBound, type Explanation, explainHistoricalFeatures, type ViewExplanation } from './explain.js';
 export { feastValueType } from './feast-type.js';
+export { newestFirst, type OrderColumns } from './feature-order.js';
 export {
   type FeatureSelection,
   featureReference,

@@ -25,7 +25,9 @@ export {
   type OnlineRequest,
   type OnlineResponse,
 } from './online-reader.js';
+export { JOIN_KEYS_PROPERTY } from './online-schema-change.js';
 export type { OnlineStatus, OnlineValue } from './online-status.js';
+export { onlineColumns } from './online-view.js';
 export {
   type RenamedOnlineTable,
   type RenamedView,
