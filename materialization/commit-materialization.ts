@@ -19,8 +19,14 @@ import {
 import type { MaterializationDeps } from './deps.js';
 import { faultPoint } from './fault-point.js';
 import type { MaterializationPlan } from './plan.js';
-import { effectiveProgress, PROGRESS_PROPERTY, PROGRESS_SUMMARY, progressToText } from './progress.js';
+import { effectiveProgress, PROGRESS_PROPERTY, PROGRESS_SUMMARY, type Progress, progressToText } from './progress.js';
+import { progressMoved, requireProgress } from './progress-guard.js';
 import { readPlan } from './read-plan.js';
+import { rebasePlan } from './rebase-plan.js';
+import { sourceState } from './source-state.js';
+
+/** Tables with another progress that are tried before the commit is given up. */
+const MAX_BASES = 20;
 
 /** What a run did: a few hundred bytes. */
 export interface MaterializationCommit {
@@ -46,6 +52,20 @@ export async function commitMaterialization(
   manifestLocations: readonly string[],
 ): Promise<MaterializationCommit> {
   const plan = await readPlan(deps.io, planLocation);
+  for (let bases = 1; ; bases++) {
+    try {
+      return await commitOnce(deps, plan, manifestLocations);
+    } catch (error) {
+      if (!progressMoved(error) || bases >= MAX_BASES) throw error;
+    }
+  }
+}
+
+async function commitOnce(
+  deps: Pick<MaterializationDeps, 'catalog' | 'io' | 'loadSource'>,
+  plan: MaterializationPlan,
+  manifestLocations: readonly string[],
+): Promise<MaterializationCommit> {
   const online = await loadPlannedTable(deps.catalog, deps.io, plan);
   const known = findRun(online.metadata, { key: plan.runKey });
   if (known !== null) return alreadyCommitted(plan, online.metadata, known);
@@ -53,7 +73,7 @@ export async function commitMaterialization(
   const manifests = await Promise.all(manifestLocations.map((location) => readStagedManifest(online, location)));
   const rows = manifests.reduce((sum, manifest) => sum + (manifest.addedRowsCount ?? 0n), 0n);
   const files = manifests.reduce((sum, manifest) => sum + (manifest.addedFilesCount ?? 0), 0);
-  const options = commitOptions(plan, () => requirePlannedSource(deps, plan));
+  const options = await commitOptions(deps, plan, online);
   const result =
     plan.rebuild === null
       ? await commitAppend(online, { manifests, ...options })
@@ -79,7 +99,15 @@ async function loadPlannedTable(catalog: Catalog, io: FileIO, plan: Materializat
   return table;
 }
 
-function commitOptions(plan: MaterializationPlan, requireSource: () => Promise<void>): CommitOptions {
+/** What the snapshot records, computed from the table's progress: it is committed on no other. */
+async function commitOptions(
+  deps: Pick<MaterializationDeps, 'loadSource'>,
+  plan: MaterializationPlan,
+  online: Table,
+): Promise<CommitOptions> {
+  const { token, progress } = effectiveProgress(online.metadata);
+  const isPlanned = createHash('sha256').update(token).digest('hex') === plan.online.progressToken;
+  const progressAfter = isPlanned ? plan.progressAfter : await rebasedProgress(deps, plan, progress);
   return {
     run: { key: plan.runKey },
     summary: new Map([
@@ -89,30 +117,34 @@ function commitOptions(plan: MaterializationPlan, requireSource: () => Promise<v
       ['moraine.source-snapshot-id', String(plan.source.snapshotId)],
       ['moraine.window-start-us', plan.interval.startUs === null ? '' : String(plan.interval.startUs)],
       ['moraine.window-end-us', plan.interval.endUs === null ? '' : String(plan.interval.endUs)],
-      [PROGRESS_SUMMARY, progressToText(plan.progressAfter)],
+      [PROGRESS_SUMMARY, progressToText(progressAfter)],
     ]),
     properties: (base, snapshotId) =>
       new Map([
         [
           PROGRESS_PROPERTY,
-          progressToText(plan.progressAfter, { snapshotId, sequenceNumber: base.lastSequenceNumber + 1n }),
+          progressToText(progressAfter, { snapshotId, sequenceNumber: base.lastSequenceNumber + 1n }),
         ],
       ]),
     validate: async (base) => {
-      requireUnmovedProgress(plan, base);
-      await requireSource();
+      requireProgress(base, token, plan.view.name);
+      await requirePlannedSource(deps, plan);
     },
   };
 }
 
-/** Another run has committed since: what this one read no longer fits what it would record. */
-function requireUnmovedProgress(plan: MaterializationPlan, base: TableMetadata): void {
-  const token = createHash('sha256').update(effectiveProgress(base).token).digest('hex');
-  if (token === plan.online.progressToken) return;
-  throw new MoraineError(
-    'COMMIT_CONFLICT',
-    `Another run of '${plan.view.name}' has committed since this one was planned: plan again.`,
-  );
+/** Windows of a backfill that were committed meanwhile do not send a run back: see `rebase.ts`. */
+async function rebasedProgress(
+  deps: Pick<MaterializationDeps, 'loadSource'>,
+  plan: MaterializationPlan,
+  base: Progress | null,
+): Promise<Progress> {
+  const { table } = plan.source;
+  const source = sourceState(table, (await deps.loadSource(table)).metadata);
+  const rebased = rebasePlan(plan, base, source);
+  if (rebased.kind === 'commit') return rebased.progressAfter;
+  const reason = rebased.kind === 'stale' ? rebased.reason : 'another run has read all of the window';
+  throw new MoraineError('COMMIT_CONFLICT', `The run of '${plan.view.name}' has to be planned again: ${reason}.`);
 }
 
 async function requirePlannedSource(

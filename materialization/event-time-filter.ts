@@ -57,6 +57,22 @@ export function mayHoldEventTimes(file: DataFile, column: EventTimeColumn, inter
   return !(lower !== null && interval.endUs !== null && lower >= interval.endUs * units);
 }
 
+/** Microseconds, both included, rounded outwards; null: the file does not say. */
+export function eventTimeBounds(
+  file: DataFile,
+  column: EventTimeColumn,
+): { readonly lowerUs: bigint | null; readonly upperUs: bigint | null } {
+  const units = unitsPerMicro(column.type);
+  const lower = bound(file.lowerBounds, column);
+  const upper = bound(file.upperBounds, column);
+  return {
+    lowerUs: lower === null ? null : floorDivide(lower, units),
+    upperUs: upper === null ? null : floorDivide(upper, units),
+  };
+}
+
+const floorDivide = (value: bigint, by: bigint): bigint => (value - (((value % by) + by) % by)) / by;
+
 function bound(bounds: ReadonlyMap<number, Uint8Array> | undefined, column: EventTimeColumn): bigint | null {
   const bytes = bounds?.get(column.fieldId);
   return bytes === undefined ? null : (deserializeValue(column.type, bytes) as bigint);

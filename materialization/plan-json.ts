@@ -71,6 +71,7 @@ const viewJson = z.object({
   online: z.boolean(),
   onlineBuckets: optionalInt,
 });
+const progressText = z.string().transform((text) => parseProgress(text).progress);
 const planJson = z.object({
   version: z.literal(1),
   view: viewJson,
@@ -95,7 +96,8 @@ const planJson = z.object({
     .object({ buckets: z.array(z.number().int()).nullable(), reads: z.array(readJson), pushedFiles: z.array(fileJson) })
     .nullable(),
   shards: z.array(z.object({ firstBucket: z.number().int(), lastBucket: z.number().int() })),
-  progressAfter: z.string().transform((text) => parseProgress(text).progress),
+  progressAfter: progressText,
+  basis: z.object({ progress: progressText.nullable(), keptSinceSnapshotId: nullableId }).optional(),
 });
 
 /** The JSON text of a plan. */
@@ -115,6 +117,10 @@ export function planToText(plan: MaterializationPlan): string {
               pushedFiles: plan.rebuild.pushedFiles.map(fileToJson),
             },
       progressAfter: progressToText(plan.progressAfter),
+      basis: plan.basis && {
+        ...plan.basis,
+        progress: plan.basis.progress === null ? null : progressToText(plan.basis.progress),
+      },
     },
     (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value),
   );

@@ -6,6 +6,7 @@ import { type ResolvedView, resolveView } from '../features/index.js';
 import { currentSchema, currentSnapshot, type Schema, type Snapshot } from '../iceberg/index.js';
 import { ensureOnlineTable, ONLINE_COLUMNS, type OnlineTable, partitioningText } from '../online/index.js';
 import { type PlannedFile, planFiles, type Table } from '../tables/index.js';
+import { coverageWithin, uncovered } from './coverage.js';
 import {
   advancesProgress,
   assessBase,
@@ -33,7 +34,7 @@ import {
 } from './plan.js';
 import { planToText } from './plan-json.js';
 import { readsOf } from './plan-reads.js';
-import { effectiveProgress, type Progress } from './progress.js';
+import { type EffectiveProgress, effectiveProgress, type Progress } from './progress.js';
 import { readSourceChanges, type SourceFileChanges } from './read-source-changes.js';
 import { runKey } from './run-key.js';
 import { planShards } from './shards.js';
@@ -53,6 +54,8 @@ export interface MaterializationRequest {
   readonly nowUs?: bigint | undefined;
   /** Number of shards; by default as many as the source's size asks for. */
   readonly shards?: number | undefined;
+  /** A window of a backfill: it is recorded even if it holds no row, and its run key does not depend on other windows. */
+  readonly isBackfill?: boolean | undefined;
 }
 
 /** What later steps and people need to know of a plan: a few hundred bytes. */
@@ -99,7 +102,11 @@ function requestedInterval({ startUs, endUs }: MaterializationRequest): Interval
   return { startUs: startUs ?? null, endUs: endUs ?? null };
 }
 
-async function resolveSource(deps: MaterializationDeps, name: string): Promise<{ view: ResolvedView; source: Table }> {
+/** A view and its source table as they are now. @throws FEATURE_VIEW_NOT_FOUND, INVALID_ARGUMENT (not online) */
+export async function resolveSource(
+  deps: MaterializationDeps,
+  name: string,
+): Promise<{ view: ResolvedView; source: Table }> {
   const definitions = await deps.definitions();
   const defined = definitions.featureViews.get(name);
   if (defined === undefined) {
@@ -117,6 +124,15 @@ async function resolveSource(deps: MaterializationDeps, name: string): Promise<{
   }
   const source = await deps.loadSource(defined.source.table);
   return { view: resolveView(definitions, name, currentSchema(source.metadata)), source };
+}
+
+const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** What of the progress a window continues from: other windows may be committed before it. */
+function windowToken({ progress, token, isRolledBack }: EffectiveProgress, interval: Interval): string {
+  if (isRolledBack) return token;
+  const facts = [coverageWithin(progress?.coverage ?? [], interval), progress?.incremental ?? null];
+  return JSON.stringify(facts, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
 }
 
 function nothing(view: ResolvedView, source: Table, reason: string): PlanReference {
@@ -198,25 +214,39 @@ class Planner {
       source: sourceState(view.sourceTable, source.metadata),
       request: { interval, kind: this.#request.startUs === undefined ? 'incremental' : 'window' },
     };
-    const { decision, changes } = await this.#decide(input);
+    const { decision, changes, keptSinceSnapshotId } = await this.#decide(input);
     const appendReads = await this.#appendReads(decision, changes);
     const rebuild = await this.#rebuild(decision, changes);
     const isIdle = rebuild === null && appendReads.length === 0;
     const outcome = { ...decision, ...(isIdle ? idle(decision) : rebuild === null ? appending(decision, input) : {}) };
-    if (isIdle && !advancesProgress(input)) return nothing(view, source, outcome.reason);
+    if (isIdle && !advancesProgress(input) && !this.#recordsEmpty(effective.progress)) {
+      return nothing(view, source, outcome.reason);
+    }
     const progressAfter = await this.#progressAfter(input, decision);
-    return this.#store(outcome, effective.token, { appendReads, rebuild, progressAfter });
+    const basis = { progress: effective.progress, keptSinceSnapshotId };
+    return this.#store(outcome, effective, { appendReads, rebuild, progressAfter, basis });
   }
 
-  async #decide(input: DecisionInput): Promise<{ decision: Decision; changes: SourceFileChanges | null }> {
+  #recordsEmpty(progress: Progress | null): boolean {
+    return this.#request.isBackfill === true && uncovered(progress?.coverage ?? [], this.#context.interval).length > 0;
+  }
+
+  async #decide(input: DecisionInput): Promise<{
+    readonly decision: Decision;
+    readonly changes: SourceFileChanges | null;
+    readonly keptSinceSnapshotId: bigint | null;
+  }> {
     const base = assessBase(input);
-    if (base.kind !== 'changes-since') return { decision: decide(input, base, null), changes: null };
+    const unknown = { changes: null, keptSinceSnapshotId: null };
+    if (base.kind !== 'changes-since') return { decision: decide(input, base, null), ...unknown };
     const { source, view, interval } = this.#context;
     const rows = { source, timestamp: view.timestamp, interval };
     const changes = await readSourceChanges(rows, base.sinceSnapshotId, input.source.snapshotId);
-    if ('steps' in changes) return { decision: decide(input, base, changes), changes };
+    if ('steps' in changes) {
+      return { decision: decide(input, base, changes), changes, keptSinceSnapshotId: base.sinceSnapshotId };
+    }
     const rebuildAll: BaseAssessment = { kind: 'rebuild-all', reason: changes.reason };
-    return { decision: decide(input, rebuildAll, null), changes: null };
+    return { decision: decide(input, rebuildAll, null), ...unknown };
   }
 
   /** Reads to append from, without files that lie outside and reads without files. */
@@ -317,20 +347,20 @@ class Planner {
 
   async #store(
     decision: Decision,
-    token: string,
-    parts: Pick<MaterializationPlan, 'appendReads' | 'rebuild' | 'progressAfter'>,
+    effective: EffectiveProgress,
+    parts: Pick<MaterializationPlan, 'appendReads' | 'rebuild' | 'progressAfter' | 'basis'>,
   ): Promise<PlanReference> {
     const { view, source, online, interval } = this.#context;
     const snapshotId = source.metadata.currentSnapshotId ?? NO_SNAPSHOT;
     const size = planSize(parts);
-    const progressToken = createHash('sha256').update(token).digest('hex');
+    const progressToken = digestOf(effective.token);
     const key = runKey({
       view: view.name,
       definitionHash: JSON.stringify(parts.progressAfter.definition),
       interval,
       sourceTableUuid: source.metadata.tableUuid,
       sourceSnapshotId: snapshotId,
-      progressToken,
+      progressToken: this.#request.isBackfill === true ? digestOf(windowToken(effective, interval)) : progressToken,
     });
     const plan: MaterializationPlan = {
       view,

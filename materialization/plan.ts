@@ -59,6 +59,14 @@ export interface PlannedOnlineTable {
   readonly buckets: number;
 }
 
+/** What a plan is built on besides the source: it decides whether its reads are still right on a newer online table. */
+export interface PlanBasis {
+  /** Null: there was none. */
+  readonly progress: Progress | null;
+  /** The snapshot since which the source has lost no row of the interval; null: that was not looked at. */
+  readonly keptSinceSnapshotId: bigint | null;
+}
+
 export interface MaterializationPlan {
   readonly view: ResolvedView;
   /** `nothing`: no rows to write, only progress to record. */
@@ -74,6 +82,8 @@ export interface MaterializationPlan {
   readonly rebuild: BucketRebuild | null;
   readonly shards: readonly Shard[];
   readonly progressAfter: Progress;
+  /** Plans of version 0.1.0 have none; they fit no other progress than that of their token. */
+  readonly basis?: PlanBasis | undefined;
 }
 
 /** Files and bytes of the source that a plan reads, each file once per read. */

@@ -42,6 +42,8 @@ export interface EffectiveProgress {
   readonly progress: Progress | null;
   /** Identifies the state of the table that a plan is built on; a commit is valid only while it is unchanged. */
   readonly token: string;
+  /** Whether the table was rolled back behind the snapshot of its property. */
+  readonly isRolledBack: boolean;
 }
 
 const id = z
@@ -134,12 +136,14 @@ export function effectiveProgress(metadata: TableMetadata): EffectiveProgress {
   const chain = currentAncestors(metadata);
   if (text !== undefined) {
     const { progress, anchor } = parseProgress(text);
-    if (anchor !== undefined && describesCurrent(anchor, chain, metadata)) return { progress, token: text };
+    if (anchor !== undefined && describesCurrent(anchor, chain, metadata))
+      return { progress, token: text, isRolledBack: false };
   }
   const copy = chain.map((snapshot) => snapshot.summary.get(PROGRESS_SUMMARY)).find((found) => found !== undefined);
   // The ignored property is part of the token: after a roll-back the same work is new work.
   const token = `${text ?? ''}\n${copy ?? ''}`;
-  return { progress: copy === undefined ? null : parseProgress(copy).progress, token };
+  const progress = copy === undefined ? null : parseProgress(copy).progress;
+  return { progress, token, isRolledBack: text !== undefined };
 }
 
 /** The current snapshot and its ancestors as far as they are kept, newest first. */

@@ -79,8 +79,7 @@ export function findRun(metadata: TableMetadata, run: RunMarker): bigint | null 
     }
   }
   const recent = recentRuns(metadata).findLast(
-    ({ key, snapshotId, windows }) =>
-      (key === run.key || hasWindow(windows, run.key)) && counts(metadata, snapshotId),
+    ({ key, snapshotId, windows }) => (key === run.key || hasWindow(windows, run.key)) && counts(metadata, snapshotId),
   );
   return recent?.snapshotId ?? null;
 }
