@@ -184,6 +184,13 @@ export const ERROR_TABLE = {
     'Start a new run on the new table.',
   ),
   RUN_ALREADY_ACTIVE: entry(4, 409, false, 'Another run of the same work is in flight.', 'Wait for it, or cancel it.'),
+  PLAN_STALE: entry(
+    4,
+    409,
+    false,
+    'The source, the view or the files of the windows changed since the plan was made.',
+    'Make the plan again and look at it.',
+  ),
   DUPLICATE_NAME: entry(
     4,
     409,
