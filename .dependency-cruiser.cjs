@@ -14,6 +14,8 @@ const LIBRARY = [
   'materialization',
   'training',
   'logging',
+  'maintenance',
+  'deletes',
 ];
 const MAY_IMPORT = {
   errors: [],
@@ -28,14 +30,28 @@ const MAY_IMPORT = {
   materialization: ['online', 'features', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'errors'],
   training: ['features', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'errors'],
   logging: ['online', 'features', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'errors'],
+  deletes: ['features', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'errors'],
+  maintenance: [
+    'deletes',
+    'materialization',
+    'online',
+    'features',
+    'tables',
+    'engine',
+    'catalogs',
+    'storage',
+    'iceberg',
+    'errors',
+  ],
   feast: ['features', 'catalogs', 'iceberg', 'config', 'errors'],
   project: [...LIBRARY, 'config'],
   activities: [...LIBRARY, 'project', 'config'],
   workflows: ['errors'],
   workers: [...LIBRARY, 'project', 'config', 'activities'],
+  schedules: ['features', 'config', 'errors'],
   testing: ['workers', 'errors'],
-  client: [...LIBRARY, 'project', 'config', 'workers'],
-  cli: [...LIBRARY, 'feast', 'project', 'config', 'workers', 'client', 'testing'],
+  client: [...LIBRARY, 'project', 'config', 'workers', 'schedules'],
+  cli: [...LIBRARY, 'feast', 'project', 'config', 'workers', 'schedules', 'client', 'testing'],
 };
 const ROOMS = Object.keys(MAY_IMPORT);
 

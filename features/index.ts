@@ -120,6 +120,7 @@ export {
   saveDataset,
   unpinUnrecorded,
 } from './save-dataset.js';
+export { openScan, type PinnedSource } from './source-scan.js';
 export type { SqlSession } from './sql-session.js';
 export type { TableSql } from './table-sql.js';
 export { validateSources } from './validate-sources.js';

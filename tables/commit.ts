@@ -53,7 +53,7 @@ export function requireCatalog(table: Table): Catalog {
 }
 
 /** The catalog of a table that snapshots can be added to, or an error that says why not. */
-function requireWritable(table: Table): Catalog {
+export function requireWritable(table: Table): Catalog {
   const catalog = requireCatalog(table);
   if (table.metadata.formatVersion !== 1) return catalog;
   const name = formatTableName(table.identifier);

@@ -8,6 +8,7 @@ import type { Table } from './table.js';
 /** A live data file with what takes rows from it. */
 export interface FileWithDeletes {
   readonly dataFile: DataFile;
+  readonly sequenceNumber: bigint;
   readonly deletes: FileDeletes;
 }
 
@@ -32,6 +33,6 @@ export async function deletesOfFiles(
   return new Map(files.map((planned) => [planned.file.filePath, withDeletes(planned)]));
 }
 
-function withDeletes({ file, deletes }: PlannedFile): FileWithDeletes {
-  return { dataFile: file, deletes: deletes ?? NO_DELETES };
+function withDeletes({ file, sequenceNumber, deletes }: PlannedFile): FileWithDeletes {
+  return { dataFile: file, sequenceNumber, deletes: deletes ?? NO_DELETES };
 }

@@ -1,7 +1,7 @@
 /** Tables: loading, planning scans, following changes, and committing. */
 
 export { resolveSnapshot as selectSnapshot, type SnapshotSelection } from '../iceberg/index.js';
-export type { CommitOptions, CommitResult } from './commit.js';
+export { type CommitOptions, type CommitResult, requireWritable } from './commit.js';
 export { danglingTest, deleteFileKey } from './dangling-deletes.js';
 export { deletesOfFiles, type FileWithDeletes } from './deletes-of-files.js';
 export { reachFaultPoint } from './fault-point.js';

@@ -1,0 +1,116 @@
+/** Deleting the rows for which a condition is true, without rewriting data files. */
+import { randomUUID } from 'node:crypto';
+import { type Connection, quoteIdentifier, scanSql, withReadableCopies } from '../engine/index.js';
+import { isMoraineError } from '../errors/index.js';
+import { openScan, type PinnedSource } from '../features/index.js';
+import { type BoundExpression, currentSchema, currentSnapshot } from '../iceberg/index.js';
+import { commitRowDelta, loadTable, planFiles, requireWritable, type Table } from '../tables/index.js';
+import { type DeletedPositions, knownDeletes } from './deleted-positions.js';
+import { writeDeletes } from './write-deletes.js';
+
+export interface DeleteRowsRequest {
+  /** Bound to the table's current schema. Rows for which it is null stay. */
+  readonly filter: BoundExpression;
+  /** Counts the rows and changes nothing. */
+  readonly dryRun?: boolean;
+}
+
+/** What a delete did, or would do. */
+export interface DeletedRows {
+  readonly rows: bigint;
+  /** Data files that lose rows. */
+  readonly files: number;
+  /** Of them, those that lose their last row and leave the table. */
+  readonly filesRemoved: number;
+  /** Null: nothing was committed. */
+  readonly snapshotId: bigint | null;
+}
+
+/** How often the delete is planned anew when other writers replace its data files or deletes. */
+const MAX_PLANS = 10;
+
+/**
+ * Deletes the rows of the current snapshot for which the condition is true, in one commit. Rows that others append meanwhile stay.
+ * @throws MoraineError `COMMIT_CONFLICT` when other writers keep replacing the files, and what scanning and committing may throw
+ */
+export async function deleteRows(
+  table: Table,
+  connection: Connection,
+  request: DeleteRowsRequest,
+): Promise<DeletedRows> {
+  const catalog = requireWritable(table);
+  const run = { key: `delete-${randomUUID()}` };
+  for (let plans = 1; ; plans++) {
+    const current = await loadTable(catalog, table.io, table.identifier);
+    try {
+      return await deleteFrom(current, connection, request, run);
+    } catch (error) {
+      if (plans >= MAX_PLANS || !isMoraineError(error, 'COMMIT_CONFLICT')) throw error;
+    }
+  }
+}
+
+async function deleteFrom(
+  table: Table,
+  connection: Connection,
+  request: DeleteRowsRequest,
+  run: { readonly key: string },
+): Promise<DeletedRows> {
+  const matching = await matchingRows(table, connection, request.filter);
+  const rows = matching.reduce((sum, { positions }) => sum + BigInt(positions.length), 0n);
+  const known = await knownDeletes(
+    table,
+    connection,
+    matching.map(({ dataFile }) => dataFile),
+  );
+  const isEmptied = ({ dataFile, positions }: MatchingRows) =>
+    BigInt(positions.length + (known.positions.get(dataFile.filePath)?.length ?? 0)) === dataFile.recordCount;
+  const emptied = matching.filter(isEmptied);
+  const result = { rows, files: matching.length, filesRemoved: emptied.length };
+  if (rows === 0n || request.dryRun === true) return { ...result, snapshotId: null };
+  const partly = matching.filter((file) => !emptied.includes(file));
+  const { files, replaced } = await writeDeletes(table, connection, partly, randomUUID());
+  const { snapshotId } = await commitRowDelta(table, {
+    deleteFiles: files,
+    removeDeleteFiles: replaced,
+    ...(emptied.length === 0 ? {} : { removeFiles: emptied.map(({ dataFile }) => dataFile.filePath) }),
+    plannedOn: table.metadata.currentSnapshotId,
+    run,
+  });
+  return { ...result, snapshotId };
+}
+
+interface MatchingRows extends DeletedPositions {
+  readonly positions: readonly bigint[];
+}
+
+/** The live rows that match, file by file. */
+async function matchingRows(
+  table: Table,
+  connection: Connection,
+  filter: BoundExpression,
+): Promise<readonly MatchingRows[]> {
+  const snapshot = currentSnapshot(table.metadata);
+  const schema = currentSchema(table.metadata);
+  const plan = await planFiles(table, { snapshot, schema, filter, appliesDeletes: true });
+  if (plan.files.length === 0) return [];
+  const source: PinnedSource = { table, snapshot, schema };
+  const { scan } = await openScan(connection, table.io, source, plan, filter);
+  const extras = { fileNumber: 'file', rowNumber: 'pos' };
+  const columns = await withReadableCopies(connection, { ...scan, schema, columns: [], extras, naming: 'id' });
+  const found = quoteIdentifier(`moraine_matching_${randomUUID()}`);
+  await connection.run(`CREATE TEMP TABLE ${found} AS SELECT file, pos FROM ${scanSql(columns)}`);
+  try {
+    const files = await connection.rows(`SELECT DISTINCT file FROM ${found} ORDER BY file`);
+    const matching: MatchingRows[] = [];
+    for (const [number] of files) {
+      const rows = await connection.rows(`SELECT pos FROM ${found} WHERE file = ${String(number)} ORDER BY pos`);
+      const planned = plan.files[Number(number)];
+      if (planned === undefined) continue;
+      matching.push({ dataFile: planned.file, positions: rows.map(([position]) => BigInt(String(position))) });
+    }
+    return matching;
+  } finally {
+    await connection.run(`DROP TABLE IF EXISTS ${found}`);
+  }
+}

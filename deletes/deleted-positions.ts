@@ -1,0 +1,52 @@
+/** Rows to delete, and what writing them as delete files gives. */
+import { type Connection, readDeletedPositions } from '../engine/index.js';
+import { currentSnapshot, type DataFile, type FileDeletes, nameMapping, referencedDataFile } from '../iceberg/index.js';
+import { comparableLocation } from '../storage/index.js';
+import { deletesOfFiles, type Table } from '../tables/index.js';
+
+/** Rows of one data file, by their positions from 0, in any order. */
+export interface DeletedPositions {
+  readonly dataFile: DataFile;
+  readonly positions: Iterable<bigint>;
+}
+
+/** Delete files on storage that no snapshot lists yet. */
+export interface WrittenDeletes {
+  readonly files: readonly DataFile[];
+  /** Live delete files whose positions are in the new ones: they have to go in the same commit. */
+  readonly replaced: readonly DataFile[];
+}
+
+/** What is deleted already from data files of the table. */
+export interface KnownDeletes {
+  /** By the data file's location; only those that have any. */
+  readonly positions: ReadonlyMap<string, readonly bigint[]>;
+  /** The vectors, and the position-delete files that are about one of these data files alone. */
+  readonly files: readonly DataFile[];
+}
+
+/** Reads the deleted positions that data files have in the table's current snapshot. Files that it does not list have none. */
+export async function knownDeletes(
+  table: Table,
+  connection: Connection,
+  dataFiles: readonly DataFile[],
+): Promise<KnownDeletes> {
+  const { io, metadata } = table;
+  const snapshot = currentSnapshot(metadata);
+  if (snapshot === null || dataFiles.length === 0) return { positions: new Map(), files: [] };
+  const locations = dataFiles.map(({ filePath }) => filePath);
+  const found = [...(await deletesOfFiles(table, snapshot, locations)).values()];
+  const positions = await readDeletedPositions(connection, {
+    files: found.map(({ dataFile: file, ...of }) => ({ ...of, file, path: file.filePath })),
+    schemas: metadata.schemas,
+    nameMapping: nameMapping(metadata),
+    resolve: (location) => io.resolve(location),
+    normalize: comparableLocation,
+  });
+  return { positions, files: found.flatMap(({ deletes }) => ofOneFile(deletes)) };
+}
+
+function ofOneFile({ vector, positions }: FileDeletes): readonly DataFile[] {
+  const all = [...(vector === undefined ? [] : [vector]), ...positions].map(({ file }) => file);
+  return all.filter((file) => referencedDataFile(file) !== undefined);
+}

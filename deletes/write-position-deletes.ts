@@ -1,0 +1,65 @@
+/** Writing position-delete files, for tables of version 2. Source: Apache Iceberg specification, "Position Delete Files". */
+import { pathSegment } from '../catalogs/index.js';
+import { type Connection, quoteLiteral, writeParquet } from '../engine/index.js';
+import {
+  type DataFile,
+  DELETE_FILE_PATH_ID,
+  DELETE_POSITION_ID,
+  type Schema,
+  serializeValue,
+  UNPARTITIONED,
+} from '../iceberg/index.js';
+import type { Table } from '../tables/index.js';
+import type { DeletedPositions, WrittenDeletes } from './deleted-positions.js';
+
+const SCHEMA: Schema = {
+  schemaId: 0,
+  identifierFieldIds: [],
+  fields: [
+    { id: DELETE_FILE_PATH_ID, name: 'file_path', required: true, type: { kind: 'string' } },
+    { id: DELETE_POSITION_ID, name: 'pos', required: true, type: { kind: 'long' } },
+  ],
+};
+
+/**
+ * Writes one Parquet file for each data file, its positions ascending. Its bounds say which data file it is about, so that readers
+ * of others leave it alone.
+ * @param attemptId tells the attempts of one piece of work apart
+ */
+export async function writePositionDeletes(
+  table: Table,
+  connection: Connection,
+  deleted: readonly DeletedPositions[],
+  attemptId: string,
+): Promise<WrittenDeletes> {
+  const folder = await table.io.prepareFolder(`${table.metadata.location}/data`);
+  const files: DataFile[] = [];
+  for (const [index, { dataFile, positions }] of deleted.entries()) {
+    const all = new Set(positions);
+    if (all.size === 0) continue;
+    const written = await writeParquet(connection, {
+      select: `SELECT ${quoteLiteral(dataFile.filePath)}, unnest([${[...all].join(', ')}]::BIGINT[])`,
+      schema: SCHEMA,
+      spec: UNPARTITIONED,
+      folder,
+      namePrefix: `${pathSegment(attemptId)}-deletes-${index}`,
+      sortBy: [DELETE_FILE_PATH_ID, DELETE_POSITION_ID],
+    });
+    files.push(...written.map((file) => aboutDataFile(file, dataFile)));
+  }
+  return { files, replaced: [] };
+}
+
+/** Whole paths as bounds: statistics may have cut them. */
+function aboutDataFile(file: DataFile, { filePath, specId, partition }: DataFile): DataFile {
+  const path = serializeValue({ kind: 'string' }, filePath);
+  return {
+    ...file,
+    content: 'position-deletes',
+    specId,
+    partition,
+    referencedDataFile: filePath,
+    lowerBounds: new Map([...(file.lowerBounds ?? []), [DELETE_FILE_PATH_ID, path]]),
+    upperBounds: new Map([...(file.upperBounds ?? []), [DELETE_FILE_PATH_ID, path]]),
+  };
+}
