@@ -15,6 +15,7 @@ const LIBRARY = [
   'training',
   'logging',
   'maintenance',
+  'backfill',
   'deletes',
 ];
 const MAY_IMPORT = {
@@ -31,6 +32,18 @@ const MAY_IMPORT = {
   training: ['features', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'errors'],
   logging: ['online', 'features', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'errors'],
   deletes: ['features', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'errors'],
+  backfill: [
+    'materialization',
+    'online',
+    'features',
+    'tables',
+    'engine',
+    'catalogs',
+    'storage',
+    'iceberg',
+    'config',
+    'errors',
+  ],
   maintenance: [
     'deletes',
     'materialization',
