@@ -16,6 +16,11 @@ export interface MaterializeInput {
    * Only for runs of a Temporal Schedule, and instead of `start` and `end`.
    */
   readonly every?: string;
+  /**
+   * With `every`: how far the schedule's ticks are behind whole multiples of `every` since 1970. With it a run that is triggered by hand,
+   * between two ticks, takes the last whole interval, which is that of the last tick.
+   */
+  readonly offset?: string;
 }
 
 /** The input of the `materializeRun` workflow, whose id is `materialize/<view>/<interval>`. */

@@ -18,6 +18,7 @@ const requestSchema = z.strictObject({
   start: z.string().optional(),
   end: z.string().optional(),
   every: z.string().optional(),
+  offset: z.string().optional(),
 });
 
 const EXAMPLE =
@@ -36,11 +37,12 @@ export function parseMaterializeRequest(request: unknown, scheduledTime?: string
       `the input of materialize is not right: ${problems(parsed.error)}; ${EXAMPLE}`,
     );
   }
-  const { view, start, end, every } = parsed.data;
+  const { view, start, end, every, offset } = parsed.data;
   if (every !== undefined) {
     if (start !== undefined || end !== undefined) throw invalid('"every" cannot be combined with "start" or "end"');
-    return { view, ...scheduledWindow(every, scheduledTime) };
+    return { view, ...scheduledWindow(every, offset, scheduledTime) };
   }
+  if (offset !== undefined) throw invalid('"offset" needs "every"');
   const startUs = start === undefined ? undefined : parseTimeUs(start, '"start"');
   const endUs = end === undefined ? undefined : parseTimeUs(end, '"end"');
   if (startUs !== undefined && endUs !== undefined && startUs > endUs) {
@@ -49,16 +51,31 @@ export function parseMaterializeRequest(request: unknown, scheduledTime?: string
   return { view, ...(startUs === undefined ? {} : { startUs }), ...(endUs === undefined ? {} : { endUs }) };
 }
 
-/** `[T - every, T)` of the schedule's nominal time T. */
-function scheduledWindow(every: string, scheduledTime: string | undefined): { startUs: bigint; endUs: bigint } {
-  const everyMs = parseDurationMs(every);
-  if (everyMs === undefined || everyMs === 0n)
-    throw invalid(`"every" ${JSON.stringify(every)} is no duration such as 1h or 1d`);
+/** `[T - every, T)` of the schedule's nominal time T, which with an offset is first taken back to the last tick. */
+function scheduledWindow(
+  every: string,
+  offset: string | undefined,
+  scheduledTime: string | undefined,
+): { startUs: bigint; endUs: bigint } {
+  const everyUs = durationUs('every', every);
+  if (everyUs === 0n) throw invalid('"every" must not be zero');
   if (scheduledTime === undefined) {
     throw invalid('"every" needs the nominal time of a Temporal Schedule; give "start" and "end" instead');
   }
-  const endUs = parseTimeUs(scheduledTime, 'the scheduled time');
-  return { startUs: endUs - everyMs * 1000n, endUs };
+  const nominalUs = parseTimeUs(scheduledTime, 'the scheduled time');
+  const endUs = offset === undefined ? nominalUs : lastTickUs(nominalUs, everyUs, durationUs('offset', offset));
+  return { startUs: endUs - everyUs, endUs };
+}
+
+function durationUs(name: string, text: string): bigint {
+  const ms = parseDurationMs(text);
+  if (ms === undefined) throw invalid(`"${name}" ${JSON.stringify(text)} is no duration such as 1h or 1d`);
+  return ms * 1000n;
+}
+
+function lastTickUs(timeUs: bigint, everyUs: bigint, offsetUs: bigint): bigint {
+  const past = (timeUs - offsetUs) % everyUs;
+  return timeUs - (past < 0n ? past + everyUs : past);
 }
 
 /**

@@ -5,6 +5,7 @@ import { declareDefinitionCommands } from './commands/definitions.js';
 import { declareFeatureCommands } from './commands/features.js';
 import { declareImportCommands } from './commands/import.js';
 import { declareProcessCommands } from './commands/processes.js';
+import { declareScheduleCommands } from './commands/schedule.js';
 import { declareTableCommands } from './commands/table.js';
 import { declareWorkflowCommands } from './commands/workflow.js';
 import type { ActionRunner } from './define.js';
@@ -43,5 +44,6 @@ Run \`moraine COMMAND --help\` for a command's options and examples.`,
   declareTableCommands(program, runner);
   declareProcessCommands(program, runner);
   declareWorkflowCommands(program, runner);
+  declareScheduleCommands(program, runner);
   return program;
 }

@@ -9,6 +9,7 @@ import {
 import { currentSchema, type Schema } from '../iceberg/index.js';
 import { onlineProblems } from '../online/index.js';
 import type { Project } from '../project/index.js';
+import { type AppliedSchedules, DeclaredSchedules } from './declared-schedules.js';
 import { checkOnlineNames, followRenames, type RenamedTable } from './rename-online-tables.js';
 
 export interface ApplyDefinitionsOptions {
@@ -17,31 +18,53 @@ export interface ApplyDefinitionsOptions {
   /** Remove what is registered but not among the definitions. */
   readonly prune?: boolean;
   /** Told the plan before it is applied; throwing stops it. Called again if another apply came first. */
-  readonly onPlan?: (plan: ApplyPlan) => Promise<void>;
+  readonly onPlan?: (plan: ApplyPlan, schedules: AppliedSchedules) => Promise<void>;
+  /** Leave the schedules on the Temporal server as they are. */
+  readonly leaveSchedules?: boolean;
 }
 
 /** What an apply did. */
 export interface AppliedDefinitions extends ApplyResult {
   /** Online tables that were given the names of their renamed views. */
   readonly renamedTables: readonly RenamedTable[];
+  /** The schedules that views declare; with `dryRun` what would become of them. */
+  readonly schedules: AppliedSchedules;
 }
 
 /**
  * Registers definitions in one commit, after holding those that change to the tables they read and to what online tables can store.
  * The online tables of renamed views follow after it: the registry decides which names there are, so nothing that it still says is
- * broken if the commit fails, and an apply that was cut short in between is finished by the next one.
+ * broken if the commit fails, and an apply that was cut short in between is finished by the next one. So are the schedules that views
+ * declare, where there is a Temporal server.
  *
  * @throws `DEFINITION_INVALID` listing every problem at once; `TABLE_ALREADY_EXISTS` if the new name of a view belongs to another
- * online table; `COMMIT_STATE_UNKNOWN`
+ * online table; `SCHEDULE_ALREADY_EXISTS`; `TEMPORAL_UNAVAILABLE` if schedules are declared and the server does not answer;
+ * `COMMIT_STATE_UNKNOWN`
  */
 export async function applyDefinitions(
   project: Project,
   definitions: Definitions,
   options: ApplyDefinitionsOptions = {},
 ): Promise<AppliedDefinitions> {
+  const declared = new DeclaredSchedules(project);
+  try {
+    return await applyWith(declared, project, definitions, options);
+  } finally {
+    await declared.close();
+  }
+}
+
+async function applyWith(
+  declared: DeclaredSchedules,
+  project: Project,
+  definitions: Definitions,
+  options: ApplyDefinitionsOptions,
+): Promise<AppliedDefinitions> {
+  const { dryRun = false, leaveSchedules = false } = options;
   const registry = await project.registry();
+  let schedules: AppliedSchedules = { status: 'left-alone', changes: [] };
   const applied = await registry.apply(definitions, {
-    ...(options.dryRun === undefined ? {} : { dryRun: options.dryRun }),
+    dryRun,
     ...(options.prune === undefined ? {} : { prune: options.prune }),
     check: async (plan) => {
       const loadSchema = async (name: string): Promise<Schema> => {
@@ -50,10 +73,15 @@ export async function applyDefinitions(
       };
       await validateSources(affected(plan), loadSchema, onlineProblems);
       await checkOnlineNames(project, plan);
-      await options.onPlan?.(plan);
+      if (!leaveSchedules) schedules = await declared.plan(plan);
+      await options.onPlan?.(plan, schedules);
+      if (!dryRun) await declared.deleteUndeclared(plan);
     },
   });
-  return { ...applied, renamedTables: options.dryRun === true ? [] : await followRenames(project, applied.plan) };
+  if (dryRun) return { ...applied, renamedTables: [], schedules };
+  const renamedTables = await followRenames(project, applied.plan);
+  await declared.finish(applied.plan);
+  return { ...applied, renamedTables, schedules };
 }
 
 /** What a plan may have broken: the definitions that it changes, and those next to them. Others are not held to account. */

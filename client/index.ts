@@ -5,6 +5,7 @@ export { type AppendFileOptions, type AppendFileResult, appendFile } from './app
 export { type ApplyDefinitionsOptions, applyDefinitions } from './apply-definitions.js';
 export { createTable, type NewTable } from './create-table.js';
 export { listDatasets, replay, type SaveDatasetRequest, saveFeatures } from './datasets.js';
+export type { AppliedSchedules } from './declared-schedules.js';
 export type { Entities, SqlTables } from './entities.js';
 export type { FeatureReader, FeatureRow } from './feature-reader.js';
 export {
@@ -31,6 +32,7 @@ export {
 export { createMoraine, type DefinitionsInput, type HistoricalFeaturesTable, type Moraine } from './moraine.js';
 export { getOnlineFeatures } from './online-features.js';
 export { type PullAnswer, type PullFeaturesRequest, withPulledFeatures } from './pull-features.js';
+export { checkedSchedule, type ScheduleRequest } from './schedules.js';
 export {
   type SaveTrainingSetRequest,
   saveTrainingSet,

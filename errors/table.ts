@@ -144,6 +144,13 @@ export const ERROR_TABLE = {
     'The workflow does not exist on the Temporal server.',
     'Check the id and the namespace.',
   ),
+  SCHEDULE_NOT_FOUND: entry(
+    3,
+    404,
+    false,
+    'The schedule does not exist on the Temporal server.',
+    'Check the id with `moraine schedule list`.',
+  ),
   FILE_NOT_FOUND: entry(
     7,
     500,
@@ -190,6 +197,13 @@ export const ERROR_TABLE = {
     false,
     'The source, the view or the files of the windows changed since the plan was made.',
     'Make the plan again and look at it.',
+  ),
+  SCHEDULE_ALREADY_EXISTS: entry(
+    4,
+    409,
+    false,
+    'A schedule of that id exists already.',
+    'Delete it with `moraine schedule delete`, or choose another id with --id.',
   ),
   DUPLICATE_NAME: entry(
     4,

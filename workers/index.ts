@@ -18,7 +18,7 @@ export { buildWorkflowBundle, bundleWorkflows, type WorkflowSource, workflowSour
 export { connectClient, type ServerSettings, type TemporalClient, withAddress } from './connection.js';
 export { createWorker } from './create-worker.js';
 export { type LocalRun, type LocalRunOptions, withLocalRun } from './local-run.js';
-export { type LocalServer, type LocalServerOptions, startOrJoinLocalServer } from './local-server.js';
+export { joinLocalServer, type LocalServer, type LocalServerOptions, startOrJoinLocalServer } from './local-server.js';
 export { startMaterialization, type WaitOptions, waitForRun } from './materialize-client.js';
 export { installQuietRuntime } from './native-runtime.js';
 export { type RunWorkerOptions, runWorker } from './run-worker.js';

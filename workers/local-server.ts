@@ -79,6 +79,18 @@ export async function startOrJoinLocalServer(options: LocalServerOptions): Promi
   }
 }
 
+/** Joins the project's server if one runs; starts none. */
+export async function joinLocalServer(stateFolder: string): Promise<LocalServer | undefined> {
+  const folder = new ServerFolder(stateFolder);
+  if ((await readRecord(folder)) === undefined) return undefined;
+  const unlock = await lockFolder(folder);
+  try {
+    return await joinRunning(folder);
+  } finally {
+    await unlock();
+  }
+}
+
 async function lockFolder(folder: ServerFolder): Promise<() => Promise<void>> {
   try {
     const waits = { retries: 240, factor: 1, minTimeout: 250, maxTimeout: 250 };

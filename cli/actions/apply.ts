@@ -1,4 +1,4 @@
-import { applyDefinitions } from '../../client/index.js';
+import { type AppliedSchedules, applyDefinitions } from '../../client/index.js';
 import { MoraineError } from '../../errors/index.js';
 import { type ApplyPlan, type PlannedChange, planChangesAnything } from '../../features/index.js';
 import type { Project } from '../../project/index.js';
@@ -9,11 +9,17 @@ import { printable } from '../output.js';
 interface ApplyOptions {
   readonly dryRun?: boolean;
   readonly prune?: boolean;
+  /** False with `--no-schedules`. */
+  readonly schedules?: boolean;
   readonly json?: boolean;
 }
 
 const KIND_WORDS = { entity: 'entity', featureView: 'feature view', featureService: 'feature service' } as const;
 const SIGNS = { create: '+', change: '~', rename: '~', delete: '-', unchanged: ' ' } as const;
+
+const NO_SERVER =
+  'warning: views declare schedules, but no Temporal server is configured or runs for this project: nothing will fire. Set temporal.address ' +
+  'or TEMPORAL_ADDRESS, or start `moraine dev`, and run `moraine apply` again: it makes the schedules.';
 
 /** Prints what will change in the registry, then changes it. */
 export async function apply(
@@ -24,23 +30,26 @@ export async function apply(
   await withProject(context, async (project) => {
     const definitions = await readDefinitionFiles(filesToApply(project, operands));
     const dryRun = options.dryRun === true;
-    const { plan, snapshotId, renamedTables } = await applyDefinitions(project, definitions, {
+    const { plan, snapshotId, renamedTables, schedules } = await applyDefinitions(project, definitions, {
       dryRun,
       prune: options.prune === true,
-      onPlan: async (next) => {
-        if (options.json !== true) await context.stdout.write(formatPlan(next));
+      leaveSchedules: options.schedules === false,
+      onPlan: async (next, planned) => {
+        if (options.json !== true) await context.stdout.write(formatPlan(next) + formatSchedules(planned));
       },
     });
+    if (schedules.status === 'no-server') context.note(NO_SERVER);
     if (options.json === true) {
       await printJson(context, {
         applied: !dryRun && planChangesAnything(plan),
         changes: plan.changes,
         registrySnapshotId: snapshotId,
         renamedTables,
+        schedules: schedules.changes,
       });
       return;
     }
-    if (planChangesAnything(plan))
+    if (planChangesAnything(plan) || schedules.changes.some(({ action }) => action !== 'unchanged'))
       await context.stdout.write(dryRun ? 'Nothing was changed (--dry-run).\n' : 'Applied.\n');
     for (const { from, to } of renamedTables)
       await context.stdout.write(`The online table ${printable(from)} is ${printable(to)} now.\n`);
@@ -66,13 +75,26 @@ export function formatPlan(plan: ApplyPlan): string {
   return `${[...lines, ...rest].join('\n')}\n`;
 }
 
+/** Changes of schedules as lines like those of the plan; those that stay are left out. */
+export function formatSchedules({ changes }: AppliedSchedules): string {
+  return changes
+    .filter(({ action }) => action !== 'unchanged')
+    .flatMap(({ action, id, fields }) => [
+      `${SIGNS[action]} schedule ${printable(id)}`,
+      ...(action === 'change' ? formatFields(fields) : []),
+    ])
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
 function formatChange(change: PlannedChange): readonly string[] {
   const { action, kind, name, renamedFrom, fields } = change;
   const from = renamedFrom === undefined ? '' : ` (renamed from ${printable(renamedFrom)})`;
   const head = `${SIGNS[action]} ${KIND_WORDS[kind]} ${printable(name)}${from}`;
   if (action === 'create' || action === 'delete') return [head];
-  const details = fields.map(
-    ({ path, before, after }) => `    ${printable(`${path}: ${before ?? '-'} -> ${after ?? '-'}`)}`,
-  );
-  return [head, ...details];
+  return [head, ...formatFields(fields)];
+}
+
+function formatFields(fields: PlannedChange['fields']): readonly string[] {
+  return fields.map(({ path, before, after }) => `    ${printable(`${path}: ${before ?? '-'} -> ${after ?? '-'}`)}`);
 }

@@ -20,6 +20,7 @@ export function declareDefinitionCommands(program: Command, runner: ActionRunner
     .argument('[file...]', 'YAML, JSON, JavaScript or TypeScript files (default: `definitions` of the configuration)')
     .option('--dry-run', 'stop after printing what would change')
     .option('--prune', 'also remove registered definitions that are not in the files')
+    .option('--no-schedules', 'leave the schedules on the Temporal server as they are')
     .option('--json', 'print the plan as JSON');
   withExamples(apply, 'apply', 'apply features.yaml --dry-run', 'apply features.ts --prune');
   does(apply, runner, async () => (await import('../actions/apply.js')).apply);

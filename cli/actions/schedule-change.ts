@@ -1,0 +1,72 @@
+import { parseTimeUs } from '../../config/index.js';
+import type { ScheduleOverlap } from '../../features/index.js';
+import {
+  backfillSchedule,
+  deleteSchedule,
+  pauseSchedule,
+  resumeSchedule,
+  triggerSchedule,
+} from '../../schedules/index.js';
+import type { TemporalClient } from '../../workers/index.js';
+import { type CommandContext, printJson, withProject } from '../context.js';
+import { printable } from '../output.js';
+import { withTemporal } from '../temporal-connection.js';
+
+interface NoteOption {
+  readonly note?: string;
+}
+
+interface BackfillOptions {
+  readonly start: string;
+  readonly end: string;
+  readonly overlap: ScheduleOverlap;
+  readonly json?: boolean;
+}
+
+export function schedulePause(context: CommandContext, operands: readonly string[], { note }: NoteOption) {
+  return change(context, operands, 'Paused', (client, id) => pauseSchedule(client, id, note));
+}
+
+export function scheduleResume(context: CommandContext, operands: readonly string[], { note }: NoteOption) {
+  return change(context, operands, 'Resumed', (client, id) => resumeSchedule(client, id, note));
+}
+
+export function scheduleTrigger(context: CommandContext, operands: readonly string[]) {
+  return change(context, operands, 'Triggered', triggerSchedule);
+}
+
+export function scheduleDelete(context: CommandContext, operands: readonly string[]) {
+  return change(context, operands, 'Deleted', deleteSchedule);
+}
+
+/** Runs intervals of the past. */
+export async function scheduleBackfill(
+  context: CommandContext,
+  operands: readonly string[],
+  { start, end, overlap, json }: BackfillOptions,
+): Promise<void> {
+  const id = operands[0] ?? '';
+  const range = { startUs: parseTimeUs(start, '--start'), endUs: parseTimeUs(end, '--end'), overlap };
+  const started = await withClient(context, (client) => backfillSchedule(client, id, range));
+  if (json === true) await printJson(context, { id, ...started });
+  else {
+    const { intervals, first, last } = started;
+    const what = intervals === 1 ? '1 interval' : `${intervals} intervals`;
+    await context.stdout.write(`Started ${what} of ${printable(id)}, from that of ${first} to that of ${last}.\n`);
+  }
+}
+
+async function change(
+  context: CommandContext,
+  operands: readonly string[],
+  done: string,
+  action: (client: TemporalClient['client'], id: string) => Promise<void>,
+): Promise<void> {
+  const id = operands[0] ?? '';
+  await withClient(context, (client) => action(client, id));
+  await context.stdout.write(`${done} schedule ${printable(id)}.\n`);
+}
+
+function withClient<T>(context: CommandContext, work: (client: TemporalClient['client']) => Promise<T>): Promise<T> {
+  return withProject(context, (project) => withTemporal(context, project, ({ client }) => work(client)));
+}
