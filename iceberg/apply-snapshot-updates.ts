@@ -94,15 +94,35 @@ export function removeRef(draft: MetadataDraft, name: string): void {
     name === MAIN_BRANCH ? { ...metadata, refs, currentSnapshotId: null, snapshotLog: [] } : { ...metadata, refs };
 }
 
-/** Removes snapshots, and the branches and tags that point at them. Ids that are not there are no error. */
+/** Members of the metadata that list files of statistics, each of one snapshot. */
+const STATISTICS = ['statistics', 'partition-statistics'];
+
+/** Removes snapshots, the branches and tags that point at them, and their statistics. Ids that are not there are no error. */
 export function removeSnapshots(draft: MetadataDraft, snapshotIds: readonly bigint[]): void {
   const removed = new Set(snapshotIds);
   const { metadata } = draft;
   const snapshots = metadata.snapshots.filter((snapshot) => !removed.has(snapshot.snapshotId));
   if (snapshots.length === metadata.snapshots.length) return;
-  draft.metadata = { ...metadata, snapshots };
+  draft.metadata = { ...metadata, snapshots, otherFields: withoutStatistics(metadata.otherFields, removed) };
   draft.removedSnapshots = true;
   for (const [name, ref] of metadata.refs) if (removed.has(ref.snapshotId)) removeRef(draft, name);
+}
+
+function withoutStatistics(
+  fields: TableMetadata['otherFields'],
+  removed: ReadonlySet<bigint>,
+): TableMetadata['otherFields'] {
+  const listed = STATISTICS.filter((name) => fields.has(name));
+  if (listed.length === 0) return fields;
+  const isKept = (entry: unknown): boolean => {
+    const id = (entry as { readonly 'snapshot-id'?: unknown } | null)?.['snapshot-id'];
+    return !(typeof id === 'number' || typeof id === 'bigint') || !removed.has(BigInt(id));
+  };
+  const kept = listed.map((name): readonly [string, unknown] => {
+    const list = fields.get(name);
+    return [name, Array.isArray(list) ? list.filter(isKept) : list];
+  });
+  return new Map([...fields, ...kept]);
 }
 
 /**

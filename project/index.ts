@@ -1,6 +1,7 @@
 /** The composition root: one configuration made into the parts that every command, activity and library call uses. */
 
 export { datasetDeps } from './dataset-deps.js';
+export { maintenanceDeps } from './maintenance-deps.js';
 export { materializationDeps } from './materialization-deps.js';
 export { type OpenProjectOptions, openProject } from './open-project.js';
 export type { Project, ResolvedTableName } from './project.js';

@@ -1,0 +1,16 @@
+/** What maintenance needs of its surroundings. */
+import type { RegistryState, SavedDataset } from '../features/index.js';
+import type { Table } from '../tables/index.js';
+
+export interface MaintenanceDeps {
+  /** Loads a table by its name, `[CATALOG/]NS.TABLE`, as it is now. */
+  loadTable(name: string): Promise<Table>;
+  /** Every table of every configured catalog. */
+  tables(): AsyncIterable<Table>;
+  registry(): Promise<RegistryState>;
+  /** The online table of a name that a view has or had; null: there is none. */
+  onlineTable(view: string): Promise<Table | null>;
+  datasets(): Promise<readonly SavedDataset[]>;
+  /** This machine's clock, in milliseconds since the epoch. */
+  nowMs(): bigint;
+}

@@ -1,0 +1,166 @@
+/**
+ * The orphan sweep: files in a table's folder that nothing reaches. What is reached is read first, then the folder is listed, and before
+ * anything is deleted the table is looked at once more, so that what was committed meanwhile stays.
+ */
+import type { FileStatus } from '../storage/index.js';
+import type { Table } from '../tables/index.js';
+import { CanonicalPaths, prefixMismatch } from './canonical-paths.js';
+import type { MaintenanceDeps } from './deps.js';
+import { requireGarbageCollection } from './expiry-plan.js';
+import { activeLeases, type Lease } from './leases.js';
+import { keepFilesOfOthers, ownPath, tableName } from './other-tables.js';
+import { filesOfMetadata, filesOfSnapshots } from './table-files.js';
+
+/** Files of a page of the listing. */
+const PAGE_FILES = 1000;
+/** Orphans that are held at once. */
+const MAX_ORPHANS = 50_000;
+/** A file that engines of Hadoop tables read and that no metadata names. */
+const VERSION_HINT = 'version-hint.text';
+
+export interface SweepSettings {
+  /** The present, in milliseconds since the epoch: see `safeNowMs`. */
+  readonly nowMs: bigint;
+  /** Files that are younger stay. */
+  readonly olderThanMs: bigint;
+  /** Where a sweep before has ended. */
+  readonly after?: string;
+  /** Snapshots that are taken to have gone, and the files that only they reach, with the reason: for a dry run. */
+  readonly expired?: { readonly snapshotIds: ReadonlySet<bigint>; readonly files: ReadonlyMap<string, string> };
+}
+
+/** What is to become of a file, and why. */
+export interface FileVerdict {
+  /** Canonical path. */
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+  readonly action: 'keep' | 'delete';
+  readonly reason: string;
+}
+
+/** One sweep of one table. */
+export class Sweep {
+  readonly #deps: Pick<MaintenanceDeps, 'loadTable' | 'tables'>;
+  readonly #name: string;
+  readonly #settings: SweepSettings;
+  readonly #reached = new Map<string, string>();
+  readonly #snapshots = new Set<bigint>();
+  /** Folders of other tables below this one's, and the leases of all tables. */
+  #foreignFolders: readonly (readonly [folder: string, table: string])[] = [];
+  #leases: readonly Lease[] = [];
+  #orphans = new Map<string, FileStatus>();
+  /** Where the next sweep begins; null: this one has seen the whole folder. */
+  next: string | null = null;
+
+  /** @param name the table, `[CATALOG/]NS.TABLE` */
+  constructor(deps: Pick<MaintenanceDeps, 'loadTable' | 'tables'>, name: string, settings: SweepSettings) {
+    this.#deps = deps;
+    this.#name = name;
+    this.#settings = settings;
+  }
+
+  /**
+   * Judges the files of the table's folder: those that stay as they are listed, orphans at the end of this part of the folder.
+   * @throws MoraineError `LOCATION_REFUSED` if the table names files that cannot be compared with the listed ones, `MANIFEST_CORRUPT`,
+   *   `FILE_NOT_FOUND` for a manifest that it needs; `INVALID_ARGUMENT` for a table whose files must not be deleted
+   */
+  async *verdicts(): AsyncGenerator<FileVerdict> {
+    const table = await this.#deps.loadTable(this.#name);
+    requireGarbageCollection(table.metadata);
+    const paths = new CanonicalPaths(table.io);
+    await this.#reach(table, paths);
+    await this.#lookAround(table);
+    const root = await table.io.resolve(table.metadata.location);
+    for await (const file of this.#listed(table)) {
+      if (!file.location.startsWith(`${root}/`)) throw prefixMismatch(tableName(table), file.location, undefined);
+      const reason = this.#reasonToKeep(file);
+      if (reason === null) this.#orphans.set(file.location, file);
+      else if (this.#settings.expired?.files.has(file.location) !== true) yield verdictOf(file, 'keep', reason);
+    }
+    yield* this.#judgeOrphans(paths);
+  }
+
+  /** Remembers what the table reaches, as far as it is not known yet. */
+  async #reach(table: Table, paths: CanonicalPaths): Promise<void> {
+    const expired = this.#settings.expired?.snapshotIds;
+    for (const { location, reason } of filesOfMetadata(table, expired)) {
+      this.#reached.set(await ownPath(table, paths, location), reason);
+    }
+    const fresh = table.metadata.snapshots.filter(
+      ({ snapshotId }) => !this.#snapshots.has(snapshotId) && expired?.has(snapshotId) !== true,
+    );
+    for await (const { location, reason } of filesOfSnapshots(table, fresh)) {
+      this.#reached.set(await ownPath(table, paths, location), reason);
+    }
+    for (const { snapshotId } of fresh) this.#snapshots.add(snapshotId);
+  }
+
+  /** The leases of every table, and the tables that lie below this one. */
+  async #lookAround(table: Table): Promise<void> {
+    const root = await table.io.resolve(table.metadata.location);
+    const folders: (readonly [string, string])[] = [];
+    const leases: Lease[] = [];
+    for await (const other of this.#deps.tables()) {
+      leases.push(...activeLeases(other.metadata, this.#settings.nowMs));
+      const folder = await other.io.resolve(other.metadata.location).catch(() => null);
+      if (folder?.startsWith(`${root}/`) === true) folders.push([`${folder}/`, tableName(other)]);
+    }
+    this.#foreignFolders = folders;
+    this.#leases = leases;
+  }
+
+  async *#listed({ io, metadata }: Table): AsyncGenerator<FileStatus> {
+    let { after } = this.#settings;
+    for (;;) {
+      const options = { maxFiles: PAGE_FILES, ...(after === undefined ? {} : { after }) };
+      const { files, next } = await io.listPage(metadata.location, options);
+      yield* files;
+      this.next = next;
+      if (next === null || this.#orphans.size >= MAX_ORPHANS) return;
+      after = next;
+    }
+  }
+
+  #reasonToKeep(file: FileStatus): string | null {
+    const reached = this.#reached.get(file.location);
+    if (reached !== undefined) return reached;
+    if (this.#settings.expired?.files.has(file.location) === true) return '';
+    const { nowMs, olderThanMs } = this.#settings;
+    const ageMs = nowMs - BigInt(Math.floor(file.modifiedMs));
+    if (ageMs <= olderThanMs) return 'nothing reaches it, but it is young: it may belong to a run in flight';
+    return this.#protector(file.location);
+  }
+
+  /** What keeps a file that nothing reaches, however old it is. */
+  #protector(path: string): string | null {
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    if (name === VERSION_HINT) return 'engines of Hadoop tables read it';
+    const foreign = this.#foreignFolders.find(([folder]) => path.startsWith(folder));
+    if (foreign !== undefined) return `it lies in the folder of table ${foreign[1]}`;
+    const lease = this.#leases.find(({ filePrefixes }) => filePrefixes.some((prefix) => name.startsWith(prefix)));
+    return lease === undefined ? null : `${lease.kind} ${lease.id} is in flight`;
+  }
+
+  /** Looks once more, at the newest state of this table and of all others, before it calls anything an orphan. */
+  async *#judgeOrphans(paths: CanonicalPaths): AsyncGenerator<FileVerdict> {
+    if (this.#orphans.size === 0) return;
+    const kept = new Map<string, string>();
+    const table = await this.#deps.loadTable(this.#name);
+    await this.#reach(table, paths);
+    await this.#lookAround(table);
+    await keepFilesOfOthers(table, this.#deps.tables, paths, (path, reason) => {
+      if (this.#orphans.has(path)) kept.set(path, reason);
+    });
+    for (const [path, file] of this.#orphans) {
+      const reason = this.#reached.get(path) ?? kept.get(path) ?? this.#protector(path);
+      if (reason === null) yield verdictOf(file, 'delete', 'nothing reaches it, and it is old');
+      else yield verdictOf(file, 'keep', reason);
+    }
+    this.#orphans = new Map();
+  }
+}
+
+function verdictOf(file: FileStatus, action: FileVerdict['action'], reason: string): FileVerdict {
+  return { path: file.location, sizeBytes: file.sizeBytes, modifiedMs: file.modifiedMs, action, reason };
+}

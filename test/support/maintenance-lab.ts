@@ -1,0 +1,171 @@
+/** Tables whose files really lie in their folders, with a clock of their own: what tests of expiry and sweeps need. */
+import { mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { type Catalog, openSqlCatalog, SYSTEM_CLOCK, type TableIdentifier } from '../../catalogs/index.js';
+import { NO_DEFINITIONS } from '../../features/index.js';
+import type { DataFile, TableUpdate } from '../../iceberg/index.js';
+import type { MaintenanceDeps } from '../../maintenance/index.js';
+import { LocalFileIO } from '../../storage/index.js';
+import {
+  type CommitResult,
+  commitAppend,
+  commitOverwrite,
+  commitUpdates,
+  loadTable,
+  type Table,
+} from '../../tables/index.js';
+import { temporaryFolder } from './temp-folder.js';
+
+export const DAY_MS = 86_400_000;
+
+const SCHEMA = {
+  schemaId: 0,
+  identifierFieldIds: [],
+  fields: [{ id: 1, name: 'id', required: true, type: { kind: 'long' as const } }],
+};
+
+export class MaintenanceLab {
+  readonly folder: string;
+  readonly catalog: Catalog;
+  readonly io: LocalFileIO;
+  readonly deps: MaintenanceDeps;
+  /** How many days ago commits are made. */
+  daysAgo = 30;
+  #files = 0;
+
+  private constructor(folder: string, catalog: Catalog, io: LocalFileIO) {
+    this.folder = folder;
+    this.catalog = catalog;
+    this.io = io;
+    this.deps = this.depsWith({});
+  }
+
+  static async open(): Promise<MaintenanceLab> {
+    const folder = temporaryFolder();
+    const io = new LocalFileIO({ roots: [join(folder, 'warehouse')], createRoots: true });
+    const made: { lab?: MaintenanceLab } = {};
+    const clock = { ...SYSTEM_CLOCK, nowMs: () => Date.now() - (made.lab?.daysAgo ?? 0) * DAY_MS };
+    const warehouse = join(folder, 'warehouse');
+    const catalog = await openSqlCatalog({ name: 'test', uri: join(folder, 'catalog.db'), warehouse, io, clock });
+    onTestFinished(() => catalog.close());
+    await catalog.createNamespace(['ns']);
+    made.lab = new MaintenanceLab(folder, catalog, io);
+    return made.lab;
+  }
+
+  depsWith(changes: Partial<MaintenanceDeps>): MaintenanceDeps {
+    return {
+      loadTable: (name) => this.load(name),
+      tables: () => this.#tables(),
+      registry: async () => ({
+        snapshotId: null,
+        definitions: NO_DEFINITIONS,
+        versions: new Map(),
+        formerNames: new Map(),
+      }),
+      onlineTable: async () => null,
+      datasets: async () => [],
+      nowMs: () => BigInt(Date.now()),
+      ...changes,
+    };
+  }
+
+  async create(
+    name: string,
+    options: { readonly location?: string; readonly properties?: Readonly<Record<string, string>> } = {},
+  ): Promise<Table> {
+    const { location, properties } = options;
+    await this.catalog.createTable(identifier(name), {
+      schema: SCHEMA,
+      properties: new Map(Object.entries(properties ?? {})),
+      ...(location === undefined ? {} : { location }),
+    });
+    return this.load(name);
+  }
+
+  load(name: string): Promise<Table> {
+    return loadTable(this.catalog, this.io, identifier(name));
+  }
+
+  /** A file in the table's folder that is as old as told. */
+  place(table: Table, path: string, ageDays: number, content = 'x'): string {
+    const location = join(table.metadata.location, path);
+    mkdirSync(dirname(location), { recursive: true });
+    writeFileSync(location, content);
+    const time = new Date(Date.now() - ageDays * DAY_MS);
+    utimesSync(location, time, time);
+    return location;
+  }
+
+  /** Appends one new file. */
+  async append(name: string, ageDays = 10): Promise<CommitResult & { readonly path: string }> {
+    const table = await this.load(name);
+    this.#files += 1;
+    const path = this.place(table, `data/file-${this.#files}.parquet`, ageDays);
+    return { ...(await commitAppend(table, { files: [dataFile(path)] })), path };
+  }
+
+  /** Replaces a file by a new one. */
+  async replace(name: string, removed: string): Promise<CommitResult & { readonly path: string }> {
+    const table = await this.load(name);
+    this.#files += 1;
+    const path = this.place(table, `data/file-${this.#files}.parquet`, 10);
+    return { ...(await commitOverwrite(table, { files: [dataFile(path)], removeFiles: [removed] })), path };
+  }
+
+  async update(name: string, ...updates: readonly TableUpdate[]): Promise<void> {
+    let done = false;
+    await commitUpdates(await this.load(name), () => {
+      if (done) return null;
+      done = true;
+      return updates;
+    });
+  }
+
+  tag(name: string, tag: string, snapshotId: bigint): Promise<void> {
+    return this.update(name, { action: 'set-snapshot-ref', refName: tag, ref: { type: 'tag', snapshotId } });
+  }
+
+  /** Every file below the table's folder, by its path there. */
+  files(table: Table): string[] {
+    return filesBelow(table.metadata.location);
+  }
+
+  /** Makes every file below a folder older. */
+  age(folder: string, days: number): void {
+    const time = new Date(Date.now() - days * DAY_MS);
+    for (const path of filesBelow(folder)) utimesSync(join(folder, path), time, time);
+  }
+
+  async *#tables(): AsyncGenerator<Table> {
+    for (const namespace of await this.catalog.listNamespaces()) {
+      for (const each of await this.catalog.listTables(namespace)) yield loadTable(this.catalog, this.io, each);
+    }
+  }
+}
+
+export function dataFile(path: string): DataFile {
+  const fileSizeInBytes = BigInt(statSync(path).size);
+  return {
+    content: 'data',
+    filePath: path,
+    fileFormat: 'PARQUET',
+    specId: 0,
+    partition: [],
+    recordCount: 1n,
+    fileSizeInBytes,
+  };
+}
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+    .sort();
+}
+
+function identifier(name: string): TableIdentifier {
+  const [namespace = 'ns', table = ''] = name.split('.');
+  return { namespace: [namespace], name: table };
+}
