@@ -3,6 +3,7 @@ export { commitMaterialization, type MaterializationCommit } from './commit-mate
 export { commitWindows, type StagedWindow, type WindowOutcome, type WindowsCommit } from './commit-windows.js';
 export { type Coverage, coverageWithin, uncovered } from './coverage.js';
 export type { RunKind } from './decide.js';
+export { fingerprintDefinition } from './definition-fingerprint.js';
 export type { MaterializationDeps } from './deps.js';
 export { type EventTimeColumn, eventTimeBounds, eventTimeColumn } from './event-time-filter.js';
 export { type ExtractOptions, extractShard, type ShardResult } from './extract-shard.js';

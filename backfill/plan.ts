@@ -1,0 +1,112 @@
+/** The plan of a backfill: what is read and how much, fixed once, as an immutable JSON file that people can read. */
+import { z } from 'zod';
+import { formatTimeUs, parseTimeUs } from '../config/index.js';
+import { MoraineError } from '../errors/index.js';
+import { formatDurationMs, parseDurationMs } from '../features/index.js';
+import { requireWindowRange, type WindowRange } from './windows.js';
+
+/** A window that may hold rows, by the statistics of the source's files. */
+export interface PlannedWindow {
+  /** Position in the range, from 0 at its start. */
+  readonly index: number;
+  /** Files that may hold rows of it. */
+  readonly files: number;
+  /** The window's share of the rows and bytes of these files, by event time. */
+  readonly rows: number;
+  readonly bytes: number;
+  /** Sum of hashes of the files and their deletes, 16 hex digits: tells whether they are the same. */
+  readonly digest: string;
+}
+
+export interface BackfillPlan extends WindowRange {
+  readonly view: string;
+  readonly order: 'oldest-first' | 'newest-first';
+  readonly source: {
+    readonly table: string;
+    readonly tableUuid: string;
+    /** Null: the source is empty. */
+    readonly snapshotId: bigint | null;
+  };
+  /** Digest of what of the view decides on its rows. */
+  readonly definition: string;
+  /** In order of time; those that are left out hold no rows. */
+  readonly windows: readonly PlannedWindow[];
+  /** Files that may hold rows of the range, each counted once. */
+  readonly files: number;
+  /** Windows that the online table covers already, wholly or in part. */
+  readonly covered: { readonly wholly: number; readonly partly: number };
+  /** Schedules of the view, by id; null: no Temporal server was asked. */
+  readonly schedules: readonly string[] | null;
+  readonly estimate: {
+    /** Seconds at a concurrency of one; null: unknown. */
+    readonly seconds: number | null;
+    /** What the estimate is from, or why there is none. */
+    readonly basis: string;
+  };
+}
+
+const time = z.string().transform((text) => parseTimeUs(text, 'a time of the plan'));
+const planJson = z.object({
+  version: z.literal(1),
+  view: z.string(),
+  start: time,
+  end: time,
+  step: z.string().transform((text) => (parseDurationMs(text) ?? 0n) * 1000n),
+  order: z.enum(['oldest-first', 'newest-first']),
+  source: z.object({
+    table: z.string(),
+    tableUuid: z.string(),
+    snapshotId: z.string().regex(/^\d+$/).transform(BigInt).nullable(),
+  }),
+  definition: z.string(),
+  windows: z.array(
+    z
+      .tuple([z.int().min(0), z.int().min(0), z.number(), z.number(), z.string()])
+      .transform(([index, files, rows, bytes, digest]): PlannedWindow => ({ index, files, rows, bytes, digest })),
+  ),
+  files: z.int().min(0),
+  covered: z.object({ wholly: z.int(), partly: z.int() }),
+  schedules: z.array(z.string()).nullable(),
+  estimate: z.object({ seconds: z.number().nullable(), basis: z.string() }),
+});
+
+/** The JSON text of a plan; a window is `[index, files, rows, bytes, digest]`. */
+export function planToText({ startUs, endUs, stepUs, windows, source, ...plan }: BackfillPlan): string {
+  const rows = windows.map(({ index, files, rows, bytes, digest }) =>
+    JSON.stringify([index, files, rows, bytes, digest]),
+  );
+  const head = JSON.stringify(
+    {
+      version: 1,
+      ...plan,
+      start: formatTimeUs(startUs),
+      end: formatTimeUs(endUs),
+      step: formatDurationMs(stepUs / 1000n),
+      source: { ...source, snapshotId: source.snapshotId === null ? null : String(source.snapshotId) },
+    },
+    null,
+    2,
+  );
+  return `${head.slice(0, -2)},\n  "windows": [${rows.map((row) => `\n    ${row}`).join(',')}\n  ]\n}\n`;
+}
+
+/** Reads what {@link planToText} wrote. @throws INVALID_ARGUMENT naming the file and what is wrong with it */
+export function parseBackfillPlan(text: string, location: string): BackfillPlan {
+  const parsed = planJson.safeParse(parseJsonText(text));
+  if (!parsed.success) {
+    const message = `${location} is no plan of a backfill: ${z.prettifyError(parsed.error)}`;
+    throw new MoraineError('INVALID_ARGUMENT', message);
+  }
+  const { version: _, start, end, step, ...plan } = parsed.data;
+  const range = { startUs: start, endUs: end, stepUs: step };
+  requireWindowRange(range);
+  return { ...plan, ...range };
+}
+
+function parseJsonText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

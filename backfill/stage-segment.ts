@@ -1,0 +1,53 @@
+/** One segment of a backfill: planned on the source as it is now, and read into files that nobody can see yet. */
+import { randomUUID } from 'node:crypto';
+import {
+  type ExtractOptions,
+  extractShard,
+  type MaterializationDeps,
+  planMaterialization,
+  type StagedWindow,
+} from '../materialization/index.js';
+
+/** Event times in microseconds, `[startUs, endUs)`. */
+export interface SegmentRequest {
+  readonly view: string;
+  readonly startUs: bigint;
+  readonly endUs: bigint;
+}
+
+export type StagedSegment =
+  /** Covered already, as the source is now. */
+  | { readonly kind: 'nothing' }
+  /** Buckets have to be rebuilt: it is run by itself, as any other materialization. */
+  | { readonly kind: 'alone' }
+  | {
+      readonly kind: 'staged';
+      readonly window: StagedWindow;
+      readonly rows: bigint;
+      readonly files: number;
+      readonly bytes: bigint;
+    };
+
+/** @throws as planning and extraction of a materialization */
+export async function stageSegment(
+  deps: MaterializationDeps,
+  request: SegmentRequest,
+  options: ExtractOptions = {},
+): Promise<StagedSegment> {
+  const startedMs = performance.now();
+  const plan = await planMaterialization(deps, { ...request, attemptId: randomUUID(), isBackfill: true }, options);
+  const { planLocation } = plan;
+  if (planLocation === null) return { kind: 'nothing' };
+  if (plan.kind === 'full' || plan.kind === 'rebuild-buckets') return { kind: 'alone' };
+  const manifestLocations: string[] = [];
+  let [rows, files, bytes] = [0n, 0, 0n];
+  for (let shard = 0; shard < plan.shards; shard++) {
+    const extracted = await extractShard(deps, planLocation, shard, options);
+    if (extracted.manifestLocation !== null) manifestLocations.push(extracted.manifestLocation);
+    rows += extracted.rows;
+    files += extracted.files;
+    bytes += extracted.bytes;
+  }
+  const workMs = performance.now() - startedMs;
+  return { kind: 'staged', window: { planLocation, manifestLocations, workMs }, rows, files, bytes };
+}
