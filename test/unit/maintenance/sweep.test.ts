@@ -1,0 +1,223 @@
+import { existsSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import {
+  LEASES,
+  leasesOf,
+  type OrphanSettings,
+  releaseLease,
+  sweepOrphans,
+  takeLease,
+} from '../../../maintenance/index.js';
+import { commitAppend, type Table } from '../../../tables/index.js';
+import { rejectionCode } from '../../support/error-code.js';
+import { DAY_MS, dataFile, MaintenanceLab } from '../../support/maintenance-lab.js';
+
+const DAY = BigInt(DAY_MS);
+
+/** A table with one committed file, everything in its folder a month old. */
+async function oldTable(location?: string): Promise<{ lab: MaintenanceLab; table: Table; live: string }> {
+  const lab = await MaintenanceLab.open();
+  await lab.create('ns.t', location === undefined ? {} : { location });
+  const { path } = await lab.append('ns.t', 30);
+  const table = await lab.load('ns.t');
+  lab.age(table.metadata.location, 30);
+  return { lab, table, live: path };
+}
+
+const sweep = (lab: MaintenanceLab, settings: OrphanSettings = {}) => sweepOrphans(lab.deps, 'ns.t', settings);
+
+test('old files that nothing reaches go, young and reached ones stay', async () => {
+  const { lab, table, live } = await oldTable();
+  const before = lab.files(table);
+  const old = lab.place(table, 'data/old.parquet', 4, 'four');
+  const manifest = lab.place(table, 'metadata/lost-m0.avro', 30);
+  const lostSwap = lab.place(table, 'metadata/00009-lost.metadata.json', 30);
+  const young = lab.place(table, 'data/young.parquet', 2);
+  const future = lab.place(table, 'data/future.parquet', -5);
+  expect(await sweep(lab)).toEqual({ deletedFiles: 3, deletedBytes: 6n, next: null });
+  expect([old, manifest, lostSwap, young, future, live].map((path) => existsSync(path))).toEqual([
+    false,
+    false,
+    false,
+    true,
+    true,
+    true,
+  ]);
+  expect(lab.files(table).filter((path) => !/young|future/.test(path))).toEqual(before);
+});
+
+test('faults 36: an age of less than a day has to be confirmed', async () => {
+  const { lab, table } = await oldTable();
+  const recent = lab.place(table, 'data/recent.parquet', 0.5);
+  expect(await rejectionCode(sweep(lab, { olderThanMs: DAY / 4n }))).toBe('INVALID_ARGUMENT');
+  expect(existsSync(recent)).toBe(true);
+  expect((await sweep(lab, { olderThanMs: DAY / 4n, allowYoung: true })).deletedFiles).toBe(1);
+});
+
+test('faults 36 and 45: a clock that is a week ahead makes no file old', async () => {
+  const { lab, table } = await oldTable();
+  const young = lab.place(table, 'data/young.parquet', 1);
+  const ahead = lab.depsWith({ nowMs: () => BigInt(Date.now() + 7 * DAY_MS) });
+  expect((await sweepOrphans(ahead, 'ns.t', {})).deletedFiles).toBe(0);
+  expect(existsSync(young)).toBe(true);
+  const behind = lab.depsWith({ nowMs: () => BigInt(Date.now() - 7 * DAY_MS) });
+  lab.place(table, 'data/old.parquet', 5);
+  expect((await sweepOrphans(behind, 'ns.t', {})).deletedFiles).toBe(0);
+});
+
+test('faults 36: files of a run with a lease stay whatever their age, until the lease ends', async () => {
+  const { lab, table } = await oldTable();
+  const staged = lab.place(table, 'data/run-77-0-abc.parquet', 30);
+  const other = lab.place(table, 'data/run-78-0-abc.parquet', 30);
+  const lease = { id: 'r77', kind: 'compact', snapshotIds: [], filePrefixes: ['run-77-'] };
+  await takeLease(table, { ...lease, expiresAtMs: BigInt(Date.now()) + DAY });
+  expect((await sweep(lab)).deletedFiles).toBe(1);
+  expect([staged, other].map((path) => existsSync(path))).toEqual([true, false]);
+  await takeLease(table, { ...lease, expiresAtMs: BigInt(Date.now() - 3_600_000) });
+  expect((await sweep(lab)).deletedFiles).toBe(1);
+  expect(existsSync(staged)).toBe(false);
+});
+
+test('a lease is renewed, released, refused if it would last too long, and never lost beside another', async () => {
+  const lab = await MaintenanceLab.open();
+  const table = await lab.create('ns.t');
+  const lease = (id: string, hours: number) => ({
+    id,
+    kind: 'backfill',
+    snapshotIds: [9007199254740993n],
+    filePrefixes: [`${id}-`],
+    expiresAtMs: BigInt(Date.now() + hours * 3_600_000),
+  });
+  const [a, b] = [lease('a', 1), lease('b', 2)];
+  await Promise.all([takeLease(table, a), takeLease(table, b)]);
+  const current = async () => leasesOf((await lab.load('ns.t')).metadata).toSorted((x, y) => (x.id < y.id ? -1 : 1));
+  expect(await current()).toEqual([a, b]);
+  const renewed = lease('a', 5);
+  await takeLease(table, renewed);
+  expect(await current()).toEqual([renewed, b]);
+  await releaseLease(table, 'a');
+  await releaseLease(table, 'a');
+  await releaseLease(table, 'b');
+  expect((await lab.load('ns.t')).metadata.properties.has(LEASES)).toBe(false);
+  expect(await rejectionCode(takeLease(table, lease('c', 24 * 8)))).toBe('INVALID_ARGUMENT');
+});
+
+test('leases that are not understood stop the sweep', async () => {
+  const { lab, table } = await oldTable();
+  const old = lab.place(table, 'data/old.parquet', 30);
+  for (const text of [
+    '{',
+    '{}',
+    '[{"id":"x"}]',
+    '[{"id":"x","kind":"k","snapshot-ids":["z"],"file-prefixes":[],"expires-at-ms":"1"}]',
+  ]) {
+    await lab.update('ns.t', { action: 'set-properties', updates: new Map([[LEASES, text]]) });
+    expect(await rejectionCode(sweep(lab)), text).toBe('METADATA_CORRUPT');
+  }
+  expect(existsSync(old)).toBe(true);
+});
+
+test('files of a table that was renamed and of one that took its folder both stay', async () => {
+  const { lab, table, live } = await oldTable();
+  await lab.catalog.renameTable({ namespace: ['ns'], name: 't' }, { namespace: ['ns'], name: 'renamed' });
+  await lab.create('ns.t', { location: table.metadata.location });
+  const own = await lab.append('ns.t', 30);
+  lab.age(table.metadata.location, 30);
+  const orphan = lab.place(table, 'data/orphan.parquet', 30);
+  expect((await sweep(lab)).deletedFiles).toBe(1);
+  expect([live, own.path, orphan].map((path) => existsSync(path))).toEqual([true, true, false]);
+  expect((await sweepOrphans(lab.deps, 'ns.renamed', {})).deletedFiles).toBe(0);
+});
+
+test('the folder of another table below stays whole, and so does a file that another table took in', async () => {
+  const { lab, table } = await oldTable();
+  const inner = await lab.create('ns.inner', { location: join(table.metadata.location, 'inner') });
+  const uncommitted = lab.place(inner, 'data/staged.parquet', 30);
+  const taken = lab.place(table, 'data/taken.parquet', 30);
+  const elsewhere = await lab.create('ns.elsewhere');
+  await commitAppend(elsewhere, { files: [dataFile(taken)] });
+  const orphan = lab.place(table, 'data/orphan.parquet', 30);
+  expect((await sweep(lab)).deletedFiles).toBe(1);
+  expect([uncommitted, taken, orphan].map((path) => existsSync(path))).toEqual([true, true, false]);
+});
+
+test('other spellings of the same file are the same file', async () => {
+  const lab = await MaintenanceLab.open();
+  const table = await lab.create('ns.t');
+  const spelled = [
+    (path: string) => `file:${path}`,
+    (path: string) => `file://${path}`,
+    (path: string) => path.replace('/data/', '/data//./'),
+    (path: string) => path.replace('/data/', '/data/../data/'),
+  ];
+  const paths = spelled.map((_, index) => lab.place(table, `data/s${index}.parquet`, 30));
+  symlinkSync(join(table.metadata.location, 'data'), join(table.metadata.location, 'link'));
+  paths.push(lab.place(table, 'data/s9.parquet', 30));
+  const files = paths.map((path, index) => {
+    const spelling = spelled[index]?.(path) ?? path.replace('/data/', '/link/');
+    return { ...dataFile(path), filePath: spelling };
+  });
+  await commitAppend(table, { files });
+  lab.age(table.metadata.location, 30);
+  expect((await sweep(lab)).deletedFiles).toBe(0);
+  expect(paths.every((path) => existsSync(path))).toBe(true);
+});
+
+test.each(['s3://bucket/t/data/x.parquet', 'file://host/t/data/x.parquet', '/outside/t/data/x.parquet'])(
+  'a table that names %s is not swept: what it means cannot be compared with what is listed',
+  async (location) => {
+    const { lab, table } = await oldTable();
+    const old = lab.place(table, 'data/old.parquet', 30);
+    await commitAppend(table, { files: [{ ...dataFile(old), filePath: location }] });
+    expect(await rejectionCode(sweep(lab))).toBe('LOCATION_REFUSED');
+    expect(existsSync(old)).toBe(true);
+  },
+);
+
+test('a manifest that cannot be read keeps everything, of this table or of another', async () => {
+  const { lab, table } = await oldTable();
+  const old = lab.place(table, 'data/old.parquet', 30);
+  const manifest = lab.files(table).find((path) => /^metadata\/(?!snap).*\.avro$/.test(path)) ?? '';
+  await lab.create('ns.second');
+  lab.place(table, manifest, 30, 'damaged');
+  expect(['MANIFEST_CORRUPT', 'DATA_FILE_CORRUPT']).toContain(await rejectionCode(sweep(lab)));
+  expect(await rejectionCode(sweepOrphans(lab.deps, 'ns.second', {}).then(() => sweep(lab)))).toBe('MANIFEST_CORRUPT');
+  expect(existsSync(old)).toBe(true);
+});
+
+test('gc.enabled=false refuses the sweep', async () => {
+  const { lab } = await oldTable();
+  await lab.update('ns.t', { action: 'set-properties', updates: new Map([['gc.enabled', 'false']]) });
+  expect(await rejectionCode(sweep(lab))).toBe('INVALID_ARGUMENT');
+});
+
+test('faults 38: two sweeps at once delete the same orphans and nothing else', async () => {
+  const { lab, table } = await oldTable();
+  const before = lab.files(table);
+  for (let i = 0; i < 60; i++) lab.place(table, `data/orphan-${i}.parquet`, 30);
+  await Promise.all([sweep(lab), sweep(lab), sweep(lab)]);
+  expect(lab.files(table)).toEqual(before);
+});
+
+test('faults 36: what is committed while the folder is listed stays', async () => {
+  const { lab, table } = await oldTable();
+  const late = lab.place(table, 'data/late.parquet', 30);
+  let committed = false;
+  const io = new Proxy(table.io, {
+    get(target, name) {
+      const value = Reflect.get(target, name, target) as unknown;
+      if (name !== 'listPage') return typeof value === 'function' ? value.bind(target) : value;
+      return async (...args: Parameters<typeof target.listPage>) => {
+        const page = await target.listPage(...args);
+        if (!committed) await commitAppend(await lab.load('ns.t'), { files: [dataFile(late)] });
+        committed = true;
+        return page;
+      };
+    },
+  });
+  const deps = lab.depsWith({ loadTable: async (name) => ({ ...(await lab.load(name)), io }) });
+  expect((await sweepOrphans(deps, 'ns.t', {})).deletedFiles).toBe(0);
+  expect(committed).toBe(true);
+  expect(existsSync(late)).toBe(true);
+});
