@@ -1,0 +1,227 @@
+/** Those who keep the table in shape, and those who read it. None of them changes a row, but for rollbacks. */
+import { isMoraineError } from '../../errors/index.js';
+import type { DataFile } from '../../iceberg/index.js';
+import type { MaintenanceDeps } from '../../maintenance/deps.js';
+import { commitExpiry, deleteExpiredFiles, stageExpiry } from '../../maintenance/expire.js';
+import { releaseLease, takeLease } from '../../maintenance/leases.js';
+import { sweepOrphans } from '../../maintenance/orphans.js';
+import {
+  type ArrivedDeletes,
+  commitRewrite,
+  commitRewriteManifests,
+  commitUpdates,
+  type PlannedFile,
+  planFiles,
+  selectSnapshot,
+  type Table,
+} from '../../tables/index.js';
+import { Violation } from './model.js';
+import { withoutLeases } from './planted-bugs.js';
+import { readLiveRows, readPositions, writePositions, writeRows } from './row-files.js';
+import { type Client, GRACE_MS, type Role, readSnapshot, type World } from './world.js';
+
+const EXPIRY = { olderThanMs: 5_000n, retainLast: 1 };
+
+/** Errors that end an attempt and nothing else. */
+const PASSING = new Set(['COMMIT_CONFLICT', 'COMMIT_STATE_UNKNOWN', 'STORAGE_UNAVAILABLE', 'CATALOG_UNAVAILABLE']);
+
+/** Does something a few times, with pauses; an error that passes ends one time. */
+function repeatedly(times: number, longestPauseMs: number, work: (client: Client) => Promise<void>): Role {
+  let left = times;
+  return async (client) => {
+    while (left > 0) {
+      await client.worker.clock.sleep(client.random.int(0, longestPauseMs));
+      try {
+        await work(client);
+      } catch (error) {
+        if (!isMoraineError(error) || !PASSING.has(error.code)) throw error;
+      }
+      left -= 1;
+    }
+  };
+}
+
+/** @param skipsDeletes the planted bug: deletes that arrive during a rewrite are left behind */
+export function compactor(times: number, skipsDeletes = false): Role {
+  let rewrites = 0;
+  return repeatedly(times, 1_500, async (client) => {
+    const table = await client.load();
+    const { snapshot, schema } = selectSnapshot(table.metadata);
+    if (snapshot === null) return;
+    if (client.random.chance(0.1)) {
+      await commitRewriteManifests(table, {});
+      return;
+    }
+    const { files } = await planFiles(table, { schema, snapshot, appliesDeletes: true });
+    const p = client.random.int(0, 1);
+    const group = files.filter(({ file }) => file.partition[0] === p);
+    if (group.length < 2 && !group.some(({ deletes }) => deletes !== undefined)) return;
+    rewrites += 1;
+    const name = `rewrite-${client.worker.name.replace('#', '-')}-${rewrites}`;
+    const rewritten = await rewriteGroup(table, name, p, group);
+    await client.worker.clock.sleep(client.random.int(0, 3_000));
+    await commitRewrite(table, {
+      plannedOn: snapshot.snapshotId,
+      removeFiles: group.map(({ file }) => file.filePath),
+      files: rewritten.files,
+      rebaseDeletes: skipsDeletes ? () => Promise.resolve([]) : rewritten.rebase,
+    });
+  });
+}
+
+/** One new file for a group, and how deletes of the old ones become deletes of the new. */
+async function rewriteGroup(table: Table, name: string, p: number, group: readonly PlannedFile[]) {
+  const placed = await Promise.all(
+    group.map(async (planned) =>
+      (await readLiveRows(table.io, planned)).map((row) => ({ row, path: planned.file.filePath })),
+    ),
+  );
+  const rows = placed.flat();
+  if (rows.length === 0) return { files: [], rebase: () => Promise.resolve([]) };
+  const place = ({ path, position }: { readonly path: string; readonly position: number }) => `${path} ${position}`;
+  const newPositions = new Map(rows.map(({ row, path }, index) => [place({ path, position: row.position }), index]));
+  const file = await writeRows(
+    table,
+    name,
+    p,
+    rows.map(({ row: { id, k } }) => ({ id, k, p })),
+  );
+  let bases = 0;
+  const rebase = async (base: Table, arrived: readonly ArrivedDeletes[]): Promise<readonly DataFile[]> => {
+    const moved: number[] = [];
+    for (const { dataFile, deletes } of arrived) {
+      for (const position of await readPositions(base.io, deletes)) {
+        const index = newPositions.get(place({ path: dataFile.filePath, position }));
+        if (index !== undefined) moved.push(index);
+      }
+    }
+    bases += 1;
+    return moved.length === 0 ? [] : [await writePositions(base, `${name}-${bases}`, file, moved)];
+  };
+  return { files: [file], rebase };
+}
+
+function depsOf(client: Client, seen: (table: Table) => Table = (table) => table): MaintenanceDeps {
+  const load = async () => seen(await client.load());
+  return {
+    loadTable: load,
+    tables: async function* () {
+      yield await load();
+    },
+    registry: () =>
+      Promise.resolve({
+        snapshotId: null,
+        definitions: { entities: new Map(), featureViews: new Map(), featureServices: new Map() },
+        versions: new Map(),
+        formerNames: new Map(),
+      }),
+    onlineTable: () => Promise.resolve(null),
+    datasets: () => Promise.resolve([]),
+    nowMs: () => BigInt(client.worker.clock.nowMs()),
+  };
+}
+
+const NAME = 'simulated.shop.orders';
+
+export function expirer(times: number): Role {
+  return repeatedly(times, 8_000, async (client) => {
+    const deps = depsOf(client);
+    const { planLocation } = await stageExpiry(deps, NAME, EXPIRY);
+    if (planLocation === null) return;
+    await commitExpiry(deps, NAME, planLocation);
+    await deleteExpiredFiles(deps, NAME, planLocation);
+  });
+}
+
+/** @param ignoresLeases the planted bug: what is not visible is an orphan, whoever is working on it */
+export function sweeper(world: World, times: number, ignoresLeases = false): Role {
+  return repeatedly(times, 120_000, async (client) => {
+    const deps = depsOf(client, ignoresLeases ? withoutLeases : undefined);
+    world.sweepers.add(client.worker);
+    await sweepOrphans(deps, NAME, { olderThanMs: BigInt(GRACE_MS), allowYoung: true });
+  });
+}
+
+/** Sets the table back to one of its older snapshots. */
+export function rollbacker(world: World, times: number): Role {
+  return repeatedly(times, 5_000, async (client) => {
+    const { metadata, identifier } = await client.load();
+    const { currentSnapshotId } = metadata;
+    const older = world.model
+      .history()
+      .slice(1, 4)
+      .filter((id) => metadata.snapshots.some(({ snapshotId }) => snapshotId === id));
+    if (currentSnapshotId === null || older.length === 0) return;
+    const snapshotId = client.random.pick(older);
+    await client.catalog.commitTable(identifier, {
+      requirements: [
+        { type: 'assert-table-uuid', uuid: metadata.tableUuid },
+        { type: 'assert-ref-snapshot-id', ref: 'main', snapshotId: currentSnapshotId },
+      ],
+      updates: [{ action: 'set-snapshot-ref', refName: 'main', ref: { type: 'branch', snapshotId } }],
+    });
+  });
+}
+
+/** How a reader makes sure that what it reads stays. */
+const PINS = ['none', 'tag', 'lease'] as const;
+
+export function reader(world: World, times: number): Role {
+  return repeatedly(times, 4_000, async (client) => {
+    const table = await client.load();
+    if (table.metadata.snapshots.length === 0) return;
+    const { snapshotId } = client.random.pick(table.metadata.snapshots);
+    const pin = client.random.pick(PINS);
+    const name = client.worker.name.replace('#', '-');
+    const pinned = await pinSnapshot(client, table, snapshotId, pin, name);
+    if (pinned === null) return;
+    const rows = await readAll(world, pinned, snapshotId, pin !== 'none');
+    if (rows !== null) world.model.check(snapshotId, rows);
+    if (pin === 'tag')
+      await commitUpdates(pinned, ({ refs }) =>
+        refs.has(name) ? [{ action: 'remove-snapshot-ref', refName: name }] : null,
+      );
+    if (pin === 'lease') await releaseLease(pinned, name);
+  });
+}
+
+/** Null: the snapshot had gone before it was pinned. */
+async function pinSnapshot(
+  client: Client,
+  table: Table,
+  snapshotId: bigint,
+  pin: (typeof PINS)[number],
+  name: string,
+): Promise<Table | null> {
+  if (pin === 'none') return table;
+  if (pin === 'lease') {
+    const nowMs = BigInt(client.worker.clock.nowMs());
+    const lease = {
+      id: name,
+      kind: 'read',
+      snapshotIds: [snapshotId],
+      filePrefixes: [],
+      expiresAtMs: nowMs + 100_000n,
+    };
+    const leased = await takeLease(table, lease, nowMs);
+    return leased.metadata.snapshots.some((snapshot) => snapshot.snapshotId === snapshotId) ? leased : null;
+  }
+  const tagged = await commitUpdates(table, ({ refs, snapshots }) => {
+    if (refs.get(name)?.snapshotId === snapshotId) return null;
+    if (!snapshots.some((snapshot) => snapshot.snapshotId === snapshotId)) return null;
+    return [{ action: 'set-snapshot-ref', refName: name, ref: { type: 'tag', snapshotId } }];
+  });
+  return tagged.metadata.refs.get(name)?.snapshotId === snapshotId ? tagged : null;
+}
+
+/** Null: it was expired under the reader, which heard so; never for a pinned one. */
+async function readAll(world: World, table: Table, snapshotId: bigint, isPinned: boolean) {
+  try {
+    return await readSnapshot(table, snapshotId);
+  } catch (error) {
+    if (!isMoraineError(error, 'FILE_NOT_FOUND')) throw error;
+    if (isPinned || world.model.has(snapshotId))
+      throw new Violation(`a file of snapshot ${snapshotId} is gone: ${error.message}`);
+    return null;
+  }
+}

@@ -1,0 +1,167 @@
+/** One simulated world: a table, those who work on it, and the oracle that watches. Everything in it follows from the seed. */
+import type { Catalog, CreateTableRequest } from '../../catalogs/index.js';
+import { CLOCK_PREFIX } from '../../maintenance/storage-clock.js';
+import type { FileIO } from '../../storage/index.js';
+import { loadTable, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
+import { Random } from '../worlds/random.js';
+import { type Gate, OPEN_GATE } from './gate.js';
+import { MemoryPointers, memoryCatalog } from './memory-catalog.js';
+import { MemoryFileIO, MemoryStorage } from './memory-file-io.js';
+import { Model, Violation } from './model.js';
+import { type PlacedRow, readLiveRows } from './row-files.js';
+import { type Faults, Scheduler, type Worker } from './scheduler.js';
+import { seedIds } from './seeded-ids.js';
+
+/** Orphans that are younger stay: longer than any writer without a lease goes on, and than requests travel. */
+export const GRACE_MS = 60_000;
+
+export const IDENTIFIER = { namespace: ['shop'], name: 'orders' };
+
+const TABLE: CreateTableRequest = {
+  schema: {
+    schemaId: 0,
+    identifierFieldIds: [],
+    fields: [
+      { id: 1, name: 'id', required: true, type: { kind: 'long' } },
+      { id: 2, name: 'k', required: true, type: { kind: 'long' } },
+      { id: 3, name: 'p', required: true, type: { kind: 'int' } },
+    ],
+  },
+  partitionSpec: { specId: 0, fields: [{ sourceId: 3, fieldId: 1000, name: 'p', transform: { kind: 'identity' } }] },
+};
+
+const PROPERTIES = new Map([
+  ['commit.retry.min-wait-ms', '50'],
+  ['commit.retry.max-wait-ms', '500'],
+  ['commit.status-check.min-wait-ms', '100'],
+  ['commit.status-check.max-wait-ms', '500'],
+  ['commit.manifest.min-count-to-merge', '3'],
+  ['write.metadata.previous-versions-max', '3'],
+]);
+
+/** How wild a world is. */
+const WEATHER: readonly Faults[] = [
+  { failure: 0, lostAnswer: 0, late: 0, duplicate: 0, crash: 0 },
+  { failure: 0.01, lostAnswer: 0.04, late: 0.04, duplicate: 0.04, crash: 0.002 },
+  { failure: 0.03, lostAnswer: 0.02, late: 0.08, duplicate: 0.02, crash: 0.01 },
+];
+
+/** What a worker works with: its own way to the shared table, through its own gate. */
+export interface Client {
+  readonly worker: Worker;
+  readonly io: FileIO;
+  readonly catalog: Catalog;
+  load(): Promise<Table>;
+  random: Random;
+}
+
+/** One that goes on where it was when its worker has died: what it keeps in mind is outside of any worker. */
+export type Role = (client: Client) => Promise<void>;
+
+let opened = 0;
+
+export class World {
+  readonly random: Random;
+  readonly scheduler: Scheduler;
+  readonly model = new Model();
+  readonly storage: MemoryStorage;
+  /** Workers that may delete nothing but old files. */
+  readonly sweepers = new Set<Worker>();
+  readonly #pointers = new MemoryPointers();
+  readonly #root: string;
+  #workers = 0;
+
+  constructor(seed: number) {
+    this.random = new Random(`simulation ${seed}`);
+    seedIds(new Random(`ids ${seed}`));
+    this.scheduler = new Scheduler(this.random, this.random.pick(WEATHER));
+    this.storage = new MemoryStorage(() => this.scheduler.nowMs);
+    opened += 1;
+    this.#root = `/world-${String(opened).padStart(8, '0')}`; // caches know files by path
+  }
+
+  /** Creates the table. Before the simulation begins, without faults. */
+  async create(): Promise<void> {
+    const { catalog } = this.#client({ name: 'creator', isAlive: true, gate: OPEN_GATE, clock: this.#calmClock() });
+    const formatVersion = this.random.pick([2, 3] as const);
+    await catalog.createNamespace(IDENTIFIER.namespace);
+    const { metadata } = await catalog.createTable(IDENTIFIER, { ...TABLE, properties: PROPERTIES, formatVersion });
+    this.model.metadata = metadata;
+    this.#pointers.onSwap = (_from, to) => this.model.onSwap(this.storage.require(to).content);
+  }
+
+  /** Lets somebody work, and again whenever the worker dies; now and then by two workers at once. */
+  employ(name: string, role: Role): void {
+    const isTwice = this.random.chance(0.1);
+    for (let i = 0; i < (isTwice ? 2 : 1); i++) this.#start(name, role);
+  }
+
+  #start(name: string, role: Role): void {
+    this.#workers += 1;
+    const skewMs = this.random.int(-2_000, 2_000);
+    this.scheduler.start(`${name}#${this.#workers}`, skewMs, (worker) => {
+      this.#roles.set(worker, { name, role });
+      return role(this.#client(worker));
+    });
+  }
+
+  readonly #roles = new Map<Worker, { readonly name: string; readonly role: Role }>();
+
+  /** Runs the world to its end and compares every snapshot that is left with the oracle. @throws Violation */
+  async run(): Promise<void> {
+    this.scheduler.onCrash = (worker) => {
+      const employed = this.#roles.get(worker);
+      if (employed !== undefined) this.#start(employed.name, employed.role);
+    };
+    await this.scheduler.run();
+    const client = this.#client({ name: 'auditor', isAlive: true, gate: OPEN_GATE, clock: this.#calmClock() });
+    const table = await client.load();
+    for (const { snapshotId } of table.metadata.snapshots) {
+      this.model.check(snapshotId, await readSnapshot(table, snapshotId));
+    }
+    const [violation] = this.model.violations;
+    if (violation !== undefined) throw new Violation(violation);
+  }
+
+  #client(worker: Worker): Client {
+    const { clock } = worker;
+    const gate = this.#guarded(worker);
+    const io = new MemoryFileIO(this.storage, [this.#root], gate);
+    const catalog = memoryCatalog(this.#pointers, { io, warehouse: `${this.#root}/warehouse`, gate, clock });
+    const random = new Random(`${worker.name} ${this.random.int(0, 2 ** 30)}`);
+    return { worker, io, catalog, random, load: () => loadTable(catalog, io, IDENTIFIER) };
+  }
+
+  /** Watches that sweepers keep to the grace. */
+  #guarded(worker: Worker): Gate {
+    return (access, apply) =>
+      worker.gate(access, () => {
+        if (access.operation === 'delete' && this.sweepers.has(worker)) this.#requireOld(access.target);
+        return apply();
+      });
+  }
+
+  #requireOld(path: string): void {
+    const file = this.storage.files.get(path);
+    if (file === undefined || path.includes(CLOCK_PREFIX)) return;
+    const ageMs = this.scheduler.nowMs - file.modifiedMs;
+    if (ageMs < GRACE_MS) this.model.violations.push(`${path} was swept at an age of ${ageMs} ms`);
+  }
+
+  #calmClock() {
+    const { scheduler } = this;
+    return {
+      nowMs: () => scheduler.nowMs,
+      monotonicMs: () => scheduler.nowMs,
+      random: () => 0,
+      sleep: () => Promise.resolve(),
+    };
+  }
+}
+
+/** Every live row of a snapshot, read file by file. */
+export async function readSnapshot(table: Table, snapshotId: bigint): Promise<readonly PlacedRow[]> {
+  const { schema, snapshot } = selectSnapshot(table.metadata, { snapshotId });
+  const { files } = await planFiles(table, { schema, snapshot, appliesDeletes: true });
+  return (await Promise.all(files.map((planned) => readLiveRows(table.io, planned)))).flat();
+}
