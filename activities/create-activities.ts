@@ -2,9 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import { commitMaterialization, extractShard, planMaterialization } from '../materialization/index.js';
 import { materializationDeps, type Project } from '../project/index.js';
+import { createBackfillActivities } from './backfill-activities.js';
 import type { Activities } from './contract.js';
+import { createMaintainActivities } from './maintain-activities.js';
+import type { MaintainActivities } from './maintain-contract.js';
 import { parseMaterializeRequest } from './materialize-request.js';
 import { hasSearchAttributes } from './search-attributes.js';
+import { Slots } from './slots.js';
 import { outcomeIfEnded, startRun } from './start-run.js';
 import { asActivity } from './step.js';
 import { createTrainingActivities } from './training-activities.js';
@@ -13,8 +17,10 @@ import { createTrainingActivities } from './training-activities.js';
  * The activities of a project, to be mounted in a worker. Each decodes its input, calls the library, and encodes the
  * answer; the decisions are in the library.
  */
-export function createActivities(project: Project): Activities {
+export function createActivities(project: Project): Activities & MaintainActivities {
   const onlineNamespace = project.config.online.namespace;
+  // Extraction uses every core by itself, so that more only compete for memory, whichever task queue they come from.
+  const extractions = new Slots(project.config.worker.heavyActivities);
   return {
     requestRun: ({ request, scheduledTime, replyTo }) =>
       asActivity(async () => {
@@ -54,7 +60,9 @@ export function createActivities(project: Project): Activities {
 
     extractShard: ({ planLocation, shard }) =>
       asActivity(async ({ signal }) => {
-        const extracted = await extractShard(await materializationDeps(project), planLocation, shard, { signal });
+        const extracted = await extractions.run(signal, async () =>
+          extractShard(await materializationDeps(project), planLocation, shard, { signal }),
+        );
         return {
           manifestLocation: extracted.manifestLocation,
           rows: String(extracted.rows),
@@ -70,6 +78,8 @@ export function createActivities(project: Project): Activities {
         return { snapshotId: snapshotId === null ? null : String(snapshotId), outcome };
       }),
 
+    ...createMaintainActivities(project),
     ...createTrainingActivities(project),
+    ...createBackfillActivities(project),
   };
 }

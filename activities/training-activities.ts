@@ -9,7 +9,7 @@ import {
   stageTrainingShard,
 } from '../training/index.js';
 import type { Activities, CommitTrainingSetInput } from './contract.js';
-import { OneAtATime } from './one-at-a-time.js';
+import { Slots } from './slots.js';
 import { asActivity } from './step.js';
 
 type TrainingActivities = Pick<
@@ -20,7 +20,7 @@ type TrainingActivities = Pick<
 /** The activities of `trainingSet`. */
 export function createTrainingActivities(project: Project): TrainingActivities {
   // A shard plans with all of the engine's memory and works on every core: several in one process only compete.
-  const shards = new OneAtATime();
+  const shards = new Slots(1);
   return {
     planTrainingSet: ({ request }) =>
       asActivity(async ({ signal }) => {

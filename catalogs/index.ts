@@ -1,6 +1,7 @@
 /** Catalogs: one `Catalog` interface and its implementations. */
 export type { Catalog, CommitRequest, CreateTableRequest, LoadedTable, TableIdentifier } from './catalog.js';
 export { type Clock, SYSTEM_CLOCK } from './clock.js';
+export { COMMIT_CHANNEL, type CommitEvent } from './commit-channel.js';
 export { ensureNamespace } from './ensure-namespace.js';
 export { metadataFolder, pathSegment } from './location-names.js';
 export { DEFAULT_METADATA_LIMITS, type MetadataLimits, readTableMetadata } from './metadata-file.js';

@@ -10,6 +10,7 @@ import { applyUpdates, checkRequirements, newTableMetadata } from '../iceberg/in
 import type { FileIO } from '../storage/index.js';
 import type { Catalog, CommitRequest, CreateTableRequest, LoadedTable, TableIdentifier } from './catalog.js';
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
+import { announceCommit } from './commit-channel.js';
 import { defaultTableLocation, nextMetadataLocation, withoutTrailingSlash } from './location-names.js';
 import {
   forgetTableMetadata,
@@ -192,7 +193,11 @@ export class SqlCatalog implements Catalog {
     return { identifier, metadataLocation, metadata: await readTableMetadataCached(this.#io, metadataLocation) };
   }
 
-  async commitTable(identifier: TableIdentifier, request: CommitRequest): Promise<LoadedTable> {
+  commitTable(identifier: TableIdentifier, request: CommitRequest): Promise<LoadedTable> {
+    return announceCommit(() => this.#commit(identifier, request));
+  }
+
+  async #commit(identifier: TableIdentifier, request: CommitRequest): Promise<LoadedTable> {
     const base = await this.loadTable(identifier);
     checkRequirements(base.metadata, request.requirements);
     if (request.basedOn !== undefined && request.basedOn !== base.metadataLocation)

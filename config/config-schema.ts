@@ -1,6 +1,7 @@
 /** The shape of `moraine.yaml` as written. Unknown keys are errors. */
 import { z } from 'zod';
 import { parseByteSize } from './byte-size.js';
+import { parseHostAndPort } from './host-and-port.js';
 
 const text = z.string().min(1, 'must not be empty');
 const count = (most: number) => z.int().min(1).max(most);
@@ -35,6 +36,16 @@ const catalogName = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9_-]*$/, 'a catalog name has only letters, digits, "_" and "-"');
 
+/** Temporal writes a version `NAME.BUILD`, so that the name has no dot. */
+const deploymentText = (pattern: RegExp, rule: string) =>
+  z.string().regex(pattern, rule).max(200, 'must not be longer than 200 characters');
+const deployment = z.strictObject({
+  name: deploymentText(/^[\w-]+$/, 'must have only letters, digits, "_" and "-"'),
+  buildId: deploymentText(/^[\w.-]+$/, 'must have only letters, digits, "_", "." and "-"'),
+});
+
+const hostAndPort = z.string().refine((value) => parseHostAndPort(value) !== undefined, 'must be HOST:PORT');
+
 export const configSchema = z.strictObject({
   catalog: text.optional(),
   catalogs: z.record(catalogName, catalog).optional(),
@@ -55,6 +66,16 @@ export const configSchema = z.strictObject({
       apiKey: text.optional(),
       tls: z.boolean().optional(),
       taskQueue: text.optional(),
+      encryption: z.strictObject({ keyFile: localPath }).optional(),
+      deployment: deployment.optional(),
+    })
+    .optional(),
+  worker: z
+    .strictObject({
+      health: hostAndPort.optional(),
+      lightActivities: count(10_000).optional(),
+      heavyActivities: count(1024).optional(),
+      shutdownGraceSeconds: count(86_400).optional(),
     })
     .optional(),
   online: z

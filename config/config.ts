@@ -1,5 +1,7 @@
 /** A configuration with every default filled in and every path absolute. */
 
+import type { HostAndPort } from './host-and-port.js';
+
 /** A catalog: names to tables. */
 export interface CatalogConfig {
   /** `sql`: the SQL catalog on SQLite, with the tables of Java's JdbcCatalog and PyIceberg. */
@@ -38,6 +40,27 @@ export interface TemporalConfig {
   readonly apiKey?: string;
   readonly tls?: boolean;
   readonly taskQueue: string;
+  /** Absolute path of the file with the keys that encrypt payloads. */
+  readonly encryptionKeyFile?: string;
+  readonly deployment?: DeploymentConfig;
+}
+
+/** The version that workers of this configuration belong to; without it they are not versioned. */
+export interface DeploymentConfig {
+  readonly name: string;
+  readonly buildId: string;
+}
+
+/** Bounds of a worker process. */
+export interface WorkerConfig {
+  /** Where health and metrics are served; nowhere unless given. */
+  readonly health?: HostAndPort;
+  /** Activities at a time that ask, plan and commit. */
+  readonly lightActivities: number;
+  /** Activities at a time that read and write data files. */
+  readonly heavyActivities: number;
+  /** How long activities may go on after the worker was told to stop. */
+  readonly shutdownGraceSeconds: number;
 }
 
 export interface OnlineConfig {
@@ -71,6 +94,7 @@ export interface MoraineConfig {
   readonly storage: StorageConfig;
   readonly engine: EngineConfig;
   readonly temporal: TemporalConfig;
+  readonly worker: WorkerConfig;
   readonly online: OnlineConfig;
   readonly logging: LoggingConfig;
   readonly registry: RegistryConfig;

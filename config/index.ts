@@ -3,15 +3,18 @@
 export { parseByteSize } from './byte-size.js';
 export type {
   CatalogConfig,
+  DeploymentConfig,
   EngineConfig,
   MoraineConfig,
   OnlineConfig,
   RegistryConfig,
   StorageConfig,
   TemporalConfig,
+  WorkerConfig,
 } from './config.js';
 export { type ConfigInput } from './config-schema.js';
 export { CONFIG_FILE_NAME, findConfigFile } from './find-config.js';
+export { type HostAndPort, parseHostAndPort } from './host-and-port.js';
 export { configFromValue, type LoadConfigOptions, loadConfig, parseConfig } from './load-config.js';
 export { formatTimeUs, parseTimeUs } from './time.js';
 export { parseYamlSource, type SourceProblem, type YamlSource } from './yaml-source.js';

@@ -2,8 +2,9 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseByteSize } from './byte-size.js';
-import type { CatalogConfig, MoraineConfig, TemporalConfig } from './config.js';
+import type { CatalogConfig, MoraineConfig, TemporalConfig, WorkerConfig } from './config.js';
 import type { ConfigInput } from './config-schema.js';
+import { parseHostAndPort } from './host-and-port.js';
 
 const GIBIBYTE = 2 ** 30;
 const DEFAULT_CATALOG = 'local';
@@ -31,6 +32,7 @@ export function resolveConfig(
       tempDirectory: tempDirectory === undefined ? join(stateFolder, 'tmp') : path(tempDirectory),
     },
     temporal: resolveTemporal(input.temporal ?? {}, path),
+    worker: resolveWorker(input.worker ?? {}),
     online: {
       namespace: input.online?.namespace ?? 'moraine_online',
       buckets: input.online?.buckets ?? 16,
@@ -80,5 +82,17 @@ function resolveTemporal(input: NonNullable<ConfigInput['temporal']>, path: (tex
     ...(input.apiKey === undefined ? {} : { apiKey: input.apiKey }),
     ...(input.tls === undefined ? {} : { tls: input.tls }),
     taskQueue: input.taskQueue ?? 'moraine',
+    ...(input.encryption === undefined ? {} : { encryptionKeyFile: path(input.encryption.keyFile) }),
+    ...(input.deployment === undefined ? {} : { deployment: input.deployment }),
+  };
+}
+
+function resolveWorker(input: NonNullable<ConfigInput['worker']>): WorkerConfig {
+  const health = input.health === undefined ? undefined : parseHostAndPort(input.health);
+  return {
+    ...(health === undefined ? {} : { health }),
+    lightActivities: input.lightActivities ?? 32,
+    heavyActivities: input.heavyActivities ?? 4,
+    shutdownGraceSeconds: input.shutdownGraceSeconds ?? 30,
   };
 }

@@ -4,6 +4,7 @@ import { MoraineError } from '../errors/index.js';
 import { rowsInBackground } from './background-statement.js';
 import { classifyDuckDbError } from './duckdb-error.js';
 import { FileCopies } from './file-copies.js';
+import { announceStatement } from './statement-channel.js';
 
 /** A signal is noticed at least this often while a statement runs; an interrupt between statements is lost. */
 const INTERRUPT_INTERVAL_MS = 50;
@@ -33,12 +34,12 @@ export class Connection {
 
   /** Runs a statement and drops its result. */
   async run(sql: string): Promise<void> {
-    await this.#guard(() => this.duckdb.run(sql));
+    await this.#statement(sql, () => this.duckdb.run(sql));
   }
 
   /** All rows of a small result, as arrays of the binding's values. Never for table data. */
   async rows(sql: string): Promise<DuckDBValue[][]> {
-    return await this.#guard(async () => (await this.duckdb.runAndReadAll(sql)).getRows());
+    return await this.#rowsOf(sql, async () => (await this.duckdb.runAndReadAll(sql)).getRows());
   }
 
   /**
@@ -47,18 +48,18 @@ export class Connection {
    */
   async rowsInBackground(sql: string): Promise<DuckDBValue[][]> {
     if (this.#backgroundThreads === 0) return await this.rows(sql);
-    return await this.#guard(() => rowsInBackground(this.duckdb, sql));
+    return await this.#rowsOf(sql, () => rowsInBackground(this.duckdb, sql));
   }
 
   /** Column names and types of a statement, without running it to the end. */
   async describe(sql: string): Promise<{ readonly names: readonly string[]; readonly types: readonly DuckDBType[] }> {
-    const result = await this.#guard(() => this.duckdb.run(`FROM (${sql}) LIMIT 0`));
+    const result = await this.#statement('DESCRIBE', () => this.duckdb.run(`FROM (${sql}) LIMIT 0`));
     return { names: result.columnNames(), types: result.columnTypes() };
   }
 
   /** A result whose chunks are fetched as they are asked for. Read it to the end, or close the connection. */
   async stream(sql: string): Promise<ResultStream> {
-    const result = await this.#guard(() => this.duckdb.stream(sql));
+    const result = await this.#statement(sql, () => this.duckdb.stream(sql));
     return new ResultStream(
       result,
       (work) => this.#guard(work),
@@ -69,6 +70,18 @@ export class Connection {
   /** @throws CANCELLED once the caller's signal is aborted */
   throwIfAborted(): void {
     if (this.#signal?.aborted === true) throw cancelled(this.#signal);
+  }
+
+  #statement<T>(sql: string, work: () => Promise<T>): Promise<T> {
+    return announceStatement(sql, () => this.#guard(work));
+  }
+
+  #rowsOf(sql: string, work: () => Promise<DuckDBValue[][]>): Promise<DuckDBValue[][]> {
+    return announceStatement(sql, async (event) => {
+      const rows = await this.#guard(work);
+      event.rows = rows.length;
+      return rows;
+    });
   }
 
   async #guard<T>(work: () => Promise<T>): Promise<T> {

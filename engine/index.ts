@@ -11,6 +11,7 @@ export { Engine, type EngineOptions, openEngine } from './engine.js';
 export { expressionSql } from './expression-sql.js';
 export { type FileColumn, type FileLayout, readFileLayouts } from './file-layout.js';
 export type { TargetTypes } from './input-column.js';
+export { orderKey } from './negative-zero.js';
 export { duckDbValue, type PlainValue, plainValue } from './plain-value.js';
 export {
   type ChangedFile,

@@ -191,19 +191,19 @@ export const ERROR_TABLE = {
     'Start a new run on the new table.',
   ),
   RUN_ALREADY_ACTIVE: entry(4, 409, false, 'Another run of the same work is in flight.', 'Wait for it, or cancel it.'),
-  PLAN_STALE: entry(
-    4,
-    409,
-    false,
-    'The source, the view or the files of the windows changed since the plan was made.',
-    'Make the plan again and look at it.',
-  ),
   SCHEDULE_ALREADY_EXISTS: entry(
     4,
     409,
     false,
     'A schedule of that id exists already.',
     'Delete it with `moraine schedule delete`, or choose another id with --id.',
+  ),
+  PLAN_STALE: entry(
+    4,
+    409,
+    false,
+    'The source, the view or the files of the windows changed since the plan was made.',
+    'Make the plan again and look at it.',
   ),
   DUPLICATE_NAME: entry(
     4,
@@ -278,6 +278,13 @@ export const ERROR_TABLE = {
     'A delete file or deletion vector cannot be read or is not what the manifest says.',
     'Restore the file that the message names, or roll the table back.',
   ),
+  PAYLOAD_UNREADABLE: entry(
+    7,
+    500,
+    false,
+    'An encrypted payload on the Temporal server was changed, or another key has its id.',
+    'Check that every worker and client has the same keys.',
+  ),
   // Environment
   TEMPORAL_UNAVAILABLE: entry(
     8,
@@ -285,6 +292,20 @@ export const ERROR_TABLE = {
     true,
     'No Temporal server can be reached or started.',
     'Set TEMPORAL_ADDRESS, or install the temporal command.',
+  ),
+  DEPLOYMENT_NOT_CURRENT: entry(
+    8,
+    503,
+    true,
+    'The workers of the task queue belong to a worker deployment that has no current version, so that no run starts.',
+    'Run `moraine deployment set-current`, or `temporal worker deployment set-current-version`.',
+  ),
+  ENCRYPTION_KEY_UNKNOWN: entry(
+    8,
+    503,
+    true,
+    'A payload on the Temporal server was encrypted with a key that is not configured.',
+    'Add the key that the message names to MORAINE_ENCRYPTION_KEYS or the key file, after the newest one.',
   ),
   TASK_QUEUE_UNPOLLED: entry(8, 503, true, 'No worker polls the task queue.', 'Start one with `moraine worker`.'),
   CATALOG_UNAVAILABLE: entry(8, 503, true, 'The catalog does not answer.', 'Check the catalog and try again.'),

@@ -19,6 +19,7 @@ function compile() {
 
 async function bundleWorkflows() {
   const { buildWorkflowBundle } = await import(pathToFileURL(join(root, 'dist/workers/bundle.js')).href);
+  await buildWorkflowBundle(join(root, 'dist/workflow-bundle-traced.js'), { traced: true });
   await buildWorkflowBundle(join(root, 'dist/workflow-bundle.js'));
 }
 

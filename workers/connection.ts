@@ -1,7 +1,9 @@
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { MoraineError } from '../errors/index.js';
+import { dataConverter } from './data-converter.js';
 import type { TemporalSettings } from './temporal-settings.js';
+import { tracingIfConfigured } from './tracing-if-configured.js';
 
 /** Settings whose address is known: configured, or that of a local server. */
 export interface ServerSettings extends TemporalSettings {
@@ -27,10 +29,19 @@ export async function connectClient(settings: ServerSettings): Promise<TemporalC
       ...clientOptions(settings),
       connectTimeout: '10 seconds',
     });
+    const tracing = await tracingIfConfigured();
     return {
-      client: new Client({ connection, namespace: settings.namespace }),
+      client: new Client({
+        connection,
+        namespace: settings.namespace,
+        ...dataConverter(settings.encryptionKeys),
+        ...(tracing === undefined ? {} : { interceptors: tracing.client }),
+      }),
       connection,
-      close: () => connection.close(),
+      close: async () => {
+        await tracing?.flush();
+        await connection.close();
+      },
     };
   } catch (error) {
     throw unavailable(settings.address, error);

@@ -1,32 +1,101 @@
-import { type NativeConnection, Worker } from '@temporalio/worker';
+import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities/index.js';
+import type { DeploymentConfig } from '../config/index.js';
 import type { Project } from '../project/index.js';
-import { type WorkflowSource, workflowSource } from './bundle.js';
+import { bundleWithSettings, type WorkflowSource, workflowSource } from './bundle.js';
 import type { ServerSettings } from './connection.js';
+import { dataConverter } from './data-converter.js';
+import { HEAVY_ACTIVITIES, heavyTaskQueue } from './heavy-activities.js';
+import type { WorkerMetrics } from './metrics.js';
+import type { Tracing } from './tracing.js';
 
-/** Activities at a time in one worker: extraction uses every core by itself, so that more only compete for memory. */
-const MAX_CONCURRENT_ACTIVITIES = 4;
+/** What a worker process may take: workflows decide, light activities ask, plan and commit, heavy ones read and write data files. */
+export const WORKER_ROLES = ['workflows', 'light', 'heavy'] as const;
+export type WorkerRole = (typeof WORKER_ROLES)[number];
 
-/** How long activities may go on after the worker was told to stop, before they are cancelled and tried elsewhere. */
-const SHUTDOWN_GRACE = '30 seconds';
-/** How long after that the worker stops regardless. */
-const SHUTDOWN_FORCE = '60 seconds';
+/** How long after the grace the worker stops regardless. */
+const FORCE_AFTER_GRACE_S = 30;
 
-/** A worker of the project's task queue. The caller owns the connection, and runs it. */
-export async function createWorker(
-  settings: ServerSettings,
-  project: Project,
-  connection: NativeConnection,
-  workflows: WorkflowSource = workflowSource(),
-): Promise<Worker> {
-  return Worker.create({
+export interface CreateWorkersOptions {
+  readonly settings: ServerSettings;
+  readonly project: Project;
+  readonly connection: NativeConnection;
+  /** All of them unless given. */
+  readonly roles?: readonly WorkerRole[] | undefined;
+  readonly workflows?: WorkflowSource | undefined;
+  readonly metrics?: WorkerMetrics | undefined;
+  readonly tracing?: Tracing | undefined;
+}
+
+/**
+ * The workers of one process: one of the project's task queue, and one of its heavy activities, whose slots do not take those of the
+ * others. The caller owns the connection, and runs them.
+ */
+export async function createWorkers(options: CreateWorkersOptions): Promise<Worker[]> {
+  const { settings, project, roles = WORKER_ROLES } = options;
+  const { taskQueue } = settings;
+  const { lightActivities, heavyActivities } = project.config.worker;
+  const common = commonOptions(options);
+  const activities = createActivities(project);
+  const workers: Worker[] = [];
+  if (roles.includes('workflows') || roles.includes('light')) {
+    const light = { activities, maxConcurrentActivityTaskExecutions: lightActivities };
+    workers.push(
+      await Worker.create({
+        ...common,
+        taskQueue,
+        ...(roles.includes('workflows') ? await workflowOptions(options) : {}),
+        ...(roles.includes('light') ? light : {}),
+      }),
+    );
+  }
+  if (roles.includes('heavy')) {
+    workers.push(
+      await Worker.create({
+        ...common,
+        taskQueue: heavyTaskQueue(taskQueue),
+        activities,
+        maxConcurrentActivityTaskExecutions: heavyActivities,
+      }),
+    );
+  }
+  return workers;
+}
+
+function commonOptions({ settings, project, connection, metrics, tracing }: CreateWorkersOptions) {
+  const { shutdownGraceSeconds } = project.config.worker;
+  return {
     connection,
     namespace: settings.namespace,
-    taskQueue: settings.taskQueue,
-    ...workflows,
-    activities: createActivities(project),
-    maxConcurrentActivityTaskExecutions: MAX_CONCURRENT_ACTIVITIES,
-    shutdownGraceTime: SHUTDOWN_GRACE,
-    shutdownForceTime: SHUTDOWN_FORCE,
-  });
+    shutdownGraceTime: shutdownGraceSeconds * 1000,
+    shutdownForceTime: (shutdownGraceSeconds + FORCE_AFTER_GRACE_S) * 1000,
+    ...dataConverter(settings.encryptionKeys),
+    ...(settings.deployment === undefined ? {} : { workerDeploymentOptions: deploymentOptions(settings.deployment) }),
+    interceptors: {
+      activity: [...(tracing?.activity ?? []), ...(metrics === undefined ? [] : [metrics.activityInterceptors])],
+      ...(tracing === undefined ? {} : { client: tracing.client }),
+    },
+    ...(tracing === undefined ? {} : { sinks: tracing.sinks }),
+  } satisfies Partial<WorkerOptions>;
+}
+
+/** Long runs go on with the newest version, which replays them; workflows that end soon say for themselves that they stay. */
+function deploymentOptions({ name, buildId }: DeploymentConfig): NonNullable<WorkerOptions['workerDeploymentOptions']> {
+  return {
+    version: { deploymentName: name, buildId },
+    useWorkerVersioning: true,
+    defaultVersioningBehavior: 'AUTO_UPGRADE',
+  };
+}
+
+async function workflowOptions({ settings, workflows, tracing }: CreateWorkersOptions) {
+  const traced = tracing !== undefined;
+  return bundleWithSettings(
+    workflows ?? workflowSource({ traced }),
+    {
+      heavy: { taskQueue: heavyTaskQueue(settings.taskQueue), activities: HEAVY_ACTIVITIES },
+      encodesFailures: settings.encryptionKeys !== undefined,
+    },
+    { traced },
+  );
 }

@@ -16,7 +16,7 @@ export {
 } from '../activities/index.js';
 export { buildWorkflowBundle, bundleWorkflows, type WorkflowSource, workflowSource, workflowsPath } from './bundle.js';
 export { connectClient, type ServerSettings, type TemporalClient, withAddress } from './connection.js';
-export { createWorker } from './create-worker.js';
+export { WORKER_ROLES, type WorkerRole } from './create-worker.js';
 export { type LocalRun, type LocalRunOptions, withLocalRun } from './local-run.js';
 export { joinLocalServer, type LocalServer, type LocalServerOptions, startOrJoinLocalServer } from './local-server.js';
 export { startMaterialization, type WaitOptions, waitForRun } from './materialize-client.js';

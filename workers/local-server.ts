@@ -1,6 +1,5 @@
 /** The local Temporal server of a project: one for all processes that work in its state folder. */
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lock } from 'proper-lockfile';
@@ -8,6 +7,7 @@ import { z } from 'zod';
 import { SEARCH_ATTRIBUTES } from '../activities/index.js';
 import { MoraineError } from '../errors/index.js';
 import { isServing } from './connection.js';
+import { freePorts } from './free-ports.js';
 import { holdSharedProcess, isSharedProcessAlive, type ProcessHold, startSharedProcess } from './shared-process.js';
 import { findTemporalCli } from './temporal-cli.js';
 
@@ -127,7 +127,7 @@ async function start(folder: ServerFolder, options: LocalServerOptions): Promise
     throw new MoraineError('TEMPORAL_UNAVAILABLE', `an earlier Temporal server of ${folder.path} has not ended yet`);
   }
   const cli = await findTemporalCli(options);
-  const [port, uiPort] = await freePorts();
+  const [port = 0, uiPort = 0] = await freePorts(2);
   const address = `127.0.0.1:${port}`;
   await rm(folder.log, { force: true });
   const started = startSharedProcess(folder.pipe, folder.log, [
@@ -225,20 +225,4 @@ function isProcessAlive(pid: number): boolean {
 async function waitForEnd(folder: ServerFolder): Promise<void> {
   const deadline = Date.now() + SHUTDOWN_WAIT_MS;
   while (isSharedProcessAlive(folder.pipe) && Date.now() < deadline) await sleep(20);
-}
-
-/** Two different ports that were free a moment ago. */
-async function freePorts(): Promise<[number, number]> {
-  const servers = [createServer(), createServer()] as const;
-  const portOf = (server: (typeof servers)[number]): Promise<number> =>
-    new Promise((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(0, '127.0.0.1', () => {
-        const bound = server.address();
-        resolve(typeof bound === 'object' && bound !== null ? bound.port : 0);
-      });
-    });
-  const ports: [number, number] = [await portOf(servers[0]), await portOf(servers[1])];
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

@@ -1,4 +1,10 @@
-import { DefaultLogger, type LogEntry, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
+import {
+  DefaultLogger,
+  type LogEntry,
+  type MetricsExporterConfig,
+  makeTelemetryFilterString,
+  Runtime,
+} from '@temporalio/worker';
 
 let installed = false;
 
@@ -8,16 +14,26 @@ export type NativeLog = 'warnings' | 'errors';
 /**
  * Quietens Temporal's native runtime, and leaves signals to the command. For processes of our own: who mounts the
  * activities in their own worker keeps their own runtime. The first call in a process counts.
+ *
+ * @param metricsAddress `host:port` where the runtime serves its metrics; nowhere unless given
  */
-export function installQuietRuntime(log: NativeLog = 'errors'): void {
+export function installQuietRuntime(log: NativeLog = 'errors', metricsAddress?: string): void {
   if (installed) return;
   installed = true;
   const level = log === 'warnings' ? 'WARN' : 'ERROR';
   Runtime.install({
     logger: new DefaultLogger(level, (entry) => process.stderr.write(`${formatEntry(entry)}\n`)),
-    telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: level, other: 'ERROR' }), forward: {} } },
+    telemetryOptions: {
+      logging: { filter: makeTelemetryFilterString({ core: level, other: 'ERROR' }), forward: {} },
+      ...(metricsAddress === undefined ? {} : { metrics: nativeMetrics(metricsAddress) }),
+    },
     shutdownSignals: [],
   });
+}
+
+/** Named as Prometheus wants it: units in the name, seconds, `_total` on counters. */
+function nativeMetrics(bindAddress: string): MetricsExporterConfig {
+  return { prometheus: { bindAddress, countersTotalSuffix: true, unitSuffix: true, useSecondsForDurations: true } };
 }
 
 /** One line: the stack of a failed run is in its history. */

@@ -1,9 +1,16 @@
+import type { Worker } from '@temporalio/worker';
 import { ensureSearchAttributes } from '../activities/index.js';
+import type { HostAndPort } from '../config/index.js';
 import type { Project } from '../project/index.js';
 import type { WorkflowSource } from './bundle.js';
 import { connectWorker, type ServerSettings } from './connection.js';
-import { createWorker } from './create-worker.js';
+import { createWorkers, type WorkerRole } from './create-worker.js';
+import { freePorts } from './free-ports.js';
+import { type HealthServer, serveHealth } from './health-server.js';
+import { WorkerMetrics } from './metrics.js';
 import { installQuietRuntime, type NativeLog } from './native-runtime.js';
+import { tracingIfConfigured } from './tracing-if-configured.js';
+import { readinessOf } from './worker-readiness.js';
 
 export interface RunWorkerOptions {
   readonly settings: ServerSettings;
@@ -17,26 +24,67 @@ export interface RunWorkerOptions {
   readonly workflows?: WorkflowSource;
   /** What Temporal's own runtime writes to standard error; warnings unless said otherwise. */
   readonly nativeLog?: NativeLog;
+  /** What this process takes; everything unless given. */
+  readonly roles?: readonly WorkerRole[];
+  /** Where to serve health and metrics; nowhere unless given. */
+  readonly health?: HostAndPort;
+  /** Told the URL of health and metrics. */
+  readonly onHealth?: (url: string) => void;
 }
 
 /**
- * Runs a worker in this process until the signal: the body of `moraine worker` and of everything with an own worker.
+ * Runs the workers of this process until the signal: the body of `moraine worker` and of everything with an own worker.
  *
- * @throws `TEMPORAL_UNAVAILABLE`
+ * @throws `TEMPORAL_UNAVAILABLE`; `INVALID_ARGUMENT` if health cannot be served where it was asked for
  */
 export async function runWorker(options: RunWorkerOptions): Promise<void> {
-  const { settings, project, signal } = options;
-  installQuietRuntime(options.nativeLog ?? 'warnings');
+  const { settings, project } = options;
+  const metrics = await startRuntime(options);
+  const tracing = await tracingIfConfigured();
   const connection = await connectWorker(settings);
+  let health: HealthServer | undefined;
   try {
+    const workers: Worker[] = [];
+    if (options.health !== undefined && metrics !== undefined) {
+      const readiness = () => readinessOf(settings.address, connection, workers);
+      health = await serveHealth(options.health, { readiness, metrics: () => metrics.text() });
+      options.onHealth?.(health.url);
+    }
     await ensureSearchAttributes(connection, settings.namespace, options.warn ?? (() => {}));
-    const worker = await createWorker(settings, project, connection, options.workflows);
-    if (signal.aborted) return;
-    signal.addEventListener('abort', () => worker.getState() === 'RUNNING' && worker.shutdown(), { once: true });
-    const running = worker.run();
-    options.onReady?.();
-    await running;
+    const { roles, workflows } = options;
+    workers.push(...(await createWorkers({ settings, project, connection, roles, workflows, metrics, tracing })));
+    await runUntil(options, workers);
   } finally {
+    await health?.close();
+    metrics?.close();
+    await tracing?.flush();
     await connection.close();
   }
+}
+
+/** Metrics are kept only where they are served. */
+async function startRuntime({ nativeLog, health, project }: RunWorkerOptions): Promise<WorkerMetrics | undefined> {
+  const log = nativeLog ?? 'warnings';
+  if (health === undefined) {
+    installQuietRuntime(log);
+    return undefined;
+  }
+  const [port = 0] = await freePorts(1);
+  const address = `127.0.0.1:${port}`;
+  installQuietRuntime(log, address);
+  return new WorkerMetrics(project, `http://${address}/metrics`);
+}
+
+/** Runs all workers; when one ends by itself, it has failed, and the others end too. */
+async function runUntil({ signal, onReady }: RunWorkerOptions, workers: readonly Worker[]): Promise<void> {
+  if (signal.aborted) return;
+  const shutdown = (): void => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  signal.addEventListener('abort', shutdown, { once: true });
+  const running = workers.map((worker) => worker.run().finally(shutdown));
+  onReady?.();
+  const ended = await Promise.allSettled(running);
+  const failed = ended.find((end) => end.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
 }

@@ -4,8 +4,9 @@ import {
   loadClientConfigProfile,
   toClientOptions,
 } from '@temporalio/envconfig';
-import type { TemporalConfig } from '../config/index.js';
+import type { DeploymentConfig, TemporalConfig } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
+import { type EncryptionKeys, resolveEncryptionKeys } from './encryption-keys.js';
 
 /** How to reach Temporal, and the task queue of this project. */
 export interface TemporalSettings {
@@ -15,6 +16,10 @@ export interface TemporalSettings {
   readonly taskQueue: string;
   /** Address, TLS and API key in the form that Temporal's connections take. */
   readonly connection: ClientConnectConfig['connectionOptions'];
+  /** Keys of the payload codec; without them payloads are stored as they are. */
+  readonly encryptionKeys?: EncryptionKeys;
+  /** The version that workers belong to. */
+  readonly deployment?: DeploymentConfig;
 }
 
 /**
@@ -22,18 +27,21 @@ export interface TemporalSettings {
  * `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, `TEMPORAL_TLS..`, `TEMPORAL_PROFILE`), the `temporal:` section of
  * `moraine.yaml`, Temporal's own configuration file.
  *
- * @throws `CONFIG_INVALID` if Temporal's configuration file cannot be read or lacks the profile
+ * @throws `CONFIG_INVALID` if Temporal's configuration file cannot be read or lacks the profile, or encryption keys cannot be read
  */
 export function resolveTemporalSettings(
   config: TemporalConfig,
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): TemporalSettings {
   const profile = overlay(loadProfile(config, environment), config, environment);
+  const encryptionKeys = resolveEncryptionKeys(config, environment);
   return {
     address: profile.address,
     namespace: profile.namespace ?? 'default',
     taskQueue: config.taskQueue,
     connection: toClientOptions(profile).connectionOptions,
+    ...(encryptionKeys === undefined ? {} : { encryptionKeys }),
+    ...(config.deployment === undefined ? {} : { deployment: config.deployment }),
   };
 }
 

@@ -17,8 +17,10 @@ export function declareProcessCommands(program: Command, runner: ActionRunner): 
     .command('worker')
     .summary('Run a worker on the configured Temporal server.')
     .description('Run a worker on the configured Temporal server until Ctrl-C.')
-    .option('--task-queue <name>', 'the task queue (default: temporal.taskQueue of the configuration)');
-  withExamples(worker, 'worker');
+    .option('--task-queue <name>', 'the task queue (default: temporal.taskQueue of the configuration)')
+    .option('--roles <names>', 'what it takes, of workflows, light and heavy (activities) (default: everything)')
+    .option('--health <host:port>', 'serve /healthz, /readyz and /metrics there (default: worker.health)');
+  withExamples(worker, 'worker', 'worker --health 127.0.0.1:9464', 'worker --roles heavy');
   does(worker, runner, async () => (await import('../actions/worker.js')).worker);
 
   const doctor = program

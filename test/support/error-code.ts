@@ -1,18 +1,19 @@
 import { type ErrorCode, MoraineError } from '../../errors/index.js';
 
-function codeOfError(error: unknown): ErrorCode {
-  if (error instanceof MoraineError) return error.code;
-  throw new Error('expected a MoraineError', { cause: error });
-}
-
-/** The code of the error that a function throws; a function that throws nothing, or another error, fails the test. */
-export function codeOf(action: () => unknown): ErrorCode {
+/** The error that a function throws; a function that throws nothing, or another error, fails the test. */
+export function errorOf(action: () => unknown): MoraineError {
   try {
     action();
   } catch (error) {
-    return codeOfError(error);
+    if (error instanceof MoraineError) return error;
+    throw new Error('expected a MoraineError', { cause: error });
   }
   throw new Error('expected an error, none was thrown');
+}
+
+/** The code of the error that a function throws. */
+export function codeOf(action: () => unknown): ErrorCode {
+  return errorOf(action).code;
 }
 
 /** The error that a promise rejects with, which must be a MoraineError. */

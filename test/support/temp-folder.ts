@@ -9,3 +9,9 @@ export function temporaryFolder(): string {
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
+
+/** The same for a whole file of tests, which removes it itself. */
+export function lastingFolder(): { readonly path: string; remove(): void } {
+  const path = realpathSync(mkdtempSync(join(tmpdir(), 'moraine-test-')));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}

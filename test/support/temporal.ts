@@ -6,10 +6,10 @@ import { inject, onTestFinished } from 'vitest';
 import type { Activities } from '../../activities/contract.js';
 import { connectClient, type ServerSettings, type TemporalClient } from '../../workers/connection.js';
 import { installQuietRuntime } from '../../workers/native-runtime.js';
-import { projectRoot } from './paths.js';
+import { DIST } from './cli.js';
 
 /** The workflow bundle that the build has made. */
-export const WORKFLOWS = { workflowBundle: { codePath: join(projectRoot, 'dist/workflow-bundle.js') } };
+export const WORKFLOWS = { workflowBundle: { codePath: join(DIST, 'workflow-bundle.js') } };
 
 /** Settings of the run's server, on a task queue of its own. */
 export function testSettings(): ServerSettings {

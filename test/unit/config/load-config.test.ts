@@ -30,6 +30,7 @@ describe('a configuration', () => {
     });
     expect(config.storage.roots).toEqual(['/p/warehouse']);
     expect(config.temporal).toEqual({ taskQueue: 'moraine' });
+    expect(config.worker).toEqual({ lightActivities: 32, heavyActivities: 4, shutdownGraceSeconds: 30 });
     expect(config.online).toEqual({ namespace: 'moraine_online', buckets: 16, readTimeoutMs: 100 });
     expect(config.registry.table).toBe('moraine.registry');
     expect(config.engine.tempDirectory).toBe('/p/.moraine/tmp');
@@ -44,7 +45,10 @@ catalogs:
   two: { uri: "sqlite:////abs/two.db", warehouse: file:///abs/w 2%20 }
 storage: { roots: [../shared, /abs] }
 engine: { memoryLimit: 1.5GiB, threads: 3, tempDirectory: t }
-temporal: { address: "h:1", namespace: n, profile: q, configFile: t.toml, apiKey: k, tls: true, taskQueue: tq }
+temporal:
+  { address: "h:1", namespace: n, profile: q, configFile: t.toml, apiKey: k, tls: true, taskQueue: tq,
+    encryption: { keyFile: keys.txt }, deployment: { name: features, buildId: 0.2.0 } }
+worker: { health: "[::1]:9464", lightActivities: 8, heavyActivities: 2, shutdownGraceSeconds: 45 }
 online: { namespace: on, buckets: 32, readTimeoutMs: 250 }
 logging: { namespace: served.logs }
 registry: { table: m.r }
@@ -70,6 +74,14 @@ stateFolder: state
         apiKey: 'k',
         tls: true,
         taskQueue: 'tq',
+        encryptionKeyFile: '/p/keys.txt',
+        deployment: { name: 'features', buildId: '0.2.0' },
+      },
+      worker: {
+        health: { host: '::1', port: 9464 },
+        lightActivities: 8,
+        heavyActivities: 2,
+        shutdownGraceSeconds: 45,
       },
       online: { namespace: 'on', buckets: 32, readTimeoutMs: 250 },
       logging: { namespace: 'served.logs' },
@@ -113,7 +125,7 @@ describe('a mistake names its line', () => {
   it.each([
     [
       'a: 1',
-      '/p/moraine.yaml:1: unknown key a; known keys here: catalog, catalogs, storage, engine, temporal, online, logging, registry, definitions, stateFolder',
+      '/p/moraine.yaml:1: unknown key a; known keys here: catalog, catalogs, storage, engine, temporal, worker, online, logging, registry, definitions, stateFolder',
     ],
     [
       '# c\nengine:\n  threads: 2\n  memorylimit: 1GB\n',
@@ -207,4 +219,14 @@ describe('sizes', () => {
   ])('%j', (text, bytes) => {
     expect(parseByteSize(text)).toBe(bytes);
   });
+});
+
+it.each([
+  ['worker: { health: 9464 }', /moraine.yaml:1: .*health/],
+  ['worker: { health: "localhost" }', /HOST:PORT/],
+  ['worker: { health: "127.0.0.1:70000" }', /HOST:PORT/],
+  ['temporal: { deployment: { name: a.b, buildId: "1" } }', /must have only letters, digits, "_" and "-"/],
+  ['temporal: { encryption: { keys: secret } }', /keyFile/],
+])('%s is refused', (text, message) => {
+  expect(failure(() => parse(text))).toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringMatching(message) });
 });

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { OneAtATime } from '../../../activities/one-at-a-time.js';
+import { Slots } from '../../../activities/slots.js';
 
 test('one after the other, in the order asked for; failures stop nobody, what was cancelled while it waited never starts', async () => {
-  const queue = new OneAtATime();
+  const queue = new Slots(1);
   const { signal } = new AbortController();
   const cancelled = new AbortController();
   const events: string[] = [];
@@ -27,4 +27,19 @@ test('one after the other, in the order asked for; failures stop nobody, what wa
   const shown = (await results).map((result) => (result.status === 'fulfilled' ? result.value : String(result.reason)));
   expect(shown).toEqual(['a', 'Error: b failed', 'Error: cancelled', 'd']);
   expect(events).toEqual(['a with 0 others', 'b with 0 others', 'd with 0 others']);
+});
+
+test('as many at a time as there are slots', async () => {
+  const slots = new Slots(2);
+  const { signal } = new AbortController();
+  let running = 0;
+  let most = 0;
+  const work = async (): Promise<void> => {
+    running += 1;
+    most = Math.max(most, running);
+    await new Promise((resolve) => setImmediate(resolve));
+    running -= 1;
+  };
+  await Promise.all(Array.from({ length: 7 }, () => slots.run(signal, work)));
+  expect(most).toBe(2);
 });

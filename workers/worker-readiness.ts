@@ -1,0 +1,47 @@
+import type { NativeConnection, Worker } from '@temporalio/worker';
+import type { Readiness } from './health-server.js';
+
+/** How long the Temporal server may take to answer. */
+const SERVER_TIMEOUT_MS = 2000;
+
+/**
+ * Whether the workers of this process take work.
+ *
+ * @param workers none until they are made
+ */
+export async function readinessOf(
+  address: string,
+  connection: NativeConnection,
+  workers: readonly Worker[],
+): Promise<Readiness> {
+  return {
+    status: (await isReachable(connection)) ? stateOf(workers) : 'server-unreachable',
+    server: address,
+    taskQueues: workers.map((worker) => {
+      const { runState, numInFlightWorkflowActivations, numInFlightActivities } = worker.getStatus();
+      return {
+        name: worker.options.taskQueue,
+        state: runState.toLowerCase(),
+        workflowTasks: numInFlightWorkflowActivations,
+        activities: numInFlightActivities,
+      };
+    }),
+  };
+}
+
+function stateOf(workers: readonly Worker[]): Readiness['status'] {
+  const states = workers.map((worker) => worker.getState());
+  if (states.includes('FAILED')) return 'failed';
+  if (states.length === 0 || states.includes('INITIALIZED')) return 'starting';
+  return states.every((state) => state === 'RUNNING') ? 'ready' : 'draining';
+}
+
+async function isReachable(connection: NativeConnection): Promise<boolean> {
+  try {
+    const deadlineMs = Date.now() + SERVER_TIMEOUT_MS;
+    await connection.withDeadline(deadlineMs, () => connection.workflowService.getSystemInfo({}));
+    return true;
+  } catch {
+    return false;
+  }
+}
