@@ -42,7 +42,7 @@ export interface PreparedCommit {
 }
 
 type Outcome =
-  | { readonly kind: 'committed'; readonly metadata: TableMetadata }
+  | { readonly kind: 'committed'; readonly snapshotId: bigint; readonly metadata: TableMetadata }
   | { readonly kind: 'conflict'; readonly error: MoraineError };
 
 /** The catalog that commits of a table go to. Throws `INVALID_ARGUMENT` for one that was opened by location. */
@@ -74,19 +74,23 @@ function findCommitted(metadata: TableMetadata, prepared: PreparedCommit, run: R
   return run === undefined ? null : findRun(metadata, run);
 }
 
-/** After an unknown outcome: looks for the commit a few times. Not finding it proves nothing, it may land later. */
+/**
+ * After an unknown outcome: looks for the commit a few times. Not finding it proves nothing, it may land later. What is found may
+ * be the snapshot of another attempt of the same run.
+ */
 async function resolveUnknown(
   table: Table,
   catalog: Catalog,
   prepared: PreparedCommit,
   run: RunMarker | undefined,
   error: unknown,
-): Promise<TableMetadata> {
+): Promise<Outcome> {
   const check = statusCheck(table.metadata);
   const clock = catalog.clock ?? SYSTEM_CLOCK;
   for (let tries = 1; tries <= check.retries; tries++) {
     const { metadata } = await reload(table, catalog).catch(() => ({ metadata: undefined }));
-    if (metadata !== undefined && findCommitted(metadata, prepared, run) !== null) return metadata;
+    const found = metadata === undefined ? null : findCommitted(metadata, prepared, run);
+    if (metadata !== undefined && found !== null) return { kind: 'committed', snapshotId: found, metadata };
     if (tries < check.retries) await clock.sleep(retryWaitMs(check, tries, () => clock.random()));
   }
   const reason = error instanceof Error ? error.message : String(error);
@@ -103,11 +107,11 @@ async function attempt(
 ): Promise<Outcome> {
   try {
     const { metadata } = await catalog.commitTable(base.identifier, prepared.request);
-    return { kind: 'committed', metadata };
+    return { kind: 'committed', snapshotId: prepared.snapshotId, metadata };
   } catch (error) {
     if (isMoraineError(error, 'COMMIT_CONFLICT')) return { kind: 'conflict', error };
     if (isMoraineError(error) && error.code !== 'COMMIT_STATE_UNKNOWN') throw error;
-    return { kind: 'committed', metadata: await resolveUnknown(base, catalog, prepared, run, error) };
+    return resolveUnknown(base, catalog, prepared, run, error);
   }
 }
 
@@ -153,7 +157,15 @@ export async function commitWithRetry(
     const prepared = await prepare(base);
     const outcome = await attempt(base, catalog, prepared, run);
     const { snapshotId } = prepared;
-    if (outcome.kind === 'committed') return { snapshotId, outcome: 'committed', attempts, metadata: outcome.metadata };
+    if (outcome.kind === 'committed') {
+      const isOwn = outcome.snapshotId === snapshotId;
+      return {
+        snapshotId: outcome.snapshotId,
+        outcome: isOwn ? 'committed' : 'already-committed',
+        attempts,
+        metadata: outcome.metadata,
+      };
+    }
     base = await reload(table, catalog);
     // A catalog client that resent the request may have met its own success.
     if (findSnapshot(base.metadata, snapshotId) !== undefined) {

@@ -94,6 +94,20 @@ test('the answer is lost and the snapshot expires before anybody looks: the tabl
   expect(await livePaths(fixture)).toEqual([mine.filePath, other.filePath].sort());
 });
 
+test('two attempts of one run, and the answer of the one that lost is lost: it reports the snapshot of the other', async () => {
+  const fixture = await tableFixture();
+  const [mine, twin] = [dataFile(['x']), dataFile(['x'])];
+  const run = { key: 'run-1' };
+  let landed = 0n;
+  const table = through(fixture, () => async () => {
+    landed = (await commitAppend(fixture.table, { files: [twin], run })).snapshotId;
+    throw unknown();
+  });
+  const result = await commitAppend(table, { files: [mine], run });
+  expect(result).toMatchObject({ outcome: 'already-committed', snapshotId: landed });
+  expect(await livePaths(fixture)).toEqual([twin.filePath]);
+});
+
 test('a commit that lands only after it was looked for: reported unknown, nothing deleted, and the next attempt finds it', async () => {
   const fixture = await tableFixture();
   const file = dataFile(['x']);
