@@ -63,7 +63,8 @@ export async function openScan(
 }
 
 async function openable(io: FileIO, planned: PlannedFile) {
-  const { filePath, recordCount, fileSizeInBytes } = planned.file;
+  const { filePath, recordCount, fileSizeInBytes, firstRowId } = planned.file;
   const format = readableFormat(planned.file);
-  return { ...planned, path: await io.resolve(filePath), format, recordCount, fileSizeInBytes };
+  const lineage = firstRowId === undefined ? {} : { firstRowId };
+  return { ...planned, path: await io.resolve(filePath), format, recordCount, fileSizeInBytes, ...lineage };
 }

@@ -17,7 +17,7 @@ export interface TableWorld {
   readonly io: LocalFileIO;
   readonly catalog: Catalog;
   readonly engine: Engine;
-  create(name: string, schema: Schema, partitioning?: string): Promise<Table>;
+  create(name: string, schema: Schema, partitioning?: string, formatVersion?: 2 | 3): Promise<Table>;
   load(name: string): Promise<Table>;
   /** Appends the rows of a statement whose columns are the table's. */
   append(name: string, select: string): Promise<CommitResult>;
@@ -51,10 +51,11 @@ export async function openTableWorld(): Promise<TableWorld> {
     catalog,
     engine,
     load,
-    async create(name, schema, partitioning) {
+    async create(name, schema, partitioning, formatVersion = 2) {
       const partitionSpec = partitioning === undefined ? undefined : parsePartitionSpec(partitioning, schema);
       await catalog.createTable(identifier(name), {
         schema,
+        formatVersion,
         ...(partitionSpec === undefined ? {} : { partitionSpec }),
       });
       return load(name);
