@@ -35,6 +35,7 @@ export async function planBackfill(deps: MaterializationDeps, request: BackfillR
   const sizes = await sourceSizes(view, source, range);
   const online = await onlineMetadata(deps, view);
   return {
+    version: 1,
     view: view.name,
     ...range,
     order,

@@ -19,6 +19,8 @@ export interface PlannedWindow {
 }
 
 export interface BackfillPlan extends WindowRange {
+  /** Of the file's format. */
+  readonly version: 1;
   readonly view: string;
   readonly order: 'oldest-first' | 'newest-first';
   readonly source: {
@@ -77,7 +79,6 @@ export function planToText({ startUs, endUs, stepUs, windows, source, ...plan }:
   );
   const head = JSON.stringify(
     {
-      version: 1,
       ...plan,
       start: formatTimeUs(startUs),
       end: formatTimeUs(endUs),
@@ -97,7 +98,7 @@ export function parseBackfillPlan(text: string, location: string): BackfillPlan 
     const message = `${location} is no plan of a backfill: ${z.prettifyError(parsed.error)}`;
     throw new MoraineError('INVALID_ARGUMENT', message);
   }
-  const { version: _, start, end, step, ...plan } = parsed.data;
+  const { start, end, step, ...plan } = parsed.data;
   const range = { startUs: start, endUs: end, stepUs: step };
   requireWindowRange(range);
   return { ...plan, ...range };

@@ -14,6 +14,7 @@ import type {
 import { parseMaterializeRequest, startRun } from '../../activities/index.js';
 import { outcomeIfEnded } from '../../activities/start-run.js';
 import { toFailure } from '../../activities/step.js';
+import { type BackfillSteps, scriptedBackfill } from './scripted-backfill.js';
 
 /** A plan of `shards` shards. */
 export function plannedRun(shards: number, changes: Partial<PlannedRun> = {}): PlannedRun {
@@ -33,6 +34,7 @@ export function plannedRun(shards: number, changes: Partial<PlannedRun> = {}): P
 
 /** The run's steps; asking for runs is the real thing. */
 export function scriptedActivities(steps: {
+  readonly backfill?: BackfillSteps;
   readonly plan?: () => Promise<PlannedRun>;
   readonly extract?: (shard: number) => Promise<ExtractedShard>;
   readonly commit?: (manifests: readonly string[]) => Promise<CommittedRun>;
@@ -43,6 +45,7 @@ export function scriptedActivities(steps: {
   readonly discardTraining?: () => Promise<void>;
 }): Activities {
   return {
+    ...scriptedBackfill(steps.backfill),
     requestRun: async ({ request, scheduledTime, replyTo }) => {
       const { client, info } = Context.current();
       try {

@@ -1,0 +1,186 @@
+/** The part of the contract that is about backfills. See `contract.ts`. */
+import type { RequestedRun, RunOutcome } from './contract.js';
+
+/** What a person or a command asks for. It arrives as JSON from outside and is checked by `requestBackfill`. */
+export interface BackfillInput {
+  /** The feature view. Absent, with `start`, `end` and `step`, only if there is a `plan`. */
+  readonly view?: string;
+  /** First event time, included. ISO-8601; UTC where it has no zone. */
+  readonly start?: string;
+  /** Event time that the range ends before. */
+  readonly end?: string;
+  /** Length of a window, such as `1h` or `1d`; it divides the range. */
+  readonly step?: string;
+  readonly newestFirst?: boolean;
+  /** A stored plan, by its location, instead of the range. It is refused if it no longer holds. */
+  readonly plan?: string;
+  /** Windows at a time, 1 to 16; 2 unless given. `changeConcurrency` changes it while the run goes on. */
+  readonly concurrency?: number;
+  /** Windows that are committed together at most; unless given, as many as are read in 30 seconds. */
+  readonly windowsPerCommit?: number;
+}
+
+/** The input of the `backfillRun` workflow, whose id is `backfill/<view>/<start>..<end>/<step>`. */
+export interface BackfillRunInput {
+  readonly view: string;
+  /** Microseconds since the epoch. */
+  readonly startUs: string;
+  readonly endUs: string;
+  readonly stepUs: string;
+  readonly newestFirst: boolean;
+  readonly concurrency: number;
+  readonly windowsPerCommit?: number;
+  readonly planLocation?: string;
+  /** Only these segments of the plan: the ones that failed before. */
+  readonly only?: readonly BackfillSegment[];
+  /** Whether the namespace has our search attributes. */
+  readonly searchAttributes: boolean;
+  /** What the workflow execution before this one has left. */
+  readonly carried?: CarriedBackfill;
+}
+
+/** What goes from one workflow execution of a backfill to the next: counts and positions. */
+export interface CarriedBackfill {
+  readonly planned: PlannedBackfill;
+  readonly cursor: number;
+  readonly isPaused: boolean;
+  readonly waiting: readonly string[];
+  readonly progress: BackfillProgress;
+}
+
+/** Neighbouring windows of a plan: the positions of the first and the last, both included. */
+export type BackfillSegment = readonly [number, number];
+
+/** A plan, by reference, and what people want to know of it. */
+export interface PlannedBackfill {
+  readonly planLocation: string;
+  readonly sourceTable: string;
+  readonly onlineTable: string;
+  readonly windows: number;
+  /** By the statistics of the source's files; the others are done together. */
+  readonly windowsWithRows: number;
+  readonly sourceFiles: number;
+  readonly sourceRows: string;
+  readonly sourceBytes: string;
+  /** Windows that were covered, wholly or in part, when the plan was made. */
+  readonly windowsCovered: number;
+  /** Schedules of the view, by id. */
+  readonly schedules: readonly string[];
+  /** At a concurrency of one; null: unknown. */
+  readonly estimatedSeconds: number | null;
+  readonly estimateBasis: string;
+}
+
+export interface FailedSegment {
+  readonly segment: BackfillSegment;
+  /** ISO-8601, `<start>..<end>`. */
+  readonly window: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Answer of the `progress` query of a backfill, also shown in its memo. */
+export interface BackfillProgress {
+  readonly step: 'planning' | 'running' | 'paused' | 'done';
+  readonly concurrency: number;
+  readonly windowsTotal: number;
+  /** Committed, covered by others, or without rows. */
+  readonly windowsDone: number;
+  readonly windowsFailed: number;
+  readonly rowsWritten: string;
+  readonly filesWritten: number;
+  readonly bytesWritten: string;
+  readonly commits: number;
+  readonly snapshotId: string | null;
+  /** The failed windows; `retry` tries them again. */
+  readonly failed: readonly FailedSegment[];
+}
+
+/** What a backfill did. */
+export interface BackfillResult {
+  readonly view: string;
+  readonly workflowId: string;
+  readonly windows: number;
+  readonly rows: string;
+  readonly files: number;
+  readonly bytes: string;
+  readonly commits: number;
+  /** The online table's snapshot of the last commit; null if nothing was committed. */
+  readonly snapshotId: string | null;
+}
+
+export interface PlanBackfillInput {
+  readonly view: string;
+  readonly startUs: string;
+  readonly endUs: string;
+  readonly stepUs: string;
+  readonly newestFirst: boolean;
+  /** A plan that was made before. */
+  readonly planLocation?: string;
+}
+
+export interface StageWindowInput {
+  readonly view: string;
+  readonly startUs: string;
+  readonly endUs: string;
+}
+
+/** `nothing`: covered already; `alone`: it rebuilds buckets, and is run by itself. */
+export type StagedBackfillWindow =
+  | { readonly kind: 'nothing' | 'alone' }
+  | {
+      readonly kind: 'staged';
+      readonly planLocation: string;
+      readonly manifestLocations: readonly string[];
+      readonly workMs: number;
+      readonly rows: string;
+      readonly files: number;
+      readonly bytes: string;
+    };
+
+export interface CommitWindowsInput {
+  readonly view: string;
+  readonly windows: readonly {
+    readonly planLocation: string;
+    readonly manifestLocations: readonly string[];
+    readonly workMs: number;
+  }[];
+}
+
+export interface CommittedWindows {
+  /** Null: there was nothing to commit. */
+  readonly snapshotId: string | null;
+  /** One for each window. `stale`: it has to be planned again. */
+  readonly outcomes: readonly ('committed' | 'already-committed' | 'covered' | 'stale')[];
+}
+
+export interface RanAlone {
+  readonly snapshotId: string | null;
+  readonly rows: string;
+}
+
+/** The activities of backfills, as the workflows see them. */
+export interface BackfillActivities {
+  /**
+   * Checks a request and starts the backfill of its view and range, or joins the one in flight.
+   *
+   * @throws `INVALID_ARGUMENT` naming what is wrong with the request; `FEATURE_VIEW_NOT_FOUND`, `PLAN_STALE`
+   */
+  requestBackfill(input: { readonly request: unknown; readonly replyTo: string }): Promise<RequestedRun>;
+  /** How a backfill ended; null while it is in flight. */
+  backfillOutcome(run: RequestedRun): Promise<RunOutcome<BackfillResult> | null>;
+  /** Makes the plan and stores it; of a given one, checks that it still holds. */
+  planBackfill(input: PlanBackfillInput): Promise<PlannedBackfill>;
+  /** A part of a stored plan. */
+  readSegments(input: {
+    readonly planLocation: string;
+    readonly cursor: number;
+    readonly limit: number;
+  }): Promise<{ readonly segments: readonly BackfillSegment[]; readonly next: number | null }>;
+  /** Plans one window and reads it into files that nobody can see yet. */
+  stageWindow(input: StageWindowInput): Promise<StagedBackfillWindow>;
+  /** Makes the windows' files visible in one commit; waits for runs of schedules and people in flight first. */
+  commitWindows(input: CommitWindowsInput): Promise<CommittedWindows>;
+  /** Plans, reads and commits a window by itself. */
+  runWindowAlone(input: StageWindowInput): Promise<RanAlone>;
+}

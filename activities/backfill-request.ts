@@ -1,0 +1,87 @@
+/** Checking what people and commands ask for, and the id of the backfill that it is. */
+import { z } from 'zod';
+import { requireWindowRange, type WindowRange } from '../backfill/index.js';
+import { formatTimeUs, parseTimeUs } from '../config/index.js';
+import { MoraineError } from '../errors/index.js';
+import { formatDurationMs, parseDurationMs } from '../features/index.js';
+
+/** Fewer than the slots of a worker for light activities, so that there are always some for other runs. */
+export const MAX_CONCURRENCY = 16;
+const DEFAULT_CONCURRENCY = 2;
+const MAX_WINDOWS_PER_COMMIT = 250;
+
+/** How a backfill is run, whatever it reads. */
+export interface BackfillSettings {
+  readonly concurrency: number;
+  readonly windowsPerCommit?: number;
+}
+
+/** A view's range, or a stored plan that names them. */
+export type ParsedBackfill = BackfillSettings &
+  (
+    | (WindowRange & { readonly view: string; readonly newestFirst: boolean; readonly plan?: undefined })
+    | { readonly plan: string }
+  );
+
+const requestSchema = z.strictObject({
+  view: z.string().min(1).optional(),
+  start: z.string().optional(),
+  end: z.string().optional(),
+  step: z.string().optional(),
+  newestFirst: z.boolean().optional(),
+  plan: z.string().min(1).optional(),
+  concurrency: z.int().min(1).max(MAX_CONCURRENCY).default(DEFAULT_CONCURRENCY),
+  windowsPerCommit: z.int().min(1).max(MAX_WINDOWS_PER_COMMIT).optional(),
+});
+
+const EXAMPLE = 'for example {"view": "airport_delay", "start": "2001-01-01", "end": "2002-01-01", "step": "1d"}';
+
+/**
+ * @param request JSON as it came from outside
+ * @throws `INVALID_ARGUMENT` naming every problem
+ */
+export function parseBackfillRequest(request: unknown): ParsedBackfill {
+  const parsed = requestSchema.safeParse(request);
+  if (!parsed.success) throw invalid(`the input of backfill is not right: ${problems(parsed.error)}`);
+  const { view, start, end, step, newestFirst, plan, concurrency, windowsPerCommit } = parsed.data;
+  const settings = { concurrency, ...(windowsPerCommit === undefined ? {} : { windowsPerCommit }) };
+  if (plan !== undefined) {
+    if ([view, start, end, step, newestFirst].some((field) => field !== undefined)) {
+      throw invalid('"plan" cannot be combined with "view", "start", "end", "step" or "newestFirst"');
+    }
+    return { ...settings, plan };
+  }
+  if (view === undefined || start === undefined || end === undefined || step === undefined) {
+    const missing = Object.entries({ view, start, end, step }).filter(([, value]) => value === undefined);
+    throw invalid(`${missing.map(([name]) => `"${name}"`).join(', ')} must be given`);
+  }
+  return { ...settings, view, ...backfillRange(start, end, step), newestFirst: newestFirst ?? false };
+}
+
+/** @throws `INVALID_ARGUMENT` */
+export function backfillRange(start: string, end: string, step: string): WindowRange {
+  const stepMs = parseDurationMs(step);
+  if (stepMs === undefined) {
+    throw invalid(
+      `the step ${JSON.stringify(step)} is no duration such as 1h or 1d; months and years have no fixed length`,
+    );
+  }
+  const range = { startUs: parseTimeUs(start, 'start'), endUs: parseTimeUs(end, 'end'), stepUs: stepMs * 1000n };
+  requireWindowRange(range);
+  return range;
+}
+
+/** The workflow id of a backfill, `backfill/<view>/<start>..<end>/<step>`: there is at most one in flight of each. */
+export function backfillWorkflowId({ view, startUs, endUs, stepUs }: WindowRange & { readonly view: string }): string {
+  return `backfill/${view}/${formatTimeUs(startUs)}..${formatTimeUs(endUs)}/${formatDurationMs(stepUs / 1000n)}`;
+}
+
+function invalid(problem: string): MoraineError {
+  return new MoraineError('INVALID_ARGUMENT', `${problem}; ${EXAMPLE}`);
+}
+
+function problems(error: z.ZodError): string {
+  return error.issues
+    .map(({ path, message }) => (path.length === 0 ? message : `"${path.join('.')}": ${message}`))
+    .join('; ');
+}

@@ -1,0 +1,43 @@
+import type { Client } from '@temporalio/client';
+import { MoraineError } from '../errors/index.js';
+import type { BackfillResult, BackfillRunInput } from './backfill-contract.js';
+import { backfillWorkflowId } from './backfill-request.js';
+import type { RequestedRun, RunOutcome } from './contract.js';
+import { outcomeOf } from './start-run.js';
+
+/** The workflow's type. The code itself lives in the workflow sandbox, so only its name is used. */
+export type BackfillRunWorkflow = (input: BackfillRunInput) => Promise<BackfillResult>;
+
+/** Starts a backfill, or joins the one of the same view, range and step that is in flight. */
+export async function startBackfillRun(
+  client: Client,
+  input: BackfillRunInput,
+  options: { readonly taskQueue: string; readonly replyTo?: string },
+): Promise<RequestedRun> {
+  const range = { startUs: BigInt(input.startUs), endUs: BigInt(input.endUs), stepUs: BigInt(input.stepUs) };
+  const workflowId = backfillWorkflowId({ view: input.view, ...range });
+  const handle = await client.workflow.signalWithStart<BackfillRunWorkflow, [{ replyTo?: string }]>('backfillRun', {
+    workflowId,
+    taskQueue: options.taskQueue,
+    args: [input],
+    signal: 'requested',
+    signalArgs: [options.replyTo === undefined ? {} : { replyTo: options.replyTo }],
+    staticSummary: `Backfill ${workflowId.slice('backfill/'.length)}`,
+    memo: { view: input.view },
+  });
+  return { workflowId, runId: handle.signaledRunId };
+}
+
+/** How a backfill has ended, or null while it is in flight. Its executions follow one another under one id. @throws `WORKFLOW_NOT_FOUND` */
+export async function backfillOutcome(
+  client: Client,
+  { workflowId }: RequestedRun,
+): Promise<RunOutcome<BackfillResult> | null> {
+  const handle = client.workflow.getHandle<BackfillRunWorkflow>(workflowId);
+  const { status } = await handle.describe().catch((error: unknown) => {
+    if (!(error instanceof Error) || error.name !== 'WorkflowNotFoundError') throw error;
+    const message = `there is no backfill ${workflowId} on the Temporal server`;
+    throw new MoraineError('WORKFLOW_NOT_FOUND', message, { cause: error });
+  });
+  return status.name === 'RUNNING' ? null : outcomeOf(handle.result());
+}

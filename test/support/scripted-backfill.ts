@@ -1,0 +1,96 @@
+/** Backfill activities for tests of the workflows alone: windows of a plan that is only numbers. */
+import { Context } from '@temporalio/activity';
+import type {
+  BackfillActivities,
+  BackfillSegment,
+  CommittedWindows,
+  CommitWindowsInput,
+  PlannedBackfill,
+  RanAlone,
+  StagedBackfillWindow,
+  StageWindowInput,
+} from '../../activities/backfill-contract.js';
+import { parseBackfillRequest } from '../../activities/backfill-request.js';
+import { backfillOutcome, startBackfillRun } from '../../activities/start-backfill.js';
+import { toFailure } from '../../activities/step.js';
+
+export interface BackfillSteps {
+  readonly plan?: () => Promise<PlannedBackfill>;
+  /** All of the plan; handed out in pages. */
+  readonly segments?: readonly BackfillSegment[];
+  readonly stage?: (window: StageWindowInput) => Promise<StagedBackfillWindow>;
+  readonly commit?: (windows: CommitWindowsInput['windows']) => Promise<CommittedWindows>;
+  readonly alone?: (window: StageWindowInput) => Promise<RanAlone>;
+}
+
+/** Asking for backfills is the real thing, but for the registry. */
+export function scriptedBackfill(steps: BackfillSteps = {}): BackfillActivities {
+  const segments = steps.segments ?? [];
+  return {
+    requestBackfill: async ({ request, replyTo }) => {
+      const { client, info } = Context.current();
+      try {
+        const parsed = parseBackfillRequest(request);
+        if (parsed.plan !== undefined) throw new Error('no plans are stored here');
+        const { view, newestFirst, concurrency } = parsed;
+        const range = {
+          startUs: String(parsed.startUs),
+          endUs: String(parsed.endUs),
+          stepUs: String(parsed.stepUs),
+        };
+        const input = { view, ...range, newestFirst, concurrency, searchAttributes: true };
+        return await startBackfillRun(client, input, { taskQueue: info.taskQueue, replyTo });
+      } catch (error) {
+        throw toFailure(error);
+      }
+    },
+    backfillOutcome: (run) => backfillOutcome(Context.current().client, run),
+    planBackfill: () => steps.plan?.() ?? Promise.resolve(plannedBackfill(segments)),
+    readSegments: ({ cursor, limit }) => {
+      const end = cursor + limit;
+      return Promise.resolve({ segments: segments.slice(cursor, end), next: end < segments.length ? end : null });
+    },
+    stageWindow: (window) => steps.stage?.(window) ?? Promise.resolve(stagedWindow(window)),
+    commitWindows: ({ windows }) => steps.commit?.(windows) ?? Promise.resolve(committedWindows(windows)),
+    runWindowAlone: (window) => steps.alone?.(window) ?? Promise.resolve({ snapshotId: '31', rows: '10' }),
+  };
+}
+
+/** `count` windows of one segment each. */
+export function singleWindows(count: number): readonly BackfillSegment[] {
+  return Array.from({ length: count }, (_, index) => [index, index] as const);
+}
+
+export function plannedBackfill(segments: readonly BackfillSegment[]): PlannedBackfill {
+  return {
+    planLocation: '/plans/3.json',
+    sourceTable: 'demo.source',
+    onlineTable: 'moraine_online.view',
+    windows: segments.reduce((sum, [first, last]) => sum + last - first + 1, 0),
+    windowsWithRows: segments.length,
+    sourceFiles: 3,
+    sourceRows: '100',
+    sourceBytes: '1000',
+    windowsCovered: 0,
+    schedules: [],
+    estimatedSeconds: null,
+    estimateBasis: 'unknown: no earlier backfill of the view',
+  };
+}
+
+/** Ten rows in one file, named by the window's start. */
+export function stagedWindow({ startUs }: StageWindowInput): StagedBackfillWindow {
+  return {
+    kind: 'staged',
+    planLocation: `/plans/${startUs}.json`,
+    manifestLocations: [`/manifests/${startUs}.avro`],
+    workMs: 5,
+    rows: '10',
+    files: 1,
+    bytes: '1000',
+  };
+}
+
+export function committedWindows(windows: CommitWindowsInput['windows']): CommittedWindows {
+  return { snapshotId: '31', outcomes: windows.map(() => 'committed' as const) };
+}

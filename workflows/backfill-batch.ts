@@ -1,0 +1,250 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  isCancellation,
+} from '@temporalio/workflow';
+import type {
+  BackfillRunInput,
+  BackfillSegment,
+  FailedSegment,
+  StagedBackfillWindow,
+} from '../activities/backfill-contract.js';
+import type { BackfillControls } from './backfill-controls.js';
+import { windowStaging, windowsCommit } from './backfill-policies.js';
+import type { BackfillReport } from './backfill-report.js';
+
+/** Staged windows wait so long for others to be committed with. */
+const COMMIT_EVERY_MS = 30_000;
+const MAX_WINDOWS_PER_COMMIT = 250;
+/** A window that has to be planned again this often has another writer in its way for good. */
+const MAX_TRIES = 10;
+/** With so many failed segments no further ones are begun. */
+const MAX_FAILED = 100;
+const MAX_MESSAGE_CHARS = 300;
+
+type Staged = Extract<StagedBackfillWindow, { readonly kind: 'staged' }>;
+
+interface Pending {
+  readonly segment: BackfillSegment;
+  readonly staged: Staged;
+}
+
+/** Works through segments: stages several at a time, commits them in groups, and runs those alone that rebuild buckets. */
+export class BackfillBatch {
+  readonly #input: BackfillRunInput;
+  readonly #controls: BackfillControls;
+  readonly #report: BackfillReport;
+  readonly #queue: BackfillSegment[];
+  readonly #pending: Pending[] = [];
+  readonly #alone: BackfillSegment[] = [];
+  readonly #tries = new Map<string, number>();
+  #active = 0;
+  #isDrained = false;
+
+  constructor(
+    input: BackfillRunInput,
+    controls: BackfillControls,
+    report: BackfillReport,
+    segments: readonly BackfillSegment[],
+  ) {
+    this.#input = input;
+    this.#controls = controls;
+    this.#report = report;
+    this.#queue = [...segments];
+  }
+
+  /**
+   * Returns when every segment is done or has failed. Cancelled, it commits what is staged, which are whole windows, and then throws.
+   */
+  async run(): Promise<void> {
+    try {
+      while (this.#queue.length > 0 || this.#alone.length > 0 || this.#takeRetries()) {
+        await this.#stageAndCommit();
+        await this.#runAlone();
+        if (this.hasTooManyFailures) return;
+      }
+    } catch (error) {
+      if (isCancellation(error)) await CancellationScope.nonCancellable(() => this.#finish());
+      throw error;
+    }
+  }
+
+  get hasTooManyFailures(): boolean {
+    return this.#report.progress.failed.length >= MAX_FAILED;
+  }
+
+  async #stageAndCommit(): Promise<void> {
+    this.#isDrained = false;
+    const committing = this.#commitGroups();
+    try {
+      for (;;) {
+        await condition(() => this.#mayBegin() || (this.#isEmpty() && this.#active === 0));
+        const segment = this.#isEmpty() ? undefined : this.#queue.shift();
+        if (segment === undefined) break;
+        this.#active += 1;
+        void this.#stage(segment).finally(() => {
+          this.#active -= 1;
+        });
+      }
+    } finally {
+      this.#isDrained = true;
+    }
+    await committing;
+  }
+
+  #isEmpty(): boolean {
+    return this.#queue.length === 0 || this.hasTooManyFailures;
+  }
+
+  #mayBegin(): boolean {
+    return !this.#isEmpty() && !this.#controls.isPaused && this.#active < this.#controls.concurrency;
+  }
+
+  async #stage(segment: BackfillSegment): Promise<void> {
+    try {
+      const { window, summary } = this.#describe(segment, 'Read');
+      const staged = await windowStaging.stageWindow.executeWithOptions({ summary }, [window]);
+      if (staged.kind === 'staged') this.#pending.push({ segment, staged });
+      else if (staged.kind === 'alone') this.#alone.push(segment);
+      else this.#report.skipped(windowsIn(segment));
+    } catch (error) {
+      // A cancellation ends the loop that waits for this segment.
+      if (!isCancellation(error)) this.#fail(segment, error);
+    }
+  }
+
+  async #commitGroups(): Promise<void> {
+    const most = this.#input.windowsPerCommit ?? MAX_WINDOWS_PER_COMMIT;
+    await CancellationScope.nonCancellable(async () => {
+      for (;;) {
+        await condition(() => this.#pending.length > 0 || this.#isDrained);
+        if (this.#pending.length === 0) return;
+        await condition(() => this.#pending.length >= most || this.#isDrained, COMMIT_EVERY_MS);
+        await this.#commit(this.#pending.splice(0, most));
+      }
+    });
+  }
+
+  /** A commit that has begun is finished even if the backfill is cancelled, so that its outcome is known. */
+  async #commit(group: readonly Pending[]): Promise<void> {
+    const windows = group.map(({ staged: { planLocation, manifestLocations, workMs } }) => ({
+      planLocation,
+      manifestLocations,
+      workMs,
+    }));
+    try {
+      const { snapshotId, outcomes } = await windowsCommit.commitWindows({ view: this.#input.view, windows });
+      const committed = group.filter((_, index) => outcomes[index]?.endsWith('committed') === true);
+      this.#report.committed({
+        windows: committed.reduce((sum, { segment }) => sum + windowsIn(segment), 0),
+        rows: committed.reduce((sum, { staged }) => sum + BigInt(staged.rows), 0n),
+        files: committed.reduce((sum, { staged }) => sum + staged.files, 0),
+        bytes: committed.reduce((sum, { staged }) => sum + BigInt(staged.bytes), 0n),
+        snapshotId,
+      });
+      for (const [index, { segment }] of group.entries()) {
+        if (outcomes[index] === 'covered') this.#report.skipped(windowsIn(segment));
+        if (outcomes[index] === 'stale') this.#again(segment, staleFailure());
+      }
+    } catch (error) {
+      const isConflict = codeOf(error) === 'COMMIT_CONFLICT';
+      for (const { segment } of group) {
+        if (isConflict) this.#again(segment, error);
+        else this.#fail(segment, error);
+      }
+    }
+  }
+
+  #again(segment: BackfillSegment, error: unknown): void {
+    const key = segment.join('-');
+    const tries = (this.#tries.get(key) ?? 1) + 1;
+    this.#tries.set(key, tries);
+    if (tries > MAX_TRIES) this.#fail(segment, error);
+    else this.#queue.push(segment);
+  }
+
+  /** Neighbours are run as one: each would rebuild the same buckets. */
+  async #runAlone(): Promise<void> {
+    for (const segment of merged(this.#alone.splice(0))) {
+      await condition(() => !this.#controls.isPaused);
+      try {
+        const { window, summary } = this.#describe(segment, 'Rebuild');
+        const ran = await windowStaging.runWindowAlone.executeWithOptions({ summary }, [window]);
+        const { snapshotId, rows } = ran;
+        this.#report.committed({ windows: windowsIn(segment), rows: BigInt(rows), files: 0, bytes: 0n, snapshotId });
+      } catch (error) {
+        if (isCancellation(error)) throw error;
+        this.#fail(segment, error);
+      }
+    }
+  }
+
+  #takeRetries(): boolean {
+    if (!this.#controls.takeRetry()) return false;
+    this.#queue.push(...this.#report.takeFailed().map(({ segment }) => segment));
+    this.#tries.clear();
+    return this.#queue.length > 0;
+  }
+
+  async #finish(): Promise<void> {
+    await condition(() => this.#active === 0);
+    this.#isDrained = true;
+    while (this.#pending.length > 0) await this.#commit(this.#pending.splice(0, MAX_WINDOWS_PER_COMMIT));
+  }
+
+  #describe([first, last]: BackfillSegment, verb: string) {
+    const { view, startUs: start, stepUs: step } = this.#input;
+    const startUs = BigInt(start) + BigInt(first) * BigInt(step);
+    const endUs = BigInt(start) + BigInt(last + 1) * BigInt(step);
+    const window = { view, startUs: String(startUs), endUs: String(endUs) };
+    return { window, summary: `${verb}: ${timeText(startUs)}..${timeText(endUs)}` };
+  }
+
+  #fail(segment: BackfillSegment, error: unknown): void {
+    const { summary } = this.#describe(segment, '');
+    const failure: FailedSegment = {
+      segment,
+      window: summary.slice(2),
+      code: codeOf(error),
+      message: messageOf(error).slice(0, MAX_MESSAGE_CHARS),
+    };
+    this.#report.failed(failure);
+  }
+}
+
+const windowsIn = ([first, last]: BackfillSegment): number => last - first + 1;
+
+function merged(segments: readonly BackfillSegment[]): readonly BackfillSegment[] {
+  const joined: BackfillSegment[] = [];
+  for (const segment of segments.toSorted(([a], [b]) => a - b)) {
+    const before = joined.at(-1);
+    if (before !== undefined && before[1] + 1 === segment[0]) joined[joined.length - 1] = [before[0], segment[1]];
+    else joined.push(segment);
+  }
+  return joined;
+}
+
+const timeText = (us: bigint): string => new Date(Number(us / 1000n)).toISOString();
+
+function staleFailure(): Error {
+  return ApplicationFailure.create({
+    message: 'other runs have committed parts of the window again and again',
+    type: 'COMMIT_CONFLICT',
+  });
+}
+
+function failureBehind(error: unknown): unknown {
+  return error instanceof ActivityFailure ? (error.cause ?? error) : error;
+}
+
+function codeOf(error: unknown): string {
+  const failure = failureBehind(error);
+  return failure instanceof ApplicationFailure ? (failure.type ?? 'RUN_FAILED') : 'RUN_FAILED';
+}
+
+function messageOf(error: unknown): string {
+  const failure = failureBehind(error);
+  return failure instanceof Error ? failure.message : String(failure);
+}

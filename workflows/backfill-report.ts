@@ -1,0 +1,141 @@
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import { setCurrentDetails, setHandler, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import type {
+  BackfillProgress,
+  BackfillResult,
+  BackfillRunInput,
+  FailedSegment,
+  PlannedBackfill,
+} from '../activities/backfill-contract.js';
+import { backfillProgress } from './backfill-signals.js';
+
+const VIEW = defineSearchAttributeKey('MoraineView', SearchAttributeType.KEYWORD);
+const TABLE = defineSearchAttributeKey('MoraineTable', SearchAttributeType.KEYWORD);
+
+/** What a group of windows has written. */
+export interface WrittenWindows {
+  readonly windows: number;
+  readonly rows: bigint;
+  readonly files: number;
+  readonly bytes: bigint;
+  readonly snapshotId: string | null;
+}
+
+/** Keeps what a backfill has done, over all of its workflow executions, and shows it: query, memo, details, search attributes. */
+export class BackfillReport {
+  readonly #input: BackfillRunInput;
+  #planned: PlannedBackfill | undefined;
+  #progress: BackfillProgress;
+
+  constructor(input: BackfillRunInput) {
+    this.#input = input;
+    this.#planned = input.carried?.planned;
+    this.#progress = input.carried?.progress ?? {
+      step: 'planning',
+      concurrency: input.concurrency,
+      windowsTotal: 0,
+      windowsDone: 0,
+      windowsFailed: 0,
+      rowsWritten: '0',
+      filesWritten: 0,
+      bytesWritten: '0',
+      commits: 0,
+      snapshotId: null,
+      failed: [],
+    };
+    setHandler(backfillProgress, () => this.#progress, {
+      description: 'How far the backfill is, and what has failed.',
+    });
+    if (input.searchAttributes) upsertSearchAttributes([{ key: VIEW, value: input.view }]);
+    this.#show();
+  }
+
+  get progress(): BackfillProgress {
+    return this.#progress;
+  }
+
+  planned(planned: PlannedBackfill, windowsTotal: number): void {
+    this.#planned = planned;
+    this.#set({ windowsTotal });
+    if (this.#input.searchAttributes) upsertSearchAttributes([{ key: TABLE, value: planned.onlineTable }]);
+    upsertMemo({ plan: planned });
+  }
+
+  controlled({ isPaused, concurrency }: { readonly isPaused: boolean; readonly concurrency: number }): void {
+    this.#set({ step: isPaused ? 'paused' : 'running', concurrency });
+  }
+
+  /** Windows for which nothing had to be committed. */
+  skipped(windows: number): void {
+    this.#set({ windowsDone: this.#progress.windowsDone + windows });
+  }
+
+  committed({ windows, rows, files, bytes, snapshotId }: WrittenWindows): void {
+    const before = this.#progress;
+    this.#set({
+      windowsDone: before.windowsDone + windows,
+      rowsWritten: String(BigInt(before.rowsWritten) + rows),
+      filesWritten: before.filesWritten + files,
+      bytesWritten: String(BigInt(before.bytesWritten) + bytes),
+      commits: before.commits + (snapshotId === null ? 0 : 1),
+      snapshotId: snapshotId ?? before.snapshotId,
+    });
+    upsertMemo({ progress: this.#progress });
+  }
+
+  failed(failure: FailedSegment): void {
+    const failed = [...this.#progress.failed, failure];
+    this.#set({ failed, windowsFailed: windowsIn(failed) });
+    upsertMemo({ progress: this.#progress });
+  }
+
+  /** Forgets the failures, which are tried again. */
+  takeFailed(): readonly FailedSegment[] {
+    const { failed } = this.#progress;
+    this.#set({ failed: [], windowsFailed: 0 });
+    return failed;
+  }
+
+  done(): BackfillResult {
+    this.#set({ step: 'done' });
+    upsertMemo({ progress: this.#progress });
+    const { windowsDone, rowsWritten, filesWritten, bytesWritten, commits, snapshotId } = this.#progress;
+    return {
+      view: this.#input.view,
+      workflowId: workflowInfo().workflowId,
+      windows: windowsDone,
+      rows: rowsWritten,
+      files: filesWritten,
+      bytes: bytesWritten,
+      commits,
+      snapshotId,
+    };
+  }
+
+  #set(change: Partial<BackfillProgress>): void {
+    this.#progress = { ...this.#progress, ...change };
+    this.#show();
+  }
+
+  #show(): void {
+    const { step, windowsDone, windowsTotal, windowsFailed, concurrency, rowsWritten, commits, failed } =
+      this.#progress;
+    const lines = [`**backfill of ${this.#input.view}**: ${step}`];
+    const planned = this.#planned;
+    if (planned !== undefined) {
+      const estimate =
+        planned.estimatedSeconds === null ? 'unknown time' : `about ${planned.estimatedSeconds} s of work`;
+      lines.push(`- plan: ${planned.windows} windows, ${planned.windowsWithRows} with rows, ${estimate}`);
+      lines.push(`- source \`${planned.sourceTable}\`: ${planned.sourceFiles} files, ${planned.sourceRows} rows`);
+      if (planned.schedules.length > 0) lines.push(`- schedules of the view: ${planned.schedules.join(', ')}`);
+    }
+    lines.push(`- windows: ${windowsDone} of ${windowsTotal}, ${windowsFailed} failed`);
+    lines.push(`- at a time: ${concurrency}`, `- rows written: ${rowsWritten} in ${commits} commits`);
+    for (const { window, code } of failed.slice(0, 10)) lines.push(`- failed: ${window} (${code})`);
+    setCurrentDetails(lines.join('\n'));
+  }
+}
+
+function windowsIn(failed: readonly FailedSegment[]): number {
+  return failed.reduce((sum, { segment: [first, last] }) => sum + last - first + 1, 0);
+}

@@ -1,0 +1,117 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  allHandlersFinished,
+  CancellationScope,
+  ContinueAsNew,
+  condition,
+  continueAsNew,
+  getExternalWorkflowHandle,
+  isCancellation,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type {
+  BackfillResult,
+  BackfillRunInput,
+  BackfillSegment,
+  FailedSegment,
+  PlannedBackfill,
+} from '../activities/backfill-contract.js';
+import type { RunOutcome } from '../activities/contract.js';
+import { BackfillBatch } from './backfill-batch.js';
+import { BackfillControls } from './backfill-controls.js';
+import { backfillPlanning } from './backfill-policies.js';
+import { BackfillReport } from './backfill-report.js';
+import { backfillEnded } from './backfill-signals.js';
+
+/** Segments of one workflow execution: at most some seven events each, and a server wants fewer than ten thousand. */
+const SEGMENTS_PER_EXECUTION = 500;
+
+/**
+ * A backfill: plans a range of event times in windows, reads them a few at a time and commits them in groups. It goes on in a new
+ * execution after every few hundred windows, so that its history stays short. There is one at a time of each view, range and step.
+ *
+ * Signals `pause`, `resume` and `retry`, the update `changeConcurrency` and the query `progress` are for people. Cancelled, it leaves whole
+ * windows. A window that fails does not stop the others: the backfill then ends as failed, naming it.
+ */
+export async function backfillRun(input: BackfillRunInput): Promise<BackfillResult> {
+  const report = new BackfillReport(input);
+  const controls: BackfillControls = new BackfillControls(input, () => report.controlled(controls));
+  try {
+    const planned = await plannedBackfill(input, report);
+    report.controlled(controls);
+    const { segments, next } = await segmentsOf(input, planned);
+    const batch = new BackfillBatch(input, controls, report, segments);
+    await batch.run();
+    if (next !== null && !batch.hasTooManyFailures) await goOn(input, planned, next, controls, report);
+    // A retry that arrives with the end is not lost.
+    while (controls.wantsRetry) await batch.run();
+    requireComplete(report.progress.failed);
+    const result = report.done();
+    await tellAll(controls.waiting, { status: 'completed', result });
+    return result;
+  } catch (error) {
+    if (!(error instanceof ContinueAsNew)) {
+      await CancellationScope.nonCancellable(() => tellAll(controls.waiting, failureOutcome(error)));
+    }
+    throw error;
+  }
+}
+
+async function plannedBackfill(input: BackfillRunInput, report: BackfillReport): Promise<PlannedBackfill> {
+  if (input.carried !== undefined) return input.carried.planned;
+  const { view, startUs, endUs, stepUs, newestFirst, planLocation, only } = input;
+  const planned = await backfillPlanning.planBackfill.executeWithOptions({ summary: 'Plan the windows' }, [
+    { view, startUs, endUs, stepUs, newestFirst, ...(planLocation === undefined ? {} : { planLocation }) },
+  ]);
+  report.planned(planned, only === undefined ? planned.windows : windowsIn(only));
+  return planned;
+}
+
+async function segmentsOf(
+  { only, carried }: BackfillRunInput,
+  { planLocation }: PlannedBackfill,
+): Promise<{ readonly segments: readonly BackfillSegment[]; readonly next: number | null }> {
+  if (only !== undefined) return { segments: only, next: null };
+  const page = { planLocation, cursor: carried?.cursor ?? 0, limit: SEGMENTS_PER_EXECUTION };
+  return backfillPlanning.readSegments.executeWithOptions({ summary: 'Read the next windows of the plan' }, [page]);
+}
+
+/** Continues as a new execution. What was said to this one goes with it. */
+async function goOn(
+  input: BackfillRunInput,
+  planned: PlannedBackfill,
+  cursor: number,
+  controls: BackfillControls,
+  report: BackfillReport,
+): Promise<never> {
+  await condition(allHandlersFinished);
+  const { isPaused, concurrency, waiting } = controls;
+  const carried = { planned, cursor, isPaused, waiting: [...waiting], progress: report.progress };
+  return continueAsNew<typeof backfillRun>({ ...input, concurrency, carried });
+}
+
+function windowsIn(segments: readonly BackfillSegment[]): number {
+  return segments.reduce((sum, [first, last]) => sum + last - first + 1, 0);
+}
+
+function requireComplete(failed: readonly FailedSegment[]): void {
+  const [first] = failed;
+  if (first === undefined) return;
+  const { workflowId } = workflowInfo();
+  const others = failed.length === 1 ? '' : `, and ${failed.length - 1} more`;
+  const message = `windows have failed: ${first.window} (${first.code}: ${first.message})${others}; all others that were begun are committed. Try them again with: moraine backfill retry ${workflowId}`;
+  throw ApplicationFailure.create({ message, type: 'RUN_FAILED', nonRetryable: true });
+}
+
+function failureOutcome(error: unknown): RunOutcome<BackfillResult> {
+  if (isCancellation(error)) return { status: 'failed', code: 'CANCELLED', message: 'the backfill was cancelled' };
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  const code = cause instanceof ApplicationFailure ? (cause.type ?? 'RUN_FAILED') : 'RUN_FAILED';
+  return { status: 'failed', code, message: cause instanceof Error ? cause.message : String(error) };
+}
+
+/** Tells everybody who waits; who has gone meanwhile needs no answer. */
+async function tellAll(waiting: ReadonlySet<string>, outcome: RunOutcome<BackfillResult>): Promise<void> {
+  await Promise.allSettled([...waiting].map((id) => getExternalWorkflowHandle(id).signal(backfillEnded, outcome)));
+}
