@@ -9,16 +9,20 @@ export type {
   TrainingSetResult,
 } from '../activities/contract.js';
 export {
+  checkMaintainRequest,
   createActivities,
   type MaterializeRequest,
+  maintenanceSettings,
   parseMaterializeRequest,
   runWorkflowId,
 } from '../activities/index.js';
+export type { MaintainInput, MaintainProgress, MaintainResult } from '../activities/maintain-contract.js';
 export { buildWorkflowBundle, bundleWorkflows, type WorkflowSource, workflowSource, workflowsPath } from './bundle.js';
 export { connectClient, type ServerSettings, type TemporalClient, withAddress } from './connection.js';
 export { WORKER_ROLES, type WorkerRole } from './create-worker.js';
 export { type LocalRun, type LocalRunOptions, withLocalRun } from './local-run.js';
 export { joinLocalServer, type LocalServer, type LocalServerOptions, startOrJoinLocalServer } from './local-server.js';
+export { startMaintain, waitForMaintain } from './maintain-client.js';
 export { startMaterialization, type WaitOptions, waitForRun } from './materialize-client.js';
 export { installQuietRuntime } from './native-runtime.js';
 export { type RunWorkerOptions, runWorker } from './run-worker.js';

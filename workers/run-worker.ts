@@ -7,7 +7,7 @@ import { connectWorker, type ServerSettings } from './connection.js';
 import { createWorkers, type WorkerRole } from './create-worker.js';
 import { freePorts } from './free-ports.js';
 import { type HealthServer, serveHealth } from './health-server.js';
-import { WorkerMetrics } from './metrics.js';
+import type { WorkerMetrics } from './metrics.js';
 import { installQuietRuntime, type NativeLog } from './native-runtime.js';
 import { tracingIfConfigured } from './tracing-if-configured.js';
 import { readinessOf } from './worker-readiness.js';
@@ -72,6 +72,7 @@ async function startRuntime({ nativeLog, health, project }: RunWorkerOptions): P
   const [port = 0] = await freePorts(1);
   const address = `127.0.0.1:${port}`;
   installQuietRuntime(log, address);
+  const { WorkerMetrics } = await import('./metrics.js');
   return new WorkerMetrics(project, `http://${address}/metrics`);
 }
 

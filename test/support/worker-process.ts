@@ -6,6 +6,8 @@ export interface WorkerProcess {
   /** Resolves when it has ended. */
   readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
   kill(signal: NodeJS.Signals): void;
+  /** What it has written to standard error so far. */
+  errors(): string;
 }
 
 /** Runs `moraine` with arguments that make it a worker, in a project's folder; returns when it polls. */
@@ -19,25 +21,26 @@ export async function startWorkerProcess(
   const ended = new Promise<Awaited<WorkerProcess['ended']>>((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }));
   });
-  await untilPolling(child, ended);
+  let errors = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+  await untilPolling(child, ended, () => errors);
   return {
     ended,
+    errors: () => errors,
     kill: (signal) => {
       if (child.exitCode === null && child.signalCode === null) child.kill(signal);
     },
   };
 }
 
-async function untilPolling(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
-  let errors = '';
+async function untilPolling(child: ChildProcess, ended: Promise<unknown>, errors: () => string): Promise<void> {
   const polling = new Promise<void>((resolve) => {
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      errors += text;
-      if (errors.includes('polling task queue')) resolve();
+    child.stderr?.on('data', () => {
+      if (errors().includes('polling task queue')) resolve();
     });
   });
   const failed = ended.then(() => {
-    throw new Error(`the worker ended at once: ${errors}`);
+    throw new Error(`the worker ended at once: ${errors()}`);
   });
   await Promise.race([polling, failed]);
   failed.catch(() => undefined);
