@@ -72,13 +72,15 @@ function failed(error: WorkflowFailedError): RunOutcome<never> {
 }
 
 /** How a run has ended, or null while it is in flight. @throws `WORKFLOW_NOT_FOUND` */
-export async function outcomeIfEnded(client: Client, run: RequestedRun): Promise<RunOutcome | null> {
-  const { status } = await runHandle(client, run)
-    .describe()
-    .catch((error: unknown) => {
-      throw notFound(run, error);
-    });
-  return status.name === 'RUNNING' ? null : outcomeOf(runHandle(client, run).result());
+export async function outcomeIfEnded<Result = MaterializeResult>(
+  client: Client,
+  run: RequestedRun,
+): Promise<RunOutcome<Result> | null> {
+  const handle = client.workflow.getHandle<() => Promise<Result>>(run.workflowId, run.runId);
+  const { status } = await handle.describe().catch((error: unknown) => {
+    throw notFound(run, error);
+  });
+  return status.name === 'RUNNING' ? null : outcomeOf<Result>(handle.result());
 }
 
 function notFound(run: RequestedRun, error: unknown): unknown {

@@ -1,9 +1,11 @@
 /** Every command, argument and option of `moraine`. `docs/cli.md` is written from this. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { declareCompactionCommands } from './commands/compaction.js';
 import { declareDefinitionCommands } from './commands/definitions.js';
 import { declareFeatureCommands } from './commands/features.js';
 import { declareImportCommands } from './commands/import.js';
+import { declareMaintenanceCommands } from './commands/maintenance.js';
 import { declareProcessCommands } from './commands/processes.js';
 import { declareScheduleCommands } from './commands/schedule.js';
 import { declareTableCommands } from './commands/table.js';
@@ -42,6 +44,8 @@ Run \`moraine COMMAND --help\` for a command's options and examples.`,
   declareImportCommands(program, runner);
   declareFeatureCommands(program, runner);
   declareTableCommands(program, runner);
+  declareCompactionCommands(program, runner);
+  declareMaintenanceCommands(program, runner);
   declareProcessCommands(program, runner);
   declareWorkflowCommands(program, runner);
   declareScheduleCommands(program, runner);

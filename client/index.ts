@@ -1,11 +1,24 @@
 /** The library that applications use: everything the commands do, as functions. */
 
-export type { MaterializeResult, RequestedRun, RunProgress, TrainingSetProgress } from '../workers/index.js';
+export type {
+  CompactInput,
+  CompactProgress,
+  CompactResult,
+  MaintainInput,
+  MaintainProgress,
+  MaintainResult,
+  MaterializeResult,
+  RequestedRun,
+  RunProgress,
+  TrainingSetProgress,
+} from '../workers/index.js';
 export { type AppendFileOptions, type AppendFileResult, appendFile } from './append-file.js';
 export { type ApplyDefinitionsOptions, applyDefinitions } from './apply-definitions.js';
+export { type CompactOptions, compact, compactDryRun, compactHere, startCompact } from './compact.js';
 export { createTable, type NewTable } from './create-table.js';
 export { listDatasets, replay, type SaveDatasetRequest, saveFeatures } from './datasets.js';
 export type { AppliedSchedules } from './declared-schedules.js';
+export { type DeleteOptions, deleteTableRows } from './delete-table-rows.js';
 export type { Entities, SqlTables } from './entities.js';
 export type { FeatureReader, FeatureRow } from './feature-reader.js';
 export {
@@ -22,6 +35,7 @@ export {
   withLoggedFeatures,
   writeLog,
 } from './logged-features.js';
+export { type MaintainOptions, maintain, maintainDryRun, startMaintain } from './maintain.js';
 export {
   hasConfiguredServer,
   type MaterializeOptions,
@@ -39,3 +53,4 @@ export {
   startTrainingSet,
   type TrainingSetOptions,
 } from './training-sets.js';
+export { type UpgradedTable, upgradeTable } from './upgrade-table.js';

@@ -1,5 +1,6 @@
 /** Processes: the worker, the workflow bundle, finding or starting a Temporal server, starting runs. */
 
+export type { CompactInput, CompactProgress, CompactResult } from '../activities/compact-contract.js';
 export type {
   MaterializeResult,
   RequestedRun,
@@ -9,6 +10,7 @@ export type {
   TrainingSetResult,
 } from '../activities/contract.js';
 export {
+  checkCompactRequest,
   checkMaintainRequest,
   createActivities,
   type MaterializeRequest,
@@ -18,8 +20,10 @@ export {
 } from '../activities/index.js';
 export type { MaintainInput, MaintainProgress, MaintainResult } from '../activities/maintain-contract.js';
 export { buildWorkflowBundle, bundleWorkflows, type WorkflowSource, workflowSource, workflowsPath } from './bundle.js';
+export { startCompact, waitForCompact } from './compact-client.js';
 export { connectClient, type ServerSettings, type TemporalClient, withAddress } from './connection.js';
 export { WORKER_ROLES, type WorkerRole } from './create-worker.js';
+export { setCurrentDeployment } from './deployment.js';
 export { type LocalRun, type LocalRunOptions, withLocalRun } from './local-run.js';
 export { joinLocalServer, type LocalServer, type LocalServerOptions, startOrJoinLocalServer } from './local-server.js';
 export { startMaintain, waitForMaintain } from './maintain-client.js';

@@ -1,0 +1,104 @@
+/** The part of the contract that is about maintenance: types only, JSON only. Durations are texts such as `5d`. */
+import type { RequestedRun, RunOutcome } from './contract.js';
+
+/** What a person, a schedule or a command asks of `maintain`. It arrives as JSON from outside and is checked by `requestMaintain`. */
+export interface MaintainInput {
+  /** `[CATALOG/]NS.TABLE` */
+  readonly table: string;
+  /** Snapshots older than this expire; unless given, the table's `history.expire.max-snapshot-age-ms`, or 5 days. */
+  readonly olderThan?: string;
+  /** The newest snapshots of a branch that stay, however old; unless given, the table's `history.expire.min-snapshots-to-keep`, or 1. */
+  readonly retainLast?: number;
+  /** Files older than this that nothing reaches are removed; 3 days unless given. */
+  readonly orphansOlderThan?: string;
+  /** Confirms an `orphansOlderThan` of less than a day. */
+  readonly allowYoung?: boolean;
+  /** Only count what would go. */
+  readonly dryRun?: boolean;
+}
+
+/** A checked request. */
+export interface MaintainRequest extends MaintainInput {
+  /** As it names the run: without its catalog if that is the default one. */
+  readonly table: string;
+}
+
+/** The input of `maintainRun`, whose id is `maintain/<table>`. What to do comes with its signal. */
+export interface MaintainRunInput {
+  readonly table: string;
+  readonly searchAttributes: boolean;
+}
+
+/** To `maintainRun`: one request, and who waits for its end. */
+export interface MaintainRequested {
+  readonly request: MaintainRequest;
+  readonly replyTo?: string;
+}
+
+/** What maintenance did; with `dryRun` what it would have done. */
+export interface MaintainResult {
+  readonly table: string;
+  readonly workflowId: string;
+  readonly dryRun: boolean;
+  readonly expiredSnapshots: number;
+  readonly expiredRefs: readonly string[];
+  /** Files that only expired snapshots reached. */
+  readonly expiredFiles: number;
+  readonly orphanFiles: number;
+  readonly orphanBytes: string;
+  /** Manifests of expired snapshots that could not be read; the files they list were kept. */
+  readonly unreadable: readonly string[];
+  readonly droppedDeletes: number;
+  readonly manifestsBefore: number;
+  readonly manifestsAfter: number;
+}
+
+/** Answer of the `progress` query, also shown in the run's memo. */
+export interface MaintainProgress {
+  readonly step: 'planning' | 'expiring' | 'deleting' | 'sweeping' | 'tidying' | 'done';
+  readonly expiredSnapshots: number;
+  readonly deletedFiles: number;
+  readonly passes: number;
+}
+
+export interface PlannedExpiry {
+  /** Null: no snapshot has had its time. */
+  readonly planLocation: string | null;
+  readonly snapshots: number;
+  readonly refs: readonly string[];
+}
+
+export interface MaintainActivities {
+  /**
+   * Checks a request and starts the run of its table, or hands it to the one in flight.
+   *
+   * @throws `INVALID_ARGUMENT` naming what is wrong with the request; `TABLE_NOT_FOUND`, `METADATA_CORRUPT`
+   */
+  requestMaintain(input: { readonly request: unknown; readonly replyTo: string }): Promise<RequestedRun>;
+  /** How a run ended; null while it is in flight. */
+  maintainOutcome(run: RequestedRun): Promise<RunOutcome<MaintainResult> | null>;
+  /** Counts what would go. */
+  planMaintain(request: MaintainRequest): Promise<Omit<MaintainResult, 'table' | 'workflowId' | 'dryRun'>>;
+  /** Decides which snapshots have had their time, and stores the plan. */
+  planExpiry(request: MaintainRequest): Promise<PlannedExpiry>;
+  /** Takes the planned snapshots out of the metadata; returns how many have gone. */
+  commitExpiry(input: { readonly table: string; readonly planLocation: string }): Promise<number>;
+  /** Deletes the files that only they reached. */
+  deleteExpiredFiles(input: { readonly table: string; readonly planLocation: string }): Promise<{
+    readonly deletedFiles: number;
+    readonly unreadable: readonly string[];
+  }>;
+  /** Deletes orphans of a part of the table's folder. */
+  sweepOrphans(input: { readonly request: MaintainRequest; readonly after?: string }): Promise<{
+    readonly deletedFiles: number;
+    readonly deletedBytes: string;
+    /** Where the next part begins; null: the whole folder has been seen. */
+    readonly next: string | null;
+  }>;
+  /** Drops dangling deletes and rewrites manifests where it gains. */
+  tidyManifests(input: { readonly table: string }): Promise<{
+    readonly droppedDeletes: number;
+    readonly manifestsBefore: number;
+    readonly manifestsAfter: number;
+  }>;
+}

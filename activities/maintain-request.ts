@@ -1,0 +1,57 @@
+/** Checking what people, schedules and commands ask of maintenance. */
+import { z } from 'zod';
+import { MoraineError } from '../errors/index.js';
+import { parseDurationMs } from '../features/index.js';
+import { type MaintenanceSettings, orphanAgeMs } from '../maintenance/index.js';
+import type { MaintainInput, MaintainRequest } from './maintain-contract.js';
+
+const duration = z
+  .string()
+  .refine((text) => parseDurationMs(text) !== undefined, 'is no duration such as 5d, 36h or 90m');
+
+const requestSchema = z.strictObject({
+  table: z.string().min(1),
+  olderThan: duration.optional(),
+  retainLast: z.int().min(1).optional(),
+  orphansOlderThan: duration.optional(),
+  allowYoung: z.boolean().optional(),
+  dryRun: z.boolean().optional(),
+});
+
+const EXAMPLE = 'for example {"table": "shop.orders"} or {"table": "shop.orders", "olderThan": "7d", "retainLast": 10}';
+
+/**
+ * @param request JSON as it came from outside
+ * @throws `INVALID_ARGUMENT` naming every problem
+ */
+export function parseMaintainRequest(request: unknown): MaintainRequest {
+  const parsed = requestSchema.safeParse(request);
+  if (parsed.success) {
+    // What is left out stays out: the run is joined by those who ask for the same.
+    const input = Object.fromEntries(Object.entries(parsed.data).filter(([, value]) => value !== undefined));
+    const checked = input as unknown as MaintainInput;
+    orphanAgeMs(maintenanceSettings(checked).orphans);
+    return checked;
+  }
+  const problems = parsed.error.issues
+    .map(({ path, message }) => (path.length === 0 ? message : `"${path.join('.')}": ${message}`))
+    .join('; ');
+  throw new MoraineError('INVALID_ARGUMENT', `the input of maintain is not right: ${problems}; ${EXAMPLE}`);
+}
+
+/** The settings that a request means. */
+export function maintenanceSettings(request: MaintainInput): MaintenanceSettings {
+  const { olderThan, retainLast, orphansOlderThan, allowYoung } = request;
+  const snapshotAgeMs = olderThan === undefined ? undefined : parseDurationMs(olderThan);
+  const orphanMs = orphansOlderThan === undefined ? undefined : parseDurationMs(orphansOlderThan);
+  return {
+    expiry: {
+      ...(snapshotAgeMs === undefined ? {} : { olderThanMs: snapshotAgeMs }),
+      ...(retainLast === undefined ? {} : { retainLast }),
+    },
+    orphans: {
+      ...(orphanMs === undefined ? {} : { olderThanMs: orphanMs }),
+      ...(allowYoung === undefined ? {} : { allowYoung }),
+    },
+  };
+}

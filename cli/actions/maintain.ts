@@ -1,0 +1,111 @@
+import { resolve } from 'node:path';
+import {
+  hasConfiguredServer,
+  type MaintainProgress,
+  type MaintainResult,
+  maintainDryRun,
+  maintain as maintainTable,
+  startMaintain,
+} from '../../client/index.js';
+import { MoraineError } from '../../errors/index.js';
+import type { FileVerdict } from '../../maintenance/index.js';
+import type { Project } from '../../project/index.js';
+import { type CommandContext, printJson, throwIfCancelled, withProject } from '../context.js';
+import { printable } from '../output.js';
+
+interface MaintainOptions {
+  readonly dryRun?: boolean;
+  readonly why?: string;
+  readonly olderThan?: string;
+  readonly retainLast?: number;
+  readonly orphansOlderThan?: string;
+  readonly allowYoung?: boolean;
+  readonly wait?: boolean;
+  readonly json?: boolean;
+}
+
+/** Maintains a table. On a configured server it waits only with `--wait`; a dry run needs no server. */
+export async function maintain(
+  context: CommandContext,
+  operands: readonly string[],
+  options: MaintainOptions,
+): Promise<void> {
+  const table = operands[0] ?? '';
+  if (options.why !== undefined && options.dryRun !== true) {
+    throw new MoraineError('INVALID_ARGUMENT', '--why goes with --dry-run');
+  }
+  const { olderThan, retainLast, orphansOlderThan, allowYoung, json } = options;
+  const input = {
+    table,
+    ...(olderThan === undefined ? {} : { olderThan }),
+    ...(retainLast === undefined ? {} : { retainLast }),
+    ...(orphansOlderThan === undefined ? {} : { orphansOlderThan }),
+    ...(allowYoung === undefined ? {} : { allowYoung }),
+  };
+  await withProject(context, async (project) => {
+    if (options.dryRun === true) return dryRun(context, project, input, options);
+    if (options.wait !== true && (await hasConfiguredServer(project))) {
+      const run = await startMaintain(project, input);
+      if (json === true) await printJson(context, run);
+      else await context.stdout.write(`Started ${printable(run.workflowId)}.\n`);
+      return;
+    }
+    const result = await maintainTable(project, input, {
+      signal: context.signal,
+      announce: context.note,
+      onProgress: (progress) => context.progress.update(formatProgress(table, progress)),
+    });
+    context.progress.clear();
+    if (json === true) await printJson(context, result);
+    else await context.stdout.write(formatResult(result));
+  });
+}
+
+/** Lists the files that would go; with `--json` all, with `--why` one. */
+async function dryRun(
+  context: CommandContext,
+  project: Project,
+  input: Parameters<typeof maintainDryRun>[1],
+  { why, json }: MaintainOptions,
+): Promise<void> {
+  const asked = why === undefined ? undefined : await project.io.resolve(resolve(why.replace(/^file:(\/\/)?/, '')));
+  const { expiry, files } = await maintainDryRun(project, input);
+  let [deleted, bytes, kept, found] = [0, 0n, 0, false];
+  for await (const file of files) {
+    throwIfCancelled(context);
+    if (file.action === 'keep') kept += 1;
+    else [deleted, bytes] = [deleted + 1, bytes + BigInt(file.sizeBytes)];
+    if (asked === file.path) found = true;
+    if (asked === undefined ? json === true || file.action === 'delete' : asked === file.path) {
+      await context.stdout.write(json === true ? `${JSON.stringify(file)}\n` : formatFile(file));
+    }
+  }
+  if (asked !== undefined && !found) {
+    throw new MoraineError('FILE_NOT_FOUND', `${JSON.stringify(why)} is not in the folder of table ${input.table}.`);
+  }
+  if (asked !== undefined || json === true) return;
+  const refs = expiry.refs.length === 0 ? '' : `, branches and tags: ${expiry.refs.map(printable).join(', ')}`;
+  await context.stdout.write(
+    `Would expire ${expiry.snapshotIds.length} of ${expiry.snapshotIds.length + expiry.kept.size} snapshots${refs}; ` +
+      `delete ${deleted} files (${bytes} bytes) and keep ${kept}. Nothing was changed.\n`,
+  );
+}
+
+function formatFile({ action, path, sizeBytes, reason }: FileVerdict): string {
+  return `${action}  ${sizeBytes}  ${printable(path)}  (${printable(reason)})\n`;
+}
+
+function formatProgress(table: string, { step, expiredSnapshots, deletedFiles }: MaintainProgress): string {
+  return `${table}: ${step}, ${expiredSnapshots} snapshots expired, ${deletedFiles} files deleted`;
+}
+
+function formatResult(result: MaintainResult): string {
+  const { table, expiredSnapshots, expiredFiles, orphanFiles, orphanBytes, droppedDeletes } = result;
+  const { manifestsBefore, manifestsAfter, unreadable } = result;
+  const lines = [
+    `${printable(table)}: ${expiredSnapshots} snapshots expired with ${expiredFiles} files, ${orphanFiles} orphans removed (${orphanBytes} bytes), ` +
+      `${droppedDeletes} dangling delete files dropped, ${manifestsBefore} manifests now ${manifestsAfter}.`,
+    ...unreadable.map((path) => `kept what ${printable(path)} lists: it cannot be read`),
+  ];
+  return lines.map((line) => `${line}\n`).join('');
+}

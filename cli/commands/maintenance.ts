@@ -1,0 +1,37 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import { type ActionRunner, does, withExamples } from '../define.js';
+
+/** `maintain`. */
+export function declareMaintenanceCommands(program: Command, runner: ActionRunner): void {
+  const maintain = program
+    .command('maintain')
+    .summary('Expire snapshots and remove files that nothing reaches.')
+    .description(
+      'Expire snapshots that nobody needs, remove files that nothing reaches, drop dangling deletes and rewrite manifests.',
+    )
+    .argument('<table>', '[CATALOG/]NAMESPACE.TABLE')
+    .option('--dry-run', 'only list every file that would go')
+    .option('--why <file>', 'with --dry-run: say of this file what would become of it, and why')
+    .option('--older-than <age>', "snapshots older than this expire (default: the table's properties, or 5d)")
+    .option(
+      '--retain-last <n>',
+      "the newest snapshots of a branch that stay (default: the table's properties, or 1)",
+      count,
+    )
+    .option('--orphans-older-than <age>', 'files older than this that nothing reaches are removed (default: 3d)')
+    .option('--allow-young', 'confirm orphans of less than a day: nobody else writes to the table')
+    .option('--wait', 'wait for a run on a configured server')
+    .option('--json', 'print JSON; with --dry-run JSON Lines of every file, and why it stays or goes');
+  withExamples(
+    maintain,
+    'maintain shop.orders --dry-run',
+    'maintain shop.orders --dry-run --why warehouse/shop/orders/data/0.parquet',
+    'maintain shop.orders --older-than 7d --retain-last 10 --wait',
+  );
+  does(maintain, runner, async () => (await import('../actions/maintain.js')).maintain);
+}
+
+function count(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It must be a number of at least 1.');
+}

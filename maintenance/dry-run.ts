@@ -1,0 +1,55 @@
+/** What maintenance would do to every file of a table, and why. Nothing is written. */
+import type { MaintenanceDeps } from './deps.js';
+import { filesOnlyIn } from './expire.js';
+import { type ExpiryPlan, type ExpirySettings, planExpiry } from './expiry-plan.js';
+import { type OrphanSettings, orphanAgeMs } from './orphans.js';
+import { snapshotRoots } from './roots.js';
+import { type FileVerdict, Sweep } from './sweep.js';
+import { statisticsFiles } from './table-files.js';
+
+export interface MaintenanceSettings {
+  readonly expiry: ExpirySettings;
+  readonly orphans: OrphanSettings;
+}
+
+/** The outcome of a dry run: what happens to snapshots at once, to files as the folder is listed. */
+export interface DryRun {
+  readonly expiry: ExpiryPlan;
+  /** Every file of the table's folder, and expired ones that lie elsewhere. May be read once. */
+  readonly files: AsyncGenerator<FileVerdict>;
+}
+
+/**
+ * Plans maintenance as it would be done now. Ages are counted from this machine's clock.
+ * @param name the table, `[CATALOG/]NS.TABLE`
+ */
+export async function dryRunMaintenance(
+  deps: MaintenanceDeps,
+  name: string,
+  settings: MaintenanceSettings,
+): Promise<DryRun> {
+  const olderThanMs = orphanAgeMs(settings.orphans);
+  const table = await deps.loadTable(name);
+  const nowMs = deps.nowMs();
+  const expiry = planExpiry(table.metadata, settings.expiry, await snapshotRoots(deps, table, nowMs), nowMs);
+  const snapshotIds = new Set(expiry.snapshotIds);
+  return { expiry, files: judgeFiles() };
+
+  async function* judgeFiles(): AsyncGenerator<FileVerdict> {
+    const expired = table.metadata.snapshots.filter(({ snapshotId }) => snapshotIds.has(snapshotId));
+    const statistics = [...statisticsFiles(table.metadata)].filter((file) => snapshotIds.has(file.snapshotId));
+    const content = { expired, statistics: statistics.map(({ location }) => location) };
+    const files = await filesOnlyIn(deps, table, content, () => undefined);
+    for (const [path, reason] of files) {
+      const status = await table.io.stat(path).catch(() => null);
+      if (status !== null) yield { ...status, path, action: 'delete', reason };
+    }
+    for (let after: string | undefined; ; ) {
+      const place = after === undefined ? {} : { after };
+      const sweep = new Sweep(deps, name, { nowMs, olderThanMs, ...place, expired: { snapshotIds, files } });
+      yield* sweep.verdicts();
+      if (sweep.next === null) return;
+      after = sweep.next;
+    }
+  }
+}

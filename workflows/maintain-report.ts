@@ -1,0 +1,114 @@
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import {
+  defineQuery,
+  setCurrentDetails,
+  setHandler,
+  upsertMemo,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type {
+  MaintainActivities,
+  MaintainProgress,
+  MaintainResult,
+  MaintainRunInput,
+  PlannedExpiry,
+} from '../activities/maintain-contract.js';
+
+const TABLE = defineSearchAttributeKey('MoraineTable', SearchAttributeType.KEYWORD);
+const maintainProgress = defineQuery<MaintainProgress>('progress');
+
+type Counts = Omit<MaintainResult, 'table' | 'workflowId' | 'dryRun'>;
+const NOTHING: Counts = {
+  expiredSnapshots: 0,
+  expiredRefs: [],
+  expiredFiles: 0,
+  orphanFiles: 0,
+  orphanBytes: '0',
+  unreadable: [],
+  droppedDeletes: 0,
+  manifestsBefore: 0,
+  manifestsAfter: 0,
+};
+/** Names of unreadable manifests that a result carries at most. */
+const MAX_NAMES = 20;
+
+/** Keeps what maintenance has done, and shows it: in the `progress` query, the memo, the details and the search attributes. */
+export class MaintainReport {
+  readonly #table: string;
+  #step: MaintainProgress['step'] = 'planning';
+  #passes = 0;
+  #counts: Counts = NOTHING;
+
+  constructor({ table, searchAttributes }: MaintainRunInput) {
+    this.#table = table;
+    setHandler(maintainProgress, () => this.#progress(), { description: 'How far the maintenance is.' });
+    if (searchAttributes) upsertSearchAttributes([{ key: TABLE, value: table }]);
+  }
+
+  begin(): void {
+    this.#passes += 1;
+    this.#counts = NOTHING;
+    this.#show('planning');
+  }
+
+  expiring({ refs }: PlannedExpiry): void {
+    this.#counts = { ...this.#counts, expiredRefs: refs };
+    this.#show('expiring');
+  }
+
+  expired(snapshots: number): void {
+    this.#counts = { ...this.#counts, expiredSnapshots: snapshots };
+    this.#show('deleting');
+  }
+
+  deleted({ deletedFiles, unreadable }: Awaited<ReturnType<MaintainActivities['deleteExpiredFiles']>>): void {
+    this.#counts = { ...this.#counts, expiredFiles: deletedFiles, unreadable: unreadable.slice(0, MAX_NAMES) };
+  }
+
+  sweeping(): void {
+    this.#show('sweeping');
+  }
+
+  swept({ deletedFiles, deletedBytes }: Awaited<ReturnType<MaintainActivities['sweepOrphans']>>): void {
+    this.#counts = {
+      ...this.#counts,
+      orphanFiles: this.#counts.orphanFiles + deletedFiles,
+      orphanBytes: String(BigInt(this.#counts.orphanBytes) + BigInt(deletedBytes)),
+    };
+    this.#show('tidying');
+  }
+
+  done(tidied: Awaited<ReturnType<MaintainActivities['tidyManifests']>>): MaintainResult {
+    return this.#finish({ ...this.#counts, ...tidied }, false);
+  }
+
+  /** The end of a dry run. */
+  counted(counts: Awaited<ReturnType<MaintainActivities['planMaintain']>>): MaintainResult {
+    return this.#finish(counts, true);
+  }
+
+  #finish(counts: Counts, dryRun: boolean): MaintainResult {
+    this.#counts = counts;
+    this.#show('done');
+    upsertMemo({ progress: this.#progress() });
+    return { table: this.#table, workflowId: workflowInfo().workflowId, dryRun, ...counts };
+  }
+
+  #progress(): MaintainProgress {
+    const { expiredSnapshots, expiredFiles, orphanFiles } = this.#counts;
+    const deletedFiles = expiredFiles + orphanFiles;
+    return { step: this.#step, expiredSnapshots, deletedFiles, passes: this.#passes };
+  }
+
+  #show(step: MaintainProgress['step']): void {
+    this.#step = step;
+    const { expiredSnapshots, expiredFiles, orphanFiles, orphanBytes } = this.#counts;
+    const lines = [
+      `**${this.#table}**: ${step}`,
+      `- snapshots expired: ${expiredSnapshots}, with ${expiredFiles} files`,
+      `- orphans removed: ${orphanFiles}, ${orphanBytes} bytes`,
+    ];
+    setCurrentDetails(lines.join('\n'));
+  }
+}

@@ -1,0 +1,110 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  defineSignal,
+  getExternalWorkflowHandle,
+  isCancellation,
+  setHandler,
+} from '@temporalio/workflow';
+import type { RunOutcome } from '../activities/contract.js';
+import type {
+  MaintainRequest,
+  MaintainRequested,
+  MaintainResult,
+  MaintainRunInput,
+} from '../activities/maintain-contract.js';
+import { maintenance } from './maintain-policies.js';
+import { MaintainReport } from './maintain-report.js';
+
+const maintainRequested = defineSignal<[MaintainRequested]>('requested');
+
+/**
+ * The maintenance of one table; there is one at a time of each, its workflow id names the table. Requests are done in the order in
+ * which they came, equal ones at once. Every step may be killed: repeated, it goes on, and what it cannot know any more is left to the
+ * next sweep.
+ */
+export async function maintainRun(input: MaintainRunInput): Promise<MaintainResult> {
+  const report = new MaintainReport(input);
+  let waiting: readonly MaintainRequested[] = [];
+  setHandler(
+    maintainRequested,
+    (requested) => {
+      waiting = [...waiting, requested];
+    },
+    { description: 'Asks for maintenance of this table: done after what is in flight.' },
+  );
+  let result: MaintainResult | undefined;
+  let failure: { readonly error: unknown } | undefined;
+  for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
+    const key = JSON.stringify(next.request);
+    const isSame = ({ request }: MaintainRequested): boolean => JSON.stringify(request) === key;
+    const asked = waiting.filter(isSame);
+    waiting = waiting.filter((other) => !isSame(other));
+    try {
+      result = await onePass(next.request, report);
+      await tellAll(asked, { status: 'completed', result });
+    } catch (error) {
+      failure = { error };
+      await CancellationScope.nonCancellable(() => tellAll(asked, failureOutcome(error)));
+      if (isCancellation(error)) break;
+    }
+  }
+  if (failure !== undefined) throw failure.error;
+  if (result === undefined)
+    throw ApplicationFailure.nonRetryable('nothing was asked for: start `maintain`', 'INVALID_ARGUMENT');
+  return result;
+}
+
+/** Expire, sweep, tidy. */
+async function onePass(request: MaintainRequest, report: MaintainReport): Promise<MaintainResult> {
+  const { table } = request;
+  report.begin();
+  if (request.dryRun === true) {
+    const summary = `Count what would go of ${table}`;
+    return report.counted(await maintenance.planMaintain.executeWithOptions({ summary }, [request]));
+  }
+  const plan = await maintenance.planExpiry.executeWithOptions(
+    { summary: 'Plan: which snapshots have had their time' },
+    [request],
+  );
+  if (plan.planLocation !== null) {
+    const input = { table, planLocation: plan.planLocation };
+    report.expiring(plan);
+    const summary = `Expire: ${plan.snapshots} snapshots out of the metadata`;
+    report.expired(await maintenance.commitExpiry.executeWithOptions({ summary }, [input]));
+    const step = { summary: 'Delete: files that only they reached' };
+    report.deleted(await maintenance.deleteExpiredFiles.executeWithOptions(step, [input]));
+  }
+  await sweepAll(request, report);
+  const tidied = await maintenance.tidyManifests.executeWithOptions({ summary: 'Tidy: dangling deletes, manifests' }, [
+    { table },
+  ]);
+  return report.done(tidied);
+}
+
+async function sweepAll(request: MaintainRequest, report: MaintainReport): Promise<void> {
+  for (let after: string | undefined; ; ) {
+    report.sweeping();
+    const input = after === undefined ? { request } : { request, after };
+    const swept = await maintenance.sweepOrphans.executeWithOptions({ summary: 'Sweep: files that nothing reaches' }, [
+      input,
+    ]);
+    report.swept(swept);
+    if (swept.next === null) return;
+    after = swept.next;
+  }
+}
+
+function failureOutcome(error: unknown): RunOutcome<MaintainResult> {
+  if (isCancellation(error)) return { status: 'failed', code: 'CANCELLED', message: 'the run was cancelled' };
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  const code = cause instanceof ApplicationFailure ? (cause.type ?? 'RUN_FAILED') : 'RUN_FAILED';
+  return { status: 'failed', code, message: cause instanceof Error ? cause.message : String(error) };
+}
+
+/** Who has gone meanwhile needs no answer. */
+async function tellAll(asked: readonly MaintainRequested[], outcome: RunOutcome<MaintainResult>): Promise<void> {
+  const ids = new Set(asked.flatMap(({ replyTo }) => replyTo ?? []));
+  await Promise.allSettled([...ids].map((id) => getExternalWorkflowHandle(id).signal('runEnded', outcome)));
+}
