@@ -12,8 +12,6 @@ import {
   temporalOptions,
 } from './temporal-schedule.js';
 
-/** `INVALID_ARGUMENT` of gRPC: the server found a cron or a time zone that is none. */
-const GRPC_INVALID_ARGUMENT = 3;
 const DESCRIBED_AT_A_TIME = 10;
 
 /** @throws `INVALID_ARGUMENT`, `SCHEDULE_ALREADY_EXISTS` */
@@ -160,18 +158,8 @@ async function known<T>(id: string, action: () => Promise<T>): Promise<T> {
         cause: error,
       });
     }
-    const refused = refusal(error);
-    if (refused === undefined) throw error;
-    throw new MoraineError('INVALID_ARGUMENT', `schedule ${JSON.stringify(id)}: ${refused}`, { cause: error });
+    // The client's word for what the server refuses as malformed: a cron or a time zone that is none.
+    if (!(error instanceof TypeError)) throw error;
+    throw new MoraineError('INVALID_ARGUMENT', `schedule ${JSON.stringify(id)}: ${error.message}`, { cause: error });
   }
-}
-
-/** Why the server refused a request as malformed. */
-function refusal(error: unknown): string | undefined {
-  for (let at: unknown = error; at instanceof Error; at = at.cause) {
-    if ('code' in at && at.code === GRPC_INVALID_ARGUMENT) {
-      return 'details' in at && typeof at.details === 'string' ? at.details : at.message;
-    }
-  }
-  return undefined;
 }
