@@ -19,7 +19,7 @@ export interface ForeignMeasurement {
 }
 
 /** The repository's folder, from the sources and from `dist` alike. */
-function repository(): string {
+export function repository(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
   return folder;
