@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { Context } from '@temporalio/activity';
+import { endMaterialization, whileLeased } from '../maintenance/index.js';
 import { commitMaterialization, extractShard, planMaterialization } from '../materialization/index.js';
 import { materializationDeps, type Project } from '../project/index.js';
 import { createBackfillActivities } from './backfill-activities.js';
+import { createCompactActivities } from './compact-activities.js';
+import type { CompactActivities } from './compact-contract.js';
 import type { Activities } from './contract.js';
 import { createMaintainActivities } from './maintain-activities.js';
 import type { MaintainActivities } from './maintain-contract.js';
@@ -17,7 +20,7 @@ import { createTrainingActivities } from './training-activities.js';
  * The activities of a project, to be mounted in a worker. Each decodes its input, calls the library, and encodes the
  * answer; the decisions are in the library.
  */
-export function createActivities(project: Project): Activities & MaintainActivities {
+export function createActivities(project: Project): Activities & MaintainActivities & CompactActivities {
   const onlineNamespace = project.config.online.namespace;
   // Extraction uses every core by itself, so that more only compete for memory, whichever task queue they come from.
   const extractions = new Slots(project.config.worker.heavyActivities);
@@ -60,8 +63,9 @@ export function createActivities(project: Project): Activities & MaintainActivit
 
     extractShard: ({ planLocation, shard }) =>
       asActivity(async ({ signal }) => {
-        const extracted = await extractions.run(signal, async () =>
-          extractShard(await materializationDeps(project), planLocation, shard, { signal }),
+        const deps = await materializationDeps(project);
+        const extracted = await extractions.run(signal, () =>
+          whileLeased(deps, planLocation, () => extractShard(deps, planLocation, shard, { signal })),
         );
         return {
           manifestLocation: extracted.manifestLocation,
@@ -75,9 +79,11 @@ export function createActivities(project: Project): Activities & MaintainActivit
       asActivity(async () => {
         const deps = await materializationDeps(project);
         const { snapshotId, outcome } = await commitMaterialization(deps, planLocation, manifestLocations);
+        await endMaterialization(deps, planLocation);
         return { snapshotId: snapshotId === null ? null : String(snapshotId), outcome };
       }),
 
+    ...createCompactActivities(project, extractions),
     ...createMaintainActivities(project),
     ...createTrainingActivities(project),
     ...createBackfillActivities(project),

@@ -8,6 +8,9 @@ export type CompactStrategy = (typeof COMPACT_STRATEGIES)[number];
 /** Bytes that a rewritten file should have. */
 export const DEFAULT_TARGET_BYTES = 512 * 2 ** 20;
 
+/** The manifests of one commit travel as one list. */
+const MAX_GROUPS_PER_COMMIT = 1000;
+
 const positive = z.number().int().positive();
 const requestSchema = z.strictObject({
   table: z.string().min(1),
@@ -19,7 +22,7 @@ const requestSchema = z.strictObject({
   allowTieChange: z.boolean().optional(),
   targetSizeBytes: positive.optional(),
   maxBytes: positive.optional(),
-  partialProgress: positive.optional(),
+  partialProgress: positive.max(MAX_GROUPS_PER_COMMIT).optional(),
 });
 
 /** A compaction as people, schedules and commands ask for it. */

@@ -78,8 +78,9 @@ export interface CompactionReference extends Omit<CompactionPreview, 'plan' | 'g
   readonly groupsPerCommit: number;
 }
 
-/** Commits of a plan, unless its request says how many groups each takes. */
+/** Commits of a plan, unless its request says how many groups each takes or they were too many for one commit. */
 const COMMITS_PER_PLAN = 10;
+const GROUPS_PER_COMMIT = 100;
 
 /**
  * Plans and stores the plan beside the table's metadata.
@@ -94,7 +95,8 @@ export async function planCompaction(
   const table = await deps.loadTable(request.table);
   const runId = options.runId ?? randomUUID();
   const { plan, groups, ...preview } = await previewOf(deps, request, table, { ...options, runId });
-  const groupsPerCommit = request.partialProgress ?? Math.max(1, Math.ceil(groups.length / COMMITS_PER_PLAN));
+  const groupsPerCommit =
+    request.partialProgress ?? Math.min(GROUPS_PER_COMMIT, Math.max(1, Math.ceil(groups.length / COMMITS_PER_PLAN)));
   const reference = { ...preview, groups: groups.length, groupsPerCommit };
   if (plan === null) return { ...reference, planLocation: null };
   const planLocation = `${metadataFolder(table.metadata)}/${stagedPrefix(plan.planId)}-plan.jsonl`;

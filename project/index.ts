@@ -1,5 +1,6 @@
 /** The composition root: one configuration made into the parts that every command, activity and library call uses. */
 
+export { compactDeps } from './compact-deps.js';
 export { datasetDeps } from './dataset-deps.js';
 export { maintenanceDeps } from './maintenance-deps.js';
 export { materializationDeps } from './materialization-deps.js';

@@ -1,8 +1,8 @@
-/** Starting compactions and waiting for it, from a command or a library call. */
+/** Starting compactions and waiting for them, from a command or a library call. */
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
+import type { CompactInput, CompactProgress, CompactResult } from '../activities/compact-contract.js';
 import type { RequestedRun } from '../activities/contract.js';
-import type { CompactProgress, CompactInput, CompactResult } from '../activities/compact-contract.js';
 import type { TemporalClient } from './connection.js';
 import { type FollowOptions, followRun } from './follow-run.js';
 import { startOnPolledQueue } from './task-queue.js';

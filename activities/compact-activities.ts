@@ -1,0 +1,111 @@
+import { Context } from '@temporalio/activity';
+import type { Client } from '@temporalio/client';
+import { formatTableName } from '../catalogs/index.js';
+import {
+  commitCompaction,
+  endCompaction,
+  parseCompactRequest,
+  planCompaction,
+  previewCompaction,
+  rewriteGroup,
+} from '../maintenance/index.js';
+import { compactDeps, type Project } from '../project/index.js';
+import type {
+  CompactActivities,
+  CompactInput,
+  CompactRequested,
+  CompactResult,
+  CompactRunInput,
+} from './compact-contract.js';
+import type { RequestedRun } from './contract.js';
+import { hasSearchAttributes } from './search-attributes.js';
+import type { Slots } from './slots.js';
+import { outcomeIfEnded } from './start-run.js';
+import { asActivity } from './step.js';
+
+/** The workflow's type, as a run of it. The code itself lives in the workflow sandbox, so only its name is used. */
+type CompactRunWorkflow = (input: CompactRunInput) => Promise<CompactResult>;
+
+/** The activities of `compact`. @param slots of the process: a rewrite uses every core by itself */
+export function createCompactActivities(project: Project, slots: Slots): CompactActivities {
+  return {
+    requestCompact: ({ request, replyTo }) =>
+      asActivity(async () => {
+        const { client, info } = Context.current();
+        const checked = await checkCompactRequest(project, request);
+        const searchAttributes = await hasSearchAttributes(client.connection, info.namespace);
+        return startCompactRun(client, info.taskQueue, searchAttributes, { request: checked, replyTo });
+      }),
+
+    compactOutcome: (run) => asActivity(() => outcomeIfEnded<CompactResult>(Context.current().client, run)),
+
+    planCompaction: ({ request, runId, again }) =>
+      asActivity(async () => {
+        const planned = await planCompaction(await compactDeps(project), request, { runId, again });
+        const { planLocation, groups, groupsPerCommit, files, rows, bytes, skipped } = planned;
+        return { planLocation, groups, groupsPerCommit, files, rows: String(rows), bytes: String(bytes), skipped };
+      }),
+
+    rewriteGroup: ({ planLocation, group }) =>
+      asActivity(({ signal }) =>
+        slots.run(signal, async () => {
+          const { rows, bytes, bytesRemoved, ...written } = await rewriteGroup(
+            await compactDeps(project),
+            planLocation,
+            group,
+            { signal },
+          );
+          return { ...written, rows: String(rows), bytes: String(bytes), bytesRemoved: String(bytesRemoved) };
+        }),
+      ),
+
+    commitCompaction: ({ planLocation, groups }) =>
+      asActivity(async () => {
+        const { committed, conflicts, snapshotId } = await commitCompaction(
+          await compactDeps(project),
+          planLocation,
+          groups,
+        );
+        return { committed, conflicts, snapshotId: snapshotId === null ? null : String(snapshotId) };
+      }),
+
+    endCompaction: ({ table, runId }) =>
+      asActivity(async () => endCompaction(await compactDeps(project), table, runId)),
+  };
+}
+
+/**
+ * A request whose table can be compacted so, under the name that its runs go by.
+ * @throws `INVALID_ARGUMENT`, `TABLE_NOT_FOUND`, `METADATA_CORRUPT`, `EXPRESSION_INVALID`, and as planning
+ */
+export async function checkCompactRequest(project: Project, request: unknown): Promise<CompactInput> {
+  const parsed = parseCompactRequest(request);
+  const { catalog, identifier } = await project.resolveTable(parsed.table);
+  const isDefault = catalog.name === project.config.defaultCatalog;
+  const table = isDefault ? formatTableName(identifier) : formatTableName(identifier, catalog.name);
+  await previewCompaction(await compactDeps(project), { ...parsed, table });
+  // What is left out stays out: the run is joined by those who ask for the same.
+  const given = Object.entries({ ...parsed, table }).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as unknown as CompactInput;
+}
+
+/** Starts the one run of a table, or hands the request to the run in flight. */
+async function startCompactRun(
+  client: Client,
+  taskQueue: string,
+  searchAttributes: boolean,
+  requested: CompactRequested,
+): Promise<RequestedRun> {
+  const { table } = requested.request;
+  const workflowId = `compact/${table}`;
+  const handle = await client.workflow.signalWithStart<CompactRunWorkflow, [CompactRequested]>('compactRun', {
+    workflowId,
+    taskQueue,
+    args: [{ table, searchAttributes }],
+    signal: 'requested',
+    signalArgs: [requested],
+    staticSummary: `Compact ${table}`,
+    memo: { table },
+  });
+  return { workflowId, runId: handle.signaledRunId };
+}

@@ -1,0 +1,115 @@
+import {
+  type CompactInput,
+  type CompactProgress,
+  type CompactResult,
+  compactDryRun,
+  compact as compactTable,
+  hasConfiguredServer,
+  startCompact,
+} from '../../client/index.js';
+import { parseByteSize } from '../../config/index.js';
+import { MoraineError } from '../../errors/index.js';
+import type { Project } from '../../project/index.js';
+import { parseColumnNames } from '../columns-option.js';
+import { type CommandContext, printJson, withProject } from '../context.js';
+import { printable } from '../output.js';
+
+interface CompactOptions {
+  readonly strategy: CompactInput['strategy'];
+  readonly columns?: string;
+  readonly zOrder?: boolean;
+  readonly where?: string;
+  readonly dropExpired?: boolean;
+  readonly allowTieChange?: boolean;
+  readonly targetSize?: string;
+  readonly maxBytes?: string;
+  readonly partialProgress?: number;
+  readonly dryRun?: boolean;
+  readonly wait?: boolean;
+  readonly json?: boolean;
+}
+
+/** Compacts a table. On a configured server it waits only with `--wait`; a dry run needs no server. */
+export async function compact(
+  context: CommandContext,
+  operands: readonly string[],
+  options: CompactOptions,
+): Promise<void> {
+  const input = inputOf(operands[0] ?? '', options);
+  const { json } = options;
+  await withProject(context, async (project) => {
+    if (options.dryRun === true) return dryRun(context, project, input, json);
+    if (options.wait !== true && (await hasConfiguredServer(project))) {
+      const run = await startCompact(project, input);
+      if (json === true) await printJson(context, run);
+      else await context.stdout.write(`Started ${printable(run.workflowId)}.\n`);
+      return;
+    }
+    const result = await compactTable(project, input, {
+      signal: context.signal,
+      announce: context.note,
+      onProgress: (progress) => context.progress.update(formatProgress(input.table, progress)),
+    });
+    context.progress.clear();
+    if (json === true) await printJson(context, result);
+    else await context.stdout.write(formatResult(result));
+  });
+}
+
+function inputOf(table: string, options: CompactOptions): CompactInput {
+  const { strategy, columns, zOrder, where, dropExpired, allowTieChange, partialProgress } = options;
+  const targetSizeBytes = bytesOf('--target-size', options.targetSize);
+  const maxBytes = bytesOf('--max-bytes', options.maxBytes);
+  return {
+    table,
+    strategy,
+    ...(columns === undefined ? {} : { columns: parseColumnNames(columns) }),
+    ...(zOrder === undefined ? {} : { zOrder }),
+    ...(where === undefined ? {} : { where }),
+    ...(dropExpired === undefined ? {} : { dropExpired }),
+    ...(allowTieChange === undefined ? {} : { allowTieChange }),
+    ...(targetSizeBytes === undefined ? {} : { targetSizeBytes }),
+    ...(maxBytes === undefined ? {} : { maxBytes }),
+    ...(partialProgress === undefined ? {} : { partialProgress }),
+  };
+}
+
+function bytesOf(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const bytes = parseByteSize(text);
+  if (bytes !== undefined) return bytes;
+  throw new MoraineError('INVALID_ARGUMENT', `${option} ${JSON.stringify(text)} is no size above zero, such as 512MB.`);
+}
+
+async function dryRun(
+  context: CommandContext,
+  project: Project,
+  input: CompactInput,
+  json: boolean | undefined,
+): Promise<void> {
+  const { table, groups, files, rows, bytes, skipped } = await compactDryRun(project, input);
+  if (json === true) return printJson(context, { table, groups, files, rows, bytes, skipped });
+  for (const group of groups) {
+    const partition = group.partition === '' ? '' : `${printable(group.partition)}: `;
+    await context.stdout.write(
+      `${partition}${group.files} files of ${group.bytes} bytes would become ${group.outputs}\n`,
+    );
+  }
+  for (const left of skipped) await context.stdout.write(formatSkipped(left));
+  await context.stdout.write(`${files} files in ${groups.length} groups. Nothing was changed.\n`);
+}
+
+function formatProgress(table: string, { step, groupsDone, groupsTotal, filesRemoved }: CompactProgress): string {
+  return `${table}: ${step}, ${groupsDone} of ${groupsTotal} groups, ${filesRemoved} files replaced`;
+}
+
+function formatResult(result: CompactResult): string {
+  const { table, groups, filesRemoved, filesAdded, bytesRemoved, bytesAdded, snapshotId, skipped } = result;
+  const left = skipped.map(formatSkipped).join('');
+  if (groups === 0 || snapshotId === null) return `${printable(table)}: nothing to do.\n${left}`;
+  return `${printable(table)}: ${filesRemoved} files are now ${filesAdded}, ${bytesRemoved} bytes ${bytesAdded}, snapshot ${snapshotId}.\n${left}`;
+}
+
+function formatSkipped({ reason, files }: CompactResult['skipped'][number]): string {
+  return `left ${files} ${files === 1 ? 'file' : 'files'}: ${printable(reason)}\n`;
+}

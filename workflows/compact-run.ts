@@ -1,0 +1,231 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  continueAsNew,
+  defineSignal,
+  getExternalWorkflowHandle,
+  isCancellation,
+  setHandler,
+  sleep,
+  uuid4,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type {
+  CompactFailure,
+  CompactRequested,
+  CompactResult,
+  CompactRunInput,
+  CompactState,
+  PlannedCompaction,
+  RewrittenFiles,
+} from '../activities/compact-contract.js';
+import type { RunOutcome } from '../activities/contract.js';
+import { compactCommit, compactEnd, compaction } from './compact-policies.js';
+import { CompactReport } from './compact-report.js';
+
+const compactRequested = defineSignal<[CompactRequested]>('requested');
+
+/** Passes after which another writer is in the way for good. */
+const MAX_PASSES = 20;
+/** Groups of one history; the run then goes on in a new one. */
+const GROUPS_PER_HISTORY = 1000;
+
+/**
+ * The compaction of one table; there is one at a time of each, its workflow id names the table. Requests are done in the order in which
+ * they came, equal ones at once. Groups are rewritten side by side and committed together, some at a time; those in conflict are
+ * planned again, those that fail hold up no other.
+ */
+export async function compactRun(input: CompactRunInput): Promise<CompactResult> {
+  const report = new CompactReport(input);
+  let waiting: readonly CompactRequested[] = input.goesOn?.waiting ?? [];
+  setHandler(
+    compactRequested,
+    (requested) => {
+      waiting = [...waiting, requested];
+    },
+    { description: 'Asks for a compaction of this table: done after what is in flight.' },
+  );
+  let { goesOn } = input;
+  let result: CompactResult | undefined;
+  let failure: { readonly error: unknown } | undefined;
+  for (;;) {
+    const next = goesOn?.asked[0] ?? waiting[0];
+    if (next === undefined) break;
+    const key = JSON.stringify(next.request);
+    const isSame = ({ request }: CompactRequested): boolean => JSON.stringify(request) === key;
+    const asked = goesOn?.asked ?? waiting.filter(isSame);
+    if (goesOn === undefined) waiting = waiting.filter((other) => !isSame(other));
+    const run = new Run(input, asked, report, () => waiting);
+    try {
+      result = await run.finish(goesOn);
+      await tellAll(asked, { status: 'completed', result });
+    } catch (error) {
+      if (!(error instanceof Error) || error.name === 'ContinueAsNew') throw error;
+      failure = { error };
+      await CancellationScope.nonCancellable(() => tellAll(asked, failureOutcome(error)));
+      if (isCancellation(error)) break;
+    }
+    goesOn = undefined;
+  }
+  if (failure !== undefined) throw failure.error;
+  if (result === undefined)
+    throw ApplicationFailure.nonRetryable('nothing was asked for: start `compact`', 'INVALID_ARGUMENT');
+  return result;
+}
+
+/** One request, from its first plan to its last commit. */
+class Run {
+  readonly #input: CompactRunInput;
+  readonly #asked: readonly CompactRequested[];
+  readonly #report: CompactReport;
+  readonly #waiting: () => readonly CompactRequested[];
+  #rewritten = 0;
+  #failure: CompactFailure | undefined;
+
+  constructor(
+    input: CompactRunInput,
+    asked: readonly CompactRequested[],
+    report: CompactReport,
+    waiting: () => readonly CompactRequested[],
+  ) {
+    this.#input = input;
+    this.#asked = asked;
+    this.#report = report;
+    this.#waiting = waiting;
+  }
+
+  async finish(goesOn: CompactState | undefined): Promise<CompactResult> {
+    const [first] = this.#asked;
+    const request = first?.request ?? { table: this.#input.table, strategy: 'binpack' as const };
+    const runId = goesOn?.runId ?? uuid4();
+    this.#failure = goesOn?.failure;
+    if (goesOn === undefined) this.#report.begin(request.strategy);
+    try {
+      let conflicts =
+        goesOn === undefined ? null : await this.#pass(runId, goesOn.plan, goesOn.nextGroup, goesOn.conflicts);
+      let plan = goesOn?.plan;
+      while (conflicts === null || conflicts.length > 0) {
+        if (this.#report.passes >= MAX_PASSES) throw tooManyPasses(request.table, this.#report.passes);
+        if (conflicts !== null)
+          await sleep(waitMs(this.#report.passes), { summary: 'Conflict: plan these groups again' });
+        this.#report.planning();
+        const again = { planLocation: plan?.planLocation ?? '', groups: conflicts ?? [] };
+        const summary = conflicts === null ? 'Plan: choose files' : `Plan again: ${conflicts.length} groups`;
+        plan = await compaction.planCompaction.executeWithOptions({ summary }, [
+          { request, runId, ...(conflicts === null ? {} : { again }) },
+        ]);
+        this.#report.planned(plan);
+        conflicts = await this.#pass(runId, plan, 0, []);
+      }
+    } catch (error) {
+      if (error instanceof Error && error.name === 'ContinueAsNew') throw error;
+      await this.#end(runId);
+      throw error;
+    }
+    await this.#end(runId);
+    if (this.#failure !== undefined) {
+      const { code, message } = this.#failure;
+      throw ApplicationFailure.create({ message, type: code, nonRetryable: true });
+    }
+    return this.#report.done();
+  }
+
+  /** @returns the groups that have to be planned again */
+  async #pass(
+    runId: string,
+    plan: PlannedCompaction,
+    firstGroup: number,
+    before: readonly number[],
+  ): Promise<readonly number[]> {
+    let conflicts = before;
+    const { planLocation, groups, groupsPerCommit } = plan;
+    if (planLocation === null) return [];
+    for (let first = firstGroup; first < groups; first += groupsPerCommit) {
+      if (this.#rewritten >= GROUPS_PER_HISTORY || workflowInfo().continueAsNewSuggested) {
+        await this.#goOn(runId, plan, first, conflicts);
+      }
+      const count = Math.min(groupsPerCommit, groups - first);
+      conflicts = [...conflicts, ...(await this.#batch(planLocation, groups, first, count))];
+    }
+    return conflicts;
+  }
+
+  async #batch(planLocation: string, groups: number, first: number, count: number): Promise<readonly number[]> {
+    const rewritten = await Promise.all(
+      Array.from({ length: count }, (_, index) => this.#rewrite(planLocation, groups, first + index)),
+    );
+    this.#rewritten += count;
+    const ready = rewritten.flatMap((one) => (one === null || one.skipped !== null ? [] : [one]));
+    if (ready.length === 0) return [];
+    this.#report.committing();
+    const staged = ready.map(({ group, manifestLocation }) => ({ group, manifestLocation }));
+    const summary = `Commit: groups ${first + 1} to ${first + count} of ${groups}`;
+    // A commit that has begun is finished even if the run is cancelled, so that its outcome is known.
+    const committed = await CancellationScope.nonCancellable(() =>
+      compactCommit.commitCompaction.executeWithOptions({ summary }, [{ planLocation, groups: staged }]),
+    );
+    this.#report.committed(ready, committed);
+    return committed.conflicts;
+  }
+
+  /** Null: the group failed for good, and the others go on. */
+  async #rewrite(planLocation: string, groups: number, group: number): Promise<RewrittenFiles | null> {
+    try {
+      const summary = `Rewrite: group ${group + 1} of ${groups}`;
+      const rewritten = await compaction.rewriteGroup.executeWithOptions({ summary }, [{ planLocation, group }]);
+      this.#report.rewritten(rewritten);
+      return rewritten;
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      const { code, message } = failureOf(error);
+      this.#failure ??= { code, message };
+      return null;
+    }
+  }
+
+  /** In a new history, with everything that is known so far. */
+  async #goOn(runId: string, plan: PlannedCompaction, nextGroup: number, conflicts: readonly number[]): Promise<never> {
+    const state: CompactState = {
+      waiting: this.#waiting(),
+      asked: this.#asked,
+      runId,
+      passes: this.#report.passes,
+      plan,
+      nextGroup,
+      conflicts,
+      counts: this.#report.counts,
+      ...(this.#failure === undefined ? {} : { failure: this.#failure }),
+    };
+    return continueAsNew<(input: CompactRunInput) => Promise<CompactResult>>({ ...this.#input, goesOn: state });
+  }
+
+  async #end(runId: string): Promise<void> {
+    const { table } = this.#input;
+    await CancellationScope.nonCancellable(() => compactEnd.endCompaction({ table, runId }).catch(() => undefined));
+  }
+}
+
+const waitMs = (passes: number): number => Math.min(100 * 2 ** passes, 10_000);
+
+function tooManyPasses(table: string, passes: number): ApplicationFailure {
+  const message = `Other writers were faster with the files of ${table} in each of ${passes} passes. What was committed stays.`;
+  return ApplicationFailure.create({ message, type: 'COMMIT_CONFLICT', nonRetryable: true });
+}
+
+function failureOf(error: unknown): CompactFailure {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  const code = cause instanceof ApplicationFailure ? (cause.type ?? 'RUN_FAILED') : 'RUN_FAILED';
+  return { code, message: cause instanceof Error ? cause.message : String(error) };
+}
+
+function failureOutcome(error: unknown): RunOutcome<CompactResult> {
+  if (isCancellation(error)) return { status: 'failed', code: 'CANCELLED', message: 'the run was cancelled' };
+  return { status: 'failed', ...failureOf(error) };
+}
+
+/** Who has gone meanwhile needs no answer. */
+async function tellAll(asked: readonly CompactRequested[], outcome: RunOutcome<CompactResult>): Promise<void> {
+  const ids = new Set(asked.flatMap(({ replyTo }) => replyTo ?? []));
+  await Promise.allSettled([...ids].map((id) => getExternalWorkflowHandle(id).signal('runEnded', outcome)));
+}
