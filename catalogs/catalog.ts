@@ -60,7 +60,7 @@ export interface Catalog {
   tableExists(identifier: TableIdentifier): Promise<boolean>;
   /** Where `createTable` puts a table unless told otherwise; whether there is one is not looked at. `NAMESPACE_NOT_FOUND` */
   newTableLocation(identifier: TableIdentifier): Promise<string>;
-  /** `TABLE_ALREADY_EXISTS`, `NAMESPACE_NOT_FOUND` */
+  /** `TABLE_ALREADY_EXISTS`, `NAMESPACE_NOT_FOUND`; `SCHEMA_INVALID`, also for types that the format version does not have */
   createTable(identifier: TableIdentifier, request: CreateTableRequest): Promise<LoadedTable>;
   /** Points a new name at an existing metadata file. */
   registerTable(identifier: TableIdentifier, metadataLocation: string): Promise<LoadedTable>;

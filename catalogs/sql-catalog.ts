@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { isMoraineError, MoraineError } from '../errors/index.js';
-import { applyUpdates, checkRequirements, newTableMetadata } from '../iceberg/index.js';
+import { applyUpdates, checkRequirements, newTableMetadata, requireVersionTwoTypes } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { Catalog, CommitRequest, CreateTableRequest, LoadedTable, TableIdentifier } from './catalog.js';
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
@@ -161,6 +161,7 @@ export class SqlCatalog implements Catalog {
 
   async createTable(identifier: TableIdentifier, request: CreateTableRequest): Promise<LoadedTable> {
     const key = tableKey(identifier);
+    if ((request.formatVersion ?? 2) < 3) requireVersionTwoTypes(request.schema);
     await this.#requireNamespace(identifier.namespace);
     if (await this.tableExists(identifier)) throw this.#alreadyExists(identifier);
     const location = request.location ?? (await this.newTableLocation(identifier));

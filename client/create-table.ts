@@ -7,21 +7,23 @@ export interface NewTable {
   readonly schema: Schema;
   /** Partition transforms such as `month(date), bucket[16](id)`; undefined or empty: unpartitioned. */
   readonly partition?: string | undefined;
+  /** 2 unless told otherwise; 3 has more types, row lineage and deletion vectors. */
+  readonly formatVersion?: 2 | 3 | undefined;
 }
 
 /**
  * Creates a table, and its namespace if needed.
  *
- * @throws `TABLE_ALREADY_EXISTS`; `SCHEMA_INVALID` for transforms that do not fit the columns, and for types of version 3
+ * @throws `TABLE_ALREADY_EXISTS`; `SCHEMA_INVALID` for transforms that do not fit the columns, and for types that the format version does not have
  */
 export async function createTable(
   catalog: Catalog,
   identifier: TableIdentifier,
   table: NewTable,
 ): Promise<LoadedTable> {
-  const { schema, partition = '' } = table;
-  requireVersionTwoTypes(schema);
+  const { schema, partition = '', formatVersion = 2 } = table;
+  if (formatVersion === 2) requireVersionTwoTypes(schema);
   const spec = partition.trim() === '' ? {} : { partitionSpec: parsePartitionSpec(partition, schema) };
   await ensureNamespace(catalog, identifier.namespace);
-  return catalog.createTable(identifier, { schema, ...spec });
+  return catalog.createTable(identifier, { schema, formatVersion, ...spec });
 }

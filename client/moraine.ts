@@ -1,4 +1,5 @@
 import type { Table as ArrowTable } from 'apache-arrow';
+import type { DeletedRows } from '../deletes/index.js';
 import { arrowTable } from '../engine/index.js';
 import {
   type AnyDefinition,
@@ -27,6 +28,7 @@ import { type AppendFileOptions, type AppendFileResult, appendFile } from './app
 import { type ApplyDefinitionsOptions, applyDefinitions } from './apply-definitions.js';
 import { createTable, type NewTable } from './create-table.js';
 import { listDatasets, replay, type SaveDatasetRequest, saveFeatures } from './datasets.js';
+import { type DeleteOptions, deleteTableRows } from './delete-table-rows.js';
 import { type FeatureReader, openReader } from './feature-reader.js';
 import {
   explainFeatures,
@@ -52,6 +54,7 @@ import {
   startTrainingSet,
   type TrainingSetOptions,
 } from './training-sets.js';
+import { type UpgradedTable, upgradeTable } from './upgrade-table.js';
 
 /** Definitions made with `defineEntity` and so on, or a value with the keys of the YAML. */
 export type DefinitionsInput =
@@ -127,6 +130,10 @@ export interface Moraine {
   createTable(name: string, table: NewTable): Promise<void>;
   /** Appends a Parquet, CSV or JSON Lines file to a table in one commit. */
   appendFile(name: string, file: string, options?: AppendFileOptions): Promise<AppendFileResult>;
+  /** Deletes the rows of a table for which a condition is true, without rewriting its files. */
+  deleteRows(name: string, where: string, options?: DeleteOptions): Promise<DeletedRows>;
+  /** Raises the format version of a table; other engines that use it have to know that version. */
+  upgradeTable(name: string, formatVersion: 2 | 3): Promise<UpgradedTable>;
   close(): Promise<void>;
 }
 
@@ -176,6 +183,8 @@ export async function createMoraine(options: OpenProjectOptions = {}): Promise<M
       await createTable(catalog, identifier, table);
     },
     appendFile: (name, file, appendOptions) => appendFile(project, name, file, appendOptions),
+    deleteRows: (name, where, deleteOptions) => deleteTableRows(project, name, where, deleteOptions),
+    upgradeTable: (name, formatVersion) => upgradeTable(project, name, formatVersion),
     close: () => project.close(),
   };
 }

@@ -24,14 +24,15 @@ export function versionThreeColumns(schema: Schema): readonly VersionThreeColumn
 }
 
 /**
- * Refuses columns that a table of version 2, the one that is written, cannot have: no other engine would read it.
+ * Refuses columns that a table of version 2 cannot have: no other engine would read it.
  * @throws SCHEMA_INVALID naming the column
  */
 export function requireVersionTwoTypes(schema: Schema): void {
   const [first] = versionThreeColumns(schema);
   if (first === undefined) return;
   const { path, type } = first;
-  const remedy = 'Give it another type (of times: microseconds), or write a Parquet file instead.';
-  const message = `Column ${JSON.stringify(path)} of type ${typeToString(type)} needs a table of format version 3, and version 2 is written. ${remedy}`;
+  const remedy =
+    'Give it another type (of times: microseconds), or write a table of version 3 or a Parquet file instead.';
+  const message = `Column ${JSON.stringify(path)} of type ${typeToString(type)} needs a table of format version 3. ${remedy}`;
   throw new MoraineError('SCHEMA_INVALID', message, { details: { column: path } });
 }

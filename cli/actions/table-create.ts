@@ -9,6 +9,7 @@ import { printable } from '../output.js';
 interface TableCreateOptions {
   readonly schema: string;
   readonly partition?: string;
+  readonly formatVersion?: string;
   readonly json?: boolean;
 }
 
@@ -21,7 +22,11 @@ export async function tableCreate(
   await withProject(context, async (project) => {
     const { catalog, identifier } = await project.resolveTable(operands[0] ?? '');
     const schema = await readSchema(options.schema);
-    const created = await createTable(catalog, identifier, { schema, partition: options.partition });
+    const created = await createTable(catalog, identifier, {
+      schema,
+      partition: options.partition,
+      formatVersion: options.formatVersion === '3' ? 3 : 2,
+    });
     const table = formatTableName(identifier, catalog.name);
     const { metadata, metadataLocation } = created;
     if (options.json === true) {

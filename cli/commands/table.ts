@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { type ActionRunner, does, withExamples } from '../define.js';
 import { formatOption } from './options.js';
+import { declareRowLevelCommands } from './table-rows.js';
 
 const TABLE = '[CATALOG/]NAMESPACE.TABLE';
 const TABLE_OR_LOCATION = `${TABLE}, or the location of a metadata file`;
@@ -33,6 +34,14 @@ export function declareTableCommands(program: Command, runner: ActionRunner): vo
     .argument('<table>', TABLE)
     .requiredOption('--schema <file>', 'an Iceberg schema as JSON')
     .option('--partition <transforms>', PARTITION)
+    .addOption(
+      new Option(
+        '--format-version <version>',
+        'of the table format; 3 has row lineage, deletion vectors and more types',
+      )
+        .choices(['2', '3'])
+        .default('2'),
+    )
     .option('--json', 'print the new table as JSON');
   withExamples(create, 'table create shop.orders --schema schema.json --partition "day(ordered_at)"');
   does(create, runner, async () => (await import('../actions/table-create.js')).tableCreate);
@@ -101,4 +110,6 @@ export function declareTableCommands(program: Command, runner: ActionRunner): vo
   );
   withExamples(history, 'table history shop.orders');
   does(history, runner, async () => (await import('../actions/table-history.js')).tableHistory);
+
+  declareRowLevelCommands(table, runner);
 }

@@ -176,12 +176,32 @@ export function describeCatalogBehavior(name: string, open: () => Promise<Catalo
       const created = await catalog.createTable(ORDERS, { schema: SCHEMA, location: `${folder}/elsewhere/` });
       expect(created.metadata.location).toBe(`${folder}/elsewhere`);
       expect(await rejectionCode(catalog.createTable(ORDERS, { schema: SCHEMA }))).toBe('TABLE_ALREADY_EXISTS');
+      const nanoseconds: Schema = {
+        ...SCHEMA,
+        fields: [{ id: 1, name: 'at', required: false, type: { kind: 'timestamp_ns' } }],
+      };
+      const named = (name: string) => ({ namespace: NS, name });
+      const misfit = catalog.createTable(named('v2'), { schema: nanoseconds });
+      expect(await rejectionCode(misfit)).toBe('SCHEMA_INVALID');
+      await catalog.createTable(named('v3'), { schema: nanoseconds, formatVersion: 3 });
       const missing = catalog.createTable({ namespace: ['none'], name: 't' }, { schema: SCHEMA });
       expect(await rejectionCode(catalog.newTableLocation({ namespace: ['none'], name: 't' }))).toBe(
         'NAMESPACE_NOT_FOUND',
       );
       expect(await rejectionCode(missing)).toBe('NAMESPACE_NOT_FOUND');
       expect((await catalog.loadTable(ORDERS)).metadata.tableUuid).toBe(created.metadata.tableUuid);
+    });
+
+    test('a commit that names its base lands on that base alone, whatever the change was', async () => {
+      const { catalog } = await withNamespace();
+      const created = await catalog.createTable(ORDERS, { schema: SCHEMA });
+      const basedOn = created.metadataLocation;
+      const first = await catalog.commitTable(ORDERS, { ...setProperties({ a: '1' }), basedOn });
+      expect(await rejectionCode(catalog.commitTable(ORDERS, { ...setProperties({ a: '2' }), basedOn }))).toBe(
+        'COMMIT_CONFLICT',
+      );
+      const next = { ...setProperties({ a: '3' }), basedOn: first.metadataLocation };
+      expect((await catalog.commitTable(ORDERS, next)).metadata.properties.get('a')).toBe('3');
     });
 
     test('of many that create one table at once exactly one wins', async () => {

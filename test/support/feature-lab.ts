@@ -22,6 +22,7 @@ import {
   type Schema,
   schemaToJson,
   UNPARTITIONED,
+  versionThreeColumns,
 } from '../../iceberg/index.js';
 import { LocalFileIO } from '../../storage/index.js';
 import { commitAppend, loadTable, type Table } from '../../tables/index.js';
@@ -104,7 +105,8 @@ export class FeatureLab {
       type: parseFeatureType(type) ?? parseType(type),
     }));
     const schema: Schema = assignFreshIds({ schemaId: 0, identifierFieldIds: [], fields });
-    await this.catalog.createTable(parseTableName(name).identifier, { schema });
+    const formatVersion = versionThreeColumns(schema).length > 0 ? 3 : 2;
+    await this.catalog.createTable(parseTableName(name).identifier, { schema, formatVersion });
   }
 
   /** Appends the rows of a statement as one commit. Returns the new snapshot's id. */

@@ -103,8 +103,9 @@ test.each([2, 3] as const)(
     await table.deleteWhere('id = 1');
     const { table: planned, request } = await table.stageRewrite(await table.dataPaths());
     await table.deleteWhere('id IN (2, 6)');
-    const { rebaseDeletes: _, ...blind } = request;
-    expect((await failureOf(commitRewrite(planned, blind))).message).toContain('have been deleted since');
+    const { plannedOn, removeFiles, files = [] } = request;
+    const blind = commitRewrite(planned, { plannedOn, removeFiles, files });
+    expect((await failureOf(blind)).message).toContain('have been deleted since');
     await commitRewrite(planned, request);
     expect(await ids(table)).toEqual([3, 4, 5]);
     expect(await table.dataPaths()).toHaveLength(1);

@@ -1,0 +1,30 @@
+import { deleteTableRows } from '../../client/index.js';
+import { type CommandContext, printJson, withProject } from '../context.js';
+import { printable } from '../output.js';
+
+interface TableDeleteOptions {
+  readonly where: string;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+/** Deletes the rows of a table for which an expression is true. */
+export async function tableDelete(
+  context: CommandContext,
+  operands: readonly string[],
+  { where, dryRun = false, json = false }: TableDeleteOptions,
+): Promise<void> {
+  const [name = ''] = operands;
+  await withProject(context, async (project) => {
+    const deleted = await deleteTableRows(project, name, where, { dryRun, signal: context.signal });
+    const { rows, files, filesRemoved, snapshotId } = deleted;
+    if (json) {
+      await printJson(context, { table: name, dryRun, rows: Number(rows), files, filesRemoved, snapshotId });
+      return;
+    }
+    const counted = `${rows} ${rows === 1n ? 'row' : 'rows'} in ${files} ${files === 1 ? 'file' : 'files'}`;
+    const snapshot = snapshotId === null ? '' : `, snapshot ${snapshotId}`;
+    const said = dryRun ? `would delete ${counted}` : rows === 0n ? 'no row matches' : `deleted ${counted}${snapshot}`;
+    await context.stdout.write(`${printable(name)}: ${said}.\n`);
+  });
+}
