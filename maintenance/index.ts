@@ -16,6 +16,7 @@ export { type DryRun, dryRunMaintenance, type MaintenanceSettings } from './dry-
 export { commitExpiry, deleteExpiredFiles, type ExpiredFiles, type StagedExpiry, stageExpiry } from './expire.js';
 export { type ExpiryPlan, type ExpirySettings, planExpiry, type SnapshotRoot } from './expiry-plan.js';
 export { activeLeases, LEASES, type Lease, leasesOf, releaseLease, takeLease } from './leases.js';
+export { endMaterialization, whileLeased } from './materialize-lease.js';
 export {
   DEFAULT_ORPHAN_AGE_MS,
   type OrphanSettings,

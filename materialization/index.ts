@@ -18,4 +18,5 @@ export {
   resolveSource,
 } from './plan-materialization.js';
 export { effectiveProgress, type IncrementalProgress, PROGRESS_PROPERTY, type Progress } from './progress.js';
+export { readPlan } from './read-plan.js';
 export { existingSnapshot, NO_SNAPSHOT, sourceState } from './source-state.js';
