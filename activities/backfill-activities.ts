@@ -37,12 +37,12 @@ export function createBackfillActivities(project: Project): BackfillActivities {
 
     backfillOutcome: (run) => asActivity(() => backfillOutcome(Context.current().client, run)),
 
-    planBackfill: ({ view, startUs, endUs, stepUs, newestFirst, planLocation }) =>
+    planBackfill: ({ view, startUs, endUs, stepUs, newestFirst, planLocation, isRetry }) =>
       asActivity(async () => {
         const deps = await materializationDeps(project);
         if (planLocation !== undefined) {
           const plan = await readBackfillPlan(project.io, planLocation);
-          await requireCurrentPlan(deps, plan);
+          if (isRetry !== true) await requireCurrentPlan(deps, plan);
           return plannedJson(project, plan, planLocation);
         }
         const range = { startUs: BigInt(startUs), endUs: BigInt(endUs), stepUs: BigInt(stepUs) };

@@ -117,6 +117,8 @@ export interface PlanBackfillInput {
   readonly newestFirst: boolean;
   /** A plan that was made before. */
   readonly planLocation?: string;
+  /** Whether it has run before: then it need not hold any more. */
+  readonly isRetry?: boolean;
 }
 
 export interface StageWindowInput {

@@ -61,9 +61,9 @@ export async function backfillRun(input: BackfillRunInput): Promise<BackfillResu
 async function plannedBackfill(input: BackfillRunInput, report: BackfillReport): Promise<PlannedBackfill> {
   if (input.carried !== undefined) return input.carried.planned;
   const { view, startUs, endUs, stepUs, newestFirst, planLocation, only } = input;
-  const planned = await backfillPlanning.planBackfill.executeWithOptions({ summary: 'Plan the windows' }, [
-    { view, startUs, endUs, stepUs, newestFirst, ...(planLocation === undefined ? {} : { planLocation }) },
-  ]);
+  const known = planLocation === undefined ? {} : { planLocation, isRetry: only !== undefined };
+  const request = { view, startUs, endUs, stepUs, newestFirst, ...known };
+  const planned = await backfillPlanning.planBackfill.executeWithOptions({ summary: 'Plan the windows' }, [request]);
   report.planned(planned, only === undefined ? planned.windows : windowsIn(only));
   return planned;
 }

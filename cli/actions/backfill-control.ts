@@ -1,0 +1,46 @@
+import { retryBackfill } from '../../client/index.js';
+import type { Project } from '../../project/index.js';
+import { changeBackfillConcurrency, controlBackfill, type TemporalClient } from '../../workers/index.js';
+import { type CommandContext, withProject } from '../context.js';
+import { printable } from '../output.js';
+import { withTemporal } from '../temporal-connection.js';
+
+type Action = (context: CommandContext, operands: readonly string[]) => Promise<void>;
+
+/** What is said to a backfill, by the command's name. */
+export const backfillControls: Readonly<Record<'pause' | 'resume' | 'cancel' | 'retry', Action>> = {
+  pause: (context, operands) => tell(context, operands, 'pause', 'Paused'),
+  resume: (context, operands) => tell(context, operands, 'resume', 'Resumed'),
+  cancel: (context, operands) => tell(context, operands, 'cancel', 'Cancelling'),
+  retry: async (context, [id = '']) => {
+    const isNew = await speak(context, (temporal, project) => retryBackfill(project, temporal, id));
+    await context.stdout.write(
+      `${isNew ? 'Started the failed windows of' : 'Retrying failed windows of'} ${printable(id)}.\n`,
+    );
+  },
+};
+
+export async function backfillConcurrency(
+  context: CommandContext,
+  [id = '', windows = '']: readonly string[],
+): Promise<void> {
+  await speak(context, ({ client }) => changeBackfillConcurrency(client, id, Number(windows)));
+  await context.stdout.write(`${printable(id)} now works on ${windows} windows at a time.\n`);
+}
+
+async function tell(
+  context: CommandContext,
+  [id = '']: readonly string[],
+  control: 'pause' | 'resume' | 'cancel',
+  done: string,
+): Promise<void> {
+  await speak(context, ({ client }) => controlBackfill(client, id, control));
+  await context.stdout.write(`${done} ${printable(id)}.\n`);
+}
+
+function speak<T>(
+  context: CommandContext,
+  work: (temporal: TemporalClient, project: Project) => Promise<T>,
+): Promise<T> {
+  return withProject(context, (project) => withTemporal(context, project, (temporal) => work(temporal, project)));
+}

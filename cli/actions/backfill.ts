@@ -1,0 +1,131 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { type BackfillPlan, parseBackfillPlan, planSummary, planToText } from '../../backfill/index.js';
+import {
+  type BackfillProgress,
+  type BackfillRequest,
+  type BackfillResult,
+  backfill as backfillView,
+  hasConfiguredServer,
+  planBackfillOf,
+  startBackfill,
+} from '../../client/index.js';
+import { MoraineError } from '../../errors/index.js';
+import type { Project } from '../../project/index.js';
+import { type CommandContext, printJson, withProject } from '../context.js';
+import { printable } from '../output.js';
+
+interface BackfillOptions {
+  readonly start?: string;
+  readonly end?: string;
+  readonly step?: string;
+  readonly newestFirst?: boolean;
+  readonly concurrency?: string;
+  readonly windowsPerCommit?: string;
+  readonly dryRun?: boolean;
+  readonly plan?: string;
+  readonly apply?: string;
+  readonly wait?: boolean;
+  readonly json?: boolean;
+}
+
+/** Backfills a view, or only plans to. On a configured server it waits only with `--wait`. */
+export async function backfill(
+  context: CommandContext,
+  operands: readonly string[],
+  options: BackfillOptions,
+): Promise<void> {
+  const request = await requestOf(operands[0], options);
+  await withProject(context, async (project) => {
+    if (options.dryRun === true || options.plan !== undefined) return showPlan(context, project, request, options);
+    if (options.wait !== true && (await hasConfiguredServer(project))) {
+      const run = await startBackfill(project, request);
+      if (options.json === true) await printJson(context, run);
+      else await context.stdout.write(`Started ${printable(run.workflowId)}.\n`);
+      return;
+    }
+    const result = await backfillView(project, request, {
+      signal: context.signal,
+      announce: context.note,
+      onProgress: (progress) => context.progress.update(formatProgress(progress)),
+    });
+    context.progress.clear();
+    if (options.json === true) await printJson(context, result);
+    else await context.stdout.write(formatResult(result));
+  });
+}
+
+async function requestOf(view: string | undefined, options: BackfillOptions): Promise<BackfillRequest> {
+  const { start, end, step, newestFirst, apply } = options;
+  const range = {
+    ...(view === undefined ? {} : { view }),
+    ...(start === undefined ? {} : { start }),
+    ...(end === undefined ? {} : { end }),
+    ...(step === undefined ? {} : { step }),
+    ...(newestFirst === undefined ? {} : { newestFirst }),
+  };
+  const settings = {
+    ...(options.concurrency === undefined ? {} : { concurrency: Number(options.concurrency) }),
+    ...(options.windowsPerCommit === undefined ? {} : { windowsPerCommit: Number(options.windowsPerCommit) }),
+  };
+  if (apply === undefined) return { ...range, ...settings };
+  if (Object.keys(range).length > 0) {
+    throw new MoraineError('INVALID_ARGUMENT', '--apply names the view and the range itself: leave them out.');
+  }
+  return { plan: await readPlanFile(apply), ...settings };
+}
+
+async function readPlanFile(file: string): Promise<BackfillPlan> {
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new MoraineError('INPUT_UNREADABLE', `cannot read ${file}: ${(cause as Error).message}`, { cause });
+  });
+  return parseBackfillPlan(text, file);
+}
+
+async function showPlan(
+  context: CommandContext,
+  project: Project,
+  request: BackfillRequest,
+  { plan: file, json }: BackfillOptions,
+): Promise<void> {
+  const plan = request.plan ?? (await planBackfillOf(project, request));
+  if (file !== undefined) await writePlanFile(file, planToText(plan));
+  if (json === true) await context.stdout.write(planToText(plan));
+  else await context.stdout.write(`${formatPlan(plan)}${file === undefined ? '' : `Written to ${printable(file)}.\n`}`);
+}
+
+async function writePlanFile(file: string, text: string): Promise<void> {
+  await writeFile(file, text, { flag: 'wx' }).catch((cause: unknown) => {
+    const exists = (cause as NodeJS.ErrnoException).code === 'EEXIST';
+    const code = exists ? 'FILE_ALREADY_EXISTS' : 'STORAGE_UNAVAILABLE';
+    throw new MoraineError(code, `cannot write ${file}: ${(cause as Error).message}`, { cause });
+  });
+}
+
+function formatPlan(plan: BackfillPlan): string {
+  const { windows, windowsWithRows, files, rows, bytes } = planSummary(plan);
+  const { wholly, partly } = plan.covered;
+  const { seconds, basis } = plan.estimate;
+  const lines = [
+    `${printable(plan.view)}: ${windows} windows, ${windowsWithRows} with rows, ${plan.order}`,
+    `source ${printable(plan.source.table)} at snapshot ${plan.source.snapshotId ?? 'none'}: ${files} files, about ${rows} rows and ${bytes} bytes`,
+    `covered already: ${wholly} windows wholly, ${partly} in part`,
+    `schedules of the view: ${scheduleText(plan.schedules)}`,
+    seconds === null ? `time: ${basis}` : `time: about ${seconds} s at one window at a time (${basis})`,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function scheduleText(schedules: readonly string[] | null): string {
+  if (schedules === null) return 'not known, no Temporal server is configured';
+  return schedules.length === 0 ? 'none' : schedules.map(printable).join(', ');
+}
+
+function formatProgress({ step, windowsDone, windowsTotal, windowsFailed, rowsWritten }: BackfillProgress): string {
+  const failed = windowsFailed === 0 ? '' : `, ${windowsFailed} failed`;
+  return `${step}: ${windowsDone} of ${windowsTotal} windows${failed}, ${rowsWritten} rows written`;
+}
+
+function formatResult({ view, windows, rows, files, commits, snapshotId }: BackfillResult): string {
+  const written = `${rows} rows in ${files} files and ${commits} commits`;
+  return `${printable(view)}: ${windows} windows, ${written}, online snapshot ${snapshotId ?? 'unchanged'}.\n`;
+}

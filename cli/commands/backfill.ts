@@ -1,0 +1,54 @@
+import type { Command } from 'commander';
+import { type ActionRunner, does, withExamples } from '../define.js';
+
+/** `backfill` and what is said to one in flight. */
+export function declareBackfillCommands(program: Command, runner: ActionRunner): void {
+  const backfill = program
+    .command('backfill')
+    .summary('Materialize a range of event times in windows.')
+    .description(
+      'Materialize a range of event times of a feature view in windows: a few at a time, committed in groups. ' +
+        'Without a Temporal server of yours, one runs here until it is done.',
+    )
+    .argument('[view]', 'the feature view')
+    .option('--start <time>', 'first event time of the range')
+    .option('--end <time>', 'event time that the range ends before')
+    .option('--step <duration>', 'length of a window, such as 1h or 1d; it divides the range')
+    .option('--newest-first', 'begin with the newest window')
+    .option('--concurrency <windows>', 'windows at a time, 1 to 16 (default: 2)')
+    .option('--windows-per-commit <windows>', 'commit so many windows together (default: what is read in 30 s)')
+    .option('--dry-run', 'only show the plan')
+    .option('--plan <file>', 'only write the plan to this file, which must not exist')
+    .option('--apply <file>', 'run this plan, instead of a view and range; refused if it no longer holds')
+    .option('--wait', 'wait until it is done and print its result')
+    .option('--json', 'print JSON');
+  withExamples(
+    backfill,
+    'backfill airport_delay --start 2001-01-01 --end 2002-01-01 --step 1d --wait',
+    'backfill airport_delay --start 2001-01-01 --end 2002-01-01 --step 1d --plan delays.json',
+    'backfill --apply delays.json --concurrency 4',
+    'backfill pause backfill/airport_delay/2001-01-01T00:00:00.000Z..2002-01-01T00:00:00.000Z/1d',
+  );
+  does(backfill, runner, async () => (await import('../actions/backfill.js')).backfill);
+
+  control(backfill, runner, 'pause', 'Begin no further window of a backfill in flight.');
+  control(backfill, runner, 'resume', 'Go on with a paused backfill.');
+  control(backfill, runner, 'cancel', 'End a backfill. Windows that were read are committed, others are left undone.');
+  control(backfill, runner, 'retry', 'Try the windows of a backfill again that have failed, and no others.');
+  const concurrency = backfill
+    .command('concurrency')
+    .description('Change how many windows a backfill in flight works on at a time.')
+    .argument('<id>', 'its workflow id')
+    .argument('<windows>', '1 to 16');
+  does(concurrency, runner, async () => (await import('../actions/backfill-control.js')).backfillConcurrency);
+}
+
+function control(
+  backfill: Command,
+  runner: ActionRunner,
+  name: 'pause' | 'resume' | 'cancel' | 'retry',
+  description: string,
+): void {
+  const command = backfill.command(name).description(description).argument('<id>', 'its workflow id');
+  does(command, runner, async () => (await import('../actions/backfill-control.js')).backfillControls[name]);
+}

@@ -1,0 +1,160 @@
+import {
+  type BackfillPlan,
+  planBackfill,
+  readBackfillPlan,
+  requireCurrentPlan,
+  storeBackfillPlan,
+  type WindowRange,
+} from '../backfill/index.js';
+import { MoraineError } from '../errors/index.js';
+import { resolveSource } from '../materialization/index.js';
+import { materializationDeps, type Project } from '../project/index.js';
+import type { BackfillProgress, BackfillResult, NewBackfill, RequestedRun, TemporalClient } from '../workers/index.js';
+
+/** Temporal is large and slow to load: only what starts runs waits for it. */
+const workers = () => import('../workers/index.js');
+
+/** A range of a view, or a plan of one. */
+export interface BackfillRequest {
+  readonly view?: string;
+  /** ISO-8601, UTC where it has no zone; the range holds its start and not its end. */
+  readonly start?: string;
+  readonly end?: string;
+  /** Length of a window, such as `1d`; it divides the range. */
+  readonly step?: string;
+  readonly newestFirst?: boolean;
+  /** Instead of the range. It is refused if it no longer holds. */
+  readonly plan?: BackfillPlan;
+  /** Windows at a time, 1 to 16; 2 unless given. */
+  readonly concurrency?: number;
+  /** Windows that are committed together at most. */
+  readonly windowsPerCommit?: number;
+}
+
+export interface BackfillOptions {
+  /** Stops the waiting. A backfill on a configured server goes on. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: BackfillProgress) => void;
+  readonly announce?: (message: string) => void;
+}
+
+/**
+ * What a backfill would read. Nothing is started and nothing is written.
+ *
+ * @throws `INVALID_ARGUMENT`, `FEATURE_VIEW_NOT_FOUND`, `TABLE_NOT_FOUND`
+ */
+export async function planBackfillOf(project: Project, request: BackfillRequest): Promise<BackfillPlan> {
+  const { parseBackfillRequest } = await workers();
+  const { plan: _plan, ...range } = request;
+  const parsed = parseBackfillRequest(range);
+  if (parsed.plan !== undefined) throw new MoraineError('INVALID_ARGUMENT', 'A plan is not planned again.');
+  const order = parsed.newestFirst ? 'newest-first' : 'oldest-first';
+  const schedules = await schedulesOf(project, parsed.view);
+  const deps = await materializationDeps(project);
+  return planBackfill(deps, { ...parsed, order, ...(schedules === null ? {} : { schedules }) });
+}
+
+/** Of the view, by id; null: no server is configured, or it does not answer. */
+async function schedulesOf(project: Project, view: string): Promise<readonly string[] | null> {
+  const { connectClient, resolveTemporalSettings, schedulesOfView, withAddress } = await workers();
+  const settings = resolveTemporalSettings(project.config.temporal);
+  if (settings.address === undefined) return null;
+  try {
+    const temporal = await connectClient(withAddress(settings, settings.address));
+    return await schedulesOfView(temporal.client, view).finally(() => temporal.close());
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Backfills a view and waits for it. It runs on the configured Temporal server and its workers; with none configured, on an own server and
+ * worker that end with it.
+ *
+ * @throws as {@link planBackfillOf} before anything is started; `PLAN_STALE`; `TASK_QUEUE_UNPOLLED`; `RUN_FAILED` naming windows that have failed
+ */
+export async function backfill(
+  project: Project,
+  request: BackfillRequest,
+  options: BackfillOptions = {},
+): Promise<BackfillResult> {
+  const input = await checkedInput(project, request);
+  const { connectClient, resolveTemporalSettings, withAddress, withLocalRun, ...runs } = await workers();
+  const settings = resolveTemporalSettings(project.config.temporal);
+  const wait = async (temporal: TemporalClient): Promise<BackfillResult> => {
+    const run = await runs.startBackfill(temporal, settings, input);
+    return runs.waitForBackfill(temporal.client, run, options);
+  };
+  if (settings.address === undefined) return withLocalRun(project, wait, options);
+  const temporal = await connectClient(withAddress(settings, settings.address));
+  try {
+    return await wait(temporal);
+  } finally {
+    await temporal.close();
+  }
+}
+
+/** Starts or joins it and does not wait. @throws `TEMPORAL_UNAVAILABLE` without a configured server; otherwise as {@link backfill} */
+export async function startBackfill(project: Project, request: BackfillRequest): Promise<RequestedRun> {
+  const { connectClient, resolveTemporalSettings, withAddress, ...runs } = await workers();
+  const settings = resolveTemporalSettings(project.config.temporal);
+  if (settings.address === undefined) {
+    throw new MoraineError('TEMPORAL_UNAVAILABLE', 'no Temporal server is configured that a backfill could go on in');
+  }
+  const input = await checkedInput(project, request);
+  const temporal = await connectClient(withAddress(settings, settings.address));
+  try {
+    return await runs.startBackfill(temporal, settings, input);
+  } finally {
+    await temporal.close();
+  }
+}
+
+/**
+ * Tries the windows again that have failed: of a backfill in flight by a signal, of one that has ended by a new one of these windows alone.
+ * @returns whether a new one was started
+ * @throws `WORKFLOW_NOT_FOUND`; `INVALID_ARGUMENT` if none has failed
+ */
+export async function retryBackfill(project: Project, temporal: TemporalClient, id: string): Promise<boolean> {
+  const { controlBackfill, failedSegments, resolveTemporalSettings, ...runs } = await workers();
+  const failed = await failedSegments(temporal.client, id);
+  if (failed === null) {
+    await controlBackfill(temporal.client, id, 'retry');
+    return false;
+  }
+  const { planLocation, segments } = failed;
+  if (segments.length === 0) throw new MoraineError('INVALID_ARGUMENT', `No window of the backfill ${id} has failed.`);
+  const plan = await readBackfillPlan(project.io, planLocation);
+  const input = { ...inputOf(plan, {}), planLocation, only: segments };
+  await runs.startBackfill(temporal, resolveTemporalSettings(project.config.temporal), input);
+  return true;
+}
+
+/** Mistakes are found here, before any server is started for them. */
+async function checkedInput(project: Project, request: BackfillRequest): Promise<NewBackfill> {
+  const deps = await materializationDeps(project);
+  if (request.plan !== undefined) {
+    await requireCurrentPlan(deps, request.plan);
+    return { ...inputOf(request.plan, request), planLocation: await storeBackfillPlan(deps, request.plan) };
+  }
+  const { parseBackfillRequest } = await workers();
+  const parsed = parseBackfillRequest(request);
+  if (parsed.plan !== undefined) throw new MoraineError('INVALID_ARGUMENT', 'Give the plan itself.');
+  await resolveSource(deps, parsed.view);
+  return inputOf({ ...parsed, order: parsed.newestFirst ? 'newest-first' : 'oldest-first' }, parsed);
+}
+
+function inputOf(
+  { view, startUs, endUs, stepUs, order }: WindowRange & Pick<BackfillPlan, 'view' | 'order'>,
+  { concurrency = 2, windowsPerCommit }: Pick<BackfillRequest, 'concurrency' | 'windowsPerCommit'>,
+): NewBackfill {
+  return {
+    view,
+    startUs: String(startUs),
+    endUs: String(endUs),
+    stepUs: String(stepUs),
+    newestFirst: order === 'newest-first',
+    concurrency,
+    ...(windowsPerCommit === undefined ? {} : { windowsPerCommit }),
+  };
+}
