@@ -1,6 +1,7 @@
 /** Every command, argument and option of `moraine`. `docs/cli.md` is written from this. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { declareBackfillCommands } from './commands/backfill.js';
 import { declareCompactionCommands } from './commands/compaction.js';
 import { declareDefinitionCommands } from './commands/definitions.js';
 import { declareFeatureCommands } from './commands/features.js';
@@ -44,6 +45,7 @@ Run \`moraine COMMAND --help\` for a command's options and examples.`,
   declareImportCommands(program, runner);
   declareFeatureCommands(program, runner);
   declareTableCommands(program, runner);
+  declareBackfillCommands(program, runner);
   declareCompactionCommands(program, runner);
   declareMaintenanceCommands(program, runner);
   declareProcessCommands(program, runner);

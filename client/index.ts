@@ -1,6 +1,8 @@
 /** The library that applications use: everything the commands do, as functions. */
 
 export type {
+  BackfillProgress,
+  BackfillResult,
   CompactInput,
   CompactProgress,
   CompactResult,
@@ -14,6 +16,14 @@ export type {
 } from '../workers/index.js';
 export { type AppendFileOptions, type AppendFileResult, appendFile } from './append-file.js';
 export { type ApplyDefinitionsOptions, applyDefinitions } from './apply-definitions.js';
+export {
+  type BackfillOptions,
+  type BackfillRequest,
+  backfill,
+  planBackfillOf,
+  retryBackfill,
+  startBackfill,
+} from './backfill.js';
 export { type CompactOptions, compact, compactDryRun, compactHere, startCompact } from './compact.js';
 export { createTable, type NewTable } from './create-table.js';
 export { listDatasets, replay, type SaveDatasetRequest, saveFeatures } from './datasets.js';

@@ -1,5 +1,6 @@
 /** Processes: the worker, the workflow bundle, finding or starting a Temporal server, starting runs. */
 
+export type { BackfillProgress, BackfillResult } from '../activities/backfill-contract.js';
 export type { CompactInput, CompactProgress, CompactResult } from '../activities/compact-contract.js';
 export type {
   MaterializeResult,
@@ -15,10 +16,21 @@ export {
   createActivities,
   type MaterializeRequest,
   maintenanceSettings,
+  parseBackfillRequest,
   parseMaterializeRequest,
   runWorkflowId,
+  schedulesOfView,
 } from '../activities/index.js';
 export type { MaintainInput, MaintainProgress, MaintainResult } from '../activities/maintain-contract.js';
+export {
+  type BackfillControl,
+  changeBackfillConcurrency,
+  controlBackfill,
+  failedSegments,
+  type NewBackfill,
+  startBackfill,
+  waitForBackfill,
+} from './backfill-client.js';
 export { buildWorkflowBundle, bundleWorkflows, type WorkflowSource, workflowSource, workflowsPath } from './bundle.js';
 export { startCompact, waitForCompact } from './compact-client.js';
 export { connectClient, type ServerSettings, type TemporalClient, withAddress } from './connection.js';
