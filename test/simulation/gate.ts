@@ -6,12 +6,11 @@ export interface Access {
   readonly operation: 'stat' | 'read' | 'create' | 'delete' | 'list' | 'ask' | 'change';
 }
 
-/** Runs `apply`, which is synchronous, at some moment, and gives its result. */
-export type Gate = <T>(access: Access, apply: () => T) => Promise<T>;
+/** Runs `apply` at some moment, and gives its result. */
+export type Gate = <T>(access: Access, apply: () => T | Promise<T>) => Promise<T>;
 
 /** The gate of calm conditions: at once, once. */
-// biome-ignore lint/suspicious/useAwait: what apply throws must reject
-export const OPEN_GATE: Gate = async (_access, apply) => apply();
+export const OPEN_GATE: Gate = (_access, apply) => Promise.resolve().then(apply);
 
 /** Whether an access changes anything. */
 export const isWrite = ({ operation }: Access): boolean =>

@@ -18,6 +18,20 @@ export class MemoryPointers {
   /** Told of every commit at the moment when it takes effect. */
   onSwap: (from: string, to: string) => void = () => undefined;
 
+  copy(): MemoryPointers {
+    const copied = new MemoryPointers();
+    copied.become(this);
+    return copied;
+  }
+
+  /** Takes over what another one holds. */
+  become({ tables, namespaces }: MemoryPointers): void {
+    this.tables.clear();
+    this.namespaces.clear();
+    for (const [key, table] of tables) this.tables.set(key, table);
+    for (const [name, properties] of namespaces) this.namespaces.set(name, new Map(properties));
+  }
+
   swap(key: TableKey, from: string, to: string): boolean {
     if (this.tables.get(textOf(key))?.metadataLocation !== from) return false;
     this.tables.set(textOf(key), { ...key, metadataLocation: to });

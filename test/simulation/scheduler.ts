@@ -131,7 +131,7 @@ export class Scheduler {
     throw new Error(`the simulation does not come to rest: ${this.#trace.slice(-20).join('\n')}`);
   }
 
-  #wait<T>(worker: Worker, access: Access, apply: () => T): Promise<T> {
+  #wait<T>(worker: Worker, access: Access, apply: () => T | Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (worker.isAlive) this.#waiting.push({ worker, access, apply, resolve, reject });
     });

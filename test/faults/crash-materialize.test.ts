@@ -1,0 +1,183 @@
+/**
+ * A materialization that dies, or whose catalog answers late, twice or not at all, at every single access to files, catalog and
+ * query engine: started anew, it ends with the right rows, once.
+ */
+import { randomUUID } from 'node:crypto';
+import { expect, onTestFinished, test } from 'vitest';
+import { parseTableName } from '../../catalogs/index.js';
+import { scanSql, writeParquet } from '../../engine/index.js';
+import { isMoraineError } from '../../errors/index.js';
+import { currentSchema, UNPARTITIONED } from '../../iceberg/index.js';
+import {
+  commitMaterialization,
+  extractShard,
+  type MaterializationDeps,
+  planMaterialization,
+} from '../../materialization/index.js';
+import { commitAppend, commitOverwrite, loadTable, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
+import type { Access } from '../simulation/gate.js';
+import { type CrashingRun, CrashLab, type CrashSite } from '../support/crash-lab.js';
+import { SOURCE, SOURCE_SCHEMA, VIEW } from '../support/materialization-lab.js';
+
+const ONLINE = { namespace: ['moraine_online'], name: VIEW.name };
+const DEFINITIONS = {
+  entities: new Map([['thing', { name: 'thing', joinKeys: ['k'] }]]),
+  featureViews: new Map([[VIEW.name, { ...VIEW, onlineBuckets: 2 }]]),
+  featureServices: new Map(),
+};
+
+const depsOf = (site: CrashSite): MaterializationDeps => ({
+  ...site,
+  definitions: () => Promise.resolve(DEFINITIONS),
+  loadSource: (name) => site.loadTable(name),
+});
+
+/** What the workflow does, with the history that its server would keep. */
+const materialize: CrashingRun = async (site, history) => {
+  const deps = depsOf(site);
+  for (;;) {
+    const plan = await history.step('plan', () =>
+      planMaterialization(deps, { view: VIEW.name, attemptId: randomUUID() }),
+    );
+    const { planLocation } = plan;
+    if (planLocation === null) return;
+    const manifests: string[] = [];
+    for (let shard = 0; shard < plan.shards; shard++) {
+      const { manifestLocation } = await history.step(`shard ${shard}`, () => extractShard(deps, planLocation, shard));
+      if (manifestLocation !== null) manifests.push(manifestLocation);
+    }
+    try {
+      await history.step('commit', () => commitMaterialization(deps, planLocation, manifests));
+      return;
+    } catch (error) {
+      if (!isMoraineError(error, 'COMMIT_CONFLICT')) throw error;
+      history.clear();
+    }
+  }
+};
+
+async function write(site: CrashSite, select: string) {
+  const table = await site.loadTable(SOURCE);
+  const folder = await site.io.prepareFolder(`${table.metadata.location}/data`);
+  const schema = currentSchema(table.metadata);
+  return site.engine.withConnection((connection) =>
+    writeParquet(connection, { select, schema, spec: UNPARTITIONED, folder, namePrefix: randomUUID() }),
+  );
+}
+
+/** Rows of 10 keys, each row with a value of its own. */
+const rowsFrom = (first: number, count: number) =>
+  `SELECT (i % 10)::BIGINT, make_timestamptz(i * 1000000), NULL::TIMESTAMPTZ, i::DOUBLE FROM range(${first}, ${first + count}) t(i)`;
+
+async function rowsOf(site: CrashSite, table: Table, select: string): Promise<unknown[][]> {
+  const { schema, snapshot } = selectSnapshot(table.metadata);
+  const { files } = await planFiles(table, { schema, snapshot });
+  const scan = scanSql({
+    schema,
+    files: files.map(({ file }) => ({ path: file.filePath, recordCount: file.recordCount })),
+  });
+  return site.engine.withConnection((connection) => connection.rows(`WITH rows AS (SELECT * FROM ${scan}) ${select}`));
+}
+
+const NEWEST = 'SELECT k, epoch(max(event_ts))::BIGINT, max_by(v, event_ts) FROM rows GROUP BY k ORDER BY ALL';
+const SERVED = `SELECT k, epoch(max(event_timestamp))::BIGINT, max_by(v, event_timestamp) FROM rows GROUP BY k ORDER BY ALL`;
+
+/** The online table serves the newest row of each key, every run key has one commit, and every snapshot's files are there. */
+async function expectWhole(lab: CrashLab, runs: number): Promise<void> {
+  const site = lab.site();
+  const online = await loadTable(site.catalog, site.io, ONLINE);
+  expect(await rowsOf(site, online, SERVED)).toEqual(await rowsOf(site, await site.loadTable(SOURCE), NEWEST));
+  const keys = online.metadata.snapshots.map(({ summary }) => summary.get('moraine.run-key'));
+  expect(keys).toHaveLength(runs);
+  expect(new Set(keys).size).toBe(runs);
+  for (const { snapshotId } of online.metadata.snapshots) {
+    const { files } = await planFiles(online, {
+      ...selectSnapshot(online.metadata, { snapshotId }),
+      appliesDeletes: true,
+    });
+    for (const { file } of files)
+      expect((await site.io.stat(file.filePath)).sizeBytes).toBe(Number(file.fileSizeInBytes));
+  }
+}
+
+interface Scenario {
+  readonly name: string;
+  readonly prepare: (lab: CrashLab) => Promise<void>;
+  readonly runs: number;
+}
+
+const append = async (lab: CrashLab, first: number): Promise<void> => {
+  const site = lab.site();
+  await commitAppend(await site.loadTable(SOURCE), { files: await write(site, rowsFrom(first, 20)) });
+};
+
+const SCENARIOS: readonly Scenario[] = [
+  { name: 'the first run, which creates the online table', prepare: (lab) => append(lab, 0), runs: 1 },
+  {
+    name: 'a run over what was appended',
+    prepare: async (lab) => {
+      await append(lab, 0);
+      await lab.run(materialize, null);
+      await append(lab, 100);
+    },
+    runs: 2,
+  },
+  {
+    name: 'a run that rebuilds buckets after an overwrite of the source',
+    prepare: async (lab) => {
+      await append(lab, 0);
+      await lab.run(materialize, null);
+      const site = lab.site();
+      const source = await site.loadTable(SOURCE);
+      const { files } = await planFiles(source, selectSnapshot(source.metadata));
+      await commitOverwrite(source, {
+        removeFiles: files.map(({ file }) => file.filePath),
+        files: await write(site, rowsFrom(0, 15)),
+      });
+    },
+    runs: 2,
+  },
+];
+
+async function openLab(prepare: Scenario['prepare']): Promise<CrashLab> {
+  const lab = await CrashLab.open();
+  onTestFinished(() => lab.close());
+  const { catalog } = lab.site();
+  const { identifier } = parseTableName(SOURCE);
+  await catalog.createNamespace(identifier.namespace);
+  await catalog.createTable(identifier, { schema: SOURCE_SCHEMA });
+  await prepare(lab);
+  return lab;
+}
+
+test.each(SCENARIOS)(
+  '$name survives every point',
+  async ({ name, prepare, runs }) => {
+    const lab = await openLab(prepare);
+    const points = await lab.survive(materialize, () => expectWhole(lab, runs));
+    process.stdout.write(`crash points of ${name}: ${points}\n`);
+    expect(points).toBeGreaterThan(40);
+  },
+  300_000,
+);
+
+const isChange = ({ operation }: Access): boolean => operation === 'change';
+
+test('a run that cleans up after an unknown outcome does not survive', async () => {
+  const lab = await openLab((opened) => append(opened, 0));
+  const careless: CrashingRun = async (site, history) => {
+    const created: string[] = [];
+    const create = site.io.create.bind(site.io);
+    site.io.create = (location, content) => {
+      if (location.includes('snap-')) created.push(location);
+      return create(location, content);
+    };
+    await materialize(site, history).catch(async (error: unknown) => {
+      if (isMoraineError(error, 'COMMIT_STATE_UNKNOWN')) await Promise.all(created.map((each) => site.io.delete(each)));
+      throw error;
+    });
+  };
+  await expect(lab.survive(careless, () => expectWhole(lab, 1), isChange)).rejects.toThrow(
+    /late access \d+, change swap/,
+  );
+}, 300_000);

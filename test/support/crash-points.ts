@@ -1,0 +1,172 @@
+/**
+ * Every access of a run to files, catalog or query engine is a numbered point, at which a test lets the process die, or the catalog
+ * answer late, twice or not at all.
+ */
+import type { Engine } from '../../engine/index.js';
+import { MoraineError } from '../../errors/index.js';
+import type { FileIO, FilePage, FileStatus } from '../../storage/index.js';
+import { type Access, type Gate, isWrite } from '../simulation/gate.js';
+
+export type PointFault =
+  /** The process dies just before. */
+  | 'killed before'
+  /** Writes only: the process dies just after. */
+  | 'killed after'
+  /** Changes of the catalog only: it is done, and nobody hears so. */
+  | 'answer lost'
+  /** Changes of the catalog only: nobody hears so, and it is done when the run has been started anew. */
+  | 'late'
+  /** Changes of the catalog only: it is done twice. */
+  | 'twice';
+
+export interface CrashPoint {
+  /** The first access is 1. */
+  readonly number: number;
+  readonly fault: PointFault;
+}
+
+/** Every point of a run with these accesses. */
+export function allPoints(accesses: readonly Access[]): readonly CrashPoint[] {
+  return accesses.flatMap((access, index) => {
+    const faults: PointFault[] = ['killed before'];
+    if (isWrite(access)) faults.push('killed after');
+    if (access.operation === 'change') faults.push('answer lost', 'late', 'twice');
+    return faults.map((fault) => ({ number: index + 1, fault }));
+  });
+}
+
+/** Stands for the end of a process: whatever it does afterwards has no effect. */
+export class Killed extends Error {
+  override readonly name = 'Killed';
+}
+
+const unknownOutcome = () => new MoraineError('COMMIT_STATE_UNKNOWN', 'No answer from the catalog.');
+
+/** The accesses of one process. */
+export class ProcessBoundary {
+  readonly #point: CrashPoint | null;
+  readonly accesses: Access[] = [];
+  isDead = false;
+  /** What takes place after the process has ended. */
+  late: () => Promise<unknown> = () => Promise.resolve();
+
+  constructor(point: CrashPoint | null) {
+    this.#point = point;
+  }
+
+  readonly gate: Gate = async <T>(access: Access, apply: () => T | Promise<T>): Promise<T> => {
+    if (this.isDead) throw new Killed();
+    this.accesses.push(access);
+    const result = this.accesses.length === this.#point?.number ? await this.#fault(apply) : await apply();
+    if (this.isDead) throw new Killed();
+    return result as T;
+  };
+
+  async #fault<T>(apply: () => T | Promise<T>): Promise<T> {
+    switch (this.#point?.fault) {
+      case 'answer lost':
+        await apply();
+        throw unknownOutcome();
+      case 'late':
+        this.late = async () => apply();
+        throw unknownOutcome();
+      case 'twice': {
+        const result = await apply();
+        await Promise.resolve()
+          .then(apply)
+          .catch(() => undefined);
+        return result as T;
+      }
+      case 'killed after':
+        await apply();
+        this.isDead = true;
+        throw new Killed();
+      default:
+        this.isDead = true;
+        throw new Killed();
+    }
+  }
+}
+
+/** Real files behind a gate. */
+export class GatedFileIO implements FileIO {
+  readonly #real: FileIO;
+  readonly #gate: Gate;
+
+  constructor(real: FileIO, gate: Gate) {
+    this.#real = real;
+    this.#gate = gate;
+  }
+
+  resolve(location: string): Promise<string> {
+    return this.#real.resolve(location);
+  }
+
+  stat(location: string): Promise<FileStatus> {
+    return this.#pass('stat', location, () => this.#real.stat(location));
+  }
+
+  read(location: string, options?: { readonly maxBytes?: number }): Promise<Uint8Array> {
+    return this.#pass('read', location, () => this.#real.read(location, options));
+  }
+
+  readRange(location: string, offset: number, length: number): Promise<Uint8Array> {
+    return this.#pass('read', location, () => this.#real.readRange(location, offset, length));
+  }
+
+  create(location: string, content: Uint8Array): Promise<void> {
+    return this.#pass('create', location, () => this.#real.create(location, content));
+  }
+
+  delete(location: string): Promise<void> {
+    return this.#pass('delete', location, () => this.#real.delete(location));
+  }
+
+  async *list(location: string): AsyncIterable<FileStatus> {
+    await this.#pass('list', location, () => Promise.resolve());
+    yield* this.#real.list(location);
+  }
+
+  listPage(location: string, options: { readonly maxFiles: number; readonly after?: string }): Promise<FilePage> {
+    return this.#pass('list', location, () => this.#real.listPage(location, options));
+  }
+
+  prepareFolder(location: string): Promise<string> {
+    return this.#pass('create', location, () => this.#real.prepareFolder(location));
+  }
+
+  #pass<T>(operation: Access['operation'], target: string, apply: () => Promise<T>): Promise<T> {
+    return this.#gate({ operation, target }, apply);
+  }
+}
+
+/** The engine with one point before each use of a connection and one before each statement that writes files. */
+export function gatedEngine(engine: Engine, gate: Gate): Engine {
+  const withConnection: Engine['withConnection'] = async (use, options) => {
+    await gate({ operation: 'read', target: 'connection' }, () => undefined);
+    return engine.withConnection((connection) => use(behindGate(connection, ['run', 'rows', 'stream'], gate)), options);
+  };
+  return new Proxy(engine, {
+    get: (target, property) => (property === 'withConnection' ? withConnection : memberOf(target, property)),
+  });
+}
+
+function behindGate<T extends object>(object: T, methods: readonly string[], gate: Gate): T {
+  return new Proxy(object, {
+    get: (target, property) => {
+      const value = memberOf(target, property);
+      if (typeof value !== 'function' || !methods.includes(String(property))) return value;
+      return (sql: unknown, ...rest: unknown[]) => {
+        const call = () => (value as (...all: unknown[]) => unknown)(sql, ...rest);
+        const copies = typeof sql === 'string' && /^\s*COPY\b/i.test(sql);
+        return copies ? gate({ operation: 'create', target: 'COPY' }, call) : call();
+      };
+    },
+  });
+}
+
+/** A member as the object itself has it: private fields know no proxy. */
+function memberOf(target: object, property: string | symbol): unknown {
+  const value: unknown = Reflect.get(target, property, target);
+  return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+}
