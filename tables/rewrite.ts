@@ -109,6 +109,10 @@ async function deletesToCarry(base: Table, request: RewriteRequest): Promise<rea
   if (current === null || !isAncestor(base.metadata, plannedOn, current.snapshotId)) {
     throw planAgain(plannedOn, 'the table has been rolled back');
   }
+  // Rows of a table that was upgraded get their ids with the next commit: the new files do not hold them.
+  if (planned.firstRowId === undefined && current.firstRowId !== undefined) {
+    throw planAgain(plannedOn, 'the rows have got row ids since');
+  }
   const arrived = await arrivedDeletes(base, planned, current, request);
   if (arrived.length === 0) return [];
   if (request.rebaseDeletes !== undefined) return request.rebaseDeletes(base, arrived);
