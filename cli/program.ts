@@ -8,6 +8,7 @@ import { declareFeatureCommands } from './commands/features.js';
 import { declareImportCommands } from './commands/import.js';
 import { declareMaintenanceCommands } from './commands/maintenance.js';
 import { declareProcessCommands } from './commands/processes.js';
+import { declareRunCommands } from './commands/runs.js';
 import { declareScheduleCommands } from './commands/schedule.js';
 import { declareTableCommands } from './commands/table.js';
 import { declareWorkflowCommands } from './commands/workflow.js';
@@ -51,5 +52,6 @@ Run \`moraine COMMAND --help\` for a command's options and examples.`,
   declareProcessCommands(program, runner);
   declareWorkflowCommands(program, runner);
   declareScheduleCommands(program, runner);
+  declareRunCommands(program, runner);
   return program;
 }

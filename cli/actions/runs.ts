@@ -1,0 +1,50 @@
+import { MoraineError } from '../../errors/index.js';
+import { listRuns, RUN_STATUSES } from '../../runs/index.js';
+import { resolveTemporalSettings } from '../../workers/index.js';
+import { type CommandContext, printJson, withProject } from '../context.js';
+import { formatColumns } from '../output.js';
+import { elapsedText } from '../run-text.js';
+import { withTemporal } from '../temporal-connection.js';
+
+interface RunsOptions {
+  readonly view?: string;
+  readonly table?: string;
+  readonly status?: string;
+  readonly limit: string;
+  readonly json?: boolean;
+}
+
+/** Lists runs, newest first. */
+export async function runs(context: CommandContext, _operands: readonly string[], options: RunsOptions): Promise<void> {
+  const { view, table } = options;
+  const limit = Number(options.limit);
+  if (!Number.isInteger(limit) || limit < 1) {
+    throw new MoraineError('INVALID_ARGUMENT', `--limit '${options.limit}' must be a whole number from 1 on`);
+  }
+  const status = RUN_STATUSES.find((name) => name.toLowerCase() === options.status?.replaceAll('-', ''));
+  const found = await withProject(context, (project) => {
+    const { taskQueue } = resolveTemporalSettings(project.config.temporal);
+    const filter = {
+      taskQueue,
+      limit,
+      ...(view === undefined ? {} : { view }),
+      ...(table === undefined ? {} : { table }),
+      ...(status === undefined ? {} : { status }),
+    };
+    return withTemporal(context, project, ({ client }) => listRuns(client, filter));
+  });
+  if (options.json === true) {
+    for (const run of found) await printJson(context, run);
+  } else if (found.length === 0) await context.stdout.write('There is no such run.\n');
+  else {
+    const rows = found.map((run) => [
+      run.status.toLowerCase(),
+      run.workflow,
+      run.startedAt.replace(/\.\d+Z$/, 'Z'),
+      elapsedText(run.elapsedMs),
+      run.step ?? '-',
+      run.workflowId,
+    ]);
+    await context.stdout.write(formatColumns(['STATUS', 'WORKFLOW', 'STARTED', 'TOOK', 'STEP', 'ID'], rows));
+  }
+}

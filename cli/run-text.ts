@@ -1,0 +1,99 @@
+/** A run as text for people. */
+import type { Run, RunStep } from '../runs/index.js';
+import { formatColumns, printable } from './output.js';
+
+/** Steps that are shown: the first ones, and more of the last ones, since those that matter are in flight. */
+const FIRST_STEPS = 3;
+const LAST_STEPS = 17;
+
+/** Milliseconds as `850 ms`, `4.2 s`, `3 m 20 s` or `2 h 5 m`. */
+export function elapsedText(ms: number): string {
+  if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} m ${seconds % 60} s`;
+  return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} m`;
+}
+
+/** Everything about a run, in lines. */
+export function formatRun(run: Run): string {
+  return [facts(run), steps(run.steps), retries(run.steps)].filter((part) => part !== '').join('\n');
+}
+
+function facts(run: Run): string {
+  const { workflowId, workflow, status, startedAt, elapsedMs, view, table, joined, commits, outcome } = run;
+  const lines: (readonly [string, string])[] = [
+    ['run', workflowId],
+    ['workflow', `${workflow} (${run.runId})`],
+    ['status', `${status.toLowerCase()}, ${elapsedText(elapsedMs)} since ${startedAt}`],
+    ...(view === null ? [] : [['view', view] as const]),
+    ...(table === null ? [] : [['table', table] as const]),
+    ...joined.map((id) => ['joined', `${id}  (moraine run show ${id})`] as const),
+    ...Object.entries(run.progress ?? {}).map(([name, value]) => [name, valueText(value, run.rates[name])] as const),
+    ...commits.map(
+      ({ snapshotId, table: of }) => ['committed', `snapshot ${snapshotId}${of === null ? '' : ` of ${of}`}`] as const,
+    ),
+    ...Object.entries(run.signals).map(([name, count]) => ['signals', `${name} ${count}x`] as const),
+    ...(outcome === null ? [] : [['outcome', outcomeText(outcome)] as const]),
+  ];
+  const width = Math.max(...lines.map(([name]) => name.length)) + 2;
+  return lines.map(([name, value]) => `${printable(name).padEnd(width)}${printable(value)}\n`).join('');
+}
+
+function valueText(value: unknown, rate: number | undefined): string {
+  const shown = typeof value === 'string' || typeof value === 'number' ? String(value) : JSON.stringify(value);
+  return rate === undefined ? shown : `${shown} (${rate < 10 ? rate.toFixed(1) : Math.round(rate)} a second)`;
+}
+
+function outcomeText(outcome: NonNullable<Run['outcome']>): string {
+  return outcome.status === 'completed'
+    ? JSON.stringify(outcome.result ?? null)
+    : `${outcome.code}: ${outcome.message}`;
+}
+
+function steps(all: readonly RunStep[]): string {
+  if (all.length === 0) return '';
+  const left = all.length - FIRST_STEPS - LAST_STEPS;
+  const row = ({ name, state, attempts, startedAt, endedAt }: RunStep): string[] => {
+    const ms = (endedAt === null ? Date.now() : Date.parse(endedAt)) - Date.parse(startedAt);
+    return [state, String(attempts), elapsedText(ms), name];
+  };
+  const rows =
+    left <= 0
+      ? all.map(row)
+      : [
+          ...all.slice(0, FIRST_STEPS).map(row),
+          ['..', '', '', `${left} more`],
+          ...all.slice(FIRST_STEPS + left).map(row),
+        ];
+  return formatColumns(['STATE', 'TRIES', 'TOOK', 'STEP'], rows);
+}
+
+/** What is being tried again or has failed, and why. */
+function retries(all: readonly RunStep[]): string {
+  return all
+    .filter(({ failure }) => failure !== null)
+    .slice(-LAST_STEPS)
+    .map(({ name, state, attempts, failure, retriesAt }) => {
+      const again = state === 'retrying' && retriesAt !== null ? `, again at ${retriesAt}` : '';
+      return `${printable(name)}: attempt ${attempts}, ${state}${again}\n  ${printable(failure ?? '')}\n`;
+    })
+    .join('');
+}
+
+/** A run in one line, for where lines cannot be drawn anew. */
+export const runLine = (run: Run): string => `${elapsedText(run.elapsedMs)}: ${runState(run)}`;
+
+/** Where a run stands: equal as long as nothing happens. */
+export function runState({ status, step, steps: all, commits }: Run): string {
+  const done = all.filter(({ state }) => state === 'done').length;
+  const retrying = all.filter(({ state }) => state === 'retrying').length;
+  const parts = [
+    status.toLowerCase(),
+    ...(step === null ? [] : [step]),
+    `${done} of ${all.length} steps done`,
+    ...(retrying === 0 ? [] : [`${retrying} tried again`]),
+    ...(commits.length === 0 ? [] : [`${commits.length} committed`]),
+  ];
+  return printable(parts.join(', '));
+}

@@ -1,0 +1,91 @@
+/** The runs of a project on its Temporal server. */
+import type { Client, WorkflowExecutionDescription, WorkflowExecutionInfo } from '@temporalio/client';
+
+/** The statuses by which runs can be chosen, as Temporal names them. */
+export const RUN_STATUSES = [
+  'Running',
+  'Completed',
+  'Failed',
+  'Canceled',
+  'Terminated',
+  'TimedOut',
+  'ContinuedAsNew',
+] as const;
+export type RunStatus = (typeof RUN_STATUSES)[number];
+
+/** Which runs to list; every condition must hold. */
+export interface RunFilter {
+  readonly taskQueue: string;
+  readonly view?: string;
+  /** The table that a run writes or works on. */
+  readonly table?: string;
+  readonly status?: RunStatus;
+  readonly limit: number;
+}
+
+/** A run in one line. Times are ISO-8601. */
+export interface RunSummary {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly workflow: string;
+  readonly status: string;
+  readonly startedAt: string;
+  readonly endedAt: string | null;
+  readonly elapsedMs: number;
+  readonly view: string | null;
+  readonly table: string | null;
+  /** The step that it is in, or has ended in, where the workflow tells. */
+  readonly step: string | null;
+}
+
+/** The runs that are in flight or ended last, by their start, newest first. */
+export async function listRuns(client: Client, filter: RunFilter): Promise<readonly RunSummary[]> {
+  const { taskQueue, status, limit } = filter;
+  const conditions = [`TaskQueue = ${quoted(taskQueue)}`];
+  if (status !== undefined) conditions.push(`ExecutionStatus = '${status}'`);
+  const found: RunSummary[] = [];
+  for await (const execution of client.workflow.list({ query: conditions.join(' AND ') })) {
+    const run = runSummary(execution);
+    if (!matches(run, filter)) continue;
+    found.push(run);
+    if (found.length >= limit) break;
+  }
+  return found.sort((a, b) => (a.startedAt < b.startedAt ? 1 : -1));
+}
+
+/** What is asked for is compared here: a namespace need not have our search attributes, and entries of people set none. */
+function matches({ view, table, workflowId }: RunSummary, filter: RunFilter): boolean {
+  if (filter.view !== undefined && view !== filter.view && !workflowId.split('/').includes(filter.view)) return false;
+  return filter.table === undefined || table === filter.table || workflowId.split('/').includes(filter.table);
+}
+
+const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+/** What Temporal's list and description say of a run. */
+export function runSummary(execution: WorkflowExecutionInfo | WorkflowExecutionDescription): RunSummary {
+  const { workflowId, runId, type, status, startTime, closeTime, memo, searchAttributes } = execution;
+  const progress = memberOf(memo, 'progress');
+  return {
+    workflowId,
+    runId,
+    workflow: type,
+    status: status.name,
+    startedAt: startTime.toISOString(),
+    endedAt: closeTime?.toISOString() ?? null,
+    elapsedMs: (closeTime ?? new Date()).getTime() - startTime.getTime(),
+    view: text(attribute(searchAttributes, 'MoraineView')) ?? text(memberOf(memo, 'view')),
+    table: text(attribute(searchAttributes, 'MoraineTable')) ?? text(memberOf(memo, 'table')),
+    step: text(memberOf(progress, 'step')),
+  };
+}
+
+const attribute = (attributes: WorkflowExecutionInfo['searchAttributes'], name: string): unknown =>
+  attributes[name]?.[0];
+
+/** A member of a value that came as JSON. */
+export function memberOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined;
+}
+
+/** Text, or null. */
+export const text = (value: unknown): string | null => (typeof value === 'string' ? value : null);
