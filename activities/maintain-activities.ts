@@ -1,15 +1,22 @@
 import { Context } from '@temporalio/activity';
 import { type Client } from '@temporalio/client';
 import { formatTableName } from '../catalogs/index.js';
+import { MoraineError } from '../errors/index.js';
 import {
   commitExpiry,
   deleteExpiredFiles,
   dryRunMaintenance,
+  type PolicyRun,
+  planPolicyRuns,
+  policyFor,
   stageExpiry,
   sweepOrphans,
+  type TableState,
+  tableHealth,
   tidyManifests,
 } from '../maintenance/index.js';
 import { maintenanceDeps, type Project } from '../project/index.js';
+import type { Table } from '../tables/index.js';
 import type { RequestedRun } from './contract.js';
 import type {
   MaintainActivities,
@@ -18,13 +25,16 @@ import type {
   MaintainResult,
   MaintainRunInput,
 } from './maintain-contract.js';
-import { maintenanceSettings, parseMaintainRequest } from './maintain-request.js';
+import { maintenanceSettings, parseMaintainRequest, parseMaintainTablesRequest } from './maintain-request.js';
 import { hasSearchAttributes } from './search-attributes.js';
 import { outcomeIfEnded } from './start-run.js';
 import { asActivity } from './step.js';
 
 /** The workflow's type, as a run of it. The code itself lives in the workflow sandbox, so only its name is used. */
 type MaintainRunWorkflow = (input: MaintainRunInput) => Promise<MaintainResult>;
+
+/** The plan of a policy travels as one list. */
+const MAX_POLICY_TABLES = 2000;
 
 /** The activities of `maintain`. */
 export function createMaintainActivities(project: Project): MaintainActivities {
@@ -41,6 +51,12 @@ export function createMaintainActivities(project: Project): MaintainActivities {
     maintainOutcome: (run) => asActivity(() => outcomeIfEnded<MaintainResult>(Context.current().client, run)),
 
     planMaintain: (request) => asActivity(async ({ signal }) => countMaintain(project, request, signal)),
+
+    planPolicy: ({ request }) =>
+      asActivity(async ({ signal }) => {
+        parseMaintainTablesRequest(request);
+        return planPolicy(project, signal);
+      }),
 
     planExpiry: (request) => asActivity(() => stageExpiry(deps, request.table, maintenanceSettings(request).expiry)),
 
@@ -65,15 +81,36 @@ export function createMaintainActivities(project: Project): MaintainActivities {
   };
 }
 
+/** The runs that the project's policy asks for now. @throws `INVALID_ARGUMENT` if there is no policy */
+async function planPolicy(project: Project, signal: AbortSignal): Promise<readonly PolicyRun[]> {
+  const policies = project.config.maintenance;
+  if (policies.length === 0) {
+    throw new MoraineError('INVALID_ARGUMENT', 'moraine.yaml has no maintenance policy: add `maintenance` to it');
+  }
+  const deps = maintenanceDeps(project);
+  const states: TableState[] = [];
+  for await (const table of deps.tables()) {
+    signal.throwIfAborted();
+    const name = nameOf(project, table);
+    if (policyFor(policies, name) === undefined || states.length >= MAX_POLICY_TABLES) continue;
+    states.push({ table: name, health: await tableHealth(table, deps.nowMs()) });
+  }
+  return planPolicyRuns(policies, states);
+}
+
+/** A table's name as requests give it: without its catalog if that is the default one. */
+function nameOf({ config }: Project, { catalog, identifier }: Pick<Table, 'catalog' | 'identifier'>): string {
+  const isDefault = catalog === undefined || catalog.name === config.defaultCatalog;
+  return isDefault ? formatTableName(identifier) : formatTableName(identifier, catalog.name);
+}
+
 /**
  * A request whose table exists and can be read, under the name that its runs go by.
  * @throws `INVALID_ARGUMENT`, `TABLE_NOT_FOUND`, `METADATA_CORRUPT`
  */
 export async function checkMaintainRequest(project: Project, request: unknown): Promise<MaintainRequest> {
   const parsed = parseMaintainRequest(request);
-  const { catalog, identifier } = await project.resolveTable(parsed.table);
-  const isDefault = catalog.name === project.config.defaultCatalog;
-  const table = isDefault ? formatTableName(identifier) : formatTableName(identifier, catalog.name);
+  const table = nameOf(project, await project.resolveTable(parsed.table));
   await project.loadTable(table);
   return { ...parsed, table };
 }

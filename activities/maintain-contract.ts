@@ -53,6 +53,30 @@ export interface MaintainResult {
   readonly manifestsAfter: number;
 }
 
+/** The input of `maintainTables`: runs by the policy in `moraine.yaml`. */
+export interface MaintainTablesInput {
+  readonly policy: true;
+}
+
+/** What a policy asks of one table. */
+export interface PolicyRunInput {
+  readonly table: string;
+  readonly compact?: { readonly strategy: string; readonly maxBytes: number };
+  readonly maintain?: Omit<MaintainInput, 'table' | 'dryRun' | 'allowYoung'>;
+}
+
+export interface MaintainTablesResult {
+  readonly tables: number;
+  readonly compacted: readonly string[];
+  readonly maintained: readonly string[];
+  /** Tables where something failed, and how; the others were done all the same. */
+  readonly failed: readonly {
+    readonly table: string;
+    readonly step: 'compact' | 'maintain';
+    readonly message: string;
+  }[];
+}
+
 /** Answer of the `progress` query, also shown in the run's memo. */
 export interface MaintainProgress {
   readonly step: 'planning' | 'expiring' | 'deleting' | 'sweeping' | 'tidying' | 'done';
@@ -69,6 +93,12 @@ export interface PlannedExpiry {
 }
 
 export interface MaintainActivities {
+  /**
+   * What the policy asks of which tables, neediest first.
+   *
+   * @throws `INVALID_ARGUMENT` for an input that is not right, or a configuration without a policy
+   */
+  planPolicy(input: { readonly request: unknown }): Promise<readonly PolicyRunInput[]>;
   /**
    * Checks a request and starts the run of its table, or hands it to the one in flight.
    *

@@ -39,6 +39,15 @@ export function parseMaintainRequest(request: unknown): MaintainRequest {
   throw new MoraineError('INVALID_ARGUMENT', `the input of maintain is not right: ${problems}; ${EXAMPLE}`);
 }
 
+/**
+ * Checks the input of `maintainTables`.
+ * @throws `INVALID_ARGUMENT`
+ */
+export function parseMaintainTablesRequest(request: unknown): void {
+  if (z.strictObject({ policy: z.literal(true) }).safeParse(request).success) return;
+  throw new MoraineError('INVALID_ARGUMENT', 'the input of maintainTables is not right: it is always {"policy": true}');
+}
+
 /** The settings that a request means. */
 export function maintenanceSettings(request: MaintainInput): MaintenanceSettings {
   const { olderThan, retainLast, orphansOlderThan, allowYoung } = request;

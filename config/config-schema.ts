@@ -46,6 +46,28 @@ const deployment = z.strictObject({
 
 const hostAndPort = z.string().refine((value) => parseHostAndPort(value) !== undefined, 'must be HOST:PORT');
 
+const duration = z.string().regex(/^[1-9]\d{0,9}\s*(ms|s|m|h|d|w)$/, 'must be a duration such as 6h or 5d');
+
+/** What keeps the tables of a pattern in shape. */
+const maintenancePolicy = z.strictObject({
+  tables: text,
+  compact: z
+    .strictObject({
+      strategy: z.enum(['binpack', 'sort', 'latest']).optional(),
+      amplification: z.number().min(1).optional(),
+      deleteRatio: z.number().min(0).max(1).optional(),
+    })
+    .optional(),
+  maintain: z
+    .strictObject({
+      olderThan: duration.optional(),
+      retainLast: count(1_000_000).optional(),
+      orphansOlderThan: duration.optional(),
+    })
+    .optional(),
+  budget: byteSize.optional(),
+});
+
 export const configSchema = z.strictObject({
   catalog: text.optional(),
   catalogs: z.record(catalogName, catalog).optional(),
@@ -87,6 +109,7 @@ export const configSchema = z.strictObject({
     .optional(),
   logging: z.strictObject({ namespace: text.optional() }).optional(),
   registry: z.strictObject({ table: tableName.optional() }).optional(),
+  maintenance: z.array(maintenancePolicy).optional(),
   definitions: z.array(localPath).optional(),
   stateFolder: localPath.optional(),
 });
@@ -101,6 +124,7 @@ export function knownKeysAt(path: readonly PropertyKey[]): readonly string[] {
     schema = unwrap(schema);
     if (schema instanceof z.ZodObject) schema = (schema.shape as Record<string, unknown>)[String(key)];
     else if (schema instanceof z.ZodRecord) schema = schema.valueType;
+    else if (schema instanceof z.ZodArray) schema = schema.element;
     else return [];
   }
   schema = unwrap(schema);

@@ -81,6 +81,22 @@ export interface LoggingConfig {
   readonly namespace: string;
 }
 
+/** What keeps the tables of a pattern in shape; the first entry whose pattern fits a table holds for it. */
+export interface MaintenanceConfig {
+  /** `*` stands for any part of the name `[CATALOG/]NS.TABLE`. */
+  readonly tables: string;
+  /** Compaction of tables whose figures (see `moraine table health`) are as bad as this. */
+  readonly compact?: {
+    readonly strategy: 'binpack' | 'sort' | 'latest';
+    readonly amplification: number;
+    readonly deleteRatio: number;
+  };
+  /** As the options of `moraine maintain`; an empty one takes the defaults. */
+  readonly maintain?: { readonly olderThan?: string; readonly retainLast?: number; readonly orphansOlderThan?: string };
+  /** Bytes that the compactions of one run may read together. */
+  readonly budgetBytes: number;
+}
+
 /** `moraine.yaml`, read. */
 export interface MoraineConfig {
   /** Absolute path of the file, or null for a configuration given as a value. */
@@ -98,6 +114,7 @@ export interface MoraineConfig {
   readonly online: OnlineConfig;
   readonly logging: LoggingConfig;
   readonly registry: RegistryConfig;
+  readonly maintenance: readonly MaintenanceConfig[];
   /** Absolute paths of the files that `apply` reads when none is named. */
   readonly definitions: readonly string[];
 }

@@ -2,7 +2,7 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseByteSize } from './byte-size.js';
-import type { CatalogConfig, MoraineConfig, TemporalConfig, WorkerConfig } from './config.js';
+import type { CatalogConfig, MaintenanceConfig, MoraineConfig, TemporalConfig, WorkerConfig } from './config.js';
 import type { ConfigInput } from './config-schema.js';
 import { parseHostAndPort } from './host-and-port.js';
 
@@ -39,8 +39,31 @@ export function resolveConfig(
       readTimeoutMs: input.online?.readTimeoutMs ?? 100,
     },
     logging: { namespace: input.logging?.namespace ?? 'moraine_logs' },
+    maintenance: (input.maintenance ?? []).map(resolveMaintenance),
     registry: { table: input.registry?.table ?? 'moraine.registry' },
     definitions: (input.definitions ?? []).map(path),
+  };
+}
+
+const DEFAULT_BUDGET_BYTES = 10 * GIBIBYTE;
+
+function resolveMaintenance(input: NonNullable<ConfigInput['maintenance']>[number]): MaintenanceConfig {
+  const { tables, compact, maintain, budget } = input;
+  const { strategy = 'binpack', amplification = 4, deleteRatio = 0.3 } = compact ?? {};
+  const { olderThan, retainLast, orphansOlderThan } = maintain ?? {};
+  return {
+    tables,
+    ...(compact === undefined ? {} : { compact: { strategy, amplification, deleteRatio } }),
+    ...(maintain === undefined
+      ? {}
+      : {
+          maintain: {
+            ...(olderThan === undefined ? {} : { olderThan }),
+            ...(retainLast === undefined ? {} : { retainLast }),
+            ...(orphansOlderThan === undefined ? {} : { orphansOlderThan }),
+          },
+        }),
+    budgetBytes: (budget === undefined ? undefined : parseByteSize(String(budget))) ?? DEFAULT_BUDGET_BYTES,
   };
 }
 

@@ -15,6 +15,7 @@ export type { MaintenanceDeps } from './deps.js';
 export { type DryRun, dryRunMaintenance, type MaintenanceSettings } from './dry-run.js';
 export { commitExpiry, deleteExpiredFiles, type ExpiredFiles, type StagedExpiry, stageExpiry } from './expire.js';
 export { type ExpiryPlan, type ExpirySettings, planExpiry, type SnapshotRoot } from './expiry-plan.js';
+export { type TableHealth, tableHealth } from './health.js';
 export { activeLeases, LEASES, type Lease, leasesOf, releaseLease, takeLease } from './leases.js';
 export { endMaterialization, whileLeased } from './materialize-lease.js';
 export {
@@ -33,6 +34,7 @@ export {
   previewCompaction,
   type SkippedFiles,
 } from './plan-compaction.js';
+export { type MaintenancePolicy, type PolicyRun, planPolicyRuns, policyFor, type TableState } from './policy.js';
 export { type RewriteOptions, type RewrittenGroup, rewriteGroup } from './rewrite-group.js';
 export { danglingDeletes, type TidiedManifests, tidyManifests } from './rewrite-manifests.js';
 export type { FileVerdict } from './sweep.js';

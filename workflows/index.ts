@@ -6,6 +6,7 @@ export { compact } from './compact.js';
 export { compactRun } from './compact-run.js';
 export { maintain } from './maintain.js';
 export { maintainRun } from './maintain-run.js';
+export { maintainTables } from './maintain-tables.js';
 export { materialize } from './materialize.js';
 export { materializeRun } from './materialize-run.js';
 export type { SandboxSettings, SettingsVariable } from './sandbox-settings.js';
