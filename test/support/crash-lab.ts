@@ -30,10 +30,15 @@ export interface CrashSite {
 /** The steps of a run that have ended, with their results: all that is left of a process that died. */
 export class StepHistory {
   readonly #results = new Map<string, unknown>();
+  /** The process at work. */
+  boundary: ProcessBoundary | undefined;
 
   async step<T>(name: string, run: () => Promise<T>): Promise<T> {
-    if (!this.#results.has(name)) this.#results.set(name, await run());
-    return this.#results.get(name) as T;
+    if (this.#results.has(name)) return this.#results.get(name) as T;
+    const result = await run();
+    if (this.boundary?.isDead === true) throw new Killed(); // a dead process reports nothing
+    this.#results.set(name, result);
+    return result;
   }
 
   /** The run is planned anew. */
@@ -82,15 +87,15 @@ export class CrashLab {
 
   /** Remembers everything as it is now. */
   async save(): Promise<void> {
-    await cp(this.#warehouse, `${this.#warehouse}.saved`, { recursive: true, preserveTimestamps: true });
+    await cp(this.#warehouse, `${this.#warehouse}.saved`, { recursive: true });
     this.#saved = this.#pointers.copy();
   }
 
-  /** Puts everything back as it was saved. */
+  /** Puts everything back as it was saved. Files have new times, so that caches know none of them, as in a new process. */
   async restore(): Promise<void> {
     if (this.#saved === undefined) throw new Error('nothing was saved');
     await rm(this.#warehouse, { recursive: true, force: true });
-    await cp(`${this.#warehouse}.saved`, this.#warehouse, { recursive: true, preserveTimestamps: true });
+    await cp(`${this.#warehouse}.saved`, this.#warehouse, { recursive: true });
     this.#pointers.become(this.#saved);
   }
 
@@ -100,6 +105,7 @@ export class CrashLab {
     const first = new ProcessBoundary(point);
     for (let processes = 0; processes < MAX_PROCESSES; processes++) {
       const boundary = processes === 0 ? first : new ProcessBoundary(null);
+      history.boundary = boundary;
       try {
         await run(this.site(boundary.gate), history);
         await first.late().catch(() => undefined);
@@ -124,6 +130,7 @@ export class CrashLab {
     isPoint: (access: Access) => boolean = () => true,
   ): Promise<number> {
     await this.save();
+    await this.restore();
     const { accesses } = await this.run(run, null);
     await expectWhole();
     const points = allPoints(accesses).filter(({ number }) => isPoint(accesses[number - 1] as Access));

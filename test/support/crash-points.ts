@@ -25,12 +25,14 @@ export interface CrashPoint {
   readonly fault: PointFault;
 }
 
+const OF_CATALOG: ReadonlySet<PointFault> = new Set(['answer lost', 'late', 'twice']);
+
 /** Every point of a run with these accesses. */
 export function allPoints(accesses: readonly Access[]): readonly CrashPoint[] {
   return accesses.flatMap((access, index) => {
     const faults: PointFault[] = ['killed before'];
     if (isWrite(access)) faults.push('killed after');
-    if (access.operation === 'change') faults.push('answer lost', 'late', 'twice');
+    if (access.operation === 'change') faults.push(...OF_CATALOG);
     return faults.map((fault) => ({ number: index + 1, fault }));
   });
 }
@@ -57,12 +59,14 @@ export class ProcessBoundary {
   readonly gate: Gate = async <T>(access: Access, apply: () => T | Promise<T>): Promise<T> => {
     if (this.isDead) throw new Killed();
     this.accesses.push(access);
-    const result = this.accesses.length === this.#point?.number ? await this.#fault(apply) : await apply();
+    const result = this.accesses.length === this.#point?.number ? await this.#fault(access, apply) : await apply();
     if (this.isDead) throw new Killed();
     return result as T;
   };
 
-  async #fault<T>(apply: () => T | Promise<T>): Promise<T> {
+  async #fault<T>(access: Access, apply: () => T | Promise<T>): Promise<T> {
+    const isOfCatalog = this.#point !== null && OF_CATALOG.has(this.#point.fault);
+    if (isOfCatalog && access.operation !== 'change') throw new Error('the run has other accesses than before');
     switch (this.#point?.fault) {
       case 'answer lost':
         await apply();

@@ -1,0 +1,151 @@
+/**
+ * Compaction and maintenance that die, or whose catalog answers late, twice or not at all, at every single access: started anew,
+ * they end, and the table holds what it held.
+ */
+import { randomUUID } from 'node:crypto';
+import { expect, onTestFinished, test } from 'vitest';
+import { parseTableName } from '../../catalogs/index.js';
+import { scanSql, writeParquet } from '../../engine/index.js';
+import { currentSchema, UNPARTITIONED } from '../../iceberg/index.js';
+import {
+  commitCompaction,
+  commitExpiry,
+  deleteExpiredFiles,
+  endCompaction,
+  leasesOf,
+  type MaintenanceDeps,
+  planCompaction,
+  type RewrittenGroup,
+  rewriteGroup,
+  stageExpiry,
+  sweepOrphans,
+  tidyManifests,
+} from '../../maintenance/index.js';
+import { commitAppend, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
+import { type CrashingRun, CrashLab, type CrashSite } from '../support/crash-lab.js';
+import { SOURCE, SOURCE_SCHEMA } from '../support/materialization-lab.js';
+
+const NOTHING_DEFINED = { entities: new Map(), featureViews: new Map(), featureServices: new Map() };
+
+async function appendRows(site: CrashSite, first: number): Promise<void> {
+  const table = await site.loadTable(SOURCE);
+  const folder = await site.io.prepareFolder(`${table.metadata.location}/data`);
+  const select = `SELECT i::BIGINT, make_timestamptz(i * 1000000), NULL::TIMESTAMPTZ, i::DOUBLE FROM range(${first}, ${first + 5}) t(i)`;
+  const schema = currentSchema(table.metadata);
+  const files = await site.engine.withConnection((connection) =>
+    writeParquet(connection, { select, schema, spec: UNPARTITIONED, folder, namePrefix: randomUUID() }),
+  );
+  await commitAppend(table, { files });
+}
+
+/** A table of six small files, in six snapshots. */
+async function openLab(): Promise<CrashLab> {
+  const lab = await CrashLab.open();
+  onTestFinished(() => lab.close());
+  const site = lab.site();
+  const { identifier } = parseTableName(SOURCE);
+  await site.catalog.createNamespace(identifier.namespace);
+  await site.catalog.createTable(identifier, { schema: SOURCE_SCHEMA });
+  for (let i = 0; i < 6; i++) await appendRows(site, i * 5);
+  return lab;
+}
+
+async function liveFiles(table: Table, snapshotId?: bigint) {
+  const selection = selectSnapshot(table.metadata, snapshotId === undefined ? {} : { snapshotId });
+  return (await planFiles(table, { ...selection, appliesDeletes: true })).files;
+}
+
+/** Each of the 30 rows is there once, and so is every file of every snapshot. Returns the table. */
+async function expectRows(lab: CrashLab): Promise<Table> {
+  const site = lab.site();
+  const table = await site.loadTable(SOURCE);
+  const files = await liveFiles(table);
+  const scan = scanSql({
+    schema: currentSchema(table.metadata),
+    files: files.map(({ file }) => ({ path: file.filePath, recordCount: file.recordCount })),
+  });
+  const rows = await site.engine.withConnection((connection) => connection.rows(`SELECT k FROM ${scan} ORDER BY k`));
+  expect(rows).toEqual(Array.from({ length: 30 }, (_, i) => [BigInt(i)]));
+  for (const { snapshotId } of table.metadata.snapshots) {
+    for (const { file } of await liveFiles(table, snapshotId)) {
+      expect((await site.io.stat(file.filePath)).sizeBytes).toBe(Number(file.fileSizeInBytes));
+    }
+  }
+  return table;
+}
+
+const compact: CrashingRun = async (site, history) => {
+  const deps = { ...site, definitions: () => Promise.resolve(NOTHING_DEFINED) };
+  const runId = await history.step('run', () => Promise.resolve(randomUUID()));
+  const request = { table: SOURCE, strategy: 'binpack' as const };
+  const plan = await history.step('plan', () => planCompaction(deps, request, { runId }));
+  const { planLocation } = plan;
+  if (planLocation !== null) {
+    const groups: RewrittenGroup[] = [];
+    for (let group = 0; group < plan.groups; group++) {
+      groups.push(await history.step(`group ${group}`, () => rewriteGroup(deps, planLocation, group)));
+    }
+    const { conflicts } = await history.step('commit', () => commitCompaction(deps, planLocation, groups));
+    expect(conflicts).toEqual([]);
+  }
+  await history.step('end', () => endCompaction(deps, SOURCE, runId));
+};
+
+test('compaction survives every point', async () => {
+  const lab = await openLab();
+  const points = await lab.survive(compact, async () => {
+    const table = await expectRows(lab);
+    expect(await liveFiles(table)).toHaveLength(1);
+    expect(table.metadata.snapshots.map(({ summary }) => summary.get('operation'))).toEqual([
+      ...Array.from({ length: 6 }, () => 'append'),
+      'replace',
+    ]);
+    expect(leasesOf(table.metadata)).toEqual([]);
+  });
+  process.stdout.write(`crash points of compaction: ${points}\n`);
+  expect(points).toBeGreaterThan(40);
+}, 300_000);
+
+function maintenanceDeps(site: CrashSite): MaintenanceDeps {
+  return {
+    loadTable: site.loadTable,
+    tables: async function* () {
+      yield await site.loadTable(SOURCE);
+    },
+    registry: () =>
+      Promise.resolve({ snapshotId: null, definitions: NOTHING_DEFINED, versions: new Map(), formerNames: new Map() }),
+    onlineTable: () => Promise.resolve(null),
+    datasets: () => Promise.resolve([]),
+    nowMs: () => BigInt(Date.now()),
+  };
+}
+
+const DAY_MS = 86_400_000n;
+
+const maintain: CrashingRun = async (site, history) => {
+  const deps = maintenanceDeps(site);
+  const settings = { olderThanMs: 0n, retainLast: 2 };
+  const { planLocation } = await history.step('plan', () => stageExpiry(deps, SOURCE, settings));
+  if (planLocation !== null) {
+    await history.step('expire', () => commitExpiry(deps, SOURCE, planLocation));
+    await history.step('files', () => deleteExpiredFiles(deps, SOURCE, planLocation));
+  }
+  await history.step('tidy', () => tidyManifests(deps, SOURCE));
+  await history.step('sweep', () => sweepOrphans(deps, SOURCE, { olderThanMs: DAY_MS }));
+};
+
+test('maintenance survives every point, and takes nothing young', async () => {
+  const lab = await openLab();
+  await lab.run(compact, null); // so that expired snapshots leave files behind
+  const { metadata } = await lab.site().loadTable(SOURCE);
+  const young = `${metadata.location}/data/of-a-run-in-flight.parquet`;
+  await lab.site().io.create(young, new Uint8Array(1));
+  const points = await lab.survive(maintain, async () => {
+    const table = await expectRows(lab);
+    expect((await lab.site().io.stat(young)).sizeBytes).toBe(1);
+    expect(await liveFiles(table)).toHaveLength(1);
+    expect(table.metadata.snapshots.length).toBeLessThanOrEqual(3);
+  });
+  process.stdout.write(`crash points of maintenance: ${points}\n`);
+  expect(points).toBeGreaterThan(40);
+}, 300_000);
