@@ -3,9 +3,15 @@ import { randomUUID } from 'node:crypto';
 import { writeDeletes } from '../deletes/index.js';
 import { type Connection, columnAlias, type Engine, readDeletedPositions } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
-import { type DataFile, NO_DELETES, nameMapping } from '../iceberg/index.js';
+import { type DataFile, type DeleteFile, NO_DELETES, nameMapping } from '../iceberg/index.js';
 import { comparableLocation, type FileIO } from '../storage/index.js';
-import { type ArrivedDeletes, readManifestEntries, readStagedManifest, type Table } from '../tables/index.js';
+import {
+  type ArrivedDeletes,
+  deleteFileKey,
+  readManifestEntries,
+  readStagedManifest,
+  type Table,
+} from '../tables/index.js';
 import { stagedPrefix } from './compact-lease.js';
 import { type GroupRows, groupRows, placesSql } from './compact-rows.js';
 import { openGroup } from './open-group.js';
@@ -58,8 +64,15 @@ async function arrivedPositions(
   { io, metadata }: Table,
   arrived: readonly ArrivedDeletes[],
 ): Promise<ReadonlyMap<string, readonly bigint[]>> {
+  // A delete file that names rows of several data files is read once: as one entry.
+  const known = new Map<string, DeleteFile>();
+  const entryOf = (file: DataFile): DeleteFile => {
+    const entry = known.get(deleteFileKey(file)) ?? { file, sequenceNumber: metadata.lastSequenceNumber };
+    known.set(deleteFileKey(file), entry);
+    return entry;
+  };
   const files = arrived.map(({ dataFile: file, deletes }) => {
-    const entries = deletes.map((each) => ({ file: each, sequenceNumber: metadata.lastSequenceNumber }));
+    const entries = deletes.map(entryOf);
     const vector = entries.find((entry) => entry.file.fileFormat === 'PUFFIN');
     const ofFile = { ...NO_DELETES, vector, positions: entries.filter((entry) => entry !== vector) };
     return { path: file.filePath, file, sequenceNumber: 0n, deletes: ofFile };
