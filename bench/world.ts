@@ -26,13 +26,21 @@ export interface FeatureTableShape {
 /** The time that the rows of a table spread over, from 2026-01-01. */
 export const SPAN_DAYS = 30;
 
-/** Opens the project of a job's folder: local warehouse, SQLite catalog, 2 threads. */
-export async function openBenchProject(folder: string, memoryLimit = '4GB'): Promise<Project> {
+/**
+ * Opens the project of a job's folder: local warehouse, SQLite catalog, 2 threads.
+ * @param roots further folders in which tables may lie
+ */
+export async function openBenchProject(
+  folder: string,
+  memoryLimit = '4GB',
+  roots: readonly string[] = [],
+): Promise<Project> {
   return openProject({
     cwd: folder,
     config: {
       catalog: 'local',
       catalogs: { local: { type: 'sql', uri: `sqlite:///${folder}/catalog.db`, warehouse: join(folder, 'warehouse') } },
+      ...(roots.length === 0 ? {} : { storage: { roots: [join(folder, 'warehouse'), ...roots] } }),
       engine: { memoryLimit, threads: 2 },
       online: { buckets: BUCKETS },
     },

@@ -1,6 +1,7 @@
 /** The jobs of the bench, in the order in which they run. */
 import type { BenchJob } from '../job.js';
 import { appendCommits } from './append-commits.js';
+import { compact } from './compact.js';
 import { feast } from './feast.js';
 import { historical } from './historical.js';
 import { historicalDeletes } from './historical-deletes.js';
@@ -21,6 +22,7 @@ export const JOBS: readonly BenchJob[] = [
   historicalDeletes,
   historicalMemory,
   feast,
+  compact,
 ];
 
 /** The job of that name. */

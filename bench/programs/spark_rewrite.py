@@ -16,14 +16,15 @@ spark = (
     SparkSession.builder.master("local[2]")
     .config("spark.jars", jar)
     .config("spark.ui.enabled", "false")
+    .config("spark.ui.showConsoleProgress", "false")
     .config("spark.driver.memory", "4g")
     .config("spark.driver.bindAddress", "127.0.0.1")
     .config("spark.driver.host", "127.0.0.1")
     .config("spark.sql.session.timeZone", "UTC")
     .config("spark.sql.extensions", "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions")
-    .config("spark.sql.catalog.bench", "org.apache.iceberg.spark.SparkCatalog")
-    .config("spark.sql.catalog.bench.type", "hadoop")
-    .config("spark.sql.catalog.bench.warehouse", warehouse)
+    .config("spark.sql.catalog.hadoop", "org.apache.iceberg.spark.SparkCatalog")
+    .config("spark.sql.catalog.hadoop.type", "hadoop")
+    .config("spark.sql.catalog.hadoop.warehouse", warehouse)
     .getOrCreate()
 )
 spark.sparkContext.setLogLevel("ERROR")
@@ -44,6 +45,6 @@ def jvm_peak_mb():
 
 for table in tables:
     cpu, wall = jvm_cpu_seconds(), time.perf_counter()
-    result = spark.sql(f"CALL bench.system.rewrite_data_files(table => '{table}', options => map('rewrite-all', 'true'))").collect()[0]
+    result = spark.sql(f"CALL hadoop.system.rewrite_data_files(table => '{table}', options => map('rewrite-all', 'true'))").collect()[0]
     used = {"cpuSeconds": jvm_cpu_seconds() - cpu, "wallSeconds": time.perf_counter() - wall}
 print(json.dumps({**used, "peakMb": jvm_peak_mb(), "count": result["rewritten_data_files_count"]}), flush=True)

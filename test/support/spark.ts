@@ -32,7 +32,8 @@ export interface SparkEnvironment {
 export async function sparkEnvironment(repository: string): Promise<SparkEnvironment> {
   const interpreter = pythonEnvironment(join(repository, 'test/interop/requirements-spark.txt'));
   const javaHome = findJava();
-  return { interpreter, jar: await icebergRuntime(), env: javaHome === undefined ? {} : { JAVA_HOME: javaHome } };
+  const env = { SPARK_LOCAL_IP: '127.0.0.1', ...(javaHome === undefined ? {} : { JAVA_HOME: javaHome }) };
+  return { interpreter, jar: await icebergRuntime(), env };
 }
 
 /** A Java that Spark runs on, unless `JAVA_HOME` names one or there is only the one of PATH. */
