@@ -39,15 +39,15 @@ export interface BackfillOptions {
 }
 
 /**
- * What a backfill would read. Nothing is started and nothing is written.
+ * What a backfill would read; a plan that is given, as it is. Nothing is started and nothing is written.
  *
  * @throws `INVALID_ARGUMENT`, `FEATURE_VIEW_NOT_FOUND`, `TABLE_NOT_FOUND`
  */
 export async function planBackfillOf(project: Project, request: BackfillRequest): Promise<BackfillPlan> {
   const { parseBackfillRequest } = await workers();
-  const { plan: _plan, ...range } = request;
-  const parsed = parseBackfillRequest(range);
-  if (parsed.plan !== undefined) throw new MoraineError('INVALID_ARGUMENT', 'A plan is not planned again.');
+  if (request.plan !== undefined) return request.plan;
+  const parsed = parseBackfillRequest(request);
+  if (parsed.plan !== undefined) throw new MoraineError('INVALID_ARGUMENT', 'A stored plan is not planned again.');
   const order = parsed.newestFirst ? 'newest-first' : 'oldest-first';
   const schedules = await schedulesOf(project, parsed.view);
   const deps = await materializationDeps(project);

@@ -53,7 +53,7 @@ export type BackfillControl = 'pause' | 'resume' | 'retry' | 'cancel';
 /** @throws `WORKFLOW_NOT_FOUND` if there is no backfill of that id in flight */
 export async function controlBackfill(client: Client, id: string, control: BackfillControl): Promise<void> {
   const handle = handleOf(client, id);
-  await known(id, control === 'cancel' ? handle.cancel() : handle.signal(control));
+  await known<unknown>(id, control === 'cancel' ? handle.cancel() : handle.signal(control));
 }
 
 /** @throws `WORKFLOW_NOT_FOUND`; `INVALID_ARGUMENT` for a number that it does not take */

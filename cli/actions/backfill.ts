@@ -87,7 +87,7 @@ async function showPlan(
   request: BackfillRequest,
   { plan: file, json }: BackfillOptions,
 ): Promise<void> {
-  const plan = request.plan ?? (await planBackfillOf(project, request));
+  const plan = await planBackfillOf(project, request);
   if (file !== undefined) await writePlanFile(file, planToText(plan));
   if (json === true) await context.stdout.write(planToText(plan));
   else await context.stdout.write(`${formatPlan(plan)}${file === undefined ? '' : `Written to ${printable(file)}.\n`}`);

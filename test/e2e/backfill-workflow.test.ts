@@ -1,0 +1,357 @@
+import { randomUUID } from 'node:crypto';
+import { WorkflowFailedError } from '@temporalio/client';
+import type { ApplicationFailure } from '@temporalio/common';
+import { describe, expect, test } from 'vitest';
+import type {
+  BackfillProgress,
+  BackfillResult,
+  BackfillRunInput,
+  CommitWindowsInput,
+  StageWindowInput,
+} from '../../activities/backfill-contract.js';
+import { startBackfillRun } from '../../activities/start-backfill.js';
+import type { TemporalClient } from '../../workers/connection.js';
+import { failureOf, scriptedActivities } from '../support/scripted-activities.js';
+import { type BackfillSteps, committedWindows, singleWindows, stagedWindow } from '../support/scripted-backfill.js';
+import { testClient, testSettings, testWorker } from '../support/temporal.js';
+
+/** A promise that the test resolves. */
+function gate(): { readonly open: () => void; readonly opened: Promise<void> } {
+  let open = (): void => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { open, opened };
+}
+
+/** A backfill of windows of one second, under a worker whose activities the test scripts. */
+class Backfill {
+  readonly view = `view_${randomUUID().slice(0, 8)}`;
+  readonly settings = testSettings();
+  readonly temporal: TemporalClient;
+  readonly workflowId: string;
+
+  private constructor(temporal: TemporalClient, settings: ReturnType<typeof testSettings>, windows: number) {
+    this.temporal = temporal;
+    this.settings = settings;
+    const end = new Date(windows * 1000).toISOString();
+    this.workflowId = `backfill/${this.view}/1970-01-01T00:00:00.000Z..${end}/1s`;
+  }
+
+  static async start(windows: number, steps: BackfillSteps, input: Partial<BackfillRunInput> = {}): Promise<Backfill> {
+    const settings = testSettings();
+    await testWorker(settings, scriptedActivities({ backfill: { segments: singleWindows(windows), ...steps } }));
+    const started = new Backfill(await testClient(settings), settings, windows);
+    const range = { startUs: '0', endUs: String(windows * 1_000_000), stepUs: '1000000' };
+    const run = { view: started.view, ...range, newestFirst: false, concurrency: 2, searchAttributes: true, ...input };
+    const { workflowId } = await startBackfillRun(started.temporal.client, run, { taskQueue: settings.taskQueue });
+    expect(workflowId).toBe(started.workflowId);
+    return started;
+  }
+
+  get handle() {
+    return this.temporal.client.workflow.getHandle<(input: BackfillRunInput) => Promise<BackfillResult>>(
+      this.workflowId,
+    );
+  }
+
+  progress(): Promise<BackfillProgress> {
+    return this.handle.query<BackfillProgress>('progress');
+  }
+}
+
+const windowOf = ({ startUs }: StageWindowInput): number => Number(startUs) / 1_000_000;
+const plansOf = (windows: CommitWindowsInput['windows']): readonly string[] =>
+  windows.map(({ planLocation }) => planLocation);
+
+describe('backfillRun', () => {
+  test('stages every window once, commits groups, and sums up', async () => {
+    const staged: number[] = [];
+    const groups: number[] = [];
+    const run = await Backfill.start(
+      7,
+      {
+        stage: (window) => {
+          staged.push(windowOf(window));
+          return Promise.resolve(stagedWindow(window));
+        },
+        commit: (windows) => {
+          groups.push(windows.length);
+          return Promise.resolve(committedWindows(windows));
+        },
+      },
+      { windowsPerCommit: 3 },
+    );
+    expect(await run.handle.result()).toEqual({
+      view: run.view,
+      workflowId: run.workflowId,
+      windows: 7,
+      rows: '70',
+      files: 7,
+      bytes: '7000',
+      commits: groups.length,
+      snapshotId: '31',
+    } satisfies BackfillResult);
+    expect(staged.toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect(groups.reduce((sum, size) => sum + size, 0)).toBe(7);
+    expect(Math.max(...groups)).toBeLessThanOrEqual(3);
+    const { memo, searchAttributes } = await run.handle.describe();
+    expect(memo).toMatchObject({ view: run.view, plan: { windows: 7 }, progress: { step: 'done', windowsDone: 7 } });
+    expect(searchAttributes).toMatchObject({ MoraineView: [run.view], MoraineTable: ['moraine_online.view'] });
+  });
+
+  test('never works on more windows at a time than it may; the number is changed while it runs', async () => {
+    const held = gate();
+    let [active, most] = [0, 0];
+    const run = await Backfill.start(
+      12,
+      {
+        stage: async (window) => {
+          active += 1;
+          most = Math.max(most, active);
+          await held.opened;
+          active -= 1;
+          return stagedWindow(window);
+        },
+      },
+      { concurrency: 2 },
+    );
+    await expect.poll(() => active, { timeout: 10_000 }).toBe(2);
+    expect(await run.handle.executeUpdate('changeConcurrency', { args: [4] })).toBe(4);
+    await expect.poll(() => active, { timeout: 10_000 }).toBe(4);
+    await expect(run.handle.executeUpdate('changeConcurrency', { args: [0] })).rejects.toMatchObject({
+      cause: { type: 'INVALID_ARGUMENT', message: 'the concurrency is a number from 1 to 16, not 0' },
+    });
+    expect(await run.progress()).toMatchObject({ concurrency: 4, windowsDone: 0, windowsTotal: 12 });
+    held.open();
+    expect(await run.handle.result()).toMatchObject({ windows: 12 });
+    expect(most).toBe(4);
+  });
+
+  test('a paused one begins no window, commits what it has read, and goes on when told', async () => {
+    const held = gate();
+    const staged: number[] = [];
+    const run = await Backfill.start(
+      6,
+      {
+        stage: async (window) => {
+          staged.push(windowOf(window));
+          await held.opened;
+          return stagedWindow(window);
+        },
+      },
+      { windowsPerCommit: 2 },
+    );
+    await expect.poll(() => staged.length, { timeout: 10_000 }).toBe(2);
+    await run.handle.signal('pause');
+    held.open();
+    await expect.poll(() => run.progress(), { timeout: 10_000 }).toMatchObject({ step: 'paused', windowsDone: 2 });
+    expect(staged).toHaveLength(2);
+    await run.handle.signal('resume');
+    expect(await run.handle.result()).toMatchObject({ windows: 6 });
+  });
+
+  test('a failed window stops no other; retry does it alone', async () => {
+    const tries = new Map<number, number>();
+    const last = gate();
+    let isBroken = true;
+    const run = await Backfill.start(4, {
+      stage: async (window) => {
+        const index = windowOf(window);
+        tries.set(index, (tries.get(index) ?? 0) + 1);
+        if (index === 1 && isBroken) throw failureOf('DATA_FILE_CORRUPT', true);
+        if (index === 3) await last.opened;
+        return stagedWindow(window);
+      },
+    });
+    await expect
+      .poll(() => run.progress(), { timeout: 10_000 })
+      .toMatchObject({
+        windowsFailed: 1,
+        failed: [
+          {
+            segment: [1, 1],
+            window: '1970-01-01T00:00:01.000Z..1970-01-01T00:00:02.000Z',
+            code: 'DATA_FILE_CORRUPT',
+            message: 'DATA_FILE_CORRUPT happened',
+          },
+        ],
+      });
+    isBroken = false;
+    await run.handle.signal('retry');
+    last.open();
+    expect(await run.handle.result()).toMatchObject({ windows: 4, rows: '40' });
+    expect(Object.fromEntries(tries)).toEqual({ 0: 1, 1: 2, 2: 1, 3: 1 });
+  });
+
+  test('with windows that have failed it ends as failed, naming them; the others are committed', async () => {
+    const committed: string[] = [];
+    const run = await Backfill.start(3, {
+      stage: (window) =>
+        windowOf(window) === 1
+          ? Promise.reject(failureOf('DATA_FILE_CORRUPT', true))
+          : Promise.resolve(stagedWindow(window)),
+      commit: (windows) => {
+        committed.push(...plansOf(windows));
+        return Promise.resolve(committedWindows(windows));
+      },
+    });
+    const error = await run.handle.result().catch((failure: unknown) => failure);
+    expect(error).toBeInstanceOf(WorkflowFailedError);
+    expect((error as WorkflowFailedError).cause).toMatchObject({ type: 'RUN_FAILED' });
+    expect((error as WorkflowFailedError).cause?.message).toContain('1970-01-01T00:00:01.000Z');
+    expect(committed.toSorted()).toEqual(['/plans/0.json', '/plans/2000000.json']);
+  });
+
+  test('a stale window is read again and committed; a covered one is done', async () => {
+    const commits: (readonly string[])[] = [];
+    let isFirst = true;
+    const run = await Backfill.start(
+      3,
+      {
+        commit: (windows) => {
+          commits.push(plansOf(windows));
+          if (!isFirst) return Promise.resolve(committedWindows(windows));
+          isFirst = false;
+          return Promise.resolve({ snapshotId: '30', outcomes: ['committed', 'stale', 'covered'] });
+        },
+      },
+      { concurrency: 3, windowsPerCommit: 3 },
+    );
+    expect(await run.handle.result()).toMatchObject({ windows: 3, rows: '20', commits: 2 });
+    const [first, second] = commits;
+    expect(first).toHaveLength(3);
+    expect(second).toEqual([first?.[1]]);
+  });
+
+  test('windows that rebuild buckets are run alone, neighbours as one', async () => {
+    const alone: string[] = [];
+    const run = await Backfill.start(4, {
+      stage: (window) =>
+        Promise.resolve(windowOf(window) % 4 === 3 ? stagedWindow(window) : ({ kind: 'alone' } as const)),
+      alone: ({ startUs, endUs }) => {
+        alone.push(`${startUs}..${endUs}`);
+        return Promise.resolve({ snapshotId: '41', rows: '7' });
+      },
+    });
+    expect(await run.handle.result()).toMatchObject({ windows: 4, rows: '17', commits: 2 });
+    expect(alone).toEqual(['0..3000000']);
+  });
+
+  test('cancelled, it leaves whole windows: what was read is committed, nothing else is begun', async () => {
+    const staged: number[] = [];
+    const committed: string[] = [];
+    const held = gate();
+    const run = await Backfill.start(
+      5,
+      {
+        stage: async (window) => {
+          staged.push(windowOf(window));
+          if (staged.length > 1) await held.opened;
+          return stagedWindow(window);
+        },
+        commit: (windows) => {
+          committed.push(...plansOf(windows));
+          return Promise.resolve(committedWindows(windows));
+        },
+      },
+      { concurrency: 2 },
+    );
+    await expect.poll(() => staged.length, { timeout: 10_000 }).toBe(3);
+    await run.handle.cancel();
+    held.open();
+    await expect(run.handle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+    expect(staged).toHaveLength(3);
+    expect(committed).toContain('/plans/0.json');
+  });
+
+  test('history stays short: it goes on in new executions, and what was said is not lost (fault 51)', async () => {
+    const staged = new Map<number, number>();
+    const held = gate();
+    const run = await Backfill.start(
+      520,
+      {
+        stage: async (window) => {
+          const index = windowOf(window);
+          staged.set(index, (staged.get(index) ?? 0) + 1);
+          if (index === 499) await held.opened;
+          return stagedWindow(window);
+        },
+      },
+      { concurrency: 8 },
+    );
+    await expect.poll(() => staged.size, { timeout: 60_000 }).toBeGreaterThanOrEqual(500);
+    // Said just before the execution ends.
+    await run.handle.signal('pause');
+    await run.handle.executeUpdate('changeConcurrency', { args: [5] });
+    held.open();
+    await expect
+      .poll(() => run.progress(), { timeout: 30_000 })
+      .toMatchObject({ step: 'paused', concurrency: 5, windowsDone: 500 });
+    await run.handle.signal('resume');
+    expect(await run.handle.result()).toMatchObject({ windows: 520, rows: '5200' });
+    expect([...staged.values()].every((times) => times === 1)).toBe(true);
+    expect(staged.size).toBe(520);
+    const { events } = await run.handle.fetchHistory();
+    // That of the last execution alone.
+    expect(events?.length).toBeLessThan(500);
+  }, 120_000);
+});
+
+describe('backfill, the entry for people', () => {
+  test('under any workflow id it starts the backfill of its range, or joins it, and returns the result', async () => {
+    const settings = testSettings();
+    const held = gate();
+    await testWorker(
+      settings,
+      scriptedActivities({
+        backfill: {
+          segments: singleWindows(2),
+          stage: async (window) => {
+            await held.opened;
+            return stagedWindow(window);
+          },
+        },
+      }),
+    );
+    const { client } = await testClient(settings);
+    const view = `view_${randomUUID().slice(0, 8)}`;
+    const input = { view, start: '2001-01-01', end: '2001-01-03', step: '1d' };
+    const entry = () =>
+      client.workflow.start('backfill', {
+        workflowId: `typed by a person ${randomUUID()}`,
+        taskQueue: settings.taskQueue,
+        args: [input],
+      });
+    const entries = [await entry(), await entry()];
+    const workflowId = `backfill/${view}/2001-01-01T00:00:00.000Z..2001-01-03T00:00:00.000Z/1d`;
+    const handle = client.workflow.getHandle(workflowId);
+    const asked = async (): Promise<number> => {
+      const { events } = await handle.fetchHistory();
+      return (events ?? []).filter((event) => event.workflowExecutionSignaledEventAttributes != null).length;
+    };
+    await expect.poll(() => asked().catch(() => 0), { timeout: 10_000 }).toBe(2);
+    held.open();
+    const results = await Promise.all(entries.map((started) => started.result()));
+    expect(results).toEqual([
+      expect.objectContaining({ view, workflowId, windows: 2 }),
+      expect.objectContaining({ view, workflowId, windows: 2 }),
+    ]);
+  });
+
+  test('an input that is not right is refused with the reason, at once', async () => {
+    const settings = testSettings();
+    await testWorker(settings, scriptedActivities({}));
+    const { client } = await testClient(settings);
+    const attempt = client.workflow.execute('backfill', {
+      workflowId: `entry-${randomUUID()}`,
+      taskQueue: settings.taskQueue,
+      args: [{ view: 'a', start: '2001-01-01', end: '2001-01-10T12:00:00Z', step: '1d' }],
+    });
+    const error = await attempt.catch((failure: unknown) => failure);
+    expect(error).toBeInstanceOf(WorkflowFailedError);
+    const reason = (error as WorkflowFailedError).cause?.cause as ApplicationFailure | undefined;
+    expect(reason).toMatchObject({ type: 'INVALID_ARGUMENT' });
+    expect(reason?.message).toContain('end it at 2001-01-10T00:00:00.000Z or 2001-01-11T00:00:00.000Z');
+  });
+});
