@@ -108,7 +108,7 @@ test('compaction survives every point', async () => {
 
 function maintenanceDeps(site: CrashSite): MaintenanceDeps {
   return {
-    loadTable: site.loadTable,
+    loadTable: (name) => site.loadTable(name),
     tables: async function* () {
       yield await site.loadTable(SOURCE);
     },

@@ -1,18 +1,21 @@
 /**
- * A materialization that dies, or whose catalog answers late, twice or not at all, at every single access to files, catalog and
+ * A materialization or backfill that dies, or whose catalog answers late, twice or not at all, at every single access to files, catalog and
  * query engine: started anew, it ends with the right rows, once.
  */
 import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
+import { stageSegment } from '../../backfill/index.js';
 import { parseTableName } from '../../catalogs/index.js';
 import { scanSql, writeParquet } from '../../engine/index.js';
 import { isMoraineError } from '../../errors/index.js';
 import { currentSchema, UNPARTITIONED } from '../../iceberg/index.js';
 import {
   commitMaterialization,
+  commitWindows,
   extractShard,
   type MaterializationDeps,
   planMaterialization,
+  type StagedWindow,
 } from '../../materialization/index.js';
 import { commitAppend, commitOverwrite, loadTable, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
 import type { Access } from '../simulation/gate.js';
@@ -31,6 +34,25 @@ const depsOf = (site: CrashSite): MaterializationDeps => ({
   definitions: () => Promise.resolve(DEFINITIONS),
   loadSource: (name) => site.loadTable(name),
 });
+
+const SECOND_US = 1_000_000n;
+/** Two windows that hold all rows of the source. */
+const WINDOWS = [0n, 10n].map((second) => ({ startUs: second * SECOND_US, endUs: (second + 10n) * SECOND_US }));
+
+/** What a backfill does: windows one by one, and one commit for all of them. */
+const backfill: CrashingRun = async (site, history) => {
+  const deps = depsOf(site);
+  for (;;) {
+    const staged: StagedWindow[] = [];
+    for (const [index, window] of WINDOWS.entries()) {
+      const segment = await history.step(`window ${index}`, () => stageSegment(deps, { view: VIEW.name, ...window }));
+      if (segment.kind === 'staged') staged.push(segment.window);
+    }
+    const { outcomes } = await history.step('commit', () => commitWindows(deps, staged));
+    if (!outcomes.includes('stale')) return;
+    history.clear();
+  }
+};
 
 /** What the workflow does, with the history that its server would keep. */
 const materialize: CrashingRun = async (site, history) => {
@@ -103,6 +125,7 @@ async function expectWhole(lab: CrashLab, runs: number): Promise<void> {
 interface Scenario {
   readonly name: string;
   readonly prepare: (lab: CrashLab) => Promise<void>;
+  readonly run: CrashingRun;
   readonly runs: number;
 }
 
@@ -112,7 +135,13 @@ const append = async (lab: CrashLab, first: number): Promise<void> => {
 };
 
 const SCENARIOS: readonly Scenario[] = [
-  { name: 'the first run, which creates the online table', prepare: (lab) => append(lab, 0), runs: 1 },
+  {
+    name: 'the first run, which creates the online table',
+    prepare: (lab) => append(lab, 0),
+    run: materialize,
+    runs: 1,
+  },
+  { name: 'a backfill of two windows', prepare: (lab) => append(lab, 0), run: backfill, runs: 1 },
   {
     name: 'a run over what was appended',
     prepare: async (lab) => {
@@ -120,6 +149,7 @@ const SCENARIOS: readonly Scenario[] = [
       await lab.run(materialize, null);
       await append(lab, 100);
     },
+    run: materialize,
     runs: 2,
   },
   {
@@ -135,6 +165,7 @@ const SCENARIOS: readonly Scenario[] = [
         files: await write(site, rowsFrom(0, 15)),
       });
     },
+    run: materialize,
     runs: 2,
   },
 ];
@@ -152,9 +183,9 @@ async function openLab(prepare: Scenario['prepare']): Promise<CrashLab> {
 
 test.each(SCENARIOS)(
   '$name survives every point',
-  async ({ name, prepare, runs }) => {
+  async ({ name, prepare, run, runs }) => {
     const lab = await openLab(prepare);
-    const points = await lab.survive(materialize, () => expectWhole(lab, runs));
+    const points = await lab.survive(run, () => expectWhole(lab, runs));
     process.stdout.write(`crash points of ${name}: ${points}\n`);
     expect(points).toBeGreaterThan(40);
   },

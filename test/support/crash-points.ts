@@ -61,7 +61,7 @@ export class ProcessBoundary {
     this.accesses.push(access);
     const result = this.accesses.length === this.#point?.number ? await this.#fault(access, apply) : await apply();
     if (this.isDead) throw new Killed();
-    return result as T;
+    return result;
   };
 
   async #fault<T>(access: Access, apply: () => T | Promise<T>): Promise<T> {
@@ -79,7 +79,7 @@ export class ProcessBoundary {
         await Promise.resolve()
           .then(apply)
           .catch(() => undefined);
-        return result as T;
+        return result;
       }
       case 'killed after':
         await apply();
