@@ -31,6 +31,29 @@ export function declareMaintenanceCommands(program: Command, runner: ActionRunne
   does(maintain, runner, async () => (await import('../actions/maintain.js')).maintain);
 }
 
+/** `table health` and `table register`. */
+export function declareTableMaintenanceCommands(table: Command, runner: ActionRunner): void {
+  const health = table
+    .command('health')
+    .description('Show how far the files of a table are from what readers would like. No data is read.')
+    .argument('<table>', '[CATALOG/]NAMESPACE.TABLE, or the location of a metadata file')
+    .option('--root <dir>', 'for a location: the only folder files are read from (default: the table location)')
+    .option('--json', 'print JSON');
+  withExamples(health, 'table health shop.orders');
+  does(health, runner, async () => (await import('../actions/table-health.js')).showTableHealth);
+
+  const register = table
+    .command('register')
+    .description(
+      'Point a new name at a metadata file, or at the newest one in the folder of a table whose catalog is lost.',
+    )
+    .argument('<table>', '[CATALOG/]NAMESPACE.TABLE')
+    .argument('<location>', 'a metadata file, or the folder of the table')
+    .option('--json', 'print JSON');
+  withExamples(register, 'table register shop.orders warehouse/shop/orders');
+  does(register, runner, async () => (await import('../actions/table-register.js')).tableRegister);
+}
+
 function count(text: string): number {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('It must be a number of at least 1.');

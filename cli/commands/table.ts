@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { type ActionRunner, does, withExamples } from '../define.js';
+import { declareTableMaintenanceCommands } from './maintenance.js';
 import { formatOption } from './options.js';
 import { declareRowLevelCommands } from './table-rows.js';
 
@@ -112,4 +113,5 @@ export function declareTableCommands(program: Command, runner: ActionRunner): vo
   does(history, runner, async () => (await import('../actions/table-history.js')).tableHistory);
 
   declareRowLevelCommands(table, runner);
+  declareTableMaintenanceCommands(table, runner);
 }

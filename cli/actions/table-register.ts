@@ -1,0 +1,28 @@
+import { ensureNamespace, newestMetadata } from '../../catalogs/index.js';
+import { type CommandContext, printJson, withProject } from '../context.js';
+import { printable } from '../output.js';
+import { locationPath } from '../table-argument.js';
+
+/** Points a name of the catalog at a metadata file, or at the newest one in a table's folder. */
+export async function tableRegister(
+  context: CommandContext,
+  operands: readonly string[],
+  options: { readonly json?: boolean },
+): Promise<void> {
+  const [name = '', place = ''] = operands;
+  await withProject(context, async (project) => {
+    const { catalog, identifier } = await project.resolveTable(name);
+    const path = locationPath(place);
+    const isFile = /\.metadata\.json(\.gz)?$|\.gz\.metadata\.json$/.test(path);
+    const location = isFile ? path : (await newestMetadata(project.io, path)).location;
+    await ensureNamespace(catalog, identifier.namespace);
+    const { metadata, metadataLocation } = await catalog.registerTable(identifier, location);
+    const snapshotId = metadata.currentSnapshotId;
+    if (options.json === true) await printJson(context, { table: name, metadataLocation, snapshotId });
+    else {
+      await context.stdout.write(
+        `Registered ${printable(name)} at ${printable(metadataLocation)}, snapshot ${snapshotId ?? 'none'}.\n`,
+      );
+    }
+  });
+}
