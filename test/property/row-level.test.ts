@@ -10,7 +10,7 @@ import { numberIn, runs, seed, timeLimit } from '../support/property-runs.js';
 import { type NewRow, type ReadRow, RowTable, type StagedRewrite } from '../support/row-table.js';
 import { Random } from '../worlds/random.js';
 
-const WORLDS = runs(4);
+const WORLDS = runs(3);
 const STEPS = 14;
 const ONLY = numberIn('MORAINE_WORLD', /^\d{1,7}$/);
 /** The same in every run of the test command; nights go on from other seeds. */
