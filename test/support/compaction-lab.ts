@@ -1,14 +1,19 @@
 /** A table that is compacted in tests: rows appended in small files, deletes of every kind, and what a reader finds. */
-import { parseTableName } from '../../catalogs/index.js';
-import { scanSql, withReadableCopies } from '../../engine/index.js';
+import { type Catalog, parseTableName } from '../../catalogs/index.js';
+import { type Engine, scanSql, withReadableCopies } from '../../engine/index.js';
 import { type Definitions, NO_DEFINITIONS, openScan } from '../../features/index.js';
 import type { CompactDeps } from '../../maintenance/index.js';
+import type { FileIO } from '../../storage/index.js';
 import { loadTable, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
-import type { Lab } from './materialization-lab.js';
+
+export interface CompactionLab {
+  readonly io: FileIO;
+  readonly engine: Engine;
+}
 
 /** What compaction needs, of a lab. */
 export function compactDeps(
-  lab: Pick<Lab, 'io' | 'engine' | 'catalog'>,
+  lab: CompactionLab & { readonly catalog: Catalog },
   definitions: Definitions = NO_DEFINITIONS,
 ): CompactDeps {
   const { io, engine, catalog } = lab;
@@ -27,7 +32,7 @@ export interface ReadRows {
 
 /** The live rows of a table's current snapshot, ordered, values as text. */
 export async function liveRows(
-  lab: Pick<Lab, 'io' | 'engine'>,
+  lab: CompactionLab,
   table: Table,
   { select = '* EXCLUDE (file, row, seq, id)' }: ReadRows = {},
 ): Promise<readonly string[]> {
