@@ -8,7 +8,12 @@ import type { NewSchedule, ScheduleTiming } from '../schedules/index.js';
 const schedules = () => import('../schedules/index.js');
 
 /** Workflows that do the same work again and again, and what each input names. */
-const SCHEDULED_WORKFLOWS = { materialize: 'view', compact: 'table', maintain: 'table' } as const;
+const SCHEDULED_WORKFLOWS = {
+  materialize: 'view',
+  compact: 'table',
+  maintain: 'table',
+  maintainTables: 'policy',
+} as const;
 
 /** A schedule as a person asks for it; durations are text such as `1h`. */
 export interface ScheduleRequest {
@@ -107,6 +112,7 @@ async function genericWork(
     throw invalid(`--input must be a JSON object, for example {"${key}": ".."}`);
   }
   const given = input as NewSchedule['input'];
+  if (key === 'policy') return policyWork(project, workflow, given);
   const subject = given[key];
   if (typeof subject !== 'string') throw invalid(`the input of ${workflow} needs "${key}"`);
   if (key === 'table') {
@@ -119,6 +125,15 @@ async function genericWork(
   }
   const aligned = given['every'] !== undefined && given['offset'] === undefined && !('cron' in timing);
   return { workflow, subject, input: aligned ? { ...given, offset: `${timing.offsetMs / 1000n}s` } : given };
+}
+
+/** Runs by the policy of the configuration; which tables they work on is found out each time. */
+function policyWork({ config }: Project, workflow: string, input: NewSchedule['input']): ScheduledWork {
+  if ((input['policy']) !== true || Object.keys(input).length > 1) {
+    throw invalid(`the input of ${workflow} is always {"policy": true}`);
+  }
+  if (config.maintenance.length === 0) throw invalid('moraine.yaml has no maintenance policy: add `maintenance` to it');
+  return { workflow, input, subject: 'policy' };
 }
 
 async function assertOnlineView(project: Project, name: string): Promise<void> {

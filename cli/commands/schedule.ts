@@ -32,7 +32,7 @@ function declareCreate(schedule: Command, runner: ActionRunner): void {
         .choices(['incremental', 'window'])
         .default('incremental'),
     )
-    .option('--workflow <name>', 'instead of a view: materialize, compact or maintain')
+    .option('--workflow <name>', 'instead of a view: materialize, compact, maintain or maintainTables')
     .option('--input <json>', 'its input, such as \'{"table": "shop.orders", "strategy": "binpack"}\'')
     .option('--id <id>', 'the id (default: the workflow and what it works on, such as materialize/airport_delay)')
     .addOption(
