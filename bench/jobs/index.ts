@@ -1,6 +1,7 @@
 /** The jobs of the bench, in the order in which they run. */
 import type { BenchJob } from '../job.js';
 import { appendCommits } from './append-commits.js';
+import { backfill } from './backfill.js';
 import { compact } from './compact.js';
 import { feast } from './feast.js';
 import { historical } from './historical.js';
@@ -23,6 +24,7 @@ export const JOBS: readonly BenchJob[] = [
   historicalMemory,
   feast,
   compact,
+  backfill,
 ];
 
 /** The job of that name. */
