@@ -14,6 +14,7 @@ import { commitWindows, materializeDirect } from '../materialization/index.js';
 import { materializationDeps, type Project } from '../project/index.js';
 import type { BackfillActivities, BackfillRunInput, PlannedBackfill } from './backfill-contract.js';
 import { type ParsedBackfill, parseBackfillRequest } from './backfill-request.js';
+import { leaseBackfillPlan } from './lease-backfill-plan.js';
 import { hasSearchAttributes } from './search-attributes.js';
 import { Slots } from './slots.js';
 import { backfillOutcome, startBackfillRun } from './start-backfill.js';
@@ -54,7 +55,9 @@ export function createBackfillActivities(project: Project): BackfillActivities {
 
     readSegments: ({ planLocation, cursor, limit }) =>
       asActivity(async () => {
-        const page = segmentPage(await readBackfillPlan(project.io, planLocation), cursor, limit);
+        const plan = await readBackfillPlan(project.io, planLocation);
+        const page = segmentPage(plan, cursor, limit);
+        if (page.next !== null) await leaseBackfillPlan(await materializationDeps(project), plan.view, planLocation);
         return { segments: page.segments.map(({ first, last }) => [first, last] as const), next: page.next };
       }),
 

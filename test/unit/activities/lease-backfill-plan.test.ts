@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+import { leaseBackfillPlan } from '../../../activities/lease-backfill-plan.js';
+import { planBackfill, storeBackfillPlan } from '../../../backfill/index.js';
+import { leasesOf } from '../../../maintenance/index.js';
+import { Lab } from '../../support/materialization-lab.js';
+
+test('the plan of a backfill is leased in the online table, once', async () => {
+  const lab = await Lab.open();
+  try {
+    await lab.createSource();
+    await lab.append([{ k: 1, at: 2, v: 1 }]);
+    const range = { startUs: 0n, endUs: 10_000_000n, stepUs: 1_000_000n };
+    const location = await storeBackfillPlan(lab.deps, await planBackfill(lab.deps, { view: 'readings', ...range }));
+    const nowMs = BigInt(Date.now());
+    await leaseBackfillPlan(lab.deps, 'readings', location, nowMs - 1000n);
+    await leaseBackfillPlan(lab.deps, 'readings', location, nowMs);
+    const name = /moraine-backfill-[0-9a-f]{16}(?=\.json$)/.exec(location)?.[0];
+    expect(leasesOf((await lab.online()).metadata)).toEqual([
+      {
+        id: name,
+        kind: 'backfill',
+        snapshotIds: [],
+        filePrefixes: [name],
+        expiresAtMs: nowMs + 7n * 86_400_000n,
+      },
+    ]);
+  } finally {
+    await lab.close();
+  }
+});
