@@ -60,7 +60,8 @@ export type RunKind = 'incremental' | 'window' | 'rebuild-buckets' | 'full' | 'n
 
 /** Answer of the `progress` query, also shown in the run's memo. */
 export interface RunProgress {
-  readonly step: 'planning' | 'extracting' | 'committing' | 'done';
+  readonly step: 'planning' | 'extracting' | 'committing' | 'parked' | 'done';
+  readonly parked?: ParkedCommit | undefined;
   readonly kind?: RunKind;
   readonly reason?: string;
   readonly sourceTable?: string;
@@ -70,6 +71,16 @@ export interface RunProgress {
   readonly shardsDone: number;
   readonly rowsWritten: string;
   readonly passes: number;
+}
+
+/** A commit whose attempts were used up without an answer: nobody knows whether it landed. Also the memo `parked` of the run. */
+export interface ParkedCommit {
+  /** Of the last attempt. */
+  readonly code: string;
+  readonly reason: string;
+  /** By which the commit is recognised in the summaries of the table's snapshots. */
+  readonly runKey?: string;
+  readonly snapshotId?: string;
 }
 
 export interface RequestRunInput {
@@ -174,7 +185,8 @@ export interface TrainingSetResult {
 
 /** Answer of the `progress` query of `trainingSet`, also shown in the workflow's memo. */
 export interface TrainingSetProgress {
-  readonly step: 'planning' | 'retrieving' | 'committing' | 'done';
+  readonly step: 'planning' | 'retrieving' | 'committing' | 'parked' | 'done';
+  readonly parked?: ParkedCommit | undefined;
   /** As the source of the entity rows counts them. */
   readonly entityRows?: string;
   readonly shardsTotal: number;

@@ -95,6 +95,7 @@ async function workflowOptions({ settings, workflows, tracing }: CreateWorkersOp
     {
       heavy: { taskQueue: heavyTaskQueue(settings.taskQueue), activities: HEAVY_ACTIVITIES },
       encodesFailures: settings.encryptionKeys !== undefined,
+      isVersioned: settings.deployment !== undefined,
     },
     { traced },
   );

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { RequestedRun } from '../activities/contract.js';
 import { MoraineError } from '../errors/index.js';
+import { whyVersionsGetNothing } from './deployment.js';
 
 /** `TASK_QUEUE_TYPE_WORKFLOW` and `PENDING_WORKFLOW_TASK_STATE_SCHEDULED` of Temporal's API. */
 const TYPE_WORKFLOW = 1;
@@ -40,11 +41,7 @@ export async function assertTaskQueuePolled(
 ): Promise<void> {
   const deadlineMs = Date.now() + timeoutMs;
   for (;;) {
-    const { pollers } = await client.workflowService.describeTaskQueue({
-      namespace: client.options.namespace,
-      taskQueue: { name: taskQueue },
-      taskQueueType: TYPE_WORKFLOW,
-    });
+    const { pollers } = await describeQueue(client, taskQueue);
     if (pollers !== undefined && pollers !== null && pollers.length > 0) return;
     if (Date.now() + POLL_MS > deadlineMs) break;
     await sleep(POLL_MS);
@@ -54,11 +51,17 @@ export async function assertTaskQueuePolled(
   });
 }
 
+function describeQueue(client: Client, name: string) {
+  const { namespace } = client.options;
+  return client.workflowService.describeTaskQueue({ namespace, taskQueue: { name }, taskQueueType: TYPE_WORKFLOW });
+}
+
 /**
  * Waits until a worker has taken the run's next workflow task. The server remembers pollers for minutes, so only this
  * shows that one is alive.
  *
- * @throws `TASK_QUEUE_UNPOLLED` if none has at the deadline; the run is kept and starts when a worker comes.
+ * @throws `TASK_QUEUE_UNPOLLED` if none has at the deadline; the run is kept and starts when a worker comes. `DEPLOYMENT_NOT_CURRENT` if
+ * workers poll, but not of the version that gets new runs.
  * `RUN_ALREADY_ACTIVE` if the run that was joined belongs to another task queue, and so to another project
  */
 export async function assertPickedUp(
@@ -78,9 +81,10 @@ export async function assertPickedUp(
     if (Date.now() + POLL_MS > deadlineMs) break;
     await sleep(POLL_MS / 4);
   }
+  const why = whyVersionsGetNothing(await describeQueue(client, taskQueue));
   throw new MoraineError(
-    'TASK_QUEUE_UNPOLLED',
-    `no worker has taken the run ${run.workflowId} from the task queue ${JSON.stringify(taskQueue)}; it waits there`,
+    why === undefined ? 'TASK_QUEUE_UNPOLLED' : 'DEPLOYMENT_NOT_CURRENT',
+    `no worker has taken the run ${run.workflowId} from the task queue ${JSON.stringify(taskQueue)}; it waits there${why === undefined ? '' : `: ${why}`}`,
     { details: { taskQueue, workflowId: run.workflowId } },
   );
 }

@@ -37,14 +37,18 @@ export const extraction = proxyActivities<Pick<Activities, 'extractShard'>>({
   retry: { ...retry, maximumAttempts: 20 },
 });
 
-/**
- * A conflict is not retried: the plan has to be made again on the newer table. An unknown outcome is retried without
- * end: every attempt looks for the commit by its key first, and giving up would leave the operator with a guess.
- */
+/** Attempts of a commit before it is parked; see `parked-commit.ts`. */
+const COMMIT_ATTEMPTS = 6;
+
+/** A conflict is not retried: the plan has to be made again on the newer table. */
 export const committing = proxyActivities<Pick<Activities, 'commitMaterialization'>>({
   ...base,
   startToCloseTimeout: '1 hour',
-  retry: { ...retry, nonRetryableErrorTypes: [...NON_RETRYABLE_CODES, 'COMMIT_CONFLICT'] },
+  retry: {
+    ...retry,
+    maximumAttempts: COMMIT_ATTEMPTS,
+    nonRetryableErrorTypes: [...NON_RETRYABLE_CODES, 'COMMIT_CONFLICT'],
+  },
   summary: 'Commit: one snapshot under the run key',
 });
 
@@ -69,11 +73,11 @@ export const staging = proxyActivities<Pick<Activities, 'stageTrainingShard'>>({
   retry: { ...retry, maximumAttempts: 20 },
 });
 
-/** Retried without end, as {@link committing}; every attempt goes on where the one before has ended. */
+/** Parked as {@link committing}; every attempt goes on where the one before has ended. */
 export const trainingCommit = proxyActivities<Pick<Activities, 'commitTrainingSet'>>({
   ...base,
   startToCloseTimeout: '1 hour',
-  retry,
+  retry: { ...retry, maximumAttempts: COMMIT_ATTEMPTS },
   summary: 'Commit: the table, its snapshot, the record',
 });
 

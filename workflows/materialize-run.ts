@@ -5,6 +5,7 @@ import {
   getExternalWorkflowHandle,
   isCancellation,
   setHandler,
+  setWorkflowOptions,
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -18,7 +19,9 @@ import type {
 } from '../activities/contract.js';
 import { committing, extraction, planning } from './activity-policies.js';
 import { allShards } from './all-shards.js';
+import { commitUntilKnown } from './parked-commit.js';
 import { RunReport } from './run-report.js';
+import { sandboxSettings } from './sandbox-settings.js';
 import { requested, runEnded } from './signals.js';
 
 /** After this many conflicts in a row another writer is in the way for good. */
@@ -57,6 +60,13 @@ export async function materializeRun(input: RunInput): Promise<MaterializeResult
   return report.result(workflowInfo().workflowId);
 }
 
+// A run ends on the version of the workers that it began with; longer workflows move along with the current one.
+// The server takes no answer with such a behaviour from a worker without a version.
+setWorkflowOptions(
+  () => (sandboxSettings()?.isVersioned === true ? { versioningBehavior: 'PINNED' } : {}),
+  materializeRun,
+);
+
 /** Plans, extracts and commits; plans again if another writer came in between. */
 async function onePass(input: RunInput, report: RunReport): Promise<void> {
   for (let conflicts = 0; ; conflicts += 1) {
@@ -72,7 +82,7 @@ async function onePass(input: RunInput, report: RunReport): Promise<void> {
     const shards = await extractAll(plan, plan.planLocation, report);
     report.committing();
     try {
-      report.committed(plan, shards, await commit(plan.planLocation, shards));
+      report.committed(plan, shards, await commit(plan.planLocation, shards, report));
       return;
     } catch (error) {
       if (!isConflict(error) || conflicts >= MAX_CONFLICTS) throw error;
@@ -91,9 +101,15 @@ function extractAll(plan: PlannedRun, planLocation: string, report: RunReport): 
 }
 
 /** A commit that has begun is finished even if the run is cancelled, so that its outcome is known. */
-async function commit(planLocation: string, shards: readonly ExtractedShard[]): Promise<CommittedRun> {
+async function commit(
+  planLocation: string,
+  shards: readonly ExtractedShard[],
+  report: RunReport,
+): Promise<CommittedRun> {
   const manifestLocations = shards.flatMap(({ manifestLocation }) => manifestLocation ?? []);
-  return CancellationScope.nonCancellable(() => committing.commitMaterialization({ planLocation, manifestLocations }));
+  return CancellationScope.nonCancellable(() =>
+    commitUntilKnown(() => committing.commitMaterialization({ planLocation, manifestLocations }), report),
+  );
 }
 
 function isConflict(error: unknown): boolean {

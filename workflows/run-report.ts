@@ -4,11 +4,13 @@ import type {
   CommittedRun,
   ExtractedShard,
   MaterializeResult,
+  ParkedCommit,
   PlannedRun,
   RunInput,
   RunKind,
   RunProgress,
 } from '../activities/contract.js';
+import { parkedLines } from './parked-commit.js';
 import { progress } from './signals.js';
 
 const VIEW = defineSearchAttributeKey('MoraineView', SearchAttributeType.KEYWORD);
@@ -68,6 +70,12 @@ export class RunReport {
     this.#show();
   }
 
+  /** Or no longer. */
+  parked(parked: ParkedCommit | undefined): void {
+    this.#progress = { ...this.#progress, step: parked === undefined ? 'committing' : 'parked', parked };
+    this.#show();
+  }
+
   /** Only what was committed counts: a pass that ended in a conflict has written nothing. */
   committed(plan: PlannedRun, shards: readonly ExtractedShard[], commit: CommittedRun): void {
     for (const shard of shards) {
@@ -107,6 +115,7 @@ export class RunReport {
     if (sourceRows !== undefined) lines.push(`- rows to read: ${sourceRows}`);
     if (shardsTotal > 0) lines.push(`- shards: ${shardsDone} of ${shardsTotal}`);
     lines.push(`- rows written: ${this.#progress.rowsWritten}`, `- passes: ${this.#progress.passes}`);
+    if (this.#progress.parked !== undefined) lines.push(...parkedLines(this.#progress.parked));
     setCurrentDetails(lines.join('\n'));
   }
 }

@@ -7,6 +7,8 @@ export interface SandboxSettings {
   readonly heavy?: { readonly taskQueue: string; readonly activities: readonly string[] };
   /** Whether messages and stack traces of failures are put where the payload codec encrypts them. */
   readonly encodesFailures: boolean;
+  /** Whether the worker belongs to a version of a deployment. */
+  readonly isVersioned: boolean;
 }
 
 /** Name of the global variable that holds the settings. */

@@ -14,6 +14,9 @@ export const requested = defineSignal<[RunRequested]>('requested');
 /** From `materializeRun` to those who asked. */
 export const runEnded = defineSignal<[RunOutcome]>('runEnded');
 
+/** To a run whose commit is parked: look for it now. */
+export const retryCommit = defineSignal('retryCommit');
+
 export const progress = defineQuery<RunProgress>('progress');
 
 /** The same query of `trainingSet`. */

@@ -1,11 +1,13 @@
 import { setCurrentDetails, setHandler, upsertMemo, workflowInfo } from '@temporalio/workflow';
 import type {
   CommittedTrainingSet,
+  ParkedCommit,
   PlannedTrainingSet,
   StagedTrainingShard,
   TrainingSetProgress,
   TrainingSetResult,
 } from '../activities/contract.js';
+import { parkedLines } from './parked-commit.js';
 import { trainingProgress } from './signals.js';
 
 /** Keeps how far a training set is, and shows it: in the `progress` query, the memo and the details. */
@@ -36,6 +38,12 @@ export class TrainingSetReport {
     this.#show();
   }
 
+  /** Or no longer. */
+  parked(parked: ParkedCommit | undefined): void {
+    this.#progress = { ...this.#progress, step: parked === undefined ? 'committing' : 'parked', parked };
+    this.#show();
+  }
+
   done(committed: CommittedTrainingSet): TrainingSetResult {
     const { rows } = committed;
     this.#progress = { ...this.#progress, step: 'done', rowsWritten: rows };
@@ -51,6 +59,7 @@ export class TrainingSetReport {
     for (const source of this.#sources) lines.push(`- source \`${source}\``);
     if (shardsTotal > 0) lines.push(`- shards: ${shardsDone} of ${shardsTotal}`);
     lines.push(`- rows written: ${rowsWritten}`);
+    if (this.#progress.parked !== undefined) lines.push(...parkedLines(this.#progress.parked));
     setCurrentDetails(lines.join('\n'));
   }
 }

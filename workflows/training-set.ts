@@ -7,6 +7,7 @@ import type {
 } from '../activities/contract.js';
 import { discarding, pinning, staging, trainingCommit, trainingPlanning } from './activity-policies.js';
 import { allShards } from './all-shards.js';
+import { commitUntilKnown } from './parked-commit.js';
 import { TrainingSetReport } from './training-set-report.js';
 
 /**
@@ -29,7 +30,7 @@ export async function trainingSet(input: TrainingSetInput): Promise<TrainingSetR
     report.committing();
     const shards = staged.map(({ manifestLocation, rows, sum }) => ({ manifestLocation, rows, sum }));
     const committed = await CancellationScope.nonCancellable(() =>
-      trainingCommit.commitTrainingSet({ planLocation, shards }),
+      commitUntilKnown(() => trainingCommit.commitTrainingSet({ planLocation, shards }), report),
     );
     return report.done(committed);
   } catch (error) {

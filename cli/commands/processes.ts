@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { type ActionRunner, does, withExamples } from '../define.js';
 
-/** `dev`, `worker` and `doctor`. */
+/** `dev`, `worker`, `deployment` and `doctor`. */
 export function declareProcessCommands(program: Command, runner: ActionRunner): void {
   const dev = program
     .command('dev')
@@ -22,6 +22,17 @@ export function declareProcessCommands(program: Command, runner: ActionRunner): 
     .option('--health <host:port>', 'serve /healthz, /readyz and /metrics there (default: worker.health)');
   withExamples(worker, 'worker', 'worker --health 127.0.0.1:9464', 'worker --roles heavy');
   does(worker, runner, async () => (await import('../actions/worker.js')).worker);
+
+  const deployment = program
+    .command('deployment')
+    .description('Choose the version of the workers that takes new runs.')
+    .helpCommand(false);
+  const setCurrent = deployment
+    .command('set-current')
+    .description('Make a version of the workers the current one of its deployment, which takes new runs.')
+    .argument('[build-id]', 'its build id (default: temporal.deployment.buildId of the configuration)');
+  withExamples(setCurrent, 'deployment set-current', 'deployment set-current 2026-11-21');
+  does(setCurrent, runner, async () => (await import('../actions/deployment.js')).deploymentSetCurrent);
 
   const doctor = program
     .command('doctor')

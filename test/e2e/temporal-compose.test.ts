@@ -100,7 +100,10 @@ describe('the worker of temporal-compose.yml', () => {
     writeFileSync(config, `${readFileSync(config, 'utf8')}temporal: { taskQueue: ${settings.taskQueue} }\n`);
     expect(worker?.environment?.['TEMPORAL_ADDRESS']).toBe('temporal:7233');
     const environment = { ...worker?.environment, TEMPORAL_ADDRESS: settings.address };
-    const process = await startWorkerProcess(small.folder, worker?.command ?? [], environment);
+    // Inside the container all interfaces are the containers' network; here they are those of the machine.
+    const command = (worker?.command ?? []).map((word) => word.replace('0.0.0.0:9464', '127.0.0.1:0'));
+    expect(command).toEqual(['worker', '--health', '127.0.0.1:0']);
+    const process = await startWorkerProcess(small.folder, command, environment);
     const temporal = await testClient(settings);
     const run = await startMaterialization(temporal, settings, { view: small.view });
     expect(await waitForRun(temporal.client, run)).toMatchObject({ rows: '100' });

@@ -1,0 +1,67 @@
+import { ActivityFailure, ApplicationFailure, condition, setHandler, upsertMemo } from '@temporalio/workflow';
+import type { ParkedCommit } from '../activities/contract.js';
+import { retryCommit } from './signals.js';
+
+/** How long a parked commit waits before it is looked for again by itself. */
+const FIRST_WAIT_MS = 15_000;
+const LONGEST_WAIT_MS = 300_000;
+
+/**
+ * Commits, and does not end before the outcome is known. When an activity has used up its attempts without an answer, the commit is
+ * parked: what is known of it is shown in the memo and by the report, and it is tried again after a while, or when an operator says so.
+ * Every attempt looks for the commit by its key first. Nothing is cleaned up meanwhile.
+ *
+ * @param commit an activity with a bounded number of attempts
+ */
+export async function commitUntilKnown<Committed>(
+  commit: () => Promise<Committed>,
+  report: { parked(commit: ParkedCommit | undefined): void },
+): Promise<Committed> {
+  let isAskedFor = false;
+  setHandler(retryCommit, () => void (isAskedFor = true), { description: 'Looks for a parked commit now.' });
+  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
+    try {
+      const committed = await commit();
+      if (waitMs > FIRST_WAIT_MS) show(report, undefined);
+      return committed;
+    } catch (error) {
+      const parked = parkedBy(error);
+      if (parked === undefined) throw error;
+      show(report, parked);
+      isAskedFor = false;
+      await condition(() => isAskedFor, waitMs);
+    }
+  }
+}
+
+function show(report: { parked(commit: ParkedCommit | undefined): void }, parked: ParkedCommit | undefined): void {
+  report.parked(parked);
+  upsertMemo({ parked: parked ?? null });
+}
+
+/** What is known of a commit whose attempts are used up; undefined if the failure is an answer. */
+function parkedBy(error: unknown): ParkedCommit | undefined {
+  if (!(error instanceof ActivityFailure) || error.retryState !== 'MAXIMUM_ATTEMPTS_REACHED') return undefined;
+  const { cause } = error;
+  const reason = cause?.message ?? error.message;
+  if (!(cause instanceof ApplicationFailure)) return { code: 'COMMIT_STATE_UNKNOWN', reason };
+  const [details] = (cause.details ?? []) as [Partial<Pick<ParkedCommit, 'runKey' | 'snapshotId'>>?];
+  const { runKey, snapshotId } = details ?? {};
+  return {
+    code: cause.type ?? 'COMMIT_STATE_UNKNOWN',
+    reason,
+    ...(runKey === undefined ? {} : { runKey }),
+    ...(snapshotId === undefined ? {} : { snapshotId }),
+  };
+}
+
+/** What the details of a run say of a parked commit. */
+export function parkedLines({ code, reason, runKey, snapshotId }: ParkedCommit): string[] {
+  return [
+    '',
+    `**The commit is parked (${code})**: ${reason}`,
+    ...(runKey === undefined ? [] : [`- run key, in the summary of the snapshot if it landed: \`${runKey}\``]),
+    ...(snapshotId === undefined ? [] : [`- snapshot: \`${snapshotId}\``]),
+    '- It is looked for again by itself; the signal `retryCommit` does it now. Nothing was deleted. The run may be terminated.',
+  ];
+}
