@@ -1,0 +1,20 @@
+/** Compactions beside a writer that never rests, for two minutes each (`MORAINE_BUSY_SECONDS`). The short form is in test/faults. */
+import { describe, it } from 'vitest';
+import { readsBesideCompaction, upsertsBesideCompaction } from '../support/busy-writer.js';
+import { SOURCE } from '../support/materialization-lab.js';
+
+const seconds = Number(process.env['MORAINE_BUSY_SECONDS'] ?? 120);
+const patienceMs = seconds * 2000 + 60_000;
+
+describe('beside a writer that upserts every 100 ms', () => {
+  it.each([
+    { table: SOURCE, strategy: 'binpack' },
+    { table: SOURCE, strategy: 'sort', columns: ['v'] },
+  ] as const)(
+    'every compaction by $strategy succeeds, and the table equals the model',
+    (request) => upsertsBesideCompaction(seconds, request),
+    patienceMs,
+  );
+
+  it('online reads never fail and never go back', () => readsBesideCompaction(seconds), patienceMs);
+});
