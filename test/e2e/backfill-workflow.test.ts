@@ -348,7 +348,7 @@ describe('backfill, the entry for people', () => {
       taskQueue: settings.taskQueue,
       args: [{ view: 'a', start: '2001-01-01', end: '2001-01-10T12:00:00Z', step: '1d' }],
     });
-    const error = await attempt.catch((failure: unknown) => failure);
+    const error: unknown = await attempt.catch((failure: unknown) => failure);
     expect(error).toBeInstanceOf(WorkflowFailedError);
     const reason = (error as WorkflowFailedError).cause?.cause as ApplicationFailure | undefined;
     expect(reason).toMatchObject({ type: 'INVALID_ARGUMENT' });
