@@ -1,6 +1,6 @@
 /** Commits without a snapshot: computed anew on every base, and found out about when their answer is lost. */
 import { expect, test } from 'vitest';
-import type { Catalog, CommitRequest } from '../../../catalogs/index.js';
+import type { Catalog } from '../../../catalogs/index.js';
 import { MoraineError } from '../../../errors/index.js';
 import type { TableMetadata, TableUpdate } from '../../../iceberg/index.js';
 import { commitUpdates } from '../../../tables/index.js';
@@ -23,10 +23,13 @@ const addWord =
 /** A catalog whose commits lose their answer, after they were applied or before. */
 function losingAnswers(catalog: Catalog, isApplied: (attempt: number) => boolean): Catalog {
   let attempt = 0;
-  const commitTable = async (identifier: Parameters<Catalog['commitTable']>[0], request: CommitRequest) => {
+  return withCommits(catalog, async (identifier, request) => {
     if (isApplied(++attempt)) await catalog.commitTable(identifier, request);
     throw new MoraineError('COMMIT_STATE_UNKNOWN', 'The answer was lost.');
-  };
+  });
+}
+
+function withCommits(catalog: Catalog, commitTable: Catalog['commitTable']): Catalog {
   return new Proxy(catalog, {
     get: (target, name) => {
       if (name === 'commitTable') return commitTable;
@@ -41,6 +44,18 @@ test('updates of many writers to one property are all there', async () => {
   const words = Array.from({ length: 8 }, (_, index) => `w${index}`);
   await Promise.all(words.map((word) => commitUpdates(table, addWord(word))));
   expect((await load()).metadata.properties.get('words')).toBe(words.join(' '));
+});
+
+test('what another writer commits between the reading and the commit is not lost', async () => {
+  const { table, catalog, load } = await tableFixture();
+  let other: Promise<unknown> | undefined;
+  const overtaken = withCommits(catalog, async (identifier, request) => {
+    other ??= commitUpdates(table, addWord('first'));
+    await other;
+    return catalog.commitTable(identifier, request);
+  });
+  await commitUpdates({ ...table, catalog: overtaken }, addWord('second'));
+  expect((await load()).metadata.properties.get('words')).toBe('first second');
 });
 
 test('nothing to do: no commit', async () => {
