@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import { NO_DEFINITIONS } from '../../features/index.js';
+import {
+  commitExpiry,
+  deleteExpiredFiles,
+  type MaintenanceDeps,
+  stageExpiry,
+  tidyManifests,
+} from '../../maintenance/index.js';
+import { commitUpdates } from '../../tables/index.js';
+import { describeInterop, python } from '../support/python.js';
+import { openTableWorld } from '../support/table-world.js';
+
+const LONG = { kind: 'long' as const };
+const SCHEMA = { schemaId: 0, identifierFieldIds: [], fields: [{ id: 1, name: 'id', required: false, type: LONG }] };
+
+describeInterop('maintained tables', () => {
+  test('PyIceberg reads every snapshot that stays', async () => {
+    const world = await openTableWorld();
+    await world.create('t', SCHEMA);
+    const ids: bigint[] = [];
+    for (const id of [1, 2, 3, 4, 5]) ids.push((await world.append('t', `SELECT ${id}::BIGINT AS id`)).snapshotId);
+    const [, second = 0n, , , last = 0n] = ids;
+    await commitUpdates(await world.load('t'), ({ refs }) =>
+      refs.has('v2') ? null : [{ action: 'set-snapshot-ref', refName: 'v2', ref: { type: 'tag', snapshotId: second } }],
+    );
+    const deps: MaintenanceDeps = {
+      loadTable: () => world.load('t'),
+      tables: async function* () {
+        yield await world.load('t');
+      },
+      registry: async () => ({
+        snapshotId: null,
+        definitions: NO_DEFINITIONS,
+        versions: new Map(),
+        formerNames: new Map(),
+      }),
+      onlineTable: async () => null,
+      datasets: async () => [],
+      nowMs: () => BigInt(Date.now()),
+    };
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const { planLocation } = await stageExpiry(deps, 'demo.t', { olderThanMs: 0n });
+    await commitExpiry(deps, 'demo.t', planLocation ?? '');
+    await deleteExpiredFiles(deps, 'demo.t', planLocation ?? '');
+    const { snapshotId } = await tidyManifests(deps, 'demo.t');
+    const all = [1, 2, 3, 4, 5];
+    expect(await python('read_snapshots.py', world.catalogUri, world.warehouse, 'demo.t')).toEqual({
+      [String(second)]: [1, 2],
+      [String(last)]: all,
+      ...(snapshotId === null ? {} : { [String(snapshotId)]: all }),
+    });
+  });
+});
