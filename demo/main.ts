@@ -1,7 +1,8 @@
 /**
  * `npm run demo`: the main job on real input. Three million flights become an Iceberg table, hourly features of every
  * airport another; two feature views are materialized by workflows, read online, joined into a training set, and brought up
- * to date with rows that arrive late. Every answer is checked against plain SQL over the raw file.
+ * to date with rows that arrive late. A third view is backfilled week by week and its online table compacted. Every answer is
+ * checked against plain SQL over the raw file.
  */
 import { readFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
@@ -26,6 +27,7 @@ import {
   readOnline,
   writeFlights,
 } from './steps.js';
+import { backfillHistory, compactHistory, dryRunMaintenance, HISTORY_VIEW, readHistory } from './upkeep.js';
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const FLIGHTS = join(ROOT, 'node_modules/vega-datasets/data/flights-3m.parquet');
@@ -35,6 +37,7 @@ const VIEWS = ['airport_delay', 'airport_traffic'];
 const AT = '2001-07-01T01:00:00Z';
 const SHOWN = ['ATL', 'ORD', 'SFO', 'HNL', 'XXX'];
 const NONE = 'false';
+const TTL_HOURS = 6;
 
 const text = (row: ExpectedRow): string => row.map((value) => value ?? 'null').join(' | ');
 
@@ -62,9 +65,9 @@ function numberText(value: unknown): string {
   return typeof value === 'number' || typeof value === 'bigint' ? String(value) : 'null';
 }
 
-/** What an online read must say: values older than the ttl are withheld. */
-function withinTtl(rows: readonly ExpectedRow[]): string[] {
-  const oldest = Date.parse(AT) - 6 * 3_600_000;
+/** What an online read must say: values older than the ttl, in hours, are withheld. */
+function withinTtl(rows: readonly ExpectedRow[], ttlHours: number): string[] {
+  const oldest = Date.parse(AT) - ttlHours * 3_600_000;
   return rows.map((row) => {
     const [airport, time, ...values] = row;
     const expired = Date.parse(`${time?.replace(' ', 'T') ?? ''}Z`) < oldest;
@@ -77,7 +80,43 @@ async function checkOnline(project: Project, report: Report, expected: Expected,
   const rows = await expected.newestHours(AT.replace('T', ' ').replace('Z', ''), late);
   const airports = rows.map(([airport]) => airport ?? '');
   const response = await readOnline(project, airports, parseTimeUs(AT, 'at'));
-  report.check(`online values of all ${airports.length} airports`, onlineRows(response, airports), withinTtl(rows));
+  report.check(
+    `online values of all ${airports.length} airports`,
+    onlineRows(response, airports),
+    withinTtl(rows, TTL_HOURS),
+  );
+}
+
+/** The values of the backfilled view, whatever their age. */
+async function checkHistory(project: Project, report: Report, expected: Expected): Promise<void> {
+  const rows = await expected.newestHours(AT.replace('T', ' ').replace('Z', ''), NONE);
+  const airports = rows.map(([airport]) => airport ?? '');
+  const response = await readHistory(project, airports, parseTimeUs(AT, 'at'));
+  const wanted = withinTtl(rows, Number.POSITIVE_INFINITY);
+  report.check(`values of ${HISTORY_VIEW} for all ${airports.length} airports`, onlineRows(response, airports), wanted);
+}
+
+async function keepHistory(project: Project, local: LocalRun, report: Report, expected: Expected): Promise<void> {
+  await report.step('Backfill half a year of a third view, week by week, newest first', async () => {
+    const value = await backfillHistory(local, ({ windowsDone, windowsTotal }) =>
+      report.progress(`${HISTORY_VIEW}: ${windowsDone} of ${windowsTotal} weeks`),
+    );
+    return {
+      value,
+      said: `${value.windows} weeks, ${value.rows} rows, ${value.files} files, ${value.commits} commits`,
+    };
+  });
+  await checkHistory(project, report, expected);
+  await report.step('Compact its online table: the newest row of each airport', async () => {
+    const value = await compactHistory(local);
+    return { value, said: `${value.filesRemoved} files became ${value.filesAdded} with ${value.rows} rows` };
+  });
+  await checkHistory(project, report, expected);
+  const { reasons } = await report.step('Ask what maintenance would do to it now', async () => {
+    const value = await dryRunMaintenance(project);
+    return { value, said: `expire ${value.expired} of ${value.expired + value.kept} snapshots; nothing is changed` };
+  });
+  report.lines([...reasons].map(([kind, files]) => `${files} files, ${kind}`));
 }
 
 async function materializeAll(local: LocalRun, report: Report) {
@@ -101,7 +140,7 @@ async function makeTables(project: Project, report: Report, expected: Expected):
     const value = await computeHourly(project);
     return { value, said: `${value.appended.rows} rows in ${value.appended.files} files` };
   });
-  await report.step('Apply two feature views and a feature service', async () => {
+  await report.step('Apply three feature views and a feature service', async () => {
     const file = join(FOLDER, DEFINITIONS_FILE);
     const value = await applyFile(project, parse(await readFile(file, 'utf8')), file);
     return { value, said: `${value.plan.changes.length} definitions` };
@@ -167,6 +206,7 @@ async function runDemo(project: Project, report: Report, expected: Expected): Pr
       await readAndTrain(project, report, expected);
       await catchLateRows(project, local, report, lateFile);
       await checkOnline(project, report, expected, NONE);
+      await keepHistory(project, local, report, expected);
     },
     { announce: (message) => report.announce(message) },
   );

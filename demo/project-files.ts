@@ -36,6 +36,17 @@ featureViews:
     features:
       - { name: flights, type: int }
 
+  - name: airport_history
+    description: The last full hour that is known, however long ago.
+    entities: [airport]
+    source: { table: demo.airport_hourly, timestampField: event_ts, createdTimestampField: created }
+    online: true
+    features:
+      - { name: flights, type: int }
+      - { name: mean_delay, type: double }
+      - { name: share_delayed, type: double }
+      - { name: longest_delay, type: long }
+
 featureServices:
   - { name: departures, features: [airport_delay, airport_traffic] }
 `;

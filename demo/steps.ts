@@ -14,7 +14,7 @@ import { formatTimeUs } from '../config/index.js';
 import { quoteLiteral, scanSql, streamSink, writeRows } from '../engine/index.js';
 import { parseDefinitions } from '../features/index.js';
 import { currentSchema, currentSnapshot } from '../iceberg/index.js';
-import type { OnlineResponse } from '../online/index.js';
+import type { OnlineRequest, OnlineResponse } from '../online/index.js';
 import type { Project } from '../project/index.js';
 import { loadTable, planFiles } from '../tables/index.js';
 import { type LocalRun, startMaterialization, waitForRun } from '../workers/index.js';
@@ -91,8 +91,18 @@ export async function readOnline(
   airports: readonly string[],
   nowUs?: bigint,
 ): Promise<OnlineResponse> {
+  return readAirports(project, { service: 'departures' }, airports, nowUs);
+}
+
+/** Reads features of airports online. */
+export function readAirports(
+  project: Project,
+  features: Pick<OnlineRequest, 'service' | 'view'>,
+  airports: readonly string[],
+  nowUs?: bigint,
+): Promise<OnlineResponse> {
   return getOnlineFeatures(project, {
-    service: 'departures',
+    ...features,
     entities: airports.map((origin) => ({ origin })),
     readTimeoutMs: 30_000,
     ...(nowUs === undefined ? {} : { nowUs }),
