@@ -1,0 +1,55 @@
+// Loaded into a worker with `node --import`: counts its accesses to files below a folder, to the catalog and to the query engine's
+// files, and kills the process with SIGKILL just before one of them.
+//
+//   MORAINE_ACCESS_ROOT     the folder
+//   MORAINE_KILL_AT         the number of the access; the first is 1
+//   MORAINE_FAULT_MARKER    a file that is created when the process dies; if it exists, the process lives
+//   MORAINE_ACCESS_COUNT    a file that gets the number of accesses when the process ends
+
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { isMainThread } from 'node:worker_threads';
+import { DuckDBConnection } from '@duckdb/node-api';
+import Database from 'libsql';
+
+const {
+  MORAINE_ACCESS_ROOT: root,
+  MORAINE_KILL_AT: killAt,
+  MORAINE_FAULT_MARKER: marker,
+  MORAINE_ACCESS_COUNT: countFile,
+} = process.env;
+let accesses = 0;
+
+function reach() {
+  accesses += 1;
+  if (accesses !== Number(killAt) || (marker !== undefined && fs.existsSync(marker))) return;
+  if (marker !== undefined) fs.closeSync(fs.openSync(marker, 'wx'));
+  process.kill(process.pid, 'SIGKILL');
+}
+
+if (isMainThread && root !== undefined) {
+  for (const name of ['open', 'stat', 'lstat', 'link', 'unlink', 'readdir', 'mkdir', 'rename']) {
+    const real = fs.promises[name];
+    fs.promises[name] = (path, ...rest) => {
+      if (String(path).startsWith(root)) reach();
+      return real(path, ...rest);
+    };
+  }
+  syncBuiltinESMExports();
+
+  const prepare = Database.prototype.prepare;
+  Database.prototype.prepare = function (...args) {
+    reach();
+    return prepare.apply(this, args);
+  };
+
+  for (const name of ['run', 'runAndReadAll']) {
+    const real = DuckDBConnection.prototype[name];
+    DuckDBConnection.prototype[name] = function (sql, ...rest) {
+      if (/^\s*COPY\b/i.test(sql)) reach();
+      return real.call(this, sql, ...rest);
+    };
+  }
+
+  if (countFile !== undefined) process.on('exit', () => fs.writeFileSync(countFile, String(accesses)));
+}
