@@ -25,7 +25,7 @@ const step = fc.oneof(
   fc.record({ do: fc.constant('append' as const) }),
   fc.record({ do: fc.constant('replace' as const), file: index }),
   fc.record({ do: fc.constant('tag' as const), snapshot: index }),
-  fc.record({ do: fc.constant('branch' as const), snapshot: index, keep: fc.integer({ min: 1, max: 3 }) }),
+  fc.record({ do: fc.constant('branch' as const), snapshot: index, keep: fc.integer({ min: 2, max: 4 }) }),
   fc.record({ do: fc.constant('rollback' as const), snapshot: index }),
   fc.record({
     do: fc.constant('orphan' as const),
@@ -35,7 +35,7 @@ const step = fc.oneof(
 );
 const history = fc.record({
   steps: fc.array(step, { minLength: 3, maxLength: 14 }),
-  retainLast: fc.integer({ min: 1, max: 4 }),
+  retainLast: fc.integer({ min: 1, max: 3 }),
   ageDays: fc.integer({ min: 1, max: 20 }),
 });
 
@@ -161,7 +161,7 @@ test(
         orphans += mustGo.filter((path) => !wasReached.has(path)).length;
         kept += keep.size;
       }),
-      { numRuns: runs(10) },
+      { numRuns: runs(25) },
     );
     // The histories were of the kind that this is about.
     expect(Math.min(expired, orphans, kept)).toBeGreaterThan(0);

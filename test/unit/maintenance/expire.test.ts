@@ -49,7 +49,7 @@ test('what only expired snapshots reach is deleted, what others reach stays', as
   expect(lab.files(before).filter((path) => path.includes('moraine-'))).toEqual([]);
 });
 
-test('a tag, a minimum and a branch of its own age keep snapshots', async () => {
+test('a tag and a minimum keep snapshots', async () => {
   const { lab, first, second, third } = await threeSnapshots();
   await lab.tag('ns.t', 'v1', first.snapshotId);
   expect(await expire(lab, 'ns.t', { retainLast: 2 })).toBe(0);
@@ -168,4 +168,12 @@ test('properties that are no numbers, and gc.enabled=false, are refused', async 
   await set('history.expire.max-snapshot-age-ms', '1000');
   await set('gc.enabled', 'false');
   expect(await rejectionCode(stageExpiry(lab.deps, 'ns.t', {}))).toBe('INVALID_ARGUMENT');
+});
+
+test('the settings of a branch win over those of the request', async () => {
+  const { lab, first, second, third } = await threeSnapshots();
+  const ref = { type: 'branch' as const, snapshotId: second.snapshotId, minSnapshotsToKeep: 2 };
+  await lab.update('ns.t', { action: 'set-snapshot-ref', refName: 'audit', ref });
+  expect(await expire(lab, 'ns.t', { retainLast: 1 })).toBe(0);
+  expect(await snapshotIds(lab)).toEqual([first.snapshotId, second.snapshotId, third.snapshotId]);
 });
