@@ -1,6 +1,7 @@
 /** The steps that workflows call: thin, over the library rooms. */
-export { checkCompactRequest } from './compact-activities.js';
+
 export { parseBackfillRequest } from './backfill-request.js';
+export { checkCompactRequest } from './compact-activities.js';
 export { createActivities } from './create-activities.js';
 export { checkMaintainRequest } from './maintain-activities.js';
 export { maintenanceSettings } from './maintain-request.js';

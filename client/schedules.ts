@@ -129,7 +129,7 @@ async function genericWork(
 
 /** Runs by the policy of the configuration; which tables they work on is found out each time. */
 function policyWork({ config }: Project, workflow: string, input: NewSchedule['input']): ScheduledWork {
-  if ((input['policy']) !== true || Object.keys(input).length > 1) {
+  if (input['policy'] !== true || Object.keys(input).length > 1) {
     throw invalid(`the input of ${workflow} is always {"policy": true}`);
   }
   if (config.maintenance.length === 0) throw invalid('moraine.yaml has no maintenance policy: add `maintenance` to it');

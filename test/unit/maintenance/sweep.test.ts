@@ -207,7 +207,7 @@ test('faults 36: what is committed while the folder is listed stays', async () =
   const io = new Proxy(table.io, {
     get(target, name) {
       const value = Reflect.get(target, name, target) as unknown;
-      if (name !== 'listPage') return typeof value === 'function' ? value.bind(target) : value;
+      if (name !== 'listPage') return typeof value === 'function' ? (value.bind(target) as unknown) : value;
       return async (...args: Parameters<typeof target.listPage>) => {
         const page = await target.listPage(...args);
         if (!committed) await commitAppend(await lab.load('ns.t'), { files: [dataFile(late)] });
