@@ -1,0 +1,116 @@
+/** Temporal's web UI in Chromium, used as a person would: by its labels and buttons. */
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { type Browser, chromium, type Locator, type Page } from 'playwright-core';
+
+const STEP_MS = 30_000;
+/** Until what was just changed has been laid out. */
+const SETTLE_MS = 500;
+
+function chromiumPath(): string {
+  if (existsSync('/usr/bin/chromium')) return '/usr/bin/chromium';
+  return execFileSync('sh', ['-c', 'command -v chromium']).toString().trim();
+}
+
+/** What is typed into the form that starts a workflow. */
+export interface StartForm {
+  readonly workflowId: string;
+  readonly taskQueue: string;
+  readonly workflowType: string;
+  /** The JSON, as typed. */
+  readonly input: string;
+}
+
+export class TemporalUi {
+  readonly page: Page;
+  readonly #browser: Browser;
+  readonly #root: string;
+
+  private constructor(browser: Browser, page: Page, root: string) {
+    this.#browser = browser;
+    this.page = page;
+    this.#root = root;
+  }
+
+  /** @param uiAddress URL of the UI */
+  static async open(uiAddress: string): Promise<TemporalUi> {
+    const args = ['--no-sandbox', '--disable-dev-shm-usage'];
+    const browser = await chromium.launch({ executablePath: chromiumPath(), args });
+    const page = await browser.newPage({ viewport: { width: 1200, height: 900 } });
+    page.setDefaultTimeout(STEP_MS);
+    return new TemporalUi(browser, page, `${uiAddress}/namespaces/default`);
+  }
+
+  close(): Promise<void> {
+    return this.#browser.close();
+  }
+
+  /** Fills in the form of "Start Workflow" and sends it. */
+  async start(form: StartForm, screenshot?: string): Promise<void> {
+    await this.page.goto(`${this.#root}/workflows/start-workflow`);
+    await this.page.locator('#workflowId').fill(form.workflowId);
+    await this.page.locator('#taskQueue').fill(form.taskQueue);
+    await this.page.locator('#workflowType').fill(form.workflowType);
+    const data = this.page.getByRole('textbox', { name: 'Data' }).first();
+    await data.fill(form.input);
+    // When it is left, the editor lays the JSON out anew, which moves the button away from under a click.
+    await data.blur();
+    await this.page.getByText('Task Queue is Active').waitFor();
+    await this.page.waitForTimeout(SETTLE_MS);
+    if (screenshot !== undefined) await this.screenshot(screenshot);
+    await this.page.getByTestId('start-workflow-button').click();
+  }
+
+  /** Opens the page of a run. */
+  async openRun(workflowId: string, runId: string, tab = 'history'): Promise<void> {
+    await this.page.goto(`${this.#root}/workflows/${encodeURIComponent(workflowId)}/${runId}/${tab}`);
+    await this.page.getByText(workflowId).filter({ visible: true }).first().waitFor();
+  }
+
+  async openSchedule(id: string): Promise<void> {
+    await this.page.goto(`${this.#root}/schedules/${encodeURIComponent(id)}`);
+    await this.page.locator('#schedule-actions-menu-button').waitFor();
+  }
+
+  /** Fills in the form of a schedule's "Backfill", in UTC, and sends it. The overlap stays the schedule's own. */
+  async backfill(start: string, end: string, screenshot?: string): Promise<void> {
+    await this.page.locator('#schedule-actions-menu-button').click();
+    await this.page.getByRole('menuitem', { name: 'Backfill' }).click();
+    await this.#fillTime('start', start);
+    await this.#fillTime('end', end);
+    if (screenshot !== undefined) await this.screenshot(screenshot);
+    await this.page.locator('dialog[open], [role=dialog]').getByTestId('confirm-modal-button').click();
+    await this.page.getByText('Schedule Backfill').waitFor({ state: 'hidden' });
+  }
+
+  async #fillTime(which: 'start' | 'end', iso: string): Promise<void> {
+    const [, year, month, day, hour = '', minute = ''] = /^(\d+)-(\d+)-(\d+)T(\d+):(\d+)/.exec(iso) ?? [];
+    const date = this.page.locator(`#backfill-${which}-date`);
+    await date.fill(`${month}/${day}/${year}`);
+    await this.page.getByRole('button', { name: 'Close', exact: true }).filter({ visible: true }).last().click();
+    await this.page.locator(`#backfill-${which}-hour`).fill(hour);
+    await this.page.locator(`#backfill-${which}-minute`).fill(minute);
+    await this.page.locator(`#backfill-${which}-second`).fill('0');
+  }
+
+  /** Sends a signal to the run that is open. */
+  async signal(name: string, input?: string): Promise<void> {
+    await this.page.getByRole('button', { name: 'More Actions' }).click();
+    await this.page.getByRole('menuitem', { name: 'Send a Signal' }).click();
+    const dialog: Locator = this.page.locator('dialog[open], [role=dialog]').last();
+    await dialog.getByLabel(/Signal name/i).fill(name);
+    if (input !== undefined) await dialog.getByRole('textbox', { name: 'Data' }).fill(input);
+    await dialog.getByTestId('confirm-modal-button').click();
+    await dialog.waitFor({ state: 'hidden' });
+  }
+
+  /** Everything that the page says. */
+  text(): Promise<string> {
+    return this.page.locator('body').innerText();
+  }
+
+  /** Writes what is seen into a PNG file. */
+  async screenshot(path: string): Promise<void> {
+    await this.page.screenshot({ path, animations: 'disabled' });
+  }
+}
