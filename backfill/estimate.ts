@@ -19,6 +19,6 @@ export function estimateSeconds(
   if (past.commits === 0) return { seconds: null, basis: 'unknown: no earlier backfill of the view' };
   const rows = windows.reduce((sum, window) => sum + window.rows, 0);
   const seconds = Math.ceil(((past.workMs / past.rows) * rows) / 1000);
-  const basis = `${past.commits} earlier commits of backfills of the view, ${past.rows} rows in ${past.workMs} ms`;
+  const basis = `${past.commits} earlier ${past.commits === 1 ? 'commit' : 'commits'} of backfills of the view, ${past.rows} rows in ${past.workMs} ms`;
   return { seconds, basis };
 }
