@@ -1,5 +1,5 @@
 /** The part of the contract that is about backfills. See `contract.ts`. */
-import type { RequestedRun, RunOutcome } from './contract.js';
+import type { ParkedCommit, RequestedRun, RunOutcome } from './contract.js';
 
 /** What a person or a command asks for. It arrives as JSON from outside and is checked by `requestBackfill`. */
 export interface BackfillInput {
@@ -82,6 +82,8 @@ export interface FailedSegment {
 /** Answer of the `progress` query of a backfill, also shown in its memo. */
 export interface BackfillProgress {
   readonly step: 'planning' | 'running' | 'paused' | 'done';
+  /** The last commit, while nobody knows whether it landed. */
+  readonly parked?: ParkedCommit | undefined;
   readonly concurrency: number;
   readonly windowsTotal: number;
   /** Committed, covered by others, or without rows. */

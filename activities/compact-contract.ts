@@ -1,5 +1,5 @@
 /** The part of the contract that is about compaction: types only, JSON only. 64-bit numbers are strings. */
-import type { RequestedRun, RunOutcome } from './contract.js';
+import type { ParkedCommit, RequestedRun, RunOutcome } from './contract.js';
 
 /** What a person, a schedule or a command asks of `compact`. It arrives as JSON from outside and is checked by `requestCompact`. */
 export interface CompactInput {
@@ -88,7 +88,8 @@ export interface CompactResult extends CompactCounts {
 
 /** Answer of the `progress` query, also shown in the run's memo. */
 export interface CompactProgress {
-  readonly step: 'planning' | 'rewriting' | 'committing' | 'done';
+  readonly step: 'planning' | 'rewriting' | 'committing' | 'parked' | 'done';
+  readonly parked?: ParkedCommit;
   readonly strategy?: string;
   readonly groupsTotal: number;
   readonly groupsDone: number;

@@ -14,6 +14,7 @@ import type {
 import type { BackfillControls } from './backfill-controls.js';
 import { windowStaging, windowsCommit } from './backfill-policies.js';
 import type { BackfillReport } from './backfill-report.js';
+import { commitUntilKnown } from './parked-commit.js';
 
 /** Staged windows wait so long for others to be committed with. */
 const COMMIT_EVERY_MS = 30_000;
@@ -135,7 +136,10 @@ export class BackfillBatch {
       workMs,
     }));
     try {
-      const { snapshotId, outcomes } = await windowsCommit.commitWindows({ view: this.#input.view, windows });
+      const { snapshotId, outcomes } = await commitUntilKnown(
+        () => windowsCommit.commitWindows({ view: this.#input.view, windows }),
+        this.#report,
+      );
       const committed = group.filter((_, index) => outcomes[index]?.endsWith('committed') === true);
       this.#report.committed({
         windows: committed.reduce((sum, { segment }) => sum + windowsIn(segment), 0),

@@ -7,7 +7,9 @@ import type {
   FailedSegment,
   PlannedBackfill,
 } from '../activities/backfill-contract.js';
+import type { ParkedCommit } from '../activities/contract.js';
 import { backfillProgress } from './backfill-signals.js';
+import { parkedLines } from './parked-commit.js';
 
 const VIEW = defineSearchAttributeKey('MoraineView', SearchAttributeType.KEYWORD);
 const TABLE = defineSearchAttributeKey('MoraineTable', SearchAttributeType.KEYWORD);
@@ -63,6 +65,11 @@ export class BackfillReport {
 
   controlled({ isPaused, concurrency }: { readonly isPaused: boolean; readonly concurrency: number }): void {
     this.#set({ step: isPaused ? 'paused' : 'running', concurrency });
+  }
+
+  /** Or no longer. */
+  parked(parked: ParkedCommit | undefined): void {
+    this.#set({ parked });
   }
 
   /** Windows for which nothing had to be committed. */
@@ -132,6 +139,7 @@ export class BackfillReport {
     lines.push(`- windows: ${windowsDone} of ${windowsTotal}, ${windowsFailed} failed`);
     lines.push(`- at a time: ${concurrency}`, `- rows written: ${rowsWritten} in ${commits} commits`);
     for (const { window, code } of failed.slice(0, 10)) lines.push(`- failed: ${window} (${code})`);
+    if (this.#progress.parked !== undefined) lines.push(...parkedLines(this.#progress.parked));
     setCurrentDetails(lines.join('\n'));
   }
 }

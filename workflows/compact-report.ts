@@ -16,6 +16,8 @@ import type {
   PlannedCompaction,
   RewrittenFiles,
 } from '../activities/compact-contract.js';
+import type { ParkedCommit } from '../activities/contract.js';
+import { parkedLines } from './parked-commit.js';
 
 const TABLE = defineSearchAttributeKey('MoraineTable', SearchAttributeType.KEYWORD);
 const compactProgress = defineQuery<CompactProgress>('progress');
@@ -44,6 +46,7 @@ export class CompactReport {
   #groupsTotal = 0;
   #groupsDone = 0;
   #counts: CompactCounts = NOTHING;
+  #parked: ParkedCommit | undefined;
 
   constructor({ table, searchAttributes, goesOn }: CompactRunInput) {
     this.#table = table;
@@ -91,6 +94,12 @@ export class CompactReport {
     this.#show('committing');
   }
 
+  /** Or no longer. */
+  parked(parked: ParkedCommit | undefined): void {
+    this.#parked = parked;
+    this.#show(parked === undefined ? 'committing' : 'parked');
+  }
+
   committed(groups: readonly RewrittenFiles[], { committed, snapshotId }: CommittedCompaction): void {
     for (const one of groups.filter(({ group }) => committed.includes(group))) {
       const { rows, bytesRemoved, bytesAdded } = this.#counts;
@@ -135,6 +144,7 @@ export class CompactReport {
       filesRemoved,
       filesAdded,
       passes: this.#passes,
+      ...(this.#parked === undefined ? {} : { parked: this.#parked }),
     };
   }
 
@@ -148,6 +158,7 @@ export class CompactReport {
       `- files: ${filesRemoved} now ${filesAdded}; bytes: ${bytesRemoved} now ${bytesAdded}`,
       `- passes: ${this.#passes}`,
       ...skipped.map(({ reason, files }) => `- left ${files} files: ${reason}`),
+      ...(this.#parked === undefined ? [] : parkedLines(this.#parked)),
     ];
     setCurrentDetails(lines.join('\n'));
   }

@@ -23,6 +23,7 @@ import type {
 import type { RunOutcome } from '../activities/contract.js';
 import { compactCommit, compactEnd, compaction } from './compact-policies.js';
 import { CompactReport } from './compact-report.js';
+import { commitUntilKnown } from './parked-commit.js';
 
 const compactRequested = defineSignal<[CompactRequested]>('requested');
 
@@ -163,7 +164,10 @@ class Run {
     const summary = `Commit: groups ${first + 1} to ${first + count} of ${groups}`;
     // A commit that has begun is finished even if the run is cancelled, so that its outcome is known.
     const committed = await CancellationScope.nonCancellable(() =>
-      compactCommit.commitCompaction.executeWithOptions({ summary }, [{ planLocation, groups: staged }]),
+      commitUntilKnown(
+        () => compactCommit.commitCompaction.executeWithOptions({ summary }, [{ planLocation, groups: staged }]),
+        this.#report,
+      ),
     );
     this.#report.committed(ready, committed);
     return committed.conflicts;

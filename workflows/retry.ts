@@ -1,0 +1,23 @@
+/** What the policies of all activities have in common: they are retried by the error table alone. */
+import type { ActivityOptions, RetryPolicy } from '@temporalio/workflow';
+import { NON_RETRYABLE_CODES } from '../errors/index.js';
+
+/** Of every activity. The number of attempts is unbounded unless the activity's own policy bounds it. */
+export const RETRY = {
+  initialInterval: '200 milliseconds',
+  backoffCoefficient: 2,
+  maximumInterval: '1 minute',
+  nonRetryableErrorTypes: [...NON_RETRYABLE_CODES],
+} satisfies RetryPolicy;
+
+/**
+ * Of every activity that does more than ask Temporal. A worker that has died is noticed by the heartbeats, which activities send every
+ * few seconds from a timer.
+ */
+export const STEP = {
+  heartbeatTimeout: '10 seconds',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+} as const satisfies ActivityOptions;
+
+/** Attempts of a commit before it is parked; see `parked-commit.ts`. */
+export const COMMIT_ATTEMPTS = 6;
