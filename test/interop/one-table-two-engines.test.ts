@@ -162,7 +162,7 @@ describeInterop('one table, two engines', () => {
     }
     await expect(world.append('old', `SELECT 99, 'too early'`)).rejects.toMatchObject({
       code: 'FORMAT_VERSION_UNSUPPORTED',
-      message: expect.stringContaining('upgrade it to version 2') as string,
+      message: expect.stringContaining('moraine table upgrade') as string,
     });
     const { identifier } = await world.load('old');
     await world.catalog.commitTable(identifier, {
