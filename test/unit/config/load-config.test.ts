@@ -52,6 +52,9 @@ worker: { health: "[::1]:9464", lightActivities: 8, heavyActivities: 2, shutdown
 online: { namespace: on, buckets: 32, readTimeoutMs: 250 }
 logging: { namespace: served.logs }
 registry: { table: m.r }
+maintenance:
+  - { tables: "s.*", compact: { strategy: sort, amplification: 2, deleteRatio: 0.1 }, budget: 1GiB,
+      maintain: { olderThan: 7d, retainLast: 3, orphansOlderThan: 4d } }
 definitions: [features.yaml]
 stateFolder: state
 `);
@@ -86,6 +89,14 @@ stateFolder: state
       online: { namespace: 'on', buckets: 32, readTimeoutMs: 250 },
       logging: { namespace: 'served.logs' },
       registry: { table: 'm.r' },
+      maintenance: [
+        {
+          tables: 's.*',
+          compact: { strategy: 'sort', amplification: 2, deleteRatio: 0.1 },
+          maintain: { olderThan: '7d', retainLast: 3, orphansOlderThan: '4d' },
+          budgetBytes: 1_073_741_824,
+        },
+      ],
       definitions: ['/p/features.yaml'],
     });
   });
@@ -125,7 +136,7 @@ describe('a mistake names its line', () => {
   it.each([
     [
       'a: 1',
-      '/p/moraine.yaml:1: unknown key a; known keys here: catalog, catalogs, storage, engine, temporal, worker, online, logging, registry, definitions, stateFolder',
+      '/p/moraine.yaml:1: unknown key a; known keys here: catalog, catalogs, storage, engine, temporal, worker, online, logging, registry, maintenance, definitions, stateFolder',
     ],
     [
       '# c\nengine:\n  threads: 2\n  memorylimit: 1GB\n',
