@@ -53,8 +53,14 @@ const COLUMNS = {
   ...Object.fromEntries(FEATURES.map((name) => [name, 'double'])),
 };
 
-/** Makes the table `bench.NAME`: random entities and times over 30 days, eight features, and registers the view NAME on it. */
+/** Makes the table `bench.NAME` and registers the view NAME on it. */
 export async function makeFeatureTable(project: Project, name: string, shape: FeatureTableShape): Promise<void> {
+  await makeTable(project, name, shape);
+  await registerView(project, name, shape.ttlDays);
+}
+
+/** Makes the table `bench.NAME`: random entities and times over 30 days, eight features. */
+export async function makeTable(project: Project, name: string, shape: FeatureTableShape): Promise<void> {
   const catalog = await project.catalog();
   if (!(await catalog.namespaceExists(['bench']))) await catalog.createNamespace(['bench']);
   const fields = Object.entries(COLUMNS).map(([column, type], index) => ({
@@ -67,7 +73,6 @@ export async function makeFeatureTable(project: Project, name: string, shape: Fe
   await catalog.createTable(identifier, { schema: parseSchema({ type: 'struct', 'schema-id': 0, fields }) });
   const table = await loadTable(catalog, project.io, identifier);
   await commitAppend(table, { files: await writeFiles(await project.engine(), table, shape) });
-  await registerView(project, name, shape.ttlDays);
 }
 
 async function writeFiles(engine: Engine, table: Table, shape: FeatureTableShape) {

@@ -8,7 +8,7 @@ import { compactDeps } from '../../project/index.js';
 import { loadTable } from '../../tables/index.js';
 import { type BenchContext, type BenchJob, type BenchSize, figure } from '../job.js';
 import { compactBySpark, showToHadoopCatalog } from '../spark.js';
-import { filesOf, makeFeatureTable, openBenchProject } from '../world.js';
+import { filesOf, makeTable, openBenchProject } from '../world.js';
 
 const NAME = 'compact';
 const MAX_PEAK_MB = 1000;
@@ -105,7 +105,7 @@ export const compact: BenchJob = {
     for (const { name, files, rowsPerFile } of tables) {
       const count = files / DIVISOR[context.size];
       const rows = count * rowsPerFile;
-      await makeFeatureTable(project, name, { rows, entities: rows, files: count });
+      await makeTable(project, name, { rows, entities: rows, files: count });
     }
     await project.close();
   },
