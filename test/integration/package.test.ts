@@ -96,7 +96,7 @@ describe('the tarball', () => {
     );
     const named = [...entries, ...Object.values(manifest.bin)].map((path) => posix.normalize(path));
     expect(named.filter((path) => !paths.has(path))).toEqual([]);
-    const modules = [...paths].filter((path) => path.endsWith('.js') && path !== 'dist/workflow-bundle.js');
+    const modules = [...paths].filter((path) => path.endsWith('.js') && !path.startsWith('dist/workflow-bundle'));
     expect(modules.filter((path) => !paths.has(path.replace(/\.js$/, '.d.ts')))).toEqual([]);
     expect(modules.length).toBeGreaterThan(200);
   });
@@ -125,8 +125,9 @@ describe('the tarball', () => {
   });
 
   test('is small', () => {
-    expect(packed.size).toBeLessThan(2_000_000);
-    expect(packed.unpackedSize).toBeLessThan(8_000_000);
+    // The pictures of the pages and the bundle of traced workflows are half of it.
+    expect(packed.size).toBeLessThan(3_500_000);
+    expect(packed.unpackedSize).toBeLessThan(12_000_000);
   });
 });
 
