@@ -29,10 +29,11 @@ async function until(endMs: number, work: (round: number) => Promise<void>, ever
   return rounds;
 }
 
-async function insertFile(lab: Lab, k: number, at: number, v: number) {
+/** A file with the rows of some keys, of a round. */
+async function insertFile(lab: Lab, keys: readonly number[], round: number) {
   const { metadata } = await lab.source();
   const folder = await lab.io.prepareFolder(`${metadata.location}/data`);
-  const select = `SELECT ${k}::BIGINT, make_timestamptz(${at}::BIGINT * 1000000), NULL::TIMESTAMPTZ, ${v}::DOUBLE`;
+  const select = `SELECT unnest([${keys.join(', ')}])::BIGINT, make_timestamptz(${round}::BIGINT * 1000000), NULL::TIMESTAMPTZ, ${round}::DOUBLE`;
   return lab.engine.withConnection((connection) =>
     writeParquet(connection, {
       select,
@@ -44,7 +45,10 @@ async function insertFile(lab: Lab, k: number, at: number, v: number) {
   );
 }
 
-/** A writer that upserts rows, by equality deletes and by position deletes in turn; every compaction succeeds and no row is lost or comes back. */
+/**
+ * A writer that upserts rows, by equality deletes and by position deletes in turn; every compaction succeeds and no row is lost or comes back.
+ * Each file has another row that stays: a file that loses its last row leaves the table, and a compaction of it has to be planned again.
+ */
 export async function upsertsBesideCompaction(seconds: number, strategy: CompactRequest): Promise<void> {
   const lab = await Lab.open();
   try {
@@ -56,16 +60,17 @@ export async function upsertsBesideCompaction(seconds: number, strategy: Compact
     const endMs = performance.now() + seconds * 1000;
     const upsert = async (round: number): Promise<void> => {
       const k = (round * 7) % KEYS;
+      const staying = KEYS + round;
       if (round % 2 === 0) {
         const deleteFiles = [await writer.equality({ k: 1 }, `SELECT ${k}::BIGINT AS k`)];
-        await commitRowDelta(await lab.source(), { files: await insertFile(lab, k, round, round), deleteFiles });
+        await commitRowDelta(await lab.source(), { files: await insertFile(lab, [k, staying], round), deleteFiles });
       } else {
         const table = await lab.source();
         const filter = bindExpression(parseExpression(`k = ${k}`), currentSchema(table.metadata));
         await lab.engine.withConnection((connection) => deleteRows(table, connection, { filter }));
-        await lab.append([{ k, at: round, v: round }]);
+        await lab.append([k, staying].map((key) => ({ k: key, at: round, v: round })));
       }
-      model.set(k, round);
+      for (const key of [k, staying]) model.set(key, round);
     };
     let compacted = 0;
     const [written] = await Promise.all([
