@@ -1,25 +1,46 @@
-import { ApplicationFailure, condition } from '@temporalio/workflow';
-import type { RunOutcome } from '../activities/contract.js';
+import {
+  ApplicationFailure,
+  condition,
+  defineSignal,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { RequestedRun, RunOutcome } from '../activities/contract.js';
+import { runEnded } from './signals.js';
 
 /** How long to wait for the run's own word before looking whether it was terminated. */
 const FIRST_LOOK_MS = 30_000;
 const LONGEST_LOOK_MS = 600_000;
 
-/**
- * Waits for a run that this workflow has asked for, and gives its result or fails as it did.
- * @param told what the run has said of its end, by signal
- * @param look looks at the run itself, in case it was terminated and cannot speak; null: it is in flight
- */
-export async function awaitRun<Result>(
-  told: () => RunOutcome<Result> | undefined,
-  look: () => Promise<RunOutcome<Result> | null>,
-): Promise<Result> {
+/** A run that an entry workflow has others do. */
+export interface AskedRun<Result> {
+  /** What it is called in the details; `run` unless given. */
+  readonly what?: string;
+  /** Starts or joins it. @param replyTo the workflow that it tells how it ended */
+  readonly request: (replyTo: string) => Promise<RequestedRun>;
+  /** Looks at the run itself, in case it was terminated and cannot speak; null: it is in flight. */
+  readonly look: (run: RequestedRun) => Promise<RunOutcome<Result> | null>;
+}
+
+/** Asks for a run, waits for it, and gives its result or fails as it did. */
+export async function awaitRun<Result>({ what = 'run', request, look }: AskedRun<Result>): Promise<Result> {
+  let told: RunOutcome<Result> | undefined;
+  setHandler(
+    defineSignal<[RunOutcome<Result>]>(runEnded.name),
+    (outcome) => {
+      told = outcome;
+    },
+    { description: `How the ${what} ended; sent by the ${what}.` },
+  );
+  const run = await request(workflowInfo().workflowId);
+  setCurrentDetails(`Waiting for the ${what} \`${run.workflowId}\`.`);
   for (let waitMs = FIRST_LOOK_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_LOOK_MS)) {
-    if (await condition(() => told() !== undefined, waitMs)) break;
-    const outcome = await look();
+    if (await condition(() => told !== undefined, waitMs)) break;
+    const outcome = await look(run);
     if (outcome !== null) return resultOf(outcome);
   }
-  return resultOf(told() ?? { status: 'failed', code: 'INTERNAL', message: 'the run ended without an outcome' });
+  return resultOf(told ?? { status: 'failed', code: 'INTERNAL', message: 'the run ended without an outcome' });
 }
 
 function resultOf<Result>(outcome: RunOutcome<Result>): Result {

@@ -1,20 +1,10 @@
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  CancellationScope,
-  condition,
-  isCancellation,
-} from '@temporalio/workflow';
-import type {
-  BackfillRunInput,
-  BackfillSegment,
-  FailedSegment,
-  StagedBackfillWindow,
-} from '../activities/backfill-contract.js';
+import { ApplicationFailure, CancellationScope, condition, isCancellation } from '@temporalio/workflow';
+import type { BackfillRunInput, BackfillSegment, StagedBackfillWindow } from '../activities/backfill-contract.js';
 import type { BackfillControls } from './backfill-controls.js';
 import { windowStaging, windowsCommit } from './backfill-policies.js';
 import type { BackfillReport } from './backfill-report.js';
 import { commitUntilKnown } from './parked-commit.js';
+import { failureOf } from './run-outcome.js';
 
 /** Staged windows wait so long for others to be committed with. */
 const COMMIT_EVERY_MS = 30_000;
@@ -153,7 +143,7 @@ export class BackfillBatch {
         if (outcomes[index] === 'stale') this.#again(segment, staleFailure());
       }
     } catch (error) {
-      const isConflict = codeOf(error) === 'COMMIT_CONFLICT';
+      const isConflict = failureOf(error).code === 'COMMIT_CONFLICT';
       for (const { segment } of group) {
         if (isConflict) this.#again(segment, error);
         else this.#fail(segment, error);
@@ -208,13 +198,8 @@ export class BackfillBatch {
 
   #fail(segment: BackfillSegment, error: unknown): void {
     const { summary } = this.#describe(segment, '');
-    const failure: FailedSegment = {
-      segment,
-      window: summary.slice(2),
-      code: codeOf(error),
-      message: messageOf(error).slice(0, MAX_MESSAGE_CHARS),
-    };
-    this.#report.failed(failure);
+    const { code, message } = failureOf(error);
+    this.#report.failed({ segment, window: summary.slice(2), code, message: message.slice(0, MAX_MESSAGE_CHARS) });
   }
 }
 
@@ -237,18 +222,4 @@ function staleFailure(): Error {
     message: 'other runs have committed parts of the window again and again',
     type: 'COMMIT_CONFLICT',
   });
-}
-
-function failureBehind(error: unknown): unknown {
-  return error instanceof ActivityFailure ? (error.cause ?? error) : error;
-}
-
-function codeOf(error: unknown): string {
-  const failure = failureBehind(error);
-  return failure instanceof ApplicationFailure ? (failure.type ?? 'RUN_FAILED') : 'RUN_FAILED';
-}
-
-function messageOf(error: unknown): string {
-  const failure = failureBehind(error);
-  return failure instanceof Error ? failure.message : String(failure);
 }

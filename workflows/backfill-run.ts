@@ -1,13 +1,10 @@
 import {
-  ActivityFailure,
   ApplicationFailure,
   allHandlersFinished,
   CancellationScope,
   ContinueAsNew,
   condition,
   continueAsNew,
-  getExternalWorkflowHandle,
-  isCancellation,
   workflowInfo,
 } from '@temporalio/workflow';
 import type {
@@ -17,12 +14,11 @@ import type {
   FailedSegment,
   PlannedBackfill,
 } from '../activities/backfill-contract.js';
-import type { RunOutcome } from '../activities/contract.js';
 import { BackfillBatch } from './backfill-batch.js';
 import { BackfillControls } from './backfill-controls.js';
 import { backfillPlanning } from './backfill-policies.js';
 import { BackfillReport } from './backfill-report.js';
-import { backfillEnded } from './backfill-signals.js';
+import { failureOutcome, tellAll } from './run-outcome.js';
 
 /** Segments of one workflow execution: at most some seven events each, and a server wants fewer than ten thousand. */
 const SEGMENTS_PER_EXECUTION = 500;
@@ -52,7 +48,7 @@ export async function backfillRun(input: BackfillRunInput): Promise<BackfillResu
     return result;
   } catch (error) {
     if (!(error instanceof ContinueAsNew)) {
-      await CancellationScope.nonCancellable(() => tellAll(controls.waiting, failureOutcome(error)));
+      await CancellationScope.nonCancellable(() => tellAll(controls.waiting, failureOutcome(error, 'backfill')));
     }
     throw error;
   }
@@ -102,16 +98,4 @@ function requireComplete(failed: readonly FailedSegment[]): void {
   const others = failed.length === 1 ? '' : `, and ${failed.length - 1} more`;
   const message = `windows have failed: ${first.window} (${first.code}: ${first.message})${others}; all others that were begun are committed. Try them again with: moraine backfill retry ${workflowId}`;
   throw ApplicationFailure.create({ message, type: 'RUN_FAILED', nonRetryable: true });
-}
-
-function failureOutcome(error: unknown): RunOutcome<BackfillResult> {
-  if (isCancellation(error)) return { status: 'failed', code: 'CANCELLED', message: 'the backfill was cancelled' };
-  const cause = error instanceof ActivityFailure ? error.cause : error;
-  const code = cause instanceof ApplicationFailure ? (cause.type ?? 'RUN_FAILED') : 'RUN_FAILED';
-  return { status: 'failed', code, message: cause instanceof Error ? cause.message : String(error) };
-}
-
-/** Tells everybody who waits; who has gone meanwhile needs no answer. */
-async function tellAll(waiting: ReadonlySet<string>, outcome: RunOutcome<BackfillResult>): Promise<void> {
-  await Promise.allSettled([...waiting].map((id) => getExternalWorkflowHandle(id).signal(backfillEnded, outcome)));
 }

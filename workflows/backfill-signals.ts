@@ -1,7 +1,6 @@
 /** What people may say to a backfill, by the names that they see in the web UI. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { BackfillProgress, BackfillResult } from '../activities/backfill-contract.js';
-import type { RunOutcome } from '../activities/contract.js';
+import type { BackfillProgress } from '../activities/backfill-contract.js';
 
 export const pause = defineSignal('pause');
 export const resume = defineSignal('resume');
@@ -9,6 +8,4 @@ export const resume = defineSignal('resume');
 export const retry = defineSignal('retry');
 /** How many windows are worked on at a time from now on. Returns that number. */
 export const changeConcurrency = defineUpdate<number, [number]>('changeConcurrency');
-/** From `backfillRun` to those who asked. */
-export const backfillEnded = defineSignal<[RunOutcome<BackfillResult>]>('runEnded');
 export const backfillProgress = defineQuery<BackfillProgress>('progress');

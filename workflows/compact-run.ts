@@ -1,10 +1,8 @@
 import {
-  ActivityFailure,
   ApplicationFailure,
   CancellationScope,
   continueAsNew,
   defineSignal,
-  getExternalWorkflowHandle,
   isCancellation,
   setHandler,
   sleep,
@@ -20,10 +18,10 @@ import type {
   PlannedCompaction,
   RewrittenFiles,
 } from '../activities/compact-contract.js';
-import type { RunOutcome } from '../activities/contract.js';
 import { compactCommit, compactEnd, compaction } from './compact-policies.js';
 import { CompactReport } from './compact-report.js';
 import { commitUntilKnown } from './parked-commit.js';
+import { failureOf, failureOutcome, tellAll } from './run-outcome.js';
 
 const compactRequested = defineSignal<[CompactRequested]>('requested');
 
@@ -60,11 +58,11 @@ export async function compactRun(input: CompactRunInput): Promise<CompactResult>
     const run = new Run(input, asked, report, () => waiting);
     try {
       result = await run.finish(goesOn);
-      await tellAll(asked, { status: 'completed', result });
+      await tellAll(idsOf(asked), { status: 'completed', result });
     } catch (error) {
       if (!(error instanceof Error) || error.name === 'ContinueAsNew') throw error;
       failure = { error };
-      await CancellationScope.nonCancellable(() => tellAll(asked, failureOutcome(error)));
+      await CancellationScope.nonCancellable(() => tellAll(idsOf(asked), failureOutcome(error)));
       if (isCancellation(error)) break;
     }
     goesOn = undefined;
@@ -182,8 +180,7 @@ class Run {
       return rewritten;
     } catch (error) {
       if (isCancellation(error)) throw error;
-      const { code, message } = failureOf(error);
-      this.#failure ??= { code, message };
+      this.#failure ??= failureOf(error);
       return null;
     }
   }
@@ -217,19 +214,4 @@ function tooManyPasses(table: string, passes: number): ApplicationFailure {
   return ApplicationFailure.create({ message, type: 'COMMIT_CONFLICT', nonRetryable: true });
 }
 
-function failureOf(error: unknown): CompactFailure {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
-  const code = cause instanceof ApplicationFailure ? (cause.type ?? 'RUN_FAILED') : 'RUN_FAILED';
-  return { code, message: cause instanceof Error ? cause.message : String(error) };
-}
-
-function failureOutcome(error: unknown): RunOutcome<CompactResult> {
-  if (isCancellation(error)) return { status: 'failed', code: 'CANCELLED', message: 'the run was cancelled' };
-  return { status: 'failed', ...failureOf(error) };
-}
-
-/** Who has gone meanwhile needs no answer. */
-async function tellAll(asked: readonly CompactRequested[], outcome: RunOutcome<CompactResult>): Promise<void> {
-  const ids = new Set(asked.flatMap(({ replyTo }) => replyTo ?? []));
-  await Promise.allSettled([...ids].map((id) => getExternalWorkflowHandle(id).signal('runEnded', outcome)));
-}
+const idsOf = (asked: readonly CompactRequested[]) => new Set(asked.flatMap(({ replyTo }) => replyTo ?? []));

@@ -1,11 +1,6 @@
-import { defineSignal, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
 import type { CompactInput, CompactResult } from '../activities/compact-contract.js';
-import type { RunOutcome } from '../activities/contract.js';
 import { awaitRun } from './await-run.js';
 import { compactRequests } from './compact-policies.js';
-
-/** From `compactRun` to those who asked. */
-const compactEnded = defineSignal<[RunOutcome<CompactResult>]>('runEnded');
 
 /**
  * The entry for people and schedules, under any workflow id: has the one compaction run of the table do what is asked, after what it
@@ -15,18 +10,8 @@ const compactEnded = defineSignal<[RunOutcome<CompactResult>]>('runEnded');
  * `{"table": "shop.orders", "strategy": "sort", "columns": ["customer", "ordered_at"], "zOrder": true}`.
  */
 export async function compact(input: CompactInput): Promise<CompactResult> {
-  let told: RunOutcome<CompactResult> | undefined;
-  setHandler(
-    compactEnded,
-    (outcome) => {
-      told = outcome;
-    },
-    { description: 'How the run ended; sent by the run.' },
-  );
-  const run = await compactRequests.requestCompact({ request: input ?? null, replyTo: workflowInfo().workflowId });
-  setCurrentDetails(`Waiting for the run \`${run.workflowId}\`.`);
-  return awaitRun(
-    () => told,
-    () => compactRequests.compactOutcome(run),
-  );
+  return awaitRun({
+    request: (replyTo) => compactRequests.requestCompact({ request: input ?? null, replyTo }),
+    look: (run) => compactRequests.compactOutcome(run),
+  });
 }

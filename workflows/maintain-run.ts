@@ -1,13 +1,4 @@
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  CancellationScope,
-  defineSignal,
-  getExternalWorkflowHandle,
-  isCancellation,
-  setHandler,
-} from '@temporalio/workflow';
-import type { RunOutcome } from '../activities/contract.js';
+import { ApplicationFailure, CancellationScope, defineSignal, isCancellation, setHandler } from '@temporalio/workflow';
 import type {
   MaintainRequest,
   MaintainRequested,
@@ -16,6 +7,7 @@ import type {
 } from '../activities/maintain-contract.js';
 import { maintenance } from './maintain-policies.js';
 import { MaintainReport } from './maintain-report.js';
+import { failureOutcome, tellAll } from './run-outcome.js';
 
 const maintainRequested = defineSignal<[MaintainRequested]>('requested');
 
@@ -43,10 +35,10 @@ export async function maintainRun(input: MaintainRunInput): Promise<MaintainResu
     waiting = waiting.filter((other) => !isSame(other));
     try {
       result = await onePass(next.request, report);
-      await tellAll(asked, { status: 'completed', result });
+      await tellAll(idsOf(asked), { status: 'completed', result });
     } catch (error) {
       failure = { error };
-      await CancellationScope.nonCancellable(() => tellAll(asked, failureOutcome(error)));
+      await CancellationScope.nonCancellable(() => tellAll(idsOf(asked), failureOutcome(error)));
       if (isCancellation(error)) break;
     }
   }
@@ -96,15 +88,4 @@ async function sweepAll(request: MaintainRequest, report: MaintainReport): Promi
   }
 }
 
-function failureOutcome(error: unknown): RunOutcome<MaintainResult> {
-  if (isCancellation(error)) return { status: 'failed', code: 'CANCELLED', message: 'the run was cancelled' };
-  const cause = error instanceof ActivityFailure ? error.cause : error;
-  const code = cause instanceof ApplicationFailure ? (cause.type ?? 'RUN_FAILED') : 'RUN_FAILED';
-  return { status: 'failed', code, message: cause instanceof Error ? cause.message : String(error) };
-}
-
-/** Who has gone meanwhile needs no answer. */
-async function tellAll(asked: readonly MaintainRequested[], outcome: RunOutcome<MaintainResult>): Promise<void> {
-  const ids = new Set(asked.flatMap(({ replyTo }) => replyTo ?? []));
-  await Promise.allSettled([...ids].map((id) => getExternalWorkflowHandle(id).signal('runEnded', outcome)));
-}
+const idsOf = (asked: readonly MaintainRequested[]) => new Set(asked.flatMap(({ replyTo }) => replyTo ?? []));

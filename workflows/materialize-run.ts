@@ -1,14 +1,4 @@
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  CancellationScope,
-  getExternalWorkflowHandle,
-  isCancellation,
-  setHandler,
-  setWorkflowOptions,
-  sleep,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { CancellationScope, setHandler, setWorkflowOptions, sleep, workflowInfo } from '@temporalio/workflow';
 import type {
   CommittedRun,
   ExtractedShard,
@@ -20,9 +10,10 @@ import type {
 import { committing, extraction, planning } from './activity-policies.js';
 import { allShards } from './all-shards.js';
 import { commitUntilKnown } from './parked-commit.js';
+import { failureOf, failureOutcome, tellAll } from './run-outcome.js';
 import { RunReport } from './run-report.js';
 import { sandboxSettings } from './sandbox-settings.js';
-import { requested, runEnded } from './signals.js';
+import { requested } from './signals.js';
 
 /** After this many conflicts in a row another writer is in the way for good. */
 const MAX_CONFLICTS = 10;
@@ -49,11 +40,11 @@ export async function materializeRun(input: RunInput): Promise<MaterializeResult
       const seen = requests;
       await onePass(input, report);
       if (requests > seen) continue;
-      await tellAll(waiting, { status: 'completed', result: report.result(workflowInfo().workflowId) });
+      await tellWaiting(waiting, { status: 'completed', result: report.result(workflowInfo().workflowId) });
       if (requests === seen) break;
     }
   } catch (error) {
-    await CancellationScope.nonCancellable(() => tellAll(waiting, failureOutcome(error)));
+    await CancellationScope.nonCancellable(() => tellWaiting(waiting, failureOutcome(error)));
     throw error;
   }
   report.done();
@@ -85,7 +76,7 @@ async function onePass(input: RunInput, report: RunReport): Promise<void> {
       report.committed(plan, shards, await commit(plan.planLocation, shards, report));
       return;
     } catch (error) {
-      if (!isConflict(error) || conflicts >= MAX_CONFLICTS) throw error;
+      if (failureOf(error).code !== 'COMMIT_CONFLICT' || conflicts >= MAX_CONFLICTS) throw error;
     }
     await sleep(Math.min(100 * 2 ** conflicts, 30_000), { summary: 'Conflict: plan again on the newer table' });
   }
@@ -112,24 +103,9 @@ async function commit(
   );
 }
 
-function isConflict(error: unknown): boolean {
-  return (
-    error instanceof ActivityFailure &&
-    error.cause instanceof ApplicationFailure &&
-    error.cause.type === 'COMMIT_CONFLICT'
-  );
-}
-
-function failureOutcome(error: unknown): RunOutcome {
-  if (isCancellation(error)) return { status: 'failed', code: 'CANCELLED', message: 'the run was cancelled' };
-  const cause = error instanceof ActivityFailure ? error.cause : error;
-  const code = cause instanceof ApplicationFailure ? (cause.type ?? 'RUN_FAILED') : 'RUN_FAILED';
-  return { status: 'failed', code, message: cause instanceof Error ? cause.message : String(error) };
-}
-
-/** Tells everybody who waits; who has gone meanwhile needs no answer. */
-async function tellAll(waiting: Set<string>, outcome: RunOutcome): Promise<void> {
-  const ids = [...waiting];
+/** Whoever asks from now on waits for another pass. */
+function tellWaiting(waiting: Set<string>, outcome: RunOutcome): Promise<void> {
+  const told = tellAll(waiting, outcome);
   waiting.clear();
-  await Promise.allSettled(ids.map((id) => getExternalWorkflowHandle(id).signal(runEnded, outcome)));
+  return told;
 }

@@ -1,8 +1,7 @@
-import { setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
-import type { MaterializeInput, MaterializeResult, RunOutcome } from '../activities/contract.js';
+import { workflowInfo } from '@temporalio/workflow';
+import type { MaterializeInput, MaterializeResult } from '../activities/contract.js';
 import { requests } from './activity-policies.js';
 import { awaitRun } from './await-run.js';
-import { runEnded } from './signals.js';
 
 /**
  * The entry for people and schedules, under any workflow id: starts the run of the input's interval, or joins the one
@@ -13,25 +12,12 @@ import { runEnded } from './signals.js';
  * `{"view": "airport_delay", "every": "1h"}`.
  */
 export async function materialize(input: MaterializeInput): Promise<MaterializeResult> {
-  let told: RunOutcome | undefined;
-  setHandler(
-    runEnded,
-    (outcome) => {
-      told = outcome;
-    },
-    { description: 'How the run ended; sent by the run.' },
-  );
   const scheduledTime = nominalTime();
-  const run = await requests.requestRun({
-    request: input ?? null,
-    replyTo: workflowInfo().workflowId,
-    ...(scheduledTime === undefined ? {} : { scheduledTime }),
+  const scheduled = scheduledTime === undefined ? {} : { scheduledTime };
+  return awaitRun({
+    request: (replyTo) => requests.requestRun({ request: input ?? null, replyTo, ...scheduled }),
+    look: (run) => requests.runOutcome(run),
   });
-  setCurrentDetails(`Waiting for the run \`${run.workflowId}\`.`);
-  return awaitRun(
-    () => told,
-    () => requests.runOutcome(run),
-  );
 }
 
 /** The time for which a schedule started this workflow; not when it did, which catch-up and backfill make later. */

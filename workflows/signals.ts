@@ -11,7 +11,7 @@ export interface RunRequested {
 /** To `materializeRun`; sent with the start, so that it also starts the run if none is in flight. */
 export const requested = defineSignal<[RunRequested]>('requested');
 
-/** From `materializeRun` to those who asked. */
+/** From a run to those who asked; with the result of its kind. */
 export const runEnded = defineSignal<[RunOutcome]>('runEnded');
 
 /** To a run whose commit is parked: look for it now. */

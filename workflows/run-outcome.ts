@@ -1,0 +1,29 @@
+/** How runs end: telling those who asked for them. */
+import { ActivityFailure, ApplicationFailure, getExternalWorkflowHandle, isCancellation } from '@temporalio/workflow';
+import type { RunOutcome } from '../activities/contract.js';
+import { runEnded } from './signals.js';
+
+/** The code of the error table, and the reason. */
+export interface RunFailure {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** What is behind a failure of a step or of the run itself. */
+export function failureOf(error: unknown): RunFailure {
+  const cause = error instanceof ActivityFailure ? (error.cause ?? error) : error;
+  const code = cause instanceof ApplicationFailure ? (cause.type ?? 'RUN_FAILED') : 'RUN_FAILED';
+  return { code, message: cause instanceof Error ? cause.message : String(error) };
+}
+
+/** @param what the run is called in the message of a cancellation */
+export function failureOutcome(error: unknown, what = 'run'): RunOutcome<never> {
+  if (isCancellation(error)) return { status: 'failed', code: 'CANCELLED', message: `the ${what} was cancelled` };
+  return { status: 'failed', ...failureOf(error) };
+}
+
+/** Tells everybody who waits; who has gone meanwhile needs no answer. */
+export async function tellAll<Result>(workflowIds: Iterable<string>, outcome: RunOutcome<Result>): Promise<void> {
+  const told = [...workflowIds].map((id) => getExternalWorkflowHandle(id).signal(runEnded.name, outcome));
+  await Promise.allSettled(told);
+}
