@@ -1,10 +1,10 @@
 import type { Project } from '../project/index.js';
 import {
-  connectClient,
   resolveTemporalSettings,
   startOrJoinLocalServer,
   type TemporalClient,
   withAddress,
+  withTemporalClient,
 } from '../workers/index.js';
 import type { CommandContext } from './context.js';
 
@@ -15,24 +15,12 @@ export async function withTemporal<T>(
   work: (temporal: TemporalClient) => Promise<T>,
 ): Promise<T> {
   const settings = resolveTemporalSettings(project.config.temporal);
-  if (settings.address !== undefined) return withClient(withAddress(settings, settings.address), work);
+  if (settings.address !== undefined) return withTemporalClient(withAddress(settings, settings.address), work);
   const { stateFolder } = project.config;
   const server = await startOrJoinLocalServer({ stateFolder, namespace: settings.namespace, announce: context.note });
   try {
-    return await withClient(withAddress(settings, server.address), work);
+    return await withTemporalClient(withAddress(settings, server.address), work);
   } finally {
     await server.close();
-  }
-}
-
-async function withClient<T>(
-  settings: ReturnType<typeof withAddress>,
-  work: (temporal: TemporalClient) => Promise<T>,
-): Promise<T> {
-  const temporal = await connectClient(settings);
-  try {
-    return await work(temporal);
-  } finally {
-    await temporal.close();
   }
 }

@@ -10,9 +10,14 @@ import { MoraineError } from '../errors/index.js';
 import { resolveSource } from '../materialization/index.js';
 import { materializationDeps, type Project } from '../project/index.js';
 import type { BackfillProgress, BackfillResult, NewBackfill, RequestedRun, TemporalClient } from '../workers/index.js';
-
-/** Temporal is large and slow to load: only what starts runs waits for it. */
-const workers = () => import('../workers/index.js');
+import {
+  type ConnectedServer,
+  onServer,
+  onTemporal,
+  type RunOptions,
+  requireConfiguredServer,
+  workers,
+} from './temporal-run.js';
 
 /** A range of a view, or a plan of one. */
 export interface BackfillRequest {
@@ -31,12 +36,7 @@ export interface BackfillRequest {
   readonly windowsPerCommit?: number;
 }
 
-export interface BackfillOptions {
-  /** Stops the waiting. A backfill on a configured server goes on. */
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: BackfillProgress) => void;
-  readonly announce?: (message: string) => void;
-}
+export type BackfillOptions = RunOptions<BackfillProgress>;
 
 /**
  * What a backfill would read; a plan that is given, as it is. Nothing is started and nothing is written.
@@ -56,12 +56,10 @@ export async function planBackfillOf(project: Project, request: BackfillRequest)
 
 /** Of the view, by id; null: no server is configured, or it does not answer. */
 async function schedulesOf(project: Project, view: string): Promise<readonly string[] | null> {
-  const { connectClient, resolveTemporalSettings, schedulesOfView, withAddress } = await workers();
-  const settings = resolveTemporalSettings(project.config.temporal);
-  if (settings.address === undefined) return null;
   try {
-    const temporal = await connectClient(withAddress(settings, settings.address));
-    return await schedulesOfView(temporal.client, view).finally(() => temporal.close());
+    const { schedulesOfView } = await workers();
+    const settings = await requireConfiguredServer(project, 'schedules');
+    return await onServer(settings, ({ client }) => schedulesOfView(client, view));
   } catch {
     return null;
   }
@@ -79,35 +77,20 @@ export async function backfill(
   options: BackfillOptions = {},
 ): Promise<BackfillResult> {
   const input = await checkedInput(project, request);
-  const { connectClient, resolveTemporalSettings, withAddress, withLocalRun, ...runs } = await workers();
-  const settings = resolveTemporalSettings(project.config.temporal);
-  const wait = async (temporal: TemporalClient): Promise<BackfillResult> => {
-    const run = await runs.startBackfill(temporal, settings, input);
-    return runs.waitForBackfill(temporal.client, run, options);
+  const runs = await workers();
+  const wait = async (server: ConnectedServer): Promise<BackfillResult> => {
+    const run = await runs.startBackfill(server, server.settings, input);
+    return runs.waitForBackfill(server.client, run, options);
   };
-  if (settings.address === undefined) return withLocalRun(project, wait, options);
-  const temporal = await connectClient(withAddress(settings, settings.address));
-  try {
-    return await wait(temporal);
-  } finally {
-    await temporal.close();
-  }
+  return onTemporal(project, wait, options);
 }
 
 /** Starts or joins it and does not wait. @throws `TEMPORAL_UNAVAILABLE` without a configured server; otherwise as {@link backfill} */
 export async function startBackfill(project: Project, request: BackfillRequest): Promise<RequestedRun> {
-  const { connectClient, resolveTemporalSettings, withAddress, ...runs } = await workers();
-  const settings = resolveTemporalSettings(project.config.temporal);
-  if (settings.address === undefined) {
-    throw new MoraineError('TEMPORAL_UNAVAILABLE', 'no Temporal server is configured that a backfill could go on in');
-  }
+  const settings = await requireConfiguredServer(project, 'a backfill');
+  const runs = await workers();
   const input = await checkedInput(project, request);
-  const temporal = await connectClient(withAddress(settings, settings.address));
-  try {
-    return await runs.startBackfill(temporal, settings, input);
-  } finally {
-    await temporal.close();
-  }
+  return onServer(settings, (server) => runs.startBackfill(server, settings, input));
 }
 
 /**

@@ -1,4 +1,3 @@
-import { MoraineError } from '../errors/index.js';
 import {
   type CompactionPreview,
   type CompactionResult,
@@ -7,18 +6,17 @@ import {
   previewCompaction,
 } from '../maintenance/index.js';
 import { compactDeps, type Project } from '../project/index.js';
-import type { CompactInput, CompactProgress, CompactResult, RequestedRun, TemporalClient } from '../workers/index.js';
+import type { CompactInput, CompactProgress, CompactResult, RequestedRun } from '../workers/index.js';
+import {
+  type ConnectedServer,
+  onServer,
+  onTemporal,
+  type RunOptions,
+  requireConfiguredServer,
+  workers,
+} from './temporal-run.js';
 
-/** Temporal is large and slow to load: only what starts runs waits for it. */
-const workers = () => import('../workers/index.js');
-
-export interface CompactOptions {
-  /** Stops the waiting. A run on a configured server goes on. */
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: CompactProgress) => void;
-  /** Told what takes long and is not the run itself, such as fetching a server. */
-  readonly announce?: (message: string) => void;
-}
+export type CompactOptions = RunOptions<CompactProgress>;
 
 /**
  * Compacts a table: rewrites small files, and those of which many rows are deleted, as fewer ones with the same rows. It runs on the
@@ -32,21 +30,13 @@ export async function compact(
   input: CompactInput,
   options: CompactOptions = {},
 ): Promise<CompactResult> {
-  const { checkCompactRequest, connectClient, resolveTemporalSettings, withAddress, withLocalRun, ...runs } =
-    await workers();
+  const { checkCompactRequest, ...runs } = await workers();
   const request = await checkCompactRequest(project, input);
-  const settings = resolveTemporalSettings(project.config.temporal);
-  const wait = async (temporal: TemporalClient): Promise<CompactResult> => {
-    const asked = await runs.startCompact(temporal, settings, request);
-    return runs.waitForCompact(temporal.client, asked, request.table, options);
+  const wait = async (server: ConnectedServer): Promise<CompactResult> => {
+    const asked = await runs.startCompact(server, server.settings, request);
+    return runs.waitForCompact(server.client, asked, request.table, options);
   };
-  if (settings.address === undefined) return withLocalRun(project, wait, options);
-  const temporal = await connectClient(withAddress(settings, settings.address));
-  try {
-    return await wait(temporal);
-  } finally {
-    await temporal.close();
-  }
+  return onTemporal(project, wait, options);
 }
 
 /**
@@ -55,18 +45,10 @@ export async function compact(
  * @throws `TEMPORAL_UNAVAILABLE` without one; otherwise as {@link compact}
  */
 export async function startCompact(project: Project, input: CompactInput): Promise<RequestedRun> {
-  const { checkCompactRequest, connectClient, resolveTemporalSettings, withAddress, ...runs } = await workers();
+  const { checkCompactRequest, ...runs } = await workers();
   const request = await checkCompactRequest(project, input);
-  const settings = resolveTemporalSettings(project.config.temporal);
-  if (settings.address === undefined) {
-    throw new MoraineError('TEMPORAL_UNAVAILABLE', 'no Temporal server is configured that a compaction could go on in');
-  }
-  const temporal = await connectClient(withAddress(settings, settings.address));
-  try {
-    return await runs.startCompact(temporal, settings, request);
-  } finally {
-    await temporal.close();
-  }
+  const settings = await requireConfiguredServer(project, 'a compaction');
+  return onServer(settings, (server) => runs.startCompact(server, settings, request));
 }
 
 /** What a compaction would rewrite. Nothing is started and nothing is written. @throws as {@link compact} */

@@ -46,17 +46,12 @@ export {
   writeLog,
 } from './logged-features.js';
 export { type MaintainOptions, maintain, maintainDryRun, startMaintain } from './maintain.js';
-export {
-  hasConfiguredServer,
-  type MaterializeOptions,
-  type MaterializeRequest,
-  materialize,
-  startMaterialize,
-} from './materialize.js';
+export { type MaterializeOptions, type MaterializeRequest, materialize, startMaterialize } from './materialize.js';
 export { createMoraine, type DefinitionsInput, type HistoricalFeaturesTable, type Moraine } from './moraine.js';
 export { getOnlineFeatures } from './online-features.js';
 export { type PullAnswer, type PullFeaturesRequest, withPulledFeatures } from './pull-features.js';
 export { checkedSchedule, type ScheduleRequest } from './schedules.js';
+export { hasConfiguredServer } from './temporal-run.js';
 export {
   type SaveTrainingSetRequest,
   saveTrainingSet,

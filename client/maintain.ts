@@ -1,24 +1,16 @@
-import { MoraineError } from '../errors/index.js';
 import { type DryRun, dryRunMaintenance } from '../maintenance/index.js';
 import { maintenanceDeps, type Project } from '../project/index.js';
-import type {
-  MaintainInput,
-  MaintainProgress,
-  MaintainResult,
-  RequestedRun,
-  TemporalClient,
-} from '../workers/index.js';
+import type { MaintainInput, MaintainProgress, MaintainResult, RequestedRun } from '../workers/index.js';
+import {
+  type ConnectedServer,
+  onServer,
+  onTemporal,
+  type RunOptions,
+  requireConfiguredServer,
+  workers,
+} from './temporal-run.js';
 
-/** Temporal is large and slow to load: only what starts runs waits for it. */
-const workers = () => import('../workers/index.js');
-
-export interface MaintainOptions {
-  /** Stops the waiting. A run on a configured server goes on. */
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: MaintainProgress) => void;
-  /** Told what takes long and is not the run itself, such as fetching a server. */
-  readonly announce?: (message: string) => void;
-}
+export type MaintainOptions = RunOptions<MaintainProgress>;
 
 /**
  * Maintains a table: expires snapshots that nobody needs, removes files that nothing reaches, drops dangling deletes and rewrites
@@ -33,21 +25,13 @@ export async function maintain(
   input: MaintainInput,
   options: MaintainOptions = {},
 ): Promise<MaintainResult> {
-  const { checkMaintainRequest, connectClient, resolveTemporalSettings, withAddress, withLocalRun, ...runs } =
-    await workers();
+  const { checkMaintainRequest, ...runs } = await workers();
   const request = await checkMaintainRequest(project, input);
-  const settings = resolveTemporalSettings(project.config.temporal);
-  const wait = async (temporal: TemporalClient): Promise<MaintainResult> => {
-    const asked = await runs.startMaintain(temporal, settings, request);
-    return runs.waitForMaintain(temporal.client, asked, request.table, options);
+  const wait = async (server: ConnectedServer): Promise<MaintainResult> => {
+    const asked = await runs.startMaintain(server, server.settings, request);
+    return runs.waitForMaintain(server.client, asked, request.table, options);
   };
-  if (settings.address === undefined) return withLocalRun(project, wait, options);
-  const temporal = await connectClient(withAddress(settings, settings.address));
-  try {
-    return await wait(temporal);
-  } finally {
-    await temporal.close();
-  }
+  return onTemporal(project, wait, options);
 }
 
 /**
@@ -56,18 +40,10 @@ export async function maintain(
  * @throws `TEMPORAL_UNAVAILABLE` without one; otherwise as {@link maintain}
  */
 export async function startMaintain(project: Project, input: MaintainInput): Promise<RequestedRun> {
-  const { checkMaintainRequest, connectClient, resolveTemporalSettings, withAddress, ...runs } = await workers();
+  const { checkMaintainRequest, ...runs } = await workers();
   const request = await checkMaintainRequest(project, input);
-  const settings = resolveTemporalSettings(project.config.temporal);
-  if (settings.address === undefined) {
-    throw new MoraineError('TEMPORAL_UNAVAILABLE', 'no Temporal server is configured that maintenance could go on in');
-  }
-  const temporal = await connectClient(withAddress(settings, settings.address));
-  try {
-    return await runs.startMaintain(temporal, settings, request);
-  } finally {
-    await temporal.close();
-  }
+  const settings = await requireConfiguredServer(project, 'maintenance');
+  return onServer(settings, (server) => runs.startMaintain(server, settings, request));
 }
 
 /** What maintenance would do to every file, and why. Nothing is started and nothing is written. @throws as {@link maintain} */

@@ -1,16 +1,15 @@
 import { parseTimeUs } from '../config/index.js';
 import { didYouMean, MoraineError } from '../errors/index.js';
 import type { Project } from '../project/index.js';
-import type {
-  MaterializeResult,
-  RequestedRun,
-  RunProgress,
-  TemporalClient,
-  TemporalSettings,
-} from '../workers/index.js';
-
-/** Temporal is large and slow to load: only what starts runs waits for it. */
-const workers = () => import('../workers/index.js');
+import type { MaterializeResult, RequestedRun, RunProgress } from '../workers/index.js';
+import {
+  type ConnectedServer,
+  onServer,
+  onTemporal,
+  type RunOptions,
+  requireConfiguredServer,
+  workers,
+} from './temporal-run.js';
 
 /** What to materialize: a view and perhaps an interval of event time. */
 export interface MaterializeRequest {
@@ -21,13 +20,7 @@ export interface MaterializeRequest {
   readonly end?: string;
 }
 
-export interface MaterializeOptions {
-  /** Stops the waiting. A run on a configured server goes on. */
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: RunProgress) => void;
-  /** Told what takes long and is not the run itself, such as fetching a server. */
-  readonly announce?: (message: string) => void;
-}
+export type MaterializeOptions = RunOptions<RunProgress>;
 
 /**
  * Starts the run of a view and interval, or joins the one in flight, and waits for it. It runs on the configured Temporal
@@ -41,19 +34,13 @@ export async function materialize(
   request: MaterializeRequest,
   options: MaterializeOptions = {},
 ): Promise<MaterializeResult> {
-  const settings = await checkedSettings(project, request);
-  const { connectClient, startMaterialization, waitForRun, withAddress, withLocalRun } = await workers();
-  const wait = async (temporal: TemporalClient, known: TemporalSettings): Promise<MaterializeResult> => {
-    const run = await startMaterialization(temporal, known, interval(request));
-    return waitForRun(temporal.client, run, options);
+  await check(project, request);
+  const { startMaterialization, waitForRun } = await workers();
+  const wait = async (server: ConnectedServer): Promise<MaterializeResult> => {
+    const run = await startMaterialization(server, server.settings, interval(request));
+    return waitForRun(server.client, run, options);
   };
-  if (settings.address === undefined) return withLocalRun(project, (local) => wait(local, local.settings), options);
-  const temporal = await connectClient(withAddress(settings, settings.address));
-  try {
-    return await wait(temporal, settings);
-  } finally {
-    await temporal.close();
-  }
+  return onTemporal(project, wait, options);
 }
 
 /**
@@ -62,27 +49,14 @@ export async function materialize(
  * @throws `TEMPORAL_UNAVAILABLE` without one; otherwise as {@link materialize}
  */
 export async function startMaterialize(project: Project, request: MaterializeRequest): Promise<RequestedRun> {
-  const settings = await checkedSettings(project, request);
-  const { connectClient, startMaterialization, withAddress } = await workers();
-  if (settings.address === undefined) {
-    throw new MoraineError('TEMPORAL_UNAVAILABLE', 'no Temporal server is configured that a run could go on in');
-  }
-  const temporal = await connectClient(withAddress(settings, settings.address));
-  try {
-    return await startMaterialization(temporal, settings, interval(request));
-  } finally {
-    await temporal.close();
-  }
-}
-
-/** Whether runs go to a configured server, as opposed to one that ends with the command. */
-export async function hasConfiguredServer(project: Project): Promise<boolean> {
-  const { resolveTemporalSettings } = await workers();
-  return resolveTemporalSettings(project.config.temporal).address !== undefined;
+  await check(project, request);
+  const { startMaterialization } = await workers();
+  const settings = await requireConfiguredServer(project, 'a run');
+  return onServer(settings, (server) => startMaterialization(server, settings, interval(request)));
 }
 
 /** Mistakes are found here, before any server is started for them. */
-async function checkedSettings(project: Project, request: MaterializeRequest): Promise<TemporalSettings> {
+async function check(project: Project, request: MaterializeRequest): Promise<void> {
   const { startUs, endUs } = interval(request);
   if (startUs !== undefined && endUs !== undefined && startUs > endUs) {
     throw new MoraineError('INVALID_ARGUMENT', `the start ${request.start} is after the end ${request.end}`);
@@ -90,8 +64,6 @@ async function checkedSettings(project: Project, request: MaterializeRequest): P
   const registry = await project.registry();
   const { definitions } = await registry.read();
   if (!definitions.featureViews.has(request.view)) throw unknownView(request.view, definitions.featureViews.keys());
-  const { resolveTemporalSettings } = await workers();
-  return resolveTemporalSettings(project.config.temporal);
 }
 
 function unknownView(name: string, known: Iterable<string>): MoraineError {

@@ -11,13 +11,19 @@ import {
   type TrainingSetRequest,
   trainingSetRequestToJson,
 } from '../training/index.js';
-import type { RequestedRun, TemporalClient, TrainingSetInput, TrainingSetProgress } from '../workers/index.js';
+import type { RequestedRun, TrainingSetInput, TrainingSetProgress } from '../workers/index.js';
 import type { SaveDatasetRequest } from './datasets.js';
 import { type Entities, entitySource } from './entities.js';
 import type { HistoricalFeaturesRequest } from './historical-features.js';
-
-/** Temporal is large and slow to load: only what starts runs waits for it. */
-const workers = () => import('../workers/index.js');
+import {
+  type ConnectedServer,
+  hasConfiguredServer,
+  onServer,
+  onTemporal,
+  type RunOptions,
+  requireConfiguredServer,
+  workers,
+} from './temporal-run.js';
 
 /** A retrieval to save as a table. Its entity rows are anything but a window. */
 export interface SaveTrainingSetRequest extends SaveDatasetRequest {
@@ -25,11 +31,8 @@ export interface SaveTrainingSetRequest extends SaveDatasetRequest {
   readonly shards?: number;
 }
 
-export interface TrainingSetOptions {
-  readonly onProgress?: (progress: TrainingSetProgress) => void;
-  /** Told what takes long and is not the run itself, such as fetching a server. */
-  readonly announce?: (message: string) => void;
-}
+/** The request has the signal. */
+export type TrainingSetOptions = Omit<RunOptions<TrainingSetProgress>, 'signal'>;
 
 /**
  * Retrieves features and saves them as a dataset, its entity rows in shards of a workflow: for what is larger than one process should
@@ -45,20 +48,18 @@ export async function saveTrainingSet(
   options: TrainingSetOptions = {},
 ): Promise<DatasetRecord> {
   const { signal } = request;
-  const { connectClient, resolveTemporalSettings, withAddress, withLocalRun, ...runs } = await workers();
-  const settings = resolveTemporalSettings(project.config.temporal);
+  const runs = await workers();
+  const cancels = !(await hasConfiguredServer(project));
   const input = await trainingSetInput(project, request);
-  const wait = async (temporal: TemporalClient, cancels: boolean): Promise<void> => {
-    const run = await runs.startTrainingSet(temporal, settings, input);
-    const { onProgress } = options;
-    await runs.waitForTrainingSet(temporal.client, run, {
+  const wait = async (server: ConnectedServer): Promise<void> => {
+    const run = await runs.startTrainingSet(server, server.settings, input);
+    await runs.waitForTrainingSet(server.client, run, {
+      ...options,
       cancels,
       ...(signal === undefined ? {} : { signal }),
-      ...(onProgress === undefined ? {} : { onProgress }),
     });
   };
-  if (settings.address === undefined) await withLocalRun(project, (local) => wait(local, true), options);
-  else await withConnection(await connectClient(withAddress(settings, settings.address)), (own) => wait(own, false));
+  await onTemporal(project, wait, options);
   return (await (await datasetDeps(project)).datasets.get(request.saveAs.name)).record;
 }
 
@@ -68,25 +69,10 @@ export async function saveTrainingSet(
  * @throws `TEMPORAL_UNAVAILABLE` without one; otherwise as {@link saveTrainingSet}
  */
 export async function startTrainingSet(project: Project, request: SaveTrainingSetRequest): Promise<RequestedRun> {
-  const { connectClient, resolveTemporalSettings, withAddress, ...runs } = await workers();
-  const settings = resolveTemporalSettings(project.config.temporal);
-  if (settings.address === undefined) {
-    throw new MoraineError(
-      'TEMPORAL_UNAVAILABLE',
-      'no Temporal server is configured that a training set could go on in',
-    );
-  }
+  const settings = await requireConfiguredServer(project, 'a training set');
+  const { startTrainingSet: start } = await workers();
   const input = await trainingSetInput(project, request);
-  const temporal = await connectClient(withAddress(settings, settings.address));
-  return withConnection(temporal, () => runs.startTrainingSet(temporal, settings, input));
-}
-
-async function withConnection<T>(temporal: TemporalClient, work: (temporal: TemporalClient) => Promise<T>): Promise<T> {
-  try {
-    return await work(temporal);
-  } finally {
-    await temporal.close();
-  }
+  return onServer(settings, (server) => start(server, settings, input));
 }
 
 /** The workflow's input. Mistakes are found here, before any server is started for them; rows of the client's own are staged. */

@@ -48,6 +48,19 @@ export async function connectClient(settings: ServerSettings): Promise<TemporalC
   }
 }
 
+/** Runs `work` with a client that is closed afterwards. @throws as {@link connectClient}, and what `work` throws */
+export async function withTemporalClient<T>(
+  settings: ServerSettings,
+  work: (temporal: TemporalClient) => Promise<T>,
+): Promise<T> {
+  const temporal = await connectClient(settings);
+  try {
+    return await work(temporal);
+  } finally {
+    await temporal.close();
+  }
+}
+
 /** @throws `TEMPORAL_UNAVAILABLE` if the server does not answer */
 export async function connectWorker(settings: ServerSettings): Promise<NativeConnection> {
   try {

@@ -32,16 +32,21 @@ export {
   waitForBackfill,
 } from './backfill-client.js';
 export { buildWorkflowBundle, bundleWorkflows, type WorkflowSource, workflowSource, workflowsPath } from './bundle.js';
-export { startCompact, waitForCompact } from './compact-client.js';
-export { connectClient, type ServerSettings, type TemporalClient, withAddress } from './connection.js';
+export {
+  connectClient,
+  type ServerSettings,
+  type TemporalClient,
+  withAddress,
+  withTemporalClient,
+} from './connection.js';
 export { WORKER_ROLES, type WorkerRole } from './create-worker.js';
 export { setCurrentDeployment } from './deployment.js';
 export { type LocalRun, type LocalRunOptions, withLocalRun } from './local-run.js';
 export { joinLocalServer, type LocalServer, type LocalServerOptions, startOrJoinLocalServer } from './local-server.js';
-export { startMaintain, waitForMaintain } from './maintain-client.js';
 export { startMaterialization, type WaitOptions, waitForRun } from './materialize-client.js';
 export { installQuietRuntime } from './native-runtime.js';
 export { type RunWorkerOptions, runWorker } from './run-worker.js';
+export { startCompact, startMaintain, waitForCompact, waitForMaintain } from './table-run-client.js';
 export { assertTaskQueuePolled } from './task-queue.js';
 export { type FindTemporalCliOptions, findTemporalCli, lookForTemporalCli, type TemporalCli } from './temporal-cli.js';
 export { resolveTemporalSettings, type TemporalSettings } from './temporal-settings.js';

@@ -1,6 +1,6 @@
 import type { Project } from '../project/index.js';
 import type { WorkflowSource } from './bundle.js';
-import { connectClient, type ServerSettings, type TemporalClient, withAddress } from './connection.js';
+import { type ServerSettings, type TemporalClient, withAddress, withTemporalClient } from './connection.js';
 import { type LocalServer, startOrJoinLocalServer } from './local-server.js';
 import { runWorker } from './run-worker.js';
 import { resolveTemporalSettings } from './temporal-settings.js';
@@ -46,15 +46,14 @@ export async function withLocalRun<T>(
   }
 }
 
-async function withWorker<T>(
+function withWorker<T>(
   project: Project,
   settings: ServerSettings,
   options: LocalRunOptions,
   work: (temporal: TemporalClient) => Promise<T>,
 ): Promise<T> {
-  const stop = new AbortController();
-  const temporal = await connectClient(settings);
-  try {
+  return withTemporalClient(settings, async (temporal) => {
+    const stop = new AbortController();
     let onReady = (): void => {};
     const ready = new Promise<void>((resolve) => {
       onReady = resolve;
@@ -76,7 +75,5 @@ async function withWorker<T>(
       stop.abort();
       await worker.catch(() => {});
     }
-  } finally {
-    await temporal.close();
-  }
+  });
 }

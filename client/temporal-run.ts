@@ -1,0 +1,66 @@
+/** The Temporal server that runs go to: the configured one, or one of their own. */
+import { MoraineError } from '../errors/index.js';
+import type { Project } from '../project/index.js';
+import type { ServerSettings, TemporalClient } from '../workers/index.js';
+
+/** Temporal is large and slow to load: only what starts runs waits for it. */
+export const workers = () => import('../workers/index.js');
+
+/** How a run is waited for. */
+export interface RunOptions<Progress> {
+  /** Stops the waiting. A run on a configured server goes on. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+  /** Told what takes long and is not the run itself, such as fetching a server. */
+  readonly announce?: (message: string) => void;
+}
+
+/** A client and the settings that it was connected with. */
+export interface ConnectedServer extends TemporalClient {
+  readonly settings: ServerSettings;
+}
+
+/** Whether runs go to a configured server, as opposed to one that ends with the command. */
+export async function hasConfiguredServer(project: Project): Promise<boolean> {
+  return (await configuredServer(project)) !== undefined;
+}
+
+/**
+ * The settings of the configured server, for `what`, such as `a backfill`, that goes on after the command. Nothing is connected.
+ *
+ * @throws `TEMPORAL_UNAVAILABLE` if none is configured
+ */
+export async function requireConfiguredServer(project: Project, what: string): Promise<ServerSettings> {
+  const settings = await configuredServer(project);
+  if (settings !== undefined) return settings;
+  throw new MoraineError('TEMPORAL_UNAVAILABLE', `no Temporal server is configured that ${what} could go on in`);
+}
+
+/** Runs `work` with a client of a server. @throws `TEMPORAL_UNAVAILABLE`, and what `work` throws */
+export async function onServer<T>(settings: ServerSettings, work: (server: ConnectedServer) => Promise<T>): Promise<T> {
+  const { withTemporalClient } = await workers();
+  return withTemporalClient(settings, (temporal) => work({ ...temporal, settings }));
+}
+
+/**
+ * Runs `work` with a client of the configured server; with none configured, of an own server whose worker is in this process and which ends
+ * with the work.
+ *
+ * @throws `TEMPORAL_UNAVAILABLE`, and what `work` throws
+ */
+export async function onTemporal<T>(
+  project: Project,
+  work: (server: ConnectedServer) => Promise<T>,
+  options: Pick<RunOptions<never>, 'announce'> = {},
+): Promise<T> {
+  const settings = await configuredServer(project);
+  if (settings !== undefined) return onServer(settings, work);
+  const { withLocalRun } = await workers();
+  return withLocalRun(project, work, options);
+}
+
+async function configuredServer({ config }: Project): Promise<ServerSettings | undefined> {
+  const { resolveTemporalSettings, withAddress } = await workers();
+  const settings = resolveTemporalSettings(config.temporal);
+  return settings.address === undefined ? undefined : withAddress(settings, settings.address);
+}
