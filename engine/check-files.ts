@@ -1,12 +1,13 @@
 /** Looking at data files before their first row is given out. */
+import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import type { DataFile, FileFormat } from '../iceberg/index.js';
 import { avroLayout } from './avro-copy.js';
 import type { Connection } from './connection.js';
 import { convertedLayout, type FileConversion, type FileLayout, readFileLayouts } from './file-layout.js';
-import { columnCodecs, HADOOP_LZ4, LZO } from './parquet-footer.js';
-import { readFooter } from './zoned-nanoseconds.js';
+import { footerOutline, HADOOP_LZ4, LZO } from './parquet-footer.js';
+import { readBytes } from './zoned-nanoseconds.js';
 
 /** What the manifest says of a file; `path` is what the file system opens. */
 export interface CheckedFile {
@@ -19,6 +20,8 @@ export interface CheckedFile {
 const MAGIC = 'PAR1';
 const ENCRYPTED_MAGIC = 'PARE';
 const TRAILER_BYTES = 8;
+/** Of a file's end, read at once. */
+const TAIL_BYTES = 32 * 1024;
 const FILES_AT_ONCE = 16;
 
 /**
@@ -40,27 +43,48 @@ export async function checkFiles(
   connection: Connection,
   files: readonly CheckedFile[],
 ): Promise<ReadonlyMap<string, FileLayout>> {
-  const found = new Map<string, FileLayout | FileConversion>();
+  const layouts = new Map<string, FileLayout>();
+  const footers = new Map<string, ParquetFile>();
   for (let start = 0; start < files.length; start += FILES_AT_ONCE) {
     connection.throwIfAborted();
     const some = files.slice(start, start + FILES_AT_ONCE).map(async (file) => {
-      const conversion = await checkFile(file);
-      if (conversion !== undefined) found.set(file.path, conversion);
+      const found = await checkFile(file);
+      if ('columns' in found) layouts.set(file.path, found);
+      else footers.set(file.path, found);
     });
     await Promise.all(some);
   }
-  const parquet = files.filter(({ path }) => typeof found.get(path) !== 'object');
-  const layouts = new Map(await readFileLayouts(connection, [...new Set(parquet.map(({ path }) => path))]));
-  for (const [path, one] of found) {
-    const layout = layouts.get(path);
-    if (typeof one === 'object') layouts.set(path, one);
-    else if (layout !== undefined) layouts.set(path, convertedLayout(layout, one));
+  for (const [path, layout] of await parquetLayouts(connection, footers)) layouts.set(path, layout);
+  return layouts;
+}
+
+/** What checking a Parquet file finds out. */
+interface ParquetFile {
+  /** Equal in files that are laid out alike. */
+  readonly layoutKey: string;
+  /** What has to be done to read the file; by default it is read in place. */
+  readonly conversion: FileConversion | undefined;
+}
+
+/** The engine is asked for the layout of one file of each kind: footers by the thousand cost more than all the rest. */
+async function parquetLayouts(
+  connection: Connection,
+  files: ReadonlyMap<string, ParquetFile>,
+): Promise<ReadonlyMap<string, FileLayout>> {
+  const examples = new Map<string, string>();
+  for (const [path, { layoutKey }] of files) if (!examples.has(layoutKey)) examples.set(layoutKey, path);
+  const known = await readFileLayouts(connection, [...examples.values()]);
+  const layouts = new Map<string, FileLayout>();
+  for (const [path, { layoutKey, conversion }] of files) {
+    const layout = known.get(examples.get(layoutKey) ?? '');
+    if (layout === undefined) continue;
+    layouts.set(path, conversion === undefined ? layout : convertedLayout(layout, conversion));
   }
   return layouts;
 }
 
-/** Nothing of a Parquet file that is read in place; else its layout, or what has to be done to read it. */
-async function checkFile(file: CheckedFile): Promise<FileLayout | FileConversion | undefined> {
+/** Of a Parquet file what is known without the engine; of any other its layout. */
+async function checkFile(file: CheckedFile): Promise<ParquetFile | FileLayout> {
   const { path, fileSizeInBytes, format } = file;
   return await withFile(path, async (handle) => {
     const { size } = await handle.stat();
@@ -76,7 +100,8 @@ async function checkFile(file: CheckedFile): Promise<FileLayout | FileConversion
  * @throws FILE_NOT_FOUND, DATA_FILE_CORRUPT, UNSUPPORTED_FEATURE or STORAGE_UNAVAILABLE naming the file
  */
 export async function parquetConversion(path: string): Promise<FileConversion | undefined> {
-  return await withFile(path, async (handle) => checkFooter(handle, path, (await handle.stat()).size));
+  const { conversion } = await withFile(path, async (handle) => checkFooter(handle, path, (await handle.stat()).size));
+  return conversion;
 }
 
 async function withFile<T>(path: string, use: (handle: FileHandle) => Promise<T>): Promise<T> {
@@ -90,30 +115,32 @@ async function withFile<T>(path: string, use: (handle: FileHandle) => Promise<T>
   }
 }
 
-async function checkTrailer(handle: FileHandle, path: string, size: number): Promise<void> {
-  if (size < TRAILER_BYTES + MAGIC.length) throw corrupt(path, 'is too short to be Parquet');
-  const trailer = Buffer.alloc(TRAILER_BYTES);
-  await handle.read(trailer, 0, TRAILER_BYTES, size - TRAILER_BYTES);
-  const magic = trailer.toString('latin1', 4);
-  if (magic === ENCRYPTED_MAGIC) throw unsupported(path, 'is encrypted');
-  if (magic !== MAGIC) throw corrupt(path, 'does not end as a Parquet file does');
-  if (trailer.readUInt32LE(0) > size - TRAILER_BYTES - MAGIC.length) {
-    throw corrupt(path, 'has a footer that is longer than the file');
+async function checkFooter(handle: FileHandle, path: string, size: number): Promise<ParquetFile> {
+  const footer = await footerOf(handle, path, size);
+  try {
+    const { codecs, layoutBytes } = footerOutline(footer);
+    if (codecs.has(LZO)) throw unsupported(path, 'is compressed with LZO');
+    const layoutKey = layoutBytes.reduce((hash, bytes) => hash.update(bytes), createHash('sha256')).digest('base64');
+    return { layoutKey, conversion: codecs.has(HADOOP_LZ4) ? 'hadoop-lz4' : undefined };
+  } catch (cause) {
+    if (!isMoraineError(cause, 'DATA_FILE_CORRUPT')) throw cause;
+    throw new MoraineError('DATA_FILE_CORRUPT', `${cause.message} (${path})`, { details: { path }, cause });
   }
 }
 
-async function checkFooter(handle: FileHandle, path: string, size: number): Promise<FileConversion | undefined> {
-  await checkTrailer(handle, path, size);
-  const { footer } = await readFooter(handle);
-  let codecs: ReadonlySet<number>;
-  try {
-    codecs = columnCodecs(footer);
-  } catch (cause) {
-    if (!isMoraineError(cause)) throw cause;
-    throw new MoraineError('DATA_FILE_CORRUPT', `${cause.message} (${path})`, { details: { path }, cause });
-  }
-  if (codecs.has(LZO)) throw unsupported(path, 'is compressed with LZO');
-  return codecs.has(HADOOP_LZ4) ? 'hadoop-lz4' : undefined;
+/** The footer's bytes. Most are in the first read. */
+async function footerOf(handle: FileHandle, path: string, size: number): Promise<Uint8Array> {
+  if (size < TRAILER_BYTES + MAGIC.length) throw corrupt(path, 'is too short to be Parquet');
+  const tail = await readBytes(handle, Math.max(0, size - TAIL_BYTES), Math.min(size, TAIL_BYTES));
+  const trailer = tail.subarray(-TRAILER_BYTES);
+  const magic = trailer.toString('latin1', 4);
+  if (magic === ENCRYPTED_MAGIC) throw unsupported(path, 'is encrypted');
+  if (magic !== MAGIC) throw corrupt(path, 'does not end as a Parquet file does');
+  const length = trailer.readUInt32LE(0);
+  if (length > size - TRAILER_BYTES - MAGIC.length) throw corrupt(path, 'has a footer that is longer than the file');
+  const start = tail.length - TRAILER_BYTES - length;
+  if (start >= 0) return tail.subarray(start, start + length);
+  return readBytes(handle, size - TRAILER_BYTES - length, length);
 }
 
 function corrupt(path: string, problem: string): MoraineError {

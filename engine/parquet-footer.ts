@@ -1,5 +1,5 @@
 /**
- * Where a Parquet footer says of nanosecond columns whether they have a zone, and what it says of codecs.
+ * Where a Parquet footer says of nanosecond columns whether they have a zone, and what it says of codecs and layout.
  * Source: Apache Parquet format, parquet.thrift (FileMetaData, SchemaElement, TimestampType); Apache Thrift, "Compact protocol".
  */
 import { MoraineError } from '../errors/index.js';
@@ -61,16 +61,22 @@ export function nanosecondColumns(footer: Uint8Array): readonly NanosecondColumn
 export const LZO = 3;
 export const HADOOP_LZ4 = 5;
 
+const FILE_ROW_COUNT = 3;
 const FILE_ROW_GROUPS = 4;
 const GROUP_COLUMNS = 1;
 const CHUNK_META = 3;
 const META_CODEC = 4;
 
-/**
- * The codecs of a footer's column chunks, as numbers of `CompressionCodec`.
- * @throws DATA_FILE_CORRUPT for bytes that are no footer; it names no file
- */
-export function columnCodecs(footer: Uint8Array): ReadonlySet<number> {
+/** What a footer says of a file as a whole. */
+export interface FooterOutline {
+  /** Of the column chunks, as numbers of `CompressionCodec`. */
+  readonly codecs: ReadonlySet<number>;
+  /** All but the number of rows and the row groups: files in which these bytes are equal are laid out alike. */
+  readonly layoutBytes: readonly Uint8Array[];
+}
+
+/** @throws DATA_FILE_CORRUPT for bytes that are no footer; it names no file */
+export function footerOutline(footer: Uint8Array): FooterOutline {
   const reader = new CompactReader(footer);
   const codecs = new Set<number>();
   const meta = (): void =>
@@ -86,8 +92,18 @@ export function columnCodecs(footer: Uint8Array): ReadonlySet<number> {
       else eachStruct(reader, read);
       return true;
     });
-  inside(FILE_ROW_GROUPS, LIST, inside(GROUP_COLUMNS, LIST, inside(CHUNK_META, STRUCT, meta)))();
-  return codecs;
+  const group = inside(GROUP_COLUMNS, LIST, inside(CHUNK_META, STRUCT, meta));
+  const fields: { readonly id: number; readonly start: number }[] = [];
+  reader.struct((id, type, start) => {
+    fields.push({ id, start });
+    if (id !== FILE_ROW_GROUPS || type !== LIST) return false;
+    eachStruct(reader, group);
+    return true;
+  });
+  const layoutBytes = fields.flatMap(({ id, start }, index) =>
+    id === FILE_ROW_COUNT || id === FILE_ROW_GROUPS ? [] : [footer.subarray(start, fields[index + 1]?.start)],
+  );
+  return { codecs, layoutBytes };
 }
 
 function eachStruct(reader: CompactReader, read: () => void): void {

@@ -299,4 +299,36 @@ describe('checking files before the first row', () => {
       });
     }
   });
+
+  it('gives every file its own layout, of however many kinds they are', async () => {
+    const wide = Array.from({ length: 700 }, (_, index) => `range AS column_${index}`).join(', ');
+    const ids = Array.from({ length: 700 }, (_, index) => `column_${index}: ${index + 1}`).join(', ');
+    const kinds: [string, string][] = [
+      ['SELECT range AS a', '{a: 1}'],
+      ['SELECT range AS a', '{a: 2}'],
+      ['SELECT range AS b', '{b: 1}'],
+      ['SELECT range::INTEGER AS a', '{a: 1}'],
+      ['SELECT range AS a, {x: range} AS s', '{a: 1, s: {__duckdb_field_id: 2, x: 3}}'],
+      ['SELECT range AS a, {x: range} AS s', '{a: 1, s: {__duckdb_field_id: 2, x: 4}}'],
+      [`SELECT ${wide}`, `{${ids}}`],
+    ];
+    // A different number of rows each time: what tells two files of one kind apart.
+    const files = await Promise.all(
+      [3, 5000].flatMap((rows) =>
+        kinds.map(([select, fieldIds], kind) =>
+          given(`kind-${kind}-${rows}.parquet`, `${select} FROM range(${rows})`, fieldIds),
+        ),
+      ),
+    );
+    const sized = await Promise.all(
+      files.map(async (file) => ({ path: file.path, fileSizeInBytes: BigInt((await readFile(file.path)).length) })),
+    );
+    await harness.engine.withConnection(async (connection) => {
+      const together = await checkFiles(connection, sized);
+      expect(new Set([...together.values()].map(({ fingerprint }) => fingerprint)).size).toBe(kinds.length);
+      for (const { path: one } of sized) {
+        expect(together.get(one)).toEqual((await readFileLayouts(connection, [one])).get(one));
+      }
+    });
+  });
 });
