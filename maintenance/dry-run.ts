@@ -46,7 +46,12 @@ export async function dryRunMaintenance(
     }
     for (let after: string | undefined; ; ) {
       const place = after === undefined ? {} : { after };
-      const sweep = new Sweep(deps, name, { nowMs, olderThanMs, ...place, expired: { snapshotIds, files } });
+      const sweep = new Sweep(deps, name, {
+        nowMs,
+        olderThanMs,
+        ...place,
+        expired: { snapshotIds, files, kept: expiry.kept },
+      });
       yield* sweep.verdicts();
       if (sweep.next === null) return;
       after = sweep.next;

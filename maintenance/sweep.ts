@@ -2,6 +2,7 @@
  * The orphan sweep: files in a table's folder that nothing reaches. What is reached is read first, then the folder is listed, and before
  * anything is deleted the table is looked at once more, so that what was committed meanwhile stays.
  */
+import type { Snapshot, TableMetadata } from '../iceberg/index.js';
 import type { FileStatus } from '../storage/index.js';
 import type { Table } from '../tables/index.js';
 import { CanonicalPaths, prefixMismatch } from './canonical-paths.js';
@@ -9,7 +10,7 @@ import type { MaintenanceDeps } from './deps.js';
 import { requireGarbageCollection } from './expiry-plan.js';
 import { activeLeases, type Lease } from './leases.js';
 import { keepFilesOfOthers, ownPath, tableName } from './other-tables.js';
-import { filesOfMetadata, filesOfSnapshots } from './table-files.js';
+import { filesOfMetadata, filesOfSnapshots, type TableFile } from './table-files.js';
 
 /** Files of a page of the listing. */
 const PAGE_FILES = 1000;
@@ -25,8 +26,13 @@ export interface SweepSettings {
   readonly olderThanMs: bigint;
   /** Where a sweep before has ended. */
   readonly after?: string;
-  /** Snapshots that are taken to have gone, and the files that only they reach, with the reason: for a dry run. */
-  readonly expired?: { readonly snapshotIds: ReadonlySet<bigint>; readonly files: ReadonlyMap<string, string> };
+  /** For a dry run: snapshots that are taken to have gone, the files that only they reach, and what keeps the other snapshots. */
+  readonly expired?: {
+    readonly snapshotIds: ReadonlySet<bigint>;
+    /** Canonical paths, each with the reason. */
+    readonly files: ReadonlyMap<string, string>;
+    readonly kept: ReadonlyMap<bigint, string>;
+  };
 }
 
 /** What is to become of a file, and why. */
@@ -83,17 +89,22 @@ export class Sweep {
 
   /** Remembers what the table reaches, as far as it is not known yet. */
   async #reach(table: Table, paths: CanonicalPaths): Promise<void> {
-    const expired = this.#settings.expired?.snapshotIds;
-    for (const { location, reason } of filesOfMetadata(table, expired)) {
-      this.#reached.set(await ownPath(table, paths, location), reason);
-    }
-    const fresh = table.metadata.snapshots.filter(
+    const { snapshotIds: expired, kept } = this.#settings.expired ?? {};
+    for (const file of filesOfMetadata(table, expired)) await this.#remember(table, paths, file);
+    const fresh = currentFirst(table.metadata).filter(
       ({ snapshotId }) => !this.#snapshots.has(snapshotId) && expired?.has(snapshotId) !== true,
     );
-    for await (const { location, reason } of filesOfSnapshots(table, fresh)) {
-      this.#reached.set(await ownPath(table, paths, location), reason);
-    }
+    const why = (snapshotId: bigint): string => {
+      const reason = kept?.get(snapshotId);
+      return reason === undefined ? '' : `: ${reason}`;
+    };
+    for await (const file of filesOfSnapshots(table, fresh, undefined, why)) await this.#remember(table, paths, file);
     for (const { snapshotId } of fresh) this.#snapshots.add(snapshotId);
+  }
+
+  async #remember(table: Table, paths: CanonicalPaths, { location, reason }: TableFile): Promise<void> {
+    const path = await ownPath(table, paths, location);
+    if (!this.#reached.has(path)) this.#reached.set(path, reason);
   }
 
   /** The leases of every table, and the tables that lie below this one. */
@@ -159,6 +170,12 @@ export class Sweep {
     }
     this.#orphans = new Map();
   }
+}
+
+/** The current snapshot keeps a file for longer than any other does, and the newest for longer than older ones: it is named. */
+function currentFirst({ snapshots, currentSnapshotId }: TableMetadata): readonly Snapshot[] {
+  const current = snapshots.filter(({ snapshotId }) => snapshotId === currentSnapshotId);
+  return [...current, ...snapshots.filter(({ snapshotId }) => snapshotId !== currentSnapshotId).toReversed()];
 }
 
 function verdictOf(file: FileStatus, action: FileVerdict['action'], reason: string): FileVerdict {

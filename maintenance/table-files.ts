@@ -21,42 +21,51 @@ const CONCURRENCY = 16;
 
 /**
  * The files of snapshots: live data and delete files, then manifests, then manifest lists. A manifest is read once, whatever
- * number of snapshots lists it.
+ * number of snapshots lists it; its files are said to be of the first that does.
  * @param onUnreadable told of a manifest or list that cannot be read, whose files are then left out; without it, that is an error
+ * @param why added to the reason, for each snapshot
  * @throws MoraineError `MANIFEST_CORRUPT`, `FILE_NOT_FOUND`, naming the file
  */
 export async function* filesOfSnapshots(
   table: Table,
   snapshots: Iterable<Snapshot>,
   onUnreadable?: (location: string, error: unknown) => void,
+  why: (snapshotId: bigint) => string = () => '',
 ): AsyncGenerator<TableFile> {
   const { io } = table;
   const seen = new Set<string>();
+  const named = (snapshotId: bigint): string => `snapshot ${snapshotId}${why(snapshotId)}`;
   for (const batch of batches(snapshots)) {
     const lists = await Promise.all(
       batch.map((snapshot) =>
         readOr(() => readSnapshotManifests(io, snapshot), snapshot.manifestList ?? 'manifests', onUnreadable),
       ),
     );
-    const fresh: { readonly manifest: ManifestFile; readonly snapshotId: bigint }[] = [];
+    const fresh: ListedManifest[] = [];
     for (const [index, manifests] of lists.entries()) {
       for (const manifest of manifests ?? []) {
         if (seen.has(manifest.manifestPath)) continue;
         seen.add(manifest.manifestPath);
-        fresh.push({ manifest, snapshotId: batch[index]?.snapshotId ?? 0n });
+        fresh.push({ manifest, of: named(batch[index]?.snapshotId ?? 0n) });
       }
     }
     for (const some of batches(fresh)) yield* filesOfManifests(table, some, onUnreadable);
     for (const [index, snapshot] of batch.entries()) {
       if (snapshot.manifestList === undefined || lists[index] === undefined) continue;
-      yield { location: snapshot.manifestList, reason: `manifest list of snapshot ${snapshot.snapshotId}` };
+      yield { location: snapshot.manifestList, reason: `manifest list of ${named(snapshot.snapshotId)}` };
     }
   }
 }
 
+interface ListedManifest {
+  readonly manifest: ManifestFile;
+  /** The snapshot that lists it, for people. */
+  readonly of: string;
+}
+
 async function* filesOfManifests(
   table: Table,
-  manifests: readonly { readonly manifest: ManifestFile; readonly snapshotId: bigint }[],
+  manifests: readonly ListedManifest[],
   onUnreadable: ((location: string, error: unknown) => void) | undefined,
 ): AsyncGenerator<TableFile> {
   const read = await Promise.all(
@@ -67,13 +76,13 @@ async function* filesOfManifests(
   for (const [index, entries] of read.entries()) {
     const listed = manifests[index];
     if (listed === undefined || entries === undefined) continue;
-    const { manifest, snapshotId } = listed;
+    const { manifest, of } = listed;
     const content = manifest.content === 'data' ? 'data file' : 'delete file';
-    const reason = `live ${content} of snapshot ${snapshotId}`;
+    const reason = `live ${content} of ${of}`;
     for (const { status, dataFile } of entries) {
       if (status !== 'deleted') yield { location: dataFile.filePath, reason };
     }
-    yield { location: manifest.manifestPath, reason: `manifest of snapshot ${snapshotId}` };
+    yield { location: manifest.manifestPath, reason: `manifest of ${of}` };
   }
 }
 
