@@ -48,7 +48,7 @@ export interface CompactRequest {
   readonly targetSizeBytes?: number | undefined;
   /** Bytes to read at most; groups beyond it wait for another run. */
   readonly maxBytes?: number | undefined;
-  /** Groups that are committed together; by default a tenth of them. */
+  /** Groups that are committed together; by default a tenth of them, or 1 GiB where that is more. */
   readonly partialProgress?: number | undefined;
 }
 

@@ -78,8 +78,10 @@ export interface CompactionReference extends Omit<CompactionPreview, 'plan' | 'g
   readonly groupsPerCommit: number;
 }
 
-/** Commits of a plan, unless its request says how many groups each takes or they were too many for one commit. */
+/** A commit takes so much at least, and a plan so many commits at most. */
+const BYTES_PER_COMMIT = 2 ** 30;
 const COMMITS_PER_PLAN = 10;
+/** The manifests of a commit travel as one list. */
 const GROUPS_PER_COMMIT = 100;
 
 /**
@@ -95,8 +97,7 @@ export async function planCompaction(
   const table = await deps.loadTable(request.table);
   const runId = options.runId ?? randomUUID();
   const { plan, groups, ...preview } = await previewOf(deps, request, table, { ...options, runId });
-  const groupsPerCommit =
-    request.partialProgress ?? Math.min(GROUPS_PER_COMMIT, Math.max(1, Math.ceil(groups.length / COMMITS_PER_PLAN)));
+  const groupsPerCommit = request.partialProgress ?? defaultGroupsPerCommit(groups.length, Number(preview.bytes));
   const reference = { ...preview, groups: groups.length, groupsPerCommit };
   if (plan === null) return { ...reference, planLocation: null };
   const planLocation = `${metadataFolder(table.metadata)}/${stagedPrefix(plan.planId)}-plan.jsonl`;
@@ -113,6 +114,12 @@ export async function previewCompaction(
   options: PlanOptions = {},
 ): Promise<CompactionPreview> {
   return previewOf(deps, request, await deps.loadTable(request.table), options);
+}
+
+/** Every commit is another snapshot, and what is not committed yet is lost with its run: few for little, more for much. */
+function defaultGroupsPerCommit(groups: number, bytes: number): number {
+  const commits = Math.min(COMMITS_PER_PLAN, Math.max(1, Math.ceil(bytes / BYTES_PER_COMMIT)));
+  return Math.min(GROUPS_PER_COMMIT, Math.max(1, Math.ceil(groups / commits)));
 }
 
 async function previewOf(
