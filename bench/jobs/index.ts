@@ -3,6 +3,7 @@ import type { BenchJob } from '../job.js';
 import { appendCommits } from './append-commits.js';
 import { backfill } from './backfill.js';
 import { compact } from './compact.js';
+import { compactPlan } from './compact-plan.js';
 import { feast } from './feast.js';
 import { historical } from './historical.js';
 import { historicalDeletes } from './historical-deletes.js';
@@ -24,6 +25,7 @@ export const JOBS: readonly BenchJob[] = [
   historicalMemory,
   feast,
   compact,
+  compactPlan,
   backfill,
 ];
 

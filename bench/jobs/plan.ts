@@ -1,16 +1,8 @@
 /** Planning a table of many files of which one partition matches. */
-import {
-  bindExpression,
-  currentSchema,
-  currentSnapshot,
-  type DataFile,
-  parseExpression,
-  parsePartitionSpec,
-  parseSchema,
-  serializeValue,
-} from '../../iceberg/index.js';
-import { commitAppend, loadTable, planFiles } from '../../tables/index.js';
+import { bindExpression, currentSchema, currentSnapshot, parseExpression } from '../../iceberg/index.js';
+import { loadTable, planFiles } from '../../tables/index.js';
 import { type BenchContext, type BenchJob, type BenchSize, figure } from '../job.js';
+import { makePlannedTable, PLANNED } from '../planned-table.js';
 import { runForeign } from '../python.js';
 import { openBenchProject } from '../world.js';
 
@@ -18,57 +10,9 @@ const NAME = 'plan';
 const FILES_PER_COMMIT = 100;
 const COMMITS: Readonly<Record<BenchSize, number>> = { S: 10, M: 100 };
 const WARM_RUNS = 11;
-const LONG = { kind: 'long' } as const;
 
-/** As many columns as the table that retrieval is measured on; `part` is the partition. */
-const COLUMNS = ['part', 'id', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
-const SCHEMA = parseSchema({
-  type: 'struct',
-  'schema-id': 0,
-  fields: COLUMNS.map((name, index) => ({ id: index + 1, name, required: false, type: 'long' })),
-});
-
-const ofEveryColumn = <T>(value: T): ReadonlyMap<number, T> => new Map(COLUMNS.map((_, index) => [index + 1, value]));
-
-/** Entries of files that exist only in the manifests, with the statistics that writers give: planning opens no data file. */
-function entry(location: string, commit: number, index: number): DataFile {
-  const bounds = ofEveryColumn(serializeValue(LONG, BigInt(commit * FILES_PER_COMMIT + index)));
-  return {
-    content: 'data',
-    filePath: `${location}/data/${commit}-${index}.parquet`,
-    fileFormat: 'PARQUET',
-    specId: 0,
-    partition: [BigInt(commit)],
-    recordCount: 1000n,
-    fileSizeInBytes: 10_000n,
-    columnSizes: ofEveryColumn(1000n),
-    valueCounts: ofEveryColumn(1000n),
-    nullValueCounts: ofEveryColumn(0n),
-    lowerBounds: bounds,
-    upperBounds: bounds,
-  };
-}
-
-/** Makes the table of many files. */
-async function prepare(context: BenchContext): Promise<void> {
-  const project = await openBenchProject(context.dataFolder);
-  const catalog = await project.catalog();
-  await catalog.createNamespace(['bench']);
-  const identifier = { namespace: ['bench'], name: 'planned' };
-  // Merging would rewrite the manifests of a hundred commits into one; planning must also be good at many.
-  const properties = new Map([['commit.manifest-merge.enabled', 'false']]);
-  await catalog.createTable(identifier, {
-    schema: SCHEMA,
-    partitionSpec: parsePartitionSpec('part', SCHEMA),
-    properties,
-  });
-  for (let commit = 0; commit < COMMITS[context.size]; commit++) {
-    const table = await loadTable(catalog, project.io, identifier);
-    const files = Array.from({ length: FILES_PER_COMMIT }, (_, index) => entry(table.metadata.location, commit, index));
-    await commitAppend(table, { files });
-  }
-  await project.close();
-}
+const prepare = (context: BenchContext): Promise<void> =>
+  makePlannedTable(context, COMMITS[context.size], FILES_PER_COMMIT);
 
 export const plan: BenchJob = {
   name: NAME,
@@ -81,7 +25,7 @@ export const plan: BenchJob = {
       const project = await openBenchProject(context.dataFolder);
       const catalog = await project.catalog();
       const onePlan = async () => {
-        const table = await loadTable(catalog, project.io, { namespace: ['bench'], name: 'planned' });
+        const table = await loadTable(catalog, project.io, PLANNED);
         const schema = currentSchema(table.metadata);
         const filter = bindExpression(parseExpression('part = 7'), schema);
         const snapshot = currentSnapshot(table.metadata) ?? null;
@@ -122,7 +66,7 @@ export const planCold: BenchJob = {
       const project = await openBenchProject(context.dataFolder);
       const catalog = await project.catalog();
       const files = await measure(async () => {
-        const table = await loadTable(catalog, project.io, { namespace: ['bench'], name: 'planned' });
+        const table = await loadTable(catalog, project.io, PLANNED);
         const snapshot = currentSnapshot(table.metadata) ?? null;
         return (await planFiles(table, { snapshot, schema: currentSchema(table.metadata) })).files.length;
       });
