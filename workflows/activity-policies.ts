@@ -2,13 +2,10 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/contract.js';
 import { NON_RETRYABLE_CODES } from '../errors/index.js';
-import { COMMIT_ATTEMPTS, RETRY, STEP } from './retry.js';
+import { COMMIT_ATTEMPTS, REQUEST, RETRY, STEP } from './retry.js';
 
 /** Short steps that ask Temporal itself. */
-export const requests = proxyActivities<Pick<Activities, 'requestRun' | 'runOutcome'>>({
-  startToCloseTimeout: '1 minute',
-  retry: RETRY,
-});
+export const requests = proxyActivities<Pick<Activities, 'requestRun' | 'runOutcome'>>(REQUEST);
 
 export const planning = proxyActivities<Pick<Activities, 'planMaterialization'>>({
   ...STEP,

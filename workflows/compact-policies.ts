@@ -1,10 +1,11 @@
 /** How the activities of compaction are retried. */
 import { proxyActivities } from '@temporalio/workflow';
 import type { CompactActivities } from '../activities/compact-contract.js';
-import { COMMIT_ATTEMPTS, RETRY, STEP } from './retry.js';
+import { COMMIT_ATTEMPTS, REQUEST, RETRY, STEP } from './retry.js';
 
 /** Short steps that ask Temporal itself; a request is checked by planning it. */
 export const compactRequests = proxyActivities<Pick<CompactActivities, 'requestCompact' | 'compactOutcome'>>({
+  ...REQUEST,
   startToCloseTimeout: '5 minutes',
   retry: { ...RETRY, maximumAttempts: 20 },
 });

@@ -1,13 +1,11 @@
 /** How the activities of maintenance are retried: every one may be repeated, and goes on where the attempt before has ended. */
 import { proxyActivities } from '@temporalio/workflow';
 import type { MaintainActivities } from '../activities/maintain-contract.js';
-import { RETRY, STEP } from './retry.js';
+import { REQUEST, RETRY, STEP } from './retry.js';
 
 /** Short steps that ask Temporal itself. */
-export const maintainRequests = proxyActivities<Pick<MaintainActivities, 'requestMaintain' | 'maintainOutcome'>>({
-  startToCloseTimeout: '1 minute',
-  retry: RETRY,
-});
+export const maintainRequests =
+  proxyActivities<Pick<MaintainActivities, 'requestMaintain' | 'maintainOutcome'>>(REQUEST);
 
 export const maintenance = proxyActivities<Omit<MaintainActivities, 'requestMaintain' | 'maintainOutcome'>>({
   ...STEP,

@@ -10,12 +10,19 @@ export const RETRY = {
   nonRetryableErrorTypes: [...NON_RETRYABLE_CODES],
 } satisfies RetryPolicy;
 
-/**
- * Of every activity that does more than ask Temporal. A worker that has died is noticed by the heartbeats, which activities send every
- * few seconds from a timer.
- */
+/** A worker that has died is noticed by the heartbeats, which activities send every few seconds from a timer. */
+const HEARTBEAT = { heartbeatTimeout: '10 seconds' } as const satisfies ActivityOptions;
+
+/** Of every activity that asks Temporal, for a short time. */
+export const REQUEST = {
+  ...HEARTBEAT,
+  startToCloseTimeout: '1 minute',
+  retry: RETRY,
+} as const satisfies ActivityOptions;
+
+/** Of every activity that does more. */
 export const STEP = {
-  heartbeatTimeout: '10 seconds',
+  ...HEARTBEAT,
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
 } as const satisfies ActivityOptions;
 

@@ -21,8 +21,10 @@ import {
   sweepOrphans,
   tidyManifests,
 } from '../../maintenance/index.js';
-import { commitAppend, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
+import { commitAppend, type Table } from '../../tables/index.js';
+import { filesOf } from '../support/compaction-lab.js';
 import { type CrashingRun, CrashLab, type CrashSite } from '../support/crash-lab.js';
+import { expectIntact } from '../support/intact-table.js';
 import { SOURCE, SOURCE_SCHEMA } from '../support/materialization-lab.js';
 
 const NOTHING_DEFINED = { entities: new Map(), featureViews: new Map(), featureServices: new Map() };
@@ -50,27 +52,18 @@ async function openLab(): Promise<CrashLab> {
   return lab;
 }
 
-async function liveFiles(table: Table, snapshotId?: bigint) {
-  const selection = selectSnapshot(table.metadata, snapshotId === undefined ? {} : { snapshotId });
-  return (await planFiles(table, { ...selection, appliesDeletes: true })).files;
-}
-
 /** Each of the 30 rows is there once, and so is every file of every snapshot. Returns the table. */
 async function expectRows(lab: CrashLab): Promise<Table> {
   const site = lab.site();
   const table = await site.loadTable(SOURCE);
-  const files = await liveFiles(table);
+  const files = await filesOf(table);
   const scan = scanSql({
     schema: currentSchema(table.metadata),
     files: files.map(({ file }) => ({ path: file.filePath, recordCount: file.recordCount })),
   });
   const rows = await site.engine.withConnection((connection) => connection.rows(`SELECT k FROM ${scan} ORDER BY k`));
   expect(rows).toEqual(Array.from({ length: 30 }, (_, i) => [BigInt(i)]));
-  for (const { snapshotId } of table.metadata.snapshots) {
-    for (const { file } of await liveFiles(table, snapshotId)) {
-      expect((await site.io.stat(file.filePath)).sizeBytes).toBe(Number(file.fileSizeInBytes));
-    }
-  }
+  await expectIntact(table);
   return table;
 }
 
@@ -95,7 +88,7 @@ test('compaction survives every point', async () => {
   const lab = await openLab();
   const points = await lab.survive(compact, async () => {
     const table = await expectRows(lab);
-    expect(await liveFiles(table)).toHaveLength(1);
+    expect(await filesOf(table)).toHaveLength(1);
     expect(table.metadata.snapshots.map(({ summary }) => summary.get('operation'))).toEqual([
       ...Array.from({ length: 6 }, () => 'append'),
       'replace',
@@ -143,7 +136,7 @@ test('maintenance survives every point, and takes nothing young', async () => {
   const points = await lab.survive(maintain, async () => {
     const table = await expectRows(lab);
     expect((await lab.site().io.stat(young)).sizeBytes).toBe(1);
-    expect(await liveFiles(table)).toHaveLength(1);
+    expect(await filesOf(table)).toHaveLength(1);
     expect(table.metadata.snapshots.length).toBeLessThanOrEqual(3);
   });
   process.stdout.write(`crash points of maintenance: ${points}\n`);

@@ -20,6 +20,7 @@ import {
 import { commitAppend, commitOverwrite, loadTable, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
 import type { Access } from '../simulation/gate.js';
 import { type CrashingRun, CrashLab, type CrashSite } from '../support/crash-lab.js';
+import { expectIntact } from '../support/intact-table.js';
 import { SOURCE, SOURCE_SCHEMA, VIEW } from '../support/materialization-lab.js';
 
 const ONLINE = { namespace: ['moraine_online'], name: VIEW.name };
@@ -112,14 +113,7 @@ async function expectWhole(lab: CrashLab, runs: number): Promise<void> {
   const keys = online.metadata.snapshots.map(({ summary }) => summary.get('moraine.run-key'));
   expect(keys).toHaveLength(runs);
   expect(new Set(keys).size).toBe(runs);
-  for (const { snapshotId } of online.metadata.snapshots) {
-    const { files } = await planFiles(online, {
-      ...selectSnapshot(online.metadata, { snapshotId }),
-      appliesDeletes: true,
-    });
-    for (const { file } of files)
-      expect((await site.io.stat(file.filePath)).sizeBytes).toBe(Number(file.fileSizeInBytes));
-  }
+  await expectIntact(online);
 }
 
 interface Scenario {

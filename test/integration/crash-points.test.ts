@@ -1,19 +1,23 @@
 /**
  * The real worker is killed with SIGKILL just before an access to files, catalog or query engine, and started again: the run ends
- * with the right rows and one commit. Some accesses, or with `MORAINE_CRASH_POINTS=all` every one of them.
+ * with the right rows, each commit once, and every file that is needed. `MORAINE_CRASH_POINTS` says at which accesses: a few of each
+ * workflow unless it is given, every one with `all`, every so many-th with a number.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { expect, inject, test } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
+import { Slots } from '../../activities/slots.js';
 import { KilledRun } from '../support/killed-run.js';
 import { projectRoot } from '../support/paths.js';
 import { python } from '../support/python.js';
+import { WORKS, type Work } from '../support/works.js';
 
 const PRELOAD = pathToFileURL(join(projectRoot, 'test/support/kill-at-access.mjs')).href;
-const SAMPLE = 8;
-/** Runs that wait for a heartbeat to time out at the same time. */
-const AT_ONCE = 4;
+const SAMPLE = 4;
+const ASKED = process.env['MORAINE_CRASH_POINTS'];
+/** Most of the time a run waits for a heartbeat to time out. */
+const atOnce = new Slots(6);
 
 interface Reading {
   readonly rows: readonly Record<string, unknown>[];
@@ -30,42 +34,62 @@ function environment(folder: string, marker: string, killAt: number): Record<str
   };
 }
 
-/** @returns accesses of the run, if it counted them */
-async function survive(killAt: number, isJudged: boolean): Promise<number> {
-  const run: KilledRun = new KilledRun((marker) => environment(run.folder, marker, killAt));
+interface Attempt {
+  readonly isKilled: boolean;
+  /** If it counted them. */
+  readonly accesses: number;
+}
+
+async function survive(work: Work, killAt: number, isJudged: boolean): Promise<Attempt> {
+  const run: KilledRun = new KilledRun(work, (marker) => environment(run.folder, marker, killAt));
   try {
     const survival = await run.run();
-    if (killAt > 0) expect(survival.killedBy, `access ${killAt}`).toBe('SIGKILL');
     await run.expectWhole(survival);
-    if (isJudged && inject('python') !== null) await judge(run);
-    return killAt === 0 ? Number(readFileSync(join(run.folder, 'accesses'), 'utf8')) : 0;
+    if (isJudged && inject('python') !== null) await judge(run, work);
+    const accesses = killAt === 0 ? Number(readFileSync(join(run.folder, 'accesses'), 'utf8')) : 0;
+    return { isKilled: survival.killedBy === 'SIGKILL', accesses };
+  } catch (error) {
+    throw new Error(`${work.workflow}, killed at access ${killAt}`, { cause: error });
   } finally {
     await run.clean();
   }
 }
 
-/** PyIceberg reads the online table, and as many rows of it. */
-async function judge({ folder, small }: KilledRun): Promise<void> {
+/** PyIceberg reads the table, and as many rows of it. */
+async function judge({ folder, small }: KilledRun, { written }: Work): Promise<void> {
+  const { table, rows } = written(small ?? expect.unreachable());
   const uri = `sqlite:///${join(folder, 'catalog.db')}`;
-  const table = `moraine_online.${small?.view ?? ''}`;
-  const { rows, problems } = await python<Reading>('read_ours.py', uri, join(folder, 'warehouse'), table);
-  expect(problems).toEqual([]);
-  expect(rows).toHaveLength(100);
+  const reading = await python<Reading>('read_ours.py', uri, join(folder, 'warehouse'), table);
+  expect(reading.problems).toEqual([]);
+  expect(reading.rows).toHaveLength(rows);
 }
 
-test(
-  'a worker killed at any access is survived',
-  async () => {
-    const accesses = await survive(0, false);
-    const all = Array.from({ length: accesses }, (_, index) => index + 1);
-    const isAll = process.env['MORAINE_CRASH_POINTS'] === 'all';
-    // The worker's own start and end count, too, and the last accesses differ from run to run.
-    const points = isAll ? all.slice(0, -2) : all.filter((_, index) => index % Math.ceil(accesses / SAMPLE) === 1);
-    for (let start = 0; start < points.length; start += AT_ONCE) {
-      await Promise.all(points.slice(start, start + AT_ONCE).map((point) => survive(point, point % 3 === 0)));
-    }
-    process.stdout.write(`SIGKILL at ${points.length} of ${accesses} accesses\n`);
-    expect(points.length).toBeGreaterThan(4);
-  },
-  6 * 3_600_000,
-);
+/** Every so many-th access. */
+function step(accesses: number): number {
+  if (ASKED === undefined) return Math.ceil(accesses / SAMPLE);
+  return ASKED === 'all' ? 1 : Number(ASKED);
+}
+
+const slot = <T>(work: () => Promise<T>): Promise<T> => atOnce.run(new AbortController().signal, work);
+
+describe('a worker killed at any access is survived', () => {
+  test.concurrent.each(WORKS)(
+    '$workflow',
+    async (work) => {
+      const { accesses } = await slot(() => survive(work, 0, false));
+      const every = step(accesses);
+      // The worker's own end counts, too.
+      const last = accesses - 2;
+      const points = Array.from({ length: last }, (_, index) => index + 1).filter(
+        (point) => point % every === 2 % every,
+      );
+      const attempts = await Promise.all(points.map((point) => slot(() => survive(work, point, point % 3 === 0))));
+      const killed = attempts.filter(({ isKilled }) => isKilled).length;
+      process.stdout.write(`SIGKILL at ${killed} of ${accesses} accesses of ${work.workflow}\n`);
+      expect(points.length).toBeGreaterThan(2);
+      // The number of accesses differs a little from run to run.
+      expect(points.length - killed).toBeLessThan(1 + points.length / 20);
+    },
+    12 * 3_600_000,
+  );
+});

@@ -1,17 +1,20 @@
-/** A materialization whose worker dies by SIGKILL, and that the next worker finishes. */
+/** A workflow whose worker dies by SIGKILL, and that the next worker finishes. */
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { connectClient, type MaterializeResult, startMaterialization, waitForRun } from '../../workers/index.js';
+import { connectClient } from '../../workers/index.js';
 import { SmallProject } from './small-project.js';
 import { testSettings } from './temporal.js';
 import { startWorkerProcess, type WorkerProcess } from './worker-process.js';
+import type { Work } from './works.js';
 
 export interface Survival {
   /** Null: the first worker was not killed. */
   readonly killedBy: NodeJS.Signals | null;
-  readonly result: MaterializeResult;
+  /** Of the workflow. */
+  readonly result: unknown;
   readonly lastWorkerExitCode: number | null;
 }
 
@@ -19,27 +22,31 @@ export class KilledRun {
   readonly folder = realpathSync(mkdtempSync(join(tmpdir(), 'moraine-kill-')));
   readonly #workers: WorkerProcess[] = [];
   readonly #settings = testSettings();
+  readonly #work: Work;
   readonly #faultOf: (marker: string) => Readonly<Record<string, string>>;
   small: SmallProject | undefined;
 
   /** @param faultOf environment that kills a worker, unless the file `marker` exists, which it creates */
-  constructor(faultOf: (marker: string) => Readonly<Record<string, string>>) {
+  constructor(work: Work, faultOf: (marker: string) => Readonly<Record<string, string>>) {
+    this.#work = work;
     this.#faultOf = faultOf;
   }
 
   async run(): Promise<Survival> {
-    const small = await SmallProject.createIn(this.folder);
+    const { workflow, options, prepare, input } = this.#work;
+    const small = await SmallProject.createIn(this.folder, options);
     this.small = small;
-    await small.append(5_000);
+    await prepare(small);
     const temporal = await connectClient(this.#settings);
     try {
       const first = await this.#startWorker();
-      const run = await startMaterialization(temporal, this.#settings, { view: small.view });
-      const outcome = waitForRun(temporal.client, run);
+      const { taskQueue } = this.#settings;
+      const request = { workflowId: `killed/${randomUUID()}`, taskQueue, args: [input(small)] };
+      const outcome = (await temporal.client.workflow.start(workflow, request)).result();
       await Promise.race([first.ended, outcome]);
       const isKilled = existsSync(this.#marker);
       const last = isKilled ? await this.#startWorker() : first;
-      const result = await outcome;
+      const result: unknown = await outcome;
       last.kill('SIGTERM');
       const { code } = await last.ended;
       return { killedBy: isKilled ? (await first.ended).signal : null, result, lastWorkerExitCode: code };
@@ -48,15 +55,11 @@ export class KilledRun {
     }
   }
 
-  /** The run has ended well, with one commit, and the online table holds the right rows. */
+  /** The run has ended well, and the tables are as they must be. */
   async expectWhole({ result, lastWorkerExitCode }: Survival): Promise<void> {
     expect(lastWorkerExitCode).toBe(0);
-    expect(result).toMatchObject({ kind: 'incremental', rows: '100' });
-    const keys = await this.small?.runKeys();
-    expect(keys).toHaveLength(1);
-    expect(keys?.[0]).toMatch(/^[0-9a-f]{64}$/);
-    expect(await this.small?.onlineRows()).toEqual(await this.small?.recomputed());
-    expect(await this.small?.onlineRows()).toHaveLength(100);
+    expect(result).toMatchObject(this.#work.result);
+    await this.#work.expectWhole(this.small ?? expect.unreachable());
   }
 
   get #marker(): string {

@@ -7,6 +7,7 @@ import { scanSql, writeParquet } from '../../engine/index.js';
 import { currentSchema, type Schema, UNPARTITIONED } from '../../iceberg/index.js';
 import { openProject, type Project } from '../../project/index.js';
 import { commitAppend, loadTable, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
+import { liveRows } from './compaction-lab.js';
 import { temporaryFolder } from './temp-folder.js';
 
 const SOURCE_SCHEMA: Schema = {
@@ -27,6 +28,8 @@ engine: { memoryLimit: 500MB, threads: 2, tempDirectory: tmp }
 export interface SmallProjectOptions {
   /** Buckets of the online table; 4 unless given. */
   readonly buckets?: number;
+  /** The source table is named as the view, for runs that are named by their table; else it is `demo.readings`. */
+  readonly hasOwnTable?: boolean;
 }
 
 export class SmallProject {
@@ -34,15 +37,22 @@ export class SmallProject {
   readonly project: Project;
   /** Name of the view. Runs are named by their view, so each project on one Temporal server has its own. */
   readonly view = `readings_${randomUUID().slice(0, 8)}`;
+  readonly #tableName: string;
 
-  private constructor(folder: string, project: Project) {
+  private constructor(folder: string, project: Project, { hasOwnTable }: SmallProjectOptions) {
     this.folder = folder;
     this.project = project;
+    this.#tableName = hasOwnTable === true ? this.view : 'readings';
+  }
+
+  /** The source table. */
+  get table(): string {
+    return `demo.${this.#tableName}`;
   }
 
   /** Makes the project; it is closed and removed when the test has finished. */
-  static async create(): Promise<SmallProject> {
-    const small = await SmallProject.createIn(temporaryFolder());
+  static async create(options: SmallProjectOptions = {}): Promise<SmallProject> {
+    const small = await SmallProject.createIn(temporaryFolder(), options);
     onTestFinished(() => small.project.close());
     return small;
   }
@@ -50,7 +60,7 @@ export class SmallProject {
   /** Makes the project in a folder; the caller closes and removes it. */
   static async createIn(folder: string, options: SmallProjectOptions = {}): Promise<SmallProject> {
     writeFileSync(join(folder, 'moraine.yaml'), CONFIG);
-    const small = new SmallProject(folder, await openProject({ cwd: folder }));
+    const small = new SmallProject(folder, await openProject({ cwd: folder }), options);
     await small.#define(options.buckets ?? 4);
     return small;
   }
@@ -59,7 +69,7 @@ export class SmallProject {
     const { project, view } = this;
     const catalog = await project.catalog();
     await catalog.createNamespace(['demo']);
-    await catalog.createTable({ namespace: ['demo'], name: 'readings' }, { schema: SOURCE_SCHEMA });
+    await catalog.createTable({ namespace: ['demo'], name: this.#tableName }, { schema: SOURCE_SCHEMA });
     await (await project.registry()).apply({
       entities: new Map([['sensor', { name: 'sensor', joinKeys: ['sensor'] }]]),
       featureViews: new Map([
@@ -68,7 +78,7 @@ export class SmallProject {
           {
             name: view,
             entities: ['sensor'],
-            source: { table: 'demo.readings', timestampField: 'event_ts' },
+            source: { table: this.table, timestampField: 'event_ts' },
             ttlMs: null,
             online: true,
             features: undefined,
@@ -82,7 +92,7 @@ export class SmallProject {
 
   /** Appends `rows` readings of 100 sensors (or as many as given) from a second on. Every row has a value of its own. */
   async append(rows: number, fromSecond = 0, sensors = 100): Promise<void> {
-    const table = await this.#source();
+    const table = await this.source();
     const folder = await this.project.io.prepareFolder(`${table.metadata.location}/data`);
     const select =
       `SELECT i % ${sensors} AS sensor, make_timestamptz((${fromSecond} + i) * 1000000) AS event_ts, ` +
@@ -112,7 +122,7 @@ export class SmallProject {
   async recomputed(): Promise<unknown[][]> {
     const newest =
       'SELECT sensor, epoch(max(event_ts))::BIGINT, max_by(reading, event_ts) FROM rows GROUP BY sensor ORDER BY ALL';
-    return this.#query(await this.#source(), newest);
+    return this.#query(await this.source(), newest);
   }
 
   async online(): Promise<Table> {
@@ -126,9 +136,14 @@ export class SmallProject {
     return metadata.snapshots.map(({ summary }) => summary.get('moraine.run-key'));
   }
 
-  async #source(): Promise<Table> {
-    const { catalog, identifier } = await this.project.resolveTable('demo.readings');
-    return loadTable(catalog, this.project.io, identifier);
+  source(): Promise<Table> {
+    return this.project.loadTable(this.table);
+  }
+
+  /** The live rows of the source table, in the order in which they were appended. */
+  async sourceRows(): Promise<readonly string[]> {
+    const lab = { io: this.project.io, engine: await this.project.engine() };
+    return liveRows(lab, await this.source(), { select: 'reading, sensor, epoch(event_ts)::BIGINT' });
   }
 
   async #query(table: Table, select: string): Promise<unknown[][]> {
