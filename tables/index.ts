@@ -1,6 +1,7 @@
 /** Tables: loading, planning scans, following changes, and committing. */
 
 export { resolveSnapshot as selectSnapshot, type SnapshotSelection } from '../iceberg/index.js';
+export type { ArrivedDeletes } from './arrived-deletes.js';
 export { type CommitOptions, type CommitResult, requireWritable } from './commit.js';
 export { danglingTest, deleteFileKey } from './dangling-deletes.js';
 export { deletesOfFiles, type FileWithDeletes } from './deletes-of-files.js';
@@ -9,7 +10,7 @@ export { readManifestEntries, readSnapshotManifests } from './manifest-files.js'
 export { readStagedManifest, stageManifest } from './manifest-writer.js';
 export { type DeleteStats, deleteFilesOf } from './plan-deletes.js';
 export { type PlannedFile, planFiles, type ScanPlan, type ScanRequest, type ScanStats } from './plan-files.js';
-export { type ArrivedDeletes, commitRewrite, type RewriteRequest } from './rewrite.js';
+export { type CarriedDeletes, commitRewrite, type RewriteRequest } from './rewrite.js';
 export { commitRewriteManifests, type RewriteManifestsRequest } from './rewrite-manifests.js';
 export { commitRowDelta, type RowDeltaRequest } from './row-delta.js';
 export { findRun, RECENT_RUNS, RUN_KEY, type RunMarker, WINDOW_KEYS, windowKeysText } from './run-marker.js';

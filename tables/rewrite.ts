@@ -1,70 +1,64 @@
 /** Rewrites: the same rows in other files. A rewrite is re-applied to whatever the table holds by the time it commits. */
 import { randomUUID } from 'node:crypto';
 import { pathSegment } from '../catalogs/index.js';
-import { MoraineError } from '../errors/index.js';
-import {
-  changedDeletes,
-  currentSnapshot,
-  type DataFile,
-  findSnapshot,
-  isAncestor,
-  type ManifestFile,
-  type Snapshot,
-  type TableMetadata,
-} from '../iceberg/index.js';
+import type { DataFile, ManifestFile } from '../iceberg/index.js';
+import { type ArrivedDeletes, arrivedDeletes, planAgain, planningSnapshot } from './arrived-deletes.js';
 import { type CommitOptions, type CommitResult, commitWithRetry } from './commit.js';
-import { deletesOfFiles } from './deletes-of-files.js';
 import { mapConcurrently, readManifestEntries } from './manifest-files.js';
 import { addedEntry, createManifest } from './manifest-writer.js';
 import { prepareSnapshot } from './snapshot-producer.js';
 import type { Table } from './table.js';
 import { stageAll } from './write-operations.js';
 
-/** Position deletes that another writer has committed for a file since its rewrite was planned. */
-export interface ArrivedDeletes {
-  /** The removed data file. */
-  readonly dataFile: DataFile;
-  /**
-   * Position-delete files, or the one vector, which holds the file's older positions, too. A position-delete file may name rows of
-   * other data files besides.
-   */
+/** What arrived deletes are for the new files. */
+export interface CarriedDeletes {
+  /** Delete files for new files that lose some of their rows. */
   readonly deletes: readonly DataFile[];
+  /** Locations of new files that lose every row: they stay out of the table. */
+  readonly emptied: readonly string[];
 }
+
+const NOTHING_CARRIED: CarriedDeletes = { deletes: [], emptied: [] };
 
 export interface RewriteRequest extends CommitOptions {
   /** The snapshot that the rewrite was planned on. Its sequence number becomes the data sequence number of the new files. */
   readonly plannedOn: bigint;
-  /** Data files that the new ones replace, by location. All must still be live, else `COMMIT_CONFLICT`. */
+  /**
+   * Data files that the new ones replace, by location. All must still be live, or have left the table by a `delete` or `overwrite`;
+   * else `COMMIT_CONFLICT`.
+   */
   readonly removeFiles: readonly string[];
   /** New data files: manifests that were staged before, or files to stage now. */
   readonly manifests?: readonly ManifestFile[];
   readonly files?: readonly DataFile[];
   /**
-   * Asked on every base whose position deletes or vectors of removed files are newer than the plan: gives the delete files for
-   * the new files, whose positions it has mapped. Without it such a base is `COMMIT_CONFLICT`: plan again. Equality deletes need
-   * nothing: the kept sequence number lets them reach the new files.
+   * Asked on every base that has taken rows from the removed files since the plan: gives the deletes of the new files, whose positions
+   * it has mapped. Without it such a base is `COMMIT_CONFLICT`: plan again. Equality deletes need nothing: the kept sequence number
+   * lets them reach the new files.
    */
-  readonly rebaseDeletes?: (base: Table, arrived: readonly ArrivedDeletes[]) => Promise<readonly DataFile[]>;
+  readonly rebaseDeletes?: (base: Table, arrived: readonly ArrivedDeletes[]) => Promise<CarriedDeletes>;
   /** Whether delete files that reach no data file afterwards leave in the same commit; true unless told otherwise. */
   readonly dropDanglingDeletes?: boolean;
 }
 
 /**
  * Replaces data files by others with the same rows, in one snapshot of the operation `replace`.
- * @throws MoraineError `COMMIT_CONFLICT` when the rewrite has to be planned again: a file is gone, its deletes changed, or the
- *   planning snapshot is no longer in the table's history; else as {@link commitWithRetry}
+ * @throws MoraineError `COMMIT_CONFLICT` when the rewrite has to be planned again: another rewrite took a file, deletes were taken
+ *   back, or the planning snapshot is no longer in the table's history; else as {@link commitWithRetry}
  */
 export async function commitRewrite(table: Table, request: RewriteRequest): Promise<CommitResult> {
   const dataSequenceNumber = planningSnapshot(table.metadata, request.plannedOn).sequenceNumber;
-  const added = await withSequenceNumber(table, await stageAll(table, request), dataSequenceNumber);
+  const staged = await stageAll(table, request);
+  const all = await withSequenceNumber(table, staged, dataSequenceNumber);
   const prepare = async (base: Table) => {
-    const addedDeletes = await deletesToCarry(base, request);
+    const arrived = await arrivedDeletes(base, request.plannedOn, request.removeFiles);
+    const { deletes, emptied } = await carriedDeletes(base, request, arrived);
     const content = {
       operation: 'replace' as const,
-      added,
+      added: emptied.length === 0 ? all : await withSequenceNumber(base, staged, dataSequenceNumber, emptied),
       dataSequenceNumber,
-      addedDeletes,
-      removal: { files: request.removeFiles },
+      addedDeletes: deletes,
+      removal: { files: stillThere(request.removeFiles, arrived) },
       dropDanglingDeletes: request.dropDanglingDeletes ?? true,
     };
     return prepareSnapshot(base, content, request);
@@ -72,75 +66,39 @@ export async function commitRewrite(table: Table, request: RewriteRequest): Prom
   return commitWithRetry(table, prepare, request);
 }
 
-function planningSnapshot(metadata: TableMetadata, plannedOn: bigint): Snapshot {
-  const snapshot = findSnapshot(metadata, plannedOn);
-  if (snapshot === undefined) throw planAgain(plannedOn, 'it has expired or never was in this table');
-  return snapshot;
+async function carriedDeletes(
+  base: Table,
+  { plannedOn, rebaseDeletes }: RewriteRequest,
+  arrived: readonly ArrivedDeletes[],
+): Promise<CarriedDeletes> {
+  if (arrived.length === 0) return NOTHING_CARRIED;
+  if (rebaseDeletes !== undefined) return rebaseDeletes(base, arrived);
+  throw planAgain(plannedOn, `rows of ${arrived[0]?.dataFile.filePath ?? 'its files'} have been deleted since`);
 }
 
-function planAgain(plannedOn: bigint, reason: string): MoraineError {
-  return new MoraineError(
-    'COMMIT_CONFLICT',
-    `The rewrite was planned on snapshot ${plannedOn}, but ${reason}: plan again.`,
+function stillThere(locations: readonly string[], arrived: readonly ArrivedDeletes[]): readonly string[] {
+  const gone = new Set(
+    arrived.flatMap(({ dataFile, deletes }) => (deletes === 'every-row' ? [dataFile.filePath] : [])),
   );
+  return locations.filter((location) => !gone.has(location));
 }
 
-/** The staged manifests, written anew with entries that hold the data sequence number themselves. */
+/** The staged manifests, written anew with entries that hold the data sequence number themselves. @param leftOut locations */
 async function withSequenceNumber(
   table: Table,
   staged: readonly ManifestFile[],
   sequenceNumber: bigint,
+  leftOut: readonly string[] = [],
 ): Promise<readonly ManifestFile[]> {
   const prefix = `rewrite-${pathSegment(randomUUID())}`;
-  return mapConcurrently(staged, async (manifest) => {
-    const entries = await readManifestEntries(table.io, table.metadata, manifest);
-    const numbered = entries.map(({ dataFile }) => ({ ...addedEntry(dataFile), sequenceNumber }));
-    const content = { content: 'data' as const, specId: manifest.partitionSpecId, entries: numbered };
-    return createManifest(table, content, prefix);
+  const without = new Set(leftOut);
+  const written = await mapConcurrently(staged, async (manifest) => {
+    const files = (await readManifestEntries(table.io, table.metadata, manifest)).map(({ dataFile }) => dataFile);
+    const kept = files.filter(({ filePath }) => !without.has(filePath));
+    if (kept.length === 0) return [];
+    const entries = kept.map((dataFile) => ({ ...addedEntry(dataFile), sequenceNumber }));
+    const content = { content: 'data' as const, specId: manifest.partitionSpecId, entries };
+    return [await createManifest(table, content, prefix)];
   });
-}
-
-/** Delete files that the new files need on this base, once it is certain that nothing else happened to the removed ones. */
-async function deletesToCarry(base: Table, request: RewriteRequest): Promise<readonly DataFile[]> {
-  const { plannedOn } = request;
-  const current = currentSnapshot(base.metadata);
-  if (current?.snapshotId === plannedOn) return [];
-  const planned = planningSnapshot(base.metadata, plannedOn);
-  if (current === null || !isAncestor(base.metadata, plannedOn, current.snapshotId)) {
-    throw planAgain(plannedOn, 'the table has been rolled back');
-  }
-  // Rows of a table that was upgraded get their ids with the next commit: the new files do not hold them.
-  if (planned.firstRowId === undefined && current.firstRowId !== undefined) {
-    throw planAgain(plannedOn, 'the rows have got row ids since');
-  }
-  const arrived = await arrivedDeletes(base, planned, current, request);
-  if (arrived.length === 0) return [];
-  if (request.rebaseDeletes !== undefined) return request.rebaseDeletes(base, arrived);
-  throw planAgain(plannedOn, `rows of ${arrived[0]?.dataFile.filePath ?? 'its files'} have been deleted since`);
-}
-
-async function arrivedDeletes(
-  base: Table,
-  planned: Snapshot,
-  current: Snapshot,
-  { plannedOn, removeFiles }: RewriteRequest,
-): Promise<readonly ArrivedDeletes[]> {
-  const [before, after] = await Promise.all([
-    deletesOfFiles(base, planned, removeFiles),
-    deletesOfFiles(base, current, removeFiles),
-  ]);
-  const arrived: ArrivedDeletes[] = [];
-  for (const [path, { dataFile, deletes }] of after) {
-    const changed = changedDeletes(before.get(path)?.deletes, deletes);
-    if (changed === undefined) continue;
-    const { vector, positions } = changed.after;
-    const gone = changed.before;
-    // A new vector takes the place of all older position deletes of its file; nothing takes that of an equality delete.
-    const isReplaced = vector !== undefined || (gone.vector === undefined && gone.positions.length === 0);
-    if (!isReplaced || gone.equality.length > 0)
-      throw planAgain(plannedOn, `deletes of ${path} have been taken back since`);
-    const files = [...(vector === undefined ? [] : [vector]), ...positions].map(({ file }) => file);
-    if (files.length > 0) arrived.push({ dataFile, deletes: files });
-  }
-  return arrived;
+  return written.flat();
 }

@@ -1,12 +1,12 @@
 /** Those who keep the table in shape, and those who read it. None of them changes a row, but for rollbacks. */
 import { isMoraineError } from '../../errors/index.js';
-import type { DataFile } from '../../iceberg/index.js';
 import type { MaintenanceDeps } from '../../maintenance/deps.js';
 import { commitExpiry, deleteExpiredFiles, stageExpiry } from '../../maintenance/expire.js';
 import { releaseLease, takeLease } from '../../maintenance/leases.js';
 import { sweepOrphans } from '../../maintenance/orphans.js';
 import {
   type ArrivedDeletes,
+  type CarriedDeletes,
   commitRewrite,
   commitRewriteManifests,
   commitUpdates,
@@ -41,8 +41,8 @@ function repeatedly(times: number, longestPauseMs: number, work: (client: Client
   };
 }
 
-/** @param skipsDeletes the planted bug: deletes that arrive during a rewrite are left behind */
-export function compactor(times: number, skipsDeletes = false): Role {
+/** @param leavesBehind the planted bugs: whether deletes that arrive during a rewrite are forgotten */
+export function compactor(times: number, leavesBehind: (arrived: ArrivedDeletes) => boolean = () => false): Role {
   let rewrites = 0;
   return repeatedly(times, 1_500, async (client) => {
     const table = await client.load();
@@ -64,7 +64,11 @@ export function compactor(times: number, skipsDeletes = false): Role {
       plannedOn: snapshot.snapshotId,
       removeFiles: group.map(({ file }) => file.filePath),
       files: rewritten.files,
-      rebaseDeletes: skipsDeletes ? () => Promise.resolve([]) : rewritten.rebase,
+      rebaseDeletes: (base, arrived) =>
+        rewritten.rebase(
+          base,
+          arrived.filter((one) => !leavesBehind(one)),
+        ),
     });
   });
 }
@@ -77,9 +81,7 @@ async function rewriteGroup(table: Table, name: string, p: number, group: readon
     ),
   );
   const rows = placed.flat();
-  if (rows.length === 0) return { files: [], rebase: () => Promise.resolve([]) };
-  const place = ({ path, position }: { readonly path: string; readonly position: number }) => `${path} ${position}`;
-  const newPositions = new Map(rows.map(({ row, path }, index) => [place({ path, position: row.position }), index]));
+  if (rows.length === 0) return { files: [], rebase: () => Promise.resolve({ deletes: [], emptied: [] }) };
   const file = await writeRows(
     table,
     name,
@@ -87,16 +89,21 @@ async function rewriteGroup(table: Table, name: string, p: number, group: readon
     rows.map(({ row: { id, k } }) => ({ id, k, p })),
   );
   let bases = 0;
-  const rebase = async (base: Table, arrived: readonly ArrivedDeletes[]): Promise<readonly DataFile[]> => {
-    const moved: number[] = [];
+  const rebase = async (base: Table, arrived: readonly ArrivedDeletes[]): Promise<CarriedDeletes> => {
+    const gone = new Map<string, readonly number[] | 'every-row'>();
     for (const { dataFile, deletes } of arrived) {
-      for (const position of await readPositions(base.io, deletes)) {
-        const index = newPositions.get(place({ path: dataFile.filePath, position }));
-        if (index !== undefined) moved.push(index);
-      }
+      gone.set(dataFile.filePath, deletes === 'every-row' ? deletes : await readPositions(base.io, deletes));
     }
+    const moved = rows.flatMap(({ row, path }, index) => {
+      const ofFile = gone.get(path) ?? [];
+      return ofFile === 'every-row' || ofFile.includes(row.position) ? [index] : [];
+    });
+    if (moved.length === rows.length) return { deletes: [], emptied: [file.filePath] };
     bases += 1;
-    return moved.length === 0 ? [] : [await writePositions(base, `${name}-${bases}`, file, moved)];
+    return {
+      deletes: moved.length === 0 ? [] : [await writePositions(base, `${name}-${bases}`, file, moved)],
+      emptied: [],
+    };
   };
   return { files: [file], rebase };
 }

@@ -1,5 +1,6 @@
 /** A whole simulation from one seed. */
 import { isMoraineError } from '../../errors/index.js';
+import type { ArrivedDeletes } from '../../tables/index.js';
 import { compactor, expirer, reader, rollbacker, sweeper } from './maintainers.js';
 import { Violation } from './model.js';
 import { World } from './world.js';
@@ -8,6 +9,7 @@ import { type WriterBugs, writer, writerJobs } from './writer.js';
 /** A safeguard that is taken away. */
 export interface Bugs extends WriterBugs {
   readonly skipsDeletesOnRewrite?: boolean;
+  readonly skipsRemovedFilesOnRewrite?: boolean;
   readonly ignoresLeases?: boolean;
 }
 
@@ -26,7 +28,7 @@ export async function simulate(seed: number, bugs: Bugs = {}): Promise<Outcome> 
   for (const name of ['a', 'b'].slice(0, random.int(1, 2))) {
     world.employ(`writer-${name}`, writer(world, writerJobs(world, name, random.int(2, 5)), bugs));
   }
-  if (random.chance(0.7)) world.employ('compactor', compactor(random.int(1, 4), bugs.skipsDeletesOnRewrite));
+  if (random.chance(0.7)) world.employ('compactor', compactor(random.int(1, 4), leftBehind(bugs)));
   if (random.chance(0.5)) world.employ('expirer', expirer(random.int(1, 2)));
   if (random.chance(0.4)) world.employ('sweeper', sweeper(world, random.int(1, 3), bugs.ignoresLeases));
   if (random.chance(0.2)) world.employ('rollbacker', rollbacker(world, 1));
@@ -38,6 +40,12 @@ export async function simulate(seed: number, bugs: Bugs = {}): Promise<Outcome> 
   }
   const { trace, steps } = world.scheduler;
   return { trace, steps, snapshots: world.model.snapshots, acknowledgedRuns: world.model.acknowledgedRuns };
+}
+
+/** What the bugs make a rewrite forget. */
+function leftBehind({ skipsDeletesOnRewrite = false, skipsRemovedFilesOnRewrite = false }: Bugs) {
+  return ({ deletes }: ArrivedDeletes): boolean =>
+    deletes === 'every-row' ? skipsRemovedFilesOnRewrite : skipsDeletesOnRewrite;
 }
 
 /** A live file that is not there breaks the promise, too. Everything else is an error of the simulation itself. */

@@ -75,6 +75,7 @@ describe.skipIf(asked !== undefined)('a planted bug is found', () => {
   test.each<[string, Bugs]>([
     ['the commit does not look for its key', { skipsKeyLookup: true }],
     ['a rewrite does not look at deletes that arrived meanwhile', { skipsDeletesOnRewrite: true }],
+    ['a rewrite does not look at files that left meanwhile', { skipsRemovedFilesOnRewrite: true }],
     ['files are cleaned up after an unknown outcome', { cleansUpAfterUnknown: true }],
     ['a sweep goes by what is visible and ignores leases', { ignoresLeases: true }],
   ])(

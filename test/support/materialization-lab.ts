@@ -134,6 +134,11 @@ export class Lab {
     return (await commitAppend(table, { files: await this.#write(table, select) })).snapshotId;
   }
 
+  /** Data files of the source with these rows, for a commit to come. */
+  async write(rows: readonly SourceRow[]): Promise<readonly DataFile[]> {
+    return this.#write(await this.source(), valuesSql(rows));
+  }
+
   /** Copy-on-write: every file that holds a matching row is replaced by one without it. */
   async deleteWhere(condition: string): Promise<bigint> {
     return this.#rewrite(condition, `SELECT * FROM rows WHERE NOT coalesce((${condition}), false)`);

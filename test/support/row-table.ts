@@ -26,8 +26,10 @@ import {
 } from '../../iceberg/index.js';
 import {
   type ArrivedDeletes,
+  type CarriedDeletes,
   type CommitResult,
   commitAppend,
+  commitOverwrite,
   commitRewrite,
   commitRowDelta,
   type PlannedFile,
@@ -88,6 +90,15 @@ export class RowTable {
     const table = await this.load();
     const files = await this.write(table, valuesSql(rows));
     return commitRowDelta(table, { files, deleteFiles: [await this.equalityDelete(rows.map(([id]) => id))] });
+  }
+
+  /** Copy-on-write: one file, told by the id of a row in it, is replaced by others with these rows. */
+  async overwrite(id: number, rows: readonly NewRow[]): Promise<CommitResult> {
+    const table = await this.load();
+    const paths = await this.dataPaths();
+    const found = await this.select(table, paths, { fileName: 'f' }, (from) => `${from} WHERE id = ${id}`);
+    const removeFiles = found.map(([, , , path]) => String(path));
+    return commitOverwrite(table, { removeFiles, files: await this.write(table, valuesSql(rows)) });
   }
 
   async deleteWhere(where: string) {
@@ -165,7 +176,7 @@ export class RowTable {
     sources: readonly PlannedFile[],
     rows: readonly (readonly unknown[])[],
     arrived: readonly ArrivedDeletes[],
-  ): Promise<readonly DataFile[]> {
+  ): Promise<CarriedDeletes> {
     const live = new Set<string>();
     const key = (row: readonly unknown[]) => `${String(row[5])}/${String(row[6])}`;
     const still = await this.select(
@@ -189,8 +200,14 @@ export class RowTable {
       positions.set(file, [...(positions.get(file) ?? []), position]);
     }
     const deleted = [...positions].map(([dataFile, ofFile]) => ({ dataFile, positions: ofFile }));
+    const isEmptied = ({ dataFile, positions: ofFile }: (typeof deleted)[number]) =>
+      BigInt(ofFile.length) === dataFile.recordCount;
+    const partly = deleted.filter((file) => !isEmptied(file));
     const { engine } = this.world;
-    return (await engine.withConnection((connection) => writeDeletes(base, connection, deleted, randomUUID()))).files;
+    const { files: deletes } = await engine.withConnection((connection) =>
+      writeDeletes(base, connection, partly, randomUUID()),
+    );
+    return { deletes, emptied: deleted.filter(isEmptied).map(({ dataFile }) => dataFile.filePath) };
   }
 
   private async select(

@@ -10,8 +10,9 @@ import {
 } from '../../../maintenance/index.js';
 import { materializeDirect } from '../../../materialization/index.js';
 import { getOnlineFeatures } from '../../../online/index.js';
+import { commitOverwrite } from '../../../tables/index.js';
 import { compactDeps, filesOf, liveRows } from '../../support/compaction-lab.js';
-import { DeleteWriter } from '../../support/delete-writer.js';
+import { type DeletedPosition, DeleteWriter } from '../../support/delete-writer.js';
 import { failureOf } from '../../support/error-code.js';
 import { Lab, VIEW } from '../../support/materialization-lab.js';
 
@@ -90,11 +91,16 @@ async function staged(strategy: CompactRequest['strategy']) {
   return () => commitCompaction(deps(), planLocation ?? '', [group]);
 }
 
-async function deleteByPosition(value: number): Promise<void> {
+/** Where the row with a value lies. */
+async function placeOf(value: number): Promise<DeletedPosition> {
   const rows = (await liveRows(lab, await online(), { select: 'v, file, row' })).map((row) => row.split('|'));
   const [, path = '', position] = rows.find(([v]) => v === String(value)) ?? [];
+  return { path, position: Number(position) };
+}
+
+async function deleteByPosition(value: number): Promise<void> {
   const writer = new DeleteWriter(lab, NAME);
-  const deletes = await writer.positions([{ path, position: Number(position) }], { partition: [0] });
+  const deletes = await writer.positions([await placeOf(value)], { partition: [0] });
   await writer.commit([deletes]);
 }
 
@@ -149,6 +155,28 @@ describe.each(STRATEGIES)('%s', (strategy) => {
     expect(await answers()).toEqual(before);
     await compactDirect(deps(), request(strategy), at);
     expect(await answers()).toEqual(before);
+  });
+
+  it('is planned again when the file of that row leaves, and committed when all files of a bucket do', async () => {
+    await fill();
+    const commit = await staged(strategy);
+    const { path } = await placeOf(4);
+    await commitOverwrite(await online(), { removeFiles: [path], files: [] });
+    const before = await answers();
+    expect(before[0]).toBe('PRESENT 9 30000000');
+    expect((await commit()).conflicts).toEqual([0]);
+    expect(await answers()).toEqual(before);
+    const late = await staged(strategy);
+    await commitOverwrite(await online(), { removePartitions: { specId: 0, tuples: [[0]] }, files: [] });
+    await lab.push({ k: 2, at: 20, v: 8 });
+    expect((await late()).conflicts).toEqual([]);
+    expect((await answers()).slice(0, 4)).toEqual([
+      'NOT_FOUND null ',
+      'PRESENT 8 20000000',
+      'NOT_FOUND null ',
+      'NOT_FOUND null ',
+    ]);
+    expect(await filesOf(await online())).toHaveLength(1);
   });
 
   it('holds deletes of whole entities that arrive before the commit', async () => {

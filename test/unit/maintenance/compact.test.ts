@@ -1,5 +1,7 @@
 /** Compaction of tables: the same rows before and after, whatever the strategy, the deletes and what others commit meanwhile. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { deleteRows } from '../../../deletes/index.js';
+import { bindExpression, currentSchema, parseExpression } from '../../../iceberg/index.js';
 import {
   type CompactRequest,
   commitCompaction,
@@ -8,9 +10,10 @@ import {
   type RewrittenGroup,
   rewriteGroup,
 } from '../../../maintenance/index.js';
+import { commitOverwrite } from '../../../tables/index.js';
 import { compactDeps, filesOf, liveRows } from '../../support/compaction-lab.js';
 import { DeleteWriter } from '../../support/delete-writer.js';
-import { Lab, SOURCE } from '../../support/materialization-lab.js';
+import { Lab, SOURCE, type SourceRow } from '../../support/materialization-lab.js';
 
 let lab: Lab;
 beforeEach(async () => {
@@ -64,6 +67,19 @@ async function deleteByVector(...wanted: readonly number[]): Promise<void> {
 async function deleteByValue(...wanted: readonly number[]): Promise<void> {
   const rows = wanted.map((key) => `(${key}::BIGINT)`).join(', ');
   await writer().commit([await writer().equality({ k: 1 }, `SELECT * FROM (VALUES ${rows}) v(k)`)]);
+}
+
+/** As the command does it: a file that loses its last row leaves the table. */
+async function deleteRowsOf(...wanted: readonly number[]): Promise<void> {
+  const table = await lab.source();
+  const filter = bindExpression(parseExpression(`k IN (${wanted.join(', ')})`), currentSchema(table.metadata));
+  await lab.engine.withConnection((connection) => deleteRows(table, connection, { filter }));
+}
+
+/** The file that the row of a key lies in, replaced by one with these rows. */
+async function overwriteFile(key: number, rows: readonly SourceRow[]): Promise<void> {
+  const { path } = await placeOf(key);
+  await commitOverwrite(await lab.source(), { removeFiles: [path], files: await lab.write(rows) });
 }
 
 /** Plans and rewrites; what is committed between that and the compaction is up to the test. */
@@ -124,6 +140,23 @@ describe.each(STRATEGIES)('%s', (_, request) => {
     // What was carried over counts for the next compaction, too.
     await compactDirect(compactDeps(lab), { ...request, targetSizeBytes: 4000 });
     expect(await keys()).toEqual(expected);
+  });
+
+  it('holds deletes of whole files, and overwrites of others, that arrive before the commit', async () => {
+    await appendFiles(6);
+    await deleteByPosition(1);
+    const all = await keys();
+    const commit = await staged(request);
+    await deleteByPosition(30);
+    await deleteRowsOf(0, 2, 50, 51, 52);
+    await overwriteFile(11, [{ k: 10, at: 1, v: 77 }]);
+    const expected = without(all, 0, 2, 11, 12, 30, 50, 51, 52);
+    const before = await liveRows(lab, await lab.source());
+    expect(await keys()).toEqual(expected);
+    expect(await commit()).toMatchObject({ conflicts: [] });
+    expect(await liveRows(lab, await lab.source())).toEqual(before);
+    await compactDirect(compactDeps(lab), { ...request, targetSizeBytes: 4000 });
+    expect(await liveRows(lab, await lab.source())).toEqual(before);
   });
 
   it('holds deletion vectors that arrive before the commit, those of files that had one among them', async () => {

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { currentSnapshot, type ManifestEntry } from '../../../iceberg/index.js';
 import {
   commitAppend,
+  commitOverwrite,
   commitRewrite,
   commitRewriteManifests,
   commitRowDelta,
@@ -18,6 +19,11 @@ import { dataFile, IDENTIFIER, tableFixture } from '../../support/table-fixture.
 async function entriesOf({ io, metadata }: Table): Promise<readonly ManifestEntry[]> {
   const manifests = await readSnapshotManifests(io, currentSnapshot(metadata));
   return (await Promise.all(manifests.map((manifest) => readManifestEntries(io, metadata, manifest)))).flat();
+}
+
+async function operationsSince(table: Table, since: bigint) {
+  const changes = await snapshotChanges(table, since, table.metadata.currentSnapshotId ?? 0n);
+  return 'snapshots' in changes ? changes.snapshots.map(({ operation }) => operation) : changes.gap;
 }
 
 const ids = async (table: RowTable) => (await table.rows()).map(({ id }) => Number(id)).sort((a, b) => a - b);
@@ -53,8 +59,7 @@ test('new files get the sequence number of the planning snapshot, appended files
   });
   const again = await commitRewrite(planned, { plannedOn, removeFiles, files: [merged], run: { key: 'r' } });
   expect(again).toMatchObject({ snapshotId, outcome: 'already-committed' });
-  const changes = await snapshotChanges(loaded, plannedOn, snapshotId);
-  expect('snapshots' in changes && changes.snapshots.map(({ operation }) => operation)).toEqual(['append', 'replace']);
+  expect(await operationsSince(loaded, plannedOn)).toEqual(['append', 'replace']);
 });
 
 test('the number is kept when the new manifest is merged with others, and once it is an existing entry', async () => {
@@ -75,7 +80,7 @@ test('the number is kept when the new manifest is merged with others, and once i
   expect(await numberOf()).toBe(3n);
 });
 
-test('what has to be planned again: a file that is gone, a rollback, a planning snapshot that is not there', async () => {
+test('what has to be planned again: a file that another rewrite took, a rollback, a planning snapshot that is not there', async () => {
   const { table, catalog, load } = await tableFixture();
   const [a, b] = [dataFile(['x']), dataFile(['x'])];
   const first = await commitAppend(table, { files: [a] });
@@ -83,7 +88,10 @@ test('what has to be planned again: a file that is gone, a rollback, a planning 
   const planned = await load();
   const request = { plannedOn: second.snapshotId, removeFiles: [a.filePath, b.filePath], files: [dataFile(['x'])] };
   await commitRewrite(planned, { ...request, removeFiles: [b.filePath], files: [dataFile(['x'])] });
-  expect(await rejectionCode(commitRewrite(planned, request))).toBe('COMMIT_CONFLICT');
+  const rebaseDeletes = () => Promise.reject(new Error('nothing to carry'));
+  const taken = await failureOf(commitRewrite(planned, { ...request, rebaseDeletes }));
+  expect(taken).toMatchObject({ code: 'COMMIT_CONFLICT' });
+  expect(taken.message).toContain('has been rewritten since');
   const unknown = commitRewrite(planned, { ...request, plannedOn: 12345n });
   expect(await rejectionCode(unknown)).toBe('COMMIT_CONFLICT');
   await catalog.commitTable(IDENTIFIER, {
@@ -115,6 +123,83 @@ test.each([2, 3] as const)(
     expect(summary?.get('total-position-deletes')).toBe('2');
   },
 );
+
+test.each([2, 3] as const)(
+  'version %i: rows of files that left meanwhile stay away, and those that an overwrite kept are there once',
+  async (version) => {
+    const table = await RowTable.create(version);
+    await table.append([1, 2, 3].map((id) => [id, 'a', id]));
+    await table.append([4, 5].map((id) => [id, 'a', id]));
+    await table.append([[6, 'a', 6]]);
+    const lineage = (await table.rows()).find(({ id }) => id === 6n);
+    const { table: planned, request } = await table.stageRewrite(await table.dataPaths());
+    await table.deleteWhere('id IN (4, 5)');
+    await table.overwrite(1, [
+      [1, 'a', 1],
+      [3, 'a', 30],
+    ]);
+    expect(await operationsSince(await table.load(), request.plannedOn)).toEqual(['delete', 'overwrite']);
+    const { plannedOn, removeFiles, files = [] } = request;
+    expect((await failureOf(commitRewrite(planned, { plannedOn, removeFiles, files }))).message).toContain(
+      'have been deleted since',
+    );
+    await commitRewrite(planned, request);
+    const rows = await table.rows();
+    expect(rows.map(({ id, x }) => [Number(id), Number(x)])).toEqual([
+      [1, 1],
+      [3, 30],
+      [6, 6],
+    ]);
+    expect(rows.find(({ id }) => id === 6n)).toMatchObject({
+      rowId: lineage?.rowId ?? null,
+      ...(version === 3 ? { sequenceNumber: 3n } : {}),
+    });
+    const summary = Object.fromEntries(currentSnapshot((await table.load()).metadata)?.summary ?? []);
+    expect(summary).toMatchObject({ operation: 'replace', 'deleted-data-files': '1', 'added-position-deletes': '5' });
+  },
+);
+
+test.each([2, 3] as const)(
+  'version %i: a new file none of whose rows is left stays out of the table',
+  async (version) => {
+    const table = await RowTable.create(version, 'part');
+    await table.append([
+      [1, 'a', 1],
+      [2, 'b', 2],
+    ]);
+    await table.append([
+      [3, 'a', 3],
+      [4, 'b', 4],
+    ]);
+    const { table: planned, request } = await table.stageRewrite(await table.dataPaths());
+    await table.deleteWhere("part = 'a'");
+    await commitRewrite(planned, request);
+    expect(await ids(table)).toEqual([2, 4]);
+    const all = await table.stageRewrite(await table.dataPaths());
+    await table.deleteWhere('id > 0');
+    await commitRewrite(all.table, { ...all.request, run: { key: 'r' } });
+    expect(await ids(table)).toEqual([]);
+    const { metadata } = await table.load();
+    expect(Object.fromEntries(currentSnapshot(metadata)?.summary ?? [])).toMatchObject({
+      'moraine.run-key': 'r',
+      'total-data-files': '0',
+      'total-delete-files': '0',
+    });
+  },
+);
+
+test('a file that left and came back is planned again: deletes in between did not reach it', async () => {
+  const { table, load } = await tableFixture();
+  const [a, b] = [dataFile(['x']), dataFile(['x'])];
+  const { snapshotId: plannedOn } = await commitAppend(table, { files: [a, b] });
+  const planned = await load();
+  await commitOverwrite(planned, { removeFiles: [a.filePath], files: [] });
+  await commitAppend(planned, { files: [a] });
+  const rebaseDeletes = () => Promise.resolve({ deletes: [], emptied: [] });
+  const removeFiles = [a.filePath, b.filePath];
+  const late = commitRewrite(planned, { plannedOn, removeFiles, files: [dataFile(['x'])], rebaseDeletes });
+  expect((await failureOf(late)).message).toContain('added again');
+});
 
 test.each([2, 3] as const)(
   'version %i: an upsert meanwhile wins over the rewritten row, an append stays',
