@@ -6,7 +6,6 @@ import {
   commitExpiry,
   deleteExpiredFiles,
   dryRunMaintenance,
-  type PolicyRun,
   planPolicyRuns,
   policyFor,
   stageExpiry,
@@ -15,15 +14,17 @@ import {
   tableHealth,
   tidyManifests,
 } from '../maintenance/index.js';
-import { maintenanceDeps, type Project } from '../project/index.js';
+import { maintenanceDeps, type Project, tableNames } from '../project/index.js';
 import type { Table } from '../tables/index.js';
 import type { RequestedRun } from './contract.js';
 import type {
+  FailedPolicyStep,
   MaintainActivities,
   MaintainRequest,
   MaintainRequested,
   MaintainResult,
   MaintainRunInput,
+  PolicyPlan,
 } from './maintain-contract.js';
 import { maintenanceSettings, parseMaintainRequest, parseMaintainTablesRequest } from './maintain-request.js';
 import { hasSearchAttributes } from './search-attributes.js';
@@ -82,20 +83,28 @@ export function createMaintainActivities(project: Project): MaintainActivities {
 }
 
 /** The runs that the project's policy asks for now. @throws `INVALID_ARGUMENT` if there is no policy */
-async function planPolicy(project: Project, signal: AbortSignal): Promise<readonly PolicyRun[]> {
+async function planPolicy(project: Project, signal: AbortSignal): Promise<PolicyPlan> {
   const policies = project.config.maintenance;
   if (policies.length === 0) {
     throw new MoraineError('INVALID_ARGUMENT', 'moraine.yaml has no maintenance policy: add `maintenance` to it');
   }
-  const deps = maintenanceDeps(project);
   const states: TableState[] = [];
-  for await (const table of deps.tables()) {
+  const failed: FailedPolicyStep[] = [];
+  for await (const found of tableNames(project)) {
     signal.throwIfAborted();
-    const name = nameOf(project, table);
-    if (policyFor(policies, name) === undefined || states.length >= MAX_POLICY_TABLES) continue;
-    states.push({ table: name, health: await tableHealth(table, deps.nowMs()) });
+    const table = nameOf(project, found);
+    if (policyFor(policies, table) === undefined || states.length + failed.length >= MAX_POLICY_TABLES) continue;
+    try {
+      const health = await tableHealth(await project.loadTable(table), BigInt(Date.now()));
+      states.push({ table, health });
+    } catch (error) {
+      // One that is damaged keeps no other from its turn; where the storage is away, all of it is tried again.
+      if (!(error instanceof MoraineError) || error.retryable) throw error;
+      if (error.code === 'TABLE_NOT_FOUND') continue; // dropped meanwhile
+      failed.push({ table, step: 'health', message: `${error.code}: ${error.message}` });
+    }
   }
-  return planPolicyRuns(policies, states);
+  return { budgets: policies.map(({ budgetBytes }) => budgetBytes), runs: planPolicyRuns(policies, states), failed };
 }
 
 /** A table's name as requests give it: without its catalog if that is the default one. */

@@ -58,9 +58,21 @@ export interface MaintainTablesInput {
   readonly policy: true;
 }
 
+/** What the policies ask for. */
+export interface PolicyPlan {
+  /** Bytes that the compactions of each policy may read together. */
+  readonly budgets: readonly number[];
+  /** The neediest tables of a policy first. */
+  readonly runs: readonly PolicyRunInput[];
+  /** Tables that cannot be read. */
+  readonly failed: readonly FailedPolicyStep[];
+}
+
 /** What a policy asks of one table. */
 export interface PolicyRunInput {
   readonly table: string;
+  /** Position of its policy. */
+  readonly policy: number;
   readonly compact?: { readonly strategy: string; readonly maxBytes: number };
   readonly maintain?: Omit<MaintainInput, 'table' | 'dryRun' | 'allowYoung'>;
 }
@@ -70,11 +82,26 @@ export interface MaintainTablesResult {
   readonly compacted: readonly string[];
   readonly maintained: readonly string[];
   /** Tables where something failed, and how; the others were done all the same. */
-  readonly failed: readonly {
-    readonly table: string;
-    readonly step: 'compact' | 'maintain';
-    readonly message: string;
-  }[];
+  readonly failed: readonly FailedPolicyStep[];
+}
+
+export interface FailedPolicyStep {
+  readonly table: string;
+  readonly step: 'health' | 'compact' | 'maintain';
+  /** The code of the error table, and the reason. */
+  readonly message: string;
+}
+
+/** Answer of the `progress` query of `maintainTables`, also shown in its memo. */
+export interface MaintainTablesProgress {
+  readonly step: 'planning' | 'working' | 'done';
+  readonly tables: number;
+  readonly tablesDone: number;
+  /** Steps that failed. */
+  readonly failed: number;
+  /** What is being worked on. */
+  readonly table?: string;
+  readonly doing?: FailedPolicyStep['step'];
 }
 
 /** Answer of the `progress` query, also shown in the run's memo. */
@@ -94,11 +121,11 @@ export interface PlannedExpiry {
 
 export interface MaintainActivities {
   /**
-   * What the policy asks of which tables, neediest first.
+   * What the policies ask of which tables.
    *
    * @throws `INVALID_ARGUMENT` for an input that is not right, or a configuration without a policy
    */
-  planPolicy(input: { readonly request: unknown }): Promise<readonly PolicyRunInput[]>;
+  planPolicy(input: { readonly request: unknown }): Promise<PolicyPlan>;
   /**
    * Checks a request and starts the run of its table, or hands it to the one in flight.
    *

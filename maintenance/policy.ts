@@ -26,6 +26,8 @@ export interface TableState {
 /** What one run does to one table. */
 export interface PolicyRun {
   readonly table: string;
+  /** Position of its policy. */
+  readonly policy: number;
   /** `maxBytes`: the table's share of the budget. */
   readonly compact?: { readonly strategy: CompactPolicy['strategy']; readonly maxBytes: number };
   readonly maintain?: NonNullable<MaintenancePolicy['maintain']>;
@@ -49,7 +51,7 @@ export function planPolicyRuns(
   policies: readonly MaintenancePolicy[],
   states: readonly TableState[],
 ): readonly PolicyRun[] {
-  return policies.flatMap((policy) => {
+  return policies.flatMap((policy, position) => {
     const ours = states.filter(({ table }) => policyFor(policies, table) === policy);
     const shares = budgetShares(policy, ours);
     return ours.toSorted(byNeed).flatMap(({ table }): readonly PolicyRun[] => {
@@ -59,6 +61,7 @@ export function planPolicyRuns(
       return [
         {
           table,
+          policy: position,
           ...(compact === undefined || maxBytes === undefined
             ? {}
             : { compact: { strategy: compact.strategy, maxBytes } }),

@@ -2,7 +2,7 @@
 
 export { compactDeps } from './compact-deps.js';
 export { datasetDeps } from './dataset-deps.js';
-export { maintenanceDeps } from './maintenance-deps.js';
+export { maintenanceDeps, tableNames } from './maintenance-deps.js';
 export { materializationDeps } from './materialization-deps.js';
 export { type OpenProjectOptions, openProject } from './open-project.js';
 export type { Project, ResolvedTableName } from './project.js';

@@ -1,3 +1,4 @@
+import type { Catalog, TableIdentifier } from '../catalogs/index.js';
 import { isMoraineError } from '../errors/index.js';
 import type { MaintenanceDeps } from '../maintenance/index.js';
 import { loadTable, type Table } from '../tables/index.js';
@@ -26,16 +27,23 @@ export function maintenanceDeps(project: Project): MaintenanceDeps {
 
 /** Every table of every configured catalog. */
 async function* allTables(project: Project): AsyncGenerator<Table> {
+  for await (const { catalog, identifier } of tableNames(project)) {
+    try {
+      yield await loadTable(catalog, project.io, identifier);
+    } catch (error) {
+      if (!isMoraineError(error, 'TABLE_NOT_FOUND')) throw error; // dropped meanwhile
+    }
+  }
+}
+
+/** The name of every table of every configured catalog. */
+export async function* tableNames(
+  project: Project,
+): AsyncGenerator<{ readonly catalog: Catalog; readonly identifier: TableIdentifier }> {
   for (const name of project.config.catalogs.keys()) {
     const catalog = await project.catalog(name);
     for (const namespace of await allNamespaces((parent) => catalog.listNamespaces(parent))) {
-      for (const identifier of await catalog.listTables(namespace)) {
-        try {
-          yield await loadTable(catalog, project.io, identifier);
-        } catch (error) {
-          if (!isMoraineError(error, 'TABLE_NOT_FOUND')) throw error; // dropped meanwhile
-        }
-      }
+      for (const identifier of await catalog.listTables(namespace)) yield { catalog, identifier };
     }
   }
 }

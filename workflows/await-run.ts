@@ -7,6 +7,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { RequestedRun, RunOutcome } from '../activities/contract.js';
+import { runLink } from './run-details.js';
 import { runEnded } from './signals.js';
 
 /** How long to wait for the run's own word before looking whether it was terminated. */
@@ -34,7 +35,7 @@ export async function awaitRun<Result>({ what = 'run', request, look }: AskedRun
     { description: `How the ${what} ended; sent by the ${what}.` },
   );
   const run = await request(workflowInfo().workflowId);
-  setCurrentDetails(`Waiting for the ${what} \`${run.workflowId}\`.`);
+  setCurrentDetails(`Waiting for the ${what} ${runLink(run)}.`);
   for (let waitMs = FIRST_LOOK_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_LOOK_MS)) {
     if (await condition(() => told !== undefined, waitMs)) break;
     const outcome = await look(run);

@@ -1,5 +1,5 @@
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import { setCurrentDetails, setHandler, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import { setHandler, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type {
   BackfillProgress,
   BackfillResult,
@@ -10,6 +10,7 @@ import type {
 import type { ParkedCommit } from '../activities/contract.js';
 import { backfillProgress } from './backfill-signals.js';
 import { parkedLines } from './parked-commit.js';
+import { scheduleLink, showDetails } from './run-details.js';
 
 const VIEW = defineSearchAttributeKey('MoraineView', SearchAttributeType.KEYWORD);
 const TABLE = defineSearchAttributeKey('MoraineTable', SearchAttributeType.KEYWORD);
@@ -127,20 +128,21 @@ export class BackfillReport {
   #show(): void {
     const { step, windowsDone, windowsTotal, windowsFailed, concurrency, rowsWritten, commits, failed } =
       this.#progress;
-    const lines = [`**backfill of ${this.#input.view}**: ${step}`];
+    const lines: string[] = [];
     const planned = this.#planned;
     if (planned !== undefined) {
       const estimate =
         planned.estimatedSeconds === null ? 'unknown time' : `about ${planned.estimatedSeconds} s of work`;
       lines.push(`- plan: ${planned.windows} windows, ${planned.windowsWithRows} with rows, ${estimate}`);
       lines.push(`- source \`${planned.sourceTable}\`: ${planned.sourceFiles} files, ${planned.sourceRows} rows`);
-      if (planned.schedules.length > 0) lines.push(`- schedules of the view: ${planned.schedules.join(', ')}`);
+      if (planned.schedules.length > 0)
+        lines.push(`- schedules of the view: ${planned.schedules.map(scheduleLink).join(', ')}`);
     }
     lines.push(`- windows: ${windowsDone} of ${windowsTotal}, ${windowsFailed} failed`);
     lines.push(`- at a time: ${concurrency}`, `- rows written: ${rowsWritten} in ${commits} commits`);
     for (const { window, code } of failed.slice(0, 10)) lines.push(`- failed: ${window} (${code})`);
     if (this.#progress.parked !== undefined) lines.push(...parkedLines(this.#progress.parked));
-    setCurrentDetails(lines.join('\n'));
+    showDetails(`**backfill of ${this.#input.view}**: ${step}`, lines);
   }
 }
 

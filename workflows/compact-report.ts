@@ -1,12 +1,5 @@
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import {
-  defineQuery,
-  setCurrentDetails,
-  setHandler,
-  upsertMemo,
-  upsertSearchAttributes,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { defineQuery, setHandler, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type {
   CommittedCompaction,
   CompactCounts,
@@ -18,6 +11,7 @@ import type {
 } from '../activities/compact-contract.js';
 import type { ParkedCommit } from '../activities/contract.js';
 import { parkedLines } from './parked-commit.js';
+import { showDetails } from './run-details.js';
 
 const TABLE = defineSearchAttributeKey('MoraineTable', SearchAttributeType.KEYWORD);
 const compactProgress = defineQuery<CompactProgress>('progress');
@@ -43,6 +37,7 @@ export class CompactReport {
   #step: CompactProgress['step'] = 'planning';
   #strategy: string | undefined;
   #passes = 0;
+  #plan: PlannedCompaction | undefined;
   #groupsTotal = 0;
   #groupsDone = 0;
   #counts: CompactCounts = NOTHING;
@@ -53,6 +48,7 @@ export class CompactReport {
     if (goesOn !== undefined) {
       this.#counts = goesOn.counts;
       this.#passes = goesOn.passes;
+      this.#plan = goesOn.plan;
       this.#groupsTotal = goesOn.plan.groups;
       this.#groupsDone = goesOn.nextGroup;
       this.#strategy = goesOn.asked[0]?.request.strategy;
@@ -68,6 +64,7 @@ export class CompactReport {
   begin(strategy: string): void {
     this.#strategy = strategy;
     this.#counts = NOTHING;
+    this.#plan = undefined;
     this.#passes = 0;
   }
 
@@ -76,12 +73,14 @@ export class CompactReport {
     this.#show('planning');
   }
 
-  planned({ groups, skipped }: PlannedCompaction): void {
+  planned(plan: PlannedCompaction): void {
+    const { groups, files, rows, bytes, skipped } = plan;
+    this.#plan = plan;
     this.#groupsTotal = groups;
     this.#groupsDone = 0;
     for (const one of skipped) this.#skip(one.reason, one.files);
     this.#show('rewriting');
-    upsertMemo({ progress: this.#progress() });
+    upsertMemo({ plan: { groups, files, rows, bytes }, progress: this.#progress() });
   }
 
   rewritten({ skipped, filesRemoved }: RewrittenFiles): void {
@@ -114,6 +113,8 @@ export class CompactReport {
       };
     }
     this.#counts = { ...this.#counts, snapshotId: snapshotId ?? this.#counts.snapshotId };
+    this.#show('rewriting');
+    upsertMemo({ progress: this.#progress() });
   }
 
   done(): CompactResult {
@@ -151,15 +152,15 @@ export class CompactReport {
   #show(step: CompactProgress['step']): void {
     this.#step = step;
     const { filesRemoved, filesAdded, bytesRemoved, bytesAdded, skipped } = this.#counts;
-    const lines = [
-      `**${this.#table}**: ${step}`,
+    const plan = this.#plan;
+    showDetails(`**${this.#table}**: ${step}`, [
       ...(this.#strategy === undefined ? [] : [`- strategy: ${this.#strategy}`]),
+      ...(plan === undefined ? [] : [`- plan: ${plan.files} files, ${plan.rows} rows, ${plan.bytes} bytes`]),
       `- groups: ${this.#groupsDone} of ${this.#groupsTotal}`,
       `- files: ${filesRemoved} now ${filesAdded}; bytes: ${bytesRemoved} now ${bytesAdded}`,
       `- passes: ${this.#passes}`,
       ...skipped.map(({ reason, files }) => `- left ${files} files: ${reason}`),
       ...(this.#parked === undefined ? [] : parkedLines(this.#parked)),
-    ];
-    setCurrentDetails(lines.join('\n'));
+    ]);
   }
 }

@@ -1,12 +1,5 @@
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import {
-  defineQuery,
-  setCurrentDetails,
-  setHandler,
-  upsertMemo,
-  upsertSearchAttributes,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { defineQuery, setHandler, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type {
   MaintainActivities,
   MaintainProgress,
@@ -14,6 +7,7 @@ import type {
   MaintainRunInput,
   PlannedExpiry,
 } from '../activities/maintain-contract.js';
+import { showDetails } from './run-details.js';
 
 const TABLE = defineSearchAttributeKey('MoraineTable', SearchAttributeType.KEYWORD);
 const maintainProgress = defineQuery<MaintainProgress>('progress');
@@ -39,6 +33,7 @@ export class MaintainReport {
   #step: MaintainProgress['step'] = 'planning';
   #passes = 0;
   #counts: Counts = NOTHING;
+  #plan: PlannedExpiry | undefined;
 
   constructor({ table, searchAttributes }: MaintainRunInput) {
     this.#table = table;
@@ -49,12 +44,16 @@ export class MaintainReport {
   begin(): void {
     this.#passes += 1;
     this.#counts = NOTHING;
+    this.#plan = undefined;
     this.#show('planning');
   }
 
-  expiring({ refs }: PlannedExpiry): void {
+  expiring(plan: PlannedExpiry): void {
+    const { snapshots, refs } = plan;
+    this.#plan = plan;
     this.#counts = { ...this.#counts, expiredRefs: refs };
     this.#show('expiring');
+    upsertMemo({ plan: { snapshots, refs: refs.slice(0, MAX_NAMES) }, progress: this.#progress() });
   }
 
   expired(snapshots: number): void {
@@ -64,6 +63,7 @@ export class MaintainReport {
 
   deleted({ deletedFiles, unreadable }: Awaited<ReturnType<MaintainActivities['deleteExpiredFiles']>>): void {
     this.#counts = { ...this.#counts, expiredFiles: deletedFiles, unreadable: unreadable.slice(0, MAX_NAMES) };
+    upsertMemo({ progress: this.#progress() });
   }
 
   sweeping(): void {
@@ -104,11 +104,11 @@ export class MaintainReport {
   #show(step: MaintainProgress['step']): void {
     this.#step = step;
     const { expiredSnapshots, expiredFiles, orphanFiles, orphanBytes } = this.#counts;
-    const lines = [
-      `**${this.#table}**: ${step}`,
+    const plan = this.#plan;
+    showDetails(`**${this.#table}**: ${step}`, [
+      ...(plan === undefined ? [] : [`- plan: ${plan.snapshots} snapshots and ${plan.refs.length} refs expire`]),
       `- snapshots expired: ${expiredSnapshots}, with ${expiredFiles} files`,
       `- orphans removed: ${orphanFiles}, ${orphanBytes} bytes`,
-    ];
-    setCurrentDetails(lines.join('\n'));
+    ]);
   }
 }

@@ -1,14 +1,13 @@
-import {
-  ApplicationFailure,
-  executeChild,
-  isCancellation,
-  setCurrentDetails,
-  workflowInfo,
-} from '@temporalio/workflow';
-import type { MaintainTablesInput, MaintainTablesResult, PolicyRunInput } from '../activities/maintain-contract.js';
+import { ApplicationFailure, executeChild, isCancellation, workflowInfo } from '@temporalio/workflow';
+import type { CompactResult } from '../activities/compact-contract.js';
+import type {
+  FailedPolicyStep,
+  MaintainTablesInput,
+  MaintainTablesResult,
+  PolicyRunInput,
+} from '../activities/maintain-contract.js';
 import { maintenance } from './maintain-policies.js';
-
-type Failure = MaintainTablesResult['failed'][number];
+import { MaintainTablesReport } from './maintain-tables-report.js';
 
 /**
  * Keeps the tables of the project in shape by the policy in `moraine.yaml`, one after the other, the neediest first: for a schedule. What
@@ -17,41 +16,79 @@ type Failure = MaintainTablesResult['failed'][number];
  * The input is `{"policy": true}`.
  */
 export async function maintainTables(input: MaintainTablesInput): Promise<MaintainTablesResult> {
-  const runs = await maintenance.planPolicy.executeWithOptions({ summary: 'Plan: health of every table' }, [
+  const report = new MaintainTablesReport();
+  const plan = await maintenance.planPolicy.executeWithOptions({ summary: 'Plan: health of every table' }, [
     { request: input ?? null },
   ]);
-  const compacted: string[] = [];
-  const maintained: string[] = [];
-  const failed: Failure[] = [];
-  for (const [index, run] of runs.entries()) {
-    const { table, compact, maintain } = run;
-    setCurrentDetails(`Table ${index + 1} of ${runs.length}: \`${table}\``);
-    if (compact !== undefined) {
-      const failure = await step(run, 'compact', { table, ...compact });
-      if (failure === null) compacted.push(table);
-      else failed.push(failure);
-    }
-    if (maintain !== undefined) {
-      const failure = await step(run, 'maintain', { table, ...maintain });
-      if (failure === null) maintained.push(table);
-      else failed.push(failure);
-    }
+  report.planned(plan);
+  const tables = new PolicyTables(report, plan.budgets);
+  for (const run of plan.runs) {
+    await tables.work(run);
+    report.tableDone();
   }
-  setCurrentDetails(
-    `${compacted.length} tables compacted, ${maintained.length} maintained, ${failed.length} steps failed.`,
-  );
-  return { tables: runs.length, compacted, maintained, failed };
+  await tables.spendRest();
+  return report.done();
 }
 
-/** Null: it is done. */
-async function step({ table }: PolicyRunInput, name: Failure['step'], input: object): Promise<Failure | null> {
-  try {
-    const workflowId = `${workflowInfo().workflowId}/${name}/${table}`;
-    await executeChild(name, { workflowId, args: [input], staticSummary: `${name} ${table}` });
-    return null;
-  } catch (error) {
-    if (isCancellation(error)) throw error;
-    return { table, step: name, message: reasonOf(error) };
+/** A table of which some files were left, though not more than `maxBytes` were read. */
+interface Unfinished {
+  readonly run: PolicyRunInput;
+  readonly maxBytes: number;
+}
+
+/** Works on tables one at a time, and keeps account of the budgets. */
+class PolicyTables {
+  readonly #report: MaintainTablesReport;
+  /** Bytes of each policy's budget that were not read. */
+  readonly #left: number[];
+  readonly #unfinished: Unfinished[] = [];
+
+  constructor(report: MaintainTablesReport, budgets: readonly number[]) {
+    this.#report = report;
+    this.#left = [...budgets];
+  }
+
+  async work(run: PolicyRunInput): Promise<void> {
+    const { table, compact, maintain } = run;
+    if (compact !== undefined) await this.#compact(run, compact.maxBytes);
+    if (maintain !== undefined) await this.#step('maintain', table, { table, ...maintain });
+  }
+
+  /**
+   * A group of files that is larger than its table's share is not rewritten in part. So that it has its turn, what is left of a budget goes
+   * to those tables, in order.
+   */
+  async spendRest(): Promise<void> {
+    for (const { run, maxBytes } of this.#unfinished.splice(0)) {
+      const left = this.#left[run.policy] ?? 0;
+      if (left > maxBytes) await this.#compact(run, left);
+    }
+  }
+
+  async #compact(run: PolicyRunInput, maxBytes: number): Promise<void> {
+    const { table, policy, compact } = run;
+    if (compact === undefined) return;
+    const input = { table, strategy: compact.strategy, maxBytes };
+    const result = await this.#step<CompactResult>('compact', table, input);
+    if (result === null) return;
+    this.#left[policy] = (this.#left[policy] ?? 0) - Number(result.bytesRemoved);
+    if (result.skipped.length > 0) this.#unfinished.push({ run, maxBytes });
+  }
+
+  /** Null: it failed, which is noted. */
+  async #step<Result>(step: FailedPolicyStep['step'], table: string, input: object): Promise<Result | null> {
+    const workflowId = `${workflowInfo().workflowId}/${step}/${table}`;
+    this.#report.began(step, table, workflowId);
+    try {
+      const options = { workflowId, args: [input] as [object], staticSummary: `${step} ${table}` };
+      const result = await executeChild<(input: object) => Promise<Result>>(step, options);
+      this.#report.ended(step, table);
+      return result;
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      this.#report.failed({ table, step, message: reasonOf(error) });
+      return null;
+    }
   }
 }
 

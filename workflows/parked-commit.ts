@@ -60,6 +60,7 @@ export function parkedLines({ code, reason, runKey, snapshotId }: ParkedCommit):
   return [
     '',
     `**The commit is parked (${code})**: ${reason}`,
+    '',
     ...(runKey === undefined ? [] : [`- run key, in the summary of the snapshot if it landed: \`${runKey}\``]),
     ...(snapshotId === undefined ? [] : [`- snapshot: \`${snapshotId}\``]),
     '- It is looked for again by itself; the signal `retryCommit` does it now. Nothing was deleted. The run may be terminated.',

@@ -1,5 +1,5 @@
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import { setCurrentDetails, setHandler, upsertMemo, upsertSearchAttributes } from '@temporalio/workflow';
+import { setHandler, upsertMemo, upsertSearchAttributes } from '@temporalio/workflow';
 import type {
   CommittedRun,
   ExtractedShard,
@@ -11,6 +11,7 @@ import type {
   RunProgress,
 } from '../activities/contract.js';
 import { parkedLines } from './parked-commit.js';
+import { showDetails } from './run-details.js';
 import { progress } from './signals.js';
 
 const VIEW = defineSearchAttributeKey('MoraineView', SearchAttributeType.KEYWORD);
@@ -110,12 +111,12 @@ export class RunReport {
 
   #show(): void {
     const { step, kind, reason, sourceTable, sourceFiles, sourceRows, shardsDone, shardsTotal } = this.#progress;
-    const lines = [`**${this.#input.view}**: ${step}`];
+    const lines: string[] = [];
     if (kind !== undefined) lines.push(`- ${kind}: ${reason}`, `- source \`${sourceTable}\`: ${sourceFiles} files`);
     if (sourceRows !== undefined) lines.push(`- rows to read: ${sourceRows}`);
     if (shardsTotal > 0) lines.push(`- shards: ${shardsDone} of ${shardsTotal}`);
     lines.push(`- rows written: ${this.#progress.rowsWritten}`, `- passes: ${this.#progress.passes}`);
     if (this.#progress.parked !== undefined) lines.push(...parkedLines(this.#progress.parked));
-    setCurrentDetails(lines.join('\n'));
+    showDetails(`**${this.#input.view}**: ${step}`, lines);
   }
 }

@@ -1,4 +1,4 @@
-import { setCurrentDetails, setHandler, upsertMemo, workflowInfo } from '@temporalio/workflow';
+import { setHandler, upsertMemo, workflowInfo } from '@temporalio/workflow';
 import type {
   CommittedTrainingSet,
   ParkedCommit,
@@ -8,6 +8,7 @@ import type {
   TrainingSetResult,
 } from '../activities/contract.js';
 import { parkedLines } from './parked-commit.js';
+import { showDetails } from './run-details.js';
 import { trainingProgress } from './signals.js';
 
 /** Keeps how far a training set is, and shows it: in the `progress` query, the memo and the details. */
@@ -54,12 +55,12 @@ export class TrainingSetReport {
 
   #show(): void {
     const { step, entityRows, shardsDone, shardsTotal, rowsWritten } = this.#progress;
-    const lines = [`**training set**: ${step}`];
+    const lines: string[] = [];
     if (entityRows !== undefined) lines.push(`- entity rows: ${entityRows}`);
     for (const source of this.#sources) lines.push(`- source \`${source}\``);
     if (shardsTotal > 0) lines.push(`- shards: ${shardsDone} of ${shardsTotal}`);
     lines.push(`- rows written: ${rowsWritten}`);
     if (this.#progress.parked !== undefined) lines.push(...parkedLines(this.#progress.parked));
-    setCurrentDetails(lines.join('\n'));
+    showDetails(`**training set**: ${step}`, lines);
   }
 }

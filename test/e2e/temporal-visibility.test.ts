@@ -133,7 +133,7 @@ describe('progress', () => {
     const facts = ['- incremental: changes since snapshot 1', '- source `demo.source`: 3 files', '- rows to read: 100'];
     await expect
       .poll(async () => (await metadata()).currentDetails?.split('\n'), { timeout: 10_000 })
-      .toEqual([`**${view}**: extracting`, ...facts, '- shards: 1 of 2', '- rows written: 10', '- passes: 1']);
+      .toEqual([`**${view}**: extracting`, '', ...facts, '- shards: 1 of 2', '- rows written: 10', '- passes: 1']);
     const names = (await metadata()).definition?.queryDefinitions?.map(({ name }) => name);
     expect(names).toContain('progress');
     const during = await handle.describe();
@@ -142,7 +142,7 @@ describe('progress', () => {
     open();
     await waitForRun(temporal.client, run);
     expect((await metadata()).currentDetails?.split('\n')).toEqual([
-      ...[`**${view}**: done`, ...facts, '- shards: 2 of 2', '- rows written: 20', '- passes: 1'],
+      ...[`**${view}**: done`, '', ...facts, '- shards: 2 of 2', '- rows written: 20', '- passes: 1'],
     ]);
     const { memo } = await handle.describe();
     expect(memo).toMatchObject({ progress: { step: 'done', shardsDone: 2, rowsWritten: '20' } });

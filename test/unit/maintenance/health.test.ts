@@ -87,10 +87,10 @@ test('a budget is shared alike; what small tables leave goes to the large ones; 
   );
   const maintain = { olderThan: '7d' };
   expect(runs).toEqual([
-    { table: 'shop.large', compact: { strategy: 'binpack', maxBytes: 4.5e9 }, maintain },
-    { table: 'shop.small', compact: { strategy: 'binpack', maxBytes: 1e9 }, maintain },
-    { table: 'shop.healthy', maintain },
-    { table: 'shop.deleted', compact: { strategy: 'binpack', maxBytes: 4.5e9 }, maintain },
+    { table: 'shop.large', policy: 0, compact: { strategy: 'binpack', maxBytes: 4.5e9 }, maintain },
+    { table: 'shop.small', policy: 0, compact: { strategy: 'binpack', maxBytes: 1e9 }, maintain },
+    { table: 'shop.healthy', policy: 0, maintain },
+    { table: 'shop.deleted', policy: 0, compact: { strategy: 'binpack', maxBytes: 4.5e9 }, maintain },
   ]);
 });
 

@@ -1,0 +1,29 @@
+/** What the web UI shows of a run as its current details, which it reads as Markdown. */
+import { setCurrentDetails, workflowInfo } from '@temporalio/workflow';
+
+/**
+ * @param title what it is about, and where it stands
+ * @param facts lines of a list, each from `- ` on; an empty one ends the list
+ */
+export function showDetails(title: string, facts: readonly string[]): void {
+  setCurrentDetails([title, '', ...facts].join('\n'));
+}
+
+/** A link to a run's page; without its run id to the latest of the workflow id. */
+export function runLink({ workflowId, runId }: { readonly workflowId: string; readonly runId?: string }): string {
+  return link(workflowId, ['workflows', workflowId, ...(runId === undefined ? [] : [runId])]);
+}
+
+/** A link to a schedule's page. */
+export const scheduleLink = (id: string): string => link(id, ['schedules', id]);
+
+/** From the root of the web UI, whatever its address is. */
+function link(text: string, path: readonly string[]): string {
+  const parts = ['namespaces', workflowInfo().namespace, ...path].map(inMarkdown);
+  return `[\`${text}\`](/${parts.join('/')})`;
+}
+
+/** A part of a path; parentheses would end the link. */
+function inMarkdown(part: string): string {
+  return encodeURIComponent(part).replaceAll('(', '%28').replaceAll(')', '%29');
+}
