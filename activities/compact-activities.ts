@@ -90,7 +90,7 @@ export async function checkCompactRequest(project: Project, request: unknown): P
 }
 
 /** Starts the one run of a table, or hands the request to the run in flight. */
-async function startCompactRun(
+export async function startCompactRun(
   client: Client,
   taskQueue: string,
   searchAttributes: boolean,

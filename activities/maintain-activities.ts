@@ -125,7 +125,7 @@ export async function checkMaintainRequest(project: Project, request: unknown): 
 }
 
 /** Starts the one run of a table, or hands the request to the run in flight. */
-function startMaintainRun(
+export function startMaintainRun(
   client: Client,
   taskQueue: string,
   searchAttributes: boolean,

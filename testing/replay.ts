@@ -52,6 +52,8 @@ export async function replayHistories(
 }
 
 interface RecordedHistory extends ReplayedHistory {
+  /** Of the recorded execution: ids of children are often made of it. */
+  readonly workflowId: string;
   readonly history: unknown;
 }
 
@@ -60,10 +62,7 @@ async function* replayEach(
   histories: readonly RecordedHistory[],
   workflows: WorkflowSource,
 ): AsyncGenerator<{ recorded: RecordedHistory; error: Error | undefined }> {
-  const inputs = histories.map(({ file, history }) => ({
-    workflowId: basename(file, '.json'),
-    history: history as History,
-  }));
+  const inputs = histories.map(({ workflowId, history }) => ({ workflowId, history: history as History }));
   const results = Worker.runReplayHistories(workflows, inputs);
   for (const recorded of histories) {
     const result = await results.next().catch((error: unknown) => {
@@ -107,9 +106,17 @@ async function readHistory(file: string): Promise<RecordedHistory> {
     const events: unknown =
       typeof history === 'object' && history !== null && 'events' in history ? history.events : [];
     if (!Array.isArray(events) || events.length === 0) throw new Error('it has no events');
-    return { file, history, events: events.length };
+    return { file, history, workflowId: workflowIdOf(events[0]) ?? basename(file, '.json'), events: events.length };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new MoraineError('INPUT_UNREADABLE', `${file} is no workflow history: ${reason}`, { cause: error });
   }
+}
+
+/** Undefined in histories of servers that do not write it down. */
+function workflowIdOf(firstEvent: unknown): string | undefined {
+  const { workflowExecutionStartedEventAttributes: started } = (firstEvent ?? {}) as {
+    readonly workflowExecutionStartedEventAttributes?: { readonly workflowId?: unknown };
+  };
+  return typeof started?.workflowId === 'string' ? started.workflowId : undefined;
 }

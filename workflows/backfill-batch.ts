@@ -32,6 +32,7 @@ export class BackfillBatch {
   readonly #alone: BackfillSegment[] = [];
   readonly #tries = new Map<string, number>();
   #active = 0;
+  #committing: Promise<void> = Promise.resolve();
   #isDrained = false;
 
   constructor(
@@ -68,7 +69,7 @@ export class BackfillBatch {
 
   async #stageAndCommit(): Promise<void> {
     this.#isDrained = false;
-    const committing = this.#commitGroups();
+    this.#committing = this.#commitGroups();
     try {
       for (;;) {
         await condition(() => this.#mayBegin() || (this.#isEmpty() && this.#active === 0));
@@ -82,7 +83,7 @@ export class BackfillBatch {
     } finally {
       this.#isDrained = true;
     }
-    await committing;
+    await this.#committing;
   }
 
   #isEmpty(): boolean {
@@ -185,6 +186,7 @@ export class BackfillBatch {
   async #finish(): Promise<void> {
     await condition(() => this.#active === 0);
     this.#isDrained = true;
+    await this.#committing;
     while (this.#pending.length > 0) await this.#commit(this.#pending.splice(0, MAX_WINDOWS_PER_COMMIT));
   }
 

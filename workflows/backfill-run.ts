@@ -1,7 +1,6 @@
 import {
   ApplicationFailure,
   allHandlersFinished,
-  CancellationScope,
   ContinueAsNew,
   condition,
   continueAsNew,
@@ -48,7 +47,7 @@ export async function backfillRun(input: BackfillRunInput): Promise<BackfillResu
     return result;
   } catch (error) {
     if (!(error instanceof ContinueAsNew)) {
-      await CancellationScope.nonCancellable(() => tellAll(controls.waiting, failureOutcome(error, 'backfill')));
+      await tellAll(controls.waiting, failureOutcome(error, 'backfill'));
     }
     throw error;
   }

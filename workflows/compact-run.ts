@@ -18,6 +18,7 @@ import type {
   PlannedCompaction,
   RewrittenFiles,
 } from '../activities/compact-contract.js';
+import { throwIfCancelled } from './cancellation.js';
 import { compactCommit, compactEnd, compaction } from './compact-policies.js';
 import { CompactReport } from './compact-report.js';
 import { commitUntilKnown } from './parked-commit.js';
@@ -62,8 +63,9 @@ export async function compactRun(input: CompactRunInput): Promise<CompactResult>
     } catch (error) {
       if (!(error instanceof Error) || error.name === 'ContinueAsNew') throw error;
       failure = { error };
-      await CancellationScope.nonCancellable(() => tellAll(idsOf(asked), failureOutcome(error)));
-      if (isCancellation(error)) break;
+      const isEnd = isCancellation(error);
+      await tellAll(idsOf(isEnd ? [...asked, ...waiting] : asked), failureOutcome(error));
+      if (isEnd) break;
     }
     goesOn = undefined;
   }
@@ -154,6 +156,7 @@ class Run {
     const rewritten = await Promise.all(
       Array.from({ length: count }, (_, index) => this.#rewrite(planLocation, groups, first + index)),
     );
+    throwIfCancelled();
     this.#rewritten += count;
     const ready = rewritten.flatMap((one) => (one === null || one.skipped !== null ? [] : [one]));
     if (ready.length === 0) return [];
@@ -187,6 +190,7 @@ class Run {
 
   /** In a new history, with everything that is known so far. */
   async #goOn(runId: string, plan: PlannedCompaction, nextGroup: number, conflicts: readonly number[]): Promise<never> {
+    throwIfCancelled();
     const state: CompactState = {
       waiting: this.#waiting(),
       asked: this.#asked,

@@ -1,4 +1,4 @@
-import { ApplicationFailure, CancellationScope, defineSignal, isCancellation, setHandler } from '@temporalio/workflow';
+import { ApplicationFailure, defineSignal, isCancellation, setHandler } from '@temporalio/workflow';
 import type {
   MaintainRequest,
   MaintainRequested,
@@ -38,8 +38,9 @@ export async function maintainRun(input: MaintainRunInput): Promise<MaintainResu
       await tellAll(idsOf(asked), { status: 'completed', result });
     } catch (error) {
       failure = { error };
-      await CancellationScope.nonCancellable(() => tellAll(idsOf(asked), failureOutcome(error)));
-      if (isCancellation(error)) break;
+      const isEnd = isCancellation(error);
+      await tellAll(idsOf(isEnd ? [...asked, ...waiting] : asked), failureOutcome(error));
+      if (isEnd) break;
     }
   }
   if (failure !== undefined) throw failure.error;

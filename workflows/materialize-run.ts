@@ -1,4 +1,12 @@
-import { CancellationScope, setHandler, setWorkflowOptions, sleep, workflowInfo } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  CancelledFailure,
+  patched,
+  setHandler,
+  setWorkflowOptions,
+  sleep,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type {
   CommittedRun,
   ExtractedShard,
@@ -9,6 +17,7 @@ import type {
 } from '../activities/contract.js';
 import { committing, extraction, planning } from './activity-policies.js';
 import { allShards } from './all-shards.js';
+import { isCancelled } from './cancellation.js';
 import { commitUntilKnown } from './parked-commit.js';
 import { failureOf, failureOutcome, tellAll } from './run-outcome.js';
 import { RunReport } from './run-report.js';
@@ -17,6 +26,9 @@ import { requested } from './signals.js';
 
 /** After this many conflicts in a row another writer is in the way for good. */
 const MAX_CONFLICTS = 10;
+
+/** Cancelled while its last shard or its commit ended, a run of 0.1.0 went on to commit, and told nobody. Only such runs bear the marker. */
+const HEEDS_CANCELLATION = 'heeds-cancellation';
 
 /**
  * One run of a view and interval: plan, extract the shards in parallel, commit once. There is one at a time of each
@@ -40,11 +52,13 @@ export async function materializeRun(input: RunInput): Promise<MaterializeResult
       const seen = requests;
       await onePass(input, report);
       if (requests > seen) continue;
-      await tellWaiting(waiting, { status: 'completed', result: report.result(workflowInfo().workflowId) });
+      if (!isCancelled() || patched(HEEDS_CANCELLATION)) {
+        await tellWaiting(waiting, { status: 'completed', result: report.result(workflowInfo().workflowId) });
+      }
       if (requests === seen) break;
     }
   } catch (error) {
-    await CancellationScope.nonCancellable(() => tellWaiting(waiting, failureOutcome(error)));
+    await tellWaiting(waiting, failureOutcome(error));
     throw error;
   }
   report.done();
@@ -71,6 +85,7 @@ async function onePass(input: RunInput, report: RunReport): Promise<void> {
     report.planned(plan);
     if (plan.planLocation === null) return;
     const shards = await extractAll(plan, plan.planLocation, report);
+    if (isCancelled() && patched(HEEDS_CANCELLATION)) throw new CancelledFailure('cancelled before the commit');
     report.committing();
     try {
       report.committed(plan, shards, await commit(plan.planLocation, shards, report));

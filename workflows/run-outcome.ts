@@ -1,5 +1,11 @@
 /** How runs end: telling those who asked for them. */
-import { ActivityFailure, ApplicationFailure, getExternalWorkflowHandle, isCancellation } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  getExternalWorkflowHandle,
+  isCancellation,
+} from '@temporalio/workflow';
 import type { RunOutcome } from '../activities/contract.js';
 import { runEnded } from './signals.js';
 
@@ -22,8 +28,9 @@ export function failureOutcome(error: unknown, what = 'run'): RunOutcome<never> 
   return { status: 'failed', ...failureOf(error) };
 }
 
-/** Tells everybody who waits; who has gone meanwhile needs no answer. */
+/** Tells everybody who waits, even if the run is cancelled; who has gone meanwhile needs no answer. */
 export async function tellAll<Result>(workflowIds: Iterable<string>, outcome: RunOutcome<Result>): Promise<void> {
-  const told = [...workflowIds].map((id) => getExternalWorkflowHandle(id).signal(runEnded.name, outcome));
-  await Promise.allSettled(told);
+  await CancellationScope.nonCancellable(() =>
+    Promise.allSettled([...workflowIds].map((id) => getExternalWorkflowHandle(id).signal(runEnded.name, outcome))),
+  );
 }

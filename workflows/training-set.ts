@@ -1,4 +1,4 @@
-import { CancellationScope, CancelledFailure } from '@temporalio/workflow';
+import { CancellationScope } from '@temporalio/workflow';
 import type {
   PlannedTrainingSet,
   StagedTrainingShard,
@@ -7,6 +7,7 @@ import type {
 } from '../activities/contract.js';
 import { discarding, pinning, staging, trainingCommit, trainingPlanning } from './activity-policies.js';
 import { allShards } from './all-shards.js';
+import { throwIfCancelled } from './cancellation.js';
 import { commitUntilKnown } from './parked-commit.js';
 import { TrainingSetReport } from './training-set-report.js';
 
@@ -25,8 +26,7 @@ export async function trainingSet(input: TrainingSetInput): Promise<TrainingSetR
     const { planLocation } = plan;
     if (plan.pin) await pinning.pinTrainingSet({ planLocation });
     const staged = await stageAll(plan, report);
-    // Steps that had ended before they heard of the cancellation did not fail.
-    if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled before the commit');
+    throwIfCancelled();
     report.committing();
     const shards = staged.map(({ manifestLocation, rows, sum }) => ({ manifestLocation, rows, sum }));
     const committed = await CancellationScope.nonCancellable(() =>

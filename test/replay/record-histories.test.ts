@@ -5,72 +5,65 @@
  * so that this program itself is tested.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import { expect, test } from 'vitest';
-import type { Activities, MaterializeInput, TrainingSetInput } from '../../activities/contract.js';
+import { outcomeOf } from '../../activities/index.js';
 import { exportHistory, replayHistories } from '../../testing/index.js';
 import { failureOf as errorOf } from '../support/error-code.js';
 import { projectRoot } from '../support/paths.js';
-import { failureOf, plannedRun, plannedTrainingSet, scriptedActivities } from '../support/scripted-activities.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 import { testClient, testSettings, testWorker, WORKFLOWS } from '../support/temporal.js';
+import type { AllActivities, Way } from '../support/way.js';
+import { workflowWays } from '../support/workflow-ways.js';
 
-/** The ways that a run can take, each with the number of workflow ids that it leaves behind: the entry's and the run's. */
-function ways(): ReadonlyMap<string, Activities> {
-  let commits = 0;
-  return new Map([
-    ['three-shards', scriptedActivities({ plan: async () => plannedRun(3) })],
-    [
-      'nothing-new',
-      scriptedActivities({ plan: async () => plannedRun(0, { kind: 'nothing', reason: 'nothing new' }) }),
-    ],
-    [
-      'conflict',
-      scriptedActivities({
-        commit: async () => {
-          commits += 1;
-          if (commits === 1) throw failureOf('COMMIT_CONFLICT');
-          return { snapshotId: '12', outcome: 'committed' };
-        },
-      }),
-    ],
-    [
-      'failed',
-      scriptedActivities({
-        extract: async () => {
-          throw failureOf('DATA_FILE_CORRUPT', true);
-        },
-      }),
-    ],
-  ]);
+/** A way, and a name of its own for what it works on, which is a part of the id of each of its workflows. */
+interface Recording {
+  readonly way: Way;
+  readonly subject: string;
 }
 
-/** The ways that a training set can take, each with one workflow id. */
-const TRAINING_WAYS: ReadonlyMap<string, Activities> = new Map([
-  ['two-shards-pinned', scriptedActivities({ planTraining: async () => plannedTrainingSet(2, true) })],
-  ['recorded-only', scriptedActivities({ planTraining: async () => plannedTrainingSet(0) })],
-  [
-    'failed',
-    scriptedActivities({
-      stageTraining: async () => {
-        throw failureOf('DATA_FILE_CORRUPT', true);
-      },
-    }),
-  ],
-]);
-
-async function recordTrainingSet(name: string, activities: Activities, folder: string): Promise<void> {
-  const settings = testSettings();
-  await testWorker(settings, activities);
-  const { client } = await testClient(settings);
-  const input: TrainingSetInput = { name, features: ['v'], entities: { table: 'demo.labels' }, to: 'demo.set' };
-  const workflowId = `recording-${name}-${randomUUID()}`;
-  const run = await client.workflow.start('trainingSet', { workflowId, taskQueue: settings.taskQueue, args: [input] });
-  await run.result().catch(() => undefined);
-  writeFileSync(join(folder, `training-set-${name}.json`), await portableHistory(client, workflowId));
+function recordings(): readonly Recording[] {
+  return workflowWays().map((way) => {
+    const name = `${way.workflow}-${way.name}`.replaceAll('-', '_');
+    return { way, subject: `${name}_${randomUUID().slice(0, 8)}` };
+  });
 }
+
+/** Activities that each answer by the script of the way whose workflow asks. */
+function activitiesOf(ways: readonly Recording[]): AllActivities {
+  const scriptOf = (workflowId: string): AllActivities => {
+    const found = ways.find(({ subject }) => workflowId.includes(subject));
+    if (found === undefined) throw new Error(`no way has a workflow ${workflowId}`);
+    return found.way.activities;
+  };
+  const names = Object.keys(ways[0]?.way.activities ?? {}) as (keyof AllActivities)[];
+  const answer = (name: keyof AllActivities) => (input: never) => {
+    const { workflowId } = Context.current().info.workflowExecution ?? { workflowId: '' };
+    return (scriptOf(workflowId)[name] as (input: never) => unknown)(input);
+  };
+  return Object.fromEntries(names.map((name) => [name, answer(name)])) as unknown as AllActivities;
+}
+
+/** Takes the way, and keeps the histories of its workflow and of the run that it asked for. @returns how the workflow ended */
+async function record(client: Client, taskQueue: string, { way, subject }: Recording, folder: string): Promise<string> {
+  const workflowId = `recording-${subject}`;
+  await client.workflow.start(way.workflow, { workflowId, taskQueue, args: [way.input(subject)] });
+  const file = (part: string): string => join(folder, `${kebab(way.workflow)}${part}-${way.name}.json`);
+  const outcome = await keepHistory(client, workflowId, file(''));
+  if (way.runId !== undefined) await keepHistory(client, way.runId(subject), file('-run'));
+  return outcome;
+}
+
+async function keepHistory(client: Client, workflowId: string, file: string): Promise<string> {
+  const outcome = await outcomeOf(client.workflow.getHandle(workflowId).result());
+  writeFileSync(file, await portableHistory(client, workflowId));
+  return outcome.status === 'completed' ? outcome.status : outcome.code;
+}
+
+const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 /** A history without what only says on which machine it was recorded: process identities and stack traces. */
 async function portableHistory(client: Client, workflowId: string): Promise<string> {
@@ -83,28 +76,16 @@ test('recorded histories replay on the code that made them', async () => {
   const release = process.env['RECORD_HISTORIES'];
   const folder = release === undefined ? temporaryFolder() : join(projectRoot, 'test/replay/histories', release);
   mkdirSync(folder, { recursive: true });
-  for (const [name, activities] of ways()) {
-    const settings = testSettings();
-    await testWorker(settings, activities);
-    const { client } = await testClient(settings);
-    const input: MaterializeInput = { view: `view_${randomUUID().slice(0, 8)}` };
-    const entry = await client.workflow.start('materialize', {
-      workflowId: `recording-${name}-${randomUUID()}`,
-      taskQueue: settings.taskQueue,
-      args: [input],
-    });
-    await entry.result().catch(() => undefined);
-    const run = `materialize/${input.view}/incremental`;
-    await client.workflow
-      .getHandle(run)
-      .result()
-      .catch(() => undefined);
-    writeFileSync(join(folder, `materialize-${name}.json`), await portableHistory(client, entry.workflowId));
-    writeFileSync(join(folder, `materialize-run-${name}.json`), await portableHistory(client, run));
-  }
-  for (const [name, activities] of TRAINING_WAYS) await recordTrainingSet(name, activities, folder);
+  const ways = recordings();
+  const settings = testSettings();
+  await testWorker(settings, activitiesOf(ways));
+  const { client } = await testClient(settings);
+  const outcomes = await Promise.all(ways.map((way) => record(client, settings.taskQueue, way, folder)));
+  expect(outcomes).toEqual(ways.map(({ way }) => way.outcome));
   const replayed = await replayHistories(folder, { workflows: WORKFLOWS });
-  expect(replayed.map(({ file }) => file).length).toBe(2 * ways().size + TRAINING_WAYS.size);
+  const expected = ways.length + ways.filter(({ way }) => way.runId !== undefined).length;
+  expect(replayed).toHaveLength(expected);
+  expect(readdirSync(folder)).toHaveLength(expected);
 });
 
 test('a workflow that is not on the server is named', async () => {

@@ -1,0 +1,52 @@
+/** The ways that the workflows can take: for recording their histories. */
+import { backfillWays } from './backfill-ways.js';
+import { extractedShard, plannedRun, plannedTrainingSet } from './scripted-activities.js';
+import { compactWays, maintainTablesWays, maintainWays } from './upkeep-ways.js';
+import { cancelled, failing, failingOnce, type Steps, scripted, type Way } from './way.js';
+
+/** Every way of every workflow. The scripts count their calls, so that each is to be used once. */
+export function workflowWays(): readonly Way[] {
+  return [
+    ...materializeWays(),
+    ...trainingSetWays(),
+    ...backfillWays(),
+    ...compactWays(),
+    ...maintainWays(),
+    ...maintainTablesWays(),
+  ];
+}
+
+function materializeWays(): readonly Way[] {
+  const way = (name: string, steps: Steps, outcome = 'completed'): Way => ({
+    workflow: 'materialize',
+    name,
+    input: (view) => ({ view }),
+    runId: (view) => `materialize/${view}/incremental`,
+    activities: scripted(steps),
+    outcome,
+  });
+  const conflict = failingOnce('COMMIT_CONFLICT', () => ({ snapshotId: '12', outcome: 'committed' as const }));
+  return [
+    way('three-shards', { plan: async () => plannedRun(3) }),
+    way('nothing-new', { plan: async () => plannedRun(0, { kind: 'nothing', reason: 'nothing new' }) }),
+    way('conflict', { commit: conflict }),
+    way('failed', { extract: failing('DATA_FILE_CORRUPT') }, 'DATA_FILE_CORRUPT'),
+    way('cancelled-in-last-shard', { extract: (shard) => cancelled(extractedShard(shard)) }, 'CANCELLED'),
+    way('cancelled-in-commit', { commit: () => cancelled({ snapshotId: '11', outcome: 'committed' as const }) }),
+  ];
+}
+
+function trainingSetWays(): readonly Way[] {
+  const way = (name: string, steps: Steps, outcome = 'completed'): Way => ({
+    workflow: 'trainingSet',
+    name,
+    input: (set) => ({ name: set, features: ['v'], entities: { table: 'demo.labels' }, to: 'demo.set' }),
+    activities: scripted(steps),
+    outcome,
+  });
+  return [
+    way('two-shards-pinned', { planTraining: async () => plannedTrainingSet(2, true) }),
+    way('recorded-only', { planTraining: async () => plannedTrainingSet(0) }),
+    way('failed', { stageTraining: failing('DATA_FILE_CORRUPT') }, 'DATA_FILE_CORRUPT'),
+  ];
+}
