@@ -7,7 +7,7 @@ import type { Catalog, Clock, CommitRequest } from '../catalogs/index.js';
 import { formatTableName, SYSTEM_CLOCK } from '../catalogs/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { findSnapshot, type TableMetadata } from '../iceberg/index.js';
-import { type CommitRetry, commitRetry, retryWaitMs, statusCheck } from './retry.js';
+import { type CommitRetry, commitRetry, persistently, retryWaitMs, statusCheck } from './retry.js';
 import { findRun, type RunMarker } from './run-marker.js';
 import { loadTable, type Table } from './table.js';
 
@@ -21,6 +21,8 @@ export interface CommitOptions {
   readonly properties?: (base: TableMetadata, newSnapshotId: bigint) => ReadonlyMap<string, string>;
   /** Called with every base before it is built on; what it throws ends the commit. */
   readonly validate?: (base: TableMetadata) => void | Promise<void>;
+  /** Whether the work is costly to plan again: then the commit is tried more often than the table's properties say. */
+  readonly isCostly?: boolean;
 }
 
 export interface CommitResult {
@@ -145,7 +147,8 @@ export async function commitWithRetry(
   const catalog = requireWritable(table);
   const clock = catalog.clock ?? SYSTEM_CLOCK;
   let base = await reload(table, catalog);
-  const retry = commitRetry(base.metadata);
+  const asked = commitRetry(base.metadata);
+  const retry = options.isCostly === true ? persistently(asked) : asked;
   const giveUpAtMs = clock.monotonicMs() + retry.totalTimeoutMs;
   for (let attempts = 1; ; attempts++) {
     const known = run === undefined ? null : findRun(base.metadata, run);

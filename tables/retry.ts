@@ -24,6 +24,11 @@ export function commitRetry(metadata: TableMetadata): CommitRetry {
   };
 }
 
+/** More tries, with waits that stay short: for work that costs more to plan again than to commit once more beside a busy writer. */
+export function persistently(retry: CommitRetry): CommitRetry {
+  return { ...retry, retries: retry.retries * 5, maxWaitMs: Math.min(retry.maxWaitMs, retry.minWaitMs) };
+}
+
 /** How long to wait before a retry (the first is 1): doubling, with jitter so that writers who collided do not again. */
 export function retryWaitMs(retry: CommitRetry, number: number, random: () => number = Math.random): number {
   const longest = Math.min(retry.minWaitMs * 2 ** (number - 1), retry.maxWaitMs);

@@ -4,9 +4,10 @@ import { pathSegment } from '../catalogs/index.js';
 import type { DataFile, ManifestFile } from '../iceberg/index.js';
 import { type ArrivedDeletes, arrivedDeletes, planAgain, planningSnapshot } from './arrived-deletes.js';
 import { type CommitOptions, type CommitResult, commitWithRetry } from './commit.js';
+import { deleteFileKey } from './dangling-deletes.js';
 import { mapConcurrently, readManifestEntries } from './manifest-files.js';
 import { addedEntry, createManifest } from './manifest-writer.js';
-import { prepareSnapshot } from './snapshot-producer.js';
+import { prepareSnapshot, type SnapshotContent } from './snapshot-producer.js';
 import type { Table } from './table.js';
 import { stageAll } from './write-operations.js';
 
@@ -17,8 +18,6 @@ export interface CarriedDeletes {
   /** Locations of new files that lose every row: they stay out of the table. */
   readonly emptied: readonly string[];
 }
-
-const NOTHING_CARRIED: CarriedDeletes = { deletes: [], emptied: [] };
 
 export interface RewriteRequest extends CommitOptions {
   /** The snapshot that the rewrite was planned on. Its sequence number becomes the data sequence number of the new files. */
@@ -32,7 +31,7 @@ export interface RewriteRequest extends CommitOptions {
   readonly manifests?: readonly ManifestFile[];
   readonly files?: readonly DataFile[];
   /**
-   * Asked on every base that has taken rows from the removed files since the plan: gives the deletes of the new files, whose positions
+   * Asked on bases that have taken rows from the removed files since the plan, once for the same deletes: gives the deletes of the new files, whose positions
    * it has mapped. Without it such a base is `COMMIT_CONFLICT`: plan again. Equality deletes need nothing: the kept sequence number
    * lets them reach the new files.
    */
@@ -48,22 +47,50 @@ export interface RewriteRequest extends CommitOptions {
  */
 export async function commitRewrite(table: Table, request: RewriteRequest): Promise<CommitResult> {
   const dataSequenceNumber = planningSnapshot(table.metadata, request.plannedOn).sequenceNumber;
-  const staged = await stageAll(table, request);
-  const all = await withSequenceNumber(table, staged, dataSequenceNumber);
+  const newFiles = await rebasedFiles(table, request, dataSequenceNumber);
   const prepare = async (base: Table) => {
     const arrived = await arrivedDeletes(base, request.plannedOn, request.removeFiles);
-    const { deletes, emptied } = await carriedDeletes(base, request, arrived);
     const content = {
       operation: 'replace' as const,
-      added: emptied.length === 0 ? all : await withSequenceNumber(base, staged, dataSequenceNumber, emptied),
+      ...(await newFiles(base, arrived)),
       dataSequenceNumber,
-      addedDeletes: deletes,
       removal: { files: stillThere(request.removeFiles, arrived) },
       dropDanglingDeletes: request.dropDanglingDeletes ?? true,
     };
     return prepareSnapshot(base, content, request);
   };
-  return commitWithRetry(table, prepare, request);
+  return commitWithRetry(table, prepare, { isCostly: true, ...request });
+}
+
+type FilesToAdd = Required<Pick<SnapshotContent, 'added' | 'addedDeletes'>>;
+
+/** The new files and their deletes for one base after another; made again only when more has arrived. */
+async function rebasedFiles(
+  table: Table,
+  request: RewriteRequest,
+  sequenceNumber: bigint,
+): Promise<(base: Table, arrived: readonly ArrivedDeletes[]) => Promise<FilesToAdd>> {
+  const staged = await stageAll(table, request);
+  const all = await withSequenceNumber(table, staged, sequenceNumber);
+  let last: { readonly key: string; readonly files: FilesToAdd } | undefined;
+  return async (base, arrived) => {
+    if (arrived.length === 0) return { added: all, addedDeletes: [] };
+    const key = keyOf(base, arrived);
+    if (last?.key === key) return last.files;
+    const { deletes, emptied } = await carriedDeletes(base, request, arrived);
+    const added = emptied.length === 0 ? all : await withSequenceNumber(base, staged, sequenceNumber, emptied);
+    last = { key, files: { added, addedDeletes: deletes } };
+    return last.files;
+  };
+}
+
+/** What the deletes of the new files follow from: an upgrade changes how they are written. */
+function keyOf({ metadata }: Table, arrived: readonly ArrivedDeletes[]): string {
+  const deleted = arrived.map(({ dataFile: { filePath }, deletes }) => [
+    filePath,
+    deletes === 'every-row' ? deletes : deletes.map(deleteFileKey),
+  ]);
+  return JSON.stringify([metadata.formatVersion, deleted]);
 }
 
 async function carriedDeletes(
@@ -71,7 +98,6 @@ async function carriedDeletes(
   { plannedOn, rebaseDeletes }: RewriteRequest,
   arrived: readonly ArrivedDeletes[],
 ): Promise<CarriedDeletes> {
-  if (arrived.length === 0) return NOTHING_CARRIED;
   if (rebaseDeletes !== undefined) return rebaseDeletes(base, arrived);
   throw planAgain(plannedOn, `rows of ${arrived[0]?.dataFile.filePath ?? 'its files'} have been deleted since`);
 }

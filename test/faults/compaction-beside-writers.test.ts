@@ -9,8 +9,8 @@ const SECONDS = 7;
 describe('beside a writer that upserts every 100 ms', () => {
   it('every compaction succeeds, and the table equals the model', async () => {
     await Promise.all([
-      upsertsBesideCompaction(SECONDS, { table: SOURCE, strategy: 'binpack' }),
-      upsertsBesideCompaction(SECONDS, { table: SOURCE, strategy: 'sort', columns: ['v'] }),
+      upsertsBesideCompaction(SECONDS, { table: SOURCE, strategy: 'binpack' }, 2),
+      upsertsBesideCompaction(SECONDS, { table: SOURCE, strategy: 'sort', columns: ['v'] }, 3),
     ]);
   }, 120_000);
 

@@ -11,8 +11,10 @@ describe('beside a writer that upserts every 100 ms', () => {
     { table: SOURCE, strategy: 'binpack' },
     { table: SOURCE, strategy: 'sort', columns: ['v'] },
   ] as const)(
-    'every compaction by $strategy succeeds, and the table equals the model',
-    (request) => upsertsBesideCompaction(seconds, request),
+    'every compaction by $strategy succeeds, and the table equals the model, in versions 2 and 3',
+    async (request) => {
+      await Promise.all(([2, 3] as const).map((version) => upsertsBesideCompaction(seconds, request, version)));
+    },
     patienceMs,
   );
 

@@ -29,11 +29,11 @@ async function until(endMs: number, work: (round: number) => Promise<void>, ever
   return rounds;
 }
 
-/** A file with the rows of some keys, of a round. */
-async function insertFile(lab: Lab, keys: readonly number[], round: number) {
+/** A file with the row of a key, of a round. */
+async function insertFile(lab: Lab, k: number, round: number) {
   const { metadata } = await lab.source();
   const folder = await lab.io.prepareFolder(`${metadata.location}/data`);
-  const select = `SELECT unnest([${keys.join(', ')}])::BIGINT, make_timestamptz(${round}::BIGINT * 1000000), NULL::TIMESTAMPTZ, ${round}::DOUBLE`;
+  const select = `SELECT ${k}::BIGINT, make_timestamptz(${round}::BIGINT * 1000000), NULL::TIMESTAMPTZ, ${round}::DOUBLE`;
   return lab.engine.withConnection((connection) =>
     writeParquet(connection, {
       select,
@@ -46,31 +46,35 @@ async function insertFile(lab: Lab, keys: readonly number[], round: number) {
 }
 
 /**
- * A writer that upserts rows, by equality deletes and by position deletes in turn; every compaction succeeds and no row is lost or comes back.
- * Each file has another row that stays: a file that loses its last row leaves the table, and a compaction of it has to be planned again.
+ * A writer that upserts rows, by equality deletes and by deleted positions in turn; every compaction
+ * succeeds and no row is lost or comes back. Files that lose their last row leave the table, compacted or not.
  */
-export async function upsertsBesideCompaction(seconds: number, strategy: CompactRequest): Promise<void> {
+export async function upsertsBesideCompaction(
+  seconds: number,
+  strategy: CompactRequest,
+  formatVersion: 2 | 3,
+): Promise<void> {
   const lab = await Lab.open();
   try {
     await lab.createSource();
-    const name = { namespace: ['demo'], name: 'source' };
-    const writer = new DeleteWriter(lab, name);
+    const writer = new DeleteWriter(lab, { namespace: ['demo'], name: 'source' });
+    if (formatVersion === 3) await writer.upgradeToV3();
     await lab.append(Array.from({ length: KEYS }, (_, k) => ({ k, at: 1, v: -1 })));
     const model = new Map(Array.from({ length: KEYS }, (_, k) => [k, -1]));
     const endMs = performance.now() + seconds * 1000;
     const upsert = async (round: number): Promise<void> => {
       const k = (round * 7) % KEYS;
-      const staying = KEYS + round;
-      if (round % 2 === 0) {
+      // Every key meets both kinds.
+      if ((round + Math.floor(round / KEYS)) % 2 === 0) {
         const deleteFiles = [await writer.equality({ k: 1 }, `SELECT ${k}::BIGINT AS k`)];
-        await commitRowDelta(await lab.source(), { files: await insertFile(lab, [k, staying], round), deleteFiles });
+        await commitRowDelta(await lab.source(), { files: await insertFile(lab, k, round), deleteFiles });
       } else {
         const table = await lab.source();
         const filter = bindExpression(parseExpression(`k = ${k}`), currentSchema(table.metadata));
         await lab.engine.withConnection((connection) => deleteRows(table, connection, { filter }));
-        await lab.append([k, staying].map((key) => ({ k: key, at: round, v: round })));
+        await lab.append([{ k, at: round, v: round }]);
       }
-      for (const key of [k, staying]) model.set(key, round);
+      model.set(k, round);
     };
     let compacted = 0;
     const [written] = await Promise.all([
