@@ -1,6 +1,5 @@
 import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
-import { formatTableName } from '../catalogs/index.js';
 import {
   commitCompaction,
   endCompaction,
@@ -18,6 +17,7 @@ import type {
   CompactRunInput,
 } from './compact-contract.js';
 import type { RequestedRun } from './contract.js';
+import { requestTableName, withoutUndefined } from './request-table.js';
 import { hasSearchAttributes } from './search-attributes.js';
 import type { Slots } from './slots.js';
 import { outcomeIfEnded } from './start-run.js';
@@ -80,13 +80,9 @@ export function createCompactActivities(project: Project, slots: Slots): Compact
  */
 export async function checkCompactRequest(project: Project, request: unknown): Promise<CompactInput> {
   const parsed = parseCompactRequest(request);
-  const { catalog, identifier } = await project.resolveTable(parsed.table);
-  const isDefault = catalog.name === project.config.defaultCatalog;
-  const table = isDefault ? formatTableName(identifier) : formatTableName(identifier, catalog.name);
+  const table = requestTableName(project, await project.resolveTable(parsed.table));
   await previewCompaction(await compactDeps(project), { ...parsed, table });
-  // What is left out stays out: the run is joined by those who ask for the same.
-  const given = Object.entries({ ...parsed, table }).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(given) as unknown as CompactInput;
+  return withoutUndefined({ ...parsed, table });
 }
 
 /** Starts the one run of a table, or hands the request to the run in flight. */

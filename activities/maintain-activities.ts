@@ -1,6 +1,5 @@
 import { Context } from '@temporalio/activity';
 import { type Client } from '@temporalio/client';
-import { formatTableName } from '../catalogs/index.js';
 import { MoraineError } from '../errors/index.js';
 import {
   commitExpiry,
@@ -15,7 +14,6 @@ import {
   tidyManifests,
 } from '../maintenance/index.js';
 import { maintenanceDeps, type Project, tableNames } from '../project/index.js';
-import type { Table } from '../tables/index.js';
 import type { RequestedRun } from './contract.js';
 import type {
   FailedPolicyStep,
@@ -27,6 +25,7 @@ import type {
   PolicyPlan,
 } from './maintain-contract.js';
 import { maintenanceSettings, parseMaintainRequest, parseMaintainTablesRequest } from './maintain-request.js';
+import { requestTableName } from './request-table.js';
 import { hasSearchAttributes } from './search-attributes.js';
 import { outcomeIfEnded } from './start-run.js';
 import { asActivity } from './step.js';
@@ -92,7 +91,7 @@ async function planPolicy(project: Project, signal: AbortSignal): Promise<Policy
   const failed: FailedPolicyStep[] = [];
   for await (const found of tableNames(project)) {
     signal.throwIfAborted();
-    const table = nameOf(project, found);
+    const table = requestTableName(project, found);
     if (policyFor(policies, table) === undefined || states.length + failed.length >= MAX_POLICY_TABLES) continue;
     try {
       const health = await tableHealth(await project.loadTable(table), BigInt(Date.now()));
@@ -107,19 +106,13 @@ async function planPolicy(project: Project, signal: AbortSignal): Promise<Policy
   return { budgets: policies.map(({ budgetBytes }) => budgetBytes), runs: planPolicyRuns(policies, states), failed };
 }
 
-/** A table's name as requests give it: without its catalog if that is the default one. */
-function nameOf({ config }: Project, { catalog, identifier }: Pick<Table, 'catalog' | 'identifier'>): string {
-  const isDefault = catalog === undefined || catalog.name === config.defaultCatalog;
-  return isDefault ? formatTableName(identifier) : formatTableName(identifier, catalog.name);
-}
-
 /**
  * A request whose table exists and can be read, under the name that its runs go by.
  * @throws `INVALID_ARGUMENT`, `TABLE_NOT_FOUND`, `METADATA_CORRUPT`
  */
 export async function checkMaintainRequest(project: Project, request: unknown): Promise<MaintainRequest> {
   const parsed = parseMaintainRequest(request);
-  const table = nameOf(project, await project.resolveTable(parsed.table));
+  const table = requestTableName(project, await project.resolveTable(parsed.table));
   await project.loadTable(table);
   return { ...parsed, table };
 }

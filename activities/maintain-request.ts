@@ -4,6 +4,7 @@ import { MoraineError } from '../errors/index.js';
 import { parseDurationMs } from '../features/index.js';
 import { type MaintenanceSettings, orphanAgeMs } from '../maintenance/index.js';
 import type { MaintainInput, MaintainRequest } from './maintain-contract.js';
+import { withoutUndefined } from './request-table.js';
 
 const duration = z
   .string()
@@ -27,9 +28,7 @@ const EXAMPLE = 'for example {"table": "shop.orders"} or {"table": "shop.orders"
 export function parseMaintainRequest(request: unknown): MaintainRequest {
   const parsed = requestSchema.safeParse(request);
   if (parsed.success) {
-    // What is left out stays out: the run is joined by those who ask for the same.
-    const input = Object.fromEntries(Object.entries(parsed.data).filter(([, value]) => value !== undefined));
-    const checked = input as unknown as MaintainInput;
+    const checked: MaintainInput = withoutUndefined(parsed.data);
     orphanAgeMs(maintenanceSettings(checked).orphans);
     return checked;
   }

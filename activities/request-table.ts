@@ -1,0 +1,19 @@
+/** What requests for runs of one table have in common: the name that their run goes by, and that equal ones look alike. */
+import { formatTableName } from '../catalogs/index.js';
+import type { Project } from '../project/index.js';
+import type { Table } from '../tables/index.js';
+
+/** A table's name as requests give it and runs go by it: without its catalog if that is the default one. */
+export function requestTableName({ config }: Project, { catalog, identifier }: TableName): string {
+  const isDefault = catalog === undefined || catalog.name === config.defaultCatalog;
+  return isDefault ? formatTableName(identifier) : formatTableName(identifier, catalog.name);
+}
+
+type TableName = Pick<Table, 'catalog' | 'identifier'>;
+
+/** A request without the members that are undefined: a run is joined by those who ask for the same. */
+export function withoutUndefined<T extends object>(request: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
+}
