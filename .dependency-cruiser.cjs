@@ -33,6 +33,7 @@ const MAY_IMPORT = {
   logging: ['online', 'features', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'errors'],
   deletes: ['features', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'errors'],
   backfill: [
+    'training',
     'materialization',
     'online',
     'features',

@@ -3,22 +3,27 @@ import {
   type BackfillPlan,
   planBackfill,
   planSummary,
+  planTrainingBackfill,
   readBackfillPlan,
   requireCurrentPlan,
+  requireCurrentTrainingPlan,
   segmentPage,
   stageSegment,
   storeBackfillPlan,
+  storeTrainingBackfillPlan,
 } from '../backfill/index.js';
 import { MoraineError } from '../errors/index.js';
 import { commitWindows, materializeDirect } from '../materialization/index.js';
-import { materializationDeps, type Project } from '../project/index.js';
-import type { BackfillActivities, BackfillRunInput, PlannedBackfill } from './backfill-contract.js';
+import { datasetDeps, materializationDeps, type Project } from '../project/index.js';
+import { parseTrainingSetRequest } from '../training/index.js';
+import type { BackfillActivities, BackfillRunInput, PlanBackfillInput, PlannedBackfill } from './backfill-contract.js';
 import { type ParsedBackfill, parseBackfillRequest } from './backfill-request.js';
 import { leaseBackfillPlan } from './lease-backfill-plan.js';
 import { hasSearchAttributes } from './search-attributes.js';
 import { Slots } from './slots.js';
-import { backfillOutcome, startBackfillRun } from './start-backfill.js';
+import { backfillInput, backfillOutcome, startBackfillRun, subjectOfPlan } from './start-backfill.js';
 import { asActivity } from './step.js';
+import { createTrainingWindowActivities } from './training-window-activities.js';
 import { schedulesOfView } from './view-schedules.js';
 import { yieldToRuns } from './yield-to-runs.js';
 
@@ -38,28 +43,24 @@ export function createBackfillActivities(project: Project): BackfillActivities {
 
     backfillOutcome: (run) => asActivity(() => backfillOutcome(Context.current().client, run)),
 
-    planBackfill: ({ view, startUs, endUs, stepUs, newestFirst, planLocation, isRetry }) =>
+    planBackfill: (input) =>
       asActivity(async () => {
-        const deps = await materializationDeps(project);
-        if (planLocation !== undefined) {
-          const plan = await readBackfillPlan(project.io, planLocation);
-          if (isRetry !== true) await requireCurrentPlan(deps, plan);
-          return plannedJson(project, plan, planLocation);
-        }
-        const range = { startUs: BigInt(startUs), endUs: BigInt(endUs), stepUs: BigInt(stepUs) };
-        const order = newestFirst ? ('newest-first' as const) : ('oldest-first' as const);
-        const schedules = await schedulesOfView(Context.current().client, view);
-        const plan = await planBackfill(deps, { view, ...range, order, schedules });
-        return plannedJson(project, plan, await storeBackfillPlan(deps, plan));
+        const { planLocation } = input;
+        if (planLocation === undefined) return planAnew(project, input);
+        const plan = await readBackfillPlan(project.io, planLocation);
+        if (input.isRetry !== true) await requireCurrent(project, plan);
+        return plannedJson(project, plan, planLocation);
       }),
 
     readSegments: ({ planLocation, cursor, limit }) =>
       asActivity(async () => {
         const plan = await readBackfillPlan(project.io, planLocation);
         const page = segmentPage(plan, cursor, limit);
-        if (page.next !== null) await leaseBackfillPlan(await materializationDeps(project), plan.view, planLocation);
+        if (page.next !== null) await leaseBackfillPlan(project, plan, planLocation);
         return { segments: page.segments.map(({ first, last }) => [first, last] as const), next: page.next };
       }),
+
+    ...createTrainingWindowActivities(project),
 
     stageWindow: (window) =>
       asActivity(({ signal }) =>
@@ -95,32 +96,46 @@ const windowFromJson = ({ view, startUs, endUs }: { view: string; startUs: strin
 
 /** The input of a run: a stored plan says itself of what it is. */
 async function runInput(project: Project, parsed: ParsedBackfill): Promise<Omit<BackfillRunInput, 'searchAttributes'>> {
-  const { concurrency, windowsPerCommit } = parsed;
-  const settings = { concurrency, ...(windowsPerCommit === undefined ? {} : { windowsPerCommit }) };
   if (parsed.plan !== undefined) {
     const plan = await readBackfillPlan(project.io, parsed.plan);
-    return { ...settings, ...rangeJson(plan), newestFirst: plan.order === 'newest-first', planLocation: parsed.plan };
+    return { ...backfillInput(subjectOfPlan(plan), plan, parsed), planLocation: parsed.plan };
   }
+  const order = parsed.newestFirst ? 'newest-first' : 'oldest-first';
+  const input = backfillInput(parsed, { ...parsed, order }, parsed);
+  if (parsed.view === undefined) return input;
   const { definitions } = await (await project.registry()).read();
-  if (!definitions.featureViews.has(parsed.view)) {
-    throw new MoraineError('FEATURE_VIEW_NOT_FOUND', `There is no feature view '${parsed.view}'.`);
-  }
-  return { ...settings, ...rangeJson(parsed), newestFirst: parsed.newestFirst };
+  if (definitions.featureViews.has(parsed.view)) return input;
+  throw new MoraineError('FEATURE_VIEW_NOT_FOUND', `There is no feature view '${parsed.view}'.`);
 }
 
-const rangeJson = ({ view, startUs, endUs, stepUs }: Pick<BackfillPlan, 'view' | 'startUs' | 'endUs' | 'stepUs'>) => ({
-  view,
-  startUs: String(startUs),
-  endUs: String(endUs),
-  stepUs: String(stepUs),
-});
+async function planAnew(project: Project, input: PlanBackfillInput): Promise<PlannedBackfill> {
+  const { view, trainingSet, startUs, endUs, stepUs, newestFirst } = input;
+  const range = { startUs: BigInt(startUs), endUs: BigInt(endUs), stepUs: BigInt(stepUs) };
+  const order = newestFirst ? ('newest-first' as const) : ('oldest-first' as const);
+  if (view === undefined) {
+    const deps = await datasetDeps(project);
+    const request = { trainingSet: parseTrainingSetRequest(trainingSet), ...range, order };
+    const plan = await planTrainingBackfill(deps, request);
+    return plannedJson(project, plan, await storeTrainingBackfillPlan(deps, plan));
+  }
+  const deps = await materializationDeps(project);
+  const schedules = await schedulesOfView(Context.current().client, view);
+  const plan = await planBackfill(deps, { view, ...range, order, schedules });
+  return plannedJson(project, plan, await storeBackfillPlan(deps, plan));
+}
+
+async function requireCurrent(project: Project, plan: BackfillPlan): Promise<void> {
+  if (plan.view === undefined) await requireCurrentTrainingPlan(await datasetDeps(project), plan);
+  else await requireCurrentPlan(await materializationDeps(project), plan);
+}
 
 function plannedJson(project: Project, plan: BackfillPlan, planLocation: string): PlannedBackfill {
   const { windows, windowsWithRows, files, rows, bytes } = planSummary(plan);
   return {
     planLocation,
     sourceTable: plan.source.table,
-    onlineTable: `${project.config.online.namespace}.${plan.view}`,
+    onlineTable:
+      plan.view === undefined ? plan.trainingSet.request.to : `${project.config.online.namespace}.${plan.view}`,
     windows,
     windowsWithRows,
     sourceFiles: files,

@@ -1,10 +1,12 @@
 /** The part of the contract that is about backfills. See `contract.ts`. */
-import type { ParkedCommit, RequestedRun, RunOutcome } from './contract.js';
+import type { ParkedCommit, RequestedRun, RunOutcome, TrainingSetInput } from './contract.js';
 
 /** What a person or a command asks for. It arrives as JSON from outside and is checked by `requestBackfill`. */
 export interface BackfillInput {
-  /** The feature view. Absent, with `start`, `end` and `step`, only if there is a `plan`. */
+  /** The feature view. A `view`, a `trainingSet` or a `plan` is given; with a `plan` no `start`, `end` and `step`. */
   readonly view?: string;
+  /** A training set, to be retrieved by the event times of its entity rows: the input of `trainingSet`, without `shards`. */
+  readonly trainingSet?: TrainingSetInput;
   /** First event time, included. ISO-8601; UTC where it has no zone. */
   readonly start?: string;
   /** Event time that the range ends before. */
@@ -20,9 +22,13 @@ export interface BackfillInput {
   readonly windowsPerCommit?: number;
 }
 
-/** The input of the `backfillRun` workflow, whose id is `backfill/<view>/<start>..<end>/<step>`. */
+/**
+ * The input of the `backfillRun` workflow, whose id is `backfill/<view>/<start>..<end>/<step>`, or `backfill/training-set:<name>/..`.
+ */
 export interface BackfillRunInput {
-  readonly view: string;
+  /** Either this or `trainingSet`. */
+  readonly view?: string;
+  readonly trainingSet?: TrainingSetInput;
   /** Microseconds since the epoch. */
   readonly startUs: string;
   readonly endUs: string;
@@ -55,6 +61,7 @@ export type BackfillSegment = readonly [number, number];
 export interface PlannedBackfill {
   readonly planLocation: string;
   readonly sourceTable: string;
+  /** The table that is filled: the view's online table, or the table of the training set. */
   readonly onlineTable: string;
   readonly windows: number;
   /** By the statistics of the source's files; the others are done together. */
@@ -100,19 +107,24 @@ export interface BackfillProgress {
 
 /** What a backfill did. */
 export interface BackfillResult {
-  readonly view: string;
+  /** Either this or `trainingSet`. */
+  readonly view?: string;
+  /** The name of the training set. */
+  readonly trainingSet?: string;
   readonly workflowId: string;
   readonly windows: number;
   readonly rows: string;
   readonly files: number;
   readonly bytes: string;
   readonly commits: number;
-  /** The online table's snapshot of the last commit; null if nothing was committed. */
+  /** The filled table's snapshot of the last commit; null if nothing was committed. */
   readonly snapshotId: string | null;
 }
 
 export interface PlanBackfillInput {
-  readonly view: string;
+  /** Either this or `trainingSet`. */
+  readonly view?: string;
+  readonly trainingSet?: TrainingSetInput;
   readonly startUs: string;
   readonly endUs: string;
   readonly stepUs: string;
@@ -140,7 +152,27 @@ export type StagedBackfillWindow =
       readonly rows: string;
       readonly files: number;
       readonly bytes: string;
+      /** Of a training set's window: sum of its rows' hashes, 64 hex digits. */
+      readonly sum?: string;
     };
+
+export interface StageTrainingWindowInput {
+  readonly planLocation: string;
+  readonly startUs: string;
+  readonly endUs: string;
+}
+
+export interface CommitTrainingWindowsInput {
+  readonly planLocation: string;
+  readonly windows: readonly {
+    readonly startUs: string;
+    readonly endUs: string;
+    readonly manifestLocations: readonly string[];
+    readonly rows: string;
+    readonly sum: string;
+    readonly workMs: number;
+  }[];
+}
 
 export interface CommitWindowsInput {
   readonly view: string;
@@ -185,6 +217,10 @@ export interface BackfillActivities {
   stageWindow(input: StageWindowInput): Promise<StagedBackfillWindow>;
   /** Makes the windows' files visible in one commit; waits for runs of schedules and people in flight first. */
   commitWindows(input: CommitWindowsInput): Promise<CommittedWindows>;
+  /** Retrieves the entity rows of one window of a training set into files that nobody can see yet. */
+  stageTrainingWindow(input: StageTrainingWindowInput): Promise<StagedBackfillWindow>;
+  /** Makes the files of a training set's windows visible in one commit; with the last window it becomes a dataset. */
+  commitTrainingWindows(input: CommitTrainingWindowsInput): Promise<CommittedWindows>;
   /** Plans, reads and commits a window by itself. */
   runWindowAlone(input: StageWindowInput): Promise<RanAlone>;
 }

@@ -1,9 +1,10 @@
 /** Checking what people and commands ask for, and the id of the backfill that it is. */
 import { z } from 'zod';
-import { requireWindowRange, type WindowRange } from '../backfill/index.js';
+import { entityTable, requireWindowRange, type WindowRange } from '../backfill/index.js';
 import { formatTimeUs, parseTimeUs } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
 import { formatDurationMs, parseDurationMs } from '../features/index.js';
+import { parseTrainingSetRequest, type TrainingSetRequest } from '../training/index.js';
 
 /** Fewer than the slots of a worker for light activities, so that there are always some for other runs. */
 export const MAX_CONCURRENCY = 16;
@@ -16,15 +17,20 @@ export interface BackfillSettings {
   readonly windowsPerCommit?: number;
 }
 
-/** A view's range, or a stored plan that names them. */
-export type ParsedBackfill = BackfillSettings &
-  (
-    | (WindowRange & { readonly view: string; readonly newestFirst: boolean; readonly plan?: undefined })
-    | { readonly plan: string }
-  );
+/** What is filled. */
+export type BackfillSubject =
+  | { readonly view: string; readonly trainingSet?: undefined }
+  | { readonly view?: undefined; readonly trainingSet: TrainingSetRequest };
+
+/** A range of a view or a training set. */
+export type ParsedRange = WindowRange & BackfillSubject & { readonly newestFirst: boolean; readonly plan?: undefined };
+
+/** The same, or a stored plan that names them. */
+export type ParsedBackfill = BackfillSettings & (ParsedRange | { readonly plan: string });
 
 const requestSchema = z.strictObject({
   view: z.string().min(1).optional(),
+  trainingSet: z.unknown().optional(),
   start: z.string().optional(),
   end: z.string().optional(),
   step: z.string().optional(),
@@ -43,19 +49,29 @@ const EXAMPLE = 'for example {"view": "airport_delay", "start": "2001-01-01", "e
 export function parseBackfillRequest(request: unknown): ParsedBackfill {
   const parsed = requestSchema.safeParse(request);
   if (!parsed.success) throw invalid(`the input of backfill is not right: ${problems(parsed.error)}`);
-  const { view, start, end, step, newestFirst, plan, concurrency, windowsPerCommit } = parsed.data;
+  const { view, trainingSet, start, end, step, newestFirst, plan, concurrency, windowsPerCommit } = parsed.data;
   const settings = { concurrency, ...(windowsPerCommit === undefined ? {} : { windowsPerCommit }) };
   if (plan !== undefined) {
-    if ([view, start, end, step, newestFirst].some((field) => field !== undefined)) {
-      throw invalid('"plan" cannot be combined with "view", "start", "end", "step" or "newestFirst"');
+    if ([view, trainingSet, start, end, step, newestFirst].some((field) => field !== undefined)) {
+      throw invalid('"plan" cannot be combined with "view", "trainingSet", "start", "end", "step" or "newestFirst"');
     }
     return { ...settings, plan };
   }
-  if (view === undefined || start === undefined || end === undefined || step === undefined) {
-    const missing = Object.entries({ view, start, end, step }).filter(([, value]) => value === undefined);
+  if (view !== undefined && trainingSet !== undefined) throw invalid('give either "view" or "trainingSet"');
+  const subject = view ?? trainingSet;
+  if (subject === undefined || start === undefined || end === undefined || step === undefined) {
+    const missing = Object.entries({ view: subject, start, end, step }).filter(([, value]) => value === undefined);
     throw invalid(`${missing.map(([name]) => `"${name}"`).join(', ')} must be given`);
   }
-  return { ...settings, view, ...backfillRange(start, end, step), newestFirst: newestFirst ?? false };
+  const range = { ...backfillRange(start, end, step), newestFirst: newestFirst ?? false };
+  if (view !== undefined) return { ...settings, ...range, view };
+  return { ...settings, ...range, trainingSet: trainingSetOf(trainingSet) };
+}
+
+function trainingSetOf(request: unknown): TrainingSetRequest {
+  const parsed = parseTrainingSetRequest(request);
+  entityTable(parsed);
+  return parsed;
 }
 
 /** @throws `INVALID_ARGUMENT` */
@@ -71,9 +87,12 @@ export function backfillRange(start: string, end: string, step: string): WindowR
   return range;
 }
 
-/** The workflow id of a backfill, `backfill/<view>/<start>..<end>/<step>`: there is at most one in flight of each. */
-export function backfillWorkflowId({ view, startUs, endUs, stepUs }: WindowRange & { readonly view: string }): string {
-  return `backfill/${view}/${formatTimeUs(startUs)}..${formatTimeUs(endUs)}/${formatDurationMs(stepUs / 1000n)}`;
+/**
+ * The workflow id of a backfill, `backfill/<view>/<start>..<end>/<step>`: there is at most one in flight of each.
+ * @param subject the view, or `training-set:<name>`, which no view is called
+ */
+export function backfillWorkflowId(subject: string, { startUs, endUs, stepUs }: WindowRange): string {
+  return `backfill/${subject}/${formatTimeUs(startUs)}..${formatTimeUs(endUs)}/${formatDurationMs(stepUs / 1000n)}`;
 }
 
 function invalid(problem: string): MoraineError {

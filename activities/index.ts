@@ -1,12 +1,12 @@
 /** The steps that workflows call: thin, over the library rooms. */
 
-export { parseBackfillRequest } from './backfill-request.js';
+export { type BackfillSettings, type ParsedRange, parseBackfillRequest } from './backfill-request.js';
 export { checkCompactRequest } from './compact-activities.js';
 export { createActivities } from './create-activities.js';
 export { checkMaintainRequest } from './maintain-activities.js';
 export { maintenanceSettings } from './maintain-request.js';
 export { type MaterializeRequest, parseMaterializeRequest, runWorkflowId } from './materialize-request.js';
 export { ensureSearchAttributes, hasSearchAttributes, SEARCH_ATTRIBUTES } from './search-attributes.js';
-export { type BackfillRunWorkflow, startBackfillRun } from './start-backfill.js';
+export { type BackfillRunWorkflow, backfillInput, startBackfillRun, subjectOfPlan } from './start-backfill.js';
 export { outcomeOf, runHandle, startRun } from './start-run.js';
 export { schedulesOfView } from './view-schedules.js';

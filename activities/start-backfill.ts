@@ -1,12 +1,40 @@
 import type { Client } from '@temporalio/client';
+import type { BackfillPlan, WindowRange } from '../backfill/index.js';
 import { MoraineError } from '../errors/index.js';
+import { trainingSetRequestToJson } from '../training/index.js';
 import type { BackfillResult, BackfillRunInput } from './backfill-contract.js';
-import { backfillWorkflowId } from './backfill-request.js';
-import type { RequestedRun, RunOutcome } from './contract.js';
+import { type BackfillSettings, type BackfillSubject, backfillWorkflowId } from './backfill-request.js';
+import type { RequestedRun, RunOutcome, TrainingSetInput } from './contract.js';
 import { outcomeOf } from './start-run.js';
 
 /** The workflow's type. The code itself lives in the workflow sandbox, so only its name is used. */
 export type BackfillRunWorkflow = (input: BackfillRunInput) => Promise<BackfillResult>;
+
+/** The input of a run. */
+export function backfillInput(
+  { view, trainingSet }: BackfillSubject,
+  { startUs, endUs, stepUs, order }: WindowRange & Pick<BackfillPlan, 'order'>,
+  { concurrency, windowsPerCommit }: BackfillSettings,
+): Omit<BackfillRunInput, 'searchAttributes' | 'carried'> {
+  return {
+    ...(view === undefined ? { trainingSet: trainingInput(trainingSet) } : { view }),
+    startUs: String(startUs),
+    endUs: String(endUs),
+    stepUs: String(stepUs),
+    newestFirst: order === 'newest-first',
+    concurrency,
+    ...(windowsPerCommit === undefined ? {} : { windowsPerCommit }),
+  };
+}
+
+/** What travels is what the parser has read. */
+const trainingInput = (request: Parameters<typeof trainingSetRequestToJson>[0]): TrainingSetInput =>
+  trainingSetRequestToJson(request) as unknown as TrainingSetInput;
+
+/** What a plan fills. */
+export function subjectOfPlan({ view, trainingSet }: BackfillPlan): BackfillSubject {
+  return view === undefined ? { trainingSet: trainingSet.request } : { view };
+}
 
 /** Starts a backfill, or joins the one of the same view, range and step that is in flight. */
 export async function startBackfillRun(
@@ -15,7 +43,8 @@ export async function startBackfillRun(
   options: { readonly taskQueue: string; readonly replyTo?: string },
 ): Promise<RequestedRun> {
   const range = { startUs: BigInt(input.startUs), endUs: BigInt(input.endUs), stepUs: BigInt(input.stepUs) };
-  const workflowId = backfillWorkflowId({ view: input.view, ...range });
+  const { view, trainingSet } = input;
+  const workflowId = backfillWorkflowId(view ?? `training-set:${trainingSet?.name}`, range);
   const handle = await client.workflow.signalWithStart<BackfillRunWorkflow, [{ replyTo?: string }]>('backfillRun', {
     workflowId,
     taskQueue: options.taskQueue,
@@ -23,7 +52,7 @@ export async function startBackfillRun(
     signal: 'requested',
     signalArgs: [options.replyTo === undefined ? {} : { replyTo: options.replyTo }],
     staticSummary: `Backfill ${workflowId.slice('backfill/'.length)}`,
-    memo: { view: input.view },
+    memo: view === undefined ? { dataset: trainingSet?.name } : { view },
   });
   return { workflowId, runId: handle.signaledRunId };
 }

@@ -11,6 +11,7 @@ import {
 import type { Activities, CommitTrainingSetInput } from './contract.js';
 import { Slots } from './slots.js';
 import { asActivity } from './step.js';
+import { sumFromHex, sumToHex } from './sum-text.js';
 
 type TrainingActivities = Pick<
   Activities,
@@ -57,8 +58,6 @@ export function createTrainingActivities(project: Project): TrainingActivities {
   };
 }
 
-const sumToHex = (sum: bigint): string => sum.toString(16).padStart(64, '0');
-
 function shardFromJson({ manifestLocation, rows, sum }: CommitTrainingSetInput['shards'][number]) {
-  return { manifestLocation, rows: BigInt(rows), sum: BigInt(`0x${sum}`) };
+  return { manifestLocation, rows: BigInt(rows), sum: sumFromHex(sum) };
 }

@@ -1,7 +1,8 @@
 /** Planning a backfill: what of the source each window would read, without writing anything. */
-import { type ResolvedView } from '../features/index.js';
+import type { ResolvedColumn, ResolvedView } from '../features/index.js';
 import { currentSchema, type TableMetadata } from '../iceberg/index.js';
 import {
+  type Coverage,
   coverageWithin,
   effectiveProgress,
   eventTimeColumn,
@@ -15,7 +16,7 @@ import {
 import { onlineLayout } from '../online/index.js';
 import type { Table } from '../tables/index.js';
 import { estimateSeconds } from './estimate.js';
-import type { BackfillPlan } from './plan.js';
+import type { BackfillPlan, ViewBackfillPlan } from './plan.js';
 import { windowSizes } from './window-sizes.js';
 import { requireWindowRange, type WindowRange, windowAt, windowCount } from './windows.js';
 
@@ -27,12 +28,12 @@ export interface BackfillRequest extends WindowRange {
 }
 
 /** @throws INVALID_ARGUMENT (the range, a view that is not online), FEATURE_VIEW_NOT_FOUND, TABLE_NOT_FOUND */
-export async function planBackfill(deps: MaterializationDeps, request: BackfillRequest): Promise<BackfillPlan> {
+export async function planBackfill(deps: MaterializationDeps, request: BackfillRequest): Promise<ViewBackfillPlan> {
   const { startUs, endUs, stepUs, order = 'oldest-first', schedules } = request;
   const range = { startUs, endUs, stepUs };
   requireWindowRange(range);
   const { view, source } = await resolveSource(deps, request.view);
-  const sizes = await sourceSizes(view, source, range);
+  const sizes = await sourceSizes(source, source.metadata.currentSnapshotId, view.timestamp, range);
   const online = await onlineMetadata(deps, view);
   return {
     version: 1,
@@ -46,20 +47,21 @@ export async function planBackfill(deps: MaterializationDeps, request: BackfillR
     },
     definition: definitionDigest(view),
     ...sizes,
-    covered: coveredWindows(online, range),
+    covered: coveredWindows(online === null ? [] : (effectiveProgress(online).progress?.coverage ?? []), range),
     schedules: schedules ?? null,
     estimate: estimateSeconds(online, sizes.windows),
   };
 }
 
-/** What each window reads of the source as it is now. */
+/** What each window reads of a table at a snapshot. @param snapshotId null: it has none */
 export async function sourceSizes(
-  view: ResolvedView,
   source: Table,
+  snapshotId: bigint | null,
+  timestamp: Pick<ResolvedColumn, 'sourceFieldId' | 'sourceColumn'>,
   range: WindowRange,
 ): Promise<Pick<BackfillPlan, 'windows' | 'files'>> {
-  const column = eventTimeColumn(currentSchema(source.metadata), view.timestamp.sourceFieldId);
-  const files = await filesAt(source, source.metadata.currentSnapshotId ?? NO_SNAPSHOT, view.timestamp, range);
+  const column = eventTimeColumn(currentSchema(source.metadata), timestamp.sourceFieldId);
+  const files = await filesAt(source, snapshotId ?? NO_SNAPSHOT, timestamp, range);
   return { windows: windowSizes(files, column, range), files: files.length };
 }
 
@@ -76,8 +78,8 @@ async function onlineMetadata(deps: MaterializationDeps, view: ResolvedView): Pr
   return (await deps.catalog.loadTable(identifier)).metadata;
 }
 
-function coveredWindows(online: TableMetadata | null, range: WindowRange): BackfillPlan['covered'] {
-  const coverage = online === null ? [] : (effectiveProgress(online).progress?.coverage ?? []);
+/** How many windows are covered, wholly and in part. */
+export function coveredWindows(coverage: Coverage, range: WindowRange): BackfillPlan['covered'] {
   let [wholly, partly] = [0, 0];
   for (let index = 0; index < windowCount(range); index++) {
     const window = windowAt(range, index);

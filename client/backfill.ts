@@ -1,15 +1,26 @@
 import {
   type BackfillPlan,
   planBackfill,
+  planTrainingBackfill,
   readBackfillPlan,
   requireCurrentPlan,
+  requireCurrentTrainingPlan,
   storeBackfillPlan,
-  type WindowRange,
+  storeTrainingBackfillPlan,
 } from '../backfill/index.js';
 import { MoraineError } from '../errors/index.js';
 import { resolveSource } from '../materialization/index.js';
-import { materializationDeps, type Project } from '../project/index.js';
-import type { BackfillProgress, BackfillResult, NewBackfill, RequestedRun, TemporalClient } from '../workers/index.js';
+import { datasetDeps, materializationDeps, type Project } from '../project/index.js';
+import { trainingSetRequestToJson } from '../training/index.js';
+import type {
+  BackfillProgress,
+  BackfillResult,
+  BackfillSettings,
+  NewBackfill,
+  ParsedRange,
+  RequestedRun,
+  TemporalClient,
+} from '../workers/index.js';
 import {
   type ConnectedServer,
   onServer,
@@ -18,10 +29,13 @@ import {
   requireConfiguredServer,
   workers,
 } from './temporal-run.js';
+import { type SaveTrainingSetRequest, tableTrainingSet } from './training-sets.js';
 
-/** A range of a view, or a plan of one. */
+/** A range of a view or of a training set, or a plan of one. */
 export interface BackfillRequest {
   readonly view?: string;
+  /** A training set to make of the rows of an entity table whose event times are in the range; without `shards`. */
+  readonly trainingSet?: SaveTrainingSetRequest;
   /** ISO-8601, UTC where it has no zone; the range holds its start and not its end. */
   readonly start?: string;
   readonly end?: string;
@@ -44,11 +58,9 @@ export type BackfillOptions = RunOptions<BackfillProgress>;
  * @throws `INVALID_ARGUMENT`, `FEATURE_VIEW_NOT_FOUND`, `TABLE_NOT_FOUND`
  */
 export async function planBackfillOf(project: Project, request: BackfillRequest): Promise<BackfillPlan> {
-  const { parseBackfillRequest } = await workers();
   if (request.plan !== undefined) return request.plan;
-  const parsed = parseBackfillRequest(request);
-  if (parsed.plan !== undefined) throw new MoraineError('INVALID_ARGUMENT', 'A stored plan is not planned again.');
-  const order = parsed.newestFirst ? 'newest-first' : 'oldest-first';
+  const { order, ...parsed } = await parsedRange(request);
+  if (parsed.view === undefined) return planTrainingBackfill(await datasetDeps(project), { ...parsed, order });
   const schedules = await schedulesOf(project, parsed.view);
   const deps = await materializationDeps(project);
   return planBackfill(deps, { ...parsed, order, ...(schedules === null ? {} : { schedules }) });
@@ -99,7 +111,8 @@ export async function startBackfill(project: Project, request: BackfillRequest):
  * @throws `WORKFLOW_NOT_FOUND`; `INVALID_ARGUMENT` if none has failed
  */
 export async function retryBackfill(project: Project, temporal: TemporalClient, id: string): Promise<boolean> {
-  const { controlBackfill, failedSegments, resolveTemporalSettings, ...runs } = await workers();
+  const { backfillInput, controlBackfill, failedSegments, resolveTemporalSettings, subjectOfPlan, ...runs } =
+    await workers();
   const failed = await failedSegments(temporal.client, id);
   if (failed === null) {
     await controlBackfill(temporal.client, id, 'retry');
@@ -108,36 +121,50 @@ export async function retryBackfill(project: Project, temporal: TemporalClient, 
   const { planLocation, segments } = failed;
   if (segments.length === 0) throw new MoraineError('INVALID_ARGUMENT', `No window of the backfill ${id} has failed.`);
   const plan = await readBackfillPlan(project.io, planLocation);
-  const input = { ...inputOf(plan, {}), planLocation, only: segments };
+  const input = { ...backfillInput(subjectOfPlan(plan), plan, settingsOf({})), planLocation, only: segments };
   await runs.startBackfill(temporal, resolveTemporalSettings(project.config.temporal), input);
   return true;
 }
 
 /** Mistakes are found here, before any server is started for them. */
 async function checkedInput(project: Project, request: BackfillRequest): Promise<NewBackfill> {
-  const deps = await materializationDeps(project);
-  if (request.plan !== undefined) {
-    await requireCurrentPlan(deps, request.plan);
-    return { ...inputOf(request.plan, request), planLocation: await storeBackfillPlan(deps, request.plan) };
+  const { backfillInput, subjectOfPlan } = await workers();
+  const { plan } = request;
+  if (plan !== undefined) {
+    const planLocation = await storeCurrentPlan(project, plan);
+    return { ...backfillInput(subjectOfPlan(plan), plan, settingsOf(request)), planLocation };
   }
-  const { parseBackfillRequest } = await workers();
-  const parsed = parseBackfillRequest(request);
-  if (parsed.plan !== undefined) throw new MoraineError('INVALID_ARGUMENT', 'Give the plan itself.');
-  await resolveSource(deps, parsed.view);
-  return inputOf({ ...parsed, order: parsed.newestFirst ? 'newest-first' : 'oldest-first' }, parsed);
+  const parsed = await parsedRange(request);
+  if (parsed.view === undefined) await planTrainingBackfill(await datasetDeps(project), parsed);
+  else await resolveSource(await materializationDeps(project), parsed.view);
+  return backfillInput(parsed, parsed, settingsOf(request));
 }
 
-function inputOf(
-  { view, startUs, endUs, stepUs, order }: WindowRange & Pick<BackfillPlan, 'view' | 'order'>,
-  { concurrency = 2, windowsPerCommit }: Pick<BackfillRequest, 'concurrency' | 'windowsPerCommit'>,
-): NewBackfill {
-  return {
-    view,
-    startUs: String(startUs),
-    endUs: String(endUs),
-    stepUs: String(stepUs),
-    newestFirst: order === 'newest-first',
-    concurrency,
-    ...(windowsPerCommit === undefined ? {} : { windowsPerCommit }),
-  };
+/** @throws PLAN_STALE */
+async function storeCurrentPlan(project: Project, plan: BackfillPlan): Promise<string> {
+  if (plan.view === undefined) {
+    const deps = await datasetDeps(project);
+    await requireCurrentTrainingPlan(deps, plan);
+    return storeTrainingBackfillPlan(deps, plan);
+  }
+  const deps = await materializationDeps(project);
+  await requireCurrentPlan(deps, plan);
+  return storeBackfillPlan(deps, plan);
+}
+
+/** @throws INVALID_ARGUMENT */
+async function parsedRange({
+  trainingSet,
+  ...request
+}: BackfillRequest): Promise<ParsedRange & Pick<BackfillPlan, 'order'>> {
+  const { parseBackfillRequest } = await workers();
+  const asked =
+    trainingSet === undefined ? {} : { trainingSet: trainingSetRequestToJson(tableTrainingSet(trainingSet)) };
+  const parsed = parseBackfillRequest({ ...request, ...asked });
+  if (parsed.plan !== undefined) throw new MoraineError('INVALID_ARGUMENT', 'Give the plan itself.');
+  return { ...parsed, order: parsed.newestFirst ? 'newest-first' : 'oldest-first' };
+}
+
+function settingsOf({ concurrency = 2, windowsPerCommit }: BackfillRequest): BackfillSettings {
+  return { concurrency, ...(windowsPerCommit === undefined ? {} : { windowsPerCommit }) };
 }

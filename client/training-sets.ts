@@ -104,6 +104,18 @@ async function trainingSetInput(project: Project, request: SaveTrainingSetReques
   }
 }
 
+/**
+ * A training set whose entity rows are in a table, for a backfill.
+ * @throws INVALID_ARGUMENT for other entity rows, and for a file to save to
+ */
+export function tableTrainingSet(request: SaveTrainingSetRequest): TrainingSetRequest {
+  const { to } = request.saveAs;
+  if ('file' in to) throw invalid('a backfill saves a training set as a table, not as a file');
+  const reference = tableReference(request.entities);
+  if (reference === undefined) throw invalid('a backfill reads the entity rows of a training set from a table');
+  return parsed(request, to.table, reference);
+}
+
 function tableReference(entities: Entities): EntityReference | undefined {
   return 'table' in entities && typeof entities.table === 'string' ? entities : undefined;
 }

@@ -32,18 +32,19 @@ export function saveKey(record: DatasetRecord): string {
 
 /**
  * The table of a save: made now with its namespace, or by an attempt before.
- * @param table `location`: where its files are, unless where the catalog puts new tables
+ * @param table `location`: where its files are, unless where the catalog puts new tables; `properties`: further ones
  * @throws TABLE_ALREADY_EXISTS for a table that another save or anybody else has made
  */
 export async function ensureDatasetTable(
   io: FileIO,
   { catalog, identifier }: DatasetTarget,
   key: string,
-  table: { readonly schema: Schema; readonly location?: string },
+  table: { readonly schema: Schema; readonly location?: string; readonly properties?: ReadonlyMap<string, string> },
 ): Promise<Table> {
   await ensureNamespace(catalog, identifier.namespace);
   try {
-    await catalog.createTable(identifier, { ...table, properties: new Map([[DATASET_RUN_PROPERTY, key]]) });
+    const properties = new Map([...(table.properties ?? []), [DATASET_RUN_PROPERTY, key] as const]);
+    await catalog.createTable(identifier, { ...table, properties });
   } catch (error) {
     if (!isMoraineError(error, 'TABLE_ALREADY_EXISTS')) throw error;
   }

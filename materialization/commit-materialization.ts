@@ -20,13 +20,10 @@ import type { MaterializationDeps } from './deps.js';
 import { faultPoint } from './fault-point.js';
 import type { MaterializationPlan } from './plan.js';
 import { effectiveProgress, PROGRESS_PROPERTY, PROGRESS_SUMMARY, type Progress, progressToText } from './progress.js';
-import { progressMoved, requireProgress } from './progress-guard.js';
+import { onNewestProgress, requireProgress } from './progress-guard.js';
 import { readPlan } from './read-plan.js';
 import { rebasePlan } from './rebase-plan.js';
 import { sourceState } from './source-state.js';
-
-/** Tables with another progress that are tried before the commit is given up. */
-const MAX_BASES = 20;
 
 /** What a run did: a few hundred bytes. */
 export interface MaterializationCommit {
@@ -52,13 +49,7 @@ export async function commitMaterialization(
   manifestLocations: readonly string[],
 ): Promise<MaterializationCommit> {
   const plan = await readPlan(deps.io, planLocation);
-  for (let bases = 1; ; bases++) {
-    try {
-      return await commitOnce(deps, plan, manifestLocations);
-    } catch (error) {
-      if (!progressMoved(error) || bases >= MAX_BASES) throw error;
-    }
-  }
+  return onNewestProgress(() => commitOnce(deps, plan, manifestLocations));
 }
 
 async function commitOnce(

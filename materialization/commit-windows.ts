@@ -21,7 +21,7 @@ import {
   type Progress,
   progressToText,
 } from './progress.js';
-import { progressMoved, requireProgress } from './progress-guard.js';
+import { onNewestProgress, requireProgress } from './progress-guard.js';
 import { readPlan } from './read-plan.js';
 import { rebasePlan } from './rebase-plan.js';
 import { sourceState } from './source-state.js';
@@ -44,9 +44,6 @@ export interface WindowsCommit {
   readonly outcomes: readonly WindowOutcome[];
 }
 
-/** Bases with another progress that are tried before the commit is given up. */
-const MAX_BASES = 20;
-
 type Deps = Pick<MaterializationDeps, 'catalog' | 'io' | 'loadSource'>;
 type PlannedWindow = StagedWindow & { readonly plan: MaterializationPlan };
 
@@ -63,13 +60,7 @@ export async function commitWindows(deps: Deps, staged: readonly StagedWindow[])
   const [first] = windows;
   if (first === undefined) return { snapshotId: null, outcomes: [] };
   requireCommittable(first.plan, windows);
-  for (let bases = 1; ; bases++) {
-    try {
-      return await commitOnce(deps, first.plan, windows);
-    } catch (error) {
-      if (!progressMoved(error) || bases >= MAX_BASES) throw error;
-    }
-  }
+  return onNewestProgress(() => commitOnce(deps, first.plan, windows));
 }
 
 function requireCommittable(first: MaterializationPlan, windows: readonly PlannedWindow[]): void {
@@ -135,7 +126,7 @@ async function rebaseAll(
 /**
  * The same windows on the same progress are one commit. On another progress they are not: after a roll-back the same work is done again.
  */
-function groupKey(windowKeys: readonly string[], { token }: EffectiveProgress): string {
+export function groupKey(windowKeys: readonly string[], { token }: Pick<EffectiveProgress, 'token'>): string {
   return createHash('sha256')
     .update(JSON.stringify([windowKeys, token]))
     .digest('hex');

@@ -10,7 +10,7 @@ import { NO_SNAPSHOT } from './source-state.js';
 export async function filesAt(
   source: Table,
   snapshotId: bigint,
-  timestamp: ResolvedColumn,
+  timestamp: Pick<ResolvedColumn, 'sourceFieldId' | 'sourceColumn'>,
   interval: Interval,
 ): Promise<readonly PlannedFile[]> {
   if (snapshotId === NO_SNAPSHOT) return [];

@@ -5,11 +5,29 @@ import { effectiveProgress } from './progress.js';
 
 /** @throws COMMIT_CONFLICT, of which {@link progressMoved} tells, if the base has another progress */
 export function requireProgress(base: TableMetadata, token: string, view: string): void {
-  if (effectiveProgress(base).token === token) return;
-  const message = `Another run of '${view}' has committed since this one was planned: plan again.`;
-  throw new MoraineError('COMMIT_CONFLICT', message, { details: { progressMoved: true } });
+  if (effectiveProgress(base).token !== token) throw progressMovedError(`run of '${view}'`);
 }
 
-/** Whether a conflict came from {@link requireProgress}. */
+/** A conflict of which {@link progressMoved} tells. @param other what else may have committed */
+export function progressMovedError(other: string): MoraineError {
+  const message = `Another ${other} has committed since this one was planned: plan again.`;
+  return new MoraineError('COMMIT_CONFLICT', message, { details: { progressMoved: true } });
+}
+
+/** Bases with another progress that are tried before a commit is given up. */
+const MAX_BASES = 20;
+
+/** Tries a commit that is computed from the progress, and again when that has moved meanwhile. */
+export async function onNewestProgress<T>(commit: () => Promise<T>): Promise<T> {
+  for (let bases = 1; ; bases++) {
+    try {
+      return await commit();
+    } catch (error) {
+      if (!progressMoved(error) || bases >= MAX_BASES) throw error;
+    }
+  }
+}
+
+/** Whether a conflict came from another progress. */
 export const progressMoved = (error: unknown): boolean =>
   isMoraineError(error, 'COMMIT_CONFLICT') && error.details['progressMoved'] === true;

@@ -132,18 +132,30 @@ export function parseProgress(text: string): { readonly progress: Progress; read
  * ancestry; else (the table was rolled back) the copy in the nearest ancestor's summary; else none.
  */
 export function effectiveProgress(metadata: TableMetadata): EffectiveProgress {
-  const text = metadata.properties.get(PROGRESS_PROPERTY);
+  const names = { property: PROGRESS_PROPERTY, summary: PROGRESS_SUMMARY };
+  const { text, ...state } = effectiveText(metadata, names, (property) => parseProgress(property).anchor);
+  return { ...state, progress: text === null ? null : parseProgress(text).progress };
+}
+
+/**
+ * The same for any text that a table's property keeps of its last snapshot and each snapshot's summary of itself.
+ * @param anchorOf reads from the property's text which snapshot it describes
+ */
+export function effectiveText(
+  metadata: TableMetadata,
+  names: { readonly property: string; readonly summary: string },
+  anchorOf: (text: string) => ProgressAnchor | undefined,
+): Omit<EffectiveProgress, 'progress'> & { readonly text: string | null } {
+  const text = metadata.properties.get(names.property);
   const chain = currentAncestors(metadata);
   if (text !== undefined) {
-    const { progress, anchor } = parseProgress(text);
+    const anchor = anchorOf(text);
     if (anchor !== undefined && describesCurrent(anchor, chain, metadata))
-      return { progress, token: text, isRolledBack: false };
+      return { text, token: text, isRolledBack: false };
   }
-  const copy = chain.map((snapshot) => snapshot.summary.get(PROGRESS_SUMMARY)).find((found) => found !== undefined);
+  const copy = chain.map((snapshot) => snapshot.summary.get(names.summary)).find((found) => found !== undefined);
   // The ignored property is part of the token: after a roll-back the same work is new work.
-  const token = `${text ?? ''}\n${copy ?? ''}`;
-  const progress = copy === undefined ? null : parseProgress(copy).progress;
-  return { progress, token, isRolledBack: text !== undefined };
+  return { text: copy ?? null, token: `${text ?? ''}\n${copy ?? ''}`, isRolledBack: text !== undefined };
 }
 
 /** The current snapshot and its ancestors as far as they are kept, newest first. */

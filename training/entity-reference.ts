@@ -1,7 +1,7 @@
 /** Entity rows by reference: their schema and state without reading them, and the rows on a connection. */
 import { type Connection, scanSql } from '../engine/index.js';
 import { type EntityRelation, openTableRows, pinSource, stateOf, type TableState } from '../features/index.js';
-import type { Schema } from '../iceberg/index.js';
+import type { BoundExpression, Schema } from '../iceberg/index.js';
 import type { TrainingDeps } from './deps.js';
 import { openStagedEntities, readStagedEntities } from './staged-entities.js';
 import type { EntityReference } from './training-set-request.js';
@@ -13,7 +13,8 @@ export interface PinnedEntities {
   readonly rows: bigint;
   /** State of every table that the rows are read from, or were read from, by its name. */
   readonly sources: ReadonlyMap<string, TableState>;
-  open(connection: Connection): Promise<EntityRelation>;
+  /** @param filter lets only some rows through; staged rows are never filtered */
+  open(connection: Connection, filter?: BoundExpression): Promise<EntityRelation>;
 }
 
 /**
@@ -36,7 +37,7 @@ export async function pinEntities(
     schema: source.schema,
     rows: BigInt(source.snapshot?.summary.get('total-records') ?? '0'),
     sources: new Map([[name, stateOf(source)]]),
-    open: (connection) => openTableRows(connection, io, source),
+    open: (connection, filter) => openTableRows(connection, io, source, filter),
   };
 }
 

@@ -48,8 +48,24 @@ export async function checkTrainingSet(
   request: TrainingSetRequest,
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<CheckedTrainingSet> {
-  const { name, to, pin, features, service, fullFeatureNames, knownAsOf, asOf } = request;
+  const { name, to, pin } = request;
   await checkSaveRequest(deps, { name, to: { table: to }, pin });
+  const { draft, entities } = await draftTrainingSet(deps, request, options);
+  const key = saveKey(draft);
+  await findDatasetTable(deps.io, await deps.resolveTarget(to), key);
+  return { draft, key, entities };
+}
+
+/**
+ * What a training set will be, with the state of every table that it reads as it is now; whether it may be saved is not asked.
+ * @throws SCHEMA_INVALID, and as retrieval
+ */
+export async function draftTrainingSet(
+  deps: TrainingDeps,
+  request: TrainingSetRequest,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<Pick<CheckedTrainingSet, 'draft' | 'entities'>> {
+  const { name, to, pin, features, service, fullFeatureNames, knownAsOf, asOf } = request;
   const entities = await pinEntities(deps, request.entities);
   const retrieval = {
     ...(features === undefined ? {} : { features }),
@@ -75,9 +91,7 @@ export async function checkTrainingSet(
     }),
   );
   requireVersionTwoTypes(draft.schema);
-  const key = saveKey(draft);
-  await findDatasetTable(deps.io, await deps.resolveTarget(to), key);
-  return { draft, key, entities };
+  return { draft, entities };
 }
 
 /** Plans a training set. Every attempt makes a plan of its own. @throws as {@link checkTrainingSet} */

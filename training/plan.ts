@@ -55,12 +55,17 @@ export async function readPlan(io: FileIO, planLocation: string): Promise<Traini
   const bytes = await io.read(planLocation, { maxBytes: MAX_PLAN_BYTES });
   try {
     const { record, ...plan } = planSchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
-    const draft = recordFromJson(record);
-    if ('table' in draft.location) return { ...plan, draft: { ...draft, location: draft.location } };
-    throw new TypeError('the dataset is no table');
+    return { ...plan, draft: draftFromJson(record) };
   } catch (cause) {
     throw new MoraineError('METADATA_CORRUPT', `${planLocation} is no plan of a training set.`, { cause });
   }
+}
+
+/** The draft whose `recordToJson` the text is. @throws TypeError, UNSUPPORTED_FEATURE for another text */
+export function draftFromJson(text: string): DraftRecord {
+  const record = recordFromJson(text);
+  if ('table' in record.location) return { ...record, location: record.location };
+  throw new TypeError('the dataset is no table');
 }
 
 /** The table that the commit will make, to stage files for. */

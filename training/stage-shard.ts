@@ -1,26 +1,11 @@
 /** One shard of a training set: its entity rows with their features, as Parquet that no snapshot lists yet. */
 import { randomUUID } from 'node:crypto';
-import { type RowSum, sumRows, writeParquet } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
-import { getHistoricalFeatures, recordedDeps, recordedRequest } from '../features/index.js';
-import { currentSchema, type DataFile, UNPARTITIONED } from '../iceberg/index.js';
-import { stageManifest } from '../tables/index.js';
 import type { TrainingDeps } from './deps.js';
 import { pinEntities } from './entity-reference.js';
 import { rowsOfShard } from './entity-shards.js';
-import { faultPoint } from './fault-points.js';
-import { readPlan, stagedTable, type TrainingSetPlan } from './plan.js';
-
-/** What a shard staged: a few hundred bytes. */
-export interface StagedShard extends RowSum {
-  /** Null: no entity row falls into the shard. */
-  readonly manifestLocation: string | null;
-  readonly files: number;
-  readonly bytes: bigint;
-}
-
-/** A shard's rows are split into files of about this many bytes. */
-const TARGET_FILE_BYTES = 512 * 2 ** 20;
+import { readPlan } from './plan.js';
+import { type StagedRows, stageRows } from './stage-rows.js';
 
 /**
  * Retrieves and writes one shard. May be repeated, killed and run twice at once: every attempt writes files of its own names, and only
@@ -32,7 +17,7 @@ export async function stageTrainingShard(
   planLocation: string,
   index: number,
   options: { readonly signal?: AbortSignal } = {},
-): Promise<StagedShard> {
+): Promise<StagedRows> {
   const plan = await readPlan(deps.io, planLocation);
   if (index < 0 || index >= plan.shards) {
     throw new MoraineError(
@@ -40,43 +25,11 @@ export async function stageTrainingShard(
       `The plan ${planLocation} has ${plan.shards} shards and no number ${index}.`,
     );
   }
-  const namePrefix = `${plan.attempt}-${index}-${randomUUID()}`;
-  const { files, ...summed } = await writeShard(deps, plan, index, namePrefix, options);
-  const bytes = files.reduce((sum, file) => sum + file.fileSizeInBytes, 0n);
-  if (files.length === 0) return { ...summed, manifestLocation: null, files: 0, bytes };
-  const manifest = await stageManifest(stagedTable(deps.io, plan), files, namePrefix);
-  faultPoint('training-shard-staged');
-  return { ...summed, manifestLocation: manifest.manifestPath, files: files.length, bytes };
-}
-
-async function writeShard(
-  deps: TrainingDeps,
-  plan: TrainingSetPlan,
-  index: number,
-  namePrefix: string,
-  options: { readonly signal?: AbortSignal },
-): Promise<RowSum & { readonly files: readonly DataFile[] }> {
-  const { draft, shardColumns, location } = plan;
-  const folder = await deps.io.prepareFolder(`${location}/data`);
-  const entities = await pinEntities(deps, plan.entities, draft.entitySources);
+  const entities = await pinEntities(deps, plan.entities, plan.draft.entitySources);
   const shard = { index, count: plan.shards };
-  const request = {
-    ...recordedRequest(draft),
-    entities: {
-      open: async (connection: Parameters<typeof entities.open>[0]) =>
-        rowsOfShard(await entities.open(connection), shardColumns, shard),
-    },
-    ...options,
+  const rows = {
+    open: async (connection: Parameters<typeof entities.open>[0]) =>
+      rowsOfShard(await entities.open(connection), plan.shardColumns, shard),
   };
-  return await getHistoricalFeatures(recordedDeps(deps, draft), request, async ({ connection, select, schema }) => ({
-    ...(await sumRows(connection, select, schema)),
-    files: await writeParquet(connection, {
-      select,
-      schema: currentSchema(stagedTable(deps.io, plan).metadata),
-      spec: UNPARTITIONED,
-      folder,
-      namePrefix,
-      targetFileBytes: TARGET_FILE_BYTES,
-    }),
-  }));
+  return stageRows(deps, plan, rows, `${plan.attempt}-${index}-${randomUUID()}`, options);
 }

@@ -11,15 +11,19 @@ export type {
   TrainingSetResult,
 } from '../activities/contract.js';
 export {
+  type BackfillSettings,
+  backfillInput,
   checkCompactRequest,
   checkMaintainRequest,
   createActivities,
   type MaterializeRequest,
   maintenanceSettings,
+  type ParsedRange,
   parseBackfillRequest,
   parseMaterializeRequest,
   runWorkflowId,
   schedulesOfView,
+  subjectOfPlan,
 } from '../activities/index.js';
 export type { MaintainInput, MaintainProgress, MaintainResult } from '../activities/maintain-contract.js';
 export {
@@ -32,6 +36,7 @@ export {
   waitForBackfill,
 } from './backfill-client.js';
 export { buildWorkflowBundle, bundleWorkflows, type WorkflowSource, workflowSource, workflowsPath } from './bundle.js';
+export { type CodecServer, type CodecServerOptions, serveCodec } from './codec-server.js';
 export {
   connectClient,
   type ServerSettings,
@@ -40,7 +45,9 @@ export {
   withTemporalClient,
 } from './connection.js';
 export { WORKER_ROLES, type WorkerRole } from './create-worker.js';
+export { dataConverter } from './data-converter.js';
 export { setCurrentDeployment } from './deployment.js';
+export { type EncryptionKeys, resolveEncryptionKeys } from './encryption-keys.js';
 export { type LocalRun, type LocalRunOptions, withLocalRun } from './local-run.js';
 export { joinLocalServer, type LocalServer, type LocalServerOptions, startOrJoinLocalServer } from './local-server.js';
 export { startMaterialization, type WaitOptions, waitForRun } from './materialize-client.js';

@@ -1,8 +1,8 @@
 import { ApplicationFailure, CancellationScope, condition, isCancellation } from '@temporalio/workflow';
-import type { BackfillRunInput, BackfillSegment, StagedBackfillWindow } from '../activities/backfill-contract.js';
+import type { BackfillSegment } from '../activities/backfill-contract.js';
 import type { BackfillControls } from './backfill-controls.js';
-import { windowStaging, windowsCommit } from './backfill-policies.js';
 import type { BackfillReport } from './backfill-report.js';
+import type { BackfillTarget, PendingWindows } from './backfill-target.js';
 import { commitUntilKnown } from './parked-commit.js';
 import { failureOf } from './run-outcome.js';
 
@@ -15,20 +15,14 @@ const MAX_TRIES = 10;
 const MAX_FAILED = 100;
 const MAX_MESSAGE_CHARS = 300;
 
-type Staged = Extract<StagedBackfillWindow, { readonly kind: 'staged' }>;
-
-interface Pending {
-  readonly segment: BackfillSegment;
-  readonly staged: Staged;
-}
-
 /** Works through segments: stages several at a time, commits them in groups, and runs those alone that rebuild buckets. */
 export class BackfillBatch {
-  readonly #input: BackfillRunInput;
+  readonly #target: BackfillTarget;
+  readonly #windowsPerCommit: number;
   readonly #controls: BackfillControls;
   readonly #report: BackfillReport;
   readonly #queue: BackfillSegment[];
-  readonly #pending: Pending[] = [];
+  readonly #pending: PendingWindows[] = [];
   readonly #alone: BackfillSegment[] = [];
   readonly #tries = new Map<string, number>();
   #active = 0;
@@ -36,15 +30,16 @@ export class BackfillBatch {
   #isDrained = false;
 
   constructor(
-    input: BackfillRunInput,
+    target: BackfillTarget,
     controls: BackfillControls,
     report: BackfillReport,
-    segments: readonly BackfillSegment[],
+    work: { readonly segments: readonly BackfillSegment[]; readonly windowsPerCommit?: number | undefined },
   ) {
-    this.#input = input;
+    this.#target = target;
     this.#controls = controls;
     this.#report = report;
-    this.#queue = [...segments];
+    this.#windowsPerCommit = work.windowsPerCommit ?? MAX_WINDOWS_PER_COMMIT;
+    this.#queue = [...work.segments];
   }
 
   /**
@@ -96,8 +91,7 @@ export class BackfillBatch {
 
   async #stage(segment: BackfillSegment): Promise<void> {
     try {
-      const { window, summary } = this.#describe(segment, 'Read');
-      const staged = await windowStaging.stageWindow.executeWithOptions({ summary }, [window]);
+      const staged = await this.#target.stage(segment);
       if (staged.kind === 'staged') this.#pending.push({ segment, staged });
       else if (staged.kind === 'alone') this.#alone.push(segment);
       else this.#report.skipped(windowsIn(segment));
@@ -108,7 +102,7 @@ export class BackfillBatch {
   }
 
   async #commitGroups(): Promise<void> {
-    const most = this.#input.windowsPerCommit ?? MAX_WINDOWS_PER_COMMIT;
+    const most = this.#windowsPerCommit;
     await CancellationScope.nonCancellable(async () => {
       for (;;) {
         await condition(() => this.#pending.length > 0 || this.#isDrained);
@@ -120,17 +114,9 @@ export class BackfillBatch {
   }
 
   /** A commit that has begun is finished even if the backfill is cancelled, so that its outcome is known. */
-  async #commit(group: readonly Pending[]): Promise<void> {
-    const windows = group.map(({ staged: { planLocation, manifestLocations, workMs } }) => ({
-      planLocation,
-      manifestLocations,
-      workMs,
-    }));
+  async #commit(group: readonly PendingWindows[]): Promise<void> {
     try {
-      const { snapshotId, outcomes } = await commitUntilKnown(
-        () => windowsCommit.commitWindows({ view: this.#input.view, windows }),
-        this.#report,
-      );
+      const { snapshotId, outcomes } = await commitUntilKnown(() => this.#target.commit(group), this.#report);
       const committed = group.filter((_, index) => outcomes[index]?.endsWith('committed') === true);
       this.#report.committed({
         windows: committed.reduce((sum, { segment }) => sum + windowsIn(segment), 0),
@@ -165,9 +151,7 @@ export class BackfillBatch {
     for (const segment of merged(this.#alone.splice(0))) {
       await condition(() => !this.#controls.isPaused);
       try {
-        const { window, summary } = this.#describe(segment, 'Rebuild');
-        const ran = await windowStaging.runWindowAlone.executeWithOptions({ summary }, [window]);
-        const { snapshotId, rows } = ran;
+        const { snapshotId, rows } = await this.#target.runAlone(segment);
         this.#report.committed({ windows: windowsIn(segment), rows: BigInt(rows), files: 0, bytes: 0n, snapshotId });
       } catch (error) {
         if (isCancellation(error)) throw error;
@@ -190,18 +174,10 @@ export class BackfillBatch {
     while (this.#pending.length > 0) await this.#commit(this.#pending.splice(0, MAX_WINDOWS_PER_COMMIT));
   }
 
-  #describe([first, last]: BackfillSegment, verb: string) {
-    const { view, startUs: start, stepUs: step } = this.#input;
-    const startUs = BigInt(start) + BigInt(first) * BigInt(step);
-    const endUs = BigInt(start) + BigInt(last + 1) * BigInt(step);
-    const window = { view, startUs: String(startUs), endUs: String(endUs) };
-    return { window, summary: `${verb}: ${timeText(startUs)}..${timeText(endUs)}` };
-  }
-
   #fail(segment: BackfillSegment, error: unknown): void {
-    const { summary } = this.#describe(segment, '');
     const { code, message } = failureOf(error);
-    this.#report.failed({ segment, window: summary.slice(2), code, message: message.slice(0, MAX_MESSAGE_CHARS) });
+    const window = this.#target.describe(segment);
+    this.#report.failed({ segment, window, code, message: message.slice(0, MAX_MESSAGE_CHARS) });
   }
 }
 
@@ -216,8 +192,6 @@ function merged(segments: readonly BackfillSegment[]): readonly BackfillSegment[
   }
   return joined;
 }
-
-const timeText = (us: bigint): string => new Date(Number(us / 1000n)).toISOString();
 
 function staleFailure(): Error {
   return ApplicationFailure.create({

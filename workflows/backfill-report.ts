@@ -49,7 +49,7 @@ export class BackfillReport {
     setHandler(backfillProgress, () => this.#progress, {
       description: 'How far the backfill is, and what has failed.',
     });
-    if (input.searchAttributes) upsertSearchAttributes([{ key: VIEW, value: input.view }]);
+    if (input.searchAttributes && input.view !== undefined) upsertSearchAttributes([{ key: VIEW, value: input.view }]);
     this.#show();
   }
 
@@ -108,8 +108,10 @@ export class BackfillReport {
     this.#set({ step: 'done' });
     upsertMemo({ progress: this.#progress });
     const { windowsDone, rowsWritten, filesWritten, bytesWritten, commits, snapshotId } = this.#progress;
+    const { view, trainingSet } = this.#input;
     return {
-      view: this.#input.view,
+      ...(view === undefined ? {} : { view }),
+      ...(trainingSet === undefined ? {} : { trainingSet: trainingSet.name }),
       workflowId: workflowInfo().workflowId,
       windows: windowsDone,
       rows: rowsWritten,
@@ -142,7 +144,8 @@ export class BackfillReport {
     lines.push(`- at a time: ${concurrency}`, `- rows written: ${rowsWritten} in ${commits} commits`);
     for (const { window, code } of failed.slice(0, 10)) lines.push(`- failed: ${window} (${code})`);
     if (this.#progress.parked !== undefined) lines.push(...parkedLines(this.#progress.parked));
-    showDetails(`**backfill of ${this.#input.view}**: ${step}`, lines);
+    const { view, trainingSet } = this.#input;
+    showDetails(`**backfill of ${view ?? `training set ${trainingSet?.name}`}**: ${step}`, lines);
   }
 }
 

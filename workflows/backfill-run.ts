@@ -17,6 +17,7 @@ import { BackfillBatch } from './backfill-batch.js';
 import { BackfillControls } from './backfill-controls.js';
 import { backfillPlanning } from './backfill-policies.js';
 import { BackfillReport } from './backfill-report.js';
+import { BackfillTarget } from './backfill-target.js';
 import { failureOutcome, tellAll } from './run-outcome.js';
 
 /** Segments of one workflow execution: at most some seven events each, and a server wants fewer than ten thousand. */
@@ -36,7 +37,9 @@ export async function backfillRun(input: BackfillRunInput): Promise<BackfillResu
     const planned = await plannedBackfill(input, report);
     report.controlled(controls);
     const { segments, next } = await segmentsOf(input, planned);
-    const batch = new BackfillBatch(input, controls, report, segments);
+    const target = new BackfillTarget(input, planned.planLocation);
+    const { windowsPerCommit } = input;
+    const batch = new BackfillBatch(target, controls, report, { segments, windowsPerCommit });
     await batch.run();
     if (next !== null && !batch.hasTooManyFailures) await goOn(input, planned, next, controls, report);
     // A retry that arrives with the end is not lost.
@@ -55,9 +58,10 @@ export async function backfillRun(input: BackfillRunInput): Promise<BackfillResu
 
 async function plannedBackfill(input: BackfillRunInput, report: BackfillReport): Promise<PlannedBackfill> {
   if (input.carried !== undefined) return input.carried.planned;
-  const { view, startUs, endUs, stepUs, newestFirst, planLocation, only } = input;
+  const { view, trainingSet, startUs, endUs, stepUs, newestFirst, planLocation, only } = input;
   const known = planLocation === undefined ? {} : { planLocation, isRetry: only !== undefined };
-  const request = { view, startUs, endUs, stepUs, newestFirst, ...known };
+  const what = { ...(view === undefined ? {} : { view }), ...(trainingSet === undefined ? {} : { trainingSet }) };
+  const request = { ...what, startUs, endUs, stepUs, newestFirst, ...known };
   const planned = await backfillPlanning.planBackfill.executeWithOptions({ summary: 'Plan the windows' }, [request]);
   report.planned(planned, only === undefined ? planned.windows : windowsIn(only));
   return planned;

@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { type BackfillPlan, parseBackfillPlan, planSummary, planToText } from '../../backfill/index.js';
+import { type BackfillPlan, parseBackfillPlan, planSubject, planSummary, planToText } from '../../backfill/index.js';
 import {
   type BackfillProgress,
   type BackfillRequest,
@@ -13,8 +13,9 @@ import { MoraineError } from '../../errors/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { printable } from '../output.js';
+import { type TrainingSetOptions, trainingSetOption } from '../training-set-option.js';
 
-interface BackfillOptions {
+interface BackfillOptions extends TrainingSetOptions {
   readonly start?: string;
   readonly end?: string;
   readonly step?: string;
@@ -28,14 +29,16 @@ interface BackfillOptions {
   readonly json?: boolean;
 }
 
-/** Backfills a view, or only plans to. On a configured server it waits only with `--wait`. */
+/** Backfills a view or a training set, or only plans to. On a configured server it waits only with `--wait`. */
 export async function backfill(
   context: CommandContext,
   operands: readonly string[],
   options: BackfillOptions,
 ): Promise<void> {
-  const request = await requestOf(operands[0], options);
+  const asked = await requestOf(operands[0], options);
   await withProject(context, async (project) => {
+    const trainingSet = await trainingSetOption(project, options);
+    const request = trainingSet === undefined ? asked : { ...asked, trainingSet };
     if (options.dryRun === true || options.plan !== undefined) return showPlan(context, project, request, options);
     if (options.wait !== true && (await hasConfiguredServer(project))) {
       const run = await startBackfill(project, request);
@@ -68,8 +71,8 @@ async function requestOf(view: string | undefined, options: BackfillOptions): Pr
     ...(options.windowsPerCommit === undefined ? {} : { windowsPerCommit: Number(options.windowsPerCommit) }),
   };
   if (apply === undefined) return { ...range, ...settings };
-  if (Object.keys(range).length > 0) {
-    throw new MoraineError('INVALID_ARGUMENT', '--apply names the view and the range itself: leave them out.');
+  if (Object.keys(range).length > 0 || options.trainingSet !== undefined) {
+    throw new MoraineError('INVALID_ARGUMENT', '--apply names what is filled and the range itself: leave them out.');
   }
   return { plan: await readPlanFile(apply), ...settings };
 }
@@ -106,10 +109,10 @@ function formatPlan(plan: BackfillPlan): string {
   const { wholly, partly } = plan.covered;
   const { seconds, basis } = plan.estimate;
   const lines = [
-    `${printable(plan.view)}: ${windows} windows, ${windowsWithRows} with rows, ${plan.order}`,
+    `${printable(planSubject(plan))}: ${windows} windows, ${windowsWithRows} with rows, ${plan.order}`,
     `source ${printable(plan.source.table)} at snapshot ${plan.source.snapshotId ?? 'none'}: ${files} files, about ${rows} rows and ${bytes} bytes`,
     `covered already: ${wholly} windows wholly, ${partly} in part`,
-    `schedules of the view: ${scheduleText(plan.schedules)}`,
+    ...(plan.view === undefined ? [] : [`schedules of the view: ${scheduleText(plan.schedules)}`]),
     seconds === null ? `time: ${basis}` : `time: about ${seconds} s at one window at a time (${basis})`,
   ];
   return `${lines.join('\n')}\n`;
@@ -125,7 +128,8 @@ function formatProgress({ step, windowsDone, windowsTotal, windowsFailed, rowsWr
   return `${step}: ${windowsDone} of ${windowsTotal} windows${failed}, ${rowsWritten} rows written`;
 }
 
-function formatResult({ view, windows, rows, files, commits, snapshotId }: BackfillResult): string {
+function formatResult({ view, trainingSet, windows, rows, files, commits, snapshotId }: BackfillResult): string {
   const written = `${rows} rows in ${files} files and ${commits} commits`;
-  return `${printable(view)}: ${windows} windows, ${written}, online snapshot ${snapshotId ?? 'unchanged'}.\n`;
+  const subject = view ?? `training set ${trainingSet}`;
+  return `${printable(subject)}: ${windows} windows, ${written}, snapshot ${snapshotId ?? 'unchanged'}.\n`;
 }

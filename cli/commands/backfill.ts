@@ -1,13 +1,15 @@
 import type { Command } from 'commander';
 import { type ActionRunner, does, withExamples } from '../define.js';
+import { addAsOfOptions } from './options.js';
 
 /** `backfill` and what is said to one in flight. */
 export function declareBackfillCommands(program: Command, runner: ActionRunner): void {
   const backfill = program
     .command('backfill')
-    .summary('Materialize a range of event times in windows.')
+    .summary('Materialize a range of event times in windows, or retrieve a training set so.')
     .description(
       'Materialize a range of event times of a feature view in windows: a few at a time, committed in groups. ' +
+        'With --training-set the features of the entity rows of that range are retrieved instead, and saved as a dataset. ' +
         'Without a Temporal server of yours, one runs here until it is done.',
     )
     .argument('[view]', 'the feature view')
@@ -15,6 +17,14 @@ export function declareBackfillCommands(program: Command, runner: ActionRunner):
     .option('--end <time>', 'event time that the range ends before')
     .option('--step <duration>', 'length of a window, such as 1h or 1d; it divides the range')
     .option('--newest-first', 'begin with the newest window')
+    .option('--training-set <name>', 'the dataset to make, instead of a view')
+    .option('--features <list>', "the training set's: view:feature,.. or the name of a feature service")
+    .option('--entities-table <table>', 'the Iceberg table with its entity rows: join keys and an event_timestamp')
+    .option('--save-as <table>', 'the new table of the training set')
+    .option('--full-names', 'name the columns view__feature')
+    .option('--known-as-of', 'leave out rows that were created after the time of the entity row')
+    .option('--pin', 'tag the snapshots that are read, so that maintenance keeps them');
+  addAsOfOptions(backfill)
     .option('--concurrency <windows>', 'windows at a time, 1 to 16 (default: 2)')
     .option('--windows-per-commit <windows>', 'commit so many windows together (default: what is read in 30 s)')
     .option('--dry-run', 'only show the plan')
@@ -27,6 +37,7 @@ export function declareBackfillCommands(program: Command, runner: ActionRunner):
     'backfill airport_delay --start 2001-01-01 --end 2002-01-01 --step 1d --wait',
     'backfill airport_delay --start 2001-01-01 --end 2002-01-01 --step 1d --plan delays.json',
     'backfill --apply delays.json --concurrency 4',
+    'backfill --training-set march --features airport_delay --entities-table demo.labels --save-as demo.march --start 2001-03-01 --end 2001-04-01 --step 1d',
     'backfill pause backfill/airport_delay/2001-01-01T00:00:00.000Z..2002-01-01T00:00:00.000Z/1d',
   );
   does(backfill, runner, async () => (await import('../actions/backfill.js')).backfill);

@@ -1,19 +1,6 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { type ActionRunner, does, withExamples } from '../define.js';
-import { formatOption, repeated, tableOption } from './options.js';
-
-/** Options that say at which state tables are read. */
-function addAsOfOptions(command: Command): Command {
-  return command
-    .option('--as-of <time>', 'read the tables as they were at this time')
-    .option('--ref <name>', 'read the tables of features at this tag or branch')
-    .addOption(
-      new Option(
-        '--snapshot <table=id>',
-        'read this table at a snapshot, others as they are; may be given several times',
-      ).argParser(repeated),
-    );
-}
+import { addAsOfOptions, formatOption, tableOption } from './options.js';
 
 /** Options of commands that give rows. */
 function addRowOptions(command: Command): Command {

@@ -1,4 +1,4 @@
-import { Option } from 'commander';
+import { type Command, Option } from 'commander';
 
 /** Formats in which rows can be written. */
 export const ROW_FORMATS = ['jsonl', 'json', 'csv', 'parquet', 'arrow'] as const;
@@ -23,4 +23,17 @@ export function tableOption(): Option {
     '--table <name=table>',
     'a table that the SQL reads by this name; those of the SQL written as NAMESPACE.TABLE need none; may be given several times',
   ).argParser(repeated);
+}
+
+/** Options that say at which state tables are read. */
+export function addAsOfOptions(command: Command): Command {
+  return command
+    .option('--as-of <time>', 'read the tables as they were at this time')
+    .option('--ref <name>', 'read the tables of features at this tag or branch')
+    .addOption(
+      new Option(
+        '--snapshot <table=id>',
+        'read this table at a snapshot, others as they are; may be given several times',
+      ).argParser(repeated),
+    );
 }

@@ -3,11 +3,13 @@ import { Context } from '@temporalio/activity';
 import type {
   BackfillActivities,
   BackfillSegment,
+  CommitTrainingWindowsInput,
   CommittedWindows,
   CommitWindowsInput,
   PlannedBackfill,
   RanAlone,
   StagedBackfillWindow,
+  StageTrainingWindowInput,
   StageWindowInput,
 } from '../../activities/backfill-contract.js';
 import { parseBackfillRequest } from '../../activities/backfill-request.js';
@@ -20,6 +22,8 @@ export interface BackfillSteps {
   readonly segments?: readonly BackfillSegment[];
   readonly stage?: (window: StageWindowInput) => Promise<StagedBackfillWindow>;
   readonly commit?: (windows: CommitWindowsInput['windows']) => Promise<CommittedWindows>;
+  readonly stageTraining?: (window: StageTrainingWindowInput) => Promise<StagedBackfillWindow>;
+  readonly commitTraining?: (windows: CommitTrainingWindowsInput['windows']) => Promise<CommittedWindows>;
   readonly alone?: (window: StageWindowInput) => Promise<RanAlone>;
 }
 
@@ -33,6 +37,7 @@ export function scriptedBackfill(steps: BackfillSteps = {}): BackfillActivities 
         const parsed = parseBackfillRequest(request);
         if (parsed.plan !== undefined) throw new Error('no plans are stored here');
         const { view, newestFirst, concurrency } = parsed;
+        if (view === undefined) throw new Error('no training sets are filled here');
         const range = {
           startUs: String(parsed.startUs),
           endUs: String(parsed.endUs),
@@ -52,6 +57,9 @@ export function scriptedBackfill(steps: BackfillSteps = {}): BackfillActivities 
     },
     stageWindow: (window) => steps.stage?.(window) ?? Promise.resolve(stagedWindow(window)),
     commitWindows: ({ windows }) => steps.commit?.(windows) ?? Promise.resolve(committedWindows(windows)),
+    stageTrainingWindow: (window) => steps.stageTraining?.(window) ?? Promise.resolve(stagedWindow(window)),
+    commitTrainingWindows: ({ windows }) =>
+      steps.commitTraining?.(windows) ?? Promise.resolve(committedWindows(windows)),
     runWindowAlone: (window) => steps.alone?.(window) ?? Promise.resolve({ snapshotId: '31', rows: '10' }),
   };
 }
@@ -79,7 +87,7 @@ export function plannedBackfill(segments: readonly BackfillSegment[]): PlannedBa
 }
 
 /** Ten rows in one file, named by the window's start. */
-export function stagedWindow({ startUs }: StageWindowInput): StagedBackfillWindow {
+export function stagedWindow({ startUs }: Pick<StageWindowInput, 'startUs'>): StagedBackfillWindow {
   return {
     kind: 'staged',
     planLocation: `/plans/${startUs}.json`,
@@ -91,6 +99,6 @@ export function stagedWindow({ startUs }: StageWindowInput): StagedBackfillWindo
   };
 }
 
-export function committedWindows(windows: CommitWindowsInput['windows']): CommittedWindows {
+export function committedWindows(windows: readonly unknown[]): CommittedWindows {
   return { snapshotId: '31', outcomes: windows.map(() => 'committed' as const) };
 }

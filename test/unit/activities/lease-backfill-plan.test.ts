@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { leaseBackfillPlan } from '../../../activities/lease-backfill-plan.js';
+import { leasePlanIn } from '../../../activities/lease-backfill-plan.js';
 import { planBackfill, storeBackfillPlan } from '../../../backfill/index.js';
 import { leasesOf } from '../../../maintenance/index.js';
 import { Lab } from '../../support/materialization-lab.js';
@@ -12,8 +12,8 @@ test('the plan of a backfill is leased in the online table, once', async () => {
     const range = { startUs: 0n, endUs: 10_000_000n, stepUs: 1_000_000n };
     const location = await storeBackfillPlan(lab.deps, await planBackfill(lab.deps, { view: 'readings', ...range }));
     const nowMs = BigInt(Date.now());
-    await leaseBackfillPlan(lab.deps, 'readings', location, nowMs - 1000n);
-    await leaseBackfillPlan(lab.deps, 'readings', location, nowMs);
+    await leasePlanIn(() => lab.online(), location, [], nowMs - 1000n);
+    await leasePlanIn(() => lab.online(), location, [], nowMs);
     const name = /moraine-backfill-[0-9a-f]{16}(?=\.json$)/.exec(location)?.[0];
     expect(leasesOf((await lab.online()).metadata)).toEqual([
       {
