@@ -3,11 +3,20 @@ import { basename, join } from 'node:path';
 import type { History } from '@temporalio/common/lib/proto-utils.js';
 import { Worker } from '@temporalio/worker';
 import { MoraineError } from '../errors/index.js';
-import { installQuietRuntime, type WorkflowSource, workflowSource } from '../workers/index.js';
+import {
+  dataConverter,
+  type EncryptionKeys,
+  installQuietRuntime,
+  resolveEncryptionKeys,
+  type WorkflowSource,
+  workflowSource,
+} from '../workers/index.js';
 
 export interface ReplayOptions {
   /** The workflow code to replay on: `{ workflowsPath }` for one's own, by default that of this package. */
   readonly workflows?: WorkflowSource;
+  /** With which the histories were encrypted; by default those of the environment. */
+  readonly encryptionKeys?: EncryptionKeys;
 }
 
 /** A history that replayed. */
@@ -36,7 +45,7 @@ export async function replayHistories(
   installQuietRuntime();
   const replayed: ReplayedHistory[] = [];
   const failures: string[] = [];
-  for await (const { recorded, error } of replayEach(histories, options.workflows ?? workflowSource())) {
+  for await (const { recorded, error } of replayEach(histories, replayWorker(options))) {
     const { file, events } = recorded;
     if (error === undefined) replayed.push({ file, events });
     else if (error.name === 'DeterminismViolationError') failures.push(`${file}: ${error.message}`);
@@ -51,6 +60,12 @@ export async function replayHistories(
   return replayed;
 }
 
+/** @throws `CONFIG_INVALID` for keys of the environment that cannot be read */
+function replayWorker({ workflows, encryptionKeys }: ReplayOptions) {
+  const keys = encryptionKeys ?? resolveEncryptionKeys({}, process.env);
+  return { ...(workflows ?? workflowSource()), ...dataConverter(keys) };
+}
+
 interface RecordedHistory extends ReplayedHistory {
   /** Of the recorded execution: ids of children are often made of it. */
   readonly workflowId: string;
@@ -60,10 +75,10 @@ interface RecordedHistory extends ReplayedHistory {
 /** Replays one after the other on one worker, and says how each went. */
 async function* replayEach(
   histories: readonly RecordedHistory[],
-  workflows: WorkflowSource,
+  worker: Parameters<typeof Worker.runReplayHistories>[0],
 ): AsyncGenerator<{ recorded: RecordedHistory; error: Error | undefined }> {
   const inputs = histories.map(({ workflowId, history }) => ({ workflowId, history: history as History }));
-  const results = Worker.runReplayHistories(workflows, inputs);
+  const results = Worker.runReplayHistories(worker, inputs);
   for (const recorded of histories) {
     const result = await results.next().catch((error: unknown) => {
       throw unreadable(recorded.file, error);

@@ -1,8 +1,8 @@
 /** Serves the health and the metrics of a worker process over HTTP. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { HostAndPort } from '../config/index.js';
-import { MoraineError } from '../errors/index.js';
+import { listen } from './listen.js';
 
 /** What a page answers. */
 interface Page {
@@ -58,7 +58,7 @@ export async function serveHealth(address: HostAndPort, sources: HealthSources):
     ['/metrics', async () => ({ status: 200, contentType: METRICS_TYPE, body: await sources.metrics() })],
   ]);
   const server = createServer((request, response) => void answer(pages, request, response));
-  const url = await listen(server, address);
+  const url = await listen(server, address, 'health');
   return {
     url,
     close: async () => {
@@ -96,20 +96,6 @@ async function answer(
   } catch (error) {
     response.writeHead(500).end(`${error instanceof Error ? error.message : String(error)}\n`);
   }
-}
-
-function listen(server: Server, { host, port }: HostAndPort): Promise<string> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error) => {
-      const message = `health cannot be served at ${host}:${port}: ${error.message}`;
-      reject(new MoraineError('INVALID_ARGUMENT', message, { cause: error }));
-    });
-    server.listen(port, host, () => {
-      const bound = server.address();
-      const actual = typeof bound === 'object' && bound !== null ? bound.port : port;
-      resolve(`http://${host.includes(':') ? `[${host}]` : host}:${actual}`);
-    });
-  });
 }
 
 /** How late the event loop's timers were lately. */

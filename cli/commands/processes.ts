@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { type ActionRunner, does, withExamples } from '../define.js';
 
-/** `dev`, `worker`, `deployment` and `doctor`. */
+/** `dev`, `worker`, `codec-server`, `deployment` and `doctor`. */
 export function declareProcessCommands(program: Command, runner: ActionRunner): void {
   const dev = program
     .command('dev')
@@ -22,6 +22,19 @@ export function declareProcessCommands(program: Command, runner: ActionRunner): 
     .option('--health <host:port>', 'serve /healthz, /readyz and /metrics there (default: worker.health)');
   withExamples(worker, 'worker', 'worker --health 127.0.0.1:9464', 'worker --roles heavy');
   does(worker, runner, async () => (await import('../actions/worker.js')).worker);
+
+  const codec = program
+    .command('codec-server')
+    .summary("Decrypt for Temporal's web UI and command.")
+    .description("Serve Temporal's remote codec with the encryption keys of this project until Ctrl-C.")
+    .option('--listen <host:port>', 'where it is served', '127.0.0.1:8081')
+    .option(
+      '--origins <urls>',
+      'origins of the web UI that may ask, separated by commas',
+      'http://localhost:8233,http://127.0.0.1:8233',
+    );
+  withExamples(codec, 'codec-server', 'codec-server --origins https://temporal.example.com');
+  does(codec, runner, async () => (await import('../actions/codec-server.js')).codecServer);
 
   const deployment = program
     .command('deployment')

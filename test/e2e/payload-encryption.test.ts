@@ -2,24 +2,28 @@
  * With encryption keys, what Temporal stores shows nothing of inputs, results and errors: a canary is looked for in the exported histories
  * and in the files of the server's database. Without keys it is found there, so that the search itself is shown to work.
  */
+import { execFile } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { outcomeOf } from '../../activities/index.js';
-import { exportHistory } from '../../testing/index.js';
+import { exportHistory, replayHistories } from '../../testing/index.js';
 import {
   connectClient,
+  findTemporalCli,
   type LocalServer,
   runWorker,
   type ServerSettings,
+  serveCodec,
   startMaterialization,
   startOrJoinLocalServer,
   waitForRun,
 } from '../../workers/index.js';
-import { failureOf } from '../support/error-code.js';
+import { failureOf, rejectionCode } from '../support/error-code.js';
 import { SmallProject } from '../support/small-project.js';
-import { lastingFolder } from '../support/temp-folder.js';
+import { lastingFolder, temporaryFolder } from '../support/temp-folder.js';
 import { WORKFLOWS } from '../support/temporal.js';
 
 type Keys = ReadonlyMap<string, Buffer>;
@@ -87,7 +91,7 @@ async function runBoth(small: SmallProject, settings: ServerSettings, canary: st
   expect(outcome).toMatchObject({ status: 'failed', code: 'INVALID_ARGUMENT' });
   expect(JSON.stringify(outcome)).toContain(canary);
   const histories = await Promise.all([run.workflowId, workflowId].map((id) => exportHistory(client, id)));
-  return { temporal, run, text: histories.map(decodedBase64).join('\n') };
+  return { temporal, run, failed: workflowId, histories, text: histories.map(decodedBase64).join('\n') };
 }
 
 /** A history with its payloads as text. */
@@ -123,13 +127,37 @@ test('inputs, memos and errors are nowhere in clear text; without keys they are'
   await small.append(300, 1000);
   const encrypted = settingsWith(`encrypted-${randomUUID()}`, keys);
   await startWorker(small, encrypted);
-  const { text } = await runBoth(small, encrypted, canaries.encrypted);
+  const { text, failed, histories } = await runBoth(small, encrypted, canaries.encrypted);
   expect(text).not.toContain(canaries.encrypted);
   expect(text).toContain('Encoded failure');
   const stored = databaseBytes();
   expect(stored.includes(canaries.clear)).toBe(true);
   expect(stored.includes(canaries.encrypted)).toBe(false);
+  expect(await shown(failed)).not.toContain(canaries.encrypted);
+  const codec = await serveCodec({ host: '127.0.0.1', port: 0 }, { keys, namespace: 'default', origins: [] });
+  onTestFinished(() => codec.close());
+  expect(await shown(failed, '--codec-endpoint', codec.url)).toContain(canaries.encrypted);
+  await replaysWith(keys, histories);
 });
+
+/** What the `temporal` command shows of a workflow. */
+async function shown(workflowId: string, ...options: string[]): Promise<string> {
+  const { path } = await findTemporalCli();
+  const args = ['workflow', 'show', '--address', server.address, '--workflow-id', workflowId, '--output', 'json'];
+  return decodedBase64((await promisify(execFile)(path, [...args, ...options])).stdout);
+}
+
+/** Encrypted histories replay with their key, and not without it. */
+async function replaysWith(encryptionKeys: Keys, histories: readonly string[]): Promise<void> {
+  const exported = temporaryFolder();
+  for (const [index, history] of histories.entries()) writeFileSync(join(exported, `${index}.json`), history);
+  const replayed = await replayHistories(exported, { workflows: WORKFLOWS, encryptionKeys });
+  expect(replayed).toHaveLength(histories.length);
+  const others = new Map([['k1', randomBytes(32)]]);
+  expect(await rejectionCode(replayHistories(exported, { workflows: WORKFLOWS, encryptionKeys: others }))).toBe(
+    'INPUT_UNREADABLE',
+  );
+}
 
 test('keys are rotated under runs of before; a client without the key is told its id', async () => {
   const [k1, k2] = [randomBytes(32), randomBytes(32)];
