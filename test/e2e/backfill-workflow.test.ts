@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowFailedError } from '@temporalio/client';
 import type { ApplicationFailure } from '@temporalio/common';
 import { describe, expect, test } from 'vitest';
@@ -14,6 +15,7 @@ import type { TemporalClient } from '../../workers/connection.js';
 import { failureOf, scriptedActivities } from '../support/scripted-activities.js';
 import { type BackfillSteps, committedWindows, singleWindows, stagedWindow } from '../support/scripted-backfill.js';
 import { testClient, testSettings, testWorker } from '../support/temporal.js';
+import { cancelled } from '../support/way.js';
 
 /** A promise that the test resolves. */
 function gate(): { readonly open: () => void; readonly opened: Promise<void> } {
@@ -263,6 +265,36 @@ describe('backfillRun', () => {
     await expect(run.handle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
     expect(staged).toHaveLength(3);
     expect(committed).toContain('/plans/0.json');
+  });
+
+  test('cancelled in a commit, it ends after that commit', async () => {
+    const begun: string[] = [];
+    const finished: string[] = [];
+    const held = gate();
+    const run = await Backfill.start(
+      3,
+      {
+        stage: async (window) => {
+          if (windowOf(window) > 0) await held.opened;
+          return stagedWindow(window);
+        },
+        commit: async (windows) => {
+          begun.push(...plansOf(windows));
+          if (begun.length === 1) {
+            await cancelled(undefined);
+            held.open();
+            // Time in which the others are committed and the run ends, if it does not wait.
+            await sleep(1000);
+          }
+          finished.push(...plansOf(windows));
+          return committedWindows(windows);
+        },
+      },
+      { windowsPerCommit: 1 },
+    );
+    await expect(run.handle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+    expect(begun).toContain('/plans/0.json');
+    expect(finished).toEqual(begun);
   });
 
   test('history stays short: it goes on in new executions, and what was said is not lost (fault 51)', async () => {

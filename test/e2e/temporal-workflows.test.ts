@@ -7,6 +7,7 @@ import { startMaterialization, waitForRun } from '../../workers/index.js';
 import { rejectionCode } from '../support/error-code.js';
 import { extractedShard, failureOf, plannedRun, scriptedActivities } from '../support/scripted-activities.js';
 import { testClient, testSettings, testWorker } from '../support/temporal.js';
+import { cancelled } from '../support/way.js';
 
 const newView = (): string => `view_${randomUUID().slice(0, 8)}`;
 
@@ -378,6 +379,42 @@ describe('workers and cancellation', () => {
     expect(await ended).toBe('CANCELLED');
     const again = await startMaterialization(temporal, settings, { view });
     expect(await waitForRun(temporal.client, again)).toMatchObject({ rows: '10', passes: 1 });
+  });
+
+  test('cancelled while its last shard ends, it commits nothing, and ends as cancelled', async () => {
+    const settings = testSettings();
+    let commits = 0;
+    await testWorker(
+      settings,
+      scriptedActivities({
+        extract: (shard) => cancelled(extractedShard(shard)),
+        commit: async () => {
+          commits += 1;
+          return { snapshotId: '11', outcome: 'committed' };
+        },
+      }),
+    );
+    const temporal = await testClient(settings);
+    const run = await startMaterialization(temporal, settings, { view: newView() });
+    expect(await rejectionCode(waitForRun(temporal.client, run))).toBe('CANCELLED');
+    expect(commits).toBe(0);
+  });
+
+  test('cancelled in its commit, it is finished, and tells who waits', async () => {
+    const settings = testSettings();
+    const commit = () => cancelled({ snapshotId: '11', outcome: 'committed' as const });
+    await testWorker(settings, scriptedActivities({ commit }));
+    const { client } = await testClient(settings);
+    const view = newView();
+    const asked = await client.workflow.start('materialize', {
+      workflowId: `ask-${randomUUID()}`,
+      taskQueue: settings.taskQueue,
+      args: [{ view }],
+    });
+    expect(await asked.result()).toMatchObject({ rows: '10', snapshotId: '11' });
+    const { events } = await client.workflow.getHandle(`materialize/${view}/incremental`).fetchHistory();
+    const told = (events ?? []).filter((event) => event.signalExternalWorkflowExecutionInitiatedEventAttributes);
+    expect(told).toHaveLength(1);
   });
 
   test('waiting can be stopped; the run goes on', async () => {
