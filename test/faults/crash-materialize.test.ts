@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
-import { stageSegment } from '../../backfill/index.js';
+import { planBackfill, readBackfillPlan, segmentPage, stageSegment, storeBackfillPlan } from '../../backfill/index.js';
 import { parseTableName } from '../../catalogs/index.js';
 import { scanSql, writeParquet } from '../../engine/index.js';
 import { isMoraineError } from '../../errors/index.js';
@@ -36,17 +36,22 @@ const depsOf = (site: CrashSite): MaterializationDeps => ({
   loadSource: (name) => site.loadTable(name),
 });
 
-const SECOND_US = 1_000_000n;
+const STEP_US = 10_000_000n;
 /** Two windows that hold all rows of the source. */
-const WINDOWS = [0n, 10n].map((second) => ({ startUs: second * SECOND_US, endUs: (second + 10n) * SECOND_US }));
+const RANGE = { view: VIEW.name, startUs: 0n, endUs: 2n * STEP_US, stepUs: STEP_US };
 
-/** What a backfill does: windows one by one, and one commit for all of them. */
+/** What a backfill does: a stored plan, its windows one by one, and one commit for all of them. */
 const backfill: CrashingRun = async (site, history) => {
   const deps = depsOf(site);
+  const planLocation = await history.step('plan', async () => storeBackfillPlan(deps, await planBackfill(deps, RANGE)));
+  const { segments } = await history.step('segments', async () =>
+    segmentPage(await readBackfillPlan(site.io, planLocation), 0, 500),
+  );
   for (;;) {
     const staged: StagedWindow[] = [];
-    for (const [index, window] of WINDOWS.entries()) {
-      const segment = await history.step(`window ${index}`, () => stageSegment(deps, { view: VIEW.name, ...window }));
+    for (const { first, last } of segments) {
+      const window = { view: VIEW.name, startUs: BigInt(first) * STEP_US, endUs: BigInt(last + 1) * STEP_US };
+      const segment = await history.step(`window ${first}`, () => stageSegment(deps, window));
       if (segment.kind === 'staged') staged.push(segment.window);
     }
     const { outcomes } = await history.step('commit', () => commitWindows(deps, staged));
