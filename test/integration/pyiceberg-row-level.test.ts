@@ -51,4 +51,18 @@ describeInterop('PyIceberg reads row-level changes of ours', () => {
       expect(rewritten.summaries.at(-1)).toMatchObject({ 'total-data-files': '3', 'total-position-deletes': '1' });
     },
   );
+
+  it('what PyIceberg deletes meanwhile, by writing files anew, stays deleted', async () => {
+    const table = await RowTable.create(2); // PyIceberg writes no tables of version 3
+    await table.append([1, 2, 3].map((id) => [id, 'a', id]));
+    await table.append([4, 5].map((id) => [id, 'a', id]));
+    await table.append([[6, 'a', 6]]);
+    const { table: planned, request } = await table.stageRewrite(await table.dataPaths());
+    const { world, name } = table;
+    await python('change_ours.py', world.catalogUri, world.warehouse, `demo.${name}`, 'delete', 'id in (2, 4, 5)');
+    await commitRewrite(planned, request);
+    const left = [1, 3, 6].map((id) => [id, id]);
+    expect((await table.rows()).map(({ id, x }) => [Number(id), Number(x)])).toEqual(left);
+    expect(values(await read(table))).toEqual(left);
+  });
 });
