@@ -39,7 +39,7 @@ export interface StagedExpiry {
 /** What an expiry deleted. */
 export interface ExpiredFiles {
   readonly deletedFiles: number;
-  /** Manifests and manifest lists that could not be read: the files they list were kept. */
+  /** Manifests and manifest lists that could not be read: the files they list are left to the orphan sweep. */
   readonly unreadable: readonly string[];
 }
 
@@ -89,11 +89,12 @@ export async function stageExpiry(
 /**
  * Takes the planned snapshots and refs out of the table's metadata, as far as nothing has come to need them since. Leases that have
  * ended go in the same commit.
- * @returns how many snapshots of the plan the table no longer has
+ * @returns how many snapshots of the plan the table no longer has; 0 if the plan has gone, which is done then
  */
 export async function commitExpiry(deps: MaintenanceDeps, name: string, planLocation: string): Promise<number> {
   const table = await deps.loadTable(name);
-  const plan = await readPlan(table, planLocation);
+  const plan = await readPlanIfThere(table, planLocation);
+  if (plan === null) return 0;
   const roots = await snapshotRoots(deps, table, plan.nowMs);
   const { metadata } = await commitUpdates(table, (base) => {
     const now = planExpiry(base, plan.settings, [...roots, ...leaseRoots({ metadata: base }, plan.nowMs)], plan.nowMs);
