@@ -44,12 +44,9 @@ export {
   withAddress,
   withTemporalClient,
 } from './connection.js';
-export { type CodecServer, type CodecServerOptions, serveCodec } from './codec-server.js';
 export { WORKER_ROLES, type WorkerRole } from './create-worker.js';
 export { dataConverter } from './data-converter.js';
-export { dataConverter } from './data-converter.js';
 export { setCurrentDeployment } from './deployment.js';
-export { type EncryptionKeys, resolveEncryptionKeys } from './encryption-keys.js';
 export { type EncryptionKeys, resolveEncryptionKeys } from './encryption-keys.js';
 export { type LocalRun, type LocalRunOptions, withLocalRun } from './local-run.js';
 export { joinLocalServer, type LocalServer, type LocalServerOptions, startOrJoinLocalServer } from './local-server.js';
