@@ -6,47 +6,86 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
-import type { Client } from '@temporalio/client';
+import type { Client, WorkflowHandle } from '@temporalio/client';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { Activities } from '../../activities/contract.js';
 import { createActivities, type ServerSettings } from '../../workers/index.js';
 import { OwnTemporalServer } from '../support/own-temporal-server.js';
 import { SmallProject } from '../support/small-project.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 import { testClient, testSettings, testWorker } from '../support/temporal.js';
+import { BACKFILL, COMPACT, MAINTAIN, MATERIALIZE, type Work } from '../support/works.js';
 
-type ActivityName = keyof Activities;
+/** Of all workflows. */
+type AllActivities = ReturnType<typeof createActivities>;
+type ActivityName = keyof AllActivities;
 
 interface FaultCase {
+  readonly work: Work;
   /** Type of the workflow that does the work. */
-  readonly workflow: string;
-  /** Its activities, in order; the last one commits. */
+  readonly run: string;
+  /** Its activities, in order. */
   readonly steps: readonly ActivityName[];
+  /** The step that makes the work visible. */
+  readonly commit: ActivityName;
   readonly workflowId: (small: SmallProject) => string;
   readonly input: (small: SmallProject) => object;
+  /** What the run is asked for by a signal with its start, if it is. */
+  readonly requested?: (small: SmallProject) => object;
 }
 
 const CASES: readonly FaultCase[] = [
   {
-    workflow: 'materializeRun',
+    work: MATERIALIZE,
+    run: 'materializeRun',
     steps: ['planMaterialization', 'extractShard', 'commitMaterialization'],
+    commit: 'commitMaterialization',
     workflowId: ({ view }) => `materialize/${view}/incremental`,
     input: ({ view }) => ({ view, searchAttributes: false }),
   },
+  {
+    work: BACKFILL,
+    run: 'backfillRun',
+    steps: ['planBackfill', 'readSegments', 'stageWindow', 'commitWindows'],
+    commit: 'commitWindows',
+    workflowId: ({ view }) => `backfill/${view}/ten minutes`,
+    input: ({ view }) => ({
+      view,
+      ...{ startUs: '0', endUs: '600000000', stepUs: '100000000', newestFirst: false, concurrency: 2 },
+      searchAttributes: false,
+    }),
+  },
+  {
+    work: COMPACT,
+    run: 'compactRun',
+    steps: ['planCompaction', 'rewriteGroup', 'commitCompaction', 'endCompaction'],
+    commit: 'commitCompaction',
+    workflowId: ({ table }) => `compact/${table}`,
+    input: ({ table }) => ({ table, searchAttributes: false }),
+    requested: (small) => ({ request: COMPACT.input(small) }),
+  },
+  {
+    work: MAINTAIN,
+    run: 'maintainRun',
+    steps: ['planExpiry', 'commitExpiry', 'deleteExpiredFiles', 'sweepOrphans', 'tidyManifests'],
+    commit: 'commitExpiry',
+    workflowId: ({ table }) => `maintain/${table}`,
+    input: ({ table }) => ({ table, searchAttributes: false }),
+    requested: (small) => ({ request: MAINTAIN.input(small) }),
+  },
 ];
 
-const EACH_STEP = CASES.flatMap((fault) => fault.steps.map((step) => [fault.workflow, step, fault] as const));
-const EACH = CASES.map((fault) => [fault.workflow, fault] as const);
+const EACH = CASES.map((fault) => [fault.run, fault] as const);
+const MOST_STEPS = Math.max(...CASES.map(({ steps }) => steps.length));
 
 /** One of the activities, whatever its types. */
-function stepOf(activities: Activities, step: ActivityName): (input: unknown) => Promise<unknown> {
+function stepOf(activities: AllActivities, step: ActivityName): (input: unknown) => Promise<unknown> {
   return (input) =>
     (activities as unknown as Readonly<Record<string, (input: unknown) => Promise<unknown>>>)[step]?.(input) ??
     Promise.reject(new Error(step));
 }
 
 /** The real activities, with something done before one of them on its first attempt. */
-function disturbed(small: SmallProject, step: ActivityName, disturb: () => Promise<void>): Activities {
+function disturbed(small: SmallProject, step: ActivityName, disturb: () => Promise<void>): AllActivities {
   const activities = createActivities(small.project);
   let left = 1;
   const real = stepOf(activities, step);
@@ -71,14 +110,16 @@ class FaultRun {
     this.#settings = settings;
   }
 
-  static async create(fault: FaultCase, settings: ServerSettings): Promise<FaultRun> {
-    const small = await SmallProject.create();
-    await small.append(1_000);
+  static async create(fault: FaultCase, serverSettings: ServerSettings): Promise<FaultRun> {
+    const { options, prepare } = fault.work;
+    const small = await SmallProject.create(options);
+    await prepare(small);
+    const settings = { ...serverSettings, taskQueue: testSettings().taskQueue };
     const { client } = await testClient(settings);
     return new FaultRun(small, client, fault, settings);
   }
 
-  worker(activities: Activities): Promise<void> {
+  worker(activities: AllActivities): Promise<void> {
     return testWorker(this.#settings, activities);
   }
 
@@ -86,65 +127,112 @@ class FaultRun {
     return this.client.workflow.getHandle(this.#fault.workflowId(this.small));
   }
 
-  start() {
-    return this.client.workflow.start(this.#fault.workflow, {
-      workflowId: this.#fault.workflowId(this.small),
-      taskQueue: this.#settings.taskQueue,
-      args: [this.#fault.input(this.small)],
-    });
+  start(): Promise<WorkflowHandle> {
+    const { run, workflowId, input, requested } = this.#fault;
+    const { taskQueue } = this.#settings;
+    const options = { workflowId: workflowId(this.small), taskQueue, args: [input(this.small)] };
+    if (requested === undefined) return this.client.workflow.start(run, options);
+    const signal = { signal: 'requested', signalArgs: [requested(this.small)] };
+    return this.client.workflow.signalWithStart(run, { ...options, ...signal });
   }
 
-  /** One commit under one key, and the rows that the source has. */
-  async expectOnce(): Promise<void> {
-    expect(await this.small.runKeys()).toEqual([expect.stringMatching(/^[0-9a-f]{64}$/)]);
-    expect(await this.small.onlineRows()).toEqual(await this.small.recomputed());
+  expectSound(): Promise<void> {
+    return this.#fault.work.expectSound(this.small);
+  }
+
+  /** Everything once, and the right rows. */
+  async expectDone(): Promise<void> {
+    await this.expectSound();
+    await this.#fault.work.expectDone(this.small);
   }
 }
 
+/** Waits for all, even if some fail: none goes on while the test is cleaned up after. */
+async function allOf(runs: readonly Promise<void>[]): Promise<void> {
+  for (const ended of await Promise.allSettled(runs)) if (ended.status === 'rejected') throw ended.reason;
+}
+
+/** Lets some wait for each other; the last to come does what it is given, and then all go on. */
+function meeting(size: number, act: () => Promise<void>): () => Promise<void> {
+  let missing = size;
+  let begin = (): void => {};
+  const over = new Promise<void>((resolve) => {
+    begin = resolve;
+  }).then(act);
+  return () => {
+    missing -= 1;
+    if (missing === 0) begin();
+    return over;
+  };
+}
+
 describe('the Temporal server is killed and comes back on its database', () => {
-  test.each(EACH_STEP)('%s, at %s: the run goes on and commits once', async (_workflow, step, fault) => {
-    const server = await OwnTemporalServer.start(join(temporaryFolder(), 'temporal'));
-    onTestFinished(() => server.kill());
-    const run = await FaultRun.create(fault, server.settings());
-    const restarted = async (): Promise<void> => {
-      await server.kill();
-      await sleep(3_000);
-      await server.restart();
-    };
-    await run.worker(disturbed(run.small, step, restarted));
-    await run.start();
-    await expect
-      .poll(() => run.handle.describe().then(({ status }) => status.name, String), { timeout: 120_000, interval: 500 })
-      .toBe('COMPLETED');
-    await run.expectOnce();
-  });
+  test.each(Array.from({ length: MOST_STEPS }, (_, index) => index + 1))(
+    'in step %i of each workflow: the runs go on and commit once',
+    async (number) => {
+      const server = await OwnTemporalServer.start(join(temporaryFolder(), 'temporal'));
+      onTestFinished(() => server.kill());
+      const cases = CASES.flatMap((fault) => {
+        const step = fault.steps[number - 1];
+        return step === undefined ? [] : [{ fault, step }];
+      });
+      const restarted = meeting(cases.length, async () => {
+        await server.kill();
+        await sleep(3_000);
+        await server.restart();
+      });
+      await allOf(
+        cases.map(async ({ fault, step }) => {
+          const run = await FaultRun.create(fault, server.settings());
+          await run.worker(disturbed(run.small, step, restarted));
+          await run.start();
+          await expect
+            .poll(() => run.handle.describe().then(({ status }) => status.name, String), {
+              timeout: 240_000,
+              interval: 500,
+            })
+            .toBe('COMPLETED');
+          await run.expectDone();
+        }),
+      );
+    },
+  );
 });
 
 describe.each([
   ['cancelled', 'CANCELLED'],
   ['terminated', 'TERMINATED'],
 ] as const)('a run that is %s', (how, status) => {
-  test.each(EACH_STEP)(
-    '%s, at %s: leaves all or nothing, and the next run is not held up',
-    async (_workflow, step, fault) => {
-      const run = await FaultRun.create(fault, testSettings());
-      const end = async (): Promise<void> => {
-        if (how === 'cancelled') await run.handle.cancel();
-        else await run.handle.terminate('test');
-      };
-      await run.worker(disturbed(run.small, step, end));
-      await (await run.start()).result().catch(() => undefined);
-      const first = await run.handle.describe();
-      const commits = await run.small.runKeys().catch(() => []);
-      // A commit that has begun is finished. A cancellation may also come too late: the step has given its answer already.
-      const isCommit = step === fault.steps.at(-1);
-      const isFinished = how === 'cancelled' && (isCommit || first.status.name === 'COMPLETED');
-      expect(first.status.name).toBe(isFinished ? 'COMPLETED' : status);
-      if (isFinished) expect(commits).toHaveLength(1);
-      else if (!isCommit) expect(commits).toEqual([]);
+  test.each(EACH)(
+    '%s, at each step: leaves nothing half done, and the next run is not held up',
+    async (_run, fault) => {
+      await allOf(
+        fault.steps.map(async (step) => {
+          const run = await FaultRun.create(fault, testSettings());
+          const end = async (): Promise<void> => {
+            if (how === 'cancelled') await run.handle.cancel();
+            else await run.handle.terminate('test');
+          };
+          await run.worker(disturbed(run.small, step, end));
+          await (await run.start()).result().catch(() => undefined);
+          const first = await run.handle.describe();
+          // A cancellation may come too late: the last step has given its answer already.
+          if (how === 'cancelled') expect([status, 'COMPLETED'], step).toContain(first.status.name);
+          else expect(first.status.name, step).toBe(status);
+          await run.expectSound();
+          // A commit that has begun is finished, and one that has not is not begun.
+          const isDone = await run.expectDone().then(
+            () => true,
+            () => false,
+          );
+          if (how === 'cancelled' && step === fault.commit && fault.work !== MAINTAIN) expect(isDone, step).toBe(true);
+          const isBeforeCommit = fault.steps.indexOf(step) < fault.steps.indexOf(fault.commit);
+          if (isBeforeCommit && first.status.name !== 'COMPLETED') expect(isDone, step).toBe(false);
 
-      await (await run.start()).result();
-      await run.expectOnce();
+          await (await run.start()).result();
+          await run.expectDone();
+        }),
+      );
     },
   );
 });
@@ -156,14 +244,13 @@ describe('a run that is reset', () => {
       const run = await FaultRun.create(fault, testSettings());
       await run.worker(createActivities(run.small.project));
       await (await run.start()).result();
-      await run.expectOnce();
+      await run.expectDone();
       const { events } = await run.handle.fetchHistory();
       const taskEnds = (events ?? [])
         .filter((event) => event.workflowTaskCompletedEventAttributes != null)
         .flatMap(({ eventId }) => eventId ?? []);
-      const commit = fault.steps.at(-1);
       const scheduled = (events ?? []).find(
-        (event) => event.activityTaskScheduledEventAttributes?.activityType?.name === commit,
+        (event) => event.activityTaskScheduledEventAttributes?.activityType?.name === fault.commit,
       );
       const before = taskEnds.filter((id) => Number(id) < Number(scheduled?.eventId));
       const after = taskEnds.filter((id) => Number(id) > Number(scheduled?.eventId));
@@ -178,14 +265,18 @@ describe('a run that is reset', () => {
           ...(eventId === undefined ? {} : { workflowTaskFinishEventId: eventId }),
         });
         await run.handle.result();
-        await run.expectOnce();
+        await run.expectDone();
       }
     },
   );
 });
 
 describe('two workers that both believe they own an activity', () => {
-  test.each(EACH_STEP)('%s, at %s: one commit', async (_workflow, step, fault) => {
+  test.each(EACH)('%s, at each step: one commit', async (_run, fault) => {
+    await allOf(fault.steps.map((step) => ownedTwice(fault, step)));
+  });
+
+  async function ownedTwice(fault: FaultCase, step: ActivityName): Promise<void> {
     const run = await FaultRun.create(fault, testSettings());
     const activities = createActivities(run.small.project);
     const real = stepOf(activities, step);
@@ -209,6 +300,6 @@ describe('two workers that both believe they own an activity', () => {
     await (await run.start()).result();
     await Promise.all(stale);
     expect(stale.length).toBeGreaterThan(0);
-    await run.expectOnce();
-  });
+    await run.expectDone();
+  }
 });

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { leasesOf } from '../../maintenance/index.js';
 import { connectClient } from '../../workers/index.js';
 import { SmallProject } from './small-project.js';
 import { testSettings } from './temporal.js';
@@ -59,7 +60,11 @@ export class KilledRun {
   async expectWhole({ result, lastWorkerExitCode }: Survival): Promise<void> {
     expect(lastWorkerExitCode).toBe(0);
     expect(result).toMatchObject(this.#work.result);
-    await this.#work.expectWhole(this.small ?? expect.unreachable());
+    const small = this.small ?? expect.unreachable();
+    await this.#work.expectSound(small);
+    await this.#work.expectDone(small);
+    const written = await small.project.loadTable(this.#work.written(small).table);
+    expect(leasesOf(written.metadata)).toEqual([]);
   }
 
   get #marker(): string {
