@@ -83,7 +83,9 @@ describe('a worker killed at any access is survived', () => {
       const points = Array.from({ length: last }, (_, index) => index + 1).filter(
         (point) => point % every === 2 % every,
       );
-      const attempts = await Promise.all(points.map((point) => slot(() => survive(work, point, point % 3 === 0))));
+      const attempts = await Promise.all(
+        points.map((point, index) => slot(() => survive(work, point, index % 3 === 0))),
+      );
       const killed = attempts.filter(({ isKilled }) => isKilled).length;
       process.stdout.write(`SIGKILL at ${killed} of ${accesses} accesses of ${work.workflow}\n`);
       expect(points.length).toBeGreaterThan(2);
