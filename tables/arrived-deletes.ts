@@ -1,4 +1,4 @@
-/** What other writers have deleted from the files of a rewrite since it was planned: the new files do not know of it. */
+/** What other writers have deleted from data files since a change of them was planned: the files of a rewrite do not know of it. */
 import { MoraineError } from '../errors/index.js';
 import {
   changedDeletes,
@@ -13,7 +13,7 @@ import { deletesOfFiles, type FileWithDeletes } from './deletes-of-files.js';
 import { snapshotChanges } from './snapshot-changes.js';
 import type { Table } from './table.js';
 
-/** What has been deleted from one data file of a rewrite since it was planned. */
+/** What has been deleted from one data file since the change was planned. */
 export interface ArrivedDeletes {
   /** The data file, as it was planned. */
   readonly dataFile: DataFile;
@@ -24,7 +24,7 @@ export interface ArrivedDeletes {
   readonly deletes: readonly DataFile[] | 'every-row';
 }
 
-/** The snapshot that a rewrite was planned on. @throws MoraineError `COMMIT_CONFLICT` */
+/** The snapshot that a change was planned on. @throws MoraineError `COMMIT_CONFLICT` */
 export function planningSnapshot(metadata: TableMetadata, plannedOn: bigint): Snapshot {
   const snapshot = findSnapshot(metadata, plannedOn);
   if (snapshot === undefined) throw planAgain(plannedOn, 'it has expired or never was in this table');
@@ -34,7 +34,7 @@ export function planningSnapshot(metadata: TableMetadata, plannedOn: bigint): Sn
 export function planAgain(plannedOn: bigint, reason: string): MoraineError {
   return new MoraineError(
     'COMMIT_CONFLICT',
-    `The rewrite was planned on snapshot ${plannedOn}, but ${reason}: plan again.`,
+    `The change was planned on snapshot ${plannedOn}, but ${reason}: plan again.`,
   );
 }
 
@@ -44,7 +44,7 @@ export function planAgain(plannedOn: bigint, reason: string): MoraineError {
  * A file that a `delete` or `overwrite` took out lost all its rows: what an overwrite kept of them (copy-on-write) is in the files that
  * it added, which stay as they are.
  * @param locations of the data files, as they were planned
- * @throws MoraineError `COMMIT_CONFLICT` when the rewrite has to be planned again: deletes were taken back, another rewrite took one of
+ * @throws MoraineError `COMMIT_CONFLICT` when the change has to be planned again: deletes were taken back, another rewrite took one of
  *   its files, or the planning snapshot is no longer in the table's history
  */
 export async function arrivedDeletes(

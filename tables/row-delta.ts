@@ -1,6 +1,7 @@
 /** Row deltas: new data and delete files in one snapshot, for upserts and for deletes that leave data files as they are. */
 import { MoraineError } from '../errors/index.js';
 import { currentSnapshot, type DataFile, partitionKey, referencedDataFile } from '../iceberg/index.js';
+import { arrivedDeletes } from './arrived-deletes.js';
 import { type CommitOptions, type CommitResult, commitWithRetry } from './commit.js';
 import { deleteFileKey, isVector } from './dangling-deletes.js';
 import { deletesOfFiles } from './deletes-of-files.js';
@@ -17,8 +18,9 @@ export interface RowDeltaRequest extends CommitOptions, NewFiles {
   /** Delete files that go: those that new ones replace. */
   readonly removeDeleteFiles?: readonly DataFile[];
   /**
-   * The snapshot that the deletes were planned on (null: the table had none). Needed by position-delete files that do not say
-   * which data file they are about: a file of their partitions that was removed since is `COMMIT_CONFLICT`.
+   * The snapshot that the deletes were planned on (null: the table had none). Data files that go must have lost no deletes since, which
+   * would bring back rows that nobody wanted gone. Needed by position-delete files that do not say which data file they are about:
+   * a file of their partitions that was removed since is `COMMIT_CONFLICT`.
    */
   readonly plannedOn?: bigint | null;
 }
@@ -36,6 +38,8 @@ export async function commitRowDelta(table: Table, request: RowDeltaRequest): Pr
     requireVersionOf(base, addedDeletes);
     await validateReferenced(base, addedDeletes, request.removeDeleteFiles ?? []);
     await validatePartitions(base, addedDeletes, request.plannedOn);
+    if (request.removeFiles !== undefined && request.plannedOn != null)
+      await arrivedDeletes(base, request.plannedOn, request.removeFiles);
     const content = {
       added,
       addedDeletes,

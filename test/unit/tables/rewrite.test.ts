@@ -234,6 +234,21 @@ test('deletes that were taken back meanwhile: planned again, since the new files
   expect((await failureOf(commitRewrite(planned, request))).message).toContain('taken back');
 });
 
+test('a file that was to lose its last row stays when its other deletes were taken back meanwhile', async () => {
+  const table = await RowTable.create(2);
+  await table.append([1, 2].map((id) => [id, 'a', id]));
+  await table.deleteWhere('id = 1');
+  const planned = await table.load();
+  const deletes = (await entriesOf(planned))
+    .map(({ dataFile: file }) => file)
+    .filter(({ content }) => content !== 'data');
+  await commitRowDelta(planned, { removeDeleteFiles: deletes });
+  const removeFiles = await table.dataPaths();
+  const late = commitRowDelta(planned, { removeFiles, plannedOn: planned.metadata.currentSnapshotId });
+  expect((await failureOf(late)).message).toContain('taken back');
+  expect(await ids(table)).toEqual([1, 2]);
+});
+
 test('dangling deletes leave by the rules of the specification, deletes that still reach a file stay', async () => {
   const table = await RowTable.create(2);
   await table.append([1, 2, 3].map((id) => [id, 'a', id]));
