@@ -43,8 +43,13 @@ export class MaintainTablesReport {
     this.#show();
   }
 
-  ended(step: FailedPolicyStep['step'], table: string): void {
-    (step === 'compact' ? this.#compacted : this.#maintained).add(table);
+  /** Files of it were rewritten. */
+  compacted(table: string): void {
+    this.#compacted.add(table);
+  }
+
+  maintained(table: string): void {
+    this.#maintained.add(table);
   }
 
   failed(failure: FailedPolicyStep): void {

@@ -51,7 +51,9 @@ class PolicyTables {
   async work(run: PolicyRunInput): Promise<void> {
     const { table, compact, maintain } = run;
     if (compact !== undefined) await this.#compact(run, compact.maxBytes);
-    if (maintain !== undefined) await this.#step('maintain', table, { table, ...maintain });
+    if (maintain === undefined) return;
+    const result = await this.#step('maintain', table, { table, ...maintain });
+    if (result !== null) this.#report.maintained(table);
   }
 
   /**
@@ -71,6 +73,7 @@ class PolicyTables {
     const input = { table, strategy: compact.strategy, maxBytes };
     const result = await this.#step<CompactResult>('compact', table, input);
     if (result === null) return;
+    if (result.groups > 0) this.#report.compacted(table);
     this.#left[policy] = (this.#left[policy] ?? 0) - Number(result.bytesRemoved);
     if (result.skipped.length > 0) this.#unfinished.push({ run, maxBytes });
   }
@@ -81,9 +84,7 @@ class PolicyTables {
     this.#report.began(step, table, workflowId);
     try {
       const options = { workflowId, args: [input] as [object], staticSummary: `${step} ${table}` };
-      const result = await executeChild<(input: object) => Promise<Result>>(step, options);
-      this.#report.ended(step, table);
-      return result;
+      return await executeChild<(input: object) => Promise<Result>>(step, options);
     } catch (error) {
       if (isCancellation(error)) throw error;
       this.#report.failed({ table, step, message: reasonOf(error) });
