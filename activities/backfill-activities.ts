@@ -20,7 +20,6 @@ import type { BackfillActivities, BackfillRunInput, PlanBackfillInput, PlannedBa
 import { type ParsedBackfill, parseBackfillRequest } from './backfill-request.js';
 import { leaseBackfillPlan } from './lease-backfill-plan.js';
 import { hasSearchAttributes } from './search-attributes.js';
-import { Slots } from './slots.js';
 import { backfillInput, backfillOutcome, startBackfillRun, subjectOfPlan } from './start-backfill.js';
 import { asActivity } from './step.js';
 import { createTrainingWindowActivities } from './training-window-activities.js';
@@ -29,8 +28,6 @@ import { yieldToRuns } from './yield-to-runs.js';
 
 /** The activities of backfills. */
 export function createBackfillActivities(project: Project): BackfillActivities {
-  // Fewer than runs of schedules and people may have, so that a backfill never has all of a worker.
-  const windows = new Slots(Math.max(1, project.config.worker.heavyActivities - 1));
   return {
     requestBackfill: ({ request, replyTo }) =>
       asActivity(async () => {
@@ -63,14 +60,12 @@ export function createBackfillActivities(project: Project): BackfillActivities {
     ...createTrainingWindowActivities(project),
 
     stageWindow: (window) =>
-      asActivity(({ signal }) =>
-        windows.run(signal, async () => {
-          const staged = await stageSegment(await materializationDeps(project), windowFromJson(window), { signal });
-          if (staged.kind !== 'staged') return staged;
-          const { rows, files, bytes } = staged;
-          return { kind: 'staged', ...staged.window, rows: String(rows), files, bytes: String(bytes) };
-        }),
-      ),
+      asActivity(async ({ signal }) => {
+        const staged = await stageSegment(await materializationDeps(project), windowFromJson(window), { signal });
+        if (staged.kind !== 'staged') return staged;
+        const { rows, files, bytes } = staged;
+        return { kind: 'staged', ...staged.window, rows: String(rows), files, bytes: String(bytes) };
+      }),
 
     commitWindows: ({ view, windows: staged }) =>
       asActivity(async ({ signal }) => {

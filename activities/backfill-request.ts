@@ -6,7 +6,7 @@ import { MoraineError } from '../errors/index.js';
 import { formatDurationMs, parseDurationMs } from '../features/index.js';
 import { parseTrainingSetRequest, type TrainingSetRequest } from '../training/index.js';
 
-/** Fewer than the slots of a worker for light activities, so that there are always some for other runs. */
+/** Windows have slots of their own, of which the worker has fewer; more would only wait. */
 export const MAX_CONCURRENCY = 16;
 const DEFAULT_CONCURRENCY = 2;
 const MAX_WINDOWS_PER_COMMIT = 250;

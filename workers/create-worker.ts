@@ -5,7 +5,7 @@ import type { Project } from '../project/index.js';
 import { bundleWithSettings, type WorkflowSource, workflowSource } from './bundle.js';
 import type { ServerSettings } from './connection.js';
 import { dataConverter } from './data-converter.js';
-import { HEAVY_ACTIVITIES, heavyTaskQueue } from './heavy-activities.js';
+import { HEAVY_ACTIVITIES, heavyTaskQueue, WINDOW_ACTIVITIES, windowTaskQueue } from './heavy-activities.js';
 import type { WorkerMetrics } from './metrics.js';
 import type { Tracing } from './tracing.js';
 
@@ -28,8 +28,8 @@ export interface CreateWorkersOptions {
 }
 
 /**
- * The workers of one process: one of the project's task queue, and one of its heavy activities, whose slots do not take those of the
- * others. The caller owns the connection, and runs them.
+ * The workers of one process: one of the project's task queue, one of its heavy activities, and one of the windows of backfills. None
+ * takes the slots of the others. The caller owns the connection, and runs them.
  */
 export async function createWorkers(options: CreateWorkersOptions): Promise<Worker[]> {
   const { settings, project, roles = WORKER_ROLES } = options;
@@ -50,14 +50,14 @@ export async function createWorkers(options: CreateWorkersOptions): Promise<Work
     );
   }
   if (roles.includes('heavy')) {
-    workers.push(
-      await Worker.create({
-        ...common,
-        taskQueue: heavyTaskQueue(taskQueue),
-        activities,
-        maxConcurrentActivityTaskExecutions: heavyActivities,
-      }),
-    );
+    const queues = [
+      [heavyTaskQueue(taskQueue), heavyActivities],
+      [windowTaskQueue(taskQueue), Math.max(1, heavyActivities - 1)],
+    ] as const;
+    for (const [queue, slots] of queues) {
+      const options = { taskQueue: queue, activities, maxConcurrentActivityTaskExecutions: slots };
+      workers.push(await Worker.create({ ...common, ...options }));
+    }
   }
   return workers;
 }
@@ -93,7 +93,10 @@ async function workflowOptions({ settings, workflows, tracing }: CreateWorkersOp
   return bundleWithSettings(
     workflows ?? workflowSource({ traced }),
     {
-      heavy: { taskQueue: heavyTaskQueue(settings.taskQueue), activities: HEAVY_ACTIVITIES },
+      queues: [
+        { taskQueue: heavyTaskQueue(settings.taskQueue), activities: HEAVY_ACTIVITIES },
+        { taskQueue: windowTaskQueue(settings.taskQueue), activities: WINDOW_ACTIVITIES },
+      ],
       encodesFailures: settings.encryptionKeys !== undefined,
       isVersioned: settings.deployment !== undefined,
     },

@@ -1,4 +1,4 @@
-/** Sends heavy activities to a task queue of their own, so that they leave light ones their slots. The bundler takes this file by its path. */
+/** Sends heavy activities to task queues of their own, so that they leave light ones their slots. The bundler takes this file by its path. */
 import type { ActivityInput, Next, WorkflowInterceptors, WorkflowOutboundCallsInterceptor } from '@temporalio/workflow';
 import { sandboxSettings } from './sandbox-settings.js';
 
@@ -7,9 +7,9 @@ type ScheduleActivity = Next<WorkflowOutboundCallsInterceptor, 'scheduleActivity
 class HeavyTaskQueue implements WorkflowOutboundCallsInterceptor {
   /** A replay compares an activity's type and id, not its task queue: a run may be replayed by workers with another one. */
   async scheduleActivity(input: ActivityInput, next: ScheduleActivity): Promise<unknown> {
-    const heavy = sandboxSettings()?.heavy;
-    if (heavy?.activities.includes(input.activityType) !== true) return next(input);
-    return next({ ...input, options: { ...input.options, taskQueue: heavy.taskQueue } });
+    const queue = sandboxSettings()?.queues?.find(({ activities }) => activities.includes(input.activityType));
+    if (queue === undefined) return next(input);
+    return next({ ...input, options: { ...input.options, taskQueue: queue.taskQueue } });
   }
 }
 

@@ -3,8 +3,8 @@
  * does or in which order, because another worker, with other settings, may replay it.
  */
 export interface SandboxSettings {
-  /** Which activities go to a task queue of their own; unless given, all go to the workflow's. */
-  readonly heavy?: { readonly taskQueue: string; readonly activities: readonly string[] };
+  /** Which activities go to task queues of their own; all others go to the workflow's. */
+  readonly queues?: readonly { readonly taskQueue: string; readonly activities: readonly string[] }[];
   /** Whether messages and stack traces of failures are put where the payload codec encrypts them. */
   readonly encodesFailures: boolean;
   /** Whether the worker belongs to a version of a deployment. */

@@ -64,13 +64,14 @@ describe('health', () => {
     });
   });
 
-  test('is ready: polls both task queues, and the server answers', async () => {
+  test('is ready: polls its task queues, and the server answers', async () => {
     expect(JSON.parse(await page('/readyz'))).toEqual({
       status: 'ready',
       server: settings.address,
       taskQueues: [
         { name: taskQueue, state: 'running', workflowTasks: 0, activities: 0 },
         { name: `${taskQueue}-heavy`, state: 'running', workflowTasks: 0, activities: 0 },
+        { name: `${taskQueue}-backfill`, state: 'running', workflowTasks: 0, activities: 0 },
       ],
     });
   });
