@@ -225,7 +225,11 @@ describe.each([
             () => true,
             () => false,
           );
-          if (how === 'cancelled' && step === fault.commit && fault.work !== MAINTAIN) expect(isDone, step).toBe(true);
+          if (how === 'cancelled' && step === fault.commit) {
+            // A backfill has committed the windows that it had read, maintenance goes on with what has expired.
+            if (fault.work === BACKFILL) expect(await run.small.runKeys()).not.toEqual([]);
+            else if (fault.work !== MAINTAIN) expect(isDone, step).toBe(true);
+          }
           const isBeforeCommit = fault.steps.indexOf(step) < fault.steps.indexOf(fault.commit);
           if (isBeforeCommit && first.status.name !== 'COMPLETED') expect(isDone, step).toBe(false);
 
