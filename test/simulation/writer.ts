@@ -26,6 +26,8 @@ const KINDS = [
   'delete keys',
   'delete rows',
   'delete rows',
+  'delete file',
+  'overwrite rows',
   'replace partition',
   'replace files',
 ] as const;
@@ -197,6 +199,10 @@ class Writing {
       }
       case 'delete rows':
         return this.#deleteRows(table, name);
+      case 'delete file':
+        return this.#deleteFile(table);
+      case 'overwrite rows':
+        return this.#overwriteRows(table, name);
       case 'replace partition': {
         const files = [await this.#rows(table, name)];
         const removePartitions = { specId: 0, tuples: [[p]] };
@@ -233,6 +239,41 @@ class Writing {
           ...options,
         }),
       effect: (before) => without(before, ({ id }) => ids.has(id)),
+    };
+  }
+
+  /** A whole file, as deletes remove one that loses its last row. */
+  async #deleteFile(table: Table): Promise<Written> {
+    const planned = await this.#someFile(table);
+    if (planned === null) return this.#nothing(table);
+    const ids = new Set((await readLiveRows(table.io, planned)).map(({ id }) => id));
+    const removeFiles = [planned.file.filePath];
+    return {
+      commit: (options) =>
+        commitRowDelta(table, { removeFiles, plannedOn: table.metadata.currentSnapshotId, ...options }),
+      effect: (before) => without(before, ({ id }) => ids.has(id)),
+    };
+  }
+
+  /** Copy-on-write: one file is replaced by one without some of its rows, unless its partition has changed since. */
+  async #overwriteRows(table: Table, name: string): Promise<Written> {
+    const planned = await this.#someFile(table);
+    if (planned === null) return this.#nothing(table);
+    const live = await readLiveRows(table.io, planned);
+    const gone = new Set(this.#client.random.some(live, 1, 2).map(({ id }) => id));
+    const kept = live.filter(({ id }) => !gone.has(id)).map(({ id, k, p }) => ({ id, k, p }));
+    const [first] = kept;
+    const files = first === undefined ? [] : [await writeRows(table, name, first.p, kept)];
+    this.#files.push(...files.map(({ filePath }) => filePath));
+    return {
+      commit: (options) =>
+        commitOverwrite(table, {
+          files,
+          removeFiles: [planned.file.filePath],
+          validateNoNewFilesFrom: table.metadata.currentSnapshotId,
+          ...options,
+        }),
+      effect: (before) => without(before, ({ id }) => gone.has(id)),
     };
   }
 
