@@ -12,8 +12,8 @@ import { activeLeases, type Lease } from './leases.js';
 import { keepFilesOfOthers, ownPath, tableName } from './other-tables.js';
 import { filesOfMetadata, filesOfSnapshots, type TableFile } from './table-files.js';
 
-/** Files of a page of the listing. */
-const PAGE_FILES = 1000;
+/** Files of a page of the listing. A page of local files reads its folder anew, so that small pages of a large one cost much. */
+const PAGE_FILES = 10_000;
 /** Orphans that are held at once. */
 const MAX_ORPHANS = 50_000;
 /** A file that engines of Hadoop tables read and that no metadata names. */

@@ -38,7 +38,7 @@ export async function* filesOfSnapshots(
   for (const batch of batches(snapshots)) {
     const lists = await Promise.all(
       batch.map((snapshot) =>
-        readOr(() => readSnapshotManifests(io, snapshot), snapshot.manifestList ?? 'manifests', onUnreadable),
+        readOr(() => readSnapshotManifests(io, snapshot, 'once'), snapshot.manifestList ?? 'manifests', onUnreadable),
       ),
     );
     const fresh: ListedManifest[] = [];
@@ -70,7 +70,11 @@ async function* filesOfManifests(
 ): AsyncGenerator<TableFile> {
   const read = await Promise.all(
     manifests.map(({ manifest }) =>
-      readOr(() => readManifestEntries(table.io, table.metadata, manifest), manifest.manifestPath, onUnreadable),
+      readOr(
+        () => readManifestEntries(table.io, table.metadata, manifest, 'once'),
+        manifest.manifestPath,
+        onUnreadable,
+      ),
     ),
   );
   for (const [index, entries] of read.entries()) {

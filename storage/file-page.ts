@@ -44,12 +44,12 @@ async function* pathsAfter(
   after: readonly string[],
   readFolder: ReadFolder,
 ): AsyncGenerator<string> {
-  const [first, ...rest] = after;
-  const entries = (await readFolder(join(root, folder))).toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  for (const entry of entries) {
-    if (first !== undefined && entry.name < first) continue;
+  const [first, ...below] = after;
+  const all = await readFolder(join(root, folder));
+  const rest = first === undefined ? all : all.filter(({ name }) => name >= first);
+  for (const entry of rest.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
-    if (entry.isDirectory()) yield* pathsAfter(root, path, entry.name === first ? rest : [], readFolder);
+    if (entry.isDirectory()) yield* pathsAfter(root, path, entry.name === first ? below : [], readFolder);
     else if (entry.isFile() && entry.name !== first) yield path;
   }
 }

@@ -19,6 +19,9 @@ const MAX_MANIFEST_BYTES = 512 * 2 ** 20;
 const manifests = new ImmutableFileCache<readonly ManifestEntry[]>(64 * 2 ** 20);
 const manifestLists = new ImmutableFileCache<readonly ManifestFile[]>(32 * 2 ** 20);
 
+/** Whether what was read is kept parsed: `once` is for readers of whole histories, which would fill the caches with what nobody asks for again. */
+export type ReadFor = 'again' | 'once';
+
 function damaged(what: string, location: string, error: unknown): MoraineError {
   const reason = error instanceof Error ? error.message : String(error);
   const code = isMoraineError(error) ? error.code : 'MANIFEST_CORRUPT';
@@ -35,11 +38,12 @@ async function readImmutable<T>(
   what: string,
   location: string,
   parse: (bytes: Uint8Array) => T,
+  readFor: ReadFor,
   variant?: string,
 ): Promise<T> {
   try {
     const load = async () => parse(await io.read(location, { maxBytes: MAX_MANIFEST_BYTES }));
-    return await cache.get(io, location, load, variant);
+    return readFor === 'once' ? await load() : await cache.get(io, location, load, variant);
   } catch (error) {
     throw damaged(what, location, error);
   }
@@ -61,12 +65,16 @@ async function listedInMetadata(io: FileIO, snapshot: Snapshot): Promise<readonl
  * The manifests of a snapshot.
  * @throws MoraineError `MANIFEST_CORRUPT`, `FILE_NOT_FOUND`, `LOCATION_REFUSED`, naming the file
  */
-export async function readSnapshotManifests(io: FileIO, snapshot: Snapshot | null): Promise<readonly ManifestFile[]> {
+export async function readSnapshotManifests(
+  io: FileIO,
+  snapshot: Snapshot | null,
+  readFor: ReadFor = 'again',
+): Promise<readonly ManifestFile[]> {
   if (snapshot === null) return [];
-  if (snapshot.manifestList === undefined) return listedInMetadata(io, snapshot);
-  return readImmutable(manifestLists, io, 'Manifest list', snapshot.manifestList, (bytes) =>
-    readManifestList(bytes, snapshot.manifestList),
-  );
+  const { manifestList } = snapshot;
+  if (manifestList === undefined) return listedInMetadata(io, snapshot);
+  const parse = (bytes: Uint8Array) => readManifestList(bytes, manifestList);
+  return readImmutable(manifestLists, io, 'Manifest list', manifestList, parse, readFor);
 }
 
 /** What reading manifests needs of the metadata: the current schema first. */
@@ -93,9 +101,10 @@ export async function readManifestEntries(
   io: FileIO,
   metadata: TableMetadata,
   manifest: ManifestFile,
+  readFor: ReadFor = 'again',
 ): Promise<readonly ManifestEntry[]> {
   const parse = (bytes: Uint8Array) => readManifest(bytes, manifestContext(metadata), manifest);
-  return readImmutable(manifests, io, 'Manifest', manifest.manifestPath, parse, readingOf(manifest, metadata));
+  return readImmutable(manifests, io, 'Manifest', manifest.manifestPath, parse, readFor, readingOf(manifest, metadata));
 }
 
 /** Creates a manifest list and remembers it. */
