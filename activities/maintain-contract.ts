@@ -46,7 +46,7 @@ export interface MaintainResult {
   readonly expiredFiles: number;
   readonly orphanFiles: number;
   readonly orphanBytes: string;
-  /** Manifests of expired snapshots that could not be read; the files they list were kept. */
+  /** Manifests of expired snapshots that could not be read; the files they list are left to the removal of orphans. */
   readonly unreadable: readonly string[];
   readonly droppedDeletes: number;
   readonly manifestsBefore: number;

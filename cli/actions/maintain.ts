@@ -105,7 +105,7 @@ function formatResult(result: MaintainResult): string {
   const lines = [
     `${printable(table)}: ${expiredSnapshots} snapshots expired with ${expiredFiles} files, ${orphanFiles} orphans removed (${orphanBytes} bytes), ` +
       `${droppedDeletes} dangling delete files dropped, ${manifestsBefore} manifests now ${manifestsAfter}.`,
-    ...unreadable.map((path) => `kept what ${printable(path)} lists: it cannot be read`),
+    ...unreadable.map((path) => `left what ${printable(path)} lists to the removal of orphans: it cannot be read`),
   ];
   return lines.map((line) => `${line}\n`).join('');
 }

@@ -109,6 +109,20 @@ test('input from outside that is not right is refused with the reason, before an
   expect((await Promise.allSettled(runs)).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
 });
 
+test('a table whose metadata is corrupt is refused with the reason, and no run starts', async () => {
+  const world = await project();
+  const { workflow } = world.temporal.client;
+  const { metadataLocation } = await world.load();
+  writeFileSync(metadataLocation, '{"format-version": 2, "table-uuid"');
+  const { taskQueue } = world.settings;
+  const workflowId = `typed-by-hand/corrupt/${world.table}`;
+  const handle = await workflow.start('maintain', { workflowId, taskQueue, args: [{ table: world.table }] });
+  const failure: unknown = await handle.result().catch((error: unknown) => error);
+  expect(causes(failure)).toContain(metadataLocation);
+  const run = workflow.getHandle(`maintain/${world.table}`).describe();
+  expect((await Promise.allSettled([run]))[0]?.status).toBe('rejected');
+});
+
 function causes(error: unknown): string {
   return error instanceof Error ? `${error.message} ${causes(error.cause)}` : '';
 }

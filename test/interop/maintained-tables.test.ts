@@ -1,13 +1,8 @@
 import { expect, test } from 'vitest';
-import { NO_DEFINITIONS } from '../../features/index.js';
-import {
-  commitExpiry,
-  deleteExpiredFiles,
-  type MaintenanceDeps,
-  stageExpiry,
-  tidyManifests,
-} from '../../maintenance/index.js';
+import { tidyManifests } from '../../maintenance/index.js';
 import { commitUpdates } from '../../tables/index.js';
+import { expireOnce } from '../support/maintain-once.js';
+import { maintenanceDepsOf } from '../support/maintenance-lab.js';
 import { describeInterop, python } from '../support/python.js';
 import { openTableWorld } from '../support/table-world.js';
 
@@ -24,25 +19,12 @@ describeInterop('maintained tables', () => {
     await commitUpdates(await world.load('t'), ({ refs }) =>
       refs.has('v2') ? null : [{ action: 'set-snapshot-ref', refName: 'v2', ref: { type: 'tag', snapshotId: second } }],
     );
-    const deps: MaintenanceDeps = {
-      loadTable: () => world.load('t'),
-      tables: async function* () {
-        yield await world.load('t');
-      },
-      registry: async () => ({
-        snapshotId: null,
-        definitions: NO_DEFINITIONS,
-        versions: new Map(),
-        formerNames: new Map(),
-      }),
-      onlineTable: async () => null,
-      datasets: async () => [],
-      nowMs: () => BigInt(Date.now()),
-    };
+    const load = () => world.load('t');
+    const deps = maintenanceDepsOf(load, async function* () {
+      yield await load();
+    });
     await new Promise((resolve) => setTimeout(resolve, 5));
-    const { planLocation } = await stageExpiry(deps, 'demo.t', { olderThanMs: 0n });
-    await commitExpiry(deps, 'demo.t', planLocation ?? '');
-    await deleteExpiredFiles(deps, 'demo.t', planLocation ?? '');
+    await expireOnce(deps, 'demo.t', { olderThanMs: 0n });
     const { snapshotId } = await tidyManifests(deps, 'demo.t');
     const all = [1, 2, 3, 4, 5];
     expect(await python('read_snapshots.py', world.catalogUri, world.warehouse, 'demo.t')).toEqual({

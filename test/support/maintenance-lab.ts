@@ -56,17 +56,10 @@ export class MaintenanceLab {
 
   depsWith(changes: Partial<MaintenanceDeps>): MaintenanceDeps {
     return {
-      loadTable: (name) => this.load(name),
-      tables: () => this.#tables(),
-      registry: async () => ({
-        snapshotId: null,
-        definitions: NO_DEFINITIONS,
-        versions: new Map(),
-        formerNames: new Map(),
-      }),
-      onlineTable: async () => null,
-      datasets: async () => [],
-      nowMs: () => BigInt(Date.now()),
+      ...maintenanceDepsOf(
+        (name) => this.load(name),
+        () => this.#tables(),
+      ),
       ...changes,
     };
   }
@@ -143,6 +136,26 @@ export class MaintenanceLab {
       for (const each of await this.catalog.listTables(namespace)) yield loadTable(this.catalog, this.io, each);
     }
   }
+}
+
+/** What maintenance needs where nothing is registered and no dataset saved. */
+export function maintenanceDepsOf(
+  loadTable: MaintenanceDeps['loadTable'],
+  tables: MaintenanceDeps['tables'],
+): MaintenanceDeps {
+  return {
+    loadTable,
+    tables,
+    registry: async () => ({
+      snapshotId: null,
+      definitions: NO_DEFINITIONS,
+      versions: new Map(),
+      formerNames: new Map(),
+    }),
+    onlineTable: async () => null,
+    datasets: async () => [],
+    nowMs: () => BigInt(Date.now()),
+  };
 }
 
 export function dataFile(path: string): DataFile {

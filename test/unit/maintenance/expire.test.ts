@@ -11,16 +11,13 @@ import {
 } from '../../../maintenance/index.js';
 import { planFiles, selectSnapshot } from '../../../tables/index.js';
 import { codeOf, rejectionCode } from '../../support/error-code.js';
+import { expireOnce } from '../../support/maintain-once.js';
 import { DAY_MS, MaintenanceLab } from '../../support/maintenance-lab.js';
 
 const SCHEMA = { schemaId: 0, identifierFieldIds: [], fields: [] };
 
-async function expire(lab: MaintenanceLab, name: string, settings: ExpirySettings = {}): Promise<number> {
-  const { planLocation } = await stageExpiry(lab.deps, name, settings);
-  if (planLocation === null) return 0;
-  await commitExpiry(lab.deps, name, planLocation);
-  return (await deleteExpiredFiles(lab.deps, name, planLocation)).deletedFiles;
-}
+const expire = async (lab: MaintenanceLab, name: string, settings: ExpirySettings = {}): Promise<number> =>
+  (await expireOnce(lab.deps, name, settings)).expiredFiles;
 
 /** Three snapshots, 20, 10 and 0 days old; the first one's file is replaced by the second. */
 async function threeSnapshots() {

@@ -3,12 +3,9 @@ import { existsSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import {
-  commitExpiry,
-  deleteExpiredFiles,
   dryRunMaintenance,
   endMaterialization,
   leasesOf,
-  stageExpiry,
   sweepOrphans,
   whileLeased,
 } from '../../../maintenance/index.js';
@@ -19,6 +16,7 @@ import {
   planMaterialization,
 } from '../../../materialization/index.js';
 import { maintenanceDeps, materializationDeps } from '../../../project/index.js';
+import { expireOnce } from '../../support/maintain-once.js';
 import { SmallProject } from '../../support/small-project.js';
 
 const SOURCE = 'demo.readings';
@@ -27,10 +25,7 @@ async function expire(small: SmallProject): Promise<void> {
   const deps = maintenanceDeps(small.project);
   // The youngest snapshot has to be in the past, if only by a millisecond.
   await new Promise((resolve) => setTimeout(resolve, 5));
-  const { planLocation } = await stageExpiry(deps, SOURCE, { olderThanMs: 0n });
-  if (planLocation === null) return;
-  await commitExpiry(deps, SOURCE, planLocation);
-  await deleteExpiredFiles(deps, SOURCE, planLocation);
+  await expireOnce(deps, SOURCE, { olderThanMs: 0n });
 }
 
 const snapshots = async (small: SmallProject) =>
