@@ -13,7 +13,7 @@ import type {
   MaintainActivities,
   MaintainRequest,
   PlannedExpiry,
-  PolicyRunInput,
+  PolicyPlan,
 } from '../../activities/maintain-contract.js';
 import { outcomeIfEnded } from '../../activities/start-run.js';
 
@@ -24,7 +24,7 @@ export interface CompactSteps {
 }
 
 export interface MaintainSteps {
-  readonly policy?: () => Promise<readonly PolicyRunInput[]>;
+  readonly policy?: () => Promise<PolicyPlan>;
   readonly expiry?: () => Promise<PlannedExpiry>;
   /** @param after where the part begins */
   readonly sweep?: (after: string | undefined) => ReturnType<MaintainActivities['sweepOrphans']>;
@@ -52,7 +52,7 @@ export function scriptedCompact(steps: CompactSteps = {}): CompactActivities {
 export function scriptedMaintain(steps: MaintainSteps = {}): MaintainActivities {
   const swept = { deletedFiles: 1, deletedBytes: '100', next: null };
   return {
-    planPolicy: () => steps.policy?.() ?? Promise.resolve([]),
+    planPolicy: () => steps.policy?.() ?? Promise.resolve({ budgets: [], runs: [], failed: [] }),
     requestMaintain: ({ request, replyTo }) => {
       const { client, info } = Context.current();
       return startMaintainRun(client, info.taskQueue, true, { request: request as MaintainRequest, replyTo });

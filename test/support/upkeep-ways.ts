@@ -98,10 +98,14 @@ export function maintainWays(): readonly Way[] {
 
 export function maintainTablesWays(): readonly Way[] {
   let subject = '';
-  const policy = async () => [
-    { table: `demo.${subject}_a`, compact: { strategy: 'binpack', maxBytes: 1_000_000 }, maintain: {} },
-    { table: `demo.${subject}_b`, maintain: { olderThan: '1d' } },
-  ];
+  const policy = async () => ({
+    budgets: [1_000_000],
+    runs: [
+      { table: `demo.${subject}_a`, policy: 0, compact: { strategy: 'binpack', maxBytes: 1_000_000 }, maintain: {} },
+      { table: `demo.${subject}_b`, policy: 0, maintain: { olderThan: '1d' } },
+    ],
+    failed: [],
+  });
   return [
     {
       workflow: 'maintainTables',
