@@ -20,7 +20,11 @@ export function declareCompactionCommands(program: Command, runner: ActionRunner
     .option('--allow-tie-change', 'also where tied rows of a feature view could win or lose otherwise than before')
     .option('--target-size <size>', 'size of a rewritten file (default: 512MB)')
     .option('--max-bytes <size>', 'read at most this much; what is left waits for another run')
-    .option('--partial-progress <groups>', 'groups of files that are committed together (default: a tenth, at least 1 GiB)', count)
+    .option(
+      '--partial-progress <groups>',
+      'groups of files that are committed together (default: a tenth, at least 1 GiB)',
+      count,
+    )
     .option('--dry-run', 'only list the groups of files that would be rewritten')
     .option('--wait', 'wait for a run on a configured server')
     .option('--json', 'print JSON');
