@@ -1,19 +1,21 @@
 /**
  * Temporal's web UI as people use it, in Chromium: workflows are started from JSON, mistakes are answered readably, a schedule's Backfill runs
- * each interval once, and a run shows what it does. With MORAINE_SCREENSHOTS=1 the pictures of `docs/workflows.md` are made anew.
+ * each interval once, and a run shows what it does and takes what it is told. With MORAINE_SCREENSHOTS=1 the pictures of `docs/workflows.md` are made anew.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createSchedule, describeSchedule, materializeInput } from '../../schedules/index.js';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { Activities } from '../../activities/contract.js';
+import { createSchedule, describeSchedule, listSchedules, materializeInput } from '../../schedules/index.js';
 import { createActivities, type ServerSettings } from '../../workers/index.js';
 import { OwnTemporalServer } from '../support/own-temporal-server.js';
 import { projectRoot } from '../support/paths.js';
 import { SmallProject } from '../support/small-project.js';
 import { testClient, testWorker } from '../support/temporal.js';
 import { TemporalUi } from '../support/temporal-ui.js';
+import { withPolicy } from '../support/with-policy.js';
 
 const IMAGES = join(projectRoot, 'docs/images');
 /** Where a picture goes; nowhere unless they are wanted. */
@@ -43,11 +45,15 @@ interface World {
   readonly client: Client;
 }
 
-async function world(): Promise<World> {
+const POLICY = '  - { tables: "moraine_online.*", compact: { strategy: latest, amplification: 2 }, maintain: {} }\n';
+
+/** @param changes activities that are not the real ones */
+async function world(changes: (real: Activities) => Partial<Activities> = () => ({})): Promise<World> {
   const small = await SmallProject.create();
   await small.append(7_200); // two hours of 1970
+  const activities = createActivities(await withPolicy(small.folder, POLICY));
   const settings = { ...server.settings(), taskQueue: small.view.replace('readings', 'moraine') };
-  await testWorker(settings, createActivities(small.project));
+  await testWorker(settings, { ...activities, ...changes(activities) });
   const { client } = await testClient(settings);
   return { small, settings, client };
 }
@@ -75,6 +81,7 @@ describe('starting workflows from JSON', () => {
     ['backfill', (view) => ({ view, start: '1970-01-01T00:00Z', end: '1970-01-01T02:00Z', step: '1h' })],
     ['compact', (view) => ({ table: `moraine_online.${view}`, strategy: 'latest' })],
     ['maintain', (view) => ({ table: `moraine_online.${view}` })],
+    ['maintainTables', () => ({ policy: true })],
   ];
 
   test('each entry workflow runs from the form', async () => {
@@ -105,12 +112,16 @@ describe('starting workflows from JSON', () => {
     await expect.poll(() => ui.text(), POLL).toContain('"rowsWritten": "100"');
   });
 
-  test('a wrong field is answered with the reason, where the result would be', async () => {
+  test('a wrong or missing field is answered with the reason, where the result would be', async () => {
     const { settings, client } = await world();
     const { taskQueue } = settings;
     const mistakes = [
       ['materialize', '{"veiw": "airport_delay"}', 'the input of materialize is not right'],
       ['materialize', '{"view": "no_such_view"}', "There is no feature view 'no_such_view'"],
+      ['backfill', '{"view": "airport_delay", "start": "1970-01-01", "end": "1970-01-02"}', '"step" must be given'],
+      ['compact', '{"table": "demo.readings"}', 'the input of compact is not right: "strategy"'],
+      ['maintain', '{"table": "demo.readings", "olderThan": "soon"}', '"olderThan": is no duration such as 5d'],
+      ['maintainTables', '{"table": "demo.readings"}', 'it is always {"policy": true}'],
     ] as const;
     for (const [index, [workflowType, input, reason]] of mistakes.entries()) {
       const workflowId = `mistake-${index}`;
@@ -146,6 +157,87 @@ test("a schedule's Backfill runs each interval once, also when it is asked for a
     await expect.poll(async () => (await describeSchedule(client, id)).running, POLL).toEqual([]);
     await expect.poll(committed, POLL).toEqual(intervals);
   }
+});
+
+describe('a backfill in flight', () => {
+  /** Its first two windows are committed; the others wait until they may be read. */
+  async function inFlight() {
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let begun = 0;
+    const made = await world((real) => ({
+      stageWindow: async (window) => {
+        begun += 1;
+        if (begun > 2) await released;
+        return real.stageWindow(window);
+      },
+    }));
+    onTestFinished(release);
+    const { small, settings, client } = made;
+    const { taskQueue } = settings;
+    const timing = { everyMs: 1_800_000n, offsetMs: 0n };
+    const id = `materialize/${small.view}`;
+    await createSchedule(client, taskQueue, {
+      id,
+      workflow: 'materialize',
+      input: { view: small.view },
+      timing,
+      paused: true,
+    });
+    await expect.poll(async () => (await listSchedules(client, taskQueue)).length, POLL).toBe(1);
+    const range = { start: '1970-01-01T00:00Z', end: '1970-01-01T02:00Z', step: '10m' };
+    const input = JSON.stringify({ view: small.view, ...range, windowsPerCommit: 2 });
+    const workflowId = `by-hand-${small.view}`;
+    await ui.start({ workflowId, taskQueue, workflowType: 'backfill', input });
+    const name = `${small.view}/1970-01-01T00:00:00.000Z..1970-01-01T02:00:00.000Z/10m`;
+    const run = client.workflow.getHandle(`backfill/${name}`);
+    const windowsDone = async () => {
+      const { memo } = await run.describe();
+      return (memo?.['progress'] as { windowsDone?: number } | undefined)?.windowsDone;
+    };
+    await expect.poll(() => windowsDone().catch(() => undefined), POLL).toBe(2);
+    const { runId } = await run.describe();
+    return { ...made, workflowId, run, runId, name, release };
+  }
+
+  test('shows plan, progress and links', async () => {
+    const { small, client, workflowId, run, runId, name, release } = await inFlight();
+    await ui.openRun(workflowId, (await client.workflow.getHandle(workflowId).describe()).runId, 'user-metadata');
+    const link = ui.markdown('current-details').getByRole('link', { name: run.workflowId });
+    const [opened] = await Promise.all([ui.page.context().waitForEvent('page'), link.click()]);
+    await opened.waitForURL(new RegExp(`/workflows/${encodeURIComponent(run.workflowId)}/${runId}`));
+    await opened.close();
+
+    await ui.openRun(run.workflowId, runId, 'user-metadata');
+    await expect.poll(() => ui.markdown('summary').locator('body').innerText(), POLL).toContain(`Backfill ${name}`);
+    const facts = ui.markdown('current-details').getByRole('listitem');
+    // Ten minutes have 600 readings of 100 sensors, of each of which the newest is kept.
+    await expect
+      .poll(() => facts.allInnerTexts(), POLL)
+      .toEqual([
+        'plan: 12 windows, 12 with rows, unknown time',
+        'source demo.readings: 1 files, 7200 rows',
+        `schedules of the view: materialize/${small.view}`,
+        'windows: 2 of 12, 0 failed',
+        'at a time: 2',
+        'rows written: 200 in 1 commits',
+      ]);
+    expect(await facts.getByRole('link').getAttribute('href')).toBe(
+      `/namespaces/default/schedules/${encodeURIComponent(`materialize/${small.view}`)}`,
+    );
+    await shot('details');
+    await ui.openRun(run.workflowId, runId, 'memo');
+    await expect.poll(() => ui.text(), POLL).toMatch(/"windowsWithRows": 12,[^]*"windowsDone": 2,/);
+    await ui.openRun(run.workflowId, runId, 'search-attributes');
+    await expect.poll(() => ui.text(), POLL).toContain(`"MoraineView": "${small.view}"`);
+
+    release();
+    expect(await ended(client, workflowId)).toBe('COMPLETED');
+    const newest = new Map((await small.onlineRows()).map((row) => [row[0], row]));
+    expect([...newest.values()]).toEqual(await small.recomputed());
+  });
 });
 
 test('a signal to a run makes it look again', async () => {

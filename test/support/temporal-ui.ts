@@ -1,7 +1,7 @@
 /** Temporal's web UI in Chromium, used as a person would: by its labels and buttons. */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { type Browser, chromium, type Locator, type Page } from 'playwright-core';
+import { type Browser, chromium, type FrameLocator, type Locator, type Page } from 'playwright-core';
 
 const STEP_MS = 30_000;
 /** Until what was just changed has been laid out. */
@@ -93,15 +93,24 @@ export class TemporalUi {
     await this.page.locator(`#backfill-${which}-second`).fill('0');
   }
 
-  /** Sends a signal to the run that is open. */
+  /** Sends a signal to the run that is open, of which no worker tells what it takes. */
   async signal(name: string, input?: string): Promise<void> {
-    await this.page.getByRole('button', { name: 'More Actions' }).click();
-    await this.page.getByRole('menuitem', { name: 'Send a Signal' }).click();
-    const dialog: Locator = this.page.locator('dialog[open], [role=dialog]').last();
+    const dialog = await this.#openAction('Send a Signal');
     await dialog.getByLabel(/Signal name/i).fill(name);
     if (input !== undefined) await dialog.getByRole('textbox', { name: 'Data' }).fill(input);
     await dialog.getByTestId('confirm-modal-button').click();
     await dialog.waitFor({ state: 'hidden' });
+  }
+
+  /** The Markdown that the run tells of itself, as shown on the tab `user-metadata`: the summary or the current details. */
+  markdown(which: 'summary' | 'current-details'): FrameLocator {
+    return this.page.frameLocator(`#user-metadata-${which}`);
+  }
+
+  async #openAction(name: string): Promise<Locator> {
+    await this.page.getByRole('button', { name: 'More Actions' }).click();
+    await this.page.getByRole('menuitem', { name }).click();
+    return this.page.locator('dialog[open], [role=dialog]').last();
   }
 
   /** Everything that the page says. */
