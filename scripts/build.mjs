@@ -1,31 +1,37 @@
 // Compiles the TypeScript to dist/, bundles the workflows, and links the command so that `npx moraine` works in a clone.
+// dist/ is replaced as a whole once everything compiles: sources that do not compile leave the last one.
 // Runs after `npm ci` (as `prepare`) and before a pack.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const require = createRequire(import.meta.url);
+const dist = join(root, 'dist');
+/** Beside it, so that source maps hold; of this process alone. */
+const built = join(root, `dist-${process.pid}`);
 
 function compile() {
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
-  execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', join(root, 'tsconfig.build.json')], {
-    cwd: root,
-    stdio: 'inherit',
-  });
+  const args = ['-p', join(root, 'tsconfig.build.json'), '--outDir', built];
+  try {
+    execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), ...args], { cwd: root, stdio: 'inherit' });
+    rmSync(dist, { recursive: true, force: true });
+    renameSync(built, dist);
+  } finally {
+    rmSync(built, { recursive: true, force: true });
+  }
 }
 
 async function bundleWorkflows() {
-  const { buildWorkflowBundle } = await import(pathToFileURL(join(root, 'dist/workers/bundle.js')).href);
-  await buildWorkflowBundle(join(root, 'dist/workflow-bundle-traced.js'), { traced: true });
-  await buildWorkflowBundle(join(root, 'dist/workflow-bundle.js'));
+  const { buildWorkflowBundle } = await import(pathToFileURL(join(dist, 'workers/bundle.js')).href);
+  await buildWorkflowBundle(join(dist, 'workflow-bundle-traced.js'), { traced: true });
+  await buildWorkflowBundle(join(dist, 'workflow-bundle.js'));
 }
 
 function linkCommand() {
-  const main = join(root, 'dist/cli/main.js');
-  chmodSync(main, 0o755);
+  chmodSync(join(dist, 'cli/main.js'), 0o755);
   const bin = join(root, 'node_modules/.bin');
   if (process.platform === 'win32' || !existsSync(join(root, 'node_modules'))) return;
   mkdirSync(bin, { recursive: true });
