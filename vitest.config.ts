@@ -1,14 +1,29 @@
 import { defineConfig } from 'vitest/config';
 
+/** Loading modules costs more than most tests of one room: these files share a process, and so its modules. */
+const SHARED = ['test/unit/**/*.test.ts', 'test/property/**/*.test.ts'];
+
+const settings = {
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+  pool: 'forks',
+} as const;
+
 /** `npm test`: everything but the long forms and what needs another server. */
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['test/integration/**', 'node_modules/**', 'dist/**'],
     globalSetup: ['test/setup/build.ts', 'test/setup/python.ts', 'test/setup/temporal-server.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
-    pool: 'forks',
     maxWorkers: 2,
+    projects: [
+      { test: { ...settings, name: 'rooms', include: SHARED, isolate: false } },
+      {
+        test: {
+          ...settings,
+          name: 'whole',
+          include: ['test/**/*.test.ts'],
+          exclude: [...SHARED, 'test/integration/**', 'node_modules/**', 'dist/**'],
+        },
+      },
+    ],
   },
 });
