@@ -2,7 +2,7 @@
  * Whether a rewrite would change which of several tied rows a registered view serves. Rewritten files get the planning snapshot's
  * sequence number, so rows that theirs told apart are told apart by value afterwards, and win over rows of files that stay.
  */
-import { type Connection, columnAlias, type Scan, scanSql } from '../engine/index.js';
+import { type Connection, nameDamagedFile } from '../engine/index.js';
 import {
   currentSchema,
   type DataFile,
@@ -11,12 +11,17 @@ import {
   isPrimitive,
   type Schema,
   snapshotById,
+  type TableMetadata,
 } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
 import { type PlannedFile, planFiles } from '../tables/index.js';
-import type { FileToRewrite, TieView } from './compact-plan.js';
-import { openGroup } from './open-group.js';
+import type { RewriteGroup, TieView } from './compact-plan.js';
+import { type FileToOpen, identityValuesIn, type OpenGroup, openFiles } from './open-group.js';
 import type { StoredPlan } from './read-compaction-plan.js';
+import { TiedFacts } from './tied-facts.js';
+
+/** Files beside the group that are read by one statement. */
+const FILES_AT_ONCE = 500;
 
 /** A live file beside the group. */
 interface OtherFile {
@@ -25,38 +30,74 @@ interface OtherFile {
   readonly isRewritten: boolean;
 }
 
-/** The name of the first view whose ties the rewrite of a group would change; null: none. */
+/**
+ * The name of the first view whose ties the rewrite of a group would change; null: none. Of files beside the group, read some at a time,
+ * only the rows that tie with rows of the group are kept.
+ * @param open the group
+ */
 export async function viewWithChangedTies(
   connection: Connection,
   io: FileIO,
   plan: StoredPlan,
   index: number,
+  open: OpenGroup,
 ): Promise<string | null> {
   if (plan.head.tieViews.length === 0) return null;
-  const { table, head } = plan;
   const group = plan.group(index);
+  const near = await nearFiles(plan, index, group);
+  const hasOneSequence = new Set(group.files.map(({ sequenceNumber }) => sequenceNumber)).size === 1;
+  if (near.length === 0 && hasOneSequence) return null;
+  const schema = currentSchema(plan.table.metadata);
+  const own = { ...open.scan, schema };
+  const all: TiedFacts[] = [];
+  try {
+    for (const view of plan.head.tieViews) all.push(await TiedFacts.of(connection, view, own));
+    for (const isRewritten of [true, false]) {
+      const files = near.filter((file) => file.isRewritten === isRewritten).map(({ planned }) => planned);
+      for (let first = 0; first < files.length; first += FILES_AT_ONCE) {
+        const some = files.slice(first, first + FILES_AT_ONCE);
+        await reading(connection, io, plan, some, async ({ scan }) => {
+          for (const facts of all) await facts.add({ ...scan, schema }, isRewritten);
+        });
+      }
+    }
+    for (const facts of all) if (await facts.areChanged()) return facts.view.name;
+    return null;
+  } finally {
+    for (const facts of all) await facts.drop();
+  }
+}
+
+/** Files beside the group that may have rows which tie with its own in some view. */
+async function nearFiles(plan: StoredPlan, index: number, group: RewriteGroup): Promise<readonly OtherFile[]> {
+  const { table, head } = plan;
   const schema = currentSchema(table.metadata);
   const snapshot = snapshotById(table.metadata, head.snapshotId);
   const { files } = await planFiles(table, { snapshot, schema, appliesDeletes: true });
   const own = new Set(group.files.map(({ path }) => path));
-  const ownFiles = files.filter(({ file }) => own.has(file.filePath));
-  const others = otherFiles(plan, index, files, own);
-  for (const view of head.tieViews) {
-    const near = others.filter(({ planned }) => mayShareTimes(schema, view, ownFiles, planned.file));
-    if (near.length === 0 && new Set(group.files.map(({ sequenceNumber }) => sequenceNumber)).size === 1) continue;
-    const parts = [
-      { files: group.files, specId: group.specId, partition: group.partition, classOf: rewrittenClass, isOwn: true },
-      ...near.map(asPart),
-    ];
-    const scans: string[] = [];
-    for (const part of parts) {
-      const open = await openGroup(connection, io, table, head, part);
-      scans.push(tiedFactsSql(view, { ...open.scan, schema }, part));
-    }
-    const [found] = await connection.rows(changedTiesSql(view, scans));
-    if (found !== undefined) return view.name;
+  const ownFiles = files.filter(({ file }) => own.has(file.filePath)).map(({ file }) => file);
+  const mayTie = head.tieViews.map((view) => sharesTimes(schema, view, ownFiles));
+  return otherFiles(plan, index, files, own).filter(({ planned }) => mayTie.some((may) => may(planned.file)));
+}
+
+/** Opens files while they are read. */
+async function reading(
+  connection: Connection,
+  io: FileIO,
+  { table, head }: StoredPlan,
+  files: readonly PlannedFile[],
+  read: (open: OpenGroup) => Promise<void>,
+): Promise<void> {
+  const toOpen = files.map((file) => asFileToOpen(table.metadata, file));
+  const open = await openFiles(connection, io, table, head, toOpen);
+  const paths = open.scan.files.map(({ path }) => path);
+  try {
+    await read(open);
+  } catch (error) {
+    throw await nameDamagedFile(connection, paths, error);
+  } finally {
+    await open.scan.deletes?.release();
   }
-  return null;
 }
 
 /** Of the files that stay only those matter whose rows win over older ones of the group; of those rewritten besides, all. */
@@ -80,74 +121,28 @@ function otherFiles(
   });
 }
 
-interface Part {
-  readonly files: readonly FileToRewrite[];
-  readonly specId: number;
-  readonly partition: PlannedFile['file']['partition'];
-  /** Rows of two classes are told apart otherwise after the rewrite. */
-  readonly classOf: (sequence: string) => string;
-  readonly isOwn: boolean;
-}
-
-const rewrittenClass = (sequence: string): string => `2 * ${sequence}`;
-const stayingClass = (sequence: string): string => `2 * ${sequence} + 1`;
-
-function asPart({ planned, isRewritten }: OtherFile): Part {
-  const { file, sequenceNumber } = planned;
+function asFileToOpen(metadata: TableMetadata, { file, sequenceNumber }: PlannedFile): FileToOpen {
   const { filePath: path, recordCount, fileSizeInBytes } = file;
   const format = file.fileFormat === 'AVRO' ? 'AVRO' : 'PARQUET';
-  return {
-    files: [{ path, recordCount, fileSizeInBytes, sequenceNumber, format }],
-    specId: file.specId,
-    partition: file.partition,
-    classOf: isRewritten ? rewrittenClass : stayingClass,
-    isOwn: false,
-  };
-}
-
-/** What ties a row has, its class, and a hash of everything that is served of it. */
-function tiedFactsSql(view: TieView, scan: Scan, { classOf, isOwn }: Part): string {
-  const ids = [
-    ...new Set([
-      ...view.keyIds,
-      view.eventTimeId,
-      ...(view.createdId === null ? [] : [view.createdId]),
-      ...view.featureIds,
-    ]),
-  ];
-  const rows = scanSql({ ...scan, columns: ids, naming: 'id', extras: { sequenceNumber: 'm_seq' } });
-  const facts = view.featureIds.flatMap((id) => {
-    const kind = findField(scan.schema, id)?.type.kind;
-    const column = columnAlias(id);
-    return kind === 'float' || kind === 'double' ? [column, `signbit(${column})`] : [column];
-  });
-  const tied = tiedColumns(view);
-  const present = [...view.keyIds, view.eventTimeId].map((id) => `${columnAlias(id)} IS NOT NULL`).join(' AND ');
-  return `SELECT ${tied.join(', ')}, ${classOf('m_seq')} AS class, hash(${['0', ...facts].join(', ')}) AS facts, ${isOwn} AS own FROM ${rows} WHERE ${present}`;
-}
-
-function changedTiesSql(view: TieView, scans: readonly string[]): string {
-  const tied = tiedColumns(view).join(', ');
-  const isChanged = 'bool_or(own) AND min(class) <> max(class) AND min(facts) <> max(facts)';
-  return `SELECT 1 FROM (${scans.join(' UNION ALL ')}) GROUP BY ${tied} HAVING ${isChanged} LIMIT 1`;
-}
-
-function tiedColumns({ keyIds, eventTimeId, createdId }: TieView): readonly string[] {
-  return [...new Set([...keyIds, eventTimeId, ...(createdId === null ? [] : [createdId])])].map(columnAlias);
+  const identityValues = identityValuesIn(metadata, file);
+  return { path, recordCount, fileSizeInBytes, sequenceNumber, format, identityValues };
 }
 
 /** Whether a file may have an event time that some file of the group has, by their bounds. */
-function mayShareTimes(schema: Schema, view: TieView, own: readonly PlannedFile[], file: DataFile): boolean {
-  const type = findField(schema, view.eventTimeId)?.type;
-  if (type === undefined || !isPrimitive(type)) return true;
+function sharesTimes(schema: Schema, { eventTimeId }: TieView, own: readonly DataFile[]): (file: DataFile) => boolean {
+  const type = findField(schema, eventTimeId)?.type;
+  if (type === undefined || !isPrimitive(type)) return () => true;
   const bound = (bounds: DataFile['lowerBounds']): bigint | null => {
-    const bytes = bounds?.get(view.eventTimeId);
+    const bytes = bounds?.get(eventTimeId);
     return bytes?.length === 8 ? BigInt(deserializeValue(type, bytes) as bigint) : null;
   };
-  const [lower, upper] = [bound(file.lowerBounds), bound(file.upperBounds)];
-  if (lower === null || upper === null) return true;
-  return own.some((planned) => {
-    const [ownLower, ownUpper] = [bound(planned.file.lowerBounds), bound(planned.file.upperBounds)];
-    return ownLower === null || ownUpper === null || (ownLower <= upper && lower <= ownUpper);
-  });
+  const boundsOf = ({ lowerBounds, upperBounds }: DataFile) => [bound(lowerBounds), bound(upperBounds)] as const;
+  const ownBounds = own.map(boundsOf);
+  return (file) => {
+    const [lower, upper] = boundsOf(file);
+    if (lower === null || upper === null) return true;
+    return ownBounds.some(
+      ([ownLower, ownUpper]) => ownLower === null || ownUpper === null || (ownLower <= upper && lower <= ownUpper),
+    );
+  };
 }

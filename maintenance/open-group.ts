@@ -11,7 +11,7 @@ import {
 } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
 import { deletesOfFiles, readSnapshotManifests, type Table } from '../tables/index.js';
-import type { CompactionPlan, RewriteGroup } from './compact-plan.js';
+import type { CompactionPlan, FileToRewrite, RewriteGroup } from './compact-plan.js';
 
 /** A group on the connection that reads it. */
 export interface OpenGroup {
@@ -22,6 +22,11 @@ export interface OpenGroup {
   readonly isInOrder: boolean;
 }
 
+/** A file with the values of columns that it lacks. */
+export interface FileToOpen extends FileToRewrite {
+  readonly identityValues?: IdentityValues | undefined;
+}
+
 /**
  * @param table as it was planned
  * @throws LOCATION_REFUSED, FILE_NOT_FOUND, DATA_FILE_CORRUPT, DELETE_FILE_CORRUPT naming the file
@@ -30,13 +35,25 @@ export async function openGroup(
   connection: Connection,
   io: FileIO,
   table: Table,
-  { snapshotId }: Pick<CompactionPlan, 'snapshotId'>,
+  head: Pick<CompactionPlan, 'snapshotId'>,
   group: Pick<RewriteGroup, 'specId' | 'partition' | 'files'>,
 ): Promise<OpenGroup> {
+  const identityValues = identityValuesIn(table.metadata, group);
+  const files = group.files.map((file) => ({ ...file, identityValues }));
+  return openFiles(connection, io, table, head, files);
+}
+
+/** The same for files of any partitions. */
+export async function openFiles(
+  connection: Connection,
+  io: FileIO,
+  table: Table,
+  { snapshotId }: Pick<CompactionPlan, 'snapshotId'>,
+  planned: readonly FileToOpen[],
+): Promise<OpenGroup> {
   const { metadata } = table;
-  const identityValues = identityValuesIn(metadata, group);
   const files = await Promise.all(
-    group.files.map(async ({ firstRowId, ...file }) => ({
+    planned.map(async ({ firstRowId, identityValues, ...file }) => ({
       ...file,
       location: file.path,
       path: await io.resolve(file.path),
@@ -45,7 +62,7 @@ export async function openGroup(
     })),
   );
   const layouts = await checkFiles(connection, files);
-  const known = await plannedDeletes(table, snapshotId, group);
+  const known = await plannedDeletes(table, snapshotId, planned);
   const deleted = files.flatMap(({ path, location, sequenceNumber }) => {
     const found = known.get(location);
     return found === undefined ? [] : [{ path, sequenceNumber, file: found.dataFile, deletes: found.deletes }];
@@ -63,7 +80,7 @@ export async function openGroup(
   return { table, scan, isInOrder: deletes === undefined && prints.size === 1 };
 }
 
-async function plannedDeletes(table: Table, snapshotId: bigint, { files }: Pick<RewriteGroup, 'files'>) {
+async function plannedDeletes(table: Table, snapshotId: bigint, files: readonly FileToOpen[]) {
   const snapshot = snapshotById(table.metadata, snapshotId);
   const manifests = await readSnapshotManifests(table.io, snapshot);
   if (manifests.every(({ content }) => content === 'data')) return new Map<string, never>();
@@ -71,8 +88,8 @@ async function plannedDeletes(table: Table, snapshotId: bigint, { files }: Pick<
   return deletesOfFiles(table, snapshot, locations);
 }
 
-/** Values of columns that imported files lack. */
-function identityValuesIn(
+/** Values of columns that imported files of a partition lack. */
+export function identityValuesIn(
   metadata: TableMetadata,
   { specId, partition }: Pick<RewriteGroup, 'specId' | 'partition'>,
 ): IdentityValues | undefined {

@@ -83,7 +83,7 @@ async function rewriteOn(
   const open = await openGroup(connection, io, plan.table, plan.head, toWrite.group);
   const paths = open.scan.files.map(({ path }) => path);
   try {
-    const view = await viewWithChangedTies(connection, io, plan, toWrite.index);
+    const view = await viewWithChangedTies(connection, io, plan, toWrite.index, open);
     if (view !== null) {
       return `rows of ${view} that tie in entity and event time would win or lose otherwise than before`;
     }
