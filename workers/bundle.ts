@@ -54,8 +54,12 @@ export async function bundleWorkflows(
     failureConverterPath: besideWorkflows('failure-converter'),
     workflowInterceptorModules: [besideWorkflows('heavy-task-queue'), ...(traced ? [TRACING_INTERCEPTORS] : [])],
     logger: new DefaultLogger('ERROR'),
-    // Stack traces need the lines, not the text of the sources, which would be half of the bundle.
-    webpackConfigHook: (config) => ({ ...config, devtool: 'inline-nosources-source-map' }),
+    // Stack traces need the lines, not the text of the sources, which would be half of the bundle, nor the folder they were built in.
+    webpackConfigHook: (config) => ({
+      ...config,
+      devtool: 'inline-nosources-source-map',
+      output: { ...config.output, devtoolModuleFilenameTemplate: '[resource-path]' },
+    }),
   });
 }
 

@@ -77,5 +77,8 @@ export class BackfillControls {
 function requireConcurrency(windows: unknown): void {
   if (typeof windows === 'number' && Number.isInteger(windows) && windows >= 1 && windows <= MAX_CONCURRENCY) return;
   const message = `the concurrency is a number from 1 to ${MAX_CONCURRENCY}, not ${JSON.stringify(windows)}`;
-  throw ApplicationFailure.create({ message, type: 'INVALID_ARGUMENT', nonRetryable: true });
+  const refusal = ApplicationFailure.create({ message, type: 'INVALID_ARGUMENT', nonRetryable: true });
+  // The web UI shows all of it to whoever asked, whom lines of our code do not help.
+  refusal.stack = '';
+  throw refusal;
 }

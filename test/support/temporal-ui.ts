@@ -102,6 +102,30 @@ export class TemporalUi {
     await dialog.waitFor({ state: 'hidden' });
   }
 
+  /** Sends a signal that the run offers, without data. Returns what the list says of it. */
+  async signalOffered(name: string): Promise<string> {
+    const dialog = await this.#openAction('Send a Signal');
+    const said = await this.#choose(dialog, 'signal', name);
+    await dialog.getByTestId('confirm-modal-button').click();
+    await dialog.waitFor({ state: 'hidden' });
+    return said;
+  }
+
+  /** Sends an update that the run offers, and returns what the dialog then says; the dialog stays open. */
+  async update(name: string, input: string): Promise<Locator> {
+    const dialog = await this.#openAction('Send an Update');
+    await this.#choose(dialog, 'update', name);
+    await dialog.getByRole('textbox', { name: 'Data' }).fill(input);
+    await dialog.getByTestId('confirm-modal-button').click();
+    return dialog;
+  }
+
+  /** Runs a query of the run that is open, on its tab. */
+  async query(name: string): Promise<void> {
+    await this.#choose(this.page.locator('body'), 'query', name);
+    await this.page.getByRole('button', { name: 'Run Query' }).click();
+  }
+
   /** The Markdown that the run tells of itself, as shown on the tab `user-metadata`: the summary or the current details. */
   markdown(which: 'summary' | 'current-details'): FrameLocator {
     return this.page.frameLocator(`#user-metadata-${which}`);
@@ -111,6 +135,14 @@ export class TemporalUi {
     await this.page.getByRole('button', { name: 'More Actions' }).click();
     await this.page.getByRole('menuitem', { name }).click();
     return this.page.locator('dialog[open], [role=dialog]').last();
+  }
+
+  async #choose(within: Locator, kind: 'signal' | 'update' | 'query', name: string): Promise<string> {
+    await within.getByTestId(`${kind}-select-button`).click();
+    const option = within.getByRole('option', { name: new RegExp(`^\\s*${name}\\b`) });
+    const said = await option.innerText();
+    await option.click();
+    return said;
   }
 
   /** Everything that the page says. */

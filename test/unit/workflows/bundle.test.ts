@@ -32,6 +32,11 @@ describe('workflow code cannot reach the outside', () => {
   test('the workflows themselves bundle', async () => {
     const { code } = await bundleWorkflows();
     expect(code).toContain('materializeRun');
+    // What stack traces say of where lines are from.
+    const [, map = ''] = /sourceMappingURL=data:[^,]*,(\S+)/.exec(code) ?? [];
+    const { sources } = JSON.parse(Buffer.from(map, 'base64').toString()) as { readonly sources: readonly string[] };
+    expect(sources).toContain('./workflows/materialize.ts');
+    expect(sources.filter((source) => source.startsWith(projectRoot))).toEqual([]);
   });
 
   test('a workflow that imports a module of Node does not bundle', async () => {
