@@ -2,15 +2,14 @@ import {
   ApplicationFailure,
   CancellationScope,
   continueAsNew,
-  defineSignal,
   isCancellation,
-  setHandler,
   sleep,
   uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
 import type {
   CompactFailure,
+  CompactInput,
   CompactRequested,
   CompactResult,
   CompactRunInput,
@@ -22,9 +21,10 @@ import { throwIfCancelled } from './cancellation.js';
 import { compactCommit, compactEnd, compaction } from './compact-policies.js';
 import { CompactReport } from './compact-report.js';
 import { commitUntilKnown } from './parked-commit.js';
-import { failureOf, failureOutcome, tellAll } from './run-outcome.js';
+import { RequestQueue } from './request-queue.js';
+import { failureOf } from './run-outcome.js';
 
-const compactRequested = defineSignal<[CompactRequested]>('requested');
+type Queue = RequestQueue<CompactInput, CompactResult>;
 
 /** Passes after which another writer is in the way for good. */
 const MAX_PASSES = 20;
@@ -38,41 +38,13 @@ const GROUPS_PER_HISTORY = 1000;
  */
 export async function compactRun(input: CompactRunInput): Promise<CompactResult> {
   const report = new CompactReport(input);
-  let waiting: readonly CompactRequested[] = input.goesOn?.waiting ?? [];
-  setHandler(
-    compactRequested,
-    (requested) => {
-      waiting = [...waiting, requested];
-    },
-    { description: 'Asks for a compaction of this table: done after what is in flight.' },
-  );
   let { goesOn } = input;
-  let result: CompactResult | undefined;
-  let failure: { readonly error: unknown } | undefined;
-  for (;;) {
-    const next = goesOn?.asked[0] ?? waiting[0];
-    if (next === undefined) break;
-    const key = JSON.stringify(next.request);
-    const isSame = ({ request }: CompactRequested): boolean => JSON.stringify(request) === key;
-    const asked = goesOn?.asked ?? waiting.filter(isSame);
-    if (goesOn === undefined) waiting = waiting.filter((other) => !isSame(other));
-    const run = new Run(input, asked, report, () => waiting);
-    try {
-      result = await run.finish(goesOn);
-      await tellAll(idsOf(asked), { status: 'completed', result });
-    } catch (error) {
-      if (!(error instanceof Error) || error.name === 'ContinueAsNew') throw error;
-      failure = { error };
-      const isEnd = isCancellation(error);
-      await tellAll(idsOf(isEnd ? [...asked, ...waiting] : asked), failureOutcome(error));
-      if (isEnd) break;
-    }
+  const queue: Queue = new RequestQueue('compact', 'a compaction', goesOn?.waiting);
+  return queue.workOff((_, asked) => {
+    const state = goesOn;
     goesOn = undefined;
-  }
-  if (failure !== undefined) throw failure.error;
-  if (result === undefined)
-    throw ApplicationFailure.nonRetryable('nothing was asked for: start `compact`', 'INVALID_ARGUMENT');
-  return result;
+    return new Run(input, asked, report, queue).finish(state);
+  }, goesOn?.asked);
 }
 
 /** One request, from its first plan to its last commit. */
@@ -80,20 +52,15 @@ class Run {
   readonly #input: CompactRunInput;
   readonly #asked: readonly CompactRequested[];
   readonly #report: CompactReport;
-  readonly #waiting: () => readonly CompactRequested[];
+  readonly #queue: Queue;
   #rewritten = 0;
   #failure: CompactFailure | undefined;
 
-  constructor(
-    input: CompactRunInput,
-    asked: readonly CompactRequested[],
-    report: CompactReport,
-    waiting: () => readonly CompactRequested[],
-  ) {
+  constructor(input: CompactRunInput, asked: readonly CompactRequested[], report: CompactReport, queue: Queue) {
     this.#input = input;
     this.#asked = asked;
     this.#report = report;
-    this.#waiting = waiting;
+    this.#queue = queue;
   }
 
   async finish(goesOn: CompactState | undefined): Promise<CompactResult> {
@@ -192,7 +159,7 @@ class Run {
   async #goOn(runId: string, plan: PlannedCompaction, nextGroup: number, conflicts: readonly number[]): Promise<never> {
     throwIfCancelled();
     const state: CompactState = {
-      waiting: this.#waiting(),
+      waiting: this.#queue.waiting,
       asked: this.#asked,
       runId,
       passes: this.#report.passes,
@@ -217,5 +184,3 @@ function tooManyPasses(table: string, passes: number): ApplicationFailure {
   const message = `Other writers were faster with the files of ${table} in each of ${passes} passes. What was committed stays.`;
   return ApplicationFailure.create({ message, type: 'COMMIT_CONFLICT', nonRetryable: true });
 }
-
-const idsOf = (asked: readonly CompactRequested[]) => new Set(asked.flatMap(({ replyTo }) => replyTo ?? []));

@@ -1,15 +1,7 @@
-import { ApplicationFailure, defineSignal, isCancellation, setHandler } from '@temporalio/workflow';
-import type {
-  MaintainRequest,
-  MaintainRequested,
-  MaintainResult,
-  MaintainRunInput,
-} from '../activities/maintain-contract.js';
+import type { MaintainRequest, MaintainResult, MaintainRunInput } from '../activities/maintain-contract.js';
 import { maintenance } from './maintain-policies.js';
 import { MaintainReport } from './maintain-report.js';
-import { failureOutcome, tellAll } from './run-outcome.js';
-
-const maintainRequested = defineSignal<[MaintainRequested]>('requested');
+import { RequestQueue } from './request-queue.js';
 
 /**
  * The maintenance of one table; there is one at a time of each, its workflow id names the table. Requests are done in the order in
@@ -18,35 +10,8 @@ const maintainRequested = defineSignal<[MaintainRequested]>('requested');
  */
 export async function maintainRun(input: MaintainRunInput): Promise<MaintainResult> {
   const report = new MaintainReport(input);
-  let waiting: readonly MaintainRequested[] = [];
-  setHandler(
-    maintainRequested,
-    (requested) => {
-      waiting = [...waiting, requested];
-    },
-    { description: 'Asks for maintenance of this table: done after what is in flight.' },
-  );
-  let result: MaintainResult | undefined;
-  let failure: { readonly error: unknown } | undefined;
-  for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
-    const key = JSON.stringify(next.request);
-    const isSame = ({ request }: MaintainRequested): boolean => JSON.stringify(request) === key;
-    const asked = waiting.filter(isSame);
-    waiting = waiting.filter((other) => !isSame(other));
-    try {
-      result = await onePass(next.request, report);
-      await tellAll(idsOf(asked), { status: 'completed', result });
-    } catch (error) {
-      failure = { error };
-      const isEnd = isCancellation(error);
-      await tellAll(idsOf(isEnd ? [...asked, ...waiting] : asked), failureOutcome(error));
-      if (isEnd) break;
-    }
-  }
-  if (failure !== undefined) throw failure.error;
-  if (result === undefined)
-    throw ApplicationFailure.nonRetryable('nothing was asked for: start `maintain`', 'INVALID_ARGUMENT');
-  return result;
+  const queue = new RequestQueue<MaintainRequest, MaintainResult>('maintain', 'maintenance');
+  return queue.workOff((request) => onePass(request, report));
 }
 
 /** Expire, sweep, tidy. */
@@ -88,5 +53,3 @@ async function sweepAll(request: MaintainRequest, report: MaintainReport): Promi
     after = swept.next;
   }
 }
-
-const idsOf = (asked: readonly MaintainRequested[]) => new Set(asked.flatMap(({ replyTo }) => replyTo ?? []));

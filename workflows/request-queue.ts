@@ -1,0 +1,79 @@
+/** What a run is asked for that is the only one of its table. */
+import { ApplicationFailure, defineSignal, setHandler } from '@temporalio/workflow';
+import { throwIfCancelled } from './cancellation.js';
+import { failureOutcome, tellAll } from './run-outcome.js';
+
+/** One request, and who waits for its end. */
+export interface Requested<Request> {
+  readonly request: Request;
+  readonly replyTo?: string;
+}
+
+/** Requests, done in the order in which they came, equal ones at once. */
+export class RequestQueue<Request, Result> {
+  readonly #entry: string;
+  #waiting: readonly Requested<Request>[];
+
+  /**
+   * @param entry the workflow that hands requests over
+   * @param what it asks for, as the signal's description calls it
+   * @param waiting requests that an earlier history of the run has not begun
+   */
+  constructor(entry: string, what: string, waiting: readonly Requested<Request>[] = []) {
+    this.#entry = entry;
+    this.#waiting = waiting;
+    setHandler(
+      defineSignal<[Requested<Request>]>('requested'),
+      (requested) => {
+        this.#waiting = [...this.#waiting, requested];
+      },
+      { description: `Asks for ${what} of this table: done after what is in flight.` },
+    );
+  }
+
+  /** What has not been begun. */
+  get waiting(): readonly Requested<Request>[] {
+    return this.#waiting;
+  }
+
+  /**
+   * Works until nothing is asked for any more, and tells everybody how theirs ended; once the run is cancelled, that it was.
+   * @param begun requests that an earlier history of the run has begun
+   * @returns the result of the last
+   * @throws what the last that failed did; INVALID_ARGUMENT if nothing was asked for
+   */
+  async workOff(
+    work: (request: Request, asked: readonly Requested<Request>[]) => Promise<Result>,
+    begun: readonly Requested<Request>[] = [],
+  ): Promise<Result> {
+    let result: Result | undefined;
+    let failure: { readonly error: unknown } | undefined;
+    for (let asked = begun.length > 0 ? begun : this.#next(); ; asked = this.#next()) {
+      const [first] = asked;
+      if (first === undefined) break;
+      try {
+        if (asked !== begun) throwIfCancelled();
+        result = await work(first.request, asked);
+        await tellAll(idsOf(asked), { status: 'completed', result });
+      } catch (error) {
+        if (error instanceof Error && error.name === 'ContinueAsNew') throw error;
+        failure = { error };
+        await tellAll(idsOf(asked), failureOutcome(error));
+      }
+    }
+    if (failure !== undefined) throw failure.error;
+    if (result !== undefined) return result;
+    throw ApplicationFailure.nonRetryable(`nothing was asked for: start \`${this.#entry}\``, 'INVALID_ARGUMENT');
+  }
+
+  /** Takes the first and those equal to it; none if nothing waits. */
+  #next(): readonly Requested<Request>[] {
+    const key = JSON.stringify(this.#waiting[0]?.request);
+    const isSame = ({ request }: Requested<Request>): boolean => JSON.stringify(request) === key;
+    const asked = this.#waiting.filter(isSame);
+    this.#waiting = this.#waiting.filter((other) => !isSame(other));
+    return asked;
+  }
+}
+
+const idsOf = (asked: readonly Requested<unknown>[]) => new Set(asked.flatMap(({ replyTo }) => replyTo ?? []));
