@@ -47,7 +47,7 @@ export function nearestNames(name: string, known: Iterable<string>, limit = 3): 
 /** The end of an error sentence: the nearest names, or some that exist. */
 export function didYouMean(name: string, candidates: Iterable<string>): string {
   const all = [...candidates];
-  if (all.length === 0) return '(there are none).';
+  if (all.length === 0) return 'There are none.';
   const near = nearestNames(name, all);
   if (near.length > 0) return `Did you mean ${near.map((n) => `'${n}'`).join(' or ')}?`;
   const shown = all.slice(0, 10).map((n) => `'${n}'`);
