@@ -35,7 +35,8 @@ async function outcomes(
 ) {
   const settings = testSettings();
   // Who is not told waits for ever: nobody looks at the run itself.
-  await testWorker(settings, { ...activities, compactOutcome: async () => null, maintainOutcome: async () => null });
+  const all: AllActivities = { ...activities, compactOutcome: async () => null, maintainOutcome: async () => null };
+  await testWorker(settings, all);
   const { client } = await testClient(settings);
   const { table } = input;
   const { taskQueue } = settings;
