@@ -49,6 +49,7 @@ async function survive(work: Work, killAt: number, isJudged: boolean): Promise<A
     const accesses = killAt === 0 ? Number(readFileSync(join(run.folder, 'accesses'), 'utf8')) : 0;
     return { isKilled: survival.killedBy === 'SIGKILL', accesses };
   } catch (error) {
+    process.stdout.write(`${work.workflow}, killed at access ${killAt}: ${String(error)}\n`);
     throw new Error(`${work.workflow}, killed at access ${killAt}`, { cause: error });
   } finally {
     await run.clean();
@@ -83,10 +84,12 @@ describe('a worker killed at any access is survived', () => {
       const points = Array.from({ length: last }, (_, index) => index + 1).filter(
         (point) => point % every === 2 % every,
       );
-      const attempts = await Promise.all(
+      const attempts = await Promise.allSettled(
         points.map((point, index) => slot(() => survive(work, point, index % 3 === 0))),
       );
-      const killed = attempts.filter(({ isKilled }) => isKilled).length;
+      const failures = attempts.flatMap((attempt) => (attempt.status === 'rejected' ? [attempt.reason] : []));
+      if (failures.length > 0) throw new AggregateError(failures, `${failures.length} of ${points.length} points`);
+      const killed = attempts.filter((attempt) => attempt.status === 'fulfilled' && attempt.value.isKilled).length;
       process.stdout.write(`SIGKILL at ${killed} of ${accesses} accesses of ${work.workflow}\n`);
       expect(points.length).toBeGreaterThan(2);
       // The number of accesses differs a little from run to run.
