@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { HostAndPort } from '../config/index.js';
 import { isMoraineError } from '../errors/index.js';
 import type { EncryptionKeys } from './encryption-keys.js';
-import { listen } from './listen.js';
+import { type Listening, listen } from './listen.js';
 import { EncryptionCodec } from './payload-codec.js';
 
 export interface CodecServerOptions {
@@ -16,11 +16,8 @@ export interface CodecServerOptions {
   readonly origins: readonly string[];
 }
 
-export interface CodecServer {
-  /** `http://host:port`, the codec endpoint. */
-  readonly url: string;
-  close(): Promise<void>;
-}
+/** Its URL is the codec endpoint. */
+export type CodecServer = Listening;
 
 /** More than a server sends of a history at once. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
@@ -48,14 +45,7 @@ class Refusal extends Error {
 export async function serveCodec(address: HostAndPort, options: CodecServerOptions): Promise<CodecServer> {
   const codec = new EncryptionCodec(options.keys);
   const server = createServer((request, response) => void answer(request, response, codec, options));
-  const url = await listen(server, address, 'the codec');
-  return {
-    url,
-    close: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+  return listen(server, address, 'the codec');
 }
 
 async function answer(

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { HostAndPort } from '../config/index.js';
-import { listen } from './listen.js';
+import { type Listening, listen } from './listen.js';
 
 /** What a page answers. */
 interface Page {
@@ -33,12 +33,6 @@ export interface HealthSources {
   metrics(): Promise<string>;
 }
 
-export interface HealthServer {
-  /** `http://host:port`. */
-  readonly url: string;
-  close(): Promise<void>;
-}
-
 /** The event loop's delay is that of the last one to two of these. */
 const DELAY_WINDOW_MS = 30_000;
 const DELAY_RESOLUTION_MS = 20;
@@ -50,7 +44,7 @@ const NS_PER_MS = 1e6;
  *
  * @throws `INVALID_ARGUMENT` if the address cannot be listened on
  */
-export async function serveHealth(address: HostAndPort, sources: HealthSources): Promise<HealthServer> {
+export async function serveHealth(address: HostAndPort, sources: HealthSources): Promise<Listening> {
   const delay = new RecentDelay();
   const pages = new Map<string, () => Promise<Page>>([
     ['/healthz', () => Promise.resolve(json(200, { status: 'ok', uptimeSeconds: uptime(), eventLoop: delay.read() }))],
@@ -58,13 +52,12 @@ export async function serveHealth(address: HostAndPort, sources: HealthSources):
     ['/metrics', async () => ({ status: 200, contentType: METRICS_TYPE, body: await sources.metrics() })],
   ]);
   const server = createServer((request, response) => void answer(pages, request, response));
-  const url = await listen(server, address, 'health');
+  const listening = await listen(server, address, 'health');
   return {
-    url,
-    close: async () => {
+    url: listening.url,
+    close: () => {
       delay.stop();
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      return listening.close();
     },
   };
 }

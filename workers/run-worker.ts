@@ -6,7 +6,8 @@ import type { WorkflowSource } from './bundle.js';
 import { connectWorker, type ServerSettings } from './connection.js';
 import { createWorkers, type WorkerRole } from './create-worker.js';
 import { freePorts } from './free-ports.js';
-import { type HealthServer, serveHealth } from './health-server.js';
+import { serveHealth } from './health-server.js';
+import type { Listening } from './listen.js';
 import type { WorkerMetrics } from './metrics.js';
 import { installQuietRuntime, type NativeLog } from './native-runtime.js';
 import { tracingIfConfigured } from './tracing-if-configured.js';
@@ -42,7 +43,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
   const metrics = await startRuntime(options);
   const tracing = await tracingIfConfigured();
   const connection = await connectWorker(settings);
-  let health: HealthServer | undefined;
+  let health: Listening | undefined;
   try {
     const workers: Worker[] = [];
     if (options.health !== undefined && metrics !== undefined) {
