@@ -49,8 +49,8 @@ async function survive(work: Work, killAt: number, isJudged: boolean): Promise<A
     const accesses = killAt === 0 ? Number(readFileSync(join(run.folder, 'accesses'), 'utf8')) : 0;
     return { isKilled: survival.killedBy === 'SIGKILL', accesses };
   } catch (error) {
-    process.stdout.write(`${work.workflow}, killed at access ${killAt}: ${String(error)}\n`);
-    throw new Error(`${work.workflow}, killed at access ${killAt}`, { cause: error });
+    process.stdout.write(`${work.name}, killed at access ${killAt}: ${String(error)}\n`);
+    throw new Error(`${work.name}, killed at access ${killAt}`, { cause: error });
   } finally {
     await run.clean();
   }
@@ -75,7 +75,7 @@ const slot = <T>(work: () => Promise<T>): Promise<T> => atOnce.run(new AbortCont
 
 describe('a worker killed at any access is survived', () => {
   test.concurrent.each(WORKS)(
-    '$workflow',
+    '$name',
     async (work) => {
       const { accesses } = await slot(() => survive(work, 0, false));
       const every = step(accesses);
@@ -87,10 +87,12 @@ describe('a worker killed at any access is survived', () => {
       const attempts = await Promise.allSettled(
         points.map((point, index) => slot(() => survive(work, point, index % 3 === 0))),
       );
-      const failures = attempts.flatMap((attempt) => (attempt.status === 'rejected' ? [attempt.reason] : []));
+      const failures = attempts.flatMap((attempt) =>
+        attempt.status === 'rejected' ? [attempt.reason as unknown] : [],
+      );
       if (failures.length > 0) throw new AggregateError(failures, `${failures.length} of ${points.length} points`);
       const killed = attempts.filter((attempt) => attempt.status === 'fulfilled' && attempt.value.isKilled).length;
-      process.stdout.write(`SIGKILL at ${killed} of ${accesses} accesses of ${work.workflow}\n`);
+      process.stdout.write(`SIGKILL at ${killed} of ${accesses} accesses of ${work.name}\n`);
       expect(points.length).toBeGreaterThan(2);
       // The number of accesses differs a little from run to run.
       expect(points.length - killed).toBeLessThan(1 + points.length / 20);

@@ -112,7 +112,7 @@ export class SmallProject {
 
   /** The rows of the online table, by sensor. */
   async onlineRows(): Promise<unknown[][]> {
-    return this.#query(
+    return this.query(
       await this.online(),
       'SELECT sensor, epoch(event_timestamp)::BIGINT, reading FROM rows ORDER BY ALL',
     );
@@ -122,7 +122,7 @@ export class SmallProject {
   async recomputed(): Promise<unknown[][]> {
     const newest =
       'SELECT sensor, epoch(max(event_ts))::BIGINT, max_by(reading, event_ts) FROM rows GROUP BY sensor ORDER BY ALL';
-    return this.#query(await this.source(), newest);
+    return this.query(await this.source(), newest);
   }
 
   async online(): Promise<Table> {
@@ -146,7 +146,8 @@ export class SmallProject {
     return liveRows(lab, await this.source(), { select: 'reading, sensor, epoch(event_ts)::BIGINT' });
   }
 
-  async #query(table: Table, select: string): Promise<unknown[][]> {
+  /** @param select of `rows`, which are those of the table */
+  async query(table: Table, select: string): Promise<unknown[][]> {
     const { schema, snapshot } = selectSnapshot(table.metadata);
     const { files } = await planFiles(table, { schema, snapshot });
     const scan = scanSql({

@@ -18,7 +18,12 @@ export class TrainingProject {
 
   /** Makes the project in a folder; the caller closes and removes it. */
   static async createIn(folder: string): Promise<TrainingProject> {
-    const small = await SmallProject.createIn(folder);
+    return TrainingProject.over(await SmallProject.createIn(folder));
+  }
+
+  /** Adds what training sets need to a project without rows. */
+  static async over(small: SmallProject): Promise<TrainingProject> {
+    const { folder } = small;
     await small.append(5_000);
     const moraine = await createMoraine({ cwd: folder, fileFolders: [folder] });
     const sensors = [...Array.from({ length: LABELS - 2 }, (_, i) => String(i % 40)), '777', ''];

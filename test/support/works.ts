@@ -1,17 +1,20 @@
-/** The four kinds of work that faults must not harm: the tables to begin with, the workflow, what holds on the way and in the end. */
+/** The kinds of work that faults must not harm: the tables to begin with, the workflow, what holds on the way and in the end. */
 import { existsSync, utimesSync } from 'node:fs';
 import { expect } from 'vitest';
+import { trainingProgress } from '../../backfill/training-progress.js';
 import { deleteTableRows } from '../../client/delete-table-rows.js';
 import { isMoraineError } from '../../errors/index.js';
 import { compactDirect } from '../../maintenance/index.js';
-import { effectiveProgress } from '../../materialization/index.js';
-import { compactDeps } from '../../project/index.js';
+import { effectiveProgress, uncovered } from '../../materialization/index.js';
+import { compactDeps, datasetDeps } from '../../project/index.js';
 import { commitUpdates, type Table, WINDOW_KEYS } from '../../tables/index.js';
 import { filesOf } from './compaction-lab.js';
 import { expectIntact } from './intact-table.js';
 import type { SmallProject, SmallProjectOptions } from './small-project.js';
+import { LABELS, TrainingProject } from './training-project.js';
 
 export interface Work {
+  readonly name: string;
   /** Type of the workflow that people start. */
   readonly workflow: 'materialize' | 'backfill' | 'compact' | 'maintain';
   readonly options: SmallProjectOptions;
@@ -28,6 +31,7 @@ export interface Work {
 }
 
 export const MATERIALIZE: Work = {
+  name: 'materialize',
   workflow: 'materialize',
   options: {},
   prepare: (small) => small.append(5_000),
@@ -51,6 +55,7 @@ const WINDOW_SECONDS = 100;
 const SENSORS = 10;
 
 export const BACKFILL: Work = {
+  name: 'backfill',
   workflow: 'backfill',
   options: {},
   prepare: async (small) => {
@@ -96,13 +101,73 @@ function newestOfWindow(window: number): readonly (readonly number[])[] {
   });
 }
 
-async function onlineIfThere(small: SmallProject): Promise<Table | null> {
+const onlineIfThere = (small: SmallProject): Promise<Table | null> => ifThere(small.online());
+
+async function ifThere(table: Promise<Table>): Promise<Table | null> {
   try {
-    return await small.online();
+    return await table;
   } catch (error) {
     if (isMoraineError(error, 'TABLE_NOT_FOUND', 'NAMESPACE_NOT_FOUND')) return null;
     throw error;
   }
+}
+
+const LABEL_STEP_US = 600_000_000n;
+/** Windows of ten minutes that hold all labels, of which there is one a minute. */
+const LABEL_WINDOWS = 5;
+const LABELS_FROM_US = LABEL_STEP_US;
+const trainingSetOf = ({ view }: SmallProject): string => `set_${view}`;
+
+export const TRAINING_BACKFILL: Work = {
+  name: 'backfill of a training set',
+  workflow: 'backfill',
+  options: {},
+  prepare: async (small) => (await TrainingProject.over(small)).moraine.close(),
+  input: (small) => ({
+    trainingSet: {
+      ...{ name: trainingSetOf(small), to: `demo.${trainingSetOf(small)}` },
+      ...{ features: [small.view], entities: { table: 'demo.labels' } },
+    },
+    ...{ start: '1970-01-01T00:10:00Z', end: '1970-01-01T01:00:00Z', step: '10m' },
+    ...{ concurrency: 2, windowsPerCommit: 2 },
+  }),
+  result: { windows: LABEL_WINDOWS, rows: String(LABELS) },
+  expectSound: async (small) => {
+    const table = await ifThere(small.project.loadTable(`demo.${trainingSetOf(small)}`));
+    if (table?.metadata.currentSnapshotId == null) return;
+    await expectIntact(table);
+    const windows = labelWindows(table);
+    const rows = Array.from({ length: LABELS }, (_, label) => label).filter((label) =>
+      windows.includes(Math.floor(label / 10)),
+    );
+    const select = `SELECT replace(label, 'label ', '')::DOUBLE, reading FROM rows ORDER BY ALL`;
+    expect(await small.query(table, select)).toEqual(rows.map((label) => [label, readingOfLabel(label)]));
+    const keys = table.metadata.snapshots.flatMap(({ summary }) => summary.get(WINDOW_KEYS)?.split(' ') ?? []);
+    expect(keys).toHaveLength(windows.length);
+  },
+  expectDone: async (small) => {
+    const { datasets } = await datasetDeps(small.project);
+    const saved = (await datasets.list()).map(({ record: { name, rows } }) => [name, rows]);
+    expect(saved).toEqual([[trainingSetOf(small), BigInt(LABELS)]]);
+  },
+  written: (small) => ({ table: `demo.${trainingSetOf(small)}`, rows: LABELS }),
+};
+
+/** By their numbers, as far as the table says that it has them. */
+function labelWindows({ metadata }: Table): readonly number[] {
+  const { coverage } = trainingProgress(metadata);
+  return Array.from({ length: LABEL_WINDOWS }, (_, window) => window).filter((window) => {
+    const startUs = LABELS_FROM_US + BigInt(window) * LABEL_STEP_US;
+    return uncovered(coverage, { startUs, endUs: startUs + LABEL_STEP_US }).length === 0;
+  });
+}
+
+/** The newest reading of a label's sensor, as {@link TrainingProject} numbers them: the reading of second 100n + sensor is its second. */
+function readingOfLabel(label: number): number | null {
+  if (label >= LABELS - 2) return null; // of a sensor that is not there, and of none
+  const second = 600 + label * 60;
+  const sensor = label % 40;
+  return second - ((second - sensor) % 100);
 }
 
 const FILES = 6;
@@ -132,6 +197,7 @@ async function expectSameRows(small: SmallProject): Promise<void> {
 const writtenSource = (small: SmallProject) => ({ table: small.table, rows: FILES * ROWS_PER_FILE - 1 });
 
 export const COMPACT: Work = {
+  name: 'compact',
   workflow: 'compact',
   options: { hasOwnTable: true },
   prepare: prepareSmallFiles,
@@ -151,6 +217,7 @@ const TAG = 'kept';
 const LONG_AGO = new Date(Date.now() - 30 * 86_400_000);
 
 export const MAINTAIN: Work = {
+  name: 'maintain',
   workflow: 'maintain',
   options: { hasOwnTable: true },
   prepare: async (small) => {
@@ -181,4 +248,4 @@ export const MAINTAIN: Work = {
   written: writtenSource,
 };
 
-export const WORKS: readonly Work[] = [MATERIALIZE, BACKFILL, COMPACT, MAINTAIN];
+export const WORKS: readonly Work[] = [MATERIALIZE, BACKFILL, TRAINING_BACKFILL, COMPACT, MAINTAIN];
