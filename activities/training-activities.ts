@@ -1,3 +1,4 @@
+import { sumFromHex, sumToHex } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import { datasetDeps, type Project } from '../project/index.js';
 import {
@@ -11,7 +12,6 @@ import {
 import type { Activities, CommitTrainingSetInput } from './contract.js';
 import { Slots } from './slots.js';
 import { asActivity } from './step.js';
-import { sumFromHex, sumToHex } from './sum-text.js';
 
 type TrainingActivities = Pick<
   Activities,

@@ -4,11 +4,11 @@ import {
   stageTrainingWindow,
   type TrainingBackfillPlan,
 } from '../backfill/index.js';
+import { sumFromHex, sumToHex } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import { datasetDeps, type Project } from '../project/index.js';
 import type { BackfillActivities } from './backfill-contract.js';
 import { asActivity } from './step.js';
-import { sumFromHex, sumToHex } from './sum-text.js';
 
 type TrainingWindowActivities = Pick<BackfillActivities, 'stageTrainingWindow' | 'commitTrainingWindows'>;
 

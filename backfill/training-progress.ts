@@ -1,6 +1,6 @@
 /** How far the backfill of a training set has come: a property of its table, set in the same commit as the snapshot it describes. */
 import { z } from 'zod';
-import { digestOfParts, type RowSum } from '../engine/index.js';
+import { digestOfParts, type RowSum, sumFromHex, sumToHex } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import type { DatasetRecord } from '../features/index.js';
 import type { TableMetadata } from '../iceberg/index.js';
@@ -33,7 +33,7 @@ const progressJson = z.object({
   sum: z
     .string()
     .regex(/^[0-9a-f]{64}$/)
-    .transform((hex) => BigInt(`0x${hex}`)),
+    .transform(sumFromHex),
 });
 
 /** @throws METADATA_CORRUPT */
@@ -53,7 +53,7 @@ export function trainingProgressText({ coverage, rows, sum }: TrainingProgress, 
       : { 'snapshot-id': String(anchor.snapshotId), 'sequence-number': String(anchor.sequenceNumber) }),
     coverage: coverage.map(({ startUs, endUs }) => [String(startUs), String(endUs)]),
     rows: String(rows),
-    sum: sum.toString(16).padStart(64, '0'),
+    sum: sumToHex(sum),
   });
 }
 

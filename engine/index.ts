@@ -29,7 +29,7 @@ export {
   readInput,
 } from './read-input.js';
 export { type TypedRelation, typedRelation } from './relation-schema.js';
-export { digestOfParts, digestRows, type RowDigest, type RowSum, sumRows } from './row-digest.js';
+export { digestOfParts, digestRows, type RowDigest, type RowSum, sumFromHex, sumRows, sumToHex } from './row-digest.js';
 export { rowFormatOf, writeWholeFile } from './rows-file.js';
 export { type ByteSink, type RowFormat, streamSink, writeRows } from './rows-out.js';
 export { LAST_UPDATED, ROW_ID, type Scan, type ScanExtras, type ScanFile, scanFields, scanSql } from './scan.js';

@@ -36,6 +36,11 @@ export interface RowSum {
   readonly sum: bigint;
 }
 
+/** A sum as it travels, is stored and digested: 64 hex digits. */
+export const sumToHex = (sum: bigint): string => sum.toString(16).padStart(64, '0');
+
+export const sumFromHex = (hex: string): bigint => BigInt(`0x${hex}`);
+
 /** The digest of a statement's rows, whose columns are those of the schema, in order. */
 export async function digestRows(connection: Connection, select: string, schema: Schema): Promise<RowDigest> {
   return digestOfParts(schema, [await sumRows(connection, select, schema)]);
@@ -62,7 +67,7 @@ export function digestOfParts(schema: Schema, parts: readonly RowSum[]): RowDige
 
 function combine(schema: Schema, rows: bigint, sum: bigint): string {
   const columns = JSON.stringify(schema.fields.map(({ name, type }) => [name, plainType(type)]));
-  const text = `moraine-rows-1\n${columns}\n${rows}\n${sum.toString(16).padStart(64, '0')}\n`;
+  const text = `moraine-rows-1\n${columns}\n${rows}\n${sumToHex(sum)}\n`;
   return createHash('sha256').update(text).digest('hex');
 }
 
