@@ -7,13 +7,14 @@ import {
   eventTimeColumn,
   eventTimeFilter,
   groupKey,
+  groupSummary,
   onNewestProgress,
   progressMovedError,
   uncovered,
   type WindowOutcome,
   type WindowsCommit,
 } from '../materialization/index.js';
-import { commitAppend, findRun, readStagedManifest, type Table, WINDOW_KEYS, windowKeysText } from '../tables/index.js';
+import { commitAppend, findRun, readStagedManifest, type Table } from '../tables/index.js';
 import { pinEntities, type StagedRows, stageRows, type TrainingDeps } from '../training/index.js';
 import { entityColumn } from './entity-rows.js';
 import type { TrainingBackfillPlan } from './plan.js';
@@ -103,7 +104,7 @@ async function commitOnce(
   const { snapshotId } = await commitAppend(table, {
     manifests,
     run: { key: groupKey(keys, before), windowKeys: keys },
-    summary: summaryOf(chosen, keys, progress),
+    summary: groupSummary(chosen, keys, [TRAINING_PROGRESS, trainingProgressText(progress)]),
     properties: (base, id) => {
       const anchor = { snapshotId: id, sequenceNumber: base.lastSequenceNumber + 1n };
       const record = completeRecord(plan, progress, id);
@@ -145,21 +146,4 @@ function addWindows(
 function windowKey(plan: TrainingBackfillPlan, { startUs, endUs }: TrainingWindow): string {
   const work = [trainingKey(plan), String(startUs), String(endUs)];
   return createHash('sha256').update(JSON.stringify(work)).digest('hex');
-}
-
-function summaryOf(
-  windows: readonly TrainingWindowToCommit[],
-  keys: readonly string[],
-  progress: TrainingProgress,
-): ReadonlyMap<string, string> {
-  const rows = windows.reduce((sum, window) => sum + window.rows, 0n);
-  const workMs = windows.reduce((sum, window) => sum + window.workMs, 0);
-  return new Map([
-    ['moraine.kind', 'backfill'],
-    ['moraine.windows', String(windows.length)],
-    ['moraine.read-rows', String(rows)],
-    ['moraine.work-ms', String(Math.round(workMs))],
-    [WINDOW_KEYS, windowKeysText(keys)],
-    [TRAINING_PROGRESS, trainingProgressText(progress)],
-  ]);
 }

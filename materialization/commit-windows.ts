@@ -86,10 +86,11 @@ async function commitOnce(
   const locations = chosen.flatMap(({ manifestLocations }) => manifestLocations);
   const manifests = await Promise.all(locations.map((location) => readStagedManifest(online, location)));
   const keys = chosen.map(({ plan }) => plan.runKey);
+  const read = chosen.map(({ plan, workMs }) => ({ rows: planSize(plan).rows, workMs }));
   const { snapshotId } = await commitAppend(online, {
     manifests,
     run: { key: groupKey(keys, effective), windowKeys: keys },
-    summary: summaryOf(chosen, progress),
+    summary: groupSummary(read, keys, [PROGRESS_SUMMARY, progressToText(progress)]),
     properties: (base, id) =>
       new Map([
         [PROGRESS_PROPERTY, progressToText(progress, { snapshotId: id, sequenceNumber: base.lastSequenceNumber + 1n })],
@@ -132,16 +133,24 @@ export function groupKey(windowKeys: readonly string[], { token }: Pick<Effectiv
     .digest('hex');
 }
 
-function summaryOf(windows: readonly PlannedWindow[], progress: Progress): ReadonlyMap<string, string> {
-  const rows = windows.reduce((sum, { plan }) => sum + planSize(plan).rows, 0n);
+/**
+ * The summary of the snapshot of a group, which estimates of later backfills read.
+ * @param progress name and text
+ */
+export function groupSummary(
+  windows: readonly { readonly rows: bigint; readonly workMs: number }[],
+  windowKeys: readonly string[],
+  progress: readonly [string, string],
+): ReadonlyMap<string, string> {
+  const rows = windows.reduce((sum, window) => sum + window.rows, 0n);
   const workMs = windows.reduce((sum, window) => sum + window.workMs, 0);
   return new Map([
     ['moraine.kind', 'backfill'],
     ['moraine.windows', String(windows.length)],
     ['moraine.read-rows', String(rows)],
     ['moraine.work-ms', String(Math.round(workMs))],
-    [WINDOW_KEYS, windowKeysText(windows.map(({ plan }) => plan.runKey))],
-    [PROGRESS_SUMMARY, progressToText(progress)],
+    [WINDOW_KEYS, windowKeysText(windowKeys)],
+    progress,
   ]);
 }
 

@@ -3,6 +3,7 @@ export { commitMaterialization, type MaterializationCommit } from './commit-mate
 export {
   commitWindows,
   groupKey,
+  groupSummary,
   type StagedWindow,
   type WindowOutcome,
   type WindowsCommit,
