@@ -5,7 +5,7 @@ import type { Project } from '../project/index.js';
 import { bundleWithSettings, type WorkflowSource, workflowSource } from './bundle.js';
 import type { ServerSettings } from './connection.js';
 import { dataConverter } from './data-converter.js';
-import { HEAVY_ACTIVITIES, heavyTaskQueue, WINDOW_ACTIVITIES, windowTaskQueue } from './heavy-activities.js';
+import { heavyQueues } from './heavy-activities.js';
 import type { WorkerMetrics } from './metrics.js';
 import type { Tracing } from './tracing.js';
 
@@ -50,12 +50,8 @@ export async function createWorkers(options: CreateWorkersOptions): Promise<Work
     );
   }
   if (roles.includes('heavy')) {
-    const queues = [
-      [heavyTaskQueue(taskQueue), heavyActivities],
-      [windowTaskQueue(taskQueue), Math.max(1, heavyActivities - 1)],
-    ] as const;
-    for (const [queue, slots] of queues) {
-      const options = { taskQueue: queue, activities, maxConcurrentActivityTaskExecutions: slots };
+    for (const heavy of heavyQueues(taskQueue, heavyActivities)) {
+      const options = { taskQueue: heavy.taskQueue, activities, maxConcurrentActivityTaskExecutions: heavy.slots };
       workers.push(await Worker.create({ ...common, ...options }));
     }
   }
@@ -88,15 +84,12 @@ function deploymentOptions({ name, buildId }: DeploymentConfig): NonNullable<Wor
   };
 }
 
-async function workflowOptions({ settings, workflows, tracing }: CreateWorkersOptions) {
+async function workflowOptions({ settings, project, workflows, tracing }: CreateWorkersOptions) {
   const traced = tracing !== undefined;
   return bundleWithSettings(
     workflows ?? workflowSource({ traced }),
     {
-      queues: [
-        { taskQueue: heavyTaskQueue(settings.taskQueue), activities: HEAVY_ACTIVITIES },
-        { taskQueue: windowTaskQueue(settings.taskQueue), activities: WINDOW_ACTIVITIES },
-      ],
+      queues: heavyQueues(settings.taskQueue, project.config.worker.heavyActivities),
       encodesFailures: settings.encryptionKeys !== undefined,
       isVersioned: settings.deployment !== undefined,
     },

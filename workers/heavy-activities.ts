@@ -2,22 +2,26 @@ import type { BackfillActivities } from '../activities/backfill-contract.js';
 import type { CompactActivities } from '../activities/compact-contract.js';
 import type { Activities } from '../activities/contract.js';
 
-/** Activities that read and write data files: each uses every core and much of the engine's memory by itself. */
-export const HEAVY_ACTIVITIES: readonly (keyof (Activities & CompactActivities))[] = [
-  'extractShard',
-  'stageTrainingShard',
-  'rewriteGroup',
-];
+/** Activities with a task queue of their own: they read and write data files, which uses every core and much of the engine's memory. */
+interface HeavyQueue {
+  readonly taskQueue: string;
+  readonly activities: readonly (keyof (Activities & CompactActivities & BackfillActivities))[];
+  /** How many of them one process works on. */
+  readonly slots: number;
+}
 
-/** The task queue of a project's heavy activities. */
-export const heavyTaskQueue = (taskQueue: string): string => `${taskQueue}-heavy`;
-
-/** Windows of backfills do the same. They have slots of their own: however many wait, none of them is before another run's. */
-export const WINDOW_ACTIVITIES: readonly (keyof BackfillActivities)[] = [
-  'stageWindow',
-  'stageTrainingWindow',
-  'runWindowAlone',
-];
-
-/** The task queue of the windows of a project's backfills. */
-export const windowTaskQueue = (taskQueue: string): string => `${taskQueue}-backfill`;
+/** Windows of backfills have slots of their own: however many wait, none of them is before another run's. */
+export function heavyQueues(taskQueue: string, heavyActivities: number): readonly HeavyQueue[] {
+  return [
+    {
+      taskQueue: `${taskQueue}-heavy`,
+      activities: ['extractShard', 'stageTrainingShard', 'rewriteGroup'],
+      slots: heavyActivities,
+    },
+    {
+      taskQueue: `${taskQueue}-backfill`,
+      activities: ['stageWindow', 'stageTrainingWindow', 'runWindowAlone'],
+      slots: Math.max(1, heavyActivities - 1),
+    },
+  ];
+}
