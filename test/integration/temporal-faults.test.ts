@@ -47,10 +47,10 @@ const CASES: readonly FaultCase[] = [
     run: 'backfillRun',
     steps: ['planBackfill', 'readSegments', 'stageWindow', 'commitWindows'],
     commit: 'commitWindows',
-    workflowId: ({ view }) => `backfill/${view}/ten minutes`,
+    workflowId: ({ view }) => `backfill/${view}/four windows`,
     input: ({ view }) => ({
       view,
-      ...{ startUs: '0', endUs: '600000000', stepUs: '100000000', newestFirst: false, concurrency: 2 },
+      ...{ startUs: '0', endUs: '400000000', stepUs: '100000000', newestFirst: false, concurrency: 2 },
       searchAttributes: false,
     }),
   },
