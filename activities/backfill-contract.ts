@@ -1,6 +1,9 @@
 /** The part of the contract that is about backfills. See `contract.ts`. */
 import type { ParkedCommit, RequestedRun, RunOutcome, TrainingSetInput } from './contract.js';
 
+/** Windows at a time at most: they have slots of their own, of which the worker has fewer; more would only wait. */
+export type MaxConcurrency = 16;
+
 /** What a person or a command asks for. It arrives as JSON from outside and is checked by `requestBackfill`. */
 export interface BackfillInput {
   /** The feature view. A `view`, a `trainingSet` or a `plan` is given; with a `plan` no `start`, `end` and `step`. */

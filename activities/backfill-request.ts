@@ -5,9 +5,9 @@ import { formatTimeUs, parseTimeUs } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
 import { formatDurationMs, parseDurationMs } from '../features/index.js';
 import { parseTrainingSetRequest, type TrainingSetRequest } from '../training/index.js';
+import type { MaxConcurrency } from './backfill-contract.js';
 
-/** Windows have slots of their own, of which the worker has fewer; more would only wait. */
-export const MAX_CONCURRENCY = 16;
+export const MAX_CONCURRENCY: MaxConcurrency = 16;
 const DEFAULT_CONCURRENCY = 2;
 const MAX_WINDOWS_PER_COMMIT = 250;
 
@@ -28,6 +28,10 @@ export type ParsedRange = WindowRange & BackfillSubject & { readonly newestFirst
 /** The same, or a stored plan that names them. */
 export type ParsedBackfill = BackfillSettings & (ParsedRange | { readonly plan: string });
 
+const settingsSchema = z.object({
+  concurrency: z.int().min(1).max(MAX_CONCURRENCY).default(DEFAULT_CONCURRENCY),
+  windowsPerCommit: z.int().min(1).max(MAX_WINDOWS_PER_COMMIT).optional(),
+});
 const requestSchema = z.strictObject({
   view: z.string().min(1).optional(),
   trainingSet: z.unknown().optional(),
@@ -36,21 +40,28 @@ const requestSchema = z.strictObject({
   step: z.string().optional(),
   newestFirst: z.boolean().optional(),
   plan: z.string().min(1).optional(),
-  concurrency: z.int().min(1).max(MAX_CONCURRENCY).default(DEFAULT_CONCURRENCY),
-  windowsPerCommit: z.int().min(1).max(MAX_WINDOWS_PER_COMMIT).optional(),
+  ...settingsSchema.shape,
 });
 
 const EXAMPLE = 'for example {"view": "airport_delay", "start": "2001-01-01", "end": "2002-01-01", "step": "1d"}';
+
+/**
+ * The settings of a request alone, with what they are by default.
+ * @throws `INVALID_ARGUMENT` naming every problem
+ */
+export function parseBackfillSettings(request: z.input<typeof settingsSchema>): BackfillSettings {
+  const { concurrency, windowsPerCommit } = parseWith(settingsSchema, request);
+  return { concurrency, ...(windowsPerCommit === undefined ? {} : { windowsPerCommit }) };
+}
 
 /**
  * @param request JSON as it came from outside
  * @throws `INVALID_ARGUMENT` naming every problem
  */
 export function parseBackfillRequest(request: unknown): ParsedBackfill {
-  const parsed = requestSchema.safeParse(request);
-  if (!parsed.success) throw invalid(`the input of backfill is not right: ${problems(parsed.error)}`);
-  const { view, trainingSet, start, end, step, newestFirst, plan, concurrency, windowsPerCommit } = parsed.data;
-  const settings = { concurrency, ...(windowsPerCommit === undefined ? {} : { windowsPerCommit }) };
+  const parsed = parseWith(requestSchema, request);
+  const { view, trainingSet, start, end, step, newestFirst, plan } = parsed;
+  const settings = parseBackfillSettings(parsed);
   if (plan !== undefined) {
     if ([view, trainingSet, start, end, step, newestFirst].some((field) => field !== undefined)) {
       throw invalid('"plan" cannot be combined with "view", "trainingSet", "start", "end", "step" or "newestFirst"');
@@ -93,6 +104,12 @@ export function backfillRange(start: string, end: string, step: string): WindowR
  */
 export function backfillWorkflowId(subject: string, { startUs, endUs, stepUs }: WindowRange): string {
   return `backfill/${subject}/${formatTimeUs(startUs)}..${formatTimeUs(endUs)}/${formatDurationMs(stepUs / 1000n)}`;
+}
+
+function parseWith<S extends z.ZodType>(schema: S, request: unknown): z.output<S> {
+  const parsed = schema.safeParse(request);
+  if (parsed.success) return parsed.data;
+  throw invalid(`the input of backfill is not right: ${problems(parsed.error)}`);
 }
 
 function invalid(problem: string): MoraineError {

@@ -1,6 +1,11 @@
 /** The steps that workflows call: thin, over the library rooms. */
 
-export { type BackfillSettings, type ParsedRange, parseBackfillRequest } from './backfill-request.js';
+export {
+  MAX_CONCURRENCY,
+  type ParsedRange,
+  parseBackfillRequest,
+  parseBackfillSettings,
+} from './backfill-request.js';
 export { checkCompactRequest } from './compact-activities.js';
 export { createActivities } from './create-activities.js';
 export { checkMaintainRequest } from './maintain-activities.js';

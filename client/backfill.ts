@@ -15,7 +15,6 @@ import { trainingSetRequestToJson } from '../training/index.js';
 import type {
   BackfillProgress,
   BackfillResult,
-  BackfillSettings,
   NewBackfill,
   ParsedRange,
   RequestedRun,
@@ -111,8 +110,7 @@ export async function startBackfill(project: Project, request: BackfillRequest):
  * @throws `WORKFLOW_NOT_FOUND`; `INVALID_ARGUMENT` if none has failed
  */
 export async function retryBackfill(project: Project, temporal: TemporalClient, id: string): Promise<boolean> {
-  const { backfillInput, controlBackfill, failedSegments, resolveTemporalSettings, subjectOfPlan, ...runs } =
-    await workers();
+  const { backfillInput, controlBackfill, failedSegments, parseBackfillSettings, ...runs } = await workers();
   const failed = await failedSegments(temporal.client, id);
   if (failed === null) {
     await controlBackfill(temporal.client, id, 'retry');
@@ -121,23 +119,25 @@ export async function retryBackfill(project: Project, temporal: TemporalClient, 
   const { planLocation, segments } = failed;
   if (segments.length === 0) throw new MoraineError('INVALID_ARGUMENT', `No window of the backfill ${id} has failed.`);
   const plan = await readBackfillPlan(project.io, planLocation);
-  const input = { ...backfillInput(subjectOfPlan(plan), plan, settingsOf({})), planLocation, only: segments };
-  await runs.startBackfill(temporal, resolveTemporalSettings(project.config.temporal), input);
+  const settings = parseBackfillSettings({});
+  const input = { ...backfillInput(runs.subjectOfPlan(plan), plan, settings), planLocation, only: segments };
+  await runs.startBackfill(temporal, runs.resolveTemporalSettings(project.config.temporal), input);
   return true;
 }
 
 /** Mistakes are found here, before any server is started for them. */
 async function checkedInput(project: Project, request: BackfillRequest): Promise<NewBackfill> {
-  const { backfillInput, subjectOfPlan } = await workers();
+  const { backfillInput, parseBackfillSettings, subjectOfPlan } = await workers();
   const { plan } = request;
   if (plan !== undefined) {
+    const settings = parseBackfillSettings(request);
     const planLocation = await storeCurrentPlan(project, plan);
-    return { ...backfillInput(subjectOfPlan(plan), plan, settingsOf(request)), planLocation };
+    return { ...backfillInput(subjectOfPlan(plan), plan, settings), planLocation };
   }
   const parsed = await parsedRange(request);
   if (parsed.view === undefined) await planTrainingBackfill(await datasetDeps(project), parsed);
   else await resolveSource(await materializationDeps(project), parsed.view);
-  return backfillInput(parsed, parsed, settingsOf(request));
+  return backfillInput(parsed, parsed, parseBackfillSettings(request));
 }
 
 /** @throws PLAN_STALE */
@@ -163,8 +163,4 @@ async function parsedRange({
   const parsed = parseBackfillRequest({ ...request, ...asked });
   if (parsed.plan !== undefined) throw new MoraineError('INVALID_ARGUMENT', 'Give the plan itself.');
   return { ...parsed, order: parsed.newestFirst ? 'newest-first' : 'oldest-first' };
-}
-
-function settingsOf({ concurrency = 2, windowsPerCommit }: BackfillRequest): BackfillSettings {
-  return { concurrency, ...(windowsPerCommit === undefined ? {} : { windowsPerCommit }) };
 }

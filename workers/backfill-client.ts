@@ -7,7 +7,12 @@ import type {
   BackfillSegment,
 } from '../activities/backfill-contract.js';
 import type { RequestedRun } from '../activities/contract.js';
-import { type BackfillRunWorkflow, hasSearchAttributes, startBackfillRun } from '../activities/index.js';
+import {
+  type BackfillRunWorkflow,
+  hasSearchAttributes,
+  MAX_CONCURRENCY,
+  startBackfillRun,
+} from '../activities/index.js';
 import { MoraineError } from '../errors/index.js';
 import type { TemporalClient } from './connection.js';
 import { type FollowOptions, followRun } from './follow-run.js';
@@ -58,8 +63,8 @@ export async function controlBackfill(client: Client, id: string, control: Backf
 
 /** @throws `WORKFLOW_NOT_FOUND`; `INVALID_ARGUMENT` for a number that it does not take */
 export async function changeBackfillConcurrency(client: Client, id: string, concurrency: number): Promise<void> {
-  if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > 16) {
-    throw new MoraineError('INVALID_ARGUMENT', 'The concurrency is a number from 1 to 16.');
+  if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > MAX_CONCURRENCY) {
+    throw new MoraineError('INVALID_ARGUMENT', `The concurrency is a number from 1 to ${MAX_CONCURRENCY}.`);
   }
   await known(id, handleOf(client, id).executeUpdate<number, [number]>('changeConcurrency', { args: [concurrency] }));
 }

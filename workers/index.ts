@@ -11,7 +11,6 @@ export type {
   TrainingSetResult,
 } from '../activities/contract.js';
 export {
-  type BackfillSettings,
   backfillInput,
   checkCompactRequest,
   checkMaintainRequest,
@@ -20,6 +19,7 @@ export {
   maintenanceSettings,
   type ParsedRange,
   parseBackfillRequest,
+  parseBackfillSettings,
   parseMaterializeRequest,
   runWorkflowId,
   schedulesOfView,

@@ -1,9 +1,9 @@
 import { ApplicationFailure, setHandler } from '@temporalio/workflow';
-import type { BackfillRunInput } from '../activities/backfill-contract.js';
+import type { BackfillRunInput, MaxConcurrency } from '../activities/backfill-contract.js';
 import { changeConcurrency, pause, resume, retry } from './backfill-signals.js';
 import { requested } from './signals.js';
 
-const MAX_CONCURRENCY = 16;
+const MAX_CONCURRENCY: MaxConcurrency = 16;
 
 /** What people have said to a backfill so far. It outlives one workflow execution. */
 export class BackfillControls {

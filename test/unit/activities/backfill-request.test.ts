@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { backfillWorkflowId, parseBackfillRequest } from '../../../activities/backfill-request.js';
+import {
+  backfillWorkflowId,
+  parseBackfillRequest,
+  parseBackfillSettings,
+} from '../../../activities/backfill-request.js';
 import { errorOf } from '../../support/error-code.js';
 
 const DAY_US = 86_400_000_000n;
@@ -65,4 +69,18 @@ describe('the input of backfill', () => {
     expect(code).toBe('INVALID_ARGUMENT');
     expect(message).toContain(reason);
   });
+});
+
+describe('the settings of a backfill whose plan is given', () => {
+  test('have the same defaults', () => {
+    expect(parseBackfillSettings({})).toEqual({ concurrency: 2 });
+    expect(parseBackfillSettings({ windowsPerCommit: 250 })).toEqual({ concurrency: 2, windowsPerCommit: 250 });
+  });
+
+  test.each([{ concurrency: 0 }, { concurrency: 17 }, { concurrency: Number.NaN }, { windowsPerCommit: 251 }])(
+    'and the same bounds: %j',
+    (settings) => {
+      expect(errorOf(() => parseBackfillSettings(settings)).code).toBe('INVALID_ARGUMENT');
+    },
+  );
 });
