@@ -2,6 +2,7 @@ import { ApplicationFailure, CancellationScope, condition, isCancellation } from
 import type { BackfillSegment } from '../activities/backfill-contract.js';
 import type { BackfillControls } from './backfill-controls.js';
 import type { BackfillReport } from './backfill-report.js';
+import { windowsIn } from './backfill-segments.js';
 import type { BackfillTarget, PendingWindows } from './backfill-target.js';
 import { commitUntilKnown } from './parked-commit.js';
 import { failureOf } from './run-outcome.js';
@@ -94,7 +95,7 @@ export class BackfillBatch {
       const staged = await this.#target.stage(segment);
       if (staged.kind === 'staged') this.#pending.push({ segment, staged });
       else if (staged.kind === 'alone') this.#alone.push(segment);
-      else this.#report.skipped(windowsIn(segment));
+      else this.#report.skipped(windowsIn([segment]));
     } catch (error) {
       // A cancellation ends the loop that waits for this segment.
       if (!isCancellation(error)) this.#fail(segment, error);
@@ -119,14 +120,14 @@ export class BackfillBatch {
       const { snapshotId, outcomes } = await commitUntilKnown(() => this.#target.commit(group), this.#report);
       const committed = group.filter((_, index) => outcomes[index]?.endsWith('committed') === true);
       this.#report.committed({
-        windows: committed.reduce((sum, { segment }) => sum + windowsIn(segment), 0),
+        windows: windowsIn(committed.map(({ segment }) => segment)),
         rows: committed.reduce((sum, { staged }) => sum + BigInt(staged.rows), 0n),
         files: committed.reduce((sum, { staged }) => sum + staged.files, 0),
         bytes: committed.reduce((sum, { staged }) => sum + BigInt(staged.bytes), 0n),
         snapshotId,
       });
       for (const [index, { segment }] of group.entries()) {
-        if (outcomes[index] === 'covered') this.#report.skipped(windowsIn(segment));
+        if (outcomes[index] === 'covered') this.#report.skipped(windowsIn([segment]));
         if (outcomes[index] === 'stale') this.#again(segment, staleFailure());
       }
     } catch (error) {
@@ -152,7 +153,7 @@ export class BackfillBatch {
       await condition(() => !this.#controls.isPaused);
       try {
         const { snapshotId, rows } = await this.#target.runAlone(segment);
-        this.#report.committed({ windows: windowsIn(segment), rows: BigInt(rows), files: 0, bytes: 0n, snapshotId });
+        this.#report.committed({ windows: windowsIn([segment]), rows: BigInt(rows), files: 0, bytes: 0n, snapshotId });
       } catch (error) {
         if (isCancellation(error)) throw error;
         this.#fail(segment, error);
@@ -180,8 +181,6 @@ export class BackfillBatch {
     this.#report.failed({ segment, window, code, message: message.slice(0, MAX_MESSAGE_CHARS) });
   }
 }
-
-const windowsIn = ([first, last]: BackfillSegment): number => last - first + 1;
 
 function merged(segments: readonly BackfillSegment[]): readonly BackfillSegment[] {
   const joined: BackfillSegment[] = [];

@@ -8,6 +8,7 @@ import type {
   PlannedBackfill,
 } from '../activities/backfill-contract.js';
 import type { ParkedCommit } from '../activities/contract.js';
+import { windowsIn } from './backfill-segments.js';
 import { backfillProgress } from './backfill-signals.js';
 import { parkedLines } from './parked-commit.js';
 import { scheduleLink, showDetails } from './run-details.js';
@@ -93,7 +94,7 @@ export class BackfillReport {
 
   failed(failure: FailedSegment): void {
     const failed = [...this.#progress.failed, failure];
-    this.#set({ failed, windowsFailed: windowsIn(failed) });
+    this.#set({ failed, windowsFailed: windowsIn(failed.map(({ segment }) => segment)) });
     upsertMemo({ progress: this.#progress });
   }
 
@@ -147,8 +148,4 @@ export class BackfillReport {
     const { view, trainingSet } = this.#input;
     showDetails(`**backfill of ${view ?? `training set ${trainingSet?.name}`}**: ${step}`, lines);
   }
-}
-
-function windowsIn(failed: readonly FailedSegment[]): number {
-  return failed.reduce((sum, { segment: [first, last] }) => sum + last - first + 1, 0);
 }

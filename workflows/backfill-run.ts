@@ -17,6 +17,7 @@ import { BackfillBatch } from './backfill-batch.js';
 import { BackfillControls } from './backfill-controls.js';
 import { backfillPlanning } from './backfill-policies.js';
 import { BackfillReport } from './backfill-report.js';
+import { windowsIn } from './backfill-segments.js';
 import { BackfillTarget } from './backfill-target.js';
 import { failureOutcome, tellAll } from './run-outcome.js';
 
@@ -88,10 +89,6 @@ async function goOn(
   const { isPaused, concurrency, waiting } = controls;
   const carried = { planned, cursor, isPaused, waiting: [...waiting], progress: report.progress };
   return continueAsNew<typeof backfillRun>({ ...input, concurrency, carried });
-}
-
-function windowsIn(segments: readonly BackfillSegment[]): number {
-  return segments.reduce((sum, [first, last]) => sum + last - first + 1, 0);
 }
 
 function requireComplete(failed: readonly FailedSegment[]): void {
