@@ -4,7 +4,7 @@ import { MoraineError } from '../errors/index.js';
 import { trainingSetRequestToJson } from '../training/index.js';
 import type { BackfillResult, BackfillRunInput } from './backfill-contract.js';
 import { type BackfillSettings, type BackfillSubject, backfillWorkflowId } from './backfill-request.js';
-import type { RequestedRun, RunOutcome, TrainingSetInput } from './contract.js';
+import type { RequestedRun, RunOutcome } from './contract.js';
 import { outcomeOf } from './start-run.js';
 
 /** The workflow's type. The code itself lives in the workflow sandbox, so only its name is used. */
@@ -17,7 +17,7 @@ export function backfillInput(
   { concurrency, windowsPerCommit }: BackfillSettings,
 ): Omit<BackfillRunInput, 'searchAttributes' | 'carried'> {
   return {
-    ...(view === undefined ? { trainingSet: trainingInput(trainingSet) } : { view }),
+    ...(view === undefined ? { trainingSet: trainingSetRequestToJson(trainingSet) } : { view }),
     startUs: String(startUs),
     endUs: String(endUs),
     stepUs: String(stepUs),
@@ -26,10 +26,6 @@ export function backfillInput(
     ...(windowsPerCommit === undefined ? {} : { windowsPerCommit }),
   };
 }
-
-/** What travels is what the parser has read. */
-const trainingInput = (request: Parameters<typeof trainingSetRequestToJson>[0]): TrainingSetInput =>
-  trainingSetRequestToJson(request) as unknown as TrainingSetInput;
 
 /** What a plan fills. */
 export function subjectOfPlan({ view, trainingSet }: BackfillPlan): BackfillSubject {

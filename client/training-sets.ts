@@ -89,7 +89,7 @@ async function trainingSetInput(project: Project, request: SaveTrainingSetReques
   const options = signal === undefined ? {} : { signal };
   if (reference !== undefined) {
     await checkTrainingSet(deps, checked, options);
-    return toInput(checked);
+    return trainingSetRequestToJson(checked);
   }
   const source = await entitySource(project, entities);
   if ('window' in source) throw invalid('a window has no entity rows that could be split into shards');
@@ -97,7 +97,7 @@ async function trainingSetInput(project: Project, request: SaveTrainingSetReques
   try {
     const complete = { ...checked, entities: { staged } };
     await checkTrainingSet(deps, complete, options);
-    return toInput(complete);
+    return trainingSetRequestToJson(complete);
   } catch (error) {
     await deleteStagedEntities(deps.io, staged).catch(() => undefined);
     throw error;
@@ -153,11 +153,6 @@ function reference(feature: Parameters<typeof featureReference>[0]): FeatureRefe
   const found = featureReference(feature);
   if (found !== undefined) return found;
   throw invalid(`${JSON.stringify(feature)} is neither 'view' nor 'view:feature'`);
-}
-
-/** What travels is what the parser has read back. */
-function toInput(request: TrainingSetRequest): TrainingSetInput {
-  return trainingSetRequestToJson(request) as unknown as TrainingSetInput;
 }
 
 const invalid = (problem: string): MoraineError => new MoraineError('INVALID_ARGUMENT', problem);

@@ -117,7 +117,7 @@ function withoutUndefined({ features, service, shards, asOf, ...rest }: z.output
 }
 
 /** The JSON that {@link parseTrainingSetRequest} reads as the same request; what is not asked for is left out. */
-export function trainingSetRequestToJson(request: TrainingSetRequest): Readonly<Record<string, unknown>> {
+export function trainingSetRequestToJson(request: TrainingSetRequest) {
   const { name, features, service, to, shards, pin, fullFeatureNames, knownAsOf, asOf } = request;
   return {
     name,
@@ -133,16 +133,16 @@ export function trainingSetRequestToJson(request: TrainingSetRequest): Readonly<
   };
 }
 
-function entitiesToJson(reference: EntityReference): Readonly<Record<string, unknown>> {
+function entitiesToJson(reference: EntityReference) {
   return 'staged' in reference ? reference : { table: reference.table, ...asOfMember(reference.asOf) };
 }
 
-function asOfMember(asOf: HistoricalAsOf | undefined): Readonly<Record<string, unknown>> {
+function asOfMember(asOf: HistoricalAsOf | undefined) {
   const json = asOf === undefined ? undefined : asOfToJson(asOf);
   return json === undefined ? {} : { asOf: json };
 }
 
-function featureToJson(reference: FeatureReference): unknown {
+function featureToJson(reference: FeatureReference) {
   const { joinKeyMap, ...plain } = reference;
   return joinKeyMap === undefined ? plain : { ...plain, joinKeyMap: Object.fromEntries(joinKeyMap) };
 }
