@@ -1,6 +1,7 @@
 import {
   ApplicationFailure,
   CancellationScope,
+  ContinueAsNew,
   continueAsNew,
   isCancellation,
   sleep,
@@ -87,7 +88,7 @@ class Run {
         conflicts = await this.#pass(runId, plan, 0, []);
       }
     } catch (error) {
-      if (error instanceof Error && error.name === 'ContinueAsNew') throw error;
+      if (error instanceof ContinueAsNew) throw error;
       await this.#end(runId);
       throw error;
     }

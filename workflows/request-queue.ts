@@ -1,5 +1,5 @@
 /** What a run is asked for that is the only one of its table. */
-import { ApplicationFailure, defineSignal, setHandler } from '@temporalio/workflow';
+import { ApplicationFailure, ContinueAsNew, defineSignal, setHandler } from '@temporalio/workflow';
 import { throwIfCancelled } from './cancellation.js';
 import { failureOutcome, tellAll } from './run-outcome.js';
 
@@ -56,7 +56,7 @@ export class RequestQueue<Request, Result> {
         result = await work(first.request, asked);
         await tellAll(idsOf(asked), { status: 'completed', result });
       } catch (error) {
-        if (error instanceof Error && error.name === 'ContinueAsNew') throw error;
+        if (error instanceof ContinueAsNew) throw error;
         failure = { error };
         await tellAll(idsOf(asked), failureOutcome(error));
       }
