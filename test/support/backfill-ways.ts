@@ -49,6 +49,14 @@ export function backfillWays(): readonly Way[] {
         return stagedWindow(window);
       },
     }),
+    {
+      workflow: 'backfill',
+      name: 'training-set',
+      input: (name) => ({ trainingSet: trainingSetOf(name), ...range }),
+      runId: (name) => `backfill/training-set:${name}/1970-01-01T00:00:00.000Z..1970-01-05T00:00:00.000Z/1d`,
+      activities: scripted({ backfill: { segments: singleWindows(4) } }),
+      outcome: 'completed',
+    },
     way('cancelled', { stage: (window) => cancelled(stagedWindow(window)) }, 'CANCELLED'),
     {
       workflow: 'backfillRun',
@@ -59,6 +67,10 @@ export function backfillWays(): readonly Way[] {
     },
   ];
 }
+
+const trainingSetOf = (name: string) => ({
+  ...{ name, to: `sets.${name}`, features: ['stats'], entities: { table: 'shop.labels' } },
+});
 
 /** In its second execution, after two of four windows. */
 function carriedBackfill(view: string, endUs: bigint, stepUs: bigint): BackfillRunInput {

@@ -13,7 +13,7 @@ import type {
   StageWindowInput,
 } from '../../activities/backfill-contract.js';
 import { parseBackfillRequest } from '../../activities/backfill-request.js';
-import { backfillOutcome, startBackfillRun } from '../../activities/start-backfill.js';
+import { backfillInput, backfillOutcome, startBackfillRun } from '../../activities/start-backfill.js';
 import { toFailure } from '../../activities/step.js';
 
 export interface BackfillSteps {
@@ -36,14 +36,8 @@ export function scriptedBackfill(steps: BackfillSteps = {}): BackfillActivities 
       try {
         const parsed = parseBackfillRequest(request);
         if (parsed.plan !== undefined) throw new Error('no plans are stored here');
-        const { view, newestFirst, concurrency } = parsed;
-        if (view === undefined) throw new Error('no training sets are filled here');
-        const range = {
-          startUs: String(parsed.startUs),
-          endUs: String(parsed.endUs),
-          stepUs: String(parsed.stepUs),
-        };
-        const input = { view, ...range, newestFirst, concurrency, searchAttributes: true };
+        const order = parsed.newestFirst ? 'newest-first' : 'oldest-first';
+        const input = { ...backfillInput(parsed, { ...parsed, order }, parsed), searchAttributes: true };
         return await startBackfillRun(client, input, { taskQueue: info.taskQueue, replyTo });
       } catch (error) {
         throw toFailure(error);
