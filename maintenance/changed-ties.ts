@@ -77,7 +77,9 @@ async function nearFiles(plan: StoredPlan, index: number, group: RewriteGroup): 
   const own = new Set(group.files.map(({ path }) => path));
   const ownFiles = files.filter(({ file }) => own.has(file.filePath)).map(({ file }) => file);
   const mayTie = head.tieViews.map((view) => sharesTimes(schema, view, ownFiles));
-  return otherFiles(plan, index, files, own).filter(({ planned }) => mayTie.some((may) => may(planned.file)));
+  const near = files.filter(({ file }) => !own.has(file.filePath) && mayTie.some((may) => may(file)));
+  // Mostly there are none, and the other groups need not be parsed.
+  return near.length === 0 ? [] : filesThatMatter(plan, index, near);
 }
 
 /** Opens files while they are read. */
@@ -101,12 +103,7 @@ async function reading(
 }
 
 /** Of the files that stay only those matter whose rows win over older ones of the group; of those rewritten besides, all. */
-function otherFiles(
-  plan: StoredPlan,
-  index: number,
-  files: readonly PlannedFile[],
-  own: ReadonlySet<string>,
-): readonly OtherFile[] {
+function filesThatMatter(plan: StoredPlan, index: number, near: readonly PlannedFile[]): readonly OtherFile[] {
   const rewritten = new Set<string>();
   for (let other = 0; other < plan.groupCount; other++) {
     if (other !== index) for (const { path } of plan.group(other).files) rewritten.add(path);
@@ -114,10 +111,9 @@ function otherFiles(
   const least = plan
     .group(index)
     .files.reduce((min, file) => (file.sequenceNumber < min ? file.sequenceNumber : min), plan.head.sequenceNumber);
-  return files.flatMap((planned): OtherFile[] => {
+  return near.flatMap((planned): OtherFile[] => {
     const isRewritten = rewritten.has(planned.file.filePath);
-    const matters = !own.has(planned.file.filePath) && (isRewritten || planned.sequenceNumber >= least);
-    return matters ? [{ planned, isRewritten }] : [];
+    return isRewritten || planned.sequenceNumber >= least ? [{ planned, isRewritten }] : [];
   });
 }
 
