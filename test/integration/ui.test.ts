@@ -2,11 +2,12 @@
  * Temporal's web UI as people use it, in Chromium: workflows are started from JSON, mistakes are answered readably, a schedule's Backfill runs
  * each interval once, and a run shows what it does and takes what it is told. With MORAINE_SCREENSHOTS=1 the pictures of `docs/workflows.md` are made anew.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { BackfillProgress } from '../../activities/backfill-contract.js';
 import type { Activities } from '../../activities/contract.js';
 import { createSchedule, describeSchedule, listSchedules, materializeInput } from '../../schedules/index.js';
 import { createActivities, type ServerSettings } from '../../workers/index.js';
@@ -254,6 +255,56 @@ describe('a backfill in flight', () => {
     const newest = new Map((await small.onlineRows()).map((row) => [row[0], row]));
     expect([...newest.values()]).toEqual(await small.recomputed());
   });
+});
+
+test('the failed windows of a backfill in flight are tried again by the signal retry', async () => {
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const { small, settings, client } = await world((real) => ({
+    stageWindow: async (window) => {
+      // The first window keeps the backfill in flight.
+      if (window.startUs === String(6_000_000_000)) await released;
+      return real.stageWindow(window);
+    },
+  }));
+  onTestFinished(release);
+  const data = join(small.folder, 'warehouse', ...small.table.split('.'), 'data');
+  const before = readdirSync(data);
+  await small.append(600, 7_200);
+  const [lost = ''] = readdirSync(data).filter((name) => !before.includes(name) && name.endsWith('.parquet'));
+  renameSync(join(data, lost), join(data, `${lost}.away`));
+
+  const range = { start: '1970-01-01T01:40Z', end: '1970-01-01T02:10Z', step: '10m' };
+  const input = JSON.stringify({ view: small.view, ...range, windowsPerCommit: 1 });
+  const workflowId = `by-hand-${small.view}`;
+  await ui.start({ workflowId, taskQueue: settings.taskQueue, workflowType: 'backfill', input });
+  const run = client.workflow.getHandle(
+    `backfill/${small.view}/1970-01-01T01:40:00.000Z..1970-01-01T02:10:00.000Z/10m`,
+  );
+  const told = async () => {
+    const { memo } = await run.describe();
+    const { windowsDone, windowsFailed, failed } = memo?.['progress'] as BackfillProgress;
+    return [windowsDone, windowsFailed, ...failed.map(({ window, code }) => `${window} ${code}`)];
+  };
+  await expect
+    .poll(() => told().catch(() => []), POLL)
+    .toEqual([1, 1, '1970-01-01T02:00:00.000Z..1970-01-01T02:10:00.000Z FILE_NOT_FOUND']);
+
+  const { runId } = await run.describe();
+  await ui.openRun(run.workflowId, runId, 'user-metadata');
+  const facts = ui.markdown('current-details').getByRole('listitem');
+  await expect.poll(() => facts.allInnerTexts(), POLL).toContain('windows: 1 of 3, 1 failed');
+  renameSync(join(data, `${lost}.away`), join(data, lost));
+  await ui.openRun(run.workflowId, runId);
+  expect(await ui.signalOffered('retry')).toContain('Tries the windows again that have failed, and no others.');
+  release();
+  expect(await ended(client, workflowId)).toBe('COMPLETED');
+  expect(await told()).toEqual([3, 0]);
+  await ui.openRun(run.workflowId, runId);
+  await expect.poll(() => ui.text(), POLL).toMatch(/"windows": ?3/);
+  expect((await small.onlineRows()).filter(([, second]) => Number(second) >= 7_200)).toEqual(await small.recomputed());
 });
 
 test('a signal to a run makes it look again', async () => {
