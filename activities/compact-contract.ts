@@ -51,6 +51,8 @@ export interface CompactState {
   readonly conflicts: readonly number[];
   readonly counts: CompactCounts;
   readonly failure?: CompactFailure;
+  /** Of the last request before it that failed. */
+  readonly earlierFailure?: CompactFailure;
 }
 
 /** Of the first group that failed for good. */

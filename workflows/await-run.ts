@@ -1,13 +1,7 @@
-import {
-  ApplicationFailure,
-  condition,
-  defineSignal,
-  setCurrentDetails,
-  setHandler,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { condition, defineSignal, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
 import type { RequestedRun, RunOutcome } from '../activities/contract.js';
 import { runLink } from './run-details.js';
+import { asFailure } from './run-outcome.js';
 import { runEnded } from './signals.js';
 
 /** How long to wait for the run's own word before looking whether it was terminated. */
@@ -46,5 +40,5 @@ export async function awaitRun<Result>({ what = 'run', request, look }: AskedRun
 
 function resultOf<Result>(outcome: RunOutcome<Result>): Result {
   if (outcome.status === 'completed') return outcome.result;
-  throw ApplicationFailure.create({ message: outcome.message, type: outcome.code, nonRetryable: true });
+  throw asFailure(outcome);
 }

@@ -23,7 +23,7 @@ import { compactCommit, compactEnd, compaction } from './compact-policies.js';
 import { CompactReport } from './compact-report.js';
 import { commitUntilKnown } from './parked-commit.js';
 import { RequestQueue } from './request-queue.js';
-import { failureOf } from './run-outcome.js';
+import { asFailure, failureOf } from './run-outcome.js';
 
 type Queue = RequestQueue<CompactInput, CompactResult>;
 
@@ -40,12 +40,12 @@ const GROUPS_PER_HISTORY = 1000;
 export async function compactRun(input: CompactRunInput): Promise<CompactResult> {
   const report = new CompactReport(input);
   let { goesOn } = input;
-  const queue: Queue = new RequestQueue('compact', 'a compaction', goesOn?.waiting);
+  const queue: Queue = new RequestQueue('compact', 'a compaction', goesOn);
   return queue.workOff((_, asked) => {
     const state = goesOn;
     goesOn = undefined;
     return new Run(input, asked, report, queue).finish(state);
-  }, goesOn?.asked);
+  });
 }
 
 /** One request, from its first plan to its last commit. */
@@ -93,10 +93,7 @@ class Run {
       throw error;
     }
     await this.#end(runId);
-    if (this.#failure !== undefined) {
-      const { code, message } = this.#failure;
-      throw ApplicationFailure.create({ message, type: code, nonRetryable: true });
-    }
+    if (this.#failure !== undefined) throw asFailure(this.#failure);
     return this.#report.done();
   }
 
@@ -160,8 +157,7 @@ class Run {
   async #goOn(runId: string, plan: PlannedCompaction, nextGroup: number, conflicts: readonly number[]): Promise<never> {
     throwIfCancelled();
     const state: CompactState = {
-      waiting: this.#queue.waiting,
-      asked: this.#asked,
+      ...this.#queue.left(this.#asked),
       runId,
       passes: this.#report.passes,
       plan,

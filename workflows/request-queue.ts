@@ -1,7 +1,7 @@
 /** What a run is asked for that is the only one of its table. */
 import { ApplicationFailure, ContinueAsNew, defineSignal, setHandler } from '@temporalio/workflow';
 import { throwIfCancelled } from './cancellation.js';
-import { failureOutcome, tellAll } from './run-outcome.js';
+import { asFailure, failureOf, failureOutcome, type RunFailure, tellAll } from './run-outcome.js';
 
 /** One request, and who waits for its end. */
 export interface Requested<Request> {
@@ -9,19 +9,32 @@ export interface Requested<Request> {
   readonly replyTo?: string;
 }
 
+/** What an earlier history of a run has left. */
+export interface LeftRequests<Request> {
+  /** What it has not begun. */
+  readonly waiting?: readonly Requested<Request>[];
+  /** What it has begun. */
+  readonly asked?: readonly Requested<Request>[];
+  /** Of the last request that failed. */
+  readonly earlierFailure?: RunFailure;
+}
+
 /** Requests, done in the order in which they came, equal ones at once. */
 export class RequestQueue<Request, Result> {
   readonly #entry: string;
+  readonly #begun: readonly Requested<Request>[];
   #waiting: readonly Requested<Request>[];
+  #failure: { readonly error: unknown } | undefined;
 
   /**
    * @param entry the workflow that hands requests over
    * @param what it asks for, as the signal's description calls it
-   * @param waiting requests that an earlier history of the run has not begun
    */
-  constructor(entry: string, what: string, waiting: readonly Requested<Request>[] = []) {
+  constructor(entry: string, what: string, { waiting = [], asked = [], earlierFailure }: LeftRequests<Request> = {}) {
     this.#entry = entry;
+    this.#begun = asked;
     this.#waiting = waiting;
+    if (earlierFailure !== undefined) this.#failure = { error: asFailure(earlierFailure) };
     setHandler(
       defineSignal<[Requested<Request>]>('requested'),
       (requested) => {
@@ -31,23 +44,21 @@ export class RequestQueue<Request, Result> {
     );
   }
 
-  /** What has not been begun. */
-  get waiting(): readonly Requested<Request>[] {
-    return this.#waiting;
+  /** For the next history. @param asked what is in work */
+  left(asked: readonly Requested<Request>[]) {
+    const failure = this.#failure;
+    const earlier = failure === undefined ? {} : { earlierFailure: failureOf(failure.error) };
+    return { waiting: this.#waiting, asked, ...earlier };
   }
 
   /**
    * Works until nothing is asked for any more, and tells everybody how theirs ended; once the run is cancelled, that it was.
-   * @param begun requests that an earlier history of the run has begun
    * @returns the result of the last
    * @throws what the last that failed did; INVALID_ARGUMENT if nothing was asked for
    */
-  async workOff(
-    work: (request: Request, asked: readonly Requested<Request>[]) => Promise<Result>,
-    begun: readonly Requested<Request>[] = [],
-  ): Promise<Result> {
+  async workOff(work: (request: Request, asked: readonly Requested<Request>[]) => Promise<Result>): Promise<Result> {
+    const begun = this.#begun;
     let result: Result | undefined;
-    let failure: { readonly error: unknown } | undefined;
     for (let asked = begun.length > 0 ? begun : this.#next(); ; asked = this.#next()) {
       const [first] = asked;
       if (first === undefined) break;
@@ -57,11 +68,11 @@ export class RequestQueue<Request, Result> {
         await tellAll(idsOf(asked), { status: 'completed', result });
       } catch (error) {
         if (error instanceof ContinueAsNew) throw error;
-        failure = { error };
+        this.#failure = { error };
         await tellAll(idsOf(asked), failureOutcome(error));
       }
     }
-    if (failure !== undefined) throw failure.error;
+    if (this.#failure !== undefined) throw this.#failure.error;
     if (result !== undefined) return result;
     throw ApplicationFailure.nonRetryable(`nothing was asked for: start \`${this.#entry}\``, 'INVALID_ARGUMENT');
   }

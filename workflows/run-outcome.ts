@@ -22,6 +22,11 @@ export function failureOf(error: unknown): RunFailure {
   return { code, message: cause instanceof Error ? cause.message : String(error) };
 }
 
+/** What {@link failureOf} has told of, to be thrown once more. */
+export function asFailure({ code, message }: RunFailure): ApplicationFailure {
+  return ApplicationFailure.create({ message, type: code, nonRetryable: true });
+}
+
 /** @param what the run is called in the message of a cancellation */
 export function failureOutcome(error: unknown, what = 'run'): RunOutcome<never> {
   if (isCancellation(error)) return { status: 'failed', code: 'CANCELLED', message: `the ${what} was cancelled` };

@@ -8,9 +8,10 @@ import type {
   CompactProgress,
   CompactResult,
   CompactRunInput,
+  CompactState,
 } from '../../activities/compact-contract.js';
 import { failureOf } from '../support/scripted-activities.js';
-import { plannedCompaction } from '../support/scripted-upkeep.js';
+import { plannedCompaction, rewrittenGroup } from '../support/scripted-upkeep.js';
 import { testClient, testSettings, testWorker } from '../support/temporal.js';
 import { type AllActivities, scripted } from '../support/way.js';
 
@@ -49,16 +50,7 @@ async function run(conflicts: readonly number[], broken: number) {
   const rewrite: CompactActivities['rewriteGroup'] = async ({ group }) => {
     if (plans.length === 1 && group === broken) throw failureOf('DATA_FILE_CORRUPT', true);
     rewritten.push(group);
-    return {
-      group,
-      manifestLocation: `/manifests/${group}.avro`,
-      filesRemoved: 5,
-      bytesRemoved: '5000',
-      rows: '10',
-      files: 1,
-      bytes: '1000',
-      skipped: null,
-    };
+    return rewrittenGroup(group);
   };
   const activities: AllActivities = { ...scripted({}), ...compact, rewriteGroup: rewrite };
   await testWorker(settings, activities);
@@ -92,4 +84,33 @@ test('goes on in a new history: conflicts of the first are planned again in the 
   if (!(outcome instanceof WorkflowFailedError)) throw new Error('it did not fail');
   expect(outcome.cause).toMatchObject({ type: 'DATA_FILE_CORRUPT', message: 'DATA_FILE_CORRUPT happened' });
   expect(ended).toBe(1);
+});
+
+test('the failure of an earlier request is told at the end, in whichever history that is', async () => {
+  const settings = testSettings();
+  const table = `demo.${randomUUID().slice(0, 8)}`;
+  const plan = { ...plannedCompaction(GROUPS), groupsPerCommit: GROUPS_PER_COMMIT };
+  const rewriteGroup: CompactActivities['rewriteGroup'] = async ({ planLocation, group }) => {
+    if (planLocation === '/plans/damaged.json') throw failureOf('DATA_FILE_CORRUPT', true);
+    return rewrittenGroup(group);
+  };
+  const activities: AllActivities = { ...scripted({ compact: { plan: async () => plan } }), rewriteGroup };
+  await testWorker(settings, activities);
+  const { client } = await testClient(settings);
+  const counts = { groups: 0, filesRemoved: 0, filesAdded: 0, rows: '0', bytesRemoved: '0', bytesAdded: '0' };
+  const goesOn: CompactState = {
+    asked: [{ request: { table, strategy: 'sort' } }],
+    waiting: [{ request: { table, strategy: 'binpack' } }],
+    plan: { ...plannedCompaction(1), planLocation: '/plans/damaged.json' },
+    ...{ runId: 'run', passes: 1, nextGroup: 0, conflicts: [], counts: { ...counts, skipped: [], snapshotId: null } },
+  };
+  const handle = await client.workflow.start<CompactRun>('compactRun', {
+    ...{ workflowId: `compact/${table}`, taskQueue: settings.taskQueue },
+    args: [{ table, searchAttributes: true, goesOn }],
+  });
+  await expect(handle.result()).rejects.toMatchObject({ cause: { type: 'DATA_FILE_CORRUPT' } });
+  const { status } = await client.workflow.getHandle(handle.workflowId, handle.firstExecutionRunId).describe();
+  expect(status.name).toBe('CONTINUED_AS_NEW');
+  const { memo } = await client.workflow.getHandle(handle.workflowId).describe();
+  expect(memo).toMatchObject({ progress: { step: 'done', filesRemoved: 5 * GROUPS } });
 });

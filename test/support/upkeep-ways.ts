@@ -1,5 +1,5 @@
 /** Ways of compaction and maintenance. */
-import type { CompactRunInput } from '../../activities/compact-contract.js';
+import type { CompactRunInput, CompactState } from '../../activities/compact-contract.js';
 import { failureOf } from './scripted-activities.js';
 import {
   type CompactSteps,
@@ -42,20 +42,28 @@ export function compactWays(): readonly Way[] {
     {
       workflow: 'compactRun',
       name: 'goes-on',
-      input: carriedCompaction,
+      input: (name) => carriedCompaction(name),
       activities: scripted({}),
       outcome: 'completed',
+    },
+    {
+      workflow: 'compactRun',
+      name: 'goes-on-after-a-failed-request',
+      input: (name) => carriedCompaction(name, { earlierFailure: { code: 'DATA_FILE_CORRUPT', message: 'damaged' } }),
+      activities: scripted({}),
+      outcome: 'DATA_FILE_CORRUPT',
     },
   ];
 }
 
 /** In its second history, after two of four groups. */
-function carriedCompaction(name: string): CompactRunInput {
+function carriedCompaction(name: string, more: Pick<CompactState, 'earlierFailure'> = {}): CompactRunInput {
   const table = `demo.${name}`;
   return {
     table,
     searchAttributes: true,
     goesOn: {
+      ...more,
       waiting: [],
       asked: [{ request: { table, strategy: 'binpack' } }],
       runId: 'run',
