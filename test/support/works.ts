@@ -171,7 +171,7 @@ function readingOfLabel(label: number): number | null {
   return second - ((second - sensor) % 100);
 }
 
-const FILES = 6;
+const FILES = 5;
 const ROWS_PER_FILE = 20;
 const DELETED = 7;
 
