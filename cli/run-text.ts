@@ -29,7 +29,9 @@ function facts(run: Run): string {
     ...(view === null ? [] : [['view', view] as const]),
     ...(table === null ? [] : [['table', table] as const]),
     ...joined.map((id) => ['joined', `${id}  (moraine run show ${id})`] as const),
-    ...Object.entries(run.progress ?? {}).map(([name, value]) => [name, valueText(value, run.rates[name])] as const),
+    ...Object.entries(run.progress ?? {})
+      .filter(([, value]) => tells(value))
+      .map(([name, value]) => [name, valueText(value, run.rates[name])] as const),
     ...commits.map(
       ({ snapshotId, table: of }) => ['committed', `snapshot ${snapshotId}${of === null ? '' : ` of ${of}`}`] as const,
     ),
@@ -38,6 +40,11 @@ function facts(run: Run): string {
   ];
   const width = Math.max(...lines.map(([name]) => name.length)) + 2;
   return lines.map(([name, value]) => `${printable(name).padEnd(width)}${printable(value)}\n`).join('');
+}
+
+/** Not what there is none of, such as failed windows. */
+function tells(value: unknown): boolean {
+  return value !== null && !(Array.isArray(value) && value.length === 0);
 }
 
 function valueText(value: unknown, rate: number | undefined): string {

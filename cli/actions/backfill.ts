@@ -12,7 +12,7 @@ import {
 import { MoraineError } from '../../errors/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
-import { printable } from '../output.js';
+import { counted, printable } from '../output.js';
 import { type TrainingSetOptions, trainingSetOption } from '../training-set-option.js';
 
 interface BackfillOptions extends TrainingSetOptions {
@@ -70,11 +70,22 @@ async function requestOf(view: string | undefined, options: BackfillOptions): Pr
     ...(options.concurrency === undefined ? {} : { concurrency: Number(options.concurrency) }),
     ...(options.windowsPerCommit === undefined ? {} : { windowsPerCommit: Number(options.windowsPerCommit) }),
   };
-  if (apply === undefined) return { ...range, ...settings };
+  if (apply === undefined) {
+    requireRange(view ?? options.trainingSet, options);
+    return { ...range, ...settings };
+  }
   if (Object.keys(range).length > 0 || options.trainingSet !== undefined) {
     throw new MoraineError('INVALID_ARGUMENT', '--apply names what is filled and the range itself: leave them out.');
   }
   return { plan: await readPlanFile(apply), ...settings };
+}
+
+function requireRange(subject: string | undefined, { start, end, step }: BackfillOptions): void {
+  const needed = { 'a view (or --training-set)': subject, '--start': start, '--end': end, '--step': step };
+  const missing = Object.entries(needed).flatMap(([name, given]) => (given === undefined ? [name] : []));
+  if (missing.length === 0) return;
+  const message = `${missing.join(', ')} must be given; or --apply with the file of a plan.`;
+  throw new MoraineError('INVALID_ARGUMENT', message);
 }
 
 async function readPlanFile(file: string): Promise<BackfillPlan> {
@@ -109,9 +120,9 @@ function formatPlan(plan: BackfillPlan): string {
   const { wholly, partly } = plan.covered;
   const { seconds, basis } = plan.estimate;
   const lines = [
-    `${printable(planSubject(plan))}: ${windows} windows, ${windowsWithRows} with rows, ${plan.order}`,
-    `source ${printable(plan.source.table)} at snapshot ${plan.source.snapshotId ?? 'none'}: ${files} files, about ${rows} rows and ${bytes} bytes`,
-    `covered already: ${wholly} windows wholly, ${partly} in part`,
+    `${printable(planSubject(plan))}: ${counted(windows, 'window')}, ${windowsWithRows} with rows, ${plan.order}`,
+    `source ${printable(plan.source.table)} at snapshot ${plan.source.snapshotId ?? 'none'}: ${counted(files, 'file')}, about ${counted(rows, 'row')} and ${counted(bytes, 'byte')}`,
+    `covered already: ${counted(wholly, 'window')} wholly, ${partly} in part`,
     ...(plan.view === undefined ? [] : [`schedules of the view: ${scheduleText(plan.schedules)}`]),
     seconds === null ? `time: ${basis}` : `time: about ${seconds} s at one window at a time (${basis})`,
   ];
@@ -129,7 +140,7 @@ function formatProgress({ step, windowsDone, windowsTotal, windowsFailed, rowsWr
 }
 
 function formatResult({ view, trainingSet, windows, rows, files, commits, snapshotId }: BackfillResult): string {
-  const written = `${rows} rows in ${files} files and ${commits} commits`;
+  const written = `${counted(rows, 'row')} in ${counted(files, 'file')} and ${counted(commits, 'commit')}`;
   const subject = view ?? `training set ${trainingSet}`;
-  return `${printable(subject)}: ${windows} windows, ${written}, snapshot ${snapshotId ?? 'unchanged'}.\n`;
+  return `${printable(subject)}: ${counted(windows, 'window')}, ${written}, snapshot ${snapshotId ?? 'unchanged'}.\n`;
 }

@@ -12,7 +12,7 @@ import { MoraineError } from '../../errors/index.js';
 import type { Project } from '../../project/index.js';
 import { parseColumnNames } from '../columns-option.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
-import { printable } from '../output.js';
+import { counted, printable } from '../output.js';
 
 interface CompactOptions {
   readonly strategy: CompactInput['strategy'];
@@ -92,11 +92,11 @@ async function dryRun(
   for (const group of groups) {
     const partition = group.partition === '' ? '' : `${printable(group.partition)}: `;
     await context.stdout.write(
-      `${partition}${group.files} files of ${group.bytes} bytes would become ${group.outputs}\n`,
+      `${partition}${counted(group.files, 'file')} of ${counted(group.bytes, 'byte')} would become ${group.outputs}\n`,
     );
   }
   for (const left of skipped) await context.stdout.write(formatSkipped(left));
-  await context.stdout.write(`${files} files in ${groups.length} groups. Nothing was changed.\n`);
+  await context.stdout.write(`${counted(files, 'file')} in ${counted(groups.length, 'group')}. Nothing was changed.\n`);
 }
 
 function formatProgress(table: string, { step, groupsDone, groupsTotal, filesRemoved }: CompactProgress): string {
@@ -107,9 +107,9 @@ function formatResult(result: CompactResult): string {
   const { table, groups, filesRemoved, filesAdded, bytesRemoved, bytesAdded, snapshotId, skipped } = result;
   const left = skipped.map(formatSkipped).join('');
   if (groups === 0 || snapshotId === null) return `${printable(table)}: nothing to do.\n${left}`;
-  return `${printable(table)}: ${filesRemoved} files are now ${filesAdded}, ${bytesRemoved} bytes ${bytesAdded}, snapshot ${snapshotId}.\n${left}`;
+  return `${printable(table)}: ${counted(filesRemoved, 'file')} of ${counted(bytesRemoved, 'byte')} became ${filesAdded} of ${bytesAdded}, snapshot ${snapshotId}.\n${left}`;
 }
 
 function formatSkipped({ reason, files }: CompactResult['skipped'][number]): string {
-  return `left ${files} ${files === 1 ? 'file' : 'files'}: ${printable(reason)}\n`;
+  return `left ${counted(files, 'file')}: ${printable(reason)}\n`;
 }

@@ -11,7 +11,7 @@ import { MoraineError } from '../../errors/index.js';
 import type { FileVerdict } from '../../maintenance/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, throwIfCancelled, withProject } from '../context.js';
-import { printable } from '../output.js';
+import { counted, printable } from '../output.js';
 
 interface MaintainOptions {
   readonly dryRun?: boolean;
@@ -81,13 +81,16 @@ async function dryRun(
     }
   }
   if (asked !== undefined && !found) {
-    throw new MoraineError('FILE_NOT_FOUND', `${JSON.stringify(why)} is not in the folder of table ${input.table}.`);
+    throw new MoraineError(
+      'FILE_NOT_FOUND',
+      `There is no file ${JSON.stringify(why)} in the folder of table ${input.table}.`,
+    );
   }
   if (asked !== undefined || json === true) return;
   const refs = expiry.refs.length === 0 ? '' : `, branches and tags: ${expiry.refs.map(printable).join(', ')}`;
   await context.stdout.write(
-    `Would expire ${expiry.snapshotIds.length} of ${expiry.snapshotIds.length + expiry.kept.size} snapshots${refs}; ` +
-      `delete ${deleted} files (${bytes} bytes) and keep ${kept}. Nothing was changed.\n`,
+    `Would expire ${expiry.snapshotIds.length} of ${counted(expiry.snapshotIds.length + expiry.kept.size, 'snapshot')}${refs}; ` +
+      `delete ${counted(deleted, 'file')} (${counted(bytes, 'byte')}) and keep ${kept}. Nothing was changed.\n`,
   );
 }
 
@@ -103,8 +106,8 @@ function formatResult(result: MaintainResult): string {
   const { table, expiredSnapshots, expiredFiles, orphanFiles, orphanBytes, droppedDeletes } = result;
   const { manifestsBefore, manifestsAfter, unreadable } = result;
   const lines = [
-    `${printable(table)}: ${expiredSnapshots} snapshots expired with ${expiredFiles} files, ${orphanFiles} orphans removed (${orphanBytes} bytes), ` +
-      `${droppedDeletes} dangling delete files dropped, ${manifestsBefore} manifests now ${manifestsAfter}.`,
+    `${printable(table)}: ${counted(expiredSnapshots, 'snapshot')} expired with ${counted(expiredFiles, 'file')}, ${counted(orphanFiles, 'orphan')} removed (${counted(orphanBytes, 'byte')}), ` +
+      `${counted(droppedDeletes, 'dangling delete file')} dropped, ${counted(manifestsBefore, 'manifest')} became ${manifestsAfter}.`,
     ...unreadable.map((path) => `left what ${printable(path)} lists to the removal of orphans: it cannot be read`),
   ];
   return lines.map((line) => `${line}\n`).join('');

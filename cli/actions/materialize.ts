@@ -6,7 +6,7 @@ import {
   startMaterialize,
 } from '../../client/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
-import { printable } from '../output.js';
+import { counted, printable } from '../output.js';
 
 interface MaterializeOptions {
   readonly start?: string;
@@ -52,6 +52,6 @@ function formatProgress(view: string, progress: RunProgress): string {
 
 function formatResult({ view, kind, reason, rows, files, snapshotId }: MaterializeResult): string {
   if (kind === 'nothing' || snapshotId === null) return `${printable(view)}: nothing to do (${printable(reason)}).\n`;
-  const written = `${rows} rows in ${files} ${files === 1 ? 'file' : 'files'}`;
+  const written = `${counted(rows, 'row')} in ${counted(files, 'file')}`;
   return `${printable(view)}: ${kind} run (${printable(reason)}), ${written}, online snapshot ${snapshotId}.\n`;
 }

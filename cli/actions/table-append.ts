@@ -1,7 +1,7 @@
 import { appendFile } from '../../client/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { inputPath } from '../input-path.js';
-import { printable } from '../output.js';
+import { counted, printable } from '../output.js';
 
 interface TableAppendOptions {
   readonly create?: boolean;
@@ -35,7 +35,7 @@ export async function tableAppend(
       await context.stdout.write(
         snapshotId === null
           ? `${where} appended nothing: ${printable(argument)} has no rows.\n`
-          : `${where} appended ${rows} rows in ${files} ${files === 1 ? 'file' : 'files'}, snapshot ${snapshotId}.\n`,
+          : `${where} appended ${counted(rows, 'row')} in ${counted(files, 'file')}, snapshot ${snapshotId}.\n`,
       );
     },
     { fileFolders: [folder] },

@@ -1,6 +1,6 @@
 import { deleteTableRows } from '../../client/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
-import { printable } from '../output.js';
+import { counted, printable } from '../output.js';
 
 interface TableDeleteOptions {
   readonly where: string;
@@ -22,9 +22,9 @@ export async function tableDelete(
       await printJson(context, { table: name, dryRun, rows: Number(rows), files, filesRemoved, snapshotId });
       return;
     }
-    const counted = `${rows} ${rows === 1n ? 'row' : 'rows'} in ${files} ${files === 1 ? 'file' : 'files'}`;
+    const what = `${counted(rows, 'row')} in ${counted(files, 'file')}`;
     const snapshot = snapshotId === null ? '' : `, snapshot ${snapshotId}`;
-    const said = dryRun ? `would delete ${counted}` : rows === 0n ? 'no row matches' : `deleted ${counted}${snapshot}`;
+    const said = dryRun ? `would delete ${what}` : rows === 0n ? 'no row matches' : `deleted ${what}${snapshot}`;
     await context.stdout.write(`${printable(name)}: ${said}.\n`);
   });
 }

@@ -28,6 +28,12 @@ describe('help', () => {
 });
 
 describe('a mistake in the arguments is one sentence and where to look', () => {
+  it('a backfill without its range is told the options that are missing', async () => {
+    const result = await moraine(['backfill', 'airport_delay', '--end', '2001-02-01']);
+    expect([result.code, result.stdout]).toEqual([2, '']);
+    expect(result.stderr).toMatch(/^error: --start, --step must be given; or --apply with the file of a plan\. /);
+  });
+
   it.each([
     [['tabel'], "unknown command 'tabel'; did you mean table?", 'moraine'],
     [['table', 'scna', 'a.b'], "unknown command 'scna'; did you mean scan?", 'moraine table'],

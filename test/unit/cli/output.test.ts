@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { formatColumns, OutputClosedError, printable, streamOutput, toJson } from '../../../cli/output.js';
+import { counted, formatColumns, OutputClosedError, printable, streamOutput, toJson } from '../../../cli/output.js';
 import { createProgress } from '../../../cli/progress.js';
 import { asMoraineError, exitCodeOf, renderError } from '../../../cli/render-error.js';
 import { MoraineError } from '../../../errors/index.js';
@@ -28,6 +28,10 @@ describe('output', () => {
     expect(toJson({ id: 9_223_372_036_854_775_807n, m: new Map([['k', 1n]]) })).toBe(
       '{"id":"9223372036854775807","m":{"k":"1"}}',
     );
+  });
+
+  it('counts things', () => {
+    expect(['0', 1, 1n, 2].map((count) => counted(count, 'row'))).toEqual(['0 rows', '1 row', '1 row', '2 rows']);
   });
 
   it('aligns columns', () => {
