@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import { compactDirect } from '../../maintenance/index.js';
+import { materializeDirect } from '../../materialization/index.js';
+import { compactDeps, materializationDeps } from '../../project/index.js';
+import { describeInterop, python } from '../support/python.js';
+import { SmallProject } from '../support/small-project.js';
+
+interface Reading {
+  readonly rows: readonly { readonly sensor: number; readonly reading: number }[];
+  readonly problems: readonly string[];
+  readonly files: number;
+}
+
+const BUCKETS = 4;
+
+describeInterop('an online table after compaction with latest', () => {
+  test('PyIceberg reads the newest row of each entity', async () => {
+    const small = await SmallProject.create({ buckets: BUCKETS });
+    const { project, view, folder } = small;
+    const table = `moraine_online.${view}`;
+    const read = () => python<Reading>('read_ours.py', `sqlite:///${folder}/catalog.db`, `${folder}/warehouse`, table);
+    for (const fromSecond of [0, 100, 200]) {
+      await small.append(100, fromSecond);
+      await materializeDirect(await materializationDeps(project), { view });
+    }
+    expect((await read()).rows).toHaveLength(300);
+    await compactDirect(await compactDeps(project), { table, strategy: 'latest' });
+    const { rows, problems, files } = await read();
+    expect(problems).toEqual([]);
+    expect(files).toBe(BUCKETS);
+    // Readings are numbered by their seconds, sensors by their remainders by a hundred.
+    const newest = Array.from({ length: 100 }, (_, sensor) => [sensor, 200 + sensor]);
+    expect(rows.map(({ sensor, reading }) => [sensor, reading]).toSorted(([a = 0], [b = 0]) => a - b)).toEqual(newest);
+  });
+});
