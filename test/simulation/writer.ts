@@ -1,5 +1,6 @@
 /** Those who change rows: each has a list of jobs, and does every one until it is told that it landed. */
 import { isMoraineError, MoraineError } from '../../errors/index.js';
+import type { DataFile } from '../../iceberg/index.js';
 import { releaseLease, takeLease } from '../../maintenance/leases.js';
 import {
   type CommitOptions,
@@ -266,13 +267,7 @@ class Writing {
     const files = first === undefined ? [] : [await writeRows(table, name, first.p, kept)];
     this.#files.push(...files.map(({ filePath }) => filePath));
     return {
-      commit: (options) =>
-        commitOverwrite(table, {
-          files,
-          removeFiles: [planned.file.filePath],
-          validateNoNewFilesFrom: table.metadata.currentSnapshotId,
-          ...options,
-        }),
+      commit: replacing(table, planned, files),
       effect: (before) => without(before, ({ id }) => gone.has(id)),
     };
   }
@@ -284,13 +279,7 @@ class Writing {
     const ids = new Set((await readLiveRows(table.io, planned)).map(({ id }) => id));
     const files = [await this.#rows(table, name)];
     return {
-      commit: (options) =>
-        commitOverwrite(table, {
-          files,
-          removeFiles: [planned.file.filePath],
-          validateNoNewFilesFrom: table.metadata.currentSnapshotId,
-          ...options,
-        }),
+      commit: replacing(table, planned, files),
       effect: (before) => add(without(before, ({ id }) => ids.has(id))),
     };
   }
@@ -317,6 +306,16 @@ class Writing {
     this.#files.push(file.filePath);
     return file;
   }
+}
+
+/** Copy-on-write of one file. */
+function replacing(table: Table, { file }: PlannedFile, files: readonly DataFile[]): Written['commit'] {
+  const request = {
+    files,
+    removeFiles: [file.filePath],
+    validateNoNewFilesFrom: table.metadata.currentSnapshotId,
+  };
+  return (options) => commitOverwrite(table, { ...request, ...options });
 }
 
 function without(rows: ReadonlyMap<number, Row>, isGone: (row: Row) => boolean): ReadonlyMap<number, Row> {

@@ -107,6 +107,18 @@ export class MaintenanceLab {
     return { ...(await commitOverwrite(table, { files: [dataFile(path)], removeFiles: [removed] })), path };
   }
 
+  /** Gives a new table three snapshots, 20, 10 and 0 days old; the first one's file is replaced by the second. */
+  async threeSnapshots(name: string) {
+    await this.create(name);
+    this.daysAgo = 20;
+    const first = await this.append(name);
+    this.daysAgo = 10;
+    const second = await this.replace(name, first.path);
+    this.daysAgo = 0;
+    const third = await this.append(name);
+    return { first, second, third };
+  }
+
   async update(name: string, ...updates: readonly TableUpdate[]): Promise<void> {
     let done = false;
     await commitUpdates(await this.load(name), () => {

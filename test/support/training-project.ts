@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createMoraine, type Moraine } from '../../index.js';
+import { trainingRows } from './moraine-folder.js';
 import { SmallProject } from './small-project.js';
 
 /** Rows of `demo.labels`: some sensors twice, one that the source does not have, one that is null. */
@@ -48,13 +49,8 @@ export class TrainingProject {
   }
 
   /** The rows of a table as text, sorted. */
-  async rowsOf(table: string): Promise<readonly string[]> {
-    const pulled = await this.moraine.pullAll({ source: { table }, joinKeys: [], timestampField: 'event_timestamp' });
-    try {
-      return (await pulled.toRows()).map((row) => JSON.stringify(row)).sort();
-    } finally {
-      await pulled.close();
-    }
+  rowsOf(table: string): Promise<readonly string[]> {
+    return trainingRows(this.moraine, table);
   }
 
   /** Run keys of a table's snapshots. */

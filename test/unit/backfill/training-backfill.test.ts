@@ -1,7 +1,4 @@
 /** Training sets retrieved window by window: on real tables, against one retrieval of the whole range. */
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   commitTrainingWindows,
@@ -15,17 +12,18 @@ import {
   type TrainingBackfillPlan,
   windowAt,
 } from '../../../backfill/index.js';
-import { createMoraine, defineEntity, defineFeatureView, type Moraine } from '../../../index.js';
+import { defineEntity, defineFeatureView, type Moraine } from '../../../index.js';
 import { datasetDeps } from '../../../project/index.js';
 import { commitUpdates } from '../../../tables/index.js';
 import { parseTrainingSetRequest, type TrainingDeps } from '../../../training/index.js';
 import { rejectionCode } from '../../support/error-code.js';
+import { MoraineFolder } from '../../support/moraine-folder.js';
 
 const HOUR = 3_600_000_000n;
 /** Eight hours of entity rows, of which two are left out at either end. */
 const RANGE = { startUs: 2n * HOUR, endUs: 8n * HOUR, stepUs: HOUR };
 
-let folder: string;
+let lab: MoraineFolder;
 let moraine: Moraine;
 let deps: TrainingDeps;
 
@@ -42,16 +40,16 @@ const LABELS = [
 ];
 
 beforeAll(async () => {
-  folder = realpathSync(mkdtempSync(join(tmpdir(), 'moraine-training-')));
-  moraine = await createMoraine({ config: { engine: { threads: 2 } }, cwd: folder, fileFolders: [folder] });
+  lab = await MoraineFolder.open();
+  ({ moraine } = lab);
   const stats = Array.from({ length: 60 }, (_, i) => `${i % 6},${time(i * 10 + 5)},${i}.5`);
-  await append('shop.stats', ['k,at,v', ...stats]);
+  await lab.append('shop.stats', ['k,at,v', ...stats]);
   // Two files, whose times overlap.
-  await append('shop.labels', [
+  await lab.append('shop.labels', [
     'k,event_timestamp,label',
     ...LABELS.filter((_, i) => i % 2 === 0).map((row) => row.join(',')),
   ]);
-  await append('shop.labels', [
+  await lab.append('shop.labels', [
     'k,event_timestamp,label',
     ...LABELS.filter((_, i) => i % 2 === 1).map((row) => row.join(',')),
   ]);
@@ -60,16 +58,7 @@ beforeAll(async () => {
   await moraine.apply([entity, defineFeatureView({ name: 'stats', entities: [entity], ttl: '2h', source })]);
   deps = await datasetDeps(moraine.project);
 });
-afterAll(async () => {
-  await moraine.close();
-  rmSync(folder, { recursive: true });
-});
-
-async function append(table: string, lines: readonly string[]): Promise<void> {
-  const path = join(folder, 'append.csv');
-  writeFileSync(path, `${lines.join('\n')}\n`);
-  await moraine.appendFile(table, path, { create: true });
-}
+afterAll(() => lab.close());
 
 const request = (name: string, more: object = {}) =>
   parseTrainingSetRequest({
@@ -105,15 +94,6 @@ async function saveWhole(name: string) {
   return moraine.saveDataset({ features: ['stats'], entities: { sql }, saveAs });
 }
 
-async function rowsOf(table: string): Promise<readonly string[]> {
-  const pulled = await moraine.pullAll({ source: { table }, joinKeys: [], timestampField: 'event_timestamp' });
-  try {
-    return (await pulled.toRows()).map((row) => JSON.stringify(row)).sort();
-  } finally {
-    await pulled.close();
-  }
-}
-
 const windowKeys = async (table: string): Promise<readonly string[]> => {
   const { metadata } = await moraine.project.loadTable(table);
   return metadata.snapshots.flatMap(({ summary }) => summary.get('moraine.window-keys')?.split(' ') ?? []);
@@ -143,8 +123,8 @@ describe('a training set in windows', () => {
       const whole = await saveWhole(`whole_${size}`);
       const { record } = await deps.datasets.get(name);
       expect([record.rows, record.digest]).toEqual([whole.rows, whole.digest]);
-      const rows = await rowsOf(`sets.${name}`);
-      expect(rows).toEqual(await rowsOf(`sets.whole_${size}`));
+      const rows = await lab.rowsOf(`sets.${name}`);
+      expect(rows).toEqual(await lab.rowsOf(`sets.whole_${size}`));
       const seen = rows.map((row) => JSON.parse(row) as { event_timestamp: string; label: string; v: number | null });
       const found = seen.map(({ event_timestamp: at, label, v }) => [new Date(at).toISOString(), label, v]);
       expect(found.map(String).sort()).toEqual(expectedRows().map(String).sort());
@@ -158,8 +138,8 @@ describe('a training set in windows', () => {
     const before = await saveWhole('before');
     await run(await planOf('halves'), 1, 3);
     expect(await rejectionCode(deps.datasets.get('halves'))).toBe('DATASET_NOT_FOUND');
-    await append('shop.stats', ['k,at,v', `1,${time(175)},1000.5`]);
-    await append('shop.labels', ['k,event_timestamp,label', `1,${time(300)},late`]);
+    await lab.append('shop.stats', ['k,at,v', `1,${time(175)},1000.5`]);
+    await lab.append('shop.labels', ['k,event_timestamp,label', `1,${time(300)},late`]);
     const again = await planOf('halves');
     expect(again.covered).toEqual({ wholly: 3, partly: 0 });
     await run(again, 2);
@@ -167,7 +147,7 @@ describe('a training set in windows', () => {
     expect([record.rows, record.digest]).toEqual([before.rows, before.digest]);
     // Once more: there is nothing left to do.
     await run(await planOf('halves'), 6);
-    expect(await rowsOf('sets.halves')).toEqual(await rowsOf('sets.before'));
+    expect(await lab.rowsOf('sets.halves')).toEqual(await lab.rowsOf('sets.before'));
     expect(await windowKeys('sets.halves')).toHaveLength(6);
     // Another range, or another recipe, is other work.
     expect(await rejectionCode(planOf('halves', { endUs: 9n * HOUR }))).toBe('DATASET_ALREADY_EXISTS');
@@ -188,7 +168,7 @@ describe('a training set in windows', () => {
     expect(outcomes).toEqual(staged.map(() => 'already-committed'));
     expect(await windowKeys('sets.repeated')).toHaveLength(2);
     expect(await stageTrainingWindow(deps, plan, first)).toBeNull();
-    expect((await rowsOf('sets.repeated')).length).toBe(Number((staged[0]?.rows ?? 0n) + (staged[2]?.rows ?? 0n)));
+    expect((await lab.rowsOf('sets.repeated')).length).toBe(Number((staged[0]?.rows ?? 0n) + (staged[2]?.rows ?? 0n)));
   });
 
   test('rolled back, the windows that went are done again', async () => {
@@ -213,10 +193,10 @@ describe('its plan', () => {
 
   test('is refused when entity rows of its windows have come, not when other rows have', async () => {
     const plan = await planOf('stale');
-    await append('shop.labels', ['k,event_timestamp,label', `1,${time(6000)},elsewhere`]);
-    await append('shop.stats', ['k,at,v', `1,${time(185)},7.5`]);
+    await lab.append('shop.labels', ['k,event_timestamp,label', `1,${time(6000)},elsewhere`]);
+    await lab.append('shop.stats', ['k,at,v', `1,${time(185)},7.5`]);
     await requireCurrentTrainingPlan(deps, plan);
-    await append('shop.labels', ['k,event_timestamp,label', `1,${time(300)},inside`]);
+    await lab.append('shop.labels', ['k,event_timestamp,label', `1,${time(300)},inside`]);
     expect(await rejectionCode(requireCurrentTrainingPlan(deps, plan))).toBe('PLAN_STALE');
   });
 

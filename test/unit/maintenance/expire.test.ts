@@ -19,17 +19,9 @@ const SCHEMA = { schemaId: 0, identifierFieldIds: [], fields: [] };
 const expire = async (lab: MaintenanceLab, name: string, settings: ExpirySettings = {}): Promise<number> =>
   (await expireOnce(lab.deps, name, settings)).expiredFiles;
 
-/** Three snapshots, 20, 10 and 0 days old; the first one's file is replaced by the second. */
 async function threeSnapshots() {
   const lab = await MaintenanceLab.open();
-  await lab.create('ns.t');
-  lab.daysAgo = 20;
-  const first = await lab.append('ns.t');
-  lab.daysAgo = 10;
-  const second = await lab.replace('ns.t', first.path);
-  lab.daysAgo = 0;
-  const third = await lab.append('ns.t');
-  return { lab, first, second, third };
+  return { lab, ...(await lab.threeSnapshots('ns.t')) };
 }
 
 const snapshotIds = async (lab: MaintenanceLab) =>

@@ -15,19 +15,13 @@ import { SmallProject } from '../../support/small-project.js';
 
 const HOUR_MS = 3_600_000;
 
-/** Snapshots 20, 10 and 0 days old, the first one's file replaced by the second; an old orphan. */
+/** Three snapshots and an old orphan. */
 async function openLab() {
   const lab = await MaintenanceLab.open();
-  await lab.create('ns.t');
-  lab.daysAgo = 20;
-  const first = await lab.append('ns.t');
-  lab.daysAgo = 10;
-  const second = await lab.replace('ns.t', first.path);
-  lab.daysAgo = 0;
-  const third = await lab.append('ns.t');
+  const snapshots = await lab.threeSnapshots('ns.t');
   const table = await lab.load('ns.t');
   const orphan = lab.place(table, 'data/orphan.parquet', 30);
-  return { lab, table, orphan, first, second, third };
+  return { lab, table, orphan, ...snapshots };
 }
 
 const load = async (lab: MaintenanceLab): Promise<TableMetadata> => (await lab.load('ns.t')).metadata;

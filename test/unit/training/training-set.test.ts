@@ -1,9 +1,8 @@
 /** Training sets in shards: each step as the activities call it, on real tables. */
-import { mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createMoraine, defineEntity, defineFeatureView, type Moraine } from '../../../index.js';
+import { defineEntity, defineFeatureView, type Moraine } from '../../../index.js';
 import { datasetDeps } from '../../../project/index.js';
 import {
   commitTrainingSet,
@@ -17,7 +16,9 @@ import {
   type TrainingDeps,
 } from '../../../training/index.js';
 import { rejectionCode } from '../../support/error-code.js';
+import { MoraineFolder } from '../../support/moraine-folder.js';
 
+let lab: MoraineFolder;
 let folder: string;
 let moraine: Moraine;
 let deps: TrainingDeps;
@@ -34,30 +35,21 @@ const LABELS = [
 ];
 
 beforeAll(async () => {
-  folder = realpathSync(mkdtempSync(join(tmpdir(), 'moraine-training-')));
-  moraine = await createMoraine({ config: { engine: { threads: 2 } }, cwd: folder, fileFolders: [folder] });
+  lab = await MoraineFolder.open();
+  ({ folder, moraine } = lab);
   const features = Array.from({ length: 20 }, (_, i) => `${i},2001-01-0${1 + (i % 5)}T00:00:00Z,${i}.5`);
-  await append('shop.stats', ['k,at,v', ...features, '12,2001-01-03T00:00:00Z,99.5']);
-  await append('shop.labels', [
+  await lab.append('shop.stats', ['k,at,v', ...features, '12,2001-01-03T00:00:00Z,99.5']);
+  await lab.append('shop.labels', [
     'k,j,event_timestamp,label',
     ...LABELS.map(([k, j, l]) => `${k},${j},2001-01-04T00:00:00Z,${l}`),
   ]);
-  await append('shop.times', ['event_timestamp,label', '2001-01-04T00:00:00Z,x']);
+  await lab.append('shop.times', ['event_timestamp,label', '2001-01-04T00:00:00Z,x']);
   const entity = defineEntity({ name: 'thing', joinKeys: ['k'] });
   const source = { table: 'shop.stats', timestampField: 'at' } as const;
   await moraine.apply([entity, defineFeatureView({ name: 'stats', entities: [entity], source })]);
   deps = await datasetDeps(moraine.project);
 });
-afterAll(async () => {
-  await moraine.close();
-  rmSync(folder, { recursive: true });
-});
-
-async function append(table: string, lines: readonly string[]): Promise<void> {
-  const path = join(folder, 'append.csv');
-  writeFileSync(path, `${lines.join('\n')}\n`);
-  await moraine.appendFile(table, path, { create: true });
-}
+afterAll(() => lab.close());
 
 const request = (name: string, more: object = {}) =>
   parseTrainingSetRequest({
@@ -78,16 +70,6 @@ async function stageAll(planLocation: string, shards: number) {
 async function saveInShards(name: string, more: object = {}) {
   const { planLocation, shards } = await planTrainingSet(deps, request(name, more));
   return commitTrainingSet(deps, planLocation, await stageAll(planLocation, shards));
-}
-
-/** The rows of a table as text, sorted. */
-async function rowsOf(table: string): Promise<readonly string[]> {
-  const pulled = await moraine.pullAll({ source: { table }, joinKeys: [], timestampField: 'event_timestamp' });
-  try {
-    return (await pulled.toRows()).map((row) => JSON.stringify(row)).sort();
-  } finally {
-    await pulled.close();
-  }
 }
 
 /** Every file below the warehouse. */
@@ -139,9 +121,9 @@ test('the shards add up to the dataset that is saved at once: rows, digest, reco
   const sharded = await saveInShards('sharded');
   expect(sharded.rows).toBe(BigInt(LABELS.length));
   expect(sharded).toEqual({ ...whole, name: 'sharded', location: sharded.location });
-  const rows = await rowsOf('sets.sharded');
+  const rows = await lab.rowsOf('sets.sharded');
   expect(rows).toHaveLength(LABELS.length);
-  expect(rows).toEqual(await rowsOf('sets.whole'));
+  expect(rows).toEqual(await lab.rowsOf('sets.whole'));
   expect(await moraine.replayDataset('sharded')).toMatchObject({ matches: true, recomputed: whole.digest });
   const { metadata } = await moraine.project.loadTable('sets.sharded');
   expect(metadata.snapshots).toHaveLength(1);
@@ -174,8 +156,8 @@ test('entity rows of the client are staged by reference, read by the shards, and
 
 test('what changes after the plan is not seen; attempts that are repeated or late write nothing twice', async () => {
   const { planLocation, shards } = await planTrainingSet(deps, request('steady', { shards: 3 }));
-  await append('shop.stats', ['k,at,v', '1,2001-01-03T00:00:00Z,-1.5']);
-  await append('shop.labels', ['k,j,event_timestamp,label', '1,1,2001-01-04T00:00:00Z,late']);
+  await lab.append('shop.stats', ['k,at,v', '1,2001-01-03T00:00:00Z,-1.5']);
+  await lab.append('shop.labels', ['k,j,event_timestamp,label', '1,1,2001-01-04T00:00:00Z,late']);
   await moraine.apply([
     defineEntity({ name: 'thing', joinKeys: ['k'] }),
     defineFeatureView({
