@@ -140,7 +140,7 @@ async function previewOf(
   const groups = withinBudget(chosen, request.maxBytes);
   const left = chosen.filter((group) => !groups.includes(group)).reduce((sum, { files }) => sum + files.length, 0);
   const skipped = [...found.skipped, ...(left === 0 ? [] : [{ reason: 'beyond the byte budget', files: left }])];
-  const rewrites = groups.map(rewriteGroup);
+  const rewrites = groups.map(groupToRewrite);
   const preview = {
     table: request.table,
     groups: groups.map((group) => summaryOf(group, table)),
@@ -269,7 +269,7 @@ async function expiredBefore(deps: CompactDeps, table: Table, nowUs: bigint): Pr
   return view.ttlMs === null ? null : nowUs - view.ttlMs * 1000n;
 }
 
-function rewriteGroup({ files, outputs }: FileGroup): RewriteGroup {
+function groupToRewrite({ files, outputs }: FileGroup): RewriteGroup {
   const [first] = files as [PlannedFile, ...PlannedFile[]];
   return { specId: first.spec.specId, partition: first.file.partition, outputs, files: files.map(fileToRewrite) };
 }
