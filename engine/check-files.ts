@@ -1,13 +1,13 @@
 /** Looking at data files before their first row is given out. */
 import { createHash } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import type { DataFile, FileFormat } from '../iceberg/index.js';
 import { avroLayout } from './avro-copy.js';
 import type { Connection } from './connection.js';
 import { convertedLayout, type FileConversion, type FileLayout, readFileLayouts } from './file-layout.js';
+import { corrupt, type OpenTail, openFailed, TailReader } from './file-tail.js';
 import { footerOutline, HADOOP_LZ4, LZO } from './parquet-footer.js';
-import { readBytes } from './zoned-nanoseconds.js';
 
 /** What the manifest says of a file; `path` is what the file system opens. */
 export interface CheckedFile {
@@ -20,8 +20,6 @@ export interface CheckedFile {
 const MAGIC = 'PAR1';
 const ENCRYPTED_MAGIC = 'PARE';
 const TRAILER_BYTES = 8;
-/** Of a file's end, read at once. */
-const TAIL_BYTES = 32 * 1024;
 const FILES_AT_ONCE = 16;
 
 /**
@@ -45,15 +43,23 @@ export async function checkFiles(
 ): Promise<ReadonlyMap<string, FileLayout>> {
   const layouts = new Map<string, FileLayout>();
   const footers = new Map<string, ParquetFile>();
-  for (let start = 0; start < files.length; start += FILES_AT_ONCE) {
-    connection.throwIfAborted();
-    const some = files.slice(start, start + FILES_AT_ONCE).map(async (file) => {
-      const found = await checkFile(file);
+  const waiting = files.values();
+  let hasFailed = false;
+  const lane = async (): Promise<void> => {
+    const reader = new TailReader();
+    for (const file of waiting) {
+      if (hasFailed) return;
+      connection.throwIfAborted();
+      const found = await checkFile(file, reader);
       if ('columns' in found) layouts.set(file.path, found);
       else footers.set(file.path, found);
-    });
-    await Promise.all(some);
-  }
+    }
+  };
+  const lanes = Array.from({ length: Math.min(FILES_AT_ONCE, files.length) }, lane);
+  await Promise.all(lanes).catch((error: unknown) => {
+    hasFailed = true;
+    throw error;
+  });
   for (const [path, layout] of await parquetLayouts(connection, footers)) layouts.set(path, layout);
   return layouts;
 }
@@ -84,15 +90,26 @@ async function parquetLayouts(
 }
 
 /** Of a Parquet file what is known without the engine; of any other its layout. */
-async function checkFile(file: CheckedFile): Promise<ParquetFile | FileLayout> {
-  const { path, fileSizeInBytes, format } = file;
-  return await withFile(path, async (handle) => {
-    const { size } = await handle.stat();
-    if (BigInt(size) !== fileSizeInBytes) {
-      throw corrupt(path, `has ${size} bytes, and the manifest says ${fileSizeInBytes}`);
-    }
-    return format === 'AVRO' ? await avroLayout(handle, path, size) : await checkFooter(handle, path, size);
+async function checkFile(
+  { path, fileSizeInBytes, format }: CheckedFile,
+  reader: TailReader,
+): Promise<ParquetFile | FileLayout> {
+  const size = Number(fileSizeInBytes);
+  if (format === 'AVRO') return checkAvro(path, size);
+  return reader.withTail(path, size, (file) => checkFooter(path, file));
+}
+
+async function checkAvro(path: string, expected: number): Promise<FileLayout> {
+  const handle = await open(path, 'r').catch((cause: NodeJS.ErrnoException) => {
+    throw openFailed(path, cause);
   });
+  try {
+    const { size } = await handle.stat();
+    if (size !== expected) throw corrupt(path, `has ${size} bytes, and the manifest says ${expected}`);
+    return await avroLayout(handle, path, size);
+  } finally {
+    await handle.close();
+  }
 }
 
 /**
@@ -100,23 +117,12 @@ async function checkFile(file: CheckedFile): Promise<ParquetFile | FileLayout> {
  * @throws FILE_NOT_FOUND, DATA_FILE_CORRUPT, UNSUPPORTED_FEATURE or STORAGE_UNAVAILABLE naming the file
  */
 export async function parquetConversion(path: string): Promise<FileConversion | undefined> {
-  const { conversion } = await withFile(path, async (handle) => checkFooter(handle, path, (await handle.stat()).size));
+  const { conversion } = await new TailReader().withTail(path, undefined, (file) => checkFooter(path, file));
   return conversion;
 }
 
-async function withFile<T>(path: string, use: (handle: FileHandle) => Promise<T>): Promise<T> {
-  const handle = await open(path, 'r').catch((cause: NodeJS.ErrnoException) => {
-    throw openFailed(path, cause);
-  });
-  try {
-    return await use(handle);
-  } finally {
-    await handle.close();
-  }
-}
-
-async function checkFooter(handle: FileHandle, path: string, size: number): Promise<ParquetFile> {
-  const footer = await footerOf(handle, path, size);
+async function checkFooter(path: string, file: OpenTail): Promise<ParquetFile> {
+  const footer = await footerOf(path, file);
   try {
     const { codecs, layoutBytes } = footerOutline(footer);
     if (codecs.has(LZO)) throw unsupported(path, 'is compressed with LZO');
@@ -129,9 +135,8 @@ async function checkFooter(handle: FileHandle, path: string, size: number): Prom
 }
 
 /** The footer's bytes. Most are in the first read. */
-async function footerOf(handle: FileHandle, path: string, size: number): Promise<Uint8Array> {
+async function footerOf(path: string, { size, tail, bytes }: OpenTail): Promise<Uint8Array> {
   if (size < TRAILER_BYTES + MAGIC.length) throw corrupt(path, 'is too short to be Parquet');
-  const tail = await readBytes(handle, Math.max(0, size - TAIL_BYTES), Math.min(size, TAIL_BYTES));
   const trailer = tail.subarray(-TRAILER_BYTES);
   const magic = trailer.toString('latin1', 4);
   if (magic === ENCRYPTED_MAGIC) throw unsupported(path, 'is encrypted');
@@ -140,22 +145,10 @@ async function footerOf(handle: FileHandle, path: string, size: number): Promise
   if (length > size - TRAILER_BYTES - MAGIC.length) throw corrupt(path, 'has a footer that is longer than the file');
   const start = tail.length - TRAILER_BYTES - length;
   if (start >= 0) return tail.subarray(start, start + length);
-  return readBytes(handle, size - TRAILER_BYTES - length, length);
-}
-
-function corrupt(path: string, problem: string): MoraineError {
-  return new MoraineError('DATA_FILE_CORRUPT', `A data file is damaged: ${path} ${problem}.`, { details: { path } });
+  return bytes(size - TRAILER_BYTES - length, length);
 }
 
 function unsupported(path: string, what: string): MoraineError {
   const message = `${path} ${what}. Rewrite it with the engine that wrote it.`;
   return new MoraineError('UNSUPPORTED_FEATURE', message, { details: { path } });
-}
-
-function openFailed(path: string, cause: NodeJS.ErrnoException): MoraineError {
-  if (cause.code === 'ENOENT' || cause.code === 'ENOTDIR') {
-    return new MoraineError('FILE_NOT_FOUND', `The data file ${path} does not exist.`, { details: { path }, cause });
-  }
-  const details = { path, reason: cause.code ?? 'unknown' };
-  return new MoraineError('STORAGE_UNAVAILABLE', `The data file ${path} cannot be opened.`, { details, cause });
 }

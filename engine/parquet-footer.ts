@@ -194,13 +194,13 @@ class CompactReader {
 
   list(read: (elementType: number) => void): void {
     const header = this.#byte();
-    const size = header >> 4 === 15 ? this.#varint() : BigInt(header >> 4);
-    for (let index = 0n; index < size; index += 1n) read(header & 0xf);
+    const size = header >> 4 === 15 ? this.#varint() : header >> 4;
+    for (let index = 0; index < size; index += 1) read(header & 0xf);
   }
 
   i32(): number {
     const bits = this.#varint();
-    return Number(BigInt.asIntN(32, (bits >> 1n) ^ -(bits & 1n)));
+    return (bits >>> 1) ^ -(bits & 1);
   }
 
   #skipField(type: number): void {
@@ -212,18 +212,18 @@ class CompactReader {
       case TRUE:
       case FALSE:
       case BYTE:
-        return this.#advance(1n);
+        return this.#advance(1);
       case I16:
       case I32:
       case I64:
         this.#varint();
         return;
       case DOUBLE:
-        return this.#advance(8n);
+        return this.#advance(8);
       case BINARY:
         return this.#advance(this.#varint());
       case UUID:
-        return this.#advance(16n);
+        return this.#advance(16);
       case LIST:
       case SET:
         return this.#deeper(() => this.list((elementType) => this.#skipValue(elementType)));
@@ -238,20 +238,23 @@ class CompactReader {
 
   #skipMap(): void {
     const size = this.#varint();
-    if (size === 0n) return;
+    if (size === 0) return;
     const types = this.#byte();
-    for (let index = 0n; index < size; index += 1n) {
+    for (let index = 0; index < size; index += 1) {
       this.#skipValue(types >> 4);
       this.#skipValue(types & 0xf);
     }
   }
 
-  #varint(): bigint {
-    let value = 0n;
+  /** Exact up to 2^53. What is above is only skipped, or more than there are bytes. */
+  #varint(): number {
+    let value = 0;
+    let unit = 1;
     for (let index = 0; index < MAX_VARINT_BYTES; index += 1) {
       const byte = this.#byte();
-      value |= BigInt(byte & 0x7f) << BigInt(7 * index);
+      value += (byte & 0x7f) * unit;
       if (byte < 0x80) return value;
+      unit *= 0x80;
     }
     throw broken();
   }
@@ -263,9 +266,9 @@ class CompactReader {
     return byte;
   }
 
-  #advance(count: bigint): void {
-    if (count > BigInt(this.#bytes.length - this.#offset)) throw broken();
-    this.#offset += Number(count);
+  #advance(count: number): void {
+    if (count > this.#bytes.length - this.#offset) throw broken();
+    this.#offset += count;
   }
 
   #deeper(work: () => void): void {
