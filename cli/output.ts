@@ -44,11 +44,6 @@ export function toJson(value: unknown): string {
   });
 }
 
-/** A number of things: `1 file`, `2 files`. */
-export function counted(count: number | bigint | string, noun: string): string {
-  return `${count} ${noun}${String(count) === '1' ? '' : 's'}`;
-}
-
 /** Lines of left-aligned columns under their headings; the last column is not padded. */
 export function formatColumns(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [headings, ...rows].map((row) => row.map(printable));

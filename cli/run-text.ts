@@ -1,4 +1,5 @@
 /** A run as text for people. */
+import { counted } from '../errors/index.js';
 import type { Run, RunStep } from '../runs/index.js';
 import { formatColumns, printable } from './output.js';
 
@@ -35,8 +36,8 @@ function facts(run: Run): string {
     ...commits.map(
       ({ snapshotId, table: of }) => ['committed', `snapshot ${snapshotId}${of === null ? '' : ` of ${of}`}`] as const,
     ),
-    ...Object.entries(run.signals).map(([name, count]) => ['signals', `${name} ${count}x`] as const),
-    ...(outcome === null ? [] : [['outcome', outcomeText(outcome)] as const]),
+    ...Object.entries(run.signals).map(([name, count]) => ['signals', `${name}, ${counted(count, 'time')}`] as const),
+    ...(outcome === null ? [] : outcomeLines(outcome)),
   ];
   const width = Math.max(...lines.map(([name]) => name.length)) + 2;
   return lines.map(([name, value]) => `${printable(name).padEnd(width)}${printable(value)}\n`).join('');
@@ -52,10 +53,15 @@ function valueText(value: unknown, rate: number | undefined): string {
   return rate === undefined ? shown : `${shown} (${rate < 10 ? rate.toFixed(1) : Math.round(rate)} a second)`;
 }
 
-function outcomeText(outcome: NonNullable<Run['outcome']>): string {
-  return outcome.status === 'completed'
-    ? JSON.stringify(outcome.result ?? null)
-    : `${outcome.code}: ${outcome.message}`;
+/** Of a result, a line for each thing that it says. */
+function outcomeLines(outcome: NonNullable<Run['outcome']>): [string, string][] {
+  if (outcome.status === 'failed') return [['outcome', `${outcome.code}: ${outcome.message}`]];
+  const { result } = outcome;
+  const said = Object.entries(result ?? {}).filter(([, value]) => tells(value));
+  return [
+    ['outcome', outcome.status],
+    ...said.map(([name, value]): [string, string] => [`  ${name}`, valueText(value, undefined)]),
+  ];
 }
 
 function steps(all: readonly RunStep[]): string {

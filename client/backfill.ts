@@ -22,6 +22,7 @@ import type {
 } from '../workers/index.js';
 import {
   type ConnectedServer,
+  onRunningServer,
   onServer,
   onTemporal,
   type RunOptions,
@@ -65,12 +66,11 @@ export async function planBackfillOf(project: Project, request: BackfillRequest)
   return planBackfill(deps, { ...parsed, order, ...(schedules === null ? {} : { schedules }) });
 }
 
-/** Of the view, by id; null: no server is configured, or it does not answer. */
+/** Of the view, by id; null: no server runs, or it does not answer. */
 async function schedulesOf(project: Project, view: string): Promise<readonly string[] | null> {
   try {
     const { schedulesOfView } = await workers();
-    const settings = await requireConfiguredServer(project, 'schedules');
-    return await onServer(settings, ({ client }) => schedulesOfView(client, view));
+    return await onRunningServer(project, ({ client }) => schedulesOfView(client, view));
   } catch {
     return null;
   }

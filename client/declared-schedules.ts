@@ -4,6 +4,7 @@ import type { ApplyPlan, Definitions } from '../features/index.js';
 import type { Project } from '../project/index.js';
 import type { ScheduleChange, ScheduleHome } from '../schedules/index.js';
 import type { TemporalClient } from '../workers/index.js';
+import { findRunningServer, type RunningServer, workers } from './temporal-run.js';
 
 /** What became of the schedules of an apply. */
 export interface AppliedSchedules {
@@ -20,7 +21,7 @@ export interface AppliedSchedules {
 export class DeclaredSchedules {
   readonly #project: Project;
   #temporal: TemporalClient | undefined;
-  #release: (() => Promise<void>) | undefined;
+  #server: RunningServer | undefined;
   #planned: AppliedSchedules = { status: 'none', changes: [] };
 
   constructor(project: Project) {
@@ -51,7 +52,7 @@ export class DeclaredSchedules {
 
   async close(): Promise<void> {
     await this.#temporal?.close();
-    await this.#release?.();
+    await this.#server?.release();
   }
 
   async #apply({ result }: ApplyPlan, only: (action: ScheduleChange['action']) => boolean): Promise<void> {
@@ -64,18 +65,10 @@ export class DeclaredSchedules {
 
   /** The configured server, or the local one of this project if it runs. */
   async #home(): Promise<ScheduleHome | undefined> {
-    const { connectClient, joinLocalServer, resolveTemporalSettings, withAddress } = await import(
-      '../workers/index.js'
-    );
-    const { config } = this.#project;
-    const settings = resolveTemporalSettings(config.temporal);
-    if (this.#temporal === undefined) {
-      const local = settings.address === undefined ? await joinLocalServer(config.stateFolder) : undefined;
-      if (local !== undefined) this.#release = () => local.close();
-      const address = settings.address ?? local?.address;
-      if (address === undefined) return undefined;
-      this.#temporal = await connectClient(withAddress(settings, address));
-    }
+    this.#server ??= await findRunningServer(this.#project);
+    if (this.#server === undefined) return undefined;
+    const { settings } = this.#server;
+    this.#temporal ??= await (await workers()).connectClient(settings);
     const { client } = this.#temporal;
     return { client, taskQueue: settings.taskQueue, registry: await this.#registryUuid() };
   }

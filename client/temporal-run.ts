@@ -59,6 +59,42 @@ export async function onTemporal<T>(
   return withLocalRun(project, work, options);
 }
 
+/**
+ * Runs `work` with a client of the configured server, or else of the project's local one, if that runs; starts none.
+ *
+ * @returns null without a server
+ * @throws `TEMPORAL_UNAVAILABLE`, and what `work` throws
+ */
+export async function onRunningServer<T>(
+  project: Project,
+  work: (server: ConnectedServer) => Promise<T>,
+): Promise<T | null> {
+  const running = await findRunningServer(project);
+  if (running === undefined) return null;
+  try {
+    return await onServer(running.settings, work);
+  } finally {
+    await running.release();
+  }
+}
+
+/** A server that runs, and is kept running until it is released. */
+export interface RunningServer {
+  readonly settings: ServerSettings;
+  release(): Promise<void>;
+}
+
+/** The configured server, or else the project's local one, if that runs; starts none. */
+export async function findRunningServer(project: Project): Promise<RunningServer | undefined> {
+  const configured = await configuredServer(project);
+  if (configured !== undefined) return { settings: configured, release: () => Promise.resolve() };
+  const { joinLocalServer, resolveTemporalSettings, withAddress } = await workers();
+  const local = await joinLocalServer(project.config.stateFolder);
+  if (local === undefined) return undefined;
+  const settings = withAddress(resolveTemporalSettings(project.config.temporal), local.address);
+  return { settings, release: () => local.close() };
+}
+
 async function configuredServer({ config }: Project): Promise<ServerSettings | undefined> {
   const { resolveTemporalSettings, withAddress } = await workers();
   const settings = resolveTemporalSettings(config.temporal);

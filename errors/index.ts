@@ -1,4 +1,5 @@
 /** Errors: one class, one closed table of codes. */
+export { counted } from './counted.js';
 export { type ErrorDetails, isMoraineError, MoraineError } from './moraine-error.js';
 export { didYouMean, nearestNames } from './nearest-names.js';
 export { ERROR_TABLE, type ErrorCode, type ErrorEntry, NON_RETRYABLE_CODES } from './table.js';

@@ -8,6 +8,7 @@ import type {
   PlannedBackfill,
 } from '../activities/backfill-contract.js';
 import type { ParkedCommit } from '../activities/contract.js';
+import { counted } from '../errors/index.js';
 import { windowsIn } from './backfill-segments.js';
 import { backfillProgress } from './backfill-signals.js';
 import { parkedLines } from './parked-commit.js';
@@ -136,13 +137,15 @@ export class BackfillReport {
     if (planned !== undefined) {
       const estimate =
         planned.estimatedSeconds === null ? 'unknown time' : `about ${planned.estimatedSeconds} s of work`;
-      lines.push(`- plan: ${planned.windows} windows, ${planned.windowsWithRows} with rows, ${estimate}`);
-      lines.push(`- source \`${planned.sourceTable}\`: ${planned.sourceFiles} files, ${planned.sourceRows} rows`);
+      lines.push(`- plan: ${counted(planned.windows, 'window')}, ${planned.windowsWithRows} with rows, ${estimate}`);
+      lines.push(
+        `- source \`${planned.sourceTable}\`: ${counted(planned.sourceFiles, 'file')}, ${counted(planned.sourceRows, 'row')}`,
+      );
       if (planned.schedules.length > 0)
         lines.push(`- schedules of the view: ${planned.schedules.map(scheduleLink).join(', ')}`);
     }
     lines.push(`- windows: ${windowsDone} of ${windowsTotal}, ${windowsFailed} failed`);
-    lines.push(`- at a time: ${concurrency}`, `- rows written: ${rowsWritten} in ${commits} commits`);
+    lines.push(`- at a time: ${concurrency}`, `- rows written: ${rowsWritten} in ${counted(commits, 'commit')}`);
     for (const { window, code } of failed.slice(0, 10)) lines.push(`- failed: ${window} (${code})`);
     if (this.#progress.parked !== undefined) lines.push(...parkedLines(this.#progress.parked));
     const { view, trainingSet } = this.#input;

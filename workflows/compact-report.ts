@@ -10,6 +10,7 @@ import type {
   RewrittenFiles,
 } from '../activities/compact-contract.js';
 import type { ParkedCommit } from '../activities/contract.js';
+import { counted } from '../errors/index.js';
 import { parkedLines } from './parked-commit.js';
 import { showDetails } from './run-details.js';
 
@@ -155,11 +156,13 @@ export class CompactReport {
     const plan = this.#plan;
     showDetails(`**${this.#table}**: ${step}`, [
       ...(this.#strategy === undefined ? [] : [`- strategy: ${this.#strategy}`]),
-      ...(plan === undefined ? [] : [`- plan: ${plan.files} files, ${plan.rows} rows, ${plan.bytes} bytes`]),
+      ...(plan === undefined
+        ? []
+        : [`- plan: ${counted(plan.files, 'file')}, ${counted(plan.rows, 'row')}, ${counted(plan.bytes, 'byte')}`]),
       `- groups: ${this.#groupsDone} of ${this.#groupsTotal}`,
       `- files: ${filesRemoved} now ${filesAdded}; bytes: ${bytesRemoved} now ${bytesAdded}`,
       `- passes: ${this.#passes}`,
-      ...skipped.map(({ reason, files }) => `- left ${files} files: ${reason}`),
+      ...skipped.map(({ reason, files }) => `- left ${counted(files, 'file')}: ${reason}`),
       ...(this.#parked === undefined ? [] : parkedLines(this.#parked)),
     ]);
   }

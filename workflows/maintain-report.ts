@@ -7,6 +7,7 @@ import type {
   MaintainRunInput,
   PlannedExpiry,
 } from '../activities/maintain-contract.js';
+import { counted } from '../errors/index.js';
 import { showDetails } from './run-details.js';
 
 const TABLE = defineSearchAttributeKey('MoraineTable', SearchAttributeType.KEYWORD);
@@ -106,9 +107,11 @@ export class MaintainReport {
     const { expiredSnapshots, expiredFiles, orphanFiles, orphanBytes } = this.#counts;
     const plan = this.#plan;
     showDetails(`**${this.#table}**: ${step}`, [
-      ...(plan === undefined ? [] : [`- plan: ${plan.snapshots} snapshots and ${plan.refs.length} refs expire`]),
-      `- snapshots expired: ${expiredSnapshots}, with ${expiredFiles} files`,
-      `- orphans removed: ${orphanFiles}, ${orphanBytes} bytes`,
+      ...(plan === undefined
+        ? []
+        : [`- to expire: ${counted(plan.snapshots, 'snapshot')} and ${counted(plan.refs.length, 'ref')}`]),
+      `- snapshots expired: ${expiredSnapshots}, with ${counted(expiredFiles, 'file')}`,
+      `- orphans removed: ${orphanFiles}, ${counted(orphanBytes, 'byte')}`,
     ]);
   }
 }

@@ -5,6 +5,7 @@ import type {
   MaintainTablesResult,
   PolicyPlan,
 } from '../activities/maintain-contract.js';
+import { counted } from '../errors/index.js';
 import { runLink, showDetails } from './run-details.js';
 
 const tablesProgress = defineQuery<MaintainTablesProgress>('progress');
@@ -79,7 +80,7 @@ export class MaintainTablesReport {
   #show(): void {
     const { step, tables, tablesDone, table, doing } = this.#progress;
     showDetails(`**maintenance by the policy**: ${step}`, [
-      `- plan: ${tables} tables, ${this.#needy} of them to compact`,
+      `- plan: ${counted(tables, 'table')}, ${this.#needy} of them to compact`,
       `- tables done: ${tablesDone}; compacted ${this.#compacted.size}, maintained ${this.#maintained.size}`,
       ...(this.#run === undefined ? [] : [`- now: ${doing} \`${table}\`, as ${runLink({ workflowId: this.#run })}`]),
       ...this.#failed.slice(0, SHOWN_FAILURES).map((one) => `- failed: ${one.step} \`${one.table}\`: ${one.message}`),

@@ -10,6 +10,7 @@ import type {
   RunKind,
   RunProgress,
 } from '../activities/contract.js';
+import { counted } from '../errors/index.js';
 import { parkedLines } from './parked-commit.js';
 import { showDetails } from './run-details.js';
 import { progress } from './signals.js';
@@ -112,7 +113,8 @@ export class RunReport {
   #show(): void {
     const { step, kind, reason, sourceTable, sourceFiles, sourceRows, shardsDone, shardsTotal } = this.#progress;
     const lines: string[] = [];
-    if (kind !== undefined) lines.push(`- ${kind}: ${reason}`, `- source \`${sourceTable}\`: ${sourceFiles} files`);
+    if (kind !== undefined)
+      lines.push(`- ${kind}: ${reason}`, `- source \`${sourceTable}\`: ${counted(sourceFiles ?? 0, 'file')}`);
     if (sourceRows !== undefined) lines.push(`- rows to read: ${sourceRows}`);
     if (shardsTotal > 0) lines.push(`- shards: ${shardsDone} of ${shardsTotal}`);
     lines.push(`- rows written: ${this.#progress.rowsWritten}`, `- passes: ${this.#progress.passes}`);

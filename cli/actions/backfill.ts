@@ -9,10 +9,10 @@ import {
   planBackfillOf,
   startBackfill,
 } from '../../client/index.js';
-import { MoraineError } from '../../errors/index.js';
+import { counted, MoraineError } from '../../errors/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
-import { counted, printable } from '../output.js';
+import { printable } from '../output.js';
 import { type TrainingSetOptions, trainingSetOption } from '../training-set-option.js';
 
 interface BackfillOptions extends TrainingSetOptions {
@@ -130,7 +130,7 @@ function formatPlan(plan: BackfillPlan): string {
 }
 
 function scheduleText(schedules: readonly string[] | null): string {
-  if (schedules === null) return 'not known, no Temporal server is configured';
+  if (schedules === null) return 'not known, no Temporal server answers';
   return schedules.length === 0 ? 'none' : schedules.map(printable).join(', ');
 }
 

@@ -8,11 +8,11 @@ import {
   startCompact,
 } from '../../client/index.js';
 import { parseByteSize } from '../../config/index.js';
-import { MoraineError } from '../../errors/index.js';
+import { counted, MoraineError } from '../../errors/index.js';
 import type { Project } from '../../project/index.js';
 import { parseColumnNames } from '../columns-option.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
-import { counted, printable } from '../output.js';
+import { printable } from '../output.js';
 
 interface CompactOptions {
   readonly strategy: CompactInput['strategy'];

@@ -7,11 +7,11 @@ import {
   maintain as maintainTable,
   startMaintain,
 } from '../../client/index.js';
-import { MoraineError } from '../../errors/index.js';
+import { counted, MoraineError } from '../../errors/index.js';
 import type { FileVerdict } from '../../maintenance/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, throwIfCancelled, withProject } from '../context.js';
-import { counted, printable } from '../output.js';
+import { printable } from '../output.js';
 
 interface MaintainOptions {
   readonly dryRun?: boolean;

@@ -5,8 +5,9 @@ import {
   type RunProgress,
   startMaterialize,
 } from '../../client/index.js';
+import { counted } from '../../errors/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
-import { counted, printable } from '../output.js';
+import { printable } from '../output.js';
 
 interface MaterializeOptions {
   readonly start?: string;

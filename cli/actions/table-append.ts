@@ -1,7 +1,8 @@
 import { appendFile } from '../../client/index.js';
+import { counted } from '../../errors/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { inputPath } from '../input-path.js';
-import { counted, printable } from '../output.js';
+import { printable } from '../output.js';
 
 interface TableAppendOptions {
   readonly create?: boolean;

@@ -1,6 +1,7 @@
 import { deleteTableRows } from '../../client/index.js';
+import { counted } from '../../errors/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
-import { counted, printable } from '../output.js';
+import { printable } from '../output.js';
 
 interface TableDeleteOptions {
   readonly where: string;

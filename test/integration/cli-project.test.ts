@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { jsonLines, moraine, moraineOk, startMoraine } from '../support/cli.js';
 
 interface Order {
@@ -279,6 +279,7 @@ describe.sequential('what a mistake says', () => {
 describe('moraine dev', () => {
   it('serves until Ctrl-C, then ends with everything that it started', async () => {
     const child = startMoraine(['dev', '--json'], { cwd: project });
+    onTestFinished(() => void child.kill('SIGKILL'));
     child.stdout.setEncoding('utf8');
     const [text] = (await once(child.stdout, 'data')) as [string];
     const { ui, taskQueue } = JSON.parse(text) as { ui: string; taskQueue: string };
@@ -287,10 +288,18 @@ describe('moraine dev', () => {
     expect((await fetch(ui)).status).toBe(200);
     const history = await ok('workflow', 'export', 'materialize/customer_activity/incremental');
     writeFileSync(join(project, 'history.json'), history);
+
+    const plan = ['backfill', 'customer_activity', '--start', '2001-01-01', '--end', '2001-01-03', '--step', '1d'];
+    const schedules = async (): Promise<unknown> => JSON.parse(await ok(...plan, '--dry-run', '--json'));
+    expect(await schedules()).toMatchObject({ schedules: [] });
+    await ok('schedule', 'create', 'customer_activity', '--every', '1h', '--paused');
+    expect(await schedules()).toMatchObject({ schedules: ['materialize/customer_activity'] });
+    await ok('schedule', 'delete', 'materialize/customer_activity');
     child.kill('SIGINT');
     const [code] = (await once(child, 'close')) as [number | null];
     expect(code).toBe(0);
     expect(processesOf(project)).toBe('');
+    expect(await schedules()).toMatchObject({ schedules: null });
     expect(await ok('workflow', 'replay', 'history.json')).toMatch(/^ok {2}history\.json \(\d+ events\)\n$/);
   });
 });

@@ -219,11 +219,11 @@ describe('a backfill in flight', () => {
       .poll(() => facts.allInnerTexts(), POLL)
       .toEqual([
         'plan: 12 windows, 12 with rows, unknown time',
-        'source demo.readings: 1 files, 7200 rows',
+        'source demo.readings: 1 file, 7200 rows',
         `schedules of the view: materialize/${small.view}`,
         'windows: 2 of 12, 0 failed',
         'at a time: 2',
-        'rows written: 200 in 1 commits',
+        'rows written: 200 in 1 commit',
       ]);
     expect(await facts.getByRole('link').getAttribute('href')).toBe(
       `/namespaces/default/schedules/${encodeURIComponent(`materialize/${small.view}`)}`,

@@ -1,9 +1,9 @@
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { counted, formatColumns, OutputClosedError, printable, streamOutput, toJson } from '../../../cli/output.js';
+import { formatColumns, OutputClosedError, printable, streamOutput, toJson } from '../../../cli/output.js';
 import { createProgress } from '../../../cli/progress.js';
 import { asMoraineError, exitCodeOf, renderError } from '../../../cli/render-error.js';
-import { MoraineError } from '../../../errors/index.js';
+import { counted, MoraineError } from '../../../errors/index.js';
 
 describe('output', () => {
   it('waits for a slow reader and fails with its own error when the reader goes', async () => {

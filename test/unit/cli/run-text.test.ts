@@ -19,16 +19,33 @@ const SUMMARY = {
   outcome: null,
 } as const;
 
+/** What a run's text has after its first three lines. */
+const linesOf = (more: Readonly<Record<string, unknown>>): string[] =>
+  formatRun({ ...SUMMARY, ...more } as unknown as Parameters<typeof formatRun>[0])
+    .trimEnd()
+    .split('\n')
+    .slice(3);
+
 test('a run shows what there is of its progress', () => {
   const failed = [{ window: 'w1', code: 'FILE_NOT_FOUND' }];
-  const progressOf = (progress: Readonly<Record<string, unknown>>): string[] =>
-    formatRun({ ...SUMMARY, progress } as unknown as Parameters<typeof formatRun>[0])
-      .trimEnd()
-      .split('\n')
-      .slice(3);
+  const progressOf = (progress: Readonly<Record<string, unknown>>): string[] => linesOf({ progress });
   expect(progressOf({ rowsWritten: '0', snapshotId: null, failed: [] })).toEqual(['rowsWritten  0']);
   expect(progressOf({ snapshotId: '11', failed })).toEqual([
     'snapshotId  11',
     'failed      [{"window":"w1","code":"FILE_NOT_FOUND"}]',
   ]);
+});
+
+test('a run shows its outcome, and how often it was signalled', () => {
+  const result = { view: 'delays', rows: '20', snapshotId: null, skipped: [] };
+  expect(linesOf({ signals: { pause: 1, resume: 2 }, outcome: { status: 'completed', result } })).toEqual([
+    'signals   pause, 1 time',
+    'signals   resume, 2 times',
+    'outcome   completed',
+    '  view    delays',
+    '  rows    20',
+  ]);
+  expect(linesOf({ outcome: { status: 'completed' } })).toEqual(['outcome   completed']);
+  const failure = { status: 'failed', code: 'FILE_NOT_FOUND', message: 'a.parquet is not there' };
+  expect(linesOf({ outcome: failure })).toEqual(['outcome   FILE_NOT_FOUND: a.parquet is not there']);
 });
