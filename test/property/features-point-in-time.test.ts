@@ -47,6 +47,8 @@ test(`${indexes.length} worlds of seed ${SEED}`, { timeout: timeLimit(300_000) }
   await engine.close();
   if (indexes.length < 200) return;
   expect(entityRows).toBeGreaterThanOrEqual(2000);
+  // What is rare may be rarer by chance from another seed: the worlds of the test command are those that have to have all of it.
+  if (seed !== undefined) return;
   const counts = Object.keys(LEAST_OF_200).map((one) => [one, seen.filter((dimension) => dimension === one).length]);
   const rare = counts.filter(([one, count]) => Number(count) < LEAST_OF_200[one as Dimension]);
   expect(rare, JSON.stringify(counts)).toEqual([]);
