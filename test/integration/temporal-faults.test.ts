@@ -13,7 +13,15 @@ import { OwnTemporalServer } from '../support/own-temporal-server.js';
 import { SmallProject } from '../support/small-project.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 import { testClient, testSettings, testWorker } from '../support/temporal.js';
-import { BACKFILL, COMPACT, MAINTAIN, MATERIALIZE, type Work } from '../support/works.js';
+import {
+  BACKFILL,
+  COMPACT,
+  MAINTAIN,
+  MATERIALIZE,
+  TRAINING_BACKFILL,
+  type Work,
+  windowKeys,
+} from '../support/works.js';
 
 /** Of all workflows. */
 type AllActivities = ReturnType<typeof createActivities>;
@@ -55,6 +63,18 @@ const CASES: readonly FaultCase[] = [
     }),
   },
   {
+    work: TRAINING_BACKFILL,
+    run: 'backfillRun',
+    steps: ['planBackfill', 'readSegments', 'stageTrainingWindow', 'commitTrainingWindows'],
+    commit: 'commitTrainingWindows',
+    workflowId: ({ view }) => `backfill/set ${view}/three windows`,
+    input: (small) => ({
+      trainingSet: TRAINING_BACKFILL.input(small)['trainingSet'],
+      ...{ startUs: '1800000000', endUs: '3600000000', stepUs: '600000000', newestFirst: false, concurrency: 2 },
+      searchAttributes: false,
+    }),
+  },
+  {
     work: COMPACT,
     run: 'compactRun',
     steps: ['planCompaction', 'rewriteGroup', 'commitCompaction', 'endCompaction'],
@@ -74,7 +94,7 @@ const CASES: readonly FaultCase[] = [
   },
 ];
 
-const EACH = CASES.map((fault) => [fault.run, fault] as const);
+const EACH = CASES.map((fault) => [fault.work.name, fault] as const);
 const MOST_STEPS = Math.max(...CASES.map(({ steps }) => steps.length));
 
 /** One of the activities, whatever its types. */
@@ -134,6 +154,11 @@ class FaultRun {
     if (requested === undefined) return this.client.workflow.start(run, options);
     const signal = { signal: 'requested', signalArgs: [requested(this.small)] };
     return this.client.workflow.signalWithStart(run, { ...options, ...signal });
+  }
+
+  /** Of the windows that a backfill has committed so far. */
+  async windowKeys(): Promise<readonly string[]> {
+    return windowKeys(await this.small.project.loadTable(this.#fault.work.written(this.small).table));
   }
 
   expectSound(): Promise<void> {
@@ -227,7 +252,7 @@ describe.each([
           );
           if (how === 'cancelled' && step === fault.commit) {
             // A backfill has committed the windows that it had read, maintenance goes on with what has expired.
-            if (fault.work === BACKFILL) expect(await run.small.runKeys()).not.toEqual([]);
+            if (fault.work.workflow === 'backfill') expect(await run.windowKeys()).not.toEqual([]);
             else if (fault.work !== MAINTAIN) expect(isDone, step).toBe(true);
           }
           const isBeforeCommit = fault.steps.indexOf(step) < fault.steps.indexOf(fault.commit);

@@ -19,7 +19,7 @@ export interface Work {
   readonly workflow: 'materialize' | 'backfill' | 'compact' | 'maintain';
   readonly options: SmallProjectOptions;
   readonly prepare: (small: SmallProject) => Promise<void>;
-  readonly input: (small: SmallProject) => object;
+  readonly input: (small: SmallProject) => Readonly<Record<string, unknown>>;
   /** Of what the workflow answers, whatever happened on the way. */
   readonly result: object;
   /** What holds at every moment, however often it was begun and given up. */
@@ -76,12 +76,15 @@ export const BACKFILL: Work = {
     const windows = coveredWindows(online);
     const rows = windows.flatMap((window) => newestOfWindow(window));
     expect((await small.onlineRows()).map(String).toSorted()).toEqual(rows.map(String).toSorted());
-    const keys = online.metadata.snapshots.flatMap(({ summary }) => summary.get(WINDOW_KEYS)?.split(' ') ?? []);
-    expect(keys).toHaveLength(windows.length);
+    expect(windowKeys(online)).toHaveLength(windows.length);
   },
   expectDone: async (small) => expect(coveredWindows(await small.online())).toEqual([0, 1, 2, 3]),
   written: ({ view }) => ({ table: `moraine_online.${view}`, rows: WINDOWS * SENSORS }),
 };
+
+/** Of every window that a backfill has committed to a table, the key that its commit recorded. */
+export const windowKeys = ({ metadata }: Table): readonly string[] =>
+  metadata.snapshots.flatMap(({ summary }) => summary.get(WINDOW_KEYS)?.split(' ') ?? []);
 
 /** By their numbers, as far as the online table says that it has them. */
 function coveredWindows({ metadata }: Table): readonly number[] {
@@ -143,8 +146,7 @@ export const TRAINING_BACKFILL: Work = {
     );
     const select = `SELECT replace(label, 'label ', '')::DOUBLE, reading FROM rows ORDER BY ALL`;
     expect(await small.query(table, select)).toEqual(rows.map((label) => [label, readingOfLabel(label)]));
-    const keys = table.metadata.snapshots.flatMap(({ summary }) => summary.get(WINDOW_KEYS)?.split(' ') ?? []);
-    expect(keys).toHaveLength(windows.length);
+    expect(windowKeys(table)).toHaveLength(windows.length);
   },
   expectDone: async (small) => {
     const { datasets } = await datasetDeps(small.project);
