@@ -46,8 +46,8 @@ export type TrainingWindowToCommit = Omit<StagedTrainingWindow, 'files' | 'bytes
 
 /**
  * Retrieves the entity rows of a window. May be repeated: every attempt writes files of its own names.
- * @returns null: the window is in the table already
- * @throws SNAPSHOT_EXPIRED, TABLE_REPLACED, TABLE_NOT_FOUND, ENGINE_OUT_OF_MEMORY, CANCELLED
+ * @returns null: the window is in the table already; then the training set is a dataset if it was the last of them
+ * @throws SNAPSHOT_EXPIRED, TABLE_REPLACED, TABLE_NOT_FOUND, DATASET_ALREADY_EXISTS, ENGINE_OUT_OF_MEMORY, CANCELLED
  */
 export async function stageTrainingWindow(
   deps: TrainingDeps,
@@ -57,8 +57,13 @@ export async function stageTrainingWindow(
 ): Promise<StagedTrainingWindow | null> {
   const startedMs = performance.now();
   const { draft } = plan.trainingSet;
-  const { metadata } = await loadTrainingTable(deps, plan);
-  if (uncovered(trainingProgress(metadata).coverage, window).length === 0) return null;
+  const table = await loadTrainingTable(deps, plan);
+  const { metadata } = table;
+  if (uncovered(trainingProgress(metadata).coverage, window).length === 0) {
+    // Whoever committed the last window may have stopped before this, and nobody else comes back to it.
+    await recordIfComplete(deps, table);
+    return null;
+  }
   const entities = await pinEntities(deps, { table: plan.source.table }, draft.entitySources);
   const { sourceFieldId, sourceColumn } = entityColumn(entities.schema);
   const filter = eventTimeFilter(eventTimeColumn(entities.schema, sourceFieldId), sourceColumn, window);

@@ -171,6 +171,22 @@ describe('a training set in windows', () => {
     expect((await lab.rowsOf('sets.repeated')).length).toBe(Number((staged[0]?.rows ?? 0n) + (staged[2]?.rows ?? 0n)));
   });
 
+  test('a last commit that stops before the dataset is recorded: the run that finds its windows in the table records it', async () => {
+    const plan = await planOf('unrecorded');
+    await storeTrainingBackfillPlan(deps, plan);
+    const windows = Array.from({ length: 6 }, (_, index) => windowAt(plan, index));
+    const staged = [];
+    for (const window of windows) staged.push(await stageTrainingWindow(deps, plan, window));
+    const died = new Error('the worker died');
+    const dying = { ...deps, datasets: { add: () => Promise.reject(died) } as unknown as TrainingDeps['datasets'] };
+    const group = staged.flatMap((window) => window ?? []);
+    await expect(commitTrainingWindows(dying, plan, group)).rejects.toBe(died);
+    expect(await rejectionCode(deps.datasets.get('unrecorded'))).toBe('DATASET_NOT_FOUND');
+    expect(await stageTrainingWindow(deps, plan, windowAt(plan, 5))).toBeNull();
+    const { record } = await deps.datasets.get('unrecorded');
+    expect(record.rows).toBe(group.reduce((sum, { rows }) => sum + rows, 0n));
+  });
+
   test('rolled back, the windows that went are done again', async () => {
     const plan = await planOf('rolled');
     await run(plan, 3, 6);
