@@ -41,7 +41,10 @@ export function createCompactActivities(project: Project, slots: Slots): Compact
 
     planCompaction: ({ request, runId, again }) =>
       asActivity(async () => {
-        const planned = await planCompaction(await compactDeps(project), request, { runId, again });
+        const planned = await planCompaction(await compactDeps(project), parseCompactRequest(request), {
+          runId,
+          again,
+        });
         const { planLocation, groups, groupsPerCommit, files, rows, bytes, skipped } = planned;
         return { planLocation, groups, groupsPerCommit, files, rows: String(rows), bytes: String(bytes), skipped };
       }),

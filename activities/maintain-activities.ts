@@ -35,6 +35,8 @@ type MaintainRunWorkflow = (input: MaintainRunInput) => Promise<MaintainResult>;
 
 /** The plan of a policy travels as one list. */
 const MAX_POLICY_TABLES = 2000;
+/** Names of unreadable manifests that a result carries at most. */
+const MAX_NAMES = 20;
 
 /** The activities of `maintain`. */
 export function createMaintainActivities(project: Project): MaintainActivities {
@@ -58,16 +60,19 @@ export function createMaintainActivities(project: Project): MaintainActivities {
         return planPolicy(project, signal);
       }),
 
-    planExpiry: (request) => asActivity(() => stageExpiry(deps, request.table, maintenanceSettings(request).expiry)),
+    planExpiry: (request) => asActivity(() => stageExpiry(deps, request.table, settingsOf(request).expiry)),
 
     commitExpiry: ({ table, planLocation }) => asActivity(() => commitExpiry(deps, table, planLocation)),
 
     deleteExpiredFiles: ({ table, planLocation }) =>
-      asActivity(({ signal }) => deleteExpiredFiles(deps, table, planLocation, signal)),
+      asActivity(async ({ signal }) => {
+        const { deletedFiles, unreadable } = await deleteExpiredFiles(deps, table, planLocation, signal);
+        return { deletedFiles, unreadable: unreadable.slice(0, MAX_NAMES) };
+      }),
 
     sweepOrphans: ({ request, after }) =>
       asActivity(async ({ signal }) => {
-        const { orphans } = maintenanceSettings(request);
+        const { orphans } = settingsOf(request);
         const place = after === undefined ? {} : { after };
         const swept = await sweepOrphans(deps, request.table, { ...orphans, ...place }, signal);
         return { ...swept, deletedBytes: String(swept.deletedBytes) };
@@ -80,6 +85,9 @@ export function createMaintainActivities(project: Project): MaintainActivities {
       }),
   };
 }
+
+/** Checked here, too: a run takes requests from the web UI as well as from those who have checked theirs. */
+const settingsOf = (request: MaintainRequest) => maintenanceSettings(parseMaintainRequest(request));
 
 /** The runs that the project's policy asks for now. @throws `INVALID_ARGUMENT` if there is no policy */
 async function planPolicy(project: Project, signal: AbortSignal): Promise<PolicyPlan> {
@@ -140,11 +148,7 @@ export function startMaintainRun(
 }
 
 async function countMaintain(project: Project, request: MaintainRequest, signal: AbortSignal) {
-  const { expiry, files } = await dryRunMaintenance(
-    maintenanceDeps(project),
-    request.table,
-    maintenanceSettings(request),
-  );
+  const { expiry, files } = await dryRunMaintenance(maintenanceDeps(project), request.table, settingsOf(request));
   let [expiredFiles, orphanFiles, orphanBytes] = [0, 0, 0n];
   for await (const { action, reason, sizeBytes } of files) {
     signal.throwIfAborted();

@@ -2,28 +2,25 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { isMoraineError } from '../errors/index.js';
 
+/** Failures are kept in histories and handed on; a server cuts those that it finds too large, and with them the code. */
+const MAX_MESSAGE_CHARS = 16_384;
+
 /**
  * The one place where errors become Temporal failures. The type is the code of the error table, which also says whether
  * it may be retried; an error of any other class is a bug of ours and is not repeated.
  */
 export function toFailure(error: unknown): Error {
   if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
-  if (isMoraineError(error)) {
-    return ApplicationFailure.create({
-      message: error.message,
-      type: error.code,
-      nonRetryable: !error.retryable,
-      details: [error.details],
-      cause: error,
-    });
-  }
-  const message = error instanceof Error ? error.message : String(error);
-  return ApplicationFailure.create({
-    message,
-    type: 'INTERNAL',
-    nonRetryable: true,
-    ...(error instanceof Error ? { cause: error } : {}),
-  });
+  const whole = error instanceof Error ? error.message : String(error);
+  const isLong = whole.length > MAX_MESSAGE_CHARS;
+  const told = {
+    message: isLong ? `${whole.slice(0, MAX_MESSAGE_CHARS)} ...` : whole,
+    // It has the message again, and once more in its stack.
+    ...(error instanceof Error && !isLong ? { cause: error } : {}),
+  };
+  if (!isMoraineError(error)) return ApplicationFailure.create({ ...told, type: 'INTERNAL', nonRetryable: true });
+  const { code, retryable, details } = error;
+  return ApplicationFailure.create({ ...told, type: code, nonRetryable: !retryable, details: [details] });
 }
 
 /** Heartbeats are sent this often, from a timer: work inside DuckDB does not block the event loop. */

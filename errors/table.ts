@@ -225,7 +225,7 @@ export const ERROR_TABLE = {
     413,
     false,
     'An input is larger than a safety limit.',
-    'Raise the limit that the message names if the input is trusted.',
+    'Do what the message says, or raise the limit that it names if the input is trusted.',
   ),
   // Unsupported
   UNSUPPORTED_FEATURE: entry(

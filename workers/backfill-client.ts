@@ -16,7 +16,7 @@ import {
 import { MoraineError } from '../errors/index.js';
 import type { TemporalClient } from './connection.js';
 import { type FollowOptions, followRun } from './follow-run.js';
-import { startOnPolledQueue } from './task-queue.js';
+import { requireSmallInput, startOnPolledQueue } from './task-queue.js';
 import type { TemporalSettings } from './temporal-settings.js';
 
 export type NewBackfill = Omit<BackfillRunInput, 'searchAttributes' | 'carried'>;
@@ -24,13 +24,14 @@ export type NewBackfill = Omit<BackfillRunInput, 'searchAttributes' | 'carried'>
 /**
  * Starts a backfill on the server, or joins the one of the same view, range and step in flight.
  *
- * @throws `TASK_QUEUE_UNPOLLED` within 5 s if no worker takes it
+ * @throws `LIMIT_EXCEEDED`; `TASK_QUEUE_UNPOLLED` within 5 s if no worker takes it
  */
 export async function startBackfill(
   { client, connection }: TemporalClient,
   { namespace, taskQueue }: TemporalSettings,
   backfill: NewBackfill,
 ): Promise<RequestedRun> {
+  requireSmallInput('backfill', backfill);
   return startOnPolledQueue(client, taskQueue, async () => {
     const searchAttributes = await hasSearchAttributes(connection, namespace);
     return startBackfillRun(client, { ...backfill, searchAttributes }, { taskQueue });

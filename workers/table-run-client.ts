@@ -6,7 +6,7 @@ import type { RequestedRun } from '../activities/contract.js';
 import type { MaintainProgress, MaintainRequest, MaintainResult } from '../activities/maintain-contract.js';
 import type { TemporalClient } from './connection.js';
 import { type FollowOptions, followRun } from './follow-run.js';
-import { startOnPolledQueue } from './task-queue.js';
+import { requireSmallInput, startOnPolledQueue } from './task-queue.js';
 import type { TemporalSettings } from './temporal-settings.js';
 
 /** Each asks the one run of its table, `<type>/<table>`, whose progress it shows. */
@@ -15,7 +15,7 @@ type TableWorkflow = 'compact' | 'maintain';
 /**
  * Asks for a compaction of a table on the server.
  *
- * @throws `TASK_QUEUE_UNPOLLED` within 5 s if no worker takes it
+ * @throws `LIMIT_EXCEEDED`; `TASK_QUEUE_UNPOLLED` within 5 s if no worker takes it
  */
 export function startCompact(
   temporal: Pick<TemporalClient, 'client'>,
@@ -58,7 +58,7 @@ export function waitForMaintain(
   return followTableRun(client, `maintain/${table}`, asked, options);
 }
 
-function startTableRun(
+async function startTableRun(
   { client }: Pick<TemporalClient, 'client'>,
   { taskQueue }: Pick<TemporalSettings, 'taskQueue'>,
   workflow: TableWorkflow,
@@ -66,6 +66,7 @@ function startTableRun(
   staticSummary: string,
 ): Promise<RequestedRun> {
   const { table } = request;
+  requireSmallInput(workflow, request);
   const workflowId = `${workflow}-request/${table}/${randomUUID()}`;
   return startOnPolledQueue(client, taskQueue, async () => {
     const options = { workflowId, taskQueue, args: [request], staticSummary, memo: { table } };

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { RequestedRun } from '../activities/contract.js';
-import { MoraineError } from '../errors/index.js';
+import { inputTooLarge, MoraineError } from '../errors/index.js';
 import { whyVersionsGetNothing } from './deployment.js';
 
 /** `TASK_QUEUE_TYPE_WORKFLOW` and `PENDING_WORKFLOW_TASK_STATE_SCHEDULED` of Temporal's API. */
@@ -11,6 +11,12 @@ const STATE_SCHEDULED = 1;
 const POLL_MS = 100;
 /** Within this time it is reported that nobody works on a task queue. */
 const UNPOLLED_AFTER_MS = 5_000;
+
+/** Before a server is asked, which would refuse what is too large only after many attempts. @throws `LIMIT_EXCEEDED` */
+export function requireSmallInput(workflow: string, input: unknown): void {
+  const message = inputTooLarge(workflow, input);
+  if (message !== null) throw new MoraineError('LIMIT_EXCEEDED', message);
+}
 
 /**
  * Starts a run, or joins one, on a task queue that somebody works on.

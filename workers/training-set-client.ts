@@ -4,7 +4,7 @@ import type { Client } from '@temporalio/client';
 import type { RequestedRun, TrainingSetInput, TrainingSetProgress, TrainingSetResult } from '../activities/contract.js';
 import type { TemporalClient } from './connection.js';
 import { type FollowOptions, followRun } from './follow-run.js';
-import { startOnPolledQueue } from './task-queue.js';
+import { requireSmallInput, startOnPolledQueue } from './task-queue.js';
 import type { TemporalSettings } from './temporal-settings.js';
 
 /** The workflow's type. The code itself lives in the workflow sandbox, so only its name is used. */
@@ -19,13 +19,14 @@ function trainingSetWorkflowId(input: TrainingSetInput): string {
 /**
  * Starts a training set on the server, or joins the one of the same input in flight.
  *
- * @throws `TASK_QUEUE_UNPOLLED` within 5 s if no worker takes it
+ * @throws `LIMIT_EXCEEDED`; `TASK_QUEUE_UNPOLLED` within 5 s if no worker takes it
  */
 export async function startTrainingSet(
   { client }: Pick<TemporalClient, 'client'>,
   { taskQueue }: Pick<TemporalSettings, 'taskQueue'>,
   input: TrainingSetInput,
 ): Promise<RequestedRun> {
+  requireSmallInput('trainingSet', input);
   const workflowId = trainingSetWorkflowId(input);
   return startOnPolledQueue(client, taskQueue, async () => {
     const handle = await client.workflow.start<TrainingSetWorkflow>('trainingSet', {

@@ -24,7 +24,8 @@ export async function awaitRun<Result>({ what = 'run', request, look }: AskedRun
   setHandler(
     defineSignal<[RunOutcome<Result>]>(runEnded.name),
     (outcome) => {
-      told = outcome;
+      // Anything but an outcome was sent by hand.
+      if (typeof outcome?.status === 'string') told = outcome;
     },
     { description: `How the ${what} ended; sent by the ${what}.` },
   );

@@ -1,7 +1,7 @@
 import { ApplicationFailure, setHandler } from '@temporalio/workflow';
 import type { BackfillRunInput, MaxConcurrency } from '../activities/backfill-contract.js';
 import { changeConcurrency, pause, resume, retry } from './backfill-signals.js';
-import { requested } from './signals.js';
+import { replyToOf, requested } from './signals.js';
 
 const MAX_CONCURRENCY: MaxConcurrency = 16;
 
@@ -20,7 +20,8 @@ export class BackfillControls {
     this.waiting = new Set(carried?.waiting);
     setHandler(
       requested,
-      ({ replyTo }) => {
+      (input) => {
+        const replyTo = replyToOf(input);
         if (replyTo !== undefined) this.waiting.add(replyTo);
       },
       { description: 'Asks for this backfill: whoever asks while it is in flight waits for it.' },

@@ -1,6 +1,7 @@
 import type { BackfillInput, BackfillResult } from '../activities/backfill-contract.js';
 import { awaitRun } from './await-run.js';
 import { backfillRequests } from './backfill-policies.js';
+import { ownInput } from './own-input.js';
 
 /**
  * The entry for people, under any workflow id: starts the backfill of the input's view and range, or joins the one in flight, and waits for
@@ -12,7 +13,7 @@ import { backfillRequests } from './backfill-policies.js';
 export async function backfill(input: BackfillInput): Promise<BackfillResult> {
   return awaitRun({
     what: 'backfill',
-    request: (replyTo) => backfillRequests.requestBackfill({ request: input ?? null, replyTo }),
+    request: (replyTo) => backfillRequests.requestBackfill({ request: ownInput(input), replyTo }),
     look: (run) => backfillRequests.backfillOutcome(run),
   });
 }

@@ -40,7 +40,7 @@ const GROUPS_PER_HISTORY = 1000;
 export async function compactRun(input: CompactRunInput): Promise<CompactResult> {
   const report = new CompactReport(input);
   let { goesOn } = input;
-  const queue: Queue = new RequestQueue('compact', 'a compaction', goesOn);
+  const queue: Queue = new RequestQueue('compact', 'a compaction', input.table, goesOn);
   return queue.workOff((_, asked) => {
     const state = goesOn;
     goesOn = undefined;

@@ -1,6 +1,7 @@
 import type { CompactInput, CompactResult } from '../activities/compact-contract.js';
 import { awaitRun } from './await-run.js';
 import { compactRequests } from './compact-policies.js';
+import { ownInput } from './own-input.js';
 
 /**
  * The entry for people and schedules, under any workflow id: has the one compaction run of the table do what is asked, after what it
@@ -11,7 +12,7 @@ import { compactRequests } from './compact-policies.js';
  */
 export async function compact(input: CompactInput): Promise<CompactResult> {
   return awaitRun({
-    request: (replyTo) => compactRequests.requestCompact({ request: input ?? null, replyTo }),
+    request: (replyTo) => compactRequests.requestCompact({ request: ownInput(input), replyTo }),
     look: (run) => compactRequests.compactOutcome(run),
   });
 }

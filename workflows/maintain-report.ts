@@ -25,7 +25,7 @@ const NOTHING: Counts = {
   manifestsBefore: 0,
   manifestsAfter: 0,
 };
-/** Names of unreadable manifests that a result carries at most. */
+/** Names of expired refs that the memo carries at most. */
 const MAX_NAMES = 20;
 
 /** Keeps what maintenance has done, and shows it: in the `progress` query, the memo, the details and the search attributes. */
@@ -63,7 +63,7 @@ export class MaintainReport {
   }
 
   deleted({ deletedFiles, unreadable }: Awaited<ReturnType<MaintainActivities['deleteExpiredFiles']>>): void {
-    this.#counts = { ...this.#counts, expiredFiles: deletedFiles, unreadable: unreadable.slice(0, MAX_NAMES) };
+    this.#counts = { ...this.#counts, expiredFiles: deletedFiles, unreadable };
     upsertMemo({ progress: this.#progress() });
   }
 

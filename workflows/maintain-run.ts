@@ -10,7 +10,7 @@ import { RequestQueue } from './request-queue.js';
  */
 export async function maintainRun(input: MaintainRunInput): Promise<MaintainResult> {
   const report = new MaintainReport(input);
-  const queue = new RequestQueue<MaintainRequest, MaintainResult>('maintain', 'maintenance');
+  const queue = new RequestQueue<MaintainRequest, MaintainResult>('maintain', 'maintenance', input.table);
   return queue.workOff((request) => onePass(request, report));
 }
 

@@ -8,6 +8,7 @@ import type {
 } from '../activities/maintain-contract.js';
 import { maintenance } from './maintain-policies.js';
 import { MaintainTablesReport } from './maintain-tables-report.js';
+import { ownInput } from './own-input.js';
 
 /**
  * Keeps the tables of the project in shape by the policy in `moraine.yaml`, one after the other, the neediest first: for a schedule. What
@@ -18,7 +19,7 @@ import { MaintainTablesReport } from './maintain-tables-report.js';
 export async function maintainTables(input: MaintainTablesInput): Promise<MaintainTablesResult> {
   const report = new MaintainTablesReport();
   const plan = await maintenance.planPolicy.executeWithOptions({ summary: 'Plan: health of every table' }, [
-    { request: input ?? null },
+    { request: ownInput(input) },
   ]);
   report.planned(plan);
   const tables = new PolicyTables(report, plan.budgets);

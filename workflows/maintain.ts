@@ -1,6 +1,7 @@
 import type { MaintainInput, MaintainResult } from '../activities/maintain-contract.js';
 import { awaitRun } from './await-run.js';
 import { maintainRequests } from './maintain-policies.js';
+import { ownInput } from './own-input.js';
 
 /**
  * The entry for people and schedules, under any workflow id: has the one maintenance run of the table do what is asked, after what it
@@ -11,7 +12,7 @@ import { maintainRequests } from './maintain-policies.js';
  */
 export async function maintain(input: MaintainInput): Promise<MaintainResult> {
   return awaitRun({
-    request: (replyTo) => maintainRequests.requestMaintain({ request: input ?? null, replyTo }),
+    request: (replyTo) => maintainRequests.requestMaintain({ request: ownInput(input), replyTo }),
     look: (run) => maintainRequests.maintainOutcome(run),
   });
 }

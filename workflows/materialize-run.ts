@@ -22,7 +22,7 @@ import { commitUntilKnown } from './parked-commit.js';
 import { failureOf, failureOutcome, tellAll } from './run-outcome.js';
 import { RunReport } from './run-report.js';
 import { sandboxSettings } from './sandbox-settings.js';
-import { requested } from './signals.js';
+import { replyToOf, requested } from './signals.js';
 
 /** After this many conflicts in a row another writer is in the way for good. */
 const MAX_CONFLICTS = 10;
@@ -41,7 +41,8 @@ export async function materializeRun(input: RunInput): Promise<MaterializeResult
   let requests = 0;
   setHandler(
     requested,
-    ({ replyTo }) => {
+    (input) => {
+      const replyTo = replyToOf(input);
       requests += 1;
       if (replyTo !== undefined) waiting.add(replyTo);
     },

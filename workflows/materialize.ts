@@ -2,6 +2,7 @@ import { workflowInfo } from '@temporalio/workflow';
 import type { MaterializeInput, MaterializeResult } from '../activities/contract.js';
 import { requests } from './activity-policies.js';
 import { awaitRun } from './await-run.js';
+import { ownInput } from './own-input.js';
 
 /**
  * The entry for people and schedules, under any workflow id: starts the run of the input's interval, or joins the one
@@ -15,7 +16,7 @@ export async function materialize(input: MaterializeInput): Promise<MaterializeR
   const scheduledTime = nominalTime();
   const scheduled = scheduledTime === undefined ? {} : { scheduledTime };
   return awaitRun({
-    request: (replyTo) => requests.requestRun({ request: input ?? null, replyTo, ...scheduled }),
+    request: (replyTo) => requests.requestRun({ request: ownInput(input), replyTo, ...scheduled }),
     look: (run) => requests.runOutcome(run),
   });
 }

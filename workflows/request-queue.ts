@@ -1,5 +1,5 @@
 /** What a run is asked for that is the only one of its table. */
-import { ApplicationFailure, ContinueAsNew, defineSignal, setHandler } from '@temporalio/workflow';
+import { ApplicationFailure, ContinueAsNew, defineSignal, log, setHandler } from '@temporalio/workflow';
 import { throwIfCancelled } from './cancellation.js';
 import { asFailure, failureOf, failureOutcome, type RunFailure, tellAll } from './run-outcome.js';
 
@@ -20,7 +20,7 @@ export interface LeftRequests<Request> {
 }
 
 /** Requests, done in the order in which they came, equal ones at once. */
-export class RequestQueue<Request, Result> {
+export class RequestQueue<Request extends { readonly table: string }, Result> {
   readonly #entry: string;
   readonly #begun: readonly Requested<Request>[];
   #waiting: readonly Requested<Request>[];
@@ -29,8 +29,14 @@ export class RequestQueue<Request, Result> {
   /**
    * @param entry the workflow that hands requests over
    * @param what it asks for, as the signal's description calls it
+   * @param table the only one that can be asked for
    */
-  constructor(entry: string, what: string, { waiting = [], asked = [], earlierFailure }: LeftRequests<Request> = {}) {
+  constructor(
+    entry: string,
+    what: string,
+    table: string,
+    { waiting = [], asked = [], earlierFailure }: LeftRequests<Request> = {},
+  ) {
     this.#entry = entry;
     this.#begun = asked;
     this.#waiting = waiting;
@@ -38,7 +44,9 @@ export class RequestQueue<Request, Result> {
     setHandler(
       defineSignal<[Requested<Request>]>('requested'),
       (requested) => {
-        this.#waiting = [...this.#waiting, requested];
+        // People send signals from the web UI, too, with nothing or anything in it.
+        if (requested?.request?.table === table) this.#waiting = [...this.#waiting, requested];
+        else log.warn('the signal `requested` asks for nothing of this table', { table });
       },
       { description: `Asks for ${what} of this table: done after what is in flight.` },
     );

@@ -8,6 +8,12 @@ export interface RunRequested {
   readonly replyTo?: string;
 }
 
+/** Who is to be told, if anybody: people send `requested` from the web UI, too, with nothing or anything in it. */
+export function replyToOf(input: unknown): string | undefined {
+  const { replyTo } = (input ?? {}) as { readonly replyTo?: unknown };
+  return typeof replyTo === 'string' ? replyTo : undefined;
+}
+
 /** To `materializeRun`; sent with the start, so that it also starts the run if none is in flight. */
 export const requested = defineSignal<[RunRequested]>('requested');
 

@@ -8,6 +8,7 @@ import type {
 import { discarding, pinning, staging, trainingCommit, trainingPlanning } from './activity-policies.js';
 import { allShards } from './all-shards.js';
 import { throwIfCancelled } from './cancellation.js';
+import { ownInput } from './own-input.js';
 import { commitUntilKnown } from './parked-commit.js';
 import { TrainingSetReport } from './training-set-report.js';
 
@@ -20,7 +21,7 @@ import { TrainingSetReport } from './training-set-report.js';
  */
 export async function trainingSet(input: TrainingSetInput): Promise<TrainingSetResult> {
   const report = new TrainingSetReport();
-  const plan = await trainingPlanning.planTrainingSet({ request: input ?? null });
+  const plan = await trainingPlanning.planTrainingSet({ request: ownInput(input) });
   report.planned(plan);
   try {
     const { planLocation } = plan;
