@@ -191,10 +191,15 @@ function meeting(size: number, act: () => Promise<void>): () => Promise<void> {
   };
 }
 
+/** In the step in which most workflows commit the server is away for longer, in the long form for ten minutes. */
+const LONG_OUTAGE_SECONDS = Number(process.env['MORAINE_OUTAGE_SECONDS'] ?? 30);
+const OUTAGES = Array.from({ length: MOST_STEPS }, (_, index) => [index + 1, index === 2 ? LONG_OUTAGE_SECONDS : 3]);
+
 describe('the Temporal server is killed and comes back on its database', () => {
-  test.each(Array.from({ length: MOST_STEPS }, (_, index) => index + 1))(
-    'in step %i of each workflow: the runs go on and commit once',
-    async (number) => {
+  test.each(OUTAGES)(
+    'in step %i of each workflow, after %i seconds: the runs go on and commit once',
+    { timeout: 360_000 + LONG_OUTAGE_SECONDS * 1000 },
+    async (number, seconds) => {
       const server = await OwnTemporalServer.start(join(temporaryFolder(), 'temporal'));
       onTestFinished(() => server.kill());
       const cases = CASES.flatMap((fault) => {
@@ -203,7 +208,7 @@ describe('the Temporal server is killed and comes back on its database', () => {
       });
       const restarted = meeting(cases.length, async () => {
         await server.kill();
-        await sleep(3_000);
+        await sleep(seconds * 1000);
         await server.restart();
       });
       await allOf(
@@ -213,7 +218,7 @@ describe('the Temporal server is killed and comes back on its database', () => {
           await run.start();
           await expect
             .poll(() => run.handle.describe().then(({ status }) => status.name, String), {
-              timeout: 240_000,
+              timeout: 300_000 + seconds * 1000,
               interval: 500,
             })
             .toBe('COMPLETED');
