@@ -8,18 +8,29 @@ import {
 } from '../workers/index.js';
 import type { CommandContext } from './context.js';
 
-/** Runs `work` with a client of the configured server, or else of the project's local one, which keeps past runs. */
+const ENDS =
+  'warning: no Temporal server is configured, and the local one of this project ends with this command. Nothing fires or goes on until ' +
+  '`moraine dev` runs.';
+
+/**
+ * Runs `work` with a client of the configured server, or else of the project's local one, which keeps past runs.
+ *
+ * @param leavesWork whether something is to go on afterwards: people are told if the local server ends with the command
+ */
 export async function withTemporal<T>(
   context: CommandContext,
   project: Project,
   work: (temporal: TemporalClient) => Promise<T>,
+  { leavesWork = false }: { readonly leavesWork?: boolean } = {},
 ): Promise<T> {
   const settings = resolveTemporalSettings(project.config.temporal);
   if (settings.address !== undefined) return withTemporalClient(withAddress(settings, settings.address), work);
   const { stateFolder } = project.config;
   const server = await startOrJoinLocalServer({ stateFolder, namespace: settings.namespace, announce: context.note });
   try {
-    return await withTemporalClient(withAddress(settings, server.address), work);
+    const done = await withTemporalClient(withAddress(settings, server.address), work);
+    if (leavesWork && server.started) context.note(ENDS);
+    return done;
   } finally {
     await server.close();
   }

@@ -34,13 +34,17 @@ async function tell(
   control: 'pause' | 'resume' | 'cancel',
   done: string,
 ): Promise<void> {
-  await speak(context, ({ client }) => controlBackfill(client, id, control));
+  const leavesWork = control === 'resume';
+  await speak(context, ({ client }) => controlBackfill(client, id, control), { leavesWork });
   await context.stdout.write(`${done} ${printable(id)}.\n`);
 }
 
 function speak<T>(
   context: CommandContext,
   work: (temporal: TemporalClient, project: Project) => Promise<T>,
+  options: { readonly leavesWork?: boolean } = {},
 ): Promise<T> {
-  return withProject(context, (project) => withTemporal(context, project, (temporal) => work(temporal, project)));
+  return withProject(context, (project) =>
+    withTemporal(context, project, (temporal) => work(temporal, project), options),
+  );
 }

@@ -28,11 +28,11 @@ export function schedulePause(context: CommandContext, operands: readonly string
 }
 
 export function scheduleResume(context: CommandContext, operands: readonly string[], { note }: NoteOption) {
-  return change(context, operands, 'Resumed', (client, id) => resumeSchedule(client, id, note));
+  return change(context, operands, 'Resumed', (client, id) => resumeSchedule(client, id, note), { leavesWork: true });
 }
 
 export function scheduleTrigger(context: CommandContext, operands: readonly string[]) {
-  return change(context, operands, 'Triggered', triggerSchedule);
+  return change(context, operands, 'Triggered', triggerSchedule, { leavesWork: true });
 }
 
 export function scheduleDelete(context: CommandContext, operands: readonly string[]) {
@@ -47,7 +47,7 @@ export async function scheduleBackfill(
 ): Promise<void> {
   const id = operands[0] ?? '';
   const range = { startUs: parseTimeUs(start, '--start'), endUs: parseTimeUs(end, '--end'), overlap };
-  const started = await withClient(context, (client) => backfillSchedule(client, id, range));
+  const started = await withClient(context, (client) => backfillSchedule(client, id, range), { leavesWork: true });
   if (json === true) await printJson(context, { id, ...started });
   else {
     const { intervals, first, last } = started;
@@ -61,12 +61,17 @@ async function change(
   operands: readonly string[],
   done: string,
   action: (client: TemporalClient['client'], id: string) => Promise<void>,
+  options: { readonly leavesWork?: boolean } = {},
 ): Promise<void> {
   const id = operands[0] ?? '';
-  await withClient(context, (client) => action(client, id));
+  await withClient(context, (client) => action(client, id), options);
   await context.stdout.write(`${done} schedule ${printable(id)}.\n`);
 }
 
-function withClient<T>(context: CommandContext, work: (client: TemporalClient['client']) => Promise<T>): Promise<T> {
-  return withProject(context, (project) => withTemporal(context, project, ({ client }) => work(client)));
+function withClient<T>(
+  context: CommandContext,
+  work: (client: TemporalClient['client']) => Promise<T>,
+  options: { readonly leavesWork?: boolean },
+): Promise<T> {
+  return withProject(context, (project) => withTemporal(context, project, ({ client }) => work(client), options));
 }

@@ -1,7 +1,7 @@
 import { checkedSchedule, type ScheduleRequest } from '../../client/index.js';
 import { MoraineError } from '../../errors/index.js';
 import { createSchedule, describeSchedule } from '../../schedules/index.js';
-import { resolveTemporalSettings } from '../../workers/index.js';
+import { resolveTemporalSettings, type TemporalClient } from '../../workers/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { printable } from '../output.js';
 import { withTemporal } from '../temporal-connection.js';
@@ -28,10 +28,11 @@ export async function scheduleCreate(
   await withProject(context, async (project) => {
     const schedule = await checkedSchedule(project, request);
     const { taskQueue } = resolveTemporalSettings(project.config.temporal);
-    const made = await withTemporal(context, project, async ({ client }) => {
+    const make = async ({ client }: TemporalClient) => {
       await createSchedule(client, taskQueue, schedule);
       return describeSchedule(client, schedule.id);
-    });
+    };
+    const made = await withTemporal(context, project, make, { leavesWork: true });
     if (json === true) await printJson(context, made);
     else await context.stdout.write(`Made schedule ${printable(made.id)}: ${made.workflow} ${timingText(made)}.\n`);
   });

@@ -57,6 +57,13 @@ test('schedules that a view declares are made, changed and deleted by apply', as
   expect(alone.code).toBe(0);
   expect(alone.stderr).toContain('no Temporal server is configured or runs for this project: nothing will fire');
   expect(alone.stderr).toContain('start `moraine dev`, and run `moraine apply` again');
+  // A schedule that is made by hand is kept, and it is said that nothing fires.
+  const input = ['--workflow', 'maintain', '--input', '{"table": "t.rows"}'];
+  const made = await moraine(['schedule', 'create', ...input, '--every', '1d'], { cwd: folder });
+  expect([made.code, made.stdout]).toEqual([0, 'Made schedule maintain/t.rows: maintain every 1d.\n']);
+  expect(made.stderr).toContain('Nothing fires or goes on until `moraine dev` runs');
+  const gone = await moraine(['schedule', 'delete', 'maintain/t.rows'], { cwd: folder });
+  expect([gone.code, gone.stdout, gone.stderr]).toEqual([0, 'Deleted schedule maintain/t.rows.\n', '']);
 
   expect(await ok('apply', '--dry-run')).toContain(`+ schedule ${id}\nNothing was changed (--dry-run).\n`);
   expect(await ok('schedule', 'list')).toBe('There is no schedule.\n');
