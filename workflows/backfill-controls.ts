@@ -13,8 +13,11 @@ export class BackfillControls {
   readonly waiting: Set<string>;
   #wantsRetry = false;
 
-  /** @param changed called after every change, to show it */
-  constructor({ carried, concurrency }: BackfillRunInput, changed: () => void) {
+  /**
+   * @param show called after every change; within the constructor, too, for what was said before the execution began, so that whoever makes
+   *   these has no name for them yet
+   */
+  constructor({ carried, concurrency }: BackfillRunInput, show: (controls: BackfillControls) => void) {
     this.isPaused = carried?.isPaused ?? false;
     this.concurrency = concurrency;
     this.waiting = new Set(carried?.waiting);
@@ -30,7 +33,7 @@ export class BackfillControls {
       pause,
       () => {
         this.isPaused = true;
-        changed();
+        show(this);
       },
       { description: 'Begins no further window. Those in flight are finished and committed.' },
     );
@@ -38,7 +41,7 @@ export class BackfillControls {
       resume,
       () => {
         this.isPaused = false;
-        changed();
+        show(this);
       },
       { description: 'Goes on after a pause.' },
     );
@@ -53,7 +56,7 @@ export class BackfillControls {
       changeConcurrency,
       (windows) => {
         this.concurrency = windows;
-        changed();
+        show(this);
         return windows;
       },
       {

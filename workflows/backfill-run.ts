@@ -33,7 +33,7 @@ const SEGMENTS_PER_EXECUTION = 500;
  */
 export async function backfillRun(input: BackfillRunInput): Promise<BackfillResult> {
   const report = new BackfillReport(input);
-  const controls: BackfillControls = new BackfillControls(input, () => report.controlled(controls));
+  const controls = new BackfillControls(input, (changed) => report.controlled(changed));
   try {
     const planned = await plannedBackfill(input, report);
     report.controlled(controls);

@@ -297,6 +297,30 @@ describe('backfillRun', () => {
     expect(finished).toEqual(begun);
   });
 
+  test('what is said before its first step is heeded', async () => {
+    const settings = testSettings();
+    const { client } = await testClient(settings);
+    const view = `view_${randomUUID().slice(0, 8)}`;
+    const range = { startUs: '0', endUs: '3000000', stepUs: '1000000', newestFirst: false };
+    const input: BackfillRunInput = { view, ...range, concurrency: 2, searchAttributes: true };
+    const options = { workflowId: `backfill/${view}/early`, taskQueue: settings.taskQueue, args: [input] };
+    // No worker is there yet: the first workflow task has all of it.
+    const run = await client.workflow.signalWithStart('backfillRun', { ...options, signal: 'pause' });
+    await run.signal('retry');
+    const staged: number[] = [];
+    const stage: BackfillSteps['stage'] = async (window) => {
+      staged.push(windowOf(window));
+      return stagedWindow(window);
+    };
+    await testWorker(settings, scriptedActivities({ backfill: { segments: singleWindows(3), stage } }));
+    const handle = client.workflow.getHandle(run.workflowId);
+    await expect.poll(() => handle.query('progress')).toMatchObject({ step: 'paused', windowsDone: 0 });
+    expect(staged).toEqual([]);
+    await handle.signal('resume');
+    expect(await handle.result()).toMatchObject({ windows: 3, rows: '30' });
+    expect(staged.toSorted()).toEqual([0, 1, 2]);
+  });
+
   test('history stays short: it goes on in new executions, and what was said is not lost (fault 51)', async () => {
     const staged = new Map<number, number>();
     const held = gate();
