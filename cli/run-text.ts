@@ -22,11 +22,12 @@ export function formatRun(run: Run): string {
 }
 
 function facts(run: Run): string {
-  const { workflowId, workflow, status, startedAt, elapsedMs, view, table, joined, commits, outcome } = run;
+  const { workflowId, workflow, status, startedAt, elapsedMs, view, table, joined, commits, outcome, blocked } = run;
   const lines: (readonly [string, string])[] = [
     ['run', workflowId],
     ['workflow', `${workflow} (${run.runId})`],
     ['status', `${status.toLowerCase()}, ${elapsedText(elapsedMs)} since ${startedAt}`],
+    ...(blocked === null ? [] : [['blocked', blocked] as const]),
     ...(view === null ? [] : [['view', view] as const]),
     ...(table === null ? [] : [['table', table] as const]),
     ...joined.map((id) => ['joined', `${id}  (moraine run show ${id})`] as const),
@@ -98,7 +99,7 @@ function retries(all: readonly RunStep[]): string {
 export const runLine = (run: Run): string => `${elapsedText(run.elapsedMs)}: ${runState(run)}`;
 
 /** Where a run stands: equal as long as nothing happens. */
-export function runState({ status, step, steps: all, commits }: Run): string {
+export function runState({ status, step, steps: all, commits, blocked }: Run): string {
   const done = all.filter(({ state }) => state === 'done').length;
   const retrying = all.filter(({ state }) => state === 'retrying').length;
   const parts = [
@@ -106,6 +107,7 @@ export function runState({ status, step, steps: all, commits }: Run): string {
     ...(step === null ? [] : [step]),
     `${done} of ${all.length} steps done`,
     ...(retrying === 0 ? [] : [`${retrying} tried again`]),
+    ...(blocked === null ? [] : [`blocked: ${blocked}`]),
     ...(commits.length === 0 ? [] : [`${commits.length} committed`]),
   ];
   return printable(parts.join(', '));

@@ -11,7 +11,9 @@ import { memberOf, text } from './list-runs.js';
 type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
 type Event = NonNullable<History['events']>[number];
 type Timestamp = Event['eventTime'];
-type Pending = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
+type Raw = WorkflowExecutionDescription['raw'];
+type Pending = NonNullable<Raw['pendingActivities']>[number];
+type PendingTask = Raw['pendingWorkflowTask'];
 
 /** An activity or child workflow of a run. Times are ISO-8601. */
 export interface RunStep {
@@ -35,7 +37,7 @@ export interface RunCommit {
   readonly snapshotId: string;
 }
 
-/** What a history and the pending activities of a run say. */
+/** What the history of a run says, and what is pending. */
 export interface RunSteps {
   readonly steps: readonly RunStep[];
   readonly commits: readonly RunCommit[];
@@ -43,6 +45,8 @@ export interface RunSteps {
   readonly joined: readonly string[];
   /** Signals received, by name. */
   readonly signals: Readonly<Record<string, number>>;
+  /** Why a run in flight does not come to its next step; null: it does. */
+  readonly blocked: string | null;
   readonly events: number;
 }
 
@@ -56,12 +60,25 @@ const COMMIT = /^commit/;
 export async function readSteps(
   converter: LoadedDataConverter,
   history: History,
-  pending: readonly Pending[],
+  { pendingActivities, pendingWorkflowTask }: Pick<Raw, 'pendingActivities' | 'pendingWorkflowTask'>,
 ): Promise<RunSteps> {
   const reader = new StepReader(converter);
   for (const event of history.events ?? []) await reader.read(event);
-  for (const activity of pending) await reader.readPending(activity);
-  return { ...reader.found(), events: history.events?.length ?? 0 };
+  for (const activity of pendingActivities ?? []) await reader.readPending(activity);
+  const blocked = blockedBy(pendingWorkflowTask, reader.taskFailure);
+  return { ...reader.found(), blocked, events: history.events?.length ?? 0 };
+}
+
+/** A worker takes a workflow task within milliseconds. */
+const UNTAKEN_MS = 5_000;
+
+function blockedBy(task: PendingTask, failure: string | null): string | null {
+  if (task == null) return null;
+  if (failure !== null) return `its workflow code fails, attempt ${task.attempt ?? 1}: ${failure}`;
+  const since = timeOf(task.scheduledTime);
+  const state: number | null | undefined = task.state;
+  if (state !== SCHEDULED || since === null || Date.now() - Date.parse(since) < UNTAKEN_MS) return null;
+  return `no worker has taken its next step since ${since}`;
 }
 
 class StepReader {
@@ -72,12 +89,18 @@ class StepReader {
   readonly #commits: RunCommit[] = [];
   readonly #joined: string[] = [];
   readonly #signals = new Map<string, number>();
+  #taskFailure: string | null = null;
 
   constructor(converter: LoadedDataConverter) {
     this.#converter = converter;
   }
 
-  found(): Omit<RunSteps, 'events'> {
+  /** Of the workflow task that is tried again; null: the last one was done. */
+  get taskFailure(): string | null {
+    return this.#taskFailure;
+  }
+
+  found(): Omit<RunSteps, 'blocked' | 'events'> {
     const steps = [...this.#steps.values()];
     return { steps, commits: this.#commits, joined: this.#joined, signals: Object.fromEntries(this.#signals) };
   }
@@ -85,6 +108,9 @@ class StepReader {
   async read(event: Event): Promise<void> {
     await this.#readScheduled(event);
     await this.#readEnd(event);
+    if (event.workflowTaskCompletedEventAttributes != null) this.#taskFailure = null;
+    const failed = event.workflowTaskFailedEventAttributes;
+    if (failed != null) this.#taskFailure = (await this.#failure(failed.failure)) ?? 'its worker does not say why';
     const signal = event.workflowExecutionSignaledEventAttributes?.signalName;
     if (signal != null) this.#signals.set(signal, (this.#signals.get(signal) ?? 0) + 1);
     const started = event.activityTaskStartedEventAttributes;
@@ -158,7 +184,7 @@ class StepReader {
   }
 }
 
-/** `PENDING_ACTIVITY_STATE_SCHEDULED` of Temporal's API. */
+/** `PENDING_ACTIVITY_STATE_SCHEDULED` and `PENDING_WORKFLOW_TASK_STATE_SCHEDULED` of Temporal's API. */
 const SCHEDULED = 1;
 
 interface End {

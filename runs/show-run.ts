@@ -44,7 +44,7 @@ export async function showRun(client: Client, workflowId: string, runId?: string
     running ? queried(client, workflowId, description.runId) : undefined,
     running ? null : endOf(client, workflowId, description.runId),
   ]);
-  const steps = await readSteps(client.options.loadedDataConverter, history, description.raw.pendingActivities ?? []);
+  const steps = await readSteps(client.options.loadedDataConverter, history, description.raw);
   const counts = progress ?? record(memberOf(description.memo, 'progress'));
   return {
     ...summary,

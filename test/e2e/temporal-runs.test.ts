@@ -1,5 +1,7 @@
 /** What is shown of runs: while they work, when a step is tried again, and when their workers have gone. */
 import { randomUUID } from 'node:crypto';
+import { symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { describe, expect, test } from 'vitest';
 import type { Activities } from '../../activities/contract.js';
@@ -7,7 +9,9 @@ import { formatRun, runState } from '../../cli/run-text.js';
 import { listRuns, showRun } from '../../runs/index.js';
 import { type ServerSettings, startMaterialization, waitForRun } from '../../workers/index.js';
 import { rejectionCode } from '../support/error-code.js';
+import { projectRoot } from '../support/paths.js';
 import { extractedShard, failureOf, plannedRun, scriptedActivities } from '../support/scripted-activities.js';
+import { temporaryFolder } from '../support/temp-folder.js';
 import { testClient, testSettings, testWorker, WORKFLOWS } from '../support/temporal.js';
 
 const newView = (): string => `view_${randomUUID().slice(0, 8)}`;
@@ -128,5 +132,41 @@ describe('a run', () => {
     expect(await list({ status: 'Failed' })).toEqual([badRow]);
     expect(await list({ table: 'moraine_online.view', limit: 1 })).toEqual([runRow]);
     expect(await list({ view: 'nothing' })).toEqual([]);
+  });
+
+  test('that no worker takes, or whose code fails, says that it is blocked, and no more once it goes on', async () => {
+    const settings = testSettings();
+    const { client } = await testClient(settings);
+    const { taskQueue } = settings;
+    const workflowId = `odd-${newView()}`;
+    await client.workflow.start('odd', { workflowId, taskQueue });
+    const blocked = async (): Promise<string | null> => (await showRun(client, workflowId)).blocked;
+    expect(await blocked()).toBeNull();
+    await expect
+      .poll(blocked, { timeout: 15_000 })
+      .toMatch(/^no worker has taken its next step since \d{4}-\d\d-\d\dT[\d:.]+Z$/);
+
+    // The code of one worker is broken, the next one has it mended.
+    const code = join(temporaryFolder(), 'odd.js');
+    symlinkSync(join(projectRoot, 'node_modules'), join(code, '../node_modules'));
+    const work = async (body: string, until: () => Promise<void>): Promise<void> => {
+      writeFileSync(code, `export async function odd() { ${body} }`);
+      const connection = await NativeConnection.connect(settings.connection);
+      const worker = await Worker.create({ connection, taskQueue, workflowsPath: code });
+      await worker.runUntil(until);
+      await connection.close();
+    };
+    await work('throw new TypeError("nobody is there");', async () => {
+      await expect
+        .poll(blocked, { timeout: 15_000 })
+        .toMatch(/^its workflow code fails, attempt \d+: nobody is there$/);
+      const shown = await showRun(client, workflowId);
+      expect(formatRun(shown)).toMatch(/^blocked +its workflow code fails, attempt \d+: nobody is there$/m);
+      expect(runState(shown)).toMatch(/^running, 0 of 0 steps done, blocked: its workflow code fails/);
+    });
+    await work('', async () => {
+      await client.workflow.getHandle(workflowId).result();
+    });
+    expect(await showRun(client, workflowId)).toMatchObject({ status: 'COMPLETED', blocked: null });
   });
 });

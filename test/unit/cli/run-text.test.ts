@@ -17,6 +17,7 @@ const SUMMARY = {
   steps: [],
   rates: {},
   outcome: null,
+  blocked: null,
 } as const;
 
 /** What a run's text has after its first three lines. */
