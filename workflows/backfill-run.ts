@@ -19,6 +19,7 @@ import { backfillPlanning } from './backfill-policies.js';
 import { BackfillReport } from './backfill-report.js';
 import { windowsIn } from './backfill-segments.js';
 import { BackfillTarget } from './backfill-target.js';
+import { requireHandedOver } from './own-input.js';
 import { failureOutcome, tellAll } from './run-outcome.js';
 
 /** Segments of one workflow execution: at most some seven events each, and a server wants fewer than ten thousand. */
@@ -32,6 +33,7 @@ const SEGMENTS_PER_EXECUTION = 500;
  * windows. A window that fails does not stop the others: the backfill then ends as failed, naming it.
  */
 export async function backfillRun(input: BackfillRunInput): Promise<BackfillResult> {
+  requireHandedOver('backfill', input, 'startUs');
   const report = new BackfillReport(input);
   const controls = new BackfillControls(input, (changed) => report.controlled(changed));
   try {

@@ -21,6 +21,7 @@ import type {
 import { throwIfCancelled } from './cancellation.js';
 import { compactCommit, compactEnd, compaction } from './compact-policies.js';
 import { CompactReport } from './compact-report.js';
+import { requireHandedOver } from './own-input.js';
 import { commitUntilKnown } from './parked-commit.js';
 import { RequestQueue } from './request-queue.js';
 import { asFailure, failureOf } from './run-outcome.js';
@@ -38,6 +39,7 @@ const GROUPS_PER_HISTORY = 1000;
  * planned again, those that fail hold up no other.
  */
 export async function compactRun(input: CompactRunInput): Promise<CompactResult> {
+  requireHandedOver('compact', input, 'table');
   const report = new CompactReport(input);
   let { goesOn } = input;
   const queue: Queue = new RequestQueue('compact', 'a compaction', input.table, goesOn);

@@ -1,6 +1,7 @@
 import type { MaintainRequest, MaintainResult, MaintainRunInput } from '../activities/maintain-contract.js';
 import { maintenance } from './maintain-policies.js';
 import { MaintainReport } from './maintain-report.js';
+import { requireHandedOver } from './own-input.js';
 import { RequestQueue } from './request-queue.js';
 
 /**
@@ -9,6 +10,7 @@ import { RequestQueue } from './request-queue.js';
  * next sweep.
  */
 export async function maintainRun(input: MaintainRunInput): Promise<MaintainResult> {
+  requireHandedOver('maintain', input, 'table');
   const report = new MaintainReport(input);
   const queue = new RequestQueue<MaintainRequest, MaintainResult>('maintain', 'maintenance', input.table);
   return queue.workOff((request) => onePass(request, report));

@@ -18,6 +18,7 @@ import type {
 import { committing, extraction, planning } from './activity-policies.js';
 import { allShards } from './all-shards.js';
 import { isCancelled } from './cancellation.js';
+import { requireHandedOver } from './own-input.js';
 import { commitUntilKnown } from './parked-commit.js';
 import { failureOf, failureOutcome, tellAll } from './run-outcome.js';
 import { RunReport } from './run-report.js';
@@ -36,6 +37,7 @@ const HEEDS_CANCELLATION = 'heeds-cancellation';
  * they want to see, it then makes another pass, which is cheap if nothing is new.
  */
 export async function materializeRun(input: RunInput): Promise<MaterializeResult> {
+  requireHandedOver('materialize', input, 'view');
   const report = new RunReport(input);
   const waiting = new Set<string>();
   let requests = 0;

@@ -1,4 +1,5 @@
 /** What people may send that no command does: inputs that are too large, signals with nothing or anything in them. Nothing may hang over it. */
+import { randomUUID } from 'node:crypto';
 import { ApplicationFailure, type Client, WorkflowFailedError } from '@temporalio/client';
 import { describe, expect, test } from 'vitest';
 import {
@@ -128,7 +129,7 @@ const ASKED: readonly Asked[] = [
 
 const ODD: readonly (readonly unknown[])[] = [[], [null], ['now'], [7], [{ request: null }], [{ replyTo: 7 }], [[]]];
 
-describe('signals that people send by hand', () => {
+describe('what people send or start by hand', () => {
   test.each(ASKED.map((asked) => [asked.run, asked] as const))(
     '%s: `requested` with nothing or anything in it does not keep it from its work',
     async (run, { work, workflowId, input, requested }) => {
@@ -165,6 +166,18 @@ describe('signals that people send by hand', () => {
         /^INVALID_ARGUMENT: .*"(strategy|olderThan)"/,
       );
       await work.expectSound(small);
+    },
+  );
+
+  test.each(ASKED.map(({ run, work }) => [run, work.workflow] as const))(
+    '%s started by hand without what it needs: it ends, and names %s, which starts it',
+    async (run, entry) => {
+      const small = await SmallProject.create();
+      const { client, settings } = await serverOf(small);
+      const outcome = (args: unknown[]) =>
+        refusal(client.workflow.execute(run, { workflowId: randomUUID(), taskQueue: settings.taskQueue, args }));
+      for (const odd of ODD) expect(await outcome([...odd])).toMatch(`INVALID_ARGUMENT: ${run} has no `);
+      expect(await outcome([{}])).toContain(`start \`${entry}\``);
     },
   );
 
