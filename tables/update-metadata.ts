@@ -3,7 +3,7 @@ import { type Catalog, formatTableName, SYSTEM_CLOCK } from '../catalogs/index.j
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import type { TableMetadata, TableUpdate } from '../iceberg/index.js';
 import { reload, requireCatalog, waitForRetry } from './commit.js';
-import { commitRetry, retryWaitMs, statusCheck } from './retry.js';
+import { commitRetry, persistently, retryWaitMs, statusCheck } from './retry.js';
 import type { Table } from './table.js';
 
 /**
@@ -20,7 +20,8 @@ export async function commitUpdates(
 ): Promise<Table> {
   const catalog = requireCatalog(table);
   let base = await reload(table, catalog);
-  const retry = commitRetry(base.metadata);
+  // Cheap, and in the way of nobody: a lease that is not taken would end the work that it is for.
+  const retry = persistently(commitRetry(base.metadata));
   const clock = catalog.clock ?? SYSTEM_CLOCK;
   const giveUpAtMs = clock.monotonicMs() + retry.totalTimeoutMs;
   for (let attempts = 1; ; attempts++) {
