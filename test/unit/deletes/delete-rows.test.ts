@@ -1,7 +1,15 @@
 /** Deleting rows by a condition: deletion vectors in version 3, position-delete files in version 2. */
 import { expect, test } from 'vitest';
 import { deleteRows, writeDeletionVectors, writePositionDeletes } from '../../../deletes/index.js';
-import { ALWAYS_TRUE, currentSnapshot, type DataFile, parsePuffinFooter } from '../../../iceberg/index.js';
+import {
+  ALWAYS_TRUE,
+  bindExpression,
+  currentSchema,
+  currentSnapshot,
+  type DataFile,
+  parseExpression,
+  parsePuffinFooter,
+} from '../../../iceberg/index.js';
 import { commitRowDelta, commitUpdates, readManifestEntries, readSnapshotManifests } from '../../../tables/index.js';
 import { rejectionCode } from '../../support/error-code.js';
 import { RowTable } from '../../support/row-table.js';
@@ -138,6 +146,36 @@ test('deletes that race on one file all hold', async () => {
     expect(await ids(table)).toEqual([1, 2, 4, 5, 7, 8, 10, 11]);
     if (version === 3) expect(await deleteFiles(table)).toHaveLength(1);
   }
+});
+
+test('a delete outlasts many rewrites of its file in a row', async () => {
+  const table = await RowTable.create(2);
+  const rows = [1, 2, 3].map((id) => [id, 'a', id * 10] as const);
+  await table.append(rows);
+  const loaded = await table.load();
+  const { catalog } = loaded;
+  if (catalog === undefined) throw new Error('no catalog');
+  // Each plan loads the table twice: to plan, and before it commits. Between the two its file is replaced.
+  let loads = 0;
+  const loadTable: typeof catalog.loadTable = async (identifier) => {
+    loads += 1;
+    if (loads % 2 === 0 && loads <= 40) await table.overwrite(1, rows);
+    return catalog.loadTable(identifier);
+  };
+  const busy = new Proxy(catalog, {
+    get: (target, name) => {
+      if (name === 'loadTable') return loadTable;
+      const member: unknown = Reflect.get(target, name);
+      return typeof member === 'function' ? member.bind(target) : member;
+    },
+  });
+  const filter = bindExpression(parseExpression('id = 2'), currentSchema(loaded.metadata));
+  const deleted = await table.world.engine.withConnection((connection) =>
+    deleteRows({ ...loaded, catalog: busy }, connection, { filter }),
+  );
+  expect(deleted).toMatchObject({ rows: 1n, files: 1 });
+  expect(await ids(table)).toEqual([1, 3]);
+  expect(loads).toBeGreaterThan(40);
 });
 
 test('the other kind of delete file is refused, and deletes of a file that is gone', async () => {
