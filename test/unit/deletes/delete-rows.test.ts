@@ -166,7 +166,7 @@ test('a delete outlasts many rewrites of its file in a row', async () => {
     get: (target, name) => {
       if (name === 'loadTable') return loadTable;
       const member: unknown = Reflect.get(target, name);
-      return typeof member === 'function' ? member.bind(target) : member;
+      return typeof member === 'function' ? (member.bind(target) as unknown) : member;
     },
   });
   const filter = bindExpression(parseExpression('id = 2'), currentSchema(loaded.metadata));
