@@ -1,4 +1,5 @@
 /** How long a backfill will take, from what earlier ones of the view took: their commits say so in the snapshot summaries. */
+import { counted } from '../errors/index.js';
 import type { TableMetadata } from '../iceberg/index.js';
 import type { BackfillPlan, PlannedWindow } from './plan.js';
 
@@ -19,6 +20,6 @@ export function estimateSeconds(
   if (past.commits === 0) return { seconds: null, basis: 'unknown: no earlier backfill of the view' };
   const rows = windows.reduce((sum, window) => sum + window.rows, 0);
   const seconds = Math.ceil(((past.workMs / past.rows) * rows) / 1000);
-  const basis = `${past.commits} earlier ${past.commits === 1 ? 'commit' : 'commits'} of backfills of the view, ${past.rows} rows in ${past.workMs} ms`;
+  const basis = `${counted(past.commits, 'earlier commit')} of backfills of the view, ${past.rows} rows in ${past.workMs} ms`;
   return { seconds, basis };
 }

@@ -5,7 +5,7 @@ import { statfs } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { type ErrorCode, MoraineError } from '../errors/index.js';
+import { counted, type ErrorCode, MoraineError } from '../errors/index.js';
 import type { Project } from '../project/index.js';
 import { type CommandContext, withProject } from './context.js';
 import { asMoraineError } from './render-error.js';
@@ -98,7 +98,7 @@ async function checkCatalog(project: Project, name: string): Promise<Finding> {
   const catalog = await project.catalog(name);
   const namespaces = await catalog.listNamespaces();
   const uri = project.config.catalogs.get(name)?.uri ?? '';
-  return { detail: `${uri}, ${namespaces.length} ${namespaces.length === 1 ? 'namespace' : 'namespaces'}` };
+  return { detail: `${uri}, ${counted(namespaces.length, 'namespace')}` };
 }
 
 async function checkStorage(project: Project, root: string): Promise<Finding> {

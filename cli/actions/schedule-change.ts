@@ -1,4 +1,5 @@
 import { parseTimeUs } from '../../config/index.js';
+import { counted } from '../../errors/index.js';
 import type { ScheduleOverlap } from '../../features/index.js';
 import {
   backfillSchedule,
@@ -51,8 +52,9 @@ export async function scheduleBackfill(
   if (json === true) await printJson(context, { id, ...started });
   else {
     const { intervals, first, last } = started;
-    const what = intervals === 1 ? '1 interval' : `${intervals} intervals`;
-    await context.stdout.write(`Started ${what} of ${printable(id)}, from that of ${first} to that of ${last}.\n`);
+    await context.stdout.write(
+      `Started ${counted(intervals, 'interval')} of ${printable(id)}, from that of ${first} to that of ${last}.\n`,
+    );
   }
 }
 

@@ -12,7 +12,7 @@ import {
 import { rejectionCode } from '../support/error-code.js';
 import { SmallProject } from '../support/small-project.js';
 import { testClient, testSettings, testWorker } from '../support/temporal.js';
-import { BACKFILL, COMPACT, MAINTAIN, MATERIALIZE, type Work } from '../support/works.js';
+import { BACKFILL, COMPACT, MAINTAIN, MATERIALIZE, startRun, type Work } from '../support/works.js';
 
 /** A server takes payloads of up to 2 MiB: this one, too, but not once more with anything beside it. */
 const ALMOST_TOO_LARGE = 2 * 2 ** 20 - 100;
@@ -25,6 +25,13 @@ async function serverOf(small: SmallProject): Promise<{ readonly client: Client;
   await testWorker(settings, createActivities(small.project));
   const { client } = await testClient(settings);
   return { client, settings };
+}
+
+/** The tables of a work, and its worker. */
+async function prepared(work: Work) {
+  const small = await SmallProject.create(work.options);
+  await work.prepare(small);
+  return { small, ...(await serverOf(small)) };
 }
 
 /** Code and message of what a workflow ends with. */
@@ -84,92 +91,40 @@ describe('an input that is too large (faults 52)', () => {
   });
 });
 
-interface Asked {
-  readonly work: Work;
-  readonly run: string;
-  readonly workflowId: (small: SmallProject) => string;
-  readonly input: (small: SmallProject) => object;
-  readonly requested: (small: SmallProject) => object;
-}
-
-const ASKED: readonly Asked[] = [
-  {
-    work: MATERIALIZE,
-    run: 'materializeRun',
-    workflowId: ({ view }) => `materialize/${view}/incremental`,
-    input: ({ view }) => ({ view, searchAttributes: false }),
-    requested: () => ({}),
-  },
-  {
-    work: BACKFILL,
-    run: 'backfillRun',
-    workflowId: ({ view }) => `backfill/${view}/four windows`,
-    input: ({ view }) => ({
-      view,
-      ...{ startUs: '0', endUs: '400000000', stepUs: '100000000', newestFirst: false, concurrency: 2 },
-      searchAttributes: false,
-    }),
-    requested: () => ({}),
-  },
-  {
-    work: COMPACT,
-    run: 'compactRun',
-    workflowId: ({ table }) => `compact/${table}`,
-    input: ({ table }) => ({ table, searchAttributes: false }),
-    requested: (small) => ({ request: COMPACT.input(small) }),
-  },
-  {
-    work: MAINTAIN,
-    run: 'maintainRun',
-    workflowId: ({ table }) => `maintain/${table}`,
-    input: ({ table }) => ({ table, searchAttributes: false }),
-    requested: (small) => ({ request: MAINTAIN.input(small) }),
-  },
-];
+const ASKED = [MATERIALIZE, BACKFILL, COMPACT, MAINTAIN].map((work) => [work.run.type, work] as const);
+const OF_TABLES = ASKED.filter(([, work]) => work === COMPACT || work === MAINTAIN);
 
 const ODD: readonly (readonly unknown[])[] = [[], [null], ['now'], [7], [{ request: null }], [{ replyTo: 7 }], [[]]];
 
 describe('what people send or start by hand', () => {
-  test.each(ASKED.map((asked) => [asked.run, asked] as const))(
+  test.each(ASKED)(
     '%s: `requested` with nothing or anything in it does not keep it from its work',
-    async (run, { work, workflowId, input, requested }) => {
-      const small = await SmallProject.create(work.options);
-      await work.prepare(small);
-      const { client, settings } = await serverOf(small);
-      const options = { workflowId: workflowId(small), taskQueue: settings.taskQueue, args: [input(small)] };
-      const start = (signalArgs: readonly unknown[]) =>
-        client.workflow.signalWithStart(run, { ...options, signal: 'requested', signalArgs: [...signalArgs] });
-      const handle = await start([requested(small)]);
-      for (const odd of ODD) await start(odd);
+    async (_run, work) => {
+      const { small, client, settings } = await prepared(work);
+      const handle = await startRun(client, settings, work, small);
+      for (const odd of ODD) await startRun(client, settings, work, small, odd);
       await handle.result();
       await work.expectDone(small);
     },
   );
 
-  test.each(
-    ASKED.filter(({ work }) => work === COMPACT || work === MAINTAIN).map((asked) => [asked.run, asked] as const),
-  )(
+  test.each(OF_TABLES)(
     '%s: a `requested` that is wrong, or of another table, is answered and does nothing',
-    async (run, { work, workflowId, input, requested }) => {
-      const small = await SmallProject.create(work.options);
-      await work.prepare(small);
-      const { client, settings } = await serverOf(small);
-      const options = { workflowId: workflowId(small), taskQueue: settings.taskQueue, args: [input(small)] };
-      const outcome = async (signalArgs: unknown[]) =>
-        refusal((await client.workflow.signalWithStart(run, { ...options, signal: 'requested', signalArgs })).result());
-      expect(await outcome([])).toMatch(/^INVALID_ARGUMENT: nothing was asked for/);
-      const good = requested(small) as { readonly request: object };
-      expect(await outcome([{ request: { ...good.request, table: 'demo.other' } }])).toMatch(
-        /^INVALID_ARGUMENT: nothing/,
-      );
-      expect(await outcome([{ request: { ...good.request, strategy: 'magic', olderThan: 'ever' } }])).toMatch(
+    async (_run, work) => {
+      const { small, client, settings } = await prepared(work);
+      const outcome = async (...signalArgs: unknown[]) =>
+        refusal((await startRun(client, settings, work, small, signalArgs)).result());
+      expect(await outcome()).toMatch(/^INVALID_ARGUMENT: nothing was asked for/);
+      const good = work.input(small);
+      expect(await outcome({ request: { ...good, table: 'demo.other' } })).toMatch(/^INVALID_ARGUMENT: nothing/);
+      expect(await outcome({ request: { ...good, strategy: 'magic', olderThan: 'ever' } })).toMatch(
         /^INVALID_ARGUMENT: .*"(strategy|olderThan)"/,
       );
       await work.expectSound(small);
     },
   );
 
-  test.each(ASKED.map(({ run, work }) => [run, work.workflow] as const))(
+  test.each(ASKED.map(([run, work]) => [run, work.workflow] as const))(
     '%s started by hand without what it needs: it ends, and names %s, which starts it',
     async (run, entry) => {
       const small = await SmallProject.create();

@@ -9,6 +9,7 @@ import { Context } from '@temporalio/activity';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createActivities, type ServerSettings } from '../../workers/index.js';
+import { allOf } from '../support/all-of.js';
 import { OwnTemporalServer } from '../support/own-temporal-server.js';
 import { SmallProject } from '../support/small-project.js';
 import { temporaryFolder } from '../support/temp-folder.js';
@@ -18,6 +19,7 @@ import {
   COMPACT,
   MAINTAIN,
   MATERIALIZE,
+  startRun,
   TRAINING_BACKFILL,
   type Work,
   windowKeys,
@@ -29,68 +31,37 @@ type ActivityName = keyof AllActivities;
 
 interface FaultCase {
   readonly work: Work;
-  /** Type of the workflow that does the work. */
-  readonly run: string;
   /** Its activities, in order. */
   readonly steps: readonly ActivityName[];
   /** The step that makes the work visible. */
   readonly commit: ActivityName;
-  readonly workflowId: (small: SmallProject) => string;
-  readonly input: (small: SmallProject) => object;
-  /** What the run is asked for by a signal with its start, if it is. */
-  readonly requested?: (small: SmallProject) => object;
 }
 
 const CASES: readonly FaultCase[] = [
   {
     work: MATERIALIZE,
-    run: 'materializeRun',
     steps: ['planMaterialization', 'extractShard', 'commitMaterialization'],
     commit: 'commitMaterialization',
-    workflowId: ({ view }) => `materialize/${view}/incremental`,
-    input: ({ view }) => ({ view, searchAttributes: false }),
   },
   {
     work: BACKFILL,
-    run: 'backfillRun',
     steps: ['planBackfill', 'readSegments', 'stageWindow', 'commitWindows'],
     commit: 'commitWindows',
-    workflowId: ({ view }) => `backfill/${view}/four windows`,
-    input: ({ view }) => ({
-      view,
-      ...{ startUs: '0', endUs: '400000000', stepUs: '100000000', newestFirst: false, concurrency: 2 },
-      searchAttributes: false,
-    }),
   },
   {
     work: TRAINING_BACKFILL,
-    run: 'backfillRun',
     steps: ['planBackfill', 'readSegments', 'stageTrainingWindow', 'commitTrainingWindows'],
     commit: 'commitTrainingWindows',
-    workflowId: ({ view }) => `backfill/set ${view}/three windows`,
-    input: (small) => ({
-      trainingSet: TRAINING_BACKFILL.input(small)['trainingSet'],
-      ...{ startUs: '1800000000', endUs: '3600000000', stepUs: '600000000', newestFirst: false, concurrency: 2 },
-      searchAttributes: false,
-    }),
   },
   {
     work: COMPACT,
-    run: 'compactRun',
     steps: ['planCompaction', 'rewriteGroup', 'commitCompaction', 'endCompaction'],
     commit: 'commitCompaction',
-    workflowId: ({ table }) => `compact/${table}`,
-    input: ({ table }) => ({ table, searchAttributes: false }),
-    requested: (small) => ({ request: COMPACT.input(small) }),
   },
   {
     work: MAINTAIN,
-    run: 'maintainRun',
     steps: ['planExpiry', 'commitExpiry', 'deleteExpiredFiles', 'sweepOrphans', 'tidyManifests'],
     commit: 'commitExpiry',
-    workflowId: ({ table }) => `maintain/${table}`,
-    input: ({ table }) => ({ table, searchAttributes: false }),
-    requested: (small) => ({ request: MAINTAIN.input(small) }),
   },
 ];
 
@@ -144,16 +115,11 @@ class FaultRun {
   }
 
   get handle() {
-    return this.client.workflow.getHandle(this.#fault.workflowId(this.small));
+    return this.client.workflow.getHandle(this.#fault.work.run.workflowId(this.small));
   }
 
   start(): Promise<WorkflowHandle> {
-    const { run, workflowId, input, requested } = this.#fault;
-    const { taskQueue } = this.#settings;
-    const options = { workflowId: workflowId(this.small), taskQueue, args: [input(this.small)] };
-    if (requested === undefined) return this.client.workflow.start(run, options);
-    const signal = { signal: 'requested', signalArgs: [requested(this.small)] };
-    return this.client.workflow.signalWithStart(run, { ...options, ...signal });
+    return startRun(this.client, this.#settings, this.#fault.work, this.small);
   }
 
   /** Of the windows that a backfill has committed so far. */
@@ -170,11 +136,6 @@ class FaultRun {
     await this.expectSound();
     await this.#fault.work.expectDone(this.small);
   }
-}
-
-/** Waits for all, even if some fail: none goes on while the test is cleaned up after. */
-async function allOf(runs: readonly Promise<void>[]): Promise<void> {
-  for (const ended of await Promise.allSettled(runs)) if (ended.status === 'rejected') throw ended.reason;
 }
 
 /** Lets some wait for each other; the last to come does what it is given, and then all go on. */

@@ -9,6 +9,7 @@ import { type CompactRequest, compactDirect } from '../../maintenance/index.js';
 import { materializeDirect } from '../../materialization/index.js';
 import { OnlineReader } from '../../online/index.js';
 import { commitRowDelta, commitUpdates } from '../../tables/index.js';
+import { allOf } from './all-of.js';
 import { compactDeps, liveRows } from './compaction-lab.js';
 import { DeleteWriter } from './delete-writer.js';
 import { Lab, VIEW } from './materialization-lab.js';
@@ -27,12 +28,6 @@ async function until(endMs: number, work: (round: number) => Promise<void>, ever
     await sleep(Math.max(0, everyMs - (performance.now() - began)));
   }
   return rounds;
-}
-
-/** Runs them side by side. The first failure is thrown once none is at work any more: the table is still theirs before. */
-async function together<T extends readonly Promise<unknown>[]>(...works: T) {
-  await Promise.allSettled(works);
-  return Promise.all(works);
 }
 
 /** A file with the row of a key, of a round. */
@@ -88,12 +83,12 @@ export async function upsertsBesideCompaction(
       model.set(k, round);
     };
     let compacted = 0;
-    const [written] = await together(
+    const [written] = await allOf([
       until(endMs, upsert, WRITE_EVERY_MS),
       until(endMs, async () => {
         compacted += (await compactDirect(compactDeps(lab), strategy)).groups;
       }),
-    );
+    ]);
     expect(written).toBeGreaterThan(0);
     expect(compacted).toBeGreaterThan(0);
     const rows = await liveRows(lab, await lab.source(), { select: 'k, v' });
@@ -127,7 +122,7 @@ export async function readsBesideCompaction(seconds: number): Promise<void> {
       return rows.map(([value]) => 0 - Number(value?.value));
     };
     let compacted = 0;
-    await together(
+    await allOf([
       // Every write of a key has a smaller value than the one before, every other at the same event time, where only the order of writes tells which is right.
       until(
         endMs,
@@ -147,7 +142,7 @@ export async function readsBesideCompaction(seconds: number): Promise<void> {
         expect(now.every((value, k) => value >= (last[k] ?? 0))).toBe(true);
         last = now;
       }),
-    );
+    ]);
     expect(compacted).toBeGreaterThan(0);
     expect(await read()).toEqual([...model.values()]);
   } finally {

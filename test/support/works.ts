@@ -1,5 +1,6 @@
 /** The kinds of work that faults must not harm: the tables to begin with, the workflow, what holds on the way and in the end. */
 import { existsSync, utimesSync } from 'node:fs';
+import type { Client, WorkflowHandle } from '@temporalio/client';
 import { expect } from 'vitest';
 import { trainingProgress } from '../../backfill/training-progress.js';
 import { deleteTableRows } from '../../client/delete-table-rows.js';
@@ -8,10 +9,20 @@ import { compactDirect } from '../../maintenance/index.js';
 import { effectiveProgress, uncovered } from '../../materialization/index.js';
 import { compactDeps, datasetDeps } from '../../project/index.js';
 import { commitUpdates, type Table, WINDOW_KEYS } from '../../tables/index.js';
+import type { ServerSettings } from '../../workers/index.js';
 import { filesOf } from './compaction-lab.js';
 import { expectIntact } from './intact-table.js';
 import type { SmallProject, SmallProjectOptions } from './small-project.js';
 import { LABELS, TrainingProject } from './training-project.js';
+
+/** The run that a workflow for people starts, as it does. */
+export interface WorkRun {
+  readonly type: string;
+  readonly workflowId: (small: SmallProject) => string;
+  readonly input: (small: SmallProject) => object;
+  /** What the signal `requested` says, that comes with its start. */
+  readonly requested: (small: SmallProject) => object;
+}
 
 export interface Work {
   readonly name: string;
@@ -20,6 +31,8 @@ export interface Work {
   readonly options: SmallProjectOptions;
   readonly prepare: (small: SmallProject) => Promise<void>;
   readonly input: (small: SmallProject) => Readonly<Record<string, unknown>>;
+  /** How it starts the run that does the work. */
+  readonly run: WorkRun;
   /** Of what the workflow answers, whatever happened on the way. */
   readonly result: object;
   /** What holds at every moment, however often it was begun and given up. */
@@ -30,12 +43,35 @@ export interface Work {
   readonly written: (small: SmallProject) => { readonly table: string; readonly rows: number };
 }
 
+/**
+ * Starts the run of a work, or signals the one in flight, as its activity does.
+ * @param signalArgs of the signal `requested`: what the work wants, unless given
+ */
+export function startRun(
+  client: Client,
+  { taskQueue }: Pick<ServerSettings, 'taskQueue'>,
+  { run }: Work,
+  small: SmallProject,
+  signalArgs: readonly unknown[] = [run.requested(small)],
+): Promise<WorkflowHandle> {
+  return client.workflow.signalWithStart(run.type, {
+    ...{ workflowId: run.workflowId(small), taskQueue, args: [run.input(small)] },
+    ...{ signal: 'requested', signalArgs: [...signalArgs] },
+  });
+}
+
 export const MATERIALIZE: Work = {
   name: 'materialize',
   workflow: 'materialize',
   options: {},
   prepare: (small) => small.append(5_000),
   input: ({ view }) => ({ view }),
+  run: {
+    type: 'materializeRun',
+    workflowId: ({ view }) => `materialize/${view}/incremental`,
+    input: ({ view }) => ({ view, searchAttributes: false }),
+    requested: () => ({}),
+  },
   result: { kind: 'incremental', rows: '100' },
   expectSound: async (small) => {
     const online = await onlineIfThere(small);
@@ -68,6 +104,16 @@ export const BACKFILL: Work = {
     ...{ start: '1970-01-01T00:00:00Z', end: '1970-01-01T00:06:40Z', step: `${WINDOW_SECONDS}s` },
     ...{ newestFirst: true, concurrency: 2, windowsPerCommit: 2 },
   }),
+  run: {
+    type: 'backfillRun',
+    workflowId: ({ view }) => `backfill/${view}/four windows`,
+    input: ({ view }) => ({
+      view,
+      ...{ startUs: '0', endUs: '400000000', stepUs: '100000000', newestFirst: false, concurrency: 2 },
+      searchAttributes: false,
+    }),
+    requested: () => ({}),
+  },
   result: { windows: WINDOWS },
   expectSound: async (small) => {
     const online = await onlineIfThere(small);
@@ -135,6 +181,16 @@ export const TRAINING_BACKFILL: Work = {
     ...{ start: '1970-01-01T00:30:00Z', end: '1970-01-01T01:00:00Z', step: '10m' },
     ...{ concurrency: 2, windowsPerCommit: 2 },
   }),
+  run: {
+    type: 'backfillRun',
+    workflowId: ({ view }) => `backfill/set ${view}/three windows`,
+    input: (small) => ({
+      trainingSet: TRAINING_BACKFILL.input(small)['trainingSet'],
+      ...{ startUs: '1800000000', endUs: '3600000000', stepUs: '600000000', newestFirst: false, concurrency: 2 },
+      searchAttributes: false,
+    }),
+    requested: () => ({}),
+  },
   result: { windows: LABEL_WINDOWS, rows: String(LABELS - FIRST_LABEL) },
   expectSound: async (small) => {
     const table = await ifThere(small.project.loadTable(`demo.${trainingSetOf(small)}`));
@@ -197,6 +253,14 @@ async function expectSameRows(small: SmallProject): Promise<void> {
   expect(existsSync(await inFlight(small))).toBe(true);
 }
 
+/** The one run of a table, that is told by signals what to do. */
+const tableRun = (workflow: 'compact' | 'maintain', request: Work['input']): WorkRun => ({
+  type: `${workflow}Run`,
+  workflowId: ({ table }) => `${workflow}/${table}`,
+  input: ({ table }) => ({ table, searchAttributes: false }),
+  requested: (small) => ({ request: request(small) }),
+});
+
 const writtenSource = (small: SmallProject) => ({ table: small.table, rows: FILES * ROWS_PER_FILE - 1 });
 
 export const COMPACT: Work = {
@@ -205,6 +269,7 @@ export const COMPACT: Work = {
   options: { hasOwnTable: true },
   prepare: prepareSmallFiles,
   input: ({ table }) => ({ table, strategy: 'binpack' }),
+  run: tableRun('compact', (small) => COMPACT.input(small)),
   result: { groups: 1, filesAdded: 1 },
   expectSound: expectSameRows,
   expectDone: async (small) => {
@@ -235,6 +300,7 @@ export const MAINTAIN: Work = {
     utimesSync(await orphan(small), LONG_AGO, LONG_AGO);
   },
   input: ({ table }) => ({ table, olderThan: '0s', retainLast: 1 }),
+  run: tableRun('maintain', (small) => MAINTAIN.input(small)),
   result: { expiredSnapshots: FILES },
   expectSound: async (small) => {
     await expectSameRows(small);
