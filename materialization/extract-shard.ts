@@ -148,6 +148,8 @@ async function selectParts(
   const selects: string[] = [];
   const relations: LatestRelation[] = [];
   const opened: OpenFiles[] = [];
+  const rowsOf = (reads: readonly OpenRead[]): string =>
+    allRowsSql(key.view, sourceRelation(currentSchema(source.table.metadata), reads, key));
   const add = async (reads: readonly OpenRead[], buckets: BucketSelection): Promise<void> => {
     const scans = reads.map((read) => read.scan);
     opened.push(...scans);
@@ -158,10 +160,7 @@ async function selectParts(
       selects.push(onlineRowsSql(onlineSchema, key, relation.select, buckets));
     }
     const all = reads.filter((read) => read.keep === 'all');
-    if (all.length > 0) {
-      const rows = allRowsSql(key.view, sourceRelation(currentSchema(source.table.metadata), all, key));
-      selects.push(onlineRowsSql(onlineSchema, key, rows, buckets));
-    }
+    if (all.length > 0) selects.push(onlineRowsSql(onlineSchema, key, rowsOf(all), buckets));
   };
   const appended = await openReads(source, plan.appendReads);
   if (appended.length > 0 && !(rebuild !== null && rebuild.buckets === null)) {
@@ -177,7 +176,7 @@ async function selectParts(
       selects.push(pushedRowsSql(onlineSchema, plan, pushed, selection));
     }
   }
-  if (selects.length === 0) selects.push(onlineRowsSql(onlineSchema, key, noRows(key), undefined));
+  if (selects.length === 0) selects.push(onlineRowsSql(onlineSchema, key, rowsOf([])));
   return { selects, relations, opened };
 }
 
@@ -192,17 +191,6 @@ async function latestRows(
   const relation = sourceRelation(currentSchema(table.metadata), reads, key, isPart ? buckets : undefined);
   const rows = reads.reduce((sum, { scan }) => scan.files.reduce((part, file) => part + file.recordCount, sum), 0n);
   return prepareLatestPerEntity(connection, latestRequest(key.view, relation), chooseLatestMethod({ rows }), rows);
-}
-
-/** A relation with the columns of {@link latestRequest} and no row. */
-function noRows(key: BucketKey): string {
-  const names = [
-    ...key.view.joinKeys.map((_, index) => `k${index}`),
-    't',
-    ...(key.view.created === null ? [] : ['c']),
-    ...key.view.features.map((_, index) => `f${index}`),
-  ];
-  return `SELECT ${names.map((name) => `NULL AS ${name}`).join(', ')} WHERE false`;
 }
 
 /** Rows of the online table itself that clients pushed. */

@@ -41,9 +41,16 @@ export function sourceRelation(
     const condition = eventTimeCondition(time, columnAlias(time.fieldId), read);
     return `SELECT ${outputs.join(', ')}, seq FROM ${scan} WHERE ${condition}`;
   });
+  if (scans.length === 0) return `(${emptyRelation(columns)})`;
   const union = `(${scans.join(' UNION ALL ')})`;
   if (buckets === undefined) return union;
   return `(SELECT * FROM ${union} WHERE ${bucketCondition(key, buckets)})`;
+}
+
+/** Typed: the encoding of a key is chosen by its type. */
+function emptyRelation(columns: readonly AliasedColumn[]): string {
+  const outputs = columns.map(({ alias, type }) => `NULL::${sqlType(type)} AS ${alias}`);
+  return `SELECT ${outputs.join(', ')}, NULL::BIGINT AS seq WHERE false`;
 }
 
 /** The request for the newest row per entity of {@link sourceRelation}. */
