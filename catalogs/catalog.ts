@@ -68,7 +68,8 @@ export interface Catalog {
   loadTable(identifier: TableIdentifier): Promise<LoadedTable>;
   /**
    * Applies the updates to the table's current metadata if every requirement holds on it, writes the new metadata file
-   * and swaps the pointer. Exactly one attempt, never resent.
+   * and swaps the pointer. Exactly one attempt, never resent. Once the swap has landed nothing that follows makes it fail: an error
+   * other than `COMMIT_STATE_UNKNOWN` says that the commit did not land.
    * `COMMIT_CONFLICT` (a requirement failed, the base is not that of `basedOn`, or the swap was lost), `TABLE_REPLACED` (another uuid), `COMMIT_STATE_UNKNOWN`.
    */
   commitTable(identifier: TableIdentifier, request: CommitRequest): Promise<LoadedTable>;

@@ -1,4 +1,5 @@
 /** Catalogs: one `Catalog` interface and its implementations. */
+export { afterOutcome } from './after-outcome.js';
 export type { Catalog, CommitRequest, CreateTableRequest, LoadedTable, TableIdentifier } from './catalog.js';
 export { type Clock, SYSTEM_CLOCK } from './clock.js';
 export { COMMIT_CHANNEL, type CommitEvent } from './commit-channel.js';

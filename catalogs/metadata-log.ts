@@ -1,6 +1,7 @@
 /** The log of previous metadata files, and the deletion of those that fall out of it. */
 import { type TableMetadata, withMetadataLogEntry } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
+import { afterOutcome } from './after-outcome.js';
 import type { LoadedTable } from './catalog.js';
 
 const DEFAULT_PREVIOUS_VERSIONS_MAX = 100;
@@ -18,11 +19,11 @@ export function withMetadataLog(metadata: TableMetadata, base: LoadedTable): Tab
 
 /**
  * Deletes the metadata files that a commit dropped from the log, if `write.metadata.delete-after-commit.enabled` is
- * true. The commit has landed: a failure here leaves an orphan and is not reported.
+ * true. What cannot be deleted is left as an orphan.
  */
 export async function deleteExpiredMetadata(io: FileIO, base: TableMetadata, current: TableMetadata): Promise<void> {
   if (current.properties.get('write.metadata.delete-after-commit.enabled') !== 'true') return;
   const kept = new Set(current.metadataLog.map((entry) => entry.metadataFile));
   const dropped = base.metadataLog.filter((entry) => !kept.has(entry.metadataFile));
-  await Promise.all(dropped.map((entry) => io.delete(entry.metadataFile).catch(() => undefined)));
+  await afterOutcome(...dropped.map((entry) => () => io.delete(entry.metadataFile)));
 }

@@ -8,6 +8,7 @@ import { dirname, resolve } from 'node:path';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { applyUpdates, checkRequirements, newTableMetadata, requireVersionTwoTypes } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
+import { afterOutcome } from './after-outcome.js';
 import type { Catalog, CommitRequest, CreateTableRequest, LoadedTable, TableIdentifier } from './catalog.js';
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import { announceCommit } from './commit-channel.js';
@@ -194,24 +195,31 @@ export class SqlCatalog implements Catalog {
     return { identifier, metadataLocation, metadata: await readTableMetadataCached(this.#io, metadataLocation) };
   }
 
-  commitTable(identifier: TableIdentifier, request: CommitRequest): Promise<LoadedTable> {
-    return announceCommit(() => this.#commit(identifier, request));
+  async commitTable(identifier: TableIdentifier, request: CommitRequest): Promise<LoadedTable> {
+    const { base, landed } = await announceCommit(() => this.#commit(identifier, request));
+    if (landed !== base) {
+      await afterOutcome(
+        () => forgetTableMetadata(this.#io, base.metadataLocation),
+        () => deleteExpiredMetadata(this.#io, base.metadata, landed.metadata),
+      );
+    }
+    return landed;
   }
 
-  async #commit(identifier: TableIdentifier, request: CommitRequest): Promise<LoadedTable> {
+  /** Everything up to the swap, which comes last: what this throws has not landed, or nobody knows. */
+  async #commit(identifier: TableIdentifier, request: CommitRequest) {
     const base = await this.loadTable(identifier);
     checkRequirements(base.metadata, request.requirements);
     if (request.basedOn !== undefined && request.basedOn !== base.metadataLocation)
       throw this.#changed(identifier, base);
     const updated = applyUpdates(base.metadata, request.updates, BigInt(this.clock.nowMs()));
-    if (updated === base.metadata) return base;
+    if (updated === base.metadata) return { base, landed: base };
     const metadata = withMetadataLog(updated, base);
     const metadataLocation = nextMetadataLocation(metadata, base.metadataLocation);
+    const landed: LoadedTable = { identifier, metadataLocation, metadata };
     await writeTableMetadata(this.#io, metadataLocation, metadata);
     await this.#swap(base, metadataLocation);
-    await forgetTableMetadata(this.#io, base.metadataLocation);
-    await deleteExpiredMetadata(this.#io, base.metadata, metadata);
-    return { identifier, metadataLocation, metadata };
+    return { base, landed };
   }
 
   async dropTable(identifier: TableIdentifier): Promise<void> {
@@ -250,8 +258,8 @@ export class SqlCatalog implements Catalog {
   }
 
   /** Deletes a metadata file that certainly nothing points at; if that fails it is an orphan. */
-  async #discard(metadataLocation: string): Promise<void> {
-    await this.#io.delete(metadataLocation).catch(() => undefined);
+  #discard(metadataLocation: string): Promise<void> {
+    return afterOutcome(() => this.#io.delete(metadataLocation));
   }
 
   async #requireNamespace(namespace: readonly string[]): Promise<void> {

@@ -74,7 +74,16 @@ export class SqliteDriver implements SqlDriver {
       const message = error instanceof Error ? error.message : String(error);
       throw new SqlError(classify(codeOf(error), message), `${this.#path}: ${message}`, error);
     } finally {
-      database?.close();
+      closeQuietly(database);
     }
+  }
+}
+
+/** The statement has its outcome by then. */
+function closeQuietly(database: Database.Database | undefined): void {
+  try {
+    database?.close();
+  } catch {
+    // The connection is not used again.
   }
 }

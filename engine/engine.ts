@@ -145,11 +145,14 @@ export class Engine {
     }
   }
 
-  /** Frees the engine. Statements still running are the caller's mistake. */
+  /**
+   * Frees the engine. Statements still running are the caller's mistake. Temporary files that cannot be removed are left: the work that
+   * used the engine is done, and may have committed.
+   */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#instance.closeSync();
-    await rm(this.#tempDirectory, { recursive: true, force: true });
+    await rm(this.#tempDirectory, { recursive: true, force: true }).catch(() => undefined);
   }
 }

@@ -1,5 +1,6 @@
 /** The lease of a compaction: sweeps leave its snapshot and staged files alone. */
-import { isMoraineError, MoraineError } from '../errors/index.js';
+import { afterOutcome } from '../catalogs/index.js';
+import { MoraineError } from '../errors/index.js';
 import { findSnapshot } from '../iceberg/index.js';
 import type { Table } from '../tables/index.js';
 import type { CompactDeps } from './compact-deps.js';
@@ -30,10 +31,6 @@ export async function leaseForCompaction(table: Table, runId: string, snapshotId
 }
 
 /** Gives the lease of a run back. A table that has gone needs none; one that cannot be written now loses it with time. */
-export async function endCompaction(deps: Pick<CompactDeps, 'loadTable'>, table: string, runId: string): Promise<void> {
-  try {
-    await releaseLease(await deps.loadTable(table), stagedPrefix(runId));
-  } catch (error) {
-    if (!isMoraineError(error)) throw error;
-  }
+export function endCompaction(deps: Pick<CompactDeps, 'loadTable'>, table: string, runId: string): Promise<void> {
+  return afterOutcome(async () => releaseLease(await deps.loadTable(table), stagedPrefix(runId)));
 }

@@ -2,6 +2,7 @@
  * The leases of a materialization that takes long: of its staged files in the online table, and of the snapshots that it reads in the
  * source. A short run makes no commit for them; what protects it is the age below which sweeps leave files alone.
  */
+import { afterOutcome } from '../catalogs/index.js';
 import { type MaterializationDeps, readPlan } from '../materialization/index.js';
 import { loadTable, type Table } from '../tables/index.js';
 import { type Lease, leasesOf, releaseLease, takeLease } from './leases.js';
@@ -39,19 +40,17 @@ export async function whileLeased<T>(
   }
 }
 
-/** Gives the leases of a run back, if it was long enough to take any. */
-export async function endMaterialization(
+/** Gives the leases of a run back, if it was long enough to take any. Those that cannot be given back end by themselves. */
+export function endMaterialization(
   deps: LeaseDeps,
   planLocation: string,
   longRunMs: number = LONG_RUN_MS,
 ): Promise<void> {
-  try {
+  return afterOutcome(async () => {
     if (!(await isLong(deps, planLocation, longRunMs))) return;
     const plan = await readPlan(deps.io, planLocation);
     for (const table of await tablesOf(deps, plan)) await releaseLease(table, leaseId(plan));
-  } catch {
-    // It ends by itself.
-  }
+  });
 }
 
 async function keepLeases(deps: LeaseDeps, planLocation: string, longRunMs: number): Promise<void> {

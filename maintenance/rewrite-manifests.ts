@@ -39,7 +39,7 @@ export async function tidyManifests(deps: Pick<MaintenanceDeps, 'loadTable'>, na
   return {
     droppedDeletes: dangling,
     manifestsBefore,
-    manifestsAfter: await manifestCount({ ...table, metadata: last.metadata }),
+    manifestsAfter: last.manifestCount ?? manifestsBefore,
     snapshotId: last.snapshotId,
   };
 }

@@ -4,7 +4,7 @@
  * and snapshot id; nothing is deleted and nothing is repeated here).
  */
 import type { Catalog, Clock, CommitRequest } from '../catalogs/index.js';
-import { formatTableName, SYSTEM_CLOCK } from '../catalogs/index.js';
+import { afterOutcome, formatTableName, SYSTEM_CLOCK } from '../catalogs/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { findSnapshot, type TableMetadata } from '../iceberg/index.js';
 import { type CommitRetry, commitRetry, persistently, retryWaitMs, statusCheck } from './retry.js';
@@ -33,12 +33,16 @@ export interface CommitResult {
   readonly attempts: number;
   /** The table's metadata with the snapshot in it, or in its past. */
   readonly metadata: TableMetadata;
+  /** Manifests that the snapshot lists; null for one of an earlier attempt. */
+  readonly manifestCount: number | null;
 }
 
 /** One attempt, prepared on one base. */
 export interface PreparedCommit {
   readonly snapshotId: bigint;
   readonly request: CommitRequest;
+  /** Manifests that the snapshot lists. */
+  readonly manifestCount: number;
   /** Files that only this attempt refers to; deleted if it certainly did not land. */
   readonly ownFiles: readonly string[];
 }
@@ -153,13 +157,20 @@ export async function commitWithRetry(
   for (let attempts = 1; ; attempts++) {
     const known = run === undefined ? null : findRun(base.metadata, run);
     if (known !== null) {
-      return { snapshotId: known, outcome: 'already-committed', attempts: attempts - 1, metadata: base.metadata };
+      const { metadata } = base;
+      return {
+        snapshotId: known,
+        outcome: 'already-committed',
+        attempts: attempts - 1,
+        metadata,
+        manifestCount: null,
+      };
     }
     requireWritable(base);
     await options.validate?.(base.metadata);
     const prepared = await prepare(base);
     const outcome = await attempt(base, catalog, prepared, run);
-    const { snapshotId } = prepared;
+    const { snapshotId, manifestCount } = prepared;
     if (outcome.kind === 'committed') {
       const isOwn = outcome.snapshotId === snapshotId;
       return {
@@ -167,14 +178,15 @@ export async function commitWithRetry(
         outcome: isOwn ? 'committed' : 'already-committed',
         attempts,
         metadata: outcome.metadata,
+        manifestCount: isOwn ? manifestCount : null,
       };
     }
     base = await reload(table, catalog);
     // A catalog client that resent the request may have met its own success.
     if (findSnapshot(base.metadata, snapshotId) !== undefined) {
-      return { snapshotId, outcome: 'committed', attempts, metadata: base.metadata };
+      return { snapshotId, outcome: 'committed', attempts, metadata: base.metadata, manifestCount };
     }
-    await Promise.all(prepared.ownFiles.map((location) => table.io.delete(location).catch(() => undefined)));
+    await afterOutcome(...prepared.ownFiles.map((location) => () => table.io.delete(location)));
     await waitForRetry(clock, retry, attempts, giveUpAtMs, outcome.error);
     base = await reload(table, catalog);
   }

@@ -197,6 +197,7 @@ export async function prepareSnapshot(
       ],
       updates: updatesFor(metadata, snapshot, options),
     },
+    manifestCount: listed.length,
     ownFiles: [manifestList, ...created.map((manifest) => manifest.manifestPath)],
   };
 }
