@@ -48,6 +48,7 @@ export {
   type FeatureOfView,
   type FeatureServiceDefinition,
   type FeatureViewDefinition,
+  type ReplayPart,
   type ReplayResult,
   type SavedDataset,
 } from './features/index.js';

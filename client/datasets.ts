@@ -36,8 +36,10 @@ export async function listDatasets(project: Project): Promise<readonly SavedData
 }
 
 /**
- * Computes a dataset again from the snapshots that it was made from and compares the digests.
- * @throws `DATASET_NOT_FOUND`; `SNAPSHOT_EXPIRED` if a snapshot has gone
+ * Compares the rows that a dataset's table or file holds now, and those computed again from the snapshots that it was made from,
+ * with what was saved.
+ * @throws `DATASET_NOT_FOUND`; `SNAPSHOT_EXPIRED` if a snapshot of a source has gone; `TABLE_NOT_FOUND`, `FILE_NOT_FOUND` if the
+ *   entity rows have gone with the dataset's table or file
  */
 export async function replay(
   project: Project,

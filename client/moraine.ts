@@ -106,7 +106,7 @@ export interface Moraine {
   saveTrainingSet(request: SaveTrainingSetRequest, options?: TrainingSetOptions): Promise<DatasetRecord>;
   /** Starts that workflow on the configured Temporal server without waiting. */
   startTrainingSet(request: SaveTrainingSetRequest): Promise<RequestedRun>;
-  /** Computes a saved dataset again and compares. */
+  /** Compares the rows of a saved dataset as they are now, and computed again, with what was saved. */
   replayDataset(name: string, options?: { readonly signal?: AbortSignal }): Promise<ReplayResult>;
   /** Every saved dataset, by name. */
   datasets(): Promise<readonly SavedDataset[]>;

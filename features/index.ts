@@ -107,7 +107,7 @@ export { formatProblem, type Problem, throwProblems } from './problem.js';
 export { type PullDeps, type PulledRows, type PullRequest, type PullSource, pullAll, pullLatest } from './pull.js';
 export { type ApplyResult, Registry, type RegistryAsOf, type RegistryDeps } from './registry.js';
 export type { RegistryRow } from './registry-rows.js';
-export { type ReplayResult, recordedDeps, recordedRequest, replayDataset } from './replay-dataset.js';
+export { type ReplayPart, type ReplayResult, recordedDeps, recordedRequest, replayDataset } from './replay-dataset.js';
 export { type ResolvedColumn, type ResolvedView, resolveView } from './resolve-view.js';
 export { ROW_TIMES } from './retrieval-plan.js';
 export {

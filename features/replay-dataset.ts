@@ -3,44 +3,115 @@
 import { randomUUID } from 'node:crypto';
 import { copyFile, mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Connection, checkFiles, columnAlias, digestRows, scanSql, withReadableCopies } from '../engine/index.js';
+import {
+  type Connection,
+  checkFiles,
+  columnAlias,
+  digestRows,
+  type RowDigest,
+  scanSql,
+  withReadableCopies,
+} from '../engine/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
-import { mapChildFields, type NestedField, type Schema } from '../iceberg/index.js';
-import type { DatasetRecord } from './dataset-record.js';
+import { findSnapshot, mapChildFields, type NestedField, type Schema } from '../iceberg/index.js';
+import type { DatasetLocation, DatasetRecord } from './dataset-record.js';
 import type { EntityRelation } from './entity-frame.js';
 import { getHistoricalFeatures, type HistoricalDeps, type HistoricalRequest } from './historical-features.js';
-import { pinSource } from './pin-source.js';
+import { type HistoricalAsOf, pinSource, stateOf } from './pin-source.js';
 import type { RetrievalRequest } from './retrieval-plan.js';
 import { openScan, planSource } from './source-scan.js';
 
-/** Three digests: as it was saved, of the rows that are stored now, and of the rows computed again. */
+/** What a dataset is compared in. */
+export type ReplayPart = 'stored' | 'recomputed';
+
+/** Three digests, with the numbers of rows that they are of. */
 export interface ReplayResult {
+  /** As the dataset was saved. */
   readonly recorded: string;
-  /** Null: the stored rows are not there any more, and could not be looked at. */
-  readonly stored: string | null;
-  readonly recomputed: string;
   readonly rows: bigint;
-  /** Whether all of them are the same. */
+  /** Of the rows that the dataset's table or file holds now; null: they are gone. */
+  readonly stored: string | null;
+  readonly storedRows: bigint | null;
+  /** Of the rows computed again; null: the entity rows as they were saved are gone. */
+  readonly recomputed: string | null;
+  readonly recomputedRows: bigint | null;
+  /** What is not as it was saved. */
+  readonly differing: readonly ReplayPart[];
+  /** Whether everything is as it was saved. */
   readonly matches: boolean;
 }
 
+/** Where and at which state rows are read. */
+type StoredPlace = { readonly file: string } | { readonly table: string; readonly asOf: HistoricalAsOf };
+
+interface StoredRows extends RowDigest {
+  readonly place: StoredPlace;
+}
+
 /**
- * Computes a dataset again from the snapshots that it was made from, with the definitions of that time and its own entity rows.
- * @throws SNAPSHOT_EXPIRED if a snapshot has gone, TABLE_REPLACED, TABLE_NOT_FOUND; FILE_NOT_FOUND if the dataset's file has gone
+ * Compares the rows that a dataset's table or file holds now, and those computed again, with what was saved. They are computed
+ * from the snapshots that the dataset was made from, with the definitions of that time and its own entity rows as they were saved.
+ * @throws SNAPSHOT_EXPIRED if a snapshot of a source has gone, TABLE_REPLACED, TABLE_NOT_FOUND; FILE_NOT_FOUND if the dataset's
+ *   file has gone
  */
 export async function replayDataset(
   deps: HistoricalDeps,
   record: DatasetRecord,
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<ReplayResult> {
-  const stored = await storedDigest(deps, record);
-  const { digest: recomputed, rows } = await getHistoricalFeatures(
+  const stored = await storedNow(deps, record, options);
+  const recomputed = await computeAgain(deps, record, stored, options);
+  const differing = (
+    [
+      ['stored', stored],
+      ['recomputed', recomputed],
+    ] as const
+  ).flatMap(([part, found]) => (found?.digest === record.digest ? [] : [part]));
+  return {
+    recorded: record.digest,
+    rows: record.rows,
+    stored: stored?.digest ?? null,
+    storedRows: stored?.rows ?? null,
+    recomputed: recomputed?.digest ?? null,
+    recomputedRows: recomputed?.rows ?? null,
+    differing,
+    matches: differing.length === 0,
+  };
+}
+
+/** @returns null if the entity rows that it needs are gone */
+async function computeAgain(
+  deps: HistoricalDeps,
+  record: DatasetRecord,
+  stored: StoredRows | null,
+  options: { readonly signal?: AbortSignal },
+): Promise<RowDigest | null> {
+  const entities = await recordedEntities(deps, record, stored);
+  if (entities === null) return null;
+  return await getHistoricalFeatures(
     recordedDeps(deps, record),
-    { ...replayRequest(deps, record), ...options },
+    { ...recordedRequest(record), entities, ...options },
     ({ connection, select, schema }) => digestRows(connection, select, schema),
   );
-  const matches = recomputed === record.digest && (stored === null || stored === record.digest);
-  return { recorded: record.digest, stored, recomputed, rows, matches };
+}
+
+async function recordedEntities(
+  deps: HistoricalDeps,
+  record: DatasetRecord,
+  stored: StoredRows | null,
+): Promise<HistoricalRequest['entities'] | null> {
+  const { window } = record.recipe;
+  if (window !== undefined) return { window };
+  const place = stored?.digest === record.digest ? stored.place : await savedPlace(deps, record);
+  return place === null ? null : entityRows(deps, record, place);
+}
+
+/** The rows as they were saved; null: their snapshot has been expired. */
+async function savedPlace(deps: HistoricalDeps, { location }: DatasetRecord): Promise<StoredPlace | null> {
+  if ('file' in location) return location;
+  const { table, snapshotId } = location;
+  const { metadata } = await deps.loadSource(table);
+  return findSnapshot(metadata, snapshotId) === undefined ? null : { table, asOf: { snapshotId } };
 }
 
 /** What a dataset asks for, of the snapshots that it was made from; not its entity rows. */
@@ -59,42 +130,54 @@ export function recordedDeps(deps: HistoricalDeps, { recipe }: DatasetRecord): H
   return { ...deps, definitions: () => Promise.resolve(recipe.definitions) };
 }
 
-/** The retrieval that made a dataset. */
-function replayRequest(deps: HistoricalDeps, record: DatasetRecord): HistoricalRequest {
-  const { window, frameColumns } = record.recipe;
+/** The entity rows of a dataset: its own first columns. */
+function entityRows(deps: HistoricalDeps, record: DatasetRecord, place: StoredPlace): HistoricalRequest['entities'] {
   const open = async (connection: Connection): Promise<EntityRelation> => {
-    const { relation, schema } = await openStored(deps, connection, record);
-    const fields = schema.fields.slice(0, frameColumns);
+    const { relation, schema } = await openStored(deps, connection, place, record.schema);
+    const fields = schema.fields.slice(0, record.recipe.frameColumns);
     const columns = fields.map(({ id }) => columnAlias(id)).join(', ');
     return { relation: `(SELECT ${columns} FROM ${relation})`, schema: { ...schema, fields } };
   };
-  return { ...recordedRequest(record), entities: window === undefined ? { open } : { window } };
+  return { open };
 }
 
-/** The digest of the stored rows. Those of a window are not needed to compute them again, so that they may have gone. */
-async function storedDigest(deps: HistoricalDeps, record: DatasetRecord): Promise<string | null> {
+/** The rows that are stored now. Those of a window are not needed to compute them again, so that they may have gone. */
+async function storedNow(
+  deps: HistoricalDeps,
+  record: DatasetRecord,
+  options: { readonly signal?: AbortSignal },
+): Promise<StoredRows | null> {
   try {
+    const place = await presentPlace(deps, record.location);
     return await deps.engine.withConnection(async (connection) => {
-      const { relation, schema } = await openStored(deps, connection, record);
+      const { relation, schema } = await openStored(deps, connection, place, record.schema);
       const columns = schema.fields.map(({ id }) => columnAlias(id)).join(', ');
-      return (await digestRows(connection, `SELECT ${columns} FROM ${relation}`, schema)).digest;
-    });
+      return { ...(await digestRows(connection, `SELECT ${columns} FROM ${relation}`, schema)), place };
+    }, options);
   } catch (error) {
-    const gone = isMoraineError(error, 'FILE_NOT_FOUND', 'TABLE_NOT_FOUND', 'SNAPSHOT_EXPIRED', 'SNAPSHOT_NOT_FOUND');
+    const gone = isMoraineError(error, 'FILE_NOT_FOUND', 'TABLE_NOT_FOUND');
     if (gone && record.recipe.window !== undefined) return null;
     throw error;
   }
+}
+
+/** Pinned, so that the same rows can be read twice. */
+async function presentPlace(deps: HistoricalDeps, location: DatasetLocation): Promise<StoredPlace> {
+  if ('file' in location) return location;
+  const { table } = location;
+  const state = stateOf(pinSource(await deps.loadSource(table), table, {}));
+  return { table, asOf: { snapshots: new Map([[table, state]]) } };
 }
 
 /** The stored rows; columns are called by `columnAlias` of their field id. */
 async function openStored(
   deps: HistoricalDeps,
   connection: Connection,
-  record: DatasetRecord,
+  place: StoredPlace,
+  schema: Schema,
 ): Promise<EntityRelation> {
-  const { location, schema } = record;
-  if ('file' in location) return await openStoredFile(connection, location.file, schema);
-  const source = pinSource(await deps.loadSource(location.table), location.table, { snapshotId: location.snapshotId });
+  if ('file' in place) return await openStoredFile(connection, place.file, schema);
+  const source = pinSource(await deps.loadSource(place.table), place.table, place.asOf);
   const { scan } = await openScan(connection, deps.io, source, await planSource(source));
   const readable = await withReadableCopies(connection, { ...scan, schema: source.schema, naming: 'id' as const });
   return { relation: scanSql(readable), schema: source.schema };

@@ -1,7 +1,7 @@
 import { listDatasets, replay } from '../../client/index.js';
 import { formatTimeUs } from '../../config/index.js';
 import { MoraineError } from '../../errors/index.js';
-import type { DatasetRecord } from '../../features/index.js';
+import type { DatasetRecord, ReplayResult } from '../../features/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { snapshotIds } from '../feature-summary.js';
 import { formatColumns } from '../output.js';
@@ -36,19 +36,36 @@ export async function featuresDatasets(context: CommandContext, _operands: reado
   });
 }
 
-/** Computes a dataset again; another digest is an error. */
+/** Compares a dataset with what was saved; a difference is an error. */
 export async function featuresReplay(context: CommandContext, [name = '']: readonly string[], options: JsonOption) {
   await withProject(context, async (project) => {
     const result = await replay(project, name, { signal: context.signal });
     if (options.json === true) await printJson(context, { dataset: name, ...result });
-    if (!result.matches) {
-      const what = result.recomputed === result.recorded ? 'The rows stored of' : 'What was computed again of';
-      throw new MoraineError(
-        'VERIFICATION_FAILED',
-        `${what} dataset '${name}' differ from what was saved: saved ${result.recorded}, stored ${result.stored ?? 'nothing'}, computed again ${result.recomputed}.`,
-      );
-    }
+    if (!result.matches) throw new MoraineError('VERIFICATION_FAILED', differenceText(name, result));
     if (options.json !== true)
-      await context.stdout.write(`${name}: ${result.rows} rows, digest ${result.recomputed}, as saved.\n`);
+      await context.stdout.write(`${name}: ${result.rows} rows, digest ${result.recorded}, as saved.\n`);
   });
+}
+
+/** What of a dataset is not as it was saved. */
+function differenceText(name: string, result: ReplayResult): string {
+  const { rows, recorded, stored, storedRows, recomputed, recomputedRows } = result;
+  const numbers = (found: bigint | null): string =>
+    found === rows
+      ? `as many rows as were saved (${rows}), with other columns or values`
+      : `${found} rows; ${rows} were saved`;
+  const sentences = [
+    stored === null
+      ? 'Its rows are gone.'
+      : stored === recorded
+        ? 'The rows stored now are as saved.'
+        : `The rows stored now differ: ${numbers(storedRows)}.`,
+    recomputed === null
+      ? 'It cannot be computed again: the snapshot with its entity rows as they were saved has been expired.'
+      : recomputed === recorded
+        ? 'Computed again, it is as saved.'
+        : `Computed again, it differs: ${numbers(recomputedRows)}.`,
+    `Digests: saved ${recorded}, stored ${stored ?? 'none'}, computed again ${recomputed ?? 'none'}.`,
+  ];
+  return `Dataset '${name}' is not as it was saved. ${sentences.join(' ')}`;
 }

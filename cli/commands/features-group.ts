@@ -56,9 +56,11 @@ function declareHistorical(features: Command, runner: ActionRunner): void {
 function declareDatasets(features: Command, runner: ActionRunner): void {
   const replay = features
     .command('replay')
-    .description('Compute a saved dataset again, from the snapshots it was made from, and compare the digests.')
+    .description(
+      'Compare the rows that a saved dataset holds now, and those computed again from the snapshots it was made from, with what was saved.',
+    )
     .argument('<dataset>', 'its name')
-    .option('--json', 'print the digests as JSON');
+    .option('--json', 'print the digests and numbers of rows as JSON');
   withExamples(replay, 'features replay training_2001');
   does(replay, runner, async () => (await import('../actions/features-datasets.js')).featuresReplay);
   const datasets = features

@@ -175,6 +175,18 @@ describe('saved datasets', () => {
     expect(JSON.parse(await ok('features', 'datasets', '--json'))).toEqual([
       { ...saved, savedAt: expect.stringMatching(/^20\d\d-.*Z$/) as string },
     ]);
+    await ok('features', 'historical', ...asked, '--save-as', 'demo.first');
+    await ok('table', 'delete', 'demo.first', '--where', 'flights > 0');
+    const replayed = await run('features', 'replay', 'first', '--json');
+    const { digest: recorded } = saved;
+    const asRecorded = { recorded, rows: '1', recomputed: recorded, recomputedRows: '1' };
+    expect(JSON.parse(replayed.stdout)).toMatchObject({ ...asRecorded, storedRows: '0', differing: ['stored'] });
+    expect([replayed.code, replayed.stderr]).toEqual([
+      10,
+      expect.stringContaining(
+        `Dataset 'first' is not as it was saved. The rows stored now differ: 0 rows; 1 were saved. Computed again, it is as saved.`,
+      ),
+    ]);
     const again = await run('features', 'historical', ...save, '--save-as', 'demo.again');
     expect([again.code, again.stderr]).toEqual([4, expect.stringContaining('DATASET_ALREADY_EXISTS')]);
     const unknown = await run('features', 'replay', 'januar');

@@ -53,9 +53,12 @@ describeInterop('examples/training-set', () => {
     expect(JSON.parse(await moraineOk(['features', 'replay', 'failures_may', '--json'], { cwd }))).toEqual({
       dataset: 'failures_may',
       recorded: digest,
-      stored: digest,
-      recomputed: digest,
       rows: '7',
+      stored: digest,
+      storedRows: '7',
+      recomputed: digest,
+      recomputedRows: '7',
+      differing: [],
       matches: true,
     });
     expect(readdirSync(cwd)).toContain('failures_may.parquet');

@@ -1,10 +1,12 @@
 /** Saved datasets: what is kept of them, and computing them again. */
 import { createHash } from 'node:crypto';
-import { appendFileSync, existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createMoraine, defineEntity, defineFeatureView, type Moraine } from '../../../index.js';
+import { compactDirect, parseCompactRequest } from '../../../maintenance/index.js';
+import { compactDeps } from '../../../project/index.js';
 import { failureOf } from '../../support/error-code.js';
 
 let folder: string;
@@ -73,7 +75,7 @@ test('a table and a file: the digest is that of the rows alone, and both are com
     expected,
     { table: 'sets.first', snapshotId: String(saved.metadata.currentSnapshotId) },
   ]);
-  // A late row, another definition, more rows in the dataset's table: none of it is what was saved.
+  // A late row and another definition: neither was there when the dataset was saved.
   await append('k,at,v,w\n1,2001-01-01T12:00:00Z,7.5,z\n');
   await moraine.apply([thing, view(['w'], '1h')]);
   const again = await moraine.getHistoricalFeatures({ features: ['values'], entities: ENTITIES });
@@ -81,9 +83,12 @@ test('a table and a file: the digest is that of the rows alone, and both are com
   for (const name of ['as_table', 'as_file']) {
     expect(await moraine.replayDataset(name)).toEqual({
       recorded: expected,
-      stored: expected,
-      recomputed: expected,
       rows: 3n,
+      stored: expected,
+      storedRows: 3n,
+      recomputed: expected,
+      recomputedRows: 3n,
+      differing: [],
       matches: true,
     });
   }
@@ -184,6 +189,78 @@ test('a window is computed again as it was completed, and a dataset that was cha
   await expect(moraine.replayDataset('changed')).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
   appendFileSync(join(folder, 'twin.parquet'), 'x');
   await expect(moraine.replayDataset('twin')).rejects.toMatchObject({ code: 'DATA_FILE_CORRUPT' });
+});
+
+/** After the late row. */
+const LATER = LINES.map((line) => line.replace('"v":1.5,"w":"x"', '"v":7.5,"w":"z"'));
+
+/** What replay finds, without the digests that are as saved. */
+async function replayed(name: string) {
+  const { recorded, stored, recomputed, rows, storedRows, recomputedRows, differing } =
+    await moraine.replayDataset(name);
+  const named = (digest: string | null) => (digest === recorded ? 'as saved' : digest);
+  return [rows, [storedRows, named(stored)], [recomputedRows, named(recomputed)], differing];
+}
+
+/** Every snapshot of a table but its current one is expired. */
+async function expire(name: string): Promise<void> {
+  const { catalog, identifier } = await moraine.project.resolveTable(name);
+  const { metadata } = await catalog.loadTable(identifier);
+  const snapshotIds = metadata.snapshots.map((snapshot) => snapshot.snapshotId);
+  const old = snapshotIds.filter((id) => id !== metadata.currentSnapshotId);
+  await catalog.commitTable(identifier, {
+    requirements: [],
+    updates: [{ action: 'remove-snapshots', snapshotIds: old }],
+  });
+}
+
+test('rows that another has deleted from the table of a dataset, or added to it, are found out', async () => {
+  await save('kept', { table: 'sets.kept' });
+  await moraine.deleteRows('sets.kept', `label = 'q'`);
+  const asSaved = [3n, 'as saved'];
+  const stored = [1n, digestOf(LINES.slice(0, 1), COLUMNS)];
+  expect(await replayed('kept')).toEqual([3n, stored, asSaved, ['stored']]);
+  // Gone with the snapshot that had them.
+  await expire('sets.kept');
+  expect(await replayed('kept')).toEqual([3n, stored, [null, null], ['stored', 'recomputed']]);
+  await save('grown', { table: 'sets.grown' });
+  await append('k,event_timestamp,label,v,w\n3,2001-01-02T00:00:00Z,r,,\n', 'sets.grown');
+  const more = '{"k":3,"event_timestamp":"2001-01-02T00:00:00.000000Z","label":"r","v":null,"w":null}';
+  expect(await replayed('grown')).toEqual([3n, [4n, digestOf([...LATER, more], COLUMNS)], asSaved, ['stored']]);
+});
+
+test('a table of a dataset with the same rows in other files, of another version, without its first snapshot is as saved', async () => {
+  await save('moved', { table: 'sets.moved' });
+  await append('k,event_timestamp,label,v,w\n3,2001-01-02T00:00:00Z,r,,\n', 'sets.moved');
+  await moraine.upgradeTable('sets.moved', 3);
+  await moraine.deleteRows('sets.moved', 'k = 3 OR (k = 1 AND v = 7)');
+  const sort = { table: 'sets.moved', strategy: 'sort', columns: ['k'] };
+  const compacted = await compactDirect(await compactDeps(moraine.project), parseCompactRequest(sort));
+  expect(compacted.filesRemoved).toBe(1);
+  const asSaved = [3n, 'as saved'];
+  expect(await replayed('moved')).toEqual([3n, asSaved, asSaved, []]);
+  await expire('sets.moved');
+  expect(await replayed('moved')).toEqual([3n, asSaved, asSaved, []]);
+});
+
+test('a dataset whose rows are gone is not as saved, though it can be computed again; one in a file that was exchanged is found out', async () => {
+  const window = { start: new Date('2001-01-01T00:00:00Z'), end: new Date('2001-01-01T00:00:00Z') };
+  const saveAs = { name: 'gone', to: { table: 'sets.gone' } };
+  await moraine.saveDataset({ features: ['values:w'], entities: { window }, saveAs });
+  expect(await replayed('gone')).toMatchObject([2n, {}, {}, []]);
+  const { catalog, identifier } = await moraine.project.resolveTable('sets.gone');
+  await catalog.dropTable(identifier);
+  expect(await replayed('gone')).toEqual([2n, [null, null], [2n, 'as saved'], ['stored']]);
+  const [file, other] = [join(folder, 'three.parquet'), join(folder, 'two.parquet')];
+  await save('exchanged', { file });
+  await moraine.saveDataset({
+    features: ['values'],
+    entities: ENTITIES.slice(1),
+    saveAs: { name: 'two', to: { file: other } },
+  });
+  copyFileSync(other, file);
+  const two = [2n, digestOf(LATER.slice(1), COLUMNS)];
+  expect(await replayed('exchanged')).toEqual([3n, two, two, ['stored', 'recomputed']]);
 });
 
 test('no rows at all are a dataset too', async () => {
