@@ -35,7 +35,8 @@ export function createBackfillActivities(project: Project): BackfillActivities {
         const parsed = parseBackfillRequest(request);
         const searchAttributes = await hasSearchAttributes(client.connection, info.namespace);
         const input = { ...(await runInput(project, parsed)), searchAttributes };
-        return startBackfillRun(client, input, { taskQueue: info.taskQueue, replyTo });
+        const { taskQueue } = info;
+        return startBackfillRun(client, input, { taskQueue, project: await project.identity(), replyTo });
       }),
 
     backfillOutcome: (run) => asActivity(() => backfillOutcome(Context.current().client, run)),
@@ -69,7 +70,7 @@ export function createBackfillActivities(project: Project): BackfillActivities {
 
     commitWindows: ({ view, windows: staged }) =>
       asActivity(async ({ signal }) => {
-        await yieldToRuns(Context.current().client, view, signal);
+        await yieldToRuns(Context.current().client, { view, project: await project.identity() }, signal);
         const { snapshotId, outcomes } = await commitWindows(await materializationDeps(project), staged);
         return { snapshotId: snapshotId === null ? null : String(snapshotId), outcomes };
       }),
@@ -114,7 +115,11 @@ async function planAnew(project: Project, input: PlanBackfillInput): Promise<Pla
     return plannedJson(project, plan, await storeTrainingBackfillPlan(deps, plan));
   }
   const deps = await materializationDeps(project);
-  const schedules = await schedulesOfView(Context.current().client, view);
+  const { client, info } = Context.current();
+  const schedules = await schedulesOfView(client, view, {
+    project: await project.identity(),
+    taskQueue: info.taskQueue,
+  });
   const plan = await planBackfill(deps, { view, ...range, order, schedules });
   return plannedJson(project, plan, await storeBackfillPlan(deps, plan));
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { entityTable, requireWindowRange, type WindowRange } from '../backfill/index.js';
 import { formatTimeUs, parseTimeUs } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
-import { formatDurationMs, parseDurationMs } from '../features/index.js';
+import { formatDurationMs, parseDurationMs, projectName } from '../features/index.js';
 import { parseTrainingSetRequest, type TrainingSetRequest } from '../training/index.js';
 import type { MaxConcurrency } from './backfill-contract.js';
 
@@ -99,11 +99,16 @@ export function backfillRange(start: string, end: string, step: string): WindowR
 }
 
 /**
- * The workflow id of a backfill, `backfill/<view>/<start>..<end>/<step>`: there is at most one in flight of each.
+ * The workflow id of a backfill, `backfill/<view>/<start>..<end>/<step>@<project>`: there is at most one in flight of each.
  * @param subject the view, or `training-set:<name>`, which no view is called
  */
-export function backfillWorkflowId(subject: string, { startUs, endUs, stepUs }: WindowRange): string {
-  return `backfill/${subject}/${formatTimeUs(startUs)}..${formatTimeUs(endUs)}/${formatDurationMs(stepUs / 1000n)}`;
+export function backfillWorkflowId(
+  subject: string,
+  { startUs, endUs, stepUs }: WindowRange,
+  project: string | null,
+): string {
+  const range = `${formatTimeUs(startUs)}..${formatTimeUs(endUs)}`;
+  return projectName(`backfill/${subject}/${range}/${formatDurationMs(stepUs / 1000n)}`, project);
 }
 
 function parseWith<S extends z.ZodType>(schema: S, request: unknown): z.output<S> {

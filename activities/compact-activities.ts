@@ -17,10 +17,10 @@ import type {
   CompactRunInput,
 } from './compact-contract.js';
 import type { RequestedRun } from './contract.js';
-import { requestTableName, withoutUndefined } from './request-table.js';
+import { requestTableName, tableRunId, withoutUndefined } from './request-table.js';
 import { hasSearchAttributes } from './search-attributes.js';
 import type { Slots } from './slots.js';
-import { outcomeIfEnded } from './start-run.js';
+import { outcomeIfEnded, type RunPlace } from './start-run.js';
 import { asActivity } from './step.js';
 
 /** The workflow's type, as a run of it. The code itself lives in the workflow sandbox, so only its name is used. */
@@ -34,7 +34,8 @@ export function createCompactActivities(project: Project, slots: Slots): Compact
         const { client, info } = Context.current();
         const checked = await checkCompactRequest(project, request);
         const searchAttributes = await hasSearchAttributes(client.connection, info.namespace);
-        return startCompactRun(client, info.taskQueue, searchAttributes, { request: checked, replyTo });
+        const place = { taskQueue: info.taskQueue, project: await project.identity() };
+        return startCompactRun(client, place, searchAttributes, { request: checked, replyTo });
       }),
 
     compactOutcome: (run) => asActivity(() => outcomeIfEnded<CompactResult>(Context.current().client, run)),
@@ -91,12 +92,12 @@ export async function checkCompactRequest(project: Project, request: unknown): P
 /** Starts the one run of a table, or hands the request to the run in flight. */
 export async function startCompactRun(
   client: Client,
-  taskQueue: string,
+  { taskQueue, project }: RunPlace,
   searchAttributes: boolean,
   requested: CompactRequested,
 ): Promise<RequestedRun> {
   const { table } = requested.request;
-  const workflowId = `compact/${table}`;
+  const workflowId = tableRunId('compact', table, project);
   const handle = await client.workflow.signalWithStart<CompactRunWorkflow, [CompactRequested]>('compactRun', {
     workflowId,
     taskQueue,

@@ -10,6 +10,7 @@ import type { Activities } from './contract.js';
 import { createMaintainActivities } from './maintain-activities.js';
 import type { MaintainActivities } from './maintain-contract.js';
 import { parseMaterializeRequest } from './materialize-request.js';
+import { ofOwnProject } from './own-project.js';
 import { hasSearchAttributes } from './search-attributes.js';
 import { Slots } from './slots.js';
 import { outcomeIfEnded, startRun } from './start-run.js';
@@ -18,9 +19,13 @@ import { createTrainingActivities } from './training-activities.js';
 
 /**
  * The activities of a project, to be mounted in a worker. Each decodes its input, calls the library, and encodes the
- * answer; the decisions are in the library.
+ * answer; the decisions are in the library. All of them refuse what is of another project (`PROJECT_MISMATCH`).
  */
 export function createActivities(project: Project): Activities & MaintainActivities & CompactActivities {
+  return ofOwnProject(project, allActivities(project));
+}
+
+function allActivities(project: Project): Activities & MaintainActivities & CompactActivities {
   const onlineNamespace = project.config.online.namespace;
   // Extraction uses every core by itself, so that more only compete for memory, whichever task queue they come from.
   const extractions = new Slots(project.config.worker.heavyActivities);
@@ -30,7 +35,8 @@ export function createActivities(project: Project): Activities & MaintainActivit
         const { client, info } = Context.current();
         const parsed = parseMaterializeRequest(request, scheduledTime);
         const searchAttributes = await hasSearchAttributes(client.connection, info.namespace);
-        return startRun(client, parsed, { taskQueue: info.taskQueue, searchAttributes, replyTo });
+        const { taskQueue } = info;
+        return startRun(client, parsed, { taskQueue, project: await project.identity(), searchAttributes, replyTo });
       }),
 
     runOutcome: (run) => asActivity(() => outcomeIfEnded(Context.current().client, run)),

@@ -1,5 +1,6 @@
 /** The steps that workflows call: thin, over the library rooms. */
 
+export { projectName, projectOfId } from '../features/index.js';
 export {
   MAX_CONCURRENCY,
   type ParsedRange,
@@ -11,7 +12,16 @@ export { createActivities } from './create-activities.js';
 export { checkMaintainRequest } from './maintain-activities.js';
 export { maintenanceSettings } from './maintain-request.js';
 export { type MaterializeRequest, parseMaterializeRequest, runWorkflowId } from './materialize-request.js';
+export { tableRunId } from './request-table.js';
 export { ensureSearchAttributes, hasSearchAttributes, SEARCH_ATTRIBUTES } from './search-attributes.js';
 export { type BackfillRunWorkflow, backfillInput, startBackfillRun, subjectOfPlan } from './start-backfill.js';
-export { outcomeOf, runHandle, startRun } from './start-run.js';
+export { outcomeOf, type RunPlace, runHandle, startRun } from './start-run.js';
+export {
+  isUnmarked,
+  otherProjects,
+  type PolledQueue,
+  type Poller,
+  projectsOf,
+  workerIdentity,
+} from './task-queue-pollers.js';
 export { schedulesOfView } from './view-schedules.js';

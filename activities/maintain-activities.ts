@@ -25,9 +25,9 @@ import type {
   PolicyPlan,
 } from './maintain-contract.js';
 import { maintenanceSettings, parseMaintainRequest, parseMaintainTablesRequest } from './maintain-request.js';
-import { requestTableName } from './request-table.js';
+import { requestTableName, tableRunId } from './request-table.js';
 import { hasSearchAttributes } from './search-attributes.js';
-import { outcomeIfEnded } from './start-run.js';
+import { outcomeIfEnded, type RunPlace } from './start-run.js';
 import { asActivity } from './step.js';
 
 /** The workflow's type, as a run of it. The code itself lives in the workflow sandbox, so only its name is used. */
@@ -47,7 +47,8 @@ export function createMaintainActivities(project: Project): MaintainActivities {
         const { client, info } = Context.current();
         const checked = await checkMaintainRequest(project, request);
         const searchAttributes = await hasSearchAttributes(client.connection, info.namespace);
-        return startMaintainRun(client, info.taskQueue, searchAttributes, { request: checked, replyTo });
+        const place = { taskQueue: info.taskQueue, project: await project.identity() };
+        return startMaintainRun(client, place, searchAttributes, { request: checked, replyTo });
       }),
 
     maintainOutcome: (run) => asActivity(() => outcomeIfEnded<MaintainResult>(Context.current().client, run)),
@@ -128,12 +129,12 @@ export async function checkMaintainRequest(project: Project, request: unknown): 
 /** Starts the one run of a table, or hands the request to the run in flight. */
 export function startMaintainRun(
   client: Client,
-  taskQueue: string,
+  { taskQueue, project }: RunPlace,
   searchAttributes: boolean,
   requested: MaintainRequested,
 ): Promise<RequestedRun> {
   const { table } = requested.request;
-  const workflowId = `maintain/${table}`;
+  const workflowId = tableRunId('maintain', table, project);
   return client.workflow
     .signalWithStart<MaintainRunWorkflow, [MaintainRequested]>('maintainRun', {
       workflowId,

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { formatTimeUs, parseTimeUs } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
-import { parseDurationMs } from '../features/index.js';
+import { parseDurationMs, projectName } from '../features/index.js';
 
 /** A run: a view and an interval of event time. Without a start it is incremental. */
 export interface MaterializeRequest {
@@ -79,13 +79,14 @@ function lastTickUs(timeUs: bigint, everyUs: bigint, offsetUs: bigint): bigint {
 }
 
 /**
- * The workflow id of a run, `materialize/<view>/<interval>`: there is at most one run in flight of each.
+ * The workflow id of a run, `materialize/<view>/<interval>@<project>`: there is at most one run in flight of each.
  * The interval is `incremental`, `incremental..<end>` or `<start>..<end>`.
  */
-export function runWorkflowId({ view, startUs, endUs }: MaterializeRequest): string {
+export function runWorkflowId({ view, startUs, endUs }: MaterializeRequest, project: string | null): string {
   const end = endUs === undefined ? '' : formatTimeUs(endUs);
-  if (startUs !== undefined) return `materialize/${view}/${formatTimeUs(startUs)}..${end}`;
-  return `materialize/${view}/incremental${endUs === undefined ? '' : `..${end}`}`;
+  const interval =
+    startUs === undefined ? `incremental${endUs === undefined ? '' : `..${end}`}` : `${formatTimeUs(startUs)}..${end}`;
+  return projectName(`materialize/${view}/${interval}`, project);
 }
 
 function invalid(problem: string): MoraineError {

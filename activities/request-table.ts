@@ -1,5 +1,6 @@
 /** What requests for runs of one table have in common: the name that their run goes by, and that equal ones look alike. */
 import { formatTableName } from '../catalogs/index.js';
+import { projectName } from '../features/index.js';
 import type { Project } from '../project/index.js';
 import type { Table } from '../tables/index.js';
 
@@ -7,6 +8,11 @@ import type { Table } from '../tables/index.js';
 export function requestTableName({ config }: Project, { catalog, identifier }: TableName): string {
   const isDefault = catalog === undefined || catalog.name === config.defaultCatalog;
   return isDefault ? formatTableName(identifier) : formatTableName(identifier, catalog.name);
+}
+
+/** The workflow id of the one run of a table, `<workflow>/<table>@<project>`. */
+export function tableRunId(workflow: 'compact' | 'maintain', table: string, project: string | null): string {
+  return projectName(`${workflow}/${table}`, project);
 }
 
 type TableName = Pick<Table, 'catalog' | 'identifier'>;

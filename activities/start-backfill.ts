@@ -5,7 +5,7 @@ import { trainingSetRequestToJson } from '../training/index.js';
 import type { BackfillResult, BackfillRunInput } from './backfill-contract.js';
 import { type BackfillSettings, type BackfillSubject, backfillWorkflowId } from './backfill-request.js';
 import type { RequestedRun, RunOutcome } from './contract.js';
-import { outcomeOf } from './start-run.js';
+import { outcomeOf, type RunPlace } from './start-run.js';
 
 /** The workflow's type. The code itself lives in the workflow sandbox, so only its name is used. */
 export type BackfillRunWorkflow = (input: BackfillRunInput) => Promise<BackfillResult>;
@@ -36,11 +36,11 @@ export function subjectOfPlan({ view, trainingSet }: BackfillPlan): BackfillSubj
 export async function startBackfillRun(
   client: Client,
   input: BackfillRunInput,
-  options: { readonly taskQueue: string; readonly replyTo?: string },
+  options: RunPlace & { readonly replyTo?: string },
 ): Promise<RequestedRun> {
   const range = { startUs: BigInt(input.startUs), endUs: BigInt(input.endUs), stepUs: BigInt(input.stepUs) };
   const { view, trainingSet } = input;
-  const workflowId = backfillWorkflowId(view ?? `training-set:${trainingSet?.name}`, range);
+  const workflowId = backfillWorkflowId(view ?? `training-set:${trainingSet?.name}`, range, options.project);
   const handle = await client.workflow.signalWithStart<BackfillRunWorkflow, [{ replyTo?: string }]>('backfillRun', {
     workflowId,
     taskQueue: options.taskQueue,

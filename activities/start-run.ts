@@ -7,8 +7,14 @@ import { type MaterializeRequest, runWorkflowId } from './materialize-request.js
 /** The workflow's type, as a run of it. The code itself lives in the workflow sandbox, so only its name is used. */
 type MaterializeRunWorkflow = (input: RunInput) => Promise<MaterializeResult>;
 
-export interface StartRunOptions {
+/** Whose run, and where it is started. */
+export interface RunPlace {
   readonly taskQueue: string;
+  /** Identity of the project, which the workflow id carries; null: the id is without one. */
+  readonly project: string | null;
+}
+
+export interface StartRunOptions extends RunPlace {
   /** Whether the namespace has our search attributes. */
   readonly searchAttributes: boolean;
   /** Workflow that is told when the run ends. */
@@ -30,12 +36,13 @@ export async function startRun(
     ...(request.startUs === undefined ? {} : { startUs: String(request.startUs) }),
     ...(request.endUs === undefined ? {} : { endUs: String(request.endUs) }),
   };
-  const workflowId = runWorkflowId(request);
+  const { taskQueue, project } = options;
+  const workflowId = runWorkflowId(request, project);
   const handle = await client.workflow.signalWithStart<MaterializeRunWorkflow, [{ replyTo?: string }]>(
     'materializeRun',
     {
       workflowId,
-      taskQueue: options.taskQueue,
+      taskQueue,
       args: [input],
       signal: 'requested',
       signalArgs: [options.replyTo === undefined ? {} : { replyTo: options.replyTo }],

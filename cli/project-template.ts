@@ -21,7 +21,7 @@ engine:
 # temporal:
 #   address: localhost:7233
 #   namespace: default
-#   taskQueue: moraine
+#   taskQueue: moraine        # another one for each project on the server
 
 online:
   namespace: moraine_online   # online tables are NAMESPACE.VIEW

@@ -1,5 +1,6 @@
 import type { Project } from '../project/index.js';
 import {
+  type RunPlace,
   resolveTemporalSettings,
   startOrJoinLocalServer,
   type TemporalClient,
@@ -11,6 +12,12 @@ import type { CommandContext } from './context.js';
 const ENDS =
   'warning: no Temporal server is configured, and the local one of this project ends with this command. Nothing fires or goes on until ' +
   '`moraine dev` runs.';
+
+/** The project's identity, if it has one, and its task queue. */
+export async function runPlace(project: Project): Promise<RunPlace> {
+  const { taskQueue } = resolveTemporalSettings(project.config.temporal);
+  return { project: await project.knownIdentity(), taskQueue };
+}
 
 /**
  * Runs `work` with a client of the configured server, or else of the project's local one, which keeps past runs.

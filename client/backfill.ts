@@ -70,7 +70,7 @@ export async function planBackfillOf(project: Project, request: BackfillRequest)
 async function schedulesOf(project: Project, view: string): Promise<readonly string[] | null> {
   try {
     const { schedulesOfView } = await workers();
-    return await onRunningServer(project, ({ client }) => schedulesOfView(client, view));
+    return await onRunningServer(project, ({ client, settings }) => schedulesOfView(client, view, settings));
   } catch {
     return null;
   }
@@ -119,9 +119,13 @@ export async function retryBackfill(project: Project, temporal: TemporalClient, 
   const { planLocation, segments } = failed;
   if (segments.length === 0) throw new MoraineError('INVALID_ARGUMENT', `No window of the backfill ${id} has failed.`);
   const plan = await readBackfillPlan(project.io, planLocation);
-  const settings = parseBackfillSettings({});
-  const input = { ...backfillInput(runs.subjectOfPlan(plan), plan, settings), planLocation, only: segments };
-  await runs.startBackfill(temporal, runs.resolveTemporalSettings(project.config.temporal), input);
+  const input = {
+    ...backfillInput(runs.subjectOfPlan(plan), plan, parseBackfillSettings({})),
+    planLocation,
+    only: segments,
+  };
+  const settings = runs.resolveTemporalSettings(project.config.temporal);
+  await runs.startBackfill(temporal, { ...settings, project: await project.identity() }, input);
   return true;
 }
 

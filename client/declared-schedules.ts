@@ -1,9 +1,9 @@
 /** The schedules that views declare, brought to the Temporal server together with the registry. */
-import { isMoraineError } from '../errors/index.js';
 import type { ApplyPlan, Definitions } from '../features/index.js';
 import type { Project } from '../project/index.js';
 import type { ScheduleChange, ScheduleHome } from '../schedules/index.js';
 import type { TemporalClient } from '../workers/index.js';
+import { scheduleOwner } from './schedule-owner.js';
 import { findRunningServer, type RunningServer, workers } from './temporal-run.js';
 
 /** What became of the schedules of an apply. */
@@ -67,19 +67,9 @@ export class DeclaredSchedules {
   async #home(): Promise<ScheduleHome | undefined> {
     this.#server ??= await findRunningServer(this.#project);
     if (this.#server === undefined) return undefined;
-    const { settings } = this.#server;
-    this.#temporal ??= await (await workers()).connectClient(settings);
+    this.#temporal ??= await (await workers()).connectClient(this.#server.settings);
     const { client } = this.#temporal;
-    return { client, taskQueue: settings.taskQueue, registry: await this.#registryUuid() };
-  }
-
-  async #registryUuid(): Promise<string | null> {
-    try {
-      return (await this.#project.loadTable(this.#project.config.registry.table)).metadata.tableUuid;
-    } catch (error) {
-      if (isMoraineError(error, 'TABLE_NOT_FOUND', 'NAMESPACE_NOT_FOUND')) return null;
-      throw error;
-    }
+    return { client, ...(await scheduleOwner(this.#project)) };
   }
 }
 

@@ -50,6 +50,7 @@ export { type MaterializeOptions, type MaterializeRequest, materialize, startMat
 export { createMoraine, type DefinitionsInput, type HistoricalFeaturesTable, type Moraine } from './moraine.js';
 export { getOnlineFeatures } from './online-features.js';
 export { type PullAnswer, type PullFeaturesRequest, withPulledFeatures } from './pull-features.js';
+export { scheduleOwner } from './schedule-owner.js';
 export { checkedSchedule, type ScheduleRequest } from './schedules.js';
 export { hasConfiguredServer } from './temporal-run.js';
 export {

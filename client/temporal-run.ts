@@ -1,7 +1,7 @@
 /** The Temporal server that runs go to: the configured one, or one of their own. */
 import { MoraineError } from '../errors/index.js';
 import type { Project } from '../project/index.js';
-import type { ServerSettings, TemporalClient } from '../workers/index.js';
+import type { ProjectSettings, ServerSettings, TemporalClient } from '../workers/index.js';
 
 /** Temporal is large and slow to load: only what starts runs waits for it. */
 export const workers = () => import('../workers/index.js');
@@ -15,9 +15,12 @@ export interface RunOptions<Progress> {
   readonly announce?: (message: string) => void;
 }
 
+/** A server, and the project that uses it. */
+export type ProjectServer = ServerSettings & ProjectSettings;
+
 /** A client and the settings that it was connected with. */
 export interface ConnectedServer extends TemporalClient {
-  readonly settings: ServerSettings;
+  readonly settings: ProjectServer;
 }
 
 /** Whether runs go to a configured server, as opposed to one that ends with the command. */
@@ -30,14 +33,14 @@ export async function hasConfiguredServer(project: Project): Promise<boolean> {
  *
  * @throws `TEMPORAL_UNAVAILABLE` if none is configured
  */
-export async function requireConfiguredServer(project: Project, what: string): Promise<ServerSettings> {
+export async function requireConfiguredServer(project: Project, what: string): Promise<ProjectServer> {
   const settings = await configuredServer(project);
-  if (settings !== undefined) return settings;
+  if (settings !== undefined) return ownedBy(project, settings);
   throw new MoraineError('TEMPORAL_UNAVAILABLE', `no Temporal server is configured that ${what} could go on in`);
 }
 
 /** Runs `work` with a client of a server. @throws `TEMPORAL_UNAVAILABLE`, and what `work` throws */
-export async function onServer<T>(settings: ServerSettings, work: (server: ConnectedServer) => Promise<T>): Promise<T> {
+export async function onServer<T>(settings: ProjectServer, work: (server: ConnectedServer) => Promise<T>): Promise<T> {
   const { withTemporalClient } = await workers();
   return withTemporalClient(settings, (temporal) => work({ ...temporal, settings }));
 }
@@ -54,7 +57,7 @@ export async function onTemporal<T>(
   options: Pick<RunOptions<never>, 'announce'> = {},
 ): Promise<T> {
   const settings = await configuredServer(project);
-  if (settings !== undefined) return onServer(settings, work);
+  if (settings !== undefined) return onServer(await ownedBy(project, settings), work);
   const { withLocalRun } = await workers();
   return withLocalRun(project, work, options);
 }
@@ -72,7 +75,7 @@ export async function onRunningServer<T>(
   const running = await findRunningServer(project);
   if (running === undefined) return null;
   try {
-    return await onServer(running.settings, work);
+    return await onServer(await ownedBy(project, running.settings), work);
   } finally {
     await running.release();
   }
@@ -93,6 +96,10 @@ export async function findRunningServer(project: Project): Promise<RunningServer
   if (local === undefined) return undefined;
   const settings = withAddress(resolveTemporalSettings(project.config.temporal), local.address);
   return { settings, release: () => local.close() };
+}
+
+async function ownedBy(project: Project, settings: ServerSettings): Promise<ProjectServer> {
+  return { ...settings, project: await project.identity() };
 }
 
 async function configuredServer({ config }: Project): Promise<ServerSettings | undefined> {

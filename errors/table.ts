@@ -190,6 +190,13 @@ export const ERROR_TABLE = {
     'The table was dropped and created again (its uuid changed) since the work was planned.',
     'Start a new run on the new table.',
   ),
+  PROJECT_MISMATCH: entry(
+    4,
+    409,
+    false,
+    'A run, a schedule or a task queue belongs to another project.',
+    'Give each project on a Temporal server a task queue of its own: set temporal.taskQueue in its moraine.yaml, and restart its workers.',
+  ),
   RUN_ALREADY_ACTIVE: entry(4, 409, false, 'Another run of the same work is in flight.', 'Wait for it, or cancel it.'),
   SCHEDULE_ALREADY_EXISTS: entry(
     4,

@@ -3,14 +3,15 @@
  * compare-and-swap commit; history is the table's own.
  */
 import { randomUUID } from 'node:crypto';
-import type { Catalog, TableIdentifier } from '../catalogs/index.js';
+import { type Catalog, formatTableName, type TableIdentifier } from '../catalogs/index.js';
 import { type Connection, type Engine, quoteIdentifier, scanSql, sqlLiteral, writeParquet } from '../engine/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { type PrimitiveType, type PrimitiveValue, type TableMetadata, UNPARTITIONED } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
-import { commitAppend, selectSnapshot, type Table } from '../tables/index.js';
+import { commitAppend, commitUpdates, selectSnapshot, type Table } from '../tables/index.js';
 import { type ApplyOptions, type ApplyPlan, planApply, planChangesAnything, type RegistryState } from './apply-plan.js';
 import { type DefinitionKind, type Definitions, NO_DEFINITIONS } from './definition.js';
+import { newProjectId, PROJECT_ID_PROPERTY, projectIdOf } from './project-id.js';
 import { REGISTRY_SCHEMA, type RegistryRow, rowsOfPlan, stateOfRows } from './registry-rows.js';
 import { openScan, planSource } from './source-scan.js';
 import { ensureSystemTable, loadSystemTable } from './system-table.js';
@@ -47,6 +48,7 @@ const MAX_REPLANS = 50;
 /** Reads and changes the registry. */
 export class Registry {
   readonly #deps: RegistryDeps;
+  #projectId: string | undefined;
   #cached: { readonly metadataLocation: string; readonly state: RegistryState } | undefined;
 
   constructor(deps: RegistryDeps) {
@@ -64,6 +66,62 @@ export class Registry {
     const state = stateOfRows(rows, snapshotId);
     if (now) this.#cached = { metadataLocation: table.metadataLocation, state };
     return state;
+  }
+
+  /**
+   * The identity of the project that this registry is of, as this process has seen it first. An empty registry is made where there is none,
+   * so that it is the same from then on.
+   *
+   * @throws `METADATA_CORRUPT`; `TABLE_ALREADY_EXISTS` if the catalog has lost a registry that is still on storage
+   */
+  async projectId(): Promise<string> {
+    const known = await this.findProjectId();
+    if (known !== null) return known;
+    await this.#requireNoLostTable();
+    const { metadata } = await ensureSystemTable(this.#deps, REGISTRY_SCHEMA);
+    this.#projectId = projectIdOf(metadata);
+    return this.#projectId;
+  }
+
+  /** The same; null where there is no registry yet. @throws `METADATA_CORRUPT` */
+  async findProjectId(): Promise<string | null> {
+    if (this.#projectId !== undefined) return this.#projectId;
+    const table = await loadSystemTable(this.#deps);
+    if (table === null) return null;
+    this.#projectId = projectIdOf(table.metadata);
+    return this.#projectId;
+  }
+
+  /**
+   * Gives the project a new identity, for a copy of another one. Workers that run have the old one until they are started again.
+   *
+   * @returns the new identity
+   * @throws as {@link projectId}; `COMMIT_STATE_UNKNOWN`
+   */
+  async renewProjectId(): Promise<string> {
+    await this.projectId();
+    const id = newProjectId();
+    const table = await ensureSystemTable(this.#deps, REGISTRY_SCHEMA);
+    const values = new Map([[PROJECT_ID_PROPERTY, id]]);
+    await commitUpdates(table, ({ properties }) =>
+      properties.get(PROJECT_ID_PROPERTY) === id ? null : [{ action: 'set-properties', updates: values }],
+    );
+    this.#projectId = id;
+    return id;
+  }
+
+  /** A new registry beside a lost one would be another project, and its maintenance would take the lost one's files for orphans. */
+  async #requireNoLostTable(): Promise<void> {
+    const { catalog, io, table } = this.#deps;
+    if (!(await catalog.namespaceExists(table.namespace))) return;
+    const location = await catalog.newTableLocation(table);
+    const { files } = await io.listPage(`${location}/metadata`, { maxFiles: 1 });
+    if (files.length === 0) return;
+    const name = formatTableName(table);
+    const message =
+      `The catalog has no table ${name}, but its folder ${location} has metadata: bring it back with ` +
+      `\`moraine table register ${name} ${location}\`, or begin a new one with \`moraine apply\`.`;
+    throw new MoraineError('TABLE_ALREADY_EXISTS', message);
   }
 
   /** Every version of one object, oldest first. */

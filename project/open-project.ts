@@ -37,7 +37,11 @@ export async function openProject(options: OpenProjectOptions = {}): Promise<Pro
     const catalog = await catalogs.open(config.defaultCatalog);
     return new Registry({ catalog, io, engine: () => engine.open(), table: identifier });
   };
-  let registry: Promise<Registry> | undefined;
+  let opened: Promise<Registry> | undefined;
+  const registry = (): Promise<Registry> => {
+    opened ??= openRegistry();
+    return opened;
+  };
   const resolveTable = async (name: string): Promise<ResolvedTableName> => {
     const parsed = parseTableName(name);
     return { catalog: await catalogs.open(parsed.catalog ?? config.defaultCatalog), identifier: parsed.identifier };
@@ -52,10 +56,9 @@ export async function openProject(options: OpenProjectOptions = {}): Promise<Pro
       const { catalog, identifier } = await resolveTable(name);
       return loadTable(catalog, io, identifier);
     },
-    registry: () => {
-      registry ??= openRegistry();
-      return registry;
-    },
+    identity: async () => (await registry()).projectId(),
+    knownIdentity: async () => (await registry()).findProjectId(),
+    registry,
     close: async () => {
       const results = await Promise.allSettled([catalogs.close(), engine.close()]);
       const failed = results.find((result) => result.status === 'rejected');

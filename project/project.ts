@@ -36,6 +36,15 @@ export interface Project {
    * @throws `TABLE_NOT_FOUND`, and as {@link Project.resolveTable}
    */
   loadTable(name: string): Promise<Table>;
+  /**
+   * The identity by which a Temporal server tells this project from others: 12 hexadecimal digits, kept with the registry. An empty registry
+   * is made where there is none.
+   *
+   * @throws `TABLE_ALREADY_EXISTS` if the catalog has lost a registry that is still on storage
+   */
+  identity(): Promise<string>;
+  /** The same; null as long as there is no registry. */
+  knownIdentity(): Promise<string | null>;
   /** The registry of definitions, in the default catalog. */
   registry(): Promise<Registry>;
   /** Closes what was opened and removes the engine's temporary files. May be called twice. */

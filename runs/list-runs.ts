@@ -1,5 +1,6 @@
 /** The runs of a project on its Temporal server. */
 import type { Client, WorkflowExecutionDescription, WorkflowExecutionInfo } from '@temporalio/client';
+import { projectOfId } from '../activities/index.js';
 
 /** The statuses by which runs can be chosen, as Temporal names them. */
 export const RUN_STATUSES = [
@@ -16,6 +17,8 @@ export type RunStatus = (typeof RUN_STATUSES)[number];
 /** Which runs to list; every condition must hold. */
 export interface RunFilter {
   readonly taskQueue: string;
+  /** Runs whose ids carry another project are left out. */
+  readonly project: string | null;
   readonly view?: string;
   /** The table that a run writes or works on. */
   readonly table?: string;
@@ -55,8 +58,10 @@ export async function listRuns(client: Client, filter: RunFilter): Promise<reado
 
 /** What is asked for is compared here: a namespace need not have our search attributes, and entries of people set none. */
 function matches({ view, table, workflowId }: RunSummary, filter: RunFilter): boolean {
-  if (filter.view !== undefined && view !== filter.view && !workflowId.split('/').includes(filter.view)) return false;
-  return filter.table === undefined || table === filter.table || workflowId.split('/').includes(filter.table);
+  if ((projectOfId(workflowId) ?? filter.project) !== filter.project) return false;
+  const parts = workflowId.split(/[/@]/);
+  if (filter.view !== undefined && view !== filter.view && !parts.includes(filter.view)) return false;
+  return filter.table === undefined || table === filter.table || parts.includes(filter.table);
 }
 
 const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;

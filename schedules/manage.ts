@@ -2,7 +2,9 @@
 import { type Client, ScheduleAlreadyRunning, type ScheduleHandle, ScheduleNotFoundError } from '@temporalio/client';
 import { formatTimeUs } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
-import { formatDurationMs, type ScheduleOverlap } from '../features/index.js';
+import { formatDurationMs, projectName, projectOfId, type ScheduleOverlap } from '../features/index.js';
+import { findSchedule } from './find-schedule.js';
+import { findOwnSchedule, isOwnSchedule, type ScheduleOwner } from './own-schedule.js';
 import { checkSchedule, type NewSchedule, windowMs } from './schedule.js';
 import {
   overlapPolicy,
@@ -25,26 +27,32 @@ export async function createSchedule(
   await known(schedule.id, () => client.schedule.create(temporalOptions(schedule, taskQueue, notes)));
 }
 
-/** Every schedule of the namespace that starts workflows on the task queue, by id. */
-export async function listSchedules(client: Client, taskQueue: string): Promise<readonly ScheduleInfo[]> {
+/**
+ * Makes a schedule of a project, under an id that carries it.
+ *
+ * @returns the id
+ * @throws `INVALID_ARGUMENT`, `SCHEDULE_ALREADY_EXISTS`
+ */
+export async function createOwnSchedule(client: Client, owner: ScheduleOwner, schedule: NewSchedule): Promise<string> {
+  checkSchedule(schedule);
+  if ((await findOwnSchedule(client, owner, schedule.id)) !== undefined) throw alreadyExists(schedule.id);
+  const id = projectName(schedule.id, owner.project);
+  await createSchedule(client, owner.taskQueue, { ...schedule, id });
+  return id;
+}
+
+/** Every schedule of a project, by id. */
+export async function listSchedules(client: Client, owner: ScheduleOwner): Promise<readonly ScheduleInfo[]> {
   const ids: string[] = [];
-  for await (const { scheduleId } of client.schedule.list()) ids.push(scheduleId);
+  for await (const { scheduleId } of client.schedule.list()) {
+    if ((projectOfId(scheduleId) ?? owner.project) === owner.project) ids.push(scheduleId);
+  }
   const found: ScheduleInfo[] = [];
   for (let at = 0; at < ids.length; at += DESCRIBED_AT_A_TIME) {
     const some = await Promise.all(ids.slice(at, at + DESCRIBED_AT_A_TIME).map((id) => findSchedule(client, id)));
-    for (const one of some) if (one?.action.taskQueue === taskQueue) found.push(scheduleInfo(one));
+    for (const one of some) if (one !== undefined && isOwnSchedule(owner, one)) found.push(scheduleInfo(one));
   }
   return found.sort((a, b) => (a.id < b.id ? -1 : 1));
-}
-
-/** A schedule as Temporal describes it; undefined if there is none of that id. */
-export async function findSchedule(client: Client, id: string) {
-  try {
-    return await client.schedule.getHandle(id).describe();
-  } catch (error) {
-    if (error instanceof ScheduleNotFoundError) return undefined;
-    throw error;
-  }
 }
 
 /** @throws `SCHEDULE_NOT_FOUND` */
@@ -139,6 +147,9 @@ function on<T>(client: Client, id: string, use: (handle: ScheduleHandle) => Prom
   return known(id, () => use(client.schedule.getHandle(id)));
 }
 
+const alreadyExists = (id: string, cause?: unknown): MoraineError =>
+  new MoraineError('SCHEDULE_ALREADY_EXISTS', `there is a schedule ${JSON.stringify(id)} already`, { cause });
+
 /** Temporal's errors as ours. */
 async function known<T>(id: string, action: () => Promise<T>): Promise<T> {
   try {
@@ -154,9 +165,7 @@ async function known<T>(id: string, action: () => Promise<T>): Promise<T> {
       );
     }
     if (error instanceof ScheduleAlreadyRunning) {
-      throw new MoraineError('SCHEDULE_ALREADY_EXISTS', `there is a schedule ${JSON.stringify(id)} already`, {
-        cause: error,
-      });
+      throw alreadyExists(id, error);
     }
     // The client's word for what the server refuses as malformed: a cron or a time zone that is none.
     if (!(error instanceof TypeError)) throw error;

@@ -108,7 +108,7 @@ export function checkSchedule(schedule: NewSchedule): void {
   );
 }
 
-/** The id of the schedule that materializes a view, whether declared on it or made by a command. */
+/** The name of the schedule that materializes a view, whether declared on it or made by a command; its id has the project, too. */
 export const viewScheduleId = (view: string): string => `materialize/${view}`;
 
 /** Input of `materialize` for a schedule. The offset makes a run that is triggered by hand take the last whole interval. */
@@ -117,12 +117,12 @@ export function materializeInput(view: string, window: { everyMs: bigint; offset
   return { view, every: formatDurationMs(window.everyMs), offset: formatDurationMs(window.offsetMs) };
 }
 
-/** The schedule that a view declares. */
-export function declaredSchedule(view: string, declared: ViewSchedule): NewSchedule {
+/** The schedule that a view declares. @param id on the server */
+export function declaredSchedule(view: string, declared: ViewSchedule, id: string): NewSchedule {
   const { everyMs, offsetMs = 0n, runs, overlap, catchUpMs, jitterMs, paused } = declared;
   const timing = { everyMs, offsetMs };
   return {
-    id: viewScheduleId(view),
+    id,
     workflow: 'materialize',
     input: materializeInput(view, runs === 'window' ? timing : null),
     timing,

@@ -35,8 +35,7 @@ export function temporalOptions(schedule: NewSchedule, taskQueue: string, notes:
     action: {
       type: 'startWorkflow',
       workflowType: workflow,
-      // Temporal appends the nominal time.
-      workflowId: `schedule/${id}`,
+      workflowId: scheduledWorkflowId(id),
       taskQueue,
       args: [input],
       staticSummary: `Scheduled by ${id}`,
@@ -48,6 +47,9 @@ export function temporalOptions(schedule: NewSchedule, taskQueue: string, notes:
     },
   } satisfies ScheduleOptions;
 }
+
+/** Temporal appends the nominal time. */
+const scheduledWorkflowId = (id: string): string => `schedule/${id}`;
 
 function spec({ timing, jitterMs }: CompleteSchedule): ScheduleSpec {
   const jitter = Number(jitterMs);
@@ -156,11 +158,12 @@ export type ScheduleFacts = ReadonlyMap<string, string>;
 
 export function factsOfDescription(description: ScheduleDescription): ScheduleFacts {
   const info = scheduleInfo(description);
-  return facts(info, description.action.taskQueue);
+  const { taskQueue, workflowId = '' } = description.action;
+  return facts(info, taskQueue, workflowId);
 }
 
 export function factsOfSchedule(schedule: NewSchedule, taskQueue: string): ScheduleFacts {
-  const { timing, workflow, input, overlap, catchUpMs, jitterMs } = withDefaults(schedule);
+  const { id, timing, workflow, input, overlap, catchUpMs, jitterMs } = withDefaults(schedule);
   return facts(
     {
       workflow,
@@ -171,6 +174,7 @@ export function factsOfSchedule(schedule: NewSchedule, taskQueue: string): Sched
       jitter: formatDurationMs(jitterMs),
     },
     taskQueue,
+    scheduledWorkflowId(id),
   );
 }
 
@@ -182,8 +186,8 @@ function timingText(timing: ScheduleTiming) {
 
 type Compared = 'workflow' | 'input' | 'every' | 'offset' | 'cron' | 'timeZone' | 'overlap' | 'catchUp' | 'jitter';
 
-function facts(info: Pick<ScheduleInfo, Compared>, taskQueue: string): ScheduleFacts {
+function facts(info: Pick<ScheduleInfo, Compared>, taskQueue: string, workflowId: string): ScheduleFacts {
   const { workflow, input, every, offset, cron, timeZone, overlap, catchUp, jitter } = info;
-  const all = { workflow, input, every, offset, cron, timeZone, overlap, catchUp, jitter, taskQueue };
+  const all = { workflow, input, every, offset, cron, timeZone, overlap, catchUp, jitter, taskQueue, workflowId };
   return new Map(Object.entries(all).map(([name, value]) => [name, JSON.stringify(value)]));
 }

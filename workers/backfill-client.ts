@@ -17,7 +17,7 @@ import { MoraineError } from '../errors/index.js';
 import type { TemporalClient } from './connection.js';
 import { type FollowOptions, followRun } from './follow-run.js';
 import { requireSmallInput, startOnPolledQueue } from './task-queue.js';
-import type { TemporalSettings } from './temporal-settings.js';
+import type { ProjectSettings } from './temporal-settings.js';
 
 export type NewBackfill = Omit<BackfillRunInput, 'searchAttributes' | 'carried'>;
 
@@ -28,13 +28,13 @@ export type NewBackfill = Omit<BackfillRunInput, 'searchAttributes' | 'carried'>
  */
 export async function startBackfill(
   { client, connection }: TemporalClient,
-  { namespace, taskQueue }: TemporalSettings,
+  { namespace, taskQueue, project }: ProjectSettings,
   backfill: NewBackfill,
 ): Promise<RequestedRun> {
   requireSmallInput('backfill', backfill);
-  return startOnPolledQueue(client, taskQueue, async () => {
+  return startOnPolledQueue(client, { taskQueue, project }, async () => {
     const searchAttributes = await hasSearchAttributes(connection, namespace);
-    return startBackfillRun(client, { ...backfill, searchAttributes }, { taskQueue });
+    return startBackfillRun(client, { ...backfill, searchAttributes }, { taskQueue, project });
   });
 }
 

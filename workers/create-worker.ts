@@ -1,5 +1,5 @@
 import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
-import { createActivities } from '../activities/index.js';
+import { createActivities, type PolledQueue, workerIdentity } from '../activities/index.js';
 import type { DeploymentConfig } from '../config/index.js';
 import type { Project } from '../project/index.js';
 import { bundleWithSettings, type WorkflowSource, workflowSource } from './bundle.js';
@@ -20,6 +20,8 @@ export interface CreateWorkersOptions {
   readonly settings: ServerSettings;
   readonly project: Project;
   readonly connection: NativeConnection;
+  /** Identity of the project. */
+  readonly projectId: string;
   /** All of them unless given. */
   readonly roles?: readonly WorkerRole[] | undefined;
   readonly workflows?: WorkflowSource | undefined;
@@ -58,11 +60,22 @@ export async function createWorkers(options: CreateWorkersOptions): Promise<Work
   return workers;
 }
 
-function commonOptions({ settings, project, connection, metrics, tracing }: CreateWorkersOptions) {
+/** The task queues that the roles of a process poll. */
+export function polledQueues(taskQueue: string, roles: readonly WorkerRole[] = WORKER_ROLES): readonly PolledQueue[] {
+  const heavy = heavyQueues(taskQueue, 1).map((queue) => ({ taskQueue: queue.taskQueue, kind: 'activities' as const }));
+  return [
+    ...(roles.includes('workflows') ? [{ taskQueue, kind: 'workflows' as const }] : []),
+    ...(roles.includes('light') ? [{ taskQueue, kind: 'activities' as const }] : []),
+    ...(roles.includes('heavy') ? heavy : []),
+  ];
+}
+
+function commonOptions({ settings, project, projectId, connection, metrics, tracing }: CreateWorkersOptions) {
   const { shutdownGraceSeconds } = project.config.worker;
   return {
     connection,
     namespace: settings.namespace,
+    identity: workerIdentity(projectId),
     shutdownGraceTime: shutdownGraceSeconds * 1000,
     shutdownForceTime: (shutdownGraceSeconds + FORCE_AFTER_GRACE_S) * 1000,
     ...dataConverter(settings.encryptionKeys),

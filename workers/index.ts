@@ -21,9 +21,11 @@ export {
   parseBackfillRequest,
   parseBackfillSettings,
   parseMaterializeRequest,
+  type RunPlace,
   runWorkflowId,
   schedulesOfView,
   subjectOfPlan,
+  workerIdentity,
 } from '../activities/index.js';
 export type { MaintainInput, MaintainProgress, MaintainResult } from '../activities/maintain-contract.js';
 export {
@@ -56,5 +58,5 @@ export { type RunWorkerOptions, runWorker } from './run-worker.js';
 export { startCompact, startMaintain, waitForCompact, waitForMaintain } from './table-run-client.js';
 export { assertTaskQueuePolled } from './task-queue.js';
 export { type FindTemporalCliOptions, findTemporalCli, lookForTemporalCli, type TemporalCli } from './temporal-cli.js';
-export { resolveTemporalSettings, type TemporalSettings } from './temporal-settings.js';
+export { type ProjectSettings, resolveTemporalSettings, type TemporalSettings } from './temporal-settings.js';
 export { startTrainingSet, type WaitForTrainingSetOptions, waitForTrainingSet } from './training-set-client.js';

@@ -3,11 +3,11 @@ import type { WorkflowSource } from './bundle.js';
 import { type ServerSettings, type TemporalClient, withAddress, withTemporalClient } from './connection.js';
 import { type LocalServer, startOrJoinLocalServer } from './local-server.js';
 import { runWorker } from './run-worker.js';
-import { resolveTemporalSettings } from './temporal-settings.js';
+import { type ProjectSettings, resolveTemporalSettings } from './temporal-settings.js';
 
 /** What works while a local run lasts: a server, a worker of this process, and a client. */
 export interface LocalRun extends TemporalClient {
-  readonly settings: ServerSettings;
+  readonly settings: ServerSettings & ProjectSettings;
   /** The local server; undefined if one is configured. */
   readonly server: LocalServer | undefined;
 }
@@ -40,7 +40,10 @@ export async function withLocalRun<T>(
       : undefined;
   try {
     const settings = withAddress(configured, server?.address ?? configured.address ?? '');
-    return await withWorker(project, settings, options, async (temporal) => work({ ...temporal, settings, server }));
+    return await withWorker(project, settings, options, async (temporal) => {
+      const owned = { ...settings, project: await project.identity() };
+      return work({ ...temporal, settings: owned, server });
+    });
   } finally {
     await server?.close();
   }

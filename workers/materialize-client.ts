@@ -5,7 +5,7 @@ import { hasSearchAttributes, type MaterializeRequest, runHandle, startRun } fro
 import type { TemporalClient } from './connection.js';
 import { type FollowOptions, followRun } from './follow-run.js';
 import { startOnPolledQueue } from './task-queue.js';
-import type { TemporalSettings } from './temporal-settings.js';
+import type { ProjectSettings } from './temporal-settings.js';
 
 /**
  * Starts the run of a view and interval on the server, or joins the one in flight.
@@ -14,13 +14,13 @@ import type { TemporalSettings } from './temporal-settings.js';
  */
 export async function startMaterialization(
   { client, connection }: TemporalClient,
-  settings: TemporalSettings,
+  settings: ProjectSettings,
   request: MaterializeRequest,
 ): Promise<RequestedRun> {
-  const { namespace, taskQueue } = settings;
-  return startOnPolledQueue(client, taskQueue, async () => {
+  const { namespace, taskQueue, project } = settings;
+  return startOnPolledQueue(client, settings, async () => {
     const searchAttributes = await hasSearchAttributes(connection, namespace);
-    return startRun(client, request, { taskQueue, searchAttributes });
+    return startRun(client, request, { taskQueue, project, searchAttributes });
   });
 }
 

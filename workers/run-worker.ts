@@ -1,15 +1,16 @@
-import type { Worker } from '@temporalio/worker';
-import { ensureSearchAttributes } from '../activities/index.js';
+import type { NativeConnection, Worker } from '@temporalio/worker';
+import { ensureSearchAttributes, otherProjects } from '../activities/index.js';
 import type { HostAndPort } from '../config/index.js';
 import type { Project } from '../project/index.js';
 import type { WorkflowSource } from './bundle.js';
 import { connectWorker, type ServerSettings } from './connection.js';
-import { createWorkers, type WorkerRole } from './create-worker.js';
+import { createWorkers, polledQueues, type WorkerRole } from './create-worker.js';
 import { freePorts } from './free-ports.js';
 import { serveHealth } from './health-server.js';
 import type { Listening } from './listen.js';
 import type { WorkerMetrics } from './metrics.js';
 import { installQuietRuntime, type NativeLog } from './native-runtime.js';
+import { sharedQueue } from './task-queue.js';
 import { tracingIfConfigured } from './tracing-if-configured.js';
 import { readinessOf } from './worker-readiness.js';
 
@@ -36,7 +37,7 @@ export interface RunWorkerOptions {
 /**
  * Runs the workers of this process until the signal: the body of `moraine worker` and of everything with an own worker.
  *
- * @throws `TEMPORAL_UNAVAILABLE`; `INVALID_ARGUMENT` if health cannot be served where it was asked for
+ * @throws `TEMPORAL_UNAVAILABLE`; `PROJECT_MISMATCH` if workers of another project poll its task queue; `INVALID_ARGUMENT` if health cannot be served where it was asked for
  */
 export async function runWorker(options: RunWorkerOptions): Promise<void> {
   const { settings, project } = options;
@@ -53,13 +54,30 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
     }
     await ensureSearchAttributes(connection, settings.namespace, options.warn ?? (() => {}));
     const { roles, workflows } = options;
-    workers.push(...(await createWorkers({ settings, project, connection, roles, workflows, metrics, tracing })));
+    const projectId = await project.identity();
+    await assertOwnQueues(connection, settings, projectId, roles);
+    workers.push(
+      ...(await createWorkers({ settings, project, projectId, connection, roles, workflows, metrics, tracing })),
+    );
     await runUntil(options, workers);
   } finally {
     await health?.close();
     metrics?.close();
     await tracing?.flush();
     await connection.close();
+  }
+}
+
+/** Two projects on one task queue would take each other's runs, and refuse them. @throws `PROJECT_MISMATCH` */
+async function assertOwnQueues(
+  { workflowService }: NativeConnection,
+  { namespace, taskQueue }: ServerSettings,
+  projectId: string,
+  roles: readonly WorkerRole[] | undefined,
+): Promise<void> {
+  for (const queue of polledQueues(taskQueue, roles)) {
+    const others = await otherProjects({ workflowService, options: { namespace } }, queue, projectId);
+    if (others.length > 0) throw sharedQueue(queue.taskQueue, projectId, others);
   }
 }
 

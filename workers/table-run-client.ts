@@ -3,13 +3,14 @@ import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import type { CompactInput, CompactProgress, CompactResult } from '../activities/compact-contract.js';
 import type { RequestedRun } from '../activities/contract.js';
+import { type RunPlace, tableRunId } from '../activities/index.js';
 import type { MaintainProgress, MaintainRequest, MaintainResult } from '../activities/maintain-contract.js';
+import { projectName, projectOfId } from '../features/index.js';
 import type { TemporalClient } from './connection.js';
 import { type FollowOptions, followRun } from './follow-run.js';
 import { requireSmallInput, startOnPolledQueue } from './task-queue.js';
-import type { TemporalSettings } from './temporal-settings.js';
 
-/** Each asks the one run of its table, `<type>/<table>`, whose progress it shows. */
+/** Each asks the one run of its table, `<type>/<table>@<project>`, whose progress it shows. */
 type TableWorkflow = 'compact' | 'maintain';
 
 /**
@@ -19,7 +20,7 @@ type TableWorkflow = 'compact' | 'maintain';
  */
 export function startCompact(
   temporal: Pick<TemporalClient, 'client'>,
-  settings: Pick<TemporalSettings, 'taskQueue'>,
+  settings: RunPlace,
   request: CompactInput,
 ): Promise<RequestedRun> {
   return startTableRun(temporal, settings, 'compact', request, `Ask for a compaction of ${request.table}`);
@@ -36,13 +37,13 @@ export function waitForCompact(
   table: string,
   options: FollowOptions<CompactProgress> = {},
 ): Promise<CompactResult> {
-  return followTableRun(client, `compact/${table}`, asked, options);
+  return followTableRun(client, tableRunId('compact', table, projectOfId(asked.workflowId)), asked, options);
 }
 
 /** Asks for maintenance of a table on the server. @throws as {@link startCompact} */
 export function startMaintain(
   temporal: Pick<TemporalClient, 'client'>,
-  settings: Pick<TemporalSettings, 'taskQueue'>,
+  settings: RunPlace,
   request: MaintainRequest,
 ): Promise<RequestedRun> {
   return startTableRun(temporal, settings, 'maintain', request, `Ask for maintenance of ${request.table}`);
@@ -55,20 +56,21 @@ export function waitForMaintain(
   table: string,
   options: FollowOptions<MaintainProgress> = {},
 ): Promise<MaintainResult> {
-  return followTableRun(client, `maintain/${table}`, asked, options);
+  return followTableRun(client, tableRunId('maintain', table, projectOfId(asked.workflowId)), asked, options);
 }
 
 async function startTableRun(
   { client }: Pick<TemporalClient, 'client'>,
-  { taskQueue }: Pick<TemporalSettings, 'taskQueue'>,
+  place: RunPlace,
   workflow: TableWorkflow,
   request: { readonly table: string },
   staticSummary: string,
 ): Promise<RequestedRun> {
   const { table } = request;
   requireSmallInput(workflow, request);
-  const workflowId = `${workflow}-request/${table}/${randomUUID()}`;
-  return startOnPolledQueue(client, taskQueue, async () => {
+  const { taskQueue, project } = place;
+  const workflowId = projectName(`${workflow}-request/${table}/${randomUUID()}`, project);
+  return startOnPolledQueue(client, place, async () => {
     const options = { workflowId, taskQueue, args: [request], staticSummary, memo: { table } };
     const handle = await client.workflow.start(workflow, options);
     return { workflowId, runId: handle.firstExecutionRunId };

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { RequestedRun } from '../activities/contract.js';
+import { isUnmarked, type Poller, projectsOf, type RunPlace } from '../activities/index.js';
 import { inputTooLarge, MoraineError } from '../errors/index.js';
 import { whyVersionsGetNothing } from './deployment.js';
 
@@ -19,42 +20,59 @@ export function requireSmallInput(workflow: string, input: unknown): void {
 }
 
 /**
- * Starts a run, or joins one, on a task queue that somebody works on.
+ * Starts a run, or joins one, on a task queue that workers of its project poll.
  *
- * @throws `TASK_QUEUE_UNPOLLED` within 5 s if no worker takes it; `RUN_ALREADY_ACTIVE` as {@link assertPickedUp}
+ * @throws `TASK_QUEUE_UNPOLLED` within 5 s if no worker takes it; `PROJECT_MISMATCH` if only workers of other projects would;
+ * `RUN_ALREADY_ACTIVE` as {@link assertPickedUp}
  */
 export async function startOnPolledQueue(
   client: Client,
-  taskQueue: string,
+  { taskQueue, project }: RunPlace,
   start: () => Promise<RequestedRun>,
 ): Promise<RequestedRun> {
   const deadlineMs = Date.now() + UNPOLLED_AFTER_MS;
-  await assertTaskQueuePolled(client, taskQueue);
+  await assertTaskQueuePolled(client, taskQueue, { project });
   const run = await start();
   await assertPickedUp(client, run, taskQueue, deadlineMs);
   return run;
 }
 
 /**
- * Waits until a worker polls the task queue.
+ * Waits until a worker polls the task queue: of the project, or one that does not say of which it is.
  *
- * @throws `TASK_QUEUE_UNPOLLED` if none has polled it after `timeoutMs`
+ * @throws `TASK_QUEUE_UNPOLLED` if none has polled it after `timeoutMs`; `PROJECT_MISMATCH` if only workers of other projects have
  */
 export async function assertTaskQueuePolled(
   client: Client,
   taskQueue: string,
-  timeoutMs = UNPOLLED_AFTER_MS,
+  { project = null, timeoutMs = UNPOLLED_AFTER_MS }: { project?: string | null; timeoutMs?: number } = {},
 ): Promise<void> {
   const deadlineMs = Date.now() + timeoutMs;
   for (;;) {
-    const { pollers } = await describeQueue(client, taskQueue);
-    if (pollers !== undefined && pollers !== null && pollers.length > 0) return;
+    const pollers = (await describeQueue(client, taskQueue)).pollers ?? [];
+    const others = project === null ? [] : otherProjectsOnly(pollers, project);
+    if (project !== null && others.length > 0) throw sharedQueue(taskQueue, project, others);
+    if (pollers.length > 0) return;
     if (Date.now() + POLL_MS > deadlineMs) break;
     await sleep(POLL_MS);
   }
   throw new MoraineError('TASK_QUEUE_UNPOLLED', `no worker polls the task queue ${JSON.stringify(taskQueue)}`, {
     details: { taskQueue },
   });
+}
+
+/** The projects of the workers that poll a queue, if none of them is of `project` or says nothing. */
+function otherProjectsOnly(pollers: readonly Poller[], project: string): readonly string[] {
+  const projects = projectsOf(pollers);
+  return projects.includes(project) || pollers.some((poller) => isUnmarked(poller)) ? [] : projects;
+}
+
+/** For a task queue that workers of other projects poll. */
+export function sharedQueue(taskQueue: string, project: string, others: readonly string[]): MoraineError {
+  const message =
+    `Workers of the project ${others.join(', ')} poll the task queue ${JSON.stringify(taskQueue)}, and this project is ${project}. ` +
+    'Give each project a task queue of its own: set temporal.taskQueue in moraine.yaml, and start `moraine worker` with it.';
+  return new MoraineError('PROJECT_MISMATCH', message, { details: { taskQueue, project, others: others.join(',') } });
 }
 
 function describeQueue(client: Client, name: string) {
@@ -68,7 +86,7 @@ function describeQueue(client: Client, name: string) {
  *
  * @throws `TASK_QUEUE_UNPOLLED` if none has at the deadline; the run is kept and starts when a worker comes. `DEPLOYMENT_NOT_CURRENT` if
  * workers poll, but not of the version that gets new runs.
- * `RUN_ALREADY_ACTIVE` if the run that was joined belongs to another task queue, and so to another project
+ * `RUN_ALREADY_ACTIVE` if the run that was joined was started on another task queue
  */
 export async function assertPickedUp(
   client: Client,
@@ -99,8 +117,8 @@ function assertSameTaskQueue(run: RequestedRun, actual: string | null | undefine
   if (actual === undefined || actual === null || actual === expected) return;
   throw new MoraineError(
     'RUN_ALREADY_ACTIVE',
-    `the run ${run.workflowId} in flight belongs to the task queue ${JSON.stringify(actual)}, not ${JSON.stringify(expected)}: ` +
-      'projects that share a Temporal namespace need different names of views',
+    `The run ${run.workflowId} in flight was started on the task queue ${JSON.stringify(actual)}, not ${JSON.stringify(expected)}. ` +
+      'Wait for it if the task queue of this project has changed; if the project is a copy of another one, give it an identity of its own with `moraine project new-id`.',
     { details: { workflowId: run.workflowId, taskQueue: actual } },
   );
 }

@@ -22,6 +22,12 @@ export interface TemporalSettings {
   readonly deployment?: DeploymentConfig;
 }
 
+/** The settings, and the project for which something is started. */
+export interface ProjectSettings extends TemporalSettings {
+  /** Its identity; null: what is started has ids without one, as before projects had identities. */
+  readonly project: string | null;
+}
+
 /**
  * Merges, the first one that says something wins: Temporal's own environment variables (`TEMPORAL_ADDRESS`,
  * `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, `TEMPORAL_TLS..`, `TEMPORAL_PROFILE`), the `temporal:` section of

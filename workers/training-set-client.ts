@@ -2,18 +2,19 @@
 import { createHash } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import type { RequestedRun, TrainingSetInput, TrainingSetProgress, TrainingSetResult } from '../activities/contract.js';
+import type { RunPlace } from '../activities/index.js';
+import { projectName } from '../features/index.js';
 import type { TemporalClient } from './connection.js';
 import { type FollowOptions, followRun } from './follow-run.js';
 import { requireSmallInput, startOnPolledQueue } from './task-queue.js';
-import type { TemporalSettings } from './temporal-settings.js';
 
 /** The workflow's type. The code itself lives in the workflow sandbox, so only its name is used. */
 type TrainingSetWorkflow = (input: TrainingSetInput) => Promise<TrainingSetResult>;
 
-/** The workflow id of a training set, `training-set/<name>/<hash of the input>`: there is at most one in flight of each. */
-function trainingSetWorkflowId(input: TrainingSetInput): string {
+/** The workflow id of a training set, `training-set/<name>/<hash of the input>@<project>`: there is at most one in flight of each. */
+function trainingSetWorkflowId(input: TrainingSetInput, project: string | null): string {
   const hash = createHash('sha256').update(JSON.stringify(input)).digest('hex');
-  return `training-set/${input.name}/${hash.slice(0, 12)}`;
+  return projectName(`training-set/${input.name}/${hash.slice(0, 12)}`, project);
 }
 
 /**
@@ -23,12 +24,12 @@ function trainingSetWorkflowId(input: TrainingSetInput): string {
  */
 export async function startTrainingSet(
   { client }: Pick<TemporalClient, 'client'>,
-  { taskQueue }: Pick<TemporalSettings, 'taskQueue'>,
+  { taskQueue, project }: RunPlace,
   input: TrainingSetInput,
 ): Promise<RequestedRun> {
   requireSmallInput('trainingSet', input);
-  const workflowId = trainingSetWorkflowId(input);
-  return startOnPolledQueue(client, taskQueue, async () => {
+  const workflowId = trainingSetWorkflowId(input, project);
+  return startOnPolledQueue(client, { taskQueue, project }, async () => {
     const handle = await client.workflow.start<TrainingSetWorkflow>('trainingSet', {
       workflowId,
       workflowIdConflictPolicy: 'USE_EXISTING',

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ERROR_TABLE, type ErrorCode, MoraineError } from '../../errors/index.js';
-import { type Run, showRun } from '../../runs/index.js';
+import { ownRunId, type Run, showRun } from '../../runs/index.js';
 import type { TemporalClient } from '../../workers/index.js';
 import { type CommandContext, printJson, throwIfCancelled, withProject } from '../context.js';
 import { formatRun, runLine, runState } from '../run-text.js';
-import { withTemporal } from '../temporal-connection.js';
+import { runPlace, withTemporal } from '../temporal-connection.js';
 
 interface RunShowOptions {
   readonly runId?: string;
@@ -20,9 +20,9 @@ export async function runShow(
   operands: readonly string[],
   options: RunShowOptions,
 ): Promise<void> {
-  const id = operands[0] ?? '';
   await withProject(context, (project) =>
     withTemporal(context, project, async ({ client }) => {
+      const id = await ownRunId(client, await runPlace(project), operands[0] ?? '');
       if (options.watch === true) await watch(context, client, id, options);
       else await print(context, await showRun(client, id, options.runId), options.json === true);
     }),

@@ -22,10 +22,11 @@ export async function runs(context: CommandContext, _operands: readonly string[]
     throw new MoraineError('INVALID_ARGUMENT', `--limit '${options.limit}' must be a whole number from 1 on`);
   }
   const status = RUN_STATUSES.find((name) => name.toLowerCase() === options.status?.replaceAll('-', ''));
-  const found = await withProject(context, (project) => {
+  const found = await withProject(context, async (project) => {
     const { taskQueue } = resolveTemporalSettings(project.config.temporal);
     const filter = {
       taskQueue,
+      project: await project.knownIdentity(),
       limit,
       ...(view === undefined ? {} : { view }),
       ...(table === undefined ? {} : { table }),

@@ -1,9 +1,11 @@
+import { scheduleOwner } from '../../client/index.js';
 import { parseTimeUs } from '../../config/index.js';
 import { counted } from '../../errors/index.js';
 import type { ScheduleOverlap } from '../../features/index.js';
 import {
   backfillSchedule,
   deleteSchedule,
+  ownScheduleId,
   pauseSchedule,
   resumeSchedule,
   triggerSchedule,
@@ -48,7 +50,9 @@ export async function scheduleBackfill(
 ): Promise<void> {
   const id = operands[0] ?? '';
   const range = { startUs: parseTimeUs(start, '--start'), endUs: parseTimeUs(end, '--end'), overlap };
-  const started = await withClient(context, (client) => backfillSchedule(client, id, range), { leavesWork: true });
+  const started = await withClient(context, id, (client, own) => backfillSchedule(client, own, range), {
+    leavesWork: true,
+  });
   if (json === true) await printJson(context, { id, ...started });
   else {
     const { intervals, first, last } = started;
@@ -66,14 +70,23 @@ async function change(
   options: { readonly leavesWork?: boolean } = {},
 ): Promise<void> {
   const id = operands[0] ?? '';
-  await withClient(context, (client) => action(client, id), options);
+  await withClient(context, id, action, options);
   await context.stdout.write(`${done} schedule ${printable(id)}.\n`);
 }
 
+/** @param work with the id of the project's schedule */
 function withClient<T>(
   context: CommandContext,
-  work: (client: TemporalClient['client']) => Promise<T>,
+  id: string,
+  work: (client: TemporalClient['client'], own: string) => Promise<T>,
   options: { readonly leavesWork?: boolean },
 ): Promise<T> {
-  return withProject(context, (project) => withTemporal(context, project, ({ client }) => work(client), options));
+  return withProject(context, (project) =>
+    withTemporal(
+      context,
+      project,
+      async ({ client }) => work(client, await ownScheduleId(client, await scheduleOwner(project), id)),
+      options,
+    ),
+  );
 }

@@ -1,7 +1,7 @@
-import { checkedSchedule, type ScheduleRequest } from '../../client/index.js';
+import { checkedSchedule, type ScheduleRequest, scheduleOwner } from '../../client/index.js';
 import { MoraineError } from '../../errors/index.js';
-import { createSchedule, describeSchedule } from '../../schedules/index.js';
-import { resolveTemporalSettings, type TemporalClient } from '../../workers/index.js';
+import { createOwnSchedule, describeSchedule } from '../../schedules/index.js';
+import type { TemporalClient } from '../../workers/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { printable } from '../output.js';
 import { withTemporal } from '../temporal-connection.js';
@@ -27,11 +27,10 @@ export async function scheduleCreate(
   };
   await withProject(context, async (project) => {
     const schedule = await checkedSchedule(project, request);
-    const { taskQueue } = resolveTemporalSettings(project.config.temporal);
-    const make = async ({ client }: TemporalClient) => {
-      await createSchedule(client, taskQueue, schedule);
-      return describeSchedule(client, schedule.id);
-    };
+    await project.identity();
+    const owner = await scheduleOwner(project);
+    const make = async ({ client }: TemporalClient) =>
+      describeSchedule(client, await createOwnSchedule(client, owner, schedule));
     const made = await withTemporal(context, project, make, { leavesWork: true });
     if (json === true) await printJson(context, made);
     else await context.stdout.write(`Made schedule ${printable(made.id)}: ${made.workflow} ${timingText(made)}.\n`);

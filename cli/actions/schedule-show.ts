@@ -1,6 +1,6 @@
+import { scheduleOwner } from '../../client/index.js';
 import type { Project } from '../../project/index.js';
-import { describeSchedule, listSchedules, type ScheduleInfo } from '../../schedules/index.js';
-import { resolveTemporalSettings } from '../../workers/index.js';
+import { describeSchedule, listSchedules, ownScheduleId, type ScheduleInfo } from '../../schedules/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { formatColumns, printable } from '../output.js';
 import { withTemporal } from '../temporal-connection.js';
@@ -9,7 +9,7 @@ interface JsonOption {
   readonly json?: boolean;
 }
 
-/** Lists the schedules that start workflows on the project's task queue. */
+/** Lists the schedules of the project. */
 export async function scheduleList(
   context: CommandContext,
   _operands: readonly string[],
@@ -31,9 +31,9 @@ export async function scheduleList(
   await context.stdout.write(formatColumns(['ID', 'WORKFLOW', 'TIMES', 'NEXT', 'LAST'], rows));
 }
 
-function listed(context: CommandContext, project: Project): Promise<readonly ScheduleInfo[]> {
-  const { taskQueue } = resolveTemporalSettings(project.config.temporal);
-  return withTemporal(context, project, ({ client }) => listSchedules(client, taskQueue));
+async function listed(context: CommandContext, project: Project): Promise<readonly ScheduleInfo[]> {
+  const owner = await scheduleOwner(project);
+  return withTemporal(context, project, ({ client }) => listSchedules(client, owner));
 }
 
 /** Shows one schedule. */
@@ -43,7 +43,10 @@ export async function scheduleDescribe(
   { json }: JsonOption,
 ): Promise<void> {
   const schedule = await withProject(context, (project) =>
-    withTemporal(context, project, ({ client }) => describeSchedule(client, operands[0] ?? '')),
+    withTemporal(context, project, async ({ client }) => {
+      const owner = await scheduleOwner(project);
+      return describeSchedule(client, await ownScheduleId(client, owner, operands[0] ?? ''));
+    }),
   );
   if (json === true) await printJson(context, schedule);
   else await context.stdout.write(formatSchedule(schedule));

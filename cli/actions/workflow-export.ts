@@ -1,9 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { MoraineError } from '../../errors/index.js';
+import { ownRunId } from '../../runs/index.js';
 import { exportHistory } from '../../testing/index.js';
 import { type CommandContext, withProject } from '../context.js';
-import { withTemporal } from '../temporal-connection.js';
+import { runPlace, withTemporal } from '../temporal-connection.js';
 
 interface WorkflowExportOptions {
   readonly runId?: string;
@@ -17,7 +18,10 @@ export async function workflowExport(
   options: WorkflowExportOptions,
 ): Promise<void> {
   const history = await withProject(context, (project) =>
-    withTemporal(context, project, ({ client }) => exportHistory(client, operands[0] ?? '', options.runId)),
+    withTemporal(context, project, async ({ client }) => {
+      const id = await ownRunId(client, await runPlace(project), operands[0] ?? '');
+      return exportHistory(client, id, options.runId);
+    }),
   );
   if (options.out === undefined) await context.stdout.write(history);
   else await writeNewFile(resolve(options.out), history);

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { type ActionRunner, does, withExamples } from '../define.js';
 
-/** `dev`, `worker`, `codec-server`, `deployment` and `doctor`. */
+/** `dev`, `worker`, `codec-server`, `deployment`, `project` and `doctor`. */
 export function declareProcessCommands(program: Command, runner: ActionRunner): void {
   const dev = program
     .command('dev')
@@ -46,6 +46,26 @@ export function declareProcessCommands(program: Command, runner: ActionRunner): 
     .argument('[build-id]', 'its build id (default: temporal.deployment.buildId of the configuration)');
   withExamples(setCurrent, 'deployment set-current', 'deployment set-current 2026-11-21');
   does(setCurrent, runner, async () => (await import('../actions/deployment.js')).deploymentSetCurrent);
+
+  const project = program
+    .command('project')
+    .description('The identity by which a Temporal server tells this project from others.')
+    .helpCommand(false);
+  const showProject = project
+    .command('show')
+    .description('Print the identity and the task queue of this project.')
+    .option('--json', 'print JSON');
+  withExamples(showProject, 'project show');
+  does(showProject, runner, async () => (await import('../actions/project.js')).projectShow);
+  const newId = project
+    .command('new-id')
+    .summary('Give a copied project an identity of its own.')
+    .description(
+      'Give this project a new identity, for a copy of another project. Runs and schedules of the old identity are no longer its own: delete its schedules first, and restart its workers.',
+    )
+    .option('--json', 'print JSON');
+  withExamples(newId, 'project new-id');
+  does(newId, runner, async () => (await import('../actions/project.js')).projectNewId);
 
   const doctor = program
     .command('doctor')

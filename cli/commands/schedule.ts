@@ -34,7 +34,10 @@ function declareCreate(schedule: Command, runner: ActionRunner): void {
     )
     .option('--workflow <name>', 'instead of a view: materialize, compact, maintain or maintainTables')
     .option('--input <json>', 'its input, such as \'{"table": "shop.orders", "strategy": "binpack"}\'')
-    .option('--id <id>', 'the id (default: the workflow and what it works on, such as materialize/airport_delay)')
+    .option(
+      '--id <id>',
+      'the id, to which the project is added (default: the workflow and what it works on, such as materialize/airport_delay)',
+    )
     .addOption(
       new Option(
         '--overlap <policy>',

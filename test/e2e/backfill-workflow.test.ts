@@ -46,7 +46,7 @@ class Backfill {
     const started = new Backfill(await testClient(settings), settings, windows);
     const range = { startUs: '0', endUs: String(windows * 1_000_000), stepUs: '1000000' };
     const run = { view: started.view, ...range, newestFirst: false, concurrency: 2, searchAttributes: true, ...input };
-    const { workflowId } = await startBackfillRun(started.temporal.client, run, { taskQueue: settings.taskQueue });
+    const { workflowId } = await startBackfillRun(started.temporal.client, run, settings);
     expect(workflowId).toBe(started.workflowId);
     return started;
   }

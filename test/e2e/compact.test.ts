@@ -15,7 +15,7 @@ test('compacts as its input says, once for all who ask at the same time', async 
   const load = () => small.project.loadTable(TABLE);
   const lab = { io: small.project.io, engine: await small.project.engine() };
   const before = await liveRows(lab, await load());
-  const settings = testSettings();
+  const settings = testSettings(await small.project.identity());
   await testWorker(settings, createActivities(small.project));
   const temporal = await testClient(settings);
   const request = { table: TABLE, strategy: 'binpack' } as const;
@@ -24,7 +24,7 @@ test('compacts as its input says, once for all who ask at the same time', async 
     startCompact(temporal, settings, request),
   ]);
   const results = await Promise.all(asked.map((run) => waitForCompact(temporal.client, run, TABLE)));
-  const done = { table: TABLE, workflowId: `compact/${TABLE}`, passes: 1 };
+  const done = { table: TABLE, workflowId: `compact/${TABLE}@${settings.project}`, passes: 1 };
   // Who asked in time shares the run; who came after it found nothing to do.
   expect(results.map(({ groups }) => groups).sort((a, b) => b - a)[0]).toBe(1);
   expect(results.find(({ groups }) => groups === 1)).toMatchObject({
@@ -34,7 +34,7 @@ test('compacts as its input says, once for all who ask at the same time', async 
   });
   expect(await liveRows(lab, await load())).toEqual(before);
   expect(await filesOf(await load())).toHaveLength(1);
-  const description = await temporal.client.workflow.getHandle(`compact/${TABLE}`).describe();
+  const description = await temporal.client.workflow.getHandle(`compact/${TABLE}@${settings.project}`).describe();
   expect(description.memo).toMatchObject({ table: TABLE, progress: { step: 'done' } });
 
   const refused = async (input: unknown): Promise<string | null | undefined> => {

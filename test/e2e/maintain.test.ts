@@ -16,7 +16,7 @@ async function project() {
   const table = `demo.${small.view}`;
   const catalog = await small.project.catalog();
   await catalog.renameTable({ namespace: ['demo'], name: 'readings' }, { namespace: ['demo'], name: small.view });
-  const settings = testSettings();
+  const settings = testSettings(await small.project.identity());
   await testWorker(settings, createActivities(small.project));
   const temporal = await testClient(settings);
   const maintain = async (input: Omit<MaintainInput, 'table'>): Promise<MaintainResult> => {
@@ -53,7 +53,7 @@ test('maintain expires, sweeps and tidies, and shows what it did; the rows stay'
   const result = await world.maintain({ olderThan: '0s', retainLast: 2 });
   expect(result).toMatchObject({
     table: world.table,
-    workflowId: `maintain/${world.table}`,
+    workflowId: `maintain/${world.table}@${world.settings.project}`,
     dryRun: false,
     expiredSnapshots: 1,
     expiredFiles: 1,
@@ -65,7 +65,9 @@ test('maintain expires, sweeps and tidies, and shows what it did; the rows stay'
   const { metadata } = await world.load();
   expect(metadata.snapshots.length).toBeLessThanOrEqual(3);
   expect(metadata.snapshots.at(-1)?.summary.get('total-records')).toBe('300');
-  const description = await world.temporal.client.workflow.getHandle(`maintain/${world.table}`).describe();
+  const description = await world.temporal.client.workflow
+    .getHandle(`maintain/${world.table}@${world.settings.project}`)
+    .describe();
   expect(description.memo).toMatchObject({
     table: world.table,
     progress: { step: 'done', expiredSnapshots: 1, deletedFiles: 2 },
@@ -119,7 +121,7 @@ test('a table whose metadata is corrupt is refused with the reason, and no run s
   const handle = await workflow.start('maintain', { workflowId, taskQueue, args: [{ table: world.table }] });
   const failure: unknown = await handle.result().catch((error: unknown) => error);
   expect(causes(failure)).toContain(metadataLocation);
-  const run = workflow.getHandle(`maintain/${world.table}`).describe();
+  const run = workflow.getHandle(`maintain/${world.table}@${world.settings.project}`).describe();
   expect((await Promise.allSettled([run]))[0]?.status).toBe('rejected');
 });
 

@@ -76,7 +76,7 @@ async function runBoth(small: SmallProject, settings: ServerSettings, canary: st
   const temporal = await connectClient(settings);
   onTestFinished(() => temporal.close());
   const { client } = temporal;
-  const run = await startMaterialization(temporal, settings, { view: small.view });
+  const run = await startMaterialization(temporal, { ...settings, project: null }, { view: small.view });
   expect(await waitForRun(client, run)).toMatchObject({ rows: '100' });
   const workflowId = randomUUID();
   const { taskQueue } = settings;

@@ -10,7 +10,7 @@ describe('materialize on a real project', () => {
   test('brings the online table to the newest row per entity, and later runs read what is new', async () => {
     const small = await SmallProject.create();
     await small.append(1_000);
-    const settings = testSettings();
+    const settings = testSettings(await small.project.identity());
     await testWorker(settings, createActivities(small.project));
     const temporal = await testClient(settings);
     const materialize = async () =>
@@ -28,7 +28,7 @@ describe('materialize on a real project', () => {
   test('a run without rows still records the source snapshot that it has read, once', async () => {
     const small = await SmallProject.create();
     await small.append(1_000);
-    const settings = testSettings();
+    const settings = testSettings(await small.project.identity());
     await testWorker(settings, createActivities(small.project));
     const temporal = await testClient(settings);
     const materialize = async (window = {}) =>
@@ -50,7 +50,7 @@ describe('materialize on a real project', () => {
 
   test('an unknown view fails with its code', async () => {
     const small = await SmallProject.create();
-    const settings = testSettings();
+    const settings = testSettings(await small.project.identity());
     await testWorker(settings, createActivities(small.project));
     const temporal = await testClient(settings);
     const run = await startMaterialization(temporal, settings, { view: 'no_such_view' });

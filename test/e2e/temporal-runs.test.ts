@@ -119,7 +119,7 @@ describe('a run', () => {
     expect(await rejectionCode(showRun(client, 'materialize/nothing/incremental'))).toBe('WORKFLOW_NOT_FOUND');
 
     const list = async (filter: object) => {
-      const found = await listRuns(client, { taskQueue: settings.taskQueue, limit: 10, ...filter });
+      const found = await listRuns(client, { taskQueue: settings.taskQueue, project: null, limit: 10, ...filter });
       return found.map(({ workflowId, status }) => [workflowId, status]);
     };
     const [runRow, entryRow, badRow] = [

@@ -71,8 +71,8 @@ describe('a schedule', () => {
       ...{ every: '15m', offset: '1m', overlap: 'skip', catchUp: '15m', jitter: '1m', note: 'mine' },
     });
     const ids = [windows.id, incremental.id].sort();
-    expect((await listSchedules(client, settings.taskQueue)).map(({ id }) => id)).toEqual(ids);
-    expect(await listSchedules(client, testSettings().taskQueue)).toEqual([]);
+    expect((await listSchedules(client, { ...settings, registry: null })).map(({ id }) => id)).toEqual(ids);
+    expect(await listSchedules(client, { ...testSettings(), registry: null })).toEqual([]);
 
     await pauseSchedule(client, windows.id, 'the source is being repaired');
     expect(await describeSchedule(client, windows.id)).toMatchObject({

@@ -58,8 +58,13 @@ interface Finished {
   readonly described: WorkflowExecutionDescription;
 }
 
-async function materialize(temporal: TemporalClient, settings: ServerSettings, view: string): Promise<Finished> {
-  const run = await startMaterialization(temporal, settings, { view });
+async function materialize(
+  temporal: TemporalClient,
+  settings: ServerSettings,
+  { project, view }: SmallProject,
+): Promise<Finished> {
+  const owned = { ...settings, project: await project.identity() };
+  const run = await startMaterialization(temporal, owned, { view });
   const result = await waitForRun(temporal.client, run);
   return { result, described: await temporal.client.workflow.getHandle(run.workflowId).describe() };
 }
@@ -72,7 +77,7 @@ describe('search attributes', () => {
     expect(await startWorker(small, settings)).toEqual([]);
     const temporal = await testClient(settings);
     const expected = { MoraineView: [small.view], MoraineTable: [`moraine_online.${small.view}`] };
-    const first = await materialize(temporal, settings, small.view);
+    const first = await materialize(temporal, settings, small);
     expect(first.described.searchAttributes).toMatchObject(expected);
     await temporal.client.workflow.execute('materialize', {
       workflowId: `entry-${randomUUID()}`,
@@ -100,7 +105,7 @@ describe('search attributes', () => {
       ),
     ]);
     expect(warnings[0]).toContain(reason);
-    const { result, described } = await materialize(await testClient(settings), settings, small.view);
+    const { result, described } = await materialize(await testClient(settings), settings, small);
     expect(result).toMatchObject({ kind: 'incremental', rows: '100' });
     expect(Object.keys(described.searchAttributes).filter((name) => name.startsWith('Moraine'))).toEqual([]);
     expect(await small.onlineRows()).toEqual(await small.recomputed());

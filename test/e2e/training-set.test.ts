@@ -27,7 +27,7 @@ async function trainingProject(): Promise<TrainingProject> {
 describe('on a real project', { timeout: 120_000 }, () => {
   test('one JSON object makes the dataset that is saved at once otherwise, and replay finds it', async () => {
     const made = await trainingProject();
-    const settings = testSettings();
+    const settings = testSettings(await made.moraine.project.identity());
     await testWorker(settings, createActivities(made.moraine.project));
     const { client } = await testClient(settings);
     // As the web UI starts it: any id, one JSON object.
@@ -50,7 +50,7 @@ describe('on a real project', { timeout: 120_000 }, () => {
 
   test('the library runs it on the configured server, entity rows of its own too', async () => {
     const made = await trainingProject();
-    const settings = testSettings();
+    const settings = testSettings(await made.moraine.project.identity());
     await testWorker(settings, createActivities(made.moraine.project));
     const { address, taskQueue } = settings;
     const { config } = made.moraine.project;

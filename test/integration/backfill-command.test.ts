@@ -130,7 +130,7 @@ describe('a view', { timeout: 240_000 }, () => {
       ERROR_TABLE.RUN_FAILED.exitCode,
       expect.stringContaining('FILE_NOT_FOUND') as string,
     ]);
-    const id = `backfill/${small.view}/${from}..${to}/10s`;
+    const id = `backfill/${small.view}/${from}..${to}/10s@${await small.project.identity()}`;
     renameSync(`${lost}.away`, lost);
     expect(await run('retry', id)).toBe(`Started the failed windows of ${id}.\n`);
     await handle(id).result();

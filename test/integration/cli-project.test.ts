@@ -293,7 +293,9 @@ describe('moraine dev', () => {
     const schedules = async (): Promise<unknown> => JSON.parse(await ok(...plan, '--dry-run', '--json'));
     expect(await schedules()).toMatchObject({ schedules: [] });
     await ok('schedule', 'create', 'customer_activity', '--every', '1h', '--paused');
-    expect(await schedules()).toMatchObject({ schedules: ['materialize/customer_activity'] });
+    expect(await schedules()).toMatchObject({
+      schedules: [expect.stringMatching(/^materialize\/customer_activity@[0-9a-f]{12}$/)],
+    });
     await ok('schedule', 'delete', 'materialize/customer_activity');
     child.kill('SIGINT');
     const [code] = (await once(child, 'close')) as [number | null];

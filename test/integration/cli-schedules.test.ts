@@ -50,8 +50,7 @@ featureViews:
 }
 
 test('schedules that a view declares are made, changed and deleted by apply', async () => {
-  const { folder, view, define, ok, json } = await project();
-  const id = `materialize/${view}`;
+  const { folder, view, define, library, ok, json } = await project();
   define('schedule: { every: 1h }');
   const alone = await moraine(['apply', '--dry-run'], { cwd: folder });
   expect(alone.code).toBe(0);
@@ -60,8 +59,12 @@ test('schedules that a view declares are made, changed and deleted by apply', as
   // A schedule that is made by hand is kept, and it is said that nothing fires.
   const input = ['--workflow', 'maintain', '--input', '{"table": "t.rows"}'];
   const made = await moraine(['schedule', 'create', ...input, '--every', '1d'], { cwd: folder });
-  expect([made.code, made.stdout]).toEqual([0, 'Made schedule maintain/t.rows: maintain every 1d.\n']);
+  expect([made.code, made.stdout]).toEqual([
+    0,
+    `Made schedule maintain/t.rows@${await library.project.identity()}: maintain every 1d.\n`,
+  ]);
   expect(made.stderr).toContain('Nothing fires or goes on until `moraine dev` runs');
+  const id = `materialize/${view}@${await library.project.identity()}`;
   const gone = await moraine(['schedule', 'delete', 'maintain/t.rows'], { cwd: folder });
   expect([gone.code, gone.stdout, gone.stderr]).toEqual([0, 'Deleted schedule maintain/t.rows.\n', '']);
 
@@ -80,7 +83,7 @@ test('a schedule is made, shown, paused, resumed, triggered, backfilled and dele
   const { settings, view, library, ok, run, json } = await project();
   await testWorker(settings, createActivities(library.project));
   await ok('apply');
-  const id = `materialize/${view}`;
+  const id = `materialize/${view}@${await library.project.identity()}`;
   const longer = JSON.stringify({ view, every: '2h' });
   const overlapping = await run('schedule', 'create', '--workflow', 'materialize', '--input', longer, '--every', '1h');
   expect(overlapping).toMatchObject({ code: 2, stdout: '' });

@@ -56,7 +56,7 @@ async function run(conflicts: readonly number[], broken: number) {
   await testWorker(settings, activities);
   const { client } = await testClient(settings);
   const request = { table, strategy: 'binpack' } as const;
-  const { workflowId, runId } = await startCompactRun(client, settings.taskQueue, true, { request });
+  const { workflowId, runId } = await startCompactRun(client, settings, true, { request });
   const outcome = await client.workflow
     .getHandle<CompactRun>(workflowId)
     .result()

@@ -108,10 +108,10 @@ const steps: Readonly<Record<string, Step>> = {
     },
   },
   'moraine codec-server': {},
-  'temporal workflow show': {
+  'export PROJECT=': {
     after: async (output) => {
       expect(output).toContain('"snapshotId":"');
-      const command = 'temporal workflow show --workflow-id materialize/airport_delay/incremental';
+      const command = 'temporal workflow show --workflow-id materialize/airport_delay/incremental@$PROJECT';
       expect(await shell.run(command)).not.toContain('snapshotId');
     },
   },

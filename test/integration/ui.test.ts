@@ -99,7 +99,8 @@ describe('starting workflows from JSON', () => {
     const newest = new Map((await small.onlineRows()).map((row) => [row[0], row]));
     expect([...newest.values()]).toEqual(await small.recomputed());
 
-    const run = await client.workflow.getHandle(`materialize/${small.view}/incremental`).describe();
+    const project = await small.project.identity();
+    const run = await client.workflow.getHandle(`materialize/${small.view}/incremental@${project}`).describe();
     await ui.openRun(run.workflowId, run.runId);
     await expect.poll(() => ui.text(), POLL).toContain('Commit: one snapshot under the run key');
     const text = await ui.text();
@@ -187,13 +188,15 @@ describe('a backfill in flight', () => {
       timing,
       paused: true,
     });
-    await expect.poll(async () => (await listSchedules(client, taskQueue)).length, POLL).toBe(1);
+    await expect
+      .poll(async () => (await listSchedules(client, { project: null, registry: null, taskQueue })).length, POLL)
+      .toBe(1);
     const range = { start: '1970-01-01T00:00Z', end: '1970-01-01T02:00Z', step: '10m' };
     const input = JSON.stringify({ view: small.view, ...range, windowsPerCommit: 2 });
     const workflowId = `by-hand-${small.view}`;
     await ui.start({ workflowId, taskQueue, workflowType: 'backfill', input });
     const name = `${small.view}/1970-01-01T00:00:00.000Z..1970-01-01T02:00:00.000Z/10m`;
-    const run = client.workflow.getHandle(`backfill/${name}`);
+    const run = client.workflow.getHandle(`backfill/${name}@${await small.project.identity()}`);
     const windowsDone = async () => {
       const { memo } = await run.describe();
       return (memo?.['progress'] as { windowsDone?: number } | undefined)?.windowsDone;
@@ -281,7 +284,7 @@ test('the failed windows of a backfill in flight are tried again by the signal r
   const workflowId = `by-hand-${small.view}`;
   await ui.start({ workflowId, taskQueue: settings.taskQueue, workflowType: 'backfill', input });
   const run = client.workflow.getHandle(
-    `backfill/${small.view}/1970-01-01T01:40:00.000Z..1970-01-01T02:10:00.000Z/10m`,
+    `backfill/${small.view}/1970-01-01T01:40:00.000Z..1970-01-01T02:10:00.000Z/10m@${await small.project.identity()}`,
   );
   const told = async () => {
     const { memo } = await run.describe();

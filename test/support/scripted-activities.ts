@@ -50,7 +50,10 @@ export function scriptedActivities(steps: {
       const { client, info } = Context.current();
       try {
         const parsed = parseMaterializeRequest(request, scheduledTime);
-        return await startRun(client, parsed, { taskQueue: info.taskQueue, searchAttributes: true, replyTo });
+        return await startRun(client, parsed, {
+          ...{ taskQueue: info.taskQueue, project: null },
+          ...{ searchAttributes: true, replyTo },
+        });
       } catch (error) {
         throw toFailure(error);
       }

@@ -38,7 +38,7 @@ export function scriptedBackfill(steps: BackfillSteps = {}): BackfillActivities 
         if (parsed.plan !== undefined) throw new Error('no plans are stored here');
         const order = parsed.newestFirst ? 'newest-first' : 'oldest-first';
         const input = { ...backfillInput(parsed, { ...parsed, order }, parsed), searchAttributes: true };
-        return await startBackfillRun(client, input, { taskQueue: info.taskQueue, replyTo });
+        return await startBackfillRun(client, input, { taskQueue: info.taskQueue, project: null, replyTo });
       } catch (error) {
         throw toFailure(error);
       }

@@ -35,7 +35,10 @@ export function scriptedCompact(steps: CompactSteps = {}): CompactActivities {
   return {
     requestCompact: ({ request, replyTo }) => {
       const { client, info } = Context.current();
-      return startCompactRun(client, info.taskQueue, true, { request: request as CompactInput, replyTo });
+      return startCompactRun(client, { taskQueue: info.taskQueue, project: null }, true, {
+        request: request as CompactInput,
+        replyTo,
+      });
     },
     compactOutcome: (run) => outcomeIfEnded(Context.current().client, run),
     planCompaction: () => steps.plan?.() ?? Promise.resolve(plannedCompaction(1)),
@@ -55,7 +58,10 @@ export function scriptedMaintain(steps: MaintainSteps = {}): MaintainActivities 
     planPolicy: () => steps.policy?.() ?? Promise.resolve({ budgets: [], runs: [], failed: [] }),
     requestMaintain: ({ request, replyTo }) => {
       const { client, info } = Context.current();
-      return startMaintainRun(client, info.taskQueue, true, { request: request as MaintainRequest, replyTo });
+      return startMaintainRun(client, { taskQueue: info.taskQueue, project: null }, true, {
+        request: request as MaintainRequest,
+        replyTo,
+      });
     },
     maintainOutcome: (run) => outcomeIfEnded(Context.current().client, run),
     planMaintain: () =>

@@ -28,6 +28,8 @@ engine: { memoryLimit: 500MB, threads: 2, tempDirectory: tmp }
 export interface SmallProjectOptions {
   /** Buckets of the online table; 4 unless given. */
   readonly buckets?: number;
+  /** Name of the view; one of its own unless given. */
+  readonly view?: string;
   /** The source table is named as the view, for runs that are named by their table; else it is `demo.readings`. */
   readonly hasOwnTable?: boolean;
 }
@@ -35,13 +37,14 @@ export interface SmallProjectOptions {
 export class SmallProject {
   readonly folder: string;
   readonly project: Project;
-  /** Name of the view. Runs are named by their view, so each project on one Temporal server has its own. */
-  readonly view = `readings_${randomUUID().slice(0, 8)}`;
+  /** Name of the view. */
+  readonly view: string;
   readonly #tableName: string;
 
-  private constructor(folder: string, project: Project, { hasOwnTable }: SmallProjectOptions) {
+  private constructor(folder: string, project: Project, { hasOwnTable, view }: SmallProjectOptions) {
     this.folder = folder;
     this.project = project;
+    this.view = view ?? `readings_${randomUUID().slice(0, 8)}`;
     this.#tableName = hasOwnTable === true ? this.view : 'readings';
   }
 

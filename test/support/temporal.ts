@@ -6,15 +6,19 @@ import { inject, onTestFinished } from 'vitest';
 import type { Activities } from '../../activities/contract.js';
 import { connectClient, type ServerSettings, type TemporalClient } from '../../workers/connection.js';
 import { installQuietRuntime } from '../../workers/native-runtime.js';
+import type { ProjectSettings } from '../../workers/temporal-settings.js';
 import { DIST } from './cli.js';
 
 /** The workflow bundle that the build has made. */
 export const WORKFLOWS = { workflowBundle: { codePath: join(DIST, 'workflow-bundle.js') } };
 
-/** Settings of the run's server, on a task queue of its own. */
-export function testSettings(): ServerSettings {
+/**
+ * Settings of the run's server, on a task queue of its own.
+ * @param project identity of the project whose activities take the runs; scripted ones are of none
+ */
+export function testSettings(project: string | null = null): ServerSettings & ProjectSettings {
   const address = inject('temporalAddress');
-  return { address, namespace: 'default', taskQueue: `test-${randomUUID()}`, connection: { address } };
+  return { address, namespace: 'default', taskQueue: `test-${randomUUID()}`, connection: { address }, project };
 }
 
 /** A client that is closed when the test has finished. */

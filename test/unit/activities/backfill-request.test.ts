@@ -20,7 +20,9 @@ describe('the input of backfill', () => {
       concurrency: 2,
     });
     const range = { startUs: DAY_US, endUs: 3n * DAY_US, stepUs: DAY_US };
-    expect(backfillWorkflowId('a', range)).toBe('backfill/a/1970-01-02T00:00:00.000Z..1970-01-04T00:00:00.000Z/1d');
+    expect(backfillWorkflowId('a', range, '0123456789ab')).toBe(
+      'backfill/a/1970-01-02T00:00:00.000Z..1970-01-04T00:00:00.000Z/1d@0123456789ab',
+    );
   });
 
   test('or a training set instead of a view', () => {

@@ -45,12 +45,15 @@ describe('the input of materialize', () => {
 
   test('a schedule that fires for 02:00 every hour means [01:00, 02:00)', () => {
     const request = parseMaterializeRequest({ view: 'v', every: '1h' }, '2026-01-01T02:00:00.000Z');
-    expect(runWorkflowId(request)).toBe('materialize/v/2026-01-01T01:00:00.000Z..2026-01-01T02:00:00.000Z');
+    expect(runWorkflowId(request, null)).toBe('materialize/v/2026-01-01T01:00:00.000Z..2026-01-01T02:00:00.000Z');
   });
 
   test('every interval has an id of its own', () => {
-    expect(runWorkflowId({ view: 'v' })).toBe('materialize/v/incremental');
-    expect(runWorkflowId({ view: 'v', endUs: 1n })).toBe('materialize/v/incremental..1970-01-01T00:00:00.000001Z');
-    expect(runWorkflowId({ view: 'v', startUs: 0n })).toBe('materialize/v/1970-01-01T00:00:00.000Z..');
+    expect(runWorkflowId({ view: 'v' }, null)).toBe('materialize/v/incremental');
+    expect(runWorkflowId({ view: 'v' }, '0123456789ab')).toBe('materialize/v/incremental@0123456789ab');
+    expect(runWorkflowId({ view: 'v', endUs: 1n }, null)).toBe(
+      'materialize/v/incremental..1970-01-01T00:00:00.000001Z',
+    );
+    expect(runWorkflowId({ view: 'v', startUs: 0n }, null)).toBe('materialize/v/1970-01-01T00:00:00.000Z..');
   });
 });

@@ -1,0 +1,40 @@
+/** Which runs on a server are a project's own. */
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { projectName, projectOfId, type RunPlace } from '../activities/index.js';
+import { MoraineError } from '../errors/index.js';
+
+/**
+ * The workflow id of a project's run, by its id or by the part of it before the project: `materialize/<view>/incremental`. An id without a
+ * project is that of a run that a person or an earlier version has started; it is the project's if it was started on its task queue.
+ *
+ * @throws `WORKFLOW_NOT_FOUND`; `PROJECT_MISMATCH` if the run of that id is another project's
+ */
+export async function ownRunId(client: Client, { project, taskQueue }: RunPlace, id: string): Promise<string> {
+  const owner = projectOfId(id);
+  if (owner !== null && owner !== project) throw foreign(id, `the project ${owner}`);
+  if (owner !== null) return id;
+  const own = projectName(id, project);
+  if ((await queueOf(client, own)) !== undefined) return own;
+  const queue = await queueOf(client, id);
+  if (queue === undefined) {
+    const message = `there is no run ${JSON.stringify(id)} of this project on the Temporal server`;
+    throw new MoraineError('WORKFLOW_NOT_FOUND', message, { details: { workflowId: id } });
+  }
+  if (queue !== taskQueue) throw foreign(id, `the task queue ${JSON.stringify(queue)}`);
+  return id;
+}
+
+/** The task queue of the latest run of a workflow id. */
+async function queueOf(client: Client, id: string): Promise<string | undefined> {
+  try {
+    return (await client.workflow.getHandle(id).describe()).taskQueue;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+}
+
+function foreign(id: string, owner: string): MoraineError {
+  const message = `The run ${JSON.stringify(id)} belongs to ${owner}, not to this project. Ask for it from there.`;
+  return new MoraineError('PROJECT_MISMATCH', message, { details: { workflowId: id } });
+}
