@@ -1,20 +1,20 @@
 /** Extraction: the newest rows of a plan's shard as Parquet files of the online table, staged in one manifest. */
 import { randomUUID } from 'node:crypto';
-import { bucketSql, type Connection, type Engine, scanSql, writeParquet } from '../engine/index.js';
+import { bucketSql, type Connection, columnAlias, type Engine, scanSql, writeParquet } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
-import { chooseLatestMethod, type LatestRelation, prepareLatestPerEntity } from '../features/index.js';
-import { currentSchema, type DataFile, type PrimitiveType, type Schema } from '../iceberg/index.js';
-import { ONLINE_COLUMNS } from '../online/index.js';
+import { chooseLatestMethod, type LatestRelation, newestFirst, prepareLatestPerEntity } from '../features/index.js';
+import { currentSchema, type DataFile, type NestedField, type PrimitiveType, type Schema } from '../iceberg/index.js';
+import { ONLINE_COLUMNS, onlineColumns } from '../online/index.js';
 import type { FileIO } from '../storage/index.js';
 import { loadTableAt, stageManifest, type Table } from '../tables/index.js';
 import {
-  allRowsSql,
   type BucketKey,
   type BucketSelection,
   bucketRangeCondition,
   latestRequest,
   onlineRowsSql,
   sourceRelation,
+  winnersByTimeSql,
 } from './extract-sql.js';
 import { faultPoint } from './fault-point.js';
 import { type OpenContext, type OpenFiles, type OpenRead, openFiles, openReads, whileReading } from './open-files.js';
@@ -149,7 +149,7 @@ async function selectParts(
   const relations: LatestRelation[] = [];
   const opened: OpenFiles[] = [];
   const rowsOf = (reads: readonly OpenRead[]): string =>
-    allRowsSql(key.view, sourceRelation(currentSchema(source.table.metadata), reads, key));
+    winnersByTimeSql(key.view, sourceRelation(currentSchema(source.table.metadata), reads, key));
   const add = async (reads: readonly OpenRead[], buckets: BucketSelection): Promise<void> => {
     const scans = reads.map((read) => read.scan);
     opened.push(...scans);
@@ -193,15 +193,34 @@ async function latestRows(
   return prepareLatestPerEntity(connection, latestRequest(key.view, relation), chooseLatestMethod({ rows }), rows);
 }
 
-/** Rows of the online table itself that clients pushed. */
+/**
+ * Rows of the online table itself that clients pushed. Of those that tie in entity and event time the last one pushed wins, and no
+ * other is kept: the rebuild gives all of them one sequence number.
+ */
 function pushedRowsSql(schema: Schema, plan: MaterializationPlan, opened: OpenFiles, buckets: BucketSelection): string {
-  const column = (name: string) => schema.fields.find((field) => field.name === name);
-  const key = column(plan.online.keyColumn);
-  const pushed = column(ONLINE_COLUMNS.pushed);
-  if (key === undefined || pushed === undefined)
+  const { lookup, eventTimestamp, createdTimestamp, features } = onlineColumns(
+    schema,
+    plan.view.joinKeys.map(({ name }) => name),
+    plan.view.name,
+  );
+  const pushed = schema.fields.find((field) => field.name === ONLINE_COLUMNS.pushed);
+  if (pushed === undefined)
     throw new MoraineError('METADATA_CORRUPT', `The online table of ${plan.view.name} lost a column.`);
-  const bucket = bucketSql(key.type as PrimitiveType, `c${key.id}`, plan.online.buckets);
-  const condition = bucketRangeCondition(bucket, plan.online.buckets, buckets);
-  const outputs = schema.fields.map((field) => `c${field.id}`).join(', ');
-  return `SELECT ${outputs} FROM ${scanSql({ ...opened, schema, naming: 'id' })} WHERE c${pushed.id} AND ${condition}`;
+  const column = ({ id }: NestedField): string => columnAlias(id);
+  const bucket = bucketSql(lookup.type as PrimitiveType, column(lookup), plan.online.buckets);
+  const order = newestFirst(
+    {
+      timestamp: column(eventTimestamp),
+      created: column(createdTimestamp),
+      sequenceNumber: 'seq',
+      features: features.map((field) => ({ sql: column(field), type: field.type })),
+    },
+    { sameTime: true },
+  );
+  const rows = scanSql({ ...opened, schema, naming: 'id', extras: { sequenceNumber: 'seq' } });
+  return [
+    `SELECT ${schema.fields.map(column).join(', ')} FROM ${rows}`,
+    `WHERE ${column(pushed)} AND ${bucketRangeCondition(bucket, plan.online.buckets, buckets)}`,
+    `QUALIFY row_number() OVER (PARTITION BY ${column(lookup)}, ${column(eventTimestamp)} ORDER BY ${order.join(', ')}) = 1`,
+  ].join(' ');
 }

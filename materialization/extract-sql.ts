@@ -1,6 +1,6 @@
 /** The statement that computes the rows of a run. Columns inside are called by position, so that no name can collide. */
 import { bucketSql, columnAlias, quoteIdentifier, scanSql, sqlType } from '../engine/index.js';
-import type { LatestRequest, ResolvedColumn, ResolvedView } from '../features/index.js';
+import { type LatestRequest, newestFirst, type ResolvedColumn, type ResolvedView } from '../features/index.js';
 import type { IcebergType, PrimitiveType, Schema } from '../iceberg/index.js';
 import { entityKeySql, ONLINE_COLUMNS } from '../online/index.js';
 import { eventTimeColumn, eventTimeCondition } from './event-time-filter.js';
@@ -66,10 +66,25 @@ export function latestRequest(view: ResolvedView, relation: string): LatestReque
   };
 }
 
-/** Every row of {@link sourceRelation} that belongs to an entity and a time, in the columns of {@link latestRequest}. */
-export function allRowsSql(view: ResolvedView, relation: string): string {
-  const keys = view.joinKeys.map((_, index) => `k${index} IS NOT NULL`);
-  return `SELECT * EXCLUDE (seq) FROM ${relation} WHERE ${[...keys, 't IS NOT NULL'].join(' AND ')}`;
+/**
+ * Of each entity and event time of {@link sourceRelation} the row that wins, in the columns of {@link latestRequest}. At no time is
+ * another one of them served, and in one file nothing would tell which commit came later.
+ */
+export function winnersByTimeSql(view: ResolvedView, relation: string): string {
+  const place = [...view.joinKeys.map((_, index) => `k${index}`), 't'];
+  const order = newestFirst(
+    {
+      timestamp: 't',
+      created: view.created === null ? undefined : 'c',
+      sequenceNumber: 'seq',
+      features: view.features.map(({ type }, index) => ({ sql: `f${index}`, type })),
+    },
+    { sameTime: true },
+  );
+  return [
+    `SELECT * EXCLUDE (seq) FROM ${relation} WHERE ${place.map((column) => `${column} IS NOT NULL`).join(' AND ')}`,
+    `QUALIFY row_number() OVER (PARTITION BY ${place.join(', ')} ORDER BY ${order.join(', ')}) = 1`,
+  ].join(' ');
 }
 
 /** Rows of {@link latestRequest} as rows of the online table. */

@@ -1,4 +1,4 @@
-/** What a run reads of a list of files: the newest row per entity up to now, and every row of the future. */
+/** What a run reads of a list of files: the newest row per entity up to now, and of the future the winner of each event time. */
 import type { PlannedFile } from '../tables/index.js';
 import { type EventTimeColumn, mayHoldEventTimes } from './event-time-filter.js';
 import { type Interval, intersectIntervals } from './interval.js';
@@ -7,7 +7,7 @@ import type { SourceRead } from './plan.js';
 
 /**
  * The reads of the files' rows in the interval. A row of the future must not hide the newest row of its entity that is
- * valid now, and each one becomes the newest in its turn: all of them are kept.
+ * valid now, and each one becomes the newest in its turn: all event times are kept.
  * @param futureFromUs the first time that lies in the future, in microseconds
  * @param snapshotId the snapshot whose deletes apply to the files
  */

@@ -22,7 +22,10 @@ export interface PlannedSourceFile {
 
 /** Files of the source of which the rows with event times in the interval count. */
 export interface SourceRead extends Interval {
-  /** Which of these rows are written: the newest of each entity, or all (rows that lay in the future when planned). */
+  /**
+   * Which of these rows are written: the newest of each entity, or for all times (rows that lay in the future when planned) the one
+   * that wins among those of an entity and time.
+   */
   readonly keep: 'newest' | 'all';
   readonly files: readonly PlannedSourceFile[];
   /** The snapshot whose deletes apply to the files; null: the table had none. */

@@ -250,6 +250,27 @@ describe('rows from the future', () => {
     ]);
   });
 
+  it('that tie but for their commits: the later commit is served, as retrieval does, also after a rebuild', async () => {
+    const values = [30, 10];
+    for (const v of values) await lab.append([row(1, 50, v), row(1, 60, v, 7), row(2, 10, v)]);
+    await run({ nowUs: us(20) });
+    const later = [
+      [1, 10, 50],
+      [2, 10, 10],
+    ];
+    expect(await served([1, 2], us(50))).toEqual(later);
+    expect(await stored()).toMatchObject({ rows: 3 });
+    await lab.deleteWhere('k = 2 AND v = 10');
+    expect((await run({ nowUs: us(20) })).plan.kind).toBe('rebuild-buckets');
+    expect(await served([1], us(50))).toEqual([[1, 10, 50]]);
+    expect(await served([1], us(60))).toEqual([[1, 10, 60]]);
+    // An earlier created time loses, whatever its commit.
+    await lab.append([row(1, 60, 99, 6), row(1, 50, 5)]);
+    await run({ nowUs: us(20) });
+    expect(await served([1], us(50))).toEqual([[1, 5, 50]]);
+    expect(await served([1], us(60))).toEqual([[1, 10, 60]]);
+  });
+
   it('a row at the very present is of the present', async () => {
     await lab.append([row(1, 10, 1), row(1, 20, 2)]);
     await run({ nowUs: us(20) });
@@ -300,6 +321,19 @@ describe('what happened to the source', () => {
       [2, 71, 50],
       [3, 3, 10],
     ]);
+  });
+
+  it('rows deleted where rows were pushed that tie: the one that was pushed last stays', async () => {
+    for (const v of [30, 10]) await lab.push(row(1, 50, v));
+    await lab.push(row(1, 60, 8, 9));
+    await lab.push(row(1, 60, 9, 8));
+    const times = [50, 60];
+    const answers = async () => Promise.all(times.map((at) => served([1], us(at))));
+    const expected = [[[1, 10, 50]], [[1, 8, 60]]];
+    expect(await answers()).toEqual(expected);
+    await lab.deleteWhere('k = 1 AND epoch(event_ts) = 10');
+    expect((await run()).plan.kind).toBe('rebuild-buckets');
+    expect(await answers()).toEqual(expected);
   });
 
   it('rows overwritten: the new values are served', async () => {
