@@ -78,8 +78,9 @@ export function placesSql({ relation, order }: GroupRows): string {
 
 /**
  * Of an online table: a row that another write superseded, at an equal entity, event and created time, goes, because in one file
- * both have the same sequence number. `latest` keeps of the others the newest row of each entity up to now, the newest one that was
- * pushed (a rebuild from the source keeps those), and all later ones. Rows without an entity or a time are nobody's: they stay.
+ * both have the same sequence number. `latest` keeps of the others the newest row of each entity up to now, and of each later event
+ * time the one that wins; besides, the newest of these that were pushed (a rebuild from the source keeps those). Rows without an
+ * entity or a time are nobody's: they stay.
  */
 function chosenSql(plan: PlanHead, online: OnlineRows, schema: Schema, live: string): string {
   const [key, time, created] = [online.keyId, online.eventTimeId, online.createdId].map(columnAlias);
@@ -88,16 +89,18 @@ function chosenSql(plan: PlanHead, online: OnlineRows, schema: Schema, live: str
   const standing = `(SELECT *, ${isNobodys} OR ${newestWrite} AS m_stands FROM ${live})`;
   if (plan.strategy !== 'latest') return `(SELECT * RENAME (m_stands AS m_kept) FROM ${standing})`;
   const literal = (us: bigint): string => timeLiteral(schema, online.eventTimeId, us);
-  const isPast = `${time} <= ${literal(plan.nowUs)}`;
+  // One turn for all of the past, and one for each time of the future.
+  const turn = `CASE WHEN ${time} > ${literal(plan.nowUs)} THEN ${time} END`;
   const pushed = columnAlias(online.pushedId);
   const features = online.featureIds.flatMap((id) => {
     const field = findField(schema, id);
     return field === undefined ? [] : [{ sql: columnAlias(id), type: field.type }];
   });
-  const newest = newestFirst({ timestamp: time ?? '', created, sequenceNumber: 'm_seq', features }).join(', ');
+  const terms = newestFirst({ timestamp: time ?? '', created, sequenceNumber: 'm_seq', features });
+  const newest = [...terms, 'm_file', 'm_row'].join(', ');
   const isFirstOf = (...partition: readonly string[]): string =>
-    `row_number() OVER (PARTITION BY ${[key, isPast, 'm_stands', ...partition].join(', ')} ORDER BY ${newest}) = 1`;
-  const isWanted = [isNobodys, `NOT (${isPast})`, isFirstOf(), `(${pushed} AND ${isFirstOf(pushed)})`].join(' OR ');
+    `row_number() OVER (PARTITION BY ${[key, turn, 'm_stands', ...partition].join(', ')} ORDER BY ${newest}) = 1`;
+  const isWanted = [isNobodys, isFirstOf(), `(${pushed} AND ${isFirstOf(pushed)})`].join(' OR ');
   const isFresh =
     plan.expiredBeforeUs === null ? 'true' : `coalesce(${time} >= ${literal(plan.expiredBeforeUs)}, true)`;
   return `(SELECT *, m_stands AND (${isWanted}) AND ${isFresh} AS m_kept FROM ${standing})`;

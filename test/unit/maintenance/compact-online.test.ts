@@ -116,6 +116,21 @@ const BINPACKED = [
 ];
 const LATEST = ['1|30|4|false', '1|5|99|true', '2|20|2|false', '3|2000|30|false', '3|50|31|false', '4|15|5|true'];
 
+it('latest keeps of each time of the future the row that wins, and the newest that was pushed', async () => {
+  await lab.append([{ k: 1, at: 2000, v: 1, created: 5 }]);
+  await materialize();
+  await lab.append([
+    { k: 1, at: 2000, v: 2, created: 4 },
+    { k: 1, at: 3000, v: 3 },
+  ]);
+  await materialize();
+  await lab.push({ k: 1, at: 2000, v: 8, created: 2 });
+  await lab.push({ k: 1, at: 2000, v: 9, created: 1 });
+  await compactDirect(deps(), request('latest'), at);
+  const rows = await liveRows(lab, await online(), { select: ROWS });
+  expect([...rows].sort()).toEqual(['1|2000|1|false', '1|2000|8|true', '1|3000|3|false']);
+});
+
 describe.each(STRATEGIES)('%s', (strategy) => {
   it('changes no answer from now on, and drops what cannot win any more', async () => {
     await fill();

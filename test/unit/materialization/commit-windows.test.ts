@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { stageSegment } from '../../../backfill/index.js';
+import { compactDirect } from '../../../maintenance/index.js';
 import {
   commitMaterialization,
   commitWindows,
@@ -10,6 +11,7 @@ import {
   type StagedWindow,
 } from '../../../materialization/index.js';
 import { findRun } from '../../../tables/index.js';
+import { compactDeps } from '../../support/compaction-lab.js';
 import { Lab } from '../../support/materialization-lab.js';
 
 const SECOND = 1_000_000n;
@@ -25,9 +27,9 @@ async function inLab(work: (lab: Lab) => Promise<void>): Promise<void> {
   }
 }
 
-/** The window of one second from `at` on. */
-async function stage(lab: Lab, at: number): Promise<StagedWindow> {
-  const window = { startUs: BigInt(at) * SECOND, endUs: BigInt(at + 1) * SECOND };
+/** The window of so many seconds from `at` on. */
+async function stage(lab: Lab, at: number, seconds = 1): Promise<StagedWindow> {
+  const window = { startUs: BigInt(at) * SECOND, endUs: BigInt(at + seconds) * SECOND };
   const staged = await stageSegment(lab.deps, { view: 'readings', ...window });
   if (staged.kind !== 'staged') throw new Error(`window ${at} is ${staged.kind}`);
   return staged.window;
@@ -64,6 +66,16 @@ describe('windows that are committed together', () => {
         [0n, 2n * SECOND],
         [3n * SECOND, 4n * SECOND],
       ]);
+    }));
+
+  test('of which one overlaps the other, staged at once, hold rows twice; compaction leaves one of each', () =>
+    inLab(async (lab) => {
+      const windows = [await stage(lab, 0, 3), await stage(lab, 1, 3)];
+      for (const window of windows) expect((await commitWindows(lab.deps, [window])).outcomes).toEqual(['committed']);
+      expect(await onlineKeys(lab)).toEqual([0n, 1n, 1n, 2n, 2n, 3n]);
+      const deps = compactDeps(lab, lab.definitions);
+      await compactDirect(deps, { table: 'moraine_online.readings', strategy: 'latest' });
+      expect(await onlineKeys(lab)).toEqual([0n, 1n, 2n, 3n]);
     }));
 
   test('that were committed are left out of a repeated commit, and of one that overlaps with it by half', () =>
