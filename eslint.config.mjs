@@ -14,11 +14,18 @@ export default tseslint.config(
       '@typescript-eslint/require-await': 'off',
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       '@typescript-eslint/only-throw-error': 'error',
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "CallExpression[callee.object.name='Math'] > SpreadElement",
+          message: 'Many values overflow the stack: use `largest`.',
+        },
+      ],
       'max-lines': ['error', { max: 450, skipBlankLines: true, skipComments: true }],
     },
   },
   {
     files: ['test/**/*.ts', 'bench/**/*.ts'],
-    rules: { 'max-lines': 'off' },
+    rules: { 'max-lines': 'off', 'no-restricted-syntax': 'off' },
   },
 );

@@ -5,6 +5,8 @@ import { afterOutcome } from './after-outcome.js';
 import type { LoadedTable } from './catalog.js';
 
 const DEFAULT_PREVIOUS_VERSIONS_MAX = 100;
+/** A commit ends after at most this many deletions; the orphan sweep removes the other files. */
+const MAX_DELETED_PER_COMMIT = 1000;
 
 function previousVersionsMax(metadata: TableMetadata): number {
   const value = Number(metadata.properties.get('write.metadata.previous-versions-max'));
@@ -18,12 +20,12 @@ export function withMetadataLog(metadata: TableMetadata, base: LoadedTable): Tab
 }
 
 /**
- * Deletes the metadata files that a commit dropped from the log, if `write.metadata.delete-after-commit.enabled` is
- * true. What cannot be deleted is left as an orphan.
+ * Deletes metadata files that a commit dropped from the log, at most 1,000 of them, if
+ * `write.metadata.delete-after-commit.enabled` is true. What cannot be deleted is left as an orphan.
  */
 export async function deleteExpiredMetadata(io: FileIO, base: TableMetadata, current: TableMetadata): Promise<void> {
   if (current.properties.get('write.metadata.delete-after-commit.enabled') !== 'true') return;
   const kept = new Set(current.metadataLog.map((entry) => entry.metadataFile));
-  const dropped = base.metadataLog.filter((entry) => !kept.has(entry.metadataFile));
+  const dropped = base.metadataLog.filter((entry) => !kept.has(entry.metadataFile)).slice(0, MAX_DELETED_PER_COMMIT);
   await afterOutcome(...dropped.map((entry) => () => io.delete(entry.metadataFile)));
 }

@@ -1,5 +1,7 @@
 /** Writing to standard output with back-pressure; a reader that has gone (`| head`) ends the command quietly. */
+
 import type { Writable } from 'node:stream';
+import { largest } from '../errors/index.js';
 
 /** Whoever read the output has gone: nothing is left to do, and nothing is wrong. */
 export class OutputClosedError extends Error {
@@ -47,7 +49,7 @@ export function toJson(value: unknown): string {
 /** Lines of left-aligned columns under their headings; the last column is not padded. */
 export function formatColumns(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [headings, ...rows].map((row) => row.map(printable));
-  const widths = headings.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
+  const widths = headings.map((_, column) => largest(all.map((row) => (row[column] ?? '').length)));
   return all
     .map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join('  '))
     .map((line) => `${line.trimEnd()}\n`)

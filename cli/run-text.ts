@@ -1,5 +1,5 @@
 /** A run as text for people. */
-import { counted } from '../errors/index.js';
+import { counted, largest } from '../errors/index.js';
 import type { Run, RunStep } from '../runs/index.js';
 import { formatColumns, printable } from './output.js';
 
@@ -40,7 +40,7 @@ function facts(run: Run): string {
     ...Object.entries(run.signals).map(([name, count]) => ['signals', `${name}, ${counted(count, 'time')}`] as const),
     ...(outcome === null ? [] : outcomeLines(outcome)),
   ];
-  const width = Math.max(...lines.map(([name]) => name.length)) + 2;
+  const width = largest(lines.map(([name]) => name.length)) + 2;
   return lines.map(([name, value]) => `${printable(name).padEnd(width)}${printable(value)}\n`).join('');
 }
 

@@ -1,6 +1,8 @@
 /** What `table show` and `table history` say of a table's metadata. */
+
 import { formatTableName } from '../catalogs/index.js';
 import { formatTimeUs } from '../config/index.js';
+import { largest } from '../errors/index.js';
 import {
   currentSchema,
   findField,
@@ -91,7 +93,7 @@ export function formatTable(table: Table): string {
     ['sorted by', description.sortOrder.join(', ') || '-'],
     ['snapshot', snapshot === null ? '- (no rows yet)' : formatSnapshotLine(snapshot)],
   ];
-  const width = Math.max(...rows.map(([name]) => name.length));
+  const width = largest(rows.map(([name]) => name.length));
   const facts = rows.map(([name, value]) => `${name.padEnd(width)}  ${printable(value)}\n`).join('');
   const columns = currentSchema(metadata).fields.map((field) => [
     String(field.id),

@@ -1,5 +1,5 @@
 /** A YAML document that remembers on which line every value is written. */
-import { isMap, isPair, isScalar, LineCounter, type Node, parseDocument, Scalar, visit } from 'yaml';
+import { type Document, isMap, isPair, isScalar, LineCounter, type Node, parseDocument, Scalar, visit } from 'yaml';
 import { type Environment, expandEnvironment } from './expand-environment.js';
 
 /** A mistake and the 1-based line it is on. */
@@ -30,7 +30,7 @@ function plainValue(text: string): unknown {
  */
 export function parseYamlSource(text: string, env?: Environment): YamlSource {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, version: '1.2' });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error', version: '1.2' });
   const lineOf = (offset: number): number => lines.linePos(offset).line;
   const problems: SourceProblem[] = document.errors.map((error) => ({
     line: lineOf(error.pos[0]),
@@ -44,7 +44,13 @@ export function parseYamlSource(text: string, env?: Environment): YamlSource {
       if ('problem' in expanded) problems.push({ line: lineOf(node.range?.[0] ?? 0), message: expanded.problem });
       else node.value = node.type === Scalar.PLAIN ? plainValue(expanded.text) : expanded.text;
     },
+    Alias(_position, node) {
+      if (node.resolve(document) !== undefined) return;
+      const message = `the alias *${node.source} has no anchor &${node.source} before it`;
+      problems.push({ line: lineOf(node.range?.[0] ?? 0), message });
+    },
   });
+  const value = problems.length > 0 ? undefined : plainDocument(document, problems);
 
   const lineAt = (path: readonly PropertyKey[], key?: string): number => {
     let node: unknown = document.contents;
@@ -62,5 +68,18 @@ export function parseYamlSource(text: string, env?: Environment): YamlSource {
     }
     return line;
   };
-  return { value: problems.length > 0 ? undefined : (document.toJS() ?? {}), problems, lineAt };
+  return { value, problems, lineAt };
+}
+
+/** The document as plain values. Aliases of aliases that grow without bound become a problem, as does what nests too deep. */
+function plainDocument(document: Document, problems: SourceProblem[]): unknown {
+  try {
+    return document.toJS() ?? {};
+  } catch (error) {
+    if (error instanceof ReferenceError) {
+      problems.push({ line: 1, message: 'its aliases stand for too many values; write the values out' });
+    } else if (error instanceof RangeError) problems.push({ line: 1, message: 'it nests too deep' });
+    else throw error;
+    return undefined;
+  }
 }

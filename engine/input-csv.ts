@@ -1,8 +1,8 @@
 /** CSV input (RFC 4180, with a header line). Dialects are not guessed from data, which may silently drop rows. */
 import { createReadStream } from 'node:fs';
 import { createGunzip } from 'node:zlib';
-import { MoraineError } from '../errors/index.js';
-import type { IcebergType } from '../iceberg/index.js';
+import { largest, MoraineError } from '../errors/index.js';
+import { type IcebergType } from '../iceberg/index.js';
 import type { Connection } from './connection.js';
 import {
   type InputColumn,
@@ -122,7 +122,7 @@ async function readStart(path: string): Promise<string> {
 function likelyDelimiter(text: string): string {
   const line = text.slice(0, text.search(/[\r\n]|$/)).replaceAll(/"[^"]*"/g, '');
   const counts = DELIMITERS.map((delimiter) => line.split(delimiter).length);
-  return DELIMITERS[counts.indexOf(Math.max(...counts))] as string;
+  return DELIMITERS[counts.indexOf(largest(counts))] as string;
 }
 
 /**

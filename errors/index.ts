@@ -1,6 +1,7 @@
 /** Errors: one class, one closed table of codes. */
 export { counted } from './counted.js';
 export { inputTooLarge } from './input-size.js';
+export { largest } from './largest.js';
 export { type ErrorDetails, isMoraineError, MoraineError } from './moraine-error.js';
 export { didYouMean, nearestNames } from './nearest-names.js';
 export { ERROR_TABLE, type ErrorCode, type ErrorEntry, NON_RETRYABLE_CODES } from './table.js';

@@ -1,5 +1,5 @@
 /** Applying a commit's updates. Source: Iceberg REST catalog specification, `TableUpdate`; Apache Iceberg specification, "Table Metadata". */
-import { MoraineError } from '../errors/index.js';
+import { largest, MoraineError } from '../errors/index.js';
 import { addSnapshot, finishSnapshotLog, removeRef, removeSnapshots, setRef } from './apply-snapshot-updates.js';
 import type { TableMetadata } from './metadata.js';
 import { draftOf, type MetadataDraft } from './metadata-draft.js';
@@ -129,7 +129,13 @@ function addSchema(draft: MetadataDraft, schema: Schema, lastColumnId: number | 
   }
   const newLastColumnId = Math.max(metadata.lastColumnId, lastColumnId ?? 0, highestFieldId(schema));
   const same = metadata.schemas.find((known) => sameSchema(known, schema));
-  const schemaId = same?.schemaId ?? 1 + Math.max(-1, ...metadata.schemas.map((known) => known.schemaId));
+  const schemaId =
+    same?.schemaId ??
+    1 +
+      largest(
+        metadata.schemas.map((known) => known.schemaId),
+        -1,
+      );
   draft.lastAddedSchemaId = schemaId;
   if (same !== undefined && newLastColumnId === metadata.lastColumnId) return;
   draft.metadata = {
@@ -168,13 +174,22 @@ function addSpec(draft: MetadataDraft, spec: PartitionSpec): void {
   const fields = withFieldIds(spec.fields, metadata);
   checkPartitionSpec({ ...spec, fields }, schemaForSpecs(draft));
   const same = metadata.partitionSpecs.find((known) => sameFields(known.fields, fields));
-  const specId = same?.specId ?? 1 + Math.max(-1, ...metadata.partitionSpecs.map((known) => known.specId));
+  const specId =
+    same?.specId ??
+    1 +
+      largest(
+        metadata.partitionSpecs.map((known) => known.specId),
+        -1,
+      );
   draft.lastAddedSpecId = specId;
   if (same !== undefined) return;
   draft.metadata = {
     ...metadata,
     partitionSpecs: [...metadata.partitionSpecs, { specId, fields }],
-    lastPartitionId: Math.max(metadata.lastPartitionId, ...fields.map((field) => field.fieldId)),
+    lastPartitionId: largest(
+      fields.map((field) => field.fieldId),
+      metadata.lastPartitionId,
+    ),
   };
 }
 
@@ -184,7 +199,7 @@ function withFieldIds(fields: readonly PartitionField[], metadata: TableMetadata
     metadata.partitionSpecs.flatMap((spec) => spec.fields.map((field) => [sourceKey(field), field.fieldId])),
   );
   let nextId =
-    Math.max(metadata.lastPartitionId, FIRST_PARTITION_FIELD_ID - 1, ...fields.map((field) => field.fieldId)) + 1;
+    largest([metadata.lastPartitionId, ...fields.map((field) => field.fieldId)], FIRST_PARTITION_FIELD_ID - 1) + 1;
   return fields.map(({ sourceId, fieldId, name, transform }) => ({
     sourceId,
     fieldId: fieldId >= 0 ? fieldId : (known.get(sourceKey({ sourceId, transform })) ?? nextId++),
@@ -207,8 +222,7 @@ function addSortOrder(draft: MetadataDraft, order: SortOrder): void {
   const same = metadata.sortOrders.find((known) => JSON.stringify(sortOrderToJson({ ...known, orderId: 0 })) === text);
   // Order 0 is always the unsorted one.
   const orderId =
-    same?.orderId ??
-    (order.fields.length === 0 ? 0 : 1 + Math.max(0, ...metadata.sortOrders.map((known) => known.orderId)));
+    same?.orderId ?? (order.fields.length === 0 ? 0 : 1 + largest(metadata.sortOrders.map((known) => known.orderId)));
   draft.lastAddedSortOrderId = orderId;
   if (same === undefined) draft.metadata = { ...metadata, sortOrders: [...metadata.sortOrders, { ...order, orderId }] };
 }

@@ -1,5 +1,5 @@
 /** Table metadata in its JSON form, versions 1 to 3. Source: Apache Iceberg specification, "Table Metadata" and Appendix C. */
-import { isMoraineError, MoraineError } from '../errors/index.js';
+import { isMoraineError, largest, MoraineError } from '../errors/index.js';
 import { isJsonObject, type JsonValue, jsonObject, parseJson, stringifyJson } from './json.js';
 import { JsonFields } from './json-fields.js';
 import type { Snapshot, SnapshotRef, TableMetadata } from './metadata.js';
@@ -144,7 +144,7 @@ function onlyId<K extends string>(
 
 function highestPartitionFieldId(specs: readonly PartitionSpec[]): number {
   const ids = specs.flatMap((spec) => spec.fields.map((field) => field.fieldId));
-  return Math.max(FIRST_PARTITION_FIELD_ID - 1, ...ids);
+  return largest(ids, FIRST_PARTITION_FIELD_ID - 1);
 }
 
 function readCurrentSnapshotId(fields: JsonFields): bigint | null {

@@ -1,5 +1,5 @@
 /** Evolution of partition specs. Source: Apache Iceberg specification, "Partition Evolution". */
-import { MoraineError } from '../errors/index.js';
+import { largest, MoraineError } from '../errors/index.js';
 import type { TableMetadata } from './metadata.js';
 import type { PartitionField, PartitionSpec } from './partition-spec.js';
 import { sameFields } from './partition-spec-json.js';
@@ -53,5 +53,5 @@ export function evolvePartitionSpec(
     currentSchema(metadata),
   );
   const same = metadata.partitionSpecs.find((spec) => sameFields(spec.fields, fields));
-  return { specId: same?.specId ?? 1 + Math.max(...metadata.partitionSpecs.map((spec) => spec.specId)), fields };
+  return { specId: same?.specId ?? 1 + largest(metadata.partitionSpecs.map((spec) => spec.specId)), fields };
 }

@@ -2,7 +2,7 @@
 import { MoraineError } from '../errors/index.js';
 import { type JsonObject, type JsonValue, jsonObject } from './json.js';
 import { JsonFields } from './json-fields.js';
-import { allFields } from './schema.js';
+import { allFields, findField } from './schema.js';
 import { fieldToJson, parseFields } from './type-json.js';
 import type { Schema } from './types.js';
 
@@ -10,7 +10,7 @@ const KNOWN_KEYS: ReadonlySet<string> = new Set(['type', 'schema-id', 'identifie
 
 /**
  * Reads a schema. One without an id (v1) has id 0.
- * @throws MoraineError `SCHEMA_INVALID` naming the field: a missing member, two fields of one id, two of one name
+ * @throws MoraineError `SCHEMA_INVALID` naming the field: a missing member, an impossible id, two fields of one id, two of one name
  */
 export function parseSchema(json: JsonValue): Schema {
   const fields = new JsonFields(json, 'schema', 'SCHEMA_INVALID');
@@ -38,11 +38,29 @@ export function schemaToJson(schema: Schema): JsonObject {
   ]);
 }
 
-/** Checks that field ids and names are unique and that identifier fields exist. */
+/** Ids above are the specification's own ("Reserved Field IDs"). */
+const MAX_FIELD_ID = 2147483447;
+/** Columns inside columns; what a query costs, and its stack, grow with them. */
+const MAX_DEPTH = 100;
+
+/**
+ * Checks that field ids are possible, that ids and names are unique, and that identifier fields exist.
+ * Ids begin at 0, as those of old writers do. Fields lie at most 100 levels deep.
+ * @throws MoraineError `SCHEMA_INVALID` naming the field
+ */
 export function checkSchema(schema: Schema): void {
   const pathOfId = new Map<number, string>();
   const siblings = new Set<string>();
   for (const { field, path, parentIds } of allFields(schema)) {
+    if (!Number.isInteger(field.id) || field.id < 0 || field.id > MAX_FIELD_ID) {
+      const message = `Field '${path}' has the id ${field.id}. A field id is a whole number from 0 to ${MAX_FIELD_ID}.`;
+      throw new MoraineError('SCHEMA_INVALID', message);
+    }
+    if (parentIds.length > MAX_DEPTH) {
+      const column = findField(schema, parentIds[0] ?? field.id)?.name ?? '';
+      const message = `Column '${column}' nests types more than ${MAX_DEPTH} levels deep. Flatten the column.`;
+      throw new MoraineError('SCHEMA_INVALID', message);
+    }
     const other = pathOfId.get(field.id);
     if (other !== undefined) {
       throw new MoraineError('SCHEMA_INVALID', `Fields '${other}' and '${path}' have the same id, ${field.id}.`);

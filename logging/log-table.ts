@@ -1,7 +1,7 @@
 /** The table that the answers for a feature service are logged to. It gains columns as the service gains features. */
 import { type Catalog, ensureNamespace, formatTableName, type TableIdentifier } from '../catalogs/index.js';
 import type { Engine } from '../engine/index.js';
-import { isMoraineError, MoraineError } from '../errors/index.js';
+import { isMoraineError, largest, MoraineError } from '../errors/index.js';
 import { acceptsType, featureTypeToString, sameType } from '../features/index.js';
 import {
   assignFreshIds,
@@ -126,7 +126,7 @@ function evolvedSchema(metadata: TableMetadata, columns: readonly LogColumn[], t
     } else throw otherType(table, column, known);
   }
   if (!changed) return null;
-  const schemaId = Math.max(...metadata.schemas.map((schema) => schema.schemaId)) + 1;
+  const schemaId = largest(metadata.schemas.map((schema) => schema.schemaId)) + 1;
   return { schemaId, identifierFieldIds: [], fields: [...fields.values()] };
 }
 

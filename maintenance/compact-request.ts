@@ -11,6 +11,9 @@ export const DEFAULT_TARGET_BYTES = 512 * 2 ** 20;
 /** The manifests of one commit travel as one list. */
 const MAX_GROUPS_PER_COMMIT = 1000;
 
+/** Below this a rewrite would make more files than it takes away; one byte would make a file for each row. */
+const MIN_TARGET_BYTES = 2 ** 20;
+
 const positive = z.number().int().positive();
 const requestSchema = z.strictObject({
   table: z.string().min(1),
@@ -20,7 +23,7 @@ const requestSchema = z.strictObject({
   where: z.string().min(1).optional(),
   dropExpired: z.boolean().optional(),
   allowTieChange: z.boolean().optional(),
-  targetSizeBytes: positive.optional(),
+  targetSizeBytes: positive.min(MIN_TARGET_BYTES, `must be at least ${MIN_TARGET_BYTES} (1 MiB)`).optional(),
   maxBytes: positive.optional(),
   partialProgress: positive.max(MAX_GROUPS_PER_COMMIT).optional(),
 });
@@ -44,7 +47,7 @@ export interface CompactRequest {
   readonly dropExpired?: boolean | undefined;
   /** Rewrite files although rows that tie in entity and event time could then win or lose otherwise than before. */
   readonly allowTieChange?: boolean | undefined;
-  /** Bytes of a rewritten file, about; 512 MiB by default. */
+  /** Bytes of a rewritten file, about: at least 1 MiB; 512 MiB by default. */
   readonly targetSizeBytes?: number | undefined;
   /** Bytes to read at most; groups beyond it wait for another run. */
   readonly maxBytes?: number | undefined;

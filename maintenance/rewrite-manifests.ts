@@ -57,9 +57,10 @@ export async function danglingDeletes(table: Table): Promise<number> {
   const data: ManifestEntry[] = [];
   const deletes: ManifestEntry[] = [];
   for (const manifest of manifests) {
-    const entries = await readManifestEntries(io, metadata, manifest);
-    const live = entries.filter(({ status }) => status !== 'deleted');
-    (manifest.content === 'data' ? data : deletes).push(...live);
+    const of = manifest.content === 'data' ? data : deletes;
+    for (const entry of await readManifestEntries(io, metadata, manifest)) {
+      if (entry.status !== 'deleted') of.push(entry);
+    }
   }
   const isDangling = danglingTest(data, metadata.partitionSpecs);
   return new Set(deletes.filter(isDangling).map(({ dataFile }) => deleteFileKey(dataFile))).size;

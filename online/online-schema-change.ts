@@ -1,4 +1,5 @@
 /** How an existing online table becomes what its view now needs. Pure. */
+import { largest } from '../errors/index.js';
 import { acceptsType, sameType } from '../features/index.js';
 import {
   assignFreshIds,
@@ -75,13 +76,13 @@ function evolveSchema(metadata: TableMetadata, current: Schema, layout: OnlineLa
     return fresh.fields[0] ?? wanted;
   });
   if (fields.length === current.fields.length && fields.every((field) => current.fields.includes(field))) return null;
-  const schemaId = Math.max(...metadata.schemas.map((schema) => schema.schemaId)) + 1;
+  const schemaId = largest(metadata.schemas.map((schema) => schema.schemaId)) + 1;
   return { schemaId, fields, identifierFieldIds: [] };
 }
 
 function evolveSpec(metadata: TableMetadata, schema: Schema, layout: OnlineLayout): PartitionSpec | null {
   if (bucketsOf(metadata) === layout.buckets) return null;
-  const specId = Math.max(...metadata.partitionSpecs.map((spec) => spec.specId)) + 1;
+  const specId = largest(metadata.partitionSpecs.map((spec) => spec.specId)) + 1;
   const fields = onlinePartitionSpec(layout, schema).fields;
   return { specId, fields: fields.map((field) => ({ ...field, fieldId: metadata.lastPartitionId + 1 })) };
 }

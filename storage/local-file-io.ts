@@ -184,9 +184,20 @@ async function writeDurably(path: string, content: Uint8Array): Promise<void> {
 
 /** Makes a folder and what is missing above it; new names are durable on return. */
 async function createFolder(folder: string): Promise<void> {
-  const first = await mkdir(folder, { recursive: true });
+  const first = await mkdir(folder, { recursive: true }).catch(async (error: unknown) => {
+    throw await folderRefusal(folder, error);
+  });
   if (first === undefined) return;
   for (let path = folder; path.length >= first.length; path = dirname(path)) await syncFolder(dirname(path));
+}
+
+/** Why a folder cannot be made. Node's recursive `mkdir` reports ENOENT where a folder above is refused, as on a read-only file system. */
+async function folderRefusal(folder: string, reported: unknown): Promise<unknown> {
+  if ((reported as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(folder) === folder) return reported;
+  return mkdir(folder).then(
+    () => reported,
+    (error: unknown) => folderRefusal(dirname(folder), error),
+  );
 }
 
 async function syncFolder(folder: string): Promise<void> {

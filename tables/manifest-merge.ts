@@ -102,7 +102,7 @@ export async function mergeManifests(
     for (const [i, bin] of bins.entries()) {
       const isOpen = i === 0 && bin.length < limits.minCount;
       if (bin.length < 2 || isOpen) {
-        result.push(...bin);
+        for (const manifest of bin) result.push(manifest);
         continue;
       }
       const merged = await mergeBin(base, bin, pending);

@@ -18,7 +18,7 @@ export function declareCompactionCommands(program: Command, runner: ActionRunner
     .option('--where <expression>', 'only files that may hold rows for which this is true')
     .option('--drop-expired', "for latest: rows older than the view's ttl go")
     .option('--allow-tie-change', 'also where tied rows of a feature view could win or lose otherwise than before')
-    .option('--target-size <size>', 'size of a rewritten file (default: 512MB)')
+    .option('--target-size <size>', 'size of a rewritten file, at least 1MiB (default: 512MiB)')
     .option('--max-bytes <size>', 'read at most this much; what is left waits for another run')
     .option(
       '--partial-progress <groups>',

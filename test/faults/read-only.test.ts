@@ -18,6 +18,13 @@ test('a read-only warehouse is read, and written again once it is writable', { t
   if (disk === undefined) return context.skip('this user may not mount a file system');
   const small = await SmallProject.createIn(folder);
   await small.append(300);
+  disk.seal();
+  // The first run makes the folder of the online table.
+  expect(await materializeLimited(folder, small.view)).toEqual({
+    code: 'STORAGE_UNAVAILABLE',
+    message: expect.stringMatching(/read-only/) as unknown,
+  });
+  disk.unseal();
   await materializeDirect(await materializationDeps(small.project), { view: small.view });
   await small.append(100, 300);
   const source = await small.recomputed();

@@ -7,6 +7,12 @@ import { isMoraineError } from '../../../errors/index.js';
 
 const parse = (text: string, env: Record<string, string> = {}) => parseConfig(text, { file: '/p/moraine.yaml', env });
 
+/** Ten lists, each of ten aliases of the one before: ten billion values in 300 characters. */
+const ALIAS_BOMB = Array.from({ length: 10 }, (_, i) => {
+  const item = i === 0 ? 'x' : `*a${i - 1}`;
+  return `k${i}: &a${i} [${Array(10).fill(item).join(', ')}]\n`;
+}).join('');
+
 /** The code and message of the error that `run` throws. */
 function failure(run: () => unknown): { code: string; message: string } {
   try {
@@ -169,6 +175,8 @@ describe('a mistake names its line', () => {
     ],
     ['engine: {}\nengine: {}\n', '/p/moraine.yaml:2: not valid YAML: Map keys must be unique'],
     ['- a\n', '/p/moraine.yaml:1: the file: expected object, received array'],
+    ['catalog: a\nonline: *nope\n', '/p/moraine.yaml:2: the alias *nope has no anchor &nope before it'],
+    [ALIAS_BOMB, '/p/moraine.yaml:1: its aliases stand for too many values; write the values out'],
     [
       'temporal:\n  address: a\n  apiKey: ${NOPE}\n',
       '/p/moraine.yaml:3: environment variable NOPE is not set; set it, or give a default: ${NOPE:-default}',

@@ -248,6 +248,10 @@ describe('refuses', () => {
     expect(problem({ table: 'a.b' })).toMatch(/"strategy"/);
     expect(problem({ table: 'a.b', strategy: 'zip' })).toMatch(/"binpack"\|"sort"\|"latest"/);
     expect(problem({ table: 'a.b', strategy: 'binpack', maxBytes: 0 })).toMatch(/"maxBytes"/);
+    expect(problem({ table: 'a.b', strategy: 'binpack', targetSizeBytes: 1 })).toMatch(
+      /"targetSizeBytes": must be at least 1048576 \(1 MiB\)/,
+    );
+    expect(problem({ table: 'a.b', strategy: 'binpack', targetSizeBytes: 2 ** 20 })).toBe('accepted');
     expect(problem({ table: 'a.b', strategy: 'binpack', budget: 1 })).toMatch(/budget/);
     expect(problem({ table: 'a.b', strategy: 'binpack', columns: ['x'] })).toMatch(/takes no columns/);
     expect(problem({ table: 'a.b', strategy: 'sort', columns: ['x'], zOrder: true })).toMatch(/two columns/);
