@@ -6,6 +6,8 @@
 export {
   type AppendFileOptions,
   type AppendFileResult,
+  type AppliedDefinitions,
+  type AppliedSchedules,
   type ApplyDefinitionsOptions,
   type CompareLoggedFeaturesRequest,
   createMoraine,
@@ -24,6 +26,8 @@ export {
   type NewTable,
   type PullAnswer,
   type PullFeaturesRequest,
+  type RedefinedView,
+  type RenamedTable,
   type RequestedRun,
   type RunProgress,
   type SaveDatasetRequest,

@@ -7,13 +7,12 @@ import {
   effectiveProgress,
   eventTimeColumn,
   filesAt,
-  fingerprintDefinition,
   type MaterializationDeps,
   NO_SNAPSHOT,
   resolveSource,
   uncovered,
 } from '../materialization/index.js';
-import { onlineLayout } from '../online/index.js';
+import { changedParts, fingerprintDefinition, onlineLayout } from '../online/index.js';
 import type { Table } from '../tables/index.js';
 import { estimateSeconds } from './estimate.js';
 import type { BackfillPlan, ViewBackfillPlan } from './plan.js';
@@ -47,7 +46,7 @@ export async function planBackfill(deps: MaterializationDeps, request: BackfillR
     },
     definition: definitionDigest(view),
     ...sizes,
-    covered: coveredWindows(online === null ? [] : (effectiveProgress(online).progress?.coverage ?? []), range),
+    covered: coveredWindows(online === null ? [] : coverageOf(online, view), range),
     schedules: schedules ?? null,
     estimate: estimateSeconds(online, sizes.windows),
   };
@@ -69,6 +68,14 @@ export async function sourceSizes(
 export function definitionDigest(view: ResolvedView): string {
   const { keys, source, mapping, features } = fingerprintDefinition(view, '');
   return [keys, source, mapping, features].join('-');
+}
+
+/** What has been read of the view as it is defined now; whatever was read of another definition is read again. */
+function coverageOf(online: TableMetadata, view: ResolvedView): Coverage {
+  const { progress } = effectiveProgress(online);
+  if (progress === null) return [];
+  const { definition, coverage } = progress;
+  return changedParts(definition, fingerprintDefinition(view, definition.partitioning)).length === 0 ? coverage : [];
 }
 
 /** The online table as it is; planning makes none. */

@@ -4,7 +4,8 @@ import { digestOfParts, type RowSum, sumFromHex, sumToHex } from '../engine/inde
 import { MoraineError } from '../errors/index.js';
 import type { DatasetRecord } from '../features/index.js';
 import type { TableMetadata } from '../iceberg/index.js';
-import { type Coverage, effectiveText, type ProgressAnchor, uncovered } from '../materialization/index.js';
+import { type Coverage, uncovered } from '../materialization/index.js';
+import { anchorJson, anchorOf, effectiveText, type ProgressAnchor } from '../online/index.js';
 import type { TrainingBackfillPlan } from './plan.js';
 
 /** The table property, and the property of each snapshot's summary that holds a copy. */
@@ -26,8 +27,7 @@ const micros = z
   .transform(BigInt);
 const progressJson = z.object({
   version: z.literal(1),
-  'snapshot-id': micros.optional(),
-  'sequence-number': micros.optional(),
+  ...anchorJson,
   coverage: z.array(z.tuple([micros, micros])),
   rows: micros,
   sum: z
@@ -74,11 +74,11 @@ function parse(text: string): { readonly progress: TrainingProgress; readonly an
     const message = `The property ${TRAINING_PROGRESS} is no progress of a training set: ${z.prettifyError(parsed.error)}`;
     throw new MoraineError('METADATA_CORRUPT', message);
   }
-  const { coverage: pieces, rows, sum, 'snapshot-id': snapshotId, 'sequence-number': sequenceNumber } = parsed.data;
+  const { coverage: pieces, rows, sum } = parsed.data;
   const coverage = pieces.map(([startUs, endUs]) => ({ startUs, endUs, sourceSnapshotId: ENTITY_ROWS }));
   const progress = { coverage, rows, sum };
-  if (snapshotId === undefined || sequenceNumber === undefined) return { progress };
-  return { progress, anchor: { snapshotId, sequenceNumber } };
+  const anchor = anchorOf(parsed.data);
+  return anchor === undefined ? { progress } : { progress, anchor };
 }
 
 /** Pieces of coverage have a snapshot; here it is always the pinned one. */

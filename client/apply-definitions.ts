@@ -10,6 +10,7 @@ import { currentSchema, type Schema } from '../iceberg/index.js';
 import { onlineProblems } from '../online/index.js';
 import type { Project } from '../project/index.js';
 import { type AppliedSchedules, DeclaredSchedules } from './declared-schedules.js';
+import { type RedefinedView, redefinedViews } from './redefined-views.js';
 import { checkOnlineNames, followRenames, type RenamedTable } from './rename-online-tables.js';
 
 export interface ApplyDefinitionsOptions {
@@ -18,7 +19,11 @@ export interface ApplyDefinitionsOptions {
   /** Remove what is registered but not among the definitions. */
   readonly prune?: boolean;
   /** Told the plan before it is applied; throwing stops it. Called again if another apply came first. */
-  readonly onPlan?: (plan: ApplyPlan, schedules: AppliedSchedules) => Promise<void>;
+  readonly onPlan?: (
+    plan: ApplyPlan,
+    schedules: AppliedSchedules,
+    redefinedViews: readonly RedefinedView[],
+  ) => Promise<void>;
   /** Leave the schedules on the Temporal server as they are. */
   readonly leaveSchedules?: boolean;
 }
@@ -27,6 +32,11 @@ export interface ApplyDefinitionsOptions {
 export interface AppliedDefinitions extends ApplyResult {
   /** Online tables that were given the names of their renamed views. */
   readonly renamedTables: readonly RenamedTable[];
+  /**
+   * Views whose stored values are those of an earlier definition: until they are materialized, online reads of what was changed are
+   * refused with `MATERIALIZATION_REQUIRED`. Nothing is started for them.
+   */
+  readonly redefinedViews: readonly RedefinedView[];
   /** The schedules that views declare; with `dryRun` what would become of them. */
   readonly schedules: AppliedSchedules;
 }
@@ -63,6 +73,7 @@ async function applyWith(
   const { dryRun = false, leaveSchedules = false } = options;
   const registry = await project.registry();
   let schedules: AppliedSchedules = { status: 'left-alone', changes: [] };
+  let redefined: readonly RedefinedView[] = [];
   const applied = await registry.apply(definitions, {
     dryRun,
     ...(options.prune === undefined ? {} : { prune: options.prune }),
@@ -74,14 +85,15 @@ async function applyWith(
       await validateSources(affected(plan), loadSchema, onlineProblems);
       await checkOnlineNames(project, plan);
       if (!leaveSchedules) schedules = await declared.plan(plan);
-      await options.onPlan?.(plan, schedules);
+      redefined = await redefinedViews(project, plan);
+      await options.onPlan?.(plan, schedules, redefined);
       if (!dryRun) await declared.deleteUndeclared(plan);
     },
   });
-  if (dryRun) return { ...applied, renamedTables: [], schedules };
+  if (dryRun) return { ...applied, renamedTables: [], redefinedViews: redefined, schedules };
   const renamedTables = await followRenames(project, applied.plan);
   await declared.finish(applied.plan);
-  return { ...applied, renamedTables, schedules };
+  return { ...applied, renamedTables, redefinedViews: redefined, schedules };
 }
 
 /** What a plan may have broken: the definitions that it changes, and those next to them. Others are not held to account. */

@@ -15,7 +15,7 @@ export type {
   TrainingSetProgress,
 } from '../workers/index.js';
 export { type AppendFileOptions, type AppendFileResult, appendFile } from './append-file.js';
-export { type ApplyDefinitionsOptions, applyDefinitions } from './apply-definitions.js';
+export { type AppliedDefinitions, type ApplyDefinitionsOptions, applyDefinitions } from './apply-definitions.js';
 export {
   type BackfillOptions,
   type BackfillRequest,
@@ -50,6 +50,8 @@ export { type MaterializeOptions, type MaterializeRequest, materialize, startMat
 export { createMoraine, type DefinitionsInput, type HistoricalFeaturesTable, type Moraine } from './moraine.js';
 export { getOnlineFeatures } from './online-features.js';
 export { type PullAnswer, type PullFeaturesRequest, withPulledFeatures } from './pull-features.js';
+export type { RedefinedView } from './redefined-views.js';
+export type { RenamedTable } from './rename-online-tables.js';
 export { scheduleOwner } from './schedule-owner.js';
 export { checkedSchedule, type ScheduleRequest } from './schedules.js';
 export { hasConfiguredServer } from './temporal-run.js';

@@ -3,7 +3,6 @@ import type { DeletedRows } from '../deletes/index.js';
 import { arrowTable } from '../engine/index.js';
 import {
   type AnyDefinition,
-  type ApplyResult,
   collectDefinitions,
   type DatasetRecord,
   type Definitions,
@@ -25,7 +24,7 @@ import { OnlineReader } from '../online/index.js';
 import { materializationDeps, type OpenProjectOptions, openProject, type Project } from '../project/index.js';
 import type { MaterializeResult, RequestedRun } from '../workers/index.js';
 import { type AppendFileOptions, type AppendFileResult, appendFile } from './append-file.js';
-import { type ApplyDefinitionsOptions, applyDefinitions } from './apply-definitions.js';
+import { type AppliedDefinitions, type ApplyDefinitionsOptions, applyDefinitions } from './apply-definitions.js';
 import { createTable, type NewTable } from './create-table.js';
 import { listDatasets, replay, type SaveDatasetRequest, saveFeatures } from './datasets.js';
 import { type DeleteOptions, deleteTableRows } from './delete-table-rows.js';
@@ -84,7 +83,7 @@ export interface Moraine {
   /** The parts behind the methods: catalogs, storage, query engine, registry. */
   readonly project: Project;
   /** Registers definitions in one commit. `DEFINITION_INVALID` lists every problem at once. */
-  apply(definitions: DefinitionsInput, options?: ApplyDefinitionsOptions): Promise<ApplyResult>;
+  apply(definitions: DefinitionsInput, options?: ApplyDefinitionsOptions): Promise<AppliedDefinitions>;
   /** Brings a view's online table up to date, or materializes a window, and waits for it. */
   materialize(request: MaterializeRequest, options?: MaterializeOptions): Promise<MaterializeResult>;
   /** Starts or joins that run on the configured Temporal server without waiting. */

@@ -212,6 +212,13 @@ export const ERROR_TABLE = {
     'The source, the view or the files of the windows changed since the plan was made.',
     'Make the plan again and look at it.',
   ),
+  MATERIALIZATION_REQUIRED: entry(
+    4,
+    409,
+    false,
+    'The feature view was redefined, and its online table still holds the values of the earlier definition.',
+    'Run `moraine materialize` for the view that the message names.',
+  ),
   DUPLICATE_NAME: entry(
     4,
     409,

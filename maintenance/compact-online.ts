@@ -1,12 +1,12 @@
 /** Online tables as compaction sees them: what they are known by, and how their rows are chosen. */
 import { isMoraineError } from '../errors/index.js';
-import { currentSchema, type NestedField, parseJson, type TableMetadata } from '../iceberg/index.js';
-import { JOIN_KEYS_PROPERTY, ONLINE_COLUMNS, onlineColumns } from '../online/index.js';
+import { currentSchema, type NestedField, type TableMetadata } from '../iceberg/index.js';
+import { joinKeysOfTable, ONLINE_COLUMNS, onlineColumns } from '../online/index.js';
 import type { OnlineRows } from './compact-plan.js';
 
 /** The columns of an online table by what they are for; null: the table is another kind of table. */
 export function onlineRowsOf(metadata: TableMetadata, name: string): OnlineRows | null {
-  const joinKeys = joinKeysOf(metadata);
+  const joinKeys = joinKeysOfTable(metadata);
   if (joinKeys === null) return null;
   const schema = currentSchema(metadata);
   const pushed = schema.fields.find((field) => field.name === ONLINE_COLUMNS.pushed);
@@ -25,16 +25,5 @@ export function onlineRowsOf(metadata: TableMetadata, name: string): OnlineRows 
   } catch (error) {
     if (isMoraineError(error, 'METADATA_CORRUPT')) return null;
     throw error;
-  }
-}
-
-function joinKeysOf(metadata: TableMetadata): readonly string[] | null {
-  const text = metadata.properties.get(JOIN_KEYS_PROPERTY);
-  if (text === undefined) return null;
-  try {
-    const json = parseJson(text);
-    return Array.isArray(json) && json.every((key) => typeof key === 'string') ? json : null;
-  } catch {
-    return null;
   }
 }

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Catalog } from '../catalogs/index.js';
 import { MoraineError } from '../errors/index.js';
 import type { TableMetadata } from '../iceberg/index.js';
+import { PROGRESS_PROPERTY, PROGRESS_SUMMARY } from '../online/index.js';
 import type { FileIO } from '../storage/index.js';
 import {
   type CommitOptions,
@@ -19,7 +20,7 @@ import {
 import type { MaterializationDeps } from './deps.js';
 import { faultPoint } from './fault-point.js';
 import type { MaterializationPlan } from './plan.js';
-import { effectiveProgress, PROGRESS_PROPERTY, PROGRESS_SUMMARY, type Progress, progressToText } from './progress.js';
+import { effectiveProgress, type Progress, progressToText } from './progress.js';
 import { onNewestProgress, requireProgress } from './progress-guard.js';
 import { readPlan } from './read-plan.js';
 import { rebasePlan } from './rebase-plan.js';

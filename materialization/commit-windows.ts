@@ -1,6 +1,7 @@
 /** The commit of many windows in one snapshot: their staged manifests, the key of each, and the coverage they make together. */
 import { createHash } from 'node:crypto';
 import { MoraineError } from '../errors/index.js';
+import { PROGRESS_PROPERTY, PROGRESS_SUMMARY } from '../online/index.js';
 import {
   commitAppend,
   findRun,
@@ -13,14 +14,7 @@ import {
 import type { MaterializationDeps } from './deps.js';
 import { faultPoint } from './fault-point.js';
 import { type MaterializationPlan, planSize } from './plan.js';
-import {
-  type EffectiveProgress,
-  effectiveProgress,
-  PROGRESS_PROPERTY,
-  PROGRESS_SUMMARY,
-  type Progress,
-  progressToText,
-} from './progress.js';
+import { type EffectiveProgress, effectiveProgress, type Progress, progressToText } from './progress.js';
 import { onNewestProgress, requireProgress } from './progress-guard.js';
 import { readPlan } from './read-plan.js';
 import { rebasePlan } from './rebase-plan.js';

@@ -3,8 +3,8 @@
  * requested interval. Two steps, because what happened to the source since a snapshot must be looked up in between:
  * {@link assessBase} says since which snapshot changes are needed; {@link decide} makes the decision from them.
  */
+import { changedParts, type DefinitionFingerprint } from '../online/index.js';
 import { type Coverage, cover, coverageWithin, replaceUnreadable, uncovered } from './coverage.js';
-import { changedParts, type DefinitionFingerprint } from './definition-fingerprint.js';
 import { hullOfIntervals, type Interval, intersectIntervals } from './interval.js';
 import type { IncrementalProgress, Progress } from './progress.js';
 

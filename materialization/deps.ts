@@ -15,5 +15,5 @@ export interface MaterializationDeps {
   /** The registered definitions as they are now. */
   definitions(): Promise<Definitions>;
   /** Loads a source table by its name, `[CATALOG/]NS.TABLE`, as it is now. */
-  loadSource(name: string): Promise<Table>;
+  readonly loadSource: (name: string) => Promise<Table>;
 }

@@ -10,7 +10,6 @@ export {
 } from './commit-windows.js';
 export { type Coverage, cover, coverageWithin, uncovered } from './coverage.js';
 export type { RunKind } from './decide.js';
-export { fingerprintDefinition } from './definition-fingerprint.js';
 export type { MaterializationDeps } from './deps.js';
 export { type EventTimeColumn, eventTimeBounds, eventTimeColumn, eventTimeFilter } from './event-time-filter.js';
 export { type ExtractOptions, extractShard, type ShardResult } from './extract-shard.js';
@@ -26,11 +25,8 @@ export {
 } from './plan-materialization.js';
 export {
   effectiveProgress,
-  effectiveText,
   type IncrementalProgress,
-  PROGRESS_PROPERTY,
   type Progress,
-  type ProgressAnchor,
 } from './progress.js';
 export { onNewestProgress, progressMovedError } from './progress-guard.js';
 export { readPlan } from './read-plan.js';

@@ -4,7 +4,14 @@ import { metadataFolder } from '../catalogs/index.js';
 import { MoraineError } from '../errors/index.js';
 import { type ResolvedView, resolveView } from '../features/index.js';
 import { currentSchema, currentSnapshot, type Schema, type Snapshot } from '../iceberg/index.js';
-import { ensureOnlineTable, ONLINE_COLUMNS, type OnlineTable, partitioningText } from '../online/index.js';
+import {
+  awaitsRebuild,
+  ensureOnlineTable,
+  fingerprintDefinition,
+  ONLINE_COLUMNS,
+  type OnlineTable,
+  partitioningText,
+} from '../online/index.js';
 import { type PlannedFile, planFiles, type Table } from '../tables/index.js';
 import { coverageWithin, uncovered } from './coverage.js';
 import {
@@ -16,7 +23,6 @@ import {
   decide,
   type RunKind,
 } from './decide.js';
-import { fingerprintDefinition } from './definition-fingerprint.js';
 import type { MaterializationDeps } from './deps.js';
 import { eventTimeColumn } from './event-time-filter.js';
 import type { BucketKey } from './extract-sql.js';
@@ -204,7 +210,7 @@ class Planner {
   async plan(): Promise<PlanReference> {
     const { view, source, online, interval } = this.#context;
     const effective = effectiveProgress(online.metadata);
-    if (effective.progress === null && source.metadata.currentSnapshotId === null) {
+    if (effective.progress === null && source.metadata.currentSnapshotId === null && !awaitsRebuild(online.metadata)) {
       return nothing(view, source, 'the source table is empty');
     }
     const input: DecisionInput = {
@@ -227,7 +233,9 @@ class Planner {
     return this.#store(outcome, effective, { appendReads, rebuild, progressAfter, basis });
   }
 
+  /** Whether a run without rows is recorded: what is recorded of no run counts as never read. */
   #recordsEmpty(progress: Progress | null): boolean {
+    if (awaitsRebuild(this.#context.online.metadata)) return true;
     return this.#request.isBackfill === true && uncovered(progress?.coverage ?? [], this.#context.interval).length > 0;
   }
 

@@ -4,9 +4,9 @@
  * A plan's reads complete what the online table held of its interval when it was planned. They still do wherever that is
  * unchanged, and wherever others have read rows since of which the plan's snapshot has every one.
  */
+import { changedParts } from '../online/index.js';
 import { cover, coverageWithin, uncovered } from './coverage.js';
 import type { SourceState } from './decide.js';
-import { changedParts } from './definition-fingerprint.js';
 import type { Interval } from './interval.js';
 import type { PlanBasis } from './plan.js';
 import type { Progress } from './progress.js';
@@ -50,7 +50,7 @@ export function rebaseRun(run: RunToRebase, base: Progress | null, lineage: Line
   if (!areReadsRight(run, basis, base, lineage)) return stale('another run has read a part of the interval');
   const coverage = cover(base.coverage, run.interval, run.sourceSnapshotId);
   const incremental = run.isIncremental ? after.incremental : base.incremental;
-  return { kind: 'commit', progressAfter: { ...base, coverage, incremental } };
+  return { kind: 'commit', progressAfter: { ...base, definition: after.definition, coverage, incremental } };
 }
 
 const stale = (reason: string): Rebased => ({ kind: 'stale', reason });

@@ -11,7 +11,13 @@ import {
   onlinePartitionSpec,
   onlineSortOrder,
 } from './online-layout.js';
-import { bucketsOf, compareOnlineTable, JOIN_KEYS_PROPERTY, type OnlineTableChange } from './online-schema-change.js';
+import {
+  bucketsOf,
+  compareOnlineTable,
+  JOIN_KEYS_PROPERTY,
+  type OnlineTableChange,
+  REBUILD_PROPERTY,
+} from './online-schema-change.js';
 
 /** An online table that is ready for rows of its view. */
 export interface OnlineTable {
@@ -57,7 +63,7 @@ async function ensureOnce(
   wantedBuckets: number | undefined,
 ): Promise<OnlineTable> {
   const { identifier } = layout;
-  if (!(await catalog.tableExists(identifier))) return create(catalog, layout, joinKeys, 'created');
+  if (!(await catalog.tableExists(identifier))) return create(catalog, layout, joinKeys);
   const { metadata, metadataLocation } = await catalog.loadTable(identifier);
   // A table keeps its number of buckets unless the view asks for another.
   const kept: OnlineLayout = { ...layout, buckets: wantedBuckets ?? bucketsOf(metadata) ?? layout.buckets };
@@ -65,7 +71,7 @@ async function ensureOnce(
   if (change.kind === 'none') return { layout: kept, metadata, metadataLocation, change: 'none' };
   if (change.kind === 'recreate') {
     await catalog.dropTable(identifier);
-    return create(catalog, layout, joinKeys, 'recreated');
+    return create(catalog, layout, joinKeys, change.reason);
   }
   const loaded = await catalog.commitTable(identifier, evolution(metadata, change));
   return { layout: kept, metadata: loaded.metadata, metadataLocation: loaded.metadataLocation, change: 'evolved' };
@@ -75,7 +81,7 @@ async function create(
   catalog: Catalog,
   layout: OnlineLayout,
   joinKeys: readonly string[],
-  change: 'created' | 'recreated',
+  rebuildReason?: string,
 ): Promise<OnlineTable> {
   await ensureNamespace(catalog, layout.identifier.namespace);
   const { schema } = layout;
@@ -83,8 +89,12 @@ async function create(
     schema,
     partitionSpec: onlinePartitionSpec(layout, schema),
     sortOrder: onlineSortOrder(layout, schema),
-    properties: new Map([[JOIN_KEYS_PROPERTY, JSON.stringify(joinKeys)]]),
+    properties: new Map([
+      [JOIN_KEYS_PROPERTY, JSON.stringify(joinKeys)],
+      ...(rebuildReason === undefined ? [] : [[REBUILD_PROPERTY, rebuildReason] as const]),
+    ]),
   });
+  const change = rebuildReason === undefined ? 'created' : 'recreated';
   return { layout, metadata: loaded.metadata, metadataLocation: loaded.metadataLocation, change };
 }
 

@@ -1,5 +1,6 @@
 /** Online tables: layout, creation and evolution, reading the newest row per entity. */
 
+export { changedParts, type DefinitionFingerprint, fingerprintDefinition } from './definition-fingerprint.js';
 export { ensureOnlineTable, type OnlineTable } from './ensure-online-table.js';
 export { type EntityKeyPart, encodeEntityKey, entityKeySql } from './entity-key.js';
 export { type EntityRow, entityKeyValues } from './entity-value.js';
@@ -25,7 +26,7 @@ export {
   type OnlineRequest,
   type OnlineResponse,
 } from './online-reader.js';
-export { JOIN_KEYS_PROPERTY } from './online-schema-change.js';
+export { awaitsRebuild, JOIN_KEYS_PROPERTY, joinKeysOfTable } from './online-schema-change.js';
 export type { OnlineStatus, OnlineValue } from './online-status.js';
 export { onlineColumns } from './online-view.js';
 export {
@@ -35,3 +36,16 @@ export {
   requireFreeName,
 } from './rename-online-table.js';
 export type { FeatureSelection } from './select-features.js';
+export { definitionChanges } from './stored-definition.js';
+export {
+  anchorJson,
+  anchorOf,
+  definitionJson,
+  definitionToJson,
+  type EffectiveText,
+  effectiveText,
+  PROGRESS_PROPERTY,
+  PROGRESS_SUMMARY,
+  type ProgressAnchor,
+} from './table-progress.js';
+export { changeTexts } from './view-columns.js';

@@ -12,6 +12,8 @@ import { DEFAULT_ONLINE_SETTINGS, type OnlineSettings } from './online-layout.js
 import { NOT_FOUND, type OnlineValue, onlineValue } from './online-status.js';
 import { OnlineView } from './online-view.js';
 import { type FeatureSelection, outputNames, type SelectedView, selectViews } from './select-features.js';
+import { definitionChanges, type LoadSource } from './stored-definition.js';
+import type { ColumnChanges } from './view-columns.js';
 
 export interface OnlineDeps {
   readonly catalog: Catalog;
@@ -22,6 +24,8 @@ export interface OnlineDeps {
   readonly readTimeoutMs?: number | undefined;
   /** The registered definitions as they are now. */
   definitions(): Promise<Definitions>;
+  /** Loads a source table; only needed for views whose definition was changed, or that an earlier release materialized. */
+  readonly loadSource?: LoadSource | undefined;
 }
 
 export interface OnlineRequest extends FeatureSelection {
@@ -79,6 +83,12 @@ export const DEFAULT_READ_TIMEOUT_MS = 100;
 /** Milliseconds for a reader's first read of a view, which opens the engine, the registry, the table and its files. */
 export const FIRST_READ_TIMEOUT_MS = 10_000;
 
+/** What a request asks for, and the definitions that this was found in. */
+interface Selected {
+  readonly definitions: Definitions;
+  readonly selected: readonly SelectedView[];
+}
+
 interface CachedView {
   readonly loaded: OnlineView;
   /** Of the monotonic clock, in milliseconds. */
@@ -90,6 +100,8 @@ export class OnlineReader {
   readonly #deps: OnlineDeps;
   readonly #settings: OnlineSettings;
   readonly #views = new Map<string, CachedView>();
+  /** What was changed in a view since the loaded state of its table, for the definitions that it was last compared with. */
+  readonly #changes = new WeakMap<OnlineView, { readonly definitions: Definitions; readonly changes: ColumnChanges }>();
   /** Views that were read to the end before: all that had to be opened is open. */
   readonly #answered = new Set<string>();
 
@@ -101,7 +113,7 @@ export class OnlineReader {
   /**
    * The newest values at a time. Equal entities are read once and answered each.
    * @throws TIMED_OUT (never a partial answer), TYPE_MISMATCH for a key of another type, INVALID_ARGUMENT, DUPLICATE_NAME,
-   * FEATURE_VIEW_NOT_FOUND, FEATURE_NOT_FOUND, FEATURE_SERVICE_NOT_FOUND, TABLE_NOT_FOUND (never materialized),
+   * FEATURE_VIEW_NOT_FOUND, MATERIALIZATION_REQUIRED (the stored values are those of another definition), FEATURE_NOT_FOUND, FEATURE_SERVICE_NOT_FOUND, TABLE_NOT_FOUND (never materialized),
    * SNAPSHOT_NOT_FOUND if a `minSnapshot` is not in the table even after loading it again
    */
   async getOnlineFeatures(request: OnlineRequest): Promise<OnlineResponse> {
@@ -110,7 +122,11 @@ export class OnlineReader {
     const selected = selectViews(definitions, request);
     const spentMs = performance.now() - startMs;
     const timeoutMs = this.#timeoutMs(request, selected);
-    const response = await withDeadline(timeoutMs, (signal) => this.#read(selected, request, signal), spentMs);
+    const response = await withDeadline(
+      timeoutMs,
+      (signal) => this.#read({ definitions, selected }, request, signal),
+      spentMs,
+    );
     for (const { view } of selected) this.#answered.add(view.name);
     return response;
   }
@@ -122,8 +138,12 @@ export class OnlineReader {
     return isFirst ? Math.max(warmMs, FIRST_READ_TIMEOUT_MS) : warmMs;
   }
 
-  async #read(selected: readonly SelectedView[], request: OnlineRequest, signal: AbortSignal): Promise<OnlineResponse> {
-    const views = await Promise.all(selected.map((selection) => this.#view(selection, request)));
+  async #read(
+    { definitions, selected }: Selected,
+    request: OnlineRequest,
+    signal: AbortSignal,
+  ): Promise<OnlineResponse> {
+    const views = await Promise.all(selected.map((selection) => this.#view(selection, definitions, request)));
     const chosen = selected.map((selection, index) => chooseFeatures(selection, views[index] as OnlineView));
     const names = outputNames(
       chosen.flatMap((features, index) =>
@@ -194,17 +214,40 @@ export class OnlineReader {
   }
 
   /** The view's table, checked against the catalog if the last check is too long ago or lacks a wanted snapshot. */
-  async #view({ view, joinKeys }: SelectedView, request: OnlineRequest): Promise<OnlineView> {
+  async #view(selection: SelectedView, definitions: Definitions, request: OnlineRequest): Promise<OnlineView> {
+    const { view, joinKeys } = selection;
     const wanted = request.minSnapshots?.get(view.name);
     const cached = this.#views.get(view.name);
     const isFresh = cached !== undefined && performance.now() - cached.checkedAtMs <= (request.maxStalenessMs ?? 0);
-    if (isFresh && hasSnapshot(cached.loaded, wanted)) return cached.loaded;
+    if (
+      isFresh &&
+      hasSnapshot(cached.loaded, wanted) &&
+      (await this.#refusal(cached.loaded, selection, definitions)) === null
+    )
+      return cached.loaded;
     const loaded = await this.#load(view.name, joinKeys, cached?.loaded);
+    const refusal = await this.#refusal(loaded, selection, definitions);
+    if (refusal !== null) throw refusal;
     if (hasSnapshot(loaded, wanted)) return loaded;
     throw new MoraineError(
       'SNAPSHOT_NOT_FOUND',
       `The online table of '${view.name}' does not contain snapshot ${wanted}; its current one is ${loaded.snapshotId ?? 'none'}.`,
     );
+  }
+
+  /** Why the stored values must not be read as the view's. */
+  async #refusal(
+    loaded: OnlineView,
+    { view, features }: SelectedView,
+    definitions: Definitions,
+  ): Promise<MoraineError | null> {
+    const known = this.#changes.get(loaded);
+    const changes =
+      known?.definitions === definitions
+        ? known.changes
+        : await definitionChanges(loaded.table.metadata, view, definitions, this.#deps.loadSource);
+    this.#changes.set(loaded, { definitions, changes });
+    return redefined(view.name, changes, features ?? view.features?.map(({ name }) => name));
   }
 
   async #load(name: string, joinKeys: readonly string[], before: OnlineView | undefined): Promise<OnlineView> {
@@ -231,6 +274,21 @@ export async function getOnlineFeatures(deps: OnlineDeps, request: OnlineRequest
   return new OnlineReader(deps).getOnlineFeatures(request);
 }
 
+/** @param asked names of the features to read; undefined: all that are stored */
+function redefined(view: string, changes: ColumnChanges, asked: readonly string[] | undefined): MoraineError | null {
+  const changed = [...changes.features].flatMap(([name, text]) => (asked?.includes(name) === false ? [] : [text]));
+  const texts = [...changes.everywhere, ...changed];
+  return texts.length === 0 ? null : redefinedError(view, texts);
+}
+
+function redefinedError(view: string, texts: readonly string[]): MoraineError {
+  return new MoraineError(
+    'MATERIALIZATION_REQUIRED',
+    `Feature view '${view}' was redefined since it was last materialized: ${texts.join('; ')}. Run \`moraine materialize ${view}\`.`,
+    { details: { view, changes: texts } },
+  );
+}
+
 function chooseFeatures(selection: SelectedView, view: OnlineView): readonly NestedField[] {
   const defined = selection.view.features?.map((feature) => feature.name);
   const known = view.columns.features.filter((field) => defined?.includes(field.name) ?? true);
@@ -239,6 +297,8 @@ function chooseFeatures(selection: SelectedView, view: OnlineView): readonly Nes
   return [...new Set(features)].map((name) => {
     const field = known.find((candidate) => candidate.name === name);
     if (field !== undefined) return field;
+    if (selection.view.features?.some((feature) => feature.name === name) === true)
+      throw redefinedError(selection.view.name, [`feature '${name}' was added`]);
     const list = known.map((candidate) => candidate.name).join(', ');
     throw new MoraineError(
       'FEATURE_NOT_FOUND',

@@ -6,6 +6,7 @@ import {
   highestFieldId,
   type NestedField,
   type PartitionSpec,
+  parseJson,
   type Schema,
   type TableMetadata,
 } from '../iceberg/index.js';
@@ -13,6 +14,29 @@ import { type OnlineLayout, onlinePartitionSpec } from './online-layout.js';
 
 /** Table property: names of the join keys, as a JSON array, in the order of the encoding. */
 export const JOIN_KEYS_PROPERTY = 'moraine.join-keys';
+
+/**
+ * Table property: why the table was made anew with other join keys. It counts while the table has no snapshot: until then the rows of the
+ * view are missing, rather than absent.
+ */
+export const REBUILD_PROPERTY = 'moraine.rebuild-required';
+
+/** Names of the join keys that a table records, in order; null if it records none. */
+export function joinKeysOfTable({ properties }: TableMetadata): readonly string[] | null {
+  const text = properties.get(JOIN_KEYS_PROPERTY);
+  if (text === undefined) return null;
+  try {
+    const json = parseJson(text);
+    return Array.isArray(json) && json.every((key) => typeof key === 'string') ? json : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Whether a table that was made anew still waits for the first rows under its join keys. */
+export function awaitsRebuild({ properties, currentSnapshotId }: TableMetadata): boolean {
+  return currentSnapshotId === null && properties.has(REBUILD_PROPERTY);
+}
 
 /** What has to happen to the table before rows of the layout can be written. */
 export type OnlineTableChange =

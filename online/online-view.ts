@@ -12,16 +12,20 @@ import { MoraineError } from '../errors/index.js';
 import { latestPerEntitySql } from '../features/index.js';
 import {
   currentSchema,
+  currentSnapshot,
   type NestedField,
   type PrimitiveType,
   type PrimitiveValue,
   type Schema,
+  schemaOfSnapshot,
+  type TableMetadata,
 } from '../iceberg/index.js';
 import type { Table } from '../tables/index.js';
 import { type EntityKeyPart, encodeEntityKey, entityKeySql } from './entity-key.js';
 import type { FeatureValue } from './feature-value.js';
 import { FileIndex } from './file-index.js';
 import { ONLINE_COLUMNS } from './online-columns.js';
+import { joinKeysOfTable } from './online-schema-change.js';
 
 /** The newest row of an entity. */
 export interface OnlineRow {
@@ -65,6 +69,21 @@ export function onlineColumns(schema: Schema, joinKeys: readonly string[], viewN
   };
 }
 
+/**
+ * The columns of a table's current snapshot. A run that has begun may have changed the table's own already, and has written no value of them.
+ * @param joinKeys those of the view, for a table that does not record its own
+ * @throws METADATA_CORRUPT if the table is not an online table
+ */
+export function storedColumns(
+  metadata: TableMetadata,
+  joinKeys: readonly string[],
+  viewName: string,
+): { readonly schema: Schema; readonly columns: OnlineColumns } {
+  const snapshot = currentSnapshot(metadata);
+  const schema = snapshot === null ? currentSchema(metadata) : schemaOfSnapshot(metadata, snapshot);
+  return { schema, columns: onlineColumns(schema, joinKeysOfTable(metadata) ?? joinKeys, viewName) };
+}
+
 /** One snapshot of a view's online table. */
 export class OnlineView {
   readonly name: string;
@@ -79,10 +98,12 @@ export class OnlineView {
     this.index = index;
   }
 
-  /** @param before the same view as it was loaded last: what it knows of files that are still there is kept */
+  /**
+   * @param joinKeys as of {@link storedColumns}
+   * @param before the same view as it was loaded last: what it knows of files that are still there is kept
+   */
   static async load(name: string, table: Table, joinKeys: readonly string[], before?: OnlineView): Promise<OnlineView> {
-    const schema = currentSchema(table.metadata);
-    const columns = onlineColumns(schema, joinKeys, name);
+    const { schema, columns } = storedColumns(table.metadata, joinKeys, name);
     const index = await FileIndex.load(table, schema, columns.lookup.id, before?.index);
     return new OnlineView(name, table, columns, index);
   }

@@ -9,6 +9,7 @@ import {
   featureReference,
   type RequestedFeature,
 } from '../features/index.js';
+import { joinKeysOf } from './view-columns.js';
 
 /** Exactly one of the three. */
 export interface FeatureSelection {
@@ -102,10 +103,9 @@ function selectView(definitions: Definitions, reference: FeatureReference): Sele
       `Feature view '${view.name}' is not online: set online: true, apply and materialize it.`,
     );
   }
-  const joinKeys = view.entities.flatMap((name) => definitions.entities.get(name)?.joinKeys ?? []);
   return {
     view,
-    joinKeys: [...new Set(joinKeys)],
+    joinKeys: joinKeysOf(view, definitions),
     alias: reference.alias ?? view.name,
     joinKeyMap: reference.joinKeyMap ?? new Map(),
     features: reference.features,

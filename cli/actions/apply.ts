@@ -1,14 +1,16 @@
-import { type AppliedSchedules, applyDefinitions } from '../../client/index.js';
+import { type AppliedSchedules, applyDefinitions, type RedefinedView } from '../../client/index.js';
 import { MoraineError } from '../../errors/index.js';
 import { type ApplyPlan, type PlannedChange, planChangesAnything } from '../../features/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { readDefinitionFiles } from '../definition-files.js';
 import { printable } from '../output.js';
+import { runMaterialization } from './materialize.js';
 
 interface ApplyOptions {
   readonly dryRun?: boolean;
   readonly prune?: boolean;
+  readonly materialize?: boolean;
   /** False with `--no-schedules`. */
   readonly schedules?: boolean;
   readonly json?: boolean;
@@ -30,21 +32,29 @@ export async function apply(
   await withProject(context, async (project) => {
     const definitions = await readDefinitionFiles(filesToApply(project, operands));
     const dryRun = options.dryRun === true;
-    const { plan, snapshotId, renamedTables, schedules } = await applyDefinitions(project, definitions, {
+    const applied = await applyDefinitions(project, definitions, {
       dryRun,
       prune: options.prune === true,
       leaveSchedules: options.schedules === false,
-      onPlan: async (next, planned) => {
-        if (options.json !== true) await context.stdout.write(formatPlan(next) + formatSchedules(planned));
+      onPlan: async (next, planned, redefined) => {
+        if (options.json !== true)
+          await context.stdout.write(formatPlan(next) + formatSchedules(planned) + formatRedefined(redefined));
       },
     });
+    const { plan, snapshotId, renamedTables, redefinedViews, schedules } = applied;
+    const toMaterialize = options.materialize === true ? redefinedViews.map(({ view }) => view) : [];
     if (schedules.status === 'no-server') context.note(NO_SERVER);
     if (options.json === true) {
+      const materializations: unknown[] = [];
+      for (const view of toMaterialize)
+        materializations.push((await runMaterialization(context, project, { view })).value);
       await printJson(context, {
         applied: !dryRun && planChangesAnything(plan),
         changes: plan.changes,
         registrySnapshotId: snapshotId,
         renamedTables,
+        redefinedViews,
+        ...(options.materialize === true ? { materializations } : {}),
         schedules: schedules.changes,
       });
       return;
@@ -53,6 +63,9 @@ export async function apply(
       await context.stdout.write(dryRun ? 'Nothing was changed (--dry-run).\n' : 'Applied.\n');
     for (const { from, to } of renamedTables)
       await context.stdout.write(`The online table ${printable(from)} is ${printable(to)} now.\n`);
+    for (const view of toMaterialize)
+      await context.stdout.write((await runMaterialization(context, project, { view })).text);
+    if (!dryRun && options.materialize !== true && redefinedViews.length > 0) context.note(remedyOf(redefinedViews));
   });
 }
 
@@ -85,6 +98,22 @@ export function formatSchedules({ changes }: AppliedSchedules): string {
     ])
     .map((line) => `${line}\n`)
     .join('');
+}
+
+/** The views that have to be materialized, with what was changed in each since its last run. */
+export function formatRedefined(views: readonly RedefinedView[]): string {
+  return views
+    .flatMap(({ view, changes }) => [
+      `! feature view ${printable(view)} must be materialized`,
+      ...changes.map((change) => `    ${printable(change)}`),
+    ])
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+function remedyOf(views: readonly RedefinedView[]): string {
+  const commands = views.map(({ view }) => `\`moraine materialize ${printable(view)}\``).join(', ');
+  return `warning: until the redefined views are materialized, online reads of what was changed in them are refused. Run ${commands}, or \`moraine apply --materialize\`.`;
 }
 
 function formatChange(change: PlannedChange): readonly string[] {

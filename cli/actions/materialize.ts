@@ -1,11 +1,14 @@
 import {
   hasConfiguredServer,
+  type MaterializeRequest,
   type MaterializeResult,
   materialize as materializeView,
+  type RequestedRun,
   type RunProgress,
   startMaterialize,
 } from '../../client/index.js';
 import { counted } from '../../errors/index.js';
+import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { printable } from '../output.js';
 
@@ -22,28 +25,41 @@ export async function materialize(
   operands: readonly string[],
   options: MaterializeOptions,
 ): Promise<void> {
-  const { start, end, json } = options;
+  const { start, end } = options;
   const request = {
     view: operands[0] ?? '',
     ...(start === undefined ? {} : { start }),
     ...(end === undefined ? {} : { end }),
   };
   await withProject(context, async (project) => {
-    if (options.wait !== true && (await hasConfiguredServer(project))) {
-      const run = await startMaterialize(project, request);
-      if (json === true) await printJson(context, run);
-      else await context.stdout.write(`Started ${printable(run.workflowId)}.\n`);
-      return;
-    }
-    const result = await materializeView(project, request, {
-      signal: context.signal,
-      announce: context.note,
-      onProgress: (progress) => context.progress.update(formatProgress(request.view, progress)),
-    });
-    context.progress.clear();
-    if (json === true) await printJson(context, result);
-    else await context.stdout.write(formatResult(result));
+    const { value, text } = await runMaterialization(context, project, request, options.wait);
+    if (options.json === true) await printJson(context, value);
+    else await context.stdout.write(text);
   });
+}
+
+/**
+ * Starts a run on the configured server, or runs it to its end where there is none or it is to be waited for.
+ *
+ * @returns what to print of it, for machines and for people
+ */
+export async function runMaterialization(
+  context: CommandContext,
+  project: Project,
+  request: MaterializeRequest,
+  wait = false,
+): Promise<{ readonly value: MaterializeResult | RequestedRun; readonly text: string }> {
+  if (!wait && (await hasConfiguredServer(project))) {
+    const run = await startMaterialize(project, request);
+    return { value: run, text: `Started ${printable(run.workflowId)}.\n` };
+  }
+  const result = await materializeView(project, request, {
+    signal: context.signal,
+    announce: context.note,
+    onProgress: (progress) => context.progress.update(formatProgress(request.view, progress)),
+  });
+  context.progress.clear();
+  return { value: result, text: formatResult(result) };
 }
 
 function formatProgress(view: string, progress: RunProgress): string {

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type ActionRunner, does, withExamples } from '../define.js';
 
 /** `init` and `apply`. */
@@ -20,8 +20,14 @@ export function declareDefinitionCommands(program: Command, runner: ActionRunner
     .argument('[file...]', 'YAML, JSON, JavaScript or TypeScript files (default: `definitions` of the configuration)')
     .option('--dry-run', 'stop after printing what would change')
     .option('--prune', 'also remove registered definitions that are not in the files')
+    .addOption(
+      new Option(
+        '--materialize',
+        'then materialize the views that were redefined since their last run, as `moraine materialize` does',
+      ).conflicts('dryRun'),
+    )
     .option('--no-schedules', 'leave the schedules on the Temporal server as they are')
     .option('--json', 'print the plan as JSON');
-  withExamples(apply, 'apply', 'apply features.yaml --dry-run', 'apply features.ts --prune');
+  withExamples(apply, 'apply', 'apply features.yaml --dry-run', 'apply features.ts --prune', 'apply --materialize');
   does(apply, runner, async () => (await import('../actions/apply.js')).apply);
 }

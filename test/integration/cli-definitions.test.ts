@@ -98,6 +98,38 @@ describe('features historical', () => {
 });
 
 describe('apply', () => {
+  it('names the views that it redefines and materializes them if asked to; until then they are not read', async () => {
+    const { ok, run, write, folder } = projectWith({
+      'rows.csv': ROWS,
+      'others.csv': 'k,event_ts,created,v\n1,2001-01-01T10:00:00Z,2001-01-01T10:00:00Z,50\n',
+      'definitions.yaml': definitions('view', 'view'),
+    });
+    await ok('table', 'append', 't.rows', 'rows.csv', '--create');
+    await ok('table', 'append', 't.others', 'others.csv', '--create');
+    await ok('apply', 'definitions.yaml');
+    await materialize(folder, 'view');
+    const get = ['online', 'get', 'view', '--entity', 'k=1'];
+
+    write('definitions.yaml', definitions('view', 'view').replace('t.rows', 't.others'));
+    const change = 'the source table was t.rows and is t.others';
+    const applied = await run('apply', 'definitions.yaml');
+    expect(applied.stdout).toBe(
+      '~ feature view view\n    source.table: "t.rows" -> "t.others"\n  2 unchanged\n' +
+        `! feature view view must be materialized\n    ${change}\nApplied.\n`,
+    );
+    expect(applied.stderr).toContain('Run `moraine materialize view`, or `moraine apply --materialize`.');
+    const refused = await run(...get);
+    expect([refused.code, refused.stdout]).toEqual([4, '']);
+    expect(refused.stderr).toContain(change);
+    expect(refused.stderr).toContain('Run `moraine materialize view`.');
+
+    expect(JSON.parse(await ok('apply', 'definitions.yaml', '--materialize', '--json'))).toMatchObject({
+      redefinedViews: [{ view: 'view', changes: [change] }],
+      materializations: [{ view: 'view', kind: 'full' }],
+    });
+    expect(JSON.parse(await ok(...get, '--json'))).toMatchObject({ results: [{ features: { v: { value: 50 } } }] });
+  });
+
   it('renames a view: its features answer under the new name, online, too', async () => {
     const { ok, run, write } = projectWith({
       'rows.csv': ROWS,

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { ResolvedColumn, ResolvedView } from '../features/index.js';
 import { typeToString } from '../iceberg/index.js';
+import { type ViewColumns, viewColumns } from './view-columns.js';
 
 /** Digests of the parts. ttl, tags and descriptions are in none: they never change what is written. */
 export interface DefinitionFingerprint {
@@ -15,17 +16,25 @@ export interface DefinitionFingerprint {
   readonly features: string;
   /** How the online table's rows are laid out, as text (`bucket[16](airport)`). */
   readonly partitioning: string;
+  /** The names behind the first four, which online reads compare. Tables of earlier releases do not have them. */
+  readonly columns?: ViewColumns | undefined;
 }
 
 /** @param partitioning what `partitioningText` says of the view's online table */
 export function fingerprintDefinition(view: ResolvedView, partitioning: string): DefinitionFingerprint {
   return {
     keys: digest(view.joinKeys.map(columnFacts)),
-    source: digest(view.sourceTable),
+    source: sourceDigest(view.sourceTable),
     mapping: digest([columnFacts(view.timestamp), view.created === null ? null : columnFacts(view.created)]),
     features: digest(view.features.map(columnFacts)),
     partitioning,
+    columns: viewColumns(view),
   };
+}
+
+/** The part `source` of a fingerprint. */
+export function sourceDigest(table: string): string {
+  return digest(table);
 }
 
 /** Names of the parts that differ, in a fixed order. */

@@ -1,0 +1,247 @@
+/** Views that were redefined: what online reads answer until the next run, and what `apply` says. */
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { planBackfill } from '../../../backfill/index.js';
+import {
+  createMoraine,
+  defineEntity,
+  defineFeatureView,
+  type Moraine,
+  type OnlineValue,
+  parseSchema,
+} from '../../../index.js';
+import { materializeDirect, planMaterialization } from '../../../materialization/index.js';
+import { materializationDeps } from '../../../project/index.js';
+import { failureOf } from '../../support/error-code.js';
+
+type ViewInput = Parameters<typeof defineFeatureView>[0];
+
+const COLUMNS = 'k: long, other: long, ts: timestamptz, later: timestamptz, created: timestamptz, v: long, w: long';
+const SOURCE = { table: 'shop.a', timestampField: 'ts' } as const;
+const FEATURES = [{ name: 'v' }, { name: 'w' }] as const;
+
+const thing = defineEntity({ name: 'thing', joinKeys: ['k'] });
+const otherThing = defineEntity({ name: 'other_thing', joinKeys: ['other'] });
+
+/** The view as it is materialized at first, but for what is given. */
+function view(more: Partial<ViewInput> = {}) {
+  return defineFeatureView({
+    name: 'readings',
+    online: true,
+    entities: [thing],
+    source: SOURCE,
+    features: FEATURES,
+    ...more,
+  });
+}
+
+let moraine: Moraine;
+let folder: string;
+
+async function apply(defined: ReturnType<typeof view>, client = moraine) {
+  return (await client.apply([thing, otherThing, defined])).redefinedViews;
+}
+
+async function materialize() {
+  return materializeDirect(await materializationDeps(moraine.project), { view: 'readings' });
+}
+
+/** Values of entity 1, which is entity 7 by the other key. */
+async function read(features: readonly string[] = ['v', 'w'], more: Record<string, unknown> = {}, client = moraine) {
+  const { rows } = await client.getOnlineFeatures({
+    features: features.map((feature) => `readings:${feature}`),
+    entities: [{ k: 1, other: 7 }],
+    readTimeoutMs: 60_000,
+    ...more,
+  });
+  return rows[0]?.map(({ value, status }: OnlineValue) => (status === 'PRESENT' ? Number(value) : status));
+}
+
+const refusal = (...changes: readonly string[]) => ({
+  code: 'MATERIALIZATION_REQUIRED',
+  message: `Feature view 'readings' was redefined since it was last materialized: ${changes.join('; ')}. Run \`moraine materialize readings\`.`,
+  details: { view: 'readings', changes },
+});
+
+beforeAll(async () => {
+  folder = realpathSync(mkdtempSync(join(tmpdir(), 'moraine-redefined-')));
+  const config = { catalogs: { local: { uri: 'catalog.db', warehouse: 'warehouse' } }, engine: { threads: 1 } };
+  moraine = await createMoraine({ cwd: folder, config, fileFolders: [folder] });
+  const schema = parseSchema({
+    type: 'struct',
+    'schema-id': 0,
+    fields: COLUMNS.split(', ').map((column, index) => {
+      const [name = '', type = ''] = column.split(': ');
+      return { id: index + 1, name, required: false, type };
+    }),
+  });
+  const [first, second] = ['2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z'];
+  for (const [table, v] of [
+    ['shop.a', 10],
+    ['shop.b', 99],
+  ] as const) {
+    await moraine.createTable(table, { schema });
+    const row = { k: 1, other: 7, ts: first, later: second, created: first, v, w: v + 1 };
+    writeFileSync(join(folder, 'rows.jsonl'), `${JSON.stringify(row)}\n`);
+    await moraine.appendFile(table, join(folder, 'rows.jsonl'));
+  }
+  await apply(view());
+  await materialize();
+});
+afterAll(async () => {
+  await moraine.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('a view that was redefined', () => {
+  it.each<[string, Partial<ViewInput>, readonly string[]]>([
+    ['source', { source: { ...SOURCE, table: 'shop.b' } }, ['the source table was shop.a and is shop.b']],
+    [
+      'event time',
+      { source: { ...SOURCE, timestampField: 'later' } },
+      ['the column of event times was ts and is later'],
+    ],
+    [
+      'created time',
+      { source: { ...SOURCE, createdTimestampField: 'created' } },
+      ['the column of created times was none and is created'],
+    ],
+    ['join keys', { entities: [otherThing] }, ['the join key was k and is other']],
+    [
+      "join key's column",
+      { source: { ...SOURCE, fieldMapping: { other: 'k', k: 'unused' } } },
+      ['the join key was k and is k (column other)'],
+    ],
+    [
+      'mapping of features',
+      { source: { ...SOURCE, fieldMapping: { w: 'v', v: 'w' } } },
+      ["the column of feature 'v' was v and is w", "the column of feature 'w' was w and is v"],
+    ],
+  ])('in its %s is refused until it is materialized or defined as before', async (_, change, changes) => {
+    const redefined = await apply(view(change));
+    expect(await failureOf(read())).toMatchObject(refusal(...changes));
+    expect(redefined).toEqual([{ view: 'readings', changes }]);
+    expect(await apply(view())).toEqual([]);
+    expect(await read()).toEqual([10, 11]);
+  });
+
+  it('in the column of one feature still answers the other', async () => {
+    const changes = ["the column of feature 'v' was v and is other"];
+    await apply(view({ source: { ...SOURCE, fieldMapping: { other: 'v', v: 'unused' } } }));
+    expect(await failureOf(read(['v']))).toMatchObject(refusal(...changes));
+    expect(await read(['w'])).toEqual([11]);
+    await apply(view());
+  });
+
+  it('has no window that a backfill would call covered already', async () => {
+    const deps = await materializationDeps(moraine.project);
+    const range = { startUs: 0n, endUs: 86_400_000_000n, stepUs: 86_400_000_000n };
+    const covered = async () => (await planBackfill(deps, { view: 'readings', ...range })).covered;
+    expect(await covered()).toEqual({ wholly: 1, partly: 0 });
+    await apply(view({ source: { ...SOURCE, timestampField: 'later' } }));
+    expect(await covered()).toEqual({ wholly: 0, partly: 0 });
+    await apply(view());
+  });
+
+  it('in what decides no stored value answers as before', async () => {
+    const change = { ttl: '3650d', description: 'Readings.', tags: { owner: 'a' }, onlineBuckets: 3 } as const;
+    expect(await apply(view(change as Partial<ViewInput>))).toEqual([]);
+    expect(await read()).toEqual([10, 11]);
+    await apply(view());
+  });
+
+  it('by a feature less and one more refuses the new one, also while the run is planned', async () => {
+    const changes = ["feature 'later' was added"];
+    expect(await apply(view({ features: [{ name: 'later' }, { name: 'v' }] }))).toEqual([
+      { view: 'readings', changes },
+    ]);
+    const check = async () => {
+      expect(await read(['v'])).toEqual([10]);
+      expect(await failureOf(read(['later']))).toMatchObject(refusal(...changes));
+    };
+    await check();
+    const deps = await materializationDeps(moraine.project);
+    await planMaterialization(deps, { view: 'readings', attemptId: 'planned-only' });
+    await check();
+    await apply(view());
+    await materialize();
+    expect(await read()).toEqual([10, 11]);
+  });
+
+  it('to another name of the same table answers as before', async () => {
+    const catalog = await moraine.project.catalog();
+    const [a, moved] = ['a', 'moved'].map((name) => ({ namespace: ['shop'], name }));
+    if (a === undefined || moved === undefined) throw new Error('two names');
+    await catalog.renameTable(a, moved);
+    expect(await apply(view({ source: { ...SOURCE, table: 'shop.moved' } }))).toEqual([]);
+    expect(await read()).toEqual([10, 11]);
+    await catalog.renameTable(moved, a);
+    await apply(view());
+  });
+
+  it('is read again as soon as another process has materialized it, however old the last check may be', async () => {
+    const reader = await createMoraine({ cwd: folder, config: moraine.project.config });
+    try {
+      const old = { maxStalenessMs: 3_600_000 };
+      expect(await read(['v'], old, reader)).toEqual([10]);
+      await apply(view({ source: { ...SOURCE, table: 'shop.b' } }));
+      expect(await failureOf(read(['v'], old, reader))).toMatchObject({ code: 'MATERIALIZATION_REQUIRED' });
+      await materialize();
+      expect(await read(['v'], old, reader)).toEqual([99]);
+    } finally {
+      await reader.close();
+    }
+  });
+
+  it('of which an earlier release recorded digests alone is compared by them', async () => {
+    await apply(view());
+    await materialize();
+    const deps = await materializationDeps(moraine.project);
+    const identifier = { namespace: ['moraine_online'], name: 'readings' };
+    const { metadata } = await deps.catalog.loadTable(identifier);
+    const progress = JSON.parse(metadata.properties.get('moraine.progress') ?? '') as {
+      definition: { columns?: unknown };
+    };
+    delete progress.definition.columns;
+    const updates = new Map([['moraine.progress', JSON.stringify(progress)]]);
+    await deps.catalog.commitTable(identifier, {
+      requirements: [{ type: 'assert-table-uuid', uuid: metadata.tableUuid }],
+      updates: [{ action: 'set-properties', updates }],
+    });
+    expect(await read()).toEqual([10, 11]);
+    expect(await apply(view({ features: [{ name: 'w' }, { name: 'v' }], ttl: '3650d' }))).toEqual([]);
+    for (const [change, text] of [
+      [{ source: { ...SOURCE, table: 'shop.b' } }, 'the source table is another one'],
+      [{ source: { ...SOURCE, timestampField: 'later' } }, 'the columns of event and created times changed'],
+      [{ source: { ...SOURCE, fieldMapping: { w: 'v', v: 'w' } } }, 'the columns of the features changed'],
+      [{ entities: [otherThing] }, 'the join key was k and is other'],
+    ] as const) {
+      expect(await apply(view(change as Partial<ViewInput>))).toEqual([{ view: 'readings', changes: [text] }]);
+      expect(await failureOf(read())).toMatchObject(refusal(text));
+    }
+  });
+
+  it('in its join keys does not say that entities are missing while the run is planned', async () => {
+    await apply(view({ entities: [otherThing] }));
+    const deps = await materializationDeps(moraine.project);
+    await planMaterialization(deps, { view: 'readings', attemptId: 'planned-only' });
+    expect(await failureOf(read())).toMatchObject({ code: 'MATERIALIZATION_REQUIRED' });
+    await apply(view());
+    expect(await failureOf(read())).toMatchObject({ code: 'MATERIALIZATION_REQUIRED' });
+    await apply(view({ entities: [otherThing] }));
+    await materialize();
+    expect(await read()).toEqual([10, 11]);
+  });
+
+  it('to other join keys of an empty table answers that entities are missing once it is materialized', async () => {
+    await moraine.createTable('shop.empty', {
+      schema: (await moraine.project.loadTable('shop.a')).metadata.schemas[0] as never,
+    });
+    await apply(view({ source: { ...SOURCE, table: 'shop.empty' } }));
+    expect(await failureOf(read())).toMatchObject({ code: 'MATERIALIZATION_REQUIRED' });
+    await materialize();
+    expect(await read()).toEqual(['NOT_FOUND', 'NOT_FOUND']);
+  });
+});
