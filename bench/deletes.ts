@@ -1,7 +1,7 @@
 /** Tables of the same data files of which some rows are deleted, as merge-on-read engines leave them. */
 import { randomUUID } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { quoteLiteral, quotePath } from '../engine/index.js';
+import { parquetReader, quoteLiteral } from '../engine/index.js';
 import { currentSchema, currentSnapshot, type DataFile } from '../iceberg/index.js';
 import type { Project } from '../project/index.js';
 import { commitAppend, loadTable, planFiles } from '../tables/index.js';
@@ -34,8 +34,8 @@ export async function makePositionDeletes(project: Project, table: ShortTable): 
     const path = `${folder}/deletes-${randomUUID()}.parquet`;
     const [[count] = []] = await engine.withConnection(async (connection) => {
       const select = `${rows.join(' UNION ALL ')} ORDER BY ALL`;
-      await connection.run(`COPY (${select}) TO ${quotePath(path)} (FORMAT parquet, FIELD_IDS ${FIELD_IDS})`);
-      return await connection.rows(`SELECT count(*) FROM read_parquet(${quotePath(path)})`);
+      await connection.run(`COPY (${select}) TO ${quoteLiteral(path)} (FORMAT parquet, FIELD_IDS ${FIELD_IDS})`);
+      return await connection.rows(`SELECT count(*) FROM ${parquetReader([path])}`);
     });
     deletes.push({
       content: 'position-deletes',

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { withHistoricalFeatures } from '../client/index.js';
-import { quotePath, quotePaths } from '../engine/index.js';
+import { parquetReader, quoteLiteral } from '../engine/index.js';
 import { makePositionDeletes, makeVectors } from './deletes.js';
 import type { BenchContext, BenchSize } from './job.js';
 import {
@@ -61,7 +61,7 @@ export async function prepareRetrieval(context: BenchContext): Promise<void> {
     for (const [name, { days }] of Object.entries(FRAMES)) {
       const frame = name as FrameName;
       const rows = frameSql(SHAPES[size], frameRows(size, frame), days);
-      await connection.run(`COPY (${rows}) TO ${quotePath(framePath(dataFolder, frame))} (FORMAT parquet)`);
+      await connection.run(`COPY (${rows}) TO ${quoteLiteral(framePath(dataFolder, frame))} (FORMAT parquet)`);
     }
   });
   await project.close();
@@ -87,7 +87,7 @@ export async function retrieve(
   const request = { features: [view], entities: { file: framePath(context.dataFolder, frame) } };
   const rows = await measure(() =>
     withHistoricalFeatures(project, request, async ({ connection, select, rowCount }) => {
-      const answer = quotePath(join(connection.tempDirectory, 'answer.parquet'));
+      const answer = quoteLiteral(join(connection.tempDirectory, 'answer.parquet'));
       await connection.run(`COPY (${select}) TO ${answer} (FORMAT parquet, COMPRESSION zstd)`);
       return rowCount;
     }),
@@ -105,8 +105,8 @@ export async function runRaw(
   const files = JSON.parse(readFileSync(join(context.dataFolder, 'files.json'), 'utf8')) as string[];
   const instance = await DuckDBInstance.create(':memory:', { threads: '2', memory_limit: '4GB' });
   const connection = await instance.connect();
-  const answer = quotePath(join(context.scratchFolder, 'answer.parquet'));
-  const statement = select(`read_parquet(${quotePaths(files)})`);
+  const answer = quoteLiteral(join(context.scratchFolder, 'answer.parquet'));
+  const statement = select(parquetReader(files));
   await measure(() => connection.run(`COPY (${statement}) TO ${answer} (FORMAT parquet, COMPRESSION zstd)`));
   instance.closeSync();
   return undefined;
@@ -115,7 +115,7 @@ export async function runRaw(
 /** The join that everybody writes by hand: which of several rows of one time wins is left open, rows never expire, and the order is any. */
 export function asofSql(context: BenchContext, frame: FrameName, files: string): string {
   const features = FEATURES.map((name) => `f.${name}`).join(', ');
-  return `SELECT e.*, ${features} FROM read_parquet(${quotePath(framePath(context.dataFolder, frame))}) AS e
+  return `SELECT e.*, ${features} FROM ${parquetReader([framePath(context.dataFolder, frame)])} AS e
     ASOF LEFT JOIN ${files} AS f ON e.entity_id = f.entity_id AND e.event_timestamp >= f.event_ts`;
 }
 

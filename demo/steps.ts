@@ -11,7 +11,7 @@ import {
   withHistoricalFeatures,
 } from '../client/index.js';
 import { formatTimeUs } from '../config/index.js';
-import { quoteLiteral, scanSql, streamSink, writeRows } from '../engine/index.js';
+import { parquetReader, quoteLiteral, scanSql, streamSink, writeRows } from '../engine/index.js';
 import { parseDefinitions } from '../features/index.js';
 import { currentSchema, currentSnapshot } from '../iceberg/index.js';
 import type { OnlineRequest, OnlineResponse } from '../online/index.js';
@@ -134,7 +134,7 @@ export async function makeTrainingSet(project: Project, frame: string) {
       await finished(output.end());
       const rows = await connection.rows(
         `SELECT row_id::VARCHAR, mean_delay::VARCHAR, share_delayed::VARCHAR, longest_delay::VARCHAR, flights::VARCHAR
-         FROM read_parquet(${quoteLiteral(out)})`,
+         FROM ${parquetReader([out])}`,
       );
       return { out, rows: rows as (string | null)[][], snapshots };
     },

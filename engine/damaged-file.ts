@@ -1,7 +1,7 @@
 /** Finding out which file is damaged: DuckDB does not always say. */
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import type { Connection } from './connection.js';
-import { quotePath } from './sql-text.js';
+import { parquetReader, parquetSchemaReader } from './file-readers.js';
 
 /**
  * Makes a DATA_FILE_CORRUPT that names no file name it, by reading the files one by one, footers first. Other errors come
@@ -14,8 +14,8 @@ export async function nameDamagedFile(
 ): Promise<unknown> {
   if (!isMoraineError(error, 'DATA_FILE_CORRUPT') || error.details.path !== undefined) return error;
   const probes = [
-    (path: string): string => `SELECT count(*) FROM parquet_schema(${quotePath(path)})`,
-    (path: string): string => `SELECT bit_xor(hash(input)) FROM read_parquet(${quotePath(path)}) AS input`,
+    (path: string): string => `SELECT count(*) FROM ${parquetSchemaReader([path])}`,
+    (path: string): string => `SELECT bit_xor(hash(input)) FROM ${parquetReader([path])} AS input`,
   ];
   for (const probe of probes) {
     for (const path of paths) {

@@ -7,7 +7,8 @@ import { registerBucketFunctions } from './bucket-function.js';
 import { Connection } from './connection.js';
 import { DuckDBInstance } from './duckdb.js';
 import { classifyDuckDbError } from './duckdb-error.js';
-import { escapeGlob, quoteLiteral } from './sql-text.js';
+import { escapeGlob } from './file-readers.js';
+import { quoteLiteral } from './sql-text.js';
 
 /** What the engine may use of the machine. */
 export interface EngineOptions {

@@ -2,7 +2,7 @@
 import { MoraineError } from '../errors/index.js';
 import type { Connection } from './connection.js';
 import { nameDamagedFile } from './damaged-file.js';
-import { quotePaths } from './sql-text.js';
+import { parquetSchemaReader } from './file-readers.js';
 
 /** A column of a file at any depth. */
 export interface FileColumn {
@@ -89,7 +89,7 @@ interface SchemaNode {
 async function footerRows(connection: Connection, paths: readonly string[]): Promise<SchemaNode[]> {
   const columns = 'file_name, name, duckdb_type, repetition_type, num_children, converted_type, logical_type, field_id';
   try {
-    const rows = await connection.rows(`SELECT ${columns} FROM parquet_schema(${quotePaths(paths)})`);
+    const rows = await connection.rows(`SELECT ${columns} FROM ${parquetSchemaReader(paths)}`);
     return rows.map(([path, name, type, repetition, children, converted, logical, id]) => ({
       path: String(path),
       name: String(name),

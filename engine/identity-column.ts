@@ -1,11 +1,12 @@
 /** Columns that files lack and their partitions tell. Source: Apache Iceberg specification, "Column Projection". */
 import type { IdentityValues, NestedField } from '../iceberg/index.js';
 import { fieldDefaultSql } from './column-default.js';
+import { READER_COLUMNS } from './file-readers.js';
 import { sqlLiteral, sqlType } from './sql-type.js';
 
 /**
  * The value of a top-level column in files that do not have it: what the partition of each file says, else the column's default.
- * @param files those of one `read_parquet`, in its order
+ * @param files those of one reader, in its order
  */
 export function missingColumnSql(
   field: NestedField,
@@ -20,5 +21,5 @@ export function missingColumnSql(
   const type = sqlType(field.type);
   const [first = 'NULL'] = values;
   if (values.every((value) => value === first)) return `CAST(${first} AS ${type})`;
-  return `CAST(list_extract([${values.join(', ')}], file_index::BIGINT + 1) AS ${type})`;
+  return `CAST(list_extract([${values.join(', ')}], ${READER_COLUMNS.place}::BIGINT + 1) AS ${type})`;
 }

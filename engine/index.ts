@@ -10,6 +10,7 @@ export { readDeletedPositions } from './deleted-positions.js';
 export { Engine, type EngineOptions, openEngine } from './engine.js';
 export { expressionSql } from './expression-sql.js';
 export { type FileColumn, type FileLayout, readFileLayouts } from './file-layout.js';
+export { parquetReader } from './file-readers.js';
 export type { TargetTypes } from './input-column.js';
 export { orderKey } from './negative-zero.js';
 export { duckDbValue, type PlainValue, plainValue } from './plain-value.js';
@@ -35,7 +36,7 @@ export { type ByteSink, type RowFormat, streamSink, writeRows } from './rows-out
 export { LAST_UPDATED, ROW_ID, type Scan, type ScanExtras, type ScanFile, scanFields, scanSql } from './scan.js';
 export { withConvertedCopies, withReadableCopies } from './scan-copies.js';
 export type { ScanDeletes } from './scan-deletes.js';
-export { quoteIdentifier, quoteLiteral, quotePath, quotePaths } from './sql-text.js';
+export { quoteIdentifier, quoteLiteral } from './sql-text.js';
 export { sqlLiteral, sqlType } from './sql-type.js';
 export { STATEMENT_CHANNEL, type StatementEvent } from './statement-channel.js';
 export { transformSql } from './transform-sql.js';

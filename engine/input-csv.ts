@@ -4,6 +4,7 @@ import { createGunzip } from 'node:zlib';
 import { largest, MoraineError } from '../errors/index.js';
 import { type IcebergType } from '../iceberg/index.js';
 import type { Connection } from './connection.js';
+import { csvReader, openTextFile, type TextFile } from './file-readers.js';
 import {
   type InputColumn,
   type InputRelation,
@@ -14,7 +15,7 @@ import {
 } from './input-column.js';
 import { nestedColumn } from './input-nested.js';
 import { roundedSql, wideDecimals } from './json-decimal.js';
-import { quoteLiteral, quotePath } from './sql-text.js';
+import { quoteLiteral } from './sql-text.js';
 import { isPrimitive, sqlType } from './sql-type.js';
 import { inferTextTypes } from './text-inference.js';
 
@@ -26,11 +27,14 @@ const DELIMITERS = [',', ';', '\t', '|'];
  * those of the values.
  */
 export async function inferCsv(connection: Connection, path: string, targets: TargetTypes): Promise<InputRelation> {
-  const { names, delimiter, lineEnd } = await readHeader(path);
+  const file = await openTextFile(path);
+  const { names, delimiter, lineEnd } = await readHeader(file);
   const aliases = names.map((_, index) => `t${index}`);
   const texts = aliases.map((alias) => `${quoteLiteral(alias)}: 'VARCHAR'`).join(', ');
-  const relation = `read_csv(${quotePath(path)}, auto_detect = false, header = true, delim = ${quoteLiteral(delimiter)},
-    new_line = ${quoteLiteral(lineEnd)}, quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false, null_padding = false, columns = {${texts}})`;
+  const relation = csvReader(file, [
+    `header = true, delim = ${quoteLiteral(delimiter)}, new_line = ${quoteLiteral(lineEnd)}, quote = '"', escape = '"'`,
+    `nullstr = '', allow_quoted_nulls = false, null_padding = false, columns = {${texts}}`,
+  ]);
   const known = names.map((name) => textTarget(targets, name) ?? nestedTarget(targets, name));
   const unknown = aliases.filter((_, index) => known[index] === undefined);
   const inferred = await inferTextTypes(connection, relation, unknown);
@@ -60,8 +64,9 @@ interface Header {
 }
 
 /** @throws INPUT_UNREADABLE */
-async function readHeader(path: string): Promise<Header> {
-  const start = await readStart(path);
+async function readHeader(file: TextFile): Promise<Header> {
+  const { path } = file;
+  const start = await readStart(file);
   const delimiter = /\.tsv(\.gz)?$/i.test(path) ? '\t' : likelyDelimiter(start);
   const record = parseRecord(start, delimiter);
   if (record !== undefined && start.length > 0) return { ...record, delimiter };
@@ -70,13 +75,14 @@ async function readHeader(path: string): Promise<Header> {
 
 /** The line, counted from 1, that the data record of an index from 0 begins in. */
 export async function lineOfRecord(path: string, record: number): Promise<number> {
-  const { names, lineEnd } = await readHeader(path);
+  const file = await openTextFile(path);
+  const { names, lineEnd } = await readHeader(file);
   const end = lineEnd === '\\r' ? '\r' : '\n';
   let line = 1;
   let records = -1;
   let quoted = false;
   let empty = true;
-  for await (const text of textOf(path)) {
+  for await (const text of textOf(file)) {
     for (const character of text) {
       if (character === '"') quoted = !quoted;
       if (character === end) line += 1;
@@ -95,17 +101,17 @@ export async function lineOfRecord(path: string, record: number): Promise<number
   return line;
 }
 
-async function* textOf(path: string): AsyncGenerator<string> {
+async function* textOf({ path, compression }: TextFile): AsyncGenerator<string> {
   const file = createReadStream(path);
-  const stream = path.endsWith('.gz') ? file.pipe(createGunzip()) : file;
+  const stream = compression === 'gzip' ? file.pipe(createGunzip()) : file;
   stream.setEncoding('latin1');
   for await (const part of stream) yield part as string;
 }
 
 /** The first bytes of a file, unpacked, without a byte order mark. */
-async function readStart(path: string): Promise<string> {
+async function readStart({ path, compression }: TextFile): Promise<string> {
   const file = createReadStream(path);
-  const stream = path.endsWith('.gz') ? file.pipe(createGunzip()) : file;
+  const stream = compression === 'gzip' ? file.pipe(createGunzip()) : file;
   const parts: Buffer[] = [];
   let bytes = 0;
   for await (const part of stream) {

@@ -5,6 +5,7 @@ import type { PrimitiveType } from '../iceberg/index.js';
 import type { Connection } from './connection.js';
 import { DuckDBTypeId } from './duckdb.js';
 import { icebergType } from './duckdb-type.js';
+import { jsonObjectsReader, jsonReader, openTextFile, type TextFile } from './file-readers.js';
 import {
   type InputColumn,
   type InputRelation,
@@ -17,7 +18,7 @@ import {
 } from './input-column.js';
 import { nestedColumn } from './input-nested.js';
 import { refuseRoundedDecimals } from './json-decimal.js';
-import { quoteIdentifier, quoteLiteral, quotePath } from './sql-text.js';
+import { quoteIdentifier, quoteLiteral } from './sql-text.js';
 import { isPrimitive, sqlType } from './sql-type.js';
 import { inferTextTypes } from './text-inference.js';
 
@@ -31,19 +32,24 @@ const GUESSED = new Set([
   DuckDBTypeId.UUID,
 ]);
 
+/** Every row is looked at, to the bottom. */
+const INFERENCE = [
+  'records = true, sample_size = -1, maximum_depth = -1, map_inference_threshold = -1',
+  'convert_strings_to_integers = false',
+];
+
 /**
  * Columns of a JSON Lines file. Types are the wanted ones, or else those of the values: objects become structs; texts inside them
  * stay texts.
  */
 export async function inferJson(connection: Connection, path: string, targets: TargetTypes): Promise<InputRelation> {
-  const options =
-    'records = true, sample_size = -1, maximum_depth = -1, map_inference_threshold = -1, convert_strings_to_integers = false';
-  const { names, types } = await connection.describe(`FROM read_json(${quotePath(path)}, ${options})`);
-  await refuseMadeUpNames(connection, path, names);
+  const file = await openTextFile(path);
+  const { names, types } = await connection.describe(`FROM ${jsonReader(file, INFERENCE)}`);
+  await refuseMadeUpNames(connection, file, names);
   const known = names.map((name) => textTarget(targets, name) ?? nestedTarget(targets, name));
   const stored = types.map((type, index) => (known[index] === undefined ? textForm(type) : 'JSON'));
   const readAs = names.map((name, index) => `${quoteIdentifier(name)}: ${quoteLiteral(stored[index] as string)}`);
-  const reader = `read_json(${quotePath(path)}, records = true, columns = {${readAs.join(', ')}})`;
+  const reader = jsonReader(file, ['records = true', `columns = {${readAs.join(', ')}}`]);
   const relation = `(FROM ${reader} AS input(${names.map((_, index) => `t${index}`).join(', ')}))`;
   const texts = names.flatMap((_, index) => (stored[index] === 'VARCHAR' ? [`t${index}`] : []));
   const inferred = new Map((await inferTextTypes(connection, relation, texts)).map((type, i) => [texts[i], type]));
@@ -58,7 +64,7 @@ export async function inferJson(connection: Connection, path: string, targets: T
     const type = found ?? withoutGuesses(inputType(path, name, types[index] as DuckDBType));
     return { name, type, sql: `${alias}::${sqlType(type)}` };
   });
-  await refuseRoundedDecimals(connection, path, columns);
+  await refuseRoundedDecimals(connection, file, columns);
   return { relation, columns };
 }
 
@@ -66,15 +72,14 @@ export async function inferJson(connection: Connection, path: string, targets: T
  * The reader makes up names for keys that it cannot use (`C0` for an empty one, `case_1` beside `Case`) and then finds no values
  * for them.
  */
-async function refuseMadeUpNames(connection: Connection, path: string, names: readonly string[]): Promise<void> {
+async function refuseMadeUpNames(connection: Connection, file: TextFile, names: readonly string[]): Promise<void> {
   const suspects = names.filter((name) => /_\d+$|^C\d+$/.test(name));
   if (suspects.length === 0) return;
-  const rows = await connection.rows(
-    `SELECT DISTINCT unnest(json_keys(json)) FROM read_json_objects(${quotePath(path)})`,
-  );
+  const rows = await connection.rows(`SELECT DISTINCT unnest(json_keys(json)) FROM ${jsonObjectsReader(file)}`);
   const keys = new Set(rows.map(([key]) => key));
   const made = suspects.find((name) => !keys.has(name));
   if (made === undefined) return;
+  const { path } = file;
   throw new MoraineError(
     'INPUT_UNREADABLE',
     /^C\d+$/.test(made)

@@ -6,6 +6,7 @@ import { parquetConversion } from './check-files.js';
 import type { Connection } from './connection.js';
 import { DuckDBTypeId } from './duckdb.js';
 import { type FileColumn, readFileLayouts } from './file-layout.js';
+import { parquetReader } from './file-readers.js';
 import {
   type InputColumn,
   type InputRelation,
@@ -14,7 +15,6 @@ import {
   textColumn,
   textTarget,
 } from './input-column.js';
-import { quotePath } from './sql-text.js';
 import { isPrimitive, sqlType } from './sql-type.js';
 
 /**
@@ -27,7 +27,7 @@ export async function inferParquet(connection: Connection, path: string, targets
     const message = `${path} cannot be read: it is damaged, or not Parquet.`;
     throw new MoraineError('INPUT_UNREADABLE', message, { details: { path }, cause });
   });
-  const reader = `read_parquet(${quotePath(readFrom)})`;
+  const reader = parquetReader([readFrom]);
   const { types } = await connection.describe(`FROM ${reader}`);
   return {
     // Names as the file has them: DuckDB renames those that differ only by case.

@@ -5,7 +5,8 @@
 import { MoraineError } from '../errors/index.js';
 import type { IcebergType } from '../iceberg/index.js';
 import type { Connection } from './connection.js';
-import { quoteLiteral, quotePath } from './sql-text.js';
+import { jsonObjectsReader, type TextFile } from './file-readers.js';
+import { quoteLiteral } from './sql-text.js';
 
 /** Decimal digits that every double keeps. */
 const DOUBLE_DIGITS = 15;
@@ -52,7 +53,7 @@ export function roundedSql(text: string): string {
  */
 export async function refuseRoundedDecimals(
   connection: Connection,
-  path: string,
+  file: TextFile,
   columns: readonly { readonly name: string; readonly type: IcebergType }[],
 ): Promise<void> {
   const found = columns
@@ -60,7 +61,7 @@ export async function refuseRoundedDecimals(
     .filter(({ decimals }) => decimals.length > 0);
   if (found.length === 0) return;
   const tests = found.map(({ decimals }) => `bool_or(${decimals.map(isRoundedSql).join(' OR ')})`);
-  const [row = []] = await connection.rows(`SELECT ${tests.join(', ')} FROM read_json_objects(${quotePath(path)})`);
+  const [row = []] = await connection.rows(`SELECT ${tests.join(', ')} FROM ${jsonObjectsReader(file)}`);
   const rounded = found.filter((_, index) => row[index] === true).map(({ name }) => JSON.stringify(name));
   if (rounded.length === 0) return;
   throw new MoraineError('TYPE_MISMATCH', `column ${rounded.join(', ')}: ${ADVICE}`);

@@ -7,12 +7,13 @@ import { MoraineError } from '../errors/index.js';
 import type { IcebergType, NameMapping, NestedField } from '../iceberg/index.js';
 import { columnAlias, fieldDefaultSql } from './column-default.js';
 import type { FileColumn, FileLayout } from './file-layout.js';
+import { hidesReaderColumn } from './file-readers.js';
 import { quoteIdentifier, quoteLiteral } from './sql-text.js';
 import { isPrimitive, sqlType } from './sql-type.js';
 
 /** How to read the files of a layout. */
 export interface LayoutProjection {
-  /** The `schema` option of `read_parquet`; undefined to read the files as they are. */
+  /** The `schema` of `parquetReader`; undefined to read the files as they are. */
   readonly schemaSql: string | undefined;
   /** SELECT items, one for each field, under their aliases. */
   readonly columns: readonly string[];
@@ -32,8 +33,9 @@ export function layoutProjection(
   missing: MissingSql = fieldDefaultSql,
 ): LayoutProjection {
   const find = finder(layout, mapping);
-  if (layout.hasFieldIds && !canReadByName(layout, fields)) return projectById(layout, fields, missing);
-  return projectByName(layout, fields, find, missing);
+  const hidesReader = layout.columns.some(({ name }) => hidesReaderColumn(name));
+  const isRenamed = hidesReader || (layout.hasFieldIds && !canReadByName(layout, fields));
+  return isRenamed ? projectRenamed(layout, fields, find, missing) : projectByName(layout, fields, find, missing);
 }
 
 /**
@@ -88,17 +90,31 @@ function canReadByName(layout: FileLayout, fields: readonly NestedField[]): bool
   });
 }
 
-/** Casts inside the reader: row groups are still skipped, but DuckDB no longer knows how many rows there are. */
-function projectById(layout: FileLayout, fields: readonly NestedField[], missing: MissingSql): LayoutProjection {
+/**
+ * Columns under their aliases, renamed and cast inside the reader: row groups are still skipped, but DuckDB no longer knows how many rows
+ * there are.
+ */
+function projectRenamed(
+  layout: FileLayout,
+  fields: readonly NestedField[],
+  find: Find,
+  missing: MissingSql,
+): LayoutProjection {
   const entries: string[] = [];
+  const add = (column: FileColumn, alias: string, type: string): void => {
+    const key = column.fieldId === undefined ? quoteLiteral(column.name) : String(column.fieldId);
+    entries.push(`${key}: {name: ${quoteLiteral(alias)}, type: ${quoteLiteral(type)}, default_value: NULL}`);
+  };
   const columns = fields.map((field) => {
     const alias = columnAlias(field.id);
-    const column = findById(layout.columns, field.id);
+    const column = find(layout.columns, field.id);
     if (column === undefined || field.type.kind === 'unknown') return `${missing(field)} AS ${alias}`;
-    const type = readType(field.type, column, findById);
-    entries.push(`${field.id}: {name: ${quoteLiteral(alias)}, type: ${quoteLiteral(type)}, default_value: NULL}`);
-    return `${rebuild(field.type, column, alias, findById, 0)} AS ${alias}`;
+    add(column, alias, readType(field.type, column, find));
+    return `${rebuild(field.type, column, alias, find, 0)} AS ${alias}`;
   });
+  const [other] = layout.columns;
+  // Some column is named, so that none of the file's own names hides one of the reader's.
+  if (entries.length === 0 && other !== undefined) add(other, 'moraine_unread', anyType(other));
   return { schemaSql: entries.length === 0 ? undefined : `MAP {${entries.join(', ')}}`, columns };
 }
 

@@ -6,6 +6,7 @@ import { MoraineError } from '../errors/index.js';
 import { fieldPath, type NestedField, type PrimitiveType, type Schema } from '../iceberg/index.js';
 import { columnAlias } from './column-default.js';
 import { fieldSql } from './column-path.js';
+import { READER_COLUMNS } from './file-readers.js';
 import { quoteIdentifier } from './sql-text.js';
 import { sqlType } from './sql-type.js';
 
@@ -67,18 +68,12 @@ export function deleteFields(deletes: ScanDeletes | undefined, schema: Schema): 
   });
 }
 
-/** What a reader of some files gives besides its columns, so that {@link liveRowsSql} can be told what to leave out. */
-export interface DeleteColumns {
-  readonly needsRowNumber: boolean;
-  readonly columns: readonly string[];
-}
-
-export function deleteColumns(applied: readonly AppliedDeletes[]): DeleteColumns {
+/** What is selected from a reader of some files besides its columns, so that {@link liveRowsSql} can be told what to leave out. */
+export function deleteColumns(applied: readonly AppliedDeletes[]): readonly string[] {
   const [first] = applied;
-  if (first === undefined) return { needsRowNumber: false, columns: [] };
+  if (first === undefined) return [];
   const columns: string[] = [];
-  const needsRowNumber = first.fileNumber !== undefined;
-  if (needsRowNumber)
+  if (first.fileNumber !== undefined)
     columns.push(`${positionSql(applied.map(({ fileNumber }) => fileNumber ?? 0n))} AS moraine_position`);
   if (first.equality.length > 0) {
     columns.push(`${perFileSql(applied.map(({ sequenceNumber }) => sequenceNumber))} AS moraine_age`);
@@ -89,11 +84,11 @@ export function deleteColumns(applied: readonly AppliedDeletes[]): DeleteColumns
       `${perFileSql(applied.map(({ equality }) => equality[index]?.scope ?? 0n))} AS moraine_scope_${index}`,
     );
   }
-  return { needsRowNumber, columns };
+  return columns;
 }
 
 function positionSql(fileNumbers: readonly bigint[]): string {
-  return `(${perFileSql(fileNumbers)} << ${POSITION_BITS}) | file_row_number`;
+  return `(${perFileSql(fileNumbers)} << ${POSITION_BITS}) | ${READER_COLUMNS.position}`;
 }
 
 /**
@@ -104,9 +99,9 @@ export function perFileSql(numbers: readonly (bigint | null)[]): string {
   const [first = null] = numbers;
   if (numbers.every((number) => number === first)) return first === null ? 'NULL::BIGINT' : `${first}::BIGINT`;
   if (first !== null && numbers.every((number, index) => number === first + BigInt(index))) {
-    return `(file_index::BIGINT + ${first})`;
+    return `(${READER_COLUMNS.place}::BIGINT + ${first})`;
   }
-  return `list_extract([${numbers.map((number) => number ?? 'NULL').join(', ')}]::BIGINT[], file_index::BIGINT + 1)`;
+  return `list_extract([${numbers.map((number) => number ?? 'NULL').join(', ')}]::BIGINT[], ${READER_COLUMNS.place}::BIGINT + 1)`;
 }
 
 /** Which rows of files that have deletes are given: those that no delete takes, or those that some do. */

@@ -17,6 +17,7 @@ import { columnAlias, fieldDefaultSql } from './column-default.js';
 import { fieldSql } from './column-path.js';
 import { expressionSql, referencedIds } from './expression-sql.js';
 import type { FileLayout } from './file-layout.js';
+import { parquetReader, READER_COLUMNS } from './file-readers.js';
 import { missingColumnSql } from './identity-column.js';
 import { cutFields, layoutProjection } from './layout-projection.js';
 import {
@@ -29,7 +30,7 @@ import {
   perFileSql,
   type ScanDeletes,
 } from './scan-deletes.js';
-import { quoteIdentifier, quoteLiteral, quotePaths } from './sql-text.js';
+import { quoteIdentifier, quoteLiteral } from './sql-text.js';
 import { sqlType } from './sql-type.js';
 
 /** A data file to scan. `path` is what the file system opens, as `FileIO.resolve` gives it. */
@@ -186,7 +187,7 @@ interface FileGroup {
   readonly files: readonly ScanFile[];
 }
 
-/** Files of the same layout and with deletes of the same kinds are read by one `read_parquet`. */
+/** Files of the same layout and with deletes of the same kinds are read by one reader. */
 function groupFiles(scan: Scan): readonly FileGroup[] {
   const groups = new Map<string, { layout: FileLayout | undefined; files: ScanFile[] }>();
   for (const file of scan.files) {
@@ -210,19 +211,12 @@ function groupSql(scan: Scan, fields: readonly NestedField[], group: FileGroup):
   const read = [...fields, ...lineage];
   const { schemaSql, columns } =
     group.layout === undefined
-      ? plainProjection(fields)
+      ? plainProjection(scan.schema, fields)
       : layoutProjection(group.layout, read, scan.nameMapping, (field) => missingColumnSql(field, group.files));
   const applied = group.files.flatMap((file) => scan.deletes?.files.get(file.path) ?? []);
-  const ofDeletes = deleteColumns(applied);
-  const { rowNumber, rowId } = scan.extras ?? {};
-  const needsRowNumber = rowNumber !== undefined || rowId !== undefined || ofDeletes.needsRowNumber;
-  const options = [
-    ...(schemaSql === undefined ? [] : [`schema = ${schemaSql}`]),
-    ...(scan.extras?.fileName === undefined ? [] : ['filename = true']),
-    ...(needsRowNumber ? ['file_row_number = true'] : []),
-  ];
-  const reader = `read_parquet(${[quotePaths(group.files.map((file) => readPath(scan, file))), ...options].join(', ')})`;
-  const selected = [...columns, ...extraColumns(scan, group), ...ofDeletes.columns];
+  const paths = group.files.map((file) => readPath(scan, file));
+  const reader = parquetReader(paths, schemaSql);
+  const selected = [...columns, ...extraColumns(scan, group), ...deleteColumns(applied)];
   const all = `(SELECT ${selected.length === 0 ? '1 AS moraine_none' : selected.join(', ')} FROM ${reader})`;
   const excluded = lineage.map(({ id }) => columnAlias(id)).join(', ');
   const rows = lineage.length === 0 ? all : `(SELECT * EXCLUDE (${excluded}) FROM ${all})`;
@@ -249,15 +243,21 @@ function wantedExtras({ extras }: Scan): readonly (readonly [keyof ScanExtras, s
 }
 
 /** Top-level columns by field id, nested ones by name. */
-function plainProjection(fields: readonly NestedField[]): { schemaSql: string | undefined; columns: string[] } {
-  const stored = fields.filter((field) => field.type.kind !== 'unknown');
+function plainProjection(
+  schema: Schema,
+  fields: readonly NestedField[],
+): { schemaSql: string | undefined; columns: string[] } {
+  const isStored = (field: NestedField): boolean => field.type.kind !== 'unknown';
+  const wanted = fields.filter(isStored);
+  // Some column is named, so that none of the file's own names hides one of the reader's.
+  const stored = wanted.length > 0 ? wanted : schema.fields.filter(isStored).slice(0, 1);
   const columns = fields.map((field) =>
     field.type.kind === 'unknown' ? `${fieldDefaultSql(field)} AS ${columnAlias(field.id)}` : columnAlias(field.id),
   );
   return { schemaSql: stored.length === 0 ? undefined : readSchemaSql(stored), columns };
 }
 
-/** The `schema` option of `read_parquet` that matches columns by field id and names them by it. */
+/** The `schema` of `parquetReader` that matches columns by field id and names them by it. */
 export function readSchemaSql(fields: readonly NestedField[]): string {
   const entries = fields.map((field) => {
     const name = quoteLiteral(columnAlias(field.id));
@@ -285,9 +285,10 @@ function extraColumns(scan: Scan, { files, layout }: FileGroup): string[] {
   const sql: Record<keyof ScanExtras, () => string> = {
     fileName: () => fileNameSql(scan, files),
     fileNumber: () => fileNumberSql(scan, files),
-    rowNumber: () => 'file_row_number',
+    rowNumber: () => READER_COLUMNS.position,
     sequenceNumber: () => ownOr(LAST_UPDATED, perFileSql(files.map((file) => file.sequenceNumber ?? 0n))),
-    rowId: () => ownOr(ROW_ID, `${perFileSql(files.map((file) => file.firstRowId ?? null))} + file_row_number`),
+    rowId: () =>
+      ownOr(ROW_ID, `${perFileSql(files.map((file) => file.firstRowId ?? null))} + ${READER_COLUMNS.position}`),
   };
   return wantedExtras(scan).map(([extra, column]) => `${sql[extra]()} AS ${column}`);
 }
@@ -302,6 +303,6 @@ const readPath = (scan: Scan, file: ScanFile): string => scan.layouts?.get(file.
 
 /** The row's file, also where a copy is read in its place. */
 function fileNameSql(scan: Scan, files: readonly ScanFile[]): string {
-  if (files.every((file) => readPath(scan, file) === file.path)) return 'filename';
-  return `list_extract([${files.map((file) => quoteLiteral(file.path)).join(', ')}], file_index::BIGINT + 1)`;
+  if (files.every((file) => readPath(scan, file) === file.path)) return READER_COLUMNS.path;
+  return `list_extract([${files.map((file) => quoteLiteral(file.path)).join(', ')}], ${READER_COLUMNS.place}::BIGINT + 1)`;
 }

@@ -14,21 +14,3 @@ export function quoteLiteral(text: string): string {
     .map((part) => `'${part.replaceAll("'", "''")}'`)
     .join(' || chr(0) || ')})`;
 }
-
-/**
- * A path as a literal for a table function that expands `*`, `?`, `[` and `{`: each becomes a one-character class.
- * Only for readers: writers take paths as they are (use {@link quoteLiteral}).
- */
-export function quotePath(path: string): string {
-  return quoteLiteral(escapeGlob(path));
-}
-
-/** A path as a glob that only it matches. */
-export function escapeGlob(path: string): string {
-  return path.replaceAll(/[*?[]/g, (character) => `[${character}]`);
-}
-
-/** A list of paths for `read_parquet`. */
-export function quotePaths(paths: readonly string[]): string {
-  return `[${paths.map(quotePath).join(', ')}]`;
-}

@@ -18,11 +18,12 @@ import { columnAlias } from './column-default.js';
 import { fieldIdsSql, fileColumnNames, type LeafColumn, leafColumns } from './column-path.js';
 import type { Connection } from './connection.js';
 import { classifyDuckDbError } from './duckdb-error.js';
+import { parquetReader, READER_COLUMNS } from './file-readers.js';
 import { hasNestedFloats, isNegativeZero, NO_DICTIONARIES, orderKey, withoutNegativeZero } from './negative-zero.js';
 import { readMetrics, textMap } from './parquet-statistics.js';
 import { type PartitionColumn, partitionColumns } from './partition-column.js';
 import { readSchemaSql } from './scan.js';
-import { quoteIdentifier, quoteLiteral, quotePaths } from './sql-text.js';
+import { quoteIdentifier, quoteLiteral } from './sql-text.js';
 import { sqlType } from './sql-type.js';
 import { parseSqlText } from './sql-value.js';
 import { zoneNanoseconds } from './zoned-nanoseconds.js';
@@ -160,7 +161,7 @@ interface WritePlan {
   readonly leaves: ReadonlyMap<string, LeafColumn>;
   readonly isSorted: boolean;
   readonly fileOptions: readonly string[];
-  /** The `schema` option that reads a written file with columns named by id. */
+  /** The `schema` of `parquetReader` that reads a written file with columns named by id. */
   readonly fileSchemaSql: string;
 }
 
@@ -271,13 +272,13 @@ async function restoreOrder(
 ): Promise<void> {
   // A partition of its own, or none: the rows came in order.
   if (files.length < 2) return;
-  const unordered = await unorderedFiles(connection, write, files);
+  const unordered = await unorderedFiles(connection, write, plan, files);
   for (const file of files) {
     if (!unordered.has(file.path)) continue;
     const names = fileColumnNames(write.schema);
     const order = sortKeys(write, (id) => quoteIdentifier(names.get(id) as string));
     const path = `${file.path}.sorted`;
-    const rows = `SELECT ${[...names.values()].map(quoteIdentifier).join(', ')} FROM read_parquet(${quotePaths([file.path])})`;
+    const rows = `SELECT ${[...names.values()].map(quoteIdentifier).join(', ')} FROM ${parquetReader([file.path])}`;
     const copy = `COPY (${rows} ORDER BY ${order.map((key) => `${key} ASC NULLS LAST`).join(', ')}) TO ${quoteLiteral(path)} (${plan.fileOptions.join(', ')})`;
     const [result] = await connection.rows(copy);
     file.statistics = result?.[4] ?? null;
@@ -291,11 +292,6 @@ function sortKeys(write: ParquetWrite, columnOf: (id: number) => string): string
   return (write.sortBy ?? []).map((id) => orderKey(typeOf(id), columnOf(id)));
 }
 
-function sortColumns(write: ParquetWrite): string[] {
-  const names = fileColumnNames(write.schema);
-  return (write.sortBy ?? []).map((id) => quoteIdentifier(names.get(id) as string));
-}
-
 /**
  * Files that have a row below the one before it. DuckDB appends a partition's first rows last when fewer than 64 of them
  * share a vector with the partition before, so of many files a few are out of order.
@@ -303,11 +299,16 @@ function sortColumns(write: ParquetWrite): string[] {
 async function unorderedFiles(
   connection: Connection,
   write: ParquetWrite,
+  plan: WritePlan,
   files: readonly WrittenFile[],
 ): Promise<ReadonlySet<string>> {
-  const keys = sortColumns(write);
+  const keys = (write.sortBy ?? []).map(columnAlias);
   const key = keys.length === 1 ? (keys[0] as string) : `row(${keys.join(', ')})`;
-  const rows = `SELECT ${key} AS k, filename AS f FROM read_parquet(${quotePaths(files.map((file) => file.path))}, filename = true)`;
+  const source = parquetReader(
+    files.map((file) => file.path),
+    plan.fileSchemaSql,
+  );
+  const rows = `SELECT ${key} AS k, ${READER_COLUMNS.path} AS f FROM ${source}`;
   const steps = `SELECT f, f = lag(f) OVER () AND k < lag(k) OVER () AS inverted FROM (${rows})`;
   const found = await connection.rowsInBackground(`SELECT DISTINCT f FROM (${steps}) WHERE inverted`);
   return new Set(found.map(([path]) => String(path)));
@@ -372,7 +373,7 @@ async function readTuple(connection: Connection, plan: WritePlan, file: WrittenF
   const texts = plan.columns.map((column) =>
     isBytes(column) ? `hex(${column.valueSql})` : `(${column.valueSql})::VARCHAR`,
   );
-  const source = `read_parquet(${quotePaths([file.path])}, schema = ${plan.fileSchemaSql})`;
+  const source = parquetReader([file.path], plan.fileSchemaSql);
   const [row = []] = await connection.rows(`SELECT ${texts.join(', ')} FROM ${source} LIMIT 1`);
   return plan.columns.map((column, index) => {
     const parsed = column.parse(file.keys[index] ?? null);

@@ -2,7 +2,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
-import { quotePath, quotePaths } from '../../engine/index.js';
+import { parquetReader, quoteLiteral } from '../../engine/index.js';
 import { compactDirect } from '../../maintenance/index.js';
 import { compactDeps } from '../../project/index.js';
 import { loadTable } from '../../tables/index.js';
@@ -71,11 +71,9 @@ const compactByDuckDb =
     await project.close();
     const instance = await DuckDBInstance.create(':memory:', { threads: '2', memory_limit: '800MB' });
     const connection = await instance.connect();
-    const target = quotePath(join(context.scratchFolder, 'compacted.parquet'));
+    const target = quoteLiteral(join(context.scratchFolder, 'compacted.parquet'));
     await measure(() =>
-      connection.run(
-        `COPY (SELECT * FROM read_parquet(${quotePaths(files)})) TO ${target} (FORMAT parquet, COMPRESSION zstd)`,
-      ),
+      connection.run(`COPY (SELECT * FROM ${parquetReader(files)}) TO ${target} (FORMAT parquet, COMPRESSION zstd)`),
     );
     connection.closeSync();
     return { removed: files.length };

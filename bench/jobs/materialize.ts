@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
-import { bucketSql, quotePaths, registerBucketFunctions } from '../../engine/index.js';
+import { bucketSql, parquetReader, registerBucketFunctions } from '../../engine/index.js';
 import { materializeDirect } from '../../materialization/index.js';
 import { materializationDeps } from '../../project/index.js';
 import { type BenchContext, type BenchJob, type BenchSize, figure } from '../job.js';
@@ -67,7 +67,7 @@ async function floor(context: BenchContext, measure: Measure, method: keyof type
   registerBucketFunctions(connection);
   await connection.run(`SET partitioned_write_max_open_files = ${BUCKETS * 2}`);
   await connection.run(`SET preserve_insertion_order = false`);
-  const { setup, select } = NEWEST[method](`read_parquet(${quotePaths(files)})`);
+  const { setup, select } = NEWEST[method](parquetReader(files));
   const bucket = bucketSql({ kind: 'long' }, 'entity_id', BUCKETS);
   await measure(async () => {
     await connection.run(setup);
