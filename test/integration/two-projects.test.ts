@@ -1,11 +1,10 @@
 /** What two projects with equal names share on one Temporal server: nothing, whatever the work and whoever starts it. */
-import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
 import { deleteSchedule } from '../../schedules/index.js';
 import { connectClient } from '../../workers/index.js';
 import { moraine } from '../support/cli.js';
 import { byHand, newQueue, newView, type Side, side, work } from '../support/side-project.js';
-import { testSettings } from '../support/temporal.js';
+import { testClient, testSettings } from '../support/temporal.js';
 
 test('backfills, training sets, compactions and maintenance of equal names each do the work of their own project', async () => {
   const view = newView();
@@ -13,18 +12,21 @@ test('backfills, training sets, compactions and maintenance of equal names each 
   // The runs of the first stand at their first heavy activity while those of the second are asked for.
   await work(one, ['workflows', 'light']);
   await work(two);
+  const { client } = await testClient(testSettings());
   const range = { view, start: '1970-01-01T00:00Z', end: '1970-01-01T00:10Z', step: '5m' };
-  const set = {
-    name: `set_${view}`,
-    features: [view],
-    entities: { table: 'demo.readings' },
-    to: `demo.set_${view}`,
-    shards: 1,
+  const trainingSet = async ({ library }: Side) => {
+    const { workflowId } = await library.startTrainingSet({
+      features: [view],
+      entities: { table: 'demo.readings' },
+      saveAs: { name: `set_${view}`, to: { table: `demo.set_${view}` } },
+      ...{ fullFeatureNames: true, shards: 1 },
+    });
+    return client.workflow.getHandle(workflowId);
   };
   const asked = async (of: Side) => [
     await byHand(of, 'backfill', range),
     await byHand(of, 'maintain', { table: 'demo.readings' }),
-    await byHand(of, 'trainingSet', set, `set-${randomUUID()}`),
+    await trainingSet(of),
   ];
   const waiting = await asked(one);
   const answers = await Promise.all((await asked(two)).map((handle) => handle.result() as Promise<object>));
