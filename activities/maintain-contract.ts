@@ -13,6 +13,8 @@ export interface MaintainInput {
   readonly orphansOlderThan?: string;
   /** Confirms an `orphansOlderThan` of less than a day. */
   readonly allowYoung?: boolean;
+  /** Also delete files outside the table's folders that only expired snapshots name; false unless given. */
+  readonly deleteOutside?: boolean;
   /** Only count what would go. */
   readonly dryRun?: boolean;
 }

@@ -16,6 +16,7 @@ const requestSchema = z.strictObject({
   retainLast: z.int().min(1).optional(),
   orphansOlderThan: duration.optional(),
   allowYoung: z.boolean().optional(),
+  deleteOutside: z.boolean().optional(),
   dryRun: z.boolean().optional(),
 });
 
@@ -49,13 +50,14 @@ export function parseMaintainTablesRequest(request: unknown): void {
 
 /** The settings that a request means. */
 export function maintenanceSettings(request: MaintainInput): MaintenanceSettings {
-  const { olderThan, retainLast, orphansOlderThan, allowYoung } = request;
+  const { olderThan, retainLast, orphansOlderThan, allowYoung, deleteOutside } = request;
   const snapshotAgeMs = olderThan === undefined ? undefined : parseDurationMs(olderThan);
   const orphanMs = orphansOlderThan === undefined ? undefined : parseDurationMs(orphansOlderThan);
   return {
     expiry: {
       ...(snapshotAgeMs === undefined ? {} : { olderThanMs: snapshotAgeMs }),
       ...(retainLast === undefined ? {} : { retainLast }),
+      ...(deleteOutside === undefined ? {} : { deleteOutside }),
     },
     orphans: {
       ...(orphanMs === undefined ? {} : { olderThanMs: orphanMs }),

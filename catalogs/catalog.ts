@@ -47,6 +47,8 @@ export interface CommitRequest {
  */
 export interface Catalog {
   readonly name: string;
+  /** Tells catalogs apart, whatever they are called here: where it is kept, and its name there. */
+  readonly id: string;
   /** What commits through this catalog take for time; the system's unless it says otherwise. */
   readonly clock?: Clock;
   listNamespaces(parent?: readonly string[]): Promise<readonly (readonly string[])[]>;
@@ -58,7 +60,10 @@ export interface Catalog {
   dropNamespace(namespace: readonly string[]): Promise<void>;
   listTables(namespace: readonly string[]): Promise<readonly TableIdentifier[]>;
   tableExists(identifier: TableIdentifier): Promise<boolean>;
-  /** Where `createTable` puts a table unless told otherwise; whether there is one is not looked at. `NAMESPACE_NOT_FOUND` */
+  /**
+   * Where `createTable` puts a table unless told otherwise: a folder in which no other table has its metadata. Whether there is one of
+   * the name is not looked at. `NAMESPACE_NOT_FOUND`
+   */
   newTableLocation(identifier: TableIdentifier): Promise<string>;
   /** `TABLE_ALREADY_EXISTS`, `NAMESPACE_NOT_FOUND`; `SCHEMA_INVALID`, also for types that the format version does not have */
   createTable(identifier: TableIdentifier, request: CreateTableRequest): Promise<LoadedTable>;
@@ -76,5 +81,7 @@ export interface Catalog {
   /** Forgets the name; files stay. */
   dropTable(identifier: TableIdentifier): Promise<void>;
   renameTable(from: TableIdentifier, to: TableIdentifier): Promise<void>;
+  /** Catalogs of other names that the same database keeps. Their tables may have files anywhere. They are closed with this one. */
+  siblings(): Promise<readonly Catalog[]>;
   close(): Promise<void>;
 }

@@ -7,5 +7,5 @@ export { ensureNamespace } from './ensure-namespace.js';
 export { metadataFolder, pathSegment } from './location-names.js';
 export { DEFAULT_METADATA_LIMITS, type MetadataLimits, readTableMetadata } from './metadata-file.js';
 export { type MetadataFile, newestMetadata } from './newest-metadata.js';
-export { openSqlCatalog, type SqlCatalogOptions } from './sql-catalog.js';
+export { databaseFile, openSqlCatalog, type SqlCatalogOptions } from './sql-catalog.js';
 export { formatTableName, parseTableName, type QualifiedTableName } from './table-name.js';

@@ -3,6 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { TableMetadata } from '../iceberg/index.js';
 
 const SAFE_SEGMENT = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$/;
+const METADATA_FILE = /\.metadata\.json(\.gz)?$|\.gz\.metadata\.json$/;
 const METADATA_VERSION = /^v?(\d+)(?:-[^/]*)?\.metadata\.json(?:\.gz)?$|^v?(\d+)(?:-[^/]*)?\.gz\.metadata\.json$/;
 
 /**
@@ -31,6 +32,10 @@ function metadataVersion(location: string): number {
   const match = METADATA_VERSION.exec(location.slice(location.lastIndexOf('/') + 1));
   return match === null ? -1 : Number(match[1] ?? match[2]);
 }
+
+/** Whether a file is called as metadata files are. */
+export const isMetadataFile = (location: string): boolean =>
+  METADATA_FILE.test(location.slice(location.lastIndexOf('/') + 1));
 
 /** Where a table's metadata, manifest lists and manifests go: `write.metadata.path`, or `metadata` in its location. */
 export function metadataFolder(metadata: TableMetadata): string {

@@ -1,8 +1,11 @@
 /** The log of previous metadata files, and the deletion of those that fall out of it. */
+import { dirname } from 'node:path';
 import { type TableMetadata, withMetadataLogEntry } from '../iceberg/index.js';
-import type { FileIO } from '../storage/index.js';
+import { comparableLocation, type FileIO } from '../storage/index.js';
 import { afterOutcome } from './after-outcome.js';
 import type { LoadedTable } from './catalog.js';
+import { isMetadataFile, metadataFolder } from './location-names.js';
+import { readTableMetadata } from './metadata-file.js';
 
 const DEFAULT_PREVIOUS_VERSIONS_MAX = 100;
 /** A commit ends after at most this many deletions; the orphan sweep removes the other files. */
@@ -21,11 +24,26 @@ export function withMetadataLog(metadata: TableMetadata, base: LoadedTable): Tab
 
 /**
  * Deletes metadata files that a commit dropped from the log, at most 1,000 of them, if
- * `write.metadata.delete-after-commit.enabled` is true. What cannot be deleted is left as an orphan.
+ * `write.metadata.delete-after-commit.enabled` is true. Only metadata of this very table goes, that lies in its metadata folder and that no
+ * table is at: a log may name any file. What cannot be deleted is left as an orphan.
+ * @param isInUse whether a table is at this metadata file
  */
-export async function deleteExpiredMetadata(io: FileIO, base: TableMetadata, current: TableMetadata): Promise<void> {
+export async function deleteExpiredMetadata(
+  io: FileIO,
+  base: TableMetadata,
+  current: TableMetadata,
+  isInUse: (location: string) => Promise<boolean>,
+): Promise<void> {
   if (current.properties.get('write.metadata.delete-after-commit.enabled') !== 'true') return;
-  const kept = new Set(current.metadataLog.map((entry) => entry.metadataFile));
-  const dropped = base.metadataLog.filter((entry) => !kept.has(entry.metadataFile)).slice(0, MAX_DELETED_PER_COMMIT);
-  await afterOutcome(...dropped.map((entry) => () => io.delete(entry.metadataFile)));
+  const kept = new Set(current.metadataLog.map((entry) => comparableLocation(entry.metadataFile)));
+  const dropped = base.metadataLog.filter((entry) => !kept.has(comparableLocation(entry.metadataFile)));
+  const folder = await io.resolve(metadataFolder(current));
+  const deleteIfOwn = async (location: string): Promise<void> => {
+    const isOwn = dirname(await io.resolve(location)) === folder && isMetadataFile(location);
+    if (!isOwn || (await isInUse(location))) return;
+    if ((await readTableMetadata(io, location)).tableUuid === current.tableUuid) await io.delete(location);
+  };
+  for (const { metadataFile } of dropped.slice(0, MAX_DELETED_PER_COMMIT)) {
+    await afterOutcome(() => deleteIfOwn(metadataFile));
+  }
 }

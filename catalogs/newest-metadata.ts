@@ -2,9 +2,8 @@
 import { MoraineError } from '../errors/index.js';
 import type { TableMetadata } from '../iceberg/index.js';
 import { comparableLocation, type FileIO } from '../storage/index.js';
+import { isMetadataFile } from './location-names.js';
 import { readTableMetadata } from './metadata-file.js';
-
-const METADATA_FILE = /\.metadata\.json(\.gz)?$|\.gz\.metadata\.json$/;
 
 /** A metadata file that a table's folder holds. */
 export interface MetadataFile {
@@ -53,7 +52,7 @@ function wentOnBeyond(other: TableMetadata, end: TableMetadata): boolean {
 async function metadataFiles(io: FileIO, folder: string): Promise<readonly MetadataFile[]> {
   const files: MetadataFile[] = [];
   for await (const { location } of io.list(folder)) {
-    if (METADATA_FILE.test(location)) files.push({ location, metadata: await readTableMetadata(io, location) });
+    if (isMetadataFile(location)) files.push({ location, metadata: await readTableMetadata(io, location) });
   }
   return files;
 }

@@ -3,7 +3,7 @@
  * Table and column names are those of Java's JdbcCatalog and PyIceberg, which open the same database.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, realpath } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { applyUpdates, checkRequirements, newTableMetadata, requireVersionTwoTypes } from '../iceberg/index.js';
@@ -41,15 +41,20 @@ export interface SqlCatalogOptions {
   readonly clock?: Clock;
 }
 
+/** The absolute path of the file that a `uri` of {@link SqlCatalogOptions} means. */
+export function databaseFile(uri: string): string {
+  return resolve(uri.startsWith('sqlite:///') ? uri.slice('sqlite:///'.length) : uri);
+}
+
 /** Opens, and if need be creates, a SQL catalog. `CATALOG_UNAVAILABLE` if that fails. */
 export async function openSqlCatalog(options: SqlCatalogOptions): Promise<Catalog> {
-  const path = resolve(options.uri.startsWith('sqlite:///') ? options.uri.slice('sqlite:///'.length) : options.uri);
+  const path = databaseFile(options.uri);
   const { busyTimeoutMs } = options;
   const driver = new SqliteDriver(path, busyTimeoutMs === undefined ? {} : { busyTimeoutMs });
   try {
     await mkdir(dirname(path), { recursive: true });
     const version = await prepareSqlSchema(driver);
-    return new SqlCatalog(options, new SqlStore(driver, options.name, version));
+    return new SqlCatalog(options, new SqlStore(driver, await realpath(path), options.name, version));
   } catch (error) {
     throw openFailure(error, path);
   }
@@ -91,6 +96,7 @@ function tableKey(identifier: TableIdentifier): TableKey {
 /** Namespaces and pointers in a store; the metadata they point at in storage. */
 export class SqlCatalog implements Catalog {
   readonly name: string;
+  readonly id: string;
   readonly #warehouse: string;
   readonly #io: FileIO;
   readonly clock: Clock;
@@ -98,6 +104,7 @@ export class SqlCatalog implements Catalog {
 
   constructor(options: Omit<SqlCatalogOptions, 'uri'>, store: CatalogStore) {
     this.name = options.name;
+    this.id = `${store.database}#${options.name}`;
     this.clock = options.clock ?? SYSTEM_CLOCK;
     this.#warehouse = options.warehouse;
     this.#io = options.io;
@@ -157,7 +164,12 @@ export class SqlCatalog implements Catalog {
     const key = tableKey(identifier);
     await this.#requireNamespace(identifier.namespace);
     const properties = await this.#store.namespaceProperties(key.namespace);
-    return defaultTableLocation(this.#warehouse, identifier.namespace, identifier.name, properties.get('location'));
+    const base = properties.get('location');
+    const location = defaultTableLocation(this.#warehouse, identifier.namespace, identifier.name, base);
+    // A table that was renamed still has its files in the folder of its former name.
+    let free = location;
+    for (let number = 2; await this.#store.isFolderOfOther(key, free); number++) free = `${location}-${number}`;
+    return free;
   }
 
   async createTable(identifier: TableIdentifier, request: CreateTableRequest): Promise<LoadedTable> {
@@ -200,7 +212,10 @@ export class SqlCatalog implements Catalog {
     if (landed !== base) {
       await afterOutcome(
         () => forgetTableMetadata(this.#io, base.metadataLocation),
-        () => deleteExpiredMetadata(this.#io, base.metadata, landed.metadata),
+        () =>
+          deleteExpiredMetadata(this.#io, base.metadata, landed.metadata, (location) =>
+            this.#store.isMetadataLocation(location),
+          ),
       );
     }
     return landed;
@@ -231,6 +246,12 @@ export class SqlCatalog implements Catalog {
     const renamed = await this.#store.renameTable(tableKey(from), tableKey(to));
     if (renamed === null) throw this.#alreadyExists(to);
     if (!renamed) throw this.#notFound(from);
+  }
+
+  async siblings(): Promise<readonly Catalog[]> {
+    const [warehouse, io, clock] = [this.#warehouse, this.#io, this.clock];
+    const stores = await this.#store.siblings();
+    return stores.map((store) => new SqlCatalog({ name: store.catalog, warehouse, io, clock }, store));
   }
 
   close(): Promise<void> {

@@ -1,5 +1,6 @@
 /** The rows of the SQL catalog: every statement it runs, and what its failures mean. */
 import { MoraineError } from '../errors/index.js';
+import { comparableLocation } from '../storage/index.js';
 import { type SqlDriver, SqlError, type SqlParameter } from './sql-driver.js';
 
 /** A table's key: namespace levels joined with dots, and the name. */
@@ -16,28 +17,34 @@ const KEY = 'catalog_name = ? AND table_namespace = ? AND table_name = ?';
 const WITHIN = (column: string) => `(${column} = ? OR substr(${column}, 1, ?) = ?)`;
 
 export class SqlStore {
+  /** Where the database is. */
+  readonly database: string;
+  /** The name that the rows of this catalog have. */
+  readonly catalog: string;
   readonly #driver: SqlDriver;
-  readonly #catalog: string;
+  readonly #version: 'V0' | 'V1';
   /** Excludes views, which share the table, where rows have a type. */
   readonly #isTable: string;
   readonly #hasType: boolean;
 
-  constructor(driver: SqlDriver, catalog: string, version: 'V0' | 'V1') {
+  constructor(driver: SqlDriver, database: string, catalog: string, version: 'V0' | 'V1') {
+    this.database = database;
+    this.catalog = catalog;
     this.#driver = driver;
-    this.#catalog = catalog;
+    this.#version = version;
     this.#hasType = version === 'V1';
     this.#isTable = this.#hasType ? " AND (iceberg_type = 'TABLE' OR iceberg_type IS NULL)" : '';
   }
 
   async metadataLocation(key: TableKey): Promise<string | null> {
     const sql = `SELECT metadata_location FROM iceberg_tables WHERE ${KEY}${this.#isTable}`;
-    const [row] = await this.#query(sql, [this.#catalog, key.namespace, key.name]);
+    const [row] = await this.#query(sql, [this.catalog, key.namespace, key.name]);
     return row?.metadata_location ?? null;
   }
 
   async tableNames(namespace: string): Promise<readonly string[]> {
     const sql = `SELECT table_name FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ?${this.#isTable} ORDER BY table_name`;
-    const rows = await this.#query(sql, [this.#catalog, namespace]);
+    const rows = await this.#query(sql, [this.catalog, namespace]);
     return rows.map((row) => row.table_name ?? '');
   }
 
@@ -46,27 +53,27 @@ export class SqlStore {
     const type = this.#hasType ? [', iceberg_type', ", 'TABLE'"] : ['', ''];
     const sql = `INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name, metadata_location, previous_metadata_location${type[0]})
       VALUES (?, ?, ?, ?, NULL${type[1]})`;
-    return this.#isUnique(this.#change(sql, [this.#catalog, key.namespace, key.name, metadataLocation]));
+    return this.#isUnique(this.#change(sql, [this.catalog, key.namespace, key.name, metadataLocation]));
   }
 
   /** The compare-and-swap of a commit: false if the table no longer points at `from`. */
   async swapMetadataLocation(key: TableKey, from: string, to: string): Promise<boolean> {
     const sql = `UPDATE iceberg_tables SET metadata_location = ?, previous_metadata_location = ?
       WHERE ${KEY}${this.#isTable} AND metadata_location = ?`;
-    return (await this.#change(sql, [to, from, this.#catalog, key.namespace, key.name, from])) === 1;
+    return (await this.#change(sql, [to, from, this.catalog, key.namespace, key.name, from])) === 1;
   }
 
   /** False if there is no such table. */
   async deleteTable(key: TableKey): Promise<boolean> {
     const sql = `DELETE FROM iceberg_tables WHERE ${KEY}${this.#isTable}`;
-    return (await this.#change(sql, [this.#catalog, key.namespace, key.name])) === 1;
+    return (await this.#change(sql, [this.catalog, key.namespace, key.name])) === 1;
   }
 
   /** Null if the new name is taken, false if there is no such table. */
   async renameTable(from: TableKey, to: TableKey): Promise<boolean | null> {
     const sql = `UPDATE iceberg_tables SET table_namespace = ?, table_name = ? WHERE ${KEY}${this.#isTable}`;
     let found = false;
-    const rename = this.#change(sql, [to.namespace, to.name, this.#catalog, from.namespace, from.name]);
+    const rename = this.#change(sql, [to.namespace, to.name, this.catalog, from.namespace, from.name]);
     const free = await this.#isUnique(
       rename.then((rows) => {
         found = rows === 1;
@@ -78,7 +85,7 @@ export class SqlStore {
 
   async namespaceExists(namespace: string): Promise<boolean> {
     const below = `${namespace}.`;
-    const within = [this.#catalog, namespace, [...below].length, below];
+    const within = [this.catalog, namespace, [...below].length, below];
     const sql = `SELECT 1 AS found FROM iceberg_namespace_properties WHERE catalog_name = ? AND ${WITHIN('namespace')}
       UNION ALL SELECT 1 FROM iceberg_tables WHERE catalog_name = ? AND ${WITHIN('table_namespace')} LIMIT 1`;
     return (await this.#query(sql, [...within, ...within])).length > 0;
@@ -87,19 +94,19 @@ export class SqlStore {
   async namespaces(): Promise<readonly string[]> {
     const sql = `SELECT namespace FROM iceberg_namespace_properties WHERE catalog_name = ?
       UNION SELECT table_namespace FROM iceberg_tables WHERE catalog_name = ? ORDER BY 1`;
-    return (await this.#query(sql, [this.#catalog, this.#catalog])).map((row) => row.namespace ?? '');
+    return (await this.#query(sql, [this.catalog, this.catalog])).map((row) => row.namespace ?? '');
   }
 
   async namespaceProperties(namespace: string): Promise<ReadonlyMap<string, string>> {
     const sql =
       'SELECT property_key, property_value FROM iceberg_namespace_properties WHERE catalog_name = ? AND namespace = ?';
-    const rows = await this.#query(sql, [this.#catalog, namespace]);
+    const rows = await this.#query(sql, [this.catalog, namespace]);
     return new Map(rows.map((row) => [row.property_key ?? '', row.property_value ?? '']));
   }
 
   /** False if the namespace has one of these properties already. All rows or none. */
   async insertNamespace(namespace: string, properties: ReadonlyMap<string, string>): Promise<boolean> {
-    const rows = [...properties].map(([key, value]) => [this.#catalog, namespace, key, value]);
+    const rows = [...properties].map(([key, value]) => [this.catalog, namespace, key, value]);
     const sql = `INSERT INTO iceberg_namespace_properties (catalog_name, namespace, property_key, property_value)
       VALUES ${rows.map(() => '(?, ?, ?, ?)').join(', ')}`;
     return this.#isUnique(this.#change(sql, rows.flat()));
@@ -112,8 +119,31 @@ export class SqlStore {
     const sql = `DELETE FROM iceberg_namespace_properties WHERE catalog_name = ? AND namespace = ?
       AND NOT EXISTS (SELECT 1 FROM iceberg_tables t WHERE t.catalog_name = ? AND ${WITHIN('t.table_namespace')})
       AND NOT EXISTS (SELECT 1 FROM iceberg_namespace_properties n WHERE n.catalog_name = ? AND substr(n.namespace, 1, ?) = ?)`;
-    const tables = [this.#catalog, namespace, belowLength, below];
-    return this.#change(sql, [this.#catalog, namespace, ...tables, this.#catalog, belowLength, below]);
+    const tables = [this.catalog, namespace, belowLength, below];
+    return this.#change(sql, [this.catalog, namespace, ...tables, this.catalog, belowLength, below]);
+  }
+
+  /** The stores of the other catalogs that have tables in the database. */
+  async siblings(): Promise<readonly CatalogStore[]> {
+    const sql = 'SELECT DISTINCT catalog_name FROM iceberg_tables WHERE catalog_name <> ? ORDER BY 1';
+    const rows = await this.#query(sql, [this.catalog]);
+    return rows.map((row) => new SqlStore(this.#driver, this.database, row.catalog_name ?? '', this.#version));
+  }
+
+  /** Whether a table of any catalog of the database is at this metadata file now. */
+  async isMetadataLocation(location: string): Promise<boolean> {
+    const spellings = spellingsOf(location);
+    const sql = `SELECT 1 AS found FROM iceberg_tables WHERE metadata_location IN (${spellings.map(() => '?').join(', ')}) LIMIT 1`;
+    return (await this.#query(sql, spellings)).length > 0;
+  }
+
+  /** Whether another table of any catalog of the database has its metadata below a folder. */
+  async isFolderOfOther(key: TableKey, folder: string): Promise<boolean> {
+    const prefixes = spellingsOf(`${folder}/`);
+    const isBelow = prefixes.map(() => 'substr(metadata_location, 1, ?) = ?').join(' OR ');
+    const sql = `SELECT 1 AS found FROM iceberg_tables WHERE NOT (${KEY}) AND (${isBelow}) LIMIT 1`;
+    const below = prefixes.flatMap((prefix) => [[...prefix].length, prefix]);
+    return (await this.#query(sql, [this.catalog, key.namespace, key.name, ...below])).length > 0;
   }
 
   close(): Promise<void> {
@@ -146,6 +176,12 @@ export class SqlStore {
     }
   }
 }
+
+/** How engines write the location of a local file. */
+const spellingsOf = (location: string): readonly string[] => {
+  const path = comparableLocation(location) + (location.endsWith('/') ? '/' : '');
+  return [path, `file:${path}`, `file://${path}`];
+};
 
 /** A unique violation stays a {@link SqlError}; the rest becomes what callers of a catalog see. */
 export function sqlFailure(error: unknown, access: 'read' | 'write'): unknown {

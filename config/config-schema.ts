@@ -63,6 +63,7 @@ const maintenancePolicy = z.strictObject({
       olderThan: duration.optional(),
       retainLast: count(1_000_000).optional(),
       orphansOlderThan: duration.optional(),
+      deleteOutside: z.boolean().optional(),
     })
     .optional(),
   budget: byteSize.optional(),

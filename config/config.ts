@@ -92,7 +92,12 @@ export interface MaintenanceConfig {
     readonly deleteRatio: number;
   };
   /** As the options of `moraine maintain`; an empty one takes the defaults. */
-  readonly maintain?: { readonly olderThan?: string; readonly retainLast?: number; readonly orphansOlderThan?: string };
+  readonly maintain?: {
+    readonly olderThan?: string;
+    readonly retainLast?: number;
+    readonly orphansOlderThan?: string;
+    readonly deleteOutside?: boolean;
+  };
   /** Bytes that the compactions of one run may read together. */
   readonly budgetBytes: number;
 }

@@ -234,6 +234,13 @@ export const ERROR_TABLE = {
     'A location is outside the allowed storage roots or has another scheme.',
     'Add the folder to storage.roots (or --root) if you trust it.',
   ),
+  FOLDER_SHARED: entry(
+    5,
+    403,
+    false,
+    'A folder of the table is not its own: it overlaps a folder of another table, or holds a storage root or the project.',
+    'Give the table folders of its own, or drop the name that should not be there. Until then none of its files is deleted.',
+  ),
   LIMIT_EXCEEDED: entry(
     5,
     413,

@@ -1,12 +1,15 @@
 /** What maintenance needs of its surroundings. */
 import type { RegistryState, SavedDataset } from '../features/index.js';
 import type { Table } from '../tables/index.js';
+import type { GuardedPlace } from './own-folders.js';
 
 export interface MaintenanceDeps {
   /** Loads a table by its name, `[CATALOG/]NS.TABLE`, as it is now. */
   loadTable(name: string): Promise<Table>;
-  /** Every table of every configured catalog. */
+  /** Every table of every configured catalog, and of catalogs of other names in the same databases. */
   tables(): AsyncIterable<Table>;
+  /** Places that no table's folder may hold: storage roots, the project and what belongs to it. */
+  guardedPlaces(): Promise<readonly GuardedPlace[]>;
   registry(): Promise<RegistryState>;
   /** The online table of a name that a view has or had; null: there is none. */
   onlineTable(view: string): Promise<Table | null>;

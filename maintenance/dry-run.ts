@@ -4,7 +4,7 @@ import { filesOnlyIn } from './expire.js';
 import { type ExpiryPlan, type ExpirySettings, planExpiry } from './expiry-plan.js';
 import { type OrphanSettings, orphanAgeMs } from './orphans.js';
 import { snapshotRoots } from './roots.js';
-import { type FileVerdict, Sweep } from './sweep.js';
+import { type FileVerdict, Sweep, verdictOf } from './sweep.js';
 import { statisticsFiles } from './table-files.js';
 
 export interface MaintenanceSettings {
@@ -18,6 +18,8 @@ export interface DryRun {
   /** Every file of the table's folder, and expired ones that lie elsewhere. May be read once. */
   readonly files: AsyncGenerator<FileVerdict>;
 }
+
+const OUTSIDE = 'it lies outside the folders of the table: --delete-outside deletes it';
 
 /**
  * Plans maintenance as it would be done now. Ages are counted from this machine's clock.
@@ -40,9 +42,11 @@ export async function dryRunMaintenance(
     const statistics = [...statisticsFiles(table.metadata)].filter((file) => snapshotIds.has(file.snapshotId));
     const content = { expired, statistics: statistics.map(({ location }) => location) };
     const files = await filesOnlyIn(deps, table, content, () => undefined);
-    for (const [path, reason] of files) {
+    for (const [path, { reason, isOwn }] of files) {
       const status = await table.io.stat(path).catch(() => null);
-      if (status !== null) yield { ...status, path, action: 'delete', reason };
+      if (status === null) continue;
+      const goes = isOwn || settings.expiry.deleteOutside === true;
+      yield verdictOf(status, goes ? 'delete' : 'keep', goes ? reason : `${reason}; but ${OUTSIDE}`);
     }
     for (let after: string | undefined; ; ) {
       const place = after === undefined ? {} : { after };

@@ -21,10 +21,11 @@ import { deleteFiles } from './delete-files.js';
 import type { MaintenanceDeps } from './deps.js';
 import { type ExpirySettings, planExpiry } from './expiry-plan.js';
 import { withoutEndedLeases } from './leases.js';
-import { keepFilesOfOthers, ownPath } from './other-tables.js';
+import { keepFilesOfOthers, ownPlaces } from './other-tables.js';
+import { requireOwnFolders } from './own-folders.js';
 import { leaseRoots, snapshotRoots } from './roots.js';
 import { safeNowMs } from './storage-clock.js';
-import { filesOfMetadata, filesOfSnapshots, statisticsFiles } from './table-files.js';
+import { filesOfMetadata, filesOfSnapshots, statisticsFiles, type TableFile } from './table-files.js';
 
 const MAX_PLAN_BYTES = 256 * 2 ** 20;
 
@@ -58,6 +59,7 @@ interface StoredPlan {
 /**
  * Plans which snapshots and refs go, and stores it beside the table's metadata.
  * @param name the table, `[CATALOG/]NS.TABLE`
+ * @throws MoraineError `FOLDER_SHARED` for a table whose folders are not its own; as {@link planExpiry}
  */
 export async function stageExpiry(
   deps: MaintenanceDeps,
@@ -66,6 +68,8 @@ export async function stageExpiry(
 ): Promise<StagedExpiry> {
   const table = await deps.loadTable(name);
   const { metadata } = table;
+  // Before anything is forgotten: whose files cannot be deleted would leave them behind.
+  await requireOwnFolders(deps, table);
   const nowMs = await safeNowMs(table, deps.nowMs());
   const { snapshotIds, refs } = planExpiry(metadata, settings, await snapshotRoots(deps, table, nowMs), nowMs);
   if (snapshotIds.length === 0 && refs.length === 0) return { planLocation: null, snapshots: 0, refs };
@@ -124,12 +128,12 @@ function expiryUpdates(
 
 /**
  * Deletes the files that only snapshots of the plan reached, and then the plan. Those that the table still has, or has again, are
- * left alone, as is what any other table of the catalogs has.
+ * left alone, as is what any other table of the catalogs has, and what lies outside the table's folders unless the plan says otherwise.
  * @throws MoraineError `MANIFEST_CORRUPT`, `FILE_NOT_FOUND` for a manifest of a snapshot that stays; `LOCATION_REFUSED` for files that
- *   cannot be compared; nothing is deleted then
+ *   cannot be compared; `FOLDER_SHARED`; nothing is deleted then
  */
 export async function deleteExpiredFiles(
-  deps: Pick<MaintenanceDeps, 'loadTable' | 'tables'>,
+  deps: Pick<MaintenanceDeps, 'loadTable' | 'tables' | 'datasets' | 'guardedPlaces'>,
   name: string,
   planLocation: string,
   signal?: AbortSignal,
@@ -143,7 +147,12 @@ export async function deleteExpiredFiles(
   const files = await filesOnlyIn(deps, table, { expired, statistics: plan.statistics }, (location) =>
     unreadable.push(location),
   );
-  const deletedFiles = await deleteFiles(table.io, files.keys(), signal);
+  const deleted = [...files].filter(([, { isOwn }]) => isOwn || plan.settings.deleteOutside === true);
+  const deletedFiles = await deleteFiles(
+    table.io,
+    deleted.map(([path]) => path),
+    signal,
+  );
   await table.io.delete(planLocation);
   return { deletedFiles, unreadable };
 }
@@ -154,41 +163,54 @@ export interface ExpiredContent {
   readonly statistics: readonly string[];
 }
 
+/** A file that only expired snapshots reach. */
+export interface ExpiredFile {
+  readonly reason: string;
+  /** Whether it lies in a folder of the table. */
+  readonly isOwn: boolean;
+}
+
 /**
- * The files that only expired snapshots reach, by canonical path, with the reason. Manifests come after the files they list and
+ * The files that only expired snapshots reach, by canonical path. Manifests come after the files they list and
  * manifest lists after both, so that an interrupted deletion can be repeated.
  * @param onUnreadable told of manifests and lists of expired snapshots that cannot be read: the files that they list are not given
  */
 export async function filesOnlyIn(
-  deps: Pick<MaintenanceDeps, 'tables'>,
+  deps: Pick<MaintenanceDeps, 'tables' | 'datasets' | 'guardedPlaces'>,
   table: Table,
   { expired, statistics }: ExpiredContent,
   onUnreadable: (location: string) => void,
-): Promise<ReadonlyMap<string, string>> {
+): Promise<ReadonlyMap<string, ExpiredFile>> {
+  const own = await requireOwnFolders(deps, table);
   const paths = new CanonicalPaths(table.io);
   const ids = new Set(expired.map(({ snapshotId }) => snapshotId));
-  const files = new Map<string, string>();
-  for (const location of statistics) {
-    files.set(await ownPath(table, paths, location), 'only expired snapshots reach it: statistics');
-  }
+  const files = new Map<string, ExpiredFile>();
+  const add = async (location: string, what: string): Promise<void> => {
+    // What a symbolic link points to has its own place: if nothing else reaches it, it is an orphan once the link has gone.
+    const [path = location] = await ownPlaces(table, paths, location);
+    files.set(path, { reason: `only expired snapshots reach it: ${what}`, isOwn: own.hold(path) });
+  };
+  const keep = async ({ location }: TableFile): Promise<void> => {
+    for (const path of await ownPlaces(table, paths, location)) files.delete(path);
+  };
+  for (const location of statistics) await add(location, 'statistics');
   const onMissing = (location: string, error: unknown): void => {
     // It went with an attempt before, and what it listed with it.
     if (!isMoraineError(error, 'FILE_NOT_FOUND')) onUnreadable(location);
   };
   for await (const { location, reason } of filesOfSnapshots(table, expired, onMissing)) {
-    files.set(await ownPath(table, paths, location), `only expired snapshots reach it: ${reason}`);
+    await add(location, reason);
   }
   if (files.size === 0) return files;
   const staying = table.metadata.snapshots.filter(({ snapshotId }) => !ids.has(snapshotId));
-  for (const { location } of filesOfMetadata(table, ids)) files.delete(await ownPath(table, paths, location));
-  for await (const { location } of filesOfSnapshots(table, staying))
-    files.delete(await ownPath(table, paths, location));
-  await keepFilesOfOthers(table, deps.tables, paths, (path) => files.delete(path));
+  for (const file of filesOfMetadata(table, ids)) await keep(file);
+  for await (const file of filesOfSnapshots(table, staying)) await keep(file);
+  await keepFilesOfOthers(table, deps, paths, (path) => files.delete(path));
   return files;
 }
 
 function planToText({ snapshots, nowMs, settings, ...plan }: StoredPlan): string {
-  const { olderThanMs, retainLast } = settings;
+  const { olderThanMs, retainLast, deleteOutside } = settings;
   return stringifyJson({
     version: 1,
     ...plan,
@@ -196,6 +218,7 @@ function planToText({ snapshots, nowMs, settings, ...plan }: StoredPlan): string
     settings: {
       ...(olderThanMs === undefined ? {} : { 'older-than-ms': String(olderThanMs) }),
       ...(retainLast === undefined ? {} : { 'retain-last': retainLast }),
+      ...(deleteOutside === undefined ? {} : { 'delete-outside': deleteOutside }),
     },
     snapshots: snapshots.map((snapshot) => snapshotToJson(snapshot, 3)),
   });
@@ -225,7 +248,11 @@ const planSchema = z.object({
   table: z.string(),
   tableUuid: z.string(),
   'now-ms': z.string(),
-  settings: z.object({ 'older-than-ms': z.string().optional(), 'retain-last': z.int().optional() }),
+  settings: z.object({
+    'older-than-ms': z.string().optional(),
+    'retain-last': z.int().optional(),
+    'delete-outside': z.boolean().optional(),
+  }),
   snapshots: z.array(z.custom<JsonValue>()),
   refs: z.array(z.string()),
   statistics: z.array(z.string()),
@@ -242,7 +269,7 @@ function parsePlan(location: string, text: string): StoredPlan {
       refs,
       statistics,
     } = planSchema.parse(parseJson(text));
-    const { 'older-than-ms': age, 'retain-last': retainLast } = settings;
+    const { 'older-than-ms': age, 'retain-last': retainLast, 'delete-outside': deleteOutside } = settings;
     return {
       table,
       tableUuid,
@@ -252,6 +279,7 @@ function parsePlan(location: string, text: string): StoredPlan {
       settings: {
         ...(age === undefined ? {} : { olderThanMs: BigInt(age) }),
         ...(retainLast === undefined ? {} : { retainLast }),
+        ...(deleteOutside === undefined ? {} : { deleteOutside }),
       },
       snapshots: snapshots.map(parseSnapshot),
     };

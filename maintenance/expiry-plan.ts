@@ -13,6 +13,11 @@ export interface ExpirySettings {
   readonly olderThanMs?: bigint;
   /** In place of `history.expire.min-snapshots-to-keep`. */
   readonly retainLast?: number;
+  /**
+   * Whether files outside the table's folders go, too, once only expired snapshots name them. Metadata may name any file, so
+   * they stay unless somebody has said that they are the table's own.
+   */
+  readonly deleteOutside?: boolean;
 }
 
 /** What keeps snapshots besides the table's own branches and tags. */

@@ -25,6 +25,7 @@ export {
   type SweptFiles,
   sweepOrphans,
 } from './orphans.js';
+export type { GuardedPlace } from './own-folders.js';
 export {
   type CompactionPreview,
   type CompactionReference,

@@ -1,39 +1,32 @@
-/** The other tables of the catalogs: their files stay, wherever they lie. */
-import { formatTableName } from '../catalogs/index.js';
+/** What others have: the files of other tables and of saved datasets stay, wherever they lie. */
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import type { Table } from '../tables/index.js';
 import { type CanonicalPaths, prefixMismatch } from './canonical-paths.js';
+import type { MaintenanceDeps } from './deps.js';
 import { filesOfTable } from './table-files.js';
-
-/** A table's name for people: with its catalog, if it has one. */
-export function tableName({ identifier, catalog }: Table): string {
-  return formatTableName(identifier, catalog?.name);
-}
-
-/** Whether two states are of the same table: its name in its catalog. */
-function isSame(a: Table, b: Table): boolean {
-  return a.catalog?.name === b.catalog?.name && tableName(a) === tableName(b);
-}
+import { isSame, tableName } from './table-name.js';
 
 /**
- * Calls `keep` for every file of every other table. A table that cannot be read ends this: its files might be among those
- * that are about to be deleted.
- * @param tables every table of every catalog
+ * Calls `keep` for every file of every other table and of every saved dataset. A table that cannot be read ends this: its files might be
+ * among those that are about to be deleted.
  * @throws MoraineError naming the table that cannot be read
  */
 export async function keepFilesOfOthers(
   table: Table,
-  tables: () => AsyncIterable<Table>,
+  { tables, datasets }: Pick<MaintenanceDeps, 'tables' | 'datasets'>,
   paths: CanonicalPaths,
   keep: (path: string, reason: string) => void,
 ): Promise<void> {
+  for (const { record } of await datasets()) {
+    if (!('file' in record.location)) continue;
+    for (const path of await comparable(paths, record.location.file)) keep(path, `dataset ${record.name} is in it`);
+  }
   for await (const other of tables()) {
     if (isSame(table, other)) continue;
     const reason = `table ${tableName(other)} has it`;
     try {
       for await (const { location } of filesOfTable(other)) {
-        const path = await comparable(paths, location);
-        if (path !== null) keep(path, reason);
+        for (const path of await comparable(paths, location)) keep(path, reason);
       }
     } catch (error) {
       throw unreadable(other, error);
@@ -41,12 +34,12 @@ export async function keepFilesOfOthers(
   }
 }
 
-/** Another table may have files elsewhere: those cannot be among this table's. */
-async function comparable(paths: CanonicalPaths, location: string): Promise<string | null> {
+/** Others may have files elsewhere: those cannot be among this table's. */
+async function comparable(paths: CanonicalPaths, location: string): Promise<readonly string[]> {
   try {
-    return await paths.of(location);
+    return await paths.all(location);
   } catch (error) {
-    if (isMoraineError(error, 'LOCATION_REFUSED')) return null;
+    if (isMoraineError(error, 'LOCATION_REFUSED')) return [];
     throw error;
   }
 }
@@ -58,10 +51,10 @@ function unreadable(table: Table, cause: unknown): MoraineError {
   return new MoraineError(code, message, { cause });
 }
 
-/** The canonical path of a file of the table itself. @throws MoraineError `LOCATION_REFUSED`, which ends a sweep */
-export async function ownPath(table: Table, paths: CanonicalPaths, location: string): Promise<string> {
+/** The places of a file of the table itself, as {@link CanonicalPaths.all}. @throws MoraineError `LOCATION_REFUSED`, which ends a sweep */
+export async function ownPlaces(table: Table, paths: CanonicalPaths, location: string): Promise<readonly string[]> {
   try {
-    return await paths.of(location);
+    return await paths.all(location);
   } catch (error) {
     if (isMoraineError(error, 'LOCATION_REFUSED')) throw prefixMismatch(tableName(table), location, error);
     throw error;

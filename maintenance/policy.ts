@@ -6,7 +6,12 @@ export interface MaintenancePolicy {
   /** `*` stands for any part of the name `[CATALOG/]NS.TABLE`. */
   readonly tables: string;
   readonly compact?: CompactPolicy;
-  readonly maintain?: { readonly olderThan?: string; readonly retainLast?: number; readonly orphansOlderThan?: string };
+  readonly maintain?: {
+    readonly olderThan?: string;
+    readonly retainLast?: number;
+    readonly orphansOlderThan?: string;
+    readonly deleteOutside?: boolean;
+  };
   /** Bytes that the compactions of one run may read together. */
   readonly budgetBytes: number;
 }

@@ -5,7 +5,7 @@ import type { Table } from '../tables/index.js';
 import type { MaintenanceDeps } from './deps.js';
 import type { SnapshotRoot } from './expiry-plan.js';
 import { activeLeases } from './leases.js';
-import { tableName } from './other-tables.js';
+import { tableName } from './table-name.js';
 
 /**
  * The roots of a table.

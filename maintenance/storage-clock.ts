@@ -14,8 +14,8 @@ export async function safeNowMs(table: Table, hostNowMs: bigint): Promise<bigint
   const location = `${metadataFolder(table.metadata)}/${CLOCK_PREFIX}${randomUUID()}`;
   await table.io.create(location, new Uint8Array());
   try {
-    const { modifiedMs } = await table.io.stat(location);
-    const storageMs = BigInt(Math.floor(modifiedMs));
+    const { appearedMs } = await table.io.stat(location);
+    const storageMs = BigInt(Math.floor(appearedMs));
     return storageMs < hostNowMs ? storageMs : hostNowMs;
   } finally {
     await table.io.delete(location);

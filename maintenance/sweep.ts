@@ -9,8 +9,10 @@ import { CanonicalPaths, prefixMismatch } from './canonical-paths.js';
 import type { MaintenanceDeps } from './deps.js';
 import { requireGarbageCollection } from './expiry-plan.js';
 import { activeLeases, type Lease } from './leases.js';
-import { keepFilesOfOthers, ownPath, tableName } from './other-tables.js';
+import { keepFilesOfOthers, ownPlaces } from './other-tables.js';
+import { requireOwnFolders } from './own-folders.js';
 import { filesOfMetadata, filesOfSnapshots, type TableFile } from './table-files.js';
+import { tableName } from './table-name.js';
 
 /** Files of a page of the listing. A page of local files reads its folder anew, so that small pages of a large one cost much. */
 const PAGE_FILES = 10_000;
@@ -29,8 +31,8 @@ export interface SweepSettings {
   /** For a dry run: snapshots that are taken to have gone, the files that only they reach, and what keeps the other snapshots. */
   readonly expired?: {
     readonly snapshotIds: ReadonlySet<bigint>;
-    /** Canonical paths, each with the reason. */
-    readonly files: ReadonlyMap<string, string>;
+    /** By canonical path. */
+    readonly files: ReadonlyMap<string, unknown>;
     readonly kept: ReadonlyMap<bigint, string>;
   };
 }
@@ -41,26 +43,29 @@ export interface FileVerdict {
   readonly path: string;
   readonly sizeBytes: number;
   readonly modifiedMs: number;
+  /** What the age of an orphan counts from, as in `FileStatus`. */
+  readonly appearedMs: number;
   readonly action: 'keep' | 'delete';
   readonly reason: string;
 }
 
+type SweepDeps = Pick<MaintenanceDeps, 'loadTable' | 'tables' | 'datasets' | 'guardedPlaces'>;
+
 /** One sweep of one table. */
 export class Sweep {
-  readonly #deps: Pick<MaintenanceDeps, 'loadTable' | 'tables'>;
+  readonly #deps: SweepDeps;
   readonly #name: string;
   readonly #settings: SweepSettings;
   readonly #reached = new Map<string, string>();
   readonly #snapshots = new Set<bigint>();
-  /** Folders of other tables below this one's, and the leases of all tables. */
-  #foreignFolders: readonly (readonly [folder: string, table: string])[] = [];
+  /** Of all tables. */
   #leases: readonly Lease[] = [];
   #orphans = new Map<string, FileStatus>();
   /** Where the next sweep begins; null: this one has seen the whole folder. */
   next: string | null = null;
 
   /** @param name the table, `[CATALOG/]NS.TABLE` */
-  constructor(deps: Pick<MaintenanceDeps, 'loadTable' | 'tables'>, name: string, settings: SweepSettings) {
+  constructor(deps: SweepDeps, name: string, settings: SweepSettings) {
     this.#deps = deps;
     this.#name = name;
     this.#settings = settings;
@@ -69,14 +74,14 @@ export class Sweep {
   /**
    * Judges the files of the table's folder: those that stay as they are listed, orphans at the end of this part of the folder.
    * @throws MoraineError `LOCATION_REFUSED` if the table names files that cannot be compared with the listed ones, `MANIFEST_CORRUPT`,
-   *   `FILE_NOT_FOUND` for a manifest that it needs; `INVALID_ARGUMENT` for a table whose files must not be deleted
+   *   `FILE_NOT_FOUND` for a manifest that it needs; `FOLDER_SHARED` for a table whose folders are not its own; `INVALID_ARGUMENT` for one
+   *   whose files must not be deleted
    */
   async *verdicts(): AsyncGenerator<FileVerdict> {
     const table = await this.#deps.loadTable(this.#name);
     requireGarbageCollection(table.metadata);
-    const paths = new CanonicalPaths(table.io);
-    await this.#reach(table, paths);
     await this.#lookAround(table);
+    await this.#reach(table, new CanonicalPaths(table.io));
     const root = await table.io.resolve(table.metadata.location);
     for await (const file of this.#listed(table)) {
       if (!file.location.startsWith(`${root}/`)) throw prefixMismatch(tableName(table), file.location, undefined);
@@ -84,7 +89,7 @@ export class Sweep {
       if (reason === null) this.#orphans.set(file.location, file);
       else if (this.#settings.expired?.files.has(file.location) !== true) yield verdictOf(file, 'keep', reason);
     }
-    yield* this.#judgeOrphans(paths);
+    yield* this.#judgeOrphans();
   }
 
   /** Remembers what the table reaches, as far as it is not known yet. */
@@ -103,21 +108,17 @@ export class Sweep {
   }
 
   async #remember(table: Table, paths: CanonicalPaths, { location, reason }: TableFile): Promise<void> {
-    const path = await ownPath(table, paths, location);
-    if (!this.#reached.has(path)) this.#reached.set(path, reason);
+    for (const path of await ownPlaces(table, paths, location)) {
+      if (!this.#reached.has(path)) this.#reached.set(path, reason);
+    }
   }
 
-  /** The leases of every table, and the tables that lie below this one. */
+  /** Makes sure that the table's folders are its own, and sees the leases of every table. */
   async #lookAround(table: Table): Promise<void> {
-    const root = await table.io.resolve(table.metadata.location);
-    const folders: (readonly [string, string])[] = [];
     const leases: Lease[] = [];
-    for await (const other of this.#deps.tables()) {
-      leases.push(...activeLeases(other.metadata, this.#settings.nowMs));
-      const folder = await other.io.resolve(other.metadata.location).catch(() => null);
-      if (folder?.startsWith(`${root}/`) === true) folders.push([`${folder}/`, tableName(other)]);
-    }
-    this.#foreignFolders = folders;
+    await requireOwnFolders(this.#deps, table, ({ metadata }) =>
+      leases.push(...activeLeases(metadata, this.#settings.nowMs)),
+    );
     this.#leases = leases;
   }
 
@@ -138,7 +139,7 @@ export class Sweep {
     if (reached !== undefined) return reached;
     if (this.#settings.expired?.files.has(file.location) === true) return '';
     const { nowMs, olderThanMs } = this.#settings;
-    const ageMs = nowMs - BigInt(Math.floor(file.modifiedMs));
+    const ageMs = nowMs - BigInt(Math.floor(file.appearedMs));
     if (ageMs <= olderThanMs) return 'nothing reaches it, but it is young: it may belong to a run in flight';
     return this.#protector(file.location);
   }
@@ -147,20 +148,19 @@ export class Sweep {
   #protector(path: string): string | null {
     const name = path.slice(path.lastIndexOf('/') + 1);
     if (name === VERSION_HINT) return 'engines of Hadoop tables read it';
-    const foreign = this.#foreignFolders.find(([folder]) => path.startsWith(folder));
-    if (foreign !== undefined) return `it lies in the folder of table ${foreign[1]}`;
     const lease = this.#leases.find(({ filePrefixes }) => filePrefixes.some((prefix) => name.startsWith(prefix)));
     return lease === undefined ? null : `${lease.kind} ${lease.id} is in flight`;
   }
 
-  /** Looks once more, at the newest state of this table and of all others, before it calls anything an orphan. */
-  async *#judgeOrphans(paths: CanonicalPaths): AsyncGenerator<FileVerdict> {
+  /** Looks once more, at the newest state of this table, of all others and of links, before it calls anything an orphan. */
+  async *#judgeOrphans(): AsyncGenerator<FileVerdict> {
     if (this.#orphans.size === 0) return;
     const kept = new Map<string, string>();
     const table = await this.#deps.loadTable(this.#name);
+    const paths = new CanonicalPaths(table.io);
     await this.#reach(table, paths);
     await this.#lookAround(table);
-    await keepFilesOfOthers(table, this.#deps.tables, paths, (path, reason) => {
+    await keepFilesOfOthers(table, this.#deps, paths, (path, reason) => {
       if (this.#orphans.has(path)) kept.set(path, reason);
     });
     for (const [path, file] of this.#orphans) {
@@ -178,6 +178,7 @@ function currentFirst({ snapshots, currentSnapshotId }: TableMetadata): readonly
   return [...current, ...snapshots.filter(({ snapshotId }) => snapshotId !== currentSnapshotId).toReversed()];
 }
 
-function verdictOf(file: FileStatus, action: FileVerdict['action'], reason: string): FileVerdict {
-  return { path: file.location, sizeBytes: file.sizeBytes, modifiedMs: file.modifiedMs, action, reason };
+export function verdictOf(file: FileStatus, action: FileVerdict['action'], reason: string): FileVerdict {
+  const { location: path, ...status } = file;
+  return { path, ...status, action, reason };
 }

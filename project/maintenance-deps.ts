@@ -1,6 +1,6 @@
-import type { Catalog, TableIdentifier } from '../catalogs/index.js';
-import { isMoraineError } from '../errors/index.js';
-import type { MaintenanceDeps } from '../maintenance/index.js';
+import { type Catalog, databaseFile, formatTableName, type TableIdentifier } from '../catalogs/index.js';
+import { type ErrorCode, isMoraineError, MoraineError } from '../errors/index.js';
+import type { GuardedPlace, MaintenanceDeps } from '../maintenance/index.js';
 import { loadTable, type Table } from '../tables/index.js';
 import { datasetDeps } from './dataset-deps.js';
 import type { Project } from './project.js';
@@ -11,6 +11,7 @@ export function maintenanceDeps(project: Project): MaintenanceDeps {
   return {
     loadTable: (name) => project.loadTable(name),
     tables: () => allTables(project),
+    guardedPlaces: async () => guardedPlaces(project),
     registry: async () => (await project.registry()).read(),
     datasets: async () => (await datasetDeps(project)).datasets.list(),
     onlineTable: async (name) => {
@@ -25,13 +26,54 @@ export function maintenanceDeps(project: Project): MaintenanceDeps {
   };
 }
 
-/** Every table of every configured catalog. */
+/** What a table whose location is not its own might have swept away. */
+function guardedPlaces({ config }: Project): readonly GuardedPlace[] {
+  return [
+    ...config.storage.roots.map((location) => ({ name: 'a storage root', location })),
+    { name: 'the folder of the project', location: config.directory },
+    ...(config.configFile === null ? [] : [{ name: 'the configuration', location: config.configFile }]),
+    { name: 'the folder of local state', location: config.stateFolder },
+    { name: 'the folder of temporary files', location: config.engine.tempDirectory },
+    ...config.definitions.map((location) => ({ name: 'definitions', location })),
+    ...[...config.catalogs].flatMap(([name, { uri, warehouse }]) => [
+      { name: `the warehouse of catalog ${name}`, location: warehouse },
+      { name: `the database of catalog ${name}`, location: databaseFile(uri) },
+    ]),
+  ];
+}
+
+/** Every table of every configured catalog, and of catalogs of other names in their databases. */
 async function* allTables(project: Project): AsyncGenerator<Table> {
-  for await (const { catalog, identifier } of tableNames(project)) {
+  const seen = new Set<string>();
+  const siblings: Catalog[] = [];
+  for (const name of project.config.catalogs.keys()) {
+    const catalog = await project.catalog(name);
+    seen.add(catalog.id);
+    siblings.push(...(await catalog.siblings()));
+    yield* tablesOf(catalog, project.io);
+  }
+  for (const sibling of siblings) {
+    if (seen.has(sibling.id)) continue;
+    seen.add(sibling.id);
+    yield* tablesOf(sibling, project.io, ['LOCATION_REFUSED']);
+  }
+}
+
+/** @param elsewhere codes of tables that cannot be opened, and need not be: their files are in other places */
+async function* tablesOf(
+  catalog: Catalog,
+  io: Project['io'],
+  elsewhere: readonly ErrorCode[] = [],
+): AsyncGenerator<Table> {
+  for await (const identifier of identifiers(catalog)) {
     try {
-      yield await loadTable(catalog, project.io, identifier);
+      yield await loadTable(catalog, io, identifier);
     } catch (error) {
-      if (!isMoraineError(error, 'TABLE_NOT_FOUND')) throw error; // dropped meanwhile
+      if (isMoraineError(error, 'TABLE_NOT_FOUND', ...elsewhere)) continue; // dropped meanwhile, for one
+      const name = formatTableName(identifier, catalog.name);
+      const reason = error instanceof Error ? error.message : String(error);
+      const message = `Nothing is deleted while table ${name} cannot be read: ${reason}`;
+      throw isMoraineError(error) ? new MoraineError(error.code, message, { cause: error }) : error;
     }
   }
 }
@@ -42,9 +84,13 @@ export async function* tableNames(
 ): AsyncGenerator<{ readonly catalog: Catalog; readonly identifier: TableIdentifier }> {
   for (const name of project.config.catalogs.keys()) {
     const catalog = await project.catalog(name);
-    for (const namespace of await allNamespaces((parent) => catalog.listNamespaces(parent))) {
-      for (const identifier of await catalog.listTables(namespace)) yield { catalog, identifier };
-    }
+    for await (const identifier of identifiers(catalog)) yield { catalog, identifier };
+  }
+}
+
+async function* identifiers(catalog: Catalog): AsyncGenerator<TableIdentifier> {
+  for (const namespace of await allNamespaces((parent) => catalog.listNamespaces(parent))) {
+    yield* await catalog.listTables(namespace);
   }
 }
 

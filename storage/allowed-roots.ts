@@ -71,6 +71,14 @@ export class AllowedRoots {
     throw new MoraineError('LOCATION_REFUSED', message, { details: { location, roots: this.#roots } });
   }
 
+  /** As {@link resolve}, but a symbolic link at the end of the path is not followed: its own place. */
+  async resolvePlace(location: string): Promise<string> {
+    const target = await this.resolve(location);
+    const literal = normalizeLocation(location);
+    const name = basename(literal);
+    return name === '' || name === '..' ? target : join(await physicalPath(dirname(literal)), name);
+  }
+
   #errorOfRoot(path: string): Error | undefined {
     const root = this.#roots.find((candidate) => this.#errors.has(candidate) && isUnder(path, candidate));
     return root === undefined ? undefined : this.#errors.get(root);

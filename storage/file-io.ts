@@ -4,7 +4,10 @@
 export interface FileStatus {
   readonly location: string;
   readonly sizeBytes: number;
+  /** When the content was last changed, in milliseconds since 1970; whoever copies a file may set it. */
   readonly modifiedMs: number;
+  /** When the file appeared under this name, by the storage's clock, in milliseconds since 1970; copying a file cannot make it older. */
+  readonly appearedMs: number;
 }
 
 /** A part of a listing. */
@@ -31,7 +34,7 @@ export interface FileIO {
   readRange(location: string, offset: number, length: number): Promise<Uint8Array>;
   /** Creates a file atomically with its whole content, durable on return; an existing one is `FILE_ALREADY_EXISTS` and stays untouched. */
   create(location: string, content: Uint8Array): Promise<void>;
-  /** Deletes a file; deleting a missing one is no error. */
+  /** Deletes a file; deleting a missing one is no error. Of a symbolic link the link goes, and what it points to stays. */
   delete(location: string): Promise<void>;
   /** Every file under a location, in no particular order. */
   list(location: string): AsyncIterable<FileStatus>;
@@ -40,6 +43,11 @@ export interface FileIO {
    * together hold every file that is there throughout, once. A missing location is empty. Symbolic links are neither followed nor listed.
    */
   listPage(location: string, options: { readonly maxFiles: number; readonly after?: string }): Promise<FilePage>;
+  /**
+   * The symbolic links directly in a folder, by name, each with the location that it points to. A missing folder has none, nor has a
+   * storage that knows no links.
+   */
+  links(location: string): Promise<ReadonlyMap<string, string>>;
   /** Makes sure that files can be created below a location by other writers (the query engine). */
   prepareFolder(location: string): Promise<string>;
 }

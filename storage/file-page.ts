@@ -3,6 +3,7 @@ import type { Dirent } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FilePage, FileStatus } from './file-io.js';
+import { fileStatus } from './file-status.js';
 import { storageError } from './storage-error.js';
 
 type ReadFolder = (folder: string) => Promise<readonly Dirent[]>;
@@ -57,8 +58,7 @@ async function* pathsAfter(
 /** Null: it was deleted meanwhile. */
 async function statusOf(path: string): Promise<FileStatus | null> {
   try {
-    const { size, mtimeMs } = await lstat(path);
-    return { location: path, sizeBytes: size, modifiedMs: mtimeMs };
+    return fileStatus(path, await lstat(path));
   } catch (error) {
     const failure = storageError(error, 'list', path);
     if (failure.code === 'FILE_NOT_FOUND') return null;

@@ -1,12 +1,13 @@
 /** Files on a local or mounted POSIX file system. */
 import { randomUUID } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { type FileHandle, link, lstat, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, link, lstat, mkdir, open, readdir, readlink, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MoraineError } from '../errors/index.js';
 import { AllowedRoots } from './allowed-roots.js';
 import type { FileIO, FilePage, FileStatus } from './file-io.js';
 import { filePage } from './file-page.js';
+import { fileStatus } from './file-status.js';
 import { printableLocation } from './location.js';
 import { storageError } from './storage-error.js';
 
@@ -37,7 +38,7 @@ export class LocalFileIO implements FileIO {
     try {
       const status = await stat(path);
       if (!status.isFile()) throw notRegular(location);
-      return { location, sizeBytes: status.size, modifiedMs: status.mtimeMs };
+      return fileStatus(location, status);
     } catch (error) {
       throw storageError(error, 'read', location);
     }
@@ -79,7 +80,7 @@ export class LocalFileIO implements FileIO {
   }
 
   async delete(location: string): Promise<void> {
-    const path = await this.#allowed.resolve(location);
+    const path = await this.#allowed.resolvePlace(location);
     try {
       await unlink(path);
     } catch (error) {
@@ -96,7 +97,7 @@ export class LocalFileIO implements FileIO {
         if (entry.isDirectory()) pending.push(path);
         if (!entry.isFile()) continue;
         const status = await lstat(path).catch(() => null); // deleted meanwhile
-        if (status !== null) yield { location: path, sizeBytes: status.size, modifiedMs: status.mtimeMs };
+        if (status !== null) yield fileStatus(path, status);
       }
     }
   }
@@ -104,6 +105,18 @@ export class LocalFileIO implements FileIO {
   async listPage(location: string, options: { readonly maxFiles: number; readonly after?: string }): Promise<FilePage> {
     const root = await this.#allowed.resolve(location);
     return filePage(root, options, (folder) => this.#entries(folder));
+  }
+
+  async links(location: string): Promise<ReadonlyMap<string, string>> {
+    const folder = await this.#allowed.resolve(location);
+    const links = new Map<string, string>();
+    for (const entry of await this.#entries(folder)) {
+      if (!entry.isSymbolicLink()) continue;
+      const target = await readlink(join(folder, entry.name)).catch(() => null); // deleted meanwhile
+      // Not `join`: only the file system knows what `..` means behind another link.
+      if (target !== null) links.set(entry.name, target.startsWith('/') ? target : `${folder}/${target}`);
+    }
+    return links;
   }
 
   async prepareFolder(location: string): Promise<string> {

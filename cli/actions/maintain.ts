@@ -20,6 +20,7 @@ interface MaintainOptions {
   readonly retainLast?: number;
   readonly orphansOlderThan?: string;
   readonly allowYoung?: boolean;
+  readonly deleteOutside?: boolean;
   readonly wait?: boolean;
   readonly json?: boolean;
 }
@@ -34,13 +35,14 @@ export async function maintain(
   if (options.why !== undefined && options.dryRun !== true) {
     throw new MoraineError('INVALID_ARGUMENT', '--why goes with --dry-run');
   }
-  const { olderThan, retainLast, orphansOlderThan, allowYoung, json } = options;
+  const { olderThan, retainLast, orphansOlderThan, allowYoung, deleteOutside, json } = options;
   const input = {
     table,
     ...(olderThan === undefined ? {} : { olderThan }),
     ...(retainLast === undefined ? {} : { retainLast }),
     ...(orphansOlderThan === undefined ? {} : { orphansOlderThan }),
     ...(allowYoung === undefined ? {} : { allowYoung }),
+    ...(deleteOutside === undefined ? {} : { deleteOutside }),
   };
   await withProject(context, async (project) => {
     if (options.dryRun === true) return dryRun(context, project, input, options);

@@ -19,6 +19,7 @@ export function declareMaintenanceCommands(program: Command, runner: ActionRunne
       count,
     )
     .option('--orphans-older-than <age>', 'files older than this that nothing reaches are removed (default: 3d)')
+    .option('--delete-outside', "also delete files outside the table's folders that only expired snapshots name")
     .option('--allow-young', 'confirm orphans of less than a day: nobody else writes to the table')
     .option('--wait', 'wait for a run on a configured server')
     .option('--json', 'print JSON; with --dry-run JSON Lines of every file, and why it stays or goes');

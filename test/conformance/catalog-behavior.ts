@@ -171,6 +171,30 @@ export function describeCatalogBehavior(name: string, open: () => Promise<Catalo
       expect(await (await reopen()).listTables(NS)).toEqual([ORDERS]);
     });
 
+    test('a table that takes the name of a renamed one gets a folder of its own, and so does every one after it', async () => {
+      const { catalog } = await withNamespace();
+      const locations: string[] = [];
+      for (const moved of ['first', 'second', 'third']) {
+        const expected = await catalog.newTableLocation(ORDERS);
+        const { metadata } = await catalog.createTable(ORDERS, { schema: SCHEMA });
+        expect([metadata.location, await catalog.newTableLocation(ORDERS)]).toEqual([expected, expected]);
+        locations.push(metadata.location);
+        await catalog.renameTable(ORDERS, { namespace: NS, name: moved });
+      }
+      const [first = ''] = locations;
+      expect(locations).toEqual([first, `${first}-2`, `${first}-3`]);
+      await catalog.dropTable({ namespace: NS, name: 'first' });
+      expect(await catalog.newTableLocation(ORDERS)).toBe(first);
+    });
+
+    test('two clients of one catalog have its id, and it is no sibling of itself', async () => {
+      const { catalog, reopen } = await withNamespace();
+      await catalog.createTable(ORDERS, { schema: SCHEMA });
+      const other = await reopen();
+      expect(other.id).toBe(catalog.id);
+      expect(await other.siblings()).toEqual([]);
+    });
+
     test('creating: the location is honoured; an existing name and a missing namespace are errors', async () => {
       const { catalog, folder } = await withNamespace();
       const created = await catalog.createTable(ORDERS, { schema: SCHEMA, location: `${folder}/elsewhere/` });

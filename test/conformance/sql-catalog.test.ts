@@ -96,6 +96,13 @@ describe('the tables of the SQL catalog', () => {
     const two = await openIn(folder, { name: 'two' });
     await one.createNamespace(['ns']);
     expect(await two.namespaceExists(['ns'])).toBe(false);
+    expect(await two.siblings()).toEqual([]);
+    const created = await one.createTable({ namespace: ['ns'], name: 't' }, { schema: SCHEMA });
+    const siblings = await two.siblings();
+    expect(siblings.map(({ id, name }) => [id, name])).toEqual([[one.id, 'one']]);
+    const [sibling] = siblings;
+    expect(await sibling?.listTables(['ns'])).toEqual([created.identifier]);
+    expect((await sibling?.loadTable(created.identifier))?.metadata).toEqual(created.metadata);
   });
 
   test('a namespace level with a dot is refused, since the file could not tell it from two levels', async () => {

@@ -93,6 +93,27 @@ export function describeStorageBehavior(name: string, open: () => Promise<Storag
       expect((await io.stat(`${root}/f`)).sizeBytes).toBe(5);
     });
 
+    test('a file has appeared when it was created, by the status and both listings alike', async () => {
+      const { root, io } = await open();
+      const before = Date.now();
+      await io.create(`${root}/a/new`, bytes('x'));
+      const after = Date.now();
+      const { appearedMs } = await io.stat(`${root}/a/new`);
+      // Clocks of file systems tick coarsely.
+      expect(appearedMs).toBeGreaterThan(before - 50);
+      expect(appearedMs).toBeLessThan(after + 50);
+      for await (const file of io.list(root)) expect(file.appearedMs).toBe(appearedMs);
+      const page = await io.listPage(root, { maxFiles: 5 });
+      expect(page.files.map((file) => file.appearedMs)).toEqual([appearedMs]);
+    });
+
+    test('a folder without symbolic links, or none at all, has no links', async () => {
+      const { root, io } = await open();
+      await io.create(`${root}/a/f`, bytes('x'));
+      expect([await io.links(`${root}/a`), await io.links(`${root}/none`)]).toEqual([new Map(), new Map()]);
+      expect(await rejectionCode(io.links('/etc'))).toBe('LOCATION_REFUSED');
+    });
+
     test('lists every file below a folder and nothing of a missing one', async () => {
       const { root, io } = await open();
       await io.create(`${root}/a/1`, bytes('1'));

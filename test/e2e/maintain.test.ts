@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { createActivities } from '../../activities/index.js';
 import type { MaintainInput, MaintainResult } from '../../activities/maintain-contract.js';
 import { startMaintain, waitForMaintain } from '../../workers/index.js';
+import { datedProject } from '../support/dated-files.js';
 import { SmallProject } from '../support/small-project.js';
 import { testClient, testSettings, testWorker } from '../support/temporal.js';
 
@@ -17,7 +18,7 @@ async function project() {
   const catalog = await small.project.catalog();
   await catalog.renameTable({ namespace: ['demo'], name: 'readings' }, { namespace: ['demo'], name: small.view });
   const settings = testSettings(await small.project.identity());
-  await testWorker(settings, createActivities(small.project));
+  await testWorker(settings, createActivities(datedProject(small.project)));
   const temporal = await testClient(settings);
   const maintain = async (input: Omit<MaintainInput, 'table'>): Promise<MaintainResult> => {
     const asked = await startMaintain(temporal, settings, { table, ...input });

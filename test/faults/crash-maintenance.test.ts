@@ -108,6 +108,7 @@ function maintenanceDeps(site: CrashSite): MaintenanceDeps {
     registry: () =>
       Promise.resolve({ snapshotId: null, definitions: NOTHING_DEFINED, versions: new Map(), formerNames: new Map() }),
     onlineTable: () => Promise.resolve(null),
+    guardedPlaces: () => Promise.resolve([]),
     datasets: () => Promise.resolve([]),
     nowMs: () => BigInt(Date.now()),
   };

@@ -10,6 +10,7 @@ import type { Client, WorkflowHandle } from '@temporalio/client';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createActivities, type ServerSettings } from '../../workers/index.js';
 import { allOf } from '../support/all-of.js';
+import { datedProject } from '../support/dated-files.js';
 import { OwnTemporalServer } from '../support/own-temporal-server.js';
 import { SmallProject } from '../support/small-project.js';
 import { temporaryFolder } from '../support/temp-folder.js';
@@ -77,7 +78,7 @@ function stepOf(activities: AllActivities, step: ActivityName): (input: unknown)
 
 /** The real activities, with something done before one of them on its first attempt. */
 function disturbed(small: SmallProject, step: ActivityName, disturb: () => Promise<void>): AllActivities {
-  const activities = createActivities(small.project);
+  const activities = createActivities(datedProject(small.project));
   let left = 1;
   const real = stepOf(activities, step);
   const first = async (input: unknown): Promise<unknown> => {
@@ -237,7 +238,7 @@ describe('a run that is reset', () => {
     '%s: before its commit, after it, and to its beginning: nothing is committed again',
     async (_workflow, fault) => {
       const run = await FaultRun.create(fault, testSettings());
-      await run.worker(createActivities(run.small.project));
+      await run.worker(createActivities(datedProject(run.small.project)));
       await (await run.start()).result();
       await run.expectDone();
       const { events } = await run.handle.fetchHistory();
@@ -273,7 +274,7 @@ describe('two workers that both believe they own an activity', () => {
 
   async function ownedTwice(fault: FaultCase, step: ActivityName): Promise<void> {
     const run = await FaultRun.create(fault, testSettings());
-    const activities = createActivities(run.small.project);
+    const activities = createActivities(datedProject(run.small.project));
     const real = stepOf(activities, step);
     let takeOver = (): void => {};
     const takenOver = new Promise<void>((resolve) => {

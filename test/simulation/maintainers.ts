@@ -123,6 +123,7 @@ function depsOf(client: Client, seen: (table: Table) => Table = (table) => table
         formerNames: new Map(),
       }),
     onlineTable: () => Promise.resolve(null),
+    guardedPlaces: () => Promise.resolve([]),
     datasets: () => Promise.resolve([]),
     nowMs: () => BigInt(client.worker.clock.nowMs()),
   };

@@ -70,7 +70,17 @@ export class MemoryPointers {
 function storeOf(pointers: MemoryPointers, gate: Gate): CatalogStore {
   const ask = <T>(target: string, apply: () => T) => gate({ operation: 'ask', target }, apply);
   const change = <T>(target: string, apply: () => T) => gate({ operation: 'change', target }, apply);
+  const tables = () => [...pointers.tables.values()];
   return {
+    database: 'memory',
+    catalog: 'simulated',
+    siblings: () => Promise.resolve([]),
+    isMetadataLocation: (location) =>
+      ask('pointer', () => tables().some(({ metadataLocation }) => metadataLocation === location)),
+    isFolderOfOther: (key, folder) =>
+      ask('pointer', () =>
+        tables().some((table) => textOf(table) !== textOf(key) && table.metadataLocation.startsWith(`${folder}/`)),
+      ),
     metadataLocation: (key) => ask('pointer', () => pointers.location(key)),
     tableNames: (namespace) =>
       ask('tables', () =>

@@ -27,7 +27,7 @@ export class MemoryStorage {
   below(path: string): readonly FileStatus[] {
     return [...this.files]
       .filter(([location]) => location.startsWith(`${path}/`))
-      .map(([location, { content, modifiedMs }]) => ({ location, sizeBytes: content.length, modifiedMs }));
+      .map(([location, file]) => statusOf(location, file));
   }
 
   require(path: string): MemoryFile {
@@ -55,8 +55,7 @@ export class MemoryFileIO implements FileIO {
 
   async stat(location: string): Promise<FileStatus> {
     return this.#access('stat', location, (path) => {
-      const { content, modifiedMs } = this.#storage.require(path);
-      return { location, sizeBytes: content.length, modifiedMs };
+      return statusOf(location, this.#storage.require(path));
     });
   }
 
@@ -101,6 +100,11 @@ export class MemoryFileIO implements FileIO {
     });
   }
 
+  async links(location: string): Promise<ReadonlyMap<string, string>> {
+    await this.resolve(location);
+    return new Map();
+  }
+
   /** Folders need no making here. */
   prepareFolder(location: string): Promise<string> {
     return this.resolve(location);
@@ -121,6 +125,10 @@ export class MemoryFileIO implements FileIO {
     if (this.#roots.some((root) => path === root || path.startsWith(`${root}/`))) return path;
     throw failure('LOCATION_REFUSED', 'open', location, 'it is outside the allowed storage roots');
   }
+}
+
+function statusOf(location: string, { content, modifiedMs }: MemoryFile): FileStatus {
+  return { location, sizeBytes: content.length, modifiedMs, appearedMs: modifiedMs };
 }
 
 function failure(code: MoraineError['code'], action: string, location: string, reason: string): MoraineError {

@@ -135,6 +135,10 @@ export class GatedFileIO implements FileIO {
     return this.#pass('list', location, () => this.#real.listPage(location, options));
   }
 
+  links(location: string): Promise<ReadonlyMap<string, string>> {
+    return this.#pass('list', location, () => this.#real.links(location));
+  }
+
   prepareFolder(location: string): Promise<string> {
     return this.#pass('create', location, () => this.#real.prepareFolder(location));
   }

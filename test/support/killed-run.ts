@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { leasesOf } from '../../maintenance/index.js';
 import { connectClient } from '../../workers/index.js';
+import { DATED_FILES_OPTION } from './dated-files.js';
 import { SmallProject } from './small-project.js';
 import { testSettings } from './temporal.js';
 import { startWorkerProcess, type WorkerProcess } from './worker-process.js';
@@ -73,7 +74,9 @@ export class KilledRun {
 
   async #startWorker(): Promise<WorkerProcess> {
     const { address, taskQueue } = this.#settings;
-    const environment = { ...this.#faultOf(this.#marker), TEMPORAL_ADDRESS: address };
+    const fault = this.#faultOf(this.#marker);
+    const NODE_OPTIONS = [fault['NODE_OPTIONS'] ?? '', DATED_FILES_OPTION].join(' ');
+    const environment = { ...fault, NODE_OPTIONS, TEMPORAL_ADDRESS: address };
     const worker = await startWorkerProcess(this.folder, ['worker', '--task-queue', taskQueue], environment);
     this.#workers.push(worker);
     return worker;

@@ -15,6 +15,7 @@ import {
   loadTable,
   type Table,
 } from '../../tables/index.js';
+import { datedFiles } from './dated-files.js';
 import { temporaryFolder } from './temp-folder.js';
 
 export const DAY_MS = 86_400_000;
@@ -43,7 +44,7 @@ export class MaintenanceLab {
 
   static async open(): Promise<MaintenanceLab> {
     const folder = temporaryFolder();
-    const io = new LocalFileIO({ roots: [join(folder, 'warehouse')], createRoots: true });
+    const io = datedFiles(new LocalFileIO({ roots: [join(folder, 'warehouse')], createRoots: true }));
     const made: { lab?: MaintenanceLab } = {};
     const clock = { ...SYSTEM_CLOCK, nowMs: () => Date.now() - (made.lab?.daysAgo ?? 0) * DAY_MS };
     const warehouse = join(folder, 'warehouse');
@@ -165,6 +166,7 @@ export function maintenanceDepsOf(
       formerNames: new Map(),
     }),
     onlineTable: async () => null,
+    guardedPlaces: async () => [],
     datasets: async () => [],
     nowMs: () => BigInt(Date.now()),
   };

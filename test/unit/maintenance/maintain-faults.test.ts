@@ -8,6 +8,7 @@ import { commitCompaction, planCompaction, rewriteGroup, stageExpiry } from '../
 import { commitMaterialization, extractShard, planMaterialization } from '../../../materialization/index.js';
 import { compactDeps, maintenanceDeps, materializationDeps } from '../../../project/index.js';
 import { commitAppend, planFiles, selectSnapshot, type Table } from '../../../tables/index.js';
+import { datedProject } from '../../support/dated-files.js';
 import { rejectionCode } from '../../support/error-code.js';
 import { expireOnce, foretold, maintainOnce } from '../../support/maintain-once.js';
 import { DAY_MS, dataFile, MaintenanceLab } from '../../support/maintenance-lab.js';
@@ -174,7 +175,7 @@ test('a materialization in flight keeps what it has staged while it is young; it
   const orphan = join((await small.online()).metadata.location, 'data/orphan.parquet');
   await small.project.io.create(orphan, new Uint8Array(1));
   utimesSync(orphan, MONTH_AGO, MONTH_AGO);
-  expect(await maintainOnce(maintenanceDeps(small.project), name)).toMatchObject({ orphans: 1 });
+  expect(await maintainOnce(maintenanceDeps(datedProject(small.project)), name)).toMatchObject({ orphans: 1 });
   await expireOnce(maintenanceDeps(small.project), SOURCE, { olderThanMs: 0n });
   await commitMaterialization(deps, planLocation, manifestLocation === null ? [] : [manifestLocation]);
   expect(await small.onlineRows()).toEqual(await small.recomputed());

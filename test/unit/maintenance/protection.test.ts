@@ -307,7 +307,6 @@ test('a dry run says of every file why it stays or goes', async () => {
   const { path: live, snapshotId: second } = await lab.replace('ns.t', replaced);
   lab.daysAgo = 0;
   const table = await lab.load('ns.t');
-  const inner = await lab.create('ns.inner', { location: join(table.metadata.location, 'inner') });
   await lab.create('ns.elsewhere');
   const taken = lab.place(table, 'data/taken.parquet', 30);
   await commitAppend(await lab.load('ns.elsewhere'), { files: [dataFile(taken)] });
@@ -318,7 +317,6 @@ test('a dry run says of every file why it stays or goes', async () => {
     young: lab.place(table, 'data/young.parquet', 1),
     staged: lab.place(table, 'data/r7-0.parquet', 30),
     hint: lab.place(table, 'metadata/version-hint.text', 30),
-    foreign: lab.place(inner, 'data/x.parquet', 30),
     orphan: lab.place(table, 'data/orphan.parquet', 30),
   };
   const { metadata, metadataLocation } = await lab.load('ns.t');
@@ -340,7 +338,6 @@ test('a dry run says of every file why it stays or goes', async () => {
     [placed.young, 'keep: nothing reaches it, but it is young: it may belong to a run in flight'],
     [placed.staged, 'keep: compact r7 is in flight'],
     [placed.hint, 'keep: engines of Hadoop tables read it'],
-    [placed.foreign, 'keep: it lies in the folder of table test/ns.inner'],
     [placed.orphan, 'delete: nothing reaches it, and it is old'],
   ];
   expect(expectations.map(([path]) => said(path))).toEqual(expectations.map(([, text]) => text));

@@ -16,6 +16,7 @@ import {
   planMaterialization,
 } from '../../../materialization/index.js';
 import { maintenanceDeps, materializationDeps } from '../../../project/index.js';
+import { datedProject } from '../../support/dated-files.js';
 import { expireOnce } from '../../support/maintain-once.js';
 import { SmallProject } from '../../support/small-project.js';
 
@@ -72,7 +73,7 @@ test('faults 36: a run that has become long holds leases; its snapshot and stage
   await small.project.io.create(orphan, new Uint8Array(1));
   utimesSync(orphan, old, old);
   const name = `moraine_online.${small.view}`;
-  expect((await sweepOrphans(maintenanceDeps(small.project), name, {})).deletedFiles).toBe(1);
+  expect((await sweepOrphans(maintenanceDeps(datedProject(small.project)), name, {})).deletedFiles).toBe(1);
   expect([manifest, planLocation, orphan].map((path) => existsSync(path))).toEqual([true, true, false]);
   await commitMaterialization(deps, planLocation, [manifest]);
   expect(await small.onlineRows()).toHaveLength(100);

@@ -98,3 +98,25 @@ test('links are neither followed nor listed', async () => {
   expect([files.map(({ location }) => location), next]).toEqual([[`${root}/p/a`], null]);
   for await (const file of io.list(`${root}/p`)) expect(file.location).toBe(`${root}/p/a`);
 });
+
+test('of a link the link is deleted, and its target stays', async () => {
+  const { root, io } = setup();
+  writeFileSync(join(root, 'target'), 'x');
+  symlinkSync('target', join(root, 'link'));
+  symlinkSync('link', join(root, 'chain'));
+  mkdirSync(join(root, 'folder'));
+  symlinkSync('../target', join(root, 'folder/up'));
+  symlinkSync('folder', join(root, 'alias'));
+  expect(await io.links(root)).toEqual(
+    new Map([
+      ['link', `${root}/target`],
+      ['chain', `${root}/link`],
+      ['alias', `${root}/folder`],
+    ]),
+  );
+  expect(await io.links(`${root}/alias`)).toEqual(new Map([['up', `${root}/folder/../target`]]));
+  await io.delete(`${root}/chain`);
+  await io.delete(`file:${root}/alias/up`);
+  expect(readdirSync(root).toSorted()).toEqual(['alias', 'folder', 'link', 'target']);
+  expect(readdirSync(join(root, 'folder'))).toEqual([]);
+});
