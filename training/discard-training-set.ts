@@ -1,4 +1,5 @@
 /** Cleaning up after a training set that was cancelled or has failed. */
+import { basename } from 'node:path';
 import { isMoraineError } from '../errors/index.js';
 import { dropUnrecorded, unpinUnrecorded } from '../features/index.js';
 import type { TrainingDeps } from './deps.js';
@@ -32,9 +33,9 @@ async function planIfThere(deps: TrainingDeps, planLocation: string): Promise<Tr
   }
 }
 
-/** Every file that was made for the plan: its attempt is in their names. */
+/** Every file that was made for the plan: its attempt is in their names, which those of folders say nothing about. */
 async function stagedFiles({ io }: TrainingDeps, { location, attempt }: TrainingSetPlan): Promise<readonly string[]> {
   const files: string[] = [];
-  for await (const file of io.list(location)) if (file.location.includes(attempt)) files.push(file.location);
+  for await (const file of io.list(location)) if (basename(file.location).includes(attempt)) files.push(file.location);
   return files;
 }

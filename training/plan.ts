@@ -31,7 +31,8 @@ export interface TrainingSetPlan {
 const planSchema = z.object({
   record: z.string(),
   key: z.string(),
-  attempt: z.string(),
+  // Files are found, and deleted, by it: a shorter text would be part of other names.
+  attempt: z.uuid(),
   location: z.string(),
   entities: z.union([z.object({ table: z.string() }), z.object({ staged: z.string() })]),
   shardColumns: z.array(z.string()),

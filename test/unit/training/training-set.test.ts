@@ -1,6 +1,6 @@
 /** Training sets in shards: each step as the activities call it, on real tables. */
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { defineEntity, defineFeatureView, type Moraine } from '../../../index.js';
 import { datasetDeps } from '../../../project/index.js';
@@ -204,6 +204,24 @@ test('discarding takes back tags, table and files of this plan, and what others 
   const left = filesBelow().filter((file) => !before.includes(file));
   // The metadata of the source, which was tagged and untagged.
   expect(left.filter((file) => !/\/stats\/metadata\/[^/]*\.metadata\.json$/.test(file))).toEqual([]);
+});
+
+test('faults 80: a plan that somebody has changed takes no other files back', async () => {
+  const { planLocation } = await planTrainingSet(deps, request('forged', { shards: 2 }));
+  const plan = JSON.parse(readFileSync(planLocation, 'utf8')) as {
+    readonly attempt: string;
+    readonly location: string;
+  };
+  const foreign = join(plan.location, plan.attempt, 'foreign.parquet');
+  mkdirSync(dirname(foreign), { recursive: true });
+  writeFileSync(foreign, 'x');
+  const before = filesBelow();
+  writeFileSync(planLocation, JSON.stringify({ ...plan, attempt: '', location: dirname(plan.location) }));
+  expect(await rejectionCode(discardTrainingSet(deps, planLocation))).toBe('METADATA_CORRUPT');
+  expect(filesBelow()).toEqual(before);
+  writeFileSync(planLocation, JSON.stringify(plan));
+  await discardTrainingSet(deps, planLocation);
+  expect([existsSync(foreign), existsSync(planLocation)]).toEqual([true, false]);
 });
 
 test.each([
