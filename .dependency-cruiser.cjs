@@ -5,6 +5,7 @@
 const LIBRARY = [
   'iceberg',
   'errors',
+  'processes',
   'storage',
   'catalogs',
   'tables',
@@ -21,11 +22,12 @@ const LIBRARY = [
 const MAY_IMPORT = {
   errors: [],
   iceberg: ['errors'],
+  processes: ['errors'],
   config: ['iceberg', 'errors'],
   storage: ['iceberg', 'errors'],
   catalogs: ['storage', 'iceberg', 'errors'],
   tables: ['catalogs', 'storage', 'iceberg', 'errors'],
-  engine: ['iceberg', 'errors'],
+  engine: ['iceberg', 'processes', 'errors'],
   features: ['tables', 'engine', 'catalogs', 'storage', 'iceberg', 'errors'],
   online: ['features', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'errors'],
   materialization: ['online', 'features', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'errors'],

@@ -9,6 +9,8 @@ import { asMoraineError, exitCodeOf, renderError } from './render-error.js';
 
 /** The exit code of a process that a second Ctrl-C ended. */
 const EXIT_INTERRUPTED = 130;
+/** How long what was given up, such as a download, may keep the process after its command has ended. */
+const LEFTOVERS_MS = 2_000;
 
 /**
  * Runs the command line.
@@ -54,6 +56,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     return exitCodeOf(known);
   } finally {
     cancellation.stop();
+    if (cancellation.signal.aborted) setTimeout(() => process.exit(), LEFTOVERS_MS).unref();
   }
 }
 

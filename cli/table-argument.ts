@@ -1,8 +1,8 @@
 /** The table that an argument means: a name in a catalog, or the location of a metadata file. */
-import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { MoraineError } from '../errors/index.js';
+import { makeTemporaryFolder } from '../processes/index.js';
 import { openProject, type Project } from '../project/index.js';
 import { LocalFileIO, normalizeLocation } from '../storage/index.js';
 import { loadTable, loadTableAt, type Table } from '../tables/index.js';
@@ -68,11 +68,11 @@ async function withTableAt<T>(
   // The user named the metadata file itself; what it points at is held to the root.
   const named = await loadTableAt(new LocalFileIO({ roots: [metadataPath] }), metadataPath);
   const folder = root === undefined ? tableFolder(named) : locationPath(root);
-  const state = await mkdtemp(join(tmpdir(), 'moraine-scan-'));
+  const state = await makeTemporaryFolder(tmpdir(), 'moraine-scan');
   try {
     const project = await openProject({
-      config: { storage: { roots: [folder] }, stateFolder: state },
-      cwd: state,
+      config: { storage: { roots: [folder] }, stateFolder: state.path },
+      cwd: state.path,
       createRoots: false,
       fileFolders,
     });
@@ -82,7 +82,7 @@ async function withTableAt<T>(
       await project.close();
     }
   } finally {
-    await rm(state, { recursive: true, force: true });
+    await state.remove();
   }
 }
 

@@ -1,3 +1,4 @@
+import { unlessAborted } from '../processes/index.js';
 import type { Project } from '../project/index.js';
 import {
   type RunPlace,
@@ -31,11 +32,16 @@ export async function withTemporal<T>(
   { leavesWork = false }: { readonly leavesWork?: boolean } = {},
 ): Promise<T> {
   const settings = resolveTemporalSettings(project.config.temporal);
-  if (settings.address !== undefined) return withTemporalClient(withAddress(settings, settings.address), work);
+  const { signal } = context;
+  const workUnlessAborted = (temporal: TemporalClient): Promise<T> => unlessAborted(work(temporal), signal);
+  if (settings.address !== undefined) {
+    return withTemporalClient(withAddress(settings, settings.address), workUnlessAborted, { signal });
+  }
   const { stateFolder } = project.config;
-  const server = await startOrJoinLocalServer({ stateFolder, namespace: settings.namespace, announce: context.note });
+  const { namespace } = settings;
+  const server = await startOrJoinLocalServer({ stateFolder, namespace, announce: context.note, signal });
   try {
-    const done = await withTemporalClient(withAddress(settings, server.address), work);
+    const done = await withTemporalClient(withAddress(settings, server.address), workUnlessAborted, { signal });
     if (leavesWork && server.started) context.note(ENDS);
     return done;
   } finally {

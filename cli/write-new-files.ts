@@ -1,7 +1,8 @@
 /** Writing files that must not be there yet. */
-import { access, mkdir, rm, writeFile } from 'node:fs/promises';
+import { access, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MoraineError } from '../errors/index.js';
+import { makeFolders } from '../processes/index.js';
 
 /**
  * Writes files into a folder, all or none.
@@ -22,7 +23,7 @@ export async function writeNewFiles(folder: string, files: ReadonlyMap<string, s
   try {
     for (const [name, content] of files) {
       const path = join(folder, name);
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolders(dirname(path));
       await writeFile(path, content, { flag: 'wx' });
       written.push(path);
     }

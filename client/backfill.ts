@@ -91,7 +91,7 @@ export async function backfill(
   const runs = await workers();
   const wait = async (server: ConnectedServer): Promise<BackfillResult> => {
     const run = await runs.startBackfill(server, server.settings, input);
-    return runs.waitForBackfill(server.client, run, options);
+    return runs.waitForBackfill(server.client, run, { ...options, cancels: server.cancels });
   };
   return onTemporal(project, wait, options);
 }

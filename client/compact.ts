@@ -34,7 +34,7 @@ export async function compact(
   const request = await checkCompactRequest(project, input);
   const wait = async (server: ConnectedServer): Promise<CompactResult> => {
     const asked = await runs.startCompact(server, server.settings, request);
-    return runs.waitForCompact(server.client, asked, request.table, options);
+    return runs.waitForCompact(server.client, asked, request.table, { ...options, cancels: server.cancels });
   };
   return onTemporal(project, wait, options);
 }

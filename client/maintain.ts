@@ -29,7 +29,7 @@ export async function maintain(
   const request = await checkMaintainRequest(project, input);
   const wait = async (server: ConnectedServer): Promise<MaintainResult> => {
     const asked = await runs.startMaintain(server, server.settings, request);
-    return runs.waitForMaintain(server.client, asked, request.table, options);
+    return runs.waitForMaintain(server.client, asked, request.table, { ...options, cancels: server.cancels });
   };
   return onTemporal(project, wait, options);
 }

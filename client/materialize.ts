@@ -38,7 +38,7 @@ export async function materialize(
   const { startMaterialization, waitForRun } = await workers();
   const wait = async (server: ConnectedServer): Promise<MaterializeResult> => {
     const run = await startMaterialization(server, server.settings, interval(request));
-    return waitForRun(server.client, run, options);
+    return waitForRun(server.client, run, { ...options, cancels: server.cancels });
   };
   return onTemporal(project, wait, options);
 }

@@ -8,7 +8,7 @@ export const workers = () => import('../workers/index.js');
 
 /** How a run is waited for. */
 export interface RunOptions<Progress> {
-  /** Stops the waiting. A run on a configured server goes on. */
+  /** Stops the waiting. A run on a configured server goes on; without one the run is cancelled. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
   /** Told what takes long and is not the run itself, such as fetching a server. */
@@ -21,6 +21,8 @@ export type ProjectServer = ServerSettings & ProjectSettings;
 /** A client and the settings that it was connected with. */
 export interface ConnectedServer extends TemporalClient {
   readonly settings: ProjectServer;
+  /** Whether giving up the waiting cancels the run, because the server or its worker ends with the waiting. */
+  readonly cancels: boolean;
 }
 
 /** Whether runs go to a configured server, as opposed to one that ends with the command. */
@@ -40,9 +42,13 @@ export async function requireConfiguredServer(project: Project, what: string): P
 }
 
 /** Runs `work` with a client of a server. @throws `TEMPORAL_UNAVAILABLE`, and what `work` throws */
-export async function onServer<T>(settings: ProjectServer, work: (server: ConnectedServer) => Promise<T>): Promise<T> {
+export async function onServer<T>(
+  settings: ProjectServer,
+  work: (server: ConnectedServer) => Promise<T>,
+  options: Pick<RunOptions<never>, 'signal'> = {},
+): Promise<T> {
   const { withTemporalClient } = await workers();
-  return withTemporalClient(settings, (temporal) => work({ ...temporal, settings }));
+  return withTemporalClient(settings, (temporal) => work({ ...temporal, settings, cancels: false }), options);
 }
 
 /**
@@ -54,12 +60,12 @@ export async function onServer<T>(settings: ProjectServer, work: (server: Connec
 export async function onTemporal<T>(
   project: Project,
   work: (server: ConnectedServer) => Promise<T>,
-  options: Pick<RunOptions<never>, 'announce'> = {},
+  options: Pick<RunOptions<never>, 'announce' | 'signal'> = {},
 ): Promise<T> {
   const settings = await configuredServer(project);
-  if (settings !== undefined) return onServer(await ownedBy(project, settings), work);
+  if (settings !== undefined) return onServer(await ownedBy(project, settings), work, options);
   const { withLocalRun } = await workers();
-  return withLocalRun(project, work, options);
+  return withLocalRun(project, (run) => work({ ...run, cancels: true }), options);
 }
 
 /**

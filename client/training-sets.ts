@@ -17,7 +17,6 @@ import { type Entities, entitySource } from './entities.js';
 import type { HistoricalFeaturesRequest } from './historical-features.js';
 import {
   type ConnectedServer,
-  hasConfiguredServer,
   onServer,
   onTemporal,
   type RunOptions,
@@ -49,17 +48,13 @@ export async function saveTrainingSet(
 ): Promise<DatasetRecord> {
   const { signal } = request;
   const runs = await workers();
-  const cancels = !(await hasConfiguredServer(project));
   const input = await trainingSetInput(project, request);
+  const waiting = { ...options, ...(signal === undefined ? {} : { signal }) };
   const wait = async (server: ConnectedServer): Promise<void> => {
     const run = await runs.startTrainingSet(server, server.settings, input);
-    await runs.waitForTrainingSet(server.client, run, {
-      ...options,
-      cancels,
-      ...(signal === undefined ? {} : { signal }),
-    });
+    await runs.waitForTrainingSet(server.client, run, { ...waiting, cancels: server.cancels });
   };
-  await onTemporal(project, wait, options);
+  await onTemporal(project, wait, waiting);
   return (await (await datasetDeps(project)).datasets.get(request.saveAs.name)).record;
 }
 

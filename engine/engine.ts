@@ -1,8 +1,8 @@
 /** The query engine: one hardened DuckDB instance in this process. */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { DuckDBInstance as Instance } from '@duckdb/node-api';
 import { MoraineError } from '../errors/index.js';
+import { makeTemporaryFolder, type TemporaryFolder } from '../processes/index.js';
 import { registerBucketFunctions } from './bucket-function.js';
 import { Connection } from './connection.js';
 import { DuckDBInstance } from './duckdb.js';
@@ -43,7 +43,8 @@ const COUNTED_MEMORY_SHARE = 0.9;
  * @throws INVALID_ARGUMENT for a folder or number that DuckDB does not accept, STORAGE_UNAVAILABLE for a temporary folder that cannot be made
  */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const tempDirectory = await makeTempDirectory(options.tempDirectory);
+  const temporary = await makeTempDirectory(options.tempDirectory);
+  const tempDirectory = temporary.path;
   try {
     const instance = await DuckDBInstance.create(':memory:', {
       threads: String(options.threads),
@@ -57,17 +58,16 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     for (const setting of hardening(options, tempDirectory)) await connection.run(setting);
     registerBucketFunctions(connection);
     connection.disconnectSync();
-    return new Engine(instance, tempDirectory, options);
+    return new Engine(instance, temporary, options);
   } catch (error) {
-    await rm(tempDirectory, { recursive: true, force: true });
+    await temporary.remove();
     throw doesNotStart(error);
   }
 }
 
-async function makeTempDirectory(folder: string): Promise<string> {
+async function makeTempDirectory(folder: string): Promise<TemporaryFolder> {
   try {
-    await mkdir(folder, { recursive: true });
-    return await mkdtemp(join(resolve(folder), 'engine-'));
+    return await makeTemporaryFolder(folder, 'engine');
   } catch (error) {
     const known = classifyDuckDbError(error);
     throw known.code === 'INTERNAL' ? doesNotStart(error) : known;
@@ -114,12 +114,12 @@ export class Engine {
   /** What the statements running at one time may use together. */
   readonly memoryLimitBytes: number;
   readonly #instance: Instance;
-  readonly #tempDirectory: string;
+  readonly #temporary: TemporaryFolder;
   #closed = false;
 
-  constructor(instance: Instance, tempDirectory: string, options: EngineOptions) {
+  constructor(instance: Instance, temporary: TemporaryFolder, options: EngineOptions) {
     this.#instance = instance;
-    this.#tempDirectory = tempDirectory;
+    this.#temporary = temporary;
     this.threads = options.threads;
     this.memoryLimitBytes = countedBytes(options);
   }
@@ -136,7 +136,7 @@ export class Engine {
     const duckdb = await this.#instance.connect().catch((error: unknown) => {
       throw classifyDuckDbError(error);
     });
-    const connection = new Connection(duckdb, this.#tempDirectory, this.threads, options.signal);
+    const connection = new Connection(duckdb, this.#temporary.path, this.threads, options.signal);
     try {
       connection.throwIfAborted();
       return await use(connection);
@@ -154,6 +154,6 @@ export class Engine {
     if (this.#closed) return;
     this.#closed = true;
     this.#instance.closeSync();
-    await rm(this.#tempDirectory, { recursive: true, force: true }).catch(() => undefined);
+    await this.#temporary.remove().catch(() => undefined);
   }
 }

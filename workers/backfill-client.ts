@@ -27,12 +27,12 @@ export type NewBackfill = Omit<BackfillRunInput, 'searchAttributes' | 'carried'>
  * @throws `LIMIT_EXCEEDED`; `TASK_QUEUE_UNPOLLED` within 5 s if no worker takes it
  */
 export async function startBackfill(
-  { client, connection }: TemporalClient,
+  { client, connection, signal }: TemporalClient,
   { namespace, taskQueue, project }: ProjectSettings,
   backfill: NewBackfill,
 ): Promise<RequestedRun> {
   requireSmallInput('backfill', backfill);
-  return startOnPolledQueue(client, { taskQueue, project }, async () => {
+  return startOnPolledQueue({ client, signal }, { taskQueue, project }, async () => {
     const searchAttributes = await hasSearchAttributes(connection, namespace);
     return startBackfillRun(client, { ...backfill, searchAttributes }, { taskQueue, project });
   });

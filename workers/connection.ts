@@ -1,6 +1,8 @@
-import { Client, Connection } from '@temporalio/client';
+import { Client, type Connection } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
-import { MoraineError } from '../errors/index.js';
+import { isMoraineError, MoraineError } from '../errors/index.js';
+import { unlessAborted } from '../processes/index.js';
+import { openConnection } from './closable-connection.js';
 import { dataConverter } from './data-converter.js';
 import type { TemporalSettings } from './temporal-settings.js';
 import { tracingIfConfigured } from './tracing-if-configured.js';
@@ -19,15 +21,25 @@ export function withAddress(settings: TemporalSettings, address: string): Server
 export interface TemporalClient {
   readonly client: Client;
   readonly connection: Connection;
+  /** Aborted when what the client was opened for is no longer wanted. */
+  readonly signal?: AbortSignal | undefined;
   close(): Promise<void>;
 }
 
-/** @throws `TEMPORAL_UNAVAILABLE` if the server does not answer within 10 s */
-export async function connectClient(settings: ServerSettings): Promise<TemporalClient> {
+export interface ConnectOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** @throws `TEMPORAL_UNAVAILABLE` if the server does not answer within 10 s; `CANCELLED` */
+export async function connectClient(
+  settings: ServerSettings,
+  { signal }: ConnectOptions = {},
+): Promise<TemporalClient> {
   try {
-    const connection = await Connection.connect({
-      ...clientOptions(settings),
-      connectTimeout: '10 seconds',
+    const connecting = openConnection({ ...clientOptions(settings), connectTimeout: '10 seconds' });
+    const connection = await unlessAborted(connecting, signal).catch((error: unknown) => {
+      void connecting.then((late) => late.close()).catch(() => undefined);
+      throw error;
     });
     const tracing = await tracingIfConfigured();
     return {
@@ -38,13 +50,14 @@ export async function connectClient(settings: ServerSettings): Promise<TemporalC
         ...(tracing === undefined ? {} : { interceptors: tracing.client }),
       }),
       connection,
+      signal,
       close: async () => {
         await tracing?.flush();
         await connection.close();
       },
     };
   } catch (error) {
-    throw unavailable(settings.address, error);
+    throw isMoraineError(error, 'CANCELLED') ? error : unavailable(settings.address, error);
   }
 }
 
@@ -52,8 +65,9 @@ export async function connectClient(settings: ServerSettings): Promise<TemporalC
 export async function withTemporalClient<T>(
   settings: ServerSettings,
   work: (temporal: TemporalClient) => Promise<T>,
+  options: ConnectOptions = {},
 ): Promise<T> {
-  const temporal = await connectClient(settings);
+  const temporal = await connectClient(settings, options);
   try {
     return await work(temporal);
   } finally {
@@ -70,7 +84,7 @@ export async function connectWorker(settings: ServerSettings): Promise<NativeCon
   }
 }
 
-function clientOptions(settings: ServerSettings): Parameters<typeof Connection.connect>[0] & object {
+function clientOptions(settings: ServerSettings): Parameters<typeof openConnection>[0] {
   const { apiKey, tls, metadata } = settings.connection;
   return {
     address: settings.address,
@@ -91,7 +105,7 @@ function unavailable(address: string, cause: unknown): MoraineError {
 export async function isServing(address: string, withinMs: number): Promise<boolean> {
   let connection: Connection | undefined;
   try {
-    const opened = await Connection.connect({ address, connectTimeout: withinMs });
+    const opened = await openConnection({ address, connectTimeout: withinMs });
     connection = opened;
     await opened.withDeadline(Date.now() + withinMs, () => opened.workflowService.listNamespaces({}));
     return true;

@@ -3,21 +3,28 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunOutcome } from '../activities/contract.js';
 import { outcomeOf } from '../activities/index.js';
 import { ERROR_TABLE, type ErrorCode, MoraineError } from '../errors/index.js';
+import { unlessAborted } from '../processes/index.js';
 
 const PROGRESS_INTERVAL_MS = 500;
 /** How long a question that is under way when the run ends may take to be answered. */
 const LAST_ANSWER_MS = 5000;
+/** How long a run may take to end after its cancellation. */
+const CANCELLATION_WAIT_MS = 30_000;
+const CANCELLATION_INTERVAL_MS = 500;
 
 /** A workflow's handle, as far as it is used here. */
 export interface FollowedRun<Result> {
   readonly workflowId: string;
   result(): Promise<Result>;
+  cancel(): Promise<unknown>;
   query<Answer>(name: string): Promise<Answer>;
 }
 
 export interface FollowOptions<Progress> {
-  /** Stops the waiting; the run goes on. */
+  /** Stops the waiting; the run goes on unless `cancels`. */
   readonly signal?: AbortSignal;
+  /** Whether the signal cancels the run, and its end is waited for: for runs whose server or worker ends with the waiting. */
+  readonly cancels?: boolean;
   readonly onProgress?: (progress: Progress) => void;
 }
 
@@ -28,13 +35,20 @@ export interface FollowOptions<Progress> {
  */
 export async function followRun<Result, Progress>(
   run: FollowedRun<Result>,
-  { signal, onProgress }: FollowOptions<Progress>,
+  { signal, cancels = false, onProgress }: FollowOptions<Progress>,
 ): Promise<Result> {
   const ended = new AbortController();
   const stop = signal === undefined ? ended.signal : AbortSignal.any([signal, ended.signal]);
   const following = onProgress === undefined ? undefined : followProgress(run, onProgress, stop);
   try {
-    return resultOf(await Promise.race([outcomeOf(run.result()), rejectWhenAborted(signal, run)]), run);
+    const outcome = outcomeOf(run.result());
+    return resultOf(
+      await unlessAborted(outcome, signal).catch((error: unknown) => {
+        if (signal?.aborted !== true) throw error;
+        return cancels ? cancelled(run, outcome) : stopWaiting(run, 'the run goes on');
+      }),
+      run,
+    );
   } finally {
     ended.abort();
     // The caller closes the connection next, and a question that is then tried once more would end the process.
@@ -63,12 +77,22 @@ async function followProgress<Progress>(
   }
 }
 
-function rejectWhenAborted(signal: AbortSignal | undefined, { workflowId }: FollowedRun<unknown>): Promise<never> {
-  return new Promise((_, reject) => {
-    const stopped = (): void => reject(new MoraineError('CANCELLED', `stopped waiting; the run ${workflowId} goes on`));
-    if (signal?.aborted === true) stopped();
-    else signal?.addEventListener('abort', stopped, { once: true });
-  });
+/** Cancels a run until it has ended: one that was only asked for may not have begun when it is cancelled first. */
+async function cancelled<Result>(
+  run: FollowedRun<Result>,
+  outcome: Promise<RunOutcome<Result>>,
+): Promise<RunOutcome<Result>> {
+  const deadlineMs = Date.now() + CANCELLATION_WAIT_MS;
+  while (Date.now() < deadlineMs) {
+    void run.cancel().catch(() => undefined);
+    const ended = await Promise.race([outcome, sleep(CANCELLATION_INTERVAL_MS, undefined)]);
+    if (ended !== undefined) return ended;
+  }
+  return stopWaiting(run, `it has not ended ${CANCELLATION_WAIT_MS / 1000} s after its cancellation`);
+}
+
+function stopWaiting({ workflowId }: FollowedRun<unknown>, why: string): never {
+  throw new MoraineError('CANCELLED', `stopped waiting for ${workflowId}: ${why}`, { details: { workflowId } });
 }
 
 function knownCode(code: string): ErrorCode {

@@ -59,4 +59,4 @@ export { startCompact, startMaintain, waitForCompact, waitForMaintain } from './
 export { assertTaskQueuePolled } from './task-queue.js';
 export { type FindTemporalCliOptions, findTemporalCli, lookForTemporalCli, type TemporalCli } from './temporal-cli.js';
 export { type ProjectSettings, resolveTemporalSettings, type TemporalSettings } from './temporal-settings.js';
-export { startTrainingSet, type WaitForTrainingSetOptions, waitForTrainingSet } from './training-set-client.js';
+export { startTrainingSet, waitForTrainingSet } from './training-set-client.js';

@@ -1,3 +1,4 @@
+import { throwIfAborted, unlessAborted } from '../processes/index.js';
 import type { Project } from '../project/index.js';
 import type { WorkflowSource } from './bundle.js';
 import { type ServerSettings, type TemporalClient, withAddress, withTemporalClient } from './connection.js';
@@ -15,6 +16,8 @@ export interface LocalRun extends TemporalClient {
 export interface LocalRunOptions {
   readonly announce?: (message: string) => void;
   readonly warn?: (message: string) => void;
+  /** Ends the start of server and worker; `work` has to heed it itself. */
+  readonly signal?: AbortSignal;
   readonly workflows?: WorkflowSource;
 }
 
@@ -22,7 +25,7 @@ export interface LocalRunOptions {
  * Runs `work` with an own worker in this process, on the configured server or else on the project's local one, and takes
  * both down afterwards whatever happens: the body of one-off runs, `moraine dev` and the demo.
  *
- * @throws `TEMPORAL_UNAVAILABLE`, and what `work` throws
+ * @throws `TEMPORAL_UNAVAILABLE`, `CANCELLED`, and what `work` throws
  */
 export async function withLocalRun<T>(
   project: Project,
@@ -36,26 +39,31 @@ export async function withLocalRun<T>(
           stateFolder: project.config.stateFolder,
           namespace: configured.namespace,
           ...(options.announce === undefined ? {} : { announce: options.announce }),
+          signal: options.signal,
         })
       : undefined;
   try {
     const settings = withAddress(configured, server?.address ?? configured.address ?? '');
-    return await withWorker(project, settings, options, async (temporal) => {
+    const run = async (temporal: TemporalClient): Promise<T> => {
       const owned = { ...settings, project: await project.identity() };
       return work({ ...temporal, settings: owned, server });
-    });
+    };
+    return await withWorker(project, settings, { ...options, lost: server?.lost ?? never() }, run);
   } finally {
     await server?.close();
   }
 }
 
+const never = (): Promise<never> => new Promise(() => {});
+
 function withWorker<T>(
   project: Project,
   settings: ServerSettings,
-  options: LocalRunOptions,
+  { signal, lost, ...options }: LocalRunOptions & { readonly lost: Promise<never> },
   work: (temporal: TemporalClient) => Promise<T>,
 ): Promise<T> {
-  return withTemporalClient(settings, async (temporal) => {
+  const workOfWorker = async (temporal: TemporalClient): Promise<T> => {
+    throwIfAborted(signal);
     const stop = new AbortController();
     let onReady = (): void => {};
     const ready = new Promise<void>((resolve) => {
@@ -69,14 +77,16 @@ function withWorker<T>(
       onReady,
       nativeLog: 'errors',
     });
-    // A worker that ends by itself has failed: whatever waits for it must hear that.
-    const failed = worker.then(() => new Promise<never>(() => {}));
+    // A worker or server that ends by itself has failed: whatever waits for it must hear that.
+    const failed = Promise.race([worker.then(never), lost]);
+    failed.catch(() => undefined);
     try {
-      await Promise.race([ready, failed]);
+      await unlessAborted(Promise.race([ready, failed]), signal);
       return await Promise.race([work(temporal), failed]);
     } finally {
       stop.abort();
       await worker.catch(() => {});
     }
-  });
+  };
+  return withTemporalClient(settings, workOfWorker, { signal });
 }

@@ -1,11 +1,19 @@
 /** The local Temporal server of a project: one for all processes that work in its state folder. */
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { lstat, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { lock } from 'proper-lockfile';
 import { z } from 'zod';
 import { SEARCH_ATTRIBUTES } from '../activities/index.js';
 import { MoraineError } from '../errors/index.js';
+import {
+  type FileLock,
+  makePrivateFolder,
+  pause,
+  tightenMode,
+  tryLockFile,
+  unlessAborted,
+} from '../processes/index.js';
 import { isServing } from './connection.js';
 import { freePorts } from './free-ports.js';
 import { holdSharedProcess, isSharedProcessAlive, type ProcessHold, startSharedProcess } from './shared-process.js';
@@ -19,6 +27,8 @@ export interface LocalServer {
   readonly uiAddress: string;
   /** Whether this call started it, as opposed to joining one that another process had started. */
   readonly started: boolean;
+  /** Never resolves; rejects with `TEMPORAL_UNAVAILABLE` when the server has ended although it is held. */
+  readonly lost: Promise<never>;
   /** Lets go of it; if nobody else holds it, waits until it has ended. May be called twice. */
   close(): Promise<void>;
 }
@@ -30,23 +40,39 @@ export interface LocalServerOptions {
   /** Told what takes long, one sentence each. */
   readonly announce?: (message: string) => void;
   readonly environment?: NodeJS.ProcessEnv;
+  /** Ends the waiting for a server, and the server that this call started. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 const HEALTH_WAIT_MS = 30_000;
 const SHUTDOWN_WAIT_MS = 15_000;
-const LOCK_STALE_MS = 10_000;
+const LOCK_WAIT_MS = 60_000;
+const LOCK_RETRY_MS = 100;
+/** How often it is looked whether a server that is held still runs. */
+const WATCH_INTERVAL_MS = 500;
 
 const serverRecord = z.object({ address: z.string(), uiAddress: z.string() });
 type ServerRecord = z.infer<typeof serverRecord>;
+
+/** Its name alone is given to the server, which runs in its folder: the server takes a path for a URI, where `?`, `#` and `%` mean something else. */
+const DATABASE = 'temporal.db';
+const COMPANIONS = ['', '-journal', '-wal', '-shm'];
 
 /** The files of one project's server. */
 class ServerFolder {
   readonly path: string;
   constructor(stateFolder: string) {
-    this.path = join(stateFolder, 'temporal');
+    this.path = join(resolve(stateFolder), 'temporal');
+  }
+  get lock(): string {
+    return join(this.path, 'lock.db');
   }
   get database(): string {
-    return join(this.path, 'temporal.db');
+    return join(this.path, DATABASE);
+  }
+  /** There while a server makes its database: no run has been in it yet. */
+  get unfinished(): string {
+    return join(this.path, `${DATABASE}.unfinished`);
   }
   get pipe(): string {
     return join(this.path, 'server.pipe');
@@ -66,16 +92,18 @@ class ServerFolder {
  * Joins the project's running server, or finds a `temporal` binary and starts one, bound to 127.0.0.1 on free ports.
  * Two servers on one database would damage it, so this happens under a lock.
  *
- * @throws `TEMPORAL_UNAVAILABLE` if no binary is found or the server is not healthy within 30 s
+ * @throws `TEMPORAL_UNAVAILABLE` if no binary is found or the server is not healthy within 30 s; `CANCELLED`
  */
 export async function startOrJoinLocalServer(options: LocalServerOptions): Promise<LocalServer> {
   const folder = new ServerFolder(options.stateFolder);
-  await mkdir(folder.users, { recursive: true });
-  const unlock = await lockFolder(folder);
+  await makePrivateFolder(options.stateFolder);
+  await makePrivateFolder(folder.path);
+  const lock = await lockFolder(folder, options.signal);
   try {
+    await tightenFiles(folder);
     return (await joinRunning(folder)) ?? (await start(folder, options));
   } finally {
-    await unlock();
+    lock.release();
   }
 }
 
@@ -83,24 +111,33 @@ export async function startOrJoinLocalServer(options: LocalServerOptions): Promi
 export async function joinLocalServer(stateFolder: string): Promise<LocalServer | undefined> {
   const folder = new ServerFolder(stateFolder);
   if ((await readRecord(folder)) === undefined) return undefined;
-  const unlock = await lockFolder(folder);
+  const lock = await lockFolder(folder);
   try {
     return await joinRunning(folder);
   } finally {
-    await unlock();
+    lock.release();
   }
 }
 
-async function lockFolder(folder: ServerFolder): Promise<() => Promise<void>> {
-  try {
-    const waits = { retries: 240, factor: 1, minTimeout: 250, maxTimeout: 250 };
-    return await lock(folder.path, { stale: LOCK_STALE_MS, retries: waits });
-  } catch (error) {
-    throw new MoraineError('TEMPORAL_UNAVAILABLE', `another process has held ${folder.path}.lock for a minute`, {
-      details: { path: folder.path },
-      cause: error,
-    });
+async function lockFolder(folder: ServerFolder, signal?: AbortSignal): Promise<FileLock> {
+  const deadlineMs = performance.now() + LOCK_WAIT_MS;
+  for (;;) {
+    const lock = await tryLockFile(folder.lock);
+    if (lock !== undefined) return lock;
+    if (performance.now() > deadlineMs) break;
+    await pause(LOCK_RETRY_MS, signal);
   }
+  const message = `Another process has been starting or ending the Temporal server of ${folder.path} for ${LOCK_WAIT_MS / 1000} s.`;
+  throw new MoraineError('TEMPORAL_UNAVAILABLE', message, { details: { path: folder.path } });
+}
+
+/** Databases and logs of earlier versions could be read by everybody; folders in the place of files are removed. */
+async function tightenFiles(folder: ServerFolder): Promise<void> {
+  const users = await lstat(folder.users).catch(() => undefined);
+  if (users?.isDirectory() === false) await rm(folder.users);
+  await makePrivateFolder(folder.users);
+  const databases = COMPANIONS.map((suffix) => `${folder.database}${suffix}`);
+  for (const path of [...databases, folder.record]) await tightenMode(path).catch(() => undefined);
 }
 
 async function joinRunning(folder: ServerFolder): Promise<LocalServer | undefined> {
@@ -129,15 +166,18 @@ async function start(folder: ServerFolder, options: LocalServerOptions): Promise
   const cli = await findTemporalCli(options);
   const [port = 0, uiPort = 0] = await freePorts(2);
   const address = `127.0.0.1:${port}`;
-  await rm(folder.log, { force: true });
+  await rm(folder.log, { recursive: true, force: true });
+  await removeUnfinishedDatabase(folder);
   const started = startSharedProcess(folder.pipe, folder.log, [
-    cli.path,
-    ...serverArguments(folder, port, uiPort, options.namespace ?? 'default'),
+    resolve(cli.path),
+    ...serverArguments(port, uiPort, options.namespace ?? 'default'),
   ]);
   try {
-    await waitUntilServing(folder, address, started.exited);
+    await waitUntilServing(folder, address, started.exited, options.signal);
+    await rm(folder.unfinished, { force: true });
     const record = { address, uiAddress: `http://127.0.0.1:${uiPort}` };
-    await writeFile(folder.record, `${JSON.stringify(record)}\n`);
+    await rm(folder.record, { recursive: true, force: true });
+    await writeFile(folder.record, `${JSON.stringify(record)}\n`, { mode: 0o600 });
     return await holdServer(folder, record, started, true);
   } catch (error) {
     started.release();
@@ -146,31 +186,52 @@ async function start(folder: ServerFolder, options: LocalServerOptions): Promise
   }
 }
 
-function serverArguments(folder: ServerFolder, port: number, uiPort: number, namespace: string): string[] {
+/** A database that a server was killed over while it made it would keep every later one from starting. Nothing was ever in it. */
+async function removeUnfinishedDatabase(folder: ServerFolder): Promise<void> {
+  if (existsSync(folder.unfinished)) {
+    for (const suffix of COMPANIONS) await rm(`${folder.database}${suffix}`, { force: true });
+  }
+  if (!existsSync(folder.database)) await writeFile(folder.unfinished, '', { mode: 0o600 });
+}
+
+function serverArguments(port: number, uiPort: number, namespace: string): string[] {
   const searchAttributes = SEARCH_ATTRIBUTES.flatMap((name) => ['--search-attribute', `${name}=Keyword`]);
   return [
     ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port)],
     ...['--ui-ip', '127.0.0.1', '--ui-port', String(uiPort)],
-    ...['--db-filename', folder.database, '--namespace', namespace, '--log-level', 'error', ...searchAttributes],
+    ...['--db-filename', DATABASE, '--namespace', namespace, '--log-level', 'error', ...searchAttributes],
   ];
 }
 
-async function waitUntilServing(folder: ServerFolder, address: string, exited: Promise<void>): Promise<void> {
+async function waitUntilServing(
+  folder: ServerFolder,
+  address: string,
+  exited: Promise<void>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const deadline = Date.now() + HEALTH_WAIT_MS;
   let ended = false;
   void exited.then(() => {
     ended = true;
   });
   while (!ended && Date.now() < deadline) {
-    if (await isServing(address, 2_000)) return;
-    await sleep(50);
+    if (await unlessAborted(isServing(address, 2_000), signal)) return;
+    await pause(50, signal);
   }
   const why = ended ? 'ended at once' : `was not healthy within ${HEALTH_WAIT_MS / 1000} s`;
+  const message = `The local Temporal server ${why}; its log ${folder.log} says: ${await endOfLog(folder)}`;
+  throw new MoraineError('TEMPORAL_UNAVAILABLE', `${message}${adviceOf(folder)}`);
+}
+
+async function endOfLog(folder: ServerFolder): Promise<string> {
   const log = (await readFile(folder.log, 'utf8').catch(() => '')).trim().split('\n').slice(-3).join(' | ');
-  throw new MoraineError(
-    'TEMPORAL_UNAVAILABLE',
-    `the local Temporal server ${why}; its log ${folder.log} says: ${log}`,
-  );
+  return log === '' ? 'nothing.' : log;
+}
+
+/** A database that was there before may be the reason. One that was being made is made anew by the next start. */
+function adviceOf(folder: ServerFolder): string {
+  if (existsSync(folder.unfinished)) return '';
+  return `\nIf its database is damaged, move ${folder.database} away: the next start makes a new one. Features are not in it; past runs, and schedules that no view declares, are.`;
 }
 
 async function holdServer(
@@ -182,20 +243,23 @@ async function holdServer(
   const user = join(folder.users, `${process.pid}-${crypto.randomUUID()}`);
   await writeFile(user, '');
   let closing: Promise<void> | undefined;
+  const watch = watchServer(folder, hold);
   const close = async (): Promise<void> => {
-    const unlock = await lockFolder(folder);
+    watch.stop();
+    const lock = await lockFolder(folder);
     try {
       await rm(user, { force: true });
       hold.release();
       if (!(await hasOtherUsers(folder))) await waitForEnd(folder);
     } finally {
-      await unlock();
+      lock.release();
     }
   };
   return {
     address: record.address,
     uiAddress: record.uiAddress,
     started,
+    lost: watch.lost,
     close: () => {
       closing ??= close();
       return closing;
@@ -203,12 +267,29 @@ async function holdServer(
   };
 }
 
+/** Looks now and then whether the server still runs. */
+function watchServer(folder: ServerFolder, hold: ProcessHold): { readonly lost: Promise<never>; stop(): void } {
+  let timer: NodeJS.Timeout | undefined;
+  const lost = new Promise<never>((_, reject) => {
+    timer = setInterval(() => {
+      if (hold.isAlive()) return;
+      clearInterval(timer);
+      void endOfLog(folder).then((log) => {
+        const message = `The local Temporal server has ended; its log ${folder.log} says: ${log}`;
+        reject(new MoraineError('TEMPORAL_UNAVAILABLE', message));
+      });
+    }, WATCH_INTERVAL_MS).unref();
+  });
+  lost.catch(() => undefined);
+  return { lost, stop: () => clearInterval(timer) };
+}
+
 /** Whether a living process is registered as a user; entries of processes that were killed are removed. */
 async function hasOtherUsers(folder: ServerFolder): Promise<boolean> {
   let others = false;
   for (const name of await readdir(folder.users)) {
     if (isProcessAlive(Number.parseInt(name, 10))) others = true;
-    else await rm(join(folder.users, name), { force: true });
+    else await rm(join(folder.users, name), { recursive: true, force: true });
   }
   return others;
 }

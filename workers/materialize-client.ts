@@ -13,12 +13,12 @@ import type { ProjectSettings } from './temporal-settings.js';
  * @throws `TASK_QUEUE_UNPOLLED` within 5 s if no worker takes it
  */
 export async function startMaterialization(
-  { client, connection }: TemporalClient,
+  { client, connection, signal }: TemporalClient,
   settings: ProjectSettings,
   request: MaterializeRequest,
 ): Promise<RequestedRun> {
   const { namespace, taskQueue, project } = settings;
-  return startOnPolledQueue(client, settings, async () => {
+  return startOnPolledQueue({ client, signal }, settings, async () => {
     const searchAttributes = await hasSearchAttributes(connection, namespace);
     return startRun(client, request, { taskQueue, project, searchAttributes });
   });

@@ -6,10 +6,13 @@
  * handler is needed, and nothing is left behind even after SIGKILL.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { closeSync, constants, openSync, rmSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, rmSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 
 /** Our hold on the process; it keeps the process alive until released. */
 export interface ProcessHold {
+  /** Whether the process that is held still runs, as opposed to none or one that was started since. */
+  isAlive(): boolean;
   release(): void;
 }
 
@@ -22,8 +25,9 @@ export interface StartedProcess extends ProcessHold {
 /** Grace between SIGTERM and SIGKILL. */
 const GRACE_S = 10;
 
-/** `$1` is the pipe's path; the rest is the program. Descriptor 3 is the pipe's read end, 1 and 2 the log. */
+/** `$1` is the pipe's path; the rest is the program. Descriptor 3 is the pipe's read end, 1 and 2 the log. What it makes is for this user alone. */
 const WATCH = `
+umask 077
 pipe=$1; shift
 "$@" </dev/null 3<&- &
 program=$!
@@ -35,23 +39,26 @@ kill -TERM 0
 `;
 
 /**
- * Starts `command` in its own process group (Ctrl-C in this terminal does not reach it).
+ * Starts `command` in its own process group (Ctrl-C in this terminal does not reach it) and in the pipe's folder.
  *
  * @param pipePath where the named pipe is made; whatever is there is replaced
  * @param logPath the program's output is appended here
  */
 export function startSharedProcess(pipePath: string, logPath: string, command: readonly string[]): StartedProcess {
-  rmSync(pipePath, { force: true });
+  rmSync(pipePath, { recursive: true, force: true });
   execFileSync('mkfifo', ['-m', '600', pipePath]);
   // Reading and writing at once never blocks; then the read end can be opened, and handed over, without waiting.
-  const hold = openSync(pipePath, constants.O_RDWR);
+  const both = openSync(pipePath, constants.O_RDWR);
   const readEnd = openSync(pipePath, constants.O_RDONLY);
-  const log = openSync(logPath, 'a');
+  const hold = openSync(pipePath, constants.O_WRONLY);
+  const log = openSync(logPath, 'a', 0o600);
   let watcher: ChildProcess;
   try {
     const script = ['-c', WATCH, 'sh', pipePath, ...command];
-    watcher = spawn('/bin/sh', script, { detached: true, stdio: ['ignore', log, log, readEnd] });
+    const stdio = ['ignore', log, log, readEnd] as const;
+    watcher = spawn('/bin/sh', script, { detached: true, cwd: dirname(pipePath), stdio: [...stdio] });
   } finally {
+    closeSync(both);
     closeSync(readEnd);
     closeSync(log);
   }
@@ -60,14 +67,14 @@ export function startSharedProcess(pipePath: string, logPath: string, command: r
     watcher.once('exit', () => resolve());
     watcher.once('error', () => resolve());
   });
-  return { exited, release: releaseOnce(hold) };
+  return { exited, ...holdOf(hold, pipePath) };
 }
 
 /** Joins the users of a process that another one started; undefined if it no longer runs. */
 export function holdSharedProcess(pipePath: string): ProcessHold | undefined {
   try {
     // Without a reader, that is, without the watching shell, this fails instead of waiting for one.
-    return { release: releaseOnce(openSync(pipePath, constants.O_WRONLY | constants.O_NONBLOCK)) };
+    return holdOf(openSync(pipePath, constants.O_WRONLY | constants.O_NONBLOCK), pipePath);
   } catch {
     return undefined;
   }
@@ -80,10 +87,19 @@ export function isSharedProcessAlive(pipePath: string): boolean {
   return hold !== undefined;
 }
 
-function releaseOnce(descriptor: number): () => void {
+function holdOf(descriptor: number, pipePath: string): ProcessHold {
   let open = true;
-  return () => {
-    if (open) closeSync(descriptor);
-    open = false;
+  return {
+    isAlive: () => open && isPipe(descriptor, pipePath) && isSharedProcessAlive(pipePath),
+    release: () => {
+      if (open) closeSync(descriptor);
+      open = false;
+    },
   };
+}
+
+/** Each process has a pipe of its own, under the same name. */
+function isPipe(descriptor: number, pipePath: string): boolean {
+  const found = statSync(pipePath, { throwIfNoEntry: false });
+  return found?.ino === fstatSync(descriptor).ino;
 }

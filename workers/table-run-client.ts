@@ -19,7 +19,7 @@ type TableWorkflow = 'compact' | 'maintain';
  * @throws `LIMIT_EXCEEDED`; `TASK_QUEUE_UNPOLLED` within 5 s if no worker takes it
  */
 export function startCompact(
-  temporal: Pick<TemporalClient, 'client'>,
+  temporal: Pick<TemporalClient, 'client' | 'signal'>,
   settings: RunPlace,
   request: CompactInput,
 ): Promise<RequestedRun> {
@@ -42,7 +42,7 @@ export function waitForCompact(
 
 /** Asks for maintenance of a table on the server. @throws as {@link startCompact} */
 export function startMaintain(
-  temporal: Pick<TemporalClient, 'client'>,
+  temporal: Pick<TemporalClient, 'client' | 'signal'>,
   settings: RunPlace,
   request: MaintainRequest,
 ): Promise<RequestedRun> {
@@ -60,7 +60,7 @@ export function waitForMaintain(
 }
 
 async function startTableRun(
-  { client }: Pick<TemporalClient, 'client'>,
+  { client, signal }: Pick<TemporalClient, 'client' | 'signal'>,
   place: RunPlace,
   workflow: TableWorkflow,
   request: { readonly table: string },
@@ -70,7 +70,7 @@ async function startTableRun(
   requireSmallInput(workflow, request);
   const { taskQueue, project } = place;
   const workflowId = projectName(`${workflow}-request/${table}/${randomUUID()}`, project);
-  return startOnPolledQueue(client, place, async () => {
+  return startOnPolledQueue({ client, signal }, place, async () => {
     const options = { workflowId, taskQueue, args: [request], staticSummary, memo: { table } };
     const handle = await client.workflow.start(workflow, options);
     return { workflowId, runId: handle.firstExecutionRunId };
@@ -88,6 +88,7 @@ function followTableRun<Result, Progress>(
   const followed = {
     workflowId,
     result: (): Promise<Result> => request.result(),
+    cancel: () => run.cancel(),
     query: <Answer>(name: string) => run.query<Answer>(name),
   };
   return followRun(followed, options);

@@ -3,6 +3,8 @@ import type { Client } from '@temporalio/client';
 import type { RequestedRun } from '../activities/contract.js';
 import { isUnmarked, type Poller, projectsOf, type RunPlace } from '../activities/index.js';
 import { inputTooLarge, MoraineError } from '../errors/index.js';
+import { throwIfAborted, unlessAborted } from '../processes/index.js';
+import type { TemporalClient } from './connection.js';
 import { whyVersionsGetNothing } from './deployment.js';
 
 /** `TASK_QUEUE_TYPE_WORKFLOW` and `PENDING_WORKFLOW_TASK_STATE_SCHEDULED` of Temporal's API. */
@@ -12,6 +14,8 @@ const STATE_SCHEDULED = 1;
 const POLL_MS = 100;
 /** Within this time it is reported that nobody works on a task queue. */
 const UNPOLLED_AFTER_MS = 5_000;
+/** After a cancellation, how long a start that is under way may take: only a run that is known can be cancelled, too. */
+const START_GRACE_MS = 2_000;
 
 /** Before a server is asked, which would refuse what is too large only after many attempts. @throws `LIMIT_EXCEEDED` */
 export function requireSmallInput(workflow: string, input: unknown): void {
@@ -23,17 +27,21 @@ export function requireSmallInput(workflow: string, input: unknown): void {
  * Starts a run, or joins one, on a task queue that workers of its project poll.
  *
  * @throws `TASK_QUEUE_UNPOLLED` within 5 s if no worker takes it; `PROJECT_MISMATCH` if only workers of other projects would;
- * `RUN_ALREADY_ACTIVE` as {@link assertPickedUp}
+ * `RUN_ALREADY_ACTIVE` as {@link assertPickedUp}; `CANCELLED` if nothing was started. Once it is, an aborted signal only shortens the wait for
+ * a worker.
  */
 export async function startOnPolledQueue(
-  client: Client,
+  { client, signal }: Pick<TemporalClient, 'client' | 'signal'>,
   { taskQueue, project }: RunPlace,
   start: () => Promise<RequestedRun>,
 ): Promise<RequestedRun> {
   const deadlineMs = Date.now() + UNPOLLED_AFTER_MS;
-  await assertTaskQueuePolled(client, taskQueue, { project });
-  const run = await start();
-  await assertPickedUp(client, run, taskQueue, deadlineMs);
+  await unlessAborted(assertTaskQueuePolled(client, taskQueue, { project }), signal);
+  throwIfAborted(signal);
+  const run = await unlessAborted(start(), signal, START_GRACE_MS);
+  await unlessAborted(assertPickedUp(client, run, taskQueue, deadlineMs), signal).catch((error: unknown) => {
+    if (signal?.aborted !== true) throw error;
+  });
   return run;
 }
 

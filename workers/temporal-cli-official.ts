@@ -1,5 +1,6 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolders } from '../processes/index.js';
 import { isExecutable } from './executable.js';
 
 const folderIn = (cache: string): string => join(cache, 'temporal-cli');
@@ -20,7 +21,7 @@ export async function officialCliInCache(cache: string): Promise<string | undefi
  */
 export async function downloadOfficialCli(cache: string, announce: (message: string) => void): Promise<string> {
   const downloadDir = folderIn(cache);
-  await mkdir(downloadDir, { recursive: true });
+  await makeFolders(downloadDir);
   announce('looking for a Temporal server: trying the official download');
   const { TestWorkflowEnvironment } = await import('@temporalio/testing');
   let failure: unknown;

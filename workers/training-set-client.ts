@@ -23,13 +23,13 @@ function trainingSetWorkflowId(input: TrainingSetInput, project: string | null):
  * @throws `LIMIT_EXCEEDED`; `TASK_QUEUE_UNPOLLED` within 5 s if no worker takes it
  */
 export async function startTrainingSet(
-  { client }: Pick<TemporalClient, 'client'>,
+  { client, signal }: Pick<TemporalClient, 'client' | 'signal'>,
   { taskQueue, project }: RunPlace,
   input: TrainingSetInput,
 ): Promise<RequestedRun> {
   requireSmallInput('trainingSet', input);
   const workflowId = trainingSetWorkflowId(input, project);
-  return startOnPolledQueue(client, { taskQueue, project }, async () => {
+  return startOnPolledQueue({ client, signal }, { taskQueue, project }, async () => {
     const handle = await client.workflow.start<TrainingSetWorkflow>('trainingSet', {
       workflowId,
       workflowIdConflictPolicy: 'USE_EXISTING',
@@ -42,31 +42,15 @@ export async function startTrainingSet(
   });
 }
 
-export interface WaitForTrainingSetOptions extends FollowOptions<TrainingSetProgress> {
-  /** Whether the signal cancels the training set, which then takes back what it has made, instead of the waiting. */
-  readonly cancels?: boolean;
-}
-
 /**
  * Waits until a training set is saved.
  *
  * @throws its own error code if it failed; `CANCELLED` if it was cancelled or the waiting was stopped
  */
-export async function waitForTrainingSet(
+export function waitForTrainingSet(
   client: Client,
   run: RequestedRun,
-  { signal, cancels, ...options }: WaitForTrainingSetOptions = {},
+  options: FollowOptions<TrainingSetProgress> = {},
 ): Promise<TrainingSetResult> {
-  const handle = client.workflow.getHandle<TrainingSetWorkflow>(run.workflowId, run.runId);
-  if (signal === undefined || cancels !== true) {
-    return followRun(handle, { ...options, ...(signal === undefined ? {} : { signal }) });
-  }
-  const cancel = (): void => void handle.cancel().catch(() => undefined);
-  if (signal.aborted) cancel();
-  signal.addEventListener('abort', cancel, { once: true });
-  try {
-    return await followRun(handle, options);
-  } finally {
-    signal.removeEventListener('abort', cancel);
-  }
+  return followRun(client.workflow.getHandle<TrainingSetWorkflow>(run.workflowId, run.runId), options);
 }

@@ -10,6 +10,7 @@ import {
   startBackfill,
 } from '../../client/index.js';
 import { counted, MoraineError } from '../../errors/index.js';
+import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { printable } from '../output.js';
@@ -41,7 +42,7 @@ export async function backfill(
     const request = trainingSet === undefined ? asked : { ...asked, trainingSet };
     if (options.dryRun === true || options.plan !== undefined) return showPlan(context, project, request, options);
     if (options.wait !== true && (await hasConfiguredServer(project))) {
-      const run = await startBackfill(project, request);
+      const run = await unlessAborted(startBackfill(project, request), context.signal);
       if (options.json === true) await printJson(context, run);
       else await context.stdout.write(`Started ${printable(run.workflowId)}.\n`);
       return;

@@ -9,6 +9,7 @@ import {
 } from '../../client/index.js';
 import { parseByteSize } from '../../config/index.js';
 import { counted, MoraineError } from '../../errors/index.js';
+import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
 import { parseColumnNames } from '../columns-option.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
@@ -40,7 +41,7 @@ export async function compact(
   await withProject(context, async (project) => {
     if (options.dryRun === true) return dryRun(context, project, input, json);
     if (options.wait !== true && (await hasConfiguredServer(project))) {
-      const run = await startCompact(project, input);
+      const run = await unlessAborted(startCompact(project, input), context.signal);
       if (json === true) await printJson(context, run);
       else await context.stdout.write(`Started ${printable(run.workflowId)}.\n`);
       return;

@@ -24,7 +24,7 @@ export async function dev(
         }
         await untilAborted(context.signal);
       },
-      { announce: context.note, warn: context.note },
+      { announce: context.note, warn: context.note, signal: context.signal },
     );
   });
 }

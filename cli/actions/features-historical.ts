@@ -12,6 +12,7 @@ import {
 import { writeRows } from '../../engine/index.js';
 import { MoraineError } from '../../errors/index.js';
 import type { DatasetRecord, SaveRequest } from '../../features/index.js';
+import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
 import { type AsOfOptions, chosenStates } from '../as-of-option.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
@@ -104,7 +105,7 @@ async function saveInShards(
   options: FeaturesHistoricalOptions,
 ): Promise<void> {
   if (options.wait === false) {
-    const run = await startTrainingSet(project, request);
+    const run = await unlessAborted(startTrainingSet(project, request), context.signal);
     if (options.json === true) return printJson(context, run);
     return context.stdout.write(`Started ${printable(run.workflowId)}.\n`);
   }

@@ -1,6 +1,7 @@
-import { access, mkdir, writeFile } from 'node:fs/promises';
+import { access, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { MoraineError } from '../../errors/index.js';
+import { makeFolders } from '../../processes/index.js';
 import type { CommandContext } from '../context.js';
 import { projectTemplate } from '../project-template.js';
 
@@ -23,7 +24,7 @@ export async function init(context: CommandContext, operands: readonly string[])
   }
   try {
     for (const { path, content } of files) {
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolders(dirname(path));
       await writeFile(path, content, { flag: 'wx' });
     }
   } catch (error) {

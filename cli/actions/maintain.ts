@@ -9,6 +9,7 @@ import {
 } from '../../client/index.js';
 import { counted, MoraineError } from '../../errors/index.js';
 import type { FileVerdict } from '../../maintenance/index.js';
+import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, throwIfCancelled, withProject } from '../context.js';
 import { printable } from '../output.js';
@@ -47,7 +48,7 @@ export async function maintain(
   await withProject(context, async (project) => {
     if (options.dryRun === true) return dryRun(context, project, input, options);
     if (options.wait !== true && (await hasConfiguredServer(project))) {
-      const run = await startMaintain(project, input);
+      const run = await unlessAborted(startMaintain(project, input), context.signal);
       if (json === true) await printJson(context, run);
       else await context.stdout.write(`Started ${printable(run.workflowId)}.\n`);
       return;

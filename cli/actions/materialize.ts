@@ -8,6 +8,7 @@ import {
   startMaterialize,
 } from '../../client/index.js';
 import { counted } from '../../errors/index.js';
+import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { printable } from '../output.js';
@@ -50,7 +51,7 @@ export async function runMaterialization(
   wait = false,
 ): Promise<{ readonly value: MaterializeResult | RequestedRun; readonly text: string }> {
   if (!wait && (await hasConfiguredServer(project))) {
-    const run = await startMaterialize(project, request);
+    const run = await unlessAborted(startMaterialize(project, request), context.signal);
     return { value: run, text: `Started ${printable(run.workflowId)}.\n` };
   }
   const result = await materializeView(project, request, {

@@ -1,6 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { MoraineError } from '../../errors/index.js';
+import { makeFolders } from '../../processes/index.js';
 import { ownRunId } from '../../runs/index.js';
 import { exportHistory } from '../../testing/index.js';
 import { type CommandContext, withProject } from '../context.js';
@@ -29,7 +30,7 @@ export async function workflowExport(
 
 async function writeNewFile(path: string, text: string): Promise<void> {
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolders(dirname(path));
     await writeFile(path, text, { flag: 'wx' });
   } catch (error) {
     const exists = (error as NodeJS.ErrnoException).code === 'EEXIST';

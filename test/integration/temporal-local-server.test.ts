@@ -1,6 +1,16 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,18 +37,34 @@ async function startHolder(stateFolder: string, ...args: string[]): Promise<Star
   return { process: child, server: JSON.parse(line) as Started['server'] };
 }
 
-/** Living processes whose command line names the state folder; `except` is left out. */
+/** Living processes whose command line names the state folder, and those of the server, which its watching shell leads; `except` is left out. */
 function processesOf(stateFolder: string, except?: ChildProcess): { id: number; command: string }[] {
-  const lines = execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' }).split('\n');
-  return lines
-    .filter((line) => line.includes(stateFolder))
-    .map((line) => ({ id: Number.parseInt(line, 10), command: line.trim().replace(/^\d+ +/, '') }))
-    .filter(({ id }) => id !== except?.pid);
+  const processes = execFileSync('ps', ['-eo', 'pid=,pgid=,args='], { encoding: 'utf8' })
+    .split('\n')
+    .flatMap((line) => {
+      const [, id, group, command = ''] = /^ *(\d+) +(\d+) +(.*)$/.exec(line) ?? [];
+      return id === undefined ? [] : [{ id: Number(id), group: Number(group), command }];
+    });
+  const named = processes.filter(({ command }) => command.includes(stateFolder));
+  const shells = new Set(named.filter(({ command }) => command.startsWith('/bin/sh')).map(({ group }) => group));
+  return processes
+    .filter(({ id, group, command }) => (command.includes(stateFolder) || shells.has(group)) && id !== except?.pid)
+    .map(({ id, command }) => ({ id, command }));
 }
 
 /** Waits until nothing of the server is left. The test's own time limit bounds the wait. */
 async function serverEnded(stateFolder: string): Promise<void> {
   while (processesOf(stateFolder).length > 0) await sleep(50);
+}
+
+const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+
+function killIfThere(id: number): void {
+  try {
+    process.kill(id, 'SIGKILL');
+  } catch {
+    // It has ended meanwhile.
+  }
 }
 
 async function answers(address: string): Promise<boolean> {
@@ -121,6 +147,122 @@ describe('the local Temporal server', () => {
     expect(second.started).toBe(true);
     expect(await answers(second.address)).toBe(true);
     await first.close();
+  });
+
+  test('a server that is killed while it makes its database leaves nothing that blocks the next start', async () => {
+    const stateFolder = temporaryFolder();
+    const database = join(stateFolder, 'temporal/temporal.db');
+    for (const bytes of [1, 100_000, 300_000]) {
+      const starting = startOrJoinLocalServer({ stateFolder });
+      const failed = starting.then(
+        (server) => server.close(),
+        () => undefined,
+      );
+      while (sizeOf(database) < bytes) await sleep(1);
+      for (const { id } of processesOf(stateFolder)) killIfThere(id);
+      await failed;
+    }
+    // The worst that a full disk leaves: an empty database, and one cut short.
+    for (const left of ['', 'SQLite format 3']) {
+      rmSync(database, { force: true });
+      writeFileSync(database, left);
+      writeFileSync(`${database}.unfinished`, '');
+      const server = await startOrJoinLocalServer({ stateFolder });
+      expect(await answers(server.address)).toBe(true);
+      await server.close();
+    }
+    expect(existsSync(`${database}.unfinished`)).toBe(false);
+  });
+
+  test('a damaged database that was in use is kept, and the error says what to do', async () => {
+    const stateFolder = temporaryFolder();
+    const database = join(stateFolder, 'temporal/temporal.db');
+    mkdirSync(join(stateFolder, 'temporal'));
+    writeFileSync(database, 'this is no database at all, and long enough to be looked at as one: '.repeat(20));
+    const attempt = startOrJoinLocalServer({ stateFolder });
+    await expect(attempt).rejects.toMatchObject({
+      code: 'TEMPORAL_UNAVAILABLE',
+      message: expect.stringContaining(`move ${database} away`) as unknown,
+    });
+    renameSync(database, `${database}.old`);
+    const server = await startOrJoinLocalServer({ stateFolder });
+    await server.close();
+  });
+
+  test('paths with ?, #, ;, %, quotes and spaces', async () => {
+    const stateFolder = join(temporaryFolder(), `a?b#c;d%41 e'f"g=1`);
+    const server = await startOrJoinLocalServer({ stateFolder });
+    expect(await answers(server.address)).toBe(true);
+    await server.close();
+    expect(readdirSync(join(stateFolder, 'temporal'))).toContain('temporal.db');
+  });
+
+  test('what is in the place of its state files, and a lock dated in the future, does not block a start', async () => {
+    const stateFolder = temporaryFolder();
+    const folder = join(stateFolder, 'temporal');
+    mkdirSync(`${folder}.lock`, { recursive: true });
+    const nextYear = Date.now() / 1000 + 365 * 86_400;
+    utimesSync(`${folder}.lock`, nextYear, nextYear);
+    mkdirSync(join(folder, 'server.log/x'), { recursive: true });
+    mkdirSync(join(folder, 'server.pipe/x'), { recursive: true });
+    mkdirSync(join(folder, 'lock.db/x'), { recursive: true });
+    writeFileSync(join(folder, 'users'), '');
+    writeFileSync(join(folder, 'server.json'), '{"address": 5, "uiAddress": []}');
+    await (await startOrJoinLocalServer({ stateFolder })).close();
+    rmSync(join(folder, 'server.json'));
+    mkdirSync(join(folder, 'server.json/x'), { recursive: true });
+    mkdirSync(join(folder, 'users/not-a-process'));
+    writeFileSync(join(folder, 'lock.db'), 'garbage'.repeat(1000));
+    utimesSync(join(folder, 'lock.db'), nextYear, nextYear);
+    const server = await startOrJoinLocalServer({ stateFolder });
+    expect(await answers(server.address)).toBe(true);
+    await server.close();
+    expect(processesOf(stateFolder)).toEqual([]);
+  });
+
+  test('a file in the place of its folder is named', async () => {
+    const file = join(temporaryFolder(), 'state');
+    writeFileSync(file, '');
+    await expect(startOrJoinLocalServer({ stateFolder: file })).rejects.toMatchObject({
+      code: 'STORAGE_UNAVAILABLE',
+      message: `The folder ${file} cannot be made: a file is in its place or above it.`,
+    });
+  });
+
+  test('its folder and files are for its user alone, those of earlier versions too', async () => {
+    const stateFolder = join(temporaryFolder(), 'state');
+    const folder = join(stateFolder, 'temporal');
+    const modes = (): Record<string, string> =>
+      Object.fromEntries(
+        ['', 'temporal', ...readdirSync(folder).map((name) => `temporal/${name}`)].map((name) => {
+          const status = statSync(join(stateFolder, name));
+          return [name, `${status.isDirectory() ? 'folder' : 'file'} ${(status.mode & 0o777).toString(8)}`];
+        }),
+      );
+    const expectPrivate = (): void => {
+      for (const [name, mode] of Object.entries(modes())) expect(mode, name).toMatch(/^(folder 700|file 600)$/);
+    };
+    const server = await startOrJoinLocalServer({ stateFolder });
+    expectPrivate();
+    await server.close();
+    expectPrivate();
+    for (const name of ['', 'temporal', 'temporal/users']) chmodSync(join(stateFolder, name), 0o755);
+    chmodSync(join(folder, 'temporal.db'), 0o644);
+    chmodSync(join(folder, 'server.json'), 0o644);
+    const again = await startOrJoinLocalServer({ stateFolder });
+    onTestFinished(() => again.close());
+    expectPrivate();
+  });
+
+  test('who holds it hears when it has ended', async () => {
+    const stateFolder = temporaryFolder();
+    const starter = await startOrJoinLocalServer({ stateFolder });
+    const joined = await startOrJoinLocalServer({ stateFolder });
+    for (const { id } of processesOf(stateFolder)) killIfThere(id);
+    const message = expect.stringContaining('has ended') as unknown;
+    await expect(starter.lost).rejects.toMatchObject({ code: 'TEMPORAL_UNAVAILABLE', message });
+    await expect(joined.lost).rejects.toMatchObject({ code: 'TEMPORAL_UNAVAILABLE', message });
+    await Promise.all([starter.close(), joined.close()]);
   });
 
   test('a binary that is no Temporal server is reported with the log', async () => {

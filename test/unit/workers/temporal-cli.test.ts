@@ -29,6 +29,15 @@ describe('finding the temporal command', () => {
     expect(await findTemporalCli({ environment: cacheOnly })).toEqual({ path: cached, source: 'cache' });
   });
 
+  test('a home that cannot be made ends the search with an error', async () => {
+    // Node's recursive mkdir never ends there.
+    const environment = { PATH: '/nonexistent', XDG_CACHE_HOME: '/proc/no-home/.cache' };
+    await expect(findTemporalCli({ environment })).rejects.toMatchObject({
+      code: 'TEMPORAL_UNAVAILABLE',
+      message: expect.stringContaining("ENOENT: no such file or directory, mkdir '/proc/no-home'") as unknown,
+    });
+  });
+
   test('looking for it fetches nothing', async () => {
     const cache = join(temporaryFolder(), 'cache');
     const environment = { PATH: '/nonexistent', XDG_CACHE_HOME: cache };

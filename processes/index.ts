@@ -1,0 +1,6 @@
+/** What a process shares with others of its machine, and how its work is given up. Imports nothing that is slow to load. */
+export { pause, throwIfAborted, unlessAborted } from './cancellation.js';
+export { type FileLock, tryLockFile } from './file-lock.js';
+export { makeFolders } from './make-folders.js';
+export { makePrivateFolder, tightenMode } from './private-folder.js';
+export { makeTemporaryFolder, type TemporaryFolder } from './temporary-folder.js';
