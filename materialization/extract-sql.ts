@@ -39,7 +39,9 @@ export function sourceRelation(
     const scan = scanSql({ ...read.scan, schema, columns: ids, naming: 'id', extras: { sequenceNumber: 'seq' } });
     const outputs = columns.map((column) => `${castColumn(column, schema)} AS ${column.alias}`);
     const condition = eventTimeCondition(time, columnAlias(time.fieldId), read);
-    return `SELECT ${outputs.join(', ')}, seq FROM ${scan} WHERE ${condition}`;
+    const { afterSequenceNumber: after } = read;
+    const conditions = [condition, ...(after === undefined ? [] : [`seq > ${after}`])];
+    return `SELECT ${outputs.join(', ')}, seq FROM ${scan} WHERE ${conditions.join(' AND ')}`;
   });
   if (scans.length === 0) return `(${emptyRelation(columns)})`;
   const union = `(${scans.join(' UNION ALL ')})`;

@@ -21,6 +21,7 @@ export type OpenFiles = Pick<Scan, 'files' | 'layouts' | 'nameMapping' | 'delete
 /** Rows of some files with event times in an interval. */
 export interface OpenRead extends Interval {
   readonly keep: SourceRead['keep'];
+  readonly afterSequenceNumber?: SourceRead['afterSequenceNumber'];
   readonly scan: OpenFiles;
 }
 

@@ -52,6 +52,7 @@ const readJson = z.object({
   files: z.array(fileJson),
   // Plans that were made before deletes were applied are of tables without any.
   snapshotId: nullableId.default(null),
+  afterSequenceNumber: id.optional(),
 });
 const optionalInt = z
   .number()

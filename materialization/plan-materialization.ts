@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { metadataFolder } from '../catalogs/index.js';
 import { MoraineError } from '../errors/index.js';
 import { type ResolvedView, resolveView } from '../features/index.js';
-import { currentSchema, currentSnapshot, type Schema, type Snapshot } from '../iceberg/index.js';
+import { currentSchema, currentSnapshot, findSnapshot, type Schema, type Snapshot } from '../iceberg/index.js';
 import {
   awaitsRebuild,
   ensureOnlineTable,
@@ -41,7 +41,7 @@ import {
 import { planToText } from './plan-json.js';
 import { readsOf } from './plan-reads.js';
 import { type EffectiveProgress, effectiveProgress, type Progress } from './progress.js';
-import { readSourceChanges, type SourceFileChanges } from './read-source-changes.js';
+import { type ChangeStep, readSourceChanges, type SourceFileChanges } from './read-source-changes.js';
 import { runKey } from './run-key.js';
 import { planShards } from './shards.js';
 import { existingSnapshot, NO_SNAPSHOT, sourceState } from './source-state.js';
@@ -181,6 +181,9 @@ interface PlanContext {
   readonly interval: Interval;
 }
 
+/** The first format version whose rows keep their sequence numbers when they are rewritten. */
+const ROW_LINEAGE_VERSION = 3;
+
 /** One planning; holds what every step needs. */
 class Planner {
   readonly #deps: MaterializationDeps;
@@ -257,19 +260,28 @@ class Planner {
     return { decision: decide(input, rebuildAll, null), ...unknown };
   }
 
-  /** Reads to append from, without files that lie outside and reads without files. */
+  /**
+   * Reads to append from, without files that lie outside and reads without files. Rows that an overwrite has carried over were read
+   * before: written again, they would pass later commits that they tie with.
+   */
   async #appendReads(decision: Decision, changes: SourceFileChanges | null): Promise<readonly SourceRead[]> {
     const { delta, whole } = decision;
     const steps = delta === null ? [] : (changes?.steps ?? []);
-    const deltaReads = steps.flatMap(({ added, toSnapshotId }) =>
-      delta === null ? [] : this.#reads(added, delta.interval, existingSnapshot(toSnapshotId)),
-    );
+    const deltaReads = steps.flatMap((step) => {
+      if (delta === null) return [];
+      const snapshotId = existingSnapshot(step.toSnapshotId);
+      const afterSequenceNumber = this.#sequenceNumberOf(delta.sinceSnapshotId);
+      return [
+        ...this.#reads(this.#newFiles(step), delta.interval, { snapshotId }),
+        ...this.#reads(this.#carriedFiles(step), delta.interval, { snapshotId, afterSequenceNumber }),
+      ];
+    });
     if (whole === null) return deltaReads;
-    const isNew = new Set(steps.flatMap(({ added }) => added.map(({ file }) => file.filePath)));
+    const isNew = new Set(steps.flatMap((step) => this.#newFiles(step).map(({ file }) => file.filePath)));
     const current = this.#context.source.metadata.currentSnapshotId;
     const files = await this.#filesAt(current ?? NO_SNAPSHOT, whole);
     const others = files.filter(({ file }) => !isNew.has(file.filePath));
-    return [...deltaReads, ...this.#reads(others, whole, current)];
+    return [...deltaReads, ...this.#reads(others, whole, { snapshotId: current })];
   }
 
   async #rebuild(decision: Decision, changes: SourceFileChanges | null): Promise<BucketRebuild | null> {
@@ -280,15 +292,33 @@ class Planner {
       decision.rebuildFrom.map(async (piece) => {
         const files = await this.#filesAt(piece.sourceSnapshotId, piece);
         const { startUs, endUs, sourceSnapshotId } = piece;
-        return this.#reads(files, { startUs, endUs }, existingSnapshot(sourceSnapshotId));
+        return this.#reads(files, { startUs, endUs }, { snapshotId: existingSnapshot(sourceSnapshotId) });
       }),
     );
     return { buckets, reads: reads.flat(), pushedFiles: await this.#pushedFiles() };
   }
 
-  #reads(files: readonly PlannedFile[], interval: Interval, snapshotId: bigint | null): readonly SourceRead[] {
+  #reads(
+    files: readonly PlannedFile[],
+    interval: Interval,
+    source: Pick<SourceRead, 'snapshotId' | 'afterSequenceNumber'>,
+  ): readonly SourceRead[] {
     const column = eventTimeColumn(this.#schema, this.#context.view.timestamp.sourceFieldId);
-    return readsOf(files, interval, column, this.#futureFromUs, snapshotId);
+    return readsOf(files, interval, column, this.#futureFromUs, source);
+  }
+
+  /** Files with rows that say when they were updated last, which may be before the file was written. */
+  #carriedFiles({ rewritten }: ChangeStep): readonly PlannedFile[] {
+    return this.#context.source.metadata.formatVersion < ROW_LINEAGE_VERSION ? [] : rewritten;
+  }
+
+  #newFiles(step: ChangeStep): readonly PlannedFile[] {
+    const carried = new Set(this.#carriedFiles(step));
+    return step.added.filter((planned) => !carried.has(planned));
+  }
+
+  #sequenceNumberOf(snapshotId: bigint): bigint | undefined {
+    return findSnapshot(this.#context.source.metadata, snapshotId)?.sequenceNumber;
   }
 
   async #touched({ steps }: SourceFileChanges): Promise<readonly number[]> {

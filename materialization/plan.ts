@@ -30,6 +30,8 @@ export interface SourceRead extends Interval {
   readonly files: readonly PlannedSourceFile[];
   /** The snapshot whose deletes apply to the files; null: the table had none. */
   readonly snapshotId: bigint | null;
+  /** Only rows that were last updated after it count. */
+  readonly afterSequenceNumber?: bigint | undefined;
 }
 
 /** Buckets that are written anew from everything that is covered, in place of all files they have. */
