@@ -1,25 +1,19 @@
-/** Every row of tables that Apache Spark wrote, as Spark reads them: `test/fixtures/spark/make_tables.py`. */
+/** Every row of tables that Apache Spark wrote, as Spark reads them: the programs in `test/fixtures/spark`. */
 import { parse } from 'lossless-json';
 import { describe, expect, it } from 'vitest';
-import { tableScan } from '../../cli/actions/table-scan.js';
-import type { CommandContext } from '../../cli/context.js';
-import { canonical, SPARK_TABLES, sparkMetadata } from '../support/spark-tables.js';
+import { scanRows } from '../support/scan-rows.js';
+import {
+  canonical,
+  SPARK_IDENTITY_TABLES,
+  SPARK_TABLES,
+  sparkIdentityMetadata,
+  sparkMetadata,
+} from '../support/spark-tables.js';
 
-/** Runs `moraine table scan` in this process. */
 async function scan(location: string, args: readonly string[]): Promise<string[]> {
   const options: Record<string, string> = {};
   for (let at = 0; at < args.length; at += 2) options[(args[at] ?? '').slice(2)] = args[at + 1] ?? '';
-  const chunks: Uint8Array[] = [];
-  const context = {
-    globals: {},
-    signal: new AbortController().signal,
-    stdout: { write: async (chunk: Uint8Array) => void chunks.push(Buffer.from(chunk)) },
-    note: () => undefined,
-    progress: { update: () => undefined, clear: () => undefined, done: () => undefined },
-  } as unknown as CommandContext;
-  await tableScan(context, [location], options);
-  const lines = Buffer.concat(chunks).toString('utf8').split('\n');
-  return lines.flatMap((line) => (line === '' ? [] : [canonical(parse(line))])).sort();
+  return (await scanRows(location, options)).map((line) => canonical(parse(line))).sort();
 }
 
 const tables = Object.entries(SPARK_TABLES);
@@ -47,5 +41,11 @@ describe('tables of Apache Spark', () => {
       code: 'UNSUPPORTED_FEATURE',
       message: expect.stringMatching(new RegExp(refused ?? '', 'i')) as string,
     });
+  });
+});
+
+describe('tables of Apache Spark with identity partitions, whose folders are called COLUMN=VALUE', () => {
+  it.each(Object.entries(SPARK_IDENTITY_TABLES))('%s', async (name, { rows }) => {
+    expect(await scan(sparkIdentityMetadata(name), [])).toEqual(rows.map(canonical).sort());
   });
 });

@@ -7,8 +7,6 @@ import { isLosslessNumber, parse } from 'lossless-json';
 import { projectRoot } from './paths.js';
 
 const FIXTURE = join(projectRoot, 'test/fixtures/spark');
-/** Spark writes absolute paths into metadata, manifests and position deletes; these bytes stay as they were written. */
-const WAREHOUSE = '/tmp/moraine-spark-tables';
 
 /** One read of a table: arguments of `moraine table scan` and the rows that Spark read. */
 export interface SparkRead {
@@ -28,35 +26,66 @@ export interface SparkTable {
   readonly lineage?: readonly Record<string, unknown>[];
 }
 
+/** An archive of tables, and the one folder that their metadata, manifests and position deletes name: their bytes stay as Spark wrote them. */
+interface Archive {
+  readonly file: string;
+  readonly folder: string;
+}
+
+const TABLES: Archive = { file: 'tables.tar.gz', folder: '/tmp/moraine-spark-tables' };
+const IDENTITY: Archive = {
+  file: 'identity_partitions.tar.gz',
+  folder: '/tmp/moraine-spark-identity-partitions',
+};
+
+const readExpected = (file: string): Record<string, SparkTable> =>
+  parse(readFileSync(join(FIXTURE, file), 'utf8')) as Record<string, SparkTable>;
+
 /** The tables by name. Floats are `{float: text}` and decimals `{decimal: text}`; everything else is as `table scan` prints it. */
-export const SPARK_TABLES = parse(readFileSync(join(FIXTURE, 'expected.json'), 'utf8')) as Record<string, SparkTable>;
+export const SPARK_TABLES = readExpected('expected.json');
+
+/** The same of tables with identity partitions, in folders whose names a reader could take for values. */
+export const SPARK_IDENTITY_TABLES = readExpected('identity_partitions.json');
 
 /** Unpacks the tables, unless these very ones are there. @returns the folder of the tables */
 export function unpackSparkTables(): string {
-  const archive = join(FIXTURE, 'tables.tar.gz');
+  return unpack(TABLES);
+}
+
+function unpack({ file, folder }: Archive): string {
+  const archive = join(FIXTURE, file);
   const digest = createHash('sha256').update(readFileSync(archive)).digest('hex').slice(0, 16);
-  const marker = join(WAREHOUSE, `unpacked-${digest}`);
-  if (existsSync(marker)) return WAREHOUSE;
-  const staging = `${WAREHOUSE}.${process.pid}`;
+  const marker = join(folder, `unpacked-${digest}`);
+  if (existsSync(marker)) return folder;
+  const staging = `${folder}.${process.pid}`;
   mkdirSync(staging, { recursive: true });
   execFileSync('tar', ['-xzf', archive, '-C', staging, '--strip-components=1']);
   mkdirSync(join(staging, `unpacked-${digest}`));
-  rmSync(WAREHOUSE, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true });
   try {
-    renameSync(staging, WAREHOUSE);
+    renameSync(staging, folder);
   } catch (error) {
     // Another test process was faster.
     rmSync(staging, { recursive: true, force: true });
     if (!existsSync(marker)) throw error;
   }
-  return WAREHOUSE;
+  return folder;
 }
 
 /** The path of a table's newest metadata file. */
 export function sparkMetadata(table: string): string {
-  const known = SPARK_TABLES[table];
-  if (known === undefined) throw new Error(`no Spark table ${table}`);
-  return join(unpackSparkTables(), known.metadata);
+  return join(unpack(TABLES), named(SPARK_TABLES, table).metadata);
+}
+
+/** The same of a table of {@link SPARK_IDENTITY_TABLES}. */
+export function sparkIdentityMetadata(table: string): string {
+  return join(unpack(IDENTITY), named(SPARK_IDENTITY_TABLES, table).metadata);
+}
+
+function named(tables: Readonly<Record<string, SparkTable>>, name: string): SparkTable {
+  const known = tables[name];
+  if (known === undefined) throw new Error(`no Spark table ${name}`);
+  return known;
 }
 
 /** A value as text in which every number is written one way. */
@@ -72,4 +101,7 @@ export function canonical(value: unknown): string {
     .join()}}`;
 }
 
-const number = (text: string): string => (/^-?\d+$/.test(text) ? text : String(Number(text)));
+function number(text: string): string {
+  if (/^-?\d+$/.test(text)) return text;
+  return Object.is(Number(text), -0) ? '-0' : String(Number(text));
+}

@@ -22,6 +22,8 @@ def plain(value):
         return value.replace(tzinfo=None).isoformat(timespec="microseconds") + zone
     if isinstance(value, datetime.date):
         return value.isoformat()
+    if isinstance(value, datetime.time):
+        return value.isoformat(timespec="microseconds")
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, (list, tuple)):
