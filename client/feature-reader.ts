@@ -74,6 +74,7 @@ class LentReader<Answer> implements FeatureReader<Answer> {
   readonly answer: Answer;
   readonly #rows: RowAnswer;
   readonly #end: () => Promise<void>;
+  readonly #reading = new Set<Promise<unknown>>();
   #closed = false;
 
   constructor(rows: RowAnswer, answer: Answer, end: () => Promise<void>) {
@@ -92,22 +93,11 @@ class LentReader<Answer> implements FeatureReader<Answer> {
   }
 
   toArrow(): Promise<ArrowTable> {
-    const { connection, select, schema } = this.#open();
-    return arrowTable(connection, `(${select})`, schema);
+    return this.#read(({ connection, select, schema }) => arrowTable(connection, `(${select})`, schema));
   }
 
-  async toRows(): Promise<readonly FeatureRow[]> {
-    const chunks: Uint8Array[] = [];
-    const sink = {
-      write: (bytes: Uint8Array): Promise<void> => {
-        chunks.push(bytes);
-        return Promise.resolve();
-      },
-    };
-    const { connection, select, schema } = this.#open();
-    await writeRows(connection, select, schema, 'jsonl', sink);
-    const lines = Buffer.concat(chunks).toString('utf8').split('\n');
-    return lines.filter((line) => line !== '').map((line) => parseJson(line) as FeatureRow);
+  toRows(): Promise<readonly FeatureRow[]> {
+    return this.#read((rows) => readRows(rows));
   }
 
   async write(path: string, options: { readonly format?: RowFormat } = {}): Promise<bigint> {
@@ -115,17 +105,43 @@ class LentReader<Answer> implements FeatureReader<Answer> {
     if (format === undefined) {
       throw new MoraineError('INVALID_ARGUMENT', `The extension of ${path} tells no format; give one.`);
     }
-    const { connection, select, schema } = this.#open();
-    return await writeWholeFile(path, (sink) => writeRows(connection, select, schema, format, sink));
+    return this.#read(({ connection, select, schema }) =>
+      writeWholeFile(path, (sink) => writeRows(connection, select, schema, format, sink)),
+    );
   }
 
   async close(): Promise<void> {
     this.#closed = true;
+    await Promise.allSettled(this.#reading);
     await this.#end();
   }
 
+  /** A read that closing waits for: the connection must not go from under it. */
+  async #read<T>(read: (rows: RowAnswer) => Promise<T>): Promise<T> {
+    const reading = read(this.#open());
+    this.#reading.add(reading);
+    try {
+      return await reading;
+    } finally {
+      this.#reading.delete(reading);
+    }
+  }
+
   #open(): RowAnswer {
-    if (this.#closed) throw new MoraineError('INVALID_ARGUMENT', 'The reader is closed.');
+    if (this.#closed) throw new MoraineError('CLOSED', 'The reader is closed.');
     return this.#rows;
   }
+}
+
+async function readRows({ connection, select, schema }: RowAnswer): Promise<readonly FeatureRow[]> {
+  const chunks: Uint8Array[] = [];
+  const sink = {
+    write: (bytes: Uint8Array): Promise<void> => {
+      chunks.push(bytes);
+      return Promise.resolve();
+    },
+  };
+  await writeRows(connection, select, schema, 'jsonl', sink);
+  const lines = Buffer.concat(chunks).toString('utf8').split('\n');
+  return lines.filter((line) => line !== '').map((line) => parseJson(line) as FeatureRow);
 }

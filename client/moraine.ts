@@ -29,6 +29,7 @@ import { createTable, type NewTable } from './create-table.js';
 import { listDatasets, replay, type SaveDatasetRequest, saveFeatures } from './datasets.js';
 import { type DeleteOptions, deleteTableRows } from './delete-table-rows.js';
 import { type FeatureReader, openReader } from './feature-reader.js';
+import { type ClientMethods, guardCalls } from './guarded-calls.js';
 import {
   explainFeatures,
   type HistoricalAnswer,
@@ -47,6 +48,7 @@ import {
 } from './logged-features.js';
 import { type MaterializeOptions, type MaterializeRequest, materialize, startMaterialize } from './materialize.js';
 import { type PullAnswer, type PullFeaturesRequest, pullFeatures } from './pull-features.js';
+import { checkProjectOptions } from './request-shapes.js';
 import {
   type SaveTrainingSetRequest,
   saveTrainingSet,
@@ -78,7 +80,10 @@ export interface LoggedAnswer {
   readonly snapshotId: bigint | null;
 }
 
-/** An open project, as an application uses it. Close it at the end. */
+/**
+ * An open project, as an application uses it. Close it at the end. Every method rejects arguments of another shape than its types with
+ * `INVALID_ARGUMENT`, which names the field.
+ */
 export interface Moraine {
   /** The parts behind the methods: catalogs, storage, query engine, registry. */
   readonly project: Project;
@@ -133,6 +138,10 @@ export interface Moraine {
   deleteRows(name: string, where: string, options?: DeleteOptions): Promise<DeletedRows>;
   /** Raises the format version of a table; other engines that use it have to know that version. */
   upgradeTable(name: string, formatVersion: 2 | 3): Promise<UpgradedTable>;
+  /**
+   * Closes the client: calls in flight that take a signal are cancelled (`CANCELLED`), all others are waited for; readers and loggers that
+   * are still open are closed. Every later call is rejected with `CLOSED`. May be called twice.
+   */
   close(): Promise<void>;
 }
 
@@ -146,15 +155,24 @@ export interface Moraine {
  * @throws `CONFIG_NOT_FOUND`, `CONFIG_INVALID`
  */
 export async function createMoraine(options: OpenProjectOptions = {}): Promise<Moraine> {
+  checkProjectOptions(options);
   const project = await openProject(options);
+  return { ...guardCalls(methodsOf(project), () => project.close()), project };
+}
+
+/** What a client does while it is open. */
+function methodsOf(project: Project): ClientMethods {
   let reader: Promise<OnlineReader> | undefined;
   const onlineReader = (): Promise<OnlineReader> => {
     const { readTimeoutMs } = project.config.online;
     reader ??= materializationDeps(project).then((deps) => new OnlineReader({ ...deps, readTimeoutMs }));
+    // What could not be opened is tried again by the next read.
+    reader.catch(() => {
+      reader = undefined;
+    });
     return reader;
   };
   return {
-    project,
     apply: (definitions, applyOptions) => applyDefinitions(project, readDefinitions(definitions), applyOptions),
     materialize: (request, runOptions) => materialize(project, request, runOptions),
     startMaterialize: (request) => startMaterialize(project, request),
@@ -184,7 +202,6 @@ export async function createMoraine(options: OpenProjectOptions = {}): Promise<M
     appendFile: (name, file, appendOptions) => appendFile(project, name, file, appendOptions),
     deleteRows: (name, where, deleteOptions) => deleteTableRows(project, name, where, deleteOptions),
     upgradeTable: (name, formatVersion) => upgradeTable(project, name, formatVersion),
-    close: () => project.close(),
   };
 }
 

@@ -126,13 +126,13 @@ export class Engine {
 
   /**
    * Lends a fresh connection to `use` and closes it afterwards. An aborted signal interrupts the running statement.
-   * @throws CANCELLED when the signal is aborted
+   * @throws CANCELLED when the signal is aborted; CLOSED
    */
   async withConnection<T>(
     use: (connection: Connection) => Promise<T>,
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<T> {
-    if (this.#closed) throw new MoraineError('INTERNAL', 'The query engine is closed.');
+    if (this.#closed) throw new MoraineError('CLOSED', 'The query engine is closed.');
     const duckdb = await this.#instance.connect().catch((error: unknown) => {
       throw classifyDuckDbError(error);
     });

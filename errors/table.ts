@@ -35,6 +35,13 @@ export const ERROR_TABLE = {
     'An argument is missing or malformed.',
     'Correct the argument that the message names.',
   ),
+  CLOSED: entry(
+    2,
+    400,
+    false,
+    'The client, reader or logger that was called is closed.',
+    'Close it after its last call, or open another one.',
+  ),
   CONFIG_INVALID: entry(2, 400, false, 'moraine.yaml has a mistake.', 'Correct the line that the message names.'),
   CONFIG_NOT_FOUND: entry(
     2,

@@ -92,7 +92,7 @@ export class FeatureLogger {
    * buffer is full and `onFull` is `error`
    */
   log(served: ServedFeatures): boolean {
-    if (this.#closed) throw new MoraineError('INVALID_ARGUMENT', 'The feature logger is closed.');
+    if (this.#closed) throw new MoraineError('CLOSED', 'The feature logger is closed.');
     const requestId = served.requestId ?? randomUUID();
     const rows = served.response.rows.length;
     if (!isSampled(requestId, this.#options.sampleRate)) {

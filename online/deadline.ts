@@ -3,17 +3,24 @@ import { MoraineError } from '../errors/index.js';
 
 /**
  * Runs the work; after `timeoutMs` milliseconds, less those that are spent already, its signal is aborted and the call fails,
- * whatever the work does.
- * @throws TIMED_OUT
+ * whatever the work does. So it does when the caller's signal is aborted.
+ * @throws TIMED_OUT, CANCELLED
  */
 export async function withDeadline<T>(
   timeoutMs: number,
   work: (signal: AbortSignal) => Promise<T>,
   spentMs = 0,
+  cancel?: AbortSignal,
 ): Promise<T> {
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;
+  let abort = (): void => undefined;
   const deadline = new Promise<never>((_, reject) => {
+    abort = () => {
+      const error = new MoraineError('CANCELLED', 'The online read was cancelled.', { cause: cancel?.reason });
+      reject(error);
+      controller.abort(error);
+    };
     timer = setTimeout(
       () => {
         const error = new MoraineError(
@@ -26,9 +33,12 @@ export async function withDeadline<T>(
       Math.max(0, timeoutMs - spentMs),
     );
   });
+  if (cancel?.aborted === true) abort();
+  else cancel?.addEventListener('abort', abort, { once: true });
   try {
-    return await Promise.race([work(controller.signal), deadline]);
+    return await Promise.race([deadline, work(controller.signal)]);
   } finally {
+    cancel?.removeEventListener('abort', abort);
     clearTimeout(timer);
   }
 }

@@ -46,6 +46,8 @@ export interface OnlineRequest extends FeatureSelection {
    * first read of a view at least {@link FIRST_READ_TIMEOUT_MS}.
    */
   readonly readTimeoutMs?: number | undefined;
+  /** Ends the read with `CANCELLED`. */
+  readonly signal?: AbortSignal | undefined;
   /** Return values older than the ttl too; their status stays `OUTSIDE_MAX_AGE`. */
   readonly includeExpired?: boolean | undefined;
 }
@@ -112,20 +114,22 @@ export class OnlineReader {
 
   /**
    * The newest values at a time. Equal entities are read once and answered each.
-   * @throws TIMED_OUT (never a partial answer), TYPE_MISMATCH for a key of another type, INVALID_ARGUMENT, DUPLICATE_NAME,
+   * @throws TIMED_OUT (never a partial answer), CANCELLED, TYPE_MISMATCH for a key of another type, INVALID_ARGUMENT, DUPLICATE_NAME,
    * FEATURE_VIEW_NOT_FOUND, MATERIALIZATION_REQUIRED (the stored values are those of another definition), FEATURE_NOT_FOUND, FEATURE_SERVICE_NOT_FOUND, TABLE_NOT_FOUND (never materialized),
    * SNAPSHOT_NOT_FOUND if a `minSnapshot` is not in the table even after loading it again
    */
   async getOnlineFeatures(request: OnlineRequest): Promise<OnlineResponse> {
     const startMs = performance.now();
-    const definitions = await withDeadline(this.#timeoutMs(request, []), () => this.#deps.definitions());
+    const { signal } = request;
+    const definitions = await withDeadline(this.#timeoutMs(request, []), () => this.#deps.definitions(), 0, signal);
     const selected = selectViews(definitions, request);
     const spentMs = performance.now() - startMs;
     const timeoutMs = this.#timeoutMs(request, selected);
     const response = await withDeadline(
       timeoutMs,
-      (signal) => this.#read({ definitions, selected }, request, signal),
+      (deadline) => this.#read({ definitions, selected }, request, deadline),
       spentMs,
+      signal,
     );
     for (const { view } of selected) this.#answered.add(view.name);
     return response;

@@ -89,7 +89,7 @@ test('an error of opening is the error of the call, and a closed reader says tha
   const reader = await open(1);
   await reader.close();
   await reader.close();
-  await expect(reader.toRows()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  await expect(reader.toRows()).rejects.toMatchObject({ code: 'CLOSED' });
 });
 
 test('pulled rows are read the same way', async () => {

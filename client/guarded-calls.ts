@@ -1,0 +1,45 @@
+/** The methods of a client as programs get them: arguments checked, calls counted and cancelled, refused once it is closed. */
+import { CallGuard } from './call-guard.js';
+import type { Moraine } from './moraine.js';
+import {
+  checkArguments,
+  METHOD_ARGUMENTS,
+  type MethodName,
+  OPENING_METHODS,
+  SIGNAL_ARGUMENTS,
+} from './request-shapes.js';
+
+/** What a client does while it is open. */
+export type ClientMethods = Omit<Moraine, 'project' | 'close'>;
+
+type AnyMethod = (...given: readonly unknown[]) => Promise<unknown>;
+
+/** @param last closes what the methods use, once none of them is in flight */
+export function guardCalls(methods: ClientMethods, last: () => Promise<void>): Omit<Moraine, 'project'> {
+  const guard = new CallGuard();
+  const names: readonly (keyof ClientMethods & MethodName)[] = Object.keys(METHOD_ARGUMENTS) as MethodName[];
+  const calls = names.map((name) => [name, guardedCall(guard, name, methods[name] as AnyMethod)]);
+  return { ...(Object.fromEntries(calls) as ClientMethods), close: () => guard.close(last) };
+}
+
+function guardedCall(guard: CallGuard, name: MethodName, method: AnyMethod): AnyMethod {
+  const checked = async (...given: readonly unknown[]): Promise<unknown> => {
+    checkArguments(name, given);
+    return method(...given);
+  };
+  if (OPENING_METHODS.has(name)) {
+    return (...given) => guard.open(() => checked(...given) as Promise<{ close(): Promise<void> }>);
+  }
+  const signalAt = SIGNAL_ARGUMENTS.get(name);
+  if (signalAt === undefined) return (...given) => guard.run(() => checked(...given));
+  return (...given) =>
+    guard.run(async () => {
+      checkArguments(name, given);
+      const options = given[signalAt] as { readonly signal?: AbortSignal } | undefined;
+      return guard.cancellable(options?.signal, (signal) => {
+        const replaced = [...given];
+        replaced[signalAt] = { ...options, signal };
+        return method(...replaced);
+      });
+    });
+}

@@ -1,0 +1,243 @@
+/** The shapes of what the library's methods take. Types say the same; programs without types, and values from outside, are held to it here. */
+import { z } from 'zod';
+import { MoraineError } from '../errors/index.js';
+
+type Shape = z.ZodType;
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const shaped = (expected: string, is: (value: unknown) => boolean): Shape =>
+  z.custom(is, { error: `expected ${expected}` });
+
+const text = z.string();
+const flag = z.boolean().optional();
+const optionalText = text.optional();
+const count = z.number().optional();
+const micros = z.bigint().optional();
+const date = shaped('a Date', (value) => value instanceof Date && !Number.isNaN(value.getTime())).optional();
+const callback = shaped('a function', (value) => typeof value === 'function').optional();
+const object = shaped('an object', isObject);
+/** Told by its shape: a program may have a signal of another realm. */
+const signal = shaped(
+  'an AbortSignal',
+  (value) =>
+    isObject(value) && typeof value['aborted'] === 'boolean' && typeof value['addEventListener'] === 'function',
+).optional();
+/** A definition, or its name. */
+const named = shaped(
+  'a name or a definition',
+  (value) => typeof value === 'string' || (isObject(value) && typeof value['name'] === 'string'),
+).optional();
+const feature = shaped('a feature reference', (value) => typeof value === 'string' || isObject(value));
+const features = z.array(feature).optional();
+const map = shaped('a Map', (value) => value instanceof Map);
+const stringMap = shaped('names and tables, as an object or a Map', isObject).optional();
+
+const asOf = shaped('a snapshot, a time, a ref or snapshots by table', isObject).optional();
+const window = z.strictObject({ start: date, end: date, startUs: micros, endUs: micros });
+
+/** Kinds of entity rows, each told by a member that only it has. */
+const ENTITY_SHAPES: Readonly<Record<string, Shape>> = {
+  file: z.strictObject({ file: text }),
+  table: z.strictObject({ table: text, asOf }),
+  logged: z.strictObject({ logged: text, start: date, end: date }),
+  sql: z.strictObject({ sql: text, tables: stringMap, asOf }),
+  window: z.strictObject({ window }),
+};
+const rows = z.array(shaped('an object or a Map', isObject));
+const entities = z.unknown().superRefine((value, context) => {
+  if (value instanceof Uint8Array || (isObject(value) && 'batches' in value && 'schema' in value)) return;
+  const kind = isObject(value) ? Object.keys(ENTITY_SHAPES).find((key) => key in value) : undefined;
+  const shape = Array.isArray(value) ? rows : kind === undefined ? undefined : ENTITY_SHAPES[kind];
+  if (shape === undefined) {
+    context.addIssue('expected entity rows, an Arrow table or an object with file, table, logged, sql or window');
+    return;
+  }
+  for (const { message, path } of shape.safeParse(value).error?.issues ?? [])
+    context.addIssue({ code: 'custom', message, path });
+});
+
+const historical = z.strictObject({
+  features,
+  service: named,
+  entities,
+  fullFeatureNames: flag,
+  knownAsOf: flag,
+  asOf,
+  signal,
+});
+const saved = z.strictObject({
+  ...historical.shape,
+  saveAs: z.strictObject({ name: text, to: object, pin: flag }),
+});
+const trainingSet = z.strictObject({ ...saved.shape, shards: count });
+const logged = z.strictObject({ ...window.shape, service: text, signal });
+const pull = z.strictObject({
+  source: object,
+  joinKeys: z.array(text),
+  features: z.array(text).optional(),
+  timestampField: text,
+  createdTimestampField: optionalText,
+  start: date,
+  end: date,
+  signal,
+});
+const served = z.strictObject({
+  response: object,
+  entities: rows,
+  entitiesAsText: flag,
+  requestData: z.array(object).optional(),
+  requestId: optionalText,
+  loggedAtUs: micros,
+});
+const materialize = z.strictObject({ view: text, start: optionalText, end: optionalText });
+const waiting = { onProgress: callback, announce: callback };
+
+/** One argument of a method. Those that may be left out come last. */
+interface Argument {
+  readonly name: string;
+  readonly shape: Shape;
+}
+
+const argument = (name: string, shape: Shape): Argument => ({ name, shape });
+const options = (shape: Readonly<Record<string, Shape>>): Argument =>
+  argument('options', z.strictObject(shape).optional());
+
+/** The arguments of every method, in order. */
+export const METHOD_ARGUMENTS = {
+  apply: [
+    argument(
+      'definitions',
+      shaped(
+        'an array of definitions, or an object of such arrays',
+        (value) => Array.isArray(value) || isObject(value),
+      ),
+    ),
+    options({ dryRun: flag, prune: flag, onPlan: callback, leaveSchedules: flag }),
+  ],
+  materialize: [argument('request', materialize), options({ signal, ...waiting })],
+  startMaterialize: [argument('request', materialize)],
+  getOnlineFeatures: [
+    argument(
+      'request',
+      z.strictObject({
+        features,
+        service: named,
+        view: named,
+        entities: rows,
+        entitiesAsText: flag,
+        nowUs: micros,
+        fullFeatureNames: flag,
+        minSnapshots: map.optional(),
+        maxStalenessMs: count,
+        readTimeoutMs: count,
+        includeExpired: flag,
+        signal,
+      }),
+    ),
+  ],
+  getHistoricalFeatures: [argument('request', historical)],
+  openHistoricalFeatures: [argument('request', historical)],
+  explainHistoricalFeatures: [argument('request', historical)],
+  saveDataset: [argument('request', saved)],
+  saveTrainingSet: [argument('request', trainingSet), options(waiting)],
+  startTrainingSet: [argument('request', trainingSet)],
+  replayDataset: [argument('name', text), options({ signal })],
+  datasets: [],
+  pullAll: [argument('request', pull)],
+  pullLatest: [argument('request', pull)],
+  openFeatureLogger: [
+    argument('service', text),
+    options({
+      sampleRate: count,
+      batchRows: count,
+      flushIntervalMs: count,
+      bufferRows: count,
+      onFull: z.enum(['drop', 'error']).optional(),
+      onError: callback,
+    }),
+  ],
+  writeLoggedFeatures: [
+    argument('service', text),
+    argument('served', z.array(served)),
+    options({ runKey: optionalText }),
+  ],
+  loggedFeatures: [argument('request', logged)],
+  compareLoggedFeatures: [
+    argument('request', z.strictObject({ ...logged.shape, examples: count, partRows: count, onProgress: callback })),
+  ],
+  createTable: [
+    argument('name', text),
+    argument(
+      'table',
+      z.strictObject({ schema: object, partition: optionalText, formatVersion: z.literal([2, 3]).optional() }),
+    ),
+  ],
+  appendFile: [
+    argument('name', text),
+    argument('file', text),
+    options({ create: flag, partition: optionalText, format: optionalText, signal }),
+  ],
+  deleteRows: [argument('name', text), argument('where', text), options({ dryRun: flag, signal })],
+  upgradeTable: [argument('name', text), argument('formatVersion', z.literal([2, 3]))],
+} satisfies Record<string, readonly Argument[]>;
+
+/** A method that takes arguments as {@link METHOD_ARGUMENTS} has them. */
+export type MethodName = keyof typeof METHOD_ARGUMENTS;
+
+/** Methods whose answer has to be closed. Its signal goes on acting on what is read of it. */
+export const OPENING_METHODS: ReadonlySet<MethodName> = new Set([
+  'openHistoricalFeatures',
+  'pullAll',
+  'pullLatest',
+  'openFeatureLogger',
+  'loggedFeatures',
+] as const);
+
+/** Which argument of a method takes a signal. */
+export const SIGNAL_ARGUMENTS: ReadonlyMap<MethodName, number> = new Map(
+  Object.entries({
+    materialize: 1,
+    getOnlineFeatures: 0,
+    getHistoricalFeatures: 0,
+    explainHistoricalFeatures: 0,
+    saveDataset: 0,
+    saveTrainingSet: 0,
+    replayDataset: 1,
+    compareLoggedFeatures: 0,
+    appendFile: 2,
+    deleteRows: 2,
+  }) as [MethodName, number][],
+);
+
+const PROJECT_OPTIONS = z.strictObject({
+  cwd: optionalText,
+  configFile: optionalText,
+  config: object.optional(),
+  fileFolders: z.array(text).optional(),
+  createRoots: flag,
+});
+
+/** @throws INVALID_ARGUMENT naming each field of the wrong shape */
+export function checkArguments(method: MethodName, given: readonly unknown[]): void {
+  const known: readonly Argument[] = METHOD_ARGUMENTS[method];
+  const problems = known.flatMap(({ name, shape }, index) => problemsOf(name, shape, given[index]));
+  refuse(method, problems);
+}
+
+/** @throws INVALID_ARGUMENT */
+export function checkProjectOptions(given: unknown): void {
+  refuse('createMoraine', problemsOf('options', PROJECT_OPTIONS, given));
+}
+
+function problemsOf(name: string, shape: Shape, given: unknown): readonly string[] {
+  const issues = shape.safeParse(given).error?.issues ?? [];
+  return issues.map(({ path, message }) => `${[name, ...path].join('.')}: ${message}`);
+}
+
+function refuse(method: string, problems: readonly string[]): void {
+  if (problems.length === 0) return;
+  const message = `The call of ${method} is not right: ${problems.join('; ')}. Correct what the message names.`;
+  throw new MoraineError('INVALID_ARGUMENT', message, { details: { method, problems } });
+}
