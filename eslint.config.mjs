@@ -43,6 +43,20 @@ export default tseslint.config(
     },
   },
   {
+    // A loop that turns without a step holds a worker's thread for ever: those without an end of their own are bounded by `turns()`.
+    files: ['workflows/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-unused-vars': ['error', { varsIgnorePattern: '^_$' }],
+      'no-restricted-syntax': [
+        'error',
+        ...['WhileStatement', 'DoWhileStatement', 'ForStatement[test=null]'].map((selector) => ({
+          selector,
+          message: 'Write `for (const turn of turns())`.',
+        })),
+      ],
+    },
+  },
+  {
     files: ['test/**/*.ts', 'bench/**/*.ts'],
     rules: { 'max-lines': 'off', 'no-restricted-syntax': 'off' },
   },

@@ -109,7 +109,8 @@ export async function backfillSchedule(
   { startUs, endUs, overlap = 'buffer-all' }: ScheduleBackfill,
 ): Promise<BackfilledSchedule> {
   const description = await on(client, id, (handle) => handle.describe());
-  const [interval] = description.spec.intervals ?? [];
+  const { intervals: every, startAt, endAt, skip = [] } = description.spec;
+  const [interval] = every ?? [];
   const input = (description.action.args?.[0] ?? {}) as NewSchedule['input'];
   const length = windowMs({ input });
   const fail = (problem: string): never => {
@@ -118,6 +119,11 @@ export async function backfillSchedule(
   if (interval === undefined || length === undefined || BigInt(interval.every) !== length) {
     return fail(
       'its runs take whatever is new, not the interval of a tick, so there is nothing to run again; `moraine schedule trigger` makes up for all that was skipped',
+    );
+  }
+  if (startAt !== undefined || endAt !== undefined || skip.length > 0) {
+    return fail(
+      'it has a start, an end or times that it skips, which a person has set; a backfill would leave intervals out without a word. Remove them from the schedule, or start `materialize` with "start" and "end" instead',
     );
   }
   const [lengthUs, offsetUs] = [length * 1000n, BigInt(interval.offset) * 1000n];
@@ -133,9 +139,10 @@ export async function backfillSchedule(
       `the ${name} ${formatTimeUs(us)} is in the middle of an interval of ${formatDurationMs(length)}; write ${below} or ${above}`,
     );
   }
-  // The nominal time of an interval is its end. Jitter may put a tick behind it, and less than a tenth of an interval at that.
+  // The nominal time of an interval is its end. The server compares the tick with the range: the nominal time and the jitter, which is
+  // however large always less than an interval. So the range ends just before the nominal time of the interval after the last.
   const start = new Date(Number(startUs / 1000n) + 1);
-  const end = new Date(Number((endUs + lengthUs / 2n) / 1000n));
+  const end = new Date(Number((endUs + lengthUs) / 1000n) - 1);
   await on(client, id, (handle) => handle.backfill({ start, end, overlap: overlapPolicy(overlap) }));
   const intervals = Number((endUs - startUs) / lengthUs);
   return { intervals, first: formatTimeUs(startUs), last: formatTimeUs(endUs - lengthUs) };

@@ -3,6 +3,7 @@ import type { RequestedRun, RunOutcome } from '../activities/contract.js';
 import { runLink } from './run-details.js';
 import { asFailure } from './run-outcome.js';
 import { runEnded } from './signals.js';
+import { turns } from './turns.js';
 
 /** How long to wait for the run's own word before looking whether it was terminated. */
 const FIRST_LOOK_MS = 30_000;
@@ -31,8 +32,8 @@ export async function awaitRun<Result>({ what = 'run', request, look }: AskedRun
   );
   const run = await request(workflowInfo().workflowId);
   setCurrentDetails(`Waiting for the ${what} ${runLink(run)}.`);
-  for (let waitMs = FIRST_LOOK_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_LOOK_MS)) {
-    if (await condition(() => told !== undefined, waitMs)) break;
+  for (const looks of turns()) {
+    if (await condition(() => told !== undefined, Math.min(FIRST_LOOK_MS * 2 ** looks, LONGEST_LOOK_MS))) break;
     const outcome = await look(run);
     if (outcome !== null) return resultOf(outcome);
   }

@@ -6,6 +6,7 @@ import { windowsIn } from './backfill-segments.js';
 import type { BackfillTarget, PendingWindows } from './backfill-target.js';
 import { commitUntilKnown } from './parked-commit.js';
 import { failureOf } from './run-outcome.js';
+import { turns } from './turns.js';
 
 /** Staged windows wait so long for others to be committed with. */
 const COMMIT_EVERY_MS = 30_000;
@@ -44,19 +45,24 @@ export class BackfillBatch {
   }
 
   /**
-   * Returns when every segment is done or has failed. Cancelled, it commits what is staged, which are whole windows, and then throws.
+   * Returns when every segment is done or has failed, or too many have, and nobody asks to retry those. Cancelled, it commits what is staged, which are whole windows, and then throws.
    */
   async run(): Promise<void> {
     try {
-      while (this.#queue.length > 0 || this.#alone.length > 0 || this.#takeRetries()) {
-        await this.#stageAndCommit();
-        await this.#runAlone();
-        if (this.hasTooManyFailures) return;
+      for (const _ of turns()) {
+        if (this.#hasWork()) {
+          await this.#stageAndCommit();
+          await this.#runAlone();
+        } else if (!this.#takeRetries()) return;
       }
     } catch (error) {
       if (isCancellation(error)) await CancellationScope.nonCancellable(() => this.#finish());
       throw error;
     }
+  }
+
+  #hasWork(): boolean {
+    return this.#alone.length > 0 || !this.#isEmpty();
   }
 
   get hasTooManyFailures(): boolean {
@@ -67,7 +73,7 @@ export class BackfillBatch {
     this.#isDrained = false;
     this.#committing = this.#commitGroups();
     try {
-      for (;;) {
+      for (const _ of turns()) {
         await condition(() => this.#mayBegin() || (this.#isEmpty() && this.#active === 0));
         const segment = this.#isEmpty() ? undefined : this.#queue.shift();
         if (segment === undefined) break;
@@ -105,7 +111,7 @@ export class BackfillBatch {
   async #commitGroups(): Promise<void> {
     const most = this.#windowsPerCommit;
     await CancellationScope.nonCancellable(async () => {
-      for (;;) {
+      for (const _ of turns()) {
         await condition(() => this.#pending.length > 0 || this.#isDrained);
         if (this.#pending.length === 0) return;
         await condition(() => this.#pending.length >= most || this.#isDrained, COMMIT_EVERY_MS);
@@ -172,7 +178,10 @@ export class BackfillBatch {
     await condition(() => this.#active === 0);
     this.#isDrained = true;
     await this.#committing;
-    while (this.#pending.length > 0) await this.#commit(this.#pending.splice(0, MAX_WINDOWS_PER_COMMIT));
+    for (const _ of turns()) {
+      if (this.#pending.length === 0) return;
+      await this.#commit(this.#pending.splice(0, MAX_WINDOWS_PER_COMMIT));
+    }
   }
 
   #fail(segment: BackfillSegment, error: unknown): void {

@@ -72,10 +72,6 @@ export class BackfillControls {
     this.#wantsRetry = false;
     return wanted;
   }
-
-  get wantsRetry(): boolean {
-    return this.#wantsRetry;
-  }
 }
 
 function requireConcurrency(windows: unknown): void {

@@ -45,8 +45,6 @@ export async function backfillRun(input: BackfillRunInput): Promise<BackfillResu
     const batch = new BackfillBatch(target, controls, report, { segments, windowsPerCommit });
     await batch.run();
     if (next !== null && !batch.hasTooManyFailures) await goOn(input, planned, next, controls, report);
-    // A retry that arrives with the end is not lost.
-    while (controls.wantsRetry) await batch.run();
     requireComplete(report.progress.failed);
     const result = report.done();
     await tellAll(controls.waiting, { status: 'completed', result });

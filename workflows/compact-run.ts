@@ -25,6 +25,7 @@ import { requireHandedOver } from './own-input.js';
 import { commitUntilKnown } from './parked-commit.js';
 import { RequestQueue } from './request-queue.js';
 import { asFailure, failureOf } from './run-outcome.js';
+import { turns } from './turns.js';
 
 type Queue = RequestQueue<CompactInput, CompactResult>;
 
@@ -76,7 +77,8 @@ class Run {
       let conflicts =
         goesOn === undefined ? null : await this.#pass(runId, goesOn.plan, goesOn.nextGroup, goesOn.conflicts);
       let plan = goesOn?.plan;
-      while (conflicts === null || conflicts.length > 0) {
+      for (const _ of turns()) {
+        if (conflicts?.length === 0) break;
         if (this.#report.passes >= MAX_PASSES) throw tooManyPasses(request.table, this.#report.passes);
         if (conflicts !== null)
           await sleep(waitMs(this.#report.passes), { summary: 'Conflict: plan these groups again' });
@@ -107,8 +109,9 @@ class Run {
     before: readonly number[],
   ): Promise<readonly number[]> {
     let conflicts = before;
-    const { planLocation, groups, groupsPerCommit } = plan;
+    const { planLocation, groups } = plan;
     if (planLocation === null) return [];
+    const groupsPerCommit = Math.max(1, plan.groupsPerCommit);
     for (let first = firstGroup; first < groups; first += groupsPerCommit) {
       if (this.#rewritten >= GROUPS_PER_HISTORY || workflowInfo().continueAsNewSuggested) {
         await this.#goOn(runId, plan, first, conflicts);

@@ -3,6 +3,7 @@ import { maintenance } from './maintain-policies.js';
 import { MaintainReport } from './maintain-report.js';
 import { requireHandedOver } from './own-input.js';
 import { RequestQueue } from './request-queue.js';
+import { turns } from './turns.js';
 
 /**
  * The maintenance of one table; there is one at a time of each, its workflow id names the table. Requests are done in the order in
@@ -44,7 +45,8 @@ async function onePass(request: MaintainRequest, report: MaintainReport): Promis
 }
 
 async function sweepAll(request: MaintainRequest, report: MaintainReport): Promise<void> {
-  for (let after: string | undefined; ; ) {
+  let after: string | undefined;
+  for (const _ of turns()) {
     report.sweeping();
     const input = after === undefined ? { request } : { request, after };
     const swept = await maintenance.sweepOrphans.executeWithOptions({ summary: 'Sweep: files that nothing reaches' }, [

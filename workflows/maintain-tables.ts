@@ -95,8 +95,7 @@ class PolicyTables {
 }
 
 function reasonOf(error: unknown): string {
-  let reason = error;
-  while (reason instanceof Error && reason.cause instanceof Error) reason = reason.cause;
-  if (reason instanceof ApplicationFailure) return `${reason.type ?? 'RUN_FAILED'}: ${reason.message}`;
-  return reason instanceof Error ? reason.message : String(reason);
+  if (error instanceof Error && error.cause instanceof Error) return reasonOf(error.cause);
+  if (error instanceof ApplicationFailure) return `${error.type ?? 'RUN_FAILED'}: ${error.message}`;
+  return error instanceof Error ? error.message : String(error);
 }

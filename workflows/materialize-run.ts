@@ -24,6 +24,7 @@ import { failureOf, failureOutcome, tellAll } from './run-outcome.js';
 import { RunReport } from './run-report.js';
 import { sandboxSettings } from './sandbox-settings.js';
 import { replyToOf, requested } from './signals.js';
+import { turns } from './turns.js';
 
 /** After this many conflicts in a row another writer is in the way for good. */
 const MAX_CONFLICTS = 10;
@@ -51,7 +52,7 @@ export async function materializeRun(input: RunInput): Promise<MaterializeResult
     { description: 'Asks for this run: one in flight makes another pass afterwards.' },
   );
   try {
-    for (;;) {
+    for (const _ of turns()) {
       const seen = requests;
       await onePass(input, report);
       if (requests > seen) continue;
@@ -77,7 +78,7 @@ setWorkflowOptions(
 
 /** Plans, extracts and commits; plans again if another writer came in between. */
 async function onePass(input: RunInput, report: RunReport): Promise<void> {
-  for (let conflicts = 0; ; conflicts += 1) {
+  for (const conflicts of turns()) {
     report.planning();
     const { view, startUs, endUs } = input;
     const plan = await planning.planMaterialization({

@@ -1,6 +1,7 @@
 import { ActivityFailure, ApplicationFailure, condition, setHandler, upsertMemo } from '@temporalio/workflow';
 import type { ParkedCommit } from '../activities/contract.js';
 import { retryCommit } from './signals.js';
+import { turns } from './turns.js';
 
 /** How long a parked commit waits before it is looked for again by itself. */
 const FIRST_WAIT_MS = 15_000;
@@ -19,19 +20,21 @@ export async function commitUntilKnown<Committed>(
 ): Promise<Committed> {
   let isAskedFor = false;
   setHandler(retryCommit, () => void (isAskedFor = true), { description: 'Looks for a parked commit now.' });
-  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
+  for (const retries of turns()) {
     try {
       const committed = await commit();
-      if (waitMs > FIRST_WAIT_MS) show(report, undefined);
+      if (retries > 0) show(report, undefined);
       return committed;
     } catch (error) {
       const parked = parkedBy(error);
       if (parked === undefined) throw error;
       show(report, parked);
       isAskedFor = false;
-      await condition(() => isAskedFor, waitMs);
+      await condition(() => isAskedFor, Math.min(FIRST_WAIT_MS * 2 ** retries, LONGEST_WAIT_MS));
     }
   }
+  // The compiler does not know that turns() never ends.
+  throw new TypeError('unreachable');
 }
 
 function show(report: { parked(commit: ParkedCommit | undefined): void }, parked: ParkedCommit | undefined): void {

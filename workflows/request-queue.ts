@@ -2,6 +2,7 @@
 import { ApplicationFailure, ContinueAsNew, defineSignal, log, setHandler } from '@temporalio/workflow';
 import { throwIfCancelled } from './cancellation.js';
 import { asFailure, failureOf, failureOutcome, type RunFailure, tellAll } from './run-outcome.js';
+import { turns } from './turns.js';
 
 /** One request, and who waits for its end. */
 export interface Requested<Request> {
@@ -67,7 +68,8 @@ export class RequestQueue<Request extends { readonly table: string }, Result> {
   async workOff(work: (request: Request, asked: readonly Requested<Request>[]) => Promise<Result>): Promise<Result> {
     const begun = this.#begun;
     let result: Result | undefined;
-    for (let asked = begun.length > 0 ? begun : this.#next(); ; asked = this.#next()) {
+    for (const turn of turns()) {
+      const asked = turn === 0 && begun.length > 0 ? begun : this.#next();
       const [first] = asked;
       if (first === undefined) break;
       try {

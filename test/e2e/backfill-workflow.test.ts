@@ -186,6 +186,28 @@ describe('backfillRun', () => {
     expect(Object.fromEntries(tries)).toEqual({ 0: 1, 1: 2, 2: 1, 3: 1 });
   });
 
+  test('retry, sent while a hundred windows have failed, runs them again and goes on', async () => {
+    const tries = Array<number>(130).fill(0);
+    const held = gate();
+    let isBroken = true;
+    const run = await Backfill.start(130, {
+      stage: async (window) => {
+        const index = windowOf(window);
+        // The first one keeps the backfill from its end, and is tried again if that takes longer than a heartbeat may.
+        if (index === 0) await held.opened;
+        else tries[index] = (tries[index] ?? 0) + 1;
+        if (index > 0 && isBroken) throw failureOf('DATA_FILE_CORRUPT', true);
+        return stagedWindow(window);
+      },
+    });
+    await expect.poll(() => run.progress(), { timeout: 60_000 }).toMatchObject({ windowsDone: 0, windowsFailed: 100 });
+    isBroken = false;
+    await run.handle.signal('retry');
+    held.open();
+    expect(await run.handle.result()).toMatchObject({ windows: 130, rows: '1300' });
+    expect(tries).toEqual([0, ...Array<number>(100).fill(2), ...Array<number>(29).fill(1)]);
+  }, 120_000);
+
   test('with windows that have failed it ends as failed, naming them; the others are committed', async () => {
     const committed: string[] = [];
     const run = await Backfill.start(3, {

@@ -1,6 +1,7 @@
 /** Schedules on a real server: which intervals run, and that each commits once whatever fires twice. */
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
+import { msToTs, tsToMs } from '@temporalio/common/lib/time.js';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { parseTimeUs } from '../../config/index.js';
 import {
@@ -15,6 +16,7 @@ import {
   resumeSchedule,
   triggerSchedule,
 } from '../../schedules/index.js';
+import { temporalOptions } from '../../schedules/temporal-schedule.js';
 import type { ServerSettings } from '../../workers/index.js';
 import { rejectionCode } from '../support/error-code.js';
 import { scriptedActivities } from '../support/scripted-activities.js';
@@ -137,6 +139,32 @@ describe('intervals', () => {
     expect((await describeSchedule(client, half.id)).taken).toBe(2);
   });
 
+  test('of a backfill all run, however large the jitter is', async () => {
+    const settings = testSettings();
+    await testWorker(settings, scriptedActivities({}));
+    const { client } = await testClient(settings);
+    const schedule = scheduleOf({ paused: true, jitterMs: HOUR.everyMs });
+    // Moraine makes no schedule with such a jitter; people can.
+    await client.schedule.create(temporalOptions(schedule, settings.taskQueue));
+    onTestFinished(() => deleteSchedule(client, schedule.id));
+    const day = Date.UTC(2026, 0, 1);
+    const { startTime: ticks } = await client.workflowService.listScheduleMatchingTimes({
+      namespace: settings.namespace,
+      scheduleId: schedule.id,
+      startTime: msToTs(day),
+      endTime: msToTs(day + 86_400_000),
+    });
+    // The server says when it ticks: an hour whose tick is more than half an hour late ends the range.
+    const lateMs = (ticks ?? []).map((tick) => (tsToMs(tick) - day) % Number(HOUR.everyMs));
+    const last = lateMs.findIndex((late, index) => index >= 2 && late > 1_800_000) + 1;
+    expect(last).toBeGreaterThan(2);
+    const range = { startUs: BigInt(day) * 1000n, endUs: BigInt(day + last * 3_600_000) * 1000n };
+    expect(await backfillSchedule(client, schedule.id, range)).toMatchObject({ intervals: last });
+    const all = hours(...Array.from({ length: last }, (_, index) => index + 1));
+    await expect.poll(() => intervalsOf(client, schedule.view), POLL).toEqual(all);
+    expect((await describeSchedule(client, schedule.id)).taken).toBe(last);
+  });
+
   test('that a backfill cannot cut are refused, and nothing is started', async () => {
     const settings = testSettings();
     const { client } = await testClient(settings);
@@ -144,6 +172,10 @@ describe('intervals', () => {
     const incremental = scheduleOf({ paused: true, input: { view: windows.view } });
     await made(client, settings, windows);
     await made(client, settings, incremental);
+    const bounded = scheduleOf({ paused: true });
+    const { spec, ...others } = temporalOptions(bounded, settings.taskQueue);
+    await client.schedule.create({ ...others, spec: { ...spec, startAt: new Date('2026-01-01T03:30Z') } });
+    onTestFinished(() => deleteSchedule(client, bounded.id));
     const attempt = (id: string, start: string, end: string) =>
       backfillSchedule(client, id, { startUs: parseTimeUs(start, 'start'), endUs: parseTimeUs(end, 'end') });
     await expect(attempt(windows.id, '2026-01-01T02:10Z', '2026-01-01T05:00Z')).rejects.toThrow(
@@ -153,6 +185,9 @@ describe('intervals', () => {
       'is not before the end',
     );
     await expect(attempt(incremental.id, '2026-01-01T02:00Z', '2026-01-01T05:00Z')).rejects.toThrow('whatever is new');
+    await expect(attempt(bounded.id, '2026-01-01T02:00Z', '2026-01-01T05:00Z')).rejects.toThrow(
+      'it has a start, an end',
+    );
     expect((await describeSchedule(client, windows.id)).taken).toBe(0);
     expect((await describeSchedule(client, incremental.id)).taken).toBe(0);
   });
