@@ -50,6 +50,7 @@ export interface RunSteps {
   readonly events: number;
 }
 
+type TaskFailure = string | typeof TIMED_OUT | null;
 type Step = { -readonly [Key in keyof RunStep]: RunStep[Key] };
 
 /** The activity that starts or joins a run and answers with its id. */
@@ -69,16 +70,22 @@ export async function readSteps(
   return { ...reader.found(), blocked, events: history.events?.length ?? 0 };
 }
 
+/** In place of the failure of a workflow task that no worker has ended in time. */
+const TIMED_OUT = Symbol('timed out');
+
 /** A worker takes a workflow task within milliseconds. */
 const UNTAKEN_MS = 5_000;
 
-function blockedBy(task: PendingTask, failure: string | null): string | null {
+function blockedBy(task: PendingTask, failure: TaskFailure): string | null {
   if (task == null) return null;
-  if (failure !== null) return `its workflow code fails, attempt ${task.attempt ?? 1}: ${failure}`;
   const since = timeOf(task.scheduledTime);
   const state: number | null | undefined = task.state;
-  if (state !== SCHEDULED || since === null || Date.now() - Date.parse(since) < UNTAKEN_MS) return null;
-  return `no worker has taken its next step since ${since}`;
+  const isUntaken = state === SCHEDULED && since !== null && Date.now() - Date.parse(since) >= UNTAKEN_MS;
+  const attempt = `attempt ${task.attempt ?? 1}`;
+  if (failure === TIMED_OUT && !isUntaken)
+    return `its workflow code does not come to an end, or its worker has died, ${attempt}`;
+  if (failure !== null && failure !== TIMED_OUT) return `its workflow code fails, ${attempt}: ${failure}`;
+  return isUntaken ? `no worker has taken its next step since ${since}` : null;
 }
 
 class StepReader {
@@ -89,14 +96,14 @@ class StepReader {
   readonly #commits: RunCommit[] = [];
   readonly #joined: string[] = [];
   readonly #signals = new Map<string, number>();
-  #taskFailure: string | null = null;
+  #taskFailure: TaskFailure = null;
 
   constructor(converter: LoadedDataConverter) {
     this.#converter = converter;
   }
 
   /** Of the workflow task that is tried again; null: the last one was done. */
-  get taskFailure(): string | null {
+  get taskFailure(): TaskFailure {
     return this.#taskFailure;
   }
 
@@ -109,6 +116,7 @@ class StepReader {
     await this.#readScheduled(event);
     await this.#readEnd(event);
     if (event.workflowTaskCompletedEventAttributes != null) this.#taskFailure = null;
+    if (event.workflowTaskTimedOutEventAttributes?.timeoutType === START_TO_CLOSE) this.#taskFailure = TIMED_OUT;
     const failed = event.workflowTaskFailedEventAttributes;
     if (failed != null) this.#taskFailure = (await this.#failure(failed.failure)) ?? 'its worker does not say why';
     const signal = event.workflowExecutionSignaledEventAttributes?.signalName;
@@ -186,6 +194,8 @@ class StepReader {
 
 /** `PENDING_ACTIVITY_STATE_SCHEDULED` and `PENDING_WORKFLOW_TASK_STATE_SCHEDULED` of Temporal's API. */
 const SCHEDULED = 1;
+/** `TIMEOUT_TYPE_START_TO_CLOSE`: a worker has taken the task. */
+const START_TO_CLOSE = 1;
 
 interface End {
   readonly scheduled: string;

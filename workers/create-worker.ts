@@ -7,14 +7,12 @@ import type { ServerSettings } from './connection.js';
 import { dataConverter } from './data-converter.js';
 import { heavyQueues } from './heavy-activities.js';
 import type { WorkerMetrics } from './metrics.js';
+import { FORCE_AFTER_GRACE_MS } from './run-until.js';
 import type { Tracing } from './tracing.js';
 
 /** What a worker process may take: workflows decide, light activities ask, plan and commit, heavy ones read and write data files. */
 export const WORKER_ROLES = ['workflows', 'light', 'heavy'] as const;
 export type WorkerRole = (typeof WORKER_ROLES)[number];
-
-/** How long after the grace the worker stops regardless. */
-const FORCE_AFTER_GRACE_S = 30;
 
 export interface CreateWorkersOptions {
   readonly settings: ServerSettings;
@@ -77,7 +75,7 @@ function commonOptions({ settings, project, projectId, connection, metrics, trac
     namespace: settings.namespace,
     identity: workerIdentity(projectId),
     shutdownGraceTime: shutdownGraceSeconds * 1000,
-    shutdownForceTime: (shutdownGraceSeconds + FORCE_AFTER_GRACE_S) * 1000,
+    shutdownForceTime: shutdownGraceSeconds * 1000 + FORCE_AFTER_GRACE_MS,
     ...dataConverter(settings.encryptionKeys),
     ...(settings.deployment === undefined ? {} : { workerDeploymentOptions: deploymentOptions(settings.deployment) }),
     interceptors: {

@@ -13,9 +13,11 @@ interface Page {
 
 /** Whether a worker takes work, and what it is made of. */
 export interface Readiness {
-  readonly status: 'starting' | 'ready' | 'draining' | 'failed' | 'server-unreachable';
+  readonly status: 'starting' | 'ready' | 'failing' | 'draining' | 'failed' | 'server-unreachable';
   /** `host:port` of the Temporal server. */
   readonly server: string;
+  /** Why it is `failing`, one sentence each. */
+  readonly problems: readonly string[];
   readonly taskQueues: readonly TaskQueueReadiness[];
 }
 
@@ -39,8 +41,8 @@ const DELAY_RESOLUTION_MS = 20;
 const NS_PER_MS = 1e6;
 
 /**
- * Serves `/healthz` (the process lives: a blocked event loop does not answer), `/readyz` (it polls, and the server can be reached; else
- * 503) and `/metrics`.
+ * Serves `/healthz` (the process lives: a blocked event loop does not answer), `/readyz` (it polls, the server can be reached, and workflow
+ * code does not fail; else 503) and `/metrics`.
  *
  * @throws `INVALID_ARGUMENT` if the address cannot be listened on
  */

@@ -60,7 +60,7 @@ export class WorkerMetrics {
 
   /** All metrics as text. Those of the SDK are left out if its runtime does not answer. */
   async text(): Promise<string> {
-    const [ours, sdk] = await Promise.all([this.#registry.metrics(), this.#sdkText()]);
+    const [ours, sdk] = await Promise.all([this.#registry.metrics(), this.sdkText()]);
     return `${ours}${sdk}`;
   }
 
@@ -104,7 +104,8 @@ export class WorkerMetrics {
     });
   }
 
-  async #sdkText(): Promise<string> {
+  /** What Temporal's own runtime counts; empty if it does not answer. */
+  async sdkText(): Promise<string> {
     try {
       const response = await fetch(this.#sdkUrl, { signal: AbortSignal.timeout(SDK_METRICS_TIMEOUT_MS) });
       return response.ok ? await response.text() : '';

@@ -10,9 +10,11 @@ import { serveHealth } from './health-server.js';
 import type { Listening } from './listen.js';
 import type { WorkerMetrics } from './metrics.js';
 import { installQuietRuntime, type NativeLog } from './native-runtime.js';
+import { runUntil } from './run-until.js';
 import { sharedQueue } from './task-queue.js';
 import { tracingIfConfigured } from './tracing-if-configured.js';
 import { readinessOf } from './worker-readiness.js';
+import { WorkflowTaskHealth } from './workflow-task-health.js';
 
 export interface RunWorkerOptions {
   readonly settings: ServerSettings;
@@ -37,7 +39,9 @@ export interface RunWorkerOptions {
 /**
  * Runs the workers of this process until the signal: the body of `moraine worker` and of everything with an own worker.
  *
- * @throws `TEMPORAL_UNAVAILABLE`; `PROJECT_MISMATCH` if workers of another project poll its task queue; `INVALID_ARGUMENT` if health cannot be served where it was asked for
+ * @throws `TEMPORAL_UNAVAILABLE`; `PROJECT_MISMATCH` if workers of another project poll its task queue; `INVALID_ARGUMENT` if health cannot
+ *   be served where it was asked for; `TIMED_OUT` if a worker has not ended in time after the signal: its threads run on, so that the
+ *   process has to be ended
  */
 export async function runWorker(options: RunWorkerOptions): Promise<void> {
   const { settings, project } = options;
@@ -45,10 +49,13 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
   const tracing = await tracingIfConfigured();
   const connection = await connectWorker(settings);
   let health: Listening | undefined;
+  let tasks: WorkflowTaskHealth | undefined;
   try {
     const workers: Worker[] = [];
     if (options.health !== undefined && metrics !== undefined) {
-      const readiness = () => readinessOf(settings.address, connection, workers);
+      const watched = new WorkflowTaskHealth(workers, () => metrics.sdkText());
+      tasks = watched;
+      const readiness = () => readinessOf(settings.address, connection, workers, watched);
       health = await serveHealth(options.health, { readiness, metrics: () => metrics.text() });
       options.onHealth?.(health.url);
     }
@@ -59,12 +66,15 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
     workers.push(
       ...(await createWorkers({ settings, project, projectId, connection, roles, workflows, metrics, tracing })),
     );
-    await runUntil(options, workers);
+    const graceMs = project.config.worker.shutdownGraceSeconds * 1000;
+    await runUntil(options.signal, workers, graceMs, options.onReady);
   } finally {
+    tasks?.close();
     await health?.close();
     metrics?.close();
     await tracing?.flush();
-    await connection.close();
+    // Refused while a worker has not ended, which has been reported.
+    await connection.close().catch(() => undefined);
   }
 }
 
@@ -93,18 +103,4 @@ async function startRuntime({ nativeLog, health, project }: RunWorkerOptions): P
   installQuietRuntime(log, address);
   const { WorkerMetrics } = await import('./metrics.js');
   return new WorkerMetrics(project, `http://${address}/metrics`);
-}
-
-/** Runs all workers; when one ends by itself, it has failed, and the others end too. */
-async function runUntil({ signal, onReady }: RunWorkerOptions, workers: readonly Worker[]): Promise<void> {
-  if (signal.aborted) return;
-  const shutdown = (): void => {
-    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
-  };
-  signal.addEventListener('abort', shutdown, { once: true });
-  const running = workers.map((worker) => worker.run().finally(shutdown));
-  onReady?.();
-  const ended = await Promise.allSettled(running);
-  const failed = ended.find((end) => end.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
 }

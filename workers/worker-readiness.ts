@@ -1,5 +1,6 @@
 import type { NativeConnection, Worker } from '@temporalio/worker';
 import type { Readiness } from './health-server.js';
+import type { WorkflowTaskHealth } from './workflow-task-health.js';
 
 /** How long the Temporal server may take to answer. */
 const SERVER_TIMEOUT_MS = 2000;
@@ -13,10 +14,14 @@ export async function readinessOf(
   address: string,
   connection: NativeConnection,
   workers: readonly Worker[],
+  tasks: Pick<WorkflowTaskHealth, 'problems'>,
 ): Promise<Readiness> {
+  const state = (await isReachable(connection)) ? stateOf(workers) : 'server-unreachable';
+  const problems = await tasks.problems();
   return {
-    status: (await isReachable(connection)) ? stateOf(workers) : 'server-unreachable',
+    status: state === 'ready' && problems.length > 0 ? 'failing' : state,
     server: address,
+    problems,
     taskQueues: workers.map((worker) => {
       const { runState, numInFlightWorkflowActivations, numInFlightActivities } = worker.getStatus();
       return {

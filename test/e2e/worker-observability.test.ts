@@ -68,6 +68,7 @@ describe('health', () => {
     expect(JSON.parse(await page('/readyz'))).toEqual({
       status: 'ready',
       server: settings.address,
+      problems: [],
       taskQueues: [
         { name: taskQueue, state: 'running', workflowTasks: 0, activities: 0 },
         { name: `${taskQueue}-heavy`, state: 'running', workflowTasks: 0, activities: 0 },

@@ -23,7 +23,7 @@ test('a worker that may open 256 files writes 300 buckets', async () => {
   const { address, taskQueue } = settings;
   const limits = ['--nofile=256:256'];
   const environment = { TEMPORAL_ADDRESS: address };
-  const worker = await startWorkerProcess(folder, ['worker', '--task-queue', taskQueue], environment, limits);
+  const worker = await startWorkerProcess(folder, ['worker', '--task-queue', taskQueue], environment, { limits });
   onTestFinished(() => worker.kill('SIGKILL'));
   const temporal = await testClient(settings);
   const run = await startMaterialization(temporal, settings, { view: small.view });

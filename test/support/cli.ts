@@ -23,6 +23,8 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Options of `prlimit` that the process is started under, such as `--nofile=256:256`. */
   readonly limits?: readonly string[];
+  /** The command's entry, of another copy of the package. */
+  readonly main?: string;
 }
 
 /** Starts the real command as a process of its own. */
@@ -32,7 +34,7 @@ export function startMoraine(args: readonly string[], options: CliOptions = {}) 
     ...(limits.length > 0 ? ['prlimit', ...limits] : []),
     process.execPath,
   ];
-  return spawn(command, [...before, MAIN, ...args], {
+  return spawn(command, [...before, options.main ?? MAIN, ...args], {
     cwd: options.cwd ?? projectRoot,
     env: { ...process.env, TEMPORAL_ADDRESS: undefined, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,6 +1,6 @@
 /** The real worker as a process of its own. */
 import type { ChildProcess } from 'node:child_process';
-import { startMoraine } from './cli.js';
+import { type CliOptions, startMoraine } from './cli.js';
 
 export interface WorkerProcess {
   /** Resolves when it has ended. */
@@ -15,9 +15,9 @@ export async function startWorkerProcess(
   folder: string,
   args: readonly string[],
   environment: Readonly<Record<string, string>>,
-  limits: readonly string[] = [],
+  options: Pick<CliOptions, 'limits' | 'main'> = {},
 ): Promise<WorkerProcess> {
-  const child = startMoraine(args, { cwd: folder, env: environment, limits });
+  const child = startMoraine(args, { ...options, cwd: folder, env: environment });
   const ended = new Promise<Awaited<WorkerProcess['ended']>>((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }));
   });
