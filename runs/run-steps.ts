@@ -116,7 +116,8 @@ class StepReader {
     await this.#readScheduled(event);
     await this.#readEnd(event);
     if (event.workflowTaskCompletedEventAttributes != null) this.#taskFailure = null;
-    if (event.workflowTaskTimedOutEventAttributes?.timeoutType === START_TO_CLOSE) this.#taskFailure = TIMED_OUT;
+    const timeout: number | null | undefined = event.workflowTaskTimedOutEventAttributes?.timeoutType;
+    if (timeout === START_TO_CLOSE) this.#taskFailure = TIMED_OUT;
     const failed = event.workflowTaskFailedEventAttributes;
     if (failed != null) this.#taskFailure = (await this.#failure(failed.failure)) ?? 'its worker does not say why';
     const signal = event.workflowExecutionSignaledEventAttributes?.signalName;
