@@ -1,5 +1,5 @@
 /** The part of the contract that is about compaction: types only, JSON only. 64-bit numbers are strings. */
-import type { ParkedCommit, RequestedRun, RunOutcome } from './contract.js';
+import type { LeftRequests, ParkedCommit, RequestedRun, RunOutcome } from './contract.js';
 
 /** What a person, a schedule or a command asks of `compact`. It arrives as JSON from outside and is checked by `requestCompact`. */
 export interface CompactInput {
@@ -34,7 +34,10 @@ export interface CompactRequested {
 export interface CompactRunInput {
   readonly table: string;
   readonly searchAttributes: boolean;
+  /** Within a request. */
   readonly goesOn?: CompactState;
+  /** Between two requests. */
+  readonly left?: LeftRequests<CompactInput>;
 }
 
 /** Where a run is that goes on in a history of its own. */

@@ -33,6 +33,15 @@ export interface RunInput {
   readonly endUs?: string;
   /** Whether the namespace has our search attributes. */
   readonly searchAttributes: boolean;
+  readonly goesOn?: RunState;
+}
+
+/** Where a run is that goes on in a history of its own. */
+export interface RunState {
+  /** Workflows that asked during the last pass. */
+  readonly waiting: readonly string[];
+  /** What the passes before did. */
+  readonly result: MaterializeResult;
 }
 
 /** What a run did: the sum over its passes. */
@@ -268,4 +277,20 @@ export interface Activities extends BackfillActivities {
   commitTrainingSet(input: CommitTrainingSetInput): Promise<CommittedTrainingSet>;
   /** Takes back what was made for a plan whose dataset is not recorded. */
   discardTrainingSet(input: { readonly planLocation: string }): Promise<void>;
+}
+
+/** To the one run of a table: a request, and who waits for its end. */
+export interface Requested<Request> {
+  readonly request: Request;
+  readonly replyTo?: string;
+}
+
+/** Requests that a history of the one run of a table leaves to the next. */
+export interface LeftRequests<Request> {
+  /** Not begun. */
+  readonly waiting?: readonly Requested<Request>[];
+  /** Begun. */
+  readonly asked?: readonly Requested<Request>[];
+  /** Of the last request that failed. */
+  readonly earlierFailure?: { readonly code: string; readonly message: string };
 }

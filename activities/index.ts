@@ -15,7 +15,7 @@ export { type MaterializeRequest, parseMaterializeRequest, runWorkflowId } from 
 export { tableRunId } from './request-table.js';
 export { ensureSearchAttributes, hasSearchAttributes, SEARCH_ATTRIBUTES } from './search-attributes.js';
 export { type BackfillRunWorkflow, backfillInput, startBackfillRun, subjectOfPlan } from './start-backfill.js';
-export { outcomeOf, type RunPlace, runHandle, startRun } from './start-run.js';
+export { outcomeOf, type RunPlace, resultForAsker, startRun } from './start-run.js';
 export {
   isUnmarked,
   otherProjects,

@@ -1,5 +1,5 @@
 /** The part of the contract that is about maintenance: types only, JSON only. Durations are texts such as `5d`. */
-import type { RequestedRun, RunOutcome } from './contract.js';
+import type { LeftRequests, RequestedRun, RunOutcome } from './contract.js';
 
 /** What a person, a schedule or a command asks of `maintain`. It arrives as JSON from outside and is checked by `requestMaintain`. */
 export interface MaintainInput {
@@ -29,6 +29,8 @@ export interface MaintainRequest extends MaintainInput {
 export interface MaintainRunInput {
   readonly table: string;
   readonly searchAttributes: boolean;
+  /** In a history that goes on after the first request. */
+  readonly left?: LeftRequests<MaintainRequest>;
 }
 
 /** To `maintainRun`: one request, and who waits for its end. */

@@ -1,4 +1,9 @@
-import { type Client, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import {
+  type Client,
+  WorkflowContinuedAsNewError,
+  type WorkflowExecutionDescription,
+  WorkflowFailedError,
+} from '@temporalio/client';
 import { ActivityFailure, ApplicationFailure, CancelledFailure, TemporalFailure } from '@temporalio/common';
 import { MoraineError } from '../errors/index.js';
 import type { MaterializeResult, RequestedRun, RunInput, RunOutcome } from './contract.js';
@@ -53,11 +58,6 @@ export async function startRun(
   return { workflowId, runId: handle.signaledRunId };
 }
 
-/** The handle of a run. */
-export function runHandle(client: Client, run: RequestedRun): WorkflowHandle<MaterializeRunWorkflow> {
-  return client.workflow.getHandle<MaterializeRunWorkflow>(run.workflowId, run.runId);
-}
-
 /** Waits for a workflow's result and says how it ended. */
 export async function outcomeOf<Result>(result: Promise<Result>): Promise<RunOutcome<Result>> {
   try {
@@ -78,16 +78,46 @@ function failed(error: WorkflowFailedError): RunOutcome<never> {
   return { status: 'failed', code, message };
 }
 
-/** How a run has ended, or null while it is in flight. @throws `WORKFLOW_NOT_FOUND` */
+/** How a run has ended, in whichever history, or null while it is in flight. @throws `WORKFLOW_NOT_FOUND` */
 export async function outcomeIfEnded<Result = MaterializeResult>(
   client: Client,
   run: RequestedRun,
 ): Promise<RunOutcome<Result> | null> {
   const handle = client.workflow.getHandle<() => Promise<Result>>(run.workflowId, run.runId);
-  const { status } = await handle.describe().catch((error: unknown) => {
+  const described = await handle.describe().catch((error: unknown) => {
     throw notFound(run, error);
   });
-  return status.name === 'RUNNING' ? null : outcomeOf<Result>(handle.result());
+  const latest =
+    described.status.name === 'CONTINUED_AS_NEW'
+      ? await client.workflow.getHandle(run.workflowId).describe()
+      : described;
+  const isSame = firstRunId(latest) === firstRunId(described);
+  return isSame && latest.status.name === 'RUNNING' ? null : outcomeOf<Result>(handle.result());
+}
+
+/** The same for all histories of a run. */
+const firstRunId = ({ raw }: WorkflowExecutionDescription) => raw.workflowExecutionInfo?.firstRunId;
+
+/**
+ * The result of a run for somebody who has asked for it: that of the history which got the request if the run ended with it, else that of
+ * the next one, whose pass began after the request.
+ *
+ * @throws as `WorkflowHandle.result`
+ */
+export async function resultForAsker(client: Client, { workflowId, runId }: RequestedRun): Promise<MaterializeResult> {
+  const resultOf = (history: string): Promise<MaterializeResult> =>
+    client.workflow.result<MaterializeRunWorkflow>(workflowId, history, { followRuns: false });
+  try {
+    return await resultOf(runId);
+  } catch (error) {
+    if (!(error instanceof WorkflowContinuedAsNewError)) throw error;
+    const next = error.newExecutionRunId;
+    return resultOf(next).catch(async (failure: unknown) => {
+      if (!(failure instanceof WorkflowContinuedAsNewError)) throw failure;
+      const { memo } = await client.workflow.getHandle(workflowId, next).describe();
+      return memo?.['result'] as MaterializeResult;
+    });
+  }
 }
 
 function notFound(run: RequestedRun, error: unknown): unknown {

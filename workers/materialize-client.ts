@@ -1,7 +1,7 @@
 /** Starting materializations and waiting for them, from a command or a library call. */
 import type { Client } from '@temporalio/client';
 import type { MaterializeResult, RequestedRun, RunProgress } from '../activities/contract.js';
-import { hasSearchAttributes, type MaterializeRequest, runHandle, startRun } from '../activities/index.js';
+import { hasSearchAttributes, type MaterializeRequest, resultForAsker, startRun } from '../activities/index.js';
 import type { TemporalClient } from './connection.js';
 import { type FollowOptions, followRun } from './follow-run.js';
 import { startOnPolledQueue } from './task-queue.js';
@@ -28,10 +28,18 @@ export async function startMaterialization(
 export type WaitOptions = FollowOptions<RunProgress>;
 
 /**
- * Waits until the run has ended.
+ * Waits until the run has ended, or the first of its passes that began after the request: it goes on while others ask.
  *
  * @throws the run's own error code if it failed; `CANCELLED` if it was cancelled or the waiting was stopped
  */
 export function waitForRun(client: Client, run: RequestedRun, options: WaitOptions = {}): Promise<MaterializeResult> {
-  return followRun(runHandle(client, run), options);
+  const { workflowId } = run;
+  const latest = client.workflow.getHandle(workflowId);
+  const followed = {
+    workflowId,
+    result: () => resultForAsker(client, run),
+    cancel: () => latest.cancel(),
+    query: <Answer>(name: string) => latest.query<Answer>(name),
+  };
+  return followRun(followed, options);
 }

@@ -42,13 +42,17 @@ const GROUPS_PER_HISTORY = 1000;
 export async function compactRun(input: CompactRunInput): Promise<CompactResult> {
   requireHandedOver('compact', input, 'table');
   const report = new CompactReport(input);
-  let { goesOn } = input;
-  const queue: Queue = new RequestQueue('compact', 'a compaction', input.table, goesOn);
-  return queue.workOff((_, asked) => {
-    const state = goesOn;
-    goesOn = undefined;
-    return new Run(input, asked, report, queue).finish(state);
-  });
+  const { goesOn, left, ...others } = input;
+  const queue: Queue = new RequestQueue('compact', 'a compaction', input.table, goesOn ?? left);
+  let state = goesOn;
+  return queue.workOff(
+    (_, asked) => {
+      const begun = state;
+      state = undefined;
+      return new Run(others, asked, report, queue).finish(begun);
+    },
+    (next) => continueAsNew<typeof compactRun>({ ...others, left: next }),
+  );
 }
 
 /** One request, from its first plan to its last commit. */
@@ -171,7 +175,7 @@ class Run {
       counts: this.#report.counts,
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),
     };
-    return continueAsNew<(input: CompactRunInput) => Promise<CompactResult>>({ ...this.#input, goesOn: state });
+    return continueAsNew<typeof compactRun>({ ...this.#input, goesOn: state });
   }
 
   async #end(runId: string): Promise<void> {

@@ -1,3 +1,4 @@
+import { continueAsNew } from '@temporalio/workflow';
 import type { MaintainRequest, MaintainResult, MaintainRunInput } from '../activities/maintain-contract.js';
 import { maintenance } from './maintain-policies.js';
 import { MaintainReport } from './maintain-report.js';
@@ -13,8 +14,12 @@ import { turns } from './turns.js';
 export async function maintainRun(input: MaintainRunInput): Promise<MaintainResult> {
   requireHandedOver('maintain', input, 'table');
   const report = new MaintainReport(input);
-  const queue = new RequestQueue<MaintainRequest, MaintainResult>('maintain', 'maintenance', input.table);
-  return queue.workOff((request) => onePass(request, report));
+  const { table, left } = input;
+  const queue = new RequestQueue<MaintainRequest, MaintainResult>('maintain', 'maintenance', table, left);
+  return queue.workOff(
+    (request) => onePass(request, report),
+    (next) => continueAsNew<typeof maintainRun>({ ...input, left: next }),
+  );
 }
 
 /** Expire, sweep, tidy. */

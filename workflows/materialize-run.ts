@@ -1,6 +1,8 @@
 import {
   CancellationScope,
   CancelledFailure,
+  ContinueAsNew,
+  continueAsNew,
   patched,
   setHandler,
   setWorkflowOptions,
@@ -17,7 +19,7 @@ import type {
 } from '../activities/contract.js';
 import { committing, extraction, planning } from './activity-policies.js';
 import { allShards } from './all-shards.js';
-import { isCancelled } from './cancellation.js';
+import { isCancelled, throwIfCancelled } from './cancellation.js';
 import { requireHandedOver } from './own-input.js';
 import { commitUntilKnown } from './parked-commit.js';
 import { failureOf, failureOutcome, tellAll } from './run-outcome.js';
@@ -32,41 +34,79 @@ const MAX_CONFLICTS = 10;
 /** Cancelled while its last shard or its commit ended, a run of 0.1.0 went on to commit, and told nobody. Only such runs bear the marker. */
 const HEEDS_CANCELLATION = 'heeds-cancellation';
 
+/** A run of 0.1.0 told nobody before nobody else asked, and made all passes in one history. */
+const ANSWERS_EACH_PASS = 'answers-each-pass';
+
 /**
  * One run of a view and interval: plan, extract the shards in parallel, commit once. There is one at a time of each
  * (its workflow id names both): who asks while it is in flight joins it, and because its plan may be older than what
- * they want to see, it then makes another pass, which is cheap if nothing is new.
+ * they want to see, another pass follows, which is cheap if nothing is new. Each is told how the first pass ended that began after the
+ * request. A pass has a history of its own, so that none grows while people keep asking.
  */
 export async function materializeRun(input: RunInput): Promise<MaterializeResult> {
   requireHandedOver('materialize', input, 'view');
   const report = new RunReport(input);
-  const waiting = new Set<string>();
-  let requests = 0;
-  setHandler(
-    requested,
-    (input) => {
-      const replyTo = replyToOf(input);
-      requests += 1;
-      if (replyTo !== undefined) waiting.add(replyTo);
-    },
-    { description: 'Asks for this run: one in flight makes another pass afterwards.' },
-  );
+  const askers = new Askers(input.goesOn?.waiting);
   try {
     for (const _ of turns()) {
-      const seen = requests;
+      const seen = askers.requests;
       await onePass(input, report);
-      if (requests > seen) continue;
-      if (!isCancelled() || patched(HEEDS_CANCELLATION)) {
-        await tellWaiting(waiting, { status: 'completed', result: report.result(workflowInfo().workflowId) });
-      }
-      if (requests === seen) break;
+      if (askers.requests > seen && !patched(ANSWERS_EACH_PASS)) continue;
+      const result = report.result(workflowInfo().workflowId);
+      if (!isCancelled() || patched(HEEDS_CANCELLATION)) await askers.tell({ status: 'completed', result }, seen);
+      if (askers.requests === seen) break;
+      if (patched(ANSWERS_EACH_PASS)) await goOn(input, report, askers);
     }
   } catch (error) {
-    await tellWaiting(waiting, failureOutcome(error));
+    if (!(error instanceof ContinueAsNew)) await askers.tell(failureOutcome(error));
     throw error;
   }
   report.done();
   return report.result(workflowInfo().workflowId);
+}
+
+/** Who has asked for a run, and when. */
+class Askers {
+  /** By workflow id: the number of the last request. */
+  readonly #last = new Map<string, number>();
+  #requests = 0;
+
+  constructor(waiting: readonly string[] = []) {
+    for (const id of waiting) this.#last.set(id, 0);
+    setHandler(
+      requested,
+      (input) => {
+        const replyTo = replyToOf(input);
+        this.#requests += 1;
+        if (replyTo !== undefined) this.#last.set(replyTo, this.#requests);
+      },
+      { description: 'Asks for this run: one in flight makes another pass afterwards.' },
+    );
+  }
+
+  /** Requests of this history. */
+  get requests(): number {
+    return this.#requests;
+  }
+
+  get waiting(): readonly string[] {
+    return [...this.#last.keys()];
+  }
+
+  /** @param seen of the requests of this history only so many have been done; all unless given */
+  tell(outcome: RunOutcome, seen = this.#requests): Promise<void> {
+    const told = [...this.#last].filter(([, request]) => request <= seen).map(([id]) => id);
+    for (const id of told) this.#last.delete(id);
+    return tellAll(told, outcome);
+  }
+}
+
+/** Makes the next pass in a history of its own. */
+async function goOn(input: RunInput, report: RunReport, askers: Askers): Promise<never> {
+  throwIfCancelled();
+  const result = report.result(workflowInfo().workflowId);
+  report.goesOn(result);
+  return continueAsNew<typeof materializeRun>({ ...input, goesOn: { waiting: askers.waiting, result } });
 }
 
 // A run ends on the version of the workers that it began with; longer workflows move along with the current one.
@@ -120,11 +160,4 @@ async function commit(
   return CancellationScope.nonCancellable(() =>
     commitUntilKnown(() => committing.commitMaterialization({ planLocation, manifestLocations }), report),
   );
-}
-
-/** Whoever asks from now on waits for another pass. */
-function tellWaiting(waiting: Set<string>, outcome: RunOutcome): Promise<void> {
-  const told = tellAll(waiting, outcome);
-  waiting.clear();
-  return told;
 }

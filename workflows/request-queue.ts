@@ -1,24 +1,9 @@
 /** What a run is asked for that is the only one of its table. */
 import { ApplicationFailure, ContinueAsNew, defineSignal, log, setHandler } from '@temporalio/workflow';
-import { throwIfCancelled } from './cancellation.js';
-import { asFailure, failureOf, failureOutcome, type RunFailure, tellAll } from './run-outcome.js';
+import type { LeftRequests, Requested } from '../activities/contract.js';
+import { isCancelled, throwIfCancelled } from './cancellation.js';
+import { asFailure, failureOf, failureOutcome, tellAll } from './run-outcome.js';
 import { turns } from './turns.js';
-
-/** One request, and who waits for its end. */
-export interface Requested<Request> {
-  readonly request: Request;
-  readonly replyTo?: string;
-}
-
-/** What an earlier history of a run has left. */
-export interface LeftRequests<Request> {
-  /** What it has not begun. */
-  readonly waiting?: readonly Requested<Request>[];
-  /** What it has begun. */
-  readonly asked?: readonly Requested<Request>[];
-  /** Of the last request that failed. */
-  readonly earlierFailure?: RunFailure;
-}
 
 /** Requests, done in the order in which they came, equal ones at once. */
 export class RequestQueue<Request extends { readonly table: string }, Result> {
@@ -54,18 +39,26 @@ export class RequestQueue<Request extends { readonly table: string }, Result> {
   }
 
   /** For the next history. @param asked what is in work */
-  left(asked: readonly Requested<Request>[]) {
+  left(
+    asked: readonly Requested<Request>[],
+  ): Required<Pick<LeftRequests<Request>, 'waiting' | 'asked'>> & LeftRequests<Request> {
     const failure = this.#failure;
     const earlier = failure === undefined ? {} : { earlierFailure: failureOf(failure.error) };
     return { waiting: this.#waiting, asked, ...earlier };
   }
 
   /**
-   * Works until nothing is asked for any more, and tells everybody how theirs ended; once the run is cancelled, that it was.
+   * Does one request, and tells those who asked for it how it ended. The next one is done in a history of its own, so that none grows
+   * while people keep asking. Once the run is cancelled, everybody is told that it was.
+   *
+   * @param goOn continues the run as new
    * @returns the result of the last
    * @throws what the last that failed did; INVALID_ARGUMENT if nothing was asked for
    */
-  async workOff(work: (request: Request, asked: readonly Requested<Request>[]) => Promise<Result>): Promise<Result> {
+  async workOff(
+    work: (request: Request, asked: readonly Requested<Request>[]) => Promise<Result>,
+    goOn: (left: LeftRequests<Request>) => Promise<never>,
+  ): Promise<Result> {
     const begun = this.#begun;
     let result: Result | undefined;
     for (const turn of turns()) {
@@ -81,6 +74,7 @@ export class RequestQueue<Request extends { readonly table: string }, Result> {
         this.#failure = { error };
         await tellAll(idsOf(asked), failureOutcome(error));
       }
+      if (this.#waiting.length > 0 && !isCancelled()) await goOn(this.left([]));
     }
     if (this.#failure !== undefined) throw this.#failure.error;
     if (result !== undefined) return result;

@@ -32,8 +32,21 @@ export class RunReport {
 
   constructor(input: RunInput) {
     this.#input = input;
+    if (input.goesOn !== undefined) this.#carry(input.goesOn.result);
     setHandler(progress, () => this.#progress, { description: 'How far the run is.' });
     if (input.searchAttributes) upsertSearchAttributes([{ key: VIEW, value: input.view }]);
+  }
+
+  /** What the histories before did. */
+  #carry({ kind, reason, rows, files, bytes, sourceSnapshotId, snapshotId, passes }: MaterializeResult): void {
+    this.#kind = kind;
+    this.#reason = reason;
+    this.#rows = BigInt(rows);
+    this.#files = files;
+    this.#bytes = BigInt(bytes);
+    this.#sourceSnapshotId = sourceSnapshotId;
+    this.#snapshotId = snapshotId;
+    this.#progress = { ...this.#progress, rowsWritten: rows, passes };
   }
 
   planning(): void {
@@ -93,6 +106,11 @@ export class RunReport {
     this.#progress = { ...this.#progress, step: 'done', rowsWritten: String(this.#rows) };
     this.#show();
     upsertMemo({ progress: this.#progress });
+  }
+
+  /** The memo keeps the result, for those who wait for the end of this history. */
+  goesOn(result: MaterializeResult): void {
+    upsertMemo({ result });
   }
 
   result(workflowId: string): MaterializeResult {
