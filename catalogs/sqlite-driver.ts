@@ -59,10 +59,19 @@ export class SqliteDriver implements SqlDriver {
       try {
         return this.#once(use);
       } catch (error) {
-        if (!(error instanceof SqlError) || !isBusy(error) || performance.now() > giveUpAt) throw error;
+        if (!(error instanceof SqlError) || !isBusy(error)) throw error;
+        if (performance.now() > giveUpAt) throw this.#stillBusy(error);
         await sleep(pauseMs * (0.5 + Math.random()));
       }
     }
+  }
+
+  /** Spark's JdbcCatalog looks for its tables by a query that it never closes: measured with Iceberg 1.10.1. */
+  #stillBusy({ failure, message, cause }: SqlError): SqlError {
+    const advice =
+      'Another process holds a lock on the file; end it. Spark holds one from its first read on, unless the property ' +
+      'jdbc.init-catalog-tables of its catalog is false';
+    return new SqlError(failure, `${message} for ${this.#busyTimeoutMs} ms. ${advice}`, cause);
   }
 
   #once<T>(use: (database: Database.Database) => T): T {

@@ -6,7 +6,8 @@ const CONFIG = `# The configuration of this project. Paths are relative to this 
 catalog: local                # the catalog of table names that name none
 catalogs:
   local:
-    type: sql                 # a SQLite file, which PyIceberg and Java's JdbcCatalog open as well
+    type: sql                 # a SQLite file, which PyIceberg and Java's JdbcCatalog open as well; for Spark set
+                              # spark.sql.catalog.NAME.jdbc.init-catalog-tables=false, else it blocks every write
     uri: .moraine/catalog.db
     warehouse: warehouse      # new tables go below this folder
 

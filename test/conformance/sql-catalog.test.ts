@@ -3,7 +3,7 @@ import Database from 'libsql';
 import { describe, expect, test } from 'vitest';
 import { type Catalog, openSqlCatalog } from '../../catalogs/index.js';
 import { LocalFileIO } from '../../storage/index.js';
-import { rejectionCode } from '../support/error-code.js';
+import { failureOf, rejectionCode } from '../support/error-code.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 import { describeCatalogBehavior } from './catalog-behavior.js';
 
@@ -129,9 +129,12 @@ describe('a database that does not answer', () => {
     const updates = [{ action: 'set-properties' as const, updates: new Map([['p', 'v']]) }];
     const other = new Database(`${folder}/c.db`, { timeout: 0 });
     other.exec("BEGIN IMMEDIATE; UPDATE iceberg_namespace_properties SET property_value = 'x'");
-    expect(await rejectionCode(catalog.commitTable(created.identifier, { requirements: [], updates }))).toBe(
-      'CATALOG_UNAVAILABLE',
-    );
+    expect(await failureOf(catalog.commitTable(created.identifier, { requirements: [], updates }))).toMatchObject({
+      code: 'CATALOG_UNAVAILABLE',
+      message: expect.stringMatching(
+        /locked for 100 ms\. Another process holds a lock on the file; end it\. Spark .*jdbc\.init-catalog-tables .* is false/,
+      ) as string,
+    });
     expect((await catalog.loadTable(created.identifier)).metadataLocation).toBe(created.metadataLocation);
     other.exec('COMMIT');
     other.close();

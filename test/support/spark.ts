@@ -9,9 +9,25 @@ import { pythonEnvironment } from './python-environment.js';
 
 const run = promisify(execFile);
 
-const JAR = 'iceberg-spark-runtime-4.0_2.13-1.10.1.jar';
-const JAR_URL = `https://repo1.maven.org/maven2/org/apache/iceberg/iceberg-spark-runtime-4.0_2.13/1.10.1/${JAR}`;
-const JAR_SHA256 = '2192a0881ed0f5773b5a83a8820d2b0b2069beec203028643a1c338551007f09';
+/** A file of Maven Central, kept in the user's cache folder. */
+interface Jar {
+  /** Its folder in the repository: group, artifact and version. */
+  readonly folder: string;
+  readonly file: string;
+  readonly sha256: string;
+}
+
+const ICEBERG_RUNTIME: Jar = {
+  folder: 'org/apache/iceberg/iceberg-spark-runtime-4.0_2.13/1.10.1',
+  file: 'iceberg-spark-runtime-4.0_2.13-1.10.1.jar',
+  sha256: '2192a0881ed0f5773b5a83a8820d2b0b2069beec203028643a1c338551007f09',
+};
+/** What JdbcCatalog opens SQLite files with. */
+const SQLITE_JDBC: Jar = {
+  folder: 'org/xerial/sqlite-jdbc/3.50.3.0',
+  file: 'sqlite-jdbc-3.50.3.0.jar',
+  sha256: 'a3f53a2aa15ae9425a9e793bbe9c8e5288febeb4b65ef5c1a4e80d4c2045cf08',
+};
 /** Where Debian has the Java versions; Spark 4.0 runs on 17 and 21. */
 const JVM_FOLDER = '/usr/lib/jvm';
 
@@ -33,7 +49,7 @@ export async function sparkEnvironment(repository: string): Promise<SparkEnviron
   const interpreter = pythonEnvironment(join(repository, 'test/interop/requirements-spark.txt'));
   const javaHome = findJava();
   const env = { SPARK_LOCAL_IP: '127.0.0.1', ...(javaHome === undefined ? {} : { JAVA_HOME: javaHome }) };
-  return { interpreter, jar: await icebergRuntime(), env };
+  return { interpreter, jar: await cachedJar(ICEBERG_RUNTIME), env };
 }
 
 /** A Java that Spark runs on, unless `JAVA_HOME` names one or there is only the one of PATH. */
@@ -44,15 +60,21 @@ function findJava(): string | undefined {
   return home === undefined ? undefined : join(JVM_FOLDER, home);
 }
 
+/** The path of sqlite-jdbc. */
+export function sqliteJdbc(): Promise<string> {
+  return cachedJar(SQLITE_JDBC);
+}
+
 /** Throws if what was downloaded is not the file of the known digest. */
-async function icebergRuntime(): Promise<string> {
-  const path = join(userCacheFolder(), JAR);
+async function cachedJar({ folder, file, sha256 }: Jar): Promise<string> {
+  const path = join(userCacheFolder(), file);
   if (existsSync(path)) return path;
-  const response = await fetch(JAR_URL);
-  if (!response.ok) throw new Error(`${JAR_URL} answered ${response.status}`);
+  const url = `https://repo1.maven.org/maven2/${folder}/${file}`;
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
   const bytes = Buffer.from(await response.arrayBuffer());
   const digest = createHash('sha256').update(bytes).digest('hex');
-  if (digest !== JAR_SHA256) throw new Error(`${JAR_URL} has the SHA-256 ${digest}, not ${JAR_SHA256}`);
+  if (digest !== sha256) throw new Error(`${url} has the SHA-256 ${digest}, not ${sha256}`);
   mkdirSync(dirname(path), { recursive: true });
   const staging = `${path}.${process.pid}`;
   writeFileSync(staging, bytes);
