@@ -52,7 +52,6 @@ beforeAll(() => {
     `typescript@${manifest.devDependencies.typescript}`,
     `@types/node@${manifest.devDependencies['@types/node']}`,
     `@temporalio/worker@${manifest.dependencies['@temporalio/worker']}`,
-    '@types/ms@2.1.0', // Temporal's types refer to it and do not bring it
   ]);
   if (installed.status !== 0) throw new Error(`npm install failed: ${installed.stderr}`);
   for (const { title, content, language } of codeBlocks(
