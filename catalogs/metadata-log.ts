@@ -10,6 +10,8 @@ import { readTableMetadata } from './metadata-file.js';
 const DEFAULT_PREVIOUS_VERSIONS_MAX = 100;
 /** A commit ends after at most this many deletions; the orphan sweep removes the other files. */
 const MAX_DELETED_PER_COMMIT = 1000;
+/** Metadata files that are looked at, and deleted, at once. */
+const CONCURRENCY = 16;
 
 function previousVersionsMax(metadata: TableMetadata): number {
   const value = Number(metadata.properties.get('write.metadata.previous-versions-max'));
@@ -26,24 +28,29 @@ export function withMetadataLog(metadata: TableMetadata, base: LoadedTable): Tab
  * Deletes metadata files that a commit dropped from the log, at most 1,000 of them, if
  * `write.metadata.delete-after-commit.enabled` is true. Only metadata of this very table goes, that lies in its metadata folder and that no
  * table is at: a log may name any file. What cannot be deleted is left as an orphan.
- * @param isInUse whether a table is at this metadata file
+ * @param inUse the metadata files that tables are at
  */
 export async function deleteExpiredMetadata(
   io: FileIO,
   base: TableMetadata,
   current: TableMetadata,
-  isInUse: (location: string) => Promise<boolean>,
+  inUse: () => Promise<readonly string[]>,
 ): Promise<void> {
   if (current.properties.get('write.metadata.delete-after-commit.enabled') !== 'true') return;
   const kept = new Set(current.metadataLog.map((entry) => comparableLocation(entry.metadataFile)));
-  const dropped = base.metadataLog.filter((entry) => !kept.has(comparableLocation(entry.metadataFile)));
+  const dropped = base.metadataLog
+    .map((entry) => comparableLocation(entry.metadataFile))
+    .filter((location) => !kept.has(location))
+    .slice(0, MAX_DELETED_PER_COMMIT);
+  if (dropped.length === 0) return;
+  const used = new Set((await inUse()).map(comparableLocation));
   const folder = await io.resolve(metadataFolder(current));
   const deleteIfOwn = async (location: string): Promise<void> => {
-    const isOwn = dirname(await io.resolve(location)) === folder && isMetadataFile(location);
-    if (!isOwn || (await isInUse(location))) return;
+    if (used.has(location) || !isMetadataFile(location) || dirname(await io.resolve(location)) !== folder) return;
     if ((await readTableMetadata(io, location)).tableUuid === current.tableUuid) await io.delete(location);
   };
-  for (const { metadataFile } of dropped.slice(0, MAX_DELETED_PER_COMMIT)) {
-    await afterOutcome(() => deleteIfOwn(metadataFile));
+  for (let first = 0; first < dropped.length; first += CONCURRENCY) {
+    const some = dropped.slice(first, first + CONCURRENCY);
+    await afterOutcome(...some.map((location) => () => deleteIfOwn(location)));
   }
 }

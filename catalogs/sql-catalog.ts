@@ -212,10 +212,7 @@ export class SqlCatalog implements Catalog {
     if (landed !== base) {
       await afterOutcome(
         () => forgetTableMetadata(this.#io, base.metadataLocation),
-        () =>
-          deleteExpiredMetadata(this.#io, base.metadata, landed.metadata, (location) =>
-            this.#store.isMetadataLocation(location),
-          ),
+        () => deleteExpiredMetadata(this.#io, base.metadata, landed.metadata, () => this.#store.metadataLocations()),
       );
     }
     return landed;

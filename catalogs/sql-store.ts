@@ -130,11 +130,10 @@ export class SqlStore {
     return rows.map((row) => new SqlStore(this.#driver, this.database, row.catalog_name ?? '', this.#version));
   }
 
-  /** Whether a table of any catalog of the database is at this metadata file now. */
-  async isMetadataLocation(location: string): Promise<boolean> {
-    const spellings = spellingsOf(location);
-    const sql = `SELECT 1 AS found FROM iceberg_tables WHERE metadata_location IN (${spellings.map(() => '?').join(', ')}) LIMIT 1`;
-    return (await this.#query(sql, spellings)).length > 0;
+  /** The metadata files that the tables of all catalogs of the database are at now. */
+  async metadataLocations(): Promise<readonly string[]> {
+    const rows = await this.#query('SELECT metadata_location FROM iceberg_tables', []);
+    return rows.flatMap((row) => row.metadata_location ?? []);
   }
 
   /** Whether another table of any catalog of the database has its metadata below a folder. */

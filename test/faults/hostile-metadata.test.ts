@@ -117,7 +117,8 @@ test('a commit that drops a long metadata log deletes at most 1,000 of its files
   });
   const { metadata } = await load();
   const logged = Array.from({ length: 1_500 }, (_, i) => `${metadata.location}/metadata/old-${i}.metadata.json`);
-  for (const path of logged) writeFileSync(path, '');
+  const earlier = metadataOf(metadata.location, {});
+  for (const path of logged) writeFileSync(path, earlier);
   const json = JSON.parse(
     metadataOf(metadata.location, {
       properties: { 'write.metadata.delete-after-commit.enabled': 'true' },

@@ -75,8 +75,7 @@ function storeOf(pointers: MemoryPointers, gate: Gate): CatalogStore {
     database: 'memory',
     catalog: 'simulated',
     siblings: () => Promise.resolve([]),
-    isMetadataLocation: (location) =>
-      ask('pointer', () => tables().some(({ metadataLocation }) => metadataLocation === location)),
+    metadataLocations: () => ask('pointer', () => tables().map(({ metadataLocation }) => metadataLocation)),
     isFolderOfOther: (key, folder) =>
       ask('pointer', () =>
         tables().some((table) => textOf(table) !== textOf(key) && table.metadataLocation.startsWith(`${folder}/`)),
