@@ -66,6 +66,9 @@ function column(
   const { name } = file;
   const { type, isCut } = withNanoseconds(inputType(path, name, stored), file, stored, target);
   const sql = `${alias}::${sqlType(type)}`;
+  // Iceberg's time is below 24 hours; DuckDB's may be 24:00:00.
+  if (type.kind === 'time')
+    return { name, type, text: alias, sql: `CASE WHEN ${sql} < TIME '24:00:00' THEN ${sql} END` };
   if (!isCut) return { name, type, sql };
   if (isPrimitive(type)) {
     const micros = `${alias}::TIMESTAMP::${sqlType(type)}`;

@@ -134,6 +134,7 @@ const REASONS: readonly [RegExp, string][] = [
     'the line has another number of fields than the header',
   ],
   [/Maximum line size/i, 'the line is too long'],
+  [/has duplicate key (".*")/, 'an object has the key $1 twice'],
   [/Malformed JSON/i, 'it is not JSON'],
   [/expected records|Expected OBJECT/, 'every row has to be a JSON object'],
   [/JSON transform|Could not convert|Conversion Error/i, 'a value does not fit the type of its column'],
@@ -145,5 +146,9 @@ const REASONS: readonly [RegExp, string][] = [
 ];
 
 function knownReason(text: string): string | undefined {
-  return REASONS.find(([pattern]) => pattern.test(text))?.[1];
+  for (const [pattern, reason] of REASONS) {
+    const match = pattern.exec(text);
+    if (match !== null) return reason.replace('$1', () => match[1] ?? '');
+  }
+  return undefined;
 }

@@ -5,7 +5,8 @@ import { quoteLiteral } from './sql-text.js';
 import { sqlType } from './sql-type.js';
 
 const DATE = String.raw`\d{4}-\d{2}-\d{2}`;
-const CLOCK = String.raw`\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?`;
+/** Of a day: 24:00:00 is no time in Iceberg. */
+const CLOCK = String.raw`([01]\d|2[0-3]):\d{2}(:\d{2}(\.\d{1,6})?)?`;
 const ZONE = String.raw`( ?Z|[+-]\d{2}(:?\d{2})?)`;
 
 interface Kind {

@@ -6,8 +6,10 @@ import { sqlType } from './sql-type.js';
 const NUMBER = String.raw`[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?`;
 const DATE = String.raw`\d{4}-\d{2}-\d{2}`;
 const ZONE = String.raw`( ?Z|[+-]\d{2}(:?\d{2})?)`;
+/** DuckDB takes 24:00:00 for a time, which has to be below 24 hours in Iceberg. */
+const HOUR = String.raw`([01]\d|2[0-3])`;
 /** Zeros beyond the last digit that a type holds lose nothing. */
-const clock = (digits: number): string => String.raw`\d{2}:\d{2}(:\d{2}(\.\d{1,${digits}}0*)?)?`;
+const clock = (digits: number): string => String.raw`${HOUR}:\d{2}(:\d{2}(\.\d{1,${digits}}0*)?)?`;
 
 const matches = (text: string, pattern: string): string => `regexp_full_match(${text}, ${quoteLiteral(pattern)})`;
 
