@@ -4,6 +4,7 @@ import {
   type Connection,
   checkFiles,
   columnAlias,
+  listTransformSql,
   quoteIdentifier,
   quoteLiteral,
   readableFormat,
@@ -131,13 +132,13 @@ function cutSql(value: string, whole: IcebergType, selected: IcebergType): strin
   }
   if (whole.kind === 'list' && selected.kind === 'list') {
     const item = `item${selected.elementId}`;
-    return `list_transform(${value}, lambda ${item}: ${cutSql(item, whole.element, selected.element)})`;
+    return listTransformSql(value, [item], cutSql(item, whole.element, selected.element));
   }
   if (whole.kind === 'map' && selected.kind === 'map') {
     const entry = `entry${selected.keyId}`;
-    const key = cutSql(`${entry}.key`, whole.key, selected.key);
-    const cut = cutSql(`${entry}.value`, whole.value, selected.value);
-    return `map_from_entries(list_transform(map_entries(${value}), lambda ${entry}: struct_pack(k := ${key}, v := ${cut})))`;
+    const key = cutSql(`struct_extract(${entry}, 'key')`, whole.key, selected.key);
+    const cut = cutSql(`struct_extract(${entry}, 'value')`, whole.value, selected.value);
+    return `map_from_entries(${listTransformSql(`map_entries(${value})`, [entry], `struct_pack(k := ${key}, v := ${cut})`)})`;
   }
   return value;
 }

@@ -4,6 +4,7 @@ import { MoraineError } from '../errors/index.js';
 import { rowsInBackground } from './background-statement.js';
 import { classifyDuckDbError } from './duckdb-error.js';
 import { FileCopies } from './file-copies.js';
+import { macroStatements } from './lambda-sql.js';
 import { announceStatement } from './statement-channel.js';
 
 /** A signal is noticed at least this often while a statement runs; an interrupt between statements is lost. */
@@ -22,6 +23,7 @@ export class Connection {
   readonly copies: FileCopies;
   readonly #backgroundThreads: number;
   readonly #signal: AbortSignal | undefined;
+  readonly #macros = new Set<string>();
 
   /** @param threads that the engine has, the caller of a statement included */
   constructor(duckdb: DuckDBConnection, tempDirectory: string, threads: number, signal?: AbortSignal) {
@@ -34,7 +36,7 @@ export class Connection {
 
   /** Runs a statement and drops its result. */
   async run(sql: string): Promise<void> {
-    await this.#statement(sql, () => this.duckdb.run(sql));
+    await this.#statement(sql, sql, () => this.duckdb.run(sql));
   }
 
   /** All rows of a small result, as arrays of the binding's values. Never for table data. */
@@ -53,13 +55,13 @@ export class Connection {
 
   /** Column names and types of a statement, without running it to the end. */
   async describe(sql: string): Promise<{ readonly names: readonly string[]; readonly types: readonly DuckDBType[] }> {
-    const result = await this.#statement('DESCRIBE', () => this.duckdb.run(`FROM (${sql}) LIMIT 0`));
+    const result = await this.#statement('DESCRIBE', sql, () => this.duckdb.run(`FROM (${sql}) LIMIT 0`));
     return { names: result.columnNames(), types: result.columnTypes() };
   }
 
   /** A result whose chunks are fetched as they are asked for. Read it to the end, or close the connection. */
   async stream(sql: string): Promise<ResultStream> {
-    const result = await this.#statement(sql, () => this.duckdb.stream(sql));
+    const result = await this.#statement(sql, sql, () => this.duckdb.stream(sql));
     return new ResultStream(
       result,
       (work) => this.#guard(work),
@@ -72,16 +74,26 @@ export class Connection {
     if (this.#signal?.aborted === true) throw cancelled(this.#signal);
   }
 
-  #statement<T>(sql: string, work: () => Promise<T>): Promise<T> {
-    return announceStatement(sql, () => this.#guard(work));
+  async #statement<T>(announced: string, sql: string, work: () => Promise<T>): Promise<T> {
+    await this.#makeMacros(sql);
+    return await announceStatement(announced, () => this.#guard(work));
   }
 
-  #rowsOf(sql: string, work: () => Promise<DuckDBValue[][]>): Promise<DuckDBValue[][]> {
-    return announceStatement(sql, async (event) => {
+  async #rowsOf(sql: string, work: () => Promise<DuckDBValue[][]>): Promise<DuckDBValue[][]> {
+    await this.#makeMacros(sql);
+    return await announceStatement(sql, async (event) => {
       const rows = await this.#guard(work);
       event.rows = rows.length;
       return rows;
     });
+  }
+
+  /** Makes what the statement's nested lambdas need. */
+  async #makeMacros(sql: string): Promise<void> {
+    for (const [name, statement] of macroStatements(sql, this.#macros)) {
+      await this.#guard(() => this.duckdb.run(statement));
+      this.#macros.add(name);
+    }
   }
 
   async #guard<T>(work: () => Promise<T>): Promise<T> {

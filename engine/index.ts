@@ -12,6 +12,7 @@ export { expressionSql } from './expression-sql.js';
 export { type FileColumn, type FileLayout, readFileLayouts } from './file-layout.js';
 export { parquetReader } from './file-readers.js';
 export type { TargetTypes } from './input-column.js';
+export { listTransformSql } from './lambda-sql.js';
 export { orderKey } from './negative-zero.js';
 export { duckDbValue, type PlainValue, plainValue } from './plain-value.js';
 export {

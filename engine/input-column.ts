@@ -3,6 +3,7 @@ import type { DuckDBType } from '@duckdb/node-api';
 import { MoraineError } from '../errors/index.js';
 import type { IcebergType, PrimitiveType } from '../iceberg/index.js';
 import { icebergType } from './duckdb-type.js';
+import { refuseDeepNesting } from './nesting-limit.js';
 import { isPrimitive } from './sql-type.js';
 import { textValueSql } from './text-value.js';
 
@@ -52,10 +53,13 @@ export function provisionalIds(): () => number {
   };
 }
 
-/** The Iceberg type of a column. @throws TYPE_MISMATCH */
+/** The Iceberg type of a column. @throws TYPE_MISMATCH, UNSUPPORTED_FEATURE for one that nests too deeply */
 export function inputType(path: string, name: string, type: DuckDBType): IcebergType {
   const iceberg = icebergType(type, provisionalIds());
-  if (iceberg !== undefined) return iceberg;
+  if (iceberg !== undefined) {
+    refuseDeepNesting(`${name} of ${path}`, iceberg);
+    return iceberg;
+  }
   throw new MoraineError(
     'TYPE_MISMATCH',
     `The column ${name} of ${path} has the type ${String(type)}, which no column can have.`,

@@ -4,6 +4,7 @@
  */
 import { type IcebergType, type NestedField, typeToString } from '../iceberg/index.js';
 import type { InputColumn } from './input-column.js';
+import { listTransformSql } from './lambda-sql.js';
 import { quoteIdentifier, quoteLiteral } from './sql-text.js';
 import { isPrimitive, sqlType } from './sql-type.js';
 import { textValueSql } from './text-value.js';
@@ -21,7 +22,7 @@ export function nestedColumn(
   json: string,
   before: readonly string[] = [],
 ): InputColumn {
-  const reason = `coalesce(${[...before, 'NULL', misfitSql(type, json, "''", 0)].join(', ')})`;
+  const reason = `coalesce(${[...before, 'NULL', misfitSql(type, json, 0)].join(', ')})`;
   return { name, type, reason, sql: valueSql(type, json, 0) };
 }
 
@@ -36,13 +37,13 @@ function valueSql(type: IcebergType, json: string, depth: number): string {
     }
     case 'list': {
       const item = `e${depth}`;
-      return `list_transform(${elements(json)}, lambda ${item}: ${valueSql(type.element, item, depth + 1)})`;
+      return listTransformSql(elements(json), [item], valueSql(type.element, item, depth + 1));
     }
     case 'map': {
       const item = `e${depth}`;
       const key = valueSql(type.key, at(item, 0), depth + 1);
       const value = valueSql(type.value, at(item, 1), depth + 1);
-      const entries = `list_transform(${elements(json)}, lambda ${item}: struct_pack(k := ${key}, v := ${value}))`;
+      const entries = listTransformSql(elements(json), [item], `struct_pack(k := ${key}, v := ${value})`);
       return `map_from_entries(${entries})`;
     }
     case 'unsupported':
@@ -52,66 +53,60 @@ function valueSql(type: IcebergType, json: string, depth: number): string {
   }
 }
 
-/**
- * SQL for the first thing in a JSON value that does not fit, as a sentence with its place; null if all of it fits.
- * @param place SQL of the place of the value, such as `.field[2]`
- */
-function misfitSql(type: IcebergType, json: string, place: string, depth: number): string {
-  const wrong = (wanted: string): string =>
-    `${place} || ' ' || ${shown(json)} || ${quoteLiteral(` does not fit ${wanted}`)}`;
+/** SQL for the first thing in a JSON value that does not fit: its place in the value, such as `.field[2]`, and a sentence; null if all of it fits. */
+function misfitSql(type: IcebergType, json: string, depth: number): string {
+  const wrong = (wanted: string): string => `' ' || ${shown(json)} || ${quoteLiteral(` does not fit ${wanted}`)}`;
   const unless = (condition: string, otherwise: string, wanted: string): string =>
     `CASE WHEN NOT ${isPresent(json)} THEN NULL WHEN NOT (${condition}) THEN ${wrong(wanted)} ELSE ${otherwise} END`;
   switch (type.kind) {
     case 'struct':
-      return unless(`json_type(${json}) = 'OBJECT'`, structMisfitSql(type.fields, json, place, depth), 'an object');
+      return unless(`json_type(${json}) = 'OBJECT'`, structMisfitSql(type.fields, json, depth), 'an object');
     case 'list': {
-      const element = { json: `e${depth}`, place: `${place} || '[' || (i${depth} - 1) || ']'` };
-      const inside = requiredMisfitSql(type.elementRequired, type.element, element.json, element.place, depth + 1);
+      const inside = requiredMisfitSql(type.elementRequired, type.element, `e${depth}`, depth + 1);
       return unless(`json_type(${json}) = 'ARRAY'`, firstOf(json, depth, inside), 'an array');
     }
     case 'map':
-      return unless(`json_type(${json}) = 'ARRAY'`, mapMisfitSql(type, json, place, depth), 'an array of [key, value]');
+      return unless(`json_type(${json}) = 'ARRAY'`, mapMisfitSql(type, json, depth), 'an array of [key, value]');
     default:
       return unless(primitiveFits(type, json), 'NULL', `${typeToString(type)} exactly`);
   }
 }
 
-function structMisfitSql(fields: readonly NestedField[], json: string, place: string, depth: number): string {
+function structMisfitSql(fields: readonly NestedField[], json: string, depth: number): string {
   const known = `[${fields.map((field) => quoteLiteral(field.name)).join(', ')}]`;
   const keys = `json_keys(${json})`;
   const unknown = `list_filter(${keys}, lambda k${depth}: NOT list_contains(${known}, k${depth}))`;
   const checks = fields.map((field) => {
-    const path = `${place} || ${quoteLiteral(`.${field.name}`)}`;
-    return requiredMisfitSql(field.required, field.type, member(json, field), path, depth);
+    const inside = requiredMisfitSql(field.required, field.type, member(json, field), depth);
+    return `${quoteLiteral(`.${field.name}`)} || ${inside}`;
   });
-  return `CASE WHEN len(${unknown}) > 0 THEN ${place} || ' has the unknown key ' || to_json((${unknown})[1])
-    WHEN len(${keys}) > len(list_distinct(${keys})) THEN ${place} || ' has a key twice'
+  return `CASE WHEN len(${unknown}) > 0 THEN ' has the unknown key ' || to_json((${unknown})[1])
+    WHEN len(${keys}) > len(list_distinct(${keys})) THEN ' has a key twice'
     ELSE coalesce(${['NULL', ...checks].join(', ')}) END`;
 }
 
-function mapMisfitSql(type: Extract<IcebergType, { kind: 'map' }>, json: string, place: string, depth: number): string {
+function mapMisfitSql(type: Extract<IcebergType, { kind: 'map' }>, json: string, depth: number): string {
   const entry = `e${depth}`;
-  const path = `${place} || '[' || (i${depth} - 1) || ']'`;
-  const key = misfitSql(type.key, at(entry, 0), `${path} || '[0]'`, depth + 1);
-  const value = requiredMisfitSql(type.valueRequired, type.value, at(entry, 1), `${path} || '[1]'`, depth + 1);
+  const key = misfitSql(type.key, at(entry, 0), depth + 1);
+  const value = requiredMisfitSql(type.valueRequired, type.value, at(entry, 1), depth + 1);
   const isPair = `${isPresent(entry)} AND json_type(${entry}) = 'ARRAY' AND json_array_length(${entry}) = 2`;
-  const inside = `CASE WHEN NOT (${isPair}) THEN ${path} || ' ' || ${shown(entry)} || ' is no [key, value]'
-    WHEN NOT ${isPresent(at(entry, 0))} THEN ${path} || ' has no key' ELSE coalesce(${key}, ${value}) END`;
-  const keys = `list_transform(${elements(json)}, lambda ${entry}: ${valueSql(type.key, at(entry, 0), depth + 1)})`;
-  const twice = `CASE WHEN len(${keys}) > len(list_distinct(${keys})) THEN ${place} || ' has a key twice' END`;
+  const inside = `CASE WHEN NOT (${isPair}) THEN ' ' || ${shown(entry)} || ' is no [key, value]'
+    WHEN NOT ${isPresent(at(entry, 0))} THEN ' has no key' ELSE coalesce('[0]' || ${key}, '[1]' || ${value}) END`;
+  const keys = listTransformSql(elements(json), [entry], valueSql(type.key, at(entry, 0), depth + 1));
+  const twice = `CASE WHEN len(${keys}) > len(list_distinct(${keys})) THEN ' has a key twice' END`;
   return `coalesce(${firstOf(json, depth, inside)}, ${twice})`;
 }
 
-function requiredMisfitSql(required: boolean, type: IcebergType, json: string, place: string, depth: number): string {
-  const inside = misfitSql(type, json, place, depth);
+function requiredMisfitSql(required: boolean, type: IcebergType, json: string, depth: number): string {
+  const inside = misfitSql(type, json, depth);
   if (!required) return inside;
-  return `CASE WHEN NOT ${isPresent(json)} THEN ${place} || ' is required, but null' ELSE ${inside} END`;
+  return `CASE WHEN NOT ${isPresent(json)} THEN ' is required, but null' ELSE ${inside} END`;
 }
 
 /** The first misfit among the elements of an array. */
 function firstOf(json: string, depth: number, misfit: string): string {
-  const all = `list_transform(${elements(json)}, lambda e${depth}, i${depth}: ${misfit})`;
-  return `list_filter(${all}, lambda m${depth}: m${depth} IS NOT NULL)[1]`;
+  const placed = `'[' || (i${depth} - 1) || ']' || ${misfit}`;
+  return `list_aggregate(${listTransformSql(elements(json), [`e${depth}`, `i${depth}`], placed)}, 'any_value')`;
 }
 
 /** Numbers and truth values are no texts: how they were written is not kept. */

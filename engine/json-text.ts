@@ -1,6 +1,7 @@
 /** Rows as JSON text, made by SQL so that nothing passes through JavaScript numbers or row objects. */
 import { MoraineError } from '../errors/index.js';
 import type { IcebergType, PrimitiveType } from '../iceberg/index.js';
+import { listTransformSql } from './lambda-sql.js';
 import { quoteLiteral } from './sql-text.js';
 
 /** SQL for the JSON text of a value; SQL null where the value is null, so wrap it with {@link jsonOrNullSql}. */
@@ -45,8 +46,10 @@ export function jsonOrNullSql(type: IcebergType, sql: string, depth = 0): string
   return `coalesce(${jsonSql(type, sql, depth)}, 'null')`;
 }
 
+/** Not `array_to_string`: that macro has its list twice, so the text of a nested list would double at every level. */
 function listSql(list: string, item: string, text: string): string {
-  return `'[' || array_to_string(list_transform(${list}, lambda ${item}: ${text}), ',') || ']'`;
+  const items = `list_aggregate(${listTransformSql(list, [item], text)}, 'string_agg', ',')`;
+  return `CASE WHEN ${list} IS NOT NULL THEN '[' || coalesce(${items}, '') || ']' END`;
 }
 
 const isFloat = (type: IcebergType): boolean => type.kind === 'float' || type.kind === 'double';

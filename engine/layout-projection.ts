@@ -8,6 +8,7 @@ import type { IcebergType, NameMapping, NestedField } from '../iceberg/index.js'
 import { columnAlias, fieldDefaultSql } from './column-default.js';
 import type { FileColumn, FileLayout } from './file-layout.js';
 import { hidesReaderColumn } from './file-readers.js';
+import { listTransformSql } from './lambda-sql.js';
 import { quoteIdentifier, quoteLiteral } from './sql-text.js';
 import { isPrimitive, sqlType } from './sql-type.js';
 
@@ -212,12 +213,12 @@ function rebuild(type: IcebergType, column: FileColumn, sql: string, find: Find,
   const [first, second] = column.children;
   const item = `e${depth}`;
   if (type.kind === 'list' && first !== undefined) {
-    return `list_transform(${sql}, lambda ${item}: ${rebuild(type.element, first, item, find, depth + 1)})`;
+    return listTransformSql(sql, [item], rebuild(type.element, first, item, find, depth + 1));
   }
   if (type.kind === 'map' && first !== undefined && second !== undefined) {
     const key = rebuild(type.key, first, `struct_extract(${item}, 'key')`, find, depth + 1);
     const value = rebuild(type.value, second, `struct_extract(${item}, 'value')`, find, depth + 1);
-    return `map_from_entries(list_transform(map_entries(${sql}), lambda ${item}: {'key': ${key}, 'value': ${value}}))`;
+    return `map_from_entries(${listTransformSql(`map_entries(${sql})`, [item], `{'key': ${key}, 'value': ${value}}`)})`;
   }
   if (type.kind !== 'struct') throw shapeMismatch(type, column);
   const members = type.fields.map((field) => {

@@ -100,7 +100,7 @@ function textLayout(schema: Schema, format: 'jsonl' | 'json' | 'csv'): TextLayou
   if (format === 'csv') {
     const texts = fields.map((field) => csvFieldSql(field, columnAlias(field.id)));
     // A lone null would be an empty line, which readers skip.
-    const only = texts.length === 1 ? `CASE WHEN ${texts[0]} = '' THEN '""' ELSE ${texts[0]} END` : undefined;
+    const only = texts.length === 1 ? `coalesce(nullif(${texts[0]}, ''), '""')` : undefined;
     return {
       head: `${csvHeader(fields)}\n`,
       rowSql: only ?? (concatenation(texts, " || ',' || ") || "''"),

@@ -20,6 +20,7 @@ import type { FileLayout } from './file-layout.js';
 import { parquetReader, READER_COLUMNS } from './file-readers.js';
 import { missingColumnSql } from './identity-column.js';
 import { cutFields, layoutProjection } from './layout-projection.js';
+import { refuseDeepNesting } from './nesting-limit.js';
 import {
   type DeletedRows,
   deleteColumns,
@@ -112,7 +113,10 @@ export function scanFields(scan: Pick<Scan, 'schema' | 'columns'>): readonly Nes
  */
 export function scanSql(scan: Scan): string {
   const fields = scanFields(scan);
-  for (const field of withFilterFields(scan, fields)) refuseUnsupported(field, field.type);
+  for (const field of withFilterFields(scan, fields)) {
+    refuseUnsupported(field, field.type);
+    refuseDeepNesting(field.name, field.type);
+  }
   const outputs = fields.map((field) => {
     const name = scan.naming === 'id' ? columnAlias(field.id) : field.name;
     return `${columnAlias(field.id)} AS ${quoteIdentifier(name)}`;

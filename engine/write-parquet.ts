@@ -20,6 +20,7 @@ import type { Connection } from './connection.js';
 import { classifyDuckDbError } from './duckdb-error.js';
 import { parquetReader, READER_COLUMNS } from './file-readers.js';
 import { hasNestedFloats, isNegativeZero, NO_DICTIONARIES, orderKey, withoutNegativeZero } from './negative-zero.js';
+import { refuseDeepNesting } from './nesting-limit.js';
 import { readMetrics, textMap } from './parquet-statistics.js';
 import { type PartitionColumn, partitionColumns } from './partition-column.js';
 import { readSchemaSql } from './scan.js';
@@ -142,6 +143,7 @@ export function unwritableColumns(schema: Schema): readonly UnwritableColumn[] {
 }
 
 function refuseUnwritable(schema: Schema): void {
+  for (const { name, type } of schema.fields) refuseDeepNesting(name, type);
   const [first] = unwritableColumns(schema);
   if (first === undefined) return;
   const { path, type, remedy } = first;
