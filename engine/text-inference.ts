@@ -35,26 +35,69 @@ const KINDS: readonly Kind[] = [
   { bit: 128, pattern: '(?i)true|false', castsTo: { kind: 'boolean' } },
 ];
 const TEXT_BIT = 256;
+const MAX_DECIMAL_DIGITS = 38;
 
-/** A value has a kind when it looks like one and can be one: 2001-02-30 is text, and so is 1e400. */
+/** A value has a kind when it looks like one and can be one: 2001-02-30 is text. */
 function kindSql(column: string): string {
   const cases = KINDS.map(({ bit, pattern, castsTo }) => {
     const cast = `TRY_CAST(${column} AS ${sqlType(castsTo)})`;
-    const fits =
-      castsTo.kind === 'double' ? `NOT (isinf(${cast}) AND regexp_matches(${column}, '[0-9]'))` : `${cast} IS NOT NULL`;
+    const fits = castsTo.kind === 'double' ? 'true' : `${cast} IS NOT NULL`;
     return `WHEN regexp_full_match(${column}, ${quoteLiteral(pattern)}) AND ${fits} THEN ${bit}`;
   });
   return `CASE WHEN ${column} IS NULL THEN 0 ${cases.join(' ')} ELSE ${TEXT_BIT} END`;
 }
 
+/** What is known of the numbers among a column's texts. */
+interface Numbers {
+  /** Whether each is kept by a double. */
+  readonly areDoubles: boolean;
+  /** Digits before the point at most, and after it; null if one has an exponent or is not finite. */
+  readonly digits: { readonly whole: number; readonly fraction: number } | null;
+}
+
+/** A double keeps every number of 15 digits in its normal range, and those that are its own shortest text. */
+function isDoubleSql(column: string): string {
+  const value = `TRY_CAST(${column} AS DOUBLE)`;
+  const digits = `trim(regexp_replace(split_part(lower(${column}), 'e', 1), '[^0-9]', '', 'g'), '0')`;
+  const isShort = `length(${digits}) <= 15 AND abs(${value}) BETWEEN 1e-300 AND 1e300`;
+  return `(NOT regexp_matches(${column}, '[0-9]') OR (${digits} = '') OR (${isShort}) OR ${value}::VARCHAR IN (${column}, ${column} || '.0'))`;
+}
+
+/** SQL of the three facts that {@link readNumbers} takes. */
+function numbersSql(column: string): readonly string[] {
+  const plain = `regexp_full_match(${column}, '[+-]?[0-9]*([.][0-9]*)?')`;
+  const whole = `length(regexp_extract(${column}, '^[+-]?([0-9]*)', 1))`;
+  const fraction = `length(split_part(${column}, '.', 2))`;
+  return [
+    `bool_and(${isDoubleSql(column)})`,
+    `CASE WHEN bool_and(${plain}) THEN max(${whole}) END`,
+    `CASE WHEN bool_and(${plain}) THEN max(${fraction}) END`,
+  ];
+}
+
+function readNumbers([areDoubles, whole, fraction]: readonly unknown[]): Numbers {
+  const isPlain = whole !== null && whole !== undefined;
+  return {
+    areDoubles: areDoubles === true,
+    digits: isPlain ? { whole: Number(whole), fraction: Number(fraction) } : null,
+  };
+}
+
+/** Numbers of which some have fractions, exponents or too many digits: doubles, else decimals, else texts. */
+function numberType({ areDoubles, digits }: Numbers): IcebergType {
+  if (areDoubles) return { kind: 'double' };
+  const precision = digits === null ? Infinity : digits.whole + digits.fraction;
+  if (digits === null || precision > MAX_DECIMAL_DIGITS) return { kind: 'string' };
+  return { kind: 'decimal', precision, scale: digits.fraction };
+}
+
 /** The type that holds all values of the kinds seen. */
-function typeOfKinds(seen: number): IcebergType {
+function typeOfKinds(seen: number, numbers: Numbers): IcebergType {
   const only = (bits: number): boolean => seen !== 0 && (seen & ~bits) === 0;
-  const exact = KINDS.find((kind) => only(kind.bit));
+  const exact = KINDS.find((kind) => kind.castsTo.kind !== 'double' && only(kind.bit));
   if (exact !== undefined) return exact.castsTo;
-  if (only(1 | 2)) return { kind: 'decimal', precision: 38, scale: 0 };
-  // A 20-digit number among fractions would be rounded.
-  if (only(1 | 4)) return { kind: 'double' };
+  if (only(1 | 2)) return { kind: 'decimal', precision: MAX_DECIMAL_DIGITS, scale: 0 };
+  if (only(1 | 2 | 4)) return numberType(numbers);
   if (only(8 | 16)) return { kind: 'timestamp' };
   return { kind: 'string' };
 }
@@ -66,7 +109,10 @@ export async function inferTextTypes(
   columns: readonly string[],
 ): Promise<readonly IcebergType[]> {
   if (columns.length === 0) return [];
-  const kinds = columns.map((column) => `bit_or(${kindSql(column)})`);
-  const [row = []] = await connection.rows(`SELECT ${kinds.join(', ')} FROM ${relation}`);
-  return columns.map((_, index) => typeOfKinds(Number(row[index] ?? 0)));
+  const facts = columns.flatMap((column) => [`bit_or(${kindSql(column)})`, ...numbersSql(column)]);
+  const [row = []] = await connection.rows(`SELECT ${facts.join(', ')} FROM ${relation}`);
+  return columns.map((_, index) => {
+    const [seen, ...numbers] = row.slice(index * 4, index * 4 + 4);
+    return typeOfKinds(Number(seen ?? 0), readNumbers(numbers));
+  });
 }
