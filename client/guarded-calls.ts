@@ -17,7 +17,7 @@ type AnyMethod = (...given: readonly unknown[]) => Promise<unknown>;
 /** @param last closes what the methods use, once none of them is in flight */
 export function guardCalls(methods: ClientMethods, last: () => Promise<void>): Omit<Moraine, 'project'> {
   const guard = new CallGuard();
-  const names: readonly (keyof ClientMethods & MethodName)[] = Object.keys(METHOD_ARGUMENTS) as MethodName[];
+  const names: readonly MethodName[] = Object.keys(METHOD_ARGUMENTS) as MethodName[];
   const calls = names.map((name) => [name, guardedCall(guard, name, methods[name] as AnyMethod)]);
   return { ...(Object.fromEntries(calls) as ClientMethods), close: () => guard.close(last) };
 }

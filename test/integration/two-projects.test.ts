@@ -57,8 +57,9 @@ test('equal declarations of two registries make a schedule each; what one takes 
       },
     ],
   });
-  const { client, close } = await connectClient(testSettings());
-  onTestFinished(() => close());
+  const connected = await connectClient(testSettings());
+  onTestFinished(() => connected.close());
+  const { client } = connected;
   const ids = await Promise.all(
     [one, two].map(async ({ library }) => `materialize/${view}@${await library.project.identity()}`),
   );
@@ -87,8 +88,9 @@ test('equal declarations of two registries make a schedule each; what one takes 
 test('a schedule that an earlier version has made keeps its id and state, and its runs get the project', async () => {
   const view = newView();
   const one = await side(view, newQueue(), 7);
-  const { client, close } = await connectClient(testSettings());
-  onTestFinished(() => close());
+  const connected = await connectClient(testSettings());
+  onTestFinished(() => connected.close());
+  const { client } = connected;
   const registry = (await one.library.project.loadTable('moraine.registry')).metadata.tableUuid;
   const id = `materialize/${view}`;
   const hour = { every: 3_600_000, offset: 0 };

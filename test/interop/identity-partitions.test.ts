@@ -21,7 +21,7 @@ const FLOATS: ReadonlySet<string> = new Set(['f', 'x']);
 function textOf(column: string, value: unknown): unknown {
   if (value === null || typeof value === 'boolean') return value;
   const { float, decimal } = value as { readonly float?: string; readonly decimal?: string };
-  const text = isLosslessNumber(value) ? value.value : String(float ?? decimal ?? value);
+  const text = isLosslessNumber(value) ? value.value : (float ?? decimal ?? (value as string));
   if (!FLOATS.has(column)) return text;
   return Object.is(Number(text), -0) ? '-0' : String(Number(text));
 }
@@ -100,7 +100,7 @@ describeInterop('tables with identity partitions by PyIceberg', () => {
     const at = new Date('2001-02-01');
     const frame = keys.map((key) => ({ ...key, event_timestamp: at }));
     const { table } = await moraine.getHistoricalFeatures({ features: ['texts:id'], entities: frame });
-    expect(table.toArray().map((row) => row?.id as unknown)).toEqual(ids);
+    expect([...table].map((row) => (row as { readonly id: unknown } | null)?.id)).toEqual(ids);
 
     const deps = await materializationDeps(moraine.project);
     for (const view of ['texts', 'typed']) await materializeDirect(deps, { view });

@@ -172,7 +172,10 @@ const METHODS: Record<Method, { right: unknown[]; wrong: [field: string, ...give
 };
 
 const names = Object.keys(METHODS) as Method[];
-const call = (client: Moraine, name: Method): Call => client[name] as Call;
+const call =
+  (client: Moraine, name: Method): Call =>
+  (...given) =>
+    (client as Record<Method, Call>)[name](...given);
 
 let moraine: Moraine;
 let folder: string;

@@ -82,7 +82,11 @@ test.each(FOLDERS)('a project and its inputs below %j', async (name) => {
   writeFileSync(frame, `k,event_timestamp\n${ROWS.map(({ k }) => `${k},2001-02-01T00:00:00Z\n`).join('')}`);
   const request = { features: ['orders:region', 'orders:n'], entities: { file: frame } };
   const { table } = await moraine.getHistoricalFeatures(request);
-  const retrieved = table.toArray().map((row) => [Number(row?.k), row?.region, Number(row?.n)]);
+  const retrieved = (table.toArray() as Record<string, unknown>[]).map((row) => [
+    Number(row['k']),
+    row['region'],
+    Number(row['n']),
+  ]);
   expect(retrieved).toEqual(ROWS.map(({ k, region, n }) => [k, region, n]));
 
   const deps = await materializationDeps(moraine.project);
