@@ -9,6 +9,7 @@ import {
   startCompact,
   startTrainingSet,
 } from '../../workers/index.js';
+import { datedProject } from '../support/dated-files.js';
 import { rejectionCode } from '../support/error-code.js';
 import { SmallProject } from '../support/small-project.js';
 import { testClient, testSettings, testWorker } from '../support/temporal.js';
@@ -22,7 +23,7 @@ const FAR_TOO_LARGE = 5_000_000;
 
 async function serverOf(small: SmallProject): Promise<{ readonly client: Client; readonly settings: ServerSettings }> {
   const settings = testSettings();
-  await testWorker(settings, createActivities(small.project));
+  await testWorker(settings, createActivities(datedProject(small.project)));
   const { client } = await testClient(settings);
   return { client, settings };
 }
