@@ -10,13 +10,14 @@ import {
   typedRelation,
 } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
-import type {
-  EntityRelation,
-  EntityRow,
-  FeatureWindow,
-  HistoricalAsOf,
-  HistoricalRequest,
-  KeyTypes,
+import {
+  type EntityRelation,
+  type EntityRow,
+  EVENT_TIMESTAMP,
+  type FeatureWindow,
+  type HistoricalAsOf,
+  type HistoricalRequest,
+  type KeyTypes,
 } from '../features/index.js';
 import { loggedEntities } from '../logging/index.js';
 import type { Project } from '../project/index.js';
@@ -79,7 +80,7 @@ function isArrowTable(entities: Exclude<Entities, Uint8Array>): entities is Arro
 async function openFile(connection: Connection, file: string, keyTypes: KeyTypes): Promise<EntityRelation> {
   if (/\.(arrow|arrows|feather|ipc)$/i.test(file))
     return openArrow(connection, await readIpc(await readBytes(file), file));
-  const { schema, sql } = await readInput(connection, file, { types: keyTypes });
+  const { schema, sql } = await readInput(connection, file, { types: keyTypes, eventTime: EVENT_TIMESTAMP });
   return { schema, relation: `(${sql})`, explain: (error) => inputError(file, error) };
 }
 

@@ -40,5 +40,6 @@ export type { ScanDeletes } from './scan-deletes.js';
 export { quoteIdentifier, quoteLiteral } from './sql-text.js';
 export { sqlLiteral, sqlType } from './sql-type.js';
 export { STATEMENT_CHANNEL, type StatementEvent } from './statement-channel.js';
+export { pointInTimeSql } from './text-value.js';
 export { transformSql } from './transform-sql.js';
 export { type ParquetWrite, type UnwritableColumn, unwritableColumns, writeParquet } from './write-parquet.js';

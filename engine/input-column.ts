@@ -27,6 +27,19 @@ export interface InputRelation {
 /** Types that columns should have, by name; other columns have the type of their values. */
 export type TargetTypes = ReadonlyMap<string, IcebergType>;
 
+/** How columns get their types. */
+export interface ColumnTyping {
+  readonly targets: TargetTypes;
+  /** See `ReadInputOptions`. */
+  readonly eventTime: string | undefined;
+}
+
+/** Whether a column may hold the points in time of a frame of rows. */
+export function isTimeColumn({ eventTime }: ColumnTyping, name: string, names: readonly string[]): boolean {
+  if (eventTime === undefined) return false;
+  return name === eventTime || !names.includes(eventTime);
+}
+
 /** The type that a text column is read as; undefined if none is wanted, or no text is read as it. */
 export function textTarget(targets: TargetTypes, name: string): PrimitiveType | undefined {
   const type = targets.get(name);

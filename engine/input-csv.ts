@@ -6,18 +6,19 @@ import { type IcebergType } from '../iceberg/index.js';
 import type { Connection } from './connection.js';
 import { csvReader, openTextFile, type TextFile } from './file-readers.js';
 import {
+  type ColumnTyping,
   type InputColumn,
   type InputRelation,
+  isTimeColumn,
   nestedTarget,
-  type TargetTypes,
   textColumn,
   textTarget,
 } from './input-column.js';
 import { nestedColumn } from './input-nested.js';
 import { roundedSql, wideDecimals } from './json-decimal.js';
 import { quoteLiteral } from './sql-text.js';
-import { isPrimitive, sqlType } from './sql-type.js';
-import { inferTextTypes } from './text-inference.js';
+import { isPrimitive } from './sql-type.js';
+import { inferredSql, inferTextTypes } from './text-inference.js';
 
 const MAX_HEADER_BYTES = 1_048_576;
 const DELIMITERS = [',', ';', '\t', '|'];
@@ -26,7 +27,8 @@ const DELIMITERS = [',', ';', '\t', '|'];
  * Columns of a CSV file: an empty unquoted field is null, a quoted one the empty text. Types are the wanted ones, or else
  * those of the values.
  */
-export async function inferCsv(connection: Connection, path: string, targets: TargetTypes): Promise<InputRelation> {
+export async function inferCsv(connection: Connection, path: string, typing: ColumnTyping): Promise<InputRelation> {
+  const { targets } = typing;
   const file = await openTextFile(path);
   const { names, delimiter, lineEnd } = await readHeader(file);
   const aliases = names.map((_, index) => `t${index}`);
@@ -37,14 +39,15 @@ export async function inferCsv(connection: Connection, path: string, targets: Ta
   ]);
   const known = names.map((name) => textTarget(targets, name) ?? nestedTarget(targets, name));
   const unknown = aliases.filter((_, index) => known[index] === undefined);
-  const inferred = await inferTextTypes(connection, relation, unknown);
+  const times = aliases.filter((_, index) => isTimeColumn(typing, names[index] ?? '', names));
+  const inferred = await inferTextTypes(connection, relation, unknown, new Set(times));
   const columns = names.map((name, index): InputColumn => {
     const text = `t${index}`;
     const target = known[index];
     if (target !== undefined)
       return isPrimitive(target) ? textColumn(name, target, text) : jsonCell(name, target, text);
     const type = inferred[unknown.indexOf(text)] ?? { kind: 'string' };
-    return { name, type, sql: type.kind === 'string' ? text : `${text}::${sqlType(type)}` };
+    return { name, type, sql: inferredSql(type, text) };
   });
   return { relation, columns };
 }

@@ -7,12 +7,13 @@ import { DuckDBTypeId } from './duckdb.js';
 import { icebergType } from './duckdb-type.js';
 import { jsonObjectsReader, jsonReader, openTextFile, type TextFile } from './file-readers.js';
 import {
+  type ColumnTyping,
   type InputColumn,
   type InputRelation,
   inputType,
+  isTimeColumn,
   nestedTarget,
   provisionalIds,
-  type TargetTypes,
   textColumn,
   textTarget,
 } from './input-column.js';
@@ -20,7 +21,7 @@ import { nestedColumn } from './input-nested.js';
 import { refuseRoundedDecimals } from './json-decimal.js';
 import { quoteIdentifier, quoteLiteral } from './sql-text.js';
 import { isPrimitive, sqlType } from './sql-type.js';
-import { inferTextTypes } from './text-inference.js';
+import { inferredSql, inferTextTypes } from './text-inference.js';
 
 /** Types that DuckDB guesses from text; they are judged again by our rules, which know zones and cut nothing. */
 const GUESSED = new Set([
@@ -29,6 +30,7 @@ const GUESSED = new Set([
   DuckDBTypeId.TIME,
   DuckDBTypeId.TIMESTAMP,
   DuckDBTypeId.TIMESTAMP_TZ,
+  DuckDBTypeId.TIMESTAMP_NS,
   DuckDBTypeId.UUID,
 ]);
 
@@ -42,8 +44,11 @@ const INFERENCE = [
  * Columns of a JSON Lines file. Types are the wanted ones, or else those of the values: objects become structs; texts inside them
  * stay texts.
  */
-export async function inferJson(connection: Connection, path: string, targets: TargetTypes): Promise<InputRelation> {
+export async function inferJson(connection: Connection, path: string, typing: ColumnTyping): Promise<InputRelation> {
+  const { targets, eventTime } = typing;
   const file = await openTextFile(path);
+  if (eventTime !== undefined && (await hasNoRows(connection, file)))
+    return { relation: '(SELECT 1 WHERE false)', columns: [] };
   const { names, types } = await connection.describe(`FROM ${jsonReader(file, INFERENCE)}`);
   await refuseMadeUpNames(connection, file, names);
   const known = names.map((name) => textTarget(targets, name) ?? nestedTarget(targets, name));
@@ -52,7 +57,10 @@ export async function inferJson(connection: Connection, path: string, targets: T
   const reader = jsonReader(file, ['records = true', `columns = {${readAs.join(', ')}}`]);
   const relation = `(FROM ${reader} AS input(${names.map((_, index) => `t${index}`).join(', ')}))`;
   const texts = names.flatMap((_, index) => (stored[index] === 'VARCHAR' ? [`t${index}`] : []));
-  const inferred = new Map((await inferTextTypes(connection, relation, texts)).map((type, i) => [texts[i], type]));
+  const times = new Set(texts.filter((text) => isTimeColumn(typing, names[Number(text.slice(1))] ?? '', names)));
+  const inferred = new Map(
+    (await inferTextTypes(connection, relation, texts, times)).map((type, i) => [texts[i], type]),
+  );
   const wide = names.flatMap((_, index) => (known[index] === undefined && isWide(types[index]) ? [`t${index}`] : []));
   const longs = await fittingLong(connection, relation, wide);
   const columns = names.map((name, index): InputColumn => {
@@ -62,10 +70,15 @@ export async function inferJson(connection: Connection, path: string, targets: T
       return isPrimitive(target) ? jsonColumn(name, target, alias) : nestedColumn(name, target, alias);
     const found = longs.has(alias) ? LONG : inferredText(inferred.get(alias));
     const type = found ?? withoutGuesses(inputType(path, name, types[index] as DuckDBType));
-    return { name, type, sql: `${alias}::${sqlType(type)}` };
+    return { name, type, sql: inferredSql(type, alias) };
   });
   await refuseRoundedDecimals(connection, file, columns);
   return { relation, columns };
+}
+
+/** The reader finds no columns where there are no rows. */
+async function hasNoRows(connection: Connection, file: TextFile): Promise<boolean> {
+  return (await connection.rows(`SELECT 1 FROM ${jsonObjectsReader(file)} LIMIT 1`)).length === 0;
 }
 
 /**
@@ -113,11 +126,21 @@ async function fittingLong(
   return new Set(columns.filter((_, index) => row[index] === true));
 }
 
+const JSON_TEXT_KINDS: ReadonlySet<string> = new Set([
+  'date',
+  'time',
+  'timestamp',
+  'timestamptz',
+  'timestamp_ns',
+  'timestamptz_ns',
+  'unknown',
+]);
+
 /** A JSON text of digits is a text all the same: only dates and times have no other way to be written. */
 function inferredText(type: ReturnType<typeof icebergType>): ReturnType<typeof icebergType> {
   if (type === undefined) return undefined;
-  const isTemporal = ['date', 'time', 'timestamp', 'timestamptz'].includes(type.kind);
-  return isTemporal ? type : { kind: 'string' };
+  const isKept = JSON_TEXT_KINDS.has(type.kind);
+  return isKept ? type : { kind: 'string' };
 }
 
 /** The type to read a value as, with every guess inside it undone. */

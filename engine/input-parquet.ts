@@ -8,10 +8,11 @@ import { DuckDBTypeId } from './duckdb.js';
 import { type FileColumn, readFileLayouts } from './file-layout.js';
 import { parquetReader } from './file-readers.js';
 import {
+  type ColumnTyping,
   type InputColumn,
   type InputRelation,
   inputType,
-  type TargetTypes,
+  isTimeColumn,
   textColumn,
   textTarget,
 } from './input-column.js';
@@ -21,24 +22,31 @@ import { isPrimitive, sqlType } from './sql-type.js';
  * Columns and types of a Parquet file, exact. Nanoseconds stay where the target has them; elsewhere they are taken as microseconds,
  * and a value that would be cut does not fit.
  */
-export async function inferParquet(connection: Connection, path: string, targets: TargetTypes): Promise<InputRelation> {
+export async function inferParquet(connection: Connection, path: string, typing: ColumnTyping): Promise<InputRelation> {
+  const { targets } = typing;
   const { files, readFrom } = await openInput(connection, path).catch((cause: unknown) => {
     if (isMoraineError(cause) && cause.code !== 'DATA_FILE_CORRUPT') throw cause;
     const message = `${path} cannot be read: it is damaged, or not Parquet.`;
     throw new MoraineError('INPUT_UNREADABLE', message, { details: { path }, cause });
   });
+  const names = files.map(({ name }) => name);
+  const isTime = ({ name }: FileColumn): boolean => isTimeColumn(typing, name, names);
   const reader = parquetReader([readFrom]);
   const { types } = await connection.describe(`FROM ${reader}`);
   return {
     // Names as the file has them: DuckDB renames those that differ only by case.
     relation: `(FROM ${reader} AS input(${files.map((_, index) => `t${index}`).join(', ')}))`,
     columns: files.map((file, index) => {
-      const found = column(path, file, types[index] as DuckDBType, `t${index}`, targets.get(file.name));
+      const wanted = targets.get(file.name) ?? (isTime(file) ? NANOSECONDS : undefined);
+      const found = column(path, file, types[index] as DuckDBType, `t${index}`, wanted);
       const target = textTarget(targets, file.name);
       return found.type.kind === 'string' && target !== undefined ? textColumn(file.name, target, found.sql) : found;
     }),
   };
 }
+
+/** Of a column in which nanoseconds are kept if the file has them. */
+const NANOSECONDS: IcebergType = { kind: 'timestamp_ns' };
 
 /** The file's columns, and the path to read them from. */
 async function openInput(

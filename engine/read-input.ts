@@ -4,7 +4,7 @@ import { access } from 'node:fs/promises';
 import { type ErrorCode, isMoraineError, MoraineError } from '../errors/index.js';
 import { assignFreshIds, type IcebergType, type Schema } from '../iceberg/index.js';
 import type { Connection } from './connection.js';
-import { provisionalIds, type TargetTypes } from './input-column.js';
+import { type InputColumn, provisionalIds, type TargetTypes } from './input-column.js';
 import { inferCsv, lineOfRecord } from './input-csv.js';
 import { inferJson } from './input-json.js';
 import { type PlaceOfRow, refuseMisfits } from './input-misfits.js';
@@ -40,6 +40,12 @@ export interface ReadInputOptions {
    * is read as that type, exactly. Other columns get the type that their values have.
    */
   readonly types?: TargetTypes | undefined;
+  /**
+   * For a frame of rows with points in time: the name of their column. Text there may have nanoseconds, and zones or none, which is UTC;
+   * where no column has the name, this holds for every column. Nanoseconds of Parquet files stay nanoseconds. Columns without a type or
+   * a value that tells it have the type `unknown`, by default string; JSON without rows has no columns, by default it is refused.
+   */
+  readonly eventTime?: string | undefined;
 }
 
 /**
@@ -51,7 +57,7 @@ export interface ReadInputOptions {
 export async function readInput(
   connection: Connection,
   path: string,
-  { format = inputFormat(path), types = new Map() }: ReadInputOptions = {},
+  { format = inputFormat(path), types = new Map(), eventTime }: ReadInputOptions = {},
 ): Promise<Input> {
   const readers = { parquet: inferParquet, csv: inferCsv, jsonl: inferJson };
   await access(path).catch((cause: unknown) => {
@@ -61,18 +67,24 @@ export async function readInput(
     });
   });
   try {
-    const input = await readers[format](connection, path, types);
-    const { relation, columns } = input;
+    const input = await readers[format](connection, path, { targets: types, eventTime });
+    const { relation } = input;
+    const columns = eventTime === undefined ? input.columns.map(withType) : input.columns;
     refuseNamelessColumns(path, columns);
     await refuseMisfits(connection, input, placeIn(path, format));
     const nextId = provisionalIds();
     const fields = columns.map(({ name, type }) => ({ id: nextId(), name, required: false, type }));
     const schema = assignFreshIds({ schemaId: 0, fields: renumber(fields, nextId), identifierFieldIds: [] });
     const selected = columns.map((column) => `${column.sql} AS ${quoteIdentifier(column.name)}`);
-    return { schema, sql: `SELECT ${selected.join(', ')} FROM ${relation}` };
+    return { schema, sql: `SELECT ${selected.length === 0 ? '*' : selected.join(', ')} FROM ${relation}` };
   } catch (error) {
     throw inputError(path, error);
   }
+}
+
+/** A column without values is one of texts. */
+function withType(column: InputColumn): InputColumn {
+  return column.type.kind === 'unknown' ? { ...column, type: { kind: 'string' }, sql: 'NULL::VARCHAR' } : column;
 }
 
 function refuseNamelessColumns(path: string, columns: readonly { readonly name: string }[]): void {

@@ -3,10 +3,12 @@ import type { IcebergType } from '../iceberg/index.js';
 import type { Connection } from './connection.js';
 import { quoteLiteral } from './sql-text.js';
 import { sqlType } from './sql-type.js';
+import { pointInTimeSql } from './text-value.js';
 
 const DATE = String.raw`\d{4}-\d{2}-\d{2}`;
 /** Of a day: 24:00:00 is no time in Iceberg. */
 const CLOCK = String.raw`([01]\d|2[0-3]):\d{2}(:\d{2}(\.\d{1,6})?)?`;
+const NANOSECOND_CLOCK = String.raw`([01]\d|2[0-3]):\d{2}:\d{2}\.\d{7,9}0*`;
 const ZONE = String.raw`( ?Z|[+-]\d{2}(:?\d{2})?)`;
 
 interface Kind {
@@ -35,12 +37,21 @@ const KINDS: readonly Kind[] = [
   { bit: 128, pattern: '(?i)true|false', castsTo: { kind: 'boolean' } },
 ];
 const TEXT_BIT = 256;
+
+/** Kinds of text in a column of points in time besides {@link KINDS}. */
+const NANOSECOND_KINDS: readonly Kind[] = [
+  { bit: 512, pattern: `${DATE}[T ]${NANOSECOND_CLOCK}`, castsTo: { kind: 'timestamp_ns' } },
+  { bit: 1024, pattern: `${DATE}[T ]${NANOSECOND_CLOCK}${ZONE}`, castsTo: { kind: 'timestamptz_ns' } },
+];
+const ZONED_BITS = 32 | 1024;
+const NANOSECOND_BITS = 512 | 1024;
+const POINT_IN_TIME_BITS = 8 | 16 | ZONED_BITS | NANOSECOND_BITS;
 const MAX_DECIMAL_DIGITS = 38;
 
 /** A value has a kind when it looks like one and can be one: 2001-02-30 is text. */
-function kindSql(column: string): string {
-  const cases = KINDS.map(({ bit, pattern, castsTo }) => {
-    const cast = `TRY_CAST(${column} AS ${sqlType(castsTo)})`;
+function kindSql(column: string, kinds: readonly Kind[]): string {
+  const cases = kinds.map(({ bit, pattern, castsTo }) => {
+    const cast = inferredSql(castsTo, column, 'TRY_CAST');
     const fits = castsTo.kind === 'double' ? 'true' : `${cast} IS NOT NULL`;
     return `WHEN regexp_full_match(${column}, ${quoteLiteral(pattern)}) AND ${fits} THEN ${bit}`;
   });
@@ -92,27 +103,49 @@ function numberType({ areDoubles, digits }: Numbers): IcebergType {
 }
 
 /** The type that holds all values of the kinds seen. */
-function typeOfKinds(seen: number, numbers: Numbers): IcebergType {
-  const only = (bits: number): boolean => seen !== 0 && (seen & ~bits) === 0;
+function typeOfKinds(seen: number, numbers: Numbers, isTime: boolean): IcebergType {
+  if (seen === 0) return { kind: 'unknown' };
+  const only = (bits: number): boolean => (seen & ~bits) === 0;
   const exact = KINDS.find((kind) => kind.castsTo.kind !== 'double' && only(kind.bit));
   if (exact !== undefined) return exact.castsTo;
   if (only(1 | 2)) return { kind: 'decimal', precision: MAX_DECIMAL_DIGITS, scale: 0 };
   if (only(1 | 2 | 4)) return numberType(numbers);
   if (only(8 | 16)) return { kind: 'timestamp' };
-  return { kind: 'string' };
+  return isTime && only(POINT_IN_TIME_BITS) ? pointInTimeType(seen) : { kind: 'string' };
 }
 
-/** The types of VARCHAR columns of a relation; a column without values is text. */
+/** Times without a zone are UTC, so those beside zoned ones lose nothing. */
+function pointInTimeType(seen: number): IcebergType {
+  const kind = (seen & ZONED_BITS) === 0 ? 'timestamp' : 'timestamptz';
+  return { kind: (seen & NANOSECOND_BITS) === 0 ? kind : `${kind}_ns` };
+}
+
+/** Types whose texts may have offsets, or be short of seconds. */
+const POINTS_IN_TIME: ReadonlySet<string> = new Set(['timestamptz', 'timestamp_ns', 'timestamptz_ns']);
+
+/** SQL for the value of a text of an inferred type. @param cast what fails, or gives null, for other texts */
+export function inferredSql(type: IcebergType, text: string, cast: 'CAST' | 'TRY_CAST' = 'CAST'): string {
+  if (type.kind === 'string') return text;
+  if (POINTS_IN_TIME.has(type.kind)) return pointInTimeSql(text, sqlType(type), cast);
+  return `${cast}(${text} AS ${sqlType(type)})`;
+}
+
+/**
+ * The types of VARCHAR columns of a relation; a column without values has the type `unknown`.
+ * @param times those of the columns that hold points in time: with nanoseconds, or some with a zone and some without
+ */
 export async function inferTextTypes(
   connection: Connection,
   relation: string,
   columns: readonly string[],
+  times: ReadonlySet<string> = new Set(),
 ): Promise<readonly IcebergType[]> {
   if (columns.length === 0) return [];
-  const facts = columns.flatMap((column) => [`bit_or(${kindSql(column)})`, ...numbersSql(column)]);
+  const kinds = (column: string) => (times.has(column) ? [...KINDS, ...NANOSECOND_KINDS] : KINDS);
+  const facts = columns.flatMap((column) => [`bit_or(${kindSql(column, kinds(column))})`, ...numbersSql(column)]);
   const [row = []] = await connection.rows(`SELECT ${facts.join(', ')} FROM ${relation}`);
-  return columns.map((_, index) => {
+  return columns.map((column, index) => {
     const [seen, ...numbers] = row.slice(index * 4, index * 4 + 4);
-    return typeOfKinds(Number(seen ?? 0), readNumbers(numbers));
+    return typeOfKinds(Number(seen ?? 0), readNumbers(numbers), times.has(column));
   });
 }

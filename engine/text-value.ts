@@ -40,13 +40,13 @@ export function textValueSql(type: PrimitiveType, text: string): string | undefi
     case 'timestamp':
     case 'timestamptz': {
       // A cast to TIMESTAMP drops the offset; the session's zone is UTC.
-      const instant = `TRY_CAST(${text} AS TIMESTAMPTZ)`;
+      const instant = pointInTimeSql(text, 'TIMESTAMPTZ', 'TRY_CAST');
       const value = type.kind === 'timestamp' ? `${instant}::TIMESTAMP` : instant;
       return only(matches(text, `${DATE}([T ]${clock(6)}${ZONE}?)?`), value);
     }
     case 'timestamp_ns':
     case 'timestamptz_ns':
-      return only(matches(text, `${DATE}([T ]${clock(9)}( ?Z)?)?`));
+      return only(matches(text, `${DATE}([T ]${clock(9)}${ZONE}?)?`), pointInTimeSql(text, sqlType(type), 'TRY_CAST'));
     case 'uuid':
       return only(matches(text, '(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}'));
     case 'fixed':
@@ -56,6 +56,17 @@ export function textValueSql(type: PrimitiveType, text: string): string | undefi
     case 'unknown':
       return undefined;
   }
+}
+
+/**
+ * SQL for the point in time of an ISO-8601 text, UTC without an offset.
+ * @param cast what fails, or gives null, for a text that is none of the target
+ */
+export function pointInTimeSql(text: string, target: string, cast: 'CAST' | 'TRY_CAST'): string {
+  // DuckDB wants seconds before an offset, and no space. Few texts need the second look.
+  const unspaced = `regexp_replace(${text}, ' Z$', 'Z')`;
+  const complete = `regexp_replace(${unspaced}, '^(.{10}[T ].{5})(Z|[+-].*)$', '\\1:00\\2')`;
+  return `coalesce(TRY_CAST(${text} AS ${target}), ${cast}(${complete} AS ${target}))`;
 }
 
 /** Numbers of a fixed scale: casts would round the digits beyond it. */

@@ -1,5 +1,5 @@
 /** Entity rows given as JavaScript objects, as a relation. */
-import { quoteLiteral, sqlType } from '../engine/index.js';
+import { pointInTimeSql, quoteLiteral } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import type { IcebergType, PrimitiveType, Schema } from '../iceberg/index.js';
 
@@ -10,32 +10,28 @@ export type EntityValue = string | number | bigint | boolean | Date | null | und
 export type EntityRow = Readonly<Record<string, EntityValue>> | ReadonlyMap<string, EntityValue>;
 
 /** ISO-8601 with a date and a time; groups: digits of the fraction, zone. */
-const ISO_TIME = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.(\d{1,9}))?)?(Z|[+-]\d{2}(?::?\d{2})?)?$/;
+const ISO_TIME = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.(\d{1,9}))?)?( ?Z|[+-]\d{2}(?::?\d{2})?)?$/;
 const INT64_MAX = 2n ** 63n - 1n;
 
 /**
  * A relation for rows, with columns in the order of its schema. They are those of all rows, in the order in which they first appear; what a row lacks is null.
- * Text that is an ISO-8601 time in every row is a timestamp: without a zone it is UTC.
- * @param keyTypes types of the join keys by their names here: those of a column that has no value at all
+ * Text that is an ISO-8601 time in every row is a timestamp: without a zone it is UTC. A column without a value has the type `unknown`.
  * @throws TYPE_MISMATCH for a column whose values have no type in common
  */
-export function relationOfRows(
-  rows: readonly EntityRow[],
-  keyTypes: ReadonlyMap<string, IcebergType> = new Map(),
-): { readonly relation: string; readonly schema: Schema } {
+export function relationOfRows(rows: readonly EntityRow[]): { readonly relation: string; readonly schema: Schema } {
   const maps = rows.map(asMap);
   const names = [...new Set(maps.flatMap((row) => [...row.keys()]))];
   const types = names.map((name) => {
-    const values = maps.map((row) => row.get(name) ?? null);
-    const keyType = keyTypes.get(name);
-    if (keyType !== undefined && values.every((value) => value === null)) return keyType;
-    return commonType(name, values);
+    return commonType(
+      name,
+      maps.map((row) => row.get(name) ?? null),
+    );
   });
   const fields = names.map((name, index) => ({
     id: index + 1,
     name,
     required: false,
-    type: types[index] ?? { kind: 'string' as const },
+    type: types[index] ?? { kind: 'unknown' as const },
   }));
   const json = JSON.stringify(maps.map((row) => names.map((name) => jsonValue(row.get(name) ?? null))));
   const columns = fields.map(({ type }, index) => `${readSql(type, index)} AS c${index}`);
@@ -55,20 +51,19 @@ function jsonValue(value: EntityValue): string | null {
 
 function readSql(type: IcebergType, index: number): string {
   const text = `v[${index + 1}]`;
-  if (type.kind === 'timestamptz_ns') return `${text}::TIMESTAMP_NS`;
-  if (type.kind === 'timestamptz') return `${text}::TIMESTAMPTZ`;
+  if (type.kind === 'timestamptz_ns') return pointInTimeSql(text, 'TIMESTAMP_NS', 'CAST');
+  if (type.kind === 'timestamptz') return pointInTimeSql(text, 'TIMESTAMPTZ', 'CAST');
   if (type.kind === 'long') return `${text}::BIGINT`;
   if (type.kind === 'double') return `${text}::DOUBLE`;
   if (type.kind === 'boolean') return `${text}::BOOLEAN`;
-  // The type of a key of which no row has a value.
-  return type.kind === 'string' ? text : `${text}::${sqlType(type)}`;
+  return text;
 }
 
 function commonType(name: string, values: readonly EntityValue[]): PrimitiveType {
   const kinds = new Set(values.filter((value) => value !== null).map((value) => kindOf(name, value)));
   if (kinds.size === 2 && kinds.has('long') && kinds.has('double')) return { kind: 'double' };
   if (kinds.size === 2 && kinds.has('time') && kinds.has('time_ns')) return { kind: 'timestamptz_ns' };
-  const [kind = 'string', another] = kinds;
+  const [kind = 'unknown', another] = kinds;
   if (
     another !== undefined &&
     !(kinds.has('string') && [...kinds].every((k) => ['string', 'time', 'time_ns'].includes(k)))

@@ -1,15 +1,15 @@
 /** Where entity rows come from: objects, whatever the caller can open on a connection, an Iceberg table, or SQL over tables. */
 import { type Connection, scanSql, withReadableCopies } from '../engine/index.js';
-import type { BoundExpression, IcebergType, NestedField, Schema } from '../iceberg/index.js';
+import type { BoundExpression } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
-import { type EntityRelation, EVENT_TIMESTAMP } from './entity-frame.js';
+import type { EntityRelation } from './entity-frame.js';
 import { type EntityRow, relationOfRows } from './entity-rows.js';
+import { type KeyTypes, noEntities, withKnownTypes } from './entity-types.js';
 import { type HistoricalAsOf, pinSource } from './pin-source.js';
 import { openScan, type PinnedSource, planSource } from './source-scan.js';
 import { stageTableSql, type TableSql, type TableSqlDeps } from './table-sql.js';
 
-/** Types of the join keys by their name in the frame. */
-export type KeyTypes = ReadonlyMap<string, IcebergType>;
+export type { KeyTypes } from './entity-types.js';
 
 /** Where the entity rows come from. */
 export type EntitySource =
@@ -48,8 +48,13 @@ export interface EntityContext {
 
 const NO_SOURCES = { sources: new Map<string, PinnedSource>(), release: () => Promise.resolve() };
 
-/** Opens the entity rows of a request on its connection. */
+/** Opens the entity rows of a request on its connection. Every column has a type. */
 export async function openEntities(context: EntityContext, source: EntitySource): Promise<OpenedEntities> {
+  const opened = await openSource(context, source);
+  return { ...opened, ...(await withKnownTypes(context.connection, opened, context.keyTypes)) };
+}
+
+async function openSource(context: EntityContext, source: EntitySource): Promise<OpenedEntities> {
   const { deps, connection, keyTypes, signal } = context;
   if ('table' in source) return await openTable(context, source.table, source.asOf ?? {});
   if ('query' in source) {
@@ -57,7 +62,7 @@ export async function openEntities(context: EntityContext, source: EntitySource)
   }
   if ('open' in source) return { ...(await source.open(connection, keyTypes)), ...NO_SOURCES };
   return {
-    ...(source.rows.length === 0 ? emptyEntities(keyTypes) : relationOfRows(source.rows, keyTypes)),
+    ...(source.rows.length === 0 ? noEntities(keyTypes) : relationOfRows(source.rows)),
     ...NO_SOURCES,
   };
 }
@@ -79,14 +84,4 @@ export async function openTableRows(
   const { scan } = await openScan(connection, io, source, await planSource(source, filter), filter);
   const readable = await withReadableCopies(connection, { ...scan, schema, naming: 'id' as const });
   return { relation: scanSql(readable), schema };
-}
-
-/** No rows have no columns either: the join keys and a time are taken for granted, so that the answer has a schema. */
-function emptyEntities(keyTypes: KeyTypes): EntityRelation {
-  const fields: NestedField[] = [];
-  for (const [name, type] of [...keyTypes, [EVENT_TIMESTAMP, { kind: 'timestamptz' }] as const]) {
-    fields.push({ id: fields.length + 1, name, required: false, type });
-  }
-  const schema: Schema = { schemaId: 0, identifierFieldIds: [], fields };
-  return { schema, relation: scanSql({ schema, files: [], naming: 'id' }) };
 }

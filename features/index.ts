@@ -57,7 +57,7 @@ export type { FieldChange } from './definition-diff.js';
 export { type CanonicalValue, canonicalHash, canonicalJson } from './definition-hash.js';
 export { definitionToJson } from './definition-json.js';
 export { formatDurationMs, parseDurationMs } from './duration.js';
-export { type EntityRelation, entityTimestamp } from './entity-frame.js';
+export { type EntityRelation, EVENT_TIMESTAMP, entityTimestamp } from './entity-frame.js';
 export type { EntityRow, EntityValue } from './entity-rows.js';
 export { type EntitySource, type KeyTypes, openTableRows } from './entity-source.js';
 export { type ColumnBound, type Explanation, explainHistoricalFeatures, type ViewExplanation } from './explain.js';
