@@ -2,6 +2,7 @@
 import type { BoundExpression, BoundPredicate, BoundReference } from './expression.js';
 import { deserializeValue } from './single-value.js';
 import type { IcebergType, PrimitiveValue } from './types.js';
+import { type UuidBounds, uuidBoundsOfAnyOrder } from './uuid-bounds.js';
 import { compareValues } from './value-order.js';
 
 /** Facts that are certain; what is not known is false or absent. */
@@ -121,10 +122,11 @@ export function readBounds(
   const upperValue = readBound(type, upper);
   // Writers that put NaN into bounds have mixed it up with the numbers.
   if (Number.isNaN(lowerValue) || Number.isNaN(upperValue)) return {};
-  return {
+  const bounds = {
     ...(lowerValue === undefined ? {} : { lower: lowerValue }),
     ...(upperValue === undefined ? {} : { upper: upperValue }),
   };
+  return type.kind === 'uuid' ? uuidBoundsOfAnyOrder(bounds as UuidBounds) : bounds;
 }
 
 function readBound(type: IcebergType, bytes: Uint8Array | undefined): PrimitiveValue | undefined {

@@ -6,6 +6,7 @@ import {
   canonical,
   SPARK_IDENTITY_TABLES,
   SPARK_TABLES,
+  type SparkTable,
   sparkIdentityMetadata,
   sparkMetadata,
 } from '../support/spark-tables.js';
@@ -16,16 +17,18 @@ async function scan(location: string, args: readonly string[]): Promise<string[]
   return (await scanRows(location, options)).map((line) => canonical(parse(line))).sort();
 }
 
+async function expectReads(location: string, { rows, reads }: SparkTable): Promise<void> {
+  expect(await scan(location, [])).toEqual(rows.map(canonical).sort());
+  for (const read of reads) {
+    expect(await scan(location, read.args), read.args.join(' ')).toEqual(read.rows.map(canonical).sort());
+  }
+}
+
 const tables = Object.entries(SPARK_TABLES);
 const readable = tables.filter(([name, { refused }]) => refused === null && name !== 'vectors_many_rows');
 
 describe('tables of Apache Spark', () => {
-  it.each(readable)('%s', async (name, { rows, reads }) => {
-    expect(await scan(sparkMetadata(name), [])).toEqual(rows.map(canonical).sort());
-    for (const read of reads) {
-      expect(await scan(sparkMetadata(name), read.args), read.args.join(' ')).toEqual(read.rows.map(canonical).sort());
-    }
-  });
+  it.each(readable)('%s', (name, table) => expectReads(sparkMetadata(name), table));
 
   it('vectors_many_rows: count, sum, smallest and largest id', async () => {
     const ids = (await scan(sparkMetadata('vectors_many_rows'), [])).map((row) => BigInt(/\d+/.exec(row)?.[0] ?? ''));
@@ -45,7 +48,7 @@ describe('tables of Apache Spark', () => {
 });
 
 describe('tables of Apache Spark with identity partitions, whose folders are called COLUMN=VALUE', () => {
-  it.each(Object.entries(SPARK_IDENTITY_TABLES))('%s', async (name, { rows }) => {
-    expect(await scan(sparkIdentityMetadata(name), [])).toEqual(rows.map(canonical).sort());
-  });
+  it.each(Object.entries(SPARK_IDENTITY_TABLES))('%s', (name, table) =>
+    expectReads(sparkIdentityMetadata(name), table),
+  );
 });

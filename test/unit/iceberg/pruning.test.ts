@@ -25,6 +25,7 @@ const TYPES: Readonly<Record<string, IcebergType>> = {
   dt: { kind: 'date' },
   ts: { kind: 'timestamp' },
   dec: { kind: 'decimal', precision: 9, scale: 2 },
+  u: { kind: 'uuid' },
 };
 const NAMES = Object.keys(TYPES);
 const schema: Schema = {
@@ -241,6 +242,48 @@ describe('projectInclusive', () => {
         [null, 3],
       ].map((tuple) => partitionMightMatch(projected, tuple, both)),
     ).toEqual([true, false, false, false]);
+  });
+});
+
+/** Uuids whose halves have both signs, by bytes. */
+const UUIDS = ['0', '7', '8', 'f'].flatMap((high) =>
+  ['0', '7', '8', 'f'].map((low) => `${high}0000000-0000-4000-${low}000-000000000001`),
+);
+/** Their order as two signed numbers, as Java has it. */
+const SIGNED = UUIDS.toSorted((a, b) => {
+  const half = (text: string): bigint => BigInt.asIntN(64, BigInt(`0x${text}`));
+  const [left, right] = [a, b].map((uuid) => uuid.replaceAll('-', ''));
+  for (const [from, to] of [
+    [0, 16],
+    [16, 32],
+  ]) {
+    const [one, other] = [half((left ?? '').slice(from, to)), half((right ?? '').slice(from, to))];
+    if (one !== other) return one < other ? -1 : 1;
+  }
+  return 0;
+});
+
+describe('bounds of uuids', () => {
+  it.each([
+    ['bytes', UUIDS],
+    ['two signed numbers', SIGNED],
+  ])('in the order of %s never rule out a value between them', (_, order) => {
+    for (const [from, lower] of order.entries()) {
+      for (const [to, upper] of order.entries()) {
+        const file = fileWith({ name: 'u', lower, upper, rows: 10n, nulls: 0n });
+        for (const uuid of to < from ? [] : order.slice(from, to + 1)) {
+          const judged = ['=', '>=', '<='].map((op) => mightMatch(bind(`u ${op} '${uuid}'`), file));
+          expect([lower, uuid, upper, ...judged]).toEqual([lower, uuid, upper, true, true, true]);
+        }
+      }
+    }
+  });
+
+  it('rule out what is beyond their first halves', () => {
+    const file = fileWith({ name: 'u', lower: UUIDS[5] ?? '', upper: UUIDS[6] ?? '', rows: 10n, nulls: 0n });
+    expect(UUIDS.map((uuid) => mightMatch(bind(`u = '${uuid}'`), file))).toEqual(
+      UUIDS.map((uuid) => uuid.startsWith('7')),
+    );
   });
 });
 
