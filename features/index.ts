@@ -136,3 +136,4 @@ export {
   type ViewSchedule,
   viewScheduleToJson,
 } from './view-schedule.js';
+export { withMicroseconds } from './whole-microseconds.js';

@@ -20,6 +20,7 @@ import {
 import type { HistoricalFeatures } from './historical-features.js';
 import { datasetTag, pinSnapshots, unpinSnapshots } from './pin-snapshots.js';
 import type { TableState } from './pin-source.js';
+import { withMicroseconds } from './whole-microseconds.js';
 
 /** How to save. */
 export interface SaveRequest {
@@ -78,8 +79,9 @@ async function refuseFile(file: string): Promise<void> {
 export async function saveDataset(
   deps: SaveDeps,
   request: SaveRequest,
-  answer: HistoricalFeatures,
+  features: HistoricalFeatures,
 ): Promise<DatasetRecord> {
+  const answer = 'table' in request.to ? await forTable(features) : features;
   const { connection, select, schema, recipe, sources, entitySources } = answer;
   const tag = request.pin === true ? datasetTag(request.name) : null;
   const undo: (() => Promise<unknown>)[] = [];
@@ -105,6 +107,11 @@ export async function saveDataset(
     }
     throw error;
   }
+}
+
+/** Rows that a table can have are not refused for the unit of the entity rows' times. */
+async function forTable(answer: HistoricalFeatures): Promise<HistoricalFeatures> {
+  return { ...answer, ...(await withMicroseconds(answer.connection, answer, answer.recipe.frameColumns)) };
 }
 
 /** Removes the tags of a save that has failed, unless a dataset of that name has them meanwhile. */

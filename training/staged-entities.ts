@@ -19,6 +19,7 @@ import {
   statesFromJson,
   statesJson,
   type TableState,
+  withMicroseconds,
 } from '../features/index.js';
 import { type JsonValue, parseJson, parseSchema, type Schema, schemaToJson, UNPARTITIONED } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
@@ -64,9 +65,10 @@ export async function stageEntities(
     const location = `${await catalog.newTableLocation(identifier)}/staged`;
     const folder = await deps.io.prepareFolder(location);
     const namePrefix = `${NAME_PREFIX}${randomUUID()}`;
-    const schema = { ...answer, fields: answer.fields.slice(0, frame.columns.length) };
-    const columns = schema.fields.map((_, index) => `c${index}`).join(', ');
-    const select = `SELECT ${columns} FROM ${frame.table} ORDER BY r`;
+    const fields = answer.fields.slice(0, frame.columns.length);
+    const columns = fields.map((_, index) => `c${index}`).join(', ');
+    const rows = { select: `SELECT ${columns} FROM ${frame.table} ORDER BY r`, schema: { ...answer, fields } };
+    const { select, schema } = await withMicroseconds(connection, rows, fields.length);
     const write = { select, schema, spec: UNPARTITIONED, folder, namePrefix, keepEmpty: true };
     const [file] = await writeParquet(connection, write);
     if (file === undefined) throw new MoraineError('INTERNAL', 'The entity rows were staged as no file.');

@@ -221,3 +221,28 @@ test.each([
   const asked = ask({ file: file('bad.csv', `k,event_timestamp\n1,2001-01-01T00:00:00Z\n1,${text}\n`) });
   await expect(asked).rejects.toMatchObject({ code: 'TYPE_MISMATCH' });
 });
+
+test('nanoseconds that are whole microseconds are saved in a table, and replayed; others are refused', async () => {
+  const times = ['2001-01-01 00:00:00', '2001-01-01 00:00:00.000001'];
+  const sql = `SELECT 1 AS k, unnest(${JSON.stringify(times).replaceAll('"', "'")})::TIMESTAMP_NS AS event_timestamp`;
+  const whole = { features: ['values'], entities: { file: await parquet('whole.parquet', sql) } };
+  const saved = await moraine.saveDataset({ ...whole, saveAs: { name: 'whole', to: { table: 'a.whole' } } });
+  expect(saved.schema.fields.map(({ name, type }) => `${name} ${type.kind}`)).toEqual([
+    'k int',
+    'event_timestamp timestamp',
+    'v long',
+  ]);
+  expect(await moraine.replayDataset('whole')).toMatchObject({ matches: true, rows: 2n });
+  const table = await ask({ sql: 'SELECT k, event_timestamp, v AS saved FROM a.whole ORDER BY event_timestamp' });
+  expect([timesOf(table), columnOf(table, 'saved')]).toEqual([
+    [0n, 1n],
+    ['10', '11'],
+  ]);
+  const cut = [{ k: 1, event_timestamp: '2001-01-01T00:00:00.000000001Z' }];
+  const asked = moraine.saveDataset({
+    features: ['values'],
+    entities: cut,
+    saveAs: { name: 'cut', to: { table: 'a.cut' } },
+  });
+  await expect(asked).rejects.toMatchObject({ code: 'SCHEMA_INVALID' });
+});
