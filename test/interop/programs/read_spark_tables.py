@@ -8,6 +8,7 @@ import datetime
 import decimal
 import json
 import sys
+import uuid
 
 from read_worlds import duckdb, pyiceberg
 
@@ -26,6 +27,8 @@ def plain(value):
         return value.isoformat(timespec="microseconds")
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, uuid.UUID):
+        return str(value)
     if isinstance(value, (list, tuple)):
         return [plain(one) for one in value]
     if isinstance(value, dict):
