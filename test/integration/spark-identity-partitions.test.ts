@@ -100,12 +100,12 @@ describeInterop('tables with identity partitions by Apache Spark', () => {
     const event_timestamp = new Date('2001-02-01');
     const frame = keys.map((key) => ({ ...key, event_timestamp }));
     const { table } = await moraine.getHistoricalFeatures({ features: ['texts:id'], entities: frame });
-    expect(table.toArray().map((row) => row?.id as unknown)).toEqual(ids);
+    expect((table.toArray() as readonly Row[]).map((row) => row['id'])).toEqual(ids);
     const typed = await moraine.getHistoricalFeatures({
       features: ['typed:id', 'typed:b', 'typed:x'],
       entities: TYPED.map(([key]) => ({ ...key, event_timestamp })),
     });
-    const retrieved = typed.table.toArray().map((row) => [row?.id, row?.b, row?.x] as unknown[]);
+    const retrieved = (typed.table.toArray() as readonly Row[]).map((row) => [row['id'], row['b'], row['x']]);
     expect(retrieved).toEqual(TYPED.map(([, values]) => values.slice(0, 3)));
 
     const deps = await materializationDeps(moraine.project);
