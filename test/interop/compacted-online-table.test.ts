@@ -1,9 +1,12 @@
-import { expect, test } from 'vitest';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import { compactDirect } from '../../maintenance/index.js';
 import { materializeDirect } from '../../materialization/index.js';
 import { compactDeps, materializationDeps } from '../../project/index.js';
 import { describeInterop, python } from '../support/python.js';
 import { SmallProject } from '../support/small-project.js';
+import { temporaryFolder } from '../support/temp-folder.js';
 
 interface Reading {
   readonly rows: readonly { readonly sensor: number; readonly reading: number }[];
@@ -15,8 +18,12 @@ const BUCKETS = 4;
 
 describeInterop('an online table after compaction with latest', () => {
   test('PyIceberg reads the newest row of each entity', async () => {
-    const small = await SmallProject.create({ buckets: BUCKETS });
-    const { project, view, folder } = small;
+    // Folders that a reader could take for values of the table's columns.
+    const folder = join(temporaryFolder(), 'sensor=7/reading=7');
+    mkdirSync(folder, { recursive: true });
+    const small = await SmallProject.createIn(folder, { buckets: BUCKETS });
+    const { project, view } = small;
+    onTestFinished(() => project.close());
     const table = `moraine_online.${view}`;
     const read = () => python<Reading>('read_ours.py', `sqlite:///${folder}/catalog.db`, `${folder}/warehouse`, table);
     for (const fromSecond of [0, 100, 200]) {
