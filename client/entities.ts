@@ -114,6 +114,6 @@ function notArrow(file: string | undefined, cause?: unknown): MoraineError {
 
 async function openArrow(connection: Connection, table: ArrowTable): Promise<EntityRelation> {
   const name = 'entity arrow';
-  const zoned = await registerArrow(connection, name, table);
-  return await typedRelation(connection, `FROM ${quoteIdentifier(name)}`, 'the entity rows', zoned);
+  const types = await registerArrow(connection, name, table);
+  return await typedRelation(connection, `FROM ${quoteIdentifier(name)}`, 'the entity rows', types);
 }

@@ -7,9 +7,12 @@ import {
   DECIMAL,
   DOUBLE,
   DuckDBDataChunk,
+  DuckDBStructType,
   type DuckDBType,
   FLOAT,
   INTEGER,
+  LIST,
+  MAP,
   SMALLINT,
   TIME,
   TIMESTAMP,
@@ -22,14 +25,20 @@ import {
   UINTEGER,
   USMALLINT,
   UTINYINT,
+  UUID,
   VARCHAR,
 } from '@duckdb/node-api';
 import duckdb from '@duckdb/node-bindings';
-import { type Data, DataType, DateUnit, Precision, type Table, TimeUnit, type Vector } from 'apache-arrow';
+import { type Data, DataType, DateUnit, type Field, Precision, type Table, TimeUnit, type Vector } from 'apache-arrow';
 import { MoraineError } from '../errors/index.js';
+import type { IcebergType } from '../iceberg/index.js';
+import { ARROW_UUID, EXTENSION_NAME } from './arrow-types.js';
 import type { Connection } from './connection.js';
 import { classifyDuckDbError } from './duckdb-error.js';
+import { icebergType } from './duckdb-type.js';
+import { provisionalIds } from './input-column.js';
 import { quoteIdentifier } from './sql-text.js';
+import { sqlType } from './sql-type.js';
 
 /** Rows of one DuckDB chunk. */
 const CHUNK_ROWS = 2048;
@@ -39,40 +48,41 @@ interface ColumnPlan {
   readonly type: DuckDBType;
   /** Writes rows `start` to `start + count` of one batch's data into a vector. */
   readonly write: (vector: RawVector, data: Data, start: number, count: number) => void;
-  /** SQL that makes the wanted value of a stored one. */
-  readonly readSql: (column: string) => string;
+  /** The type of the wanted values, which the stored ones are cast to. */
+  readonly iceberg: IcebergType;
 }
 
 type RawVector = Parameters<typeof duckdb.vector_get_data>[0];
 
 /** See `registerArrow`. */
-export async function copyIn(connection: Connection, name: string, table: Table): Promise<ReadonlySet<string>> {
-  refuseSameNames(table);
-  const plans = table.schema.fields.map((field) => planColumn(field.name, field.type as DataType));
+export async function copyIn(
+  connection: Connection,
+  name: string,
+  table: Table,
+): Promise<ReadonlyMap<string, IcebergType>> {
+  refuseSameNames(table.schema.fields, 'columns');
+  const nextId = provisionalIds();
+  const plans = table.schema.fields.map((field) => planColumn(field.name, field, nextId));
   const raw = `${name} (raw)`;
   const stored = plans.map((plan, index) => `c${index} ${String(plan.type)}`).join(', ');
   await connection.run(`CREATE TEMP TABLE ${quoteIdentifier(raw)} (${stored})`);
   await append(connection, raw, table, plans);
-  const columns = plans.map((plan, index) => {
-    return `${plan.readSql(`c${index}`)} AS ${quoteIdentifier(table.schema.fields[index]?.name ?? '')}`;
+  const columns = plans.map(({ iceberg }, index) => {
+    return `c${index}::${sqlType(iceberg)} AS ${quoteIdentifier(table.schema.fields[index]?.name ?? '')}`;
   });
   await connection.run(
     `CREATE TEMP VIEW ${quoteIdentifier(name)} AS SELECT ${columns.join(', ')} FROM ${quoteIdentifier(raw)}`,
   );
-  return new Set(table.schema.fields.filter(({ type }) => isZonedNanoseconds(type as DataType)).map((f) => f.name));
-}
-
-function isZonedNanoseconds(type: DataType): boolean {
-  return DataType.isTimestamp(type) && type.unit === TimeUnit.NANOSECOND && hasZone(type.timezone);
+  return new Map(plans.map(({ iceberg }, index) => [table.schema.fields[index]?.name ?? '', iceberg]));
 }
 
 const hasZone = (timezone: string | null | undefined): boolean => (timezone ?? '') !== '';
 
-function refuseSameNames(table: Table): void {
+function refuseSameNames(fields: readonly Field[], what: string): void {
   const seen = new Set<string>();
-  for (const { name } of table.schema.fields) {
+  for (const { name } of fields) {
     if (seen.has(name.toLowerCase())) {
-      throw new MoraineError('INVALID_ARGUMENT', `Two columns are called ${name}, ignoring case. Rename one.`);
+      throw new MoraineError('INVALID_ARGUMENT', `Two ${what} are called ${name}, ignoring case. Rename one.`);
     }
     seen.add(name.toLowerCase());
   }
@@ -92,9 +102,7 @@ async function append(connection: Connection, name: string, table: Table, plans:
         );
         for (const [index, plan] of plans.entries()) {
           const vector = duckdb.data_chunk_get_vector(chunk.chunk, index);
-          const data = batch.data.children[index] as Data;
-          plan.write(vector, data, start, count);
-          writeValidity(vector, data, start, count);
+          writeColumn(vector, plan, batch.data.children[index] as Data, start, count);
         }
         appender.appendDataChunk(chunk);
       }
@@ -108,6 +116,11 @@ async function append(connection: Connection, name: string, table: Table, plans:
   }
 }
 
+function writeColumn(vector: RawVector, plan: ColumnPlan, data: Data, start: number, count: number): void {
+  plan.write(vector, data, start, count);
+  writeValidity(vector, data, start, count);
+}
+
 function writeValidity(vector: RawVector, data: Data, start: number, count: number): void {
   if (data.nullCount === 0) return;
   const bits = new Uint8Array(Math.ceil(count / 64) * 8);
@@ -118,13 +131,11 @@ function writeValidity(vector: RawVector, data: Data, start: number, count: numb
   duckdb.copy_data_to_vector_validity(vector, 0, bits.buffer, 0, bits.byteLength);
 }
 
-const asIs = (column: string): string => column;
-
 /** Values of a fixed width that DuckDB stores the same way. */
-function fixed(type: DuckDBType, widthBytes: number, readSql: (column: string) => string = asIs): ColumnPlan {
+function fixed(type: DuckDBType, widthBytes: number, iceberg: IcebergType): ColumnPlan {
   return {
     type,
-    readSql,
+    iceberg,
     write: (vector, data, start, count) => {
       const values = data.values as ArrayBufferView;
       duckdb.copy_data_to_vector(
@@ -139,28 +150,20 @@ function fixed(type: DuckDBType, widthBytes: number, readSql: (column: string) =
 }
 
 /** Values that are taken out one by one. */
-function single(
-  type: DuckDBType,
-  put: (vector: RawVector, row: number, value: Uint8Array) => void,
-  at: BytesAt,
-): ColumnPlan {
+function single(type: DuckDBType, iceberg: IcebergType, at: BytesAt): ColumnPlan {
   return {
     type,
-    readSql: asIs,
+    iceberg,
     write: (vector, data, start, count) => {
       const bytesAt = at(data);
       for (let row = 0; row < count; row += 1) {
-        if (data.getValid(start + row)) put(vector, row, bytesAt(start + row));
+        if (data.getValid(start + row)) duckdb.vector_assign_string_element_len(vector, row, bytesAt(start + row));
       }
     },
   };
 }
 
 type BytesAt = (data: Data) => (row: number) => Uint8Array;
-
-const assign = (vector: RawVector, row: number, value: Uint8Array): void => {
-  duckdb.vector_assign_string_element_len(vector, row, value);
-};
 
 const variable: BytesAt = (data) => {
   const offsets = data.valueOffsets as Int32Array | BigInt64Array;
@@ -175,9 +178,25 @@ const fixedBytes =
     return (row) => values.subarray(row * width, (row + 1) * width);
   };
 
+/** Arrow has the bytes of a uuid in order; DuckDB a little-endian 128-bit integer with the highest bit flipped. */
+const uuids: ColumnPlan = {
+  type: UUID,
+  iceberg: { kind: 'uuid' },
+  write: (vector, data, start, count) => {
+    const bytes = Uint8Array.from(
+      (data.values as Uint8Array).subarray(start * UUID_BYTES, (start + count) * UUID_BYTES),
+    );
+    for (let first = 0; first < bytes.length; first += UUID_BYTES) {
+      bytes[first] = (bytes[first] as number) ^ 0x80;
+      bytes.subarray(first, first + UUID_BYTES).reverse();
+    }
+    duckdb.copy_data_to_vector(vector, 0, bytes.buffer, 0, bytes.length);
+  },
+};
+
 const booleans: ColumnPlan = {
   type: BOOLEAN,
-  readSql: asIs,
+  iceberg: { kind: 'boolean' },
   write: (vector, data, start, count) => {
     const bits = data.values as Uint8Array;
     const bytes = new Uint8Array(count);
@@ -193,7 +212,7 @@ const booleans: ColumnPlan = {
 function dictionary(name: string, type: DataType): ColumnPlan {
   if (!DataType.isDictionary(type) || !DataType.isUtf8(type.dictionary as DataType)) throw unsupported(name, type);
   const encoder = new TextEncoder();
-  return single(VARCHAR, assign, (data) => {
+  return single(VARCHAR, { kind: 'string' }, (data) => {
     const values = data.dictionary as Vector;
     const texts: Uint8Array[] = Array.from({ length: values.length }, (_, index) =>
       encoder.encode(String(values.get(index))),
@@ -203,53 +222,151 @@ function dictionary(name: string, type: DataType): ColumnPlan {
   });
 }
 
-function planColumn(name: string, type: DataType): ColumnPlan {
+function planColumn(name: string, field: Field, nextId: () => number): ColumnPlan {
+  const type = field.type as DataType;
+  if (DataType.isList(type) || DataType.isFixedSizeList(type) || DataType.isMap(type) || DataType.isStruct(type)) {
+    return nestedPlan(name, type, nextId);
+  }
   if (DataType.isBool(type)) return booleans;
   if (DataType.isInt(type)) return integerPlan(type.bitWidth, type.isSigned);
-  if (DataType.isFloat(type) && type.precision === Precision.SINGLE) return fixed(FLOAT, 4);
-  if (DataType.isFloat(type) && type.precision === Precision.DOUBLE) return fixed(DOUBLE, 8);
+  if (DataType.isFloat(type) && type.precision === Precision.SINGLE) return fixed(FLOAT, 4, { kind: 'float' });
+  if (DataType.isFloat(type) && type.precision === Precision.DOUBLE) return fixed(DOUBLE, 8, { kind: 'double' });
   if (DataType.isDecimal(type) && type.bitWidth === 128) {
     // A DECIMAL of fewer digits is stored narrower: taken in as 38 digits, then cast.
-    const target = `DECIMAL(${type.precision},${type.scale})`;
-    return fixed(DECIMAL(38, type.scale), 16, (column) => `${column}::${target}`);
+    const { precision, scale } = type;
+    return fixed(DECIMAL(38, scale), 16, { kind: 'decimal', precision, scale });
   }
   if (DataType.isDate(type)) {
-    return type.unit === DateUnit.DAY ? fixed(DATE, 4) : fixed(TIMESTAMP_MS, 8, (column) => `${column}::DATE`);
+    return type.unit === DateUnit.DAY ? fixed(DATE, 4, { kind: 'date' }) : fixed(TIMESTAMP_MS, 8, { kind: 'date' });
   }
   if (DataType.isTime(type)) return timePlan(name, type);
   if (DataType.isTimestamp(type)) return timestampPlan(type.unit, type.timezone);
-  if (DataType.isUtf8(type) || DataType.isLargeUtf8(type)) return single(VARCHAR, assign, variable);
-  if (DataType.isBinary(type) || DataType.isLargeBinary(type)) return single(BLOB, assign, variable);
-  if (DataType.isFixedSizeBinary(type)) return single(BLOB, assign, fixedBytes(type.byteWidth));
+  if (DataType.isUtf8(type) || DataType.isLargeUtf8(type)) return single(VARCHAR, { kind: 'string' }, variable);
+  if (DataType.isBinary(type) || DataType.isLargeBinary(type)) return single(BLOB, { kind: 'binary' }, variable);
+  if (DataType.isFixedSizeBinary(type)) {
+    const { byteWidth: length } = type;
+    const isUuid = length === UUID_BYTES && field.metadata.get(EXTENSION_NAME) === ARROW_UUID;
+    return isUuid ? uuids : single(BLOB, { kind: 'fixed', length }, fixedBytes(length));
+  }
   if (DataType.isDictionary(type)) return dictionary(name, type);
-  if (DataType.isNull(type)) return { type: INTEGER, readSql: asIs, write: () => undefined };
+  if (DataType.isNull(type)) return { type: INTEGER, iceberg: { kind: 'unknown' }, write: () => undefined };
   throw unsupported(name, type);
+}
+
+const UUID_BYTES = 16;
+
+function nestedPlan(name: string, type: DataType, nextId: () => number): ColumnPlan {
+  if (DataType.isStruct(type)) return structPlan(name, type.children, nextId);
+  const [child] = type.children;
+  if (child === undefined) throw unsupported(name, type);
+  if (DataType.isMap(type)) return mapPlan(name, child, nextId);
+  const element = planColumn(`${name}.${child.name}`, child, nextId);
+  const iceberg = {
+    kind: 'list',
+    elementId: nextId(),
+    elementRequired: false,
+    element: known(element.iceberg),
+  } as const;
+  const offsets = DataType.isFixedSizeList(type) ? everyFixed(type.listSize) : variableOffsets;
+  return { type: LIST(element.type), iceberg, write: repeated(element, offsets) };
+}
+
+function structPlan(name: string, fields: readonly Field[], nextId: () => number): ColumnPlan {
+  refuseSameNames(fields, `fields of the column ${name}`);
+  const plans = fields.map((field) => planColumn(`${name}.${field.name}`, field, nextId));
+  const names = fields.map((field) => field.name);
+  const types = plans.map((plan) => plan.type);
+  const members = plans.map(({ iceberg }, index) => {
+    return { id: nextId(), name: names[index] ?? '', required: false, type: known(iceberg) };
+  });
+  return {
+    type: new DuckDBStructType(names, types),
+    iceberg: { kind: 'struct', fields: members },
+    write: (vector, data, start, count) => {
+      for (const [index, plan] of plans.entries()) {
+        writeColumn(duckdb.struct_vector_get_child(vector, index), plan, data.children[index] as Data, start, count);
+      }
+    },
+  };
+}
+
+/** DuckDB stores a map as the list of its entries. */
+function mapPlan(name: string, entries: Field, nextId: () => number): ColumnPlan {
+  const entry = planColumn(name, entries, nextId);
+  if (entry.iceberg.kind !== 'struct') throw unsupported(name, entries.type as DataType);
+  const [key, value] = entry.iceberg.fields;
+  const [keyType, valueType] = (entry.type as DuckDBStructType).entryTypes;
+  if (key === undefined || value === undefined || keyType === undefined || valueType === undefined) {
+    throw unsupported(name, entries.type as DataType);
+  }
+  return {
+    type: MAP(keyType, valueType),
+    iceberg: {
+      kind: 'map',
+      keyId: key.id,
+      key: key.type,
+      valueId: value.id,
+      valueRequired: false,
+      value: value.type,
+    },
+    write: repeated(entry, variableOffsets),
+  };
+}
+
+/** Inside a value nothing else tells the type of what is always null. */
+const known = (type: IcebergType): IcebergType => (type.kind === 'unknown' ? { kind: 'string' } : type);
+
+/** Where the elements of a row begin, among those of a batch. The place behind the last row is where they end. */
+type Offsets = (data: Data) => (row: number) => number;
+
+const variableOffsets: Offsets = (data) => (row) => Number((data.valueOffsets as Int32Array)[row]);
+const everyFixed =
+  (size: number): Offsets =>
+  () =>
+  (row) =>
+    row * size;
+
+function repeated(element: ColumnPlan, offsets: Offsets): ColumnPlan['write'] {
+  return (vector, data, start, count) => {
+    const at = offsets(data);
+    const first = at(start);
+    const total = at(start + count) - first;
+    const places = new BigUint64Array(count * 2);
+    for (let row = 0; row < count; row += 1) {
+      const begin = at(start + row);
+      places[row * 2] = BigInt(begin - first);
+      places[row * 2 + 1] = BigInt(at(start + row + 1) - begin);
+    }
+    duckdb.copy_data_to_vector(vector, 0, places.buffer, 0, places.byteLength);
+    duckdb.list_vector_reserve(vector, total);
+    duckdb.list_vector_set_size(vector, total);
+    if (total > 0) writeColumn(duckdb.list_vector_get_child(vector), element, data.children[0] as Data, first, total);
+  };
 }
 
 function integerPlan(bitWidth: number, isSigned: boolean): ColumnPlan {
   const signed: Record<number, DuckDBType> = { 8: TINYINT, 16: SMALLINT, 32: INTEGER, 64: BIGINT };
   const unsigned: Record<number, DuckDBType> = { 8: UTINYINT, 16: USMALLINT, 32: UINTEGER, 64: UBIGINT };
-  return fixed((isSigned ? signed : unsigned)[bitWidth] as DuckDBType, bitWidth / 8);
+  const stored = (isSigned ? signed : unsigned)[bitWidth] as DuckDBType;
+  return fixed(stored, bitWidth / 8, icebergType(stored, provisionalIds()) as IcebergType);
 }
 
 function timePlan(name: string, type: DataType): ColumnPlan {
-  if (DataType.isTime(type) && type.unit === TimeUnit.MICROSECOND) return fixed(TIME, 8);
+  if (DataType.isTime(type) && type.unit === TimeUnit.MICROSECOND) return fixed(TIME, 8, { kind: 'time' });
   throw unsupported(name, type);
 }
 
+/** Values with a zone count from the epoch in UTC, and UTC is the session's zone. DuckDB has no zoned nanoseconds: only the type has the zone. */
 function timestampPlan(unit: TimeUnit, timezone: string | null | undefined): ColumnPlan {
+  const isZoned = hasZone(timezone);
   const stored = {
     [TimeUnit.SECOND]: TIMESTAMP_S,
     [TimeUnit.MILLISECOND]: TIMESTAMP_MS,
-    [TimeUnit.MICROSECOND]: TIMESTAMP,
+    [TimeUnit.MICROSECOND]: isZoned ? TIMESTAMPTZ : TIMESTAMP,
     [TimeUnit.NANOSECOND]: TIMESTAMP_NS,
   };
-  const isZoned = hasZone(timezone);
-  if (isZoned && unit === TimeUnit.MICROSECOND) return fixed(TIMESTAMPTZ, 8);
-  // DuckDB has no zoned nanoseconds: as everywhere in the engine they are TIMESTAMP_NS, and the schema has the zone.
-  if (!isZoned || unit === TimeUnit.NANOSECOND) return fixed(stored[unit], 8);
-  // Zoned values count from the epoch in UTC, so the cast needs no shift.
-  return fixed(stored[unit], 8, (column) => `timezone('UTC', ${column}::TIMESTAMP)`);
+  const kind = isZoned ? 'timestamptz' : 'timestamp';
+  return fixed(stored[unit], 8, { kind: unit === TimeUnit.NANOSECOND ? `${kind}_ns` : kind });
 }
 
 function unsupported(name: string, type: DataType): MoraineError {

@@ -29,8 +29,14 @@ export function arrowSchema(schema: Schema): ArrowSchema {
   return new ArrowSchema(schema.fields.map((field) => arrowField(field.id, field.name, !field.required, field.type)));
 }
 
+/** Of a field's metadata: the name of its extension type. Source: Apache Arrow, "Canonical Extension Types". */
+export const EXTENSION_NAME = 'ARROW:extension:name';
+export const ARROW_UUID = 'arrow.uuid';
+
 function arrowField(id: number, name: string, nullable: boolean, type: IcebergType): Field {
-  return new Field(name, arrowType(type), nullable, new Map([['PARQUET:field_id', String(id)]]));
+  const metadata = new Map([['PARQUET:field_id', String(id)]]);
+  if (type.kind === 'uuid') metadata.set(EXTENSION_NAME, ARROW_UUID).set('ARROW:extension:metadata', '');
+  return new Field(name, arrowType(type), nullable, metadata);
 }
 
 /** The Arrow type that holds every value exactly. @throws UNSUPPORTED_FEATURE */

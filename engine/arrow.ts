@@ -1,6 +1,6 @@
 /** The Arrow bridge, loaded when it is first used: the library takes a fifth of a second, and most commands need none of it. */
 import type { RecordBatch, Table } from 'apache-arrow';
-import type { Schema } from '../iceberg/index.js';
+import type { IcebergType, Schema } from '../iceberg/index.js';
 import type { Connection } from './connection.js';
 
 /**
@@ -25,11 +25,15 @@ export async function arrowTable(connection: Connection, sql: string, schema: Sc
 /**
  * Copies an Arrow table into a temporary table of the connection. Integers, decimals and times are exact; zoned timestamps become
  * TIMESTAMP WITH TIME ZONE whatever their zone, those of nanoseconds TIMESTAMP_NS in UTC; dictionaries become their values.
- * Returns the names of the columns of zoned nanoseconds, for `typedRelation`.
- * @throws TYPE_MISMATCH for a type that is not supported (nested, interval, 256-bit decimal), INVALID_ARGUMENT for
- * columns whose names differ only by case
+ * Returns the Iceberg types of the columns by name, for `typedRelation`; `unknown` for one of nulls.
+ * @throws TYPE_MISMATCH for a type that is not supported (interval, 256-bit decimal), INVALID_ARGUMENT for
+ * columns, or fields of one, whose names differ only by case
  */
-export async function registerArrow(connection: Connection, name: string, table: Table): Promise<ReadonlySet<string>> {
+export async function registerArrow(
+  connection: Connection,
+  name: string,
+  table: Table,
+): Promise<ReadonlyMap<string, IcebergType>> {
   const { copyIn } = await import('./arrow-in.js');
   return await copyIn(connection, name, table);
 }

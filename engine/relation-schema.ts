@@ -20,14 +20,14 @@ export interface TypedRelation {
  * Finds the types of a statement's columns. Nanoseconds stay nanoseconds; 128-bit integers become decimal(38,0); a column that is
  * only NULL becomes a string.
  * @param what how the rows are called in an error, such as `the entity SQL`
- * @param zoned names of the columns whose nanoseconds are points in time, which the statement's type does not tell
+ * @param known types of columns by name, where the statement does not tell all of them: zones of nanoseconds, bytes of one length
  * @throws TYPE_MISMATCH for a column of a type that no table can have, DUPLICATE_NAME for two columns of one name
  */
 export async function typedRelation(
   connection: Connection,
   statement: string,
   what: string,
-  zoned: ReadonlySet<string> = new Set(),
+  known: ReadonlyMap<string, IcebergType> = new Map(),
 ): Promise<TypedRelation> {
   const { names, types } = await connection.describe(statement);
   const nextId = provisionalIds();
@@ -35,7 +35,7 @@ export async function typedRelation(
     id: nextId(),
     name,
     required: false,
-    type: zoned.has(name) ? { kind: 'timestamptz_ns' } : columnType(what, name, types[index] as DuckDBType, nextId),
+    type: known.get(name) ?? columnType(what, name, types[index] as DuckDBType, nextId),
   }));
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) {

@@ -121,6 +121,9 @@ function convertKey(column: string, from: IcebergType, to: IcebergType): string 
       return `TRY_CAST(${column} AS INTEGER)`;
     case 'string uuid':
       return `TRY_CAST(${column} AS UUID)`;
+    case 'fixed uuid':
+    case 'binary uuid':
+      return `CASE WHEN octet_length(${column}) = 16 THEN hex(${column})::UUID END`;
     case 'string date':
       return `TRY_CAST(${column} AS DATE)`;
     case 'timestamptz timestamp':

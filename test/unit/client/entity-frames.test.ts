@@ -3,7 +3,16 @@ import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
-import type { Table, Vector } from 'apache-arrow';
+import {
+  Field,
+  FixedSizeBinary,
+  makeData,
+  Schema,
+  Table,
+  TimestampMicrosecond,
+  tableToIPC,
+  Vector,
+} from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createMoraine, defineEntity, defineFeatureView, type Entities, type Moraine } from '../../../index.js';
 
@@ -245,4 +254,84 @@ test('nanoseconds that are whole microseconds are saved in a table, and replayed
     saveAs: { name: 'cut', to: { table: 'a.cut' } },
   });
   await expect(asked).rejects.toMatchObject({ code: 'SCHEMA_INVALID' });
+});
+
+const KEYS = ['00112233-4455-6677-8899-aabbccddeeff', 'ffeeddcc-bbaa-9988-7766-554433221100'];
+
+describe('Arrow', () => {
+  beforeAll(async () => {
+    // As DuckDB writes them: the first key has values, the second nulls, empty lists and nulls inside.
+    const nested = await parquet(
+      'nested.parquet',
+      `SELECT * FROM (VALUES
+        ('${KEYS[0]}'::UUID, TIMESTAMPTZ '2001-01-01 00:00:00Z', [1, 2, NULL], {'a': 1.25::DECIMAL(9,2), 'b': ['x', NULL]},
+          MAP {'k': TIMESTAMP '2001-01-01 00:00:00.000001'}, '${KEYS[1]}'::UUID),
+        ('${KEYS[1]}'::UUID, TIMESTAMPTZ '2001-01-01 00:00:00Z', [], NULL, NULL, NULL)) AS t(u, moment, l, s, m, other)`,
+    );
+    await moraine.appendFile('a.u', nested, { create: true });
+    const item = defineEntity({ name: 'item', joinKeys: ['u'] });
+    const source = { table: 'a.u', timestampField: 'moment' };
+    await moraine.apply([item, defineFeatureView({ name: 'items', entities: [item], source })]);
+  });
+
+  /** Both keys, once more the first, and one that the view does not have. */
+  function uuidFrame(extension: boolean): Table {
+    const texts = [...KEYS, KEYS[0], '00000000-0000-0000-0000-000000000000'];
+    const bytes = Uint8Array.from(Buffer.from(texts.join('').replaceAll('-', ''), 'hex'));
+    const metadata = extension ? [['ARROW:extension:name', 'arrow.uuid'] as const] : [];
+    const fields = [
+      new Field('u', new FixedSizeBinary(16), true, new Map(metadata)),
+      new Field('event_timestamp', new TimestampMicrosecond('UTC'), true),
+    ];
+    const times = BigInt64Array.from(texts, () => 978_307_200_000_000n);
+    return new Table(new Schema(fields), {
+      u: new Vector([makeData({ type: new FixedSizeBinary(16), length: 4, data: bytes })]),
+      event_timestamp: new Vector([makeData({ type: new TimestampMicrosecond('UTC'), length: 4, data: times })]),
+    });
+  }
+
+  const json = (table: Table): unknown =>
+    JSON.parse(
+      JSON.stringify(table.toArray(), (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value)),
+    );
+
+  test.each([
+    ['of the uuid type', true],
+    ['of sixteen bytes', false],
+  ])('keys %s find the rows of a uuid', async (_title, extension) => {
+    const table = await ask({ file: file('uuid.arrow', tableToIPC(uuidFrame(extension), 'file')) }, ['items:l']);
+    expect(columnOf(table, 'l')).toEqual(['[1,2,]', '[]', '[1,2,]', 'null']);
+    expect(table.schema.fields[0]?.metadata.get('ARROW:extension:name')).toBe(extension ? 'arrow.uuid' : undefined);
+  });
+
+  test('our own answer, nested columns included, is given back as it is with more features', async () => {
+    const answer = await ask(uuidFrame(true), ['items']);
+    for (const entities of [
+      answer,
+      tableToIPC(answer, 'stream'),
+      { file: file('own.arrow', tableToIPC(answer, 'file')) },
+    ]) {
+      const reader = await moraine.getHistoricalFeatures({ features: ['items'], entities, fullFeatureNames: true });
+      const own = reader.table.select(answer.schema.fields.map(({ name }) => name));
+      expect(columnsOf(own)).toEqual(columnsOf(answer));
+      expect(json(own)).toEqual(json(answer));
+      expect(columnOf(reader.table, 'items__l')).toEqual(columnOf(answer, 'l'));
+    }
+    expect(columnOf(answer, 's')).toEqual([
+      '{"a": 125, "b": ["x",null]}',
+      'null',
+      '{"a": 125, "b": ["x",null]}',
+      'null',
+    ]);
+  });
+
+  test('our own answer without rows is taken', async () => {
+    const answer = await ask([], ['items']);
+    const { table } = await moraine.getHistoricalFeatures({
+      features: ['items'],
+      entities: tableToIPC(answer, 'stream'),
+      fullFeatureNames: true,
+    });
+    expect([table.numRows, table.numCols]).toEqual([0, 2 * answer.numCols - 2]);
+  });
 });
