@@ -8,6 +8,7 @@ import { createMoraine, defineEntity, defineFeatureView, type Moraine } from '..
 import { compactDirect } from '../../../maintenance/index.js';
 import { materializeDirect } from '../../../materialization/index.js';
 import { compactDeps, materializationDeps } from '../../../project/index.js';
+import { moraineOk } from '../../support/cli.js';
 import { temporaryFolder } from '../../support/temp-folder.js';
 
 const AT = '2001-01-01T00:00:00.000000Z';
@@ -119,6 +120,28 @@ test.each(FOLDERS)('a project and its inputs below %j', async (name) => {
   const gone = [null, null];
   const known = new Map(left.map(({ k, region, n }) => [k, [region, n]]));
   expect(await served()).toEqual(ROWS.map(({ k }) => known.get(k) ?? gone));
+});
+
+test('entity rows of a file below customer_id=5/ are those in the file', async () => {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, 'moraine.yaml'), 'engine: { threads: 1 }\n');
+  writeFileSync(
+    join(folder, 'orders.jsonl'),
+    [5, 6].map((id) => `{"customer_id":${id},"at":"${AT}","n":${id * 10}}\n`).join(''),
+  );
+  const moraine = await open(folder);
+  await moraine.appendFile(TABLE, join(folder, 'orders.jsonl'), { create: true });
+  const customer = defineEntity({ name: 'customer', joinKeys: ['customer_id'] });
+  const source = { table: TABLE, timestampField: 'at' };
+  await moraine.apply([customer, defineFeatureView({ name: 'orders', entities: [customer], source })]);
+  mkdirSync(join(folder, 'customer_id=5'));
+  const connection = await duckdb.connect();
+  const rows = `SELECT 6::BIGINT AS customer_id, TIMESTAMPTZ '2001-02-01 00:00:00Z' AS event_timestamp`;
+  await connection.run(`COPY (${rows}) TO '${folder}/customer_id=5/e.parquet' (FORMAT parquet)`);
+  connection.closeSync();
+  const args = ['--features', 'orders:n', '--entities', 'customer_id=5/e.parquet', '--format', 'jsonl'];
+  const answer = await moraineOk(['features', 'historical', ...args], { cwd: folder });
+  expect(JSON.parse(answer)).toMatchObject({ customer_id: 6, n: 60 });
 });
 
 test.each([
