@@ -1,7 +1,7 @@
 /** JSON Lines input (also one array of objects). */
 import type { DuckDBType } from '@duckdb/node-api';
 import { MoraineError } from '../errors/index.js';
-import type { PrimitiveType } from '../iceberg/index.js';
+import type { IcebergType } from '../iceberg/index.js';
 import type { Connection } from './connection.js';
 import { DuckDBTypeId } from './duckdb.js';
 import { icebergType } from './duckdb-type.js';
@@ -17,8 +17,9 @@ import {
   textColumn,
   textTarget,
 } from './input-column.js';
-import { nestedColumn } from './input-nested.js';
+import { jsonText, nestedColumn } from './input-nested.js';
 import { refuseRoundedDecimals } from './json-decimal.js';
+import { exactNumberType, hasDoubles, hasOtherThanDoubles, hasWideIntegers, quotedNumbersSql } from './json-numbers.js';
 import { quoteIdentifier, quoteLiteral } from './sql-text.js';
 import { isPrimitive, sqlType } from './sql-type.js';
 import { inferredSql, inferTextTypes } from './text-inference.js';
@@ -42,7 +43,7 @@ const INFERENCE = [
 
 /**
  * Columns of a JSON Lines file. Types are the wanted ones, or else those of the values: objects become structs; texts inside them
- * stay texts.
+ * stay texts; numbers get a type that holds each as it is written.
  */
 export async function inferJson(connection: Connection, path: string, typing: ColumnTyping): Promise<InputRelation> {
   const { targets, eventTime } = typing;
@@ -51,34 +52,87 @@ export async function inferJson(connection: Connection, path: string, typing: Co
     return { relation: '(SELECT 1 WHERE false)', columns: [] };
   const { names, types } = await connection.describe(`FROM ${jsonReader(file, INFERENCE)}`);
   await refuseMadeUpNames(connection, file, names);
-  const known = names.map((name) => textTarget(targets, name) ?? nestedTarget(targets, name));
-  const stored = types.map((type, index) => (known[index] === undefined ? textForm(type) : 'JSON'));
-  const readAs = names.map((name, index) => `${quoteIdentifier(name)}: ${quoteLiteral(stored[index] as string)}`);
-  const reader = jsonReader(file, ['records = true', `columns = {${readAs.join(', ')}}`]);
-  const relation = `(FROM ${reader} AS input(${names.map((_, index) => `t${index}`).join(', ')}))`;
-  const texts = names.flatMap((_, index) => (stored[index] === 'VARCHAR' ? [`t${index}`] : []));
+  const found = names.map((name, index): FoundColumn => {
+    const target = textTarget(targets, name) ?? nestedTarget(targets, name);
+    if (target !== undefined) return { name, target, readAs: 'JSON' };
+    const type = types[index] as DuckDBType;
+    return { name, type: withoutGuesses(inputType(path, name, type)), readAs: textForm(type) };
+  });
+  const { relation, isExact } = await jsonRelation(connection, file, found);
+  const texts = found.flatMap(({ readAs }, index) => (readAs === 'VARCHAR' ? [`t${index}`] : []));
   const times = new Set(texts.filter((text) => isTimeColumn(typing, names[Number(text.slice(1))] ?? '', names)));
   const inferred = new Map(
     (await inferTextTypes(connection, relation, texts, times)).map((type, i) => [texts[i], type]),
   );
-  const wide = names.flatMap((_, index) => (known[index] === undefined && isWide(types[index]) ? [`t${index}`] : []));
-  const longs = await fittingLong(connection, relation, wide);
-  const columns = names.map((name, index): InputColumn => {
+  const columns: InputColumn[] = [];
+  for (const [index, column] of found.entries()) {
+    const { name } = column;
     const alias = `t${index}`;
-    const target = known[index];
-    if (target !== undefined)
-      return isPrimitive(target) ? jsonColumn(name, target, alias) : nestedColumn(name, target, alias);
-    const found = longs.has(alias) ? LONG : inferredText(inferred.get(alias));
-    const type = found ?? withoutGuesses(inputType(path, name, types[index] as DuckDBType));
-    return { name, type, sql: inferredSql(type, alias) };
-  });
-  await refuseRoundedDecimals(connection, file, columns);
+    if ('target' in column) columns.push(jsonColumn(name, column.target, alias));
+    else if (isExact[index] === true)
+      columns.push(jsonColumn(name, await exactNumberType(connection, relation, column.type, alias), alias));
+    else {
+      const type = inferredText(inferred.get(alias)) ?? column.type;
+      columns.push({ name, type, sql: inferredSql(type, alias) });
+    }
+  }
+  await refuseRoundedDecimals(
+    connection,
+    file,
+    columns.filter((_, index) => isExact[index] !== true),
+  );
   return { relation, columns };
 }
 
 /** The reader finds no columns where there are no rows. */
 async function hasNoRows(connection: Connection, file: TextFile): Promise<boolean> {
   return (await connection.rows(`SELECT 1 FROM ${jsonObjectsReader(file)} LIMIT 1`)).length === 0;
+}
+
+/** A key of the objects, with the type that its values should have, or that the reader finds. */
+type FoundColumn = {
+  readonly name: string;
+  /** The DuckDB type to read its values as. */
+  readonly readAs: string;
+} & ({ readonly target: IcebergType } | { readonly type: IcebergType });
+
+/**
+ * A relation with the columns `t0`, `t1` and so on. Those whose type has to be found from the digits of their numbers are JSON. If
+ * the reader would round any, the text is parsed with its numbers in quotes, which costs more.
+ */
+async function jsonRelation(
+  connection: Connection,
+  file: TextFile,
+  columns: readonly FoundColumn[],
+): Promise<{ readonly relation: string; readonly isExact: readonly boolean[] }> {
+  const found = columns.map((column) => ('type' in column ? column.type : undefined));
+  const someDoubles = found.some((type) => type !== undefined && hasDoubles(type));
+  const rounds = someDoubles && (await hasOtherThanDoubles(connection, file));
+  const isExact = found.map((type) => type !== undefined && (hasWideIntegers(type) || (rounds && hasDoubles(type))));
+  const readAs = columns.map(
+    (column, index): Member => [column.name, isExact[index] === true ? 'JSON' : column.readAs],
+  );
+  const options = readAs.map(([name, type]) => `${quoteIdentifier(name)}: ${quoteLiteral(type)}`);
+  const reader = jsonReader(file, ['records = true', `columns = {${options.join(', ')}}`]);
+  const aliases = columns.map((_, index) => `t${index}`).join(', ');
+  const relation = `(FROM ${reader} AS input(${aliases}))`;
+  if (!rounds) return { relation, isExact };
+  // Reads every value once: what the reader refuses is refused here, too.
+  await connection.rows(`SELECT ${columns.map((_, index) => `count(t${index})`).join(', ')} FROM ${relation}`);
+  const quoted = readAs.filter((_, index) => isExact[index] === true);
+  const parsed = `SELECT from_json(json, ${structure(readAs)}) AS o, from_json(${quotedNumbersSql('json')}, ${structure(quoted)}) AS q`;
+  const values = readAs.map(([name], i) => `struct_extract(${isExact[i] === true ? 'q' : 'o'}, ${quoteLiteral(name)})`);
+  const rows = `SELECT ${values.join(', ')} FROM (${parsed} FROM ${jsonObjectsReader(file)})`;
+  return { relation: `(FROM (${rows}) AS input(${aliases}))`, isExact };
+}
+
+/** A key, and the DuckDB type of its values. */
+type Member = readonly [name: string, type: string];
+
+/** What `from_json` takes an object for. */
+function structure(members: readonly Member[]): string {
+  const texts = members.map(([name, type]) => `${JSON.stringify(name)}:${JSON.stringify(type)}`);
+  return quoteLiteral(`{${texts.join(',')}}`);
 }
 
 /**
@@ -103,27 +157,11 @@ async function refuseMadeUpNames(connection: Connection, file: TextFile, names: 
 }
 
 /** A JSON value read as a wanted type. Numbers and truth values are no texts: how they were written is not kept. */
-function jsonColumn(name: string, type: PrimitiveType, json: string): InputColumn {
-  const column = textColumn(name, type, `(${json} ->> '$')`);
+function jsonColumn(name: string, type: IcebergType, json: string): InputColumn {
+  if (!isPrimitive(type)) return nestedColumn(name, type, json);
+  const column = textColumn(name, type, jsonText(json));
   if (type.kind !== 'string') return column;
   return { ...column, sql: `CASE WHEN json_type(${json}) = 'VARCHAR' THEN ${column.sql} END` };
-}
-
-const LONG = { kind: 'long' } as const;
-
-const isWide = (type: DuckDBType | undefined): boolean =>
-  type?.typeId === DuckDBTypeId.HUGEINT || type?.typeId === DuckDBTypeId.UBIGINT;
-
-/** Columns of wide integers (DuckDB takes a large positive number for unsigned) whose values all fit 64 bits. */
-async function fittingLong(
-  connection: Connection,
-  relation: string,
-  columns: readonly string[],
-): Promise<ReadonlySet<string>> {
-  if (columns.length === 0) return new Set();
-  const fits = columns.map((column) => `bool_and(${column} IS NULL OR TRY_CAST(${column} AS BIGINT) IS NOT NULL)`);
-  const [row = []] = await connection.rows(`SELECT ${fits.join(', ')} FROM ${relation}`);
-  return new Set(columns.filter((_, index) => row[index] === true));
 }
 
 const JSON_TEXT_KINDS: ReadonlySet<string> = new Set([

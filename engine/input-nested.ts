@@ -31,25 +31,25 @@ function valueSql(type: IcebergType, json: string, depth: number): string {
   switch (type.kind) {
     case 'struct': {
       const fields = type.fields.map(
-        (field) => `${quoteIdentifier(field.name)} := ${valueSql(field.type, member(json, field), depth)}`,
+        (field) => `${quoteIdentifier(field.name)} := ${valueSql(field.type, jsonMember(json, field.name), depth)}`,
       );
       return `CASE WHEN ${isPresent(json)} THEN struct_pack(${fields.join(', ')}) END`;
     }
     case 'list': {
       const item = `e${depth}`;
-      return listTransformSql(elements(json), [item], valueSql(type.element, item, depth + 1));
+      return listTransformSql(jsonElements(json), [item], valueSql(type.element, item, depth + 1));
     }
     case 'map': {
       const item = `e${depth}`;
       const key = valueSql(type.key, at(item, 0), depth + 1);
       const value = valueSql(type.value, at(item, 1), depth + 1);
-      const entries = listTransformSql(elements(json), [item], `struct_pack(k := ${key}, v := ${value})`);
+      const entries = listTransformSql(jsonElements(json), [item], `struct_pack(k := ${key}, v := ${value})`);
       return `map_from_entries(${entries})`;
     }
     case 'unsupported':
       return 'NULL';
     default:
-      return textValueSql(type, textOf(json)) ?? `NULL::${sqlType(type)}`;
+      return textValueSql(type, jsonText(json)) ?? `NULL::${sqlType(type)}`;
   }
 }
 
@@ -77,7 +77,7 @@ function structMisfitSql(fields: readonly NestedField[], json: string, depth: nu
   const keys = `json_keys(${json})`;
   const unknown = `list_filter(${keys}, lambda k${depth}: NOT list_contains(${known}, k${depth}))`;
   const checks = fields.map((field) => {
-    const inside = requiredMisfitSql(field.required, field.type, member(json, field), depth);
+    const inside = requiredMisfitSql(field.required, field.type, jsonMember(json, field.name), depth);
     return `${quoteLiteral(`.${field.name}`)} || ${inside}`;
   });
   return `CASE WHEN len(${unknown}) > 0 THEN ' has the unknown key ' || to_json((${unknown})[1])
@@ -92,7 +92,7 @@ function mapMisfitSql(type: Extract<IcebergType, { kind: 'map' }>, json: string,
   const isPair = `${isPresent(entry)} AND json_type(${entry}) = 'ARRAY' AND json_array_length(${entry}) = 2`;
   const inside = `CASE WHEN NOT (${isPair}) THEN ' ' || ${shown(entry)} || ' is no [key, value]'
     WHEN NOT ${isPresent(at(entry, 0))} THEN ' has no key' ELSE coalesce('[0]' || ${key}, '[1]' || ${value}) END`;
-  const keys = listTransformSql(elements(json), [entry], valueSql(type.key, at(entry, 0), depth + 1));
+  const keys = listTransformSql(jsonElements(json), [entry], valueSql(type.key, at(entry, 0), depth + 1));
   const twice = `CASE WHEN len(${keys}) > len(list_distinct(${keys})) THEN ' has a key twice' END`;
   return `coalesce(${firstOf(json, depth, inside)}, ${twice})`;
 }
@@ -106,24 +106,26 @@ function requiredMisfitSql(required: boolean, type: IcebergType, json: string, d
 /** The first misfit among the elements of an array. */
 function firstOf(json: string, depth: number, misfit: string): string {
   const placed = `'[' || (i${depth} - 1) || ']' || ${misfit}`;
-  return `list_aggregate(${listTransformSql(elements(json), [`e${depth}`, `i${depth}`], placed)}, 'any_value')`;
+  return `list_aggregate(${listTransformSql(jsonElements(json), [`e${depth}`, `i${depth}`], placed)}, 'any_value')`;
 }
 
 /** Numbers and truth values are no texts: how they were written is not kept. */
 function primitiveFits(type: IcebergType, json: string): string {
   if (type.kind === 'string') return `json_type(${json}) = 'VARCHAR'`;
   if (!isPrimitive(type)) return 'false';
-  const value = textValueSql(type, textOf(json));
+  const value = textValueSql(type, jsonText(json));
   return value === undefined ? 'false' : `(${value}) IS NOT NULL`;
 }
 
 const isPresent = (json: string): string => `coalesce(json_type(${json}) <> 'NULL', false)`;
-const textOf = (json: string): string => `(${json} ->> '$')`;
+/** SQL for the text of a JSON string or number. */
+export const jsonText = (json: string): string => `(${json} ->> '$')`;
 const at = (json: string, index: number): string => `json_extract(${json}, '/${index}')`;
-const elements = (json: string): string => `from_json(${json}, '["JSON"]')`;
+/** SQL for the list of an array's values. */
+export const jsonElements = (json: string): string => `from_json(${json}, '["JSON"]')`;
 const shown = (json: string): string => `left((${json})::VARCHAR, ${SHOWN_CHARACTERS})`;
 
-/** JSON pointers (RFC 6901) can name every key. */
-function member(json: string, { name }: NestedField): string {
+/** SQL for an object's value of a key. JSON pointers (RFC 6901) can name every key. */
+export function jsonMember(json: string, name: string): string {
   return `json_extract(${json}, ${quoteLiteral(`/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`)})`;
 }

@@ -3,7 +3,7 @@ import type { IcebergType } from '../iceberg/index.js';
 import type { Connection } from './connection.js';
 import { quoteLiteral } from './sql-text.js';
 import { sqlType } from './sql-type.js';
-import { pointInTimeSql } from './text-value.js';
+import { floatSql, pointInTimeSql } from './text-value.js';
 
 const DATE = String.raw`\d{4}-\d{2}-\d{2}`;
 /** Of a day: 24:00:00 is no time in Iceberg. */
@@ -66,13 +66,20 @@ interface Numbers {
   readonly digits: { readonly whole: number; readonly fraction: number } | null;
 }
 
-/** A double keeps every number of 15 digits in its normal range, and those that are its own shortest text. */
-function isDoubleSql(column: string): string {
+/**
+ * SQL that is true for the text of a number that a double keeps: an integer exactly; of other numbers all of at most 15 digits in the
+ * normal range, and those that have the digits of their double's own shortest text.
+ */
+export function isDoubleSql(column: string): string {
   const value = `TRY_CAST(${column} AS DOUBLE)`;
-  const digits = `trim(regexp_replace(split_part(lower(${column}), 'e', 1), '[^0-9]', '', 'g'), '0')`;
+  const digits = significantDigits(column);
   const isShort = `length(${digits}) <= 15 AND abs(${value}) BETWEEN 1e-300 AND 1e300`;
-  return `(NOT regexp_matches(${column}, '[0-9]') OR (${digits} = '') OR (${isShort}) OR ${value}::VARCHAR IN (${column}, ${column} || '.0'))`;
+  const isKept = `(${digits} = '' OR (${isShort}) OR ${digits} = ${significantDigits(`${value}::VARCHAR`)})`;
+  return `((${floatSql(column, 'DOUBLE')}) IS NOT NULL AND ${isKept})`;
 }
+
+const significantDigits = (text: string): string =>
+  `trim(regexp_replace(split_part(lower(${text}), 'e', 1), '[^0-9]', '', 'g'), '0')`;
 
 /** SQL of the three facts that {@link readNumbers} takes. */
 function numbersSql(column: string): readonly string[] {
@@ -80,7 +87,7 @@ function numbersSql(column: string): readonly string[] {
   const whole = `length(regexp_extract(${column}, '^[+-]?([0-9]*)', 1))`;
   const fraction = `length(split_part(${column}, '.', 2))`;
   return [
-    `bool_and(${isDoubleSql(column)})`,
+    `bool_and(${isDoubleSql(column)}) FILTER (WHERE ${column} IS NOT NULL)`,
     `CASE WHEN bool_and(${plain}) THEN max(${whole}) END`,
     `CASE WHEN bool_and(${plain}) THEN max(${fraction}) END`,
   ];

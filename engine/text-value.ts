@@ -83,10 +83,12 @@ function exactNumberSql(text: string, target: string, scale: number): string {
     WHEN ${matches(text, NUMBER)} AND ${short} AND ${cast}::DOUBLE = TRY_CAST(${text} AS DOUBLE) THEN ${cast} END`;
 }
 
-/** A fraction has no exact float, and rounding is what the type is for; a whole number is kept or refused. */
-function floatSql(text: string, target: string): string {
+/** SQL for the float of a text. A fraction has no exact float, and rounding is what the type is for; an integer is kept or refused. */
+export function floatSql(text: string, target: string): string {
   const cast = `TRY_CAST(${text} AS ${target})`;
-  const whole = `coalesce(TRY_CAST(${text} AS HUGEINT) = TRY_CAST(${cast} AS HUGEINT), true)`;
+  // All digits of the float's value, which may have more than any integer type holds.
+  const digits = `format('{:.0f}', abs(${cast}))`;
+  const whole = `${digits} = regexp_extract(${text}, '^[+-]?0*([0-9]+)$', 1)`;
   return `CASE WHEN ${matches(text, String.raw`[+-]?\d+`)} THEN CASE WHEN ${whole} THEN ${cast} END
     WHEN ${matches(text, NUMBER)} THEN CASE WHEN NOT isinf(${cast}) THEN ${cast} END
     WHEN ${matches(text, 'NaN|nan|[+-]?(inf|Infinity)')} THEN ${cast} END`;
