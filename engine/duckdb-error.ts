@@ -1,5 +1,6 @@
 /** Error texts of DuckDB, and of the system where the engine makes folders and files beside it, sorted once into the error table. */
 import { type ErrorCode, MoraineError } from '../errors/index.js';
+import { LATE_TIME } from './late-times.js';
 
 /** The first quoted absolute path in a message: DuckDB names files so. */
 const PATH = /["'](\/[^"'\n]+)["']/;
@@ -93,6 +94,8 @@ export function classifyDuckDbError(error: unknown, nameOf: (path: string) => st
   const text = error instanceof Error ? error.message : String(error);
   // DuckDB appends "LINE 1: <statement>": nothing of that may decide or leak.
   const reason = text.split(/\n\s*\nLINE \d+:/)[0] ?? text;
+  const late = LATE_TIME.exec(reason)?.[1];
+  if (late !== undefined) return new MoraineError('TYPE_MISMATCH', late, { cause: error });
   const path = nameOf(PATH.exec(reason)?.[1] ?? '');
   const rule = RULES.find((candidate) => candidate.pattern.test(reason));
   if (rule === undefined) {

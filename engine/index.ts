@@ -13,6 +13,7 @@ export { type FileColumn, type FileLayout, readFileLayouts } from './file-layout
 export { parquetReader } from './file-readers.js';
 export type { TargetTypes } from './input-column.js';
 export { listTransformSql } from './lambda-sql.js';
+export { LATE_TIME } from './late-times.js';
 export { orderKey } from './negative-zero.js';
 export { duckDbValue, type PlainValue, plainValue } from './plain-value.js';
 export {

@@ -16,6 +16,7 @@ import {
   textColumn,
   textTarget,
 } from './input-column.js';
+import { isLateSql } from './late-times.js';
 import { isPrimitive, sqlType } from './sql-type.js';
 
 /**
@@ -74,16 +75,17 @@ function column(
   const { name } = file;
   const { type, isCut } = withNanoseconds(inputType(path, name, stored), file, stored, target);
   const sql = `${alias}::${sqlType(type)}`;
-  // Iceberg's time is below 24 hours; DuckDB's may be 24:00:00.
-  if (type.kind === 'time')
-    return { name, type, text: alias, sql: `CASE WHEN ${sql} < TIME '24:00:00' THEN ${sql} END` };
-  if (!isCut) return { name, type, sql };
+  const isLate = isLateSql(type, alias);
+  if (type.kind === 'time') return { name, type, text: alias, sql: `CASE WHEN NOT ${isLate} THEN ${sql} END` };
+  const late = isLate === undefined ? [] : [`WHEN ${isLate} THEN 'it has 24:00:00, which is not a time of day'`];
+  if (!isCut) return { name, type, sql, ...(isLate === undefined ? {} : { reason: `CASE ${late.join(' ')} END` }) };
   if (isPrimitive(type)) {
     const micros = `${alias}::TIMESTAMP::${sqlType(type)}`;
     return { name, type, text: alias, sql: `CASE WHEN epoch_ns(${alias}) % 1000 = 0 THEN ${micros} END` };
   }
   const cut = `${sql}::${String(stored)} IS DISTINCT FROM ${alias}`;
-  return { name, type, sql, reason: `CASE WHEN ${cut} THEN 'it has nanoseconds, which would be cut' END` };
+  const reason = `CASE ${[...late, `WHEN ${cut} THEN 'it has nanoseconds, which would be cut'`].join(' ')} END`;
+  return { name, type, sql, reason };
 }
 
 interface Refined {

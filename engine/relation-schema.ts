@@ -6,6 +6,7 @@ import type { Connection } from './connection.js';
 import { DuckDBTypeId } from './duckdb.js';
 import { icebergType } from './duckdb-type.js';
 import { provisionalIds } from './input-column.js';
+import { withoutLateTimes } from './late-times.js';
 import { sqlType } from './sql-type.js';
 
 /** A statement's rows as a relation with an Iceberg schema. */
@@ -21,7 +22,8 @@ export interface TypedRelation {
  * only NULL becomes a string.
  * @param what how the rows are called in an error, such as `the entity SQL`
  * @param known types of columns by name, where the statement does not tell all of them: zones of nanoseconds, bytes of one length
- * @throws TYPE_MISMATCH for a column of a type that no table can have, DUPLICATE_NAME for two columns of one name
+ * @throws TYPE_MISMATCH for a column of a type that no table can have, and when a row has 24:00:00 for a time; DUPLICATE_NAME for two
+ * columns of one name
  */
 export async function typedRelation(
   connection: Connection,
@@ -42,7 +44,10 @@ export async function typedRelation(
     throw new MoraineError('DUPLICATE_NAME', `Two columns of ${what} are called '${twice}'. Rename one of them.`);
   }
   const aliases = fields.map((_, index) => `c${index}`);
-  const typed = fields.map(({ type }, index) => `c${index}::${sqlType(type)} AS c${index}`);
+  const typed = fields.map(({ name, type }, index) => {
+    const column = `The column '${name}' of ${what}`;
+    return `${withoutLateTimes(type, `c${index}::${sqlType(type)}`, column)} AS c${index}`;
+  });
   return {
     relation: `(SELECT ${typed.join(', ')} FROM (${statement}) AS typed(${aliases.join(', ')}))`,
     schema: assignFreshIds({ schemaId: 0, identifierFieldIds: [], fields }),

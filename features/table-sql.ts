@@ -7,6 +7,7 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type Connection,
+  LATE_TIME,
   openEngine,
   quoteIdentifier,
   quoteLiteral,
@@ -197,6 +198,7 @@ async function stage(connection: Connection, sql: string, folder: string, what: 
 /** What DuckDB says of a user's own SQL is theirs to read; of other failures the code tells enough. */
 function queryError(error: unknown, what: string): unknown {
   if (!isMoraineError(error, 'INTERNAL', 'TYPE_MISMATCH') || !(error.cause instanceof Error)) return error;
+  if (LATE_TIME.test(error.cause.message)) return error;
   const reason = (error.cause.message.split('\n')[0] ?? '').replace(/[.!]$/, '');
   return refused(what, reason, error.cause);
 }

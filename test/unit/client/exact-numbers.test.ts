@@ -209,6 +209,7 @@ describe('append to a table', () => {
     ['long', '1.5::DOUBLE'],
     ['timestamp', "'2001-02-03 04:05:06.123456789'::TIMESTAMP_NS"],
     ['time', "'24:00:00'::TIME"],
+    [listOf('time'), "['23:59:59'::TIME, NULL, '24:00:00'::TIME]"],
     [listOf('timestamp'), "['2001-02-03 04:05:06.123456789'::TIMESTAMP_NS]"],
   ])('from Parquet %j refuses %s', async (type, value) => {
     const path = join(folder, 'refused.parquet');
@@ -225,7 +226,8 @@ describe('append to a table', () => {
     ['decimal(4, 1)', '1.50::DECIMAL(4, 2)', '1.5'],
     ['timestamp', "'2001-02-03 04:05:06.123456'::TIMESTAMP_NS", '2001-02-03 04:05:06.123456'],
     ['time', "'23:59:59.999999'::TIME", '23:59:59.999999'],
-  ])('from Parquet %s holds %s', async (type, value, text) => {
+    [listOf('time'), "['23:59:59'::TIME, NULL]", "['23:59:59', NULL]"],
+  ] as const)('from Parquet %j holds %s', async (type, value, text) => {
     await duckdb.run(`COPY (SELECT ${value} AS v) TO '${join(folder, 'held.parquet')}'`);
     expect(await appended(type, 'held.parquet', null)).toEqual([text]);
   });
