@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, inject, test } from 'vitest';
 import { Slots } from '../../activities/slots.js';
-import { KilledRun } from '../support/killed-run.js';
+import { KilledRun, workerIsUp } from '../support/killed-run.js';
 import { projectRoot } from '../support/paths.js';
 import { python } from '../support/python.js';
 import { WORKS, type Work } from '../support/works.js';
@@ -29,6 +29,7 @@ function environment(folder: string, marker: string, killAt: number): Record<str
   return {
     NODE_OPTIONS: `--import ${PRELOAD}`,
     MORAINE_ACCESS_ROOT: folder,
+    MORAINE_ACCESS_BEGIN: workerIsUp(folder),
     MORAINE_FAULT_MARKER: marker,
     ...(killAt === 0 ? { MORAINE_ACCESS_COUNT: join(folder, 'accesses') } : { MORAINE_KILL_AT: `${killAt}` }),
   };

@@ -3,6 +3,7 @@
 //
 //   MORAINE_ACCESS_ROOT     the folder
 //   MORAINE_KILL_AT         the number of the access; the first is 1
+//   MORAINE_ACCESS_BEGIN    a file; accesses before it exists do not count: those of the worker's start
 //   MORAINE_FAULT_MARKER    a file that is created when the process dies; if it exists, the process lives
 //   MORAINE_ACCESS_COUNT    a file that gets the number of accesses when the process ends
 
@@ -15,12 +16,16 @@ import Database from 'libsql';
 const {
   MORAINE_ACCESS_ROOT: root,
   MORAINE_KILL_AT: killAt,
+  MORAINE_ACCESS_BEGIN: begin,
   MORAINE_FAULT_MARKER: marker,
   MORAINE_ACCESS_COUNT: countFile,
 } = process.env;
 let accesses = 0;
+let hasBegun = begin === undefined;
 
 function reach() {
+  hasBegun ||= fs.existsSync(begin);
+  if (!hasBegun) return;
   accesses += 1;
   if (accesses !== Number(killAt) || (marker !== undefined && fs.existsSync(marker))) return;
   if (marker !== undefined) fs.closeSync(fs.openSync(marker, 'wx'));

@@ -1,6 +1,6 @@
 /** A workflow whose worker dies by SIGKILL, and that the next worker finishes. */
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -19,6 +19,9 @@ export interface Survival {
   readonly result: unknown;
   readonly lastWorkerExitCode: number | null;
 }
+
+/** The file that says that the first worker is up. @param folder of a {@link KilledRun} */
+export const workerIsUp = (folder: string): string => join(folder, 'worker-is-up');
 
 export class KilledRun {
   readonly folder = realpathSync(mkdtempSync(join(tmpdir(), 'moraine-kill-')));
@@ -42,6 +45,7 @@ export class KilledRun {
     const temporal = await connectClient(this.#settings);
     try {
       const first = await this.#startWorker();
+      writeFileSync(workerIsUp(this.folder), '');
       const { taskQueue } = this.#settings;
       const request = { workflowId: `killed/${randomUUID()}`, taskQueue, args: [input(small)] };
       const outcome = (await temporal.client.workflow.start(workflow, request)).result();
