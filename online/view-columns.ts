@@ -73,7 +73,8 @@ export function columnChanges(
     change('column of event times', stored.timestamp, after(timestampField)),
     change('column of created times', stored.created, created === undefined ? null : after(created)),
   ];
-  const changed = features.map((name) => [name, change(`column of feature '${name}'`, before(name), after(name))]);
+  const now = (name: string): string | null => (isRenamedColumn(name, view) ? null : after(name));
+  const changed = features.map((name) => [name, change(`column of feature '${name}'`, before(name), now(name))]);
   return {
     everywhere: everywhere.filter((text) => text !== null),
     features: new Map(changed.filter((entry): entry is [string, string] => entry[1] !== null)),
@@ -84,6 +85,12 @@ export function columnChanges(
 /** Features that a view names and that are not among the stored ones. */
 export function addedFeatures(stored: readonly string[], view: FeatureView): readonly string[] {
   return (view.features ?? []).flatMap(({ name }) => (stored.includes(name) ? [] : [name]));
+}
+
+/** Whether a view of all columns calls the column of this name otherwise, and no other column so. */
+function isRenamedColumn(name: string, { features, source }: FeatureView): boolean {
+  const mapping = new Map(source.fieldMapping ?? []);
+  return features === undefined && mapping.has(name) && ![...mapping.values()].includes(name);
 }
 
 /** Names of a view's join keys, in order, each once. */

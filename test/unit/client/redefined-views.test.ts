@@ -135,6 +135,31 @@ describe('a view that was redefined', () => {
     await apply(view());
   });
 
+  it('of all columns, of which one got another name, is refused until it is materialized', async () => {
+    const all = (fieldMapping: Record<string, string> = {}) =>
+      defineFeatureView({ name: 'readings', online: true, entities: [thing], source: { ...SOURCE, fieldMapping } });
+    await apply(all());
+    await materialize();
+    const everything = async () => {
+      const { features, rows } = await moraine.getOnlineFeatures({
+        features: ['readings'],
+        entities: [{ k: 1 }],
+        readTimeoutMs: 60_000,
+      });
+      return features.map(({ name }, index) => [name, rows[0]?.[index]?.status]);
+    };
+    const present = (...names: readonly string[]) => names.map((name) => [name, 'PRESENT']);
+    expect(await everything()).toEqual(present('other', 'later', 'created', 'v', 'w'));
+    const changes = ["the column of feature 'v' was v and is none"];
+    expect(await apply(all({ v: 'velocity' }))).toEqual([{ view: 'readings', changes }]);
+    expect(await failureOf(everything())).toMatchObject(refusal(...changes));
+    await materialize();
+    expect(await everything()).toEqual(expect.arrayContaining(present('velocity', 'w')));
+    await apply(view());
+    await materialize();
+    expect(await read()).toEqual([10, 11]);
+  });
+
   it('has no window that a backfill would call covered already', async () => {
     const deps = await materializationDeps(moraine.project);
     const range = { startUs: 0n, endUs: 86_400_000_000n, stepUs: 86_400_000_000n };
