@@ -38,6 +38,7 @@ export async function inferParquet(connection: Connection, path: string, typing:
     // Names as the file has them: DuckDB renames those that differ only by case.
     relation: `(FROM ${reader} AS input(${files.map((_, index) => `t${index}`).join(', ')}))`,
     columns: files.map((file, index) => {
+      if (file.type === NULL_TYPE) return nullColumn(file.name, targets.get(file.name) ?? { kind: 'unknown' });
       const wanted = targets.get(file.name) ?? (isTime(file) ? NANOSECONDS : undefined);
       const found = column(path, file, types[index] as DuckDBType, `t${index}`, wanted);
       const target = textTarget(targets, file.name);
@@ -48,6 +49,13 @@ export async function inferParquet(connection: Connection, path: string, typing:
 
 /** Of a column in which nanoseconds are kept if the file has them. */
 const NANOSECONDS: IcebergType = { kind: 'timestamp_ns' };
+
+/** DuckDB's name for Parquet's Null type, the type of a column that PyArrow and pandas wrote without any value. */
+const NULL_TYPE = '"NULL"';
+
+function nullColumn(name: string, type: IcebergType): InputColumn {
+  return { name, type, sql: `NULL::${sqlType(type)}` };
+}
 
 /** The file's columns, and the path to read them from. */
 async function openInput(
@@ -94,13 +102,14 @@ interface Refined {
   readonly isCut: boolean;
 }
 
-/** A type in which nanoseconds are as the file and the target have them. `stored` is without zones. */
+/** A type in which nanoseconds are as the file and the target have them; members without any value are texts. `stored` is without zones. */
 function withNanoseconds(
   type: IcebergType,
   file: FileColumn,
   stored: DuckDBType,
   target: IcebergType | undefined,
 ): Refined {
+  if (file.type === NULL_TYPE) return { type: { kind: 'string' }, isCut: false };
   const [first, second] = file.children;
   if (type.kind === 'list' && first !== undefined) {
     const { valueType } = stored as DuckDBListType;

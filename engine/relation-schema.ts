@@ -15,6 +15,8 @@ export interface TypedRelation {
   readonly relation: string;
   /** Every column optional, ids from 1. */
   readonly schema: Schema;
+  /** Names of the columns that are only NULL. Their type is string. */
+  readonly untyped: readonly string[];
 }
 
 /**
@@ -32,12 +34,14 @@ export async function typedRelation(
   known: ReadonlyMap<string, IcebergType> = new Map(),
 ): Promise<TypedRelation> {
   const { names, types } = await connection.describe(statement);
+  const untyped = (await untypedColumns(connection, statement, types)).map((index) => names[index] as string);
   const nextId = provisionalIds();
   const fields: NestedField[] = names.map((name, index) => ({
     id: nextId(),
     name,
     required: false,
-    type: known.get(name) ?? columnType(what, name, types[index] as DuckDBType, nextId),
+    type:
+      known.get(name) ?? (untyped.includes(name) ? TEXT : columnType(what, name, types[index] as DuckDBType, nextId)),
   }));
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) {
@@ -51,12 +55,32 @@ export async function typedRelation(
   return {
     relation: `(SELECT ${typed.join(', ')} FROM (${statement}) AS typed(${aliases.join(', ')}))`,
     schema: assignFreshIds({ schemaId: 0, identifierFieldIds: [], fields }),
+    untyped,
   };
+}
+
+const TEXT: IcebergType = { kind: 'string' };
+
+/**
+ * The columns that are an untyped NULL, by index. DuckDB calls their type INTEGER; beside a BOOLEAN it becomes BOOLEAN, while an integer
+ * stays one.
+ */
+async function untypedColumns(
+  connection: Connection,
+  statement: string,
+  types: readonly DuckDBType[],
+): Promise<readonly number[]> {
+  const isTyped = (type: DuckDBType | undefined): boolean => type?.typeId !== DuckDBTypeId.INTEGER;
+  const candidates = types.flatMap((type, index) => (isTyped(type) ? [] : [index]));
+  if (candidates.length === 0) return [];
+  const aliases = types.map((_, index) => `c${index}`).join(', ');
+  const tried = candidates.map((index) => `coalesce(c${index}, NULL::BOOLEAN)`).join(', ');
+  const beside = await connection.describe(`SELECT ${tried} FROM (${statement}) AS untyped(${aliases})`);
+  return candidates.filter((_, place) => isTyped(beside.types[place]));
 }
 
 function columnType(what: string, name: string, type: DuckDBType, nextId: () => number): IcebergType {
   if (type.typeId === DuckDBTypeId.TIMESTAMP_NS) return { kind: 'timestamp_ns' };
-  if (type.typeId === DuckDBTypeId.SQLNULL) return { kind: 'string' };
   const found = icebergType(type, nextId);
   if (found !== undefined) return found;
   throw new MoraineError(

@@ -11,6 +11,8 @@ export interface EntityRelation {
   /** Anything that can follow FROM. Columns are taken by position. */
   readonly relation: string;
   readonly schema: Schema;
+  /** Names of columns that are only NULL, whatever type the schema gives them. */
+  readonly untyped?: readonly string[];
   /** Makes an error of reading the relation say what it is about. */
   readonly explain?: (error: unknown) => unknown;
 }

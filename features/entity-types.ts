@@ -11,7 +11,7 @@ export type KeyTypes = ReadonlyMap<string, IcebergType>;
 const TIME: IcebergType = { kind: 'timestamptz' };
 
 /**
- * The relation with a type in place of each `unknown` one: a join key has the type of the views, the time is a point in time, others
+ * The relation with a type for each column that has none: a join key has the type of the views, the time is a point in time, others
  * are texts. Rows without columns, of which there are none, get the join keys and the time.
  */
 export async function withKnownTypes(
@@ -21,7 +21,7 @@ export async function withKnownTypes(
 ): Promise<EntityRelation> {
   const { schema, relation } = entities;
   if (schema.fields.length === 0) return { ...entities, ...noEntities(keyTypes) };
-  const unknown = schema.fields.filter(({ type }) => type.kind === 'unknown');
+  const unknown = schema.fields.filter((field) => isUntyped(entities, field));
   if (unknown.length === 0) return entities;
   const time = await untypedTime(session, entities, keyTypes);
   const typeOf = (name: string): IcebergType => keyTypes.get(name) ?? (name === time ? TIME : { kind: 'string' });
@@ -39,17 +39,22 @@ export async function withKnownTypes(
   };
 }
 
+function isUntyped({ untyped }: EntityRelation, { name, type }: NestedField): boolean {
+  return type.kind === 'unknown' || untyped?.includes(name) === true;
+}
+
 /** The untyped column of times: `event_timestamp`, else the only one that it can be, if there are no rows to contradict. */
 async function untypedTime(
   session: SqlSession,
-  { schema: { fields }, relation }: EntityRelation,
+  entities: EntityRelation,
   keyTypes: KeyTypes,
 ): Promise<string | undefined> {
+  const { fields } = entities.schema;
   if (fields.some(({ name }) => name === EVENT_TIMESTAMP)) return EVENT_TIMESTAMP;
   if (fields.some(({ type }) => isTimestampType(type))) return undefined;
-  const candidates = fields.filter(({ name, type }) => type.kind === 'unknown' && !keyTypes.has(name));
+  const candidates = fields.filter((field) => isUntyped(entities, field) && !keyTypes.has(field.name));
   if (candidates.length !== 1) return undefined;
-  const isEmpty = (await session.rows(`SELECT 1 FROM ${relation} LIMIT 1`)).length === 0;
+  const isEmpty = (await session.rows(`SELECT 1 FROM ${entities.relation} LIMIT 1`)).length === 0;
   return isEmpty ? candidates[0]?.name : undefined;
 }
 

@@ -78,14 +78,14 @@ export async function stageTableSql(
   await mkdir(folder);
   const release = (): Promise<void> => rm(folder, { recursive: true, force: true });
   try {
-    const { path, rows, schema } = await runAlone(deps, tables, query.sql, folder, what, signal);
+    const { path, rows, schema, untyped } = await runAlone(deps, tables, query.sql, folder, what, signal);
     const files = [{ path, recordCount: rows }];
     const open = (filter?: BoundExpression): OpenedScan => ({
       ...EMPTY_SCAN,
       scan: { files, ...(filter === undefined ? {} : { filter }) },
       rows: Number(rows),
     });
-    return { relation: scanSql({ schema, files, naming: 'id' }), schema, sources, open, release };
+    return { relation: scanSql({ schema, files, naming: 'id' }), schema, untyped, sources, open, release };
   } catch (error) {
     await release();
     throw error;
@@ -131,6 +131,7 @@ interface Staged {
   readonly path: string;
   readonly rows: bigint;
   readonly schema: Schema;
+  readonly untyped: readonly string[];
 }
 
 async function runAlone(
@@ -177,7 +178,7 @@ async function stage(connection: Connection, sql: string, folder: string, what: 
   try {
     // As a view the SQL stands alone: no bracket or comment in it can reach beyond its end.
     await connection.run(`CREATE TEMPORARY VIEW ${view} AS ${sql}`);
-    const { relation, schema } = await typedRelation(connection, `FROM ${view}`, what);
+    const { relation, schema, untyped } = await typedRelation(connection, `FROM ${view}`, what);
     const [file] = await writeParquet(connection, {
       select: `FROM ${relation}`,
       schema,
@@ -189,7 +190,7 @@ async function stage(connection: Connection, sql: string, folder: string, what: 
     if (file === undefined) throw refused(what, 'it gives no rows to write');
     const path = join(folder, 'rows.parquet');
     await rename(file.filePath, path);
-    return { path, rows: file.recordCount, schema };
+    return { path, rows: file.recordCount, schema, untyped };
   } catch (error) {
     throw queryError(error, what);
   }

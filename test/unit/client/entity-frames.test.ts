@@ -1,5 +1,5 @@
 /** Entity frames without rows or without times, and with every form of time, from every kind of file. */
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
@@ -15,6 +15,7 @@ import {
 } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createMoraine, defineEntity, defineFeatureView, type Entities, type Moraine } from '../../../index.js';
+import { projectRoot } from '../../support/paths.js';
 
 let folder: string;
 let moraine: Moraine;
@@ -62,6 +63,7 @@ async function ask(entities: Entities, features = ['values']): Promise<Table> {
   return (await moraine.getHistoricalFeatures({ features, entities })).table;
 }
 
+const PYARROW_NULLS = join(projectRoot, 'test/fixtures/pyarrow/nulls.parquet');
 const columnsOf = (table: Table): string[] => table.schema.fields.map(({ name, type }) => `${name} ${String(type)}`);
 const columnOf = (table: Table, name: string): string[] => [...(table.getChild(name) as Vector)].map(String);
 
@@ -134,6 +136,33 @@ describe('a column of times that are all null', () => {
     const table = await ask(await entities());
     expect([columnOf(table, 'k'), columnOf(table, 'v')]).toEqual([
       ['1', '2'],
+      ['null', 'null'],
+    ]);
+  });
+
+  test.each<[string, () => Entities]>([
+    ["PyArrow's nulls", () => ({ file: file('nulls.parquet', readFileSync(PYARROW_NULLS)) })],
+    [
+      'SQL',
+      () => ({
+        sql: 'SELECT unnest([1, 2])::BIGINT AS k, NULL AS s, NULL AS event_timestamp, NULL AS label, [NULL::VARCHAR] AS list',
+      }),
+    ],
+  ])('%s have the types of the views, and else are texts', async (_name, entities) => {
+    const table = await ask(entities(), ['values', 'texts']);
+    expect(columnsOf(table)).toEqual([
+      'k Int64',
+      's Utf8',
+      `event_timestamp ${ZONED}`,
+      'label Utf8',
+      'list List<Utf8>',
+      'v Int64',
+      'w Int64',
+    ]);
+    expect([columnOf(table, 'k'), columnOf(table, 's'), timesOf(table), columnOf(table, 'v')]).toEqual([
+      ['1', '2'],
+      ['null', 'null'],
+      [null, null],
       ['null', 'null'],
     ]);
   });

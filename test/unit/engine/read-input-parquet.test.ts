@@ -1,4 +1,4 @@
-/** Nanoseconds in Parquet files that users bring, written by PyArrow (test/fixtures/pyarrow). */
+/** Nanoseconds and columns of Parquet's Null type in files that users bring, written by PyArrow (test/fixtures/pyarrow). */
 import { copyFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -15,13 +15,18 @@ beforeAll(async () => {
 });
 afterAll(() => harness.close());
 
-async function read(name: string, columns: string, types: ReadonlyMap<string, IcebergType> = new Map()) {
+async function read(
+  name: string,
+  columns: string,
+  types: ReadonlyMap<string, IcebergType> = new Map(),
+  orderBy = 'id',
+) {
   const path = join(harness.folder, basename(name));
   await copyFile(join(FIXTURES, name), path);
   return await harness.engine.withConnection(async (connection) => {
     const { schema, sql } = await readInput(connection, path, { types });
     const found = schema.fields.map((one) => `${one.name}: ${typeToString(one.type)}`);
-    return { found, rows: await connection.rows(`SELECT ${columns} FROM (${sql}) ORDER BY id`) };
+    return { found, rows: await connection.rows(`SELECT ${columns} FROM (${sql}) ORDER BY ${orderBy}`) };
   });
 }
 
@@ -71,5 +76,31 @@ describe('nanoseconds of input files', () => {
     expect(lines[1]).toContain('column "plain", row 1: "2023-11-14 22:13:20.123456789" does not fit timestamp exactly');
     expect(lines[2]).toContain('column "s", row 1: it has nanoseconds, which would be cut');
     expect(lines).toHaveLength(3);
+  });
+});
+
+describe("columns of Parquet's Null type", () => {
+  const columns = 'k, s, event_timestamp, label, list';
+  const rows = [
+    [1n, null, null, null, { items: [null] }],
+    [2n, null, null, null, null],
+  ];
+
+  it('are texts where nothing else gives them a type', async () => {
+    expect(await read('nulls.parquet', columns, new Map(), 'k')).toEqual({
+      found: ['k: long', 's: string', 'event_timestamp: string', 'label: string', 'list: list<string>'],
+      rows,
+    });
+  });
+
+  it('have the types of the target', async () => {
+    const types = new Map<string, IcebergType>([
+      ['event_timestamp', { kind: 'timestamptz' }],
+      ['label', { kind: 'double' }],
+    ]);
+    expect(await read('nulls.parquet', columns, types, 'k')).toEqual({
+      found: ['k: long', 's: string', 'event_timestamp: timestamptz', 'label: double', 'list: list<string>'],
+      rows,
+    });
   });
 });
