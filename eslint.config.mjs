@@ -1,10 +1,27 @@
 import tseslint from 'typescript-eslint';
 
+// One list of forbidden forms for each kind of file: a later setting of the rule replaces an earlier one as a whole.
+const SPREAD_INTO_MATH = {
+  selector: "CallExpression[callee.object.name='Math'] > SpreadElement",
+  message: 'Many values overflow the stack: use `largest`.',
+};
+const MKDIR = ':matches([callee.name=/^mkdir(Sync)?$/], [callee.property.name=/^mkdir(Sync)?$/])';
+const RECURSIVE_MKDIR = {
+  selector: `CallExpression${MKDIR} > ObjectExpression > Property[key.name='recursive']`,
+  message: "Node's recursive mkdir never ends below /proc and on some network file systems: use `makeFolders`.",
+};
 /** SQL that calls one of DuckDB's readers of files. */
 const READER_CALL = String.raw`/\b(read_(parquet|csv|n?djson|json|text|blob|duckdb)|parquet_(scan|schema|\w*metadata)|sniff_csv|glob)\w*\(/`;
-const readerCall = {
+const READER_CALLS = [`TemplateElement[value.raw=${READER_CALL}]`, `Literal[value=${READER_CALL}]`].map((selector) => ({
+  selector,
   message: 'Readers guess values and files from paths: build the call in engine/file-readers.ts, which turns that off.',
-};
+}));
+// A loop that turns without a step holds a worker's thread for ever: those without an end of their own are bounded by `turns()`.
+const ENDLESS_LOOPS = ['WhileStatement', 'DoWhileStatement', 'ForStatement[test=null]'].map((selector) => ({
+  selector,
+  message: 'Write `for (const turn of turns())`.',
+}));
+const FORBIDDEN = [SPREAD_INTO_MATH, RECURSIVE_MKDIR, ...READER_CALLS];
 
 export default tseslint.config(
   { ignores: ['dist/**', 'node_modules/**', '.moraine/**', 'coverage/**', 'examples/**'] },
@@ -20,40 +37,20 @@ export default tseslint.config(
       '@typescript-eslint/require-await': 'off',
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       '@typescript-eslint/only-throw-error': 'error',
-      'no-restricted-syntax': [
-        'error',
-        {
-          selector: "CallExpression[callee.object.name='Math'] > SpreadElement",
-          message: 'Many values overflow the stack: use `largest`.',
-        },
-      ],
+      'no-restricted-syntax': ['error', ...FORBIDDEN],
       'max-lines': ['error', { max: 450, skipBlankLines: true, skipComments: true }],
     },
   },
   {
-    files: ['**/*.ts'],
-    // The tests and the demo's expected values share no code with what they check.
-    ignores: ['engine/file-readers.ts', 'test/**', 'demo/expected.ts'],
-    rules: {
-      'no-restricted-syntax': [
-        'error',
-        { ...readerCall, selector: `TemplateElement[value.raw=${READER_CALL}]` },
-        { ...readerCall, selector: `Literal[value=${READER_CALL}]` },
-      ],
-    },
+    // The demo's expected values share no code with what they check.
+    files: ['engine/file-readers.ts', 'demo/expected.ts'],
+    rules: { 'no-restricted-syntax': ['error', SPREAD_INTO_MATH, RECURSIVE_MKDIR] },
   },
   {
-    // A loop that turns without a step holds a worker's thread for ever: those without an end of their own are bounded by `turns()`.
     files: ['workflows/**/*.ts'],
     rules: {
       '@typescript-eslint/no-unused-vars': ['error', { varsIgnorePattern: '^_$' }],
-      'no-restricted-syntax': [
-        'error',
-        ...['WhileStatement', 'DoWhileStatement', 'ForStatement[test=null]'].map((selector) => ({
-          selector,
-          message: 'Write `for (const turn of turns())`.',
-        })),
-      ],
+      'no-restricted-syntax': ['error', ...FORBIDDEN, ...ENDLESS_LOOPS],
     },
   },
   {

@@ -3,10 +3,11 @@
  * Table and column names are those of Java's JdbcCatalog and PyIceberg, which open the same database.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, realpath } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { applyUpdates, checkRequirements, newTableMetadata, requireVersionTwoTypes } from '../iceberg/index.js';
+import { makeFolders } from '../processes/index.js';
 import type { FileIO } from '../storage/index.js';
 import { afterOutcome } from './after-outcome.js';
 import type { Catalog, CommitRequest, CreateTableRequest, LoadedTable, TableIdentifier } from './catalog.js';
@@ -52,7 +53,7 @@ export async function openSqlCatalog(options: SqlCatalogOptions): Promise<Catalo
   const { busyTimeoutMs } = options;
   const driver = new SqliteDriver(path, busyTimeoutMs === undefined ? {} : { busyTimeoutMs });
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolders(dirname(path));
     const version = await prepareSqlSchema(driver);
     return new SqlCatalog(options, new SqlStore(driver, await realpath(path), options.name, version));
   } catch (error) {

@@ -1,6 +1,7 @@
 /** The project that the demo works in: what a user would write by hand. */
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolders } from '../processes/index.js';
 
 const CONFIG = `catalog: local
 catalogs:
@@ -60,7 +61,7 @@ export async function makeProject(folder: string): Promise<void> {
     throw new Error(`A Temporal server of the last demo runs in ${folder} (moraine dev?). End it first.`);
   }
   await rm(folder, { recursive: true, force: true });
-  await mkdir(join(folder, 'data'), { recursive: true });
+  await makeFolders(join(folder, 'data'));
   await writeFile(join(folder, 'moraine.yaml'), CONFIG);
   await writeFile(join(folder, DEFINITIONS_FILE), DEFINITIONS);
 }

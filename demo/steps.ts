@@ -1,6 +1,5 @@
 /** The steps of the demo, each one thing that a user of Moraine does. */
 import { createWriteStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import {
@@ -15,6 +14,7 @@ import { parquetReader, quoteLiteral, scanSql, streamSink, writeRows } from '../
 import { parseDefinitions } from '../features/index.js';
 import { currentSchema, currentSnapshot } from '../iceberg/index.js';
 import type { OnlineRequest, OnlineResponse } from '../online/index.js';
+import { makeFolders } from '../processes/index.js';
 import type { Project } from '../project/index.js';
 import { loadTable, planFiles } from '../tables/index.js';
 import { type LocalRun, startMaterialization, waitForRun } from '../workers/index.js';
@@ -42,7 +42,7 @@ async function tableRelation(project: Project, name: string): Promise<string> {
 async function exportSql(project: Project, file: string, sql: (relation: string) => string, table: string) {
   const relation = await tableRelation(project, table);
   const path = join(project.config.directory, 'data', file);
-  await mkdir(join(project.config.directory, 'data'), { recursive: true });
+  await makeFolders(join(project.config.directory, 'data'));
   const engine = await project.engine();
   await engine.withConnection((connection) =>
     connection.run(`COPY (${sql(relation)}) TO ${quoteLiteral(path)} (FORMAT parquet)`),

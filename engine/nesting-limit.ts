@@ -1,5 +1,5 @@
 /** How deep lists and maps may be nested. */
-import { MoraineError } from '../errors/index.js';
+import { largest, MoraineError } from '../errors/index.js';
 import { childFields, type IcebergType } from '../iceberg/index.js';
 
 /**
@@ -11,7 +11,7 @@ export const MAX_REPEATED_LEVELS = 20;
 /** Levels of lists and maps, one inside the other; structs do not count. */
 export function repeatedLevels(type: IcebergType): number {
   const own = type.kind === 'list' || type.kind === 'map' ? 1 : 0;
-  return own + Math.max(0, ...childFields(type).map((child) => repeatedLevels(child.type)));
+  return own + largest(childFields(type).map((child) => repeatedLevels(child.type)));
 }
 
 /** @throws UNSUPPORTED_FEATURE for a column that cannot be read in reasonable time */

@@ -1,7 +1,8 @@
 /** Which files may be touched: those that lie under an allowed root once `..` and symbolic links are resolved. */
-import { mkdir, readlink, realpath } from 'node:fs/promises';
+import { readlink, realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { MoraineError } from '../errors/index.js';
+import { makeFolders } from '../processes/index.js';
 import { normalizeLocation, printableLocation } from './location.js';
 import { storageError } from './storage-error.js';
 
@@ -96,7 +97,7 @@ export class AllowedRoots {
 
   async #openRoot(root: string): Promise<{ readonly path: string; readonly exists: boolean } | undefined> {
     try {
-      if (this.#create) await mkdir(root, { recursive: true });
+      if (this.#create) await makeFolders(root);
       const path = await physicalPath(root);
       const exists = await realpath(path).then(
         () => true,

@@ -1,9 +1,10 @@
 /** Files on a local or mounted POSIX file system. */
 import { randomUUID } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { type FileHandle, link, lstat, mkdir, open, readdir, readlink, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, link, lstat, open, readdir, readlink, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MoraineError } from '../errors/index.js';
+import { makeFolders } from '../processes/index.js';
 import { AllowedRoots } from './allowed-roots.js';
 import type { FileIO, FilePage, FileStatus } from './file-io.js';
 import { filePage } from './file-page.js';
@@ -197,20 +198,7 @@ async function writeDurably(path: string, content: Uint8Array): Promise<void> {
 
 /** Makes a folder and what is missing above it; new names are durable on return. */
 async function createFolder(folder: string): Promise<void> {
-  const first = await mkdir(folder, { recursive: true }).catch(async (error: unknown) => {
-    throw await folderRefusal(folder, error);
-  });
-  if (first === undefined) return;
-  for (let path = folder; path.length >= first.length; path = dirname(path)) await syncFolder(dirname(path));
-}
-
-/** Why a folder cannot be made. Node's recursive `mkdir` reports ENOENT where a folder above is refused, as on a read-only file system. */
-async function folderRefusal(folder: string, reported: unknown): Promise<unknown> {
-  if ((reported as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(folder) === folder) return reported;
-  return mkdir(folder).then(
-    () => reported,
-    (error: unknown) => folderRefusal(dirname(folder), error),
-  );
+  for (const made of await makeFolders(folder)) await syncFolder(dirname(made));
 }
 
 async function syncFolder(folder: string): Promise<void> {

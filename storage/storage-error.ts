@@ -2,8 +2,10 @@
 import { type ErrorCode, isMoraineError, MoraineError } from '../errors/index.js';
 import { printableLocation } from './location.js';
 
+/** By the code of the system's error, or by its call and code. */
 const CODES = new Map<string, { readonly code: ErrorCode; readonly reason: string }>([
   ['ENOENT', { code: 'FILE_NOT_FOUND', reason: 'it does not exist' }],
+  ['mkdir ENOENT', { code: 'STORAGE_UNAVAILABLE', reason: 'its file system makes no folders there' }],
   ['ENOTDIR', { code: 'FILE_NOT_FOUND', reason: 'a part of its path is not a folder' }],
   ['EISDIR', { code: 'FILE_NOT_FOUND', reason: 'it is a folder' }],
   ['EEXIST', { code: 'FILE_ALREADY_EXISTS', reason: 'it exists already' }],
@@ -24,8 +26,9 @@ const CODES = new Map<string, { readonly code: ErrorCode; readonly reason: strin
  */
 export function storageError(error: unknown, action: string, location: string): MoraineError {
   if (isMoraineError(error)) return error;
-  const { code: osCode = 'unknown', message = String(error) } = (error ?? {}) as Partial<NodeJS.ErrnoException>;
-  const known = CODES.get(osCode);
+  const failure = (error ?? {}) as Partial<NodeJS.ErrnoException>;
+  const { code: osCode = 'unknown', message = String(error), syscall = '' } = failure;
+  const known = CODES.get(`${syscall} ${osCode}`) ?? CODES.get(osCode);
   const reason = known?.reason ?? message;
   return new MoraineError(
     known?.code ?? 'STORAGE_UNAVAILABLE',
