@@ -2,7 +2,7 @@
 import { isMoraineError } from '../errors/index.js';
 import { type ApplyPlan, type FeatureView, objectKey } from '../features/index.js';
 import type { TableMetadata } from '../iceberg/index.js';
-import { changeTexts, definitionChanges } from '../online/index.js';
+import { definitionChangeTexts } from '../online/index.js';
 import type { Project } from '../project/index.js';
 
 /** A view that has to be materialized before all that it defines can be read online. */
@@ -20,7 +20,7 @@ export async function redefinedViews(project: Project, plan: ApplyPlan): Promise
     views.map(async (view): Promise<readonly RedefinedView[]> => {
       const metadata = await onlineTable(project, plan, view);
       if (metadata === null) return [];
-      const changes = changeTexts(await definitionChanges(metadata, view, plan.result, loadSource));
+      const changes = await definitionChangeTexts(metadata, view, plan.result, loadSource);
       return changes.length === 0 ? [] : [{ view: view.name, changes }];
     }),
   );

@@ -36,7 +36,7 @@ export {
   requireFreeName,
 } from './rename-online-table.js';
 export type { FeatureSelection } from './select-features.js';
-export { definitionChanges } from './stored-definition.js';
+export { definitionChangeTexts } from './stored-definition.js';
 export {
   anchorJson,
   anchorOf,
@@ -48,4 +48,3 @@ export {
   PROGRESS_SUMMARY,
   type ProgressAnchor,
 } from './table-progress.js';
-export { changeTexts } from './view-columns.js';

@@ -12,7 +12,7 @@ import { DEFAULT_ONLINE_SETTINGS, type OnlineSettings } from './online-layout.js
 import { NOT_FOUND, type OnlineValue, onlineValue } from './online-status.js';
 import { OnlineView } from './online-view.js';
 import { type FeatureSelection, outputNames, type SelectedView, selectViews } from './select-features.js';
-import { definitionChanges, type LoadSource } from './stored-definition.js';
+import { addedFeatures, addedText, definitionChanges, type LoadSource } from './stored-definition.js';
 import type { ColumnChanges } from './view-columns.js';
 
 export interface OnlineDeps {
@@ -24,7 +24,10 @@ export interface OnlineDeps {
   readonly readTimeoutMs?: number | undefined;
   /** The registered definitions as they are now. */
   definitions(): Promise<Definitions>;
-  /** Loads a source table; only needed for views whose definition was changed, or that an earlier release materialized. */
+  /**
+   * Loads a source table; only needed for views whose definition was changed, or that an earlier release materialized, and for reads of a
+   * view of all columns that name a feature which is not stored.
+   */
   readonly loadSource?: LoadSource | undefined;
 }
 
@@ -239,19 +242,25 @@ export class OnlineReader {
     );
   }
 
-  /** Why the stored values must not be read as the view's. */
-  async #refusal(
-    loaded: OnlineView,
-    { view, features }: SelectedView,
-    definitions: Definitions,
-  ): Promise<MoraineError | null> {
+  /** Why the stored values do not answer the request. */
+  async #refusal(loaded: OnlineView, selection: SelectedView, definitions: Definitions): Promise<MoraineError | null> {
+    const { view, features = view.features?.map(({ name }) => name) } = selection;
+    const { metadata } = loaded.table;
+    const { loadSource } = this.#deps;
     const known = this.#changes.get(loaded);
     const changes =
       known?.definitions === definitions
         ? known.changes
-        : await definitionChanges(loaded.table.metadata, view, definitions, this.#deps.loadSource);
+        : await definitionChanges(metadata, view, definitions, loadSource);
     this.#changes.set(loaded, { definitions, changes });
-    return redefined(view.name, changes, features ?? view.features?.map(({ name }) => name));
+    const absent = absentFeatures(selection, loaded);
+    const added = absent.length === 0 ? [] : await addedFeatures(metadata, view, definitions, loadSource);
+    const texts = [
+      ...redefinitions(changes, features),
+      ...absent.filter((name) => added.includes(name)).map(addedText),
+    ];
+    if (texts.length > 0) return redefinedError(view.name, texts);
+    return absent[0] === undefined ? null : unknownFeature(absent[0], selection, loaded);
   }
 
   async #load(name: string, joinKeys: readonly string[], before: OnlineView | undefined): Promise<OnlineView> {
@@ -279,10 +288,9 @@ export async function getOnlineFeatures(deps: OnlineDeps, request: OnlineRequest
 }
 
 /** @param asked names of the features to read; undefined: all that are stored */
-function redefined(view: string, changes: ColumnChanges, asked: readonly string[] | undefined): MoraineError | null {
+function redefinitions(changes: ColumnChanges, asked: readonly string[] | undefined): readonly string[] {
   const changed = [...changes.features].flatMap(([name, text]) => (asked?.includes(name) === false ? [] : [text]));
-  const texts = [...changes.everywhere, ...changed];
-  return texts.length === 0 ? null : redefinedError(view, texts);
+  return [...changes.everywhere, ...changed];
 }
 
 function redefinedError(view: string, texts: readonly string[]): MoraineError {
@@ -293,22 +301,31 @@ function redefinedError(view: string, texts: readonly string[]): MoraineError {
   );
 }
 
+function unknownFeature(name: string, selection: SelectedView, view: OnlineView): MoraineError {
+  const list = answerable(selection, view).map((field) => field.name);
+  return new MoraineError(
+    'FEATURE_NOT_FOUND',
+    `Feature view '${selection.view.name}' has no materialized feature '${name}'. It has: ${list.join(', ')}.`,
+  );
+}
+
+/** Stored features that the view still has. A view of all columns has what is stored. */
+function answerable({ view: { features } }: SelectedView, { columns }: OnlineView): readonly NestedField[] {
+  return columns.features.filter(({ name }) => features?.some((feature) => feature.name === name) ?? true);
+}
+
+/** Names that the request asks for, each once, and that no stored feature answers. */
+function absentFeatures(selection: SelectedView, view: OnlineView): readonly string[] {
+  const known = new Set(answerable(selection, view).map(({ name }) => name));
+  return [...new Set(selection.features)].filter((name) => !known.has(name));
+}
+
+/** The columns to read; all that are asked for are there. */
 function chooseFeatures(selection: SelectedView, view: OnlineView): readonly NestedField[] {
-  const defined = selection.view.features?.map((feature) => feature.name);
-  const known = view.columns.features.filter((field) => defined?.includes(field.name) ?? true);
-  const { features } = selection;
-  if (features === undefined) return known;
-  return [...new Set(features)].map((name) => {
-    const field = known.find((candidate) => candidate.name === name);
-    if (field !== undefined) return field;
-    if (selection.view.features?.some((feature) => feature.name === name) === true)
-      throw redefinedError(selection.view.name, [`feature '${name}' was added`]);
-    const list = known.map((candidate) => candidate.name).join(', ');
-    throw new MoraineError(
-      'FEATURE_NOT_FOUND',
-      `Feature view '${selection.view.name}' has no materialized feature '${name}'. It has: ${list}.`,
-    );
-  });
+  const known = answerable(selection, view);
+  if (selection.features === undefined) return known;
+  const byName = new Map(known.map((field) => [field.name, field]));
+  return [...new Set(selection.features)].flatMap((name) => byName.get(name) ?? []);
 }
 
 /** A view's join keys by the names that they have in the request. */

@@ -18,7 +18,7 @@ import {
 import { joinKeysOfTable, REBUILD_PROPERTY } from './online-schema-change.js';
 import { type OnlineColumns, storedColumns } from './online-view.js';
 import { type StoredDefinition, storedDefinition } from './table-progress.js';
-import { addedFeatures, type ColumnChanges, change, columnChanges, joinKeysOf } from './view-columns.js';
+import { type ColumnChanges, change, columnChanges, joinKeysOf } from './view-columns.js';
 
 /** Loads a source table by its name. */
 export type LoadSource = (name: string) => Promise<Table>;
@@ -39,20 +39,49 @@ export async function definitionChanges(
   const stored = storedDefinition(metadata);
   const now = { view, definitions, loadSource };
   if (stored === null) return { ...UNCHANGED, everywhere: unwrittenChanges(metadata, now) };
-  if (stored.definition.columns === undefined) {
-    return {
-      ...UNCHANGED,
-      everywhere: await changesByDigest(stored, columns, metadata, now),
-      added: addedFeatures(features, view),
-    };
-  }
+  if (stored.definition.columns === undefined)
+    return { ...UNCHANGED, everywhere: await changesByDigest(stored, columns, metadata, now) };
   const changes = columnChanges(stored.definition.columns, features, view, definitions);
   if (stored.definition.columns.source === view.source.table || !(await isSameTable(stored, now))) return changes;
   const [, ...everywhere] = changes.everywhere;
   return { ...changes, everywhere };
 }
 
-const UNCHANGED: ColumnChanges = { everywhere: [], features: new Map(), added: [] };
+/**
+ * Features that the definition has now and of which no value is stored, in the view's order. The source table is loaded for a view of all
+ * its columns; where it cannot be loaded, such a view has only the stored features.
+ * @throws METADATA_CORRUPT if the table is not an online table
+ */
+export async function addedFeatures(
+  metadata: TableMetadata,
+  view: FeatureView,
+  definitions: Definitions,
+  loadSource?: LoadSource,
+): Promise<readonly string[]> {
+  const { columns } = storedColumns(metadata, joinKeysOf(view, definitions), view.name);
+  const stored = new Set(columns.features.map(({ name }) => name));
+  const defined = view.features ?? (await sourceFeatures({ view, definitions, loadSource }));
+  return defined.flatMap(({ name }) => (stored.has(name) ? [] : [name]));
+}
+
+/** Every difference between the stored values and the definition, as clauses of a sentence; empty if every value that the view defines is stored. */
+export async function definitionChangeTexts(
+  metadata: TableMetadata,
+  view: FeatureView,
+  definitions: Definitions,
+  loadSource: LoadSource,
+): Promise<readonly string[]> {
+  const { everywhere, features } = await definitionChanges(metadata, view, definitions, loadSource);
+  const added = await addedFeatures(metadata, view, definitions, loadSource);
+  return [...everywhere, ...features.values(), ...added.map(addedText)];
+}
+
+/** The clause about a feature of {@link addedFeatures}. */
+export function addedText(name: string): string {
+  return `feature '${name}' was added`;
+}
+
+const UNCHANGED: ColumnChanges = { everywhere: [], features: new Map() };
 
 interface Present {
   readonly view: FeatureView;
@@ -110,6 +139,12 @@ const PART_NAMES = new Map([
   ['features', 'columns of the features'],
 ]);
 
+/** The features of a view of all columns of its source as that is now; none if the source is not there, or does not fit the definition. */
+async function sourceFeatures({ view, definitions, loadSource }: Present): Promise<readonly ResolvedColumn[]> {
+  const source = await loadOrNull(loadSource, view.source.table);
+  return (source === null ? null : resolveOrNull(view, currentSchema(source.metadata), definitions))?.features ?? [];
+}
+
 /** Types are those that are stored: a type that only the source has since changed does not change a definition. */
 function fingerprintOrNull(
   view: FeatureView,
@@ -117,20 +152,25 @@ function fingerprintOrNull(
   source: Schema,
   definitions: Definitions,
 ): DefinitionFingerprint | null {
+  const resolved = resolveOrNull(view, source, definitions);
+  if (resolved === null) return null;
+  const types = new Map([...keys, ...features].map(({ name, type }) => [name, type]));
+  const asStored = (column: ResolvedColumn, type = types.get(column.name)): ResolvedColumn =>
+    type === undefined || isNested(type) ? column : { ...column, type };
+  const stored: ResolvedView = {
+    ...resolved,
+    joinKeys: resolved.joinKeys.map((key) => asStored(key)),
+    timestamp: asStored(resolved.timestamp, eventTimestamp.type),
+    created: resolved.created === null ? null : asStored(resolved.created, createdTimestamp.type),
+    features: resolved.features.map((feature) => asStored(feature)),
+  };
+  return fingerprintDefinition(stored, '');
+}
+
+/** The view bound to its source; null if the source does not fit it. */
+function resolveOrNull(view: FeatureView, source: Schema, definitions: Definitions): ResolvedView | null {
   try {
-    const featureViews = new Map([[view.name, view]]);
-    const resolved = resolveView({ ...definitions, featureViews }, view.name, source);
-    const types = new Map([...keys, ...features].map(({ name, type }) => [name, type]));
-    const asStored = (column: ResolvedColumn, type = types.get(column.name)): ResolvedColumn =>
-      type === undefined || isNested(type) ? column : { ...column, type };
-    const stored: ResolvedView = {
-      ...resolved,
-      joinKeys: resolved.joinKeys.map((key) => asStored(key)),
-      timestamp: asStored(resolved.timestamp, eventTimestamp.type),
-      created: resolved.created === null ? null : asStored(resolved.created, createdTimestamp.type),
-      features: resolved.features.map((feature) => asStored(feature)),
-    };
-    return fingerprintDefinition(stored, '');
+    return resolveView({ ...definitions, featureViews: new Map([[view.name, view]]) }, view.name, source);
   } catch (error) {
     if (isMoraineError(error, 'DEFINITION_INVALID')) return null;
     throw error;

@@ -22,8 +22,6 @@ export interface ColumnChanges {
   readonly everywhere: readonly string[];
   /** Stored features that are read from another column now. */
   readonly features: ReadonlyMap<string, string>;
-  /** Features that the definition names and of which no value is stored. */
-  readonly added: readonly string[];
 }
 
 /** {@link ViewColumns} as JSON, in and out. */
@@ -78,13 +76,7 @@ export function columnChanges(
   return {
     everywhere: everywhere.filter((text) => text !== null),
     features: new Map(changed.filter((entry): entry is [string, string] => entry[1] !== null)),
-    added: addedFeatures(features, view),
   };
-}
-
-/** Features that a view names and that are not among the stored ones. */
-export function addedFeatures(stored: readonly string[], view: FeatureView): readonly string[] {
-  return (view.features ?? []).flatMap(({ name }) => (stored.includes(name) ? [] : [name]));
 }
 
 /** Whether a view of all columns calls the column of this name otherwise, and no other column so. */
@@ -96,11 +88,6 @@ function isRenamedColumn(name: string, { features, source }: FeatureView): boole
 /** Names of a view's join keys, in order, each once. */
 export function joinKeysOf(view: FeatureView, { entities }: Definitions): readonly string[] {
   return [...new Set(view.entities.flatMap((name) => entities.get(name)?.joinKeys ?? []))];
-}
-
-/** All changes; empty if every value that the view defines is stored. */
-export function changeTexts({ everywhere, features, added }: ColumnChanges): readonly string[] {
-  return [...everywhere, ...features.values(), ...added.map((name) => `feature '${name}' was added`)];
 }
 
 export function change(what: string, before: string | null, after: string | null): string | null {

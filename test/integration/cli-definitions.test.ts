@@ -128,6 +128,20 @@ describe('apply', () => {
       materializations: [{ view: 'view', kind: 'full' }],
     });
     expect(JSON.parse(await ok(...get, '--json'))).toMatchObject({ results: [{ features: { v: { value: 50 } } }] });
+
+    const allColumns = definitions('view', '"view:velocity"')
+      .replace('t.rows', 't.others')
+      .replace('created }', 'created, fieldMapping: { v: velocity } }')
+      .replace('features: [v]', '');
+    write('definitions.yaml', allColumns);
+    const [was, added] = ["the column of feature 'v' was v and is none", "feature 'velocity' was added"];
+    const mapped = JSON.parse(await ok('apply', 'definitions.yaml', '--json')) as { redefinedViews: unknown };
+    expect(mapped.redefinedViews).toEqual([{ view: 'view', changes: [was, added] }]);
+    const service = await run('online', 'get', 'all', '--entity', 'k=1');
+    expect([service.code, service.stdout]).toEqual([4, '']);
+    expect(service.stderr).toContain(
+      `materialized: ${added}. Run \`moraine materialize view\`. [MATERIALIZATION_REQUIRED]`,
+    );
   });
 
   it('renames a view: its features answer under the new name, online, too', async () => {

@@ -7,6 +7,7 @@ import { planBackfill } from '../../../backfill/index.js';
 import {
   createMoraine,
   defineEntity,
+  defineFeatureService,
   defineFeatureView,
   type Moraine,
   type OnlineValue,
@@ -135,11 +136,11 @@ describe('a view that was redefined', () => {
     await apply(view());
   });
 
-  it('of all columns, of which one got another name, is refused until it is materialized', async () => {
+  describe('and takes all columns', () => {
     const all = (fieldMapping: Record<string, string> = {}) =>
       defineFeatureView({ name: 'readings', online: true, entities: [thing], source: { ...SOURCE, fieldMapping } });
-    await apply(all());
-    await materialize();
+    const service = (...features: readonly string[]) =>
+      defineFeatureService({ name: 'scores', features: features.map((name) => all().feature(name)) });
     const everything = async () => {
       const { features, rows } = await moraine.getOnlineFeatures({
         features: ['readings'],
@@ -148,16 +149,107 @@ describe('a view that was redefined', () => {
       });
       return features.map(({ name }, index) => [name, rows[0]?.[index]?.status]);
     };
+    const byService = () =>
+      moraine.getOnlineFeatures({ service: 'scores', entities: [{ k: 1 }], readTimeoutMs: 60_000 });
     const present = (...names: readonly string[]) => names.map((name) => [name, 'PRESENT']);
-    expect(await everything()).toEqual(present('other', 'later', 'created', 'v', 'w'));
-    const changes = ["the column of feature 'v' was v and is none"];
-    expect(await apply(all({ v: 'velocity' }))).toEqual([{ view: 'readings', changes }]);
-    expect(await failureOf(everything())).toMatchObject(refusal(...changes));
-    await materialize();
-    expect(await everything()).toEqual(expect.arrayContaining(present('velocity', 'w')));
-    await apply(view());
-    await materialize();
-    expect(await read()).toEqual([10, 11]);
+    const notFound = (name: string, list: string) => ({
+      code: 'FEATURE_NOT_FOUND',
+      message: `Feature view 'readings' has no materialized feature '${name}'. It has: ${list}.`,
+    });
+
+    /** Changes the source's columns: names by field id. */
+    async function renameColumns(names: ReadonlyMap<number, string>): Promise<void> {
+      const catalog = await moraine.project.catalog();
+      const { metadata } = await moraine.project.loadTable('shop.a');
+      const first = metadata.schemas.find(({ schemaId }) => schemaId === 0);
+      if (first === undefined) throw new Error('the first schema');
+      const known = first.fields.map((field) => ({ ...field, name: names.get(field.id) ?? field.name }));
+      const ids = new Set(known.map(({ id }) => id));
+      const added = [...names].flatMap(([id, name]) =>
+        ids.has(id) ? [] : [{ id, name, required: false, type: { kind: 'long' } } as const],
+      );
+      await catalog.commitTable(
+        { namespace: ['shop'], name: 'a' },
+        {
+          requirements: [],
+          updates: [
+            { action: 'add-schema', schema: { ...first, schemaId: -1, fields: [...known, ...added] } },
+            { action: 'set-current-schema', schemaId: -1 },
+          ],
+        },
+      );
+    }
+
+    beforeAll(async () => {
+      await apply(all());
+      await materialize();
+    });
+    afterAll(async () => {
+      await apply(view());
+      await materialize();
+      expect(await read()).toEqual([10, 11]);
+    });
+
+    it('of which one got another name is refused under either name until it is materialized', async () => {
+      expect(await everything()).toEqual(present('other', 'later', 'created', 'v', 'w'));
+      const [was, added] = ["the column of feature 'v' was v and is none", "feature 'velocity' was added"];
+      expect(await apply(all({ v: 'velocity' }))).toEqual([{ view: 'readings', changes: [was, added] }]);
+      await moraine.apply([service('velocity')]);
+      expect(await failureOf(everything())).toMatchObject(refusal(was));
+      expect(await failureOf(read(['v']))).toMatchObject(refusal(was));
+      expect(await failureOf(read(['velocity']))).toMatchObject(refusal(added));
+      expect(await failureOf(read(['velocity', 'w', 'v', 'absent', 'velocity']))).toMatchObject(refusal(was, added));
+      expect(await failureOf(byService())).toMatchObject(refusal(added));
+      const stored = 'other, later, created, v, w';
+      expect(await failureOf(read(['absent']))).toMatchObject(notFound('absent', stored));
+      expect(await failureOf(read(['k']))).toMatchObject(notFound('k', stored));
+      expect(await read(['w'])).toEqual([11]);
+      await materialize();
+      expect(await read(['velocity', 'w'])).toEqual([10, 11]);
+      expect((await byService()).rows[0]).toMatchObject([{ status: 'PRESENT' }]);
+      expect(await failureOf(read(['v']))).toMatchObject({ code: 'FEATURE_NOT_FOUND' });
+      await moraine.apply([all(), service('v')]);
+      await materialize();
+    });
+
+    it('refuses names that its source has got since, and answers the stored ones', async () => {
+      await renameColumns(
+        new Map([
+          [6, 'velocity'],
+          [8, 'x'],
+        ]),
+      );
+      const changes = ["feature 'velocity' was added", "feature 'x' was added"];
+      for (const [name, change] of [
+        ['velocity', changes[0]],
+        ['x', changes[1]],
+      ] as const)
+        expect(await failureOf(read([name]))).toMatchObject(refusal(change ?? ''));
+      expect(await failureOf(read(['absent']))).toMatchObject({ code: 'FEATURE_NOT_FOUND' });
+      expect(await read(['v', 'w'])).toEqual([10, 11]);
+      expect(await apply(all())).toEqual([{ view: 'readings', changes }]);
+      const reader = await createMoraine({ cwd: folder, config: moraine.project.config });
+      try {
+        const old = { maxStalenessMs: 3_600_000 };
+        expect(await failureOf(read(['velocity'], old, reader))).toMatchObject(refusal(changes[0] ?? ''));
+        await materialize();
+        expect(await read(['velocity', 'w', 'x'], old, reader)).toEqual([10, 11, 'NULL_VALUE']);
+        expect(await failureOf(read(['v'], old, reader))).toMatchObject({ code: 'FEATURE_NOT_FOUND' });
+      } finally {
+        await reader.close();
+      }
+      await renameColumns(new Map());
+      await materialize();
+    });
+
+    it('where it took some before refuses the others', async () => {
+      await apply(view());
+      await materialize();
+      const changes = ['other', 'later', 'created'].map((name) => `feature '${name}' was added`);
+      expect(await apply(all())).toEqual([{ view: 'readings', changes }]);
+      expect(await failureOf(read(['other']))).toMatchObject(refusal(changes[0] ?? ''));
+      expect(await read()).toEqual([10, 11]);
+    });
   });
 
   it('has no window that a backfill would call covered already', async () => {
