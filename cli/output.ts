@@ -46,14 +46,30 @@ export function toJson(value: unknown): string {
   });
 }
 
-/** Lines of left-aligned columns under their headings; the last column is not padded. */
-export function formatColumns(headings: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [headings, ...rows].map((row) => row.map(printable));
+/** A heading of a column with numbers, which are right-aligned. */
+interface NumberHeading {
+  readonly number: string;
+}
+
+/** Lines of columns under their headings; text is left-aligned. */
+export function formatColumns(
+  headings: readonly (string | NumberHeading)[],
+  rows: readonly (readonly string[])[],
+): string {
+  const names = headings.map((heading) => (typeof heading === 'string' ? heading : heading.number));
+  const all = [names, ...rows].map((row) => row.map(printable));
   const widths = headings.map((_, column) => largest(all.map((row) => (row[column] ?? '').length)));
-  return all
-    .map((row) => row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join('  '))
-    .map((line) => `${line.trimEnd()}\n`)
-    .join('');
+  const padded = (cell: string, column: number): string => {
+    const width = widths[column] ?? 0;
+    return typeof headings[column] === 'string' ? cell.padEnd(width) : cell.padStart(width);
+  };
+  return all.map((row) => `${row.map(padded).join('  ').trimEnd()}\n`).join('');
+}
+
+/** A line for each fact: its name, then its value. */
+export function formatFacts(facts: readonly (readonly [name: string, value: string])[]): string {
+  const width = largest(facts.map(([name]) => printable(name).length)) + 2;
+  return facts.map(([name, value]) => `${printable(name).padEnd(width)}${printable(value)}\n`).join('');
 }
 
 /** Text that cannot move the cursor or forge a line: control characters are shown as escapes. */

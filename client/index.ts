@@ -29,6 +29,12 @@ export { createTable, type NewTable } from './create-table.js';
 export { listDatasets, replay, type SaveDatasetRequest, saveFeatures } from './datasets.js';
 export type { AppliedSchedules } from './declared-schedules.js';
 export { type DeleteOptions, deleteTableRows } from './delete-table-rows.js';
+export {
+  type DescribedFeature,
+  describeView,
+  type OnlineTableDescription,
+  type ViewDescription,
+} from './describe-view.js';
 export type { Entities, SqlTables } from './entities.js';
 export type { FeatureReader, FeatureRow } from './feature-reader.js';
 export {
@@ -37,6 +43,7 @@ export {
   type HistoricalFeaturesRequest,
   withHistoricalFeatures,
 } from './historical-features.js';
+export { type ListedTable, listTables, type TableSummary } from './list-tables.js';
 export {
   type CompareLoggedFeaturesRequest,
   compareLog,

@@ -6,7 +6,10 @@ import {
   collectDefinitions,
   type DatasetRecord,
   type Definitions,
+  type Entity,
   type Explanation,
+  type FeatureService,
+  type FeatureView,
   parseDefinitions,
   type ReplayResult,
   type SavedDataset,
@@ -28,6 +31,7 @@ import { type AppliedDefinitions, type ApplyDefinitionsOptions, applyDefinitions
 import { createTable, type NewTable } from './create-table.js';
 import { listDatasets, replay, type SaveDatasetRequest, saveFeatures } from './datasets.js';
 import { type DeleteOptions, deleteTableRows } from './delete-table-rows.js';
+import { describeView, type ViewDescription } from './describe-view.js';
 import { type FeatureReader, openReader } from './feature-reader.js';
 import { type ClientMethods, guardCalls } from './guarded-calls.js';
 import {
@@ -37,6 +41,7 @@ import {
   openHistoricalFeatures,
   withHistoricalFeatures,
 } from './historical-features.js';
+import { type ListedTable, listTables } from './list-tables.js';
 import {
   type CompareLoggedFeaturesRequest,
   compareLog,
@@ -114,6 +119,16 @@ export interface Moraine {
   replayDataset(name: string, options?: { readonly signal?: AbortSignal }): Promise<ReplayResult>;
   /** Every saved dataset, by name. */
   datasets(): Promise<readonly SavedDataset[]>;
+  /** Every table of the configured catalogs, by catalog and name, with the figures of its current snapshot. */
+  tables(): Promise<readonly ListedTable[]>;
+  /** Every registered feature view, by name. */
+  views(): Promise<readonly FeatureView[]>;
+  /** A registered feature view, the types of its features and the state of its online table. `FEATURE_VIEW_NOT_FOUND` */
+  view(name: string): Promise<ViewDescription>;
+  /** Every registered feature service, by name. */
+  services(): Promise<readonly FeatureService[]>;
+  /** Every registered entity, by name. */
+  entities(): Promise<readonly Entity[]>;
   /** Every row of a window of a table, or of SQL over tables. Close the reader. */
   pullAll(request: PullFeaturesRequest): Promise<FeatureReader<PullAnswer>>;
   /** The newest row of each entity in a window of a table, or of SQL over tables. Close the reader. */
@@ -185,6 +200,11 @@ function methodsOf(project: Project): ClientMethods {
     startTrainingSet: (request) => startTrainingSet(project, request),
     replayDataset: (name, replayOptions) => replay(project, name, replayOptions),
     datasets: () => listDatasets(project),
+    tables: () => listTables(project),
+    views: async () => byName((await registered(project)).featureViews),
+    view: (name) => describeView(project, name),
+    services: async () => byName((await registered(project)).featureServices),
+    entities: async () => byName((await registered(project)).entities),
     pullAll: (request) => pullFeatures(project, 'all', request),
     pullLatest: (request) => pullFeatures(project, 'latest', request),
     openFeatureLogger: (service, loggerOptions) => openFeatureLogger(project, service, loggerOptions),
@@ -203,6 +223,14 @@ function methodsOf(project: Project): ClientMethods {
     deleteRows: (name, where, deleteOptions) => deleteTableRows(project, name, where, deleteOptions),
     upgradeTable: (name, formatVersion) => upgradeTable(project, name, formatVersion),
   };
+}
+
+async function registered(project: Project): Promise<Definitions> {
+  return (await (await project.registry()).read()).definitions;
+}
+
+function byName<T extends { readonly name: string }>(definitions: ReadonlyMap<string, T>): readonly T[] {
+  return [...definitions.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function readDefinitions(input: DefinitionsInput): Definitions {

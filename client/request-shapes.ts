@@ -145,6 +145,11 @@ export const METHOD_ARGUMENTS = {
   startTrainingSet: [argument('request', trainingSet)],
   replayDataset: [argument('name', text), options({ signal })],
   datasets: [],
+  tables: [],
+  views: [],
+  view: [argument('name', text)],
+  services: [],
+  entities: [],
   pullAll: [argument('request', pull)],
   pullLatest: [argument('request', pull)],
   openFeatureLogger: [

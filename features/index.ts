@@ -82,6 +82,7 @@ export {
 } from './feature-type.js';
 export type { FeatureWindow } from './feature-window.js';
 export { changedDeletesOf, deletesOf } from './file-deletes.js';
+export { featureNotFound, findFeatureService, findFeatureView } from './find-definition.js';
 export {
   getHistoricalFeatures,
   getHistoricalFrame,

@@ -76,7 +76,7 @@ function configOf(options: OpenProjectOptions): MoraineConfig {
 }
 
 function isResolved(config: ConfigInput | MoraineConfig): config is MoraineConfig {
-  return 'defaultCatalog' in config;
+  return config.catalogs instanceof Map;
 }
 
 /** The catalogs of a configuration, each opened at most once. */

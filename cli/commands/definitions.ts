@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { type ActionRunner, does, withExamples } from '../define.js';
 
-/** `init` and `apply`. */
+/** `init`, `apply`, and the lists of what is registered. */
 export function declareDefinitionCommands(program: Command, runner: ActionRunner): void {
   const init = program
     .command('init')
@@ -30,4 +30,35 @@ export function declareDefinitionCommands(program: Command, runner: ActionRunner
     .option('--json', 'print the plan as JSON');
   withExamples(apply, 'apply', 'apply features.yaml --dry-run', 'apply features.ts --prune', 'apply --materialize');
   does(apply, runner, async () => (await import('../actions/apply.js')).apply);
+  declareViewCommands(program, runner);
+  const lists = () => import('../actions/definition-list.js');
+  const services = listOf(program, 'service', 'Look at registered feature services.', 'List the feature services.');
+  does(services, runner, async () => (await lists()).serviceList);
+  const entities = listOf(program, 'entity', 'Look at registered entities.', 'List the entities and their join keys.');
+  does(entities, runner, async () => (await lists()).entityList);
+}
+
+function declareViewCommands(program: Command, runner: ActionRunner): void {
+  const list = listOf(program, 'view', 'Look at registered feature views.', 'List the feature views.');
+  does(list, runner, async () => (await import('../actions/definition-list.js')).viewList);
+
+  const show = (list.parent ?? program)
+    .command('show')
+    .description('Show a feature view: its definition, its source table and how far its online table has come.')
+    .argument('<view>', 'the feature view')
+    .option('--json', 'print JSON');
+  withExamples(show, 'view show airport_delay');
+  does(show, runner, async () => (await import('../actions/view-show.js')).viewShow);
+}
+
+/** A group of commands with `list` as its first. */
+function listOf(program: Command, kind: string, description: string, lists: string): Command {
+  const list = program
+    .command(kind)
+    .description(description)
+    .helpCommand(false)
+    .command('list')
+    .description(lists)
+    .option('--json', 'print JSON Lines');
+  return withExamples(list, `${kind} list`);
 }

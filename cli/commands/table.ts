@@ -25,9 +25,16 @@ function addRootOption(command: Command): Command {
   );
 }
 
-/** `table create|append|scan|show|files|history`. */
+/** `table list|create|append|scan|show|files|history`. */
 export function declareTableCommands(program: Command, runner: ActionRunner): void {
   const table = program.command('table').description('Create, fill and read Iceberg tables.').helpCommand(false);
+
+  const list = table
+    .command('list')
+    .description('List the tables of every configured catalog.')
+    .option('--json', 'print JSON Lines');
+  withExamples(list, 'table list');
+  does(list, runner, async () => (await import('../actions/table-list.js')).tableList);
 
   const create = table
     .command('create')

@@ -25,6 +25,7 @@ it('the README works as it is written', async () => {
     'table',
     'apply',
     'materialize',
+    'view',
     'online',
     'features',
     'backfill',
@@ -37,6 +38,7 @@ it('the README works as it is written', async () => {
   const cwd = join(base, init[1] ?? '');
   const printed = new Map<string, string>();
   for (const command of inProject.slice(0, -1)) printed.set(command[0] ?? '', await moraineOk(command, { cwd }));
+  expect(printed.get('view')).toMatch(/^online table +moraine_online.customer_activity: 8 rows, 4 files, .* kB$/m);
   expect(printed.get('online')).toMatch(/^customer_id=3 +orders +3 +PRESENT/m);
   expect(printed.get('backfill')).toContain('31 windows');
   expect(printed.get('maintain')).toContain('Would expire 0 of 1 snapshot');

@@ -168,6 +168,11 @@ const METHODS: Record<Method, { right: unknown[]; wrong: [field: string, ...give
     right: ['shop.a', 'k = 0'],
     wrong: [['name'], ['where', 'shop.a', () => true], ['options', 'shop.a', 'k = 0', { dry: true }]],
   },
+  tables: { right: [], wrong: [] },
+  views: { right: [], wrong: [] },
+  view: { right: ['readings'], wrong: [['name'], ['name', { name: 'readings' }]] },
+  services: { right: [], wrong: [] },
+  entities: { right: [], wrong: [] },
   upgradeTable: { right: ['shop.a', 2], wrong: [['name'], ['formatVersion', 'shop.a', '3']] },
 };
 

@@ -1,0 +1,58 @@
+import { type ListedTable, listTables } from '../../client/index.js';
+import { formatTimeUs } from '../../config/index.js';
+import { type CommandContext, printJson, withProject } from '../context.js';
+import { formatColumns, printable } from '../output.js';
+import { countText, sizeText } from '../quantities.js';
+
+const HEADINGS = ['table', { number: 'rows' }, { number: 'files' }, { number: 'size' }, 'format', 'last commit'];
+
+/** Lists the tables of every configured catalog. */
+export async function tableList(
+  context: CommandContext,
+  _operands: readonly string[],
+  { json }: { readonly json?: boolean },
+): Promise<void> {
+  const tables = await withProject(context, listTables);
+  if (json === true) for (const table of tables) await printJson(context, asJson(table));
+  else if (tables.length === 0) await context.stdout.write('There are no tables.\n');
+  else await context.stdout.write(formatColumns(HEADINGS, tables.map(rowOf)));
+  if (json === true) return;
+  for (const { name, problem } of tables)
+    if (problem !== null) context.note(`warning: table ${printable(name)} cannot be read: ${printable(problem)}`);
+}
+
+function asJson({ name, catalog, summary, problem }: ListedTable): object {
+  const committedAtUs = summary?.committedAtUs ?? null;
+  return {
+    name,
+    catalog,
+    formatVersion: summary?.formatVersion ?? null,
+    snapshotId: summary?.snapshotId ?? null,
+    committedAt: committedAtUs === null ? null : formatTimeUs(committedAtUs),
+    rows: summary?.rows ?? null,
+    dataFiles: summary?.dataFiles ?? null,
+    deleteFiles: summary?.deleteFiles ?? null,
+    sizeBytes: summary?.sizeBytes ?? null,
+    problem,
+  };
+}
+
+function rowOf({ name, summary }: ListedTable): readonly string[] {
+  if (summary === null) return [name, '-', '-', '-', '-', '-'];
+  const { rows, dataFiles, deleteFiles, sizeBytes, formatVersion, committedAtUs } = summary;
+  const files = dataFiles === null || deleteFiles === null ? null : dataFiles + deleteFiles;
+  return [
+    name,
+    rowsText(rows, deleteFiles),
+    files === null ? '-' : countText(files),
+    sizeBytes === null ? '-' : sizeText(sizeBytes),
+    `v${formatVersion}`,
+    committedAtUs === null ? '-' : formatTimeUs(committedAtUs),
+  ];
+}
+
+/** Rows that delete files delete are counted with the others. */
+export function rowsText(rows: bigint | null, deleteFiles: bigint | null): string {
+  if (rows === null) return '-';
+  return deleteFiles === 0n ? countText(rows) : `up to ${countText(rows)}`;
+}

@@ -1,0 +1,32 @@
+/** Counts, sizes and durations as people read them. Exact numbers are in what `--json` prints. */
+
+/** A count with its digits in groups of three: `5,819,079`. */
+export function countText(count: number | bigint): string {
+  return count.toLocaleString('en-US');
+}
+
+const SIZE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
+
+/** A size in bytes with three digits and a decimal unit: `0 B`, `13.8 MB`, `138 MB`. */
+export function sizeText(bytes: number | bigint): string {
+  let value = Number(bytes);
+  let unit = 0;
+  // 999.95 kB would be shown as 1000 kB.
+  while (value >= (unit === 0 ? 1000 : 999.5) && unit < SIZE_UNITS.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 || value >= 99.95 ? Math.round(value) : value.toFixed(1)} ${SIZE_UNITS[unit] ?? ''}`;
+}
+
+/** A duration: `850 ms`, `4.2 s`, `20 min 39 s`, `2 h 5 min`, `3 d 4 h`. */
+export function durationText(ms: number): string {
+  if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 24 * 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  const hours = Math.floor(minutes / 60);
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
