@@ -82,7 +82,8 @@ export async function commitTrainingWindows(
   plan: TrainingBackfillPlan,
   windows: readonly TrainingWindowToCommit[],
 ): Promise<WindowsCommit> {
-  const committed = await onNewestProgress(() => commitOnce(deps, plan, windows));
+  const { catalog } = await deps.resolveTarget(plan.trainingSet.draft.location.table);
+  const committed = await onNewestProgress(catalog, () => commitOnce(deps, plan, windows));
   await recordIfComplete(deps, await loadTrainingTable(deps, plan));
   return committed;
 }

@@ -1,10 +1,9 @@
 /** Deleting the rows for which a condition is true, without rewriting data files. */
 import { randomUUID } from 'node:crypto';
 import { type Connection, quoteIdentifier, scanSql, withReadableCopies } from '../engine/index.js';
-import { isMoraineError } from '../errors/index.js';
 import { openScan, type PinnedSource } from '../features/index.js';
 import { type BoundExpression, currentSchema, currentSnapshot } from '../iceberg/index.js';
-import { commitRowDelta, loadTable, planFiles, requireWritable, type Table } from '../tables/index.js';
+import { commitRowDelta, loadTable, planFiles, requireWritable, retryConflicts, type Table } from '../tables/index.js';
 import { type DeletedPositions, knownDeletes } from './deleted-positions.js';
 import { writeDeletes } from './write-deletes.js';
 
@@ -27,12 +26,6 @@ export interface DeletedRows {
 }
 
 /**
- * How often the delete is planned anew when other writers replace its data files or deletes. A compaction of a small table that begins again
- * as soon as it has ended wins about every other time: ten lost races in a row come up within minutes.
- */
-const MAX_PLANS = 100;
-
-/**
  * Deletes the rows of the current snapshot for which the condition is true, in one commit. Rows that others append meanwhile stay.
  * @throws MoraineError `COMMIT_CONFLICT` when other writers keep replacing the files, and what scanning and committing may throw
  */
@@ -43,14 +36,10 @@ export async function deleteRows(
 ): Promise<DeletedRows> {
   const catalog = requireWritable(table);
   const run = { key: `delete-${randomUUID()}` };
-  for (let plans = 1; ; plans++) {
+  return await retryConflicts(catalog, async () => {
     const current = await loadTable(catalog, table.io, table.identifier);
-    try {
-      return await deleteFrom(current, connection, request, run);
-    } catch (error) {
-      if (plans >= MAX_PLANS || !isMoraineError(error, 'COMMIT_CONFLICT')) throw error;
-    }
-  }
+    return await deleteFrom(current, connection, request, run);
+  });
 }
 
 async function deleteFrom(

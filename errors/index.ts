@@ -1,4 +1,5 @@
 /** Errors: one class, one closed table of codes. */
+export { type BackOff, backOffMs } from './back-off.js';
 export { counted } from './counted.js';
 export { inputTooLarge } from './input-size.js';
 export { largest } from './largest.js';

@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Catalog, TableIdentifier } from '../catalogs/index.js';
 import { type Engine, quoteLiteral, scanSql, sqlLiteral, writeParquet } from '../engine/index.js';
-import { didYouMean, isMoraineError, MoraineError } from '../errors/index.js';
+import { didYouMean, MoraineError } from '../errors/index.js';
 import { type PrimitiveType, type PrimitiveValue, type Schema, UNPARTITIONED } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
-import { commitAppend, type Table } from '../tables/index.js';
+import { commitAppend, retryConflicts, type Table } from '../tables/index.js';
 import { type DatasetRecord, recordFromJson, recordToJson } from './dataset-record.js';
 import { openScan, planSource } from './source-scan.js';
 import { ensureSystemTable, loadSystemTable } from './system-table.js';
@@ -40,8 +40,6 @@ const DATASETS_SCHEMA: Schema = {
     { id: 6, name: 'record', required: true, type: STRING, doc: 'JSON: what computes the dataset again' },
   ],
 };
-/** Other datasets that may be saved first before this one gives up. */
-const MAX_ATTEMPTS = 50;
 
 /** Reads and adds to the table of datasets. */
 export class DatasetRegistry {
@@ -84,19 +82,18 @@ export class DatasetRegistry {
    * @throws DATASET_ALREADY_EXISTS, COMMIT_STATE_UNKNOWN, COMMIT_CONFLICT (too many others)
    */
   async add(record: DatasetRecord): Promise<void> {
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    await retryConflicts(this.#deps.catalog, async () => {
       const table = await ensureSystemTable(this.#deps, DATASETS_SCHEMA);
       const saved = (await this.#read(table)).find((each) => each.record.name === record.name);
       if (saved !== undefined) {
         if (recordToJson(saved.record) === recordToJson(record)) return;
         throw taken(record.name);
       }
-      if (await this.#append(table, record)) return;
-    }
-    throw new MoraineError('COMMIT_CONFLICT', `The table of datasets was changed by others ${MAX_ATTEMPTS} times.`);
+      await this.#append(table, record);
+    });
   }
 
-  async #append(table: Table, record: DatasetRecord): Promise<boolean> {
+  async #append(table: Table, record: DatasetRecord): Promise<void> {
     const { io, engine, nowUs } = this.#deps;
     const folder = await io.prepareFolder(`${table.metadata.location}/data`);
     const now = nowUs?.() ?? BigInt(Date.now()) * 1000n;
@@ -107,20 +104,14 @@ export class DatasetRegistry {
       writeParquet(connection, { select, schema: DATASETS_SCHEMA, spec: UNPARTITIONED, folder, namePrefix }),
     );
     const { currentSnapshotId } = table.metadata;
-    try {
-      await commitAppend(table, {
-        files,
-        run: { key: `dataset-${namePrefix}` },
-        validate: (base) => {
-          if (base.currentSnapshotId === currentSnapshotId) return;
-          throw new MoraineError('COMMIT_CONFLICT', 'Another dataset was saved.');
-        },
-      });
-      return true;
-    } catch (error) {
-      if (!isMoraineError(error, 'COMMIT_CONFLICT')) throw error;
-      return false;
-    }
+    await commitAppend(table, {
+      files,
+      run: { key: `dataset-${namePrefix}` },
+      validate: (base) => {
+        if (base.currentSnapshotId === currentSnapshotId) return;
+        throw new MoraineError('COMMIT_CONFLICT', 'Another dataset was saved.');
+      },
+    });
   }
 
   async #read(table: Table): Promise<readonly SavedDataset[]> {

@@ -1,12 +1,9 @@
 /** Tags that keep the snapshots of a dataset from being expired. */
 import { formatTableName } from '../catalogs/index.js';
-import { isMoraineError, MoraineError } from '../errors/index.js';
-import type { TableRequirement, TableUpdate } from '../iceberg/index.js';
-import type { Table } from '../tables/index.js';
+import { MoraineError } from '../errors/index.js';
+import type { TableMetadata, TableUpdate } from '../iceberg/index.js';
+import { commitUpdates, type Table } from '../tables/index.js';
 import type { TableState } from './pin-source.js';
-
-/** Times that a tag is tried while others change the table. */
-const MAX_ATTEMPTS = 10;
 
 /** The tag of a dataset in the tables that it was made from. */
 export function datasetTag(dataset: string): string {
@@ -25,8 +22,9 @@ export async function pinSnapshots(
 ): Promise<void> {
   for (const [name, { snapshotId, tableUuid }] of sources) {
     if (snapshotId === null) continue;
-    await changeRefs(loadSource, name, tableUuid, (table) => {
-      if (table.metadata.snapshots.some((snapshot) => snapshot.snapshotId === snapshotId)) {
+    await changeRefs(loadSource, name, tableUuid, ({ refs, snapshots }) => {
+      if (refs.get(tag)?.type === 'tag' && refs.get(tag)?.snapshotId === snapshotId) return null;
+      if (snapshots.some((snapshot) => snapshot.snapshotId === snapshotId)) {
         return [{ action: 'set-snapshot-ref', refName: tag, ref: { type: 'tag', snapshotId } }];
       }
       throw new MoraineError(
@@ -44,8 +42,8 @@ export async function unpinSnapshots(
   tag: string,
 ): Promise<void> {
   for (const [name, { tableUuid }] of sources) {
-    await changeRefs(loadSource, name, tableUuid, (table) =>
-      table.metadata.refs.has(tag) ? [{ action: 'remove-snapshot-ref', refName: tag }] : [],
+    await changeRefs(loadSource, name, tableUuid, ({ refs }) =>
+      refs.has(tag) ? [{ action: 'remove-snapshot-ref', refName: tag }] : null,
     );
   }
 }
@@ -54,23 +52,17 @@ async function changeRefs(
   loadSource: (name: string) => Promise<Table>,
   name: string,
   uuid: string,
-  updatesFor: (table: Table) => readonly TableUpdate[],
+  updatesFor: (base: TableMetadata) => readonly TableUpdate[] | null,
 ): Promise<void> {
-  const requirements: readonly TableRequirement[] = [{ type: 'assert-table-uuid', uuid }];
-  for (let attempt = 1; ; attempt++) {
-    const table = await loadSource(name);
-    const updates = updatesFor(table);
-    if (updates.length === 0) return;
-    if (table.catalog === undefined) {
-      const message = `The snapshots of ${formatTableName(table.identifier)} cannot be tagged: no catalog holds it.`;
-      throw new MoraineError('UNSUPPORTED_FEATURE', message);
-    }
-    try {
-      await table.catalog.commitTable(table.identifier, { requirements, updates });
-      return;
-    } catch (error) {
-      // Setting a ref to what it is already changes nothing: it may be repeated whatever came of it.
-      if (!isMoraineError(error, 'COMMIT_CONFLICT', 'COMMIT_STATE_UNKNOWN') || attempt >= MAX_ATTEMPTS) throw error;
-    }
+  const table = await loadSource(name);
+  if (table.metadata.tableUuid !== uuid) {
+    const message = `The table ${name} was dropped and created again since its snapshot was chosen.`;
+    throw new MoraineError('TABLE_REPLACED', message);
   }
+  if (updatesFor(table.metadata) === null) return;
+  if (table.catalog === undefined) {
+    const message = `The snapshots of ${formatTableName(table.identifier)} cannot be tagged: no catalog holds it.`;
+    throw new MoraineError('UNSUPPORTED_FEATURE', message);
+  }
+  await commitUpdates(table, updatesFor);
 }

@@ -5,10 +5,10 @@
 import { randomUUID } from 'node:crypto';
 import { type Catalog, formatTableName, type TableIdentifier } from '../catalogs/index.js';
 import { type Connection, type Engine, quoteIdentifier, scanSql, sqlLiteral, writeParquet } from '../engine/index.js';
-import { isMoraineError, MoraineError } from '../errors/index.js';
+import { MoraineError } from '../errors/index.js';
 import { type PrimitiveType, type PrimitiveValue, type TableMetadata, UNPARTITIONED } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
-import { commitAppend, commitUpdates, selectSnapshot, type Table } from '../tables/index.js';
+import { commitAppend, commitUpdates, retryConflicts, selectSnapshot, type Table } from '../tables/index.js';
 import { type ApplyOptions, type ApplyPlan, planApply, planChangesAnything, type RegistryState } from './apply-plan.js';
 import { type DefinitionKind, type Definitions, NO_DEFINITIONS } from './definition.js';
 import { newProjectId, PROJECT_ID_PROPERTY, projectIdOf } from './project-id.js';
@@ -41,9 +41,6 @@ export interface ApplyResult {
   /** How often the plan was made anew because another apply came first. */
   readonly replans: number;
 }
-
-/** Other applies that may come first before this one gives up. */
-const MAX_REPLANS = 50;
 
 /** Reads and changes the registry. */
 export class Registry {
@@ -142,22 +139,19 @@ export class Registry {
     desired: Definitions,
     options: ApplyOptions & { readonly dryRun?: boolean; readonly check?: (plan: ApplyPlan) => Promise<void> } = {},
   ): Promise<ApplyResult> {
-    for (let replans = 0; replans <= MAX_REPLANS; replans++) {
+    return await retryConflicts(this.#deps.catalog, async (attempt) => {
+      const replans = attempt - 1;
       const plan = planApply(await this.read(), desired, options);
       await options.check?.(plan);
       if (options.dryRun === true || !planChangesAnything(plan))
         return { plan, snapshotId: plan.base.snapshotId, replans };
       const snapshotId = await this.#commit(plan);
-      if (snapshotId !== null) return { plan, snapshotId, replans };
-    }
-    throw new MoraineError(
-      'COMMIT_CONFLICT',
-      `The registry was changed by others ${MAX_REPLANS} times while applying; nothing was applied.`,
-    );
+      return { plan, snapshotId, replans };
+    });
   }
 
-  /** Commits a plan on the state it was made from; null if the registry has changed since. */
-  async #commit(plan: ApplyPlan): Promise<bigint | null> {
+  /** Commits a plan on the state it was made from. @throws COMMIT_CONFLICT if the registry has changed since */
+  async #commit(plan: ApplyPlan): Promise<bigint> {
     const table = await ensureSystemTable(this.#deps, REGISTRY_SCHEMA);
     const rows = rowsOfPlan(plan, this.#deps.nowUs?.() ?? BigInt(Date.now()) * 1000n);
     const engine = await this.#deps.engine();
@@ -172,18 +166,13 @@ export class Registry {
         namePrefix: attempt,
       }),
     );
-    try {
-      const result = await commitAppend(table, {
-        files,
-        run: { key: `apply-${attempt}` },
-        validate: (base) => assertUnchanged(base, plan.base.snapshotId),
-      });
-      return result.snapshotId;
-    } catch (error) {
-      // The staged file stays behind, like every staged file whose commit did not land, for the orphan sweep.
-      if (!isMoraineError(error, 'COMMIT_CONFLICT')) throw error;
-      return null;
-    }
+    // After a conflict the staged file stays behind, as every one whose commit did not land, for the orphan sweep.
+    const { snapshotId } = await commitAppend(table, {
+      files,
+      run: { key: `apply-${attempt}` },
+      validate: (base) => assertUnchanged(base, plan.base.snapshotId),
+    });
+    return snapshotId;
   }
 
   async #rows(table: Table, asOf: RegistryAsOf): Promise<{ rows: readonly RegistryRow[]; snapshotId: bigint | null }> {

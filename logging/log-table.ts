@@ -14,7 +14,7 @@ import {
   type TableMetadata,
 } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
-import { loadTable, type Table } from '../tables/index.js';
+import { hasCode, loadTable, retryConflicts, type Table } from '../tables/index.js';
 import { LOG_PARTITION, type LogColumn } from './log-columns.js';
 
 /** What logs need of their surroundings. */
@@ -25,9 +25,6 @@ export interface LogDeps {
   /** Namespace of the log tables. */
   readonly namespace: readonly string[];
 }
-
-/** Attempts when another process changes the table's schema at the same moment. */
-const MAX_ATTEMPTS = 5;
 
 /** The log of a service: `<namespace>.<service>_log`. */
 export function logTableIdentifier(namespace: readonly string[], service: string): TableIdentifier {
@@ -52,15 +49,14 @@ export async function ensureLogTable(deps: LogDeps, service: string, columns: re
   const { catalog, io, namespace } = deps;
   const identifier = logTableIdentifier(namespace, service);
   requireVersionTwoTypes(newSchema(columns));
-  for (let attempt = 1; ; attempt++) {
-    try {
+  return await retryConflicts(
+    catalog,
+    async () => {
       await ensureOnce(catalog, identifier, columns);
       return await loadTable(catalog, io, identifier);
-    } catch (error) {
-      const raced = isMoraineError(error, 'COMMIT_CONFLICT', 'TABLE_ALREADY_EXISTS', 'TABLE_NOT_FOUND');
-      if (attempt >= MAX_ATTEMPTS || !raced) throw error;
-    }
-  }
+    },
+    hasCode('COMMIT_CONFLICT', 'TABLE_ALREADY_EXISTS', 'TABLE_NOT_FOUND'),
+  );
 }
 
 async function ensureOnce(catalog: Catalog, identifier: TableIdentifier, columns: readonly LogColumn[]): Promise<void> {

@@ -50,7 +50,7 @@ export async function commitMaterialization(
   manifestLocations: readonly string[],
 ): Promise<MaterializationCommit> {
   const plan = await readPlan(deps.io, planLocation);
-  return onNewestProgress(() => commitOnce(deps, plan, manifestLocations));
+  return onNewestProgress(deps.catalog, () => commitOnce(deps, plan, manifestLocations));
 }
 
 async function commitOnce(

@@ -54,7 +54,7 @@ export async function commitWindows(deps: Deps, staged: readonly StagedWindow[])
   const [first] = windows;
   if (first === undefined) return { snapshotId: null, outcomes: [] };
   requireCommittable(first.plan, windows);
-  return onNewestProgress(() => commitOnce(deps, first.plan, windows));
+  return onNewestProgress(deps.catalog, () => commitOnce(deps, first.plan, windows));
 }
 
 function requireCommittable(first: MaterializationPlan, windows: readonly PlannedWindow[]): void {

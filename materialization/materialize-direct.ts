@@ -1,6 +1,6 @@
 /** Materialization as one library call: plan, extract, commit, without a workflow. */
 import { randomUUID } from 'node:crypto';
-import { isMoraineError } from '../errors/index.js';
+import { retryConflicts } from '../tables/index.js';
 import { commitMaterialization, type MaterializationCommit } from './commit-materialization.js';
 import type { MaterializationDeps } from './deps.js';
 import { type ExtractOptions, extractShard } from './extract-shard.js';
@@ -12,9 +12,6 @@ export interface MaterializationResult {
   readonly commit: MaterializationCommit | null;
 }
 
-/** Plans made anew because another run committed first. */
-const MAX_PLANS = 5;
-
 /**
  * Materializes a view in this process. Shards run one after another.
  * @throws what {@link planMaterialization}, {@link extractShard} and {@link commitMaterialization} throw; COMMIT_CONFLICT
@@ -25,7 +22,7 @@ export async function materializeDirect(
   request: Omit<MaterializationRequest, 'attemptId'>,
   options: ExtractOptions = {},
 ): Promise<MaterializationResult> {
-  for (let plans = 1; ; plans++) {
+  return await retryConflicts(deps.catalog, async () => {
     const plan = await planMaterialization(deps, { ...request, attemptId: randomUUID() }, options);
     if (plan.planLocation === null) return { plan, commit: null };
     const manifests: string[] = [];
@@ -33,10 +30,6 @@ export async function materializeDirect(
       const { manifestLocation } = await extractShard(deps, plan.planLocation, shard, options);
       if (manifestLocation !== null) manifests.push(manifestLocation);
     }
-    try {
-      return { plan, commit: await commitMaterialization(deps, plan.planLocation, manifests) };
-    } catch (error) {
-      if (plans >= MAX_PLANS || !isMoraineError(error, 'COMMIT_CONFLICT')) throw error;
-    }
-  }
+    return { plan, commit: await commitMaterialization(deps, plan.planLocation, manifests) };
+  });
 }

@@ -1,6 +1,8 @@
 /** Commits on one progress: what a snapshot records was computed from it, so that on another it is computed anew. */
+import type { Catalog } from '../catalogs/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import type { TableMetadata } from '../iceberg/index.js';
+import { retryConflicts } from '../tables/index.js';
 import { effectiveProgress } from './progress.js';
 
 /** @throws COMMIT_CONFLICT, of which {@link progressMoved} tells, if the base has another progress */
@@ -14,20 +16,11 @@ export function progressMovedError(other: string): MoraineError {
   return new MoraineError('COMMIT_CONFLICT', message, { details: { progressMoved: true } });
 }
 
-/** Bases with another progress that are tried before a commit is given up. */
-const MAX_BASES = 20;
-
 /** Tries a commit that is computed from the progress, and again when that has moved meanwhile. */
-export async function onNewestProgress<T>(commit: () => Promise<T>): Promise<T> {
-  for (let bases = 1; ; bases++) {
-    try {
-      return await commit();
-    } catch (error) {
-      if (!progressMoved(error) || bases >= MAX_BASES) throw error;
-    }
-  }
+export async function onNewestProgress<T>(catalog: Catalog, commit: () => Promise<T>): Promise<T> {
+  return await retryConflicts(catalog, commit, progressMoved);
 }
 
 /** Whether a conflict came from another progress. */
-export const progressMoved = (error: unknown): boolean =>
+const progressMoved = (error: unknown): error is MoraineError =>
   isMoraineError(error, 'COMMIT_CONFLICT') && error.details['progressMoved'] === true;

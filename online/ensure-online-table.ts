@@ -1,8 +1,8 @@
 /** Makes sure that a view's online table exists and has the columns that the view now needs. */
 import { type Catalog, ensureNamespace } from '../catalogs/index.js';
-import { isMoraineError } from '../errors/index.js';
 import type { ResolvedView } from '../features/index.js';
 import type { TableMetadata, TableRequirement, TableUpdate } from '../iceberg/index.js';
+import { hasCode, retryConflicts } from '../tables/index.js';
 import {
   DEFAULT_ONLINE_SETTINGS,
   type OnlineLayout,
@@ -27,9 +27,6 @@ export interface OnlineTable {
   readonly change: 'created' | 'evolved' | 'recreated' | 'none';
 }
 
-/** Attempts when another process changes the table's schema at the same moment. */
-const MAX_ATTEMPTS = 5;
-
 /**
  * Creates the online table of a view, or evolves it to the view's present definition. Evolution commits no snapshot: readers
  * of the old columns are served until the rebuild that follows is committed. Only when rows are identified in another way
@@ -43,17 +40,12 @@ export async function ensureOnlineTable(
 ): Promise<OnlineTable> {
   const layout = onlineLayout(view, settings);
   const joinKeys = view.joinKeys.map((key) => key.name);
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await ensureOnce(catalog, layout, joinKeys, view.onlineBuckets);
-    } catch (error) {
-      if (
-        attempt >= MAX_ATTEMPTS ||
-        !isMoraineError(error, 'COMMIT_CONFLICT', 'TABLE_ALREADY_EXISTS', 'TABLE_NOT_FOUND')
-      )
-        throw error;
-    }
-  }
+  // Another process may change, create or drop the table at the same moment.
+  return await retryConflicts(
+    catalog,
+    () => ensureOnce(catalog, layout, joinKeys, view.onlineBuckets),
+    hasCode('COMMIT_CONFLICT', 'TABLE_ALREADY_EXISTS', 'TABLE_NOT_FOUND'),
+  );
 }
 
 async function ensureOnce(

@@ -3,11 +3,11 @@
  * it certainly did not (then it is prepared again on the newer base), or nobody knows (then it is looked for by its key
  * and snapshot id; nothing is deleted and nothing is repeated here).
  */
-import type { Catalog, Clock, CommitRequest } from '../catalogs/index.js';
-import { afterOutcome, formatTableName, SYSTEM_CLOCK } from '../catalogs/index.js';
+import type { Catalog, CommitRequest } from '../catalogs/index.js';
+import { afterOutcome, formatTableName } from '../catalogs/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { findSnapshot, type TableMetadata } from '../iceberg/index.js';
-import { type CommitRetry, commitRetry, persistently, retryWaitMs, statusCheck } from './retry.js';
+import { Attempts, clockOf, commitRetry, lookRepeatedly, persistently, statusCheck } from './conflicts.js';
 import { findRun, type RunMarker } from './run-marker.js';
 import { loadTable, type Table } from './table.js';
 
@@ -91,14 +91,13 @@ async function resolveUnknown(
   run: RunMarker | undefined,
   error: unknown,
 ): Promise<Outcome> {
-  const check = statusCheck(table.metadata);
-  const clock = catalog.clock ?? SYSTEM_CLOCK;
-  for (let tries = 1; tries <= check.retries; tries++) {
-    const { metadata } = await reload(table, catalog).catch(() => ({ metadata: undefined }));
-    const found = metadata === undefined ? null : findCommitted(metadata, prepared, run);
-    if (metadata !== undefined && found !== null) return { kind: 'committed', snapshotId: found, metadata };
-    if (tries < check.retries) await clock.sleep(retryWaitMs(check, tries, () => clock.random()));
-  }
+  const outcome = await lookRepeatedly<Outcome>(statusCheck(table.metadata), catalog, async () => {
+    const current = await reload(table, catalog).catch(() => undefined);
+    const found = current === undefined ? null : findCommitted(current.metadata, prepared, run);
+    if (current === undefined || found === null) return undefined;
+    return { kind: 'committed', snapshotId: found, metadata: current.metadata };
+  });
+  if (outcome !== undefined) return outcome;
   const reason = error instanceof Error ? error.message : String(error);
   const message = `It is unknown whether snapshot ${prepared.snapshotId} of table ${formatTableName(table.identifier)} was committed: ${reason} Nothing was deleted.`;
   const details = { snapshotId: prepared.snapshotId.toString(), ...(run === undefined ? {} : { runKey: run.key }) };
@@ -121,22 +120,6 @@ async function attempt(
   }
 }
 
-/** Waits before the next attempt. Throws `COMMIT_CONFLICT` once the retries or the time are used up. */
-export async function waitForRetry(
-  clock: Clock,
-  retry: CommitRetry,
-  attempts: number,
-  giveUpAtMs: number,
-  error: MoraineError,
-): Promise<void> {
-  const waitMs = retryWaitMs(retry, attempts, () => clock.random());
-  if (attempts > retry.retries || clock.monotonicMs() + waitMs > giveUpAtMs) {
-    const message = `${error.message} The commit was given up after ${attempts} attempts.`;
-    throw new MoraineError('COMMIT_CONFLICT', message, { details: { attempts }, cause: error });
-  }
-  await clock.sleep(waitMs);
-}
-
 /**
  * Commits what `prepare` builds, on the newest base, until it lands or an error says why it cannot.
  * @throws MoraineError `COMMIT_CONFLICT` once the retries are used up, `COMMIT_STATE_UNKNOWN`, `TABLE_REPLACED`,
@@ -149,12 +132,11 @@ export async function commitWithRetry(
 ): Promise<CommitResult> {
   const { run } = options;
   const catalog = requireWritable(table);
-  const clock = catalog.clock ?? SYSTEM_CLOCK;
   let base = await reload(table, catalog);
   const asked = commitRetry(base.metadata);
-  const retry = options.isCostly === true ? persistently(asked) : asked;
-  const giveUpAtMs = clock.monotonicMs() + retry.totalTimeoutMs;
-  for (let attempts = 1; ; attempts++) {
+  const tries = new Attempts(options.isCostly === true ? persistently(asked) : asked, clockOf(catalog));
+  for (;;) {
+    const attempts = tries.number;
     const known = run === undefined ? null : findRun(base.metadata, run);
     if (known !== null) {
       const { metadata } = base;
@@ -187,7 +169,7 @@ export async function commitWithRetry(
       return { snapshotId, outcome: 'committed', attempts, metadata: base.metadata, manifestCount };
     }
     await afterOutcome(...prepared.ownFiles.map((location) => () => table.io.delete(location)));
-    await waitForRetry(clock, retry, attempts, giveUpAtMs, outcome.error);
+    await tries.next(outcome.error);
     base = await reload(table, catalog);
   }
 }

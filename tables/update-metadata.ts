@@ -1,9 +1,9 @@
 /** Commits that make no snapshot: expiry, refs, properties, leases, an upgrade of the format. */
-import { type Catalog, formatTableName, SYSTEM_CLOCK } from '../catalogs/index.js';
+import { type Catalog, formatTableName } from '../catalogs/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import type { TableMetadata, TableUpdate } from '../iceberg/index.js';
-import { reload, requireCatalog, waitForRetry } from './commit.js';
-import { commitRetry, persistently, retryWaitMs, statusCheck } from './retry.js';
+import { reload, requireCatalog } from './commit.js';
+import { Attempts, clockOf, commitRetry, lookRepeatedly, persistently, statusCheck } from './conflicts.js';
 import type { Table } from './table.js';
 
 /**
@@ -21,16 +21,14 @@ export async function commitUpdates(
   const catalog = requireCatalog(table);
   let base = await reload(table, catalog);
   // Cheap, and in the way of nobody: a lease that is not taken would end the work that it is for.
-  const retry = persistently(commitRetry(base.metadata));
-  const clock = catalog.clock ?? SYSTEM_CLOCK;
-  const giveUpAtMs = clock.monotonicMs() + retry.totalTimeoutMs;
-  for (let attempts = 1; ; attempts++) {
+  const attempts = new Attempts(persistently(commitRetry(base.metadata)), clockOf(catalog));
+  for (;;) {
     const wanted = updates(base.metadata);
     if (wanted === null) return base;
     try {
       return { ...base, ...(await attempt(base, catalog, wanted)) };
     } catch (error) {
-      if (isMoraineError(error, 'COMMIT_CONFLICT')) await waitForRetry(clock, retry, attempts, giveUpAtMs, error);
+      if (isMoraineError(error, 'COMMIT_CONFLICT')) await attempts.next(error);
       else if (isUnknown(error)) await waitForChange(base, catalog, error);
       else throw error;
     }
@@ -52,13 +50,11 @@ function isUnknown(error: unknown): boolean {
  * never will. While the table stays as it was, the commit may still land.
  */
 async function waitForChange(base: Table, catalog: Catalog, error: unknown): Promise<void> {
-  const check = statusCheck(base.metadata);
-  const clock = catalog.clock ?? SYSTEM_CLOCK;
-  for (let tries = 1; tries <= check.retries; tries++) {
-    const current = await reload(base, catalog).catch(() => undefined);
-    if (current !== undefined && current.metadataLocation !== base.metadataLocation) return;
-    if (tries < check.retries) await clock.sleep(retryWaitMs(check, tries, () => clock.random()));
-  }
+  const isChanged = await lookRepeatedly(statusCheck(base.metadata), catalog, async () => {
+    const current = await reload(base, catalog).catch(() => base);
+    return current.metadataLocation === base.metadataLocation ? undefined : true;
+  });
+  if (isChanged === true) return;
   const reason = error instanceof Error ? error.message : String(error);
   const message = `It is unknown whether the update of table ${formatTableName(base.identifier)} was committed: ${reason}`;
   throw new MoraineError('COMMIT_STATE_UNKNOWN', message, { cause: error });

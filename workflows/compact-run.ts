@@ -24,6 +24,7 @@ import { CompactReport } from './compact-report.js';
 import { requireHandedOver } from './own-input.js';
 import { commitUntilKnown } from './parked-commit.js';
 import { RequestQueue } from './request-queue.js';
+import { conflictWaitMs } from './retry.js';
 import { asFailure, failureOf } from './run-outcome.js';
 import { turns } from './turns.js';
 
@@ -85,7 +86,7 @@ class Run {
         if (conflicts?.length === 0) break;
         if (this.#report.passes >= MAX_PASSES) throw tooManyPasses(request.table, this.#report.passes);
         if (conflicts !== null)
-          await sleep(waitMs(this.#report.passes), { summary: 'Conflict: plan these groups again' });
+          await sleep(conflictWaitMs(this.#report.passes), { summary: 'Conflict: plan these groups again' });
         this.#report.planning();
         const again = { planLocation: plan?.planLocation ?? '', groups: conflicts ?? [] };
         const summary = conflicts === null ? 'Plan: choose files' : `Plan again: ${conflicts.length} groups`;
@@ -183,8 +184,6 @@ class Run {
     await CancellationScope.nonCancellable(() => compactEnd.endCompaction({ table, runId }).catch(() => undefined));
   }
 }
-
-const waitMs = (passes: number): number => Math.min(100 * 2 ** passes, 10_000);
 
 function tooManyPasses(table: string, passes: number): ApplicationFailure {
   const message = `Other writers were faster with the files of ${table} in each of ${passes} passes. What was committed stays.`;

@@ -22,6 +22,7 @@ import { allShards } from './all-shards.js';
 import { isCancelled, throwIfCancelled } from './cancellation.js';
 import { requireHandedOver } from './own-input.js';
 import { commitUntilKnown } from './parked-commit.js';
+import { conflictWaitMs } from './retry.js';
 import { failureOf, failureOutcome, tellAll } from './run-outcome.js';
 import { RunReport } from './run-report.js';
 import { sandboxSettings } from './sandbox-settings.js';
@@ -137,7 +138,7 @@ async function onePass(input: RunInput, report: RunReport): Promise<void> {
     } catch (error) {
       if (failureOf(error).code !== 'COMMIT_CONFLICT' || conflicts >= MAX_CONFLICTS) throw error;
     }
-    await sleep(Math.min(100 * 2 ** conflicts, 30_000), { summary: 'Conflict: plan again on the newer table' });
+    await sleep(conflictWaitMs(conflicts), { summary: 'Conflict: plan again on the newer table' });
   }
 }
 

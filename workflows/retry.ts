@@ -1,6 +1,6 @@
 /** What the policies of all activities have in common: they are retried by the error table alone. */
 import type { ActivityOptions, RetryPolicy } from '@temporalio/workflow';
-import { NON_RETRYABLE_CODES } from '../errors/index.js';
+import { backOffMs, NON_RETRYABLE_CODES } from '../errors/index.js';
 
 /** Of every activity. The number of attempts is unbounded unless the activity's own policy bounds it. */
 export const RETRY = {
@@ -28,3 +28,10 @@ export const STEP = {
 
 /** Attempts of a commit before it is parked; see `parked-commit.ts`. */
 export const COMMIT_ATTEMPTS = 6;
+
+/**
+ * Milliseconds to wait before planning again on the newer table.
+ * @param conflicts lost commits before this one
+ */
+export const conflictWaitMs = (conflicts: number): number =>
+  backOffMs({ minWaitMs: 100, maxWaitMs: 30_000 }, conflicts + 1, () => 1);
