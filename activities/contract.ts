@@ -36,11 +36,11 @@ export interface RunInput {
   readonly goesOn?: RunState;
 }
 
-/** Where a run is that goes on in a history of its own. */
+/** State of a run that continues in a new history. */
 export interface RunState {
   /** Workflows that asked during the last pass. */
   readonly waiting: readonly string[];
-  /** What the passes before did. */
+  /** Result of the earlier passes. */
   readonly result: MaterializeResult;
 }
 
@@ -287,10 +287,10 @@ export interface Requested<Request> {
 
 /** Requests that a history of the one run of a table leaves to the next. */
 export interface LeftRequests<Request> {
-  /** Not begun. */
+  /** Requests that have not begun. */
   readonly waiting?: readonly Requested<Request>[];
-  /** Begun. */
+  /** Requests that have begun. */
   readonly asked?: readonly Requested<Request>[];
-  /** Of the last request that failed. */
+  /** Error of the last request that failed. */
   readonly earlierFailure?: { readonly code: string; readonly message: string };
 }

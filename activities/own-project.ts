@@ -54,7 +54,7 @@ function refused(what: string, details: Readonly<Record<string, string>>): Morai
   return new MoraineError('PROJECT_MISMATCH', message, { details });
 }
 
-/** Which other projects poll a task queue, as the server said a moment ago. */
+/** The other projects that poll a task queue, as the server said a moment ago. */
 class PollersOfQueue {
   readonly #seen = new Map<string, { readonly untilMs: number; readonly others: Promise<readonly string[]> }>();
 

@@ -78,7 +78,7 @@ function failed(error: WorkflowFailedError): RunOutcome<never> {
   return { status: 'failed', code, message };
 }
 
-/** How a run has ended, in whichever history, or null while it is in flight. @throws `WORKFLOW_NOT_FOUND` */
+/** The end of a run, in whichever history; null while it is in flight. @throws `WORKFLOW_NOT_FOUND` */
 export async function outcomeIfEnded<Result = MaterializeResult>(
   client: Client,
   run: RequestedRun,

@@ -1,4 +1,4 @@
-/** Which projects' workers poll a task queue: each worker's identity on the Temporal server ends with its project. */
+/** The projects whose workers poll a task queue: each worker's identity on the Temporal server ends with its project. */
 import { hostname } from 'node:os';
 import type { WorkflowService } from '@temporalio/client';
 
@@ -15,7 +15,7 @@ export interface PolledQueue {
   readonly kind: keyof typeof TYPES;
 }
 
-/** What a worker of a project calls itself on the server, so that workers and commands of others notice it. @param project its identity */
+/** A worker's identity on the server, by which workers and commands of other projects notice it. @param project the project's identity */
 export function workerIdentity(project: string): string {
   return `${process.pid}@${hostname()} moraine-project:${project}`;
 }

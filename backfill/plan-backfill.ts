@@ -70,7 +70,7 @@ export function definitionDigest(view: ResolvedView): string {
   return [keys, source, mapping, features].join('-');
 }
 
-/** What has been read of the view as it is defined now; whatever was read of another definition is read again. */
+/** The times already read under the view's current definition; times read under another one are read again. */
 function coverageOf(online: TableMetadata, view: ResolvedView): Coverage {
   const { progress } = effectiveProgress(online);
   if (progress === null) return [];

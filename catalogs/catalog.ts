@@ -61,8 +61,8 @@ export interface Catalog {
   listTables(namespace: readonly string[]): Promise<readonly TableIdentifier[]>;
   tableExists(identifier: TableIdentifier): Promise<boolean>;
   /**
-   * Where `createTable` puts a table unless told otherwise: a folder in which no other table has its metadata. Whether there is one of
-   * the name is not looked at. `NAMESPACE_NOT_FOUND`
+   * The default location of `createTable`: a folder in which no other table has its metadata. It does not check whether a table of
+   * the name exists. `NAMESPACE_NOT_FOUND`
    */
   newTableLocation(identifier: TableIdentifier): Promise<string>;
   /** `TABLE_ALREADY_EXISTS`, `NAMESPACE_NOT_FOUND`; `SCHEMA_INVALID`, also for types that the format version does not have */

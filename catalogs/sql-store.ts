@@ -17,7 +17,7 @@ const KEY = 'catalog_name = ? AND table_namespace = ? AND table_name = ?';
 const WITHIN = (column: string) => `(${column} = ? OR substr(${column}, 1, ?) = ?)`;
 
 export class SqlStore {
-  /** Where the database is. */
+  /** Location of the database. */
   readonly database: string;
   /** The name that the rows of this catalog have. */
   readonly catalog: string;
@@ -176,7 +176,7 @@ export class SqlStore {
   }
 }
 
-/** How engines write the location of a local file. */
+/** The forms in which engines write the location of a local file. */
 const spellingsOf = (location: string): readonly string[] => {
   const path = comparableLocation(location) + (location.endsWith('/') ? '/' : '');
   return [path, `file:${path}`, `file://${path}`];

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { runCli } from './run.js';
 
-/** What a command leaves open has this long to end by itself. */
+/** Time for a command's open handles to close by themselves. */
 const END_MS = 2_000;
 
 process.exitCode = await runCli(process.argv.slice(2));

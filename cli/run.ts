@@ -9,7 +9,7 @@ import { asMoraineError, exitCodeOf, renderError } from './render-error.js';
 
 /** The exit code of a process that a second Ctrl-C ended. */
 const EXIT_INTERRUPTED = 130;
-/** How long what was given up, such as a download, may keep the process after its command has ended. */
+/** Time for abandoned work, such as a download, to end after its command has ended. */
 const LEFTOVERS_MS = 2_000;
 
 /**

@@ -23,7 +23,7 @@ export interface DescribedFeature {
   readonly type: string | null;
 }
 
-/** How far the online table of a view has come. */
+/** Progress of a view's online table. */
 export interface OnlineTableDescription extends TableSummary {
   readonly name: string;
   /** Snapshot of the source table up to which incremental runs have read; null: there was no such run. */

@@ -9,7 +9,7 @@ import {
   SIGNAL_ARGUMENTS,
 } from './request-shapes.js';
 
-/** What a client does while it is open. */
+/** The methods that work only while the client is open. */
 export type ClientMethods = Omit<Moraine, 'project' | 'close'>;
 
 type AnyMethod = (...given: readonly unknown[]) => Promise<unknown>;

@@ -4,7 +4,7 @@ import { isMoraineError } from '../errors/index.js';
 import { currentSnapshot, type Snapshot, type TableMetadata } from '../iceberg/index.js';
 import { type Project, tableNames } from '../project/index.js';
 
-/** What the metadata of a table says about its current snapshot. A count is null where its writer did not record it. */
+/** A table's current snapshot by the table's metadata. A count is null where its writer did not record it. */
 export interface TableSummary {
   readonly formatVersion: number;
   /** Null: nothing was committed to the table yet. */
@@ -56,7 +56,7 @@ async function listTable(
   }
 }
 
-/** What the metadata of a table says, without a look at its files. */
+/** The summary by the table's metadata alone, without a look at its files. */
 export function tableSummary(metadata: TableMetadata): TableSummary {
   const snapshot = currentSnapshot(metadata);
   const total = (key: string): bigint | null => (snapshot === null ? 0n : summaryCount(snapshot, key));

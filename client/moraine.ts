@@ -175,13 +175,13 @@ export async function createMoraine(options: OpenProjectOptions = {}): Promise<M
   return { ...guardCalls(methodsOf(project), () => project.close()), project };
 }
 
-/** What a client does while it is open. */
+/** The methods that work only while the client is open. */
 function methodsOf(project: Project): ClientMethods {
   let reader: Promise<OnlineReader> | undefined;
   const onlineReader = (): Promise<OnlineReader> => {
     const { readTimeoutMs } = project.config.online;
     reader ??= materializationDeps(project).then((deps) => new OnlineReader({ ...deps, readTimeoutMs }));
-    // What could not be opened is tried again by the next read.
+    // The next read tries again to open it.
     reader.catch(() => {
       reader = undefined;
     });

@@ -8,7 +8,7 @@ import type { Project } from '../project/index.js';
 /** A view that has to be materialized before all that it defines can be read online. */
 export interface RedefinedView {
   readonly view: string;
-  /** What was changed since it was last materialized, such as `the source table was shop.a and is shop.b`. */
+  /** The changes since the last materialization, such as `the source table was shop.a and is shop.b`. */
   readonly changes: readonly string[];
 }
 

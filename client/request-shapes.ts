@@ -200,7 +200,7 @@ export const OPENING_METHODS: ReadonlySet<MethodName> = new Set([
   'loggedFeatures',
 ] as const);
 
-/** Which argument of a method takes a signal. */
+/** Position of a method's argument that takes a signal. */
 export const SIGNAL_ARGUMENTS: ReadonlyMap<MethodName, number> = new Map(
   Object.entries({
     materialize: 1,

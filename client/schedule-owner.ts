@@ -3,7 +3,7 @@ import type { Project } from '../project/index.js';
 import type { ScheduleOwner } from '../schedules/index.js';
 import { workers } from './temporal-run.js';
 
-/** A project, as its schedules know it; without an identity as long as there is no registry. */
+/** A project as its schedules know it. It has no identity until there is a registry. */
 export async function scheduleOwner(project: Project): Promise<ScheduleOwner> {
   const { resolveTemporalSettings } = await workers();
   const { taskQueue } = resolveTemporalSettings(project.config.temporal);

@@ -316,7 +316,7 @@ function mapPlan(name: string, entries: Field, nextId: () => number): ColumnPlan
 /** Inside a value nothing else tells the type of what is always null. */
 const known = (type: IcebergType): IcebergType => (type.kind === 'unknown' ? { kind: 'string' } : type);
 
-/** Where the elements of a row begin, among those of a batch. The place behind the last row is where they end. */
+/** The place of a row's first element among those of a batch. The place after the last row is the end of all elements. */
 type Offsets = (data: Data) => (row: number) => number;
 
 const variableOffsets: Offsets = (data) => (row) => Number((data.valueOffsets as Int32Array)[row]);

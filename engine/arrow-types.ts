@@ -29,7 +29,7 @@ export function arrowSchema(schema: Schema): ArrowSchema {
   return new ArrowSchema(schema.fields.map((field) => arrowField(field.id, field.name, !field.required, field.type)));
 }
 
-/** Of a field's metadata: the name of its extension type. Source: Apache Arrow, "Canonical Extension Types". */
+/** Key of a field's metadata that names its extension type. Source: Apache Arrow, "Canonical Extension Types". */
 export const EXTENSION_NAME = 'ARROW:extension:name';
 export const ARROW_UUID = 'arrow.uuid';
 

@@ -34,7 +34,7 @@ export function parquetSchemaReader(paths: readonly string[]): string {
   return `parquet_schema(${quotePaths(paths)})`;
 }
 
-/** How the bytes of a text file are packed. */
+/** Compression of a text file. */
 export type TextCompression = 'gzip' | 'uncompressed';
 
 /** A text file to read. */
@@ -86,7 +86,7 @@ function quotePath(path: string): string {
 
 /**
  * A path as a glob that only it matches, as readers and the engine's lists of allowed paths want it; writers take paths as they are.
- * @throws INVALID_ARGUMENT for a path of which there is no such glob
+ * @throws INVALID_ARGUMENT for a path that cannot be written as such a glob
  */
 export function escapeGlob(path: string): string {
   const escaped = path.replaceAll(/[*?[]/g, (character) => `[${character}]`);

@@ -27,7 +27,7 @@ export interface InputRelation {
 /** Types that columns should have, by name; other columns have the type of their values. */
 export type TargetTypes = ReadonlyMap<string, IcebergType>;
 
-/** How columns get their types. */
+/** The ways in which columns get their types. */
 export interface ColumnTyping {
   readonly targets: TargetTypes;
   /** See `ReadInputOptions`. */

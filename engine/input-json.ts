@@ -84,7 +84,7 @@ export async function inferJson(connection: Connection, path: string, typing: Co
   return { relation, columns };
 }
 
-/** The reader finds no columns where there are no rows. */
+/** Whether the file has no rows: then the reader finds no columns. */
 async function hasNoRows(connection: Connection, file: TextFile): Promise<boolean> {
   return (await connection.rows(`SELECT 1 FROM ${jsonObjectsReader(file)} LIMIT 1`)).length === 0;
 }
@@ -129,7 +129,7 @@ async function jsonRelation(
 /** A key, and the DuckDB type of its values. */
 type Member = readonly [name: string, type: string];
 
-/** What `from_json` takes an object for. */
+/** The structure of an object, as `from_json` takes it. */
 function structure(members: readonly Member[]): string {
   const texts = members.map(([name, type]) => `${JSON.stringify(name)}:${JSON.stringify(type)}`);
   return quoteLiteral(`{${texts.join(',')}}`);

@@ -47,7 +47,7 @@ export async function inferParquet(connection: Connection, path: string, typing:
   };
 }
 
-/** Of a column in which nanoseconds are kept if the file has them. */
+/** Type of a column that keeps nanoseconds if the file has them. */
 const NANOSECONDS: IcebergType = { kind: 'timestamp_ns' };
 
 /** DuckDB's name for Parquet's Null type, the type of a column that PyArrow and pandas wrote without any value. */

@@ -35,7 +35,7 @@ function anyLateSql(type: IcebergType, list: string): string | undefined {
   return isLate && `coalesce(list_bool_or(${listTransformSql(list, [item], isLate)}), false)`;
 }
 
-/** What {@link withoutLateTimes} fails with. */
+/** The error of {@link withoutLateTimes}. */
 export const LATE_TIME = /Invalid Input Error: (.* has 24:00:00, which is not a time of day\.)/s;
 
 /** SQL that gives a value, or fails with {@link LATE_TIME}. @param what how the value is called in the error */

@@ -1,4 +1,4 @@
-/** How deep lists and maps may be nested. */
+/** The limit for nested lists and maps. */
 import { largest, MoraineError } from '../errors/index.js';
 import { childFields, type IcebergType } from '../iceberg/index.js';
 

@@ -68,7 +68,7 @@ export function deleteFields(deletes: ScanDeletes | undefined, schema: Schema): 
   });
 }
 
-/** What is selected from a reader of some files besides its columns, so that {@link liveRowsSql} can be told what to leave out. */
+/** Further columns that a reader of some files selects, by which {@link liveRowsSql} leaves deleted rows out. */
 export function deleteColumns(applied: readonly AppliedDeletes[]): readonly string[] {
   const [first] = applied;
   if (first === undefined) return [];

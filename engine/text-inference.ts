@@ -6,7 +6,7 @@ import { sqlType } from './sql-type.js';
 import { floatSql, pointInTimeSql } from './text-value.js';
 
 const DATE = String.raw`\d{4}-\d{2}-\d{2}`;
-/** Of a day: 24:00:00 is no time in Iceberg. */
+/** A time of day: 24:00:00 is not a time in Iceberg. */
 const CLOCK = String.raw`([01]\d|2[0-3]):\d{2}(:\d{2}(\.\d{1,6})?)?`;
 const NANOSECOND_CLOCK = String.raw`([01]\d|2[0-3]):\d{2}:\d{2}\.\d{7,9}0*`;
 const ZONE = String.raw`( ?Z|[+-]\d{2}(:?\d{2})?)`;
@@ -58,7 +58,7 @@ function kindSql(column: string, kinds: readonly Kind[]): string {
   return `CASE WHEN ${column} IS NULL THEN 0 ${cases.join(' ')} ELSE ${TEXT_BIT} END`;
 }
 
-/** What is known of the numbers among a column's texts. */
+/** Facts about the numbers among a column's texts. */
 interface Numbers {
   /** Whether each is kept by a double. */
   readonly areDoubles: boolean;

@@ -58,7 +58,7 @@ async function untypedTime(
   return isEmpty ? candidates[0]?.name : undefined;
 }
 
-/** No rows, with the columns that every frame has. */
+/** A relation without rows, with the columns that every frame has. */
 export function noEntities(keyTypes: KeyTypes): EntityRelation {
   const fields: NestedField[] = [];
   for (const [name, type] of [...keyTypes, [EVENT_TIMESTAMP, TIME] as const]) {

@@ -80,7 +80,7 @@ export class Registry {
     return this.#projectId;
   }
 
-  /** The same; null where there is no registry yet. @throws `METADATA_CORRUPT` */
+  /** The same; null if there is not yet a registry. @throws `METADATA_CORRUPT` */
   async findProjectId(): Promise<string | null> {
     if (this.#projectId !== undefined) return this.#projectId;
     const table = await loadSystemTable(this.#deps);

@@ -21,27 +21,27 @@ import { type HistoricalAsOf, pinSource, stateOf } from './pin-source.js';
 import type { RetrievalRequest } from './retrieval-plan.js';
 import { openScan, planSource } from './source-scan.js';
 
-/** What a dataset is compared in. */
+/** The two comparisons of a replay. */
 export type ReplayPart = 'stored' | 'recomputed';
 
 /** Three digests, with the numbers of rows that they are of. */
 export interface ReplayResult {
-  /** As the dataset was saved. */
+  /** Digest of the rows as they were saved. */
   readonly recorded: string;
   readonly rows: bigint;
-  /** Of the rows that the dataset's table or file holds now; null: they are gone. */
+  /** Digest of the rows that the dataset's table or file holds now; null if they are gone. */
   readonly stored: string | null;
   readonly storedRows: bigint | null;
-  /** Of the rows computed again; null: the entity rows as they were saved are gone. */
+  /** Digest of the rows computed again; null if the entity rows as they were saved are gone. */
   readonly recomputed: string | null;
   readonly recomputedRows: bigint | null;
-  /** What is not as it was saved. */
+  /** The comparisons that found a difference. */
   readonly differing: readonly ReplayPart[];
   /** Whether everything is as it was saved. */
   readonly matches: boolean;
 }
 
-/** Where and at which state rows are read. */
+/** A file, or a table with its state, from which rows are read. */
 type StoredPlace = { readonly file: string } | { readonly table: string; readonly asOf: HistoricalAsOf };
 
 interface StoredRows extends RowDigest {

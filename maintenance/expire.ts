@@ -186,7 +186,7 @@ export async function filesOnlyIn(
   const ids = new Set(expired.map(({ snapshotId }) => snapshotId));
   const files = new Map<string, ExpiredFile>();
   const add = async (location: string, what: string): Promise<void> => {
-    // What a symbolic link points to has its own place: if nothing else reaches it, it is an orphan once the link has gone.
+    // The target of a symbolic link has a place of its own: if nothing else reaches it, it is an orphan once the link has gone.
     const [path = location] = await ownPlaces(table, paths, location);
     files.set(path, { reason: `only expired snapshots reach it: ${what}`, isOwn: own.hold(path) });
   };

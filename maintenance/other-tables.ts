@@ -1,4 +1,4 @@
-/** What others have: the files of other tables and of saved datasets stay, wherever they lie. */
+/** Files of other tables and of saved datasets. They stay, wherever they lie. */
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import type { Table } from '../tables/index.js';
 import { type CanonicalPaths, prefixMismatch } from './canonical-paths.js';

@@ -43,7 +43,7 @@ export interface FileVerdict {
   readonly path: string;
   readonly sizeBytes: number;
   readonly modifiedMs: number;
-  /** What the age of an orphan counts from, as in `FileStatus`. */
+  /** Start of an orphan's age, as in `FileStatus`. */
   readonly appearedMs: number;
   readonly action: 'keep' | 'delete';
   readonly reason: string;
@@ -58,7 +58,7 @@ export class Sweep {
   readonly #settings: SweepSettings;
   readonly #reached = new Map<string, string>();
   readonly #snapshots = new Set<bigint>();
-  /** Of all tables. */
+  /** Leases of all tables. */
   #leases: readonly Lease[] = [];
   #orphans = new Map<string, FileStatus>();
   /** Where the next sweep begins; null: this one has seen the whole folder. */

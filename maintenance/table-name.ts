@@ -1,4 +1,4 @@
-/** What tells tables apart, for people and for comparisons. */
+/** Names that identify tables, for people and for comparisons. */
 import { formatTableName } from '../catalogs/index.js';
 import type { Table } from '../tables/index.js';
 

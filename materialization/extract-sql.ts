@@ -69,8 +69,8 @@ export function latestRequest(view: ResolvedView, relation: string): LatestReque
 }
 
 /**
- * Of each entity and event time of {@link sourceRelation} the row that wins, in the columns of {@link latestRequest}. At no time is
- * another one of them served, and in one file nothing would tell which commit came later.
+ * The winning row of each entity and event time of {@link sourceRelation}, in the columns of {@link latestRequest}. The others are
+ * never served, and in one file nothing would show which commit came later.
  */
 export function winnersByTimeSql(view: ResolvedView, relation: string): string {
   const place = [...view.joinKeys.map((_, index) => `k${index}`), 't'];

@@ -1,4 +1,4 @@
-/** What a run reads of a list of files: the newest row per entity up to now, and of the future the winner of each event time. */
+/** A run's reads of a list of files: the newest row per entity up to now, and the winner of each event time in the future. */
 import type { PlannedFile } from '../tables/index.js';
 import { type EventTimeColumn, mayHoldEventTimes } from './event-time-filter.js';
 import { type Interval, intersectIntervals } from './interval.js';

@@ -23,7 +23,7 @@ export interface PlannedSourceFile {
 /** Files of the source of which the rows with event times in the interval count. */
 export interface SourceRead extends Interval {
   /**
-   * Which of these rows are written: the newest of each entity, or for all times (rows that lay in the future when planned) the one
+   * The rows to write: the newest of each entity, or for all times (rows that lay in the future when planned) the one
    * that wins among those of an entity and time.
    */
   readonly keep: 'newest' | 'all';

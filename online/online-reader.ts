@@ -88,7 +88,7 @@ export const DEFAULT_READ_TIMEOUT_MS = 100;
 /** Milliseconds for a reader's first read of a view, which opens the engine, the registry, the table and its files. */
 export const FIRST_READ_TIMEOUT_MS = 10_000;
 
-/** What a request asks for, and the definitions that this was found in. */
+/** The views and features of a request, and the definitions that have them. */
 interface Selected {
   readonly definitions: Definitions;
   readonly selected: readonly SelectedView[];
@@ -105,7 +105,7 @@ export class OnlineReader {
   readonly #deps: OnlineDeps;
   readonly #settings: OnlineSettings;
   readonly #views = new Map<string, CachedView>();
-  /** What was changed in a view since the loaded state of its table, for the definitions that it was last compared with. */
+  /** Changes of a view since the loaded state of its table, for the definitions of the last comparison. */
   readonly #changes = new WeakMap<OnlineView, { readonly definitions: Definitions; readonly changes: ColumnChanges }>();
   /** Views that were read to the end before: all that had to be opened is open. */
   readonly #answered = new Set<string>();

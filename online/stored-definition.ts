@@ -24,7 +24,7 @@ import { type ColumnChanges, change, columnChanges, joinKeysOf } from './view-co
 export type LoadSource = (name: string) => Promise<Table>;
 
 /**
- * What was changed in the definition since the rows of an online table were written; nothing where that is not recorded.
+ * Changes of the definition since the rows of an online table were written; empty where that is not recorded.
  * The source table is loaded only if names alone do not decide.
  * @throws METADATA_CORRUPT if the table is not an online table
  */

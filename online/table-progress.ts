@@ -15,7 +15,7 @@ export interface ProgressAnchor {
   readonly sequenceNumber: bigint;
 }
 
-/** What counts for the table's current state. */
+/** The recorded text that applies to the table's current state. */
 export interface EffectiveText {
   readonly text: string | null;
   /** Identifies the state of the table that a plan is built on; a commit is valid only while it is unchanged. */
@@ -46,7 +46,7 @@ export function definitionToJson({ columns, ...digests }: DefinitionFingerprint)
   return columns === undefined ? digests : { ...digests, columns: viewColumnsToJson(columns) };
 }
 
-/** Of which definition an online table's rows are. */
+/** The definition that an online table's rows were computed by. */
 export interface StoredDefinition {
   readonly definition: DefinitionFingerprint;
   readonly sourceTableUuid: string;
@@ -54,7 +54,7 @@ export interface StoredDefinition {
 
 const storedJson = z.object({ ...anchorJson, 'source-table-uuid': z.string(), definition: definitionJson });
 
-/** Of which definition the rows of a table's current snapshot are; null: that is not recorded. */
+/** The definition that the rows of a table's current snapshot were computed by; null if that is not recorded. */
 export function storedDefinition(metadata: TableMetadata): StoredDefinition | null {
   const names = { property: PROGRESS_PROPERTY, summary: PROGRESS_SUMMARY };
   const { text } = effectiveText(metadata, names, (property) => anchorOf(readStored(property)));

@@ -1,4 +1,4 @@
-/** Which column of which source table each column of a view is read from: what decides the values that a view's online table holds. Pure. */
+/** The source column of each column of a view. These columns decide the values of the view's online table. Pure. */
 import { z } from 'zod';
 import type { Definitions, FeatureView, ResolvedView } from '../features/index.js';
 
@@ -16,7 +16,7 @@ export interface ViewColumns {
   readonly mapped: ReadonlyMap<string, string>;
 }
 
-/** What differs between the stored values of a view and its definition, as clauses of a sentence. */
+/** Differences between the stored values of a view and its definition, as clauses of a sentence. */
 export interface ColumnChanges {
   /** Changes of every value: other rows are read, or other rows win. */
   readonly everywhere: readonly string[];

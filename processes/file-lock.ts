@@ -16,7 +16,7 @@ const mine = new Set<string>();
 /**
  * Takes the lock of a file that is used for nothing else, or says that another process (or this one) has it. It is a lock of SQLite, and so of
  * the kernel: no clock, age or process id plays a part in it.
- * What nobody can have locked is removed from its place: whatever is not a file, or not a database.
+ * Whatever is in its place and is not a file, or not a database, is removed: nobody can have locked it.
  *
  * @returns undefined if it is taken
  * @throws `STORAGE_UNAVAILABLE` if the file cannot be made or locked

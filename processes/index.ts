@@ -1,4 +1,4 @@
-/** What a process shares with others of its machine, and how its work is given up. Imports nothing that is slow to load. */
+/** Things that a process shares with others of its machine, and cancellation. Imports nothing that is slow to load. */
 export { pause, throwIfAborted, unlessAborted } from './cancellation.js';
 export { type FileLock, tryLockFile } from './file-lock.js';
 export { makeFolders } from './make-folders.js';

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 
-/** Which system a process runs on: of its start, and of the machine through all of its starts. */
+/** Identifies the system that a process runs on: this start of the machine, and the machine through all of its starts. */
 export interface HostIds {
-  /** Of the running kernel. Processes of two containers on one machine have the same. */
+  /** Id of the running kernel. Processes of two containers on one machine have the same. */
   readonly boot: string;
-  /** Of the machine; `none` if it cannot be told from another one. */
+  /** Id of the machine; `none` if it has none. */
   readonly machine: string;
 }
 

@@ -26,7 +26,7 @@ export function maintenanceDeps(project: Project): MaintenanceDeps {
   };
 }
 
-/** What a table whose location is not its own might have swept away. */
+/** Places that maintenance must not sweep, whatever location a table claims. */
 function guardedPlaces({ config }: Project): readonly GuardedPlace[] {
   return [
     ...config.storage.roots.map((location) => ({ name: 'a storage root', location })),

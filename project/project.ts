@@ -43,7 +43,7 @@ export interface Project {
    * @throws `TABLE_ALREADY_EXISTS` if the catalog has lost a registry that is still on storage
    */
   identity(): Promise<string>;
-  /** The same; null as long as there is no registry. */
+  /** The same; null if there is not yet a registry. */
   knownIdentity(): Promise<string | null>;
   /** The registry of definitions, in the default catalog. */
   registry(): Promise<Registry>;

@@ -1,4 +1,4 @@
-/** Which runs on a server are a project's own. */
+/** Tells a project's own runs on a server from those of others. */
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { projectName, projectOfId, type RunPlace } from '../activities/index.js';
 import { MoraineError } from '../errors/index.js';

@@ -1,4 +1,4 @@
-/** Which schedules of a namespace are a project's own. */
+/** Tells a project's own schedules of a namespace from those of others. */
 import type { Client, ScheduleDescription } from '@temporalio/client';
 import { MoraineError } from '../errors/index.js';
 import { projectName, projectOfId } from '../features/index.js';

@@ -34,7 +34,7 @@ export interface FileIO {
   readRange(location: string, offset: number, length: number): Promise<Uint8Array>;
   /** Creates a file atomically with its whole content, durable on return; an existing one is `FILE_ALREADY_EXISTS` and stays untouched. */
   create(location: string, content: Uint8Array): Promise<void>;
-  /** Deletes a file; deleting a missing one is no error. Of a symbolic link the link goes, and what it points to stays. */
+  /** Deletes a file; a missing one is not an error. Deleting a symbolic link deletes the link and keeps its target. */
   delete(location: string): Promise<void>;
   /** Every file under a location, in no particular order. */
   list(location: string): AsyncIterable<FileStatus>;

@@ -6,7 +6,7 @@ import type { TableMetadata } from '../iceberg/index.js';
 /** Limits of repeated work. Times in milliseconds. */
 export interface RetryLimits extends BackOff {
   readonly retries: number;
-  /** No retry begins later than this after the first attempt did. */
+  /** A retry begins at most this long after the first attempt began. */
   readonly totalTimeoutMs: number;
 }
 

@@ -21,7 +21,7 @@ export function withAddress(settings: TemporalSettings, address: string): Server
 export interface TemporalClient {
   readonly client: Client;
   readonly connection: Connection;
-  /** Aborted when what the client was opened for is no longer wanted. */
+  /** Aborted when the client's work is no longer wanted. */
   readonly signal?: AbortSignal | undefined;
   close(): Promise<void>;
 }

@@ -8,7 +8,7 @@ import { unlessAborted } from '../processes/index.js';
 const PROGRESS_INTERVAL_MS = 500;
 /** How long a question that is under way when the run ends may take to be answered. */
 const LAST_ANSWER_MS = 5000;
-/** How long a run may take to end after its cancellation. */
+/** Time for a run to end after its cancellation. */
 const CANCELLATION_WAIT_MS = 30_000;
 const CANCELLATION_INTERVAL_MS = 500;
 

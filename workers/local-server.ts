@@ -48,7 +48,7 @@ const HEALTH_WAIT_MS = 30_000;
 const SHUTDOWN_WAIT_MS = 15_000;
 const LOCK_WAIT_MS = 60_000;
 const LOCK_RETRY_MS = 100;
-/** How often it is looked whether a server that is held still runs. */
+/** Interval between checks that a held server still runs. */
 const WATCH_INTERVAL_MS = 500;
 
 const serverRecord = z.object({ address: z.string(), uiAddress: z.string() });

@@ -104,7 +104,7 @@ export class WorkerMetrics {
     });
   }
 
-  /** What Temporal's own runtime counts; empty if it does not answer. */
+  /** Metrics of Temporal's own runtime; empty if it does not answer. */
   async sdkText(): Promise<string> {
     try {
       const response = await fetch(this.#sdkUrl, { signal: AbortSignal.timeout(SDK_METRICS_TIMEOUT_MS) });

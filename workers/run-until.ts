@@ -2,11 +2,11 @@
 import type { Worker } from '@temporalio/worker';
 import { MoraineError } from '../errors/index.js';
 
-/** How long after the grace a worker stops regardless of its activities. A supervisor is asked for a grace of 30 s more than the worker's. */
+/** Time from the end of the grace until a worker stops regardless of its activities. A supervisor is asked for a grace of 30 s more than the worker's. */
 export const FORCE_AFTER_GRACE_MS = 25_000;
-/** How long after the grace workflow code may compute: the SDK ends it after 5 s, if it can. */
+/** Time for workflow code to compute after the grace: the SDK ends it after 5 s, if it can. */
 const COMPUTE_AFTER_GRACE_MS = 5_000;
-/** How long after that the workers may take to end. */
+/** Time for the workers to end after that. */
 const END_MS = 2_000;
 
 type Running = Pick<Worker, 'run' | 'shutdown' | 'getState' | 'getStatus'>;

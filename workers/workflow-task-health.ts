@@ -38,7 +38,7 @@ export class WorkflowTaskHealth {
     ];
   }
 
-  /** What is wrong, one sentence each; none if nothing is. */
+  /** The problems, one sentence each; empty if there are none. */
   async problems(): Promise<readonly string[]> {
     await this.#lookAtMetrics();
     const nowMs = Date.now();

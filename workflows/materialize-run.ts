@@ -41,7 +41,7 @@ const ANSWERS_EACH_PASS = 'answers-each-pass';
 /**
  * One run of a view and interval: plan, extract the shards in parallel, commit once. There is one at a time of each
  * (its workflow id names both): who asks while it is in flight joins it, and because its plan may be older than what
- * they want to see, another pass follows, which is cheap if nothing is new. Each is told how the first pass ended that began after the
+ * they want to see, another pass follows, which is cheap if nothing is new. Each gets the result of the first pass that began after the
  * request. A pass has a history of its own, so that none grows while people keep asking.
  */
 export async function materializeRun(input: RunInput): Promise<MaterializeResult> {
@@ -66,7 +66,7 @@ export async function materializeRun(input: RunInput): Promise<MaterializeResult
   return report.result(workflowInfo().workflowId);
 }
 
-/** Who has asked for a run, and when. */
+/** The callers that have asked for a run, and when. */
 class Askers {
   /** By workflow id: the number of the last request. */
   readonly #last = new Map<string, number>();

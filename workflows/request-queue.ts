@@ -48,8 +48,8 @@ export class RequestQueue<Request extends { readonly table: string }, Result> {
   }
 
   /**
-   * Does one request, and tells those who asked for it how it ended. The next one is done in a history of its own, so that none grows
-   * while people keep asking. Once the run is cancelled, everybody is told that it was.
+   * Does one request, and sends its result to those who asked for it. The next one is done in a history of its own, so that none grows
+   * while people keep asking. Once the run is cancelled, all who asked get an error that says so.
    *
    * @param goOn continues the run as new
    * @returns the result of the last

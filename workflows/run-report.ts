@@ -37,7 +37,7 @@ export class RunReport {
     if (input.searchAttributes) upsertSearchAttributes([{ key: VIEW, value: input.view }]);
   }
 
-  /** What the histories before did. */
+  /** Adds the result of the earlier histories. */
   #carry({ kind, reason, rows, files, bytes, sourceSnapshotId, snapshotId, passes }: MaterializeResult): void {
     this.#kind = kind;
     this.#reason = reason;

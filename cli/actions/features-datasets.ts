@@ -47,7 +47,7 @@ export async function featuresReplay(context: CommandContext, [name = '']: reado
   });
 }
 
-/** What of a dataset is not as it was saved. */
+/** The differences between a dataset and its saved state, as text. */
 function differenceText(name: string, result: ReplayResult): string {
   const { rows, recorded, stored, storedRows, recomputed, recomputedRows } = result;
   const numbers = (found: bigint | null): string =>

@@ -1,4 +1,4 @@
-/** Who asks for a run that others ask for, too: each is answered once a pass has ended that began after the request. */
+/** Several callers ask for one run: each is answered once a pass has ended that began after the request. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';

@@ -64,7 +64,7 @@ test('on one task queue the second worker, and what its project asks for, are re
     message: expect.stringMatching(why) as string,
   });
   await expect(two.library.materialize({ view })).rejects.toMatchObject({ code: 'PROJECT_MISMATCH' });
-  // What the second project has put on the queue before is not done by the first one's worker.
+  // The first project's worker does not do the second project's work that is already on the queue.
   const foreign = await byHand(two, 'materialize', { view }, `schedule/${view}@${projects[1]}-2026-01-01T00:00:00Z`);
   expect(await reasonOf(foreign.result())).toMatch(
     new RegExp(`^PROJECT_MISMATCH: .*of the project ${projects[1]}, and this worker of ${projects[0]}`),

@@ -1,5 +1,5 @@
 /**
- * What follows the swap of a commit fails for real: the moment the catalog has changed, the folder of all tables is gone, moved, or
+ * Everything after the swap of a commit fails for real: the moment the catalog has changed, the folder of all tables is gone, moved, or
  * a link without end. The commit has landed, and is reported so.
  */
 import { randomUUID } from 'node:crypto';
@@ -31,7 +31,7 @@ import { compactDeps, maintenanceDeps, materializationDeps } from '../../project
 import { commitAppend, commitOverwrite, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
 import { SmallProject } from '../support/small-project.js';
 
-/** What becomes of the warehouse after the swap. */
+/** Damages to the warehouse after the swap. */
 const DAMAGES: Readonly<Record<string, (warehouse: string) => void>> = {
   'a link without end': (warehouse) => symlinkSync('warehouse', warehouse),
   'a link to elsewhere': (warehouse) => symlinkSync('/', warehouse),

@@ -1,4 +1,4 @@
-/** Spark's JdbcCatalog and Moraine on one SQLite file: Spark keeps a read lock from its first read on, unless it is told not to look for the catalog's tables. */
+/** Spark's JdbcCatalog and Moraine on one SQLite file: Spark keeps a read lock from its first read on, unless its settings keep it from looking for the catalog's tables. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';

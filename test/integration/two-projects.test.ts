@@ -1,4 +1,4 @@
-/** What two projects with equal names share on one Temporal server: nothing, whatever the work and whoever starts it. */
+/** Two projects with equal names share nothing on one Temporal server, whatever the work and whoever starts it. */
 import { expect, onTestFinished, test } from 'vitest';
 import { deleteSchedule } from '../../schedules/index.js';
 import { connectClient } from '../../workers/index.js';

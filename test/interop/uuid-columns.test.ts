@@ -22,7 +22,7 @@ interface UuidColumn {
   readonly found: Readonly<Record<string, number | string>>;
 }
 
-/** What a partition by the uuid itself does to PyIceberg's filters; the rest is right. */
+/** The effect of a partition by the uuid itself on PyIceberg's filters; the rest is right. */
 const LOST = { eq: 0, in: 0, ge: 'TypeError' };
 
 describeInterop('columns of uuids', () => {

@@ -40,7 +40,7 @@ const round = fc.record({
   run: fc.record({
     start: fc.option(moment, { freq: 1, nil: null }),
     end: fc.option(moment, { freq: 1, nil: null }),
-    /** How far the present has moved. */
+    /** Movement of the present. */
     passed: fc.integer({ min: 0, max: 1 }),
   }),
   compact: fc.option(fc.constantFrom('binpack' as const, 'latest' as const), { freq: 1, nil: null }),
@@ -102,7 +102,7 @@ class World {
     );
   }
 
-  /** What is served at each time from the present on, and what must be. */
+  /** The served rows at each time from the present on, and the right ones. */
   async served(): Promise<readonly [unknown, unknown]> {
     const times = Array.from({ length: MOMENTS }, (_, time) => time).filter((time) => time >= this.#now);
     const found: unknown[] = [];

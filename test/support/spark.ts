@@ -22,7 +22,7 @@ const ICEBERG_RUNTIME: Jar = {
   file: 'iceberg-spark-runtime-4.0_2.13-1.10.1.jar',
   sha256: '2192a0881ed0f5773b5a83a8820d2b0b2069beec203028643a1c338551007f09',
 };
-/** What JdbcCatalog opens SQLite files with. */
+/** The driver by which JdbcCatalog opens SQLite files. */
 const SQLITE_JDBC: Jar = {
   folder: 'org/xerial/sqlite-jdbc/3.50.3.0',
   file: 'sqlite-jdbc-3.50.3.0.jar',

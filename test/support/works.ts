@@ -20,7 +20,7 @@ export interface WorkRun {
   readonly type: string;
   readonly workflowId: (small: SmallProject) => string;
   readonly input: (small: SmallProject) => object;
-  /** What the signal `requested` says, that comes with its start. */
+  /** Argument of the signal `requested` that comes with its start. */
   readonly requested: (small: SmallProject) => object;
 }
 
@@ -31,7 +31,7 @@ export interface Work {
   readonly options: SmallProjectOptions;
   readonly prepare: (small: SmallProject) => Promise<void>;
   readonly input: (small: SmallProject) => Readonly<Record<string, unknown>>;
-  /** How it starts the run that does the work. */
+  /** The run that does the work, as the workflow starts it. */
   readonly run: WorkRun;
   /** Of what the workflow answers, whatever happened on the way. */
   readonly result: object;
@@ -253,7 +253,7 @@ async function expectSameRows(small: SmallProject): Promise<void> {
   expect(existsSync(await inFlight(small))).toBe(true);
 }
 
-/** The one run of a table, that is told by signals what to do. */
+/** The single run of a table, which takes its requests by signals. */
 const tableRun = (workflow: 'compact' | 'maintain', request: Work['input']): WorkRun => ({
   type: `${workflow}Run`,
   workflowId: ({ table }) => `${workflow}/${table}`,

@@ -18,7 +18,7 @@ const PULL = { source: { table: 'shop.a' }, joinKeys: ['k'], features: ['v'], ti
 const SCHEMA = { schemaId: 0, identifierFieldIds: [], fields: [] };
 const table = { schema: SCHEMA };
 
-/** Of each method: arguments that are right, and for each field that can be wrong the wrong arguments. */
+/** Right arguments of each method, and the wrong arguments for each field that can be wrong. */
 const METHODS: Record<Method, { right: unknown[]; wrong: [field: string, ...given: unknown[]][] }> = {
   apply: {
     right: [[]],

@@ -194,7 +194,7 @@ test('a window is computed again as it was completed, and a dataset that was cha
 /** After the late row. */
 const LATER = LINES.map((line) => line.replace('"v":1.5,"w":"x"', '"v":7.5,"w":"z"'));
 
-/** What replay finds, without the digests that are as saved. */
+/** The findings of replay, without the digests that are as saved. */
 async function replayed(name: string) {
   const { recorded, stored, recomputed, rows, storedRows, recomputedRows, differing } =
     await moraine.replayDataset(name);

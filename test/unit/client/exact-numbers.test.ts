@@ -132,7 +132,7 @@ describe('append --create', () => {
 
 type Case = readonly [type: string, written: string, value: string];
 
-/** What a table's column holds exactly, or as the nearest double; values as DuckDB writes them. */
+/** Values that a table's column holds exactly, or as the nearest double, as DuckDB writes them. */
 const HELD: readonly Case[] = [
   ['double', '0.1', '0.1'],
   ['double', '0.1234567890123456789', '0.12345678901234568'],

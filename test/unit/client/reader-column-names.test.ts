@@ -8,7 +8,7 @@ import { compactDeps } from '../../../project/index.js';
 import { temporaryFolder } from '../../support/temp-folder.js';
 
 const AT = '2001-01-01T00:00:00.000000Z';
-/** Of three files, three rows each; the values are wrong as paths, places and positions. */
+/** Values of three files with three rows each; they are wrong as paths, places and positions. */
 const ROWS = Array.from({ length: 9 }, (_, index) => ({
   id: index,
   filename: `value ${index}`,

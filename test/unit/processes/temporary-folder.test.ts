@@ -35,7 +35,7 @@ const MINUTE_AGO = Date.now() / 1000 - 60;
 /** The pipe of a folder that was made a moment ago may not be open yet. */
 const age = (path: string): void => utimesSync(`${path}.alive`, MINUTE_AGO, MINUTE_AGO);
 
-/** What a later process leaves of a place. */
+/** The names in a place after a later process has cleaned it. */
 async function namesAfterNext(home: string): Promise<string[]> {
   const next = await makeTemporaryFolder(home, 'engine');
   await next.remove();

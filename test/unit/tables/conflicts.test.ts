@@ -1,4 +1,4 @@
-/** How often and with which waits lost commits are tried again. */
+/** Number of retries of lost commits, and the waits between them. */
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../../catalogs/index.js';
 import { MoraineError } from '../../../errors/index.js';
