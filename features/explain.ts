@@ -11,10 +11,10 @@ import {
 import { getHistoricalFrame, type HistoricalDeps, type HistoricalRequest } from './historical-features.js';
 import { estimatePairs } from './join-method.js';
 import { stateOf, type TableState } from './pin-source.js';
-import { type JoinMethod, joinTables, type PointInTimeJoin } from './point-in-time-sql.js';
+import type { JoinMethod } from './point-in-time-sql.js';
 import type { ReadReport } from './read-report.js';
 import type { PlannedView } from './retrieval-plan.js';
-import { readScalar } from './sql-session.js';
+import { countTies } from './tie-count-sql.js';
 import { type JoinedView, type PreparedJoin, prepareJoin } from './view-join.js';
 
 /** A bound that the entity frame puts on a column of the feature table; values as text. */
@@ -49,8 +49,8 @@ export interface Explanation {
 }
 
 /**
- * Explains a retrieval: the entity rows are loaded, files are planned and opened, the join is chosen and ties are counted, which reads the
- * keys and times of the files that are left. No features are joined.
+ * Explains a retrieval: the entity rows are loaded, files are planned and opened, the join is chosen and ties are counted, which joins the
+ * keys and times of the files that are left in the way that was chosen. No features are joined.
  * @throws as `getHistoricalFeatures`
  */
 export function explainHistoricalFeatures(deps: HistoricalDeps, request: HistoricalRequest): Promise<Explanation> {
@@ -100,7 +100,7 @@ async function explainJoin(
     bounds: bounds === null ? [] : boundsOf(bounds.filter),
     method,
     estimate: shape === null ? null : { entities: shape.entities, ...estimatePairs(shape) },
-    tiesDecidedByValue: bounds === null ? 0 : await countTies(connection, sql),
+    tiesDecidedByValue: bounds === null ? 0 : await countTies(connection, sql, method),
   };
 }
 
@@ -117,27 +117,4 @@ function boundsOf(filter: BoundExpression): readonly ColumnBound[] {
     bounds.set(path, { ...(bounds.get(path) ?? { column: path }), ...end });
   }
   return [...bounds.values()];
-}
-
-/**
- * Frame rows whose winner shares its event time, created time and sequence number with another row. The tied rows, which are few, are found
- * first; a tie decides where no other row in reach is ahead of it.
- */
-async function countTies(connection: Connection, join: PointInTimeJoin): Promise<number> {
-  const { rows, ttlUs, knownAsOf } = join;
-  const hasCreated = rows.createdUnit !== null;
-  const keys = Array.from({ length: rows.keyCount }, (_, index) => `k${index}`);
-  const created = hasCreated ? 'c' : 'NULL::BIGINT';
-  const order = `ROW(t, ${created} IS NOT NULL, coalesce(${created}, 0), q)`;
-  const columns = [...keys, 't', ...(hasCreated ? ['c'] : []), 'q'].join(', ');
-  const usable = ['t', ...keys].map((column) => `${column} IS NOT NULL`).join(' AND ');
-  const known = knownAsOf && hasCreated ? [' AND s.c <= p.known'] : [];
-  const inReach = [`s.t <= p.hi`, ...(ttlUs === null ? [] : ['s.t >= p.lo'])].join(' AND ') + known.join('');
-  const match = keys.map((key) => `p.${key} = s.${key} AND `).join('');
-  const all = `(SELECT ${columns}, ${order} AS o FROM ${rows.relation} WHERE ${usable})`;
-  const tied = `(SELECT ${columns}, o FROM ${all} GROUP BY ALL HAVING count(*) > 1)`;
-  const { probe } = joinTables(join);
-  const best = `SELECT p.r, max(s.o) AS o FROM ${probe} AS p JOIN ${tied} AS s ON ${match}${inReach} GROUP BY p.r`;
-  const beaten = `SELECT b.r FROM (${best}) AS b JOIN ${probe} AS p ON b.r = p.r JOIN ${all} AS s ON ${match}${inReach} AND s.o > b.o`;
-  return Number(await readScalar(connection, `SELECT count(*) FROM (${best}) WHERE r NOT IN (${beaten})`));
 }

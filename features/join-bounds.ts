@@ -1,6 +1,6 @@
 /** What the entity frame rules out before a feature table is read: times and keys as a filter with literals. */
 import type { BoundExpression, BoundReference, IcebergType, PrimitiveValue } from '../iceberg/index.js';
-import type { TimeUnit } from './point-in-time-sql.js';
+import { type JoinTables, keyColumns, type TimeUnit } from './point-in-time-sql.js';
 import type { ResolvedColumn, ResolvedView } from './resolve-view.js';
 import type { SqlSession } from './sql-session.js';
 
@@ -8,8 +8,10 @@ import type { SqlSession } from './sql-session.js';
 export interface ProbeBounds {
   /** Rows that can match at all: a time and no null key. */
   readonly rows: number;
-  /** Distinct entities among them, about. */
+  /** Distinct entities among them. */
   readonly entities: number;
+  /** Rows of the entity that most of them are of. */
+  readonly mostRows: number;
   /** Null: no lower bound. */
   readonly lowest: bigint | null;
   readonly highest: bigint;
@@ -19,25 +21,29 @@ export interface ProbeBounds {
 /** Up to so many distinct values of a key are listed; more become a range. */
 const MAX_LISTED_KEYS = 200;
 
-/** Looks over a probe table (`k0..`, `hi`, `lo` if there is a ttl). Null if no row can match. */
-export async function probeBounds(session: SqlSession, probe: string, view: ResolvedView): Promise<ProbeBounds | null> {
-  const keys = view.joinKeys.map((_, index) => `k${index}`);
-  const usable = ['hi', ...keys].map((column) => `${column} IS NOT NULL`).join(' AND ');
+/** Looks over a probe table (`k0..`, `hi`, `lo` if there is a ttl), and makes the table of its keys. Null if no row can match. */
+export async function probeBounds(
+  session: SqlSession,
+  { probe, keys }: Pick<JoinTables, 'probe' | 'keys'>,
+  view: ResolvedView,
+): Promise<ProbeBounds | null> {
+  const columns = keyColumns(view.joinKeys.length);
+  const usable = ['hi', ...columns].map((column) => `${column} IS NOT NULL`).join(' AND ');
   const lowest = view.ttlUs === null ? 'NULL' : 'min(lo)';
-  const entities = keys.length === 0 ? '1' : `approx_count_distinct(ROW(${keys.join(', ')}))`;
-  const [row = []] = await session.rows(
-    `SELECT count(*), ${entities}, ${lowest}, max(hi) FROM ${probe} WHERE ${usable}`,
-  );
-  const [count, distinct, low, high] = row;
+  const counted = [...columns, 'count(*) AS n', `${lowest} AS lo`, 'max(hi) AS hi'].join(', ');
+  await session.run(`CREATE TEMPORARY TABLE ${keys} AS SELECT ${counted} FROM ${probe} WHERE ${usable} GROUP BY ALL`);
+  const [row = []] = await session.rows(`SELECT sum(n)::BIGINT, count(*), max(n), min(lo), max(hi) FROM ${keys}`);
+  const [count, distinct, most, low, high] = row;
   if (typeof high !== 'bigint') return null;
   const bounds = { lowest: typeof low === 'bigint' ? low : null, highest: high };
   const conditions: BoundExpression[] = [...timeConditions(view.timestamp, bounds)];
   for (const [index, key] of view.joinKeys.entries()) {
-    conditions.push(...(await keyConditions(session, `(SELECT k${index} AS k FROM ${probe} WHERE ${usable})`, key)));
+    conditions.push(...(await keyConditions(session, `(SELECT k${index} AS k FROM ${keys})`, key)));
   }
   return {
     rows: Number(count),
     entities: Math.max(1, Number(distinct)),
+    mostRows: Number(most),
     ...bounds,
     filter: { op: 'and', children: conditions },
   };

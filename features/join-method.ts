@@ -8,6 +8,10 @@ export interface JoinShape {
   readonly featureRows: number;
   /** Distinct entities among the feature rows, at least 1; an underestimate is safe. */
   readonly entities: number;
+  /** Frame rows of the entity that most of them are of. */
+  readonly mostFrameRows: number;
+  /** Pairs of the entities that are frequent in the frame, counted; 0 before they are. */
+  readonly frequentPairs: number;
   readonly keyCount: number;
   readonly ttlUs: bigint | null;
   /** Time that the feature rows in reach span. */
@@ -24,14 +28,26 @@ export interface JoinShape {
 const MAX_ARG_MAX_MATCHES = 1_000_000;
 /** Candidate pairs per feature row up to which comparing every pair beats sorting. */
 const MAX_PAIRS_PER_FEATURE_ROW = 4.5;
+/** The same where created times matter: the other way sorts the feature rows twice. */
+const MAX_KNOWN_PAIRS_PER_FEATURE_ROW = 9;
+/**
+ * Frame rows of one entity from which it is frequent. A feature row is compared with every frame row of its entity, so that averages say
+ * little of an entity that is frequent on both sides; up to so many, even a table of one entity costs less than sorting it. DuckDB's ASOF
+ * join compares every pair, too, for frames of up to so many rows.
+ */
+export const FREQUENT_FRAME_ROWS = 64;
 /** Part of the memory that state which cannot spill may take. */
 const UNSPILLABLE_MEMORY_SHARE = 0.25;
 /** Bytes of an aggregate's state beside the row itself. */
 const STATE_OVERHEAD_BYTES = 128;
 
-/** Pairs of frame and feature rows that share their keys, and of those how many are within the ttl; both as expected without skew. */
+/**
+ * Pairs of frame and feature rows that share their keys, and of those how many are within the ttl: as expected if all entities are as
+ * frequent as others and all times as well, but for entities whose pairs are counted.
+ */
 export function estimatePairs(shape: JoinShape): { readonly candidates: number; readonly matches: number } {
-  const candidates = (shape.featureRows * shape.frameRows) / Math.max(1, shape.entities);
+  const evenly = (shape.featureRows * shape.frameRows) / Math.max(1, shape.entities);
+  const candidates = Math.max(evenly, shape.frequentPairs);
   const inReach = shape.ttlUs === null || shape.spanUs <= shape.ttlUs ? 1 : Number(shape.ttlUs) / Number(shape.spanUs);
   return { candidates, matches: candidates * inReach };
 }
@@ -39,11 +55,20 @@ export function estimatePairs(shape: JoinShape): { readonly candidates: number; 
 /** The cheapest method that is sure to fit into memory. */
 export function chooseJoinMethod(shape: JoinShape): JoinMethod {
   const { candidates, matches } = estimatePairs(shape);
-  const fewPairs = candidates <= shape.featureRows * MAX_PAIRS_PER_FEATURE_ROW;
+  const perFeatureRow = shape.knownAsOf ? MAX_KNOWN_PAIRS_PER_FEATURE_ROW : MAX_PAIRS_PER_FEATURE_ROW;
+  const fewPairs = candidates <= shape.featureRows * perFeatureRow || shape.frameRows <= FREQUENT_FRAME_ROWS;
   const stateBytes = shape.frameRows * (shape.rowBytes * 2 + STATE_OVERHEAD_BYTES);
   const fits = stateBytes <= shape.memoryLimitBytes * UNSPILLABLE_MEMORY_SHARE;
   if (fewPairs && fits && matches <= MAX_ARG_MAX_MATCHES && !shape.nestedFeatures) return 'arg-max';
-  // ASOF has room for one inequality only, so a second time bound rules it out.
-  if (fewPairs || shape.knownAsOf) return 'max-join-back';
-  return 'asof-join-back';
+  return fewPairs ? 'max-join-back' : 'asof-join-back';
+}
+
+/**
+ * Whether the pairs of frequent entities have to be counted before the method is sure: it compares pairs, and an entity may have so many that
+ * what was estimated from averages says nothing.
+ */
+export function dependsOnFrequentPairs(shape: JoinShape): boolean {
+  if (shape.mostFrameRows <= FREQUENT_FRAME_ROWS || shape.keyCount === 0) return false;
+  const mostPairs = shape.featureRows * shape.mostFrameRows;
+  return mostPairs > MAX_ARG_MAX_MATCHES && chooseJoinMethod(shape) !== 'asof-join-back';
 }

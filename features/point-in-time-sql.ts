@@ -4,7 +4,7 @@
  * last feature time at or before T is `floor(T)` in that unit, the first at or after `T - ttl` is `ceil(T - ttl)`.
  */
 import type { IcebergType } from '../iceberg/index.js';
-import { newestFirst, type OrderColumns, orderTuple, packFields, unpackField } from './feature-order.js';
+import { type OrderColumns, orderTuple, packFields, unpackField } from './feature-order.js';
 
 /** Resolution of a timestamp column. */
 export type TimeUnit = 'us' | 'ns';
@@ -13,7 +13,7 @@ export type TimeUnit = 'us' | 'ns';
  * How to join. All give the same rows:
  * `arg-max`: hash join on the keys with the time range as a residual, keeping the largest row; cheapest while few pairs match, does not spill;
  * `max-join-back`: the same join for the newest time only, then the rows of those times;
- * `asof-join-back`: an ASOF join of keys and times, then the rows of those times; its cost does not depend on how many pairs match.
+ * `asof-join-back`: an ASOF join of keys and times, then the rows of those times; sorts both sides, however many pairs share their keys.
  */
 export type JoinMethod = 'arg-max' | 'max-join-back' | 'asof-join-back';
 
@@ -59,12 +59,25 @@ const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 
 /** Names of the temporary tables of a join. */
-export function joinTables(join: PointInTimeJoin): {
+export function joinTables({ prefix }: Pick<PointInTimeJoin, 'prefix'>): JoinTables {
+  const names = ['probe', 'keys', 'winners', 'moments', 'newest', 'result'] as const;
+  return Object.fromEntries(names.map((name) => [name, `${prefix}_${name}`])) as unknown as JoinTables;
+}
+
+/** Temporary tables of a join. */
+export interface JoinTables {
+  /** Frame rows with their keys and times. */
   readonly probe: string;
+  /** Distinct keys of the frame, and how many frame rows each has. */
+  readonly keys: string;
+  /** Frame rows with the time of the feature row that wins. */
   readonly winners: string;
+  /** Distinct keys and times of the winners. */
+  readonly moments: string;
+  /** One feature row of each moment. */
+  readonly newest: string;
+  /** Features in the frame's order. */
   readonly result: string;
-} {
-  return { probe: `${join.prefix}_probe`, winners: `${join.prefix}_winners`, result: `${join.prefix}_result` };
 }
 
 /** Makes the probe table: one row per frame row with its keys and the closed range `lo..hi` of feature times that count. */
@@ -77,10 +90,21 @@ export function probeStatement(join: PointInTimeJoin): string {
     const ttl = frame.timeUnit === 'ns' ? join.ttlUs * NS_PER_US : join.ttlUs;
     columns.push(`${ceilTo(`(${time} - ${ttl}::HUGEINT)`, frame.timeUnit, rows.timeUnit)} AS lo`);
   }
-  if (join.knownAsOf && rows.createdUnit !== null) {
-    columns.push(`${floorTo(time, frame.timeUnit, rows.createdUnit)} AS known`);
+  if (needsCreated(join)) {
+    columns.push(`${floorTo(time, frame.timeUnit, rows.createdUnit ?? rows.timeUnit)} AS known`);
+    if (hasTwoUnits(rows)) columns.push(`${nanoseconds(time, frame.timeUnit)} AS time_ns`);
   }
   return `CREATE TEMPORARY TABLE ${joinTables(join).probe} AS SELECT ${columns.join(', ')} FROM ${frame.table}`;
+}
+
+/** Whether event and created times are counts of different units. */
+export function hasTwoUnits({ timeUnit, createdUnit }: FeatureRows): boolean {
+  return createdUnit !== null && createdUnit !== timeUnit;
+}
+
+/** A count of a unit as one of nanoseconds, of 128 bits. */
+export function nanoseconds(time: string, unit: TimeUnit): string {
+  return unit === 'us' ? `${time}::HUGEINT * ${NS_PER_US}` : `${time}::HUGEINT`;
 }
 
 /** The largest value of a unit that is not after `time`, clamped to 64 bits. */
@@ -106,36 +130,39 @@ function clamp(value: string): string {
   return `CASE WHEN ${value} IS NOT NULL THEN ${inside} END`;
 }
 
-/**
- * The statements of a join, after {@link probeStatement}. They make the result table: the selected features as `f0..`, and perhaps
- * other columns, one row per frame row, in the frame's order.
- */
-export function joinStatements(join: PointInTimeJoin, method: JoinMethod): readonly string[] {
-  if (method === 'arg-max') return [argMaxStatement(join)];
-  return [winnersStatement(join, method), joinBackStatement(join), tieStatement(join)];
-}
-
 /** Statements that drop what a join made except its result. */
 export function dropStatements(join: PointInTimeJoin): readonly string[] {
-  const { probe, winners } = joinTables(join);
-  return [`DROP TABLE IF EXISTS ${winners}`, `DROP TABLE IF EXISTS ${probe}`];
+  const { probe, keys, winners, moments, newest } = joinTables(join);
+  return [probe, keys, winners, moments, newest].map((table) => `DROP TABLE IF EXISTS ${table}`);
 }
 
-function keyMatch(join: PointInTimeJoin, left: string): readonly string[] {
-  return Array.from({ length: join.rows.keyCount }, (_, index) => `${left}.k${index} = s.k${index}`);
+/** Names of the key columns. */
+export function keyColumns(keyCount: number): readonly string[] {
+  return Array.from({ length: keyCount }, (_, index) => `k${index}`);
 }
 
-function inRange(join: PointInTimeJoin): readonly string[] {
+/** Conditions that rows `s` are of the entity of a row of `left`. */
+export function keyMatch(join: PointInTimeJoin, left: string): readonly string[] {
+  return keyColumns(join.rows.keyCount).map((key) => `${left}.${key} = s.${key}`);
+}
+
+/** Conditions that rows `s` count for a row of the probe table, `p`. */
+export function inRange(join: PointInTimeJoin): readonly string[] {
   return ['s.t <= p.hi', ...(join.ttlUs === null ? [] : ['s.t >= p.lo']), ...known(join, 'p')];
 }
 
-function known(join: PointInTimeJoin, left: string): readonly string[] {
-  if (!join.knownAsOf) return [];
-  // A view without created times knows nothing of when rows were written: nothing is left out.
-  return join.rows.createdUnit === null ? [] : [`s.c <= ${left}.known`];
+/** Whether rows have to be created in time. A view without created times does not say when its rows were written: all count. */
+export function needsCreated({ knownAsOf, rows }: Pick<PointInTimeJoin, 'knownAsOf' | 'rows'>): boolean {
+  return knownAsOf && rows.createdUnit !== null;
 }
 
-function orderColumns(rows: FeatureRows, prefix: string): OrderColumns {
+/** Conditions that rows `s` were created in time for a row of `left`. */
+export function known(join: PointInTimeJoin, left: string): readonly string[] {
+  return needsCreated(join) ? [`s.c <= ${left}.known`] : [];
+}
+
+/** What decides among feature rows, as columns with a prefix. */
+export function orderColumns(rows: FeatureRows, prefix: string): OrderColumns {
   return {
     timestamp: `${prefix}t`,
     created: rows.createdUnit === null ? undefined : `${prefix}c`,
@@ -144,7 +171,11 @@ function orderColumns(rows: FeatureRows, prefix: string): OrderColumns {
   };
 }
 
-function argMaxStatement(join: PointInTimeJoin): string {
+/**
+ * The statement of `arg-max`, after {@link probeStatement}. It makes the result table: the selected features as `f0..`, one row per frame
+ * row, in the frame's order.
+ */
+export function argMaxStatement(join: PointInTimeJoin): string {
   const { rows } = join;
   const { probe, result } = joinTables(join);
   const typeOf = (feature: number) => rows.featureTypes[feature];
@@ -160,54 +191,4 @@ function argMaxStatement(join: PointInTimeJoin): string {
     `FROM ${probe} AS p JOIN ${rows.relation} AS s ON ${[...keyMatch(join, 'p'), ...inRange(join)].join(' AND ')}`,
     'GROUP BY p.r) AS m ON e.r = m.r ORDER BY e.r',
   ].join(' ');
-}
-
-function winnersStatement(join: PointInTimeJoin, method: 'max-join-back' | 'asof-join-back'): string {
-  const { probe, winners } = joinTables(join);
-  const carried = ['r', ...Array.from({ length: join.rows.keyCount }, (_, index) => `k${index}`)];
-  if (join.knownAsOf && join.rows.createdUnit !== null) carried.push('known');
-  const columns = carried.map((column) => `p.${column}`).join(', ');
-  const from = method === 'max-join-back' ? newestByAggregate(join, probe) : newestByAsof(join, probe);
-  return `CREATE TEMPORARY TABLE ${winners} AS SELECT ${columns}, ${from}`;
-}
-
-function newestByAggregate(join: PointInTimeJoin, probe: string): string {
-  const on = [...keyMatch(join, 'p'), ...inRange(join)].join(' AND ');
-  const newest = `SELECT p.r, max(s.t) AS t FROM ${probe} AS p JOIN ${join.rows.relation} AS s ON ${on} GROUP BY p.r`;
-  return `n.t FROM ${probe} AS p LEFT JOIN (${newest}) AS n ON p.r = n.r`;
-}
-
-/** ASOF finds the right time whichever of the tied rows it takes; only times are kept. */
-function newestByAsof(join: PointInTimeJoin, probe: string): string {
-  const keys = Array.from({ length: join.rows.keyCount }, (_, index) => `k${index}`);
-  const narrow = `(SELECT ${[...keys, 't'].join(', ')} FROM ${join.rows.relation} WHERE t IS NOT NULL)`;
-  const time = join.ttlUs === null ? 's.t' : 'CASE WHEN s.t >= p.lo THEN s.t END';
-  return `${time} AS t FROM ${probe} AS p ASOF LEFT JOIN ${narrow} AS s ON ${[...keyMatch(join, 'p'), 'p.hi >= s.t'].join(' AND ')}`;
-}
-
-/**
- * Brings every row of the winning times, sorted into the frame's order by its number alone: ties are rare, and a sort by all that
- * decides among them costs several times as much.
- */
-function joinBackStatement(join: PointInTimeJoin): string {
-  const { rows } = join;
-  const { winners, result } = joinTables(join);
-  const features = rows.featureTypes.map((_, index) => `f${index}`);
-  const carried = [...(rows.createdUnit === null ? [] : ['c']), ...(rows.hasSequenceNumber ? ['q'] : []), ...features];
-  const on = [...keyMatch(join, 'w'), 'w.t = s.t', ...known(join, 'w')].join(' AND ');
-  const matched = `SELECT ${['w.r', ...carried.map((column) => `s.${column}`)].join(', ')} FROM ${winners} AS w JOIN ${rows.relation} AS s ON ${on}`;
-  const unmatched = `SELECT ${['r', ...carried.map(() => 'NULL')].join(', ')} FROM ${winners} WHERE t IS NULL`;
-  return `CREATE TEMPORARY TABLE ${result} AS SELECT * FROM (${matched} UNION ALL ${unmatched}) ORDER BY r`;
-}
-
-/** Deletes the rows that lose a tie; the others stay where they are. */
-function tieStatement(join: PointInTimeJoin): string {
-  const { result } = joinTables(join);
-  const tied = `SELECT r FROM (SELECT r, lag(r) OVER () AS above FROM ${result}) WHERE r = above`;
-  const order = newestFirst(orderColumns(join.rows, ''), { sameTime: true }).join(', ');
-  const ranked = [
-    `SELECT rowid AS row, row_number() OVER (PARTITION BY r ORDER BY ${order}) AS place`,
-    `FROM ${result} WHERE r IN (${tied})`,
-  ].join(' ');
-  return `DELETE FROM ${result} WHERE rowid IN (SELECT row FROM (${ranked}) WHERE place > 1)`;
 }

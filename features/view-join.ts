@@ -6,19 +6,19 @@ import { distinctOfAll, sampleFiles } from './distinct-sample.js';
 import { type EntityFrame, frameKeys, timeSql } from './entity-frame.js';
 import { survivesPacking } from './feature-order.js';
 import { type ProbeBounds, probeBounds, spanUs } from './join-bounds.js';
-
-import { chooseJoinMethod, type JoinShape } from './join-method.js';
+import { chooseJoinMethod, dependsOnFrequentPairs, FREQUENT_FRAME_ROWS, type JoinShape } from './join-method.js';
 import {
   dropStatements,
   type JoinMethod,
-  joinStatements,
   joinTables,
+  keyMatch,
   type PointInTimeJoin,
   probeStatement,
   type TimeUnit,
 } from './point-in-time-sql.js';
 import { type ReadReport, readReport } from './read-report.js';
 import type { ResolvedColumn, ResolvedView } from './resolve-view.js';
+import { runJoin } from './run-join.js';
 import { selectivePart } from './selective-filter.js';
 import { EMPTY_SCAN, type OpenedScan, openScan, type PinnedSource, planSource } from './source-scan.js';
 import { readScalar } from './sql-session.js';
@@ -75,14 +75,14 @@ export async function prepareJoin(
   const { session } = context;
   const sql = joinOfView(frame, join, prefix);
   await session.run(probeStatement(sql('')));
-  const bounds = await probeBounds(session, joinTables(sql('')).probe, join.view);
+  const bounds = await probeBounds(session, joinTables(sql('')), join.view);
   // Without bounds no frame row can match: nothing needs to be read.
   const opened = bounds === null ? EMPTY_SCAN : await openBounded(context, join.source, bounds);
   const scan = await viewScanSql(session, join.view, join.source.schema, opened.scan);
   const complete = sql(featureRowsSql(join.view, scan));
   const read = readReport(opened);
   if (bounds === null) return { sql: complete, method: join.method ?? 'arg-max', read, bounds, shape: null };
-  const shape = await joinShape(context, frame, join, opened, bounds);
+  const shape = await joinShape(context, { frame, join, opened, bounds, sql: complete });
   return { sql: complete, method: join.method ?? chooseJoinMethod(shape), read, bounds, shape };
 }
 
@@ -102,7 +102,7 @@ export async function joinView(
 ): Promise<JoinedView> {
   const { session } = context;
   const { sql, method, read } = await prepareJoin(context, frame, join, prefix);
-  for (const statement of joinStatements(sql, method)) await session.run(statement);
+  await runJoin(session, sql, method);
   for (const statement of dropStatements(sql)) await session.run(statement);
   return {
     table: joinTables(sql).result,
@@ -149,19 +149,33 @@ export function featureRowsSql(view: ResolvedView, scan: string): string {
   return `(SELECT ${outputs.join(', ')} FROM ${scan})`;
 }
 
-/** What the choice of a method goes by. */
-async function joinShape(
-  context: JoinContext,
-  frame: EntityFrame,
-  join: ViewJoin,
-  opened: OpenedScan,
-  bounds: ProbeBounds,
-): Promise<JoinShape> {
+/** What a method is chosen for. */
+interface JoinSides {
+  readonly frame: EntityFrame;
+  readonly join: ViewJoin;
+  readonly opened: OpenedScan;
+  readonly bounds: ProbeBounds;
+  readonly sql: PointInTimeJoin;
+}
+
+/** What the choice of a method goes by: averages, and what is looked up where these do not settle it. */
+async function joinShape(context: JoinContext, sides: JoinSides): Promise<JoinShape> {
+  const { session } = context;
+  const { join, opened, sql } = sides;
+  const shape = averageShape(context, sides);
+  if (join.method !== undefined) return shape;
+  const surer = await withEntities(session, join, opened, shape);
+  return dependsOnFrequentPairs(surer) ? { ...surer, frequentPairs: await countFrequentPairs(session, sql) } : surer;
+}
+
+function averageShape(context: JoinContext, { frame, join, opened, bounds }: JoinSides): JoinShape {
   const { view } = join;
-  const shape: JoinShape = {
+  return {
     frameRows: frame.rowCount,
     featureRows: opened.rows,
     entities: bounds.entities,
+    mostFrameRows: bounds.mostRows,
+    frequentPairs: 0,
     keyCount: view.joinKeys.length,
     ttlUs: view.ttlUs,
     spanUs: spanUs(bounds, unitOf(view.timestamp.type)) ?? 0n,
@@ -170,10 +184,28 @@ async function joinShape(
     rowBytes: join.selected.reduce((sum, feature) => sum + estimatedBytes(feature.type), 0),
     memoryLimitBytes: context.memoryLimitBytes,
   };
-  if (join.method !== undefined || view.joinKeys.length === 0 || chooseJoinMethod(shape) === 'arg-max') return shape;
-  // The frame may hold few of the table's entities: a look at the keys is cheap against choosing wrongly.
-  const entities = await estimateEntities(context.session, join, opened);
+}
+
+/** The frame may hold few of the table's entities: a look at some of the keys is cheap against choosing wrongly. */
+async function withEntities(
+  session: Connection,
+  join: ViewJoin,
+  opened: OpenedScan,
+  shape: JoinShape,
+): Promise<JoinShape> {
+  if (shape.keyCount === 0 || chooseJoinMethod(shape) === 'arg-max') return shape;
+  const entities = await estimateEntities(session, join, opened);
   return { ...shape, entities: Math.max(shape.entities, entities) };
+}
+
+/**
+ * Pairs of frame and feature rows of the entities that are frequent in the frame. All files are read, of the keys alone: the rows of one
+ * entity may lie in a few of them, which a sample misses.
+ */
+async function countFrequentPairs(session: Connection, join: PointInTimeJoin): Promise<number> {
+  const frequent = `(SELECT * FROM ${joinTables(join).keys} WHERE n > ${FREQUENT_FRAME_ROWS})`;
+  const pairs = `${frequent} AS p JOIN ${join.rows.relation} AS s ON ${keyMatch(join, 'p').join(' AND ')}`;
+  return Number(await readScalar(session, `SELECT coalesce(sum(p.n), 0)::BIGINT FROM ${pairs}`));
 }
 
 /** Distinct entities of the feature rows, from the keys of some files. */

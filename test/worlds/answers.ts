@@ -56,10 +56,8 @@ function never(): never {
   throw new Error('no such column');
 }
 
-/** Joins that can answer a world's request. */
-export function methodsOf(world: World): readonly JoinMethod[] {
-  return world.knownAsOf ? ['arg-max', 'max-join-back'] : ['arg-max', 'max-join-back', 'asof-join-back'];
-}
+/** All joins. */
+export const METHODS: readonly JoinMethod[] = ['arg-max', 'max-join-back', 'asof-join-back'];
 
 /** What answers. */
 export interface Product {

@@ -43,6 +43,7 @@ export const LEAST_OF_200 = {
   'a ttl': 100,
   'ties in event time': 60,
   'entity rows that repeat': 80,
+  'a frequent entity': 25,
   'null keys': 70,
   'an alias with other join keys': 40,
   'mapped fields': 100,
@@ -113,6 +114,10 @@ function ofFrame({ frame, requested }: World): Dimension[] {
     ...given('zoned nanoseconds of Arrow', frame.kind === 'arrow' && hasZone && hasNanoseconds),
     ...given('nanoseconds beside microseconds', isOther),
     ...given('entity rows that repeat', new Set(frame.rows).size < frame.rows.length),
+    ...given(
+      'a frequent entity',
+      frame.rows.some((row) => frame.rows.filter((other) => other === row).length > 9),
+    ),
     ...given(
       'null keys',
       frame.rows.some(({ keys }) => [...keys.values()].includes(null)),

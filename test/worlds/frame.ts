@@ -48,17 +48,20 @@ interface Column {
   readonly values: readonly Value[];
 }
 
+/** @param frequent draws a row that the frame has many times, if there is to be one */
 export async function randomFrame(
   random: Random,
   clock: Clock,
   requested: readonly RequestedView[],
   folder: string,
   duckdb: DuckDBConnection,
+  frequent?: Random,
 ): Promise<Frame> {
   const domains = frameKeys(requested);
   const chosen = randomKind(random, domains);
   const timeType = randomTimeType(random, chosen);
-  const rows = randomRows(random, clock, requested, domains, timeType);
+  const drawn = randomRows(random, clock, requested, domains, timeType);
+  const rows = frequent === undefined ? drawn : withFrequentRow(frequent, drawn);
   // Text without values has no type.
   const hasTypes = rows.some(({ timeNs }) => timeNs !== null) && fitsText(requested, rows);
   const kind = !hasTypes && TEXT_KINDS.has(chosen) ? 'relation' : chosen;
@@ -183,6 +186,13 @@ function randomRows(
     rows.push({ keys, timeNs });
   }
   return random.chance(0.02) ? [] : rows;
+}
+
+/** More frame rows of one entity and time than a join compares one by one. */
+function withFrequentRow(random: Random, rows: readonly FrameRow[]): FrameRow[] {
+  if (rows.length === 0) return [];
+  const row = random.pick(rows);
+  return random.shuffle([...rows, ...Array.from({ length: random.int(9, 12) }, () => row)]);
 }
 
 /** Keys that no feature row has. */

@@ -64,9 +64,11 @@ export async function makeWorld(
 ): Promise<World> {
   const random = new Random(seed);
   const clock = new Clock(random);
+  const skew = new Random(`${seed} skew`);
+  const isSkewed = skew.chance(0.25);
   const keys = random
     .some(Object.keys(KEY_KINDS) as KeyDomain['kind'][], 1, 3)
-    .map((kind, index): KeyDomain => ({ name: `key${index}`, kind, values: KEY_KINDS[kind] }));
+    .map((kind, index): KeyDomain => ({ name: `key${index}`, kind, values: valuesOf(kind, isSkewed) }));
   const tables: WorldTable[] = [];
   for (let index = random.int(1, 2); index > 0; index--) {
     tables.push(await randomTable(random, clock, keys, `t${index}`, join(folder, `t${index}`), duckdb, options));
@@ -76,10 +78,18 @@ export async function makeWorld(
   const views = Array.from({ length: random.int(1, 3) }, (_, index) => randomView(random, random.pick(tables), index));
   const requested = views.flatMap((view) => requestsOf(random, view));
   const knownAsOf = views.every((view) => view.created !== undefined) && random.chance(0.4);
-  const frame = await randomFrame(random, clock, requested, join(folder, 'frame'), duckdb);
+  const frequent = isSkewed ? skew : undefined;
+  const frame = await randomFrame(random, clock, requested, join(folder, 'frame'), duckdb, frequent);
   const bare = [...frame.columns.map(({ name }) => name), ...requested.flatMap((r) => selectedNames(r))];
   const fullFeatureNames = new Set(bare).size < bare.length || random.chance(0.3);
   return { seed, tables, views, requested, frame, fullFeatureNames, knownAsOf, asOf };
+}
+
+/** Values of a key; if skewed, most draws are of the first. */
+function valuesOf(kind: KeyDomain['kind'], isSkewed: boolean): KeyDomain['values'] {
+  const values = KEY_KINDS[kind];
+  const [first] = values;
+  return isSkewed && first !== undefined ? [...values.flatMap(() => [first, first]), ...values] : values;
 }
 
 /** The names of the features that a request asks for, in its order. */

@@ -168,7 +168,7 @@ describe.each<JoinMethod>(['arg-max', 'max-join-back', 'asof-join-back'])('%s', 
   });
 });
 
-test.each<JoinMethod>(['arg-max', 'max-join-back'])(
+test.each<JoinMethod>(['arg-max', 'max-join-back', 'asof-join-back'])(
   '%s: knownAsOf leaves out what was created later or at no known time',
   async (method) => {
     const rows = [at('A', '2001-01-01T10:04:59Z'), at('A', '2001-01-01T10:05:00Z'), at('A', '2001-01-01T12:01:00Z')];
