@@ -8,6 +8,7 @@ import { feast } from './feast.js';
 import { historical } from './historical.js';
 import { historicalDeletes } from './historical-deletes.js';
 import { historicalMemory } from './historical-memory.js';
+import { historicalSkew } from './historical-skew.js';
 import { manyEntities } from './many-entities.js';
 import { materialize } from './materialize.js';
 import { plan, planCold } from './plan.js';
@@ -23,6 +24,7 @@ export const JOBS: readonly BenchJob[] = [
   historical,
   historicalDeletes,
   historicalMemory,
+  historicalSkew,
   feast,
   compact,
   compactPlan,
