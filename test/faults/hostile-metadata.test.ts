@@ -1,6 +1,7 @@
 /** Metadata that somebody else wrote, with numbers and sizes that nobody means (faults 85): a clear refusal, or the answer at a bounded cost. */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { moraine, moraineOk } from '../support/cli.js';
 import { failureOf } from '../support/error-code.js';
@@ -109,6 +110,40 @@ test('150,000 properties, sort orders and partition specs are shown and survive'
   const shown = await moraine(['table', 'show', 'ns.many'], { cwd: folder });
   expect(shown).toMatchObject({ code: 0, stderr: '' });
   expect(shown.stdout.split('\n').filter((line) => /^p\d+ +\d+$/.test(line))).toHaveLength(150_000);
+});
+
+test('a metadata log of a million entries is refused by its size within seconds; packed, it is read and cut', {
+  timeout: 120_000,
+}, async () => {
+  const entry =
+    '{"timestamp-ms":1,"metadata-file":"/a/warehouse/ns/many/metadata/00000-0123456789abcdef.metadata.json"}';
+  const text = metadataOf('LOCATION', { 'metadata-log': 'LOG' }).replace(
+    '"LOG"',
+    `[${`${entry},`.repeat(999_999)}${entry}]`,
+  );
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, 'moraine.yaml'), '');
+  const file = join(folder, 'warehouse/ns/many/metadata/00000-a.metadata.json');
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text.replace('LOCATION', join(folder, 'warehouse/ns/many')));
+  const refused = await moraine(['table', 'register', 'ns.many', file], { cwd: folder });
+  expect([refused.code, refused.stdout]).toEqual([5, '']);
+  expect(refused.stderr).toMatch(
+    /00000-a\.metadata\.json" has \d+ bytes; at most 67108864 are read\. \[LIMIT_EXCEEDED\]/,
+  );
+
+  const { folder: own, catalog, load } = await tableFixture();
+  const packed = join(own, 'warehouse/ns/t/metadata/00000-b.gz.metadata.json');
+  await catalog.dropTable(IDENTIFIER);
+  mkdirSync(dirname(packed), { recursive: true });
+  writeFileSync(packed, gzipSync(text.replace('LOCATION', join(own, 'warehouse/ns/t')), { level: 1 }));
+  expect((await catalog.registerTable(IDENTIFIER, packed)).metadata.metadataLog).toHaveLength(1_000_000);
+  await catalog.commitTable(IDENTIFIER, {
+    requirements: [],
+    updates: [{ action: 'set-properties', updates: new Map([['n', '1']]) }],
+  });
+  const { metadataLog } = (await load()).metadata;
+  expect([metadataLog.length, metadataLog.at(-1)?.metadataFile]).toEqual([100, packed]);
 });
 
 test('a commit that drops a long metadata log deletes at most 1,000 of its files', async () => {

@@ -89,14 +89,19 @@ test('faults 80: a link of an expired snapshot goes alone; the live file that it
   const live = lab.place(table, 'data/live.parquet', 30, 'live');
   const expired = await appendLink(lab, 'expired.parquet', live);
   const middle = await appendLink(lab, 'middle.parquet', live);
+  const young = lab.place(table, 'store/young.parquet', 0);
+  const expiredToo = await appendLink(lab, 'expired-too.parquet', young);
   lab.daysAgo = 15;
   await lab.replace('ns.t', expired);
+  await lab.replace('ns.t', expiredToo);
   await lab.replace('ns.t', middle);
   lab.daysAgo = 0;
   await commitAppend(await lab.load('ns.t'), { files: [dataFile(live)] });
   const through = await appendLink(lab, 'through.parquet', middle);
   expect(await maintainOnce(lab.deps, 'ns.t')).toMatchObject({ orphans: 0 });
   expect([expired, middle, live, through].map(isThere)).toEqual([false, true, true, true]);
+  // Only the link went with its snapshot: what nothing reaches any more is an orphan, and as such too young.
+  expect([expiredToo, young].map(isThere)).toEqual([false, true]);
   expect(readFileSync(through, 'utf8')).toBe('live');
 });
 

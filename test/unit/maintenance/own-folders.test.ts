@@ -95,6 +95,40 @@ test('faults 80: a table whose folders hold a root, the project or another table
   expect((await maintainOnce(deps, 'ns.victim', ALL)).orphans).toBe(0);
 });
 
+test('faults 80: a table whose folder holds what the project is made of is not cleaned up, wherever that lies', async () => {
+  const root = temporaryFolder();
+  for (const name of ['project', 'shared', 'definitions', 'warehouse']) mkdirSync(join(root, name));
+  writeFileSync(
+    join(root, 'shared/moraine.yaml'),
+    `catalogs: { local: { uri: ../catalog.db, warehouse: ../warehouse } }
+storage: { roots: [..] }
+engine: { memoryLimit: 200MB, tempDirectory: ../scratch/tmp }
+stateFolder: ../state
+definitions: [../definitions/features.yaml]
+`,
+  );
+  symlinkSync('../shared/moraine.yaml', join(root, 'project/moraine.yaml'));
+  const project = await openProject({ cwd: join(root, 'project') });
+  onTestFinished(() => project.close());
+  const catalog = await project.catalog();
+  await catalog.createNamespace(['ns']);
+  for (const [folder, named] of [
+    ['project', 'the folder of the project'],
+    ['shared', 'the configuration'],
+    ['state', 'the folder of local state'],
+    ['scratch', 'the folder of temporary files'],
+    ['definitions', 'definitions'],
+  ] as const) {
+    await register(project, root, join(root, folder));
+    const { code, message } = await failureOf(sweepOrphans(maintenanceDeps(project), 'ns.hostile', ALL.orphans));
+    expect([code, message], folder).toEqual(['FOLDER_SHARED', expect.stringContaining(named)]);
+    await catalog.dropTable({ namespace: ['ns'], name: 'hostile' });
+  }
+  // Its neighbours only begin alike.
+  await register(project, root, join(root, 'def'));
+  expect(await sweepOrphans(maintenanceDeps(project), 'ns.hostile', ALL.orphans)).toMatchObject({ deletedFiles: 0 });
+});
+
 test('faults 80: tables of another catalog name in the same database count, those of another database do not', async () => {
   const { folder, project } = await openWorld();
   const io = project.io;
@@ -116,6 +150,10 @@ test('faults 80: tables of another catalog name in the same database count, thos
   expect([code, message]).toEqual(['FOLDER_SHARED', expect.stringContaining('spark/ns.theirs')]);
   expect(existsSync(theirs.metadataLocation)).toBe(true);
   await near.dropTable(identifier);
+  // One of the same name is another table, too.
+  await near.createTable({ namespace: ['ns'], name: 'victim' }, { schema: SCHEMA, location: `${location}/inner` });
+  expect((await failureOf(sweepOrphans(deps, 'ns.victim', ALL.orphans))).message).toContain('spark/ns.victim');
+  await near.dropTable({ namespace: ['ns'], name: 'victim' });
   // In a folder of its own it has a file of this table.
   const taken = join(location, 'taken.parquet');
   writeFileSync(taken, 'x');
