@@ -256,7 +256,14 @@ test('faults 80: metadata files that leave the log are deleted only if they are 
   await register(project, folder, join(folder, 'elsewhere'), properties);
   const hostile = { namespace: ['ns'], name: 'hostile' };
   const loaded = await catalog.loadTable(hostile);
-  const metadataLog = [config, named].map((metadataFile) => ({ metadataFile, timestampMs: 0n }));
+  // An older file of the victim, which nobody is at, and one of this very table that somebody keeps elsewhere.
+  const older = join(dirname(named), '00000-older.metadata.json');
+  writeFileSync(older, tableMetadataToJson(victim.metadata));
+  const backup = join(folder, 'backup/00000-hostile.metadata.json');
+  mkdirSync(dirname(backup));
+  writeFileSync(backup, tableMetadataToJson(loaded.metadata));
+  const others = [config, named, older, backup];
+  const metadataLog = others.map((metadataFile) => ({ metadataFile, timestampMs: 0n }));
   await catalog.dropTable(hostile);
   const path = join(folder, 'download/00001-log.metadata.json');
   writeFileSync(path, tableMetadataToJson({ ...loaded.metadata, metadataLog }));
@@ -270,7 +277,7 @@ test('faults 80: metadata files that leave the log are deleted only if they are 
       await catalog.commitTable(identifier, { requirements: [], updates: [{ action: 'set-properties', updates }] });
     }
   }
-  expect([existsSync(config), existsSync(named)]).toEqual([true, true]);
+  expect(others.filter((file) => !existsSync(file))).toEqual([]);
   const { metadataLog: log } = (await catalog.loadTable(twin)).metadata;
   expect(log).toHaveLength(1);
 });
