@@ -280,6 +280,7 @@ describe('a closed client', () => {
     const { response } = { response: await client.getOnlineFeatures(ONLINE) };
     logger.log({ response, entities: ONLINE.entities });
     const sql = { sql: 'SELECT count(*) AS n FROM range(100000000) a, range(1000) b', tables: {} };
+    let settled = 0;
     const calls = [
       client.datasets(),
       client.createTable('shop.while_closing', table as never),
@@ -287,12 +288,15 @@ describe('a closed client', () => {
       client.getOnlineFeatures(ONLINE),
       client.getHistoricalFeatures({ ...HISTORICAL, entities: sql }),
     ].map((promise) =>
-      promise.then(
-        () => 'ended',
-        (error: unknown) => (error as { code?: string }).code,
-      ),
+      promise
+        .then(
+          () => 'ended',
+          (error: unknown) => (error as { code?: string }).code,
+        )
+        .finally(() => settled++),
     );
     await client.close();
+    expect(settled).toBe(calls.length);
     const [listed, created, read, online, historical] = await Promise.all(calls);
     expect([listed, created, read]).toEqual(['ended', 'ended', 'ended']);
     expect(['ended', 'CANCELLED']).toContain(online);

@@ -34,6 +34,7 @@ beforeAll(async () => {
     thing,
     text,
     defineFeatureView({ name: 'values', entities: [thing], source: { table: 'a.f', timestampField: 'at' } }),
+    defineFeatureView({ name: 'aged', entities: [thing], source: { table: 'a.f', timestampField: 'at' }, ttl: '1ms' }),
     defineFeatureView({ name: 'texts', entities: [text], source: { table: 'a.s', timestampField: 'at' } }),
   ]);
 });
@@ -249,6 +250,15 @@ test.each([
     type === 'TIMESTAMP' ? [0n, 1n] : [999n, 1_000n],
     ['10', '11'],
   ]);
+});
+
+test('a ttl ends to the nanosecond', async () => {
+  // The rows are at 0 and at 1 µs, and the ttl is 1 ms.
+  const texts = ['2001-01-01 00:00:00.001001', '2001-01-01 00:00:00.001001001'];
+  const sql = `SELECT 1 AS k, unnest(['${texts.join("', '")}'])::TIMESTAMP_NS AS event_timestamp`;
+  const csv = file('ttl.csv', `k,event_timestamp\n${texts.map((at) => `1,${at}\n`).join('')}`);
+  for (const path of [await parquet('ttl.parquet', sql), csv])
+    expect(columnOf(await ask({ file: path }, ['aged']), 'v')).toEqual(['11', 'null']);
 });
 
 test.each([

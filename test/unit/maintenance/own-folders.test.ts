@@ -1,12 +1,14 @@
 /** Whose files a table may have deleted: metadata may name any folder and any file, and is believed only where nobody else is concerned. */
 import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { openSqlCatalog } from '../../../catalogs/index.js';
 import { tableMetadataToJson } from '../../../iceberg/index.js';
 import { createMoraine } from '../../../index.js';
 import { stageExpiry, sweepOrphans } from '../../../maintenance/index.js';
 import { maintenanceDeps, openProject, type Project } from '../../../project/index.js';
+import { LocalFileIO } from '../../../storage/index.js';
 import { commitAppend, commitOverwrite, loadTable } from '../../../tables/index.js';
 import { failureOf } from '../../support/error-code.js';
 import { foretold, maintainOnce } from '../../support/maintain-once.js';
@@ -134,8 +136,8 @@ test('faults 80: tables of another catalog name in the same database count, thos
   const io = project.io;
   const deps = maintenanceDeps(project);
   const { location } = (await project.loadTable('ns.victim')).metadata;
-  const open = async (name: string, uri: string) => {
-    const catalog = await openSqlCatalog({ name, uri: join(folder, uri), warehouse: join(folder, 'warehouse'), io });
+  const open = async (name: string, uri: string, theirIo = io, warehouse = join(folder, 'warehouse')) => {
+    const catalog = await openSqlCatalog({ name, uri: join(folder, uri), warehouse, io: theirIo });
     await catalog.createNamespace(['ns']);
     onTestFinished(() => catalog.close());
     return catalog;
@@ -154,6 +156,12 @@ test('faults 80: tables of another catalog name in the same database count, thos
   await near.createTable({ namespace: ['ns'], name: 'victim' }, { schema: SCHEMA, location: `${location}/inner` });
   expect((await failureOf(sweepOrphans(deps, 'ns.victim', ALL.orphans))).message).toContain('spark/ns.victim');
   await near.dropTable({ namespace: ['ns'], name: 'victim' });
+  // A table beyond the storage roots cannot be opened, and its files cannot be among those below them.
+  const outside = join(folder, '../outside');
+  mkdirSync(outside);
+  const beyond = await open('beyond', 'db/catalog.db', new LocalFileIO({ roots: [outside] }), outside);
+  await beyond.createTable(identifier, { schema: SCHEMA });
+  expect(await sweepOrphans(deps, 'ns.victim', {})).toMatchObject({ deletedFiles: 0 });
   // In a folder of its own it has a file of this table.
   const taken = join(location, 'taken.parquet');
   writeFileSync(taken, 'x');
@@ -190,18 +198,24 @@ test('faults 80: a file outside the folders of the table that an expired snapsho
   expect(readFileSync(neighbour, 'utf8')).toBe("somebody else's");
 });
 
-test('a file outside goes with its expired snapshot where the request says so', async () => {
+test.each([
+  ['outside', 'where the request says so', {}, { deleteOutside: true }],
+  ['in the folder of write.data.path', "as the table's own", { 'write.data.path': 'warehouse/imported' }, {}],
+])('a file %s goes with its expired snapshot %s', async (_where, _when, properties, expiry) => {
   const lab = await MaintenanceLab.open();
   lab.daysAgo = 20;
-  const table = await lab.create('ns.t');
-  const own = join(lab.folder, 'warehouse/imported.parquet');
+  await lab.create('ns.t');
+  const updates = new Map(Object.entries(properties).map(([name, path]) => [name, join(lab.folder, path)]));
+  await lab.update('ns.t', { action: 'set-properties', updates });
+  const own = join(lab.folder, 'warehouse/imported/a.parquet');
+  mkdirSync(dirname(own));
   writeFileSync(own, 'x');
-  await commitAppend(table, { files: [dataFile(own)] });
+  await commitAppend(await lab.load('ns.t'), { files: [dataFile(own)] });
   lab.daysAgo = 10;
   await commitOverwrite(await lab.load('ns.t'), { files: [], removeFiles: [own] });
   lab.daysAgo = 0;
   await lab.append('ns.t');
-  await maintainOnce(lab.deps, 'ns.t', { expiry: { deleteOutside: true } });
+  await maintainOnce(lab.deps, 'ns.t', { expiry });
   expect(existsSync(own)).toBe(false);
 });
 
@@ -217,7 +231,7 @@ test('faults 80: a file of a saved dataset in the folder of a table stays, whate
   const entities = [{ sensor: 1, event_timestamp: new Date(60_000) }];
   await moraine.saveDataset({ features: [small.view], entities, saveAs: { name: 'labels', to: { file } } });
   const deps = maintenanceDeps(small.project);
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  await setTimeout(5);
   expect((await foretold(deps, small.table, ALL)).get(file)).toMatchObject({
     action: 'keep',
     reason: 'dataset labels is in it',
@@ -241,6 +255,19 @@ test('faults 80: an orphan that was copied with an old modification time is as y
   expect((await sweepOrphans(deps, 'ns.victim', {})).deletedFiles).toBe(0);
   expect((await foretold(deps, 'ns.victim')).get(copied)?.reason).toMatch(/young/);
   expect([existsSync(copied), existsSync(moved)]).toEqual([true, true]);
+  // Neither what was moved here after the sweep's present, though it was made before, nor what says to be of tomorrow.
+  const late = join(location, 'data/late.parquet');
+  const tomorrow = join(location, 'data/tomorrow.parquet');
+  writeFileSync(`${late}.part`, 'x');
+  writeFileSync(tomorrow, 'x');
+  utimesSync(`${late}.part`, MONTH_AGO, MONTH_AGO);
+  utimesSync(tomorrow, new Date(Date.now() + DAY_MS), new Date(Date.now() + DAY_MS));
+  await setTimeout(20);
+  const nowMs = BigInt(Date.now());
+  await setTimeout(20);
+  renameSync(`${late}.part`, late);
+  await sweepOrphans({ ...deps, nowMs: () => nowMs }, 'ns.victim', ALL.orphans);
+  expect([copied, moved, late, tomorrow].map((path) => existsSync(path))).toEqual([false, false, true, true]);
 });
 
 test('faults 80: metadata files that leave the log are deleted only if they are of this table and nobody is at them', async () => {

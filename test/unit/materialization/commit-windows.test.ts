@@ -10,6 +10,7 @@ import {
   planMaterialization,
   type StagedWindow,
 } from '../../../materialization/index.js';
+import { getOnlineFeatures } from '../../../online/index.js';
 import { findRun } from '../../../tables/index.js';
 import { compactDeps } from '../../support/compaction-lab.js';
 import { Lab } from '../../support/materialization-lab.js';
@@ -73,9 +74,14 @@ describe('windows that are committed together', () => {
       const windows = [await stage(lab, 0, 3), await stage(lab, 1, 3)];
       for (const window of windows) expect((await commitWindows(lab.deps, [window])).outcomes).toEqual(['committed']);
       expect(await onlineKeys(lab)).toEqual([0n, 1n, 1n, 2n, 2n, 3n]);
+      const entities = [0, 1, 2, 3].map((k) => ({ k }));
+      const answers = async () => (await getOnlineFeatures(lab.deps, { view: 'readings', entities })).rows;
+      const right = entities.map(({ k }) => [{ status: 'PRESENT', value: k, eventTimestampUs: BigInt(k) * SECOND }]);
+      expect(await answers()).toEqual(right);
       const deps = compactDeps(lab, lab.definitions);
       await compactDirect(deps, { table: 'moraine_online.readings', strategy: 'latest' });
       expect(await onlineKeys(lab)).toEqual([0n, 1n, 2n, 3n]);
+      expect(await answers()).toEqual(right);
     }));
 
   test('that were committed are left out of a repeated commit, and of one that overlaps with it by half', () =>
