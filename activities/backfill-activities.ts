@@ -12,7 +12,7 @@ import {
   storeBackfillPlan,
   storeTrainingBackfillPlan,
 } from '../backfill/index.js';
-import { MoraineError } from '../errors/index.js';
+import { findFeatureView } from '../features/index.js';
 import { commitWindows, materializeDirect } from '../materialization/index.js';
 import { datasetDeps, materializationDeps, type Project } from '../project/index.js';
 import { parseTrainingSetRequest } from '../training/index.js';
@@ -100,8 +100,8 @@ async function runInput(project: Project, parsed: ParsedBackfill): Promise<Omit<
   const input = backfillInput(parsed, { ...parsed, order }, parsed);
   if (parsed.view === undefined) return input;
   const { definitions } = await (await project.registry()).read();
-  if (definitions.featureViews.has(parsed.view)) return input;
-  throw new MoraineError('FEATURE_VIEW_NOT_FOUND', `There is no feature view '${parsed.view}'.`);
+  findFeatureView(definitions, parsed.view);
+  return input;
 }
 
 async function planAnew(project: Project, input: PlanBackfillInput): Promise<PlannedBackfill> {

@@ -1,6 +1,6 @@
 /** The steps that workflows call: thin, over the library rooms. */
 
-export { projectName, projectOfId } from '../features/index.js';
+export { nameOfId, projectName, projectOfId } from '../features/index.js';
 export {
   MAX_CONCURRENCY,
   type ParsedRange,

@@ -5,7 +5,7 @@ import { MoraineError } from '../errors/index.js';
 import { makeTemporaryFolder } from '../processes/index.js';
 import { openProject, type Project } from '../project/index.js';
 import { LocalFileIO, normalizeLocation } from '../storage/index.js';
-import { loadTable, loadTableAt, type Table } from '../tables/index.js';
+import { loadTableAt, type Table } from '../tables/index.js';
 import { type CommandContext, withProject } from './context.js';
 
 /** Whether an argument is a location; everything else is a table name. */
@@ -49,14 +49,9 @@ export async function withTable<T>(
       '--root goes with the location of a metadata file; tables of a catalog are read below storage.roots',
     );
   }
-  return withProject(
-    context,
-    async (project) => {
-      const { catalog, identifier } = await project.resolveTable(argument);
-      return work({ project, table: await loadTable(catalog, project.io, identifier) });
-    },
-    { fileFolders },
-  );
+  return withProject(context, async (project) => work({ project, table: await project.loadTable(argument) }), {
+    fileFolders,
+  });
 }
 
 async function withTableAt<T>(

@@ -78,10 +78,8 @@ async function applyWith(
     dryRun,
     ...(options.prune === undefined ? {} : { prune: options.prune }),
     check: async (plan) => {
-      const loadSchema = async (name: string): Promise<Schema> => {
-        const { catalog, identifier } = await project.resolveTable(name);
-        return currentSchema((await catalog.loadTable(identifier)).metadata);
-      };
+      const loadSchema = async (name: string): Promise<Schema> =>
+        currentSchema((await project.loadTable(name)).metadata);
       await validateSources(affected(plan), loadSchema, onlineProblems);
       await checkOnlineNames(project, plan);
       if (!leaveSchedules) schedules = await declared.plan(plan);

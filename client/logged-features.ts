@@ -1,5 +1,7 @@
 /** Logged features of a project: writing, reading back, comparing. */
-import { didYouMean, MoraineError } from '../errors/index.js';
+
+import { MoraineError } from '../errors/index.js';
+import { findFeatureService } from '../features/index.js';
 import {
   type AppendedLog,
   type ComparisonProgress,
@@ -101,7 +103,5 @@ export function logWindow(request: Omit<LoggedFeaturesRequest, 'service'>): LogW
 async function requireService(project: Project, service: string): Promise<void> {
   const registry = await project.registry();
   const { definitions } = await registry.read();
-  if (definitions.featureServices.has(service)) return;
-  const hint = didYouMean(service, definitions.featureServices.keys());
-  throw new MoraineError('FEATURE_SERVICE_NOT_FOUND', `There is no feature service '${service}'. ${hint}`);
+  findFeatureService(definitions, service);
 }

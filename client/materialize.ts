@@ -1,5 +1,6 @@
 import { parseTimeUs } from '../config/index.js';
-import { didYouMean, MoraineError } from '../errors/index.js';
+import { MoraineError } from '../errors/index.js';
+import { findFeatureView } from '../features/index.js';
 import type { Project } from '../project/index.js';
 import type { MaterializeResult, RequestedRun, RunProgress } from '../workers/index.js';
 import {
@@ -63,11 +64,7 @@ async function check(project: Project, request: MaterializeRequest): Promise<voi
   }
   const registry = await project.registry();
   const { definitions } = await registry.read();
-  if (!definitions.featureViews.has(request.view)) throw unknownView(request.view, definitions.featureViews.keys());
-}
-
-function unknownView(name: string, known: Iterable<string>): MoraineError {
-  return new MoraineError('FEATURE_VIEW_NOT_FOUND', `There is no feature view '${name}'. ${didYouMean(name, known)}`);
+  findFeatureView(definitions, request.view);
 }
 
 function interval({ view, start, end }: MaterializeRequest) {

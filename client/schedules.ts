@@ -1,6 +1,12 @@
 /** Schedules, checked against the project before anything is made. */
 import { didYouMean, MoraineError } from '../errors/index.js';
-import { parseDurationMs, SCHEDULE_OVERLAPS, type ScheduledRuns, type ScheduleOverlap } from '../features/index.js';
+import {
+  findFeatureView,
+  parseDurationMs,
+  SCHEDULE_OVERLAPS,
+  type ScheduledRuns,
+  type ScheduleOverlap,
+} from '../features/index.js';
 import type { Project } from '../project/index.js';
 import type { NewSchedule, ScheduleTiming } from '../schedules/index.js';
 
@@ -138,12 +144,7 @@ function policyWork({ config }: Project, workflow: string, input: NewSchedule['i
 
 async function assertOnlineView(project: Project, name: string): Promise<void> {
   const { definitions } = await (await project.registry()).read();
-  const view = definitions.featureViews.get(name);
-  if (view === undefined) {
-    const hint = didYouMean(name, definitions.featureViews.keys());
-    throw new MoraineError('FEATURE_VIEW_NOT_FOUND', `There is no feature view '${name}'. ${hint}`);
-  }
-  if (!view.online)
+  if (!findFeatureView(definitions, name).online)
     throw invalid(`feature view '${name}' is not online: set online: true and apply it to materialize it`);
 }
 

@@ -25,7 +25,7 @@ const COMPARED_CHARACTERS = 200;
 
 /**
  * The known names that `name` was probably meant to be, best first: at most `limit`, and none that differs in more than a
- * third of its letters. Letter case does not count.
+ * third of its letters, or in its only one. Letter case does not count.
  */
 export function nearestNames(name: string, known: Iterable<string>, limit = 3): readonly string[] {
   const wanted = name.slice(0, COMPARED_CHARACTERS).toLowerCase();
@@ -38,7 +38,7 @@ export function nearestNames(name: string, known: Iterable<string>, limit = 3): 
         allowed: Math.max(wanted.length, compared.length) / 3,
       };
     })
-    .filter(({ distance, allowed }) => distance <= Math.max(1, Math.floor(allowed)))
+    .filter(({ distance, allowed }) => distance <= Math.max(1, Math.floor(allowed)) && distance < 3 * allowed)
     .sort((a, b) => a.distance - b.distance || (a.candidate < b.candidate ? -1 : 1))
     .slice(0, limit)
     .map(({ candidate }) => candidate);

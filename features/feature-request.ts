@@ -1,8 +1,10 @@
 /** Which features of which views a request asks for. */
+
 import { didYouMean, MoraineError } from '../errors/index.js';
 import type { FeatureOfView, FeatureServiceDefinition, FeatureViewDefinition } from './define.js';
 import type { Definitions, FeatureReference } from './definition.js';
 import { canonicalJson } from './definition-hash.js';
+import { featureNotFound, findFeatureService, findFeatureView } from './find-definition.js';
 import { parseFeatureReference } from './parse-definitions.js';
 import type { ResolvedColumn, ResolvedView } from './resolve-view.js';
 
@@ -33,10 +35,7 @@ export interface RequestedView {
 export function requestedViews(definitions: Definitions, selection: FeatureSelection): readonly RequestedView[] {
   const byAlias = new Map<string, RequestedView>();
   for (const reference of references(definitions, selection)) {
-    if (!definitions.featureViews.has(reference.view)) {
-      const hint = didYouMean(reference.view, definitions.featureViews.keys());
-      throw new MoraineError('FEATURE_VIEW_NOT_FOUND', `There is no feature view '${reference.view}'. ${hint}`);
-    }
+    findFeatureView(definitions, reference.view);
     const alias = reference.alias ?? reference.view;
     const former = byAlias.get(alias);
     byAlias.set(
@@ -53,7 +52,7 @@ function references(definitions: Definitions, selection: FeatureSelection): read
     throw new MoraineError('INVALID_ARGUMENT', 'Give either a list of features or a feature service.');
   }
   if (service !== undefined)
-    return serviceReferences(definitions, typeof service === 'string' ? service : service.name);
+    return findFeatureService(definitions, typeof service === 'string' ? service : service.name).features;
   if (features === undefined || features.length === 0)
     throw new MoraineError('INVALID_ARGUMENT', 'No feature is asked for.');
   return features.map((feature) => {
@@ -72,13 +71,6 @@ export function featureReference(feature: RequestedFeature): FeatureReference | 
 function plain(feature: RequestedFeature): unknown {
   if (typeof feature === 'string' || !('kind' in feature)) return feature;
   return feature.kind === 'feature' ? { view: feature.view, features: [feature.feature] } : { view: feature.name };
-}
-
-function serviceReferences(definitions: Definitions, name: string): readonly FeatureReference[] {
-  const service = definitions.featureServices.get(name);
-  if (service !== undefined) return service.features;
-  const hint = didYouMean(name, definitions.featureServices.keys());
-  throw new MoraineError('FEATURE_SERVICE_NOT_FOUND', `There is no feature service '${name}'. ${hint}`);
 }
 
 function requestedView(reference: FeatureReference, alias: string): RequestedView {
@@ -120,11 +112,8 @@ export function selectedFeatures(requested: RequestedView, view: ResolvedView): 
   return requested.features.map((name) => {
     const feature = view.features.find((candidate) => candidate.name === name);
     if (feature !== undefined) return feature;
-    const hint = didYouMean(
-      name,
-      view.features.map((candidate) => candidate.name),
-    );
-    throw new MoraineError('FEATURE_NOT_FOUND', `Feature view '${view.name}' has no feature '${name}'. ${hint}`);
+    const known = view.features.map((candidate) => candidate.name);
+    throw featureNotFound(view.name, name, known);
   });
 }
 

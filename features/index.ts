@@ -82,7 +82,7 @@ export {
 } from './feature-type.js';
 export type { FeatureWindow } from './feature-window.js';
 export { changedDeletesOf, deletesOf } from './file-deletes.js';
-export { featureNotFound, findFeatureService, findFeatureView } from './find-definition.js';
+export { findFeatureService, findFeatureView } from './find-definition.js';
 export {
   getHistoricalFeatures,
   getHistoricalFrame,
@@ -105,7 +105,7 @@ export { datasetTag, pinSnapshots } from './pin-snapshots.js';
 export { type HistoricalAsOf, pinSource, stateOf, type TableState } from './pin-source.js';
 export type { JoinMethod } from './point-in-time-sql.js';
 export { formatProblem, type Problem, throwProblems } from './problem.js';
-export { projectName, projectOfId } from './project-id.js';
+export { nameOfId, projectName, projectOfId } from './project-id.js';
 export { type PullDeps, type PulledRows, type PullRequest, type PullSource, pullAll, pullLatest } from './pull.js';
 export { type ApplyResult, Registry, type RegistryAsOf, type RegistryDeps } from './registry.js';
 export type { RegistryRow } from './registry-rows.js';

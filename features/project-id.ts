@@ -32,6 +32,12 @@ export function projectName(name: string, project: string | null): string {
   return project === null ? name : `${name}@${project}`;
 }
 
+/** The part of an id before the identity of its project, by which commands find it as well. */
+export function nameOfId(id: string): string {
+  const project = projectOfId(id);
+  return project === null ? id : id.slice(0, id.lastIndexOf(`@${project}`));
+}
+
 /** The project whose identity an id carries; null for ids of people and of earlier versions. */
 export function projectOfId(id: string): string | null {
   return [...id.matchAll(IN_AN_ID)].at(-1)?.[1] ?? null;

@@ -1,9 +1,11 @@
 /** A feature view bound to the schema of its source table: every name found, every type known. */
-import { didYouMean, MoraineError } from '../errors/index.js';
+
+import { didYouMean } from '../errors/index.js';
 import type { IcebergType, NestedField, Schema } from '../iceberg/index.js';
 import type { Definitions, Entity, Feature, FeatureView } from './definition.js';
 import { canonicalHash } from './definition-hash.js';
 import { acceptsType, featureTypeToString, isJoinKeyType, isTimestampType } from './feature-type.js';
+import { findFeatureView } from './find-definition.js';
 import { type Problem, throwProblems } from './problem.js';
 
 /** A column that a view reads. */
@@ -49,11 +51,7 @@ export function resolveView(
   sourceSchema: Schema,
   options: { readonly version?: number } = {},
 ): ResolvedView {
-  const view = definitions.featureViews.get(name);
-  if (view === undefined) {
-    const hint = didYouMean(name, definitions.featureViews.keys());
-    throw new MoraineError('FEATURE_VIEW_NOT_FOUND', `There is no feature view '${name}'. ${hint}`);
-  }
+  const view = findFeatureView(definitions, name);
   const problems: Problem[] = [];
   const resolved = bindView(definitions.entities, view, sourceSchema, options.version ?? 0, problems);
   if (resolved === undefined || problems.length > 0) throwProblems(problems);

@@ -1,5 +1,7 @@
 /** Binding an expression to a schema: columns become field ids, literals values of the columns' types, NOT disappears. */
+
 import { MoraineError } from '../errors/index.js';
+import { columnNotFound } from './column-not-found.js';
 import {
   ALWAYS_FALSE,
   ALWAYS_TRUE,
@@ -93,8 +95,7 @@ function bindPredicate(predicate: Predicate<string, Literal>, schema: Schema): B
 export function bindReference(name: string, schema: Schema): BoundReference {
   const field = findFieldByName(schema, name);
   if (field === undefined) {
-    const known = schema.fields.map((column) => column.name).join(', ');
-    throw new MoraineError('COLUMN_NOT_FOUND', `There is no column '${name}'. The columns are: ${known}.`);
+    throw columnNotFound(schema, name);
   }
   const parentIds = fieldPath(schema, field.id)?.parentIds ?? [];
   const parents = parentIds.map((id) => findField(schema, id));

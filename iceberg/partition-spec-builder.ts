@@ -1,4 +1,5 @@
 import { MoraineError } from '../errors/index.js';
+import { columnNotFound } from './column-not-found.js';
 import { FIRST_PARTITION_FIELD_ID, type PartitionField, type PartitionSpec, type Transform } from './partition-spec.js';
 import { findFieldByName } from './schema.js';
 import { checkPartitionSpec } from './spec-check.js';
@@ -37,13 +38,7 @@ export function parsePartitionSpec(text: string, schema: Schema): PartitionSpec 
 
 function fieldOf(transformText: string | undefined, column: string, schema: Schema, fieldId: number): PartitionField {
   const source = findFieldByName(schema, column);
-  if (source === undefined) {
-    const known = schema.fields.map((field) => field.name).join(', ');
-    throw new MoraineError(
-      'COLUMN_NOT_FOUND',
-      `There is no column '${column}' to partition by. The columns are: ${known}.`,
-    );
-  }
+  if (source === undefined) throw columnNotFound(schema, column, 'to partition by');
   const transform = parseTransform(transformText ?? 'identity');
   return { sourceId: source.id, fieldId, name: partitionFieldName(column, transform), transform };
 }

@@ -1,5 +1,5 @@
 /** Evolution of partition specs. Source: Apache Iceberg specification, "Partition Evolution". */
-import { largest, MoraineError } from '../errors/index.js';
+import { didYouMean, largest, MoraineError } from '../errors/index.js';
 import type { TableMetadata } from './metadata.js';
 import type { PartitionField, PartitionSpec } from './partition-spec.js';
 import { sameFields } from './partition-spec-json.js';
@@ -27,11 +27,11 @@ export function evolvePartitionSpec(
   const removed = new Set(change.remove);
   for (const name of removed) {
     if (current.some((field) => field.name === name)) continue;
-    const known = current.map((field) => field.name).join(', ');
-    throw new MoraineError(
-      'COLUMN_NOT_FOUND',
-      `There is no partition field '${name}'; the spec has: ${known || 'none'}.`,
+    const hint = didYouMean(
+      name,
+      current.map((field) => field.name),
     );
+    throw new MoraineError('COLUMN_NOT_FOUND', `There is no partition field '${name}'. ${hint}`);
   }
   const kept = current.flatMap((field): PartitionField[] => {
     if (!removed.has(field.name)) return [field];

@@ -1,5 +1,5 @@
 /** Branches and tags. Source: Apache Iceberg specification, "Snapshot References". */
-import { MoraineError } from '../errors/index.js';
+import { didYouMean, MoraineError } from '../errors/index.js';
 import type { Snapshot, SnapshotRef, TableMetadata } from './metadata.js';
 import { currentSchema, currentSnapshot, schemaOfSnapshot, snapshotAsOf, snapshotById } from './snapshot-log.js';
 import type { Schema } from './types.js';
@@ -17,16 +17,13 @@ export interface SnapshotSelection {
 
 /**
  * The ref of a name.
- * @throws MoraineError `SNAPSHOT_NOT_FOUND` listing the refs there are
+ * @throws MoraineError `SNAPSHOT_NOT_FOUND` with the nearest names
  */
 export function refByName(metadata: TableMetadata, name: string): SnapshotRef {
   const ref = metadata.refs.get(name);
   if (ref !== undefined) return ref;
-  const names = [...metadata.refs.keys()].map((known) => `'${known}'`).join(', ');
-  throw new MoraineError(
-    'SNAPSHOT_NOT_FOUND',
-    `There is no branch or tag '${name}' in the table; ${names === '' ? 'it has none' : `there are: ${names}`}.`,
-  );
+  const hint = didYouMean(name, metadata.refs.keys());
+  throw new MoraineError('SNAPSHOT_NOT_FOUND', `There is no branch or tag '${name}' in the table. ${hint}`);
 }
 
 /**

@@ -1,5 +1,7 @@
 /** Evolution of schemas. Source: Apache Iceberg specification, "Schema Evolution". */
+
 import { MoraineError } from '../errors/index.js';
+import { columnNotFound } from './column-not-found.js';
 import type { JsonValue } from './json.js';
 import { allFields, childFields, fieldPath, findField, findFieldByName, mapChildFields } from './schema.js';
 import { checkSchema } from './schema-json.js';
@@ -192,8 +194,7 @@ function moveColumn(schema: Schema, id: number, name: string, to: ColumnPosition
 function columnOf(schema: Schema, name: string): NestedField {
   const field = findFieldByName(schema, name);
   if (field !== undefined) return field;
-  const known = schema.fields.map((each) => each.name).join(', ');
-  throw new MoraineError('COLUMN_NOT_FOUND', `There is no column '${name}'. The columns are: ${known}.`);
+  throw columnNotFound(schema, name);
 }
 
 /** A column that may be renamed, moved or dropped: a list's element and a map's key and value may not. */

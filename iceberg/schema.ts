@@ -1,5 +1,5 @@
 /** Looking things up in a schema. Source: Apache Iceberg specification, "Schemas and Data Types". */
-import { MoraineError } from '../errors/index.js';
+import { columnNotFound } from './column-not-found.js';
 import type { IcebergType, NestedField, PrimitiveType, Schema } from './types.js';
 
 /** A field at any depth. A list's element, a map's key and value are fields named `element`, `key` and `value`. */
@@ -101,8 +101,7 @@ export function selectColumns(schema: Schema, names: readonly string[]): Schema 
   for (const name of names) {
     const found = byPath.get(name);
     if (found === undefined) {
-      const known = schema.fields.map((field) => field.name).join(', ');
-      throw new MoraineError('COLUMN_NOT_FOUND', `There is no column '${name}'. The columns are: ${known}.`);
+      throw columnNotFound(schema, name);
     }
     selected.add(found.field.id);
     for (const id of found.parentIds) partly.add(id);

@@ -5,11 +5,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type Connection, columnAlias } from '../engine/index.js';
-import { didYouMean, MoraineError } from '../errors/index.js';
+import { MoraineError } from '../errors/index.js';
 import {
   acceptsType,
   type Definitions,
   featureTypeToString,
+  findFeatureService,
   type HistoricalDeps,
   type RequestedView,
   requestedViews,
@@ -59,7 +60,7 @@ export type CompareLogDeps = LogDeps & HistoricalDeps;
 export async function compareLoggedFeatures(deps: CompareLogDeps, request: CompareLogRequest): Promise<LogComparison> {
   const { service, examples = DEFAULT_EXAMPLES, onProgress } = request;
   const definitions = await deps.definitions();
-  refuseUnknownService(definitions, service);
+  findFeatureService(definitions, service);
   const log = await loadLogTable(deps, service);
   const pinned = { ...deps, definitions: () => Promise.resolve(definitions), loadSource: loadOnce(deps) };
   const context = { deps: pinned, definitions, log, service, examples, signal: request.signal };
@@ -156,12 +157,6 @@ function loadOnce(deps: HistoricalDeps): HistoricalDeps['loadSource'] {
     loaded.set(name, table);
     return table;
   };
-}
-
-function refuseUnknownService({ featureServices }: Definitions, name: string): void {
-  if (featureServices.has(name)) return;
-  const hint = didYouMean(name, featureServices.keys());
-  throw new MoraineError('FEATURE_SERVICE_NOT_FOUND', `There is no feature service '${name}'. ${hint}`);
 }
 
 /**

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { metadataFolder } from '../catalogs/index.js';
 import { MoraineError } from '../errors/index.js';
-import { type ResolvedView, resolveView } from '../features/index.js';
+import { findFeatureView, type ResolvedView, resolveView } from '../features/index.js';
 import { currentSchema, currentSnapshot, findSnapshot, type Schema, type Snapshot } from '../iceberg/index.js';
 import {
   awaitsRebuild,
@@ -114,14 +114,7 @@ export async function resolveSource(
   name: string,
 ): Promise<{ view: ResolvedView; source: Table }> {
   const definitions = await deps.definitions();
-  const defined = definitions.featureViews.get(name);
-  if (defined === undefined) {
-    const known = [...definitions.featureViews.keys()].sort().join(', ');
-    throw new MoraineError(
-      'FEATURE_VIEW_NOT_FOUND',
-      `There is no feature view '${name}'. Registered: ${known === '' ? 'none' : known}.`,
-    );
-  }
+  const defined = findFeatureView(definitions, name);
   if (!defined.online) {
     throw new MoraineError(
       'INVALID_ARGUMENT',

@@ -1,7 +1,8 @@
 /** Online reads: the newest feature values of entities, every view at one snapshot. */
+
 import type { Catalog } from '../catalogs/index.js';
 import type { Engine } from '../engine/index.js';
-import { isMoraineError, MoraineError } from '../errors/index.js';
+import { didYouMean, isMoraineError, MoraineError } from '../errors/index.js';
 import type { Definitions } from '../features/index.js';
 import { type IcebergType, isAncestor, type NestedField, type PrimitiveValue } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
@@ -302,11 +303,9 @@ function redefinedError(view: string, texts: readonly string[]): MoraineError {
 }
 
 function unknownFeature(name: string, selection: SelectedView, view: OnlineView): MoraineError {
-  const list = answerable(selection, view).map((field) => field.name);
-  return new MoraineError(
-    'FEATURE_NOT_FOUND',
-    `Feature view '${selection.view.name}' has no materialized feature '${name}'. It has: ${list.join(', ')}.`,
-  );
+  const known = answerable(selection, view).map((field) => field.name);
+  const message = `Feature view '${selection.view.name}' has no materialized feature '${name}'. ${didYouMean(name, known)}`;
+  return new MoraineError('FEATURE_NOT_FOUND', message);
 }
 
 /** Stored features that the view still has. A view of all columns has what is stored. */

@@ -7,6 +7,8 @@ import {
   type FeatureView,
   type FeatureViewDefinition,
   featureReference,
+  findFeatureService,
+  findFeatureView,
   type RequestedFeature,
 } from '../features/index.js';
 import { joinKeysOf } from './view-columns.js';
@@ -49,14 +51,7 @@ function referencesOf(
     throw new MoraineError('INVALID_ARGUMENT', 'Give exactly one of: features, a feature service, a feature view.');
   }
   if (view !== undefined) return [{ view: nameOf(view) }];
-  if (service !== undefined) {
-    const found = definitions.featureServices.get(nameOf(service));
-    if (found !== undefined) return found.features;
-    throw new MoraineError(
-      'FEATURE_SERVICE_NOT_FOUND',
-      `There is no feature service '${nameOf(service)}'. Registered: ${names(definitions.featureServices.keys())}.`,
-    );
-  }
+  if (service !== undefined) return findFeatureService(definitions, nameOf(service)).features;
   return (features ?? []).map((feature) => {
     const reference = featureReference(feature);
     if (reference !== undefined) return reference;
@@ -90,13 +85,7 @@ function joined(before: FeatureReference, next: FeatureReference): FeatureRefere
 }
 
 function selectView(definitions: Definitions, reference: FeatureReference): SelectedView {
-  const view = definitions.featureViews.get(reference.view);
-  if (view === undefined) {
-    throw new MoraineError(
-      'FEATURE_VIEW_NOT_FOUND',
-      `There is no feature view '${reference.view}'. Registered: ${names(definitions.featureViews.keys())}.`,
-    );
-  }
+  const view = findFeatureView(definitions, reference.view);
   if (!view.online) {
     throw new MoraineError(
       'INVALID_ARGUMENT',
@@ -125,9 +114,4 @@ export function outputNames(
     'DUPLICATE_NAME',
     `Two features of the request would both be called '${duplicate}'. ${remedy}, or choose fewer features.`,
   );
-}
-
-function names(known: Iterable<string>): string {
-  const sorted = [...known].sort();
-  return sorted.length === 0 ? 'none' : sorted.join(', ');
 }

@@ -2,6 +2,7 @@ import { type Catalog, databaseFile, formatTableName, type TableIdentifier } fro
 import { type ErrorCode, isMoraineError, MoraineError } from '../errors/index.js';
 import type { GuardedPlace, MaintenanceDeps } from '../maintenance/index.js';
 import { loadTable, type Table } from '../tables/index.js';
+import { catalogTables } from './catalog-tables.js';
 import { datasetDeps } from './dataset-deps.js';
 import type { Project } from './project.js';
 
@@ -65,7 +66,7 @@ async function* tablesOf(
   io: Project['io'],
   elsewhere: readonly ErrorCode[] = [],
 ): AsyncGenerator<Table> {
-  for await (const identifier of identifiers(catalog)) {
+  for await (const identifier of catalogTables(catalog)) {
     try {
       yield await loadTable(catalog, io, identifier);
     } catch (error) {
@@ -84,22 +85,6 @@ export async function* tableNames(
 ): AsyncGenerator<{ readonly catalog: Catalog; readonly identifier: TableIdentifier }> {
   for (const name of project.config.catalogs.keys()) {
     const catalog = await project.catalog(name);
-    for await (const identifier of identifiers(catalog)) yield { catalog, identifier };
+    for await (const identifier of catalogTables(catalog)) yield { catalog, identifier };
   }
-}
-
-async function* identifiers(catalog: Catalog): AsyncGenerator<TableIdentifier> {
-  for (const namespace of await allNamespaces((parent) => catalog.listNamespaces(parent))) {
-    yield* await catalog.listTables(namespace);
-  }
-}
-
-type ListNamespaces = (parent?: readonly string[]) => Promise<readonly (readonly string[])[]>;
-
-async function allNamespaces(list: ListNamespaces, parent?: readonly string[]): Promise<(readonly string[])[]> {
-  const found: (readonly string[])[] = [];
-  for (const namespace of await list(parent)) {
-    found.push(namespace, ...(await allNamespaces(list, namespace)));
-  }
-  return found;
 }

@@ -2,11 +2,12 @@ import type { Catalog } from '../catalogs/index.js';
 import { parseTableName } from '../catalogs/index.js';
 import { type ConfigInput, configFromValue, loadConfig, type MoraineConfig } from '../config/index.js';
 import type { Engine } from '../engine/index.js';
-import { MoraineError, nearestNames } from '../errors/index.js';
+import { isMoraineError, MoraineError, nearestNames } from '../errors/index.js';
 import type { Registry } from '../features/index.js';
 import { type FileIO, LocalFileIO } from '../storage/index.js';
 import { loadTable } from '../tables/index.js';
 import type { Project, ResolvedTableName } from './project.js';
+import { tableNotFound } from './table-not-found.js';
 
 export interface OpenProjectOptions {
   /** Where to look for `moraine.yaml`, here or above; the working directory unless given. */
@@ -53,8 +54,13 @@ export async function openProject(options: OpenProjectOptions = {}): Promise<Pro
     engine: () => engine.open(),
     resolveTable,
     loadTable: async (name) => {
-      const { catalog, identifier } = await resolveTable(name);
-      return loadTable(catalog, io, identifier);
+      const resolved = await resolveTable(name);
+      try {
+        return await loadTable(resolved.catalog, io, resolved.identifier);
+      } catch (error) {
+        if (!isMoraineError(error, 'TABLE_NOT_FOUND')) throw error;
+        throw await tableNotFound(resolved, config.defaultCatalog, error);
+      }
     },
     identity: async () => (await registry()).projectId(),
     knownIdentity: async () => (await registry()).findProjectId(),

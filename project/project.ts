@@ -33,7 +33,7 @@ export interface Project {
   /**
    * A table as it is now, by its name `[CATALOG/]NS.TABLE`.
    *
-   * @throws `TABLE_NOT_FOUND`, and as {@link Project.resolveTable}
+   * @throws `TABLE_NOT_FOUND` with the nearest names, and as {@link Project.resolveTable}
    */
   loadTable(name: string): Promise<Table>;
   /**

@@ -1,7 +1,11 @@
 /** Tells a project's own runs on a server from those of others. */
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
-import { projectName, projectOfId, type RunPlace } from '../activities/index.js';
-import { MoraineError } from '../errors/index.js';
+import { nameOfId, projectName, projectOfId, type RunPlace } from '../activities/index.js';
+import { didYouMean, MoraineError } from '../errors/index.js';
+import { listRuns } from './list-runs.js';
+
+/** Runs whose names are compared at most with one that does not exist. */
+const MAX_COMPARED = 200;
 
 /**
  * The workflow id of a project's run, by its id or by the part of it before the project: `materialize/<view>/incremental`. An id without a
@@ -9,7 +13,8 @@ import { MoraineError } from '../errors/index.js';
  *
  * @throws `WORKFLOW_NOT_FOUND`; `PROJECT_MISMATCH` if the run of that id is another project's
  */
-export async function ownRunId(client: Client, { project, taskQueue }: RunPlace, id: string): Promise<string> {
+export async function ownRunId(client: Client, place: RunPlace, id: string): Promise<string> {
+  const { project, taskQueue } = place;
   const owner = projectOfId(id);
   if (owner !== null && owner !== project) throw foreign(id, `the project ${owner}`);
   if (owner !== null) return id;
@@ -17,7 +22,9 @@ export async function ownRunId(client: Client, { project, taskQueue }: RunPlace,
   if ((await queueOf(client, own)) !== undefined) return own;
   const queue = await queueOf(client, id);
   if (queue === undefined) {
-    const message = `there is no run ${JSON.stringify(id)} of this project on the Temporal server`;
+    const newest = await listRuns(client, { ...place, limit: MAX_COMPARED });
+    const hint = didYouMean(id, new Set(newest.map(({ workflowId }) => nameOfId(workflowId))));
+    const message = `This project has no run ${JSON.stringify(id)} on the Temporal server. ${hint}`;
     throw new MoraineError('WORKFLOW_NOT_FOUND', message, { details: { workflowId: id } });
   }
   if (queue !== taskQueue) throw foreign(id, `the task queue ${JSON.stringify(queue)}`);

@@ -1,9 +1,12 @@
 /** Tells a project's own schedules of a namespace from those of others. */
 import type { Client, ScheduleDescription } from '@temporalio/client';
-import { MoraineError } from '../errors/index.js';
-import { projectName, projectOfId } from '../features/index.js';
+import { didYouMean, MoraineError } from '../errors/index.js';
+import { nameOfId, projectName, projectOfId } from '../features/index.js';
 import { findSchedule } from './find-schedule.js';
 import { notesOf } from './temporal-schedule.js';
+
+/** Schedules whose names are compared at most with one that does not exist. */
+const MAX_COMPARED = 1000;
 
 /** A project, as its schedules know it. */
 export interface ScheduleOwner {
@@ -43,7 +46,8 @@ export async function findOwnSchedule(
 export async function ownScheduleId(client: Client, owner: ScheduleOwner, name: string): Promise<string> {
   const found = await findNamed(client, owner, name);
   if (found === undefined) {
-    const message = `there is no schedule ${JSON.stringify(name)} of this project on the Temporal server`;
+    const hint = didYouMean(name, await ownNames(client, owner));
+    const message = `This project has no schedule ${JSON.stringify(name)} on the Temporal server. ${hint}`;
     throw new MoraineError('SCHEDULE_NOT_FOUND', message);
   }
   const { scheduleId, action } = found;
@@ -54,6 +58,16 @@ export async function ownScheduleId(client: Client, owner: ScheduleOwner, name: 
     `The schedule ${JSON.stringify(scheduleId)} belongs to the project ${whose}, which uses the task queue ${JSON.stringify(action.taskQueue)}. Change it from there.`,
     { details: { scheduleId, taskQueue: action.taskQueue } },
   );
+}
+
+/** The names of the schedules whose ids carry the project, up to a limit. */
+async function ownNames(client: Client, { project }: ScheduleOwner): Promise<readonly string[]> {
+  const names: string[] = [];
+  for await (const { scheduleId } of client.schedule.list()) {
+    if (projectOfId(scheduleId) === project && project !== null) names.push(nameOfId(scheduleId));
+    if (names.length === MAX_COMPARED) break;
+  }
+  return names;
 }
 
 async function findNamed(client: Client, { project }: ScheduleOwner, name: string) {

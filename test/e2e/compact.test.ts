@@ -48,7 +48,9 @@ test('compacts as its input says, once for all who ask at the same time', async 
     return cause instanceof ApplicationFailure ? `${cause.type}: ${cause.message}` : undefined;
   };
   expect(await refused({ table: TABLE })).toMatch(/^INVALID_ARGUMENT: .*"strategy"/);
-  expect(await refused({ table: 'no.such', strategy: 'binpack' })).toMatch(/^TABLE_NOT_FOUND/);
+  expect(await refused({ table: 'demo.reading', strategy: 'binpack' })).toBe(
+    `TABLE_NOT_FOUND: Table local/demo.reading does not exist. Did you mean '${TABLE}'?`,
+  );
   expect(await refused({ table: TABLE, strategy: 'latest' })).toMatch(/^INVALID_ARGUMENT: .*no online table/);
   expect((await load()).metadata.snapshots).toHaveLength(7);
 });

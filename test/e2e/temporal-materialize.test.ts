@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createActivities, startMaterialization, waitForRun, withLocalRun } from '../../workers/index.js';
-import { rejectionCode } from '../support/error-code.js';
 import { SmallProject } from '../support/small-project.js';
 import { testClient, testSettings, testWorker, WORKFLOWS } from '../support/temporal.js';
 
@@ -48,13 +47,16 @@ describe('materialize on a real project', () => {
     expect(await small.runKeys()).toHaveLength(3);
   });
 
-  test('an unknown view fails with its code', async () => {
+  test('an unknown view fails with its code and the nearest name', async () => {
     const small = await SmallProject.create();
     const settings = testSettings(await small.project.identity());
     await testWorker(settings, createActivities(small.project));
     const temporal = await testClient(settings);
-    const run = await startMaterialization(temporal, settings, { view: 'no_such_view' });
-    expect(await rejectionCode(waitForRun(temporal.client, run))).toBe('FEATURE_VIEW_NOT_FOUND');
+    const run = await startMaterialization(temporal, settings, { view: `${small.view}x` });
+    await expect(waitForRun(temporal.client, run)).rejects.toMatchObject({
+      code: 'FEATURE_VIEW_NOT_FOUND',
+      message: `There is no feature view '${small.view}x'. Did you mean '${small.view}'?`,
+    });
   });
 
   test('without a configured server it runs on an own server and worker, which end with it', async () => {

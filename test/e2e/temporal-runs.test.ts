@@ -3,10 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { NativeConnection, Worker } from '@temporalio/worker';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Activities } from '../../activities/contract.js';
 import { formatRun, runState } from '../../cli/run-text.js';
-import { listRuns, showRun } from '../../runs/index.js';
+import { listRuns, ownRunId, showRun } from '../../runs/index.js';
 import { type ServerSettings, startMaterialization, waitForRun } from '../../workers/index.js';
 import { rejectionCode } from '../support/error-code.js';
 import { projectRoot } from '../support/paths.js';
@@ -117,6 +117,12 @@ describe('a run', () => {
       ['failed', 'TABLE_NOT_FOUND: TABLE_NOT_FOUND happened'],
     ]);
     expect(await rejectionCode(showRun(client, 'materialize/nothing/incremental'))).toBe('WORKFLOW_NOT_FOUND');
+    await vi.waitFor(async () => {
+      await expect(ownRunId(client, settings, `materialize/${good}/incrementl`)).rejects.toMatchObject({
+        code: 'WORKFLOW_NOT_FOUND',
+        message: expect.stringContaining(`Did you mean 'materialize/${good}/incremental'`) as string,
+      });
+    }, 20_000);
 
     const list = async (filter: object) => {
       const found = await listRuns(client, { taskQueue: settings.taskQueue, project: null, limit: 10, ...filter });

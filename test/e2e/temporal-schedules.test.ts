@@ -1,8 +1,8 @@
 /** Schedules on a real server: which intervals run, and that each commits once whatever fires twice. */
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import { msToTs, tsToMs } from '@temporalio/common/lib/time.js';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { parseTimeUs } from '../../config/index.js';
 import {
   backfillSchedule,
@@ -12,6 +12,7 @@ import {
   listSchedules,
   materializeInput,
   type NewSchedule,
+  ownScheduleId,
   pauseSchedule,
   resumeSchedule,
   triggerSchedule,
@@ -87,6 +88,19 @@ describe('a schedule', () => {
     await deleteSchedule(client, windows.id);
     expect(await rejectionCode(describeSchedule(client, windows.id))).toBe('SCHEDULE_NOT_FOUND');
     expect(await rejectionCode(triggerSchedule(client, windows.id))).toBe('SCHEDULE_NOT_FOUND');
+  });
+
+  test('that does not exist is answered with the nearest name of the project', async () => {
+    const settings = testSettings(randomBytes(6).toString('hex'));
+    const { client } = await testClient(settings);
+    const windows = scheduleOf();
+    await made(client, settings, { ...windows, id: `${windows.id}@${settings.project}` });
+    await vi.waitFor(async () => {
+      await expect(ownScheduleId(client, { ...settings, registry: null }, `${windows.id}s`)).rejects.toMatchObject({
+        code: 'SCHEDULE_NOT_FOUND',
+        message: `This project has no schedule "${windows.id}s" on the Temporal server. Did you mean '${windows.id}'?`,
+      });
+    }, 20_000);
   });
 
   test('by a cron keeps its text and time zone; one that is none is refused by the server', async () => {

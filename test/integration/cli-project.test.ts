@@ -240,7 +240,7 @@ describe.sequential('what a mistake says', () => {
     [
       ['table', 'append', 'shop.nope', 'data/entities.csv'],
       3,
-      'error: Table local/shop.nope does not exist. [TABLE_NOT_FOUND]',
+      "error: Table local/shop.nope does not exist. There are 'moraine.registry', ",
     ],
     [
       ['table', 'append', 'shop.customer_orders', 'data/entities.csv'],

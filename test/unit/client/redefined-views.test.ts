@@ -154,7 +154,7 @@ describe('a view that was redefined', () => {
     const present = (...names: readonly string[]) => names.map((name) => [name, 'PRESENT']);
     const notFound = (name: string, list: string) => ({
       code: 'FEATURE_NOT_FOUND',
-      message: `Feature view 'readings' has no materialized feature '${name}'. It has: ${list}.`,
+      message: `Feature view 'readings' has no materialized feature '${name}'. There are ${list}.`,
     });
 
     /** Changes the source's columns: names by field id. */
@@ -200,7 +200,7 @@ describe('a view that was redefined', () => {
       expect(await failureOf(read(['velocity']))).toMatchObject(refusal(added));
       expect(await failureOf(read(['velocity', 'w', 'v', 'absent', 'velocity']))).toMatchObject(refusal(was, added));
       expect(await failureOf(byService())).toMatchObject(refusal(added));
-      const stored = 'other, later, created, v, w';
+      const stored = "'other', 'later', 'created', 'v', 'w'";
       expect(await failureOf(read(['absent']))).toMatchObject(notFound('absent', stored));
       expect(await failureOf(read(['k']))).toMatchObject(notFound('k', stored));
       expect(await read(['w'])).toEqual([11]);
