@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity';
-import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import { isMoraineError } from '../errors/index.js';
+import { isGrpcServiceError, ServiceError } from '@temporalio/client';
+import { ApplicationFailure, CancelledFailure, NamespaceNotFoundError } from '@temporalio/common';
+import { isMoraineError, MoraineError } from '../errors/index.js';
 
 /** Failures are kept in histories and handed on; a server cuts those that it finds too large, and with them the code. */
 const MAX_MESSAGE_CHARS = 16_384;
@@ -9,8 +10,9 @@ const MAX_MESSAGE_CHARS = 16_384;
  * The one place where errors become Temporal failures. The type is the code of the error table, which also says whether
  * it may be retried; an error of any other class is a bug of ours and is not repeated.
  */
-export function toFailure(error: unknown): Error {
-  if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
+export function toFailure(thrown: unknown): Error {
+  if (thrown instanceof ApplicationFailure || thrown instanceof CancelledFailure) return thrown;
+  const error = isServerAway(thrown) ? serverAway(thrown) : thrown;
   const whole = error instanceof Error ? error.message : String(error);
   const isLong = whole.length > MAX_MESSAGE_CHARS;
   const told = {
@@ -21,6 +23,23 @@ export function toFailure(error: unknown): Error {
   if (!isMoraineError(error)) return ApplicationFailure.create({ ...told, type: 'INTERNAL', nonRetryable: true });
   const { code, retryable, details } = error;
   return ApplicationFailure.create({ ...told, type: code, nonRetryable: !retryable, details: [details] });
+}
+
+/**
+ * gRPC status codes of a Temporal server that is away, starting or overloaded: CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED,
+ * ABORTED, INTERNAL, UNAVAILABLE.
+ */
+const SERVER_AWAY_CODES: ReadonlySet<number> = new Set([1, 2, 4, 8, 10, 13, 14]);
+
+/** Whether the Temporal server did not answer a step. A namespace that it does not find is the one that the step's own task came from. */
+function isServerAway(error: unknown): error is Error {
+  if (error instanceof NamespaceNotFoundError) return true;
+  const answer = error instanceof ServiceError ? error.cause : error;
+  return isGrpcServiceError(answer) && SERVER_AWAY_CODES.has(answer.code);
+}
+
+function serverAway(cause: Error): MoraineError {
+  return new MoraineError('TEMPORAL_UNAVAILABLE', `The Temporal server did not answer: ${cause.message}`, { cause });
 }
 
 /** Heartbeats are sent this often, from a timer: work inside DuckDB does not block the event loop. */
