@@ -1,7 +1,4 @@
 /** Entity rows in every form that the library takes, against one view. */
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import {
   makeData,
   Table,
@@ -13,35 +10,27 @@ import {
   Vector,
   vectorFromArray,
 } from 'apache-arrow';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createMoraine, defineEntity, defineFeatureView, type Entities, type Moraine } from '../../../index.js';
+import { beforeAll, expect, test } from 'vitest';
+import { defineEntity, defineFeatureView, type Entities } from '../../../index.js';
+import { filesProject } from '../../support/files-project.js';
 
-let folder: string;
-let moraine: Moraine;
+const project = filesProject();
+const { file } = project;
 beforeAll(async () => {
-  folder = realpathSync(mkdtempSync(join(tmpdir(), 'moraine-entities-')));
-  moraine = await createMoraine({ config: { engine: { threads: 1 } }, cwd: folder, fileFolders: [folder] });
-  await moraine.appendFile('a.f', file('f.csv', 'k,at,v\n1,2001-01-01T00:00:00Z,10\n2,2001-01-02T00:00:00Z,20\n'), {
-    create: true,
-  });
+  await project.moraine.appendFile(
+    'a.f',
+    file('f.csv', 'k,at,v\n1,2001-01-01T00:00:00Z,10\n2,2001-01-02T00:00:00Z,20\n'),
+    {
+      create: true,
+    },
+  );
   const thing = defineEntity({ name: 'thing', joinKeys: ['k'] });
-  await moraine.apply([
+  await project.moraine.apply([
     thing,
     defineFeatureView({ name: 'values', entities: [thing], source: { table: 'a.f', timestampField: 'at' } }),
   ]);
-  await moraine.appendFile('a.frame', file('frame.csv', ROWS), { create: true });
+  await project.moraine.appendFile('a.frame', file('frame.csv', ROWS), { create: true });
 });
-afterAll(async () => {
-  await moraine.close();
-  rmSync(folder, { recursive: true });
-});
-
-function file(name: string, content: string | Uint8Array): string {
-  const path = join(folder, name);
-  writeFileSync(path, content);
-  return path;
-}
-
 const ROWS = 'k,event_timestamp,label\n2,2001-01-03T00:00:00Z,x\n1,2000-12-31T00:00:00Z,y\n1,2001-01-01T00:00:00Z,z\n';
 
 function arrow(): Table {
@@ -81,7 +70,7 @@ const forms: readonly (readonly [string, () => Entities])[] = [
 type EntityRow = Readonly<Record<string, string | number>>;
 
 test.each(forms)('%s', async (_name, entities) => {
-  const { table } = await moraine.getHistoricalFeatures({ features: ['values'], entities: entities() });
+  const { table } = await project.moraine.getHistoricalFeatures({ features: ['values'], entities: entities() });
   const found = table.toArray() as Record<string, unknown>[];
   const rows = found.map((row) => [row['k'], Number(row['event_timestamp']), row['label'], row['v']]);
   expect(rows.map((row) => row.map(String))).toEqual([
@@ -107,7 +96,7 @@ test.each([
 ])('nanoseconds of an Arrow table in zone %s are compared and given back exactly', async (zone, type) => {
   const frame = nanosecondFrame(zone, -1n, 0n, 1n, 999n);
   for (const entities of [frame, tableToIPC(frame, 'stream'), { file: file('ns.arrow', tableToIPC(frame, 'file')) }]) {
-    const { table } = await moraine.getHistoricalFeatures({ features: ['values'], entities });
+    const { table } = await project.moraine.getHistoricalFeatures({ features: ['values'], entities });
     const [times, values] = [table.getChild('event_timestamp') as Vector, table.getChild('v') as Vector];
     expect(String(times.type)).toBe(type);
     expect(times.data.flatMap((data) => [...(data.values as BigInt64Array).slice(0, data.length)])).toEqual(
@@ -122,13 +111,13 @@ test.each([
   ['nothing', () => new Uint8Array()],
   ['a cut file', () => ({ file: file('cut.arrow', tableToIPC(arrow(), 'file').subarray(0, 100)) })],
 ])('bytes that are not Arrow IPC are refused: %s', async (_name, entities) => {
-  const asked = moraine.getHistoricalFeatures({ features: ['values'], entities: entities() });
+  const asked = project.moraine.getHistoricalFeatures({ features: ['values'], entities: entities() });
   await expect(asked).rejects.toMatchObject({ code: 'INPUT_UNREADABLE' });
 });
 
 test('a damaged Parquet file of entity rows is the input, a damaged file of the table is not', async () => {
   const path = file('frame.parquet', 'PAR1 no more PAR1');
-  const asked = moraine.getHistoricalFeatures({ features: ['values'], entities: { file: path } });
+  const asked = project.moraine.getHistoricalFeatures({ features: ['values'], entities: { file: path } });
   await expect(asked).rejects.toMatchObject({
     code: 'INPUT_UNREADABLE',
     message: expect.stringContaining(path) as string,

@@ -1,6 +1,5 @@
 /** Entity frames without rows or without times, and with every form of time, from every kind of file. */
-import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import {
@@ -13,24 +12,23 @@ import {
   tableToIPC,
   Vector,
 } from 'apache-arrow';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createMoraine, defineEntity, defineFeatureView, type Entities, type Moraine } from '../../../index.js';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { defineEntity, defineFeatureView, type Entities } from '../../../index.js';
+import { filesProject } from '../../support/files-project.js';
 import { projectRoot } from '../../support/paths.js';
 
-let folder: string;
-let moraine: Moraine;
+const project = filesProject();
+const { file } = project;
 beforeAll(async () => {
-  folder = realpathSync(mkdtempSync(join(tmpdir(), 'moraine-frames-')));
-  moraine = await createMoraine({ config: { engine: { threads: 1 } }, cwd: folder, fileFolders: [folder] });
-  await moraine.appendFile(
+  await project.moraine.appendFile(
     'a.f',
     file('f.csv', 'k,at,v\n1,2001-01-01T00:00:00Z,10\n1,2001-01-01T00:00:00.000001Z,11\n2,2001-01-02T00:00:00Z,20\n'),
     { create: true },
   );
-  await moraine.appendFile('a.s', file('s.csv', 's,at,w\nx,2001-01-01T00:00:00Z,7\n'), { create: true });
+  await project.moraine.appendFile('a.s', file('s.csv', 's,at,w\nx,2001-01-01T00:00:00Z,7\n'), { create: true });
   const thing = defineEntity({ name: 'thing', joinKeys: ['k'] });
   const text = defineEntity({ name: 'text', joinKeys: ['s'] });
-  await moraine.apply([
+  await project.moraine.apply([
     thing,
     text,
     defineFeatureView({ name: 'values', entities: [thing], source: { table: 'a.f', timestampField: 'at' } }),
@@ -38,22 +36,11 @@ beforeAll(async () => {
     defineFeatureView({ name: 'texts', entities: [text], source: { table: 'a.s', timestampField: 'at' } }),
   ]);
 });
-afterAll(async () => {
-  await moraine.close();
-  rmSync(folder, { recursive: true });
-});
-
-function file(name: string, content: string | Uint8Array): string {
-  const path = join(folder, name);
-  writeFileSync(path, content);
-  return path;
-}
-
 /** A Parquet file that DuckDB writes from SQL. */
 async function parquet(name: string, sql: string): Promise<string> {
   const instance = await DuckDBInstance.create();
   const connection = await instance.connect();
-  const path = join(folder, name);
+  const path = join(project.folder, name);
   await connection.run(`COPY (${sql}) TO '${path}' (FORMAT parquet)`);
   connection.closeSync();
   instance.closeSync();
@@ -61,7 +48,7 @@ async function parquet(name: string, sql: string): Promise<string> {
 }
 
 async function ask(entities: Entities, features = ['values']): Promise<Table> {
-  return (await moraine.getHistoricalFeatures({ features, entities })).table;
+  return (await project.moraine.getHistoricalFeatures({ features, entities })).table;
 }
 
 const PYARROW_NULLS = join(projectRoot, 'test/fixtures/pyarrow/nulls.parquet');
@@ -274,20 +261,20 @@ test('nanoseconds that are whole microseconds are saved in a table, and replayed
   const times = ['2001-01-01 00:00:00', '2001-01-01 00:00:00.000001'];
   const sql = `SELECT 1 AS k, unnest(${JSON.stringify(times).replaceAll('"', "'")})::TIMESTAMP_NS AS event_timestamp`;
   const whole = { features: ['values'], entities: { file: await parquet('whole.parquet', sql) } };
-  const saved = await moraine.saveDataset({ ...whole, saveAs: { name: 'whole', to: { table: 'a.whole' } } });
+  const saved = await project.moraine.saveDataset({ ...whole, saveAs: { name: 'whole', to: { table: 'a.whole' } } });
   expect(saved.schema.fields.map(({ name, type }) => `${name} ${type.kind}`)).toEqual([
     'k int',
     'event_timestamp timestamp',
     'v long',
   ]);
-  expect(await moraine.replayDataset('whole')).toMatchObject({ matches: true, rows: 2n });
+  expect(await project.moraine.replayDataset('whole')).toMatchObject({ matches: true, rows: 2n });
   const table = await ask({ sql: 'SELECT k, event_timestamp, v AS saved FROM a.whole ORDER BY event_timestamp' });
   expect([timesOf(table), columnOf(table, 'saved')]).toEqual([
     [0n, 1n],
     ['10', '11'],
   ]);
   const cut = [{ k: 1, event_timestamp: '2001-01-01T00:00:00.000000001Z' }];
-  const asked = moraine.saveDataset({
+  const asked = project.moraine.saveDataset({
     features: ['values'],
     entities: cut,
     saveAs: { name: 'cut', to: { table: 'a.cut' } },
@@ -307,10 +294,10 @@ describe('Arrow', () => {
           MAP {'k': TIMESTAMP '2001-01-01 00:00:00.000001'}, '${KEYS[1]}'::UUID),
         ('${KEYS[1]}'::UUID, TIMESTAMPTZ '2001-01-01 00:00:00Z', [], NULL, NULL, NULL)) AS t(u, moment, l, s, m, other)`,
     );
-    await moraine.appendFile('a.u', nested, { create: true });
+    await project.moraine.appendFile('a.u', nested, { create: true });
     const item = defineEntity({ name: 'item', joinKeys: ['u'] });
     const source = { table: 'a.u', timestampField: 'moment' };
-    await moraine.apply([item, defineFeatureView({ name: 'items', entities: [item], source })]);
+    await project.moraine.apply([item, defineFeatureView({ name: 'items', entities: [item], source })]);
   });
 
   /** Both keys, once more the first, and one that the view does not have. */
@@ -350,7 +337,11 @@ describe('Arrow', () => {
       tableToIPC(answer, 'stream'),
       { file: file('own.arrow', tableToIPC(answer, 'file')) },
     ]) {
-      const reader = await moraine.getHistoricalFeatures({ features: ['items'], entities, fullFeatureNames: true });
+      const reader = await project.moraine.getHistoricalFeatures({
+        features: ['items'],
+        entities,
+        fullFeatureNames: true,
+      });
       const own = reader.table.select(answer.schema.fields.map(({ name }) => name));
       expect(columnsOf(own)).toEqual(columnsOf(answer));
       expect(json(own)).toEqual(json(answer));
@@ -366,7 +357,7 @@ describe('Arrow', () => {
 
   test('our own answer without rows is taken', async () => {
     const answer = await ask([], ['items']);
-    const { table } = await moraine.getHistoricalFeatures({
+    const { table } = await project.moraine.getHistoricalFeatures({
       features: ['items'],
       entities: tableToIPC(answer, 'stream'),
       fullFeatureNames: true,

@@ -1,35 +1,20 @@
 /** Entity rows whose numbers and times no other value may stand for. */
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Table, TimeMicrosecond, vectorFromArray } from 'apache-arrow';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createMoraine, defineEntity, defineFeatureView, type Entities, type Moraine } from '../../../index.js';
+import { beforeAll, expect, test } from 'vitest';
+import { defineEntity, defineFeatureView, type Entities } from '../../../index.js';
+import { filesProject } from '../../support/files-project.js';
 
-let folder: string;
-let moraine: Moraine;
+const project = filesProject();
+const { file } = project;
 beforeAll(async () => {
-  folder = realpathSync(mkdtempSync(join(tmpdir(), 'moraine-exact-entities-')));
-  moraine = await createMoraine({ config: { engine: { threads: 1 } }, cwd: folder, fileFolders: [folder] });
   const rows = file('f.csv', 'k,at,v\n9007199254740992,2001-01-01T00:00:00Z,10\n');
-  await moraine.appendFile('a.f', rows, { create: true });
+  await project.moraine.appendFile('a.f', rows, { create: true });
   const thing = defineEntity({ name: 'thing', joinKeys: ['k'] });
   const source = { table: 'a.f', timestampField: 'at' };
-  await moraine.apply([thing, defineFeatureView({ name: 'values', entities: [thing], source })]);
+  await project.moraine.apply([thing, defineFeatureView({ name: 'values', entities: [thing], source })]);
 });
-afterAll(async () => {
-  await moraine.close();
-  rmSync(folder, { recursive: true });
-});
-
-function file(name: string, content: string): string {
-  const path = join(folder, name);
-  writeFileSync(path, content);
-  return path;
-}
-
 async function valuesFor(entities: Entities): Promise<readonly unknown[]> {
-  const { table } = await moraine.getHistoricalFeatures({ features: ['values:v'], entities });
+  const { table } = await project.moraine.getHistoricalFeatures({ features: ['values:v'], entities });
   const values = table.getChild('v');
   return Array.from({ length: table.numRows }, (_, row) => values?.get(row) as unknown);
 }
