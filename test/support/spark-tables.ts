@@ -37,19 +37,31 @@ const IDENTITY: Archive = {
   file: 'identity_partitions.tar.gz',
   folder: '/tmp/moraine-spark-identity-partitions',
 };
+const KEYS: Archive = { file: 'partition_keys.tar.gz', folder: '/tmp/moraine-spark-partition-keys' };
 
-const readExpected = (file: string): Record<string, SparkTable> =>
-  parse(readFileSync(join(FIXTURE, file), 'utf8')) as Record<string, SparkTable>;
+const readListing = <T>(file: string): Record<string, T> =>
+  parse(readFileSync(join(FIXTURE, file), 'utf8')) as Record<string, T>;
 
 /** The tables by name. Floats are `{float: text}` and decimals `{decimal: text}`; everything else is as `table scan` prints it. */
-export const SPARK_TABLES = readExpected('expected.json');
+export const SPARK_TABLES = readListing<SparkTable>('expected.json');
 
 /** The same of tables with identity partitions, in folders whose names a reader could take for values. */
-export const SPARK_IDENTITY_TABLES = readExpected('identity_partitions.json');
+export const SPARK_IDENTITY_TABLES = readListing<SparkTable>('identity_partitions.json');
+
+/** Tables whose identity partitions are join keys, with the rows that their writers were given: every value as text, bytes as hexadecimal digits. */
+export const SPARK_KEY_TABLES = readListing<{
+  readonly metadata: string;
+  readonly rows: readonly Readonly<Record<string, string | null>>[];
+}>('partition_keys.json');
 
 /** Unpacks the tables, unless these very ones are there. @returns the folder of the tables */
 export function unpackSparkTables(): string {
   return unpack(TABLES);
+}
+
+/** The same for {@link SPARK_KEY_TABLES}. */
+export function unpackSparkKeys(): string {
+  return unpack(KEYS);
 }
 
 function unpack({ file, folder }: Archive): string {
@@ -82,7 +94,12 @@ export function sparkIdentityMetadata(table: string): string {
   return join(unpack(IDENTITY), named(SPARK_IDENTITY_TABLES, table).metadata);
 }
 
-function named(tables: Readonly<Record<string, SparkTable>>, name: string): SparkTable {
+/** The same of a table of {@link SPARK_KEY_TABLES}. */
+export function sparkKeyMetadata(table: string): string {
+  return join(unpackSparkKeys(), named(SPARK_KEY_TABLES, table).metadata);
+}
+
+function named<T>(tables: Readonly<Record<string, T>>, name: string): T {
   const known = tables[name];
   if (known === undefined) throw new Error(`no Spark table ${name}`);
   return known;
