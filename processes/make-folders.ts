@@ -13,8 +13,9 @@ export async function makeFolders(path: string, mode = 0o777): Promise<readonly 
     return await makeFolder(path, mode);
   } catch (error) {
     const parent = dirname(path);
-    if (codeOf(error) !== 'ENOENT' || parent === path || (await isFolder(parent))) throw error;
-    const above = await makeFolders(parent, mode);
+    if (codeOf(error) !== 'ENOENT' || parent === path) throw error;
+    // Another process may have made it meanwhile.
+    const above = (await isFolder(parent)) ? [] : await makeFolders(parent, mode);
     return [...above, ...(await makeFolder(path, mode))];
   }
 }
