@@ -1,31 +1,23 @@
 /** Reading a table's rows: planned, checked, and projected by field id. */
 import {
-  type CheckedFile,
   type Connection,
-  checkFiles,
   columnAlias,
   listTransformSql,
   quoteIdentifier,
   quoteLiteral,
-  readableFormat,
-  type Scan,
-  type ScanFile,
-  scanSql,
-  withReadableCopies,
+  readableScanSql,
 } from '../engine/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
-import { deletesOf } from '../features/index.js';
 import {
   type BoundExpression,
   findField,
   type IcebergType,
-  nameMapping,
   type Schema,
   type Snapshot,
   sameType,
 } from '../iceberg/index.js';
-import type { FileIO } from '../storage/index.js';
-import { type PlannedFile, planFiles, type Table } from '../tables/index.js';
+import { fileToOpen, type OpenFiles, openFiles } from '../scans/index.js';
+import { planFiles, type Table } from '../tables/index.js';
 
 /** What to read of a table. */
 export interface TableScan {
@@ -55,19 +47,15 @@ export async function prepareScan(connection: Connection, table: Table, scan: Ta
   const { snapshot, schema, filter } = scan;
   const request = { snapshot, schema, appliesDeletes: true };
   const plan = await planFiles(table, { ...request, ...(filter === undefined ? {} : { filter }) });
-  const files = await Promise.all(plan.files.map((planned) => openable(table.io, planned)));
-  const layouts = await checkFiles(connection, files);
-  const mapping = nameMapping(table.metadata);
-  const deletes = await deletesOf(connection, table, files, layouts);
-  const source = { layouts, ...deletes, ...(mapping === undefined ? {} : { nameMapping: mapping }) };
+  const open = await openFiles(connection, table, plan.files.map(fileToOpen));
   return {
-    statement: await scanStatement(connection, scan, files, source),
+    statement: await scanStatement(connection, scan, open),
     explain: async (error) => {
       if (!isMoraineError(error, 'DATA_FILE_CORRUPT') || error.details['path'] !== undefined) return error;
       const whole = { ...scan, selected: schema, filter: undefined };
-      for (const file of files) {
+      for (const file of open.files) {
         // Every value of every row is read, one file at a time.
-        const statement = await scanStatement(connection, whole, [file], source);
+        const statement = await scanStatement(connection, whole, { ...open, files: [file] });
         const probe = `SELECT max(hash(r)) FROM (${statement}) AS r`;
         const damaged = await connection.rows(probe).then(
           () => false,
@@ -90,27 +78,19 @@ function damagedFile(path: string, cause: unknown): MoraineError {
 async function scanStatement(
   connection: Connection,
   { schema, selected, filter }: TableScan,
-  files: readonly ScanFile[],
-  source: Pick<Scan, 'layouts' | 'nameMapping' | 'deletes'>,
+  open: OpenFiles,
 ): Promise<string> {
   const columns = selected.fields.map((field) => field.id);
-  const scan = { files, columns, naming: 'id', ...source } as const;
+  const scan = { ...open, columns, naming: 'id' } as const;
   // A filter or deletes may need fields of a struct that are not selected: then the whole struct is read and cut afterwards.
-  const relationOf = async (what: Scan): Promise<string> => scanSql(await withReadableCopies(connection, what));
-  if (filter === undefined && source.deletes === undefined)
-    return `SELECT * FROM ${await relationOf({ ...scan, schema: withSelected(schema, selected) })}`;
+  if (filter === undefined && open.deletes === undefined)
+    return `SELECT * FROM ${await readableScanSql(connection, { ...scan, schema: withSelected(schema, selected) })}`;
   const filtered = filter === undefined ? {} : { filter };
   const outputs = selected.fields.map((field) => {
     const whole = findField(schema, field.id) ?? field;
     return cutSql(columnAlias(field.id), whole.type, field.type);
   });
-  return `SELECT ${outputs.join(', ')} FROM ${await relationOf({ ...scan, schema, ...filtered })}`;
-}
-
-async function openable(io: FileIO, planned: PlannedFile): Promise<ScanFile & CheckedFile & PlannedFile> {
-  const { filePath, recordCount, fileSizeInBytes } = planned.file;
-  const format = readableFormat(planned.file);
-  return { ...planned, path: await io.resolve(filePath), format, recordCount, fileSizeInBytes };
+  return `SELECT ${outputs.join(', ')} FROM ${await readableScanSql(connection, { ...scan, schema, ...filtered })}`;
 }
 
 /** The whole schema, with the selected columns as they were selected. */

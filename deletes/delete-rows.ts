@@ -1,8 +1,8 @@
 /** Deleting the rows for which a condition is true, without rewriting data files. */
 import { randomUUID } from 'node:crypto';
-import { type Connection, quoteIdentifier, scanSql, withReadableCopies } from '../engine/index.js';
-import { openScan, type PinnedSource } from '../features/index.js';
+import { type Connection, quoteIdentifier, readableScanSql } from '../engine/index.js';
 import { type BoundExpression, currentSchema, currentSnapshot } from '../iceberg/index.js';
+import { openScan, type PinnedSource } from '../scans/index.js';
 import { commitRowDelta, loadTable, planFiles, requireWritable, retryConflicts, type Table } from '../tables/index.js';
 import { type DeletedPositions, knownDeletes } from './deleted-positions.js';
 import { writeDeletes } from './write-deletes.js';
@@ -87,11 +87,11 @@ async function matchingRows(
   const plan = await planFiles(table, { snapshot, schema, filter, appliesDeletes: true });
   if (plan.files.length === 0) return [];
   const source: PinnedSource = { table, snapshot, schema };
-  const { scan } = await openScan(connection, table.io, source, plan, filter);
+  const { scan } = await openScan(connection, source, plan, filter);
   const extras = { fileNumber: 'file', rowNumber: 'pos' };
-  const columns = await withReadableCopies(connection, { ...scan, schema, columns: [], extras, naming: 'id' });
+  const rows = await readableScanSql(connection, { ...scan, schema, columns: [], extras, naming: 'id' });
   const found = quoteIdentifier(`moraine_matching_${randomUUID()}`);
-  await connection.run(`CREATE TEMP TABLE ${found} AS SELECT file, pos FROM ${scanSql(columns)}`);
+  await connection.run(`CREATE TEMP TABLE ${found} AS SELECT file, pos FROM ${rows}`);
   try {
     const files = await connection.rows(`SELECT DISTINCT file FROM ${found} ORDER BY file`);
     const matching: MatchingRows[] = [];

@@ -4,8 +4,7 @@ import type { DeleteFile, NameMapping, Schema } from '../iceberg/index.js';
 import { checkFiles, readableFormat } from './check-files.js';
 import type { Connection } from './connection.js';
 import { nameDamagedFile } from './damaged-file.js';
-import { scanSql } from './scan.js';
-import { withReadableCopies } from './scan-copies.js';
+import { readableScanSql } from './scan-copies.js';
 
 /** A delete file of rows, at the path that the file system opens. */
 export interface OpenDeleteFile {
@@ -43,7 +42,7 @@ export async function deleteRowsSql(
       extras: { fileName: DELETE_FILE },
       ...names,
     } as const;
-    return scanSql(await withReadableCopies(connection, scan));
+    return await readableScanSql(connection, scan);
   });
 }
 

@@ -36,7 +36,7 @@ export { digestOfParts, digestRows, type RowDigest, type RowSum, sumFromHex, sum
 export { rowFormatOf, writeWholeFile } from './rows-file.js';
 export { type ByteSink, type RowFormat, streamSink, writeRows } from './rows-out.js';
 export { LAST_UPDATED, ROW_ID, type Scan, type ScanExtras, type ScanFile, scanFields, scanSql } from './scan.js';
-export { withConvertedCopies, withReadableCopies } from './scan-copies.js';
+export { readableScanSql, withConvertedCopies, withReadableCopies } from './scan-copies.js';
 export type { ScanDeletes } from './scan-deletes.js';
 export { quoteIdentifier, quoteLiteral } from './sql-text.js';
 export { sqlLiteral, sqlType } from './sql-type.js';

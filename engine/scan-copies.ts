@@ -2,7 +2,7 @@
 import type { Connection } from './connection.js';
 import { copiedLayout, type FileLayout } from './file-layout.js';
 import { cutFields } from './layout-projection.js';
-import { readFields, type Scan } from './scan.js';
+import { readFields, type Scan, scanSql } from './scan.js';
 
 /** Copies made at one time. */
 const COPIES_AT_ONCE = 4;
@@ -18,6 +18,11 @@ export async function withReadableCopies<T extends Scan>(connection: Connection,
   const isUnread = (layout: FileLayout): boolean =>
     layout.conversion !== undefined || cutFields(layout, fields, scan.nameMapping).length > 0;
   return { ...scan, ...(await copied(connection, scan, isUnread)) };
+}
+
+/** The relation of a scan, as `scanSql` makes it, of files and copies that DuckDB reads exactly; see {@link withReadableCopies}. */
+export async function readableScanSql(connection: Connection, scan: Scan): Promise<string> {
+  return scanSql(await withReadableCopies(connection, scan));
 }
 
 /**

@@ -4,10 +4,10 @@ import type { Catalog, TableIdentifier } from '../catalogs/index.js';
 import { type Engine, quoteLiteral, scanSql, sqlLiteral, writeParquet } from '../engine/index.js';
 import { didYouMean, MoraineError } from '../errors/index.js';
 import { type PrimitiveType, type PrimitiveValue, type Schema, UNPARTITIONED } from '../iceberg/index.js';
+import { openScan, planSource } from '../scans/index.js';
 import type { FileIO } from '../storage/index.js';
 import { commitAppend, retryConflicts, type Table } from '../tables/index.js';
 import { type DatasetRecord, recordFromJson, recordToJson } from './dataset-record.js';
-import { openScan, planSource } from './source-scan.js';
 import { ensureSystemTable, loadSystemTable } from './system-table.js';
 
 /** What the table of datasets needs to be reached. */
@@ -115,13 +115,13 @@ export class DatasetRegistry {
   }
 
   async #read(table: Table): Promise<readonly SavedDataset[]> {
-    const { io, engine } = this.#deps;
+    const { engine } = this.#deps;
     const snapshot =
       table.metadata.snapshots.find((each) => each.snapshotId === table.metadata.currentSnapshotId) ?? null;
     const source = { table, snapshot, schema: DATASETS_SCHEMA };
     const plan = await planSource(source);
     return await engine.withConnection(async (connection) => {
-      const { scan } = await openScan(connection, io, source, plan);
+      const { scan } = await openScan(connection, source, plan);
       const relation = scanSql({ ...scan, schema: DATASETS_SCHEMA });
       const rows = await connection.rows(`SELECT record, epoch_us(saved_at) FROM ${relation} ORDER BY name`);
       return rows.map(([record, savedAtUs]) => ({

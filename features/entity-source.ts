@@ -1,12 +1,11 @@
 /** Where entity rows come from: objects, whatever the caller can open on a connection, an Iceberg table, or SQL over tables. */
-import { type Connection, scanSql, withReadableCopies } from '../engine/index.js';
+import { type Connection, readableScanSql } from '../engine/index.js';
 import type { BoundExpression } from '../iceberg/index.js';
-import type { FileIO } from '../storage/index.js';
+import { openScan, type PinnedSource, planSource } from '../scans/index.js';
 import type { EntityRelation } from './entity-frame.js';
 import { type EntityRow, relationOfRows } from './entity-rows.js';
 import { type KeyTypes, noEntities, withKnownTypes } from './entity-types.js';
 import { type HistoricalAsOf, pinSource } from './pin-source.js';
-import { openScan, type PinnedSource, planSource } from './source-scan.js';
 import { stageTableSql, type TableSql, type TableSqlDeps } from './table-sql.js';
 
 export type { KeyTypes } from './entity-types.js';
@@ -69,19 +68,17 @@ async function openSource(context: EntityContext, source: EntitySource): Promise
 
 async function openTable({ deps, connection }: EntityContext, name: string, asOf: HistoricalAsOf) {
   const source = pinSource(await deps.loadSource(name), name, asOf);
-  const opened = await openTableRows(connection, deps.io, source);
+  const opened = await openTableRows(connection, source);
   return { ...opened, sources: new Map([[name, source]]), release: NO_SOURCES.release };
 }
 
 /** The rows of a table, or those that a filter lets through; columns are called by `columnAlias` of their field id. */
 export async function openTableRows(
   connection: Connection,
-  io: FileIO,
   source: PinnedSource,
   filter?: BoundExpression,
 ): Promise<EntityRelation> {
   const { schema } = source;
-  const { scan } = await openScan(connection, io, source, await planSource(source, filter), filter);
-  const readable = await withReadableCopies(connection, { ...scan, schema, naming: 'id' as const });
-  return { relation: scanSql(readable), schema };
+  const { scan } = await openScan(connection, source, await planSource(source, filter), filter);
+  return { relation: await readableScanSql(connection, { ...scan, schema, naming: 'id' }), schema };
 }

@@ -10,13 +10,12 @@ import type { Connection } from '../engine/index.js';
 import { sqlType } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import type { BoundExpression, IcebergType, NestedField } from '../iceberg/index.js';
-import type { FileIO } from '../storage/index.js';
+import { openScan, planSource } from '../scans/index.js';
 import { type EntityFrame, EVENT_TIMESTAMP, timeSql } from './entity-frame.js';
 import { newestFirst } from './feature-order.js';
 import { acceptsType, featureTypeToString, isNanosecondType } from './feature-type.js';
 import { readReport } from './read-report.js';
 import type { PlannedView } from './retrieval-plan.js';
-import { openScan, planSource } from './source-scan.js';
 import { readScalar } from './sql-session.js';
 import { featureRowsSql, type JoinedView, unitOf } from './view-join.js';
 import { viewScanSql } from './view-scan.js';
@@ -87,17 +86,16 @@ export interface OpenedWindow {
 
 /** Makes the frame of a window in a temporary table; of a single view its features come along. */
 export async function openWindow(
-  context: { readonly session: Connection; readonly io: FileIO },
+  session: Connection,
   views: readonly PlannedView[],
   given: FeatureWindow,
 ): Promise<OpenedWindow> {
-  const { session } = context;
   const nowUs = BigInt(Date.now()) * 1000n;
   const ttls = views.map(({ join }) => join.view.ttlUs);
   const window = wholeWindow(given, ttls, nowUs);
   const columns = windowColumns(views);
   const parts: WindowPart[] = [];
-  for (const view of views) parts.push(await openPart(context, view, window));
+  for (const view of views) parts.push(await openPart(session, view, window));
   const [only] = parts;
   const single = only !== undefined && parts.length === 1;
   const rows = single ? everyRow(only, columns) : distinctRows(parts, columns);
@@ -116,14 +114,10 @@ interface WindowPart {
   readonly joined: JoinedView;
 }
 
-async function openPart(
-  { session, io }: { readonly session: Connection; readonly io: FileIO },
-  view: PlannedView,
-  window: Required<FeatureWindow>,
-): Promise<WindowPart> {
+async function openPart(session: Connection, view: PlannedView, window: Required<FeatureWindow>): Promise<WindowPart> {
   const { source, view: resolved, knownAsOf } = view.join;
   const filter = windowFilter(view, window);
-  const opened = await openScan(session, io, source, await planSource(source, filter), filter);
+  const opened = await openScan(session, source, await planSource(source, filter), filter);
   const scan = await viewScanSql(session, resolved, source.schema, opened.scan);
   const known = knownAsOf && resolved.created !== null ? ` WHERE ${createdInTime(view)}` : '';
   return {

@@ -1,6 +1,7 @@
 /** Point-in-time retrieval: the features that were valid at the time of each row of an entity frame. */
 import type { Connection, Engine } from '../engine/index.js';
 import { assignFreshIds, highestFieldId, type NestedField, type Schema } from '../iceberg/index.js';
+import type { PinnedSource } from '../scans/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { Table } from '../tables/index.js';
 import type { Definitions } from './definition.js';
@@ -17,7 +18,6 @@ import {
   type RetrievalPlan,
   type RetrievalRequest,
 } from './retrieval-plan.js';
-import type { PinnedSource } from './source-scan.js';
 import { type JoinedView, joinView } from './view-join.js';
 
 /** What retrieval needs of its surroundings. */
@@ -172,7 +172,7 @@ async function openFrame(
 ): Promise<OpenedFrame> {
   if ('window' in request.entities) {
     checkFrame(windowColumns(views), views, features);
-    const opened = await openWindow({ session: connection, io: deps.io }, views, request.entities.window);
+    const opened = await openWindow(connection, views, request.entities.window);
     return { ...opened, sources: new Map() };
   }
   const context = { deps, connection, keyTypes: joinKeyTypes(views), signal: request.signal };

@@ -81,7 +81,6 @@ export {
   sameType,
 } from './feature-type.js';
 export type { FeatureWindow } from './feature-window.js';
-export { changedDeletesOf, deletesOf } from './file-deletes.js';
 export { findFeatureService, findFeatureView } from './find-definition.js';
 export {
   getHistoricalFeatures,
@@ -122,7 +121,6 @@ export {
   saveDataset,
   unpinUnrecorded,
 } from './save-dataset.js';
-export { openScan, type PinnedSource } from './source-scan.js';
 export type { SqlSession } from './sql-session.js';
 export type { TableSql } from './table-sql.js';
 export { validateSources } from './validate-sources.js';

@@ -1,7 +1,7 @@
 /** At which state source tables are read. */
 import { isMoraineError, MoraineError } from '../errors/index.js';
+import type { PinnedSource } from '../scans/index.js';
 import { type SnapshotSelection, selectSnapshot, type Table } from '../tables/index.js';
-import type { PinnedSource } from './source-scan.js';
 
 /** The state of one table: its snapshot (null: it had none) and the schema that it was read with. */
 export interface TableState {

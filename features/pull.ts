@@ -4,7 +4,7 @@
  * (`infra/offline_stores/ibis.py`); unlike there, ties are decided by the total order of `feature-order.ts`, and rows with a null
  * join key are nobody's newest.
  */
-import { type Connection, columnAlias, type Engine, scanSql, withReadableCopies } from '../engine/index.js';
+import { type Connection, columnAlias, type Engine, readableScanSql } from '../engine/index.js';
 import { didYouMean, MoraineError } from '../errors/index.js';
 import {
   assignFreshIds,
@@ -13,10 +13,10 @@ import {
   type NestedField,
   type Schema,
 } from '../iceberg/index.js';
+import { type OpenedScan, openScan, planSource } from '../scans/index.js';
 import { featureTypeToString, isNanosecondType, isTimestampType } from './feature-type.js';
 import { chooseLatestMethod, type LatestRequest, prepareLatestPerEntity } from './latest-per-entity.js';
 import { type HistoricalAsOf, pinSource, stateOf, type TableState } from './pin-source.js';
-import { type OpenedScan, openScan, planSource } from './source-scan.js';
 import { stageTableSql, type TableSql, type TableSqlDeps } from './table-sql.js';
 import { SEQUENCE_COLUMN } from './view-scan.js';
 
@@ -124,7 +124,7 @@ async function pull<T>(deps: PullDeps, request: PullRequest, use: (pulled: Pulle
         const wanted = [...new Set(outputColumns(columns).map(({ id }) => id))];
         const scan = { ...opened.scan, schema: source.schema, columns: wanted, naming: 'id' as const };
         const extras = isTable ? { extras: { sequenceNumber: SEQUENCE_COLUMN } } : {};
-        const relation = scanSql(await withReadableCopies(connection, { ...scan, ...extras }));
+        const relation = await readableScanSql(connection, { ...scan, ...extras });
         return await use({ connection, columns, relation, opened, isTable, sources });
       } finally {
         await source.release();
@@ -143,7 +143,7 @@ async function openSource(deps: PullDeps, connection: Connection, request: PullR
       schema: pinned.schema,
       sources: new Map([[source.table, stateOf(pinned)]]),
       isTable: true,
-      scan: async (filter) => openScan(connection, deps.io, pinned, await planSource(pinned, filter), filter),
+      scan: async (filter) => openScan(connection, pinned, await planSource(pinned, filter), filter),
       release: () => Promise.resolve(),
     };
   }

@@ -1,5 +1,5 @@
 /** What a scan reads, and how. */
-import type { OpenedScan } from './source-scan.js';
+import type { OpenedScan } from '../scans/index.js';
 
 /** Counts of a planned and opened scan. */
 export interface ReadReport {

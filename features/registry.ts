@@ -7,13 +7,13 @@ import { type Catalog, formatTableName, type TableIdentifier } from '../catalogs
 import { type Connection, type Engine, quoteIdentifier, scanSql, sqlLiteral, writeParquet } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import { type PrimitiveType, type PrimitiveValue, type TableMetadata, UNPARTITIONED } from '../iceberg/index.js';
+import { openScan, planSource } from '../scans/index.js';
 import type { FileIO } from '../storage/index.js';
 import { commitAppend, commitUpdates, retryConflicts, selectSnapshot, type Table } from '../tables/index.js';
 import { type ApplyOptions, type ApplyPlan, planApply, planChangesAnything, type RegistryState } from './apply-plan.js';
 import { type DefinitionKind, type Definitions, NO_DEFINITIONS } from './definition.js';
 import { newProjectId, PROJECT_ID_PROPERTY, projectIdOf } from './project-id.js';
 import { REGISTRY_SCHEMA, type RegistryRow, rowsOfPlan, stateOfRows } from './registry-rows.js';
-import { openScan, planSource } from './source-scan.js';
 import { ensureSystemTable, loadSystemTable } from './system-table.js';
 
 /** What the registry needs to reach its table. */
@@ -182,7 +182,7 @@ export class Registry {
     const plan = await planSource(source);
     const engine = await this.#deps.engine();
     const rows = await engine.withConnection(async (connection) => {
-      const { scan } = await openScan(connection, this.#deps.io, source, plan);
+      const { scan } = await openScan(connection, source, plan);
       return readRows(connection, scanSql({ ...scan, schema: REGISTRY_SCHEMA }));
     });
     return { rows, snapshotId: snapshot.snapshotId };

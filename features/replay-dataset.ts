@@ -9,17 +9,16 @@ import {
   columnAlias,
   digestRows,
   type RowDigest,
-  scanSql,
-  withReadableCopies,
+  readableScanSql,
 } from '../engine/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { findSnapshot, mapChildFields, type NestedField, type Schema } from '../iceberg/index.js';
+import { openScan, planSource } from '../scans/index.js';
 import type { DatasetLocation, DatasetRecord } from './dataset-record.js';
 import type { EntityRelation } from './entity-frame.js';
 import { getHistoricalFeatures, type HistoricalDeps, type HistoricalRequest } from './historical-features.js';
 import { type HistoricalAsOf, pinSource, stateOf } from './pin-source.js';
 import type { RetrievalRequest } from './retrieval-plan.js';
-import { openScan, planSource } from './source-scan.js';
 
 /** The two comparisons of a replay. */
 export type ReplayPart = 'stored' | 'recomputed';
@@ -178,9 +177,9 @@ async function openStored(
 ): Promise<EntityRelation> {
   if ('file' in place) return await openStoredFile(connection, place.file, schema);
   const source = pinSource(await deps.loadSource(place.table), place.table, place.asOf);
-  const { scan } = await openScan(connection, deps.io, source, await planSource(source));
-  const readable = await withReadableCopies(connection, { ...scan, schema: source.schema, naming: 'id' as const });
-  return { relation: scanSql(readable), schema: source.schema };
+  const { scan } = await openScan(connection, source, await planSource(source));
+  const { schema: current } = source;
+  return { relation: await readableScanSql(connection, { ...scan, schema: current, naming: 'id' }), schema: current };
 }
 
 /** A copy is read: the engine may open files below its own folders only, wherever the dataset was put. */
@@ -201,8 +200,8 @@ async function openStoredFile(connection: Connection, file: string, schema: Sche
   const files = [{ path, recordCount: 0n }];
   const { size } = await stat(path);
   const layouts = await checkFiles(connection, [{ path, fileSizeInBytes: BigInt(size) }]);
-  const readable = await withReadableCopies(connection, { files, layouts, schema: stored, naming: 'id' as const });
-  return { relation: scanSql(readable), schema: stored };
+  const relation = await readableScanSql(connection, { files, layouts, schema: stored, naming: 'id' });
+  return { relation, schema: stored };
 }
 
 /** In a file of results bytes of a fixed length are just bytes. */

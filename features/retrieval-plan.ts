@@ -1,6 +1,7 @@
 /** What a retrieval will read, before anything is read: its views bound to their tables' snapshots, and the columns of the answer. */
 import { MoraineError } from '../errors/index.js';
 import type { IcebergType, NestedField } from '../iceberg/index.js';
+import type { PinnedSource } from '../scans/index.js';
 import type { Table } from '../tables/index.js';
 import type { Definitions } from './definition.js';
 import {
@@ -14,7 +15,6 @@ import {
 import { type HistoricalAsOf, pinSource } from './pin-source.js';
 import type { JoinMethod } from './point-in-time-sql.js';
 import { type ResolvedColumn, type ResolvedView, resolveView } from './resolve-view.js';
-import type { PinnedSource } from './source-scan.js';
 import type { ViewJoin } from './view-join.js';
 
 /** What of a retrieval decides which features of which snapshots it reads. */

@@ -11,19 +11,19 @@ import {
   openEngine,
   quoteIdentifier,
   quoteLiteral,
+  readableScanSql,
   scanSql,
   typedRelation,
-  withReadableCopies,
   writeParquet,
 } from '../engine/index.js';
 import { isMoraineError } from '../errors/index.js';
 import { type BoundExpression, type Schema, UNPARTITIONED } from '../iceberg/index.js';
+import { EMPTY_SCAN, type OpenedScan, openScan, type PinnedSource, planSource } from '../scans/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { ScanPlan, Table } from '../tables/index.js';
 import type { EntityRelation } from './entity-frame.js';
 import { type HistoricalAsOf, pinSource } from './pin-source.js';
 import { type QueriedTable, refused, refuseLongQuery, tablesOfQuery, unknownTable } from './query-check.js';
-import { EMPTY_SCAN, type OpenedScan, openScan, type PinnedSource, planSource } from './source-scan.js';
 
 /** A query over tables. */
 export interface TableSql {
@@ -153,7 +153,7 @@ async function runAlone(
   try {
     return await engine.withConnection(
       async (alone) => {
-        for (const table of tables) await alone.run(await viewSql(deps.io, alone, table));
+        for (const table of tables) await alone.run(await viewSql(alone, table));
         return await stage(alone, sql, folder, what);
       },
       { signal },
@@ -164,13 +164,13 @@ async function runAlone(
 }
 
 /** Makes a table readable under the name that the query has for it. */
-async function viewSql(io: FileIO, connection: Connection, table: NamedTable): Promise<string> {
+async function viewSql(connection: Connection, table: NamedTable): Promise<string> {
   const { source, plan, schema, name } = table;
-  const { scan } = await openScan(connection, io, source, plan);
-  const readable = await withReadableCopies(connection, { ...scan, schema: source.schema });
-  if (schema === '') return `CREATE VIEW ${quoteIdentifier(name)} AS SELECT * FROM ${scanSql(readable)}`;
+  const { scan } = await openScan(connection, source, plan);
+  const rows = await readableScanSql(connection, { ...scan, schema: source.schema });
+  if (schema === '') return `CREATE VIEW ${quoteIdentifier(name)} AS SELECT * FROM ${rows}`;
   await connection.run(`CREATE SCHEMA IF NOT EXISTS ${quoteIdentifier(schema)}`);
-  return `CREATE VIEW ${quoteIdentifier(schema)}.${quoteIdentifier(name)} AS SELECT * FROM ${scanSql(readable)}`;
+  return `CREATE VIEW ${quoteIdentifier(schema)}.${quoteIdentifier(name)} AS SELECT * FROM ${rows}`;
 }
 
 async function stage(connection: Connection, sql: string, folder: string, what: string): Promise<Staged> {

@@ -1,6 +1,7 @@
 /** One view's part of a retrieval: from its source table's files to a temporary table of features in the frame's order. */
 import { type Connection, columnAlias } from '../engine/index.js';
 import type { IcebergType } from '../iceberg/index.js';
+import { EMPTY_SCAN, type OpenedScan, openScan, type PinnedSource, planSource } from '../scans/index.js';
 import type { FileIO } from '../storage/index.js';
 import { distinctOfAll, sampleFiles } from './distinct-sample.js';
 import { type EntityFrame, frameKeys, timeSql } from './entity-frame.js';
@@ -20,7 +21,6 @@ import { type ReadReport, readReport } from './read-report.js';
 import type { ResolvedColumn, ResolvedView } from './resolve-view.js';
 import { runJoin } from './run-join.js';
 import { selectivePart } from './selective-filter.js';
-import { EMPTY_SCAN, type OpenedScan, openScan, type PinnedSource, planSource } from './source-scan.js';
 import { readScalar } from './sql-session.js';
 import { SEQUENCE_COLUMN, viewScanSql } from './view-scan.js';
 
@@ -90,7 +90,7 @@ export async function prepareJoin(
 async function openBounded(context: JoinContext, source: PinnedSource, { filter }: ProbeBounds): Promise<OpenedScan> {
   const plan = await planSource(source, filter);
   const files = plan.files.map(({ file }) => file);
-  return await openScan(context.session, context.io, source, plan, selectivePart(filter, files));
+  return await openScan(context.session, source, plan, selectivePart(filter, files));
 }
 
 /** Joins one view to the frame. The result table belongs to the session's connection. */

@@ -1,9 +1,9 @@
 /** Reading the columns of a view from its source table's files. */
-import { type Connection, columnAlias, scanSql, withReadableCopies } from '../engine/index.js';
+import { type Connection, columnAlias, readableScanSql } from '../engine/index.js';
 import type { Schema } from '../iceberg/index.js';
+import type { OpenedScan } from '../scans/index.js';
 import type { LatestRequest, NamedColumn } from './latest-per-entity.js';
 import type { ResolvedColumn, ResolvedView } from './resolve-view.js';
-import type { OpenedScan } from './source-scan.js';
 
 /** Column of a view's scan with the data sequence number of each row's file. */
 export const SEQUENCE_COLUMN = 'sequence_number';
@@ -33,7 +33,7 @@ export async function viewScanSql(
   const columns = [...new Set(viewColumns(view).map((column) => column.sourceFieldId))];
   const schema = viewScanSchema(view, source);
   const extras = { sequenceNumber: SEQUENCE_COLUMN };
-  return scanSql(await withReadableCopies(connection, { ...scan, schema, columns, naming: 'id', extras }));
+  return await readableScanSql(connection, { ...scan, schema, columns, naming: 'id', extras });
 }
 
 /** The request that extracts a view's newest rows from a relation made by {@link viewScanSql}. */

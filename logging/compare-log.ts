@@ -91,7 +91,7 @@ function partsOf({ deps, log, signal }: CompareContext, request: CompareLogReque
   const window = { ...(startUs === undefined ? {} : { startUs }), ...(endUs === undefined ? {} : { endUs }) };
   return deps.engine.withConnection(
     async (connection) => {
-      const { schema, relation } = await openLog(deps, connection, log, window);
+      const { schema, relation } = await openLog(connection, log, window);
       const timestamp = columnAlias(logField(schema, LOG_COLUMNS.eventTimestamp).id);
       return logParts(connection, relation, timestamp, window, partRows);
     },
@@ -118,7 +118,7 @@ async function compare(
   tables: ComparisonTables,
   window: LogWindow,
 ): Promise<LogComparison> {
-  const { schema, snapshot, relation } = await openLog(deps, connection, log, window);
+  const { schema, snapshot, relation } = await openLog(connection, log, window);
   const fieldIds = schema.fields.map(({ id }) => id);
   await connection.run(servedSql(tables, relation, fieldIds));
   const logged = loggedViews(definitions, service, schema);

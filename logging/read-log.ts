@@ -22,15 +22,10 @@ export interface OpenedLog {
 }
 
 /** Opens the rows of a window on a connection. Files of other days are not read. @param table see `loadLogTable` */
-export async function openLog(
-  deps: LogDeps,
-  connection: Connection,
-  table: Table,
-  window: LogWindow,
-): Promise<OpenedLog> {
+export async function openLog(connection: Connection, table: Table, window: LogWindow): Promise<OpenedLog> {
   const { schema, snapshot } = selectSnapshot(table.metadata);
   const source = { table, schema, snapshot };
-  const { relation } = await openTableRows(connection, deps.io, source, windowFilter(schema, window));
+  const { relation } = await openTableRows(connection, source, windowFilter(schema, window));
   return { ...source, relation };
 }
 
@@ -66,7 +61,7 @@ export async function withLoggedFeatures<T>(
   const { service, signal, ...window } = request;
   return deps.engine.withConnection(
     async (connection) => {
-      const { relation, schema, snapshot } = await openLog(deps, connection, await loadLogTable(deps, service), window);
+      const { relation, schema, snapshot } = await openLog(connection, await loadLogTable(deps, service), window);
       const columns = schema.fields.map(({ id }) => columnAlias(id)).join(', ');
       return await use({ connection, schema, snapshot, select: `SELECT ${columns} FROM ${relation}` });
     },
@@ -77,7 +72,7 @@ export async function withLoggedFeatures<T>(
 /** The requests of a window as entity rows: `event_timestamp`, the request id, join keys and request data, and no served value. */
 export function loggedEntities(deps: LogDeps, service: string, window: LogWindow): EntitySource {
   const open = async (connection: Connection) => {
-    const { relation, schema } = await openLog(deps, connection, await loadLogTable(deps, service), window);
+    const { relation, schema } = await openLog(connection, await loadLogTable(deps, service), window);
     const fields = requestFields(schema);
     const columns = fields.map(({ id }) => columnAlias(id)).join(', ');
     return { relation: `(SELECT ${columns} FROM ${relation})`, schema: { ...schema, fields } };

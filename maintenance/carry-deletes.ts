@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { writeDeletes } from '../deletes/index.js';
 import { type Connection, type Engine, readDeletedPositions } from '../engine/index.js';
 import { type DataFile, type DeleteFile, NO_DELETES, nameMapping } from '../iceberg/index.js';
-import { comparableLocation, type FileIO } from '../storage/index.js';
+import { comparableLocation } from '../storage/index.js';
 import {
   type ArrivedDeletes,
   type CarriedDeletes,
@@ -22,24 +22,19 @@ export interface StagedGroup {
   readonly manifestLocation: string | null;
 }
 
-export interface CarryDeps {
-  readonly io: FileIO;
-  readonly engine: Engine;
-}
-
 /**
  * The deletes of the new files of the groups, from what arrived for the old ones.
  * @param base the table that the commit builds on
  * @throws COMMIT_CONFLICT when rows that the rewrite dropped would have to come back: plan again
  */
 export async function carryDeletes(
-  deps: CarryDeps,
+  engine: Engine,
   plan: StoredPlan,
   staged: readonly StagedGroup[],
   base: Table,
   arrived: readonly ArrivedDeletes[],
 ): Promise<CarriedDeletes> {
-  return deps.engine.withConnection(async (connection) => {
+  return engine.withConnection(async (connection) => {
     const positions = await arrivedPositions(connection, base, arrived);
     const carried: GroupDeletes[] = [];
     for (const one of staged) {
@@ -47,7 +42,7 @@ export async function carryDeletes(
         const found = positions.get(path);
         return found === undefined ? [] : [{ file, positions: found }];
       });
-      if (ofGroup.length > 0) carried.push(await carryToGroup(connection, deps.io, plan, one, base, ofGroup));
+      if (ofGroup.length > 0) carried.push(await carryToGroup(connection, plan, one, base, ofGroup));
     }
     const partly = carried.flatMap((group) => group.partly);
     const attemptId = `${stagedPrefix(plan.head.planId)}-carried-${randomUUID().slice(0, 8)}`;
@@ -67,7 +62,6 @@ interface GroupDeletes {
 
 async function carryToGroup(
   connection: Connection,
-  io: FileIO,
   plan: StoredPlan,
   one: StagedGroup,
   base: Table,
@@ -77,7 +71,7 @@ async function carryToGroup(
   const gone = deleted.filter(({ positions }) => positions === 'every-row');
   if (gone.length === plan.group(one.group).files.length)
     return { partly: [], emptied: files.map(({ filePath }) => filePath) };
-  const losing = atFiles(files, await newPlaces(connection, io, plan, one.group, deleted));
+  const losing = atFiles(files, await newPlaces(connection, plan, one.group, deleted));
   const isEmptied = ({ dataFile, positions }: LostPositions) => BigInt(positions.length) === dataFile.recordCount;
   return {
     partly: losing.filter((file) => !isEmptied(file)),

@@ -2,7 +2,7 @@
  * Whether a rewrite would change which of several tied rows a registered view serves. Rewritten files get the planning snapshot's
  * sequence number, so rows that theirs told apart are told apart by value afterwards, and win over rows of files that stay.
  */
-import { type Connection, nameDamagedFile } from '../engine/index.js';
+import { type Connection, type Scan, withReadableCopies } from '../engine/index.js';
 import {
   currentSchema,
   type DataFile,
@@ -11,12 +11,11 @@ import {
   isPrimitive,
   type Schema,
   snapshotById,
-  type TableMetadata,
 } from '../iceberg/index.js';
-import type { FileIO } from '../storage/index.js';
+import { fileToOpen, openFiles, whileReading } from '../scans/index.js';
 import { type PlannedFile, planFiles } from '../tables/index.js';
 import type { RewriteGroup, TieView } from './compact-plan.js';
-import { type FileToOpen, identityValuesIn, type OpenGroup, openFiles } from './open-group.js';
+import type { OpenGroup } from './open-group.js';
 import type { StoredPlan } from './read-compaction-plan.js';
 import { TiedFacts } from './tied-facts.js';
 
@@ -37,7 +36,6 @@ interface OtherFile {
  */
 export async function viewWithChangedTies(
   connection: Connection,
-  io: FileIO,
   plan: StoredPlan,
   index: number,
   open: OpenGroup,
@@ -56,8 +54,8 @@ export async function viewWithChangedTies(
       const files = near.filter((file) => file.isRewritten === isRewritten).map(({ planned }) => planned);
       for (let first = 0; first < files.length; first += FILES_AT_ONCE) {
         const some = files.slice(first, first + FILES_AT_ONCE);
-        await reading(connection, io, plan, some, async ({ scan }) => {
-          for (const facts of all) await facts.add({ ...scan, schema }, isRewritten);
+        await reading(connection, plan, some, async (scan) => {
+          for (const facts of all) await facts.add(scan, isRewritten);
         });
       }
     }
@@ -85,20 +83,16 @@ async function nearFiles(plan: StoredPlan, index: number, group: RewriteGroup): 
 /** Opens files while they are read. */
 async function reading(
   connection: Connection,
-  io: FileIO,
-  { table, head }: StoredPlan,
+  { table }: StoredPlan,
   files: readonly PlannedFile[],
-  read: (open: OpenGroup) => Promise<void>,
+  read: (scan: Scan) => Promise<void>,
 ): Promise<void> {
-  const toOpen = files.map((file) => asFileToOpen(table.metadata, file));
-  const open = await openFiles(connection, io, table, head, toOpen);
-  const paths = open.scan.files.map(({ path }) => path);
+  const open = await openFiles(connection, table, files.map(fileToOpen));
   try {
-    await read(open);
-  } catch (error) {
-    throw await nameDamagedFile(connection, paths, error);
+    const scan = { ...open, schema: currentSchema(table.metadata) };
+    await whileReading(connection, [open], async () => read(await withReadableCopies(connection, scan)));
   } finally {
-    await open.scan.deletes?.release();
+    await open.deletes?.release();
   }
 }
 
@@ -115,13 +109,6 @@ function filesThatMatter(plan: StoredPlan, index: number, near: readonly Planned
     const isRewritten = rewritten.has(planned.file.filePath);
     return isRewritten || planned.sequenceNumber >= least ? [{ planned, isRewritten }] : [];
   });
-}
-
-function asFileToOpen(metadata: TableMetadata, { file, sequenceNumber }: PlannedFile): FileToOpen {
-  const { filePath: path, recordCount, fileSizeInBytes } = file;
-  const format = file.fileFormat === 'AVRO' ? 'AVRO' : 'PARQUET';
-  const identityValues = identityValuesIn(metadata, file);
-  return { path, recordCount, fileSizeInBytes, sequenceNumber, format, identityValues };
 }
 
 /** Whether a file may have an event time that some file of the group has, by their bounds. */

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { commitRewrite, findRun, readStagedManifest, type Table } from '../tables/index.js';
-import { type CarryDeps, carryDeletes, type StagedGroup } from './carry-deletes.js';
+import { carryDeletes, type StagedGroup } from './carry-deletes.js';
 import type { CompactDeps } from './compact-deps.js';
 import { compactFaultPoint } from './compact-fault-points.js';
 import { readCompactionPlan, type StoredPlan } from './read-compaction-plan.js';
@@ -27,7 +27,7 @@ const GROUPS = 'moraine.compaction-groups';
  * @throws TABLE_REPLACED, COMMIT_STATE_UNKNOWN, and what reading deletes may throw; a conflict is part of the result
  */
 export async function commitCompaction(
-  deps: CarryDeps & Pick<CompactDeps, 'loadTable'>,
+  deps: Pick<CompactDeps, 'engine' | 'io' | 'loadTable'>,
   planLocation: string,
   staged: readonly StagedGroup[],
 ): Promise<CommittedGroups> {
@@ -48,7 +48,7 @@ export async function commitCompaction(
 }
 
 async function commitOrConflict(
-  deps: CarryDeps & Pick<CompactDeps, 'loadTable'>,
+  deps: Pick<CompactDeps, 'engine' | 'io' | 'loadTable'>,
   plan: StoredPlan,
   staged: readonly StagedGroup[],
 ): Promise<CommittedGroups> {
@@ -63,7 +63,7 @@ async function commitOrConflict(
 }
 
 async function commitTogether(
-  deps: CarryDeps & Pick<CompactDeps, 'loadTable'>,
+  deps: Pick<CompactDeps, 'engine' | 'io' | 'loadTable'>,
   plan: StoredPlan,
   staged: readonly StagedGroup[],
 ): Promise<bigint> {
@@ -80,7 +80,7 @@ async function commitTogether(
     plannedOn: head.snapshotId,
     removeFiles: groups.flatMap((group) => plan.group(group).files.map(({ path }) => path)),
     manifests: await Promise.all(locations.map((location) => readStagedManifest(table, location))),
-    rebaseDeletes: (base, arrived) => carryDeletes(deps, plan, staged, base, arrived),
+    rebaseDeletes: (base, arrived) => carryDeletes(deps.engine, plan, staged, base, arrived),
     summary: new Map([
       ['moraine.compaction', head.strategy],
       [GROUPS, groups.join(',')],

@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Connection, columnAlias } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
-import type { FileIO } from '../storage/index.js';
 import { type GroupRows, groupRows, placesSql } from './compact-rows.js';
 import { openGroup } from './open-group.js';
 import type { StoredPlan } from './read-compaction-plan.js';
@@ -19,12 +18,11 @@ export interface DeletedOfFile {
  */
 export async function newPlaces(
   connection: Connection,
-  io: FileIO,
   plan: StoredPlan,
   group: number,
   deleted: readonly DeletedOfFile[],
 ): Promise<readonly bigint[]> {
-  const open = await openGroup(connection, io, plan.table, plan.head, plan.group(group));
+  const open = await openGroup(connection, plan.table, plan.head, plan.group(group));
   const rows = await groupRows(connection, plan.head, open);
   const table = await deletedTable(connection, rows, deleted);
   try {

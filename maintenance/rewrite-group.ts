@@ -80,10 +80,10 @@ async function rewriteOn(
   plan: StoredPlan,
   toWrite: GroupToWrite,
 ): Promise<readonly DataFile[] | string> {
-  const open = await openGroup(connection, io, plan.table, plan.head, toWrite.group);
+  const open = await openGroup(connection, plan.table, plan.head, toWrite.group);
   const paths = open.scan.files.map(({ path }) => path);
   try {
-    const view = await viewWithChangedTies(connection, io, plan, toWrite.index, open);
+    const view = await viewWithChangedTies(connection, plan, toWrite.index, open);
     if (view !== null) {
       return `rows of ${view} that tie in entity and event time would win or lose otherwise than before`;
     }

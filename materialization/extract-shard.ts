@@ -5,6 +5,7 @@ import { MoraineError } from '../errors/index.js';
 import { chooseLatestMethod, type LatestRelation, newestFirst, prepareLatestPerEntity } from '../features/index.js';
 import { currentSchema, type DataFile, type NestedField, type PrimitiveType, type Schema } from '../iceberg/index.js';
 import { ONLINE_COLUMNS, onlineColumns } from '../online/index.js';
+import { type OpenFiles, whileReading } from '../scans/index.js';
 import type { FileIO } from '../storage/index.js';
 import { loadTableAt, stageManifest, type Table } from '../tables/index.js';
 import {
@@ -17,7 +18,7 @@ import {
   winnersByTimeSql,
 } from './extract-sql.js';
 import { faultPoint } from './fault-point.js';
-import { type OpenContext, type OpenFiles, type OpenRead, openFiles, openReads, whileReading } from './open-files.js';
+import { type OpenRead, openPlanned, openReads } from './open-files.js';
 import type { MaterializationPlan } from './plan.js';
 import { readPlan } from './read-plan.js';
 import type { Shard } from './shards.js';
@@ -142,36 +143,38 @@ async function selectParts(
   onlineSchema: Schema,
 ): Promise<SelectedParts> {
   const { plan, shard, online } = context;
-  const source: OpenContext = { io, connection, table: await loadTableAt(io, plan.source.metadataLocation) };
+  const source = await loadTableAt(io, plan.source.metadataLocation);
   const key: BucketKey = { view: plan.view, keyStrategy: plan.online.keyStrategy, buckets: plan.online.buckets };
   const { rebuild } = plan;
   const selects: string[] = [];
   const relations: LatestRelation[] = [];
   const opened: OpenFiles[] = [];
   const rowsOf = (reads: readonly OpenRead[]): string =>
-    winnersByTimeSql(key.view, sourceRelation(currentSchema(source.table.metadata), reads, key));
+    winnersByTimeSql(key.view, sourceRelation(currentSchema(source.metadata), reads, key));
   const add = async (reads: readonly OpenRead[], buckets: BucketSelection): Promise<void> => {
     const scans = reads.map((read) => read.scan);
     opened.push(...scans);
     const newest = reads.filter((read) => read.keep === 'newest');
     if (newest.length > 0) {
-      const relation = await whileReading(connection, scans, () => latestRows(source, key, newest, buckets));
+      const relation = await whileReading(connection, scans, () =>
+        latestRows(connection, source, key, newest, buckets),
+      );
       relations.push(relation);
       selects.push(onlineRowsSql(onlineSchema, key, relation.select, buckets));
     }
     const all = reads.filter((read) => read.keep === 'all');
     if (all.length > 0) selects.push(onlineRowsSql(onlineSchema, key, rowsOf(all), buckets));
   };
-  const appended = await openReads(source, plan.appendReads);
+  const appended = await openReads(connection, source, plan.appendReads);
   if (appended.length > 0 && !(rebuild !== null && rebuild.buckets === null)) {
     await add(appended, { ...shard, except: rebuild?.buckets ?? undefined });
   }
   if (rebuild !== null) {
     const selection: BucketSelection = { ...shard, only: rebuild.buckets ?? undefined };
-    const reads = await openReads(source, rebuild.reads);
+    const reads = await openReads(connection, source, rebuild.reads);
     if (reads.length > 0) await add(reads, selection);
     if (rebuild.pushedFiles.length > 0) {
-      const pushed = await openFiles({ io, connection, table: online }, rebuild.pushedFiles, plan.online.snapshotId);
+      const pushed = await openPlanned(connection, online, rebuild.pushedFiles, plan.online.snapshotId);
       opened.push(pushed);
       selects.push(pushedRowsSql(onlineSchema, plan, pushed, selection));
     }
@@ -181,7 +184,8 @@ async function selectParts(
 }
 
 async function latestRows(
-  { connection, table }: OpenContext,
+  connection: Connection,
+  table: Table,
   key: BucketKey,
   reads: readonly OpenRead[],
   buckets: BucketSelection,

@@ -1,10 +1,11 @@
 /** The smallest event time that a run with an end leaves for the next one. */
 import { columnAlias, type Engine, scanSql } from '../engine/index.js';
 import { currentSchema } from '../iceberg/index.js';
+import { whileReading } from '../scans/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { Table } from '../tables/index.js';
 import { eventTimeColumn, eventTimeCondition } from './event-time-filter.js';
-import { openFiles, whileReading } from './open-files.js';
+import { openPlanned } from './open-files.js';
 import type { PlannedSourceFile } from './plan.js';
 
 /** Microseconds; null if no row of the source's files has an event time from `fromUs` on. */
@@ -25,7 +26,7 @@ export async function smallestEventTimeUs(
   const condition = eventTimeCondition(column, name, { startUs: fromUs, endUs: null });
   return deps.engine.withConnection(
     async (connection) => {
-      const opened = await openFiles({ io: deps.io, connection, table }, files, snapshotId);
+      const opened = await openPlanned(connection, table, files, snapshotId);
       const scan = scanSql({ ...opened, schema, columns: [eventTimeFieldId], naming: 'id' });
       const sql = `SELECT CAST(epoch_us(min(${name})) AS VARCHAR) FROM ${scan} WHERE ${condition}`;
       const [row] = await whileReading(connection, [opened], () => connection.rows(sql));

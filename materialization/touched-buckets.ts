@@ -1,18 +1,12 @@
 /** Which buckets of an online table hold entities whose source rows were deleted or overwritten. */
-import type { Engine } from '../engine/index.js';
+import type { Connection, Engine } from '../engine/index.js';
 import { currentSchema } from '../iceberg/index.js';
+import { openChanged, whileReading } from '../scans/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { PlannedFile, Table } from '../tables/index.js';
 import { type BucketKey, bucketOfKeys, sourceRelation } from './extract-sql.js';
 import type { Interval } from './interval.js';
-import {
-  type OpenContext,
-  type OpenRead,
-  openReads,
-  openRedeleted,
-  plannedSourceFile,
-  whileReading,
-} from './open-files.js';
+import { type OpenRead, openReads, plannedSourceFile } from './open-files.js';
 import type { SourceRead } from './plan.js';
 import type { ChangeStep } from './read-source-changes.js';
 import { existingSnapshot } from './source-state.js';
@@ -33,11 +27,10 @@ export async function touchedBuckets(
 ): Promise<readonly number[]> {
   return deps.engine.withConnection(
     async (connection) => {
-      const context = { io: deps.io, connection, table: source.table };
       const touched = new Set<number>();
       for (const step of steps) {
-        const overwritten = step.removed.length === 0 ? [] : await overwrittenBuckets(context, source, step);
-        const deleted = step.redeleted.length === 0 ? [] : await redeletedBuckets(context, source, step);
+        const overwritten = step.removed.length === 0 ? [] : await overwrittenBuckets(connection, source, step);
+        const deleted = step.redeleted.length === 0 ? [] : await redeletedBuckets(connection, source, step);
         for (const bucket of [...overwritten, ...deleted]) touched.add(bucket);
       }
       return [...touched].sort((a, b) => a - b);
@@ -51,7 +44,7 @@ export async function touchedBuckets(
  * were only carried over touch nothing. Compared by count and two checksums of row hashes per bucket, in constant memory.
  */
 async function overwrittenBuckets(
-  context: OpenContext,
+  connection: Connection,
   { table, key, interval }: ChangedSource,
   step: ChangeStep,
 ): Promise<readonly number[]> {
@@ -68,29 +61,29 @@ async function overwrittenBuckets(
     files: files.map(plannedSourceFile),
     snapshotId: existingSnapshot(snapshotId),
   });
-  const before = await openReads(context, [read(step.removed, step.fromSnapshotId)]);
-  const after = await openReads(context, [read(step.rewritten, step.toSnapshotId)]);
+  const before = await openReads(connection, table, [read(step.removed, step.fromSnapshotId)]);
+  const after = await openReads(connection, table, [read(step.rewritten, step.toSnapshotId)]);
   const sql = [
     `SELECT r.bucket FROM (${digests(before)}) AS r LEFT JOIN (${digests(after)}) AS a ON r.bucket = a.bucket`,
     'WHERE r.bucket IS NOT NULL AND (a.bucket IS NULL OR r.n <> a.n OR r.s <> a.s OR r.x <> a.x)',
   ].join(' ');
   const opened = [...before, ...after].map(({ scan }) => scan);
-  return bucketsOf(await whileReading(context.connection, opened, () => context.connection.rows(sql)));
+  return bucketsOf(await whileReading(connection, opened, () => connection.rows(sql)));
 }
 
 /** Buckets of the rows that the changed deletes name or equal. Of their files only keys, times and delete columns are read. */
 async function redeletedBuckets(
-  context: OpenContext,
+  connection: Connection,
   { table, key, interval }: ChangedSource,
   step: ChangeStep,
 ): Promise<readonly number[]> {
-  const scan = await openRedeleted(context, step.redeleted);
+  const scan = await openChanged(connection, table, step.redeleted);
   const rows = sourceRelation(currentSchema(table.metadata), [{ ...interval, keep: 'all', scan }], key);
   const keys = key.view.joinKeys.map((_, index) => `k${index}`).join(', ');
   const entities = keys === '' ? `SELECT 1 FROM ${rows} LIMIT 1` : `SELECT DISTINCT ${keys} FROM ${rows}`;
   const buckets = `SELECT DISTINCT ${bucketOfKeys(key)} AS bucket FROM (${entities})`;
   const sql = `SELECT bucket FROM (${buckets}) WHERE bucket IS NOT NULL`;
-  return bucketsOf(await whileReading(context.connection, [scan], () => context.connection.rows(sql)));
+  return bucketsOf(await whileReading(connection, [scan], () => connection.rows(sql)));
 }
 
 function bucketsOf(rows: readonly (readonly unknown[])[]): readonly number[] {

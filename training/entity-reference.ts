@@ -37,7 +37,7 @@ export async function pinEntities(
     schema: source.schema,
     rows: BigInt(source.snapshot?.summary.get('total-records') ?? '0'),
     sources: new Map([[name, stateOf(source)]]),
-    open: (connection, filter) => openTableRows(connection, io, source, filter),
+    open: (connection, filter) => openTableRows(connection, source, filter),
   };
 }
 

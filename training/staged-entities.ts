@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
 import { z } from 'zod';
 import { ensureNamespace } from '../catalogs/index.js';
-import { type Connection, checkFiles, scanSql, withReadableCopies, writeParquet } from '../engine/index.js';
+import { type Connection, checkFiles, readableScanSql, writeParquet } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import {
   type CanonicalValue,
@@ -110,8 +110,7 @@ export async function openStagedEntities(
   const path = await io.resolve(location);
   const files = [{ path, recordCount: rows }];
   const layouts = await checkFiles(connection, [{ path, fileSizeInBytes: sizeBytes }]);
-  const readable = await withReadableCopies(connection, { files, layouts, schema, naming: 'id' as const });
-  return { relation: scanSql(readable), schema };
+  return { relation: await readableScanSql(connection, { files, layouts, schema, naming: 'id' }), schema };
 }
 
 /** Deletes staged rows and their description, as far as they are there. */

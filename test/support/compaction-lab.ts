@@ -1,8 +1,9 @@
 /** A table that is compacted in tests: rows appended in small files, deletes of every kind, and what a reader finds. */
 import { type Catalog, parseTableName } from '../../catalogs/index.js';
 import { type Engine, scanSql, withReadableCopies } from '../../engine/index.js';
-import { type Definitions, NO_DEFINITIONS, openScan } from '../../features/index.js';
+import { type Definitions, NO_DEFINITIONS } from '../../features/index.js';
 import type { CompactDeps } from '../../maintenance/index.js';
+import { openScan } from '../../scans/index.js';
 import type { FileIO } from '../../storage/index.js';
 import { loadTable, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
 
@@ -39,7 +40,7 @@ export async function liveRows(
   const { schema, snapshot } = selectSnapshot(table.metadata);
   const plan = await planFiles(table, { schema, snapshot, appliesDeletes: true });
   return lab.engine.withConnection(async (connection) => {
-    const { scan } = await openScan(connection, lab.io, { table, snapshot, schema }, plan);
+    const { scan } = await openScan(connection, { table, snapshot, schema }, plan);
     const files = scan.files.map((file, index) => {
       const firstRowId = plan.files[index]?.file.firstRowId;
       return firstRowId === undefined ? file : { ...file, firstRowId };

@@ -13,7 +13,6 @@ import {
   withReadableCopies,
   writeParquet,
 } from '../../engine/index.js';
-import { openScan } from '../../features/index.js';
 import {
   bindExpression,
   currentSchema,
@@ -24,6 +23,7 @@ import {
   type Schema,
   UNPARTITIONED,
 } from '../../iceberg/index.js';
+import { openScan } from '../../scans/index.js';
 import {
   type ArrivedDeletes,
   type CarriedDeletes,
@@ -222,7 +222,7 @@ export class RowTable {
     const files = plan.files.filter(({ file }) => paths.includes(file.filePath));
     if (files.length === 0) return [];
     return this.world.engine.withConnection(async (connection) => {
-      const { scan } = await openScan(connection, table.io, { table, snapshot, schema }, { ...plan, files });
+      const { scan } = await openScan(connection, { table, snapshot, schema }, { ...plan, files });
       const all = await withReadableCopies(connection, { ...scan, schema, extras });
       const names = [
         'id',

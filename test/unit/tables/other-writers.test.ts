@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { scanSql } from '../../../engine/index.js';
-import { openScan } from '../../../features/source-scan.js';
 import {
   bindExpression,
   currentSchema,
@@ -12,6 +11,7 @@ import {
   parsePartitionSpec,
   serializeValue,
 } from '../../../iceberg/index.js';
+import { openScan } from '../../../scans/index.js';
 import { commitAppend, planFiles, selectSnapshot, type Table } from '../../../tables/index.js';
 import { rejectionCode } from '../../support/error-code.js';
 import { openTableWorld, schemaOf, type TableWorld, writeRows } from '../../support/table-world.js';
@@ -70,7 +70,7 @@ async function read({ world, table }: Written, where: string): Promise<{ files: 
   const source = { table, ...selectSnapshot(table.metadata) };
   const plan = await planFiles(table, { ...source, filter });
   return await world.engine.withConnection(async (connection) => {
-    const { scan } = await openScan(connection, world.io, source, plan, filter);
+    const { scan } = await openScan(connection, source, plan, filter);
     const rows = await connection.rows(`SELECT * FROM ${scanSql({ ...scan, schema })} ORDER BY id`);
     return { files: plan.files.length, rows };
   });

@@ -1,9 +1,8 @@
-/** Opening the files of a source table's snapshot for a scan: planned, resolved, looked at, and their deletes read, before the first row. */
-import { type Connection, checkFiles, readableFormat, type Scan } from '../engine/index.js';
-import { type BoundExpression, nameMapping, type Schema, type Snapshot } from '../iceberg/index.js';
-import type { FileIO } from '../storage/index.js';
-import { type PlannedFile, planFiles, type ScanPlan, type ScanStats, type Table } from '../tables/index.js';
-import { deletesOf } from './file-deletes.js';
+/** Scans of a table's snapshot: planned, and opened before the first row. */
+import type { Connection, Scan } from '../engine/index.js';
+import type { BoundExpression, Schema, Snapshot } from '../iceberg/index.js';
+import { planFiles, type ScanPlan, type ScanStats, type Table } from '../tables/index.js';
+import { fileToOpen, openFiles } from './open-files.js';
 
 /** A source table at the snapshot to read. */
 export interface PinnedSource {
@@ -35,36 +34,18 @@ export function planSource(source: PinnedSource, filter?: BoundExpression): Prom
 
 /**
  * Opens planned files on a connection that may read them.
- * @throws UNSUPPORTED_FEATURE for a file that is neither Parquet nor Avro; FILE_NOT_FOUND, DATA_FILE_CORRUPT, DELETE_FILE_CORRUPT,
- * LOCATION_REFUSED
+ * @throws as {@link openFiles}
  */
 export async function openScan(
   connection: Connection,
-  io: FileIO,
   source: PinnedSource,
   plan: ScanPlan,
   filter?: BoundExpression,
 ): Promise<OpenedScan> {
-  const files = await Promise.all(plan.files.map((file) => openable(io, file)));
-  const layouts = await checkFiles(connection, files);
-  const { metadata } = source.table;
-  const mapping = nameMapping(metadata);
+  const files = await openFiles(connection, source.table, plan.files.map(fileToOpen));
   return {
-    scan: {
-      files,
-      layouts,
-      ...(mapping === undefined ? {} : { nameMapping: mapping }),
-      ...(filter === undefined ? {} : { filter }),
-      ...(await deletesOf(connection, { io, metadata }, files, layouts)),
-    },
+    scan: filter === undefined ? files : { ...files, filter },
     rows: plan.files.reduce((sum, { file }) => sum + Number(file.recordCount), 0),
     stats: plan.stats,
   };
-}
-
-async function openable(io: FileIO, planned: PlannedFile) {
-  const { filePath, recordCount, fileSizeInBytes, firstRowId } = planned.file;
-  const format = readableFormat(planned.file);
-  const lineage = firstRowId === undefined ? {} : { firstRowId };
-  return { ...planned, path: await io.resolve(filePath), format, recordCount, fileSizeInBytes, ...lineage };
 }
