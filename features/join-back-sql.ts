@@ -3,15 +3,16 @@
  * and more than one frame row may want it. Most often few do, and the rows are joined to the frame as they are. Where many frame rows want
  * one moment, joining each of them with each row of it could cost the square of both: one row of each moment is chosen first.
  */
-import { newestFirst } from './feature-order.js';
 import {
+  inRange,
+  isPartial,
   joinTables,
   keyColumns,
   keyMatch,
   known,
   needsCreated,
-  orderColumns,
   type PointInTimeJoin,
+  ROW_PLACE,
 } from './point-in-time-sql.js';
 
 /** Selects the number of frame rows that want the most wanted moment, after `winnersStatement`. */
@@ -23,43 +24,83 @@ export function mostWantedSql(join: PointInTimeJoin): string {
 
 /** Columns of a feature row that a choice among rows of one time needs. */
 function carriedColumns({ rows }: PointInTimeJoin): readonly string[] {
-  const features = rows.featureTypes.map((_, index) => `f${index}`);
-  return [...(rows.createdUnit === null ? [] : ['c']), ...(rows.hasSequenceNumber ? ['q'] : []), ...features];
+  const features = rows.read.map((index) => `f${index}`);
+  const place = isPartial(rows) ? ROW_PLACE : [];
+  return [...(rows.createdUnit === null ? [] : ['c']), ...(rows.hasSequenceNumber ? ['q'] : []), ...features, ...place];
+}
+
+/** A table in which more than one row may have the same key, and is to have one. */
+export interface TiedRows {
+  readonly table: string;
+  /** Columns in which tied rows are equal. */
+  readonly key: readonly string[];
+  /** Selects the keys that more than one row has. */
+  readonly repeated: string;
+}
+
+/** Statements that make a table in which ties are left. */
+export interface JoinBack {
+  readonly statements: readonly string[];
+  readonly tied: TiedRows;
 }
 
 /**
  * Makes the result table from all rows of the winning times, sorted into the frame's order by its number alone: ties are rare, and a sort
  * by all that decides among them costs several times as much.
  */
-export function joinBackStatements(join: PointInTimeJoin): readonly string[] {
+export function joinBack(join: PointInTimeJoin): JoinBack {
   const { rows } = join;
-  const { winners, result } = joinTables(join);
-  const carried = carriedColumns(join);
+  const { winners } = joinTables(join);
+  const columns = carriedColumns(join).map((column) => `s.${column}`);
   const on = [...keyMatch(join, 'w'), 'w.t = s.t', ...known(join, 'w')].join(' AND ');
-  const matched = `SELECT ${['w.r', ...carried.map((column) => `s.${column}`)].join(', ')} FROM ${winners} AS w JOIN ${rows.relation} AS s ON ${on}`;
-  const unmatched = `SELECT ${['r', ...carried.map(() => 'NULL')].join(', ')} FROM ${winners} WHERE t IS NULL`;
-  const repeated = `SELECT r FROM (SELECT r, lag(r) OVER () AS above FROM ${result}) WHERE r = above`;
-  return [
-    `CREATE TEMPORARY TABLE ${result} AS SELECT * FROM (${matched} UNION ALL ${unmatched}) ORDER BY r`,
-    tieStatement(join, { table: result, key: ['r'], repeated }),
-  ];
+  const matched = `SELECT ${['w.r', ...columns].join(', ')} FROM ${winners} AS w JOIN ${rows.relation} AS s ON ${on}`;
+  return inFrameOrder(join, matched, `${winners} WHERE t IS NULL`);
 }
 
-/** Makes the result table from one row of each moment. */
-export function momentStatements(join: PointInTimeJoin): readonly string[] {
+/** Makes the result table from every pair of rows: those of the newest time of each frame row. */
+export function newestOfPairs(join: PointInTimeJoin): JoinBack {
   const { rows } = join;
-  const { winners, moments, newest, result } = joinTables(join);
+  const { probe, pairs } = joinTables(join);
+  const carried = carriedColumns(join);
+  const columns = ['p.r', 's.t', ...carried.map((column) => `s.${column}`)].join(', ');
+  const on = [...keyMatch(join, 'p'), ...inRange(join)].join(' AND ');
+  const newest = `(SELECT r, max(t) AS t FROM ${pairs} GROUP BY r)`;
+  const matched = `SELECT ${['r', ...carried].join(', ')} FROM ${pairs} SEMI JOIN ${newest} AS n USING (r, t)`;
+  const { statements, tied } = inFrameOrder(join, matched, `${probe} ANTI JOIN ${pairs} USING (r)`);
+  const all = `CREATE TEMPORARY TABLE ${pairs} AS SELECT ${columns} FROM ${probe} AS p JOIN ${rows.relation} AS s ON ${on}`;
+  return { statements: [all, ...statements], tied };
+}
+
+function inFrameOrder(join: PointInTimeJoin, matched: string, unmatched: string): JoinBack {
+  const { result } = joinTables(join);
+  const nothing = `SELECT ${['r', ...carriedColumns(join).map(() => 'NULL')].join(', ')} FROM ${unmatched}`;
+  const repeated = `SELECT r FROM (SELECT r, lag(r) OVER () AS above FROM ${result}) WHERE r = above`;
+  return {
+    statements: [`CREATE TEMPORARY TABLE ${result} AS SELECT * FROM (${matched} UNION ALL ${nothing}) ORDER BY r`],
+    tied: { table: result, key: ['r'], repeated },
+  };
+}
+
+/** Makes a table of the rows of each moment; {@link featuresOfMoments} makes the result of it. */
+export function rowsOfMoments(join: PointInTimeJoin): JoinBack {
+  const { moments, newest } = joinTables(join);
   const key = momentColumns(join);
   const others = carriedColumns(join).filter((column) => !key.includes(column));
   const columns = [...key.map((column) => `m.${column}`), ...others.map((column) => `s.${column}`)].join(', ');
+  const from = `${moments} AS m JOIN ${join.rows.relation} AS s ON ${equal(key, 'm', 's')}`;
   const repeated = `SELECT ${tuple(key)} FROM ${newest} GROUP BY ${key.join(', ')} HAVING count(*) > 1`;
-  const features = rows.selected.map((feature) => `n.f${feature} AS f${feature}`).join(', ');
-  return [
-    ...momentsOfWinners(join),
-    `CREATE TEMPORARY TABLE ${newest} AS SELECT ${columns} FROM ${moments} AS m JOIN ${rows.relation} AS s ON ${equal(key, 'm', 's')}`,
-    tieStatement(join, { table: newest, key, repeated }),
-    `CREATE TEMPORARY TABLE ${result} AS SELECT ${features} FROM ${winners} AS w LEFT JOIN ${newest} AS n ON ${equal(key, 'w', 'n')} ORDER BY w.r`,
-  ];
+  return {
+    statements: [...momentsOfWinners(join), `CREATE TEMPORARY TABLE ${newest} AS SELECT ${columns} FROM ${from}`],
+    tied: { table: newest, key, repeated },
+  };
+}
+
+/** Makes the result table from one row of each moment. */
+export function featuresOfMoments(join: PointInTimeJoin): string {
+  const { winners, newest, result } = joinTables(join);
+  const features = join.rows.selected.map((feature) => `n.f${feature} AS f${feature}`).join(', ');
+  const from = `${winners} AS w LEFT JOIN ${newest} AS n ON ${equal(momentColumns(join), 'w', 'n')}`;
+  return `CREATE TEMPORARY TABLE ${result} AS SELECT ${features} FROM ${from} ORDER BY w.r`;
 }
 
 /** Columns that name a moment: its rows are the same for all frame rows that want it. */
@@ -90,29 +131,11 @@ function createdOfWinners(join: PointInTimeJoin): readonly string[] {
   ];
 }
 
-/** Rows of which more than one may have the same key. */
-interface TiedRows {
-  readonly table: string;
-  /** Columns in which tied rows are equal. */
-  readonly key: readonly string[];
-  /** Selects the keys that more than one row has. */
-  readonly repeated: string;
-}
-
-/** Deletes the rows that lose a tie; the others stay where they are. */
-function tieStatement(join: PointInTimeJoin, { table, key, repeated }: TiedRows): string {
-  const order = newestFirst(orderColumns(join.rows, ''), { sameTime: true }).join(', ');
-  const ranked = [
-    `SELECT rowid AS row, row_number() OVER (PARTITION BY ${key.join(', ')} ORDER BY ${order}) AS place`,
-    `FROM ${table} WHERE ${tuple(key)} IN (${repeated})`,
-  ].join(' ');
-  return `DELETE FROM ${table} WHERE rowid IN (SELECT row FROM (${ranked}) WHERE place > 1)`;
-}
-
 /** Conditions that two relations are equal in columns. */
 export function equal(columns: readonly string[], left: string, right: string): string {
   return columns.map((column) => `${left}.${column} = ${right}.${column}`).join(' AND ');
 }
 
-const tuple = (columns: readonly string[]): string =>
+/** Columns as one value. */
+export const tuple = (columns: readonly string[]): string =>
   columns.length === 1 ? (columns[0] ?? '') : `ROW(${columns.join(', ')})`;

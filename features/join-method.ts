@@ -36,6 +36,8 @@ const MAX_KNOWN_PAIRS_PER_FEATURE_ROW = 9;
  * join compares every pair, too, for frames of up to so many rows.
  */
 export const FREQUENT_FRAME_ROWS = 64;
+/** Bytes of a row from which it is not kept as a value to compare: rows are read for the winning times alone. */
+const WIDE_ROW_BYTES = 2048;
 /** Part of the memory that state which cannot spill may take. */
 const UNSPILLABLE_MEMORY_SHARE = 0.25;
 /** Bytes of an aggregate's state beside the row itself. */
@@ -59,7 +61,8 @@ export function chooseJoinMethod(shape: JoinShape): JoinMethod {
   const fewPairs = candidates <= shape.featureRows * perFeatureRow || shape.frameRows <= FREQUENT_FRAME_ROWS;
   const stateBytes = shape.frameRows * (shape.rowBytes * 2 + STATE_OVERHEAD_BYTES);
   const fits = stateBytes <= shape.memoryLimitBytes * UNSPILLABLE_MEMORY_SHARE;
-  if (fewPairs && fits && matches <= MAX_ARG_MAX_MATCHES && !shape.nestedFeatures) return 'arg-max';
+  const isPlain = !shape.nestedFeatures && shape.rowBytes < WIDE_ROW_BYTES;
+  if (fewPairs && fits && matches <= MAX_ARG_MAX_MATCHES && isPlain) return 'arg-max';
   return fewPairs ? 'max-join-back' : 'asof-join-back';
 }
 

@@ -17,7 +17,10 @@ export type TimeUnit = 'us' | 'ns';
  */
 export type JoinMethod = 'arg-max' | 'max-join-back' | 'asof-join-back';
 
-/** Feature rows as a relation with columns `k0..`, `t`, `c` if there is a created time, `q` if there are sequence numbers, `f0..`. */
+/**
+ * Feature rows as a relation with columns `k0..`, `t`, `c` if there is a created time, `q` if there are sequence numbers, `f0..` as far as
+ * they are read, and {@link ROW_PLACE} if some are not.
+ */
 export interface FeatureRows {
   /** Anything that can follow FROM. */
   readonly relation: string;
@@ -29,6 +32,16 @@ export interface FeatureRows {
   readonly featureTypes: readonly IcebergType[];
   /** Indexes of the features to return. */
   readonly selected: readonly number[];
+  /** Indexes of the features that the relation has, in order: all, or the selected ones. */
+  readonly read: readonly number[];
+}
+
+/** Columns that name a row of the source: its file and its position there. */
+export const ROW_PLACE = ['file_place', 'row_place'] as const;
+
+/** Whether features that may decide a tie are not in the relation. */
+export function isPartial({ read, featureTypes }: Pick<FeatureRows, 'read' | 'featureTypes'>): boolean {
+  return read.length < featureTypes.length;
 }
 
 /** The entity frame's side of a join. */
@@ -54,13 +67,14 @@ export interface PointInTimeJoin {
   readonly prefix: string;
 }
 
+const UNKNOWN: IcebergType = { kind: 'unknown' };
 const NS_PER_US = 1000n;
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 
 /** Names of the temporary tables of a join. */
 export function joinTables({ prefix }: Pick<PointInTimeJoin, 'prefix'>): JoinTables {
-  const names = ['probe', 'keys', 'winners', 'moments', 'newest', 'result'] as const;
+  const names = ['probe', 'keys', 'pairs', 'winners', 'moments', 'newest', 'places', 'result'] as const;
   return Object.fromEntries(names.map((name) => [name, `${prefix}_${name}`])) as unknown as JoinTables;
 }
 
@@ -70,12 +84,16 @@ export interface JoinTables {
   readonly probe: string;
   /** Distinct keys of the frame, and how many frame rows each has. */
   readonly keys: string;
+  /** Every pair of a frame row and a feature row that counts for it. */
+  readonly pairs: string;
   /** Frame rows with the time of the feature row that wins. */
   readonly winners: string;
   /** Distinct keys and times of the winners. */
   readonly moments: string;
   /** One feature row of each moment. */
   readonly newest: string;
+  /** Ranks of rows that are tied. */
+  readonly places: string;
   /** Features in the frame's order. */
   readonly result: string;
 }
@@ -132,8 +150,8 @@ function clamp(value: string): string {
 
 /** Statements that drop what a join made except its result. */
 export function dropStatements(join: PointInTimeJoin): readonly string[] {
-  const { probe, keys, winners, moments, newest } = joinTables(join);
-  return [probe, keys, winners, moments, newest].map((table) => `DROP TABLE IF EXISTS ${table}`);
+  const { probe, keys, pairs, winners, moments, newest } = joinTables(join);
+  return [probe, keys, pairs, winners, moments, newest].map((table) => `DROP TABLE IF EXISTS ${table}`);
 }
 
 /** Names of the key columns. */
@@ -161,13 +179,17 @@ export function known(join: PointInTimeJoin, left: string): readonly string[] {
   return needsCreated(join) ? [`s.c <= ${left}.known`] : [];
 }
 
-/** What decides among feature rows, as columns with a prefix. */
-export function orderColumns(rows: FeatureRows, prefix: string): OrderColumns {
+/** What decides among feature rows, as columns with a prefix; with the given features, all unless given. */
+export function orderColumns(
+  rows: FeatureRows,
+  prefix: string,
+  features: readonly number[] = rows.featureTypes.map((_, index) => index),
+): OrderColumns {
   return {
     timestamp: `${prefix}t`,
     created: rows.createdUnit === null ? undefined : `${prefix}c`,
     sequenceNumber: rows.hasSequenceNumber ? `${prefix}q` : undefined,
-    features: rows.featureTypes.map((type, index) => ({ sql: `${prefix}f${index}`, type })),
+    features: features.map((index) => ({ sql: `${prefix}f${index}`, type: rows.featureTypes[index] ?? UNKNOWN })),
   };
 }
 

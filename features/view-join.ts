@@ -3,6 +3,7 @@ import { type Connection, columnAlias } from '../engine/index.js';
 import type { IcebergType } from '../iceberg/index.js';
 import { EMPTY_SCAN, type OpenedScan, openScan, type PinnedSource, planSource } from '../scans/index.js';
 import type { FileIO } from '../storage/index.js';
+import type { ReadFeatures } from './break-ties.js';
 import { distinctOfAll, sampleFiles } from './distinct-sample.js';
 import { type EntityFrame, frameKeys, timeSql } from './entity-frame.js';
 import { survivesPacking } from './feature-order.js';
@@ -15,6 +16,7 @@ import {
   keyMatch,
   type PointInTimeJoin,
   probeStatement,
+  ROW_PLACE,
   type TimeUnit,
 } from './point-in-time-sql.js';
 import { type ReadReport, readReport } from './read-report.js';
@@ -22,7 +24,7 @@ import type { ResolvedColumn, ResolvedView } from './resolve-view.js';
 import { runJoin } from './run-join.js';
 import { selectivePart } from './selective-filter.js';
 import { readScalar } from './sql-session.js';
-import { SEQUENCE_COLUMN, viewScanSql } from './view-scan.js';
+import { PLACE_COLUMNS, SEQUENCE_COLUMN, viewScanSql } from './view-scan.js';
 
 /** One view to join. */
 export interface ViewJoin {
@@ -63,6 +65,7 @@ export interface PreparedJoin {
   readonly bounds: ProbeBounds | null;
   /** What the method was chosen by; null when there was nothing to choose. */
   readonly shape: JoinShape | null;
+  readonly readFeatures: ReadFeatures;
 }
 
 /** Looks over the frame's keys and times, opens the files that can match, and chooses how to join. */
@@ -78,12 +81,14 @@ export async function prepareJoin(
   const bounds = await probeBounds(session, joinTables(sql('')), join.view);
   // Without bounds no frame row can match: nothing needs to be read.
   const opened = bounds === null ? EMPTY_SCAN : await openBounded(context, join.source, bounds);
-  const scan = await viewScanSql(session, join.view, join.source.schema, opened.scan);
-  const complete = sql(featureRowsSql(join.view, scan));
+  const readFeatures = (features: readonly number[]): Promise<string> => relationOf(session, join, opened, features);
+  const complete = sql(await readFeatures(featuresToRead(join)));
   const read = readReport(opened);
-  if (bounds === null) return { sql: complete, method: join.method ?? 'arg-max', read, bounds, shape: null };
+  if (bounds === null) {
+    return { sql: complete, method: join.method ?? 'arg-max', read, bounds, shape: null, readFeatures };
+  }
   const shape = await joinShape(context, { frame, join, opened, bounds, sql: complete });
-  return { sql: complete, method: join.method ?? chooseJoinMethod(shape), read, bounds, shape };
+  return { sql: complete, method: join.method ?? chooseJoinMethod(shape), read, bounds, shape, readFeatures };
 }
 
 /** Opens the files that can match. What the frame rules out is left out of their rows where that is worth it; the join checks all of it. */
@@ -101,8 +106,8 @@ export async function joinView(
   prefix: string,
 ): Promise<JoinedView> {
   const { session } = context;
-  const { sql, method, read } = await prepareJoin(context, frame, join, prefix);
-  await runJoin(session, sql, method);
+  const { sql, method, read, readFeatures } = await prepareJoin(context, frame, join, prefix);
+  await runJoin(session, sql, method, readFeatures);
   for (const statement of dropStatements(sql)) await session.run(statement);
   return {
     table: joinTables(sql).result,
@@ -127,6 +132,7 @@ function joinOfView(frame: EntityFrame, join: ViewJoin, prefix: string): (relati
       hasSequenceNumber: true,
       featureTypes: view.features.map((feature) => feature.type),
       selected: join.selected.map((feature) => view.features.indexOf(feature)),
+      read: featuresToRead(join),
     },
     ttlUs: view.ttlUs,
     knownAsOf: join.knownAsOf,
@@ -136,15 +142,50 @@ function joinOfView(frame: EntityFrame, join: ViewJoin, prefix: string): (relati
 
 export const unitOf = (type: IcebergType): TimeUnit => timeSql('', type).timeUnit;
 
-/** Names the columns of a view's scan as the join knows them: `k0..`, `t`, `c` if there is a created time, `q`, `f0..`. */
-export function featureRowsSql(view: ResolvedView, scan: string): string {
+/** Features that are not asked for, for each that is, from which reading them for tied rows alone costs less than reading them for all. */
+const MIN_UNREAD_SHARE = 2;
+
+/** Indexes of the features that a join reads: all of the view, since they may decide ties, or those asked for. */
+function featuresToRead({ view, selected }: ViewJoin): readonly number[] {
+  const all = view.features.map((_, index) => index);
+  if (view.features.length - selected.length < selected.length * MIN_UNREAD_SHARE) return all;
+  const wanted = new Set(selected);
+  return all.filter((index) => wanted.has(view.features[index] as ResolvedColumn));
+}
+
+/** Feature rows with some features, as the join knows them. */
+async function relationOf(
+  session: Connection,
+  { view, source }: ViewJoin,
+  opened: OpenedScan,
+  features: readonly number[],
+): Promise<string> {
+  const withPlaces = features.length < view.features.length;
+  const read = features.flatMap((index) => view.features[index] ?? []);
+  const scan = await viewScanSql(session, { ...view, features: read }, source.schema, opened.scan, { withPlaces });
+  return featureRowsSql(view, scan, { features, withPlaces });
+}
+
+/**
+ * Names the columns of a view's scan as the join knows them: `k0..`, `t`, `c` if there is a created time, `q`, `f0..` of all or the given
+ * features, and the places of rows if asked for.
+ */
+export function featureRowsSql(
+  view: ResolvedView,
+  scan: string,
+  options: { readonly features?: readonly number[]; readonly withPlaces?: boolean } = {},
+): string {
   const column = (resolved: ResolvedColumn): string => columnAlias(resolved.sourceFieldId);
+  const wanted = options.features === undefined ? undefined : new Set(options.features);
   const outputs = [
     ...view.joinKeys.map((key, index) => `${column(key)} AS k${index}`),
     `${timeSql(column(view.timestamp), view.timestamp.type).time} AS t`,
     ...(view.created === null ? [] : [`${timeSql(column(view.created), view.created.type).time} AS c`]),
     `${SEQUENCE_COLUMN} AS q`,
-    ...view.features.map((feature, index) => `${column(feature)} AS f${index}`),
+    ...view.features.flatMap((feature, index) =>
+      wanted === undefined || wanted.has(index) ? [`${column(feature)} AS f${index}`] : [],
+    ),
+    ...(options.withPlaces === true ? ROW_PLACE.map((name) => `${PLACE_COLUMNS[name]} AS ${name}`) : []),
   ];
   return `(SELECT ${outputs.join(', ')} FROM ${scan})`;
 }
@@ -212,11 +253,9 @@ async function countFrequentPairs(session: Connection, join: PointInTimeJoin): P
 async function estimateEntities(session: Connection, { view, source }: ViewJoin, opened: OpenedScan): Promise<number> {
   const files = sampleFiles(opened.scan.files);
   const keys = view.joinKeys.map((_, index) => `k${index}`).join(', ');
-  const scan = await viewScanSql(session, view, source.schema, { ...opened.scan, files });
-  const distinct = await readScalar(
-    session,
-    `SELECT approx_count_distinct(ROW(${keys})) FROM ${featureRowsSql(view, scan)}`,
-  );
+  const scan = await viewScanSql(session, { ...view, features: [] }, source.schema, { ...opened.scan, files });
+  const relation = featureRowsSql(view, scan, { features: [] });
+  const distinct = await readScalar(session, `SELECT approx_count_distinct(ROW(${keys})) FROM ${relation}`);
   const rows = files.reduce((sum, file) => sum + Number(file.recordCount), 0);
   return distinctOfAll(Number(distinct), rows, opened.rows);
 }

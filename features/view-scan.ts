@@ -8,6 +8,9 @@ import type { ResolvedColumn, ResolvedView } from './resolve-view.js';
 /** Column of a view's scan with the data sequence number of each row's file. */
 export const SEQUENCE_COLUMN = 'sequence_number';
 
+/** Columns of a view's scan with the place of each row, if they are asked for: its file's in the list of files, and its own in the file. */
+export const PLACE_COLUMNS = { file_place: 'file_number', row_place: 'row_number' } as const;
+
 /** All columns that a view reads, each once. */
 export function viewColumns(view: ResolvedView): readonly ResolvedColumn[] {
   const created = view.created === null ? [] : [view.created];
@@ -22,17 +25,19 @@ export function viewScanSchema(view: ResolvedView, source: Schema): Schema {
 
 /**
  * A relation of a view's rows for a FROM clause, readable on this connection: columns are called by `columnAlias` of their field id, so that names which
- * differ only by case do not meet, and {@link SEQUENCE_COLUMN}.
+ * differ only by case do not meet, {@link SEQUENCE_COLUMN}, and {@link PLACE_COLUMNS} if asked for.
  */
 export async function viewScanSql(
   connection: Connection,
   view: ResolvedView,
   source: Schema,
   scan: OpenedScan['scan'],
+  options: { readonly withPlaces?: boolean } = {},
 ): Promise<string> {
   const columns = [...new Set(viewColumns(view).map((column) => column.sourceFieldId))];
   const schema = viewScanSchema(view, source);
-  const extras = { sequenceNumber: SEQUENCE_COLUMN };
+  const places = { fileNumber: PLACE_COLUMNS.file_place, rowNumber: PLACE_COLUMNS.row_place };
+  const extras = { sequenceNumber: SEQUENCE_COLUMN, ...(options.withPlaces === true ? places : {}) };
   return await readableScanSql(connection, { ...scan, schema, columns, naming: 'id', extras });
 }
 
