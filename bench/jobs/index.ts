@@ -12,6 +12,7 @@ import { historicalSkew } from './historical-skew.js';
 import { manyEntities } from './many-entities.js';
 import { materialize } from './materialize.js';
 import { plan, planCold } from './plan.js';
+import { wideView } from './wide-view.js';
 import { workflowOverhead } from './workflow-overhead.js';
 
 export const JOBS: readonly BenchJob[] = [
@@ -25,6 +26,7 @@ export const JOBS: readonly BenchJob[] = [
   historicalDeletes,
   historicalMemory,
   historicalSkew,
+  wideView,
   feast,
   compact,
   compactPlan,
