@@ -13,6 +13,8 @@ export interface GuardedPlace {
   /** For people, such as `the folder of the project`. */
   readonly name: string;
   readonly location: string;
+  /** Whether no table's folder may lie in it either. */
+  readonly isClosed?: boolean;
 }
 
 /** Table properties that name folders besides the table's location. */
@@ -47,25 +49,28 @@ export class OwnFolders {
     for (const folder of this.#folders) {
       for (const path of foreign) {
         if (isWithin(path, folder)) throw this.#shared(folder, path, `a folder of table ${tableName(other)}`);
-        if (isWithin(folder, path)) {
-          throw this.#refusal(
-            `its folder ${JSON.stringify(folder)} lies in ${JSON.stringify(path)}, a folder of table ${tableName(other)}`,
-          );
-        }
+        if (isWithin(folder, path)) throw this.#within(folder, path, `a folder of table ${tableName(other)}`);
       }
     }
   }
 
-  /** @throws MoraineError `FOLDER_SHARED` if one of the folders holds the place, or is it */
-  async requireWithout({ name, location }: GuardedPlace): Promise<void> {
+  /** @throws MoraineError `FOLDER_SHARED` if one of the folders holds the place, is it, or lies in a closed one */
+  async requireWithout({ name, location, isClosed }: GuardedPlace): Promise<void> {
     const path = await pathBelowRoots(this.#table.io, location);
-    const folder = path === null ? undefined : this.#folders.find((each) => isWithin(path, each));
-    if (path !== null && folder !== undefined) throw this.#shared(folder, path, name);
+    if (path === null) return;
+    for (const folder of this.#folders) {
+      if (isWithin(path, folder)) throw this.#shared(folder, path, name);
+      if (isClosed === true && isWithin(folder, path)) throw this.#within(folder, path, name);
+    }
   }
 
   #shared(folder: string, path: string, name: string): MoraineError {
     const relation = path === folder ? `is also ${name}` : `holds ${JSON.stringify(path)}, ${name}`;
     return this.#refusal(`its folder ${JSON.stringify(folder)} ${relation}`);
+  }
+
+  #within(folder: string, path: string, name: string): MoraineError {
+    return this.#refusal(`its folder ${JSON.stringify(folder)} lies in ${JSON.stringify(path)}, ${name}`);
   }
 
   #refusal(reason: string): MoraineError {

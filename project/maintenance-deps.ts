@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { type Catalog, databaseFile, formatTableName, type TableIdentifier } from '../catalogs/index.js';
 import { type ErrorCode, isMoraineError, MoraineError } from '../errors/index.js';
 import type { GuardedPlace, MaintenanceDeps } from '../maintenance/index.js';
@@ -32,6 +33,7 @@ function guardedPlaces({ config }: Project): readonly GuardedPlace[] {
   return [
     ...config.storage.roots.map((location) => ({ name: 'a storage root', location })),
     { name: 'the folder of the project', location: config.directory },
+    { name: 'the repository of the project', location: join(config.directory, '.git'), isClosed: true },
     ...(config.configFile === null ? [] : [{ name: 'the configuration', location: config.configFile }]),
     { name: 'the folder of local state', location: config.stateFolder },
     { name: 'the folder of temporary files', location: config.engine.tempDirectory },

@@ -99,7 +99,9 @@ test('faults 80: a table whose folders hold a root, the project or another table
 
 test('faults 80: a table whose folder holds what the project is made of is not cleaned up, wherever that lies', async () => {
   const root = temporaryFolder();
-  for (const name of ['project', 'shared', 'definitions', 'warehouse']) mkdirSync(join(root, name));
+  for (const name of ['project/.git/refs', 'shared', 'definitions', 'warehouse']) {
+    mkdirSync(join(root, name), { recursive: true });
+  }
   writeFileSync(
     join(root, 'shared/moraine.yaml'),
     `catalogs: { local: { uri: ../catalog.db, warehouse: ../warehouse } }
@@ -116,6 +118,7 @@ definitions: [../definitions/features.yaml]
   await catalog.createNamespace(['ns']);
   for (const [folder, named] of [
     ['project', 'the folder of the project'],
+    ['project/.git/refs', 'the repository of the project'],
     ['shared', 'the configuration'],
     ['state', 'the folder of local state'],
     ['scratch', 'the folder of temporary files'],
