@@ -98,6 +98,8 @@ export interface BackfillProgress {
   readonly windowsTotal: number;
   /** Committed, covered by others, or without rows. */
   readonly windowsDone: number;
+  /** Of the windows that are done, those that needed no commit: they were filled before, and nothing is new in them. */
+  readonly windowsSkipped?: number;
   readonly windowsFailed: number;
   readonly rowsWritten: string;
   readonly filesWritten: number;
@@ -116,6 +118,10 @@ export interface BackfillResult {
   readonly trainingSet?: string;
   readonly workflowId: string;
   readonly windows: number;
+  /** Of `windows`, those that needed no commit: they were filled before, and nothing is new in them. */
+  readonly windowsSkipped: number;
+  /** Why nothing was written; null if something was. */
+  readonly reason: string | null;
   readonly rows: string;
   readonly files: number;
   readonly bytes: string;

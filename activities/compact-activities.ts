@@ -46,8 +46,8 @@ export function createCompactActivities(project: Project, slots: Slots): Compact
           runId,
           again,
         });
-        const { planLocation, groups, groupsPerCommit, files, rows, bytes, skipped } = planned;
-        return { planLocation, groups, groupsPerCommit, files, rows: String(rows), bytes: String(bytes), skipped };
+        const { table: _, rows, bytes, ...others } = planned;
+        return { ...others, rows: String(rows), bytes: String(bytes) };
       }),
 
     rewriteGroup: ({ planLocation, group }) =>

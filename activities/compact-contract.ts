@@ -89,6 +89,8 @@ export interface CompactResult extends CompactCounts {
   readonly workflowId: string;
   /** How often it was planned: once, and again for groups that other writers were faster with. */
   readonly passes: number;
+  /** Why no file was replaced, if the plan says so. */
+  readonly reason: string | null;
 }
 
 /** Answer of the `progress` query, also shown in the run's memo. */
@@ -113,6 +115,8 @@ export interface PlannedCompaction {
   readonly rows: string;
   readonly bytes: string;
   readonly skipped: readonly SkippedCount[];
+  /** Why there is nothing to do; null if there is something. Workers of earlier releases do not say. */
+  readonly reason?: string | null;
 }
 
 export interface RewrittenFiles {

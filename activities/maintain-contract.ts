@@ -55,7 +55,12 @@ export interface MaintainResult {
   readonly droppedDeletes: number;
   readonly manifestsBefore: number;
   readonly manifestsAfter: number;
+  /** Why nothing was changed; null if something was. */
+  readonly reason: string | null;
 }
+
+/** What maintenance counts. */
+export type MaintainCounts = Omit<MaintainResult, 'table' | 'workflowId' | 'dryRun' | 'reason'>;
 
 /** The input of `maintainTables`: runs by the policy in `moraine.yaml`. */
 export interface MaintainTablesInput {
@@ -139,7 +144,7 @@ export interface MaintainActivities {
   /** How a run ended; null while it is in flight. */
   maintainOutcome(run: RequestedRun): Promise<RunOutcome<MaintainResult> | null>;
   /** Counts what would go. */
-  planMaintain(request: MaintainRequest): Promise<Omit<MaintainResult, 'table' | 'workflowId' | 'dryRun'>>;
+  planMaintain(request: MaintainRequest): Promise<MaintainCounts>;
   /** Decides which snapshots have had their time, and stores the plan. */
   planExpiry(request: MaintainRequest): Promise<PlannedExpiry>;
   /** Takes the planned snapshots out of the metadata; returns how many have gone. */

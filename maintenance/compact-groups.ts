@@ -21,6 +21,13 @@ export type Grouping =
   /** All files of a partition, whatever their size. `minFiles`: fewer are left alone, unless they have deletes. */
   | { readonly kind: 'partitions'; readonly minFiles: number };
 
+/** Which files a grouping leaves alone, as a clause. */
+export function fitText(grouping: Grouping): string {
+  if (grouping.kind === 'partitions') return `no bucket has ${grouping.minFiles} files, or deleted rows`;
+  const sized = `no partition has ${MIN_INPUT_FILES} small files, a file that is too large, or one with many deleted rows`;
+  return grouping.kind === 'sorted' ? `all are sorted, and ${sized}` : sized;
+}
+
 /** Files of one partition, in the order in which they are read. */
 export interface FileGroup {
   readonly files: readonly PlannedFile[];

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { metadataFolder } from '../catalogs/index.js';
 import { unwritableColumns } from '../engine/index.js';
-import { MoraineError } from '../errors/index.js';
+import { counted, MoraineError } from '../errors/index.js';
 import {
   bindExpression,
   currentSchema,
@@ -16,7 +16,7 @@ import {
 import { type PlannedFile, planFiles, type Table } from '../tables/index.js';
 import type { CompactDeps } from './compact-deps.js';
 import { compactFaultPoint } from './compact-fault-points.js';
-import { chooseGroups, type FileGroup, type Grouping, withinBudget } from './compact-groups.js';
+import { chooseGroups, type FileGroup, fitText, type Grouping, withinBudget } from './compact-groups.js';
 import { leaseForCompaction, stagedPrefix } from './compact-lease.js';
 import { onlineRowsOf } from './compact-online.js';
 import { rowOrder } from './compact-order.js';
@@ -67,6 +67,8 @@ export interface CompactionPreview {
   readonly rows: bigint;
   readonly bytes: bigint;
   readonly skipped: readonly SkippedFiles[];
+  /** Why there is nothing to do; null if there is something. */
+  readonly reason: string | null;
 }
 
 /** A stored plan, by reference. */
@@ -136,7 +138,8 @@ async function previewOf(
   const snapshot = currentSnapshot(metadata);
   const found = await filesToCompact(deps, request, table, snapshot, online, { ...options, runId });
   const targetBytes = request.targetSizeBytes ?? DEFAULT_TARGET_BYTES;
-  const chosen = chooseGroups(found.files, groupingOf(request, order, online), targetBytes);
+  const grouping = groupingOf(request, order, online);
+  const chosen = chooseGroups(found.files, grouping, targetBytes);
   const groups = withinBudget(chosen, request.maxBytes);
   const left = chosen.filter((group) => !groups.includes(group)).reduce((sum, { files }) => sum + files.length, 0);
   const skipped = [...found.skipped, ...(left === 0 ? [] : [{ reason: 'beyond the byte budget', files: left }])];
@@ -146,6 +149,7 @@ async function previewOf(
     groups: groups.map((group) => summaryOf(group, table)),
     ...sizeOf(rewrites),
     skipped,
+    reason: groups.length > 0 ? null : whyNothing(found, chosen.length, request, grouping),
   };
   if (snapshot === null || rewrites.length === 0) return { ...preview, plan: null };
   const nowUs = options.nowUs ?? BigInt(Date.now()) * 1000n;
@@ -168,6 +172,20 @@ async function previewOf(
     groups: rewrites,
   };
   return { ...preview, plan };
+}
+
+/** Why no files are rewritten, given how many groups of them would be without a budget. */
+function whyNothing(
+  { files, skipped }: FoundFiles,
+  groups: number,
+  { where, maxBytes }: CompactRequest,
+  grouping: Grouping,
+): string {
+  if (groups > 0) return `the smallest work is beyond the byte budget of ${maxBytes}`;
+  if (files.length > 0)
+    return `${counted(files.length, 'data file')} left as ${files.length === 1 ? 'it is' : 'they are'}: ${fitText(grouping)}`;
+  if (skipped.length > 0) return 'no data file can be rewritten';
+  return where === undefined ? 'the table has no data files' : 'no data file can have rows that meet the condition';
 }
 
 function refuseUnfit(request: CompactRequest, { metadata }: Table, online: OnlineRows | null): void {

@@ -170,14 +170,14 @@ function firstRead(input: DecisionInput): Decision {
 }
 
 function continueFrom(input: DecisionInput, sinceSnapshotId: bigint, changes: SourceChanges): Decision {
-  const { request, progress } = input;
+  const { request, progress, source } = input;
   const coverage = progress?.coverage ?? [];
   const whole = unreadPart(progress, request.interval);
   const after = recordRun(input, coverage);
   if (!changes.hasAdded && whole === null) {
     return {
       kind: 'nothing',
-      reason: 'nothing new in the source',
+      reason: `nothing new in ${source.table} since snapshot ${sinceSnapshotId}`,
       delta: null,
       whole: null,
       rebuildFrom: [],

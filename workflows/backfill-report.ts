@@ -77,7 +77,8 @@ export class BackfillReport {
 
   /** Windows for which nothing had to be committed. */
   skipped(windows: number): void {
-    this.#set({ windowsDone: this.#progress.windowsDone + windows });
+    const { windowsDone, windowsSkipped = 0 } = this.#progress;
+    this.#set({ windowsDone: windowsDone + windows, windowsSkipped: windowsSkipped + windows });
   }
 
   committed({ windows, rows, files, bytes, snapshotId }: WrittenWindows): void {
@@ -109,13 +110,16 @@ export class BackfillReport {
   done(): BackfillResult {
     this.#set({ step: 'done' });
     upsertMemo({ progress: this.#progress });
-    const { windowsDone, rowsWritten, filesWritten, bytesWritten, commits, snapshotId } = this.#progress;
+    const { windowsDone, windowsSkipped = 0, rowsWritten, filesWritten, bytesWritten } = this.#progress;
+    const { commits, snapshotId } = this.#progress;
     const { view, trainingSet } = this.#input;
     return {
       ...(view === undefined ? {} : { view }),
       ...(trainingSet === undefined ? {} : { trainingSet: trainingSet.name }),
       workflowId: workflowInfo().workflowId,
       windows: windowsDone,
+      windowsSkipped,
+      reason: commits === 0 ? whyNothing(this.#progress) : null,
       rows: rowsWritten,
       files: filesWritten,
       bytes: bytesWritten,
@@ -130,8 +134,8 @@ export class BackfillReport {
   }
 
   #show(): void {
-    const { step, windowsDone, windowsTotal, windowsFailed, concurrency, rowsWritten, commits, failed } =
-      this.#progress;
+    const { step, windowsDone, windowsTotal, windowsSkipped = 0, windowsFailed } = this.#progress;
+    const { concurrency, rowsWritten, commits, failed } = this.#progress;
     const lines: string[] = [];
     const planned = this.#planned;
     if (planned !== undefined) {
@@ -145,10 +149,21 @@ export class BackfillReport {
         lines.push(`- schedules of the view: ${planned.schedules.map(scheduleLink).join(', ')}`);
     }
     lines.push(`- windows: ${windowsDone} of ${windowsTotal}, ${windowsFailed} failed`);
+    if (windowsSkipped > 0) lines.push(`- ${skippedText(this.#progress)}`);
     lines.push(`- at a time: ${concurrency}`, `- rows written: ${rowsWritten} in ${counted(commits, 'commit')}`);
     for (const { window, code } of failed.slice(0, 10)) lines.push(`- failed: ${window} (${code})`);
     if (this.#progress.parked !== undefined) lines.push(...parkedLines(this.#progress.parked));
     const { view, trainingSet } = this.#input;
     showDetails(`**backfill of ${view ?? `training set ${trainingSet?.name}`}**: ${step}`, lines);
   }
+}
+
+function skippedText({ windowsSkipped = 0, windowsTotal }: BackfillProgress): string {
+  const were = windowsSkipped === 1 ? 'was' : 'were';
+  return `${windowsSkipped} of ${counted(windowsTotal, 'window')} ${were} filled before, and nothing is new in the source since`;
+}
+
+/** Why a backfill that has ended wrote nothing. */
+function whyNothing(progress: BackfillProgress): string {
+  return progress.windowsTotal === 0 ? 'the range has no window' : skippedText(progress);
 }

@@ -121,7 +121,13 @@ export class CompactReport {
   done(): CompactResult {
     this.#show('done');
     upsertMemo({ progress: this.#progress() });
-    return { table: this.#table, workflowId: workflowInfo().workflowId, passes: this.#passes, ...this.#counts };
+    const { workflowId } = workflowInfo();
+    return { table: this.#table, workflowId, passes: this.#passes, ...this.#counts, reason: this.#reason };
+  }
+
+  /** Why nothing was replaced. */
+  get #reason(): string | null {
+    return this.#counts.groups === 0 ? (this.#plan?.reason ?? null) : null;
   }
 
   get passes(): number {
@@ -162,6 +168,7 @@ export class CompactReport {
       `- groups: ${this.#groupsDone} of ${this.#groupsTotal}`,
       `- files: ${filesRemoved} now ${filesAdded}; bytes: ${bytesRemoved} now ${bytesAdded}`,
       `- passes: ${this.#passes}`,
+      ...(this.#reason === null ? [] : [`- nothing to do: ${this.#reason}`]),
       ...skipped.map(({ reason, files }) => `- left ${counted(files, 'file')}: ${reason}`),
       ...(this.#parked === undefined ? [] : parkedLines(this.#parked)),
     ]);

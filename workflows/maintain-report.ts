@@ -2,6 +2,7 @@ import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/commo
 import { defineQuery, setHandler, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type {
   MaintainActivities,
+  MaintainCounts,
   MaintainProgress,
   MaintainResult,
   MaintainRunInput,
@@ -13,8 +14,7 @@ import { showDetails } from './run-details.js';
 const TABLE = defineSearchAttributeKey('MoraineTable', SearchAttributeType.KEYWORD);
 const maintainProgress = defineQuery<MaintainProgress>('progress');
 
-type Counts = Omit<MaintainResult, 'table' | 'workflowId' | 'dryRun'>;
-const NOTHING: Counts = {
+const NOTHING: MaintainCounts = {
   expiredSnapshots: 0,
   expiredRefs: [],
   expiredFiles: 0,
@@ -33,7 +33,7 @@ export class MaintainReport {
   readonly #table: string;
   #step: MaintainProgress['step'] = 'planning';
   #passes = 0;
-  #counts: Counts = NOTHING;
+  #counts: MaintainCounts = NOTHING;
   #plan: PlannedExpiry | undefined;
 
   constructor({ table, searchAttributes }: MaintainRunInput) {
@@ -89,11 +89,12 @@ export class MaintainReport {
     return this.#finish(counts, true);
   }
 
-  #finish(counts: Counts, dryRun: boolean): MaintainResult {
+  #finish(counts: MaintainCounts, dryRun: boolean): MaintainResult {
     this.#counts = counts;
     this.#show('done');
     upsertMemo({ progress: this.#progress() });
-    return { table: this.#table, workflowId: workflowInfo().workflowId, dryRun, ...counts };
+    const { workflowId } = workflowInfo();
+    return { table: this.#table, workflowId, dryRun, ...counts, reason: whyNothing(counts) };
   }
 
   #progress(): MaintainProgress {
@@ -106,12 +107,22 @@ export class MaintainReport {
     this.#step = step;
     const { expiredSnapshots, expiredFiles, orphanFiles, orphanBytes } = this.#counts;
     const plan = this.#plan;
+    const reason = whyNothing(this.#counts);
     showDetails(`**${this.#table}**: ${step}`, [
       ...(plan === undefined
         ? []
         : [`- to expire: ${counted(plan.snapshots, 'snapshot')} and ${counted(plan.refs.length, 'ref')}`]),
       `- snapshots expired: ${expiredSnapshots}, with ${counted(expiredFiles, 'file')}`,
       `- orphans removed: ${orphanFiles}, ${counted(orphanBytes, 'byte')}`,
+      ...(step === 'done' && reason !== null ? [`- nothing to do: ${reason}`] : []),
     ]);
   }
+}
+
+/** Why nothing was changed; null if something was. */
+function whyNothing(counts: MaintainCounts): string | null {
+  const { expiredSnapshots, expiredRefs, expiredFiles, orphanFiles, droppedDeletes } = counts;
+  const changes = expiredSnapshots + expiredRefs.length + expiredFiles + orphanFiles + droppedDeletes;
+  if (changes > 0 || counts.manifestsBefore !== counts.manifestsAfter) return null;
+  return 'no snapshot is old enough to expire, no file is an orphan, and no delete file or manifest needs tidying';
 }

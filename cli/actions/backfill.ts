@@ -140,8 +140,11 @@ function formatProgress({ step, windowsDone, windowsTotal, windowsFailed, rowsWr
   return `${step}: ${windowsDone} of ${windowsTotal} windows${failed}, ${rowsWritten} rows written`;
 }
 
-function formatResult({ view, trainingSet, windows, rows, files, commits, snapshotId }: BackfillResult): string {
+function formatResult(result: BackfillResult): string {
+  const { view, trainingSet, windows, windowsSkipped, reason, rows, files, commits, snapshotId } = result;
   const written = `${counted(rows, 'row')} in ${counted(files, 'file')} and ${counted(commits, 'commit')}`;
   const subject = view ?? `training set ${trainingSet}`;
-  return `${printable(subject)}: ${counted(windows, 'window')}, ${written}, snapshot ${snapshotId ?? 'unchanged'}.\n`;
+  if (reason !== null) return `${printable(subject)}: nothing to do (${printable(reason)}).\n`;
+  const skipped = windowsSkipped === 0 ? '' : ` (${windowsSkipped} filled before)`;
+  return `${printable(subject)}: ${counted(windows, 'window')}${skipped}, ${written}, snapshot ${snapshotId ?? 'unchanged'}.\n`;
 }

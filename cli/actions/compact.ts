@@ -88,8 +88,8 @@ async function dryRun(
   input: CompactInput,
   json: boolean | undefined,
 ): Promise<void> {
-  const { table, groups, files, rows, bytes, skipped } = await compactDryRun(project, input);
-  if (json === true) return printJson(context, { table, groups, files, rows, bytes, skipped });
+  const { table, groups, files, rows, bytes, skipped, reason } = await compactDryRun(project, input);
+  if (json === true) return printJson(context, { table, groups, files, rows, bytes, skipped, reason });
   for (const group of groups) {
     const partition = group.partition === '' ? '' : `${printable(group.partition)}: `;
     await context.stdout.write(
@@ -97,6 +97,7 @@ async function dryRun(
     );
   }
   for (const left of skipped) await context.stdout.write(formatSkipped(left));
+  if (reason !== null) await context.stdout.write(`Nothing to do: ${printable(reason)}.\n`);
   await context.stdout.write(`${counted(files, 'file')} in ${counted(groups.length, 'group')}. Nothing was changed.\n`);
 }
 
@@ -105,9 +106,10 @@ function formatProgress(table: string, { step, groupsDone, groupsTotal, filesRem
 }
 
 function formatResult(result: CompactResult): string {
-  const { table, groups, filesRemoved, filesAdded, bytesRemoved, bytesAdded, snapshotId, skipped } = result;
+  const { table, groups, filesRemoved, filesAdded, bytesRemoved, bytesAdded, snapshotId, skipped, reason } = result;
   const left = skipped.map(formatSkipped).join('');
-  if (groups === 0 || snapshotId === null) return `${printable(table)}: nothing to do.\n${left}`;
+  if (groups === 0 || snapshotId === null)
+    return `${printable(table)}: nothing to do${reason === null ? '' : ` (${printable(reason)})`}.\n${left}`;
   return `${printable(table)}: ${counted(filesRemoved, 'file')} of ${counted(bytesRemoved, 'byte')} became ${filesAdded} of ${bytesAdded}, snapshot ${snapshotId}.\n${left}`;
 }
 

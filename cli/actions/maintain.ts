@@ -106,12 +106,21 @@ function formatProgress(table: string, { step, expiredSnapshots, deletedFiles }:
 }
 
 function formatResult(result: MaintainResult): string {
-  const { table, expiredSnapshots, expiredFiles, orphanFiles, orphanBytes, droppedDeletes } = result;
-  const { manifestsBefore, manifestsAfter, unreadable } = result;
+  const { table, unreadable, reason } = result;
   const lines = [
-    `${printable(table)}: ${counted(expiredSnapshots, 'snapshot')} expired with ${counted(expiredFiles, 'file')}, ${counted(orphanFiles, 'orphan')} removed (${counted(orphanBytes, 'byte')}), ` +
-      `${counted(droppedDeletes, 'dangling delete file')} dropped, ${counted(manifestsBefore, 'manifest')} became ${manifestsAfter}.`,
+    `${printable(table)}: ${reason === null ? changesText(result) : `nothing to do (${printable(reason)})`}.`,
     ...unreadable.map((path) => `left what ${printable(path)} lists to the removal of orphans: it cannot be read`),
   ];
   return lines.map((line) => `${line}\n`).join('');
+}
+
+function changesText(result: MaintainResult): string {
+  const { expiredSnapshots, expiredFiles, orphanFiles, orphanBytes, droppedDeletes } = result;
+  const { manifestsBefore, manifestsAfter } = result;
+  return [
+    `${counted(expiredSnapshots, 'snapshot')} expired with ${counted(expiredFiles, 'file')}`,
+    `${counted(orphanFiles, 'orphan')} removed (${counted(orphanBytes, 'byte')})`,
+    `${counted(droppedDeletes, 'dangling delete file')} dropped`,
+    `${counted(manifestsBefore, 'manifest')} became ${manifestsAfter}`,
+  ].join(', ');
 }

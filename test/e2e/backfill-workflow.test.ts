@@ -88,6 +88,8 @@ describe('backfillRun', () => {
       view: run.view,
       workflowId: run.workflowId,
       windows: 7,
+      windowsSkipped: 0,
+      reason: null,
       rows: '70',
       files: 7,
       bytes: '7000',
@@ -100,6 +102,30 @@ describe('backfillRun', () => {
     const { memo, searchAttributes } = await run.handle.describe();
     expect(memo).toMatchObject({ view: run.view, plan: { windows: 7 }, progress: { step: 'done', windowsDone: 7 } });
     expect(searchAttributes).toMatchObject({ MoraineView: [run.view], MoraineTable: ['moraine_online.view'] });
+  });
+
+  test('says that it did nothing because every window was filled before, or how many were', async () => {
+    const known = (nothing: (window: number) => boolean) => ({
+      stage: (window: StageWindowInput) =>
+        Promise.resolve(nothing(windowOf(window)) ? { kind: 'nothing' as const } : stagedWindow(window)),
+      commit: (windows: CommitWindowsInput['windows']) => Promise.resolve(committedWindows(windows)),
+    });
+    const all = await Backfill.start(
+      5,
+      known(() => true),
+    );
+    expect(await all.handle.result()).toMatchObject({
+      windows: 5,
+      windowsSkipped: 5,
+      commits: 0,
+      snapshotId: null,
+      reason: '5 of 5 windows were filled before, and nothing is new in the source since',
+    });
+    const some = await Backfill.start(
+      5,
+      known((window) => window < 2),
+    );
+    expect(await some.handle.result()).toMatchObject({ windows: 5, windowsSkipped: 2, reason: null, rows: '30' });
   });
 
   test('never works on more windows at a time than it may; the number is changed while it runs', async () => {

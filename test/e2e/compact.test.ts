@@ -34,6 +34,13 @@ test('compacts as its input says, once for all who ask at the same time', async 
   });
   expect(await liveRows(lab, await load())).toEqual(before);
   expect(await filesOf(await load())).toHaveLength(1);
+  const idle = await waitForCompact(temporal.client, await startCompact(temporal, settings, request), TABLE);
+  expect(idle).toMatchObject({
+    groups: 0,
+    snapshotId: null,
+    reason:
+      '1 data file left as it is: no partition has 5 small files, a file that is too large, or one with many deleted rows',
+  });
   const description = await temporal.client.workflow.getHandle(`compact/${TABLE}@${settings.project}`).describe();
   expect(description.memo).toMatchObject({ table: TABLE, progress: { step: 'done' } });
 

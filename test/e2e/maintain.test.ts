@@ -62,6 +62,7 @@ test('maintain expires, sweeps and tidies, and shows what it did; the rows stay'
     orphanBytes: '6',
     unreadable: [],
   });
+  expect(result.reason).toBeNull();
   expect(existsSync(orphan)).toBe(false);
   const { metadata } = await world.load();
   expect(metadata.snapshots.length).toBeLessThanOrEqual(3);
@@ -74,6 +75,11 @@ test('maintain expires, sweeps and tidies, and shows what it did; the rows stay'
     progress: { step: 'done', expiredSnapshots: 1, deletedFiles: 2 },
   });
   expect(description.searchAttributes).toMatchObject({ MoraineTable: [world.table] });
+  expect(await world.maintain({ olderThan: '7d' })).toMatchObject({
+    expiredSnapshots: 0,
+    orphanFiles: 0,
+    reason: 'no snapshot is old enough to expire, no file is an orphan, and no delete file or manifest needs tidying',
+  });
 });
 
 test('a second request for the same joins, another one follows; each gets its own answer', async () => {
