@@ -1,13 +1,15 @@
 /** What `moraine doctor` looks at. A check never changes anything but probe files that it removes. */
+
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { counted, type ErrorCode, MoraineError } from '../errors/index.js';
+import { type ErrorCode, MoraineError } from '../errors/index.js';
 import type { Project } from '../project/index.js';
 import { type CommandContext, withProject } from './context.js';
+import { countedText } from './quantities.js';
 import { asMoraineError } from './render-error.js';
 import { checkTemporal } from './temporal-check.js';
 
@@ -98,7 +100,7 @@ async function checkCatalog(project: Project, name: string): Promise<Finding> {
   const catalog = await project.catalog(name);
   const namespaces = await catalog.listNamespaces();
   const uri = project.config.catalogs.get(name)?.uri ?? '';
-  return { detail: `${uri}, ${counted(namespaces.length, 'namespace')}` };
+  return { detail: `${uri}, ${countedText(namespaces.length, 'namespace')}` };
 }
 
 async function checkStorage(project: Project, root: string): Promise<Finding> {

@@ -2,6 +2,7 @@
 
 import type { Writable } from 'node:stream';
 import { largest } from '../errors/index.js';
+import { styled } from './style.js';
 
 /** Whoever read the output has gone: nothing is left to do, and nothing is wrong. */
 export class OutputClosedError extends Error {
@@ -63,7 +64,8 @@ export function formatColumns(
     const width = widths[column] ?? 0;
     return typeof headings[column] === 'string' ? cell.padEnd(width) : cell.padStart(width);
   };
-  return all.map((row) => `${row.map(padded).join('  ').trimEnd()}\n`).join('');
+  const [heading = '', ...lines] = all.map((row) => row.map(padded).join('  ').trimEnd());
+  return [styled(process.stdout, 'bold', heading), ...lines].map((line) => `${line}\n`).join('');
 }
 
 /** A line for each fact: its name, then its value. */

@@ -1,14 +1,22 @@
 /** Counts, sizes and durations as people read them. Exact numbers are in what `--json` prints. */
 
+/** A whole number; text where JSON keeps 64 bits exact. */
+type Quantity = number | bigint | string;
+
 /** A count with its digits in groups of three: `5,819,079`. */
-export function countText(count: number | bigint): string {
-  return count.toLocaleString('en-US');
+export function countText(count: Quantity): string {
+  return BigInt(count).toLocaleString('en-US');
+}
+
+/** A number of things: `1 file`, `5,819,079 rows`. */
+export function countedText(count: Quantity, noun: string): string {
+  return `${countText(count)} ${noun}${String(count) === '1' ? '' : 's'}`;
 }
 
 const SIZE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
 
 /** A size in bytes with three digits and a decimal unit: `0 B`, `13.8 MB`, `138 MB`. */
-export function sizeText(bytes: number | bigint): string {
+export function sizeText(bytes: Quantity): string {
   let value = Number(bytes);
   let unit = 0;
   // 999.95 kB would be shown as 1000 kB.

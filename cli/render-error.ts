@@ -1,5 +1,6 @@
 import { ERROR_TABLE, isMoraineError, MoraineError } from '../errors/index.js';
 import { printable, toJson } from './output.js';
+import { styled } from './style.js';
 
 /** How an error is shown. */
 export interface RenderOptions {
@@ -23,7 +24,10 @@ export function renderError(error: MoraineError, options: RenderOptions): string
   const { code, message, remedy, details } = error;
   if (options.json) return `${toJson({ error: { code, message, remedy, retryable: error.retryable, details } })}\n`;
   const [first, ...rest] = message.split('\n').map(printable);
-  const lines = [`error: ${first ?? ''}`, ...rest.map((line) => `  ${line}`)];
+  const lines = [
+    `${styled(process.stderr, ['bold', 'red'], 'error:')} ${first ?? ''}`,
+    ...rest.map((line) => `  ${line}`),
+  ];
   lines[lines.length - 1] += ` [${code}]`;
   lines.push(`  ${remedy}`);
   if (options.verbose) lines.push(stackOf(error));

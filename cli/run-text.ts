@@ -1,20 +1,13 @@
 /** A run as text for people. */
-import { counted, largest } from '../errors/index.js';
+
+import { largest } from '../errors/index.js';
 import type { Run, RunStep } from '../runs/index.js';
 import { formatColumns, printable } from './output.js';
+import { countedText, countText, durationText, sizeText } from './quantities.js';
 
 /** Steps that are shown: the first ones, and more of the last ones, since those that matter are in flight. */
 const FIRST_STEPS = 3;
 const LAST_STEPS = 17;
-
-/** Milliseconds as `850 ms`, `4.2 s`, `3 m 20 s` or `2 h 5 m`. */
-export function elapsedText(ms: number): string {
-  if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
-  const seconds = Math.round(ms / 1000);
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} m ${seconds % 60} s`;
-  return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} m`;
-}
 
 /** Everything about a run, in lines. */
 export function formatRun(run: Run): string {
@@ -26,18 +19,20 @@ function facts(run: Run): string {
   const lines: (readonly [string, string])[] = [
     ['run', workflowId],
     ['workflow', `${workflow} (${run.runId})`],
-    ['status', `${status.toLowerCase()}, ${elapsedText(elapsedMs)} since ${startedAt}`],
+    ['status', `${status.toLowerCase()}, ${durationText(elapsedMs)} since ${startedAt}`],
     ...(blocked === null ? [] : [['blocked', blocked] as const]),
     ...(view === null ? [] : [['view', view] as const]),
     ...(table === null ? [] : [['table', table] as const]),
     ...joined.map((id) => ['joined', `${id}  (moraine run show ${id})`] as const),
     ...Object.entries(run.progress ?? {})
       .filter(([, value]) => tells(value))
-      .map(([name, value]) => [name, valueText(value, run.rates[name])] as const),
+      .map(([name, value]) => [name, valueText(name, value, run.rates[name])] as const),
     ...commits.map(
       ({ snapshotId, table: of }) => ['committed', `snapshot ${snapshotId}${of === null ? '' : ` of ${of}`}`] as const,
     ),
-    ...Object.entries(run.signals).map(([name, count]) => ['signals', `${name}, ${counted(count, 'time')}`] as const),
+    ...Object.entries(run.signals).map(
+      ([name, count]) => ['signals', `${name}, ${countedText(count, 'time')}`] as const,
+    ),
     ...(outcome === null ? [] : outcomeLines(outcome)),
   ];
   const width = largest(lines.map(([name]) => name.length)) + 2;
@@ -49,9 +44,17 @@ function tells(value: unknown): boolean {
   return value !== null && !(Array.isArray(value) && value.length === 0);
 }
 
-function valueText(value: unknown, rate: number | undefined): string {
-  const shown = typeof value === 'string' || typeof value === 'number' ? String(value) : JSON.stringify(value);
+function valueText(name: string, value: unknown, rate: number | undefined): string {
+  const shown =
+    typeof value === 'string' || typeof value === 'number' ? quantityText(name, value) : JSON.stringify(value);
   return rate === undefined ? shown : `${shown} (${rate < 10 ? rate.toFixed(1) : Math.round(rate)} a second)`;
+}
+
+/** A value of a run's progress or result; its name says what kind of quantity it is. */
+function quantityText(name: string, value: string | number): string {
+  if (!/^\d+$/.test(String(value)) || name.endsWith('Id')) return String(value);
+  if (name.toLowerCase().startsWith('bytes') || name.endsWith('Bytes')) return sizeText(value);
+  return name.endsWith('Ms') ? durationText(Number(value)) : countText(value);
 }
 
 /** Of a result, a line for each thing that it says. */
@@ -61,7 +64,7 @@ function outcomeLines(outcome: NonNullable<Run['outcome']>): [string, string][] 
   const said = Object.entries(result ?? {}).filter(([, value]) => tells(value));
   return [
     ['outcome', outcome.status],
-    ...said.map(([name, value]): [string, string] => [`  ${name}`, valueText(value, undefined)]),
+    ...said.map(([name, value]): [string, string] => [`  ${name}`, valueText(name, value, undefined)]),
   ];
 }
 
@@ -70,7 +73,7 @@ function steps(all: readonly RunStep[]): string {
   const left = all.length - FIRST_STEPS - LAST_STEPS;
   const row = ({ name, state, attempts, startedAt, endedAt }: RunStep): string[] => {
     const ms = (endedAt === null ? Date.now() : Date.parse(endedAt)) - Date.parse(startedAt);
-    return [state, String(attempts), elapsedText(ms), name];
+    return [state, String(attempts), durationText(ms), name];
   };
   const rows =
     left <= 0
@@ -80,7 +83,7 @@ function steps(all: readonly RunStep[]): string {
           ['..', '', '', `${left} more`],
           ...all.slice(FIRST_STEPS + left).map(row),
         ];
-  return formatColumns(['STATE', 'TRIES', 'TOOK', 'STEP'], rows);
+  return formatColumns(['STATE', { number: 'TRIES' }, { number: 'TOOK' }, 'STEP'], rows);
 }
 
 /** What is being tried again or has failed, and why. */
@@ -96,7 +99,7 @@ function retries(all: readonly RunStep[]): string {
 }
 
 /** A run in one line, for where lines cannot be drawn anew. */
-export const runLine = (run: Run): string => `${elapsedText(run.elapsedMs)}: ${runState(run)}`;
+export const runLine = (run: Run): string => `${durationText(run.elapsedMs)}: ${runState(run)}`;
 
 /** Where a run stands: equal as long as nothing happens. */
 export function runState({ status, step, steps: all, commits, blocked }: Run): string {

@@ -6,6 +6,7 @@ import { OutputClosedError, printable, streamOutput } from './output.js';
 import { buildProgram } from './program.js';
 import { createProgress } from './progress.js';
 import { asMoraineError, exitCodeOf, renderError } from './render-error.js';
+import { styled } from './style.js';
 
 /** The exit code of a process that a second Ctrl-C ended. */
 const EXIT_INTERRUPTED = 130;
@@ -35,7 +36,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
       stdout,
       note: (text) => {
         progress.clear();
-        process.stderr.write(`${text}\n`);
+        process.stderr.write(`${text.replace(/^warning:/, (word) => styled(process.stderr, 'yellow', word))}\n`);
       },
       progress,
     };
@@ -96,7 +97,9 @@ async function usage(
     .replace(/^error: /, '')
     .replace(/\n\(Did you mean (.*)\)$/, '; did you mean $1')
     .replaceAll('\n', ' ');
-  process.stderr.write(`error: ${printable(sentence)} [INVALID_ARGUMENT]\n  See \`${command} --help\`.\n`);
+  process.stderr.write(
+    `${styled(process.stderr, ['bold', 'red'], 'error:')} ${printable(sentence)} [INVALID_ARGUMENT]\n  See \`${command} --help\`.\n`,
+  );
   return ERROR_TABLE.INVALID_ARGUMENT.exitCode;
 }
 

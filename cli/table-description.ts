@@ -16,6 +16,7 @@ import {
 } from '../iceberg/index.js';
 import type { Table } from '../tables/index.js';
 import { formatColumns, printable } from './output.js';
+import { countText } from './quantities.js';
 
 /** A snapshot, as JSON. */
 export interface SnapshotDescription {
@@ -115,7 +116,7 @@ function formatSnapshotLine(snapshot: SnapshotDescription): string {
   const counts = [
     ['total-records', 'rows'],
     ['total-data-files', 'files'],
-  ].flatMap(([key = '', unit = '']) => (summary.has(key) ? [`${summary.get(key) ?? ''} ${unit}`] : []));
+  ].flatMap(([key = '', unit = '']) => (summary.has(key) ? [`${countOf(summary.get(key) ?? '')} ${unit}`] : []));
   return [`${snapshotId} (${operation ?? 'unknown operation'})`, timestamp, ...counts].join(', ');
 }
 
@@ -125,4 +126,9 @@ function shorten(value: string): string {
   return value.length <= SHOWN_PROPERTY_LENGTH
     ? value
     : `${value.slice(0, SHOWN_PROPERTY_LENGTH)}... (--json shows all)`;
+}
+
+/** A count of a summary, whoever wrote it. */
+function countOf(text: string): string {
+  return /^\d+$/.test(text) ? countText(text) : text;
 }

@@ -9,11 +9,12 @@ import {
   planBackfillOf,
   startBackfill,
 } from '../../client/index.js';
-import { counted, MoraineError } from '../../errors/index.js';
+import { MoraineError } from '../../errors/index.js';
 import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { printable } from '../output.js';
+import { countedText, countText, durationText, sizeText } from '../quantities.js';
 import { type TrainingSetOptions, trainingSetOption } from '../training-set-option.js';
 
 interface BackfillOptions extends TrainingSetOptions {
@@ -121,11 +122,13 @@ function formatPlan(plan: BackfillPlan): string {
   const { wholly, partly } = plan.covered;
   const { seconds, basis } = plan.estimate;
   const lines = [
-    `${printable(planSubject(plan))}: ${counted(windows, 'window')}, ${windowsWithRows} with rows, ${plan.order}`,
-    `source ${printable(plan.source.table)} at snapshot ${plan.source.snapshotId ?? 'none'}: ${counted(files, 'file')}, about ${counted(rows, 'row')} and ${counted(bytes, 'byte')}`,
-    `covered already: ${counted(wholly, 'window')} wholly, ${partly} in part`,
+    `${printable(planSubject(plan))}: ${countedText(windows, 'window')}, ${countText(windowsWithRows)} with rows, ${plan.order}`,
+    `source ${printable(plan.source.table)} at snapshot ${plan.source.snapshotId ?? 'none'}: ${countedText(files, 'file')}, about ${countedText(rows, 'row')} and ${sizeText(bytes)}`,
+    `covered already: ${countedText(wholly, 'window')} wholly, ${partly} in part`,
     ...(plan.view === undefined ? [] : [`schedules of the view: ${scheduleText(plan.schedules)}`]),
-    seconds === null ? `time: ${basis}` : `time: about ${seconds} s at one window at a time (${basis})`,
+    seconds === null
+      ? `time: ${basis}`
+      : `time: about ${durationText(seconds * 1000)} at one window at a time (${basis})`,
   ];
   return `${lines.join('\n')}\n`;
 }
@@ -137,14 +140,14 @@ function scheduleText(schedules: readonly string[] | null): string {
 
 function formatProgress({ step, windowsDone, windowsTotal, windowsFailed, rowsWritten }: BackfillProgress): string {
   const failed = windowsFailed === 0 ? '' : `, ${windowsFailed} failed`;
-  return `${step}: ${windowsDone} of ${windowsTotal} windows${failed}, ${rowsWritten} rows written`;
+  return `${step}: ${countText(windowsDone)} of ${countText(windowsTotal)} windows${failed}, ${countText(rowsWritten)} rows written`;
 }
 
 function formatResult(result: BackfillResult): string {
   const { view, trainingSet, windows, windowsSkipped, reason, rows, files, commits, snapshotId } = result;
-  const written = `${counted(rows, 'row')} in ${counted(files, 'file')} and ${counted(commits, 'commit')}`;
+  const written = `${countedText(rows, 'row')} in ${countedText(files, 'file')} and ${countedText(commits, 'commit')}`;
   const subject = view ?? `training set ${trainingSet}`;
   if (reason !== null) return `${printable(subject)}: nothing to do (${printable(reason)}).\n`;
   const skipped = windowsSkipped === 0 ? '' : ` (${windowsSkipped} filled before)`;
-  return `${printable(subject)}: ${counted(windows, 'window')}${skipped}, ${written}, snapshot ${snapshotId ?? 'unchanged'}.\n`;
+  return `${printable(subject)}: ${countedText(windows, 'window')}${skipped}, ${written}, snapshot ${snapshotId ?? 'unchanged'}.\n`;
 }

@@ -8,12 +8,13 @@ import {
   startCompact,
 } from '../../client/index.js';
 import { parseByteSize } from '../../config/index.js';
-import { counted, MoraineError } from '../../errors/index.js';
+import { MoraineError } from '../../errors/index.js';
 import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
 import { parseColumnNames } from '../columns-option.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { printable } from '../output.js';
+import { countedText, countText, sizeText } from '../quantities.js';
 
 interface CompactOptions {
   readonly strategy: CompactInput['strategy'];
@@ -93,16 +94,18 @@ async function dryRun(
   for (const group of groups) {
     const partition = group.partition === '' ? '' : `${printable(group.partition)}: `;
     await context.stdout.write(
-      `${partition}${counted(group.files, 'file')} of ${counted(group.bytes, 'byte')} would become ${group.outputs}\n`,
+      `${partition}${countedText(group.files, 'file')} of ${sizeText(group.bytes)} would become ${group.outputs}\n`,
     );
   }
   for (const left of skipped) await context.stdout.write(formatSkipped(left));
   if (reason !== null) await context.stdout.write(`Nothing to do: ${printable(reason)}.\n`);
-  await context.stdout.write(`${counted(files, 'file')} in ${counted(groups.length, 'group')}. Nothing was changed.\n`);
+  await context.stdout.write(
+    `${countedText(files, 'file')} in ${countedText(groups.length, 'group')}. Nothing was changed.\n`,
+  );
 }
 
 function formatProgress(table: string, { step, groupsDone, groupsTotal, filesRemoved }: CompactProgress): string {
-  return `${table}: ${step}, ${groupsDone} of ${groupsTotal} groups, ${filesRemoved} files replaced`;
+  return `${table}: ${step}, ${groupsDone} of ${groupsTotal} groups, ${countText(filesRemoved)} files replaced`;
 }
 
 function formatResult(result: CompactResult): string {
@@ -110,9 +113,9 @@ function formatResult(result: CompactResult): string {
   const left = skipped.map(formatSkipped).join('');
   if (groups === 0 || snapshotId === null)
     return `${printable(table)}: nothing to do${reason === null ? '' : ` (${printable(reason)})`}.\n${left}`;
-  return `${printable(table)}: ${counted(filesRemoved, 'file')} of ${counted(bytesRemoved, 'byte')} became ${filesAdded} of ${bytesAdded}, snapshot ${snapshotId}.\n${left}`;
+  return `${printable(table)}: ${countedText(filesRemoved, 'file')} of ${sizeText(bytesRemoved)} became ${countText(filesAdded)} of ${sizeText(bytesAdded)}, snapshot ${snapshotId}.\n${left}`;
 }
 
 function formatSkipped({ reason, files }: CompactResult['skipped'][number]): string {
-  return `left ${counted(files, 'file')}: ${printable(reason)}\n`;
+  return `left ${countedText(files, 'file')}: ${printable(reason)}\n`;
 }

@@ -5,6 +5,7 @@ import type { DatasetRecord, ReplayResult } from '../../features/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { snapshotIds } from '../feature-summary.js';
 import { formatColumns } from '../output.js';
+import { countedText, countText } from '../quantities.js';
 
 interface JsonOption {
   readonly json?: boolean;
@@ -30,9 +31,9 @@ export async function featuresDatasets(context: CommandContext, _operands: reado
     }
     const rows = datasets.map(({ record: { name, rows, digest, location }, savedAtUs }) => {
       const place = 'file' in location ? location.file : location.table;
-      return [name, formatTimeUs(savedAtUs), String(rows), digest.slice(0, 12), place];
+      return [name, formatTimeUs(savedAtUs), countText(rows), digest.slice(0, 12), place];
     });
-    return context.stdout.write(formatColumns(['dataset', 'saved', 'rows', 'digest', 'rows are in'], rows));
+    return context.stdout.write(formatColumns(['dataset', 'saved', { number: 'rows' }, 'digest', 'rows are in'], rows));
   });
 }
 
@@ -43,7 +44,7 @@ export async function featuresReplay(context: CommandContext, [name = '']: reado
     if (options.json === true) await printJson(context, { dataset: name, ...result });
     if (!result.matches) throw new MoraineError('VERIFICATION_FAILED', differenceText(name, result));
     if (options.json !== true)
-      await context.stdout.write(`${name}: ${result.rows} rows, digest ${result.recorded}, as saved.\n`);
+      await context.stdout.write(`${name}: ${countedText(result.rows, 'row')}, digest ${result.recorded}, as saved.\n`);
   });
 }
 

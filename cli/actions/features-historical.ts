@@ -21,6 +21,7 @@ import { explanationText } from '../feature-explanation.js';
 import { featureSelection } from '../feature-selection.js';
 import { noteSummary, snapshotIds } from '../feature-summary.js';
 import { printable } from '../output.js';
+import { countedText, countText } from '../quantities.js';
 import { type RowOutputOptions, rowFormat, withRowOutput } from '../row-output.js';
 import { datasetJson } from './features-datasets.js';
 
@@ -94,7 +95,9 @@ function printSaved(
   { json }: FeaturesHistoricalOptions,
 ): Promise<void> {
   if (json === true) return printJson(context, datasetJson(record));
-  return context.stdout.write(`Saved dataset ${record.name}: ${record.rows} rows, digest ${record.digest}.\n`);
+  return context.stdout.write(
+    `Saved dataset ${record.name}: ${countedText(record.rows, 'row')}, digest ${record.digest}.\n`,
+  );
 }
 
 /** Runs the workflow `trainingSet`, or with `--no-wait` starts it on the configured server. */
@@ -120,7 +123,7 @@ async function saveInShards(
 
 function progressText(name: string, { step, shardsTotal, shardsDone, rowsWritten }: TrainingSetProgress): string {
   const shards = shardsTotal > 0 ? `, ${shardsDone} of ${shardsTotal} shards` : '';
-  return `${name}: ${step}${shards}, ${rowsWritten} rows written`;
+  return `${name}: ${step}${shards}, ${countText(rowsWritten)} rows written`;
 }
 
 /** `--shards` and `--no-wait`. */

@@ -1,4 +1,5 @@
 /** `features logged` and `features log-compare`. */
+
 import { compareLog, withLoggedFeatures } from '../../client/index.js';
 import { formatTimeUs, parseTimeUs } from '../../config/index.js';
 import { writeRows } from '../../engine/index.js';
@@ -13,6 +14,7 @@ import {
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { noteSummary, snapshotIds } from '../feature-summary.js';
 import { formatColumns } from '../output.js';
+import { countText } from '../quantities.js';
 import { type RowOutputOptions, rowFormat, withRowOutput } from '../row-output.js';
 
 interface WindowOptions {
@@ -60,7 +62,7 @@ export async function featuresLogCompare(
     ...windowOf(options),
     signal: context.signal,
     onProgress: ({ rows, totalRows }: ComparisonProgress) =>
-      context.progress.update(`compared ${rows} of ${totalRows} rows`),
+      context.progress.update(`compared ${countText(rows)} of ${countText(totalRows)} rows`),
     ...(examples === undefined ? {} : { examples }),
   };
   await withProject(context, async (project) => {
@@ -107,19 +109,23 @@ function comparisonText({ rows, features, examples, undatable }: LogComparison):
     DIFFERENCES.flatMap((difference) =>
       CAUSES.flatMap((cause) => {
         const count = feature[difference][cause];
-        return count === 0 ? [] : [[name, difference, cause, String(count)]];
+        return count === 0 ? [] : [[name, difference, cause, countText(count)]];
       }),
     ),
   );
   const summary = features.map(({ name, match, mismatch, missing, extra, notLogged }) => [
     name,
-    ...[match, mismatch.total, missing.total, extra.total, notLogged].map(String),
+    ...[match, mismatch.total, missing.total, extra.total, notLogged].map((count) => countText(count)),
   ]);
   const parts = [
-    `${rows} logged rows\n`,
-    formatColumns(['feature', 'match', 'mismatch', 'missing', 'extra', 'not logged'], summary),
+    `${countText(rows)} logged rows\n`,
+    formatColumns(
+      ['feature', ...['match', 'mismatch', 'missing', 'extra', 'not logged'].map((number) => ({ number }))],
+      summary,
+    ),
   ];
-  if (differences.length > 0) parts.push(formatColumns(['feature', 'difference', 'cause', 'values'], differences));
+  if (differences.length > 0)
+    parts.push(formatColumns(['feature', 'difference', 'cause', { number: 'values' }], differences));
   if (examples.length > 0) parts.push(exampleText(examples));
   if (undatable > 0) parts.push(`${undatable} values may be late: their sources' snapshots have been expired.\n`);
   return parts.join('\n');

@@ -7,12 +7,13 @@ import {
   maintain as maintainTable,
   startMaintain,
 } from '../../client/index.js';
-import { counted, MoraineError } from '../../errors/index.js';
+import { MoraineError } from '../../errors/index.js';
 import type { FileVerdict } from '../../maintenance/index.js';
 import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, throwIfCancelled, withProject } from '../context.js';
 import { printable } from '../output.js';
+import { countedText, countText, sizeText } from '../quantities.js';
 
 interface MaintainOptions {
   readonly dryRun?: boolean;
@@ -92,17 +93,17 @@ async function dryRun(
   if (asked !== undefined || json === true) return;
   const refs = expiry.refs.length === 0 ? '' : `, branches and tags: ${expiry.refs.map(printable).join(', ')}`;
   await context.stdout.write(
-    `Would expire ${expiry.snapshotIds.length} of ${counted(expiry.snapshotIds.length + expiry.kept.size, 'snapshot')}${refs}; ` +
-      `delete ${counted(deleted, 'file')} (${counted(bytes, 'byte')}) and keep ${kept}. Nothing was changed.\n`,
+    `Would expire ${countText(expiry.snapshotIds.length)} of ${countedText(expiry.snapshotIds.length + expiry.kept.size, 'snapshot')}${refs}; ` +
+      `delete ${countedText(deleted, 'file')} (${sizeText(bytes)}) and keep ${countText(kept)}. Nothing was changed.\n`,
   );
 }
 
 function formatFile({ action, path, sizeBytes, reason }: FileVerdict): string {
-  return `${action}  ${sizeBytes}  ${printable(path)}  (${printable(reason)})\n`;
+  return `${action.padEnd(6)}  ${sizeText(sizeBytes).padStart(8)}  ${printable(path)}  (${printable(reason)})\n`;
 }
 
 function formatProgress(table: string, { step, expiredSnapshots, deletedFiles }: MaintainProgress): string {
-  return `${table}: ${step}, ${expiredSnapshots} snapshots expired, ${deletedFiles} files deleted`;
+  return `${table}: ${step}, ${countText(expiredSnapshots)} snapshots expired, ${countText(deletedFiles)} files deleted`;
 }
 
 function formatResult(result: MaintainResult): string {
@@ -118,9 +119,9 @@ function changesText(result: MaintainResult): string {
   const { expiredSnapshots, expiredFiles, orphanFiles, orphanBytes, droppedDeletes } = result;
   const { manifestsBefore, manifestsAfter } = result;
   return [
-    `${counted(expiredSnapshots, 'snapshot')} expired with ${counted(expiredFiles, 'file')}`,
-    `${counted(orphanFiles, 'orphan')} removed (${counted(orphanBytes, 'byte')})`,
-    `${counted(droppedDeletes, 'dangling delete file')} dropped`,
-    `${counted(manifestsBefore, 'manifest')} became ${manifestsAfter}`,
+    `${countedText(expiredSnapshots, 'snapshot')} expired with ${countedText(expiredFiles, 'file')}`,
+    `${countedText(orphanFiles, 'orphan')} removed (${sizeText(orphanBytes)})`,
+    `${countedText(droppedDeletes, 'dangling delete file')} dropped`,
+    `${countedText(manifestsBefore, 'manifest')} became ${countText(manifestsAfter)}`,
   ].join(', ');
 }

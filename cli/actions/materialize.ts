@@ -7,11 +7,11 @@ import {
   type RunProgress,
   startMaterialize,
 } from '../../client/index.js';
-import { counted } from '../../errors/index.js';
 import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { printable } from '../output.js';
+import { countedText, countText } from '../quantities.js';
 
 interface MaterializeOptions {
   readonly start?: string;
@@ -65,11 +65,11 @@ export async function runMaterialization(
 
 function formatProgress(view: string, progress: RunProgress): string {
   const shards = progress.shardsTotal > 0 ? `, ${progress.shardsDone} of ${progress.shardsTotal} shards` : '';
-  return `${view}: ${progress.step}${shards}, ${progress.rowsWritten} rows written`;
+  return `${view}: ${progress.step}${shards}, ${countText(progress.rowsWritten)} rows written`;
 }
 
 function formatResult({ view, kind, reason, rows, files, snapshotId }: MaterializeResult): string {
   if (kind === 'nothing' || snapshotId === null) return `${printable(view)}: nothing to do (${printable(reason)}).\n`;
-  const written = `${counted(rows, 'row')} in ${counted(files, 'file')}`;
+  const written = `${countedText(rows, 'row')} in ${countedText(files, 'file')}`;
   return `${printable(view)}: ${kind} run (${printable(reason)}), ${written}, online snapshot ${snapshotId}.\n`;
 }

@@ -3,7 +3,7 @@ import { listRuns, RUN_STATUSES } from '../../runs/index.js';
 import { resolveTemporalSettings } from '../../workers/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { formatColumns } from '../output.js';
-import { elapsedText } from '../run-text.js';
+import { durationText } from '../quantities.js';
 import { withTemporal } from '../temporal-connection.js';
 
 interface RunsOptions {
@@ -42,10 +42,12 @@ export async function runs(context: CommandContext, _operands: readonly string[]
       run.status.toLowerCase(),
       run.workflow,
       run.startedAt.replace(/\.\d+Z$/, 'Z'),
-      elapsedText(run.elapsedMs),
+      durationText(run.elapsedMs),
       run.step ?? '-',
       run.workflowId,
     ]);
-    await context.stdout.write(formatColumns(['STATUS', 'WORKFLOW', 'STARTED', 'TOOK', 'STEP', 'ID'], rows));
+    await context.stdout.write(
+      formatColumns(['STATUS', 'WORKFLOW', 'STARTED', { number: 'TOOK' }, 'STEP', 'ID'], rows),
+    );
   }
 }

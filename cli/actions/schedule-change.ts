@@ -1,6 +1,5 @@
 import { scheduleOwner } from '../../client/index.js';
 import { parseTimeUs } from '../../config/index.js';
-import { counted } from '../../errors/index.js';
 import type { ScheduleOverlap } from '../../features/index.js';
 import {
   backfillSchedule,
@@ -13,6 +12,7 @@ import {
 import type { TemporalClient } from '../../workers/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { printable } from '../output.js';
+import { countedText } from '../quantities.js';
 import { withTemporal } from '../temporal-connection.js';
 
 interface NoteOption {
@@ -57,7 +57,7 @@ export async function scheduleBackfill(
   else {
     const { intervals, first, last } = started;
     await context.stdout.write(
-      `Started ${counted(intervals, 'interval')} of ${printable(id)}, from that of ${first} to that of ${last}.\n`,
+      `Started ${countedText(intervals, 'interval')} of ${printable(id)}, from that of ${first} to that of ${last}.\n`,
     );
   }
 }

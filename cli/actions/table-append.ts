@@ -1,8 +1,8 @@
 import { appendFile } from '../../client/index.js';
-import { counted } from '../../errors/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { inputPath } from '../input-path.js';
 import { printable } from '../output.js';
+import { countedText } from '../quantities.js';
 
 interface TableAppendOptions {
   readonly create?: boolean;
@@ -36,7 +36,7 @@ export async function tableAppend(
       await context.stdout.write(
         snapshotId === null
           ? `${where} appended nothing: ${printable(argument)} has no rows.\n`
-          : `${where} appended ${counted(rows, 'row')} in ${counted(files, 'file')}, snapshot ${snapshotId}.\n`,
+          : `${where} appended ${countedText(rows, 'row')} in ${countedText(files, 'file')}, snapshot ${snapshotId}.\n`,
       );
     },
     { fileFolders: [folder] },

@@ -1,7 +1,7 @@
 import { deleteTableRows } from '../../client/index.js';
-import { counted } from '../../errors/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { printable } from '../output.js';
+import { countedText } from '../quantities.js';
 
 interface TableDeleteOptions {
   readonly where: string;
@@ -23,7 +23,7 @@ export async function tableDelete(
       await printJson(context, { table: name, dryRun, rows: Number(rows), files, filesRemoved, snapshotId });
       return;
     }
-    const what = `${counted(rows, 'row')} in ${counted(files, 'file')}`;
+    const what = `${countedText(rows, 'row')} in ${countedText(files, 'file')}`;
     const snapshot = snapshotId === null ? '' : `, snapshot ${snapshotId}`;
     const said = dryRun ? `would delete ${what}` : rows === 0n ? 'no row matches' : `deleted ${what}${snapshot}`;
     await context.stdout.write(`${printable(name)}: ${said}.\n`);

@@ -3,6 +3,7 @@ import { deleteFilesOf, type PlannedFile, planFiles } from '../../tables/index.j
 import type { CommandContext } from '../context.js';
 import { contentOf, fileAsJson } from '../file-description.js';
 import { formatColumns } from '../output.js';
+import { countText, sizeText } from '../quantities.js';
 import { chooseSnapshot, type SnapshotOptions } from '../snapshot-options.js';
 import { withTable } from '../table-argument.js';
 import { parseWhere } from '../where-option.js';
@@ -31,12 +32,14 @@ export async function tableFiles(
     }
     const rows = files.map(({ file, spec }) => [
       contentOf(file),
-      file.recordCount.toString(),
-      (file.contentSizeInBytes ?? file.fileSizeInBytes).toString(),
+      countText(file.recordCount),
+      sizeText(file.contentSizeInBytes ?? file.fileSizeInBytes),
       partitionPath(spec, schema, file.partition),
       file.filePath,
     ]);
-    await context.stdout.write(formatColumns(['content', 'rows', 'bytes', 'partition', 'file'], rows));
+    await context.stdout.write(
+      formatColumns(['content', { number: 'rows' }, { number: 'size' }, 'partition', 'file'], rows),
+    );
   });
 }
 

@@ -1,7 +1,7 @@
-import { formatDurationMs } from '../../features/index.js';
 import { type TableHealth, tableHealth } from '../../maintenance/index.js';
 import { type CommandContext, printJson } from '../context.js';
 import { formatColumns } from '../output.js';
+import { countText, durationText, sizeText } from '../quantities.js';
 import { withTable } from '../table-argument.js';
 
 /** Shows how far a table's files are from what readers would like. */
@@ -13,24 +13,23 @@ export async function showTableHealth(
   await withTable(context, operands[0] ?? '', options, async ({ table }) => {
     const health = await tableHealth(table, BigInt(Date.now()));
     if (options.json === true) await printJson(context, health);
-    else await context.stdout.write(formatColumns(['figure', 'value'], rowsOf(health)));
+    else await context.stdout.write(formatColumns(['figure', { number: 'value' }], rowsOf(health)));
   });
 }
 
 function rowsOf(health: TableHealth): readonly (readonly string[])[] {
-  const age = (ms: bigint | null): string =>
-    ms === null ? '-' : formatDurationMs(ms - (ms % (ms < 1000n ? 1n : 1000n)));
+  const age = (ms: bigint | null): string => (ms === null ? '-' : durationText(Number(ms)));
   return [
-    ['data files', String(health.dataFiles)],
-    ['data bytes', String(health.dataBytes)],
-    ['rows', String(health.rows)],
-    ['partitions', String(health.partitions)],
+    ['data files', countText(health.dataFiles)],
+    ['data size', sizeText(health.dataBytes)],
+    ['rows', countText(health.rows)],
+    ['partitions', countText(health.partitions)],
     ['amplification', health.amplification.toFixed(2)],
-    ['small files', String(health.smallFiles)],
-    ['delete files', String(health.deleteFiles)],
+    ['small files', countText(health.smallFiles)],
+    ['delete files', countText(health.deleteFiles)],
     ['delete ratio', health.deleteRatio.toFixed(4)],
-    ['manifests', String(health.manifests)],
-    ['snapshots', String(health.snapshots)],
+    ['manifests', countText(health.manifests)],
+    ['snapshots', countText(health.snapshots)],
     ['oldest snapshot', age(health.oldestSnapshotAgeMs)],
     ['last change', age(health.freshnessMs)],
   ];

@@ -1,6 +1,7 @@
 import type { Snapshot } from '../../iceberg/index.js';
 import { type CommandContext, printJson } from '../context.js';
 import { formatColumns } from '../output.js';
+import { countText } from '../quantities.js';
 import { withTable } from '../table-argument.js';
 import { describeSnapshot, type SnapshotDescription } from '../table-description.js';
 
@@ -27,10 +28,18 @@ function formatHistory(snapshots: readonly SnapshotDescription[]): string {
     snapshotId,
     timestamp,
     operation ?? '',
-    summary.get('added-records') ?? '',
-    summary.get('total-records') ?? '',
+    countOf(summary.get('added-records')),
+    countOf(summary.get('total-records')),
     parentSnapshotId ?? '',
     refs.join(', '),
   ]);
-  return formatColumns(['', 'snapshot', 'committed', 'operation', 'added', 'total', 'parent', 'refs'], rows);
+  return formatColumns(
+    ['', 'snapshot', 'committed', 'operation', { number: 'added' }, { number: 'total' }, 'parent', 'refs'],
+    rows,
+  );
+}
+
+/** A count of a snapshot's summary, where its writer recorded one. */
+function countOf(text: string | undefined): string {
+  return text !== undefined && /^\d+$/.test(text) ? countText(text) : (text ?? '');
 }
