@@ -46,8 +46,9 @@ export function createCompactActivities(project: Project, slots: Slots): Compact
           runId,
           again,
         });
-        const { table: _, rows, bytes, ...others } = planned;
-        return { ...others, rows: String(rows), bytes: String(bytes) };
+        const { planLocation, groups, groupsPerCommit, files, rows, bytes, skipped, reason } = planned;
+        const counts = { groups, groupsPerCommit, files, rows: String(rows), bytes: String(bytes) };
+        return { planLocation, ...counts, skipped, reason };
       }),
 
     rewriteGroup: ({ planLocation, group }) =>
