@@ -51,7 +51,8 @@ export async function runCli(args: readonly string[]): Promise<number> {
   } catch (error) {
     progress.clear();
     if (error instanceof OutputClosedError) return 0;
-    if (error instanceof CommanderError) return await usage(error, helpText, commandPath(program, args), stdout);
+    if (error instanceof CommanderError)
+      return await usage(await plainestMistake(error, args), helpText, commandPath(program, args), stdout);
     const known = cancellation.signal.aborted ? cancelled(error) : asMoraineError(error);
     process.stderr.write(renderError(known, shown));
     return exitCodeOf(known);
@@ -81,6 +82,28 @@ function commandPath(program: Command, args: readonly string[]): string {
     words.push(arg);
   }
   return words.join(' ');
+}
+
+/** Commander looks for options that are required before it looks at those that are given: a misspelt one is both. */
+async function plainestMistake(found: CommanderError, args: readonly string[]): Promise<CommanderError> {
+  if (found.code !== 'commander.missingMandatoryOptionValue') return found;
+  const program = buildProgram(async () => undefined);
+  configureOutput(program, () => undefined);
+  const requireNothing = (command: Command): void => {
+    for (const option of command.options) option.mandatory = false;
+    command.commands.forEach(requireNothing);
+  };
+  requireNothing(program);
+  // Nothing is done, and no command is loaded.
+  program.hook('preAction', () => {
+    throw found;
+  });
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+  } catch (other) {
+    if (other instanceof CommanderError) return other;
+  }
+  return found;
 }
 
 async function usage(

@@ -38,7 +38,10 @@ export async function hasConfiguredServer(project: Project): Promise<boolean> {
 export async function requireConfiguredServer(project: Project, what: string): Promise<ProjectServer> {
   const settings = await configuredServer(project);
   if (settings !== undefined) return ownedBy(project, settings);
-  throw new MoraineError('TEMPORAL_UNAVAILABLE', `no Temporal server is configured that ${what} could go on in`);
+  throw new MoraineError('TEMPORAL_UNAVAILABLE', `no Temporal server is configured that ${what} could go on in`, {
+    remedy:
+      'Set TEMPORAL_ADDRESS, or temporal.address in moraine.yaml; or wait for the end, which needs no server of yours.',
+  });
 }
 
 /** Runs `work` with a client of a server. @throws `TEMPORAL_UNAVAILABLE`, and what `work` throws */

@@ -7,17 +7,23 @@ export type ErrorDetails = Readonly<Record<string, string | number | boolean | r
 export class MoraineError extends Error {
   readonly code: ErrorCode;
   readonly details: ErrorDetails;
+  readonly #remedy: string | undefined;
 
   /**
    * @param code one of the closed list of codes
    * @param message what was wrong, where, and (if the table's remedy is too general) what to do
-   * @param options `details` for machines, `cause` for the error behind this one
+   * @param options `details` for machines, `cause` for the error behind this one, `remedy` where that of the code does not fit
    */
-  constructor(code: ErrorCode, message: string, options: { details?: ErrorDetails; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { details?: ErrorDetails; cause?: unknown; remedy?: string } = {},
+  ) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined);
     this.name = 'MoraineError';
     this.code = code;
     this.details = options.details ?? {};
+    this.#remedy = options.remedy;
   }
 
   /** Whether the same call may succeed later without anything being changed. */
@@ -25,9 +31,9 @@ export class MoraineError extends Error {
     return ERROR_TABLE[this.code].retryable;
   }
 
-  /** The general remedy for this code. */
+  /** What to do: in this case, or in general for this code. */
   get remedy(): string {
-    return ERROR_TABLE[this.code].remedy;
+    return this.#remedy ?? ERROR_TABLE[this.code].remedy;
   }
 }
 

@@ -358,7 +358,13 @@ export const ERROR_TABLE = {
     'The operation took longer than its time limit.',
     'Try again, or raise the limit that the message names.',
   ),
-  CANCELLED: entry(8, 499, false, 'The operation was cancelled.', 'Start it again if that was not intended.'),
+  CANCELLED: entry(
+    8,
+    499,
+    false,
+    'The operation was cancelled.',
+    'If that was intended, nothing is left to do; otherwise run it again: what was committed stays and is not done twice.',
+  ),
   // Unknown outcome
   COMMIT_STATE_UNKNOWN: entry(
     9,

@@ -98,6 +98,7 @@ function unavailable(address: string, cause: unknown): MoraineError {
   return new MoraineError('TEMPORAL_UNAVAILABLE', `the Temporal server at ${address} does not answer`, {
     details: { address },
     cause,
+    remedy: `Start the server at ${address}, or correct the address: TEMPORAL_ADDRESS, else temporal.address in moraine.yaml.`,
   });
 }
 

@@ -45,7 +45,7 @@ export async function followRun<Result, Progress>(
     return resultOf(
       await unlessAborted(outcome, signal).catch((error: unknown) => {
         if (signal?.aborted !== true) throw error;
-        return cancels ? cancelled(run, outcome) : stopWaiting(run, 'the run goes on');
+        return cancels ? cancelled(run, outcome) : stopWaiting(run, 'the run goes on', goesOn(run));
       }),
       run,
     );
@@ -91,8 +91,19 @@ async function cancelled<Result>(
   return stopWaiting(run, `it has not ended ${CANCELLATION_WAIT_MS / 1000} s after its cancellation`);
 }
 
-function stopWaiting({ workflowId }: FollowedRun<unknown>, why: string): never {
-  throw new MoraineError('CANCELLED', `stopped waiting for ${workflowId}: ${why}`, { details: { workflowId } });
+function stopWaiting({ workflowId }: FollowedRun<unknown>, why: string, remedy?: string): never {
+  throw new MoraineError('CANCELLED', `stopped waiting for ${workflowId}: ${why}`, {
+    details: { workflowId },
+    ...(remedy === undefined ? {} : { remedy }),
+  });
+}
+
+/** What to do about a run that goes on: for those who want it, and for those who do not. */
+function goesOn({ workflowId }: FollowedRun<unknown>): string {
+  const cancel = workflowId.startsWith('backfill/')
+    ? 'moraine backfill cancel'
+    : 'temporal workflow cancel --workflow-id';
+  return `\`moraine run show ${workflowId} --watch\` follows it; \`${cancel} ${workflowId}\` stops it.`;
 }
 
 function knownCode(code: string): ErrorCode {

@@ -97,6 +97,7 @@ async function namedCli(path: string): Promise<TemporalCli> {
     throw new MoraineError('TEMPORAL_UNAVAILABLE', `TEMPORAL_CLI_PATH names ${path}, which does not run`, {
       details: { path },
       cause: error,
+      remedy: 'Correct TEMPORAL_CLI_PATH, or unset it.',
     });
   }
   return { path, source: 'TEMPORAL_CLI_PATH' };

@@ -22,8 +22,8 @@ interface BackfillOptions extends TrainingSetOptions {
   readonly end?: string;
   readonly step?: string;
   readonly newestFirst?: boolean;
-  readonly concurrency?: string;
-  readonly windowsPerCommit?: string;
+  readonly concurrency?: number;
+  readonly windowsPerCommit?: number;
   readonly dryRun?: boolean;
   readonly plan?: string;
   readonly apply?: string;
@@ -69,8 +69,8 @@ async function requestOf(view: string | undefined, options: BackfillOptions): Pr
     ...(newestFirst === undefined ? {} : { newestFirst }),
   };
   const settings = {
-    ...(options.concurrency === undefined ? {} : { concurrency: Number(options.concurrency) }),
-    ...(options.windowsPerCommit === undefined ? {} : { windowsPerCommit: Number(options.windowsPerCommit) }),
+    ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
+    ...(options.windowsPerCommit === undefined ? {} : { windowsPerCommit: options.windowsPerCommit }),
   };
   if (apply === undefined) {
     requireRange(view ?? options.trainingSet, options);

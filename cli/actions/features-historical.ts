@@ -34,7 +34,7 @@ interface FeaturesHistoricalOptions extends RowOutputOptions, EntitiesOptions, A
   readonly saveAs?: string;
   readonly dataset?: string;
   readonly pin?: boolean;
-  readonly shards?: string;
+  readonly shards?: number;
   readonly wait?: boolean;
 }
 
@@ -133,10 +133,7 @@ function shardCount({ shards, saveAs, wait }: FeaturesHistoricalOptions): number
     return undefined;
   }
   if (saveAs === undefined) throw new MoraineError('INVALID_ARGUMENT', '--shards goes with --save-as');
-  if (!/^[1-9]\d{0,3}$/.test(shards) || Number(shards) > 1000) {
-    throw new MoraineError('INVALID_ARGUMENT', `--shards ${JSON.stringify(shards)}: write a number from 1 to 1000`);
-  }
-  return Number(shards);
+  return shards;
 }
 
 /** `--save-as`, `--dataset` and `--pin`. */

@@ -45,7 +45,7 @@ export async function featuresLogged(
 }
 
 interface CompareOptions extends WindowOptions {
-  readonly examples?: string;
+  readonly examples?: number;
   readonly check?: boolean;
   readonly json?: boolean;
 }
@@ -56,7 +56,7 @@ export async function featuresLogCompare(
   [service = '']: readonly string[],
   options: CompareOptions,
 ): Promise<void> {
-  const examples = exampleCount(options.examples);
+  const { examples } = options;
   const request = {
     service,
     ...windowOf(options),
@@ -81,12 +81,6 @@ function windowOf({ start, end }: WindowOptions): { readonly startUs?: bigint; r
     ...(start === undefined ? {} : { startUs: parseTimeUs(start, '--start') }),
     ...(end === undefined ? {} : { endUs: parseTimeUs(end, '--end') }),
   };
-}
-
-function exampleCount(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  if (/^\d{1,4}$/.test(text)) return Number(text);
-  throw new MoraineError('INVALID_ARGUMENT', `--examples ${JSON.stringify(text)}: write a number from 0 to 9999`);
 }
 
 const timeOrNull = (us: bigint | null): string | null => (us === null ? null : formatTimeUs(us));

@@ -1,4 +1,3 @@
-import { MoraineError } from '../../errors/index.js';
 import { listRuns, RUN_STATUSES } from '../../runs/index.js';
 import { resolveTemporalSettings } from '../../workers/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
@@ -10,17 +9,13 @@ interface RunsOptions {
   readonly view?: string;
   readonly table?: string;
   readonly status?: string;
-  readonly limit: string;
+  readonly limit: number;
   readonly json?: boolean;
 }
 
 /** Lists runs, newest first. */
 export async function runs(context: CommandContext, _operands: readonly string[], options: RunsOptions): Promise<void> {
-  const { view, table } = options;
-  const limit = Number(options.limit);
-  if (!Number.isInteger(limit) || limit < 1) {
-    throw new MoraineError('INVALID_ARGUMENT', `--limit '${options.limit}' must be a whole number from 1 on`);
-  }
+  const { view, table, limit } = options;
   const status = RUN_STATUSES.find((name) => name.toLowerCase() === options.status?.replaceAll('-', ''));
   const found = await withProject(context, async (project) => {
     const { taskQueue } = resolveTemporalSettings(project.config.temporal);

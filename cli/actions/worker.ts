@@ -17,7 +17,11 @@ export async function worker(
     if (address === undefined) {
       throw new MoraineError(
         'TEMPORAL_UNAVAILABLE',
-        'no Temporal server is configured; set temporal.address or TEMPORAL_ADDRESS, or run `moraine dev`, which brings its own',
+        'no Temporal server is configured; a worker needs one that runs already',
+        {
+          remedy:
+            'Set TEMPORAL_ADDRESS, or temporal.address in moraine.yaml; or run `moraine dev`, which brings its own.',
+        },
       );
     }
     const settings = withAddress({ ...configured, taskQueue: options.taskQueue ?? configured.taskQueue }, address);

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { type ActionRunner, does, withExamples } from '../define.js';
-import { addAsOfOptions } from './options.js';
+import { addAsOfOptions, wholeNumber } from './options.js';
 
 /** `backfill` and what is said to one in flight. */
 export function declareBackfillCommands(program: Command, runner: ActionRunner): void {
@@ -25,8 +25,12 @@ export function declareBackfillCommands(program: Command, runner: ActionRunner):
     .option('--known-as-of', 'leave out rows that were created after the time of the entity row')
     .option('--pin', 'tag the snapshots that are read, so that maintenance keeps them');
   addAsOfOptions(backfill)
-    .option('--concurrency <windows>', 'windows at a time, 1 to 16 (default: 2)')
-    .option('--windows-per-commit <windows>', 'commit so many windows together (default: what is read in 30 s)')
+    .option('--concurrency <windows>', 'windows at a time, 1 to 16 (default: 2)', wholeNumber(1, 16))
+    .option(
+      '--windows-per-commit <windows>',
+      'commit so many windows together (default: what is read in 30 s)',
+      wholeNumber(1, 250),
+    )
     .option('--dry-run', 'only show the plan')
     .option('--plan <file>', 'only write the plan to this file, which must not exist')
     .option('--apply <file>', 'run this plan, instead of a view and range; refused if it no longer holds')
@@ -50,7 +54,7 @@ export function declareBackfillCommands(program: Command, runner: ActionRunner):
     .command('concurrency')
     .description('Change how many windows a backfill in flight works on at a time.')
     .argument('<id>', 'its workflow id')
-    .argument('<windows>', '1 to 16');
+    .argument('<windows>', '1 to 16', (text) => String(wholeNumber(1, 16)(text)));
   does(concurrency, runner, async () => (await import('../actions/backfill-control.js')).backfillConcurrency);
 }
 

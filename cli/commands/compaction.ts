@@ -1,5 +1,6 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { type ActionRunner, does, withExamples } from '../define.js';
+import { wholeNumber } from './options.js';
 
 /** `compact`. */
 export function declareCompactionCommands(program: Command, runner: ActionRunner): void {
@@ -23,7 +24,7 @@ export function declareCompactionCommands(program: Command, runner: ActionRunner
     .option(
       '--partial-progress <groups>',
       'groups of files that are committed together (default: a tenth, at least 1 GiB)',
-      count,
+      wholeNumber(1),
     )
     .option('--dry-run', 'only list the groups of files that would be rewritten')
     .option('--wait', 'wait for a run on a configured server')
@@ -35,9 +36,4 @@ export function declareCompactionCommands(program: Command, runner: ActionRunner
     'compact moraine_online.customer_stats --strategy latest --wait',
   );
   does(compact, runner, async () => (await import('../actions/compact.js')).compact);
-}
-
-function count(text: string): number {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It must be a number of at least 1.');
 }

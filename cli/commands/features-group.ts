@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { type ActionRunner, does, withExamples } from '../define.js';
-import { addAsOfOptions, formatOption, tableOption } from './options.js';
+import { addAsOfOptions, formatOption, tableOption, wholeNumber } from './options.js';
 
 /** Options of commands that give rows. */
 function addRowOptions(command: Command): Command {
@@ -41,7 +41,11 @@ function declareHistorical(features: Command, runner: ActionRunner): void {
     .option('--save-as <target>', 'save as a dataset: a new table, or a new file that ends in .parquet')
     .option('--dataset <name>', "the dataset's name (default: that of its table or file)")
     .option('--pin', 'tag the snapshots that were read, so that maintenance keeps them')
-    .option('--shards <count>', 'save a table by a workflow that retrieves the entity rows in so many shards')
+    .option(
+      '--shards <count>',
+      'save a table by a workflow that retrieves the entity rows in so many shards',
+      wholeNumber(1, 1000),
+    )
     .option('--no-wait', 'with --shards: start the workflow on your Temporal server and do not wait for it');
   withExamples(
     historical,
@@ -88,7 +92,7 @@ function declareLogs(features: Command, runner: ActionRunner): void {
     .argument('<service>', 'the feature service')
     .option('--start <time>', 'first time that an answer is as of, included')
     .option('--end <time>', 'time that the answers end before')
-    .option('--examples <count>', 'show this many values of each feature and cause (default: 3)')
+    .option('--examples <count>', 'show this many values of each feature and cause (default: 3)', wholeNumber(0, 9999))
     .option('--check', 'end with an error if anything differs')
     .option('--json', 'print JSON');
   withExamples(compare, 'features log-compare departures --start 2001-12-01 --end 2002-01-01');

@@ -1,5 +1,6 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command } from 'commander';
 import { type ActionRunner, does, withExamples } from '../define.js';
+import { wholeNumber } from './options.js';
 
 /** `maintain`. */
 export function declareMaintenanceCommands(program: Command, runner: ActionRunner): void {
@@ -16,7 +17,7 @@ export function declareMaintenanceCommands(program: Command, runner: ActionRunne
     .option(
       '--retain-last <n>',
       "the newest snapshots of a branch that stay (default: the table's properties, or 1)",
-      count,
+      wholeNumber(1),
     )
     .option('--orphans-older-than <age>', 'files older than this that nothing reaches are removed (default: 3d)')
     .option('--delete-outside', "also delete files outside the table's folders that only expired snapshots name")
@@ -53,9 +54,4 @@ export function declareTableMaintenanceCommands(table: Command, runner: ActionRu
     .option('--json', 'print JSON');
   withExamples(register, 'table register shop.orders warehouse/shop/orders');
   does(register, runner, async () => (await import('../actions/table-register.js')).tableRegister);
-}
-
-function count(text: string): number {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It must be a number of at least 1.');
 }

@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 
 /** Formats in which rows can be written. */
 export const ROW_FORMATS = ['jsonl', 'json', 'csv', 'parquet', 'arrow'] as const;
@@ -36,4 +36,15 @@ export function addAsOfOptions(command: Command): Command {
         'read this table at a snapshot, others as they are; may be given several times',
       ).argParser(repeated),
     );
+}
+
+/** Reads an option or argument that is a whole number, when the command line is read. */
+export function wholeNumber(least: number, most?: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= least && value <= (most ?? value)) return value;
+    throw new InvalidArgumentError(
+      `It must be a whole number ${most === undefined ? `from ${least} on` : `from ${least} to ${most}`}.`,
+    );
+  };
 }

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { type ActionRunner, does, withExamples } from '../define.js';
+import { wholeNumber } from './options.js';
 
 /** `runs` and `run show`. */
 export function declareRunCommands(program: Command, runner: ActionRunner): void {
@@ -20,7 +21,7 @@ export function declareRunCommands(program: Command, runner: ActionRunner): void
         'continued-as-new',
       ]),
     )
-    .option('--limit <count>', 'at most so many', '20')
+    .option('--limit <count>', 'at most so many', wholeNumber(1), 20)
     .option('--json', 'print JSON Lines');
   withExamples(runs, 'runs', 'runs --view airport_delay --status failed');
   does(runs, runner, async () => (await import('../actions/runs.js')).runs);

@@ -432,9 +432,14 @@ describe('workers and cancellation', () => {
     const temporal = await testClient(settings);
     const run = await startMaterialization(temporal, settings, { view: newView() });
     const stop = new AbortController();
-    const waiting = rejectionCode(waitForRun(temporal.client, run, { signal: stop.signal }));
+    const { workflowId } = run;
+    const stopped = expect(waitForRun(temporal.client, run, { signal: stop.signal })).rejects.toMatchObject({
+      code: 'CANCELLED',
+      message: `stopped waiting for ${workflowId}: the run goes on`,
+      remedy: `\`moraine run show ${workflowId} --watch\` follows it; \`temporal workflow cancel --workflow-id ${workflowId}\` stops it.`,
+    });
     stop.abort();
-    expect(await waiting).toBe('CANCELLED');
+    await stopped;
     held.open();
     expect(await waitForRun(temporal.client, run)).toMatchObject({ rows: '10' });
   });

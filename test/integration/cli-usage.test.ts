@@ -48,6 +48,23 @@ describe('a mistake in the arguments is one sentence and where to look', () => {
       "unknown option '--colums'; did you mean --columns?",
       'moraine table scan',
     ],
+    // It lacks a required option as well; the misspelt one is what there is to correct.
+    [
+      ['table', 'create', 'a.b', '--shcema', 'x.json'],
+      "unknown option '--shcema'; did you mean --schema?",
+      'moraine table create',
+    ],
+    [['table', 'create', 'a.b'], "required option '--schema <file>' not specified", 'moraine table create'],
+    [
+      ['backfill', 'concurrency', 'backfill/v', '99'],
+      "command-argument value '99' is invalid for argument 'windows'. It must be a whole number from 1 to 16.",
+      'moraine backfill concurrency',
+    ],
+    [
+      ['runs', '--limit', '0'],
+      "option '--limit <count>' argument '0' is invalid. It must be a whole number from 1 on.",
+      'moraine runs',
+    ],
     [['table', 'scan', 'a.b', '--where'], "option '--where <expression>' argument missing", 'moraine table scan'],
     [
       ['table', 'scan', 'a.b', '--snapshot', '1', '--ref', 'x'],

@@ -30,7 +30,7 @@ test('the command runs it on an own server, and prints what a save at once print
   expect(existsSync(join(made.moraine.project.config.stateFolder, 'temporal/server.pipe'))).toBe(false);
   for (const [args, message] of [
     [['--shards', '2'], '--shards goes with --save-as'],
-    [['--save-as', 'demo.x', '--shards', '0'], 'write a number from 1 to 1000'],
+    [['--save-as', 'demo.x', '--shards', '0'], 'It must be a whole number from 1 to 1000.'],
     [['--save-as', 'demo.x', '--no-wait'], '--no-wait goes with --shards'],
     [['--save-as', join(folder, 'x.parquet'), '--shards', '2'], 'saved as a table'],
     [['--save-as', 'demo.x', '--shards', '2', '--no-wait'], 'no Temporal server is configured'],

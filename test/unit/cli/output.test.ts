@@ -59,6 +59,10 @@ describe('errors on standard error', () => {
       'error: there is no table a.b\\u001b[2J [TABLE_NOT_FOUND]\n  Check the name; `moraine table create` makes a table.\n',
     );
     expect(exitCodeOf(error)).toBe(3);
+    const own = new MoraineError('TEMPORAL_UNAVAILABLE', 'it does not answer', { remedy: 'Start it.' });
+    expect(renderError(own, { verbose: false, json: false })).toBe(
+      'error: it does not answer [TEMPORAL_UNAVAILABLE]\n  Start it.\n',
+    );
   });
 
   it('are one JSON object with --json', () => {
