@@ -172,7 +172,7 @@ test('renames that collide and references to nothing are refused together', () =
       '3 problems in the definitions:',
       "  - featureView.b.renamedFrom: both 'a' and 'b' are registered; delete one of them first.",
       "  - featureViews.c.entities: There is no entity 'nobody'. There are none.",
-      "  - featureServices.s.features.d: There is no feature view 'd'. Did you mean 'b' or 'c'?",
+      "  - featureServices.s.features.d: There is no feature view 'd'. There are 'b', 'c'.",
     ].join('\n'),
   );
 });
