@@ -171,7 +171,7 @@ describe('saved datasets', () => {
       snapshots: { 'demo.delays': String(firstSnapshot) },
     });
     await ok('table', 'append', 'demo.delays', 'more.csv');
-    expect(await ok('features', 'replay', 'january')).toBe(`january: 1 rows, digest ${saved.digest}, as saved.\n`);
+    expect(await ok('features', 'replay', 'january')).toBe(`january: 1 row, digest ${saved.digest}, as saved.\n`);
     expect(JSON.parse(await ok('features', 'datasets', '--json'))).toEqual([
       { ...saved, savedAt: expect.stringMatching(/^20\d\d-.*Z$/) as string },
     ]);
