@@ -10,7 +10,8 @@ type Interceptor = NonNullable<ConnectionOptions['interceptors']>[number];
 type Call = ReturnType<Parameters<Interceptor>[1]>;
 
 /**
- * Connects. Calls are retried as the SDK does it, until the connection is closed: a call that waits for its next attempt then ends, too.
+ * Connects. Calls are retried as the SDK does it, and a few times when the server does not find the namespace, until the connection is
+ * closed: a call that waits for its next attempt then ends, too.
  * With the SDK's own interceptor that attempt is made on the closed channel, where it throws from a timer and so ends the process.
  */
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
@@ -18,7 +19,8 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   const retries = defaultGrpcRetryOptions();
   const retry = makeGrpcRetryInterceptor({
     ...retries,
-    retryableDecider: (attempt, status) => !closed && retries.retryableDecider(attempt, status),
+    retryableDecider: (attempt, status) =>
+      !closed && (retries.retryableDecider(attempt, status) || isNamespaceDoubtful(attempt, status)),
   });
   const interceptor: Interceptor = (call, next) => retry(call, (attempt) => (closed ? endedCall() : next(attempt)));
   const connection = await Connection.connect({ ...options, interceptors: [interceptor] });
@@ -29,6 +31,17 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
       return close();
     },
   });
+}
+
+/** `grpc.status.NOT_FOUND`. */
+const NOT_FOUND = 5;
+
+/** Attempts of a call whose namespace the server does not find: about a second in all. */
+const NAMESPACE_ATTEMPTS = 4;
+
+/** Whether a namespace may exist although the server does not find it: an overloaded server says so. */
+function isNamespaceDoubtful(attempt: number, { code, details }: { code: number; details: string }): boolean {
+  return attempt < NAMESPACE_ATTEMPTS && code === NOT_FOUND && /^Namespace \S+ is not found\.$/.test(details);
 }
 
 /** `grpc.status.CANCELLED`. */

@@ -1,8 +1,9 @@
 /** Errors of the Temporal server in a step are retried, as the server itself returns: with errors of real servers. */
 import { Client, Connection } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, NamespaceNotFoundError } from '@temporalio/common';
 import { expect, inject, test } from 'vitest';
 import { toFailure } from '../../../activities/step.js';
+import { openConnection } from '../../../workers/closable-connection.js';
 
 async function thrownBy(address: string, namespace: string): Promise<unknown> {
   const connection = Connection.lazy({ address });
@@ -33,4 +34,11 @@ test.each([
 
 test('a bug of ours is not retried', () => {
   expect(toFailure(new TypeError('x is undefined'))).toMatchObject({ type: 'INTERNAL', nonRetryable: true });
+});
+
+test('a client that asks for a namespace which is not there hears so after its last attempt', async () => {
+  const connection = await openConnection({ address: inject('temporalAddress') });
+  const { workflow } = new Client({ connection, namespace: 'away' });
+  await expect(workflow.getHandle('nobody').describe()).rejects.toBeInstanceOf(NamespaceNotFoundError);
+  await connection.close();
 });
