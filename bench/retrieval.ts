@@ -2,8 +2,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
-import { withHistoricalFeatures } from '../client/index.js';
+import { type HistoricalFeaturesRequest, withHistoricalFeatures } from '../client/index.js';
 import { parquetReader, quoteLiteral } from '../engine/index.js';
+import type { Project } from '../project/index.js';
 import { makePositionDeletes, makeVectors } from './deletes.js';
 import type { BenchContext, BenchSize } from './job.js';
 import {
@@ -85,24 +86,31 @@ export async function retrieve(
   const project = await openBenchProject(context.dataFolder, options.memoryLimit);
   await project.engine();
   const request = { features: [view], entities: { file: framePath(context.dataFolder, frame) } };
-  const rows = await measure(() =>
-    withHistoricalFeatures(project, request, async ({ connection, select, rowCount }) => {
-      const answer = quoteLiteral(join(connection.tempDirectory, 'answer.parquet'));
-      await connection.run(`COPY (${select}) TO ${answer} (FORMAT parquet, COMPRESSION zstd)`);
-      return rowCount;
-    }),
-  );
+  const rows = await measure(() => writeAnswer(project, request));
   await project.close();
   return { rows };
 }
 
-/** Runs a statement of raw DuckDB over the table's files, with its result written as one Parquet file. */
+/** Retrieves features and writes the answer as one Parquet file. @returns its rows */
+export async function writeAnswer(project: Project, request: HistoricalFeaturesRequest): Promise<number> {
+  return await withHistoricalFeatures(project, request, async ({ connection, select, rowCount }) => {
+    const answer = quoteLiteral(join(connection.tempDirectory, 'answer.parquet'));
+    await connection.run(`COPY (${select}) TO ${answer} (FORMAT parquet, COMPRESSION zstd)`);
+    return rowCount;
+  });
+}
+
+/**
+ * Runs a statement of raw DuckDB over the table's files, with its result written as one Parquet file.
+ * @param list a file with the paths, as JSON
+ */
 export async function runRaw(
   context: BenchContext,
   measure: Measure,
   select: (files: string) => string,
+  list = join(context.dataFolder, 'files.json'),
 ): Promise<undefined> {
-  const files = JSON.parse(readFileSync(join(context.dataFolder, 'files.json'), 'utf8')) as string[];
+  const files = JSON.parse(readFileSync(list, 'utf8')) as string[];
   const instance = await DuckDBInstance.create(':memory:', { threads: '2', memory_limit: '4GB' });
   const connection = await instance.connect();
   const answer = quoteLiteral(join(context.scratchFolder, 'answer.parquet'));
@@ -113,9 +121,8 @@ export async function runRaw(
 }
 
 /** The join that everybody writes by hand: which of several rows of one time wins is left open, rows never expire, and the order is any. */
-export function asofSql(context: BenchContext, frame: FrameName, files: string): string {
-  const features = FEATURES.map((name) => `f.${name}`).join(', ');
-  return `SELECT e.*, ${features} FROM ${parquetReader([framePath(context.dataFolder, frame)])} AS e
+export function asofSql(frame: string, files: string, features: readonly string[] = FEATURES): string {
+  return `SELECT e.*, ${features.map((name) => `f.${name}`).join(', ')} FROM ${parquetReader([frame])} AS e
     ASOF LEFT JOIN ${files} AS f ON e.entity_id = f.entity_id AND e.event_timestamp >= f.event_ts`;
 }
 

@@ -1,14 +1,11 @@
 /** What the jobs of skewed keys share: feature tables and frames of three sizes, each twice the one before. */
-import { randomUUID } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { quoteLiteral, writeParquet } from '../engine/index.js';
+import { quoteLiteral } from '../engine/index.js';
 import { collectDefinitions, defineEntity, defineFeatureView, parseDefinitions } from '../features/index.js';
-import { currentSchema, parseSchema, UNPARTITIONED } from '../iceberg/index.js';
 import type { Project } from '../project/index.js';
-import { commitAppend, loadTable } from '../tables/index.js';
 import type { BenchContext, BenchSize } from './job.js';
-import { FEATURES, filesOf, openBenchProject, SPAN_DAYS } from './world.js';
+import { FEATURES, filesOf, makeFilledTable, openBenchProject, SPAN_DAYS } from './world.js';
 
 /** Rows of the tables; a frame has a tenth of them. */
 export const SKEW_ROWS: Readonly<Record<BenchSize, readonly [number, number, number]>> = {
@@ -66,7 +63,6 @@ function frameSql(spread: Spread, rows: number): string {
 /** Makes all tables, views and frames. */
 export async function prepareSkew({ dataFolder, size }: BenchContext): Promise<void> {
   const project = await openBenchProject(dataFolder);
-  await (await project.catalog()).createNamespace(['bench']);
   mkdirSync(join(dataFolder, 'warehouse/frames'), { recursive: true });
   for (const rows of SKEW_ROWS[size]) {
     for (const spread of SPREADS) {
@@ -85,23 +81,8 @@ export async function prepareSkew({ dataFolder, size }: BenchContext): Promise<v
 }
 
 async function makeTable(project: Project, spread: Spread, rows: number): Promise<void> {
-  const catalog = await project.catalog();
-  const fields = Object.entries(COLUMNS).map(([name, type], index) => ({ id: index + 1, name, required: false, type }));
-  const identifier = { namespace: ['bench'], name: tableName(spread, rows) };
-  await catalog.createTable(identifier, { schema: parseSchema({ type: 'struct', 'schema-id': 0, fields }) });
-  const table = await loadTable(catalog, project.io, identifier);
-  const folder = await table.io.prepareFolder(`${table.metadata.location}/data`);
-  const schema = currentSchema(table.metadata);
-  const engine = await project.engine();
-  const files = await engine.withConnection(async (connection) => {
-    const written = [];
-    for (let file = 0; file < FILES; file++) {
-      const write = { select: rowsSql(spread, rows, file), schema, spec: UNPARTITIONED, folder };
-      written.push(...(await writeParquet(connection, { ...write, namePrefix: randomUUID() })));
-    }
-    return written;
-  });
-  await commitAppend(table, { files });
+  const selects = Array.from({ length: FILES }, (_, file) => rowsSql(spread, rows, file));
+  await makeFilledTable(project, tableName(spread, rows), COLUMNS, selects);
 }
 
 async function registerViews(project: Project, sizes: readonly number[]): Promise<void> {

@@ -61,9 +61,28 @@ export async function makeFeatureTable(project: Project, name: string, shape: Fe
 
 /** Makes the table `bench.NAME`: random entities and times over 30 days, eight features. */
 export async function makeTable(project: Project, name: string, shape: FeatureTableShape): Promise<void> {
+  const perFile = Math.ceil(shape.rows / shape.files);
+  const selects: string[] = [];
+  for (let from = 0; from < shape.rows; from += perFile) {
+    selects.push(featureRowsSql(from, Math.min(from + perFile, shape.rows), shape));
+  }
+  await makeFilledTable(project, name, COLUMNS, selects);
+}
+
+/**
+ * Makes the table `bench.NAME` and fills it in one commit.
+ * @param columns types by name
+ * @param selects the rows of each file
+ */
+export async function makeFilledTable(
+  project: Project,
+  name: string,
+  columns: Readonly<Record<string, string>>,
+  selects: readonly string[],
+): Promise<void> {
   const catalog = await project.catalog();
   if (!(await catalog.namespaceExists(['bench']))) await catalog.createNamespace(['bench']);
-  const fields = Object.entries(COLUMNS).map(([column, type], index) => ({
+  const fields = Object.entries(columns).map(([column, type], index) => ({
     id: index + 1,
     name: column,
     required: false,
@@ -72,23 +91,16 @@ export async function makeTable(project: Project, name: string, shape: FeatureTa
   const identifier = { namespace: ['bench'], name };
   await catalog.createTable(identifier, { schema: parseSchema({ type: 'struct', 'schema-id': 0, fields }) });
   const table = await loadTable(catalog, project.io, identifier);
-  await commitAppend(table, { files: await writeFiles(await project.engine(), table, shape) });
+  await commitAppend(table, { files: await writeFiles(await project.engine(), table, selects) });
 }
 
-async function writeFiles(engine: Engine, table: Table, shape: FeatureTableShape) {
+async function writeFiles(engine: Engine, table: Table, selects: readonly string[]) {
   const folder = await table.io.prepareFolder(`${table.metadata.location}/data`);
-  const perFile = Math.ceil(shape.rows / shape.files);
+  const schema = currentSchema(table.metadata);
   return engine.withConnection(async (connection) => {
     const files = [];
-    for (let from = 0; from < shape.rows; from += perFile) {
-      const select = featureRowsSql(from, Math.min(from + perFile, shape.rows), shape);
-      const write = {
-        select,
-        schema: currentSchema(table.metadata),
-        spec: UNPARTITIONED,
-        folder,
-        namePrefix: randomUUID(),
-      };
+    for (const select of selects) {
+      const write = { select, schema, spec: UNPARTITIONED, folder, namePrefix: randomUUID() };
       files.push(...(await writeParquet(connection, write)));
     }
     return files;

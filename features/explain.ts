@@ -56,7 +56,7 @@ export interface Explanation {
 export function explainHistoricalFeatures(deps: HistoricalDeps, request: HistoricalRequest): Promise<Explanation> {
   return getHistoricalFrame(deps, request, async ({ connection, plan, opened, schema }) => {
     const views = new Map<string, ViewExplanation>();
-    const context = { session: connection, io: deps.io, memoryLimitBytes: deps.engine.memoryLimitBytes };
+    const context = { session: connection, memoryLimitBytes: deps.engine.memoryLimitBytes };
     for (const [index, view] of plan.views.entries()) {
       const { alias } = view.requested;
       const windowed = opened.joins.get(alias);

@@ -84,7 +84,7 @@ export async function getHistoricalFeatures<T>(
     const { frame, sources: entitySources } = opened;
     const { views, sources } = plan;
     const joins = new Map(opened.joins);
-    const context = { session: connection, io: deps.io, memoryLimitBytes: deps.engine.memoryLimitBytes };
+    const context = { session: connection, memoryLimitBytes: deps.engine.memoryLimitBytes };
     for (const [index, { requested, join }] of views.entries()) {
       if (joins.has(requested.alias)) continue;
       joins.set(requested.alias, await joinView(context, frame, join, `view_${index}`));

@@ -2,7 +2,6 @@
 import { type Connection, columnAlias } from '../engine/index.js';
 import type { IcebergType } from '../iceberg/index.js';
 import { EMPTY_SCAN, type OpenedScan, openScan, type PinnedSource, planSource } from '../scans/index.js';
-import type { FileIO } from '../storage/index.js';
 import type { ReadFeatures } from './break-ties.js';
 import { distinctOfAll, sampleFiles } from './distinct-sample.js';
 import { type EntityFrame, frameKeys, timeSql } from './entity-frame.js';
@@ -52,7 +51,6 @@ export interface JoinedView {
 /** What joining needs besides the connection. */
 export interface JoinContext {
   readonly session: Connection;
-  readonly io: FileIO;
   readonly memoryLimitBytes: number;
 }
 

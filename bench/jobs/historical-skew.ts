@@ -1,18 +1,7 @@
 /** Retrieval where half of the table and half of the frame is one entity, and of what was known, beside uniform keys and plain retrieval. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { DuckDBInstance } from '@duckdb/node-api';
-import { explainFeatures, withHistoricalFeatures } from '../../client/historical-features.js';
-import { parquetReader, quoteLiteral } from '../../engine/index.js';
-import {
-  type BenchContext,
-  type BenchJob,
-  type BenchSize,
-  type BenchVariant,
-  type Figure,
-  figure,
-  type Measurement,
-} from '../job.js';
+import { explainFeatures } from '../../client/historical-features.js';
+import { type BenchJob, type BenchSize, type BenchVariant, type Figure, figure, type Measurement } from '../job.js';
+import { asofSql, runRaw, writeAnswer } from '../retrieval.js';
 import {
   filesPath,
   prepareSkew,
@@ -22,7 +11,7 @@ import {
   skewFramePath,
   viewName,
 } from '../skewed-tables.js';
-import { FEATURES, openBenchProject } from '../world.js';
+import { openBenchProject } from '../world.js';
 
 const NAME = 'historical-skew';
 /** Places in the list of sizes. */
@@ -59,13 +48,7 @@ function ours(step: Step, way: Way): BenchVariant {
     const entities = { file: skewFramePath(context.dataFolder, spreadOf(view), rows) };
     const request = { features: [viewName(view, rows)], entities, knownAsOf };
     if (way.explain === true) await measure(() => explainFeatures(project, request));
-    else
-      await measure(() =>
-        withHistoricalFeatures(project, request, async ({ connection, select }) => {
-          const answer = quoteLiteral(join(connection.tempDirectory, 'answer.parquet'));
-          await connection.run(`COPY (${select}) TO ${answer} (FORMAT parquet, COMPRESSION zstd)`);
-        }),
-      );
+    else await measure(() => writeAnswer(project, request));
     await project.close();
     return undefined;
   };
@@ -73,19 +56,10 @@ function ours(step: Step, way: Way): BenchVariant {
 
 /** The ASOF join that everybody writes by hand, of the skewed table. */
 function raw(step: Step): BenchVariant {
-  return async (context: BenchContext, measure) => {
+  return (context, measure) => {
     const rows = rowsAt(context.size, step);
-    const files = JSON.parse(readFileSync(filesPath(context.dataFolder, 'skewed', rows), 'utf8')) as string[];
-    const frame = parquetReader([skewFramePath(context.dataFolder, 'skewed', rows)]);
-    const instance = await DuckDBInstance.create(':memory:', { threads: '2', memory_limit: '4GB' });
-    const connection = await instance.connect();
-    const features = FEATURES.map((name) => `f.${name}`).join(', ');
-    const select = `SELECT e.*, ${features} FROM ${frame} AS e
-      ASOF LEFT JOIN ${parquetReader(files)} AS f ON e.entity_id = f.entity_id AND e.event_timestamp >= f.event_ts`;
-    const answer = quoteLiteral(join(context.scratchFolder, 'answer.parquet'));
-    await measure(() => connection.run(`COPY (${select}) TO ${answer} (FORMAT parquet, COMPRESSION zstd)`));
-    instance.closeSync();
-    return undefined;
+    const frame = skewFramePath(context.dataFolder, 'skewed', rows);
+    return runRaw(context, measure, (files) => asofSql(frame, files), filesPath(context.dataFolder, 'skewed', rows));
   };
 }
 

@@ -1,6 +1,15 @@
 /** Point-in-time retrieval for frames of three sizes, beside a hand-written ASOF join and beside reading the whole table. */
 import { type BenchJob, figure, type Measurement } from '../job.js';
-import { asofSql, frameRows, prepareRetrieval, RETRIEVAL_DATA, readAllSql, retrieve, runRaw } from '../retrieval.js';
+import {
+  asofSql,
+  framePath,
+  frameRows,
+  prepareRetrieval,
+  RETRIEVAL_DATA,
+  readAllSql,
+  retrieve,
+  runRaw,
+} from '../retrieval.js';
 
 const NAME = 'historical';
 
@@ -13,9 +22,11 @@ export const historical: BenchJob = {
   prepare: prepareRetrieval,
   variants: {
     'ours 1m': (context, measure) => retrieve(context, measure, { frame: '1m' }),
-    'floor 1m': (context, measure) => runRaw(context, measure, (files) => asofSql(context, '1m', files)),
+    'floor 1m': (context, measure) =>
+      runRaw(context, measure, (files) => asofSql(framePath(context.dataFolder, '1m'), files)),
     'ours 100k': (context, measure) => retrieve(context, measure, { frame: '100k' }),
-    'floor 100k': (context, measure) => runRaw(context, measure, (files) => asofSql(context, '100k', files)),
+    'floor 100k': (context, measure) =>
+      runRaw(context, measure, (files) => asofSql(framePath(context.dataFolder, '100k'), files)),
     'ours 1k': (context, measure) => retrieve(context, measure, { frame: '1k' }),
     'ours 1k of a day': (context, measure) => retrieve(context, measure, { frame: '1k of a day' }),
     'whole table': (context, measure) => runRaw(context, measure, readAllSql),

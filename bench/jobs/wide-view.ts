@@ -1,14 +1,9 @@
 /** Some and all features of a view with a thousand, beside a view of five and beside raw DuckDB; each size is twice the one before. */
-import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DuckDBInstance } from '@duckdb/node-api';
-import { withHistoricalFeatures } from '../../client/index.js';
-import { parquetReader, quoteLiteral, writeParquet } from '../../engine/index.js';
+import { quoteLiteral } from '../../engine/index.js';
 import { collectDefinitions, defineEntity, defineFeatureView, parseDefinitions } from '../../features/index.js';
-import { currentSchema, parseSchema, UNPARTITIONED } from '../../iceberg/index.js';
 import type { Project } from '../../project/index.js';
-import { commitAppend, loadTable } from '../../tables/index.js';
 import {
   type BenchContext,
   type BenchJob,
@@ -18,7 +13,8 @@ import {
   figure,
   type Measurement,
 } from '../job.js';
-import { filesOf, openBenchProject } from '../world.js';
+import { asofSql, runRaw, writeAnswer } from '../retrieval.js';
+import { filesOf, makeFilledTable, openBenchProject } from '../world.js';
 
 const NAME = 'wide-view';
 const ROWS: Readonly<Record<BenchSize, readonly [number, number, number]>> = {
@@ -55,7 +51,6 @@ function frameSql(rows: number): string {
 
 async function prepare({ dataFolder, size }: BenchContext): Promise<void> {
   const project = await openBenchProject(dataFolder);
-  await (await project.catalog()).createNamespace(['bench']);
   mkdirSync(join(dataFolder, 'warehouse/frames'), { recursive: true });
   const engine = await project.engine();
   for (const rows of ROWS[size]) {
@@ -69,25 +64,13 @@ async function prepare({ dataFolder, size }: BenchContext): Promise<void> {
 }
 
 async function makeTable(project: Project, width: Width, rows: number): Promise<void> {
-  const catalog = await project.catalog();
-  const features = featuresOf(WIDTHS[width]).map((name) => [name, 'double'] as const);
-  const columns = [['entity_id', 'long'], ['event_ts', 'timestamp'], ...features] as const;
-  const fields = columns.map(([name, type], index) => ({ id: index + 1, name, required: false, type }));
-  const identifier = { namespace: ['bench'], name: nameOf(width, rows) };
-  await catalog.createTable(identifier, { schema: parseSchema({ type: 'struct', 'schema-id': 0, fields }) });
-  const table = await loadTable(catalog, project.io, identifier);
-  const folder = await table.io.prepareFolder(`${table.metadata.location}/data`);
-  const schema = currentSchema(table.metadata);
-  const engine = await project.engine();
-  const files = await engine.withConnection(async (connection) => {
-    const written = [];
-    for (let file = 0; file < FILES; file++) {
-      const write = { select: rowsSql(width, rows, file), schema, spec: UNPARTITIONED, folder };
-      written.push(...(await writeParquet(connection, { ...write, namePrefix: randomUUID() })));
-    }
-    return written;
-  });
-  await commitAppend(table, { files });
+  const features = featuresOf(WIDTHS[width]).map((name) => [name, 'double']);
+  const columns = { entity_id: 'long', event_ts: 'timestamp', ...Object.fromEntries(features) } as Record<
+    string,
+    string
+  >;
+  const selects = Array.from({ length: FILES }, (_, file) => rowsSql(width, rows, file));
+  await makeFilledTable(project, nameOf(width, rows), columns, selects);
 }
 
 async function registerViews(project: Project, sizes: readonly number[]): Promise<void> {
@@ -113,30 +96,18 @@ function ours(step: Step, width: Width, features: number): BenchVariant {
     const view = nameOf(width, rows);
     const asked = featuresOf(features).map((name) => `${view}:${name}`);
     const request = { features: asked, entities: { file: framePath(context.dataFolder, rows) } };
-    await measure(() =>
-      withHistoricalFeatures(project, request, async ({ connection, select }) => {
-        const answer = quoteLiteral(join(connection.tempDirectory, 'answer.parquet'));
-        await connection.run(`COPY (${select}) TO ${answer} (FORMAT parquet, COMPRESSION zstd)`);
-      }),
-    );
+    await measure(() => writeAnswer(project, request));
     await project.close();
     return undefined;
   };
 }
 
 function raw(step: Step): BenchVariant {
-  return async (context, measure) => {
+  return (context, measure) => {
     const rows = ROWS[context.size][step];
-    const files = JSON.parse(readFileSync(filesPath(context.dataFolder, rows), 'utf8')) as string[];
-    const instance = await DuckDBInstance.create(':memory:', { threads: '2', memory_limit: '4GB' });
-    const connection = await instance.connect();
-    const features = featuresOf(WIDTHS.wide).map((name) => `f.${name}`);
-    const select = `SELECT e.*, ${features.join(', ')} FROM ${parquetReader([framePath(context.dataFolder, rows)])} AS e
-      ASOF LEFT JOIN ${parquetReader(files)} AS f ON e.entity_id = f.entity_id AND e.event_timestamp >= f.event_ts`;
-    const answer = quoteLiteral(join(context.scratchFolder, 'answer.parquet'));
-    await measure(() => connection.run(`COPY (${select}) TO ${answer} (FORMAT parquet, COMPRESSION zstd)`));
-    instance.closeSync();
-    return undefined;
+    const frame = framePath(context.dataFolder, rows);
+    const select = (files: string): string => asofSql(frame, files, featuresOf(WIDTHS.wide));
+    return runRaw(context, measure, select, filesPath(context.dataFolder, rows));
   };
 }
 
