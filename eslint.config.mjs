@@ -14,7 +14,8 @@ const RECURSIVE_MKDIR = {
 const READER_CALL = String.raw`/\b(read_(parquet|csv|n?djson|json|text|blob|duckdb)|parquet_(scan|schema|\w*metadata)|sniff_csv|glob)\w*\(/`;
 const READER_CALLS = [`TemplateElement[value.raw=${READER_CALL}]`, `Literal[value=${READER_CALL}]`].map((selector) => ({
   selector,
-  message: 'Readers guess values and files from paths: build the call in engine/file-readers.ts, which turns that off.',
+  message:
+    'Readers guess values and files from paths: build the call in engine/scan/file-readers.ts, which turns that off.',
 }));
 // A loop that turns without a step holds a worker's thread for ever: those without an end of their own are bounded by `turns()`.
 const ENDLESS_LOOPS = ['WhileStatement', 'DoWhileStatement', 'ForStatement[test=null]'].map((selector) => ({
@@ -43,7 +44,7 @@ export default tseslint.config(
   },
   {
     // The demo's expected values share no code with what they check.
-    files: ['engine/file-readers.ts', 'demo/expected.ts'],
+    files: ['engine/scan/file-readers.ts', 'demo/expected.ts'],
     rules: { 'no-restricted-syntax': ['error', SPREAD_INTO_MATH, RECURSIVE_MKDIR] },
   },
   {

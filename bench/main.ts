@@ -3,7 +3,7 @@ import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { userCacheFolder } from '../workers/user-cache.js';
+import { userCacheFolder } from '../workers/server/user-cache.js';
 import type { BenchSize, Figure } from './job.js';
 import { JOBS, jobByName } from './jobs/index.js';
 import { writePage } from './page.js';

@@ -1,7 +1,7 @@
 import { MoraineError } from '../errors/index.js';
 import { type OpenProjectOptions, openProject, type Project } from '../project/index.js';
-import { type Output, toJson } from './output.js';
-import type { Progress } from './progress.js';
+import { type Output, toJson } from './output/output.js';
+import type { Progress } from './output/progress.js';
 
 /** Options that every command takes. */
 export interface GlobalOptions {

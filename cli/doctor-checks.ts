@@ -9,8 +9,8 @@ import { promisify } from 'node:util';
 import { type ErrorCode, MoraineError } from '../errors/index.js';
 import type { Project } from '../project/index.js';
 import { type CommandContext, withProject } from './context.js';
-import { countedText } from './quantities.js';
-import { asMoraineError } from './render-error.js';
+import { countedText } from './output/quantities.js';
+import { asMoraineError } from './output/render-error.js';
 import { checkTemporal } from './temporal-check.js';
 
 /** What a check found. */

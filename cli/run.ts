@@ -2,11 +2,11 @@ import type { Command } from 'commander';
 import { CommanderError } from 'commander';
 import { ERROR_TABLE, MoraineError } from '../errors/index.js';
 import type { CommandContext, GlobalOptions } from './context.js';
-import { OutputClosedError, printable, streamOutput } from './output.js';
+import { OutputClosedError, printable, streamOutput } from './output/output.js';
+import { createProgress } from './output/progress.js';
+import { asMoraineError, exitCodeOf, renderError } from './output/render-error.js';
+import { styled } from './output/style.js';
 import { buildProgram } from './program.js';
-import { createProgress } from './progress.js';
-import { asMoraineError, exitCodeOf, renderError } from './render-error.js';
-import { styled } from './style.js';
 
 /** The exit code of a process that a second Ctrl-C ended. */
 const EXIT_INTERRUPTED = 130;

@@ -2,9 +2,9 @@
 import type { DuckDBConnection, DuckDBDataChunk, DuckDBResult, DuckDBType, DuckDBValue } from '@duckdb/node-api';
 import { MoraineError } from '../errors/index.js';
 import { rowsInBackground } from './background-statement.js';
+import { FileCopies } from './copies/file-copies.js';
 import { classifyDuckDbError } from './duckdb-error.js';
-import { FileCopies } from './file-copies.js';
-import { macroStatements } from './lambda-sql.js';
+import { macroStatements } from './sql/lambda-sql.js';
 import { announceStatement } from './statement-channel.js';
 
 /** A signal is noticed at least this often while a statement runs; an interrupt between statements is lost. */

@@ -1,6 +1,6 @@
 /** Error texts of DuckDB, and of the system where the engine makes folders and files beside it, sorted once into the error table. */
 import { type ErrorCode, MoraineError } from '../errors/index.js';
-import { LATE_TIME } from './late-times.js';
+import { LATE_TIME } from './sql/late-times.js';
 
 /** The first quoted absolute path in a message: DuckDB names files so. */
 const PATH = /["'](\/[^"'\n]+)["']/;

@@ -3,12 +3,12 @@ import { resolve } from 'node:path';
 import type { DuckDBInstance as Instance } from '@duckdb/node-api';
 import { MoraineError } from '../errors/index.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../processes/index.js';
-import { registerBucketFunctions } from './bucket-function.js';
 import { Connection } from './connection.js';
 import { DuckDBInstance } from './duckdb.js';
 import { classifyDuckDbError } from './duckdb-error.js';
-import { escapeGlob } from './file-readers.js';
-import { quoteLiteral } from './sql-text.js';
+import { escapeGlob } from './scan/file-readers.js';
+import { registerBucketFunctions } from './sql/bucket-function.js';
+import { quoteLiteral } from './sql/sql-text.js';
 
 /** What the engine may use of the machine. */
 export interface EngineOptions {

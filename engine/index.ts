@@ -1,28 +1,19 @@
 /** The query engine: hardened DuckDB, scans by field id, Parquet with Iceberg field ids, rows in and out. */
 
-export { arrowBatches, arrowTable, registerArrow } from './arrow.js';
-export { bucketSql, registerBucketFunctions } from './bucket-function.js';
-export { type CheckedFile, checkFiles, readableFormat } from './check-files.js';
-export { columnAlias } from './column-default.js';
+export { arrowBatches, arrowTable, registerArrow } from './arrow/arrow.js';
 export { Connection, type ResultStream } from './connection.js';
-export { nameDamagedFile } from './damaged-file.js';
-export { readDeletedPositions } from './deleted-positions.js';
-export { Engine, type EngineOptions, openEngine } from './engine.js';
-export { expressionSql } from './expression-sql.js';
-export { type FileColumn, type FileLayout, readFileLayouts } from './file-layout.js';
-export { parquetReader } from './file-readers.js';
-export type { TargetTypes } from './input-column.js';
-export { listTransformSql } from './lambda-sql.js';
-export { LATE_TIME } from './late-times.js';
-export { orderKey } from './negative-zero.js';
-export { duckDbValue, type PlainValue, plainValue } from './plain-value.js';
+export { readableScanSql, withConvertedCopies, withReadableCopies } from './copies/scan-copies.js';
+export { readDeletedPositions } from './deletes/deleted-positions.js';
 export {
   type ChangedFile,
   type DeletesToPrepare,
   type FileToPrepare,
   prepareChangedDeletes,
   prepareDeletes,
-} from './prepare-deletes.js';
+} from './deletes/prepare-deletes.js';
+export type { ScanDeletes } from './deletes/scan-deletes.js';
+export { Engine, type EngineOptions, openEngine } from './engine.js';
+export type { TargetTypes } from './input/input-column.js';
 export {
   type Input,
   type InputFormat,
@@ -30,17 +21,34 @@ export {
   inputFormat,
   type ReadInputOptions,
   readInput,
-} from './read-input.js';
-export { type TypedRelation, typedRelation } from './relation-schema.js';
-export { digestOfParts, digestRows, type RowDigest, type RowSum, sumFromHex, sumRows, sumToHex } from './row-digest.js';
-export { rowFormatOf, writeWholeFile } from './rows-file.js';
-export { type ByteSink, type RowFormat, streamSink, writeRows } from './rows-out.js';
-export { LAST_UPDATED, ROW_ID, type Scan, type ScanExtras, type ScanFile, scanFields, scanSql } from './scan.js';
-export { readableScanSql, withConvertedCopies, withReadableCopies } from './scan-copies.js';
-export type { ScanDeletes } from './scan-deletes.js';
-export { quoteIdentifier, quoteLiteral } from './sql-text.js';
-export { sqlLiteral, sqlType } from './sql-type.js';
+} from './input/read-input.js';
+export { pointInTimeSql } from './input/text-value.js';
+export {
+  digestOfParts,
+  digestRows,
+  type RowDigest,
+  type RowSum,
+  sumFromHex,
+  sumRows,
+  sumToHex,
+} from './output/row-digest.js';
+export { rowFormatOf, writeWholeFile } from './output/rows-file.js';
+export { type ByteSink, type RowFormat, streamSink, writeRows } from './output/rows-out.js';
+export { orderKey } from './parquet/negative-zero.js';
+export { type CheckedFile, checkFiles, readableFormat } from './scan/check-files.js';
+export { columnAlias } from './scan/column-default.js';
+export { nameDamagedFile } from './scan/damaged-file.js';
+export { type FileColumn, type FileLayout, readFileLayouts } from './scan/file-layout.js';
+export { parquetReader } from './scan/file-readers.js';
+export { LAST_UPDATED, ROW_ID, type Scan, type ScanExtras, type ScanFile, scanFields, scanSql } from './scan/scan.js';
+export { bucketSql, registerBucketFunctions } from './sql/bucket-function.js';
+export { expressionSql } from './sql/expression-sql.js';
+export { listTransformSql } from './sql/lambda-sql.js';
+export { LATE_TIME } from './sql/late-times.js';
+export { duckDbValue, type PlainValue, plainValue } from './sql/plain-value.js';
+export { type TypedRelation, typedRelation } from './sql/relation-schema.js';
+export { quoteIdentifier, quoteLiteral } from './sql/sql-text.js';
+export { sqlLiteral, sqlType } from './sql/sql-type.js';
+export { transformSql } from './sql/transform-sql.js';
 export { STATEMENT_CHANNEL, type StatementEvent } from './statement-channel.js';
-export { pointInTimeSql } from './text-value.js';
-export { transformSql } from './transform-sql.js';
-export { type ParquetWrite, type UnwritableColumn, unwritableColumns, writeParquet } from './write-parquet.js';
+export { type ParquetWrite, type UnwritableColumn, unwritableColumns, writeParquet } from './write/write-parquet.js';

@@ -1,16 +1,6 @@
 /** The domain: definitions, registry, latest row per entity, point-in-time retrieval. */
 
 export {
-  type ApplyOptions,
-  type ApplyPlan,
-  objectKey,
-  type PlannedChange,
-  planApply,
-  planChangesAnything,
-  type RegistryState,
-} from './apply-plan.js';
-export { checkReferences } from './check-references.js';
-export {
   DATASET_PROPERTY,
   type DatasetLocation,
   type DatasetRecord,
@@ -19,8 +9,8 @@ export {
   recordToJson,
   statesFromJson,
   statesJson,
-} from './dataset-record.js';
-export { DatasetRegistry, type SavedDataset } from './dataset-registry.js';
+} from './datasets/dataset-record.js';
+export { DatasetRegistry, type SavedDataset } from './datasets/dataset-registry.js';
 export {
   commitDatasetRows,
   committedRecord,
@@ -29,7 +19,27 @@ export {
   ensureDatasetTable,
   findDatasetTable,
   saveKey,
-} from './dataset-table.js';
+} from './datasets/dataset-table.js';
+export { datasetTag, pinSnapshots } from './datasets/pin-snapshots.js';
+export {
+  type ReplayPart,
+  type ReplayResult,
+  recordedDeps,
+  recordedRequest,
+  replayDataset,
+} from './datasets/replay-dataset.js';
+export {
+  checkSaveRequest,
+  DATASET_NAME_RULE,
+  dropUnrecorded,
+  isDatasetName,
+  type SaveDeps,
+  type SaveRequest,
+  saveDataset,
+  unpinUnrecorded,
+} from './datasets/save-dataset.js';
+export { withMicroseconds } from './datasets/whole-microseconds.js';
+export { checkReferences } from './definitions/check-references.js';
 export {
   type AnyDefinition,
   collectDefinitions,
@@ -40,7 +50,7 @@ export {
   type FeatureOfView,
   type FeatureServiceDefinition,
   type FeatureViewDefinition,
-} from './define.js';
+} from './definitions/define.js';
 export type {
   DefinitionBase,
   DefinitionKind,
@@ -51,18 +61,63 @@ export type {
   FeatureService,
   FeatureSource,
   FeatureView,
-} from './definition.js';
-export { NO_DEFINITIONS } from './definition.js';
-export type { FieldChange } from './definition-diff.js';
-export { type CanonicalValue, canonicalHash, canonicalJson } from './definition-hash.js';
-export { definitionToJson } from './definition-json.js';
-export { formatDurationMs, parseDurationMs } from './duration.js';
-export { type EntityRelation, EVENT_TIMESTAMP, entityTimestamp } from './entity-frame.js';
-export type { EntityRow, EntityValue } from './entity-rows.js';
-export { type EntitySource, type KeyTypes, openTableRows } from './entity-source.js';
-export { type ColumnBound, type Explanation, explainHistoricalFeatures, type ViewExplanation } from './explain.js';
-export { feastValueType } from './feast-type.js';
-export { newestFirst, type OrderColumns } from './feature-order.js';
+} from './definitions/definition.js';
+export { NO_DEFINITIONS } from './definitions/definition.js';
+export { type CanonicalValue, canonicalHash, canonicalJson } from './definitions/definition-hash.js';
+export { definitionToJson } from './definitions/definition-json.js';
+export { formatDurationMs, parseDurationMs } from './definitions/duration.js';
+export { feastValueType } from './definitions/feast-type.js';
+export {
+  acceptsType,
+  featureTypeToString,
+  isJoinKeyType,
+  isTimestampType,
+  parseFeatureType,
+  sameType,
+} from './definitions/feature-type.js';
+export { findFeatureService, findFeatureView } from './definitions/find-definition.js';
+export {
+  type DefinitionSource,
+  parseDefinitions,
+  parseFeatureReference,
+  type ValuePath,
+} from './definitions/parse-definitions.js';
+export { formatProblem, type Problem, throwProblems } from './definitions/problem.js';
+export {
+  SCHEDULE_OVERLAPS,
+  type ScheduledRuns,
+  type ScheduleOverlap,
+  type ScheduleTimes,
+  scheduleTimeProblems,
+  type ViewSchedule,
+  viewScheduleToJson,
+} from './definitions/view-schedule.js';
+export type { FeatureWindow } from './pull/feature-window.js';
+export { type PullDeps, type PulledRows, type PullRequest, type PullSource, pullAll, pullLatest } from './pull/pull.js';
+export type { TableSql } from './query/table-sql.js';
+export {
+  type ApplyOptions,
+  type ApplyPlan,
+  objectKey,
+  type PlannedChange,
+  planApply,
+  planChangesAnything,
+  type RegistryState,
+} from './registry/apply-plan.js';
+export type { FieldChange } from './registry/definition-diff.js';
+export { nameOfId, projectName, projectOfId } from './registry/project-id.js';
+export { type ApplyResult, Registry, type RegistryAsOf, type RegistryDeps } from './registry/registry.js';
+export type { RegistryRow } from './registry/registry-rows.js';
+export { validateSources } from './registry/validate-sources.js';
+export { type EntityRelation, EVENT_TIMESTAMP, entityTimestamp } from './retrieval/entity-frame.js';
+export type { EntityRow, EntityValue } from './retrieval/entity-rows.js';
+export { type EntitySource, type KeyTypes, openTableRows } from './retrieval/entity-source.js';
+export {
+  type ColumnBound,
+  type Explanation,
+  explainHistoricalFeatures,
+  type ViewExplanation,
+} from './retrieval/explain.js';
 export {
   type FeatureSelection,
   featureReference,
@@ -71,24 +126,19 @@ export {
   type RequestedView,
   requestedViews,
   selectedFeatures,
-} from './feature-request.js';
-export {
-  acceptsType,
-  featureTypeToString,
-  isJoinKeyType,
-  isTimestampType,
-  parseFeatureType,
-  sameType,
-} from './feature-type.js';
-export type { FeatureWindow } from './feature-window.js';
-export { findFeatureService, findFeatureView } from './find-definition.js';
+} from './retrieval/feature-request.js';
 export {
   getHistoricalFeatures,
   getHistoricalFrame,
   type HistoricalDeps,
   type HistoricalFeatures,
   type HistoricalRequest,
-} from './historical-features.js';
+} from './retrieval/historical-features.js';
+export type { JoinMethod } from './retrieval/point-in-time-sql.js';
+export { ROW_TIMES } from './retrieval/retrieval-plan.js';
+export type { JoinedView } from './retrieval/view-join.js';
+export type { SqlSession } from './sql-session.js';
+export { newestFirst, type OrderColumns } from './views/feature-order.js';
 export {
   chooseLatestMethod,
   type LatestEstimate,
@@ -98,41 +148,7 @@ export {
   latestPerEntitySql,
   type NamedColumn,
   prepareLatestPerEntity,
-} from './latest-per-entity.js';
-export { type DefinitionSource, parseDefinitions, parseFeatureReference, type ValuePath } from './parse-definitions.js';
-export { datasetTag, pinSnapshots } from './pin-snapshots.js';
-export { type HistoricalAsOf, pinSource, stateOf, type TableState } from './pin-source.js';
-export type { JoinMethod } from './point-in-time-sql.js';
-export { formatProblem, type Problem, throwProblems } from './problem.js';
-export { nameOfId, projectName, projectOfId } from './project-id.js';
-export { type PullDeps, type PulledRows, type PullRequest, type PullSource, pullAll, pullLatest } from './pull.js';
-export { type ApplyResult, Registry, type RegistryAsOf, type RegistryDeps } from './registry.js';
-export type { RegistryRow } from './registry-rows.js';
-export { type ReplayPart, type ReplayResult, recordedDeps, recordedRequest, replayDataset } from './replay-dataset.js';
-export { type ResolvedColumn, type ResolvedView, resolveView } from './resolve-view.js';
-export { ROW_TIMES } from './retrieval-plan.js';
-export {
-  checkSaveRequest,
-  DATASET_NAME_RULE,
-  dropUnrecorded,
-  isDatasetName,
-  type SaveDeps,
-  type SaveRequest,
-  saveDataset,
-  unpinUnrecorded,
-} from './save-dataset.js';
-export type { SqlSession } from './sql-session.js';
-export type { TableSql } from './table-sql.js';
-export { validateSources } from './validate-sources.js';
-export type { JoinedView } from './view-join.js';
-export { latestOfView, SEQUENCE_COLUMN, viewColumns, viewScanSchema, viewScanSql } from './view-scan.js';
-export {
-  SCHEDULE_OVERLAPS,
-  type ScheduledRuns,
-  type ScheduleOverlap,
-  type ScheduleTimes,
-  scheduleTimeProblems,
-  type ViewSchedule,
-  viewScheduleToJson,
-} from './view-schedule.js';
-export { withMicroseconds } from './whole-microseconds.js';
+} from './views/latest-per-entity.js';
+export { type HistoricalAsOf, pinSource, stateOf, type TableState } from './views/pin-source.js';
+export { type ResolvedColumn, type ResolvedView, resolveView } from './views/resolve-view.js';
+export { latestOfView, SEQUENCE_COLUMN, viewColumns, viewScanSchema, viewScanSql } from './views/view-scan.js';

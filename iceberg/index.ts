@@ -1,12 +1,9 @@
 /** The table format, named as the specification names it. Pure: values in, values out. */
 
-export { applyUpdates, LAST_ADDED } from './apply-updates.js';
 export type { AvroField, AvroLogicalType, AvroNode } from './avro/avro-node.js';
 export { type AvroDatum, type AvroRecord, positionKey } from './avro/datum.js';
 export { AvroRowReader, type ByteSource } from './avro/row-reader.js';
-export { civilFromDays, daysFromCivil, floorDivide, formatDate, formatTimeOfDay, formatTimestamp } from './calendar.js';
-export { type ChangedDeletes, changedDeletes } from './changed-deletes.js';
-export type * from './data-file.js';
+export { type ChangedDeletes, changedDeletes } from './deletes/changed-deletes.js';
 export {
   DELETE_FILE_PATH_ID,
   DELETE_POSITION_ID,
@@ -17,8 +14,17 @@ export {
   isUnpartitioned,
   NO_DELETES,
   referencedDataFile,
-} from './delete-index.js';
-export { DELETION_VECTOR_BLOB, decodeDeletionVector, encodeDeletionVector } from './deletion-vector.js';
+} from './deletes/delete-index.js';
+export { DELETION_VECTOR_BLOB, decodeDeletionVector, encodeDeletionVector } from './deletes/deletion-vector.js';
+export {
+  PUFFIN_TRAILER_BYTES,
+  type PuffinBlob,
+  type PuffinFooter,
+  parsePuffinFooter,
+  puffinFooterBytes,
+  writePuffin,
+} from './deletes/puffin.js';
+export type { PositionContainer } from './deletes/roaring-bitmap.js';
 export {
   ALWAYS_FALSE,
   ALWAYS_TRUE,
@@ -31,11 +37,12 @@ export {
   or,
   type Predicate,
   type UnboundExpression,
-} from './expression.js';
-export { bindExpression, bindReference } from './expression-bind.js';
-export { evaluate, type ValueOf } from './expression-evaluate.js';
-export { parseExpression } from './expression-parser.js';
-export { type IdentityValue, type IdentityValues, identityValuesOf } from './identity-values.js';
+} from './expressions/expression.js';
+export { bindExpression, bindReference } from './expressions/expression-bind.js';
+export { evaluate, type ValueOf } from './expressions/expression-evaluate.js';
+export { parseExpression } from './expressions/expression-parser.js';
+export { manifestMightMatch, partitionMightMatch } from './expressions/manifest-evaluator.js';
+export { mightMatch } from './expressions/metrics-evaluator.js';
 export {
   isJsonArray,
   isJsonObject,
@@ -45,6 +52,7 @@ export {
   parseJson,
   stringifyJson,
 } from './json.js';
+export type * from './manifests/data-file.js';
 export {
   inheritRowIds,
   type ManifestContext,
@@ -52,17 +60,29 @@ export {
   manifestFileOfV1,
   readManifest,
   writeManifest,
-} from './manifest.js';
-export { manifestMightMatch, partitionMightMatch } from './manifest-evaluator.js';
-export { manifestFileOf, summarizePartitions, type WrittenManifest } from './manifest-file.js';
-export { type ManifestListToWrite, readManifestList, writeManifestList } from './manifest-list.js';
-export type * from './metadata.js';
-export { type NewTable, newTableMetadata, withMetadataLogEntry } from './metadata-build.js';
-export { parseTableMetadata, tableMetadataToJson } from './metadata-json.js';
-export { mightMatch } from './metrics-evaluator.js';
-export { bucketHash } from './murmur3.js';
-export { type NameMapping, nameMapping } from './name-mapping.js';
-export { partitionKey } from './partition-key.js';
+} from './manifests/manifest.js';
+export { manifestFileOf, summarizePartitions, type WrittenManifest } from './manifests/manifest-file.js';
+export { type ManifestListToWrite, readManifestList, writeManifestList } from './manifests/manifest-list.js';
+export type * from './metadata/metadata.js';
+export { type NewTable, newTableMetadata, withMetadataLogEntry } from './metadata/metadata-build.js';
+export { parseTableMetadata, tableMetadataToJson } from './metadata/metadata-json.js';
+export { MAIN_BRANCH, refByName, resolveSnapshot, type SnapshotSelection, snapshotForRef } from './metadata/refs.js';
+export { parseSnapshot, parseSnapshotRef, snapshotRefToJson, snapshotToJson } from './metadata/snapshot-json.js';
+export {
+  ancestors,
+  currentSchema,
+  currentSnapshot,
+  findSnapshot,
+  isAncestor,
+  schemaOfSnapshot,
+  snapshotAsOf,
+  snapshotById,
+} from './metadata/snapshot-log.js';
+export { type SortField, type SortOrder, UNSORTED } from './metadata/sort-order.js';
+export { parseSortOrder, sortOrderToJson } from './metadata/sort-order-json.js';
+export { type IdentityValue, type IdentityValues, identityValuesOf } from './partitions/identity-values.js';
+export { bucketHash } from './partitions/murmur3.js';
+export { partitionKey } from './partitions/partition-key.js';
 export {
   type PartitionField,
   type PartitionSpec,
@@ -73,22 +93,22 @@ export {
   sourceTypeOf,
   type Transform,
   UNPARTITIONED,
-} from './partition-spec.js';
-export { parsePartitionSpec, partitionFieldName } from './partition-spec-builder.js';
-export { evolvePartitionSpec } from './partition-spec-evolution.js';
-export { parsePartitionSpecJson, partitionSpecToJson } from './partition-spec-json.js';
-export { projectInclusive } from './projection.js';
+} from './partitions/partition-spec.js';
+export { parsePartitionSpec, partitionFieldName } from './partitions/partition-spec-builder.js';
+export { evolvePartitionSpec } from './partitions/partition-spec-evolution.js';
+export { parsePartitionSpecJson, partitionSpecToJson } from './partitions/partition-spec-json.js';
+export { projectInclusive } from './partitions/projection.js';
+export { checkPartitionSpec, checkSortOrder } from './partitions/spec-check.js';
 export {
-  PUFFIN_TRAILER_BYTES,
-  type PuffinBlob,
-  type PuffinFooter,
-  parsePuffinFooter,
-  puffinFooterBytes,
-  writePuffin,
-} from './puffin.js';
-export { MAIN_BRANCH, refByName, resolveSnapshot, type SnapshotSelection, snapshotForRef } from './refs.js';
-export { checkRequirements } from './requirements.js';
-export type { PositionContainer } from './roaring-bitmap.js';
+  applyTransform,
+  canTransform,
+  firstCodePoints,
+  parseTransform,
+  sameTransform,
+  transformResultType,
+  transformToString,
+} from './partitions/transforms.js';
+export { type NameMapping, nameMapping } from './schema/name-mapping.js';
 export {
   allFields,
   assignFreshIds,
@@ -101,15 +121,30 @@ export {
   isPrimitive,
   mapChildFields,
   selectColumns,
-} from './schema.js';
+} from './schema/schema.js';
 export {
   type ColumnPosition,
   canPromote,
   type EvolutionContext,
   evolveSchema,
   type SchemaChange,
-} from './schema-evolution.js';
-export { checkSchema, parseSchema, schemaToJson } from './schema-json.js';
+} from './schema/schema-evolution.js';
+export { checkSchema, parseSchema, schemaToJson } from './schema/schema-json.js';
+export { parseType, sameType, typeToJson, typeToString } from './schema/type-json.js';
+export { requireVersionTwoTypes, versionThreeColumns } from './schema/type-versions.js';
+export type * from './schema/types.js';
+export { applyUpdates, LAST_ADDED } from './updates/apply-updates.js';
+export { checkRequirements } from './updates/requirements.js';
+export type * from './updates/update.js';
+export { requirementFromJson, requirementToJson, updateFromJson, updateToJson } from './updates/update-json.js';
+export {
+  civilFromDays,
+  daysFromCivil,
+  floorDivide,
+  formatDate,
+  formatTimeOfDay,
+  formatTimestamp,
+} from './values/calendar.js';
 export {
   bigintToBytes,
   bytesToBigint,
@@ -118,34 +153,6 @@ export {
   deserializeValue,
   serializeValue,
   uuidToBytes,
-} from './single-value.js';
-export { formatDecimal, parseDecimal, temporalText, valueFromJson, valueToJson } from './single-value-json.js';
-export { parseSnapshot, parseSnapshotRef, snapshotRefToJson, snapshotToJson } from './snapshot-json.js';
-export {
-  ancestors,
-  currentSchema,
-  currentSnapshot,
-  findSnapshot,
-  isAncestor,
-  schemaOfSnapshot,
-  snapshotAsOf,
-  snapshotById,
-} from './snapshot-log.js';
-export { type SortField, type SortOrder, UNSORTED } from './sort-order.js';
-export { parseSortOrder, sortOrderToJson } from './sort-order-json.js';
-export { checkPartitionSpec, checkSortOrder } from './spec-check.js';
-export {
-  applyTransform,
-  canTransform,
-  firstCodePoints,
-  parseTransform,
-  sameTransform,
-  transformResultType,
-  transformToString,
-} from './transforms.js';
-export { parseType, sameType, typeToJson, typeToString } from './type-json.js';
-export { requireVersionTwoTypes, versionThreeColumns } from './type-versions.js';
-export type * from './types.js';
-export type * from './update.js';
-export { requirementFromJson, requirementToJson, updateFromJson, updateToJson } from './update-json.js';
-export { compareBytes, compareText, compareValues } from './value-order.js';
+} from './values/single-value.js';
+export { formatDecimal, parseDecimal, temporalText, valueFromJson, valueToJson } from './values/single-value-json.js';
+export { compareBytes, compareText, compareValues } from './values/value-order.js';

@@ -1,7 +1,7 @@
 /** What maintenance needs of its surroundings. */
 import type { RegistryState, SavedDataset } from '../features/index.js';
 import type { Table } from '../tables/index.js';
-import type { GuardedPlace } from './own-folders.js';
+import type { GuardedPlace } from './sweep/own-folders.js';
 
 export interface MaintenanceDeps {
   /** Loads a table by its name, `[CATALOG/]NS.TABLE`, as it is now. */

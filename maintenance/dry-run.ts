@@ -1,11 +1,11 @@
 /** What maintenance would do to every file of a table, and why. Nothing is written. */
 import type { MaintenanceDeps } from './deps.js';
-import { filesOnlyIn } from './expire.js';
-import { type ExpiryPlan, type ExpirySettings, planExpiry } from './expiry-plan.js';
-import { type OrphanSettings, orphanAgeMs } from './orphans.js';
-import { snapshotRoots } from './roots.js';
-import { type FileVerdict, Sweep, verdictOf } from './sweep.js';
-import { statisticsFiles } from './table-files.js';
+import { filesOnlyIn } from './expiry/expire.js';
+import { type ExpiryPlan, type ExpirySettings, planExpiry } from './expiry/expiry-plan.js';
+import { snapshotRoots } from './expiry/roots.js';
+import { type OrphanSettings, orphanAgeMs } from './sweep/orphans.js';
+import { type FileVerdict, Sweep, verdictOf } from './sweep/sweep.js';
+import { statisticsFiles } from './sweep/table-files.js';
 
 export interface MaintenanceSettings {
   readonly expiry: ExpirySettings;

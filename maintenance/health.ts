@@ -1,7 +1,7 @@
 /** The health of a table: how far its files are from what readers would like. */
 import { currentSnapshot, type DataFile, partitionKey } from '../iceberg/index.js';
 import { readManifestEntries, readSnapshotManifests, type Table } from '../tables/index.js';
-import { DEFAULT_TARGET_BYTES } from './compact-request.js';
+import { DEFAULT_TARGET_BYTES } from './compaction/compact-request.js';
 
 /** A file below this part of the target size is small, if its partition has others that it could be packed with. */
 const SMALL_PART = 0.75;

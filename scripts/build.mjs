@@ -25,7 +25,7 @@ function compile() {
 }
 
 async function bundleWorkflows() {
-  const { buildWorkflowBundle } = await import(pathToFileURL(join(dist, 'workers/bundle.js')).href);
+  const { buildWorkflowBundle } = await import(pathToFileURL(join(dist, 'workers/worker/bundle.js')).href);
   await buildWorkflowBundle(join(dist, 'workflow-bundle-traced.js'), { traced: true });
   await buildWorkflowBundle(join(dist, 'workflow-bundle.js'));
 }

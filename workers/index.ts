@@ -36,27 +36,43 @@ export {
   type NewBackfill,
   startBackfill,
   waitForBackfill,
-} from './backfill-client.js';
-export { buildWorkflowBundle, bundleWorkflows, type WorkflowSource, workflowSource, workflowsPath } from './bundle.js';
-export { type CodecServer, type CodecServerOptions, serveCodec } from './codec-server.js';
+} from './clients/backfill-client.js';
 export {
   connectClient,
   type ServerSettings,
   type TemporalClient,
   withAddress,
   withTemporalClient,
-} from './connection.js';
-export { WORKER_ROLES, type WorkerRole } from './create-worker.js';
-export { dataConverter } from './data-converter.js';
-export { setCurrentDeployment } from './deployment.js';
-export { type EncryptionKeys, resolveEncryptionKeys } from './encryption-keys.js';
-export { type LocalRun, type LocalRunOptions, withLocalRun } from './local-run.js';
-export { joinLocalServer, type LocalServer, type LocalServerOptions, startOrJoinLocalServer } from './local-server.js';
-export { startMaterialization, type WaitOptions, waitForRun } from './materialize-client.js';
-export { installQuietRuntime } from './native-runtime.js';
-export { type RunWorkerOptions, runWorker } from './run-worker.js';
-export { startCompact, startMaintain, waitForCompact, waitForMaintain } from './table-run-client.js';
-export { assertTaskQueuePolled } from './task-queue.js';
-export { type FindTemporalCliOptions, findTemporalCli, lookForTemporalCli, type TemporalCli } from './temporal-cli.js';
+} from './clients/connection.js';
+export { startMaterialization, type WaitOptions, waitForRun } from './clients/materialize-client.js';
+export { startCompact, startMaintain, waitForCompact, waitForMaintain } from './clients/table-run-client.js';
+export { startTrainingSet, waitForTrainingSet } from './clients/training-set-client.js';
+export { type CodecServer, type CodecServerOptions, serveCodec } from './payloads/codec-server.js';
+export { dataConverter } from './payloads/data-converter.js';
+export { type EncryptionKeys, resolveEncryptionKeys } from './payloads/encryption-keys.js';
+export { type LocalRun, type LocalRunOptions, withLocalRun } from './server/local-run.js';
+export {
+  joinLocalServer,
+  type LocalServer,
+  type LocalServerOptions,
+  startOrJoinLocalServer,
+} from './server/local-server.js';
+export {
+  type FindTemporalCliOptions,
+  findTemporalCli,
+  lookForTemporalCli,
+  type TemporalCli,
+} from './server/temporal-cli.js';
 export { type ProjectSettings, resolveTemporalSettings, type TemporalSettings } from './temporal-settings.js';
-export { startTrainingSet, waitForTrainingSet } from './training-set-client.js';
+export {
+  buildWorkflowBundle,
+  bundleWorkflows,
+  type WorkflowSource,
+  workflowSource,
+  workflowsPath,
+} from './worker/bundle.js';
+export { WORKER_ROLES, type WorkerRole } from './worker/create-worker.js';
+export { setCurrentDeployment } from './worker/deployment.js';
+export { installQuietRuntime } from './worker/native-runtime.js';
+export { type RunWorkerOptions, runWorker } from './worker/run-worker.js';
+export { assertTaskQueuePolled } from './worker/task-queue.js';

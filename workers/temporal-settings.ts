@@ -6,7 +6,7 @@ import {
 } from '@temporalio/envconfig';
 import type { DeploymentConfig, TemporalConfig } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
-import { type EncryptionKeys, resolveEncryptionKeys } from './encryption-keys.js';
+import { type EncryptionKeys, resolveEncryptionKeys } from './payloads/encryption-keys.js';
 
 /** How to reach Temporal, and the task queue of this project. */
 export interface TemporalSettings {

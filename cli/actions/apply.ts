@@ -3,8 +3,8 @@ import { MoraineError } from '../../errors/index.js';
 import { type ApplyPlan, type PlannedChange, planChangesAnything } from '../../features/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
-import { readDefinitionFiles } from '../definition-files.js';
-import { printable } from '../output.js';
+import { readDefinitionFiles } from '../definitions/definition-files.js';
+import { printable } from '../output/output.js';
 import { runMaterialization } from './materialize.js';
 
 interface ApplyOptions {

@@ -3,7 +3,7 @@ import type { Project } from '../../project/index.js';
 import { ownRunId } from '../../runs/index.js';
 import { changeBackfillConcurrency, controlBackfill, type TemporalClient } from '../../workers/index.js';
 import { type CommandContext, withProject } from '../context.js';
-import { printable } from '../output.js';
+import { printable } from '../output/output.js';
 import { runPlace, withTemporal } from '../temporal-connection.js';
 
 type Action = (context: CommandContext, operands: readonly string[]) => Promise<void>;

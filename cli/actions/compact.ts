@@ -11,10 +11,10 @@ import { parseByteSize } from '../../config/index.js';
 import { MoraineError } from '../../errors/index.js';
 import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
-import { parseColumnNames } from '../columns-option.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
-import { printable } from '../output.js';
-import { countedText, countText, sizeText } from '../quantities.js';
+import { parseColumnNames } from '../options/columns-option.js';
+import { printable } from '../output/output.js';
+import { countedText, countText, sizeText } from '../output/quantities.js';
 
 interface CompactOptions {
   readonly strategy: CompactInput['strategy'];

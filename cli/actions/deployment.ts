@@ -1,7 +1,7 @@
 import { MoraineError } from '../../errors/index.js';
 import { setCurrentDeployment } from '../../workers/index.js';
 import { type CommandContext, withProject } from '../context.js';
-import { printable } from '../output.js';
+import { printable } from '../output/output.js';
 import { withTemporal } from '../temporal-connection.js';
 
 /** Makes the configured version of the workers, or the one given, the one that takes new runs. */

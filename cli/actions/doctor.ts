@@ -1,7 +1,7 @@
 import { MoraineError } from '../../errors/index.js';
 import { type CommandContext, printJson } from '../context.js';
 import { type CheckResult, runChecks } from '../doctor-checks.js';
-import { printable } from '../output.js';
+import { printable } from '../output/output.js';
 
 /** Prints one line per check and, for each that is not well, what to do. Fails with the code of the first failure. */
 export async function doctor(

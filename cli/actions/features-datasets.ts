@@ -3,9 +3,9 @@ import { formatTimeUs } from '../../config/index.js';
 import { MoraineError } from '../../errors/index.js';
 import type { DatasetRecord, ReplayResult } from '../../features/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
-import { snapshotIds } from '../feature-summary.js';
-import { formatColumns } from '../output.js';
-import { countedText, countText } from '../quantities.js';
+import { snapshotIds } from '../output/feature-summary.js';
+import { formatColumns } from '../output/output.js';
+import { countedText, countText } from '../output/quantities.js';
 
 interface JsonOption {
   readonly json?: boolean;

@@ -14,15 +14,15 @@ import { MoraineError } from '../../errors/index.js';
 import type { DatasetRecord, SaveRequest } from '../../features/index.js';
 import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
-import { type AsOfOptions, chosenStates } from '../as-of-option.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
-import { type EntitiesOptions, entitiesInput } from '../entities-option.js';
-import { explanationText } from '../feature-explanation.js';
-import { featureSelection } from '../feature-selection.js';
-import { noteSummary, snapshotIds } from '../feature-summary.js';
-import { printable } from '../output.js';
-import { countedText, countText } from '../quantities.js';
-import { type RowOutputOptions, rowFormat, withRowOutput } from '../row-output.js';
+import { type AsOfOptions, chosenStates } from '../options/as-of-option.js';
+import { type EntitiesOptions, entitiesInput } from '../options/entities-option.js';
+import { featureSelection } from '../options/feature-selection.js';
+import { explanationText } from '../output/feature-explanation.js';
+import { noteSummary, snapshotIds } from '../output/feature-summary.js';
+import { printable } from '../output/output.js';
+import { countedText, countText } from '../output/quantities.js';
+import { type RowOutputOptions, rowFormat, withRowOutput } from '../output/row-output.js';
 import { datasetJson } from './features-datasets.js';
 
 interface FeaturesHistoricalOptions extends RowOutputOptions, EntitiesOptions, AsOfOptions {

@@ -12,10 +12,10 @@ import {
   type LogComparison,
 } from '../../logging/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
-import { noteSummary, snapshotIds } from '../feature-summary.js';
-import { formatColumns } from '../output.js';
-import { countText } from '../quantities.js';
-import { type RowOutputOptions, rowFormat, withRowOutput } from '../row-output.js';
+import { noteSummary, snapshotIds } from '../output/feature-summary.js';
+import { formatColumns } from '../output/output.js';
+import { countText } from '../output/quantities.js';
+import { type RowOutputOptions, rowFormat, withRowOutput } from '../output/row-output.js';
 
 interface WindowOptions {
   readonly start?: string;

@@ -3,11 +3,11 @@ import { parseTimeUs } from '../../config/index.js';
 import { writeRows } from '../../engine/index.js';
 import { MoraineError } from '../../errors/index.js';
 import type { HistoricalAsOf, PullRequest, PullSource } from '../../features/index.js';
-import { type AsOfOptions, chosenStates } from '../as-of-option.js';
 import { type CommandContext, withProject } from '../context.js';
-import { sqlTables } from '../entities-option.js';
-import { noteSummary, snapshotIds } from '../feature-summary.js';
-import { type RowOutputOptions, rowFormat, withRowOutput } from '../row-output.js';
+import { type AsOfOptions, chosenStates } from '../options/as-of-option.js';
+import { sqlTables } from '../options/entities-option.js';
+import { noteSummary, snapshotIds } from '../output/feature-summary.js';
+import { type RowOutputOptions, rowFormat, withRowOutput } from '../output/row-output.js';
 
 interface FeaturesPullOptions extends RowOutputOptions, AsOfOptions {
   readonly sql?: string;

@@ -13,7 +13,7 @@ import {
 import { currentSchema } from '../../iceberg/index.js';
 import { openProject, type Project } from '../../project/index.js';
 import { type CommandContext, printJson } from '../context.js';
-import { printable } from '../output.js';
+import { printable } from '../output/output.js';
 import { writeNewFiles } from '../write-new-files.js';
 
 interface ImportOptions {

@@ -12,8 +12,8 @@ import type { FileVerdict } from '../../maintenance/index.js';
 import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, throwIfCancelled, withProject } from '../context.js';
-import { printable } from '../output.js';
-import { countedText, countText, sizeText } from '../quantities.js';
+import { printable } from '../output/output.js';
+import { countedText, countText, sizeText } from '../output/quantities.js';
 
 interface MaintainOptions {
   readonly dryRun?: boolean;

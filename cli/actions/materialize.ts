@@ -10,8 +10,8 @@ import {
 import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
-import { printable } from '../output.js';
-import { countedText, countText } from '../quantities.js';
+import { printable } from '../output/output.js';
+import { countedText, countText } from '../output/quantities.js';
 
 interface MaterializeOptions {
   readonly start?: string;

@@ -5,8 +5,8 @@ import { type JsonValue, jsonObject, stringifyJson } from '../../iceberg/index.j
 import { type FeatureSelection, featureValueToJson, type OnlineResponse } from '../../online/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, withProject } from '../context.js';
-import { parseEntity } from '../entity-option.js';
-import { formatColumns } from '../output.js';
+import { parseEntity } from '../options/entity-option.js';
+import { formatColumns } from '../output/output.js';
 
 interface OnlineGetOptions {
   readonly entity: readonly string[];

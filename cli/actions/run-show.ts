@@ -3,7 +3,7 @@ import { ERROR_TABLE, type ErrorCode, MoraineError } from '../../errors/index.js
 import { ownRunId, type Run, showRun } from '../../runs/index.js';
 import type { TemporalClient } from '../../workers/index.js';
 import { type CommandContext, printJson, throwIfCancelled, withProject } from '../context.js';
-import { formatRun, runLine, runState } from '../run-text.js';
+import { formatRun, runLine, runState } from '../output/run-text.js';
 import { runPlace, withTemporal } from '../temporal-connection.js';
 
 interface RunShowOptions {

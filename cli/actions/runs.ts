@@ -1,8 +1,8 @@
 import { listRuns, RUN_STATUSES } from '../../runs/index.js';
 import { resolveTemporalSettings } from '../../workers/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
-import { formatColumns } from '../output.js';
-import { durationText } from '../quantities.js';
+import { formatColumns } from '../output/output.js';
+import { durationText } from '../output/quantities.js';
 import { withTemporal } from '../temporal-connection.js';
 
 interface RunsOptions {

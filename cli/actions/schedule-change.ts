@@ -11,8 +11,8 @@ import {
 } from '../../schedules/index.js';
 import type { TemporalClient } from '../../workers/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
-import { printable } from '../output.js';
-import { countedText } from '../quantities.js';
+import { printable } from '../output/output.js';
+import { countedText } from '../output/quantities.js';
 import { withTemporal } from '../temporal-connection.js';
 
 interface NoteOption {

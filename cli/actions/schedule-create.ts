@@ -3,7 +3,7 @@ import { MoraineError } from '../../errors/index.js';
 import { createOwnSchedule, describeSchedule } from '../../schedules/index.js';
 import type { TemporalClient } from '../../workers/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
-import { printable } from '../output.js';
+import { printable } from '../output/output.js';
 import { withTemporal } from '../temporal-connection.js';
 import { timingText } from './schedule-show.js';
 

@@ -2,7 +2,7 @@ import { scheduleOwner } from '../../client/index.js';
 import type { Project } from '../../project/index.js';
 import { describeSchedule, listSchedules, ownScheduleId, type ScheduleInfo } from '../../schedules/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
-import { formatColumns, printable } from '../output.js';
+import { formatColumns, printable } from '../output/output.js';
 import { withTemporal } from '../temporal-connection.js';
 
 interface JsonOption {

@@ -3,8 +3,8 @@ import { createTable } from '../../client/index.js';
 import { isMoraineError, MoraineError } from '../../errors/index.js';
 import { parseJson, parseSchema, type Schema } from '../../iceberg/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
-import { readTextFile } from '../input-file.js';
-import { printable } from '../output.js';
+import { readTextFile } from '../options/input-file.js';
+import { printable } from '../output/output.js';
 
 interface TableCreateOptions {
   readonly schema: string;

@@ -1,12 +1,12 @@
 import { type PartitionSpec, partitionPath } from '../../iceberg/index.js';
 import { deleteFilesOf, type PlannedFile, planFiles } from '../../tables/index.js';
 import type { CommandContext } from '../context.js';
-import { contentOf, fileAsJson } from '../file-description.js';
-import { formatColumns } from '../output.js';
-import { countText, sizeText } from '../quantities.js';
-import { chooseSnapshot, type SnapshotOptions } from '../snapshot-options.js';
-import { withTable } from '../table-argument.js';
-import { parseWhere } from '../where-option.js';
+import { chooseSnapshot, type SnapshotOptions } from '../options/snapshot-options.js';
+import { withTable } from '../options/table-argument.js';
+import { parseWhere } from '../options/where-option.js';
+import { contentOf, fileAsJson } from '../output/file-description.js';
+import { formatColumns } from '../output/output.js';
+import { countText, sizeText } from '../output/quantities.js';
 
 interface TableFilesOptions extends SnapshotOptions {
   readonly root?: string;

@@ -1,8 +1,8 @@
 import { type TableHealth, tableHealth } from '../../maintenance/index.js';
 import { type CommandContext, printJson } from '../context.js';
-import { formatColumns } from '../output.js';
-import { countText, durationText, sizeText } from '../quantities.js';
-import { withTable } from '../table-argument.js';
+import { withTable } from '../options/table-argument.js';
+import { formatColumns } from '../output/output.js';
+import { countText, durationText, sizeText } from '../output/quantities.js';
 
 /** Shows how far a table's files are from what readers would like. */
 export async function showTableHealth(

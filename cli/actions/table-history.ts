@@ -1,9 +1,9 @@
 import type { Snapshot } from '../../iceberg/index.js';
 import { type CommandContext, printJson } from '../context.js';
-import { formatColumns } from '../output.js';
-import { countText } from '../quantities.js';
-import { withTable } from '../table-argument.js';
-import { describeSnapshot, type SnapshotDescription } from '../table-description.js';
+import { withTable } from '../options/table-argument.js';
+import { formatColumns } from '../output/output.js';
+import { countText } from '../output/quantities.js';
+import { describeSnapshot, type SnapshotDescription } from '../output/table-description.js';
 
 /** Lists a table's snapshots, oldest first. */
 export async function tableHistory(

@@ -1,7 +1,7 @@
 import { ensureNamespace, newestMetadata } from '../../catalogs/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
-import { printable } from '../output.js';
-import { locationPath } from '../table-argument.js';
+import { locationPath } from '../options/table-argument.js';
+import { printable } from '../output/output.js';
 
 /** Points a name of the catalog at a metadata file, or at the newest one in a table's folder. */
 export async function tableRegister(

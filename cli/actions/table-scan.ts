@@ -1,12 +1,12 @@
 import { writeRows } from '../../engine/index.js';
 import { selectColumns } from '../../iceberg/index.js';
-import { parseColumnNames } from '../columns-option.js';
 import type { CommandContext } from '../context.js';
-import { type RowOutputOptions, rowFormat, withRowOutput } from '../row-output.js';
+import { parseColumnNames } from '../options/columns-option.js';
+import { chooseSnapshot, type SnapshotOptions } from '../options/snapshot-options.js';
+import { withTable } from '../options/table-argument.js';
+import { parseWhere } from '../options/where-option.js';
+import { type RowOutputOptions, rowFormat, withRowOutput } from '../output/row-output.js';
 import { prepareScan } from '../scan-table.js';
-import { chooseSnapshot, type SnapshotOptions } from '../snapshot-options.js';
-import { withTable } from '../table-argument.js';
-import { parseWhere } from '../where-option.js';
 
 interface TableScanOptions extends SnapshotOptions, RowOutputOptions {
   readonly root?: string;

@@ -1,6 +1,6 @@
 import { type CommandContext, printJson } from '../context.js';
-import { withTable } from '../table-argument.js';
-import { describeTable, formatTable } from '../table-description.js';
+import { withTable } from '../options/table-argument.js';
+import { describeTable, formatTable } from '../output/table-description.js';
 
 /** Shows a table's schema, partitioning, properties and current snapshot. */
 export async function tableShow(

@@ -1,6 +1,6 @@
 import { upgradeTable } from '../../client/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
-import { printable } from '../output.js';
+import { printable } from '../output/output.js';
 
 interface TableUpgradeOptions {
   readonly to: string;

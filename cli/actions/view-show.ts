@@ -2,9 +2,9 @@ import { describeView, type OnlineTableDescription, type ViewDescription } from 
 import { formatTimeUs } from '../../config/index.js';
 import { definitionToJson } from '../../features/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
-import { formatColumns, formatFacts } from '../output.js';
-import { countText, sizeText } from '../quantities.js';
-import { onlineText, scheduleText, ttlText } from '../view-text.js';
+import { formatColumns, formatFacts } from '../output/output.js';
+import { countText, sizeText } from '../output/quantities.js';
+import { onlineText, scheduleText, ttlText } from '../output/view-text.js';
 import { rowsText } from './table-list.js';
 
 /** Shows a feature view: its definition and the state of the tables behind it. */

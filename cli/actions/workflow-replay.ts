@@ -1,6 +1,6 @@
 import { replayHistories } from '../../testing/index.js';
 import { type CommandContext, printJson } from '../context.js';
-import { printable } from '../output.js';
+import { printable } from '../output/output.js';
 
 /** Replays recorded histories on the workflow code of this version. */
 export async function workflowReplay(

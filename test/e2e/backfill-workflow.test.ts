@@ -11,7 +11,7 @@ import type {
   StageWindowInput,
 } from '../../activities/backfill-contract.js';
 import { startBackfillRun } from '../../activities/start-backfill.js';
-import type { TemporalClient } from '../../workers/connection.js';
+import type { TemporalClient } from '../../workers/clients/connection.js';
 import { failureOf, scriptedActivities } from '../support/scripted-activities.js';
 import { type BackfillSteps, committedWindows, singleWindows, stagedWindow } from '../support/scripted-backfill.js';
 import { testClient, testSettings, testWorker } from '../support/temporal.js';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { describe, expect, test, vi } from 'vitest';
 import type { Activities } from '../../activities/contract.js';
-import { formatRun, runState } from '../../cli/run-text.js';
+import { formatRun, runState } from '../../cli/output/run-text.js';
 import { listRuns, ownRunId, showRun } from '../../runs/index.js';
 import { type ServerSettings, startMaterialization, waitForRun } from '../../workers/index.js';
 import { rejectionCode } from '../support/error-code.js';

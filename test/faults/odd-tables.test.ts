@@ -2,8 +2,8 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { parseWhere } from '../../cli/options/where-option.js';
 import { prepareScan } from '../../cli/scan-table.js';
-import { parseWhere } from '../../cli/where-option.js';
 import { quoteLiteral, writeRows } from '../../engine/index.js';
 import type { DataFile } from '../../iceberg/index.js';
 import { commitAppend, selectSnapshot } from '../../tables/index.js';

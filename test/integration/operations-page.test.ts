@@ -3,7 +3,7 @@ import { appendFileSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { freePorts } from '../../workers/free-ports.js';
+import { freePorts } from '../../workers/server/free-ports.js';
 import { type CodeBlock, codeBlocks, shownPattern } from '../support/code-blocks.js';
 import { appendRows, dataFiles, delaysOf, MARCH, makeOperationsProject } from '../support/operations-project.js';
 import { OwnTemporalServer } from '../support/own-temporal-server.js';

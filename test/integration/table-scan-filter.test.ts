@@ -4,8 +4,8 @@
  */
 import { isLosslessNumber, parse } from 'lossless-json';
 import { expect, it } from 'vitest';
+import { parseWhere } from '../../cli/options/where-option.js';
 import { prepareScan } from '../../cli/scan-table.js';
-import { parseWhere } from '../../cli/where-option.js';
 import { writeRows } from '../../engine/index.js';
 import {
   currentSchema,

@@ -6,7 +6,6 @@ import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { RequestedRun } from '../../activities/contract.js';
 import { exportHistory, replayHistories } from '../../testing/index.js';
-import { bundleWithSettings } from '../../workers/bundle.js';
 import {
   bundleWorkflows,
   installQuietRuntime,
@@ -16,6 +15,7 @@ import {
   type TemporalClient,
   waitForRun,
 } from '../../workers/index.js';
+import { bundleWithSettings } from '../../workers/worker/bundle.js';
 import { codeBlocks } from '../support/code-blocks.js';
 import { failureOf, rejectionCode } from '../support/error-code.js';
 import { projectRoot } from '../support/paths.js';

@@ -1,8 +1,12 @@
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type LatestMethod, type LatestRequest, prepareLatestPerEntity } from '../../features/latest-per-entity.js';
 import type { SqlSession } from '../../features/sql-session.js';
+import {
+  type LatestMethod,
+  type LatestRequest,
+  prepareLatestPerEntity,
+} from '../../features/views/latest-per-entity.js';
 import {
   FEATURE_TYPES,
   featureSql,

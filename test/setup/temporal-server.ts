@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { startOrJoinLocalServer } from '../../workers/local-server.js';
+import { startOrJoinLocalServer } from '../../workers/server/local-server.js';
 
 declare module 'vitest' {
   interface ProvidedContext {

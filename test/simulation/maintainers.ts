@@ -1,9 +1,9 @@
 /** Those who keep the table in shape, and those who read it. None of them changes a row, but for rollbacks. */
 import { isMoraineError } from '../../errors/index.js';
 import type { MaintenanceDeps } from '../../maintenance/deps.js';
-import { commitExpiry, deleteExpiredFiles, stageExpiry } from '../../maintenance/expire.js';
-import { releaseLease, takeLease } from '../../maintenance/leases.js';
-import { sweepOrphans } from '../../maintenance/orphans.js';
+import { commitExpiry, deleteExpiredFiles, stageExpiry } from '../../maintenance/expiry/expire.js';
+import { releaseLease, takeLease } from '../../maintenance/leases/leases.js';
+import { sweepOrphans } from '../../maintenance/sweep/orphans.js';
 import {
   type ArrivedDeletes,
   type CarriedDeletes,

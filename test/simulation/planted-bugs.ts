@@ -1,6 +1,6 @@
 /** Wrappers that take a safeguard away, to see that the simulation misses it. */
 import type { Catalog, LoadedTable, TableIdentifier } from '../../catalogs/index.js';
-import { LEASES } from '../../maintenance/leases.js';
+import { LEASES } from '../../maintenance/leases/leases.js';
 import type { Table } from '../../tables/index.js';
 import { RECENT_RUNS, RUN_KEY } from '../../tables/index.js';
 

@@ -1,6 +1,6 @@
 /** One simulated world: a table, those who work on it, and the oracle that watches. Everything in it follows from the seed. */
 import type { Catalog, CreateTableRequest } from '../../catalogs/index.js';
-import { CLOCK_PREFIX } from '../../maintenance/storage-clock.js';
+import { CLOCK_PREFIX } from '../../maintenance/sweep/storage-clock.js';
 import type { FileIO } from '../../storage/index.js';
 import { loadTable, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
 import { Random } from '../worlds/random.js';

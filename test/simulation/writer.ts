@@ -1,7 +1,7 @@
 /** Those who change rows: each has a list of jobs, and does every one until it is told that it landed. */
 import { isMoraineError, MoraineError } from '../../errors/index.js';
 import type { DataFile } from '../../iceberg/index.js';
-import { releaseLease, takeLease } from '../../maintenance/leases.js';
+import { releaseLease, takeLease } from '../../maintenance/leases/leases.js';
 import {
   type CommitOptions,
   type CommitResult,

@@ -5,9 +5,9 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SEARCH_ATTRIBUTES } from '../../activities/index.js';
-import { isServing } from '../../workers/connection.js';
-import { freePorts } from '../../workers/free-ports.js';
+import { isServing } from '../../workers/clients/connection.js';
 import { findTemporalCli, type ServerSettings } from '../../workers/index.js';
+import { freePorts } from '../../workers/server/free-ports.js';
 import { testSettings } from './temporal.js';
 
 export class OwnTemporalServer {

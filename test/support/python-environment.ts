@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { userCacheFolder } from '../../workers/user-cache.js';
+import { userCacheFolder } from '../../workers/server/user-cache.js';
 
 /**
  * The interpreter of a Python environment with exactly the packages of a requirements file, made once and kept in the

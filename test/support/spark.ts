@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { userCacheFolder } from '../../workers/user-cache.js';
+import { userCacheFolder } from '../../workers/server/user-cache.js';
 import { pythonEnvironment } from './python-environment.js';
 
 const run = promisify(execFile);

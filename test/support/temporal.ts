@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { inject, onTestFinished } from 'vitest';
 import type { Activities } from '../../activities/contract.js';
-import { connectClient, type ServerSettings, type TemporalClient } from '../../workers/connection.js';
-import { installQuietRuntime } from '../../workers/native-runtime.js';
+import { connectClient, type ServerSettings, type TemporalClient } from '../../workers/clients/connection.js';
 import type { ProjectSettings } from '../../workers/temporal-settings.js';
+import { installQuietRuntime } from '../../workers/worker/native-runtime.js';
 import { DIST } from './cli.js';
 
 /** The workflow bundle that the build has made. */

@@ -15,9 +15,9 @@ import {
   schemaToJson,
   stringifyJson,
 } from '../../iceberg/index.js';
-import { entryToRecord } from '../../iceberg/manifest-entry.js';
-import { manifestEntryAvroSchema, manifestListAvroSchema } from '../../iceberg/manifest-schema.js';
-import { partitionFieldsToJson } from '../../iceberg/partition-spec-json.js';
+import { entryToRecord } from '../../iceberg/manifests/manifest-entry.js';
+import { manifestEntryAvroSchema, manifestListAvroSchema } from '../../iceberg/manifests/manifest-schema.js';
+import { partitionFieldsToJson } from '../../iceberg/partitions/partition-spec-json.js';
 
 /** Ids of the fields that came with version 2: of entries, of their files, of manifest lists. */
 const LATER = new Set([3, 4, 134, 135, 143, 515, 516, 517]);

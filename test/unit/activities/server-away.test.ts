@@ -3,7 +3,7 @@ import { Client, Connection } from '@temporalio/client';
 import { ApplicationFailure, NamespaceNotFoundError } from '@temporalio/common';
 import { expect, inject, test } from 'vitest';
 import { toFailure } from '../../../activities/step.js';
-import { openConnection } from '../../../workers/closable-connection.js';
+import { openConnection } from '../../../workers/clients/closable-connection.js';
 
 async function thrownBy(address: string, namespace: string): Promise<unknown> {
   const connection = Connection.lazy({ address });

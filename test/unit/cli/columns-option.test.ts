@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseColumnNames } from '../../../cli/columns-option.js';
+import { parseColumnNames } from '../../../cli/options/columns-option.js';
 
 describe('--columns', () => {
   it.each([

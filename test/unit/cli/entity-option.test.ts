@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseEntity } from '../../../cli/entity-option.js';
+import { parseEntity } from '../../../cli/options/entity-option.js';
 
 describe('--entity', () => {
   it.each([

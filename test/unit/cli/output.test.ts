@@ -1,8 +1,8 @@
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { formatColumns, OutputClosedError, printable, streamOutput, toJson } from '../../../cli/output.js';
-import { createProgress } from '../../../cli/progress.js';
-import { asMoraineError, exitCodeOf, renderError } from '../../../cli/render-error.js';
+import { formatColumns, OutputClosedError, printable, streamOutput, toJson } from '../../../cli/output/output.js';
+import { createProgress } from '../../../cli/output/progress.js';
+import { asMoraineError, exitCodeOf, renderError } from '../../../cli/output/render-error.js';
 import { counted, MoraineError } from '../../../errors/index.js';
 
 describe('output', () => {

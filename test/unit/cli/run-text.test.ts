@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatRun } from '../../../cli/run-text.js';
+import { formatRun } from '../../../cli/output/run-text.js';
 
 const SUMMARY = {
   workflowId: 'backfill/delays',

@@ -17,7 +17,7 @@ import {
   vectorFromArray,
 } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { arrowSchema } from '../../../engine/arrow-types.js';
+import { arrowSchema } from '../../../engine/arrow/arrow-types.js';
 import { arrowBatches, arrowTable, registerArrow } from '../../../engine/index.js';
 import { field, type Harness, openHarness, schemaOf } from './harness.js';
 

@@ -1,7 +1,7 @@
 import { appendFileSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { TailReader } from '../../../engine/file-tail.js';
+import { TailReader } from '../../../engine/parquet/file-tail.js';
 import { temporaryFolder } from '../../support/temp-folder.js';
 
 const KIB = 1024;

@@ -2,10 +2,10 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decompressHadoopPage } from '../../../engine/copies/lz4-block.js';
 import type { Connection } from '../../../engine/index.js';
 import { checkFiles, readInput, type Scan, scanSql, withReadableCopies } from '../../../engine/index.js';
-import { decompressHadoopPage } from '../../../engine/lz4-block.js';
-import { readThrift, type ThriftStruct, type ThriftValue, writeThrift } from '../../../engine/thrift-tree.js';
+import { readThrift, type ThriftStruct, type ThriftValue, writeThrift } from '../../../engine/parquet/thrift-tree.js';
 import { projectRoot } from '../../support/paths.js';
 import { field, type Harness, openHarness, schemaOf } from './harness.js';
 

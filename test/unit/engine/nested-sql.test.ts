@@ -1,9 +1,9 @@
 /** The SQL that reads and writes nested columns grows with their depth, not with two to its power. */
 import { expect, test } from 'vitest';
 import { scanSql } from '../../../engine/index.js';
-import { nestedColumn } from '../../../engine/input-nested.js';
-import { jsonSql } from '../../../engine/json-text.js';
-import { macroStatements } from '../../../engine/lambda-sql.js';
+import { nestedColumn } from '../../../engine/input/input-nested.js';
+import { jsonSql } from '../../../engine/output/json-text.js';
+import { macroStatements } from '../../../engine/sql/lambda-sql.js';
 import type { IcebergType } from '../../../iceberg/index.js';
 import { field, schemaOf } from './harness.js';
 

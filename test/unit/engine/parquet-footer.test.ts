@@ -1,7 +1,7 @@
 /** Footers given byte by byte, as the compact protocol of Apache Thrift and parquet.thrift spell them. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { nanosecondColumns, withZone } from '../../../engine/parquet-footer.js';
+import { nanosecondColumns, withZone } from '../../../engine/parquet/parquet-footer.js';
 
 const hex = (...parts: string[]): Uint8Array => Buffer.from(parts.join('').replaceAll(' ', ''), 'hex');
 

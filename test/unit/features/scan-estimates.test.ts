@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { distinctOfAll, sampleFiles } from '../../../features/distinct-sample.js';
-import { selectivePart } from '../../../features/selective-filter.js';
+import { distinctOfAll, sampleFiles } from '../../../features/retrieval/distinct-sample.js';
+import { selectivePart } from '../../../features/retrieval/selective-filter.js';
 import { type BoundExpression, type DataFile, serializeValue } from '../../../iceberg/index.js';
 
 const LONG = { kind: 'long' } as const;

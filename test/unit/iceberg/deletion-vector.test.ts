@@ -2,8 +2,8 @@
 import { crc32, gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
+import { decodePositions, encodePositions } from '../../../iceberg/deletes/roaring-bitmap.js';
 import { decodeDeletionVector, encodeDeletionVector } from '../../../iceberg/index.js';
-import { decodePositions, encodePositions } from '../../../iceberg/roaring-bitmap.js';
 import { codeOf } from '../../support/error-code.js';
 
 const unpacked = (base64: string): Buffer => gunzipSync(Buffer.from(base64, 'base64'));

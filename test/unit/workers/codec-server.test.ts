@@ -1,8 +1,8 @@
 /** The remote codec as Temporal's web UI asks it: over HTTP, from a page of another origin. */
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type CodecServer, serveCodec } from '../../../workers/codec-server.js';
-import { EncryptionCodec } from '../../../workers/payload-codec.js';
+import { type CodecServer, serveCodec } from '../../../workers/payloads/codec-server.js';
+import { EncryptionCodec } from '../../../workers/payloads/payload-codec.js';
 import { rejectionCode } from '../../support/error-code.js';
 
 const UI = 'http://localhost:8233';

@@ -2,8 +2,8 @@ import { randomBytes, webcrypto } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { parseEncryptionKeys, resolveEncryptionKeys } from '../../../workers/encryption-keys.js';
-import { EncryptionCodec } from '../../../workers/payload-codec.js';
+import { parseEncryptionKeys, resolveEncryptionKeys } from '../../../workers/payloads/encryption-keys.js';
+import { EncryptionCodec } from '../../../workers/payloads/payload-codec.js';
 import { codeOf, errorOf, failureOf } from '../../support/error-code.js';
 import { temporaryFolder } from '../../support/temp-folder.js';
 

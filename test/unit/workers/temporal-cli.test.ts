@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { findTemporalCli, lookForTemporalCli } from '../../../workers/index.js';
-import { checkWheel } from '../../../workers/temporal-cli-pypi.js';
+import { checkWheel } from '../../../workers/server/temporal-cli-pypi.js';
 import { rejectionCode } from '../../support/error-code.js';
 import { temporaryFolder } from '../../support/temp-folder.js';
 

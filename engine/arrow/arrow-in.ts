@@ -1,0 +1,377 @@
+/** Arrow tables as DuckDB tables: column by column, byte by byte. */
+import {
+  BIGINT,
+  BLOB,
+  BOOLEAN,
+  DATE,
+  DECIMAL,
+  DOUBLE,
+  DuckDBDataChunk,
+  DuckDBStructType,
+  type DuckDBType,
+  FLOAT,
+  INTEGER,
+  LIST,
+  MAP,
+  SMALLINT,
+  TIME,
+  TIMESTAMP,
+  TIMESTAMP_MS,
+  TIMESTAMP_NS,
+  TIMESTAMP_S,
+  TIMESTAMPTZ,
+  TINYINT,
+  UBIGINT,
+  UINTEGER,
+  USMALLINT,
+  UTINYINT,
+  UUID,
+  VARCHAR,
+} from '@duckdb/node-api';
+import duckdb from '@duckdb/node-bindings';
+import { type Data, DataType, DateUnit, type Field, Precision, type Table, TimeUnit, type Vector } from 'apache-arrow';
+import { MoraineError } from '../../errors/index.js';
+import type { IcebergType } from '../../iceberg/index.js';
+import type { Connection } from '../connection.js';
+import { classifyDuckDbError } from '../duckdb-error.js';
+import { provisionalIds } from '../input/input-column.js';
+import { icebergType } from '../sql/duckdb-type.js';
+import { quoteIdentifier } from '../sql/sql-text.js';
+import { sqlType } from '../sql/sql-type.js';
+import { ARROW_UUID, EXTENSION_NAME } from './arrow-types.js';
+
+/** Rows of one DuckDB chunk. */
+const CHUNK_ROWS = 2048;
+
+/** How a column of an Arrow type is stored by DuckDB. */
+interface ColumnPlan {
+  readonly type: DuckDBType;
+  /** Writes rows `start` to `start + count` of one batch's data into a vector. */
+  readonly write: (vector: RawVector, data: Data, start: number, count: number) => void;
+  /** The type of the wanted values, which the stored ones are cast to. */
+  readonly iceberg: IcebergType;
+}
+
+type RawVector = Parameters<typeof duckdb.vector_get_data>[0];
+
+/** See `registerArrow`. */
+export async function copyIn(
+  connection: Connection,
+  name: string,
+  table: Table,
+): Promise<ReadonlyMap<string, IcebergType>> {
+  refuseSameNames(table.schema.fields, 'columns');
+  const nextId = provisionalIds();
+  const plans = table.schema.fields.map((field) => planColumn(field.name, field, nextId));
+  const raw = `${name} (raw)`;
+  const stored = plans.map((plan, index) => `c${index} ${String(plan.type)}`).join(', ');
+  await connection.run(`CREATE TEMP TABLE ${quoteIdentifier(raw)} (${stored})`);
+  await append(connection, raw, table, plans);
+  const columns = plans.map(({ iceberg }, index) => {
+    return `c${index}::${sqlType(iceberg)} AS ${quoteIdentifier(table.schema.fields[index]?.name ?? '')}`;
+  });
+  await connection.run(
+    `CREATE TEMP VIEW ${quoteIdentifier(name)} AS SELECT ${columns.join(', ')} FROM ${quoteIdentifier(raw)}`,
+  );
+  return new Map(plans.map(({ iceberg }, index) => [table.schema.fields[index]?.name ?? '', iceberg]));
+}
+
+const hasZone = (timezone: string | null | undefined): boolean => (timezone ?? '') !== '';
+
+function refuseSameNames(fields: readonly Field[], what: string): void {
+  const seen = new Set<string>();
+  for (const { name } of fields) {
+    if (seen.has(name.toLowerCase())) {
+      throw new MoraineError('INVALID_ARGUMENT', `Two ${what} are called ${name}, ignoring case. Rename one.`);
+    }
+    seen.add(name.toLowerCase());
+  }
+}
+
+async function append(connection: Connection, name: string, table: Table, plans: readonly ColumnPlan[]): Promise<void> {
+  const appender = await connection.duckdb.createAppender(name).catch((error: unknown) => {
+    throw classifyDuckDbError(error);
+  });
+  try {
+    for (const batch of table.batches) {
+      for (let start = 0; start < batch.numRows; start += CHUNK_ROWS) {
+        const count = Math.min(CHUNK_ROWS, batch.numRows - start);
+        const chunk = DuckDBDataChunk.create(
+          plans.map((plan) => plan.type),
+          count,
+        );
+        for (const [index, plan] of plans.entries()) {
+          const vector = duckdb.data_chunk_get_vector(chunk.chunk, index);
+          writeColumn(vector, plan, batch.data.children[index] as Data, start, count);
+        }
+        appender.appendDataChunk(chunk);
+      }
+      appender.flushSync();
+      // Appending is synchronous: other work gets its turn between batches.
+      await new Promise((resolve) => setImmediate(resolve));
+      connection.throwIfAborted();
+    }
+  } finally {
+    appender.closeSync();
+  }
+}
+
+function writeColumn(vector: RawVector, plan: ColumnPlan, data: Data, start: number, count: number): void {
+  plan.write(vector, data, start, count);
+  writeValidity(vector, data, start, count);
+}
+
+function writeValidity(vector: RawVector, data: Data, start: number, count: number): void {
+  if (data.nullCount === 0) return;
+  const bits = new Uint8Array(Math.ceil(count / 64) * 8);
+  for (let row = 0; row < count; row += 1) {
+    if (data.getValid(start + row)) bits[row >> 3] = (bits[row >> 3] as number) | (1 << (row & 7));
+  }
+  duckdb.vector_ensure_validity_writable(vector);
+  duckdb.copy_data_to_vector_validity(vector, 0, bits.buffer, 0, bits.byteLength);
+}
+
+/** Values of a fixed width that DuckDB stores the same way. */
+function fixed(type: DuckDBType, widthBytes: number, iceberg: IcebergType): ColumnPlan {
+  return {
+    type,
+    iceberg,
+    write: (vector, data, start, count) => {
+      const values = data.values as ArrayBufferView;
+      duckdb.copy_data_to_vector(
+        vector,
+        0,
+        values.buffer as ArrayBuffer,
+        values.byteOffset + start * widthBytes,
+        count * widthBytes,
+      );
+    },
+  };
+}
+
+/** Values that are taken out one by one. */
+function single(type: DuckDBType, iceberg: IcebergType, at: BytesAt): ColumnPlan {
+  return {
+    type,
+    iceberg,
+    write: (vector, data, start, count) => {
+      const bytesAt = at(data);
+      for (let row = 0; row < count; row += 1) {
+        if (data.getValid(start + row)) duckdb.vector_assign_string_element_len(vector, row, bytesAt(start + row));
+      }
+    },
+  };
+}
+
+type BytesAt = (data: Data) => (row: number) => Uint8Array;
+
+const variable: BytesAt = (data) => {
+  const offsets = data.valueOffsets as Int32Array | BigInt64Array;
+  const values = data.values as Uint8Array;
+  return (row) => values.subarray(Number(offsets[row]), Number(offsets[row + 1]));
+};
+
+const fixedBytes =
+  (width: number): BytesAt =>
+  (data) => {
+    const values = data.values as Uint8Array;
+    return (row) => values.subarray(row * width, (row + 1) * width);
+  };
+
+/** Arrow has the bytes of a uuid in order; DuckDB a little-endian 128-bit integer with the highest bit flipped. */
+const uuids: ColumnPlan = {
+  type: UUID,
+  iceberg: { kind: 'uuid' },
+  write: (vector, data, start, count) => {
+    const bytes = Uint8Array.from(
+      (data.values as Uint8Array).subarray(start * UUID_BYTES, (start + count) * UUID_BYTES),
+    );
+    for (let first = 0; first < bytes.length; first += UUID_BYTES) {
+      bytes[first] = (bytes[first] as number) ^ 0x80;
+      bytes.subarray(first, first + UUID_BYTES).reverse();
+    }
+    duckdb.copy_data_to_vector(vector, 0, bytes.buffer, 0, bytes.length);
+  },
+};
+
+const booleans: ColumnPlan = {
+  type: BOOLEAN,
+  iceberg: { kind: 'boolean' },
+  write: (vector, data, start, count) => {
+    const bits = data.values as Uint8Array;
+    const bytes = new Uint8Array(count);
+    for (let row = 0; row < count; row += 1) {
+      const position = data.offset + start + row;
+      bytes[row] = ((bits[position >> 3] as number) >> (position & 7)) & 1;
+    }
+    duckdb.copy_data_to_vector(vector, 0, bytes.buffer, 0, count);
+  },
+};
+
+/** Dictionary values as text, looked up once for each key. */
+function dictionary(name: string, type: DataType): ColumnPlan {
+  if (!DataType.isDictionary(type) || !DataType.isUtf8(type.dictionary as DataType)) throw unsupported(name, type);
+  const encoder = new TextEncoder();
+  return single(VARCHAR, { kind: 'string' }, (data) => {
+    const values = data.dictionary as Vector;
+    const texts: Uint8Array[] = Array.from({ length: values.length }, (_, index) =>
+      encoder.encode(String(values.get(index))),
+    );
+    const keys = data.values as Int32Array;
+    return (row) => texts[Number(keys[row])] as Uint8Array;
+  });
+}
+
+function planColumn(name: string, field: Field, nextId: () => number): ColumnPlan {
+  const type = field.type as DataType;
+  if (DataType.isList(type) || DataType.isFixedSizeList(type) || DataType.isMap(type) || DataType.isStruct(type)) {
+    return nestedPlan(name, type, nextId);
+  }
+  if (DataType.isBool(type)) return booleans;
+  if (DataType.isInt(type)) return integerPlan(type.bitWidth, type.isSigned);
+  if (DataType.isFloat(type) && type.precision === Precision.SINGLE) return fixed(FLOAT, 4, { kind: 'float' });
+  if (DataType.isFloat(type) && type.precision === Precision.DOUBLE) return fixed(DOUBLE, 8, { kind: 'double' });
+  if (DataType.isDecimal(type) && type.bitWidth === 128) {
+    // A DECIMAL of fewer digits is stored narrower: taken in as 38 digits, then cast.
+    const { precision, scale } = type;
+    return fixed(DECIMAL(38, scale), 16, { kind: 'decimal', precision, scale });
+  }
+  if (DataType.isDate(type)) {
+    return type.unit === DateUnit.DAY ? fixed(DATE, 4, { kind: 'date' }) : fixed(TIMESTAMP_MS, 8, { kind: 'date' });
+  }
+  if (DataType.isTime(type)) return timePlan(name, type);
+  if (DataType.isTimestamp(type)) return timestampPlan(type.unit, type.timezone);
+  if (DataType.isUtf8(type) || DataType.isLargeUtf8(type)) return single(VARCHAR, { kind: 'string' }, variable);
+  if (DataType.isBinary(type) || DataType.isLargeBinary(type)) return single(BLOB, { kind: 'binary' }, variable);
+  if (DataType.isFixedSizeBinary(type)) {
+    const { byteWidth: length } = type;
+    const isUuid = length === UUID_BYTES && field.metadata.get(EXTENSION_NAME) === ARROW_UUID;
+    return isUuid ? uuids : single(BLOB, { kind: 'fixed', length }, fixedBytes(length));
+  }
+  if (DataType.isDictionary(type)) return dictionary(name, type);
+  if (DataType.isNull(type)) return { type: INTEGER, iceberg: { kind: 'unknown' }, write: () => undefined };
+  throw unsupported(name, type);
+}
+
+const UUID_BYTES = 16;
+
+function nestedPlan(name: string, type: DataType, nextId: () => number): ColumnPlan {
+  if (DataType.isStruct(type)) return structPlan(name, type.children, nextId);
+  const [child] = type.children;
+  if (child === undefined) throw unsupported(name, type);
+  if (DataType.isMap(type)) return mapPlan(name, child, nextId);
+  const element = planColumn(`${name}.${child.name}`, child, nextId);
+  const iceberg = {
+    kind: 'list',
+    elementId: nextId(),
+    elementRequired: false,
+    element: known(element.iceberg),
+  } as const;
+  const offsets = DataType.isFixedSizeList(type) ? everyFixed(type.listSize) : variableOffsets;
+  return { type: LIST(element.type), iceberg, write: repeated(element, offsets) };
+}
+
+function structPlan(name: string, fields: readonly Field[], nextId: () => number): ColumnPlan {
+  refuseSameNames(fields, `fields of the column ${name}`);
+  const plans = fields.map((field) => planColumn(`${name}.${field.name}`, field, nextId));
+  const names = fields.map((field) => field.name);
+  const types = plans.map((plan) => plan.type);
+  const members = plans.map(({ iceberg }, index) => {
+    return { id: nextId(), name: names[index] ?? '', required: false, type: known(iceberg) };
+  });
+  return {
+    type: new DuckDBStructType(names, types),
+    iceberg: { kind: 'struct', fields: members },
+    write: (vector, data, start, count) => {
+      for (const [index, plan] of plans.entries()) {
+        writeColumn(duckdb.struct_vector_get_child(vector, index), plan, data.children[index] as Data, start, count);
+      }
+    },
+  };
+}
+
+/** DuckDB stores a map as the list of its entries. */
+function mapPlan(name: string, entries: Field, nextId: () => number): ColumnPlan {
+  const entry = planColumn(name, entries, nextId);
+  if (entry.iceberg.kind !== 'struct') throw unsupported(name, entries.type as DataType);
+  const [key, value] = entry.iceberg.fields;
+  const [keyType, valueType] = (entry.type as DuckDBStructType).entryTypes;
+  if (key === undefined || value === undefined || keyType === undefined || valueType === undefined) {
+    throw unsupported(name, entries.type as DataType);
+  }
+  return {
+    type: MAP(keyType, valueType),
+    iceberg: {
+      kind: 'map',
+      keyId: key.id,
+      key: key.type,
+      valueId: value.id,
+      valueRequired: false,
+      value: value.type,
+    },
+    write: repeated(entry, variableOffsets),
+  };
+}
+
+/** Inside a value nothing else tells the type of what is always null. */
+const known = (type: IcebergType): IcebergType => (type.kind === 'unknown' ? { kind: 'string' } : type);
+
+/** The place of a row's first element among those of a batch. The place after the last row is the end of all elements. */
+type Offsets = (data: Data) => (row: number) => number;
+
+const variableOffsets: Offsets = (data) => (row) => Number((data.valueOffsets as Int32Array)[row]);
+const everyFixed =
+  (size: number): Offsets =>
+  () =>
+  (row) =>
+    row * size;
+
+function repeated(element: ColumnPlan, offsets: Offsets): ColumnPlan['write'] {
+  return (vector, data, start, count) => {
+    const at = offsets(data);
+    const first = at(start);
+    const total = at(start + count) - first;
+    const places = new BigUint64Array(count * 2);
+    for (let row = 0; row < count; row += 1) {
+      const begin = at(start + row);
+      places[row * 2] = BigInt(begin - first);
+      places[row * 2 + 1] = BigInt(at(start + row + 1) - begin);
+    }
+    duckdb.copy_data_to_vector(vector, 0, places.buffer, 0, places.byteLength);
+    duckdb.list_vector_reserve(vector, total);
+    duckdb.list_vector_set_size(vector, total);
+    if (total > 0) writeColumn(duckdb.list_vector_get_child(vector), element, data.children[0] as Data, first, total);
+  };
+}
+
+function integerPlan(bitWidth: number, isSigned: boolean): ColumnPlan {
+  const signed: Record<number, DuckDBType> = { 8: TINYINT, 16: SMALLINT, 32: INTEGER, 64: BIGINT };
+  const unsigned: Record<number, DuckDBType> = { 8: UTINYINT, 16: USMALLINT, 32: UINTEGER, 64: UBIGINT };
+  const stored = (isSigned ? signed : unsigned)[bitWidth] as DuckDBType;
+  return fixed(stored, bitWidth / 8, icebergType(stored, provisionalIds()) as IcebergType);
+}
+
+function timePlan(name: string, type: DataType): ColumnPlan {
+  if (DataType.isTime(type) && type.unit === TimeUnit.MICROSECOND) return fixed(TIME, 8, { kind: 'time' });
+  throw unsupported(name, type);
+}
+
+/** Values with a zone count from the epoch in UTC, and UTC is the session's zone. DuckDB has no zoned nanoseconds: only the type has the zone. */
+function timestampPlan(unit: TimeUnit, timezone: string | null | undefined): ColumnPlan {
+  const isZoned = hasZone(timezone);
+  const stored = {
+    [TimeUnit.SECOND]: TIMESTAMP_S,
+    [TimeUnit.MILLISECOND]: TIMESTAMP_MS,
+    [TimeUnit.MICROSECOND]: isZoned ? TIMESTAMPTZ : TIMESTAMP,
+    [TimeUnit.NANOSECOND]: TIMESTAMP_NS,
+  };
+  const kind = isZoned ? 'timestamptz' : 'timestamp';
+  return fixed(stored[unit], 8, { kind: unit === TimeUnit.NANOSECOND ? `${kind}_ns` : kind });
+}
+
+function unsupported(name: string, type: DataType): MoraineError {
+  return new MoraineError(
+    'TYPE_MISMATCH',
+    `The column ${name} has the Arrow type ${(type as { toString(): string }).toString()}, which cannot be taken in.`,
+  );
+}

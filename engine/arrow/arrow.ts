@@ -1,0 +1,39 @@
+/** The Arrow bridge, loaded when it is first used: the library takes a fifth of a second, and most commands need none of it. */
+import type { RecordBatch, Table } from 'apache-arrow';
+import type { IcebergType, Schema } from '../../iceberg/index.js';
+import type { Connection } from '../connection.js';
+
+/**
+ * The rows of a relation (`sql` stands after FROM) whose columns have the schema's types and order, as record batches of at
+ * most 2,048 rows. Integers, decimals and times are exact. An empty result gives no batch.
+ */
+export async function* arrowBatches(
+  connection: Connection,
+  sql: string,
+  schema: Schema,
+): AsyncGenerator<RecordBatch, void, undefined> {
+  const { readBatches } = await import('./arrow-out.js');
+  yield* readBatches(connection, sql, schema);
+}
+
+/** All rows of a relation as {@link arrowBatches} gives them, in one table. */
+export async function arrowTable(connection: Connection, sql: string, schema: Schema): Promise<Table> {
+  const { readTable } = await import('./arrow-out.js');
+  return readTable(connection, sql, schema);
+}
+
+/**
+ * Copies an Arrow table into a temporary table of the connection. Integers, decimals and times are exact; zoned timestamps become
+ * TIMESTAMP WITH TIME ZONE whatever their zone, those of nanoseconds TIMESTAMP_NS in UTC; dictionaries become their values.
+ * Returns the Iceberg types of the columns by name, for `typedRelation`; `unknown` for one of nulls.
+ * @throws TYPE_MISMATCH for a type that is not supported (interval, 256-bit decimal), INVALID_ARGUMENT for
+ * columns, or fields of one, whose names differ only by case
+ */
+export async function registerArrow(
+  connection: Connection,
+  name: string,
+  table: Table,
+): Promise<ReadonlyMap<string, IcebergType>> {
+  const { copyIn } = await import('./arrow-in.js');
+  return await copyIn(connection, name, table);
+}

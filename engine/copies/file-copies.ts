@@ -1,0 +1,120 @@
+/**
+ * Copies of files that are read in their place, because DuckDB cannot read the files themselves, or not exactly.
+ * See docs/adr/0008-zoned-nanoseconds.md and docs/adr/0009-converted-files.md.
+ */
+import { chmod, constants, copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isMoraineError, MoraineError } from '../../errors/index.js';
+import type { Connection } from '../connection.js';
+import { unzoneNanoseconds } from '../parquet/zoned-nanoseconds.js';
+import type { FileConversion } from '../scan/file-layout.js';
+import { copyAvro } from './avro-copy.js';
+import { decompressHadoopLz4 } from './lz4-copy.js';
+
+/** Makes a copy of the file `path` as `copy`. */
+type Copier = (path: string, copy: string) => Promise<void>;
+
+/** Copies of data files. They belong to one connection, and go with it. */
+export class FileCopies {
+  readonly #connection: Connection;
+  #folder: Promise<string> | undefined;
+  readonly #copies = new Map<string, Promise<string>>();
+  readonly #originals = new Map<string, string>();
+  readonly #finished = new Map<string, string>();
+  #lastTurn: Promise<void> = Promise.resolve();
+
+  /** @param connection its folder for temporary files is one that statements may read */
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /**
+   * The path of a Parquet copy of the same rows in the same order, in which nanoseconds have no zone. The copy of a Parquet file that
+   * needs no conversion has its size and layout.
+   * @throws FILE_NOT_FOUND, DATA_FILE_CORRUPT, UNSUPPORTED_FEATURE or STORAGE_UNAVAILABLE naming the file
+   */
+  async of(path: string, conversion?: FileConversion): Promise<string> {
+    const copy = this.#copies.get(path) ?? this.#make(path, this.#copier(conversion));
+    this.#copies.set(path, copy);
+    return await copy;
+  }
+
+  /** The file that a path stands for: what errors should name. */
+  originalOf(path: string): string {
+    return this.#originals.get(path) ?? path;
+  }
+
+  /** What is read in place of a file: its copy, if it has one. */
+  standInFor(path: string): string {
+    return this.#finished.get(path) ?? path;
+  }
+
+  /** Deletes the copies. What cannot be deleted goes with the engine's folder. */
+  async remove(): Promise<void> {
+    if (this.#folder === undefined) return;
+    await Promise.allSettled(this.#copies.values());
+    await this.#folder.then((folder) => rm(folder, { recursive: true, force: true })).catch(() => undefined);
+  }
+
+  #copier(conversion: FileConversion | undefined): Copier {
+    switch (conversion) {
+      case 'avro':
+        return (path, copy) => this.#inTurn(() => copyAvro(this.#connection, path, copy));
+      case 'hadoop-lz4':
+        return async (path, copy) => {
+          await decompressHadoopLz4(path, copy, () => this.#connection.throwIfAborted());
+          await unzoneNanoseconds(copy);
+        };
+      case undefined:
+        return unzonedCopy;
+    }
+  }
+
+  /** A connection does one thing at a time: statements that meet on it fail, or end the process. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#lastTurn.then(work);
+    this.#lastTurn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #make(path: string, copier: Copier): Promise<string> {
+    this.#folder ??= mkdtemp(join(this.#connection.tempDirectory, 'copies-'));
+    const copy = join(await this.#folder, `${this.#originals.size}.parquet`);
+    this.#originals.set(copy, path);
+    try {
+      await copier(path, copy);
+    } catch (error) {
+      throw copyFailed(path, error);
+    }
+    this.#finished.set(path, copy);
+    return copy;
+  }
+}
+
+async function unzonedCopy(path: string, copy: string): Promise<void> {
+  // File systems that can share blocks copy nothing.
+  await copyFile(path, copy, constants.COPYFILE_FICLONE);
+  await chmod(copy, 0o600);
+  await unzoneNanoseconds(copy);
+}
+
+function copyFailed(path: string, cause: unknown): MoraineError {
+  const details = { path };
+  if (isMoraineError(cause)) {
+    const message = cause.message.includes(path) ? cause.message : `${cause.message} (${path})`;
+    return new MoraineError(cause.code, message, { details: { ...cause.details, ...details }, cause });
+  }
+  const { code } = cause as NodeJS.ErrnoException;
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    return new MoraineError('FILE_NOT_FOUND', `The data file ${path} does not exist.`, { details, cause });
+  }
+  const remedy =
+    code === 'ENOSPC' || code === 'EDQUOT'
+      ? 'Free space in the temporary folder (engine.tempDirectory).'
+      : 'Reading it needs a copy in the temporary folder (engine.tempDirectory).';
+  return new MoraineError(
+    'STORAGE_UNAVAILABLE',
+    `The data file ${path} cannot be copied: ${code ?? 'unknown'}. ${remedy}`,
+    { details: { path, reason: code ?? 'unknown' }, cause },
+  );
+}

@@ -1,0 +1,83 @@
+/** DuckDB's types as Iceberg types: for input whose schema is not known. */
+import type { DuckDBMapType, DuckDBStructType, DuckDBType } from '@duckdb/node-api';
+import type { IcebergType, SimplePrimitiveKind } from '../../iceberg/index.js';
+import { DuckDBTypeId } from '../duckdb.js';
+
+const SIMPLE: ReadonlyMap<DuckDBTypeId, SimplePrimitiveKind> = new Map([
+  [DuckDBTypeId.BOOLEAN, 'boolean'],
+  [DuckDBTypeId.TINYINT, 'int'],
+  [DuckDBTypeId.SMALLINT, 'int'],
+  [DuckDBTypeId.INTEGER, 'int'],
+  [DuckDBTypeId.UTINYINT, 'int'],
+  [DuckDBTypeId.USMALLINT, 'int'],
+  [DuckDBTypeId.UINTEGER, 'long'],
+  [DuckDBTypeId.BIGINT, 'long'],
+  [DuckDBTypeId.FLOAT, 'float'],
+  [DuckDBTypeId.DOUBLE, 'double'],
+  [DuckDBTypeId.DATE, 'date'],
+  [DuckDBTypeId.TIME, 'time'],
+  [DuckDBTypeId.TIMESTAMP, 'timestamp'],
+  [DuckDBTypeId.TIMESTAMP_S, 'timestamp'],
+  [DuckDBTypeId.TIMESTAMP_MS, 'timestamp'],
+  [DuckDBTypeId.TIMESTAMP_NS, 'timestamp'],
+  [DuckDBTypeId.TIMESTAMP_TZ, 'timestamptz'],
+  [DuckDBTypeId.VARCHAR, 'string'],
+  [DuckDBTypeId.ENUM, 'string'],
+  [DuckDBTypeId.UUID, 'uuid'],
+  [DuckDBTypeId.BLOB, 'binary'],
+]);
+
+const UBIGINT_DIGITS = 20;
+const MAX_DIGITS = 38;
+
+/**
+ * The Iceberg type that holds every value of a DuckDB type, or undefined if none does. Nested ids count up from `nextId`.
+ * Unsigned 64-bit integers become decimal(20,0), 128-bit ones decimal(38,0); nanoseconds become microseconds (checked
+ * when read).
+ */
+export function icebergType(type: DuckDBType, nextId: () => number): IcebergType | undefined {
+  switch (type.typeId) {
+    case DuckDBTypeId.UBIGINT:
+      return { kind: 'decimal', precision: UBIGINT_DIGITS, scale: 0 };
+    case DuckDBTypeId.HUGEINT:
+    case DuckDBTypeId.UHUGEINT:
+      return { kind: 'decimal', precision: MAX_DIGITS, scale: 0 };
+    case DuckDBTypeId.DECIMAL: {
+      const { width, scale } = type;
+      return { kind: 'decimal', precision: width, scale };
+    }
+    case DuckDBTypeId.LIST:
+    case DuckDBTypeId.ARRAY: {
+      const elementId = nextId();
+      const element = icebergType(type.valueType, nextId);
+      return element && { kind: 'list', elementId, elementRequired: false, element };
+    }
+    case DuckDBTypeId.MAP:
+      return mapType(type, nextId);
+    case DuckDBTypeId.STRUCT:
+      return structType(type, nextId);
+    default: {
+      const kind = SIMPLE.get(type.typeId);
+      return kind && { kind };
+    }
+  }
+}
+
+function mapType(type: DuckDBMapType, nextId: () => number): IcebergType | undefined {
+  const keyId = nextId();
+  const valueId = nextId();
+  const key = icebergType(type.keyType, nextId);
+  const value = icebergType(type.valueType, nextId);
+  return key && value && { kind: 'map', keyId, key, valueId, valueRequired: false, value };
+}
+
+function structType(type: DuckDBStructType, nextId: () => number): IcebergType | undefined {
+  const fields = [];
+  for (const [index, name] of type.entryNames.entries()) {
+    const id = nextId();
+    const member = icebergType(type.entryTypes[index] as DuckDBType, nextId);
+    if (member === undefined) return undefined;
+    fields.push({ id, name, required: false, type: member });
+  }
+  return { kind: 'struct', fields };
+}

@@ -1,0 +1,111 @@
+/** Bound filter expressions as SQL. */
+import { MoraineError } from '../../errors/index.js';
+import type {
+  BoundExpression,
+  BoundPredicate,
+  BoundReference,
+  PrimitiveType,
+  PrimitiveValue,
+} from '../../iceberg/index.js';
+import { quoteLiteral } from './sql-text.js';
+import { isPrimitive, sqlLiteral } from './sql-type.js';
+
+const COMPARISONS = { eq: '=', 'not-eq': '<>', lt: '<', 'lt-eq': '<=', gt: '>', 'gt-eq': '>=' } as const;
+
+/**
+ * SQL that is true for the rows an expression keeps (false or null for others). DuckDB orders as Iceberg filters do here: NaN
+ * equals itself and is above every number, text is ordered by code points.
+ */
+export function expressionSql(expression: BoundExpression, referenceSql: (ref: BoundReference) => string): string {
+  switch (expression.op) {
+    case 'true':
+    case 'false':
+      return expression.op;
+    case 'and':
+    case 'or': {
+      if (expression.children.length === 0) return expression.op === 'and' ? 'true' : 'false';
+      const children = expression.children.map((child) => expressionSql(child, referenceSql));
+      return `(${children.join(expression.op === 'and' ? ' AND ' : ' OR ')})`;
+    }
+    default: {
+      const sql = referenceSql(expression.ref);
+      const { kind } = expression.ref.type;
+      return `(${kind === 'float' || kind === 'double' ? floatPredicateSql(expression, sql) : predicateSql(expression, sql)})`;
+    }
+  }
+}
+
+function predicateSql(predicate: BoundPredicate, sql: string): string {
+  switch (predicate.op) {
+    case 'is-null':
+      return `${sql} IS NULL`;
+    case 'not-null':
+      return `${sql} IS NOT NULL`;
+    case 'is-nan':
+      return `isnan(${sql})`;
+    case 'not-nan':
+      return `NOT isnan(${sql})`;
+    case 'starts-with':
+      return `starts_with(${sql}, ${quoteLiteral(predicate.prefix)})`;
+    case 'not-starts-with':
+      return `NOT starts_with(${sql}, ${quoteLiteral(predicate.prefix)})`;
+    case 'in':
+    case 'not-in': {
+      if (predicate.literals.length === 0) return predicate.op === 'in' ? 'false' : `${sql} IS NOT NULL`;
+      const values = predicate.literals.map((literal) => literalSql(predicate.ref, literal));
+      return `${sql} ${predicate.op === 'in' ? 'IN' : 'NOT IN'} (${values.join(', ')})`;
+    }
+    default:
+      return `${sql} ${COMPARISONS[predicate.op]} ${literalSql(predicate.ref, predicate.literal)}`;
+  }
+}
+
+/**
+ * Statistics of many writers leave NaN out, and DuckDB skips row groups by them as if there were none. What a NaN satisfies is
+ * therefore spelled out, as a function that statistics do not answer.
+ */
+function floatPredicateSql(predicate: BoundPredicate, sql: string): string {
+  const orNan = (condition: string): string => `${condition} OR isnan(${sql})`;
+  switch (predicate.op) {
+    case 'in':
+    case 'not-in': {
+      const numbers = predicate.literals.filter((literal) => !Number.isNaN(literal));
+      const condition = predicateSql({ ...predicate, literals: numbers }, sql);
+      const hasNan = numbers.length < predicate.literals.length;
+      if (predicate.op === 'in') return hasNan ? orNan(condition) : condition;
+      return hasNan ? `(${condition}) AND NOT isnan(${sql})` : orNan(condition);
+    }
+    case 'eq':
+    case 'gt-eq':
+      if (Number.isNaN(predicate.literal)) return `isnan(${sql})`;
+      return predicate.op === 'eq' ? predicateSql(predicate, sql) : orNan(predicateSql(predicate, sql));
+    case 'not-eq':
+    case 'lt':
+      if (Number.isNaN(predicate.literal)) return `NOT isnan(${sql})`;
+      return predicate.op === 'lt' ? predicateSql(predicate, sql) : orNan(predicateSql(predicate, sql));
+    case 'gt':
+      return Number.isNaN(predicate.literal) ? 'false' : orNan(predicateSql(predicate, sql));
+    case 'lt-eq':
+      return Number.isNaN(predicate.literal) ? `${sql} IS NOT NULL` : predicateSql(predicate, sql);
+    default:
+      return predicateSql(predicate, sql);
+  }
+}
+
+function literalSql(ref: BoundReference, value: PrimitiveValue): string {
+  if (!isPrimitive(ref.type)) {
+    throw new MoraineError('EXPRESSION_INVALID', `The column ${ref.path} is not of a primitive type.`);
+  }
+  return sqlLiteral(ref.type satisfies PrimitiveType, value);
+}
+
+/** Ids of the fields that an expression looks at. */
+export function referencedIds(expression: BoundExpression): ReadonlySet<number> {
+  const ids = new Set<number>();
+  const visit = (node: BoundExpression): void => {
+    if ('children' in node) node.children.forEach(visit);
+    else if ('ref' in node) ids.add(node.ref.fieldId);
+  };
+  visit(expression);
+  return ids;
+}

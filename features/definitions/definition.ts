@@ -1,0 +1,83 @@
+/**
+ * Definitions as plain values, after parsing: what the registry stores and every other room reads.
+ * Times are in milliseconds; maps (never plain objects) hold names that users choose.
+ */
+import type { IcebergType } from '../../iceberg/index.js';
+import type { ViewSchedule } from './view-schedule.js';
+
+/** The kinds of definition. */
+export type DefinitionKind = 'entity' | 'featureView' | 'featureService';
+
+/** What every definition has. */
+export interface DefinitionBase {
+  readonly name: string;
+  readonly description?: string;
+  readonly tags?: ReadonlyMap<string, string>;
+  /** The name under which it was registered before. */
+  readonly renamedFrom?: string;
+}
+
+/** What features describe: a thing identified by the typed tuple of its join keys. */
+export interface Entity extends DefinitionBase {
+  readonly joinKeys: readonly string[];
+}
+
+/** One feature. Without a type, the type of the source column is taken. */
+export interface Feature {
+  readonly name: string;
+  readonly type?: IcebergType;
+}
+
+/** Where a feature view's rows come from. Names are column names after `fieldMapping`. */
+export interface FeatureSource {
+  /** `[CATALOG/]NS.TABLE` */
+  readonly table: string;
+  /** When the row's facts were true. */
+  readonly timestampField: string;
+  /** When the row was written; the newest wins among rows of the same entity and event time. */
+  readonly createdTimestampField?: string;
+  /** Column of the table -> name in the view. */
+  readonly fieldMapping?: ReadonlyMap<string, string>;
+}
+
+/** Features of one source table, keyed by entities. */
+export interface FeatureView extends DefinitionBase {
+  readonly entities: readonly string[];
+  readonly source: FeatureSource;
+  /** How long a row stays valid; null: for ever. */
+  readonly ttlMs: bigint | null;
+  /** Whether it is materialized for online reads. */
+  readonly online: boolean;
+  /** Undefined: every column of the table that is neither key nor timestamp. */
+  readonly features: readonly Feature[] | undefined;
+  /** Number of buckets of the online table; undefined: the default. */
+  readonly onlineBuckets?: number;
+  /** When it is materialized by itself. It decides when rows are written, never which. */
+  readonly schedule?: ViewSchedule;
+}
+
+/** Features of one view, as a service or a request names them. */
+export interface FeatureReference {
+  readonly view: string;
+  /** Undefined: all of the view's. */
+  readonly features?: readonly string[];
+  /** Name of the view in this request, so that it may appear twice. */
+  readonly alias?: string;
+  /** Join key of the view -> column of the entity frame. */
+  readonly joinKeyMap?: ReadonlyMap<string, string>;
+}
+
+/** A named set of features that one model uses. */
+export interface FeatureService extends DefinitionBase {
+  readonly features: readonly FeatureReference[];
+}
+
+/** A set of definitions, each kind by name. */
+export interface Definitions {
+  readonly entities: ReadonlyMap<string, Entity>;
+  readonly featureViews: ReadonlyMap<string, FeatureView>;
+  readonly featureServices: ReadonlyMap<string, FeatureService>;
+}
+
+/** No definitions. */
+export const NO_DEFINITIONS: Definitions = { entities: new Map(), featureViews: new Map(), featureServices: new Map() };

@@ -1,0 +1,115 @@
+/** The registry table: its schema, its rows, and the state that its rows add up to. */
+import { MoraineError } from '../../errors/index.js';
+import { parseJson, type Schema } from '../../iceberg/index.js';
+import type { DefinitionKind } from '../definitions/definition.js';
+import { canonicalHash, canonicalJson } from '../definitions/definition-hash.js';
+import { type AnyRegistered, definitionToJson, findDefinition } from '../definitions/definition-json.js';
+import { parseStoredDefinition } from '../definitions/parse-definitions.js';
+import type { ApplyPlan, RegistryState } from './apply-plan.js';
+import { definitionsOf, objectKey } from './apply-plan.js';
+import { formerNamesOf } from './former-names.js';
+
+/** One version of one object. */
+export interface RegistryRow {
+  readonly kind: DefinitionKind;
+  readonly name: string;
+  /** Counts from 1 for each kind and name, over deletions too. */
+  readonly version: number;
+  /** The definition as JSON, with the keys it has in YAML; of a deleted object its last one. */
+  readonly definition: string;
+  /** SHA-256 of `definition`. */
+  readonly definitionHash: string;
+  /** The name until this version, for a rename. */
+  readonly renamedFrom: string | null;
+  /** Microseconds since the epoch, UTC. */
+  readonly appliedAtUs: bigint;
+  readonly deleted: boolean;
+}
+
+/** Columns of the registry table, in the order of {@link RegistryRow}. */
+export const REGISTRY_SCHEMA: Schema = {
+  schemaId: 0,
+  identifierFieldIds: [],
+  fields: [
+    { id: 1, name: 'kind', required: true, type: { kind: 'string' }, doc: 'entity, featureView or featureService' },
+    { id: 2, name: 'name', required: true, type: { kind: 'string' } },
+    { id: 3, name: 'version', required: true, type: { kind: 'int' }, doc: 'counts from 1 for each kind and name' },
+    {
+      id: 4,
+      name: 'definition',
+      required: true,
+      type: { kind: 'string' },
+      doc: 'JSON, with the keys of YAML definitions',
+    },
+    { id: 5, name: 'definition_hash', required: true, type: { kind: 'string' }, doc: 'SHA-256 of definition' },
+    { id: 6, name: 'renamed_from', required: false, type: { kind: 'string' } },
+    { id: 7, name: 'applied_at', required: true, type: { kind: 'timestamptz' } },
+    { id: 8, name: 'deleted', required: true, type: { kind: 'boolean' } },
+  ],
+};
+
+/** The rows that a plan adds: one version of each object that changes; a rename also ends the former name. */
+export function rowsOfPlan(plan: ApplyPlan, appliedAtUs: bigint): readonly RegistryRow[] {
+  const row = (item: AnyRegistered | undefined, deleted: boolean, renamedFrom: string | null): RegistryRow[] => {
+    if (item === undefined) return [];
+    const { kind } = item;
+    const { name } = item.definition;
+    const json = definitionToJson(item);
+    const version = (plan.base.versions.get(objectKey(kind, name)) ?? 0) + 1;
+    return [
+      {
+        kind,
+        name,
+        version,
+        definition: canonicalJson(json),
+        definitionHash: canonicalHash(json),
+        renamedFrom,
+        appliedAtUs,
+        deleted,
+      },
+    ];
+  };
+  return plan.changes.flatMap((change) => {
+    const before = (name: string) => findDefinition(plan.base.definitions, change.kind, name);
+    if (change.action === 'unchanged') return [];
+    if (change.action === 'delete') return row(before(change.name), true, null);
+    const former = change.renamedFrom === undefined ? [] : row(before(change.renamedFrom), true, null);
+    return [
+      ...former,
+      ...row(findDefinition(plan.result, change.kind, change.name), false, change.renamedFrom ?? null),
+    ];
+  });
+}
+
+/** The state that rows, in any order, add up to: the highest version of each object, unless it is deleted. */
+export function stateOfRows(rows: readonly RegistryRow[], snapshotId: bigint | null): RegistryState {
+  const newest = new Map<string, RegistryRow>();
+  for (const row of rows) {
+    const key = objectKey(row.kind, row.name);
+    if (row.version > (newest.get(key)?.version ?? 0)) newest.set(key, row);
+  }
+  const live = [...newest.values()].filter((row) => !row.deleted).sort((a, b) => (a.name < b.name ? -1 : 1));
+  return {
+    snapshotId,
+    definitions: definitionsOf(live.map(parseRow)),
+    versions: new Map([...newest].map(([key, row]) => [key, row.version])),
+    formerNames: formerNamesOf(rows),
+  };
+}
+
+function parseRow(row: RegistryRow): AnyRegistered {
+  const definition = parseStoredDefinition(row.kind, parseDefinitionJson(row));
+  if (definition !== undefined) return { kind: row.kind, definition } as AnyRegistered;
+  throw new MoraineError(
+    'UNSUPPORTED_FEATURE',
+    `Version ${row.version} of ${row.kind} '${row.name}' in the registry is not understood; it may have been written by a newer Moraine.`,
+  );
+}
+
+function parseDefinitionJson(row: RegistryRow): unknown {
+  try {
+    return parseJson(row.definition);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,108 @@
+/** The commit of rewritten groups: together if possible; if not, each for itself, so that one in conflict holds up no other. */
+import { createHash } from 'node:crypto';
+import { isMoraineError, MoraineError } from '../../errors/index.js';
+import { commitRewrite, findRun, readStagedManifest, type Table } from '../../tables/index.js';
+import { carryDeletes, type StagedGroup } from './carry-deletes.js';
+import type { CompactDeps } from './compact-deps.js';
+import { compactFaultPoint } from './compact-fault-points.js';
+import { readCompactionPlan, type StoredPlan } from './read-compaction-plan.js';
+import { refuseUncoveringDeletes } from './uncovering-deletes.js';
+
+/** What became of some rewritten groups, told by their places in the plan. */
+export interface CommittedGroups {
+  readonly committed: readonly number[];
+  /** Groups that another writer was faster with: plan them again. */
+  readonly conflicts: readonly number[];
+  /** Of the last conflict; null: there was none. */
+  readonly reason: string | null;
+  /** Of the last commit; null: nothing was committed. */
+  readonly snapshotId: bigint | null;
+}
+
+/** Snapshot summary property: the groups of the plan that the snapshot holds, such as `0,1,4`. */
+const GROUPS = 'moraine.compaction-groups';
+
+/**
+ * Commits staged groups. Looks for their own keys first, so that it may be repeated after any failure.
+ * @throws TABLE_REPLACED, COMMIT_STATE_UNKNOWN, and what reading deletes may throw; a conflict is part of the result
+ */
+export async function commitCompaction(
+  deps: Pick<CompactDeps, 'engine' | 'io' | 'loadTable'>,
+  planLocation: string,
+  staged: readonly StagedGroup[],
+): Promise<CommittedGroups> {
+  const plan = await readCompactionPlan(deps.io, planLocation);
+  const together = await commitOrConflict(deps, plan, staged);
+  if (together.conflicts.length === 0 || staged.length === 1) return together;
+  let result: CommittedGroups = { committed: [], conflicts: [], reason: null, snapshotId: null };
+  for (const one of staged) {
+    const { committed, conflicts, reason, snapshotId } = await commitOrConflict(deps, plan, [one]);
+    result = {
+      committed: [...result.committed, ...committed],
+      conflicts: [...result.conflicts, ...conflicts],
+      reason: reason ?? result.reason,
+      snapshotId: snapshotId ?? result.snapshotId,
+    };
+  }
+  return result;
+}
+
+async function commitOrConflict(
+  deps: Pick<CompactDeps, 'engine' | 'io' | 'loadTable'>,
+  plan: StoredPlan,
+  staged: readonly StagedGroup[],
+): Promise<CommittedGroups> {
+  const groups = staged.map(({ group }) => group);
+  try {
+    const snapshotId = await commitTogether(deps, plan, staged);
+    return { committed: groups, conflicts: [], reason: null, snapshotId };
+  } catch (error) {
+    if (!isMoraineError(error, 'COMMIT_CONFLICT')) throw error;
+    return { committed: [], conflicts: groups, reason: error.message, snapshotId: null };
+  }
+}
+
+async function commitTogether(
+  deps: Pick<CompactDeps, 'engine' | 'io' | 'loadTable'>,
+  plan: StoredPlan,
+  staged: readonly StagedGroup[],
+): Promise<bigint> {
+  const { head } = plan;
+  const table = await loadPlannedTable(deps, plan);
+  const groups = staged.map(({ group }) => group);
+  const run = { key: groupsKey(head.planId, groups) };
+  const known = findRun(table.metadata, run);
+  if (known !== null) return known;
+  compactFaultPoint('compact-before-commit');
+  const locations = staged.flatMap(({ manifestLocation }) => manifestLocation ?? []);
+  const { snapshotId } = await commitRewrite(table, {
+    run,
+    plannedOn: head.snapshotId,
+    removeFiles: groups.flatMap((group) => plan.group(group).files.map(({ path }) => path)),
+    manifests: await Promise.all(locations.map((location) => readStagedManifest(table, location))),
+    rebaseDeletes: (base, arrived) => carryDeletes(deps.engine, plan, staged, base, arrived),
+    summary: new Map([
+      ['moraine.compaction', head.strategy],
+      [GROUPS, groups.join(',')],
+    ]),
+    validate: (base) => refuseUncoveringDeletes(plan, groups, { ...table, metadata: base }),
+  });
+  compactFaultPoint('compact-after-swap');
+  return snapshotId;
+}
+
+async function loadPlannedTable({ loadTable }: Pick<CompactDeps, 'loadTable'>, { head }: StoredPlan): Promise<Table> {
+  const table = await loadTable(head.table);
+  if (table.metadata.tableUuid === head.tableUuid) return table;
+  throw new MoraineError(
+    'TABLE_REPLACED',
+    `The table ${head.table} was dropped and created again since its compaction was planned. Run it again.`,
+  );
+}
+
+/** Tells commits apart: the same groups of the same plan are the same work. SHA-256 in lower-case hex. */
+function groupsKey(planId: string, groups: readonly number[]): string {
+  return createHash('sha256')
+    .update(JSON.stringify([planId, groups]))
+    .digest('hex');
+}

@@ -1,0 +1,159 @@
+/** Which files are rewritten together: by size and by how many of their rows are deleted. Pure. */
+import { type DataFile, type DeleteFile, type FileDeletes, partitionKey } from '../../iceberg/index.js';
+import type { PlannedFile } from '../../tables/index.js';
+
+/** Of the target size: below the first a file is small, above the second it is large. Source: Iceberg's rewrite defaults. */
+const SMALL = 0.75;
+const LARGE = 1.8;
+/** Fewer small files than this are left alone. */
+const MIN_INPUT_FILES = 5;
+/** A file of whose rows so many are deleted is rewritten, however large it is. */
+const DELETE_RATIO = 0.3;
+/** A sorted group has at most so many files' worth of bytes: beyond that, sorting spills more than it gains. */
+const FILES_PER_SORTED_GROUP = 20;
+
+/** How files are grouped. */
+export type Grouping =
+  /** Small neighbours become files of the target size. */
+  | { readonly kind: 'bins' }
+  /** A partition's files are sorted together; those for which this is true need not be. */
+  | { readonly kind: 'sorted'; readonly isSorted: (file: DataFile) => boolean }
+  /** All files of a partition, whatever their size. `minFiles`: fewer are left alone, unless they have deletes. */
+  | { readonly kind: 'partitions'; readonly minFiles: number };
+
+/** Which files a grouping leaves alone, as a clause. */
+export function fitText(grouping: Grouping): string {
+  if (grouping.kind === 'partitions') return `no bucket has ${grouping.minFiles} files, or deleted rows`;
+  const sized = `no partition has ${MIN_INPUT_FILES} small files, a file that is too large, or one with many deleted rows`;
+  return grouping.kind === 'sorted' ? `all are sorted, and ${sized}` : sized;
+}
+
+/** Files of one partition, in the order in which they are read. */
+export interface FileGroup {
+  readonly files: readonly PlannedFile[];
+  readonly outputs: number;
+}
+
+/** The groups worth rewriting, those that gain most for their bytes first. */
+export function chooseGroups(
+  files: readonly PlannedFile[],
+  grouping: Grouping,
+  targetBytes: number,
+): readonly FileGroup[] {
+  const partitions = new Map<string, PlannedFile[]>();
+  for (const planned of files) {
+    const key = partitionKey(planned.file.specId, planned.file.partition);
+    const list = partitions.get(key);
+    if (list === undefined) partitions.set(key, [planned]);
+    else list.push(planned);
+  }
+  const groups = [...partitions.values()].flatMap((ofPartition) =>
+    groupsOf(ofPartition.toSorted(bySequence), grouping, targetBytes),
+  );
+  return groups.toSorted((a, b) => averageBytes(a) - averageBytes(b));
+}
+
+/** The first groups whose bytes fit into a budget together; one that does not fit is passed over. */
+export function withinBudget(groups: readonly FileGroup[], maxBytes: number | undefined): readonly FileGroup[] {
+  if (maxBytes === undefined) return groups;
+  let left = maxBytes;
+  return groups.filter((group) => {
+    const bytes = bytesOf(group.files);
+    if (bytes > left) return false;
+    left -= bytes;
+    return true;
+  });
+}
+
+function groupsOf(files: readonly PlannedFile[], grouping: Grouping, targetBytes: number): readonly FileGroup[] {
+  switch (grouping.kind) {
+    case 'bins':
+      return binsOf(files, targetBytes);
+    case 'sorted':
+      return sortedGroups(files, grouping.isSorted, targetBytes);
+    case 'partitions': {
+      const isWorthIt = files.length >= grouping.minFiles || files.some(({ deletes }) => deletes !== undefined);
+      return isWorthIt ? [{ files, outputs: outputsOf(files, targetBytes) }] : [];
+    }
+  }
+}
+
+function binsOf(files: readonly PlannedFile[], targetBytes: number): readonly FileGroup[] {
+  const groups: FileGroup[] = [];
+  const bins = pack(
+    files.filter((planned) => isMisfit(planned, targetBytes)),
+    targetBytes,
+  );
+  for (const bin of bins) {
+    const bytes = bytesOf(bin);
+    const isWorthIt =
+      bin.length >= MIN_INPUT_FILES ||
+      (bin.length > 1 && bytes >= targetBytes * SMALL) ||
+      bytes > targetBytes * LARGE ||
+      bin.some(isMuchDeleted);
+    if (isWorthIt) groups.push({ files: bin, outputs: outputsOf(bin, targetBytes) });
+  }
+  return groups;
+}
+
+function sortedGroups(
+  files: readonly PlannedFile[],
+  isSorted: (file: DataFile) => boolean,
+  targetBytes: number,
+): readonly FileGroup[] {
+  const misfits = files.filter((planned) => !isSorted(planned.file) || isMisfit(planned, targetBytes));
+  const hasUnsorted = misfits.some(({ file }) => !isSorted(file));
+  if (!hasUnsorted) return binsOf(misfits, targetBytes);
+  return pack(misfits, targetBytes * FILES_PER_SORTED_GROUP).map((bin) => ({
+    files: bin,
+    outputs: outputsOf(bin, targetBytes),
+  }));
+}
+
+/** Neighbours together, up to the limit; a file beyond it alone. */
+function pack(files: readonly PlannedFile[], limitBytes: number): readonly PlannedFile[][] {
+  const bins: PlannedFile[][] = [];
+  let size = limitBytes;
+  for (const planned of files) {
+    const bytes = Number(planned.file.fileSizeInBytes);
+    if (size + bytes > limitBytes) {
+      bins.push([]);
+      size = 0;
+    }
+    bins.at(-1)?.push(planned);
+    size += bytes;
+  }
+  return bins;
+}
+
+function isMisfit(planned: PlannedFile, targetBytes: number): boolean {
+  const bytes = Number(planned.file.fileSizeInBytes);
+  return bytes < targetBytes * SMALL || bytes > targetBytes * LARGE || isMuchDeleted(planned);
+}
+
+function isMuchDeleted({ file, deletes }: PlannedFile): boolean {
+  if (deletes === undefined) return false;
+  return Number(deletedRows(deletes)) >= Number(file.recordCount) * DELETE_RATIO;
+}
+
+/** At most so many rows: an equality delete, or one for a whole partition, may take rows of other files instead. */
+function deletedRows({ vector, positions, equality }: FileDeletes): bigint {
+  const rows = (files: readonly DeleteFile[]): bigint => files.reduce((sum, { file }) => sum + file.recordCount, 0n);
+  return (vector?.file.recordCount ?? 0n) + rows(positions) + rows(equality);
+}
+
+function outputsOf(files: readonly PlannedFile[], targetBytes: number): number {
+  const bytes = bytesOf(files);
+  return bytes <= targetBytes * LARGE ? 1 : Math.ceil(bytes / targetBytes);
+}
+
+function bytesOf(files: readonly PlannedFile[]): number {
+  return files.reduce((sum, { file }) => sum + Number(file.fileSizeInBytes), 0);
+}
+
+const averageBytes = ({ files }: FileGroup): number => bytesOf(files) / files.length;
+
+/** Oldest first, so that what was written together stays together. */
+function bySequence(a: PlannedFile, b: PlannedFile): number {
+  return a.sequenceNumber < b.sequenceNumber ? -1 : a.sequenceNumber > b.sequenceNumber ? 1 : 0;
+}

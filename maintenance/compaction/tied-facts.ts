@@ -1,0 +1,76 @@
+/** Rows of a group that tie, with each other or with rows beside it, as a registered view sees them. */
+import { randomUUID } from 'node:crypto';
+import { type Connection, columnAlias, type Scan, scanSql } from '../../engine/index.js';
+import { findField } from '../../iceberg/index.js';
+import type { TieView } from './compact-plan.js';
+
+/** What is known of the rows of a group in one view, and of those beside it that tie with them: a temporary table. */
+export class TiedFacts {
+  readonly view: TieView;
+  readonly #connection: Connection;
+  readonly #table = `moraine_ties_${randomUUID().replaceAll('-', '')}`;
+  readonly #tied: readonly string[];
+
+  private constructor(connection: Connection, view: TieView) {
+    this.view = view;
+    this.#connection = connection;
+    this.#tied = tiedIds(view).map(columnAlias);
+  }
+
+  /** @param own the rows of the group */
+  static async of(connection: Connection, view: TieView, own: Scan): Promise<TiedFacts> {
+    const facts = new TiedFacts(connection, view);
+    await connection.run(`CREATE TEMPORARY TABLE ${facts.#table} AS ${facts.#summarySql(rowsSql(view, own, true))}`);
+    return facts;
+  }
+
+  /** Adds those rows of files beside the group that tie with rows of the group. */
+  async add(scan: Scan, isRewritten: boolean): Promise<void> {
+    const ties = this.#tied.map((column) => `r.${column} IS NOT DISTINCT FROM o.${column}`).join(' AND ');
+    const rows = `SELECT r.* FROM (${rowsSql(this.view, scan, isRewritten)}) AS r SEMI JOIN ${this.#table} AS o ON ${ties}`;
+    await this.#connection.run(`INSERT INTO ${this.#table} ${this.#summarySql(rows)}`);
+  }
+
+  /** Whether rows that tie, and are not served alike, are told apart otherwise after the rewrite. */
+  async areChanged(): Promise<boolean> {
+    const isChanged = 'min(least_class) <> max(greatest_class) AND min(least_facts) <> max(greatest_facts)';
+    const sql = `SELECT 1 FROM ${this.#table} GROUP BY ${this.#tied.join(', ')} HAVING ${isChanged} LIMIT 1`;
+    return (await this.#connection.rows(sql)).length > 0;
+  }
+
+  async drop(): Promise<void> {
+    await this.#connection.run(`DROP TABLE IF EXISTS ${this.#table}`);
+  }
+
+  #summarySql(rows: string): string {
+    const tied = this.#tied.join(', ');
+    const bounds = ['class', 'facts'].map(
+      (column) => `min(${column}) AS least_${column}, max(${column}) AS greatest_${column}`,
+    );
+    return `SELECT ${tied}, ${bounds.join(', ')} FROM (${rows}) GROUP BY ${tied}`;
+  }
+}
+
+/** The columns of which rows that tie have the same values. */
+const tiedIds = ({ keyIds, eventTimeId, createdId }: TieView): readonly number[] => [
+  ...new Set([...keyIds, eventTimeId, ...(createdId === null ? [] : [createdId])]),
+];
+
+/**
+ * What ties a row has, its class, and a hash of everything that is served of it. Rows of two classes are told apart otherwise after the
+ * rewrite.
+ */
+function rowsSql(view: TieView, scan: Scan, isRewritten: boolean): string {
+  const { keyIds, eventTimeId, featureIds } = view;
+  const tied = tiedIds(view);
+  const columns = [...new Set([...tied, ...featureIds])];
+  const rows = scanSql({ ...scan, columns, naming: 'id', extras: { sequenceNumber: 'm_seq' } });
+  const facts = featureIds.flatMap((id) => {
+    const kind = findField(scan.schema, id)?.type.kind;
+    const column = columnAlias(id);
+    return kind === 'float' || kind === 'double' ? [column, `signbit(${column})`] : [column];
+  });
+  const rowClass = isRewritten ? '2 * m_seq' : '2 * m_seq + 1';
+  const present = [...keyIds, eventTimeId].map((id) => `${columnAlias(id)} IS NOT NULL`).join(' AND ');
+  return `SELECT ${tied.map(columnAlias).join(', ')}, ${rowClass} AS class, hash(${['0', ...facts].join(', ')}) AS facts FROM ${rows} WHERE ${present}`;
+}

@@ -1,0 +1,184 @@
+/**
+ * The orphan sweep: files in a table's folder that nothing reaches. What is reached is read first, then the folder is listed, and before
+ * anything is deleted the table is looked at once more, so that what was committed meanwhile stays.
+ */
+import type { Snapshot, TableMetadata } from '../../iceberg/index.js';
+import type { FileStatus } from '../../storage/index.js';
+import type { Table } from '../../tables/index.js';
+import type { MaintenanceDeps } from '../deps.js';
+import { requireGarbageCollection } from '../expiry/expiry-plan.js';
+import { activeLeases, type Lease } from '../leases/leases.js';
+import { tableName } from '../table-name.js';
+import { CanonicalPaths, prefixMismatch } from './canonical-paths.js';
+import { keepFilesOfOthers, ownPlaces } from './other-tables.js';
+import { requireOwnFolders } from './own-folders.js';
+import { filesOfMetadata, filesOfSnapshots, type TableFile } from './table-files.js';
+
+/** Files of a page of the listing. A page of local files reads its folder anew, so that small pages of a large one cost much. */
+const PAGE_FILES = 10_000;
+/** Orphans that are held at once. */
+const MAX_ORPHANS = 50_000;
+/** A file that engines of Hadoop tables read and that no metadata names. */
+const VERSION_HINT = 'version-hint.text';
+
+export interface SweepSettings {
+  /** The present, in milliseconds since the epoch: see `safeNowMs`. */
+  readonly nowMs: bigint;
+  /** Files that are younger stay. */
+  readonly olderThanMs: bigint;
+  /** Where a sweep before has ended. */
+  readonly after?: string;
+  /** For a dry run: snapshots that are taken to have gone, the files that only they reach, and what keeps the other snapshots. */
+  readonly expired?: {
+    readonly snapshotIds: ReadonlySet<bigint>;
+    /** By canonical path. */
+    readonly files: ReadonlyMap<string, unknown>;
+    readonly kept: ReadonlyMap<bigint, string>;
+  };
+}
+
+/** What is to become of a file, and why. */
+export interface FileVerdict {
+  /** Canonical path. */
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+  /** Start of an orphan's age, as in `FileStatus`. */
+  readonly appearedMs: number;
+  readonly action: 'keep' | 'delete';
+  readonly reason: string;
+}
+
+type SweepDeps = Pick<MaintenanceDeps, 'loadTable' | 'tables' | 'datasets' | 'guardedPlaces'>;
+
+/** One sweep of one table. */
+export class Sweep {
+  readonly #deps: SweepDeps;
+  readonly #name: string;
+  readonly #settings: SweepSettings;
+  readonly #reached = new Map<string, string>();
+  readonly #snapshots = new Set<bigint>();
+  /** Leases of all tables. */
+  #leases: readonly Lease[] = [];
+  #orphans = new Map<string, FileStatus>();
+  /** Where the next sweep begins; null: this one has seen the whole folder. */
+  next: string | null = null;
+
+  /** @param name the table, `[CATALOG/]NS.TABLE` */
+  constructor(deps: SweepDeps, name: string, settings: SweepSettings) {
+    this.#deps = deps;
+    this.#name = name;
+    this.#settings = settings;
+  }
+
+  /**
+   * Judges the files of the table's folder: those that stay as they are listed, orphans at the end of this part of the folder.
+   * @throws MoraineError `LOCATION_REFUSED` if the table names files that cannot be compared with the listed ones, `MANIFEST_CORRUPT`,
+   *   `FILE_NOT_FOUND` for a manifest that it needs; `FOLDER_SHARED` for a table whose folders are not its own; `INVALID_ARGUMENT` for one
+   *   whose files must not be deleted
+   */
+  async *verdicts(): AsyncGenerator<FileVerdict> {
+    const table = await this.#deps.loadTable(this.#name);
+    requireGarbageCollection(table.metadata);
+    await this.#lookAround(table);
+    await this.#reach(table, new CanonicalPaths(table.io));
+    const root = await table.io.resolve(table.metadata.location);
+    for await (const file of this.#listed(table)) {
+      if (!file.location.startsWith(`${root}/`)) throw prefixMismatch(tableName(table), file.location, undefined);
+      const reason = this.#reasonToKeep(file);
+      if (reason === null) this.#orphans.set(file.location, file);
+      else if (this.#settings.expired?.files.has(file.location) !== true) yield verdictOf(file, 'keep', reason);
+    }
+    yield* this.#judgeOrphans();
+  }
+
+  /** Remembers what the table reaches, as far as it is not known yet. */
+  async #reach(table: Table, paths: CanonicalPaths): Promise<void> {
+    const { snapshotIds: expired, kept } = this.#settings.expired ?? {};
+    for (const file of filesOfMetadata(table, expired)) await this.#remember(table, paths, file);
+    const fresh = currentFirst(table.metadata).filter(
+      ({ snapshotId }) => !this.#snapshots.has(snapshotId) && expired?.has(snapshotId) !== true,
+    );
+    const why = (snapshotId: bigint): string => {
+      const reason = kept?.get(snapshotId);
+      return reason === undefined ? '' : `: ${reason}`;
+    };
+    for await (const file of filesOfSnapshots(table, fresh, undefined, why)) await this.#remember(table, paths, file);
+    for (const { snapshotId } of fresh) this.#snapshots.add(snapshotId);
+  }
+
+  async #remember(table: Table, paths: CanonicalPaths, { location, reason }: TableFile): Promise<void> {
+    for (const path of await ownPlaces(table, paths, location)) {
+      if (!this.#reached.has(path)) this.#reached.set(path, reason);
+    }
+  }
+
+  /** Makes sure that the table's folders are its own, and sees the leases of every table. */
+  async #lookAround(table: Table): Promise<void> {
+    const leases: Lease[] = [];
+    await requireOwnFolders(this.#deps, table, ({ metadata }) =>
+      leases.push(...activeLeases(metadata, this.#settings.nowMs)),
+    );
+    this.#leases = leases;
+  }
+
+  async *#listed({ io, metadata }: Table): AsyncGenerator<FileStatus> {
+    let { after } = this.#settings;
+    for (;;) {
+      const options = { maxFiles: PAGE_FILES, ...(after === undefined ? {} : { after }) };
+      const { files, next } = await io.listPage(metadata.location, options);
+      yield* files;
+      this.next = next;
+      if (next === null || this.#orphans.size >= MAX_ORPHANS) return;
+      after = next;
+    }
+  }
+
+  #reasonToKeep(file: FileStatus): string | null {
+    const reached = this.#reached.get(file.location);
+    if (reached !== undefined) return reached;
+    if (this.#settings.expired?.files.has(file.location) === true) return '';
+    const { nowMs, olderThanMs } = this.#settings;
+    const ageMs = nowMs - BigInt(Math.floor(file.appearedMs));
+    if (ageMs <= olderThanMs) return 'nothing reaches it, but it is young: it may belong to a run in flight';
+    return this.#protector(file.location);
+  }
+
+  /** What keeps a file that nothing reaches, however old it is. */
+  #protector(path: string): string | null {
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    if (name === VERSION_HINT) return 'engines of Hadoop tables read it';
+    const lease = this.#leases.find(({ filePrefixes }) => filePrefixes.some((prefix) => name.startsWith(prefix)));
+    return lease === undefined ? null : `${lease.kind} ${lease.id} is in flight`;
+  }
+
+  /** Looks once more, at the newest state of this table, of all others and of links, before it calls anything an orphan. */
+  async *#judgeOrphans(): AsyncGenerator<FileVerdict> {
+    if (this.#orphans.size === 0) return;
+    const kept = new Map<string, string>();
+    const table = await this.#deps.loadTable(this.#name);
+    const paths = new CanonicalPaths(table.io);
+    await this.#reach(table, paths);
+    await this.#lookAround(table);
+    await keepFilesOfOthers(table, this.#deps, paths, (path, reason) => {
+      if (this.#orphans.has(path)) kept.set(path, reason);
+    });
+    for (const [path, file] of this.#orphans) {
+      const reason = this.#reached.get(path) ?? kept.get(path) ?? this.#protector(path);
+      if (reason === null) yield verdictOf(file, 'delete', 'nothing reaches it, and it is old');
+      else yield verdictOf(file, 'keep', reason);
+    }
+    this.#orphans = new Map();
+  }
+}
+
+/** The current snapshot keeps a file for longer than any other does, and the newest for longer than older ones: it is named. */
+function currentFirst({ snapshots, currentSnapshotId }: TableMetadata): readonly Snapshot[] {
+  const current = snapshots.filter(({ snapshotId }) => snapshotId === currentSnapshotId);
+  return [...current, ...snapshots.filter(({ snapshotId }) => snapshotId !== currentSnapshotId).toReversed()];
+}
+
+export function verdictOf(file: FileStatus, action: FileVerdict['action'], reason: string): FileVerdict {
+  const { location: path, ...status } = file;
+  return { path, ...status, action, reason };
+}

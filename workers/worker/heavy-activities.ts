@@ -1,0 +1,27 @@
+import type { BackfillActivities } from '../../activities/backfill-contract.js';
+import type { CompactActivities } from '../../activities/compact-contract.js';
+import type { Activities } from '../../activities/contract.js';
+
+/** Activities with a task queue of their own: they read and write data files, which uses every core and much of the engine's memory. */
+interface HeavyQueue {
+  readonly taskQueue: string;
+  readonly activities: readonly (keyof (Activities & CompactActivities & BackfillActivities))[];
+  /** How many of them one process works on. */
+  readonly slots: number;
+}
+
+/** Windows of backfills have slots of their own: however many wait, none of them is before another run's. */
+export function heavyQueues(taskQueue: string, heavyActivities: number): readonly HeavyQueue[] {
+  return [
+    {
+      taskQueue: `${taskQueue}-heavy`,
+      activities: ['extractShard', 'stageTrainingShard', 'rewriteGroup'],
+      slots: heavyActivities,
+    },
+    {
+      taskQueue: `${taskQueue}-backfill`,
+      activities: ['stageWindow', 'stageTrainingWindow', 'runWindowAlone'],
+      slots: Math.max(1, heavyActivities - 1),
+    },
+  ];
+}

@@ -1,0 +1,209 @@
+import { ApplicationFailure, CancellationScope, condition, isCancellation } from '@temporalio/workflow';
+import type { BackfillSegment } from '../../activities/backfill-contract.js';
+import { commitUntilKnown } from '../parked-commit.js';
+import { failureOf } from '../run-outcome.js';
+import { turns } from '../turns.js';
+import type { BackfillControls } from './backfill-controls.js';
+import type { BackfillReport } from './backfill-report.js';
+import { windowsIn } from './backfill-segments.js';
+import type { BackfillTarget, PendingWindows } from './backfill-target.js';
+
+/** Staged windows wait so long for others to be committed with. */
+const COMMIT_EVERY_MS = 30_000;
+const MAX_WINDOWS_PER_COMMIT = 250;
+/** A window that has to be planned again this often has another writer in its way for good. */
+const MAX_TRIES = 10;
+/** With so many failed segments no further ones are begun. */
+const MAX_FAILED = 100;
+const MAX_MESSAGE_CHARS = 300;
+
+/** Works through segments: stages several at a time, commits them in groups, and runs those alone that rebuild buckets. */
+export class BackfillBatch {
+  readonly #target: BackfillTarget;
+  readonly #windowsPerCommit: number;
+  readonly #controls: BackfillControls;
+  readonly #report: BackfillReport;
+  readonly #queue: BackfillSegment[];
+  readonly #pending: PendingWindows[] = [];
+  readonly #alone: BackfillSegment[] = [];
+  readonly #tries = new Map<string, number>();
+  #active = 0;
+  #committing: Promise<void> = Promise.resolve();
+  #isDrained = false;
+
+  constructor(
+    target: BackfillTarget,
+    controls: BackfillControls,
+    report: BackfillReport,
+    work: { readonly segments: readonly BackfillSegment[]; readonly windowsPerCommit?: number | undefined },
+  ) {
+    this.#target = target;
+    this.#controls = controls;
+    this.#report = report;
+    this.#windowsPerCommit = work.windowsPerCommit ?? MAX_WINDOWS_PER_COMMIT;
+    this.#queue = [...work.segments];
+  }
+
+  /**
+   * Returns when every segment is done or has failed, or too many have, and nobody asks to retry those. Cancelled, it commits what is staged, which are whole windows, and then throws.
+   */
+  async run(): Promise<void> {
+    try {
+      for (const _ of turns()) {
+        if (this.#hasWork()) {
+          await this.#stageAndCommit();
+          await this.#runAlone();
+        } else if (!this.#takeRetries()) return;
+      }
+    } catch (error) {
+      if (isCancellation(error)) await CancellationScope.nonCancellable(() => this.#finish());
+      throw error;
+    }
+  }
+
+  #hasWork(): boolean {
+    return this.#alone.length > 0 || !this.#isEmpty();
+  }
+
+  get hasTooManyFailures(): boolean {
+    return this.#report.progress.failed.length >= MAX_FAILED;
+  }
+
+  async #stageAndCommit(): Promise<void> {
+    this.#isDrained = false;
+    this.#committing = this.#commitGroups();
+    try {
+      for (const _ of turns()) {
+        await condition(() => this.#mayBegin() || (this.#isEmpty() && this.#active === 0));
+        const segment = this.#isEmpty() ? undefined : this.#queue.shift();
+        if (segment === undefined) break;
+        this.#active += 1;
+        void this.#stage(segment).finally(() => {
+          this.#active -= 1;
+        });
+      }
+    } finally {
+      this.#isDrained = true;
+    }
+    await this.#committing;
+  }
+
+  #isEmpty(): boolean {
+    return this.#queue.length === 0 || this.hasTooManyFailures;
+  }
+
+  #mayBegin(): boolean {
+    return !this.#isEmpty() && !this.#controls.isPaused && this.#active < this.#controls.concurrency;
+  }
+
+  async #stage(segment: BackfillSegment): Promise<void> {
+    try {
+      const staged = await this.#target.stage(segment);
+      if (staged.kind === 'staged') this.#pending.push({ segment, staged });
+      else if (staged.kind === 'alone') this.#alone.push(segment);
+      else this.#report.skipped(windowsIn([segment]));
+    } catch (error) {
+      // A cancellation ends the loop that waits for this segment.
+      if (!isCancellation(error)) this.#fail(segment, error);
+    }
+  }
+
+  async #commitGroups(): Promise<void> {
+    const most = this.#windowsPerCommit;
+    await CancellationScope.nonCancellable(async () => {
+      for (const _ of turns()) {
+        await condition(() => this.#pending.length > 0 || this.#isDrained);
+        if (this.#pending.length === 0) return;
+        await condition(() => this.#pending.length >= most || this.#isDrained, COMMIT_EVERY_MS);
+        await this.#commit(this.#pending.splice(0, most));
+      }
+    });
+  }
+
+  /** A commit that has begun is finished even if the backfill is cancelled, so that its outcome is known. */
+  async #commit(group: readonly PendingWindows[]): Promise<void> {
+    try {
+      const { snapshotId, outcomes } = await commitUntilKnown(() => this.#target.commit(group), this.#report);
+      const committed = group.filter((_, index) => outcomes[index]?.endsWith('committed') === true);
+      this.#report.committed({
+        windows: windowsIn(committed.map(({ segment }) => segment)),
+        rows: committed.reduce((sum, { staged }) => sum + BigInt(staged.rows), 0n),
+        files: committed.reduce((sum, { staged }) => sum + staged.files, 0),
+        bytes: committed.reduce((sum, { staged }) => sum + BigInt(staged.bytes), 0n),
+        snapshotId,
+      });
+      for (const [index, { segment }] of group.entries()) {
+        if (outcomes[index] === 'covered') this.#report.skipped(windowsIn([segment]));
+        if (outcomes[index] === 'stale') this.#again(segment, staleFailure());
+      }
+    } catch (error) {
+      const isConflict = failureOf(error).code === 'COMMIT_CONFLICT';
+      for (const { segment } of group) {
+        if (isConflict) this.#again(segment, error);
+        else this.#fail(segment, error);
+      }
+    }
+  }
+
+  #again(segment: BackfillSegment, error: unknown): void {
+    const key = segment.join('-');
+    const tries = (this.#tries.get(key) ?? 1) + 1;
+    this.#tries.set(key, tries);
+    if (tries > MAX_TRIES) this.#fail(segment, error);
+    else this.#queue.push(segment);
+  }
+
+  /** Neighbours are run as one: each would rebuild the same buckets. */
+  async #runAlone(): Promise<void> {
+    for (const segment of merged(this.#alone.splice(0))) {
+      await condition(() => !this.#controls.isPaused);
+      try {
+        const { snapshotId, rows } = await this.#target.runAlone(segment);
+        this.#report.committed({ windows: windowsIn([segment]), rows: BigInt(rows), files: 0, bytes: 0n, snapshotId });
+      } catch (error) {
+        if (isCancellation(error)) throw error;
+        this.#fail(segment, error);
+      }
+    }
+  }
+
+  #takeRetries(): boolean {
+    if (!this.#controls.takeRetry()) return false;
+    this.#queue.push(...this.#report.takeFailed().map(({ segment }) => segment));
+    this.#tries.clear();
+    return this.#queue.length > 0;
+  }
+
+  async #finish(): Promise<void> {
+    await condition(() => this.#active === 0);
+    this.#isDrained = true;
+    await this.#committing;
+    for (const _ of turns()) {
+      if (this.#pending.length === 0) return;
+      await this.#commit(this.#pending.splice(0, MAX_WINDOWS_PER_COMMIT));
+    }
+  }
+
+  #fail(segment: BackfillSegment, error: unknown): void {
+    const { code, message } = failureOf(error);
+    const window = this.#target.describe(segment);
+    this.#report.failed({ segment, window, code, message: message.slice(0, MAX_MESSAGE_CHARS) });
+  }
+}
+
+function merged(segments: readonly BackfillSegment[]): readonly BackfillSegment[] {
+  const joined: BackfillSegment[] = [];
+  for (const segment of segments.toSorted(([a], [b]) => a - b)) {
+    const before = joined.at(-1);
+    if (before !== undefined && before[1] + 1 === segment[0]) joined[joined.length - 1] = [before[0], segment[1]];
+    else joined.push(segment);
+  }
+  return joined;
+}
+
+function staleFailure(): Error {
+  return ApplicationFailure.create({
+    message: 'other runs have committed parts of the window again and again',
+    type: 'COMMIT_CONFLICT',
+  });
+}

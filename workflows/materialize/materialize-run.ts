@@ -1,0 +1,164 @@
+import {
+  CancellationScope,
+  CancelledFailure,
+  ContinueAsNew,
+  continueAsNew,
+  patched,
+  setHandler,
+  setWorkflowOptions,
+  sleep,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type {
+  CommittedRun,
+  ExtractedShard,
+  MaterializeResult,
+  PlannedRun,
+  RunInput,
+  RunOutcome,
+} from '../../activities/contract.js';
+import { committing, extraction, planning } from '../activity-policies.js';
+import { isCancelled, throwIfCancelled } from '../cancellation.js';
+import { requireHandedOver } from '../own-input.js';
+import { commitUntilKnown } from '../parked-commit.js';
+import { conflictWaitMs } from '../retry.js';
+import { failureOf, failureOutcome, tellAll } from '../run-outcome.js';
+import { RunReport } from '../run-report.js';
+import { sandboxSettings } from '../sandbox-settings.js';
+import { replyToOf, requested } from '../signals.js';
+import { allShards } from '../training-set/all-shards.js';
+import { turns } from '../turns.js';
+
+/** After this many conflicts in a row another writer is in the way for good. */
+const MAX_CONFLICTS = 10;
+
+/** Cancelled while its last shard or its commit ended, a run of 0.1.0 went on to commit, and told nobody. Only such runs bear the marker. */
+const HEEDS_CANCELLATION = 'heeds-cancellation';
+
+/** A run of 0.1.0 told nobody before nobody else asked, and made all passes in one history. */
+const ANSWERS_EACH_PASS = 'answers-each-pass';
+
+/**
+ * One run of a view and interval: plan, extract the shards in parallel, commit once. There is one at a time of each
+ * (its workflow id names both): who asks while it is in flight joins it, and because its plan may be older than what
+ * they want to see, another pass follows, which is cheap if nothing is new. Each gets the result of the first pass that began after the
+ * request. A pass has a history of its own, so that none grows while people keep asking.
+ */
+export async function materializeRun(input: RunInput): Promise<MaterializeResult> {
+  requireHandedOver('materialize', input, 'view');
+  const report = new RunReport(input);
+  const askers = new Askers(input.goesOn?.waiting);
+  try {
+    for (const _ of turns()) {
+      const seen = askers.requests;
+      await onePass(input, report);
+      if (askers.requests > seen && !patched(ANSWERS_EACH_PASS)) continue;
+      const result = report.result(workflowInfo().workflowId);
+      if (!isCancelled() || patched(HEEDS_CANCELLATION)) await askers.tell({ status: 'completed', result }, seen);
+      if (askers.requests === seen) break;
+      if (patched(ANSWERS_EACH_PASS)) await goOn(input, report, askers);
+    }
+  } catch (error) {
+    if (!(error instanceof ContinueAsNew)) await askers.tell(failureOutcome(error));
+    throw error;
+  }
+  report.done();
+  return report.result(workflowInfo().workflowId);
+}
+
+/** The callers that have asked for a run, and when. */
+class Askers {
+  /** By workflow id: the number of the last request. */
+  readonly #last = new Map<string, number>();
+  #requests = 0;
+
+  constructor(waiting: readonly string[] = []) {
+    for (const id of waiting) this.#last.set(id, 0);
+    setHandler(
+      requested,
+      (input) => {
+        const replyTo = replyToOf(input);
+        this.#requests += 1;
+        if (replyTo !== undefined) this.#last.set(replyTo, this.#requests);
+      },
+      { description: 'Asks for this run: one in flight makes another pass afterwards.' },
+    );
+  }
+
+  /** Requests of this history. */
+  get requests(): number {
+    return this.#requests;
+  }
+
+  get waiting(): readonly string[] {
+    return [...this.#last.keys()];
+  }
+
+  /** @param seen of the requests of this history only so many have been done; all unless given */
+  tell(outcome: RunOutcome, seen = this.#requests): Promise<void> {
+    const told = [...this.#last].filter(([, request]) => request <= seen).map(([id]) => id);
+    for (const id of told) this.#last.delete(id);
+    return tellAll(told, outcome);
+  }
+}
+
+/** Makes the next pass in a history of its own. */
+async function goOn(input: RunInput, report: RunReport, askers: Askers): Promise<never> {
+  throwIfCancelled();
+  const result = report.result(workflowInfo().workflowId);
+  report.goesOn(result);
+  return continueAsNew<typeof materializeRun>({ ...input, goesOn: { waiting: askers.waiting, result } });
+}
+
+// A run ends on the version of the workers that it began with; longer workflows move along with the current one.
+// The server takes no answer with such a behaviour from a worker without a version.
+setWorkflowOptions(
+  () => (sandboxSettings()?.isVersioned === true ? { versioningBehavior: 'PINNED' } : {}),
+  materializeRun,
+);
+
+/** Plans, extracts and commits; plans again if another writer came in between. */
+async function onePass(input: RunInput, report: RunReport): Promise<void> {
+  for (const conflicts of turns()) {
+    report.planning();
+    const { view, startUs, endUs } = input;
+    const plan = await planning.planMaterialization({
+      view,
+      ...(startUs === undefined ? {} : { startUs }),
+      ...(endUs === undefined ? {} : { endUs }),
+    });
+    report.planned(plan);
+    if (plan.planLocation === null) return;
+    const shards = await extractAll(plan, plan.planLocation, report);
+    if (isCancelled() && patched(HEEDS_CANCELLATION)) throw new CancelledFailure('cancelled before the commit');
+    report.committing();
+    try {
+      report.committed(plan, shards, await commit(plan.planLocation, shards, report));
+      return;
+    } catch (error) {
+      if (failureOf(error).code !== 'COMMIT_CONFLICT' || conflicts >= MAX_CONFLICTS) throw error;
+    }
+    await sleep(conflictWaitMs(conflicts), { summary: 'Conflict: plan again on the newer table' });
+  }
+}
+
+function extractAll(plan: PlannedRun, planLocation: string, report: RunReport): Promise<ExtractedShard[]> {
+  return allShards(plan.shards, async (shard) => {
+    const summary = `Extract: shard ${shard + 1} of ${plan.shards}`;
+    const extracted = await extraction.extractShard.executeWithOptions({ summary }, [{ planLocation, shard }]);
+    report.extracted(extracted);
+    return extracted;
+  });
+}
+
+/** A commit that has begun is finished even if the run is cancelled, so that its outcome is known. */
+async function commit(
+  planLocation: string,
+  shards: readonly ExtractedShard[],
+  report: RunReport,
+): Promise<CommittedRun> {
+  const manifestLocations = shards.flatMap(({ manifestLocation }) => manifestLocation ?? []);
+  return CancellationScope.nonCancellable(() =>
+    commitUntilKnown(() => committing.commitMaterialization({ planLocation, manifestLocations }), report),
+  );
+}

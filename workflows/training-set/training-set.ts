@@ -1,0 +1,58 @@
+import { CancellationScope } from '@temporalio/workflow';
+import type {
+  PlannedTrainingSet,
+  StagedTrainingShard,
+  TrainingSetInput,
+  TrainingSetResult,
+} from '../../activities/contract.js';
+import { discarding, pinning, staging, trainingCommit, trainingPlanning } from '../activity-policies.js';
+import { throwIfCancelled } from '../cancellation.js';
+import { ownInput } from '../own-input.js';
+import { commitUntilKnown } from '../parked-commit.js';
+import { allShards } from './all-shards.js';
+import { TrainingSetReport } from './training-set-report.js';
+
+/**
+ * Saves the features of many entity rows as a dataset: pins what is read, retrieves the rows in shards, by the hash of their join keys, and
+ * commits them as one table. Cancelled or failed, it takes back what it has made; a commit that has begun is finished first.
+ *
+ * The input is one JSON object, for example
+ * `{"name": "churn_march", "features": ["stats"], "entities": {"table": "shop.labels"}, "to": "shop.churn_march", "shards": 8}`.
+ */
+export async function trainingSet(input: TrainingSetInput): Promise<TrainingSetResult> {
+  const report = new TrainingSetReport();
+  const plan = await trainingPlanning.planTrainingSet({ request: ownInput(input) });
+  report.planned(plan);
+  try {
+    const { planLocation } = plan;
+    if (plan.pin) await pinning.pinTrainingSet({ planLocation });
+    const staged = await stageAll(plan, report);
+    throwIfCancelled();
+    report.committing();
+    const shards = staged.map(({ manifestLocation, rows, sum }) => ({ manifestLocation, rows, sum }));
+    const committed = await CancellationScope.nonCancellable(() =>
+      commitUntilKnown(() => trainingCommit.commitTrainingSet({ planLocation, shards }), report),
+    );
+    return report.done(committed);
+  } catch (error) {
+    await CancellationScope.nonCancellable(() => discard(plan));
+    throw error;
+  }
+}
+
+function stageAll(
+  { planLocation, shards }: PlannedTrainingSet,
+  report: TrainingSetReport,
+): Promise<StagedTrainingShard[]> {
+  return allShards(shards, async (shard) => {
+    const summary = `Retrieve: shard ${shard + 1} of ${shards}`;
+    const staged = await staging.stageTrainingShard.executeWithOptions({ summary }, [{ planLocation, shard }]);
+    report.staged(staged);
+    return staged;
+  });
+}
+
+/** What cannot be taken back stays as files that no table lists: the error that led here matters more. */
+async function discard({ planLocation }: PlannedTrainingSet): Promise<void> {
+  await discarding.discardTrainingSet({ planLocation }).catch(() => undefined);
+}
