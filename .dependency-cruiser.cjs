@@ -106,7 +106,7 @@ module.exports = {
       name: 'no-cycles',
       severity: 'error',
       from: { path: `^(${ROOMS.join('|')})/` },
-      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+      to: { circular: true },
     },
     {
       name: 'workflow-code-is-only-a-type',

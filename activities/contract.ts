@@ -3,8 +3,6 @@
  * What travels here stays a few hundred bytes: ids, counts and paths. Rows and file lists stay on storage.
  */
 
-import type { BackfillActivities } from './backfill-contract.js';
-
 /** What a person, a schedule or a command asks for. It arrives as JSON from outside and is checked by `requestRun`. */
 export interface MaterializeInput {
   /** The feature view. */
@@ -248,7 +246,7 @@ export type RunOutcome<Result = MaterializeResult> =
   | { readonly status: 'failed'; readonly code: string; readonly message: string };
 
 /** The activities, as the workflows see them. */
-export interface Activities extends BackfillActivities {
+export interface Activities {
   /**
    * Checks a request and starts the run of its interval, or joins the one in flight.
    *

@@ -4,6 +4,7 @@ import { endMaterialization, whileLeased } from '../maintenance/index.js';
 import { commitMaterialization, extractShard, planMaterialization } from '../materialization/index.js';
 import { materializationDeps, type Project } from '../project/index.js';
 import { createBackfillActivities } from './backfill-activities.js';
+import type { BackfillActivities } from './backfill-contract.js';
 import { createCompactActivities } from './compact-activities.js';
 import type { CompactActivities } from './compact-contract.js';
 import type { Activities } from './contract.js';
@@ -17,15 +18,18 @@ import { outcomeIfEnded, startRun } from './start-run.js';
 import { asActivity } from './step.js';
 import { createTrainingActivities } from './training-activities.js';
 
+/** The activities of all workflows. */
+export type AllActivities = Activities & BackfillActivities & CompactActivities & MaintainActivities;
+
 /**
  * The activities of a project, to be mounted in a worker. Each decodes its input, calls the library, and encodes the
  * answer; the decisions are in the library. All of them refuse what is of another project (`PROJECT_MISMATCH`).
  */
-export function createActivities(project: Project): Activities & MaintainActivities & CompactActivities {
+export function createActivities(project: Project): AllActivities {
   return ofOwnProject(project, allActivities(project));
 }
 
-function allActivities(project: Project): Activities & MaintainActivities & CompactActivities {
+function allActivities(project: Project): AllActivities {
   const onlineNamespace = project.config.online.namespace;
   // Extraction uses every core by itself, so that more only compete for memory, whichever task queue they come from.
   const extractions = new Slots(project.config.worker.heavyActivities);

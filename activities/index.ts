@@ -8,7 +8,7 @@ export {
   parseBackfillSettings,
 } from './backfill-request.js';
 export { checkCompactRequest } from './compact-activities.js';
-export { createActivities } from './create-activities.js';
+export { type AllActivities, createActivities } from './create-activities.js';
 export { checkMaintainRequest } from './maintain-activities.js';
 export { maintenanceSettings } from './maintain-request.js';
 export { type MaterializeRequest, parseMaterializeRequest, runWorkflowId } from './materialize-request.js';

@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { type ErrorCode, MoraineError } from '../errors/index.js';
 import type { Project } from '../project/index.js';
 import { type CommandContext, withProject } from './context.js';
+import type { Finding } from './finding.js';
 import { countedText } from './output/quantities.js';
 import { asMoraineError } from './output/render-error.js';
 import { checkTemporal } from './temporal-check.js';
@@ -23,9 +24,6 @@ export interface CheckResult {
   /** The error behind a failure. */
   readonly code?: ErrorCode;
 }
-
-/** What one check says; throwing means that it failed. */
-export type Finding = { readonly detail: string; readonly warning?: string };
 
 const NODE_FLOOR = [20, 19] as const;
 const LOW_DISK_BYTES = 2 * 2 ** 30;

@@ -1,7 +1,7 @@
 /** Whether runs can have a Temporal server. Looking only: nothing is fetched or started. */
 import type { MoraineConfig } from '../config/index.js';
 import { connectClient, lookForTemporalCli, resolveTemporalSettings, withAddress } from '../workers/index.js';
-import type { Finding } from './doctor-checks.js';
+import type { Finding } from './finding.js';
 
 /** @throws `TEMPORAL_UNAVAILABLE` if a configured server does not answer */
 export async function checkTemporal(config: MoraineConfig): Promise<Finding> {

@@ -1,6 +1,5 @@
 /** The methods of a client as programs get them: arguments checked, calls counted and cancelled, refused once it is closed. */
 import { CallGuard } from './call-guard.js';
-import type { Moraine } from './moraine.js';
 import {
   checkArguments,
   METHOD_ARGUMENTS,
@@ -9,17 +8,20 @@ import {
   SIGNAL_ARGUMENTS,
 } from './request-shapes.js';
 
-/** The methods that work only while the client is open. */
-export type ClientMethods = Omit<Moraine, 'project' | 'close'>;
-
 type AnyMethod = (...given: readonly unknown[]) => Promise<unknown>;
 
-/** @param last closes what the methods use, once none of them is in flight */
-export function guardCalls(methods: ClientMethods, last: () => Promise<void>): Omit<Moraine, 'project'> {
+/**
+ * @param methods that work only while the client is open
+ * @param last closes what the methods use, once none of them is in flight
+ */
+export function guardCalls<Methods extends Readonly<Record<MethodName, unknown>>>(
+  methods: Methods,
+  last: () => Promise<void>,
+): Methods & { close(): Promise<void> } {
   const guard = new CallGuard();
   const names: readonly MethodName[] = Object.keys(METHOD_ARGUMENTS) as MethodName[];
   const calls = names.map((name) => [name, guardedCall(guard, name, methods[name] as AnyMethod)]);
-  return { ...(Object.fromEntries(calls) as ClientMethods), close: () => guard.close(last) };
+  return { ...(Object.fromEntries(calls) as Methods), close: () => guard.close(last) };
 }
 
 function guardedCall(guard: CallGuard, name: MethodName, method: AnyMethod): AnyMethod {

@@ -33,7 +33,7 @@ import { listDatasets, replay, type SaveDatasetRequest, saveFeatures } from './d
 import { type DeleteOptions, deleteTableRows } from './delete-table-rows.js';
 import { describeView, type ViewDescription } from './describe-view.js';
 import { type FeatureReader, openReader } from './feature-reader.js';
-import { type ClientMethods, guardCalls } from './guarded-calls.js';
+import { guardCalls } from './guarded-calls.js';
 import {
   explainFeatures,
   type HistoricalAnswer,
@@ -176,7 +176,7 @@ export async function createMoraine(options: OpenProjectOptions = {}): Promise<M
 }
 
 /** The methods that work only while the client is open. */
-function methodsOf(project: Project): ClientMethods {
+function methodsOf(project: Project): Omit<Moraine, 'project' | 'close'> {
   let reader: Promise<OnlineReader> | undefined;
   const onlineReader = (): Promise<OnlineReader> => {
     const { readTimeoutMs } = project.config.online;

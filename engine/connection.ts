@@ -29,7 +29,7 @@ export class Connection {
   constructor(duckdb: DuckDBConnection, tempDirectory: string, threads: number, signal?: AbortSignal) {
     this.duckdb = duckdb;
     this.tempDirectory = tempDirectory;
-    this.copies = new FileCopies(this);
+    this.copies = new FileCopies(tempDirectory);
     this.#backgroundThreads = threads - 1;
     this.#signal = signal;
   }

@@ -107,7 +107,7 @@ export {
 export type { FieldChange } from './registry/definition-diff.js';
 export { nameOfId, projectName, projectOfId } from './registry/project-id.js';
 export { type ApplyResult, Registry, type RegistryAsOf, type RegistryDeps } from './registry/registry.js';
-export type { RegistryRow } from './registry/registry-rows.js';
+export type { RegistryRow } from './registry/registry-row.js';
 export { validateSources } from './registry/validate-sources.js';
 export { type EntityRelation, EVENT_TIMESTAMP, entityTimestamp } from './retrieval/entity-frame.js';
 export type { EntityRow, EntityValue } from './retrieval/entity-rows.js';

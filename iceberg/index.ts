@@ -91,7 +91,6 @@ export {
   partitionType,
   partitionValueToString,
   sourceTypeOf,
-  type Transform,
   UNPARTITIONED,
 } from './partitions/partition-spec.js';
 export { parsePartitionSpec, partitionFieldName } from './partitions/partition-spec-builder.js';
@@ -105,6 +104,7 @@ export {
   firstCodePoints,
   parseTransform,
   sameTransform,
+  type Transform,
   transformResultType,
   transformToString,
 } from './partitions/transforms.js';

@@ -1,7 +1,15 @@
 /** What maintenance needs of its surroundings. */
 import type { RegistryState, SavedDataset } from '../features/index.js';
 import type { Table } from '../tables/index.js';
-import type { GuardedPlace } from './sweep/own-folders.js';
+
+/** A place that no table's folder may hold. */
+export interface GuardedPlace {
+  /** For people, such as `the folder of the project`. */
+  readonly name: string;
+  readonly location: string;
+  /** Whether no table's folder may lie in it either. */
+  readonly isClosed?: boolean;
+}
 
 export interface MaintenanceDeps {
   /** Loads a table by its name, `[CATALOG/]NS.TABLE`, as it is now. */

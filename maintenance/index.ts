@@ -21,7 +21,7 @@ export {
   type SkippedFiles,
 } from './compaction/plan-compaction.js';
 export { type RewriteOptions, type RewrittenGroup, rewriteGroup } from './compaction/rewrite-group.js';
-export type { MaintenanceDeps } from './deps.js';
+export type { GuardedPlace, MaintenanceDeps } from './deps.js';
 export { type DryRun, dryRunMaintenance, type MaintenanceSettings } from './dry-run.js';
 export {
   commitExpiry,
@@ -43,5 +43,4 @@ export {
   type SweptFiles,
   sweepOrphans,
 } from './sweep/orphans.js';
-export type { GuardedPlace } from './sweep/own-folders.js';
 export type { FileVerdict } from './sweep/sweep.js';

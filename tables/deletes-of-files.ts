@@ -2,7 +2,8 @@
 import { currentSchema, type DataFile, type FileDeletes, NO_DELETES, type Snapshot } from '../iceberg/index.js';
 import { mapConcurrently, mayHaveLiveFiles, readManifestEntries, readSnapshotManifests } from './manifest-files.js';
 import { planDeletes } from './plan-deletes.js';
-import { filePlanner, type PlannedFile, specById } from './plan-files.js';
+import { filePlanner, specById } from './plan-files.js';
+import type { PlannedFile } from './planned-file.js';
 import type { Table } from './table.js';
 
 /** A live data file with what takes rows from it. */

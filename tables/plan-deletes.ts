@@ -13,7 +13,7 @@ import {
 } from '../iceberg/index.js';
 import { comparableLocation } from '../storage/index.js';
 import { mapConcurrently, readManifestEntries } from './manifest-files.js';
-import type { FilePruner, PlannedFile } from './plan-files.js';
+import type { FilePruner, PlannedFile } from './planned-file.js';
 import type { Table } from './table.js';
 
 /** The deletes that a plan's files are read with. Files are counted once, however many data files they apply to. */

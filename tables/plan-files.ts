@@ -4,8 +4,6 @@ import {
   type BoundExpression,
   currentSchema,
   type DataFile,
-  type FileDeletes,
-  type IdentityValues,
   identityValuesOf,
   type ManifestEntry,
   type ManifestFile,
@@ -19,19 +17,8 @@ import {
 } from '../iceberg/index.js';
 import { mapConcurrently, mayHaveLiveFiles, readManifestEntries, readSnapshotManifests } from './manifest-files.js';
 import { type DeleteStats, planDeletes } from './plan-deletes.js';
+import type { FilePruner, PlannedFile } from './planned-file.js';
 import type { Table } from './table.js';
-
-/** A live data file of a snapshot. */
-export interface PlannedFile {
-  readonly file: DataFile;
-  readonly spec: PartitionSpec;
-  /** The data sequence number. */
-  readonly sequenceNumber: bigint;
-  /** Values of columns that the file itself may lack, where its partition tells them. */
-  readonly identityValues?: IdentityValues;
-  /** What takes rows from the file; absent when every row is live. */
-  readonly deletes?: FileDeletes;
-}
 
 export interface ScanStats {
   readonly manifestsTotal: number;
@@ -61,14 +48,6 @@ export interface ScanRequest {
    * `DELETE_FILES_UNSUPPORTED`.
    */
   readonly appliesDeletes?: boolean;
-}
-
-/** Decides by partition values and statistics; a file without them is kept. */
-export interface FilePruner {
-  manifest(manifest: ManifestFile): boolean;
-  /** Judges by the partition alone. */
-  partition(file: DataFile): boolean;
-  file(file: DataFile): boolean;
 }
 
 /** A partition spec of the table, or `METADATA_CORRUPT`. */

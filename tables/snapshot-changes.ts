@@ -1,7 +1,8 @@
 /** What happened between two snapshots of one history, snapshot by snapshot. */
 import { ancestors, findSnapshot, type Snapshot } from '../iceberg/index.js';
 import { mapConcurrently, readManifestEntries, readSnapshotManifests } from './manifest-files.js';
-import { filePlanner, type PlannedFile, specById } from './plan-files.js';
+import { filePlanner, specById } from './plan-files.js';
+import type { PlannedFile } from './planned-file.js';
 import type { Table } from './table.js';
 
 /** The operation of a snapshot; `replace` changes files but no row. */

@@ -2,39 +2,33 @@
  * Copies of files that are read in their place, because DuckDB cannot read the files themselves, or not exactly.
  * See docs/adr/0008-zoned-nanoseconds.md and docs/adr/0009-converted-files.md.
  */
-import { chmod, constants, copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isMoraineError, MoraineError } from '../../errors/index.js';
-import type { Connection } from '../connection.js';
-import { unzoneNanoseconds } from '../parquet/zoned-nanoseconds.js';
-import type { FileConversion } from '../scan/file-layout.js';
-import { copyAvro } from './avro-copy.js';
-import { decompressHadoopLz4 } from './lz4-copy.js';
 
 /** Makes a copy of the file `path` as `copy`. */
-type Copier = (path: string, copy: string) => Promise<void>;
+export type Copier = (path: string, copy: string) => Promise<void>;
 
-/** Copies of data files. They belong to one connection, and go with it. */
+/** Copies of data files: each made once. They belong to one connection, and go with it. How one is made: `convert-file.ts`. */
 export class FileCopies {
-  readonly #connection: Connection;
+  readonly #tempDirectory: string;
   #folder: Promise<string> | undefined;
   readonly #copies = new Map<string, Promise<string>>();
   readonly #originals = new Map<string, string>();
   readonly #finished = new Map<string, string>();
   #lastTurn: Promise<void> = Promise.resolve();
 
-  /** @param connection its folder for temporary files is one that statements may read */
-  constructor(connection: Connection) {
-    this.#connection = connection;
+  /** @param tempDirectory a folder that statements may read */
+  constructor(tempDirectory: string) {
+    this.#tempDirectory = tempDirectory;
   }
 
   /**
-   * The path of a Parquet copy of the same rows in the same order, in which nanoseconds have no zone. The copy of a Parquet file that
-   * needs no conversion has its size and layout.
+   * The path of the copy of a file, made by `copier` unless there is one.
    * @throws FILE_NOT_FOUND, DATA_FILE_CORRUPT, UNSUPPORTED_FEATURE or STORAGE_UNAVAILABLE naming the file
    */
-  async of(path: string, conversion?: FileConversion): Promise<string> {
-    const copy = this.#copies.get(path) ?? this.#make(path, this.#copier(conversion));
+  async of(path: string, copier: Copier): Promise<string> {
+    const copy = this.#copies.get(path) ?? this.#make(path, copier);
     this.#copies.set(path, copy);
     return await copy;
   }
@@ -56,29 +50,15 @@ export class FileCopies {
     await this.#folder.then((folder) => rm(folder, { recursive: true, force: true })).catch(() => undefined);
   }
 
-  #copier(conversion: FileConversion | undefined): Copier {
-    switch (conversion) {
-      case 'avro':
-        return (path, copy) => this.#inTurn(() => copyAvro(this.#connection, path, copy));
-      case 'hadoop-lz4':
-        return async (path, copy) => {
-          await decompressHadoopLz4(path, copy, () => this.#connection.throwIfAborted());
-          await unzoneNanoseconds(copy);
-        };
-      case undefined:
-        return unzonedCopy;
-    }
-  }
-
   /** A connection does one thing at a time: statements that meet on it fail, or end the process. */
-  #inTurn(work: () => Promise<void>): Promise<void> {
+  inTurn(work: () => Promise<void>): Promise<void> {
     const turn = this.#lastTurn.then(work);
     this.#lastTurn = turn.catch(() => undefined);
     return turn;
   }
 
   async #make(path: string, copier: Copier): Promise<string> {
-    this.#folder ??= mkdtemp(join(this.#connection.tempDirectory, 'copies-'));
+    this.#folder ??= mkdtemp(join(this.#tempDirectory, 'copies-'));
     const copy = join(await this.#folder, `${this.#originals.size}.parquet`);
     this.#originals.set(copy, path);
     try {
@@ -89,13 +69,6 @@ export class FileCopies {
     this.#finished.set(path, copy);
     return copy;
   }
-}
-
-async function unzonedCopy(path: string, copy: string): Promise<void> {
-  // File systems that can share blocks copy nothing.
-  await copyFile(path, copy, constants.COPYFILE_FICLONE);
-  await chmod(copy, 0o600);
-  await unzoneNanoseconds(copy);
 }
 
 function copyFailed(path: string, cause: unknown): MoraineError {

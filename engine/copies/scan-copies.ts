@@ -1,8 +1,10 @@
 /** Preparing a scan of files that DuckDB cannot read, or not exactly. */
+
 import type { Connection } from '../connection.js';
 import { copiedLayout, type FileLayout } from '../scan/file-layout.js';
 import { cutFields } from '../scan/layout-projection.js';
 import { readFields, type Scan, scanSql } from '../scan/scan.js';
+import { readableCopy } from './convert-file.js';
 
 /** Copies made at one time. */
 const COPIES_AT_ONCE = 4;
@@ -50,7 +52,7 @@ async function copied(
   for (let start = 0; start < unread.length; start += COPIES_AT_ONCE) {
     connection.throwIfAborted();
     const some = unread.slice(start, start + COPIES_AT_ONCE).map(async ({ path, layout }) => {
-      layouts.set(path, copiedLayout(layout, await connection.copies.of(path, layout.conversion)));
+      layouts.set(path, copiedLayout(layout, await readableCopy(connection, path, layout.conversion)));
     });
     await Promise.all(some);
   }

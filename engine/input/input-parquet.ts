@@ -1,8 +1,10 @@
 /** Parquet input. */
+
 import type { DuckDBListType, DuckDBMapType, DuckDBStructType, DuckDBType } from '@duckdb/node-api';
 import { isMoraineError, MoraineError } from '../../errors/index.js';
 import type { IcebergType } from '../../iceberg/index.js';
 import type { Connection } from '../connection.js';
+import { readableCopy } from '../copies/convert-file.js';
 import { DuckDBTypeId } from '../duckdb.js';
 import { parquetConversion } from '../scan/check-files.js';
 import { type FileColumn, readFileLayouts } from '../scan/file-layout.js';
@@ -66,7 +68,7 @@ async function openInput(
   const files = (await readFileLayouts(connection, [path])).get(path)?.columns ?? [];
   // DuckDB reads zoned nanoseconds as microseconds without a word.
   const isCopied = conversion !== undefined || files.some(hasZonedNanoseconds);
-  return { files, readFrom: isCopied ? await connection.copies.of(path, conversion) : path };
+  return { files, readFrom: isCopied ? await readableCopy(connection, path, conversion) : path };
 }
 
 function hasZonedNanoseconds(column: FileColumn): boolean {

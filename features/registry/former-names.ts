@@ -1,6 +1,6 @@
 /** The names that registered objects had before they were renamed: what is kept under a name outside the registry follows by them. */
 import { type FormerNames, objectKey } from './apply-plan.js';
-import type { RegistryRow } from './registry-rows.js';
+import type { RegistryRow } from './registry-row.js';
 
 /** @param rows all versions of all objects, in any order */
 export function formerNamesOf(rows: readonly RegistryRow[]): FormerNames {

@@ -20,7 +20,8 @@ import { commitAppend, commitUpdates, retryConflicts, selectSnapshot, type Table
 import { type DefinitionKind, type Definitions, NO_DEFINITIONS } from '../definitions/definition.js';
 import { type ApplyOptions, type ApplyPlan, planApply, planChangesAnything, type RegistryState } from './apply-plan.js';
 import { newProjectId, PROJECT_ID_PROPERTY, projectIdOf } from './project-id.js';
-import { REGISTRY_SCHEMA, type RegistryRow, rowsOfPlan, stateOfRows } from './registry-rows.js';
+import { REGISTRY_SCHEMA, type RegistryRow } from './registry-row.js';
+import { rowsOfPlan, stateOfRows } from './registry-rows.js';
 import { ensureSystemTable, loadSystemTable } from './system-table.js';
 
 /** What the registry needs to reach its table. */

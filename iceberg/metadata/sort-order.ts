@@ -1,5 +1,5 @@
 /** Sort orders. Source: Apache Iceberg specification, "Sorting". */
-import type { Transform } from '../partitions/partition-spec.js';
+import type { Transform } from '../partitions/transforms.js';
 
 export interface SortField {
   readonly sourceId: number;

@@ -2,9 +2,9 @@ import { MoraineError } from '../../errors/index.js';
 import { columnNotFound } from '../schema/column-not-found.js';
 import { findFieldByName } from '../schema/schema.js';
 import type { Schema } from '../schema/types.js';
-import { FIRST_PARTITION_FIELD_ID, type PartitionField, type PartitionSpec, type Transform } from './partition-spec.js';
+import { FIRST_PARTITION_FIELD_ID, type PartitionField, type PartitionSpec } from './partition-spec.js';
 import { checkPartitionSpec } from './spec-check.js';
-import { parseTransform } from './transforms.js';
+import { parseTransform, type Transform } from './transforms.js';
 
 /** One item of the list: `column`, `transform(column)` or `transform[n](column)`; a column may be quoted, `""` doubled. */
 const ITEM = /\s*(?:([a-z]+(?:\s*\[\s*\d+\s*\])?)\s*\(\s*)?(?:"((?:[^"]|"")+)"|([^\s"(),[\]]+))\s*(\))?\s*(,|$)/iy;

@@ -4,14 +4,7 @@ import { findField } from '../schema/schema.js';
 import type { IcebergType, NestedField, PrimitiveValue, Schema } from '../schema/types.js';
 import { formatDate, formatYear } from '../values/calendar.js';
 import { formatDecimal, temporalText } from '../values/single-value-json.js';
-import { transformResultType } from './transforms.js';
-
-/** A partition transform; an `unknown` one is kept as written, ignored for pruning, refused for writing. */
-export type Transform =
-  | { readonly kind: 'identity' | 'year' | 'month' | 'day' | 'hour' | 'void' }
-  | { readonly kind: 'bucket'; readonly numBuckets: number }
-  | { readonly kind: 'truncate'; readonly width: number }
-  | { readonly kind: 'unknown'; readonly text: string };
+import { type Transform, transformResultType } from './transforms.js';
 
 /** One field of a partition spec. */
 export interface PartitionField {

@@ -11,8 +11,8 @@ import {
   or,
 } from '../expressions/expression.js';
 import type { IcebergType, PrimitiveValue } from '../schema/types.js';
-import type { PartitionField, PartitionSpec, Transform } from './partition-spec.js';
-import { applyTransform, canTransform, transformResultType } from './transforms.js';
+import type { PartitionField, PartitionSpec } from './partition-spec.js';
+import { applyTransform, canTransform, type Transform, transformResultType } from './transforms.js';
 
 /**
  * An expression over the partition fields of `spec` that is true of the partition of every row that matches `expression`.

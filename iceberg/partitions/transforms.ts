@@ -4,12 +4,18 @@ import { typeToString } from '../schema/type-json.js';
 import type { IcebergType, PrimitiveValue } from '../schema/types.js';
 import { civilFromDays, floorDivide } from '../values/calendar.js';
 import { bucketHash } from './murmur3.js';
-import type { Transform } from './partition-spec.js';
 
 const SIMPLE = /^(identity|year|month|day|hour|void)$/;
 const WITH_PARAMETER = /^(bucket|truncate)\s*\[\s*(\d+)\s*\]$/;
 const MAX_INT = 0x7fffffff;
 const EPOCH_YEAR = 1970;
+
+/** A partition transform; an `unknown` one is kept as written, ignored for pruning, refused for writing. */
+export type Transform =
+  | { readonly kind: 'identity' | 'year' | 'month' | 'day' | 'hour' | 'void' }
+  | { readonly kind: 'bucket'; readonly numBuckets: number }
+  | { readonly kind: 'truncate'; readonly width: number }
+  | { readonly kind: 'unknown'; readonly text: string };
 
 /**
  * Reads a transform as metadata writes it: `identity`, `bucket[16]`, `truncate[4]`, `month`, .. One that is not known is kept as `unknown`.

@@ -5,17 +5,8 @@
 import { isMoraineError, MoraineError } from '../../errors/index.js';
 import type { FileIO } from '../../storage/index.js';
 import type { Table } from '../../tables/index.js';
-import type { MaintenanceDeps } from '../deps.js';
+import type { GuardedPlace, MaintenanceDeps } from '../deps.js';
 import { isSame, tableName } from '../table-name.js';
-
-/** A place that no table's folder may hold. */
-export interface GuardedPlace {
-  /** For people, such as `the folder of the project`. */
-  readonly name: string;
-  readonly location: string;
-  /** Whether no table's folder may lie in it either. */
-  readonly isClosed?: boolean;
-}
 
 /** Table properties that name folders besides the table's location. */
 const FOLDER_PROPERTIES = ['write.data.path', 'write.metadata.path'];

@@ -1,17 +1,19 @@
 /** Several callers ask for one run: each is answered once a pass has ended that began after the request. */
+
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { describe, expect, test } from 'vitest';
 import type { MaterializeResult } from '../../activities/contract.js';
+import type { AllActivities } from '../../activities/index.js';
 import { createActivities } from '../../activities/index.js';
 import { startMaterialization, waitForRun } from '../../workers/index.js';
 import { plannedRun } from '../support/scripted-activities.js';
 import { plannedCompaction, plannedExpiry } from '../support/scripted-upkeep.js';
 import { SmallProject } from '../support/small-project.js';
 import { testClient, testSettings, testWorker } from '../support/temporal.js';
-import { type AllActivities, scripted } from '../support/way.js';
+import { scripted } from '../support/way.js';
 
 const newName = (): string => `asked_${randomUUID().slice(0, 8)}`;
 

@@ -1,12 +1,14 @@
 /** Runs of a table that are cancelled while somebody else has asked for more: each is told. Activities are scripted. */
+
 import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { CancelledFailure, WorkflowFailedError } from '@temporalio/client';
 import { expect, test } from 'vitest';
+import type { AllActivities } from '../../activities/index.js';
 import { plannedCompaction, rewrittenGroup } from '../support/scripted-upkeep.js';
 import { testClient, testSettings, testWorker } from '../support/temporal.js';
-import { type AllActivities, cancelled, scripted } from '../support/way.js';
+import { cancelled, scripted } from '../support/way.js';
 
 /** A step of a run that ends when another request waits in the run's queue. */
 async function askForMore(workflow: string, input: object): Promise<void> {

@@ -1,4 +1,5 @@
 /** `compactRun` over more groups than a history holds, with groups in conflict and one that fails: activities are scripted. */
+
 import { randomUUID } from 'node:crypto';
 import { type WorkflowExecutionStatusName, WorkflowFailedError } from '@temporalio/client';
 import { expect, test } from 'vitest';
@@ -10,10 +11,11 @@ import type {
   CompactRunInput,
   CompactState,
 } from '../../activities/compact-contract.js';
+import type { AllActivities } from '../../activities/index.js';
 import { failureOf } from '../support/scripted-activities.js';
 import { plannedCompaction, rewrittenGroup } from '../support/scripted-upkeep.js';
 import { testClient, testSettings, testWorker } from '../support/temporal.js';
-import { type AllActivities, scripted } from '../support/way.js';
+import { scripted } from '../support/way.js';
 
 type CompactRun = (input: CompactRunInput) => Promise<CompactResult>;
 type Plan = Parameters<CompactActivities['planCompaction']>[0];

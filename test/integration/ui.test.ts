@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { BackfillProgress } from '../../activities/backfill-contract.js';
-import type { Activities } from '../../activities/contract.js';
+import type { AllActivities } from '../../activities/index.js';
 import { createSchedule, describeSchedule, listSchedules, materializeInput } from '../../schedules/index.js';
 import { createActivities, type ServerSettings } from '../../workers/index.js';
 import { OwnTemporalServer } from '../support/own-temporal-server.js';
@@ -49,7 +49,7 @@ interface World {
 const POLICY = '  - { tables: "moraine_online.*", compact: { strategy: latest, amplification: 2 }, maintain: {} }\n';
 
 /** @param changes activities that are not the real ones */
-async function world(changes: (real: Activities) => Partial<Activities> = () => ({})): Promise<World> {
+async function world(changes: (real: AllActivities) => Partial<AllActivities> = () => ({})): Promise<World> {
   const small = await SmallProject.create();
   await small.append(7_200); // two hours of 1970
   const activities = createActivities(await withPolicy(small.folder, POLICY));

@@ -1,4 +1,5 @@
 /** Random schemas and rows, written as Avro files by avsc, are read back as they are: the rows of every file through its copy. */
+
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -6,6 +7,7 @@ import { join } from 'node:path';
 import avro from 'avsc';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { readableCopy } from '../../engine/copies/convert-file.js';
 import { checkFiles } from '../../engine/index.js';
 import { bigLongs } from '../support/avro-longs.js';
 import { runs } from '../support/property-runs.js';
@@ -151,7 +153,7 @@ it('Avro files are read as they were written', async () => {
       const path = await write(kind.avro('r'), rows, codec, blockSize);
       const read = await harness.engine.withConnection(async (connection) => {
         await checkFiles(connection, [{ path, format: 'AVRO', fileSizeInBytes: BigInt((await stat(path)).size) }]);
-        const copy = await connection.copies.of(path, 'avro');
+        const copy = await readableCopy(connection, path, 'avro');
         return await connection.rows(`SELECT * FROM read_parquet('${copy}')`);
       });
       expect(read.map((values) => `(${values.map(textOf).join()})`)).toEqual(rows.map(kind.text));

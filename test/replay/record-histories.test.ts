@@ -4,19 +4,21 @@
  * under `histories/0.1.0`, where they stay for good. In every other run they go to a temporary folder and are replayed,
  * so that this program itself is tested.
  */
+
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import { expect, test } from 'vitest';
+import type { AllActivities } from '../../activities/index.js';
 import { outcomeOf } from '../../activities/index.js';
 import { exportHistory, replayHistories } from '../../testing/index.js';
 import { failureOf as errorOf } from '../support/error-code.js';
 import { projectRoot } from '../support/paths.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 import { testClient, testSettings, testWorker, WORKFLOWS } from '../support/temporal.js';
-import type { AllActivities, Way } from '../support/way.js';
+import type { Way } from '../support/way.js';
 import { workflowWays } from '../support/workflow-ways.js';
 
 /** A way, and a name of its own for what it works on, which is a part of the id of each of its workflows. */

@@ -2,6 +2,7 @@
 
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
+import type { BackfillActivities } from '../../activities/backfill-contract.js';
 import type {
   Activities,
   CommittedRun,
@@ -43,7 +44,7 @@ export function scriptedActivities(steps: {
   readonly stageTraining?: (shard: number) => Promise<StagedTrainingShard>;
   readonly commitTraining?: (sums: readonly string[]) => Promise<CommittedTrainingSet>;
   readonly discardTraining?: () => Promise<void>;
-}): Activities {
+}): Activities & BackfillActivities {
   return {
     ...scriptedBackfill(steps.backfill),
     requestRun: async ({ request, scheduledTime, replyTo }) => {

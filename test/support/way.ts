@@ -1,12 +1,8 @@
 /** A way that a workflow can take, as a script of its activities, and what such scripts are made of. */
 import { Context } from '@temporalio/activity';
-import type { CompactActivities } from '../../activities/compact-contract.js';
-import type { Activities } from '../../activities/contract.js';
-import type { MaintainActivities } from '../../activities/maintain-contract.js';
+import type { AllActivities } from '../../activities/index.js';
 import { failureOf, scriptedActivities } from './scripted-activities.js';
 import { type CompactSteps, type MaintainSteps, scriptedCompact, scriptedMaintain } from './scripted-upkeep.js';
-
-export type AllActivities = Activities & CompactActivities & MaintainActivities;
 
 /** One way of a workflow. */
 export interface Way {

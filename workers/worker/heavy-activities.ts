@@ -1,11 +1,9 @@
-import type { BackfillActivities } from '../../activities/backfill-contract.js';
-import type { CompactActivities } from '../../activities/compact-contract.js';
-import type { Activities } from '../../activities/contract.js';
+import type { AllActivities } from '../../activities/index.js';
 
 /** Activities with a task queue of their own: they read and write data files, which uses every core and much of the engine's memory. */
 interface HeavyQueue {
   readonly taskQueue: string;
-  readonly activities: readonly (keyof (Activities & CompactActivities & BackfillActivities))[];
+  readonly activities: readonly (keyof AllActivities)[];
   /** How many of them one process works on. */
   readonly slots: number;
 }

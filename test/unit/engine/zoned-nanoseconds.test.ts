@@ -1,7 +1,9 @@
 /** Scans of a file that PyArrow wrote (test/fixtures/pyarrow); the values expected are those of its program. */
+
 import { copyFile, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readableCopy } from '../../../engine/copies/convert-file.js';
 import { type Connection, readFileLayouts, type Scan, scanSql, withReadableCopies } from '../../../engine/index.js';
 import { bindExpression, type IcebergType, parseExpression } from '../../../iceberg/index.js';
 import { projectRoot } from '../../support/paths.js';
@@ -149,14 +151,14 @@ describe('zoned nanoseconds of a file', () => {
   it('of a file that vanished or is cut off are an error that names it', async () => {
     await harness.engine.withConnection(async (connection) => {
       const gone = join(harness.folder, 'gone.parquet');
-      await expect(connection.copies.of(gone)).rejects.toMatchObject({
+      await expect(readableCopy(connection, gone)).rejects.toMatchObject({
         code: 'FILE_NOT_FOUND',
         details: { path: gone },
       });
       const cut = join(harness.folder, 'cut.parquet');
       await copyFile(FIXTURE, cut);
       await truncate(cut, 300);
-      await expect(connection.copies.of(cut)).rejects.toMatchObject({
+      await expect(readableCopy(connection, cut)).rejects.toMatchObject({
         code: 'DATA_FILE_CORRUPT',
         details: { path: cut },
       });
@@ -168,7 +170,7 @@ describe('zoned nanoseconds of a file', () => {
     const bytes = await readFile(FIXTURE);
     await writeFile(damaged, bytes.fill(0xff, 4, bytes.length - 8 - bytes.readUInt32LE(bytes.length - 8)));
     const failure = harness.engine.withConnection(async (connection) => {
-      const copy = await connection.copies.of(damaged);
+      const copy = await readableCopy(connection, damaged);
       await connection.run(`SELECT sum(hash("at")) FROM read_parquet('${copy}')`);
     });
     const error = (await failure.catch((caught: unknown) => caught)) as Error;

@@ -1,0 +1,22 @@
+/** What scan planning finds, and by what it leaves files out. */
+import type { DataFile, FileDeletes, IdentityValues, ManifestFile, PartitionSpec } from '../iceberg/index.js';
+
+/** A live data file of a snapshot. */
+export interface PlannedFile {
+  readonly file: DataFile;
+  readonly spec: PartitionSpec;
+  /** The data sequence number. */
+  readonly sequenceNumber: bigint;
+  /** Values of columns that the file itself may lack, where its partition tells them. */
+  readonly identityValues?: IdentityValues;
+  /** What takes rows from the file; absent when every row is live. */
+  readonly deletes?: FileDeletes;
+}
+
+/** Decides by partition values and statistics; a file without them is kept. */
+export interface FilePruner {
+  manifest(manifest: ManifestFile): boolean;
+  /** Judges by the partition alone. */
+  partition(file: DataFile): boolean;
+  file(file: DataFile): boolean;
+}
