@@ -35,7 +35,7 @@ describe('workflow code cannot reach the outside', () => {
     // What stack traces say of where lines are from.
     const [, map = ''] = /sourceMappingURL=data:[^,]*,(\S+)/.exec(code) ?? [];
     const { sources } = JSON.parse(Buffer.from(map, 'base64').toString()) as { readonly sources: readonly string[] };
-    expect(sources).toContain('./workflows/materialize.ts');
+    expect(sources).toContain('./workflows/materialize/materialize.ts');
     expect(sources.filter((source) => source.startsWith(projectRoot))).toEqual([]);
   });
 

@@ -1,0 +1,17 @@
+/**
+ * The demo, which checks every answer against plain SQL, on newer releases of Node. The quickstart's test has the package, a worker
+ * and a replay on each of them.
+ */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { NEWER_NODES, nodeEnvironment } from '../support/node-version.js';
+import { projectRoot } from '../support/paths.js';
+
+test.each(NEWER_NODES)('the demo on Node %s', (version) => {
+  const env = { ...process.env, ...nodeEnvironment(version), TEMPORAL_ADDRESS: undefined };
+  const demo = spawnSync('node', [join(projectRoot, 'dist/demo/main.js')], { encoding: 'utf8', env, cwd: projectRoot });
+  expect(demo.stderr).not.toContain('error:');
+  expect({ status: demo.status, signal: demo.signal }).toEqual({ status: 0, signal: null });
+  expect(demo.stdout).toContain('All answers equal plain SQL over the raw file.');
+});
