@@ -1,5 +1,5 @@
 /** Everything that is known of one run. */
-import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { type Client, type WorkflowExecutionDescription, WorkflowNotFoundError } from '@temporalio/client';
 import type { RunOutcome } from '../activities/contract.js';
 import { outcomeOf } from '../activities/index.js';
 import { MoraineError } from '../errors/index.js';
@@ -13,7 +13,9 @@ const QUERY_MS = 3000;
 export interface Run extends RunSummary, RunSteps {
   /** How far it is: its worker's own word, or without one the last that it left in the memo. */
   readonly progress: Readonly<Record<string, unknown>> | null;
-  /** Average per second, by the counts of the progress. */
+  /** When the first execution of the run started, ISO-8601; null: it was continued, and the server has forgotten how it began. */
+  readonly firstStartedAt: string | null;
+  /** Average per second since the first execution, by the counts of the progress, which go on from one execution to the next. */
   readonly rates: Readonly<Record<string, number>>;
   /** How it ended; null while it is in flight. */
   readonly outcome: RunOutcome<unknown> | null;
@@ -39,12 +41,14 @@ export async function showRun(client: Client, workflowId: string, runId?: string
   const summary = runSummary(description);
   const exact = client.workflow.getHandle(workflowId, description.runId);
   const running = description.status.name === 'RUNNING';
-  const [history, progress, outcome] = await Promise.all([
+  const [history, firstStartedAt, progress, outcome] = await Promise.all([
     exact.fetchHistory(),
+    firstStart(client, description),
     running ? queried(client, workflowId, description.runId) : undefined,
     running ? null : endOf(client, workflowId, description.runId),
   ]);
   const steps = await readSteps(client.options.loadedDataConverter, history, description.raw);
+  const endMs = summary.endedAt === null ? Date.now() : Date.parse(summary.endedAt);
   const counts = progress ?? record(memberOf(description.memo, 'progress'));
   return {
     ...summary,
@@ -52,9 +56,23 @@ export async function showRun(client: Client, workflowId: string, runId?: string
     commits: withResult(steps.commits, outcome),
     step: typeof counts?.['step'] === 'string' ? counts['step'] : summary.step,
     progress: counts,
-    rates: ratesOf(counts, summary.elapsedMs),
+    firstStartedAt,
+    rates: firstStartedAt === null ? {} : ratesOf(counts, endMs - Date.parse(firstStartedAt)),
     outcome,
   };
+}
+
+/** When the first of the executions started that one continues. */
+async function firstStart(client: Client, execution: WorkflowExecutionDescription): Promise<string | null> {
+  const { workflowId, runId, startTime, raw } = execution;
+  const first = raw.workflowExecutionInfo?.firstRunId ?? '';
+  if (first === '' || first === runId) return startTime.toISOString();
+  try {
+    return (await client.workflow.getHandle(workflowId, first).describe()).startTime.toISOString();
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return null;
+    throw error;
+  }
 }
 
 /** What the shared query says, if a worker answers and the workflow has it. */

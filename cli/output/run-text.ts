@@ -20,6 +20,9 @@ function facts(run: Run): string {
     ['run', workflowId],
     ['workflow', `${workflow} (${run.runId})`],
     ['status', `${status.toLowerCase()}, ${durationText(elapsedMs)} since ${startedAt}`],
+    ...(run.firstStartedAt === null || run.firstStartedAt === startedAt
+      ? []
+      : [['began', `${run.firstStartedAt}, in an earlier execution`] as const]),
     ...(blocked === null ? [] : [['blocked', blocked] as const]),
     ...(view === null ? [] : [['view', view] as const]),
     ...(table === null ? [] : [['table', table] as const]),

@@ -11,6 +11,7 @@ import type {
   StageWindowInput,
 } from '../../activities/backfill-contract.js';
 import { startBackfillRun } from '../../activities/start-backfill.js';
+import { listRuns } from '../../runs/index.js';
 import type { TemporalClient } from '../../workers/clients/connection.js';
 import { failureOf, scriptedActivities } from '../support/scripted-activities.js';
 import { type BackfillSteps, committedWindows, singleWindows, stagedWindow } from '../support/scripted-backfill.js';
@@ -170,8 +171,12 @@ describe('backfillRun', () => {
       },
       { windowsPerCommit: 2 },
     );
+    const filter = { taskQueue: run.settings.taskQueue, project: null, limit: 5 };
+    const listed = async () => (await listRuns(run.temporal.client, filter)).map(({ step }) => step);
     await expect.poll(() => staged.length, { timeout: 10_000 }).toBe(2);
+    await expect.poll(listed, { timeout: 10_000 }).toEqual(['running']);
     await run.handle.signal('pause');
+    await expect.poll(listed, { timeout: 10_000 }).toEqual(['paused']);
     held.open();
     await expect.poll(() => run.progress(), { timeout: 10_000 }).toMatchObject({ step: 'paused', windowsDone: 2 });
     expect(staged).toHaveLength(2);

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { describe, expect, test, vi } from 'vitest';
 import type { Activities } from '../../activities/contract.js';
@@ -15,6 +16,20 @@ import { temporaryFolder } from '../support/temp-folder.js';
 import { testClient, testSettings, testWorker, WORKFLOWS } from '../support/temporal.js';
 
 const newView = (): string => `view_${randomUUID().slice(0, 8)}`;
+
+/** What the test lets go on. */
+function gate(): { readonly opened: Promise<void>; open(): void; isOpen(): boolean } {
+  let isOpen = false;
+  let resolveOpened = (): void => undefined;
+  const opened = new Promise<void>((resolve) => {
+    resolveOpened = resolve;
+  });
+  const open = (): void => {
+    isOpen = true;
+    resolveOpened();
+  };
+  return { opened, open, isOpen: () => isOpen };
+}
 
 /** Runs work with a worker that has gone afterwards. */
 async function withWorker<T>(settings: ServerSettings, activities: Activities, work: () => Promise<T>): Promise<T> {
@@ -138,6 +153,46 @@ describe('a run', () => {
     expect(await list({ status: 'Failed' })).toEqual([badRow]);
     expect(await list({ table: 'moraine_online.view', limit: 1 })).toEqual([runRow]);
     expect(await list({ view: 'nothing' })).toEqual([]);
+  });
+
+  test('that was continued shows rates over all of its executions', async () => {
+    const settings = testSettings();
+    const [first, second] = [gate(), gate()];
+    await testWorker(
+      settings,
+      scriptedActivities({
+        plan: async () => plannedRun(2),
+        extract: async (shard) => {
+          if (shard === 1) await (first.isOpen() ? second : first).opened;
+          return extractedShard(shard);
+        },
+      }),
+    );
+    const temporal = await testClient(settings);
+    const { client } = temporal;
+    const view = newView();
+    const { workflowId } = await startMaterialization(temporal, settings, { view });
+    const began = await client.workflow.getHandle(workflowId).describe();
+    expect((await showRun(client, workflowId)).firstStartedAt).toBe(began.startTime.toISOString());
+    // Whoever asks while it works has it make another pass, in another execution.
+    await startMaterialization(temporal, settings, { view });
+    await sleep(3_000);
+    first.open();
+    const shown = () => showRun(client, workflowId);
+    await expect
+      .poll(async () => (await shown()).progress, { timeout: 15_000 })
+      .toMatchObject({ passes: 2, shardsDone: 1 });
+    const run = await shown();
+    expect(run.runId).not.toBe(began.runId);
+    expect(run.firstStartedAt).toBe(began.startTime.toISOString());
+    const ended = await client.workflow.getHandle(workflowId, began.runId).describe();
+    const firstMs = (ended.closeTime ?? expect.unreachable()).getTime() - began.startTime.getTime();
+    // 20 rows of the first pass and 10 of the second: fewer a second than if only the first execution had taken time.
+    expect(run.progress).toMatchObject({ rowsWritten: '30' });
+    expect(run.rates.rowsWritten).toBeGreaterThan(0);
+    expect(run.rates.rowsWritten).toBeLessThan((30 * 1000) / firstMs);
+    second.open();
+    await client.workflow.getHandle(workflowId).result();
   });
 
   test('that no worker takes, or whose code fails, says that it is blocked, and no more once it goes on', async () => {

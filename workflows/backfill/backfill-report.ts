@@ -63,11 +63,12 @@ export class BackfillReport {
     this.#planned = planned;
     this.#set({ windowsTotal });
     if (this.#input.searchAttributes) upsertSearchAttributes([{ key: TABLE, value: planned.onlineTable }]);
-    upsertMemo({ plan: planned });
+    upsertMemo({ plan: planned, progress: this.#progress });
   }
 
   controlled({ isPaused, concurrency }: { readonly isPaused: boolean; readonly concurrency: number }): void {
     this.#set({ step: isPaused ? 'paused' : 'running', concurrency });
+    upsertMemo({ progress: this.#progress });
   }
 
   /** Or no longer. */

@@ -8,6 +8,7 @@ const SUMMARY = {
   status: 'COMPLETED',
   step: 'done',
   startedAt: '2026-01-01T00:00:00.000Z',
+  firstStartedAt: '2026-01-01T00:00:00.000Z',
   elapsedMs: 2_400,
   view: null,
   table: null,
@@ -35,6 +36,13 @@ test('a run shows what there is of its progress', () => {
     'snapshotId  11',
     'failed      [{"window":"w1","code":"FILE_NOT_FOUND"}]',
   ]);
+});
+
+test('a run that was continued shows when its first execution began', () => {
+  expect(linesOf({ firstStartedAt: '2025-12-31T23:00:00.000Z' })).toEqual([
+    'began     2025-12-31T23:00:00.000Z, in an earlier execution',
+  ]);
+  expect(linesOf({ firstStartedAt: null })).toEqual([]);
 });
 
 test('a run shows its outcome, and how often it was signalled', () => {
