@@ -12,3 +12,5 @@ export { materializeRun } from './materialize/materialize-run.js';
 export type { SandboxSettings, SettingsVariable } from './sandbox-settings.js';
 export { progress, requested, runEnded } from './signals.js';
 export { trainingSet } from './training-set/training-set.js';
+/** Temporal takes the default export for types that it finds under no name. */
+export { unknownWorkflow as default } from './unknown-workflow.js';

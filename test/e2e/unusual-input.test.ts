@@ -43,6 +43,20 @@ async function refusal(workflow: Promise<unknown>): Promise<string | undefined> 
   return cause instanceof ApplicationFailure ? `${cause.type}: ${cause.message}` : undefined;
 }
 
+test('a workflow that does not exist is answered with the nearest names', async () => {
+  const small = await SmallProject.create();
+  const { client, settings } = await serverOf(small);
+  const answer = (type: string) =>
+    refusal(client.workflow.execute(type, { workflowId: `odd-${randomUUID()}`, taskQueue: settings.taskQueue }));
+  expect(await answer('materialise')).toBe(
+    'INVALID_ARGUMENT: There is no workflow "materialise". Did you mean \'materialize\'?',
+  );
+  expect(await answer('x')).toBe(
+    'INVALID_ARGUMENT: There is no workflow "x". ' +
+      "There are 'materialize', 'backfill', 'trainingSet', 'compact', 'maintain', 'maintainTables'.",
+  );
+});
+
 describe('an input that is too large (faults 52)', () => {
   test.each(['materialize', 'backfill', 'compact', 'maintain', 'maintainTables', 'trainingSet'])(
     'of %s: it fails at once, with the size, and starts nothing',
