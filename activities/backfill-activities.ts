@@ -20,7 +20,13 @@ import type { BackfillActivities, BackfillRunInput, PlanBackfillInput, PlannedBa
 import { type ParsedBackfill, parseBackfillRequest } from './backfill-request.js';
 import { leaseBackfillPlan } from './lease-backfill-plan.js';
 import { hasSearchAttributes } from './search-attributes.js';
-import { backfillInput, backfillOutcome, startBackfillRun, subjectOfPlan } from './start-backfill.js';
+import {
+  backfillInput,
+  backfillOutcome,
+  changeBackfillConcurrency,
+  startBackfillRun,
+  subjectOfPlan,
+} from './start-backfill.js';
 import { asActivity } from './step.js';
 import { createTrainingWindowActivities } from './training-window-activities.js';
 import { schedulesOfView } from './view-schedules.js';
@@ -40,6 +46,9 @@ export function createBackfillActivities(project: Project): BackfillActivities {
       }),
 
     backfillOutcome: (run) => asActivity(() => backfillOutcome(Context.current().client, run)),
+
+    changeBackfillConcurrency: ({ run, windows }) =>
+      asActivity(() => changeBackfillConcurrency(Context.current().client, run, windows)),
 
     planBackfill: (input) =>
       asActivity(async () => {

@@ -214,6 +214,8 @@ export interface BackfillActivities {
   requestBackfill(input: { readonly request: unknown; readonly replyTo: string }): Promise<RequestedRun>;
   /** How a backfill ended; null while it is in flight. */
   backfillOutcome(run: RequestedRun): Promise<RunOutcome<BackfillResult> | null>;
+  /** @throws `INVALID_ARGUMENT`; `WORKFLOW_NOT_FOUND` if the backfill has ended */
+  changeBackfillConcurrency(input: { readonly run: RequestedRun; readonly windows: number }): Promise<number>;
   /** Makes the plan and stores it; of a given one, checks that it still holds. */
   planBackfill(input: PlanBackfillInput): Promise<PlannedBackfill>;
   /** A part of a stored plan. */

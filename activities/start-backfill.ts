@@ -59,10 +59,28 @@ export async function backfillOutcome(
   { workflowId }: RequestedRun,
 ): Promise<RunOutcome<BackfillResult> | null> {
   const handle = client.workflow.getHandle<BackfillRunWorkflow>(workflowId);
-  const { status } = await handle.describe().catch((error: unknown) => {
-    if (!(error instanceof Error) || error.name !== 'WorkflowNotFoundError') throw error;
-    const message = `there is no backfill ${workflowId} on the Temporal server`;
-    throw new MoraineError('WORKFLOW_NOT_FOUND', message, { cause: error });
-  });
+  const { status } = await handle
+    .describe()
+    .catch(asNotFound(`there is no backfill ${workflowId} on the Temporal server`));
   return status.name === 'RUNNING' ? null : outcomeOf(handle.result());
+}
+
+/** Tells a backfill how many windows to work on at a time. @throws `WORKFLOW_NOT_FOUND` if it has ended */
+export async function changeBackfillConcurrency(
+  client: Client,
+  { workflowId }: RequestedRun,
+  windows: number,
+): Promise<number> {
+  const handle = client.workflow.getHandle<BackfillRunWorkflow>(workflowId);
+  return await handle
+    .executeUpdate<number, [number]>('changeConcurrency', { args: [windows] })
+    .catch(asNotFound(`the backfill ${workflowId} has ended`));
+}
+
+/** Sorts the error of a workflow that is not there, or not any more. */
+function asNotFound(message: string): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof Error) || error.name !== 'WorkflowNotFoundError') throw error;
+    throw new MoraineError('WORKFLOW_NOT_FOUND', message, { cause: error });
+  };
 }

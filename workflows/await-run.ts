@@ -15,13 +15,20 @@ export interface AskedRun<Result> {
   readonly what?: string;
   /** Starts or joins it. @param replyTo the workflow that it tells how it ended */
   readonly request: (replyTo: string) => Promise<RequestedRun>;
+  /** Sets the handlers of what people say to the entry and mean for its run. @param run the run, once it is known */
+  readonly accept?: (run: () => Promise<RequestedRun>) => void;
   /** Looks at the run itself, in case it was terminated and cannot speak; null: it is in flight. */
   readonly look: (run: RequestedRun) => Promise<RunOutcome<Result> | null>;
 }
 
 /** Asks for a run, waits for it, and gives its result or fails as it did. */
-export async function awaitRun<Result>({ what = 'run', request, look }: AskedRun<Result>): Promise<Result> {
+export async function awaitRun<Result>({ what = 'run', request, accept, look }: AskedRun<Result>): Promise<Result> {
   let told: RunOutcome<Result> | undefined;
+  let know = (_run: RequestedRun): void => undefined;
+  const known = new Promise<RequestedRun>((resolve) => {
+    know = resolve;
+  });
+  accept?.(() => known);
   setHandler(
     defineSignal<[RunOutcome<Result>]>(runEnded.name),
     (outcome) => {
@@ -31,13 +38,19 @@ export async function awaitRun<Result>({ what = 'run', request, look }: AskedRun
     { description: `How the ${what} ended; sent by the ${what}.` },
   );
   const run = await request(workflowInfo().workflowId);
+  know(run);
   setCurrentDetails(`Waiting for the ${what} ${runLink(run)}.`);
   for (const looks of turns()) {
     if (await condition(() => told !== undefined, Math.min(FIRST_LOOK_MS * 2 ** looks, LONGEST_LOOK_MS))) break;
     const outcome = await look(run);
-    if (outcome !== null) return resultOf(outcome);
+    if (outcome !== null) told = outcome;
+    if (told !== undefined) break;
   }
-  return resultOf(told ?? { status: 'failed', code: 'INTERNAL', message: 'the run ended without an outcome' });
+  const outcome = told ?? { status: 'failed', code: 'INTERNAL', message: 'the run ended without an outcome' };
+  setCurrentDetails(
+    `The ${what} ${runLink(run)} ${outcome.status === 'failed' ? `failed: ${outcome.code}` : 'completed'}.`,
+  );
+  return resultOf(outcome);
 }
 
 function resultOf<Result>(outcome: RunOutcome<Result>): Result {

@@ -19,7 +19,8 @@ export async function commitUntilKnown<Committed>(
   report: { parked(commit: ParkedCommit | undefined): void },
 ): Promise<Committed> {
   let isAskedFor = false;
-  setHandler(retryCommit, () => void (isAskedFor = true), { description: 'Looks for a parked commit now.' });
+  const { signal, description } = retryCommit;
+  setHandler(signal, () => void (isAskedFor = true), { description });
   for (const retries of turns()) {
     try {
       const committed = await commit();

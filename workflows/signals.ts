@@ -1,6 +1,7 @@
 /** Signals and queries of the workflows, by the names that people see in the web UI. */
 import { defineQuery, defineSignal } from '@temporalio/workflow';
 import type { RunOutcome, RunProgress, TrainingSetProgress } from '../activities/contract.js';
+import type { DescribedSignal } from './forward-signals.js';
 
 /** Somebody asks for the run: a pass that starts after this has to follow. */
 export interface RunRequested {
@@ -20,8 +21,11 @@ export const requested = defineSignal<[RunRequested]>('requested');
 /** From a run to those who asked; with the result of its kind. */
 export const runEnded = defineSignal<[RunOutcome]>('runEnded');
 
-/** To a run whose commit is parked: look for it now. */
-export const retryCommit = defineSignal('retryCommit');
+/** To a run whose commit is parked. */
+export const retryCommit = {
+  signal: defineSignal('retryCommit'),
+  description: 'Looks for a parked commit now.',
+} satisfies DescribedSignal;
 
 export const progress = defineQuery<RunProgress>('progress');
 

@@ -184,6 +184,61 @@ describe('backfillRun', () => {
     expect(await run.handle.result()).toMatchObject({ windows: 6 });
   });
 
+  test('what is said to its entry reaches it, from the entry’s start to its end', async () => {
+    const [held, last] = [gate(), gate()];
+    let isBroken = true;
+    const settings = testSettings();
+    const steps: BackfillSteps = {
+      segments: singleWindows(6),
+      stage: async (window) => {
+        await held.opened;
+        if (windowOf(window) === 1 && isBroken) throw failureOf('DATA_FILE_CORRUPT', true);
+        if (windowOf(window) === 5) await last.opened;
+        return stagedWindow(window);
+      },
+    };
+    await testWorker(settings, scriptedActivities({ backfill: steps }));
+    const { client } = await testClient(settings);
+    const view = `view_${randomUUID().slice(0, 8)}`;
+    // Said before the run is there.
+    const entry = await client.workflow.signalWithStart('backfill', {
+      workflowId: `entry-${view}`,
+      taskQueue: settings.taskQueue,
+      args: [{ view, start: '1970-01-01T00:00:00Z', end: '1970-01-01T00:00:06Z', step: '1s' }],
+      signal: 'pause',
+    });
+    const run = client.workflow.getHandle(`backfill/${view}/1970-01-01T00:00:00.000Z..1970-01-01T00:00:06.000Z/1s`);
+    const progress = async () => {
+      try {
+        return await run.query<BackfillProgress>('progress');
+      } catch {
+        return null;
+      }
+    };
+    await expect.poll(progress, { timeout: 15_000 }).toMatchObject({ step: 'paused' });
+    expect(await entry.executeUpdate<number, [number]>('changeConcurrency', { args: [3] })).toBe(3);
+    expect(await progress()).toMatchObject({ step: 'paused', concurrency: 3 });
+    await expect(entry.executeUpdate<number, [number]>('changeConcurrency', { args: [0] })).rejects.toMatchObject({
+      cause: { type: 'INVALID_ARGUMENT', message: 'the concurrency is a number from 1 to 16, not 0' },
+    });
+    const details = async (): Promise<string> =>
+      (await entry.query<{ currentDetails?: string }>('__temporal_workflow_metadata')).currentDetails ?? '';
+    expect(await details()).toMatch(/^Waiting for the backfill /);
+    await entry.signal('resume');
+    held.open();
+    await expect.poll(progress, { timeout: 15_000 }).toMatchObject({ windowsFailed: 1 });
+    isBroken = false;
+    await entry.signal('retry');
+    const signals = async () => {
+      const { events } = await run.fetchHistory();
+      return (events ?? []).flatMap((event) => event.workflowExecutionSignaledEventAttributes?.signalName ?? []);
+    };
+    await expect.poll(signals, { timeout: 15_000 }).toEqual(['requested', 'pause', 'resume', 'retry']);
+    last.open();
+    expect(await entry.result()).toMatchObject({ windows: 6 });
+    expect(await details()).toMatch(/^The backfill .* completed\.$/);
+  });
+
   test('a failed window stops no other; retry does it alone', async () => {
     const tries = new Map<number, number>();
     const last = gate();

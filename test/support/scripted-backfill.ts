@@ -13,7 +13,12 @@ import type {
   StageWindowInput,
 } from '../../activities/backfill-contract.js';
 import { parseBackfillRequest } from '../../activities/backfill-request.js';
-import { backfillInput, backfillOutcome, startBackfillRun } from '../../activities/start-backfill.js';
+import {
+  backfillInput,
+  backfillOutcome,
+  changeBackfillConcurrency,
+  startBackfillRun,
+} from '../../activities/start-backfill.js';
 import { toFailure } from '../../activities/step.js';
 
 export interface BackfillSteps {
@@ -44,6 +49,7 @@ export function scriptedBackfill(steps: BackfillSteps = {}): BackfillActivities 
       }
     },
     backfillOutcome: (run) => backfillOutcome(Context.current().client, run),
+    changeBackfillConcurrency: ({ run, windows }) => changeBackfillConcurrency(Context.current().client, run, windows),
     planBackfill: () => steps.plan?.() ?? Promise.resolve(plannedBackfill(segments)),
     readSegments: ({ cursor, limit }) => {
       const end = cursor + limit;

@@ -1,9 +1,7 @@
-import { ApplicationFailure, setHandler } from '@temporalio/workflow';
-import type { BackfillRunInput, MaxConcurrency } from '../../activities/backfill-contract.js';
+import { setHandler } from '@temporalio/workflow';
+import type { BackfillRunInput } from '../../activities/backfill-contract.js';
 import { replyToOf, requested } from '../signals.js';
-import { changeConcurrency, pause, resume, retry } from './backfill-signals.js';
-
-const MAX_CONCURRENCY: MaxConcurrency = 16;
+import { CHANGE_CONCURRENCY, changeConcurrency, pause, resume, retry } from './backfill-signals.js';
 
 /** What people have said to a backfill so far. It outlives one workflow execution. */
 export class BackfillControls {
@@ -30,27 +28,27 @@ export class BackfillControls {
       { description: 'Asks for this backfill: whoever asks while it is in flight waits for it.' },
     );
     setHandler(
-      pause,
+      pause.signal,
       () => {
         this.isPaused = true;
         show(this);
       },
-      { description: 'Begins no further window. Those in flight are finished and committed.' },
+      { description: pause.description },
     );
     setHandler(
-      resume,
+      resume.signal,
       () => {
         this.isPaused = false;
         show(this);
       },
-      { description: 'Goes on after a pause.' },
+      { description: resume.description },
     );
     setHandler(
-      retry,
+      retry.signal,
       () => {
         this.#wantsRetry = true;
       },
-      { description: 'Tries the windows again that have failed, and no others.' },
+      { description: retry.description },
     );
     setHandler(
       changeConcurrency,
@@ -59,10 +57,7 @@ export class BackfillControls {
         show(this);
         return windows;
       },
-      {
-        description: `Windows that are worked on at a time from now on: a number from 1 to ${MAX_CONCURRENCY}.`,
-        validator: requireConcurrency,
-      },
+      CHANGE_CONCURRENCY,
     );
   }
 
@@ -72,13 +67,4 @@ export class BackfillControls {
     this.#wantsRetry = false;
     return wanted;
   }
-}
-
-function requireConcurrency(windows: unknown): void {
-  if (typeof windows === 'number' && Number.isInteger(windows) && windows >= 1 && windows <= MAX_CONCURRENCY) return;
-  const message = `the concurrency is a number from 1 to ${MAX_CONCURRENCY}, not ${JSON.stringify(windows)}`;
-  const refusal = ApplicationFailure.create({ message, type: 'INVALID_ARGUMENT', nonRetryable: true });
-  // The web UI shows all of it to whoever asked, whom lines of our code do not help.
-  refusal.stack = '';
-  throw refusal;
 }

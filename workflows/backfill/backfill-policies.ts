@@ -8,7 +8,9 @@ import { COMMIT_ATTEMPTS, REQUEST, RETRY, STEP } from '../retry.js';
 const BEHIND_OTHERS = { priorityKey: 4 };
 
 export const backfillRequests =
-  proxyActivities<Pick<BackfillActivities, 'requestBackfill' | 'backfillOutcome'>>(REQUEST);
+  proxyActivities<Pick<BackfillActivities, 'requestBackfill' | 'backfillOutcome' | 'changeBackfillConcurrency'>>(
+    REQUEST,
+  );
 
 export const backfillPlanning = proxyActivities<Pick<BackfillActivities, 'planBackfill' | 'readSegments'>>({
   ...STEP,

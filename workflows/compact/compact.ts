@@ -1,6 +1,8 @@
 import type { CompactInput, CompactResult } from '../../activities/compact-contract.js';
 import { awaitRun } from '../await-run.js';
+import { forwardSignals } from '../forward-signals.js';
 import { ownInput } from '../own-input.js';
+import { retryCommit } from '../signals.js';
 import { compactRequests } from './compact-policies.js';
 
 /**
@@ -12,6 +14,7 @@ import { compactRequests } from './compact-policies.js';
  */
 export async function compact(input: CompactInput): Promise<CompactResult> {
   return awaitRun({
+    accept: (run) => forwardSignals(run, [retryCommit]),
     request: (replyTo) => compactRequests.requestCompact({ request: ownInput(input), replyTo }),
     look: (run) => compactRequests.compactOutcome(run),
   });

@@ -2,7 +2,9 @@ import { workflowInfo } from '@temporalio/workflow';
 import type { MaterializeInput, MaterializeResult } from '../../activities/contract.js';
 import { requests } from '../activity-policies.js';
 import { awaitRun } from '../await-run.js';
+import { forwardSignals } from '../forward-signals.js';
 import { ownInput } from '../own-input.js';
+import { retryCommit } from '../signals.js';
 
 /**
  * The entry for people and schedules, under any workflow id: starts the run of the input's interval, or joins the one
@@ -16,6 +18,7 @@ export async function materialize(input: MaterializeInput): Promise<MaterializeR
   const scheduledTime = nominalTime();
   const scheduled = scheduledTime === undefined ? {} : { scheduledTime };
   return awaitRun({
+    accept: (run) => forwardSignals(run, [retryCommit]),
     request: (replyTo) => requests.requestRun({ request: ownInput(input), replyTo, ...scheduled }),
     look: (run) => requests.runOutcome(run),
   });
