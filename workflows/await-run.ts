@@ -24,7 +24,7 @@ export interface AskedRun<Result> {
 /** Asks for a run, waits for it, and gives its result or fails as it did. */
 export async function awaitRun<Result>({ what = 'run', request, accept, look }: AskedRun<Result>): Promise<Result> {
   let told: RunOutcome<Result> | undefined;
-  let know = (_run: RequestedRun): void => undefined;
+  let know: (run: RequestedRun) => void = () => undefined;
   const known = new Promise<RequestedRun>((resolve) => {
     know = resolve;
   });
