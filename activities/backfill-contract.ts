@@ -98,7 +98,7 @@ export interface BackfillProgress {
   readonly windowsTotal: number;
   /** Committed, covered by others, or without rows. */
   readonly windowsDone: number;
-  /** Of the windows that are done, those that needed no commit: they were filled before, and nothing is new in them. */
+  /** Done windows that needed no commit: they were filled before, and nothing is new in them. */
   readonly windowsSkipped?: number;
   readonly windowsFailed: number;
   readonly rowsWritten: string;
@@ -110,7 +110,7 @@ export interface BackfillProgress {
   readonly failed: readonly FailedSegment[];
 }
 
-/** What a backfill did. */
+/** Result of a backfill. */
 export interface BackfillResult {
   /** Either this or `trainingSet`. */
   readonly view?: string;
@@ -118,7 +118,7 @@ export interface BackfillResult {
   readonly trainingSet?: string;
   readonly workflowId: string;
   readonly windows: number;
-  /** Of `windows`, those that needed no commit: they were filled before, and nothing is new in them. */
+  /** Windows that needed no commit: they were filled before, and nothing is new in them. `windows` counts them too. */
   readonly windowsSkipped: number;
   /** Why nothing was written; null if something was. */
   readonly reason: string | null;
@@ -161,7 +161,7 @@ export type StagedBackfillWindow =
       readonly rows: string;
       readonly files: number;
       readonly bytes: string;
-      /** Of a training set's window: sum of its rows' hashes, 64 hex digits. */
+      /** Sum of the hashes of the rows of a training set's window, 64 hex digits. */
       readonly sum?: string;
     };
 

@@ -43,7 +43,7 @@ export interface CompactRunInput {
 /** Where a run is that goes on in a history of its own. */
 export interface CompactState {
   readonly waiting: readonly CompactRequested[];
-  /** What is in work. */
+  /** Current work. */
   readonly asked: readonly CompactRequested[];
   readonly runId: string;
   readonly passes: number;
@@ -54,11 +54,11 @@ export interface CompactState {
   readonly conflicts: readonly number[];
   readonly counts: CompactCounts;
   readonly failure?: CompactFailure;
-  /** Of the last request before it that failed. */
+  /** Failure of the last earlier request that failed. */
   readonly earlierFailure?: CompactFailure;
 }
 
-/** Of the first group that failed for good. */
+/** Failure of the first group that failed for good. */
 export interface CompactFailure {
   readonly code: string;
   readonly message: string;
@@ -74,7 +74,7 @@ export interface CompactCounts {
   readonly bytesAdded: string;
   /** Files that were left alone although they could be rewritten, by reason. */
   readonly skipped: readonly SkippedCount[];
-  /** Of the last commit; null: nothing was committed. */
+  /** Snapshot of the last commit; null: nothing was committed. */
   readonly snapshotId: string | null;
 }
 
@@ -83,7 +83,7 @@ export interface SkippedCount {
   readonly files: number;
 }
 
-/** What a compaction did: the sum over its passes. */
+/** Result of a compaction, summed over its passes. */
 export interface CompactResult extends CompactCounts {
   readonly table: string;
   readonly workflowId: string;

@@ -42,7 +42,7 @@ export interface RunState {
   readonly result: MaterializeResult;
 }
 
-/** What a run did: the sum over its passes. */
+/** Result of a run, summed over its passes. */
 export interface MaterializeResult {
   readonly view: string;
   /** Workflow id of the run. */
@@ -82,7 +82,7 @@ export interface RunProgress {
 
 /** A commit whose attempts were used up without an answer: nobody knows whether it landed. Also the memo `parked` of the run. */
 export interface ParkedCommit {
-  /** Of the last attempt. */
+  /** Error code of the last attempt. */
   readonly code: string;
   readonly reason: string;
   /** By which the commit is recognised in the summaries of the table's snapshots. */
@@ -153,7 +153,7 @@ export interface CommittedRun {
  * from outside and is checked by `planTrainingSet`.
  */
 export interface TrainingSetInput {
-  /** Of the dataset. */
+  /** Name of the dataset. */
   readonly name: string;
   /** `view`, `view:feature`, or an object with `view` and perhaps `features`, `alias` and `joinKeyMap`. */
   readonly features?: readonly (string | Readonly<Record<string, unknown>>)[];

@@ -39,7 +39,7 @@ export interface MaintainRequested {
   readonly replyTo?: string;
 }
 
-/** What maintenance did; with `dryRun` what it would have done. */
+/** Result of maintenance; with `dryRun`, what it would have done. */
 export interface MaintainResult {
   readonly table: string;
   readonly workflowId: string;
@@ -59,7 +59,7 @@ export interface MaintainResult {
   readonly reason: string | null;
 }
 
-/** What maintenance counts. */
+/** Counts of maintenance. */
 export type MaintainCounts = Omit<MaintainResult, 'table' | 'workflowId' | 'dryRun' | 'reason'>;
 
 /** The input of `maintainTables`: runs by the policy in `moraine.yaml`. */
@@ -67,7 +67,7 @@ export interface MaintainTablesInput {
   readonly policy: true;
 }
 
-/** What the policies ask for. */
+/** Work that the policies ask for. */
 export interface PolicyPlan {
   /** Bytes that the compactions of each policy may read together. */
   readonly budgets: readonly number[];
@@ -77,7 +77,7 @@ export interface PolicyPlan {
   readonly failed: readonly FailedPolicyStep[];
 }
 
-/** What a policy asks of one table. */
+/** Work that a policy asks for on one table. */
 export interface PolicyRunInput {
   readonly table: string;
   /** Position of its policy. */
@@ -108,7 +108,7 @@ export interface MaintainTablesProgress {
   readonly tablesDone: number;
   /** Steps that failed. */
   readonly failed: number;
-  /** What is being worked on. */
+  /** Current work. */
   readonly table?: string;
   readonly doing?: FailedPolicyStep['step'];
 }

@@ -33,7 +33,7 @@ export interface PlannedTraining {
 }
 
 interface PlannedRange extends WindowRange {
-  /** Of the file's format. */
+  /** Version of the file's format. */
   readonly version: 1;
   readonly order: 'oldest-first' | 'newest-first';
   /** What windows are read of: the view's source, or the table of entity rows. */

@@ -59,7 +59,7 @@ async function store(io: FileIO, plan: BackfillPlan, metadata: TableMetadata): P
   return location;
 }
 
-/** @throws INVALID_ARGUMENT for a location or a file that is no plan; FILE_NOT_FOUND */
+/** @throws INVALID_ARGUMENT for a location or a file that is not a plan; FILE_NOT_FOUND */
 export async function readBackfillPlan(io: FileIO, location: string): Promise<BackfillPlan> {
   if (!NAME.test(location)) {
     const message = `${JSON.stringify(location)} is no stored plan of a backfill; \`moraine backfill --apply FILE\` stores one.`;

@@ -87,7 +87,7 @@ function addFile(
   changes.digest[after] = (changes.digest[after] ?? 0n) - digest;
 }
 
-/** Of the file and of everything that takes rows from it. */
+/** Digest of a file and of everything that takes rows from it. */
 function fileDigest({ file, deletes }: PlannedFile): bigint {
   const vector = deletes?.vector === undefined ? [] : [deletes.vector];
   const deleteFiles = [...vector, ...(deletes?.positions ?? []), ...(deletes?.equality ?? [])];

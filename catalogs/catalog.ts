@@ -22,7 +22,7 @@ export interface LoadedTable {
   readonly metadata: TableMetadata;
 }
 
-/** What a new table should be. Field ids are assigned afresh. */
+/** Description of a new table. Field ids are assigned afresh. */
 export interface CreateTableRequest {
   readonly schema: Schema;
   readonly partitionSpec?: PartitionSpec;

@@ -28,7 +28,7 @@ function publish(outcome: CommitEvent['outcome']): void {
   commits.publish({ outcome } satisfies CommitEvent);
 }
 
-/** As `tables/commit.ts` takes it: whatever is no clear answer of ours may have landed. */
+/** As `tables/commit.ts` takes it: whatever is not a clear answer of ours may have landed. */
 function failureOutcome(error: unknown): CommitEvent['outcome'] {
   if (!isMoraineError(error) || error.code === 'COMMIT_STATE_UNKNOWN') return 'unknown';
   return error.code === 'COMMIT_CONFLICT' ? 'conflict' : 'failed';

@@ -26,7 +26,7 @@ import { type CatalogStore, SqlStore, sqlFailure, type TableKey } from './sql-st
 import { SqliteDriver } from './sqlite-driver.js';
 import { formatTableName } from './table-name.js';
 
-/** What PyIceberg stores for a namespace without properties. */
+/** Property that PyIceberg stores for a namespace without properties. */
 const NAMESPACE_MARKER: ReadonlyMap<string, string> = new Map([['exists', 'true']]);
 const LONGEST_NAME = 255;
 

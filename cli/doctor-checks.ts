@@ -1,4 +1,4 @@
-/** What `moraine doctor` looks at. A check never changes anything but probe files that it removes. */
+/** Checks of `moraine doctor`. They change nothing, apart from probe files that they remove. */
 
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -14,7 +14,7 @@ import { countedText } from './output/quantities.js';
 import { asMoraineError } from './output/render-error.js';
 import { checkTemporal } from './temporal-check.js';
 
-/** What a check found. */
+/** Result of a check. */
 export interface CheckResult {
   readonly name: string;
   readonly status: 'ok' | 'warn' | 'fail';

@@ -1,4 +1,4 @@
-/** What a check of `moraine doctor` found. */
+/** Finding of a check of `moraine doctor`. */
 export interface Finding {
   readonly detail: string;
   readonly warning?: string;

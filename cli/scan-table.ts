@@ -19,7 +19,7 @@ import {
 import { fileToOpen, type OpenFiles, openFiles } from '../scans/index.js';
 import { planFiles, type Table } from '../tables/index.js';
 
-/** What to read of a table. */
+/** Rows and columns to read from a table. */
 export interface TableScan {
   readonly snapshot: Snapshot | null;
   /** The schema of that state of the table. */

@@ -33,7 +33,7 @@ export interface AppendFileOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What an append did. */
+/** Result of an append. */
 export interface AppendFileResult {
   readonly created: boolean;
   readonly rows: bigint;

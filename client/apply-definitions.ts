@@ -28,7 +28,7 @@ export interface ApplyDefinitionsOptions {
   readonly leaveSchedules?: boolean;
 }
 
-/** What an apply did. */
+/** Result of an apply. */
 export interface AppliedDefinitions extends ApplyResult {
   /** Online tables that were given the names of their renamed views. */
   readonly renamedTables: readonly RenamedTable[];

@@ -66,7 +66,7 @@ export async function planBackfillOf(project: Project, request: BackfillRequest)
   return planBackfill(deps, { ...parsed, order, ...(schedules === null ? {} : { schedules }) });
 }
 
-/** Of the view, by id; null: no server runs, or it does not answer. */
+/** Ids of the schedules of a view; null: no server runs, or it does not answer. */
 async function schedulesOf(project: Project, view: string): Promise<readonly string[] | null> {
   try {
     const { schedulesOfView } = await workers();

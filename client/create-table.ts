@@ -1,7 +1,7 @@
 import { type Catalog, ensureNamespace, type LoadedTable, type TableIdentifier } from '../catalogs/index.js';
 import { parsePartitionSpec, requireVersionTwoTypes, type Schema } from '../iceberg/index.js';
 
-/** What a new table should be. */
+/** Description of a new table. */
 export interface NewTable {
   /** Its columns; field ids are assigned afresh. */
   readonly schema: Schema;

@@ -6,7 +6,7 @@ import type { TemporalClient } from '../workers/index.js';
 import { scheduleOwner } from './schedule-owner.js';
 import { findRunningServer, type RunningServer, workers } from './temporal-run.js';
 
-/** What became of the schedules of an apply. */
+/** Changes of schedules by an apply. */
 export interface AppliedSchedules {
   /** `no-server`: some are declared, but no Temporal server is configured or runs here. */
   readonly status: 'reconciled' | 'no-server' | 'none' | 'left-alone';

@@ -27,7 +27,7 @@ export type FeatureRow = Readonly<Record<string, JsonValue>>;
  * Close it: it holds a connection of the query engine, and what the answer is made of.
  */
 export interface FeatureReader<Answer> {
-  /** What the answer says of itself. */
+  /** Summary of the answer. */
   readonly answer: Answer;
   readonly schema: Schema;
   /** Record batches of at most 2,048 rows. An empty answer gives none. */

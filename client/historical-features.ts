@@ -12,7 +12,7 @@ import { materializationDeps, type Project } from '../project/index.js';
 import { type Entities, entitySource } from './entities.js';
 import { type FeatureReader, openReader } from './feature-reader.js';
 
-/** What to retrieve: features, for which entity rows, at which times. */
+/** Request of a retrieval: features, entity rows, times. */
 export interface HistoricalFeaturesRequest extends FeatureSelection {
   /** Each row has the join keys of the views and `event_timestamp`, or else one timestamp column. */
   readonly entities: Entities;
@@ -48,7 +48,7 @@ export async function explainFeatures(project: Project, request: HistoricalFeatu
   return explainHistoricalFeatures(await materializationDeps(project), { ...rest, entities: source });
 }
 
-/** What an answer says of itself. */
+/** Summary of an answer. */
 export interface HistoricalAnswer {
   readonly rowCount: number;
   /** State of every source table that was read, by its name; pass it as `asOf: { snapshots }` for the same answer again. */

@@ -12,7 +12,7 @@ import {
   workers,
 } from './temporal-run.js';
 
-/** What to materialize: a view and perhaps an interval of event time. */
+/** View to materialize, and perhaps an interval of event time. */
 export interface MaterializeRequest {
   readonly view: string;
   /** First event time of a window, ISO-8601 (UTC where it has no zone). Without it the run is incremental. */

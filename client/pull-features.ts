@@ -11,7 +11,7 @@ import { materializationDeps, type Project } from '../project/index.js';
 import { asMap, type SqlTables } from './entities.js';
 import { type FeatureReader, openReader } from './feature-reader.js';
 
-/** What to pull: columns of a table, `[CATALOG/]NS.TABLE`, or of SQL over tables, named as they are there. */
+/** Request of a pull: columns of a table, `[CATALOG/]NS.TABLE`, or of SQL over tables, named as they are there. */
 export type PullFeaturesRequest = Omit<PullRequest, 'source' | 'startUs' | 'endUs'> & {
   readonly source:
     | { readonly table: string; readonly asOf?: HistoricalAsOf }
@@ -22,7 +22,7 @@ export type PullFeaturesRequest = Omit<PullRequest, 'source' | 'startUs' | 'endU
   readonly end?: Date;
 };
 
-/** What a pull says of itself. */
+/** Summary of a pull. */
 export interface PullAnswer {
   /** State of every table that was read, by its name. */
   readonly sources: ReadonlyMap<string, TableState>;

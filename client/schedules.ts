@@ -35,7 +35,7 @@ export interface ScheduleRequest {
   readonly offset?: string;
   /** Instead of `every`. */
   readonly cron?: string;
-  /** Of the cron; UTC unless given. */
+  /** Time zone of the cron; default: UTC. */
   readonly timeZone?: string;
   readonly overlap?: string;
   readonly catchUp?: string;

@@ -1,4 +1,4 @@
-/** What is wrong with a configuration, said with names, lines and the nearest known key. */
+/** Problems of a configuration, with names, lines and the nearest known key. */
 import type { z } from 'zod';
 import { nearestNames } from '../errors/index.js';
 import { knownKeysAt } from './config-schema.js';

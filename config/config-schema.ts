@@ -48,7 +48,7 @@ const hostAndPort = z.string().refine((value) => parseHostAndPort(value) !== und
 
 const duration = z.string().regex(/^[1-9]\d{0,9}\s*(ms|s|m|h|d|w)$/, 'must be a duration such as 6h or 5d');
 
-/** What keeps the tables of a pattern in shape. */
+/** Maintenance policy of the tables that match a pattern. */
 const maintenancePolicy = z.strictObject({
   tables: text,
   compact: z

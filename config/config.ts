@@ -81,7 +81,7 @@ export interface LoggingConfig {
   readonly namespace: string;
 }
 
-/** What keeps the tables of a pattern in shape; the first entry whose pattern fits a table holds for it. */
+/** Maintenance policy of the tables that match a pattern; the first matching entry applies. */
 export interface MaintenanceConfig {
   /** `*` stands for any part of the name `[CATALOG/]NS.TABLE`. */
   readonly tables: string;

@@ -10,7 +10,7 @@ const US_PER_MINUTE = 60_000_000n;
  * Microseconds since 1970-01-01T00:00Z of an ISO-8601 time; UTC where it has no zone. A date alone is its midnight.
  *
  * @param name what the message calls the argument, such as `--start`
- * @throws `INVALID_ARGUMENT` if the text is no time of the calendar, or is finer than a microsecond
+ * @throws `INVALID_ARGUMENT` if the text is not a time of the calendar, or is finer than a microsecond
  */
 export function parseTimeUs(text: string, name: string): bigint {
   const match = ISO_8601.exec(text.trim());

@@ -14,12 +14,12 @@ export interface DeleteRowsRequest {
   readonly dryRun?: boolean;
 }
 
-/** What a delete did, or would do. */
+/** Result of a delete, or of its dry run. */
 export interface DeletedRows {
   readonly rows: bigint;
   /** Data files that lose rows. */
   readonly files: number;
-  /** Of them, those that lose their last row and leave the table. */
+  /** Files that lose their last row and leave the table; `files` counts them too. */
   readonly filesRemoved: number;
   /** Null: nothing was committed. */
   readonly snapshotId: bigint | null;

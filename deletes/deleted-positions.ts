@@ -17,7 +17,7 @@ export interface WrittenDeletes {
   readonly replaced: readonly DataFile[];
 }
 
-/** What is deleted already from data files of the table. */
+/** Positions already deleted from data files of the table. */
 export interface KnownDeletes {
   /** By the data file's location; only those that have any. */
   readonly positions: ReadonlyMap<string, readonly bigint[]>;

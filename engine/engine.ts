@@ -10,7 +10,7 @@ import { escapeGlob } from './scan/file-readers.js';
 import { registerBucketFunctions } from './sql/bucket-function.js';
 import { quoteLiteral } from './sql/sql-text.js';
 
-/** What the engine may use of the machine. */
+/** Limits of the engine. */
 export interface EngineOptions {
   /**
    * Memory for queries; above it operators spill, and those that cannot fail with ENGINE_OUT_OF_MEMORY. Statements get
@@ -111,7 +111,7 @@ function hardening(options: EngineOptions, tempDirectory: string): string[] {
 /** A running engine; close it to free its memory and temporary files. */
 export class Engine {
   readonly threads: number;
-  /** What the statements running at one time may use together. */
+  /** Limit for all statements that run at one time. */
   readonly memoryLimitBytes: number;
   readonly #instance: Instance;
   readonly #temporary: TemporaryFolder;

@@ -1,4 +1,4 @@
-/** Of JSON. A server takes two megabytes, but a run hands on what it is asked for, beside other things and to its next history. */
+/** Characters of JSON in an input. A server accepts two megabytes, but a run passes its input on, beside other values and to its next execution. */
 const MAX_INPUT_CHARS = 65_536;
 
 /**

@@ -3,7 +3,7 @@
  * the list of failures that workflows never retry, the HTTP status and the exit code of the command line.
  */
 
-/** What one error code means to everybody who meets it. */
+/** Entry of an error code. */
 export interface ErrorEntry {
   /** Exit code of the command line, 1-125. */
   readonly exitCode: number;
@@ -11,9 +11,9 @@ export interface ErrorEntry {
   readonly httpStatus: number;
   /** Whether the same call may succeed later without anything being changed. */
   readonly retryable: boolean;
-  /** What happened, in one sentence. */
+  /** Meaning, in one sentence. */
   readonly meaning: string;
-  /** What the reader should do about it. */
+  /** Remedy for the reader. */
   readonly remedy: string;
 }
 

@@ -4,7 +4,7 @@ import { MoraineError } from '../errors/index.js';
 import { type FeastRegistry, registryOfProject } from './registry.js';
 import { decodeFeast } from './registry-proto.js';
 
-/** A registry larger than this is no registry: Feast reads and writes it as a whole with every change. */
+/** A registry larger than this is not a registry: Feast reads and writes it as a whole with every change. */
 const MAX_REGISTRY_BYTES = 512 * 1024 * 1024;
 /** The only version that Feast has written since 0.10 (`registry.py`, REGISTRY_SCHEMA_VERSION). */
 const SCHEMA_VERSION = '1';

@@ -1,4 +1,4 @@
-/** What an import could not carry over as it was. */
+/** Something that an import could not carry over unchanged. */
 
 /** What became of a thing: it is not in the new files, or it is there and means something else than it did. */
 export type FindingOutcome = 'left-out' | 'changed';

@@ -223,7 +223,7 @@ let root: protobuf.Root | undefined;
 
 /**
  * Decodes one message; unset fields have the defaults of proto3, unset messages are null.
- * Throws an error of the decoder if the bytes are no message of that type.
+ * Throws an error of the decoder if the bytes are not a message of that type.
  */
 export function decodeFeast<Name extends keyof Messages>(name: Name, bytes: Uint8Array): Messages[Name] {
   root ??= protobuf.parse(DESCRIPTION, { keepCase: true }).root;

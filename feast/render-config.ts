@@ -5,7 +5,7 @@ import type { ConfigInput } from '../config/index.js';
 import { isReference } from './expand-variables.js';
 import type { StorageOptions } from './import-config.js';
 
-/** Names of options whose values are no secret; every other value is taken for one. */
+/** Names of options whose values are not secret; every other value is taken for one. */
 const PUBLIC_OPTIONS = /(?:^|[.\-_])(?:endpoint|region|path-style-access|force-virtual-addressing|url-style|scheme)$/;
 
 /** @param place the Feast project's name, and the absolute path of the folder that the file is for */

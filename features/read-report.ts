@@ -1,4 +1,4 @@
-/** What a scan reads, and how. */
+/** Report of a scan: files read, and how. */
 import type { OpenedScan } from '../scans/index.js';
 
 /** Counts of a planned and opened scan. */
@@ -10,9 +10,9 @@ export interface ReadReport {
   readonly filesSkipped: number;
   readonly manifestsRead: number;
   readonly manifests: number;
-  /** Of the data files. */
+  /** Bytes of the data files. */
   readonly bytes: bigint;
-  /** Of the data files, deleted ones included. */
+  /** Rows of the data files, deleted ones included. */
   readonly rows: number;
   readonly deletes: {
     readonly positionFiles: number;

@@ -49,7 +49,7 @@ const DEFAULT_EXAMPLES = 3;
 /** Enough that sources are not read again and again, few enough that wide rows spill little. */
 const DEFAULT_PART_ROWS = 500_000;
 
-/** What a comparison needs of its surroundings. */
+/** Dependencies of a comparison. */
 export type CompareLogDeps = LogDeps & HistoricalDeps;
 
 /**
@@ -76,7 +76,7 @@ export async function compareLoggedFeatures(deps: CompareLogDeps, request: Compa
   return mergeComparisons(compared, examples);
 }
 
-/** What all parts of a comparison have in common. */
+/** State that all parts of a comparison share. */
 interface CompareContext {
   readonly deps: CompareLogDeps;
   readonly definitions: Definitions;

@@ -22,7 +22,7 @@ export interface ComparisonContext {
   readonly tables: ComparisonTables;
   readonly retrieval: LoggedRetrieval;
   readonly definitions: Definitions;
-  /** Of the log. */
+  /** Schema of the log. */
   readonly schema: Schema;
   /** State of every source table that was read. */
   readonly sources: ReadonlyMap<string, TableState>;

@@ -9,7 +9,7 @@ export const LOG_COLUMNS = {
   eventTimestamp: 'event_timestamp',
   /** When the answer was given, by the clock of whoever gave it. */
   logTimestamp: '__log_timestamp',
-  /** Of one request; its rows share it. */
+  /** Id of a request; its rows share it. */
   requestId: '__request_id',
 } as const;
 

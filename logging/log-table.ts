@@ -17,7 +17,7 @@ import type { FileIO } from '../storage/index.js';
 import { hasCode, loadTable, retryConflicts, type Table } from '../tables/index.js';
 import { LOG_PARTITION, type LogColumn } from './log-columns.js';
 
-/** What logs need of their surroundings. */
+/** Dependencies of logs. */
 export interface LogDeps {
   readonly catalog: Catalog;
   readonly io: FileIO;

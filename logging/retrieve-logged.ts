@@ -13,7 +13,7 @@ import type { IcebergType, NestedField } from '../iceberg/index.js';
 import type { ComparisonTables } from './comparison-sql.js';
 import { featureColumn, LOG_COLUMNS } from './log-columns.js';
 
-/** What to retrieve for which rows. */
+/** Features to retrieve, and for which rows. */
 export interface LoggedRetrieval {
   readonly deps: HistoricalDeps;
   readonly tables: ComparisonTables;

@@ -8,7 +8,7 @@ import { type LogColumn, logColumns } from './log-columns.js';
 /** A value that came with a request and is in no feature view. */
 export type RequestValue = string | number | bigint | boolean | Date | null | undefined;
 
-/** What an online read was asked and answered. */
+/** Request and answer of an online read. */
 export interface ServedFeatures {
   /** The answer, for a feature service. */
   readonly response: OnlineResponse;

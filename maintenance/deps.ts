@@ -1,4 +1,4 @@
-/** What maintenance needs of its surroundings. */
+/** Dependencies of maintenance. */
 import type { RegistryState, SavedDataset } from '../features/index.js';
 import type { Table } from '../tables/index.js';
 

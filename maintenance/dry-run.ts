@@ -1,4 +1,4 @@
-/** What maintenance would do to every file of a table, and why. Nothing is written. */
+/** Dry run of maintenance: the verdict on every file of a table, with its reason. Nothing is written. */
 import type { MaintenanceDeps } from './deps.js';
 import { filesOnlyIn } from './expiry/expire.js';
 import { type ExpiryPlan, type ExpirySettings, planExpiry } from './expiry/expiry-plan.js';

@@ -28,7 +28,7 @@ export interface TableState {
   readonly health: TableHealth;
 }
 
-/** What one run does to one table. */
+/** Work of one run on one table. */
 export interface PolicyRun {
   readonly table: string;
   /** Position of its policy. */

@@ -12,7 +12,7 @@ import {
 } from '../tables/index.js';
 import type { MaintenanceDeps } from './deps.js';
 
-/** What tidying did. */
+/** Result of tidying manifests. */
 export interface TidiedManifests {
   /** Delete files and vectors that reached no live data file, and that the table no longer lists. */
   readonly droppedDeletes: number;

@@ -1,4 +1,4 @@
-/** What materialization needs of its surroundings. */
+/** Dependencies of materialization. */
 import type { Catalog } from '../catalogs/index.js';
 import type { Engine } from '../engine/index.js';
 import type { Definitions } from '../features/index.js';

@@ -1,4 +1,4 @@
-/** What every online table has. */
+/** Columns that every online table has. */
 
 /** Columns of every online table besides join keys and features. */
 export const ONLINE_COLUMNS = {

@@ -1,4 +1,4 @@
-/** What the online table of a view looks like: its name, columns, partitioning and order. Pure. */
+/** Layout of the online table of a view: its name, columns, partitioning and order. Pure. */
 import type { TableIdentifier } from '../catalogs/index.js';
 import { type ResolvedView, throwProblems } from '../features/index.js';
 import {

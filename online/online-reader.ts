@@ -97,7 +97,7 @@ interface Selected {
 
 interface CachedView {
   readonly loaded: OnlineView;
-  /** Of the monotonic clock, in milliseconds. */
+  /** Time of the monotonic clock, in milliseconds. */
   readonly checkedAtMs: number;
 }
 

@@ -1,4 +1,4 @@
-/** What an online read says of one value. Pure. */
+/** Status of one value of an online read. Pure. */
 import type { FeatureValue } from './feature-value.js';
 
 /** `OUTSIDE_MAX_AGE`: the newest row is strictly older than the view's ttl. */

@@ -45,7 +45,7 @@ export interface OnlineColumns {
   readonly features: readonly NestedField[];
 }
 
-/** Sorts a table's columns by purpose. @throws METADATA_CORRUPT if the table is no online table of the keys */
+/** Sorts a table's columns by purpose. @throws METADATA_CORRUPT if the table is not an online table of the keys */
 export function onlineColumns(schema: Schema, joinKeys: readonly string[], viewName: string): OnlineColumns {
   const find = (name: string): NestedField => {
     const field = schema.fields.find((candidate) => candidate.name === name);

@@ -1,7 +1,7 @@
 import type { CompactDeps } from '../maintenance/index.js';
 import type { Project } from './project.js';
 
-/** What compaction needs, from a project. */
+/** Dependencies of compaction, from a project. */
 export async function compactDeps(project: Project): Promise<CompactDeps> {
   const registry = await project.registry();
   return {

@@ -3,7 +3,7 @@ import { DatasetRegistry, type HistoricalDeps, type SaveDeps } from '../features
 import { materializationDeps } from './materialization-deps.js';
 import type { Project } from './project.js';
 
-/** What retrieving, saving and replaying datasets need, from a project. The table of datasets lies beside the registry of definitions. */
+/** Dependencies of retrieving, saving and replaying datasets, from a project. The table of datasets lies beside the registry of definitions. */
 export async function datasetDeps(project: Project): Promise<HistoricalDeps & SaveDeps> {
   const { namespace } = parseTableName(project.config.registry.table).identifier;
   const deps = await materializationDeps(project);

@@ -7,7 +7,7 @@ import { catalogTables } from './catalog-tables.js';
 import { datasetDeps } from './dataset-deps.js';
 import type { Project } from './project.js';
 
-/** What maintenance needs, from a project. */
+/** Dependencies of maintenance, from a project. */
 export function maintenanceDeps(project: Project): MaintenanceDeps {
   const onlineNamespace = project.config.online.namespace.split('.');
   return {

@@ -1,7 +1,7 @@
 import type { MaterializationDeps } from '../materialization/index.js';
 import type { Project } from './project.js';
 
-/** What materialization, online reads and retrieval need, from a project: online tables and registry live in its default catalog. */
+/** Dependencies of materialization, online reads and retrieval, from a project: online tables and registry live in its default catalog. */
 export async function materializationDeps(project: Project): Promise<MaterializationDeps> {
   const { config, io } = project;
   const registry = await project.registry();

@@ -66,7 +66,7 @@ function matches({ view, table, workflowId }: RunSummary, filter: RunFilter): bo
 
 const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
-/** What Temporal's list and description say of a run. */
+/** Summary of a run from Temporal's list or description. */
 export function runSummary(execution: WorkflowExecutionInfo | WorkflowExecutionDescription): RunSummary {
   const { workflowId, runId, type, status, startTime, closeTime, memo, searchAttributes } = execution;
   const progress = memberOf(memo, 'progress');

@@ -1,4 +1,4 @@
-/** What a run has done, step by step: read from its history, which outlives its workers. */
+/** Steps of a run, read from its history, which outlives its workers. */
 import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
 import type { LoadedDataConverter, ProtoFailure } from '@temporalio/common';
 import {
@@ -37,7 +37,7 @@ export interface RunCommit {
   readonly snapshotId: string;
 }
 
-/** What the history of a run says, and what is pending. */
+/** Steps from the history of a run, and pending activities. */
 export interface RunSteps {
   readonly steps: readonly RunStep[];
   readonly commits: readonly RunCommit[];

@@ -26,14 +26,14 @@ import {
   type Table,
 } from '../tables/index.js';
 
-/** What of a table its files need: its storage, its schemas and its name mapping. */
+/** Parts of a table that opening its files needs: storage, schemas and name mapping. */
 export type FilesOwner = Pick<Table, 'io' | 'metadata'>;
 
 /** A data file to open. */
 export interface FileToOpen extends Omit<ScanFile, 'path'>, Omit<CheckedFile, 'path'> {
   /** As manifests have it. */
   readonly location: string;
-  /** What takes rows from it. Absent: every row is live. */
+  /** Deletes that apply to it. Absent: every row is live. */
   readonly deleted?: FileWithDeletes | undefined;
 }
 
@@ -60,7 +60,7 @@ export function fileToOpen({ file, sequenceNumber, identityValues, deletes }: Pl
   };
 }
 
-/** What takes rows from files in a snapshot, by location; a file that the snapshot does not have has no deletes in it. */
+/** Deletes of files in a snapshot, by location. A file that the snapshot does not have has none. */
 export async function deletesAt(
   table: Table,
   snapshotId: bigint,

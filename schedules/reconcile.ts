@@ -20,7 +20,7 @@ export interface ScheduleHome extends ScheduleOwner {
   readonly client: Client;
 }
 
-/** What happens to one schedule. */
+/** Change of one schedule. */
 export interface ScheduleChange {
   readonly action: 'create' | 'change' | 'delete' | 'unchanged';
   readonly id: string;

@@ -12,7 +12,7 @@ function codeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException | null)?.code;
 }
 
-/** The target of a symbolic link, or null if the path is no link (or nothing). */
+/** The target of a symbolic link, or null if the path is not a link (or nothing). */
 async function linkTarget(path: string): Promise<string | null> {
   try {
     return await readlink(path);

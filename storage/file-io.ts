@@ -1,6 +1,6 @@
 /** The storage interface: everything Moraine asks of a place where files live. */
 
-/** What is known of a stored file without reading it. */
+/** Status of a stored file, known without reading it. */
 export interface FileStatus {
   readonly location: string;
   readonly sizeBytes: number;

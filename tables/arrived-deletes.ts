@@ -13,7 +13,7 @@ import { deletesOfFiles, type FileWithDeletes } from './deletes-of-files.js';
 import { snapshotChanges } from './snapshot-changes.js';
 import type { Table } from './table.js';
 
-/** What has been deleted from one data file since the change was planned. */
+/** Deletes of one data file that arrived after the change was planned. */
 export interface ArrivedDeletes {
   /** The data file, as it was planned. */
   readonly dataFile: DataFile;

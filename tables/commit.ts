@@ -11,7 +11,7 @@ import { Attempts, clockOf, commitRetry, lookRepeatedly, persistently, statusChe
 import { findRun, type RunMarker } from './run-marker.js';
 import { loadTable, type Table } from './table.js';
 
-/** What every commit may be given. */
+/** Options of every commit. */
 export interface CommitOptions {
   /** Makes the commit recognisable: work with this key lands once. */
   readonly run?: RunMarker;

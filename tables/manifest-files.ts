@@ -77,7 +77,7 @@ export async function readSnapshotManifests(
   return readImmutable(manifestLists, io, 'Manifest list', manifestList, parse, readFor);
 }
 
-/** What reading manifests needs of the metadata: the current schema first. */
+/** Schemas and specs that reading manifests needs, the current schema first. */
 export function manifestContext(metadata: TableMetadata): ManifestContext {
   const isCurrent = (schema: Schema) => schema.schemaId === metadata.currentSchemaId;
   const schemas = [...metadata.schemas.filter(isCurrent), ...metadata.schemas.filter((schema) => !isCurrent(schema))];

@@ -64,7 +64,7 @@ export function carryEntry(entry: ManifestEntry, pending: PendingSnapshot): Mani
   return entry.status === 'deleted' ? null : { ...entry, status: 'existing' };
 }
 
-/** What merging did: the manifests to list, and the files it created. */
+/** Result of merging: the manifests to list, and the files it created. */
 export interface MergeResult {
   readonly manifests: readonly ManifestFile[];
   readonly created: readonly ManifestFile[];

@@ -25,7 +25,7 @@ export interface PendingSnapshot {
   readonly entries?: Map<string, readonly ManifestEntry[]>;
 }
 
-/** What a manifest is to hold. */
+/** Content of a manifest. */
 export interface ManifestContent {
   readonly content: ManifestFile['content'];
   readonly specId: number;

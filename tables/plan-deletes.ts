@@ -22,7 +22,7 @@ export interface DeleteStats {
   readonly positionDeleteFiles: number;
   readonly deletionVectors: number;
   readonly equalityDeleteFiles: number;
-  /** Of these files; of a vector the blob alone. */
+  /** Bytes of these files; for a vector, the bytes of its blob. */
   readonly bytes: bigint;
   /** Live delete files of the snapshot that apply to no planned data file. */
   readonly skipped: number;

@@ -26,9 +26,9 @@ export interface ScanStats {
   /** Live files of the whole snapshot, as far as its manifest list counts them. */
   readonly filesTotal: number;
   readonly filesSkipped: number;
-  /** Of the planned files. */
+  /** Bytes of the planned files. */
   readonly bytes: bigint;
-  /** Of snapshots that have delete files. */
+  /** Deletes that the files are read with; absent if the snapshot has no delete files. */
   readonly deletes?: DeleteStats;
 }
 

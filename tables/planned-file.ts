@@ -1,4 +1,4 @@
-/** What scan planning finds, and by what it leaves files out. */
+/** Files that scan planning finds, and the pruner that skips others. */
 import type { DataFile, FileDeletes, IdentityValues, ManifestFile, PartitionSpec } from '../iceberg/index.js';
 
 /** A live data file of a snapshot. */
@@ -9,7 +9,7 @@ export interface PlannedFile {
   readonly sequenceNumber: bigint;
   /** Values of columns that the file itself may lack, where its partition tells them. */
   readonly identityValues?: IdentityValues;
-  /** What takes rows from the file; absent when every row is live. */
+  /** Deletes that apply to the file; absent if every row is live. */
   readonly deletes?: FileDeletes;
 }
 

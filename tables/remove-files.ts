@@ -46,7 +46,7 @@ export async function partitionsOf(base: Table, removal: FileRemoval): Promise<R
   return (file) => keys.has(partitionKey(file.specId, file.partition));
 }
 
-/** What a removal did to manifests of the parent snapshot. */
+/** Result of a removal on the manifests of the parent snapshot. */
 export interface RemovalResult {
   /** The manifests to list, in their order. */
   readonly manifests: readonly ManifestFile[];

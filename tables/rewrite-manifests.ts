@@ -8,7 +8,7 @@ import { prepareSnapshot } from './snapshot-producer.js';
 import type { Table } from './table.js';
 
 export interface RewriteManifestsRequest extends CommitOptions {
-  /** Of a manifest; the table's `commit.manifest.target-size-bytes` unless given. */
+  /** Size of a manifest; default: the table's `commit.manifest.target-size-bytes`. */
   readonly targetSizeBytes?: number;
 }
 

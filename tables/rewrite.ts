@@ -11,7 +11,7 @@ import { prepareSnapshot, type SnapshotContent } from './snapshot-producer.js';
 import type { Table } from './table.js';
 import { stageAll } from './write-operations.js';
 
-/** What arrived deletes are for the new files. */
+/** Arrived deletes, translated to the new files. */
 export interface CarriedDeletes {
   /** Delete files for new files that lose some of their rows. */
   readonly deletes: readonly DataFile[];

@@ -1,4 +1,4 @@
-/** What happened between two snapshots of one history, snapshot by snapshot. */
+/** Changes between two snapshots of one history, snapshot by snapshot. */
 import { ancestors, findSnapshot, type Snapshot } from '../iceberg/index.js';
 import { mapConcurrently, readManifestEntries, readSnapshotManifests } from './manifest-files.js';
 import { filePlanner, specById } from './plan-files.js';

@@ -31,7 +31,7 @@ import type { SnapshotOperation } from './snapshot-changes.js';
 import { type FileChanges, snapshotSummary } from './snapshot-summary.js';
 import type { Table } from './table.js';
 
-/** What a snapshot changes. */
+/** Changes of a snapshot. */
 export interface SnapshotContent {
   /** Told by the changes unless given. */
   readonly operation?: SnapshotOperation;

@@ -13,7 +13,7 @@ interface Totals {
   readonly bytes: bigint;
 }
 
-/** Of a deletion vector the blob alone counts: many lie in one file. */
+/** Counts of the summary. A deletion vector counts with the bytes of its blob, since one file holds many. */
 function totalsOf(files: readonly DataFile[]): Totals {
   let records = 0n;
   let bytes = 0n;
@@ -24,7 +24,7 @@ function totalsOf(files: readonly DataFile[]): Totals {
   return { files: BigInt(files.length), records, bytes };
 }
 
-/** What a commit adds, or removes, kind by kind. */
+/** Counts of added or removed files of a commit, by kind. */
 interface KindTotals {
   readonly all: Totals;
   readonly data: Totals;

@@ -33,7 +33,7 @@ export interface ReplayedHistory {
  *
  * @param paths files, or folders whose `*.json` files are taken
  * @returns the histories, in order of their paths
- * @throws `NONDETERMINISM` naming every history that does not replay; `INPUT_UNREADABLE` if a file is no history or
+ * @throws `NONDETERMINISM` naming every history that does not replay; `INPUT_UNREADABLE` if a file is not a history or
  * there is none
  */
 export async function replayHistories(

@@ -13,7 +13,7 @@ import type { TrainingDeps } from './deps.js';
 import { readPlan, type TrainingSetPlan } from './plan.js';
 import { deleteStagedEntities } from './staged-entities.js';
 
-/** What of a staged shard the commit needs. */
+/** Facts about a staged shard that the commit needs. */
 export interface ShardToCommit extends RowSum {
   readonly manifestLocation: string | null;
 }

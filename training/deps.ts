@@ -1,5 +1,5 @@
-/** What training sets need of their surroundings. */
+/** Dependencies of training sets. */
 import type { HistoricalDeps, SaveDeps } from '../features/index.js';
 
-/** What retrieving and saving need. */
+/** Dependencies of retrieving and saving. */
 export type TrainingDeps = HistoricalDeps & SaveDeps;

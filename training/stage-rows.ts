@@ -7,7 +7,7 @@ import type { TrainingDeps } from './deps.js';
 import { faultPoint } from './fault-points.js';
 import { stagedTable, type TrainingSetPlan } from './plan.js';
 
-/** What was staged: a few hundred bytes. */
+/** Summary of a staged shard: a few hundred bytes. */
 export interface StagedRows extends RowSum {
   /** Null: there were no rows. */
   readonly manifestLocation: string | null;

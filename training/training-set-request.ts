@@ -21,7 +21,7 @@ export type EntityReference =
 
 /** A retrieval to save as a table, its entity rows split into shards. */
 export interface TrainingSetRequest {
-  /** Of the dataset. */
+  /** Name of the dataset. */
   readonly name: string;
   /** Either features or a service. */
   readonly features?: readonly FeatureReference[];

@@ -1,8 +1,8 @@
-/** What the policies of all activities have in common: they are retried by the error table alone. */
+/** Common part of all activity policies: the error table alone decides what is retried. */
 import type { ActivityOptions, RetryPolicy } from '@temporalio/workflow';
 import { backOffMs, NON_RETRYABLE_CODES } from '../errors/index.js';
 
-/** Of every activity. The number of attempts is unbounded unless the activity's own policy bounds it. */
+/** Retry policy of every activity. The number of attempts is unbounded unless the activity's own policy bounds it. */
 export const RETRY = {
   initialInterval: '200 milliseconds',
   backoffCoefficient: 2,
@@ -13,14 +13,14 @@ export const RETRY = {
 /** A worker that has died is noticed by the heartbeats, which activities send every few seconds from a timer. */
 const HEARTBEAT = { heartbeatTimeout: '10 seconds' } as const satisfies ActivityOptions;
 
-/** Of every activity that asks Temporal, for a short time. */
+/** Options of activities that ask Temporal something, which takes a short time. */
 export const REQUEST = {
   ...HEARTBEAT,
   startToCloseTimeout: '1 minute',
   retry: RETRY,
 } as const satisfies ActivityOptions;
 
-/** Of every activity that does more. */
+/** Options of all other activities. */
 export const STEP = {
   ...HEARTBEAT,
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',

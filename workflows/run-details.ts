@@ -1,4 +1,4 @@
-/** What the web UI shows of a run as its current details, which it reads as Markdown. */
+/** Current details of a run, which the web UI renders as Markdown. */
 import { setCurrentDetails, workflowInfo } from '@temporalio/workflow';
 
 /**

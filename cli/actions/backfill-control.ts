@@ -8,7 +8,7 @@ import { runPlace, withTemporal } from '../temporal-connection.js';
 
 type Action = (context: CommandContext, operands: readonly string[]) => Promise<void>;
 
-/** What is said to a backfill, by the command's name. */
+/** Controls of a backfill, by the command's name. */
 export const backfillControls: Readonly<Record<'pause' | 'resume' | 'cancel' | 'retry', Action>> = {
   pause: (context, operands) => tell(context, operands, 'pause', 'Paused'),
   resume: (context, operands) => tell(context, operands, 'resume', 'Resumed'),

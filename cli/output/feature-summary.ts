@@ -1,4 +1,4 @@
-/** What an answer says of itself, as one line of JSON on standard error: rows go to standard output or a file. */
+/** Summary of an answer, as one line of JSON on standard error: rows go to standard output or a file. */
 import type { TableState } from '../../features/index.js';
 import type { CommandContext } from '../context.js';
 import { toJson } from './output.js';

@@ -14,7 +14,7 @@ import {
 } from '../../iceberg/index.js';
 import { deleteFilesOf, type PlannedFile } from '../../tables/index.js';
 
-/** What a file holds: data, or deletes of one of the three kinds. */
+/** Content of a file: data, or deletes of one of the three kinds. */
 export function contentOf({ content, fileFormat }: DataFile): string {
   return fileFormat === 'PUFFIN' ? 'deletion-vector' : content;
 }

@@ -19,7 +19,7 @@ export function asMoraineError(error: unknown): MoraineError {
   return new MoraineError('INTERNAL', `unexpected failure: ${message}`, { cause: error });
 }
 
-/** What goes to standard error: the sentence, its code, and what to do about it. */
+/** Text of an error on standard error: the sentence, its code, and the remedy. */
 export function renderError(error: MoraineError, options: RenderOptions): string {
   const { code, message, remedy, details } = error;
   if (options.json) return `${toJson({ error: { code, message, remedy, retryable: error.retryable, details } })}\n`;

@@ -60,7 +60,7 @@ function quantityText(name: string, value: string | number): string {
   return name.endsWith('Ms') ? durationText(Number(value)) : countText(value);
 }
 
-/** Of a result, a line for each thing that it says. */
+/** A line for each member of the result. */
 function outcomeLines(outcome: NonNullable<Run['outcome']>): [string, string][] {
   if (outcome.status === 'failed') return [['outcome', `${outcome.code}: ${outcome.message}`]];
   const { result } = outcome;

@@ -78,7 +78,7 @@ export function describeTable(table: Table) {
   };
 }
 
-/** What `table show` prints for people. */
+/** Text of `table show`. */
 export function formatTable(table: Table): string {
   const description = describeTable(table);
   const { metadata } = table;

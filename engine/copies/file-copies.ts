@@ -38,7 +38,7 @@ export class FileCopies {
     return this.#originals.get(path) ?? path;
   }
 
-  /** What is read in place of a file: its copy, if it has one. */
+  /** Path to read in place of a file: its copy, if it has one. */
   standInFor(path: string): string {
     return this.#finished.get(path) ?? path;
   }

@@ -44,7 +44,7 @@ export interface DeletesToPrepare<F = FileToPrepare> {
   /** All schemas of the table: deletes may go by columns that it has dropped. */
   readonly schemas: readonly Schema[];
   readonly nameMapping?: NameMapping | undefined;
-  /** Of the data files, if the scan has them. */
+  /** Layouts of the data files, if the scan has them. */
   readonly layouts?: ReadonlyMap<string, FileLayout> | undefined;
   /** The path that the file system opens. */
   readonly resolve: (location: string) => Promise<string>;
@@ -200,7 +200,7 @@ class Preparation {
     return table;
   }
 
-  /** Of files with changed deletes those that may have deleted rows: most delete files name rows of few files. */
+  /** Files whose deletes changed and that may have deleted rows: most delete files name rows of few files. */
   async #withDeletedRows(
     numbers: ReadonlyMap<DeletedFile, bigint>,
     positions: string | undefined,

@@ -28,7 +28,7 @@ export interface EqualityDeletes {
   readonly isScoped: boolean;
 }
 
-/** What takes rows from a file. */
+/** Deletes that apply to a file. */
 export interface AppliedDeletes {
   /** The file's number in the table of deleted positions. */
   readonly fileNumber: bigint | undefined;

@@ -156,7 +156,7 @@ async function refuseMadeUpNames(connection: Connection, file: TextFile, names: 
   );
 }
 
-/** A JSON value read as a wanted type. Numbers and truth values are no texts: how they were written is not kept. */
+/** A JSON value read as a wanted type. Numbers and truth values are not texts: how they were written is not kept. */
 function jsonColumn(name: string, type: IcebergType, json: string): InputColumn {
   if (!isPrimitive(type)) return nestedColumn(name, type, json);
   const column = textColumn(name, type, jsonText(json));

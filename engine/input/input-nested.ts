@@ -109,7 +109,7 @@ function firstOf(json: string, depth: number, misfit: string): string {
   return `list_aggregate(${listTransformSql(jsonElements(json), [`e${depth}`, `i${depth}`], placed)}, 'any_value')`;
 }
 
-/** Numbers and truth values are no texts: how they were written is not kept. */
+/** Numbers and truth values are not texts: how they were written is not kept. */
 function primitiveFits(type: IcebergType, json: string): string {
   if (type.kind === 'string') return `json_type(${json}) = 'VARCHAR'`;
   if (!isPrimitive(type)) return 'false';

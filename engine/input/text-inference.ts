@@ -1,4 +1,4 @@
-/** What the values of a text column are, judged by all of them: nothing is guessed from a sample. */
+/** Type of a text column, inferred from all of its values: nothing is guessed from a sample. */
 import type { IcebergType } from '../../iceberg/index.js';
 import type { Connection } from '../connection.js';
 import { quoteLiteral } from '../sql/sql-text.js';
@@ -19,7 +19,7 @@ interface Kind {
 }
 
 /**
- * Kinds of text, tried in this order. Whole numbers with a leading zero are no numbers: they are codes. Seconds with more than
+ * Kinds of text, tried in this order. Whole numbers with a leading zero are not numbers: they are codes. Seconds with more than
  * six decimals stay text, since they would be cut.
  */
 const KINDS: readonly Kind[] = [

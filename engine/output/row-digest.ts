@@ -9,7 +9,7 @@
  *
  * where names and types are a JSON list of `[name, type]` without white space, types as definitions write them, the number is decimal and
  * the sum is 64 lower-case hex digits. So rows count as often as they are there, and neither their order nor files, batches, field ids,
- * machines or time zones matter. It finds changes that happen; it is no signature against those who make rows for a given sum.
+ * machines or time zones matter. It finds changes that happen; it is not a signature against those who make rows for a given sum.
  */
 import { createHash } from 'node:crypto';
 import type { IcebergType } from '../../iceberg/index.js';
@@ -46,7 +46,7 @@ export async function digestRows(connection: Connection, select: string, schema:
   return digestOfParts(schema, [await sumRows(connection, select, schema)]);
 }
 
-/** What a statement's rows add to the digest of all rows. */
+/** Contribution of a statement's rows to the digest of all rows. */
 export async function sumRows(connection: Connection, select: string, schema: Schema): Promise<RowSum> {
   const words = [0, 1, 2, 3].map(
     (word) => `coalesce(sum(('0x' || substr(h, ${word * WORD_DIGITS + 1}, ${WORD_DIGITS}))::UBIGINT), 0)::HUGEINT`,

@@ -11,7 +11,7 @@ const readFile = promisify(read);
 const closeFile = promisify(close);
 const statFile = promisify(fstat);
 
-/** Of a file's end, read at once. */
+/** Bytes of a file's end that are read at once. */
 const TAIL_BYTES = 32 * 1024;
 
 /** A file that is open while its end is looked at. */

@@ -41,7 +41,7 @@ const MAX_VARINT_BYTES = 10;
 
 /**
  * The nanosecond columns of a footer (the bytes before its length), in the order of the schema.
- * @throws DATA_FILE_CORRUPT for bytes that are no footer; it names no file
+ * @throws DATA_FILE_CORRUPT for bytes that are not a footer; it names no file
  */
 export function nanosecondColumns(footer: Uint8Array): readonly NanosecondColumn[] {
   const reader = new CompactReader(footer);
@@ -67,15 +67,15 @@ const GROUP_COLUMNS = 1;
 const CHUNK_META = 3;
 const META_CODEC = 4;
 
-/** What a footer says of a file as a whole. */
+/** Facts in a footer about a file as a whole. */
 export interface FooterOutline {
-  /** Of the column chunks, as numbers of `CompressionCodec`. */
+  /** Codecs of the column chunks, as numbers of `CompressionCodec`. */
   readonly codecs: ReadonlySet<number>;
   /** All but the number of rows and the row groups: files in which these bytes are equal are laid out alike. */
   readonly layoutBytes: readonly Uint8Array[];
 }
 
-/** @throws DATA_FILE_CORRUPT for bytes that are no footer; it names no file */
+/** @throws DATA_FILE_CORRUPT for bytes that are not a footer; it names no file */
 export function footerOutline(footer: Uint8Array): FooterOutline {
   const reader = new CompactReader(footer);
   const codecs = new Set<number>();

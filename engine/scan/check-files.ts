@@ -64,11 +64,11 @@ export async function checkFiles(
   return layouts;
 }
 
-/** What checking a Parquet file finds out. */
+/** Result of checking a Parquet file. */
 interface ParquetFile {
   /** Equal in files that are laid out alike. */
   readonly layoutKey: string;
-  /** What has to be done to read the file; by default it is read in place. */
+  /** Conversion that reading the file needs; absent: it is read in place. */
   readonly conversion: FileConversion | undefined;
 }
 
@@ -89,7 +89,7 @@ async function parquetLayouts(
   return layouts;
 }
 
-/** Of a Parquet file what is known without the engine; of any other its layout. */
+/** What is known of a Parquet file without the engine, or the layout of any other file. */
 async function checkFile(
   { path, fileSizeInBytes, format }: CheckedFile,
   reader: TailReader,
@@ -113,7 +113,7 @@ async function checkAvro(path: string, expected: number): Promise<FileLayout> {
 }
 
 /**
- * What has to be done to read a Parquet file.
+ * Conversion that reading a Parquet file needs.
  * @throws FILE_NOT_FOUND, DATA_FILE_CORRUPT, UNSUPPORTED_FEATURE or STORAGE_UNAVAILABLE naming the file
  */
 export async function parquetConversion(path: string): Promise<FileConversion | undefined> {

@@ -12,7 +12,7 @@ export interface FileColumn {
   /** Missing in files that were written outside Iceberg. */
   readonly fieldId: number | undefined;
   readonly shape: 'primitive' | 'struct' | 'list' | 'map';
-  /** Of a primitive: the DuckDB type that it is read as. */
+  /** The DuckDB type that a primitive is read as. */
   readonly type: string;
   /** Whether it holds nanoseconds with a zone, which DuckDB cuts to microseconds. */
   readonly isZonedNanoseconds: boolean;
@@ -28,7 +28,7 @@ export interface FileLayout {
   readonly columns: readonly FileColumn[];
   readonly hasFieldIds: boolean;
   readonly fingerprint: string;
-  /** What has to be done to read the file. The layout is that of the copy. */
+  /** Conversion that reading the file needs. The layout is that of the copy. */
   readonly conversion?: FileConversion;
   /** A copy to read in the file's place, which this layout is of. */
   readonly readFrom?: string;
@@ -51,7 +51,7 @@ function unzonedColumn(column: FileColumn): FileColumn {
   return { ...column, type: 'TIMESTAMP_NS', isZonedNanoseconds: false, children };
 }
 
-/** What DuckDB prints of such a logical type. */
+/** Text that DuckDB prints for such a logical type. */
 const ZONED_NANOSECONDS = /^TimestampType\(isAdjustedToUTC=1, .*NANOS=NanoSeconds\(\)/;
 
 /** Footers read by one statement. */

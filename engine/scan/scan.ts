@@ -69,7 +69,7 @@ export const LAST_UPDATED: NestedField = {
 };
 export const ROW_ID: NestedField = { id: 2147483540, name: '_row_id', required: false, type: { kind: 'long' } };
 
-/** What to scan. */
+/** Files and columns to scan. */
 export interface Scan {
   readonly schema: Schema;
   readonly files: readonly ScanFile[];
@@ -232,7 +232,7 @@ function groupSql(scan: Scan, fields: readonly NestedField[], group: FileGroup):
   return rowsSql({ ...scan, deletes }, first, rows, outputs);
 }
 
-/** What the extras are called inside. */
+/** Internal names of the extra columns. */
 const EXTRA_COLUMNS = {
   fileName: 'moraine_file',
   fileNumber: 'moraine_file_number',

@@ -20,7 +20,7 @@ import {
  */
 export type PlainValue = null | PrimitiveValue | readonly PlainValue[] | ReadonlyMap<string, PlainValue>;
 
-/** What DuckDB returned for a column of an Iceberg type. */
+/** Value that DuckDB returned for a column of an Iceberg type. */
 export function plainValue(type: IcebergType, value: DuckDBValue): PlainValue {
   if (value === null) return null;
   if (type.kind === 'list' && value instanceof DuckDBListValue) {

@@ -97,7 +97,7 @@ function upperText(value: string): string | undefined {
   points.length = BOUND_LENGTH;
   while (points.length > 0) {
     const last = points.pop() as number;
-    // Between U+D7FF and U+E000 lie the surrogates, which are no characters.
+    // Between U+D7FF and U+E000 lie the surrogates, which are not characters.
     if (last < LAST_CODE_POINT) return String.fromCodePoint(...points, last === 0xd7ff ? 0xe000 : last + 1);
   }
   return undefined;

@@ -35,7 +35,7 @@ import { parseSqlText } from '../sql/sql-value.js';
 import { readMetrics, textMap } from './parquet-statistics.js';
 import { type PartitionColumn, partitionColumns } from './partition-column.js';
 
-/** What to write, and where. */
+/** Rows to write, and where. */
 export interface ParquetWrite {
   /** A statement whose columns are those of the schema: same number, same order; values are cast exactly or refused. */
   readonly select: string;
@@ -294,7 +294,7 @@ async function restoreOrder(
   }
 }
 
-/** What rows are ordered by, of columns by their ids. */
+/** Sort keys of rows, with columns by their ids. */
 function sortKeys(write: ParquetWrite, columnOf: (id: number) => string): string[] {
   const typeOf = (id: number): IcebergType => findField(write.schema, id)?.type ?? { kind: 'unknown' };
   return (write.sortBy ?? []).map((id) => orderKey(typeOf(id), columnOf(id)));

@@ -10,7 +10,7 @@ import { commitAppend, retryConflicts, type Table } from '../../tables/index.js'
 import { ensureSystemTable, loadSystemTable } from '../registry/system-table.js';
 import { type DatasetRecord, recordFromJson, recordToJson } from './dataset-record.js';
 
-/** What the table of datasets needs to be reached. */
+/** Dependencies of the table of datasets. */
 export interface DatasetRegistryDeps {
   readonly catalog: Catalog;
   readonly io: FileIO;

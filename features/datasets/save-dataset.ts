@@ -32,7 +32,7 @@ export interface SaveRequest {
   readonly pin?: boolean;
 }
 
-/** What saving needs of its surroundings. */
+/** Dependencies of saving. */
 export interface SaveDeps {
   readonly io: FileIO;
   readonly datasets: DatasetRegistry;

@@ -40,7 +40,7 @@ interface CommonInput<Name extends string> {
   readonly renamedFrom?: string;
 }
 
-/** What an entity is made of. */
+/** Fields of an entity. */
 export interface EntityInput<Name extends string, Key extends string> extends CommonInput<Name> {
   readonly joinKeys: readonly [Key, ...Key[]];
 }
@@ -54,7 +54,7 @@ export interface EntityDefinition<Name extends string = string, Key extends stri
   readonly definition: unknown;
 }
 
-/** What a feature view is made of. */
+/** Fields of a feature view. */
 export interface FeatureViewInput<Name extends string, Features extends readonly FeatureInput[]>
   extends CommonInput<Name> {
   readonly entities: readonly EntityDefinition[];
@@ -113,7 +113,7 @@ export interface ViewSelection<FeatureName extends string = string> {
   readonly joinKeyMap?: Readonly<Record<string, string>>;
 }
 
-/** What a service may list: a whole view, one feature, or a selection. */
+/** Item of a service: a whole view, one feature, or a selection. */
 export type ServiceFeature = FeatureViewDefinition | FeatureOfView | ViewSelection;
 
 /** Holds each selection to the features of its own view. */

@@ -8,7 +8,7 @@ import type { ViewSchedule } from './view-schedule.js';
 /** The kinds of definition. */
 export type DefinitionKind = 'entity' | 'featureView' | 'featureService';
 
-/** What every definition has. */
+/** Fields that every definition has. */
 export interface DefinitionBase {
   readonly name: string;
   readonly description?: string;
@@ -17,7 +17,7 @@ export interface DefinitionBase {
   readonly renamedFrom?: string;
 }
 
-/** What features describe: a thing identified by the typed tuple of its join keys. */
+/** Thing that features describe, identified by the typed tuple of its join keys. */
 export interface Entity extends DefinitionBase {
   readonly joinKeys: readonly string[];
 }

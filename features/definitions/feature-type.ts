@@ -6,7 +6,7 @@ const MAX_DEPTH = 16;
 
 /**
  * Parses a type as written in a definition. Nested types have no field ids here (all 0): they are only compared by
- * {@link sameType} and {@link acceptsType}, which ignore ids. Undefined if it is no type.
+ * {@link sameType} and {@link acceptsType}, which ignore ids. Undefined if it is not a type.
  */
 export function parseFeatureType(text: string, depth = 0): IcebergType | undefined {
   const trimmed = text.trim();

@@ -33,7 +33,7 @@ export type ScheduleTimes = Pick<ViewSchedule, 'everyMs' | 'offsetMs' | 'catchUp
 /** The least that a Temporal server catches up. */
 const LEAST_CATCH_UP_MS = 10_000n;
 
-/** What is wrong with the times of a schedule, by field. */
+/** Problems of the times of a schedule, by field. */
 export function scheduleTimeProblems(times: ScheduleTimes): readonly (readonly [keyof ScheduleTimes, string])[] {
   const { everyMs, offsetMs = 0n, catchUpMs, jitterMs = 0n } = times;
   const problems: (readonly [keyof ScheduleTimes, string])[] = [];

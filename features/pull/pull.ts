@@ -25,7 +25,7 @@ export type PullSource =
   | { readonly table: string; readonly asOf?: HistoricalAsOf }
   | { readonly query: TableSql; readonly asOf?: HistoricalAsOf };
 
-/** What to pull. Columns are named as in the source. */
+/** Rows and columns to pull. Columns are named as in the source. */
 export interface PullRequest {
   readonly source: PullSource;
   /** None: all rows are about one thing. */
@@ -41,7 +41,7 @@ export interface PullRequest {
   readonly signal?: AbortSignal;
 }
 
-/** What pulling needs of its surroundings. */
+/** Dependencies of pulling. */
 export interface PullDeps extends TableSqlDeps {
   readonly engine: Engine;
 }

@@ -33,7 +33,7 @@ export interface TableSql {
   readonly tables?: ReadonlyMap<string, string>;
 }
 
-/** What running a query needs of its surroundings. */
+/** Dependencies of running a query. */
 export interface TableSqlDeps {
   readonly io: FileIO;
   readonly engine: { readonly threads: number; readonly memoryLimitBytes: number };

@@ -1,4 +1,4 @@
-/** What an `apply` would change in the registry. Pure: the current state and the desired definitions in, a plan out. */
+/** Plan of an `apply`: changes of the registry. Pure: the current state and the desired definitions in, a plan out. */
 import { checkReferences } from '../definitions/check-references.js';
 import type { DefinitionKind, Definitions } from '../definitions/definition.js';
 import {

@@ -24,7 +24,7 @@ import { REGISTRY_SCHEMA, type RegistryRow } from './registry-row.js';
 import { rowsOfPlan, stateOfRows } from './registry-rows.js';
 import { ensureSystemTable, loadSystemTable } from './system-table.js';
 
-/** What the registry needs to reach its table. */
+/** Dependencies of the registry. */
 export interface RegistryDeps {
   readonly catalog: Catalog;
   readonly io: FileIO;
@@ -41,7 +41,7 @@ export interface RegistryAsOf {
   readonly asOfMs?: bigint;
 }
 
-/** What an apply did. */
+/** Result of an apply. */
 export interface ApplyResult {
   readonly plan: ApplyPlan;
   /** Snapshot of the registry afterwards; null if it is still empty. */

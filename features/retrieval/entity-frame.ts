@@ -118,7 +118,7 @@ function convertKey(column: string, from: IcebergType, to: IcebergType): string 
   switch (pair) {
     case 'int long':
       return `${column}::BIGINT`;
-    // A number that does not fit is no key of the view, and null matches nothing.
+    // A number that does not fit is not a key of the view, and null matches nothing.
     case 'long int':
       return `TRY_CAST(${column} AS INTEGER)`;
     case 'string uuid':

@@ -37,7 +37,7 @@ export interface OpenedEntities extends EntityRelation {
   release(): Promise<void>;
 }
 
-/** What opening entity rows needs of its surroundings. */
+/** Dependencies of opening entity rows. */
 export interface EntityContext {
   readonly deps: TableSqlDeps;
   readonly connection: Connection;

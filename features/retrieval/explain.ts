@@ -40,7 +40,7 @@ export interface ViewExplanation extends ReadReport {
   readonly tiesDecidedByValue: number | null;
 }
 
-/** What a retrieval would do. */
+/** Explanation of a retrieval. */
 export interface Explanation {
   readonly entityRows: number;
   readonly entitySources: ReadonlyMap<string, TableState>;

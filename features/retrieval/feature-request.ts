@@ -11,7 +11,7 @@ import type { ResolvedColumn, ResolvedView } from '../views/resolve-view.js';
 /** A feature as a request may name it: `view:feature`, `view` (all its features), a definition, or an object. */
 export type RequestedFeature = string | FeatureReference | FeatureOfView | FeatureViewDefinition;
 
-/** What a request asks for: single features, or a service. */
+/** Features of a request: single ones, or a service. */
 export interface FeatureSelection {
   readonly features?: readonly RequestedFeature[];
   /** Name of a feature service, or its definition. */

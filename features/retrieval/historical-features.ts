@@ -20,7 +20,7 @@ import {
 } from './retrieval-plan.js';
 import { type JoinedView, joinView } from './view-join.js';
 
-/** What retrieval needs of its surroundings. */
+/** Dependencies of retrieval. */
 export interface HistoricalDeps {
   readonly io: FileIO;
   readonly engine: Engine;
@@ -108,7 +108,7 @@ export interface HistoricalFrame {
   readonly connection: Connection;
   readonly plan: RetrievalPlan;
   readonly opened: OpenedFrame;
-  /** Of the answer. */
+  /** Schema of the answer. */
   readonly schema: Schema;
 }
 

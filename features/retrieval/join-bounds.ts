@@ -1,4 +1,4 @@
-/** What the entity frame rules out before a feature table is read: times and keys as a filter with literals. */
+/** Bounds of the entity frame, as a filter on a feature table: times and keys with literals. */
 import type { BoundExpression, BoundReference, IcebergType, PrimitiveValue } from '../../iceberg/index.js';
 import type { SqlSession } from '../sql-session.js';
 import type { ResolvedColumn, ResolvedView } from '../views/resolve-view.js';

@@ -1,7 +1,7 @@
 /** Choosing how to join, from the shape of both sides. The thresholds are measured; see `docs/benchmarks.md`. */
 import type { JoinMethod } from './point-in-time-sql.js';
 
-/** What is known of both sides of a join before it runs. */
+/** Facts about both sides of a join that are known before it runs. */
 export interface JoinShape {
   readonly frameRows: number;
   /** Feature rows after pruning. */

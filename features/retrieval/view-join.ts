@@ -37,7 +37,7 @@ export interface ViewJoin {
   readonly method?: JoinMethod | undefined;
 }
 
-/** What was done for one view. */
+/** Result of the join of one view. */
 export interface JoinedView {
   /** Temporary table with one column per selected feature and one row per frame row, in the frame's order. */
   readonly table: string;
@@ -48,7 +48,7 @@ export interface JoinedView {
   readonly read: ReadReport;
 }
 
-/** What joining needs besides the connection. */
+/** Dependencies of joining besides the connection. */
 export interface JoinContext {
   readonly session: Connection;
   readonly memoryLimitBytes: number;

@@ -38,7 +38,7 @@ export interface LatestRequest {
  */
 export type LatestMethod = 'arg-max' | 'row-number' | 'max-join-back';
 
-/** What is known of the relation before it is read. */
+/** Facts about the relation that are known before it is read. */
 export interface LatestEstimate {
   readonly rows: bigint;
   /** Distinct entities, if known. */

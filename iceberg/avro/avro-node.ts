@@ -27,7 +27,7 @@ export type AvroNode =
       readonly kind: 'primitive';
       readonly name: AvroPrimitiveName;
       readonly logicalType?: AvroLogicalType;
-      /** Of an enum: its values are indexes of these. */
+      /** Symbols of an enum; its values are indexes of these. */
       readonly symbols?: readonly string[];
     }
   | { readonly kind: 'fixed'; readonly size: number; readonly logicalType?: AvroLogicalType }

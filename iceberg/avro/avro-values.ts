@@ -125,7 +125,7 @@ const BIGINT_KINDS: ReadonlySet<string> = new Set([
 
 /**
  * An Avro value as a value of an Iceberg type. What was written before the column was promoted (an int for a long) is promoted.
- * @throws MoraineError `MANIFEST_CORRUPT` when it is no value of the type
+ * @throws MoraineError `MANIFEST_CORRUPT` when it is not a value of the type
  */
 export function valueFromAvro(type: IcebergType, datum: AvroDatum): PrimitiveValue | null {
   if (datum === null) return null;

@@ -21,7 +21,7 @@ export function compressBlock(codec: AvroCodec, block: Uint8Array): Uint8Array {
  * @param codec the file's `avro.codec`
  * @param maxBytes the largest result allowed
  * @throws MoraineError `UNSUPPORTED_FEATURE` for a codec that is not read, `LIMIT_EXCEEDED` for a larger result; another error for bad
- *   data and for what is no codec
+ *   data and for what is not a codec
  */
 export function decompressBlock(codec: string, block: Uint8Array, maxBytes: number): Uint8Array {
   switch (codec) {
@@ -42,7 +42,7 @@ const READ_CODECS: ReadonlySet<string> = new Set(['null', 'deflate', 'snappy', '
 /** Codecs of the specification that are not read. */
 const UNREAD_CODECS: ReadonlySet<string> = new Set(['bzip2', 'xz']);
 
-/** @throws MoraineError `UNSUPPORTED_FEATURE` for a codec that is not read; another error for what is no codec */
+/** @throws MoraineError `UNSUPPORTED_FEATURE` for a codec that is not read; another error for what is not a codec */
 export function requireCodec(codec: string): void {
   if (!READ_CODECS.has(codec)) throw unknownCodec(codec);
 }

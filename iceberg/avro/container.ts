@@ -23,7 +23,7 @@ export interface AvroLimits {
 
 export const DEFAULT_AVRO_LIMITS: AvroLimits = { maxBlockBytes: 256 * 2 ** 20, maxTotalBytes: 2 ** 30 };
 
-/** What precedes the blocks of a file. */
+/** Header of a file, before its blocks. */
 export interface AvroHeader {
   /** The file's own properties, without `avro.schema` and `avro.codec`. */
   readonly metadata: ReadonlyMap<string, string>;

@@ -214,7 +214,7 @@ class OptionalType extends avro.types.UnwrappedUnionType {
 export interface DatumCodec {
   /**
    * Reads one value.
-   * @throws Error when the bytes are no value of the schema
+   * @throws Error when the bytes are not a value of the schema
    */
   decode(bytes: Buffer, position: number): { readonly value: AvroDatum; readonly end: number };
   /** Writes one value; returns the position after it, or -1 when the buffer is too small. */

@@ -13,7 +13,7 @@ export interface RawHeader {
   readonly sync: Uint8Array;
 }
 
-/** @throws Error when the bytes are no header */
+/** @throws Error when the bytes are not a header */
 export function readHeader(cursor: Cursor): RawHeader {
   if (!MAGIC.equals(cursor.take(MAGIC.length))) throw new Error('it is not an Avro file');
   const metadata = new Map<string, string>();

@@ -8,7 +8,7 @@ const MAGIC = Buffer.from('PFA1', 'latin1');
 export const PUFFIN_TRAILER_BYTES = 12;
 const MAX_FOOTER_BYTES = 256 * 2 ** 20;
 
-/** What a footer says of a blob. */
+/** Entry of a footer for a blob. */
 export interface PuffinBlob {
   readonly type: string;
   readonly fields: readonly number[];

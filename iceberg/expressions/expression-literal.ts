@@ -8,7 +8,7 @@ import { parseDateText, parseTimestampText, parseTimeText } from '../values/temp
 import type { Literal } from './expression.js';
 
 /**
- * `at`: the literal is that value. `after`: it is no value of the type, but lies between this one and the next.
+ * `at`: the literal is that value. `after`: it is not a value of the type, but lies between this one and the next.
  * `below` and `above`: it lies below or above every value of the type (NaN, which is above every number, apart).
  */
 export type Place =

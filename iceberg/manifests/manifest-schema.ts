@@ -45,7 +45,7 @@ function partitionRecord(partitionType: readonly NestedField[]): JsonObject {
   };
 }
 
-/** What v3 adds to the files of a manifest. */
+/** Fields that version 3 adds to the files of a manifest. */
 const V3_FILE_FIELDS: readonly JsonObject[] = [
   optional(142, 'first_row_id', 'long'),
   optional(144, 'content_offset', 'long'),

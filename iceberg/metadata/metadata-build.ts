@@ -7,7 +7,7 @@ import type { Schema } from '../schema/types.js';
 import type { TableMetadata } from './metadata.js';
 import { type SortOrder, UNSORTED } from './sort-order.js';
 
-/** What a new table should be. */
+/** Description of a new table. */
 export interface NewTable {
   readonly schema: Schema;
   readonly partitionSpec?: PartitionSpec;

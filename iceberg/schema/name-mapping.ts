@@ -11,7 +11,7 @@ const PROPERTY = 'schema.name-mapping.default';
 /**
  * The table's name mapping; undefined if it has none.
  *
- * @throws `METADATA_CORRUPT` if the property is there and is no name mapping
+ * @throws `METADATA_CORRUPT` if the property is there and is not a name mapping
  */
 export function nameMapping(metadata: TableMetadata): NameMapping | undefined {
   const text = metadata.properties.get(PROPERTY);

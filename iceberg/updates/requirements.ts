@@ -1,4 +1,4 @@
-/** What a commit requires of the table. Source: Iceberg REST catalog specification, `TableRequirement`. */
+/** Requirements of a commit. Source: Iceberg REST catalog specification, `TableRequirement`. */
 import { MoraineError } from '../../errors/index.js';
 import type { TableMetadata } from '../metadata/metadata.js';
 import type { TableRequirement } from './update.js';

@@ -4,7 +4,7 @@ import type { SortOrder } from '../metadata/sort-order.js';
 import type { PartitionSpec } from '../partitions/partition-spec.js';
 import type { Schema } from '../schema/types.js';
 
-/** What must still hold of the table for a commit to be applied. */
+/** Requirement that the table must still meet when a commit is applied. */
 export type TableRequirement =
   | { readonly type: 'assert-create' }
   | { readonly type: 'assert-table-uuid'; readonly uuid: string }

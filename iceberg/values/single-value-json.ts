@@ -124,7 +124,7 @@ export function formatDecimal(unscaled: bigint, scale: number): string {
   return `${unscaled < 0n ? '-' : ''}${digits.slice(0, -scale)}.${digits.slice(-scale)}`;
 }
 
-/** The unscaled value of a decimal's text at a scale; undefined when it is no number or has more digits than the scale holds. */
+/** The unscaled value of a decimal's text at a scale; undefined when it is not a number or has more digits than the scale holds. */
 export function parseDecimal(text: string, scale: number): bigint | undefined {
   const [, sign, whole = '', fraction = '', exponent = '0'] =
     /^([+-]?)(\d+)(?:\.(\d*))?(?:[eE]([+-]?\d{1,3}))?$/.exec(text) ?? [];

@@ -53,7 +53,7 @@ export async function carryDeletes(
   });
 }
 
-/** What the new files of one group lose. */
+/** Deletes on the new files of one group. */
 interface GroupDeletes {
   readonly partly: readonly LostPositions[];
   /** Locations of files that lose every row. */

@@ -96,7 +96,7 @@ async function reading(
   }
 }
 
-/** Of the files that stay only those matter whose rows win over older ones of the group; of those rewritten besides, all. */
+/** Other files that matter: files that stay and whose rows win over older rows of the group, and all files that are rewritten besides. */
 function filesThatMatter(plan: StoredPlan, index: number, near: readonly PlannedFile[]): readonly OtherFile[] {
   const rewritten = new Set<string>();
   for (let other = 0; other < plan.groupCount; other++) {

@@ -13,9 +13,9 @@ export interface CommittedGroups {
   readonly committed: readonly number[];
   /** Groups that another writer was faster with: plan them again. */
   readonly conflicts: readonly number[];
-  /** Of the last conflict; null: there was none. */
+  /** Reason of the last conflict; null: there was none. */
   readonly reason: string | null;
-  /** Of the last commit; null: nothing was committed. */
+  /** Snapshot of the last commit; null: nothing was committed. */
   readonly snapshotId: bigint | null;
 }
 

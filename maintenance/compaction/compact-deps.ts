@@ -1,4 +1,4 @@
-/** What compaction needs of its surroundings. */
+/** Dependencies of compaction. */
 import type { Engine } from '../../engine/index.js';
 import type { Definitions } from '../../features/index.js';
 import type { FileIO } from '../../storage/index.js';

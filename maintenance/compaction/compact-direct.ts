@@ -8,7 +8,7 @@ import type { CompactRequest } from './compact-request.js';
 import { type CompactionReference, type PlanOptions, planCompaction, type SkippedFiles } from './plan-compaction.js';
 import { type RewriteOptions, type RewrittenGroup, rewriteGroup } from './rewrite-group.js';
 
-/** What a compaction did: the sum over its passes. */
+/** Result of a compaction, summed over its passes. */
 export interface CompactionResult {
   readonly table: string;
   /** Groups of files that were replaced. */
@@ -21,7 +21,7 @@ export interface CompactionResult {
   readonly skipped: readonly SkippedFiles[];
   /** How often it was planned: once, and again for groups that other writers were faster with. */
   readonly passes: number;
-  /** Of the last commit; null: nothing was committed. */
+  /** Snapshot of the last commit; null: nothing was committed. */
   readonly snapshotId: bigint | null;
 }
 
@@ -59,7 +59,7 @@ export function tooManyPasses(table: string, passes: number): MoraineError {
   return new MoraineError('COMMIT_CONFLICT', message);
 }
 
-/** What the passes of one run have done. */
+/** Result of the passes of one run. */
 class DirectRun {
   readonly #deps: CompactDeps;
   readonly #options: RewriteOptions;

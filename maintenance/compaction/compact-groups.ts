@@ -2,7 +2,7 @@
 import { type DataFile, type DeleteFile, type FileDeletes, partitionKey } from '../../iceberg/index.js';
 import type { PlannedFile } from '../../tables/index.js';
 
-/** Of the target size: below the first a file is small, above the second it is large. Source: Iceberg's rewrite defaults. */
+/** Factors of the target size: a file below the first is small, one above the second is large. Source: Iceberg's rewrite defaults. */
 const SMALL = 0.75;
 const LARGE = 1.8;
 /** Fewer small files than this are left alone. */

@@ -70,7 +70,7 @@ export interface CompactionPlan {
   /** The metadata file that was current: rewriting reads exactly this state. */
   readonly metadataLocation: string;
   readonly snapshotId: bigint;
-  /** Of the snapshot; the rewritten files get it. */
+  /** Sequence number of the snapshot; the rewritten files get it. */
   readonly sequenceNumber: bigint;
   readonly strategy: CompactStrategy;
   /** Microseconds since the epoch: rows after it are in the future. */
@@ -78,7 +78,7 @@ export interface CompactionPlan {
   /** `latest`: rows with an event time before this go. */
   readonly expiredBeforeUs: bigint | null;
   readonly order: RowOrder;
-  /** Of an online table. */
+  /** How the rows of an online table are chosen; null for other tables. */
   readonly online: OnlineRows | null;
   /** Views whose ties the rewrite must not change; empty if they may, or cannot. */
   readonly tieViews: readonly TieView[];

@@ -1,4 +1,4 @@
-/** What a compaction is asked to do: checked, with every default filled in. */
+/** Request of a compaction, checked, with every default filled in. */
 import { z } from 'zod';
 import { MoraineError } from '../../errors/index.js';
 

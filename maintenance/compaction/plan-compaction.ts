@@ -58,7 +58,7 @@ export interface SkippedFiles {
   readonly files: number;
 }
 
-/** What a planned compaction would do. */
+/** Summary of a planned compaction. */
 export interface CompactionPreview {
   readonly table: string;
   readonly plan: CompactionPlan | null;

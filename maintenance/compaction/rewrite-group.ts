@@ -12,7 +12,7 @@ import { type GroupRows, groupRows, writtenSql } from './compact-rows.js';
 import { openGroup } from './open-group.js';
 import { readCompactionPlan, type StoredPlan } from './read-compaction-plan.js';
 
-/** What rewriting one group gave: a few hundred bytes. */
+/** Result of rewriting one group: a few hundred bytes. */
 export interface RewrittenGroup {
   /** Its place in the plan. */
   readonly group: number;
@@ -20,7 +20,7 @@ export interface RewrittenGroup {
   readonly manifestLocation: string | null;
   readonly filesRemoved: number;
   readonly bytesRemoved: bigint;
-  /** Of the new files. */
+  /** Rows of the new files. */
   readonly rows: bigint;
   readonly files: number;
   readonly bytes: bigint;

@@ -37,7 +37,7 @@ export interface StagedExpiry {
   readonly refs: readonly string[];
 }
 
-/** What an expiry deleted. */
+/** Result of an expiry. */
 export interface ExpiredFiles {
   readonly deletedFiles: number;
   /** Manifests and manifest lists that could not be read: the files they list are left to the orphan sweep. */

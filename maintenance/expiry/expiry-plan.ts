@@ -20,7 +20,7 @@ export interface ExpirySettings {
   readonly deleteOutside?: boolean;
 }
 
-/** What keeps snapshots besides the table's own branches and tags. */
+/** Roots that keep snapshots besides the table's own branches and tags. */
 export interface SnapshotRoot {
   /** Who needs them, for people. */
   readonly reason: string;
@@ -85,7 +85,7 @@ interface Limits {
   readonly count: number;
 }
 
-/** Of a branch the newest ancestors, by number or age; of a tag its snapshot. */
+/** Snapshots that a ref keeps: the newest ancestors of a branch, by number or age; the snapshot of a tag. */
 function* keptByRef(
   metadata: TableMetadata,
   name: string,

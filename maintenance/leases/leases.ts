@@ -22,11 +22,11 @@ const CLOCK_TOLERANCE_MS = 300_000n;
 /** A lease without end would stop every sweep for good. */
 const LONGEST_LEASE_MS = 7n * 86_400_000n;
 
-/** What a run in flight asks sweeps to leave alone. */
+/** Files and snapshots that sweeps must leave alone for a run in flight. */
 export interface Lease {
-  /** Of the run; taking a lease again replaces it. */
+  /** Id of the run; taking a lease again replaces it. */
   readonly id: string;
-  /** What runs: `materialize`, `compact`, `backfill`. */
+  /** Kind of the run: `materialize`, `compact`, `backfill`. */
   readonly kind: string;
   /** Snapshots that are read. */
   readonly snapshotIds: readonly bigint[];

@@ -5,7 +5,7 @@ import { reachFaultPoint } from '../../tables/index.js';
 /** Files that are deleted at once. */
 const CONCURRENCY = 16;
 
-/** Deletes files; those that have gone already are no error. Repeating it goes on where it was cut short. */
+/** Deletes files; a missing file is not an error. Repeating it goes on where it was cut short. */
 export async function deleteFiles(io: FileIO, paths: Iterable<string>, signal?: AbortSignal): Promise<number> {
   let deleted = 0;
   let batch: string[] = [];

@@ -37,7 +37,7 @@ export interface SweepSettings {
   };
 }
 
-/** What is to become of a file, and why. */
+/** Verdict on a file, with its reason. */
 export interface FileVerdict {
   /** Canonical path. */
   readonly path: string;

@@ -45,7 +45,7 @@ async function labOfLongLog(): Promise<LoggingLab> {
     featureServices: [{ name: 'svc', features: ['stats'] }],
   });
   await lab.materialize('stats');
-  // The log is made by one answer, whose row is no part of what is compared.
+  // The log is made by one answer, whose row is not a part of what is compared.
   const entities = [{ sensor: 1 }];
   const response = await moraine.getOnlineFeatures({ service: 'svc', entities, fullFeatureNames: true });
   await moraine.writeLoggedFeatures('svc', [{ response, entities, requestId: 'first' }]);

@@ -28,7 +28,7 @@ export function winner(rows: readonly OracleRow[]): OracleRow | undefined {
   return best;
 }
 
-/** Whether two key tuples are the same entity; null is no entity. */
+/** Whether two key tuples are the same entity; null is not an entity. */
 export function sameKey(a: OracleRow['key'], b: OracleRow['key']): boolean {
   return a.every((part, index) => part !== null && part === b[index]);
 }

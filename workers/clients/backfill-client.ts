@@ -53,7 +53,7 @@ export function waitForBackfill(
 
 const handleOf = (client: Client, id: string) => client.workflow.getHandle<BackfillRunWorkflow>(id);
 
-/** What a backfill is told; `retry` is for one in flight. */
+/** Control of a backfill; `retry` is for one in flight. */
 export type BackfillControl = 'pause' | 'resume' | 'retry' | 'cancel';
 
 /** @throws `WORKFLOW_NOT_FOUND` if there is no backfill of that id in flight */

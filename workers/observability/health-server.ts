@@ -4,7 +4,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { HostAndPort } from '../../config/index.js';
 import { type Listening, listen } from './listen.js';
 
-/** What a page answers. */
+/** Answer of a page. */
 interface Page {
   readonly status: 200 | 503;
   readonly contentType: string;

@@ -23,7 +23,7 @@ export interface Tracing {
   readonly client: ClientInterceptors;
   readonly activity: NonNullable<WorkerInterceptors['activity']>;
   readonly sinks: NonNullable<WorkerOptions['sinks']>;
-  /** Sends what has not been sent; a collector that does not answer is no error. */
+  /** Sends what has not been sent; a collector that does not answer is not an error. */
   flush(): Promise<void>;
 }
 

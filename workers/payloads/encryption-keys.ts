@@ -8,7 +8,7 @@ const KEYS_VARIABLE = 'MORAINE_ENCRYPTION_KEYS';
 /** Names a file with the keys; it wins over `temporal.encryption.keyFile`. */
 const KEY_FILE_VARIABLE = 'MORAINE_ENCRYPTION_KEY_FILE';
 
-/** Of AES-256. */
+/** Length of a key of AES-256. */
 const KEY_BYTES = 32;
 const ENTRY = /^([A-Za-z0-9][A-Za-z0-9._-]{0,63}):([A-Za-z0-9+/]{43}=)$/;
 

@@ -6,7 +6,7 @@ import type { WorkflowSource } from '../worker/bundle.js';
 import { runWorker } from '../worker/run-worker.js';
 import { type LocalServer, startOrJoinLocalServer } from './local-server.js';
 
-/** What works while a local run lasts: a server, a worker of this process, and a client. */
+/** Parts of a local run: a server, a worker of this process, and a client. */
 export interface LocalRun extends TemporalClient {
   readonly settings: ServerSettings & ProjectSettings;
   /** The local server; undefined if one is configured. */

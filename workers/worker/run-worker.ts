@@ -28,7 +28,7 @@ export interface RunWorkerOptions {
   readonly workflows?: WorkflowSource;
   /** What Temporal's own runtime writes to standard error; warnings unless said otherwise. */
   readonly nativeLog?: NativeLog;
-  /** What this process takes; everything unless given. */
+  /** Roles of this process; default: all. */
   readonly roles?: readonly WorkerRole[];
   /** Where to serve health and metrics; nowhere unless given. */
   readonly health?: HostAndPort;

@@ -3,7 +3,7 @@ import type { BackfillRunInput } from '../../activities/backfill-contract.js';
 import { replyToOf, requested } from '../signals.js';
 import { CHANGE_CONCURRENCY, changeConcurrency, pause, resume, retry } from './backfill-signals.js';
 
-/** What people have said to a backfill so far. It outlives one workflow execution. */
+/** State of a backfill's controls. It outlives one workflow execution. */
 export class BackfillControls {
   isPaused: boolean;
   concurrency: number;

@@ -17,7 +17,7 @@ import { backfillProgress } from './backfill-signals.js';
 const VIEW = defineSearchAttributeKey('MoraineView', SearchAttributeType.KEYWORD);
 const TABLE = defineSearchAttributeKey('MoraineTable', SearchAttributeType.KEYWORD);
 
-/** What a group of windows has written. */
+/** Result of a committed group of windows. */
 export interface WrittenWindows {
   readonly windows: number;
   readonly rows: bigint;

@@ -1,4 +1,4 @@
-/** What people may say to a backfill, by the names that they see in the web UI. */
+/** Signals, updates and queries of a backfill, by the names that people see in the web UI. */
 import { ApplicationFailure, defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { BackfillProgress, MaxConcurrency } from '../../activities/backfill-contract.js';
 import type { DescribedSignal } from '../forward-signals.js';

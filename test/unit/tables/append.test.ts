@@ -143,7 +143,7 @@ test('a run key outlives the expiry of its snapshot, and does not outlive a roll
   const zero = await commitAppend(table, { files: [dataFile(['x'])] });
   const first = await commitAppend(table, { files: [dataFile(['x'])], run: { key: 'one' } });
   const second = await commitAppend(table, { files: [dataFile(['x'])], run: { key: 'two' } });
-  // Rolled back: the snapshots of both runs still exist, but are no ancestors of the current one.
+  // Rolled back: the snapshots of both runs still exist, but are not ancestors of the current one.
   const ref = { type: 'branch' as const, snapshotId: zero.snapshotId };
   await catalog.commitTable(IDENTIFIER, {
     requirements: [],

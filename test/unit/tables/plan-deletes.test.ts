@@ -86,7 +86,7 @@ test('a filter on the delete columns leaves out delete files that take none of i
     lowerBounds: new Map([[1, bytes(1)]]),
     upperBounds: new Map([[1, bytes(1)]]),
   });
-  // Of the column `part`, which is no delete column, it holds the value of some older row.
+  // Of the column `part`, which is not a delete column, it holds the value of some older row.
   const five = await writer.equality({ id: 1 }, 'SELECT 5::BIGINT AS id', {
     lowerBounds: new Map([
       [1, bytes(5)],
