@@ -14,7 +14,13 @@ export { maintenanceSettings } from './maintain-request.js';
 export { type MaterializeRequest, parseMaterializeRequest, runWorkflowId } from './materialize-request.js';
 export { tableRunId } from './request-table.js';
 export { ensureSearchAttributes, hasSearchAttributes, SEARCH_ATTRIBUTES } from './search-attributes.js';
-export { type BackfillRunWorkflow, backfillInput, startBackfillRun, subjectOfPlan } from './start-backfill.js';
+export {
+  type BackfillRunWorkflow,
+  backfillInput,
+  changeBackfillConcurrency,
+  startBackfillRun,
+  subjectOfPlan,
+} from './start-backfill.js';
 export { outcomeOf, type RunPlace, resultForAsker, startRun } from './start-run.js';
 export {
   isUnmarked,

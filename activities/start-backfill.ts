@@ -65,16 +65,16 @@ export async function backfillOutcome(
   return status.name === 'RUNNING' ? null : outcomeOf(handle.result());
 }
 
-/** Tells a backfill how many windows to work on at a time. @throws `WORKFLOW_NOT_FOUND` if it has ended */
+/** Changes how many windows a backfill works on at a time. @throws `WORKFLOW_NOT_FOUND` if none of that id is in flight */
 export async function changeBackfillConcurrency(
   client: Client,
-  { workflowId }: RequestedRun,
+  { workflowId }: Pick<RequestedRun, 'workflowId'>,
   windows: number,
 ): Promise<number> {
   const handle = client.workflow.getHandle<BackfillRunWorkflow>(workflowId);
   return await handle
     .executeUpdate<number, [number]>('changeConcurrency', { args: [windows] })
-    .catch(asNotFound(`the backfill ${workflowId} has ended`));
+    .catch(asNotFound(`There is no backfill ${workflowId} in flight.`));
 }
 
 /** Sorts the error of a workflow that is not there, or not any more. */

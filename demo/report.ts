@@ -1,6 +1,6 @@
 /** What the demo prints: numbered steps with their time, and lines that show what came out. */
 
-/** Where standard error is not a terminal, a step that takes long says so this often. */
+/** Interval between progress lines of a long step, where standard error is not a terminal. */
 const PLAIN_PROGRESS_MS = 5_000;
 const TICK_MS = 500;
 

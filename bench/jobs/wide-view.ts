@@ -64,11 +64,8 @@ async function prepare({ dataFolder, size }: BenchContext): Promise<void> {
 }
 
 async function makeTable(project: Project, width: Width, rows: number): Promise<void> {
-  const features = featuresOf(WIDTHS[width]).map((name) => [name, 'double']);
-  const columns = { entity_id: 'long', event_ts: 'timestamp', ...Object.fromEntries(features) } as Record<
-    string,
-    string
-  >;
+  const features = featuresOf(WIDTHS[width]).map((name) => [name, 'double'] as const);
+  const columns = Object.fromEntries<string>([['entity_id', 'long'], ['event_ts', 'timestamp'], ...features]);
   const selects = Array.from({ length: FILES }, (_, file) => rowsSql(width, rows, file));
   await makeFilledTable(project, nameOf(width, rows), columns, selects);
 }

@@ -1,4 +1,4 @@
-/** How a file is converted that DuckDB cannot read, or not exactly. */
+/** Conversion of files that DuckDB cannot read, or cannot read exactly. */
 import { chmod, constants, copyFile } from 'node:fs/promises';
 import type { Connection } from '../connection.js';
 import { unzoneNanoseconds } from '../parquet/zoned-nanoseconds.js';

@@ -89,7 +89,7 @@ async function parquetLayouts(
   return layouts;
 }
 
-/** What is known of a Parquet file without the engine, or the layout of any other file. */
+/** Checks a file, and gives its layout if that is known without the engine. */
 async function checkFile(
   { path, fileSizeInBytes, format }: CheckedFile,
   reader: TailReader,

@@ -78,7 +78,7 @@ export interface CompactionPlan {
   /** `latest`: rows with an event time before this go. */
   readonly expiredBeforeUs: bigint | null;
   readonly order: RowOrder;
-  /** How the rows of an online table are chosen; null for other tables. */
+  /** Rule by which rows of an online table are chosen; null for other tables. */
   readonly online: OnlineRows | null;
   /** Views whose ties the rewrite must not change; empty if they may, or cannot. */
   readonly tieViews: readonly TieView[];

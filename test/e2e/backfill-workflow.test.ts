@@ -13,19 +13,11 @@ import type {
 import { startBackfillRun } from '../../activities/start-backfill.js';
 import { listRuns } from '../../runs/index.js';
 import type { TemporalClient } from '../../workers/clients/connection.js';
+import { gate } from '../support/gate.js';
 import { failureOf, scriptedActivities } from '../support/scripted-activities.js';
 import { type BackfillSteps, committedWindows, singleWindows, stagedWindow } from '../support/scripted-backfill.js';
 import { testClient, testSettings, testWorker } from '../support/temporal.js';
 import { cancelled } from '../support/way.js';
-
-/** A promise that the test resolves. */
-function gate(): { readonly open: () => void; readonly opened: Promise<void> } {
-  let open = (): void => {};
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { open, opened };
-}
 
 /** A backfill of windows of one second, under a worker whose activities the test scripts. */
 class Backfill {

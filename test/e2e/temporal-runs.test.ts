@@ -1,4 +1,5 @@
 /** What is shown of runs: while they work, when a step is tried again, and when their workers have gone. */
+
 import { randomUUID } from 'node:crypto';
 import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,26 +11,13 @@ import { formatRun, runState } from '../../cli/output/run-text.js';
 import { listRuns, ownRunId, showRun } from '../../runs/index.js';
 import { type ServerSettings, startMaterialization, waitForRun } from '../../workers/index.js';
 import { rejectionCode } from '../support/error-code.js';
+import { gate } from '../support/gate.js';
 import { projectRoot } from '../support/paths.js';
 import { extractedShard, failureOf, plannedRun, scriptedActivities } from '../support/scripted-activities.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 import { testClient, testSettings, testWorker, WORKFLOWS } from '../support/temporal.js';
 
 const newView = (): string => `view_${randomUUID().slice(0, 8)}`;
-
-/** What the test lets go on. */
-function gate(): { readonly opened: Promise<void>; open(): void; isOpen(): boolean } {
-  let isOpen = false;
-  let resolveOpened = (): void => undefined;
-  const opened = new Promise<void>((resolve) => {
-    resolveOpened = resolve;
-  });
-  const open = (): void => {
-    isOpen = true;
-    resolveOpened();
-  };
-  return { opened, open, isOpen: () => isOpen };
-}
 
 /** Runs work with a worker that has gone afterwards. */
 async function withWorker<T>(settings: ServerSettings, activities: Activities, work: () => Promise<T>): Promise<T> {

@@ -5,20 +5,12 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { MaterializeResult, RunProgress } from '../../activities/contract.js';
 import { startMaterialization, waitForRun } from '../../workers/index.js';
 import { rejectionCode } from '../support/error-code.js';
+import { gate } from '../support/gate.js';
 import { extractedShard, failureOf, plannedRun, scriptedActivities } from '../support/scripted-activities.js';
 import { testClient, testSettings, testWorker } from '../support/temporal.js';
 import { cancelled } from '../support/way.js';
 
 const newView = (): string => `view_${randomUUID().slice(0, 8)}`;
-
-/** A promise that the test resolves. */
-function gate(): { readonly open: () => void; readonly opened: Promise<void> } {
-  let open = (): void => {};
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { open, opened };
-}
 
 /** The failure that our code threw, below what Temporal wraps around it. */
 function applicationFailure(error: unknown): ApplicationFailure | undefined {

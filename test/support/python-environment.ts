@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import { userCacheFolder } from '../../workers/server/user-cache.js';
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { keptInCache } from './kept-in-cache.js';
 
 /**
  * The interpreter of a Python environment with exactly the packages of a requirements file, made once and kept in the
@@ -13,19 +13,13 @@ import { userCacheFolder } from '../../workers/server/user-cache.js';
 export function pythonEnvironment(requirements: string): string {
   const hash = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 16);
   const name = basename(requirements, '.txt').replace(/^requirements-?/, '') || 'interop';
-  const folder = join(userCacheFolder(), `${name}-python-${hash}`);
-  const interpreter = join(folder, 'bin/python');
-  if (!existsSync(interpreter)) makeEnvironment(folder, requirements);
-  return interpreter;
+  const folder = keptInCache(`${name}-python-${hash}`, (staging) => makeEnvironment(staging, requirements));
+  return join(folder, 'bin/python');
 }
 
 function makeEnvironment(folder: string, requirements: string): void {
-  const staging = `${folder}.${process.pid}`;
-  mkdirSync(dirname(folder), { recursive: true });
   process.stderr.write(`tests: making the Python environment of ${basename(requirements)} (once) ...\n`);
-  execFileSync('python3', ['-m', 'venv', staging], { stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync('python3', ['-m', 'venv', folder], { stdio: ['ignore', 'ignore', 'inherit'] });
   const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements];
-  execFileSync(join(staging, 'bin/python'), pip, { stdio: ['ignore', 'ignore', 'inherit'] });
-  if (existsSync(folder)) rmSync(staging, { recursive: true });
-  else renameSync(staging, folder);
+  execFileSync(join(folder, 'bin/python'), pip, { stdio: ['ignore', 'ignore', 'inherit'] });
 }

@@ -9,6 +9,7 @@ import type {
 import type { RequestedRun } from '../../activities/contract.js';
 import {
   type BackfillRunWorkflow,
+  changeBackfillConcurrency as changeConcurrency,
   hasSearchAttributes,
   MAX_CONCURRENCY,
   startBackfillRun,
@@ -67,7 +68,7 @@ export async function changeBackfillConcurrency(client: Client, id: string, conc
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > MAX_CONCURRENCY) {
     throw new MoraineError('INVALID_ARGUMENT', `The concurrency is a number from 1 to ${MAX_CONCURRENCY}.`);
   }
-  await known(id, handleOf(client, id).executeUpdate<number, [number]>('changeConcurrency', { args: [concurrency] }));
+  await changeConcurrency(client, { workflowId: id }, concurrency);
 }
 
 /** What a backfill that has ended left undone; null while it is in flight. @throws `WORKFLOW_NOT_FOUND` */

@@ -1,15 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { CallGuard } from '../../../client/call-guard.js';
-
-/** A promise that the test ends. */
-function gate(): { readonly opened: Promise<void>; open(): void } {
-  let open = (): void => undefined;
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { opened, open: () => open() };
-}
+import { gate } from '../../support/gate.js';
 
 it('closing waits for the calls in flight, then closes what calls have opened, then what both use', async () => {
   const guard = new CallGuard();
