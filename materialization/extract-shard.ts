@@ -7,7 +7,7 @@ import { currentSchema, type DataFile, type NestedField, type PrimitiveType, typ
 import { ONLINE_COLUMNS, onlineColumns } from '../online/index.js';
 import { type OpenFiles, whileReading } from '../scans/index.js';
 import type { FileIO } from '../storage/index.js';
-import { loadTableAt, stageManifest, type Table } from '../tables/index.js';
+import { openPinnedTable, stageManifest, type Table } from '../tables/index.js';
 import {
   type BucketKey,
   type BucketSelection,
@@ -58,10 +58,11 @@ export async function extractShard(
       `The plan ${planLocation} has ${plan.shards.length} shards and no number ${shardIndex}.`,
     );
   }
-  const online = await loadTableAt(deps.io, plan.online.metadataLocation);
+  const online = await openPinnedTable(deps.io, plan.online, planLocation);
+  const source = await openPinnedTable(deps.io, plan.source, planLocation);
   const attemptId = `${plan.runKey.slice(0, 12)}-${shardIndex}-${randomUUID()}`;
   const files = await deps.engine.withConnection(
-    (connection) => writeRows(connection, deps.io, { plan, shard, online, attemptId }, options),
+    (connection) => writeRows(connection, deps.io, { plan, shard, source, online, attemptId }, options),
     { signal: options.signal },
   );
   faultPoint('after-data-files');
@@ -78,6 +79,7 @@ export async function extractShard(
 interface ShardContext {
   readonly plan: MaterializationPlan;
   readonly shard: Shard;
+  readonly source: Table;
   readonly online: Table;
   readonly attemptId: string;
 }
@@ -97,7 +99,7 @@ async function writeRows(
   const folder = await io.prepareFolder(`${metadata.location}/data`);
   const keyField = schema.fields.find((field) => field.name === plan.online.keyColumn);
   options.onProgress?.('reading');
-  const parts = await selectParts(connection, io, context, schema);
+  const parts = await selectParts(connection, context, schema);
   try {
     options.onProgress?.('writing');
     faultPoint('before-data-file');
@@ -138,12 +140,10 @@ function hasFewRows({ selects, relations }: SelectedParts): boolean {
 /** The statements whose union the shard writes: appended rows, rebuilt rows, pushed rows that stay. */
 async function selectParts(
   connection: Connection,
-  io: FileIO,
   context: ShardContext,
   onlineSchema: Schema,
 ): Promise<SelectedParts> {
-  const { plan, shard, online } = context;
-  const source = await loadTableAt(io, plan.source.metadataLocation);
+  const { plan, shard, source, online } = context;
   const key: BucketKey = { view: plan.view, keyStrategy: plan.online.keyStrategy, buckets: plan.online.buckets };
   const { rebuild } = plan;
   const selects: string[] = [];

@@ -7,11 +7,13 @@ import {
   type IdentityValue,
   isPrimitive,
   type JsonValue,
+  parseTableMetadata,
   parseType,
   serializeValue,
+  tableMetadataToJson,
   typeToJson,
 } from '../iceberg/index.js';
-import type { MaterializationPlan, PlannedSourceFile, SourceRead } from './plan.js';
+import type { MaterializationPlan, PlannedOnlineTable, PlannedSource, PlannedSourceFile, SourceRead } from './plan.js';
 import { parseProgress, progressToText } from './progress.js';
 
 const id = z
@@ -73,6 +75,11 @@ const viewJson = z.object({
   onlineBuckets: optionalInt,
 });
 const progressText = z.string().transform((text) => parseProgress(text).progress);
+/** Table metadata as the text of its file: its numbers of 64 bits are not exact as JSON. */
+const metadataJson = z
+  .string()
+  .transform((text) => parseTableMetadata(text))
+  .optional();
 const planJson = z.object({
   version: z.literal(1),
   view: viewJson,
@@ -81,11 +88,18 @@ const planJson = z.object({
   interval: z.object({ startUs: nullableId, endUs: nullableId }),
   runKey: z.string(),
   attemptId: z.string(),
-  source: z.object({ table: z.string(), tableUuid: z.string(), metadataLocation: z.string(), snapshotId: id }),
+  source: z.object({
+    table: z.string(),
+    tableUuid: z.string(),
+    metadataLocation: z.string(),
+    metadata: metadataJson,
+    snapshotId: id,
+  }),
   online: z.object({
     identifier: z.object({ namespace: z.array(z.string()), name: z.string() }),
     tableUuid: z.string(),
     metadataLocation: z.string(),
+    metadata: metadataJson,
     snapshotId: nullableId,
     progressToken: z.string(),
     keyStrategy: z.enum(['column', 'encoded']),
@@ -108,6 +122,8 @@ export function planToText(plan: MaterializationPlan): string {
       version: 1,
       ...plan,
       view: viewToJson(plan.view),
+      source: pinnedToJson(plan.source),
+      online: pinnedToJson(plan.online),
       appendReads: plan.appendReads.map(readToJson),
       rebuild:
         plan.rebuild === null
@@ -143,6 +159,10 @@ export function parsePlan(text: string, location: string): MaterializationPlan {
     );
   }
   return parsed.data;
+}
+
+function pinnedToJson(table: PlannedSource | PlannedOnlineTable): object {
+  return { ...table, metadata: table.metadata && tableMetadataToJson(table.metadata) };
 }
 
 function viewToJson(view: ResolvedView): object {

@@ -12,7 +12,7 @@ import {
   type OnlineTable,
   partitioningText,
 } from '../online/index.js';
-import { type PlannedFile, planFiles, type Table } from '../tables/index.js';
+import { type PlannedFile, pinTable, planFiles, type Table } from '../tables/index.js';
 import { coverageWithin, uncovered } from './coverage.js';
 import {
   advancesProgress,
@@ -403,13 +403,16 @@ class Planner {
       source: {
         table: view.sourceTable,
         tableUuid: source.metadata.tableUuid,
-        metadataLocation: source.metadataLocation,
+        ...pinTable(
+          source,
+          [...parts.appendReads, ...(parts.rebuild?.reads ?? [])].map((read) => read.snapshotId),
+        ),
         snapshotId,
       },
       online: {
         identifier: online.layout.identifier,
         tableUuid: online.metadata.tableUuid,
-        metadataLocation: online.metadataLocation,
+        ...pinTable(online),
         snapshotId: online.metadata.currentSnapshotId,
         progressToken,
         keyStrategy: online.layout.keyStrategy,

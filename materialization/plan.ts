@@ -2,6 +2,7 @@
 import type { TableIdentifier } from '../catalogs/index.js';
 import type { ResolvedView } from '../features/index.js';
 import type { FileFormat, IdentityValues } from '../iceberg/index.js';
+import type { PinnedTable } from '../tables/index.js';
 import type { RunKind } from './decide.js';
 import type { Interval } from './interval.js';
 import type { Progress } from './progress.js';
@@ -43,18 +44,16 @@ export interface BucketRebuild {
   readonly pushedFiles: readonly PlannedSourceFile[];
 }
 
-export interface PlannedSource {
+/** Extraction reads exactly this state of the source. */
+export interface PlannedSource extends PinnedTable {
   readonly table: string;
   readonly tableUuid: string;
-  /** The metadata file that was current: extraction reads exactly this state. */
-  readonly metadataLocation: string;
   readonly snapshotId: bigint;
 }
 
-export interface PlannedOnlineTable {
+export interface PlannedOnlineTable extends PinnedTable {
   readonly identifier: TableIdentifier;
   readonly tableUuid: string;
-  readonly metadataLocation: string;
   /** Null: the table was empty. */
   readonly snapshotId: bigint | null;
   /** Digest of the progress that the plan continues from. */

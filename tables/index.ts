@@ -9,6 +9,7 @@ export { deletesOfFiles, type FileWithDeletes } from './deletes-of-files.js';
 export { reachFaultPoint } from './fault-point.js';
 export { readManifestEntries, readSnapshotManifests } from './manifest-files.js';
 export { readStagedManifest, stageManifest } from './manifest-writer.js';
+export { openPinnedTable, type PinnedTable, pinTable } from './pinned-table.js';
 export { type DeleteStats, deleteFilesOf } from './plan-deletes.js';
 export { planFiles, type ScanPlan, type ScanRequest, type ScanStats } from './plan-files.js';
 export type { PlannedFile } from './planned-file.js';

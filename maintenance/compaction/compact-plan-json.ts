@@ -6,9 +6,11 @@ import {
   deserializeValue,
   isPrimitive,
   type PartitionTuple,
+  parseTableMetadata,
   partitionType,
   serializeValue,
   type TableMetadata,
+  tableMetadataToJson,
 } from '../../iceberg/index.js';
 import { type CompactionPlan, type FileToRewrite, type RewriteGroup } from './compact-plan.js';
 import { COMPACT_STRATEGIES } from './compact-request.js';
@@ -49,6 +51,11 @@ const headJson = z.object({
   table: z.string(),
   tableUuid: z.string(),
   metadataLocation: z.string(),
+  /** The text of a metadata file: its numbers of 64 bits are not exact as JSON. */
+  metadata: z
+    .string()
+    .transform((text) => parseTableMetadata(text))
+    .optional(),
   snapshotId: id,
   sequenceNumber: id,
   strategy: z.enum(COMPACT_STRATEGIES),
@@ -83,8 +90,9 @@ const headJson = z.object({
 
 /** The text of a plan. @param metadata of the planned table */
 export function compactionPlanToText(plan: CompactionPlan, metadata: TableMetadata): string {
-  const { groups, ...head } = plan;
-  const lines = [{ version: 1, ...head }, ...groups.map((group) => groupToJson(group, metadata))];
+  const { groups, metadata: pinned, ...head } = plan;
+  const first = { version: 1, ...head, metadata: pinned && tableMetadataToJson(pinned) };
+  const lines = [first, ...groups.map((group) => groupToJson(group, metadata))];
   const text = (value: unknown): string =>
     JSON.stringify(value, (_key, member: unknown) => (typeof member === 'bigint' ? String(member) : member));
   return `${lines.map(text).join('\n')}\n`;

@@ -1,5 +1,6 @@
 /** The plan of a compaction: everything that rewriting and committing need, fixed once and stored as an immutable file. */
 import type { FileFormat, PartitionTuple } from '../../iceberg/index.js';
+import type { PinnedTable } from '../../tables/index.js';
 import type { CompactStrategy } from './compact-request.js';
 
 /** A data file to rewrite. */
@@ -62,13 +63,12 @@ export interface TieView {
   readonly featureIds: readonly number[];
 }
 
-export interface CompactionPlan {
+/** Rewriting reads exactly the pinned state. */
+export interface CompactionPlan extends PinnedTable {
   /** Unique; part of the names of all files of this plan. */
   readonly planId: string;
   readonly table: string;
   readonly tableUuid: string;
-  /** The metadata file that was current: rewriting reads exactly this state. */
-  readonly metadataLocation: string;
   readonly snapshotId: bigint;
   /** Sequence number of the snapshot; the rewritten files get it. */
   readonly sequenceNumber: bigint;

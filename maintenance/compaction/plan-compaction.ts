@@ -13,7 +13,7 @@ import {
   partitionPath,
   type Snapshot,
 } from '../../iceberg/index.js';
-import { type PlannedFile, planFiles, type Table } from '../../tables/index.js';
+import { type PlannedFile, pinTable, planFiles, type Table } from '../../tables/index.js';
 import type { CompactDeps } from './compact-deps.js';
 import { compactFaultPoint } from './compact-fault-points.js';
 import { chooseGroups, type FileGroup, fitText, type Grouping, withinBudget } from './compact-groups.js';
@@ -159,7 +159,7 @@ async function previewOf(
     planId: `${runId}-${randomUUID().slice(0, 8)}`,
     table: request.table,
     tableUuid: metadata.tableUuid,
-    metadataLocation: table.metadataLocation,
+    ...pinTable(table),
     snapshotId: snapshot.snapshotId,
     sequenceNumber: snapshot.sequenceNumber,
     strategy: request.strategy,

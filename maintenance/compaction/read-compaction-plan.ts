@@ -1,7 +1,7 @@
 /** Reading a stored compaction plan. */
 import type { TableMetadata } from '../../iceberg/index.js';
 import type { FileIO } from '../../storage/index.js';
-import { loadTableAt, type Table } from '../../tables/index.js';
+import { openPinnedTable, type Table } from '../../tables/index.js';
 import type { CompactionPlan, RewriteGroup } from './compact-plan.js';
 import { parseGroup, parsePlanText } from './compact-plan-json.js';
 import { invalid } from './compact-request.js';
@@ -23,7 +23,7 @@ export interface StoredPlan {
 export async function readCompactionPlan(io: FileIO, location: string): Promise<StoredPlan> {
   const bytes = await io.read(location, { maxBytes: MAX_PLAN_BYTES });
   const { head, groupLines } = parsePlanText(new TextDecoder().decode(bytes), location);
-  const table = await loadTableAt(io, head.metadataLocation);
+  const table = await openPinnedTable(io, head, location);
   return {
     location,
     head,
