@@ -69,9 +69,9 @@ const MAY_IMPORT = {
   workflows: ['errors'],
   workers: [...LIBRARY, 'project', 'config', 'activities'],
   schedules: ['features', 'config', 'errors'],
-  runs: ['activities', 'errors'],
+  runs: ['activities', 'processes', 'errors'],
   testing: ['workers', 'errors'],
-  client: [...LIBRARY, 'project', 'config', 'workers', 'schedules'],
+  client: [...LIBRARY, 'project', 'config', 'workers', 'schedules', 'runs'],
   cli: [...LIBRARY, 'feast', 'project', 'config', 'workers', 'schedules', 'runs', 'client', 'testing'],
 };
 const ROOMS = Object.keys(MAY_IMPORT);

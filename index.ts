@@ -4,11 +4,25 @@
  * @packageDocumentation
  */
 export {
+  type BackfillPlan,
+  parseBackfillPlan,
+  planToText as backfillPlanToText,
+} from './backfill/index.js';
+export {
   type AppendFileOptions,
   type AppendFileResult,
   type AppliedDefinitions,
   type AppliedSchedules,
   type ApplyDefinitionsOptions,
+  type BackfillOptions,
+  type BackfillProgress,
+  type BackfillRequest,
+  type BackfillResult,
+  type CompactInput,
+  type CompactOptions,
+  type CompactPlan,
+  type CompactProgress,
+  type CompactResult,
   type CompareLoggedFeaturesRequest,
   createMoraine,
   type DefinitionsInput,
@@ -16,11 +30,17 @@ export {
   type Entities,
   type FeatureReader,
   type FeatureRow,
+  type FollowRunOptions,
   type HistoricalAnswer,
   type HistoricalFeaturesRequest,
   type HistoricalFeaturesTable,
   type ListedTable,
   type LoggedFeaturesRequest,
+  type MaintainInput,
+  type MaintainOptions,
+  type MaintainPlan,
+  type MaintainProgress,
+  type MaintainResult,
   type MaterializeOptions,
   type MaterializeRequest,
   type MaterializeResult,
@@ -32,9 +52,16 @@ export {
   type RedefinedView,
   type RenamedTable,
   type RequestedRun,
+  type RetriedBackfill,
   type RunProgress,
+  type RunsRequest,
   type SaveDatasetRequest,
   type SaveTrainingSetRequest,
+  type ScheduleBackfillRequest,
+  type ScheduleNoteOptions,
+  type ScheduleRequest,
+  type ServerOptions,
+  type ShowRunOptions,
   type SqlTables,
   type TableSummary,
   type TrainingSetOptions,
@@ -79,6 +106,7 @@ export type {
   RequestValue,
   ServedFeatures,
 } from './logging/index.js';
+export type { FileVerdict } from './maintenance/index.js';
 export {
   type FeatureValue,
   featureValueToJson,
@@ -88,3 +116,5 @@ export {
   type OnlineValue,
 } from './online/index.js';
 export type { OpenProjectOptions, Project } from './project/index.js';
+export type { Run, RunCommit, RunStatus, RunStep, RunSummary } from './runs/index.js';
+export type { BackfilledSchedule, ScheduledAction, ScheduleInfo } from './schedules/index.js';

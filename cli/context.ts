@@ -1,3 +1,4 @@
+import type { ServerOptions } from '../client/index.js';
 import { MoraineError } from '../errors/index.js';
 import { type OpenProjectOptions, openProject, type Project } from '../project/index.js';
 import { type Output, toJson } from './output/output.js';
@@ -33,6 +34,11 @@ export async function withProject<T>(
   } finally {
     await project.close();
   }
+}
+
+/** How a command waits for the project's Temporal server. */
+export function serverOptions({ signal, note }: CommandContext): Required<ServerOptions> {
+  return { signal, announce: note };
 }
 
 /** One JSON value on one line. */

@@ -2,7 +2,6 @@ import {
   type BackfillPlan,
   planBackfill,
   planTrainingBackfill,
-  readBackfillPlan,
   requireCurrentPlan,
   requireCurrentTrainingPlan,
   storeBackfillPlan,
@@ -12,14 +11,7 @@ import { MoraineError } from '../errors/index.js';
 import { resolveSource } from '../materialization/index.js';
 import { datasetDeps, materializationDeps, type Project } from '../project/index.js';
 import { trainingSetRequestToJson } from '../training/index.js';
-import type {
-  BackfillProgress,
-  BackfillResult,
-  NewBackfill,
-  ParsedRange,
-  RequestedRun,
-  TemporalClient,
-} from '../workers/index.js';
+import type { BackfillProgress, BackfillResult, NewBackfill, ParsedRange, RequestedRun } from '../workers/index.js';
 import {
   type ConnectedServer,
   onRunningServer,
@@ -102,31 +94,6 @@ export async function startBackfill(project: Project, request: BackfillRequest):
   const runs = await workers();
   const input = await checkedInput(project, request);
   return onServer(settings, (server) => runs.startBackfill(server, settings, input));
-}
-
-/**
- * Tries the windows again that have failed: of a backfill in flight by a signal, of one that has ended by a new one of these windows alone.
- * @returns whether a new one was started
- * @throws `WORKFLOW_NOT_FOUND`; `INVALID_ARGUMENT` if none has failed
- */
-export async function retryBackfill(project: Project, temporal: TemporalClient, id: string): Promise<boolean> {
-  const { backfillInput, controlBackfill, failedSegments, parseBackfillSettings, ...runs } = await workers();
-  const failed = await failedSegments(temporal.client, id);
-  if (failed === null) {
-    await controlBackfill(temporal.client, id, 'retry');
-    return false;
-  }
-  const { planLocation, segments } = failed;
-  if (segments.length === 0) throw new MoraineError('INVALID_ARGUMENT', `No window of the backfill ${id} has failed.`);
-  const plan = await readBackfillPlan(project.io, planLocation);
-  const input = {
-    ...backfillInput(runs.subjectOfPlan(plan), plan, parseBackfillSettings({})),
-    planLocation,
-    only: segments,
-  };
-  const settings = runs.resolveTemporalSettings(project.config.temporal);
-  await runs.startBackfill(temporal, { ...settings, project: await project.identity() }, input);
-  return true;
 }
 
 /** Mistakes are found here, before any server is started for them. */

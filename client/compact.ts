@@ -51,9 +51,14 @@ export async function startCompact(project: Project, input: CompactInput): Promi
   return onServer(settings, (server) => runs.startCompact(server, settings, request));
 }
 
+/** The files that a compaction would rewrite, in groups. */
+export type CompactPlan = Omit<CompactionPreview, 'plan'>;
+
 /** What a compaction would rewrite. Nothing is started and nothing is written. @throws as {@link compact} */
-export async function compactDryRun(project: Project, input: CompactInput): Promise<CompactionPreview> {
-  return previewCompaction(await compactDeps(project), parseCompactRequest(input));
+export async function planCompact(project: Project, input: CompactInput): Promise<CompactPlan> {
+  const preview = await previewCompaction(await compactDeps(project), parseCompactRequest(input));
+  const { table, groups, files, rows, bytes, skipped, reason } = preview;
+  return { table, groups, files, rows, bytes, skipped, reason };
 }
 
 /** Compacts a table in this process, without Temporal: what it has committed when it is interrupted stays. @throws as {@link compact} */

@@ -21,10 +21,15 @@ export {
   type BackfillRequest,
   backfill,
   planBackfillOf,
-  retryBackfill,
   startBackfill,
 } from './backfill.js';
-export { type CompactOptions, compact, compactDryRun, compactHere, startCompact } from './compact.js';
+export {
+  changeProjectBackfillConcurrency,
+  controlProjectBackfill,
+  type RetriedBackfill,
+  retryProjectBackfill,
+} from './backfill-control.js';
+export { type CompactOptions, type CompactPlan, compact, compactHere, planCompact, startCompact } from './compact.js';
 export { createTable, type NewTable } from './create-table.js';
 export { listDatasets, replay, type SaveDatasetRequest, saveFeatures } from './datasets.js';
 export type { AppliedSchedules } from './declared-schedules.js';
@@ -52,16 +57,36 @@ export {
   withLoggedFeatures,
   writeLog,
 } from './logged-features.js';
-export { type MaintainOptions, maintain, maintainDryRun, startMaintain } from './maintain.js';
+export { type MaintainOptions, type MaintainPlan, maintain, planMaintain, startMaintain } from './maintain.js';
 export { type MaterializeOptions, type MaterializeRequest, materialize, startMaterialize } from './materialize.js';
 export { createMoraine, type DefinitionsInput, type HistoricalFeaturesTable, type Moraine } from './moraine.js';
 export { getOnlineFeatures } from './online-features.js';
+export {
+  type FollowRunOptions,
+  listProjectRuns,
+  onProjectRun,
+  type RunsRequest,
+  type ShowRunOptions,
+  showProjectRun,
+  waitForProjectRun,
+} from './project-runs.js';
+export {
+  backfillProjectSchedule,
+  createProjectSchedule,
+  deleteProjectSchedule,
+  describeProjectSchedule,
+  listProjectSchedules,
+  pauseProjectSchedule,
+  resumeProjectSchedule,
+  type ScheduleBackfillRequest,
+  type ScheduleNoteOptions,
+  triggerProjectSchedule,
+} from './project-schedules.js';
 export { type PullAnswer, type PullFeaturesRequest, withPulledFeatures } from './pull-features.js';
 export type { RedefinedView } from './redefined-views.js';
 export type { RenamedTable } from './rename-online-tables.js';
-export { scheduleOwner } from './schedule-owner.js';
-export { checkedSchedule, type ScheduleRequest } from './schedules.js';
-export { hasConfiguredServer } from './temporal-run.js';
+export type { ScheduleRequest } from './schedules.js';
+export { hasConfiguredServer, onProjectServer, type ServerOptions } from './temporal-run.js';
 export {
   type SaveTrainingSetRequest,
   saveTrainingSet,

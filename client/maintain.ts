@@ -1,4 +1,4 @@
-import { type DryRun, dryRunMaintenance } from '../maintenance/index.js';
+import { dryRunMaintenance, type FileVerdict } from '../maintenance/index.js';
 import { maintenanceDeps, type Project } from '../project/index.js';
 import type { MaintainInput, MaintainProgress, MaintainResult, RequestedRun } from '../workers/index.js';
 import {
@@ -46,9 +46,28 @@ export async function startMaintain(project: Project, input: MaintainInput): Pro
   return onServer(settings, (server) => runs.startMaintain(server, settings, request));
 }
 
+/** What maintenance would do. Close it. */
+export interface MaintainPlan {
+  /** Snapshots that would expire, and branches and tags that would go. */
+  readonly snapshotIds: readonly bigint[];
+  readonly refs: readonly string[];
+  /** Snapshots that would stay, and why. */
+  readonly kept: ReadonlyMap<bigint, string>;
+  /** Every file of the table's folder, and expired ones that lie elsewhere: what would become of it, and why. May be read once. */
+  readonly files: AsyncIterable<FileVerdict>;
+  /** Ends the reading of `files`. May be called twice. */
+  close(): Promise<void>;
+}
+
 /** What maintenance would do to every file, and why. Nothing is started and nothing is written. @throws as {@link maintain} */
-export async function maintainDryRun(project: Project, input: MaintainInput): Promise<DryRun> {
+export async function planMaintain(project: Project, input: MaintainInput): Promise<MaintainPlan> {
   const { checkMaintainRequest, maintenanceSettings } = await workers();
   const request = await checkMaintainRequest(project, input);
-  return dryRunMaintenance(maintenanceDeps(project), request.table, maintenanceSettings(request));
+  const { expiry, files } = await dryRunMaintenance(
+    maintenanceDeps(project),
+    request.table,
+    maintenanceSettings(request),
+  );
+  const close = async (): Promise<void> => void (await files.return(undefined));
+  return { ...expiry, files, close };
 }

@@ -1,4 +1,5 @@
 import type { Table as ArrowTable } from 'apache-arrow';
+import type { BackfillPlan } from '../backfill/index.js';
 import type { DeletedRows } from '../deletes/index.js';
 import { arrowTable } from '../engine/index.js';
 import {
@@ -25,9 +26,27 @@ import type {
 import type { OnlineRequest, OnlineResponse } from '../online/index.js';
 import { OnlineReader } from '../online/index.js';
 import { materializationDeps, type OpenProjectOptions, openProject, type Project } from '../project/index.js';
-import type { MaterializeResult, RequestedRun } from '../workers/index.js';
+import type { Run, RunSummary } from '../runs/index.js';
+import type { BackfilledSchedule, ScheduleInfo } from '../schedules/index.js';
+import type {
+  BackfillResult,
+  CompactInput,
+  CompactResult,
+  MaintainInput,
+  MaintainResult,
+  MaterializeResult,
+  RequestedRun,
+} from '../workers/index.js';
 import { type AppendFileOptions, type AppendFileResult, appendFile } from './append-file.js';
 import { type AppliedDefinitions, type ApplyDefinitionsOptions, applyDefinitions } from './apply-definitions.js';
+import { type BackfillOptions, type BackfillRequest, backfill, planBackfillOf, startBackfill } from './backfill.js';
+import {
+  changeProjectBackfillConcurrency,
+  controlProjectBackfill,
+  type RetriedBackfill,
+  retryProjectBackfill,
+} from './backfill-control.js';
+import { type CompactOptions, type CompactPlan, compact, planCompact, startCompact } from './compact.js';
 import { createTable, type NewTable } from './create-table.js';
 import { listDatasets, replay, type SaveDatasetRequest, saveFeatures } from './datasets.js';
 import { type DeleteOptions, deleteTableRows } from './delete-table-rows.js';
@@ -51,9 +70,32 @@ import {
   withLoggedFeatures,
   writeLog,
 } from './logged-features.js';
+import { type MaintainOptions, type MaintainPlan, maintain, planMaintain, startMaintain } from './maintain.js';
 import { type MaterializeOptions, type MaterializeRequest, materialize, startMaterialize } from './materialize.js';
+import {
+  type FollowRunOptions,
+  listProjectRuns,
+  type RunsRequest,
+  type ShowRunOptions,
+  showProjectRun,
+  waitForProjectRun,
+} from './project-runs.js';
+import {
+  backfillProjectSchedule,
+  createProjectSchedule,
+  deleteProjectSchedule,
+  describeProjectSchedule,
+  listProjectSchedules,
+  pauseProjectSchedule,
+  resumeProjectSchedule,
+  type ScheduleBackfillRequest,
+  type ScheduleNoteOptions,
+  triggerProjectSchedule,
+} from './project-schedules.js';
 import { type PullAnswer, type PullFeaturesRequest, pullFeatures } from './pull-features.js';
 import { checkProjectOptions } from './request-shapes.js';
+import type { ScheduleRequest } from './schedules.js';
+import type { ServerOptions } from './temporal-run.js';
 import {
   type SaveTrainingSetRequest,
   saveTrainingSet,
@@ -98,6 +140,59 @@ export interface Moraine {
   materialize(request: MaterializeRequest, options?: MaterializeOptions): Promise<MaterializeResult>;
   /** Starts or joins that run on the configured Temporal server without waiting. */
   startMaterialize(request: MaterializeRequest): Promise<RequestedRun>;
+  /** Materializes a range of event times of a view in windows, or retrieves a training set so, and waits for it. */
+  backfill(request: BackfillRequest, options?: BackfillOptions): Promise<BackfillResult>;
+  /** Starts or joins that backfill on the configured Temporal server without waiting. */
+  startBackfill(request: BackfillRequest): Promise<RequestedRun>;
+  /** What a backfill would read. Pass it as `plan` to run exactly that. */
+  planBackfill(request: BackfillRequest): Promise<BackfillPlan>;
+  /** Lets a backfill in flight begin no further window. Its id may be given without the project. */
+  pauseBackfill(id: string, options?: ServerOptions): Promise<void>;
+  /** Goes on with a paused backfill. */
+  resumeBackfill(id: string, options?: ServerOptions): Promise<void>;
+  /** Ends a backfill. Windows that were read are committed, others are left undone. */
+  cancelBackfill(id: string, options?: ServerOptions): Promise<void>;
+  /** Tries the windows of a backfill again that have failed, and no others. */
+  retryBackfill(id: string, options?: ServerOptions): Promise<RetriedBackfill>;
+  /** Changes how many windows a backfill in flight works on at a time, 1 to 16. */
+  changeBackfillConcurrency(id: string, concurrency: number, options?: ServerOptions): Promise<void>;
+  /** Rewrites small files of a table, and those with many deleted rows, as fewer ones with the same rows, and waits for it. */
+  compact(input: CompactInput, options?: CompactOptions): Promise<CompactResult>;
+  /** Asks the configured Temporal server for that compaction without waiting. */
+  startCompact(input: CompactInput): Promise<RequestedRun>;
+  /** The groups of files that a compaction would rewrite. */
+  planCompact(input: CompactInput): Promise<CompactPlan>;
+  /** Expires snapshots that nobody needs and removes files that nothing reaches, and waits for it. */
+  maintain(input: MaintainInput, options?: MaintainOptions): Promise<MaintainResult>;
+  /** Asks the configured Temporal server for that maintenance without waiting. */
+  startMaintain(input: MaintainInput): Promise<RequestedRun>;
+  /** What maintenance would do to every file, and why. Close the answer. */
+  planMaintain(input: MaintainInput): Promise<MaintainPlan>;
+  /**
+   * Makes a schedule of a view, or of a workflow and its input. Schedules and runs are those of the configured Temporal server, or else of
+   * the project's local one: it is started for the call if it does not run, and `announce` then receives a warning that nothing fires.
+   */
+  createSchedule(request: ScheduleRequest, options?: ServerOptions): Promise<ScheduleInfo>;
+  /** Every schedule of the project, by id. */
+  schedules(options?: ServerOptions): Promise<readonly ScheduleInfo[]>;
+  /** A schedule: its settings, its last and next runs. `SCHEDULE_NOT_FOUND` */
+  schedule(id: string, options?: ServerOptions): Promise<ScheduleInfo>;
+  /** Skips the ticks of a schedule until it is resumed. */
+  pauseSchedule(id: string, options?: ScheduleNoteOptions): Promise<void>;
+  /** Lets a schedule start runs again. */
+  resumeSchedule(id: string, options?: ScheduleNoteOptions): Promise<void>;
+  /** Starts a run of a schedule now. */
+  triggerSchedule(id: string, options?: ServerOptions): Promise<void>;
+  /** Runs the intervals of the past that a schedule with windows has left out. */
+  backfillSchedule(id: string, request: ScheduleBackfillRequest, options?: ServerOptions): Promise<BackfilledSchedule>;
+  /** Deletes a schedule. Runs in flight go on. */
+  deleteSchedule(id: string, options?: ServerOptions): Promise<void>;
+  /** The runs of the project, newest first. */
+  runs(request?: RunsRequest): Promise<readonly RunSummary[]>;
+  /** A run: its steps, how far it is, what is tried again and why, what it has committed. `WORKFLOW_NOT_FOUND` */
+  run(id: string, options?: ShowRunOptions): Promise<Run>;
+  /** Follows a run until it has ended. Throws the run's own error if it failed. */
+  waitForRun(id: string, options?: FollowRunOptions): Promise<Run>;
   /**
    * The newest feature values of entities. What is immutable stays cached between calls; `online.readTimeoutMs` limits a call
    * from a view's second read on, since the first one opens everything.
@@ -175,8 +270,11 @@ export async function createMoraine(options: OpenProjectOptions = {}): Promise<M
   return { ...guardCalls(methodsOf(project), () => project.close()), project };
 }
 
+/** Methods, without what only an open client has. */
+type Methods = Omit<Moraine, 'project' | 'close'>;
+
 /** The methods that work only while the client is open. */
-function methodsOf(project: Project): Omit<Moraine, 'project' | 'close'> {
+function methodsOf(project: Project): Methods {
   let reader: Promise<OnlineReader> | undefined;
   const onlineReader = (): Promise<OnlineReader> => {
     const { readTimeoutMs } = project.config.online;
@@ -191,6 +289,7 @@ function methodsOf(project: Project): Omit<Moraine, 'project' | 'close'> {
     apply: (definitions, applyOptions) => applyDefinitions(project, readDefinitions(definitions), applyOptions),
     materialize: (request, runOptions) => materialize(project, request, runOptions),
     startMaterialize: (request) => startMaterialize(project, request),
+    ...operations(project),
     getOnlineFeatures: async (request) => (await onlineReader()).getOnlineFeatures(request),
     getHistoricalFeatures: (request) => withHistoricalFeatures(project, request, readTable),
     openHistoricalFeatures: (request) => openHistoricalFeatures(project, request),
@@ -223,6 +322,38 @@ function methodsOf(project: Project): Omit<Moraine, 'project' | 'close'> {
     deleteRows: (name, where, deleteOptions) => deleteTableRows(project, name, where, deleteOptions),
     upgradeTable: (name, formatVersion) => upgradeTable(project, name, formatVersion),
   };
+}
+
+/** Upkeep, and what goes on on a Temporal server. */
+function operations(project: Project) {
+  return {
+    backfill: (request, options) => backfill(project, request, options),
+    startBackfill: (request) => startBackfill(project, request),
+    planBackfill: (request) => planBackfillOf(project, request),
+    pauseBackfill: (id, options) => controlProjectBackfill(project, id, 'pause', options),
+    resumeBackfill: (id, options) => controlProjectBackfill(project, id, 'resume', options),
+    cancelBackfill: (id, options) => controlProjectBackfill(project, id, 'cancel', options),
+    retryBackfill: (id, options) => retryProjectBackfill(project, id, options),
+    changeBackfillConcurrency: (id, concurrency, options) =>
+      changeProjectBackfillConcurrency(project, id, concurrency, options),
+    compact: (input, options) => compact(project, input, options),
+    startCompact: (input) => startCompact(project, input),
+    planCompact: (input) => planCompact(project, input),
+    maintain: (input, options) => maintain(project, input, options),
+    startMaintain: (input) => startMaintain(project, input),
+    planMaintain: (input) => planMaintain(project, input),
+    createSchedule: (request, options) => createProjectSchedule(project, request, options),
+    schedules: (options) => listProjectSchedules(project, options),
+    schedule: (id, options) => describeProjectSchedule(project, id, options),
+    pauseSchedule: (id, options) => pauseProjectSchedule(project, id, options),
+    resumeSchedule: (id, options) => resumeProjectSchedule(project, id, options),
+    triggerSchedule: (id, options) => triggerProjectSchedule(project, id, options),
+    backfillSchedule: (id, request, options) => backfillProjectSchedule(project, id, request, options),
+    deleteSchedule: (id, options) => deleteProjectSchedule(project, id, options),
+    runs: (request) => listProjectRuns(project, request),
+    run: (id, options) => showProjectRun(project, id, options),
+    waitForRun: (id, options) => waitForProjectRun(project, id, options),
+  } satisfies Partial<Methods>;
 }
 
 async function registered(project: Project): Promise<Definitions> {

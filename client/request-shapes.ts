@@ -93,6 +93,64 @@ const served = z.strictObject({
 });
 const materialize = z.strictObject({ view: text, start: optionalText, end: optionalText });
 const waiting = { onProgress: callback, announce: callback };
+const backfill = z.strictObject({
+  view: optionalText,
+  trainingSet: trainingSet.optional(),
+  start: optionalText,
+  end: optionalText,
+  step: optionalText,
+  newestFirst: flag,
+  plan: object.optional(),
+  concurrency: count,
+  windowsPerCommit: count,
+});
+const compact = z.strictObject({
+  table: text,
+  strategy: z.enum(['binpack', 'sort', 'latest']),
+  columns: z.array(text).optional(),
+  zOrder: flag,
+  where: optionalText,
+  dropExpired: flag,
+  allowTieChange: flag,
+  targetSizeBytes: count,
+  maxBytes: count,
+  partialProgress: count,
+});
+const maintain = z.strictObject({
+  table: text,
+  olderThan: optionalText,
+  retainLast: count,
+  orphansOlderThan: optionalText,
+  allowYoung: flag,
+  deleteOutside: flag,
+  dryRun: flag,
+});
+const schedule = z.strictObject({
+  id: optionalText,
+  view: optionalText,
+  runs: z.enum(['incremental', 'window']).optional(),
+  workflow: optionalText,
+  input: object.optional(),
+  every: optionalText,
+  offset: optionalText,
+  cron: optionalText,
+  timeZone: optionalText,
+  overlap: z.enum(['skip', 'buffer-one', 'buffer-all', 'allow-all']).optional(),
+  catchUp: optionalText,
+  jitter: optionalText,
+  paused: flag,
+  note: optionalText,
+});
+const runStatus = z.enum([
+  'RUNNING',
+  'COMPLETED',
+  'FAILED',
+  'CANCELLED',
+  'TERMINATED',
+  'TIMED_OUT',
+  'CONTINUED_AS_NEW',
+]);
+const server = { signal, announce: callback };
 
 /** One argument of a method. Those that may be left out come last. */
 interface Argument {
@@ -103,6 +161,8 @@ interface Argument {
 const argument = (name: string, shape: Shape): Argument => ({ name, shape });
 const options = (shape: Readonly<Record<string, Shape>>): Argument =>
   argument('options', z.strictObject(shape).optional());
+
+const id = argument('id', text);
 
 /** The arguments of every method, in order. */
 export const METHOD_ARGUMENTS = {
@@ -118,6 +178,51 @@ export const METHOD_ARGUMENTS = {
   ],
   materialize: [argument('request', materialize), options({ signal, ...waiting })],
   startMaterialize: [argument('request', materialize)],
+  backfill: [argument('request', backfill), options({ signal, ...waiting })],
+  startBackfill: [argument('request', backfill)],
+  planBackfill: [argument('request', backfill)],
+  pauseBackfill: [id, options(server)],
+  resumeBackfill: [id, options(server)],
+  cancelBackfill: [id, options(server)],
+  retryBackfill: [id, options(server)],
+  changeBackfillConcurrency: [id, argument('concurrency', z.number()), options(server)],
+  compact: [argument('input', compact), options({ signal, ...waiting })],
+  startCompact: [argument('input', compact)],
+  planCompact: [argument('input', compact)],
+  maintain: [argument('input', maintain), options({ signal, ...waiting })],
+  startMaintain: [argument('input', maintain)],
+  planMaintain: [argument('input', maintain)],
+  createSchedule: [argument('request', schedule), options(server)],
+  schedules: [options(server)],
+  schedule: [id, options(server)],
+  pauseSchedule: [id, options({ ...server, note: optionalText })],
+  resumeSchedule: [id, options({ ...server, note: optionalText })],
+  triggerSchedule: [id, options(server)],
+  backfillSchedule: [
+    id,
+    argument(
+      'request',
+      z.strictObject({ start: text, end: text, overlap: z.enum(['buffer-all', 'allow-all']).optional() }),
+    ),
+    options(server),
+  ],
+  deleteSchedule: [id, options(server)],
+  runs: [
+    argument(
+      'request',
+      z
+        .strictObject({
+          ...server,
+          view: optionalText,
+          table: optionalText,
+          status: runStatus.optional(),
+          limit: z.int().min(1).optional(),
+        })
+        .optional(),
+    ),
+  ],
+  run: [id, options({ ...server, runId: optionalText })],
+  waitForRun: [id, options({ ...server, runId: optionalText, onProgress: callback })],
   getOnlineFeatures: [
     argument(
       'request',
@@ -198,12 +303,32 @@ export const OPENING_METHODS: ReadonlySet<MethodName> = new Set([
   'pullLatest',
   'openFeatureLogger',
   'loggedFeatures',
+  'planMaintain',
 ] as const);
 
 /** Position of a method's argument that takes a signal. */
 export const SIGNAL_ARGUMENTS: ReadonlyMap<MethodName, number> = new Map(
   Object.entries({
     materialize: 1,
+    backfill: 1,
+    pauseBackfill: 1,
+    resumeBackfill: 1,
+    cancelBackfill: 1,
+    retryBackfill: 1,
+    changeBackfillConcurrency: 2,
+    compact: 1,
+    maintain: 1,
+    createSchedule: 1,
+    schedules: 0,
+    schedule: 1,
+    pauseSchedule: 1,
+    resumeSchedule: 1,
+    triggerSchedule: 1,
+    backfillSchedule: 2,
+    deleteSchedule: 1,
+    runs: 0,
+    run: 1,
+    waitForRun: 1,
     getOnlineFeatures: 0,
     getHistoricalFeatures: 0,
     explainHistoricalFeatures: 0,

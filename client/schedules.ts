@@ -11,7 +11,7 @@ import type { Project } from '../project/index.js';
 import type { NewSchedule, ScheduleTiming } from '../schedules/index.js';
 
 /** Temporal is large and slow to load: only what needs it waits for it. */
-const schedules = () => import('../schedules/index.js');
+export const loadSchedules = () => import('../schedules/index.js');
 
 /** Workflows that do the same work again and again, and what each input names. */
 const SCHEDULED_WORKFLOWS = {
@@ -29,15 +29,19 @@ export interface ScheduleRequest {
   readonly view?: string;
   /** With a view: what its runs take; what is new unless said otherwise. */
   readonly runs?: ScheduledRuns;
+  /** `materialize`, `compact`, `maintain` or `maintainTables`. */
   readonly workflow?: string;
+  /** JSON object that the workflow takes. */
   readonly input?: unknown;
+  /** Time between two runs, counted from 1970 in UTC. */
   readonly every?: string;
   readonly offset?: string;
   /** Instead of `every`. */
   readonly cron?: string;
   /** Time zone of the cron; default: UTC. */
   readonly timeZone?: string;
-  readonly overlap?: string;
+  /** What becomes of a tick during an earlier run. */
+  readonly overlap?: ScheduleOverlap;
   readonly catchUp?: string;
   readonly jitter?: string;
   readonly paused?: boolean;
@@ -50,7 +54,7 @@ export interface ScheduleRequest {
  * @throws `INVALID_ARGUMENT`, `FEATURE_VIEW_NOT_FOUND`, `TABLE_NOT_FOUND`
  */
 export async function checkedSchedule(project: Project, request: ScheduleRequest): Promise<NewSchedule> {
-  const { checkSchedule } = await schedules();
+  const { checkSchedule } = await loadSchedules();
   const timing = timingOf(request);
   const { workflow, input, subject } = await workOf(project, request, timing);
   const { paused, note } = request;
@@ -91,7 +95,7 @@ interface ScheduledWork {
 }
 
 async function workOf(project: Project, request: ScheduleRequest, timing: ScheduleTiming): Promise<ScheduledWork> {
-  const { materializeInput } = await schedules();
+  const { materializeInput } = await loadSchedules();
   const { view, runs, workflow = 'materialize' } = request;
   if (view === undefined) return genericWork(project, workflow, request.input, timing);
   if (request.workflow !== undefined || request.input !== undefined) {

@@ -1,5 +1,6 @@
 /** The Temporal server that runs go to: the configured one, or one of their own. */
 import { MoraineError } from '../errors/index.js';
+import { unlessAborted } from '../processes/index.js';
 import type { Project } from '../project/index.js';
 import type { ProjectSettings, ServerSettings, TemporalClient } from '../workers/index.js';
 
@@ -87,6 +88,51 @@ export async function onRunningServer<T>(
     return await onServer(await ownedBy(project, running.settings), work);
   } finally {
     await running.release();
+  }
+}
+
+/** How a call waits for the project's server. */
+export interface ServerOptions {
+  /** Stops the waiting. What the server was asked for before stays. */
+  readonly signal?: AbortSignal;
+  /** Receives a sentence about anything slow, such as fetching a server, and a warning if the server ends with the call. */
+  readonly announce?: (message: string) => void;
+}
+
+const ENDS =
+  'warning: no Temporal server is configured, and the local one of this project ends now. Nothing fires or goes on until ' +
+  '`moraine dev` runs.';
+
+/**
+ * Runs `work` with a client of the configured server, or else of the project's local one, which keeps schedules and past runs. If the
+ * local one does not run, it is started for the length of the work.
+ *
+ * @param leavesWork whether something is to go on afterwards: a warning is announced if the local server ends with the call
+ * @throws `TEMPORAL_UNAVAILABLE`, `CANCELLED`, and what `work` throws
+ */
+export async function onProjectServer<T>(
+  project: Project,
+  work: (server: ConnectedServer) => Promise<T>,
+  { leavesWork = false, ...options }: ServerOptions & { readonly leavesWork?: boolean } = {},
+): Promise<T> {
+  const { resolveTemporalSettings, startOrJoinLocalServer, withAddress } = await workers();
+  const settings = resolveTemporalSettings(project.config.temporal);
+  const owner = await project.knownIdentity();
+  const connected = (address: string): Promise<T> =>
+    onServer(
+      { ...withAddress(settings, address), project: owner },
+      (server) => unlessAborted(work(server), options.signal),
+      options,
+    );
+  if (settings.address !== undefined) return connected(settings.address);
+  const { stateFolder } = project.config;
+  const server = await startOrJoinLocalServer({ stateFolder, namespace: settings.namespace, ...options });
+  try {
+    const done = await connected(server.address);
+    if (leavesWork && server.started) options.announce?.(ENDS);
+    return done;
+  } finally {
+    await server.close();
   }
 }
 

@@ -1,5 +1,5 @@
 /** The demo's second half: months of history as a backfill, compaction, and what maintenance would do. */
-import { maintainDryRun } from '../client/index.js';
+import { planMaintain } from '../client/index.js';
 import { parseTimeUs } from '../config/index.js';
 import type { OnlineResponse } from '../online/index.js';
 import type { Project } from '../project/index.js';
@@ -47,12 +47,12 @@ export function readHistory(project: Project, airports: readonly string[], nowUs
 
 /** What maintenance would do to the view's online table: how many files it would keep, and remove, for which reason. */
 export async function dryRunMaintenance(project: Project) {
-  const { expiry, files } = await maintainDryRun(project, { table: ONLINE_TABLE });
+  const { snapshotIds, kept, files } = await planMaintain(project, { table: ONLINE_TABLE });
   const reasons = new Map<string, number>();
   for await (const { action, reason } of files) {
     // Reasons name snapshots; what matters here is the kind.
     const kind = `${action}: ${reason.replace(/\d{3,}/g, 'N')}`;
     reasons.set(kind, (reasons.get(kind) ?? 0) + 1);
   }
-  return { expired: expiry.snapshotIds.length, kept: expiry.kept.size, reasons };
+  return { expired: snapshotIds.length, kept: kept.size, reasons };
 }

@@ -2,17 +2,17 @@
 import type { Client, WorkflowExecutionDescription, WorkflowExecutionInfo } from '@temporalio/client';
 import { projectOfId } from '../activities/index.js';
 
-/** The statuses by which runs can be chosen, as Temporal names them. */
-export const RUN_STATUSES = [
-  'Running',
-  'Completed',
-  'Failed',
-  'Canceled',
-  'Terminated',
-  'TimedOut',
-  'ContinuedAsNew',
-] as const;
-export type RunStatus = (typeof RUN_STATUSES)[number];
+/** The statuses of runs, and how Temporal's queries name them. */
+export const RUN_STATUSES = {
+  RUNNING: 'Running',
+  COMPLETED: 'Completed',
+  FAILED: 'Failed',
+  CANCELLED: 'Canceled',
+  TERMINATED: 'Terminated',
+  TIMED_OUT: 'TimedOut',
+  CONTINUED_AS_NEW: 'ContinuedAsNew',
+} as const;
+export type RunStatus = keyof typeof RUN_STATUSES;
 
 /** Which runs to list; every condition must hold. */
 export interface RunFilter {
@@ -45,7 +45,7 @@ export interface RunSummary {
 export async function listRuns(client: Client, filter: RunFilter): Promise<readonly RunSummary[]> {
   const { taskQueue, status, limit } = filter;
   const conditions = [`TaskQueue = ${quoted(taskQueue)}`];
-  if (status !== undefined) conditions.push(`ExecutionStatus = '${status}'`);
+  if (status !== undefined) conditions.push(`ExecutionStatus = '${RUN_STATUSES[status]}'`);
   const found: RunSummary[] = [];
   for await (const execution of client.workflow.list({ query: conditions.join(' AND ') })) {
     const run = runSummary(execution);

@@ -2,9 +2,9 @@ import {
   type CompactInput,
   type CompactProgress,
   type CompactResult,
-  compactDryRun,
   compact as compactTable,
   hasConfiguredServer,
+  planCompact,
   startCompact,
 } from '../../client/index.js';
 import { parseByteSize } from '../../config/index.js';
@@ -89,7 +89,7 @@ async function dryRun(
   input: CompactInput,
   json: boolean | undefined,
 ): Promise<void> {
-  const { table, groups, files, rows, bytes, skipped, reason } = await compactDryRun(project, input);
+  const { table, groups, files, rows, bytes, skipped, reason } = await planCompact(project, input);
   if (json === true) return printJson(context, { table, groups, files, rows, bytes, skipped, reason });
   for (const group of groups) {
     const partition = group.partition === '' ? '' : `${printable(group.partition)}: `;

@@ -1,8 +1,8 @@
+import { onProjectServer } from '../../client/index.js';
 import { MoraineError } from '../../errors/index.js';
 import { setCurrentDeployment } from '../../workers/index.js';
-import { type CommandContext, withProject } from '../context.js';
+import { type CommandContext, serverOptions, withProject } from '../context.js';
 import { printable } from '../output/output.js';
-import { withTemporal } from '../temporal-connection.js';
 
 /** Makes the configured version of the workers, or the one given, the one that takes new runs. */
 export async function deploymentSetCurrent(context: CommandContext, operands: readonly string[]): Promise<void> {
@@ -13,7 +13,7 @@ export async function deploymentSetCurrent(context: CommandContext, operands: re
       throw new MoraineError('INVALID_ARGUMENT', message);
     }
     const version = { ...deployment, buildId: operands[0] ?? deployment.buildId };
-    await withTemporal(context, project, ({ client }) => setCurrentDeployment(client, version));
+    await onProjectServer(project, ({ client }) => setCurrentDeployment(client, version), serverOptions(context));
     await context.stdout.write(`${version.name}.${printable(version.buildId)} takes new runs.\n`);
   });
 }

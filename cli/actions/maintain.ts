@@ -3,8 +3,8 @@ import {
   hasConfiguredServer,
   type MaintainProgress,
   type MaintainResult,
-  maintainDryRun,
   maintain as maintainTable,
+  planMaintain,
   startMaintain,
 } from '../../client/index.js';
 import { MoraineError } from '../../errors/index.js';
@@ -69,11 +69,11 @@ export async function maintain(
 async function dryRun(
   context: CommandContext,
   project: Project,
-  input: Parameters<typeof maintainDryRun>[1],
+  input: Parameters<typeof planMaintain>[1],
   { why, json }: MaintainOptions,
 ): Promise<void> {
   const asked = why === undefined ? undefined : await project.io.resolve(resolve(why.replace(/^file:(\/\/)?/, '')));
-  const { expiry, files } = await maintainDryRun(project, input);
+  const { snapshotIds, refs, kept: stay, files } = await planMaintain(project, input);
   let [deleted, bytes, kept, found] = [0, 0n, 0, false];
   for await (const file of files) {
     throwIfCancelled(context);
@@ -91,9 +91,9 @@ async function dryRun(
     );
   }
   if (asked !== undefined || json === true) return;
-  const refs = expiry.refs.length === 0 ? '' : `, branches and tags: ${expiry.refs.map(printable).join(', ')}`;
+  const gone = refs.length === 0 ? '' : `, branches and tags: ${refs.map(printable).join(', ')}`;
   await context.stdout.write(
-    `Would expire ${countText(expiry.snapshotIds.length)} of ${countedText(expiry.snapshotIds.length + expiry.kept.size, 'snapshot')}${refs}; ` +
+    `Would expire ${countText(snapshotIds.length)} of ${countedText(snapshotIds.length + stay.size, 'snapshot')}${gone}; ` +
       `delete ${countedText(deleted, 'file')} (${sizeText(bytes)}) and keep ${countText(kept)}. Nothing was changed.\n`,
   );
 }

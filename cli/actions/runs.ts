@@ -1,9 +1,8 @@
-import { listRuns, RUN_STATUSES } from '../../runs/index.js';
-import { resolveTemporalSettings } from '../../workers/index.js';
-import { type CommandContext, printJson, withProject } from '../context.js';
+import { listProjectRuns } from '../../client/index.js';
+import { RUN_STATUSES, type RunStatus } from '../../runs/index.js';
+import { type CommandContext, printJson, serverOptions, withProject } from '../context.js';
 import { formatColumns } from '../output/output.js';
 import { durationText } from '../output/quantities.js';
-import { withTemporal } from '../temporal-connection.js';
 
 interface RunsOptions {
   readonly view?: string;
@@ -16,19 +15,15 @@ interface RunsOptions {
 /** Lists runs, newest first. */
 export async function runs(context: CommandContext, _operands: readonly string[], options: RunsOptions): Promise<void> {
   const { view, table, limit } = options;
-  const status = RUN_STATUSES.find((name) => name.toLowerCase() === options.status?.replaceAll('-', ''));
-  const found = await withProject(context, async (project) => {
-    const { taskQueue } = resolveTemporalSettings(project.config.temporal);
-    const filter = {
-      taskQueue,
-      project: await project.knownIdentity(),
-      limit,
-      ...(view === undefined ? {} : { view }),
-      ...(table === undefined ? {} : { table }),
-      ...(status === undefined ? {} : { status }),
-    };
-    return withTemporal(context, project, ({ client }) => listRuns(client, filter));
-  });
+  const status = statusOf(options.status);
+  const request = {
+    ...serverOptions(context),
+    limit,
+    ...(view === undefined ? {} : { view }),
+    ...(table === undefined ? {} : { table }),
+    ...(status === undefined ? {} : { status }),
+  };
+  const found = await withProject(context, (project) => listProjectRuns(project, request));
   if (options.json === true) {
     for (const run of found) await printJson(context, run);
   } else if (found.length === 0) await context.stdout.write('There is no such run.\n');
@@ -45,4 +40,11 @@ export async function runs(context: CommandContext, _operands: readonly string[]
       formatColumns(['STATUS', 'WORKFLOW', 'STARTED', { number: 'TOOK' }, 'STEP', 'ID'], rows),
     );
   }
+}
+
+/** The status that an option such as `timed-out` names. */
+function statusOf(option: string | undefined): RunStatus | undefined {
+  const name = option?.replaceAll('-', '');
+  const statuses = Object.entries(RUN_STATUSES) as [RunStatus, string][];
+  return statuses.find(([, queried]) => queried.toLowerCase() === name)?.[0];
 }

@@ -1,10 +1,7 @@
-import { checkedSchedule, type ScheduleRequest, scheduleOwner } from '../../client/index.js';
+import { createProjectSchedule, type ScheduleRequest } from '../../client/index.js';
 import { MoraineError } from '../../errors/index.js';
-import { createOwnSchedule, describeSchedule } from '../../schedules/index.js';
-import type { TemporalClient } from '../../workers/index.js';
-import { type CommandContext, printJson, withProject } from '../context.js';
+import { type CommandContext, printJson, serverOptions, withProject } from '../context.js';
 import { printable } from '../output/output.js';
-import { withTemporal } from '../temporal-connection.js';
 import { timingText } from './schedule-show.js';
 
 type ScheduleCreateOptions = Omit<ScheduleRequest, 'view' | 'input'> & {
@@ -25,16 +22,9 @@ export async function scheduleCreate(
     ...(view === undefined ? {} : { view }),
     ...(input === undefined ? {} : { input: parseInput(input) }),
   };
-  await withProject(context, async (project) => {
-    const schedule = await checkedSchedule(project, request);
-    await project.identity();
-    const owner = await scheduleOwner(project);
-    const make = async ({ client }: TemporalClient) =>
-      describeSchedule(client, await createOwnSchedule(client, owner, schedule));
-    const made = await withTemporal(context, project, make, { leavesWork: true });
-    if (json === true) await printJson(context, made);
-    else await context.stdout.write(`Made schedule ${printable(made.id)}: ${made.workflow} ${timingText(made)}.\n`);
-  });
+  const made = await withProject(context, (project) => createProjectSchedule(project, request, serverOptions(context)));
+  if (json === true) await printJson(context, made);
+  else await context.stdout.write(`Made schedule ${printable(made.id)}: ${made.workflow} ${timingText(made)}.\n`);
 }
 
 function parseInput(text: string): unknown {

@@ -1,9 +1,7 @@
-import { scheduleOwner } from '../../client/index.js';
-import type { Project } from '../../project/index.js';
-import { describeSchedule, listSchedules, ownScheduleId, type ScheduleInfo } from '../../schedules/index.js';
-import { type CommandContext, printJson, withProject } from '../context.js';
+import { describeProjectSchedule, listProjectSchedules } from '../../client/index.js';
+import type { ScheduleInfo } from '../../schedules/index.js';
+import { type CommandContext, printJson, serverOptions, withProject } from '../context.js';
 import { formatColumns, printable } from '../output/output.js';
-import { withTemporal } from '../temporal-connection.js';
 
 interface JsonOption {
   readonly json?: boolean;
@@ -15,7 +13,7 @@ export async function scheduleList(
   _operands: readonly string[],
   { json }: JsonOption,
 ): Promise<void> {
-  const found = await withProject(context, (project) => listed(context, project));
+  const found = await withProject(context, (project) => listProjectSchedules(project, serverOptions(context)));
   if (json === true) {
     for (const schedule of found) await printJson(context, schedule);
     return;
@@ -31,11 +29,6 @@ export async function scheduleList(
   await context.stdout.write(formatColumns(['ID', 'WORKFLOW', 'TIMES', 'NEXT', 'LAST'], rows));
 }
 
-async function listed(context: CommandContext, project: Project): Promise<readonly ScheduleInfo[]> {
-  const owner = await scheduleOwner(project);
-  return withTemporal(context, project, ({ client }) => listSchedules(client, owner));
-}
-
 /** Shows one schedule. */
 export async function scheduleDescribe(
   context: CommandContext,
@@ -43,10 +36,7 @@ export async function scheduleDescribe(
   { json }: JsonOption,
 ): Promise<void> {
   const schedule = await withProject(context, (project) =>
-    withTemporal(context, project, async ({ client }) => {
-      const owner = await scheduleOwner(project);
-      return describeSchedule(client, await ownScheduleId(client, owner, operands[0] ?? ''));
-    }),
+    describeProjectSchedule(project, operands[0] ?? '', serverOptions(context)),
   );
   if (json === true) await printJson(context, schedule);
   else await context.stdout.write(formatSchedule(schedule));

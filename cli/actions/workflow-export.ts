@@ -1,11 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { onProjectRun } from '../../client/index.js';
 import { MoraineError } from '../../errors/index.js';
 import { makeFolders } from '../../processes/index.js';
-import { ownRunId } from '../../runs/index.js';
 import { exportHistory } from '../../testing/index.js';
-import { type CommandContext, withProject } from '../context.js';
-import { runPlace, withTemporal } from '../temporal-connection.js';
+import { type CommandContext, serverOptions, withProject } from '../context.js';
 
 interface WorkflowExportOptions {
   readonly runId?: string;
@@ -19,10 +18,12 @@ export async function workflowExport(
   options: WorkflowExportOptions,
 ): Promise<void> {
   const history = await withProject(context, (project) =>
-    withTemporal(context, project, async ({ client }) => {
-      const id = await ownRunId(client, await runPlace(project), operands[0] ?? '');
-      return exportHistory(client, id, options.runId);
-    }),
+    onProjectRun(
+      project,
+      operands[0] ?? '',
+      ({ client }, id) => exportHistory(client, id, options.runId),
+      serverOptions(context),
+    ),
   );
   if (options.out === undefined) await context.stdout.write(history);
   else await writeNewFile(resolve(options.out), history);

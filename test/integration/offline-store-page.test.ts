@@ -1,23 +1,16 @@
 /** docs/offline-store.md is run as it stands, and what it says shows something is there. */
-import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { expect, it } from 'vitest';
 import { ERROR_TABLE } from '../../errors/index.js';
 import { codeBlocks } from '../support/code-blocks.js';
 import { runPage } from '../support/documented-page.js';
+import { installMoraine } from '../support/installed-package.js';
 import { projectRoot } from '../support/paths.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 
 const PAGE = readFileSync(join(projectRoot, 'docs/offline-store.md'), 'utf8');
-
-/** Lets programs below a folder import the built package, as if it were installed there. */
-function installMoraine(folder: string): void {
-  const modules = join(folder, 'node_modules');
-  mkdirSync(modules);
-  symlinkSync(projectRoot, join(modules, 'moraine'));
-  symlinkSync(join(projectRoot, 'node_modules/@types'), join(modules, '@types'));
-}
 
 it('does what docs/offline-store.md says', { timeout: 300_000 }, async () => {
   const folder = temporaryFolder();

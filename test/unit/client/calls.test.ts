@@ -15,6 +15,8 @@ const ONLINE = { view: 'readings', entities: [{ k: 1 }] };
 const HISTORICAL = { features: ['readings:v'], entities: [{ k: 1, event_timestamp: '2026-01-02T00:00:00Z' }] };
 const SAVED = { ...HISTORICAL, saveAs: { name: 'saved', to: { table: 'shop.saved' } } };
 const PULL = { source: { table: 'shop.a' }, joinKeys: ['k'], features: ['v'], timestampField: 'ts' };
+const BACKFILL = { view: 'readings', start: '2026-01-01', end: '2026-01-03', step: '1d' };
+const COMPACT = { table: 'shop.a', strategy: 'binpack' };
 const SCHEMA = { schemaId: 0, identifierFieldIds: [], fields: [] };
 const table = { schema: SCHEMA };
 
@@ -47,6 +49,87 @@ const METHODS: Record<Method, { right: unknown[]; wrong: [field: string, ...give
       ['request', { view: 'v', from: '2026' }],
     ],
   },
+  backfill: {
+    right: [BACKFILL],
+    wrong: [
+      ['request'],
+      ['request.view', { ...BACKFILL, view: 1 }],
+      ['request.start', { ...BACKFILL, start: new Date(0) }],
+      ['request.trainingSet.saveAs', { trainingSet: HISTORICAL }],
+      ['request.plan', { plan: 'plan.json' }],
+      ['request.concurrency', { ...BACKFILL, concurrency: '2' }],
+      ['options.onProgress', BACKFILL, { onProgress: true }],
+    ],
+  },
+  startBackfill: { right: [BACKFILL], wrong: [['request', null]] },
+  planBackfill: { right: [BACKFILL], wrong: [['"from"', { ...BACKFILL, from: '2026' }]] },
+  pauseBackfill: { right: ['backfill/a'], wrong: [['id'], ['options.signal', 'backfill/a', { signal: 1 }]] },
+  resumeBackfill: { right: ['backfill/a'], wrong: [['id', {}]] },
+  cancelBackfill: { right: ['backfill/a'], wrong: [['id']] },
+  retryBackfill: { right: ['backfill/a'], wrong: [['id']] },
+  changeBackfillConcurrency: {
+    right: ['backfill/a', 2],
+    wrong: [
+      ['id', undefined, 2],
+      ['concurrency', 'backfill/a'],
+      ['concurrency', 'backfill/a', '2'],
+    ],
+  },
+  compact: {
+    right: [COMPACT],
+    wrong: [
+      ['input', 'shop.a'],
+      ['input.strategy', { table: 'shop.a' }],
+      ['input.strategy', { ...COMPACT, strategy: 'zip' }],
+      ['input.columns', { ...COMPACT, columns: 'k' }],
+      ['options.announce', COMPACT, { announce: 1 }],
+    ],
+  },
+  startCompact: { right: [COMPACT], wrong: [['input']] },
+  planCompact: { right: [COMPACT], wrong: [['input.table', { strategy: 'binpack' }]] },
+  maintain: {
+    right: [{ table: 'shop.a' }],
+    wrong: [
+      ['input', 'shop.a'],
+      ['input.retainLast', { table: 'shop.a', retainLast: '1' }],
+      ['options.signal', { table: 'shop.a' }, { signal: 1 }],
+    ],
+  },
+  startMaintain: { right: [{ table: 'shop.a' }], wrong: [['input']] },
+  planMaintain: { right: [{ table: 'shop.a' }], wrong: [['input.olderThan', { table: 'shop.a', olderThan: 5 }]] },
+  createSchedule: {
+    right: [{ view: 'readings', every: '1h' }],
+    wrong: [
+      ['request'],
+      ['request.every', { view: 'readings', every: 3600 }],
+      ['request.overlap', { view: 'readings', every: '1h', overlap: 'queue' }],
+      ['request.input', { workflow: 'compact', input: '{}', every: '1h' }],
+    ],
+  },
+  schedules: { right: [], wrong: [['options.signal', { signal: 1 }]] },
+  schedule: { right: ['materialize/readings'], wrong: [['id']] },
+  pauseSchedule: { right: ['materialize/readings'], wrong: [['id'], ['options.note', 'a', { note: 1 }]] },
+  resumeSchedule: { right: ['materialize/readings'], wrong: [['id']] },
+  triggerSchedule: { right: ['materialize/readings'], wrong: [['id']] },
+  backfillSchedule: {
+    right: ['materialize/readings', { start: '2026-01-01', end: '2026-01-02' }],
+    wrong: [
+      ['request', 'a'],
+      ['request.end', 'a', { start: '2026-01-01' }],
+      ['request.overlap', 'a', { start: '2026-01-01', end: '2026-01-02', overlap: 'skip' }],
+    ],
+  },
+  deleteSchedule: { right: ['materialize/readings'], wrong: [['id']] },
+  runs: {
+    right: [],
+    wrong: [
+      ['request.status', { status: 'running' }],
+      ['request.limit', { limit: 0 }],
+      ['request', 'all'],
+    ],
+  },
+  run: { right: ['a'], wrong: [['id'], ['options.runId', 'a', { runId: 1 }]] },
+  waitForRun: { right: ['a'], wrong: [['id'], ['options.onProgress', 'a', { onProgress: 1 }]] },
   getOnlineFeatures: {
     right: [ONLINE],
     wrong: [
@@ -250,6 +333,25 @@ describe('an aborted signal', () => {
     ['loggedFeatures', { service: 'served', ...aborted }],
     ['compareLoggedFeatures', { service: 'served', ...aborted }],
     ['materialize', { view: 'readings' }, aborted],
+    ['backfill', BACKFILL, aborted],
+    ['pauseBackfill', 'backfill/a', aborted],
+    ['resumeBackfill', 'backfill/a', aborted],
+    ['cancelBackfill', 'backfill/a', aborted],
+    ['retryBackfill', 'backfill/a', aborted],
+    ['changeBackfillConcurrency', 'backfill/a', 2, aborted],
+    ['compact', COMPACT, aborted],
+    ['maintain', { table: 'shop.a' }, aborted],
+    ['createSchedule', { view: 'readings', every: '1h' }, aborted],
+    ['schedules', aborted],
+    ['schedule', 'a', aborted],
+    ['pauseSchedule', 'a', aborted],
+    ['resumeSchedule', 'a', aborted],
+    ['triggerSchedule', 'a', aborted],
+    ['backfillSchedule', 'a', { start: '2026-01-01', end: '2026-01-02' }, aborted],
+    ['deleteSchedule', 'a', aborted],
+    ['runs', aborted],
+    ['run', 'a', aborted],
+    ['waitForRun', 'a', aborted],
     ['appendFile', 'shop.a', '/x.csv', aborted],
     ['deleteRows', 'shop.a', 'k = 0', aborted],
   ] as [Method, ...unknown[]][])('cancels %s', async (name, ...given) => {

@@ -1,0 +1,88 @@
+/** The runs of a project on its Temporal server. */
+import type { Project } from '../project/index.js';
+import type { Run, RunStatus, RunSummary } from '../runs/index.js';
+import { type ConnectedServer, onProjectServer, type ServerOptions } from './temporal-run.js';
+
+/** Temporal is large and slow to load: only what needs it waits for it. */
+const loadRuns = () => import('../runs/index.js');
+
+const DEFAULT_LIMIT = 20;
+
+/** Which runs to list; every condition must hold. */
+export interface RunsRequest extends ServerOptions {
+  /** Only runs of this feature view. */
+  readonly view?: string;
+  /** Only runs that write or work on this table. */
+  readonly table?: string;
+  readonly status?: RunStatus;
+  /** At most so many; 20 unless given. */
+  readonly limit?: number;
+}
+
+/** Which run of a workflow id: the latest unless given. */
+export interface ShowRunOptions extends ServerOptions {
+  readonly runId?: string;
+}
+
+/** How a run is followed. */
+export interface FollowRunOptions extends ShowRunOptions {
+  /** Receives the run as it is, at once and after that every second, and when it has ended. A promise that it returns is awaited. */
+  readonly onProgress?: (run: Run) => void | Promise<void>;
+}
+
+/** Runs that are in flight or ended last, newest first. @throws `TEMPORAL_UNAVAILABLE` */
+export async function listProjectRuns(
+  project: Project,
+  { signal, announce, limit = DEFAULT_LIMIT, ...filter }: RunsRequest = {},
+): Promise<readonly RunSummary[]> {
+  const { listRuns } = await loadRuns();
+  return onProjectServer(
+    project,
+    ({ client, settings }) => listRuns(client, { ...filter, limit, ...placeOf(settings) }),
+    { ...(signal === undefined ? {} : { signal }), ...(announce === undefined ? {} : { announce }) },
+  );
+}
+
+/** A run in all detail. @throws `WORKFLOW_NOT_FOUND` naming the nearest ids; `PROJECT_MISMATCH`, `TEMPORAL_UNAVAILABLE` */
+export async function showProjectRun(
+  project: Project,
+  id: string,
+  { runId, ...options }: ShowRunOptions = {},
+): Promise<Run> {
+  const { showRun } = await loadRuns();
+  return onProjectRun(project, id, ({ client }, own) => showRun(client, own, runId), options);
+}
+
+/**
+ * Follows a run, over all of its executions, until it has ended.
+ *
+ * @returns the completed run
+ * @throws the run's own error if it failed, `CANCELLED` if it was cancelled; otherwise as {@link showProjectRun}
+ */
+export async function waitForProjectRun(
+  project: Project,
+  id: string,
+  { runId, onProgress, ...options }: FollowRunOptions = {},
+): Promise<Run> {
+  const { followRun } = await loadRuns();
+  const { signal } = options;
+  const follow = { ...(runId === undefined ? {} : { runId }), ...(onProgress === undefined ? {} : { onProgress }) };
+  return onProjectRun(project, id, ({ client }, own) => followRun(client, own, { ...follow, signal }), options);
+}
+
+/** Runs `work` with the workflow id of the project's run, which may be given without the project in it. */
+export async function onProjectRun<T>(
+  project: Project,
+  id: string,
+  work: (server: ConnectedServer, own: string) => Promise<T>,
+  options: ServerOptions & { readonly leavesWork?: boolean } = {},
+): Promise<T> {
+  const { ownRunId } = await loadRuns();
+  return onProjectServer(
+    project,
+    async (server) => work(server, await ownRunId(server.client, placeOf(server.settings), id)),
+    options,
+  );
+}
+
+const placeOf = ({ project, taskQueue }: ConnectedServer['settings']) => ({ project, taskQueue });
