@@ -37,17 +37,21 @@ export async function makePositionDeletes(project: Project, table: ShortTable): 
       await connection.run(`COPY (${select}) TO ${quoteLiteral(path)} (FORMAT parquet, FIELD_IDS ${FIELD_IDS})`);
       return await connection.rows(`SELECT count(*) FROM ${parquetReader([path])}`);
     });
-    deletes.push({
-      content: 'position-deletes',
-      filePath: path,
-      fileFormat: 'PARQUET',
-      specId: 0,
-      partition: [],
-      recordCount: BigInt(String(count)),
-      fileSizeInBytes: BigInt(statSync(path).size),
-    });
+    deletes.push(positionDeleteFile(path, Number(count)));
   }
   await writer.commit(deletes);
+}
+
+function positionDeleteFile(path: string, rows: number): DataFile {
+  return {
+    content: 'position-deletes',
+    filePath: path,
+    fileFormat: 'PARQUET',
+    specId: 0,
+    partition: [],
+    recordCount: BigInt(rows),
+    fileSizeInBytes: BigInt(statSync(path).size),
+  };
 }
 
 /** Makes a table with deletion vectors. */
@@ -60,6 +64,32 @@ export async function makeVectors(project: Project, table: ShortTable): Promise<
     deletes.push({ path: file.filePath, positions: rows.map(([position]) => Number(position)) });
   }
   await writer.commit(await writer.vectors(deletes));
+}
+
+/**
+ * Makes a table with many small position-delete files, each of which deletes one row of every data file, and commits them together.
+ * @returns their paths
+ */
+export async function makeManyPositionDeletes(
+  project: Project,
+  table: ShortTable,
+  count: number,
+): Promise<readonly string[]> {
+  const { writer, files, engine, folder } = await shareFiles(project, table);
+  const named = files.map((file, index) => `(${index}, ${quoteLiteral(file.filePath)}, ${file.recordCount})`);
+  const paths = Array.from({ length: count }, () => `${folder}/deletes-${randomUUID()}.parquet`);
+  await engine.withConnection(async (connection) => {
+    await connection.run(
+      `CREATE TEMP TABLE named AS SELECT * FROM (VALUES ${named.join(', ')}) AS v(file, path, row_count)`,
+    );
+    for (const [index, path] of paths.entries()) {
+      const position = `(hash(${index}, file) % row_count)::BIGINT`;
+      const select = `SELECT path AS file_path, ${position} AS pos FROM named ORDER BY ALL`;
+      await connection.run(`COPY (${select}) TO ${quoteLiteral(path)} (FORMAT parquet, FIELD_IDS ${FIELD_IDS})`);
+    }
+  });
+  await writer.commit(paths.map((path) => positionDeleteFile(path, files.length)));
+  return paths;
 }
 
 const positionsSql = (file: DataFile): string => `range(${file.recordCount}) AS r(n) WHERE ${DELETED}`;

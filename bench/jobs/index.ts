@@ -12,6 +12,7 @@ import { historicalSkew } from './historical-skew.js';
 import { manyEntities } from './many-entities.js';
 import { materialize } from './materialize.js';
 import { plan, planCold } from './plan.js';
+import { positionDeletes } from './position-deletes.js';
 import { wideView } from './wide-view.js';
 import { workflowOverhead } from './workflow-overhead.js';
 
@@ -24,6 +25,7 @@ export const JOBS: readonly BenchJob[] = [
   planCold,
   historical,
   historicalDeletes,
+  positionDeletes,
   historicalMemory,
   historicalSkew,
   wideView,

@@ -12,11 +12,11 @@ export interface OpenDeleteFile {
   readonly entry: DeleteFile;
 }
 
-/** Column of {@link deleteRowsSql}: the path of the row's delete file. */
-export const DELETE_FILE = 'delete_file';
+/** Column of {@link deleteRowsSql}: the place of the row's delete file in the list, from 0. */
+export const DELETE_NUMBER = 'delete_number';
 
 /**
- * A relation of the rows of delete files: columns `c<id>` of the schema, and {@link DELETE_FILE}.
+ * A relation of the rows of delete files: columns `c<id>` of the schema, and {@link DELETE_NUMBER}.
  * @throws FILE_NOT_FOUND, DELETE_FILE_CORRUPT, UNSUPPORTED_FEATURE naming the file
  */
 export async function deleteRowsSql(
@@ -39,7 +39,7 @@ export async function deleteRowsSql(
       files: scanned,
       layouts,
       naming: 'id',
-      extras: { fileName: DELETE_FILE },
+      extras: { fileNumber: DELETE_NUMBER },
       ...names,
     } as const;
     return await readableScanSql(connection, scan);

@@ -4,9 +4,9 @@ import { fieldPath, findField, type NameMapping, type NestedField, type Schema }
 import type { Connection } from '../connection.js';
 import { columnAlias } from '../scan/column-default.js';
 import { fieldSql } from '../scan/column-path.js';
-import { quoteIdentifier, quoteLiteral } from '../sql/sql-text.js';
+import { quoteIdentifier } from '../sql/sql-text.js';
 import { isPrimitive, sqlType } from '../sql/sql-type.js';
-import { DELETE_FILE, deleteRowsSql, type OpenDeleteFile, readingDeletes } from './delete-file-scan.js';
+import { DELETE_NUMBER, deleteRowsSql, type OpenDeleteFile, readingDeletes } from './delete-file-scan.js';
 import { type DeleteKey, type EqualityDeletes, keyColumn, keySql } from './scan-deletes.js';
 
 /** One schema with every field that any schema of a table has or had, at any depth, each with its newest type. */
@@ -68,13 +68,11 @@ export async function createEqualityDeletes(
     const sql = `(${fieldSql(schema, id, (top) => `d.${columnAlias(top.id)}`)})::${sqlType(type)}`;
     return keySql(type, sql).map((part, index) => `${part} AS ${keyColumn(position, index)}`);
   });
-  const facts = files.map((file) =>
-    [quoteLiteral(file.path), scopeOf?.(file) ?? 0n, file.entry.sequenceNumber].join(', '),
-  );
+  const facts = files.map((file, number) => [number, scopeOf?.(file) ?? 0n, file.entry.sequenceNumber].join(', '));
   const scope = scopeOf === undefined ? [] : ['f.scope::BIGINT AS scope'];
   const select = [
     `SELECT ${[...values, ...scope, 'max(f.sequence::BIGINT) AS sequence'].join(', ')} FROM ${relation} AS d`,
-    `JOIN (VALUES ${facts.map((fact) => `(${fact})`).join(', ')}) AS f(path, scope, sequence) ON d.${DELETE_FILE} = f.path GROUP BY ALL`,
+    `JOIN (VALUES ${facts.map((fact) => `(${fact})`).join(', ')}) AS f(number, scope, sequence) ON d.${DELETE_NUMBER} = f.number GROUP BY ALL`,
   ].join(' ');
   await readingDeletes(connection, files, () =>
     connection.run(`CREATE TEMP TABLE ${quoteIdentifier(read.table)} AS ${select}`),

@@ -1,19 +1,20 @@
 /** Deleted positions in one temporary table: from position-delete files and from deletion vectors. */
-import duckdb from '@duckdb/node-bindings';
 import { MoraineError } from '../../errors/index.js';
 import {
   DELETE_FILE_PATH_ID,
   DELETE_POSITION_ID,
+  type DeleteFile,
   type NameMapping,
   type PositionContainer,
   type Schema,
 } from '../../iceberg/index.js';
 import type { Connection } from '../connection.js';
-import { BIGINT, DuckDBDataChunk } from '../duckdb.js';
+import { BIGINT, DuckDBDataChunk, bindings as duckdb } from '../duckdb.js';
 import { classifyDuckDbError } from '../duckdb-error.js';
 import { columnAlias } from '../scan/column-default.js';
-import { quoteIdentifier, quoteLiteral } from '../sql/sql-text.js';
-import { DELETE_FILE, deleteRowsSql, type OpenDeleteFile, readingDeletes } from './delete-file-scan.js';
+import { quoteIdentifier } from '../sql/sql-text.js';
+import { DELETE_NUMBER, deleteRowsSql, type OpenDeleteFile, readingDeletes } from './delete-file-scan.js';
+import { type DeleteRun, type NumberedDeletes, numberDeletes } from './delete-runs.js';
 import { POSITION_BITS } from './scan-deletes.js';
 import { readVectors, type VectorToRead } from './vector-file.js';
 
@@ -29,10 +30,15 @@ const NAMES: NameMapping = new Map(SCHEMA.fields.map(({ id, name }) => [id, [nam
 const PATH = columnAlias(DELETE_FILE_PATH_ID);
 const POSITION = columnAlias(DELETE_POSITION_ID);
 const CHUNK_ROWS = 2048;
-const ROWS_PER_STATEMENT = 1000;
 
-/** Which data files a position-delete file may take rows from: their numbers by the one spelling of their locations. */
-export type FileNumbers = ReadonlyMap<string, bigint>;
+/** A data file with the position-delete files that apply to it. */
+export interface PositionDeletedFile {
+  /** In its one spelling. */
+  readonly location: string;
+  /** The file's number in the table of deleted positions. */
+  readonly fileNumber: bigint;
+  readonly deletes: readonly DeleteFile[];
+}
 
 /** Creates the table of deleted positions, empty. */
 export async function createPositions(connection: Connection, table: string): Promise<void> {
@@ -57,58 +63,106 @@ export async function fileNumbersIn(connection: Connection, table: string): Prom
   return new Set(rows.map(([number]) => BigInt(String(number))));
 }
 
+/** How delete files are opened, and their paths compared. */
+export interface PositionDeletesContext {
+  readonly open: (entry: DeleteFile) => Promise<OpenDeleteFile>;
+  readonly normalize: (location: string) => string;
+}
+
 /**
- * Adds what position-delete files say of the given data files; what they say of others is dropped.
- * @param applies the delete files, each with the data files that it applies to
+ * Adds what position-delete files say of the given data files; what they say of others is dropped. Each delete file is opened once,
+ * whatever the number of data files that it applies to.
  * @throws FILE_NOT_FOUND, DELETE_FILE_CORRUPT, UNSUPPORTED_FEATURE naming the file
  */
 export async function addPositionDeletes(
   connection: Connection,
   table: string,
-  applies: ReadonlyMap<OpenDeleteFile, FileNumbers>,
-  normalize: (location: string) => string,
+  dataFiles: readonly PositionDeletedFile[],
+  { open, normalize }: PositionDeletesContext,
 ): Promise<void> {
-  if (applies.size === 0) return;
-  const files = [...applies.keys()];
+  const numbered = numberDeletes(dataFiles.map(({ deletes }) => deletes));
+  if (numbered.entries.length === 0) return;
+  const files = await Promise.all(numbered.entries.map(open));
   const relation = await deleteRowsSql(connection, files, SCHEMA, NAMES);
   await readingDeletes(connection, files, async () => {
-    const counted = await connection.rows(
-      `SELECT ${DELETE_FILE}, ${PATH}, count(*), count(${POSITION}) FROM ${relation} GROUP BY ALL`,
-    );
-    checkCounts(files, counted);
-    const byPath = new Map([...applies].map(([{ path }, numbers]) => [path, numbers]));
-    const wanted = counted.flatMap(([deleteFile, path]) => {
-      const number = byPath.get(String(deleteFile))?.get(normalize(String(path)));
-      return number === undefined
-        ? []
-        : [`(${quoteLiteral(String(deleteFile))}, ${quoteLiteral(String(path))}, ${number})`];
-    });
-    for (let start = 0; start < wanted.length; start += ROWS_PER_STATEMENT) {
-      const values = wanted.slice(start, start + ROWS_PER_STATEMENT).join(', ');
+    const paths = await checkedPaths(connection, relation, files);
+    const wanted = `${table}_wanted`;
+    try {
+      await createWanted(connection, wanted, wantedRows(paths, dataFiles, numbered, normalize));
       await connection.run(
         [
-          `INSERT INTO ${quoteIdentifier(table)} SELECT (w.number::BIGINT << ${POSITION_BITS}) | d.${POSITION} FROM ${relation} AS d`,
-          `JOIN (VALUES ${values}) AS w(delete_file, path, number) ON d.${DELETE_FILE} = w.delete_file AND d.${PATH} = w.path`,
+          `INSERT INTO ${quoteIdentifier(table)} SELECT (w.number << ${POSITION_BITS}) | d.${POSITION} FROM ${relation} AS d`,
+          `JOIN ${quoteIdentifier(wanted)} AS w ON d.${PATH} = w.path AND d.${DELETE_NUMBER} BETWEEN w.first AND w.last`,
           // Rows are compared in the order of their positions: keys in that order are found faster.
           `WHERE d.${POSITION} BETWEEN 0 AND ${(1n << POSITION_BITS) - 1n} ORDER BY ALL`,
         ].join(' '),
       );
+    } finally {
+      await connection.run(`DROP TABLE IF EXISTS ${quoteIdentifier(wanted)}`);
     }
   });
 }
 
+/** Counts the rows of the delete files, which must be what their manifests say. @returns the paths that they name, as they spell them */
+async function checkedPaths(
+  connection: Connection,
+  relation: string,
+  files: readonly OpenDeleteFile[],
+): Promise<readonly string[]> {
+  const counted = await connection.rows(
+    [
+      `SELECT ${DELETE_NUMBER}, ${PATH}, count(*), count(*) FILTER (${PATH} IS NOT NULL AND ${POSITION} IS NOT NULL)`,
+      `FROM ${relation} GROUP BY GROUPING SETS ((${DELETE_NUMBER}), (${PATH}))`,
+    ].join(' '),
+  );
+  checkCounts(
+    files,
+    counted.filter(([number]) => number !== null),
+  );
+  return counted.flatMap(([number, path]) => (number === null ? [String(path)] : []));
+}
+
 /** A delete file that lost rows would bring deleted rows back. */
 function checkCounts(files: readonly OpenDeleteFile[], counted: readonly (readonly unknown[])[]): void {
-  const found = new Map<string, bigint>();
-  for (const [file, path, rows, positions] of counted) {
-    if (path === null || rows !== positions) throw damaged(String(file), 'has rows without a path or a position');
-    found.set(String(file), (found.get(String(file)) ?? 0n) + BigInt(String(rows)));
-  }
-  for (const { path, entry } of files) {
-    const rows = found.get(path) ?? 0n;
+  const found = new Map(counted.map(([number, , rows, complete]) => [Number(number), { rows, complete }]));
+  for (const [number, { path, entry }] of files.entries()) {
+    const { rows, complete } = found.get(number) ?? { rows: 0n, complete: 0n };
+    if (rows !== complete) throw damaged(path, 'has rows without a path or a position');
     if (rows !== entry.file.recordCount)
-      throw damaged(path, `has ${rows} rows, the manifest says ${entry.file.recordCount}`);
+      throw damaged(path, `has ${String(rows)} rows, the manifest says ${entry.file.recordCount}`);
   }
+}
+
+/** One spelling of a data file's path, with delete files that apply to it. */
+interface WantedRow extends DeleteRun {
+  readonly path: string;
+  readonly fileNumber: bigint;
+}
+
+function wantedRows(
+  paths: readonly string[],
+  dataFiles: readonly PositionDeletedFile[],
+  { runsOf }: NumberedDeletes,
+  normalize: (location: string) => string,
+): readonly WantedRow[] {
+  const byLocation = new Map(dataFiles.map((file) => [file.location, file]));
+  return paths.flatMap((path) => {
+    const file = byLocation.get(normalize(path));
+    return file === undefined ? [] : runsOf(file.deletes).map((run) => ({ ...run, path, fileNumber: file.fileNumber }));
+  });
+}
+
+async function createWanted(connection: Connection, table: string, rows: readonly WantedRow[]): Promise<void> {
+  await connection.run(
+    `CREATE TEMP TABLE ${quoteIdentifier(table)} (path VARCHAR, number BIGINT, first BIGINT, last BIGINT)`,
+  );
+  await appending(connection, table, (appender) => {
+    for (const { path, fileNumber, first, last } of rows) {
+      appender.appendVarchar(path);
+      for (const number of [fileNumber, BigInt(first), BigInt(last)]) appender.appendBigInt(number);
+      appender.endRow();
+    }
+  });
 }
 
 function damaged(path: string, problem: string): MoraineError {
@@ -130,10 +184,7 @@ export async function addVectors(
 ): Promise<void> {
   const byFile = new Map<string, NumberedVector[]>();
   for (const vector of vectors) byFile.set(vector.path, [...(byFile.get(vector.path) ?? []), vector]);
-  const appender = await connection.duckdb.createAppender(table).catch((error: unknown) => {
-    throw classifyDuckDbError(error);
-  });
-  try {
+  await appending(connection, table, async (appender) => {
     for (const [path, ofFile] of byFile) {
       await readVectors(path, ofFile, async ({ fileNumber }, containers) => {
         for (const container of containers) appendContainer(appender, fileNumber, container);
@@ -143,12 +194,25 @@ export async function addVectors(
         connection.throwIfAborted();
       });
     }
+  });
+}
+
+type Appender = Awaited<ReturnType<Connection['duckdb']['createAppender']>>;
+
+async function appending(
+  connection: Connection,
+  table: string,
+  work: (appender: Appender) => void | Promise<void>,
+): Promise<void> {
+  const appender = await connection.duckdb.createAppender(table).catch((error: unknown) => {
+    throw classifyDuckDbError(error);
+  });
+  try {
+    await work(appender);
   } finally {
     appender.closeSync();
   }
 }
-
-type Appender = Awaited<ReturnType<Connection['duckdb']['createAppender']>>;
 
 /** Writes keys as two halves: a position inside a container changes only the lowest sixteen bits. */
 function appendContainer(appender: Appender, fileNumber: bigint, { base, values }: PositionContainer): void {

@@ -22,6 +22,7 @@ import {
   createPositions,
   createPositionsOfOne,
   fileNumbersIn,
+  type PositionDeletedFile,
 } from './position-deletes.js';
 import type { AppliedDeletes, EqualityDeletes, ScanDeletes } from './scan-deletes.js';
 
@@ -181,7 +182,7 @@ class Preparation {
     const { normalize } = this.#request;
     const table = this.#newTable();
     await createPositions(this.#connection, table);
-    const dataFiles = new Map<OpenDeleteFile, Map<string, bigint>>();
+    const dataFiles: PositionDeletedFile[] = [];
     const vectors = [];
     for (const [planned, fileNumber] of numbers) {
       const { vector, positions } = deletesOf(planned);
@@ -189,13 +190,11 @@ class Preparation {
         const { path } = await this.#open(vector);
         vectors.push({ path, file: vector.file, normalize, fileNumber });
       }
-      for (const entry of positions) {
-        const opened = await this.#open(entry);
-        const known = dataFiles.get(opened) ?? new Map<string, bigint>();
-        dataFiles.set(opened, known.set(normalize(planned.file.filePath), fileNumber));
-      }
+      if (positions.length === 0) continue;
+      dataFiles.push({ location: normalize(planned.file.filePath), fileNumber, deletes: positions });
     }
-    await addPositionDeletes(this.#connection, table, dataFiles, normalize);
+    const open = (entry: DeleteFile): Promise<OpenDeleteFile> => this.#open(entry);
+    await addPositionDeletes(this.#connection, table, dataFiles, { open, normalize });
     await addVectors(this.#connection, table, vectors);
     return table;
   }

@@ -88,7 +88,9 @@ export class DeleteIndex {
     const byPath = newerThan(this.#positionsByPath.get(path), sequenceNumber - 1n);
     for (const entry of byPath) requireSamePartition(entry, file, partition);
     const byPartition = newerThan(this.#positionsByPartition.get(partition), sequenceNumber - 1n);
-    return { vector, positions: [...byPath, ...byPartition], equality, pruned };
+    // Most data files have the deletes of their partition alone: thousands of them share one list.
+    const positions = byPath.length === 0 ? byPartition : [...byPath, ...byPartition];
+    return { vector, positions, equality, pruned };
   }
 
   #add(entry: DeleteFile): void {

@@ -1,4 +1,5 @@
 /** Scans of files with deletes. The rows that must be left are written down by hand in each test. */
+import { tracingChannel } from 'node:diagnostics_channel';
 import { readFileSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import { describe, expect, it, test } from 'vitest';
 import {
@@ -6,6 +7,7 @@ import {
   checkFiles,
   prepareDeletes,
   type Scan,
+  STATEMENT_CHANNEL,
   scanSql,
   withReadableCopies,
 } from '../../../engine/index.js';
@@ -17,10 +19,10 @@ import {
   type TableUpdate,
 } from '../../../iceberg/index.js';
 import { comparableLocation } from '../../../storage/index.js';
-import { planFiles, selectSnapshot } from '../../../tables/index.js';
+import { commitAppend, planFiles, selectSnapshot } from '../../../tables/index.js';
 import { DeleteWriter } from '../../support/delete-writer.js';
 import { failureOf } from '../../support/error-code.js';
-import { openTableWorld, schemaOf } from '../../support/table-world.js';
+import { openTableWorld, schemaOf, writeRows } from '../../support/table-world.js';
 
 const NAME = { namespace: ['demo'], name: 't' };
 
@@ -114,6 +116,55 @@ describe('position deletes', () => {
     await writer.commit([await writer.positions(at(filePath, 1, 1, 9, 4_000_000_000))]);
     await writer.commit([await writer.positions(at(filePath, 1, 3))]);
     expect(await rows()).toEqual([0n, 2n, 4n]);
+  });
+
+  it('of many ages, each naming files older and newer than itself, take rows of those that are as old or older', async () => {
+    const { world, writer, load, rows } = await lab();
+    const rowsOfFile = 12;
+    const written: DataFile[] = [];
+    for (let file = 0; file < 4; file++) {
+      const first = file * rowsOfFile;
+      written.push(...(await writeRows(world.engine, await load(), numbers(first, first + rowsOfFile))));
+    }
+    const live = new Set<number>();
+    for (const [age, file] of written.entries()) {
+      await commitAppend(await load(), { files: [file] });
+      for (let row = 0; row < rowsOfFile; row++) live.add(age * rowsOfFile + row);
+      // One position in every file: of those that come later it takes nothing.
+      const ofAll = (position: number) => written.flatMap(({ filePath }) => at(filePath, position));
+      const ofOne = await writer.positions(at(`file:${file.filePath}`, age, 8), { referencedDataFile: file.filePath });
+      await writer.commit([await writer.positions(ofAll(2 * age)), ofOne, await writer.positions(ofAll(11 - age))]);
+      for (let older = 0; older <= age; older++) {
+        for (const position of [2 * age, 11 - age]) live.delete(older * rowsOfFile + position);
+      }
+      for (const position of [age, 8]) live.delete(age * rowsOfFile + position);
+    }
+    expect(await rows()).toEqual([...live].sort((a, b) => a - b).map(BigInt));
+  });
+
+  it('are read with as many statements from many files as from one', async () => {
+    const { append, files, writer, rows } = await lab();
+    await append(numbers(0, 100));
+    const [{ filePath } = { filePath: '' }] = await files();
+    const statementsOf = async (read: () => Promise<unknown>): Promise<number> => {
+      let count = 0;
+      const start = () => {
+        count += 1;
+      };
+      tracingChannel(STATEMENT_CHANNEL).subscribe({ start } as never);
+      await read();
+      tracingChannel(STATEMENT_CHANNEL).unsubscribe({ start } as never);
+      return count;
+    };
+    await writer.commit([await writer.positions(at(filePath, 0))]);
+    const withOne = await statementsOf(rows);
+    const spellings = Array.from({ length: 40 }, (_, slashes) => `file:${'/'.repeat(slashes)}${filePath}`);
+    const deletes = Array.from({ length: 30 }, (_, position) =>
+      writer.positions(spellings.flatMap((path) => at(path, position))),
+    );
+    await writer.commit(await Promise.all(deletes));
+    expect(await statementsOf(rows)).toBe(withOne);
+    expect(await rows({ select: 'count(*), min(id)' })).toEqual([[70n, 30n]]);
   });
 
   it('are no deletes of files that come later', async () => {
