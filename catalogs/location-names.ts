@@ -4,6 +4,7 @@ import type { TableMetadata } from '../iceberg/index.js';
 
 const SAFE_SEGMENT = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$/;
 const METADATA_FILE = /\.metadata\.json(\.gz)?$|\.gz\.metadata\.json$/;
+const GZIP_METADATA_FILE = /\.gz\.metadata\.json$|\.metadata\.json\.gz$/;
 const METADATA_VERSION = /^v?(\d+)(?:-[^/]*)?\.metadata\.json(?:\.gz)?$|^v?(\d+)(?:-[^/]*)?\.gz\.metadata\.json$/;
 
 /**
@@ -28,7 +29,7 @@ export function withoutTrailingSlash(location: string): string {
 }
 
 /** The version number in a metadata file's name, or -1. */
-function metadataVersion(location: string): number {
+export function metadataVersion(location: string): number {
   const match = METADATA_VERSION.exec(location.slice(location.lastIndexOf('/') + 1));
   return match === null ? -1 : Number(match[1] ?? match[2]);
 }
@@ -37,6 +38,9 @@ function metadataVersion(location: string): number {
 export const isMetadataFile = (location: string): boolean =>
   METADATA_FILE.test(location.slice(location.lastIndexOf('/') + 1));
 
+/** Whether a metadata file of this name is compressed by gzip: readers of other engines go by the name. */
+export const isGzipMetadataFile = (location: string): boolean => GZIP_METADATA_FILE.test(location);
+
 /** Where a table's metadata, manifest lists and manifests go: `write.metadata.path`, or `metadata` in its location. */
 export function metadataFolder(metadata: TableMetadata): string {
   const folder =
@@ -44,8 +48,13 @@ export function metadataFolder(metadata: TableMetadata): string {
   return withoutTrailingSlash(folder);
 }
 
-/** A fresh name for the metadata that follows `previous`: `metadata/<version>-<uuid>.metadata.json`. */
+/**
+ * A fresh name for the metadata that follows `previous`: `metadata/<version>-<uuid>.metadata.json`, with `.gz` before it, as Java's
+ * library has it, if `write.metadata.compression-codec` says gzip.
+ */
 export function nextMetadataLocation(metadata: TableMetadata, previous?: string): string {
   const version = previous === undefined ? 0 : metadataVersion(previous) + 1;
-  return `${metadataFolder(metadata)}/${String(version).padStart(5, '0')}-${randomUUID()}.metadata.json`;
+  const isGzip = metadata.properties.get('write.metadata.compression-codec')?.toLowerCase() === 'gzip';
+  const suffix = isGzip ? '.gz.metadata.json' : '.metadata.json';
+  return `${metadataFolder(metadata)}/${String(version).padStart(5, '0')}-${randomUUID()}${suffix}`;
 }

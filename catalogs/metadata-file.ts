@@ -1,11 +1,15 @@
 /** Table metadata files: reading with limits, writing, and the cache of both. */
 import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
+import { gunzip, gzip } from 'node:zlib';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { parseTableMetadata, type TableMetadata, tableMetadataToJson } from '../iceberg/index.js';
 import { type FileIO, ImmutableFileCache } from '../storage/index.js';
+import { isGzipMetadataFile } from './location-names.js';
 
 const gunzipAsync = promisify(gunzip);
+const gzipAsync = promisify(gzip);
+/** Half the time of the default level, for files 7 % larger. */
+const GZIP = { level: 1 };
 
 /** How large a metadata file may be, as stored and once decompressed. */
 export interface MetadataLimits {
@@ -61,9 +65,10 @@ export async function readTableMetadataCached(io: FileIO, location: string): Pro
   return cache.get(io, location, () => readTableMetadata(io, location));
 }
 
-/** Writes a new metadata file; `FILE_ALREADY_EXISTS` if the name is taken. */
+/** Writes a new metadata file, compressed if it is named so; `FILE_ALREADY_EXISTS` if the name is taken. */
 export async function writeTableMetadata(io: FileIO, location: string, metadata: TableMetadata): Promise<void> {
-  await io.create(location, new TextEncoder().encode(tableMetadataToJson(metadata)));
+  const bytes = new TextEncoder().encode(tableMetadataToJson(metadata));
+  await io.create(location, isGzipMetadataFile(location) ? await gzipAsync(bytes, GZIP) : bytes);
   await cache.put(io, location, metadata);
 }
 

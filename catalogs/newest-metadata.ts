@@ -2,7 +2,7 @@
 import { MoraineError } from '../errors/index.js';
 import type { TableMetadata } from '../iceberg/index.js';
 import { comparableLocation, type FileIO } from '../storage/index.js';
-import { isMetadataFile } from './location-names.js';
+import { isMetadataFile, metadataVersion } from './location-names.js';
 import { readTableMetadata } from './metadata-file.js';
 
 /** A metadata file that a table's folder holds. */
@@ -46,7 +46,10 @@ function wentOnBeyond(other: TableMetadata, end: TableMetadata): boolean {
   const base = end.metadataLog.at(-1)?.metadataFile;
   if (base === undefined) return other.metadataLog.length > 0;
   const index = other.metadataLog.findIndex(({ metadataFile }) => metadataFile === base);
-  return index >= 0 && index < other.metadataLog.length - 1;
+  if (index >= 0) return index < other.metadataLog.length - 1;
+  // Logs are short: that of a later file may begin after the file in question. Numbers of files that are in logs have landed.
+  const oldest = other.metadataLog[0]?.metadataFile;
+  return oldest !== undefined && metadataVersion(base) >= 0 && metadataVersion(base) < metadataVersion(oldest);
 }
 
 async function metadataFiles(io: FileIO, folder: string): Promise<readonly MetadataFile[]> {

@@ -29,6 +29,8 @@ import { formatTableName } from './table-name.js';
 /** Property that PyIceberg stores for a namespace without properties. */
 const NAMESPACE_MARKER: ReadonlyMap<string, string> = new Map([['exists', 'true']]);
 const LONGEST_NAME = 255;
+/** How often a pointer is read whose metadata file is gone before it can be. */
+const MAX_LOADS = 10;
 
 export interface SqlCatalogOptions {
   readonly name: string;
@@ -203,9 +205,19 @@ export class SqlCatalog implements Catalog {
   }
 
   async loadTable(identifier: TableIdentifier): Promise<LoadedTable> {
-    const metadataLocation = await this.#store.metadataLocation(tableKey(identifier));
-    if (metadataLocation === null) throw this.#notFound(identifier);
-    return { identifier, metadataLocation, metadata: await readTableMetadataCached(this.#io, metadataLocation) };
+    let gone: string | undefined;
+    for (let attempt = 1; ; attempt++) {
+      const metadataLocation = await this.#store.metadataLocation(tableKey(identifier));
+      if (metadataLocation === null) throw this.#notFound(identifier);
+      try {
+        return { identifier, metadataLocation, metadata: await readTableMetadataCached(this.#io, metadataLocation) };
+      } catch (error) {
+        // Commits since the pointer was read may have deleted the file. The same pointer again means that it is missing.
+        const isReplaced = isMoraineError(error, 'FILE_NOT_FOUND') && metadataLocation !== gone;
+        if (!isReplaced || attempt === MAX_LOADS) throw error;
+        gone = metadataLocation;
+      }
+    }
   }
 
   async commitTable(identifier: TableIdentifier, request: CommitRequest): Promise<LoadedTable> {

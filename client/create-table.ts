@@ -1,4 +1,10 @@
-import { type Catalog, ensureNamespace, type LoadedTable, type TableIdentifier } from '../catalogs/index.js';
+import {
+  type Catalog,
+  ensureNamespace,
+  type LoadedTable,
+  type TableIdentifier,
+  withTableDefaults,
+} from '../catalogs/index.js';
 import { parsePartitionSpec, requireVersionTwoTypes, type Schema } from '../iceberg/index.js';
 
 /** Description of a new table. */
@@ -25,5 +31,5 @@ export async function createTable(
   if (formatVersion === 2) requireVersionTwoTypes(schema);
   const spec = partition.trim() === '' ? {} : { partitionSpec: parsePartitionSpec(partition, schema) };
   await ensureNamespace(catalog, identifier.namespace);
-  return catalog.createTable(identifier, { schema, formatVersion, ...spec });
+  return catalog.createTable(identifier, withTableDefaults({ schema, formatVersion, ...spec }));
 }

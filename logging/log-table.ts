@@ -1,5 +1,11 @@
 /** The table that the answers for a feature service are logged to. It gains columns as the service gains features. */
-import { type Catalog, ensureNamespace, formatTableName, type TableIdentifier } from '../catalogs/index.js';
+import {
+  type Catalog,
+  ensureNamespace,
+  formatTableName,
+  type TableIdentifier,
+  withTableDefaults,
+} from '../catalogs/index.js';
 import type { Engine } from '../engine/index.js';
 import { isMoraineError, largest, MoraineError } from '../errors/index.js';
 import { acceptsType, featureTypeToString, sameType } from '../features/index.js';
@@ -63,7 +69,8 @@ async function ensureOnce(catalog: Catalog, identifier: TableIdentifier, columns
   if (!(await catalog.tableExists(identifier))) {
     await ensureNamespace(catalog, identifier.namespace);
     const schema = newSchema(columns);
-    await catalog.createTable(identifier, { schema, partitionSpec: parsePartitionSpec(LOG_PARTITION, schema) });
+    const partitionSpec = parsePartitionSpec(LOG_PARTITION, schema);
+    await catalog.createTable(identifier, withTableDefaults({ schema, partitionSpec }));
     return;
   }
   const { metadata } = await catalog.loadTable(identifier);

@@ -1,5 +1,5 @@
 /** Makes sure that a view's online table exists and has the columns that the view now needs. */
-import { type Catalog, ensureNamespace } from '../catalogs/index.js';
+import { type Catalog, ensureNamespace, withTableDefaults } from '../catalogs/index.js';
 import type { ResolvedView } from '../features/index.js';
 import type { TableMetadata, TableRequirement, TableUpdate } from '../iceberg/index.js';
 import { hasCode, retryConflicts } from '../tables/index.js';
@@ -77,7 +77,7 @@ async function create(
 ): Promise<OnlineTable> {
   await ensureNamespace(catalog, layout.identifier.namespace);
   const { schema } = layout;
-  const loaded = await catalog.createTable(layout.identifier, {
+  const request = withTableDefaults({
     schema,
     partitionSpec: onlinePartitionSpec(layout, schema),
     sortOrder: onlineSortOrder(layout, schema),
@@ -86,6 +86,7 @@ async function create(
       ...(rebuildReason === undefined ? [] : [[REBUILD_PROPERTY, rebuildReason] as const]),
     ]),
   });
+  const loaded = await catalog.createTable(layout.identifier, request);
   const change = rebuildReason === undefined ? 'created' : 'recreated';
   return { layout, metadata: loaded.metadata, metadataLocation: loaded.metadataLocation, change };
 }

@@ -3,7 +3,13 @@
  * save that was cut short anywhere is finished by repeating it, and no other save touches its table.
  */
 import { createHash } from 'node:crypto';
-import { type Catalog, ensureNamespace, formatTableName, type TableIdentifier } from '../../catalogs/index.js';
+import {
+  type Catalog,
+  ensureNamespace,
+  formatTableName,
+  type TableIdentifier,
+  withTableDefaults,
+} from '../../catalogs/index.js';
 import { isMoraineError, MoraineError } from '../../errors/index.js';
 import type { Schema } from '../../iceberg/index.js';
 import type { FileIO } from '../../storage/index.js';
@@ -44,7 +50,7 @@ export async function ensureDatasetTable(
   await ensureNamespace(catalog, identifier.namespace);
   try {
     const properties = new Map([...(table.properties ?? []), [DATASET_RUN_PROPERTY, key] as const]);
-    await catalog.createTable(identifier, { ...table, properties });
+    await catalog.createTable(identifier, withTableDefaults({ ...table, properties }));
   } catch (error) {
     if (!isMoraineError(error, 'TABLE_ALREADY_EXISTS')) throw error;
   }

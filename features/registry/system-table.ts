@@ -1,5 +1,5 @@
 /** Tables that Moraine keeps for itself: they appear when something is first written to them. */
-import { type Catalog, ensureNamespace, type TableIdentifier } from '../../catalogs/index.js';
+import { type Catalog, ensureNamespace, type TableIdentifier, withTableDefaults } from '../../catalogs/index.js';
 import { isMoraineError } from '../../errors/index.js';
 import type { Schema } from '../../iceberg/index.js';
 import type { FileIO } from '../../storage/index.js';
@@ -29,7 +29,7 @@ export async function ensureSystemTable(where: SystemTable, schema: Schema): Pro
   const { catalog, io, table } = where;
   await ensureNamespace(catalog, table.namespace);
   try {
-    await catalog.createTable(table, { schema });
+    await catalog.createTable(table, withTableDefaults({ schema }));
   } catch (error) {
     if (!isMoraineError(error, 'TABLE_ALREADY_EXISTS')) throw error;
   }

@@ -2,6 +2,7 @@
  * What every catalog must do. A test file of a catalog calls {@link describeCatalogBehavior} with the means to open it.
  */
 import { dirname } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { Catalog, CommitRequest, LoadedTable, TableIdentifier } from '../../catalogs/index.js';
 import type { PartitionSpec, Schema, Snapshot } from '../../iceberg/index.js';
@@ -391,6 +392,25 @@ export function describeCatalogBehavior(name: string, open: () => Promise<Catalo
       const { metadata } = await catalog.commitTable(ORDERS, setProperties({ n: 'last' }));
       expect(metadata.metadataLog).toHaveLength(2);
       for (const entry of metadata.metadataLog) expect(await exists(io, entry.metadataFile)).toBe(true);
+    });
+
+    test('metadata is compressed and named as Java names it where the table asks for it', async () => {
+      const { catalog, io, reopen } = await withNamespace();
+      const codec = 'write.metadata.compression-codec';
+      const created = await catalog.createTable(ORDERS, { schema: SCHEMA, properties: new Map([[codec, 'gzip']]) });
+      const { metadataLocation } = await catalog.commitTable(ORDERS, setProperties({ n: '1' }));
+      for (const [location, name] of [
+        [created.metadataLocation, /\/00000-[0-9a-f-]{36}\.gz\.metadata\.json$/],
+        [metadataLocation, /\/00001-[0-9a-f-]{36}\.gz\.metadata\.json$/],
+      ] as const) {
+        expect(location).toMatch(name);
+        const text = gunzipSync(await io.read(location)).toString();
+        expect(JSON.parse(text)).toMatchObject({ 'table-uuid': created.metadata.tableUuid });
+      }
+      expect((await (await reopen()).loadTable(ORDERS)).metadata.properties.get('n')).toBe('1');
+      const plain = await catalog.commitTable(ORDERS, setProperties({ [codec]: 'none' }));
+      expect(plain.metadataLocation).toMatch(/\/00002-[0-9a-f-]{36}\.metadata\.json$/);
+      expect(JSON.parse(Buffer.from(await io.read(plain.metadataLocation)).toString())).toBeDefined();
     });
 
     test('damaged metadata is an error that names the file', async () => {

@@ -41,6 +41,39 @@ const V0_TABLES = `CREATE TABLE iceberg_tables(catalog_name VARCHAR(255) NOT NUL
   table_name VARCHAR(255) NOT NULL, metadata_location VARCHAR(1000), previous_metadata_location VARCHAR(1000),
   PRIMARY KEY (catalog_name, table_namespace, table_name))`;
 
+test('a table is loaded although commits delete its metadata file between the pointer and the file, as often as they do', async () => {
+  const folder = temporaryFolder();
+  const writer = await openIn(folder);
+  await writer.createNamespace(['a']);
+  const properties = new Map([
+    ['write.metadata.delete-after-commit.enabled', 'true'],
+    ['write.metadata.previous-versions-max', '1'],
+  ]);
+  const identifier = { namespace: ['a'], name: 't' };
+  await writer.createTable(identifier, { schema: SCHEMA, properties });
+  let [seen, commits] = [0, 0];
+  const commit = async (): Promise<void> => {
+    const updates = [{ action: 'set-properties' as const, updates: new Map([['n', String(++commits)]]) }];
+    await writer.commitTable(identifier, { requirements: [], updates });
+  };
+  // Three commits come before the first and before the second use of a metadata file.
+  const io = new Proxy(new LocalFileIO({ roots: [folder] }), {
+    get(target, name: keyof LocalFileIO) {
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== 'function') return member;
+      return async (...args: readonly unknown[]): Promise<unknown> => {
+        if (String(args[0]).endsWith('.metadata.json') && ['read', 'stat', 'resolve'].includes(name) && seen++ < 2) {
+          for (let each = 0; each < 3; each++) await commit();
+        }
+        return (await Reflect.apply(member, target, args)) as unknown;
+      };
+    },
+  });
+  const uri = `sqlite:///${folder}/c.db`;
+  const reader = await openSqlCatalog({ name: 'test', uri, warehouse: join(folder, 'wh'), io });
+  expect((await reader.loadTable(identifier)).metadata.properties.get('n')).toBe('6');
+});
+
 describe('the tables of the SQL catalog', () => {
   test('columns are those of JdbcCatalog V1 and PyIceberg, and rows as they write them', async () => {
     const folder = temporaryFolder();

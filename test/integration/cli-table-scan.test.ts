@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { jsonLines, MAIN, moraine, moraineOk } from '../support/cli.js';
 
@@ -219,11 +219,16 @@ describe.concurrent('the location of a metadata file', () => {
     expect(result.stderr).toContain('[LOCATION_REFUSED]');
   });
 
-  it('may be compressed', async () => {
+  it('may be compressed, under both names that writers use, or plain', async () => {
     const { metadataLocation } = await show();
-    const compressed = join(dirname(metadataLocation), '00009-x.metadata.json.gz');
-    writeFileSync(compressed, gzipSync(readFileSync(metadataLocation)));
-    expect(jsonLines((await scan(compressed)).stdout)).toHaveLength(4);
+    expect(metadataLocation).toMatch(/\.gz\.metadata\.json$/);
+    const compressed = readFileSync(metadataLocation);
+    const copies = { '00009-x.metadata.json.gz': compressed, '00009-y.metadata.json': gunzipSync(compressed) };
+    for (const [name, bytes] of Object.entries(copies)) {
+      const copy = join(dirname(metadataLocation), name);
+      writeFileSync(copy, bytes);
+      expect(jsonLines((await scan(copy)).stdout)).toHaveLength(4);
+    }
   });
 
   it('is refused beyond a size, before and after decompression', async () => {
@@ -265,7 +270,7 @@ describe.concurrent('files outside the root are refused at every hop', () => {
   async function copyOfMetadata(change: (text: string, list: string, folder: string) => string) {
     const { metadataLocation } = await show();
     const folder = mkdtempSync(join(base, 'root-'));
-    const text = readFileSync(metadataLocation, 'utf8');
+    const text = gunzipSync(readFileSync(metadataLocation)).toString();
     const lists = [...text.matchAll(/"manifest-list"\s*:\s*"((?:[^"\\]|\\.)*)"/g)].map((match) => match[1] ?? '');
     const list = lists.at(-1) ?? '';
     copyFileSync(JSON.parse(`"${list}"`) as string, join(folder, 'list.avro'));

@@ -30,7 +30,9 @@ class SparkStates {
 
   async keep(name: string, table: RowTable): Promise<void> {
     const { metadata, metadataLocation } = await table.load();
-    const copy = join(this.#folder, `${name}.metadata.json`);
+    // Java goes by the name: this is a compressed file.
+    expect(metadataLocation).toMatch(/\.gz\.metadata\.json$/);
+    const copy = join(this.#folder, `${name}.gz.metadata.json`);
     await copyFile(metadataLocation, copy);
     this.#states.push(`${name}=${copy}`);
     const rows = (await table.rows()).map(({ id, part, x, rowId, sequenceNumber }) => {

@@ -1,4 +1,6 @@
 /** PyIceberg opens the same SQLite catalog and reads tables that Moraine wrote. */
+import { readdirSync } from 'node:fs';
+import { basename } from 'node:path';
 import { expect, it } from 'vitest';
 import { commitOverwrite } from '../../tables/index.js';
 import { describeInterop, python } from '../support/python.js';
@@ -70,6 +72,30 @@ describeInterop('PyIceberg reads what Moraine wrote', () => {
     });
     expect(Object.entries(second ?? {}).filter(([name, value]) => name !== 'id' && value !== null)).toEqual([]);
     expect(read.types['dec']).toBe('decimal(20, 3)');
+  });
+
+  it('a table whose old metadata files are compressed and deleted, which PyIceberg and Moraine write in turns', async () => {
+    const world = await openTableWorld();
+    const { metadata } = await world.create('turns', schemaOf({ id: 'long' }));
+    const folder = `${metadata.location}/metadata`;
+    const [kept, logged] = [
+      () => readdirSync(folder).filter((name) => name.endsWith('.metadata.json')),
+      async () => (await world.load('turns')).metadata.metadataLog.map(({ metadataFile }) => basename(metadataFile)),
+    ];
+    for (let id = 0; id < 8; id++) await world.append('turns', `SELECT ${id}`);
+    expect(kept().filter((name) => name.endsWith('.gz.metadata.json'))).toHaveLength(6);
+    expect(await logged()).toEqual(kept().sort().slice(0, 5));
+    const pyiceberg = (id: number) =>
+      python('change_ours.py', world.catalogUri, world.warehouse, 'demo.turns', 'append', JSON.stringify([{ id }]));
+    await pyiceberg(8);
+    await world.append('turns', 'SELECT 9');
+    await pyiceberg(10);
+    expect(await logged()).toEqual(kept().sort().slice(0, 5));
+    const read = await python<Reading>('read_ours.py', world.catalogUri, world.warehouse, 'demo.turns');
+    expect(read.problems).toEqual([]);
+    expect(read.rows.map(({ id }) => id).sort((a, b) => Number(a) - Number(b))).toEqual([
+      0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+    ]);
   });
 
   it('zeros of both signs, each often in one column', async () => {

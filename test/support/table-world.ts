@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { type Catalog, openSqlCatalog, type TableIdentifier } from '../../catalogs/index.js';
+import { type Catalog, openSqlCatalog, type TableIdentifier, withTableDefaults } from '../../catalogs/index.js';
 import { type Engine, openEngine, writeParquet } from '../../engine/index.js';
 import { currentSchema, type JsonValue, parsePartitionSpec, parseSchema, type Schema } from '../../iceberg/index.js';
 import { LocalFileIO } from '../../storage/index.js';
@@ -53,11 +53,8 @@ export async function openTableWorld(): Promise<TableWorld> {
     load,
     async create(name, schema, partitioning, formatVersion = 2) {
       const partitionSpec = partitioning === undefined ? undefined : parsePartitionSpec(partitioning, schema);
-      await catalog.createTable(identifier(name), {
-        schema,
-        formatVersion,
-        ...(partitionSpec === undefined ? {} : { partitionSpec }),
-      });
+      const request = { schema, formatVersion, ...(partitionSpec === undefined ? {} : { partitionSpec }) };
+      await catalog.createTable(identifier(name), withTableDefaults(request));
       return load(name);
     },
     async append(name, select) {

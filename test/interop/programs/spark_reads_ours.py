@@ -4,6 +4,7 @@ Prints, as JSON by name, every row with its row lineage (version 3 only). A Hado
 files, which stay where they are.
 """
 
+import gzip
 import json
 import os
 import shutil
@@ -34,10 +35,10 @@ for table in tables:
     name, metadata = table.split("=", 1)
     target = os.path.join(folder, "db", name, "metadata")
     os.makedirs(target)
-    shutil.copy(metadata, os.path.join(target, "v1.metadata.json"))
+    shutil.copy(metadata, os.path.join(target, "v1.gz.metadata.json"))
     with open(os.path.join(target, "version-hint.text"), "w") as hint:
         hint.write("1")
-    with open(metadata) as file:
+    with gzip.open(metadata) as file:
         version = json.load(file)["format-version"]
     lineage = ", _row_id, _last_updated_sequence_number" if version == 3 else ""
     try:

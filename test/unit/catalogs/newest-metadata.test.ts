@@ -36,6 +36,20 @@ test('faults 6: the metadata file of a commit that lost its swap is not picked, 
   expect((await newestMetadata(lab.io, folder)).location).toBe(metadataLocation);
 });
 
+test('the file of a lost commit is not picked once the log of the table has forgotten what it was made on', async () => {
+  const { lab, folder, metadata, metadataLocation, lost } = await lostCatalog();
+  lost('00099-lost.metadata.json', metadata.metadataLog.at(-1)?.metadataFile ?? '');
+  lost('00098-lost.metadata.json', metadataLocation);
+  const updates = new Map([
+    ['write.metadata.previous-versions-max', '2'],
+    ['write.metadata.delete-after-commit.enabled', 'true'],
+  ]);
+  const identifier = { namespace: ['ns'], name: 't' };
+  await lab.catalog.commitTable(identifier, { requirements: [], updates: [{ action: 'set-properties', updates }] });
+  for (let commit = 0; commit < 3; commit++) await lab.append('ns.t');
+  expect((await newestMetadata(lab.io, folder)).location).toBe((await lab.load('ns.t')).metadataLocation);
+});
+
 test('where storage alone cannot tell which commit landed, both are named and none is picked', async () => {
   const { lab, folder, metadataLocation, lost } = await lostCatalog();
   const one = lost('00003-one.metadata.json', metadataLocation);
