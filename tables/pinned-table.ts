@@ -3,7 +3,7 @@
  * (`write.metadata.delete-after-commit.enabled`), so a plan holds a copy of the metadata its steps need.
  */
 import { isMoraineError, MoraineError } from '../errors/index.js';
-import type { TableMetadata } from '../iceberg/index.js';
+import type { Snapshot, TableMetadata } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
 import { loadTableAt, type Table } from './table.js';
 
@@ -16,7 +16,7 @@ export interface PinnedTable {
 }
 
 /**
- * The state of a table as a plan keeps it: schemas, specs, sort orders, properties and the named snapshots, without the table's history.
+ * The state of a table as a plan keeps it: schemas, specs, sort orders, properties and the named snapshots, without their summaries and the table's history.
  * @param snapshotIds snapshots that the steps read beside the current one; null stands for none
  */
 export function pinTable(
@@ -28,13 +28,18 @@ export function pinTable(
     metadataLocation,
     metadata: {
       ...metadata,
-      snapshots: metadata.snapshots.filter(({ snapshotId }) => kept.has(snapshotId)),
+      snapshots: metadata.snapshots.filter(({ snapshotId }) => kept.has(snapshotId)).map(withoutSummary),
       refs: new Map([...metadata.refs].filter(([, ref]) => kept.has(ref.snapshotId))),
       snapshotLog: [],
       metadataLog: [],
       otherFields: new Map(),
     },
   };
+}
+
+/** A summary may hold the keys of many runs, which no step reads. */
+function withoutSummary(snapshot: Snapshot): Snapshot {
+  return { ...snapshot, summary: new Map([...snapshot.summary].filter(([key]) => key === 'operation')) };
 }
 
 /**
