@@ -5,6 +5,7 @@ import { backfill } from './backfill.js';
 import { compact } from './compact.js';
 import { compactPlan } from './compact-plan.js';
 import { feast } from './feast.js';
+import { growth } from './growth.js';
 import { historical } from './historical.js';
 import { historicalDeletes } from './historical-deletes.js';
 import { historicalMemory } from './historical-memory.js';
@@ -33,6 +34,7 @@ export const JOBS: readonly BenchJob[] = [
   compact,
   compactPlan,
   backfill,
+  growth,
 ];
 
 /** The job of that name. */
