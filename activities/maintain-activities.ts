@@ -149,7 +149,11 @@ export function startMaintainRun(
 }
 
 async function countMaintain(project: Project, request: MaintainRequest, signal: AbortSignal) {
-  const { expiry, files } = await dryRunMaintenance(maintenanceDeps(project), request.table, settingsOf(request));
+  const { expiry, metadataFiles, files } = await dryRunMaintenance(
+    maintenanceDeps(project),
+    request.table,
+    settingsOf(request),
+  );
   let [expiredFiles, orphanFiles, orphanBytes] = [0, 0, 0n];
   for await (const { action, reason, sizeBytes } of files) {
     signal.throwIfAborted();
@@ -167,6 +171,7 @@ async function countMaintain(project: Project, request: MaintainRequest, signal:
     orphanFiles,
     orphanBytes: String(orphanBytes),
     unreadable: [],
+    metadataFiles,
     droppedDeletes: 0,
     manifestsBefore: 0,
     manifestsAfter: 0,

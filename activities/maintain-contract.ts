@@ -15,6 +15,8 @@ export interface MaintainInput {
   readonly allowYoung?: boolean;
   /** Also delete files outside the table's folders that only expired snapshots name; false unless given. */
   readonly deleteOutside?: boolean;
+  /** A metadata log that names more previous files is shortened to so many; unless given, the table's own properties decide. */
+  readonly metadataVersions?: number;
   /** Only count what would go. */
   readonly dryRun?: boolean;
 }
@@ -52,6 +54,8 @@ export interface MaintainResult {
   readonly orphanBytes: string;
   /** Manifests of expired snapshots that could not be read; the files they list are left to the removal of orphans. */
   readonly unreadable: readonly string[];
+  /** Metadata files that left the table's log. They are orphans once they are old enough. */
+  readonly metadataFiles: number;
   readonly droppedDeletes: number;
   readonly manifestsBefore: number;
   readonly manifestsAfter: number;
@@ -126,6 +130,8 @@ export interface PlannedExpiry {
   readonly planLocation: string | null;
   readonly snapshots: number;
   readonly refs: readonly string[];
+  /** Metadata files that leave the table's log. */
+  readonly metadataFiles: number;
 }
 
 export interface MaintainActivities {

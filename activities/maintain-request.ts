@@ -17,6 +17,7 @@ const requestSchema = z.strictObject({
   orphansOlderThan: duration.optional(),
   allowYoung: z.boolean().optional(),
   deleteOutside: z.boolean().optional(),
+  metadataVersions: z.int().min(1).optional(),
   dryRun: z.boolean().optional(),
 });
 
@@ -50,7 +51,7 @@ export function parseMaintainTablesRequest(request: unknown): void {
 
 /** The settings that a request means. */
 export function maintenanceSettings(request: MaintainInput): MaintenanceSettings {
-  const { olderThan, retainLast, orphansOlderThan, allowYoung, deleteOutside } = request;
+  const { olderThan, retainLast, orphansOlderThan, allowYoung, deleteOutside, metadataVersions } = request;
   const snapshotAgeMs = olderThan === undefined ? undefined : parseDurationMs(olderThan);
   const orphanMs = orphansOlderThan === undefined ? undefined : parseDurationMs(orphansOlderThan);
   return {
@@ -58,6 +59,7 @@ export function maintenanceSettings(request: MaintainInput): MaintenanceSettings
       ...(snapshotAgeMs === undefined ? {} : { olderThanMs: snapshotAgeMs }),
       ...(retainLast === undefined ? {} : { retainLast }),
       ...(deleteOutside === undefined ? {} : { deleteOutside }),
+      ...(metadataVersions === undefined ? {} : { metadataVersions }),
     },
     orphans: {
       ...(orphanMs === undefined ? {} : { olderThanMs: orphanMs }),

@@ -64,6 +64,7 @@ const maintenancePolicy = z.strictObject({
       retainLast: count(1_000_000).optional(),
       orphansOlderThan: duration.optional(),
       deleteOutside: z.boolean().optional(),
+      metadataVersions: count(1_000_000).optional(),
     })
     .optional(),
   budget: byteSize.optional(),

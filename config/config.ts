@@ -97,6 +97,7 @@ export interface MaintenanceConfig {
     readonly retainLast?: number;
     readonly orphansOlderThan?: string;
     readonly deleteOutside?: boolean;
+    readonly metadataVersions?: number;
   };
   /** Bytes that the compactions of one run may read together. */
   readonly budgetBytes: number;

@@ -50,7 +50,7 @@ const DEFAULT_BUDGET_BYTES = 10 * GIBIBYTE;
 function resolveMaintenance(input: NonNullable<ConfigInput['maintenance']>[number]): MaintenanceConfig {
   const { tables, compact, maintain, budget } = input;
   const { strategy = 'binpack', amplification = 4, deleteRatio = 0.3 } = compact ?? {};
-  const { olderThan, retainLast, orphansOlderThan, deleteOutside } = maintain ?? {};
+  const { olderThan, retainLast, orphansOlderThan, deleteOutside, metadataVersions } = maintain ?? {};
   return {
     tables,
     ...(compact === undefined ? {} : { compact: { strategy, amplification, deleteRatio } }),
@@ -62,6 +62,7 @@ function resolveMaintenance(input: NonNullable<ConfigInput['maintenance']>[numbe
             ...(retainLast === undefined ? {} : { retainLast }),
             ...(orphansOlderThan === undefined ? {} : { orphansOlderThan }),
             ...(deleteOutside === undefined ? {} : { deleteOutside }),
+            ...(metadataVersions === undefined ? {} : { metadataVersions }),
           },
         }),
     budgetBytes: (budget === undefined ? undefined : parseByteSize(String(budget))) ?? DEFAULT_BUDGET_BYTES,

@@ -1,7 +1,7 @@
 /** Dry run of maintenance: the verdict on every file of a table, with its reason. Nothing is written. */
 import type { MaintenanceDeps } from './deps.js';
 import { filesOnlyIn } from './expiry/expire.js';
-import { type ExpiryPlan, type ExpirySettings, planExpiry } from './expiry/expiry-plan.js';
+import { type ExpiryPlan, type ExpirySettings, planExpiry, surplusMetadata } from './expiry/expiry-plan.js';
 import { snapshotRoots } from './expiry/roots.js';
 import { type OrphanSettings, orphanAgeMs } from './sweep/orphans.js';
 import { type FileVerdict, Sweep, verdictOf } from './sweep/sweep.js';
@@ -15,6 +15,8 @@ export interface MaintenanceSettings {
 /** The outcome of a dry run: what happens to snapshots at once, to files as the folder is listed. */
 export interface DryRun {
   readonly expiry: ExpiryPlan;
+  /** Metadata files that leave the table's log; the old ones among them are orphans then. */
+  readonly metadataFiles: number;
   /** Every file of the table's folder, and expired ones that lie elsewhere. May be read once. */
   readonly files: AsyncGenerator<FileVerdict>;
 }
@@ -35,7 +37,8 @@ export async function dryRunMaintenance(
   const nowMs = deps.nowMs();
   const expiry = planExpiry(table.metadata, settings.expiry, await snapshotRoots(deps, table, nowMs), nowMs);
   const snapshotIds = new Set(expiry.snapshotIds);
-  return { expiry, files: judgeFiles() };
+  const metadataFiles = new Set(surplusMetadata(table.metadata, settings.expiry).map((entry) => entry.metadataFile));
+  return { expiry, metadataFiles: metadataFiles.size, files: judgeFiles() };
 
   async function* judgeFiles(): AsyncGenerator<FileVerdict> {
     const expired = table.metadata.snapshots.filter(({ snapshotId }) => snapshotIds.has(snapshotId));
@@ -54,7 +57,7 @@ export async function dryRunMaintenance(
         nowMs,
         olderThanMs,
         ...place,
-        expired: { snapshotIds, files, kept: expiry.kept },
+        expired: { snapshotIds, files, kept: expiry.kept, metadataFiles },
       });
       yield* sweep.verdicts();
       if (sweep.next === null) return;

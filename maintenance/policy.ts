@@ -11,6 +11,7 @@ export interface MaintenancePolicy {
     readonly retainLast?: number;
     readonly orphansOlderThan?: string;
     readonly deleteOutside?: boolean;
+    readonly metadataVersions?: number;
   };
   /** Bytes that the compactions of one run may read together. */
   readonly budgetBytes: number;

@@ -23,6 +23,7 @@ interface MaintainOptions {
   readonly orphansOlderThan?: string;
   readonly allowYoung?: boolean;
   readonly deleteOutside?: boolean;
+  readonly metadataVersions?: number;
   readonly wait?: boolean;
   readonly json?: boolean;
 }
@@ -37,7 +38,7 @@ export async function maintain(
   if (options.why !== undefined && options.dryRun !== true) {
     throw new MoraineError('INVALID_ARGUMENT', '--why goes with --dry-run');
   }
-  const { olderThan, retainLast, orphansOlderThan, allowYoung, deleteOutside, json } = options;
+  const { olderThan, retainLast, orphansOlderThan, allowYoung, deleteOutside, metadataVersions, json } = options;
   const input = {
     table,
     ...(olderThan === undefined ? {} : { olderThan }),
@@ -45,6 +46,7 @@ export async function maintain(
     ...(orphansOlderThan === undefined ? {} : { orphansOlderThan }),
     ...(allowYoung === undefined ? {} : { allowYoung }),
     ...(deleteOutside === undefined ? {} : { deleteOutside }),
+    ...(metadataVersions === undefined ? {} : { metadataVersions }),
   };
   await withProject(context, async (project) => {
     if (options.dryRun === true) return dryRun(context, project, input, options);
@@ -117,10 +119,11 @@ function formatResult(result: MaintainResult): string {
 
 function changesText(result: MaintainResult): string {
   const { expiredSnapshots, expiredFiles, orphanFiles, orphanBytes, droppedDeletes } = result;
-  const { manifestsBefore, manifestsAfter } = result;
+  const { metadataFiles, manifestsBefore, manifestsAfter } = result;
   return [
     `${countedText(expiredSnapshots, 'snapshot')} expired with ${countedText(expiredFiles, 'file')}`,
     `${countedText(orphanFiles, 'orphan')} removed (${sizeText(orphanBytes)})`,
+    ...(metadataFiles === 0 ? [] : [`${countedText(metadataFiles, 'metadata file')} dropped from the log`]),
     `${countedText(droppedDeletes, 'dangling delete file')} dropped`,
     `${countedText(manifestsBefore, 'manifest')} became ${countText(manifestsAfter)}`,
   ].join(', ');

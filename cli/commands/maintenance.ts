@@ -20,6 +20,11 @@ export function declareMaintenanceCommands(program: Command, runner: ActionRunne
       wholeNumber(1),
     )
     .option('--orphans-older-than <age>', 'files older than this that nothing reaches are removed (default: 3d)')
+    .option(
+      '--metadata-versions <n>',
+      "shorten the metadata log to so many previous files (default: the table's properties)",
+      wholeNumber(1),
+    )
     .option('--delete-outside', "also delete files outside the table's folders that only expired snapshots name")
     .option('--allow-young', 'confirm orphans of less than a day: nobody else writes to the table')
     .option('--wait', 'wait for a run on a configured server')

@@ -13,6 +13,7 @@ import {
   type Snapshot,
   snapshotToJson,
   stringifyJson,
+  type TableMetadata,
   type TableUpdate,
 } from '../../iceberg/index.js';
 import { commitUpdates, reachFaultPoint, type Table } from '../../tables/index.js';
@@ -24,7 +25,7 @@ import { keepFilesOfOthers, ownPlaces } from '../sweep/other-tables.js';
 import { requireOwnFolders } from '../sweep/own-folders.js';
 import { safeNowMs } from '../sweep/storage-clock.js';
 import { filesOfMetadata, filesOfSnapshots, statisticsFiles, type TableFile } from '../sweep/table-files.js';
-import { type ExpirySettings, planExpiry } from './expiry-plan.js';
+import { type ExpirySettings, planExpiry, surplusMetadata } from './expiry-plan.js';
 import { leaseRoots, snapshotRoots } from './roots.js';
 
 const MAX_PLAN_BYTES = 256 * 2 ** 20;
@@ -35,6 +36,8 @@ export interface StagedExpiry {
   readonly planLocation: string | null;
   readonly snapshots: number;
   readonly refs: readonly string[];
+  /** Metadata files that leave the table's log. */
+  readonly metadataFiles: number;
 }
 
 /** Result of an expiry. */
@@ -72,7 +75,10 @@ export async function stageExpiry(
   await requireOwnFolders(deps, table);
   const nowMs = await safeNowMs(table, deps.nowMs());
   const { snapshotIds, refs } = planExpiry(metadata, settings, await snapshotRoots(deps, table, nowMs), nowMs);
-  if (snapshotIds.length === 0 && refs.length === 0) return { planLocation: null, snapshots: 0, refs };
+  const metadataFiles = surplusMetadata(metadata, settings).length;
+  if (snapshotIds.length === 0 && refs.length === 0 && metadataFiles === 0) {
+    return { planLocation: null, snapshots: 0, refs, metadataFiles };
+  }
   const ids = new Set(snapshotIds);
   const planLocation = `${metadataFolder(metadata)}/moraine-expiry-${randomUUID()}.json`;
   const plan: StoredPlan = {
@@ -87,7 +93,7 @@ export async function stageExpiry(
       .map(({ location }) => location),
   };
   await table.io.create(planLocation, Buffer.from(planToText(plan)));
-  return { planLocation, snapshots: ids.size, refs };
+  return { planLocation, snapshots: ids.size, refs, metadataFiles };
 }
 
 /**
@@ -102,7 +108,10 @@ export async function commitExpiry(deps: MaintenanceDeps, name: string, planLoca
   const roots = await snapshotRoots(deps, table, plan.nowMs);
   const { metadata } = await commitUpdates(table, (base) => {
     const now = planExpiry(base, plan.settings, [...roots, ...leaseRoots({ metadata: base }, plan.nowMs)], plan.nowMs);
-    return expiryUpdates(plan, now, withoutEndedLeases(base, plan.nowMs));
+    return expiryUpdates(plan, now, [
+      ...(withoutEndedLeases(base, plan.nowMs) ?? []),
+      ...shorterLog(base, plan.settings),
+    ]);
   });
   reachFaultPoint('maintain-expired');
   const kept = new Set(metadata.snapshots.map(({ snapshotId }) => snapshotId));
@@ -112,7 +121,7 @@ export async function commitExpiry(deps: MaintenanceDeps, name: string, planLoca
 function expiryUpdates(
   plan: StoredPlan,
   now: { readonly snapshotIds: readonly bigint[]; readonly refs: readonly string[] },
-  leases: readonly TableUpdate[] | null,
+  others: readonly TableUpdate[],
 ): readonly TableUpdate[] | null {
   const planned = new Set(plan.snapshots.map(({ snapshotId }) => snapshotId));
   const snapshotIds = now.snapshotIds.filter((id) => planned.has(id));
@@ -121,9 +130,16 @@ function expiryUpdates(
       .filter((name) => plan.refs.includes(name))
       .map((refName) => ({ action: 'remove-snapshot-ref' as const, refName })),
     ...(snapshotIds.length === 0 ? [] : [{ action: 'remove-snapshots' as const, snapshotIds }]),
-    ...(leases ?? []),
+    ...others,
   ];
   return updates.length === 0 ? null : updates;
+}
+
+/** No commit of its own can shorten a log: the table's property says how long the log is after any commit, whoever makes it. */
+function shorterLog(base: TableMetadata, settings: ExpirySettings): readonly TableUpdate[] {
+  if (surplusMetadata(base, settings).length === 0) return [];
+  const updates = new Map([['write.metadata.previous-versions-max', String(settings.metadataVersions)]]);
+  return [{ action: 'set-properties', updates }];
 }
 
 /**
@@ -210,7 +226,7 @@ export async function filesOnlyIn(
 }
 
 function planToText({ snapshots, nowMs, settings, ...plan }: StoredPlan): string {
-  const { olderThanMs, retainLast, deleteOutside } = settings;
+  const { olderThanMs, retainLast, deleteOutside, metadataVersions } = settings;
   return stringifyJson({
     version: 1,
     ...plan,
@@ -219,6 +235,7 @@ function planToText({ snapshots, nowMs, settings, ...plan }: StoredPlan): string
       ...(olderThanMs === undefined ? {} : { 'older-than-ms': String(olderThanMs) }),
       ...(retainLast === undefined ? {} : { 'retain-last': retainLast }),
       ...(deleteOutside === undefined ? {} : { 'delete-outside': deleteOutside }),
+      ...(metadataVersions === undefined ? {} : { 'metadata-versions': metadataVersions }),
     },
     snapshots: snapshots.map((snapshot) => snapshotToJson(snapshot, 3)),
   });
@@ -252,6 +269,7 @@ const planSchema = z.object({
     'older-than-ms': z.string().optional(),
     'retain-last': z.int().optional(),
     'delete-outside': z.boolean().optional(),
+    'metadata-versions': z.int().optional(),
   }),
   snapshots: z.array(z.custom<JsonValue>()),
   refs: z.array(z.string()),
@@ -270,6 +288,7 @@ function parsePlan(location: string, text: string): StoredPlan {
       statistics,
     } = planSchema.parse(parseJson(text));
     const { 'older-than-ms': age, 'retain-last': retainLast, 'delete-outside': deleteOutside } = settings;
+    const { 'metadata-versions': metadataVersions } = settings;
     return {
       table,
       tableUuid,
@@ -280,6 +299,7 @@ function parsePlan(location: string, text: string): StoredPlan {
         ...(age === undefined ? {} : { olderThanMs: BigInt(age) }),
         ...(retainLast === undefined ? {} : { retainLast }),
         ...(deleteOutside === undefined ? {} : { deleteOutside }),
+        ...(metadataVersions === undefined ? {} : { metadataVersions }),
       },
       snapshots: snapshots.map(parseSnapshot),
     };

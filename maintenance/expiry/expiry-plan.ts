@@ -3,7 +3,14 @@
  * Source: Apache Iceberg specification, "Snapshot Retention Policy"; table properties `history.expire.*`.
  */
 import { MoraineError } from '../../errors/index.js';
-import { ancestors, findSnapshot, MAIN_BRANCH, type SnapshotRef, type TableMetadata } from '../../iceberg/index.js';
+import {
+  ancestors,
+  findSnapshot,
+  MAIN_BRANCH,
+  type MetadataLogEntry,
+  type SnapshotRef,
+  type TableMetadata,
+} from '../../iceberg/index.js';
 
 const DEFAULT_MAX_SNAPSHOT_AGE_MS = 5n * 86_400_000n;
 
@@ -18,6 +25,11 @@ export interface ExpirySettings {
    * they stay unless somebody has said that they are the table's own.
    */
   readonly deleteOutside?: boolean;
+  /**
+   * How many previous metadata files the table's log may name: a longer log is shortened, through the table's property
+   * `write.metadata.previous-versions-max`. The files that leave it are orphans. A log is not shortened unless given.
+   */
+  readonly metadataVersions?: number;
 }
 
 /** Roots that keep snapshots besides the table's own branches and tags. */
@@ -27,6 +39,16 @@ export interface SnapshotRoot {
   readonly snapshotIds: readonly bigint[];
   /** Whoever reads on from here needs this snapshot and every one after it, up to the current one. */
   readonly sinceSnapshotId?: bigint;
+}
+
+/** Metadata files that leave the log when the next commit shortens it to the wanted length, the oldest first. */
+export function surplusMetadata(
+  { metadataLog }: TableMetadata,
+  { metadataVersions }: ExpirySettings,
+): readonly MetadataLogEntry[] {
+  if (metadataVersions === undefined || metadataLog.length <= metadataVersions) return [];
+  // That commit logs the file that it replaces.
+  return metadataLog.slice(0, metadataLog.length + 1 - metadataVersions);
 }
 
 /** What goes and, for every snapshot that stays, why. */

@@ -34,6 +34,8 @@ export interface SweepSettings {
     /** By canonical path. */
     readonly files: ReadonlyMap<string, unknown>;
     readonly kept: ReadonlyMap<bigint, string>;
+    /** Locations of metadata files that are taken to have left the log. */
+    readonly metadataFiles: ReadonlySet<string>;
   };
 }
 
@@ -94,8 +96,8 @@ export class Sweep {
 
   /** Remembers what the table reaches, as far as it is not known yet. */
   async #reach(table: Table, paths: CanonicalPaths): Promise<void> {
-    const { snapshotIds: expired, kept } = this.#settings.expired ?? {};
-    for (const file of filesOfMetadata(table, expired)) await this.#remember(table, paths, file);
+    const { snapshotIds: expired, kept, metadataFiles } = this.#settings.expired ?? {};
+    for (const file of filesOfMetadata(table, expired, metadataFiles)) await this.#remember(table, paths, file);
     const fresh = currentFirst(table.metadata).filter(
       ({ snapshotId }) => !this.#snapshots.has(snapshotId) && expired?.has(snapshotId) !== true,
     );

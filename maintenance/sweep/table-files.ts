@@ -93,14 +93,16 @@ async function* filesOfManifests(
 /**
  * The files that metadata names besides its snapshots' own: metadata files and statistics.
  * @param expired snapshots whose statistics do not count
+ * @param dropped metadata files that are taken to have left the log
  */
 export function* filesOfMetadata(
   { metadata, metadataLocation }: Table,
   expired: ReadonlySet<bigint> = new Set(),
+  dropped: ReadonlySet<string> = new Set(),
 ): Generator<TableFile> {
   yield { location: metadataLocation, reason: 'the current metadata file' };
   for (const { metadataFile } of metadata.metadataLog) {
-    yield { location: metadataFile, reason: 'a metadata file of the metadata log' };
+    if (!dropped.has(metadataFile)) yield { location: metadataFile, reason: 'a metadata file of the metadata log' };
   }
   for (const file of statisticsFiles(metadata)) if (!expired.has(file.snapshotId)) yield file;
 }

@@ -68,6 +68,7 @@ export function scriptedMaintain(steps: MaintainSteps = {}): MaintainActivities 
       Promise.resolve({
         expiredSnapshots: 2,
         expiredRefs: [],
+        metadataFiles: 0,
         expiredFiles: 3,
         orphanFiles: 1,
         orphanBytes: '100',
@@ -105,5 +106,5 @@ export function rewrittenGroup(group: number): RewrittenFiles {
 }
 
 export function plannedExpiry(snapshots: number): PlannedExpiry {
-  return { planLocation: snapshots === 0 ? null : '/plans/5.json', snapshots, refs: [] };
+  return { planLocation: snapshots === 0 ? null : '/plans/5.json', snapshots, refs: [], metadataFiles: 0 };
 }

@@ -21,6 +21,7 @@ const NOTHING: MaintainCounts = {
   orphanFiles: 0,
   orphanBytes: '0',
   unreadable: [],
+  metadataFiles: 0,
   droppedDeletes: 0,
   manifestsBefore: 0,
   manifestsAfter: 0,
@@ -52,7 +53,9 @@ export class MaintainReport {
   expiring(plan: PlannedExpiry): void {
     const { snapshots, refs } = plan;
     this.#plan = plan;
-    this.#counts = { ...this.#counts, expiredRefs: refs };
+    // Plans of version 0.1 shorten no log.
+    const metadataFiles = (plan as Partial<PlannedExpiry>).metadataFiles ?? 0;
+    this.#counts = { ...this.#counts, expiredRefs: refs, metadataFiles };
     this.#show('expiring');
     upsertMemo({ plan: { snapshots, refs: refs.slice(0, MAX_NAMES) }, progress: this.#progress() });
   }
@@ -121,8 +124,8 @@ export class MaintainReport {
 
 /** Why nothing was changed; null if something was. */
 function whyNothing(counts: MaintainCounts): string | null {
-  const { expiredSnapshots, expiredRefs, expiredFiles, orphanFiles, droppedDeletes } = counts;
-  const changes = expiredSnapshots + expiredRefs.length + expiredFiles + orphanFiles + droppedDeletes;
+  const { expiredSnapshots, expiredRefs, expiredFiles, orphanFiles, metadataFiles, droppedDeletes } = counts;
+  const changes = expiredSnapshots + expiredRefs.length + expiredFiles + orphanFiles + metadataFiles + droppedDeletes;
   if (changes > 0 || counts.manifestsBefore !== counts.manifestsAfter) return null;
   return 'no snapshot is old enough to expire, no file is an orphan, and no delete file or manifest needs tidying';
 }
