@@ -4,6 +4,7 @@ import { statSync } from 'node:fs';
 import { parquetReader, quoteLiteral } from '../engine/index.js';
 import { currentSchema, currentSnapshot, type DataFile } from '../iceberg/index.js';
 import type { Project } from '../project/index.js';
+import { dataFolder } from '../staging/index.js';
 import { commitAppend, loadTable, planFiles } from '../tables/index.js';
 import { DeleteWriter } from '../test/support/delete-writer.js';
 
@@ -105,7 +106,7 @@ async function shareFiles(project: Project, { name, of }: ShortTable) {
   const table = await loadTable(catalog, project.io, identifier);
   await commitAppend(table, { files });
   const engine = await project.engine();
-  const folder = await project.io.prepareFolder(`${table.metadata.location}/data`);
+  const folder = await project.io.canonical(dataFolder(table.metadata));
   const writer = new DeleteWriter({ io: project.io, catalog, engine }, identifier);
   return { writer, files, engine, folder };
 }

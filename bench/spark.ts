@@ -12,7 +12,7 @@ import { type ForeignMeasurement, repository } from './python.js';
  * that such catalogs look for.
  */
 export async function showToHadoopCatalog(table: Table): Promise<void> {
-  const folder = await table.io.resolve(`${table.metadata.location}/metadata`);
+  const folder = await table.io.canonical(`${table.metadata.location}/metadata`);
   writeFileSync(join(folder, 'v1.metadata.json'), tableMetadataToJson(table.metadata));
   writeFileSync(join(folder, 'version-hint.text'), '1');
 }

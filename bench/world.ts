@@ -1,10 +1,12 @@
 /** A project in a folder with a feature table of a chosen shape: what most jobs read. */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { type Engine, writeParquet } from '../engine/index.js';
+import { type Engine } from '../engine/index.js';
 import { collectDefinitions, defineEntity, defineFeatureView, parseDefinitions } from '../features/index.js';
-import { currentSchema, currentSnapshot, parseSchema, UNPARTITIONED } from '../iceberg/index.js';
+import { currentSchema, currentSnapshot, parseSchema } from '../iceberg/index.js';
 import { openProject, type Project } from '../project/index.js';
+import { localPathsOf } from '../scans/index.js';
+import { stageRows } from '../staging/index.js';
 import { commitAppend, loadTable, planFiles, type Table } from '../tables/index.js';
 
 export const FEATURES = ['f1', 'f2', 'f3', 'f4', 'f5', 'f6', 'f7', 'f8'] as const;
@@ -95,13 +97,10 @@ export async function makeFilledTable(
 }
 
 async function writeFiles(engine: Engine, table: Table, selects: readonly string[]) {
-  const folder = await table.io.prepareFolder(`${table.metadata.location}/data`);
-  const schema = currentSchema(table.metadata);
   return engine.withConnection(async (connection) => {
     const files = [];
     for (const select of selects) {
-      const write = { select, schema, spec: UNPARTITIONED, folder, namePrefix: randomUUID() };
-      files.push(...(await writeParquet(connection, write)));
+      files.push(...(await stageRows(connection, table, { select, namePrefix: randomUUID() })));
     }
     return files;
   });
@@ -140,5 +139,8 @@ export async function filesOf(project: Project, name: string): Promise<readonly 
   const table = await loadTable(await project.catalog(), project.io, { namespace: ['bench'], name });
   const { metadata } = table;
   const plan = await planFiles(table, { snapshot: currentSnapshot(metadata) ?? null, schema: currentSchema(metadata) });
-  return Promise.all(plan.files.map(({ file }) => project.io.resolve(file.filePath)));
+  return localPathsOf(
+    project.io,
+    plan.files.map(({ file }) => file.filePath),
+  );
 }

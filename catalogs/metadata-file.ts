@@ -3,7 +3,8 @@ import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { parseTableMetadata, type TableMetadata, tableMetadataToJson } from '../iceberg/index.js';
-import { type FileIO, ImmutableFileCache } from '../storage/index.js';
+import type { Location } from '../locations/index.js';
+import { type FileIO, FileKind, type ParsedFile } from '../storage/index.js';
 import { isGzipMetadataFile } from './location-names.js';
 
 const gunzipAsync = promisify(gunzip);
@@ -19,8 +20,7 @@ export interface MetadataLimits {
 
 export const DEFAULT_METADATA_LIMITS: MetadataLimits = { maxBytes: 64 * 2 ** 20, maxDecompressedBytes: 512 * 2 ** 20 };
 
-// Bounds the files' bytes; parsed they take about five times as much.
-const cache = new ImmutableFileCache<TableMetadata>(32 * 2 ** 20);
+const METADATA = new FileKind<TableMetadata>('metadata');
 
 function corrupt(location: string, cause: unknown): MoraineError {
   const reason = cause instanceof Error ? cause.message : String(cause);
@@ -51,28 +51,32 @@ export async function readTableMetadata(
   location: string,
   limits: MetadataLimits = DEFAULT_METADATA_LIMITS,
 ): Promise<TableMetadata> {
+  return (await parseFile(io, location, limits)).value;
+}
+
+async function parseFile(io: FileIO, location: Location, limits: MetadataLimits): Promise<ParsedFile<TableMetadata>> {
   const stored = await io.read(location, { maxBytes: limits.maxBytes });
   const bytes = await decompress(location, stored, limits);
   try {
-    return parseTableMetadata(bytes);
+    return { value: parseTableMetadata(bytes), costBytes: bytes.length };
   } catch (error) {
     throw corrupt(location, error);
   }
 }
 
-/** Reads a metadata file that a catalog points at; unchanged files are parsed once. */
-export async function readTableMetadataCached(io: FileIO, location: string): Promise<TableMetadata> {
-  return cache.get(io, location, () => readTableMetadata(io, location));
+/** Reads a metadata file that a catalog points at; each is parsed once. */
+export async function readTableMetadataCached(io: FileIO, location: Location): Promise<TableMetadata> {
+  return io.cache.get({ kind: METADATA, location }, () => parseFile(io, location, DEFAULT_METADATA_LIMITS));
 }
 
 /** Writes a new metadata file, compressed if it is named so; `FILE_ALREADY_EXISTS` if the name is taken. */
 export async function writeTableMetadata(io: FileIO, location: string, metadata: TableMetadata): Promise<void> {
   const bytes = new TextEncoder().encode(tableMetadataToJson(metadata));
   await io.create(location, isGzipMetadataFile(location) ? await gzipAsync(bytes, GZIP) : bytes);
-  await cache.put(io, location, metadata);
+  io.cache.put({ kind: METADATA, location }, { value: metadata, costBytes: bytes.length });
 }
 
 /** Gives up a metadata file that has been replaced: kept versions of a long history would fill the memory. */
-export async function forgetTableMetadata(io: FileIO, location: string): Promise<void> {
-  await cache.forget(io, location);
+export function forgetTableMetadata(io: FileIO, location: Location): void {
+  io.cache.forget({ kind: METADATA, location });
 }

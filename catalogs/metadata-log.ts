@@ -1,7 +1,8 @@
 /** The log of previous metadata files, and the deletion of those that fall out of it. */
 import { dirname } from 'node:path';
 import { type TableMetadata, withMetadataLogEntry } from '../iceberg/index.js';
-import { comparableLocation, type FileIO } from '../storage/index.js';
+import { comparableLocation } from '../locations/index.js';
+import { type FileIO } from '../storage/index.js';
 import { afterOutcome } from './after-outcome.js';
 import type { LoadedTable } from './catalog.js';
 import { isMetadataFile, metadataFolder } from './location-names.js';
@@ -44,9 +45,9 @@ export async function deleteExpiredMetadata(
     .slice(0, MAX_DELETED_PER_COMMIT);
   if (dropped.length === 0) return;
   const used = new Set((await inUse()).map(comparableLocation));
-  const folder = await io.resolve(metadataFolder(current));
+  const folder = await io.canonical(metadataFolder(current));
   const deleteIfOwn = async (location: string): Promise<void> => {
-    if (used.has(location) || !isMetadataFile(location) || dirname(await io.resolve(location)) !== folder) return;
+    if (used.has(location) || !isMetadataFile(location) || dirname(await io.canonical(location)) !== folder) return;
     if ((await readTableMetadata(io, location)).tableUuid === current.tableUuid) await io.delete(location);
   };
   for (let first = 0; first < dropped.length; first += CONCURRENCY) {

@@ -1,7 +1,8 @@
 /** Finding the newest metadata file of a table on storage alone, when its catalog is lost. */
 import { MoraineError } from '../errors/index.js';
 import type { TableMetadata } from '../iceberg/index.js';
-import { comparableLocation, type FileIO } from '../storage/index.js';
+import { comparableLocation } from '../locations/index.js';
+import { type FileIO, listFiles } from '../storage/index.js';
 import { isMetadataFile, metadataVersion } from './location-names.js';
 import { readTableMetadata } from './metadata-file.js';
 
@@ -54,7 +55,7 @@ function wentOnBeyond(other: TableMetadata, end: TableMetadata): boolean {
 
 async function metadataFiles(io: FileIO, folder: string): Promise<readonly MetadataFile[]> {
   const files: MetadataFile[] = [];
-  for await (const { location } of io.list(folder)) {
+  for await (const { location } of listFiles(io, folder)) {
     if (isMetadataFile(location)) files.push({ location, metadata: await readTableMetadata(io, location) });
   }
   return files;

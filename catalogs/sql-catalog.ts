@@ -14,12 +14,7 @@ import type { Catalog, CommitRequest, CreateTableRequest, LoadedTable, TableIden
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import { announceCommit } from './commit-channel.js';
 import { defaultTableLocation, nextMetadataLocation, withoutTrailingSlash } from './location-names.js';
-import {
-  forgetTableMetadata,
-  readTableMetadata,
-  readTableMetadataCached,
-  writeTableMetadata,
-} from './metadata-file.js';
+import { forgetTableMetadata, readTableMetadataCached, writeTableMetadata } from './metadata-file.js';
 import { deleteExpiredMetadata, withMetadataLog } from './metadata-log.js';
 import { prepareSqlSchema } from './sql-schema.js';
 import { type CatalogStore, SqlStore, sqlFailure, type TableKey } from './sql-store.js';
@@ -199,7 +194,9 @@ export class SqlCatalog implements Catalog {
   async registerTable(identifier: TableIdentifier, metadataLocation: string): Promise<LoadedTable> {
     const key = tableKey(identifier);
     await this.#requireNamespace(identifier.namespace);
-    const metadata = await readTableMetadata(this.#io, metadataLocation);
+    // Whoever names a file may have made it anew at a location that is known.
+    forgetTableMetadata(this.#io, metadataLocation);
+    const metadata = await readTableMetadataCached(this.#io, metadataLocation);
     if (!(await this.#store.insertTable(key, metadataLocation))) throw this.#alreadyExists(identifier);
     return { identifier, metadataLocation, metadata };
   }
@@ -224,7 +221,7 @@ export class SqlCatalog implements Catalog {
     const { base, landed } = await announceCommit(() => this.#commit(identifier, request));
     if (landed !== base) {
       await afterOutcome(
-        () => forgetTableMetadata(this.#io, base.metadataLocation),
+        () => Promise.resolve(forgetTableMetadata(this.#io, base.metadataLocation)),
         () => deleteExpiredMetadata(this.#io, base.metadata, landed.metadata, () => this.#store.metadataLocations()),
       );
     }

@@ -1,6 +1,6 @@
 /** The rows of the SQL catalog: every statement it runs, and what its failures mean. */
 import { MoraineError } from '../errors/index.js';
-import { comparableLocation } from '../storage/index.js';
+import { comparableLocation } from '../locations/index.js';
 import { type SqlDriver, SqlError, type SqlParameter } from './sql-driver.js';
 
 /** A table's key: namespace levels joined with dots, and the name. */

@@ -6,19 +6,18 @@ import {
   inputError,
   readInput,
   type TargetTypes,
-  writeParquet,
 } from '../engine/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import {
   currentSchema,
   type DataFile,
-  type PartitionSpec,
   parsePartitionSpec,
   sameTransform,
   type TableMetadata,
   typeToString,
 } from '../iceberg/index.js';
 import type { Project } from '../project/index.js';
+import { defaultSpec, stageRows } from '../staging/index.js';
 import { commitAppend, type Table } from '../tables/index.js';
 import { createTable } from './create-table.js';
 import { type InputColumn, matchColumns } from './input-columns.js';
@@ -65,7 +64,7 @@ export async function appendFile(
       const { table, created, input } = await openTarget(project, tableName, options, (types) =>
         readInput(connection, file, { format: options.format, types }),
       );
-      const files = await stageRows(project, connection, table, input).catch((error: unknown) => {
+      const files = await stageInput(connection, table, input).catch((error: unknown) => {
         throw inputError(file, error);
       });
       if (files.length === 0) return { created, rows: 0n, files: 0, bytes: 0n, snapshotId: null };
@@ -114,7 +113,7 @@ async function openTarget(
 /** @throws `INVALID_ARGUMENT` if the table is partitioned otherwise */
 function checkPartition(metadata: TableMetadata, partition: string): void {
   const wanted = parsePartitionSpec(partition, currentSchema(metadata));
-  const { fields } = specOf(metadata);
+  const { fields } = defaultSpec(metadata);
   const same =
     fields.length === wanted.fields.length &&
     wanted.fields.every((field, index) => {
@@ -128,29 +127,14 @@ function checkPartition(metadata: TableMetadata, partition: string): void {
   );
 }
 
-function specOf(metadata: TableMetadata): PartitionSpec {
-  const spec = metadata.partitionSpecs.find((candidate) => candidate.specId === metadata.defaultSpecId);
-  if (spec !== undefined) return spec;
-  throw new MoraineError('METADATA_CORRUPT', `the table has no partition spec ${metadata.defaultSpecId}`);
-}
-
-async function stageRows(
-  project: Project,
-  connection: Connection,
-  table: Table,
-  input: Input,
-): Promise<readonly DataFile[]> {
+async function stageInput(connection: Connection, table: Table, input: Input): Promise<readonly DataFile[]> {
   const schema = currentSchema(table.metadata);
   const columns = matchColumns(input.schema, schema);
   const aliases = input.schema.fields.map((_, index) => `i${index}`).join(', ');
   const source = `(${input.sql}) AS input(${aliases})`;
   await refuseMisfits(connection, columns, source);
-  const folder = await project.io.prepareFolder(`${table.metadata.location}/data`);
-  return writeParquet(connection, {
+  return stageRows(connection, table, {
     select: `SELECT ${columns.map((column) => column.valueSql).join(', ')} FROM ${source}`,
-    schema,
-    spec: specOf(table.metadata),
-    folder,
     namePrefix: randomUUID(),
   });
 }

@@ -1,7 +1,8 @@
 /** Rows to delete, and what writing them as delete files gives. */
 import { type Connection, readDeletedPositions } from '../engine/index.js';
 import { currentSnapshot, type DataFile, type FileDeletes, nameMapping, referencedDataFile } from '../iceberg/index.js';
-import { comparableLocation } from '../storage/index.js';
+import { comparableLocation } from '../locations/index.js';
+import { openablePath } from '../scans/index.js';
 import { deletesOfFiles, type Table } from '../tables/index.js';
 
 /** Rows of one data file, by their positions from 0, in any order. */
@@ -40,7 +41,7 @@ export async function knownDeletes(
     files: found.map(({ dataFile: file, ...of }) => ({ ...of, file, path: file.filePath })),
     schemas: metadata.schemas,
     nameMapping: nameMapping(metadata),
-    resolve: (location) => io.resolve(location),
+    resolve: (location) => openablePath(connection, io, location),
     normalize: comparableLocation,
   });
   return { positions, files: found.flatMap(({ deletes }) => ofOneFile(deletes)) };

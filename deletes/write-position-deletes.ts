@@ -1,6 +1,6 @@
 /** Writing position-delete files, for tables of version 2. Source: Apache Iceberg specification, "Position Delete Files". */
 import { pathSegment } from '../catalogs/index.js';
-import { type Connection, quoteLiteral, writeParquet } from '../engine/index.js';
+import { type Connection, quoteLiteral } from '../engine/index.js';
 import {
   type DataFile,
   DELETE_FILE_PATH_ID,
@@ -9,6 +9,7 @@ import {
   serializeValue,
   UNPARTITIONED,
 } from '../iceberg/index.js';
+import { stageRows } from '../staging/index.js';
 import type { Table } from '../tables/index.js';
 import type { DeletedPositions, WrittenDeletes } from './deleted-positions.js';
 
@@ -32,16 +33,14 @@ export async function writePositionDeletes(
   deleted: readonly DeletedPositions[],
   attemptId: string,
 ): Promise<WrittenDeletes> {
-  const folder = await table.io.prepareFolder(`${table.metadata.location}/data`);
   const files: DataFile[] = [];
   for (const [index, { dataFile, positions }] of deleted.entries()) {
     const all = new Set(positions);
     if (all.size === 0) continue;
-    const written = await writeParquet(connection, {
+    const written = await stageRows(connection, table, {
       select: `SELECT ${quoteLiteral(dataFile.filePath)}, unnest([${[...all].join(', ')}]::BIGINT[])`,
       schema: SCHEMA,
       spec: UNPARTITIONED,
-      folder,
       namePrefix: `${pathSegment(attemptId)}-deletes-${index}`,
       sortBy: [DELETE_FILE_PATH_ID, DELETE_POSITION_ID],
     });

@@ -1,4 +1,5 @@
 /** The steps of the demo, each one thing that a user of Moraine does. */
+
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
@@ -13,9 +14,11 @@ import { formatTimeUs } from '../config/index.js';
 import { parquetReader, quoteLiteral, scanSql, streamSink, writeRows } from '../engine/index.js';
 import { parseDefinitions } from '../features/index.js';
 import { currentSchema, currentSnapshot } from '../iceberg/index.js';
+import type { LocalPath } from '../locations/index.js';
 import type { OnlineRequest, OnlineResponse } from '../online/index.js';
 import { makeFolders } from '../processes/index.js';
 import type { Project } from '../project/index.js';
+import { localPathsOf } from '../scans/index.js';
 import { loadTable, planFiles } from '../tables/index.js';
 import { type LocalRun, startMaterialization, waitForRun } from '../workers/index.js';
 import { HOURLY_SQL } from './expected.js';
@@ -29,12 +32,14 @@ async function tableRelation(project: Project, name: string): Promise<string> {
   const table = await loadTable(catalog, project.io, identifier);
   const schema = currentSchema(table.metadata);
   const plan = await planFiles(table, { snapshot: currentSnapshot(table.metadata) ?? null, schema });
-  const files = await Promise.all(
-    plan.files.map(async ({ file }) => ({
-      path: await project.io.resolve(file.filePath),
-      recordCount: file.recordCount,
-    })),
+  const paths = await localPathsOf(
+    project.io,
+    plan.files.map(({ file }) => file.filePath),
   );
+  const files = plan.files.map(({ file }, index) => ({
+    path: paths[index] as LocalPath,
+    recordCount: file.recordCount,
+  }));
   return scanSql({ schema, files });
 }
 

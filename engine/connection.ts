@@ -1,6 +1,7 @@
 /** One DuckDB connection in use by one caller. */
 import type { DuckDBConnection, DuckDBDataChunk, DuckDBResult, DuckDBType, DuckDBValue } from '@duckdb/node-api';
 import { MoraineError } from '../errors/index.js';
+import type { LocalPath } from '../locations/index.js';
 import { rowsInBackground } from './background-statement.js';
 import { FileCopies } from './copies/file-copies.js';
 import { classifyDuckDbError } from './duckdb-error.js';
@@ -18,7 +19,7 @@ export class Connection {
   /** The binding's own connection, for appenders and chunks. Errors from it are not classified. */
   readonly duckdb: DuckDBConnection;
   /** The engine's folder for temporary files, which statements may use. */
-  readonly tempDirectory: string;
+  readonly tempDirectory: LocalPath;
   /** Copies that scans read in place of data files; deleted when the connection is closed. */
   readonly copies: FileCopies;
   readonly #backgroundThreads: number;
@@ -26,7 +27,7 @@ export class Connection {
   readonly #macros = new Set<string>();
 
   /** @param threads that the engine has, the caller of a statement included */
-  constructor(duckdb: DuckDBConnection, tempDirectory: string, threads: number, signal?: AbortSignal) {
+  constructor(duckdb: DuckDBConnection, tempDirectory: LocalPath, threads: number, signal?: AbortSignal) {
     this.duckdb = duckdb;
     this.tempDirectory = tempDirectory;
     this.copies = new FileCopies(tempDirectory);

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import type { DuckDBInstance as Instance } from '@duckdb/node-api';
 import { MoraineError } from '../errors/index.js';
+import { localPath } from '../locations/index.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../processes/index.js';
 import { Connection } from './connection.js';
 import { DuckDBInstance } from './duckdb.js';
@@ -136,7 +137,7 @@ export class Engine {
     const duckdb = await this.#instance.connect().catch((error: unknown) => {
       throw classifyDuckDbError(error);
     });
-    const connection = new Connection(duckdb, this.#temporary.path, this.threads, options.signal);
+    const connection = new Connection(duckdb, localPath(this.#temporary.path), this.threads, options.signal);
     try {
       connection.throwIfAborted();
       return await use(connection);

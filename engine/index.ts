@@ -51,4 +51,10 @@ export { quoteIdentifier, quoteLiteral } from './sql/sql-text.js';
 export { sqlLiteral, sqlType } from './sql/sql-type.js';
 export { transformSql } from './sql/transform-sql.js';
 export { STATEMENT_CHANNEL, type StatementEvent } from './statement-channel.js';
-export { type ParquetWrite, type UnwritableColumn, unwritableColumns, writeParquet } from './write/write-parquet.js';
+export {
+  type ParquetWrite,
+  type UnwritableColumn,
+  unwritableColumns,
+  type WrittenPath,
+  writeParquet,
+} from './write/write-parquet.js';

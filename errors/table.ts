@@ -176,6 +176,13 @@ export const ERROR_TABLE = {
     'A dataset of that name was saved before.',
     'Nothing was overwritten; choose another name.',
   ),
+  FILE_CHANGED: entry(
+    4,
+    409,
+    false,
+    'Another file took the place of the one that was being read.',
+    'Start again: whatever named the file is of an earlier state of the table.',
+  ),
   FILE_ALREADY_EXISTS: entry(
     4,
     409,

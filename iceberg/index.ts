@@ -81,7 +81,7 @@ export {
 export { type SortField, type SortOrder, UNSORTED } from './metadata/sort-order.js';
 export { parseSortOrder, sortOrderToJson } from './metadata/sort-order-json.js';
 export { type IdentityValue, type IdentityValues, identityValuesOf } from './partitions/identity-values.js';
-export { bucketHash } from './partitions/murmur3.js';
+export { bucketHash, murmur3 } from './partitions/murmur3.js';
 export { partitionKey } from './partitions/partition-key.js';
 export {
   type PartitionField,

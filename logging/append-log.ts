@@ -1,8 +1,8 @@
 /** Appending served features to their log: staged as files, then one commit that is recognised by its run key. */
 import { randomUUID } from 'node:crypto';
-import { sqlType, writeParquet } from '../engine/index.js';
-import { MoraineError } from '../errors/index.js';
-import { currentSchema, type DataFile, type Schema, type TableMetadata } from '../iceberg/index.js';
+import { sqlType } from '../engine/index.js';
+import { currentSchema, type DataFile, type Schema } from '../iceberg/index.js';
+import { stageRows } from '../staging/index.js';
 import { type CommitResult, commitAppend, type Table } from '../tables/index.js';
 import { loadRows } from './load-rows.js';
 import type { LogColumn } from './log-columns.js';
@@ -55,7 +55,6 @@ export async function stageLog(deps: LogDeps, service: string, answers: readonly
   const columns = groups.flatMap((group) => group.columns);
   const table = await ensureLogTable(deps, service, columns);
   const schema = currentSchema(table.metadata);
-  const folder = await deps.io.prepareFolder(`${table.metadata.location}/data`);
   const files = await deps.engine.withConnection(async (connection) => {
     const selects: string[] = [];
     for (const [index, group] of groups.entries()) {
@@ -64,7 +63,7 @@ export async function stageLog(deps: LogDeps, service: string, answers: readonly
     }
     if (selects.length === 0) return [];
     const select = selects.join(' UNION ALL ');
-    return writeParquet(connection, { select, schema, spec: specOf(table.metadata), folder, namePrefix: randomUUID() });
+    return stageRows(connection, table, { select, namePrefix: randomUUID() });
   });
   return { table, files };
 }
@@ -96,10 +95,4 @@ function selectSql(schema: Schema, columns: readonly LogColumn[], from: string):
     return `CAST(${index < 0 ? 'NULL' : `c${index}`} AS ${sqlType(type)})`;
   });
   return `SELECT ${outputs.join(', ')} FROM ${from}`;
-}
-
-function specOf(metadata: TableMetadata) {
-  const spec = metadata.partitionSpecs.find(({ specId }) => specId === metadata.defaultSpecId);
-  if (spec !== undefined) return spec;
-  throw new MoraineError('METADATA_CORRUPT', `the log has no partition spec ${metadata.defaultSpecId}`);
 }

@@ -1,11 +1,12 @@
 /** Extraction: the newest rows of a plan's shard as Parquet files of the online table, staged in one manifest. */
 import { randomUUID } from 'node:crypto';
-import { bucketSql, type Connection, columnAlias, type Engine, scanSql, writeParquet } from '../engine/index.js';
+import { bucketSql, type Connection, columnAlias, type Engine, scanSql } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import { chooseLatestMethod, type LatestRelation, newestFirst, prepareLatestPerEntity } from '../features/index.js';
 import { currentSchema, type DataFile, type NestedField, type PrimitiveType, type Schema } from '../iceberg/index.js';
 import { ONLINE_COLUMNS, onlineColumns } from '../online/index.js';
 import { type OpenFiles, whileReading } from '../scans/index.js';
+import { stageRows } from '../staging/index.js';
 import type { FileIO } from '../storage/index.js';
 import { openPinnedTable, stageManifest, type Table } from '../tables/index.js';
 import {
@@ -62,7 +63,7 @@ export async function extractShard(
   const source = await openPinnedTable(deps.io, plan.source, planLocation);
   const attemptId = `${plan.runKey.slice(0, 12)}-${shardIndex}-${randomUUID()}`;
   const files = await deps.engine.withConnection(
-    (connection) => writeRows(connection, deps.io, { plan, shard, source, online, attemptId }, options),
+    (connection) => writeRows(connection, { plan, shard, source, online, attemptId }, options),
     { signal: options.signal },
   );
   faultPoint('after-data-files');
@@ -86,17 +87,12 @@ interface ShardContext {
 
 async function writeRows(
   connection: Connection,
-  io: FileIO,
   context: ShardContext,
   options: ExtractOptions,
 ): Promise<readonly DataFile[]> {
   const { plan, online, attemptId } = context;
   const { metadata } = online;
   const schema = currentSchema(metadata);
-  const spec = metadata.partitionSpecs.find((candidate) => candidate.specId === metadata.defaultSpecId);
-  if (spec === undefined)
-    throw new MoraineError('METADATA_CORRUPT', `${online.metadataLocation} has no default partition spec.`);
-  const folder = await io.prepareFolder(`${metadata.location}/data`);
   const keyField = schema.fields.find((field) => field.name === plan.online.keyColumn);
   options.onProgress?.('reading');
   const parts = await selectParts(connection, context, schema);
@@ -104,15 +100,11 @@ async function writeRows(
     options.onProgress?.('writing');
     faultPoint('before-data-file');
     return await whileReading(connection, parts.opened, () =>
-      writeParquet(connection, {
+      stageRows(connection, online, {
         select: parts.selects.join(' UNION ALL '),
-        schema,
-        spec,
-        folder,
         namePrefix: attemptId,
         sortBy: keyField === undefined ? [] : [keyField.id],
         sortOrderId: metadata.defaultSortOrderId,
-        codec: 'zstd',
         collectFirst: hasFewRows(parts),
       }),
     );

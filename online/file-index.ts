@@ -8,21 +8,14 @@ import {
   type Schema,
   type Snapshot,
 } from '../iceberg/index.js';
-import {
-  fileToOpen,
-  KnownLayouts,
-  type LocatedFile,
-  locateFiles,
-  type OpenFiles,
-  openLocated,
-} from '../scans/index.js';
+import { type FileToOpen, fileToOpen, KnownFiles, type OpenFiles, openFiles } from '../scans/index.js';
 import { type PlannedFile, planFiles, type Table } from '../tables/index.js';
 
 /** Files of one partition spec. */
 interface SpecFiles {
   /** Undefined: not a bucket of the key alone; all files must be read. */
   readonly buckets: number | undefined;
-  readonly byBucket: Map<number, LocatedFile[]>;
+  readonly byBucket: Map<number, FileToOpen[]>;
 }
 
 const ANY_BUCKET = -1;
@@ -33,14 +26,14 @@ export class FileIndex {
   readonly schema: Schema;
   readonly #table: Table;
   readonly #specs: readonly SpecFiles[];
-  readonly #layouts: KnownLayouts;
+  readonly #known: KnownFiles;
 
-  private constructor(table: Table, schema: Schema, specs: readonly SpecFiles[], layouts: KnownLayouts) {
+  private constructor(table: Table, schema: Schema, specs: readonly SpecFiles[], known: KnownFiles) {
     this.snapshot = currentSnapshot(table.metadata);
     this.schema = schema;
     this.#table = table;
     this.#specs = specs;
-    this.#layouts = layouts;
+    this.#known = known;
   }
 
   /**
@@ -50,27 +43,23 @@ export class FileIndex {
   static async load(table: Table, schema: Schema, keyFieldId: number, before?: FileIndex): Promise<FileIndex> {
     const snapshot = currentSnapshot(table.metadata);
     const { files } = await planFiles(table, { snapshot, schema, appliesDeletes: true });
-    const located = await locateFiles(
-      table.io,
-      files.map((planned) => ({ ...fileToOpen(planned), planned })),
-    );
     const specs = new Map<number, SpecFiles>();
-    const layouts = new KnownLayouts();
-    for (const { planned, ...file } of located) {
+    const known = new KnownFiles();
+    for (const planned of files) {
+      const file = fileToOpen(planned);
       const spec = specs.get(planned.spec.specId) ?? emptySpec(bucketsOf(planned, keyFieldId));
       specs.set(planned.spec.specId, spec);
       const bucket = spec.buckets === undefined ? ANY_BUCKET : Number(planned.file.partition[0]);
       const list = spec.byBucket.get(bucket) ?? [];
       spec.byBucket.set(bucket, list);
       list.push(file);
-      const layout = before === undefined ? undefined : before.#layouts.get(file.path);
-      if (layout !== undefined) layouts.add(file.path, layout);
+      if (before !== undefined) known.addFrom(before.#known, file.location);
     }
-    return new FileIndex(table, schema, [...specs.values()], layouts);
+    return new FileIndex(table, schema, [...specs.values()], known);
   }
 
   /** The files that may hold rows of any of the keys. */
-  filesFor(type: IcebergType, keys: readonly PrimitiveValue[]): readonly LocatedFile[] {
+  filesFor(type: IcebergType, keys: readonly PrimitiveValue[]): readonly FileToOpen[] {
     return this.#specs.flatMap((spec) => {
       if (spec.buckets === undefined) return [...spec.byBucket.values()].flat();
       const transform = { kind: 'bucket', numBuckets: spec.buckets } as const;
@@ -83,13 +72,13 @@ export class FileIndex {
    * Files ready for a scan; each is checked when it is needed for the first time.
    * @throws FILE_NOT_FOUND, DATA_FILE_CORRUPT, DELETE_FILE_CORRUPT naming the file
    */
-  async open(connection: Connection, files: readonly LocatedFile[]): Promise<OpenFiles> {
-    return await openLocated(connection, this.#table, files, this.#layouts);
+  async open(connection: Connection, files: readonly FileToOpen[]): Promise<OpenFiles> {
+    return await openFiles(connection, this.#table, files, this.#known);
   }
 }
 
 function emptySpec(buckets: number | undefined): SpecFiles {
-  return { buckets, byBucket: new Map<number, LocatedFile[]>() };
+  return { buckets, byBucket: new Map<number, FileToOpen[]>() };
 }
 
 function bucketsOf({ spec }: PlannedFile, keyFieldId: number): number | undefined {

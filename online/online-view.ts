@@ -137,7 +137,7 @@ export class OnlineView {
       async (connection) => {
         const source = await this.index.open(connection, files);
         const sql = this.#lookupSql(source, lookupValues, features, nowUs);
-        const paths = files.map((file) => file.path);
+        const paths = source.files.map((file) => file.path);
         return connection.rows(sql).catch(async (error: unknown) => {
           throw await nameDamagedFile(connection, paths, error);
         });

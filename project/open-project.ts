@@ -66,6 +66,7 @@ export async function openProject(options: OpenProjectOptions = {}): Promise<Pro
     knownIdentity: async () => (await registry()).findProjectId(),
     registry,
     close: async () => {
+      io.cache.clear();
       const results = await Promise.allSettled([catalogs.close(), engine.close()]);
       const failed = results.find((result) => result.status === 'rejected');
       if (failed !== undefined) throw failed.reason;

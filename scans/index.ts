@@ -1,17 +1,15 @@
 /** Scans: from a table's planned files to what the engine reads. */
 
+export { localPathsOf, openablePath } from './local-copies.js';
 export {
   deletesAt,
   type FilesOwner,
   type FileToOpen,
   fileToOpen,
-  KnownLayouts,
-  type LocatedFile,
-  locateFiles,
+  KnownFiles,
   type OpenFiles,
   openChanged,
   openFiles,
-  openLocated,
   whileReading,
 } from './open-files.js';
 export { EMPTY_SCAN, type OpenedScan, openScan, type PinnedSource, planSource } from './source-scan.js';

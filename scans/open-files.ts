@@ -17,7 +17,7 @@ import {
   withConvertedCopies,
 } from '../engine/index.js';
 import { type ChangedDeletes, nameMapping, snapshotById } from '../iceberg/index.js';
-import { comparableLocation, type FileIO } from '../storage/index.js';
+import { comparableLocation, type LocalPath, type Location } from '../locations/index.js';
 import {
   deletesOfFiles,
   type FileWithDeletes,
@@ -25,6 +25,7 @@ import {
   readSnapshotManifests,
   type Table,
 } from '../tables/index.js';
+import { openablePath } from './local-copies.js';
 
 /** Parts of a table that opening its files needs: storage, schemas and name mapping. */
 export type FilesOwner = Pick<Table, 'io' | 'metadata'>;
@@ -32,14 +33,9 @@ export type FilesOwner = Pick<Table, 'io' | 'metadata'>;
 /** A data file to open. */
 export interface FileToOpen extends Omit<ScanFile, 'path'>, Omit<CheckedFile, 'path'> {
   /** As manifests have it. */
-  readonly location: string;
+  readonly location: Location;
   /** Deletes that apply to it. Absent: every row is live. */
   readonly deleted?: FileWithDeletes | undefined;
-}
-
-/** A data file to open, and where it is. */
-export interface LocatedFile extends FileToOpen {
-  readonly path: string;
 }
 
 /** Open files: what `scanSql` needs besides schema, columns and filter. */
@@ -73,40 +69,24 @@ export async function deletesAt(
   return await deletesOfFiles(table, snapshot, locations);
 }
 
-/** Finds where files are. @throws LOCATION_REFUSED for one outside the storage roots */
-export function locateFiles<T extends FileToOpen>(
-  io: FileIO,
-  files: readonly T[],
-): Promise<readonly (T & { readonly path: string })[]> {
-  return Promise.all(files.map(async (file) => ({ ...file, path: await io.resolve(file.location) })));
-}
-
 /**
  * Opens files on a connection that may read them. Release `deletes` where many are opened on one connection.
+ * @param known what earlier openings found of files; what this one finds is added
  * @throws LOCATION_REFUSED, FILE_NOT_FOUND, DATA_FILE_CORRUPT, DELETE_FILE_CORRUPT, UNSUPPORTED_FEATURE naming the file; CANCELLED
  */
 export async function openFiles(
   connection: Connection,
   owner: FilesOwner,
-  files: readonly FileToOpen[],
+  wanted: readonly FileToOpen[],
+  known = new KnownFiles(),
 ): Promise<OpenFiles> {
-  return await openLocated(connection, owner, await locateFiles(owner.io, files), new KnownLayouts());
-}
-
-/** The same for files whose places, and maybe layouts, are known. */
-export async function openLocated(
-  connection: Connection,
-  owner: FilesOwner,
-  files: readonly LocatedFile[],
-  known: KnownLayouts,
-): Promise<OpenFiles> {
-  const layouts = await known.of(connection, files);
+  const { files, layouts } = await known.of(connection, owner, wanted);
   const deleted = files.flatMap(({ path, deleted: found }) =>
     found === undefined
       ? []
       : [{ path, file: found.dataFile, sequenceNumber: found.sequenceNumber, deletes: found.deletes }],
   );
-  const deletes = await prepareDeletes(connection, { files: deleted, layouts, ...deletesContext(owner) });
+  const deletes = await prepareDeletes(connection, { files: deleted, layouts, ...deletesContext(connection, owner) });
   return await readable(connection, owner, { files, layouts, ...(deletes === undefined ? {} : { deletes }) });
 }
 
@@ -117,23 +97,22 @@ export async function openChanged(
   changed: readonly { readonly planned: PlannedFile; readonly changed: ChangedDeletes }[],
 ): Promise<OpenFiles> {
   const wanted = changed.map((one) => ({ ...one, ...fileToOpen(one.planned) }));
-  const files = await locateFiles(owner.io, wanted);
-  const layouts = await new KnownLayouts().of(connection, files);
+  const { files, layouts } = await new KnownFiles().of(connection, owner, wanted);
   const deletes = await prepareChangedDeletes(connection, {
     files: files.map(({ path, planned: { file, sequenceNumber }, changed: between }) => {
       return { path, file, sequenceNumber, changed: between };
     }),
     layouts,
-    ...deletesContext(owner),
+    ...deletesContext(connection, owner),
   });
   return await readable(connection, owner, { files, layouts, deletes, deletedRows: 'alone' });
 }
 
-function deletesContext({ io, metadata }: FilesOwner) {
+function deletesContext(connection: Connection, { io, metadata }: FilesOwner) {
   return {
     schemas: metadata.schemas,
     nameMapping: nameMapping(metadata),
-    resolve: (location: string) => io.resolve(location),
+    resolve: (location: Location) => openablePath(connection, io, location),
     normalize: comparableLocation,
   };
 }
@@ -144,26 +123,64 @@ async function readable(connection: Connection, { metadata }: FilesOwner, open: 
   return mapping === undefined ? files : { ...files, nameMapping: mapping };
 }
 
-/** Layouts of files that were checked, by path; thousands of files have few layouts, and equal ones are kept once. */
-export class KnownLayouts {
-  readonly #byPath = new Map<string, FileLayout>();
+/** What is known of a file that was opened before. */
+interface KnownFile {
+  readonly path: LocalPath;
+  readonly layout: FileLayout;
+}
+
+/** Files that were opened before, by location; thousands of files have few layouts, and equal ones are kept once. */
+export class KnownFiles {
+  readonly #byLocation = new Map<Location, KnownFile>();
   readonly #byFingerprint = new Map<string, FileLayout>();
 
-  get(path: string): FileLayout | undefined {
-    return this.#byPath.get(path);
+  /** Adds what others know of a file. */
+  addFrom(others: KnownFiles, location: Location): void {
+    const known = others.#byLocation.get(location);
+    if (known !== undefined) this.#add(location, known);
   }
 
-  add(path: string, layout: FileLayout): void {
+  /** The files with their paths, and their layouts by path; each file is checked when it is asked for the first time. */
+  async of<T extends FileToOpen>(
+    connection: Connection,
+    { io }: FilesOwner,
+    wanted: readonly T[],
+  ): Promise<{
+    readonly files: readonly (T & { readonly path: LocalPath })[];
+    readonly layouts: ReadonlyMap<LocalPath, FileLayout>;
+  }> {
+    const files = await Promise.all(
+      wanted.map(async (file) => {
+        const known = this.#byLocation.get(file.location);
+        return { ...file, path: known?.path ?? (await openablePath(connection, io, file.location)) };
+      }),
+    );
+    const unknown = files.filter(({ location }) => !this.#byLocation.has(location));
+    const found: ReadonlyMap<LocalPath, FileLayout> =
+      unknown.length === 0 ? new Map() : await checkFiles(connection, unknown);
+    const layouts = new Map(found);
+    for (const { location, path } of files) {
+      const layout = layouts.get(path) ?? this.#byLocation.get(location)?.layout;
+      if (layout !== undefined) layouts.set(path, this.#one(layout));
+    }
+    // A copy goes with its connection.
+    if (io.localFiles !== null) for (const { location, path } of unknown) this.#addChecked(location, path, layouts);
+    return { files, layouts };
+  }
+
+  #addChecked(location: Location, path: LocalPath, layouts: ReadonlyMap<LocalPath, FileLayout>): void {
+    const layout = layouts.get(path);
+    if (layout !== undefined) this.#add(location, { path, layout });
+  }
+
+  #add(location: Location, { path, layout }: KnownFile): void {
+    this.#byLocation.set(location, { path, layout: this.#one(layout) });
+  }
+
+  #one(layout: FileLayout): FileLayout {
     const one = this.#byFingerprint.get(layout.fingerprint) ?? layout;
     this.#byFingerprint.set(one.fingerprint, one);
-    this.#byPath.set(path, one);
-  }
-
-  /** The layouts of files; each file is checked when it is asked for the first time. */
-  async of(connection: Connection, files: readonly CheckedFile[]): Promise<ReadonlyMap<string, FileLayout>> {
-    const unknown = files.filter(({ path }) => !this.#byPath.has(path));
-    if (unknown.length > 0) for (const [path, layout] of await checkFiles(connection, unknown)) this.add(path, layout);
-    return this.#byPath;
+    return one;
   }
 }
 

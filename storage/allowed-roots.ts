@@ -2,8 +2,8 @@
 import { readlink, realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { MoraineError } from '../errors/index.js';
+import { normalizeLocation, printableLocation } from '../locations/index.js';
 import { makeFolders } from '../processes/index.js';
-import { normalizeLocation, printableLocation } from './location.js';
 import { storageError } from './storage-error.js';
 
 const MAX_LINKS = 40;

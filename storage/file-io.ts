@@ -1,13 +1,18 @@
-/** The storage interface: everything Moraine asks of a place where files live. */
+/** The storage interface: everything Moraine asks of a place where files live. An object store can do all of it. */
+
+import type { LocalPath, Location } from '../locations/index.js';
+import type { FileCache } from './file-cache.js';
 
 /** Status of a stored file, known without reading it. */
 export interface FileStatus {
-  readonly location: string;
+  readonly location: Location;
   readonly sizeBytes: number;
   /** When the content was last changed, in milliseconds since 1970; whoever copies a file may set it. */
   readonly modifiedMs: number;
   /** When the file appeared under this name, by the storage's clock, in milliseconds since 1970; copying a file cannot make it older. */
   readonly appearedMs: number;
+  /** Tells this file from any other that was at the location before or comes later: a version, an ETag, or what a file system has of it. */
+  readonly identity: string;
 }
 
 /** A part of a listing. */
@@ -17,37 +22,77 @@ export interface FilePage {
   readonly next: string | null;
 }
 
+/** A part of a file. */
+export interface FileRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Which file is expected at a location. */
+export interface ExpectedFile {
+  /** As {@link FileStatus} had it; another file there is `FILE_CHANGED`. Absent: whichever is there. */
+  readonly identity?: string;
+}
+
 /**
  * Reads and writes whole immutable files. Every method first normalizes the location's spelling and refuses
  * (`LOCATION_REFUSED`) a scheme or path outside the allowed roots. A missing file is `FILE_NOT_FOUND`.
  */
 export interface FileIO {
-  /**
-   * The canonical path of an existing or future file, as the query engine should open it.
-   * `file:/p`, `file://` + `/p`, `file:///p` and `/p` are one file; nothing is percent-decoded; `..` and symlinks are resolved.
-   */
-  resolve(location: string): Promise<string>;
-  stat(location: string): Promise<FileStatus>;
+  /** The location as listings spell it, of an existing or future file or folder: two that are the same file are equal. */
+  canonical(location: Location): Promise<Location>;
+  stat(location: Location): Promise<FileStatus>;
   /** Reads a whole file; one larger than `maxBytes` is `LIMIT_EXCEEDED` before it is read. */
-  read(location: string, options?: { readonly maxBytes?: number }): Promise<Uint8Array>;
+  read(location: Location, options?: ExpectedFile & { readonly maxBytes?: number }): Promise<Uint8Array>;
   /** Reads `length` bytes from `offset`; a short file is `DATA_FILE_CORRUPT`. */
-  readRange(location: string, offset: number, length: number): Promise<Uint8Array>;
+  readRange(location: Location, range: FileRange & ExpectedFile): Promise<Uint8Array>;
   /** Creates a file atomically with its whole content, durable on return; an existing one is `FILE_ALREADY_EXISTS` and stays untouched. */
-  create(location: string, content: Uint8Array): Promise<void>;
-  /** Deletes a file; a missing one is not an error. Deleting a symbolic link deletes the link and keeps its target. */
-  delete(location: string): Promise<void>;
-  /** Every file under a location, in no particular order. */
-  list(location: string): AsyncIterable<FileStatus>;
+  create(location: Location, content: Uint8Array): Promise<void>;
+  /** The same for content that comes in pieces: nothing is at the location until the last one is stored. If the pieces fail, so does this. */
+  createFrom(location: Location, content: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Deletes files; a missing one is not an error. Of those that cannot be deleted the first is reported, after all were tried. */
+  delete(...locations: readonly Location[]): Promise<void>;
   /**
    * At most `maxFiles` of the files under a location, in an order that does not change, from where another page has ended. All pages
-   * together hold every file that is there throughout, once. A missing location is empty. Symbolic links are neither followed nor listed.
+   * together hold every file that is there throughout, once. A missing location is empty.
    */
-  listPage(location: string, options: { readonly maxFiles: number; readonly after?: string }): Promise<FilePage>;
-  /**
-   * The symbolic links directly in a folder, by name, each with the location that it points to. A missing folder has none, nor has a
-   * storage that knows no links.
-   */
-  links(location: string): Promise<ReadonlyMap<string, string>>;
-  /** Makes sure that files can be created below a location by other writers (the query engine). */
-  prepareFolder(location: string): Promise<string>;
+  listPage(location: Location, options: { readonly maxFiles: number; readonly after?: string }): Promise<FilePage>;
+  /** The files as files of this machine, if that is what they are; null: they must be fetched to be opened, and uploaded. */
+  readonly localFiles: LocalFiles | null;
+  /** What files held that were read before. */
+  readonly cache: FileCache;
 }
+
+/** What only files of this machine have: paths, folders, symbolic links. */
+export interface LocalFiles {
+  /**
+   * The canonical path of an existing or future file or folder.
+   * `file:/p`, `file://` + `/p`, `file:///p` and `/p` are one file; nothing is percent-decoded; `..` and symbolic links are resolved.
+   * @throws MoraineError `LOCATION_REFUSED` outside the allowed roots
+   */
+  pathOf(location: Location): Promise<LocalPath>;
+  /** The symbolic links directly in a folder, by name, each with the location that it points to. A missing folder has none. */
+  links(location: Location): Promise<ReadonlyMap<string, Location>>;
+  /** Makes sure that a folder exists, in which the engine can write files that {@link adopt} then publishes. */
+  prepareFolder(location: Location): Promise<LocalPath>;
+  /**
+   * Moves finished files to their locations, each atomically, all durable on return. An existing file is `FILE_ALREADY_EXISTS` and stays
+   * untouched. The files must lie on the file system of their locations.
+   */
+  adopt(files: readonly { readonly path: LocalPath; readonly location: Location }[]): Promise<void>;
+}
+
+/** Every file under a location, in no particular order. Symbolic links are neither followed nor listed. */
+export async function* listFiles(io: FileIO, location: Location): AsyncIterable<FileStatus> {
+  let after: string | undefined;
+  do {
+    const page: FilePage = await io.listPage(location, {
+      maxFiles: PAGE_FILES,
+      ...(after === undefined ? {} : { after }),
+    });
+    yield* page.files;
+    after = page.next ?? undefined;
+  } while (after !== undefined);
+}
+
+const PAGE_FILES = 1000;

@@ -1,5 +1,13 @@
 /** Storage: one `FileIO` interface and its implementations. */
-export type { FileIO, FilePage, FileStatus } from './file-io.js';
-export { ImmutableFileCache } from './immutable-file-cache.js';
+
+export { FileCache, type FileKey, FileKind, type ParsedFile } from './file-cache.js';
+export {
+  type ExpectedFile,
+  type FileIO,
+  type FilePage,
+  type FileRange,
+  type FileStatus,
+  type LocalFiles,
+  listFiles,
+} from './file-io.js';
 export { LocalFileIO, type LocalFileIOOptions } from './local-file-io.js';
-export { comparableLocation, normalizeLocation } from './location.js';

@@ -1,19 +1,22 @@
 /** Files on a local or mounted POSIX file system. */
 import { randomUUID } from 'node:crypto';
-import { constants, type Stats } from 'node:fs';
-import { type FileHandle, link, lstat, open, readdir, readlink, stat, unlink } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, link, open, readdir, readlink, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MoraineError } from '../errors/index.js';
+import { type LocalPath, type Location, localPath, printableLocation } from '../locations/index.js';
 import { makeFolders } from '../processes/index.js';
 import { AllowedRoots } from './allowed-roots.js';
-import type { FileIO, FilePage, FileStatus } from './file-io.js';
+import { FileCache } from './file-cache.js';
+import type { ExpectedFile, FileIO, FilePage, FileRange, FileStatus, LocalFiles } from './file-io.js';
 import { filePage } from './file-page.js';
 import { fileStatus } from './file-status.js';
-import { printableLocation } from './location.js';
-import { storageError } from './storage-error.js';
+import { fileChanged, storageError } from './storage-error.js';
 
 // O_NONBLOCK: opening a FIFO must not wait for a writer.
 const READ_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
+
+type Content = Uint8Array | AsyncIterable<Uint8Array>;
 
 export interface LocalFileIOOptions {
   /** Folders (or single files) that may be touched; everything else is `LOCATION_REFUSED`. */
@@ -23,18 +26,25 @@ export interface LocalFileIOOptions {
 }
 
 /** The {@link FileIO} of local files. A file that it created is complete, durable and never replaced. */
-export class LocalFileIO implements FileIO {
+export class LocalFileIO implements FileIO, LocalFiles {
+  readonly localFiles = this;
+  readonly cache = new FileCache();
   readonly #allowed: AllowedRoots;
 
   constructor(options: LocalFileIOOptions) {
     this.#allowed = new AllowedRoots(options.roots, options.createRoots ?? false);
   }
 
-  resolve(location: string): Promise<string> {
+  async pathOf(location: Location): Promise<LocalPath> {
+    return localPath(await this.#allowed.resolve(location));
+  }
+
+  /** As a path, which is the plainest location. */
+  canonical(location: Location): Promise<Location> {
     return this.#allowed.resolve(location);
   }
 
-  async stat(location: string): Promise<FileStatus> {
+  async stat(location: Location): Promise<FileStatus> {
     const path = await this.#allowed.resolve(location);
     try {
       const status = await stat(path);
@@ -45,9 +55,9 @@ export class LocalFileIO implements FileIO {
     }
   }
 
-  async read(location: string, options: { readonly maxBytes?: number } = {}): Promise<Uint8Array> {
-    const { maxBytes } = options;
-    return this.#withFile(location, 'read', async (file, { size }) => {
+  async read(location: Location, options: ExpectedFile & { readonly maxBytes?: number } = {}): Promise<Uint8Array> {
+    const { maxBytes, identity } = options;
+    return this.#withFile(location, identity, async (file, size) => {
       if (maxBytes !== undefined && size > maxBytes) {
         const message = `File ${printableLocation(location)} has ${size} bytes; at most ${maxBytes} are read.`;
         throw new MoraineError('LIMIT_EXCEEDED', message, { details: { location, sizeBytes: size, maxBytes } });
@@ -56,61 +66,34 @@ export class LocalFileIO implements FileIO {
     });
   }
 
-  async readRange(location: string, offset: number, length: number): Promise<Uint8Array> {
-    return this.#withFile(location, 'read', (file) => readExactly(file, location, offset, length));
+  async readRange(location: Location, { offset, length, identity }: FileRange & ExpectedFile): Promise<Uint8Array> {
+    return this.#withFile(location, identity, (file) => readExactly(file, location, offset, length));
   }
 
-  async create(location: string, content: Uint8Array): Promise<void> {
-    const path = await this.#allowed.resolve(location);
-    const folder = dirname(path);
-    const temporary = join(folder, `.${randomUUID()}.tmp`);
-    try {
-      await createFolder(folder);
-      // A folder may have been replaced by a link since: what counts is where the file would be now.
-      if ((await this.#allowed.resolve(location)) !== path) throw refusedMove(location);
-      await writeDurably(temporary, content);
-      try {
-        await link(temporary, path); // atomic, and fails if the name is taken
-      } finally {
-        await unlink(temporary);
-      }
-      await syncFolder(folder);
-    } catch (error) {
-      throw storageError(error, 'create', location);
-    }
+  async create(location: Location, content: Uint8Array): Promise<void> {
+    await this.#create(location, content);
   }
 
-  async delete(location: string): Promise<void> {
-    const path = await this.#allowed.resolvePlace(location);
-    try {
-      await unlink(path);
-    } catch (error) {
-      const failure = storageError(error, 'delete', location);
-      if (failure.details.osCode !== 'ENOENT' && failure.details.osCode !== 'ENOTDIR') throw failure;
-    }
+  async createFrom(location: Location, content: AsyncIterable<Uint8Array>): Promise<void> {
+    await this.#create(location, content);
   }
 
-  async *list(location: string): AsyncIterable<FileStatus> {
-    const pending = [await this.#allowed.resolve(location)];
-    for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
-      for (const entry of await this.#entries(folder)) {
-        const path = join(folder, entry.name);
-        if (entry.isDirectory()) pending.push(path);
-        if (!entry.isFile()) continue;
-        const status = await lstat(path).catch(() => null); // deleted meanwhile
-        if (status !== null) yield fileStatus(path, status);
-      }
-    }
+  async delete(...locations: readonly Location[]): Promise<void> {
+    const results = await Promise.allSettled(locations.map((location) => this.#delete(location)));
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 
-  async listPage(location: string, options: { readonly maxFiles: number; readonly after?: string }): Promise<FilePage> {
+  async listPage(
+    location: Location,
+    options: { readonly maxFiles: number; readonly after?: string },
+  ): Promise<FilePage> {
     const root = await this.#allowed.resolve(location);
     return filePage(root, options, (folder) => this.#entries(folder));
   }
 
-  async links(location: string): Promise<ReadonlyMap<string, string>> {
+  async links(location: Location): Promise<ReadonlyMap<string, Location>> {
     const folder = await this.#allowed.resolve(location);
-    const links = new Map<string, string>();
+    const links = new Map<string, Location>();
     for (const entry of await this.#entries(folder)) {
       if (!entry.isSymbolicLink()) continue;
       const target = await readlink(join(folder, entry.name)).catch(() => null); // deleted meanwhile
@@ -120,14 +103,70 @@ export class LocalFileIO implements FileIO {
     return links;
   }
 
-  async prepareFolder(location: string): Promise<string> {
+  async prepareFolder(location: Location): Promise<LocalPath> {
     const path = await this.#allowed.resolve(location);
     try {
       await createFolder(path);
     } catch (error) {
       throw storageError(error, 'create the folder', location);
     }
-    return this.#allowed.resolve(location);
+    return this.pathOf(location);
+  }
+
+  async adopt(files: readonly { readonly path: LocalPath; readonly location: Location }[]): Promise<void> {
+    const folders = new Set<string>();
+    const done: string[] = [];
+    for (const { path, location } of files) {
+      const place = await this.#allowed.resolve(location);
+      const folder = dirname(place);
+      try {
+        if (!folders.has(folder)) await this.#prepareFolderOf(location, place);
+        folders.add(folder);
+        await syncPath(path);
+        await link(path, place); // atomic, and fails if the name is taken
+        done.push(place);
+        await unlink(path);
+      } catch (error) {
+        await Promise.allSettled(done.map((made) => unlink(made)));
+        throw storageError(error, 'create', location);
+      }
+    }
+    for (const folder of folders) await syncPath(folder);
+  }
+
+  async #create(location: Location, content: Content): Promise<void> {
+    const path = await this.#allowed.resolve(location);
+    const folder = dirname(path);
+    const temporary = join(folder, `.${randomUUID()}.tmp`);
+    try {
+      await this.#prepareFolderOf(location, path);
+      await writeDurably(temporary, content);
+      try {
+        await link(temporary, path); // atomic, and fails if the name is taken
+      } finally {
+        await unlink(temporary);
+      }
+      await syncPath(folder);
+    } catch (error) {
+      throw storageError(error, 'create', location);
+    }
+  }
+
+  async #prepareFolderOf(location: Location, path: string): Promise<void> {
+    await createFolder(dirname(path));
+    // A folder may have been replaced by a link since: what counts is where the file would be now.
+    if ((await this.#allowed.resolve(location)) !== path) throw refusedMove(location);
+  }
+
+  /** A symbolic link is deleted itself, and its target kept. */
+  async #delete(location: Location): Promise<void> {
+    const path = await this.#allowed.resolvePlace(location);
+    try {
+      await unlink(path);
+    } catch (error) {
+      const failure = storageError(error, 'delete', location);
+      if (failure.details.osCode !== 'ENOENT' && failure.details.osCode !== 'ENOTDIR') throw failure;
+    }
   }
 
   async #entries(folder: string) {
@@ -140,10 +179,11 @@ export class LocalFileIO implements FileIO {
     }
   }
 
+  /** @param use gets the open file and its size */
   async #withFile<T>(
-    location: string,
-    action: string,
-    use: (file: FileHandle, status: Stats) => Promise<T>,
+    location: Location,
+    identity: string | undefined,
+    use: (file: FileHandle, sizeBytes: number) => Promise<T>,
   ): Promise<T> {
     const path = await this.#allowed.resolve(location);
     let file: FileHandle | undefined;
@@ -151,9 +191,10 @@ export class LocalFileIO implements FileIO {
       file = await open(path, READ_FLAGS);
       const status = await file.stat();
       if (!status.isFile()) throw notRegular(location);
-      return await use(file, status);
+      if (identity !== undefined && fileStatus(location, status).identity !== identity) throw fileChanged(location);
+      return await use(file, status.size);
     } catch (error) {
-      throw storageError(error, action, location);
+      throw storageError(error, 'read', location);
     } finally {
       await file?.close();
     }
@@ -183,10 +224,10 @@ async function readExactly(file: FileHandle, location: string, offset: number, l
   return buffer;
 }
 
-async function writeDurably(path: string, content: Uint8Array): Promise<void> {
+async function writeDurably(path: string, content: Content): Promise<void> {
   const file = await open(path, 'wx');
   try {
-    await file.writeFile(content);
+    for await (const piece of content instanceof Uint8Array ? [content] : content) await file.writeFile(piece);
     await file.sync();
   } catch (error) {
     await unlink(path).catch(() => undefined); // the first error is the one to report
@@ -198,11 +239,12 @@ async function writeDurably(path: string, content: Uint8Array): Promise<void> {
 
 /** Makes a folder and what is missing above it; new names are durable on return. */
 async function createFolder(folder: string): Promise<void> {
-  for (const made of await makeFolders(folder)) await syncFolder(dirname(made));
+  for (const made of await makeFolders(folder)) await syncPath(dirname(made));
 }
 
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
+/** Forces a file's content, or a folder's entries, to disk. */
+async function syncPath(path: string): Promise<void> {
+  const handle = await open(path, 'r');
   try {
     await handle.sync();
   } finally {

@@ -1,6 +1,6 @@
 /** Operating-system errors, classified once. */
 import { type ErrorCode, isMoraineError, MoraineError } from '../errors/index.js';
-import { printableLocation } from './location.js';
+import { printableLocation } from '../locations/index.js';
 
 /** By the code of the system's error, or by its call and code. */
 const CODES = new Map<string, { readonly code: ErrorCode; readonly reason: string }>([
@@ -35,4 +35,10 @@ export function storageError(error: unknown, action: string, location: string): 
     `Cannot ${action} ${printableLocation(location)}: ${reason}.`,
     { details: { location, osCode }, cause: error },
   );
+}
+
+/** Another file lies at the location than the one that was expected. */
+export function fileChanged(location: string): MoraineError {
+  const message = `The file ${printableLocation(location)} was replaced by another one of that name.`;
+  return new MoraineError('FILE_CHANGED', message, { details: { location } });
 }

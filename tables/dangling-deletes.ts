@@ -7,7 +7,7 @@ import {
   partitionKey,
   referencedDataFile,
 } from '../iceberg/index.js';
-import { comparableLocation } from '../storage/index.js';
+import { comparableLocation } from '../locations/index.js';
 
 /** Which delete file an entry is: several deletion vectors lie in one file. */
 export function deleteFileKey({ filePath, contentOffset }: DataFile): string {

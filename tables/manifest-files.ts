@@ -11,13 +11,12 @@ import {
   type Snapshot,
   type TableMetadata,
 } from '../iceberg/index.js';
-import { type FileIO, ImmutableFileCache } from '../storage/index.js';
+import { type FileIO, type FileKey, FileKind, type ParsedFile } from '../storage/index.js';
 
 const MAX_MANIFEST_BYTES = 512 * 2 ** 20;
 
-/** Parsed entries take several times the bytes of their file. */
-const manifests = new ImmutableFileCache<readonly ManifestEntry[]>(64 * 2 ** 20);
-const manifestLists = new ImmutableFileCache<readonly ManifestFile[]>(32 * 2 ** 20);
+const MANIFEST = new FileKind<readonly ManifestEntry[]>('manifest');
+const MANIFEST_LIST = new FileKind<readonly ManifestFile[]>('manifest list');
 
 /** Whether what was read is kept parsed: `once` is for readers of whole histories, which would fill the caches with what nobody asks for again. */
 export type ReadFor = 'again' | 'once';
@@ -33,17 +32,19 @@ function damaged(what: string, location: string, error: unknown): MoraineError {
 }
 
 async function readImmutable<T>(
-  cache: ImmutableFileCache<T>,
   io: FileIO,
   what: string,
-  location: string,
+  key: FileKey<T>,
   parse: (bytes: Uint8Array) => T,
   readFor: ReadFor,
-  variant?: string,
 ): Promise<T> {
+  const { location } = key;
   try {
-    const load = async () => parse(await io.read(location, { maxBytes: MAX_MANIFEST_BYTES }));
-    return readFor === 'once' ? await load() : await cache.get(io, location, load, variant);
+    const load = async (): Promise<ParsedFile<T>> => {
+      const bytes = await io.read(location, { maxBytes: MAX_MANIFEST_BYTES });
+      return { value: parse(bytes), costBytes: bytes.length };
+    };
+    return readFor === 'once' ? (await load()).value : await io.cache.get(key, load);
   } catch (error) {
     throw damaged(what, location, error);
   }
@@ -74,7 +75,7 @@ export async function readSnapshotManifests(
   const { manifestList } = snapshot;
   if (manifestList === undefined) return listedInMetadata(io, snapshot);
   const parse = (bytes: Uint8Array) => readManifestList(bytes, manifestList);
-  return readImmutable(manifestLists, io, 'Manifest list', manifestList, parse, readFor);
+  return readImmutable(io, 'Manifest list', { kind: MANIFEST_LIST, location: manifestList }, parse, readFor);
 }
 
 /** Schemas and specs that reading manifests needs, the current schema first. */
@@ -86,11 +87,19 @@ export function manifestContext(metadata: TableMetadata): ManifestContext {
 
 /**
  * What a manifest's entries inherit depends on the list that names it, and the types of their partition values on the
- * table's schema, so both are part of the cache's key.
+ * table's schema, so both are part of the cache's key; so is the length, in which another file of that name would differ.
  */
-function readingOf(manifest: ManifestFile, { currentSchemaId }: TableMetadata): string {
-  const { addedSnapshotId, sequenceNumber, partitionSpecId, firstRowId } = manifest;
-  return [addedSnapshotId, sequenceNumber, partitionSpecId, firstRowId ?? '', currentSchemaId].join('/');
+function manifestKey(manifest: ManifestFile, { currentSchemaId }: TableMetadata): FileKey<readonly ManifestEntry[]> {
+  const {
+    manifestPath: location,
+    manifestLength,
+    addedSnapshotId,
+    sequenceNumber,
+    partitionSpecId,
+    firstRowId,
+  } = manifest;
+  const parts = [manifestLength, addedSnapshotId, sequenceNumber, partitionSpecId, firstRowId ?? '', currentSchemaId];
+  return { kind: MANIFEST, location, variant: parts.join('/') };
 }
 
 /**
@@ -104,7 +113,7 @@ export async function readManifestEntries(
   readFor: ReadFor = 'again',
 ): Promise<readonly ManifestEntry[]> {
   const parse = (bytes: Uint8Array) => readManifest(bytes, manifestContext(metadata), manifest);
-  return readImmutable(manifests, io, 'Manifest', manifest.manifestPath, parse, readFor, readingOf(manifest, metadata));
+  return readImmutable(io, 'Manifest', manifestKey(manifest, metadata), parse, readFor);
 }
 
 /** Creates a manifest list and remembers it. */
@@ -115,17 +124,17 @@ export async function createManifestList(
   content: readonly ManifestFile[],
 ): Promise<void> {
   await io.create(location, bytes);
-  await manifestLists.put(io, location, content);
+  io.cache.put({ kind: MANIFEST_LIST, location }, { value: content, costBytes: bytes.length });
 }
 
 /** Remembers the entries of a manifest that was just written, as a list with this manifest file has them. */
-export async function rememberManifest(
+export function rememberManifest(
   io: FileIO,
   metadata: TableMetadata,
   manifest: ManifestFile,
   entries: readonly ManifestEntry[],
-): Promise<void> {
-  await manifests.put(io, manifest.manifestPath, entries, readingOf(manifest, metadata));
+): void {
+  io.cache.put(manifestKey(manifest, metadata), { value: entries, costBytes: Number(manifest.manifestLength) });
 }
 
 /** Whether a manifest may hold live files; early v1 lists do not count them. */

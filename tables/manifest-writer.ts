@@ -96,7 +96,7 @@ export async function rememberFor(
 ): Promise<void> {
   pending.entries?.set(manifest.manifestPath, entries);
   const isComplete = pending.entries === undefined || manifest.content === 'deletes' || metadata.formatVersion !== 3;
-  if (isComplete) await rememberManifest(io, metadata, manifest, entries);
+  if (isComplete) rememberManifest(io, metadata, manifest, entries);
 }
 
 /** The entries of a manifest that is listed for a pending snapshot. */
@@ -156,7 +156,7 @@ export async function readStagedManifest(table: Table, location: string): Promis
   const staged = entries.map((entry) => addedEntry(entry.dataFile));
   const described = { location, lengthBytes: bytes.length, spec };
   const manifest = describeManifest(described, table.metadata, { content: 'data', entries: staged }, UNASSIGNED);
-  await rememberManifest(table.io, table.metadata, manifest, entries);
+  rememberManifest(table.io, table.metadata, manifest, entries);
   return manifest;
 }
 

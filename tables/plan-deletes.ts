@@ -11,7 +11,7 @@ import {
   mightMatch,
   type Schema,
 } from '../iceberg/index.js';
-import { comparableLocation } from '../storage/index.js';
+import { comparableLocation } from '../locations/index.js';
 import { mapConcurrently, readManifestEntries } from './manifest-files.js';
 import type { FilePruner, PlannedFile } from './planned-file.js';
 import type { Table } from './table.js';

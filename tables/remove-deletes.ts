@@ -1,7 +1,7 @@
 /** Delete files in a commit: writing the manifests of new ones, taking out those that go. */
 import { MoraineError } from '../errors/index.js';
 import { type DataFile, type ManifestEntry, type ManifestFile, referencedDataFile } from '../iceberg/index.js';
-import { comparableLocation } from '../storage/index.js';
+import { comparableLocation } from '../locations/index.js';
 import { danglingTest, deleteFileKey, isVector } from './dangling-deletes.js';
 import { mapConcurrently } from './manifest-files.js';
 import { addedEntry, createManifest, filesBySpec, type PendingSnapshot, pendingEntries } from './manifest-writer.js';

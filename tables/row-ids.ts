@@ -33,7 +33,7 @@ export async function assignRowIds(
   await mapConcurrently(assigned, async (manifest) => {
     const written = entries?.get(manifest.manifestPath);
     if (written === undefined || manifest.content === 'deletes') return;
-    await rememberManifest(io, metadata, manifest, inheritRowIds(written, manifest.firstRowId));
+    rememberManifest(io, metadata, manifest, inheritRowIds(written, manifest.firstRowId));
   });
   return { manifests: assigned, firstRowId, addedRows: next - firstRowId };
 }

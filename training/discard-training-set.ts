@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { isMoraineError } from '../errors/index.js';
 import { dropUnrecorded, unpinUnrecorded } from '../features/index.js';
+import { listFiles } from '../storage/index.js';
 import type { TrainingDeps } from './deps.js';
 import { readPlan, type TrainingSetPlan } from './plan.js';
 import { deleteStagedEntities } from './staged-entities.js';
@@ -36,6 +37,7 @@ async function planIfThere(deps: TrainingDeps, planLocation: string): Promise<Tr
 /** Every file that was made for the plan: its attempt is in their names, which those of folders say nothing about. */
 async function stagedFiles({ io }: TrainingDeps, { location, attempt }: TrainingSetPlan): Promise<readonly string[]> {
   const files: string[] = [];
-  for await (const file of io.list(location)) if (basename(file.location).includes(attempt)) files.push(file.location);
+  for await (const file of listFiles(io, location))
+    if (basename(file.location).includes(attempt)) files.push(file.location);
   return files;
 }

@@ -1,7 +1,8 @@
 /** A part of a training set's entity rows with their features, staged: Parquet files and a manifest that no snapshot lists yet. */
-import { type RowSum, sumRows, writeParquet } from '../engine/index.js';
+import { type RowSum, sumRows } from '../engine/index.js';
 import { type EntitySource, getHistoricalFeatures, recordedDeps, recordedRequest } from '../features/index.js';
-import { currentSchema, type DataFile, UNPARTITIONED } from '../iceberg/index.js';
+import type { DataFile } from '../iceberg/index.js';
+import { stageRows as stageTableRows } from '../staging/index.js';
 import { stageManifest } from '../tables/index.js';
 import type { TrainingDeps } from './deps.js';
 import { faultPoint } from './fault-points.js';
@@ -45,16 +46,12 @@ async function writeRows(
   namePrefix: string,
   options: { readonly signal?: AbortSignal },
 ): Promise<RowSum & { readonly files: readonly DataFile[] }> {
-  const { draft, location } = plan;
-  const folder = await deps.io.prepareFolder(`${location}/data`);
+  const { draft } = plan;
   const request = { ...recordedRequest(draft), entities, ...options };
   return await getHistoricalFeatures(recordedDeps(deps, draft), request, async ({ connection, select, schema }) => ({
     ...(await sumRows(connection, select, schema)),
-    files: await writeParquet(connection, {
+    files: await stageTableRows(connection, stagedTable(deps.io, plan), {
       select,
-      schema: currentSchema(stagedTable(deps.io, plan).metadata),
-      spec: UNPARTITIONED,
-      folder,
       namePrefix,
       targetFileBytes: TARGET_FILE_BYTES,
     }),

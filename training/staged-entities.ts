@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
 import { z } from 'zod';
 import { ensureNamespace } from '../catalogs/index.js';
-import { type Connection, checkFiles, readableScanSql, writeParquet } from '../engine/index.js';
+import { type Connection, checkFiles, readableScanSql } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import {
   type CanonicalValue,
@@ -22,6 +22,8 @@ import {
   withMicroseconds,
 } from '../features/index.js';
 import { type JsonValue, parseJson, parseSchema, type Schema, schemaToJson, UNPARTITIONED } from '../iceberg/index.js';
+import { openablePath } from '../scans/index.js';
+import { stageFiles } from '../staging/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { TrainingDeps } from './deps.js';
 
@@ -63,14 +65,16 @@ export async function stageEntities(
   return await getHistoricalFrame(deps, request, async ({ connection, opened: { frame, sources }, schema: answer }) => {
     await ensureNamespace(catalog, identifier.namespace);
     const location = `${await catalog.newTableLocation(identifier)}/staged`;
-    const folder = await deps.io.prepareFolder(location);
     const namePrefix = `${NAME_PREFIX}${randomUUID()}`;
     const fields = answer.fields.slice(0, frame.columns.length);
     const columns = fields.map((_, index) => `c${index}`).join(', ');
     const rows = { select: `SELECT ${columns} FROM ${frame.table} ORDER BY r`, schema: { ...answer, fields } };
     const { select, schema } = await withMicroseconds(connection, rows, fields.length);
-    const write = { select, schema, spec: UNPARTITIONED, folder, namePrefix, keepEmpty: true };
-    const [file] = await writeParquet(connection, write);
+    const write = { select, schema, spec: UNPARTITIONED, namePrefix, keepEmpty: true };
+    const [file] = await stageFiles(connection, deps.io, write, {
+      folder: location,
+      locationOf: (name) => `${location}/${name}`,
+    });
     if (file === undefined) throw new MoraineError('INTERNAL', 'The entity rows were staged as no file.');
     const description = {
       path: file.filePath,
@@ -107,7 +111,7 @@ export async function openStagedEntities(
   connection: Connection,
   { path: location, sizeBytes, rows, schema }: StagedEntities,
 ): Promise<EntityRelation> {
-  const path = await io.resolve(location);
+  const path = await openablePath(connection, io, location);
   const files = [{ path, recordCount: rows }];
   const layouts = await checkFiles(connection, [{ path, fileSizeInBytes: sizeBytes }]);
   return { relation: await readableScanSql(connection, { files, layouts, schema, naming: 'id' }), schema };

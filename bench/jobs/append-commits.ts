@@ -1,7 +1,7 @@
 /** Many small appends: the 500th commit may not cost more than the 10th. */
 import { randomUUID } from 'node:crypto';
-import { writeParquet } from '../../engine/index.js';
-import { currentSchema, parseSchema, UNPARTITIONED } from '../../iceberg/index.js';
+import { parseSchema } from '../../iceberg/index.js';
+import { stageRows } from '../../staging/index.js';
 import { commitAppend, loadTable } from '../../tables/index.js';
 import { type BenchJob, type BenchSize, figure } from '../job.js';
 import { openBenchProject } from '../world.js';
@@ -43,16 +43,8 @@ export const appendCommits: BenchJob = {
           for (let commit = 0; commit < COMMITS[context.size]; commit++) {
             const began = process.cpuUsage();
             const table = await loadTable(catalog, project.io, identifier);
-            const folder = await project.io.prepareFolder(`${table.metadata.location}/data`);
             const select = `SELECT n, n * 7 FROM range(${commit * 10_000}, ${(commit + 1) * 10_000}) t(n)`;
-            const schema = currentSchema(table.metadata);
-            const files = await writeParquet(connection, {
-              select,
-              schema,
-              spec: UNPARTITIONED,
-              folder,
-              namePrefix: randomUUID(),
-            });
+            const files = await stageRows(connection, table, { select, namePrefix: randomUUID() });
             const written = process.cpuUsage(began);
             await commitAppend(table, { files });
             const used = process.cpuUsage(began);

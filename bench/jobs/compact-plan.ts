@@ -24,7 +24,7 @@ export const compactPlan: BenchJob = {
       const request = { table: 'bench.planned', strategy: 'binpack' as const };
       const planned = await measure(() => planCompaction(deps, request, { runId: NAME }));
       await endCompaction(deps, request.table, NAME);
-      if (planned.planLocation !== null) rmSync(await project.io.resolve(planned.planLocation));
+      if (planned.planLocation !== null) rmSync(await project.io.canonical(planned.planLocation));
       await project.close();
       return { files: planned.files, groups: planned.groups };
     },

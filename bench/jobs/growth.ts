@@ -6,8 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Catalog, withTableDefaults } from '../../catalogs/index.js';
-import { writeParquet } from '../../engine/index.js';
-import { currentSchema, parseSchema, UNPARTITIONED } from '../../iceberg/index.js';
+import { parseSchema } from '../../iceberg/index.js';
 import {
   commitExpiry,
   compactDirect,
@@ -29,6 +28,7 @@ import {
   type Project,
   tableNames,
 } from '../../project/index.js';
+import { stageRows } from '../../staging/index.js';
 import { commitAppend, loadTable } from '../../tables/index.js';
 import { type BenchJob, type BenchSize, figure } from '../job.js';
 import { FEATURES, registerView } from '../world.js';
@@ -72,16 +72,9 @@ async function append(project: Project, from: number, to: number): Promise<void>
   const values = FEATURES.map((_, index) => `(hash(n + ${index + 2}000000000) % 1000000)::DOUBLE / 7`);
   const select = `SELECT (hash(n) % ${ENTITIES})::BIGINT, TIMESTAMP '2026-01-01' + n * INTERVAL 1 SECOND, ${values.join(', ')}
     FROM range(${from}, ${to}) t(n)`;
-  const folder = await project.io.prepareFolder(`${table.metadata.location}/data`);
   const engine = await project.engine();
   const files = await engine.withConnection((connection) =>
-    writeParquet(connection, {
-      select,
-      schema: currentSchema(table.metadata),
-      spec: UNPARTITIONED,
-      folder,
-      namePrefix: randomUUID(),
-    }),
+    stageRows(connection, table, { select, namePrefix: randomUUID() }),
   );
   await commitAppend(table, { files });
 }

@@ -74,7 +74,7 @@ async function dryRun(
   input: Parameters<typeof planMaintain>[1],
   { why, json }: MaintainOptions,
 ): Promise<void> {
-  const asked = why === undefined ? undefined : await project.io.resolve(resolve(why.replace(/^file:(\/\/)?/, '')));
+  const asked = why === undefined ? undefined : await project.io.canonical(resolve(why.replace(/^file:(\/\/)?/, '')));
   const { snapshotIds, refs, kept: stay, files } = await planMaintain(project, input);
   let [deleted, bytes, kept, found] = [0, 0n, 0, false];
   for await (const file of files) {

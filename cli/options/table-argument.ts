@@ -2,9 +2,10 @@
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { MoraineError } from '../../errors/index.js';
+import { normalizeLocation } from '../../locations/index.js';
 import { makeTemporaryFolder } from '../../processes/index.js';
 import { openProject, type Project } from '../../project/index.js';
-import { LocalFileIO, normalizeLocation } from '../../storage/index.js';
+import { LocalFileIO } from '../../storage/index.js';
 import { loadTableAt, type Table } from '../../tables/index.js';
 import { type CommandContext, withProject } from '../context.js';
 

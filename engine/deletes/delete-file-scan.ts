@@ -1,6 +1,7 @@
 /** Delete files as relations. */
 import { isMoraineError, MoraineError } from '../../errors/index.js';
 import type { DeleteFile, NameMapping, Schema } from '../../iceberg/index.js';
+import type { LocalPath } from '../../locations/index.js';
 import type { Connection } from '../connection.js';
 import { readableScanSql } from '../copies/scan-copies.js';
 import { checkFiles, readableFormat } from '../scan/check-files.js';
@@ -8,7 +9,7 @@ import { nameDamagedFile } from '../scan/damaged-file.js';
 
 /** A delete file of rows, at the path that the file system opens. */
 export interface OpenDeleteFile {
-  readonly path: string;
+  readonly path: LocalPath;
   readonly entry: DeleteFile;
 }
 

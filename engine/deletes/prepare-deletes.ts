@@ -10,6 +10,7 @@ import {
   NO_DELETES,
   type Schema,
 } from '../../iceberg/index.js';
+import type { LocalPath, Location } from '../../locations/index.js';
 import type { Connection } from '../connection.js';
 import type { FileLayout } from '../scan/file-layout.js';
 import { quoteIdentifier } from '../sql/sql-text.js';
@@ -48,7 +49,7 @@ export interface DeletesToPrepare<F = FileToPrepare> {
   /** Layouts of the data files, if the scan has them. */
   readonly layouts?: ReadonlyMap<string, FileLayout> | undefined;
   /** The path that the file system opens. */
-  readonly resolve: (location: string) => Promise<string>;
+  readonly resolve: (location: Location) => Promise<LocalPath>;
   /** The one spelling of a location, for comparing; never fails. */
   readonly normalize: (location: string) => string;
 }

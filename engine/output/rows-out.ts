@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { DuckDBBlobVector } from '@duckdb/node-api';
 import { type IcebergType, mapChildFields, type NestedField, type Schema, UNPARTITIONED } from '../../iceberg/index.js';
+import { localPath } from '../../locations/index.js';
 import { arrowBatches } from '../arrow/arrow.js';
 import type { Connection } from '../connection.js';
 import { columnAlias } from '../scan/column-default.js';
@@ -194,7 +195,7 @@ async function writeParquetFile(connection: Connection, sql: string, schema: Sch
       select: sql,
       schema: { ...schema, fields: schema.fields.map(unfixed) },
       spec,
-      folder,
+      folder: localPath(folder),
       namePrefix: 'rows',
       keepEmpty: true,
       statistics: false,

@@ -3,15 +3,16 @@ import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { isMoraineError, MoraineError } from '../../errors/index.js';
 import type { DataFile, FileFormat } from '../../iceberg/index.js';
+import type { LocalPath } from '../../locations/index.js';
 import type { Connection } from '../connection.js';
 import { avroLayout } from '../copies/avro-copy.js';
 import { corrupt, type OpenTail, openFailed, TailReader } from '../parquet/file-tail.js';
 import { footerOutline, HADOOP_LZ4, LZO } from '../parquet/parquet-footer.js';
 import { convertedLayout, type FileConversion, type FileLayout, readFileLayouts } from './file-layout.js';
 
-/** What the manifest says of a file; `path` is what the file system opens. */
+/** What the manifest says of a file. */
 export interface CheckedFile {
-  readonly path: string;
+  readonly path: LocalPath;
   readonly fileSizeInBytes: bigint;
   /** Parquet unless given. */
   readonly format?: FileFormat;
@@ -40,9 +41,9 @@ export function readableFormat({ filePath, fileFormat, keyMetadata }: DataFile):
 export async function checkFiles(
   connection: Connection,
   files: readonly CheckedFile[],
-): Promise<ReadonlyMap<string, FileLayout>> {
-  const layouts = new Map<string, FileLayout>();
-  const footers = new Map<string, ParquetFile>();
+): Promise<ReadonlyMap<LocalPath, FileLayout>> {
+  const layouts = new Map<LocalPath, FileLayout>();
+  const footers = new Map<LocalPath, ParquetFile>();
   const waiting = files.values();
   let hasFailed = false;
   const lane = async (): Promise<void> => {
@@ -75,12 +76,12 @@ interface ParquetFile {
 /** The engine is asked for the layout of one file of each kind: footers by the thousand cost more than all the rest. */
 async function parquetLayouts(
   connection: Connection,
-  files: ReadonlyMap<string, ParquetFile>,
-): Promise<ReadonlyMap<string, FileLayout>> {
+  files: ReadonlyMap<LocalPath, ParquetFile>,
+): Promise<ReadonlyMap<LocalPath, FileLayout>> {
   const examples = new Map<string, string>();
   for (const [path, { layoutKey }] of files) if (!examples.has(layoutKey)) examples.set(layoutKey, path);
   const known = await readFileLayouts(connection, [...examples.values()]);
-  const layouts = new Map<string, FileLayout>();
+  const layouts = new Map<LocalPath, FileLayout>();
   for (const [path, { layoutKey, conversion }] of files) {
     const layout = known.get(examples.get(layoutKey) ?? '');
     if (layout === undefined) continue;

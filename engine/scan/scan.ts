@@ -13,6 +13,7 @@ import {
   type NestedField,
   type Schema,
 } from '../../iceberg/index.js';
+import type { LocalPath } from '../../locations/index.js';
 import {
   type DeletedRows,
   deleteColumns,
@@ -34,9 +35,9 @@ import { parquetReader, READER_COLUMNS } from './file-readers.js';
 import { missingColumnSql } from './identity-column.js';
 import { cutFields, layoutProjection } from './layout-projection.js';
 
-/** A data file to scan. `path` is what the file system opens, as `FileIO.resolve` gives it. */
+/** A data file to scan. */
 export interface ScanFile {
-  readonly path: string;
+  readonly path: LocalPath;
   readonly recordCount: bigint;
   /** Data sequence number, for `extras.sequenceNumber`. */
   readonly sequenceNumber?: bigint;

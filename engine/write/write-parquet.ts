@@ -1,6 +1,6 @@
 /** Writing rows as data files: Parquet with Iceberg field ids, at most one file for each partition. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DuckDBValue } from '@duckdb/node-api';
 import { MoraineError } from '../../errors/index.js';
@@ -14,6 +14,7 @@ import {
   type Schema,
   typeToString,
 } from '../../iceberg/index.js';
+import { type LocalPath, type Location, localPath } from '../../locations/index.js';
 import type { Connection } from '../connection.js';
 import { classifyDuckDbError } from '../duckdb-error.js';
 import {
@@ -41,14 +42,18 @@ export interface ParquetWrite {
   readonly select: string;
   readonly schema: Schema;
   readonly spec: PartitionSpec;
-  /** An existing folder that the engine may write to; files go directly into it. */
-  readonly folder: string;
+  /** An existing folder that the engine may write to. */
+  readonly folder: LocalPath;
   /** Unique for this attempt: files are called `<namePrefix>-<n>.parquet`. */
   readonly namePrefix: string;
   /** Ids of top-level columns that the rows of each file are sorted by, ascending, nulls last. */
   readonly sortBy?: readonly number[];
   readonly sortOrderId?: number;
-  readonly codec?: 'zstd' | 'snappy' | 'gzip' | 'uncompressed';
+  readonly codec?: 'zstd' | 'snappy' | 'gzip' | 'brotli' | 'lz4_raw' | 'uncompressed';
+  /** Of zstd: 1 to 22. */
+  readonly compressionLevel?: number;
+  /** Rows of a row group, about. */
+  readonly rowGroupRows?: number;
   /**
    * Whether the rows are collected in a temporary table before they are ordered and written. Collecting uses all threads and what
    * follows one, so that no thread waits: a tenth less CPU for rows that are few beside what they are computed from, but room for them.
@@ -60,6 +65,18 @@ export interface ParquetWrite {
   readonly keepEmpty?: boolean;
   /** Whether the entries have column statistics (default). One file without: DuckDB fails over those of the first nanoseconds. */
   readonly statistics?: boolean;
+  /**
+   * Gives the finished files their final places, all durable on return, or none if it fails; by default they are renamed into the folder.
+   * @returns their locations, in the same order
+   */
+  readonly publish?: (files: readonly WrittenPath[]) => Promise<readonly Location[]>;
+}
+
+/** A file that is written. */
+export interface WrittenPath {
+  readonly path: LocalPath;
+  /** Its name, `<namePrefix>-<n>.parquet`. */
+  readonly name: string;
 }
 
 /**
@@ -79,7 +96,6 @@ export async function writeParquet(connection: Connection, write: ParquetWrite):
     if (plan.isSorted) await restoreOrder(connection, write, plan, written);
     return await publish(connection, write, plan, written);
   } catch (error) {
-    await removeAttempt(write);
     throw classifyDuckDbError(error);
   } finally {
     await rm(staging, { recursive: true, force: true });
@@ -212,6 +228,8 @@ function fileOptions(write: ParquetWrite, dictionaries: boolean): string[] {
   return [
     'FORMAT parquet',
     `COMPRESSION ${write.codec ?? 'zstd'}`,
+    ...(write.compressionLevel === undefined ? [] : [`COMPRESSION_LEVEL ${write.compressionLevel}`]),
+    ...(write.rowGroupRows === undefined ? [] : [`ROW_GROUP_SIZE ${write.rowGroupRows}`]),
     ...(write.statistics === false ? [] : ['RETURN_STATS true']),
     `FIELD_IDS ${fieldIdsSql(write.schema)}`,
     ...(dictionaries ? [] : [NO_DICTIONARIES]),
@@ -330,27 +348,47 @@ async function publish(
 ): Promise<DataFile[]> {
   const partitions = await readPartitions(connection, plan, files);
   const zoned = zonedNanoseconds(write.schema);
-  const entries: DataFile[] = [];
-  for (const [index, file] of files.entries()) {
-    const filePath = join(write.folder, `${write.namePrefix}-${index}.parquet`);
+  const sizes: number[] = [];
+  for (const file of files) {
     // Last, because from here on the engine would cut them.
     if (zoned.size > 0) await zoneNanoseconds(file.path, zoned);
-    await makeDurable(file.path);
-    await rename(file.path, filePath);
-    entries.push({
-      content: 'data',
-      filePath,
-      fileFormat: 'PARQUET',
-      specId: write.spec.specId,
-      partition: partitions[index] as PartitionTuple,
-      recordCount: file.rows,
-      fileSizeInBytes: BigInt((await stat(filePath)).size),
-      ...readMetrics(file.statistics, plan.leaves),
-      ...(write.sortOrderId === undefined ? {} : { sortOrderId: write.sortOrderId }),
-    });
+    sizes.push((await stat(file.path)).size);
   }
-  if (files.length > 0) await makeDurable(write.folder);
-  return entries;
+  const written = files.map(({ path }, index) => ({
+    path: localPath(path),
+    name: `${write.namePrefix}-${index}.parquet`,
+  }));
+  const locations = await (write.publish ?? renameInto(write.folder))(written);
+  return files.map((file, index) => ({
+    content: 'data',
+    filePath: locations[index] as Location,
+    fileFormat: 'PARQUET',
+    specId: write.spec.specId,
+    partition: partitions[index] as PartitionTuple,
+    recordCount: file.rows,
+    fileSizeInBytes: BigInt(sizes[index] as number),
+    ...readMetrics(file.statistics, plan.leaves),
+    ...(write.sortOrderId === undefined ? {} : { sortOrderId: write.sortOrderId }),
+  }));
+}
+
+/** Publishing within a folder. */
+function renameInto(folder: LocalPath): NonNullable<ParquetWrite['publish']> {
+  return async (files) => {
+    const done: string[] = [];
+    try {
+      for (const { path, name } of files) {
+        await makeDurable(path);
+        await rename(path, join(folder, name));
+        done.push(join(folder, name));
+      }
+      if (files.length > 0) await makeDurable(folder);
+      return done;
+    } catch (error) {
+      await Promise.all(done.map((path) => rm(path, { force: true })));
+      throw error;
+    }
+  };
 }
 
 /** Forces a file's content, or a folder's entries, to disk: a commit must not outlive its files. */
@@ -392,10 +430,3 @@ async function readTuple(connection: Connection, plan: WritePlan, file: WrittenF
 
 const isBytes = (column: PartitionColumn): boolean =>
   column.resultType.kind === 'binary' || column.resultType.kind === 'fixed';
-
-async function removeAttempt(write: ParquetWrite): Promise<void> {
-  const names = await readdir(write.folder);
-  for (const name of names) {
-    if (name.startsWith(`${write.namePrefix}-`)) await rm(join(write.folder, name), { force: true });
-  }
-}

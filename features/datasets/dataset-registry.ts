@@ -1,10 +1,11 @@
 /** The table of saved datasets: one row for each. A dataset is saved when its row is committed. */
 import { randomUUID } from 'node:crypto';
 import type { Catalog, TableIdentifier } from '../../catalogs/index.js';
-import { type Engine, quoteLiteral, scanSql, sqlLiteral, writeParquet } from '../../engine/index.js';
+import { type Engine, quoteLiteral, scanSql, sqlLiteral } from '../../engine/index.js';
 import { didYouMean, MoraineError } from '../../errors/index.js';
-import { type PrimitiveType, type PrimitiveValue, type Schema, UNPARTITIONED } from '../../iceberg/index.js';
+import { type PrimitiveType, type PrimitiveValue, type Schema } from '../../iceberg/index.js';
 import { openScan, planSource } from '../../scans/index.js';
+import { stageRows } from '../../staging/index.js';
 import type { FileIO } from '../../storage/index.js';
 import { commitAppend, retryConflicts, type Table } from '../../tables/index.js';
 import { ensureSystemTable, loadSystemTable } from '../registry/system-table.js';
@@ -94,14 +95,13 @@ export class DatasetRegistry {
   }
 
   async #append(table: Table, record: DatasetRecord): Promise<void> {
-    const { io, engine, nowUs } = this.#deps;
-    const folder = await io.prepareFolder(`${table.metadata.location}/data`);
+    const { engine, nowUs } = this.#deps;
     const now = nowUs?.() ?? BigInt(Date.now()) * 1000n;
     const values = [record.name, now, record.rows, record.digest, record.definitionHash, recordToJson(record)];
     const select = `SELECT ${DATASETS_SCHEMA.fields.map(({ type }, index) => literal(type as PrimitiveType, values[index])).join(', ')}`;
     const namePrefix = randomUUID();
     const files = await engine.withConnection((connection) =>
-      writeParquet(connection, { select, schema: DATASETS_SCHEMA, spec: UNPARTITIONED, folder, namePrefix }),
+      stageRows(connection, table, { select, schema: DATASETS_SCHEMA, namePrefix }),
     );
     const { currentSnapshotId } = table.metadata;
     await commitAppend(table, {

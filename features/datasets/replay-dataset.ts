@@ -13,6 +13,7 @@ import {
 } from '../../engine/index.js';
 import { isMoraineError, MoraineError } from '../../errors/index.js';
 import { findSnapshot, mapChildFields, type NestedField, type Schema } from '../../iceberg/index.js';
+import { localPath } from '../../locations/index.js';
 import { openScan, planSource } from '../../scans/index.js';
 import type { EntityRelation } from '../retrieval/entity-frame.js';
 import {
@@ -190,7 +191,7 @@ async function openStored(
 async function openStoredFile(connection: Connection, file: string, schema: Schema): Promise<EntityRelation> {
   const folder = join(connection.tempDirectory, `dataset-${randomUUID()}`);
   await mkdir(folder);
-  const path = join(folder, 'rows.parquet');
+  const path = localPath(join(folder, 'rows.parquet'));
   try {
     await copyFile(file, path);
   } catch (cause) {

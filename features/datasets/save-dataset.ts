@@ -2,9 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { access, rm } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
-import { digestRows, writeParquet, writeRows, writeWholeFile } from '../../engine/index.js';
+import { digestRows, writeRows, writeWholeFile } from '../../engine/index.js';
 import { isMoraineError, MoraineError } from '../../errors/index.js';
-import { currentSchema, requireVersionTwoTypes, UNPARTITIONED } from '../../iceberg/index.js';
+import { requireVersionTwoTypes } from '../../iceberg/index.js';
+import { stageRows } from '../../staging/index.js';
 import type { FileIO } from '../../storage/index.js';
 import type { Table } from '../../tables/index.js';
 import type { HistoricalFeatures } from '../retrieval/historical-features.js';
@@ -183,15 +184,7 @@ async function writeTable(
   undo.push(() => dropUnrecorded(deps, target, draft, key));
   const committed = committedRecord(table, key);
   if (committed !== null) return committed;
-  const folder = await deps.io.prepareFolder(`${table.metadata.location}/data`);
-  const write = {
-    select,
-    schema: currentSchema(table.metadata),
-    spec: UNPARTITIONED,
-    folder,
-    namePrefix: randomUUID(),
-  };
-  const files = await writeParquet(connection, write);
+  const files = await stageRows(connection, table, { select, namePrefix: randomUUID() });
   return await commitDatasetRows(table, key, { files }, (snapshotId) => ({
     ...draft,
     location: { ...draft.location, snapshotId },

@@ -18,7 +18,15 @@ import {
 } from '../../engine/index.js';
 import { isMoraineError } from '../../errors/index.js';
 import { type BoundExpression, type Schema, UNPARTITIONED } from '../../iceberg/index.js';
-import { EMPTY_SCAN, type OpenedScan, openScan, type PinnedSource, planSource } from '../../scans/index.js';
+import { type LocalPath, localPath } from '../../locations/index.js';
+import {
+  EMPTY_SCAN,
+  localPathsOf,
+  type OpenedScan,
+  openScan,
+  type PinnedSource,
+  planSource,
+} from '../../scans/index.js';
 import type { FileIO } from '../../storage/index.js';
 import type { ScanPlan, Table } from '../../tables/index.js';
 import type { EntityRelation } from '../retrieval/entity-frame.js';
@@ -128,7 +136,7 @@ function plannedLocations(plan: ScanPlan): readonly string[] {
 }
 
 interface Staged {
-  readonly path: string;
+  readonly path: LocalPath;
   readonly rows: bigint;
   readonly schema: Schema;
   readonly untyped: readonly string[];
@@ -148,7 +156,7 @@ async function runAlone(
     threads: deps.engine.threads,
     tempDirectory: folder,
     allowedDirectories: [],
-    allowedFiles: await Promise.all([...files].map((path) => deps.io.resolve(path))),
+    allowedFiles: await localPathsOf(deps.io, [...files]),
   });
   try {
     return await engine.withConnection(
@@ -188,7 +196,7 @@ async function stage(connection: Connection, sql: string, folder: string, what: 
       keepEmpty: true,
     });
     if (file === undefined) throw refused(what, 'it gives no rows to write');
-    const path = join(folder, 'rows.parquet');
+    const path = localPath(join(folder, 'rows.parquet'));
     await rename(file.filePath, path);
     return { path, rows: file.recordCount, schema, untyped };
   } catch (error) {

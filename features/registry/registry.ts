@@ -4,17 +4,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type Catalog, formatTableName, type TableIdentifier } from '../../catalogs/index.js';
-import {
-  type Connection,
-  type Engine,
-  quoteIdentifier,
-  scanSql,
-  sqlLiteral,
-  writeParquet,
-} from '../../engine/index.js';
+import { type Connection, type Engine, quoteIdentifier, scanSql, sqlLiteral } from '../../engine/index.js';
 import { MoraineError } from '../../errors/index.js';
-import { type PrimitiveType, type PrimitiveValue, type TableMetadata, UNPARTITIONED } from '../../iceberg/index.js';
+import { type PrimitiveType, type PrimitiveValue, type TableMetadata } from '../../iceberg/index.js';
 import { openScan, planSource } from '../../scans/index.js';
+import { stageRows } from '../../staging/index.js';
 import type { FileIO } from '../../storage/index.js';
 import { commitAppend, commitUpdates, retryConflicts, selectSnapshot, type Table } from '../../tables/index.js';
 import { type DefinitionKind, type Definitions, NO_DEFINITIONS } from '../definitions/definition.js';
@@ -164,15 +158,8 @@ export class Registry {
     const rows = rowsOfPlan(plan, this.#deps.nowUs?.() ?? BigInt(Date.now()) * 1000n);
     const engine = await this.#deps.engine();
     const attempt = randomUUID();
-    const folder = await this.#deps.io.prepareFolder(`${table.metadata.location}/data`);
     const files = await engine.withConnection((connection) =>
-      writeParquet(connection, {
-        select: rowsSql(rows),
-        schema: REGISTRY_SCHEMA,
-        spec: UNPARTITIONED,
-        folder,
-        namePrefix: attempt,
-      }),
+      stageRows(connection, table, { select: rowsSql(rows), schema: REGISTRY_SCHEMA, namePrefix: attempt }),
     );
     // After a conflict the staged file stays behind, as every one whose commit did not land, for the orphan sweep.
     const { snapshotId } = await commitAppend(table, {

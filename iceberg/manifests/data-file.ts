@@ -1,4 +1,5 @@
 /** Files that a table tracks. Source: Apache Iceberg specification, "Manifests" and "Manifest Lists". */
+import type { Location } from '../../locations/index.js';
 import type { PartitionTuple } from '../partitions/partition-spec.js';
 
 export type FileContent = 'data' | 'position-deletes' | 'equality-deletes';
@@ -7,7 +8,7 @@ export type FileFormat = 'PARQUET' | 'AVRO' | 'ORC' | 'PUFFIN';
 /** A data or delete file, with the statistics that planning uses. Maps are keyed by field id. */
 export interface DataFile {
   readonly content: FileContent;
-  readonly filePath: string;
+  readonly filePath: Location;
   readonly fileFormat: FileFormat;
   readonly specId: number;
   readonly partition: PartitionTuple;

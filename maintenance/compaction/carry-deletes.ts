@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { writeDeletes } from '../../deletes/index.js';
 import { type Connection, type Engine, readDeletedPositions } from '../../engine/index.js';
 import { type DataFile, type DeleteFile, NO_DELETES, nameMapping } from '../../iceberg/index.js';
-import { comparableLocation } from '../../storage/index.js';
+import { comparableLocation } from '../../locations/index.js';
+import { openablePath } from '../../scans/index.js';
 import {
   type ArrivedDeletes,
   type CarriedDeletes,
@@ -103,7 +104,7 @@ async function arrivedPositions(
     files,
     schemas: metadata.schemas,
     nameMapping: nameMapping(metadata),
-    resolve: (location) => io.resolve(location),
+    resolve: (location) => openablePath(connection, io, location),
     normalize: comparableLocation,
   });
   const gone = arrived.filter(({ deletes }) => deletes === 'every-row');

@@ -1,7 +1,8 @@
 /** Rewriting one group: its live rows in new files, staged in one manifest that nobody can see yet. */
 import { randomUUID } from 'node:crypto';
-import { type Connection, type Engine, nameDamagedFile, writeParquet } from '../../engine/index.js';
+import { type Connection, type Engine, nameDamagedFile } from '../../engine/index.js';
 import type { DataFile } from '../../iceberg/index.js';
+import { stageRows } from '../../staging/index.js';
 import type { FileIO } from '../../storage/index.js';
 import { stageManifest } from '../../tables/index.js';
 import { viewWithChangedTies } from './changed-ties.js';
@@ -47,7 +48,7 @@ export async function rewriteGroup(
   const group = plan.group(index);
   const attemptId = `${stagedPrefix(plan.head.planId)}-${index}-${randomUUID().slice(0, 8)}`;
   const written = await deps.engine.withConnection(
-    (connection) => rewriteOn(connection, deps.io, plan, { group, index, attemptId }),
+    (connection) => rewriteOn(connection, plan, { group, index, attemptId }),
     { signal },
   );
   const { files: filesRemoved, bytes: bytesRemoved } = sizeOf([group]);
@@ -76,7 +77,6 @@ interface GroupToWrite {
 /** The new files, in the order of their rows; or why there are none. */
 async function rewriteOn(
   connection: Connection,
-  io: FileIO,
   plan: StoredPlan,
   toWrite: GroupToWrite,
 ): Promise<readonly DataFile[] | string> {
@@ -89,7 +89,7 @@ async function rewriteOn(
     }
     const rows = await groupRows(connection, plan.head, open);
     compactFaultPoint('compact-before-data-file');
-    return await writeFiles(connection, io, plan, rows, toWrite);
+    return await writeFiles(connection, plan, rows, toWrite);
   } catch (error) {
     throw await nameDamagedFile(connection, paths, error);
   }
@@ -97,22 +97,19 @@ async function rewriteOn(
 
 async function writeFiles(
   connection: Connection,
-  io: FileIO,
   { table, head }: StoredPlan,
   rows: GroupRows,
   { group, attemptId }: GroupToWrite,
 ): Promise<readonly DataFile[]> {
-  const folder = await io.prepareFolder(`${table.metadata.location}/data`);
   const sortOrderId = head.order.kind === 'sort' ? head.order.sortOrderId : null;
   const write = async (select: string, part: number): Promise<readonly DataFile[]> => {
     // The partition is known: written as one unpartitioned file, the rows keep their order.
-    const files = await writeParquet(connection, {
+    const files = await stageRows(connection, table, {
       select,
       schema: rows.schema,
       spec: { specId: group.specId, fields: [] },
-      folder,
       namePrefix: `${attemptId}-${part}`,
-      codec: 'zstd',
+      sortBy: [],
       ...(sortOrderId === null ? {} : { sortOrderId }),
     });
     return files.map((file) => ({ ...file, partition: group.partition }));

@@ -1,11 +1,14 @@
 /** One spelling for every file, so that a listed file and one that a table names can be compared. */
 import { MoraineError } from '../../errors/index.js';
-import { comparableLocation, type FileIO } from '../../storage/index.js';
+import { comparableLocation } from '../../locations/index.js';
+import { type FileIO } from '../../storage/index.js';
 
 /** Folders that are remembered. */
 const MAX_FOLDERS = 100_000;
 /** Links that may follow one another, as on a file system. */
 const MAX_LINKS = 40;
+
+const NO_LINKS: ReadonlyMap<string, string> = new Map();
 
 interface Folder {
   /** Without a slash at the end. */
@@ -64,9 +67,9 @@ export class CanonicalPaths {
     const slash = path.lastIndexOf('/');
     const name = path.slice(slash + 1);
     if (slash >= 0 && name !== '' && name !== '..') return { folder: await this.#folder(path.slice(0, slash)), name };
-    const resolved = await this.#io.resolve(location);
+    const resolved = await this.#io.canonical(location);
     const end = resolved.lastIndexOf('/');
-    return { folder: { path: resolved.slice(0, end), links: new Map() }, name: resolved.slice(end + 1) };
+    return { folder: { path: resolved.slice(0, end), links: NO_LINKS }, name: resolved.slice(end + 1) };
   }
 
   #folder(path: string): Promise<Folder> {
@@ -80,8 +83,9 @@ export class CanonicalPaths {
   }
 
   async #lookAt(location: string): Promise<Folder> {
-    const path = await this.#io.resolve(location);
-    return { path: path === '/' ? '' : path, links: await this.#io.links(path) };
+    const path = await this.#io.canonical(location);
+    const links = (await this.#io.localFiles?.links(path)) ?? NO_LINKS;
+    return { path: path === '/' ? '' : path, links };
   }
 }
 

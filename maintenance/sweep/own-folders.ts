@@ -99,7 +99,7 @@ async function foldersOf({ io, metadata }: Table): Promise<readonly string[]> {
 /** Null: outside the storage roots, where nothing is deleted. */
 async function pathBelowRoots(io: FileIO, location: string): Promise<string | null> {
   try {
-    return await io.resolve(location);
+    return await io.canonical(location);
   } catch (error) {
     if (isMoraineError(error, 'LOCATION_REFUSED')) return null;
     throw error;

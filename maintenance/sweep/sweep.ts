@@ -84,7 +84,7 @@ export class Sweep {
     requireGarbageCollection(table.metadata);
     await this.#lookAround(table);
     await this.#reach(table, new CanonicalPaths(table.io));
-    const root = await table.io.resolve(table.metadata.location);
+    const root = await table.io.canonical(table.metadata.location);
     for await (const file of this.#listed(table)) {
       if (!file.location.startsWith(`${root}/`)) throw prefixMismatch(tableName(table), file.location, undefined);
       const reason = this.#reasonToKeep(file);

@@ -6,7 +6,7 @@ import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { Catalog, CommitRequest, LoadedTable, TableIdentifier } from '../../catalogs/index.js';
 import type { PartitionSpec, Schema, Snapshot } from '../../iceberg/index.js';
-import type { FileIO } from '../../storage/index.js';
+import { type FileIO, listFiles } from '../../storage/index.js';
 import { failureOf, rejectionCode } from '../support/error-code.js';
 
 export interface CatalogUnderTest {
@@ -80,7 +80,7 @@ const setProperties = (updates: Record<string, string>): CommitRequest => ({
 /** Files of the table's metadata folder that are metadata files. */
 async function metadataFiles(io: FileIO, table: LoadedTable): Promise<readonly string[]> {
   const found: string[] = [];
-  for await (const { location } of io.list(dirname(table.metadataLocation))) {
+  for await (const { location } of listFiles(io, dirname(table.metadataLocation))) {
     if (location.endsWith('.metadata.json')) found.push(location);
   }
   return found.sort();
@@ -423,7 +423,7 @@ export function describeCatalogBehavior(name: string, open: () => Promise<Catalo
       expect(truncated.code).toBe('METADATA_CORRUPT');
       expect(truncated.message).toContain(created.metadataLocation);
       await io.delete(created.metadataLocation);
-      const missing = await failureOf(catalog.loadTable(ORDERS));
+      const missing = await failureOf((await reopen()).loadTable(ORDERS));
       expect(missing.code).toBe('FILE_NOT_FOUND');
       expect(missing.message).toContain(created.metadataLocation);
     });

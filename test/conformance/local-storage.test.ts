@@ -4,5 +4,10 @@ import { describeStorageBehavior } from './storage-behavior.js';
 
 describeStorageBehavior('local files', () => {
   const root = temporaryFolder();
-  return Promise.resolve({ io: new LocalFileIO({ roots: [root] }), root });
+  return Promise.resolve({
+    io: new LocalFileIO({ roots: [root] }),
+    root,
+    spellings: [`file:${root}`, `file://${root}`, `${root}/.`, `${root}/none/..`],
+    waysOut: [`${root}/../x`, `${root}/none/../../x`],
+  });
 });

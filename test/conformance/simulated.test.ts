@@ -5,23 +5,24 @@ import { MemoryFileIO, MemoryStorage } from '../simulation/memory-file-io.js';
 import { describeCatalogBehavior } from './catalog-behavior.js';
 import { describeStorageBehavior } from './storage-behavior.js';
 
-let opened = 0;
-
-/** Caches know files by path, so every storage has a root of its own. */
-function openMemory() {
-  opened += 1;
-  const root = `/simulated-${opened}`;
+function openMemory(root: string) {
   const storage = new MemoryStorage(() => Date.now());
   return { root, io: () => new MemoryFileIO(storage, [root], OPEN_GATE) };
 }
 
-describeStorageBehavior('files in memory', () => {
-  const { root, io } = openMemory();
-  return Promise.resolve({ root, io: io() });
+describeStorageBehavior('files in memory, under paths', () => {
+  const { root, io } = openMemory('/simulated');
+  const spellings = [`file:${root}`, `file://${root}`, `${root}/.`, `${root}/none/..`];
+  return Promise.resolve({ root, io: io(), spellings, waysOut: [`${root}/../x`, `${root}/none/../../x`] });
+});
+
+describeStorageBehavior('files in memory, as objects', () => {
+  const { root, io } = openMemory('memory://bucket/root');
+  return Promise.resolve({ root, io: io(), spellings: [], waysOut: ['memory://other/root/x', 'memory://bucket/x'] });
 });
 
 describeCatalogBehavior('catalog in memory', () => {
-  const { root, io } = openMemory();
+  const { root, io } = openMemory('/simulated');
   const pointers = new MemoryPointers();
   const open = () => memoryCatalog(pointers, { io: io(), warehouse: `${root}/warehouse`, gate: OPEN_GATE });
   return Promise.resolve({ catalog: open(), reopen: () => Promise.resolve(open()), folder: root, io: io() });

@@ -1,14 +1,28 @@
 /**
  * What every storage must do. A test file of a storage calls {@link describeStorageBehavior} with the means to open it.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import type { FileIO } from '../../storage/index.js';
+import { MoraineError } from '../../errors/index.js';
+import { type FileIO, listFiles } from '../../storage/index.js';
 import { failureOf, rejectionCode } from '../support/error-code.js';
 
 export interface StorageUnderTest {
   readonly io: FileIO;
   /** The only root that may be touched, without a trailing slash. It is empty. */
   readonly root: string;
+  /** Other spellings of the root. */
+  readonly spellings: readonly string[];
+  /** Locations of paths out of the root, by way of `..`; none where that is a name like any other. */
+  readonly waysOut: readonly string[];
+}
+
+/** Content that comes in pieces. */
+async function* pieces(...texts: readonly string[]): AsyncGenerator<Uint8Array> {
+  for (const each of texts) {
+    await Promise.resolve();
+    yield bytes(each);
+  }
 }
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -17,7 +31,7 @@ const text = (content: Uint8Array) => new TextDecoder().decode(content);
 /** Sizes of all files below a location, by location. */
 async function sizes(io: FileIO, location: string): Promise<ReadonlyMap<string, number>> {
   const found = new Map<string, number>();
-  for await (const file of io.list(location)) found.set(file.location, file.sizeBytes);
+  for await (const file of listFiles(io, location)) found.set(file.location, file.sizeBytes);
   return found;
 }
 
@@ -25,10 +39,11 @@ async function sizes(io: FileIO, location: string): Promise<ReadonlyMap<string, 
 export function describeStorageBehavior(name: string, open: () => Promise<StorageUnderTest>): void {
   describe(`${name}: files`, () => {
     test('every spelling of a location reads the same file', async () => {
-      const { root, io } = await open();
+      const { root, io, spellings } = await open();
       await io.create(`${root}/a b%20+#?.txt`, bytes('x'));
-      for (const spelling of [`file:${root}`, `file://${root}`, `${root}/.`, `${root}/none/..`]) {
+      for (const spelling of [root, ...spellings]) {
         expect(text(await io.read(`${spelling}/a b%20+#?.txt`))).toBe('x');
+        expect(await io.canonical(`${spelling}/a b%20+#?.txt`)).toBe(`${root}/a b%20+#?.txt`);
       }
     });
 
@@ -60,8 +75,13 @@ export function describeStorageBehavior(name: string, open: () => Promise<Storag
     });
 
     test('outside the roots, and under another scheme, everything is refused', async () => {
-      const { root, io } = await open();
-      for (const location of [`${root}-other/x`, `${root}/../x`, `${root}/none/../../x`, '/etc/passwd', 's3://b/k']) {
+      const { root, io, waysOut } = await open();
+      for (const location of [`${root}-other/x`, ...waysOut, '/etc/passwd', 's3://b/k']) {
+        expect(await rejectionCode(io.canonical(location)), location).toBe('LOCATION_REFUSED');
+        expect(await rejectionCode(io.readRange(location, { offset: 0, length: 1 })), location).toBe(
+          'LOCATION_REFUSED',
+        );
+        expect(await rejectionCode(io.createFrom(location, pieces('x'))), location).toBe('LOCATION_REFUSED');
         expect(await rejectionCode(io.read(location)), location).toBe('LOCATION_REFUSED');
         expect(await rejectionCode(io.stat(location)), location).toBe('LOCATION_REFUSED');
         expect(await rejectionCode(io.create(location, bytes('x'))), location).toBe('LOCATION_REFUSED');
@@ -77,8 +97,8 @@ export function describeStorageBehavior(name: string, open: () => Promise<Storag
       expect(await rejectionCode(io.read(`${root}/ten/x`))).toBe('FILE_NOT_FOUND');
       expect(await rejectionCode(io.read(root))).toBe('FILE_NOT_FOUND');
       expect(await rejectionCode(io.read(`${root}/ten`, { maxBytes: 9 }))).toBe('LIMIT_EXCEEDED');
-      expect(text(await io.readRange(`${root}/ten`, 8, 2))).toBe('89');
-      const short = await failureOf(io.readRange(`${root}/ten`, 8, 3));
+      expect(text(await io.readRange(`${root}/ten`, { offset: 8, length: 2 }))).toBe('89');
+      const short = await failureOf(io.readRange(`${root}/ten`, { offset: 8, length: 3 }));
       expect(short.code).toBe('DATA_FILE_CORRUPT');
       expect(short.message).toContain(`${root}/ten`);
     });
@@ -102,16 +122,48 @@ export function describeStorageBehavior(name: string, open: () => Promise<Storag
       // Clocks of file systems tick coarsely.
       expect(appearedMs).toBeGreaterThan(before - 50);
       expect(appearedMs).toBeLessThan(after + 50);
-      for await (const file of io.list(root)) expect(file.appearedMs).toBe(appearedMs);
+      for await (const file of listFiles(io, root)) expect(file.appearedMs).toBe(appearedMs);
       const page = await io.listPage(root, { maxFiles: 5 });
       expect(page.files.map((file) => file.appearedMs)).toEqual([appearedMs]);
     });
 
-    test('a folder without symbolic links, or none at all, has no links', async () => {
+    test('a file that comes in pieces is there whole or not at all, and never replaces another', async () => {
       const { root, io } = await open();
-      await io.create(`${root}/a/f`, bytes('x'));
-      expect([await io.links(`${root}/a`), await io.links(`${root}/none`)]).toEqual([new Map(), new Map()]);
-      expect(await rejectionCode(io.links('/etc'))).toBe('LOCATION_REFUSED');
+      await io.createFrom(`${root}/d/whole`, pieces('ab', '', 'cde'));
+      expect(text(await io.read(`${root}/d/whole`))).toBe('abcde');
+      expect(await rejectionCode(io.createFrom(`${root}/d/whole`, pieces('other')))).toBe('FILE_ALREADY_EXISTS');
+      expect(text(await io.read(`${root}/d/whole`))).toBe('abcde');
+      const broken = async function* () {
+        yield* pieces('ab');
+        throw new MoraineError('CANCELLED', 'Enough.');
+      };
+      expect(await rejectionCode(io.createFrom(`${root}/d/broken`, broken()))).toBe('CANCELLED');
+      expect(await sizes(io, root)).toEqual(new Map([[`${root}/d/whole`, 5]]));
+    });
+
+    test('a file that took the place of another is noticed by who expects that one', async () => {
+      const { root, io } = await open();
+      await io.create(`${root}/f`, bytes('first'));
+      const { identity } = await io.stat(`${root}/f`);
+      expect((await io.stat(`${root}/f`)).identity).toBe(identity);
+      expect((await io.listPage(root, { maxFiles: 1 })).files.map((file) => file.identity)).toEqual([identity]);
+      expect(text(await io.read(`${root}/f`, { identity }))).toBe('first');
+      expect(text(await io.readRange(`${root}/f`, { offset: 1, length: 2, identity }))).toBe('ir');
+      await io.delete(`${root}/f`);
+      await sleep(2); // a file system tells files of one length and one moment apart by their inode alone
+      await io.create(`${root}/f`, bytes('other'));
+      expect(await rejectionCode(io.read(`${root}/f`, { identity }))).toBe('FILE_CHANGED');
+      expect(await rejectionCode(io.readRange(`${root}/f`, { offset: 1, length: 2, identity }))).toBe('FILE_CHANGED');
+      expect(text(await io.read(`${root}/f`))).toBe('other');
+    });
+
+    test('of many files that are deleted at once missing ones do not matter, and refused ones spare no other', async () => {
+      const { root, io } = await open();
+      for (const name of ['a', 'b', 'c']) await io.create(`${root}/${name}`, bytes(name));
+      await io.delete(`${root}/a`, `${root}/none`, `${root}/b`);
+      expect(await sizes(io, root)).toEqual(new Map([[`${root}/c`, 1]]));
+      expect(await rejectionCode(io.delete('/etc/passwd', `${root}/c`))).toBe('LOCATION_REFUSED');
+      expect(await sizes(io, root)).toEqual(new Map());
     });
 
     test('lists every file below a folder and nothing of a missing one', async () => {
@@ -128,13 +180,16 @@ export function describeStorageBehavior(name: string, open: () => Promise<Storag
     });
 
     test('pages of a listing hold every file once, whatever the names and the size of a page', async () => {
-      const { root, io } = await open();
+      const { root, io, spellings } = await open();
       const files = ['a.b', 'a/1', 'a/b/22', 'a0', 'b/%2e', 'b/ü', 'b/B', 'c/d/e/f'];
       for (const file of files) await io.create(`${root}/p/${file}`, bytes(file));
       for (const maxFiles of [1, 2, 3, 100]) {
         const listed: string[] = [];
         for (let after: string | undefined; ; ) {
-          const page = await io.listPage(`file:${root}/p`, { maxFiles, ...(after === undefined ? {} : { after }) });
+          const page = await io.listPage(`${spellings[0] ?? root}/p`, {
+            maxFiles,
+            ...(after === undefined ? {} : { after }),
+          });
           expect(page.files.length).toBeLessThanOrEqual(maxFiles);
           listed.push(...page.files.map(({ location, sizeBytes }) => `${location} ${sizeBytes}`));
           if (page.next === null) break;

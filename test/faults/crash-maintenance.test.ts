@@ -5,8 +5,9 @@
 import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
 import { parseTableName } from '../../catalogs/index.js';
-import { scanSql, writeParquet } from '../../engine/index.js';
-import { currentSchema, UNPARTITIONED } from '../../iceberg/index.js';
+import { scanSql } from '../../engine/index.js';
+import { currentSchema } from '../../iceberg/index.js';
+import { localPath } from '../../locations/index.js';
 import {
   commitCompaction,
   commitExpiry,
@@ -21,6 +22,7 @@ import {
   sweepOrphans,
   tidyManifests,
 } from '../../maintenance/index.js';
+import { stageRows } from '../../staging/index.js';
 import { commitAppend, type Table } from '../../tables/index.js';
 import { filesOf } from '../support/compaction-lab.js';
 import { type CrashingRun, CrashLab, type CrashSite } from '../support/crash-lab.js';
@@ -31,11 +33,9 @@ const NOTHING_DEFINED = { entities: new Map(), featureViews: new Map(), featureS
 
 async function appendRows(site: CrashSite, first: number): Promise<void> {
   const table = await site.loadTable(SOURCE);
-  const folder = await site.io.prepareFolder(`${table.metadata.location}/data`);
   const select = `SELECT i::BIGINT, make_timestamptz(i * 1000000), NULL::TIMESTAMPTZ, i::DOUBLE FROM range(${first}, ${first + 5}) t(i)`;
-  const schema = currentSchema(table.metadata);
   const files = await site.engine.withConnection((connection) =>
-    writeParquet(connection, { select, schema, spec: UNPARTITIONED, folder, namePrefix: randomUUID() }),
+    stageRows(connection, table, { select, namePrefix: randomUUID() }),
   );
   await commitAppend(table, { files });
 }
@@ -59,7 +59,7 @@ async function expectRows(lab: CrashLab): Promise<Table> {
   const files = await filesOf(table);
   const scan = scanSql({
     schema: currentSchema(table.metadata),
-    files: files.map(({ file }) => ({ path: file.filePath, recordCount: file.recordCount })),
+    files: files.map(({ file }) => ({ path: localPath(file.filePath), recordCount: file.recordCount })),
   });
   const rows = await site.engine.withConnection((connection) => connection.rows(`SELECT k FROM ${scan} ORDER BY k`));
   expect(rows).toEqual(Array.from({ length: 30 }, (_, i) => [BigInt(i)]));

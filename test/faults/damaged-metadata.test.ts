@@ -43,6 +43,7 @@ test.each(PARTS.flatMap((part) => Object.keys(DAMAGES).map((damage) => ({ part, 
     const damaged = DAMAGES[damage]?.(readFileSync(location));
     if (damaged === null || damaged === undefined) rmSync(location);
     else writeFileSync(location, damaged);
+    fixture.table.io.cache.clear();
     const corrupt = part === 'metadata' ? 'METADATA_CORRUPT' : 'MANIFEST_CORRUPT';
     const read = await failureOf(fixture.load().then((table) => planFiles(table, selectSnapshot(table.metadata))));
     expect(read.code).toBe(damage === 'missing' ? 'FILE_NOT_FOUND' : corrupt);

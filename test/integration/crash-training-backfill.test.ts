@@ -16,9 +16,11 @@ import {
   windowAt,
 } from '../../backfill/index.js';
 import { parseTableName } from '../../catalogs/index.js';
-import { scanSql, writeParquet } from '../../engine/index.js';
+import { scanSql } from '../../engine/index.js';
 import { DatasetRegistry } from '../../features/index.js';
-import { currentSchema, type Schema, UNPARTITIONED } from '../../iceberg/index.js';
+import { type Schema } from '../../iceberg/index.js';
+import { localPath } from '../../locations/index.js';
+import { stageRows } from '../../staging/index.js';
 import { commitAppend, planFiles, selectSnapshot, WINDOW_KEYS } from '../../tables/index.js';
 import { parseTrainingSetRequest, type TrainingDeps } from '../../training/index.js';
 import { type CrashingRun, CrashLab, type CrashSite } from '../support/crash-lab.js';
@@ -78,17 +80,10 @@ const backfill: CrashingRun = async (site, history) => {
 async function fill(site: CrashSite, name: string, schema: Schema, select: string): Promise<void> {
   await site.catalog.createTable(parseTableName(name).identifier, { schema });
   const made = await site.loadTable(name);
-  const folder = await site.io.prepareFolder(`${made.metadata.location}/data`);
-  const written = {
-    select,
-    schema: currentSchema(made.metadata),
-    spec: UNPARTITIONED,
-    folder,
-    namePrefix: randomUUID(),
-  };
-  await commitAppend(made, {
-    files: await site.engine.withConnection((connection) => writeParquet(connection, written)),
-  });
+  const files = await site.engine.withConnection((connection) =>
+    stageRows(connection, made, { select, namePrefix: randomUUID() }),
+  );
+  await commitAppend(made, { files });
 }
 
 /** The rows are those of the labels, each window has one commit, and there is one dataset. */
@@ -99,7 +94,7 @@ async function expectWhole(lab: CrashLab): Promise<void> {
   const { files } = await planFiles(table, { schema, snapshot });
   const scan = scanSql({
     schema,
-    files: files.map(({ file }) => ({ path: file.filePath, recordCount: file.recordCount })),
+    files: files.map(({ file }) => ({ path: localPath(file.filePath), recordCount: file.recordCount })),
   });
   const rows = await site.engine.withConnection((connection) =>
     connection.rows(`SELECT k::DOUBLE, v FROM ${scan} ORDER BY ALL`),

@@ -1,10 +1,11 @@
 /** A log that is compared in parts: what a comparison holds at once is bounded by a part, not by the log. */
 import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
-import { openEngine, sqlType, writeParquet } from '../../engine/index.js';
+import { openEngine, sqlType } from '../../engine/index.js';
 import { currentSchema } from '../../iceberg/index.js';
 import { compareLoggedFeatures } from '../../logging/index.js';
 import { materializationDeps } from '../../project/index.js';
+import { stageRows } from '../../staging/index.js';
 import { commitAppend } from '../../tables/index.js';
 import { failureOf } from '../support/error-code.js';
 import { LoggingLab } from '../support/logging-lab.js';
@@ -52,14 +53,11 @@ async function labOfLongLog(): Promise<LoggingLab> {
   const table = await moraine.project.loadTable('moraine_logs.svc_log');
   const { metadata } = table;
   const schema = currentSchema(metadata);
-  const spec = metadata.partitionSpecs.find(({ specId }) => specId === metadata.defaultSpecId);
-  if (spec === undefined) throw new Error('no spec');
   const columns = schema.fields.map(({ name, type }) => `(${SERVED[name] ?? 'NULL'})::${sqlType(type)}`);
   const select = `SELECT ${columns.join(', ')} FROM range(${ROWS}) t(i)`;
-  const folder = await table.io.prepareFolder(`${metadata.location}/data`);
   const engine = await moraine.project.engine();
-  const write = { select, schema, spec, folder, namePrefix: randomUUID() };
-  await commitAppend(table, { files: await engine.withConnection((connection) => writeParquet(connection, write)) });
+  const rows = { select, namePrefix: randomUUID() };
+  await commitAppend(table, { files: await engine.withConnection((connection) => stageRows(connection, table, rows)) });
   return lab;
 }
 

@@ -2,7 +2,7 @@
  * Files without field ids (written outside Iceberg, then imported) are read by `schema.name-mapping.default` everywhere: by
  * scans, point-in-time retrieval and materialization. Source: Apache Iceberg specification, "Column Projection".
  */
-import { stat, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import { quoteLiteral } from '../../engine/index.js';
@@ -11,6 +11,7 @@ import { materializeDirect } from '../../materialization/index.js';
 import { materializationDeps, openProject, type Project } from '../../project/index.js';
 import { commitAppend, loadTable } from '../../tables/index.js';
 import { moraineOk } from '../support/cli.js';
+import { putFile } from '../support/put-file.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 
 // Each command is a process of its own.
@@ -37,11 +38,13 @@ const FIELDS = [
 /** Writes a plain Parquet file and adds it to the table as it is. */
 async function addFile(project: Project, name: string, select: string): Promise<void> {
   const table = await loadTable(await project.catalog(), project.io, ID);
-  const path = join(await project.io.prepareFolder(`${table.metadata.location}/data`), name);
+  const path = `${table.metadata.location}/data/${name}`;
   const engine = await project.engine();
-  const [[rows] = []] = await engine.withConnection((connection) =>
-    connection.rows(`COPY (${select}) TO ${quoteLiteral(path)} (FORMAT parquet)`),
-  );
+  let rows: unknown;
+  const fileSizeInBytes = await putFile(project.io, path, async (to) => {
+    const copy = `COPY (${select}) TO ${quoteLiteral(to)} (FORMAT parquet)`;
+    rows = (await engine.withConnection((connection) => connection.rows(copy)))[0]?.[0];
+  });
   const file: DataFile = {
     content: 'data',
     filePath: path,
@@ -49,7 +52,7 @@ async function addFile(project: Project, name: string, select: string): Promise<
     specId: 0,
     partition: [],
     recordCount: BigInt(String(rows)),
-    fileSizeInBytes: BigInt((await stat(path)).size),
+    fileSizeInBytes,
   };
   await commitAppend(table, { files: [file] });
 }

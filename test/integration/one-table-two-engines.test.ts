@@ -10,6 +10,7 @@ import {
   parseSchema,
   type SchemaChange,
 } from '../../iceberg/index.js';
+import { localPath } from '../../locations/index.js';
 import { commitOverwrite, planFiles, selectSnapshot } from '../../tables/index.js';
 import { describeInterop, python } from '../support/python.js';
 import { openTableWorld, schemaOf, type TableWorld, writeRows } from '../support/table-world.js';
@@ -42,7 +43,7 @@ async function ours(world: TableWorld, name: string, where?: string): Promise<un
   const { files } = await planFiles(table, { ...selectSnapshot(table.metadata), ...filter });
   const scan = scanSql({
     schema,
-    files: files.map(({ file }) => ({ path: file.filePath, recordCount: file.recordCount })),
+    files: files.map(({ file }) => ({ path: localPath(file.filePath), recordCount: file.recordCount })),
     ...filter,
   });
   return world.engine.withConnection(

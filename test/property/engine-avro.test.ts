@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readableCopy } from '../../engine/copies/convert-file.js';
 import { checkFiles } from '../../engine/index.js';
+import { localPath } from '../../locations/index.js';
 import { bigLongs } from '../support/avro-longs.js';
 import { runs } from '../support/property-runs.js';
 import { type Harness, openHarness } from '../unit/engine/harness.js';
@@ -150,7 +151,7 @@ function textOf(value: unknown): string {
 it('Avro files are read as they were written', async () => {
   await fc.assert(
     fc.asyncProperty(files, async ({ kind, rows, codec, blockSize }) => {
-      const path = await write(kind.avro('r'), rows, codec, blockSize);
+      const path = localPath(await write(kind.avro('r'), rows, codec, blockSize));
       const read = await harness.engine.withConnection(async (connection) => {
         await checkFiles(connection, [{ path, format: 'AVRO', fileSizeInBytes: BigInt((await stat(path)).size) }]);
         const copy = await readableCopy(connection, path, 'avro');

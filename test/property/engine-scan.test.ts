@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readFileLayouts, scanSql, sqlLiteral, sqlType, writeParquet, writeRows } from '../../engine/index.js';
 import type { IcebergType, NestedField, PrimitiveType, Schema } from '../../iceberg/index.js';
+import { type LocalPath, localPath } from '../../locations/index.js';
 import { runs } from '../support/property-runs.js';
 import { type Harness, MemorySink, openHarness } from '../unit/engine/harness.js';
 
@@ -177,7 +178,7 @@ describe('scanning after evolution', () => {
           required: false,
           type: freshIds(type, nextId),
         }));
-        const files: { path: string; recordCount: bigint }[] = [];
+        const files: { path: LocalPath; recordCount: bigint }[] = [];
         const rows: Map<number, Plain>[] = [];
         for (let generation = 0; generation < 3; generation += 1) {
           const schema: Schema = { schemaId: generation, fields, identifierFieldIds: [] };
@@ -190,11 +191,11 @@ describe('scanning after evolution', () => {
               select: selects.join(' UNION ALL '),
               schema,
               spec: { specId: 0, fields: [] },
-              folder: harness.folder,
+              folder: localPath(harness.folder),
               namePrefix: `p${attempt}-${generation}`,
             }),
           );
-          files.push(...written.map((file) => ({ path: file.filePath, recordCount: file.recordCount })));
+          files.push(...written.map((file) => ({ path: localPath(file.filePath), recordCount: file.recordCount })));
           rows.push(...some);
           fields = evolveFields(fields, dice, nextId);
         }

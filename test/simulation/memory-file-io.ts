@@ -1,18 +1,28 @@
-/** Files in memory, as the `FileIO` of one worker. Passes the behaviour suite of storage, but for symbolic links, which it has not. */
+/** Files in memory, as the `FileIO` of one worker, under paths or under a scheme that no file system has. Passes the behaviour suite of storage. */
 import { MoraineError } from '../../errors/index.js';
-import type { FileIO, FilePage, FileStatus } from '../../storage/index.js';
-import { normalizeLocation, printableLocation } from '../../storage/location.js';
+import { type Location, normalizeLocation, printableLocation } from '../../locations/index.js';
+import {
+  type ExpectedFile,
+  FileCache,
+  type FileIO,
+  type FilePage,
+  type FileRange,
+  type FileStatus,
+} from '../../storage/index.js';
 import type { Access, Gate } from './gate.js';
 
 interface MemoryFile {
   readonly content: Uint8Array;
   readonly modifiedMs: number;
+  /** Unlike that of any other file that was ever stored. */
+  readonly version: number;
 }
 
 /** What several workers share. */
 export class MemoryStorage {
   readonly files = new Map<string, MemoryFile>();
   readonly #nowMs: () => number;
+  #versions = 0;
 
   /** @param nowMs the storage's clock, which stamps files */
   constructor(nowMs: () => number) {
@@ -21,7 +31,8 @@ export class MemoryStorage {
 
   create(path: string, content: Uint8Array): void {
     if (this.files.has(path)) throw failure('FILE_ALREADY_EXISTS', 'create', path, 'it exists already');
-    this.files.set(path, { content: content.slice(), modifiedMs: this.#nowMs() });
+    this.#versions += 1;
+    this.files.set(path, { content: content.slice(), modifiedMs: this.#nowMs(), version: this.#versions });
   }
 
   below(path: string): readonly FileStatus[] {
@@ -30,18 +41,23 @@ export class MemoryStorage {
       .map(([location, file]) => statusOf(location, file));
   }
 
-  require(path: string): MemoryFile {
+  require(path: string, { identity }: ExpectedFile = {}): MemoryFile {
     const file = this.files.get(path);
     if (file === undefined) throw failure('FILE_NOT_FOUND', 'read', path, 'it does not exist');
-    return file;
+    if (identity === undefined || identity === String(file.version)) return file;
+    throw failure('FILE_CHANGED', 'read', path, 'it was replaced by another file');
   }
 }
 
 export class MemoryFileIO implements FileIO {
+  /** No path leads to these files. */
+  readonly localFiles = null;
+  readonly cache = new FileCache();
   readonly #storage: MemoryStorage;
   readonly #roots: readonly string[];
   readonly #gate: Gate;
 
+  /** @param roots paths, or locations with a scheme, which are taken literally */
   constructor(storage: MemoryStorage, roots: readonly string[], gate: Gate) {
     this.#storage = storage;
     this.#roots = roots;
@@ -49,48 +65,56 @@ export class MemoryFileIO implements FileIO {
   }
 
   // biome-ignore lint/suspicious/useAwait: what it throws must reject
-  async resolve(location: string): Promise<string> {
+  async canonical(location: Location): Promise<Location> {
     return this.#path(location);
   }
 
-  async stat(location: string): Promise<FileStatus> {
+  async stat(location: Location): Promise<FileStatus> {
     return this.#access('stat', location, (path) => {
       return statusOf(location, this.#storage.require(path));
     });
   }
 
-  async read(location: string, { maxBytes }: { readonly maxBytes?: number } = {}): Promise<Uint8Array> {
+  async read(location: Location, options: ExpectedFile & { readonly maxBytes?: number } = {}): Promise<Uint8Array> {
+    const { maxBytes } = options;
     return this.#access('read', location, (path) => {
-      const { content } = this.#storage.require(path);
+      const { content } = this.#storage.require(path, options);
       if (maxBytes === undefined || content.length <= maxBytes) return content.slice();
       throw failure('LIMIT_EXCEEDED', 'read', location, `it has ${content.length} bytes`);
     });
   }
 
-  async readRange(location: string, offset: number, length: number): Promise<Uint8Array> {
+  async readRange(location: Location, range: FileRange & ExpectedFile): Promise<Uint8Array> {
+    const end = range.offset + range.length;
     return this.#access('read', location, (path) => {
-      const { content } = this.#storage.require(path);
-      if (offset + length <= content.length) return content.slice(offset, offset + length);
+      const { content } = this.#storage.require(path, range);
+      if (end <= content.length) return content.slice(range.offset, end);
       throw failure('DATA_FILE_CORRUPT', 'read', location, `it ends at byte ${content.length}`);
     });
   }
 
-  async create(location: string, content: Uint8Array): Promise<void> {
+  async create(location: Location, content: Uint8Array): Promise<void> {
     await this.#access('create', location, (path) => this.#storage.create(path, content));
   }
 
-  async delete(location: string): Promise<void> {
-    await this.#access('delete', location, (path) => {
-      this.#storage.files.delete(path);
-    });
+  async createFrom(location: Location, content: AsyncIterable<Uint8Array>): Promise<void> {
+    const pieces: Uint8Array[] = [];
+    for await (const piece of content) pieces.push(piece);
+    await this.create(location, Buffer.concat(pieces));
   }
 
-  async *list(location: string): AsyncIterable<FileStatus> {
-    yield* await this.#access('list', location, (path) => this.#storage.below(path));
+  async delete(...locations: readonly Location[]): Promise<void> {
+    const deleted = locations.map((location) =>
+      this.#access('delete', location, (path) => {
+        this.#storage.files.delete(path);
+      }),
+    );
+    const failed = (await Promise.allSettled(deleted)).find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
 
   async listPage(
-    location: string,
+    location: Location,
     { maxFiles, after }: { readonly maxFiles: number; readonly after?: string },
   ): Promise<FilePage> {
     return this.#access('list', location, (path) => {
@@ -100,22 +124,16 @@ export class MemoryFileIO implements FileIO {
     });
   }
 
-  async links(location: string): Promise<ReadonlyMap<string, string>> {
-    await this.resolve(location);
-    return new Map();
-  }
-
-  /** Folders need no making here. */
-  prepareFolder(location: string): Promise<string> {
-    return this.resolve(location);
-  }
-
-  async #access<T>(operation: Access['operation'], location: string, apply: (path: string) => T): Promise<T> {
+  async #access<T>(operation: Access['operation'], location: Location, apply: (path: string) => T): Promise<T> {
     const path = this.#path(location);
     return this.#gate({ operation, target: path }, () => apply(path));
   }
 
-  #path(location: string): string {
+  #path(location: Location): Location {
+    const literal = this.#roots.find(
+      (root) => !root.startsWith('/') && (location === root || location.startsWith(`${root}/`)),
+    );
+    if (literal !== undefined) return location;
     const segments: string[] = [];
     for (const segment of normalizeLocation(location).split('/').slice(1)) {
       if (segment === '..') segments.pop();
@@ -127,8 +145,8 @@ export class MemoryFileIO implements FileIO {
   }
 }
 
-function statusOf(location: string, { content, modifiedMs }: MemoryFile): FileStatus {
-  return { location, sizeBytes: content.length, modifiedMs, appearedMs: modifiedMs };
+function statusOf(location: string, { content, modifiedMs, version }: MemoryFile): FileStatus {
+  return { location, sizeBytes: content.length, modifiedMs, appearedMs: modifiedMs, identity: String(version) };
 }
 
 function failure(code: MoraineError['code'], action: string, location: string, reason: string): MoraineError {

@@ -3,11 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { deleteRows } from '../../deletes/index.js';
-import { writeParquet } from '../../engine/index.js';
-import { bindExpression, currentSchema, parseExpression, UNPARTITIONED } from '../../iceberg/index.js';
+import { bindExpression, currentSchema, parseExpression } from '../../iceberg/index.js';
 import { type CompactRequest, compactDirect } from '../../maintenance/index.js';
 import { materializeDirect } from '../../materialization/index.js';
 import { OnlineReader } from '../../online/index.js';
+import { stageRows } from '../../staging/index.js';
 import { commitRowDelta, commitUpdates } from '../../tables/index.js';
 import { allOf } from './all-of.js';
 import { compactDeps, liveRows } from './compaction-lab.js';
@@ -32,18 +32,9 @@ async function until(endMs: number, work: (round: number) => Promise<void>, ever
 
 /** A file with the row of a key, of a round. */
 async function insertFile(lab: Lab, k: number, round: number) {
-  const { metadata } = await lab.source();
-  const folder = await lab.io.prepareFolder(`${metadata.location}/data`);
+  const source = await lab.source();
   const select = `SELECT ${k}::BIGINT, make_timestamptz(${round}::BIGINT * 1000000), NULL::TIMESTAMPTZ, ${round}::DOUBLE`;
-  return lab.engine.withConnection((connection) =>
-    writeParquet(connection, {
-      select,
-      schema: currentSchema(metadata),
-      spec: UNPARTITIONED,
-      folder,
-      namePrefix: randomUUID(),
-    }),
-  );
+  return lab.engine.withConnection((connection) => stageRows(connection, source, { select, namePrefix: randomUUID() }));
 }
 
 /**

@@ -4,7 +4,16 @@
  */
 import type { Engine } from '../../engine/index.js';
 import { MoraineError } from '../../errors/index.js';
-import type { FileIO, FilePage, FileStatus } from '../../storage/index.js';
+import type { Location } from '../../locations/index.js';
+import type {
+  ExpectedFile,
+  FileCache,
+  FileIO,
+  FilePage,
+  FileRange,
+  FileStatus,
+  LocalFiles,
+} from '../../storage/index.js';
 import { type Access, type Gate, isWrite } from '../simulation/gate.js';
 
 export type PointFault =
@@ -94,53 +103,54 @@ export class ProcessBoundary {
 
 /** Real files behind a gate. */
 export class GatedFileIO implements FileIO {
+  readonly localFiles: LocalFiles | null;
+  readonly cache: FileCache;
   readonly #real: FileIO;
   readonly #gate: Gate;
 
   constructor(real: FileIO, gate: Gate) {
     this.#real = real;
     this.#gate = gate;
+    this.cache = real.cache;
+    const { localFiles } = real;
+    this.localFiles = localFiles && {
+      pathOf: (location) => localFiles.pathOf(location),
+      links: (location) => this.#pass('list', location, () => localFiles.links(location)),
+      prepareFolder: (location) => this.#pass('create', location, () => localFiles.prepareFolder(location)),
+      adopt: (files) => this.#pass('create', files.at(0)?.location ?? '', () => localFiles.adopt(files)),
+    };
   }
 
-  resolve(location: string): Promise<string> {
-    return this.#real.resolve(location);
+  canonical(location: Location): Promise<Location> {
+    return this.#real.canonical(location);
   }
 
-  stat(location: string): Promise<FileStatus> {
+  stat(location: Location): Promise<FileStatus> {
     return this.#pass('stat', location, () => this.#real.stat(location));
   }
 
-  read(location: string, options?: { readonly maxBytes?: number }): Promise<Uint8Array> {
+  read(location: Location, options?: ExpectedFile & { readonly maxBytes?: number }): Promise<Uint8Array> {
     return this.#pass('read', location, () => this.#real.read(location, options));
   }
 
-  readRange(location: string, offset: number, length: number): Promise<Uint8Array> {
-    return this.#pass('read', location, () => this.#real.readRange(location, offset, length));
+  readRange(location: Location, range: FileRange & ExpectedFile): Promise<Uint8Array> {
+    return this.#pass('read', location, () => this.#real.readRange(location, range));
   }
 
-  create(location: string, content: Uint8Array): Promise<void> {
+  create(location: Location, content: Uint8Array): Promise<void> {
     return this.#pass('create', location, () => this.#real.create(location, content));
   }
 
-  delete(location: string): Promise<void> {
-    return this.#pass('delete', location, () => this.#real.delete(location));
+  createFrom(location: Location, content: AsyncIterable<Uint8Array>): Promise<void> {
+    return this.#pass('create', location, () => this.#real.createFrom(location, content));
   }
 
-  async *list(location: string): AsyncIterable<FileStatus> {
-    await this.#pass('list', location, () => Promise.resolve());
-    yield* this.#real.list(location);
+  delete(...locations: readonly Location[]): Promise<void> {
+    return this.#pass('delete', locations.join(' '), () => this.#real.delete(...locations));
   }
 
-  listPage(location: string, options: { readonly maxFiles: number; readonly after?: string }): Promise<FilePage> {
+  listPage(location: Location, options: { readonly maxFiles: number; readonly after?: string }): Promise<FilePage> {
     return this.#pass('list', location, () => this.#real.listPage(location, options));
-  }
-
-  links(location: string): Promise<ReadonlyMap<string, string>> {
-    return this.#pass('list', location, () => this.#real.links(location));
-  }
-
-  prepareFolder(location: string): Promise<string> {
-    return this.#pass('create', location, () => this.#real.prepareFolder(location));
   }
 
   #pass<T>(operation: Access['operation'], target: string, apply: () => Promise<T>): Promise<T> {

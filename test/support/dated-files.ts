@@ -8,11 +8,8 @@ const dated = (status: FileStatus): FileStatus => ({ ...status, appearedMs: stat
 
 /** The same storage, with files that appeared when they were last modified. */
 export function datedFiles<T extends FileIO>(io: T): T {
-  const changed: Pick<FileIO, 'stat' | 'list' | 'listPage'> = {
+  const changed: Pick<FileIO, 'stat' | 'listPage'> = {
     stat: async (location) => dated(await io.stat(location)),
-    list: async function* (location) {
-      for await (const status of io.list(location)) yield dated(status);
-    },
     listPage: async (location, options) => {
       const { files, next } = await io.listPage(location, options);
       return { files: files.map(dated), next };

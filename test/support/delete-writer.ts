@@ -1,6 +1,5 @@
 /** Delete files and the snapshots that add them, as merge-on-read engines write them: for tables that Moraine wrote the data of. */
 import { randomUUID } from 'node:crypto';
-import { statSync } from 'node:fs';
 import type { Catalog, TableIdentifier } from '../../catalogs/index.js';
 import type { Engine } from '../../engine/index.js';
 import {
@@ -19,6 +18,7 @@ import {
 } from '../../iceberg/index.js';
 import type { FileIO } from '../../storage/index.js';
 import { loadTable, readManifestEntries, readSnapshotManifests, type Table } from '../../tables/index.js';
+import { putFile } from './put-file.js';
 
 export interface DeletedPosition {
   readonly path: string;
@@ -51,8 +51,8 @@ export class DeleteWriter {
   async positions(rows: readonly DeletedPosition[], fields: Partial<DataFile> = {}): Promise<DataFile> {
     const values = rows.map(({ path, position }) => `('${path.replaceAll("'", "''")}', ${position}::BIGINT)`);
     const select = `SELECT * FROM (VALUES ${values.join(', ')}) AS v(file_path, pos) ORDER BY ALL`;
-    const filePath = await this.#parquet(select, '{file_path: 2147483546, pos: 2147483545}');
-    return { ...this.#described('position-deletes', filePath, rows.length), ...fields };
+    const file = await this.#parquet(select, '{file_path: 2147483546, pos: 2147483545}');
+    return { ...this.#described('position-deletes', file, rows.length), ...fields };
   }
 
   /** A Parquet equality-delete file: the rows of `select`, whose columns have the ids of `columns`, in order. */
@@ -64,11 +64,11 @@ export class DeleteWriter {
       .map(([name, id]) => `"${name}": ${id}`)
       .join(', ')}}`,
   ): Promise<DataFile> {
-    const filePath = await this.#parquet(select, fieldIds);
+    const file = await this.#parquet(select, fieldIds);
     const rows = await this.#deps.engine.withConnection((connection) =>
       connection.rows(`SELECT count(*) FROM (${select})`),
     );
-    const described = this.#described('equality-deletes', filePath, Number(rows[0]?.[0]));
+    const described = this.#described('equality-deletes', file, Number(rows[0]?.[0]));
     return { ...described, equalityIds: Object.values(columns), ...fields };
   }
 
@@ -90,10 +90,12 @@ export class DeleteWriter {
         ]),
       })),
     );
-    const filePath = `${await this.#dataFolder()}/deletes-${randomUUID()}.puffin`;
+    const { metadata } = await this.load();
+    const filePath = `${metadata.location}/data/deletes-${randomUUID()}.puffin`;
     await this.#deps.io.create(filePath, bytes);
+    const file = { filePath, fileSizeInBytes: BigInt(bytes.length) };
     return deletes.map(({ path, positions }, index) => ({
-      ...this.#described('position-deletes', filePath, new Set(positions).size),
+      ...this.#described('position-deletes', file, new Set(positions).size),
       fileFormat: 'PUFFIN',
       referencedDataFile: path,
       contentOffset: blobs[index]?.offset ?? 0n,
@@ -184,28 +186,20 @@ export class DeleteWriter {
     });
   }
 
-  async #dataFolder(): Promise<string> {
-    const { metadata, io } = await this.load();
-    return io.prepareFolder(`${metadata.location}/data`);
-  }
-
-  async #parquet(select: string, fieldIds: string): Promise<string> {
-    const path = `${await this.#dataFolder()}/deletes-${randomUUID()}.parquet`;
-    await this.#deps.engine.withConnection((connection) =>
-      connection.run(`COPY (${select}) TO '${path}' (FORMAT parquet, FIELD_IDS ${fieldIds})`),
+  async #parquet(select: string, fieldIds: string): Promise<StoredFile> {
+    const { io, metadata } = await this.load();
+    const filePath = `${metadata.location}/data/deletes-${randomUUID()}.parquet`;
+    const fileSizeInBytes = await putFile(io, filePath, (path) =>
+      this.#deps.engine.withConnection((connection) =>
+        connection.run(`COPY (${select}) TO '${path}' (FORMAT parquet, FIELD_IDS ${fieldIds})`),
+      ),
     );
-    return path;
+    return { filePath, fileSizeInBytes };
   }
 
-  #described(content: DataFile['content'], filePath: string, rows: number): DataFile {
-    return {
-      content,
-      filePath,
-      fileFormat: 'PARQUET',
-      specId: 0,
-      partition: [],
-      recordCount: BigInt(rows),
-      fileSizeInBytes: BigInt(statSync(filePath).size),
-    };
+  #described(content: DataFile['content'], file: StoredFile, rows: number): DataFile {
+    return { content, ...file, fileFormat: 'PARQUET', specId: 0, partition: [], recordCount: BigInt(rows) };
   }
 }
+
+type StoredFile = Pick<DataFile, 'filePath' | 'fileSizeInBytes'>;

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Catalog, openSqlCatalog, parseTableName } from '../../catalogs/index.js';
-import { type ByteSink, type Engine, openEngine, writeParquet, writeRows } from '../../engine/index.js';
+import { type Catalog, parseTableName } from '../../catalogs/index.js';
+import { type ByteSink, type Engine, openEngine, writeRows } from '../../engine/index.js';
 import {
   type Definitions,
   getHistoricalFeatures,
@@ -15,17 +15,11 @@ import {
   parseFeatureType,
   Registry,
 } from '../../features/index.js';
-import {
-  assignFreshIds,
-  currentSchema,
-  parseType,
-  type Schema,
-  schemaToJson,
-  UNPARTITIONED,
-  versionThreeColumns,
-} from '../../iceberg/index.js';
-import { LocalFileIO } from '../../storage/index.js';
+import { assignFreshIds, parseType, type Schema, schemaToJson, versionThreeColumns } from '../../iceberg/index.js';
+import { stageRows } from '../../staging/index.js';
+import type { FileIO } from '../../storage/index.js';
 import { commitAppend, loadTable, type Table } from '../../tables/index.js';
+import { openTestStore } from './test-store.js';
 
 /** An answer as JSON Lines would show it, and what it said of itself. */
 export interface LabAnswer {
@@ -39,14 +33,14 @@ export interface LabAnswer {
 
 export class FeatureLab {
   readonly folder: string;
-  readonly io: LocalFileIO;
+  readonly io: FileIO;
   readonly catalog: Catalog;
   readonly engine: Engine;
   definitions: Definitions = parseDefinitions([]);
   /** Tables that were loaded, by name, in order. */
   readonly loaded: string[] = [];
 
-  private constructor(folder: string, io: LocalFileIO, catalog: Catalog, engine: Engine) {
+  private constructor(folder: string, io: FileIO, catalog: Catalog, engine: Engine) {
     this.folder = folder;
     this.io = io;
     this.catalog = catalog;
@@ -55,9 +49,7 @@ export class FeatureLab {
 
   static async open(memoryLimitBytes = 512 * 2 ** 20): Promise<FeatureLab> {
     const folder = await mkdtemp(join(tmpdir(), 'moraine-features-'));
-    const io = new LocalFileIO({ roots: [folder] });
-    const warehouse = join(folder, 'warehouse');
-    const catalog = await openSqlCatalog({ name: 'main', uri: join(folder, 'catalog.db'), warehouse, io });
+    const { io, catalog } = await openTestStore(folder);
     const tempDirectory = join(folder, 'tmp');
     const engine = await openEngine({ memoryLimitBytes, threads: 2, tempDirectory, allowedDirectories: [folder] });
     await catalog.createNamespace(['demo']);
@@ -112,10 +104,8 @@ export class FeatureLab {
   /** Appends the rows of a statement as one commit. Returns the new snapshot's id. */
   async append(name: string, select: string): Promise<bigint> {
     const table = await this.table(name);
-    const folder = await this.io.prepareFolder(`${table.metadata.location}/data`);
-    const schema = currentSchema(table.metadata);
     const files = await this.engine.withConnection((connection) =>
-      writeParquet(connection, { select, schema, spec: UNPARTITIONED, folder, namePrefix: randomUUID() }),
+      stageRows(connection, table, { select, namePrefix: randomUUID() }),
     );
     return (await commitAppend(table, { files })).snapshotId;
   }

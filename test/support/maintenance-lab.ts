@@ -2,11 +2,11 @@
 import { mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { type Catalog, openSqlCatalog, SYSTEM_CLOCK, type TableIdentifier } from '../../catalogs/index.js';
+import { type Catalog, SYSTEM_CLOCK, type TableIdentifier } from '../../catalogs/index.js';
 import { NO_DEFINITIONS } from '../../features/index.js';
 import type { DataFile, TableUpdate } from '../../iceberg/index.js';
 import type { MaintenanceDeps } from '../../maintenance/index.js';
-import { LocalFileIO } from '../../storage/index.js';
+import type { FileIO } from '../../storage/index.js';
 import {
   type CommitResult,
   commitAppend,
@@ -17,6 +17,7 @@ import {
 } from '../../tables/index.js';
 import { datedFiles } from './dated-files.js';
 import { temporaryFolder } from './temp-folder.js';
+import { openTestStore } from './test-store.js';
 
 export const DAY_MS = 86_400_000;
 
@@ -29,13 +30,13 @@ const SCHEMA = {
 export class MaintenanceLab {
   readonly folder: string;
   readonly catalog: Catalog;
-  readonly io: LocalFileIO;
+  readonly io: FileIO;
   readonly deps: MaintenanceDeps;
   /** How many days ago commits are made. */
   daysAgo = 30;
   #files = 0;
 
-  private constructor(folder: string, catalog: Catalog, io: LocalFileIO) {
+  private constructor(folder: string, catalog: Catalog, io: FileIO) {
     this.folder = folder;
     this.catalog = catalog;
     this.io = io;
@@ -44,11 +45,9 @@ export class MaintenanceLab {
 
   static async open(): Promise<MaintenanceLab> {
     const folder = temporaryFolder();
-    const io = datedFiles(new LocalFileIO({ roots: [join(folder, 'warehouse')], createRoots: true }));
     const made: { lab?: MaintenanceLab } = {};
     const clock = { ...SYSTEM_CLOCK, nowMs: () => Date.now() - (made.lab?.daysAgo ?? 0) * DAY_MS };
-    const warehouse = join(folder, 'warehouse');
-    const catalog = await openSqlCatalog({ name: 'test', uri: join(folder, 'catalog.db'), warehouse, io, clock });
+    const { io, catalog } = await openTestStore(folder, { name: 'test', clock, wrap: datedFiles });
     onTestFinished(() => catalog.close());
     await catalog.createNamespace(['ns']);
     made.lab = new MaintenanceLab(folder, catalog, io);

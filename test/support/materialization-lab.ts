@@ -3,13 +3,16 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Catalog, openSqlCatalog, parseTableName } from '../../catalogs/index.js';
-import { type Engine, openEngine, quoteLiteral, scanSql, writeParquet } from '../../engine/index.js';
+import { type Catalog, parseTableName } from '../../catalogs/index.js';
+import { type Engine, openEngine, quoteLiteral, scanSql } from '../../engine/index.js';
 import type { Definitions, FeatureView } from '../../features/index.js';
 import { currentSchema, type DataFile, type NestedField, type Schema, type TableUpdate } from '../../iceberg/index.js';
 import type { MaterializationDeps } from '../../materialization/index.js';
-import { LocalFileIO } from '../../storage/index.js';
+import { fileToOpen, openFiles } from '../../scans/index.js';
+import { stageRows } from '../../staging/index.js';
+import type { FileIO } from '../../storage/index.js';
 import { commitAppend, commitOverwrite, loadTable, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
+import { openTestStore } from './test-store.js';
 
 export interface SourceRow {
   readonly k: number;
@@ -53,14 +56,14 @@ export const VIEW: FeatureView = {
 
 export class Lab {
   readonly folder: string;
-  readonly io: LocalFileIO;
+  readonly io: FileIO;
   readonly catalog: Catalog;
   readonly engine: Engine;
   view: FeatureView = VIEW;
   /** Join keys of the entity `thing`. */
   joinKeys: readonly string[] = ['k'];
 
-  private constructor(folder: string, io: LocalFileIO, catalog: Catalog, engine: Engine) {
+  private constructor(folder: string, io: FileIO, catalog: Catalog, engine: Engine) {
     this.folder = folder;
     this.io = io;
     this.catalog = catalog;
@@ -70,13 +73,7 @@ export class Lab {
   /** @param others further folders with tables to read */
   static async open(others: readonly string[] = []): Promise<Lab> {
     const folder = await mkdtemp(join(tmpdir(), 'moraine-lab-'));
-    const io = new LocalFileIO({ roots: [folder, ...others] });
-    const catalog = await openSqlCatalog({
-      name: 'main',
-      uri: join(folder, 'catalog.db'),
-      warehouse: join(folder, 'warehouse'),
-      io,
-    });
+    const { io, catalog } = await openTestStore(folder, { others });
     const engine = await openEngine({
       memoryLimitBytes: 512 * 2 ** 20,
       threads: 2,
@@ -158,14 +155,16 @@ export class Lab {
     const { files } = await planFiles(table, { schema, snapshot });
     const removeFiles: string[] = [];
     const added: DataFile[] = [];
-    for (const { file } of files) {
-      const rows = scanSql({ schema, files: [{ path: file.filePath, recordCount: file.recordCount }] });
-      const [count] = await this.engine.withConnection((c) =>
-        c.rows(`SELECT count(*) FROM ${rows} WHERE ${condition}`),
-      );
-      if (count?.[0] === 0n) continue;
-      removeFiles.push(file.filePath);
-      added.push(...(await this.#write(table, `WITH rows AS (SELECT * FROM ${rows}) ${select}`)));
+    for (const planned of files) {
+      const { file } = planned;
+      await this.engine.withConnection(async (connection) => {
+        const rows = scanSql({ schema, ...(await openFiles(connection, table, [fileToOpen(planned)])) });
+        const [count] = await connection.rows(`SELECT count(*) FROM ${rows} WHERE ${condition}`);
+        if (count?.[0] === 0n) return;
+        removeFiles.push(file.filePath);
+        const changed = { select: `WITH rows AS (SELECT * FROM ${rows}) ${select}`, namePrefix: randomUUID() };
+        added.push(...(await stageRows(connection, table, changed)));
+      });
     }
     if (removeFiles.length === 0) return snapshot?.snapshotId ?? -1n;
     return (await commitOverwrite(table, { removeFiles, files: added })).snapshotId;
@@ -179,11 +178,11 @@ export class Lab {
     const table = await this.source();
     const { schema, snapshot } = selectSnapshot(table.metadata);
     const { files } = await planFiles(table, { schema, snapshot, appliesDeletes: live !== 'true' });
-    const scan = scanSql({
-      schema,
-      files: files.map(({ file }) => ({ path: file.filePath, recordCount: file.recordCount })),
+    const added = await this.engine.withConnection(async (connection) => {
+      const rows = files.map((planned) => ({ ...fileToOpen(planned), deleted: undefined }));
+      const scan = scanSql({ schema, ...(await openFiles(connection, table, rows)) });
+      return stageRows(connection, table, { select: `SELECT * FROM ${scan} WHERE ${live}`, namePrefix: randomUUID() });
     });
-    const added = await this.#write(table, `SELECT * FROM ${scan} WHERE ${live}`);
     const overwritten = await commitOverwrite(table, {
       removeFiles: files.map(({ file }) => file.filePath),
       files: added,
@@ -260,25 +259,16 @@ export class Lab {
   async query(table: Table, select: string): Promise<unknown[][]> {
     const { schema, snapshot } = selectSnapshot(table.metadata);
     const { files } = await planFiles(table, { schema, snapshot });
-    const scan = scanSql({
-      schema,
-      files: files.map(({ file, sequenceNumber }) => ({
-        path: file.filePath,
-        recordCount: file.recordCount,
-        sequenceNumber,
-      })),
-      extras: { sequenceNumber: 'seq' },
+    return this.engine.withConnection(async (connection) => {
+      const opened = await openFiles(connection, table, files.map(fileToOpen));
+      const scan = scanSql({ schema, ...opened, extras: { sequenceNumber: 'seq' } });
+      return connection.rows(`WITH rows AS (SELECT * FROM ${scan}) ${select}`);
     });
-    return this.engine.withConnection((c) => c.rows(`WITH rows AS (SELECT * FROM ${scan}) ${select}`));
   }
 
-  async #write(table: Table, select: string): Promise<DataFile[]> {
-    const { metadata } = table;
-    const spec = metadata.partitionSpecs.find((candidate) => candidate.specId === metadata.defaultSpecId);
-    if (spec === undefined) throw new Error('no spec');
-    const folder = await this.io.prepareFolder(`${metadata.location}/data`);
+  async #write(table: Table, select: string): Promise<readonly DataFile[]> {
     return this.engine.withConnection((connection) =>
-      writeParquet(connection, { select, schema: currentSchema(metadata), spec, folder, namePrefix: randomUUID() }),
+      stageRows(connection, table, { select, namePrefix: randomUUID() }),
     );
   }
 }

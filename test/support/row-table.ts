@@ -11,7 +11,6 @@ import {
   type ScanExtras,
   scanSql,
   withReadableCopies,
-  writeParquet,
 } from '../../engine/index.js';
 import {
   bindExpression,
@@ -24,6 +23,7 @@ import {
   UNPARTITIONED,
 } from '../../iceberg/index.js';
 import { openScan } from '../../scans/index.js';
+import { stageRows } from '../../staging/index.js';
 import {
   type ArrivedDeletes,
   type CarriedDeletes,
@@ -242,11 +242,9 @@ export class RowTable {
     schema: Schema = currentSchema(table.metadata),
     spec?: PartitionSpec,
   ) {
-    const own = table.metadata.partitionSpecs.find(({ specId }) => specId === table.metadata.defaultSpecId);
-    const folder = await table.io.prepareFolder(`${table.metadata.location}/data`);
-    const write = { select, schema, spec: spec ?? own ?? UNPARTITIONED, folder, namePrefix: randomUUID() };
+    const rows = { select, schema, namePrefix: randomUUID(), ...(spec === undefined ? {} : { spec }) };
     const engine = await this.#oneThread();
-    return engine.withConnection((connection) => writeParquet(connection, write));
+    return engine.withConnection((connection) => stageRows(connection, table, rows));
   }
 
   /** An engine that keeps the rows of a write in the order given, partition by partition. */

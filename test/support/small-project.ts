@@ -3,9 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { scanSql, writeParquet } from '../../engine/index.js';
-import { currentSchema, type Schema, UNPARTITIONED } from '../../iceberg/index.js';
+import { scanSql } from '../../engine/index.js';
+import { type Schema } from '../../iceberg/index.js';
 import { openProject, type Project } from '../../project/index.js';
+import { fileToOpen, openFiles } from '../../scans/index.js';
+import { stageRows } from '../../staging/index.js';
 import { commitAppend, loadTable, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
 import { liveRows } from './compaction-lab.js';
 import { temporaryFolder } from './temp-folder.js';
@@ -96,19 +98,12 @@ export class SmallProject {
   /** Appends `rows` readings of 100 sensors (or as many as given) from a second on. Every row has a value of its own. */
   async append(rows: number, fromSecond = 0, sensors = 100): Promise<void> {
     const table = await this.source();
-    const folder = await this.project.io.prepareFolder(`${table.metadata.location}/data`);
     const select =
       `SELECT i % ${sensors} AS sensor, make_timestamptz((${fromSecond} + i) * 1000000) AS event_ts, ` +
       `(${fromSecond} + i)::DOUBLE AS reading FROM range(${rows}) t(i)`;
     const engine = await this.project.engine();
     const files = await engine.withConnection((connection) =>
-      writeParquet(connection, {
-        select,
-        schema: currentSchema(table.metadata),
-        spec: UNPARTITIONED,
-        folder,
-        namePrefix: randomUUID(),
-      }),
+      stageRows(connection, table, { select, namePrefix: randomUUID() }),
     );
     await commitAppend(table, { files });
   }
@@ -153,11 +148,10 @@ export class SmallProject {
   async query(table: Table, select: string): Promise<unknown[][]> {
     const { schema, snapshot } = selectSnapshot(table.metadata);
     const { files } = await planFiles(table, { schema, snapshot });
-    const scan = scanSql({
-      schema,
-      files: files.map(({ file }) => ({ path: file.filePath, recordCount: file.recordCount })),
-    });
     const engine = await this.project.engine();
-    return engine.withConnection((connection) => connection.rows(`WITH rows AS (SELECT * FROM ${scan}) ${select}`));
+    return engine.withConnection(async (connection) => {
+      const scan = scanSql({ schema, ...(await openFiles(connection, table, files.map(fileToOpen))) });
+      return connection.rows(`WITH rows AS (SELECT * FROM ${scan}) ${select}`);
+    });
   }
 }

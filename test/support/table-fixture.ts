@@ -40,8 +40,7 @@ export interface TableFixture {
 
 export const IDENTIFIER = { namespace: ['ns'], name: 't' };
 
-export function openCatalog(folder: string): Promise<Catalog> {
-  const io = new LocalFileIO({ roots: [folder] });
+export function openCatalog(folder: string, io = new LocalFileIO({ roots: [folder] })): Promise<Catalog> {
   return openSqlCatalog({ name: 'test', uri: join(folder, 'catalog.db'), warehouse: join(folder, 'warehouse'), io });
 }
 
@@ -49,7 +48,7 @@ export function openCatalog(folder: string): Promise<Catalog> {
 export async function tableFixture(request: Partial<CreateTableRequest> = {}): Promise<TableFixture> {
   const folder = temporaryFolder();
   const io = new LocalFileIO({ roots: [folder] });
-  const catalog = await openCatalog(folder);
+  const catalog = await openCatalog(folder, io);
   await catalog.createNamespace(IDENTIFIER.namespace);
   const properties = new Map([...QUICK, ...(request.properties ?? [])]);
   await catalog.createTable(IDENTIFIER, { ...FIXTURE_TABLE, ...request, properties });

@@ -2,19 +2,21 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { type Catalog, openSqlCatalog, type TableIdentifier, withTableDefaults } from '../../catalogs/index.js';
-import { type Engine, openEngine, writeParquet } from '../../engine/index.js';
-import { currentSchema, type JsonValue, parsePartitionSpec, parseSchema, type Schema } from '../../iceberg/index.js';
-import { LocalFileIO } from '../../storage/index.js';
+import { type Catalog, type TableIdentifier, withTableDefaults } from '../../catalogs/index.js';
+import { type Engine, openEngine } from '../../engine/index.js';
+import { type JsonValue, parsePartitionSpec, parseSchema, type Schema } from '../../iceberg/index.js';
+import { stageRows } from '../../staging/index.js';
+import type { FileIO } from '../../storage/index.js';
 import { type CommitResult, commitAppend, loadTable, type Table } from '../../tables/index.js';
 import { temporaryFolder } from './temp-folder.js';
+import { openTestStore } from './test-store.js';
 
 export interface TableWorld {
   readonly folder: string;
   readonly warehouse: string;
   /** As SQLAlchemy writes it, for PyIceberg. */
   readonly catalogUri: string;
-  readonly io: LocalFileIO;
+  readonly io: FileIO;
   readonly catalog: Catalog;
   readonly engine: Engine;
   create(name: string, schema: Schema, partitioning?: string, formatVersion?: 2 | 3): Promise<Table>;
@@ -26,15 +28,13 @@ export interface TableWorld {
 /** Opens a world in a temporary folder; it is closed and removed when the test has finished. */
 export async function openTableWorld(): Promise<TableWorld> {
   const folder = temporaryFolder();
-  const warehouse = join(folder, 'warehouse');
   const catalogUri = `sqlite:///${folder}/catalog.db`;
-  const io = new LocalFileIO({ roots: [warehouse], createRoots: true });
-  const catalog = await openSqlCatalog({ name: 'local', uri: catalogUri, warehouse, io });
+  const { io, catalog, warehouse } = await openTestStore(folder, { name: 'local' });
   const engine = await openEngine({
     memoryLimitBytes: 1 << 30,
     threads: 2,
     tempDirectory: join(folder, 'tmp'),
-    allowedDirectories: [warehouse, folder],
+    allowedDirectories: [folder],
   });
   onTestFinished(async () => {
     await engine.close();
@@ -67,13 +67,7 @@ export async function openTableWorld(): Promise<TableWorld> {
 
 /** Writes the rows of a statement as data files of a table, without committing them. */
 export async function writeRows(engine: Engine, table: Table, select: string) {
-  const schema = currentSchema(table.metadata);
-  const spec = table.metadata.partitionSpecs.find((candidate) => candidate.specId === table.metadata.defaultSpecId);
-  if (spec === undefined) throw new Error('the table has no default spec');
-  const folder = await table.io.prepareFolder(`${table.metadata.location}/data`);
-  return engine.withConnection((connection) =>
-    writeParquet(connection, { select, schema, spec, folder, namePrefix: randomUUID() }),
-  );
+  return engine.withConnection((connection) => stageRows(connection, table, { select, namePrefix: randomUUID() }));
 }
 
 /** A schema from a short list of `name: type` (types as in the specification), all optional. */

@@ -94,6 +94,7 @@ describe('tables', () => {
   it('that cannot be read are listed with the reason', async () => {
     const { metadata } = await moraine.project.loadTable('other/shop.gone');
     rmSync(metadata.location.replace(/^file:(\/\/)?/, ''), { recursive: true });
+    moraine.project.io.cache.clear();
     const listed = (await moraine.tables()).find(({ name }) => name === 'other/shop.gone');
     expect(listed).toMatchObject({ catalog: 'other', summary: null });
     expect(listed?.problem).toMatch(/does not exist/);

@@ -1,5 +1,5 @@
 /** Deeply nested columns: every level costs as much as the one before, or the column is refused. */
-import { mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
@@ -10,6 +10,7 @@ import { compactDeps } from '../../../project/index.js';
 import { commitAppend, loadTable } from '../../../tables/index.js';
 import { moraineOk } from '../../support/cli.js';
 import { rejectionCode } from '../../support/error-code.js';
+import { putFile } from '../../support/put-file.js';
 import { scanRows } from '../../support/scan-rows.js';
 
 let folder: string;
@@ -138,12 +139,12 @@ test('of a table by another writer, columns are read beside one that is nested t
   await create('a.theirs', { id: [], lists: levels('l', 21) });
   const { catalog, identifier } = await moraine.project.resolveTable('a.theirs');
   const table = await loadTable(catalog, moraine.project.io, identifier);
-  const path = `${await moraine.project.io.prepareFolder(`${table.metadata.location}/data`)}/theirs.parquet`;
+  const path = `${table.metadata.location}/data/theirs.parquet`;
   const duckdb = await DuckDBInstance.create(':memory:');
   const connection = await duckdb.connect();
   const list = `${'['.repeat(21)}7${']'.repeat(21)}`;
-  await connection.run(
-    `COPY (SELECT 5::BIGINT AS id, ${list} AS lists) TO '${path}' (FORMAT parquet, FIELD_IDS {id: 1})`,
+  const fileSizeInBytes = await putFile(table.io, path, (to) =>
+    connection.run(`COPY (SELECT 5::BIGINT AS id, ${list} AS lists) TO '${to}' (FORMAT parquet, FIELD_IDS {id: 1})`),
   );
   connection.closeSync();
   duckdb.closeSync();
@@ -154,7 +155,7 @@ test('of a table by another writer, columns are read beside one that is nested t
     specId: 0,
     partition: [],
     recordCount: 1n,
-    fileSizeInBytes: BigInt(statSync(path).size),
+    fileSizeInBytes,
   } as const;
   await commitAppend(table, { files: [written] });
   const { metadataLocation } = await moraine.project.loadTable('a.theirs');

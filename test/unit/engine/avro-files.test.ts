@@ -19,6 +19,7 @@ import {
   parseExpression,
   type Schema,
 } from '../../../iceberg/index.js';
+import { type LocalPath, localPath } from '../../../locations/index.js';
 import { projectRoot } from '../../support/paths.js';
 import { field, type Harness, MemorySink, openHarness, schemaOf } from './harness.js';
 
@@ -33,23 +34,27 @@ beforeAll(async () => {
 afterAll(() => harness.close());
 
 /** A copy of a fixture, changed, in the folder that the engine may read. */
-async function fixture(name: string, change: (bytes: Buffer) => Buffer = (bytes) => bytes): Promise<string> {
-  const path = join(harness.folder, `${Math.random()}'${name}`);
+async function fixture(name: string, change: (bytes: Buffer) => Buffer = (bytes) => bytes): Promise<LocalPath> {
+  const path = localPath(join(harness.folder, `${Math.random()}'${name}`));
   await writeFile(path, change(await readFile(join(FIXTURES, name))));
   return path;
 }
 
-async function checkedFile(path: string): Promise<CheckedFile> {
+async function checkedFile(path: LocalPath): Promise<CheckedFile> {
   return { path, format: 'AVRO', fileSizeInBytes: BigInt((await stat(path)).size) };
 }
 
-async function prepared(connection: Connection, path: string, scan: Partial<Scan> & { schema: Schema }): Promise<Scan> {
+async function prepared(
+  connection: Connection,
+  path: LocalPath,
+  scan: Partial<Scan> & { schema: Schema },
+): Promise<Scan> {
   const layouts = await checkFiles(connection, [await checkedFile(path)]);
   return await withReadableCopies(connection, { files: [{ path, recordCount: 3n }], layouts, ...scan });
 }
 
 /** Rows as JSON lines. */
-async function lines(path: string, scan: Partial<Scan> & { schema: Schema }): Promise<string[]> {
+async function lines(path: LocalPath, scan: Partial<Scan> & { schema: Schema }): Promise<string[]> {
   return await harness.engine.withConnection(async (connection) => {
     const sql = `SELECT * FROM ${scanSql(await prepared(connection, path, scan))}`;
     const sink = new MemorySink();
@@ -226,7 +231,7 @@ const SYNC = Buffer.from('moraine-avro-tst');
 
 describe('damaged Avro files', () => {
   const schema = schemaOf(field(1, 'n', { kind: 'int' }));
-  const failure = async (path: string): Promise<unknown> => lines(path, { schema }).catch((error: unknown) => error);
+  const failure = async (path: LocalPath): Promise<unknown> => lines(path, { schema }).catch((error: unknown) => error);
   const flipped = (at: (bytes: Buffer) => number) => (bytes: Buffer) => {
     bytes.writeUInt8(bytes.readUInt8(at(bytes)) ^ 0x55, at(bytes));
     return bytes;
@@ -272,7 +277,7 @@ describe('damaged Avro files', () => {
       const check = (file: CheckedFile) => checkFiles(connection, [file]);
       const longer = { ...(await checkedFile(path)), fileSizeInBytes: 1n };
       await expect(check(longer)).rejects.toMatchObject({ code: 'DATA_FILE_CORRUPT', details: { path } });
-      await expect(check({ ...longer, path: `${path}x` })).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+      await expect(check({ ...longer, path: localPath(`${path}x`) })).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
     });
   });
 

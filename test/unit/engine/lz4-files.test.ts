@@ -6,6 +6,7 @@ import { decompressHadoopPage } from '../../../engine/copies/lz4-block.js';
 import type { Connection } from '../../../engine/index.js';
 import { checkFiles, readInput, type Scan, scanSql, withReadableCopies } from '../../../engine/index.js';
 import { readThrift, type ThriftStruct, type ThriftValue, writeThrift } from '../../../engine/parquet/thrift-tree.js';
+import { type LocalPath, localPath } from '../../../locations/index.js';
 import { projectRoot } from '../../support/paths.js';
 import { field, type Harness, openHarness, schemaOf } from './harness.js';
 
@@ -31,13 +32,13 @@ beforeAll(async () => {
 });
 afterAll(() => harness.close());
 
-async function fixture(name: string, change: (bytes: Buffer) => Buffer = (bytes) => bytes): Promise<string> {
-  const path = join(harness.folder, `${Math.random()} ${name}`);
+async function fixture(name: string, change: (bytes: Buffer) => Buffer = (bytes) => bytes): Promise<LocalPath> {
+  const path = localPath(join(harness.folder, `${Math.random()} ${name}`));
   await writeFile(path, change(await readFile(join(FIXTURES, name))));
   return path;
 }
 
-async function prepared(connection: Connection, path: string, scan: Partial<Scan> = {}): Promise<string> {
+async function prepared(connection: Connection, path: LocalPath, scan: Partial<Scan> = {}): Promise<string> {
   const layouts = await checkFiles(connection, [{ path, fileSizeInBytes: BigInt((await stat(path)).size) }]);
   const files = [{ path, recordCount: 10_000n }];
   return scanSql(await withReadableCopies(connection, { schema: SCHEMA, files, layouts, nameMapping, ...scan }));

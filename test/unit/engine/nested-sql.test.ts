@@ -5,6 +5,7 @@ import { nestedColumn } from '../../../engine/input/input-nested.js';
 import { jsonSql } from '../../../engine/output/json-text.js';
 import { macroStatements } from '../../../engine/sql/lambda-sql.js';
 import type { IcebergType } from '../../../iceberg/index.js';
+import { localPath } from '../../../locations/index.js';
 import { field, schemaOf } from './harness.js';
 
 function nested(kind: 'list' | 'map', depth: number, id = 10): IcebergType {
@@ -22,7 +23,8 @@ const WRITERS: Readonly<Record<string, (type: IcebergType) => string>> = {
   'JSON text': (type) => jsonSql(type, 'c'),
   'a value from JSON': (type) => nestedColumn('c', type, 'json').sql,
   'what does not fit in JSON': (type) => nestedColumn('c', type, 'json').reason ?? '',
-  'a scan': (type) => scanSql({ schema: schemaOf(field(1, 'c', type)), files: [{ path: '/f', recordCount: 1n }] }),
+  'a scan': (type) =>
+    scanSql({ schema: schemaOf(field(1, 'c', type)), files: [{ path: localPath('/f'), recordCount: 1n }] }),
 };
 
 test.each(Object.keys(WRITERS))('%s', (name) => {

@@ -18,7 +18,7 @@ import {
   type Schema,
   type TableUpdate,
 } from '../../../iceberg/index.js';
-import { comparableLocation } from '../../../storage/index.js';
+import { comparableLocation, localPath } from '../../../locations/index.js';
 import { commitAppend, planFiles, selectSnapshot } from '../../../tables/index.js';
 import { DeleteWriter } from '../../support/delete-writer.js';
 import { failureOf } from '../../support/error-code.js';
@@ -47,7 +47,7 @@ async function lab(schema: Schema = schemaOf({ id: 'long', v: 'string' }), parti
     return world.engine.withConnection(async (connection) => {
       const files = plan.files.map((planned) => ({
         ...planned,
-        path: planned.file.filePath,
+        path: localPath(planned.file.filePath),
         recordCount: planned.file.recordCount,
         fileSizeInBytes: planned.file.fileSizeInBytes,
       }));
@@ -56,7 +56,7 @@ async function lab(schema: Schema = schemaOf({ id: 'long', v: 'string' }), parti
         files,
         layouts,
         schemas: table.metadata.schemas,
-        resolve: (location) => table.io.resolve(location),
+        resolve: async (location) => localPath(await table.io.canonical(location)),
         normalize: comparableLocation,
       });
       const withDeletes = deletes === undefined ? {} : { deletes };
@@ -477,9 +477,9 @@ test('the temporary tables are gone once the deletes are released', async () => 
   await world.engine.withConnection(async (connection) => {
     const count = async () => (await connection.rows('SELECT count(*) FROM duckdb_tables()'))[0]?.[0];
     const deletes = await prepareDeletes(connection, {
-      files: plan.files.map((planned) => ({ ...planned, path: planned.file.filePath })),
+      files: plan.files.map((planned) => ({ ...planned, path: localPath(planned.file.filePath) })),
       schemas: table.metadata.schemas,
-      resolve: (location) => table.io.resolve(location),
+      resolve: async (location) => localPath(await table.io.canonical(location)),
       normalize: comparableLocation,
     });
     expect(await count()).toBe(2n);

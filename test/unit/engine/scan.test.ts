@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkFiles, nameDamagedFile, readFileLayouts, type Scan, scanSql, writeRows } from '../../../engine/index.js';
 import { bindExpression, parseExpression, type Schema } from '../../../iceberg/index.js';
+import { type LocalPath, localPath } from '../../../locations/index.js';
 import { field, type Harness, MemorySink, openHarness, schemaOf } from './harness.js';
 
 let harness: Harness;
@@ -12,14 +13,14 @@ beforeAll(async () => {
 afterAll(() => harness.close());
 
 const run = (sql: string): Promise<void> => harness.engine.withConnection((connection) => connection.run(sql));
-const path = (name: string): string => join(harness.folder, name);
+const path = (name: string): LocalPath => localPath(join(harness.folder, name));
 
 /** Writes a file with plain DuckDB, which is independent of our writer. */
 async function given(
   name: string,
   select: string,
   fieldIds: string | null,
-): Promise<{ path: string; recordCount: bigint }> {
+): Promise<{ path: LocalPath; recordCount: bigint }> {
   const ids = fieldIds === null ? '' : `, FIELD_IDS ${fieldIds}`;
   await run(`COPY (${select}) TO '${path(name).replaceAll("'", "''")}' (FORMAT parquet${ids})`);
   return { path: path(name), recordCount: 0n };
@@ -266,7 +267,7 @@ describe('a filter', () => {
 
 describe('checking files before the first row', () => {
   const check = (file: string, bytes: number) =>
-    harness.engine.withConnection((c) => checkFiles(c, [{ path: file, fileSizeInBytes: BigInt(bytes) }]));
+    harness.engine.withConnection((c) => checkFiles(c, [{ path: localPath(file), fileSizeInBytes: BigInt(bytes) }]));
 
   it('names a file that is missing, of another length, cut, or broken in its footer', async () => {
     const good = (await given('good.parquet', 'SELECT range AS a FROM range(1000)', '{a: 1}')).path;

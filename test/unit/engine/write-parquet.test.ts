@@ -20,6 +20,7 @@ import {
   parseTransform,
   type Schema,
 } from '../../../iceberg/index.js';
+import { localPath } from '../../../locations/index.js';
 import { field, type Harness, openHarness, schemaOf } from './harness.js';
 
 let harness: Harness;
@@ -56,7 +57,7 @@ async function write(
   options: { sortBy?: readonly number[]; targetFileBytes?: number; collectFirst?: boolean } = {},
 ): Promise<Written> {
   attempt += 1;
-  const folder = join(harness.folder, `attempt-${attempt}`);
+  const folder = localPath(join(harness.folder, `attempt-${attempt}`));
   await mkdir(folder);
   const files = await harness.engine.withConnection((connection) =>
     writeParquet(connection, { select, schema, spec, folder, namePrefix: 'a1', ...options }),
@@ -364,7 +365,7 @@ describe('partitions', () => {
     const scan = scanSql({
       schema,
       naming: 'id',
-      files: files.map((file) => ({ path: file.filePath, recordCount: file.recordCount })),
+      files: files.map((file) => ({ path: localPath(file.filePath), recordCount: file.recordCount })),
     });
     expect(await rows(`SELECT c1, c2, c3 FROM ${scan}`)).toEqual([[1, 2, 3]]);
   });

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readableCopy } from '../../../engine/copies/convert-file.js';
 import { type Connection, readFileLayouts, type Scan, scanSql, withReadableCopies } from '../../../engine/index.js';
 import { bindExpression, type IcebergType, parseExpression } from '../../../iceberg/index.js';
+import { type LocalPath, localPath } from '../../../locations/index.js';
 import { projectRoot } from '../../support/paths.js';
 import { field, type Harness, openHarness, schemaOf } from './harness.js';
 
@@ -25,10 +26,10 @@ const SCHEMA = schemaOf(
 );
 
 let harness: Harness;
-let path: string;
+let path: LocalPath;
 beforeAll(async () => {
   harness = await openHarness();
-  path = join(harness.folder, "o'ne [1].parquet");
+  path = localPath(join(harness.folder, "o'ne [1].parquet"));
   await copyFile(FIXTURE, path);
 });
 afterAll(() => harness.close());

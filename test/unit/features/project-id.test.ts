@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { projectName, projectOfId } from '../../../features/index.js';
 import { openProject, type Project } from '../../../project/index.js';
+import { listFiles } from '../../../storage/index.js';
 import { temporaryFolder } from '../../support/temp-folder.js';
 
 const CONFIG = 'catalogs:\n  local: { uri: catalog.db, warehouse: warehouse }\n';
@@ -54,7 +55,7 @@ test('a catalog that has lost its registry gets it back with its identity, and n
     ) as string,
   });
   const files: string[] = [];
-  for await (const { location } of project.io.list(`${folder}/warehouse/moraine/registry/metadata`))
+  for await (const { location } of listFiles(project.io, `${folder}/warehouse/moraine/registry/metadata`))
     files.push(location);
   await catalog.registerTable({ namespace: ['moraine'], name: 'registry' }, files[0] ?? '');
   expect(await project.identity()).toBe(before);

@@ -123,6 +123,7 @@ test('metadata that cannot be read is refused before anything is planned', async
   const before = lab.files(table);
   const { metadataLocation } = await lab.load('ns.t');
   writeFileSync(metadataLocation, '{"format-version": 2, "table-uuid"');
+  lab.io.cache.clear();
   expect(await rejectionCode(stageExpiry(lab.deps, 'ns.t', {}))).toBe('METADATA_CORRUPT');
   expect(await rejectionCode(maintainOnce(lab.deps, 'ns.t'))).toBe('METADATA_CORRUPT');
   expect(await rejectionCode(foretold(lab.deps, 'ns.t'))).toBe('METADATA_CORRUPT');

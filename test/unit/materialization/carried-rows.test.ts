@@ -2,10 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { parseTableName } from '../../../catalogs/index.js';
-import { LAST_UPDATED, ROW_ID, scanSql, writeParquet } from '../../../engine/index.js';
-import { UNPARTITIONED } from '../../../iceberg/index.js';
+import { LAST_UPDATED, ROW_ID, scanSql } from '../../../engine/index.js';
+import { localPath } from '../../../locations/index.js';
 import { materializeDirect } from '../../../materialization/index.js';
 import { getOnlineFeatures } from '../../../online/index.js';
+import { stageRows } from '../../../staging/index.js';
 import { commitOverwrite, planFiles, selectSnapshot } from '../../../tables/index.js';
 import { DeleteWriter } from '../../support/delete-writer.js';
 import { Lab, SOURCE, VIEW } from '../../support/materialization-lab.js';
@@ -18,16 +19,13 @@ async function overwriteOldest(lab: Lab, without: number): Promise<void> {
   const [oldest] = planned.files.toSorted((a, b) => Number(a.sequenceNumber - b.sequenceNumber));
   if (oldest === undefined) throw new Error('the table has no file');
   const { file, sequenceNumber } = oldest;
-  const scanned = { path: file.filePath, recordCount: file.recordCount, sequenceNumber };
+  const scanned = { path: localPath(file.filePath), recordCount: file.recordCount, sequenceNumber };
   const extras = { rowId: 'row_id', sequenceNumber: 'updated' };
   const files = [file.firstRowId === undefined ? scanned : { ...scanned, firstRowId: file.firstRowId }];
-  const folder = await lab.io.prepareFolder(`${table.metadata.location}/data`);
   const rewritten = await lab.engine.withConnection((connection) =>
-    writeParquet(connection, {
+    stageRows(connection, table, {
       select: `SELECT * FROM ${scanSql({ schema, files, extras })} WHERE k <> ${without}`,
       schema: { ...schema, fields: [...schema.fields, { ...LAST_UPDATED }, { ...ROW_ID }] },
-      spec: UNPARTITIONED,
-      folder,
       namePrefix: randomUUID(),
     }),
   );

@@ -175,6 +175,7 @@ it('reads only the manifests of the months that a window meets', async () => {
   for (const [index, { manifestPath }] of manifests.entries()) {
     if (index !== 3) await writeFile(manifestPath, 'not Avro');
   }
+  lab.io.cache.clear();
   const { plan, commit } = await run({
     startUs: us(Date.UTC(2024, 2, 1) / 1000),
     endUs: us(Date.UTC(2024, 3, 1) / 1000),

@@ -131,7 +131,7 @@ describe('an online read', () => {
     const [file, ...others] = index.filesFor(key.type, [34n]).filter(({ recordCount }) => recordCount > 1n);
     expect(others).toEqual([]);
     const found = await lab.engine.withConnection((c) =>
-      c.rows(`SELECT count(*) FROM read_parquet('${file?.path}') WHERE k = 34`),
+      c.rows(`SELECT count(*) FROM read_parquet('${file?.location}') WHERE k = 34`),
     );
     expect(found).toEqual([[1n]]);
     expect(index.filesFor(key.type, [34n, 34n]).length).toBe(index.filesFor(key.type, [34n]).length);

@@ -60,7 +60,7 @@ test('links inside the roots, and a root that is a link, work', async () => {
   await io.create(`${base}/alias/x`, bytes('x'));
   symlinkSync('x', join(root, 'y'));
   expect(text(await io.read(`${root}/y`))).toBe('x');
-  expect(await io.resolve(`${base}/alias/y`)).toBe(join(root, 'x'));
+  expect(await io.pathOf(`${base}/alias/y`)).toBe(join(root, 'x'));
 });
 
 test('a root may be a single file', async () => {
@@ -96,7 +96,6 @@ test('links are neither followed nor listed', async () => {
   symlinkSync(`${outside}/secret`, `${root}/p/file-link`);
   const { files, next } = await io.listPage(`${root}/p`, { maxFiles: 5 });
   expect([files.map(({ location }) => location), next]).toEqual([[`${root}/p/a`], null]);
-  for await (const file of io.list(`${root}/p`)) expect(file.location).toBe(`${root}/p/a`);
 });
 
 test('of a link the link is deleted, and its target stays', async () => {

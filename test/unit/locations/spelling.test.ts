@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { normalizeLocation } from '../../../storage/index.js';
+import { normalizeLocation } from '../../../locations/index.js';
 import { codeOf } from '../../support/error-code.js';
 
 test.each(['file:/a/b', 'file:///a/b', '/a/b', 'FILE:/a/b', '/a//b', '/a/./b', '/a/b/', 'file:////a/b'])(

@@ -1,0 +1,4 @@
+/** Staging: from rows to data files that no snapshot lists yet. */
+
+export { dataFolder } from './data-locations.js';
+export { defaultSpec, type NewFiles, type RowsToStage, stageFiles, stageRows } from './stage-rows.js';

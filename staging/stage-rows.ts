@@ -1,0 +1,97 @@
+/** Rows become data files: the one place where new files of a table get their names, their format and their place in storage. */
+import { createReadStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { type Connection, type ParquetWrite, type WrittenPath, writeParquet } from '../engine/index.js';
+import { MoraineError } from '../errors/index.js';
+import { currentSchema, type DataFile, type PartitionSpec, type Schema, type TableMetadata } from '../iceberg/index.js';
+import type { Location } from '../locations/index.js';
+import type { FileIO } from '../storage/index.js';
+import type { Table } from '../tables/index.js';
+import { dataFileLocation, dataFolder } from './data-locations.js';
+import { parquetSettings, sortColumns } from './parquet-settings.js';
+
+/**
+ * Rows to stage; all but the statement and the names of the files comes from the table unless it is given. With `sortBy` (empty: the order
+ * that the rows come in) the rows of a partition become one file.
+ */
+export type RowsToStage = Pick<ParquetWrite, 'select' | 'namePrefix'> &
+  Partial<Pick<ParquetWrite, 'schema' | 'spec' | 'sortBy' | 'sortOrderId' | 'collectFirst' | 'targetFileBytes'>>;
+
+/**
+ * Writes rows as data files of a table, which no snapshot lists yet: by its current schema, default partition spec, default sort order
+ * and write properties. No rows, no files. On failure nothing of this attempt remains.
+ * @returns an entry for each file with its location and statistics; all files are durable
+ * @throws MoraineError as {@link writeParquet}; `INVALID_ARGUMENT` for a write property that has no meaning; `LOCATION_REFUSED` for a data
+ *   folder outside the storage roots
+ */
+export async function stageRows(
+  connection: Connection,
+  { io, metadata }: Pick<Table, 'io' | 'metadata'>,
+  rows: RowsToStage,
+): Promise<readonly DataFile[]> {
+  const schema = rows.schema ?? currentSchema(metadata);
+  const spec = rows.spec ?? defaultSpec(metadata);
+  const { targetFileBytes, ...settings } = parquetSettings(metadata, schema);
+  const order = rows.sortBy === undefined ? defaultOrder(metadata, schema) : {};
+  // Rows in an order of the caller's stay together.
+  const split = rows.sortBy === undefined && targetFileBytes !== undefined ? { targetFileBytes } : {};
+  const write = { ...settings, ...order, ...split, ...rows, schema, spec };
+  return await stageFiles(connection, io, write, {
+    folder: dataFolder(metadata),
+    locationOf: (name) => dataFileLocation(metadata, name),
+  });
+}
+
+function defaultOrder(metadata: TableMetadata, schema: Schema): Pick<ParquetWrite, 'sortBy' | 'sortOrderId'> {
+  const sortBy = sortColumns(metadata, schema);
+  return sortBy === undefined ? {} : { sortBy, sortOrderId: metadata.defaultSortOrderId };
+}
+
+/** Names of new files. */
+export interface NewFiles {
+  /** The folder that all of them lie below. */
+  readonly folder: Location;
+  readonly locationOf: (name: string) => Location;
+}
+
+/** Writes rows as Parquet files of no table. The errors are those of {@link stageRows}. */
+export async function stageFiles(
+  connection: Connection,
+  io: FileIO,
+  write: Omit<ParquetWrite, 'folder' | 'publish'>,
+  { folder, locationOf }: NewFiles,
+): Promise<readonly DataFile[]> {
+  const { localFiles } = io;
+  const publish = async (files: readonly WrittenPath[]): Promise<readonly Location[]> => {
+    const placed = files.map(({ path, name }) => ({ path, location: locationOf(name) }));
+    if (localFiles === null) await upload(io, placed);
+    else await localFiles.adopt(placed);
+    return placed.map(({ location }) => location);
+  };
+  const local = (await localFiles?.prepareFolder(folder)) ?? connection.tempDirectory;
+  return await writeParquet(connection, { ...write, folder: local, publish });
+}
+
+async function upload(
+  io: FileIO,
+  files: readonly { readonly path: string; readonly location: Location }[],
+): Promise<void> {
+  const done: Location[] = [];
+  try {
+    for (const { path, location } of files) {
+      await io.createFrom(location, createReadStream(path));
+      done.push(location);
+      await rm(path);
+    }
+  } catch (error) {
+    await io.delete(...done).catch(() => undefined); // the first error is the one to report
+    throw error;
+  }
+}
+
+/** @throws MoraineError `METADATA_CORRUPT` */
+export function defaultSpec({ partitionSpecs, defaultSpecId }: TableMetadata): PartitionSpec {
+  const spec = partitionSpecs.find(({ specId }) => specId === defaultSpecId);
+  if (spec !== undefined) return spec;
+  throw new MoraineError('METADATA_CORRUPT', `The table has no partition spec ${defaultSpecId}, which is its default.`);
+}
