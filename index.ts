@@ -9,6 +9,7 @@ export {
   planToText as backfillPlanToText,
 } from './backfill/index.js';
 export {
+  type AnyOnlineRow,
   type AppendFileOptions,
   type AppendFileResult,
   type AppliedDefinitions,
@@ -34,6 +35,7 @@ export {
   type HistoricalAnswer,
   type HistoricalFeaturesRequest,
   type HistoricalFeaturesTable,
+  type KnownDefinitions,
   type ListedTable,
   type LoggedFeaturesRequest,
   type MaintainInput,
@@ -45,6 +47,7 @@ export {
   type MaterializeRequest,
   type MaterializeResult,
   type Moraine,
+  type NamedOnlineResponse,
   type NewTable,
   type OnlineTableDescription,
   type PullAnswer,
@@ -66,16 +69,20 @@ export {
   type TableSummary,
   type TrainingSetOptions,
   type TrainingSetProgress,
+  type TypedMoraine,
+  type TypedMoraineOptions,
   type ViewDescription,
   type WriteLoggedFeaturesOptions,
 } from './client/index.js';
 export type { ConfigInput, MoraineConfig } from './config/index.js';
+export type { PlainValue } from './engine/index.js';
 export { ERROR_TABLE, type ErrorCode, type ErrorDetails, isMoraineError, MoraineError } from './errors/index.js';
 export {
   type AnyDefinition,
   type ApplyPlan,
   type ApplyResult,
   type DatasetRecord,
+  type DeclaredTypes,
   defineEntity,
   defineFeatureService,
   defineFeatureView,
@@ -85,11 +92,14 @@ export {
   type FeatureOfView,
   type FeatureService,
   type FeatureServiceDefinition,
+  type FeatureTypeText,
   type FeatureView,
   type FeatureViewDefinition,
   type ReplayPart,
   type ReplayResult,
   type SavedDataset,
+  type TypesOfFeatures,
+  type ViewSelection,
 } from './features/index.js';
 export { parseSchema, type Schema } from './iceberg/index.js';
 export type {

@@ -30,6 +30,7 @@ export {
   retryProjectBackfill,
 } from './backfill-control.js';
 export { type CompactOptions, type CompactPlan, compact, compactHere, planCompact, startCompact } from './compact.js';
+export { createMoraine, type TypedMoraineOptions } from './create-moraine.js';
 export { createTable, type NewTable } from './create-table.js';
 export { listDatasets, replay, type SaveDatasetRequest, saveFeatures } from './datasets.js';
 export type { AppliedSchedules } from './declared-schedules.js';
@@ -59,7 +60,8 @@ export {
 } from './logged-features.js';
 export { type MaintainOptions, type MaintainPlan, maintain, planMaintain, startMaintain } from './maintain.js';
 export { type MaterializeOptions, type MaterializeRequest, materialize, startMaterialize } from './materialize.js';
-export { createMoraine, type DefinitionsInput, type HistoricalFeaturesTable, type Moraine } from './moraine.js';
+export type { DefinitionsInput, HistoricalFeaturesTable, Moraine } from './moraine.js';
+export type { AnyOnlineRow, NamedOnlineResponse } from './named-rows.js';
 export { getOnlineFeatures } from './online-features.js';
 export {
   type FollowRunOptions,
@@ -93,4 +95,5 @@ export {
   startTrainingSet,
   type TrainingSetOptions,
 } from './training-sets.js';
+export type { KnownDefinitions, TypedMoraine } from './typed-moraine.js';
 export { type UpgradedTable, upgradeTable } from './upgrade-table.js';

@@ -1,31 +1,26 @@
+/** The client, as applications use it. */
 import type { Table as ArrowTable } from 'apache-arrow';
 import type { BackfillPlan } from '../backfill/index.js';
 import type { DeletedRows } from '../deletes/index.js';
-import { arrowTable } from '../engine/index.js';
-import {
-  type AnyDefinition,
-  collectDefinitions,
-  type DatasetRecord,
-  type Definitions,
-  type Entity,
-  type Explanation,
-  type FeatureService,
-  type FeatureView,
-  parseDefinitions,
-  type ReplayResult,
-  type SavedDataset,
+import type {
+  AnyDefinition,
+  DatasetRecord,
+  Entity,
+  Explanation,
+  FeatureService,
+  FeatureView,
+  ReplayResult,
+  SavedDataset,
 } from '../features/index.js';
 import type {
   AppendedLog,
   FeatureLogger,
   FeatureLoggerOptions,
   LogComparison,
-  LoggedFeatures,
   ServedFeatures,
 } from '../logging/index.js';
-import type { OnlineRequest, OnlineResponse } from '../online/index.js';
-import { OnlineReader } from '../online/index.js';
-import { materializationDeps, type OpenProjectOptions, openProject, type Project } from '../project/index.js';
+import type { OnlineRequest } from '../online/index.js';
+import type { Project } from '../project/index.js';
 import type { Run, RunSummary } from '../runs/index.js';
 import type { BackfilledSchedule, ScheduleInfo } from '../schedules/index.js';
 import type {
@@ -37,72 +32,33 @@ import type {
   MaterializeResult,
   RequestedRun,
 } from '../workers/index.js';
-import { type AppendFileOptions, type AppendFileResult, appendFile } from './append-file.js';
-import { type AppliedDefinitions, type ApplyDefinitionsOptions, applyDefinitions } from './apply-definitions.js';
-import { type BackfillOptions, type BackfillRequest, backfill, planBackfillOf, startBackfill } from './backfill.js';
-import {
-  changeProjectBackfillConcurrency,
-  controlProjectBackfill,
-  type RetriedBackfill,
-  retryProjectBackfill,
-} from './backfill-control.js';
-import { type CompactOptions, type CompactPlan, compact, planCompact, startCompact } from './compact.js';
-import { createTable, type NewTable } from './create-table.js';
-import { listDatasets, replay, type SaveDatasetRequest, saveFeatures } from './datasets.js';
-import { type DeleteOptions, deleteTableRows } from './delete-table-rows.js';
-import { describeView, type ViewDescription } from './describe-view.js';
-import { type FeatureReader, openReader } from './feature-reader.js';
-import { guardCalls } from './guarded-calls.js';
-import {
-  explainFeatures,
-  type HistoricalAnswer,
-  type HistoricalFeaturesRequest,
-  openHistoricalFeatures,
-  withHistoricalFeatures,
-} from './historical-features.js';
-import { type ListedTable, listTables } from './list-tables.js';
-import {
-  type CompareLoggedFeaturesRequest,
-  compareLog,
-  type LoggedFeaturesRequest,
-  openFeatureLogger,
-  type WriteLoggedFeaturesOptions,
-  withLoggedFeatures,
-  writeLog,
+import type { AppendFileOptions, AppendFileResult } from './append-file.js';
+import type { AppliedDefinitions, ApplyDefinitionsOptions } from './apply-definitions.js';
+import type { BackfillOptions, BackfillRequest } from './backfill.js';
+import type { RetriedBackfill } from './backfill-control.js';
+import type { CompactOptions, CompactPlan } from './compact.js';
+import type { NewTable } from './create-table.js';
+import type { SaveDatasetRequest } from './datasets.js';
+import type { DeleteOptions } from './delete-table-rows.js';
+import type { ViewDescription } from './describe-view.js';
+import type { FeatureReader } from './feature-reader.js';
+import type { HistoricalAnswer, HistoricalFeaturesRequest } from './historical-features.js';
+import type { ListedTable } from './list-tables.js';
+import type {
+  CompareLoggedFeaturesRequest,
+  LoggedFeaturesRequest,
+  WriteLoggedFeaturesOptions,
 } from './logged-features.js';
-import { type MaintainOptions, type MaintainPlan, maintain, planMaintain, startMaintain } from './maintain.js';
-import { type MaterializeOptions, type MaterializeRequest, materialize, startMaterialize } from './materialize.js';
-import {
-  type FollowRunOptions,
-  listProjectRuns,
-  type RunsRequest,
-  type ShowRunOptions,
-  showProjectRun,
-  waitForProjectRun,
-} from './project-runs.js';
-import {
-  backfillProjectSchedule,
-  createProjectSchedule,
-  deleteProjectSchedule,
-  describeProjectSchedule,
-  listProjectSchedules,
-  pauseProjectSchedule,
-  resumeProjectSchedule,
-  type ScheduleBackfillRequest,
-  type ScheduleNoteOptions,
-  triggerProjectSchedule,
-} from './project-schedules.js';
-import { type PullAnswer, type PullFeaturesRequest, pullFeatures } from './pull-features.js';
-import { checkProjectOptions } from './request-shapes.js';
+import type { MaintainOptions, MaintainPlan } from './maintain.js';
+import type { MaterializeOptions, MaterializeRequest } from './materialize.js';
+import type { NamedOnlineResponse } from './named-rows.js';
+import type { FollowRunOptions, RunsRequest, ShowRunOptions } from './project-runs.js';
+import type { ScheduleBackfillRequest, ScheduleNoteOptions } from './project-schedules.js';
+import type { PullAnswer, PullFeaturesRequest } from './pull-features.js';
 import type { ScheduleRequest } from './schedules.js';
 import type { ServerOptions } from './temporal-run.js';
-import {
-  type SaveTrainingSetRequest,
-  saveTrainingSet,
-  startTrainingSet,
-  type TrainingSetOptions,
-} from './training-sets.js';
-import { type UpgradedTable, upgradeTable } from './upgrade-table.js';
+import type { SaveTrainingSetRequest, TrainingSetOptions } from './training-sets.js';
+import type { UpgradedTable } from './upgrade-table.js';
 
 /** Definitions made with `defineEntity` and so on, or a value with the keys of the YAML. */
 export type DefinitionsInput =
@@ -195,9 +151,9 @@ export interface Moraine {
   waitForRun(id: string, options?: FollowRunOptions): Promise<Run>;
   /**
    * The newest feature values of entities. What is immutable stays cached between calls; `online.readTimeoutMs` limits a call
-   * from a view's second read on, since the first one opens everything.
+   * from a view's second read on, since the first one opens everything. `rowsByName` has the rows by the names of the features.
    */
-  getOnlineFeatures(request: OnlineRequest): Promise<OnlineResponse>;
+  getOnlineFeatures(request: OnlineRequest): Promise<NamedOnlineResponse>;
   /** Features that were valid at the time of each entity row, as an Arrow table. */
   getHistoricalFeatures(request: HistoricalFeaturesRequest): Promise<HistoricalFeaturesTable>;
   /** The same as a reader: record batches, files or rows of an answer that need not fit into memory. Close it. */
@@ -253,126 +209,4 @@ export interface Moraine {
    * are still open are closed. Every later call is rejected with `CLOSED`. May be called twice.
    */
   close(): Promise<void>;
-}
-
-/**
- * Opens a project: `moraine.yaml` here or above, another file, or a configuration given as a value.
- *
- * @example
- * const moraine = await createMoraine({ cwd: 'shop' });
- * const { rows } = await moraine.getOnlineFeatures({ view: 'customer_activity', entities: [{ customer_id: 3 }] });
- * await moraine.close();
- * @throws `CONFIG_NOT_FOUND`, `CONFIG_INVALID`
- */
-export async function createMoraine(options: OpenProjectOptions = {}): Promise<Moraine> {
-  checkProjectOptions(options);
-  const project = await openProject(options);
-  return { ...guardCalls(methodsOf(project), () => project.close()), project };
-}
-
-/** Methods, without what only an open client has. */
-type Methods = Omit<Moraine, 'project' | 'close'>;
-
-/** The methods that work only while the client is open. */
-function methodsOf(project: Project): Methods {
-  let reader: Promise<OnlineReader> | undefined;
-  const onlineReader = (): Promise<OnlineReader> => {
-    const { readTimeoutMs } = project.config.online;
-    reader ??= materializationDeps(project).then((deps) => new OnlineReader({ ...deps, readTimeoutMs }));
-    // The next read tries again to open it.
-    reader.catch(() => {
-      reader = undefined;
-    });
-    return reader;
-  };
-  return {
-    apply: (definitions, applyOptions) => applyDefinitions(project, readDefinitions(definitions), applyOptions),
-    materialize: (request, runOptions) => materialize(project, request, runOptions),
-    startMaterialize: (request) => startMaterialize(project, request),
-    ...operations(project),
-    getOnlineFeatures: async (request) => (await onlineReader()).getOnlineFeatures(request),
-    getHistoricalFeatures: (request) => withHistoricalFeatures(project, request, readTable),
-    openHistoricalFeatures: (request) => openHistoricalFeatures(project, request),
-    explainHistoricalFeatures: (request) => explainFeatures(project, request),
-    saveDataset: (request) => saveFeatures(project, request),
-    saveTrainingSet: (request, setOptions) => saveTrainingSet(project, request, setOptions),
-    startTrainingSet: (request) => startTrainingSet(project, request),
-    replayDataset: (name, replayOptions) => replay(project, name, replayOptions),
-    datasets: () => listDatasets(project),
-    tables: () => listTables(project),
-    views: async () => byName((await registered(project)).featureViews),
-    view: (name) => describeView(project, name),
-    services: async () => byName((await registered(project)).featureServices),
-    entities: async () => byName((await registered(project)).entities),
-    pullAll: (request) => pullFeatures(project, 'all', request),
-    pullLatest: (request) => pullFeatures(project, 'latest', request),
-    openFeatureLogger: (service, loggerOptions) => openFeatureLogger(project, service, loggerOptions),
-    writeLoggedFeatures: (service, served, writeOptions) => writeLog(project, service, served, writeOptions),
-    loggedFeatures: (request) =>
-      openReader<LoggedFeatures, LoggedAnswer>(
-        (use) => withLoggedFeatures(project, request, use),
-        ({ snapshot }) => ({ snapshotId: snapshot?.snapshotId ?? null }),
-      ),
-    compareLoggedFeatures: (request) => compareLog(project, request),
-    createTable: async (name, table) => {
-      const { catalog, identifier } = await project.resolveTable(name);
-      await createTable(catalog, identifier, table);
-    },
-    appendFile: (name, file, appendOptions) => appendFile(project, name, file, appendOptions),
-    deleteRows: (name, where, deleteOptions) => deleteTableRows(project, name, where, deleteOptions),
-    upgradeTable: (name, formatVersion) => upgradeTable(project, name, formatVersion),
-  };
-}
-
-/** Upkeep, and what goes on on a Temporal server. */
-function operations(project: Project) {
-  return {
-    backfill: (request, options) => backfill(project, request, options),
-    startBackfill: (request) => startBackfill(project, request),
-    planBackfill: (request) => planBackfillOf(project, request),
-    pauseBackfill: (id, options) => controlProjectBackfill(project, id, 'pause', options),
-    resumeBackfill: (id, options) => controlProjectBackfill(project, id, 'resume', options),
-    cancelBackfill: (id, options) => controlProjectBackfill(project, id, 'cancel', options),
-    retryBackfill: (id, options) => retryProjectBackfill(project, id, options),
-    changeBackfillConcurrency: (id, concurrency, options) =>
-      changeProjectBackfillConcurrency(project, id, concurrency, options),
-    compact: (input, options) => compact(project, input, options),
-    startCompact: (input) => startCompact(project, input),
-    planCompact: (input) => planCompact(project, input),
-    maintain: (input, options) => maintain(project, input, options),
-    startMaintain: (input) => startMaintain(project, input),
-    planMaintain: (input) => planMaintain(project, input),
-    createSchedule: (request, options) => createProjectSchedule(project, request, options),
-    schedules: (options) => listProjectSchedules(project, options),
-    schedule: (id, options) => describeProjectSchedule(project, id, options),
-    pauseSchedule: (id, options) => pauseProjectSchedule(project, id, options),
-    resumeSchedule: (id, options) => resumeProjectSchedule(project, id, options),
-    triggerSchedule: (id, options) => triggerProjectSchedule(project, id, options),
-    backfillSchedule: (id, request, options) => backfillProjectSchedule(project, id, request, options),
-    deleteSchedule: (id, options) => deleteProjectSchedule(project, id, options),
-    runs: (request) => listProjectRuns(project, request),
-    run: (id, options) => showProjectRun(project, id, options),
-    waitForRun: (id, options) => waitForProjectRun(project, id, options),
-  } satisfies Partial<Methods>;
-}
-
-async function registered(project: Project): Promise<Definitions> {
-  return (await (await project.registry()).read()).definitions;
-}
-
-function byName<T extends { readonly name: string }>(definitions: ReadonlyMap<string, T>): readonly T[] {
-  return [...definitions.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-function readDefinitions(input: DefinitionsInput): Definitions {
-  return parseDefinitions([{ value: Array.isArray(input) ? collectDefinitions(input) : input }]);
-}
-
-async function readTable({
-  connection,
-  select,
-  schema,
-  snapshots,
-}: Parameters<Parameters<typeof withHistoricalFeatures>[2]>[0]): Promise<HistoricalFeaturesTable> {
-  return { table: await arrowTable(connection, `(${select})`, schema), snapshots };
 }

@@ -347,6 +347,7 @@ const PROJECT_OPTIONS = z.strictObject({
   config: object.optional(),
   fileFolders: z.array(text).optional(),
   createRoots: flag,
+  definitions: z.array(object).optional(),
 });
 
 /** @throws INVALID_ARGUMENT naming each field of the wrong shape */

@@ -43,13 +43,17 @@ export { checkReferences } from './definitions/check-references.js';
 export {
   type AnyDefinition,
   collectDefinitions,
+  type DeclaredTypes,
   defineEntity,
   defineFeatureService,
   defineFeatureView,
   type EntityDefinition,
   type FeatureOfView,
   type FeatureServiceDefinition,
+  type FeatureTypeText,
   type FeatureViewDefinition,
+  type TypesOfFeatures,
+  type ViewSelection,
 } from './definitions/define.js';
 export type {
   DefinitionBase,

@@ -4,10 +4,10 @@ import type { FeatureValue } from './feature-value.js';
 /** `OUTSIDE_MAX_AGE`: the newest row is strictly older than the view's ttl. */
 export type OnlineStatus = 'PRESENT' | 'NULL_VALUE' | 'NOT_FOUND' | 'OUTSIDE_MAX_AGE';
 
-export interface OnlineValue {
+export interface OnlineValue<Value extends FeatureValue = FeatureValue> {
   readonly status: OnlineStatus;
   /** Null unless present, or outside the maximum age and asked for. */
-  readonly value: FeatureValue;
+  readonly value: Value | null;
   /** Event time of the row it is from, in microseconds; null when there is none. */
   readonly eventTimestampUs: bigint | null;
 }

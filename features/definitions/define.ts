@@ -88,20 +88,45 @@ export type FeatureNames<Features extends readonly FeatureInput[]> = Features[nu
       : never
   : never;
 
+/** Declared types by the name of the feature; undefined: not declared, the type is that of the source's column. */
+export type DeclaredTypes = Readonly<Record<string, FeatureTypeText | undefined>>;
+
+/** The declared types in a list of features; of any name, and undefined, if the list was left out. */
+export type TypesOfFeatures<Features extends readonly FeatureInput[]> = {
+  readonly [Item in Features[number] as Item extends string
+    ? Item
+    : Item extends { readonly name: infer Name extends string }
+      ? Name
+      : never]: Item extends { readonly type: infer Type extends FeatureTypeText } ? Type : undefined;
+};
+
+/** Where a definition keeps what only the compiler knows of it. No value is there at run time. */
+declare const KNOWN: unique symbol;
+
 /** A feature view, as services and requests refer to it. */
-export interface FeatureViewDefinition<Name extends string = string, FeatureName extends string = string> {
+export interface FeatureViewDefinition<
+  Name extends string = string,
+  FeatureName extends string = string,
+  Types extends DeclaredTypes = DeclaredTypes,
+> {
   readonly kind: 'featureView';
   readonly name: Name;
   readonly definition: unknown;
+  readonly [KNOWN]?: Types;
   /** A reference to one feature of this view. */
-  feature(name: FeatureName): FeatureOfView<Name, FeatureName>;
+  feature<Chosen extends FeatureName>(name: Chosen): FeatureOfView<Name, Chosen, Types[Chosen]>;
 }
 
 /** One feature of a view: `view:feature` as a value. */
-export interface FeatureOfView<ViewName extends string = string, FeatureName extends string = string> {
+export interface FeatureOfView<
+  ViewName extends string = string,
+  FeatureName extends string = string,
+  Type extends FeatureTypeText | undefined = FeatureTypeText | undefined,
+> {
   readonly kind: 'feature';
   readonly view: ViewName;
   readonly feature: FeatureName;
+  readonly [KNOWN]?: Type;
 }
 
 /** Some or all features of a view, perhaps under another name or with other join keys. */
@@ -126,10 +151,14 @@ type CheckedSelections<Items extends readonly ServiceFeature[]> = {
 };
 
 /** A feature service. */
-export interface FeatureServiceDefinition<Name extends string = string> {
+export interface FeatureServiceDefinition<
+  Name extends string = string,
+  Items extends readonly ServiceFeature[] = readonly ServiceFeature[],
+> {
   readonly kind: 'featureService';
   readonly name: Name;
   readonly definition: unknown;
+  readonly [KNOWN]?: Items;
 }
 
 /** Any definition made in TypeScript. */
@@ -145,7 +174,7 @@ export function defineEntity<const Name extends string, const Key extends string
 /** Defines a feature view over a source table. Without `features` every other column of the table becomes one. */
 export function defineFeatureView<const Name extends string, const Features extends readonly FeatureInput[]>(
   input: FeatureViewInput<Name, Features>,
-): FeatureViewDefinition<Name, FeatureNames<Features>> {
+): FeatureViewDefinition<Name, FeatureNames<Features>, TypesOfFeatures<Features>> {
   return {
     kind: 'featureView',
     name: input.name,
@@ -157,7 +186,7 @@ export function defineFeatureView<const Name extends string, const Features exte
 /** Defines a feature service: the features that one model uses. */
 export function defineFeatureService<const Name extends string, const Items extends readonly ServiceFeature[]>(
   input: CommonInput<Name> & { readonly features: Items & CheckedSelections<Items> },
-): FeatureServiceDefinition<Name> {
+): FeatureServiceDefinition<Name, Items> {
   const features: readonly ServiceFeature[] = input.features;
   return { kind: 'featureService', name: input.name, definition: { ...input, features: features.map(plainReference) } };
 }

@@ -156,6 +156,22 @@ describe('a TypeScript project', () => {
     expect(compile(program(), ...options, ...nodenext)).toEqual({ status: 0, errors: [] });
   });
 
+  test('can export definitions, a client and its answers with declarations of their own', () => {
+    const lines = [
+      "import { createMoraine, defineFeatureService } from 'moraine';",
+      "import { customerVisits, recommender } from './definitions.js';",
+      "export const service = defineFeatureService({ name: 's', features: [{ view: customerVisits, features: ['pages'], alias: 'a' }] });",
+      'export const untyped = await createMoraine();',
+      'export const typed = await createMoraine({ definitions: [customerVisits, recommender, service] });',
+      "export const read = () => untyped.getOnlineFeatures({ view: 'customer_visits', entities: [] });",
+      "export const readTyped = () => typed.getOnlineFeatures({ service: 's', entities: [] });",
+    ];
+    writeFileSync(join(app, 'exports.ts'), `${lines.join('\n')}\n`);
+    const options = ['--declaration', '--skipLibCheck', '--module', 'nodenext', '--moduleResolution', 'nodenext'];
+    expect(compile(['definitions.ts', 'exports.ts'], ...options)).toEqual({ status: 0, errors: [] });
+    rmSync(join(app, 'exports.ts'));
+  });
+
   test('does not compile a feature, view or request that does not exist', () => {
     const lines = [
       "import { createMoraine, defineFeatureService } from 'moraine';",
@@ -169,6 +185,9 @@ describe('a TypeScript project', () => {
       'await moraine.getOnlineFeatures({ service: recommender.name, entity: [] });',
       'await moraine.materialize({ view: customerVisits.name, from: 1 });',
       "import 'moraine/dist/client/moraine.js';",
+      'const typed = await createMoraine({ definitions: [customerVisits, recommender] });',
+      "await typed.getOnlineFeatures({ view: 'customer_visit', entities: [] });",
+      "await typed.getHistoricalFeatures({ features: ['customer_visits:page'], entities: [] });",
     ];
     writeFileSync(join(app, 'wrong.ts'), `${lines.join('\n')}\n`);
     const { status, errors } = compile(
@@ -182,7 +201,17 @@ describe('a TypeScript project', () => {
     rmSync(join(app, 'wrong.ts'));
     expect(status).not.toBe(0);
     const found = errors.map((line) => /^wrong\.ts\((\d+),\d+\): error (TS\d+)/.exec(line)?.slice(1).join(' ') ?? line);
-    expect(found).toEqual(['3 TS2724', '4 TS2345', '5 TS2322', '8 TS2345', '9 TS2353', '10 TS2353', '11 TS2882']);
+    expect(found).toEqual([
+      '3 TS2724',
+      '4 TS2345',
+      '5 TS2322',
+      '8 TS2345',
+      '9 TS2353',
+      '10 TS2353',
+      '11 TS2882',
+      '13 TS2820',
+      '14 TS2820',
+    ]);
   });
 
   test('has the command, and needs no package that it did not install', () => {
