@@ -7,6 +7,9 @@ import type { Snapshot, TableMetadata } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
 import { loadTableAt, type Table } from './table.js';
 
+/** Progress, keys of runs and leases: what a step needs of them is in the plan itself. */
+const OWN_PROPERTIES = 'moraine.';
+
 /** The part of a plan that stands for one state of a table. */
 export interface PinnedTable {
   /** The metadata file that was current. Only workers of version 0.1 open it. */
@@ -16,7 +19,8 @@ export interface PinnedTable {
 }
 
 /**
- * The state of a table as a plan keeps it: schemas, specs, sort orders, properties and the named snapshots, without their summaries and the table's history.
+ * The state of a table as a plan keeps it: schemas, specs, sort orders, properties and the named snapshots, without their
+ * summaries, the table's history and the properties that Moraine keeps for itself.
  * @param snapshotIds snapshots that the steps read beside the current one; null stands for none
  */
 export function pinTable(
@@ -28,6 +32,7 @@ export function pinTable(
     metadataLocation,
     metadata: {
       ...metadata,
+      properties: new Map([...metadata.properties].filter(([name]) => !name.startsWith(OWN_PROPERTIES))),
       snapshots: metadata.snapshots.filter(({ snapshotId }) => kept.has(snapshotId)).map(withoutSummary),
       refs: new Map([...metadata.refs].filter(([, ref]) => kept.has(ref.snapshotId))),
       snapshotLog: [],
