@@ -84,7 +84,8 @@ function binsOf(files: readonly PlannedFile[], targetBytes: number): readonly Fi
     files.filter((planned) => isMisfit(planned, targetBytes)),
     targetBytes,
   );
-  for (const bin of bins) {
+  for (const packed of bins) {
+    const bin = withoutOutweighing(packed, targetBytes);
     const bytes = bytesOf(bin);
     const isWorthIt =
       bin.length >= MIN_INPUT_FILES ||
@@ -124,6 +125,24 @@ function pack(files: readonly PlannedFile[], limitBytes: number): readonly Plann
     size += bytes;
   }
   return bins;
+}
+
+/**
+ * A bin without files that outweigh all smaller ones together, unless the bin makes a file that need not be rewritten again. A table that is
+ * compacted after every few small files would else be written anew each time; so a row is rewritten about once for each doubling of its file.
+ */
+function withoutOutweighing(bin: readonly PlannedFile[], targetBytes: number): readonly PlannedFile[] {
+  let rest = bytesOf(bin);
+  if (rest >= targetBytes * SMALL) return bin;
+  const left = new Set<PlannedFile>();
+  const largestFirst = bin.toSorted((a, b) => Number(b.file.fileSizeInBytes - a.file.fileSizeInBytes));
+  for (const planned of largestFirst) {
+    const bytes = Number(planned.file.fileSizeInBytes);
+    rest -= bytes;
+    if (bytes <= rest) break;
+    if (!isMuchDeleted(planned)) left.add(planned);
+  }
+  return bin.filter((planned) => !left.has(planned));
 }
 
 function isMisfit(planned: PlannedFile, targetBytes: number): boolean {

@@ -233,3 +233,32 @@ it('interleaves the bits of the columns of a z-order', async () => {
   // Doubles are not evenly spaced: their order along the curve is that of their own bits.
   expect(new Set(places.map(morton)).size).toBe(16);
 });
+
+describe('a file that outweighs the small ones', () => {
+  const many = (rows: number, from: number) =>
+    `SELECT (n + ${from})::BIGINT, TIMESTAMPTZ '2001-01-01 00:00:00+00' + n * INTERVAL 1 SECOND, NULL::TIMESTAMPTZ, hash(n)::DOUBLE
+     FROM range(${rows}) t(n)`;
+  const paths = async (): Promise<readonly string[]> =>
+    (await filesOf(await lab.source())).map(({ file }) => file.filePath);
+
+  it('stays as it is while they are compacted, until together they are as large', async () => {
+    await lab.appendSelect(many(20_000, 100_000));
+    const [large] = await paths();
+    await appendFiles(5);
+    expect(await compactDirect(compactDeps(lab), BINPACK)).toMatchObject({ filesRemoved: 5, filesAdded: 1, rows: 15n });
+    expect(await paths()).toHaveLength(2);
+    expect(await paths()).toContain(large);
+    for (const from of [200_000, 300_000]) await lab.appendSelect(many(12_000, from));
+    await appendFiles(3);
+    expect(await compactDirect(compactDeps(lab), BINPACK)).toMatchObject({ filesRemoved: 7, filesAdded: 1 });
+    expect(await keys()).toHaveLength(20_000 + 15 + 24_000 + 9);
+  });
+
+  it('is rewritten with them where they make a file of the target size', async () => {
+    await lab.appendSelect(many(20_000, 100_000));
+    const [large] = (await filesOf(await lab.source())).map(({ file }) => Number(file.fileSizeInBytes));
+    await appendFiles(5);
+    const request = { ...BINPACK, targetSizeBytes: Math.floor((large ?? 0) * 1.34) };
+    expect(await compactDirect(compactDeps(lab), request)).toMatchObject({ filesRemoved: 6, filesAdded: 1 });
+  });
+});
