@@ -1,6 +1,6 @@
 /** Extraction: the newest rows of a plan's shard as Parquet files of the online table, staged in one manifest. */
 import { randomUUID } from 'node:crypto';
-import { bucketSql, type Connection, columnAlias, type Engine, scanSql } from '../engine/index.js';
+import { bucketSql, type Connection, columnAlias, type Engine, type ParquetWrite, scanSql } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import { chooseLatestMethod, type LatestRelation, newestFirst, prepareLatestPerEntity } from '../features/index.js';
 import { currentSchema, type DataFile, type NestedField, type PrimitiveType, type Schema } from '../iceberg/index.js';
@@ -105,7 +105,7 @@ async function writeRows(
         namePrefix: attemptId,
         sortBy: keyField === undefined ? [] : [keyField.id],
         sortOrderId: metadata.defaultSortOrderId,
-        collectFirst: hasFewRows(parts),
+        ...collecting(parts),
       }),
     );
   } finally {
@@ -122,11 +122,14 @@ interface SelectedParts {
 /** Rows of one shard that are collected before they are written. */
 const MAX_COLLECTED_ROWS = 1_000_000n;
 
-/** Whether the rows are known to be few, and so fewer than those they are found among. */
-function hasFewRows({ selects, relations }: SelectedParts): boolean {
-  if (relations.length < selects.length) return false;
+/** Rows that are known to be few, and so fewer than those they are found among, are collected before they are written. */
+function collecting({ selects, relations }: SelectedParts): Pick<ParquetWrite, 'collected'> {
+  if (relations.length < selects.length) return {};
+  if (relations.every(({ method }) => method === 'collect')) return { collected: 'already' };
   const counts = relations.map(({ rows }) => rows);
-  return counts.every((rows) => rows !== null) && counts.reduce((sum, rows) => sum + rows, 0n) <= MAX_COLLECTED_ROWS;
+  const areFew =
+    counts.every((rows) => rows !== null) && counts.reduce((sum, rows) => sum + rows, 0n) <= MAX_COLLECTED_ROWS;
+  return areFew ? { collected: 'first' } : {};
 }
 
 /** The statements whose union the shard writes: appended rows, rebuilt rows, pushed rows that stay. */
@@ -186,7 +189,8 @@ async function latestRows(
   const isPart = buckets.firstBucket > 0 || buckets.lastBucket < key.buckets - 1;
   const relation = sourceRelation(currentSchema(table.metadata), reads, key, isPart ? buckets : undefined);
   const rows = reads.reduce((sum, { scan }) => scan.files.reduce((part, file) => part + file.recordCount, sum), 0n);
-  return prepareLatestPerEntity(connection, latestRequest(key.view, relation), chooseLatestMethod({ rows }), rows);
+  const method = chooseLatestMethod({ rows, features: key.view.features.length });
+  return prepareLatestPerEntity(connection, latestRequest(key.view, relation), method, rows);
 }
 
 /**

@@ -15,7 +15,7 @@ import { parquetSettings, sortColumns } from './parquet-settings.js';
  * that the rows come in) the rows of a partition become one file.
  */
 export type RowsToStage = Pick<ParquetWrite, 'select' | 'namePrefix'> &
-  Partial<Pick<ParquetWrite, 'schema' | 'spec' | 'sortBy' | 'sortOrderId' | 'collectFirst' | 'targetFileBytes'>>;
+  Partial<Pick<ParquetWrite, 'schema' | 'spec' | 'sortBy' | 'sortOrderId' | 'collected' | 'targetFileBytes'>>;
 
 /**
  * Writes rows as data files of a table, which no snapshot lists yet: by its current schema, default partition spec, default sort order

@@ -1,9 +1,11 @@
 /** Some and all features of a view with a thousand, beside a view of five and beside raw DuckDB; each size is twice the one before. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { quoteLiteral } from '../../engine/index.js';
+import { DuckDBInstance } from '@duckdb/node-api';
+import { bucketSql, parquetReader, quoteLiteral, registerBucketFunctions } from '../../engine/index.js';
 import { collectDefinitions, defineEntity, defineFeatureView, parseDefinitions } from '../../features/index.js';
-import type { Project } from '../../project/index.js';
+import { materializeDirect } from '../../materialization/index.js';
+import { materializationDeps, type Project } from '../../project/index.js';
 import {
   type BenchContext,
   type BenchJob,
@@ -28,6 +30,8 @@ type Width = keyof typeof WIDTHS;
 /** One row in so many has the entity and the time of the row before it. */
 const TIE_EVERY = 1000;
 const FILES = 4;
+/** As many as there are by default. */
+const BUCKETS = 16;
 
 const featuresOf = (width: number): readonly string[] => Array.from({ length: width }, (_, index) => `f${index}`);
 const nameOf = (width: Width, rows: number): string => `${width}_${rows}`;
@@ -77,6 +81,7 @@ async function registerViews(project: Project, sizes: readonly number[]): Promis
       defineFeatureView({
         name: nameOf(width, rows),
         entities: [entity],
+        online: true,
         source: { table: `bench.${nameOf(width, rows)}`, timestampField: 'event_ts' },
         features: featuresOf(WIDTHS[width]).map((name) => ({ name, type: 'double' as const })),
       }),
@@ -99,6 +104,46 @@ function ours(step: Step, width: Width, features: number): BenchVariant {
   };
 }
 
+/** Each run materializes from nothing: the online table of the run before is dropped first. */
+function materialized(step: Step): BenchVariant {
+  return async (context, measure) => {
+    const project = await openBenchProject(context.dataFolder, '4GB', [], BUCKETS);
+    const deps = await materializationDeps(project);
+    const view = nameOf('wide', ROWS[context.size][step]);
+    const online = { namespace: ['moraine_online'], name: view };
+    const catalog = await project.catalog();
+    if (await catalog.tableExists(online)) await catalog.dropTable(online);
+    const { commit } = await measure(() => materializeDirect(deps, { view }));
+    await project.close();
+    return { rows: Number(commit?.rows ?? 0) };
+  };
+}
+
+/** The newest row per entity, of tied rows any, in the same buckets. */
+function rawMaterialized(step: Step): BenchVariant {
+  return async (context, measure) => {
+    const files = JSON.parse(readFileSync(filesPath(context.dataFolder, ROWS[context.size][step]), 'utf8')) as string[];
+    const instance = await DuckDBInstance.create(':memory:', { threads: '2', memory_limit: '4GB' });
+    const connection = await instance.connect();
+    registerBucketFunctions(connection);
+    await connection.run(`SET partitioned_write_max_open_files = ${BUCKETS * 2}`);
+    const source = parquetReader(files);
+    const bucket = bucketSql({ kind: 'long' }, 'entity_id', BUCKETS);
+    const newest = `SELECT r.*, ${bucket} AS bucket FROM ${source} AS r JOIN newest ON entity_id = k AND event_ts = t
+      QUALIFY row_number() OVER (PARTITION BY entity_id) = 1`;
+    await measure(async () => {
+      await connection.run(
+        `CREATE TEMP TABLE newest AS SELECT entity_id AS k, max(event_ts) AS t FROM ${source} GROUP BY 1`,
+      );
+      await connection.run(
+        `COPY (${newest}) TO '${context.scratchFolder}/out' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (bucket))`,
+      );
+    });
+    instance.closeSync();
+    return undefined;
+  };
+}
+
 function raw(step: Step): BenchVariant {
   return (context, measure) => {
     const rows = ROWS[context.size][step];
@@ -113,6 +158,8 @@ const WAYS = {
   'five of a thousand': (step: Step) => ours(step, 'wide', WIDTHS.narrow),
   'a thousand': (step: Step) => ours(step, 'wide', WIDTHS.wide),
   'raw a thousand': raw,
+  'a thousand materialized': materialized,
+  'raw a thousand materialized': rawMaterialized,
 } as const;
 type Way = keyof typeof WAYS;
 
@@ -121,8 +168,9 @@ const variantName = (way: Way, step: Step): string => `${way} ${step}`;
 export const wideView: BenchJob = {
   name: NAME,
   title:
-    'Five and all features of a view with 1,000, beside a view of five and a raw ASOF join; each size is twice the one before.',
+    'Five and all features of a view with 1,000, beside a view of five and a raw ASOF join, and its materialization, beside raw DuckDB; each size is twice the one before.',
   runs: 3,
+  data: 'wide-views',
   prepare,
   variants: Object.fromEntries(
     STEPS.flatMap((step) => Object.entries(WAYS).map(([way, make]) => [variantName(way as Way, step), make(step)])),
@@ -154,6 +202,8 @@ export const wideView: BenchJob = {
       growth('five of a thousand'),
       ...STEPS.flatMap((step) => beside('a thousand', 'raw a thousand', step, 2)),
       growth('a thousand'),
+      ...STEPS.flatMap((step) => beside('a thousand materialized', 'raw a thousand materialized', step, 2)),
+      growth('a thousand materialized'),
     ];
   },
 };

@@ -21,7 +21,9 @@ export function hasNestedFloats(schema: Schema): boolean {
 /** SQL that gives a value of a column, or fails with what {@link isNegativeZero} knows. */
 export function withoutNegativeZero(type: IcebergType, value: string): string {
   if (!isFloat(type)) return value;
-  return `CASE WHEN ${value} = 0 AND signbit(${value}) THEN error('${MARK}')::${sqlType(type)} ELSE ${value} END`;
+  // Not with AND: DuckDB compares the conditions of a thousand columns each with each other when it plans the statement.
+  const zero = `CASE WHEN signbit(${value}) THEN error('${MARK}')::${sqlType(type)} ELSE ${value} END`;
+  return `CASE WHEN ${value} = 0 THEN ${zero} ELSE ${value} END`;
 }
 
 /** SQL to order rows by a column: DuckDB gives the sorted column itself back with positive zeros. */

@@ -55,10 +55,11 @@ export interface ParquetWrite {
   /** Rows of a row group, about. */
   readonly rowGroupRows?: number;
   /**
-   * Whether the rows are collected in a temporary table before they are ordered and written. Collecting uses all threads and what
-   * follows one, so that no thread waits: a tenth less CPU for rows that are few beside what they are computed from, but room for them.
+   * Whether the rows are collected in a temporary table before they are ordered and written, or are in one already. Collecting uses all
+   * threads and what follows one, so that no thread waits: a tenth less CPU for rows that are few beside what they are computed from, but
+   * room for them.
    */
-  readonly collectFirst?: boolean;
+  readonly collected?: 'first' | 'already';
   /** Unpartitioned, unsorted rows are split into files of about this many bytes; by default they become one file. */
   readonly targetFileBytes?: number;
   /** Whether no rows make a file without rows (a result file) instead of none (a table). */
@@ -109,13 +110,15 @@ interface Copied {
 }
 
 async function copyRows(connection: Connection, write: ParquetWrite, staging: string): Promise<Copied> {
-  if (write.collectFirst !== true) return await copyExactly(write, staging, (sql) => connection.rows(sql));
+  const inBackground = (sql: string): Promise<DuckDBValue[][]> => connection.rowsInBackground(sql);
+  if (write.collected === 'already') return await copyExactly(write, staging, inBackground);
+  if (write.collected !== 'first') return await copyExactly(write, staging, (sql) => connection.rows(sql));
   const table = `rows_${randomUUID().replaceAll('-', '')}`;
   const aliases = write.schema.fields.map((field) => columnAlias(field.id)).join(', ');
   await connection.run(`CREATE TEMPORARY TABLE ${table} AS SELECT * FROM (${write.select}) AS source(${aliases})`);
   try {
     const collected = { ...write, select: `FROM ${table}` };
-    return await copyExactly(collected, staging, (sql) => connection.rowsInBackground(sql));
+    return await copyExactly(collected, staging, inBackground);
   } finally {
     await connection.run(`DROP TABLE IF EXISTS ${table}`);
   }

@@ -73,7 +73,9 @@ export function pullLatest<T>(deps: PullDeps, request: PullRequest, use: (rows: 
   return pull(deps, request, async (pulled) => {
     const { connection, opened } = pulled;
     const rows = BigInt(opened.rows);
-    const latest = await prepareLatestPerEntity(connection, latestRequest(pulled), chooseLatestMethod({ rows }), rows);
+    const wanted = latestRequest(pulled);
+    const method = chooseLatestMethod({ rows, features: wanted.features.length });
+    const latest = await prepareLatestPerEntity(connection, wanted, method, rows);
     const outputs = outputColumns(pulled.columns).map(({ id }) => columnAlias(id));
     try {
       return await use(answer(pulled, `SELECT ${outputs.join(', ')} FROM (${latest.select})`));

@@ -3,6 +3,7 @@
  * and more than one frame row may want it. Most often few do, and the rows are joined to the frame as they are. Where many frame rows want
  * one moment, joining each of them with each row of it could cost the square of both: one row of each moment is chosen first.
  */
+import { type TiedRows, tuple } from '../views/tied-rows.js';
 import {
   inRange,
   isPartial,
@@ -27,15 +28,6 @@ function carriedColumns({ rows }: PointInTimeJoin): readonly string[] {
   const features = rows.read.map((index) => `f${index}`);
   const place = isPartial(rows) ? ROW_PLACE : [];
   return [...(rows.createdUnit === null ? [] : ['c']), ...(rows.hasSequenceNumber ? ['q'] : []), ...features, ...place];
-}
-
-/** A table in which more than one row may have the same key, and is to have one. */
-export interface TiedRows {
-  readonly table: string;
-  /** Columns in which tied rows are equal. */
-  readonly key: readonly string[];
-  /** Selects the keys that more than one row has. */
-  readonly repeated: string;
 }
 
 /** Statements that make a table in which ties are left. */
@@ -135,7 +127,3 @@ function createdOfWinners(join: PointInTimeJoin): readonly string[] {
 export function equal(columns: readonly string[], left: string, right: string): string {
   return columns.map((column) => `${left}.${column} = ${right}.${column}`).join(' AND ');
 }
-
-/** Columns as one value. */
-export const tuple = (columns: readonly string[]): string =>
-  columns.length === 1 ? (columns[0] ?? '') : `ROW(${columns.join(', ')})`;

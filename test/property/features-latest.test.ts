@@ -97,7 +97,7 @@ function expected(s: Scenario): unknown[][] {
   ]);
 }
 
-describe.each<LatestMethod>(['arg-max', 'row-number', 'max-join-back'])('%s', (method) => {
+describe.each<LatestMethod>(['arg-max', 'row-number', 'max-join-back', 'collect'])('%s', (method) => {
   test('gives the newest row of every entity, ties decided as by nested loops', async () => {
     await fc.assert(
       fc.asyncProperty(scenario, async (s) => {
@@ -115,7 +115,7 @@ test('a sequence number counts only where one is given', async () => {
     { key: [1], timeNs: 0n, createdNs: null, sequence: 1, features: [2, null, null] },
   ];
   const request = { ...(await load({ parts: 1, timeUnit: 'us', rows })), sequenceNumber: undefined };
-  for (const method of ['arg-max', 'row-number', 'max-join-back'] as const) {
+  for (const method of ['arg-max', 'row-number', 'max-join-back', 'collect'] as const) {
     expect((await answer({ parts: 1, timeUnit: 'us', rows }, request, method)).map((row) => row[3])).toEqual([2]);
   }
 });
@@ -133,7 +133,7 @@ test('0 wins over -0 in whichever order the rows come, and -0 is given back as -
     [row(0, -0), row(1, -0), row(1, 0)],
   ]) {
     const s: Scenario = { parts: 1, timeUnit: 'us', rows };
-    for (const method of ['arg-max', 'row-number', 'max-join-back'] as const) {
+    for (const method of ['arg-max', 'row-number', 'max-join-back', 'collect'] as const) {
       const answers = (await answer(s, await load(s), method)).sort(byKey);
       expect(answers.map((values) => values[3])).toEqual([-0, 0]);
     }

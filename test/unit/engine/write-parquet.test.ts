@@ -54,7 +54,7 @@ async function write(
   select: string,
   schema: Schema,
   spec: PartitionSpec,
-  options: { sortBy?: readonly number[]; targetFileBytes?: number; collectFirst?: boolean } = {},
+  options: { sortBy?: readonly number[]; targetFileBytes?: number; collected?: 'first' | 'already' } = {},
 ): Promise<Written> {
   attempt += 1;
   const folder = localPath(join(harness.folder, `attempt-${attempt}`));
@@ -440,7 +440,7 @@ describe('zeros of both signs', () => {
     ['float', 'one file', UNPARTITIONED, {}],
     ['double', 'sorted rows', UNPARTITIONED, { sortBy: [2] }],
     ['double', 'sorted partitions', specOf([1, 'bucket[4]']), { sortBy: [1] }],
-    ['double', 'rows collected first', specOf([1, 'bucket[4]']), { sortBy: [1], collectFirst: true }],
+    ['double', 'rows collected first', specOf([1, 'bucket[4]']), { sortBy: [1], collected: 'first' }],
     ['double', 'files of a size', UNPARTITIONED, { targetFileBytes: 1_000_000 }],
   ] as const)('are kept as %s in %s', async (kind, _name, spec, options) => {
     const schema = schemaOf(field(1, 'id', { kind: 'int' }), field(2, 'v', { kind }));

@@ -1,9 +1,12 @@
 /** Features that are not asked for decide ties all the same, though they are read for tied rows alone. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Engine } from '../../../engine/index.js';
 import type { JoinMethod } from '../../../features/index.js';
+import { materializeDirect } from '../../../materialization/index.js';
+import { getOnlineFeatures } from '../../../online/index.js';
 import { FeatureLab } from '../../support/feature-lab.js';
 
-const WIDTH = 60;
+const WIDTH = 70;
 const FEATURES = Array.from({ length: WIDTH }, (_, index) => `f${index}`);
 
 let lab: FeatureLab;
@@ -49,7 +52,7 @@ beforeAll(async () => {
   ]);
   // The later commit wins, whatever the values.
   await append([[5, { f0: 0, f50: 2 }]]);
-  const view = { name: 'wide', entities: ['thing'], features: FEATURES };
+  const view = { name: 'wide', entities: ['thing'], features: FEATURES, online: true };
   const source = { table: 'demo.wide', timestampField: 'at', createdTimestampField: 'created' };
   lab.define({ entities: [{ name: 'thing', joinKeys: ['k'] }], featureViews: [{ ...view, source }] });
 });
@@ -73,7 +76,7 @@ describe.each<JoinMethod>(['arg-max', 'max-join-back', 'asof-join-back'])('%s', 
   test.each([
     ['each entity once', entities],
     ['each entity often', Array.from({ length: 12 }, () => entities).flat()],
-  ])('two features of sixty, ties decided by the others: %s', async (_, keys) => {
+  ])('two features of seventy, ties decided by the others: %s', async (_, keys) => {
     const rows = keys.map((k) => ({ k, event_timestamp: '2001-01-02T00:00:00Z' }));
     const features = ['wide:f50', 'wide:f58'];
     for (const knownAsOf of [false, true]) {
@@ -83,23 +86,47 @@ describe.each<JoinMethod>(['arg-max', 'max-join-back', 'asof-join-back'])('%s', 
   });
 });
 
-test('a retrieval of one feature without ties does not read the others', async () => {
+/** The engine of the lab, and the statements that are run on it. */
+function spiedEngine(): { readonly engine: Engine; readonly statements: readonly string[] } {
   const statements: string[] = [];
   const { engine } = lab;
   const withConnection: typeof engine.withConnection = (use, options) =>
     engine.withConnection((connection) => {
-      const run = connection.run.bind(connection);
-      connection.run = (sql) => {
-        statements.push(sql);
-        return run(sql);
-      };
+      for (const name of ['run', 'rows', 'rowsInBackground'] as const) {
+        const method = connection[name].bind(connection) as (sql: string) => Promise<never>;
+        connection[name] = (sql: string) => {
+          statements.push(sql);
+          return method(sql);
+        };
+      }
       return use(connection);
     }, options);
   const spied = new Proxy(engine, {
     get: (target, name) =>
       name === 'withConnection' ? withConnection : (Reflect.get(target, name, target) as unknown),
   });
-  const spiedLab = Object.assign(Object.create(lab) as FeatureLab, { engine: spied });
+  return { engine: spied, statements };
+}
+
+test('a materialization serves the same rows, and compares features of tied rows alone', async () => {
+  const { engine, statements } = spiedEngine();
+  const deps = { ...lab.deps, catalog: lab.catalog };
+  await materializeDirect({ ...deps, engine }, { view: 'wide' });
+  const asked = entities.map((k) => ({ k }));
+  const { features, rows } = await getOnlineFeatures(deps, { view: 'wide', entities: asked, readTimeoutMs: 60_000 });
+  const valueOf = (row: number, name: string) =>
+    rows[row]?.[features.findIndex(({ feature }) => feature === name)]?.value ?? null;
+  const answer = entities.map((k, row) => [k, ['f50', 'f58'].map((name) => valueOf(row, name))]);
+  const long = (value: number | null) => (value === null ? null : BigInt(value));
+  expect(answer).toEqual(entities.map((k) => [k, EXPECTED[k]?.map(long)]));
+  const ofSource = statements.filter((sql) => sql.includes('read_parquet') && sql.includes('f50'));
+  expect(ofSource.length).toBeGreaterThan(0);
+  expect(ofSource.filter((sql) => sql.includes('DESC'))).toEqual([]);
+});
+
+test('a retrieval of one feature without ties does not read the others', async () => {
+  const { engine, statements } = spiedEngine();
+  const spiedLab = Object.assign(Object.create(lab) as FeatureLab, { engine });
   const entity = { k: 4, event_timestamp: '2001-01-02T00:00:00Z' };
   const { rows } = await spiedLab.historical({ features: ['wide:f50'], entities: { rows: [entity] } });
   expect(rows[0]?.f50).toBe(4);
