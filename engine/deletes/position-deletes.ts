@@ -64,7 +64,7 @@ export async function fileNumbersIn(connection: Connection, table: string): Prom
 }
 
 /** How delete files are opened, and their paths compared. */
-export interface PositionDeletesContext {
+interface PositionDeletesContext {
   readonly open: (entry: DeleteFile) => Promise<OpenDeleteFile>;
   readonly normalize: (location: string) => string;
 }
