@@ -1,13 +1,50 @@
 import { defineConfig } from 'vitest/config';
 
-/** `npm run test:integration`: what needs a peer, another server or a packed installation, and hundreds of runs of the command. */
+const settings = {
+  testTimeout: 600_000,
+  hookTimeout: 600_000,
+  pool: 'forks',
+} as const;
+
+/** Suites of `npm test` that run on a second store, too: objects in memory, under locations that no file system has. */
+const ON_OBJECTS = [
+  'test/unit/materialization/**',
+  'test/unit/online/**',
+  'test/unit/features/**',
+  'test/unit/maintenance/**',
+  'test/unit/training/**',
+  'test/unit/logging/**',
+  'test/unit/deletes/**',
+  'test/unit/tables/**',
+  'test/unit/backfill/**',
+];
+
+/** Files that damage, link, count or bring files of a file system, or run the command. */
+const OF_FILE_SYSTEMS = [
+  'test/unit/features/{registry,table}-deletes.test.ts',
+  'test/unit/maintenance/{compact-partitions,links,maintain-faults,own-folders,protection,sweep}.test.ts',
+  'test/unit/materialization/{avro-source,carried-rows,source-files}.test.ts',
+  'test/unit/online/online-read.test.ts',
+  'test/unit/tables/{other-writers,pinned-table,plan-deletes}.test.ts',
+];
+
+/** `npm run test:integration`: what needs a peer, another server or a packed installation, hundreds of runs of the command, a second store. */
 export default defineConfig({
   test: {
-    include: ['test/integration/**/*.test.ts'],
     globalSetup: ['test/setup/build.ts', 'test/setup/python.ts', 'test/setup/temporal-server.ts'],
-    testTimeout: 600_000,
-    hookTimeout: 600_000,
-    pool: 'forks',
     maxWorkers: 2,
+    projects: [
+      { test: { ...settings, name: 'integration', include: ['test/integration/**/*.test.ts'] } },
+      {
+        test: {
+          ...settings,
+          name: 'objects',
+          include: ON_OBJECTS.map((folder) => `${folder}/*.test.ts`),
+          exclude: OF_FILE_SYSTEMS,
+          isolate: false,
+          env: { MORAINE_TEST_STORE: 'objects' },
+        },
+      },
+    ],
   },
 });

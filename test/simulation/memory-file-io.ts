@@ -35,6 +35,12 @@ export class MemoryStorage {
     this.files.set(path, { content: content.slice(), modifiedMs: this.#nowMs(), version: this.#versions });
   }
 
+  /** Puts a file in place of another, as no storage does for us. */
+  replace(path: string, content: Uint8Array, modifiedMs: number): void {
+    this.#versions += 1;
+    this.files.set(path, { content: content.slice(), modifiedMs, version: this.#versions });
+  }
+
   below(path: string): readonly FileStatus[] {
     return [...this.files]
       .filter(([location]) => location.startsWith(`${path}/`))

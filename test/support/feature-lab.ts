@@ -19,6 +19,7 @@ import { assignFreshIds, parseType, type Schema, schemaToJson, versionThreeColum
 import { stageRows } from '../../staging/index.js';
 import type { FileIO } from '../../storage/index.js';
 import { commitAppend, loadTable, type Table } from '../../tables/index.js';
+import { PUT_FOLDER } from './put-file.js';
 import { openTestStore } from './test-store.js';
 
 /** An answer as JSON Lines would show it, and what it said of itself. */
@@ -51,7 +52,12 @@ export class FeatureLab {
     const folder = await mkdtemp(join(tmpdir(), 'moraine-features-'));
     const { io, catalog } = await openTestStore(folder);
     const tempDirectory = join(folder, 'tmp');
-    const engine = await openEngine({ memoryLimitBytes, threads: 2, tempDirectory, allowedDirectories: [folder] });
+    const engine = await openEngine({
+      memoryLimitBytes,
+      threads: 2,
+      tempDirectory,
+      allowedDirectories: [folder, PUT_FOLDER],
+    });
     await catalog.createNamespace(['demo']);
     return new FeatureLab(folder, io, catalog, engine);
   }

@@ -1,6 +1,5 @@
 /** Tables whose files really lie in their folders, with a clock of their own: what tests of expiry and sweeps need. */
-import { mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { type Catalog, SYSTEM_CLOCK, type TableIdentifier } from '../../catalogs/index.js';
 import { NO_DEFINITIONS } from '../../features/index.js';
@@ -17,7 +16,7 @@ import {
 } from '../../tables/index.js';
 import { datedFiles } from './dated-files.js';
 import { temporaryFolder } from './temp-folder.js';
-import { openTestStore } from './test-store.js';
+import { ageStored, openTestStore, putStored, storedBelow, storedSize } from './test-store.js';
 
 export const DAY_MS = 86_400_000;
 
@@ -47,7 +46,12 @@ export class MaintenanceLab {
     const folder = temporaryFolder();
     const made: { lab?: MaintenanceLab } = {};
     const clock = { ...SYSTEM_CLOCK, nowMs: () => Date.now() - (made.lab?.daysAgo ?? 0) * DAY_MS };
-    const { io, catalog } = await openTestStore(folder, { name: 'test', clock, wrap: datedFiles });
+    const { io, catalog } = await openTestStore(folder, {
+      name: 'test',
+      root: join(folder, 'warehouse'),
+      clock,
+      wrap: datedFiles,
+    });
     onTestFinished(() => catalog.close());
     await catalog.createNamespace(['ns']);
     made.lab = new MaintenanceLab(folder, catalog, io);
@@ -83,11 +87,8 @@ export class MaintenanceLab {
 
   /** A file in the table's folder that is as old as told. */
   place(table: Table, path: string, ageDays: number, content = 'x'): string {
-    const location = join(table.metadata.location, path);
-    mkdirSync(dirname(location), { recursive: true });
-    writeFileSync(location, content);
-    const time = new Date(Date.now() - ageDays * DAY_MS);
-    utimesSync(location, time, time);
+    const location = `${table.metadata.location}/${path}`;
+    putStored(location, content, ageDays);
     return location;
   }
 
@@ -134,13 +135,12 @@ export class MaintenanceLab {
 
   /** Every file below the table's folder, by its path there. */
   files(table: Table): string[] {
-    return filesBelow(table.metadata.location);
+    return storedBelow(table.metadata.location);
   }
 
   /** Makes every file below a folder older. */
   age(folder: string, days: number): void {
-    const time = new Date(Date.now() - days * DAY_MS);
-    for (const path of filesBelow(folder)) utimesSync(join(folder, path), time, time);
+    for (const path of storedBelow(folder)) ageStored(`${folder}/${path}`, days);
   }
 
   async *#tables(): AsyncGenerator<Table> {
@@ -172,7 +172,7 @@ export function maintenanceDepsOf(
 }
 
 export function dataFile(path: string): DataFile {
-  const fileSizeInBytes = BigInt(statSync(path).size);
+  const fileSizeInBytes = BigInt(storedSize(path));
   return {
     content: 'data',
     filePath: path,
@@ -182,13 +182,6 @@ export function dataFile(path: string): DataFile {
     recordCount: 1n,
     fileSizeInBytes,
   };
-}
-
-function filesBelow(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
-    .sort();
 }
 
 function identifier(name: string): TableIdentifier {

@@ -12,6 +12,7 @@ import { fileToOpen, openFiles } from '../../scans/index.js';
 import { stageRows } from '../../staging/index.js';
 import type { FileIO } from '../../storage/index.js';
 import { commitAppend, commitOverwrite, loadTable, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
+import { PUT_FOLDER } from './put-file.js';
 import { openTestStore } from './test-store.js';
 
 export interface SourceRow {
@@ -78,7 +79,7 @@ export class Lab {
       memoryLimitBytes: 512 * 2 ** 20,
       threads: 2,
       tempDirectory: join(folder, 'tmp'),
-      allowedDirectories: [folder, ...others],
+      allowedDirectories: [folder, PUT_FOLDER, ...others],
     });
     return new Lab(folder, io, catalog, engine);
   }

@@ -1,9 +1,12 @@
 import { createReadStream } from 'node:fs';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type LocalPath, type Location, localPath } from '../../locations/index.js';
 import type { FileIO } from '../../storage/index.js';
+
+/** Where files are made that are uploaded then: engines of labs may write there. */
+export const PUT_FOLDER = join(tmpdir(), 'moraine-put');
 
 /**
  * A file of any storage, made by a test as a local file.
@@ -16,12 +19,13 @@ export async function putFile(
   make: (path: LocalPath) => Promise<unknown>,
 ): Promise<bigint> {
   if (io.localFiles !== null) {
-    await io.localFiles.prepareFolder(dirname(location));
+    await io.localFiles.prepareFolder(location.slice(0, location.lastIndexOf('/')));
     const path = await io.localFiles.pathOf(location);
     await make(path);
     return BigInt((await stat(path)).size);
   }
-  const folder = await mkdtemp(join(tmpdir(), 'moraine-put-'));
+  await mkdir(PUT_FOLDER, { recursive: true });
+  const folder = await mkdtemp(join(PUT_FOLDER, 'file-'));
   try {
     const path = localPath(join(folder, basename(location)));
     await make(path);

@@ -7,6 +7,7 @@ import {
   type Engine,
   LAST_UPDATED,
   openEngine,
+  quoteLiteral,
   ROW_ID,
   type ScanExtras,
   scanSql,
@@ -223,7 +224,12 @@ export class RowTable {
     if (files.length === 0) return [];
     return this.world.engine.withConnection(async (connection) => {
       const { scan } = await openScan(connection, { table, snapshot, schema }, { ...plan, files });
-      const all = await withReadableCopies(connection, { ...scan, schema, extras });
+      const { fileName, ...others } = extras;
+      // As the table names it: the scan may read a copy.
+      const place = fileName === undefined ? {} : { fileNumber: 'place' };
+      const all = await withReadableCopies(connection, { ...scan, schema, extras: { ...others, ...place } });
+      const locations = files.map(({ file }) => quoteLiteral(file.filePath)).join(', ');
+      const name = fileName === undefined ? '' : `, list_extract([${locations}]::VARCHAR[], place + 1) AS ${fileName}`;
       const names = [
         'id',
         'part',
@@ -232,7 +238,8 @@ export class RowTable {
           (extra) => extras[extra as keyof ScanExtras] ?? [],
         ),
       ];
-      return connection.rows(statement(`SELECT ${names.join(', ')} FROM ${scanSql(all)}`));
+      const from = `(SELECT *${name} FROM ${scanSql(all)})`;
+      return connection.rows(statement(`SELECT ${names.join(', ')} FROM ${from}`));
     });
   }
 

@@ -8,6 +8,7 @@ import { type JsonValue, parsePartitionSpec, parseSchema, type Schema } from '..
 import { stageRows } from '../../staging/index.js';
 import type { FileIO } from '../../storage/index.js';
 import { type CommitResult, commitAppend, loadTable, type Table } from '../../tables/index.js';
+import { PUT_FOLDER } from './put-file.js';
 import { temporaryFolder } from './temp-folder.js';
 import { openTestStore } from './test-store.js';
 
@@ -34,7 +35,7 @@ export async function openTableWorld(): Promise<TableWorld> {
     memoryLimitBytes: 1 << 30,
     threads: 2,
     tempDirectory: join(folder, 'tmp'),
-    allowedDirectories: [folder],
+    allowedDirectories: [folder, PUT_FOLDER],
   });
   onTestFinished(async () => {
     await engine.close();

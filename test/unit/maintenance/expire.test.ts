@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { newTableMetadata } from '../../../iceberg/index.js';
 import {
@@ -13,6 +12,7 @@ import { planFiles, selectSnapshot } from '../../../tables/index.js';
 import { codeOf, rejectionCode } from '../../support/error-code.js';
 import { expireOnce } from '../../support/maintain-once.js';
 import { DAY_MS, MaintenanceLab } from '../../support/maintenance-lab.js';
+import { isStored } from '../../support/test-store.js';
 
 const SCHEMA = { schemaId: 0, identifierFieldIds: [], fields: [] };
 
@@ -33,8 +33,8 @@ test('what only expired snapshots reach is deleted, what others reach stays', as
   const lists = before.metadata.snapshots.map(({ manifestList }) => manifestList ?? '');
   expect(await expire(lab, 'ns.t')).toBeGreaterThan(0);
   expect(await snapshotIds(lab)).toEqual([third.snapshotId]);
-  expect([first, second, third].map(({ path }) => existsSync(path))).toEqual([false, true, true]);
-  expect(lists.map((path) => existsSync(path))).toEqual([false, false, true]);
+  expect([first, second, third].map(({ path }) => isStored(path))).toEqual([false, true, true]);
+  expect(lists.map((path) => isStored(path))).toEqual([false, false, true]);
   expect(lab.files(before).filter((path) => path.includes('moraine-'))).toEqual([]);
 });
 
@@ -44,7 +44,7 @@ test('a tag and a minimum keep snapshots', async () => {
   expect(await expire(lab, 'ns.t', { retainLast: 2 })).toBe(0);
   expect(await expire(lab, 'ns.t')).toBeGreaterThan(0);
   expect(await snapshotIds(lab)).toEqual([first.snapshotId, third.snapshotId]);
-  expect([first, second, third].map(({ path }) => existsSync(path))).toEqual([true, true, true]);
+  expect([first, second, third].map(({ path }) => isStored(path))).toEqual([true, true, true]);
 });
 
 test('faults 10: cut short after the commit or within the deletion, repeating the steps finishes', async () => {
@@ -76,8 +76,8 @@ test('faults 10: cut short after the commit or within the deletion, repeating th
     }
     lab.age(table.metadata.location, 30);
     await sweepOrphans(lab.deps, 'ns.t', {});
-    expect(existsSync(first.path), `${deletions}`).toBe(false);
-    expect(existsSync(third.path)).toBe(true);
+    expect(isStored(first.path), `${deletions}`).toBe(false);
+    expect(isStored(third.path)).toBe(true);
     expect(lab.files(table).filter((path) => !path.endsWith('.metadata.json')).length).toBe(untouched);
   }
 });
@@ -98,7 +98,7 @@ test('faults 35: a tag that is set between plan and commit keeps its snapshot; w
   await lab.tag('ns.t', 'pinned', first.snapshotId);
   expect(await commitExpiry(lab.deps, 'ns.t', planLocation ?? '')).toBe(1);
   await deleteExpiredFiles(lab.deps, 'ns.t', planLocation ?? '');
-  expect(existsSync(first.path)).toBe(true);
+  expect(isStored(first.path)).toBe(true);
   const { metadata } = await lab.load('ns.t');
   expect(selectSnapshot(metadata, { ref: 'pinned' }).snapshot?.snapshotId).toBe(first.snapshotId);
   expect(codeOf(() => selectSnapshot(metadata, { snapshotId: second.snapshotId }))).toBe('SNAPSHOT_EXPIRED');
@@ -112,7 +112,7 @@ test('faults 38: two expiries at once, and one beside a writer, lose nothing', a
   for (const { path } of (await planFiles(table, selectSnapshot(table.metadata))).files.map(({ file }) => ({
     path: file.filePath,
   }))) {
-    expect(existsSync(path)).toBe(true);
+    expect(isStored(path)).toBe(true);
   }
 });
 

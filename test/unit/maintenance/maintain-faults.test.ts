@@ -1,6 +1,6 @@
 /** Whole maintenances where something is wrong: what cannot be known is an error, and nothing goes; two at once do no more than one. */
 import { randomUUID } from 'node:crypto';
-import { existsSync, utimesSync, writeFileSync } from 'node:fs';
+import { utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { TableMetadata } from '../../../iceberg/index.js';
@@ -13,6 +13,7 @@ import { rejectionCode } from '../../support/error-code.js';
 import { expireOnce, foretold, maintainOnce } from '../../support/maintain-once.js';
 import { DAY_MS, dataFile, MaintenanceLab } from '../../support/maintenance-lab.js';
 import { SmallProject } from '../../support/small-project.js';
+import { isStored } from '../../support/test-store.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -39,7 +40,7 @@ test.each(['s3://bucket/t/x.parquet', 's3a://bucket/t/x.parquet', 'file://host/t
     expect(await rejectionCode(foretold(lab.deps, 'ns.t'))).toBe('LOCATION_REFUSED');
     expect(await rejectionCode(maintainOnce(lab.deps, 'ns.t'))).toBe('LOCATION_REFUSED');
     expect(await rejectionCode(maintainOnce(lab.deps, 'ns.t'))).toBe('LOCATION_REFUSED');
-    expect([existsSync(first.path), existsSync(orphan)]).toEqual([true, true]);
+    expect([isStored(first.path), isStored(orphan)]).toEqual([true, true]);
     expect(files(lab, table)).toEqual(before);
   },
 );
@@ -53,7 +54,7 @@ test.each([
   const { location } = await load(lab);
   await lab.update('ns.t', { action: 'set-location', location: spell(location) });
   await maintainOnce(lab.deps, 'ns.t');
-  expect([orphan, first.path, second.path, third.path].map((path) => existsSync(path))).toEqual([
+  expect([orphan, first.path, second.path, third.path].map((path) => isStored(path))).toEqual([
     false,
     false,
     true,
@@ -69,8 +70,8 @@ test('an unreadable manifest of a snapshot that stays keeps every file, those of
   const before = files(lab, table);
   expect(['MANIFEST_CORRUPT', 'DATA_FILE_CORRUPT']).toContain(await rejectionCode(maintainOnce(lab.deps, 'ns.t')));
   expect(files(lab, table)).toEqual(before);
-  expect([orphan, first.path, third.path].every((path) => existsSync(path))).toBe(true);
-  expect(manifests.every((path) => existsSync(join(table.metadata.location, path)))).toBe(true);
+  expect([orphan, first.path, third.path].every((path) => isStored(path))).toBe(true);
+  expect(manifests.every((path) => isStored(join(table.metadata.location, path)))).toBe(true);
 });
 
 test('faults 45: with a clock hours behind or ahead, nothing goes that is not old by the storage', async () => {
@@ -81,16 +82,16 @@ test('faults 45: with a clock hours behind or ahead, nothing goes that is not ol
   for (const hours of [6, 48]) {
     await maintainOnce(at(hours), 'ns.t', settings);
     expect(
-      [young, first.path].map((path) => existsSync(path)),
+      [young, first.path].map((path) => isStored(path)),
       `${hours}`,
     ).toEqual([true, true]);
   }
-  expect(existsSync(orphan)).toBe(false);
+  expect(isStored(orphan)).toBe(false);
   const old = lab.place(table, 'data/old.parquet', 3.2);
   await maintainOnce(at(-6), 'ns.t', settings);
-  expect(existsSync(old)).toBe(true);
+  expect(isStored(old)).toBe(true);
   await maintainOnce(at(0), 'ns.t', { expiry: { olderThanMs: BigInt(20 * DAY_MS - HOUR_MS) } });
-  expect([old, young, first.path].map((path) => existsSync(path))).toEqual([false, true, false]);
+  expect([old, young, first.path].map((path) => isStored(path))).toEqual([false, true, false]);
 });
 
 test('faults 38: two whole maintenances at once, beside writers, do what one does', async () => {
@@ -102,7 +103,7 @@ test('faults 38: two whole maintenances at once, beside writers, do what one doe
     lab.append('ns.t', 0),
   ]);
   expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'fulfilled']);
-  expect([orphan, first.path, second.path, third.path].map((path) => existsSync(path))).toEqual([
+  expect([orphan, first.path, second.path, third.path].map((path) => isStored(path))).toEqual([
     false,
     false,
     true,
@@ -111,7 +112,7 @@ test('faults 38: two whole maintenances at once, beside writers, do what one doe
   const { metadata } = await lab.load('ns.t');
   for (const { snapshotId } of metadata.snapshots) {
     const plan = await planFiles(await lab.load('ns.t'), selectSnapshot(metadata, { snapshotId }));
-    expect(plan.files.filter(({ file }) => !existsSync(file.filePath))).toEqual([]);
+    expect(plan.files.filter(({ file }) => !isStored(file.filePath))).toEqual([]);
   }
   const current = await planFiles(await lab.load('ns.t'), selectSnapshot(metadata));
   expect(current.files).toHaveLength(4);
@@ -131,7 +132,7 @@ test('metadata that cannot be read is refused before anything is planned', async
   // Nor is anything removed beside it: the files of the damaged table are not known.
   await lab.create('ns.second');
   expect(await rejectionCode(maintainOnce(lab.deps, 'ns.second'))).toBe('METADATA_CORRUPT');
-  expect(existsSync(orphan)).toBe(true);
+  expect(isStored(orphan)).toBe(true);
 });
 
 const SOURCE = 'demo.readings';
@@ -159,7 +160,7 @@ test('a compaction in flight keeps what it reads and what it has staged, by its 
   expect(await commitCompaction(deps, planLocation ?? '', [group])).toMatchObject({ committed: [0], conflicts: [] });
   const table = await small.project.loadTable(SOURCE);
   const { files: live } = await planFiles(table, selectSnapshot(table.metadata));
-  expect(live.map(({ file }) => [existsSync(file.filePath), file.recordCount]).toSorted()).toEqual([
+  expect(live.map(({ file }) => [isStored(file.filePath), file.recordCount]).toSorted()).toEqual([
     [true, 100n],
     [true, 20n],
   ]);

@@ -1,9 +1,9 @@
 /** Maintenance shortens the metadata log of tables that keep a long one; the files that leave it are orphans like any other. */
-import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { dryRunMaintenance, type MaintenanceSettings, sweepOrphans } from '../../../maintenance/index.js';
 import { expireOnce } from '../../support/maintain-once.js';
 import { MaintenanceLab } from '../../support/maintenance-lab.js';
+import { isStored } from '../../support/test-store.js';
 
 const LENGTH = 'write.metadata.previous-versions-max';
 const KEEP_TWO: MaintenanceSettings = { expiry: { metadataVersions: 2 }, orphans: {} };
@@ -23,7 +23,7 @@ async function longLog(ageDays: number) {
   return { lab, locations };
 }
 
-const there = (locations: readonly string[]): readonly boolean[] => locations.map((path) => existsSync(path));
+const there = (locations: readonly string[]): readonly boolean[] => locations.map((path) => isStored(path));
 const logOf = async (lab: MaintenanceLab) =>
   (await lab.load('ns.t')).metadata.metadataLog.map(({ metadataFile }) => metadataFile);
 

@@ -1,5 +1,4 @@
 /** Each of those who need a snapshot keeps its files, and a dry run names them; without them the files go. */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { NO_DEFINITIONS } from '../../../features/index.js';
@@ -12,6 +11,7 @@ import { commitAppend, commitOverwrite, planFiles, selectSnapshot, type Table } 
 import { foretold, maintainOnce } from '../../support/maintain-once.js';
 import { DAY_MS, dataFile, MaintenanceLab } from '../../support/maintenance-lab.js';
 import { SmallProject } from '../../support/small-project.js';
+import { isStored } from '../../support/test-store.js';
 
 const EVERYTHING_OLD = { expiry: { olderThanMs: 0n } };
 const HOUR_MS = 3_600_000;
@@ -246,7 +246,7 @@ async function prove<W extends World>(world: W, protection: Protection<W>): Prom
     reason: `live data file of snapshot ${ids[0]}: ${reason(world)}`,
   });
   await maintainOnce(deps, table, EVERYTHING_OLD);
-  expect(existsSync(old)).toBe(true);
+  expect(isStored(old)).toBe(true);
   expect((await snapshotsOf(world)).filter((id) => ids.includes(id))).toEqual(at(kept));
 
   await unprotect(world);
@@ -255,7 +255,7 @@ async function prove<W extends World>(world: W, protection: Protection<W>): Prom
     reason: `only expired snapshots reach it: live data file of snapshot ${ids[0]}`,
   });
   await maintainOnce(deps, table, EVERYTHING_OLD);
-  expect(existsSync(old)).toBe(false);
+  expect(isStored(old)).toBe(false);
   expect((await snapshotsOf(world)).filter((id) => ids.includes(id))).toEqual(at(left));
 }
 
@@ -270,7 +270,7 @@ test.each(BY_THE_PROJECT)('$who keeps the file of an old snapshot', async (prote
 test('a dataset that pinned nothing keeps nothing of its sources', async () => {
   const world = await openViewWorld((opened) => saveDataset(opened, false));
   await maintainOnce(world.deps, world.table, EVERYTHING_OLD);
-  expect([existsSync(world.old), await snapshotsOf(world)]).toEqual([false, [world.ids[2]]]);
+  expect([isStored(world.old), await snapshotsOf(world)]).toEqual([false, [world.ids[2]]]);
 });
 
 test('the snapshot of a dataset that holds its rows stays, until the dataset is forgotten', async () => {
@@ -350,6 +350,6 @@ test('a dry run says of every file why it stays or goes', async () => {
   );
   const goes = [...verdicts.values()].filter(({ action }) => action === 'delete').map(({ path }) => path);
   await maintainOnce(lab.deps, 'ns.t');
-  expect(goes.filter((path) => existsSync(path))).toEqual([]);
-  expect([...verdicts.keys()].filter((path) => !goes.includes(path) && !existsSync(path))).toEqual([]);
+  expect(goes.filter((path) => isStored(path))).toEqual([]);
+  expect([...verdicts.keys()].filter((path) => !goes.includes(path) && !isStored(path))).toEqual([]);
 });

@@ -1,4 +1,4 @@
-import { existsSync, symlinkSync } from 'node:fs';
+import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import {
@@ -12,6 +12,7 @@ import {
 import { commitAppend, type Table } from '../../../tables/index.js';
 import { rejectionCode } from '../../support/error-code.js';
 import { DAY_MS, dataFile, MaintenanceLab } from '../../support/maintenance-lab.js';
+import { isStored } from '../../support/test-store.js';
 
 const DAY = BigInt(DAY_MS);
 
@@ -36,7 +37,7 @@ test('old files that nothing reaches go, young and reached ones stay', async () 
   const young = lab.place(table, 'data/young.parquet', 2);
   const future = lab.place(table, 'data/future.parquet', -5);
   expect(await sweep(lab)).toEqual({ deletedFiles: 3, deletedBytes: 6n, next: null });
-  expect([old, manifest, lostSwap, young, future, live].map((path) => existsSync(path))).toEqual([
+  expect([old, manifest, lostSwap, young, future, live].map((path) => isStored(path))).toEqual([
     false,
     false,
     false,
@@ -51,7 +52,7 @@ test('faults 36: an age of less than a day has to be confirmed', async () => {
   const { lab, table } = await oldTable();
   const recent = lab.place(table, 'data/recent.parquet', 0.5);
   expect(await rejectionCode(sweep(lab, { olderThanMs: DAY / 4n }))).toBe('INVALID_ARGUMENT');
-  expect(existsSync(recent)).toBe(true);
+  expect(isStored(recent)).toBe(true);
   expect((await sweep(lab, { olderThanMs: DAY / 4n, allowYoung: true })).deletedFiles).toBe(1);
 });
 
@@ -60,7 +61,7 @@ test('faults 36 and 45: a clock that is a week ahead makes no file old', async (
   const young = lab.place(table, 'data/young.parquet', 1);
   const ahead = lab.depsWith({ nowMs: () => BigInt(Date.now() + 7 * DAY_MS) });
   expect((await sweepOrphans(ahead, 'ns.t', {})).deletedFiles).toBe(0);
-  expect(existsSync(young)).toBe(true);
+  expect(isStored(young)).toBe(true);
   const behind = lab.depsWith({ nowMs: () => BigInt(Date.now() - 7 * DAY_MS) });
   lab.place(table, 'data/old.parquet', 5);
   expect((await sweepOrphans(behind, 'ns.t', {})).deletedFiles).toBe(0);
@@ -73,10 +74,10 @@ test('faults 36: files of a run with a lease stay whatever their age, until the 
   const lease = { id: 'r77', kind: 'compact', snapshotIds: [], filePrefixes: ['run-77-'] };
   await takeLease(table, { ...lease, expiresAtMs: BigInt(Date.now()) + DAY });
   expect((await sweep(lab)).deletedFiles).toBe(1);
-  expect([staged, other].map((path) => existsSync(path))).toEqual([true, false]);
+  expect([staged, other].map((path) => isStored(path))).toEqual([true, false]);
   await takeLease(table, { ...lease, expiresAtMs: BigInt(Date.now() - 3_600_000) });
   expect((await sweep(lab)).deletedFiles).toBe(1);
-  expect(existsSync(staged)).toBe(false);
+  expect(isStored(staged)).toBe(false);
 });
 
 test('a lease is renewed, released, refused if it would last too long, and never lost beside another', async () => {
@@ -115,7 +116,7 @@ test('leases that are not understood stop the sweep', async () => {
     await lab.update('ns.t', { action: 'set-properties', updates: new Map([[LEASES, text]]) });
     expect(await rejectionCode(sweep(lab)), text).toBe('METADATA_CORRUPT');
   }
-  expect(existsSync(old)).toBe(true);
+  expect(isStored(old)).toBe(true);
 });
 
 test('a table that takes the name of a renamed one gets a folder of its own, and both are swept', async () => {
@@ -127,7 +128,7 @@ test('a table that takes the name of a renamed one gets a folder of its own, and
   const orphans = [lab.place(table, 'data/orphan.parquet', 30), lab.place(successor, 'data/orphan.parquet', 30)];
   expect((await sweep(lab)).deletedFiles).toBe(1);
   expect((await sweepOrphans(lab.deps, 'ns.renamed', {})).deletedFiles).toBe(1);
-  expect([live, own.path, ...orphans].map((path) => existsSync(path))).toEqual([true, true, false, false]);
+  expect([live, own.path, ...orphans].map((path) => isStored(path))).toEqual([true, true, false, false]);
 });
 
 test('a file that another table took in stays', async () => {
@@ -137,7 +138,7 @@ test('a file that another table took in stays', async () => {
   await commitAppend(elsewhere, { files: [dataFile(taken)] });
   const orphan = lab.place(table, 'data/orphan.parquet', 30);
   expect((await sweep(lab)).deletedFiles).toBe(1);
-  expect([taken, orphan].map((path) => existsSync(path))).toEqual([true, false]);
+  expect([taken, orphan].map((path) => isStored(path))).toEqual([true, false]);
 });
 
 test('other spellings of the same file are the same file', async () => {
@@ -159,7 +160,7 @@ test('other spellings of the same file are the same file', async () => {
   await commitAppend(table, { files });
   lab.age(table.metadata.location, 30);
   expect((await sweep(lab)).deletedFiles).toBe(0);
-  expect(paths.every((path) => existsSync(path))).toBe(true);
+  expect(paths.every((path) => isStored(path))).toBe(true);
 });
 
 test.each(['s3://bucket/t/data/x.parquet', 'file://host/t/data/x.parquet', '/outside/t/data/x.parquet'])(
@@ -169,7 +170,7 @@ test.each(['s3://bucket/t/data/x.parquet', 'file://host/t/data/x.parquet', '/out
     const old = lab.place(table, 'data/old.parquet', 30);
     await commitAppend(table, { files: [{ ...dataFile(old), filePath: location }] });
     expect(await rejectionCode(sweep(lab))).toBe('LOCATION_REFUSED');
-    expect(existsSync(old)).toBe(true);
+    expect(isStored(old)).toBe(true);
   },
 );
 
@@ -181,7 +182,7 @@ test('a manifest that cannot be read keeps everything, of this table or of anoth
   lab.place(table, manifest, 30, 'damaged');
   expect(['MANIFEST_CORRUPT', 'DATA_FILE_CORRUPT']).toContain(await rejectionCode(sweep(lab)));
   expect(await rejectionCode(sweepOrphans(lab.deps, 'ns.second', {}).then(() => sweep(lab)))).toBe('MANIFEST_CORRUPT');
-  expect(existsSync(old)).toBe(true);
+  expect(isStored(old)).toBe(true);
 });
 
 test('gc.enabled=false refuses the sweep', async () => {
@@ -217,5 +218,5 @@ test('faults 36: what is committed while the folder is listed stays', async () =
   const deps = lab.depsWith({ loadTable: async (name) => ({ ...(await lab.load(name)), io }) });
   expect((await sweepOrphans(deps, 'ns.t', {})).deletedFiles).toBe(0);
   expect(committed).toBe(true);
-  expect(existsSync(late)).toBe(true);
+  expect(isStored(late)).toBe(true);
 });

@@ -1,5 +1,5 @@
 /** Steps that run, or are repeated, long after their plan: the metadata file that was current then is gone. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { commitCompaction, planCompaction, rewriteGroup } from '../../../maintenance/index.js';
 import { commitMaterialization, extractShard, planMaterialization } from '../../../materialization/index.js';
@@ -8,6 +8,7 @@ import type { Table } from '../../../tables/index.js';
 import { compactDeps, liveRows } from '../../support/compaction-lab.js';
 import { DeleteWriter } from '../../support/delete-writer.js';
 import { Lab, SOURCE } from '../../support/materialization-lab.js';
+import { isStored } from '../../support/test-store.js';
 
 let lab: Lab;
 beforeEach(async () => {
@@ -77,7 +78,7 @@ it('a shard that is extracted many commits after its plan reads the planned rows
   await deleteValues('2');
   await lab.append([{ k: 1, at: 30, v: 7 }]);
   for (const table of [source, online]) await commitOften(table);
-  expect([source, online].map((table) => existsSync(pathOf(table)))).toEqual([false, false]);
+  expect([source, online].map((table) => isStored(pathOf(table)))).toEqual([false, false]);
   const extracted = await extractShard(lab.deps, plan.planLocation ?? '', 0);
   expect(extracted.rows).toBe(2n);
   await commitMaterialization(lab.deps, plan.planLocation ?? '', [extracted.manifestLocation ?? '']);
@@ -98,7 +99,7 @@ it('a group that is rewritten and committed many commits after its plan loses no
   const source = await lab.source();
   await lab.append([{ k: 4, at: 40, v: 4 }]);
   await commitOften(source);
-  expect(existsSync(pathOf(source))).toBe(false);
+  expect(isStored(pathOf(source))).toBe(false);
   const { manifestLocation } = await rewriteGroup(deps, planLocation ?? '', 0);
   const { committed } = await commitCompaction(deps, planLocation ?? '', [{ group: 0, manifestLocation }]);
   expect(committed).toEqual([0]);
