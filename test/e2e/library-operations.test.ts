@@ -59,7 +59,7 @@ beforeAll(async () => {
 afterAll(() => stop());
 
 const newest = async (k: number): Promise<unknown> => {
-  const { rows } = await moraine.getOnlineFeatures({ view: VIEW, entities: [{ k }] });
+  const { rows } = await moraine.getOnlineFeatures({ view: VIEW, entities: [{ k }], readTimeoutMs: 10_000 });
   return rows[0]?.[0]?.value;
 };
 

@@ -123,6 +123,7 @@ test('a table whose metadata is corrupt is refused with the reason, and no run s
   const { workflow } = world.temporal.client;
   const { metadataLocation } = await world.load();
   writeFileSync(metadataLocation, '{"format-version": 2, "table-uuid"');
+  world.small.project.io.cache.clear();
   const { taskQueue } = world.settings;
   const workflowId = `typed-by-hand/corrupt/${world.table}`;
   const handle = await workflow.start('maintain', { workflowId, taskQueue, args: [{ table: world.table }] });
