@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { type Connection, quoteLiteral, scanSql } from '../../../engine/index.js';
+import { type DataFile, type TableUpdate, UNSORTED } from '../../../iceberg/index.js';
+import { fileToOpen, localPathsOf, openFiles } from '../../../scans/index.js';
+import { stageRows } from '../../../staging/index.js';
+import { commitAppend, planFiles, selectSnapshot, type Table } from '../../../tables/index.js';
+import { rejectionCode } from '../../support/error-code.js';
+import { openTableWorld, schemaOf, type TableWorld } from '../../support/table-world.js';
+import { storedBelow } from '../../support/test-store.js';
+
+const IDENTIFIER = { namespace: ['demo'], name: 't' };
+
+/** A table `id: long, v: string` with these properties and changes. */
+async function tableWith(
+  properties: Readonly<Record<string, string>>,
+  ...updates: readonly TableUpdate[]
+): Promise<{ readonly world: TableWorld; readonly table: Table }> {
+  const world = await openTableWorld();
+  await world.create('t', schemaOf({ id: 'long', v: 'string' }));
+  const set = new Map(Object.entries(properties));
+  await world.catalog.commitTable(IDENTIFIER, {
+    requirements: [],
+    updates: [{ action: 'set-properties', updates: set }, ...updates],
+  });
+  return { world, table: await world.load('t') };
+}
+
+/** Rows whose text does not compress. */
+const rows = (count: number): string =>
+  `SELECT (${count} - i)::BIGINT, sha256(i::VARCHAR) || sha256((i + 7)::VARCHAR) FROM range(${count}) t(i)`;
+
+async function stage({ world, table }: Awaited<ReturnType<typeof tableWith>>, select: string, namePrefix = 'a') {
+  const use = (connection: Connection) => stageRows(connection, table, { select, namePrefix });
+  return await world.engine.withConnection(use);
+}
+
+/** Codecs and numbers of rows of a file's row groups, as DuckDB finds them. */
+async function rowGroups({ world, table }: Awaited<ReturnType<typeof tableWith>>, file: DataFile | undefined) {
+  const [path = ''] = await localPathsOf(table.io, [file?.filePath ?? '']);
+  const sql = `SELECT DISTINCT row_group_id, compression, row_group_num_rows::INT FROM parquet_metadata(${quoteLiteral(path)}) ORDER BY 1`;
+  return await world.engine.withConnection((connection) => connection.rows(sql));
+}
+
+test('files have the codec, and about the row groups, that the table asks for', async () => {
+  const lab = await tableWith({
+    'write.parquet.compression-codec': 'SNAPPY',
+    'write.parquet.row-group-size-bytes': String(4096 * 40), // 8 bytes of a long and a guess of 32 for the text
+  });
+  const [file] = await stage(lab, rows(10_000));
+  expect(await rowGroups(lab, file)).toEqual([
+    [0n, 'SNAPPY', 4096],
+    [1n, 'SNAPPY', 4096],
+    [2n, 'SNAPPY', 1808],
+  ]);
+  const plain = await tableWith({});
+  expect(await rowGroups(plain, (await stage(plain, rows(10)))[0])).toEqual([[0n, 'ZSTD', 10]]);
+});
+
+test('files are cut at about the size that the table asks for', async () => {
+  const lab = await tableWith({
+    'write.target-file-size-bytes': '1000000',
+    'write.parquet.row-group-size-bytes': '400000',
+  });
+  const files = await stage(lab, rows(100_000));
+  expect(files.length).toBeGreaterThan(2);
+  expect(files.reduce((sum, { recordCount }) => sum + recordCount, 0n)).toBe(100_000n);
+  for (const { fileSizeInBytes } of files) expect(fileSizeInBytes).toBeLessThan(3_000_000n);
+});
+
+test('rows lie in the order of the table, and their file says so, where the engine writes that order', async () => {
+  const order = (nullOrder: 'nulls-first' | 'nulls-last'): readonly TableUpdate[] => [
+    {
+      action: 'add-sort-order',
+      sortOrder: {
+        orderId: 1,
+        fields: [{ sourceId: 1, transform: { kind: 'identity' }, direction: 'asc', nullOrder }],
+      },
+    },
+    { action: 'set-default-sort-order', sortOrderId: 1 },
+  ];
+  const idsOf = async (nulls: 'nulls-first' | 'nulls-last') => {
+    const lab = await tableWith({}, ...order(nulls));
+    const files = await stage(lab, rows(5));
+    await commitAppend(lab.table, { files });
+    const table = await lab.world.load('t');
+    const { schema, snapshot } = selectSnapshot(table.metadata);
+    const plan = await planFiles(table, { schema, snapshot });
+    const ids = await lab.world.engine.withConnection(async (connection) => {
+      const opened = await openFiles(connection, table, plan.files.map(fileToOpen));
+      return connection.rows(`SELECT id FROM ${scanSql({ schema, ...opened })}`);
+    });
+    return [files.map(({ sortOrderId }) => sortOrderId), ids.flat()];
+  };
+  expect(await idsOf('nulls-last')).toEqual([[1], [1n, 2n, 3n, 4n, 5n]]);
+  expect(await idsOf('nulls-first')).toEqual([[undefined], [5n, 4n, 3n, 2n, 1n]]);
+  expect(UNSORTED.orderId).toBe(0);
+});
+
+test('files lie where the table wants them, under a hash for object storage', async () => {
+  const lab = await tableWith({ 'write.object-storage.enabled': 'true' });
+  const [file] = await stage(lab, rows(3));
+  expect(file?.filePath.slice(lab.table.metadata.location.length)).toMatch(
+    /^\/data(\/[01]{4}){3}\/[01]{8}\/a-0\.parquet$/,
+  );
+  expect(storedBelow(lab.table.metadata.location).filter((path) => path.startsWith('data/'))).toEqual([
+    file?.filePath.slice(lab.table.metadata.location.length + 1),
+  ]);
+});
+
+test('a name that is taken is refused, what was there stays, and nothing of the attempt remains', async () => {
+  const lab = await tableWith({});
+  const [file] = await stage(lab, rows(3));
+  const before = storedBelow(lab.table.metadata.location);
+  const content = async () =>
+    createHash('sha256')
+      .update(await lab.table.io.read(file?.filePath ?? ''))
+      .digest('hex');
+  const first = await content();
+  expect(await rejectionCode(stage(lab, rows(4)))).toBe('FILE_ALREADY_EXISTS');
+  expect(storedBelow(lab.table.metadata.location)).toEqual(before);
+  expect(await content()).toBe(first);
+});
+
+test.each([
+  ['write.parquet.compression-codec', 'lzo', 'INVALID_ARGUMENT'],
+  ['write.parquet.compression-level', 'high', 'INVALID_ARGUMENT'],
+  ['write.parquet.row-group-size-bytes', '-1', 'INVALID_ARGUMENT'],
+  ['write.target-file-size-bytes', '1.5', 'INVALID_ARGUMENT'],
+  ['write.data.path', '/elsewhere', 'LOCATION_REFUSED'],
+])('the property %s = %s is refused before anything is written', async (name, value, code) => {
+  const lab = await tableWith({ [name]: value });
+  expect(await rejectionCode(stage(lab, rows(3)))).toBe(code);
+  expect(storedBelow(lab.table.metadata.location).filter((path) => !path.startsWith('metadata/'))).toEqual([]);
+});
