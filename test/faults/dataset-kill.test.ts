@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { jsonLines, moraine, moraineOk } from '../support/cli.js';
+import { killAtPoint } from '../support/kill-at-point.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 import { TrainingProject } from '../support/training-project.js';
 
@@ -22,7 +23,7 @@ test('a save that is killed between its rows and its record: the same save finis
     '--save-as',
     'demo.set',
   ];
-  const env = { MORAINE_FAULT_POINT: 'dataset-rows-committed', MORAINE_FAULT_MARKER: join(folder, 'killed') };
+  const env = killAtPoint('dataset-rows-committed', join(folder, 'killed'));
   expect((await moraine(save, { cwd: folder, env })).signal).toBe('SIGKILL');
   expect(await made.moraine.datasets()).toEqual([]);
   const whole = await made.saveWhole('whole');

@@ -5,6 +5,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FAULT_POINTS, type FaultPoint } from '../../materialization/index.js';
+import { killAtPoint } from '../support/kill-at-point.js';
 import { KilledRun, type Survival } from '../support/killed-run.js';
 import { KilledTrainingSet } from '../support/killed-training-set.js';
 import { MATERIALIZE } from '../support/works.js';
@@ -15,7 +16,7 @@ const runs = new Map<FaultPoint, { readonly run: KilledRun; readonly survival: P
 beforeAll(() => {
   trainingSet = new KilledTrainingSet('dataset-rows-committed');
   for (const point of FAULT_POINTS) {
-    const run = new KilledRun(MATERIALIZE, (marker) => ({ MORAINE_FAULT_POINT: point, MORAINE_FAULT_MARKER: marker }));
+    const run = new KilledRun(MATERIALIZE, (marker) => killAtPoint(point, marker));
     const survival = run.run();
     survival.catch(() => undefined); // reported by the point's own test
     runs.set(point, { run, survival });

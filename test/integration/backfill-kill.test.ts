@@ -4,6 +4,7 @@
  */
 import { afterAll, describe, expect, test } from 'vitest';
 import type { FaultPoint } from '../../materialization/index.js';
+import { killAtPoint } from '../support/kill-at-point.js';
 import { KilledRun } from '../support/killed-run.js';
 import { BACKFILL } from '../support/works.js';
 
@@ -18,7 +19,7 @@ describe('a backfill whose worker is killed', () => {
   test.concurrent.each(POINTS)(
     'at %s: it finishes, each window is committed once, and the rows are right',
     async (point) => {
-      const run = new KilledRun(BACKFILL, (marker) => ({ MORAINE_FAULT_POINT: point, MORAINE_FAULT_MARKER: marker }));
+      const run = new KilledRun(BACKFILL, (marker) => killAtPoint(point, marker));
       made.push(run);
       const survival = await run.run();
       expect(survival.killedBy).toBe('SIGKILL');

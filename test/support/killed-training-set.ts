@@ -6,6 +6,7 @@ import { expect } from 'vitest';
 import type { TrainingSetResult } from '../../activities/contract.js';
 import type { TrainingFaultPoint } from '../../training/index.js';
 import { connectClient, startTrainingSet, waitForTrainingSet } from '../../workers/index.js';
+import { killAtPoint } from './kill-at-point.js';
 import { testSettings } from './temporal.js';
 import { TrainingProject } from './training-project.js';
 import { startWorkerProcess, type WorkerProcess } from './worker-process.js';
@@ -51,7 +52,7 @@ export class KilledTrainingSet {
 
   async #startWorker(point: TrainingFaultPoint): Promise<WorkerProcess> {
     const { address, taskQueue } = this.#settings;
-    const fault = { MORAINE_FAULT_POINT: point, MORAINE_FAULT_MARKER: join(this.#folder, 'killed') };
+    const fault = killAtPoint(point, join(this.#folder, 'killed'));
     const environment = { ...fault, TEMPORAL_ADDRESS: address };
     const worker = await startWorkerProcess(this.#folder, ['worker', '--task-queue', taskQueue], environment);
     this.#workers.push(worker);
