@@ -138,7 +138,7 @@ describe('a run', () => {
     ];
     await expect.poll(() => list({}), { timeout: 10_000 }).toEqual([badRow, runRow, entryRow]);
     expect(await list({ view: good })).toEqual([runRow]);
-    expect(await list({ status: 'Failed' })).toEqual([badRow]);
+    expect(await list({ status: 'FAILED' })).toEqual([badRow]);
     expect(await list({ table: 'moraine_online.view', limit: 1 })).toEqual([runRow]);
     expect(await list({ view: 'nothing' })).toEqual([]);
   });
