@@ -2,17 +2,12 @@
 import { murmur3, type TableMetadata } from '../iceberg/index.js';
 import type { Location } from '../locations/index.js';
 
-/** Names of data folders, the one that counts first; the last two are of older writers. */
-const FOLDER_PROPERTIES = ['write.data.path', 'write.object-storage.path', 'write.folder-storage.path'];
 const HASH_BITS = 20;
 const HASH_FOLDER = /^(.{4})(.{4})(.{4})(.{8})$/;
 
 /** The folder of a table's data files, without a slash at the end. */
 export function dataFolder({ location, properties }: TableMetadata): Location {
-  const named = FOLDER_PROPERTIES.map((name) => properties.get(name)).find(
-    (value) => value !== undefined && value !== '',
-  );
-  const folder = named ?? `${location.replace(/\/+$/, '')}/data`;
+  const folder = properties.get('write.data.path') ?? `${location.replace(/\/+$/, '')}/data`;
   return folder.replace(/\/+$/, '');
 }
 

@@ -17,9 +17,7 @@ function table(properties: Readonly<Record<string, string>>, location = 's3://b/
 test.each([
   [{}, 's3://b/t/data'],
   [{ 'write.data.path': 's3://other/d/' }, 's3://other/d'],
-  [{ 'write.folder-storage.path': 's3://old/d' }, 's3://old/d'],
-  [{ 'write.object-storage.path': 's3://o/d', 'write.folder-storage.path': 's3://old/d' }, 's3://o/d'],
-  [{ 'write.data.path': '/d', 'write.object-storage.path': 's3://o/d' }, '/d'],
+  [{ 'write.data.path': '/d' }, '/d'],
 ])('%j puts data files into %s', (properties, folder) => {
   expect(dataFolder(table(properties))).toBe(folder);
   expect(dataFileLocation(table(properties), 'f.parquet')).toBe(`${folder}/f.parquet`);
