@@ -7,7 +7,7 @@ import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type ErrorCode, MoraineError } from '../errors/index.js';
-import type { Project } from '../project/index.js';
+import { findMovedLocations, type Project } from '../project/index.js';
 import { type CommandContext, withProject } from './context.js';
 import type { Finding } from './finding.js';
 import { countedText } from './output/quantities.js';
@@ -50,9 +50,11 @@ async function checkProject(project: Project): Promise<readonly CheckResult[]> {
   for (const name of project.config.catalogs.keys()) {
     results.push(await check(`catalog ${name}`, () => checkCatalog(project, name)));
   }
+  const readable = results.every(({ status }) => status !== 'fail');
   for (const root of project.config.storage.roots) {
     results.push(await check(`storage ${root}`, () => checkStorage(project, root)));
   }
+  if (readable) results.push(await check('locations', () => checkLocations(project)));
   results.push(await check('DuckDB', () => checkEngine(project)));
   results.push(await check('Temporal', () => checkTemporal(project.config)));
   return results;
@@ -109,6 +111,22 @@ async function checkStorage(project: Project, root: string): Promise<Finding> {
   const freeBytes = bavail * bsize;
   const detail = `writable, ${gibibytes(freeBytes)} free`;
   return freeBytes < LOW_DISK_BYTES ? { detail, warning: 'Make room on this disk.' } : { detail };
+}
+
+/** Whether every table is where it is said to be. */
+async function checkLocations(project: Project): Promise<Finding> {
+  const { proposed, lost } = await findMovedLocations(project);
+  if (proposed.length > 0) {
+    const lines = proposed.map(({ prefix, folder }) => `${prefix} is ${folder} now`);
+    const message = `tables name locations that are elsewhere: ${lines.join('; ')}; run moraine project map-locations`;
+    throw new MoraineError('LOCATION_REFUSED', message);
+  }
+  if (lost.length === 0) return { detail: 'every table is where its location says' };
+  const names = lost.map(({ table, location }) => `${table} (${location})`).join(', ');
+  return {
+    detail: `not found: ${names}`,
+    warning: 'Restore the files, add their folder to storage.roots, or drop the tables.',
+  };
 }
 
 async function checkEngine(project: Project): Promise<Finding> {

@@ -73,7 +73,9 @@ const maintenancePolicy = z.strictObject({
 export const configSchema = z.strictObject({
   catalog: text.optional(),
   catalogs: z.record(catalogName, catalog).optional(),
-  storage: z.strictObject({ roots: z.array(localPath).optional() }).optional(),
+  storage: z
+    .strictObject({ roots: z.array(localPath).optional(), locations: z.record(text, localPath).optional() })
+    .optional(),
   engine: z
     .strictObject({
       memoryLimit: byteSize.optional(),

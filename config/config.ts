@@ -16,6 +16,8 @@ export interface CatalogConfig {
 export interface StorageConfig {
   /** Absolute paths of the only folders in which tables may have files. */
   readonly roots: readonly string[];
+  /** Prefixes of locations, each with the absolute path of the folder that it means here. */
+  readonly locations: ReadonlyMap<string, string>;
 }
 
 /** Bounds of the query engine of one process. */

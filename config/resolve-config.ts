@@ -25,7 +25,7 @@ export function resolveConfig(
     stateFolder,
     defaultCatalog,
     catalogs,
-    storage: { roots: [...new Set(roots)] },
+    storage: { roots: [...new Set(roots)], locations: resolveLocations(input, path) },
     engine: {
       memoryLimitBytes: (memoryLimit === undefined ? undefined : parseByteSize(String(memoryLimit))) ?? defaultMemory(),
       threads: threads ?? availableParallelism(),
@@ -43,6 +43,10 @@ export function resolveConfig(
     registry: { table: input.registry?.table ?? 'moraine.registry' },
     definitions: (input.definitions ?? []).map(path),
   };
+}
+
+function resolveLocations(input: ConfigInput, path: (text: string) => string): ReadonlyMap<string, string> {
+  return new Map(Object.entries(input.storage?.locations ?? {}).map(([prefix, folder]) => [prefix, path(folder)]));
 }
 
 const DEFAULT_BUDGET_BYTES = 10 * GIBIBYTE;

@@ -4,6 +4,7 @@ import { type ConfigInput, configFromValue, loadConfig, type MoraineConfig } fro
 import type { Engine } from '../engine/index.js';
 import { isMoraineError, MoraineError, nearestNames } from '../errors/index.js';
 import type { Registry } from '../features/index.js';
+import { PrefixMap } from '../locations/index.js';
 import { type FileIO, LocalFileIO } from '../storage/index.js';
 import { loadTable } from '../tables/index.js';
 import type { Project, ResolvedTableName } from './project.js';
@@ -29,7 +30,9 @@ export interface OpenProjectOptions {
  */
 export async function openProject(options: OpenProjectOptions = {}): Promise<Project> {
   const config = configOf(options);
-  const io = new LocalFileIO({ roots: [...config.storage.roots], createRoots: options.createRoots ?? true });
+  const { roots, locations } = config.storage;
+  const prefixes = new PrefixMap([...locations].map(([prefix, folder]) => ({ prefix, folder })));
+  const io = new LocalFileIO({ roots: [...roots], createRoots: options.createRoots ?? true, prefixes });
   const catalogs = new CatalogSet(config, io);
   const engine = new EngineSlot(config, options.fileFolders ?? []);
   const openRegistry = async (): Promise<Registry> => {

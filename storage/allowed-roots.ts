@@ -2,7 +2,7 @@
 import { readlink, realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { MoraineError } from '../errors/index.js';
-import { normalizeLocation, printableLocation } from '../locations/index.js';
+import { type Location, normalizeLocation, type PrefixMap, printableLocation } from '../locations/index.js';
 import { makeFolders } from '../processes/index.js';
 import { storageError } from './storage-error.js';
 
@@ -38,6 +38,12 @@ async function physicalPath(path: string, linksLeft = MAX_LINKS): Promise<string
   return physicalPath(target.startsWith('/') ? target : `${parent}/${target}`, linksLeft - 1);
 }
 
+const isThere = (path: string): Promise<boolean> =>
+  realpath(path).then(
+    () => true,
+    () => false,
+  );
+
 function isUnder(path: string, root: string): boolean {
   return path === root || root === '/' || path.startsWith(`${root}/`);
 }
@@ -46,11 +52,14 @@ function isUnder(path: string, root: string): boolean {
 export class AllowedRoots {
   readonly #roots: readonly string[];
   readonly #create: boolean;
+  readonly #prefixes: PrefixMap;
   #physicalRoots: readonly string[] | undefined;
   /** Why roots could not be opened. */
   readonly #errors = new Map<string, Error>();
 
-  constructor(roots: readonly string[], create: boolean) {
+  /** @param prefixes of locations that mean other folders than they say */
+  constructor(roots: readonly string[], create: boolean, prefixes: PrefixMap) {
+    this.#prefixes = prefixes;
     this.#roots = roots.map(normalizeLocation);
     this.#create = create;
   }
@@ -59,25 +68,36 @@ export class AllowedRoots {
    * The physical path of an existing or future file.
    * @throws MoraineError `LOCATION_REFUSED` outside every root
    */
-  async resolve(location: string): Promise<string> {
-    const literal = normalizeLocation(location);
+  async resolve(location: Location): Promise<string> {
+    const literal = this.#prefixes.pathOf(location);
     const roots = await this.#resolveRoots();
     const path = await physicalPath(literal).catch((error: unknown) => {
       throw this.#errorOfRoot(literal) ?? storageError(error, 'resolve', location);
     });
-    if (roots.some((root) => isUnder(path, root))) return path;
+    if (roots.some((root) => isUnder(path, root))) return this.#settled(location, path);
     const broken = this.#errorOfRoot(literal);
     if (broken !== undefined) throw broken;
-    const message = `Location ${printableLocation(location)} is outside the allowed storage roots (${this.#roots.join(', ')}).`;
+    const moved = (await isThere(path))
+      ? ''
+      : ' There is no such file here: if the project was moved, run moraine doctor.';
+    const message = `Location ${printableLocation(location)} is outside the allowed storage roots (${this.#roots.join(', ')}).${moved}`;
     throw new MoraineError('LOCATION_REFUSED', message, { details: { location, roots: this.#roots } });
   }
 
   /** As {@link resolve}, but a symbolic link at the end of the path is not followed: its own place. */
-  async resolvePlace(location: string): Promise<string> {
+  async resolvePlace(location: Location): Promise<string> {
     const target = await this.resolve(location);
-    const literal = normalizeLocation(location);
+    const literal = this.#prefixes.pathOf(location);
     const name = basename(literal);
     return name === '' || name === '..' ? target : join(await physicalPath(dirname(literal)), name);
+  }
+
+  /** A path is a location, too: it must mean itself. */
+  #settled(location: Location, path: string): string {
+    const again = this.#prefixes.pathOf(path);
+    if (again === path) return path;
+    const message = `Location ${printableLocation(location)} is the file ${path}, which storage.locations maps to ${again}. Map no prefix that a link leads to.`;
+    throw new MoraineError('LOCATION_REFUSED', message, { details: { location } });
   }
 
   #errorOfRoot(path: string): Error | undefined {
@@ -99,10 +119,7 @@ export class AllowedRoots {
     try {
       if (this.#create) await makeFolders(root);
       const path = await physicalPath(root);
-      const exists = await realpath(path).then(
-        () => true,
-        () => false,
-      );
+      const exists = await isThere(path);
       this.#errors.delete(root);
       return { path, exists };
     } catch (error) {

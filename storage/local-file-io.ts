@@ -4,7 +4,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, link, open, readdir, readlink, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MoraineError } from '../errors/index.js';
-import { type LocalPath, type Location, localPath, printableLocation } from '../locations/index.js';
+import { type LocalPath, type Location, localPath, PrefixMap, printableLocation } from '../locations/index.js';
 import { makeFolders } from '../processes/index.js';
 import { AllowedRoots } from './allowed-roots.js';
 import { FileCache } from './file-cache.js';
@@ -23,6 +23,8 @@ export interface LocalFileIOOptions {
   readonly roots: readonly string[];
   /** Create missing roots on first use. */
   readonly createRoots?: boolean;
+  /** Prefixes of locations that mean other folders than they say; none unless given. */
+  readonly prefixes?: PrefixMap;
 }
 
 /** The {@link FileIO} of local files. A file that it created is complete, durable and never replaced. */
@@ -32,7 +34,11 @@ export class LocalFileIO implements FileIO, LocalFiles {
   readonly #allowed: AllowedRoots;
 
   constructor(options: LocalFileIOOptions) {
-    this.#allowed = new AllowedRoots(options.roots, options.createRoots ?? false);
+    this.#allowed = new AllowedRoots(
+      options.roots,
+      options.createRoots ?? false,
+      options.prefixes ?? new PrefixMap([]),
+    );
   }
 
   async pathOf(location: Location): Promise<LocalPath> {

@@ -49,7 +49,7 @@ export function declareProcessCommands(program: Command, runner: ActionRunner): 
 
   const project = program
     .command('project')
-    .description('The identity by which a Temporal server tells this project from others.')
+    .description('The identity of this project, and where its files are.')
     .helpCommand(false);
   const showProject = project
     .command('show')
@@ -66,6 +66,23 @@ export function declareProcessCommands(program: Command, runner: ActionRunner): 
     .option('--json', 'print JSON');
   withExamples(newId, 'project new-id');
   does(newId, runner, async () => (await import('../actions/project.js')).projectNewId);
+
+  const mapLocations = project
+    .command('map-locations')
+    .summary('Find the files of a project that was moved.')
+    .description(
+      'Map the locations that tables of a moved or mounted project name to the folders where their files are now: look for them below the storage roots, and write storage.locations into moraine.yaml. No table is changed.',
+    )
+    .option('--from <prefix>', 'map this prefix of locations, without looking for files; with --to')
+    .option('--to <folder>', 'the folder that the prefix means here')
+    .option('--dry-run', 'write nothing')
+    .option('--json', 'print JSON');
+  withExamples(
+    mapLocations,
+    'project map-locations --dry-run',
+    'project map-locations --from /home/ann/shop/warehouse --to warehouse',
+  );
+  does(mapLocations, runner, async () => (await import('../actions/map-locations.js')).mapLocations);
 
   const doctor = program
     .command('doctor')

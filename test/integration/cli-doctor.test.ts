@@ -40,6 +40,7 @@ describe('doctor', () => {
       'configuration',
       'catalog local',
       `storage ${join(folder, 'shop/warehouse')}`,
+      'locations',
       'DuckDB',
       'Temporal',
     ]);

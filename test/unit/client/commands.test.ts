@@ -66,6 +66,7 @@ const COUNTERPARTS: Readonly<Record<string, Counterpart>> = {
   'deployment set-current': { worker: 'setCurrentDeployment' },
   'project show': { project: 'knownIdentity' },
   'project new-id': { none: 'repairs a copied project, by hand' },
+  'project map-locations': { none: 'repairs a moved project, by hand' },
   doctor: { none: 'looks at the machine, for people' },
   'workflow export': { testing: 'exportHistory' },
   'workflow replay': { testing: 'replayHistories' },

@@ -49,7 +49,7 @@ catalog: two
 catalogs:
   one: { type: sql, uri: "sqlite:///rel.db", warehouse: /abs/w1 }
   two: { uri: "sqlite:////abs/two.db", warehouse: file:///abs/w 2%20 }
-storage: { roots: [../shared, /abs] }
+storage: { roots: [../shared, /abs], locations: { s3://b/wh: ../shared/wh } }
 engine: { memoryLimit: 1.5GiB, threads: 3, tempDirectory: t }
 temporal:
   { address: "h:1", namespace: n, profile: q, configFile: t.toml, apiKey: k, tls: true, taskQueue: tq,
@@ -73,7 +73,7 @@ stateFolder: state
         ['one', { type: 'sql', name: 'one', uri: '/p/rel.db', warehouse: '/abs/w1' }],
         ['two', { type: 'sql', name: 'two', uri: '/abs/two.db', warehouse: '/abs/w 2%20' }],
       ]),
-      storage: { roots: ['/shared', '/abs'] },
+      storage: { roots: ['/shared', '/abs'], locations: new Map([['s3://b/wh', '/shared/wh']]) },
       engine: { memoryLimitBytes: 1_610_612_736, threads: 3, tempDirectory: '/p/t' },
       temporal: {
         address: 'h:1',

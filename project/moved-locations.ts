@@ -1,0 +1,70 @@
+/** Tables whose files lie elsewhere than their locations say, and the lines for `storage.locations` that find them. */
+import { access } from 'node:fs/promises';
+import { type Catalog, formatTableName, type TableIdentifier } from '../catalogs/index.js';
+import { isMoraineError } from '../errors/index.js';
+import { comparableLocation, type Location, type LocationPrefix } from '../locations/index.js';
+import type { Project } from './project.js';
+
+/** What was found of the tables of all catalogs. */
+export interface MovedLocations {
+  /** Prefixes that are not mapped yet, each with the folder that has its files. */
+  readonly proposed: readonly LocationPrefix[];
+  /** Tables whose metadata was found neither at its location nor below the project's folders. */
+  readonly lost: readonly { readonly table: string; readonly location: Location }[];
+}
+
+/**
+ * Looks for the metadata file of every table: where it is said to be, and else below the storage roots.
+ * @throws as reading a catalog; a table that is damaged in other ways is none of this function's business
+ */
+export async function findMovedLocations(project: Project): Promise<MovedLocations> {
+  const proposed = new Map<Location, LocationPrefix>();
+  const lost: { table: string; location: Location }[] = [];
+  for (const name of project.config.catalogs.keys()) {
+    const catalog = await project.catalog(name);
+    for await (const identifier of tablesOf(catalog)) {
+      const location = await missingLocation(catalog, identifier);
+      if (location === null) continue;
+      const found = await findBelow(project.config.storage.roots, location);
+      if (found === null) lost.push({ table: `${name}/${formatTableName(identifier)}`, location });
+      else proposed.set(found.prefix, found);
+    }
+  }
+  return { proposed: [...proposed.values()], lost };
+}
+
+async function* tablesOf(catalog: Catalog): AsyncGenerator<TableIdentifier> {
+  for (const namespace of await catalog.listNamespaces()) yield* await catalog.listTables(namespace);
+}
+
+/** Where a table's metadata is said to be, if it is not there or must not be read. */
+async function missingLocation(catalog: Catalog, identifier: TableIdentifier): Promise<Location | null> {
+  try {
+    await catalog.loadTable(identifier);
+    return null;
+  } catch (error) {
+    if (!isMoraineError(error, 'LOCATION_REFUSED', 'FILE_NOT_FOUND')) return null;
+    const { location } = error.details;
+    return typeof location === 'string' ? location : null;
+  }
+}
+
+/** The shortest prefix without which the location names a file below one of the folders. */
+async function findBelow(folders: readonly string[], location: Location): Promise<LocationPrefix | null> {
+  const plain = comparableLocation(location);
+  const scheme = /^[A-Za-z][A-Za-z0-9+.-]*:\/\//.exec(plain)?.[0] ?? '/';
+  const segments = plain.slice(scheme.length).split('/');
+  for (let dropped = 1; dropped < segments.length; dropped++) {
+    const rest = segments.slice(dropped).join('/');
+    for (const folder of folders) {
+      if (await exists(`${folder}/${rest}`)) return { prefix: scheme + segments.slice(0, dropped).join('/'), folder };
+    }
+  }
+  return null;
+}
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
