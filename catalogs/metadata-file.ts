@@ -20,7 +20,13 @@ export interface MetadataLimits {
 
 export const DEFAULT_METADATA_LIMITS: MetadataLimits = { maxBytes: 64 * 2 ** 20, maxDecompressedBytes: 512 * 2 ** 20 };
 
-const METADATA = new FileKind<TableMetadata>('metadata');
+/** Metadata, and the file that it was read from. */
+interface ReadMetadata {
+  readonly identity: string;
+  readonly metadata: TableMetadata;
+}
+
+const METADATA = new FileKind<ReadMetadata>('metadata');
 
 function corrupt(location: string, cause: unknown): MoraineError {
   const reason = cause instanceof Error ? cause.message : String(cause);
@@ -64,16 +70,29 @@ async function parseFile(io: FileIO, location: Location, limits: MetadataLimits)
   }
 }
 
-/** Reads a metadata file that a catalog points at; each is parsed once. */
+/**
+ * Reads a metadata file that a catalog points at; each is parsed once. Storage is asked whether it is still the same file: a table that
+ * was dropped and made again may have one of the same name, and a commit must not be based on that of the old table.
+ */
 export async function readTableMetadataCached(io: FileIO, location: Location): Promise<TableMetadata> {
-  return io.cache.get({ kind: METADATA, location }, () => parseFile(io, location, DEFAULT_METADATA_LIMITS));
+  const { identity } = await io.stat(location);
+  const key = { kind: METADATA, location };
+  const load = async (): Promise<ParsedFile<ReadMetadata>> => {
+    const { value: metadata, costBytes } = await parseFile(io, location, DEFAULT_METADATA_LIMITS);
+    return { value: { identity, metadata }, costBytes };
+  };
+  const kept = await io.cache.get(key, load);
+  if (kept.identity === identity) return kept.metadata;
+  io.cache.forget(key);
+  return (await io.cache.get(key, load)).metadata;
 }
 
 /** Writes a new metadata file, compressed if it is named so; `FILE_ALREADY_EXISTS` if the name is taken. */
 export async function writeTableMetadata(io: FileIO, location: string, metadata: TableMetadata): Promise<void> {
   const bytes = new TextEncoder().encode(tableMetadataToJson(metadata));
   await io.create(location, isGzipMetadataFile(location) ? await gzipAsync(bytes, GZIP) : bytes);
-  io.cache.put({ kind: METADATA, location }, { value: metadata, costBytes: bytes.length });
+  const { identity } = await io.stat(location);
+  io.cache.put({ kind: METADATA, location }, { value: { identity, metadata }, costBytes: bytes.length });
 }
 
 /** Gives up a metadata file that has been replaced: kept versions of a long history would fill the memory. */

@@ -18,9 +18,9 @@ export function dataFolder({ location, properties }: TableMetadata): Location {
 export function dataFileLocation(metadata: TableMetadata, name: string): Location {
   const folder = dataFolder(metadata);
   const { properties } = metadata;
-  if (properties.get('write.object-storage.enabled') !== 'true') return `${folder}/${name}`;
-  const delimiter = properties.get('write.object-storage.partitioned-paths') === 'false' ? '-' : '/';
-  return `${folder}/${hashFolders(name)}${delimiter}${name}`;
+  const isHashed = properties.get('write.object-storage.enabled')?.toLowerCase() === 'true';
+  // Never `<hash>-<name>`: leases and plans know files of theirs by how the names begin.
+  return isHashed ? `${folder}/${hashFolders(name)}/${name}` : `${folder}/${name}`;
 }
 
 /** The last 20 bits of the name's hash as folders. */

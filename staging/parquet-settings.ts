@@ -1,7 +1,7 @@
 /** How a table wants its Parquet files. Source: Apache Iceberg documentation, "Configuration", write properties. */
 import type { ParquetWrite } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
-import { type IcebergType, type Schema, type SortField, type TableMetadata } from '../iceberg/index.js';
+import type { IcebergType, PartitionSpec, Schema, SortField, TableMetadata } from '../iceberg/index.js';
 
 /** Options of a write that a table's properties may set. */
 export type ParquetSettings = Pick<ParquetWrite, 'codec' | 'compressionLevel' | 'rowGroupRows' | 'targetFileBytes'>;
@@ -29,12 +29,12 @@ const MAX_ROW_GROUP_ROWS = 10_000_000;
  */
 export function parquetSettings({ properties }: TableMetadata, schema: Schema): ParquetSettings {
   const codec = codecOf(properties);
-  const level = positive(properties, 'write.parquet.compression-level');
+  const level = codec === 'zstd' ? zstdLevel(properties) : undefined;
   const rowGroupBytes = positive(properties, 'write.parquet.row-group-size-bytes');
   const targetFileBytes = positive(properties, 'write.target-file-size-bytes');
   return {
     codec,
-    ...(level === undefined || codec !== 'zstd' ? {} : { compressionLevel: Math.min(level, 22) }),
+    ...(level === undefined ? {} : { compressionLevel: level }),
     ...(rowGroupBytes === undefined ? {} : { rowGroupRows: rowsIn(rowGroupBytes, schema) }),
     ...(targetFileBytes === undefined ? {} : { targetFileBytes }),
   };
@@ -42,17 +42,19 @@ export function parquetSettings({ properties }: TableMetadata, schema: Schema): 
 
 /**
  * Ids of the columns that rows are sorted by under the table's default order, if that is one the engine writes: columns themselves, ascending,
- * nulls last where there may be any. Undefined: the rows stay as they come, and their files do not claim an order.
+ * with nulls, last, in one file only. Undefined: the rows stay as they come, and their files do not claim an order.
  */
 export function sortColumns(
   { sortOrders, defaultSortOrderId }: TableMetadata,
   schema: Schema,
+  { fields: partitioning }: PartitionSpec,
 ): readonly number[] | undefined {
   const order = sortOrders.find(({ orderId }) => orderId === defaultSortOrderId);
   if (order === undefined || order.fields.length === 0) return undefined;
+  const isUnpartitioned = partitioning.length === 0;
   const isWritten = ({ sourceId, transform, direction, nullOrder }: SortField): boolean => {
     const column = schema.fields.find(({ id }) => id === sourceId);
-    const nulls = nullOrder === 'nulls-last' || column?.required === true;
+    const nulls = column?.required === true || (nullOrder === 'nulls-last' && isUnpartitioned);
     return column !== undefined && transform.kind === 'identity' && direction === 'asc' && nulls;
   };
   return order.fields.every(isWritten) ? order.fields.map(({ sourceId }) => sourceId) : undefined;
@@ -63,6 +65,15 @@ function codecOf(properties: TableMetadata['properties']): NonNullable<ParquetWr
   const codec = CODECS.get(name);
   if (codec !== undefined) return codec;
   throw invalid('write.parquet.compression-codec', name, `one of ${[...CODECS.keys()].join(', ')}`);
+}
+
+/** Levels below 1, which mean a default or a fast mode elsewhere, become the lowest that the engine has. */
+function zstdLevel(properties: TableMetadata['properties']): number | undefined {
+  const name = 'write.parquet.compression-level';
+  const text = properties.get(name);
+  if (text === undefined) return undefined;
+  if (!/^\s*-?\d{1,9}\s*$/.test(text)) throw invalid(name, text, 'a whole number');
+  return Math.min(22, Math.max(1, Number(text)));
 }
 
 function positive(properties: TableMetadata['properties'], name: string): number | undefined {

@@ -1,6 +1,5 @@
 /** Rows become data files: the one place where new files of a table get their names, their format and their place in storage. */
-import { createReadStream } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { type Connection, type ParquetWrite, type WrittenPath, writeParquet } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import { currentSchema, type DataFile, type PartitionSpec, type Schema, type TableMetadata } from '../iceberg/index.js';
@@ -32,7 +31,7 @@ export async function stageRows(
   const schema = rows.schema ?? currentSchema(metadata);
   const spec = rows.spec ?? defaultSpec(metadata);
   const { targetFileBytes, ...settings } = parquetSettings(metadata, schema);
-  const order = rows.sortBy === undefined ? defaultOrder(metadata, schema) : {};
+  const order = rows.sortBy === undefined ? defaultOrder(metadata, schema, spec) : {};
   // Rows in an order of the caller's stay together.
   const split = rows.sortBy === undefined && targetFileBytes !== undefined ? { targetFileBytes } : {};
   const write = { ...settings, ...order, ...split, ...rows, schema, spec };
@@ -42,8 +41,12 @@ export async function stageRows(
   });
 }
 
-function defaultOrder(metadata: TableMetadata, schema: Schema): Pick<ParquetWrite, 'sortBy' | 'sortOrderId'> {
-  const sortBy = sortColumns(metadata, schema);
+function defaultOrder(
+  metadata: TableMetadata,
+  schema: Schema,
+  spec: PartitionSpec,
+): Pick<ParquetWrite, 'sortBy' | 'sortOrderId'> {
+  const sortBy = sortColumns(metadata, schema, spec);
   return sortBy === undefined ? {} : { sortBy, sortOrderId: metadata.defaultSortOrderId };
 }
 
@@ -72,6 +75,16 @@ export async function stageFiles(
   return await writeParquet(connection, { ...write, folder: local, publish });
 }
 
+/** A file that cannot be opened or read fails the upload: a stream of Node's would end the process before it is listened to. */
+async function* piecesOf(path: string): AsyncGenerator<Uint8Array> {
+  const file = await open(path);
+  try {
+    yield* file.createReadStream({ autoClose: false });
+  } finally {
+    await file.close();
+  }
+}
+
 async function upload(
   io: FileIO,
   files: readonly { readonly path: string; readonly location: Location }[],
@@ -79,7 +92,7 @@ async function upload(
   const done: Location[] = [];
   try {
     for (const { path, location } of files) {
-      await io.createFrom(location, createReadStream(path));
+      await io.createFrom(location, piecesOf(path));
       done.push(location);
       await rm(path);
     }

@@ -120,24 +120,25 @@ export class LocalFileIO implements FileIO, LocalFiles {
   }
 
   async adopt(files: readonly { readonly path: LocalPath; readonly location: Location }[]): Promise<void> {
-    const folders = new Set<string>();
     const done: string[] = [];
-    for (const { path, location } of files) {
-      const place = await this.#allowed.resolve(location);
-      const folder = dirname(place);
-      try {
-        if (!folders.has(folder)) await this.#prepareFolderOf(location, place);
-        folders.add(folder);
+    const folders = new Set<string>();
+    let current: Location = '';
+    try {
+      for (const { path, location } of files) {
+        current = location;
+        const place = await this.#allowed.resolve(location);
+        if (!folders.has(dirname(place))) await this.#prepareFolderOf(location, place);
+        folders.add(dirname(place));
         await syncPath(path);
         await link(path, place); // atomic, and fails if the name is taken
         done.push(place);
-        await unlink(path);
-      } catch (error) {
-        await Promise.allSettled(done.map((made) => unlink(made)));
-        throw storageError(error, 'create', location);
       }
+      for (const folder of folders) await syncPath(folder);
+    } catch (error) {
+      await Promise.allSettled(done.map((place) => unlink(place)));
+      throw storageError(error, 'create', current);
     }
-    for (const folder of folders) await syncPath(folder);
+    await Promise.allSettled(files.map(({ path }) => unlink(path)));
   }
 
   async #create(location: Location, content: Content): Promise<void> {

@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { Catalog, CommitRequest, LoadedTable, TableIdentifier } from '../../catalogs/index.js';
-import type { PartitionSpec, Schema, Snapshot } from '../../iceberg/index.js';
+import { type PartitionSpec, type Schema, type Snapshot, tableMetadataToJson } from '../../iceberg/index.js';
 import { type FileIO, listFiles } from '../../storage/index.js';
 import { failureOf, rejectionCode } from '../support/error-code.js';
 
@@ -411,6 +411,20 @@ export function describeCatalogBehavior(name: string, open: () => Promise<Catalo
       const plain = await catalog.commitTable(ORDERS, setProperties({ [codec]: 'none' }));
       expect(plain.metadataLocation).toMatch(/\/00002-[0-9a-f-]{36}\.metadata\.json$/);
       expect(JSON.parse(Buffer.from(await io.read(plain.metadataLocation)).toString())).toBeDefined();
+    });
+
+    test('a table that was made again with a metadata file of the same name is the new one, also to who knew the old one', async () => {
+      const { catalog, io } = await withNamespace();
+      const old = await catalog.createTable(ORDERS, { schema: SCHEMA });
+      const { metadata } = await catalog.createTable({ ...ORDERS, name: 'other' }, { schema: SCHEMA });
+      await catalog.loadTable(ORDERS);
+      await io.delete(old.metadataLocation);
+      const again = tableMetadataToJson({ ...metadata, location: old.metadata.location });
+      await io.create(old.metadataLocation, new TextEncoder().encode(again));
+      expect((await catalog.loadTable(ORDERS)).metadata.tableUuid).toBe(metadata.tableUuid);
+      const requirements = [{ type: 'assert-table-uuid' as const, uuid: old.metadata.tableUuid }];
+      const updates = [{ action: 'set-properties' as const, updates: new Map([['a', 'b']]) }];
+      expect(await rejectionCode(catalog.commitTable(ORDERS, { requirements, updates }))).toBe('TABLE_REPLACED');
     });
 
     test('damaged metadata is an error that names the file', async () => {

@@ -36,6 +36,4 @@ test.each([
 ])('for object storage a file %s lies below %s', (name, folders) => {
   const properties = { 'write.object-storage.enabled': 'true' };
   expect(dataFileLocation(table(properties), name)).toBe(`s3://b/t/data/${folders}/${name}`);
-  const flat = { ...properties, 'write.object-storage.partitioned-paths': 'false' };
-  expect(dataFileLocation(table(flat), name)).toBe(`s3://b/t/data/${folders}-${name}`);
 });

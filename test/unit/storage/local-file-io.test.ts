@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { type LocalPath, localPath } from '../../../locations/index.js';
 import { LocalFileIO } from '../../../storage/index.js';
 import { storageError } from '../../../storage/storage-error.js';
 import { rejectionCode } from '../../support/error-code.js';
@@ -118,4 +119,28 @@ test('of a link the link is deleted, and its target stays', async () => {
   await io.delete(`file:${root}/alias/up`);
   expect(readdirSync(root).toSorted()).toEqual(['alias', 'folder', 'link', 'target']);
   expect(readdirSync(join(root, 'folder'))).toEqual([]);
+});
+
+test('of files that are published together all appear or none', async () => {
+  const { root, outside, io } = setup();
+  const staged = ['a', 'b'].map((name) => localPath(join(root, `${name}.staged`)));
+  for (const path of staged) writeFileSync(path, path);
+  const [a = staged[0], b = staged[1]] = staged;
+  const files = (second: string) => [
+    { path: a as LocalPath, location: `${root}/f/1` },
+    { path: b as LocalPath, location: second },
+  ];
+  expect(await rejectionCode(io.adopt(files(`${outside}/2`)))).toBe('LOCATION_REFUSED');
+  writeFileSync(join(root, 'taken'), 'taken');
+  expect(await rejectionCode(io.adopt(files(`${root}/taken`)))).toBe('FILE_ALREADY_EXISTS');
+  expect(
+    await rejectionCode(
+      io.adopt([...files(`${root}/f/2`), { path: localPath(join(root, 'no.staged')), location: `${root}/f/3` }]),
+    ),
+  ).toBe('FILE_NOT_FOUND');
+  expect([readdirSync(join(root, 'f')), readFileSync(join(root, 'taken'), 'utf8')]).toEqual([[], 'taken']);
+  await io.adopt(files(`${root}/g/2`));
+  expect(readFileSync(join(root, 'f/1'), 'utf8')).toBe(a);
+  expect(readFileSync(join(root, 'g/2'), 'utf8')).toBe(b);
+  expect(readdirSync(root).filter((name) => name.endsWith('.staged'))).toEqual([]);
 });
