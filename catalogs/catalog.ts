@@ -33,12 +33,13 @@ export interface CreateTableRequest {
   readonly formatVersion?: 1 | 2 | 3;
 }
 
-/** One commit: all updates or none, if every requirement holds. */
+/**
+ * One commit: all updates or none, if every requirement holds. A catalog may apply them to a newer state than they were computed on.
+ * Source: Iceberg REST catalog specification, `CommitTableRequest`.
+ */
 export interface CommitRequest {
   readonly requirements: readonly TableRequirement[];
   readonly updates: readonly TableUpdate[];
-  /** The metadata file that the updates were computed from: if another is current, `COMMIT_CONFLICT`. For updates that no requirement covers. */
-  readonly basedOn?: string;
 }
 
 /**
@@ -75,7 +76,7 @@ export interface Catalog {
    * Applies the updates to the table's current metadata if every requirement holds on it, writes the new metadata file
    * and swaps the pointer. Exactly one attempt, never resent. Once the swap has landed nothing that follows makes it fail: an error
    * other than `COMMIT_STATE_UNKNOWN` says that the commit did not land.
-   * `COMMIT_CONFLICT` (a requirement failed, the base is not that of `basedOn`, or the swap was lost), `TABLE_REPLACED` (another uuid), `COMMIT_STATE_UNKNOWN`.
+   * `COMMIT_CONFLICT` (a requirement failed, or the swap was lost), `TABLE_REPLACED` (another uuid), `COMMIT_STATE_UNKNOWN`.
    */
   commitTable(identifier: TableIdentifier, request: CommitRequest): Promise<LoadedTable>;
   /** Forgets the name; files stay. */

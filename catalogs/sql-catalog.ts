@@ -232,8 +232,6 @@ export class SqlCatalog implements Catalog {
   async #commit(identifier: TableIdentifier, request: CommitRequest) {
     const base = await this.loadTable(identifier);
     checkRequirements(base.metadata, request.requirements);
-    if (request.basedOn !== undefined && request.basedOn !== base.metadataLocation)
-      throw this.#changed(identifier, base);
     const updated = applyUpdates(base.metadata, request.updates, BigInt(this.clock.nowMs()));
     if (updated === base.metadata) return { base, landed: base };
     const metadata = withMetadataLog(updated, base);

@@ -6,6 +6,7 @@ export { type CommitOptions, type CommitResult, requireWritable } from './commit
 export { hasCode, retryConflicts } from './conflicts.js';
 export { danglingTest, deleteFileKey } from './dangling-deletes.js';
 export { deletesOfFiles, type FileWithDeletes } from './deletes-of-files.js';
+export { commitExpiryBehindFence, commitProtection } from './expiry-fence.js';
 export { reachFaultPoint } from './fault-point.js';
 export { readManifestEntries, readSnapshotManifests } from './manifest-files.js';
 export { readStagedManifest, stageManifest } from './manifest-writer.js';

@@ -7,7 +7,6 @@
 import {
   ancestors,
   findSnapshot,
-  isAncestor,
   type JsonValue,
   parseJson,
   stringifyJson,
@@ -44,9 +43,6 @@ export function windowKeysText(keys: readonly string[]): string {
   return keys.map((key) => key.slice(0, WINDOW_KEY_CHARS)).join(' ');
 }
 
-const hasWindow = (text: string | undefined, key: string): boolean =>
-  text !== undefined && text !== '' && text.split(' ').includes(key.slice(0, WINDOW_KEY_CHARS));
-
 function recentRun(json: JsonValue): readonly RecentRun[] {
   if (json === null || typeof json !== 'object' || Array.isArray(json)) return [];
   const { key, 'snapshot-id': id, windows } = json as { readonly [name: string]: JsonValue };
@@ -64,24 +60,46 @@ function recentRuns(metadata: TableMetadata): readonly RecentRun[] {
   }
 }
 
-/** Whether a snapshot's effects are part of the table: an ancestor of the current one, or expired. Not: rolled back. */
-function counts(metadata: TableMetadata, snapshotId: bigint): boolean {
-  if (findSnapshot(metadata, snapshotId) === undefined) return true;
-  return metadata.currentSnapshotId !== null && isAncestor(metadata, snapshotId, metadata.currentSnapshotId);
+/** Where the runs of a table's history are, by key and by {@link WINDOW_KEYS}. */
+interface RunIndex {
+  readonly runs: ReadonlyMap<string, bigint>;
+  readonly windows: ReadonlyMap<string, bigint>;
+}
+
+/** A plan asks for each of its windows: the history is walked once for all of them. */
+const indexes = new WeakMap<TableMetadata, RunIndex>();
+
+function runIndex(metadata: TableMetadata): RunIndex {
+  let index = indexes.get(metadata);
+  if (index === undefined) {
+    index = indexRuns(metadata);
+    indexes.set(metadata, index);
+  }
+  return index;
+}
+
+/** The newest comes first: recent runs, which may be expired, only where no snapshot of the history has the key. */
+function indexRuns(metadata: TableMetadata): RunIndex {
+  const runs = new Map<string, bigint>();
+  const windows = new Map<string, bigint>();
+  const add = (snapshotId: bigint, key: string | undefined, windowKeys: string | undefined): void => {
+    if (key !== undefined && !runs.has(key)) runs.set(key, snapshotId);
+    if (windowKeys === undefined || windowKeys === '') return;
+    for (const window of windowKeys.split(' ')) if (!windows.has(window)) windows.set(window, snapshotId);
+  };
+  const history = metadata.currentSnapshotId === null ? [] : [...ancestors(metadata, metadata.currentSnapshotId)];
+  for (const { snapshotId, summary } of history) add(snapshotId, summary.get(RUN_KEY), summary.get(WINDOW_KEYS));
+  // A snapshot that is there and not in the history was rolled back; one that is not there has expired from it.
+  const ids = new Set(history.map(({ snapshotId }) => snapshotId));
+  for (const { key, snapshotId, windows: windowKeys } of recentRuns(metadata).toReversed())
+    if (ids.has(snapshotId) || findSnapshot(metadata, snapshotId) === undefined) add(snapshotId, key, windowKeys);
+  return { runs, windows };
 }
 
 /** The snapshot that committed this run, if it is part of the table's history, else null. */
 export function findRun(metadata: TableMetadata, run: RunMarker): bigint | null {
-  if (metadata.currentSnapshotId !== null) {
-    for (const snapshot of ancestors(metadata, metadata.currentSnapshotId)) {
-      const { snapshotId, summary } = snapshot;
-      if (summary.get(RUN_KEY) === run.key || hasWindow(summary.get(WINDOW_KEYS), run.key)) return snapshotId;
-    }
-  }
-  const recent = recentRuns(metadata).findLast(
-    ({ key, snapshotId, windows }) => (key === run.key || hasWindow(windows, run.key)) && counts(metadata, snapshotId),
-  );
-  return recent?.snapshotId ?? null;
+  const { runs, windows } = runIndex(metadata);
+  return runs.get(run.key) ?? windows.get(run.key.slice(0, WINDOW_KEY_CHARS)) ?? null;
 }
 
 /** The value of {@link RECENT_RUNS} once this run commits as this snapshot. */

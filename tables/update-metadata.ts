@@ -1,16 +1,20 @@
 /** Commits that make no snapshot: expiry, refs, properties, leases, an upgrade of the format. */
 import { type Catalog, formatTableName } from '../catalogs/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
-import type { TableMetadata, TableUpdate } from '../iceberg/index.js';
+import type { TableMetadata, TableRequirement, TableUpdate } from '../iceberg/index.js';
 import { reload, requireCatalog } from './commit.js';
-import { Attempts, clockOf, commitRetry, lookRepeatedly, persistently, statusCheck } from './conflicts.js';
+import { Attempts, clockOf, commitRetry, persistently } from './conflicts.js';
 import type { Table } from './table.js';
 
 /**
- * Commits updates that are computed anew on every base, and only on the very base that they were computed on.
- * @param updates null: nothing to do. It has to say so where an earlier attempt of its work has landed: an unknown outcome is
- *   found out by asking it again on the newer base
- * @returns the table with the updates
+ * Commits updates until a state of the table needs none.
+ *
+ * A catalog may apply the updates to a newer state than they were computed on, late, or twice: it checks the requirements of the REST
+ * specification and nothing else. So they must do no harm there. A ref that they set, remove or may leave without its snapshot has to be
+ * as it was; a property is only replaced or removed as a whole, never computed from what it was.
+ *
+ * @param updates computed anew on every state; null: nothing is left to do. An unknown outcome is found out by asking it again
+ * @returns the table as it was when nothing was left to do
  * @throws MoraineError `COMMIT_CONFLICT` once the retries are used up, `COMMIT_STATE_UNKNOWN`, `TABLE_REPLACED`, and what
  *   `updates` throws
  */
@@ -22,40 +26,55 @@ export async function commitUpdates(
   let base = await reload(table, catalog);
   // Cheap, and in the way of nobody: a lease that is not taken would end the work that it is for.
   const attempts = new Attempts(persistently(commitRetry(base.metadata)), clockOf(catalog));
+  let unknown: MoraineError | undefined;
   for (;;) {
     const wanted = updates(base.metadata);
     if (wanted === null) return base;
     try {
-      return { ...base, ...(await attempt(base, catalog, wanted)) };
+      base = { ...base, ...(await attempt(base, catalog, wanted)) };
     } catch (error) {
-      if (isMoraineError(error, 'COMMIT_CONFLICT')) await attempts.next(error);
-      else if (isUnknown(error)) await waitForChange(base, catalog, error);
-      else throw error;
+      if (isUnknown(error)) unknown = unknownUpdate(base, error);
+      else if (!isMoraineError(error, 'COMMIT_CONFLICT', 'SNAPSHOT_NOT_FOUND')) throw error;
+      // An attempt of which nobody knows may land as long as anything is tried.
+      await attempts.next(unknown ?? (error as MoraineError));
+      base = await reload(table, catalog).catch((failure: unknown) => {
+        throw unknown ?? failure;
+      });
     }
-    base = await reload(table, catalog);
   }
 }
 
-function attempt(base: Table, catalog: Catalog, updates: readonly TableUpdate[]) {
-  const requirements = [{ type: 'assert-table-uuid' as const, uuid: base.metadata.tableUuid }];
-  return catalog.commitTable(base.identifier, { requirements, updates, basedOn: base.metadataLocation });
+function attempt({ identifier, metadata }: Table, catalog: Catalog, updates: readonly TableUpdate[]) {
+  return catalog.commitTable(identifier, { requirements: requirementsOf(metadata, updates), updates });
+}
+
+/** Source: Iceberg REST catalog specification, `TableRequirement`. */
+function requirementsOf(
+  { tableUuid, refs }: TableMetadata,
+  updates: readonly TableUpdate[],
+): readonly TableRequirement[] {
+  const asserted = new Set<string>();
+  for (const update of updates) {
+    if (update.action === 'set-snapshot-ref' || update.action === 'remove-snapshot-ref') asserted.add(update.refName);
+    // A ref that has moved to one of the snapshots would go with it.
+    if (update.action === 'remove-snapshots') for (const name of refs.keys()) asserted.add(name);
+  }
+  return [
+    { type: 'assert-table-uuid', uuid: tableUuid },
+    ...[...asserted].map((ref) => ({
+      type: 'assert-ref-snapshot-id' as const,
+      ref,
+      snapshotId: refs.get(ref)?.snapshotId ?? null,
+    })),
+  ];
 }
 
 function isUnknown(error: unknown): boolean {
   return !isMoraineError(error) || error.code === 'COMMIT_STATE_UNKNOWN';
 }
 
-/**
- * After an unknown outcome: waits until the table is another than the one that the commit was for. Then the commit has landed, or
- * never will. While the table stays as it was, the commit may still land.
- */
-async function waitForChange(base: Table, catalog: Catalog, error: unknown): Promise<void> {
-  const isChanged = await lookRepeatedly(statusCheck(base.metadata), catalog, async () => {
-    const current = await reload(base, catalog).catch(() => base);
-    return current.metadataLocation === base.metadataLocation ? undefined : true;
-  });
-  if (isChanged === true) return;
+function unknownUpdate({ identifier }: Table, error: unknown): MoraineError {
   const reason = error instanceof Error ? error.message : String(error);
-  const message = `It is unknown whether the update of table ${formatTableName(base.identifier)} was committed: ${reason}`;
-  throw new MoraineError('COMMIT_STATE_UNKNOWN', message, { cause: error });
+  const message = `It is unknown whether the update of table ${formatTableName(identifier)} was committed: ${reason}`;
+  return new MoraineError('COMMIT_STATE_UNKNOWN', message, { cause: error });
 }

@@ -2,7 +2,7 @@
 import { formatTableName } from '../../catalogs/index.js';
 import { MoraineError } from '../../errors/index.js';
 import type { TableMetadata, TableUpdate } from '../../iceberg/index.js';
-import { commitUpdates, type Table } from '../../tables/index.js';
+import { commitProtection, commitUpdates, type Table } from '../../tables/index.js';
 import type { TableState } from '../views/pin-source.js';
 
 /** The tag of a dataset in the tables that it was made from. */
@@ -22,7 +22,8 @@ export async function pinSnapshots(
 ): Promise<void> {
   for (const [name, { snapshotId, tableUuid }] of sources) {
     if (snapshotId === null) continue;
-    await changeRefs(loadSource, name, tableUuid, ({ refs, snapshots }) => {
+    const table = await loadPinned(loadSource, name, tableUuid);
+    const updates = ({ refs, snapshots }: TableMetadata): readonly TableUpdate[] | null => {
       if (refs.get(tag)?.type === 'tag' && refs.get(tag)?.snapshotId === snapshotId) return null;
       if (snapshots.some((snapshot) => snapshot.snapshotId === snapshotId)) {
         return [{ action: 'set-snapshot-ref', refName: tag, ref: { type: 'tag', snapshotId } }];
@@ -31,7 +32,9 @@ export async function pinSnapshots(
         'SNAPSHOT_EXPIRED',
         `Snapshot ${snapshotId} of ${name} was expired before it could be tagged.`,
       );
-    });
+    };
+    if (table.catalog !== undefined) await commitProtection(table, updates);
+    else if (updates(table.metadata) !== null) throw withoutCatalog(table);
   }
 }
 
@@ -42,27 +45,23 @@ export async function unpinSnapshots(
   tag: string,
 ): Promise<void> {
   for (const [name, { tableUuid }] of sources) {
-    await changeRefs(loadSource, name, tableUuid, ({ refs }) =>
+    const table = await loadPinned(loadSource, name, tableUuid);
+    if (!table.metadata.refs.has(tag)) continue;
+    if (table.catalog === undefined) throw withoutCatalog(table);
+    await commitUpdates(table, ({ refs }) =>
       refs.has(tag) ? [{ action: 'remove-snapshot-ref', refName: tag }] : null,
     );
   }
 }
 
-async function changeRefs(
-  loadSource: (name: string) => Promise<Table>,
-  name: string,
-  uuid: string,
-  updatesFor: (base: TableMetadata) => readonly TableUpdate[] | null,
-): Promise<void> {
+async function loadPinned(loadSource: (name: string) => Promise<Table>, name: string, uuid: string): Promise<Table> {
   const table = await loadSource(name);
-  if (table.metadata.tableUuid !== uuid) {
-    const message = `The table ${name} was dropped and created again since its snapshot was chosen.`;
-    throw new MoraineError('TABLE_REPLACED', message);
-  }
-  if (updatesFor(table.metadata) === null) return;
-  if (table.catalog === undefined) {
-    const message = `The snapshots of ${formatTableName(table.identifier)} cannot be tagged: no catalog holds it.`;
-    throw new MoraineError('UNSUPPORTED_FEATURE', message);
-  }
-  await commitUpdates(table, updatesFor);
+  if (table.metadata.tableUuid === uuid) return table;
+  const message = `The table ${name} was dropped and created again since its snapshot was chosen.`;
+  throw new MoraineError('TABLE_REPLACED', message);
+}
+
+function withoutCatalog({ identifier }: Table): MoraineError {
+  const message = `The snapshots of ${formatTableName(identifier)} cannot be tagged: no catalog holds it.`;
+  return new MoraineError('UNSUPPORTED_FEATURE', message);
 }

@@ -14,8 +14,7 @@ export function addSnapshot(draft: MetadataDraft, snapshot: Snapshot): void {
   const { snapshotId, sequenceNumber, timestampMs } = snapshot;
   if (findSnapshot(metadata, snapshotId) !== undefined) invalid(`Snapshot ${snapshotId} is in the table already.`);
   if (metadata.formatVersion > 1 && sequenceNumber <= metadata.lastSequenceNumber) {
-    throw new MoraineError(
-      'COMMIT_CONFLICT',
+    conflict(
       `Snapshot ${snapshotId} has sequence number ${sequenceNumber}, the table is at ${metadata.lastSequenceNumber} already.`,
     );
   }
@@ -37,11 +36,12 @@ export function addSnapshot(draft: MetadataDraft, snapshot: Snapshot): void {
 
 function nextRowId(metadata: TableMetadata, { snapshotId, firstRowId, addedRows }: Snapshot): bigint {
   const next = metadata.nextRowId ?? 0n;
+  // The table was upgraded, or another branch has got rows, since the snapshot was prepared.
   if (firstRowId === undefined || addedRows === undefined) {
-    return invalid(`Snapshot ${snapshotId} needs first-row-id and added-rows in a table of version 3.`);
+    return conflict(`Snapshot ${snapshotId} needs first-row-id and added-rows in a table of version 3.`);
   }
   if (firstRowId < next)
-    invalid(`Snapshot ${snapshotId} has first-row-id ${firstRowId}, the table is at ${next} already.`);
+    conflict(`Snapshot ${snapshotId} has first-row-id ${firstRowId}, the table is at ${next} already.`);
   return firstRowId + addedRows;
 }
 
@@ -145,4 +145,8 @@ export function finishSnapshotLog(draft: MetadataDraft): void {
 
 function invalid(message: string): never {
   throw new MoraineError('INVALID_ARGUMENT', message);
+}
+
+function conflict(message: string): never {
+  throw new MoraineError('COMMIT_CONFLICT', message);
 }

@@ -16,7 +16,7 @@ import {
   type TableMetadata,
   type TableUpdate,
 } from '../../iceberg/index.js';
-import { commitUpdates, reachFaultPoint, type Table } from '../../tables/index.js';
+import { commitExpiryBehindFence, reachFaultPoint, type Table } from '../../tables/index.js';
 import type { MaintenanceDeps } from '../deps.js';
 import { withoutEndedLeases } from '../leases/leases.js';
 import { CanonicalPaths } from '../sweep/canonical-paths.js';
@@ -106,12 +106,9 @@ export async function commitExpiry(deps: MaintenanceDeps, name: string, planLoca
   const plan = await readPlanIfThere(table, planLocation);
   if (plan === null) return 0;
   const roots = await snapshotRoots(deps, table, plan.nowMs);
-  const { metadata } = await commitUpdates(table, (base) => {
+  const { metadata } = await commitExpiryBehindFence(table, (base) => {
     const now = planExpiry(base, plan.settings, [...roots, ...leaseRoots({ metadata: base }, plan.nowMs)], plan.nowMs);
-    return expiryUpdates(plan, now, [
-      ...(withoutEndedLeases(base, plan.nowMs) ?? []),
-      ...shorterLog(base, plan.settings),
-    ]);
+    return expiryUpdates(plan, now, [...withoutEndedLeases(base, plan.nowMs), ...shorterLog(base, plan.settings)]);
   });
   reachFaultPoint('maintain-expired');
   const kept = new Set(metadata.snapshots.map(({ snapshotId }) => snapshotId));
@@ -143,7 +140,7 @@ function shorterLog(base: TableMetadata, settings: ExpirySettings): readonly Tab
 }
 
 /**
- * Deletes the files that only snapshots of the plan reached, and then the plan. Those that the table still has, or has again, are
+ * Deletes the files that only snapshots of the plan reached, and then the plan. Those that the table still has or that a lease names are
  * left alone, as is what any other table of the catalogs has, and what lies outside the table's folders unless the plan says otherwise.
  * @throws MoraineError `MANIFEST_CORRUPT`, `FILE_NOT_FOUND` for a manifest of a snapshot that stays; `LOCATION_REFUSED` for files that
  *   cannot be compared; `FOLDER_SHARED`; nothing is deleted then
@@ -158,8 +155,11 @@ export async function deleteExpiredFiles(
   const plan = await readPlanIfThere(table, planLocation);
   if (plan === null) return { deletedFiles: 0, unreadable: [] };
   const unreadable: string[] = [];
-  const has = new Set(table.metadata.snapshots.map(({ snapshotId }) => snapshotId));
-  const expired = plan.snapshots.filter(({ snapshotId }) => !has.has(snapshotId));
+  const needed = new Set([
+    ...table.metadata.snapshots.map(({ snapshotId }) => snapshotId),
+    ...leaseRoots(table, plan.nowMs).flatMap(({ snapshotIds }) => snapshotIds),
+  ]);
+  const expired = plan.snapshots.filter(({ snapshotId }) => !needed.has(snapshotId));
   const files = await filesOnlyIn(deps, table, { expired, statistics: plan.statistics }, (location) =>
     unreadable.push(location),
   );

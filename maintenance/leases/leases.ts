@@ -1,6 +1,6 @@
 /**
- * Leases: what runs in flight read and write, told to the sweeps of a table. They stand in the table itself, so that a sweep
- * sees those of every process that works on it, and they end by themselves if their run dies.
+ * Leases: the snapshots that runs in flight read and the files that they stage, for expiry and sweeps to leave alone. They are properties
+ * of the table, so that a sweep sees those of every process that works on it, and they end by themselves if their run dies.
  */
 import { MoraineError } from '../../errors/index.js';
 import {
@@ -12,10 +12,16 @@ import {
   type TableMetadata,
   type TableUpdate,
 } from '../../iceberg/index.js';
-import { commitUpdates, type Table } from '../../tables/index.js';
+import { commitProtection, commitUpdates, type Table } from '../../tables/index.js';
 
-/** Table property: a JSON list of `{id, kind, snapshot-ids, file-prefixes, expires-at-ms}`; 64-bit numbers are strings. */
-export const LEASES = 'moraine.leases';
+/**
+ * Beginning of the table properties that hold leases: the rest of the name is the lease's id. The value is JSON,
+ * `{kind, snapshot-ids, file-prefixes, expires-at-ms}`; 64-bit numbers are strings. Each lease has a property of its own, so that
+ * a commit that lands late or twice changes no other lease.
+ */
+export const LEASE_PREFIX = 'moraine.lease.';
+/** Table property of earlier releases: a JSON list of leases, each with its `id`. It is read, and goes when its leases have ended. */
+const LEASES = 'moraine.leases';
 
 /** Clocks of workers may differ by this much: an ended lease still counts for so long. */
 const CLOCK_TOLERANCE_MS = 300_000n;
@@ -41,15 +47,32 @@ export interface Lease {
  * @throws MoraineError `METADATA_CORRUPT` if the property is not understood: nothing may be swept then
  */
 export function leasesOf(metadata: TableMetadata): readonly Lease[] {
-  const text = metadata.properties.get(LEASES);
-  if (text === undefined) return [];
+  return [...listedLeases(metadata), ...ownLeases(metadata)];
+}
+
+/** Leases with a property of their own. */
+function ownLeases({ properties }: TableMetadata): readonly Lease[] {
+  return [...properties]
+    .filter(([name]) => name.startsWith(LEASE_PREFIX))
+    .map(([name, text]) => parsed(name, text, (json) => leaseFromJson(json, name.slice(LEASE_PREFIX.length))));
+}
+
+/** Leases of {@link LEASES}. */
+function listedLeases({ properties }: TableMetadata): readonly Lease[] {
+  const list = properties.get(LEASES);
+  if (list === undefined) return [];
+  return parsed(LEASES, list, (json) => {
+    if (!isJsonArray(json)) throw new TypeError('it is not a list');
+    return json.map((each) => leaseFromJson(each, textOf(isJsonObject(each) ? each['id'] : undefined, 'id')));
+  });
+}
+
+function parsed<T>(property: string, text: string, parse: (json: JsonValue) => T): T {
   try {
-    const json = parseJson(text);
-    if (!isJsonArray(json)) throw new TypeError('it is no list');
-    return json.map(leaseFromJson);
+    return parse(parseJson(text));
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    const message = `The table property ${LEASES} cannot be read: ${reason}. Once no run works on the table, remove the property.`;
+    const message = `The table property ${property} cannot be read: ${reason}. Once no run works on the table, remove the property.`;
     throw new MoraineError('METADATA_CORRUPT', message, { cause });
   }
 }
@@ -75,35 +98,32 @@ export async function takeLease(table: Table, lease: Lease, nowMs: bigint = BigI
       `The lease ${lease.id} would last for more than a week; renew a shorter one.`,
     );
   }
-  return commitUpdates(table, (base) => {
-    const others = leasesOf(base).filter(({ id }) => id !== lease.id);
-    return leasesUpdate([...others, lease]);
-  });
+  const [name, value] = [LEASE_PREFIX + lease.id, stringifyJson(leaseToJson(lease))];
+  return commitProtection(table, ({ properties }) =>
+    properties.get(name) === value ? null : [{ action: 'set-properties', updates: new Map([[name, value]]) }],
+  );
 }
 
 /** Gives a lease back; one that is not there is no error. */
 export async function releaseLease(table: Table, id: string): Promise<Table> {
-  return commitUpdates(table, (base) => {
-    const leases = leasesOf(base);
-    const others = leases.filter((lease) => lease.id !== id);
-    return others.length === leases.length ? null : leasesUpdate(others);
-  });
+  const name = LEASE_PREFIX + id;
+  return commitUpdates(table, ({ properties }) =>
+    properties.has(name) ? [{ action: 'remove-properties', removals: [name] }] : null,
+  );
 }
 
-/** The update that leaves out leases that have ended; null if none has. */
-export function withoutEndedLeases(metadata: TableMetadata, nowMs: bigint): readonly TableUpdate[] | null {
-  const active = activeLeases(metadata, nowMs);
-  return active.length === leasesOf(metadata).length ? null : leasesUpdate(active);
-}
-
-function leasesUpdate(leases: readonly Lease[]): readonly TableUpdate[] {
-  if (leases.length === 0) return [{ action: 'remove-properties', removals: [LEASES] }];
-  return [{ action: 'set-properties', updates: new Map([[LEASES, stringifyJson(leases.map(leaseToJson))]]) }];
+/** The updates that leave out leases that have ended. They must not land beside a lease that is renewed: only behind the fence of an expiry. */
+export function withoutEndedLeases(metadata: TableMetadata, nowMs: bigint): readonly TableUpdate[] {
+  const hasEnded = (lease: Lease): boolean => !isActive(lease, nowMs);
+  const removals = ownLeases(metadata)
+    .filter(hasEnded)
+    .map(({ id }) => LEASE_PREFIX + id);
+  if (metadata.properties.has(LEASES) && listedLeases(metadata).every(hasEnded)) removals.push(LEASES);
+  return removals.length === 0 ? [] : [{ action: 'remove-properties', removals }];
 }
 
 function leaseToJson(lease: Lease): JsonValue {
   return {
-    id: lease.id,
     kind: lease.kind,
     'snapshot-ids': lease.snapshotIds.map(String),
     'file-prefixes': lease.filePrefixes,
@@ -111,22 +131,23 @@ function leaseToJson(lease: Lease): JsonValue {
   };
 }
 
-function leaseFromJson(json: JsonValue): Lease {
-  if (!isJsonObject(json)) throw new TypeError('a lease is no object');
-  const text = (value: JsonValue | undefined, name: string): string => {
-    if (typeof value === 'string' && value !== '') return value;
-    throw new TypeError(`${name} of a lease is no text`);
-  };
-  const texts = (name: string): readonly string[] => {
+function leaseFromJson(json: JsonValue, id: string): Lease {
+  if (!isJsonObject(json)) throw new TypeError('a lease is not an object');
+  const textsOf = (name: string): readonly string[] => {
     const value = json[name];
-    if (value === undefined || !isJsonArray(value)) throw new TypeError(`${name} of a lease is no list`);
-    return value.map((each) => text(each, name));
+    if (value === undefined || !isJsonArray(value)) throw new TypeError(`${name} of a lease is not a list`);
+    return value.map((each) => textOf(each, name));
   };
   return {
-    id: text(json['id'], 'id'),
-    kind: text(json['kind'], 'kind'),
-    snapshotIds: texts('snapshot-ids').map(BigInt),
-    filePrefixes: texts('file-prefixes'),
-    expiresAtMs: BigInt(text(json['expires-at-ms'], 'expires-at-ms')),
+    id,
+    kind: textOf(json['kind'], 'kind'),
+    snapshotIds: textsOf('snapshot-ids').map(BigInt),
+    filePrefixes: textsOf('file-prefixes'),
+    expiresAtMs: BigInt(textOf(json['expires-at-ms'], 'expires-at-ms')),
   };
+}
+
+function textOf(value: JsonValue | undefined, name: string): string {
+  if (typeof value === 'string' && value !== '') return value;
+  throw new TypeError(`${name} of a lease is not a text`);
 }

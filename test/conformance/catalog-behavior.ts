@@ -217,18 +217,6 @@ export function describeCatalogBehavior(name: string, open: () => Promise<Catalo
       expect((await catalog.loadTable(ORDERS)).metadata.tableUuid).toBe(created.metadata.tableUuid);
     });
 
-    test('a commit that names its base lands on that base alone, whatever the change was', async () => {
-      const { catalog } = await withNamespace();
-      const created = await catalog.createTable(ORDERS, { schema: SCHEMA });
-      const basedOn = created.metadataLocation;
-      const first = await catalog.commitTable(ORDERS, { ...setProperties({ a: '1' }), basedOn });
-      expect(await rejectionCode(catalog.commitTable(ORDERS, { ...setProperties({ a: '2' }), basedOn }))).toBe(
-        'COMMIT_CONFLICT',
-      );
-      const next = { ...setProperties({ a: '3' }), basedOn: first.metadataLocation };
-      expect((await catalog.commitTable(ORDERS, next)).metadata.properties.get('a')).toBe('3');
-    });
-
     test('of many that create one table at once exactly one wins', async () => {
       const { catalog, reopen } = await withNamespace();
       const clients = [catalog, await reopen(), await reopen()];

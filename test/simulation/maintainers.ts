@@ -7,6 +7,7 @@ import { sweepOrphans } from '../../maintenance/sweep/orphans.js';
 import {
   type ArrivedDeletes,
   type CarriedDeletes,
+  commitProtection,
   commitRewrite,
   commitRewriteManifests,
   commitUpdates,
@@ -23,7 +24,13 @@ import { type Client, GRACE_MS, type Role, readSnapshot, type World } from './wo
 const EXPIRY = { olderThanMs: 5_000n, retainLast: 1 };
 
 /** Errors that end an attempt and nothing else. */
-const PASSING = new Set(['COMMIT_CONFLICT', 'COMMIT_STATE_UNKNOWN', 'STORAGE_UNAVAILABLE', 'CATALOG_UNAVAILABLE']);
+const PASSING = new Set([
+  'COMMIT_CONFLICT',
+  'SNAPSHOT_NOT_FOUND',
+  'COMMIT_STATE_UNKNOWN',
+  'STORAGE_UNAVAILABLE',
+  'CATALOG_UNAVAILABLE',
+]);
 
 /** Does something a few times, with pauses; an error that passes ends one time. */
 function repeatedly(times: number, longestPauseMs: number, work: (client: Client) => Promise<void>): Role {
@@ -174,14 +181,22 @@ export function rollbacker(world: World, times: number): Role {
 /** How a reader makes sure that what it reads stays. */
 const PINS = ['none', 'tag', 'lease'] as const;
 
-export function reader(world: World, times: number): Role {
-  return repeatedly(times, 4_000, async (client) => {
+interface Reading {
+  readonly pins?: readonly (typeof PINS)[number][];
+  readonly longestPauseMs?: number;
+  /** The planted bug: a tag is set, and an expiry that has not seen it may still land. */
+  readonly pinsWithoutFences?: boolean | undefined;
+}
+
+export function reader(world: World, times: number, reading: Reading = {}): Role {
+  const { pins = PINS, longestPauseMs = 4_000, pinsWithoutFences = false } = reading;
+  return repeatedly(times, longestPauseMs, async (client) => {
     const table = await client.load();
     if (table.metadata.snapshots.length === 0) return;
     const { snapshotId } = client.random.pick(table.metadata.snapshots);
-    const pin = client.random.pick(PINS);
+    const pin = client.random.pick(pins);
     const name = client.worker.name.replace('#', '-');
-    const pinned = await pinSnapshot(client, table, snapshotId, pin, name);
+    const pinned = await pinSnapshot(client, table, snapshotId, pin, { name, pinsWithoutFences });
     if (pinned === null) return;
     const rows = await readAll(world, pinned, snapshotId, pin !== 'none');
     if (rows !== null) world.model.check(snapshotId, rows);
@@ -199,7 +214,7 @@ async function pinSnapshot(
   table: Table,
   snapshotId: bigint,
   pin: (typeof PINS)[number],
-  name: string,
+  { name, pinsWithoutFences }: { readonly name: string; readonly pinsWithoutFences: boolean },
 ): Promise<Table | null> {
   if (pin === 'none') return table;
   if (pin === 'lease') {
@@ -214,7 +229,7 @@ async function pinSnapshot(
     const leased = await takeLease(table, lease, nowMs);
     return leased.metadata.snapshots.some((snapshot) => snapshot.snapshotId === snapshotId) ? leased : null;
   }
-  const tagged = await commitUpdates(table, ({ refs, snapshots }) => {
+  const tagged = await (pinsWithoutFences ? commitUpdates : commitProtection)(table, ({ refs, snapshots }) => {
     if (refs.get(name)?.snapshotId === snapshotId) return null;
     if (!snapshots.some((snapshot) => snapshot.snapshotId === snapshotId)) return null;
     return [{ action: 'set-snapshot-ref', refName: name, ref: { type: 'tag', snapshotId } }];

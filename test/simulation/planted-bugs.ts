@@ -1,6 +1,6 @@
 /** Wrappers that take a safeguard away, to see that the simulation misses it. */
 import type { Catalog, LoadedTable, TableIdentifier } from '../../catalogs/index.js';
-import { LEASES } from '../../maintenance/leases/leases.js';
+import { LEASE_PREFIX } from '../../maintenance/leases/leases.js';
 import type { Table } from '../../tables/index.js';
 import { RECENT_RUNS, RUN_KEY } from '../../tables/index.js';
 
@@ -30,6 +30,6 @@ export function withoutKeys(catalog: Catalog): Catalog {
 
 /** A table whose leases nobody sees. */
 export function withoutLeases(table: Table): Table {
-  const properties = new Map([...table.metadata.properties].filter(([name]) => name !== LEASES));
+  const properties = new Map([...table.metadata.properties].filter(([name]) => !name.startsWith(LEASE_PREFIX)));
   return { ...table, metadata: { ...table.metadata, properties } };
 }

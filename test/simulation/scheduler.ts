@@ -242,10 +242,12 @@ export class Scheduler {
 
 /** What comes of it, nobody hears. */
 function attempt(apply: () => unknown): void {
+  // The caller has given up.
+  const ignore = (): void => undefined;
   try {
-    apply();
+    Promise.resolve(apply()).catch(ignore);
   } catch {
-    // The caller has given up.
+    ignore();
   }
 }
 

@@ -1,5 +1,5 @@
 /** One simulated world: a table, those who work on it, and the oracle that watches. Everything in it follows from the seed. */
-import type { Catalog, CreateTableRequest } from '../../catalogs/index.js';
+import type { Catalog, Clock, CreateTableRequest } from '../../catalogs/index.js';
 import { CLOCK_PREFIX } from '../../maintenance/sweep/storage-clock.js';
 import type { FileIO } from '../../storage/index.js';
 import { loadTable, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
@@ -8,6 +8,7 @@ import { type Gate, OPEN_GATE } from './gate.js';
 import { MemoryPointers, memoryCatalog } from './memory-catalog.js';
 import { MemoryFileIO, MemoryStorage } from './memory-file-io.js';
 import { Model, Violation } from './model.js';
+import { RequirementsOnly } from './requirements-only.js';
 import { type PlacedRow, readLiveRows } from './row-files.js';
 import { type Faults, Scheduler, type Worker } from './scheduler.js';
 import { seedIds } from './seeded-ids.js';
@@ -69,6 +70,8 @@ export class World {
   readonly sweepers = new Set<Worker>();
   readonly #pointers = new MemoryPointers();
   readonly #root: string;
+  /** The server of a catalog that has only requirements; null: workers swap the pointer themselves. */
+  readonly #server: RequirementsOnly | null;
   #workers = 0;
 
   constructor(seed: number) {
@@ -78,6 +81,7 @@ export class World {
     this.storage = new MemoryStorage(() => this.scheduler.nowMs);
     opened += 1;
     this.#root = `/world-${String(opened).padStart(8, '0')}`; // caches know files by path
+    this.#server = this.random.chance(0.5) ? new RequirementsOnly(this.#catalog(OPEN_GATE, this.#calmClock())) : null;
   }
 
   /** Creates the table. Before the simulation begins, without faults. */
@@ -127,9 +131,14 @@ export class World {
     const { clock } = worker;
     const gate = this.#guarded(worker);
     const io = new MemoryFileIO(this.storage, [this.#root], gate);
-    const catalog = memoryCatalog(this.#pointers, { io, warehouse: `${this.#root}/warehouse`, gate, clock });
+    const catalog = this.#server === null ? this.#catalog(gate, clock) : this.#server.client(worker.gate, clock);
     const random = new Random(`${worker.name} ${this.random.int(0, 2 ** 30)}`);
     return { worker, io, catalog, random, load: () => loadTable(catalog, io, IDENTIFIER) };
+  }
+
+  #catalog(gate: Gate, clock: Clock): Catalog {
+    const io = new MemoryFileIO(this.storage, [this.#root], gate);
+    return memoryCatalog(this.#pointers, { io, warehouse: `${this.#root}/warehouse`, gate, clock });
   }
 
   /** Watches that sweepers keep to the grace. */

@@ -1,4 +1,7 @@
-/** The storage and the catalog of labs: local files with SQLite, or objects in memory under locations that no file system has. */
+/**
+ * The storage and the catalog of labs: local files with SQLite, or objects in memory under locations that no file
+ * system has, with a catalog that checks the requirements of the REST specification and nothing else.
+ */
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -8,6 +11,7 @@ import { type FileIO, LocalFileIO } from '../../storage/index.js';
 import { OPEN_GATE } from '../simulation/gate.js';
 import { MemoryPointers, memoryCatalog } from '../simulation/memory-catalog.js';
 import { MemoryFileIO, MemoryStorage } from '../simulation/memory-file-io.js';
+import { RequirementsOnly } from '../simulation/requirements-only.js';
 
 /** Storages in memory, by their root. */
 const storages = new Map<Location, MemoryStorage>();
@@ -86,11 +90,8 @@ export async function openTestStore(
     storages.set(root, storage);
     const io = wrap(new MemoryFileIO(storage, [root], OPEN_GATE));
     const warehouse = `${root}/warehouse`;
-    return {
-      io,
-      warehouse,
-      catalog: memoryCatalog(new MemoryPointers(), { io, warehouse, gate: OPEN_GATE, ...timed }),
-    };
+    const server = memoryCatalog(new MemoryPointers(), { io, warehouse, gate: OPEN_GATE, ...timed });
+    return { io, warehouse, catalog: new RequirementsOnly(server).client(OPEN_GATE, clock) };
   }
   const io = wrap(new LocalFileIO({ roots: [only, ...others], createRoots: true }));
   const warehouse = join(folder, 'warehouse');

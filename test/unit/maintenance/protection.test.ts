@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { NO_DEFINITIONS } from '../../../features/index.js';
 import { MAIN_BRANCH, type SnapshotRef } from '../../../iceberg/index.js';
 import { createMoraine, type Moraine } from '../../../index.js';
-import { LEASES, type Lease, type MaintenanceDeps, releaseLease, takeLease } from '../../../maintenance/index.js';
+import { LEASE_PREFIX, type Lease, type MaintenanceDeps, releaseLease, takeLease } from '../../../maintenance/index.js';
 import { materializeDirect } from '../../../materialization/index.js';
 import { maintenanceDeps, materializationDeps } from '../../../project/index.js';
 import { commitAppend, commitOverwrite, planFiles, selectSnapshot, type Table } from '../../../tables/index.js';
@@ -320,7 +320,7 @@ test('a dry run says of every file why it stays or goes', async () => {
     orphan: lab.place(table, 'data/orphan.parquet', 30),
   };
   const { metadata, metadataLocation } = await lab.load('ns.t');
-  expect(metadata.properties.has(LEASES)).toBe(true);
+  expect(metadata.properties.has(`${LEASE_PREFIX}r7`)).toBe(true);
   const [list, currentList] = metadata.snapshots.map(({ manifestList = '' }) => manifestList);
   const verdicts = await foretold(lab.deps, 'ns.t');
   const said = (path = '') => {

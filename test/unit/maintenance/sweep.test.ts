@@ -1,14 +1,7 @@
 import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import {
-  LEASES,
-  leasesOf,
-  type OrphanSettings,
-  releaseLease,
-  sweepOrphans,
-  takeLease,
-} from '../../../maintenance/index.js';
+import { leasesOf, type OrphanSettings, releaseLease, sweepOrphans, takeLease } from '../../../maintenance/index.js';
 import { commitAppend, type Table } from '../../../tables/index.js';
 import { rejectionCode } from '../../support/error-code.js';
 import { DAY_MS, dataFile, MaintenanceLab } from '../../support/maintenance-lab.js';
@@ -100,21 +93,25 @@ test('a lease is renewed, released, refused if it would last too long, and never
   await releaseLease(table, 'a');
   await releaseLease(table, 'a');
   await releaseLease(table, 'b');
-  expect((await lab.load('ns.t')).metadata.properties.has(LEASES)).toBe(false);
+  expect([...(await lab.load('ns.t')).metadata.properties.keys()].filter((name) => name.includes('lease'))).toEqual([]);
   expect(await rejectionCode(takeLease(table, lease('c', 24 * 8)))).toBe('INVALID_ARGUMENT');
 });
 
 test('leases that are not understood stop the sweep', async () => {
   const { lab, table } = await oldTable();
   const old = lab.place(table, 'data/old.parquet', 30);
-  for (const text of [
-    '{',
-    '{}',
-    '[{"id":"x"}]',
-    '[{"id":"x","kind":"k","snapshot-ids":["z"],"file-prefixes":[],"expires-at-ms":"1"}]',
-  ]) {
-    await lab.update('ns.t', { action: 'set-properties', updates: new Map([[LEASES, text]]) });
+  const corrupt: readonly (readonly [string, string])[] = [
+    ['moraine.lease.x', '{'],
+    ['moraine.lease.x', '[]'],
+    ['moraine.lease.x', '{"kind":"k"}'],
+    ['moraine.lease.x', '{"kind":"k","snapshot-ids":["z"],"file-prefixes":[],"expires-at-ms":"1"}'],
+    ['moraine.leases', '{}'],
+    ['moraine.leases', '[{"kind":"k","snapshot-ids":[],"file-prefixes":[],"expires-at-ms":"1"}]'],
+  ];
+  for (const [name, text] of corrupt) {
+    await lab.update('ns.t', { action: 'set-properties', updates: new Map([[name, text]]) });
     expect(await rejectionCode(sweep(lab)), text).toBe('METADATA_CORRUPT');
+    await lab.update('ns.t', { action: 'remove-properties', removals: [name] });
   }
   expect(isStored(old)).toBe(true);
 });

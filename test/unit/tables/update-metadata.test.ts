@@ -12,13 +12,13 @@ const setProperty = (name: string, value: string): TableUpdate => ({
   updates: new Map([[name, value]]),
 });
 
-/** Adds a word to a list in one property: lost if it were computed on another base than it lands on. */
 const addWord =
   (word: string) =>
-  ({ properties }: TableMetadata): readonly TableUpdate[] | null => {
-    const words = (properties.get('words') ?? '').split(' ').filter((known) => known !== '');
-    return words.includes(word) ? null : [setProperty('words', [...words, word].sort().join(' '))];
-  };
+  ({ properties }: TableMetadata): readonly TableUpdate[] | null =>
+    properties.has(word) ? null : [setProperty(word, 'there')];
+
+const wordsOf = ({ properties }: TableMetadata): readonly string[] =>
+  [...properties].flatMap(([name, value]) => (value === 'there' ? [name] : [])).sort();
 
 /** A catalog whose commits lose their answer, after they were applied or before. */
 function losingAnswers(catalog: Catalog, isApplied: (attempt: number) => boolean): Catalog {
@@ -39,11 +39,11 @@ function withCommits(catalog: Catalog, commitTable: Catalog['commitTable']): Cat
   });
 }
 
-test('updates of many writers to one property are all there', async () => {
+test('updates of many writers are all there', async () => {
   const { table, load } = await tableFixture({ properties: new Map([['commit.retry.num-retries', '50']]) });
   const words = Array.from({ length: 8 }, (_, index) => `w${index}`);
   await Promise.all(words.map((word) => commitUpdates(table, addWord(word))));
-  expect((await load()).metadata.properties.get('words')).toBe(words.join(' '));
+  expect(wordsOf((await load()).metadata)).toEqual(words);
 });
 
 test('what another writer commits between the reading and the commit is not lost', async () => {
@@ -55,7 +55,7 @@ test('what another writer commits between the reading and the commit is not lost
     return catalog.commitTable(identifier, request);
   });
   await commitUpdates({ ...table, catalog: overtaken }, addWord('second'));
-  expect((await load()).metadata.properties.get('words')).toBe('first second');
+  expect(wordsOf((await load()).metadata)).toEqual(['first', 'second']);
 });
 
 test('nothing to do: no commit', async () => {
@@ -67,11 +67,36 @@ test('nothing to do: no commit', async () => {
 test('a lost answer of a commit that landed is found out', async () => {
   const { table, catalog, load } = await tableFixture();
   const result = await commitUpdates({ ...table, catalog: losingAnswers(catalog, () => true) }, addWord('w'));
-  expect(result.metadata.properties.get('words')).toBe('w');
+  expect(wordsOf(result.metadata)).toEqual(['w']);
   expect((await load()).metadata.metadataLog).toHaveLength(1);
 });
 
-test('while the base is still current the outcome stays unknown', async () => {
+test('a commit that has not landed is sent again', async () => {
+  const { table, catalog } = await tableFixture();
+  let attempts = 0;
+  const lossy = withCommits(catalog, async (identifier, request) => {
+    attempts += 1;
+    if (attempts === 3) return catalog.commitTable(identifier, request);
+    throw new MoraineError('COMMIT_STATE_UNKNOWN', 'The answer was lost.');
+  });
+  expect(wordsOf((await commitUpdates({ ...table, catalog: lossy }, addWord('w'))).metadata)).toEqual(['w']);
+  expect(attempts).toBe(3);
+});
+
+test('a commit that is refused after one of which nobody knows: the outcome is unknown, not a conflict', async () => {
+  const { table, catalog } = await tableFixture({ properties: new Map([['commit.retry.num-retries', '1']]) });
+  let attempts = 0;
+  const refusing = withCommits(catalog, () => {
+    attempts += 1;
+    const code = attempts === 1 ? 'COMMIT_STATE_UNKNOWN' : 'COMMIT_CONFLICT';
+    return Promise.reject(new MoraineError(code, 'Refused.'));
+  });
+  const commit = commitUpdates({ ...table, catalog: refusing }, addWord('w'));
+  expect(await rejectionCode(commit)).toBe('COMMIT_STATE_UNKNOWN');
+  expect(attempts).toBe(6);
+});
+
+test('an update that is never seen to have landed: the outcome is unknown', async () => {
   const { table, catalog } = await tableFixture();
   const commit = commitUpdates({ ...table, catalog: losingAnswers(catalog, () => false) }, addWord('w'));
   expect(await rejectionCode(commit)).toBe('COMMIT_STATE_UNKNOWN');
