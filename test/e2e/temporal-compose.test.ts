@@ -2,10 +2,11 @@
  * The production shape, as far as it can be checked without Docker: `temporal-compose.yml` against the schema of the
  * Compose specification, and the worker's service as a process with its exact command and environment.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
+import { createMoraine } from '../../index.js';
 import { startMaterialization, waitForRun } from '../../workers/index.js';
 import { projectRoot } from '../support/paths.js';
 import { SmallProject } from '../support/small-project.js';
@@ -95,21 +96,40 @@ describe('the worker of temporal-compose.yml', () => {
     const small = await SmallProject.create();
     await small.append(300);
     const settings = testSettings();
-    // The folder is mounted as /project, the working directory; the server's name is resolved by Compose.
+    // The tables were made on the host. In the container the folder is mounted elsewhere; the server's name is resolved by Compose.
+    const mounted = join(temporaryFolder(), 'project');
     const config = join(small.folder, 'moraine.yaml');
-    writeFileSync(config, `${readFileSync(config, 'utf8')}temporal: { taskQueue: ${settings.taskQueue} }\n`);
+    const locations = [small.folder, mounted].map((folder) => `    ${folder}/warehouse: warehouse\n`).join('');
+    const added = `temporal: { taskQueue: ${settings.taskQueue} }\nstorage:\n  locations:\n${locations}`;
+    writeFileSync(config, `${readFileSync(config, 'utf8')}${added}`);
+    renameSync(small.folder, mounted);
     expect(worker?.environment?.['TEMPORAL_ADDRESS']).toBe('temporal:7233');
     const environment = { ...worker?.environment, TEMPORAL_ADDRESS: settings.address };
     // Inside the container all interfaces are the containers' network; here they are those of the machine.
     const command = (worker?.command ?? []).map((word) => word.replace('0.0.0.0:9464', '127.0.0.1:0'));
     expect(command).toEqual(['worker', '--health', '127.0.0.1:0']);
-    const process = await startWorkerProcess(small.folder, command, environment);
+    const process = await startWorkerProcess(mounted, command, environment);
     const temporal = await testClient(settings);
     const run = await startMaterialization(temporal, settings, { view: small.view });
     expect(await waitForRun(temporal.client, run)).toMatchObject({ rows: '100' });
     process.kill('SIGTERM');
     expect(await process.ended).toEqual({ code: 0, signal: null });
+    renameSync(mounted, small.folder);
+    await expectSameWarehouse(small, mounted);
   });
+
+  /** The host reads what the container wrote; each table keeps the prefix that it was made with. */
+  async function expectSameWarehouse(small: SmallProject, mounted: string): Promise<void> {
+    const host = await createMoraine({ cwd: small.folder });
+    onTestFinished(() => host.close());
+    const tables = [small.table, `moraine_online.${small.view}`].map((name) => host.project.loadTable(name));
+    expect((await Promise.all(tables)).map(({ metadata }) => metadata.location)).toEqual([
+      `${small.folder}/warehouse/demo/readings`,
+      `${mounted}/warehouse/moraine_online/${small.view}`,
+    ]);
+    const request = { features: [`${small.view}:reading`], entities: [{ sensor: 5n }] };
+    expect((await host.getOnlineFeatures(request)).rowsByName).toMatchObject([{ reading: { value: 205 } }]);
+  }
 
   test('the image runs the moraine command in /project, as an ordinary user', () => {
     const dockerfile = readFileSync(join(projectRoot, 'Dockerfile'), 'utf8');
