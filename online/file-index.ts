@@ -8,7 +8,7 @@ import {
   type Schema,
   type Snapshot,
 } from '../iceberg/index.js';
-import { type FileToOpen, fileToOpen, KnownFiles, type OpenFiles, openFiles } from '../scans/index.js';
+import { type FileToOpen, fileToOpen, isLasting, KnownFiles, type OpenFiles, openFiles } from '../scans/index.js';
 import { type PlannedFile, planFiles, type Table } from '../tables/index.js';
 
 /** Files of one partition spec. */
@@ -19,6 +19,8 @@ interface SpecFiles {
 }
 
 const ANY_BUCKET = -1;
+/** Lists of files, for sets of buckets, that an index keeps. */
+const MAX_LISTS = 1_000;
 
 /** Where the rows of each bucket are. */
 export class FileIndex {
@@ -27,6 +29,8 @@ export class FileIndex {
   readonly #table: Table;
   readonly #specs: readonly SpecFiles[];
   readonly #known: KnownFiles;
+  /** Lists of files that were asked for before. */
+  readonly #lists = new Map<string, readonly FileToOpen[]>();
 
   private constructor(table: Table, schema: Schema, specs: readonly SpecFiles[], known: KnownFiles) {
     this.snapshot = currentSnapshot(table.metadata);
@@ -58,23 +62,40 @@ export class FileIndex {
     return new FileIndex(table, schema, [...specs.values()], known);
   }
 
-  /** The files that may hold rows of any of the keys. */
+  /** The files that may hold rows of any of the keys; the same list for the same buckets. */
   filesFor(type: IcebergType, keys: readonly PrimitiveValue[]): readonly FileToOpen[] {
-    return this.#specs.flatMap((spec) => {
-      if (spec.buckets === undefined) return [...spec.byBucket.values()].flat();
-      const transform = { kind: 'bucket', numBuckets: spec.buckets } as const;
-      const wanted = new Set(keys.map((key) => Number(applyTransform(transform, type, key))));
-      return [...wanted].flatMap((bucket) => spec.byBucket.get(bucket) ?? []);
-    });
+    const wanted = this.#specs.map(({ buckets, byBucket }) =>
+      buckets === undefined ? [...byBucket.keys()] : bucketsOfKeys(buckets, type, keys),
+    );
+    const name = JSON.stringify(wanted);
+    let files = this.#lists.get(name);
+    if (files === undefined) {
+      if (this.#lists.size >= MAX_LISTS) this.#lists.clear();
+      files = this.#specs.flatMap(
+        ({ byBucket }, index) => wanted[index]?.flatMap((one) => byBucket.get(one) ?? []) ?? [],
+      );
+      this.#lists.set(name, files);
+    }
+    return files;
   }
 
   /**
-   * Files ready for a scan; each is checked when it is needed for the first time.
+   * Files ready for a scan; each is checked when it is needed for the first time. Lasting ones are ready on every connection.
    * @throws FILE_NOT_FOUND, DATA_FILE_CORRUPT, DELETE_FILE_CORRUPT naming the file
    */
-  async open(connection: Connection, files: readonly FileToOpen[]): Promise<OpenFiles> {
-    return await openFiles(connection, this.#table, files, this.#known);
+  async open(
+    connection: Connection,
+    files: readonly FileToOpen[],
+  ): Promise<{ readonly open: OpenFiles; readonly isLasting: boolean }> {
+    const open = await openFiles(connection, this.#table, files, this.#known);
+    return { open, isLasting: isLasting(this.#table, open) };
   }
+}
+
+function bucketsOfKeys(numBuckets: number, type: IcebergType, keys: readonly PrimitiveValue[]): readonly number[] {
+  const transform = { kind: 'bucket', numBuckets } as const;
+  const buckets = new Set(keys.map((key) => Number(applyTransform(transform, type, key))));
+  return [...buckets].sort((a, b) => a - b);
 }
 
 function emptySpec(buckets: number | undefined): SpecFiles {

@@ -1,10 +1,10 @@
 /** A feature view's online table at one snapshot, and the lookup of entities in it. */
 import {
+  type Connection,
   columnAlias,
   type Engine,
   nameDamagedFile,
   plainValue,
-  type Scan,
   scanSql,
   sqlLiteral,
 } from '../engine/index.js';
@@ -20,6 +20,8 @@ import {
   schemaOfSnapshot,
   type TableMetadata,
 } from '../iceberg/index.js';
+import type { LocalPath } from '../locations/index.js';
+import type { FileToOpen } from '../scans/index.js';
 import type { Table } from '../tables/index.js';
 import { type EntityKeyPart, encodeEntityKey, entityKeySql } from './entity-key.js';
 import type { FeatureValue } from './feature-value.js';
@@ -84,12 +86,22 @@ export function storedColumns(
   return { schema, columns: onlineColumns(schema, joinKeysOfTable(metadata) ?? joinKeys, viewName) };
 }
 
+/** A lookup of entities in some files, but for the entities and the time. */
+interface Lookup {
+  /** The files' rows, for a FROM clause. */
+  readonly scan: string;
+  readonly select: string;
+  readonly paths: readonly LocalPath[];
+}
+
 /** One snapshot of a view's online table. */
 export class OnlineView {
   readonly name: string;
   readonly table: Table;
   readonly columns: OnlineColumns;
   readonly index: FileIndex;
+  /** By the list of files, then by the features. */
+  readonly #lookups = new WeakMap<readonly FileToOpen[], Map<string, Lookup>>();
 
   private constructor(name: string, table: Table, columns: OnlineColumns, index: FileIndex) {
     this.name = name;
@@ -135,9 +147,8 @@ export class OnlineView {
     if (files.length === 0) return new Map();
     const rows = await engine.withConnection(
       async (connection) => {
-        const source = await this.index.open(connection, files);
-        const sql = this.#lookupSql(source, lookupValues, features, nowUs);
-        const paths = source.files.map((file) => file.path);
+        const { scan, select, paths } = await this.#lookup(connection, files, features);
+        const sql = `WITH wanted AS (SELECT * FROM ${scan} WHERE ${this.#isWanted(lookupValues, nowUs)}) ${select}`;
         return connection.rows(sql).catch(async (error: unknown) => {
           throw await nameDamagedFile(connection, paths, error);
         });
@@ -155,23 +166,38 @@ export class OnlineView {
     );
   }
 
-  #lookupSql(
-    source: Pick<Scan, 'files' | 'layouts' | 'nameMapping'>,
-    keys: readonly PrimitiveValue[],
+  /** The lookup in some files; kept for the next one in the same files if they stay open. */
+  async #lookup(
+    connection: Connection,
+    files: readonly FileToOpen[],
     features: readonly NestedField[],
-    nowUs: bigint,
-  ): string {
-    const { lookup, eventTimestamp, createdTimestamp, keys: parts } = this.columns;
-    const { schema } = this.index;
-    const column = ({ id }: NestedField): string => columnAlias(id);
-    const scan = scanSql({ ...source, schema, naming: 'id', extras: { sequenceNumber: 'seq' } });
+  ): Promise<Lookup> {
+    const known = this.#lookups.get(files) ?? new Map<string, Lookup>();
+    const name = features.map(({ id }) => id).join();
+    const found = known.get(name);
+    if (found !== undefined) return found;
+    const { open, isLasting } = await this.index.open(connection, files);
+    const scan = scanSql({ ...open, schema: this.index.schema, naming: 'id', extras: { sequenceNumber: 'seq' } });
+    const lookup = { scan, select: this.#selectSql(features), paths: open.files.map(({ path }) => path) };
+    if (isLasting) this.#lookups.set(files, known.set(name, lookup));
+    return lookup;
+  }
+
+  #isWanted(keys: readonly PrimitiveValue[], nowUs: bigint): string {
+    const { lookup, eventTimestamp } = this.columns;
     const literals = keys.map((key) => sqlLiteral(lookup.type as PrimitiveType, key)).join(', ');
     const now = sqlLiteral(eventTimestamp.type as PrimitiveType, nowUs);
-    const relation = `(SELECT * FROM ${scan} WHERE ${column(lookup)} IN (${literals}) AND ${column(eventTimestamp)} <= ${now})`;
+    return `${column(lookup)} IN (${literals}) AND ${column(eventTimestamp)} <= ${now}`;
+  }
+
+  /** The answer from the relation `wanted`: rows of the keys, up to the time of the read. */
+  #selectSql(features: readonly NestedField[]): string {
+    const { lookup, eventTimestamp, createdTimestamp, keys: parts } = this.columns;
+    const { schema } = this.index;
     const same = (field: NestedField) => ({ column: column(field), as: column(field) });
     const latest = latestPerEntitySql(
       {
-        relation,
+        relation: 'wanted',
         keys: [same(lookup)],
         timestamp: same(eventTimestamp),
         created: same(createdTimestamp),
@@ -189,3 +215,5 @@ export class OnlineView {
     return `SELECT ${outputs.join(', ')} FROM (${latest})`;
   }
 }
+
+const column = ({ id }: NestedField): string => columnAlias(id);

@@ -6,6 +6,7 @@ export {
   type FilesOwner,
   type FileToOpen,
   fileToOpen,
+  isLasting,
   KnownFiles,
   type OpenFiles,
   openChanged,

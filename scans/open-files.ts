@@ -108,6 +108,12 @@ export async function openChanged(
   return await readable(connection, owner, { files, layouts, deletes, deletedRows: 'alone' });
 }
 
+/** Whether open files may be read on any connection and at any time: none has deletes, and none is a copy. */
+export function isLasting({ io }: FilesOwner, { deletes, layouts }: OpenFiles): boolean {
+  if (io.localFiles === null || deletes !== undefined) return false;
+  return [...(layouts?.values() ?? [])].every(({ conversion }) => conversion === undefined);
+}
+
 function deletesContext(connection: Connection, { io, metadata }: FilesOwner) {
   return {
     schemas: metadata.schemas,
