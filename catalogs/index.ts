@@ -1,8 +1,8 @@
 /** Catalogs: one `Catalog` interface and its implementations. */
-export { afterOutcome } from './after-outcome.js';
+
 export type { Catalog, CommitRequest, CreateTableRequest, LoadedTable, TableIdentifier } from './catalog.js';
 export { type Clock, SYSTEM_CLOCK } from './clock.js';
-export { COMMIT_CHANNEL, type CommitEvent } from './commit-channel.js';
+export { afterOutcome, COMMIT_CHANNEL, type CommitEvent } from './commit-outcome.js';
 export { ensureNamespace } from './ensure-namespace.js';
 export { metadataFolder, pathSegment } from './location-names.js';
 export { DEFAULT_METADATA_LIMITS, type MetadataLimits, readTableMetadata } from './metadata-file.js';

@@ -9,13 +9,17 @@ import { isMoraineError, MoraineError } from '../errors/index.js';
 import { applyUpdates, checkRequirements, newTableMetadata, requireVersionTwoTypes } from '../iceberg/index.js';
 import { makeFolders } from '../processes/index.js';
 import type { FileIO } from '../storage/index.js';
-import { afterOutcome } from './after-outcome.js';
 import type { Catalog, CommitRequest, CreateTableRequest, LoadedTable, TableIdentifier } from './catalog.js';
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
-import { announceCommit } from './commit-channel.js';
+import { afterOutcome, announceCommit } from './commit-outcome.js';
 import { defaultTableLocation, nextMetadataLocation, withoutTrailingSlash } from './location-names.js';
-import { forgetTableMetadata, readTableMetadataCached, writeTableMetadata } from './metadata-file.js';
-import { deleteExpiredMetadata, withMetadataLog } from './metadata-log.js';
+import {
+  deleteExpiredMetadata,
+  forgetTableMetadata,
+  readTableMetadataCached,
+  withMetadataLog,
+  writeTableMetadata,
+} from './metadata-file.js';
 import { prepareSqlSchema } from './sql-schema.js';
 import { type CatalogStore, SqlStore, sqlFailure, type TableKey } from './sql-store.js';
 import { SqliteDriver } from './sqlite-driver.js';

@@ -21,7 +21,7 @@ import { compareLog, openFeatureLogger, withLoggedFeatures, writeLog } from './l
 import { maintain, planMaintain, startMaintain } from './maintain.js';
 import { materialize, startMaterialize } from './materialize.js';
 import type { DefinitionsInput, HistoricalFeaturesTable, LoggedAnswer, Moraine } from './moraine.js';
-import { withNamedRows } from './named-rows.js';
+import { withNamedRows } from './online-features.js';
 import { listProjectRuns, showProjectRun, waitForProjectRun } from './project-runs.js';
 import {
   backfillProjectSchedule,

@@ -51,7 +51,7 @@ import type {
 } from './logged-features.js';
 import type { MaintainOptions, MaintainPlan } from './maintain.js';
 import type { MaterializeOptions, MaterializeRequest } from './materialize.js';
-import type { NamedOnlineResponse } from './named-rows.js';
+import type { NamedOnlineResponse } from './online-features.js';
 import type { FollowRunOptions, RunsRequest, ShowRunOptions } from './project-runs.js';
 import type { ScheduleBackfillRequest, ScheduleNoteOptions } from './project-schedules.js';
 import type { PullAnswer, PullFeaturesRequest } from './pull-features.js';

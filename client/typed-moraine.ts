@@ -7,7 +7,7 @@ import type { FeatureReader } from './feature-reader.js';
 import type { HistoricalAnswer, HistoricalFeaturesRequest } from './historical-features.js';
 import type { MaterializeOptions, MaterializeRequest } from './materialize.js';
 import type { HistoricalFeaturesTable, Moraine } from './moraine.js';
-import type { NamedOnlineResponse } from './named-rows.js';
+import type { NamedOnlineResponse } from './online-features.js';
 import type { SaveTrainingSetRequest, TrainingSetOptions } from './training-sets.js';
 import type {
   KnownDefinitions,

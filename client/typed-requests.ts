@@ -13,7 +13,7 @@ import type {
   ViewSelection,
 } from '../features/index.js';
 import type { FeatureValue, OnlineRequest, OnlineValue } from '../online/index.js';
-import type { AnyOnlineRow } from './named-rows.js';
+import type { AnyOnlineRow } from './online-features.js';
 
 /** The definitions that a client knows. */
 export type KnownDefinitions = readonly AnyDefinition[];

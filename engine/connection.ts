@@ -1,4 +1,6 @@
 /** One DuckDB connection in use by one caller. */
+
+import { tracingChannel } from 'node:diagnostics_channel';
 import type { DuckDBConnection, DuckDBDataChunk, DuckDBResult, DuckDBType, DuckDBValue } from '@duckdb/node-api';
 import { MoraineError } from '../errors/index.js';
 import type { LocalPath } from '../locations/index.js';
@@ -6,7 +8,6 @@ import { rowsInBackground } from './background-statement.js';
 import { FileCopies } from './copies/file-copies.js';
 import { classifyDuckDbError } from './duckdb-error.js';
 import { macroStatements } from './sql/lambda-sql.js';
-import { announceStatement } from './statement-channel.js';
 
 /** A signal is noticed at least this often while a statement runs; an interrupt between statements is lost. */
 const INTERRUPT_INTERVAL_MS = 50;
@@ -151,4 +152,28 @@ export class ResultStream {
 
 function cancelled(signal: AbortSignal): MoraineError {
   return new MoraineError('CANCELLED', 'The query was cancelled.', { cause: signal.reason });
+}
+
+/** A statement, while it runs and afterwards. Never its text, which may hold values of rows. */
+export interface StatementEvent {
+  /** Its first word, such as `SELECT` or `COPY`. */
+  readonly kind: string;
+  /** Rows that it returned, once known. */
+  rows?: number;
+}
+
+/** The name of the channel, for `node:diagnostics_channel`. */
+export const STATEMENT_CHANNEL = 'moraine:statement';
+
+const channel = tracingChannel<StatementEvent>(STATEMENT_CHANNEL);
+
+/** Runs a statement under the channel. Costs some microseconds if nobody listens. */
+export function announceStatement<T>(sql: string, work: (event: StatementEvent) => Promise<T>): Promise<T> {
+  const event: StatementEvent = { kind: kindOf(sql) };
+  return channel.tracePromise(() => work(event), event);
+}
+
+function kindOf(sql: string): string {
+  const [word = ''] = /[A-Za-z]+/.exec(sql.slice(0, 100)) ?? [];
+  return word.toUpperCase();
 }

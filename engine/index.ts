@@ -1,7 +1,7 @@
 /** The query engine: hardened DuckDB, scans by field id, Parquet with Iceberg field ids, rows in and out. */
 
 export { arrowBatches, arrowTable, registerArrow } from './arrow/arrow.js';
-export { Connection, type ResultStream } from './connection.js';
+export { Connection, type ResultStream, STATEMENT_CHANNEL, type StatementEvent } from './connection.js';
 export { readableScanSql, withConvertedCopies, withReadableCopies } from './copies/scan-copies.js';
 export { readDeletedPositions } from './deletes/deleted-positions.js';
 export {
@@ -36,7 +36,6 @@ export { rowFormatOf, writeWholeFile } from './output/rows-file.js';
 export { type ByteSink, type RowFormat, streamSink, writeRows } from './output/rows-out.js';
 export { orderKey } from './parquet/negative-zero.js';
 export { type CheckedFile, checkFiles, readableFormat } from './scan/check-files.js';
-export { columnAlias } from './scan/column-default.js';
 export { nameDamagedFile } from './scan/damaged-file.js';
 export { type FileColumn, type FileLayout, readFileLayouts } from './scan/file-layout.js';
 export { parquetReader } from './scan/file-readers.js';
@@ -47,10 +46,9 @@ export { listTransformSql } from './sql/lambda-sql.js';
 export { LATE_TIME } from './sql/late-times.js';
 export { duckDbValue, type PlainValue, plainValue } from './sql/plain-value.js';
 export { type TypedRelation, typedRelation } from './sql/relation-schema.js';
-export { quoteIdentifier, quoteLiteral } from './sql/sql-text.js';
+export { columnAlias, quoteIdentifier, quoteLiteral } from './sql/sql-text.js';
 export { sqlLiteral, sqlType } from './sql/sql-type.js';
 export { transformSql } from './sql/transform-sql.js';
-export { STATEMENT_CHANNEL, type StatementEvent } from './statement-channel.js';
 export {
   type ParquetWrite,
   type UnwritableColumn,

@@ -66,7 +66,7 @@ export type {
   FeatureSource,
   FeatureView,
 } from './definitions/definition.js';
-export { NO_DEFINITIONS } from './definitions/definition.js';
+export { findFeatureService, findFeatureView, NO_DEFINITIONS } from './definitions/definition.js';
 export { type CanonicalValue, canonicalHash, canonicalJson } from './definitions/definition-hash.js';
 export { definitionToJson } from './definitions/definition-json.js';
 export { formatDurationMs, parseDurationMs } from './definitions/duration.js';
@@ -79,7 +79,6 @@ export {
   parseFeatureType,
   sameType,
 } from './definitions/feature-type.js';
-export { findFeatureService, findFeatureView } from './definitions/find-definition.js';
 export {
   type DefinitionSource,
   parseDefinitions,

@@ -61,8 +61,14 @@ export {
   readManifest,
   writeManifest,
 } from './manifests/manifest.js';
-export { manifestFileOf, summarizePartitions, type WrittenManifest } from './manifests/manifest-file.js';
-export { type ManifestListToWrite, readManifestList, writeManifestList } from './manifests/manifest-list.js';
+export {
+  type ManifestListToWrite,
+  manifestFileOf,
+  readManifestList,
+  summarizePartitions,
+  type WrittenManifest,
+  writeManifestList,
+} from './manifests/manifest-list.js';
 export type * from './metadata/metadata.js';
 export { type NewTable, newTableMetadata, withMetadataLogEntry } from './metadata/metadata-build.js';
 export { parseTableMetadata, tableMetadataToJson } from './metadata/metadata-json.js';
@@ -78,8 +84,7 @@ export {
   snapshotAsOf,
   snapshotById,
 } from './metadata/snapshot-log.js';
-export { type SortField, type SortOrder, UNSORTED } from './metadata/sort-order.js';
-export { parseSortOrder, sortOrderToJson } from './metadata/sort-order-json.js';
+export { parseSortOrder, type SortField, type SortOrder, sortOrderToJson, UNSORTED } from './metadata/sort-order.js';
 export { type IdentityValue, type IdentityValues, identityValuesOf } from './partitions/identity-values.js';
 export { bucketHash, murmur3 } from './partitions/murmur3.js';
 export { partitionKey } from './partitions/partition-key.js';
@@ -87,7 +92,9 @@ export {
   type PartitionField,
   type PartitionSpec,
   type PartitionTuple,
+  parsePartitionSpecJson,
   partitionPath,
+  partitionSpecToJson,
   partitionType,
   partitionValueToString,
   sourceTypeOf,
@@ -95,7 +102,6 @@ export {
 } from './partitions/partition-spec.js';
 export { parsePartitionSpec, partitionFieldName } from './partitions/partition-spec-builder.js';
 export { evolvePartitionSpec } from './partitions/partition-spec-evolution.js';
-export { parsePartitionSpecJson, partitionSpecToJson } from './partitions/partition-spec-json.js';
 export { projectInclusive } from './partitions/projection.js';
 export { checkPartitionSpec, checkSortOrder } from './partitions/spec-check.js';
 export {
@@ -129,8 +135,15 @@ export {
   evolveSchema,
   type SchemaChange,
 } from './schema/schema-evolution.js';
-export { checkSchema, parseSchema, schemaToJson } from './schema/schema-json.js';
-export { parseType, sameType, typeToJson, typeToString } from './schema/type-json.js';
+export {
+  checkSchema,
+  parseSchema,
+  parseType,
+  sameType,
+  schemaToJson,
+  typeToJson,
+  typeToString,
+} from './schema/schema-json.js';
 export { requireVersionTwoTypes, versionThreeColumns } from './schema/type-versions.js';
 export type * from './schema/types.js';
 export { applyUpdates, LAST_ADDED } from './updates/apply-updates.js';

@@ -1,7 +1,7 @@
 /** Prefixes of locations that stand for folders of this machine: how a project that was moved finds its files. */
 import { MoraineError } from '../errors/index.js';
-import type { Location } from './kinds.js';
-import { comparableLocation, normalizeLocation, printableLocation } from './spelling.js';
+import type { Location } from './location.js';
+import { comparableLocation, normalizeLocation, printableLocation } from './location.js';
 
 /** A prefix and the folder that it stands for. */
 export interface LocationPrefix {

@@ -2,8 +2,7 @@
 
 export { changedParts, type DefinitionFingerprint, fingerprintDefinition } from './definition-fingerprint.js';
 export { ensureOnlineTable, type OnlineTable } from './ensure-online-table.js';
-export { type EntityKeyPart, encodeEntityKey, entityKeySql } from './entity-key.js';
-export { type EntityRow, entityKeyValues } from './entity-value.js';
+export { type EntityKeyPart, type EntityRow, encodeEntityKey, entityKeySql, entityKeyValues } from './entity-key.js';
 export { type FeatureValue, featureValueToJson } from './feature-value.js';
 export { ONLINE_COLUMNS } from './online-columns.js';
 export {

@@ -8,7 +8,7 @@ import { type IcebergType, isAncestor, type NestedField, type PrimitiveValue } f
 import type { FileIO } from '../storage/index.js';
 import { loadTable } from '../tables/index.js';
 import { withDeadline } from './deadline.js';
-import { type EntityRow, entityKeyValues } from './entity-value.js';
+import { type EntityRow, entityKeyValues } from './entity-key.js';
 import { DEFAULT_ONLINE_SETTINGS, type OnlineSettings } from './online-layout.js';
 import { NOT_FOUND, type OnlineValue, onlineValue } from './online-status.js';
 import { OnlineView } from './online-view.js';

@@ -1,9 +1,9 @@
 /** One page of a listing of local files. */
-import type { Dirent } from 'node:fs';
+import type { Dirent, Stats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Location } from '../locations/index.js';
 import type { FilePage, FileStatus } from './file-io.js';
-import { fileStatus } from './file-status.js';
 import { storageError } from './storage-error.js';
 
 type ReadFolder = (folder: string) => Promise<readonly Dirent[]>;
@@ -64,4 +64,11 @@ async function statusOf(path: string): Promise<FileStatus | null> {
     if (failure.code === 'FILE_NOT_FOUND') return null;
     throw failure;
   }
+}
+
+/** The status of a local file. Its change time is set by the system alone, as long as its clock does not go back. */
+export function fileStatus(location: Location, { ino, size, mtimeMs, ctimeMs }: Stats): FileStatus {
+  const appearedMs = Math.max(mtimeMs, ctimeMs);
+  // Not the change time: a backup that links the file, or its permissions, would make it another file.
+  return { location, sizeBytes: size, modifiedMs: mtimeMs, appearedMs, identity: `${ino}-${size}-${mtimeMs}` };
 }

@@ -8,9 +8,15 @@ import { type LocalPath, type Location, localPath, PrefixMap, printableLocation 
 import { makeFolders } from '../processes/index.js';
 import { AllowedRoots } from './allowed-roots.js';
 import { FileCache } from './file-cache.js';
-import type { ExpectedFile, FileIO, FilePage, FileRange, FileStatus, LocalFiles } from './file-io.js';
-import { filePage } from './file-page.js';
-import { fileStatus } from './file-status.js';
+import {
+  type ExpectedFile,
+  type FileIO,
+  type FilePage,
+  type FileRange,
+  type FileStatus,
+  type LocalFiles,
+} from './file-io.js';
+import { filePage, fileStatus } from './file-page.js';
 import { fileChanged, storageError } from './storage-error.js';
 
 // O_NONBLOCK: opening a FIFO must not wait for a writer.

@@ -6,6 +6,7 @@ import {
   currentSnapshot,
   type DataFile,
   findSnapshot,
+  inheritRowIds,
   MAIN_BRANCH,
   type ManifestFile,
   type Snapshot,
@@ -13,23 +14,23 @@ import {
   type TableUpdate,
   writeManifestList,
 } from '../iceberg/index.js';
-import type { CommitOptions, PreparedCommit } from './commit.js';
+import { type CommitOptions, type PreparedCommit } from './commit.js';
 import {
   createManifestList,
   mapConcurrently,
   mayHaveLiveFiles,
   readManifestEntries,
   readSnapshotManifests,
+  rememberManifest,
 } from './manifest-files.js';
 import { mergeManifests } from './manifest-merge.js';
 import { assigned, type PendingSnapshot, rememberFor, writtenVersion } from './manifest-writer.js';
 import { removeDeletes, writeDeleteManifests } from './remove-deletes.js';
 import { type FileRemoval, removeFiles } from './remove-files.js';
-import { assignRowIds } from './row-ids.js';
 import { RECENT_RUNS, RUN_KEY, recentRunsWith } from './run-marker.js';
-import type { SnapshotOperation } from './snapshot-changes.js';
+import { type SnapshotOperation } from './snapshot-changes.js';
 import { type FileChanges, snapshotSummary } from './snapshot-summary.js';
-import type { Table } from './table.js';
+import { type Table } from './table.js';
 
 /** Changes of a snapshot. */
 export interface SnapshotContent {
@@ -200,4 +201,38 @@ export async function prepareSnapshot(
     manifestCount: listed.length,
     ownFiles: [manifestList, ...created.map((manifest) => manifest.manifestPath)],
   };
+}
+
+/** The manifests with their first row ids, and what the snapshot says of them. Version 2 has none. */
+export interface AssignedRowIds {
+  readonly manifests: readonly ManifestFile[];
+  readonly firstRowId?: bigint;
+  /** How many ids were set aside: all rows of the manifests that had no first row id. */
+  readonly addedRows?: bigint;
+}
+
+/**
+ * Gives a first row id to each data manifest that has none, in their order, from the table's next row id on. Manifests from before
+ * the table's upgrade get theirs here, too.
+ */
+export async function assignRowIds(
+  { io, metadata }: Table,
+  manifests: readonly ManifestFile[],
+  { entries }: PendingSnapshot,
+): Promise<AssignedRowIds> {
+  if (metadata.formatVersion !== 3) return { manifests };
+  const firstRowId = metadata.nextRowId ?? 0n;
+  let next = firstRowId;
+  const assigned = manifests.map((manifest): ManifestFile => {
+    if (manifest.content === 'deletes' || manifest.firstRowId !== undefined) return manifest;
+    const first = next;
+    next += (manifest.addedRowsCount ?? 0n) + (manifest.existingRowsCount ?? 0n);
+    return { ...manifest, firstRowId: first };
+  });
+  await mapConcurrently(assigned, async (manifest) => {
+    const written = entries?.get(manifest.manifestPath);
+    if (written === undefined || manifest.content === 'deletes') return;
+    rememberManifest(io, metadata, manifest, inheritRowIds(written, manifest.firstRowId));
+  });
+  return { manifests: assigned, firstRowId, addedRows: next - firstRowId };
 }

@@ -2,9 +2,8 @@
 import { MoraineError } from '../../errors/index.js';
 import { fieldPath, findField, type NameMapping, type NestedField, type Schema } from '../../iceberg/index.js';
 import type { Connection } from '../connection.js';
-import { columnAlias } from '../scan/column-default.js';
 import { fieldSql } from '../scan/column-path.js';
-import { quoteIdentifier } from '../sql/sql-text.js';
+import { columnAlias, quoteIdentifier } from '../sql/sql-text.js';
 import { isPrimitive, sqlType } from '../sql/sql-type.js';
 import { DELETE_NUMBER, deleteRowsSql, type OpenDeleteFile, readingDeletes } from './delete-file-scan.js';
 import { type DeleteKey, type EqualityDeletes, keyColumn, keySql } from './scan-deletes.js';

@@ -11,8 +11,7 @@ import {
 import type { Connection } from '../connection.js';
 import { BIGINT, DuckDBDataChunk, bindings as duckdb } from '../duckdb.js';
 import { classifyDuckDbError } from '../duckdb-error.js';
-import { columnAlias } from '../scan/column-default.js';
-import { quoteIdentifier } from '../sql/sql-text.js';
+import { columnAlias, quoteIdentifier } from '../sql/sql-text.js';
 import { DELETE_NUMBER, deleteRowsSql, type OpenDeleteFile, readingDeletes } from './delete-file-scan.js';
 import { type DeleteRun, type NumberedDeletes, numberDeletes } from './delete-runs.js';
 import { POSITION_BITS } from './scan-deletes.js';

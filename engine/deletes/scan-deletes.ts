@@ -4,10 +4,9 @@
  */
 import { MoraineError } from '../../errors/index.js';
 import { fieldPath, type NestedField, type PrimitiveType, type Schema } from '../../iceberg/index.js';
-import { columnAlias } from '../scan/column-default.js';
 import { fieldSql } from '../scan/column-path.js';
 import { READER_COLUMNS } from '../scan/file-readers.js';
-import { quoteIdentifier } from '../sql/sql-text.js';
+import { columnAlias, quoteIdentifier } from '../sql/sql-text.js';
 import { sqlType } from '../sql/sql-type.js';
 
 /** A position takes this many bits of a key, the number of its file the rest. */

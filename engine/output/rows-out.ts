@@ -9,8 +9,7 @@ import { type IcebergType, mapChildFields, type NestedField, type Schema, UNPART
 import { localPath } from '../../locations/index.js';
 import { arrowBatches } from '../arrow/arrow.js';
 import type { Connection } from '../connection.js';
-import { columnAlias } from '../scan/column-default.js';
-import { quoteLiteral } from '../sql/sql-text.js';
+import { columnAlias, quoteLiteral } from '../sql/sql-text.js';
 import { sqlType } from '../sql/sql-type.js';
 import { writeParquet } from '../write/write-parquet.js';
 import { csvFieldSql, csvHeader } from './csv-text.js';

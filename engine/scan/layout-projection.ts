@@ -6,9 +6,9 @@
 import { MoraineError } from '../../errors/index.js';
 import type { IcebergType, NameMapping, NestedField } from '../../iceberg/index.js';
 import { listTransformSql } from '../sql/lambda-sql.js';
-import { quoteIdentifier, quoteLiteral } from '../sql/sql-text.js';
+import { columnAlias, quoteIdentifier, quoteLiteral } from '../sql/sql-text.js';
 import { isPrimitive, sqlType } from '../sql/sql-type.js';
-import { columnAlias, fieldDefaultSql } from './column-default.js';
+import { fieldDefaultSql } from './column-default.js';
 import type { FileColumn, FileLayout } from './file-layout.js';
 import { hidesReaderColumn } from './file-readers.js';
 

@@ -26,13 +26,12 @@ import {
 } from '../deletes/scan-deletes.js';
 import { expressionSql, referencedIds } from '../sql/expression-sql.js';
 import { refuseDeepNesting } from '../sql/nesting-limit.js';
-import { quoteIdentifier, quoteLiteral } from '../sql/sql-text.js';
+import { columnAlias, quoteIdentifier, quoteLiteral } from '../sql/sql-text.js';
 import { sqlType } from '../sql/sql-type.js';
-import { columnAlias, fieldDefaultSql } from './column-default.js';
+import { fieldDefaultSql, missingColumnSql } from './column-default.js';
 import { fieldSql } from './column-path.js';
 import type { FileLayout } from './file-layout.js';
 import { parquetReader, READER_COLUMNS } from './file-readers.js';
-import { missingColumnSql } from './identity-column.js';
 import { cutFields, layoutProjection } from './layout-projection.js';
 
 /** A data file to scan. */

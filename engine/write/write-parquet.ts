@@ -25,12 +25,11 @@ import {
   withoutNegativeZero,
 } from '../parquet/negative-zero.js';
 import { zoneNanoseconds } from '../parquet/zoned-nanoseconds.js';
-import { columnAlias } from '../scan/column-default.js';
 import { fieldIdsSql, fileColumnNames, type LeafColumn, leafColumns } from '../scan/column-path.js';
 import { parquetReader, READER_COLUMNS } from '../scan/file-readers.js';
 import { readSchemaSql } from '../scan/scan.js';
 import { refuseDeepNesting } from '../sql/nesting-limit.js';
-import { quoteIdentifier, quoteLiteral } from '../sql/sql-text.js';
+import { columnAlias, quoteIdentifier, quoteLiteral } from '../sql/sql-text.js';
 import { sqlType } from '../sql/sql-type.js';
 import { parseSqlText } from '../sql/sql-value.js';
 import { readMetrics, textMap } from './parquet-statistics.js';

@@ -2,6 +2,8 @@
  * Definitions as plain values, after parsing: what the registry stores and every other room reads.
  * Times are in milliseconds; maps (never plain objects) hold names that users choose.
  */
+
+import { didYouMean, MoraineError } from '../../errors/index.js';
 import type { IcebergType } from '../../iceberg/index.js';
 import type { ViewSchedule } from './view-schedule.js';
 
@@ -81,3 +83,30 @@ export interface Definitions {
 
 /** No definitions. */
 export const NO_DEFINITIONS: Definitions = { entities: new Map(), featureViews: new Map(), featureServices: new Map() };
+
+/** @throws FEATURE_VIEW_NOT_FOUND with the nearest names */
+export function findFeatureView({ featureViews }: Pick<Definitions, 'featureViews'>, name: string): FeatureView {
+  const view = featureViews.get(name);
+  if (view !== undefined) return view;
+  const hint = didYouMean(name, featureViews.keys());
+  throw new MoraineError('FEATURE_VIEW_NOT_FOUND', `There is no feature view '${name}'. ${hint}`);
+}
+
+/** @throws FEATURE_SERVICE_NOT_FOUND with the nearest names */
+export function findFeatureService(
+  { featureServices }: Pick<Definitions, 'featureServices'>,
+  name: string,
+): FeatureService {
+  const service = featureServices.get(name);
+  if (service !== undefined) return service;
+  const hint = didYouMean(name, featureServices.keys());
+  throw new MoraineError('FEATURE_SERVICE_NOT_FOUND', `There is no feature service '${name}'. ${hint}`);
+}
+
+/** The error for a feature that its view does not have. */
+export function featureNotFound(view: string, name: string, known: Iterable<string>): MoraineError {
+  return new MoraineError(
+    'FEATURE_NOT_FOUND',
+    `Feature view '${view}' has no feature '${name}'. ${didYouMean(name, known)}`,
+  );
+}

@@ -3,8 +3,8 @@
 import { didYouMean, MoraineError } from '../../errors/index.js';
 import type { FeatureOfView, FeatureServiceDefinition, FeatureViewDefinition } from '../definitions/define.js';
 import type { Definitions, FeatureReference } from '../definitions/definition.js';
+import { featureNotFound, findFeatureService, findFeatureView } from '../definitions/definition.js';
 import { canonicalJson } from '../definitions/definition-hash.js';
-import { featureNotFound, findFeatureService, findFeatureView } from '../definitions/find-definition.js';
 import { parseFeatureReference } from '../definitions/parse-definitions.js';
 import type { ResolvedColumn, ResolvedView } from '../views/resolve-view.js';
 

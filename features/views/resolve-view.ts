@@ -3,9 +3,9 @@
 import { didYouMean } from '../../errors/index.js';
 import type { IcebergType, NestedField, Schema } from '../../iceberg/index.js';
 import type { Definitions, Entity, Feature, FeatureView } from '../definitions/definition.js';
+import { findFeatureView } from '../definitions/definition.js';
 import { canonicalHash } from '../definitions/definition-hash.js';
 import { acceptsType, featureTypeToString, isJoinKeyType, isTimestampType } from '../definitions/feature-type.js';
-import { findFeatureView } from '../definitions/find-definition.js';
 import { type Problem, throwProblems } from '../definitions/problem.js';
 
 /** A column that a view reads. */

@@ -1,7 +1,7 @@
 /** Iceberg's primitive types and values in Avro. Source: Apache Iceberg specification, "Appendix A: Avro". */
 import { MoraineError } from '../../errors/index.js';
 import type { JsonValue } from '../json.js';
-import { typeToString } from '../schema/type-json.js';
+import { typeToString } from '../schema/schema-json.js';
 import type { IcebergType, PrimitiveType, PrimitiveValue } from '../schema/types.js';
 import { bytesToBigint, bytesToUuid, uuidToBytes } from '../values/single-value.js';
 import { type AvroNode, nonNull } from './avro-node.js';

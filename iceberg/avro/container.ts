@@ -4,14 +4,14 @@
  * Source: Apache Avro specification 1.12, "Object Container Files".
  */
 import { createHash } from 'node:crypto';
-import { MoraineError } from '../../errors/index.js';
+import { constants, crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
+import { Decompress } from 'fzstd';
+import { type ErrorCode, MoraineError } from '../../errors/index.js';
 import { type JsonValue, stringifyJson } from '../json.js';
-import type { AvroNode } from './avro-node.js';
-import { type AvroCodec, compressBlock, decompressBlock } from './codec.js';
+import { type AvroNode } from './avro-node.js';
 import { Cursor } from './cursor.js';
 import { type AvroRecord, avroSchema, recordSchema } from './datum.js';
-import { MAGIC, readHeader, SYNC_BYTES } from './header.js';
-import { inFile } from './in-file.js';
+import { decompressSnappy } from './snappy.js';
 
 /** Bounds on what a file may make us allocate. */
 export interface AvroLimits {
@@ -166,4 +166,163 @@ function varint(value: number): Uint8Array {
 function lengthPrefixed(text: string): [Uint8Array, Uint8Array] {
   const bytes = Buffer.from(text, 'utf8');
   return [varint(bytes.length), bytes];
+}
+
+export const MAGIC = Buffer.from([0x4f, 0x62, 0x6a, 0x01]);
+export const SYNC_BYTES = 16;
+const MAX_HEADER_ENTRIES = 10_000;
+
+/** A header as it stands in the file. */
+export interface RawHeader {
+  readonly metadata: ReadonlyMap<string, string>;
+  readonly schemaText: string;
+  readonly codec: string;
+  readonly sync: Uint8Array;
+}
+
+/** @throws Error when the bytes are not a header */
+export function readHeader(cursor: Cursor): RawHeader {
+  if (!MAGIC.equals(cursor.take(MAGIC.length))) throw new Error('it is not an Avro file');
+  const metadata = new Map<string, string>();
+  for (let count = cursor.long(); count !== 0; count = cursor.long()) {
+    if (count < 0) cursor.long();
+    for (let left = Math.abs(count); left > 0; left--) {
+      if (metadata.size >= MAX_HEADER_ENTRIES) throw new Error('its header has too many entries');
+      const key = cursor.text();
+      metadata.set(key, cursor.text());
+    }
+  }
+  const schemaText = metadata.get('avro.schema');
+  if (schemaText === undefined) throw new Error('it has no schema');
+  const codec = metadata.get('avro.codec') ?? 'null';
+  metadata.delete('avro.schema');
+  metadata.delete('avro.codec');
+  return { metadata, schemaText, codec, sync: cursor.take(SYNC_BYTES) };
+}
+
+/** Codes that are kept as they are; whatever else fails while a file is read means that the file is damaged. */
+const KEPT_CODES: ReadonlySet<string> = new Set([
+  'MANIFEST_CORRUPT',
+  'LIMIT_EXCEEDED',
+  'UNSUPPORTED_FEATURE',
+  'FORMAT_VERSION_UNSUPPORTED',
+  'STORAGE_UNAVAILABLE',
+]);
+
+/** The error of reading a file, named: of the code `damaged` unless it says better. */
+export function errorInFile(location: string, error: unknown, damaged: ErrorCode): MoraineError {
+  const kept = error instanceof MoraineError && KEPT_CODES.has(error.code) && !isOther(error.code, damaged);
+  const name = damaged === 'MANIFEST_CORRUPT' ? { location } : { path: location };
+  return new MoraineError(kept ? error.code : damaged, `Cannot read ${location}: ${reason(error)}`, {
+    details: { ...(kept ? error.details : {}), ...name },
+    cause: error,
+  });
+}
+
+/** Readers of Avro call whatever is damaged a manifest. */
+const isOther = (code: ErrorCode, damaged: ErrorCode): boolean => code === 'MANIFEST_CORRUPT' && code !== damaged;
+
+/** Runs a reader so that whatever fails names the file: `MANIFEST_CORRUPT` unless the error says better. */
+export function inFile<T>(location: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw errorInFile(location, error, 'MANIFEST_CORRUPT');
+  }
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The codecs that are written. */
+export type AvroCodec = 'null' | 'deflate';
+
+/** Speed over size: a manifest of 10,000 entries must take tens of milliseconds, and is read far more often than moved. */
+const DEFLATE_LEVEL = constants.Z_BEST_SPEED;
+const DECOMPRESS_CHUNK_BYTES = 64 * 1024;
+
+/** Compresses one block. */
+export function compressBlock(codec: AvroCodec, block: Uint8Array): Uint8Array {
+  return codec === 'null' ? block : deflateRawSync(block, { level: DEFLATE_LEVEL });
+}
+
+/**
+ * Decompresses one block.
+ * @param codec the file's `avro.codec`
+ * @param maxBytes the largest result allowed
+ * @throws MoraineError `UNSUPPORTED_FEATURE` for a codec that is not read, `LIMIT_EXCEEDED` for a larger result; another error for bad
+ *   data and for what is not a codec
+ */
+export function decompressBlock(codec: string, block: Uint8Array, maxBytes: number): Uint8Array {
+  switch (codec) {
+    case 'null':
+      return block;
+    case 'deflate':
+      return inflate(block, maxBytes);
+    case 'zstandard':
+      return decompressZstandard(block, maxBytes);
+    case 'snappy':
+      return decompressSnappyBlock(block, maxBytes);
+    default:
+      throw unknownCodec(codec);
+  }
+}
+
+const READ_CODECS: ReadonlySet<string> = new Set(['null', 'deflate', 'snappy', 'zstandard']);
+/** Codecs of the specification that are not read. */
+const UNREAD_CODECS: ReadonlySet<string> = new Set(['bzip2', 'xz']);
+
+/** @throws MoraineError `UNSUPPORTED_FEATURE` for a codec that is not read; another error for what is not a codec */
+export function requireCodec(codec: string): void {
+  if (!READ_CODECS.has(codec)) throw unknownCodec(codec);
+}
+
+function unknownCodec(codec: string): Error {
+  if (!UNREAD_CODECS.has(codec)) return new Error(`its codec '${codec}' is none that Avro has`);
+  return new MoraineError(
+    'UNSUPPORTED_FEATURE',
+    `The Avro codec '${codec}' is not supported (null, deflate, snappy and zstandard are). Rewrite the file with one of these.`,
+    { details: { codec } },
+  );
+}
+
+const CRC_BYTES = 4;
+
+/** The checksum after a Snappy block is that of the decompressed bytes, in big-endian order. */
+function decompressSnappyBlock(block: Uint8Array, maxBytes: number): Uint8Array {
+  const end = block.length - CRC_BYTES;
+  if (end < 0) throw new Error('a block is no Snappy');
+  const bytes = decompressSnappy(block.subarray(0, end), maxBytes, () => tooLarge(maxBytes));
+  const expected = Buffer.from(block.buffer, block.byteOffset + end, CRC_BYTES).readUInt32BE();
+  if (crc32(bytes) !== expected) throw new Error('the checksum of a block is wrong');
+  return bytes;
+}
+
+function inflate(block: Uint8Array, maxBytes: number): Uint8Array {
+  try {
+    return inflateRawSync(block, { maxOutputLength: maxBytes });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(maxBytes);
+    throw error;
+  }
+}
+
+function decompressZstandard(block: Uint8Array, maxBytes: number): Uint8Array {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  const stream = new Decompress((chunk) => {
+    length += chunk.length;
+    if (length > maxBytes) throw tooLarge(maxBytes);
+    chunks.push(chunk);
+  });
+  for (let start = 0; start < block.length; start += DECOMPRESS_CHUNK_BYTES) {
+    const end = Math.min(start + DECOMPRESS_CHUNK_BYTES, block.length);
+    stream.push(block.subarray(start, end), end === block.length);
+  }
+  return Buffer.concat(chunks, length);
+}
+
+function tooLarge(maxBytes: number): MoraineError {
+  return new MoraineError('LIMIT_EXCEEDED', `An Avro block decompresses to more than ${String(maxBytes)} bytes.`);
 }

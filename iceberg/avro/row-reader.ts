@@ -3,12 +3,18 @@
  * Source: Apache Avro specification 1.12, "Object Container Files".
  */
 import { type ErrorCode, MoraineError } from '../../errors/index.js';
-import { decompressBlock, requireCodec } from './codec.js';
-import { type AvroLimits, DEFAULT_AVRO_LIMITS } from './container.js';
+import {
+  type AvroLimits,
+  DEFAULT_AVRO_LIMITS,
+  decompressBlock,
+  errorInFile,
+  type RawHeader,
+  readHeader,
+  requireCodec,
+  SYNC_BYTES,
+} from './container.js';
 import { Cursor, TruncatedError } from './cursor.js';
 import { type AvroRecord, type AvroRecordSchema, recordSchema } from './datum.js';
-import { type RawHeader, readHeader, SYNC_BYTES } from './header.js';
-import { errorInFile } from './in-file.js';
 
 /** The bytes of a file. */
 export interface ByteSource {

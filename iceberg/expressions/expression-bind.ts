@@ -3,7 +3,7 @@
 import { MoraineError } from '../../errors/index.js';
 import { columnNotFound } from '../schema/column-not-found.js';
 import { fieldPath, findField, findFieldByName } from '../schema/schema.js';
-import { typeToString } from '../schema/type-json.js';
+import { typeToString } from '../schema/schema-json.js';
 import type { PrimitiveValue, Schema } from '../schema/types.js';
 import {
   ALWAYS_FALSE,

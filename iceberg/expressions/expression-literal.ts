@@ -1,6 +1,6 @@
 /** Where a literal lies among the values of a column's type. Nothing is rounded, but for float and double columns. */
 import { MoraineError } from '../../errors/index.js';
-import { typeToString } from '../schema/type-json.js';
+import { typeToString } from '../schema/schema-json.js';
 import type { IcebergType, PrimitiveValue } from '../schema/types.js';
 import { floorDivide } from '../values/calendar.js';
 import { bytesToUuid, uuidToBytes } from '../values/single-value.js';

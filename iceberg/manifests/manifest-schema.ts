@@ -1,6 +1,6 @@
 /** The Avro schemas of manifests and manifest lists. Source: Apache Iceberg specification, "Manifests" and "Manifest Lists". */
 
-import { uniqueAvroNames } from '../avro/avro-names.js';
+import { uniqueAvroNames } from '../avro/avro-node.js';
 import { avroTypeOf } from '../avro/avro-values.js';
 import type { JsonObject, JsonValue } from '../json.js';
 import type { NestedField } from '../schema/types.js';

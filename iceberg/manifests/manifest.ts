@@ -1,13 +1,11 @@
 /** Manifests: the files of a table with their statistics. Source: Apache Iceberg specification, "Manifests". */
 
 import { MoraineError } from '../../errors/index.js';
-import type { AvroCodec } from '../avro/codec.js';
-import { type AvroFile, readAvroFile, readAvroHeader, writeAvroFile } from '../avro/container.js';
+import type { AvroCodec } from '../avro/container.js';
+import { type AvroFile, inFile, readAvroFile, readAvroHeader, writeAvroFile } from '../avro/container.js';
 import type { AvroRecord } from '../avro/datum.js';
-import { inFile } from '../avro/in-file.js';
 import { stringifyJson } from '../json.js';
-import { type PartitionSpec, partitionType } from '../partitions/partition-spec.js';
-import { partitionFieldsToJson } from '../partitions/partition-spec-json.js';
+import { type PartitionSpec, partitionFieldsToJson, partitionType } from '../partitions/partition-spec.js';
 import { schemaToJson } from '../schema/schema-json.js';
 import type { NestedField, Schema } from '../schema/types.js';
 import type { ManifestEntry, ManifestFile } from './data-file.js';

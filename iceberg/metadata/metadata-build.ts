@@ -1,3 +1,4 @@
+/** Metadata of new tables, and metadata while a commit changes it. */
 import { MoraineError } from '../../errors/index.js';
 import { FIRST_PARTITION_FIELD_ID, type PartitionSpec, UNPARTITIONED } from '../partitions/partition-spec.js';
 import { checkPartitionSpec, checkSortOrder } from '../partitions/spec-check.js';
@@ -101,4 +102,62 @@ export function withMetadataLogEntry(
 ): TableMetadata {
   const log = [...metadata.metadataLog, { metadataFile: previousLocation, timestampMs: previousUpdatedMs }];
   return { ...metadata, metadataLog: log.slice(Math.max(0, log.length - maxEntries)) };
+}
+
+/** A commit that is being applied: the metadata so far and what the commit did up to here. */
+export interface MetadataDraft {
+  metadata: TableMetadata;
+  changed: boolean;
+  readonly nowMs: bigint;
+  /** The time of the commit, once something has set it. */
+  updatedMs: bigint | undefined;
+  lastAddedSchemaId: number | undefined;
+  lastAddedSpecId: number | undefined;
+  lastAddedSortOrderId: number | undefined;
+  readonly addedSnapshotIds: Set<bigint>;
+  /** Snapshots that the main branch pointed at in the course of this commit. */
+  readonly mainSnapshotIds: Set<bigint>;
+  removedSnapshots: boolean;
+}
+
+/** A draft that begins with the table as it is, or with nothing. */
+export function draftOf(base: TableMetadata | null, nowMs: bigint): MetadataDraft {
+  return {
+    metadata: base ?? emptyMetadata(nowMs),
+    changed: false,
+    nowMs,
+    updatedMs: undefined,
+    lastAddedSchemaId: undefined,
+    lastAddedSpecId: undefined,
+    lastAddedSortOrderId: undefined,
+    addedSnapshotIds: new Set(),
+    mainSnapshotIds: new Set(),
+    removedSnapshots: false,
+  };
+}
+
+/** Version 2, as new tables are unless an update says otherwise; the current ids are not set (-1). */
+function emptyMetadata(nowMs: bigint): TableMetadata {
+  return {
+    formatVersion: 2,
+    tableUuid: '',
+    location: '',
+    lastSequenceNumber: 0n,
+    lastUpdatedMs: nowMs,
+    lastColumnId: 0,
+    schemas: [],
+    currentSchemaId: -1,
+    partitionSpecs: [],
+    defaultSpecId: -1,
+    lastPartitionId: 999,
+    sortOrders: [],
+    defaultSortOrderId: -1,
+    properties: new Map(),
+    currentSnapshotId: null,
+    snapshots: [],
+    snapshotLog: [],
+    metadataLog: [],
+    refs: new Map(),
+    otherFields: new Map(),
+  };
 }

@@ -2,13 +2,14 @@
 import { isMoraineError, largest, MoraineError } from '../../errors/index.js';
 import { isJsonObject, type JsonValue, jsonObject, parseJson, stringifyJson } from '../json.js';
 import { JsonFields } from '../json-fields.js';
-import { FIRST_PARTITION_FIELD_ID, type PartitionSpec } from '../partitions/partition-spec.js';
 import {
+  FIRST_PARTITION_FIELD_ID,
+  type PartitionSpec,
   parsePartitionFields,
   parsePartitionSpecJson,
   partitionFieldsToJson,
   partitionSpecToJson,
-} from '../partitions/partition-spec-json.js';
+} from '../partitions/partition-spec.js';
 import { parseSchema, schemaToJson } from '../schema/schema-json.js';
 import type { Schema } from '../schema/types.js';
 import type { Snapshot, SnapshotRef, TableMetadata } from './metadata.js';
@@ -21,8 +22,7 @@ import {
   snapshotRefToJson,
   snapshotText,
 } from './snapshot-json.js';
-import { type SortOrder, UNSORTED } from './sort-order.js';
-import { parseSortOrder, sortOrderToJson } from './sort-order-json.js';
+import { parseSortOrder, type SortOrder, sortOrderToJson, UNSORTED } from './sort-order.js';
 
 const NO_SNAPSHOT = -1n;
 const KNOWN_KEYS: ReadonlySet<string> = new Set([

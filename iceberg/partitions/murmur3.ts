@@ -1,6 +1,6 @@
 /** The hash behind bucket partitions: 32-bit Murmur3, x86 variant, seed 0. Source: Apache Iceberg specification, Appendix B. */
 import { MoraineError } from '../../errors/index.js';
-import { typeToString } from '../schema/type-json.js';
+import { typeToString } from '../schema/schema-json.js';
 import type { IcebergType, PrimitiveValue } from '../schema/types.js';
 import { floorDivide } from '../values/calendar.js';
 import { bigintToBytes, uuidToBytes } from '../values/single-value.js';

@@ -3,7 +3,7 @@ import { didYouMean, largest, MoraineError } from '../../errors/index.js';
 import type { TableMetadata } from '../metadata/metadata.js';
 import { currentSchema } from '../metadata/snapshot-log.js';
 import type { PartitionField, PartitionSpec } from './partition-spec.js';
-import { sameFields } from './partition-spec-json.js';
+import { sameFields } from './partition-spec.js';
 import { checkPartitionSpec } from './spec-check.js';
 import { transformToString } from './transforms.js';
 

@@ -1,7 +1,7 @@
 import { MoraineError } from '../../errors/index.js';
 import type { SortOrder } from '../metadata/sort-order.js';
 import { findField, findFieldByName } from '../schema/schema.js';
-import { typeToString } from '../schema/type-json.js';
+import { typeToString } from '../schema/schema-json.js';
 import type { Schema } from '../schema/types.js';
 import type { PartitionSpec } from './partition-spec.js';
 import { canTransform, transformToString } from './transforms.js';

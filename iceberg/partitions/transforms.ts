@@ -1,6 +1,6 @@
 /** Partition transforms. Source: Apache Iceberg specification, "Partition Transforms" and Appendix B. */
 import { MoraineError } from '../../errors/index.js';
-import { typeToString } from '../schema/type-json.js';
+import { typeToString } from '../schema/schema-json.js';
 import type { IcebergType, PrimitiveValue } from '../schema/types.js';
 import { civilFromDays, floorDivide } from '../values/calendar.js';
 import { bucketHash } from './murmur3.js';

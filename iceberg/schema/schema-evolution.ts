@@ -4,8 +4,7 @@ import { MoraineError } from '../../errors/index.js';
 import type { JsonValue } from '../json.js';
 import { columnNotFound } from './column-not-found.js';
 import { allFields, childFields, fieldPath, findField, findFieldByName, mapChildFields } from './schema.js';
-import { checkSchema } from './schema-json.js';
-import { typeToString } from './type-json.js';
+import { checkSchema, typeToString } from './schema-json.js';
 import type { IcebergType, NestedField, Schema } from './types.js';
 
 /** Where a column goes among its siblings; `column` is a sibling's own name. */

@@ -1,7 +1,7 @@
 /** Types that not every format version has. Source: Apache Iceberg specification, "Primitive Types" ("Added by version"). */
 import { MoraineError } from '../../errors/index.js';
 import { allFields } from './schema.js';
-import { typeToString } from './type-json.js';
+import { typeToString } from './schema-json.js';
 import type { IcebergType, Schema } from './types.js';
 
 const SINCE_VERSION_3: ReadonlySet<IcebergType['kind']> = new Set([

@@ -1,7 +1,7 @@
 /** The updates of snapshots, branches and tags. Source: Iceberg REST catalog specification; specification, "Snapshots". */
 import { MoraineError } from '../../errors/index.js';
 import type { Snapshot, SnapshotRef, TableMetadata } from '../metadata/metadata.js';
-import type { MetadataDraft } from '../metadata/metadata-draft.js';
+import type { MetadataDraft } from '../metadata/metadata-build.js';
 import { MAIN_BRANCH } from '../metadata/refs.js';
 import { findSnapshot } from '../metadata/snapshot-log.js';
 

@@ -1,12 +1,16 @@
 /** Applying a commit's updates. Source: Iceberg REST catalog specification, `TableUpdate`; Apache Iceberg specification, "Table Metadata". */
 import { largest, MoraineError } from '../../errors/index.js';
 import type { TableMetadata } from '../metadata/metadata.js';
-import { draftOf, type MetadataDraft } from '../metadata/metadata-draft.js';
+import { draftOf, type MetadataDraft } from '../metadata/metadata-build.js';
 import type { SortOrder } from '../metadata/sort-order.js';
-import { sortOrderToJson } from '../metadata/sort-order-json.js';
-import { FIRST_PARTITION_FIELD_ID, type PartitionField, type PartitionSpec } from '../partitions/partition-spec.js';
+import { sortOrderToJson } from '../metadata/sort-order.js';
+import {
+  FIRST_PARTITION_FIELD_ID,
+  type PartitionField,
+  type PartitionSpec,
+  sameFields,
+} from '../partitions/partition-spec.js';
 import { sourceKey } from '../partitions/partition-spec-evolution.js';
-import { sameFields } from '../partitions/partition-spec-json.js';
 import { checkPartitionSpec, checkSortOrder } from '../partitions/spec-check.js';
 import { highestFieldId } from '../schema/schema.js';
 import { checkSchema, schemaToJson } from '../schema/schema-json.js';

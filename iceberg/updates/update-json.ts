@@ -3,8 +3,8 @@ import { MoraineError } from '../../errors/index.js';
 import { type JsonObject, type JsonValue, jsonObject } from '../json.js';
 import { JsonFields } from '../json-fields.js';
 import { parseSnapshot, parseSnapshotRef, snapshotRefToJson, snapshotToJson } from '../metadata/snapshot-json.js';
-import { parseSortOrder, sortOrderToJson } from '../metadata/sort-order-json.js';
-import { parsePartitionFields, partitionSpecToJson } from '../partitions/partition-spec-json.js';
+import { parseSortOrder, sortOrderToJson } from '../metadata/sort-order.js';
+import { parsePartitionFields, partitionSpecToJson } from '../partitions/partition-spec.js';
 import { parseSchema, schemaToJson } from '../schema/schema-json.js';
 import type { TableRequirement, TableUpdate } from './update.js';
 

@@ -1,7 +1,7 @@
 /** Values in their JSON form. Source: Apache Iceberg specification, Appendix D, "JSON single-value serialization". */
 import { MoraineError } from '../../errors/index.js';
 import type { JsonValue } from '../json.js';
-import { typeToString } from '../schema/type-json.js';
+import { typeToString } from '../schema/schema-json.js';
 import type { IcebergType, PrimitiveValue } from '../schema/types.js';
 import { daysFromCivil, formatDate, formatTimeOfDay, formatTimestamp } from './calendar.js';
 import { bytesToHex, bytesToUuid, uuidToBytes } from './single-value.js';

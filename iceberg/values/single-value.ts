@@ -1,6 +1,6 @@
 /** Values in the binary form of bounds and partition summaries. Source: Apache Iceberg specification, Appendix D. */
 import { MoraineError } from '../../errors/index.js';
-import { typeToString } from '../schema/type-json.js';
+import { typeToString } from '../schema/schema-json.js';
 import type { IcebergType, PrimitiveType, PrimitiveValue } from '../schema/types.js';
 
 const encoder = new TextEncoder();

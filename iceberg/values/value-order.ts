@@ -1,6 +1,6 @@
 /** The order of values that bounds and filters use. Source: Apache Iceberg specification, "Scan Planning" and Appendix D. */
 import { MoraineError } from '../../errors/index.js';
-import { typeToString } from '../schema/type-json.js';
+import { typeToString } from '../schema/schema-json.js';
 import type { IcebergType, PrimitiveValue } from '../schema/types.js';
 
 /**

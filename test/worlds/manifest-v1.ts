@@ -17,7 +17,7 @@ import {
 } from '../../iceberg/index.js';
 import { entryToRecord } from '../../iceberg/manifests/manifest-entry.js';
 import { manifestEntryAvroSchema, manifestListAvroSchema } from '../../iceberg/manifests/manifest-schema.js';
-import { partitionFieldsToJson } from '../../iceberg/partitions/partition-spec-json.js';
+import { partitionFieldsToJson } from '../../iceberg/partitions/partition-spec.js';
 
 /** Ids of the fields that came with version 2: of entries, of their files, of manifest lists. */
 const LATER = new Set([3, 4, 134, 135, 143, 515, 516, 517]);

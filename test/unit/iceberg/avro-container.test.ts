@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { deflateRawSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { isMoraineError } from '../../../errors/index.js';
-import { sanitizeAvroName, uniqueAvroNames } from '../../../iceberg/avro/avro-names.js';
+import { sanitizeAvroName, uniqueAvroNames } from '../../../iceberg/avro/avro-node.js';
 import { readAvroFile, readAvroHeader, writeAvroFile } from '../../../iceberg/avro/container.js';
 
 const MAGIC = [0x4f, 0x62, 0x6a, 0x01];

@@ -1,4 +1,4 @@
-/** Tells who listens how commits ended: metrics, without the catalogs knowing of them. */
+/** The outcome of commits: announced to metrics, without the catalogs knowing of them, and kept from what fails afterwards. */
 import { channel } from 'node:diagnostics_channel';
 import { isMoraineError } from '../errors/index.js';
 
@@ -32,4 +32,12 @@ function publish(outcome: CommitEvent['outcome']): void {
 function failureOutcome(error: unknown): CommitEvent['outcome'] {
   if (!isMoraineError(error) || error.code === 'COMMIT_STATE_UNKNOWN') return 'unknown';
   return error.code === 'COMMIT_CONFLICT' ? 'conflict' : 'failed';
+}
+
+/**
+ * Runs every step, all at once. A step that fails stops none of the others and is not reported: the outcome stands, and what is left
+ * behind is a cached entry or a file that nothing reaches, which the orphan sweep removes. Never rejects.
+ */
+export async function afterOutcome(...steps: readonly (() => Promise<unknown>)[]): Promise<void> {
+  await Promise.allSettled(steps.map(async (step) => step()));
 }

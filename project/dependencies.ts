@@ -1,10 +1,18 @@
+/** Dependencies of other rooms, made from a project. */
 import { join } from 'node:path';
-import { type Catalog, databaseFile, formatTableName, type TableIdentifier } from '../catalogs/index.js';
+import {
+  type Catalog,
+  databaseFile,
+  formatTableName,
+  parseTableName,
+  type TableIdentifier,
+} from '../catalogs/index.js';
 import { type ErrorCode, isMoraineError, MoraineError } from '../errors/index.js';
-import type { GuardedPlace, MaintenanceDeps } from '../maintenance/index.js';
+import { DatasetRegistry, type HistoricalDeps, type SaveDeps } from '../features/index.js';
+import type { CompactDeps, GuardedPlace, MaintenanceDeps } from '../maintenance/index.js';
+import type { MaterializationDeps } from '../materialization/index.js';
 import { loadTable, type Table } from '../tables/index.js';
 import { catalogTables } from './catalog-tables.js';
-import { datasetDeps } from './dataset-deps.js';
 import type { Project } from './project.js';
 
 /** Dependencies of maintenance, from a project. */
@@ -89,4 +97,41 @@ export async function* tableNames(
     const catalog = await project.catalog(name);
     for await (const identifier of catalogTables(catalog)) yield { catalog, identifier };
   }
+}
+
+/** Dependencies of compaction, from a project. */
+export async function compactDeps(project: Project): Promise<CompactDeps> {
+  const registry = await project.registry();
+  return {
+    io: project.io,
+    engine: await project.engine(),
+    loadTable: (name) => project.loadTable(name),
+    definitions: async () => (await registry.read()).definitions,
+  };
+}
+
+/** Dependencies of retrieving, saving and replaying datasets, from a project. The table of datasets lies beside the registry of definitions. */
+export async function datasetDeps(project: Project): Promise<HistoricalDeps & SaveDeps> {
+  const { namespace } = parseTableName(project.config.registry.table).identifier;
+  const deps = await materializationDeps(project);
+  const { catalog, io, engine } = deps;
+  return {
+    ...deps,
+    datasets: new DatasetRegistry({ catalog, io, engine, table: { namespace, name: 'datasets' } }),
+    resolveTarget: (name) => project.resolveTable(name),
+  };
+}
+
+/** Dependencies of materialization, online reads and retrieval, from a project: online tables and registry live in its default catalog. */
+export async function materializationDeps(project: Project): Promise<MaterializationDeps> {
+  const { config, io } = project;
+  const registry = await project.registry();
+  return {
+    catalog: await project.catalog(),
+    io,
+    engine: await project.engine(),
+    settings: { namespace: config.online.namespace.split('.'), buckets: config.online.buckets },
+    definitions: async () => (await registry.read()).definitions,
+    loadSource: (name) => project.loadTable(name),
+  };
 }
