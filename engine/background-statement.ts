@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
 import type { PendingResult, PendingState } from '@duckdb/node-bindings';
-import { bindings } from './duckdb.js';
+import { duckdb } from './duckdb.js';
 
 const POLL_INTERVAL_MS = 5;
 
@@ -23,9 +23,10 @@ export async function rowsInBackground(connection: DuckDBConnection, sql: string
   // a release without it costs the spinning again, nothing else.
   const handle = pending['pending_result'] as PendingResult | undefined;
   // Done or failed, the state is no longer one of these two (it then says ERROR for both); which of them it was, the result says.
-  const { RESULT_NOT_READY, NO_TASKS_AVAILABLE } = bindings.PendingState;
+  const { RESULT_NOT_READY, NO_TASKS_AVAILABLE } = duckdb.bindings.PendingState;
   const isRunning = (state: PendingState): boolean => state === RESULT_NOT_READY || state === NO_TASKS_AVAILABLE;
-  while (handle !== undefined && isRunning(bindings.pending_execute_check_state(handle))) await sleep(POLL_INTERVAL_MS);
+  while (handle !== undefined && isRunning(duckdb.bindings.pending_execute_check_state(handle)))
+    await sleep(POLL_INTERVAL_MS);
   const reader = await pending.readAll().catch((error: Error) => {
     throw new Error(error.message.replace(WRAPPED_ERROR, ''), { cause: error });
   });

@@ -5,7 +5,7 @@ import { MoraineError } from '../errors/index.js';
 import { localPath } from '../locations/index.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../processes/index.js';
 import { Connection } from './connection.js';
-import { DuckDBInstance } from './duckdb.js';
+import { duckdb } from './duckdb.js';
 import { classifyDuckDbError } from './duckdb-error.js';
 import { escapeGlob } from './scan/file-readers.js';
 import { registerBucketFunctions } from './sql/bucket-function.js';
@@ -47,7 +47,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const temporary = await makeTempDirectory(options.tempDirectory);
   const tempDirectory = temporary.path;
   try {
-    const instance = await DuckDBInstance.create(':memory:', {
+    const instance = await duckdb.api.DuckDBInstance.create(':memory:', {
       threads: String(options.threads),
       memory_limit: `${countedBytes(options)}B`,
       temp_directory: tempDirectory,

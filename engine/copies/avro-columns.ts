@@ -17,36 +17,7 @@ import {
   type AvroRecord,
   positionKey,
 } from '../../iceberg/index.js';
-import {
-  BIGINT,
-  BLOB,
-  BOOLEAN,
-  DATE,
-  DECIMAL,
-  DOUBLE,
-  DuckDBBlobValue,
-  DuckDBDateValue,
-  DuckDBDecimalValue,
-  DuckDBTimestampNanosecondsValue,
-  DuckDBTimestampTZValue,
-  DuckDBTimestampValue,
-  DuckDBTimeValue,
-  DuckDBUUIDValue,
-  FLOAT,
-  INTEGER,
-  LIST,
-  listValue,
-  MAP,
-  mapValue,
-  STRUCT,
-  structValue,
-  TIME,
-  TIMESTAMP,
-  TIMESTAMP_NS,
-  TIMESTAMPTZ,
-  UUID,
-  VARCHAR,
-} from '../duckdb.js';
+import { duckdb } from '../duckdb.js';
 import type { FileColumn } from '../scan/file-layout.js';
 
 /** A column of an Avro file. */
@@ -125,6 +96,7 @@ function leaf({ type, toValue }: Typed): Values {
 type Primitive = Extract<AvroNode, { kind: 'primitive' }>;
 
 function primitive({ name: kind, logicalType, symbols }: Primitive, name: string): Values {
+  const { BOOLEAN, DOUBLE, FLOAT, INTEGER, UUID, VARCHAR } = duckdb.api;
   switch (kind) {
     case 'null':
       return leaf(typed(INTEGER, () => null));
@@ -139,7 +111,7 @@ function primitive({ name: kind, logicalType, symbols }: Primitive, name: string
     case 'double':
       return leaf(typed<number>(DOUBLE, (value) => value));
     case 'bytes':
-      return leaf(logicalType?.name === 'decimal' ? decimal(logicalType, name) : bytes);
+      return leaf(logicalType?.name === 'decimal' ? decimal(logicalType, name) : bytes());
     case 'string':
       return leaf(
         logicalType?.name === 'uuid'
@@ -150,6 +122,7 @@ function primitive({ name: kind, logicalType, symbols }: Primitive, name: string
 }
 
 function int(logicalType: AvroLogicalType | undefined): Typed {
+  const { DATE, DuckDBDateValue, INTEGER, TIME } = duckdb.api;
   switch (logicalType?.name) {
     case 'date':
       return typed<number>(DATE, (days) => new DuckDBDateValue(days));
@@ -161,7 +134,7 @@ function int(logicalType: AvroLogicalType | undefined): Typed {
 }
 
 function enumeration(symbols: readonly string[]): Typed {
-  return typed<number>(VARCHAR, (index) => {
+  return typed<number>(duckdb.api.VARCHAR, (index) => {
     const symbol = symbols[index];
     if (symbol === undefined) throw new Error(`an enum has no symbol ${index}`);
     return symbol;
@@ -169,6 +142,7 @@ function enumeration(symbols: readonly string[]): Typed {
 }
 
 function long(logicalType: AvroLogicalType | undefined): Typed {
+  const { BIGINT, DuckDBTimestampNanosecondsValue, TIME, TIMESTAMP_NS } = duckdb.api;
   // Without the property, a timestamp has no zone. A column that has one is cast in UTC, to the same number.
   const isZoned = logicalType?.adjustToUtc === true && !logicalType.name.startsWith('local-');
   switch (logicalType?.name.replace(/^local-/, '')) {
@@ -187,6 +161,7 @@ function long(logicalType: AvroLogicalType | undefined): Typed {
 }
 
 function micros(isZoned: boolean, factor: bigint): Typed {
+  const { DuckDBTimestampTZValue, DuckDBTimestampValue, TIMESTAMP, TIMESTAMPTZ } = duckdb.api;
   return isZoned
     ? typed<bigint>(TIMESTAMPTZ, (value) => new DuckDBTimestampTZValue(value * factor))
     : typed<bigint>(TIMESTAMP, (value) => new DuckDBTimestampValue(value * factor));
@@ -196,24 +171,28 @@ const DAY_MICROS = 86_400_000_000n;
 
 function time(value: bigint): TimeValue {
   if (value < 0n || value >= DAY_MICROS) throw new Error(`${value} microseconds are no time of day`);
-  return new DuckDBTimeValue(value);
+  return new duckdb.api.DuckDBTimeValue(value);
 }
 
-const bytes = typed<Uint8Array>(BLOB, (value) => new DuckDBBlobValue(value));
+function bytes(): Typed {
+  const { BLOB, DuckDBBlobValue } = duckdb.api;
+  return typed<Uint8Array>(BLOB, (value) => new DuckDBBlobValue(value));
+}
 
 function fixed(logicalType: AvroLogicalType | undefined, size: number, name: string): Typed {
   if (logicalType?.name === 'decimal') return decimal(logicalType, name);
-  return logicalType?.name === 'uuid' && size === 16 ? typed<Uint8Array>(UUID, uuid) : bytes;
+  return logicalType?.name === 'uuid' && size === 16 ? typed<Uint8Array>(duckdb.api.UUID, uuid) : bytes();
 }
 
 function uuid(value: Uint8Array): UuidValue {
   if (value.length !== 16) throw new Error('a uuid has not sixteen bytes');
-  return DuckDBUUIDValue.fromUint128(BigInt(`0x${Buffer.from(value).toString('hex')}`));
+  return duckdb.api.DuckDBUUIDValue.fromUint128(BigInt(`0x${Buffer.from(value).toString('hex')}`));
 }
 
 const MAX_DIGITS = 38;
 
 function decimal({ precision, scale = 0 }: AvroLogicalType, name: string): Typed {
+  const { DECIMAL, DuckDBDecimalValue } = duckdb.api;
   if (precision === undefined || precision < 1 || precision > MAX_DIGITS || scale < 0 || scale > precision) {
     throw unsupported(name, `a decimal of ${precision} digits`);
   }
@@ -232,6 +211,7 @@ function signed(value: Uint8Array): bigint {
 }
 
 function record(fields: readonly AvroField[], name: string): Values {
+  const { INTEGER, STRUCT, structValue } = duckdb.api;
   const columns = avroColumns(fields, `${name}.`);
   // DuckDB has no struct without members: it gets one that is always null.
   const names = columns.length === 0 ? [positionKey(0)] : columns.map(({ column }) => column.name);
@@ -255,6 +235,7 @@ function record(fields: readonly AvroField[], name: string): Values {
 const child = (name: string, { shape }: Values): FileColumn => ({ name, fieldId: undefined, ...shape });
 
 function list(element: Values): Values {
+  const { LIST, listValue } = duckdb.api;
   return {
     shape: { shape: 'list', type: '', isZonedNanoseconds: false, children: [child('element', element)] },
     ...typed<readonly AvroDatum[]>(LIST(element.type), (items) => listValue(items.map(element.toValue))),
@@ -262,6 +243,7 @@ function list(element: Values): Values {
 }
 
 function map(key: Values, value: Values): Values {
+  const { MAP, mapValue } = duckdb.api;
   const children = [child('key', key), child('value', value)];
   return {
     shape: { shape: 'map', type: '', isZonedNanoseconds: false, children },

@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { MoraineError } from '../../errors/index.js';
 import { AvroRowReader, type ByteSource, positionKey } from '../../iceberg/index.js';
 import type { Connection } from '../connection.js';
-import { DuckDBDataChunk } from '../duckdb.js';
+import { duckdb } from '../duckdb.js';
 import { classifyDuckDbError } from '../duckdb-error.js';
 import { NO_DICTIONARIES } from '../parquet/negative-zero.js';
 import type { FileLayout } from '../scan/file-layout.js';
@@ -64,7 +64,7 @@ async function appendRows(
     let unflushed = 0;
     for await (const rows of reader.rows()) {
       connection.throwIfAborted();
-      const chunk = DuckDBDataChunk.create(
+      const chunk = duckdb.api.DuckDBDataChunk.create(
         columns.map(({ type }) => type),
         rows.length,
       );

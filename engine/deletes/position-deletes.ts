@@ -9,7 +9,7 @@ import {
   type Schema,
 } from '../../iceberg/index.js';
 import type { Connection } from '../connection.js';
-import { BIGINT, DuckDBDataChunk, bindings as duckdb } from '../duckdb.js';
+import { duckdb } from '../duckdb.js';
 import { classifyDuckDbError } from '../duckdb-error.js';
 import { columnAlias, quoteIdentifier } from '../sql/sql-text.js';
 import { DELETE_NUMBER, deleteRowsSql, type OpenDeleteFile, readingDeletes } from './delete-file-scan.js';
@@ -225,8 +225,9 @@ function appendContainer(appender: Appender, fileNumber: bigint, { base, values 
       halves[2 * index] = low | (values[start + index] as number);
       halves[2 * index + 1] = high;
     }
-    const chunk = DuckDBDataChunk.create([BIGINT], count);
-    duckdb.copy_data_to_vector(duckdb.data_chunk_get_vector(chunk.chunk, 0), 0, halves.buffer, 0, halves.byteLength);
+    const chunk = duckdb.api.DuckDBDataChunk.create([duckdb.api.BIGINT], count);
+    const vector = duckdb.bindings.data_chunk_get_vector(chunk.chunk, 0);
+    duckdb.bindings.copy_data_to_vector(vector, 0, halves.buffer, 0, halves.byteLength);
     appender.appendDataChunk(chunk);
   }
 }

@@ -3,7 +3,7 @@ import type { DuckDBType } from '@duckdb/node-api';
 import { MoraineError } from '../../errors/index.js';
 import type { IcebergType } from '../../iceberg/index.js';
 import type { Connection } from '../connection.js';
-import { DuckDBTypeId } from '../duckdb.js';
+import { duckdb } from '../duckdb.js';
 import { jsonObjectsReader, jsonReader, openTextFile, type TextFile } from '../scan/file-readers.js';
 import { icebergType } from '../sql/duckdb-type.js';
 import { quoteIdentifier, quoteLiteral } from '../sql/sql-text.js';
@@ -24,16 +24,8 @@ import { refuseRoundedDecimals } from './json-decimal.js';
 import { exactNumberType, hasDoubles, hasOtherThanDoubles, hasWideIntegers, quotedNumbersSql } from './json-numbers.js';
 import { inferredSql, inferTextTypes } from './text-inference.js';
 
-/** Types that DuckDB guesses from text; they are judged again by our rules, which know zones and cut nothing. */
-const GUESSED = new Set([
-  DuckDBTypeId.VARCHAR,
-  DuckDBTypeId.DATE,
-  DuckDBTypeId.TIME,
-  DuckDBTypeId.TIMESTAMP,
-  DuckDBTypeId.TIMESTAMP_TZ,
-  DuckDBTypeId.TIMESTAMP_NS,
-  DuckDBTypeId.UUID,
-]);
+/** Names of the types that DuckDB guesses from text; they are judged again by our rules, which know zones and cut nothing. */
+const GUESSED = new Set(['VARCHAR', 'DATE', 'TIME', 'TIMESTAMP', 'TIMESTAMP_TZ', 'TIMESTAMP_NS', 'UUID']);
 
 /** Every row is looked at, to the bottom. */
 const INFERENCE = [
@@ -183,7 +175,7 @@ function inferredText(type: ReturnType<typeof icebergType>): ReturnType<typeof i
 
 /** The type to read a value as, with every guess inside it undone. */
 function textForm(type: DuckDBType): string {
-  if (GUESSED.has(type.typeId)) return 'VARCHAR';
+  if (GUESSED.has(duckdb.api.DuckDBTypeId[type.typeId])) return 'VARCHAR';
   const iceberg = icebergType(type, provisionalIds());
   const isNested = iceberg !== undefined && ['struct', 'list', 'map'].includes(iceberg.kind);
   return isNested ? sqlType(withoutGuesses(iceberg)) : String(type);

@@ -5,7 +5,7 @@ import { isMoraineError, MoraineError } from '../../errors/index.js';
 import type { IcebergType } from '../../iceberg/index.js';
 import type { Connection } from '../connection.js';
 import { readableCopy } from '../copies/convert-file.js';
-import { DuckDBTypeId } from '../duckdb.js';
+import { duckdb } from '../duckdb.js';
 import { parquetConversion } from '../scan/check-files.js';
 import { type FileColumn, readFileLayouts } from '../scan/file-layout.js';
 import { parquetReader } from '../scan/file-readers.js';
@@ -136,7 +136,7 @@ function withNanoseconds(
     const fields = type.fields.map((field, index) => ({ ...field, type: (members[index] as Refined).type }));
     return { type: { ...type, fields }, isCut: members.some(({ isCut }) => isCut) };
   }
-  if (stored.typeId !== DuckDBTypeId.TIMESTAMP_NS) return { type, isCut: false };
+  if (stored.typeId !== duckdb.api.DuckDBTypeId.TIMESTAMP_NS) return { type, isCut: false };
   const isKept = target?.kind === 'timestamp_ns' || target?.kind === 'timestamptz_ns';
   const micros = file.isZonedNanoseconds ? 'timestamptz' : 'timestamp';
   return { type: { kind: isKept ? `${micros}_ns` : micros }, isCut: !isKept };

@@ -13,7 +13,7 @@ import type {
 } from '@duckdb/node-api';
 import { MoraineError } from '../../errors/index.js';
 import { bucketHash, type PrimitiveType } from '../../iceberg/index.js';
-import { BLOB, DuckDBScalarFunction, INTEGER, UINTEGER, VARCHAR } from '../duckdb.js';
+import { duckdb } from '../duckdb.js';
 
 const MAX_INT = 0x7fffffff;
 const BINARY = { kind: 'binary' } as const;
@@ -62,9 +62,9 @@ const hashDecimals: RowHash = (chunk, output) => {
 export function registerBucketFunctions(connection: DuckDBConnection): void {
   const register = (name: string, parameterTypes: DuckDBType[], hash: RowHash): void => {
     connection.registerScalarFunction(
-      DuckDBScalarFunction.create({
+      duckdb.api.DuckDBScalarFunction.create({
         name,
-        returnType: INTEGER,
+        returnType: duckdb.api.INTEGER,
         parameterTypes,
         specialHandling: true,
         mainFunction: (_info, chunk, output) => {
@@ -73,9 +73,9 @@ export function registerBucketFunctions(connection: DuckDBConnection): void {
       }),
     );
   };
-  register('moraine_hash_long', [UINTEGER, UINTEGER], hashLongs);
-  register('moraine_hash_bytes', [BLOB], hashBlobs);
-  register('moraine_hash_decimal', [VARCHAR], hashDecimals);
+  register('moraine_hash_long', [duckdb.api.UINTEGER, duckdb.api.UINTEGER], hashLongs);
+  register('moraine_hash_bytes', [duckdb.api.BLOB], hashBlobs);
+  register('moraine_hash_decimal', [duckdb.api.VARCHAR], hashDecimals);
 }
 
 const hashLongSql = (sql: string): string =>

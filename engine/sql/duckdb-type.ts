@@ -1,31 +1,32 @@
 /** DuckDB's types as Iceberg types: for input whose schema is not known. */
 import type { DuckDBMapType, DuckDBStructType, DuckDBType } from '@duckdb/node-api';
 import type { IcebergType, SimplePrimitiveKind } from '../../iceberg/index.js';
-import { DuckDBTypeId } from '../duckdb.js';
+import { duckdb } from '../duckdb.js';
 
-const SIMPLE: ReadonlyMap<DuckDBTypeId, SimplePrimitiveKind> = new Map([
-  [DuckDBTypeId.BOOLEAN, 'boolean'],
-  [DuckDBTypeId.TINYINT, 'int'],
-  [DuckDBTypeId.SMALLINT, 'int'],
-  [DuckDBTypeId.INTEGER, 'int'],
-  [DuckDBTypeId.UTINYINT, 'int'],
-  [DuckDBTypeId.USMALLINT, 'int'],
-  [DuckDBTypeId.UINTEGER, 'long'],
-  [DuckDBTypeId.BIGINT, 'long'],
-  [DuckDBTypeId.FLOAT, 'float'],
-  [DuckDBTypeId.DOUBLE, 'double'],
-  [DuckDBTypeId.DATE, 'date'],
-  [DuckDBTypeId.TIME, 'time'],
-  [DuckDBTypeId.TIMESTAMP, 'timestamp'],
-  [DuckDBTypeId.TIMESTAMP_S, 'timestamp'],
-  [DuckDBTypeId.TIMESTAMP_MS, 'timestamp'],
-  [DuckDBTypeId.TIMESTAMP_NS, 'timestamp'],
-  [DuckDBTypeId.TIMESTAMP_TZ, 'timestamptz'],
-  [DuckDBTypeId.VARCHAR, 'string'],
-  [DuckDBTypeId.ENUM, 'string'],
-  [DuckDBTypeId.UUID, 'uuid'],
-  [DuckDBTypeId.BLOB, 'binary'],
-]);
+/** By the names of DuckDB's types. */
+const SIMPLE: Partial<Record<string, SimplePrimitiveKind>> = {
+  BOOLEAN: 'boolean',
+  TINYINT: 'int',
+  SMALLINT: 'int',
+  INTEGER: 'int',
+  UTINYINT: 'int',
+  USMALLINT: 'int',
+  UINTEGER: 'long',
+  BIGINT: 'long',
+  FLOAT: 'float',
+  DOUBLE: 'double',
+  DATE: 'date',
+  TIME: 'time',
+  TIMESTAMP: 'timestamp',
+  TIMESTAMP_S: 'timestamp',
+  TIMESTAMP_MS: 'timestamp',
+  TIMESTAMP_NS: 'timestamp',
+  TIMESTAMP_TZ: 'timestamptz',
+  VARCHAR: 'string',
+  ENUM: 'string',
+  UUID: 'uuid',
+  BLOB: 'binary',
+};
 
 const UBIGINT_DIGITS = 20;
 const MAX_DIGITS = 38;
@@ -36,6 +37,7 @@ const MAX_DIGITS = 38;
  * when read).
  */
 export function icebergType(type: DuckDBType, nextId: () => number): IcebergType | undefined {
+  const { DuckDBTypeId } = duckdb.api;
   switch (type.typeId) {
     case DuckDBTypeId.UBIGINT:
       return { kind: 'decimal', precision: UBIGINT_DIGITS, scale: 0 };
@@ -57,7 +59,7 @@ export function icebergType(type: DuckDBType, nextId: () => number): IcebergType
     case DuckDBTypeId.STRUCT:
       return structType(type, nextId);
     default: {
-      const kind = SIMPLE.get(type.typeId);
+      const kind = SIMPLE[DuckDBTypeId[type.typeId]];
       return kind && { kind };
     }
   }

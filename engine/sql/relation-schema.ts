@@ -3,7 +3,7 @@ import type { DuckDBType } from '@duckdb/node-api';
 import { MoraineError } from '../../errors/index.js';
 import { assignFreshIds, type IcebergType, type NestedField, type Schema } from '../../iceberg/index.js';
 import type { Connection } from '../connection.js';
-import { DuckDBTypeId } from '../duckdb.js';
+import { duckdb } from '../duckdb.js';
 import { provisionalIds } from '../input/input-column.js';
 import { icebergType } from './duckdb-type.js';
 import { withoutLateTimes } from './late-times.js';
@@ -70,7 +70,7 @@ async function untypedColumns(
   statement: string,
   types: readonly DuckDBType[],
 ): Promise<readonly number[]> {
-  const isTyped = (type: DuckDBType | undefined): boolean => type?.typeId !== DuckDBTypeId.INTEGER;
+  const isTyped = (type: DuckDBType | undefined): boolean => type?.typeId !== duckdb.api.DuckDBTypeId.INTEGER;
   const candidates = types.flatMap((type, index) => (isTyped(type) ? [] : [index]));
   if (candidates.length === 0) return [];
   const aliases = types.map((_, index) => `c${index}`).join(', ');
@@ -80,7 +80,7 @@ async function untypedColumns(
 }
 
 function columnType(what: string, name: string, type: DuckDBType, nextId: () => number): IcebergType {
-  if (type.typeId === DuckDBTypeId.TIMESTAMP_NS) return { kind: 'timestamp_ns' };
+  if (type.typeId === duckdb.api.DuckDBTypeId.TIMESTAMP_NS) return { kind: 'timestamp_ns' };
   const found = icebergType(type, nextId);
   if (found !== undefined) return found;
   throw new MoraineError(

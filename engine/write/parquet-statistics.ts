@@ -4,7 +4,7 @@
  */
 import type { DuckDBValue } from '@duckdb/node-api';
 import { type DataFile, type PrimitiveType, type PrimitiveValue, serializeValue } from '../../iceberg/index.js';
-import { DuckDBMapValue } from '../duckdb.js';
+import { duckdb } from '../duckdb.js';
 import type { LeafColumn } from '../scan/column-path.js';
 import { isPrimitive } from '../sql/sql-type.js';
 import { parseSqlText } from '../sql/sql-value.js';
@@ -26,7 +26,7 @@ export function readMetrics(statistics: DuckDBValue, leaves: ReadonlyMap<string,
     lowerBounds: new Map<number, Uint8Array>(),
     upperBounds: new Map<number, Uint8Array>(),
   };
-  if (!(statistics instanceof DuckDBMapValue)) return metrics;
+  if (!(statistics instanceof duckdb.api.DuckDBMapValue)) return metrics;
   for (const { key, value } of statistics.entries) {
     const leaf = leaves.get(String(key));
     if (leaf === undefined) continue;
@@ -45,7 +45,7 @@ export function readMetrics(statistics: DuckDBValue, leaves: ReadonlyMap<string,
 
 /** A MAP(VARCHAR, VARCHAR) of the binding. */
 export function textMap(value: DuckDBValue): ReadonlyMap<string, string | null> {
-  const entries = value instanceof DuckDBMapValue ? value.entries : [];
+  const entries = value instanceof duckdb.api.DuckDBMapValue ? value.entries : [];
   return new Map(entries.map((entry) => [String(entry.key), entry.value === null ? null : String(entry.value)]));
 }
 
