@@ -76,4 +76,13 @@ describe('a command loads only what it needs', () => {
   it('the library loads neither Temporal nor Arrow nor DuckDB before a call needs them', () => {
     expect(heavy(loadedBy(...library).packages)).toEqual([]);
   });
+
+  it('a command and the library load few files', () => {
+    // `table list` needs about 500 modules: Node took longer to find and link them one by one than to run them.
+    for (const args of [[program, 'table', 'list'], library]) {
+      const { files } = loadedBy(...args);
+      expect(files.length).toBeGreaterThan(5);
+      expect(files.length).toBeLessThan(50);
+    }
+  });
 });

@@ -89,15 +89,28 @@ describe('the tarball', () => {
     expect(paths).toContain('dist/workflow-bundle.js');
   });
 
-  test('holds every file that its manifest names, and for each module its types', () => {
+  test('holds every file that its manifest names, and their types', () => {
     const entries = Object.values(manifest.exports).flatMap((entry) =>
       typeof entry === 'string' ? [entry] : Object.values(entry),
     );
     const named = [...entries, ...Object.values(manifest.bin)].map((path) => posix.normalize(path));
     expect(named.filter((path) => !paths.has(path))).toEqual([]);
-    const modules = [...paths].filter((path) => path.endsWith('.js') && !path.startsWith('dist/workflow-bundle'));
-    expect(modules.filter((path) => !paths.has(path.replace(/\.js$/, '.d.ts')))).toEqual([]);
-    expect(modules.length).toBeGreaterThan(200);
+    const declarations = [...paths].filter((path) => path.endsWith('.d.ts'));
+    expect(named.filter((path) => path.endsWith('.js') && !paths.has(path.replace(/\.js$/, '.d.ts')))).toEqual([]);
+    expect(declarations.length).toBeGreaterThan(200);
+  });
+
+  test('holds each module once: joined with others, or a workflow that Temporal bundles', () => {
+    const sources = [...paths]
+      .filter((path) => path.endsWith('.js.map') && !/^dist\/(workflows|errors)\//.test(path))
+      .flatMap((path) => {
+        const map = JSON.parse(readFileSync(join(projectRoot, path), 'utf8')) as { sources: string[] };
+        return map.sources.map((source) => posix.join(posix.dirname(path), source));
+      });
+    expect(sources.filter((source, index) => sources.indexOf(source) !== index)).toEqual([]);
+    expect(sources.length).toBeGreaterThan(200);
+    // No module of a room is left beside the file that it was joined into.
+    expect([...paths].filter((path) => /^dist\/(engine|features|iceberg)\/.*\.js$/.test(path))).toEqual([]);
   });
 
   test('its source maps carry the sources, which are not in it', () => {
