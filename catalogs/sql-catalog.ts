@@ -103,6 +103,8 @@ export class SqlCatalog implements Catalog {
   readonly #io: FileIO;
   readonly clock: Clock;
   readonly #store: CatalogStore;
+  /** Where each table's metadata was when it was loaded last. */
+  readonly #loaded = new Map<string, string>();
 
   constructor(options: Omit<SqlCatalogOptions, 'uri'>, store: CatalogStore) {
     this.name = options.name;
@@ -211,7 +213,9 @@ export class SqlCatalog implements Catalog {
       const metadataLocation = await this.#store.metadataLocation(tableKey(identifier));
       if (metadataLocation === null) throw this.#notFound(identifier);
       try {
-        return { identifier, metadataLocation, metadata: await readTableMetadataCached(this.#io, metadataLocation) };
+        const metadata = await readTableMetadataCached(this.#io, metadataLocation);
+        this.#forgetFormer(identifier, metadataLocation);
+        return { identifier, metadataLocation, metadata };
       } catch (error) {
         // Commits since the pointer was read may have deleted the file. The same pointer again means that it is missing.
         const isReplaced = isMoraineError(error, 'FILE_NOT_FOUND') && metadataLocation !== gone;
@@ -219,6 +223,14 @@ export class SqlCatalog implements Catalog {
         gone = metadataLocation;
       }
     }
+  }
+
+  /** Metadata that another process has replaced is large, and is rarely asked for again. */
+  #forgetFormer(identifier: TableIdentifier, metadataLocation: string): void {
+    const name = formatTableName(identifier);
+    const former = this.#loaded.get(name);
+    if (former !== undefined && former !== metadataLocation) forgetTableMetadata(this.#io, former);
+    this.#loaded.set(name, metadataLocation);
   }
 
   async commitTable(identifier: TableIdentifier, request: CommitRequest): Promise<LoadedTable> {
@@ -248,6 +260,7 @@ export class SqlCatalog implements Catalog {
 
   async dropTable(identifier: TableIdentifier): Promise<void> {
     if (!(await this.#store.deleteTable(tableKey(identifier)))) throw this.#notFound(identifier);
+    this.#loaded.delete(formatTableName(identifier));
   }
 
   async renameTable(from: TableIdentifier, to: TableIdentifier): Promise<void> {

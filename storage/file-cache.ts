@@ -28,7 +28,8 @@ export class FileKind<T> {
   }
 }
 
-const LIMIT_BYTES = 128 * 2 ** 20;
+/** Parsed files take some three times their size. */
+const LIMIT_BYTES = 64 * 2 ** 20;
 
 /**
  * Keeps parsed files while the sum of their sizes stays below a limit; the least recently used go first. Storage is not asked about a file
