@@ -4,7 +4,7 @@ import type { ParkedCommit, RequestedRun, RunOutcome, TrainingSetInput } from '.
 /** Windows at a time at most: they have slots of their own, of which the worker has fewer; more would only wait. */
 export type MaxConcurrency = 16;
 
-/** What a person or a command asks for. It arrives as JSON from outside and is checked by `requestBackfill`. */
+/** The request of a person or a command. It arrives as JSON from outside and is checked by `requestBackfill`. */
 export interface BackfillInput {
   /** The feature view. A `view`, a `trainingSet` or a `plan` is given; with a `plan` no `start`, `end` and `step`. */
   readonly view?: string;
@@ -44,11 +44,11 @@ export interface BackfillRunInput {
   readonly only?: readonly BackfillSegment[];
   /** Whether the namespace has our search attributes. */
   readonly searchAttributes: boolean;
-  /** What the workflow execution before this one has left. */
+  /** The state that the workflow execution before this one has left. */
   readonly carried?: CarriedBackfill;
 }
 
-/** What goes from one workflow execution of a backfill to the next: counts and positions. */
+/** The state that passes from one workflow execution of a backfill to the next: counts and positions. */
 export interface CarriedBackfill {
   readonly planned: PlannedBackfill;
   readonly cursor: number;

@@ -17,7 +17,7 @@ export interface BackfillSettings {
   readonly windowsPerCommit?: number;
 }
 
-/** What is filled. */
+/** The target. */
 export type BackfillSubject =
   | { readonly view: string; readonly trainingSet?: undefined }
   | { readonly view?: undefined; readonly trainingSet: TrainingSetRequest };

@@ -1,7 +1,7 @@
 /** The part of the contract that is about compaction: types only, JSON only. 64-bit numbers are strings. */
 import type { LeftRequests, ParkedCommit, RequestedRun, RunOutcome } from './contract.js';
 
-/** What a person, a schedule or a command asks of `compact`. It arrives as JSON from outside and is checked by `requestCompact`. */
+/** The request of a person, a schedule or a command to `compact`. It arrives as JSON from outside and is checked by `requestCompact`. */
 export interface CompactInput {
   /** `[CATALOG/]NS.TABLE` */
   readonly table: string;

@@ -3,7 +3,7 @@
  * What travels here stays a few hundred bytes: ids, counts and paths. Rows and file lists stay on storage.
  */
 
-/** What a person, a schedule or a command asks for. It arrives as JSON from outside and is checked by `requestRun`. */
+/** The request of a person, a schedule or a command. It arrives as JSON from outside and is checked by `requestRun`. */
 export interface MaterializeInput {
   /** The feature view. */
   readonly view: string;
@@ -221,7 +221,7 @@ export interface StagedTrainingShard {
   /** The manifest that lists the shard's files; null if no entity row falls into it. */
   readonly manifestLocation: string | null;
   readonly rows: string;
-  /** What the rows add to the digest, 64 hex digits. */
+  /** The contribution of the rows to the digest, 64 hex digits. */
   readonly sum: string;
   readonly files: number;
   readonly bytes: string;

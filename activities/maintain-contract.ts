@@ -1,7 +1,7 @@
 /** The part of the contract that is about maintenance: types only, JSON only. Durations are texts such as `5d`. */
 import type { LeftRequests, RequestedRun, RunOutcome } from './contract.js';
 
-/** What a person, a schedule or a command asks of `maintain`. It arrives as JSON from outside and is checked by `requestMaintain`. */
+/** The request of a person, a schedule or a command to `maintain`. It arrives as JSON from outside and is checked by `requestMaintain`. */
 export interface MaintainInput {
   /** `[CATALOG/]NS.TABLE` */
   readonly table: string;

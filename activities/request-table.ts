@@ -1,4 +1,4 @@
-/** What requests for runs of one table have in common: the name that their run goes by, and that equal ones look alike. */
+/** The common part of requests for runs of one table: the name of their run, and one form for equal requests. */
 import { formatTableName } from '../catalogs/index.js';
 import { projectName } from '../features/index.js';
 import type { Project } from '../project/index.js';

@@ -27,7 +27,7 @@ export function backfillInput(
   };
 }
 
-/** What a plan fills. */
+/** The target of a plan. */
 export function subjectOfPlan({ view, trainingSet }: BackfillPlan): BackfillSubject {
   return view === undefined ? { trainingSet: trainingSet.request } : { view };
 }

@@ -45,7 +45,7 @@ function serverAway(cause: Error): MoraineError {
 /** Heartbeats are sent this often, from a timer: work inside DuckDB does not block the event loop. */
 const HEARTBEAT_INTERVAL_MS = 2_000;
 
-/** What a step may use while it runs. */
+/** The means of a step while it runs. */
 export interface StepContext {
   /** Aborted when the run is cancelled, the worker shuts down, or the server gave up this attempt. */
   readonly signal: AbortSignal;

@@ -8,7 +8,7 @@ import type { BackfillPlan } from './plan.js';
 import { sourceSizes } from './plan-backfill.js';
 import type { WindowRange } from './windows.js';
 
-/** What each window reads of the entity rows. */
+/** The entity rows that each window reads. */
 export function entitySizes(
   source: Table,
   schema: Schema,

@@ -52,7 +52,7 @@ export async function planBackfill(deps: MaterializationDeps, request: BackfillR
   };
 }
 
-/** What each window reads of a table at a snapshot. @param snapshotId null: it has none */
+/** The files that each window reads of a table at a snapshot. @param snapshotId null: it has none */
 export async function sourceSizes(
   source: Table,
   snapshotId: bigint | null,

@@ -36,7 +36,7 @@ interface PlannedRange extends WindowRange {
   /** Version of the file's format. */
   readonly version: 1;
   readonly order: 'oldest-first' | 'newest-first';
-  /** What windows are read of: the view's source, or the table of entity rows. */
+  /** The table that windows read: the view's source, or the table of entity rows. */
   readonly source: {
     readonly table: string;
     readonly tableUuid: string;
@@ -56,7 +56,7 @@ interface PlannedRange extends WindowRange {
   readonly estimate: {
     /** Seconds at a concurrency of one; null: unknown. */
     readonly seconds: number | null;
-    /** What the estimate is from, or why there is none. */
+    /** The basis of the estimate, or why there is none. */
     readonly basis: string;
   };
 }
@@ -75,7 +75,7 @@ export interface TrainingBackfillPlan extends PlannedRange {
 
 export type BackfillPlan = ViewBackfillPlan | TrainingBackfillPlan;
 
-/** What a plan fills, as people call it. */
+/** The name of a plan's target, for people. */
 export function planSubject({ view, trainingSet }: BackfillPlan): string {
   return view === undefined ? `training set ${trainingSet.request.name}` : view;
 }

@@ -1,4 +1,4 @@
-/** What a backfill works on, one after the other: windows with rows alone, neighbours without any together. */
+/** Segments, which a backfill works on one after the other: each window with rows alone, neighbours without any together. */
 import type { BackfillPlan } from './plan.js';
 import { windowCount } from './windows.js';
 

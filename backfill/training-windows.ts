@@ -41,7 +41,7 @@ export interface StagedTrainingWindow extends TrainingWindow, StagedRows {
   readonly workMs: number;
 }
 
-/** What of it the commit needs. */
+/** The part that the commit needs. */
 export type TrainingWindowToCommit = Omit<StagedTrainingWindow, 'files' | 'bytes'>;
 
 /**

@@ -50,7 +50,7 @@ export interface Catalog {
   readonly name: string;
   /** Tells catalogs apart, whatever they are called here: where it is kept, and its name there. */
   readonly id: string;
-  /** What commits through this catalog take for time; the system's unless it says otherwise. */
+  /** The clock of commits through this catalog; the system's by default. */
   readonly clock?: Clock;
   listNamespaces(parent?: readonly string[]): Promise<readonly (readonly string[])[]>;
   namespaceExists(namespace: readonly string[]): Promise<boolean>;

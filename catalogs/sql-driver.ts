@@ -1,4 +1,4 @@
-/** What the SQL catalog needs of a database: single statements, each its own transaction. */
+/** The database of a SQL catalog: single statements, each its own transaction. */
 
 export type SqlParameter = string | number | null;
 /** Every column that the catalog reads is text. */

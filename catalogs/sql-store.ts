@@ -9,7 +9,7 @@ export interface TableKey {
   readonly name: string;
 }
 
-/** What the catalog asks of its database, for stores of other kinds. */
+/** The statements of a SQL catalog, which a store of another kind can answer, too. */
 export type CatalogStore = Pick<SqlStore, keyof SqlStore>;
 
 const KEY = 'catalog_name = ? AND table_namespace = ? AND table_name = ?';

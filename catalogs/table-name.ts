@@ -10,7 +10,7 @@ export interface QualifiedTableName {
 
 interface Token {
   readonly part: string;
-  /** What follows the part: a dot, a slash, or the end. */
+  /** The character after the part: a dot, a slash, or the end. */
   readonly separator: string;
 }
 

@@ -10,7 +10,7 @@ export interface GlobalOptions {
   readonly verbose?: boolean;
 }
 
-/** What a command gets from the process that it runs in. */
+/** The process, as a command sees it. */
 export interface CommandContext {
   readonly globals: GlobalOptions;
   /** Aborted by Ctrl-C. */

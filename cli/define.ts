@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { CommandContext } from './context.js';
 
-/** What a command does. Operands come flat and in order; options under their camelCase names. */
+/** The action of a command. Operands come flat and in order; options under their camelCase names. */
 export type CommandAction<Options> = (
   context: CommandContext,
   operands: readonly string[],

@@ -19,7 +19,7 @@ export interface CheckResult {
   readonly name: string;
   readonly status: 'ok' | 'warn' | 'fail';
   readonly detail: string;
-  /** What to do, if it is not ok. */
+  /** The remedy, if it is not ok. */
   readonly remedy?: string;
   /** The error behind a failure. */
   readonly code?: ErrorCode;

@@ -94,7 +94,7 @@ async function applyWith(
   return { ...applied, renamedTables, redefinedViews: redefined, schedules };
 }
 
-/** What a plan may have broken: the definitions that it changes, and those next to them. Others are not held to account. */
+/** The definitions that a plan may have broken: those that it changes, and those next to them. Others are not checked. */
 function affected({ changes, result }: ApplyPlan): Definitions {
   const changed = (kind: string): ReadonlySet<string> =>
     new Set(changes.filter((c) => c.kind === kind && c.action !== 'unchanged').map((change) => change.name));

@@ -32,7 +32,7 @@ export async function changeProjectBackfillConcurrency(
   await onProjectRun(project, id, ({ client }, own) => changeBackfillConcurrency(client, own, concurrency), options);
 }
 
-/** What became of a request to retry. */
+/** The outcome of a request to retry. */
 export interface RetriedBackfill {
   /** Whether a new backfill was started, because the earlier one had ended; one in flight retries by itself. */
   readonly started: boolean;

@@ -54,7 +54,7 @@ export async function startCompact(project: Project, input: CompactInput): Promi
 /** The files that a compaction would rewrite, in groups. */
 export type CompactPlan = Omit<CompactionPreview, 'plan'>;
 
-/** What a compaction would rewrite. Nothing is started and nothing is written. @throws as {@link compact} */
+/** The plan of a compaction. Nothing is started and nothing is written. @throws as {@link compact} */
 export async function planCompact(project: Project, input: CompactInput): Promise<CompactPlan> {
   const preview = await previewCompaction(await compactDeps(project), parseCompactRequest(input));
   const { table, groups, files, rows, bytes, skipped, reason } = preview;

@@ -46,7 +46,7 @@ export async function startMaintain(project: Project, input: MaintainInput): Pro
   return onServer(settings, (server) => runs.startMaintain(server, settings, request));
 }
 
-/** What maintenance would do. Close it. */
+/** The effect of maintenance. Close it. */
 export interface MaintainPlan {
   /** Snapshots that would expire, and branches and tags that would go. */
   readonly snapshotIds: readonly bigint[];
@@ -59,7 +59,7 @@ export interface MaintainPlan {
   close(): Promise<void>;
 }
 
-/** What maintenance would do to every file, and why. Nothing is started and nothing is written. @throws as {@link maintain} */
+/** The effect of maintenance on every file, and why. Nothing is started and nothing is written. @throws as {@link maintain} */
 export async function planMaintain(project: Project, input: MaintainInput): Promise<MaintainPlan> {
   const { checkMaintainRequest, maintenanceSettings } = await workers();
   const request = await checkMaintainRequest(project, input);

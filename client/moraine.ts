@@ -77,7 +77,7 @@ export interface HistoricalFeaturesTable {
   readonly snapshots: ReadonlyMap<string, bigint | null>;
 }
 
-/** What was served, as a reader tells of it. */
+/** The served rows, as a reader gives them. */
 export interface LoggedAnswer {
   /** Snapshot of the log. */
   readonly snapshotId: bigint | null;
@@ -100,7 +100,7 @@ export interface Moraine {
   backfill(request: BackfillRequest, options?: BackfillOptions): Promise<BackfillResult>;
   /** Starts or joins that backfill on the configured Temporal server without waiting. */
   startBackfill(request: BackfillRequest): Promise<RequestedRun>;
-  /** What a backfill would read. Pass it as `plan` to run exactly that. */
+  /** The plan of a backfill. Pass it as `plan` to run exactly that. */
   planBackfill(request: BackfillRequest): Promise<BackfillPlan>;
   /** Lets a backfill in flight begin no further window. Its id may be given without the project. */
   pauseBackfill(id: string, options?: ServerOptions): Promise<void>;
@@ -122,7 +122,7 @@ export interface Moraine {
   maintain(input: MaintainInput, options?: MaintainOptions): Promise<MaintainResult>;
   /** Asks the configured Temporal server for that maintenance without waiting. */
   startMaintain(input: MaintainInput): Promise<RequestedRun>;
-  /** What maintenance would do to every file, and why. Close the answer. */
+  /** The effect of maintenance on every file, and why. Close the answer. */
   planMaintain(input: MaintainInput): Promise<MaintainPlan>;
   /**
    * Makes a schedule of a view, or of a workflow and its input. Schedules and runs are those of the configured Temporal server, or else of
@@ -192,7 +192,7 @@ export interface Moraine {
     served: readonly ServedFeatures[],
     options?: WriteLoggedFeaturesOptions,
   ): Promise<AppendedLog>;
-  /** What was served, with all columns of the log. Close the reader. */
+  /** The served rows, with all columns of the log. Close the reader. */
   loggedFeatures(request: LoggedFeaturesRequest): Promise<FeatureReader<LoggedAnswer>>;
   /** Compares what was served with what retrieval answers now, by feature and cause. */
   compareLoggedFeatures(request: CompareLoggedFeaturesRequest): Promise<LogComparison>;

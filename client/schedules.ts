@@ -40,7 +40,7 @@ export interface ScheduleRequest {
   readonly cron?: string;
   /** Time zone of the cron; default: UTC. */
   readonly timeZone?: string;
-  /** What becomes of a tick during an earlier run. */
+  /** The overlap policy: how a tick is treated during an earlier run. */
   readonly overlap?: ScheduleOverlap;
   readonly catchUp?: string;
   readonly jitter?: string;

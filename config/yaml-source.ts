@@ -16,7 +16,7 @@ export interface YamlSource {
   readonly lineAt: (path: readonly PropertyKey[], key?: string) => number;
 }
 
-/** What an unquoted scalar means after a variable in it was replaced: numbers and booleans as YAML has them. */
+/** The value of an unquoted scalar after a variable in it was replaced: numbers and booleans as YAML has them. */
 function plainValue(text: string): unknown {
   if (/^[-+]?\d+$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
   if (text === 'true' || text === 'false') return text === 'true';

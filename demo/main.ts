@@ -65,7 +65,7 @@ function numberText(value: unknown): string {
   return typeof value === 'number' || typeof value === 'bigint' ? String(value) : 'null';
 }
 
-/** What an online read must say: values older than the ttl, in hours, are withheld. */
+/** The expected answer of an online read: values older than the ttl, in hours, are withheld. */
 function withinTtl(rows: readonly ExpectedRow[], ttlHours: number): string[] {
   const oldest = Date.parse(AT) - ttlHours * 3_600_000;
   return rows.map((row) => {

@@ -1,4 +1,4 @@
-/** What the demo prints: numbered steps with their time, and lines that show what came out. */
+/** The demo's output: numbered steps with their time, and lines that show the results. */
 
 /** Interval between progress lines of a long step, where standard error is not a terminal. */
 const PLAIN_PROGRESS_MS = 5_000;
@@ -24,7 +24,7 @@ export class Report {
     return value;
   }
 
-  /** What the step is doing now. */
+  /** The present work of the step. */
   progress(text: string): void {
     this.#doing = text;
   }

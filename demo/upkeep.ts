@@ -45,7 +45,7 @@ export function readHistory(project: Project, airports: readonly string[], nowUs
   return readAirports(project, { view: HISTORY_VIEW }, airports, nowUs);
 }
 
-/** What maintenance would do to the view's online table: how many files it would keep, and remove, for which reason. */
+/** The effect of maintenance on the view's online table: how many files it would keep, and remove, for which reason. */
 export async function dryRunMaintenance(project: Project) {
   const { snapshotIds, kept, files } = await planMaintain(project, { table: ONLINE_TABLE });
   const reasons = new Map<string, number>();

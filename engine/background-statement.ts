@@ -6,7 +6,7 @@ import { duckdb } from './duckdb.js';
 
 const POLL_INTERVAL_MS = 5;
 
-/** What DuckDB puts before the message of a statement that failed before its result was asked for. */
+/** DuckDB's prefix of the message of a statement that failed before its result was asked for. */
 const WRAPPED_ERROR =
   /^Invalid Input Error: Attempting to execute an unsuccessful or closed pending query result\nError: /;
 

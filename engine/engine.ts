@@ -84,7 +84,7 @@ function countedBytes({ memoryLimitBytes }: EngineOptions): number {
   return Math.floor(memoryLimitBytes * COUNTED_MEMORY_SHARE);
 }
 
-/** What a little memory cannot hold may be large all the same. */
+/** Data that a small memory cannot hold may still be large. */
 const defaultTempBytes = ({ memoryLimitBytes }: EngineOptions): number => Math.max(memoryLimitBytes * 16, 16 * 2 ** 30);
 
 function hardening(options: EngineOptions, tempDirectory: string): string[] {

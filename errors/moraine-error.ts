@@ -31,7 +31,7 @@ export class MoraineError extends Error {
     return ERROR_TABLE[this.code].retryable;
   }
 
-  /** What to do: in this case, or in general for this code. */
+  /** The remedy: in this case, or in general for this code. */
   get remedy(): string {
     return this.#remedy ?? ERROR_TABLE[this.code].remedy;
   }

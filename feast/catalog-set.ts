@@ -14,7 +14,7 @@ export interface ImportedCatalog {
   readonly warehouse: string;
 }
 
-/** What can stand before the slash of `CATALOG/NS.TABLE`. */
+/** The part before the slash of `CATALOG/NS.TABLE`. */
 const CATALOG_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
 const SQL_TYPES = new Set(['sql', 'jdbc']);
 

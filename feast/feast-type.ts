@@ -59,7 +59,7 @@ const TYPES: ReadonlyMap<number, FeastType> = new Map([
   [48, { name: 'ZONED_TIMESTAMP' }],
 ]);
 
-/** What an import declares for a feature. */
+/** The type that an import declares for a feature. */
 export interface ImportedType {
   /** Undefined: the column's own type. */
   readonly type: string | undefined;

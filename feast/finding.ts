@@ -1,6 +1,6 @@
 /** Something that an import could not carry over unchanged. */
 
-/** What became of a thing: it is not in the new files, or it is there and means something else than it did. */
+/** The fate of a thing: it is not in the new files, or it is there and means something else than it did. */
 export type FindingOutcome = 'left-out' | 'changed';
 
 /** One thing of the Feast repository that has no counterpart, or another one. */
@@ -11,7 +11,7 @@ export interface Finding {
   readonly name: string;
   /** Why it is not carried over as it was. */
   readonly reason: string;
-  /** What the reader can do about it. */
+  /** The reader's remedy. */
   readonly remedy: string;
 }
 

@@ -12,7 +12,7 @@ import type { ViewSources } from './view-sources.js';
 /** The stand-in that Feast gives a view without entities (`feature_view.py`, DUMMY_ENTITY_NAME). */
 const NO_ENTITY = '__dummy';
 
-/** What becomes `features.yaml`. */
+/** The content of `features.yaml`. */
 export interface ImportedDefinitions {
   readonly entities: readonly DefinitionValue[];
   readonly featureViews: readonly DefinitionValue[];
@@ -80,7 +80,7 @@ function entityValue(entity: FeastEntity): DefinitionValue {
   return { name: entity.name, ...commonValue(entity), joinKeys: [joinKeyOf(entity)] };
 }
 
-/** What is wrong with a value as a definition: a name that is none here, and the like. */
+/** The fault of a value as a definition, for example a name that is not allowed here. */
 function mistakeIn(section: keyof ImportedDefinitions, value: DefinitionValue): Obstacle | undefined {
   try {
     parseDefinitions([{ value: { [section]: [value] } }]);

@@ -129,7 +129,7 @@ function checkColumns(
   return undefined;
 }
 
-/** What a view has besides rows and columns. */
+/** Parts of a view besides rows and columns. */
 function reportMeaning(view: FeastFeatureView, findings: Findings): void {
   const { stream_source: stream, batch_source: source } = view;
   if (stream !== null) {

@@ -113,7 +113,7 @@ export interface FeastFeature {
   readonly description: string;
 }
 
-/** What a view or a request reads from (DataSource). */
+/** The source of a view or a request (DataSource). */
 export interface FeastDataSource {
   readonly name: string;
   readonly project: string;

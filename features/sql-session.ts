@@ -1,4 +1,4 @@
-/** What this room needs of an engine connection: statements, and small results read whole. */
+/** The part of an engine connection that this room needs: statements, and small results read whole. */
 export interface SqlSession {
   run(sql: string): Promise<void>;
   rows(sql: string): Promise<readonly (readonly unknown[])[]>;

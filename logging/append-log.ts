@@ -15,7 +15,7 @@ export interface StagedLog {
   readonly files: readonly DataFile[];
 }
 
-/** What appending did. */
+/** The result of appending. */
 export interface AppendedLog {
   /** `NS.TABLE` parts of the log. */
   readonly table: Table['identifier'];

@@ -55,7 +55,7 @@ export class ComparisonTables {
     return this.#name(`timeline ${source}`);
   }
 
-  /** What was found by retrieving again. */
+  /** The result of retrieving again. */
   causes(): string {
     return this.#name('causes');
   }

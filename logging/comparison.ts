@@ -1,4 +1,4 @@
-/** What a comparison of served with retrieved features says. Pure. */
+/** The verdict of a comparison of served with retrieved features. Pure. */
 import type { TableState } from '../features/index.js';
 
 /** How a served value and the retrieved one differ; `missing`: none was served, `extra`: none is retrieved. */

@@ -48,7 +48,7 @@ export function snapshotColumn(view: string): string {
   return `__snapshot_id__${view}`;
 }
 
-/** What an answer's rows have: the fixed columns, keys, request data, and for each feature value, event time and status. */
+/** The columns of an answer's rows: the fixed columns, keys, request data, and for each feature value, event time and status. */
 export interface LogShape {
   readonly joinKeys: readonly { readonly name: string; readonly type: IcebergType }[];
   readonly requestData: readonly { readonly name: string; readonly type: IcebergType }[];

@@ -45,7 +45,7 @@ export function logField(schema: Schema, name: string): NestedField {
   return field;
 }
 
-/** What was served, to be read on its connection. */
+/** The served rows, to be read on their connection. */
 export interface LoggedFeatures extends Pick<OpenedLog, 'schema' | 'snapshot'> {
   readonly connection: Connection;
   /** Columns in the order of `schema`. */

@@ -24,7 +24,7 @@ export interface LoggedRetrieval {
   readonly signal: AbortSignal | undefined;
 }
 
-/** What differs between the retrievals of one comparison. */
+/** The differences between the retrievals of one comparison. */
 export interface RetrievalState {
   /** Name of the table that is made. */
   readonly which: string;

@@ -1,7 +1,7 @@
 /** From policy and health to runs: which tables are compacted and maintained, and how much each may read. Pure. */
 import type { TableHealth } from './health.js';
 
-/** What holds for the tables whose name a pattern fits. The shape of an entry of `maintenance` in `moraine.yaml`. */
+/** The policy of tables whose name fits a pattern. The shape of an entry of `maintenance` in `moraine.yaml`. */
 export interface MaintenancePolicy {
   /** `*` stands for any part of the name `[CATALOG/]NS.TABLE`. */
   readonly tables: string;

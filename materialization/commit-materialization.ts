@@ -26,7 +26,7 @@ import { readPlan } from './read-plan.js';
 import { rebasePlan } from './rebase-plan.js';
 import { sourceState } from './source-state.js';
 
-/** What a run did: a few hundred bytes. */
+/** The result of a run: a few hundred bytes. */
 export interface MaterializationCommit {
   readonly view: string;
   readonly kind: MaterializationPlan['kind'];
@@ -91,7 +91,7 @@ async function loadPlannedTable(catalog: Catalog, io: FileIO, plan: Materializat
   return table;
 }
 
-/** What the snapshot records, computed from the table's progress: it is committed on no other. */
+/** The record of the snapshot, computed from the table's progress: it is committed on no other. */
 async function commitOptions(
   deps: Pick<MaterializationDeps, 'loadSource'>,
   plan: MaterializationPlan,
@@ -173,7 +173,7 @@ function commitFacts(plan: MaterializationPlan) {
   };
 }
 
-/** What an earlier attempt committed, from its snapshot's own summary (zero if that has expired). */
+/** The result of an earlier attempt, from its snapshot's own summary (zero if that has expired). */
 function alreadyCommitted(
   plan: MaterializationPlan,
   metadata: TableMetadata,

@@ -24,7 +24,7 @@ export interface SourceState {
   standing(snapshotId: bigint): SnapshotStanding;
 }
 
-/** What a run was asked to do. A run with a start records its window only. */
+/** The request of a run. A run with a start records its window only. */
 export interface RunRequest {
   readonly interval: Interval;
   readonly kind: 'incremental' | 'window';
@@ -45,7 +45,7 @@ export type BaseAssessment =
   | { readonly kind: 'changes-since'; readonly sinceSnapshotId: bigint }
   | { readonly kind: 'no-base' };
 
-/** What happened to the source since the base snapshot; compactions (`replace`) are left out of both. */
+/** Changes of the source since the base snapshot; compactions (`replace`) are left out of both. */
 export interface SourceChanges {
   /** Whether any snapshot added files with an append or an overwrite. */
   readonly hasAdded: boolean;

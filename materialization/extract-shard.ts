@@ -24,7 +24,7 @@ import type { MaterializationPlan } from './plan.js';
 import { readPlan } from './read-plan.js';
 import type { Shard } from './shards.js';
 
-/** What one shard staged: a few hundred bytes. */
+/** The result of one shard: a few hundred bytes. */
 export interface ShardResult {
   /** Null: the shard has no rows. */
   readonly manifestLocation: string | null;

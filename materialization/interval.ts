@@ -20,7 +20,7 @@ export function intersectIntervals(a: Interval, b: Interval): Interval | null {
   return isEmptyInterval(common) ? null : common;
 }
 
-/** What is left of `a` without `b`: no, one or two intervals. */
+/** The rest of `a` without `b`: no, one or two intervals. */
 export function subtractInterval(a: Interval, b: Interval): readonly Interval[] {
   if (intersectIntervals(a, b) === null) return isEmptyInterval(a) ? [] : [a];
   const rest: Interval[] = [];

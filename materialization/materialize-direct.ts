@@ -6,7 +6,7 @@ import type { MaterializationDeps } from './deps.js';
 import { type ExtractOptions, extractShard } from './extract-shard.js';
 import { type MaterializationRequest, type PlanReference, planMaterialization } from './plan-materialization.js';
 
-/** What a run did. Without a commit there was nothing to do. */
+/** The result of a run. Without a commit there was nothing to do. */
 export interface MaterializationResult {
   readonly plan: PlanReference;
   readonly commit: MaterializationCommit | null;

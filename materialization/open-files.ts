@@ -12,7 +12,7 @@ export interface OpenRead extends Interval {
   readonly scan: OpenFiles;
 }
 
-/** What a plan keeps of a file. @throws UNSUPPORTED_FEATURE for a file that is neither Parquet nor Avro */
+/** A file as a plan keeps it. @throws UNSUPPORTED_FEATURE for a file that is neither Parquet nor Avro */
 export function plannedSourceFile({ file, sequenceNumber, identityValues }: PlannedFile): PlannedSourceFile {
   const { filePath: path, recordCount, fileSizeInBytes } = file;
   const format = readableFormat(file);

@@ -47,7 +47,7 @@ import { planShards } from './shards.js';
 import { existingSnapshot, NO_SNAPSHOT, sourceState } from './source-state.js';
 import { touchedBuckets } from './touched-buckets.js';
 
-/** What to materialize. Times are microseconds since the epoch; the window is `[startUs, endUs)`. */
+/** The work to plan. Times are microseconds since the epoch; the window is `[startUs, endUs)`. */
 export interface MaterializationRequest {
   readonly view: string;
   /** Given: the run records its window only and never moves incremental progress. */
@@ -64,7 +64,7 @@ export interface MaterializationRequest {
   readonly isBackfill?: boolean | undefined;
 }
 
-/** What later steps and people need to know of a plan: a few hundred bytes. */
+/** A plan in short, for later steps and people: a few hundred bytes. */
 export interface PlanReference {
   readonly view: string;
   readonly kind: RunKind;
@@ -127,7 +127,7 @@ export async function resolveSource(
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** What of the progress a window continues from: other windows may be committed before it. */
+/** The progress that a window continues from: other windows may be committed before it. */
 function windowToken({ progress, token, isRolledBack }: EffectiveProgress, interval: Interval): string {
   if (isRolledBack) return token;
   const facts = [coverageWithin(progress?.coverage ?? [], interval), progress?.incremental ?? null];

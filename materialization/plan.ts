@@ -63,7 +63,7 @@ export interface PlannedOnlineTable extends PinnedTable {
   readonly buckets: number;
 }
 
-/** What a plan is built on besides the source: it decides whether its reads are still right on a newer online table. */
+/** The basis of a plan besides the source: it decides whether its reads are still right on a newer online table. */
 export interface PlanBasis {
   /** Null: there was none. */
   readonly progress: Progress | null;

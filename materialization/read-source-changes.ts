@@ -1,4 +1,4 @@
-/** What happened to the source since a snapshot, cut to an interval of event times. */
+/** Changes of the source since a snapshot, cut to an interval of event times. */
 import type { ResolvedColumn } from '../features/index.js';
 import { type ChangedDeletes, changedDeletes, currentSchema } from '../iceberg/index.js';
 import { type PlannedFile, type SnapshotChange, snapshotChanges, type Table } from '../tables/index.js';
@@ -14,7 +14,7 @@ export interface RedeletedFile {
   readonly changed: ChangedDeletes;
 }
 
-/** What became of the files from one snapshot to another; none in between changed files without changing rows, if deletes did. */
+/** Changes of the files from one snapshot to another; none in between changed files without changing rows, if deletes did. */
 export interface ChangeStep {
   readonly fromSnapshotId: bigint;
   readonly toSnapshotId: bigint;

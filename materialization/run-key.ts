@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Interval } from './interval.js';
 
-/** What makes two runs the same work. */
+/** The facts that make two runs the same work. */
 export interface RunIdentity {
   readonly view: string;
   readonly definitionHash: string;

@@ -6,7 +6,7 @@ export interface Shard {
   readonly lastBucket: number;
 }
 
-/** What decides how many shards a run has. */
+/** The figures that decide how many shards a run has. */
 export interface ShardSizing {
   /** Number of shards asked for; undefined: by size. */
   readonly shards?: number | undefined;

@@ -23,7 +23,7 @@ export function sourceState(table: string, metadata: TableMetadata): SourceState
     standing: (snapshotId): SnapshotStanding => {
       const age = ages.get(snapshotId);
       if (age !== undefined) return { kind: 'ancestor', age };
-      // What was read of a table without a snapshot can always be read again: nothing.
+      // A table without a snapshot can always be read again: it has no rows.
       const exists = snapshotId === NO_SNAPSHOT || findSnapshot(metadata, snapshotId) !== undefined;
       return { kind: exists ? 'not-ancestor' : 'expired' };
     },

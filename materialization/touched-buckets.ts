@@ -11,7 +11,7 @@ import type { SourceRead } from './plan.js';
 import type { ChangeStep } from './read-source-changes.js';
 import { existingSnapshot } from './source-state.js';
 
-/** What the buckets are of. */
+/** The column and number of the buckets. */
 interface ChangedSource {
   readonly table: Table;
   readonly key: BucketKey;

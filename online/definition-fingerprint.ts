@@ -1,4 +1,4 @@
-/** What of a view's definition decides the rows of its online table, in five parts, so that a change can be named. */
+/** The parts of a view's definition that decide the rows of its online table, five of them, so that a change can be named. */
 import { createHash } from 'node:crypto';
 import type { ResolvedColumn, ResolvedView } from '../features/index.js';
 import { typeToString } from '../iceberg/index.js';

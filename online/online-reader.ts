@@ -60,7 +60,7 @@ export interface OnlineFeature {
   /** Its name in the answer. */
   readonly name: string;
   readonly view: string;
-  /** What the request calls the view; its own name unless it has another. */
+  /** The view's name in the request; its own name unless it has another. */
   readonly alias: string;
   readonly feature: string;
   readonly type: IcebergType;
@@ -78,7 +78,7 @@ export interface OnlineResponse {
   readonly joinKeys: readonly OnlineJoinKey[];
   /** One for each entity of the request, in its order; values in the order of `features`. */
   readonly rows: readonly (readonly OnlineValue[])[];
-  /** What was read. A table that was never written has no snapshot. */
+  /** The snapshots that were read. A table that was never written has no snapshot. */
   readonly snapshots: readonly { readonly view: string; readonly table: string; readonly snapshotId: bigint | null }[];
   readonly nowUs: bigint;
 }

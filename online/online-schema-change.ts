@@ -38,7 +38,7 @@ export function awaitsRebuild({ properties, currentSnapshotId }: TableMetadata):
   return currentSnapshotId === null && properties.has(REBUILD_PROPERTY);
 }
 
-/** What has to happen to the table before rows of the layout can be written. */
+/** The change that the table needs before rows of the layout can be written. */
 export type OnlineTableChange =
   | { readonly kind: 'none' }
   /** Columns are added, dropped or widened (columns that stay keep their field ids), or the number of buckets changed. */

@@ -10,7 +10,7 @@ export interface RenamedView {
   readonly formerNames: readonly string[];
 }
 
-/** What became of a table's name. */
+/** The outcome of a table's renaming. */
 export interface RenamedOnlineTable {
   readonly from: TableIdentifier;
   readonly to: TableIdentifier;

@@ -5,7 +5,7 @@ import { isMoraineError } from '../errors/index.js';
 import { comparableLocation, type Location, type LocationPrefix } from '../locations/index.js';
 import type { Project } from './project.js';
 
-/** What was found of the tables of all catalogs. */
+/** The findings about the tables of all catalogs. */
 export interface MovedLocations {
   /** Prefixes that are not mapped yet, each with the folder that has its files. */
   readonly proposed: readonly LocationPrefix[];

@@ -56,7 +56,7 @@ export async function listRuns(client: Client, filter: RunFilter): Promise<reado
   return found.sort((a, b) => (a.startedAt < b.startedAt ? 1 : -1));
 }
 
-/** What is asked for is compared here: a namespace need not have our search attributes, and entries of people set none. */
+/** The request is compared here: a namespace need not have our search attributes, and entries of people set none. */
 function matches({ view, table, workflowId }: RunSummary, filter: RunFilter): boolean {
   if ((projectOfId(workflowId) ?? filter.project) !== filter.project) return false;
   const parts = workflowId.split(/[/@]/);

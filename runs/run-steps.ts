@@ -17,7 +17,7 @@ type PendingTask = Raw['pendingWorkflowTask'];
 
 /** An activity or child workflow of a run. Times are ISO-8601. */
 export interface RunStep {
-  /** What it is for, as the workflow says; else its type. */
+  /** Its purpose, as the workflow says; else its type. */
   readonly name: string;
   readonly type: string;
   readonly state: 'waiting' | 'running' | 'retrying' | 'done' | 'failed' | 'cancelled';
@@ -163,7 +163,7 @@ class StepReader {
     else if (REQUEST.test(step.type)) this.#joined.push(...joinedBy(await this.#result(event)));
   }
 
-  /** What the server knows of activities that have not ended: it writes their start into the history only at their end. */
+  /** The server's view of activities that have not ended: it writes their start into the history only at their end. */
   async readPending(pending: Pending): Promise<void> {
     const step = this.#byActivityId.get(pending.activityId ?? '');
     if (step === undefined) return;

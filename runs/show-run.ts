@@ -75,7 +75,7 @@ async function firstStart(client: Client, execution: WorkflowExecutionDescriptio
   }
 }
 
-/** What the shared query says, if a worker answers and the workflow has it. */
+/** The answer of the shared query, if a worker answers and the workflow has it. */
 async function queried(client: Client, workflowId: string, runId: string) {
   const handle = client.workflow.getHandle(workflowId, runId);
   try {

@@ -129,7 +129,7 @@ async function readable(connection: Connection, { metadata }: FilesOwner, open: 
   return mapping === undefined ? files : { ...files, nameMapping: mapping };
 }
 
-/** What is known of a file that was opened before. */
+/** Facts about a file that was opened before. */
 interface KnownFile {
   readonly path: LocalPath;
   readonly layout: FileLayout;

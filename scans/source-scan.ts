@@ -14,7 +14,7 @@ export interface PinnedSource {
 
 /** Files that are ready to be scanned, and what planning found. */
 export interface OpenedScan {
-  /** What `scanSql` needs besides the schema. */
+  /** The arguments of `scanSql` besides the schema. */
   readonly scan: Pick<Scan, 'files' | 'filter' | 'layouts' | 'nameMapping' | 'deletes'>;
   /** Rows of the files that were not skipped. */
   readonly rows: number;

@@ -13,7 +13,7 @@ const POLICIES: Readonly<Record<ScheduleOverlap, NonNullable<ScheduleOverlapPoli
 /** Temporal's name of an overlap. */
 export const overlapPolicy = (overlap: ScheduleOverlap): NonNullable<ScheduleOverlapPolicy> => POLICIES[overlap];
 
-/** What a schedule remembers of itself: its memo, and (as only that can be changed) the memo of its runs. */
+/** The record of a schedule: its memo, and the memo of its runs, since only that can be changed. */
 export interface ScheduleNotes {
   /** Registry (its table's uuid) and view that declare the schedule. */
   readonly declaredBy?: { readonly registry: string; readonly view: string };
@@ -100,7 +100,7 @@ export interface ScheduleInfo {
 
 const duration = (ms: number | undefined): string => formatDurationMs(BigInt(Math.round(ms ?? 0)));
 
-/** What a description says, without what no reader needs. */
+/** A description, reduced to the parts that readers need. */
 export function scheduleInfo(description: ScheduleDescription): ScheduleInfo {
   const { scheduleId, spec: times, policies, state, info, action, raw } = description;
   const [interval] = times.intervals ?? [];
@@ -146,7 +146,7 @@ function overlapName(policy: ScheduleOverlapPolicy): string {
   );
 }
 
-/** What a schedule remembers of itself. */
+/** The record of a schedule. */
 export function notesOf({ memo, action }: Pick<ScheduleDescription, 'memo' | 'action'>): ScheduleNotes {
   const declaredBy = memo?.['declaredBy'] as ScheduleNotes['declaredBy'];
   const declared = action.memo?.['declared'];

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { rolldown } from 'rolldown';
 
-/** What is loaded by its path. Files of these names are written; a clone without the benchmark has no `bench`. */
+/** Modules that are loaded by their path. Files of these names are written; a clone without the benchmark has no `bench`. */
 const ENTRIES = [
   'index',
   'cli/main',

@@ -13,7 +13,7 @@ export interface FileKey<T> {
   readonly location: Location;
   /** For example `manifest list`; whoever uses a kind keeps to one type of values. */
   readonly kind: FileKind<T>;
-  /** What else the value depends on: the length by which a file is listed, the schema that it is read with. */
+  /** Everything else that the value depends on: the length by which a file is listed, the schema that it is read with. */
   readonly variant?: string;
 }
 

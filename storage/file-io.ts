@@ -59,11 +59,11 @@ export interface FileIO {
   listPage(location: Location, options: { readonly maxFiles: number; readonly after?: string }): Promise<FilePage>;
   /** The files as files of this machine, if that is what they are; null: they must be fetched to be opened, and uploaded. */
   readonly localFiles: LocalFiles | null;
-  /** What files held that were read before. */
+  /** The parsed content of files that were read before. */
   readonly cache: FileCache;
 }
 
-/** What only files of this machine have: paths, folders, symbolic links. */
+/** Operations on files of this machine alone: paths, folders, symbolic links. */
 export interface LocalFiles {
   /**
    * The canonical path of an existing or future file or folder.

@@ -1,4 +1,4 @@
-/** What other writers have deleted from data files since a change of them was planned: the files of a rewrite do not know of it. */
+/** Deletes by other writers since a change of data files was planned: the files of a rewrite do not know of them. */
 import { MoraineError } from '../errors/index.js';
 import {
   changedDeletes,

@@ -21,7 +21,7 @@ import type { Table } from './table.js';
 export interface PendingSnapshot {
   readonly snapshotId: bigint;
   readonly sequenceNumber: bigint;
-  /** What the manifests made for it hold, by path: on storage they are not complete before the manifest list gives row ids. */
+  /** Content of the manifests made for it, by path: on storage they are not complete before the manifest list gives row ids. */
   readonly entries?: Map<string, readonly ManifestEntry[]>;
 }
 

@@ -84,7 +84,7 @@ async function rebasedFiles(
   };
 }
 
-/** What the deletes of the new files follow from: an upgrade changes how they are written. */
+/** The basis of the new files' deletes: an upgrade changes how they are written. */
 function keyOf({ metadata }: Table, arrived: readonly ArrivedDeletes[]): string {
   const deleted = arrived.map(({ dataFile: { filePath }, deletes }) => [
     filePath,

@@ -1,4 +1,4 @@
-/** What a training set is asked for with: one small JSON object, of the Temporal UI, the library or the command line. */
+/** The request for a training set: one small JSON object, from the Temporal UI, the library or the command line. */
 import { z } from 'zod';
 import { parseTableName } from '../catalogs/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';

@@ -11,7 +11,7 @@ const LONGEST_LOOK_MS = 600_000;
 
 /** A run that an entry workflow has others do. */
 export interface AskedRun<Result> {
-  /** What it is called in the details; `run` unless given. */
+  /** Its name in the details; `run` by default. */
   readonly what?: string;
   /** Starts or joins it. @param replyTo the workflow that it tells how it ended */
   readonly request: (replyTo: string) => Promise<RequestedRun>;

@@ -43,7 +43,7 @@ function show(report: { parked(commit: ParkedCommit | undefined): void }, parked
   upsertMemo({ parked: parked ?? null });
 }
 
-/** What is known of a commit whose attempts are used up; undefined if the failure is an answer. */
+/** The state of a commit whose attempts are used up; undefined if the failure is an answer. */
 function parkedBy(error: unknown): ParkedCommit | undefined {
   if (!(error instanceof ActivityFailure) || error.retryState !== 'MAXIMUM_ATTEMPTS_REACHED') return undefined;
   const { cause } = error;
@@ -59,7 +59,7 @@ function parkedBy(error: unknown): ParkedCommit | undefined {
   };
 }
 
-/** What the details of a run say of a parked commit. */
+/** The lines about a parked commit in the details of a run. */
 export function parkedLines({ code, reason, runKey, snapshotId }: ParkedCommit): string[] {
   return [
     '',

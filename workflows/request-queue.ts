@@ -1,4 +1,4 @@
-/** What a run is asked for that is the only one of its table. */
+/** Requests to the one run of a table. */
 import { ApplicationFailure, ContinueAsNew, defineSignal, log, setHandler } from '@temporalio/workflow';
 import type { LeftRequests, Requested } from '../activities/contract.js';
 import { isCancelled, throwIfCancelled } from './cancellation.js';

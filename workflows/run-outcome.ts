@@ -15,14 +15,14 @@ export interface RunFailure {
   readonly message: string;
 }
 
-/** What is behind a failure of a step or of the run itself. */
+/** The cause of a failure of a step or of the run itself. */
 export function failureOf(error: unknown): RunFailure {
   const cause = error instanceof ActivityFailure ? (error.cause ?? error) : error;
   const code = cause instanceof ApplicationFailure ? (cause.type ?? 'RUN_FAILED') : 'RUN_FAILED';
   return { code, message: cause instanceof Error ? cause.message : String(error) };
 }
 
-/** What {@link failureOf} has told of, to be thrown once more. */
+/** The failure of {@link failureOf}, to be thrown once more. */
 export function asFailure({ code, message }: RunFailure): ApplicationFailure {
   return ApplicationFailure.create({ message, type: code, nonRetryable: true });
 }

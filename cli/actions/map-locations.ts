@@ -42,7 +42,7 @@ async function write(
   dryRun: boolean,
 ): Promise<void> {
   const known = [...config.storage.locations].map(([prefix, folder]) => ({ prefix, folder }));
-  // What cannot be read again must not be written.
+  // A configuration that cannot be read again must not be written.
   new PrefixMap([...known, ...proposed]);
   const file = config.configFile;
   if (file === null || dryRun) return;

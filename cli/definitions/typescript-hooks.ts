@@ -3,14 +3,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { LoadHook, ResolveHook } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
-/** What the hooks need to know of the process. */
+/** Facts about the process for the hooks. */
 export interface TypescriptHookData {
   readonly moraineUrl: string;
   /** The compiler; null where only JavaScript is expected. */
   readonly typescriptUrl: string | null;
 }
 
-/** What is used of the `typescript` package, which belongs to the user's project and not to this one. */
+/** The part of the `typescript` package that is used; the package belongs to the user's project. */
 interface Transpiler {
   readonly ModuleKind: { readonly ESNext: number };
   readonly ScriptTarget: { readonly ES2022: number };

@@ -1,4 +1,4 @@
-/** What `table files` says of a data or delete file. */
+/** A data or delete file as `table files` prints it. */
 import {
   allFields,
   type DataFile,

@@ -89,7 +89,7 @@ function steps(all: readonly RunStep[]): string {
   return formatColumns(['STATE', { number: 'TRIES' }, { number: 'TOOK' }, 'STEP'], rows);
 }
 
-/** What is being tried again or has failed, and why. */
+/** The steps that are being tried again or have failed, and why. */
 function retries(all: readonly RunStep[]): string {
   return all
     .filter(({ failure }) => failure !== null)

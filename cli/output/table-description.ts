@@ -1,4 +1,4 @@
-/** What `table show` and `table history` say of a table's metadata. */
+/** A table's metadata as `table show` and `table history` print it. */
 
 import { formatTableName } from '../../catalogs/index.js';
 import { formatTimeUs } from '../../config/index.js';

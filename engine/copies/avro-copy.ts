@@ -110,7 +110,7 @@ async function openReader(handle: FileHandle, path: string, size: number): Promi
   return await AvroRowReader.open(source, { location: path, damaged: 'DATA_FILE_CORRUPT' });
 }
 
-/** What values and schemas cannot be is damage of the file. */
+/** Impossible values and schemas are damage of the file. */
 function namingFile<T>(path: string, work: () => T): T {
   try {
     return work();

@@ -106,7 +106,7 @@ export function perFileSql(numbers: readonly (bigint | null)[]): string {
 /** Which rows of files that have deletes are given: those that no delete takes, or those that some do. */
 export type DeletedRows = 'left-out' | 'alone';
 
-/** What {@link liveRowsSql} and {@link deletedRowsSql} need of the scan. */
+/** The part of the scan that {@link liveRowsSql} and {@link deletedRowsSql} need. */
 interface DeletingScan {
   readonly schema: Schema;
   readonly deletes: ScanDeletes;

@@ -10,7 +10,7 @@ import { corrupt, type OpenTail, openFailed, TailReader } from '../parquet/file-
 import { footerOutline, HADOOP_LZ4, LZO } from '../parquet/parquet-footer.js';
 import { convertedLayout, type FileConversion, type FileLayout, readFileLayouts } from './file-layout.js';
 
-/** What the manifest says of a file. */
+/** A file as its manifest describes it. */
 export interface CheckedFile {
   readonly path: LocalPath;
   readonly fileSizeInBytes: bigint;

@@ -7,7 +7,7 @@ import { parquetSchemaReader } from './file-readers.js';
 /** A column of a file at any depth. */
 export interface FileColumn {
   readonly name: string;
-  /** What the file itself calls it, where a copy that is read in its place has another name for it. */
+  /** Its name in the file itself, where a copy that is read in its place has another name for it. */
   readonly sourceName?: string;
   /** Missing in files that were written outside Iceberg. */
   readonly fieldId: number | undefined;

@@ -90,7 +90,7 @@ export interface Scan {
   readonly layouts?: ReadonlyMap<string, FileLayout>;
   /** Names of fields in files without field ids (needs `layouts`). */
   readonly nameMapping?: NameMapping;
-  /** What takes rows from the files, from `prepareDeletes` on the connection that runs the scan. Without it every row is given. */
+  /** The deletes of the files, from `prepareDeletes` on the connection that runs the scan. Without it every row is given. */
   readonly deletes?: ScanDeletes;
   /** `alone`: of the rows only those that the deletes take, each at least once; of files without deletes none. */
   readonly deletedRows?: DeletedRows;
@@ -273,7 +273,7 @@ export function readSchemaSql(fields: readonly NestedField[]): string {
   return `MAP {${entries.join(', ')}}`;
 }
 
-/** What rows may have brought along from other files, as rows do that are rewritten unchanged. */
+/** Values that rows may have brought along from other files, when they were rewritten unchanged. */
 function lineageFields({ extras }: Scan, layout: FileLayout | undefined): readonly NestedField[] {
   const wanted = [
     ...(extras?.sequenceNumber === undefined ? [] : [LAST_UPDATED]),

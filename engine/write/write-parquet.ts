@@ -102,7 +102,7 @@ export async function writeParquet(connection: Connection, write: ParquetWrite):
   }
 }
 
-/** What the statement gave, and the plan that it is of. */
+/** The result of the statement, and its plan. */
 interface Copied {
   readonly plan: WritePlan;
   readonly results: DuckDBValue[][];
@@ -154,7 +154,7 @@ const UNWRITABLE: ReadonlyMap<string, string> = new Map([
 export interface UnwritableColumn {
   readonly path: string;
   readonly type: IcebergType;
-  /** What to do instead. */
+  /** The remedy. */
   readonly remedy: string;
 }
 

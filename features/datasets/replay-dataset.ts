@@ -118,7 +118,7 @@ async function savedPlace(deps: HistoricalDeps, { location }: DatasetRecord): Pr
   return findSnapshot(metadata, snapshotId) === undefined ? null : { table, asOf: { snapshotId } };
 }
 
-/** What a dataset asks for, of the snapshots that it was made from; not its entity rows. */
+/** The request of a dataset, with the snapshots that it was made from; without its entity rows. */
 export function recordedRequest({ recipe, sources }: DatasetRecord): RetrievalRequest {
   const { views, fullFeatureNames, knownAsOf } = recipe;
   return {

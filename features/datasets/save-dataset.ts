@@ -44,7 +44,7 @@ export interface SaveDeps {
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,127}$/;
 
-/** What {@link isDatasetName} asks for, for messages. */
+/** The rule of {@link isDatasetName}, for messages. */
 export const DATASET_NAME_RULE = 'a name begins with a letter or _, then letters, digits, _ or -, at most 128 in all';
 
 /** Whether a dataset may be called so. */

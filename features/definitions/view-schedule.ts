@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { formatDurationMs, parseDurationMs } from './duration.js';
 
-/** What happens at a tick while the run of an earlier one is in flight, in Temporal's words. */
+/** The overlap policy, in Temporal's words: how a tick is treated while the run of an earlier one is in flight. */
 export const SCHEDULE_OVERLAPS = ['skip', 'buffer-one', 'buffer-all', 'allow-all'] as const;
 export type ScheduleOverlap = (typeof SCHEDULE_OVERLAPS)[number];
 

@@ -204,7 +204,7 @@ async function stage(connection: Connection, sql: string, folder: string, what: 
   }
 }
 
-/** What DuckDB says of a user's own SQL is theirs to read; of other failures the code tells enough. */
+/** Users may read DuckDB's messages about their own SQL; for other failures the code says enough. */
 function queryError(error: unknown, what: string): unknown {
   if (!isMoraineError(error, 'INTERNAL', 'TYPE_MISMATCH') || !(error.cause instanceof Error)) return error;
   if (LATE_TIME.test(error.cause.message)) return error;

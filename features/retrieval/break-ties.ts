@@ -27,7 +27,7 @@ export async function breakTies(
   await whileTied(session, tied, rows.featureTypes.length, async (features) =>
     rankByFeatures(session, join, tied, { features, relation: await readFeatures(features) }),
   );
-  // What is tied now is equal in everything.
+  // Rows that are still tied are equal in everything.
   await session.run(keepFirst(tied, []));
 }
 

@@ -52,7 +52,7 @@ export interface HistoricalFeatures {
   readonly entitySources: ReadonlyMap<string, TableState>;
   /** How each view was joined, by its name in the request. */
   readonly joins: ReadonlyMap<string, JoinedView>;
-  /** What was asked for, resolved: with it and `sources` the same is asked again. */
+  /** The request, resolved: with it and `sources` the same can be asked again. */
   readonly recipe: RetrievalRecipe;
 }
 

@@ -4,7 +4,7 @@ import type { SqlSession } from '../sql-session.js';
 import type { ResolvedColumn, ResolvedView } from '../views/resolve-view.js';
 import { type JoinTables, keyColumns, type TimeUnit } from './point-in-time-sql.js';
 
-/** What is known of a probe table. Times are counts of the feature table's unit. */
+/** Facts about a probe table. Times are counts of the feature table's unit. */
 export interface ProbeBounds {
   /** Rows that can match at all: a time and no null key. */
   readonly rows: number;

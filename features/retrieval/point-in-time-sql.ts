@@ -179,7 +179,7 @@ export function known(join: PointInTimeJoin, left: string): readonly string[] {
   return needsCreated(join) ? [`s.c <= ${left}.known`] : [];
 }
 
-/** What decides among feature rows, as columns with a prefix; with the given features, all unless given. */
+/** The order among feature rows, as columns with a prefix; with the given features, all by default. */
 export function orderColumns(
   rows: FeatureRows,
   prefix: string,

@@ -1,4 +1,4 @@
-/** What a retrieval will read, before anything is read: its views bound to their tables' snapshots, and the columns of the answer. */
+/** The plan of a retrieval, before anything is read: its views bound to their tables' snapshots, and the columns of the answer. */
 import { MoraineError } from '../../errors/index.js';
 import type { IcebergType, NestedField } from '../../iceberg/index.js';
 import type { PinnedSource } from '../../scans/index.js';
@@ -17,7 +17,7 @@ import {
 import type { JoinMethod } from './point-in-time-sql.js';
 import type { ViewJoin } from './view-join.js';
 
-/** What of a retrieval decides which features of which snapshots it reads. */
+/** The part of a retrieval that decides which features of which snapshots it reads. */
 export interface RetrievalRequest extends FeatureSelection {
   /** Name columns `view__feature`. */
   readonly fullFeatureNames?: boolean;

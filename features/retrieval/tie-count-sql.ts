@@ -16,7 +16,7 @@ export async function countTies(session: SqlSession, join: PointInTimeJoin, meth
   return Number(await readScalar(session, tiedMomentsSql(join)));
 }
 
-/** What decides among rows of one event time, before values do; without nulls. */
+/** The order among rows of one event time, before values decide; without nulls. */
 function orderSql({ rows }: PointInTimeJoin): readonly string[] {
   return [
     ...(rows.createdUnit === null ? [] : ['s.c IS NOT NULL', 'coalesce(s.c, 0)']),

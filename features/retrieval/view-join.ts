@@ -61,7 +61,7 @@ export interface PreparedJoin {
   readonly read: ReadReport;
   /** Null: no frame row can match, and nothing is read. */
   readonly bounds: ProbeBounds | null;
-  /** What the method was chosen by; null when there was nothing to choose. */
+  /** The figures by which the method was chosen; null when there was nothing to choose. */
   readonly shape: JoinShape | null;
   readonly readFeatures: ReadFeatures;
 }
@@ -188,7 +188,7 @@ export function featureRowsSql(
   return `(SELECT ${outputs.join(', ')} FROM ${scan})`;
 }
 
-/** What a method is chosen for. */
+/** The join that a method is chosen for. */
 interface JoinSides {
   readonly frame: EntityFrame;
   readonly join: ViewJoin;
@@ -197,7 +197,7 @@ interface JoinSides {
   readonly sql: PointInTimeJoin;
 }
 
-/** What the choice of a method goes by: averages, and what is looked up where these do not settle it. */
+/** The figures that a method is chosen by: averages, and counts that are looked up where averages do not settle it. */
 async function joinShape(context: JoinContext, sides: JoinSides): Promise<JoinShape> {
   const { session } = context;
   const { join, opened, sql } = sides;

@@ -40,7 +40,7 @@ function newestByAsof(join: PointInTimeJoin, probe: string): string {
 /** One side of an ASOF join: `v` is the time from which frame rows may have the time `t`. */
 interface AsofSide {
   readonly relation: string;
-  /** What of the probe table is compared with `v`. */
+  /** The column of the probe table that is compared with `v`. */
   readonly probeTime: string;
 }
 

@@ -24,7 +24,7 @@ function totalOrder(sql: string, type: IcebergType): readonly string[] {
   return [`${sql} IS NOT NULL`, sql];
 }
 
-/** What decides among rows of one event time, as expressions that all order ascending; the largest row wins. */
+/** The order among rows of one event time, as expressions that all order ascending; the largest row wins. */
 function tieBreakers(columns: OrderColumns): readonly string[] {
   const nullLoses = (sql: string | undefined): readonly string[] =>
     sql === undefined ? [] : [`${sql} IS NOT NULL`, sql];

@@ -151,7 +151,7 @@ async function keepWinners(session: SqlSession, request: LatestRequest, table: s
       .filter((_, index) => places.includes(index));
     await orderBy(newestFirst({ timestamp: column(0), features }, { sameTime: true }));
   });
-  // What is tied now is equal in everything.
+  // Rows that are still tied are equal in everything.
   await session.run(keepFirst(tied, []));
 }
 

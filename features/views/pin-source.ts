@@ -31,7 +31,7 @@ export function pinSource(table: Table, name: string, asOf: HistoricalAsOf): Pin
   throw new MoraineError('INVALID_ARGUMENT', `The snapshots to read name none of table ${name}.`);
 }
 
-/** What of a pinned table an answer has to name so that it can be read again. */
+/** The state of a pinned table that an answer names, so that the same can be read again. */
 export function stateOf({ table, snapshot, schema }: PinnedSource): TableState {
   return {
     snapshotId: snapshot?.snapshotId ?? null,

@@ -7,7 +7,7 @@ import { isJsonArray, isJsonObject, type JsonObject, type JsonValue, parseJson }
 
 export type AvroPrimitiveName = 'null' | 'boolean' | 'int' | 'long' | 'float' | 'double' | 'bytes' | 'string';
 
-/** What a schema says beyond its physical type. */
+/** The meaning of a schema beyond its physical type. */
 export interface AvroLogicalType {
   readonly name: string;
   readonly adjustToUtc?: boolean;

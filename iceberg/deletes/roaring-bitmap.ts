@@ -16,7 +16,7 @@ const MAX_KEY = 0x7fff_ffff;
 
 /** The positions that share all but their lowest 16 bits. */
 export interface PositionContainer {
-  /** What is added to each value; a multiple of 65,536. */
+  /** The offset of each value; a multiple of 65,536. */
   readonly base: bigint;
   /** The lowest 16 bits of the positions, ascending, each once. */
   readonly values: Uint16Array;

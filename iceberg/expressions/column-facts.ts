@@ -1,4 +1,4 @@
-/** What is known of a column over many rows, and whether any of them might match. */
+/** Facts about a column over many rows, and whether any of them might match. */
 
 import type { IcebergType, PrimitiveValue } from '../schema/types.js';
 import { deserializeValue } from '../values/single-value.js';

@@ -19,7 +19,7 @@ import { type FieldSummary, type ManifestEntry, type ManifestFile } from './data
 import { positional } from './manifest-entry.js';
 import { manifestListAvroSchema } from './manifest-schema.js';
 
-/** What a manifest list is written from. */
+/** The input of a manifest list. */
 export interface ManifestListToWrite {
   readonly formatVersion: 2 | 3;
   readonly snapshotId: bigint;

@@ -12,7 +12,7 @@ import type { ManifestEntry, ManifestFile } from './data-file.js';
 import { entryToRecord, ManifestEntryReader } from './manifest-entry.js';
 import { manifestEntryAvroSchema } from './manifest-schema.js';
 
-/** What a manifest is written from. */
+/** The input of a manifest. */
 export interface ManifestToWrite {
   readonly formatVersion: 2 | 3;
   readonly content: ManifestFile['content'];
@@ -69,7 +69,7 @@ function checkEntry(entry: ManifestEntry, { spec, content }: ManifestToWrite): M
   return entry;
 }
 
-/** What reading a manifest takes from the table's metadata. */
+/** The part of the table's metadata that reading a manifest needs. */
 export interface ManifestContext {
   readonly specs: readonly PartitionSpec[];
   /** The current schema first; the others for columns that it has dropped. */

@@ -164,7 +164,7 @@ function readRefs(fields: JsonFields, currentSnapshotId: bigint | null): Readonl
   return refs;
 }
 
-/** What the rest of Moraine relies on: every current or default thing exists, and the main branch is the current snapshot. */
+/** Checks that the rest of Moraine relies on: every current or default thing exists, and the main branch is the current snapshot. */
 function checkReferences(metadata: TableMetadata, fields: JsonFields): void {
   const { currentSchemaId, defaultSpecId, defaultSortOrderId, currentSnapshotId } = metadata;
   if (!metadata.schemas.some((schema) => schema.schemaId === currentSchemaId)) {

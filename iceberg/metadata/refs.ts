@@ -7,7 +7,7 @@ import { currentSchema, currentSnapshot, schemaOfSnapshot, snapshotAsOf, snapsho
 /** The branch that commits go to; it always points at the current snapshot. */
 export const MAIN_BRANCH = 'main';
 
-/** What to read of a table: at most one of the three; none of them is the current state. */
+/** The state of a table to read: at most one of the three; none of them is the current state. */
 export interface SnapshotSelection {
   readonly snapshotId?: bigint;
   readonly ref?: string;

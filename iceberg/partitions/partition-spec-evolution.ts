@@ -7,7 +7,7 @@ import { sameFields } from './partition-spec.js';
 import { checkPartitionSpec } from './spec-check.js';
 import { transformToString } from './transforms.js';
 
-/** What makes two partition fields the same across specs: the source column and the transform. */
+/** The identity of a partition field across specs: the source column and the transform. */
 export function sourceKey({ sourceId, transform }: Pick<PartitionField, 'sourceId' | 'transform'>): string {
   return `${sourceId} ${transformToString(transform)}`;
 }

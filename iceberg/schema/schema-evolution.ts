@@ -32,7 +32,7 @@ export type SchemaChange =
   | { readonly change: 'set-doc'; readonly column: string; readonly doc: string | null }
   | { readonly change: 'move'; readonly column: string; readonly to: ColumnPosition };
 
-/** What the rules depend on besides the schema. */
+/** Conditions of the rules besides the schema. */
 export interface EvolutionContext {
   /** The table's `lastColumnId`: ids of new columns begin above it, so that no id ever has two meanings. */
   readonly lastColumnId: number;

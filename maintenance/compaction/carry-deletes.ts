@@ -80,7 +80,7 @@ async function carryToGroup(
   };
 }
 
-/** What is deleted by now from each removed file, by its location. */
+/** The rows that are deleted by now from each removed file, by its location. */
 async function arrivedPositions(
   connection: Connection,
   { io, metadata }: Table,

@@ -8,7 +8,7 @@ import { compactFaultPoint } from './compact-fault-points.js';
 import { readCompactionPlan, type StoredPlan } from './read-compaction-plan.js';
 import { refuseUncoveringDeletes } from './uncovering-deletes.js';
 
-/** What became of some rewritten groups, told by their places in the plan. */
+/** The outcome of some rewritten groups, by their places in the plan. */
 export interface CommittedGroups {
   readonly committed: readonly number[];
   /** Groups that another writer was faster with: plan them again. */

@@ -122,7 +122,7 @@ function partitionTypes(specId: number, metadata: TableMetadata) {
   );
 }
 
-/** What a plan says of the whole, with the lines of its groups. */
+/** The header of a plan, with the lines of its groups. */
 export interface PlanText {
   readonly head: Omit<CompactionPlan, 'groups'>;
   readonly groupLines: readonly string[];

@@ -41,7 +41,7 @@ export type RowOrder =
   | { readonly kind: 'sort'; readonly terms: readonly SortTerm[]; readonly sortOrderId: number | null }
   | { readonly kind: 'z-order'; readonly fieldIds: readonly number[] };
 
-/** What choosing among the rows of an online table goes by: field ids. */
+/** The columns that decide among the rows of an online table: field ids. */
 export interface OnlineRows {
   /** The column that tells entities apart. */
   readonly keyId: number;

@@ -5,7 +5,7 @@ import { currentSchema } from '../../iceberg/index.js';
 import type { Table } from '../../tables/index.js';
 import type { TieView } from './compact-plan.js';
 
-/** What finding the views of a table needs. */
+/** The dependencies of finding the views of a table. */
 export interface TieDeps {
   definitions(): Promise<Definitions>;
   loadTable(name: string): Promise<Table>;

@@ -4,7 +4,7 @@ import { type Connection, columnAlias, type Scan, scanSql } from '../../engine/i
 import { findField } from '../../iceberg/index.js';
 import type { TieView } from './compact-plan.js';
 
-/** What is known of the rows of a group in one view, and of those beside it that tie with them: a temporary table. */
+/** Facts about the rows of a group in one view, and about those beside it that tie with them: a temporary table. */
 export class TiedFacts {
   readonly view: TieView;
   readonly #connection: Connection;

@@ -14,7 +14,7 @@ import {
 
 const DEFAULT_MAX_SNAPSHOT_AGE_MS = 5n * 86_400_000n;
 
-/** What a request says besides the table's properties; a ref's own settings win over both. */
+/** Settings of a request besides the table's properties; a ref's own settings win over both. */
 export interface ExpirySettings {
   /** In place of `history.expire.max-snapshot-age-ms`. */
   readonly olderThanMs?: bigint;
@@ -51,7 +51,7 @@ export function surplusMetadata(
   return metadataLog.slice(0, metadataLog.length + 1 - metadataVersions);
 }
 
-/** What goes and, for every snapshot that stays, why. */
+/** The snapshots and refs that go and, for every snapshot that stays, why. */
 export interface ExpiryPlan {
   readonly snapshotIds: readonly bigint[];
   readonly refs: readonly string[];

@@ -146,7 +146,7 @@ export class Sweep {
     return this.#protector(file.location);
   }
 
-  /** What keeps a file that nothing reaches, however old it is. */
+  /** The reason to keep a file that nothing reaches, however old it is. */
   #protector(path: string): string | null {
     const name = path.slice(path.lastIndexOf('/') + 1);
     if (name === VERSION_HINT) return 'engines of Hadoop tables read it';

@@ -71,7 +71,7 @@ export async function changeBackfillConcurrency(client: Client, id: string, conc
   await changeConcurrency(client, { workflowId: id }, concurrency);
 }
 
-/** What a backfill that has ended left undone; null while it is in flight. @throws `WORKFLOW_NOT_FOUND` */
+/** The windows that a backfill which has ended left undone; null while it is in flight. @throws `WORKFLOW_NOT_FOUND` */
 export async function failedSegments(
   client: Client,
   id: string,

@@ -98,7 +98,7 @@ function stopWaiting({ workflowId }: FollowedRun<unknown>, why: string, remedy?:
   });
 }
 
-/** What to do about a run that goes on: for those who want it, and for those who do not. */
+/** The remedy for a run that goes on: for those who want it, and for those who do not. */
 function goesOn({ workflowId }: FollowedRun<unknown>): string {
   const cancel = workflowId.startsWith('backfill/')
     ? 'moraine backfill cancel'

@@ -85,7 +85,7 @@ export class WorkerMetrics {
     error: () => undefined,
   };
 
-  /** What staged files is known by its result. */
+  /** Steps that stage files are recognised by their result. */
   #countStaged(activity: string, result: unknown): void {
     if (typeof result !== 'object' || result === null || !('rows' in result) || !('bytes' in result)) return;
     this.#rows.inc({ activity }, Number(result.rows) || 0);

@@ -18,7 +18,7 @@ import {
 import type { WorkerInterceptors, WorkerOptions } from '@temporalio/worker';
 import { STATEMENT_CHANNEL, type StatementEvent } from '../../engine/index.js';
 
-/** What clients and workers mount to be traced. */
+/** Interceptors that clients and workers mount to be traced. */
 export interface Tracing {
   readonly client: ClientInterceptors;
   readonly activity: NonNullable<WorkerInterceptors['activity']>;

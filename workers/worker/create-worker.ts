@@ -10,7 +10,7 @@ import { bundleWithSettings, type WorkflowSource, workflowSource } from './bundl
 import { heavyQueues } from './heavy-activities.js';
 import { FORCE_AFTER_GRACE_MS } from './run-until.js';
 
-/** What a worker process may take: workflows decide, light activities ask, plan and commit, heavy ones read and write data files. */
+/** The work that a worker process takes: workflows decide, light activities ask, plan and commit, heavy ones read and write data files. */
 export const WORKER_ROLES = ['workflows', 'light', 'heavy'] as const;
 export type WorkerRole = (typeof WORKER_ROLES)[number];
 

@@ -26,7 +26,7 @@ export interface RunWorkerOptions {
   /** Told what was left out, such as search attributes that may not be registered. */
   readonly warn?: (message: string) => void;
   readonly workflows?: WorkflowSource;
-  /** What Temporal's own runtime writes to standard error; warnings unless said otherwise. */
+  /** The level of Temporal's own runtime on standard error; warnings by default. */
   readonly nativeLog?: NativeLog;
   /** Roles of this process; default: all. */
   readonly roles?: readonly WorkerRole[];

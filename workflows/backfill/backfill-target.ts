@@ -13,7 +13,7 @@ export interface PendingWindows {
   readonly staged: Extract<StagedBackfillWindow, { readonly kind: 'staged' }>;
 }
 
-/** What a backfill fills: reads windows for it and commits them, by the activities of views or those of training sets. */
+/** The target of a backfill: reads windows for it and commits them, by the activities of views or those of training sets. */
 export class BackfillTarget {
   readonly #input: BackfillRunInput;
   readonly #planLocation: string;

@@ -52,7 +52,7 @@ function stageAll(
   });
 }
 
-/** What cannot be taken back stays as files that no table lists: the error that led here matters more. */
+/** Files that cannot be taken back stay, listed by no table: the error that led here matters more. */
 async function discard({ planLocation }: PlannedTrainingSet): Promise<void> {
   await discarding.discardTrainingSet({ planLocation }).catch(() => undefined);
 }
