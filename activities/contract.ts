@@ -1,6 +1,6 @@
 /**
  * The contract between workflows and activities: types only, JSON only. 64-bit numbers are strings, times are ISO-8601.
- * What travels here stays a few hundred bytes: ids, counts and paths. Rows and file lists stay on storage.
+ * Inputs and results stay within a few hundred bytes: ids, counts and paths. Rows and file lists stay on storage.
  */
 
 /** The request of a person, a schedule or a command. It arrives as JSON from outside and is checked by `requestRun`. */
@@ -149,7 +149,7 @@ export interface CommittedRun {
 }
 
 /**
- * What a person or a command asks of the `trainingSet` workflow: features for the rows of a table, saved as a dataset. It arrives as JSON
+ * The request of a person or a command to the `trainingSet` workflow: features for the rows of a table, saved as a dataset. It arrives as JSON
  * from outside and is checked by `planTrainingSet`.
  */
 export interface TrainingSetInput {

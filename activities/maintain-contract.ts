@@ -136,7 +136,7 @@ export interface PlannedExpiry {
 
 export interface MaintainActivities {
   /**
-   * What the policies ask of which tables.
+   * The work that the policies ask for, by table.
    *
    * @throws `INVALID_ARGUMENT` for an input that is not right, or a configuration without a policy
    */

@@ -1,4 +1,4 @@
-/** What a benchmark job is: data made once, variants run in fresh processes, figures computed from their medians. */
+/** A benchmark job: data made once, variants run in fresh processes, figures computed from their medians. */
 
 /** S finishes in seconds and runs anywhere; M is the size that the bars are stated for. */
 export type BenchSize = 'S' | 'M';

@@ -9,7 +9,7 @@ import type { BenchContext } from './job.js';
 
 const run = promisify(execFile);
 
-/** What a program prints as one line of JSON: its own measurement of what counts, start-up and imports not included. */
+/** The line of JSON that a program prints: its own measurement, start-up and imports not included. */
 export interface ForeignMeasurement {
   readonly cpuSeconds: number;
   readonly wallSeconds: number;

@@ -1,4 +1,4 @@
-/** What the jobs of point-in-time retrieval share: a feature table, entity frames, our retrieval, and raw statements over the same files. */
+/** Shared by the jobs of point-in-time retrieval: a feature table, entity frames, our retrieval, and raw statements over the same files. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';

@@ -1,4 +1,4 @@
-/** What the jobs of skewed keys share: feature tables and frames of three sizes, each twice the one before. */
+/** Shared by the jobs of skewed keys: feature tables and frames of three sizes, each twice the one before. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { quoteLiteral } from '../engine/index.js';

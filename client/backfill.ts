@@ -45,7 +45,7 @@ export interface BackfillRequest {
 export type BackfillOptions = RunOptions<BackfillProgress>;
 
 /**
- * What a backfill would read; a plan that is given, as it is. Nothing is started and nothing is written.
+ * The plan of a backfill; a plan that is given, as it is. Nothing is started and nothing is written.
  *
  * @throws `INVALID_ARGUMENT`, `FEATURE_VIEW_NOT_FOUND`, `TABLE_NOT_FOUND`
  */

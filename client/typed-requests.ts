@@ -1,5 +1,5 @@
 /**
- * What the compiler knows of requests and answers from definitions made in TypeScript: names of views, services and features, and the
+ * Types of requests and answers from definitions made in TypeScript: names of views, services and features, and the
  * values of features. Types only. A view without a list of features has features of any name, and a feature without a declared type any value.
  */
 import type {

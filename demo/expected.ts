@@ -1,5 +1,5 @@
 /**
- * What the demo's answers must be, computed by plain SQL over the raw file with a DuckDB of its own: it shares
+ * The expected answers of the demo, computed by plain SQL over the raw file with a DuckDB of its own: it shares
  * no code, no table and no connection with what it checks.
  */
 import { DuckDBInstance } from '@duckdb/node-api';

@@ -2,7 +2,7 @@
 const MAX_INPUT_CHARS = 65_536;
 
 /**
- * What is wrong with the size of a workflow's input; null: nothing. Whoever sends one that is too large for the server is refused by it, or, if
+ * The fault in the size of a workflow's input; null: none. Whoever sends one that is too large for the server is refused by it, or, if
  * a step is to take it once more, waits for a workflow task that fails again and again.
  */
 export function inputTooLarge(workflow: string, input: unknown): string | null {

@@ -12,7 +12,7 @@ export interface LocationPrefix {
 }
 
 /**
- * What prefixes of locations stand for. Whole segments count, the longest prefix wins, and what came out is not mapped again: a folder
+ * The folders that prefixes of locations stand for. Whole segments count, the longest prefix wins, and a result is not mapped again: a folder
  * that lies below a prefix must stand for itself.
  */
 export class PrefixMap {

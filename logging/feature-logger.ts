@@ -17,7 +17,7 @@ export interface FeatureLoggerOptions {
   /** Rows that may wait in memory; 100,000 by default. */
   readonly bufferRows?: number;
   /**
-   * What happens to an answer that finds the buffer full: `drop` (default) counts and forgets it, so that serving goes on;
+   * The treatment of an answer that finds the buffer full: `drop` (default) counts and forgets it, so that serving goes on;
    * `error` throws LIMIT_EXCEEDED.
    */
   readonly onFull?: 'drop' | 'error';

@@ -1,6 +1,6 @@
 /**
- * What a materialization run has to do, as a pure function of the progress, the definition, the source's lineage and the
- * requested interval. Two steps, because what happened to the source since a snapshot must be looked up in between:
+ * The work of a materialization run, as a pure function of the progress, the definition, the source's lineage and the
+ * requested interval. Two steps, because changes of the source since a snapshot must be looked up in between:
  * {@link assessBase} says since which snapshot changes are needed; {@link decide} makes the decision from them.
  */
 import { changedParts, type DefinitionFingerprint } from '../online/index.js';

@@ -44,7 +44,7 @@ interface ChangedRows {
 }
 
 /**
- * What appends, overwrites and deletes changed after `sinceSnapshotId` up to `toSnapshotId`, in files of which some row may
+ * Changes by appends, overwrites and deletes after `sinceSnapshotId` up to `toSnapshotId`, in files of which some row may
  * have an event time in the interval.
  */
 export async function readSourceChanges(

@@ -89,7 +89,7 @@ export function manifestContext(metadata: TableMetadata): ManifestContext {
 }
 
 /**
- * What a manifest's entries inherit depends on the list that names it, and the types of their partition values on the
+ * The inheritance of a manifest's entries depends on the list that names it, and the types of their partition values on the
  * table's schema, so both are part of the cache's key; so is the length, in which another file of that name would differ.
  */
 function manifestKey(manifest: ManifestFile, { currentSchemaId }: TableMetadata): FileKey<readonly ManifestEntry[]> {

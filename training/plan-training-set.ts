@@ -57,7 +57,7 @@ export async function checkTrainingSet(
 }
 
 /**
- * What a training set will be, with the state of every table that it reads as it is now; whether it may be saved is not asked.
+ * The plan of a training set, with the state of every table that it reads as it is now; whether it may be saved is not checked.
  * @throws SCHEMA_INVALID, and as retrieval
  */
 export async function draftTrainingSet(

@@ -1,5 +1,5 @@
 /**
- * What a worker tells the workflow code that it runs; it writes this in front of the bundle's code. Nothing here may decide what a workflow
+ * Settings of a worker for the workflow code that it runs, written in front of the bundle's code. Nothing here may decide what a workflow
  * does or in which order, because another worker, with other settings, may replay it.
  */
 export interface SandboxSettings {

@@ -1,4 +1,4 @@
-/** What backfills cost besides reading: windows without rows, and how long histories and metadata become. */
+/** The cost of backfills besides reading: windows without rows, and how long histories and metadata become. */
 import { type NewBackfill, startBackfill, waitForBackfill, withLocalRun } from '../../workers/index.js';
 import { type BenchContext, type BenchJob, type BenchSize, figure } from '../job.js';
 import { makeFeatureTable, openBenchProject } from '../world.js';

@@ -21,7 +21,7 @@ const TABLES = {
 } as const;
 type TableName = keyof typeof TABLES;
 const TABLE_NAMES = Object.keys(TABLES) as TableName[];
-/** What Spark compacts first, unmeasured. */
+/** The table that Spark compacts first, unmeasured. */
 const WARM_UP = { name: 'warm', files: 200, rowsPerFile: 1000 };
 const DIVISOR: Readonly<Record<BenchSize, number>> = { S: 10, M: 1 };
 

@@ -1,5 +1,5 @@
 /**
- * What hourly runs leave behind: rows arrive, a view is materialized, and once a day the tables are maintained by a policy of defaults.
+ * The growth of a warehouse by hourly runs: rows arrive, a view is materialized, and once a day the tables are maintained by a policy of defaults.
  * Time is squeezed: an hour is as long as its run takes, and ages of days are counted in hours of that length.
  */
 import { randomUUID } from 'node:crypto';
@@ -96,7 +96,7 @@ async function states(project: Project): Promise<readonly TableState[]> {
   return found;
 }
 
-/** What the workflow `maintainTables` does. @param hours when each run began */
+/** The work of the workflow `maintainTables`. @param hours when each run began */
 async function maintain(project: Project, hours: readonly number[]): Promise<void> {
   const deps = maintenanceDeps(project);
   const ageOf = (count: number): bigint => BigInt(Date.now() - (hours.at(-count) ?? 0));

@@ -1,4 +1,4 @@
-/** What the workflow around a materialization costs over the library call. */
+/** The cost of the workflow around a materialization over the library call. */
 import { materializeDirect } from '../../materialization/index.js';
 import { materializationDeps } from '../../project/index.js';
 import { startMaterialization, waitForRun, withLocalRun } from '../../workers/index.js';

@@ -1,5 +1,5 @@
 /**
- * What is kept of a saved dataset: everything that computes it again. Its entity rows are kept as the dataset's own first columns.
+ * The record of a saved dataset: everything that computes it again. Its entity rows are kept as the dataset's own first columns.
  * The record is a row of the table of datasets, and a property of the dataset's own table if it is one.
  */
 import { MoraineError } from '../../errors/index.js';

@@ -7,7 +7,7 @@ export const SCHEDULE_OVERLAPS = ['skip', 'buffer-one', 'buffer-all', 'allow-all
 export type ScheduleOverlap = (typeof SCHEDULE_OVERLAPS)[number];
 
 /**
- * What a run of a schedule takes: what is new in the source (`incremental`), or the interval of event time `[T - every, T)` that ends at
+ * The rows that a run of a schedule takes: those that are new in the source (`incremental`), or the interval of event time `[T - every, T)` that ends at
  * its nominal time T (`window`).
  */
 export const SCHEDULED_RUNS = ['incremental', 'window'] as const;

@@ -1,5 +1,5 @@
 /**
- * What a query of a user's may do, told from its syntax tree before it runs: read the tables that were named for it, and nothing of
+ * The limits of a user's query, checked in its syntax tree before it runs: it may read the tables that were named for it, and nothing of
  * the process, the engine or the machine. The engine that runs it is locked as well; this keeps its settings out of sight.
  */
 import { didYouMean, MoraineError } from '../../errors/index.js';

@@ -14,7 +14,7 @@ export interface IdentityValue {
 export type IdentityValues = ReadonlyMap<number, IdentityValue>;
 
 /**
- * What identity partition fields say about a file's columns. Imported files (`add_files` of a Hive layout) lack these columns:
+ * Column values of a file from its identity partition fields. Imported files (`add_files` of a Hive layout) lack these columns:
  * then these are their values.
  * @param schemas those of the table, the one whose types count first
  * @returns gives the values of a file from its partition; undefined if the spec has no such field

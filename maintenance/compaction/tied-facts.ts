@@ -57,7 +57,7 @@ const tiedIds = ({ keyIds, eventTimeId, createdId }: TieView): readonly number[]
 ];
 
 /**
- * What ties a row has, its class, and a hash of everything that is served of it. Rows of two classes are told apart otherwise after the
+ * The ties of a row, its class, and a hash of everything that is served of it. Rows of two classes are told apart otherwise after the
  * rewrite.
  */
 function rowsSql(view: TieView, scan: Scan, isRewritten: boolean): string {

@@ -1,5 +1,5 @@
 /**
- * What every catalog must do. A test file of a catalog calls {@link describeCatalogBehavior} with the means to open it.
+ * The behaviour of every catalog. A test file of a catalog calls {@link describeCatalogBehavior} with the means to open it.
  */
 import { dirname } from 'node:path';
 import { gunzipSync } from 'node:zlib';

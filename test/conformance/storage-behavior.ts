@@ -1,5 +1,5 @@
 /**
- * What every storage must do. A test file of a storage calls {@link describeStorageBehavior} with the means to open it.
+ * The behaviour of every storage. A test file of a storage calls {@link describeStorageBehavior} with the means to open it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';

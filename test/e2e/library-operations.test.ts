@@ -1,4 +1,4 @@
-/** What the library does on a Temporal server beside materializing: backfills, compaction, maintenance, schedules, runs. */
+/** The library on a Temporal server, beside materializing: backfills, compaction, maintenance, schedules, runs. */
 import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -140,7 +140,7 @@ test('inputs, memos and errors are nowhere in clear text; without keys they are'
   await replaysWith(keys, histories);
 });
 
-/** What the `temporal` command shows of a workflow. */
+/** The `temporal` command's view of a workflow. */
 async function shown(workflowId: string, ...options: string[]): Promise<string> {
   const { path } = await findTemporalCli();
   const args = ['workflow', 'show', '--address', server.address, '--workflow-id', workflowId, '--output', 'json'];
@@ -177,7 +177,7 @@ test('keys are rotated under runs of before; a client without the key is told it
   await startWorker(small, rotated);
   const temporal = await connectClient(rotated);
   onTestFinished(() => temporal.close());
-  // What the old key has encrypted is read: the result, and a query that replays the history.
+  // Payloads that the old key has encrypted are read: the result, and a query that replays the history.
   expect(await waitForRun(temporal.client, run)).toMatchObject({ rows: '100' });
   expect(await temporal.client.workflow.getHandle(run.workflowId).query('progress')).toMatchObject({ step: 'done' });
   const other = await connectClient(settingsWith(taskQueue, new Map([['k2', k2]])));

@@ -39,7 +39,7 @@ interface LintMessage {
   readonly message: string;
 }
 
-/** What a linter with the Compose schema finds; questions of order and style are left out. */
+/** The findings of a linter with the Compose schema; questions of order and style are left out. */
 async function problems(path: string): Promise<string[]> {
   const module: { DCLinter: new (config: object) => Linter } = await import('dclint');
 

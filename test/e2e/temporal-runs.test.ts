@@ -1,4 +1,4 @@
-/** What is shown of runs: while they work, when a step is tried again, and when their workers have gone. */
+/** Runs as they are shown: while they work, when a step is tried again, and when their workers have gone. */
 
 import { randomUUID } from 'node:crypto';
 import { symlinkSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** What a run shows of itself on the server: search attributes where they may be registered, progress while it works. */
+/** The visible state of a run on the server: search attributes where they may be registered, progress while it works. */
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -113,7 +113,7 @@ describe('search attributes', () => {
 });
 
 describe('progress', () => {
-  /** What the web UI shows of a workflow: the answer of a query that the SDK itself defines. */
+  /** The web UI's view of a workflow: the answer of a query that the SDK itself defines. */
   interface WorkflowMetadata {
     readonly currentDetails?: string;
     readonly definition?: { readonly queryDefinitions?: readonly { readonly name?: string }[] };

@@ -1,4 +1,4 @@
-/** What people may send that no command does: inputs that are too large, signals with nothing or anything in them. Nothing may hang over it. */
+/** Inputs that people may send and no command does: some are too large, signals have nothing or anything in them. Nothing may hang over it. */
 import { randomUUID } from 'node:crypto';
 import { ApplicationFailure, type Client, WorkflowFailedError } from '@temporalio/client';
 import { describe, expect, test } from 'vitest';

@@ -41,7 +41,7 @@ const STEP_US = 10_000_000n;
 /** Two windows that hold all rows of the source. */
 const RANGE = { view: VIEW.name, startUs: 0n, endUs: 2n * STEP_US, stepUs: STEP_US };
 
-/** What a backfill does: a stored plan, its windows one by one, and one commit for all of them. */
+/** A backfill: a stored plan, its windows one by one, and one commit for all of them. */
 const backfill: CrashingRun = async (site, history) => {
   const deps = depsOf(site);
   const planLocation = await history.step('plan', async () => storeBackfillPlan(deps, await planBackfill(deps, RANGE)));
@@ -61,7 +61,7 @@ const backfill: CrashingRun = async (site, history) => {
   }
 };
 
-/** What the workflow does, with the history that its server would keep. */
+/** The steps of the workflow, with the history that its server would keep. */
 const materialize: CrashingRun = async (site, history) => {
   const deps = depsOf(site);
   for (;;) {

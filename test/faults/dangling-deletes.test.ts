@@ -44,7 +44,7 @@ async function removeOldFile(): Promise<void> {
   unlinkSync(old.replace(/^file:\/*/, '/'));
 }
 
-/** What `table scan` reads: key and value. */
+/** The rows that `table scan` reads: key and value. */
 async function scan(): Promise<unknown[][]> {
   const table = await lab.source();
   const { snapshot, schema } = selectSnapshot(table.metadata);
@@ -68,7 +68,7 @@ const goneFirst = (make: Deletes) => async () => {
   await writer.commit(await make());
 };
 
-/** What happens, and the entities whose rows are live then. */
+/** The event, and the entities whose rows are live then. */
 const KINDS: readonly (readonly [string, () => Promise<void>, readonly number[]])[] = [
   [
     'position deletes of the file alone',

@@ -8,7 +8,7 @@ import { commitAppend, selectSnapshot } from '../../tables/index.js';
 import { putFile } from '../support/put-file.js';
 import { openTableWorld, schemaOf, type TableWorld } from '../support/table-world.js';
 
-/** What `table scan` prints. */
+/** The output of `table scan`. */
 async function scan(world: TableWorld, where?: string, format: 'jsonl' | 'csv' = 'jsonl'): Promise<string[]> {
   const table = await world.load('t');
   const { snapshot, schema } = selectSnapshot(table.metadata);

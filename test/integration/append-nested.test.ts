@@ -39,7 +39,7 @@ const SCHEMA = {
   ],
 };
 
-/** What a row is written as, and what a scan must print: the types decide, not how the file wrote it. */
+/** A row as it is written, and as a scan must print it: the types decide, not how the file wrote it. */
 const ROWS: readonly (readonly [written: Readonly<Record<string, string>>, read: string])[] = [
   [
     {

@@ -1,4 +1,4 @@
-/** What a command loads. Loading is most of the time of a short command, and the time itself depends on the machine. */
+/** The modules that a command loads. Loading is most of the time of a short command, and the time itself depends on the machine. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -32,7 +32,7 @@ interface Loaded {
   readonly rooms: readonly string[];
 }
 
-/** What Node loads when it runs with these arguments. */
+/** The files that Node loads when it runs with these arguments. */
 function loadedBy(...args: readonly string[]): Loaded {
   const run = spawnSync(process.execPath, ['--import', preload, ...args], { cwd: folder, encoding: 'utf8' });
   expect(run.status, run.stderr).toBe(0);

@@ -1,4 +1,4 @@
-/** What a newcomer does after `moraine init`, in order, with no edit. */
+/** The first steps of a newcomer after `moraine init`, in order, with no edit. */
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';

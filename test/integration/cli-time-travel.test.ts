@@ -100,7 +100,7 @@ it('reads the table as it was, with the schema that belongs to what was asked fo
   expect(await scan('--as-of', iso(at3))).toBe(one);
   expect(await scan()).toBe(three);
 
-  // What a later snapshot names as its parent is known to have been there.
+  // A snapshot that a later one names as its parent is known to have been there.
   await append(world, "SELECT 4::BIGINT, 'y'");
   await update(world, { action: 'remove-snapshots', snapshotIds: [last] });
   expect(await refused('--snapshot', String(last))).toEqual([3, '', 'SNAPSHOT_EXPIRED']);

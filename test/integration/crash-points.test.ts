@@ -24,7 +24,7 @@ interface Reading {
   readonly problems: readonly string[];
 }
 
-/** What the worker's environment needs to die at an access; 0: it only counts. */
+/** The environment in which the worker dies at an access; 0: it only counts. */
 function environment(folder: string, marker: string, killAt: number): Record<string, string> {
   return {
     NODE_OPTIONS: `--import ${PRELOAD}`,

@@ -62,7 +62,7 @@ const depsOf = (site: CrashSite): TrainingDeps => ({
   resolveTarget: (name) => Promise.resolve({ catalog: site.catalog, identifier: parseTableName(name).identifier }),
 });
 
-/** What the workflow does with two windows that are committed one by one. */
+/** The steps of the workflow with two windows that are committed one by one. */
 const backfill: CrashingRun = async (site, history) => {
   const deps = depsOf(site);
   const planLocation = await history.step('plan', async () =>

@@ -1,5 +1,5 @@
 /**
- * What Feast's universal tests of materialization ask (`test_universal_materialization.py`, `e2e_test_validation.py`), and what else of
+ * The questions of Feast's universal tests of materialization (`test_universal_materialization.py`, `e2e_test_validation.py`), and what else of
  * it both sides do alike: materialize, then read online; of Moraine and, beside it, of the real Feast (DuckDB store, SQLite online
  * store). Expected values are worked out by hand; where the two differ is in `feast-deviations`.
  */

@@ -1,5 +1,5 @@
 /**
- * What Feast's universal tests of offline stores ask (`test_universal_historical_retrieval.py`, `test_universal_types.py`), asked anew
+ * The questions of Feast's universal tests of offline stores (`test_universal_historical_retrieval.py`, `test_universal_types.py`), asked anew
  * of Moraine and, beside it, of the real Feast with its DuckDB store; expected rows are worked out by hand. Titles begin with the name
  * of Feast's test.
  */

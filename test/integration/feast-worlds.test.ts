@@ -26,7 +26,7 @@ import { makeWorld, type RequestedView, selectedNames, type World } from '../wor
 
 const WORLDS = 300;
 
-/** What Feast and its entity frame of pandas can be asked. */
+/** The questions that Feast and its entity frame of pandas can answer. */
 function comparable(world: World): World | undefined {
   const requested = world.requested.filter(({ view }) => {
     const times = [view.time, ...(view.created === undefined ? [] : [view.created])];

@@ -15,7 +15,7 @@ interface Described {
   readonly owner: string;
 }
 
-/** What test/interop/programs/describe_feast.py prints. */
+/** The output of test/interop/programs/describe_feast.py. */
 interface FeastDescription {
   readonly entities: readonly (Described & { readonly name: string; readonly joinKeys: readonly string[] })[];
   readonly views: readonly (Described & {

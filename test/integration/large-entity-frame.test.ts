@@ -14,7 +14,7 @@ const ENTITY_ROWS = 10_000_000;
 const SOURCE_ROWS = 1_000_000;
 const SENSORS = 1_000;
 const LIMIT_MB = 200;
-/** What a process may hold beside the engine. */
+/** The memory that a process may hold beside the engine. */
 const REST_MB = 300;
 
 /** Row `n`: any sensor, some unknown; any second, some after the last row of the source. */

@@ -64,7 +64,7 @@ async function labOfLongLog(): Promise<LoggingLab> {
 test('a part fits where the whole log does not', { timeout: 600_000 }, async () => {
   const lab = await labOfLongLog();
   const { project } = lab.moraine;
-  // What does not fit into memory has nowhere to go.
+  // Rows that do not fit into memory have nowhere to go.
   const engine = await openEngine({
     memoryLimitBytes: 128 * 2 ** 20,
     tempLimitBytes: 2 ** 20,

@@ -233,7 +233,7 @@ describeInterop('health has the figures that PyIceberg counts over the manifests
       nowMs - BigInt(currentSnapshotMs),
     ]);
     expect(metadata.formatVersion).toBe(formatVersion);
-    // What this was to be about: three partitions, small files, and five of thirteen rows deleted.
+    // The state that this test is about: three partitions, small files, and five of thirteen rows deleted.
     expect(counted).toMatchObject({ partitions: 3, rows: 13 });
     expect(counted.deleteRatio).toBeCloseTo(5 / 13, 12);
     expect(counted.smallFiles).toBeGreaterThan(0);

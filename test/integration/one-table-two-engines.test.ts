@@ -35,7 +35,7 @@ const theirs = (world: TableWorld, table: string | readonly string[]): Promise<R
 const change = (world: TableWorld, table: string, ...action: string[]): Promise<{ snapshot_id: string }> =>
   python('change_ours.py', world.catalogUri, world.warehouse, table, ...action);
 
-/** What Moraine reads: every row of the current snapshot, as JavaScript values. */
+/** The rows that Moraine reads: every row of the current snapshot, as JavaScript values. */
 async function ours(world: TableWorld, name: string, where?: string): Promise<unknown[][]> {
   const table = await world.load(name);
   const schema = currentSchema(table.metadata);

@@ -11,7 +11,7 @@ import { pythonEnvironment } from '../support/python-environment.js';
 import { type Difference, judge, READABLE_SPARK_TABLES, type Read, readTables } from '../support/spark-readers.js';
 import { sparkMetadata } from '../support/spark-tables.js';
 
-/** What `readSafely` says of a process that is no more. */
+/** The answer of `readSafely` about a process that has ended. */
 const CRASH = /ended by SIGSEGV/;
 
 const AVRO = ['avro_gzip', 'avro_snappy', 'avro_zstd', 'avro_uncompressed'];

@@ -173,7 +173,7 @@ const FILTERS: readonly (readonly [string, (row: Row) => boolean])[] = [
   ['NOT isnan(x)', ({ x }) => x !== null && !Number.isNaN(x)],
   ['x <> 0', ({ x }) => is(order(x, 0), -1, 1)],
   ['x IS NULL', ({ x }) => x === null],
-  // What was stored as a float is not 0.1 now that the column is double.
+  // A value that was stored as a float is not 0.1 now that the column is double.
   ['f = 0.1', ({ f }) => f === 0.1],
   ['f >= 4', ({ f }) => is(order(f, 4), 0, 1)],
   ['f < 1.25', ({ f }) => is(order(f, 1.25), -1)],
@@ -186,7 +186,7 @@ const FILTERS: readonly (readonly [string, (row: Row) => boolean])[] = [
   ['price >= 10 AND price <= 20', ({ price }) => (cents(price) ?? 0n) >= 1000n && (cents(price) ?? 0n) <= 2000n],
 ];
 
-/** What `table scan` does once it has parsed its arguments. */
+/** The work of `table scan` once it has parsed its arguments. */
 async function scanLines(world: TableWorld, table: Table, where?: string): Promise<string[]> {
   const { snapshot, schema } = selectSnapshot(table.metadata);
   const chunks: Uint8Array[] = [];

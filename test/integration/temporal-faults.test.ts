@@ -1,5 +1,5 @@
 /**
- * What Temporal itself may do to a run, at each of its steps: the server dies and comes back on its database, the run is cancelled, terminated
+ * Faults of Temporal itself at each step of a run: the server dies and comes back on its database, the run is cancelled, terminated
  * or reset, a worker that was given up goes on beside the one that took over. A table over workflows: each case names the steps of one.
  */
 import { randomUUID } from 'node:crypto';

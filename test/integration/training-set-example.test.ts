@@ -12,7 +12,7 @@ import { projectRoot } from '../support/paths.js';
 import { describeInterop } from '../support/python.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 
-/** What the rows are by hand: the readings of `data/readings.csv` at the times of `data/failures.csv`. */
+/** The expected rows, by hand: the readings of `data/readings.csv` at the times of `data/failures.csv`. */
 const LINES = [
   '{"machine_id":1,"event_timestamp":"2026-05-04T08:30:00.000000Z","failed":false,"temperature":61.5,"vibration":0.2}',
   '{"machine_id":1,"event_timestamp":"2026-05-04T10:00:00.000000Z","failed":true,"temperature":64.5,"vibration":null}',

@@ -73,7 +73,7 @@ const within = (window: number, { rows }: { readonly rows: readonly { k: number;
   do: 'append',
   rows: rows.map((row) => ({ ...row, at: window * 2 + (row.at % 2) })),
 });
-/** What was read of a window becomes wrong: meanwhile the source changes, and a run reads a part of the window anew. */
+/** The rows that were read of a window become wrong: meanwhile the source changes, and a run reads a part of the window anew. */
 const overtaken: fc.Arbitrary<Step[]> = fc
   .tuple(append, stage, fc.oneof(append, remove), fc.constantFrom(0, 1), commit)
   .map(([before, read, change, half, last]) => {
@@ -330,7 +330,7 @@ async function backfillAll(lab: Lab, newestFirst: boolean, groupSize: number): P
   }
 }
 
-/** What can be seen of the online table. */
+/** The visible state of the online table. */
 interface Seen {
   readonly rows: unknown;
   readonly coverage: readonly { readonly startUs: bigint | null; readonly endUs: bigint | null }[];

@@ -47,7 +47,7 @@ test(`${indexes.length} worlds of seed ${SEED}`, { timeout: timeLimit(300_000) }
   await engine.close();
   if (indexes.length < 200) return;
   expect(entityRows).toBeGreaterThanOrEqual(2000);
-  // What is rare may be rarer by chance from another seed: the worlds of the test command are those that have to have all of it.
+  // Rare features may be rarer by chance from another seed: only the worlds of the test command must have all of them.
   if (seed !== undefined) return;
   const counts = Object.keys(LEAST_OF_200).map((one) => [one, seen.filter((dimension) => dimension === one).length]);
   const rare = counts.filter(([one, count]) => Number(count) < LEAST_OF_200[one as Dimension]);
@@ -70,7 +70,7 @@ async function checkWorld(index: number, folder: string, duckdb: DuckDBConnectio
   return world;
 }
 
-/** What happened to the tables of a world. */
+/** The events in the tables of a world. */
 function historyOf({ tables }: World): string {
   return tables.flatMap(({ name, history }) => history.steps.map((step) => `${name}: ${step}`)).join('\n');
 }

@@ -66,7 +66,7 @@ const history = fc.record({
   asProperties: fc.boolean(),
 });
 
-/** What a request or the table's properties say; a ref's own settings win. */
+/** The settings of a request or of the table's properties; a ref's own settings win. */
 interface Limits {
   readonly nowMs: number;
   readonly ageDays: number;

@@ -151,7 +151,7 @@ class World {
     );
   }
 
-  /** What is served of rows, for each entity the newest. */
+  /** The served rows: for each entity the newest. */
   #newest(rows: readonly OracleRow[]): readonly Served[] {
     const latest = latestPerEntity(rows);
     return KEYS[this.#history.keyKind].flatMap((k): Served[] => {

@@ -21,7 +21,7 @@ interface Fact {
   readonly v: number;
 }
 
-/** What must be true, in arrays. */
+/** The expected state, in arrays. */
 class Oracle {
   /** Source rows of every snapshot. */
   readonly states = new Map<bigint, readonly Fact[]>();

@@ -11,7 +11,7 @@ const textOf = ({ namespace, name }: TableKey): string => `${namespace}\0${name}
 const isWithin = (namespace: string, outer: string): boolean =>
   namespace === outer || namespace.startsWith(`${outer}.`);
 
-/** What several workers share. */
+/** The pointers that several workers share. */
 export class MemoryPointers {
   readonly tables = new Map<string, TableKey & { readonly metadataLocation: string }>();
   readonly namespaces = new Map<string, Map<string, string>>();

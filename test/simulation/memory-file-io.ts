@@ -18,7 +18,7 @@ interface MemoryFile {
   readonly version: number;
 }
 
-/** What several workers share. */
+/** The storage that several workers share. */
 export class MemoryStorage {
   readonly files = new Map<string, MemoryFile>();
   readonly #nowMs: () => number;

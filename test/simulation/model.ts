@@ -7,7 +7,7 @@ import type { Row } from './row-files.js';
 
 type Rows = ReadonlyMap<number, Row>;
 
-/** What a commit does to the rows of the snapshot that it builds on. */
+/** The effect of a commit on the rows of the snapshot that it builds on. */
 export type Effect = (rows: Rows) => Rows;
 
 /** Summary property that tells which attempt a snapshot is of. */
@@ -37,7 +37,7 @@ export class Model {
   readonly #attempts = new Map<string, Attempt>();
   readonly #acknowledged = new Map<string, bigint>();
   #lastSequenceNumber = 0n;
-  /** What was found at moments when nobody could be told. */
+  /** Violations that were found at moments when nobody could be told. */
   readonly violations: string[] = [];
   metadata: TableMetadata | undefined;
 

@@ -79,7 +79,7 @@ export class Scheduler {
     this.#faults = faults;
   }
 
-  /** What happened so far, one line for each step; equal runs have equal traces. */
+  /** The events so far, one line for each step; equal runs have equal traces. */
   get trace(): readonly string[] {
     return this.#trace;
   }
@@ -240,7 +240,7 @@ export class Scheduler {
   }
 }
 
-/** What comes of it, nobody hears. */
+/** Applies an access whose outcome nobody hears. */
 function attempt(apply: () => unknown): void {
   // The caller has given up.
   const ignore = (): void => undefined;

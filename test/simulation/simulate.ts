@@ -49,7 +49,7 @@ export async function simulate(seed: number, bugs: Bugs = {}): Promise<Outcome> 
   return { trace, steps, snapshots: world.model.snapshots, acknowledgedRuns: world.model.acknowledgedRuns };
 }
 
-/** What the bugs make a rewrite forget. */
+/** The deletes that the bugs make a rewrite forget. */
 function leftBehind({ skipsDeletesOnRewrite = false, skipsRemovedFilesOnRewrite = false }: Bugs) {
   return ({ deletes }: ArrivedDeletes): boolean =>
     deletes === 'every-row' ? skipsRemovedFilesOnRewrite : skipsDeletesOnRewrite;

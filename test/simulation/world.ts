@@ -47,7 +47,7 @@ const WEATHER: readonly Faults[] = [
   { failure: 0.03, lostAnswer: 0.02, late: 0.08, duplicate: 0.02, crash: 0.01 },
 ];
 
-/** What a worker works with: its own way to the shared table, through its own gate. */
+/** The means of a worker: its own way to the shared table, through its own gate. */
 export interface Client {
   readonly worker: Worker;
   readonly io: FileIO;

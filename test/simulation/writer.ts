@@ -86,7 +86,7 @@ export function writer(world: World, jobs: readonly Job[], bugs: WriterBugs = {}
   };
 }
 
-/** What a job writes in one attempt. */
+/** The files of a job in one attempt. */
 interface Written extends CommitOptions {
   readonly commit: (options: CommitOptions) => Promise<CommitResult>;
   readonly effect: Effect;

@@ -9,7 +9,7 @@ export const DIST = process.env.MORAINE_TEST_DIST ?? join(projectRoot, 'dist');
 /** The command's entry. */
 export const MAIN = join(DIST, 'cli/main.js');
 
-/** What a run of the command line left behind. */
+/** The outcome of a run of the command line. */
 export interface CliResult {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;

@@ -12,7 +12,7 @@ export interface CompactionLab {
   readonly engine: Engine;
 }
 
-/** What compaction needs, of a lab. */
+/** The dependencies of compaction, from a lab. */
 export function compactDeps(
   lab: CompactionLab & { readonly catalog: Catalog },
   definitions: Definitions = NO_DEFINITIONS,

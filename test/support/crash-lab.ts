@@ -19,7 +19,7 @@ import { allPoints, type CrashPoint, GatedFileIO, gatedEngine, Killed, ProcessBo
 const HASTY_CLOCK: Clock = { ...SYSTEM_CLOCK, sleep: () => Promise.resolve() };
 const MAX_PROCESSES = 10;
 
-/** What one process works with. */
+/** The means of one process. */
 export interface CrashSite {
   readonly catalog: Catalog;
   readonly io: FileIO;

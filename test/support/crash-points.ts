@@ -58,7 +58,7 @@ export class ProcessBoundary {
   readonly #point: CrashPoint | null;
   readonly accesses: Access[] = [];
   isDead = false;
-  /** What takes place after the process has ended. */
+  /** The writes that take place after the process has ended. */
   late: () => Promise<unknown> = () => Promise.resolve();
 
   constructor(point: CrashPoint | null) {

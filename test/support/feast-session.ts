@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { feastPython } from './feast.js';
 import { projectRoot } from './paths.js';
 
-/** What the real Feast raised. */
+/** An error that the real Feast raised. */
 export class FeastError extends Error {
   /** Name of the class in Python. */
   readonly kind: string;

@@ -1,4 +1,4 @@
-/** What holds of every table after any fault. */
+/** Conditions that hold for every table after any fault. */
 import { expect } from 'vitest';
 import { RUN_KEY, readManifestEntries, readSnapshotManifests, type Table, WINDOW_KEYS } from '../../tables/index.js';
 

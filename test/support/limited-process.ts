@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { DIST } from './cli.js';
 import { projectRoot } from './paths.js';
 
-/** What the library's materialization said: what it did, or its error. */
+/** The answer of the library's materialization: its result, or its error. */
 export type MaterializeReport =
   | { readonly kind: string; readonly rows: string; readonly files: number }
   | { readonly code: string; readonly message: string };

@@ -11,7 +11,7 @@ import {
   tidyManifests,
 } from '../../maintenance/index.js';
 
-/** What one maintenance did. */
+/** The result of one maintenance. */
 export interface MaintainedOnce {
   readonly expiredFiles: number;
   readonly orphans: number;
@@ -50,7 +50,7 @@ export async function expireOnce(
   return { expiredFiles: deletedFiles, unreadable };
 }
 
-/** What a dry run says of every file, by its path. */
+/** The verdicts of a dry run on every file, by its path. */
 export async function foretold(
   deps: MaintenanceDeps,
   name: string,

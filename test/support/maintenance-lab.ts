@@ -150,7 +150,7 @@ export class MaintenanceLab {
   }
 }
 
-/** What maintenance needs where nothing is registered and no dataset saved. */
+/** The dependencies of maintenance where nothing is registered and no dataset saved. */
 export function maintenanceDepsOf(
   loadTable: MaintenanceDeps['loadTable'],
   tables: MaintenanceDeps['tables'],

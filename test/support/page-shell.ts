@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** What a reader types in one terminal: the folder and the exported variables stay from block to block. */
+/** One terminal of a reader: the folder and the exported variables stay from block to block. */
 export class PageShell {
   readonly #folder: string;
   readonly #state: string;

@@ -17,7 +17,7 @@ import { FeatureLab } from './feature-lab.js';
 /** Join keys, the time, and other columns. */
 export type Entity = Readonly<Record<string, string | number | boolean | null>>;
 
-/** What is asked of point-in-time retrieval. */
+/** A question to point-in-time retrieval. */
 export interface Question {
   readonly features?: readonly string[];
   readonly service?: string;

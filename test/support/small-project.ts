@@ -116,7 +116,7 @@ export class SmallProject {
     );
   }
 
-  /** What the online table must hold: the newest row per sensor of the source, by plain SQL. */
+  /** The rows that the online table must hold: the newest row per sensor of the source, by plain SQL. */
   async recomputed(): Promise<unknown[][]> {
     const newest =
       'SELECT sensor, epoch(max(event_ts))::BIGINT, max_by(reading, event_ts) FROM rows GROUP BY sensor ORDER BY ALL';

@@ -9,7 +9,7 @@ import { canonical, SPARK_TABLES } from './spark-tables.js';
 
 const run = promisify(execFile);
 
-/** What a reader says of a table. */
+/** A reader's answer about a table. */
 export interface Read {
   readonly rows?: readonly Record<string, unknown>[];
   readonly error?: string;
@@ -41,7 +41,7 @@ function comparable(name: string, rows: readonly Record<string, unknown>[]): rea
   return [`{n:${ids.length},total:${total},low:${low},high:${high}}`];
 }
 
-/** What a reader's answer is beside Spark's: null if the same. */
+/** The difference of a reader's answer from Spark's: null if there is none. */
 function difference(name: string, read: Read): string | { more: number; less: number } | null {
   if (read.rows === undefined) return read.error ?? 'no answer';
   const theirs = comparable(name, read.rows);

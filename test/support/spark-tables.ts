@@ -14,7 +14,7 @@ export interface SparkRead {
   readonly rows: readonly Record<string, unknown>[];
 }
 
-/** What `expected.json` says of a table. */
+/** A table as `expected.json` describes it. */
 export interface SparkTable {
   readonly note: string;
   /** The newest metadata file, below the warehouse. */

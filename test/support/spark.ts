@@ -31,7 +31,7 @@ const SQLITE_JDBC: Jar = {
 /** Where Debian has the Java versions; Spark 4.0 runs on 17 and 21. */
 const JVM_FOLDER = '/usr/lib/jvm';
 
-/** What a program of Spark is started with. */
+/** The arguments of a program of Spark. */
 export interface SparkEnvironment {
   /** The Python that has pyspark. */
   readonly interpreter: string;

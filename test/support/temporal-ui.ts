@@ -12,7 +12,7 @@ function chromiumPath(): string {
   return execFileSync('sh', ['-c', 'command -v chromium']).toString().trim();
 }
 
-/** What is typed into the form that starts a workflow. */
+/** The input of the form that starts a workflow. */
 export interface StartForm {
   readonly workflowId: string;
   readonly taskQueue: string;

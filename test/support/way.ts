@@ -8,7 +8,7 @@ import { type CompactSteps, type MaintainSteps, scriptedCompact, scriptedMaintai
 export interface Way {
   /** The workflow's type. */
   readonly workflow: string;
-  /** What happens, such as `three-shards`. */
+  /** Its name, such as `three-shards`. */
   readonly name: string;
   /** @param subject a name of its own for the view, table or dataset */
   readonly input: (subject: string) => unknown;

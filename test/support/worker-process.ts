@@ -6,7 +6,7 @@ export interface WorkerProcess {
   /** Resolves when it has ended. */
   readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
   kill(signal: NodeJS.Signals): void;
-  /** What it has written to standard error so far. */
+  /** Its standard error so far. */
   errors(): string;
 }
 

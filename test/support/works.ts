@@ -35,9 +35,9 @@ export interface Work {
   readonly run: WorkRun;
   /** Of what the workflow answers, whatever happened on the way. */
   readonly result: object;
-  /** What holds at every moment, however often it was begun and given up. */
+  /** The condition at every moment, however often it was begun and given up. */
   readonly expectSound: (small: SmallProject) => Promise<void>;
-  /** What holds besides when it has ended well. */
+  /** The further condition when it has ended well. */
   readonly expectDone: (small: SmallProject) => Promise<void>;
   /** The table that it writes, and how many rows that has in the end. */
   readonly written: (small: SmallProject) => { readonly table: string; readonly rows: number };

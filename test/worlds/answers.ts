@@ -1,4 +1,4 @@
-/** What a world's request gives: by nested loops, and by the product. */
+/** The answers to a world's request: by nested loops, and by the product. */
 
 import type { Engine } from '../../engine/index.js';
 import {
@@ -25,7 +25,7 @@ export interface Answer {
   readonly rows: readonly (readonly PlainValue[])[];
 }
 
-/** What the request has to give. */
+/** The right answer. */
 export function expectedAnswer(world: World): Answer {
   const { frame } = world;
   const columns = frame.columns.map(({ name, type }) => `${name} ${typeText(type)}`);
@@ -59,13 +59,13 @@ function never(): never {
 /** All joins. */
 export const METHODS: readonly JoinMethod[] = ['arg-max', 'max-join-back', 'asof-join-back'];
 
-/** What answers. */
+/** The part that answers. */
 export interface Product {
   readonly io: FileIO;
   readonly engine: Engine;
 }
 
-/** What the product gives. */
+/** The product's answer. */
 export async function actualAnswer(
   world: World,
   { io, engine }: Product,

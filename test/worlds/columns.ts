@@ -3,7 +3,7 @@ import type { IcebergType, NestedField, PrimitiveType, Schema } from '../../iceb
 import type { Random } from './random.js';
 import { randomValue, type Value } from './values.js';
 
-/** What identifies an entity: typed values, some that look like others. */
+/** Keys of entities: typed values, some that look like others. */
 export interface KeyDomain {
   readonly name: string;
   readonly kind: 'integer' | 'string' | 'uuid' | 'date' | 'decimal' | 'timestamp';
@@ -139,7 +139,7 @@ function promoted(type: IcebergType): IcebergType | undefined {
   return undefined;
 }
 
-/** What changing a schema needs to know. */
+/** The context of a schema change. */
 export interface EvolutionContext {
   readonly ids: FieldIds;
   readonly roles: Roles;

@@ -1,4 +1,4 @@
-/** What random worlds have in them: so that nothing of it silently disappears, the worlds of a test are counted. */
+/** The features of random worlds: the worlds of a test that have each are counted, so that none silently disappears. */
 import { isNanoseconds } from './columns.js';
 import type { FrameKind } from './frame.js';
 import type { FileForm, HeldFile } from './table-history.js';
@@ -79,7 +79,7 @@ const STEPS: readonly (readonly [RegExp, Dimension])[] = [
   [/^compact/, 'compaction'],
 ];
 
-/** What a world has in the tables and states that its request reads. */
+/** The features of a world in the tables and states that its request reads. */
 export function dimensionsOf(world: World): ReadonlySet<Dimension> {
   const tables = new Set(world.requested.map(({ view }) => view.table));
   return new Set([...[...tables].flatMap(ofTable), ...ofFrame(world), ...ofRequest(world)]);

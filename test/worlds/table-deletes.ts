@@ -30,7 +30,7 @@ export class DeletingHistory extends TableHistory {
     const deletes = chosen.flatMap((held) => this.#somePositions(held).map((position) => ({ held, position })));
     if (deletes.length === 0) return;
     const listed = deletes.map(({ held, position }) => ({ path: held.file.filePath, position }));
-    // What is not there cannot be deleted: rows past the end, files that are gone.
+    // Rows past the end and files that are gone cannot be deleted.
     if (this.random.chance(0.2)) listed.push({ path: first.file.filePath, position: 1_000_000 });
     const isOneFile = chosen.length === 1;
     if (!isOneFile && this.random.chance(0.2)) listed.push({ path: `${first.file.filePath}.gone`, position: 0 });

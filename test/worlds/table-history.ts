@@ -41,7 +41,7 @@ export interface HeldFile {
   vector?: DataFile;
 }
 
-/** What a commit does besides exchanging data files. */
+/** The effects of a commit besides exchanging data files. */
 export interface DeleteChange {
   readonly added: readonly DataFile[];
   readonly removed: readonly DataFile[];
@@ -58,7 +58,7 @@ export interface TableState {
   readonly files: readonly HeldFile[];
 }
 
-/** What a table is made from. */
+/** The ingredients of a table. */
 export interface TableShape {
   readonly location: string;
   readonly formatVersion: 1 | 2 | 3;

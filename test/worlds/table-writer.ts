@@ -46,7 +46,7 @@ interface Manifest {
   file: ManifestFile;
 }
 
-/** What a commit gave. */
+/** The result of a commit. */
 export interface Committed {
   readonly snapshotId: bigint;
   readonly sequence: bigint;

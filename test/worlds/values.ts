@@ -28,7 +28,7 @@ export type Value = PrimitiveValue | StructValue | readonly Value[] | null;
 export const isStruct = (value: Value): value is StructValue =>
   value !== null && typeof value === 'object' && 'members' in value;
 
-/** What the rows of a column are drawn from; edges of the type, and values that are easily mistaken for each other. */
+/** The values that the rows of a column are drawn from: edges of the type, and values that are easily mistaken for each other. */
 const DOMAINS: Readonly<Record<string, readonly PrimitiveValue[]>> = {
   boolean: [false, true],
   int: [0, 1, -1, 7, -(2 ** 31), 2 ** 31 - 1],

@@ -33,7 +33,7 @@ export interface RequestedView {
 }
 
 export interface World {
-  /** What repeats it. */
+  /** The command that repeats it. */
   readonly seed: string;
   readonly tables: readonly WorldTable[];
   readonly views: readonly WorldView[];
@@ -45,7 +45,7 @@ export interface World {
   readonly asOf: HistoricalAsOf | undefined;
 }
 
-/** What may happen in worlds. */
+/** The events of worlds. */
 export interface WorldOptions {
   /** Row-level deletes besides copy-on-write. */
   readonly deletes: boolean;

@@ -21,7 +21,7 @@ const SUMMARY = {
   blocked: null,
 } as const;
 
-/** What a run's text has after its first three lines. */
+/** A run's text after its first three lines. */
 const linesOf = (more: Readonly<Record<string, unknown>>): string[] =>
   formatRun({ ...SUMMARY, ...more } as unknown as Parameters<typeof formatRun>[0])
     .trimEnd()

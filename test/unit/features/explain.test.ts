@@ -1,4 +1,4 @@
-/** What a retrieval says of itself before it is done. */
+/** The explanation of a retrieval before it is done. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { explainHistoricalFeatures, type HistoricalRequest } from '../../../features/index.js';
 import { FeatureLab } from '../../support/feature-lab.js';

@@ -38,7 +38,7 @@ async function materialize(): Promise<void> {
   await materializeDirect(lab.deps, { view: 'readings', nowUs: at.nowUs });
 }
 
-/** What is served of keys 1 to 4 now and later. */
+/** The served values of keys 1 to 4 now and later. */
 async function answers(): Promise<readonly string[]> {
   const all: string[] = [];
   for (const time of [NOW_S, 1999, 2000, 5000]) {

@@ -137,7 +137,7 @@ describe.each(STRATEGIES)('%s', (_, request) => {
     expect(await keys()).toEqual(expected);
     expect(await commit()).toMatchObject({ conflicts: [] });
     expect(await keys()).toEqual(expected);
-    // What was carried over counts for the next compaction, too.
+    // Deletes that were carried over count for the next compaction, too.
     await compactDirect(compactDeps(lab), { ...request, targetSizeBytes: 4000 });
     expect(await keys()).toEqual(expected);
   });

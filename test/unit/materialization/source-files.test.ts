@@ -1,4 +1,4 @@
-/** What materialization makes of the source's files: renamed nested fields, damage, pruning. */
+/** Materialization from unusual source files: renamed nested fields, damage, pruning. */
 import { readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isMoraineError, type MoraineError } from '../../../errors/index.js';

@@ -1,4 +1,4 @@
-/** What the workflow `trainingSet` is asked for with. */
+/** Requests to the workflow `trainingSet`. */
 import { expect, test } from 'vitest';
 import { isMoraineError } from '../../../errors/index.js';
 import { parseTrainingSetRequest, trainingSetRequestToJson } from '../../../training/index.js';

@@ -32,7 +32,7 @@ describe('workflow code cannot reach the outside', () => {
   test('the workflows themselves bundle', async () => {
     const { code } = await bundleWorkflows();
     expect(code).toContain('materializeRun');
-    // What stack traces say of where lines are from.
+    // The origin of lines in stack traces.
     const [, map = ''] = /sourceMappingURL=data:[^,]*,(\S+)/.exec(code) ?? [];
     const { sources } = JSON.parse(Buffer.from(map, 'base64').toString()) as { readonly sources: readonly string[] };
     expect(sources).toContain('./workflows/materialize/materialize.ts');
