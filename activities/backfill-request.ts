@@ -90,7 +90,7 @@ export function backfillRange(start: string, end: string, step: string): WindowR
   const stepMs = parseDurationMs(step);
   if (stepMs === undefined) {
     throw invalid(
-      `the step ${JSON.stringify(step)} is no duration such as 1h or 1d; months and years have no fixed length`,
+      `the step ${JSON.stringify(step)} is not a duration such as 1h or 1d; months and years have no fixed length`,
     );
   }
   const range = { startUs: parseTimeUs(start, 'start'), endUs: parseTimeUs(end, 'end'), stepUs: stepMs * 1000n };

@@ -8,7 +8,7 @@ import { withoutUndefined } from './request-table.js';
 
 const duration = z
   .string()
-  .refine((text) => parseDurationMs(text) !== undefined, 'is no duration such as 5d, 36h or 90m');
+  .refine((text) => parseDurationMs(text) !== undefined, 'is not a duration such as 5d, 36h or 90m');
 
 const requestSchema = z.strictObject({
   table: z.string().min(1),

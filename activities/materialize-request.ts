@@ -69,7 +69,7 @@ function scheduledWindow(
 
 function durationUs(name: string, text: string): bigint {
   const ms = parseDurationMs(text);
-  if (ms === undefined) throw invalid(`"${name}" ${JSON.stringify(text)} is no duration such as 1h or 1d`);
+  if (ms === undefined) throw invalid(`"${name}" ${JSON.stringify(text)} is not a duration such as 1h or 1d`);
   return ms * 1000n;
 }
 

@@ -146,7 +146,7 @@ function trainingToJson({ request, draft }: PlannedTraining): Readonly<Record<st
 export function parseBackfillPlan(text: string, location: string): BackfillPlan {
   const parsed = planJson.safeParse(parseJsonText(text));
   if (!parsed.success) {
-    const message = `${location} is no plan of a backfill: ${z.prettifyError(parsed.error)}`;
+    const message = `${location} is not a plan of a backfill: ${z.prettifyError(parsed.error)}`;
     throw new MoraineError('INVALID_ARGUMENT', message);
   }
   const { start, end, step, view, trainingSet, ...plan } = parsed.data;
@@ -154,7 +154,10 @@ export function parseBackfillPlan(text: string, location: string): BackfillPlan 
   requireWindowRange(range);
   if (view !== undefined && trainingSet === undefined) return { ...plan, ...range, view };
   if (trainingSet !== undefined && view === undefined) return { ...plan, ...range, trainingSet };
-  throw new MoraineError('INVALID_ARGUMENT', `${location} is no plan of a backfill: it names no view or training set.`);
+  throw new MoraineError(
+    'INVALID_ARGUMENT',
+    `${location} is not a plan of a backfill: it names no view or training set.`,
+  );
 }
 
 function parseJsonText(text: string): unknown {

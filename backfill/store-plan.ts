@@ -62,7 +62,7 @@ async function store(io: FileIO, plan: BackfillPlan, metadata: TableMetadata): P
 /** @throws INVALID_ARGUMENT for a location or a file that is not a plan; FILE_NOT_FOUND */
 export async function readBackfillPlan(io: FileIO, location: string): Promise<BackfillPlan> {
   if (!NAME.test(location)) {
-    const message = `${JSON.stringify(location)} is no stored plan of a backfill; \`moraine backfill --apply FILE\` stores one.`;
+    const message = `${JSON.stringify(location)} is not a stored plan of a backfill; \`moraine backfill --apply FILE\` stores one.`;
     throw new MoraineError('INVALID_ARGUMENT', message);
   }
   const bytes = await io.read(location, { maxBytes: MAX_PLAN_BYTES });

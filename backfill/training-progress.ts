@@ -71,7 +71,7 @@ export function completeRecord(
 function parse(text: string): { readonly progress: TrainingProgress; readonly anchor?: ProgressAnchor } {
   const parsed = progressJson.safeParse(jsonOf(text));
   if (!parsed.success) {
-    const message = `The property ${TRAINING_PROGRESS} is no progress of a training set: ${z.prettifyError(parsed.error)}`;
+    const message = `The property ${TRAINING_PROGRESS} is not the progress of a training set: ${z.prettifyError(parsed.error)}`;
     throw new MoraineError('METADATA_CORRUPT', message);
   }
   const { coverage: pieces, rows, sum } = parsed.data;

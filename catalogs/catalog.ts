@@ -29,7 +29,7 @@ export interface CreateTableRequest {
   readonly sortOrder?: SortOrder;
   readonly location?: string;
   readonly properties?: ReadonlyMap<string, string>;
-  /** 2 unless told otherwise. */
+  /** 2 by default. */
   readonly formatVersion?: 1 | 2 | 3;
 }
 

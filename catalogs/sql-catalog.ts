@@ -38,7 +38,7 @@ export interface SqlCatalogOptions {
   /** Where new tables go, unless a namespace or request says otherwise. */
   readonly warehouse: string;
   readonly io: FileIO;
-  /** How long a lock of another process is waited for; 10 s unless told otherwise. */
+  /** How long a lock of another process is waited for; 10 s by default. */
   readonly busyTimeoutMs?: number;
   readonly clock?: Clock;
 }

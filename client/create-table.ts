@@ -13,7 +13,7 @@ export interface NewTable {
   readonly schema: Schema;
   /** Partition transforms such as `month(date), bucket[16](id)`; undefined or empty: unpartitioned. */
   readonly partition?: string | undefined;
-  /** 2 unless told otherwise; 3 has more types, row lineage and deletion vectors. */
+  /** 2 by default; 3 has more types, row lineage and deletion vectors. */
   readonly formatVersion?: 2 | 3 | undefined;
 }
 

@@ -115,7 +115,7 @@ async function genericWork(
 ): Promise<ScheduledWork> {
   if (!Object.hasOwn(SCHEDULED_WORKFLOWS, workflow)) {
     const hint = didYouMean(workflow, Object.keys(SCHEDULED_WORKFLOWS));
-    throw invalid(`'${workflow}' is no workflow that can be scheduled. ${hint}`);
+    throw invalid(`'${workflow}' is not a workflow that can be scheduled. ${hint}`);
   }
   const key = SCHEDULED_WORKFLOWS[workflow as keyof typeof SCHEDULED_WORKFLOWS];
   if (typeof input !== 'object' || input === null || Array.isArray(input)) {
@@ -162,7 +162,7 @@ function overlapOf(text: string | undefined): ScheduleOverlap | undefined {
 function durationOf(option: string, text: string | undefined): bigint | undefined {
   if (text === undefined) return undefined;
   const ms = parseDurationMs(text);
-  if (ms === undefined) throw invalid(`${option} '${text}' is no duration; write for example 90s, 15m, 6h or 1d`);
+  if (ms === undefined) throw invalid(`${option} '${text}' is not a duration; write for example 90s, 15m, 6h or 1d`);
   return ms;
 }
 

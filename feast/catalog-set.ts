@@ -70,7 +70,7 @@ export class CatalogSet {
     const folder = localFolder(warehouse ?? 'warehouse', this.#folder);
     if (folder !== undefined) return { name, uri: file, warehouse: folder };
     return {
-      reason: `its catalog ${name} has a warehouse that is no folder of this machine`,
+      reason: `its catalog ${name} has a warehouse that is not a folder of this machine`,
       remedy: 'Copy the tables to a local folder (PyIceberg or Spark), then import again.',
     };
   }

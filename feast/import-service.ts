@@ -34,7 +34,7 @@ export function importService(
 function missingOf(projection: FeastProjection, views: ReadonlyMap<string, ImportedView>): readonly string[] {
   const name = projection.feature_view_name;
   const view = views.get(name);
-  if (view === undefined) return [`${name}, which is no imported feature view`];
+  if (view === undefined) return [`${name}, which is not an imported feature view`];
   if (projection.version_tag !== undefined) return [`version ${projection.version_tag} of ${name}`];
   return projection.feature_columns
     .filter((feature) => !view.features.has(feature.name))

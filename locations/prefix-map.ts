@@ -19,7 +19,7 @@ export class PrefixMap {
   /** The longest first. */
   readonly #prefixes: readonly LocationPrefix[];
 
-  /** @throws MoraineError `CONFIG_INVALID` for a folder that another prefix, or its own, leads away from; for a prefix that is no absolute location */
+  /** @throws MoraineError `CONFIG_INVALID` for a folder that another prefix, or its own, leads away from; for a prefix that is not an absolute location */
   constructor(prefixes: readonly LocationPrefix[]) {
     this.#prefixes = prefixes
       .map(({ prefix, folder }) => ({ prefix: plainPrefix(prefix), folder: normalizeLocation(folder) }))

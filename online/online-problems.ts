@@ -52,6 +52,6 @@ function unstorableType(view: ResolvedView, { sourceColumn, type }: ResolvedColu
 
 function bucketProblems({ name, onlineBuckets: buckets }: ResolvedView): readonly Problem[] {
   if (buckets === undefined || (Number.isInteger(buckets) && buckets >= 1 && buckets <= MAX_BUCKETS)) return [];
-  const message = `${buckets} is no number of buckets; use a whole number from 1 to ${MAX_BUCKETS}.`;
+  const message = `${buckets} is not a number of buckets; use a whole number from 1 to ${MAX_BUCKETS}.`;
   return [{ path: `featureViews.${name}.onlineBuckets`, message }];
 }

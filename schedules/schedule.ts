@@ -86,7 +86,7 @@ export function checkSchedule(schedule: NewSchedule): void {
   };
   const window = windowMs(schedule);
   if (input['every'] !== undefined && (window === undefined || window === 0n)) {
-    fail(`"every" ${JSON.stringify(input['every'])} is no duration such as 1h or 1d`);
+    fail(`"every" ${JSON.stringify(input['every'])} is not a duration such as 1h or 1d`);
   }
   if ('cron' in timing) {
     if (window !== undefined) fail('the times of a cron are not evenly spaced, so intervals need --every instead');

@@ -36,7 +36,7 @@ export interface RewriteRequest extends CommitOptions {
    * lets them reach the new files.
    */
   readonly rebaseDeletes?: (base: Table, arrived: readonly ArrivedDeletes[]) => Promise<CarriedDeletes>;
-  /** Whether delete files that reach no data file afterwards leave in the same commit; true unless told otherwise. */
+  /** Whether delete files that reach no data file afterwards leave in the same commit; true by default. */
   readonly dropDanglingDeletes?: boolean;
 }
 

@@ -124,7 +124,7 @@ async function readHistory(file: string): Promise<RecordedHistory> {
     return { file, history, workflowId: workflowIdOf(events[0]) ?? basename(file, '.json'), events: events.length };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new MoraineError('INPUT_UNREADABLE', `${file} is no workflow history: ${reason}`, { cause: error });
+    throw new MoraineError('INPUT_UNREADABLE', `${file} is not a workflow history: ${reason}`, { cause: error });
   }
 }
 

@@ -58,7 +58,7 @@ export async function readPlan(io: FileIO, planLocation: string): Promise<Traini
     const { record, ...plan } = planSchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
     return { ...plan, draft: draftFromJson(record) };
   } catch (cause) {
-    throw new MoraineError('METADATA_CORRUPT', `${planLocation} is no plan of a training set.`, { cause });
+    throw new MoraineError('METADATA_CORRUPT', `${planLocation} is not a plan of a training set.`, { cause });
   }
 }
 

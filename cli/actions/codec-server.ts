@@ -31,7 +31,7 @@ export async function codecServer(
 function parseOrigin(text: string): string {
   const url = URL.canParse(text.trim()) ? new URL(text.trim()) : undefined;
   if (url !== undefined && /^https?:$/.test(url.protocol)) return url.origin;
-  throw invalid(`--origins ${JSON.stringify(text)} is no origin of a web UI, such as http://localhost:8233`);
+  throw invalid(`--origins ${JSON.stringify(text)} is not an origin of a web UI, such as http://localhost:8233`);
 }
 
 const invalid = (problem: string): MoraineError => new MoraineError('INVALID_ARGUMENT', problem);

@@ -80,7 +80,10 @@ function bytesOf(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const bytes = parseByteSize(text);
   if (bytes !== undefined) return bytes;
-  throw new MoraineError('INVALID_ARGUMENT', `${option} ${JSON.stringify(text)} is no size above zero, such as 512MB.`);
+  throw new MoraineError(
+    'INVALID_ARGUMENT',
+    `${option} ${JSON.stringify(text)} is not a size above zero, such as 512MB.`,
+  );
 }
 
 async function dryRun(

@@ -68,7 +68,7 @@ export function declareTableCommands(program: Command, runner: ActionRunner): vo
   const scan = addSnapshotOptions(
     table
       .command('scan')
-      .description('Print the rows of a table, as JSON Lines unless told otherwise.')
+      .description('Print the rows of a table, as JSON Lines by default.')
       .argument('<table>', TABLE_OR_LOCATION),
   )
     .option('--columns <names>', 'only these columns, in this order; a name with a comma in double quotes')

@@ -60,7 +60,7 @@ async function readBlob(handle: FileHandle, { file, normalize }: VectorToRead, b
   const blob = blobs.find(({ offset, length }) => offset === contentOffset && length === contentSizeInBytes);
   if (blob === undefined) throw corrupt(`its footer has no blob of ${contentSizeInBytes} bytes at ${contentOffset}`);
   if (blob.type !== DELETION_VECTOR_BLOB || blob.compressionCodec !== undefined)
-    throw corrupt(`the blob at ${contentOffset} is no plain deletion vector`);
+    throw corrupt(`the blob at ${contentOffset} is not a plain deletion vector`);
   const referenced = blob.properties.get('referenced-data-file');
   if (referenced === undefined || normalize(referenced) !== normalize(referencedDataFile))
     throw corrupt(`the vector at ${contentOffset} is of ${referenced ?? 'no file'}, not of ${referencedDataFile}`);

@@ -36,7 +36,7 @@ const ttl = z
     if (value === 0 || value === null) return null;
     const ms = parseDurationMs(value);
     if (ms === undefined) {
-      context.addIssue(`'${value}' is no duration; write for example '90s', '15m', '6h', '2d' or 'PT6H'`);
+      context.addIssue(`'${value}' is not a duration; write for example '90s', '15m', '6h', '2d' or 'PT6H'`);
       return z.NEVER;
     }
     return ms === 0n ? null : ms;
@@ -46,7 +46,7 @@ const featureType = z.string().transform((text, context) => {
   const type = parseFeatureType(text);
   if (type === undefined) {
     context.addIssue(
-      `'${text}' is no type; use boolean, int, long, float, double, decimal(P,S), date, time, timestamp, timestamptz, timestamp_ns, timestamptz_ns, string, uuid, fixed[N], binary, list<T>, map<K, V> or struct<name: T>`,
+      `'${text}' is not a type; use boolean, int, long, float, double, decimal(P,S), date, time, timestamp, timestamptz, timestamp_ns, timestamptz_ns, string, uuid, fixed[N], binary, list<T>, map<K, V> or struct<name: T>`,
     );
     return z.NEVER;
   }

@@ -55,7 +55,7 @@ export function scheduleTimeProblems(times: ScheduleTimes): readonly (readonly [
 const duration = z.string().transform((text, context) => {
   const ms = parseDurationMs(text);
   if (ms !== undefined) return ms;
-  context.addIssue(`'${text}' is no duration; write for example '90s', '15m', '6h', '1d' or 'PT6H'`);
+  context.addIssue(`'${text}' is not a duration; write for example '90s', '15m', '6h', '1d' or 'PT6H'`);
   return z.NEVER;
 });
 

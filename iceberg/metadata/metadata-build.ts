@@ -15,7 +15,7 @@ export interface NewTable {
   readonly sortOrder?: SortOrder;
   readonly location: string;
   readonly properties?: ReadonlyMap<string, string>;
-  /** 2 unless told otherwise. */
+  /** 2 by default. */
   readonly formatVersion?: 1 | 2 | 3;
   readonly tableUuid: string;
   readonly nowMs: bigint;

@@ -20,7 +20,9 @@ export function nameMapping(metadata: TableMetadata): NameMapping | undefined {
   try {
     collect(parseJson(text), names);
   } catch (error) {
-    throw new MoraineError('METADATA_CORRUPT', `the table property ${PROPERTY} is no name mapping`, { cause: error });
+    throw new MoraineError('METADATA_CORRUPT', `the table property ${PROPERTY} is not a name mapping`, {
+      cause: error,
+    });
   }
   return names;
 }

@@ -190,7 +190,9 @@ function whyNothing(
 
 function refuseUnfit(request: CompactRequest, { metadata }: Table, online: OnlineRows | null): void {
   if (request.strategy === 'latest' && online === null) {
-    throw invalid(`${request.table} is no online table: latest keeps one row of each entity, which only those have.`);
+    throw invalid(
+      `${request.table} is not an online table: latest keeps one row of each entity, which only those have.`,
+    );
   }
   if (metadata.formatVersion < 2) {
     const message = `Table ${request.table} has format version ${metadata.formatVersion}, which is not written: upgrade it first.`;

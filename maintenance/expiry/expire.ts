@@ -304,6 +304,6 @@ function parsePlan(location: string, text: string): StoredPlan {
       snapshots: snapshots.map(parseSnapshot),
     };
   } catch (cause) {
-    throw new MoraineError('METADATA_CORRUPT', `${location} is no plan of an expiry.`, { cause });
+    throw new MoraineError('METADATA_CORRUPT', `${location} is not a plan of an expiry.`, { cause });
   }
 }

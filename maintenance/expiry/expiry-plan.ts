@@ -60,7 +60,7 @@ export interface ExpiryPlan {
 
 /**
  * @param nowMs milliseconds since the epoch; a snapshot of a later time is young
- * @throws MoraineError `INVALID_ARGUMENT` for a property that is no such number, or a table whose files must not be deleted
+ * @throws MoraineError `INVALID_ARGUMENT` for a property that is not such a number, or a table whose files must not be deleted
  */
 export function planExpiry(
   metadata: TableMetadata,

@@ -104,7 +104,7 @@ export async function takeLease(table: Table, lease: Lease, nowMs: bigint = BigI
   );
 }
 
-/** Gives a lease back; one that is not there is no error. */
+/** Gives a lease back; one that is not there is not an error. */
 export async function releaseLease(table: Table, id: string): Promise<Table> {
   const name = LEASE_PREFIX + id;
   return commitUpdates(table, ({ properties }) =>

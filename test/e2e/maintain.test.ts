@@ -98,7 +98,7 @@ const REFUSED: readonly (readonly [unknown, RegExp])[] = [
   [{}, /"table"/],
   [null, /for example \{"table"/],
   [{ table: 'a.b', oldrThan: '5d' }, /oldrThan/],
-  [{ table: 'a.b', olderThan: 'yesterday' }, /"olderThan": is no duration/],
+  [{ table: 'a.b', olderThan: 'yesterday' }, /"olderThan": is not a duration/],
   [{ table: 'a.b', retainLast: 0 }, /"retainLast"/],
   [{ table: 'a.b', orphansOlderThan: '1h' }, /allowYoung/],
   [{ table: 'demo.none' }, /demo\.none/],

@@ -122,7 +122,7 @@ describe('starting workflows from JSON', () => {
       ['materialize', '{"view": "no_such_view"}', "There is no feature view 'no_such_view'"],
       ['backfill', '{"view": "airport_delay", "start": "1970-01-01", "end": "1970-01-02"}', '"step" must be given'],
       ['compact', '{"table": "demo.readings"}', 'The input of compact is not right: "strategy"'],
-      ['maintain', '{"table": "demo.readings", "olderThan": "soon"}', '"olderThan": is no duration such as 5d'],
+      ['maintain', '{"table": "demo.readings", "olderThan": "soon"}', '"olderThan": is not a duration such as 5d'],
       ['maintainTables', '{"table": "demo.readings"}', 'it is always {"policy": true}'],
     ] as const;
     for (const [index, [workflowType, input, reason]] of mistakes.entries()) {

@@ -50,7 +50,7 @@ describe('recorded histories', () => {
 
   test.each([
     ['{"events": []}', 'it has no events'],
-    ['not JSON', 'is no workflow history'],
+    ['not JSON', 'is not a workflow history'],
   ])('a file with %s is refused by name', async (text, reason) => {
     const file = join(temporaryFolder(), 'broken.json');
     writeFileSync(file, text);

@@ -13,7 +13,7 @@ const DEFAULT_RUNS = 100;
 export function numberIn(variable: string, pattern: RegExp): number | undefined {
   const text = process.env[variable] ?? '';
   if (text === '') return undefined;
-  if (!pattern.test(text)) throw new Error(`${variable} is ${JSON.stringify(text)}, which is no such number`);
+  if (!pattern.test(text)) throw new Error(`${variable} is ${JSON.stringify(text)}, which is not such a number`);
   return Number(text);
 }
 

@@ -6,7 +6,7 @@ import { LocalFileIO } from '../../storage/index.js';
 import { loadTable, type Table } from '../../tables/index.js';
 import { temporaryFolder } from './temp-folder.js';
 
-/** Columns `id` (long, required), `category` (string) and `amount` (double); partitioned by `category` unless told otherwise. */
+/** Columns `id` (long, required), `category` (string) and `amount` (double); partitioned by `category` by default. */
 export const FIXTURE_TABLE: CreateTableRequest = {
   schema: {
     schemaId: 0,

@@ -247,7 +247,7 @@ describe('tables that can be read', () => {
       ],
       [
         'fare_model',
-        'it needs driver_hourly_stats:acc_rate, which is not imported, driver_hourly_stats:avg_daily_trips, which is not imported, expected_fare, which is no imported feature view',
+        'it needs driver_hourly_stats:acc_rate, which is not imported, driver_hourly_stats:avg_daily_trips, which is not imported, expected_fare, which is not an imported feature view',
       ],
     ]);
   });
@@ -268,7 +268,7 @@ describe('tables that can be read', () => {
       'column event_timestamp of rides.fuel is of type long, which cannot be a timestamp',
     );
     expect(reasons.get('feature view route_stats')).toBe('table rides.routes has no column zone_id');
-    expect(reasons.get('feature service trip_model')).toContain('zone_demand, which is no imported feature view');
+    expect(reasons.get('feature service trip_model')).toContain('zone_demand, which is not an imported feature view');
     expect(result.definitions.featureViews.map(({ name }) => name)).toEqual([
       'driver_hourly_stats',
       'driver_profile',

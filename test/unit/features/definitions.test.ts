@@ -179,9 +179,9 @@ featureServices:
     'features.yaml: entities.a:b.name (line 4): must begin with a letter or _, then letters, digits, _ or -, at most 128 in all',
     'features.yaml: featureViews.delay.source.table (line 8): Invalid input: expected string, received undefined',
     "features.yaml: featureViews.delay.source.tabel (line 8): unknown key. Did you mean 'table'?",
-    "features.yaml: featureViews.delay.ttl (line 9): '6 hours' is no duration; write for example '90s', '15m', '6h', '2d' or 'PT6H'",
+    "features.yaml: featureViews.delay.ttl (line 9): '6 hours' is not a duration; write for example '90s', '15m', '6h', '2d' or 'PT6H'",
     expect.stringContaining(
-      "features.yaml: featureViews.delay.features.0.type (line 11): 'dubble' is no type; use boolean, int",
+      "features.yaml: featureViews.delay.features.0.type (line 11): 'dubble' is not a type; use boolean, int",
     ),
     "features.yaml: featureViews.delay.features.1.typ (line 12): unknown key. Did you mean 'type'?",
     "features.yaml: featureViews.twice (line 13): 'a' is listed twice",

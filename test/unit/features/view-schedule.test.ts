@@ -62,7 +62,7 @@ describe('the schedule of a view', () => {
   test.each([
     [{ every: '0s' }, 'every: must be whole seconds, at least 1s'],
     [{ every: '1500ms' }, 'every: must be whole seconds, at least 1s'],
-    [{ every: 'hourly' }, "every: 'hourly' is no duration; write for example '90s', '15m', '6h', '1d' or 'PT6H'"],
+    [{ every: 'hourly' }, "every: 'hourly' is not a duration; write for example '90s', '15m', '6h', '1d' or 'PT6H'"],
     [{ every: '1h', offset: '1h' }, 'offset: must be less than 1h, the time between two ticks'],
     [{ every: '1h', jitter: '361s' }, 'jitter: must be at most a tenth of the time between two ticks, 6m'],
     [{ every: '1h', catchUp: '9s' }, 'catchUp: must be at least 10s'],
