@@ -4,7 +4,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { rolldown } from 'rolldown';
 
-/** Modules that are loaded by their path. Files of these names are written; a clone without the benchmark has no `bench`. */
+/** Modules that are loaded by their path. Files of these names are written; a clone without the benchmark or the tests has none of theirs. */
 const ENTRIES = [
   'index',
   'cli/main',
@@ -15,6 +15,8 @@ const ENTRIES = [
   'demo/main',
   'bench/main',
   'bench/child',
+  'test/support/internals',
+  'test/support/process-internals',
 ];
 
 /** Temporal bundles the workflows itself, from modules; `errors` is the one room that they import. */

@@ -1,9 +1,7 @@
 // One writer of the commit races: appends `count` batches to table ns.t of the catalog in `folder`, as a process of its own.
 // Usage: node append-writer.mjs DIST FOLDER WRITER COUNT. Prints the file path and snapshot id of every acknowledged batch.
 const [dist, folder, writer, count] = process.argv.slice(2);
-const { openSqlCatalog } = await import(`${dist}/catalogs/index.js`);
-const { LocalFileIO } = await import(`${dist}/storage/index.js`);
-const { commitAppend, loadTable } = await import(`${dist}/tables/index.js`);
+const { commitAppend, LocalFileIO, loadTable, openSqlCatalog } = await import(`${dist}/test/support/internals.js`);
 
 const io = new LocalFileIO({ roots: [folder] });
 const uri = `${folder}/catalog.db`;

@@ -181,22 +181,14 @@ export function rollbacker(world: World, times: number): Role {
 /** How a reader makes sure that what it reads stays. */
 const PINS = ['none', 'tag', 'lease'] as const;
 
-interface Reading {
-  readonly pins?: readonly (typeof PINS)[number][];
-  readonly longestPauseMs?: number;
-  /** The planted bug: a tag is set, and an expiry that has not seen it may still land. */
-  readonly pinsWithoutFences?: boolean | undefined;
-}
-
-export function reader(world: World, times: number, reading: Reading = {}): Role {
-  const { pins = PINS, longestPauseMs = 4_000, pinsWithoutFences = false } = reading;
-  return repeatedly(times, longestPauseMs, async (client) => {
+export function reader(world: World, times: number): Role {
+  return repeatedly(times, 4_000, async (client) => {
     const table = await client.load();
     if (table.metadata.snapshots.length === 0) return;
     const { snapshotId } = client.random.pick(table.metadata.snapshots);
-    const pin = client.random.pick(pins);
+    const pin = client.random.pick(PINS);
     const name = client.worker.name.replace('#', '-');
-    const pinned = await pinSnapshot(client, table, snapshotId, pin, { name, pinsWithoutFences });
+    const pinned = await pinSnapshot(client, table, snapshotId, pin, name);
     if (pinned === null) return;
     const rows = await readAll(world, pinned, snapshotId, pin !== 'none');
     if (rows !== null) world.model.check(snapshotId, rows);
@@ -214,7 +206,7 @@ async function pinSnapshot(
   table: Table,
   snapshotId: bigint,
   pin: (typeof PINS)[number],
-  { name, pinsWithoutFences }: { readonly name: string; readonly pinsWithoutFences: boolean },
+  name: string,
 ): Promise<Table | null> {
   if (pin === 'none') return table;
   if (pin === 'lease') {
@@ -229,12 +221,44 @@ async function pinSnapshot(
     const leased = await takeLease(table, lease, nowMs);
     return leased.metadata.snapshots.some((snapshot) => snapshot.snapshotId === snapshotId) ? leased : null;
   }
-  const tagged = await (pinsWithoutFences ? commitUpdates : commitProtection)(table, ({ refs, snapshots }) => {
+  return tagSnapshot(table, snapshotId, name, commitProtection);
+}
+
+async function tagSnapshot(
+  table: Table,
+  snapshotId: bigint,
+  name: string,
+  commit: typeof commitProtection,
+): Promise<Table | null> {
+  const tagged = await commit(table, ({ refs, snapshots }) => {
     if (refs.get(name)?.snapshotId === snapshotId) return null;
     if (!snapshots.some((snapshot) => snapshot.snapshotId === snapshotId)) return null;
     return [{ action: 'set-snapshot-ref', refName: name, ref: { type: 'tag', snapshotId } }];
   });
   return tagged.metadata.refs.get(name)?.snapshotId === snapshotId ? tagged : null;
+}
+
+/**
+ * Tags one snapshot after the other, and sees that every tag stays.
+ * @param withoutFences the planted bug: an expiry that has not seen a tag may still land
+ */
+export function tagger(times: number, withoutFences = false): Role {
+  const tags = new Map<string, bigint>();
+  let tried = 0;
+  return repeatedly(times, 1_500, async (client) => {
+    const known = [...tags];
+    const table = await client.load();
+    const { refs, snapshots } = table.metadata;
+    for (const [name, snapshotId] of known) {
+      if (refs.get(name)?.snapshotId !== snapshotId) throw new Violation(`the tag ${name} of ${snapshotId} is gone`);
+    }
+    if (snapshots.length === 0) return;
+    const { snapshotId } = client.random.pick(snapshots);
+    tried += 1;
+    const name = `${client.worker.name.replace('#', '-')}-${tried}`;
+    const commit = withoutFences ? commitUpdates : commitProtection;
+    if ((await tagSnapshot(table, snapshotId, name, commit)) !== null) tags.set(name, snapshotId);
+  });
 }
 
 /** Null: it was expired under the reader, which heard so; never for a pinned one. */

@@ -1,7 +1,7 @@
 /** A whole simulation from one seed. */
 import { isMoraineError } from '../../errors/index.js';
 import type { ArrivedDeletes } from '../../tables/index.js';
-import { compactor, expirer, reader, rollbacker, sweeper } from './maintainers.js';
+import { compactor, expirer, reader, rollbacker, sweeper, tagger } from './maintainers.js';
 import { Violation } from './model.js';
 import { World } from './world.js';
 import { type WriterBugs, writer, writerJobs } from './writer.js';
@@ -11,7 +11,7 @@ export interface Bugs extends WriterBugs {
   readonly skipsDeletesOnRewrite?: boolean;
   readonly skipsRemovedFilesOnRewrite?: boolean;
   readonly ignoresLeases?: boolean;
-  readonly pinsWithoutFences?: boolean;
+  readonly tagsWithoutFences?: boolean;
 }
 
 export interface Outcome {
@@ -33,12 +33,10 @@ export async function simulate(seed: number, bugs: Bugs = {}): Promise<Outcome> 
   if (random.chance(0.5)) world.employ('expirer', expirer(random.int(1, 2)));
   if (random.chance(0.4)) world.employ('sweeper', sweeper(world, random.int(1, 3), bugs.ignoresLeases));
   if (random.chance(0.2)) world.employ('rollbacker', rollbacker(world, 1));
-  const { pinsWithoutFences } = bugs;
-  if (random.chance(0.6)) world.employ('reader', reader(world, random.int(1, 2), { pinsWithoutFences }));
+  if (random.chance(0.6)) world.employ('reader', reader(world, random.int(1, 2)));
   if (random.chance(0.15)) {
-    const pinning = { pins: ['tag'], longestPauseMs: 500, pinsWithoutFences } as const;
     world.employ('second-expirer', expirer(random.int(2, 6)));
-    for (const name of ['x', 'y', 'z']) world.employ(`pinner-${name}`, reader(world, random.int(2, 8), pinning));
+    for (const name of ['x', 'y']) world.employ(`tagger-${name}`, tagger(random.int(4, 12), bugs.tagsWithoutFences));
   }
   try {
     await world.run();

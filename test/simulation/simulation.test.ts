@@ -78,7 +78,7 @@ describe.skipIf(asked !== undefined)('a planted bug is found', () => {
     ['a rewrite does not look at files that left meanwhile', { skipsRemovedFilesOnRewrite: true }],
     ['files are cleaned up after an unknown outcome', { cleansUpAfterUnknown: true }],
     ['a sweep goes by what is visible and ignores leases', { ignoresLeases: true }],
-    ['a snapshot is tagged while an expiry that has not seen the tag may land', { pinsWithoutFences: true }],
+    ['a snapshot is tagged while an expiry that has not seen the tag may land', { tagsWithoutFences: true }],
   ])(
     '%s',
     async (_bug, bugs) => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const [, , dist, file, kind] = process.argv;
-const { tryLockFile } = await import(pathToFileURL(join(dist, 'processes/index.js')).href);
+const { tryLockFile } = await import(pathToFileURL(join(dist, 'test/support/process-internals.js')).href);
 await (await tryLockFile(`${file}-first`)).release(); // everything is loaded then
 if (kind === 'other-user') {
   if (process.getuid() === 0) process.setuid(65534);

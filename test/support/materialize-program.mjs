@@ -4,10 +4,8 @@ import { execFileSync } from 'node:child_process';
 import { pathToFileURL } from 'node:url';
 
 const [dist, cwd, view, ...limits] = process.argv.slice(2);
-const load = (room) => import(pathToFileURL(`${dist}/${room}/index.js`).href);
-const [{ materializationDeps, openProject }, { materializeDirect }] = await Promise.all(
-  ['project', 'materialization'].map(load),
-);
+const internals = pathToFileURL(`${dist}/test/support/internals.js`).href;
+const { materializationDeps, materializeDirect, openProject } = await import(internals);
 if (limits.length > 0) execFileSync('prlimit', ['--pid', String(process.pid), ...limits]);
 
 const project = await openProject({ cwd });

@@ -72,7 +72,7 @@ describe('feature_store.yaml', () => {
     ['catalog_type: sql\n  uri: postgresql://me:secret@db/catalog', 'no SQLite file (postgresql)'],
     ['catalog_type: sql\n  uri: "sqlite:///:memory:"', 'no SQLite file (sqlite)'],
     ['catalog_type: sql\n  uri: ${CATALOG}', 'no SQLite file (${CATALOG} is not set)'],
-    ['catalog_type: sql\n  uri: sqlite:///c.db\n  warehouse: s3://bucket/w', 'no folder of this machine'],
+    ['catalog_type: sql\n  uri: sqlite:///c.db\n  warehouse: s3://bucket/w', 'not a folder of this machine'],
     ['catalog_type: sql\n  uri: sqlite:///c.db\n  catalog_name: a b', 'cannot be named "a b"'],
   ])('with a catalog that cannot be opened says so: %s', async (options, reason) => {
     const { findings, files } = await importYaml(

@@ -14,7 +14,7 @@ import { temporaryFolder } from '../../support/temp-folder.js';
 async function startOwner(home: string) {
   const program = `
     import { writeFileSync } from 'node:fs';
-    import { makeTemporaryFolder } from ${JSON.stringify(join(DIST, 'processes/index.js'))};
+    import { makeTemporaryFolder } from ${JSON.stringify(join(DIST, 'test/support/process-internals.js'))};
     const { path } = await makeTemporaryFolder(${JSON.stringify(home)}, 'engine');
     writeFileSync(path + '/spilled', 'rows');
     console.log(path);
