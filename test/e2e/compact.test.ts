@@ -58,6 +58,6 @@ test('compacts as its input says, once for all who ask at the same time', async 
   expect(await refused({ table: 'demo.reading', strategy: 'binpack' })).toBe(
     `TABLE_NOT_FOUND: Table local/demo.reading does not exist. Did you mean '${TABLE}'?`,
   );
-  expect(await refused({ table: TABLE, strategy: 'latest' })).toMatch(/^INVALID_ARGUMENT: .*no online table/);
+  expect(await refused({ table: TABLE, strategy: 'latest' })).toMatch(/^INVALID_ARGUMENT: .*not an online table/);
   expect((await load()).metadata.snapshots).toHaveLength(7);
 });

@@ -221,7 +221,7 @@ describe('refuses', () => {
   it('latest for a table that is not online, and columns that it does not have', async () => {
     await lab.append([{ k: 1, at: 1, v: 1 }]);
     for (const [wrong, message] of [
-      [{ table: 'demo.source', strategy: 'latest' }, /no online table/],
+      [{ table: 'demo.source', strategy: 'latest' }, /not an online table/],
       [{ table: 'demo.source', strategy: 'sort' }, /no sort order/],
       [{ table: 'demo.source', strategy: 'sort', columns: ['vv'] }, /no column "vv".*'v'/],
     ] as const) {
