@@ -1,5 +1,5 @@
 /** The part of the contract that is about backfills. See `contract.ts`. */
-import type { ParkedCommit, RequestedRun, RunOutcome, TrainingSetInput } from './contract.js';
+import type { CommitProgress, IdleResult, RequestedRun, RunOutcome, TrainingSetInput } from './contract.js';
 
 /** Windows at a time at most: they have slots of their own, of which the worker has fewer; more would only wait. */
 export type MaxConcurrency = 16;
@@ -90,10 +90,7 @@ export interface FailedSegment {
 }
 
 /** Answer of the `progress` query of a backfill, also shown in its memo. */
-export interface BackfillProgress {
-  readonly step: 'planning' | 'running' | 'paused' | 'done';
-  /** The last commit, while nobody knows whether it landed. */
-  readonly parked?: ParkedCommit | undefined;
+export interface BackfillProgress extends CommitProgress<'planning' | 'running' | 'paused' | 'done'> {
   readonly concurrency: number;
   readonly windowsTotal: number;
   /** Committed, covered by others, or without rows. */
@@ -111,17 +108,14 @@ export interface BackfillProgress {
 }
 
 /** Result of a backfill. */
-export interface BackfillResult {
+export interface BackfillResult extends IdleResult {
   /** Either this or `trainingSet`. */
   readonly view?: string;
   /** The name of the training set. */
   readonly trainingSet?: string;
-  readonly workflowId: string;
   readonly windows: number;
   /** Windows that needed no commit: they were filled before, and nothing is new in them. `windows` counts them too. */
   readonly windowsSkipped: number;
-  /** Why nothing was written; null if something was. */
-  readonly reason: string | null;
   readonly rows: string;
   readonly files: number;
   readonly bytes: string;

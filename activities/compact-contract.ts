@@ -1,5 +1,5 @@
 /** The part of the contract that is about compaction: types only, JSON only. 64-bit numbers are strings. */
-import type { LeftRequests, ParkedCommit, RequestedRun, RunOutcome } from './contract.js';
+import type { CommitProgress, IdleResult, LeftRequests, RequestedRun, RunOutcome } from './contract.js';
 
 /** The request of a person, a schedule or a command to `compact`. It arrives as JSON from outside and is checked by `requestCompact`. */
 export interface CompactInput {
@@ -84,19 +84,14 @@ export interface SkippedCount {
 }
 
 /** Result of a compaction, summed over its passes. */
-export interface CompactResult extends CompactCounts {
+export interface CompactResult extends CompactCounts, IdleResult {
   readonly table: string;
-  readonly workflowId: string;
   /** How often it was planned: once, and again for groups that other writers were faster with. */
   readonly passes: number;
-  /** Why no file was replaced, if the plan says so. */
-  readonly reason: string | null;
 }
 
 /** Answer of the `progress` query, also shown in the run's memo. */
-export interface CompactProgress {
-  readonly step: 'planning' | 'rewriting' | 'committing' | 'parked' | 'done';
-  readonly parked?: ParkedCommit;
+export interface CompactProgress extends CommitProgress<'planning' | 'rewriting' | 'committing' | 'parked' | 'done'> {
   readonly strategy?: string;
   readonly groupsTotal: number;
   readonly groupsDone: number;

@@ -43,10 +43,8 @@ export interface RunState {
 }
 
 /** Result of a run, summed over its passes. */
-export interface MaterializeResult {
+export interface MaterializeResult extends RunResult {
   readonly view: string;
-  /** Workflow id of the run. */
-  readonly workflowId: string;
   /** `nothing` if there was nothing new in the source. */
   readonly kind: RunKind;
   /** Why the run was of this kind. */
@@ -65,10 +63,8 @@ export interface MaterializeResult {
 
 export type RunKind = 'incremental' | 'window' | 'rebuild-buckets' | 'full' | 'nothing';
 
-/** Answer of the `progress` query, also shown in the run's memo. */
-export interface RunProgress {
-  readonly step: 'planning' | 'extracting' | 'committing' | 'parked' | 'done';
-  readonly parked?: ParkedCommit | undefined;
+/** Answer of the `progress` query of `materializeRun`, also shown in its memo. */
+export interface RunProgress extends CommitProgress<'planning' | 'extracting' | 'committing' | 'parked' | 'done'> {
   readonly kind?: RunKind;
   readonly reason?: string;
   readonly sourceTable?: string;
@@ -78,6 +74,30 @@ export interface RunProgress {
   readonly shardsDone: number;
   readonly rowsWritten: string;
   readonly passes: number;
+}
+
+/** Common part of the answers of `progress`. */
+export interface StepProgress<Step extends string> {
+  /** Current step; `done` once the run is through. */
+  readonly step: Step;
+}
+
+/** Common part of the answers of workflows whose commits can be parked. */
+export interface CommitProgress<Step extends string> extends StepProgress<Step> {
+  /** The last commit, while nobody knows whether it landed. */
+  readonly parked?: ParkedCommit | undefined;
+}
+
+/** Common part of the results of runs. */
+export interface RunResult {
+  /** Workflow id of the run. */
+  readonly workflowId: string;
+}
+
+/** Common part of the results of runs that may find nothing to do. */
+export interface IdleResult extends RunResult {
+  /** Why nothing was changed; null if something was, or if workers of an earlier release did not say why. */
+  readonly reason: string | null;
 }
 
 /** A commit whose attempts were used up without an answer: nobody knows whether it landed. Also the memo `parked` of the run. */
@@ -179,9 +199,8 @@ export interface TrainingSetInput {
 export type AsOfInput = Readonly<Record<string, unknown>>;
 
 /** A saved training set. */
-export interface TrainingSetResult {
+export interface TrainingSetResult extends RunResult {
   readonly name: string;
-  readonly workflowId: string;
   readonly table: string;
   readonly snapshotId: string;
   readonly rows: string;
@@ -191,9 +210,8 @@ export interface TrainingSetResult {
 }
 
 /** Answer of the `progress` query of `trainingSet`, also shown in the workflow's memo. */
-export interface TrainingSetProgress {
-  readonly step: 'planning' | 'retrieving' | 'committing' | 'parked' | 'done';
-  readonly parked?: ParkedCommit | undefined;
+export interface TrainingSetProgress
+  extends CommitProgress<'planning' | 'retrieving' | 'committing' | 'parked' | 'done'> {
   /** As the source of the entity rows counts them. */
   readonly entityRows?: string;
   readonly shardsTotal: number;

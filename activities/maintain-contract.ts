@@ -1,5 +1,5 @@
 /** The part of the contract that is about maintenance: types only, JSON only. Durations are texts such as `5d`. */
-import type { LeftRequests, RequestedRun, RunOutcome } from './contract.js';
+import type { IdleResult, LeftRequests, RequestedRun, RunOutcome, StepProgress } from './contract.js';
 
 /** The request of a person, a schedule or a command to `maintain`. It arrives as JSON from outside and is checked by `requestMaintain`. */
 export interface MaintainInput {
@@ -42,9 +42,8 @@ export interface MaintainRequested {
 }
 
 /** Result of maintenance; with `dryRun`, what it would have done. */
-export interface MaintainResult {
+export interface MaintainResult extends IdleResult {
   readonly table: string;
-  readonly workflowId: string;
   readonly dryRun: boolean;
   readonly expiredSnapshots: number;
   readonly expiredRefs: readonly string[];
@@ -59,8 +58,6 @@ export interface MaintainResult {
   readonly droppedDeletes: number;
   readonly manifestsBefore: number;
   readonly manifestsAfter: number;
-  /** Why nothing was changed; null if something was. */
-  readonly reason: string | null;
 }
 
 /** Counts of maintenance. */
@@ -106,8 +103,7 @@ export interface FailedPolicyStep {
 }
 
 /** Answer of the `progress` query of `maintainTables`, also shown in its memo. */
-export interface MaintainTablesProgress {
-  readonly step: 'planning' | 'working' | 'done';
+export interface MaintainTablesProgress extends StepProgress<'planning' | 'working' | 'done'> {
   readonly tables: number;
   readonly tablesDone: number;
   /** Steps that failed. */
@@ -118,8 +114,8 @@ export interface MaintainTablesProgress {
 }
 
 /** Answer of the `progress` query, also shown in the run's memo. */
-export interface MaintainProgress {
-  readonly step: 'planning' | 'expiring' | 'deleting' | 'sweeping' | 'tidying' | 'done';
+export interface MaintainProgress
+  extends StepProgress<'planning' | 'expiring' | 'deleting' | 'sweeping' | 'tidying' | 'done'> {
   readonly expiredSnapshots: number;
   readonly deletedFiles: number;
   readonly passes: number;

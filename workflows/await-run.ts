@@ -1,9 +1,9 @@
 import { condition, defineSignal, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
 import type { RequestedRun, RunOutcome } from '../activities/contract.js';
-import { runLink } from './run-details.js';
 import { asFailure } from './run-outcome.js';
 import { runEnded } from './signals.js';
 import { turns } from './turns.js';
+import { runLink } from './ui-links.js';
 
 /** How long to wait for the run's own word before looking whether it was terminated. */
 const FIRST_LOOK_MS = 30_000;

@@ -9,8 +9,9 @@ export { maintainRun } from './maintain/maintain-run.js';
 export { maintainTables } from './maintain/maintain-tables.js';
 export { materialize } from './materialize/materialize.js';
 export { materializeRun } from './materialize/materialize-run.js';
+export { progress } from './report.js';
 export type { SandboxSettings, SettingsVariable } from './sandbox-settings.js';
-export { progress, requested, runEnded } from './signals.js';
+export { requested, runEnded } from './signals.js';
 export { trainingSet } from './training-set/training-set.js';
 /** Temporal takes the default export for types that it finds under no name. */
 export { unknownWorkflow as default } from './unknown-workflow.js';

@@ -1,4 +1,4 @@
-import { ActivityFailure, ApplicationFailure, condition, setHandler, upsertMemo } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, condition, setHandler } from '@temporalio/workflow';
 import type { ParkedCommit } from '../activities/contract.js';
 import { retryCommit } from './signals.js';
 import { turns } from './turns.js';
@@ -9,7 +9,7 @@ const LONGEST_WAIT_MS = 300_000;
 
 /**
  * Commits, and does not end before the outcome is known. When an activity has used up its attempts without an answer, the commit is
- * parked: what is known of it is shown in the memo and by the report, and it is tried again after a while, or when an operator says so.
+ * parked: the report shows what is known of it, and it is tried again after a while, or when an operator says so.
  * Every attempt looks for the commit by its key first. Nothing is cleaned up meanwhile.
  *
  * @param commit an activity with a bounded number of attempts
@@ -24,23 +24,18 @@ export async function commitUntilKnown<Committed>(
   for (const retries of turns()) {
     try {
       const committed = await commit();
-      if (retries > 0) show(report, undefined);
+      if (retries > 0) report.parked(undefined);
       return committed;
     } catch (error) {
       const parked = parkedBy(error);
       if (parked === undefined) throw error;
-      show(report, parked);
+      report.parked(parked);
       isAskedFor = false;
       await condition(() => isAskedFor, Math.min(FIRST_WAIT_MS * 2 ** retries, LONGEST_WAIT_MS));
     }
   }
   // The compiler does not know that turns() never ends.
   throw new TypeError('unreachable');
-}
-
-function show(report: { parked(commit: ParkedCommit | undefined): void }, parked: ParkedCommit | undefined): void {
-  report.parked(parked);
-  upsertMemo({ parked: parked ?? null });
 }
 
 /** The state of a commit whose attempts are used up; undefined if the failure is an answer. */
@@ -57,16 +52,4 @@ function parkedBy(error: unknown): ParkedCommit | undefined {
     ...(runKey === undefined ? {} : { runKey }),
     ...(snapshotId === undefined ? {} : { snapshotId }),
   };
-}
-
-/** The lines about a parked commit in the details of a run. */
-export function parkedLines({ code, reason, runKey, snapshotId }: ParkedCommit): string[] {
-  return [
-    '',
-    `**The commit is parked (${code})**: ${reason}`,
-    '',
-    ...(runKey === undefined ? [] : [`- run key, in the summary of the snapshot if it landed: \`${runKey}\``]),
-    ...(snapshotId === undefined ? [] : [`- snapshot: \`${snapshotId}\``]),
-    '- It is looked for again by itself; the signal `retryCommit` does it now. Nothing was deleted. The run may be terminated.',
-  ];
 }

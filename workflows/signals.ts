@@ -1,6 +1,6 @@
-/** Signals and queries of the workflows, by the names that people see in the web UI. */
-import { defineQuery, defineSignal } from '@temporalio/workflow';
-import type { RunOutcome, RunProgress, TrainingSetProgress } from '../activities/contract.js';
+/** Signals of the workflows, by the names that people see in the web UI. */
+import { defineSignal } from '@temporalio/workflow';
+import type { RunOutcome } from '../activities/contract.js';
 import type { DescribedSignal } from './forward-signals.js';
 
 /** Somebody asks for the run: a pass that starts after this has to follow. */
@@ -26,8 +26,3 @@ export const retryCommit = {
   signal: defineSignal('retryCommit'),
   description: 'Looks for a parked commit now.',
 } satisfies DescribedSignal;
-
-export const progress = defineQuery<RunProgress>('progress');
-
-/** The same query of `trainingSet`. */
-export const trainingProgress = defineQuery<TrainingSetProgress>('progress');

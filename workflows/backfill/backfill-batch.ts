@@ -4,7 +4,14 @@ import { commitUntilKnown } from '../parked-commit.js';
 import { failureOf } from '../run-outcome.js';
 import { turns } from '../turns.js';
 import type { BackfillControls } from './backfill-controls.js';
-import type { BackfillReport } from './backfill-report.js';
+import {
+  type BackfillReport,
+  failuresForgotten,
+  segmentFailed,
+  windowsCommitted,
+  windowsSkipped,
+  writtenIn,
+} from './backfill-report.js';
 import { windowsIn } from './backfill-segments.js';
 import type { BackfillTarget, PendingWindows } from './backfill-target.js';
 
@@ -66,7 +73,7 @@ export class BackfillBatch {
   }
 
   get hasTooManyFailures(): boolean {
-    return this.#report.progress.failed.length >= MAX_FAILED;
+    return this.#report.state.progress.failed.length >= MAX_FAILED;
   }
 
   async #stageAndCommit(): Promise<void> {
@@ -101,7 +108,7 @@ export class BackfillBatch {
       const staged = await this.#target.stage(segment);
       if (staged.kind === 'staged') this.#pending.push({ segment, staged });
       else if (staged.kind === 'alone') this.#alone.push(segment);
-      else this.#report.skipped(windowsIn([segment]));
+      else this.#report.show(windowsSkipped(windowsIn([segment])));
     } catch (error) {
       // A cancellation ends the loop that waits for this segment.
       if (!isCancellation(error)) this.#fail(segment, error);
@@ -125,15 +132,9 @@ export class BackfillBatch {
     try {
       const { snapshotId, outcomes } = await commitUntilKnown(() => this.#target.commit(group), this.#report);
       const committed = group.filter((_, index) => outcomes[index]?.endsWith('committed') === true);
-      this.#report.committed({
-        windows: windowsIn(committed.map(({ segment }) => segment)),
-        rows: committed.reduce((sum, { staged }) => sum + BigInt(staged.rows), 0n),
-        files: committed.reduce((sum, { staged }) => sum + staged.files, 0),
-        bytes: committed.reduce((sum, { staged }) => sum + BigInt(staged.bytes), 0n),
-        snapshotId,
-      });
+      this.#report.save(windowsCommitted({ ...writtenIn(committed), snapshotId }));
       for (const [index, { segment }] of group.entries()) {
-        if (outcomes[index] === 'covered') this.#report.skipped(windowsIn([segment]));
+        if (outcomes[index] === 'covered') this.#report.show(windowsSkipped(windowsIn([segment])));
         if (outcomes[index] === 'stale') this.#again(segment, staleFailure());
       }
     } catch (error) {
@@ -159,7 +160,8 @@ export class BackfillBatch {
       await condition(() => !this.#controls.isPaused);
       try {
         const { snapshotId, rows } = await this.#target.runAlone(segment);
-        this.#report.committed({ windows: windowsIn([segment]), rows: BigInt(rows), files: 0, bytes: 0n, snapshotId });
+        const windows = windowsIn([segment]);
+        this.#report.save(windowsCommitted({ windows, rows, files: 0, bytes: '0', snapshotId }));
       } catch (error) {
         if (isCancellation(error)) throw error;
         this.#fail(segment, error);
@@ -169,7 +171,8 @@ export class BackfillBatch {
 
   #takeRetries(): boolean {
     if (!this.#controls.takeRetry()) return false;
-    this.#queue.push(...this.#report.takeFailed().map(({ segment }) => segment));
+    this.#queue.push(...this.#report.state.progress.failed.map(({ segment }) => segment));
+    this.#report.show(failuresForgotten);
     this.#tries.clear();
     return this.#queue.length > 0;
   }
@@ -187,7 +190,7 @@ export class BackfillBatch {
   #fail(segment: BackfillSegment, error: unknown): void {
     const { code, message } = failureOf(error);
     const window = this.#target.describe(segment);
-    this.#report.failed({ segment, window, code, message: message.slice(0, MAX_MESSAGE_CHARS) });
+    this.#report.save(segmentFailed({ segment, window, code, message: message.slice(0, MAX_MESSAGE_CHARS) }));
   }
 }
 

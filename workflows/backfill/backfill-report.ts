@@ -1,5 +1,4 @@
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import { setHandler, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+/** What the details, the query `progress` and the result of a backfill say, over all of its workflow executions. */
 import type {
   BackfillProgress,
   BackfillResult,
@@ -7,164 +6,146 @@ import type {
   FailedSegment,
   PlannedBackfill,
 } from '../../activities/backfill-contract.js';
-import type { ParkedCommit } from '../../activities/contract.js';
 import { counted } from '../../errors/index.js';
-import { parkedLines } from '../parked-commit.js';
-import { scheduleLink, showDetails } from '../run-details.js';
+import { type Change, Report, sum } from '../report.js';
+import { scheduleLink } from '../ui-links.js';
 import { windowsIn } from './backfill-segments.js';
-import { backfillProgress } from './backfill-signals.js';
+import type { PendingWindows } from './backfill-target.js';
 
-const VIEW = defineSearchAttributeKey('MoraineView', SearchAttributeType.KEYWORD);
-const TABLE = defineSearchAttributeKey('MoraineTable', SearchAttributeType.KEYWORD);
+/** Failed windows that the details show at most. */
+const SHOWN_FAILURES = 10;
+
+interface BackfillState {
+  readonly progress: BackfillProgress;
+  readonly plan: PlannedBackfill | undefined;
+}
+
+export type BackfillReport = Report<BackfillState>;
+
+export function backfillReport({
+  view,
+  trainingSet,
+  concurrency,
+  carried,
+  searchAttributes,
+}: BackfillRunInput): BackfillReport {
+  return new Report<BackfillState>({
+    subject: `backfill of ${view ?? `training set ${trainingSet?.name}`}`,
+    description: 'How far the backfill is, and what has failed.',
+    first: { progress: carried?.progress ?? notPlanned(concurrency), plan: carried?.planned },
+    lines,
+    attributes: { view },
+    searchAttributes,
+  });
+}
+
+function notPlanned(concurrency: number): BackfillProgress {
+  const windows = { windowsTotal: 0, windowsDone: 0, windowsFailed: 0 };
+  const written = { rowsWritten: '0', filesWritten: 0, bytesWritten: '0', commits: 0, snapshotId: null };
+  return { step: 'planning', concurrency, ...windows, ...written, failed: [] };
+}
+
+/** A change of the progress alone. */
+const progressed =
+  (change: (progress: BackfillProgress) => Partial<BackfillProgress>): Change<BackfillState> =>
+  ({ progress, plan }) => ({ progress: { ...progress, ...change(progress) }, plan });
+
+export const planMade =
+  (plan: PlannedBackfill, windowsTotal: number): Change<BackfillState> =>
+  ({ progress }) => ({ progress: { ...progress, windowsTotal }, plan });
+
+export const controlsChanged = (controls: { readonly isPaused: boolean; readonly concurrency: number }) =>
+  progressed(() => ({ step: controls.isPaused ? 'paused' : 'running', concurrency: controls.concurrency }));
+
+/** Windows for which nothing had to be committed. */
+export const windowsSkipped = (windows: number) =>
+  progressed(({ windowsDone, windowsSkipped: before = 0 }) => ({
+    windowsDone: windowsDone + windows,
+    windowsSkipped: before + windows,
+  }));
 
 /** Result of a committed group of windows. */
-export interface WrittenWindows {
+interface WrittenWindows {
   readonly windows: number;
-  readonly rows: bigint;
+  readonly rows: string;
   readonly files: number;
-  readonly bytes: bigint;
+  readonly bytes: string;
   readonly snapshotId: string | null;
 }
 
-/** Keeps what a backfill has done, over all of its workflow executions, and shows it: query, memo, details, search attributes. */
-export class BackfillReport {
-  readonly #input: BackfillRunInput;
-  #planned: PlannedBackfill | undefined;
-  #progress: BackfillProgress;
+/** Sums of windows that are committed together. */
+export const writtenIn = (group: readonly PendingWindows[]): Omit<WrittenWindows, 'snapshotId'> => ({
+  windows: windowsIn(group.map(({ segment }) => segment)),
+  rows: group.reduce((rows, { staged }) => sum(rows, staged.rows), '0'),
+  files: group.reduce((files, { staged }) => files + staged.files, 0),
+  bytes: group.reduce((bytes, { staged }) => sum(bytes, staged.bytes), '0'),
+});
 
-  constructor(input: BackfillRunInput) {
-    this.#input = input;
-    this.#planned = input.carried?.planned;
-    this.#progress = input.carried?.progress ?? {
-      step: 'planning',
-      concurrency: input.concurrency,
-      windowsTotal: 0,
-      windowsDone: 0,
-      windowsFailed: 0,
-      rowsWritten: '0',
-      filesWritten: 0,
-      bytesWritten: '0',
-      commits: 0,
-      snapshotId: null,
-      failed: [],
-    };
-    setHandler(backfillProgress, () => this.#progress, {
-      description: 'How far the backfill is, and what has failed.',
-    });
-    if (input.searchAttributes && input.view !== undefined) upsertSearchAttributes([{ key: VIEW, value: input.view }]);
-    this.#show();
-  }
+export const windowsCommitted = ({ windows, rows, files, bytes, snapshotId }: WrittenWindows) =>
+  progressed((before) => ({
+    windowsDone: before.windowsDone + windows,
+    rowsWritten: sum(before.rowsWritten, rows),
+    filesWritten: before.filesWritten + files,
+    bytesWritten: sum(before.bytesWritten, bytes),
+    commits: before.commits + (snapshotId === null ? 0 : 1),
+    snapshotId: snapshotId ?? before.snapshotId,
+  }));
 
-  get progress(): BackfillProgress {
-    return this.#progress;
-  }
+export const segmentFailed = (failure: FailedSegment) => progressed(({ failed }) => failures([...failed, failure]));
 
-  planned(planned: PlannedBackfill, windowsTotal: number): void {
-    this.#planned = planned;
-    this.#set({ windowsTotal });
-    if (this.#input.searchAttributes) upsertSearchAttributes([{ key: TABLE, value: planned.onlineTable }]);
-    upsertMemo({ plan: planned, progress: this.#progress });
-  }
+/** Forgets the failures, which are tried again. */
+export const failuresForgotten = progressed(() => failures([]));
 
-  controlled({ isPaused, concurrency }: { readonly isPaused: boolean; readonly concurrency: number }): void {
-    this.#set({ step: isPaused ? 'paused' : 'running', concurrency });
-    upsertMemo({ progress: this.#progress });
-  }
+const failures = (failed: readonly FailedSegment[]): Partial<BackfillProgress> => ({
+  failed,
+  windowsFailed: windowsIn(failed.map(({ segment }) => segment)),
+});
 
-  /** Or no longer. */
-  parked(parked: ParkedCommit | undefined): void {
-    this.#set({ parked });
-  }
+export const backfillResult =
+  ({ view, trainingSet }: BackfillRunInput) =>
+  ({ progress }: BackfillState, workflowId: string): BackfillResult => ({
+    ...(view === undefined ? {} : { view }),
+    ...(trainingSet === undefined ? {} : { trainingSet: trainingSet.name }),
+    workflowId,
+    windows: progress.windowsDone,
+    windowsSkipped: progress.windowsSkipped ?? 0,
+    reason: whyNothing(progress),
+    rows: progress.rowsWritten,
+    files: progress.filesWritten,
+    bytes: progress.bytesWritten,
+    commits: progress.commits,
+    snapshotId: progress.snapshotId,
+  });
 
-  /** Windows for which nothing had to be committed. */
-  skipped(windows: number): void {
-    const { windowsDone, windowsSkipped = 0 } = this.#progress;
-    this.#set({ windowsDone: windowsDone + windows, windowsSkipped: windowsSkipped + windows });
-  }
-
-  committed({ windows, rows, files, bytes, snapshotId }: WrittenWindows): void {
-    const before = this.#progress;
-    this.#set({
-      windowsDone: before.windowsDone + windows,
-      rowsWritten: String(BigInt(before.rowsWritten) + rows),
-      filesWritten: before.filesWritten + files,
-      bytesWritten: String(BigInt(before.bytesWritten) + bytes),
-      commits: before.commits + (snapshotId === null ? 0 : 1),
-      snapshotId: snapshotId ?? before.snapshotId,
-    });
-    upsertMemo({ progress: this.#progress });
-  }
-
-  failed(failure: FailedSegment): void {
-    const failed = [...this.#progress.failed, failure];
-    this.#set({ failed, windowsFailed: windowsIn(failed.map(({ segment }) => segment)) });
-    upsertMemo({ progress: this.#progress });
-  }
-
-  /** Forgets the failures, which are tried again. */
-  takeFailed(): readonly FailedSegment[] {
-    const { failed } = this.#progress;
-    this.#set({ failed: [], windowsFailed: 0 });
-    return failed;
-  }
-
-  done(): BackfillResult {
-    this.#set({ step: 'done' });
-    upsertMemo({ progress: this.#progress });
-    const { windowsDone, windowsSkipped = 0, rowsWritten, filesWritten, bytesWritten } = this.#progress;
-    const { commits, snapshotId } = this.#progress;
-    const { view, trainingSet } = this.#input;
-    return {
-      ...(view === undefined ? {} : { view }),
-      ...(trainingSet === undefined ? {} : { trainingSet: trainingSet.name }),
-      workflowId: workflowInfo().workflowId,
-      windows: windowsDone,
-      windowsSkipped,
-      reason: commits === 0 ? whyNothing(this.#progress) : null,
-      rows: rowsWritten,
-      files: filesWritten,
-      bytes: bytesWritten,
-      commits,
-      snapshotId,
-    };
-  }
-
-  #set(change: Partial<BackfillProgress>): void {
-    this.#progress = { ...this.#progress, ...change };
-    this.#show();
-  }
-
-  #show(): void {
-    const { step, windowsDone, windowsTotal, windowsSkipped = 0, windowsFailed } = this.#progress;
-    const { concurrency, rowsWritten, commits, failed } = this.#progress;
-    const lines: string[] = [];
-    const planned = this.#planned;
-    if (planned !== undefined) {
-      const estimate =
-        planned.estimatedSeconds === null ? 'unknown time' : `about ${planned.estimatedSeconds} s of work`;
-      lines.push(`- plan: ${counted(planned.windows, 'window')}, ${planned.windowsWithRows} with rows, ${estimate}`);
-      lines.push(
-        `- source \`${planned.sourceTable}\`: ${counted(planned.sourceFiles, 'file')}, ${counted(planned.sourceRows, 'row')}`,
-      );
-      if (planned.schedules.length > 0)
-        lines.push(`- schedules of the view: ${planned.schedules.map(scheduleLink).join(', ')}`);
-    }
-    lines.push(`- windows: ${windowsDone} of ${windowsTotal}, ${windowsFailed} failed`);
-    if (windowsSkipped > 0) lines.push(`- ${skippedText(this.#progress)}`);
-    lines.push(`- at a time: ${concurrency}`, `- rows written: ${rowsWritten} in ${counted(commits, 'commit')}`);
-    for (const { window, code } of failed.slice(0, 10)) lines.push(`- failed: ${window} (${code})`);
-    if (this.#progress.parked !== undefined) lines.push(...parkedLines(this.#progress.parked));
-    const { view, trainingSet } = this.#input;
-    showDetails(`**backfill of ${view ?? `training set ${trainingSet?.name}`}**: ${step}`, lines);
-  }
-}
-
-function skippedText({ windowsSkipped = 0, windowsTotal }: BackfillProgress): string {
-  const were = windowsSkipped === 1 ? 'was' : 'were';
-  return `${windowsSkipped} of ${counted(windowsTotal, 'window')} ${were} filled before, and nothing is new in the source since`;
-}
-
-/** Why a backfill that has ended wrote nothing. */
-function whyNothing(progress: BackfillProgress): string {
+/** Why a backfill that has ended wrote nothing; null if it wrote something. */
+function whyNothing(progress: BackfillProgress): string | null {
+  if (progress.commits > 0) return null;
   return progress.windowsTotal === 0 ? 'the range has no window' : skippedText(progress);
+}
+
+function skippedText({ windowsSkipped: skipped = 0, windowsTotal }: BackfillProgress): string {
+  const were = skipped === 1 ? 'was' : 'were';
+  return `${skipped} of ${counted(windowsTotal, 'window')} ${were} filled before, and nothing is new in the source since`;
+}
+
+function lines({ progress, plan }: BackfillState): readonly string[] {
+  const { windowsDone, windowsTotal, windowsFailed, concurrency, rowsWritten, commits, failed } = progress;
+  return [
+    ...(plan === undefined ? [] : planLines(plan)),
+    `- windows: ${windowsDone} of ${windowsTotal}, ${windowsFailed} failed`,
+    ...((progress.windowsSkipped ?? 0) === 0 ? [] : [`- ${skippedText(progress)}`]),
+    `- at a time: ${concurrency}`,
+    `- rows written: ${rowsWritten} in ${counted(commits, 'commit')}`,
+    ...failed.slice(0, SHOWN_FAILURES).map(({ window, code }) => `- failed: ${window} (${code})`),
+  ];
+}
+
+function planLines(plan: PlannedBackfill): readonly string[] {
+  const { windows, windowsWithRows, sourceTable, sourceFiles, sourceRows, schedules, estimatedSeconds } = plan;
+  const estimate = estimatedSeconds === null ? 'unknown time' : `about ${estimatedSeconds} s of work`;
+  return [
+    `- plan: ${counted(windows, 'window')}, ${windowsWithRows} with rows, ${estimate}`,
+    `- source \`${sourceTable}\`: ${counted(sourceFiles, 'file')}, ${counted(sourceRows, 'row')}`,
+    ...(schedules.length === 0 ? [] : [`- schedules of the view: ${schedules.map(scheduleLink).join(', ')}`]),
+  ];
 }

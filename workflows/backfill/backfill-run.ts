@@ -18,7 +18,7 @@ import { failureOutcome, tellAll } from '../run-outcome.js';
 import { BackfillBatch } from './backfill-batch.js';
 import { BackfillControls } from './backfill-controls.js';
 import { backfillPlanning } from './backfill-policies.js';
-import { BackfillReport } from './backfill-report.js';
+import { type BackfillReport, backfillReport, backfillResult, controlsChanged, planMade } from './backfill-report.js';
 import { windowsIn } from './backfill-segments.js';
 import { BackfillTarget } from './backfill-target.js';
 
@@ -34,19 +34,19 @@ const SEGMENTS_PER_EXECUTION = 500;
  */
 export async function backfillRun(input: BackfillRunInput): Promise<BackfillResult> {
   requireHandedOver('backfill', input, 'startUs');
-  const report = new BackfillReport(input);
-  const controls = new BackfillControls(input, (changed) => report.controlled(changed));
+  const report = backfillReport(input);
+  const controls = new BackfillControls(input, (changed) => report.save(controlsChanged(changed)));
   try {
     const planned = await plannedBackfill(input, report);
-    report.controlled(controls);
+    report.save(controlsChanged(controls));
     const { segments, next } = await segmentsOf(input, planned);
     const target = new BackfillTarget(input, planned.planLocation);
     const { windowsPerCommit } = input;
     const batch = new BackfillBatch(target, controls, report, { segments, windowsPerCommit });
     await batch.run();
     if (next !== null && !batch.hasTooManyFailures) await goOn(input, planned, next, controls, report);
-    requireComplete(report.progress.failed);
-    const result = report.done();
+    requireComplete(report.state.progress.failed);
+    const result = report.done(backfillResult(input));
     await tellAll(controls.waiting, { status: 'completed', result });
     return result;
   } catch (error) {
@@ -64,7 +64,8 @@ async function plannedBackfill(input: BackfillRunInput, report: BackfillReport):
   const what = { ...(view === undefined ? {} : { view }), ...(trainingSet === undefined ? {} : { trainingSet }) };
   const request = { ...what, startUs, endUs, stepUs, newestFirst, ...known };
   const planned = await backfillPlanning.planBackfill.executeWithOptions({ summary: 'Plan the windows' }, [request]);
-  report.planned(planned, only === undefined ? planned.windows : windowsIn(only));
+  report.setTable(planned.onlineTable);
+  report.save(planMade(planned, only === undefined ? planned.windows : windowsIn(only)), planned);
   return planned;
 }
 
@@ -87,7 +88,7 @@ async function goOn(
 ): Promise<never> {
   await condition(allHandlersFinished);
   const { isPaused, concurrency, waiting } = controls;
-  const carried = { planned, cursor, isPaused, waiting: [...waiting], progress: report.progress };
+  const carried = { planned, cursor, isPaused, waiting: [...waiting], progress: report.state.progress };
   return continueAsNew<typeof backfillRun>({ ...input, concurrency, carried });
 }
 

@@ -1,6 +1,6 @@
-/** Signals, updates and queries of a backfill, by the names that people see in the web UI. */
-import { ApplicationFailure, defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { BackfillProgress, MaxConcurrency } from '../../activities/backfill-contract.js';
+/** Signals and updates of a backfill, by the names that people see in the web UI. */
+import { ApplicationFailure, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { MaxConcurrency } from '../../activities/backfill-contract.js';
 import type { DescribedSignal } from '../forward-signals.js';
 
 const MAX_CONCURRENCY: MaxConcurrency = 16;
@@ -34,5 +34,3 @@ export const CHANGE_CONCURRENCY = {
     throw refusal;
   },
 };
-
-export const backfillProgress = defineQuery<BackfillProgress>('progress');

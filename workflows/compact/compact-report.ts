@@ -1,21 +1,16 @@
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import { defineQuery, setHandler, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+/** What the details, the query `progress` and the result of a compaction say. */
 import type {
   CommittedCompaction,
   CompactCounts,
   CompactProgress,
   CompactResult,
   CompactRunInput,
+  CompactState,
   PlannedCompaction,
   RewrittenFiles,
 } from '../../activities/compact-contract.js';
-import type { ParkedCommit } from '../../activities/contract.js';
 import { counted } from '../../errors/index.js';
-import { parkedLines } from '../parked-commit.js';
-import { showDetails } from '../run-details.js';
-
-const TABLE = defineSearchAttributeKey('MoraineTable', SearchAttributeType.KEYWORD);
-const compactProgress = defineQuery<CompactProgress>('progress');
+import { type Change, nothingToDo, Report, sum } from '../report.js';
 
 const NOTHING: CompactCounts = {
   groups: 0,
@@ -30,147 +25,129 @@ const NOTHING: CompactCounts = {
 /** Reasons that a result carries at most. */
 const MAX_REASONS = 20;
 
-const sum = (a: string, b: string): string => String(BigInt(a) + BigInt(b));
+interface CompactReported {
+  readonly progress: CompactProgress;
+  /** Of the request in work, over its passes. */
+  readonly counts: CompactCounts;
+  readonly plan: PlannedCompaction | undefined;
+}
 
-/** Keeps what a compaction has done, and shows it: in the `progress` query, the memo, the details and the search attributes. */
-export class CompactReport {
-  readonly #table: string;
-  #step: CompactProgress['step'] = 'planning';
-  #strategy: string | undefined;
-  #passes = 0;
-  #plan: PlannedCompaction | undefined;
-  #groupsTotal = 0;
-  #groupsDone = 0;
-  #counts: CompactCounts = NOTHING;
-  #parked: ParkedCommit | undefined;
+export type CompactReport = Report<CompactReported>;
 
-  constructor({ table, searchAttributes, goesOn }: CompactRunInput) {
-    this.#table = table;
-    if (goesOn !== undefined) {
-      this.#counts = goesOn.counts;
-      this.#passes = goesOn.passes;
-      this.#plan = goesOn.plan;
-      this.#groupsTotal = goesOn.plan.groups;
-      this.#groupsDone = goesOn.nextGroup;
-      this.#strategy = goesOn.asked[0]?.request.strategy;
-    }
-    setHandler(compactProgress, () => this.#progress(), { description: 'How far the compaction is.' });
-    if (searchAttributes) upsertSearchAttributes([{ key: TABLE, value: table }]);
-  }
+export function compactReport({ table, searchAttributes, goesOn }: CompactRunInput): CompactReport {
+  return new Report<CompactReported>({
+    subject: table,
+    description: 'How far the compaction is.',
+    first: goesOn === undefined ? notPlanned() : carried(goesOn),
+    lines,
+    attributes: { table },
+    searchAttributes,
+  });
+}
 
-  get counts(): CompactCounts {
-    return this.#counts;
-  }
+function notPlanned(): CompactReported {
+  const files = { filesRemoved: 0, filesAdded: 0 };
+  return {
+    progress: { step: 'planning', groupsTotal: 0, groupsDone: 0, ...files, passes: 0 },
+    counts: NOTHING,
+    plan: undefined,
+  };
+}
 
-  begin(strategy: string): void {
-    this.#strategy = strategy;
-    this.#counts = NOTHING;
-    this.#plan = undefined;
-    this.#passes = 0;
-  }
+function carried({ asked, counts, plan, passes, nextGroup }: CompactState): CompactReported {
+  const before = asked[0] === undefined ? notPlanned() : requestBegan(asked[0].request.strategy)();
+  const groups = { groupsTotal: plan.groups, groupsDone: nextGroup };
+  return withCounts({ ...before, progress: { ...before.progress, ...groups, passes }, plan }, counts);
+}
 
-  planning(): void {
-    this.#passes += 1;
-    this.#show('planning');
-  }
+export const requestBegan = (strategy: string) => (): CompactReported => {
+  const { progress, ...nothing } = notPlanned();
+  return { ...nothing, progress: { ...progress, strategy } };
+};
 
-  planned(plan: PlannedCompaction): void {
-    const { groups, files, rows, bytes, skipped } = plan;
-    this.#plan = plan;
-    this.#groupsTotal = groups;
-    this.#groupsDone = 0;
-    for (const one of skipped) this.#skip(one.reason, one.files);
-    this.#show('rewriting');
-    upsertMemo({ plan: { groups, files, rows, bytes }, progress: this.#progress() });
-  }
+export const passBegan: Change<CompactReported> = ({ progress, ...state }) => ({
+  ...state,
+  progress: { ...progress, step: 'planning', passes: progress.passes + 1 },
+});
 
-  rewritten({ skipped, filesRemoved }: RewrittenFiles): void {
-    this.#groupsDone += 1;
-    if (skipped !== null) this.#skip(skipped, filesRemoved);
-    this.#show('rewriting');
-  }
+export const planMade =
+  (plan: PlannedCompaction): Change<CompactReported> =>
+  ({ progress, counts }) => ({
+    progress: { ...progress, step: 'rewriting', groupsTotal: plan.groups, groupsDone: 0 },
+    counts: plan.skipped.reduce((sofar, { reason, files }) => withSkipped(sofar, reason, files), counts),
+    plan,
+  });
 
-  committing(): void {
-    this.#show('committing');
-  }
+/** Of a plan, for the memo. */
+export const planNumbers = ({ groups, files, rows, bytes }: PlannedCompaction) => ({ groups, files, rows, bytes });
 
-  /** Or no longer. */
-  parked(parked: ParkedCommit | undefined): void {
-    this.#parked = parked;
-    this.#show(parked === undefined ? 'committing' : 'parked');
-  }
+export const groupRewritten =
+  ({ skipped, filesRemoved }: RewrittenFiles): Change<CompactReported> =>
+  ({ progress, counts, plan }) => ({
+    progress: { ...progress, step: 'rewriting', groupsDone: progress.groupsDone + 1 },
+    counts: skipped === null ? counts : withSkipped(counts, skipped, filesRemoved),
+    plan,
+  });
 
-  committed(groups: readonly RewrittenFiles[], { committed, snapshotId }: CommittedCompaction): void {
-    for (const one of groups.filter(({ group }) => committed.includes(group))) {
-      const { rows, bytesRemoved, bytesAdded } = this.#counts;
-      this.#counts = {
-        ...this.#counts,
-        groups: this.#counts.groups + 1,
-        filesRemoved: this.#counts.filesRemoved + one.filesRemoved,
-        filesAdded: this.#counts.filesAdded + one.files,
-        rows: sum(rows, one.rows),
-        bytesRemoved: sum(bytesRemoved, one.bytesRemoved),
-        bytesAdded: sum(bytesAdded, one.bytes),
-      };
-    }
-    this.#counts = { ...this.#counts, snapshotId: snapshotId ?? this.#counts.snapshotId };
-    this.#show('rewriting');
-    upsertMemo({ progress: this.#progress() });
-  }
+export const groupsCommitted =
+  (groups: readonly RewrittenFiles[], { committed, snapshotId }: CommittedCompaction): Change<CompactReported> =>
+  (state) => {
+    const landed = groups.filter(({ group }) => committed.includes(group));
+    const counts = landed.reduce(withGroup, state.counts);
+    const progress = { ...state.progress, step: 'rewriting' as const };
+    return withCounts({ ...state, progress }, { ...counts, snapshotId: snapshotId ?? counts.snapshotId });
+  };
 
-  done(): CompactResult {
-    this.#show('done');
-    upsertMemo({ progress: this.#progress() });
-    const { workflowId } = workflowInfo();
-    return { table: this.#table, workflowId, passes: this.#passes, ...this.#counts, reason: this.#reason };
-  }
+function withGroup(counts: CompactCounts, group: RewrittenFiles): CompactCounts {
+  return {
+    ...counts,
+    groups: counts.groups + 1,
+    filesRemoved: counts.filesRemoved + group.filesRemoved,
+    filesAdded: counts.filesAdded + group.files,
+    rows: sum(counts.rows, group.rows),
+    bytesRemoved: sum(counts.bytesRemoved, group.bytesRemoved),
+    bytesAdded: sum(counts.bytesAdded, group.bytes),
+  };
+}
 
-  /** Why nothing was replaced. */
-  get #reason(): string | null {
-    return this.#counts.groups === 0 ? (this.#plan?.reason ?? null) : null;
-  }
+function withSkipped(counts: CompactCounts, reason: string, files: number): CompactCounts {
+  const known = counts.skipped.find((one) => one.reason === reason);
+  const others = counts.skipped.filter((one) => one !== known);
+  if (known === undefined && others.length >= MAX_REASONS) return counts;
+  return { ...counts, skipped: [...others, { reason, files: files + (known?.files ?? 0) }] };
+}
 
-  get passes(): number {
-    return this.#passes;
-  }
+/** The progress shows some of the counts. */
+function withCounts({ progress, plan }: CompactReported, counts: CompactCounts): CompactReported {
+  const { filesRemoved, filesAdded } = counts;
+  return { progress: { ...progress, filesRemoved, filesAdded }, counts, plan };
+}
 
-  #skip(reason: string, files: number): void {
-    const { skipped } = this.#counts;
-    const known = skipped.find((one) => one.reason === reason);
-    const others = skipped.filter((one) => one !== known);
-    if (known === undefined && skipped.length >= MAX_REASONS) return;
-    this.#counts = { ...this.#counts, skipped: [...others, { reason, files: files + (known?.files ?? 0) }] };
-  }
+export const compactResult =
+  (table: string) =>
+  (state: CompactReported, workflowId: string): CompactResult => {
+    const { progress, counts } = state;
+    return { table, workflowId, passes: progress.passes, ...counts, reason: whyNothing(state) };
+  };
 
-  #progress(): CompactProgress {
-    const { filesRemoved, filesAdded } = this.#counts;
-    return {
-      step: this.#step,
-      ...(this.#strategy === undefined ? {} : { strategy: this.#strategy }),
-      groupsTotal: this.#groupsTotal,
-      groupsDone: this.#groupsDone,
-      filesRemoved,
-      filesAdded,
-      passes: this.#passes,
-      ...(this.#parked === undefined ? {} : { parked: this.#parked }),
-    };
-  }
+/** Why nothing was replaced; null if something was. */
+function whyNothing({ counts, plan }: CompactReported): string | null {
+  return counts.groups === 0 ? (plan?.reason ?? null) : null;
+}
 
-  #show(step: CompactProgress['step']): void {
-    this.#step = step;
-    const { filesRemoved, filesAdded, bytesRemoved, bytesAdded, skipped } = this.#counts;
-    const plan = this.#plan;
-    showDetails(`**${this.#table}**: ${step}`, [
-      ...(this.#strategy === undefined ? [] : [`- strategy: ${this.#strategy}`]),
-      ...(plan === undefined
-        ? []
-        : [`- plan: ${counted(plan.files, 'file')}, ${counted(plan.rows, 'row')}, ${counted(plan.bytes, 'byte')}`]),
-      `- groups: ${this.#groupsDone} of ${this.#groupsTotal}`,
-      `- files: ${filesRemoved} now ${filesAdded}; bytes: ${bytesRemoved} now ${bytesAdded}`,
-      `- passes: ${this.#passes}`,
-      ...(this.#reason === null ? [] : [`- nothing to do: ${this.#reason}`]),
-      ...skipped.map(({ reason, files }) => `- left ${counted(files, 'file')}: ${reason}`),
-      ...(this.#parked === undefined ? [] : parkedLines(this.#parked)),
-    ]);
-  }
+function lines(state: CompactReported): readonly string[] {
+  const { progress, counts, plan } = state;
+  const { strategy, groupsDone, groupsTotal, passes } = progress;
+  const { filesRemoved, filesAdded, bytesRemoved, bytesAdded, skipped } = counts;
+  return [
+    ...(strategy === undefined ? [] : [`- strategy: ${strategy}`]),
+    ...(plan === undefined
+      ? []
+      : [`- plan: ${counted(plan.files, 'file')}, ${counted(plan.rows, 'row')}, ${counted(plan.bytes, 'byte')}`]),
+    `- groups: ${groupsDone} of ${groupsTotal}`,
+    `- files: ${filesRemoved} now ${filesAdded}; bytes: ${bytesRemoved} now ${bytesAdded}`,
+    `- passes: ${passes}`,
+    ...nothingToDo(whyNothing(state)),
+    ...skipped.map(({ reason, files }) => `- left ${counted(files, 'file')}: ${reason}`),
+  ];
 }

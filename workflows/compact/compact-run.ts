@@ -26,7 +26,17 @@ import { conflictWaitMs } from '../retry.js';
 import { asFailure, failureOf } from '../run-outcome.js';
 import { turns } from '../turns.js';
 import { compactCommit, compactEnd, compaction } from './compact-policies.js';
-import { CompactReport } from './compact-report.js';
+import {
+  type CompactReport,
+  compactReport,
+  compactResult,
+  groupRewritten,
+  groupsCommitted,
+  passBegan,
+  planMade,
+  planNumbers,
+  requestBegan,
+} from './compact-report.js';
 
 type Queue = RequestQueue<CompactInput, CompactResult>;
 
@@ -42,7 +52,7 @@ const GROUPS_PER_HISTORY = 1000;
  */
 export async function compactRun(input: CompactRunInput): Promise<CompactResult> {
   requireHandedOver('compact', input, 'table');
-  const report = new CompactReport(input);
+  const report = compactReport(input);
   const { goesOn, left, ...others } = input;
   const queue: Queue = new RequestQueue('compact', 'a compaction', input.table, goesOn ?? left);
   let state = goesOn;
@@ -77,23 +87,23 @@ class Run {
     const request = first?.request ?? { table: this.#input.table, strategy: 'binpack' as const };
     const runId = goesOn?.runId ?? uuid4();
     this.#failure = goesOn?.failure;
-    if (goesOn === undefined) this.#report.begin(request.strategy);
+    if (goesOn === undefined) this.#report.show(requestBegan(request.strategy));
     try {
       let conflicts =
         goesOn === undefined ? null : await this.#pass(runId, goesOn.plan, goesOn.nextGroup, goesOn.conflicts);
       let plan = goesOn?.plan;
       for (const _ of turns()) {
         if (conflicts?.length === 0) break;
-        if (this.#report.passes >= MAX_PASSES) throw tooManyPasses(request.table, this.#report.passes);
-        if (conflicts !== null)
-          await sleep(conflictWaitMs(this.#report.passes), { summary: 'Conflict: plan these groups again' });
-        this.#report.planning();
+        const { passes } = this.#report.state.progress;
+        if (passes >= MAX_PASSES) throw tooManyPasses(request.table, passes);
+        if (conflicts !== null) await sleep(conflictWaitMs(passes), { summary: 'Conflict: plan these groups again' });
+        this.#report.show(passBegan);
         const again = { planLocation: plan?.planLocation ?? '', groups: conflicts ?? [] };
         const summary = conflicts === null ? 'Plan: choose files' : `Plan again: ${conflicts.length} groups`;
         plan = await compaction.planCompaction.executeWithOptions({ summary }, [
           { request, runId, ...(conflicts === null ? {} : { again }) },
         ]);
-        this.#report.planned(plan);
+        this.#report.save(planMade(plan), planNumbers(plan));
         conflicts = await this.#pass(runId, plan, 0, []);
       }
     } catch (error) {
@@ -103,7 +113,7 @@ class Run {
     }
     await this.#end(runId);
     if (this.#failure !== undefined) throw asFailure(this.#failure);
-    return this.#report.done();
+    return this.#report.done(compactResult(this.#input.table));
   }
 
   /** @returns the groups that have to be planned again */
@@ -135,7 +145,7 @@ class Run {
     this.#rewritten += count;
     const ready = rewritten.flatMap((one) => (one === null || one.skipped !== null ? [] : [one]));
     if (ready.length === 0) return [];
-    this.#report.committing();
+    this.#report.begin('committing');
     const staged = ready.map(({ group, manifestLocation }) => ({ group, manifestLocation }));
     const summary = `Commit: groups ${first + 1} to ${first + count} of ${groups}`;
     // A commit that has begun is finished even if the run is cancelled, so that its outcome is known.
@@ -145,7 +155,7 @@ class Run {
         this.#report,
       ),
     );
-    this.#report.committed(ready, committed);
+    this.#report.save(groupsCommitted(ready, committed));
     return committed.conflicts;
   }
 
@@ -154,7 +164,7 @@ class Run {
     try {
       const summary = `Rewrite: group ${group + 1} of ${groups}`;
       const rewritten = await compaction.rewriteGroup.executeWithOptions({ summary }, [{ planLocation, group }]);
-      this.#report.rewritten(rewritten);
+      this.#report.show(groupRewritten(rewritten));
       return rewritten;
     } catch (error) {
       if (isCancellation(error)) throw error;
@@ -169,11 +179,11 @@ class Run {
     const state: CompactState = {
       ...this.#queue.left(this.#asked),
       runId,
-      passes: this.#report.passes,
+      passes: this.#report.state.progress.passes,
       plan,
       nextGroup,
       conflicts,
-      counts: this.#report.counts,
+      counts: this.#report.state.counts,
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),
     };
     return continueAsNew<typeof compactRun>({ ...this.#input, goesOn: state });

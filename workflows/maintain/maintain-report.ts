@@ -1,5 +1,4 @@
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import { defineQuery, setHandler, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+/** What the details, the query `progress` and the result of a table's maintenance say. */
 import type {
   MaintainActivities,
   MaintainCounts,
@@ -9,10 +8,9 @@ import type {
   PlannedExpiry,
 } from '../../activities/maintain-contract.js';
 import { counted } from '../../errors/index.js';
-import { showDetails } from '../run-details.js';
+import { type Change, nothingToDo, Report, sum } from '../report.js';
 
-const TABLE = defineSearchAttributeKey('MoraineTable', SearchAttributeType.KEYWORD);
-const maintainProgress = defineQuery<MaintainProgress>('progress');
+type Answer<Step extends keyof MaintainActivities> = Awaited<ReturnType<MaintainActivities[Step]>>;
 
 const NOTHING: MaintainCounts = {
   expiredSnapshots: 0,
@@ -29,98 +27,80 @@ const NOTHING: MaintainCounts = {
 /** Names of expired refs that the memo carries at most. */
 const MAX_NAMES = 20;
 
-/** Keeps what maintenance has done, and shows it: in the `progress` query, the memo, the details and the search attributes. */
-export class MaintainReport {
-  readonly #table: string;
-  #step: MaintainProgress['step'] = 'planning';
-  #passes = 0;
-  #counts: MaintainCounts = NOTHING;
-  #plan: PlannedExpiry | undefined;
-
-  constructor({ table, searchAttributes }: MaintainRunInput) {
-    this.#table = table;
-    setHandler(maintainProgress, () => this.#progress(), { description: 'How far the maintenance is.' });
-    if (searchAttributes) upsertSearchAttributes([{ key: TABLE, value: table }]);
-  }
-
-  begin(): void {
-    this.#passes += 1;
-    this.#counts = NOTHING;
-    this.#plan = undefined;
-    this.#show('planning');
-  }
-
-  expiring(plan: PlannedExpiry): void {
-    const { snapshots, refs } = plan;
-    this.#plan = plan;
-    // Plans of version 0.1 shorten no log.
-    const metadataFiles = (plan as Partial<PlannedExpiry>).metadataFiles ?? 0;
-    this.#counts = { ...this.#counts, expiredRefs: refs, metadataFiles };
-    this.#show('expiring');
-    upsertMemo({ plan: { snapshots, refs: refs.slice(0, MAX_NAMES) }, progress: this.#progress() });
-  }
-
-  expired(snapshots: number): void {
-    this.#counts = { ...this.#counts, expiredSnapshots: snapshots };
-    this.#show('deleting');
-  }
-
-  deleted({ deletedFiles, unreadable }: Awaited<ReturnType<MaintainActivities['deleteExpiredFiles']>>): void {
-    this.#counts = { ...this.#counts, expiredFiles: deletedFiles, unreadable };
-    upsertMemo({ progress: this.#progress() });
-  }
-
-  sweeping(): void {
-    this.#show('sweeping');
-  }
-
-  swept({ deletedFiles, deletedBytes }: Awaited<ReturnType<MaintainActivities['sweepOrphans']>>): void {
-    this.#counts = {
-      ...this.#counts,
-      orphanFiles: this.#counts.orphanFiles + deletedFiles,
-      orphanBytes: String(BigInt(this.#counts.orphanBytes) + BigInt(deletedBytes)),
-    };
-    this.#show('tidying');
-  }
-
-  done(tidied: Awaited<ReturnType<MaintainActivities['tidyManifests']>>): MaintainResult {
-    return this.#finish({ ...this.#counts, ...tidied }, false);
-  }
-
-  /** The end of a dry run. */
-  counted(counts: Awaited<ReturnType<MaintainActivities['planMaintain']>>): MaintainResult {
-    return this.#finish(counts, true);
-  }
-
-  #finish(counts: MaintainCounts, dryRun: boolean): MaintainResult {
-    this.#counts = counts;
-    this.#show('done');
-    upsertMemo({ progress: this.#progress() });
-    const { workflowId } = workflowInfo();
-    return { table: this.#table, workflowId, dryRun, ...counts, reason: whyNothing(counts) };
-  }
-
-  #progress(): MaintainProgress {
-    const { expiredSnapshots, expiredFiles, orphanFiles } = this.#counts;
-    const deletedFiles = expiredFiles + orphanFiles;
-    return { step: this.#step, expiredSnapshots, deletedFiles, passes: this.#passes };
-  }
-
-  #show(step: MaintainProgress['step']): void {
-    this.#step = step;
-    const { expiredSnapshots, expiredFiles, orphanFiles, orphanBytes } = this.#counts;
-    const plan = this.#plan;
-    const reason = whyNothing(this.#counts);
-    showDetails(`**${this.#table}**: ${step}`, [
-      ...(plan === undefined
-        ? []
-        : [`- to expire: ${counted(plan.snapshots, 'snapshot')} and ${counted(plan.refs.length, 'ref')}`]),
-      `- snapshots expired: ${expiredSnapshots}, with ${counted(expiredFiles, 'file')}`,
-      `- orphans removed: ${orphanFiles}, ${counted(orphanBytes, 'byte')}`,
-      ...(step === 'done' && reason !== null ? [`- nothing to do: ${reason}`] : []),
-    ]);
-  }
+interface MaintainState {
+  readonly progress: MaintainProgress;
+  readonly counts: MaintainCounts;
+  readonly plan: PlannedExpiry | undefined;
 }
+
+export type MaintainReport = Report<MaintainState>;
+
+export function maintainReport({ table, searchAttributes }: MaintainRunInput): MaintainReport {
+  return new Report<MaintainState>({
+    subject: table,
+    description: 'How far the maintenance is.',
+    first: notPlanned(0),
+    lines,
+    attributes: { table },
+    searchAttributes,
+  });
+}
+
+function notPlanned(passes: number): MaintainState {
+  const progress: MaintainProgress = { step: 'planning', expiredSnapshots: 0, deletedFiles: 0, passes };
+  return { progress, counts: NOTHING, plan: undefined };
+}
+
+export const requestBegan: Change<MaintainState> = ({ progress }) => notPlanned(progress.passes + 1);
+
+export const planMade =
+  (plan: PlannedExpiry): Change<MaintainState> =>
+  ({ progress, counts }) => {
+    // Plans of version 0.1 shorten no log.
+    const { refs, metadataFiles = 0 }: Partial<PlannedExpiry> & Pick<PlannedExpiry, 'refs'> = plan;
+    const planned = { ...counts, expiredRefs: refs, metadataFiles };
+    return { progress: { ...progress, step: 'expiring' }, counts: planned, plan };
+  };
+
+/** Of a plan, for the memo. */
+export const planNumbers = ({ snapshots, refs }: PlannedExpiry) => ({ snapshots, refs: refs.slice(0, MAX_NAMES) });
+
+export const snapshotsExpired = (expiredSnapshots: number) => counting('deleting', () => ({ expiredSnapshots }));
+
+export const filesDeleted = ({ deletedFiles, unreadable }: Answer<'deleteExpiredFiles'>) =>
+  counting('deleting', () => ({ expiredFiles: deletedFiles, unreadable }));
+
+export const orphansSwept = ({ deletedFiles, deletedBytes }: Answer<'sweepOrphans'>) =>
+  counting('tidying', ({ orphanFiles, orphanBytes }) => ({
+    orphanFiles: orphanFiles + deletedFiles,
+    orphanBytes: sum(orphanBytes, deletedBytes),
+  }));
+
+/** The last step of a pass; in a dry run the only one, which counts everything. */
+export const countsKnown = (counts: Partial<MaintainCounts>) => counting('done', () => counts);
+
+/** More is counted; the progress shows some of the counts. */
+function counting(
+  step: MaintainProgress['step'],
+  more: (counts: MaintainCounts) => Partial<MaintainCounts>,
+): Change<MaintainState> {
+  return (state) => {
+    const counts = { ...state.counts, ...more(state.counts) };
+    const { expiredSnapshots, expiredFiles, orphanFiles } = counts;
+    const deletedFiles = expiredFiles + orphanFiles;
+    return { ...state, progress: { ...state.progress, step, expiredSnapshots, deletedFiles }, counts };
+  };
+}
+
+export const maintainResult =
+  (table: string, dryRun: boolean) =>
+  ({ counts }: MaintainState, workflowId: string): MaintainResult => ({
+    table,
+    workflowId,
+    dryRun,
+    ...counts,
+    reason: whyNothing(counts),
+  });
 
 /** Why nothing was changed; null if something was. */
 function whyNothing(counts: MaintainCounts): string | null {
@@ -128,4 +108,16 @@ function whyNothing(counts: MaintainCounts): string | null {
   const changes = expiredSnapshots + expiredRefs.length + expiredFiles + orphanFiles + metadataFiles + droppedDeletes;
   if (changes > 0 || counts.manifestsBefore !== counts.manifestsAfter) return null;
   return 'no snapshot is old enough to expire, no file is an orphan, and no delete file or manifest needs tidying';
+}
+
+function lines({ progress, counts, plan }: MaintainState): readonly string[] {
+  const { expiredSnapshots, expiredFiles, orphanFiles, orphanBytes } = counts;
+  return [
+    ...(plan === undefined
+      ? []
+      : [`- to expire: ${counted(plan.snapshots, 'snapshot')} and ${counted(plan.refs.length, 'ref')}`]),
+    `- snapshots expired: ${expiredSnapshots}, with ${counted(expiredFiles, 'file')}`,
+    `- orphans removed: ${orphanFiles}, ${counted(orphanBytes, 'byte')}`,
+    ...(progress.step === 'done' ? nothingToDo(whyNothing(counts)) : []),
+  ];
 }

@@ -1,4 +1,4 @@
-import { defineQuery, setHandler, upsertMemo } from '@temporalio/workflow';
+/** What the details, the query `progress` and the result of maintenance by the policy say. */
 import type {
   FailedPolicyStep,
   MaintainTablesProgress,
@@ -6,84 +6,101 @@ import type {
   PolicyPlan,
 } from '../../activities/maintain-contract.js';
 import { counted } from '../../errors/index.js';
-import { runLink, showDetails } from '../run-details.js';
-
-const tablesProgress = defineQuery<MaintainTablesProgress>('progress');
+import { type Change, Report } from '../report.js';
+import { runLink } from '../ui-links.js';
 
 /** Failures that the details show at most. */
 const SHOWN_FAILURES = 10;
 
-/** Keeps what became of the tables of a policy, and shows it: in the `progress` query, the memo and the details. */
-export class MaintainTablesReport {
-  #progress: MaintainTablesProgress = { step: 'planning', tables: 0, tablesDone: 0, failed: 0 };
-  #needy = 0;
-  #run: string | undefined;
-  readonly #compacted = new Set<string>();
-  readonly #maintained = new Set<string>();
-  readonly #failed: FailedPolicyStep[] = [];
+interface MaintainTablesState {
+  readonly progress: MaintainTablesProgress;
+  /** Tables that the plan compacts. */
+  readonly toCompact: number;
+  /** The child in work. */
+  readonly workflowId?: string;
+  readonly compacted: readonly string[];
+  readonly maintained: readonly string[];
+  readonly failed: readonly FailedPolicyStep[];
+}
 
-  constructor() {
-    setHandler(tablesProgress, () => this.#progress, {
-      description: 'How many tables are done, and which one is worked on.',
-    });
-    this.#show();
-  }
+export type MaintainTablesReport = Report<MaintainTablesState>;
 
-  planned({ runs, budgets, failed }: PolicyPlan): void {
-    this.#failed.push(...failed);
-    this.#needy = runs.filter(({ compact }) => compact !== undefined).length;
-    this.#progress = { ...this.#progress, step: 'working', tables: runs.length, failed: failed.length };
-    upsertMemo({ plan: { tables: runs.length, toCompact: this.#needy, budgets }, progress: this.#progress });
-    this.#show();
-  }
+export function maintainTablesReport(): MaintainTablesReport {
+  const none = { toCompact: 0, compacted: [], maintained: [], failed: [] };
+  return new Report<MaintainTablesState>({
+    subject: 'maintenance by the policy',
+    description: 'How many tables are done, and which one is worked on.',
+    first: { progress: { step: 'planning', tables: 0, tablesDone: 0, failed: 0 }, ...none },
+    lines,
+  });
+}
 
-  /** @param workflowId the child that begins */
-  began(step: FailedPolicyStep['step'], table: string, workflowId: string): void {
-    this.#progress = { ...this.#progress, table, doing: step };
-    this.#run = workflowId;
-    this.#show();
-  }
-
-  /** Files of it were rewritten. */
-  compacted(table: string): void {
-    this.#compacted.add(table);
-  }
-
-  maintained(table: string): void {
-    this.#maintained.add(table);
-  }
-
-  failed(failure: FailedPolicyStep): void {
-    this.#failed.push(failure);
-    this.#progress = { ...this.#progress, failed: this.#failed.length };
-    upsertMemo({ progress: this.#progress });
-  }
-
-  tableDone(): void {
-    this.#progress = { ...this.#progress, tablesDone: this.#progress.tablesDone + 1 };
-  }
-
-  done(): MaintainTablesResult {
-    const { tables, tablesDone, failed } = this.#progress;
-    this.#progress = { step: 'done', tables, tablesDone, failed };
-    this.#run = undefined;
-    upsertMemo({ progress: this.#progress });
-    this.#show();
+export const planMade =
+  (plan: PolicyPlan): Change<MaintainTablesState> =>
+  (state) => {
+    const { tables, toCompact } = planNumbers(plan);
+    const { failed } = plan;
     return {
-      tables,
-      compacted: [...this.#compacted],
-      maintained: [...this.#maintained],
-      failed: this.#failed,
+      ...state,
+      progress: { ...state.progress, step: 'working', tables, failed: failed.length },
+      toCompact,
+      failed,
     };
-  }
+  };
 
-  #show(): void {
-    const { step, tables, tablesDone, table, doing } = this.#progress;
-    showDetails(`**maintenance by the policy**: ${step}`, [
-      `- plan: ${counted(tables, 'table')}, ${this.#needy} of them to compact`,
-      `- tables done: ${tablesDone}; compacted ${this.#compacted.size}, maintained ${this.#maintained.size}`,
-      ...(this.#run === undefined ? [] : [`- now: ${doing} \`${table}\`, as ${runLink({ workflowId: this.#run })}`]),
-      ...this.#failed.slice(0, SHOWN_FAILURES).map((one) => `- failed: ${one.step} \`${one.table}\`: ${one.message}`),
-    ]);
-  }
+/** Of a plan, for the memo. */
+export function planNumbers({ runs, budgets }: PolicyPlan) {
+  const toCompact = runs.filter(({ compact }) => compact !== undefined).length;
+  return { tables: runs.length, toCompact, budgets };
+}
+
+export const stepBegan =
+  (doing: FailedPolicyStep['step'], table: string, workflowId: string): Change<MaintainTablesState> =>
+  (state) => ({ ...state, progress: { ...state.progress, table, doing }, workflowId });
+
+/** Files of the table were rewritten. A table may be compacted twice, when a budget is left. */
+export const tableCompacted =
+  (table: string): Change<MaintainTablesState> =>
+  (state) => ({ ...state, compacted: [...new Set([...state.compacted, table])] });
+
+export const tableMaintained =
+  (table: string): Change<MaintainTablesState> =>
+  (state) => ({ ...state, maintained: [...state.maintained, table] });
+
+export const stepFailed =
+  (failure: FailedPolicyStep): Change<MaintainTablesState> =>
+  (state) => {
+    const failed = [...state.failed, failure];
+    return { ...state, progress: { ...state.progress, failed: failed.length }, failed };
+  };
+
+export const tableDone: Change<MaintainTablesState> = (state) => ({
+  ...state,
+  progress: { ...state.progress, tablesDone: state.progress.tablesDone + 1 },
+});
+
+/** No table is in work any more. */
+export const allDone: Change<MaintainTablesState> = ({ progress, toCompact, compacted, maintained, failed }) => {
+  const { step, tables, tablesDone } = progress;
+  const counts = { step, tables, tablesDone, failed: failed.length };
+  return { progress: counts, toCompact, compacted, maintained, failed };
+};
+
+export function maintainTablesResult({
+  progress,
+  compacted,
+  maintained,
+  failed,
+}: MaintainTablesState): MaintainTablesResult {
+  return { tables: progress.tables, compacted, maintained, failed };
+}
+
+function lines({ progress, toCompact, workflowId, compacted, maintained, failed }: MaintainTablesState) {
+  const { tables, tablesDone, table, doing } = progress;
+  return [
+    `- plan: ${counted(tables, 'table')}, ${toCompact} of them to compact`,
+    `- tables done: ${tablesDone}; compacted ${compacted.length}, maintained ${maintained.length}`,
+    ...(workflowId === undefined ? [] : [`- now: ${doing} \`${table}\`, as ${runLink({ workflowId })}`]),
+    ...failed.slice(0, SHOWN_FAILURES).map((one) => `- failed: ${one.step} \`${one.table}\`: ${one.message}`),
+  ];
 }

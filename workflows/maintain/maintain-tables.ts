@@ -8,7 +8,19 @@ import type {
 } from '../../activities/maintain-contract.js';
 import { ownInput } from '../own-input.js';
 import { maintenance } from './maintain-policies.js';
-import { MaintainTablesReport } from './maintain-tables-report.js';
+import {
+  allDone,
+  type MaintainTablesReport,
+  maintainTablesReport,
+  maintainTablesResult,
+  planMade,
+  planNumbers,
+  stepBegan,
+  stepFailed,
+  tableCompacted,
+  tableDone,
+  tableMaintained,
+} from './maintain-tables-report.js';
 
 /**
  * Keeps the tables of the project in shape by the policy in `moraine.yaml`, one after the other, the neediest first: for a schedule. What
@@ -17,18 +29,19 @@ import { MaintainTablesReport } from './maintain-tables-report.js';
  * The input is `{"policy": true}`.
  */
 export async function maintainTables(input: MaintainTablesInput): Promise<MaintainTablesResult> {
-  const report = new MaintainTablesReport();
+  const report = maintainTablesReport();
   const plan = await maintenance.planPolicy.executeWithOptions({ summary: 'Plan: health of every table' }, [
     { request: ownInput(input) },
   ]);
-  report.planned(plan);
+  report.save(planMade(plan), planNumbers(plan));
   const tables = new PolicyTables(report, plan.budgets);
   for (const run of plan.runs) {
     await tables.work(run);
-    report.tableDone();
+    report.show(tableDone);
   }
   await tables.spendRest();
-  return report.done();
+  report.show(allDone);
+  return report.done(maintainTablesResult);
 }
 
 /** A table of which some files were left, though not more than `maxBytes` were read. */
@@ -54,7 +67,7 @@ class PolicyTables {
     if (compact !== undefined) await this.#compact(run, compact.maxBytes);
     if (maintain === undefined) return;
     const result = await this.#step('maintain', table, { table, ...maintain });
-    if (result !== null) this.#report.maintained(table);
+    if (result !== null) this.#report.show(tableMaintained(table));
   }
 
   /**
@@ -74,7 +87,7 @@ class PolicyTables {
     const input = { table, strategy: compact.strategy, maxBytes };
     const result = await this.#step<CompactResult>('compact', table, input);
     if (result === null) return;
-    if (result.groups > 0) this.#report.compacted(table);
+    if (result.groups > 0) this.#report.show(tableCompacted(table));
     this.#left[policy] = (this.#left[policy] ?? 0) - Number(result.bytesRemoved);
     if (result.skipped.length > 0) this.#unfinished.push({ run, maxBytes });
   }
@@ -82,13 +95,13 @@ class PolicyTables {
   /** Null: it failed, which is noted. */
   async #step<Result>(step: FailedPolicyStep['step'], table: string, input: object): Promise<Result | null> {
     const workflowId = `${workflowInfo().workflowId}/${step}/${table}`;
-    this.#report.began(step, table, workflowId);
+    this.#report.show(stepBegan(step, table, workflowId));
     try {
       const options = { workflowId, args: [input] as [object], staticSummary: `${step} ${table}` };
       return await executeChild<(input: object) => Promise<Result>>(step, options);
     } catch (error) {
       if (isCancellation(error)) throw error;
-      this.#report.failed({ table, step, message: reasonOf(error) });
+      this.#report.save(stepFailed({ table, step, message: reasonOf(error) }));
       return null;
     }
   }

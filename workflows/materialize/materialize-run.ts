@@ -7,7 +7,7 @@ import {
   setHandler,
   setWorkflowOptions,
   sleep,
-  workflowInfo,
+  upsertMemo,
 } from '@temporalio/workflow';
 import type {
   CommittedRun,
@@ -23,11 +23,19 @@ import { requireHandedOver } from '../own-input.js';
 import { commitUntilKnown } from '../parked-commit.js';
 import { conflictWaitMs } from '../retry.js';
 import { failureOf, failureOutcome, tellAll } from '../run-outcome.js';
-import { RunReport } from '../run-report.js';
 import { sandboxSettings } from '../sandbox-settings.js';
 import { replyToOf, requested } from '../signals.js';
 import { allShards } from '../training-set/all-shards.js';
 import { turns } from '../turns.js';
+import {
+  type MaterializeReport,
+  materializeReport,
+  materializeResult,
+  passBegan,
+  planMade,
+  shardExtracted,
+  shardsCommitted,
+} from './materialize-report.js';
 
 /** After this many conflicts in a row another writer is in the way for good. */
 const MAX_CONFLICTS = 10;
@@ -46,14 +54,14 @@ const ANSWERS_EACH_PASS = 'answers-each-pass';
  */
 export async function materializeRun(input: RunInput): Promise<MaterializeResult> {
   requireHandedOver('materialize', input, 'view');
-  const report = new RunReport(input);
+  const report = materializeReport(input);
   const askers = new Askers(input.goesOn?.waiting);
   try {
     for (const _ of turns()) {
       const seen = askers.requests;
       await onePass(input, report);
       if (askers.requests > seen && !patched(ANSWERS_EACH_PASS)) continue;
-      const result = report.result(workflowInfo().workflowId);
+      const result = report.result(materializeResult);
       if (!isCancelled() || patched(HEEDS_CANCELLATION)) await askers.tell({ status: 'completed', result }, seen);
       if (askers.requests === seen) break;
       if (patched(ANSWERS_EACH_PASS)) await goOn(input, report, askers);
@@ -62,8 +70,7 @@ export async function materializeRun(input: RunInput): Promise<MaterializeResult
     if (!(error instanceof ContinueAsNew)) await askers.tell(failureOutcome(error));
     throw error;
   }
-  report.done();
-  return report.result(workflowInfo().workflowId);
+  return report.done(materializeResult);
 }
 
 /** The callers that have asked for a run, and when. */
@@ -103,10 +110,11 @@ class Askers {
 }
 
 /** Makes the next pass in a history of its own. */
-async function goOn(input: RunInput, report: RunReport, askers: Askers): Promise<never> {
+async function goOn(input: RunInput, report: MaterializeReport, askers: Askers): Promise<never> {
   throwIfCancelled();
-  const result = report.result(workflowInfo().workflowId);
-  report.goesOn(result);
+  const result = report.result(materializeResult);
+  // For those who wait for the end of this history.
+  upsertMemo({ result });
   return continueAsNew<typeof materializeRun>({ ...input, goesOn: { waiting: askers.waiting, result } });
 }
 
@@ -118,22 +126,23 @@ setWorkflowOptions(
 );
 
 /** Plans, extracts and commits; plans again if another writer came in between. */
-async function onePass(input: RunInput, report: RunReport): Promise<void> {
+async function onePass(input: RunInput, report: MaterializeReport): Promise<void> {
   for (const conflicts of turns()) {
-    report.planning();
+    report.show(passBegan);
     const { view, startUs, endUs } = input;
     const plan = await planning.planMaterialization({
       view,
       ...(startUs === undefined ? {} : { startUs }),
       ...(endUs === undefined ? {} : { endUs }),
     });
-    report.planned(plan);
+    report.setTable(plan.onlineTable);
+    report.save(planMade(plan));
     if (plan.planLocation === null) return;
     const shards = await extractAll(plan, plan.planLocation, report);
     if (isCancelled() && patched(HEEDS_CANCELLATION)) throw new CancelledFailure('cancelled before the commit');
-    report.committing();
+    report.begin('committing');
     try {
-      report.committed(plan, shards, await commit(plan.planLocation, shards, report));
+      report.show(shardsCommitted(shards, await commit(plan.planLocation, shards, report)));
       return;
     } catch (error) {
       if (failureOf(error).code !== 'COMMIT_CONFLICT' || conflicts >= MAX_CONFLICTS) throw error;
@@ -142,11 +151,11 @@ async function onePass(input: RunInput, report: RunReport): Promise<void> {
   }
 }
 
-function extractAll(plan: PlannedRun, planLocation: string, report: RunReport): Promise<ExtractedShard[]> {
+function extractAll(plan: PlannedRun, planLocation: string, report: MaterializeReport): Promise<ExtractedShard[]> {
   return allShards(plan.shards, async (shard) => {
     const summary = `Extract: shard ${shard + 1} of ${plan.shards}`;
     const extracted = await extraction.extractShard.executeWithOptions({ summary }, [{ planLocation, shard }]);
-    report.extracted(extracted);
+    report.show(shardExtracted(extracted));
     return extracted;
   });
 }
@@ -155,7 +164,7 @@ function extractAll(plan: PlannedRun, planLocation: string, report: RunReport): 
 async function commit(
   planLocation: string,
   shards: readonly ExtractedShard[],
-  report: RunReport,
+  report: MaterializeReport,
 ): Promise<CommittedRun> {
   const manifestLocations = shards.flatMap(({ manifestLocation }) => manifestLocation ?? []);
   return CancellationScope.nonCancellable(() =>

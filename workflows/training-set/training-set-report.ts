@@ -1,66 +1,58 @@
-import { setHandler, upsertMemo, workflowInfo } from '@temporalio/workflow';
+/** What the details, the query `progress` and the result of a training set say. */
 import type {
   CommittedTrainingSet,
-  ParkedCommit,
   PlannedTrainingSet,
   StagedTrainingShard,
   TrainingSetProgress,
   TrainingSetResult,
 } from '../../activities/contract.js';
-import { parkedLines } from '../parked-commit.js';
-import { showDetails } from '../run-details.js';
-import { trainingProgress } from '../signals.js';
+import { type Change, Report, sum } from '../report.js';
 
-/** Keeps how far a training set is, and shows it: in the `progress` query, the memo and the details. */
-export class TrainingSetReport {
-  #progress: TrainingSetProgress = { step: 'planning', shardsTotal: 0, shardsDone: 0, rowsWritten: '0' };
-  #sources: readonly string[] = [];
+interface TrainingSetState {
+  readonly progress: TrainingSetProgress;
+  readonly sources: readonly string[];
+}
 
-  constructor() {
-    setHandler(trainingProgress, () => this.#progress, { description: 'How far the training set is.' });
-    this.#show();
-  }
+export type TrainingSetReport = Report<TrainingSetState>;
 
-  planned({ shards, entityRows, sources }: PlannedTrainingSet): void {
-    this.#sources = sources;
-    this.#progress = { ...this.#progress, step: 'retrieving', entityRows, shardsTotal: shards };
-    upsertMemo({ progress: this.#progress });
-    this.#show();
-  }
+export function trainingSetReport(): TrainingSetReport {
+  return new Report<TrainingSetState>({
+    subject: 'training set',
+    description: 'How far the training set is.',
+    first: { progress: { step: 'planning', shardsTotal: 0, shardsDone: 0, rowsWritten: '0' }, sources: [] },
+    lines,
+  });
+}
 
-  staged(shard: StagedTrainingShard): void {
-    const rowsWritten = String(BigInt(this.#progress.rowsWritten) + BigInt(shard.rows));
-    this.#progress = { ...this.#progress, rowsWritten, shardsDone: this.#progress.shardsDone + 1 };
-    this.#show();
-  }
+export const planMade =
+  ({ shards, entityRows, sources }: PlannedTrainingSet): Change<TrainingSetState> =>
+  ({ progress }) => ({ progress: { ...progress, step: 'retrieving', entityRows, shardsTotal: shards }, sources });
 
-  committing(): void {
-    this.#progress = { ...this.#progress, step: 'committing' };
-    this.#show();
-  }
+export const shardStaged =
+  ({ rows }: StagedTrainingShard): Change<TrainingSetState> =>
+  ({ progress, ...state }) => {
+    const rowsWritten = sum(progress.rowsWritten, rows);
+    return { ...state, progress: { ...progress, rowsWritten, shardsDone: progress.shardsDone + 1 } };
+  };
 
-  /** Or no longer. */
-  parked(parked: ParkedCommit | undefined): void {
-    this.#progress = { ...this.#progress, step: parked === undefined ? 'committing' : 'parked', parked };
-    this.#show();
-  }
+export const setCommitted =
+  ({ rows }: CommittedTrainingSet): Change<TrainingSetState> =>
+  ({ progress, ...state }) => ({ ...state, progress: { ...progress, rowsWritten: rows } });
 
-  done(committed: CommittedTrainingSet): TrainingSetResult {
-    const { rows } = committed;
-    this.#progress = { ...this.#progress, step: 'done', rowsWritten: rows };
-    upsertMemo({ progress: this.#progress });
-    this.#show();
-    return { ...committed, workflowId: workflowInfo().workflowId, shards: this.#progress.shardsTotal };
-  }
+export const trainingSetResult =
+  (committed: CommittedTrainingSet) =>
+  ({ progress }: TrainingSetState, workflowId: string): TrainingSetResult => ({
+    ...committed,
+    workflowId,
+    shards: progress.shardsTotal,
+  });
 
-  #show(): void {
-    const { step, entityRows, shardsDone, shardsTotal, rowsWritten } = this.#progress;
-    const lines: string[] = [];
-    if (entityRows !== undefined) lines.push(`- entity rows: ${entityRows}`);
-    for (const source of this.#sources) lines.push(`- source \`${source}\``);
-    if (shardsTotal > 0) lines.push(`- shards: ${shardsDone} of ${shardsTotal}`);
-    lines.push(`- rows written: ${rowsWritten}`);
-    if (this.#progress.parked !== undefined) lines.push(...parkedLines(this.#progress.parked));
-    showDetails(`**training set**: ${step}`, lines);
-  }
+function lines({ progress, sources }: TrainingSetState): readonly string[] {
+  const { entityRows, shardsDone, shardsTotal, rowsWritten } = progress;
+  return [
+    ...(entityRows === undefined ? [] : [`- entity rows: ${entityRows}`]),
+    ...sources.map((source) => `- source \`${source}\``),
+    ...(shardsTotal === 0 ? [] : [`- shards: ${shardsDone} of ${shardsTotal}`]),
+    `- rows written: ${rowsWritten}`,
+  ];
 }

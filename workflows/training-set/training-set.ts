@@ -10,7 +10,14 @@ import { throwIfCancelled } from '../cancellation.js';
 import { ownInput } from '../own-input.js';
 import { commitUntilKnown } from '../parked-commit.js';
 import { allShards } from './all-shards.js';
-import { TrainingSetReport } from './training-set-report.js';
+import {
+  planMade,
+  setCommitted,
+  shardStaged,
+  type TrainingSetReport,
+  trainingSetReport,
+  trainingSetResult,
+} from './training-set-report.js';
 
 /**
  * Saves the features of many entity rows as a dataset: pins what is read, retrieves the rows in shards, by the hash of their join keys, and
@@ -20,20 +27,21 @@ import { TrainingSetReport } from './training-set-report.js';
  * `{"name": "churn_march", "features": ["stats"], "entities": {"table": "shop.labels"}, "to": "shop.churn_march", "shards": 8}`.
  */
 export async function trainingSet(input: TrainingSetInput): Promise<TrainingSetResult> {
-  const report = new TrainingSetReport();
+  const report = trainingSetReport();
   const plan = await trainingPlanning.planTrainingSet({ request: ownInput(input) });
-  report.planned(plan);
+  report.save(planMade(plan));
   try {
     const { planLocation } = plan;
     if (plan.pin) await pinning.pinTrainingSet({ planLocation });
     const staged = await stageAll(plan, report);
     throwIfCancelled();
-    report.committing();
+    report.begin('committing');
     const shards = staged.map(({ manifestLocation, rows, sum }) => ({ manifestLocation, rows, sum }));
     const committed = await CancellationScope.nonCancellable(() =>
       commitUntilKnown(() => trainingCommit.commitTrainingSet({ planLocation, shards }), report),
     );
-    return report.done(committed);
+    report.show(setCommitted(committed));
+    return report.done(trainingSetResult(committed));
   } catch (error) {
     await CancellationScope.nonCancellable(() => discard(plan));
     throw error;
@@ -47,7 +55,7 @@ function stageAll(
   return allShards(shards, async (shard) => {
     const summary = `Retrieve: shard ${shard + 1} of ${shards}`;
     const staged = await staging.stageTrainingShard.executeWithOptions({ summary }, [{ planLocation, shard }]);
-    report.staged(staged);
+    report.show(shardStaged(staged));
     return staged;
   });
 }

@@ -1,13 +1,5 @@
-/** Current details of a run, which the web UI renders as Markdown. */
-import { setCurrentDetails, workflowInfo } from '@temporalio/workflow';
-
-/**
- * @param title what it is about, and where it stands
- * @param facts lines of a list, each from `- ` on; an empty one ends the list
- */
-export function showDetails(title: string, facts: readonly string[]): void {
-  setCurrentDetails([title, '', ...facts].join('\n'));
-}
+/** Links to pages of the web UI, for the current details, which it renders as Markdown. */
+import { workflowInfo } from '@temporalio/workflow';
 
 /** A link to a run's page; without its run id to the latest of the workflow id. */
 export function runLink({ workflowId, runId }: { readonly workflowId: string; readonly runId?: string }): string {
