@@ -28,7 +28,7 @@ export class FileKind<T> {
   }
 }
 
-/** Parsed files take some three times their size. */
+/** Parsed files take several times their size: manifest lists and large manifests more than ten times. */
 const LIMIT_BYTES = 64 * 2 ** 20;
 
 /**
