@@ -63,11 +63,14 @@ export async function readTableMetadata(
   return (await parseFile(io, location, limits)).value;
 }
 
+/** Measured bytes of memory for each byte of JSON, with the texts of snapshots that a commit keeps. */
+const MEMORY_FACTOR = 4;
+
 async function parseFile(io: FileIO, location: Location, limits: MetadataLimits): Promise<ParsedFile<TableMetadata>> {
   const stored = await io.read(location, { maxBytes: limits.maxBytes });
   const bytes = await decompress(location, stored, limits);
   try {
-    return { value: parseTableMetadata(bytes), costBytes: bytes.length };
+    return { value: parseTableMetadata(bytes), costBytes: MEMORY_FACTOR * bytes.length };
   } catch (error) {
     throw corrupt(location, error);
   }
@@ -95,7 +98,7 @@ export async function writeTableMetadata(io: FileIO, location: string, metadata:
   const bytes = new TextEncoder().encode(tableMetadataToJson(metadata));
   await io.create(location, isGzipMetadataFile(location) ? await gzipAsync(bytes, GZIP) : bytes);
   const { identity } = await io.stat(location);
-  io.cache.put({ kind: METADATA, location }, { value: { identity, metadata }, costBytes: bytes.length });
+  io.cache.put({ kind: METADATA, location }, { value: { identity, metadata }, costBytes: MEMORY_FACTOR * bytes.length });
 }
 
 /** Gives up a metadata file that has been replaced: kept versions of a long history would fill the memory. */

@@ -4,7 +4,7 @@ import type { Location } from '../locations/index.js';
 /** A parsed file and what keeping it costs. */
 export interface ParsedFile<T> {
   readonly value: T;
-  /** Bytes of the file before it was parsed, decompressed. */
+  /** Bytes of memory that the value takes, about. */
   readonly costBytes: number;
 }
 
@@ -28,28 +28,49 @@ export class FileKind<T> {
   }
 }
 
-/** Parsed files take several times their size: manifest lists and large manifests more than ten times. */
-const LIMIT_BYTES = 64 * 2 ** 20;
+/** Bounds on the memory of a cache. */
+export interface CacheLimits {
+  /** Most bytes that files are kept in. */
+  readonly maxBytes: number;
+  /** Files that nobody asks for any more are given up only beyond these bytes. */
+  readonly idleBytes: number;
+}
+
+/** About 100,000 data files, of which the files of idle tables may take a quarter. */
+const LIMITS: CacheLimits = { maxBytes: 128 * 2 ** 20, idleBytes: 32 * 2 ** 20 };
+
+/** A file is idle once the cache was asked for this many files for each that it keeps, and never for that one. */
+const IDLE_ROUNDS = 4;
+
+interface KeptFile extends ParsedFile<unknown> {
+  /** How many files the cache had been asked for when it was last asked for this one. */
+  askedAt: number;
+}
 
 /**
- * Keeps parsed files while the sum of their sizes stays below a limit; the least recently used go first. Storage is not asked about a file
- * that is kept: files of a table are never written again under a name that they had. A file that several ask for at once is loaded once.
+ * Keeps parsed files within limits; the least recently used go first, and a process that goes on for months does not keep the manifest
+ * lists of all the snapshots it saw. Storage is not asked about a file that is kept: files of a table are never written again under a
+ * name that they had. A file that several ask for at once is loaded once.
  */
 export class FileCache {
-  readonly #kept = new Map<string, ParsedFile<unknown>>();
+  /** In the order in which they were last asked for. */
+  readonly #kept = new Map<string, KeptFile>();
   readonly #loading = new Map<string, Promise<ParsedFile<unknown>>>();
-  readonly #limitBytes: number;
+  readonly #limits: CacheLimits;
   #usedBytes = 0;
+  #asked = 0;
 
-  constructor(limitBytes = LIMIT_BYTES) {
-    this.#limitBytes = limitBytes;
+  constructor(limits: CacheLimits = LIMITS) {
+    this.#limits = limits;
   }
 
   /** The parsed file, from the cache or through `load`, whose failure all who wait for it get. */
   async get<T>(key: FileKey<T>, load: () => Promise<ParsedFile<T>>): Promise<T> {
     const text = textOf(key);
+    this.#asked += 1;
     const kept = this.#kept.get(text);
     if (kept !== undefined) {
+      kept.askedAt = this.#asked;
       this.#kept.delete(text); // moved to the end: used last
       this.#kept.set(text, kept);
       return kept.value as T;
@@ -86,13 +107,14 @@ export class FileCache {
     }
   }
 
-  #keep(text: string, parsed: ParsedFile<unknown>): void {
+  #keep(text: string, { value, costBytes }: ParsedFile<unknown>): void {
     this.#remove(text);
-    if (parsed.costBytes > this.#limitBytes) return;
-    this.#kept.set(text, parsed);
-    this.#usedBytes += parsed.costBytes;
-    for (const oldest of this.#kept.keys()) {
-      if (this.#usedBytes <= this.#limitBytes) break;
+    if (costBytes > this.#limits.maxBytes) return;
+    this.#kept.set(text, { value, costBytes, askedAt: this.#asked });
+    this.#usedBytes += costBytes;
+    for (const [oldest, { askedAt }] of this.#kept) {
+      const isIdle = this.#asked - askedAt > IDLE_ROUNDS * this.#kept.size;
+      if (this.#usedBytes <= (isIdle ? this.#limits.idleBytes : this.#limits.maxBytes)) break;
       this.#remove(oldest);
     }
   }

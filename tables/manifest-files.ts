@@ -15,11 +15,18 @@ import { type FileIO, type FileKey, FileKind, type ParsedFile } from '../storage
 
 const MAX_MANIFEST_BYTES = 512 * 2 ** 20;
 
-/** Parsed entries take some twenty times the bytes of their file, other files about five times. */
-const ENTRIES_COST = 4;
-
 const MANIFEST = new FileKind<readonly ManifestEntry[]>('manifest');
 const MANIFEST_LIST = new FileKind<readonly ManifestFile[]>('manifest list');
+
+/** Measured bytes of memory of a parsed entry, and of a parsed manifest file of a list, besides the bytes of its file. */
+const ENTRY_BYTES = 1200;
+const LISTED_BYTES = 1800;
+
+const entriesCost = (entries: readonly ManifestEntry[], fileBytes: number): number =>
+  fileBytes + ENTRY_BYTES * entries.length;
+
+const listCost = (manifests: readonly ManifestFile[], fileBytes: number): number =>
+  fileBytes + LISTED_BYTES * manifests.length;
 
 /** Whether what was read is kept parsed: `once` is for readers of whole histories, which would fill the caches with what nobody asks for again. */
 export type ReadFor = 'again' | 'once';
@@ -39,13 +46,15 @@ async function readImmutable<T>(
   what: string,
   key: FileKey<T>,
   parse: (bytes: Uint8Array) => T,
+  cost: (value: T, fileBytes: number) => number,
   readFor: ReadFor,
 ): Promise<T> {
   const { location } = key;
   try {
     const load = async (): Promise<ParsedFile<T>> => {
       const bytes = await io.read(location, { maxBytes: MAX_MANIFEST_BYTES });
-      return { value: parse(bytes), costBytes: (key.kind.name === MANIFEST.name ? ENTRIES_COST : 1) * bytes.length };
+      const value = parse(bytes);
+      return { value, costBytes: cost(value, bytes.length) };
     };
     return readFor === 'once' ? (await load()).value : await io.cache.get(key, load);
   } catch (error) {
@@ -78,7 +87,7 @@ export async function readSnapshotManifests(
   const { manifestList } = snapshot;
   if (manifestList === undefined) return listedInMetadata(io, snapshot);
   const parse = (bytes: Uint8Array) => readManifestList(bytes, manifestList);
-  return readImmutable(io, 'Manifest list', { kind: MANIFEST_LIST, location: manifestList }, parse, readFor);
+  return readImmutable(io, 'Manifest list', { kind: MANIFEST_LIST, location: manifestList }, parse, listCost, readFor);
 }
 
 /** Schemas and specs that reading manifests needs, the current schema first. */
@@ -116,7 +125,7 @@ export async function readManifestEntries(
   readFor: ReadFor = 'again',
 ): Promise<readonly ManifestEntry[]> {
   const parse = (bytes: Uint8Array) => readManifest(bytes, manifestContext(metadata), manifest);
-  return readImmutable(io, 'Manifest', manifestKey(manifest, metadata), parse, readFor);
+  return readImmutable(io, 'Manifest', manifestKey(manifest, metadata), parse, entriesCost, readFor);
 }
 
 /** Creates a manifest list and remembers it. */
@@ -127,7 +136,7 @@ export async function createManifestList(
   content: readonly ManifestFile[],
 ): Promise<void> {
   await io.create(location, bytes);
-  io.cache.put({ kind: MANIFEST_LIST, location }, { value: content, costBytes: bytes.length });
+  io.cache.put({ kind: MANIFEST_LIST, location }, { value: content, costBytes: listCost(content, bytes.length) });
 }
 
 /** Remembers the entries of a manifest that was just written, as a list with this manifest file has them. */
@@ -139,7 +148,7 @@ export function rememberManifest(
 ): void {
   io.cache.put(manifestKey(manifest, metadata), {
     value: entries,
-    costBytes: ENTRIES_COST * Number(manifest.manifestLength),
+    costBytes: entriesCost(entries, Number(manifest.manifestLength)),
   });
 }
 

@@ -72,7 +72,7 @@ export function readAvroFile(bytes: Uint8Array, location: string, limits = DEFAU
       }
       if (count < 0 || count > block.length)
         throw new Error(`a block of ${String(block.length)} bytes claims ${String(count)} records`);
-      const data = Buffer.from(block.buffer, block.byteOffset, block.length);
+      const data = ownBuffer(block);
       let position = 0;
       for (let index = 0; index < count; index++) {
         const { value, end } = datum.decode(data, position);
@@ -297,6 +297,15 @@ function decompressSnappyBlock(block: Uint8Array, maxBytes: number): Uint8Array 
   const expected = Buffer.from(block.buffer, block.byteOffset + end, CRC_BYTES).readUInt32BE();
   if (crc32(bytes) !== expected) throw new Error('the checksum of a block is wrong');
   return bytes;
+}
+
+/**
+ * Bytes in a buffer that holds little else. Values that stay point into their block, and zlib gives a small block as a part of 16 kB,
+ * which a cached manifest of one entry would keep.
+ */
+function ownBuffer(bytes: Uint8Array): Buffer {
+  const own = bytes.buffer.byteLength > 2 * bytes.length ? new Uint8Array(bytes) : bytes;
+  return Buffer.from(own.buffer, own.byteOffset, own.length);
 }
 
 function inflate(block: Uint8Array, maxBytes: number): Uint8Array {

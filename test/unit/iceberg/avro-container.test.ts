@@ -149,6 +149,15 @@ describe('reading Avro containers', () => {
     expect(codeOf(() => readAvroFile(file(schema, block(1n, data)), 'f'))).toBe('MANIFEST_CORRUPT');
   });
 
+  it('gives bytes that keep no more than their block in memory', () => {
+    const data = [...long(3n), 1, 2, 3];
+    const packed = [...deflateRawSync(Uint8Array.from(data))];
+    const [row] = readAvroFile(file(record('bytes'), block(1n, packed), 'deflate'), 'f').records;
+    const bytes = row?.['f0'] as Uint8Array;
+    expect([...bytes]).toEqual([1, 2, 3]);
+    expect(bytes.buffer.byteLength).toBeLessThanOrEqual(2 * data.length);
+  });
+
   it('refuses a recursive or unknown type', () => {
     const list = { type: 'record', name: 'l', fields: [{ name: 'next', type: ['null', 'l'] }] };
     expect(codeOf(() => readAvroHeader(file(list, []), 'f'))).toBe('MANIFEST_CORRUPT');
