@@ -1,5 +1,6 @@
 /** CSV input (RFC 4180, with a header line). Dialects are not guessed from data, which may silently drop rows. */
 import { createReadStream } from 'node:fs';
+import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { largest, MoraineError } from '../../errors/index.js';
 import { type IcebergType } from '../../iceberg/index.js';
@@ -54,7 +55,7 @@ export async function inferCsv(connection: Connection, path: string, typing: Col
 
 /** A field that holds JSON text. */
 function jsonCell(name: string, type: IcebergType, text: string): InputColumn {
-  const notJson = `CASE WHEN NOT json_valid(${text}) THEN left(${text}, 60) || ' is no JSON' END`;
+  const notJson = `CASE WHEN NOT json_valid(${text}) THEN left(${text}, 60) || ' is not JSON' END`;
   const rounded = wideDecimals(name, type).length > 0 ? [roundedSql(text)] : [];
   return nestedColumn(name, type, `TRY_CAST(${text} AS JSON)`, [notJson, ...rounded]);
 }
@@ -71,58 +72,75 @@ async function readHeader(file: TextFile): Promise<Header> {
   const { path } = file;
   const start = await readStart(file);
   const delimiter = /\.tsv(\.gz)?$/i.test(path) ? '\t' : likelyDelimiter(start);
-  const record = parseRecord(start, delimiter);
-  if (record !== undefined && start.length > 0) return { ...record, delimiter };
-  throw new MoraineError('INPUT_UNREADABLE', `${path} has no header line of column names.`, { details: { path } });
+  const { parse } = await import('csv-parse/sync');
+  try {
+    const [header] = parse(start, { ...RFC_4180, delimiter, to: 1, raw: true }) as unknown as {
+      record: string[];
+      raw: string;
+    }[];
+    if (header !== undefined) return { names: header.record, delimiter, lineEnd: lineEndOf(start, header.raw) };
+  } catch (cause) {
+    throw noHeader(path, cause);
+  }
+  throw noHeader(path);
+}
+
+/** As CSV is read to the header and to count lines, without judging its rows: DuckDB does that. */
+const RFC_4180 = { relax_column_count: true, relax_quotes: true } as const;
+
+function noHeader(path: string, cause?: unknown): MoraineError {
+  const message = `${path} has no header line of column names.`;
+  return new MoraineError('INPUT_UNREADABLE', message, { details: { path }, cause });
+}
+
+/**
+ * The line end after the text of the header, as DuckDB's option spells it. DuckDB needs to know it: it would take one inside a
+ * quoted name for it, and lose rows.
+ */
+function lineEndOf(start: string, header: string): string {
+  if (!header.endsWith('\r')) return '\\n';
+  return start[header.length] === '\n' ? '\\r\\n' : '\\r';
 }
 
 /** The line, counted from 1, that the data record of an index from 0 begins in. */
 export async function lineOfRecord(path: string, record: number): Promise<number> {
   const file = await openTextFile(path);
-  const { names, lineEnd } = await readHeader(file);
-  const end = lineEnd === '\\r' ? '\r' : '\n';
-  let line = 1;
-  let records = -1;
-  let quoted = false;
-  let empty = true;
-  for await (const text of textOf(file)) {
-    for (const character of text) {
-      if (character === '"') quoted = !quoted;
-      if (character === end) line += 1;
-      else if (character === '\r') continue;
-      if (character !== end || quoted) {
-        // Empty lines are rows only where there is one column.
-        if (empty) records += 1;
-        empty = false;
-        if (records - 1 === record) return line;
-      } else if (empty && names.length === 1) {
-        records += 1;
-        if (records - 1 === record) return line - 1;
-      } else empty = true;
-    }
+  const { names, delimiter } = await readHeader(file);
+  const { parse } = await import('csv-parse');
+  // Empty lines are rows only where there is one column.
+  const options = {
+    ...RFC_4180,
+    bom: true,
+    delimiter,
+    skip_empty_lines: names.length > 1,
+    from: record + 2,
+    to: record + 2,
+  };
+  const parser = pipeline(textOf(file), parse({ ...options, info: true }), failsInTheReader);
+  for await (const { info, record: fields } of parser as AsyncIterable<{ info: { lines: number }; record: string[] }>) {
+    return info.lines - (fields.join('').match(/\r\n|\r|\n/g)?.length ?? 0);
   }
-  return line;
+  throw new MoraineError('INTERNAL', `${path} has no record ${record}.`, { details: { path } });
 }
 
-async function* textOf({ path, compression }: TextFile): AsyncGenerator<string> {
+/** The unpacked bytes of a file. */
+function textOf({ path, compression }: TextFile): Readable {
   const file = createReadStream(path);
-  const stream = compression === 'gzip' ? file.pipe(createGunzip()) : file;
-  stream.setEncoding('latin1');
-  for await (const part of stream) yield part as string;
+  return compression === 'gzip' ? pipeline(file, createGunzip(), failsInTheReader) : file;
 }
 
-/** The first bytes of a file, unpacked, without a byte order mark. */
-async function readStart({ path, compression }: TextFile): Promise<string> {
-  const file = createReadStream(path);
-  const stream = compression === 'gzip' ? file.pipe(createGunzip()) : file;
+/** Whoever reads the last stream of a pipeline gets its error from there. */
+const failsInTheReader = (): void => undefined;
+
+/** The first characters of a file, unpacked, without a byte order mark. */
+async function readStart(file: TextFile): Promise<string> {
   const parts: Buffer[] = [];
   let bytes = 0;
-  for await (const part of stream) {
+  for await (const part of textOf(file)) {
     parts.push(part as Buffer);
     bytes += (part as Buffer).length;
     if (bytes >= MAX_HEADER_BYTES) break;
   }
-  file.destroy();
   return Buffer.concat(parts)
     .toString('utf8')
     .replace(/^\uFEFF/, '');
@@ -132,42 +150,4 @@ function likelyDelimiter(text: string): string {
   const line = text.slice(0, text.search(/[\r\n]|$/)).replaceAll(/"[^"]*"/g, '');
   const counts = DELIMITERS.map((delimiter) => line.split(delimiter).length);
   return DELIMITERS[counts.indexOf(largest(counts))] as string;
-}
-
-/**
- * The fields of the first record, and how it ends; undefined when it does not end. DuckDB has to be told the line end: one inside
- * a quoted name would be taken for it, and rows be lost.
- */
-function parseRecord(text: string, delimiter: string): { names: string[]; lineEnd: string } | undefined {
-  const fields: string[] = [];
-  let position = 0;
-  for (;;) {
-    const [field, end] = text[position] === '"' ? quotedField(text, position) : plainField(text, position, delimiter);
-    if (field === undefined) return undefined;
-    fields.push(field);
-    if (text[end] !== delimiter) return { names: fields, lineEnd: lineEndAt(text, end) };
-    position = end + 1;
-  }
-}
-
-/** As DuckDB's option spells it. */
-function lineEndAt(text: string, position: number): string {
-  if (text[position] !== '\r') return '\\n';
-  return text[position + 1] === '\n' ? '\\r\\n' : '\\r';
-}
-
-function plainField(text: string, start: number, delimiter: string): [string, number] {
-  let end = start;
-  while (end < text.length && text[end] !== delimiter && text[end] !== '\n' && text[end] !== '\r') end += 1;
-  return [text.slice(start, end), end];
-}
-
-function quotedField(text: string, start: number): [string | undefined, number] {
-  let end = start + 1;
-  while (end < text.length) {
-    if (text[end] !== '"') end += 1;
-    else if (text[end + 1] === '"') end += 2;
-    else return [text.slice(start + 1, end).replaceAll('""', '"'), end + 1];
-  }
-  return [undefined, end];
 }

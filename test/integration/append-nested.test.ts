@@ -147,10 +147,10 @@ describe.each(['jsonl', 'csv'] as const)('%s', (format) => {
   });
 });
 
-it('refuses a CSV field that is no JSON', async () => {
+it('refuses a CSV field that is not JSON', async () => {
   await ok('table', 'create', 't.cells', '--schema', 'schema.json');
   writeFileSync(join(folder, 'cells.csv'), 'id,l\n1,[]\n2,[oops\n3,yes\n');
   const { code, stderr } = await moraine(['table', 'append', 't.cells', 'cells.csv'], { cwd: folder });
   expect(code).toBe(2);
-  expect(stderr).toMatch(/^error: column "l", line 3: \[oops is no JSON \(2 such values\) \[TYPE_MISMATCH\]/);
+  expect(stderr).toMatch(/^error: column "l", line 3: \[oops is not JSON \(2 such values\) \[TYPE_MISMATCH\]/);
 });
