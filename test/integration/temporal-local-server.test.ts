@@ -142,6 +142,8 @@ describe('the local Temporal server', () => {
     const first = await startOrJoinLocalServer({ stateFolder });
     const server = processesOf(stateFolder).find(({ command }) => !command.startsWith('/bin/sh'));
     process.kill(server?.id ?? Number.NaN, 'SIGKILL');
+    // Until its end a killed process may still take a connection.
+    while (processesOf(stateFolder).some(({ id }) => id === server?.id)) await sleep(5);
     const second = await startOrJoinLocalServer({ stateFolder });
     onTestFinished(() => second.close());
     expect(second.started).toBe(true);
