@@ -54,6 +54,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       autoinstall_known_extensions: 'false',
       autoload_known_extensions: 'false',
       allow_community_extensions: 'false',
+      // A process that goes on for months would keep files that it read once, up to its limit; the system's own cache has them as well.
+      enable_external_file_cache: 'false',
     });
     const connection = await instance.connect();
     for (const setting of hardening(options, tempDirectory)) await connection.run(setting);

@@ -1,6 +1,7 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Engine, openEngine } from '../../../engine/index.js';
 
@@ -39,6 +40,17 @@ describe('a hardened engine', () => {
     await expect(rows('SET enable_external_access = true')).rejects.toMatchObject({ code: 'INTERNAL' });
     await expect(rows('SET threads = 7')).rejects.toMatchObject({ code: 'INTERNAL' });
     await expect(rows('INSTALL httpfs')).rejects.toThrow();
+  });
+
+  it('keeps nothing of the files that it has read', async () => {
+    const path = join(folder, 'data', 'read.parquet');
+    await mkdir(join(folder, 'data'), { recursive: true });
+    const other = await DuckDBInstance.create(':memory:');
+    await (await other.connect()).run(`COPY (SELECT range AS a FROM range(100000)) TO '${path}'`);
+    other.closeSync();
+    expect(await rows(`SELECT count(DISTINCT a) FROM read_parquet('${path}')`)).toEqual([[100_000n]]);
+    const kept = await rows('SELECT memory_usage_bytes FROM duckdb_memory() WHERE tag = $$EXTERNAL_FILE_CACHE$$');
+    expect(kept).toEqual([[0n]]);
   });
 
   it('reads times in UTC', async () => {
