@@ -98,7 +98,10 @@ export async function writeTableMetadata(io: FileIO, location: string, metadata:
   const bytes = new TextEncoder().encode(tableMetadataToJson(metadata));
   await io.create(location, isGzipMetadataFile(location) ? await gzipAsync(bytes, GZIP) : bytes);
   const { identity } = await io.stat(location);
-  io.cache.put({ kind: METADATA, location }, { value: { identity, metadata }, costBytes: MEMORY_FACTOR * bytes.length });
+  io.cache.put(
+    { kind: METADATA, location },
+    { value: { identity, metadata }, costBytes: MEMORY_FACTOR * bytes.length },
+  );
 }
 
 /** Gives up a metadata file that has been replaced: kept versions of a long history would fill the memory. */
