@@ -4,7 +4,6 @@ import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
 import { totalmem } from 'node:os';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type ErrorCode, MoraineError } from '../errors/index.js';
 import { findMovedLocations, type Project } from '../project/index.js';
@@ -104,9 +103,10 @@ async function checkCatalog(project: Project, name: string): Promise<Finding> {
 }
 
 async function checkStorage(project: Project, root: string): Promise<Finding> {
-  const probe = join(root, `.moraine-doctor-${randomUUID()}`);
+  const probe = `${root}/.moraine-doctor-${randomUUID()}`;
   await project.io.create(probe, new TextEncoder().encode('probe'));
   await project.io.delete(probe);
+  if (project.io.localFiles === null) return { detail: 'writable' };
   const { bavail, bsize } = await statfs(root);
   const freeBytes = bavail * bsize;
   const detail = `writable, ${gibibytes(freeBytes)} free`;

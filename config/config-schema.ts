@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { parseByteSize } from './byte-size.js';
 import { parseHostAndPort } from './host-and-port.js';
+import { storageOptions } from './storage-options.js';
 
 const text = z.string().min(1, 'must not be empty');
 const count = (most: number) => z.int().min(1).max(most);
@@ -17,6 +18,12 @@ const localPath = text.refine(
   'must be a folder or file of this machine',
 );
 
+/** A place of tables: a folder of this machine, or a bucket with or without a prefix. */
+const tablePlace = text.refine(
+  (value) => !hasScheme(value) || value.startsWith('file:/') || /^s3[an]?:\/\/./.test(value),
+  'must be a folder of this machine, or s3://BUCKET/PREFIX',
+);
+
 const sqliteUri = text.refine(
   (value) => !hasScheme(value) || /^sqlite:\/\/\/./.test(value),
   'must be a SQLite file: a path, or sqlite:///PATH',
@@ -25,7 +32,7 @@ const sqliteUri = text.refine(
 const catalog = z.strictObject({
   type: z.literal('sql').optional(),
   uri: sqliteUri.optional(),
-  warehouse: localPath.optional(),
+  warehouse: tablePlace.optional(),
 });
 
 /** `NS.TABLE` without a catalog: the registry lives in the default catalog. */
@@ -74,7 +81,11 @@ export const configSchema = z.strictObject({
   catalog: text.optional(),
   catalogs: z.record(catalogName, catalog).optional(),
   storage: z
-    .strictObject({ roots: z.array(localPath).optional(), locations: z.record(text, localPath).optional() })
+    .strictObject({
+      roots: z.array(tablePlace).optional(),
+      locations: z.record(text, localPath).optional(),
+      options: storageOptions.optional(),
+    })
     .optional(),
   engine: z
     .strictObject({

@@ -9,15 +9,17 @@ export interface CatalogConfig {
   readonly name: string;
   /** Absolute path of the SQLite file. */
   readonly uri: string;
-  /** Absolute path of the folder below which new tables are placed. */
+  /** Absolute path of the folder below which new tables are placed, or `s3://BUCKET/PREFIX`. */
   readonly warehouse: string;
 }
 
 export interface StorageConfig {
-  /** Absolute paths of the only folders in which tables may have files. */
+  /** Absolute paths of the only folders, or the only `s3://BUCKET/PREFIX`, in which tables may have files. */
   readonly roots: readonly string[];
   /** Prefixes of locations, each with the absolute path of the folder that it means here. */
   readonly locations: ReadonlyMap<string, string>;
+  /** Options of the object store, by the names that PyIceberg gives them: `s3.endpoint` and others. Some are secrets. */
+  readonly options: Readonly<Record<string, string>>;
 }
 
 /** Bounds of the query engine of one process. */

@@ -7,7 +7,8 @@ import { type ConfigInput, configSchema } from './config-schema.js';
 import type { Environment } from './expand-environment.js';
 import { CONFIG_FILE_NAME, findConfigFile } from './find-config.js';
 import { resolveConfig } from './resolve-config.js';
-import { parseYamlSource, type SourceProblem } from './yaml-source.js';
+import { SECRET_OPTIONS } from './storage-options.js';
+import { parseYamlSource, type SourceProblem, type YamlSource } from './yaml-source.js';
 
 export interface LoadConfigOptions {
   /** Where to look for `moraine.yaml`, here or above; the working directory unless given. */
@@ -70,7 +71,20 @@ export function parseConfig(
   if (catalogProblem !== undefined) {
     throw invalid(source.file, [{ line: yaml.lineAt([catalogProblem.key]), message: catalogProblem.message }]);
   }
+  const secrets = writtenSecrets(yaml);
+  if (secrets.length > 0) throw invalid(source.file, secrets);
   return resolveConfig(parsed.data, { directory: dirname(source.file), configFile: source.file });
+}
+
+/** Secrets that stand in the file itself, which people share and commit. */
+function writtenSecrets({ isLiteral, lineAt }: YamlSource): SourceProblem[] {
+  return SECRET_OPTIONS.map((name) => ['storage', 'options', name] as const)
+    .filter(isLiteral)
+    .map((path) => {
+      const [, , name] = path;
+      const message = `storage.options.${name}: a secret must not stand in the file; take it from the environment, as in ${name}: \${MY_SECRET}`;
+      return { line: lineAt(path), message };
+    });
 }
 
 /**

@@ -6,6 +6,10 @@ import type { CatalogConfig, MaintenanceConfig, MoraineConfig, TemporalConfig, W
 import type { ConfigInput } from './config-schema.js';
 import { parseHostAndPort } from './host-and-port.js';
 
+/** A folder becomes absolute; a place in an object store is one already. */
+const tablePlace = (text: string, path: (text: string) => string): string =>
+  /^s3[an]?:/.test(text) ? text.replace(/\/+$/, '') : path(text);
+
 const GIBIBYTE = 2 ** 30;
 const DEFAULT_CATALOG = 'local';
 
@@ -18,14 +22,20 @@ export function resolveConfig(
   const stateFolder = path(input.stateFolder ?? '.moraine');
   const catalogs = resolveCatalogs(input, stateFolder, path);
   const defaultCatalog = input.catalog ?? catalogs.keys().next().value ?? DEFAULT_CATALOG;
-  const roots = input.storage?.roots?.map(path) ?? [...catalogs.values()].map((catalog) => catalog.warehouse);
+  const roots =
+    input.storage?.roots?.map((root) => tablePlace(root, path)) ??
+    [...catalogs.values()].map((catalog) => catalog.warehouse);
   const { memoryLimit, threads, tempDirectory } = input.engine ?? {};
   return {
     ...place,
     stateFolder,
     defaultCatalog,
     catalogs,
-    storage: { roots: [...new Set(roots)], locations: resolveLocations(input, path) },
+    storage: {
+      roots: [...new Set(roots)],
+      locations: resolveLocations(input, path),
+      options: resolveOptions(input.storage?.options ?? {}),
+    },
     engine: {
       memoryLimitBytes: (memoryLimit === undefined ? undefined : parseByteSize(String(memoryLimit))) ?? defaultMemory(),
       threads: threads ?? availableParallelism(),
@@ -43,6 +53,10 @@ export function resolveConfig(
     registry: { table: input.registry?.table ?? 'moraine.registry' },
     definitions: (input.definitions ?? []).map(path),
   };
+}
+
+function resolveOptions(options: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(options).map(([name, value]) => [name, String(value)]));
 }
 
 function resolveLocations(input: ConfigInput, path: (text: string) => string): ReadonlyMap<string, string> {
@@ -91,7 +105,7 @@ function resolveCatalogs(
         type: 'sql',
         name,
         uri: catalog.uri === undefined ? join(stateFolder, `${name}.catalog.db`) : sqliteFile(catalog.uri, path),
-        warehouse: path(catalog.warehouse ?? 'warehouse'),
+        warehouse: tablePlace(catalog.warehouse ?? 'warehouse', path),
       },
     ]),
   );

@@ -14,6 +14,8 @@ export interface YamlSource {
   readonly problems: readonly SourceProblem[];
   /** The line of the value (or, with `key`, of that key of it) at a path; the nearest line above if it is not there. */
   readonly lineAt: (path: readonly PropertyKey[], key?: string) => number;
+  /** Whether the value at a path is written out, not taken from a variable of the environment. */
+  readonly isLiteral: (path: readonly PropertyKey[]) => boolean;
 }
 
 /** The value of an unquoted scalar after a variable in it was replaced: numbers and booleans as YAML has them. */
@@ -36,13 +38,17 @@ export function parseYamlSource(text: string, env?: Environment): YamlSource {
     line: lineOf(error.pos[0]),
     message: `not valid YAML: ${error.message}`,
   }));
+  const fromEnvironment = new Set<unknown>();
   visit(document, {
     Scalar(position, node) {
       if (env === undefined || position === 'key') return;
       if (typeof node.value !== 'string' || !node.value.includes('${')) return;
       const expanded = expandEnvironment(node.value, env);
       if ('problem' in expanded) problems.push({ line: lineOf(node.range?.[0] ?? 0), message: expanded.problem });
-      else node.value = node.type === Scalar.PLAIN ? plainValue(expanded.text) : expanded.text;
+      else {
+        node.value = node.type === Scalar.PLAIN ? plainValue(expanded.text) : expanded.text;
+        fromEnvironment.add(node);
+      }
     },
     Alias(_position, node) {
       if (node.resolve(document) !== undefined) return;
@@ -68,7 +74,11 @@ export function parseYamlSource(text: string, env?: Environment): YamlSource {
     }
     return line;
   };
-  return { value, problems, lineAt };
+  const isLiteral = (path: readonly PropertyKey[]): boolean => {
+    const node = document.getIn(path, true);
+    return node !== undefined && !fromEnvironment.has(node);
+  };
+  return { value, problems, lineAt, isLiteral };
 }
 
 /** The document as plain values. Aliases of aliases that grow without bound become a problem, as does what nests too deep. */

@@ -2,6 +2,7 @@
 
 export {
   comparableLocation,
+  isS3Location,
   type LocalPath,
   type Location,
   localPath,

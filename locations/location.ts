@@ -21,6 +21,9 @@ export const localPath = (path: string): LocalPath => path as LocalPath;
 
 const SCHEME = /^([A-Za-z][A-Za-z0-9+.-]*):/;
 
+/** Whether a location names an object of a store: `s3://`, or `s3a://` and `s3n://`, by which Hadoop knows the same objects. */
+export const isS3Location = (location: Location): boolean => /^s3[an]?:\/\//.test(location);
+
 /** A location as it may stand in a message: short, and without characters that would disturb a terminal. */
 export function printableLocation(location: string): string {
   const text = JSON.stringify(location);
@@ -66,6 +69,7 @@ export function comparableLocation(location: string): string {
   try {
     return normalizeLocation(location);
   } catch {
-    return location;
+    // Hadoop's other names of the same objects.
+    return location.replace(/^s3[an]:\/\//, 's3://');
   }
 }

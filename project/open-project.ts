@@ -4,8 +4,8 @@ import { type ConfigInput, configFromValue, loadConfig, type MoraineConfig } fro
 import type { Engine } from '../engine/index.js';
 import { isMoraineError, MoraineError, nearestNames } from '../errors/index.js';
 import type { Registry } from '../features/index.js';
-import { PrefixMap } from '../locations/index.js';
-import { type FileIO, LocalFileIO } from '../storage/index.js';
+import { isS3Location, PrefixMap } from '../locations/index.js';
+import { type FileIO, openStorage } from '../storage/index.js';
 import { loadTable } from '../tables/index.js';
 import type { Project, ResolvedTableName } from './project.js';
 import { tableNotFound } from './table-not-found.js';
@@ -30,9 +30,10 @@ export interface OpenProjectOptions {
  */
 export async function openProject(options: OpenProjectOptions = {}): Promise<Project> {
   const config = configOf(options);
-  const { roots, locations } = config.storage;
+  const { roots, locations, options: storageOptions } = config.storage;
   const prefixes = new PrefixMap([...locations].map(([prefix, folder]) => ({ prefix, folder })));
-  const io = new LocalFileIO({ roots: [...roots], createRoots: options.createRoots ?? true, prefixes });
+  const createRoots = options.createRoots ?? true;
+  const io = await openStorage({ roots, options: storageOptions, createRoots, prefixes });
   const catalogs = new CatalogSet(config, io);
   const engine = new EngineSlot(config, options.fileFolders ?? []);
   const openRegistry = async (): Promise<Registry> => {
@@ -152,7 +153,7 @@ class EngineSlot {
       memoryLimitBytes: this.#config.engine.memoryLimitBytes,
       threads: this.#config.engine.threads,
       tempDirectory: this.#config.engine.tempDirectory,
-      allowedDirectories: [...this.#config.storage.roots, ...this.#fileFolders],
+      allowedDirectories: [...this.#config.storage.roots.filter((root) => !isS3Location(root)), ...this.#fileFolders],
     });
   }
 

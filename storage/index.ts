@@ -11,3 +11,5 @@ export {
   listFiles,
 } from './file-io.js';
 export { LocalFileIO, type LocalFileIOOptions } from './local-file-io.js';
+export { type OpenStorageOptions, openStorage } from './open-storage.js';
+export type { StorageOptions } from './s3/s3-options.js';

@@ -49,7 +49,7 @@ catalog: two
 catalogs:
   one: { type: sql, uri: "sqlite:///rel.db", warehouse: /abs/w1 }
   two: { uri: "sqlite:////abs/two.db", warehouse: file:///abs/w 2%20 }
-storage: { roots: [../shared, /abs], locations: { s3://b/wh: ../shared/wh } }
+storage: { roots: [../shared, /abs], locations: { s3://b/wh: ../shared/wh }, options: { s3.region: r, s3.connect-timeout: 5 } }
 engine: { memoryLimit: 1.5GiB, threads: 3, tempDirectory: t }
 temporal:
   { address: "h:1", namespace: n, profile: q, configFile: t.toml, apiKey: k, tls: true, taskQueue: tq,
@@ -73,7 +73,11 @@ stateFolder: state
         ['one', { type: 'sql', name: 'one', uri: '/p/rel.db', warehouse: '/abs/w1' }],
         ['two', { type: 'sql', name: 'two', uri: '/abs/two.db', warehouse: '/abs/w 2%20' }],
       ]),
-      storage: { roots: ['/shared', '/abs'], locations: new Map([['s3://b/wh', '/shared/wh']]) },
+      storage: {
+        roots: ['/shared', '/abs'],
+        locations: new Map([['s3://b/wh', '/shared/wh']]),
+        options: { 's3.region': 'r', 's3.connect-timeout': '5' },
+      },
       engine: { memoryLimitBytes: 1_610_612_736, threads: 3, tempDirectory: '/p/t' },
       temporal: {
         address: 'h:1',
@@ -128,6 +132,15 @@ stateFolder: state
     expect(config.temporal).toEqual({ taskQueue: '12', namespace: '${x}', apiKey: 'd' });
   });
 
+  it('has warehouses in an object store, with secrets of the environment', () => {
+    const config = parse(
+      'catalogs: { lake: { warehouse: s3://b/wh/ } }\nstorage: { options: { s3.secret-access-key: "${S}" } }\n',
+      { S: 'abc' },
+    );
+    expect(config.catalogs.get('lake')?.warehouse).toBe('s3://b/wh');
+    expect(config.storage).toMatchObject({ roots: ['s3://b/wh'], options: { 's3.secret-access-key': 'abc' } });
+  });
+
   it('can be given as a value', () => {
     const config = configFromValue({ engine: { threads: 1 } }, '/q');
     expect(config.configFile).toBeNull();
@@ -156,8 +169,20 @@ describe('a mistake names its line', () => {
     ['engine:\n  memoryLimit: lots\n', '/p/moraine.yaml:2: engine.memoryLimit: must be a size such as 512MB or 2GiB'],
     ['online:\n  buckets: 0\n', '/p/moraine.yaml:2: online.buckets: expected number to be >=1'],
     [
-      'storage:\n  roots:\n    - a\n    - s3://b/c\n',
-      '/p/moraine.yaml:4: storage.roots.1: must be a folder or file of this machine',
+      'storage:\n  roots:\n    - a\n    - hdfs://b/c\n',
+      '/p/moraine.yaml:4: storage.roots.1: must be a folder of this machine, or s3://BUCKET/PREFIX',
+    ],
+    [
+      'storage:\n  options:\n    s3.endpont: x\n',
+      '/p/moraine.yaml:3: unknown key storage.options.s3.endpont; did you mean s3.endpoint?',
+    ],
+    [
+      'storage: { options: { s3.endpoint: localhost } }',
+      '/p/moraine.yaml:1: storage.options.s3.endpoint: must be an address such as https://host:9000',
+    ],
+    [
+      'storage:\n  options:\n    s3.access-key-id: a\n    s3.secret-access-key: abc\n',
+      '/p/moraine.yaml:4: storage.options.s3.secret-access-key: a secret must not stand in the file; take it from the environment, as in s3.secret-access-key: ${MY_SECRET}',
     ],
     [
       'catalogs:\n  a: { uri: "postgresql://h/d" }\n',

@@ -1,0 +1,353 @@
+/** Objects of S3 and of stores with its protocol. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  AbortMultipartUploadCommand,
+  type CompletedPart,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  type GetObjectCommandOutput,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3';
+import { isMoraineError, MoraineError } from '../../errors/index.js';
+import { type Location, printableLocation } from '../../locations/index.js';
+import { FileCache } from '../file-cache.js';
+import type { ExpectedFile, FileIO, FilePage, FileRange, FileStatus } from '../file-io.js';
+import { fileChanged } from '../storage-error.js';
+import { s3Error, statusOf } from './s3-error.js';
+import { type S3Object, S3Roots, s3Location } from './s3-location.js';
+import { type StorageOptions, s3ClientConfig } from './s3-options.js';
+
+/** Parts of an upload: all of one size but the last, as R2 wants them. 10,000 of them are 160 GB. */
+const PART_BYTES = 16 * 2 ** 20;
+
+/** Parts of one upload on their way at a time. */
+const PARTS_AT_ONCE = 4;
+
+/** Objects that one request deletes. */
+const DELETED_AT_ONCE = 1000;
+
+/** How often a body is asked for that breaks off, and the wait in between, in milliseconds. */
+const BODY_ATTEMPTS = 4;
+const BODY_WAIT_MS = 50;
+
+/** Metadata of an object by which its writer knows it: an answer may be lost, and the request sent again. */
+const WRITER = 'moraine-writer';
+
+export interface S3FileIOOptions {
+  /** `s3://bucket` or `s3://bucket/prefix`: what may be touched; everything else is `LOCATION_REFUSED`. */
+  readonly roots: readonly Location[];
+  readonly options: StorageOptions;
+}
+
+/** The {@link FileIO} of an object store. Creating files needs conditional writes (`If-None-Match`). */
+export class S3FileIO implements FileIO {
+  readonly localFiles = null;
+  readonly cache = new FileCache();
+  readonly #roots: S3Roots;
+  readonly #client: S3Client;
+
+  /** @throws MoraineError `LOCATION_REFUSED` for a root that is none; `CONFIG_INVALID` naming the option */
+  constructor({ roots, options }: S3FileIOOptions) {
+    this.#roots = new S3Roots(roots);
+    // The version of the SDK is ours to choose; its users need not hear of releases of Node that later ones want.
+    process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+    this.#client = new S3Client(s3ClientConfig(options));
+  }
+
+  // biome-ignore lint/suspicious/useAwait: what it throws must reject
+  async canonical(location: Location): Promise<Location> {
+    return s3Location(this.#roots.resolve(location));
+  }
+
+  async stat(location: Location): Promise<FileStatus> {
+    const { bucket, key } = this.#object(location, 'read');
+    return await named('read', location, async () => {
+      const found = await this.#client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }));
+      return fileStatus(location, found.ContentLength, found.LastModified, found.ETag);
+    });
+  }
+
+  async read(location: Location, options: ExpectedFile & { readonly maxBytes?: number } = {}): Promise<Uint8Array> {
+    const { maxBytes } = options;
+    return await this.#get(location, options, undefined, async (answer) => {
+      const sizeBytes = answer.ContentLength ?? 0;
+      if (maxBytes === undefined || sizeBytes <= maxBytes) return await bodyOf(answer, location, sizeBytes);
+      const message = `File ${printableLocation(location)} has ${sizeBytes} bytes; at most ${maxBytes} are read.`;
+      throw new MoraineError('LIMIT_EXCEEDED', message, { details: { location, sizeBytes, maxBytes } });
+    });
+  }
+
+  async readRange(location: Location, { offset, length, identity }: FileRange & ExpectedFile): Promise<Uint8Array> {
+    const object = this.#object(location, 'read');
+    if (length === 0) return new Uint8Array(0);
+    const expected = identity === undefined ? {} : { identity };
+    return await this.#get(location, expected, `bytes=${offset}-${offset + length - 1}`, async (answer) => {
+      if (answer.ContentLength === length) return await bodyOf(answer, location, length);
+      const end = offset + (answer.ContentLength ?? 0);
+      const message = `File ${printableLocation(s3Location(object))} ends at byte ${end}; ${length} bytes from ${offset} were expected.`;
+      throw new MoraineError('DATA_FILE_CORRUPT', message, { details: { location, offset, length } });
+    });
+  }
+
+  async create(location: Location, content: Uint8Array): Promise<void> {
+    const object = this.#object(location, 'create');
+    // A request may go out again with these bytes while the caller has them already.
+    await named('create', location, () => this.#put(object, content.slice()));
+  }
+
+  async createFrom(location: Location, content: AsyncIterable<Uint8Array>): Promise<void> {
+    const object = this.#object(location, 'create');
+    const parts = partsOf(content);
+    const first = await parts.next();
+    const second = first.done === true ? first : await parts.next();
+    await named('create', location, async () => {
+      if (second.done === true) await this.#put(object, first.done === true ? new Uint8Array(0) : first.value);
+      else await this.#upload(object, joined(first.value as Uint8Array, second.value, parts));
+    });
+  }
+
+  async delete(...locations: readonly Location[]): Promise<void> {
+    const failures: unknown[] = [];
+    const keysOf = new Map<string, string[]>();
+    for (const location of locations) {
+      try {
+        const { bucket, key } = this.#object(location, 'delete');
+        keysOf.set(bucket, [...(keysOf.get(bucket) ?? []), key]);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    for (const [bucket, keys] of keysOf) {
+      for (let start = 0; start < keys.length; start += DELETED_AT_ONCE) {
+        const some = keys.slice(start, start + DELETED_AT_ONCE);
+        await this.#deleteSome(bucket, some).catch((error: unknown) => failures.push(error));
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  async listPage(
+    location: Location,
+    { maxFiles, after }: { readonly maxFiles: number; readonly after?: string },
+  ): Promise<FilePage> {
+    const { bucket, key } = this.#roots.resolve(location);
+    return await named('list', location, async () => {
+      const page = await this.#client.send(
+        new ListObjectsV2Command({
+          Bucket: bucket,
+          Prefix: key === '' ? '' : `${key}/`,
+          MaxKeys: maxFiles,
+          // Names that XML cannot hold.
+          EncodingType: 'url',
+          ...(after === undefined ? {} : { StartAfter: after }),
+        }),
+      );
+      const objects = (page.Contents ?? []).map((object) => ({ ...object, key: decodeKey(object.Key ?? '') }));
+      const files = objects
+        // Consoles and Hadoop make objects of this name that stand for folders.
+        .filter((object) => !object.key.endsWith('/'))
+        .map((object) => {
+          return fileStatus(s3Location({ bucket, key: object.key }), object.Size, object.LastModified, object.ETag);
+        });
+      return { files, next: page.IsTruncated === true ? (objects.at(-1)?.key ?? null) : null };
+    });
+  }
+
+  /** The object of a location. A bucket is not an object. */
+  #object(location: Location, action: string): S3Object {
+    const object = this.#roots.resolve(location);
+    if (object.key !== '') return object;
+    const message = `Cannot ${action} ${printableLocation(location)}: it is a bucket, not a file.`;
+    throw new MoraineError('FILE_NOT_FOUND', message, { details: { location } });
+  }
+
+  /** Reads an answer's body; one that is cut short is asked for again, which the client does not do by itself. */
+  async #get(
+    location: Location,
+    { identity }: ExpectedFile,
+    range: string | undefined,
+    use: (answer: GetObjectCommandOutput) => Promise<Uint8Array>,
+  ): Promise<Uint8Array> {
+    const { bucket, key } = this.#object(location, 'read');
+    const request = {
+      Bucket: bucket,
+      Key: key,
+      ...(identity === undefined ? {} : { IfMatch: identity }),
+      ...(range === undefined ? {} : { Range: range }),
+    };
+    return await named('read', location, async () => {
+      for (let attempt = 1; ; attempt++) {
+        const answer = await this.#client.send(new GetObjectCommand(request)).catch((error: unknown) => {
+          throw statusOf(error) === 412 ? fileChanged(location) : error;
+        });
+        try {
+          return await use(answer);
+        } catch (error) {
+          discard(answer);
+          const isBroken = !isMoraineError(error) || error.code === 'STORAGE_UNAVAILABLE';
+          if (!isBroken || attempt === BODY_ATTEMPTS) throw error;
+          await sleep(BODY_WAIT_MS * attempt * (1 + Math.random()));
+        }
+      }
+    });
+  }
+
+  async #put({ bucket, key }: S3Object, content: Uint8Array): Promise<void> {
+    await this.#once({ bucket, key }, (writer) =>
+      this.#client.send(
+        new PutObjectCommand({
+          Bucket: bucket,
+          Key: key,
+          Body: content,
+          IfNoneMatch: '*',
+          Metadata: { [WRITER]: writer },
+        }),
+      ),
+    );
+  }
+
+  /** Runs a creation. One that is refused because the object is there has landed if the object is its own. */
+  async #once(object: S3Object, create: (writer: string) => Promise<unknown>): Promise<void> {
+    const writer = randomUUID();
+    try {
+      await create(writer);
+    } catch (error) {
+      if (statusOf(error) !== 412 && statusOf(error) !== 404) throw error;
+      if (!(await this.#isBy(object, writer))) throw error;
+    }
+  }
+
+  async #isBy({ bucket, key }: S3Object, writer: string): Promise<boolean> {
+    const found = await this.#client.send(new HeadObjectCommand({ Bucket: bucket, Key: key })).catch(() => undefined);
+    return found?.Metadata?.[WRITER] === writer;
+  }
+
+  async #upload({ bucket, key }: S3Object, parts: AsyncIterable<Uint8Array>): Promise<void> {
+    const object = { Bucket: bucket, Key: key };
+    await this.#once({ bucket, key }, async (writer) => {
+      const { UploadId } = await this.#client.send(
+        new CreateMultipartUploadCommand({ ...object, Metadata: { [WRITER]: writer } }),
+      );
+      const upload = { ...object, UploadId };
+      try {
+        const Parts = await inOrder(parts, PARTS_AT_ONCE, async (Body, index): Promise<CompletedPart> => {
+          const PartNumber = index + 1;
+          const { ETag } = await this.#client.send(new UploadPartCommand({ ...upload, PartNumber, Body }));
+          return { PartNumber, ETag };
+        });
+        await this.#client.send(
+          new CompleteMultipartUploadCommand({ ...upload, IfNoneMatch: '*', MultipartUpload: { Parts } }),
+        );
+      } catch (error) {
+        // The first error is the one to report; parts that stay are swept.
+        await this.#client.send(new AbortMultipartUploadCommand(upload)).catch(() => undefined);
+        throw error;
+      }
+    });
+  }
+
+  async #deleteSome(bucket: string, keys: readonly string[]): Promise<void> {
+    const first = s3Location({ bucket, key: keys[0] ?? '' });
+    await named('delete', first, async () => {
+      const { Errors = [] } = await this.#client.send(
+        new DeleteObjectsCommand({ Bucket: bucket, Delete: { Quiet: true, Objects: keys.map((Key) => ({ Key })) } }),
+      );
+      const [failed] = Errors;
+      if (failed === undefined) return;
+      const location = s3Location({ bucket, key: failed.Key ?? '' });
+      throw s3Error(Object.assign(new Error(failed.Message), { name: failed.Code }), 'delete', location);
+    });
+  }
+}
+
+async function named<T>(action: string, location: Location, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw s3Error(error, action, location);
+  }
+}
+
+function fileStatus(
+  location: Location,
+  size: number | undefined,
+  modified: Date | undefined,
+  etag: string | undefined,
+): FileStatus {
+  if (size === undefined || modified === undefined || etag === undefined) {
+    const message = `The store does not say the size, time and ETag of ${printableLocation(location)}.`;
+    throw new MoraineError('STORAGE_UNAVAILABLE', message, { details: { location } });
+  }
+  const modifiedMs = modified.getTime();
+  return { location, sizeBytes: size, modifiedMs, appearedMs: modifiedMs, identity: etag };
+}
+
+/** The body of an answer, which may have been cut short. */
+async function bodyOf({ Body }: GetObjectCommandOutput, location: Location, expected: number): Promise<Uint8Array> {
+  const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array(0);
+  if (bytes.length === expected) return bytes;
+  const message = `The store sent ${bytes.length} of ${expected} bytes of ${printableLocation(location)}.`;
+  throw new MoraineError('STORAGE_UNAVAILABLE', message, { details: { location } });
+}
+
+/** Ends an answer that is not read to its end, so that its connection is free again. */
+function discard({ Body }: GetObjectCommandOutput): void {
+  if (Body !== undefined && 'destroy' in Body && typeof Body.destroy === 'function') Body.destroy();
+}
+
+const decodeKey = (key: string): string => decodeURIComponent(key.replaceAll('+', ' '));
+
+/** Content in parts of {@link PART_BYTES}, the last of which may be shorter. */
+async function* partsOf(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, undefined> {
+  let part = Buffer.allocUnsafe(0);
+  let used = 0;
+  for await (const piece of content) {
+    for (let start = 0; start < piece.length; ) {
+      if (used === part.length) {
+        if (used > 0) yield part;
+        part = Buffer.allocUnsafeSlow(PART_BYTES);
+        used = 0;
+      }
+      const size = Math.min(part.length - used, piece.length - start);
+      part.set(piece.subarray(start, start + size), used);
+      used += size;
+      start += size;
+    }
+  }
+  if (used > 0) yield part.subarray(0, used);
+  return undefined;
+}
+
+async function* joined(...parts: readonly (Uint8Array | AsyncIterable<Uint8Array>)[]): AsyncGenerator<Uint8Array> {
+  for (const part of parts) {
+    if (part instanceof Uint8Array) yield part;
+    else yield* part;
+  }
+}
+
+/** Runs `use` on each item as it comes, some at a time; the results are in the order of the items. */
+async function inOrder<T, R>(
+  items: AsyncIterable<T>,
+  atOnce: number,
+  use: (item: T, index: number) => Promise<R>,
+): Promise<R[]> {
+  const results: Promise<R>[] = [];
+  const running = new Set<Promise<unknown>>();
+  for await (const item of items) {
+    const result = use(item, results.length);
+    results.push(result);
+    result.catch(() => undefined); // the first that fails is reported
+    const settled = result.finally(() => running.delete(settled));
+    settled.catch(() => undefined);
+    running.add(settled);
+    if (running.size >= atOnce) await Promise.race(running);
+  }
+  return await Promise.all(results);
+}

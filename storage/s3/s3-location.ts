@@ -1,0 +1,58 @@
+/** Locations of objects, and the roots that they must lie under. */
+import { MoraineError } from '../../errors/index.js';
+import { isS3Location, type Location, printableLocation } from '../../locations/index.js';
+
+/** An object, or the prefix of several. */
+export interface S3Object {
+  readonly bucket: string;
+  /** Empty for the whole bucket. */
+  readonly key: string;
+}
+
+/** The location as listings spell it. */
+export const s3Location = ({ bucket, key }: S3Object): Location =>
+  key === '' ? `s3://${bucket}` : `s3://${bucket}/${key}`;
+
+function refused(location: Location, reason: string): MoraineError {
+  const message = `Location ${printableLocation(location)} is refused: ${reason}.`;
+  return new MoraineError('LOCATION_REFUSED', message, { details: { location } });
+}
+
+/**
+ * The object that a location names. Keys are literal: nothing is percent-decoded, and there is nothing to resolve. Segments that are empty,
+ * `.` or `..` are refused, since proxies and servers resolve them.
+ * @throws MoraineError `LOCATION_REFUSED`
+ */
+export function parseS3Location(location: Location): S3Object {
+  if (!isS3Location(location)) throw refused(location, 'it is not an s3:// location');
+  const [bucket = '', ...segments] = location
+    .replace(/^[^:]*:\/\//, '')
+    .replace(/\/$/, '')
+    .split('/');
+  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/i.test(bucket)) throw refused(location, 'it does not name a bucket');
+  if (location.includes('\0')) throw refused(location, 'it contains a NUL character');
+  if (segments.some((segment) => ['', '.', '..'].includes(segment))) {
+    throw refused(location, 'its key has an empty segment, or one that is "." or ".."');
+  }
+  return { bucket, key: segments.join('/') };
+}
+
+/** Buckets, or prefixes of keys, that may be touched: a set of locations. */
+export class S3Roots {
+  readonly #roots: readonly S3Object[];
+
+  /** @throws MoraineError `LOCATION_REFUSED` for a root that is not an s3:// location */
+  constructor(roots: readonly Location[]) {
+    this.#roots = roots.map(parseS3Location);
+  }
+
+  /** The object of a location under a root. @throws MoraineError `LOCATION_REFUSED` */
+  resolve(location: Location): S3Object {
+    const object = parseS3Location(location);
+    if (this.#roots.some((root) => isUnder(object, root))) return object;
+    throw refused(location, 'it is outside the allowed storage roots');
+  }
+}
+
+const isUnder = ({ bucket, key }: S3Object, root: S3Object): boolean =>
+  bucket === root.bucket && (root.key === '' || key === root.key || key.startsWith(`${root.key}/`));

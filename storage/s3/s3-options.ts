@@ -1,0 +1,55 @@
+/** Options of an object store as the settings of a client. */
+import type { S3ClientConfig } from '@aws-sdk/client-s3';
+import { MoraineError } from '../../errors/index.js';
+
+/** Options by the names that PyIceberg gives them, for example `s3.endpoint`. Secrets among them never appear in messages. */
+export type StorageOptions = Readonly<Record<string, string>>;
+
+const CONNECT_SECONDS = 10;
+const REQUEST_SECONDS = 60;
+
+/** A request is tried this many times, with waits in between. */
+const ATTEMPTS = 5;
+
+/**
+ * The settings of the client.
+ * @throws MoraineError `CONFIG_INVALID` naming the option
+ */
+export function s3ClientConfig(options: StorageOptions): S3ClientConfig {
+  const endpoint = options['s3.endpoint'];
+  const region = options['s3.region'] ?? (endpoint === undefined ? undefined : 'us-east-1');
+  const credentials = staticCredentials(options);
+  const profile = options['s3.profile-name'];
+  const isVirtual = options['s3.force-virtual-addressing']?.toLowerCase() ?? String(endpoint === undefined);
+  return {
+    // Few stores but AWS have a host name for each bucket.
+    forcePathStyle: isVirtual !== 'true',
+    maxAttempts: ATTEMPTS,
+    // Other stores refuse the checksums that the SDK adds by itself.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestHandler: {
+      connectionTimeout: 1000 * Number(options['s3.connect-timeout'] ?? CONNECT_SECONDS),
+      requestTimeout: 1000 * Number(options['s3.request-timeout'] ?? REQUEST_SECONDS),
+    },
+    // Elsewhere any region does; AWS has the environment's or the profile's.
+    ...(region === undefined ? {} : { region }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(credentials === undefined ? {} : { credentials }),
+    ...(profile === undefined ? {} : { profile }),
+  };
+}
+
+function invalid(name: string, rule: string): MoraineError {
+  return new MoraineError('CONFIG_INVALID', `The storage option ${name} ${rule}.`, { details: { option: name } });
+}
+
+function staticCredentials(options: StorageOptions): Exclude<S3ClientConfig['credentials'], undefined> | undefined {
+  const accessKeyId = options['s3.access-key-id'];
+  const secretAccessKey = options['s3.secret-access-key'];
+  const sessionToken = options['s3.session-token'];
+  if (accessKeyId === undefined && secretAccessKey === undefined && sessionToken === undefined) return undefined;
+  if (accessKeyId === undefined) throw invalid('s3.access-key-id', 'is missing beside the other credentials');
+  if (secretAccessKey === undefined) throw invalid('s3.secret-access-key', 'is missing beside the access key');
+  return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
+}

@@ -1,0 +1,110 @@
+/** A project whose tables are objects of a store does by configuration alone what a project of files does. */
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type CliResult, jsonLines, moraine } from '../support/cli.js';
+import { codeBlocks } from '../support/code-blocks.js';
+import { projectRoot } from '../support/paths.js';
+import { python } from '../support/python.js';
+import { type S3Server, startS3Server } from '../support/s3-server.js';
+import { temporaryFolder } from '../support/temp-folder.js';
+
+let server: S3Server;
+beforeAll(async () => {
+  server = await startS3Server();
+  await server.makeBucket('lake');
+});
+afterAll(() => server.close());
+
+const CONFIG =
+  codeBlocks(readFileSync(join(projectRoot, 'docs/storage.md'), 'utf8')).find(({ title }) => title === 'moraine.yaml')
+    ?.content ?? expect.unreachable();
+const SECRET = 'canary-secret-of-the-tests';
+
+/** A project as `moraine init` makes it; on the store, with the configuration of docs/storage.md. */
+async function makeProject(isOnStore: boolean) {
+  const folder = temporaryFolder();
+  const outputs: CliResult[] = [];
+  const env = {
+    LAKE_ENDPOINT: server.endpoint,
+    LAKE_ACCESS_KEY: server.options['s3.access-key-id'],
+    LAKE_SECRET_KEY: SECRET,
+  };
+  const run = async (...args: string[]): Promise<string> => {
+    const result = await moraine(args, { cwd: folder, env });
+    outputs.push(result);
+    expect(result.code, result.stderr).toBe(0);
+    return result.stdout;
+  };
+  await run('init', '.');
+  if (isOnStore) writeFileSync(join(folder, 'moraine.yaml'), CONFIG);
+  return { folder, run, outputs };
+}
+
+const HISTORICAL = ['features', 'historical', '--features', 'churn_model', '--entities', 'data/entities.csv'];
+
+/** The life of a project: the answers, without what differs from run to run. */
+async function live({ run }: Awaited<ReturnType<typeof makeProject>>) {
+  await run(
+    'table',
+    'append',
+    'shop.customer_orders',
+    'data/customer_orders.csv',
+    '--create',
+    '--partition',
+    'month(event_ts)',
+  );
+  await run('apply');
+  await run('materialize', 'customer_activity');
+  await run('table', 'append', 'shop.customer_orders', 'data/customer_orders.csv');
+  await run('materialize', 'customer_activity');
+  const answers = [
+    await run(...HISTORICAL),
+    await run('online', 'get', 'customer_activity', '--entity', 'customer_id=3', '--at', '2026-01-31'),
+    await run('online', 'get', 'customer_activity', '--entity', 'customer_id=99', '--at', '2026-01-31'),
+  ];
+  await run('compact', 'shop.customer_orders', '--strategy', 'binpack');
+  await run(
+    'maintain',
+    'shop.customer_orders',
+    '--older-than',
+    '0s',
+    '--retain-last',
+    '1',
+    '--orphans-older-than',
+    '3d',
+  );
+  const rows = jsonLines(await run('table', 'scan', 'shop.customer_orders'));
+  const doctor = await run('doctor');
+  return { answers, rows: rows.map((row) => JSON.stringify(row)).toSorted(), doctor };
+}
+
+test('a project on S3 gives the answers of one on files, its tables are read by PyIceberg, and its secret is nowhere', async () => {
+  const local = await live(await makeProject(false));
+  const project = await makeProject(true);
+  const remote = await live(project);
+  expect(remote.answers).toEqual(local.answers);
+  expect(remote.rows).toEqual(local.rows);
+  expect(remote.rows).toHaveLength(320);
+  expect(remote.doctor).toContain('storage s3://lake/warehouse: writable');
+
+  const read = await python<{ rows: number; orders: number; online: number }>(
+    'read_store.py',
+    join(project.folder, '.moraine/catalog.db'),
+    JSON.stringify(server.options),
+  );
+  const orders = remote.rows.map((row) => Number((JSON.parse(row) as { orders: number | null }).orders));
+  expect(read).toMatchObject({ rows: 320, orders: orders.reduce((sum, value) => sum + value, 0) });
+  expect(read.online).toBeGreaterThan(0);
+
+  for (const { stdout, stderr } of project.outputs) expect(stdout + stderr).not.toContain(SECRET);
+  for (const name of readdirSync(join(project.folder, '.moraine'), { recursive: true, withFileTypes: true })) {
+    if (!name.isFile()) continue;
+    expect(readFileSync(join(name.parentPath, name.name)).includes(SECRET), name.name).toBe(false);
+  }
+  // Nothing of the tables lies in the project's folder.
+  const copy = temporaryFolder();
+  cpSync(project.folder, copy, { recursive: true, filter: (path) => !path.endsWith('.moraine') });
+  const left = readdirSync(copy, { recursive: true }).map(String);
+  expect(left.filter((name) => /parquet|avro|metadata/.test(name))).toEqual([]);
+});
