@@ -21,7 +21,7 @@ export interface OrphanSettings {
 export interface SweptFiles {
   readonly deletedFiles: number;
   readonly deletedBytes: bigint;
-  /** Where the next part begins; null: the whole folder has been seen. */
+  /** Where the next part begins; null: all folders of the table have been seen. */
   readonly next: string | null;
 }
 
@@ -36,7 +36,7 @@ export function orphanAgeMs({ olderThanMs, allowYoung }: OrphanSettings): bigint
 }
 
 /**
- * Deletes orphans of one part of the table's folder. It may be repeated, killed, and run beside writers, readers and other sweeps.
+ * Deletes orphans of one part of the table's folders. It may be repeated, killed, and run beside writers, readers and other sweeps.
  * @param name the table, `[CATALOG/]NS.TABLE`
  * @param after where the part before has ended
  * @throws MoraineError as {@link Sweep.verdicts}

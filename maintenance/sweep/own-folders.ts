@@ -28,6 +28,13 @@ export class OwnFolders {
     return new OwnFolders(table, await foldersOf(table));
   }
 
+  /** The canonical paths of those that lie in none of the others: the table's location first, if it is among them. */
+  get outermost(): readonly string[] {
+    return this.#folders.filter(
+      (folder) => !this.#folders.some((other) => other !== folder && isWithin(folder, other)),
+    );
+  }
+
   /** Whether a canonical path lies in one of them. */
   hold(path: string): boolean {
     return this.#folders.some((folder) => isWithin(path, folder));

@@ -1,9 +1,9 @@
 /**
- * The orphan sweep: files in a table's folder that nothing reaches. What is reached is read first, then the folder is listed, and before
+ * The orphan sweep: files in a table's folders that nothing reaches. What is reached is read first, then the folders are listed, and before
  * anything is deleted the table is looked at once more, so that what was committed meanwhile stays.
  */
 import type { Snapshot, TableMetadata } from '../../iceberg/index.js';
-import type { FileStatus } from '../../storage/index.js';
+import type { FileIO, FileStatus } from '../../storage/index.js';
 import type { Table } from '../../tables/index.js';
 import type { MaintenanceDeps } from '../deps.js';
 import { requireGarbageCollection } from '../expiry/expiry-plan.js';
@@ -11,7 +11,7 @@ import { activeLeases, type Lease } from '../leases/leases.js';
 import { tableName } from '../table-name.js';
 import { CanonicalPaths, prefixMismatch } from './canonical-paths.js';
 import { keepFilesOfOthers, ownPlaces } from './other-tables.js';
-import { requireOwnFolders } from './own-folders.js';
+import { type OwnFolders, requireOwnFolders } from './own-folders.js';
 import { filesOfMetadata, filesOfSnapshots, type TableFile } from './table-files.js';
 
 /** Files of a page of the listing. A page of local files reads its folder anew, so that small pages of a large one cost much. */
@@ -74,7 +74,7 @@ export class Sweep {
   }
 
   /**
-   * Judges the files of the table's folder: those that stay as they are listed, orphans at the end of this part of the folder.
+   * Judges the files of the table's folders: those that stay as they are listed, orphans at the end of this part of a folder.
    * @throws MoraineError `LOCATION_REFUSED` if the table names files that cannot be compared with the listed ones, `MANIFEST_CORRUPT`,
    *   `FILE_NOT_FOUND` for a manifest that it needs; `FOLDER_SHARED` for a table whose folders are not its own; `INVALID_ARGUMENT` for one
    *   whose files must not be deleted
@@ -82,11 +82,11 @@ export class Sweep {
   async *verdicts(): AsyncGenerator<FileVerdict> {
     const table = await this.#deps.loadTable(this.#name);
     requireGarbageCollection(table.metadata);
-    await this.#lookAround(table);
+    const own = await this.#lookAround(table);
     await this.#reach(table, new CanonicalPaths(table.io));
-    const root = await table.io.canonical(table.metadata.location);
-    for await (const file of this.#listed(table)) {
-      if (!file.location.startsWith(`${root}/`)) throw prefixMismatch(tableName(table), file.location, undefined);
+    await table.io.canonical(table.metadata.location); // refused if nothing may be deleted there
+    for await (const file of this.#listed(table.io, own.outermost)) {
+      if (!own.hold(file.location)) throw prefixMismatch(tableName(table), file.location, undefined);
       const reason = this.#reasonToKeep(file);
       if (reason === null) this.#orphans.set(file.location, file);
       else if (this.#settings.expired?.files.has(file.location) !== true) yield verdictOf(file, 'keep', reason);
@@ -116,23 +116,27 @@ export class Sweep {
   }
 
   /** Makes sure that the table's folders are its own, and sees the leases of every table. */
-  async #lookAround(table: Table): Promise<void> {
+  async #lookAround(table: Table): Promise<OwnFolders> {
     const leases: Lease[] = [];
-    await requireOwnFolders(this.#deps, table, ({ metadata }) =>
+    const own = await requireOwnFolders(this.#deps, table, ({ metadata }) =>
       leases.push(...activeLeases(metadata, this.#settings.nowMs)),
     );
     this.#leases = leases;
+    return own;
   }
 
-  async *#listed({ io, metadata }: Table): AsyncGenerator<FileStatus> {
-    let { after } = this.#settings;
+  /** The files of folders, one folder after the other, from where a sweep before has ended. */
+  async *#listed(io: FileIO, folders: readonly string[]): AsyncGenerator<FileStatus> {
+    let place = placeOf(this.#settings.after);
     for (;;) {
-      const options = { maxFiles: PAGE_FILES, ...(after === undefined ? {} : { after }) };
-      const { files, next } = await io.listPage(metadata.location, options);
+      const folder = folders[place.folder];
+      if (folder === undefined) return;
+      const options = { maxFiles: PAGE_FILES, ...(place.after === undefined ? {} : { after: place.after }) };
+      const { files, next } = await io.listPage(folder, options);
       yield* files;
-      this.next = next;
-      if (next === null || this.#orphans.size >= MAX_ORPHANS) return;
-      after = next;
+      place = next === null ? { folder: place.folder + 1 } : { folder: place.folder, after: next };
+      this.next = place.folder < folders.length ? textOfPlace(place) : null;
+      if (this.next === null || this.#orphans.size >= MAX_ORPHANS) return;
     }
   }
 
@@ -172,6 +176,28 @@ export class Sweep {
     }
     this.#orphans = new Map();
   }
+}
+
+/** Where the listing of a table's folders goes on. */
+interface Place {
+  /** Which folder. */
+  readonly folder: number;
+  /** Where a page of it has ended; absent: from its beginning. */
+  readonly after?: string;
+}
+
+/** The first folder's places are those of its listing alone, as workflows that are in flight have them. */
+const FURTHER_FOLDER = /^folder (\d+):(.*)$/s;
+
+function placeOf(text: string | undefined): Place {
+  if (text === undefined) return { folder: 0 };
+  const [, folder, after] = FURTHER_FOLDER.exec(text) ?? [];
+  if (folder === undefined) return { folder: 0, after: text };
+  return { folder: Number(folder), ...(after === '' || after === undefined ? {} : { after }) };
+}
+
+function textOfPlace({ folder, after = '' }: Place): string {
+  return folder === 0 ? after : `folder ${folder}:${after}`;
 }
 
 /** The current snapshot keeps a file for longer than any other does, and the newest for longer than older ones: it is named. */

@@ -87,7 +87,11 @@ export class MaintenanceLab {
 
   /** A file in the table's folder that is as old as told. */
   place(table: Table, path: string, ageDays: number, content = 'x'): string {
-    const location = `${table.metadata.location}/${path}`;
+    return this.placeAt(`${table.metadata.location}/${path}`, ageDays, content);
+  }
+
+  /** Stores a file anywhere. */
+  placeAt(location: string, ageDays: number, content = 'x'): string {
     putStored(location, content, ageDays);
     return location;
   }

@@ -41,6 +41,43 @@ test('old files that nothing reaches go, young and reached ones stay', async () 
   expect(lab.files(table).filter((path) => !/young|future/.test(path))).toEqual(before);
 });
 
+test.each([
+  ['outside its location', 'warehouse/rows-of-t'],
+  ['around its location', 'warehouse/ns'],
+  ['inside its location', 'warehouse/ns/t/rows'],
+])('orphans in the folder of write.data.path go: %s', async (_where, folder) => {
+  const { lab, table } = await oldTable();
+  const path = `${lab.folder}/${folder}`;
+  await lab.update('ns.t', { action: 'set-properties', updates: new Map([['write.data.path', path]]) });
+  const inFolder = (name: string) => lab.placeAt(`${path}/${name}.parquet`, 30);
+  const live = inFolder('live');
+  await commitAppend(await lab.load('ns.t'), { files: [dataFile(live)] });
+  const [orphan, young] = [inFolder('orphan'), lab.placeAt(`${path}/young.parquet`, 1)];
+  const before = lab.files(table);
+  const { deletedFiles, next } = await sweep(lab);
+  expect({ deletedFiles, next }).toEqual({ deletedFiles: 1, next: null });
+  expect([live, orphan, young].map((each) => isStored(each))).toEqual([true, false, true]);
+  expect(lab.files(table)).toEqual(before.filter((each) => !each.includes('orphan')));
+});
+
+test('a sweep goes on in the folder where the part before has ended', async () => {
+  const { lab, table } = await oldTable();
+  const path = `${lab.folder}/warehouse/rows-of-t`;
+  await lab.update('ns.t', { action: 'set-properties', updates: new Map([['write.data.path', path]]) });
+  const first = lab.place(table, 'data/a.parquet', 30);
+  const second = ['b', 'c'].map((name) => lab.placeAt(`${path}/${name}.parquet`, 30));
+  const left = () => [first, ...second].map((each) => isStored(each));
+  const part = (after: string) => sweepOrphans(lab.deps, 'ns.t', { after });
+  expect(await part('folder 2:')).toEqual({ deletedFiles: 0, deletedBytes: 0n, next: null });
+  const [{ next } = { next: null }] = [await lab.io.listPage(path, { maxFiles: 1 })];
+  await part(`folder 1:${next ?? ''}`);
+  expect(left()).toEqual([true, true, false]);
+  await part('folder 1:');
+  expect(left()).toEqual([true, false, false]);
+  await sweep(lab);
+  expect(left()).toEqual([false, false, false]);
+});
+
 test('faults 36: an age of less than a day has to be confirmed', async () => {
   const { lab, table } = await oldTable();
   const recent = lab.place(table, 'data/recent.parquet', 0.5);
