@@ -22,7 +22,7 @@ export interface RunPlace {
 export interface StartRunOptions extends RunPlace {
   /** Whether the namespace has our search attributes. */
   readonly searchAttributes: boolean;
-  /** Workflow that is told when the run ends. */
+  /** Workflow that gets a signal when the run ends. */
   readonly replyTo?: string;
 }
 

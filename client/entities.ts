@@ -71,7 +71,7 @@ export function asMap(tables: SqlTables): ReadonlyMap<string, string> {
   return tables instanceof Map ? (tables as ReadonlyMap<string, string>) : new Map(Object.entries(tables));
 }
 
-/** Arrow tables are told by their shape: the application may have loaded the library a second time. */
+/** Arrow tables are recognized by their shape: the application may have loaded the library a second time. */
 function isArrowTable(entities: Exclude<Entities, Uint8Array>): entities is ArrowTable {
   return 'batches' in entities && 'schema' in entities && 'numRows' in entities;
 }

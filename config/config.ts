@@ -63,7 +63,7 @@ export interface WorkerConfig {
   readonly lightActivities: number;
   /** Activities at a time that read and write data files. */
   readonly heavyActivities: number;
-  /** How long activities may go on after the worker was told to stop. */
+  /** How long activities may go on after the signal to stop. */
   readonly shutdownGraceSeconds: number;
 }
 

@@ -17,7 +17,7 @@ export interface AskedRun<Result> {
   readonly request: (replyTo: string) => Promise<RequestedRun>;
   /** Sets the handlers of what people say to the entry and mean for its run. @param run the run, once it is known */
   readonly accept?: (run: () => Promise<RequestedRun>) => void;
-  /** Looks at the run itself, in case it was terminated and cannot speak; null: it is in flight. */
+  /** Looks at the run itself, in case it was terminated and cannot report; null: it is in flight. */
   readonly look: (run: RequestedRun) => Promise<RunOutcome<Result> | null>;
 }
 

@@ -116,7 +116,7 @@ function outputFeatures({ requested, join }: PlannedView, fullNames: boolean): r
   }));
 }
 
-/** The type of each join key by its name in the frame. Views that disagree are told so when the frame is checked. */
+/** The type of each join key by its name in the frame. Views that disagree are refused when the frame is checked. */
 export function joinKeyTypes(views: readonly PlannedView[]): ReadonlyMap<string, IcebergType> {
   const keys = views.flatMap(({ join }) =>
     join.view.joinKeys.map((key) => [join.joinKeyMap.get(key.name) ?? key.name, key.type] as const),

@@ -6,7 +6,7 @@ import { type GroupRows, groupRows, placesSql } from './compact-rows.js';
 import { openGroup } from './open-group.js';
 import type { StoredPlan } from './read-compaction-plan.js';
 
-/** Deleted rows of a group's file, which is told by its place in the group. */
+/** Deleted rows of a group's file, which its place in the group names. */
 export interface DeletedOfFile {
   readonly file: number;
   readonly positions: readonly bigint[] | 'every-row';

@@ -31,7 +31,7 @@ export class TiedFacts {
     await this.#connection.run(`INSERT INTO ${this.#table} ${this.#summarySql(rows)}`);
   }
 
-  /** Whether rows that tie, and are not served alike, are told apart otherwise after the rewrite. */
+  /** Whether rows that tie, and are not served alike, are ordered otherwise after the rewrite. */
   async areChanged(): Promise<boolean> {
     const isChanged = 'min(least_class) <> max(greatest_class) AND min(least_facts) <> max(greatest_facts)';
     const sql = `SELECT 1 FROM ${this.#table} GROUP BY ${this.#tied.join(', ')} HAVING ${isChanged} LIMIT 1`;
