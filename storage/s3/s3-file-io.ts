@@ -144,12 +144,13 @@ export class S3FileIO implements FileIO {
           Bucket: bucket,
           Prefix: key === '' ? '' : `${key}/`,
           MaxKeys: maxFiles,
-          // Names that XML cannot hold.
+          // Names that XML cannot hold. Not every store honours it; one that does says so.
           EncodingType: 'url',
           ...(after === undefined ? {} : { StartAfter: after }),
         }),
       );
-      const objects = (page.Contents ?? []).map((object) => ({ ...object, key: decodeKey(object.Key ?? '') }));
+      const keyOf = page.EncodingType === 'url' ? decodeKey : (key: string) => key;
+      const objects = (page.Contents ?? []).map((object) => ({ ...object, key: keyOf(object.Key ?? '') }));
       const files = objects
         // Consoles and Hadoop make objects of this name that stand for folders.
         .filter((object) => !object.key.endsWith('/'))
