@@ -127,8 +127,8 @@ describe('a materialization', () => {
     for (const [index, { sourceSnapshotId }] of results.entries()) {
       expect(order.indexOf(String(sourceSnapshotId))).toBeGreaterThanOrEqual(order.indexOf(asked[index]?.source ?? ''));
     }
-    // The first pass has begun after the first request, so that it answers that.
-    expect(results[0]).toMatchObject({ passes: 1 });
+    // The first pass began for whoever reached the run first: on a busy machine another one than the first who asked.
+    expect(results.map(({ passes }) => passes)).toContain(1);
     expect(results.at(-1)).toMatchObject({ sourceSnapshotId: order.at(-1) });
     // The newest row of the sensor wins.
     expect((await small.onlineRows()).at(-1)).toEqual((await small.recomputed()).at(-1));
