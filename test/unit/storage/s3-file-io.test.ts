@@ -102,6 +102,24 @@ describeInterop('S3, by moto', () => {
     expect(await rejectionCode(io.read(`${ROOT}/body`))).toBe('STORAGE_UNAVAILABLE');
   });
 
+  test('a store that is busy for a moment is asked again; one that stays busy is an error', async () => {
+    await storage().create(`${ROOT}/busy`, bytes('x'));
+    let [busy, asked] = [1, 0];
+    const io = await spoiled((_, outgoing) => {
+      asked += 1;
+      if (busy === 0) return false;
+      busy -= 1;
+      const [status, code] = busy > 50 ? [500, 'InternalError'] : [503, 'SlowDown'];
+      outgoing.writeHead(status).end(`<Error><Code>${code}</Code><Message>Later.</Message></Error>`);
+      return true;
+    });
+    expect(text(await io.read(`${ROOT}/busy`))).toBe('x');
+    expect(asked).toBe(2);
+    [busy, asked] = [100, 0];
+    expect(await rejectionCode(io.read(`${ROOT}/busy`))).toBe('STORAGE_UNAVAILABLE');
+    expect(asked).toBe(5);
+  });
+
   test('a large file is uploaded in equal parts, is there whole or not at all, and replaces nothing', async () => {
     const sizes: number[] = [];
     const io = await spoiled((incoming) => {
