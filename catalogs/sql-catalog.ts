@@ -20,6 +20,7 @@ import {
   withMetadataLog,
   writeTableMetadata,
 } from './metadata-file.js';
+import { isPostgresUri, PostgresDriver, postgresDatabase } from './postgres-driver.js';
 import { prepareSqlSchema } from './sql-schema.js';
 import { type CatalogStore, SqlStore, sqlFailure, type TableKey } from './sql-store.js';
 import { SqliteDriver } from './sqlite-driver.js';
@@ -33,7 +34,7 @@ const MAX_LOADS = 10;
 
 export interface SqlCatalogOptions {
   readonly name: string;
-  /** `sqlite:////absolute.db`, `sqlite:///relative.db` (as SQLAlchemy writes them), or a path. */
+  /** `sqlite:////absolute.db`, `sqlite:///relative.db` (as SQLAlchemy writes them), or a path; or `postgresql://user:password@host/database`. */
   readonly uri: string;
   /** Where new tables go, unless a namespace or request says otherwise. */
   readonly warehouse: string;
@@ -43,14 +44,20 @@ export interface SqlCatalogOptions {
   readonly clock?: Clock;
 }
 
-/** The absolute path of the file that a `uri` of {@link SqlCatalogOptions} means. */
-export function databaseFile(uri: string): string {
-  return resolve(uri.startsWith('sqlite:///') ? uri.slice('sqlite:///'.length) : uri);
+/** The absolute path of the file that a `uri` of {@link SqlCatalogOptions} means; null: its database is a server's. */
+export function databaseFile(uri: string): string | null {
+  return isPostgresUri(uri) ? null : resolve(uri.startsWith('sqlite:///') ? uri.slice('sqlite:///'.length) : uri);
+}
+
+/** The database of a `uri`, as people may see it: without user and password. */
+export function shownDatabase(uri: string): string {
+  return databaseFile(uri) ?? postgresDatabase(uri);
 }
 
 /** Opens, and if need be creates, a SQL catalog. `CATALOG_UNAVAILABLE` if that fails. */
 export async function openSqlCatalog(options: SqlCatalogOptions): Promise<Catalog> {
   const path = databaseFile(options.uri);
+  if (path === null) return await openOnPostgres(options);
   const { busyTimeoutMs } = options;
   const driver = new SqliteDriver(path, busyTimeoutMs === undefined ? {} : { busyTimeoutMs });
   try {
@@ -59,6 +66,18 @@ export async function openSqlCatalog(options: SqlCatalogOptions): Promise<Catalo
     return new SqlCatalog(options, new SqlStore(driver, await realpath(path), options.name, version));
   } catch (error) {
     throw openFailure(error, path);
+  }
+}
+
+async function openOnPostgres(options: SqlCatalogOptions): Promise<Catalog> {
+  const driver = new PostgresDriver(options.uri);
+  const database = postgresDatabase(options.uri);
+  try {
+    const version = await prepareSqlSchema(driver);
+    return new SqlCatalog(options, new SqlStore(driver, database, options.name, version));
+  } catch (error) {
+    await driver.close();
+    throw openFailure(error, database);
   }
 }
 

@@ -32,13 +32,20 @@ async function nameExists(driver: SqlDriver, probe: string): Promise<boolean> {
   }
 }
 
+/** PostgreSQL may refuse a table as a duplicate that another process creates at the same time, in spite of `IF NOT EXISTS`. */
+async function create(driver: SqlDriver, sql: string): Promise<void> {
+  await driver.execute(sql).catch((error: unknown) => {
+    if (!(error instanceof SqlError) || error.failure !== 'unique-violation') throw error;
+  });
+}
+
 /** Creates what is missing and tells which version of the schema the database has. */
 export async function prepareSqlSchema(driver: SqlDriver): Promise<'V0' | 'V1'> {
   if (!(await nameExists(driver, 'SELECT catalog_name FROM iceberg_tables LIMIT 0'))) {
-    await driver.execute(CREATE_TABLES);
+    await create(driver, CREATE_TABLES);
   }
   if (!(await nameExists(driver, 'SELECT namespace FROM iceberg_namespace_properties LIMIT 0'))) {
-    await driver.execute(CREATE_NAMESPACE_PROPERTIES);
+    await create(driver, CREATE_NAMESPACE_PROPERTIES);
   }
   return (await nameExists(driver, 'SELECT iceberg_type FROM iceberg_tables LIMIT 0')) ? 'V1' : 'V0';
 }

@@ -43,9 +43,10 @@ export class SqlStore {
   }
 
   async tableNames(namespace: string): Promise<readonly string[]> {
-    const sql = `SELECT table_name FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ?${this.#isTable} ORDER BY table_name`;
+    const sql = `SELECT table_name FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ?${this.#isTable}`;
     const rows = await this.#query(sql, [this.catalog, namespace]);
-    return rows.map((row) => row.table_name ?? '');
+    // Databases order texts as their locale does.
+    return rows.map((row) => row.table_name ?? '').sort();
   }
 
   /** False if the name is taken. */
@@ -93,8 +94,8 @@ export class SqlStore {
 
   async namespaces(): Promise<readonly string[]> {
     const sql = `SELECT namespace FROM iceberg_namespace_properties WHERE catalog_name = ?
-      UNION SELECT table_namespace FROM iceberg_tables WHERE catalog_name = ? ORDER BY 1`;
-    return (await this.#query(sql, [this.catalog, this.catalog])).map((row) => row.namespace ?? '');
+      UNION SELECT table_namespace FROM iceberg_tables WHERE catalog_name = ?`;
+    return (await this.#query(sql, [this.catalog, this.catalog])).map((row) => row.namespace ?? '').sort();
   }
 
   async namespaceProperties(namespace: string): Promise<ReadonlyMap<string, string>> {

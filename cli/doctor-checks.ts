@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { promisify } from 'node:util';
+import { shownDatabase } from '../catalogs/index.js';
 import { type ErrorCode, MoraineError } from '../errors/index.js';
 import { findMovedLocations, type Project } from '../project/index.js';
 import { type CommandContext, withProject } from './context.js';
@@ -98,8 +99,8 @@ async function checkPython(): Promise<Finding> {
 async function checkCatalog(project: Project, name: string): Promise<Finding> {
   const catalog = await project.catalog(name);
   const namespaces = await catalog.listNamespaces();
-  const uri = project.config.catalogs.get(name)?.uri ?? '';
-  return { detail: `${uri}, ${countedText(namespaces.length, 'namespace')}` };
+  const { uri } = project.config.catalogs.get(name) ?? { uri: '' };
+  return { detail: `${shownDatabase(uri)}, ${countedText(namespaces.length, 'namespace')}` };
 }
 
 async function checkStorage(project: Project, root: string): Promise<Finding> {

@@ -60,8 +60,8 @@ export async function checkedSchedule(project: Project, request: ScheduleRequest
   const { paused, note } = request;
   const [overlap, catchUpMs, jitterMs] = [
     overlapOf(request.overlap),
-    durationOf('--catch-up', request.catchUp),
-    durationOf('--jitter', request.jitter),
+    durationOf('"catchUp"', request.catchUp),
+    durationOf('"jitter"', request.jitter),
   ];
   const schedule: NewSchedule = {
     id: request.id ?? `${workflow}/${subject}`,
@@ -79,13 +79,13 @@ export async function checkedSchedule(project: Project, request: ScheduleRequest
 }
 
 function timingOf({ every, offset, cron, timeZone }: ScheduleRequest): ScheduleTiming {
-  if ((every === undefined) === (cron === undefined)) throw invalid('give either --every or --cron');
+  if ((every === undefined) === (cron === undefined)) throw invalid('give either "every" or "cron"');
   if (cron !== undefined) {
-    if (offset !== undefined) throw invalid('--offset belongs to --every; a cron says itself when it fires');
+    if (offset !== undefined) throw invalid('"offset" belongs to "every"; a cron says itself when it fires');
     return { cron, ...(timeZone === undefined ? {} : { timeZone }) };
   }
-  if (timeZone !== undefined) throw invalid('--time-zone belongs to --cron; the ticks of --every are counted in UTC');
-  return { everyMs: durationOf('--every', every) ?? 0n, offsetMs: durationOf('--offset', offset) ?? 0n };
+  if (timeZone !== undefined) throw invalid('"timeZone" belongs to "cron"; the ticks of "every" are counted in UTC');
+  return { everyMs: durationOf('"every"', every) ?? 0n, offsetMs: durationOf('"offset"', offset) ?? 0n };
 }
 
 interface ScheduledWork {
@@ -99,11 +99,11 @@ async function workOf(project: Project, request: ScheduleRequest, timing: Schedu
   const { view, runs, workflow = 'materialize' } = request;
   if (view === undefined) return genericWork(project, workflow, request.input, timing);
   if (request.workflow !== undefined || request.input !== undefined) {
-    throw invalid('give either a view, or --workflow and --input');
+    throw invalid('give either a view, or "workflow" and "input"');
   }
   await assertOnlineView(project, view);
   if (runs !== 'window') return { workflow, input: materializeInput(view, null), subject: view };
-  if ('cron' in timing) throw invalid('the times of a cron are not evenly spaced, so intervals need --every instead');
+  if ('cron' in timing) throw invalid('the times of a cron are not evenly spaced, so intervals need "every" instead');
   return { workflow, input: materializeInput(view, timing), subject: view };
 }
 
@@ -119,7 +119,7 @@ async function genericWork(
   }
   const key = SCHEDULED_WORKFLOWS[workflow as keyof typeof SCHEDULED_WORKFLOWS];
   if (typeof input !== 'object' || input === null || Array.isArray(input)) {
-    throw invalid(`--input must be a JSON object, for example {"${key}": ".."}`);
+    throw invalid(`"input" must be a JSON object, for example {"${key}": ".."}`);
   }
   const given = input as NewSchedule['input'];
   if (key === 'policy') return policyWork(project, workflow, given);
@@ -155,7 +155,7 @@ async function assertOnlineView(project: Project, name: string): Promise<void> {
 function overlapOf(text: string | undefined): ScheduleOverlap | undefined {
   if (text === undefined) return undefined;
   const found = SCHEDULE_OVERLAPS.find((name) => name === text);
-  if (found === undefined) throw invalid(`--overlap '${text}' must be one of ${SCHEDULE_OVERLAPS.join(', ')}`);
+  if (found === undefined) throw invalid(`"overlap" '${text}' must be one of ${SCHEDULE_OVERLAPS.join(', ')}`);
   return found;
 }
 

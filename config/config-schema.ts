@@ -24,14 +24,19 @@ const tablePlace = text.refine(
   'must be a folder of this machine, or s3://BUCKET/PREFIX',
 );
 
-const sqliteUri = text.refine(
-  (value) => !hasScheme(value) || /^sqlite:\/\/\/./.test(value),
-  'must be a SQLite file: a path, or sqlite:///PATH',
+const POSTGRES = /^postgres(ql)?(\+\w+)?:\/\//;
+
+const databaseUri = text.refine(
+  (value) =>
+    !hasScheme(value) ||
+    /^sqlite:\/\/\/./.test(value) ||
+    (POSTGRES.test(value) && URL.canParse(value.replace('+', '-'))),
+  'must be a SQLite file (a path, or sqlite:///PATH), or postgresql://USER:PASSWORD@HOST/DATABASE',
 );
 
 const catalog = z.strictObject({
   type: z.literal('sql').optional(),
-  uri: sqliteUri.optional(),
+  uri: databaseUri.optional(),
   warehouse: tablePlace.optional(),
 });
 
@@ -85,6 +90,7 @@ export const configSchema = z.strictObject({
       roots: z.array(tablePlace).optional(),
       locations: z.record(text, localPath).optional(),
       options: storageOptions.optional(),
+      cache: z.strictObject({ directory: localPath.optional(), maxSize: byteSize.optional() }).optional(),
     })
     .optional(),
   engine: z

@@ -7,7 +7,7 @@ export interface CatalogConfig {
   /** `sql`: the SQL catalog on SQLite, with the tables of Java's JdbcCatalog and PyIceberg. */
   readonly type: 'sql';
   readonly name: string;
-  /** Absolute path of the SQLite file. */
+  /** Absolute path of the SQLite file, or `postgresql://..`, which may hold a password. */
   readonly uri: string;
   /** Absolute path of the folder below which new tables are placed, or `s3://BUCKET/PREFIX`. */
   readonly warehouse: string;
@@ -20,6 +20,14 @@ export interface StorageConfig {
   readonly locations: ReadonlyMap<string, string>;
   /** Options of the object store, by the names that PyIceberg gives them: `s3.endpoint` and others. Some are secrets. */
   readonly options: Readonly<Record<string, string>>;
+  readonly cache: StorageCacheConfig;
+}
+
+/** Files of an object store that are kept on this machine. */
+export interface StorageCacheConfig {
+  /** Absolute path of the folder; processes of one user may share it. */
+  readonly directory: string;
+  readonly maxBytes: number;
 }
 
 /** Bounds of the query engine of one process. */

@@ -71,7 +71,7 @@ export function parseConfig(
   if (catalogProblem !== undefined) {
     throw invalid(source.file, [{ line: yaml.lineAt([catalogProblem.key]), message: catalogProblem.message }]);
   }
-  const secrets = writtenSecrets(yaml);
+  const secrets = [...writtenSecrets(yaml), ...writtenPasswords(yaml, parsed.data)];
   if (secrets.length > 0) throw invalid(source.file, secrets);
   return resolveConfig(parsed.data, { directory: dirname(source.file), configFile: source.file });
 }
@@ -85,6 +85,15 @@ function writtenSecrets({ isLiteral, lineAt }: YamlSource): SourceProblem[] {
       const message = `storage.options.${name}: a secret must not stand in the file; take it from the environment, as in ${name}: \${MY_SECRET}`;
       return { line: lineAt(path), message };
     });
+}
+
+function writtenPasswords({ isLiteral, lineAt }: YamlSource, { catalogs = {} }: ConfigInput): SourceProblem[] {
+  return Object.entries(catalogs).flatMap(([name, { uri = '' }]) => {
+    const path = ['catalogs', name, 'uri'] as const;
+    if (!/^postgres[^/]*:\/\/[^@/]*:[^@/]+@/.test(uri) || !isLiteral(path)) return [];
+    const message = `catalogs.${name}.uri: a password must not stand in the file; take it from the environment, as in uri: postgresql://user:\${MY_PASSWORD}@host/database`;
+    return [{ line: lineAt(path), message }];
+  });
 }
 
 /**

@@ -2,7 +2,14 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseByteSize } from './byte-size.js';
-import type { CatalogConfig, MaintenanceConfig, MoraineConfig, TemporalConfig, WorkerConfig } from './config.js';
+import type {
+  CatalogConfig,
+  MaintenanceConfig,
+  MoraineConfig,
+  StorageCacheConfig,
+  TemporalConfig,
+  WorkerConfig,
+} from './config.js';
 import type { ConfigInput } from './config-schema.js';
 import { parseHostAndPort } from './host-and-port.js';
 
@@ -35,6 +42,7 @@ export function resolveConfig(
       roots: [...new Set(roots)],
       locations: resolveLocations(input, path),
       options: resolveOptions(input.storage?.options ?? {}),
+      cache: resolveCache(input.storage?.cache ?? {}, stateFolder, path),
     },
     engine: {
       memoryLimitBytes: (memoryLimit === undefined ? undefined : parseByteSize(String(memoryLimit))) ?? defaultMemory(),
@@ -57,6 +65,20 @@ export function resolveConfig(
 
 function resolveOptions(options: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(options).map(([name, value]) => [name, String(value)]));
+}
+
+/** Files that are kept by default on the disk. */
+const DEFAULT_CACHE_BYTES = 10 * GIBIBYTE;
+
+function resolveCache(
+  { directory, maxSize }: NonNullable<NonNullable<ConfigInput['storage']>['cache']>,
+  stateFolder: string,
+  path: (text: string) => string,
+): StorageCacheConfig {
+  return {
+    directory: directory === undefined ? join(stateFolder, 'cache') : path(directory),
+    maxBytes: (maxSize === undefined ? undefined : parseByteSize(String(maxSize))) ?? DEFAULT_CACHE_BYTES,
+  };
 }
 
 function resolveLocations(input: ConfigInput, path: (text: string) => string): ReadonlyMap<string, string> {
@@ -104,7 +126,7 @@ function resolveCatalogs(
       {
         type: 'sql',
         name,
-        uri: catalog.uri === undefined ? join(stateFolder, `${name}.catalog.db`) : sqliteFile(catalog.uri, path),
+        uri: catalog.uri === undefined ? join(stateFolder, `${name}.catalog.db`) : databaseUri(catalog.uri, path),
         warehouse: tablePlace(catalog.warehouse ?? 'warehouse', path),
       },
     ]),
@@ -112,7 +134,8 @@ function resolveCatalogs(
 }
 
 /** `sqlite:///relative.db` and `sqlite:////absolute.db` as SQLAlchemy and PyIceberg read them, or a plain path. */
-function sqliteFile(uri: string, path: (text: string) => string): string {
+function databaseUri(uri: string, path: (text: string) => string): string {
+  if (/^postgres(ql)?(\+\w+)?:/.test(uri)) return uri;
   return path(uri.startsWith('sqlite:///') ? uri.slice('sqlite:///'.length) : uri);
 }
 

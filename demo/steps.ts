@@ -11,15 +11,21 @@ import {
   withHistoricalFeatures,
 } from '../client/index.js';
 import { formatTimeUs } from '../config/index.js';
-import { parquetReader, quoteLiteral, scanSql, streamSink, writeRows } from '../engine/index.js';
+import {
+  type Connection,
+  parquetReader,
+  quoteLiteral,
+  readableScanSql,
+  streamSink,
+  writeRows,
+} from '../engine/index.js';
 import { parseDefinitions } from '../features/index.js';
 import { currentSchema, currentSnapshot } from '../iceberg/index.js';
-import type { LocalPath } from '../locations/index.js';
 import type { OnlineRequest, OnlineResponse } from '../online/index.js';
 import { makeFolders } from '../processes/index.js';
 import type { Project } from '../project/index.js';
-import { localPathsOf } from '../scans/index.js';
-import { loadTable, planFiles } from '../tables/index.js';
+import { openScan, planSource } from '../scans/index.js';
+import { loadTable } from '../tables/index.js';
 import { type LocalRun, startMaterialization, waitForRun } from '../workers/index.js';
 import { HOURLY_SQL } from './expected.js';
 
@@ -27,31 +33,24 @@ import { HOURLY_SQL } from './expected.js';
 export const LATE_ROWS = `origin IN ('SFO', 'HNL') AND event_ts > TIMESTAMP '2001-06-30 18:00:00'`;
 
 /** A relation over a table's current snapshot, for SQL in the project's engine. */
-async function tableRelation(project: Project, name: string): Promise<string> {
+async function tableRelation(project: Project, connection: Connection, name: string): Promise<string> {
   const { catalog, identifier } = await project.resolveTable(name);
   const table = await loadTable(catalog, project.io, identifier);
   const schema = currentSchema(table.metadata);
-  const plan = await planFiles(table, { snapshot: currentSnapshot(table.metadata) ?? null, schema });
-  const paths = await localPathsOf(
-    project.io,
-    plan.files.map(({ file }) => file.filePath),
-  );
-  const files = plan.files.map(({ file }, index) => ({
-    path: paths[index] as LocalPath,
-    recordCount: file.recordCount,
-  }));
-  return scanSql({ schema, files });
+  const source = { table, snapshot: currentSnapshot(table.metadata) ?? null, schema };
+  const { scan } = await openScan(connection, source, await planSource(source));
+  return await readableScanSql(connection, { ...scan, schema });
 }
 
 /** Writes the result of SQL over a table as a Parquet file of the project's data folder. */
 async function exportSql(project: Project, file: string, sql: (relation: string) => string, table: string) {
-  const relation = await tableRelation(project, table);
   const path = join(project.config.directory, 'data', file);
   await makeFolders(join(project.config.directory, 'data'));
   const engine = await project.engine();
-  await engine.withConnection((connection) =>
-    connection.run(`COPY (${sql(relation)}) TO ${quoteLiteral(path)} (FORMAT parquet)`),
-  );
+  await engine.withConnection(async (connection) => {
+    const relation = await tableRelation(project, connection, table);
+    await connection.run(`COPY (${sql(relation)}) TO ${quoteLiteral(path)} (FORMAT parquet)`);
+  });
   return path;
 }
 

@@ -35,11 +35,21 @@ export {
 export { rowFormatOf, writeWholeFile } from './output/rows-file.js';
 export { type ByteSink, type RowFormat, streamSink, writeRows } from './output/rows-out.js';
 export { orderKey } from './parquet/negative-zero.js';
+export { type ByteRange, FileFooter, type FilePart } from './parquet/part-of-file.js';
 export { type CheckedFile, checkFiles, readableFormat } from './scan/check-files.js';
 export { nameDamagedFile } from './scan/damaged-file.js';
 export { type FileColumn, type FileLayout, readFileLayouts } from './scan/file-layout.js';
 export { parquetReader } from './scan/file-readers.js';
-export { LAST_UPDATED, ROW_ID, type Scan, type ScanExtras, type ScanFile, scanFields, scanSql } from './scan/scan.js';
+export {
+  LAST_UPDATED,
+  type RemoteFile,
+  ROW_ID,
+  type Scan,
+  type ScanExtras,
+  type ScanFile,
+  scanFields,
+  scanSql,
+} from './scan/scan.js';
 export { bucketSql, registerBucketFunctions } from './sql/bucket-function.js';
 export { expressionSql } from './sql/expression-sql.js';
 export { listTransformSql } from './sql/lambda-sql.js';

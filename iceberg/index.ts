@@ -25,6 +25,7 @@ export {
   writePuffin,
 } from './deletes/puffin.js';
 export type { PositionContainer } from './deletes/roaring-bitmap.js';
+export { type ColumnFacts, mightMatchFacts, readBounds } from './expressions/column-facts.js';
 export {
   ALWAYS_FALSE,
   ALWAYS_TRUE,

@@ -1,5 +1,4 @@
-/** An interval of event times as a filter: on rows (SQL) and on files (by their bounds). */
-import { sqlLiteral } from '../engine/index.js';
+/** An interval of event times as a filter: on rows and on files. */
 import {
   type BoundExpression,
   type DataFile,
@@ -22,17 +21,7 @@ export function eventTimeColumn(schema: Schema, fieldId: number): EventTimeColum
   return { fieldId, type: field.type as PrimitiveType };
 }
 
-/** SQL that is true for rows in the interval; literals, so that the engine skips row groups. Null event times are in none. */
-export function eventTimeCondition(column: EventTimeColumn, columnSql: string, interval: Interval): string {
-  const literal = (us: bigint): string => sqlLiteral(column.type, us * unitsPerMicro(column.type));
-  const conditions = [
-    ...(interval.startUs === null ? [] : [`${columnSql} >= ${literal(interval.startUs)}`]),
-    ...(interval.endUs === null ? [] : [`${columnSql} < ${literal(interval.endUs)}`]),
-  ];
-  return conditions.length === 0 ? 'true' : conditions.join(' AND ');
-}
-
-/** The same for scan planning, which prunes manifests and files by it; undefined: everything is in the interval. */
+/** A filter for planning and for rows; undefined: everything is in the interval. Null event times are in none. */
 export function eventTimeFilter(
   column: EventTimeColumn,
   name: string,

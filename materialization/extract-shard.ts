@@ -1,6 +1,13 @@
 /** Extraction: the newest rows of a plan's shard as Parquet files of the online table, staged in one manifest. */
 import { randomUUID } from 'node:crypto';
-import { bucketSql, type Connection, columnAlias, type Engine, type ParquetWrite, scanSql } from '../engine/index.js';
+import {
+  bucketSql,
+  type Connection,
+  columnAlias,
+  type Engine,
+  type ParquetWrite,
+  readableScanSql,
+} from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import { chooseLatestMethod, type LatestRelation, newestFirst, prepareLatestPerEntity } from '../features/index.js';
 import { currentSchema, type DataFile, type NestedField, type PrimitiveType, type Schema } from '../iceberg/index.js';
@@ -144,8 +151,8 @@ async function selectParts(
   const selects: string[] = [];
   const relations: LatestRelation[] = [];
   const opened: OpenFiles[] = [];
-  const rowsOf = (reads: readonly OpenRead[]): string =>
-    winnersByTimeSql(key.view, sourceRelation(currentSchema(source.metadata), reads, key));
+  const rowsOf = async (reads: readonly OpenRead[]): Promise<string> =>
+    winnersByTimeSql(key.view, await sourceRelation(connection, currentSchema(source.metadata), reads, key));
   const add = async (reads: readonly OpenRead[], buckets: BucketSelection): Promise<void> => {
     const scans = reads.map((read) => read.scan);
     opened.push(...scans);
@@ -158,7 +165,7 @@ async function selectParts(
       selects.push(onlineRowsSql(onlineSchema, key, relation.select, buckets));
     }
     const all = reads.filter((read) => read.keep === 'all');
-    if (all.length > 0) selects.push(onlineRowsSql(onlineSchema, key, rowsOf(all), buckets));
+    if (all.length > 0) selects.push(onlineRowsSql(onlineSchema, key, await rowsOf(all), buckets));
   };
   const appended = await openReads(connection, source, plan.appendReads);
   if (appended.length > 0 && !(rebuild !== null && rebuild.buckets === null)) {
@@ -171,10 +178,10 @@ async function selectParts(
     if (rebuild.pushedFiles.length > 0) {
       const pushed = await openPlanned(connection, online, rebuild.pushedFiles, plan.online.snapshotId);
       opened.push(pushed);
-      selects.push(pushedRowsSql(onlineSchema, plan, pushed, selection));
+      selects.push(await pushedRowsSql(connection, onlineSchema, plan, pushed, selection));
     }
   }
-  if (selects.length === 0) selects.push(onlineRowsSql(onlineSchema, key, rowsOf([])));
+  if (selects.length === 0) selects.push(onlineRowsSql(onlineSchema, key, await rowsOf([])));
   return { selects, relations, opened };
 }
 
@@ -187,7 +194,8 @@ async function latestRows(
 ): Promise<LatestRelation> {
   // The bucket of an entity is cheap, that of every row is not: rows are filtered only where that bounds memory.
   const isPart = buckets.firstBucket > 0 || buckets.lastBucket < key.buckets - 1;
-  const relation = sourceRelation(currentSchema(table.metadata), reads, key, isPart ? buckets : undefined);
+  const schema = currentSchema(table.metadata);
+  const relation = await sourceRelation(connection, schema, reads, key, isPart ? buckets : undefined);
   const rows = reads.reduce((sum, { scan }) => scan.files.reduce((part, file) => part + file.recordCount, sum), 0n);
   const method = chooseLatestMethod({ rows, features: key.view.features.length });
   return prepareLatestPerEntity(connection, latestRequest(key.view, relation), method, rows);
@@ -197,7 +205,13 @@ async function latestRows(
  * Rows of the online table itself that clients pushed. Of those that tie in entity and event time the last one pushed wins, and no
  * other is kept: the rebuild gives all of them one sequence number.
  */
-function pushedRowsSql(schema: Schema, plan: MaterializationPlan, opened: OpenFiles, buckets: BucketSelection): string {
+async function pushedRowsSql(
+  connection: Connection,
+  schema: Schema,
+  plan: MaterializationPlan,
+  opened: OpenFiles,
+  buckets: BucketSelection,
+): Promise<string> {
   const { lookup, eventTimestamp, createdTimestamp, features } = onlineColumns(
     schema,
     plan.view.joinKeys.map(({ name }) => name),
@@ -217,7 +231,8 @@ function pushedRowsSql(schema: Schema, plan: MaterializationPlan, opened: OpenFi
     },
     { sameTime: true },
   );
-  const rows = scanSql({ ...opened, schema, naming: 'id', extras: { sequenceNumber: 'seq' } });
+  const extras = { sequenceNumber: 'seq' };
+  const rows = await readableScanSql(connection, { ...opened, schema, naming: 'id', extras });
   return [
     `SELECT ${schema.fields.map(column).join(', ')} FROM ${rows}`,
     `WHERE ${column(pushed)} AND ${bucketRangeCondition(bucket, plan.online.buckets, buckets)}`,

@@ -1,9 +1,9 @@
 /** The statement that computes the rows of a run. Columns inside are called by position, so that no name can collide. */
-import { bucketSql, columnAlias, quoteIdentifier, scanSql, sqlType } from '../engine/index.js';
+import { bucketSql, type Connection, columnAlias, quoteIdentifier, readableScanSql, sqlType } from '../engine/index.js';
 import { type LatestRequest, newestFirst, type ResolvedColumn, type ResolvedView } from '../features/index.js';
 import type { IcebergType, PrimitiveType, Schema } from '../iceberg/index.js';
 import { entityKeySql, ONLINE_COLUMNS } from '../online/index.js';
-import { eventTimeColumn, eventTimeCondition } from './event-time-filter.js';
+import { eventTimeColumn, eventTimeFilter } from './event-time-filter.js';
 import type { OpenRead } from './open-files.js';
 
 /** How rows are assigned to buckets. */
@@ -25,24 +25,27 @@ export interface BucketSelection {
  * A relation of the source rows of all reads, columns `k0..`, `t`, `c` (if the view has a created time), `f0..` and `seq`.
  * @param buckets filter on the bucket of each row; costs a hash of every row
  */
-export function sourceRelation(
+export async function sourceRelation(
+  connection: Connection,
   schema: Schema,
   reads: readonly OpenRead[],
   key: BucketKey,
   buckets?: BucketSelection,
-): string {
+): Promise<string> {
   const { view } = key;
   const columns = viewColumns(view);
   const time = eventTimeColumn(schema, view.timestamp.sourceFieldId);
   const ids = [...new Set(columns.map((column) => column.sourceFieldId))];
-  const scans = reads.map((read) => {
-    const scan = scanSql({ ...read.scan, schema, columns: ids, naming: 'id', extras: { sequenceNumber: 'seq' } });
+  const extras = { sequenceNumber: 'seq' };
+  const scans: string[] = [];
+  for (const read of reads) {
+    const filter = eventTimeFilter(time, view.timestamp.sourceColumn, read);
+    const scan = { ...read.scan, schema, columns: ids, naming: 'id', extras, ...(filter && { filter }) } as const;
+    const rows = await readableScanSql(connection, scan);
     const outputs = columns.map((column) => `${castColumn(column, schema)} AS ${column.alias}`);
-    const condition = eventTimeCondition(time, columnAlias(time.fieldId), read);
     const { afterSequenceNumber: after } = read;
-    const conditions = [condition, ...(after === undefined ? [] : [`seq > ${after}`])];
-    return `SELECT ${outputs.join(', ')}, seq FROM ${scan} WHERE ${conditions.join(' AND ')}`;
-  });
+    scans.push(`SELECT ${outputs.join(', ')}, seq FROM ${rows}${after === undefined ? '' : ` WHERE seq > ${after}`}`);
+  }
   if (scans.length === 0) return `(${emptyRelation(columns)})`;
   const union = `(${scans.join(' UNION ALL ')})`;
   if (buckets === undefined) return union;

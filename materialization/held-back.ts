@@ -1,10 +1,10 @@
 /** The smallest event time that a run with an end leaves for the next one. */
-import { columnAlias, type Engine, scanSql } from '../engine/index.js';
+import { columnAlias, type Engine, readableScanSql } from '../engine/index.js';
 import { currentSchema } from '../iceberg/index.js';
 import { whileReading } from '../scans/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { Table } from '../tables/index.js';
-import { eventTimeColumn, eventTimeCondition } from './event-time-filter.js';
+import { eventTimeColumn, eventTimeFilter } from './event-time-filter.js';
 import { openPlanned } from './open-files.js';
 import type { PlannedSourceFile } from './plan.js';
 
@@ -23,12 +23,13 @@ export async function smallestEventTimeUs(
   const schema = currentSchema(metadata);
   const name = columnAlias(eventTimeFieldId);
   const column = eventTimeColumn(schema, eventTimeFieldId);
-  const condition = eventTimeCondition(column, name, { startUs: fromUs, endUs: null });
+  const filter = eventTimeFilter(column, name, { startUs: fromUs, endUs: null });
   return deps.engine.withConnection(
     async (connection) => {
       const opened = await openPlanned(connection, table, files, snapshotId);
-      const scan = scanSql({ ...opened, schema, columns: [eventTimeFieldId], naming: 'id' });
-      const sql = `SELECT CAST(epoch_us(min(${name})) AS VARCHAR) FROM ${scan} WHERE ${condition}`;
+      const wanted = { columns: [eventTimeFieldId], naming: 'id', ...(filter && { filter }) } as const;
+      const scan = await readableScanSql(connection, { ...opened, schema, ...wanted });
+      const sql = `SELECT CAST(epoch_us(min(${name})) AS VARCHAR) FROM ${scan}`;
       const [row] = await whileReading(connection, [opened], () => connection.rows(sql));
       const text = row?.[0];
       return typeof text === 'string' ? BigInt(text) : null;

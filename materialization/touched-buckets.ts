@@ -50,10 +50,10 @@ async function overwrittenBuckets(
 ): Promise<readonly number[]> {
   const schema = currentSchema(table.metadata);
   const columns = rowFacts(key);
-  const digests = (reads: readonly OpenRead[]): string =>
+  const digests = async (reads: readonly OpenRead[]): Promise<string> =>
     [
       `SELECT ${bucketOfKeys(key)} AS bucket, count(*) AS n, sum(hash(${columns})) AS s, bit_xor(hash(${columns})) AS x`,
-      `FROM ${sourceRelation(schema, reads, key)} GROUP BY ALL`,
+      `FROM ${await sourceRelation(connection, schema, reads, key)} GROUP BY ALL`,
     ].join(' ');
   const read = (files: readonly PlannedFile[], snapshotId: bigint): SourceRead => ({
     ...interval,
@@ -64,7 +64,7 @@ async function overwrittenBuckets(
   const before = await openReads(connection, table, [read(step.removed, step.fromSnapshotId)]);
   const after = await openReads(connection, table, [read(step.rewritten, step.toSnapshotId)]);
   const sql = [
-    `SELECT r.bucket FROM (${digests(before)}) AS r LEFT JOIN (${digests(after)}) AS a ON r.bucket = a.bucket`,
+    `SELECT r.bucket FROM (${await digests(before)}) AS r LEFT JOIN (${await digests(after)}) AS a ON r.bucket = a.bucket`,
     'WHERE r.bucket IS NOT NULL AND (a.bucket IS NULL OR r.n <> a.n OR r.s <> a.s OR r.x <> a.x)',
   ].join(' ');
   const opened = [...before, ...after].map(({ scan }) => scan);
@@ -78,7 +78,8 @@ async function redeletedBuckets(
   step: ChangeStep,
 ): Promise<readonly number[]> {
   const scan = await openChanged(connection, table, step.redeleted);
-  const rows = sourceRelation(currentSchema(table.metadata), [{ ...interval, keep: 'all', scan }], key);
+  const reads = [{ ...interval, keep: 'all', scan } as const];
+  const rows = await sourceRelation(connection, currentSchema(table.metadata), reads, key);
   const keys = key.view.joinKeys.map((_, index) => `k${index}`).join(', ');
   const entities = keys === '' ? `SELECT 1 FROM ${rows} LIMIT 1` : `SELECT DISTINCT ${keys} FROM ${rows}`;
   const buckets = `SELECT DISTINCT ${bucketOfKeys(key)} AS bucket FROM (${entities})`;

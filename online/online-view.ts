@@ -5,7 +5,7 @@ import {
   type Engine,
   nameDamagedFile,
   plainValue,
-  scanSql,
+  readableScanSql,
   sqlLiteral,
 } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
@@ -177,7 +177,8 @@ export class OnlineView {
     const found = known.get(name);
     if (found !== undefined) return found;
     const { open, isLasting } = await this.index.open(connection, files);
-    const scan = scanSql({ ...open, schema: this.index.schema, naming: 'id', extras: { sequenceNumber: 'seq' } });
+    const extras = { sequenceNumber: 'seq' };
+    const scan = await readableScanSql(connection, { ...open, schema: this.index.schema, naming: 'id', extras });
     const lookup = { scan, select: this.#selectSql(features), paths: open.files.map(({ path }) => path) };
     if (isLasting) this.#lookups.set(files, known.set(name, lookup));
     return lookup;

@@ -4,3 +4,4 @@ export { type FileLock, tryLockFile } from './file-lock.js';
 export { makeFolders } from './make-folders.js';
 export { makePrivateFolder, tightenMode } from './private-folder.js';
 export { makeTemporaryFolder, type TemporaryFolder } from './temporary-folder.js';
+export { type HostIds, thisHost } from './this-host.js';

@@ -46,10 +46,13 @@ function guardedPlaces({ config }: Project): readonly GuardedPlace[] {
     { name: 'the folder of local state', location: config.stateFolder },
     { name: 'the folder of temporary files', location: config.engine.tempDirectory },
     ...config.definitions.map((location) => ({ name: 'definitions', location })),
-    ...[...config.catalogs].flatMap(([name, { uri, warehouse }]) => [
-      { name: `the warehouse of catalog ${name}`, location: warehouse },
-      { name: `the database of catalog ${name}`, location: databaseFile(uri) },
-    ]),
+    ...[...config.catalogs].flatMap(([name, { uri, warehouse }]) => {
+      const file = databaseFile(uri);
+      return [
+        { name: `the warehouse of catalog ${name}`, location: warehouse },
+        ...(file === null ? [] : [{ name: `the database of catalog ${name}`, location: file }]),
+      ];
+    }),
   ];
 }
 

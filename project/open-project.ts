@@ -30,10 +30,11 @@ export interface OpenProjectOptions {
  */
 export async function openProject(options: OpenProjectOptions = {}): Promise<Project> {
   const config = configOf(options);
-  const { roots, locations, options: storageOptions } = config.storage;
+  const { roots, locations, options: storageOptions, cache } = config.storage;
+  const diskCache = { folder: cache.directory, maxBytes: cache.maxBytes };
   const prefixes = new PrefixMap([...locations].map(([prefix, folder]) => ({ prefix, folder })));
   const createRoots = options.createRoots ?? true;
-  const io = await openStorage({ roots, options: storageOptions, createRoots, prefixes });
+  const io = await openStorage({ roots, options: storageOptions, diskCache, createRoots, prefixes });
   const catalogs = new CatalogSet(config, io);
   const engine = new EngineSlot(config, options.fileFolders ?? []);
   const openRegistry = async (): Promise<Registry> => {

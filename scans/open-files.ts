@@ -16,8 +16,10 @@ import {
   type ScanFile,
   withConvertedCopies,
 } from '../engine/index.js';
+import { isMoraineError, MoraineError } from '../errors/index.js';
 import { type ChangedDeletes, nameMapping, snapshotById } from '../iceberg/index.js';
 import { comparableLocation, type LocalPath, type Location } from '../locations/index.js';
+import type { FileIO } from '../storage/index.js';
 import {
   deletesOfFiles,
   type FileWithDeletes,
@@ -25,13 +27,13 @@ import {
   readSnapshotManifests,
   type Table,
 } from '../tables/index.js';
-import { openablePath } from './local-copies.js';
+import { type OpenablePath, openableParquet, openablePath } from './local-copies.js';
 
 /** Parts of a table that opening its files needs: storage, schemas and name mapping. */
 export type FilesOwner = Pick<Table, 'io' | 'metadata'>;
 
 /** A data file to open. */
-export interface FileToOpen extends Omit<ScanFile, 'path'>, Omit<CheckedFile, 'path'> {
+export interface FileToOpen extends Omit<ScanFile, 'path' | 'remote'>, Omit<CheckedFile, 'path'> {
   /** As manifests have it. */
   readonly location: Location;
   /** Deletes that apply to it. Absent: every row is live. */
@@ -152,9 +154,10 @@ export class KnownFiles {
     { io }: FilesOwner,
     wanted: readonly T[],
   ): Promise<{
-    readonly files: readonly (T & { readonly path: LocalPath })[];
+    readonly files: readonly (T & OpenablePath)[];
     readonly layouts: ReadonlyMap<LocalPath, FileLayout>;
   }> {
+    if (io.localFiles === null) return await fetchedFiles(connection, io, wanted);
     const files = await Promise.all(
       wanted.map(async (file) => {
         const known = this.#byLocation.get(file.location);
@@ -169,8 +172,7 @@ export class KnownFiles {
       const layout = layouts.get(path) ?? this.#byLocation.get(location)?.layout;
       if (layout !== undefined) layouts.set(path, this.#one(layout));
     }
-    // A copy goes with its connection.
-    if (io.localFiles !== null) for (const { location, path } of unknown) this.#addChecked(location, path, layouts);
+    for (const { location, path } of unknown) this.#addChecked(location, path, layouts);
     return { files, layouts };
   }
 
@@ -188,6 +190,43 @@ export class KnownFiles {
     this.#byFingerprint.set(one.fingerprint, one);
     return one;
   }
+}
+
+/** Files opened at a time of which the ends are fetched. */
+const ENDS_AT_ONCE = 32;
+
+/** Files of a store: their ends, and those whole that are copied before they are read. They go with the connection. */
+async function fetchedFiles<T extends FileToOpen>(connection: Connection, io: FileIO, wanted: readonly T[]) {
+  const files: (T & OpenablePath)[] = [];
+  for (let start = 0; start < wanted.length; start += ENDS_AT_ONCE) {
+    connection.throwIfAborted();
+    const some = wanted.slice(start, start + ENDS_AT_ONCE).map(async (file) => {
+      if (file.format === 'AVRO') return { ...file, path: await openablePath(connection, io, file.location) };
+      return { ...file, ...(await openableParquet(connection, io, file)) };
+    });
+    files.push(...(await Promise.all(some)));
+  }
+  const checked = await checkFiles(connection, files).catch((error: unknown) => {
+    throw namingOriginal(connection, error);
+  });
+  const layouts = new Map(checked);
+  for (const [index, { remote, path, ...file }] of files.entries()) {
+    const layout = layouts.get(path);
+    if (remote === undefined || layout?.conversion === undefined) continue;
+    const whole = await openablePath(connection, io, file.location);
+    layouts.set(whole, layout);
+    files[index] = { ...file, path: whole } as unknown as T & OpenablePath;
+  }
+  return { files, layouts };
+}
+
+/** An error about a copy as one about the file that it was made of. */
+function namingOriginal({ copies }: Connection, error: unknown): unknown {
+  const path = isMoraineError(error) ? error.details['path'] : undefined;
+  if (!isMoraineError(error) || typeof path !== 'string') return error;
+  const original = copies.originalOf(path);
+  const message = error.message.replaceAll(path, original);
+  return new MoraineError(error.code, message, { details: { ...error.details, path: original }, cause: error });
 }
 
 /** Runs statements that read open files; damage that shows only in their rows is reported with the file's name. */

@@ -67,10 +67,10 @@ const least = (a: bigint, b: bigint): bigint => (a < b ? a : b);
 const most = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 
 const TIME_OPTIONS: Readonly<Record<keyof ScheduleTimes, string>> = {
-  everyMs: '--every',
-  offsetMs: '--offset',
-  catchUpMs: '--catch-up',
-  jitterMs: '--jitter',
+  everyMs: '"every"',
+  offsetMs: '"offset"',
+  catchUpMs: '"catchUp"',
+  jitterMs: '"jitter"',
 };
 
 /**
@@ -89,7 +89,7 @@ export function checkSchedule(schedule: NewSchedule): void {
     fail(`"every" ${JSON.stringify(input['every'])} is not a duration such as 1h or 1d`);
   }
   if ('cron' in timing) {
-    if (window !== undefined) fail('the times of a cron are not evenly spaced, so intervals need --every instead');
+    if (window !== undefined) fail('the times of a cron are not evenly spaced, so intervals need "every" instead');
     return;
   }
   const times: ScheduleTimes = {

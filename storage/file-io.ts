@@ -1,6 +1,7 @@
 /** The storage interface: everything Moraine asks of a place where files live. An object store can do all of it. */
 
 import type { LocalPath, Location } from '../locations/index.js';
+import type { DiskCache } from './disk-cache.js';
 import type { FileCache } from './file-cache.js';
 
 /** Status of a stored file, known without reading it. */
@@ -28,6 +29,11 @@ export interface FileRange {
   readonly length: number;
 }
 
+/** The end of a file. */
+export interface FileTail extends Pick<FileStatus, 'sizeBytes' | 'identity'> {
+  readonly bytes: Uint8Array;
+}
+
 /** Which file is expected at a location. */
 export interface ExpectedFile {
   /** As {@link FileStatus} had it; another file there is `FILE_CHANGED`. Absent: whichever is there. */
@@ -46,10 +52,17 @@ export interface FileIO {
   read(location: Location, options?: ExpectedFile & { readonly maxBytes?: number }): Promise<Uint8Array>;
   /** Reads `length` bytes from `offset`; a short file is `DATA_FILE_CORRUPT`. */
   readRange(location: Location, range: FileRange & ExpectedFile): Promise<Uint8Array>;
+  /** Reads the last bytes of a file, all of it if it has no more than `length`, and what file it is. */
+  readTail(location: Location, length: number): Promise<FileTail>;
   /** Creates a file atomically with its whole content, durable on return; an existing one is `FILE_ALREADY_EXISTS` and stays untouched. */
   create(location: Location, content: Uint8Array): Promise<void>;
   /** The same for content that comes in pieces: nothing is at the location until the last one is stored. If the pieces fail, so does this. */
   createFrom(location: Location, content: AsyncIterable<Uint8Array>): Promise<void>;
+  /**
+   * Gives up creations of files under a location that began before a time, in milliseconds since 1970, and never ended. Nothing is done where
+   * what is left of them is listed as a file.
+   */
+  abandonCreations(location: Location, beforeMs: number): Promise<void>;
   /** Deletes files; a missing one is not an error. Of those that cannot be deleted the first is reported, after all were tried. */
   delete(...locations: readonly Location[]): Promise<void>;
   /**
@@ -61,6 +74,10 @@ export interface FileIO {
   readonly localFiles: LocalFiles | null;
   /** The parsed content of files that were read before. */
   readonly cache: FileCache;
+  /** Files and parts of files that were fetched before; null: files are local, or nothing is kept. */
+  readonly diskCache: DiskCache | null;
+  /** Tells this storage from others, and from itself with other credentials, among the files that processes of this machine share. */
+  readonly scope: string;
 }
 
 /** Operations on files of this machine alone: paths, folders, symbolic links. */

@@ -1,5 +1,6 @@
 /** Storage: one `FileIO` interface and its implementations. */
 
+export { DiskCache, type DiskCacheContent, type DiskCacheOptions } from './disk-cache.js';
 export { FileCache, type FileKey, FileKind, type ParsedFile } from './file-cache.js';
 export {
   type ExpectedFile,
@@ -7,9 +8,11 @@ export {
   type FilePage,
   type FileRange,
   type FileStatus,
+  type FileTail,
   type LocalFiles,
   listFiles,
 } from './file-io.js';
+export { cacheGroup, readKept } from './kept-files.js';
 export { LocalFileIO, type LocalFileIOOptions } from './local-file-io.js';
 export { type OpenStorageOptions, openStorage } from './open-storage.js';
 export type { StorageOptions } from './s3/s3-options.js';

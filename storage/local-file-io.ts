@@ -14,6 +14,7 @@ import {
   type FilePage,
   type FileRange,
   type FileStatus,
+  type FileTail,
   type LocalFiles,
 } from './file-io.js';
 import { filePage, fileStatus } from './file-page.js';
@@ -37,6 +38,8 @@ export interface LocalFileIOOptions {
 export class LocalFileIO implements FileIO, LocalFiles {
   readonly localFiles = this;
   readonly cache = new FileCache();
+  readonly diskCache = null;
+  readonly scope = 'local';
   readonly #allowed: AllowedRoots;
 
   constructor(options: LocalFileIOOptions) {
@@ -82,12 +85,24 @@ export class LocalFileIO implements FileIO, LocalFiles {
     return this.#withFile(location, identity, (file) => readExactly(file, location, offset, length));
   }
 
+  async readTail(location: Location, length: number): Promise<FileTail> {
+    const { sizeBytes, identity } = await this.stat(location);
+    const wanted = Math.min(length, sizeBytes);
+    const bytes = await this.readRange(location, { offset: sizeBytes - wanted, length: wanted, identity });
+    return { sizeBytes, identity, bytes };
+  }
+
   async create(location: Location, content: Uint8Array): Promise<void> {
     await this.#create(location, content);
   }
 
   async createFrom(location: Location, content: AsyncIterable<Uint8Array>): Promise<void> {
     await this.#create(location, content);
+  }
+
+  /** Unfinished files of a folder are files of it. */
+  async abandonCreations(location: Location): Promise<void> {
+    await this.canonical(location);
   }
 
   async delete(...locations: readonly Location[]): Promise<void> {

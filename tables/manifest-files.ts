@@ -11,7 +11,7 @@ import {
   type Snapshot,
   type TableMetadata,
 } from '../iceberg/index.js';
-import { type FileIO, type FileKey, FileKind, type ParsedFile } from '../storage/index.js';
+import { type FileIO, type FileKey, FileKind, type ParsedFile, readKept } from '../storage/index.js';
 
 const MAX_MANIFEST_BYTES = 512 * 2 ** 20;
 
@@ -52,7 +52,7 @@ async function readImmutable<T>(
   const { location } = key;
   try {
     const load = async (): Promise<ParsedFile<T>> => {
-      const bytes = await io.read(location, { maxBytes: MAX_MANIFEST_BYTES });
+      const bytes = await readKept(io, location, { maxBytes: MAX_MANIFEST_BYTES });
       const value = parse(bytes);
       return { value, costBytes: cost(value, bytes.length) };
     };
@@ -66,7 +66,7 @@ async function readImmutable<T>(
 async function listedInMetadata(io: FileIO, snapshot: Snapshot): Promise<readonly ManifestFile[]> {
   return mapConcurrently(snapshot.manifests ?? [], async (location) => {
     try {
-      const bytes = await io.read(location, { maxBytes: MAX_MANIFEST_BYTES });
+      const bytes = await readKept(io, location, { maxBytes: MAX_MANIFEST_BYTES });
       return manifestFileOfV1(location, bytes, snapshot.snapshotId);
     } catch (error) {
       throw damaged('Manifest', location, error);

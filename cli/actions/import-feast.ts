@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
-import { parseTableName } from '../../catalogs/index.js';
+import { databaseFile, parseTableName } from '../../catalogs/index.js';
 import type { MoraineConfig } from '../../config/index.js';
 import { isMoraineError } from '../../errors/index.js';
 import {
@@ -55,8 +55,8 @@ async function readSchemas(
 
 async function readSchema(project: Project, table: string): Promise<TableSchema> {
   const name = parseTableName(table).catalog ?? project.config.defaultCatalog;
-  const file = project.config.catalogs.get(name)?.uri ?? '';
-  if (!existsSync(file)) return { reason: `its catalog ${file} does not exist` };
+  const file = databaseFile(project.config.catalogs.get(name)?.uri ?? '');
+  if (file !== null && !existsSync(file)) return { reason: `its catalog ${file} does not exist` };
   try {
     return currentSchema((await project.loadTable(table)).metadata);
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { type ActionRunner, does, withExamples } from '../define.js';
 
-/** `dev`, `worker`, `codec-server`, `deployment`, `project` and `doctor`. */
+/** `dev`, `worker`, `codec-server`, `deployment`, `project`, `cache` and `doctor`. */
 export function declareProcessCommands(program: Command, runner: ActionRunner): void {
   const dev = program
     .command('dev')
@@ -83,6 +83,23 @@ export function declareProcessCommands(program: Command, runner: ActionRunner): 
     'project map-locations --from /home/ann/shop/warehouse --to warehouse',
   );
   does(mapLocations, runner, async () => (await import('../actions/map-locations.js')).mapLocations);
+
+  const cache = program
+    .command('cache')
+    .description('Files of an object store that are kept on this machine.')
+    .helpCommand(false);
+  const showCache = cache
+    .command('show')
+    .description('Print the folder, how many files it has, and their size on the disk.')
+    .option('--json', 'print JSON');
+  withExamples(showCache, 'cache show');
+  does(showCache, runner, async () => (await import('../actions/cache.js')).cacheShow);
+  const clearCache = cache
+    .command('clear')
+    .description('Remove the files. They are fetched again when they are read; runs that read them go on.')
+    .option('--json', 'print JSON');
+  withExamples(clearCache, 'cache clear');
+  does(clearCache, runner, async () => (await import('../actions/cache.js')).cacheClear);
 
   const doctor = program
     .command('doctor')

@@ -9,6 +9,14 @@ import { isMoraineError, MoraineError } from '../../errors/index.js';
 /** Makes a copy of the file `path` as `copy`. */
 export type Copier = (path: string, copy: string) => Promise<void>;
 
+/** Names of a copy that is one of several of its file. */
+export interface CopyNames {
+  /** The file that errors name; the path itself unless given. */
+  readonly original?: string;
+  /** The path in whose place the copy is read; the path itself unless given. */
+  readonly standsFor?: string;
+}
+
 /** Copies of data files: each made once. They belong to one connection, and go with it. How one is made: `convert-file.ts`. */
 export class FileCopies {
   readonly #tempDirectory: string;
@@ -27,9 +35,10 @@ export class FileCopies {
    * The path of the copy of a file, made by `copier` unless there is one.
    * @throws FILE_NOT_FOUND, DATA_FILE_CORRUPT, UNSUPPORTED_FEATURE or STORAGE_UNAVAILABLE naming the file
    */
-  async of(path: string, copier: Copier): Promise<string> {
-    const copy = this.#copies.get(path) ?? this.#make(path, copier);
+  async of(path: string, copier: Copier, { original = path, standsFor = path }: CopyNames = {}): Promise<string> {
+    const copy = this.#copies.get(path) ?? this.#make(path, original, copier);
     this.#copies.set(path, copy);
+    this.#finished.set(standsFor, await copy);
     return await copy;
   }
 
@@ -57,16 +66,15 @@ export class FileCopies {
     return turn;
   }
 
-  async #make(path: string, copier: Copier): Promise<string> {
+  async #make(path: string, original: string, copier: Copier): Promise<string> {
     this.#folder ??= mkdtemp(join(this.#tempDirectory, 'copies-'));
     const copy = join(await this.#folder, `${this.#originals.size}.parquet`);
-    this.#originals.set(copy, path);
+    this.#originals.set(copy, original);
     try {
       await copier(path, copy);
     } catch (error) {
-      throw copyFailed(path, error);
+      throw copyFailed(original, error);
     }
-    this.#finished.set(path, copy);
     return copy;
   }
 }

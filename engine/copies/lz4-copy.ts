@@ -6,12 +6,11 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { isMoraineError, MoraineError } from '../../errors/index.js';
 import { HADOOP_LZ4 } from '../parquet/parquet-footer.js';
+import { type Change, changed, i64, integerOf, listOf, numberOf } from '../parquet/thrift-fields.js';
 import {
   I32,
-  I64,
   readThrift,
   ShortThriftError,
-  type ThriftList,
   type ThriftStruct,
   type ThriftValue,
   writeThrift,
@@ -79,7 +78,7 @@ class Transcoder {
     await this.#write(MAGIC);
     const file = readThrift(footer).struct;
     const groups: ThriftValue[] = [];
-    for (const group of listOf(file, FILE.rowGroups).items) groups.push(await this.#group(group as ThriftStruct));
+    for (const group of listOf(file, FILE.rowGroups).items) groups.push(await this.#group(group));
     const bytes = writeThrift(changed(file, [[FILE.rowGroups, { ...listOf(file, FILE.rowGroups), items: groups }]]));
     const length = Buffer.alloc(4);
     length.writeUInt32LE(bytes.length);
@@ -90,7 +89,7 @@ class Transcoder {
     const columns = listOf(group, GROUP.columns);
     const start = this.#written;
     const items: ThriftValue[] = [];
-    for (const column of columns.items) items.push(await this.#chunk(column as ThriftStruct));
+    for (const column of columns.items) items.push(await this.#chunk(column));
     return changed(group, [
       [GROUP.columns, { ...columns, items }],
       [GROUP.fileOffset, i64(start)],
@@ -207,32 +206,3 @@ function decompressPage(header: ThriftStruct, page: Buffer): Buffer {
   if (packed === 0) return page;
   return Buffer.concat([page.subarray(0, levels), decompressHadoopPage(page.subarray(levels), values)]);
 }
-
-type Change = readonly [id: number, value: ThriftValue | undefined];
-
-function changed({ fields }: ThriftStruct, changes: readonly Change[]): ThriftStruct {
-  const result = new Map(fields);
-  for (const [id, value] of changes) {
-    if (value === undefined) result.delete(id);
-    else result.set(id, value);
-  }
-  return { kind: 'struct', fields: result };
-}
-
-const i64 = (value: number): ThriftValue => ({ kind: 'integer', type: I64, value: BigInt(value) });
-
-function listOf(struct: ThriftStruct, id: number): ThriftList {
-  const value = struct.fields.get(id);
-  if (value?.kind !== 'list' || value.items.some((item) => item.kind !== 'struct')) {
-    throw new Error('its footer lacks a list');
-  }
-  return value;
-}
-
-function integerOf(struct: ThriftStruct, id: number): bigint {
-  const value = struct.fields.get(id);
-  if (value?.kind !== 'integer') throw new Error('its footer or a page lacks a number');
-  return value.value;
-}
-
-const numberOf = (struct: ThriftStruct, id: number): number => Number(integerOf(struct, id));

@@ -23,7 +23,7 @@ export async function nameDamagedFile(
         () => undefined,
         (cause: unknown) => cause,
       );
-      if (failure !== undefined) return named(path, failure);
+      if (failure !== undefined) return named(connection.copies.originalOf(path), failure);
     }
   }
   return error;

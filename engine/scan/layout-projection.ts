@@ -60,6 +60,28 @@ export function cutFields(
   return fields.filter((field) => isCut(field.type, find(layout.columns, field.id)));
 }
 
+const NARROW: ReadonlySet<string> = new Set(['BOOLEAN', 'INTEGER', 'FLOAT', 'DATE', 'BIGINT', 'DOUBLE', 'TIMESTAMP']);
+
+/** Place of the column that stands for the rows where no column is read. */
+export function cheapestColumn({ columns }: FileLayout): number {
+  return Math.max(
+    0,
+    columns.findIndex(({ shape, type }) => shape === 'primitive' && NARROW.has(type)),
+  );
+}
+
+/** Place of the top-level column that a field is read from; undefined if the files have none. The errors are those of {@link layoutProjection}. */
+export function columnFinder(
+  layout: FileLayout,
+  mapping: NameMapping | undefined,
+): (fieldId: number) => number | undefined {
+  const find = finder(layout, mapping);
+  return (fieldId) => {
+    const column = find(layout.columns, fieldId);
+    return column === undefined ? undefined : layout.columns.indexOf(column);
+  };
+}
+
 function finder(layout: FileLayout, mapping: NameMapping | undefined): Find {
   if (layout.hasFieldIds) return findById;
   if (mapping === undefined) {
@@ -113,7 +135,7 @@ function projectRenamed(
     add(column, alias, readType(field.type, column, find));
     return `${rebuild(field.type, column, alias, find, 0)} AS ${alias}`;
   });
-  const [other] = layout.columns;
+  const other = layout.columns[cheapestColumn(layout)];
   // Some column is named, so that none of the file's own names hides one of the reader's.
   if (entries.length === 0 && other !== undefined) add(other, 'moraine_unread', anyType(other));
   return { schemaSql: entries.length === 0 ? undefined : `MAP {${entries.join(', ')}}`, columns };

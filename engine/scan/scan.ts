@@ -24,6 +24,7 @@ import {
   perFileSql,
   type ScanDeletes,
 } from '../deletes/scan-deletes.js';
+import type { FileFooter, FilePart } from '../parquet/part-of-file.js';
 import { expressionSql, referencedIds } from '../sql/expression-sql.js';
 import { refuseDeepNesting } from '../sql/nesting-limit.js';
 import { columnAlias, quoteIdentifier, quoteLiteral } from '../sql/sql-text.js';
@@ -34,9 +35,18 @@ import type { FileLayout } from './file-layout.js';
 import { parquetReader, READER_COLUMNS } from './file-readers.js';
 import { cutFields, layoutProjection } from './layout-projection.js';
 
+/** A data file that is not on this machine. */
+export interface RemoteFile {
+  readonly footer: FileFooter;
+  /** A file of this machine that has this part, and nothing else that could be read. */
+  fetch(part: FilePart): Promise<LocalPath>;
+}
+
 /** A data file to scan. */
 export interface ScanFile {
   readonly path: LocalPath;
+  /** Given: only the footer is at `path`, and the parts that a scan reads are fetched by `withReadableCopies`. */
+  readonly remote?: RemoteFile;
   readonly recordCount: bigint;
   /** Data sequence number, for `extras.sequenceNumber`. */
   readonly sequenceNumber?: bigint;
@@ -210,6 +220,9 @@ function groupSql(scan: Scan, fields: readonly NestedField[], group: FileGroup):
   if (group.layout?.conversion !== undefined) {
     throw new MoraineError('INTERNAL', `The file ${group.files[0]?.path} was not converted before it is read.`);
   }
+  if (group.files.some((file) => file.remote !== undefined && readPath(scan, file) === file.path)) {
+    throw new MoraineError('INTERNAL', `The file ${group.files[0]?.path} was not fetched before it is read.`);
+  }
   refuseCut(scan, fields, group.layout);
   const lineage = lineageFields(scan, group.layout);
   const read = [...fields, ...lineage];
@@ -274,7 +287,10 @@ export function readSchemaSql(fields: readonly NestedField[]): string {
 }
 
 /** Values that rows may have brought along from other files, when they were rewritten unchanged. */
-function lineageFields({ extras }: Scan, layout: FileLayout | undefined): readonly NestedField[] {
+export function lineageFields(
+  { extras }: Pick<Scan, 'extras'>,
+  layout: FileLayout | undefined,
+): readonly NestedField[] {
   const wanted = [
     ...(extras?.sequenceNumber === undefined ? [] : [LAST_UPDATED]),
     ...(extras?.rowId === undefined ? [] : [ROW_ID]),

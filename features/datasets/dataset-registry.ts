@@ -1,7 +1,7 @@
 /** The table of saved datasets: one row for each. A dataset is saved when its row is committed. */
 import { randomUUID } from 'node:crypto';
 import type { Catalog, TableIdentifier } from '../../catalogs/index.js';
-import { type Engine, quoteLiteral, scanSql, sqlLiteral } from '../../engine/index.js';
+import { type Engine, quoteLiteral, readableScanSql, sqlLiteral } from '../../engine/index.js';
 import { didYouMean, MoraineError } from '../../errors/index.js';
 import { type PrimitiveType, type PrimitiveValue, type Schema } from '../../iceberg/index.js';
 import { openScan, planSource } from '../../scans/index.js';
@@ -122,7 +122,7 @@ export class DatasetRegistry {
     const plan = await planSource(source);
     return await engine.withConnection(async (connection) => {
       const { scan } = await openScan(connection, source, plan);
-      const relation = scanSql({ ...scan, schema: DATASETS_SCHEMA });
+      const relation = await readableScanSql(connection, { ...scan, schema: DATASETS_SCHEMA });
       const rows = await connection.rows(`SELECT record, epoch_us(saved_at) FROM ${relation} ORDER BY name`);
       return rows.map(([record, savedAtUs]) => ({
         record: recordFromJson(String(record)),

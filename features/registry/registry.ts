@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type Catalog, formatTableName, type TableIdentifier } from '../../catalogs/index.js';
-import { type Connection, type Engine, quoteIdentifier, scanSql, sqlLiteral } from '../../engine/index.js';
+import { type Connection, type Engine, quoteIdentifier, readableScanSql, sqlLiteral } from '../../engine/index.js';
 import { MoraineError } from '../../errors/index.js';
 import { type PrimitiveType, type PrimitiveValue, type TableMetadata } from '../../iceberg/index.js';
 import { openScan, planSource } from '../../scans/index.js';
@@ -178,7 +178,7 @@ export class Registry {
     const engine = await this.#deps.engine();
     const rows = await engine.withConnection(async (connection) => {
       const { scan } = await openScan(connection, source, plan);
-      return readRows(connection, scanSql({ ...scan, schema: REGISTRY_SCHEMA }));
+      return readRows(connection, await readableScanSql(connection, { ...scan, schema: REGISTRY_SCHEMA }));
     });
     return { rows, snapshotId: snapshot.snapshotId };
   }

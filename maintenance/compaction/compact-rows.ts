@@ -8,8 +8,8 @@ import {
   LAST_UPDATED,
   orderKey,
   ROW_ID,
+  readableScanSql,
   type Scan,
-  scanSql,
   sqlLiteral,
   transformSql,
 } from '../../engine/index.js';
@@ -48,7 +48,7 @@ export async function groupRows(connection: Connection, plan: PlanHead, group: O
     naming: 'id',
     extras: plan.hasLineage ? { ...extras, rowId } : extras,
   };
-  const live = scanSql(scan);
+  const live = await readableScanSql(connection, scan);
   const relation =
     plan.online === null ? `(SELECT *, true AS m_kept FROM ${live})` : chosenSql(plan, plan.online, schema, live);
   const terms = await orderTerms(connection, plan, schema, `(SELECT * FROM ${relation} WHERE m_kept)`);

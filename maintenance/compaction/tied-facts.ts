@@ -1,6 +1,6 @@
 /** Rows of a group that tie, with each other or with rows beside it, as a registered view sees them. */
 import { randomUUID } from 'node:crypto';
-import { type Connection, columnAlias, type Scan, scanSql } from '../../engine/index.js';
+import { type Connection, columnAlias, readableScanSql, type Scan } from '../../engine/index.js';
 import { findField } from '../../iceberg/index.js';
 import type { TieView } from './compact-plan.js';
 
@@ -20,14 +20,16 @@ export class TiedFacts {
   /** @param own the rows of the group */
   static async of(connection: Connection, view: TieView, own: Scan): Promise<TiedFacts> {
     const facts = new TiedFacts(connection, view);
-    await connection.run(`CREATE TEMPORARY TABLE ${facts.#table} AS ${facts.#summarySql(rowsSql(view, own, true))}`);
+    const rows = await rowsSql(connection, view, own, true);
+    await connection.run(`CREATE TEMPORARY TABLE ${facts.#table} AS ${facts.#summarySql(rows)}`);
     return facts;
   }
 
   /** Adds those rows of files beside the group that tie with rows of the group. */
   async add(scan: Scan, isRewritten: boolean): Promise<void> {
     const ties = this.#tied.map((column) => `r.${column} IS NOT DISTINCT FROM o.${column}`).join(' AND ');
-    const rows = `SELECT r.* FROM (${rowsSql(this.view, scan, isRewritten)}) AS r SEMI JOIN ${this.#table} AS o ON ${ties}`;
+    const beside = await rowsSql(this.#connection, this.view, scan, isRewritten);
+    const rows = `SELECT r.* FROM (${beside}) AS r SEMI JOIN ${this.#table} AS o ON ${ties}`;
     await this.#connection.run(`INSERT INTO ${this.#table} ${this.#summarySql(rows)}`);
   }
 
@@ -60,11 +62,12 @@ const tiedIds = ({ keyIds, eventTimeId, createdId }: TieView): readonly number[]
  * The ties of a row, its class, and a hash of everything that is served of it. Rows of two classes are told apart otherwise after the
  * rewrite.
  */
-function rowsSql(view: TieView, scan: Scan, isRewritten: boolean): string {
+async function rowsSql(connection: Connection, view: TieView, scan: Scan, isRewritten: boolean): Promise<string> {
   const { keyIds, eventTimeId, featureIds } = view;
   const tied = tiedIds(view);
   const columns = [...new Set([...tied, ...featureIds])];
-  const rows = scanSql({ ...scan, columns, naming: 'id', extras: { sequenceNumber: 'm_seq' } });
+  const extras = { sequenceNumber: 'm_seq' };
+  const rows = await readableScanSql(connection, { ...scan, columns, naming: 'id', extras });
   const facts = featureIds.flatMap((id) => {
     const kind = findField(scan.schema, id)?.type.kind;
     const column = columnAlias(id);

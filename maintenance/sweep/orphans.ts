@@ -36,7 +36,7 @@ export function orphanAgeMs({ olderThanMs, allowYoung }: OrphanSettings): bigint
 }
 
 /**
- * Deletes orphans of one part of the table's folders. It may be repeated, killed, and run beside writers, readers and other sweeps.
+ * Deletes orphans of one part of the table's folders; at their end gives up uploads that are as old and never ended. It may be repeated, killed, and run beside writers, readers and other sweeps.
  * @param name the table, `[CATALOG/]NS.TABLE`
  * @param after where the part before has ended
  * @throws MoraineError as {@link Sweep.verdicts}
@@ -60,5 +60,10 @@ export async function sweepOrphans(
     orphans.push(path);
     deletedBytes += BigInt(sizeBytes);
   }
-  return { deletedFiles: await deleteFiles(table.io, orphans, signal), deletedBytes, next: sweep.next };
+  const deletedFiles = await deleteFiles(table.io, orphans, signal);
+  if (sweep.next === null) {
+    const beforeMs = Number(nowMs - olderThanMs);
+    for (const folder of sweep.folders) await table.io.abandonCreations(folder, beforeMs);
+  }
+  return { deletedFiles, deletedBytes, next: sweep.next };
 }

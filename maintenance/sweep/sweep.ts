@@ -63,6 +63,8 @@ export class Sweep {
   /** Leases of all tables. */
   #leases: readonly Lease[] = [];
   #orphans = new Map<string, FileStatus>();
+  /** The table's folders, once verdicts were asked for. */
+  folders: readonly string[] = [];
   /** Where the next sweep begins; null: this one has seen the whole folder. */
   next: string | null = null;
 
@@ -85,7 +87,8 @@ export class Sweep {
     const own = await this.#lookAround(table);
     await this.#reach(table, new CanonicalPaths(table.io));
     await table.io.canonical(table.metadata.location); // refused if nothing may be deleted there
-    for await (const file of this.#listed(table.io, own.outermost)) {
+    this.folders = own.outermost;
+    for await (const file of this.#listed(table.io, this.folders)) {
       if (!own.hold(file.location)) throw prefixMismatch(tableName(table), file.location, undefined);
       const reason = this.#reasonToKeep(file);
       if (reason === null) this.#orphans.set(file.location, file);

@@ -10,6 +10,7 @@ import {
   GetObjectCommand,
   type GetObjectCommandOutput,
   HeadObjectCommand,
+  ListMultipartUploadsCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
@@ -17,12 +18,13 @@ import {
 } from '@aws-sdk/client-s3';
 import { isMoraineError, MoraineError } from '../../errors/index.js';
 import { type Location, printableLocation } from '../../locations/index.js';
+import type { DiskCache } from '../disk-cache.js';
 import { FileCache } from '../file-cache.js';
-import type { ExpectedFile, FileIO, FilePage, FileRange, FileStatus } from '../file-io.js';
+import type { ExpectedFile, FileIO, FilePage, FileRange, FileStatus, FileTail } from '../file-io.js';
 import { fileChanged } from '../storage-error.js';
 import { s3Error, statusOf } from './s3-error.js';
 import { type S3Object, S3Roots, s3Location } from './s3-location.js';
-import { type StorageOptions, s3ClientConfig } from './s3-options.js';
+import { type StorageOptions, s3ClientConfig, scopeOf } from './s3-options.js';
 
 /** Parts of an upload: all of one size but the last, as R2 wants them. 10,000 of them are 160 GB. */
 const PART_BYTES = 16 * 2 ** 20;
@@ -44,21 +46,46 @@ export interface S3FileIOOptions {
   /** `s3://bucket` or `s3://bucket/prefix`: what may be touched; everything else is `LOCATION_REFUSED`. */
   readonly roots: readonly Location[];
   readonly options: StorageOptions;
+  /** Where fetched files are kept; unless given nowhere. */
+  readonly diskCache?: DiskCache;
+}
+
+/** What was asked of a store. */
+export interface Traffic {
+  /** With those that were sent again. */
+  requests: number;
+  /** Bytes of the bodies of objects. */
+  readBytes: number;
+  writtenBytes: number;
 }
 
 /** The {@link FileIO} of an object store. Creating files needs conditional writes (`If-None-Match`). */
 export class S3FileIO implements FileIO {
   readonly localFiles = null;
   readonly cache = new FileCache();
+  readonly diskCache: DiskCache | null;
+  readonly scope: string;
+  /** Since it was opened. */
+  readonly traffic: Traffic = { requests: 0, readBytes: 0, writtenBytes: 0 };
   readonly #roots: S3Roots;
   readonly #client: S3Client;
 
   /** @throws MoraineError `LOCATION_REFUSED` for a root that is none; `CONFIG_INVALID` naming the option */
-  constructor({ roots, options }: S3FileIOOptions) {
+  constructor({ roots, options, diskCache }: S3FileIOOptions) {
     this.#roots = new S3Roots(roots);
+    this.diskCache = diskCache ?? null;
+    this.scope = scopeOf(options);
     // The version of the SDK is ours to choose; its users need not hear of releases of Node that later ones want.
     process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
     this.#client = new S3Client(s3ClientConfig(options));
+    this.#client.middlewareStack.add(
+      (next) => (sent) => {
+        this.traffic.requests += 1;
+        return next(sent);
+      },
+      // The step that runs for each attempt.
+      { step: 'finalizeRequest', name: 'countRequests', priority: 'low' },
+    );
   }
 
   // biome-ignore lint/suspicious/useAwait: what it throws must reject
@@ -96,6 +123,25 @@ export class S3FileIO implements FileIO {
     });
   }
 
+  async readTail(location: Location, length: number): Promise<FileTail> {
+    let status: Omit<FileTail, 'bytes'> = { sizeBytes: 0, identity: '' };
+    const bytes = await this.#get(location, {}, `bytes=-${length}`, async (answer) => {
+      const { ContentLength = 0, ContentRange, ETag, LastModified } = answer;
+      // A whole file that is shorter may come without its range.
+      const total = ContentRange === undefined ? ContentLength : Number(/\/(\d+)$/.exec(ContentRange)?.[1]);
+      const { sizeBytes, identity } = fileStatus(location, total, LastModified, ETag);
+      status = { sizeBytes, identity };
+      return await bodyOf(answer, location, Math.min(length, sizeBytes));
+    }).catch(async (error: unknown) => {
+      // No range lies in an empty file.
+      const { sizeBytes, identity } = await this.stat(location);
+      if (sizeBytes > 0) throw error;
+      status = { sizeBytes, identity };
+      return new Uint8Array(0);
+    });
+    return { ...status, bytes };
+  }
+
   async create(location: Location, content: Uint8Array): Promise<void> {
     const object = this.#object(location, 'create');
     // A request may go out again with these bytes while the caller has them already.
@@ -110,6 +156,28 @@ export class S3FileIO implements FileIO {
     await named('create', location, async () => {
       if (second.done === true) await this.#put(object, first.done === true ? new Uint8Array(0) : first.value);
       else await this.#upload(object, joined(first.value as Uint8Array, second.value, parts));
+    });
+  }
+
+  async abandonCreations(location: Location, beforeMs: number): Promise<void> {
+    const { bucket, key } = this.#roots.resolve(location);
+    const Bucket = bucket;
+    await named('list', location, async () => {
+      const Prefix = key === '' ? '' : `${key}/`;
+      for (let place = {}; ; ) {
+        const page = await this.#client.send(new ListMultipartUploadsCommand({ Bucket, Prefix, ...place }));
+        for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
+          if (Key === undefined || Initiated === undefined || Initiated.getTime() >= beforeMs) continue;
+          await this.#client
+            .send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }))
+            .catch((error: unknown) => {
+              // Somebody else has ended it.
+              if (statusOf(error) !== 404) throw error;
+            });
+        }
+        if (page.IsTruncated !== true) return;
+        place = { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker };
+      }
     });
   }
 
@@ -189,7 +257,9 @@ export class S3FileIO implements FileIO {
           throw statusOf(error) === 412 ? fileChanged(location) : error;
         });
         try {
-          return await use(answer);
+          const bytes = await use(answer);
+          this.traffic.readBytes += bytes.length;
+          return bytes;
         } catch (error) {
           discard(answer);
           const isBroken = !isMoraineError(error) || error.code === 'STORAGE_UNAVAILABLE';
@@ -201,6 +271,7 @@ export class S3FileIO implements FileIO {
   }
 
   async #put({ bucket, key }: S3Object, content: Uint8Array): Promise<void> {
+    this.traffic.writtenBytes += content.length;
     await this.#once({ bucket, key }, (writer) =>
       this.#client.send(
         new PutObjectCommand({
@@ -240,6 +311,7 @@ export class S3FileIO implements FileIO {
       try {
         const Parts = await inOrder(parts, PARTS_AT_ONCE, async (Body, index): Promise<CompletedPart> => {
           const PartNumber = index + 1;
+          this.traffic.writtenBytes += Body.length;
           const { ETag } = await this.#client.send(new UploadPartCommand({ ...upload, PartNumber, Body }));
           return { PartNumber, ETag };
         });

@@ -53,3 +53,30 @@ function staticCredentials(options: StorageOptions): Exclude<S3ClientConfig['cre
   if (secretAccessKey === undefined) throw invalid('s3.secret-access-key', 'is missing beside the access key');
   return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
 }
+
+/**
+ * Tells a store with its credentials from others, among the files that processes of one user share: whoever has other credentials must not
+ * read what these could. Nothing of it is a secret.
+ */
+export function scopeOf(options: StorageOptions, environment: NodeJS.ProcessEnv = process.env): string {
+  const own = options['s3.access-key-id'] ?? options['s3.profile-name'];
+  const ofEnvironment = IDENTITIES.map((name) => environment[name] ?? '');
+  return JSON.stringify([
+    options['s3.endpoint'] ?? '',
+    options['s3.region'] ?? '',
+    ...(own === undefined ? ofEnvironment : [own]),
+  ]);
+}
+
+/** Variables by which the SDK finds credentials, as far as they are no secrets. */
+const IDENTITIES = [
+  'AWS_ACCESS_KEY_ID',
+  'AWS_PROFILE',
+  'AWS_ROLE_ARN',
+  'AWS_SHARED_CREDENTIALS_FILE',
+  'AWS_CONFIG_FILE',
+  'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI',
+  'AWS_CONTAINER_CREDENTIALS_FULL_URI',
+  'AWS_ENDPOINT_URL',
+  'AWS_ENDPOINT_URL_S3',
+];

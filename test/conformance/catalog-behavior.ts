@@ -209,11 +209,9 @@ export function describeCatalogBehavior(name: string, open: () => Promise<Catalo
       const misfit = catalog.createTable(named('v2'), { schema: nanoseconds });
       expect(await rejectionCode(misfit)).toBe('SCHEMA_INVALID');
       await catalog.createTable(named('v3'), { schema: nanoseconds, formatVersion: 3 });
-      const missing = catalog.createTable({ namespace: ['none'], name: 't' }, { schema: SCHEMA });
-      expect(await rejectionCode(catalog.newTableLocation({ namespace: ['none'], name: 't' }))).toBe(
-        'NAMESPACE_NOT_FOUND',
-      );
-      expect(await rejectionCode(missing)).toBe('NAMESPACE_NOT_FOUND');
+      const nowhere = { namespace: ['none'], name: 't' };
+      expect(await rejectionCode(catalog.newTableLocation(nowhere))).toBe('NAMESPACE_NOT_FOUND');
+      expect(await rejectionCode(catalog.createTable(nowhere, { schema: SCHEMA }))).toBe('NAMESPACE_NOT_FOUND');
       expect((await catalog.loadTable(ORDERS)).metadata.tableUuid).toBe(created.metadata.tableUuid);
     });
 

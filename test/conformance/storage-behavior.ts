@@ -105,6 +105,24 @@ export function describeStorageBehavior(name: string, open: () => Promise<Storag
       expect(short.message).toContain(`${root}/ten`);
     });
 
+    test('the end of a file comes with its length and identity, and all of a file that is no longer', async () => {
+      const { root, io } = await open();
+      await io.create(`${root}/ten`, bytes('0123456789'));
+      await io.create(`${root}/empty`, bytes(''));
+      const { identity } = await io.stat(`${root}/ten`);
+      for (const [length, end] of [
+        [3, '789'],
+        [10, '0123456789'],
+        [11, '0123456789'],
+      ] as const) {
+        const tail = await io.readTail(`${root}/ten`, length);
+        expect([text(tail.bytes), tail.sizeBytes, tail.identity]).toEqual([end, 10, identity]);
+      }
+      expect((await io.readTail(`${root}/empty`, 8)).sizeBytes).toBe(0);
+      expect(await rejectionCode(io.readTail(`${root}/none`, 8))).toBe('FILE_NOT_FOUND');
+      expect(await rejectionCode(io.readTail(`${root}-other/x`, 8))).toBe('LOCATION_REFUSED');
+    });
+
     test('a deleted file is gone, and deleting it again is no error', async () => {
       const { root, io } = await open();
       await io.create(`${root}/f`, bytes('x'));

@@ -245,12 +245,12 @@ describe('refused', () => {
     ],
     [window('0s'), '"every" "0s" is not a duration such as 1h or 1d'],
     [window('hourly'), '"every" "hourly" is not a duration such as 1h or 1d'],
-    [{ timing: { everyMs: 0n, offsetMs: 0n }, input: {} }, '--every must be whole seconds, at least 1s'],
-    [{ timing: { everyMs: 1500n, offsetMs: 0n }, input: {} }, '--every must be whole seconds, at least 1s'],
-    [{ timing: { ...HOUR, offsetMs: 3_600_000n } }, '--offset must be less than 1h, the time between two ticks'],
-    [{ jitterMs: 360_001n }, '--jitter must be at most a tenth of the time between two ticks, 6m'],
-    [{ catchUpMs: 1000n }, '--catch-up must be at least 10s'],
-    [{ timing: { cron: '0 * * * *' } }, 'the times of a cron are not evenly spaced, so intervals need --every instead'],
+    [{ timing: { everyMs: 0n, offsetMs: 0n }, input: {} }, '"every" must be whole seconds, at least 1s'],
+    [{ timing: { everyMs: 1500n, offsetMs: 0n }, input: {} }, '"every" must be whole seconds, at least 1s'],
+    [{ timing: { ...HOUR, offsetMs: 3_600_000n } }, '"offset" must be less than 1h, the time between two ticks'],
+    [{ jitterMs: 360_001n }, '"jitter" must be at most a tenth of the time between two ticks, 6m'],
+    [{ catchUpMs: 1000n }, '"catchUp" must be at least 10s'],
+    [{ timing: { cron: '0 * * * *' } }, 'the times of a cron are not evenly spaced, so intervals need "every" instead'],
   ])('%o', async (changes, problem) => {
     expect(await refused(changes as Partial<NewSchedule>)).toBe(problem);
   });

@@ -2,12 +2,14 @@
 import { MoraineError } from '../../errors/index.js';
 import { type Location, normalizeLocation, printableLocation } from '../../locations/index.js';
 import {
+  type DiskCache,
   type ExpectedFile,
   FileCache,
   type FileIO,
   type FilePage,
   type FileRange,
   type FileStatus,
+  type FileTail,
 } from '../../storage/index.js';
 import type { Access, Gate } from './gate.js';
 
@@ -59,12 +61,15 @@ export class MemoryFileIO implements FileIO {
   /** No path leads to these files. */
   readonly localFiles = null;
   readonly cache = new FileCache();
+  readonly diskCache: DiskCache | null;
+  readonly scope = 'memory';
   readonly #storage: MemoryStorage;
   readonly #roots: readonly string[];
   readonly #gate: Gate;
 
   /** @param roots paths, or locations with a scheme, which are taken literally */
-  constructor(storage: MemoryStorage, roots: readonly string[], gate: Gate) {
+  constructor(storage: MemoryStorage, roots: readonly string[], gate: Gate, diskCache: DiskCache | null = null) {
+    this.diskCache = diskCache;
     this.#storage = storage;
     this.#roots = roots;
     this.#gate = gate;
@@ -99,6 +104,13 @@ export class MemoryFileIO implements FileIO {
     });
   }
 
+  async readTail(location: Location, length: number): Promise<FileTail> {
+    return this.#access('read', location, (path) => {
+      const { content, version } = this.#storage.require(path);
+      return { sizeBytes: content.length, identity: String(version), bytes: content.slice(-length) };
+    });
+  }
+
   async create(location: Location, content: Uint8Array): Promise<void> {
     await this.#access('create', location, (path) => this.#storage.create(path, content));
   }
@@ -107,6 +119,10 @@ export class MemoryFileIO implements FileIO {
     const pieces: Uint8Array[] = [];
     for await (const piece of content) pieces.push(piece);
     await this.create(location, Buffer.concat(pieces));
+  }
+
+  async abandonCreations(location: Location): Promise<void> {
+    await this.canonical(location);
   }
 
   async delete(...locations: readonly Location[]): Promise<void> {

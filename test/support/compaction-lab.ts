@@ -1,6 +1,6 @@
 /** A table that is compacted in tests: rows appended in small files, deletes of every kind, and what a reader finds. */
 import { type Catalog, parseTableName } from '../../catalogs/index.js';
-import { type Engine, quoteLiteral, scanSql, withReadableCopies } from '../../engine/index.js';
+import { type Engine, quoteLiteral, readableScanSql } from '../../engine/index.js';
 import { type Definitions, NO_DEFINITIONS } from '../../features/index.js';
 import type { CompactDeps } from '../../maintenance/index.js';
 import { openScan } from '../../scans/index.js';
@@ -48,10 +48,8 @@ export async function liveRows(
     const extras = { fileNumber: 'place', rowNumber: 'row', sequenceNumber: 'seq', rowId: 'id' };
     const locations = plan.files.map(({ file }) => quoteLiteral(file.filePath)).join(', ');
     const named = `* EXCLUDE (place), list_extract([${locations}]::VARCHAR[], place + 1) AS file`;
-    const readable = await withReadableCopies(connection, { ...scan, files, schema, extras });
-    const rows = await connection.rows(
-      `SELECT ${select} FROM (SELECT ${named} FROM ${scanSql(readable)}) ORDER BY ALL`,
-    );
+    const readable = await readableScanSql(connection, { ...scan, files, schema, extras });
+    const rows = await connection.rows(`SELECT ${select} FROM (SELECT ${named} FROM ${readable}) ORDER BY ALL`);
     return rows.map((row) => row.map(String).join('|'));
   });
 }

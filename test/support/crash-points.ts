@@ -6,12 +6,14 @@ import type { Engine } from '../../engine/index.js';
 import { MoraineError } from '../../errors/index.js';
 import type { Location } from '../../locations/index.js';
 import type {
+  DiskCache,
   ExpectedFile,
   FileCache,
   FileIO,
   FilePage,
   FileRange,
   FileStatus,
+  FileTail,
   LocalFiles,
 } from '../../storage/index.js';
 import { type Access, type Gate, isWrite } from '../simulation/gate.js';
@@ -105,6 +107,8 @@ export class ProcessBoundary {
 export class GatedFileIO implements FileIO {
   readonly localFiles: LocalFiles | null;
   readonly cache: FileCache;
+  readonly diskCache: DiskCache | null;
+  readonly scope: string;
   readonly #real: FileIO;
   readonly #gate: Gate;
 
@@ -112,6 +116,8 @@ export class GatedFileIO implements FileIO {
     this.#real = real;
     this.#gate = gate;
     this.cache = real.cache;
+    this.diskCache = real.diskCache;
+    this.scope = real.scope;
     const { localFiles } = real;
     this.localFiles = localFiles && {
       pathOf: (location) => localFiles.pathOf(location),
@@ -137,12 +143,20 @@ export class GatedFileIO implements FileIO {
     return this.#pass('read', location, () => this.#real.readRange(location, range));
   }
 
+  readTail(location: Location, length: number): Promise<FileTail> {
+    return this.#pass('read', location, () => this.#real.readTail(location, length));
+  }
+
   create(location: Location, content: Uint8Array): Promise<void> {
     return this.#pass('create', location, () => this.#real.create(location, content));
   }
 
   createFrom(location: Location, content: AsyncIterable<Uint8Array>): Promise<void> {
     return this.#pass('create', location, () => this.#real.createFrom(location, content));
+  }
+
+  abandonCreations(location: Location, beforeMs: number): Promise<void> {
+    return this.#real.abandonCreations(location, beforeMs);
   }
 
   delete(...locations: readonly Location[]): Promise<void> {

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Catalog, parseTableName } from '../../catalogs/index.js';
-import { type Engine, openEngine, quoteLiteral, scanSql } from '../../engine/index.js';
+import { type Engine, openEngine, quoteLiteral, readableScanSql } from '../../engine/index.js';
 import type { Definitions, FeatureView } from '../../features/index.js';
 import { currentSchema, type DataFile, type NestedField, type Schema, type TableUpdate } from '../../iceberg/index.js';
 import type { MaterializationDeps } from '../../materialization/index.js';
@@ -159,7 +159,10 @@ export class Lab {
     for (const planned of files) {
       const { file } = planned;
       await this.engine.withConnection(async (connection) => {
-        const rows = scanSql({ schema, ...(await openFiles(connection, table, [fileToOpen(planned)])) });
+        const rows = await readableScanSql(connection, {
+          schema,
+          ...(await openFiles(connection, table, [fileToOpen(planned)])),
+        });
         const [count] = await connection.rows(`SELECT count(*) FROM ${rows} WHERE ${condition}`);
         if (count?.[0] === 0n) return;
         removeFiles.push(file.filePath);
@@ -181,7 +184,7 @@ export class Lab {
     const { files } = await planFiles(table, { schema, snapshot, appliesDeletes: live !== 'true' });
     const added = await this.engine.withConnection(async (connection) => {
       const rows = files.map((planned) => ({ ...fileToOpen(planned), deleted: undefined }));
-      const scan = scanSql({ schema, ...(await openFiles(connection, table, rows)) });
+      const scan = await readableScanSql(connection, { schema, ...(await openFiles(connection, table, rows)) });
       return stageRows(connection, table, { select: `SELECT * FROM ${scan} WHERE ${live}`, namePrefix: randomUUID() });
     });
     const overwritten = await commitOverwrite(table, {
@@ -262,7 +265,7 @@ export class Lab {
     const { files } = await planFiles(table, { schema, snapshot });
     return this.engine.withConnection(async (connection) => {
       const opened = await openFiles(connection, table, files.map(fileToOpen));
-      const scan = scanSql({ schema, ...opened, extras: { sequenceNumber: 'seq' } });
+      const scan = await readableScanSql(connection, { schema, ...opened, extras: { sequenceNumber: 'seq' } });
       return connection.rows(`WITH rows AS (SELECT * FROM ${scan}) ${select}`);
     });
   }

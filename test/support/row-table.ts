@@ -9,8 +9,8 @@ import {
   openEngine,
   quoteLiteral,
   ROW_ID,
+  readableScanSql,
   type ScanExtras,
-  scanSql,
   withReadableCopies,
 } from '../../engine/index.js';
 import {
@@ -238,7 +238,7 @@ export class RowTable {
           (extra) => extras[extra as keyof ScanExtras] ?? [],
         ),
       ];
-      const from = `(SELECT *${name} FROM ${scanSql(all)})`;
+      const from = `(SELECT *${name} FROM ${await readableScanSql(connection, all)})`;
       return connection.rows(statement(`SELECT ${names.join(', ')} FROM ${from}`));
     });
   }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { scanSql } from '../../engine/index.js';
+import { readableScanSql } from '../../engine/index.js';
 import { type Schema } from '../../iceberg/index.js';
 import { openProject, type Project } from '../../project/index.js';
 import { fileToOpen, openFiles } from '../../scans/index.js';
@@ -150,7 +150,10 @@ export class SmallProject {
     const { files } = await planFiles(table, { schema, snapshot });
     const engine = await this.project.engine();
     return engine.withConnection(async (connection) => {
-      const scan = scanSql({ schema, ...(await openFiles(connection, table, files.map(fileToOpen))) });
+      const scan = await readableScanSql(connection, {
+        schema,
+        ...(await openFiles(connection, table, files.map(fileToOpen))),
+      });
       return connection.rows(`WITH rows AS (SELECT * FROM ${scan}) ${select}`);
     });
   }

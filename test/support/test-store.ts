@@ -12,6 +12,7 @@ import { OPEN_GATE } from '../simulation/gate.js';
 import { MemoryPointers, memoryCatalog } from '../simulation/memory-catalog.js';
 import { MemoryFileIO, MemoryStorage } from '../simulation/memory-file-io.js';
 import { RequirementsOnly } from '../simulation/requirements-only.js';
+import { PoisonedCache } from './poisoned-cache.js';
 
 /** Storages in memory, by their root. */
 const storages = new Map<Location, MemoryStorage>();
@@ -88,7 +89,8 @@ export async function openTestStore(
     const root = `memory://store/${randomUUID()}`;
     const storage = new MemoryStorage(() => Date.now());
     storages.set(root, storage);
-    const io = wrap(new MemoryFileIO(storage, [root], OPEN_GATE));
+    const diskCache = new PoisonedCache({ folder: join(folder, 'cache'), maxBytes: 2 ** 30, endBytes: 8 });
+    const io = wrap(new MemoryFileIO(storage, [root], OPEN_GATE, diskCache));
     const warehouse = `${root}/warehouse`;
     const server = memoryCatalog(new MemoryPointers(), { io, warehouse, gate: OPEN_GATE, ...timed });
     return { io, warehouse, catalog: new RequirementsOnly(server).client(OPEN_GATE, clock) };

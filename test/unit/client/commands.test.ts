@@ -67,6 +67,8 @@ const COUNTERPARTS: Readonly<Record<string, Counterpart>> = {
   'project show': { project: 'knownIdentity' },
   'project new-id': { none: 'repairs a copied project, by hand' },
   'project map-locations': { none: 'repairs a moved project, by hand' },
+  'cache show': { none: 'looks at the machine, for people' },
+  'cache clear': { none: 'frees disk of the machine, by hand' },
   doctor: { none: 'looks at the machine, for people' },
   'workflow export': { testing: 'exportHistory' },
   'workflow replay': { testing: 'replayHistories' },

@@ -49,7 +49,8 @@ catalog: two
 catalogs:
   one: { type: sql, uri: "sqlite:///rel.db", warehouse: /abs/w1 }
   two: { uri: "sqlite:////abs/two.db", warehouse: file:///abs/w 2%20 }
-storage: { roots: [../shared, /abs], locations: { s3://b/wh: ../shared/wh }, options: { s3.region: r, s3.connect-timeout: 5 } }
+storage: { roots: [../shared, /abs], locations: { s3://b/wh: ../shared/wh }, options: { s3.region: r, s3.connect-timeout: 5 },
+  cache: { directory: kept, maxSize: 3GB } }
 engine: { memoryLimit: 1.5GiB, threads: 3, tempDirectory: t }
 temporal:
   { address: "h:1", namespace: n, profile: q, configFile: t.toml, apiKey: k, tls: true, taskQueue: tq,
@@ -77,6 +78,7 @@ stateFolder: state
         roots: ['/shared', '/abs'],
         locations: new Map([['s3://b/wh', '/shared/wh']]),
         options: { 's3.region': 'r', 's3.connect-timeout': '5' },
+        cache: { directory: '/p/kept', maxBytes: 3_000_000_000 },
       },
       engine: { memoryLimitBytes: 1_610_612_736, threads: 3, tempDirectory: '/p/t' },
       temporal: {
@@ -141,6 +143,14 @@ stateFolder: state
     expect(config.storage).toMatchObject({ roots: ['s3://b/wh'], options: { 's3.secret-access-key': 'abc' } });
   });
 
+  it('has catalogs on PostgreSQL, with passwords of the environment', () => {
+    const uris = ['postgresql://u:${P}@h:5432/d?sslmode=require', 'postgres+psycopg2://h/d'];
+    for (const uri of uris) {
+      const config = parse(`catalogs: { lake: { uri: "${uri}" } }\n`, { P: 'abc' });
+      expect(config.catalogs.get('lake')?.uri).toBe(uri.replace('${P}', 'abc'));
+    }
+  });
+
   it('can be given as a value', () => {
     const config = configFromValue({ engine: { threads: 1 } }, '/q');
     expect(config.configFile).toBeNull();
@@ -185,8 +195,12 @@ describe('a mistake names its line', () => {
       '/p/moraine.yaml:4: storage.options.s3.secret-access-key: a secret must not stand in the file; take it from the environment, as in s3.secret-access-key: ${MY_SECRET}',
     ],
     [
-      'catalogs:\n  a: { uri: "postgresql://h/d" }\n',
-      '/p/moraine.yaml:2: catalogs.a.uri: must be a SQLite file: a path, or sqlite:///PATH',
+      'catalogs:\n  a: { uri: "mysql://h/d" }\n',
+      '/p/moraine.yaml:2: catalogs.a.uri: must be a SQLite file (a path, or sqlite:///PATH), or postgresql://USER:PASSWORD@HOST/DATABASE',
+    ],
+    [
+      'catalogs:\n  a: { uri: "postgresql+psycopg2://u:secret@h/d" }\n',
+      '/p/moraine.yaml:2: catalogs.a.uri: a password must not stand in the file; take it from the environment, as in uri: postgresql://user:${MY_PASSWORD}@host/database',
     ],
     [
       'catalogs:\n  "a/b": {}\n',

@@ -60,10 +60,10 @@ test('faults 10: cut short after the commit or within the deletion, repeating th
         const value = Reflect.get(target, name, target) as unknown;
         if (typeof value !== 'function') return value;
         if (name !== 'delete') return (value as (...args: unknown[]) => unknown).bind(target);
-        return async (location: string) => {
-          left -= 1;
+        return async (...locations: readonly string[]) => {
+          await target.delete(...locations.slice(0, left));
+          left -= locations.length;
           if (left < 0) throw new Error('cut short');
-          await target.delete(location);
         };
       },
     });

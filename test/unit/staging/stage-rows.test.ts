@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { type Connection, quoteLiteral, scanSql } from '../../../engine/index.js';
+import { type Connection, quoteLiteral, readableScanSql } from '../../../engine/index.js';
 import { type DataFile, type TableUpdate, UNSORTED } from '../../../iceberg/index.js';
 import { fileToOpen, localPathsOf, openFiles } from '../../../scans/index.js';
 import { stageRows } from '../../../staging/index.js';
@@ -88,7 +88,7 @@ test('rows lie in the order of the table, and their file says so, where the engi
     const plan = await planFiles(table, { schema, snapshot });
     const ids = await lab.world.engine.withConnection(async (connection) => {
       const opened = await openFiles(connection, table, plan.files.map(fileToOpen));
-      return connection.rows(`SELECT id FROM ${scanSql({ schema, ...opened })}`);
+      return connection.rows(`SELECT id FROM ${await readableScanSql(connection, { schema, ...opened })}`);
     });
     return [files.map(({ sortOrderId }) => sortOrderId), ids.flat()];
   };

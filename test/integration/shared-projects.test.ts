@@ -1,10 +1,12 @@
-/** A project whose tables are objects of a store does by configuration alone what a project of files does. */
+/** Projects whose tables are objects of a store, or whose catalog is a server, do by configuration alone what a project of files does. */
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { CreateMultipartUploadCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type CliResult, jsonLines, moraine } from '../support/cli.js';
 import { codeBlocks } from '../support/code-blocks.js';
 import { projectRoot } from '../support/paths.js';
+import { PASSWORD, startPostgres } from '../support/postgres-server.js';
 import { python } from '../support/python.js';
 import { type S3Server, startS3Server } from '../support/s3-server.js';
 import { temporaryFolder } from '../support/temp-folder.js';
@@ -16,19 +18,21 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-const CONFIG =
-  codeBlocks(readFileSync(join(projectRoot, 'docs/storage.md'), 'utf8')).find(({ title }) => title === 'moraine.yaml')
-    ?.content ?? expect.unreachable();
+const configOf = (page: string): string =>
+  codeBlocks(readFileSync(join(projectRoot, page), 'utf8')).find(({ title }) => title === 'moraine.yaml')?.content ??
+  expect.unreachable();
 const SECRET = 'canary-secret-of-the-tests';
 
-/** A project as `moraine init` makes it; on the store, with the configuration of docs/storage.md. */
-async function makeProject(isOnStore: boolean) {
+/** A project as `moraine init` makes it, or with the configuration of a page. @param database `user:password@host:port/name` */
+async function makeProject(page?: string, database = '') {
   const folder = temporaryFolder();
   const outputs: CliResult[] = [];
   const env = {
     LAKE_ENDPOINT: server.endpoint,
     LAKE_ACCESS_KEY: server.options['s3.access-key-id'],
     LAKE_SECRET_KEY: SECRET,
+    LAKE_PASSWORD: PASSWORD,
+    LAKE_DATABASE: database.slice(database.indexOf('@') + 1),
   };
   const run = async (...args: string[]): Promise<string> => {
     const result = await moraine(args, { cwd: folder, env });
@@ -37,7 +41,7 @@ async function makeProject(isOnStore: boolean) {
     return result.stdout;
   };
   await run('init', '.');
-  if (isOnStore) writeFileSync(join(folder, 'moraine.yaml'), CONFIG);
+  if (page !== undefined) writeFileSync(join(folder, 'moraine.yaml'), configOf(page));
   return { folder, run, outputs };
 }
 
@@ -80,8 +84,8 @@ async function live({ run }: Awaited<ReturnType<typeof makeProject>>) {
 }
 
 test('a project on S3 gives the answers of one on files, its tables are read by PyIceberg, and its secret is nowhere', async () => {
-  const local = await live(await makeProject(false));
-  const project = await makeProject(true);
+  const local = await live(await makeProject());
+  const project = await makeProject('docs/storage.md');
   const remote = await live(project);
   expect(remote.answers).toEqual(local.answers);
   expect(remote.rows).toEqual(local.rows);
@@ -90,12 +94,29 @@ test('a project on S3 gives the answers of one on files, its tables are read by 
 
   const read = await python<{ rows: number; orders: number; online: number }>(
     'read_store.py',
-    join(project.folder, '.moraine/catalog.db'),
+    `sqlite:///${join(project.folder, '.moraine/catalog.db')}`,
     JSON.stringify(server.options),
   );
   const orders = remote.rows.map((row) => Number((JSON.parse(row) as { orders: number | null }).orders));
   expect(read).toMatchObject({ rows: 320, orders: orders.reduce((sum, value) => sum + value, 0) });
   expect(read.online).toBeGreaterThan(0);
+
+  // An upload whose process was killed.
+  const Key = 'warehouse/shop/customer_orders/data/killed.parquet';
+  await server.client.send(new CreateMultipartUploadCommand({ Bucket: 'lake', Key }));
+  const uploads = async () =>
+    (await server.client.send(new ListMultipartUploadsCommand({ Bucket: 'lake' }))).Uploads ?? [];
+  expect(await uploads()).toHaveLength(1);
+  await project.run('maintain', 'shop.customer_orders', '--orphans-older-than', '0s', '--allow-young');
+  expect(await uploads()).toEqual([]);
+
+  // What was fetched is kept, and is nothing that an answer depends on.
+  const kept = JSON.parse(await project.run('cache', 'show', '--json')) as { files: number; bytes: number };
+  expect(kept.files).toBeGreaterThan(0);
+  expect(kept.bytes).toBeGreaterThan(0);
+  expect(await project.run('cache', 'clear')).toContain('content  0 files, 0 B of at most 10.7 GB');
+  const again = jsonLines(await project.run('table', 'scan', 'shop.customer_orders'));
+  expect(again.map((row) => JSON.stringify(row)).toSorted()).toEqual(local.rows);
 
   for (const { stdout, stderr } of project.outputs) expect(stdout + stderr).not.toContain(SECRET);
   for (const name of readdirSync(join(project.folder, '.moraine'), { recursive: true, withFileTypes: true })) {
@@ -107,4 +128,24 @@ test('a project on S3 gives the answers of one on files, its tables are read by 
   cpSync(project.folder, copy, { recursive: true, filter: (path) => !path.endsWith('.moraine') });
   const left = readdirSync(copy, { recursive: true }).map(String);
   expect(left.filter((name) => /parquet|avro|metadata/.test(name))).toEqual([]);
+});
+
+test('a project whose catalog is a PostgreSQL database gives the answers of one on SQLite, and PyIceberg reads its tables', async () => {
+  const postgres = await startPostgres();
+  try {
+    const local = await live(await makeProject());
+    const uri = await postgres.makeDatabase();
+    const project = await makeProject('docs/catalogs.md', uri);
+    const shared = await live(project);
+    expect(shared.answers).toEqual(local.answers);
+    expect(shared.rows).toEqual(local.rows);
+    expect(shared.doctor).toContain(`catalog lake: ${uri.replace(/\/\/.*@/, '//')}, 3 namespaces`);
+    const program = uri.replace('postgresql:', 'postgresql+psycopg2:');
+    const read = await python<{ rows: number; online: number }>('read_store.py', program, '{}');
+    expect(read.rows).toBe(320);
+    expect(read.online).toBeGreaterThan(0);
+    for (const { stdout, stderr } of project.outputs) expect(stdout + stderr).not.toContain(PASSWORD);
+  } finally {
+    await postgres.close();
+  }
 });
