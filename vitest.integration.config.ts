@@ -28,13 +28,23 @@ const OF_FILE_SYSTEMS = [
   'test/unit/tables/{other-writers,pinned-table,plan-deletes}.test.ts',
 ];
 
-/** `npm run test:integration`: what needs a peer, another server or a packed installation, hundreds of runs of the command, a second store. */
+/** Suites of `npm test` with more random rounds. */
+const ROUNDS = {
+  include: ['test/simulation/simulation.test.ts', 'test/property/features-point-in-time.test.ts'],
+  env: { MORAINE_SIMULATION_SEEDS: '2000', MORAINE_WORLDS: '200' },
+};
+
+/**
+ * `npm run test:integration`: what needs a peer, another server or a packed installation, hundreds of runs of the command, a death at
+ * every point, many random rounds, a second store.
+ */
 export default defineConfig({
   test: {
     globalSetup: ['test/setup/build.ts', 'test/setup/python.ts', 'test/setup/temporal-server.ts'],
     maxWorkers: 2,
     projects: [
       { test: { ...settings, name: 'integration', include: ['test/integration/**/*.test.ts'] } },
+      { test: { ...settings, name: 'rounds', ...ROUNDS } },
       {
         test: {
           ...settings,

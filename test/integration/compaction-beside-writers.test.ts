@@ -1,4 +1,4 @@
-/** Compactions beside a writer that never rests, for two minutes each (`MORAINE_BUSY_SECONDS`). The short form is in test/faults. */
+/** Compactions beside a writer that never rests, for two minutes each (`MORAINE_BUSY_SECONDS`). Faults 31, 32, 33 and 38. */
 import { describe, it } from 'vitest';
 import { readsBesideCompaction, upsertsBesideCompaction } from '../support/busy-writer.js';
 import { SOURCE } from '../support/materialization-lab.js';
