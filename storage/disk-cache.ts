@@ -69,16 +69,20 @@ export class DiskCache {
   async place(group: string, name: string, to: string, make: (path: string) => Promise<void>): Promise<void> {
     const path = this.#pathOf(group, name);
     for (;;) {
-      if (await this.#linked(path, to)) return;
       const others = this.#making.get(path);
       if (others === undefined) {
-        const making = this.#make(path, to, make).finally(() => this.#making.delete(path));
+        const making = this.#linkedOrMade(path, to, make).finally(() => this.#making.delete(path));
         this.#making.set(path, making);
         return await making;
       }
       // Their failure is theirs: they may have been cancelled.
       await others.catch(() => undefined);
+      if (await this.#linked(path, to)) return;
     }
+  }
+
+  async #linkedOrMade(path: string, to: string, make: (path: string) => Promise<void>): Promise<void> {
+    if (!(await this.#linked(path, to))) await this.#make(path, to, make);
   }
 
   /** Names of the files of a group. */
