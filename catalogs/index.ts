@@ -7,6 +7,7 @@ export { ensureNamespace } from './ensure-namespace.js';
 export { metadataFolder, pathSegment } from './location-names.js';
 export { DEFAULT_METADATA_LIMITS, type MetadataLimits, readTableMetadata } from './metadata-file.js';
 export { type MetadataFile, newestMetadata } from './newest-metadata.js';
+export { openRestCatalog, type RestCatalogOptions } from './rest/rest-catalog.js';
 export { databaseFile, openSqlCatalog, type SqlCatalogOptions, shownDatabase } from './sql-catalog.js';
 export { withTableDefaults } from './table-defaults.js';
 export { formatTableName, parseTableName, type QualifiedTableName } from './table-name.js';

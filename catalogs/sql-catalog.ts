@@ -20,6 +20,7 @@ import {
   withMetadataLog,
   writeTableMetadata,
 } from './metadata-file.js';
+import { checkName, checkNamespace } from './names.js';
 import { isPostgresUri, PostgresDriver, postgresDatabase } from './postgres-driver.js';
 import { prepareSqlSchema } from './sql-schema.js';
 import { type CatalogStore, SqlStore, sqlFailure, type TableKey } from './sql-store.js';
@@ -28,7 +29,6 @@ import { formatTableName } from './table-name.js';
 
 /** Property that PyIceberg stores for a namespace without properties. */
 const NAMESPACE_MARKER: ReadonlyMap<string, string> = new Map([['exists', 'true']]);
-const LONGEST_NAME = 255;
 /** How often a pointer is read whose metadata file is gone before it can be. */
 const MAX_LOADS = 10;
 
@@ -90,17 +90,9 @@ function openFailure(error: unknown, path: string): unknown {
   });
 }
 
-function checkName(what: string, name: string): void {
-  if (name === '' || name.length > LONGEST_NAME || name.includes('\0')) {
-    const message = `${what} ${JSON.stringify(name.slice(0, 300))} must have 1 to ${LONGEST_NAME} characters and no NUL.`;
-    throw new MoraineError('INVALID_ARGUMENT', message);
-  }
-}
-
 function namespaceKey(namespace: readonly string[]): string {
-  if (namespace.length === 0) throw new MoraineError('INVALID_ARGUMENT', 'A namespace needs at least one level.');
+  checkNamespace(namespace);
   for (const level of namespace) {
-    checkName('Namespace', level);
     if (level.includes('.')) {
       const message = `Namespace ${JSON.stringify(level)} contains a dot, which a SQL catalog uses to separate levels.`;
       throw new MoraineError('INVALID_ARGUMENT', message);

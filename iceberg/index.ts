@@ -72,7 +72,7 @@ export {
 } from './manifests/manifest-list.js';
 export type * from './metadata/metadata.js';
 export { type NewTable, newTableMetadata, withMetadataLogEntry } from './metadata/metadata-build.js';
-export { parseTableMetadata, tableMetadataToJson } from './metadata/metadata-json.js';
+export { parseTableMetadata, tableMetadataFromJson, tableMetadataToJson } from './metadata/metadata-json.js';
 export { MAIN_BRANCH, refByName, resolveSnapshot, type SnapshotSelection, snapshotForRef } from './metadata/refs.js';
 export { parseSnapshot, parseSnapshotRef, snapshotRefToJson, snapshotToJson } from './metadata/snapshot-json.js';
 export {

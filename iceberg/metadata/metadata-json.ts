@@ -55,9 +55,23 @@ const KNOWN_KEYS: ReadonlySet<string> = new Set([
  * @throws MoraineError `METADATA_CORRUPT` naming what is wrong, `FORMAT_VERSION_UNSUPPORTED` for a version above 3
  */
 export function parseTableMetadata(content: Uint8Array | string): TableMetadata {
-  try {
+  return parsed(() => {
     const text = typeof content === 'string' ? content : new TextDecoder('utf-8', { fatal: true }).decode(content);
-    return readMetadata(new JsonFields(parseJson(text), 'table metadata', 'METADATA_CORRUPT'));
+    return parseJson(text);
+  });
+}
+
+/**
+ * Reads metadata that stands in other JSON, such as the answer of a REST catalog.
+ * @throws MoraineError as {@link parseTableMetadata}
+ */
+export function tableMetadataFromJson(json: JsonValue): TableMetadata {
+  return parsed(() => json);
+}
+
+function parsed(json: () => JsonValue): TableMetadata {
+  try {
+    return readMetadata(new JsonFields(json(), 'table metadata', 'METADATA_CORRUPT'));
   } catch (cause) {
     if (isMoraineError(cause, 'METADATA_CORRUPT', 'FORMAT_VERSION_UNSUPPORTED')) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);

@@ -1,31 +1,20 @@
 /** Apache Spark with Iceberg, as a foreign engine: from PyPI and Maven Central, made once and kept in the user's cache folder. */
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { userCacheFolder } from '../../workers/server/user-cache.js';
+import { cachedJar, type Jar } from './maven.js';
 import { pythonEnvironment } from './python-environment.js';
 
 const run = promisify(execFile);
 
-/** A file of Maven Central, kept in the user's cache folder. */
-interface Jar {
-  /** Its folder in the repository: group, artifact and version. */
-  readonly folder: string;
-  readonly file: string;
-  readonly sha256: string;
-}
-
 const ICEBERG_RUNTIME: Jar = {
-  folder: 'org/apache/iceberg/iceberg-spark-runtime-4.0_2.13/1.10.1',
-  file: 'iceberg-spark-runtime-4.0_2.13-1.10.1.jar',
+  coordinates: 'org.apache.iceberg:iceberg-spark-runtime-4.0_2.13:1.10.1',
   sha256: '2192a0881ed0f5773b5a83a8820d2b0b2069beec203028643a1c338551007f09',
 };
 /** The driver by which JdbcCatalog opens SQLite files. */
 const SQLITE_JDBC: Jar = {
-  folder: 'org/xerial/sqlite-jdbc/3.50.3.0',
-  file: 'sqlite-jdbc-3.50.3.0.jar',
+  coordinates: 'org.xerial:sqlite-jdbc:3.50.3.0',
   sha256: 'a3f53a2aa15ae9425a9e793bbe9c8e5288febeb4b65ef5c1a4e80d4c2045cf08',
 };
 /** Where Debian has the Java versions; Spark 4.0 runs on 17 and 21. */
@@ -63,23 +52,6 @@ function findJava(): string | undefined {
 /** The path of sqlite-jdbc. */
 export function sqliteJdbc(): Promise<string> {
   return cachedJar(SQLITE_JDBC);
-}
-
-/** Throws if what was downloaded is not the file of the known digest. */
-async function cachedJar({ folder, file, sha256 }: Jar): Promise<string> {
-  const path = join(userCacheFolder(), file);
-  if (existsSync(path)) return path;
-  const url = `https://repo1.maven.org/maven2/${folder}/${file}`;
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
-  const bytes = Buffer.from(await response.arrayBuffer());
-  const digest = createHash('sha256').update(bytes).digest('hex');
-  if (digest !== sha256) throw new Error(`${url} has the SHA-256 ${digest}, not ${sha256}`);
-  mkdirSync(dirname(path), { recursive: true });
-  const staging = `${path}.${process.pid}`;
-  writeFileSync(staging, bytes);
-  renameSync(staging, path);
-  return path;
 }
 
 /** Runs a Python program with Spark to its end; the jar's path is its first argument. Returns what it printed. */

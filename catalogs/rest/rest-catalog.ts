@@ -1,0 +1,426 @@
+/**
+ * The catalog behind a server of the Iceberg REST catalog specification. The server writes metadata files and decides where tables lie;
+ * the metadata of a table comes with its answers, and the file that an answer names is never read.
+ */
+import { isMoraineError, MoraineError } from '../../errors/index.js';
+import {
+  applyUpdates,
+  checkRequirements,
+  isJsonArray,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  jsonObject,
+  newTableMetadata,
+  partitionSpecToJson,
+  requirementToJson,
+  requireVersionTwoTypes,
+  schemaToJson,
+  sortOrderToJson,
+  tableMetadataFromJson,
+  updateToJson,
+} from '../../iceberg/index.js';
+import type { Catalog, CommitRequest, CreateTableRequest, LoadedTable, TableIdentifier } from '../catalog.js';
+import { type Clock, SYSTEM_CLOCK } from '../clock.js';
+import { announceCommit } from '../commit-outcome.js';
+import { withoutTrailingSlash } from '../location-names.js';
+import { formatTableName } from '../table-name.js';
+import { members, type RestAnswer, RestClient, type RestRequest } from './rest-client.js';
+import { RestFailure } from './rest-failure.js';
+import type { RestOptions } from './rest-options.js';
+import { RestPaths } from './rest-paths.js';
+import { askServer, checkedPrefix, type RestServer } from './rest-server.js';
+
+export interface RestCatalogOptions {
+  readonly name: string;
+  /** `https://host/path`, before `/v1`. */
+  readonly uri: string;
+  /** What the server calls the warehouse; needed where it has several. */
+  readonly warehouse?: string;
+  /** Options under the names that PyIceberg gives them: `token`, `credential`, `scope`, `header.NAME` and others. */
+  readonly options?: RestOptions;
+  readonly clock?: Clock;
+}
+
+/** Tables whose last answer is kept, for servers that say whether it is still the newest. */
+const MAX_KEPT = 64;
+/** A list that goes on for ever is an error of the server. */
+const MAX_PAGES = 100_000;
+
+/**
+ * Opens a REST catalog: asks the server for its configuration.
+ * @throws MoraineError `CATALOG_UNAVAILABLE`, `CONFIG_INVALID`
+ */
+export async function openRestCatalog(options: RestCatalogOptions): Promise<Catalog> {
+  const clock = options.clock ?? SYSTEM_CLOCK;
+  const client = new RestClient(options.uri, options.options ?? {}, clock);
+  try {
+    const server = await askServer(client, options.options ?? {}, options.warehouse);
+    return new RestCatalog(options, client, server, clock);
+  } catch (error) {
+    throw error instanceof RestFailure ? unavailable(client, error) : error;
+  }
+}
+
+function unavailable(client: RestClient, failure: RestFailure): MoraineError {
+  return new MoraineError(
+    'CATALOG_UNAVAILABLE',
+    `The REST catalog ${client.address}: ${failure.message}. ${advice(failure)}`,
+    {
+      cause: failure,
+    },
+  );
+}
+
+/** What to do about a request that was not carried out. */
+function advice({ status, model }: RestFailure): string {
+  if (status === undefined) return 'Check uri and the network.';
+  if (status === 401 || status === 419) return 'Check token or credential.';
+  if (status === 403) return 'Give the credentials the right to do this, or set another scope.';
+  if (status === 429 || status >= 500) return 'Try again later.';
+  return model === undefined
+    ? 'Check that uri is the address of a REST catalog.'
+    : 'Check the configuration of the catalog.';
+}
+
+/** Codes for the exceptions of Java's library, which servers name in their errors. */
+const MISSING = new Map([
+  ['NoSuchNamespaceException', 'NAMESPACE_NOT_FOUND'],
+  ['NoSuchTableException', 'TABLE_NOT_FOUND'],
+  ['NotFoundException', 'FILE_NOT_FOUND'],
+] as const);
+type Missing = typeof MISSING extends Map<string, infer Code> ? Code : never;
+
+/** How the refusals of one request are to be understood. */
+interface Refusals {
+  /** What is missing after a 404 that does not say so. */
+  readonly missing: Missing;
+  /** What exists, or is in use, after a 409. */
+  readonly conflict?: 'NAMESPACE_ALREADY_EXISTS' | 'NAMESPACE_NOT_EMPTY' | 'TABLE_ALREADY_EXISTS';
+  /** The request reads a file before it changes anything: that the file is missing, which Java's server says with 500, is certain. */
+  readonly readsFile?: boolean;
+}
+
+class RestCatalog implements Catalog {
+  readonly name: string;
+  readonly id: string;
+  readonly clock: Clock;
+  readonly #client: RestClient;
+  readonly #server: RestServer;
+  readonly #paths: RestPaths;
+  /** The last answer for each table, with its entity tag. The least recently used is first. */
+  readonly #kept = new Map<string, { readonly etag: string; readonly table: LoadedTable }>();
+
+  constructor({ name, warehouse = '' }: RestCatalogOptions, client: RestClient, server: RestServer, clock: Clock) {
+    const prefix = checkedPrefix(server.properties.get('prefix'));
+    this.name = name;
+    this.id = `${client.address}#${prefix ?? warehouse}`;
+    this.clock = clock;
+    this.#client = client;
+    this.#server = server;
+    this.#paths = new RestPaths({ prefix, separator: server.properties.get('namespace-separator') });
+  }
+
+  async listNamespaces(parent: readonly string[] = []): Promise<readonly (readonly string[])[]> {
+    const query = parent.length === 0 ? {} : { parent: this.#paths.encodedNamespace(parent) };
+    const found = await this.#list('namespaces', (page) => this.#paths.namespaces({ ...query, ...page }));
+    return found.map((each) => textsOf(each));
+  }
+
+  async namespaceExists(namespace: readonly string[]): Promise<boolean> {
+    return await this.#exists(this.#paths.namespace(namespace), 'HEAD /v1/{prefix}/namespaces/{namespace}');
+  }
+
+  async createNamespace(
+    namespace: readonly string[],
+    properties: ReadonlyMap<string, string> = new Map(),
+  ): Promise<void> {
+    this.#paths.encodedNamespace(namespace);
+    const body = { namespace, properties: jsonObject(properties) };
+    const refusals = { missing: 'NAMESPACE_NOT_FOUND', conflict: 'NAMESPACE_ALREADY_EXISTS' } as const;
+    await this.#change({ method: 'POST', path: this.#paths.namespaces(), body }, refusals);
+  }
+
+  async loadNamespaceProperties(namespace: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const path = this.#paths.namespace(namespace);
+    const { text } = await this.#read({ method: 'GET', path }, { missing: 'NAMESPACE_NOT_FOUND' });
+    const { properties } = this.#membersOf(text);
+    if (!isJsonObject(properties)) return new Map();
+    return new Map(Object.entries(properties).map(([key, value]) => [key, String(value)]));
+  }
+
+  async dropNamespace(namespace: readonly string[]): Promise<void> {
+    const path = this.#paths.namespace(namespace);
+    const refusals = { missing: 'NAMESPACE_NOT_FOUND', conflict: 'NAMESPACE_NOT_EMPTY' } as const;
+    await this.#change({ method: 'DELETE', path }, refusals);
+  }
+
+  async listTables(namespace: readonly string[]): Promise<readonly TableIdentifier[]> {
+    const found = await this.#list('identifiers', (page) => this.#paths.namespace(namespace, '/tables', page));
+    return found.map((each) => {
+      const { namespace: levels, name } = isJsonObject(each) ? each : {};
+      if (typeof name !== 'string') throw this.#nonsense('a table without a name is in its list');
+      return { namespace: textsOf(levels), name };
+    });
+  }
+
+  async tableExists(identifier: TableIdentifier): Promise<boolean> {
+    const head = 'HEAD /v1/{prefix}/namespaces/{namespace}/tables/{table}';
+    return await this.#exists(this.#paths.table(identifier), head);
+  }
+
+  /** Asks the server for a table that is not made: it alone knows where tables go. */
+  async newTableLocation(identifier: TableIdentifier): Promise<string> {
+    const { namespace, name } = identifier;
+    // Servers stage tables in namespaces that do not exist.
+    if (!(await this.namespaceExists(namespace))) {
+      const message = `There is no namespace ${namespace.join('.')} in catalog ${this.name}.`;
+      throw new MoraineError('NAMESPACE_NOT_FOUND', message);
+    }
+    const body = { name, schema: { type: 'struct', 'schema-id': 0, fields: [] }, 'stage-create': true };
+    try {
+      return (await this.#create(identifier, body)).metadata.location;
+    } catch (error) {
+      if (!isMoraineError(error, 'TABLE_ALREADY_EXISTS')) throw error;
+      return (await this.loadTable(identifier)).metadata.location;
+    }
+  }
+
+  async createTable(identifier: TableIdentifier, request: CreateTableRequest): Promise<LoadedTable> {
+    const { schema, partitionSpec, sortOrder, location, properties, formatVersion = 2 } = request;
+    if (formatVersion < 3) requireVersionTwoTypes(schema);
+    // What is wrong with it is found here: servers say it each in another way.
+    newTableMetadata({ ...request, location: location ?? '', tableUuid: '', nowMs: 0n });
+    return await this.#create(
+      identifier,
+      jsonObject([
+        ['name', identifier.name],
+        ['location', location === undefined ? undefined : withoutTrailingSlash(location)],
+        ['schema', schemaToJson(schema)],
+        ['partition-spec', partitionSpec === undefined ? undefined : partitionSpecToJson(partitionSpec)],
+        ['write-order', sortOrder === undefined ? undefined : sortOrderToJson(sortOrder)],
+        ['stage-create', false],
+        ['properties', jsonObject([...(properties ?? []), ['format-version', String(formatVersion)]])],
+      ]),
+    );
+  }
+
+  async #create(identifier: TableIdentifier, body: JsonObject): Promise<LoadedTable> {
+    this.#paths.table(identifier);
+    const path = this.#paths.namespace(identifier.namespace, '/tables');
+    const refusals = { missing: 'NAMESPACE_NOT_FOUND', conflict: 'TABLE_ALREADY_EXISTS' } as const;
+    return this.#changed(identifier, await this.#change({ method: 'POST', path, body }, refusals));
+  }
+
+  async registerTable(identifier: TableIdentifier, metadataLocation: string): Promise<LoadedTable> {
+    this.#requireEndpoint('POST /v1/{prefix}/namespaces/{namespace}/register', 'register tables');
+    this.#paths.table(identifier);
+    const path = this.#paths.namespace(identifier.namespace, '/register');
+    const body = { name: identifier.name, 'metadata-location': metadataLocation };
+    const refusals = { missing: 'NAMESPACE_NOT_FOUND', conflict: 'TABLE_ALREADY_EXISTS', readsFile: true } as const;
+    return this.#changed(identifier, await this.#change({ method: 'POST', path, body }, refusals));
+  }
+
+  async loadTable(identifier: TableIdentifier): Promise<LoadedTable> {
+    const name = formatTableName(identifier);
+    const kept = this.#kept.get(name);
+    const answer = await this.#read(
+      {
+        method: 'GET',
+        path: this.#paths.table(identifier),
+        ...(kept === undefined ? {} : { headers: { 'if-none-match': kept.etag } }),
+      },
+      { missing: 'TABLE_NOT_FOUND' },
+    );
+    if (answer.status !== 304) return this.#keep(answer, this.#tableOf(identifier, answer.text));
+    if (kept === undefined) throw this.#nonsense('it says that an answer did not change that it never gave');
+    return kept.table;
+  }
+
+  async commitTable(identifier: TableIdentifier, request: CommitRequest): Promise<LoadedTable> {
+    const { namespace, name } = identifier;
+    const body = {
+      identifier: { namespace, name },
+      requirements: request.requirements.map(requirementToJson),
+      updates: request.updates.map(updateToJson),
+    };
+    const path = this.#paths.table(identifier);
+    return await announceCommit(async () => {
+      try {
+        return this.#changed(identifier, await this.#client.change({ method: 'POST', path, body }));
+      } catch (error) {
+        if (!(error instanceof RestFailure)) throw error;
+        const mayBeConflict = error.outcome === 'refused' && [400, 409, 412, 422].includes(error.status ?? 0);
+        if (mayBeConflict) throw await this.#refusedCommit(identifier, request, error);
+        throw this.#errorOf(error, { missing: 'TABLE_NOT_FOUND' }, true);
+      }
+    });
+  }
+
+  /** Servers say "conflict" and "bad request" for many reasons. The table as it is now tells which. */
+  async #refusedCommit(identifier: TableIdentifier, request: CommitRequest, failure: RestFailure): Promise<unknown> {
+    try {
+      const { metadata } = await this.loadTable(identifier);
+      checkRequirements(metadata, request.requirements);
+      applyUpdates(metadata, request.updates, BigInt(this.clock.nowMs()));
+    } catch (error) {
+      if (isMoraineError(error) && error.code !== 'CATALOG_UNAVAILABLE') return error;
+    }
+    const message = `Table ${formatTableName(identifier, this.name)}: the REST catalog refused the commit: ${failure.message}.`;
+    const code = failure.status === 400 || failure.status === 422 ? 'INVALID_ARGUMENT' : 'COMMIT_CONFLICT';
+    return new MoraineError(code, message, { cause: failure });
+  }
+
+  async dropTable(identifier: TableIdentifier): Promise<void> {
+    const path = this.#paths.table(identifier, { purgeRequested: 'false' });
+    await this.#change({ method: 'DELETE', path }, { missing: 'TABLE_NOT_FOUND' });
+    this.#kept.delete(formatTableName(identifier));
+  }
+
+  async renameTable(from: TableIdentifier, to: TableIdentifier): Promise<void> {
+    this.#requireEndpoint('POST /v1/{prefix}/tables/rename', 'rename tables');
+    this.#paths.table(from);
+    this.#paths.table(to);
+    const body = { source: { ...from }, destination: { ...to } };
+    const refusals = { missing: 'TABLE_NOT_FOUND', conflict: 'TABLE_ALREADY_EXISTS' } as const;
+    await this.#change({ method: 'POST', path: this.#paths.of('tables/rename'), body }, refusals);
+    this.#kept.delete(formatTableName(from));
+  }
+
+  siblings(): Promise<readonly Catalog[]> {
+    return Promise.resolve([]);
+  }
+
+  close(): Promise<void> {
+    this.#kept.clear();
+    return Promise.resolve();
+  }
+
+  /** All pages of a list. */
+  async #list(
+    member: string,
+    pathOf: (page: Readonly<Record<string, string>>) => string,
+  ): Promise<readonly JsonValue[]> {
+    const items: JsonValue[] = [];
+    let token = '';
+    for (let pages = 0; pages < MAX_PAGES; pages += 1) {
+      const path = pathOf({ pageToken: encodeURIComponent(token).replaceAll("'", '%27') });
+      const { text } = await this.#read({ method: 'GET', path }, { missing: 'NAMESPACE_NOT_FOUND' });
+      const answer = this.#membersOf(text);
+      const page = answer[member];
+      if (page === undefined || !isJsonArray(page)) throw this.#nonsense(`its list has no ${member}`);
+      items.push(...page);
+      const next = answer['next-page-token'];
+      if (typeof next !== 'string' || next === '' || next === token) return items;
+      token = next;
+    }
+    throw this.#nonsense(`its list has more than ${MAX_PAGES} pages`);
+  }
+
+  async #exists(path: string, headEndpoint: string): Promise<boolean> {
+    const method = this.#server.endpoints.has(headEndpoint) ? 'HEAD' : 'GET';
+    try {
+      return (await this.#client.read({ method, path })).status !== 404;
+    } catch (error) {
+      if (!(error instanceof RestFailure)) throw error;
+      if (error.status === 404 && error.model !== undefined) return false;
+      throw unavailable(this.#client, error);
+    }
+  }
+
+  async #read(request: RestRequest, refusals: Refusals): Promise<RestAnswer> {
+    try {
+      return await this.#client.read(request);
+    } catch (error) {
+      throw error instanceof RestFailure ? this.#errorOf(error, refusals, false) : error;
+    }
+  }
+
+  async #change(request: RestRequest, refusals: Refusals): Promise<RestAnswer> {
+    try {
+      return await this.#client.change(request);
+    } catch (error) {
+      throw error instanceof RestFailure ? this.#errorOf(error, refusals, true) : error;
+    }
+  }
+
+  /** @param isChange whether something may have been done although no answer says so */
+  #errorOf(failure: RestFailure, { missing, conflict, readsFile = false }: Refusals, isChange: boolean): MoraineError {
+    const { outcome, model } = failure;
+    const named = model === undefined ? undefined : MISSING.get(model.type as never);
+    if (isChange && outcome === 'unknown' && !(readsFile && named === 'FILE_NOT_FOUND')) {
+      const unknown = `The REST catalog ${this.#client.address} did not say whether a change was made: ${failure.message}.`;
+      return new MoraineError('COMMIT_STATE_UNKNOWN', unknown, { cause: failure });
+    }
+    const code = named ?? codeOf(failure, missing, conflict);
+    if (code === undefined) return unavailable(this.#client, failure);
+    return new MoraineError(code, `Catalog ${this.name}: ${failure.message}.`, { cause: failure });
+  }
+
+  #requireEndpoint(endpoint: string, what: string): void {
+    if (this.#server.endpoints.has(endpoint)) return;
+    const message = `The REST catalog ${this.#client.address} does not let clients ${what}: it does not list ${endpoint}.`;
+    throw new MoraineError('UNSUPPORTED_FEATURE', message);
+  }
+
+  /** The table of an answer to a change: one that cannot be read leaves open what was done. */
+  #changed(identifier: TableIdentifier, answer: RestAnswer): LoadedTable {
+    try {
+      return this.#keep(answer, this.#tableOf(identifier, answer.text));
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new MoraineError('COMMIT_STATE_UNKNOWN', `The answer to a change cannot be read: ${reason}`, { cause });
+    }
+  }
+
+  #keep({ etag }: RestAnswer, table: LoadedTable): LoadedTable {
+    const name = formatTableName(table.identifier);
+    this.#kept.delete(name);
+    if (etag === undefined) return table;
+    this.#kept.set(name, { etag, table });
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size > MAX_KEPT && oldest !== undefined) this.#kept.delete(oldest);
+    return table;
+  }
+
+  /** The table of `LoadTableResult` or `CommitTableResponse`. */
+  #tableOf(identifier: TableIdentifier, text: string): LoadedTable {
+    const { metadata, 'metadata-location': location } = this.#membersOf(text);
+    if (!isJsonObject(metadata))
+      throw this.#nonsense(`its answer for table ${formatTableName(identifier)} has no metadata`);
+    const metadataLocation = typeof location === 'string' ? location : '';
+    try {
+      return { identifier, metadataLocation, metadata: tableMetadataFromJson(metadata) };
+    } catch (error) {
+      if (!isMoraineError(error)) throw error;
+      const message = `Table ${formatTableName(identifier, this.name)}, as the REST catalog gives it: ${error.message}`;
+      throw new MoraineError(error.code, message, { cause: error });
+    }
+  }
+
+  #membersOf(text: string): JsonObject {
+    try {
+      return members(text);
+    } catch (error) {
+      throw error instanceof RestFailure ? unavailable(this.#client, error) : error;
+    }
+  }
+
+  #nonsense(what: string): MoraineError {
+    return unavailable(this.#client, new RestFailure('unknown', what, { status: 200 }));
+  }
+}
+
+/** Without an error of the specification an answer may be from something before the catalog, and says nothing of it. */
+function codeOf({ status, model }: RestFailure, missing: Missing, conflict: Refusals['conflict']) {
+  if (model === undefined) return undefined;
+  if (status === 404) return missing;
+  if (status === 409) return conflict;
+  if (status !== 400 && status !== 422) return undefined;
+  // Java's server says this with 400.
+  return model.type === 'NamespaceNotEmptyException' ? 'NAMESPACE_NOT_EMPTY' : 'INVALID_ARGUMENT';
+}
+
+function textsOf(value: JsonValue | undefined): readonly string[] {
+  return value !== undefined && isJsonArray(value) ? value.map(String) : [];
+}

@@ -1,0 +1,241 @@
+/**
+ * Requests to a REST catalog over HTTP. Reads are repeated while the catalog does not answer; a change is sent once, because one that is
+ * sent again may meet its own success. Source: Iceberg REST catalog specification.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import { backOffMs } from '../../errors/index.js';
+import { isJsonObject, type JsonObject, parseJson, stringifyJson } from '../../iceberg/index.js';
+import type { Clock } from '../clock.js';
+import { type RestAuth, restAuth } from './rest-auth.js';
+import { type RestErrorModel, RestFailure, type RestOutcome } from './rest-failure.js';
+import { baseAddress, extraHeaders, type RestOptions, requestTimeoutMs } from './rest-options.js';
+
+/** What the server answered. */
+export interface RestAnswer {
+  /** 2xx, 304 to a request with `if-none-match`, or 404 to one by HEAD. */
+  readonly status: number;
+  readonly etag: string | undefined;
+  readonly text: string;
+}
+
+export interface RestRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'DELETE';
+  /** The path after the base address, already encoded, with its query. */
+  readonly path: string;
+  readonly body?: JsonObject;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Answers beyond this are refused: as much as a metadata file may have. */
+const MAX_ANSWER_BYTES = 512 * 2 ** 20;
+/** Reads are tried this often. */
+const MAX_TRIES = 5;
+const BACK_OFF = { minWaitMs: 100, maxWaitMs: 5000 };
+/** A longer wait that the server asks for ends the tries. */
+const LONGEST_WAIT_MS = 30_000;
+const LONGEST_MESSAGE = 1000;
+
+/** Errors of a connection that never came about. */
+const UNREACHED = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'ERR_INVALID_ARG_VALUE',
+  'UND_ERR_INVALID_ARG',
+]);
+
+/** One catalog's address, and who asks it. */
+export class RestClient {
+  /** The address, without a slash at its end. */
+  readonly address: string;
+  readonly #auth: RestAuth;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #timeoutMs: number;
+  readonly #clock: Clock;
+
+  /** @throws MoraineError `CONFIG_INVALID` */
+  constructor(uri: string, options: RestOptions, clock: Clock) {
+    this.address = baseAddress(uri).href.replace(/\/$/, '');
+    this.#headers = extraHeaders(options);
+    this.#timeoutMs = requestTimeoutMs(options);
+    this.#clock = clock;
+    const fetchToken = (
+      endpoint: string,
+      form: Readonly<Record<string, string>>,
+      headers: Readonly<Record<string, string>>,
+    ) => this.#fetchToken(endpoint, form, headers);
+    this.#auth = restAuth(options, `${this.address}/v1/oauth/tokens`, fetchToken, clock);
+  }
+
+  /** Asks for something, again if the server does not answer or is busy. @throws RestFailure of the last try */
+  async read(request: RestRequest): Promise<RestAnswer> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.#authorized(request);
+      } catch (error) {
+        if (!(error instanceof RestFailure) || tries === MAX_TRIES || !isWorthAnotherTry(error)) throw error;
+        const asked = error.retryAfterMs ?? 0;
+        if (asked > LONGEST_WAIT_MS) throw error;
+        await wait(
+          Math.max(
+            asked,
+            backOffMs(BACK_OFF, tries, () => this.#clock.random()),
+          ),
+        );
+      }
+    }
+  }
+
+  /** Asks for a change, once. @throws RestFailure */
+  async change(request: RestRequest): Promise<RestAnswer> {
+    return await this.#authorized(request);
+  }
+
+  /** A request, and another one if the first was turned away for its token: nothing was done then, and a new token may be had. */
+  async #authorized(request: RestRequest): Promise<RestAnswer> {
+    try {
+      return await this.#send(request);
+    } catch (error) {
+      if (!(error instanceof RestFailure && error.isUnauthorized && this.#auth.rejected())) throw error;
+      return await this.#send(request);
+    }
+  }
+
+  async #send({ method, path, body, headers }: RestRequest): Promise<RestAnswer> {
+    const url = `${this.address}${path}`;
+    // Whoever joins the two parts of an address anew would read names such as ".." as folders.
+    if (new URL(url).href !== url) throw new RestFailure('unreached', `${path} is not an address that HTTP can name`);
+    return await this.#exchange(url, {
+      method,
+      headers: {
+        accept: 'application/json',
+        ...this.#headers,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(await this.#auth.headers()),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: stringifyJson(body) }),
+    });
+  }
+
+  async #fetchToken(
+    endpoint: string,
+    form: Readonly<Record<string, string>>,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<JsonObject> {
+    try {
+      const { text } = await this.#exchange(endpoint, { method: 'POST', headers, body: new URLSearchParams(form) });
+      return members(text);
+    } catch (error) {
+      if (!(error instanceof RestFailure)) throw error;
+      // No request of the catalog's own has been sent.
+      const { status = 0, model } = error;
+      const outcome = error.outcome === 'refused' ? 'refused' : 'unreached';
+      throw new RestFailure(outcome, `no token could be had: ${error.message}`, { status, model, cause: error });
+    }
+  }
+
+  async #exchange(url: string, init: RequestInit & { readonly method: string }): Promise<RestAnswer> {
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(url, { ...init, redirect: 'manual', signal: AbortSignal.timeout(this.#timeoutMs) });
+      text = await boundedText(response);
+    } catch (error) {
+      if (error instanceof RestFailure) throw error;
+      throw this.#lost(error);
+    }
+    const { status, headers } = response;
+    const isAnswer = response.ok || status === 304 || (init.method === 'HEAD' && status === 404);
+    if (isAnswer) return { status, etag: headers.get('etag') ?? undefined, text };
+    throw this.#failed(response, text);
+  }
+
+  #lost(error: unknown): RestFailure {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    const { code = '', message = String(cause) } = (cause ?? {}) as Partial<NodeJS.ErrnoException>;
+    const isTls = /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO)/.test(code);
+    const outcome: RestOutcome = UNREACHED.has(code) || isTls ? 'unreached' : 'unknown';
+    return new RestFailure(outcome, this.#hidden(code === '' ? message : `${message} (${code})`), { cause: error });
+  }
+
+  #failed({ status, headers }: Response, text: string): RestFailure {
+    const model = errorModel(text);
+    const retryAfterMs = retryAfter(headers.get('retry-after'), this.#clock);
+    if (status >= 300 && status < 400) {
+      const to = headers.get('location') ?? 'another address';
+      return new RestFailure(
+        'refused',
+        this.#hidden(`it redirects to ${to}, which is not followed: set uri to it if you trust it`),
+        { status },
+      );
+    }
+    const said =
+      model === undefined ? 'without an error of the REST catalog specification' : `${model.type}: ${model.message}`;
+    const message = this.#hidden(`it answered ${status} ${said}`);
+    const outcome = status >= 500 ? 'unknown' : 'refused';
+    return new RestFailure(outcome, message, { status, model, retryAfterMs });
+  }
+
+  /** A text of the server or of the network, without the secrets that it may repeat. */
+  #hidden(text: string): string {
+    let shown = text;
+    for (const secret of this.#auth.secrets()) if (secret !== '') shown = shown.replaceAll(secret, '***');
+    return shown.length > LONGEST_MESSAGE ? `${shown.slice(0, LONGEST_MESSAGE)}...` : shown;
+  }
+}
+
+/** Busy servers, lost answers, and servers that are not there yet. Other 5xx say that this very request fails. */
+function isWorthAnotherTry({ outcome, status }: RestFailure): boolean {
+  if (status === undefined) return true;
+  return outcome === 'refused' ? status === 429 : status === 502 || status === 503 || status === 504;
+}
+
+async function boundedText(response: Response): Promise<string> {
+  if (response.body === null) return '';
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body) {
+    bytes += chunk.length;
+    if (bytes > MAX_ANSWER_BYTES)
+      throw new RestFailure('unknown', `its answer is larger than ${MAX_ANSWER_BYTES} bytes`, {
+        status: response.status,
+      });
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** The members of a JSON object. @throws RestFailure `unknown` for anything else */
+export function members(text: string): JsonObject {
+  let value;
+  try {
+    value = parseJson(text);
+  } catch (cause) {
+    throw new RestFailure('unknown', 'its answer is not JSON', { status: 200, cause });
+  }
+  if (isJsonObject(value)) return value;
+  throw new RestFailure('unknown', 'its answer is not a JSON object', { status: 200 });
+}
+
+function errorModel(text: string): RestErrorModel | undefined {
+  try {
+    const { error } = members(text);
+    if (!isJsonObject(error)) return undefined;
+    const { type, message } = error;
+    return { type: typeof type === 'string' ? type : 'error', message: typeof message === 'string' ? message : '' };
+  } catch {
+    return undefined;
+  }
+}
+
+/** `Retry-After`, seconds or a date. Source: RFC 9110, section 10.2.3. */
+function retryAfter(text: string | null, clock: Clock): number | undefined {
+  if (text === null) return undefined;
+  const seconds = Number(text);
+  const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(text) - clock.nowMs();
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}

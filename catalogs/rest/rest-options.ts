@@ -1,0 +1,46 @@
+/** Options of a REST catalog, under the names that PyIceberg and Java give them. */
+import { MoraineError } from '../../errors/index.js';
+
+/** Options by name. Secrets among them never appear in messages. */
+export type RestOptions = Readonly<Record<string, string>>;
+
+/** Options whose values are secrets. */
+export const REST_SECRET_OPTIONS = ['token', 'credential'] as const;
+
+/** A whole answer must come within this time unless `rest.client.socket-timeout-ms` says otherwise. */
+const REQUEST_TIMEOUT_MS = 60_000;
+
+/** The error of an option that is not usable. */
+export function optionInvalid(name: string, rule: string): MoraineError {
+  return new MoraineError('CONFIG_INVALID', `The catalog option ${name} ${rule}.`, { details: { option: name } });
+}
+
+/**
+ * The base address of a catalog, without a slash at its end.
+ * @throws MoraineError `CONFIG_INVALID` for one that has no host, holds a password or a query, or is not of http
+ */
+export function baseAddress(uri: string): URL {
+  const url = URL.canParse(uri) ? new URL(uri) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol))
+    throw optionInvalid('uri', 'must be an address such as https://host/path');
+  if (url.username !== '' || url.password !== '')
+    throw optionInvalid('uri', 'must not hold a user or password: set credential or token');
+  if (url.search !== '' || url.hash !== '') throw optionInvalid('uri', 'must not have a query or a fragment');
+  url.pathname = url.pathname.replace(/\/+$/, '');
+  return url;
+}
+
+/** How long a request may take, in milliseconds. */
+export function requestTimeoutMs(options: RestOptions): number {
+  const text = options['rest.client.socket-timeout-ms'];
+  if (text === undefined) return REQUEST_TIMEOUT_MS;
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0 && value <= 3_600_000) return value;
+  throw optionInvalid('rest.client.socket-timeout-ms', 'must be a whole number of milliseconds, at most 3600000');
+}
+
+/** Headers that every request has: options `header.NAME`, as PyIceberg has them. */
+export function extraHeaders(options: RestOptions): Readonly<Record<string, string>> {
+  const named = Object.entries(options).filter(([name]) => name.startsWith('header.'));
+  return Object.fromEntries(named.map(([name, value]) => [name.slice('header.'.length).toLowerCase(), value]));
+}
