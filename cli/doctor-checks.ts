@@ -99,8 +99,9 @@ async function checkPython(): Promise<Finding> {
 async function checkCatalog(project: Project, name: string): Promise<Finding> {
   const catalog = await project.catalog(name);
   const namespaces = await catalog.listNamespaces();
-  const { uri } = project.config.catalogs.get(name) ?? { uri: '' };
-  return { detail: `${shownDatabase(uri)}, ${countedText(namespaces.length, 'namespace')}` };
+  const { type, uri } = project.config.catalogs.get(name) ?? { type: 'rest', uri: '' };
+  const place = type === 'sql' ? shownDatabase(uri) : uri;
+  return { detail: `${place}, ${countedText(namespaces.length, 'namespace')}` };
 }
 
 async function checkStorage(project: Project, root: string): Promise<Finding> {

@@ -1,6 +1,7 @@
 /** The shape of `moraine.yaml` as written. Unknown keys are errors. */
 import { z } from 'zod';
 import { parseByteSize } from './byte-size.js';
+import { catalogSchema, isTablePlace, TABLE_PLACE } from './catalog-options.js';
 import { parseHostAndPort } from './host-and-port.js';
 import { storageOptions } from './storage-options.js';
 
@@ -18,27 +19,7 @@ const localPath = text.refine(
   'must be a folder or file of this machine',
 );
 
-/** A place of tables: a folder of this machine, or a bucket with or without a prefix. */
-const tablePlace = text.refine(
-  (value) => !hasScheme(value) || value.startsWith('file:/') || /^s3[an]?:\/\/./.test(value),
-  'must be a folder of this machine, or s3://BUCKET/PREFIX',
-);
-
-const POSTGRES = /^postgres(ql)?(\+\w+)?:\/\//;
-
-const databaseUri = text.refine(
-  (value) =>
-    !hasScheme(value) ||
-    /^sqlite:\/\/\/./.test(value) ||
-    (POSTGRES.test(value) && URL.canParse(value.replace('+', '-'))),
-  'must be a SQLite file (a path, or sqlite:///PATH), or postgresql://USER:PASSWORD@HOST/DATABASE',
-);
-
-const catalog = z.strictObject({
-  type: z.literal('sql').optional(),
-  uri: databaseUri.optional(),
-  warehouse: tablePlace.optional(),
-});
+const tablePlace = text.refine(isTablePlace, TABLE_PLACE);
 
 /** `NS.TABLE` without a catalog: the registry lives in the default catalog. */
 const tableName = text.refine((value) => value.includes('.') && !value.includes('/'), 'must be NAMESPACE.TABLE');
@@ -84,7 +65,7 @@ const maintenancePolicy = z.strictObject({
 
 export const configSchema = z.strictObject({
   catalog: text.optional(),
-  catalogs: z.record(catalogName, catalog).optional(),
+  catalogs: z.record(catalogName, catalogSchema).optional(),
   storage: z
     .strictObject({
       roots: z.array(tablePlace).optional(),

@@ -3,14 +3,28 @@
 import type { HostAndPort } from './host-and-port.js';
 
 /** A catalog: names to tables. */
-export interface CatalogConfig {
-  /** `sql`: the SQL catalog on SQLite, with the tables of Java's JdbcCatalog and PyIceberg. */
+export type CatalogConfig = SqlCatalogConfig | RestCatalogConfig;
+
+/** The SQL catalog, with the tables of Java's JdbcCatalog and PyIceberg. */
+export interface SqlCatalogConfig {
   readonly type: 'sql';
   readonly name: string;
   /** Absolute path of the SQLite file, or `postgresql://..`, which may hold a password. */
   readonly uri: string;
   /** Absolute path of the folder below which new tables are placed, or `s3://BUCKET/PREFIX`. */
   readonly warehouse: string;
+}
+
+/** A server of the REST catalog specification. */
+export interface RestCatalogConfig {
+  readonly type: 'rest';
+  readonly name: string;
+  /** `https://host/path`. */
+  readonly uri: string;
+  /** What the server calls the warehouse. */
+  readonly warehouse?: string;
+  /** Options by the names that PyIceberg gives them: `credential` and others. Some are secrets. */
+  readonly options: Readonly<Record<string, string>>;
 }
 
 export interface StorageConfig {

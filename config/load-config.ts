@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { MoraineError } from '../errors/index.js';
+import { isSecretRestOption } from './catalog-options.js';
 import type { MoraineConfig } from './config.js';
 import { problemsOf } from './config-problems.js';
 import { type ConfigInput, configSchema } from './config-schema.js';
@@ -67,24 +68,27 @@ export function parseConfig(
       parsed.error.issues.flatMap((issue) => problemsOf(issue, yaml.lineAt)),
     );
   }
-  const catalogProblem = checkDefaultCatalog(parsed.data);
+  const catalogProblem = checkCatalogs(parsed.data);
   if (catalogProblem !== undefined) {
     throw invalid(source.file, [{ line: yaml.lineAt([catalogProblem.key]), message: catalogProblem.message }]);
   }
-  const secrets = [...writtenSecrets(yaml), ...writtenPasswords(yaml, parsed.data)];
+  const secrets = [...writtenSecrets(yaml, parsed.data), ...writtenPasswords(yaml, parsed.data)];
   if (secrets.length > 0) throw invalid(source.file, secrets);
   return resolveConfig(parsed.data, { directory: dirname(source.file), configFile: source.file });
 }
 
 /** Secrets that stand in the file itself, which people share and commit. */
-function writtenSecrets({ isLiteral, lineAt }: YamlSource): SourceProblem[] {
-  return SECRET_OPTIONS.map((name) => ['storage', 'options', name] as const)
-    .filter(isLiteral)
-    .map((path) => {
-      const [, , name] = path;
-      const message = `storage.options.${name}: a secret must not stand in the file; take it from the environment, as in ${name}: \${MY_SECRET}`;
-      return { line: lineAt(path), message };
-    });
+function writtenSecrets({ isLiteral, lineAt }: YamlSource, { catalogs = {} }: ConfigInput): SourceProblem[] {
+  const ofStorage = SECRET_OPTIONS.map((name) => ['storage', 'options', name]);
+  const ofCatalogs = Object.entries(catalogs).flatMap(([catalog, { options = {} }]) =>
+    Object.keys(options)
+      .filter(isSecretRestOption)
+      .map((name) => ['catalogs', catalog, 'options', name]),
+  );
+  return [...ofStorage, ...ofCatalogs].filter(isLiteral).map((path) => {
+    const message = `${path.join('.')}: a secret must not stand in the file; take it from the environment, as in ${path.at(-1)}: \${MY_SECRET}`;
+    return { line: lineAt(path), message };
+  });
 }
 
 function writtenPasswords({ isLiteral, lineAt }: YamlSource, { catalogs = {} }: ConfigInput): SourceProblem[] {
@@ -110,16 +114,21 @@ export function configFromValue(value: ConfigInput, directory: string): MoraineC
       `the configuration is not valid: ${problems.map((p) => p.message).join('; ')}`,
     );
   }
-  const catalogProblem = checkDefaultCatalog(parsed.data);
+  const catalogProblem = checkCatalogs(parsed.data);
   if (catalogProblem !== undefined) throw new MoraineError('CONFIG_INVALID', catalogProblem.message);
   return resolveConfig(parsed.data, { directory: resolve(directory), configFile: null });
 }
 
-function checkDefaultCatalog(input: ConfigInput): { readonly key: string; readonly message: string } | undefined {
+function checkCatalogs(input: ConfigInput): { readonly key: string; readonly message: string } | undefined {
   const { catalog, catalogs } = input;
   if (catalogs === undefined) return undefined;
   const names = Object.keys(catalogs);
   if (names.length === 0) return { key: 'catalogs', message: 'catalogs: there must be at least one' };
+  const server = Object.entries(catalogs).find(([, { type }]) => type === 'rest')?.[0];
+  if (server !== undefined && input.storage?.roots === undefined) {
+    const message = `storage.roots: is needed beside the REST catalog ${server}: name the folders or buckets in which it may put tables`;
+    return { key: 'catalogs', message };
+  }
   if (catalog === undefined || Object.hasOwn(catalogs, catalog)) return undefined;
   return { key: 'catalog', message: `catalog: ${catalog} is not one of the catalogs: ${names.join(', ')}` };
 }

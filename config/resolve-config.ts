@@ -31,7 +31,7 @@ export function resolveConfig(
   const defaultCatalog = input.catalog ?? catalogs.keys().next().value ?? DEFAULT_CATALOG;
   const roots =
     input.storage?.roots?.map((root) => tablePlace(root, path)) ??
-    [...catalogs.values()].map((catalog) => catalog.warehouse);
+    [...catalogs.values()].flatMap((catalog) => (catalog.type === 'sql' ? [catalog.warehouse] : []));
   const { memoryLimit, threads, tempDirectory } = input.engine ?? {};
   return {
     ...place,
@@ -120,17 +120,25 @@ function resolveCatalogs(
   path: (text: string) => string,
 ): ReadonlyMap<string, CatalogConfig> {
   const entries = Object.entries(input.catalogs ?? { [input.catalog ?? DEFAULT_CATALOG]: {} });
-  return new Map(
-    entries.map(([name, catalog]): [string, CatalogConfig] => [
-      name,
-      {
-        type: 'sql',
-        name,
-        uri: catalog.uri === undefined ? join(stateFolder, `${name}.catalog.db`) : databaseUri(catalog.uri, path),
-        warehouse: tablePlace(catalog.warehouse ?? 'warehouse', path),
-      },
-    ]),
-  );
+  return new Map(entries.map(([name, catalog]) => [name, resolveCatalog(name, catalog, stateFolder, path)]));
+}
+
+function resolveCatalog(
+  name: string,
+  { type, uri, warehouse, options }: NonNullable<ConfigInput['catalogs']>[string],
+  stateFolder: string,
+  path: (text: string) => string,
+): CatalogConfig {
+  if (type === 'rest') {
+    const named = warehouse === undefined ? {} : { warehouse };
+    return { type, name, uri: uri ?? '', ...named, options: resolveOptions(options ?? {}) };
+  }
+  return {
+    type: 'sql',
+    name,
+    uri: uri === undefined ? join(stateFolder, `${name}.catalog.db`) : databaseUri(uri, path),
+    warehouse: tablePlace(warehouse ?? 'warehouse', path),
+  };
 }
 
 /** `sqlite:///relative.db` and `sqlite:////absolute.db` as SQLAlchemy and PyIceberg read them, or a plain path. */

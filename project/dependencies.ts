@@ -46,7 +46,9 @@ function guardedPlaces({ config }: Project): readonly GuardedPlace[] {
     { name: 'the folder of local state', location: config.stateFolder },
     { name: 'the folder of temporary files', location: config.engine.tempDirectory },
     ...config.definitions.map((location) => ({ name: 'definitions', location })),
-    ...[...config.catalogs].flatMap(([name, { uri, warehouse }]) => {
+    ...[...config.catalogs].flatMap(([name, catalog]) => {
+      if (catalog.type === 'rest') return [];
+      const { uri, warehouse } = catalog;
       const file = databaseFile(uri);
       return [
         { name: `the warehouse of catalog ${name}`, location: warehouse },

@@ -121,8 +121,8 @@ class CatalogSet {
       const advice = near === undefined ? `the catalogs are ${names.join(', ')}` : `did you mean ${near}?`;
       throw new MoraineError('INVALID_ARGUMENT', `there is no catalog ${JSON.stringify(name)}; ${advice}`);
     }
-    const { openSqlCatalog } = await import('../catalogs/index.js');
-    return openSqlCatalog({ name, uri: config.uri, warehouse: config.warehouse, io: this.#io });
+    const { openRestCatalog, openSqlCatalog } = await import('../catalogs/index.js');
+    return config.type === 'rest' ? openRestCatalog(config) : openSqlCatalog({ ...config, io: this.#io });
   }
 
   async close(): Promise<void> {

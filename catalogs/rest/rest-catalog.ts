@@ -179,7 +179,8 @@ class RestCatalog implements Catalog {
     }
     const body = { name, schema: { type: 'struct', 'schema-id': 0, fields: [] }, 'stage-create': true };
     try {
-      return (await this.#create(identifier, body)).metadata.location;
+      const { text } = await this.#createRequest(identifier, body);
+      return this.#tableOf(identifier, text, true).metadata.location;
     } catch (error) {
       if (!isMoraineError(error, 'TABLE_ALREADY_EXISTS')) throw error;
       return (await this.loadTable(identifier)).metadata.location;
@@ -191,25 +192,23 @@ class RestCatalog implements Catalog {
     if (formatVersion < 3) requireVersionTwoTypes(schema);
     // What is wrong with it is found here: servers say it each in another way.
     newTableMetadata({ ...request, location: location ?? '', tableUuid: '', nowMs: 0n });
-    return await this.#create(
-      identifier,
-      jsonObject([
-        ['name', identifier.name],
-        ['location', location === undefined ? undefined : withoutTrailingSlash(location)],
-        ['schema', schemaToJson(schema)],
-        ['partition-spec', partitionSpec === undefined ? undefined : partitionSpecToJson(partitionSpec)],
-        ['write-order', sortOrder === undefined ? undefined : sortOrderToJson(sortOrder)],
-        ['stage-create', false],
-        ['properties', jsonObject([...(properties ?? []), ['format-version', String(formatVersion)]])],
-      ]),
-    );
+    const body = jsonObject([
+      ['name', identifier.name],
+      ['location', location === undefined ? undefined : withoutTrailingSlash(location)],
+      ['schema', schemaToJson(schema)],
+      ['partition-spec', partitionSpec === undefined ? undefined : partitionSpecToJson(partitionSpec)],
+      ['write-order', sortOrder === undefined ? undefined : sortOrderToJson(sortOrder)],
+      ['stage-create', false],
+      ['properties', jsonObject([...(properties ?? []), ['format-version', String(formatVersion)]])],
+    ]);
+    return this.#changed(identifier, await this.#createRequest(identifier, body));
   }
 
-  async #create(identifier: TableIdentifier, body: JsonObject): Promise<LoadedTable> {
+  async #createRequest(identifier: TableIdentifier, body: JsonObject): Promise<RestAnswer> {
     this.#paths.table(identifier);
     const path = this.#paths.namespace(identifier.namespace, '/tables');
     const refusals = { missing: 'NAMESPACE_NOT_FOUND', conflict: 'TABLE_ALREADY_EXISTS' } as const;
-    return this.#changed(identifier, await this.#change({ method: 'POST', path, body }, refusals));
+    return await this.#change({ method: 'POST', path, body }, refusals);
   }
 
   async registerTable(identifier: TableIdentifier, metadataLocation: string): Promise<LoadedTable> {
@@ -384,10 +383,13 @@ class RestCatalog implements Catalog {
   }
 
   /** The table of `LoadTableResult` or `CommitTableResponse`. */
-  #tableOf(identifier: TableIdentifier, text: string): LoadedTable {
+  #tableOf(identifier: TableIdentifier, text: string, isStaged = false): LoadedTable {
+    const name = formatTableName(identifier);
     const { metadata, 'metadata-location': location } = this.#membersOf(text);
-    if (!isJsonObject(metadata))
-      throw this.#nonsense(`its answer for table ${formatTableName(identifier)} has no metadata`);
+    if (!isJsonObject(metadata)) throw this.#nonsense(`its answer for table ${name} has no metadata`);
+    // Only a table that is staged has none. Whatever asks what a table needs must not take its metadata file for an orphan.
+    if (typeof location !== 'string' && !isStaged)
+      throw this.#nonsense(`its answer for table ${name} has no metadata-location`);
     const metadataLocation = typeof location === 'string' ? location : '';
     try {
       return { identifier, metadataLocation, metadata: tableMetadataFromJson(metadata) };

@@ -4,9 +4,6 @@ import { MoraineError } from '../../errors/index.js';
 /** Options by name. Secrets among them never appear in messages. */
 export type RestOptions = Readonly<Record<string, string>>;
 
-/** Options whose values are secrets. */
-export const REST_SECRET_OPTIONS = ['token', 'credential'] as const;
-
 /** A whole answer must come within this time unless `rest.client.socket-timeout-ms` says otherwise. */
 const REQUEST_TIMEOUT_MS = 60_000;
 

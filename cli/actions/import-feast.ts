@@ -55,7 +55,8 @@ async function readSchemas(
 
 async function readSchema(project: Project, table: string): Promise<TableSchema> {
   const name = parseTableName(table).catalog ?? project.config.defaultCatalog;
-  const file = databaseFile(project.config.catalogs.get(name)?.uri ?? '');
+  const catalog = project.config.catalogs.get(name);
+  const file = catalog?.type === 'sql' ? databaseFile(catalog.uri) : null;
   if (file !== null && !existsSync(file)) return { reason: `its catalog ${file} does not exist` };
   try {
     return currentSchema((await project.loadTable(table)).metadata);

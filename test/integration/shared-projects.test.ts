@@ -8,6 +8,7 @@ import { codeBlocks } from '../support/code-blocks.js';
 import { projectRoot } from '../support/paths.js';
 import { PASSWORD, startPostgres } from '../support/postgres-server.js';
 import { python } from '../support/python.js';
+import { startRestServer } from '../support/rest-server.js';
 import { type S3Server, startS3Server } from '../support/s3-server.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 
@@ -18,13 +19,23 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-const configOf = (page: string): string =>
-  codeBlocks(readFileSync(join(projectRoot, page), 'utf8')).find(({ title }) => title === 'moraine.yaml')?.content ??
-  expect.unreachable();
+/** A configuration of a page: its `index`-th one, from 0. */
+const configOf = (page: string, index: number): string =>
+  codeBlocks(readFileSync(join(projectRoot, page), 'utf8')).filter(({ title }) => title === 'moraine.yaml')[index]
+    ?.content ?? expect.unreachable();
 const SECRET = 'canary-secret-of-the-tests';
 
-/** A project as `moraine init` makes it, or with the configuration of a page. @param database `user:password@host:port/name` */
-async function makeProject(page?: string, database = '') {
+interface Setup {
+  readonly page?: string;
+  readonly index?: number;
+  /** `user:password@host:port/name` */
+  readonly database?: string;
+  /** The address of a REST catalog. */
+  readonly catalog?: string;
+}
+
+/** A project as `moraine init` makes it, or with the configuration of a page. */
+async function makeProject({ page, index = 0, database = '', catalog = '' }: Setup = {}) {
   const folder = temporaryFolder();
   const outputs: CliResult[] = [];
   const env = {
@@ -33,6 +44,8 @@ async function makeProject(page?: string, database = '') {
     LAKE_SECRET_KEY: SECRET,
     LAKE_PASSWORD: PASSWORD,
     LAKE_DATABASE: database.slice(database.indexOf('@') + 1),
+    LAKE_CATALOG: catalog,
+    LAKE_CREDENTIAL: `moraine:${PASSWORD}`,
   };
   const run = async (...args: string[]): Promise<string> => {
     const result = await moraine(args, { cwd: folder, env });
@@ -41,7 +54,7 @@ async function makeProject(page?: string, database = '') {
     return result.stdout;
   };
   await run('init', '.');
-  if (page !== undefined) writeFileSync(join(folder, 'moraine.yaml'), configOf(page));
+  if (page !== undefined) writeFileSync(join(folder, 'moraine.yaml'), configOf(page, index));
   return { folder, run, outputs };
 }
 
@@ -83,9 +96,13 @@ async function live({ run }: Awaited<ReturnType<typeof makeProject>>) {
   return { answers, rows: rows.map((row) => JSON.stringify(row)).toSorted(), doctor };
 }
 
+let onFiles: ReturnType<typeof live> | undefined;
+/** The answers of a project of files. */
+const localAnswers = async () => await (onFiles ??= makeProject().then(live));
+
 test('a project on S3 gives the answers of one on files, its tables are read by PyIceberg, and its secret is nowhere', async () => {
-  const local = await live(await makeProject());
-  const project = await makeProject('docs/storage.md');
+  const local = await localAnswers();
+  const project = await makeProject({ page: 'docs/storage.md' });
   const remote = await live(project);
   expect(remote.answers).toEqual(local.answers);
   expect(remote.rows).toEqual(local.rows);
@@ -94,8 +111,11 @@ test('a project on S3 gives the answers of one on files, its tables are read by 
 
   const read = await python<{ rows: number; orders: number; online: number }>(
     'read_store.py',
-    `sqlite:///${join(project.folder, '.moraine/catalog.db')}`,
-    JSON.stringify(server.options),
+    JSON.stringify({
+      type: 'sql',
+      uri: `sqlite:///${join(project.folder, '.moraine/catalog.db')}`,
+      ...server.options,
+    }),
   );
   const orders = remote.rows.map((row) => Number((JSON.parse(row) as { orders: number | null }).orders));
   expect(read).toMatchObject({ rows: 320, orders: orders.reduce((sum, value) => sum + value, 0) });
@@ -133,19 +153,59 @@ test('a project on S3 gives the answers of one on files, its tables are read by 
 test('a project whose catalog is a PostgreSQL database gives the answers of one on SQLite, and PyIceberg reads its tables', async () => {
   const postgres = await startPostgres();
   try {
-    const local = await live(await makeProject());
+    const local = await localAnswers();
     const uri = await postgres.makeDatabase();
-    const project = await makeProject('docs/catalogs.md', uri);
+    const project = await makeProject({ page: 'docs/catalogs.md', database: uri });
     const shared = await live(project);
     expect(shared.answers).toEqual(local.answers);
     expect(shared.rows).toEqual(local.rows);
     expect(shared.doctor).toContain(`catalog lake: ${uri.replace(/\/\/.*@/, '//')}, 3 namespaces`);
-    const program = uri.replace('postgresql:', 'postgresql+psycopg2:');
-    const read = await python<{ rows: number; online: number }>('read_store.py', program, '{}');
+    const program = JSON.stringify({ type: 'sql', uri: uri.replace('postgresql:', 'postgresql+psycopg2:') });
+    const read = await python<{ rows: number; online: number }>('read_store.py', program);
     expect(read.rows).toBe(320);
     expect(read.online).toBeGreaterThan(0);
     for (const { stdout, stderr } of project.outputs) expect(stdout + stderr).not.toContain(PASSWORD);
   } finally {
     await postgres.close();
+  }
+});
+
+test('a project whose catalog is a REST server, and whose tables are objects, gives the answers of one on files', async () => {
+  const {
+    's3.endpoint': endpoint = '',
+    's3.access-key-id': key = '',
+    's3.secret-access-key': secret = '',
+  } = server.options;
+  const rest = await startRestServer('s3://lake/rest', {
+    'io-impl': 'org.apache.iceberg.aws.s3.S3FileIO',
+    'client.region': 'us-east-1',
+    's3.endpoint': endpoint,
+    's3.path-style-access': 'true',
+    's3.access-key-id': key,
+    's3.secret-access-key': secret,
+  });
+  try {
+    const local = await localAnswers();
+    const project = await makeProject({ page: 'docs/catalogs.md', index: 1, catalog: rest.uriOf('lake') });
+    const remote = await live(project);
+    expect(remote.answers).toEqual(local.answers);
+    expect(remote.rows).toEqual(local.rows);
+    expect(remote.doctor).toContain(`catalog lake: ${rest.uriOf('lake')}, 3 namespaces`);
+    const read = await python<{ rows: number; online: number }>(
+      'read_store.py',
+      JSON.stringify({ type: 'rest', uri: rest.uriOf('lake'), ...server.options }),
+    );
+    expect(read.rows).toBe(320);
+    expect(read.online).toBeGreaterThan(0);
+    for (const { stdout, stderr } of project.outputs) {
+      expect(stdout + stderr).not.toContain(PASSWORD);
+      expect(stdout + stderr).not.toContain(SECRET);
+    }
+    // The server writes metadata, and everything else lies where it put the tables.
+    expect(
+      readdirSync(project.folder, { recursive: true }).filter((name) => /parquet|avro|metadata/.test(String(name))),
+    ).toEqual([]);
+  } finally {
+    await rest.close();
   }
 });

@@ -1,10 +1,10 @@
-"""Rows of two tables, read by PyIceberg: argv is the uri of the SQL catalog, and storage options as JSON."""
+"""Rows of two tables, read by PyIceberg: argv is the properties of the catalog and of its storage, as JSON."""
 import json
 import sys
 
 from pyiceberg.catalog import load_catalog
 
-catalog = load_catalog("lake", type="sql", uri=sys.argv[1], **json.loads(sys.argv[2]))
+catalog = load_catalog("lake", **json.loads(sys.argv[1]))
 source = catalog.load_table("shop.customer_orders").scan().to_arrow()
 online = catalog.load_table("moraine_online.customer_activity").scan().to_arrow()
 orders = [value for value in source["orders"].to_pylist() if value is not None]
