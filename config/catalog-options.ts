@@ -31,11 +31,18 @@ const REST_OPTIONS = [
   'token-refresh-enabled',
   'prefix',
   'rest.client.socket-timeout-ms',
+  'rest.sigv4-enabled',
+  'rest.signing-name',
+  'rest.signing-region',
+  'rest.access-key-id',
+  'rest.secret-access-key',
+  'rest.session-token',
 ] as const;
 
 /** Of them, and of headers, those that must not be written out in a file that people share. */
 export const isSecretRestOption = (name: string): boolean =>
-  name === 'token' || name === 'credential' || /^header\.(authorization|.*(key|token|secret).*)$/i.test(name);
+  ['token', 'credential', 'rest.secret-access-key', 'rest.session-token'].includes(name) ||
+  /^header\.(authorization|.*(key|token|secret).*)$/i.test(name);
 
 const isRestOption = (name: string): boolean =>
   (REST_OPTIONS as readonly string[]).includes(name) || /^header\.[A-Za-z0-9-]+$/.test(name);

@@ -29,7 +29,8 @@ import { members, type RestAnswer, RestClient, type RestRequest } from './rest-c
 import { RestFailure } from './rest-failure.js';
 import type { RestOptions } from './rest-options.js';
 import { RestPaths } from './rest-paths.js';
-import { askServer, checkedPrefix, type RestServer } from './rest-server.js';
+import { askServer, checkedPrefix, type RestServer, textEntries } from './rest-server.js';
+import { requestSigner } from './rest-signing.js';
 
 export interface RestCatalogOptions {
   readonly name: string;
@@ -53,7 +54,8 @@ const MAX_PAGES = 100_000;
  */
 export async function openRestCatalog(options: RestCatalogOptions): Promise<Catalog> {
   const clock = options.clock ?? SYSTEM_CLOCK;
-  const client = new RestClient(options.uri, options.options ?? {}, clock);
+  const sign = await requestSigner(options.options ?? {});
+  const client = new RestClient(options.uri, options.options ?? {}, clock, sign);
   try {
     const server = await askServer(client, options.options ?? {}, options.warehouse);
     return new RestCatalog(options, client, server, clock);
@@ -145,8 +147,7 @@ class RestCatalog implements Catalog {
     const path = this.#paths.namespace(namespace);
     const { text } = await this.#read({ method: 'GET', path }, { missing: 'NAMESPACE_NOT_FOUND' });
     const { properties } = this.#membersOf(text);
-    if (!isJsonObject(properties)) return new Map();
-    return new Map(Object.entries(properties).map(([key, value]) => [key, String(value)]));
+    return new Map(textEntries(properties));
   }
 
   async dropNamespace(namespace: readonly string[]): Promise<void> {

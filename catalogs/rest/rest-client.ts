@@ -9,6 +9,7 @@ import type { Clock } from '../clock.js';
 import { type RestAuth, restAuth } from './rest-auth.js';
 import { type RestErrorModel, RestFailure, type RestOutcome } from './rest-failure.js';
 import { baseAddress, extraHeaders, type RestOptions, requestTimeoutMs } from './rest-options.js';
+import type { RequestSigner } from './rest-signing.js';
 
 /** What the server answered. */
 export interface RestAnswer {
@@ -55,13 +56,21 @@ export class RestClient {
   readonly #headers: Readonly<Record<string, string>>;
   readonly #timeoutMs: number;
   readonly #clock: Clock;
+  readonly #sign: RequestSigner | undefined;
+  /** Secrets of the signer. */
+  readonly #keys: readonly string[];
 
-  /** @throws MoraineError `CONFIG_INVALID` */
-  constructor(uri: string, options: RestOptions, clock: Clock) {
+  /**
+   * @param sign of requests that must be signed
+   * @throws MoraineError `CONFIG_INVALID`
+   */
+  constructor(uri: string, options: RestOptions, clock: Clock, sign?: RequestSigner) {
     this.address = baseAddress(uri).href.replace(/\/$/, '');
     this.#headers = extraHeaders(options);
     this.#timeoutMs = requestTimeoutMs(options);
     this.#clock = clock;
+    this.#sign = sign;
+    this.#keys = ['rest.secret-access-key', 'rest.session-token'].flatMap((name) => options[name] ?? []);
     const fetchToken = (
       endpoint: string,
       form: Readonly<Record<string, string>>,
@@ -108,17 +117,26 @@ export class RestClient {
     const url = `${this.address}${path}`;
     // Whoever joins the two parts of an address anew would read names such as ".." as folders.
     if (new URL(url).href !== url) throw new RestFailure('unreached', `${path} is not an address that HTTP can name`);
-    return await this.#exchange(url, {
-      method,
-      headers: {
-        accept: 'application/json',
-        ...this.#headers,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(await this.#auth.headers()),
-        ...headers,
-      },
-      ...(body === undefined ? {} : { body: stringifyJson(body) }),
-    });
+    const text = body === undefined ? undefined : stringifyJson(body);
+    const unsigned = {
+      accept: 'application/json',
+      ...this.#headers,
+      ...(text === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(await this.#auth.headers()),
+      ...headers,
+    };
+    const sent = await this.#signed(method, url, unsigned, text ?? '');
+    return await this.#exchange(url, { method, headers: sent, ...(text === undefined ? {} : { body: text }) });
+  }
+
+  async #signed(method: string, url: string, headers: Readonly<Record<string, string>>, body: string) {
+    if (this.#sign === undefined) return headers;
+    try {
+      return await this.#sign({ method, url: new URL(url), headers, body });
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new RestFailure('unreached', `the request could not be signed: ${this.#hidden(reason)}`, { cause });
+    }
   }
 
   async #fetchToken(
@@ -183,7 +201,8 @@ export class RestClient {
   /** A text of the server or of the network, without the secrets that it may repeat. */
   #hidden(text: string): string {
     let shown = text;
-    for (const secret of this.#auth.secrets()) if (secret !== '') shown = shown.replaceAll(secret, '***');
+    for (const secret of [...this.#auth.secrets(), ...this.#keys])
+      if (secret !== '') shown = shown.replaceAll(secret, '***');
     return shown.length > LONGEST_MESSAGE ? `${shown.slice(0, LONGEST_MESSAGE)}...` : shown;
   }
 }
@@ -198,7 +217,7 @@ async function boundedText(response: Response): Promise<string> {
   if (response.body === null) return '';
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of response.body) {
+  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
     bytes += chunk.length;
     if (bytes > MAX_ANSWER_BYTES)
       throw new RestFailure('unknown', `its answer is larger than ${MAX_ANSWER_BYTES} bytes`, {

@@ -33,7 +33,7 @@ export async function askServer(client: RestClient, options: RestOptions, wareho
   const query = warehouse === undefined ? '' : `?warehouse=${encodeURIComponent(warehouse).replaceAll("'", '%27')}`;
   const { text } = await client.read({ method: 'GET', path: `/v1/config${query}` });
   const { defaults, overrides, endpoints } = members(text);
-  const properties = new Map([...texts(defaults), ...Object.entries(options), ...texts(overrides)]);
+  const properties = new Map([...textEntries(defaults), ...Object.entries(options), ...textEntries(overrides)]);
   for (const name of ['uri', 'oauth2-server-uri'])
     refuseOtherHost(client.address, name, options[name], properties.get(name));
   return { properties, endpoints: new Set(endpointsOf(endpoints)) };
@@ -56,7 +56,8 @@ function refuseOtherHost(
   );
 }
 
-function texts(value: JsonValue | undefined): readonly (readonly [string, string])[] {
+/** The members of an object that are texts; all others are left out. */
+export function textEntries(value: JsonValue | undefined): readonly (readonly [string, string])[] {
   if (!isJsonObject(value)) return [];
   return Object.entries(value).flatMap(([name, text]) => (typeof text === 'string' ? [[name, text] as const] : []));
 }

@@ -305,7 +305,7 @@ describe('tokens', () => {
         };
       }
       if (headers.authorization === `Bearer ${given.at(-1)}`) return 'pass';
-      return error(419, `the token ${headers.authorization} has expired`);
+      return error(419, `the token ${String(headers.authorization)} has expired`);
     };
     return { given, asked };
   };

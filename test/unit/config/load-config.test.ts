@@ -1,9 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { configFromValue, loadConfig, parseByteSize, parseConfig } from '../../../config/index.js';
 import { isMoraineError } from '../../../errors/index.js';
+import { codeBlocks } from '../../support/code-blocks.js';
+import { projectRoot } from '../../support/paths.js';
 
 const parse = (text: string, env: Record<string, string> = {}) => parseConfig(text, { file: '/p/moraine.yaml', env });
 
@@ -151,6 +153,32 @@ stateFolder: state
     }
   });
 
+  it('has REST catalogs, with their options, and needs the places of their tables', () => {
+    const { catalogs, storage } = parse(
+      'catalogs: { lake: { type: rest, uri: "https://h/c", warehouse: w, options: { credential: "${C}", header.X-A: 1 } } }\nstorage: { roots: [s3://b] }\n',
+      { C: 'a:b' },
+    );
+    expect(catalogs.get('lake')).toEqual({
+      type: 'rest',
+      name: 'lake',
+      uri: 'https://h/c',
+      warehouse: 'w',
+      options: { credential: 'a:b', 'header.X-A': '1' },
+    });
+    expect(storage.roots).toEqual(['s3://b']);
+  });
+
+  it('reads every configuration of the page of catalogs', () => {
+    const page = readFileSync(join(projectRoot, 'docs/catalogs.md'), 'utf8');
+    const blocks = codeBlocks(page).filter(({ language }) => language === 'yaml');
+    for (const { content } of blocks) {
+      const env = Object.fromEntries([...content.matchAll(/\$\{(\w+)\}/g)].map(([, name = '']) => [name, 'x']));
+      const { catalogs } = parse(content.replaceAll('${LAKE_CATALOG}', 'https://h'), env);
+      expect([...catalogs.keys()]).toEqual(['lake']);
+    }
+    expect(blocks).toHaveLength(6);
+  });
+
   it('can be given as a value', () => {
     const config = configFromValue({ engine: { threads: 1 } }, '/q');
     expect(config.configFile).toBeNull();
@@ -205,6 +233,26 @@ describe('a mistake names its line', () => {
     [
       'catalogs:\n  "a/b": {}\n',
       '/p/moraine.yaml:2: catalogs.a/b: a catalog name has only letters, digits, "_" and "-"',
+    ],
+    [
+      'catalogs:\n  a:\n    type: rest\n    uri: h\n',
+      '/p/moraine.yaml:4: catalogs.a.uri: must be the address of a REST catalog, such as https://host/path',
+    ],
+    [
+      'catalogs:\n  a:\n    type: rest\n    uri: http://h\n',
+      '/p/moraine.yaml:1: storage.roots: is needed beside the REST catalog a: name the folders or buckets in which it may put tables',
+    ],
+    [
+      'catalogs:\n  a:\n    type: rest\n    uri: http://h\n    options:\n      tokn: x\n',
+      '/p/moraine.yaml:6: catalogs.a.options.tokn: is not an option; there are token, credential, oauth2-server-uri, scope, audience, resource, token-refresh-enabled, prefix, rest.client.socket-timeout-ms, rest.sigv4-enabled, rest.signing-name, rest.signing-region, rest.access-key-id, rest.secret-access-key, rest.session-token and header.NAME',
+    ],
+    [
+      'catalogs:\n  a:\n    type: rest\n    uri: http://h\n    options:\n      token: x\nstorage: { roots: [a] }\n',
+      '/p/moraine.yaml:6: catalogs.a.options.token: a secret must not stand in the file; take it from the environment, as in token: ${MY_SECRET}',
+    ],
+    [
+      'catalogs:\n  a:\n    options:\n      token: x\n',
+      '/p/moraine.yaml:3: catalogs.a.options: are for catalogs of type rest',
     ],
     ['catalogs: {}', '/p/moraine.yaml:1: catalogs: there must be at least one'],
     ['catalogs: { a: {} }\n\ncatalog: b\n', '/p/moraine.yaml:3: catalog: b is not one of the catalogs: a'],
