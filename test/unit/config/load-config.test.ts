@@ -172,8 +172,13 @@ stateFolder: state
     const page = readFileSync(join(projectRoot, 'docs/catalogs.md'), 'utf8');
     const blocks = codeBlocks(page).filter(({ language }) => language === 'yaml');
     for (const { content } of blocks) {
-      const env = Object.fromEntries([...content.matchAll(/\$\{(\w+)\}/g)].map(([, name = '']) => [name, 'x']));
-      const { catalogs } = parse(content.replaceAll('${LAKE_CATALOG}', 'https://h'), env);
+      const env = Object.fromEntries(
+        [...content.matchAll(/\$\{(\w+)\}/g)].map(([, name = '']) => [
+          name,
+          /CATALOG|ENDPOINT/.test(name) ? 'https://h' : 'x',
+        ]),
+      );
+      const { catalogs } = parse(content, env);
       expect([...catalogs.keys()]).toEqual(['lake']);
     }
     expect(blocks).toHaveLength(6);
