@@ -76,12 +76,22 @@ async function parseFile(io: FileIO, location: Location, limits: MetadataLimits)
   }
 }
 
+/** A name that nobody gives twice, as Java, PyIceberg and Moraine make them. */
+const UNIQUE_NAME = /[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}[^/]*$/i;
+
 /**
- * Reads a metadata file that a catalog points at; each is parsed once. Storage is asked whether it is still the same file: a table that
- * was dropped and made again may have one of the same name, and a commit must not be based on that of the old table.
+ * What a metadata file is told from another one by that has its location: a table that was dropped and made again may have one of the same
+ * name, such as `v1.metadata.json`, and a commit must not be based on that of the old table. A store is not asked about a unique name: it
+ * would be the one request of each warm read.
  */
+async function identityOf(io: FileIO, location: Location): Promise<string> {
+  if (io.localFiles === null && UNIQUE_NAME.test(location)) return location;
+  return (await io.stat(location)).identity;
+}
+
+/** Reads a metadata file that a catalog points at; each is parsed once. */
 export async function readTableMetadataCached(io: FileIO, location: Location): Promise<TableMetadata> {
-  const { identity } = await io.stat(location);
+  const identity = await identityOf(io, location);
   const key = { kind: METADATA, location };
   const load = async (): Promise<ParsedFile<ReadMetadata>> => {
     const { value: metadata, costBytes } = await parseFile(io, location, DEFAULT_METADATA_LIMITS);
@@ -97,7 +107,7 @@ export async function readTableMetadataCached(io: FileIO, location: Location): P
 export async function writeTableMetadata(io: FileIO, location: string, metadata: TableMetadata): Promise<void> {
   const bytes = new TextEncoder().encode(tableMetadataToJson(metadata));
   await io.create(location, isGzipMetadataFile(location) ? await gzipAsync(bytes, GZIP) : bytes);
-  const { identity } = await io.stat(location);
+  const identity = await identityOf(io, location);
   io.cache.put(
     { kind: METADATA, location },
     { value: { identity, metadata }, costBytes: MEMORY_FACTOR * bytes.length },

@@ -31,7 +31,7 @@ export function buildProgram(runner: ActionRunner): Command {
     .description('Keeps machine-learning features fresh in Apache Iceberg.')
     .version(packageVersion(), '-V, --version', 'print the version')
     .option('--config <file>', 'the configuration (default: moraine.yaml here or in a folder above)')
-    .option('--verbose', 'show where an error came from')
+    .option('--verbose', 'show where an error came from, and what was asked of object stores')
     .helpOption('-h, --help', 'show help')
     .helpCommand(false)
     .configureHelp({ showGlobalOptions: true, helpWidth: 100 })

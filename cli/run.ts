@@ -4,6 +4,7 @@ import { ERROR_TABLE, MoraineError } from '../errors/index.js';
 import type { CommandContext, GlobalOptions } from './context.js';
 import { OutputClosedError, printable, streamOutput } from './output/output.js';
 import { createProgress } from './output/progress.js';
+import { countedText, sizeText } from './output/quantities.js';
 import { asMoraineError, exitCodeOf, renderError } from './output/render-error.js';
 import { styled } from './output/style.js';
 import { buildProgram } from './program.js';
@@ -40,7 +41,10 @@ export async function runCli(args: readonly string[]): Promise<number> {
       },
       progress,
     };
-    return action(context, operands, command.opts<never>());
+    const act = async () => {
+      await action(context, operands, command.opts<never>());
+    };
+    return shown.verbose ? measured(context, act) : act();
   });
   configureOutput(program, (text) => {
     helpText += text;
@@ -59,6 +63,19 @@ export async function runCli(args: readonly string[]): Promise<number> {
   } finally {
     cancellation.stop();
     if (cancellation.signal.aborted) setTimeout(() => process.exit(), LEFTOVERS_MS).unref();
+  }
+}
+
+/** Says after a command what it asked of object stores. */
+async function measured(context: CommandContext, act: () => Promise<void>): Promise<void> {
+  const { measureTraffic, noTraffic } = await import('../storage/index.js');
+  const traffic = noTraffic();
+  try {
+    await measureTraffic(traffic, act);
+  } finally {
+    const { requests, readBytes, writtenBytes } = traffic;
+    const bytes = `${sizeText(readBytes)} read, ${sizeText(writtenBytes)} written`;
+    if (requests > 0) context.note(`storage: ${countedText(requests, 'request')}, ${bytes}`);
   }
 }
 

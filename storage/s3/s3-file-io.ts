@@ -22,6 +22,7 @@ import type { DiskCache } from '../disk-cache.js';
 import { FileCache } from '../file-cache.js';
 import type { ExpectedFile, FileIO, FilePage, FileRange, FileStatus, FileTail } from '../file-io.js';
 import { fileChanged } from '../storage-error.js';
+import { countTraffic, noTraffic, type Traffic } from '../traffic.js';
 import { s3Error, statusOf } from './s3-error.js';
 import { type S3Object, S3Roots, s3Location } from './s3-location.js';
 import { type StorageOptions, s3ClientConfig, scopeOf } from './s3-options.js';
@@ -50,15 +51,6 @@ export interface S3FileIOOptions {
   readonly diskCache?: DiskCache;
 }
 
-/** What was asked of a store. */
-export interface Traffic {
-  /** With those that were sent again. */
-  requests: number;
-  /** Bytes of the bodies of objects. */
-  readBytes: number;
-  writtenBytes: number;
-}
-
 /** The {@link FileIO} of an object store. Creating files needs conditional writes (`If-None-Match`). */
 export class S3FileIO implements FileIO {
   readonly localFiles = null;
@@ -66,7 +58,7 @@ export class S3FileIO implements FileIO {
   readonly diskCache: DiskCache | null;
   readonly scope: string;
   /** Since it was opened. */
-  readonly traffic: Traffic = { requests: 0, readBytes: 0, writtenBytes: 0 };
+  readonly traffic: Traffic = noTraffic();
   readonly #roots: S3Roots;
   readonly #client: S3Client;
 
@@ -80,7 +72,7 @@ export class S3FileIO implements FileIO {
     this.#client = new S3Client(s3ClientConfig(options));
     this.#client.middlewareStack.add(
       (next) => (sent) => {
-        this.traffic.requests += 1;
+        countTraffic(this.traffic, 'requests', 1);
         return next(sent);
       },
       // The step that runs for each attempt.
@@ -258,7 +250,7 @@ export class S3FileIO implements FileIO {
         });
         try {
           const bytes = await use(answer);
-          this.traffic.readBytes += bytes.length;
+          countTraffic(this.traffic, 'readBytes', bytes.length);
           return bytes;
         } catch (error) {
           discard(answer);
@@ -271,7 +263,7 @@ export class S3FileIO implements FileIO {
   }
 
   async #put({ bucket, key }: S3Object, content: Uint8Array): Promise<void> {
-    this.traffic.writtenBytes += content.length;
+    countTraffic(this.traffic, 'writtenBytes', content.length);
     await this.#once({ bucket, key }, (writer) =>
       this.#client.send(
         new PutObjectCommand({
@@ -311,7 +303,7 @@ export class S3FileIO implements FileIO {
       try {
         const Parts = await inOrder(parts, PARTS_AT_ONCE, async (Body, index): Promise<CompletedPart> => {
           const PartNumber = index + 1;
-          this.traffic.writtenBytes += Body.length;
+          countTraffic(this.traffic, 'writtenBytes', Body.length);
           const { ETag } = await this.#client.send(new UploadPartCommand({ ...upload, PartNumber, Body }));
           return { PartNumber, ETag };
         });

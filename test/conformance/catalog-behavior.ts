@@ -6,7 +6,13 @@ import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { Catalog, CommitRequest, LoadedTable, TableIdentifier } from '../../catalogs/index.js';
 import { isMoraineError } from '../../errors/index.js';
-import { type PartitionSpec, type Schema, type Snapshot, tableMetadataToJson } from '../../iceberg/index.js';
+import {
+  type PartitionSpec,
+  type Schema,
+  type Snapshot,
+  type TableMetadata,
+  tableMetadataToJson,
+} from '../../iceberg/index.js';
 import { type FileIO, listFiles } from '../../storage/index.js';
 import { failureOf, rejectionCode } from '../support/error-code.js';
 
@@ -436,15 +442,21 @@ export function describeCatalogBehavior(
     testOwnFiles(
       'a table that was made again with a metadata file of the same name is the new one, also to who knew the old one',
       async () => {
-        const { catalog, io } = await withNamespace();
-        const old = await catalog.createTable(ORDERS, { schema: SCHEMA });
-        const { metadata } = await catalog.createTable({ ...ORDERS, name: 'other' }, { schema: SCHEMA });
-        await catalog.loadTable(ORDERS);
-        await io.delete(old.metadataLocation);
-        const again = tableMetadataToJson({ ...metadata, location: old.metadata.location });
-        await io.create(old.metadataLocation, new TextEncoder().encode(again));
-        expect((await catalog.loadTable(ORDERS)).metadata.tableUuid).toBe(metadata.tableUuid);
-        const requirements = [{ type: 'assert-table-uuid' as const, uuid: old.metadata.tableUuid }];
+        const { catalog, io, folder } = await withNamespace();
+        const location = `${folder}/reused`;
+        const metadataLocation = `${location}/metadata/v1.metadata.json`;
+        const metadataOf = async (name: string) =>
+          (await catalog.createTable({ namespace: NS, name }, { schema: SCHEMA })).metadata;
+        const [old, again] = [await metadataOf('one'), await metadataOf('other')];
+        const write = (metadata: TableMetadata) =>
+          io.create(metadataLocation, new TextEncoder().encode(tableMetadataToJson({ ...metadata, location })));
+        await write(old);
+        await catalog.registerTable(ORDERS, metadataLocation);
+        expect((await catalog.loadTable(ORDERS)).metadata.tableUuid).toBe(old.tableUuid);
+        await io.delete(metadataLocation);
+        await write(again);
+        expect((await catalog.loadTable(ORDERS)).metadata.tableUuid).toBe(again.tableUuid);
+        const requirements = [{ type: 'assert-table-uuid' as const, uuid: old.tableUuid }];
         const updates = [{ action: 'set-properties' as const, updates: new Map([['a', 'b']]) }];
         expect(await rejectionCode(catalog.commitTable(ORDERS, { requirements, updates }))).toBe('TABLE_REPLACED');
       },

@@ -135,7 +135,8 @@ test('a project on S3 gives the answers of one on files, its tables are read by 
   expect(kept.files).toBeGreaterThan(0);
   expect(kept.bytes).toBeGreaterThan(0);
   expect(await project.run('cache', 'clear')).toContain('content  0 files, 0 B of at most 10.7 GB');
-  const again = jsonLines(await project.run('table', 'scan', 'shop.customer_orders'));
+  const again = jsonLines(await project.run('--verbose', 'table', 'scan', 'shop.customer_orders'));
+  expect(project.outputs.at(-1)?.stderr).toMatch(/^storage: \d+ requests, \d[\d.]* kB read, 0 B written\n$/);
   expect(again.map((row) => JSON.stringify(row)).toSorted()).toEqual(local.rows);
 
   for (const { stdout, stderr } of project.outputs) expect(stdout + stderr).not.toContain(SECRET);

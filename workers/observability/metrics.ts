@@ -5,6 +5,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { COMMIT_CHANNEL, type CommitEvent } from '../../catalogs/index.js';
 import { STATEMENT_CHANNEL, type StatementEvent } from '../../engine/index.js';
 import type { Project } from '../../project/index.js';
+import { measureTraffic, noTraffic, type Traffic } from '../../storage/index.js';
 
 /** Steps and statements take from milliseconds to hours. */
 const DURATION_BUCKETS_S = [0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300, 1800, 7200];
@@ -28,6 +29,11 @@ export class WorkerMetrics {
   readonly #commits = this.#counter('moraine_commits_total', 'Attempts to commit, by how the catalog answered.', [
     'outcome',
   ]);
+  readonly #requests = this.#counter('moraine_storage_requests_total', 'Requests to object stores.', ['activity']);
+  readonly #traffic = this.#counter('moraine_storage_bytes_total', 'Bytes of objects of stores.', [
+    'activity',
+    'direction',
+  ]);
   readonly #started = new WeakMap<object, () => void>();
 
   /** @param sdkUrl where Temporal's own runtime serves its metrics */
@@ -45,14 +51,17 @@ export class WorkerMetrics {
       execute: async (input, next) => {
         const activity = info.activityType;
         const stop = this.#activities.startTimer({ activity });
+        const traffic = noTraffic();
         try {
-          const result: unknown = await next(input);
+          const result: unknown = await measureTraffic(traffic, () => next(input));
           stop({ outcome: 'completed' });
           this.#countStaged(activity, result);
           return result;
         } catch (error) {
           stop({ outcome: outcomeOf(error) });
           throw error;
+        } finally {
+          this.#countTraffic(activity, traffic);
         }
       },
     },
@@ -90,6 +99,13 @@ export class WorkerMetrics {
     if (typeof result !== 'object' || result === null || !('rows' in result) || !('bytes' in result)) return;
     this.#rows.inc({ activity }, Number(result.rows) || 0);
     this.#bytes.inc({ activity }, Number(result.bytes) || 0);
+  }
+
+  #countTraffic(activity: string, { requests, readBytes, writtenBytes }: Traffic): void {
+    if (requests === 0) return;
+    this.#requests.inc({ activity }, requests);
+    this.#traffic.inc({ activity, direction: 'read' }, readBytes);
+    this.#traffic.inc({ activity, direction: 'written' }, writtenBytes);
   }
 
   #observeEngine(project: Project): void {

@@ -1,13 +1,17 @@
 /** What the behaviour suite of storages does not reach: lost and broken answers, uploads in parts, long listings, errors. */
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { listFiles } from '../../../storage/index.js';
+import { openSqlCatalog } from '../../../catalogs/index.js';
+import { listFiles, measureTraffic, noTraffic } from '../../../storage/index.js';
 import { S3FileIO } from '../../../storage/s3/s3-file-io.js';
+import { WorkerMetrics } from '../../../workers/observability/metrics.js';
 import { failureOf, rejectionCode } from '../../support/error-code.js';
 import { describeInterop } from '../../support/python.js';
 import { type S3Server, startS3Server } from '../../support/s3-server.js';
+import { temporaryFolder } from '../../support/temp-folder.js';
 
 let server: S3Server;
 
@@ -58,6 +62,37 @@ describeInterop('S3, by moto', () => {
   });
   afterAll(() => server.close());
 
+  test('requests and bytes are counted for the store, for each of those who measure, and for the steps of a worker', async () => {
+    const io = storage();
+    await io.create(`${ROOT}/counted`, bytes('12345'));
+    const [outer, inner, other] = [noTraffic(), noTraffic(), noTraffic()];
+    const read = () => io.read(`${ROOT}/counted`);
+    await Promise.all([
+      measureTraffic(outer, async () => {
+        await read();
+        await measureTraffic(inner, read);
+      }),
+      measureTraffic(other, () => io.stat(`${ROOT}/counted`)),
+    ]);
+    expect([outer, inner, other, io.traffic]).toEqual([
+      { requests: 2, readBytes: 10, writtenBytes: 0 },
+      { requests: 1, readBytes: 5, writtenBytes: 0 },
+      { requests: 1, readBytes: 0, writtenBytes: 0 },
+      { requests: 4, readBytes: 10, writtenBytes: 5 },
+    ]);
+    const metrics = new WorkerMetrics(
+      { engine: () => Promise.reject(new Error('none')) } as never,
+      'http://127.0.0.1:1',
+    );
+    onTestFinished(() => metrics.close());
+    const { inbound } = metrics.activityInterceptors({ info: { activityType: 'extractShard' } } as never);
+    await inbound?.execute?.({ args: [], headers: {} }, read);
+    const text = await metrics.text();
+    expect(text).toContain('moraine_storage_requests_total{activity="extractShard"} 1\n');
+    expect(text).toContain('moraine_storage_bytes_total{activity="extractShard",direction="read"} 5\n');
+    expect(text).toContain('moraine_storage_bytes_total{activity="extractShard",direction="written"} 0\n');
+  });
+
   test('a creation whose answer is lost is sent again, and knows its own file', async () => {
     let puts = 0;
     const io = await spoiled((incoming, outgoing) => {
@@ -70,6 +105,35 @@ describeInterop('S3, by moto', () => {
     expect(puts).toBe(2);
     expect(text(await io.read(`${ROOT}/lost`))).toBe('mine');
     expect(await rejectionCode(io.create(`${ROOT}/lost`, bytes('mine')))).toBe('FILE_ALREADY_EXISTS');
+  });
+
+  test('a table that is known is loaded and written to without asking for what cannot have changed', async () => {
+    const io = storage();
+    const folder = temporaryFolder();
+    const open = (files: S3FileIO) =>
+      openSqlCatalog({ name: 'c', uri: join(folder, 'c.db'), warehouse: `${ROOT}/warm`, io: files });
+    const catalog = await open(io);
+    const identifier = { namespace: ['n'], name: 't' };
+    await catalog.createNamespace(['n']);
+    await catalog.createTable(identifier, { schema: { schemaId: 0, identifierFieldIds: [], fields: [] } });
+    const set = (value: string) =>
+      catalog.commitTable(identifier, {
+        requirements: [],
+        updates: [{ action: 'set-properties', updates: new Map([['p', value]]) }],
+      });
+    const requestsOf = async (files: S3FileIO, work: () => Promise<unknown>): Promise<number> => {
+      const before = files.traffic.requests;
+      await work();
+      return files.traffic.requests - before;
+    };
+    expect(await requestsOf(io, () => catalog.loadTable(identifier))).toBe(0);
+    expect(await requestsOf(io, () => set('a'))).toBe(1);
+    const other = storage();
+    const elsewhere = await open(other);
+    expect(await requestsOf(other, () => elsewhere.loadTable(identifier))).toBe(1);
+    expect(await requestsOf(other, () => elsewhere.loadTable(identifier))).toBe(0);
+    await set('b');
+    expect((await elsewhere.loadTable(identifier)).metadata.properties.get('p')).toBe('b');
   });
 
   test('a creation whose answer is lost does not take the file of another for its own', async () => {
