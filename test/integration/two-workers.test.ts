@@ -1,0 +1,161 @@
+/**
+ * Two workers with disks of their own share nothing but a bucket, a catalog and Temporal. Materializations, backfills, compactions and
+ * maintenance run at a time, and now and then a worker is killed and starts anew with an empty disk.
+ */
+import { randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { jsonLines, moraine } from '../support/cli.js';
+import { PASSWORD, type PostgresServer, startPostgres } from '../support/postgres-server.js';
+import { startRestServer } from '../support/rest-server.js';
+import { type S3Server, startVersityGateway } from '../support/s3-server.js';
+import { temporaryFolder } from '../support/temp-folder.js';
+import { testSettings } from '../support/temporal.js';
+import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.js';
+
+const ROUNDS = 2;
+const KILL_AFTER_MS = 2500;
+const VIEW = 'customer_activity';
+const SOURCE = 'shop.customer_orders';
+
+let store: S3Server;
+let postgres: PostgresServer;
+beforeAll(async () => {
+  [store, postgres] = await Promise.all([startVersityGateway(), startPostgres()]);
+  await store.makeBucket('lake');
+});
+afterAll(async () => {
+  await Promise.all([store.close(), postgres.close()]);
+});
+
+/** A machine: a folder with the configuration, the catalog's database and the store. */
+interface Machine {
+  readonly folder: string;
+  run(...args: string[]): Promise<string>;
+}
+
+/** Catalogs that machines share, each as it stands in `moraine.yaml`. */
+const CATALOGS = {
+  PostgreSQL: async (): Promise<string> => {
+    const uri = (await postgres.makeDatabase()).replace(PASSWORD, '${LAKE_PASSWORD}');
+    return `{ type: sql, uri: "${uri}", warehouse: s3://lake/sql }`;
+  },
+  REST: async (): Promise<string> => {
+    const rest = await startRestServer('s3://lake/rest', {
+      'io-impl': 'org.apache.iceberg.aws.s3.S3FileIO',
+      'client.region': 'us-east-1',
+      's3.endpoint': store.endpoint,
+      's3.path-style-access': 'true',
+      's3.access-key-id': store.options['s3.access-key-id'] ?? '',
+      's3.secret-access-key': store.options['s3.secret-access-key'] ?? '',
+    });
+    onTestFinished(() => rest.close());
+    return `{ type: rest, uri: "${rest.uriOf('lake')}" }`;
+  },
+} as const;
+
+const configOf = (catalog: string, taskQueue: string): string => `
+catalogs: { lake: ${catalog} }
+storage:
+  roots: [s3://lake]
+  options:
+    s3.endpoint: ${store.endpoint}
+    s3.region: us-east-1
+    s3.access-key-id: ${store.options['s3.access-key-id']}
+    s3.secret-access-key: \${LAKE_SECRET_KEY}
+temporal: { taskQueue: ${taskQueue} }
+online: { buckets: 4 }
+definitions: [features.yaml]
+`;
+
+async function machineOf(
+  config: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Machine> {
+  const folder = temporaryFolder();
+  const run = async (...args: string[]): Promise<string> => {
+    const result = await moraine(args, { cwd: folder, env });
+    expect(result.code, `moraine ${args.join(' ')}: ${result.stderr}`).toBe(0);
+    return result.stdout;
+  };
+  await run('init', '.');
+  if (config !== undefined) writeFileSync(join(folder, 'moraine.yaml'), config);
+  return { folder, run };
+}
+
+const append = (machine: Machine, ...options: string[]): Promise<string> =>
+  machine.run('table', 'append', SOURCE, 'data/customer_orders.csv', ...options);
+
+/** What a project answers, once everything has been done. */
+async function answersOf({ run }: Machine) {
+  const online = [];
+  for (const customer of [1, 3, 4, 99]) {
+    const entity = ['--entity', `customer_id=${customer}`, '--at', '2026-01-31'];
+    online.push(await run('online', 'get', VIEW, ...entity));
+  }
+  const rows = jsonLines(await run('table', 'scan', SOURCE)).map((row) => JSON.stringify(row));
+  return {
+    online,
+    historical: await run('features', 'historical', '--features', 'churn_model', '--entities', 'data/entities.csv'),
+    rows: rows.toSorted(),
+  };
+}
+
+test.each(['PostgreSQL', 'REST'] as const)(
+  'with a catalog on %s they do each piece of work once, whoever is killed, and the answers are those of one machine',
+  async (kind) => {
+    const { address, taskQueue } = testSettings();
+    const config = configOf(await CATALOGS[kind](), `${taskQueue}-${randomUUID().slice(0, 8)}`);
+    const env = {
+      LAKE_PASSWORD: PASSWORD,
+      LAKE_SECRET_KEY: store.options['s3.secret-access-key'] ?? '',
+      TEMPORAL_ADDRESS: address,
+    };
+    const client = await machineOf(config, env);
+    await append(client, '--create', '--partition', 'month(event_ts)');
+    await client.run('apply');
+
+    const workers: WorkerProcess[] = [];
+    onTestFinished(async () => {
+      for (const worker of workers) worker.kill('SIGKILL');
+      await Promise.all(workers.map(({ ended }) => ended));
+    });
+    /** A worker on a machine that nobody used before. */
+    const startWorker = async (): Promise<WorkerProcess> => {
+      const folder = temporaryFolder();
+      writeFileSync(join(folder, 'moraine.yaml'), config);
+      const worker = await startWorkerProcess(folder, ['worker'], env);
+      workers.push(worker);
+      return worker;
+    };
+    const running = [await startWorker(), await startWorker()];
+
+    await client.run('materialize', VIEW, '--wait');
+    for (let round = 0; round < ROUNDS; round += 1) {
+      await append(client);
+      const range = ['--start', `2026-01-0${1 + round}`, '--end', `2026-01-${10 + round}`, '--step', '1d'];
+      const work = Promise.all([
+        client.run('materialize', VIEW, '--wait'),
+        client.run('backfill', VIEW, ...range, '--wait'),
+        client.run('compact', SOURCE, '--strategy', 'binpack', '--wait'),
+        client.run('maintain', SOURCE, '--older-than', '1d', '--orphans-older-than', '3d', '--wait'),
+      ]);
+      await Promise.race([sleep(KILL_AFTER_MS), work]);
+      running.shift()?.kill('SIGKILL');
+      running.push(await startWorker());
+      await work;
+    }
+    await client.run('materialize', VIEW, '--wait');
+    const shared = await answersOf(client);
+
+    const single = await machineOf(undefined, { TEMPORAL_ADDRESS: undefined });
+    await append(single, '--create', '--partition', 'month(event_ts)');
+    for (let round = 0; round < ROUNDS; round += 1) await append(single);
+    await single.run('apply');
+    await single.run('materialize', VIEW);
+    expect(shared).toEqual(await answersOf(single));
+    expect(shared.rows).toHaveLength(160 * (1 + ROUNDS));
+  },
+);
