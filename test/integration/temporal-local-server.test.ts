@@ -17,6 +17,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startOrJoinLocalServer } from '../../workers/index.js';
+import { findTemporalCli } from '../../workers/server/temporal-cli.js';
 import { projectRoot } from '../support/paths.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 
@@ -135,6 +136,27 @@ describe('the local Temporal server', () => {
     const [holder, own] = servers;
     expect(own.address).toBe(holder.server.address);
     expect([holder.server.started, own.started].filter(Boolean)).toEqual([true]);
+  });
+
+  test('a port that another process takes meanwhile is given up for others', async () => {
+    const stateFolder = temporaryFolder();
+    const { path } = await findTemporalCli({});
+    // Takes the port of the first start before the server can.
+    const wrapper = join(temporaryFolder(), 'temporal');
+    const listen = 'require("net").createServer().listen(process.argv[1], "127.0.0.1", () => console.log("taken"))';
+    const script = `#!/bin/sh
+if [ "$1" = server ] && mkdir "$0.once" 2>/dev/null; then
+  ( exec ${process.execPath} -e '${listen}; setTimeout(() => process.exit(), 5000)' "$6" ) > "$0.taken" &
+  until grep -q taken "$0.taken"; do sleep 0.05; done
+fi
+exec ${path} "$@"
+`;
+    writeFileSync(wrapper, script, { mode: 0o755 });
+    const environment = { ...process.env, TEMPORAL_CLI_PATH: wrapper };
+    const server = await startOrJoinLocalServer({ stateFolder, environment });
+    onTestFinished(() => server.close());
+    expect(existsSync(`${wrapper}.once`)).toBe(true);
+    expect(await answers(server.address)).toBe(true);
   });
 
   test('a server that was killed is replaced by a new one on the same database', async () => {

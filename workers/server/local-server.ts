@@ -48,6 +48,8 @@ const HEALTH_WAIT_MS = 30_000;
 const SHUTDOWN_WAIT_MS = 15_000;
 const LOCK_WAIT_MS = 60_000;
 const LOCK_RETRY_MS = 100;
+/** A server is started this often, each time on other ports, while another process takes one of them. */
+const PORT_ATTEMPTS = 3;
 /** Interval between checks that a held server still runs. */
 const WATCH_INTERVAL_MS = 500;
 
@@ -163,13 +165,28 @@ async function start(folder: ServerFolder, options: LocalServerOptions): Promise
   if (isSharedProcessAlive(folder.pipe)) {
     throw new MoraineError('TEMPORAL_UNAVAILABLE', `an earlier Temporal server of ${folder.path} has not ended yet`);
   }
-  const cli = await findTemporalCli(options);
+  const { path } = await findTemporalCli(options);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startOnFreePorts(folder, resolve(path), options);
+    } catch (error) {
+      if (attempt === PORT_ATTEMPTS || !(await isPortTaken(folder))) throw error;
+    }
+  }
+}
+
+/** Between the choice of a port and its use another process may take it, and the server chooses further ones by itself. */
+async function isPortTaken(folder: ServerFolder): Promise<boolean> {
+  return /address already in use/i.test(await endOfLog(folder));
+}
+
+async function startOnFreePorts(folder: ServerFolder, path: string, options: LocalServerOptions): Promise<LocalServer> {
   const [port = 0, uiPort = 0] = await freePorts(2);
   const address = `127.0.0.1:${port}`;
   await rm(folder.log, { recursive: true, force: true });
   await removeUnfinishedDatabase(folder);
   const started = startSharedProcess(folder.pipe, folder.log, [
-    resolve(cli.path),
+    path,
     ...serverArguments(port, uiPort, options.namespace ?? 'default'),
   ]);
   try {
