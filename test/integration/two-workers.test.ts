@@ -33,7 +33,7 @@ afterAll(async () => {
 /** A machine: a folder with the configuration, the catalog's database and the store. */
 interface Machine {
   readonly folder: string;
-  run(...args: string[]): Promise<string>;
+  readonly run: (...args: string[]) => Promise<string>;
 }
 
 /** Catalogs that machines share, each as it stands in `moraine.yaml`. */
