@@ -29,6 +29,8 @@ const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const REFRESH_BEFORE_MS = 60_000;
 const REFRESH_BEFORE_SHARE = 0.2;
 
+const KEPT_TOKENS = 8;
+
 /** What goes with a request for a token. Source: RFC 6749, RFC 8693 and the options of PyIceberg. */
 const FORM_OPTIONS = ['scope', 'audience', 'resource'] as const;
 
@@ -120,6 +122,8 @@ class OAuth2 implements RestAuth {
   readonly #clock: Clock;
   #token: Token | undefined;
   #next: Promise<Token> | undefined;
+  /** The last tokens: a late answer may repeat one that has been replaced. */
+  #tokens: readonly string[] = [];
 
   constructor(
     endpoint: string,
@@ -132,7 +136,7 @@ class OAuth2 implements RestAuth {
     this.#grant = grant;
     this.#fetchToken = fetchToken;
     this.#clock = clock;
-    this.#token = token === undefined ? undefined : { text: token, replaceAtMs: replaceAt(expiryOf(token)) };
+    if (token !== undefined) this.#use({ text: token, replaceAtMs: replaceAt(expiryOf(token)) });
   }
 
   async headers(): Promise<Readonly<Record<string, string>>> {
@@ -149,17 +153,22 @@ class OAuth2 implements RestAuth {
 
   secrets(): readonly string[] {
     const { secret } = this.#grant;
-    return [...(secret === undefined ? [] : [secret]), ...(this.#token === undefined ? [] : [this.#token.text])];
+    return [...(secret === undefined ? [] : [secret]), ...this.#tokens];
   }
 
   async #replace(): Promise<Token> {
     this.#next ??= this.#fetch(this.#token);
     try {
-      this.#token = await this.#next;
-      return this.#token;
+      return this.#use(await this.#next);
     } finally {
       this.#next = undefined;
     }
+  }
+
+  #use(token: Token): Token {
+    if (token !== this.#token) this.#tokens = [...this.#tokens, token.text].slice(-KEPT_TOKENS);
+    this.#token = token;
+    return token;
   }
 
   async #fetch(old: Token | undefined): Promise<Token> {

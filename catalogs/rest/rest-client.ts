@@ -149,10 +149,11 @@ export class RestClient {
       return members(text);
     } catch (error) {
       if (!(error instanceof RestFailure)) throw error;
-      // No request of the catalog's own has been sent.
-      const { status = 0, model } = error;
-      const outcome = error.outcome === 'refused' ? 'refused' : 'unreached';
-      throw new RestFailure(outcome, `no token could be had: ${error.message}`, { status, model, cause: error });
+      // No request of the catalog's own has been sent. Busy token servers may be asked again.
+      const isRefused = error.outcome === 'refused' && error.status !== 429;
+      const message = `no token could be had: ${error.message}`;
+      if (isRefused) throw new RestFailure('refused', message, { status: 401, cause: error });
+      throw new RestFailure('unreached', message, { retryAfterMs: error.retryAfterMs, cause: error });
     }
   }
 
@@ -174,7 +175,8 @@ export class RestClient {
 
   #lost(error: unknown): RestFailure {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    const { code = '', message = String(cause) } = (cause ?? {}) as Partial<NodeJS.ErrnoException>;
+    const { code: given, message = String(cause) } = (cause ?? {}) as Partial<NodeJS.ErrnoException>;
+    const code = typeof given === 'string' ? given : '';
     const isTls = /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO)/.test(code);
     const outcome: RestOutcome = UNREACHED.has(code) || isTls ? 'unreached' : 'unknown';
     return new RestFailure(outcome, this.#hidden(code === '' ? message : `${message} (${code})`), { cause: error });
@@ -191,9 +193,10 @@ export class RestClient {
         { status },
       );
     }
-    const said =
-      model === undefined ? 'without an error of the REST catalog specification' : `${model.type}: ${model.message}`;
-    const message = this.#hidden(`it answered ${status} ${said}`);
+    const said = model === undefined ? oauthError(text) : `${model.type}: ${model.message}`;
+    const message = this.#hidden(
+      `it answered ${status} ${said ?? 'without an error of the REST catalog specification'}`,
+    );
     const outcome = status >= 500 ? 'unknown' : 'refused';
     return new RestFailure(outcome, message, { status, model, retryAfterMs });
   }
@@ -201,8 +204,9 @@ export class RestClient {
   /** A text of the server or of the network, without the secrets that it may repeat. */
   #hidden(text: string): string {
     let shown = text;
-    for (const secret of [...this.#auth.secrets(), ...this.#keys])
-      if (secret !== '') shown = shown.replaceAll(secret, '***');
+    const secrets = [...this.#auth.secrets(), ...this.#keys].filter((secret) => secret !== '');
+    // One of them may be part of another.
+    for (const secret of secrets.toSorted((a, b) => b.length - a.length)) shown = shown.replaceAll(secret, '***');
     return shown.length > LONGEST_MESSAGE ? `${shown.slice(0, LONGEST_MESSAGE)}...` : shown;
   }
 }
@@ -246,6 +250,17 @@ function errorModel(text: string): RestErrorModel | undefined {
     if (!isJsonObject(error)) return undefined;
     const { type, message } = error;
     return { type: typeof type === 'string' ? type : 'error', message: typeof message === 'string' ? message : '' };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The error of a token server. Source: RFC 6749, section 5.2. */
+function oauthError(text: string): string | undefined {
+  try {
+    const { error, error_description: description } = members(text);
+    if (typeof error !== 'string') return undefined;
+    return typeof description === 'string' ? `${error}: ${description}` : error;
   } catch {
     return undefined;
   }

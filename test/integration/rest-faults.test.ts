@@ -348,6 +348,26 @@ describe('tokens', () => {
     expect(proxy.seen).toHaveLength(2);
   });
 
+  test('that are refused as OAuth2 says it are no matter of the table, and those that were replaced are shown to nobody', async () => {
+    const { given } = tokens(3600);
+    const catalog = await open({ credential: `me:${SECRET}` });
+    const [first = ''] = given;
+    const refusal = { error: 'invalid_client', error_description: `${SECRET} is not known` };
+    proxy.fateOf = ({ path }) =>
+      path.endsWith('/oauth/tokens') ? { status: 400, body: JSON.stringify(refusal) } : error(419, `no ${first}`);
+    const failure = await failureOf(set(catalog, 'a'));
+    expect([failure.code, failure.message]).toEqual([
+      'CATALOG_UNAVAILABLE',
+      expect.stringMatching(
+        /no token could be had: it answered 400 invalid_client: \*\*\* is not known\. Check token or credential\.$/,
+      ),
+    ]);
+    const fresh = tokens(3600);
+    await catalog.listNamespaces();
+    proxy.fateOf = () => error(403, `neither ${first} nor ${fresh.given[0]}`);
+    expect((await failureOf(catalog.listNamespaces())).message).toContain('neither *** nor ***');
+  });
+
   test('that are given are used as they are, or exchanged where they say when they expire', async () => {
     const { given, asked } = tokens(3600);
     given.push(SECRET);
