@@ -4,10 +4,11 @@ export type { Catalog, CommitRequest, CreateTableRequest, LoadedTable, TableIden
 export { type Clock, SYSTEM_CLOCK } from './clock.js';
 export { afterOutcome, COMMIT_CHANNEL, type CommitEvent } from './commit-outcome.js';
 export { ensureNamespace } from './ensure-namespace.js';
+export { type GlueCatalogOptions, gluePlace, openGlueCatalog } from './glue/glue-catalog.js';
 export { metadataFolder, pathSegment } from './location-names.js';
 export { DEFAULT_METADATA_LIMITS, type MetadataLimits, readTableMetadata } from './metadata-file.js';
 export { type MetadataFile, newestMetadata } from './newest-metadata.js';
 export { openRestCatalog, type RestCatalogOptions } from './rest/rest-catalog.js';
-export { databaseFile, openSqlCatalog, type SqlCatalogOptions, shownDatabase } from './sql-catalog.js';
+export { databaseFile, openSqlCatalog, type SqlCatalogOptions, shownDatabase } from './sql/sql-catalog.js';
 export { withTableDefaults } from './table-defaults.js';
 export { formatTableName, parseTableName, type QualifiedTableName } from './table-name.js';

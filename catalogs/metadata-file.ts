@@ -140,13 +140,13 @@ export function withMetadataLog(metadata: TableMetadata, base: LoadedTable): Tab
  * Deletes metadata files that a commit dropped from the log, at most 1,000 of them, if
  * `write.metadata.delete-after-commit.enabled` is true. Only metadata of this very table goes, that lies in its metadata folder and that no
  * table is at: a log may name any file. What cannot be deleted is left as an orphan.
- * @param inUse the metadata files that tables are at
+ * @param inUse the metadata files that tables are at; null: it is not known, and all is left to the orphan sweep
  */
 export async function deleteExpiredMetadata(
   io: FileIO,
   base: TableMetadata,
   current: TableMetadata,
-  inUse: () => Promise<readonly string[]>,
+  inUse: () => Promise<readonly string[] | null>,
 ): Promise<void> {
   if (current.properties.get('write.metadata.delete-after-commit.enabled') !== 'true') return;
   const kept = new Set(current.metadataLog.map((entry) => comparableLocation(entry.metadataFile)));
@@ -155,7 +155,9 @@ export async function deleteExpiredMetadata(
     .filter((location) => !kept.has(location))
     .slice(0, MAX_DELETED_PER_COMMIT);
   if (dropped.length === 0) return;
-  const used = new Set((await inUse()).map(comparableLocation));
+  const locations = await inUse();
+  if (locations === null) return;
+  const used = new Set(locations.map(comparableLocation));
   const folder = await io.canonical(metadataFolder(current));
   const deleteIfOwn = async (location: string): Promise<void> => {
     if (used.has(location) || !isMetadataFile(location) || dirname(await io.canonical(location)) !== folder) return;

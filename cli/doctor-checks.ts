@@ -5,7 +5,8 @@ import { randomUUID } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { promisify } from 'node:util';
-import { shownDatabase } from '../catalogs/index.js';
+import { gluePlace, shownDatabase } from '../catalogs/index.js';
+import type { CatalogConfig } from '../config/index.js';
 import { type ErrorCode, MoraineError } from '../errors/index.js';
 import { findMovedLocations, type Project } from '../project/index.js';
 import { type CommandContext, withProject } from './context.js';
@@ -99,9 +100,21 @@ async function checkPython(): Promise<Finding> {
 async function checkCatalog(project: Project, name: string): Promise<Finding> {
   const catalog = await project.catalog(name);
   const namespaces = await catalog.listNamespaces();
-  const { type, uri } = project.config.catalogs.get(name) ?? { type: 'rest', uri: '' };
-  const place = type === 'sql' ? shownDatabase(uri) : uri;
+  const config = project.config.catalogs.get(name);
+  const place = config === undefined ? name : shownPlace(config);
   return { detail: `${place}, ${countedText(namespaces.length, 'namespace')}` };
+}
+
+/** Where a catalog is, without secrets. */
+function shownPlace(catalog: CatalogConfig): string {
+  switch (catalog.type) {
+    case 'sql':
+      return shownDatabase(catalog.uri);
+    case 'rest':
+      return catalog.uri;
+    case 'glue':
+      return `AWS Glue in ${gluePlace(catalog.options)}`;
+  }
 }
 
 async function checkStorage(project: Project, root: string): Promise<Finding> {

@@ -20,55 +20,82 @@ const DATABASE = 'must be a SQLite file (a path, or sqlite:///PATH), or postgres
 const isAddress = (value: string): boolean => /^https?:\/\/[^/]/.test(value) && URL.canParse(value);
 const ADDRESS = 'must be the address of a REST catalog, such as https://host/path';
 
-/** Options of a REST catalog, under the names that PyIceberg and Java give them. */
-const REST_OPTIONS = [
-  'token',
-  'credential',
-  'oauth2-server-uri',
-  'scope',
-  'audience',
-  'resource',
-  'token-refresh-enabled',
-  'prefix',
-  'rest.client.socket-timeout-ms',
-  'rest.sigv4-enabled',
-  'rest.signing-name',
-  'rest.signing-region',
-  'rest.access-key-id',
-  'rest.secret-access-key',
-  'rest.session-token',
-] as const;
+/** Options of catalogs by their type, under the names that PyIceberg and Java give them. */
+const OPTIONS = {
+  sql: [],
+  rest: [
+    'token',
+    'credential',
+    'oauth2-server-uri',
+    'scope',
+    'audience',
+    'resource',
+    'token-refresh-enabled',
+    'prefix',
+    'rest.client.socket-timeout-ms',
+    'rest.sigv4-enabled',
+    'rest.signing-name',
+    'rest.signing-region',
+    'rest.access-key-id',
+    'rest.secret-access-key',
+    'rest.session-token',
+  ],
+  glue: [
+    'glue.region',
+    'glue.endpoint',
+    'glue.id',
+    'glue.profile-name',
+    'glue.access-key-id',
+    'glue.secret-access-key',
+    'glue.session-token',
+  ],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+
+type CatalogType = keyof typeof OPTIONS;
 
 /** Of them, and of headers, those that must not be written out in a file that people share. */
-export const isSecretRestOption = (name: string): boolean =>
-  ['token', 'credential', 'rest.secret-access-key', 'rest.session-token'].includes(name) ||
+export const isSecretCatalogOption = (name: string): boolean =>
+  /^((rest|glue)\.(secret-access-key|session-token)|token|credential)$/.test(name) ||
   /^header\.(authorization|.*(key|token|secret).*)$/i.test(name);
 
-const isRestOption = (name: string): boolean =>
-  (REST_OPTIONS as readonly string[]).includes(name) || /^header\.[A-Za-z0-9-]+$/.test(name);
+const isOption = (type: CatalogType, name: string): boolean =>
+  (OPTIONS[type] as readonly string[]).includes(name) || (type === 'rest' && /^header\.[A-Za-z0-9-]+$/.test(name));
+
+/** What is wrong with the `uri` of a catalog of this type; undefined: nothing. */
+function uriProblem(type: CatalogType, uri: string | undefined): string | undefined {
+  if (type === 'rest') return uri !== undefined && isAddress(uri) ? undefined : ADDRESS;
+  if (uri === undefined) return undefined;
+  if (type === 'glue')
+    return 'is not for catalogs of type glue; another address than that of the region is glue.endpoint';
+  return isDatabase(uri) ? undefined : DATABASE;
+}
+
+/** What is wrong with its `warehouse`; a REST catalog gives it a meaning of its own. */
+function warehouseProblem(type: CatalogType, warehouse: string | undefined): string | undefined {
+  if (type === 'rest') return undefined;
+  if (warehouse === undefined) return type === 'glue' ? `is needed: it ${TABLE_PLACE}` : undefined;
+  return isTablePlace(warehouse) ? undefined : TABLE_PLACE;
+}
 
 export const catalogSchema = z
   .strictObject({
-    type: z.enum(['sql', 'rest']).optional(),
+    type: z.enum(['sql', 'rest', 'glue']).optional(),
     uri: text.optional(),
     warehouse: text.optional(),
     options: z.record(z.string(), scalar).optional(),
   })
-  .superRefine(({ type = 'sql', uri, warehouse, options }, context) => {
-    const wrong = (key: string, message: string): void => context.addIssue({ code: 'custom', path: [key], message });
-    if (type === 'rest') {
-      if (uri === undefined || !isAddress(uri)) wrong('uri', ADDRESS);
-      for (const name of Object.keys(options ?? {})) {
-        if (isRestOption(name)) continue;
-        context.addIssue({
-          code: 'custom',
-          path: ['options', name],
-          message: `is not an option; there are ${REST_OPTIONS.join(', ')} and header.NAME`,
-        });
-      }
-      return;
+  .superRefine(({ type = 'sql', uri, warehouse, options = {} }, context) => {
+    const check = (path: readonly string[], message: string | undefined): void => {
+      if (message !== undefined) context.addIssue({ code: 'custom', path: [...path], message });
+    };
+    check(['uri'], uriProblem(type, uri));
+    check(['warehouse'], warehouseProblem(type, warehouse));
+    const known = [...OPTIONS[type], ...(type === 'rest' ? ['header.NAME'] : [])]
+      .join(', ')
+      .replace(/, ([^,]*)$/, ' and $1');
+    for (const name of Object.keys(options)) {
+      if (isOption(type, name)) continue;
+      const rule = known === '' ? `there are none for catalogs of type ${type}` : `there are ${known}`;
+      check(['options', name], `is not an option; ${rule}`);
     }
-    if (uri !== undefined && !isDatabase(uri)) wrong('uri', DATABASE);
-    if (warehouse !== undefined && !isTablePlace(warehouse)) wrong('warehouse', TABLE_PLACE);
-    if (options !== undefined) wrong('options', 'are for catalogs of type rest');
   });

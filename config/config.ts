@@ -3,7 +3,7 @@
 import type { HostAndPort } from './host-and-port.js';
 
 /** A catalog: names to tables. */
-export type CatalogConfig = SqlCatalogConfig | RestCatalogConfig;
+export type CatalogConfig = SqlCatalogConfig | RestCatalogConfig | GlueCatalogConfig;
 
 /** The SQL catalog, with the tables of Java's JdbcCatalog and PyIceberg. */
 export interface SqlCatalogConfig {
@@ -24,6 +24,16 @@ export interface RestCatalogConfig {
   /** What the server calls the warehouse. */
   readonly warehouse?: string;
   /** Options by the names that PyIceberg gives them: `credential` and others. Some are secrets. */
+  readonly options: Readonly<Record<string, string>>;
+}
+
+/** The catalog of AWS Glue. */
+export interface GlueCatalogConfig {
+  readonly type: 'glue';
+  readonly name: string;
+  /** `s3://BUCKET/PREFIX`, below which new tables are placed. */
+  readonly warehouse: string;
+  /** Options by the names that PyIceberg gives them: `glue.region` and others. Some are secrets. */
   readonly options: Readonly<Record<string, string>>;
 }
 

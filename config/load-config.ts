@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { MoraineError } from '../errors/index.js';
-import { isSecretRestOption } from './catalog-options.js';
+import { isSecretCatalogOption } from './catalog-options.js';
 import type { MoraineConfig } from './config.js';
 import { problemsOf } from './config-problems.js';
 import { type ConfigInput, configSchema } from './config-schema.js';
@@ -82,7 +82,7 @@ function writtenSecrets({ isLiteral, lineAt }: YamlSource, { catalogs = {} }: Co
   const ofStorage = SECRET_OPTIONS.map((name) => ['storage', 'options', name]);
   const ofCatalogs = Object.entries(catalogs).flatMap(([catalog, { options = {} }]) =>
     Object.keys(options)
-      .filter(isSecretRestOption)
+      .filter(isSecretCatalogOption)
       .map((name) => ['catalogs', catalog, 'options', name]),
   );
   return [...ofStorage, ...ofCatalogs].filter(isLiteral).map((path) => {

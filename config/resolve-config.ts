@@ -31,7 +31,7 @@ export function resolveConfig(
   const defaultCatalog = input.catalog ?? catalogs.keys().next().value ?? DEFAULT_CATALOG;
   const roots =
     input.storage?.roots?.map((root) => tablePlace(root, path)) ??
-    [...catalogs.values()].flatMap((catalog) => (catalog.type === 'sql' ? [catalog.warehouse] : []));
+    [...catalogs.values()].flatMap((catalog) => (catalog.type === 'rest' ? [] : [catalog.warehouse]));
   const { memoryLimit, threads, tempDirectory } = input.engine ?? {};
   return {
     ...place,
@@ -133,11 +133,13 @@ function resolveCatalog(
     const named = warehouse === undefined ? {} : { warehouse };
     return { type, name, uri: uri ?? '', ...named, options: resolveOptions(options ?? {}) };
   }
+  const place = tablePlace(warehouse ?? 'warehouse', path);
+  if (type === 'glue') return { type, name, warehouse: place, options: resolveOptions(options ?? {}) };
   return {
     type: 'sql',
     name,
     uri: uri === undefined ? join(stateFolder, `${name}.catalog.db`) : databaseUri(uri, path),
-    warehouse: tablePlace(warehouse ?? 'warehouse', path),
+    warehouse: place,
   };
 }
 

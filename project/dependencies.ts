@@ -48,10 +48,9 @@ function guardedPlaces({ config }: Project): readonly GuardedPlace[] {
     ...config.definitions.map((location) => ({ name: 'definitions', location })),
     ...[...config.catalogs].flatMap(([name, catalog]) => {
       if (catalog.type === 'rest') return [];
-      const { uri, warehouse } = catalog;
-      const file = databaseFile(uri);
+      const file = catalog.type === 'sql' ? databaseFile(catalog.uri) : null;
       return [
-        { name: `the warehouse of catalog ${name}`, location: warehouse },
+        { name: `the warehouse of catalog ${name}`, location: catalog.warehouse },
         ...(file === null ? [] : [{ name: `the database of catalog ${name}`, location: file }]),
       ];
     }),
@@ -66,7 +65,9 @@ async function* allTables(project: Project): AsyncGenerator<Table> {
     const catalog = await project.catalog(name);
     seen.add(catalog.id);
     siblings.push(...(await catalog.siblings()));
-    yield* tablesOf(catalog, project.io);
+    // All of an account have their tables in Glue.
+    const isShared = project.config.catalogs.get(name)?.type === 'glue';
+    yield* tablesOf(catalog, project.io, isShared ? ['LOCATION_REFUSED'] : []);
   }
   for (const sibling of siblings) {
     if (seen.has(sibling.id)) continue;

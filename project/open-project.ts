@@ -121,8 +121,15 @@ class CatalogSet {
       const advice = near === undefined ? `the catalogs are ${names.join(', ')}` : `did you mean ${near}?`;
       throw new MoraineError('INVALID_ARGUMENT', `there is no catalog ${JSON.stringify(name)}; ${advice}`);
     }
-    const { openRestCatalog, openSqlCatalog } = await import('../catalogs/index.js');
-    return config.type === 'rest' ? openRestCatalog(config) : openSqlCatalog({ ...config, io: this.#io });
+    const { openGlueCatalog, openRestCatalog, openSqlCatalog } = await import('../catalogs/index.js');
+    switch (config.type) {
+      case 'rest':
+        return openRestCatalog(config);
+      case 'glue':
+        return openGlueCatalog({ ...config, io: this.#io });
+      case 'sql':
+        return openSqlCatalog({ ...config, io: this.#io });
+    }
   }
 
   async close(): Promise<void> {

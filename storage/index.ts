@@ -17,3 +17,4 @@ export { LocalFileIO, type LocalFileIOOptions } from './local-file-io.js';
 export { type OpenStorageOptions, openStorage } from './open-storage.js';
 export type { StorageOptions } from './s3/s3-options.js';
 export { measureTraffic, noTraffic, type Traffic } from './traffic.js';
+export { requestHandler, silenceVersionWarning } from './s3/aws-client.js';

@@ -23,6 +23,7 @@ import { FileCache } from '../file-cache.js';
 import type { ExpectedFile, FileIO, FilePage, FileRange, FileStatus, FileTail } from '../file-io.js';
 import { fileChanged } from '../storage-error.js';
 import { countTraffic, noTraffic, type Traffic } from '../traffic.js';
+import { silenceVersionWarning } from './aws-client.js';
 import { s3Error, statusOf } from './s3-error.js';
 import { type S3Object, S3Roots, s3Location } from './s3-location.js';
 import { type StorageOptions, s3ClientConfig, scopeOf } from './s3-options.js';
@@ -67,8 +68,7 @@ export class S3FileIO implements FileIO {
     this.#roots = new S3Roots(roots);
     this.diskCache = diskCache ?? null;
     this.scope = scopeOf(options);
-    // The version of the SDK is ours to choose; its users need not hear of releases of Node that later ones want.
-    process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+    silenceVersionWarning();
     this.#client = new S3Client(s3ClientConfig(options));
     this.#client.middlewareStack.add(
       (next) => (sent) => {

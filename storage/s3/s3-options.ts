@@ -1,6 +1,7 @@
 /** Options of an object store as the settings of a client. */
 import type { S3ClientConfig } from '@aws-sdk/client-s3';
 import { MoraineError } from '../../errors/index.js';
+import { requestHandler } from './aws-client.js';
 
 /** Options by the names that PyIceberg gives them, for example `s3.endpoint`. Secrets among them never appear in messages. */
 export type StorageOptions = Readonly<Record<string, string>>;
@@ -28,10 +29,10 @@ export function s3ClientConfig(options: StorageOptions): S3ClientConfig {
     // Other stores refuse the checksums that the SDK adds by itself.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    requestHandler: {
-      connectionTimeout: 1000 * Number(options['s3.connect-timeout'] ?? CONNECT_SECONDS),
-      requestTimeout: 1000 * Number(options['s3.request-timeout'] ?? REQUEST_SECONDS),
-    },
+    requestHandler: requestHandler({
+      connectMs: 1000 * Number(options['s3.connect-timeout'] ?? CONNECT_SECONDS),
+      requestMs: 1000 * Number(options['s3.request-timeout'] ?? REQUEST_SECONDS),
+    }),
     // Elsewhere any region does; AWS has the environment's or the profile's.
     ...(region === undefined ? {} : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),

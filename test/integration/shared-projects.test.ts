@@ -5,6 +5,7 @@ import { CreateMultipartUploadCommand, ListMultipartUploadsCommand } from '@aws-
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type CliResult, jsonLines, moraine } from '../support/cli.js';
 import { codeBlocks } from '../support/code-blocks.js';
+import { startGlue } from '../support/glue-server.js';
 import { projectRoot } from '../support/paths.js';
 import { PASSWORD, startPostgres } from '../support/postgres-server.js';
 import { python } from '../support/python.js';
@@ -208,5 +209,26 @@ test('a project whose catalog is a REST server, and whose tables are objects, gi
     ).toEqual([]);
   } finally {
     await rest.close();
+  }
+});
+
+test('a project whose catalog is AWS Glue gives the answers of one on files, and PyIceberg reads its tables', async () => {
+  const glue = await startGlue(server);
+  try {
+    const local = await localAnswers();
+    const project = await makeProject({ page: 'docs/catalogs.md', index: 2, catalog: glue.endpoint });
+    const remote = await live(project);
+    expect(remote.answers).toEqual(local.answers);
+    expect(remote.rows).toEqual(local.rows);
+    expect(remote.doctor).toContain(`catalog lake: AWS Glue in ${glue.endpoint}, 3 namespaces`);
+    const read = await python<{ rows: number; online: number }>(
+      'read_store.py',
+      JSON.stringify({ type: 'glue', ...glue.options, ...server.options }),
+    );
+    expect(read.rows).toBe(320);
+    expect(read.online).toBeGreaterThan(0);
+    for (const { stdout, stderr } of project.outputs) expect(stdout + stderr).not.toContain(SECRET);
+  } finally {
+    await glue.close();
   }
 });

@@ -1,7 +1,9 @@
 /** A catalog in memory: the real catalog's code for metadata files and commits, over pointers in a map. */
+
+import type { CatalogStore, TableKey } from '../../catalogs/catalog-store.js';
 import type { Catalog, Clock } from '../../catalogs/index.js';
-import { SqlCatalog } from '../../catalogs/sql-catalog.js';
-import type { CatalogStore, TableKey } from '../../catalogs/sql-store.js';
+import { PointerCatalog } from '../../catalogs/pointer-catalog.js';
+import { SQL_NAMES } from '../../catalogs/sql/sql-store.js';
 import type { FileIO } from '../../storage/index.js';
 import type { Gate } from './gate.js';
 
@@ -74,6 +76,7 @@ function storeOf(pointers: MemoryPointers, gate: Gate): CatalogStore {
   return {
     database: 'memory',
     catalog: 'simulated',
+    names: SQL_NAMES,
     siblings: () => Promise.resolve([]),
     metadataLocations: () => ask('pointer', () => tables().map(({ metadataLocation }) => metadataLocation)),
     isFolderOfOther: (key, folder) =>
@@ -88,8 +91,8 @@ function storeOf(pointers: MemoryPointers, gate: Gate): CatalogStore {
           .map(({ name }) => name)
           .sort(),
       ),
-    insertTable: (key, metadataLocation) => change('insert', () => pointers.insert(key, metadataLocation)),
-    swapMetadataLocation: (key, from, to) => change('swap', () => pointers.swap(key, from, to)),
+    insertTable: (key, { metadataLocation }) => change('insert', () => pointers.insert(key, metadataLocation)),
+    swapTable: (key, from, { metadataLocation }) => change('swap', () => pointers.swap(key, from, metadataLocation)),
     deleteTable: (key) => change('drop', () => pointers.remove(key)),
     renameTable: (from, to) => change('rename', () => pointers.rename(from, to)),
     namespaceExists: (namespace) => ask('namespace', () => pointers.names().some((name) => isWithin(name, namespace))),
@@ -106,7 +109,7 @@ function storeOf(pointers: MemoryPointers, gate: Gate): CatalogStore {
         const isUsed =
           [...pointers.tables.values()].some((table) => isWithin(table.namespace, namespace)) ||
           [...pointers.namespaces.keys()].some((name) => name.startsWith(`${namespace}.`));
-        return !isUsed && pointers.namespaces.delete(namespace) ? 1 : 0;
+        return !isUsed && pointers.namespaces.delete(namespace);
       }),
     close: () => Promise.resolve(),
   };
@@ -116,5 +119,5 @@ export function memoryCatalog(
   pointers: MemoryPointers,
   options: { readonly io: FileIO; readonly warehouse: string; readonly gate: Gate; readonly clock?: Clock },
 ): Catalog {
-  return new SqlCatalog({ name: 'simulated', ...options }, storeOf(pointers, options.gate));
+  return new PointerCatalog({ name: 'simulated', ...options }, storeOf(pointers, options.gate));
 }

@@ -36,7 +36,7 @@ export interface FaultyProxy {
   readonly address: string;
   readonly seen: SeenRequest[];
   /** Decides about each request; every one passes unless this is set. */
-  fateOf: (seen: SeenRequest) => Fate;
+  fateOf: (seen: SeenRequest) => Fate | Promise<Fate>;
   close(): Promise<void>;
 }
 
@@ -50,7 +50,7 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
     const { method = 'GET', url: path = '/', headers } = incoming;
     const each = { method, path, headers, body: await bodyOf(incoming) };
     seen.push(each);
-    const fate = proxy.fateOf(each);
+    const fate = await proxy.fateOf(each);
     if (fate === 'drop') return void incoming.socket.destroy();
     if (typeof fate === 'object') return reply(outgoing, fate);
     const answer = await handOn(target, each);

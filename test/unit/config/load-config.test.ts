@@ -149,7 +149,7 @@ stateFolder: state
     const uris = ['postgresql://u:${P}@h:5432/d?sslmode=require', 'postgres+psycopg2://h/d'];
     for (const uri of uris) {
       const config = parse(`catalogs: { lake: { uri: "${uri}" } }\n`, { P: 'abc' });
-      expect(config.catalogs.get('lake')?.uri).toBe(uri.replace('${P}', 'abc'));
+      expect(config.catalogs.get('lake')).toMatchObject({ uri: uri.replace('${P}', 'abc') });
     }
   });
 
@@ -168,6 +168,16 @@ stateFolder: state
     expect(storage.roots).toEqual(['s3://b']);
   });
 
+  it('has Glue catalogs, with their options', () => {
+    const { catalogs, storage } = parse(
+      'catalogs: { lake: { type: glue, warehouse: "s3://b/wh/", options: { glue.region: r, glue.secret-access-key: "${S}" } } }\n',
+      { S: 'abc' },
+    );
+    const options = { 'glue.region': 'r', 'glue.secret-access-key': 'abc' };
+    expect(catalogs.get('lake')).toEqual({ type: 'glue', name: 'lake', warehouse: 's3://b/wh', options });
+    expect(storage.roots).toEqual(['s3://b/wh']);
+  });
+
   it('reads every configuration of the page of catalogs', () => {
     const page = readFileSync(join(projectRoot, 'docs/catalogs.md'), 'utf8');
     const blocks = codeBlocks(page).filter(({ language }) => language === 'yaml');
@@ -181,7 +191,7 @@ stateFolder: state
       const { catalogs } = parse(content, env);
       expect([...catalogs.keys()]).toEqual(['lake']);
     }
-    expect(blocks).toHaveLength(6);
+    expect(blocks).toHaveLength(7);
   });
 
   it('can be given as a value', () => {
@@ -257,7 +267,19 @@ describe('a mistake names its line', () => {
     ],
     [
       'catalogs:\n  a:\n    options:\n      token: x\n',
-      '/p/moraine.yaml:3: catalogs.a.options: are for catalogs of type rest',
+      '/p/moraine.yaml:4: catalogs.a.options.token: is not an option; there are none for catalogs of type sql',
+    ],
+    [
+      'catalogs:\n  a:\n    type: glue\n    uri: http://h\n    options:\n      token: x\n',
+      [
+        '/p/moraine.yaml:2: catalogs.a.warehouse: is needed: it must be a folder of this machine, or s3://BUCKET/PREFIX',
+        '/p/moraine.yaml:4: catalogs.a.uri: is not for catalogs of type glue; another address than that of the region is glue.endpoint',
+        '/p/moraine.yaml:6: catalogs.a.options.token: is not an option; there are glue.region, glue.endpoint, glue.id, glue.profile-name, glue.access-key-id, glue.secret-access-key and glue.session-token',
+      ].join('\n'),
+    ],
+    [
+      'catalogs:\n  a:\n    type: glue\n    warehouse: s3://b\n    options:\n      glue.secret-access-key: x\n',
+      '/p/moraine.yaml:6: catalogs.a.options.glue.secret-access-key: a secret must not stand in the file; take it from the environment, as in glue.secret-access-key: ${MY_SECRET}',
     ],
     ['catalogs: {}', '/p/moraine.yaml:1: catalogs: there must be at least one'],
     ['catalogs: { a: {} }\n\ncatalog: b\n', '/p/moraine.yaml:3: catalog: b is not one of the catalogs: a'],

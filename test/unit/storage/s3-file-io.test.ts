@@ -24,7 +24,7 @@ const storage = (options: Readonly<Record<string, string>> = {}) =>
 type Answer = (incoming: IncomingMessage, outgoing: ServerResponse, body: Buffer, status: number) => boolean;
 
 /** A proxy before the store. `spoil` may answer a request, which the store has carried out, in its own way. */
-async function spoiled(spoil: Answer): Promise<S3FileIO> {
+async function spoiled(spoil: Answer, options: Readonly<Record<string, string>> = {}): Promise<S3FileIO> {
   const proxy: Server = createServer((incoming, outgoing) => {
     const to = new URL(incoming.url ?? '/', server.endpoint);
     const forward = request(to, { method: incoming.method, headers: incoming.headers }, (answer) => {
@@ -43,7 +43,7 @@ async function spoiled(spoil: Answer): Promise<S3FileIO> {
     proxy.closeAllConnections();
     proxy.close();
   });
-  return storage({ 's3.endpoint': `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` });
+  return storage({ ...options, 's3.endpoint': `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` });
 }
 
 async function* filled(pieces: number, size: number): AsyncGenerator<Uint8Array> {
@@ -225,6 +225,17 @@ describeInterop('S3, by moto', () => {
     const left: string[] = [];
     for await (const { location } of listFiles(io, `${ROOT}/many`)) left.push(location);
     expect(left).toEqual([`${ROOT}/many/\u0001`]);
+  });
+
+  test('a store that stops answering, before its answer or in the midst of it, is an error in the end', async () => {
+    const options = { 's3.request-timeout': '0.3' };
+    const silent = await spoiled(() => true, options);
+    expect(await rejectionCode(silent.read(`${ROOT}/x`))).toBe('STORAGE_UNAVAILABLE');
+    const stalled = await spoiled((_, outgoing) => {
+      outgoing.writeHead(200, { 'content-length': '100', etag: '"e"' }).write('only this');
+      return true;
+    }, options);
+    expect(await rejectionCode(stalled.read(`${ROOT}/x`))).toBe('STORAGE_UNAVAILABLE');
   });
 
   test('errors name the file and what to change, and no secret', async () => {

@@ -1,15 +1,13 @@
 /**
- * The catalog in a SQL database: one row per table that points at its metadata file, swapped by compare-and-swap.
- * Table and column names are those of Java's JdbcCatalog and PyIceberg, which open the same database.
+ * A catalog that only says where the metadata file of each table is: one pointer per table in a {@link CatalogStore}, swapped by
+ * compare-and-swap. Metadata files are written here.
  */
 import { randomUUID } from 'node:crypto';
-import { realpath } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { applyUpdates, checkRequirements, newTableMetadata, requireVersionTwoTypes } from '../iceberg/index.js';
-import { makeFolders } from '../processes/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { Catalog, CommitRequest, CreateTableRequest, LoadedTable, TableIdentifier } from './catalog.js';
+import type { CatalogStore, TableKey } from './catalog-store.js';
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import { afterOutcome, announceCommit } from './commit-outcome.js';
 import { defaultTableLocation, nextMetadataLocation, withoutTrailingSlash } from './location-names.js';
@@ -20,94 +18,21 @@ import {
   withMetadataLog,
   writeTableMetadata,
 } from './metadata-file.js';
-import { checkName, checkNamespace } from './names.js';
-import { isPostgresUri, PostgresDriver, postgresDatabase } from './postgres-driver.js';
-import { prepareSqlSchema } from './sql-schema.js';
-import { type CatalogStore, SqlStore, sqlFailure, type TableKey } from './sql-store.js';
-import { SqliteDriver } from './sqlite-driver.js';
 import { formatTableName } from './table-name.js';
 
-/** Property that PyIceberg stores for a namespace without properties. */
-const NAMESPACE_MARKER: ReadonlyMap<string, string> = new Map([['exists', 'true']]);
 /** How often a pointer is read whose metadata file is gone before it can be. */
 const MAX_LOADS = 10;
 
-export interface SqlCatalogOptions {
+export interface PointerCatalogOptions {
   readonly name: string;
-  /** `sqlite:////absolute.db`, `sqlite:///relative.db` (as SQLAlchemy writes them), or a path; or `postgresql://user:password@host/database`. */
-  readonly uri: string;
   /** Where new tables go, unless a namespace or request says otherwise. */
   readonly warehouse: string;
   readonly io: FileIO;
-  /** How long a lock of another process is waited for; 10 s by default. */
-  readonly busyTimeoutMs?: number;
   readonly clock?: Clock;
 }
 
-/** The absolute path of the file that a `uri` of {@link SqlCatalogOptions} means; null: its database is a server's. */
-export function databaseFile(uri: string): string | null {
-  return isPostgresUri(uri) ? null : resolve(uri.startsWith('sqlite:///') ? uri.slice('sqlite:///'.length) : uri);
-}
-
-/** The database of a `uri`, as people may see it: without user and password. */
-export function shownDatabase(uri: string): string {
-  return databaseFile(uri) ?? postgresDatabase(uri);
-}
-
-/** Opens, and if need be creates, a SQL catalog. `CATALOG_UNAVAILABLE` if that fails. */
-export async function openSqlCatalog(options: SqlCatalogOptions): Promise<Catalog> {
-  const path = databaseFile(options.uri);
-  if (path === null) return await openOnPostgres(options);
-  const { busyTimeoutMs } = options;
-  const driver = new SqliteDriver(path, busyTimeoutMs === undefined ? {} : { busyTimeoutMs });
-  try {
-    await makeFolders(dirname(path));
-    const version = await prepareSqlSchema(driver);
-    return new SqlCatalog(options, new SqlStore(driver, await realpath(path), options.name, version));
-  } catch (error) {
-    throw openFailure(error, path);
-  }
-}
-
-async function openOnPostgres(options: SqlCatalogOptions): Promise<Catalog> {
-  const driver = new PostgresDriver(options.uri);
-  const database = postgresDatabase(options.uri);
-  try {
-    const version = await prepareSqlSchema(driver);
-    return new SqlCatalog(options, new SqlStore(driver, database, options.name, version));
-  } catch (error) {
-    await driver.close();
-    throw openFailure(error, database);
-  }
-}
-
-function openFailure(error: unknown, path: string): unknown {
-  const failure = sqlFailure(error, 'read');
-  if (isMoraineError(failure)) return failure;
-  const reason = error instanceof Error ? error.message : String(error);
-  return new MoraineError('CATALOG_UNAVAILABLE', `The SQL catalog ${path} cannot be opened: ${reason}.`, {
-    cause: error,
-  });
-}
-
-function namespaceKey(namespace: readonly string[]): string {
-  checkNamespace(namespace);
-  for (const level of namespace) {
-    if (level.includes('.')) {
-      const message = `Namespace ${JSON.stringify(level)} contains a dot, which a SQL catalog uses to separate levels.`;
-      throw new MoraineError('INVALID_ARGUMENT', message);
-    }
-  }
-  return namespace.join('.');
-}
-
-function tableKey(identifier: TableIdentifier): TableKey {
-  checkName('Table name', identifier.name);
-  return { namespace: namespaceKey(identifier.namespace), name: identifier.name };
-}
-
 /** Namespaces and pointers in a store; the metadata they point at in storage. */
-export class SqlCatalog implements Catalog {
+export class PointerCatalog implements Catalog {
   readonly name: string;
   readonly id: string;
   readonly #warehouse: string;
@@ -117,7 +42,7 @@ export class SqlCatalog implements Catalog {
   /** Where each table's metadata was when it was loaded last. */
   readonly #loaded = new Map<string, string>();
 
-  constructor(options: Omit<SqlCatalogOptions, 'uri'>, store: CatalogStore) {
+  constructor(options: PointerCatalogOptions, store: CatalogStore) {
     this.name = options.name;
     this.id = `${store.database}#${options.name}`;
     this.clock = options.clock ?? SYSTEM_CLOCK;
@@ -130,7 +55,7 @@ export class SqlCatalog implements Catalog {
     if (parent.length > 0) await this.#requireNamespace(parent);
     const children = new Map<string, readonly string[]>();
     for (const namespace of await this.#store.namespaces()) {
-      const levels = namespace.split('.');
+      const levels = this.#store.names.levels(namespace);
       if (levels.length <= parent.length || !parent.every((level, i) => levels[i] === level)) continue;
       const child = levels.slice(0, parent.length + 1);
       children.set(child.join('.'), child);
@@ -139,44 +64,45 @@ export class SqlCatalog implements Catalog {
   }
 
   async namespaceExists(namespace: readonly string[]): Promise<boolean> {
-    return this.#store.namespaceExists(namespaceKey(namespace));
+    return this.#store.namespaceExists(this.#store.names.namespaceKey(namespace));
   }
 
   async createNamespace(
     namespace: readonly string[],
     properties: ReadonlyMap<string, string> = new Map(),
   ): Promise<void> {
-    const key = namespaceKey(namespace);
-    const rows = new Map([...NAMESPACE_MARKER, ...properties]);
-    if ((await this.#store.namespaceExists(key)) || !(await this.#store.insertNamespace(key, rows))) {
+    const key = this.#store.names.namespaceKey(namespace);
+    if ((await this.#store.namespaceExists(key)) || !(await this.#store.insertNamespace(key, properties))) {
       throw new MoraineError('NAMESPACE_ALREADY_EXISTS', `Namespace ${key} exists already in catalog ${this.name}.`);
     }
   }
 
   async loadNamespaceProperties(namespace: readonly string[]): Promise<ReadonlyMap<string, string>> {
     await this.#requireNamespace(namespace);
-    const rows = await this.#store.namespaceProperties(namespaceKey(namespace));
-    return new Map([...rows].filter(([key]) => !NAMESPACE_MARKER.has(key)));
+    return await this.#store.namespaceProperties(this.#store.names.namespaceKey(namespace));
   }
 
   async dropNamespace(namespace: readonly string[]): Promise<void> {
     await this.#requireNamespace(namespace);
-    const key = namespaceKey(namespace);
-    if ((await this.#store.deleteNamespace(key)) > 0 || !(await this.#store.namespaceExists(key))) return;
+    const key = this.#store.names.namespaceKey(namespace);
+    if ((await this.#store.deleteNamespace(key)) || !(await this.#store.namespaceExists(key))) return;
     throw new MoraineError('NAMESPACE_NOT_EMPTY', `Namespace ${key} still holds tables or namespaces.`);
   }
 
   async listTables(namespace: readonly string[]): Promise<readonly TableIdentifier[]> {
     await this.#requireNamespace(namespace);
-    return (await this.#store.tableNames(namespaceKey(namespace))).map((name) => ({ namespace, name }));
+    return (await this.#store.tableNames(this.#store.names.namespaceKey(namespace))).map((name) => ({
+      namespace,
+      name,
+    }));
   }
 
   async tableExists(identifier: TableIdentifier): Promise<boolean> {
-    return (await this.#store.metadataLocation(tableKey(identifier))) !== null;
+    return (await this.#store.metadataLocation(this.#key(identifier))) !== null;
   }
 
   async newTableLocation(identifier: TableIdentifier): Promise<string> {
-    const key = tableKey(identifier);
+    const key = this.#key(identifier);
     await this.#requireNamespace(identifier.namespace);
     const properties = await this.#store.namespaceProperties(key.namespace);
     const base = properties.get('location');
@@ -188,7 +114,7 @@ export class SqlCatalog implements Catalog {
   }
 
   async createTable(identifier: TableIdentifier, request: CreateTableRequest): Promise<LoadedTable> {
-    const key = tableKey(identifier);
+    const key = this.#key(identifier);
     if ((request.formatVersion ?? 2) < 3) requireVersionTwoTypes(request.schema);
     await this.#requireNamespace(identifier.namespace);
     if (await this.tableExists(identifier)) throw this.#alreadyExists(identifier);
@@ -201,7 +127,7 @@ export class SqlCatalog implements Catalog {
     });
     const metadataLocation = nextMetadataLocation(metadata);
     await writeTableMetadata(this.#io, metadataLocation, metadata);
-    if (!(await this.#store.insertTable(key, metadataLocation))) {
+    if (!(await this.#store.insertTable(key, { metadataLocation, metadata }))) {
       await this.#discard(metadataLocation);
       throw this.#alreadyExists(identifier);
     }
@@ -209,19 +135,19 @@ export class SqlCatalog implements Catalog {
   }
 
   async registerTable(identifier: TableIdentifier, metadataLocation: string): Promise<LoadedTable> {
-    const key = tableKey(identifier);
+    const key = this.#key(identifier);
     await this.#requireNamespace(identifier.namespace);
     // Whoever names a file may have made it anew at a location that is known.
     forgetTableMetadata(this.#io, metadataLocation);
     const metadata = await readTableMetadataCached(this.#io, metadataLocation);
-    if (!(await this.#store.insertTable(key, metadataLocation))) throw this.#alreadyExists(identifier);
+    if (!(await this.#store.insertTable(key, { metadataLocation, metadata }))) throw this.#alreadyExists(identifier);
     return { identifier, metadataLocation, metadata };
   }
 
   async loadTable(identifier: TableIdentifier): Promise<LoadedTable> {
     let gone: string | undefined;
     for (let attempt = 1; ; attempt++) {
-      const metadataLocation = await this.#store.metadataLocation(tableKey(identifier));
+      const metadataLocation = await this.#store.metadataLocation(this.#key(identifier));
       if (metadataLocation === null) throw this.#notFound(identifier);
       try {
         const metadata = await readTableMetadataCached(this.#io, metadataLocation);
@@ -265,18 +191,18 @@ export class SqlCatalog implements Catalog {
     const metadataLocation = nextMetadataLocation(metadata, base.metadataLocation);
     const landed: LoadedTable = { identifier, metadataLocation, metadata };
     await writeTableMetadata(this.#io, metadataLocation, metadata);
-    await this.#swap(base, metadataLocation);
+    await this.#swap(base, landed);
     return { base, landed };
   }
 
   async dropTable(identifier: TableIdentifier): Promise<void> {
-    if (!(await this.#store.deleteTable(tableKey(identifier)))) throw this.#notFound(identifier);
+    if (!(await this.#store.deleteTable(this.#key(identifier)))) throw this.#notFound(identifier);
     this.#loaded.delete(formatTableName(identifier));
   }
 
   async renameTable(from: TableIdentifier, to: TableIdentifier): Promise<void> {
     await this.#requireNamespace(to.namespace);
-    const renamed = await this.#store.renameTable(tableKey(from), tableKey(to));
+    const renamed = await this.#store.renameTable(this.#key(from), this.#key(to));
     if (renamed === null) throw this.#alreadyExists(to);
     if (!renamed) throw this.#notFound(from);
   }
@@ -284,25 +210,25 @@ export class SqlCatalog implements Catalog {
   async siblings(): Promise<readonly Catalog[]> {
     const [warehouse, io, clock] = [this.#warehouse, this.#io, this.clock];
     const stores = await this.#store.siblings();
-    return stores.map((store) => new SqlCatalog({ name: store.catalog, warehouse, io, clock }, store));
+    return stores.map((store) => new PointerCatalog({ name: store.catalog, warehouse, io, clock }, store));
   }
 
   close(): Promise<void> {
     return this.#store.close();
   }
 
-  async #swap(base: LoadedTable, to: string): Promise<void> {
+  async #swap(base: LoadedTable, to: LoadedTable): Promise<void> {
     const { identifier, metadataLocation } = base;
     let swapped: boolean;
     try {
-      swapped = await this.#store.swapMetadataLocation(tableKey(identifier), metadataLocation, to);
+      swapped = await this.#store.swapTable(this.#key(identifier), metadataLocation, to);
     } catch (error) {
       // Only where nothing can have been applied may the new metadata file go.
-      if (isMoraineError(error, 'CATALOG_UNAVAILABLE')) await this.#discard(to);
+      if (isMoraineError(error, 'CATALOG_UNAVAILABLE')) await this.#discard(to.metadataLocation);
       throw error;
     }
     if (swapped) return;
-    await this.#discard(to);
+    await this.#discard(to.metadataLocation);
     throw this.#changed(identifier, base);
   }
 
@@ -314,6 +240,11 @@ export class SqlCatalog implements Catalog {
   /** Deletes a metadata file that certainly nothing points at; if that fails it is an orphan. */
   #discard(metadataLocation: string): Promise<void> {
     return afterOutcome(() => this.#io.delete(metadataLocation));
+  }
+
+  #key({ namespace, name }: TableIdentifier): TableKey {
+    this.#store.names.checkTable(name);
+    return { namespace: this.#store.names.namespaceKey(namespace), name };
   }
 
   async #requireNamespace(namespace: readonly string[]): Promise<void> {

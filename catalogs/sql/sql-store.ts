@@ -1,26 +1,36 @@
 /** The rows of the SQL catalog: every statement it runs, and what its failures mean. */
-import { MoraineError } from '../errors/index.js';
-import { comparableLocation } from '../locations/index.js';
+import { MoraineError } from '../../errors/index.js';
+import { comparableLocation } from '../../locations/index.js';
+import type { CatalogStore, StoreNames, TableKey, TablePointer } from '../catalog-store.js';
+import { checkName, checkNamespace } from '../names.js';
 import { type SqlDriver, SqlError, type SqlParameter } from './sql-driver.js';
 
-/** A table's key: namespace levels joined with dots, and the name. */
-export interface TableKey {
-  readonly namespace: string;
-  readonly name: string;
-}
+/** Levels are joined with dots. */
+export const SQL_NAMES: StoreNames = {
+  namespaceKey: (levels) => {
+    checkNamespace(levels);
+    for (const level of levels) {
+      if (!level.includes('.')) continue;
+      const message = `Namespace ${JSON.stringify(level)} contains a dot, which a SQL catalog uses to separate levels.`;
+      throw new MoraineError('INVALID_ARGUMENT', message);
+    }
+    return levels.join('.');
+  },
+  levels: (namespaceKey) => namespaceKey.split('.'),
+  checkTable: (name) => checkName('Table name', name),
+};
 
-/** The statements of a SQL catalog, which a store of another kind can answer, too. */
-export type CatalogStore = Pick<SqlStore, keyof SqlStore>;
+/** Property that PyIceberg stores for a namespace without properties. */
+const NAMESPACE_MARKER: ReadonlyMap<string, string> = new Map([['exists', 'true']]);
 
 const KEY = 'catalog_name = ? AND table_namespace = ? AND table_name = ?';
 // A namespace exists if it, or one below it, has properties or tables. `substr` compares case, LIKE would not.
 const WITHIN = (column: string) => `(${column} = ? OR substr(${column}, 1, ?) = ?)`;
 
-export class SqlStore {
-  /** Location of the database. */
+export class SqlStore implements CatalogStore {
   readonly database: string;
-  /** The name that the rows of this catalog have. */
   readonly catalog: string;
+  readonly names = SQL_NAMES;
   readonly #driver: SqlDriver;
   readonly #version: 'V0' | 'V1';
   /** Excludes views, which share the table, where rows have a type. */
@@ -49,28 +59,24 @@ export class SqlStore {
     return rows.map((row) => row.table_name ?? '').sort();
   }
 
-  /** False if the name is taken. */
-  async insertTable(key: TableKey, metadataLocation: string): Promise<boolean> {
+  async insertTable(key: TableKey, { metadataLocation }: TablePointer): Promise<boolean> {
     const type = this.#hasType ? [', iceberg_type', ", 'TABLE'"] : ['', ''];
     const sql = `INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name, metadata_location, previous_metadata_location${type[0]})
       VALUES (?, ?, ?, ?, NULL${type[1]})`;
     return this.#isUnique(this.#change(sql, [this.catalog, key.namespace, key.name, metadataLocation]));
   }
 
-  /** The compare-and-swap of a commit: false if the table no longer points at `from`. */
-  async swapMetadataLocation(key: TableKey, from: string, to: string): Promise<boolean> {
+  async swapTable(key: TableKey, from: string, { metadataLocation: to }: TablePointer): Promise<boolean> {
     const sql = `UPDATE iceberg_tables SET metadata_location = ?, previous_metadata_location = ?
       WHERE ${KEY}${this.#isTable} AND metadata_location = ?`;
     return (await this.#change(sql, [to, from, this.catalog, key.namespace, key.name, from])) === 1;
   }
 
-  /** False if there is no such table. */
   async deleteTable(key: TableKey): Promise<boolean> {
     const sql = `DELETE FROM iceberg_tables WHERE ${KEY}${this.#isTable}`;
     return (await this.#change(sql, [this.catalog, key.namespace, key.name])) === 1;
   }
 
-  /** Null if the new name is taken, false if there is no such table. */
   async renameTable(from: TableKey, to: TableKey): Promise<boolean | null> {
     const sql = `UPDATE iceberg_tables SET table_namespace = ?, table_name = ? WHERE ${KEY}${this.#isTable}`;
     let found = false;
@@ -102,42 +108,38 @@ export class SqlStore {
     const sql =
       'SELECT property_key, property_value FROM iceberg_namespace_properties WHERE catalog_name = ? AND namespace = ?';
     const rows = await this.#query(sql, [this.catalog, namespace]);
-    return new Map(rows.map((row) => [row.property_key ?? '', row.property_value ?? '']));
+    const properties = rows.map((row): [string, string] => [row.property_key ?? '', row.property_value ?? '']);
+    return new Map(properties.filter(([key]) => !NAMESPACE_MARKER.has(key)));
   }
 
-  /** False if the namespace has one of these properties already. All rows or none. */
   async insertNamespace(namespace: string, properties: ReadonlyMap<string, string>): Promise<boolean> {
-    const rows = [...properties].map(([key, value]) => [this.catalog, namespace, key, value]);
+    const rows = [...NAMESPACE_MARKER, ...properties].map(([key, value]) => [this.catalog, namespace, key, value]);
     const sql = `INSERT INTO iceberg_namespace_properties (catalog_name, namespace, property_key, property_value)
       VALUES ${rows.map(() => '(?, ?, ?, ?)').join(', ')}`;
     return this.#isUnique(this.#change(sql, rows.flat()));
   }
 
-  /** Deletes a namespace unless it, or one below it, has tables, or one below it has properties; returns the rows deleted. */
-  async deleteNamespace(namespace: string): Promise<number> {
+  async deleteNamespace(namespace: string): Promise<boolean> {
     const below = `${namespace}.`;
     const belowLength = [...below].length;
     const sql = `DELETE FROM iceberg_namespace_properties WHERE catalog_name = ? AND namespace = ?
       AND NOT EXISTS (SELECT 1 FROM iceberg_tables t WHERE t.catalog_name = ? AND ${WITHIN('t.table_namespace')})
       AND NOT EXISTS (SELECT 1 FROM iceberg_namespace_properties n WHERE n.catalog_name = ? AND substr(n.namespace, 1, ?) = ?)`;
     const tables = [this.catalog, namespace, belowLength, below];
-    return this.#change(sql, [this.catalog, namespace, ...tables, this.catalog, belowLength, below]);
+    return (await this.#change(sql, [this.catalog, namespace, ...tables, this.catalog, belowLength, below])) > 0;
   }
 
-  /** The stores of the other catalogs that have tables in the database. */
   async siblings(): Promise<readonly CatalogStore[]> {
     const sql = 'SELECT DISTINCT catalog_name FROM iceberg_tables WHERE catalog_name <> ? ORDER BY 1';
     const rows = await this.#query(sql, [this.catalog]);
     return rows.map((row) => new SqlStore(this.#driver, this.database, row.catalog_name ?? '', this.#version));
   }
 
-  /** The metadata files that the tables of all catalogs of the database are at now. */
   async metadataLocations(): Promise<readonly string[]> {
     const rows = await this.#query('SELECT metadata_location FROM iceberg_tables', []);
     return rows.flatMap((row) => row.metadata_location ?? []);
   }
 
-  /** Whether another table of any catalog of the database has its metadata below a folder. */
   async isFolderOfOther(key: TableKey, folder: string): Promise<boolean> {
     const prefixes = spellingsOf(`${folder}/`);
     const isBelow = prefixes.map(() => 'substr(metadata_location, 1, ?) = ?').join(' OR ');
