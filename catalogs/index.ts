@@ -5,6 +5,7 @@ export { type Clock, SYSTEM_CLOCK } from './clock.js';
 export { afterOutcome, COMMIT_CHANNEL, type CommitEvent } from './commit-outcome.js';
 export { ensureNamespace } from './ensure-namespace.js';
 export { type GlueCatalogOptions, gluePlace, openGlueCatalog } from './glue/glue-catalog.js';
+export { type HiveCatalogOptions, hiveAddresses, openHiveCatalog } from './hive/hive-catalog.js';
 export { metadataFolder, pathSegment } from './location-names.js';
 export { DEFAULT_METADATA_LIMITS, type MetadataLimits, readTableMetadata } from './metadata-file.js';
 export { type MetadataFile, newestMetadata } from './newest-metadata.js';

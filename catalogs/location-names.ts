@@ -18,9 +18,13 @@ export function pathSegment(name: string): string {
   return `${readable}-${hash}`;
 }
 
+/** `<warehouse>/<namespace>` */
+export const namespaceLocation = (warehouse: string, namespace: readonly string[]): string =>
+  `${withoutTrailingSlash(warehouse)}/${pathSegment(namespace.join('.'))}`;
+
 /** `<warehouse>/<namespace>/<table>`, as PyIceberg lays tables out; a namespace's own `location` replaces the first two. */
 export function defaultTableLocation(warehouse: string, namespace: readonly string[], table: string, base?: string) {
-  const folder = base ?? `${withoutTrailingSlash(warehouse)}/${pathSegment(namespace.join('.'))}`;
+  const folder = base ?? namespaceLocation(warehouse, namespace);
   return `${withoutTrailingSlash(folder)}/${pathSegment(table)}`;
 }
 

@@ -7,11 +7,12 @@ const LONGEST_NAME = 255;
 /**
  * Checks one level of a namespace, or the name of a table.
  * @param what `Namespace` or `Table name`, for the message
+ * @param longest in characters; 255 unless given
  * @throws MoraineError `INVALID_ARGUMENT`
  */
-export function checkName(what: string, name: string): void {
-  if (name !== '' && name.length <= LONGEST_NAME && !name.includes('\0')) return;
-  const message = `${what} ${JSON.stringify(name.slice(0, 300))} must have 1 to ${LONGEST_NAME} characters and no NUL.`;
+export function checkName(what: string, name: string, longest = LONGEST_NAME): void {
+  if (name !== '' && name.length <= longest && !name.includes('\0')) return;
+  const message = `${what} ${JSON.stringify(name.slice(0, 300))} must have 1 to ${longest} characters and no NUL.`;
   throw new MoraineError('INVALID_ARGUMENT', message);
 }
 
@@ -25,12 +26,14 @@ export function checkNamespace(namespace: readonly string[]): void {
  * Names where a namespace has one level, and letters are written in lower case.
  * @param catalog what it is, for messages
  */
-export function lowerCaseNames(catalog: string): StoreNames {
+export function lowerCaseNames(catalog: string, longest = LONGEST_NAME): StoreNames {
   const check = (what: string, name: string): void => {
-    checkName(what, name);
+    checkName(what, name, longest);
     const wrong = (reason: string): MoraineError =>
       new MoraineError('INVALID_ARGUMENT', `${what} ${JSON.stringify(name)} cannot be: ${reason}.`);
     if (name !== name.toLowerCase()) throw wrong(`${catalog} would write it in lower case`);
+    if (name !== name.trim()) throw wrong(`${catalog} would cut the space off its ends`);
+    if (/^\.+$/.test(name)) throw wrong(`${catalog} has no names of dots alone`);
     if (/\p{Cc}/u.test(name)) throw wrong(`${catalog} has no control characters in names`);
   };
   return {

@@ -111,6 +111,7 @@ function shownPlace(catalog: CatalogConfig): string {
     case 'sql':
       return shownDatabase(catalog.uri);
     case 'rest':
+    case 'hive':
       return catalog.uri;
     case 'glue':
       return `AWS Glue in ${gluePlace(catalog.options)}`;

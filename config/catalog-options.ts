@@ -20,6 +20,10 @@ const DATABASE = 'must be a SQLite file (a path, or sqlite:///PATH), or postgres
 const isAddress = (value: string): boolean => /^https?:\/\/[^/]/.test(value) && URL.canParse(value);
 const ADDRESS = 'must be the address of a REST catalog, such as https://host/path';
 
+const isMetastore = (value: string): boolean =>
+  value.split(',').every((each) => /^thrift:\/\/[^/:@\s]+(:\d{1,5})?\/?$/.test(each.trim()));
+const METASTORE = 'must be the address of a Hive metastore, such as thrift://host:9083';
+
 /** Options of catalogs by their type, under the names that PyIceberg and Java give them. */
 const OPTIONS = {
   sql: [],
@@ -49,6 +53,7 @@ const OPTIONS = {
     'glue.secret-access-key',
     'glue.session-token',
   ],
+  hive: ['ugi'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 type CatalogType = keyof typeof OPTIONS;
@@ -64,6 +69,7 @@ const isOption = (type: CatalogType, name: string): boolean =>
 /** What is wrong with the `uri` of a catalog of this type; undefined: nothing. */
 function uriProblem(type: CatalogType, uri: string | undefined): string | undefined {
   if (type === 'rest') return uri !== undefined && isAddress(uri) ? undefined : ADDRESS;
+  if (type === 'hive') return uri !== undefined && isMetastore(uri) ? undefined : METASTORE;
   if (uri === undefined) return undefined;
   if (type === 'glue')
     return 'is not for catalogs of type glue; another address than that of the region is glue.endpoint';
@@ -73,13 +79,13 @@ function uriProblem(type: CatalogType, uri: string | undefined): string | undefi
 /** What is wrong with its `warehouse`; a REST catalog gives it a meaning of its own. */
 function warehouseProblem(type: CatalogType, warehouse: string | undefined): string | undefined {
   if (type === 'rest') return undefined;
-  if (warehouse === undefined) return type === 'glue' ? `is needed: it ${TABLE_PLACE}` : undefined;
+  if (warehouse === undefined) return type === 'sql' ? undefined : `is needed: it ${TABLE_PLACE}`;
   return isTablePlace(warehouse) ? undefined : TABLE_PLACE;
 }
 
 export const catalogSchema = z
   .strictObject({
-    type: z.enum(['sql', 'rest', 'glue']).optional(),
+    type: z.enum(['sql', 'rest', 'glue', 'hive']).optional(),
     uri: text.optional(),
     warehouse: text.optional(),
     options: z.record(z.string(), scalar).optional(),

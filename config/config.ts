@@ -3,7 +3,7 @@
 import type { HostAndPort } from './host-and-port.js';
 
 /** A catalog: names to tables. */
-export type CatalogConfig = SqlCatalogConfig | RestCatalogConfig | GlueCatalogConfig;
+export type CatalogConfig = SqlCatalogConfig | RestCatalogConfig | GlueCatalogConfig | HiveCatalogConfig;
 
 /** The SQL catalog, with the tables of Java's JdbcCatalog and PyIceberg. */
 export interface SqlCatalogConfig {
@@ -34,6 +34,18 @@ export interface GlueCatalogConfig {
   /** `s3://BUCKET/PREFIX`, below which new tables are placed. */
   readonly warehouse: string;
   /** Options by the names that PyIceberg gives them: `glue.region` and others. Some are secrets. */
+  readonly options: Readonly<Record<string, string>>;
+}
+
+/** The catalog of a Hive metastore. */
+export interface HiveCatalogConfig {
+  readonly type: 'hive';
+  readonly name: string;
+  /** `thrift://HOST:PORT`, or several with commas between them. */
+  readonly uri: string;
+  /** Absolute path of the folder below which new tables are placed, or `s3://BUCKET/PREFIX`. */
+  readonly warehouse: string;
+  /** `ugi`: the user that is said to call. */
   readonly options: Readonly<Record<string, string>>;
 }
 

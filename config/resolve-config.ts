@@ -134,7 +134,9 @@ function resolveCatalog(
     return { type, name, uri: uri ?? '', ...named, options: resolveOptions(options ?? {}) };
   }
   const place = tablePlace(warehouse ?? 'warehouse', path);
-  if (type === 'glue') return { type, name, warehouse: place, options: resolveOptions(options ?? {}) };
+  const others = { name, warehouse: place, options: resolveOptions(options ?? {}) };
+  if (type === 'glue') return { type, ...others };
+  if (type === 'hive') return { type, uri: uri ?? '', ...others };
   return {
     type: 'sql',
     name,

@@ -65,8 +65,8 @@ async function* allTables(project: Project): AsyncGenerator<Table> {
     const catalog = await project.catalog(name);
     seen.add(catalog.id);
     siblings.push(...(await catalog.siblings()));
-    // All of an account have their tables in Glue.
-    const isShared = project.config.catalogs.get(name)?.type === 'glue';
+    // Those of others are in Glue and in metastores, too.
+    const isShared = ['glue', 'hive'].includes(project.config.catalogs.get(name)?.type ?? '');
     yield* tablesOf(catalog, project.io, isShared ? ['LOCATION_REFUSED'] : []);
   }
   for (const sibling of siblings) {

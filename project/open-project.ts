@@ -121,12 +121,14 @@ class CatalogSet {
       const advice = near === undefined ? `the catalogs are ${names.join(', ')}` : `did you mean ${near}?`;
       throw new MoraineError('INVALID_ARGUMENT', `there is no catalog ${JSON.stringify(name)}; ${advice}`);
     }
-    const { openGlueCatalog, openRestCatalog, openSqlCatalog } = await import('../catalogs/index.js');
+    const { openGlueCatalog, openHiveCatalog, openRestCatalog, openSqlCatalog } = await import('../catalogs/index.js');
     switch (config.type) {
       case 'rest':
         return openRestCatalog(config);
       case 'glue':
         return openGlueCatalog({ ...config, io: this.#io });
+      case 'hive':
+        return openHiveCatalog({ ...config, io: this.#io });
       case 'sql':
         return openSqlCatalog({ ...config, io: this.#io });
     }

@@ -44,7 +44,7 @@ describeCatalogBehavior(
     const open = () => openIn(folder, account);
     return { catalog: await open(), reopen: open, folder: `${folder}/wh`, io: new LocalFileIO({ roots: [folder] }) };
   },
-  { isHive: true, refusedNames: ['new\nline'] },
+  { isHive: true, refusedNames: ['new\nline', ' ', '.', '..'] },
 );
 
 const SCHEMA: Schema = {

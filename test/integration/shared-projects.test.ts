@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type CliResult, jsonLines, moraine } from '../support/cli.js';
 import { codeBlocks } from '../support/code-blocks.js';
 import { startGlue } from '../support/glue-server.js';
+import { startHive } from '../support/hive-server.js';
 import { projectRoot } from '../support/paths.js';
 import { PASSWORD, startPostgres } from '../support/postgres-server.js';
 import { python } from '../support/python.js';
@@ -31,7 +32,7 @@ interface Setup {
   readonly index?: number;
   /** `user:password@host:port/name` */
   readonly database?: string;
-  /** The address of a REST catalog. */
+  /** The address of a catalog. */
   readonly catalog?: string;
 }
 
@@ -46,6 +47,7 @@ async function makeProject({ page, index = 0, database = '', catalog = '' }: Set
     LAKE_PASSWORD: PASSWORD,
     LAKE_DATABASE: database.slice(database.indexOf('@') + 1),
     LAKE_CATALOG: catalog,
+    LAKE_METASTORE: catalog,
     LAKE_CREDENTIAL: `moraine:${PASSWORD}`,
   };
   const run = async (...args: string[]): Promise<string> => {
@@ -230,5 +232,26 @@ test('a project whose catalog is AWS Glue gives the answers of one on files, and
     for (const { stdout, stderr } of project.outputs) expect(stdout + stderr).not.toContain(SECRET);
   } finally {
     await glue.close();
+  }
+});
+
+test('a project whose catalog is a Hive metastore gives the answers of one on files, and PyIceberg reads its tables', async () => {
+  const hive = await startHive(temporaryFolder());
+  try {
+    const local = await localAnswers();
+    const project = await makeProject({ page: 'docs/catalogs.md', index: 3, catalog: hive.uri });
+    const remote = await live(project);
+    expect(remote.answers).toEqual(local.answers);
+    expect(remote.rows).toEqual(local.rows);
+    expect(remote.doctor).toContain(`catalog lake: ${hive.uri}, 4 namespaces`);
+    const read = await python<{ rows: number; online: number }>(
+      'read_store.py',
+      JSON.stringify({ type: 'hive', uri: hive.uri, ...server.options }),
+    );
+    expect(read.rows).toBe(320);
+    expect(read.online).toBeGreaterThan(0);
+    for (const { stdout, stderr } of project.outputs) expect(stdout + stderr).not.toContain(SECRET);
+  } finally {
+    await hive.close();
   }
 });

@@ -2,9 +2,9 @@
 import json
 import sys
 
-from pyiceberg.catalog import load_catalog
+from catalogs import open_catalog
 
-catalog = load_catalog("lake", **json.loads(sys.argv[1]))
+catalog = open_catalog(json.loads(sys.argv[1]))
 source = catalog.load_table("shop.customer_orders").scan().to_arrow()
 online = catalog.load_table("moraine_online.customer_activity").scan().to_arrow()
 orders = [value for value in source["orders"].to_pylist() if value is not None]

@@ -2,10 +2,10 @@
 import json
 import sys
 
-from pyiceberg.catalog import load_catalog
+from catalogs import open_catalog
 
 properties, name, key, value = sys.argv[1:]
-table = load_catalog("lake", **json.loads(properties)).load_table(name)
+table = open_catalog(json.loads(properties)).load_table(name)
 before = table.properties.get(key)
 with table.transaction() as transaction:
     transaction.set_properties({key: value})

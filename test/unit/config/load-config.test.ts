@@ -178,6 +178,15 @@ stateFolder: state
     expect(storage.roots).toEqual(['s3://b/wh']);
   });
 
+  it('has Hive catalogs', () => {
+    const { catalogs } = parse(
+      'catalogs: { lake: { type: hive, uri: "thrift://h:9083,thrift://i", warehouse: wh, options: { ugi: me } } }\n',
+    );
+    const warehouse = '/p/wh';
+    const uri = 'thrift://h:9083,thrift://i';
+    expect(catalogs.get('lake')).toEqual({ type: 'hive', name: 'lake', uri, warehouse, options: { ugi: 'me' } });
+  });
+
   it('reads every configuration of the page of catalogs', () => {
     const page = readFileSync(join(projectRoot, 'docs/catalogs.md'), 'utf8');
     const blocks = codeBlocks(page).filter(({ language }) => language === 'yaml');
@@ -185,13 +194,13 @@ stateFolder: state
       const env = Object.fromEntries(
         [...content.matchAll(/\$\{(\w+)\}/g)].map(([, name = '']) => [
           name,
-          /CATALOG|ENDPOINT/.test(name) ? 'https://h' : 'x',
+          /CATALOG|ENDPOINT/.test(name) ? 'https://h' : /METASTORE/.test(name) ? 'thrift://h:9083' : 'x',
         ]),
       );
       const { catalogs } = parse(content, env);
       expect([...catalogs.keys()]).toEqual(['lake']);
     }
-    expect(blocks).toHaveLength(7);
+    expect(blocks).toHaveLength(8);
   });
 
   it('can be given as a value', () => {
@@ -276,6 +285,10 @@ describe('a mistake names its line', () => {
         '/p/moraine.yaml:4: catalogs.a.uri: is not for catalogs of type glue; another address than that of the region is glue.endpoint',
         '/p/moraine.yaml:6: catalogs.a.options.token: is not an option; there are glue.region, glue.endpoint, glue.id, glue.profile-name, glue.access-key-id, glue.secret-access-key and glue.session-token',
       ].join('\n'),
+    ],
+    [
+      'catalogs:\n  a:\n    type: hive\n    uri: h:9083\n    warehouse: s3://b\n',
+      '/p/moraine.yaml:4: catalogs.a.uri: must be the address of a Hive metastore, such as thrift://host:9083',
     ],
     [
       'catalogs:\n  a:\n    type: glue\n    warehouse: s3://b\n    options:\n      glue.secret-access-key: x\n',

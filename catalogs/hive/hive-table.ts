@@ -1,0 +1,97 @@
+/** A table as a Hive metastore has it. */
+import type { TablePointer } from '../catalog-store.js';
+import { hiveColumns } from '../hive-columns.js';
+import {
+  bool,
+  type Fields,
+  fieldsOf,
+  i32,
+  list,
+  struct,
+  structOf,
+  TYPE,
+  text,
+  textMap,
+  textMapOf,
+  textOf,
+  withFields,
+} from './thrift-values.js';
+
+/** The parameter that a commit changes. */
+export const METADATA_LOCATION = 'metadata_location';
+const TABLE_TYPE = 'table_type';
+const PREVIOUS_METADATA_LOCATION = 'previous_metadata_location';
+/** Of `Table`. */
+const FIELD = { name: 1, database: 2, owner: 3, created: 4, sd: 7, parameters: 9, tableType: 12 };
+
+/** The metadata file that a table points at; null for what is no Iceberg table. */
+export function metadataLocationOf(table: Fields): string | null {
+  const parameters = textMapOf(table.get(FIELD.parameters));
+  if (parameters.get(TABLE_TYPE)?.toUpperCase() !== 'ICEBERG') return null;
+  return parameters.get(METADATA_LOCATION) ?? null;
+}
+
+export const nameOf = (table: Fields): string => textOf(table.get(FIELD.name)) ?? '';
+
+/** A new table. Hive moves no files of an external one. */
+export function newTable(database: string, name: string, owner: string, table: TablePointer): Fields {
+  const fields = fieldsOf({
+    [FIELD.name]: text(name),
+    [FIELD.database]: text(database),
+    [FIELD.owner]: text(owner),
+    [FIELD.tableType]: text('EXTERNAL_TABLE'),
+    [FIELD.created]: i32(Math.floor(Date.now() / 1000)),
+    [FIELD.sd]: struct(NEW_STORAGE),
+    [FIELD.parameters]: textMap([['EXTERNAL', 'TRUE']]),
+  });
+  return pointedAt(fields, table);
+}
+
+/** A table after a commit: whatever others have added to it stays. */
+export function committedTable(table: Fields, to: TablePointer): Fields {
+  const previous = metadataLocationOf(table);
+  const parameters = textMapOf(table.get(FIELD.parameters));
+  const kept = previous === null ? [] : [[PREVIOUS_METADATA_LOCATION, previous] as const];
+  return pointedAt(withFields(table, { [FIELD.parameters]: textMap(new Map([...parameters, ...kept])) }), to);
+}
+
+/** The table under another name. */
+export const renamedTable = (table: Fields, database: string, name: string): Fields =>
+  withFields(table, { [FIELD.name]: text(name), [FIELD.database]: text(database) });
+
+/** Whether the table asks for commits without locks. Source: Java's `HiveTableOperations`, property `engine.hive.lock-enabled`. */
+export const isLockFree = ({ metadata }: TablePointer): boolean =>
+  metadata.properties.get('engine.hive.lock-enabled')?.toLowerCase() === 'false';
+
+/** What Java's library writes for tables that Hive itself does not read. */
+const NEW_STORAGE = {
+  3: text('org.apache.hadoop.mapred.FileInputFormat'),
+  4: text('org.apache.hadoop.mapred.FileOutputFormat'),
+  5: bool(false),
+  6: i32(0),
+  7: struct({ 2: text('org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe'), 3: textMap([]) }),
+  8: list(TYPE.string, []),
+  9: list(TYPE.struct, []),
+  10: textMap([]),
+};
+
+function pointedAt(table: Fields, { metadataLocation, metadata }: TablePointer): Fields {
+  const [COLUMNS, LOCATION] = [1, 2];
+  const columns = hiveColumns(metadata).filter(({ isCurrent }) => isCurrent);
+  const listed = columns.map(({ name, type, comment }) =>
+    struct({ 1: text(name), 2: text(type), 3: text(comment ?? '') }),
+  );
+  const storage = withFields(structOf(table.get(FIELD.sd)), {
+    [COLUMNS]: list(TYPE.struct, listed),
+    [LOCATION]: text(metadata.location),
+  });
+  const parameters = new Map([
+    ...textMapOf(table.get(FIELD.parameters)),
+    [TABLE_TYPE, 'ICEBERG'],
+    [METADATA_LOCATION, metadataLocation],
+  ]);
+  return withFields(table, {
+    [FIELD.sd]: { type: TYPE.struct, value: storage },
+    [FIELD.parameters]: textMap(parameters),
+  });
+}
