@@ -1,4 +1,5 @@
 /** The entries of AWS Glue: every request of the Glue catalog. A commit replaces the version of an entry that it has read. */
+import type * as GlueSdk from '@aws-sdk/client-glue';
 import type { Database, GlueClient, Table, TableInput } from '@aws-sdk/client-glue';
 import { MoraineError } from '../../errors/index.js';
 import { comparableLocation } from '../../locations/index.js';
@@ -13,7 +14,7 @@ import {
   renamedTableInput,
 } from './glue-table.js';
 
-type Sdk = typeof import('@aws-sdk/client-glue');
+type Sdk = typeof GlueSdk;
 
 export interface GlueClients {
   readonly sdk: Sdk;

@@ -1,11 +1,12 @@
 /** One connection to a Hive metastore: calls of Thrift's binary protocol, one at a time, each sent once. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import type * as ThriftLibrary from 'thrift';
 import type { TBinaryProtocol } from 'thrift';
 import { HiveFailure } from './hive-failure.js';
 import { type Fields, readFields, structOf, TYPE, textOf, type Value, writeFields } from './thrift-values.js';
 
-type Thrift = Pick<typeof import('thrift'), 'TBinaryProtocol' | 'TBufferedTransport'>;
+type Thrift = Pick<typeof ThriftLibrary, 'TBinaryProtocol' | 'TBufferedTransport'>;
 
 const MESSAGE = { call: 1, reply: 2, exception: 3 } as const;
 /** Thrift's `TApplicationException` of a server that does not know a method. */
@@ -74,9 +75,9 @@ export class HiveConnection {
 
   #message(method: string, parameters: Fields): Buffer {
     const written: Buffer[] = [];
-    const transport = new this.#thrift.TBufferedTransport(undefined, (bytes) => written.push(bytes as Buffer));
+    const transport = new this.#thrift.TBufferedTransport(undefined, (bytes) => written.push(bytes ?? Buffer.alloc(0)));
     const protocol = new this.#thrift.TBinaryProtocol(transport);
-    protocol.writeMessageBegin(method, MESSAGE.call as never, this.#sequence);
+    protocol.writeMessageBegin(method, MESSAGE.call, this.#sequence);
     writeFields(protocol, parameters);
     protocol.writeMessageEnd();
     protocol.flush();
@@ -104,7 +105,7 @@ export class HiveConnection {
       const waiting = new AbortController();
       try {
         const either = AbortSignal.any([signal, waiting.signal]);
-        const ended = ['end', 'close'].map(async (event) => await once(this.#socket, event, { signal: either }));
+        const ended = ['end', 'close'].map(async (event) => void (await once(this.#socket, event, { signal: either })));
         await Promise.race([once(this.#socket, 'readable', { signal: either }), ...ended]);
       } finally {
         waiting.abort();

@@ -12,9 +12,9 @@ const WAITS = { firstMs: 50, mostMs: 5000, allMs: 180_000 };
 /** A lock that is held. */
 export interface HeldLock {
   /** Asks the metastore whether it is held still. @throws HiveFailure if it is not, or nobody knows */
-  confirm(): Promise<void>;
+  readonly confirm: () => Promise<void>;
   /** Does not give it back: the metastore takes it back once it has been silent for long enough. */
-  leave(): void;
+  readonly leave: () => void;
 }
 
 /**

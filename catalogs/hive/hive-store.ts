@@ -159,7 +159,7 @@ export class HiveStore implements CatalogStore {
   }
 
   async namespaceProperties(namespace: string): Promise<ReadonlyMap<string, string>> {
-    const database = (await this.#reading(() => this.#metastore.database(namespace))) ?? new Map();
+    const database: Fields = (await this.#reading(() => this.#metastore.database(namespace))) ?? new Map();
     const location = textOf(database.get(FIELD.location));
     const comment = textOf(database.get(FIELD.description));
     return new Map([

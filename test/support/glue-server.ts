@@ -90,8 +90,8 @@ async function send(endpoint: string, headers: IncomingMessage['headers'], conte
   const outgoing = request(endpoint, { method: 'POST', headers, agent: false });
   outgoing.end(content);
   const [answer] = (await once(outgoing, 'response')) as [IncomingMessage];
-  const { 'content-length': _length, connection: _connection, ...kept } = answer.headers;
-  return { status: answer.statusCode ?? 0, headers: kept, body: await bodyOf(answer) };
+  const kept = Object.entries(answer.headers).filter(([name]) => !['content-length', 'connection'].includes(name));
+  return { status: answer.statusCode ?? 0, headers: Object.fromEntries(kept), body: await bodyOf(answer) };
 }
 
 async function bodyOf(message: IncomingMessage): Promise<string> {

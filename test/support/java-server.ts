@@ -7,7 +7,7 @@ import { projectRoot } from './paths.js';
 
 export interface JavaServer {
   readonly process: ChildProcess;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /**
