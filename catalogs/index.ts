@@ -7,6 +7,7 @@ export { ensureNamespace } from './ensure-namespace.js';
 export { type GlueCatalogOptions, gluePlace, openGlueCatalog } from './glue/glue-catalog.js';
 export { type HiveCatalogOptions, hiveAddresses, openHiveCatalog } from './hive/hive-catalog.js';
 export { metadataFolder, pathSegment } from './location-names.js';
+export { type MemoryCatalogOptions, MemoryPointers, openMemoryCatalog } from './memory/memory-catalog.js';
 export { DEFAULT_METADATA_LIMITS, type MetadataLimits, readTableMetadata } from './metadata-file.js';
 export { type MetadataFile, newestMetadata } from './newest-metadata.js';
 export { openRestCatalog, type RestCatalogOptions } from './rest/rest-catalog.js';

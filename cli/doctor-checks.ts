@@ -113,6 +113,8 @@ function shownPlace(catalog: CatalogConfig): string {
     case 'rest':
     case 'hive':
       return catalog.uri;
+    case 'memory':
+      return 'in memory, gone with each command';
     case 'glue':
       return `AWS Glue in ${gluePlace(catalog.options)}`;
   }

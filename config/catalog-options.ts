@@ -54,6 +54,7 @@ const OPTIONS = {
     'glue.session-token',
   ],
   hive: ['ugi'],
+  memory: [],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 type CatalogType = keyof typeof OPTIONS;
@@ -71,6 +72,7 @@ function uriProblem(type: CatalogType, uri: string | undefined): string | undefi
   if (type === 'rest') return uri !== undefined && isAddress(uri) ? undefined : ADDRESS;
   if (type === 'hive') return uri !== undefined && isMetastore(uri) ? undefined : METASTORE;
   if (uri === undefined) return undefined;
+  if (type === 'memory') return 'is not for catalogs of type memory';
   if (type === 'glue')
     return 'is not for catalogs of type glue; another address than that of the region is glue.endpoint';
   return isDatabase(uri) ? undefined : DATABASE;
@@ -79,13 +81,13 @@ function uriProblem(type: CatalogType, uri: string | undefined): string | undefi
 /** What is wrong with its `warehouse`; a REST catalog gives it a meaning of its own. */
 function warehouseProblem(type: CatalogType, warehouse: string | undefined): string | undefined {
   if (type === 'rest') return undefined;
-  if (warehouse === undefined) return type === 'sql' ? undefined : `is needed: it ${TABLE_PLACE}`;
+  if (warehouse === undefined) return ['sql', 'memory'].includes(type) ? undefined : `is needed: it ${TABLE_PLACE}`;
   return isTablePlace(warehouse) ? undefined : TABLE_PLACE;
 }
 
 export const catalogSchema = z
   .strictObject({
-    type: z.enum(['sql', 'rest', 'glue', 'hive']).optional(),
+    type: z.enum(['sql', 'rest', 'glue', 'hive', 'memory']).optional(),
     uri: text.optional(),
     warehouse: text.optional(),
     options: z.record(z.string(), scalar).optional(),

@@ -3,7 +3,12 @@
 import type { HostAndPort } from './host-and-port.js';
 
 /** A catalog: names to tables. */
-export type CatalogConfig = SqlCatalogConfig | RestCatalogConfig | GlueCatalogConfig | HiveCatalogConfig;
+export type CatalogConfig =
+  | SqlCatalogConfig
+  | RestCatalogConfig
+  | GlueCatalogConfig
+  | HiveCatalogConfig
+  | MemoryCatalogConfig;
 
 /** The SQL catalog, with the tables of Java's JdbcCatalog and PyIceberg. */
 export interface SqlCatalogConfig {
@@ -47,6 +52,14 @@ export interface HiveCatalogConfig {
   readonly warehouse: string;
   /** `ugi`: the user that is said to call. */
   readonly options: Readonly<Record<string, string>>;
+}
+
+/** A catalog whose names are gone with the process. */
+export interface MemoryCatalogConfig {
+  readonly type: 'memory';
+  readonly name: string;
+  /** Absolute path of the folder below which new tables are placed, or `s3://BUCKET/PREFIX`. */
+  readonly warehouse: string;
 }
 
 export interface StorageConfig {

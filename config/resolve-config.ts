@@ -134,6 +134,7 @@ function resolveCatalog(
     return { type, name, uri: uri ?? '', ...named, options: resolveOptions(options ?? {}) };
   }
   const place = tablePlace(warehouse ?? 'warehouse', path);
+  if (type === 'memory') return { type, name, warehouse: place };
   const others = { name, warehouse: place, options: resolveOptions(options ?? {}) };
   if (type === 'glue') return { type, ...others };
   if (type === 'hive') return { type, uri: uri ?? '', ...others };

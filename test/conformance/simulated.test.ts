@@ -1,6 +1,7 @@
 /** The catalog and the storage of the simulation do what the real ones do. */
+
+import { MemoryPointers, openMemoryCatalog } from '../../catalogs/memory/memory-catalog.js';
 import { OPEN_GATE } from '../simulation/gate.js';
-import { MemoryPointers, memoryCatalog } from '../simulation/memory-catalog.js';
 import { MemoryFileIO, MemoryStorage } from '../simulation/memory-file-io.js';
 import { describeCatalogBehavior } from './catalog-behavior.js';
 import { describeStorageBehavior } from './storage-behavior.js';
@@ -24,6 +25,13 @@ describeStorageBehavior('files in memory, as objects', () => {
 describeCatalogBehavior('catalog in memory', () => {
   const { root, io } = openMemory('/simulated');
   const pointers = new MemoryPointers();
-  const open = () => memoryCatalog(pointers, { io: io(), warehouse: `${root}/warehouse`, gate: OPEN_GATE });
+  const open = () =>
+    openMemoryCatalog({
+      name: 'simulated',
+      pointers: pointers,
+      io: io(),
+      warehouse: `${root}/warehouse`,
+      reach: OPEN_GATE,
+    });
   return Promise.resolve({ catalog: open(), reopen: () => Promise.resolve(open()), folder: root, io: io() });
 });

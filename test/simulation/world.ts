@@ -1,11 +1,11 @@
 /** One simulated world: a table, those who work on it, and the oracle that watches. Everything in it follows from the seed. */
 import type { Catalog, Clock, CreateTableRequest } from '../../catalogs/index.js';
+import { MemoryPointers, openMemoryCatalog } from '../../catalogs/memory/memory-catalog.js';
 import { CLOCK_PREFIX } from '../../maintenance/sweep/storage-clock.js';
 import type { FileIO } from '../../storage/index.js';
 import { loadTable, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
 import { Random } from '../worlds/random.js';
 import { type Gate, OPEN_GATE } from './gate.js';
-import { MemoryPointers, memoryCatalog } from './memory-catalog.js';
 import { MemoryFileIO, MemoryStorage } from './memory-file-io.js';
 import { Model, Violation } from './model.js';
 import { RequirementsOnly } from './requirements-only.js';
@@ -138,7 +138,14 @@ export class World {
 
   #catalog(gate: Gate, clock: Clock): Catalog {
     const io = new MemoryFileIO(this.storage, [this.#root], gate);
-    return memoryCatalog(this.#pointers, { io, warehouse: `${this.#root}/warehouse`, gate, clock });
+    return openMemoryCatalog({
+      name: 'simulated',
+      pointers: this.#pointers,
+      io,
+      warehouse: `${this.#root}/warehouse`,
+      reach: gate,
+      clock,
+    });
   }
 
   /** Watches that sweepers keep to the grace. */

@@ -7,12 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Catalog, Clock } from '../../catalogs/index.js';
 import { parseTableName, SYSTEM_CLOCK } from '../../catalogs/index.js';
+import { MemoryPointers, openMemoryCatalog } from '../../catalogs/memory/memory-catalog.js';
 import { type Engine, openEngine } from '../../engine/index.js';
 import { isMoraineError } from '../../errors/index.js';
 import { type FileIO, LocalFileIO } from '../../storage/index.js';
 import { loadTable, type Table } from '../../tables/index.js';
 import { type Access, type Gate, OPEN_GATE } from '../simulation/gate.js';
-import { MemoryPointers, memoryCatalog } from '../simulation/memory-catalog.js';
 import { allPoints, type CrashPoint, GatedFileIO, gatedEngine, Killed, ProcessBoundary } from './crash-points.js';
 
 /** Waits of retries are not waited for. */
@@ -80,7 +80,14 @@ export class CrashLab {
   /** The tables as a process sees them whose accesses pass this gate. */
   site(gate: Gate = OPEN_GATE): CrashSite {
     const io = new GatedFileIO(new LocalFileIO({ roots: [this.folder] }), gate);
-    const catalog = memoryCatalog(this.#pointers, { io, warehouse: this.#warehouse, gate, clock: HASTY_CLOCK });
+    const catalog = openMemoryCatalog({
+      name: 'simulated',
+      pointers: this.#pointers,
+      io,
+      warehouse: this.#warehouse,
+      reach: gate,
+      clock: HASTY_CLOCK,
+    });
     const load = (name: string) => loadTable(catalog, io, parseTableName(name).identifier);
     return { catalog, io, engine: gatedEngine(this.#engine, gate), loadTable: load };
   }

@@ -6,10 +6,10 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Catalog, type Clock, openSqlCatalog } from '../../catalogs/index.js';
+import { MemoryPointers, openMemoryCatalog } from '../../catalogs/memory/memory-catalog.js';
 import type { Location } from '../../locations/index.js';
 import { type FileIO, LocalFileIO } from '../../storage/index.js';
 import { OPEN_GATE } from '../simulation/gate.js';
-import { MemoryPointers, memoryCatalog } from '../simulation/memory-catalog.js';
 import { MemoryFileIO, MemoryStorage } from '../simulation/memory-file-io.js';
 import { RequirementsOnly } from '../simulation/requirements-only.js';
 import { PoisonedCache } from './poisoned-cache.js';
@@ -92,7 +92,14 @@ export async function openTestStore(
     const diskCache = new PoisonedCache({ folder: join(folder, 'cache'), maxBytes: 2 ** 30, endBytes: 8 });
     const io = wrap(new MemoryFileIO(storage, [root], OPEN_GATE, diskCache));
     const warehouse = `${root}/warehouse`;
-    const server = memoryCatalog(new MemoryPointers(), { io, warehouse, gate: OPEN_GATE, ...timed });
+    const server = openMemoryCatalog({
+      name: 'simulated',
+      pointers: new MemoryPointers(),
+      io,
+      warehouse,
+      reach: OPEN_GATE,
+      ...timed,
+    });
     return { io, warehouse, catalog: new RequirementsOnly(server).client(OPEN_GATE, clock) };
   }
   const io = wrap(new LocalFileIO({ roots: [only, ...others], createRoots: true }));

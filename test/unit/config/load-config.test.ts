@@ -187,6 +187,17 @@ stateFolder: state
     expect(catalogs.get('lake')).toEqual({ type: 'hive', name: 'lake', uri, warehouse, options: { ugi: 'me' } });
   });
 
+  it('has catalogs in memory, which have no address', () => {
+    expect(parse('catalogs: { lake: { type: memory, warehouse: wh } }\n').catalogs.get('lake')).toEqual({
+      type: 'memory',
+      name: 'lake',
+      warehouse: '/p/wh',
+    });
+    expect(failure(() => parse('catalogs: { lake: { type: memory, uri: x } }\n')).message).toBe(
+      '/p/moraine.yaml:1: catalogs.lake.uri: is not for catalogs of type memory',
+    );
+  });
+
   it('reads every configuration of the page of catalogs', () => {
     const page = readFileSync(join(projectRoot, 'docs/catalogs.md'), 'utf8');
     const blocks = codeBlocks(page).filter(({ language }) => language === 'yaml');
