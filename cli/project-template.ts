@@ -1,9 +1,10 @@
 /** The files that `moraine init` writes. Everything in them is made up and needs no edit to work. */
 
-const CONFIG = `# The configuration of this project. Paths are relative to this file; \${NAME} and \${NAME:-default} are
+const HEAD = `# The configuration of this project. Paths are relative to this file; \${NAME} and \${NAME:-default} are
 # replaced by environment variables. An unknown key is an error.
+`;
 
-catalog: local                # the catalog of table names that name none
+const LOCAL = `catalog: local                # the catalog of table names that name none
 catalogs:
   local:
     type: sql                 # a SQLite file, which PyIceberg and Java's JdbcCatalog open as well; for Spark set
@@ -13,8 +14,9 @@ catalogs:
 
 # storage:
 #   roots: [warehouse]        # the only folders that tables may have files in; the warehouses unless given
+`;
 
-engine:
+const SETTINGS = `engine:
   memoryLimit: \${MORAINE_MEMORY_LIMIT:-2GB}
 #   threads: 2                # as many as the machine has unless given
 
@@ -77,10 +79,13 @@ const ENTITIES = `customer_id,event_timestamp,churned
 99,2026-01-15T00:00:00Z,true
 `;
 
-/** Each file's path in the project, and its content. */
-export function projectTemplate(): ReadonlyMap<string, string> {
+/**
+ * Each file's path in the project, and its content.
+ * @param catalog the catalog and the storage of `moraine.yaml`; files of the project itself unless given
+ */
+export function projectTemplate(catalog: string = LOCAL): ReadonlyMap<string, string> {
   return new Map([
-    ['moraine.yaml', CONFIG],
+    ['moraine.yaml', [HEAD, catalog, SETTINGS].join('\n')],
     ['features.yaml', DEFINITIONS],
     ['data/customer_orders.csv', customerOrders()],
     ['data/entities.csv', ENTITIES],

@@ -2,17 +2,24 @@ import { access, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { MoraineError } from '../../errors/index.js';
 import { makeFolders } from '../../processes/index.js';
+import { type CatalogChoice, catalogConfig } from '../catalog-template.js';
 import type { CommandContext } from '../context.js';
 import { projectTemplate } from '../project-template.js';
 
 /**
  * Writes the files of a new project.
  *
- * @throws `FILE_ALREADY_EXISTS` naming every file that is in the way; nothing is written then
+ * @throws `FILE_ALREADY_EXISTS` naming every file that is in the way, `CONFIG_INVALID`; nothing is written then
  */
-export async function init(context: CommandContext, operands: readonly string[]): Promise<void> {
+export async function init(
+  context: CommandContext,
+  operands: readonly string[],
+  options: CatalogChoice = {},
+): Promise<void> {
   const folder = resolve(operands[0] ?? '.');
-  const files = [...projectTemplate()].map(([name, content]) => ({ path: join(folder, name), content }));
+  const isChosen = Object.keys(options).length > 0;
+  const catalog = isChosen ? catalogConfig(options, join(folder, 'moraine.yaml')) : undefined;
+  const files = [...projectTemplate(catalog)].map(([name, content]) => ({ path: join(folder, name), content }));
   const present = await existing(files.map((file) => file.path));
   if (present.length > 0) {
     const names = present.map((path) => relative(folder, path)).join(', ');

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { type ActionRunner, does, withExamples } from '../define.js';
+import { repeated } from './options.js';
 
 /** `init`, `apply`, and the lists of what is registered. */
 export function declareDefinitionCommands(program: Command, runner: ActionRunner): void {
@@ -7,8 +8,30 @@ export function declareDefinitionCommands(program: Command, runner: ActionRunner
     .command('init')
     .summary('Make a project.')
     .description('Make a project: a configuration, example definitions and example data. Nothing is overwritten.')
-    .argument('<dir>', 'the folder, created if it does not exist');
-  withExamples(init, 'init shop && cd shop');
+    .argument('<dir>', 'the folder, created if it does not exist')
+    .option(
+      '--catalog <address>',
+      'where the catalog is: a SQLite file, postgresql://.., https://.. (REST), thrift://.. (Hive), glue[:REGION] or memory',
+    )
+    .option('--warehouse <place>', 'where tables go: a folder, or s3://BUCKET/PREFIX')
+    .addOption(
+      new Option(
+        '--catalog-option <name=value>',
+        "an option of the catalog; a secret as '${NAME}' of the environment; can be repeated",
+      ).argParser(repeated),
+    )
+    .addOption(
+      new Option(
+        '--storage-option <name=value>',
+        'an option of the object store, such as s3.endpoint; can be repeated',
+      ).argParser(repeated),
+    );
+  withExamples(
+    init,
+    'init shop && cd shop',
+    'init shop --warehouse s3://lake/shop --storage-option s3.region=eu-central-1',
+    "init shop --catalog https://catalog.example.com --catalog-option 'credential=${CREDENTIAL}' --warehouse s3://lake",
+  );
   does(init, runner, async () => (await import('../actions/init.js')).init);
 
   const apply = program

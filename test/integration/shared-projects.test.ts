@@ -255,3 +255,30 @@ test('a project whose catalog is a Hive metastore gives the answers of one on fi
     await hive.close();
   }
 });
+
+test('a project that init makes for Glue and S3 works as it is', async () => {
+  const glue = await startGlue(server);
+  try {
+    const folder = temporaryFolder();
+    const env = { LAKE_SECRET_KEY: SECRET };
+    const run = async (...args: string[]): Promise<string> => {
+      const result = await moraine(args, { cwd: folder, env });
+      expect(result.code, result.stderr).toBe(0);
+      expect(result.stdout + result.stderr).not.toContain(SECRET);
+      return result.stdout;
+    };
+    const options = (flag: string, values: Readonly<Record<string, string>>): string[] =>
+      Object.entries(values).flatMap(([name, value]) => [
+        flag,
+        `${name}=${name.endsWith('secret-access-key') ? '${LAKE_SECRET_KEY}' : value}`,
+      ]);
+    const where = ['--catalog', 'glue', '--warehouse', 's3://lake/init'];
+    const all = [...options('--catalog-option', glue.options), ...options('--storage-option', server.options)];
+    await run('init', '.', ...where, ...all);
+    expect(await run('doctor')).toContain('storage s3://lake/init: writable');
+    await run('table', 'append', 'new_shop.customer_orders', 'data/customer_orders.csv', '--create');
+    expect(await run('table', 'show', 'new_shop.customer_orders')).toContain('s3://lake/init/new_shop/customer_orders');
+  } finally {
+    await glue.close();
+  }
+});
