@@ -64,7 +64,8 @@ export const isSecretCatalogOption = (name: string): boolean =>
   /^((rest|glue)\.(secret-access-key|session-token)|token|credential)$/.test(name) ||
   /^header\.(authorization|.*(key|token|secret).*)$/i.test(name);
 
-const isOption = (type: CatalogType, name: string): boolean =>
+/** Whether catalogs of a type have an option of this name. */
+export const isCatalogOption = (type: CatalogType, name: string): boolean =>
   (OPTIONS[type] as readonly string[]).includes(name) || (type === 'rest' && /^header\.[A-Za-z0-9-]+$/.test(name));
 
 /** What is wrong with the `uri` of a catalog of this type; undefined: nothing. */
@@ -102,7 +103,7 @@ export const catalogSchema = z
       .join(', ')
       .replace(/, ([^,]*)$/, ' and $1');
     for (const name of Object.keys(options)) {
-      if (isOption(type, name)) continue;
+      if (isCatalogOption(type, name)) continue;
       const rule = known === '' ? `there are none for catalogs of type ${type}` : `there are ${known}`;
       check(['options', name], `is not an option; ${rule}`);
     }

@@ -27,3 +27,6 @@ export const storageOptions = z.strictObject({
 
 /** Options that must not be written out in a file that people share. */
 export const SECRET_OPTIONS = ['s3.secret-access-key', 's3.session-token'] as const;
+
+/** Whether object stores have an option of this name. */
+export const isStorageOption = (name: string): boolean => Object.hasOwn(storageOptions.shape, name);

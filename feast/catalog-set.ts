@@ -1,27 +1,41 @@
 /** The catalogs that a Feast repository names, as catalogs of `moraine.yaml`. */
 import { resolve } from 'node:path';
+import { type ConfigInput, isCatalogOption, isStorageOption } from '../config/index.js';
 import type { Obstacle } from './finding.js';
 import type { CatalogReference } from './iceberg-source.js';
+import { Secrets } from './secrets.js';
 import { sqliteFile } from './sqlite-uri.js';
+
+type CatalogInput = NonNullable<ConfigInput['catalogs']>[string];
 
 /** A catalog that can be opened. */
 export interface ImportedCatalog {
   /** The name is part of every row of a SQL catalog: it stays. */
   readonly name: string;
-  /** Absolute path of the SQLite file. */
-  readonly uri: string;
-  /** Absolute path of the folder of new tables. */
-  readonly warehouse: string;
+  /** As `moraine.yaml` has it, with absolute paths; `${NAME}` stands for a variable. */
+  readonly input: CatalogInput;
 }
 
 /** The part before the slash of `CATALOG/NS.TABLE`. */
 const CATALOG_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
-const SQL_TYPES = new Set(['sql', 'jdbc']);
+const TYPES = new Map([
+  ['sql', 'sql'],
+  ['jdbc', 'sql'],
+  ['rest', 'rest'],
+  ['glue', 'glue'],
+  ['hive', 'hive'],
+] as const);
+const isBucket = (place: string): boolean => /^s3[an]?:/.test(place);
 
-/** Catalogs by name, each once. */
+/** Catalogs by name, each once, and what they need of the store of their tables. */
 export class CatalogSet {
+  readonly secrets = new Secrets();
   readonly #folder: string;
   readonly #catalogs = new Map<string, ImportedCatalog>();
+  /** Where the tables of each catalog are, as far as that is known. */
+  readonly #places = new Map<string, string | undefined>();
+  readonly #storage = new Map<string, string>();
+  readonly #tokens = new Map<string, string>();
 
   /** @param folder that relative paths start from */
   constructor(folder: string) {
@@ -32,47 +46,150 @@ export class CatalogSet {
     return this.#catalogs;
   }
 
-  /** Adds a catalog unless it is there; says why if it cannot be opened. */
-  add(reference: CatalogReference): ImportedCatalog | Obstacle {
-    const catalog = this.#toCatalog(reference);
-    if ('reason' in catalog) return catalog;
-    const other = this.#catalogs.get(catalog.name);
-    if (other !== undefined && other.uri !== catalog.uri) {
-      return {
-        reason: `another catalog of this repository is named ${catalog.name} too, and is another file`,
-        remedy: `Give one of them another catalog_name in Feast, or make a moraine.yaml of its own for it.`,
-      };
-    }
-    if (other === undefined) this.#catalogs.set(catalog.name, catalog);
-    return other ?? catalog;
+  /** The key `storage` of `moraine.yaml`; undefined where the defaults do. */
+  get storage(): ConfigInput['storage'] {
+    const needsRoots = [...this.#catalogs.values()].some(({ input }) => input.type === 'rest');
+    const places = [...new Set(this.#places.values())].filter((place) => place !== undefined);
+    const roots = needsRoots ? { roots: places.length === 0 ? ['warehouse'] : places } : {};
+    const options = this.#storage.size === 0 ? {} : { options: Object.fromEntries(this.#storage) };
+    return needsRoots || this.#storage.size > 0 ? { ...roots, ...options } : undefined;
   }
 
-  #toCatalog({ type, name, uri, warehouse }: CatalogReference): ImportedCatalog | Obstacle {
-    if (!SQL_TYPES.has(type)) {
+  /** Catalogs of which nobody said where their tables are. */
+  get withoutPlace(): readonly string[] {
+    return [...this.#places].filter(([, place]) => place === undefined).map(([name]) => name);
+  }
+
+  /** By catalog, the variable that its token is in. */
+  get tokens(): ReadonlyMap<string, string> {
+    return this.#tokens;
+  }
+
+  /** Whether a catalog's tables are in a bucket, or may be. */
+  isRemote({ name }: ImportedCatalog): boolean {
+    const place = this.#places.get(name);
+    return place === undefined || isBucket(place);
+  }
+
+  remove(name: string): void {
+    for (const map of [this.#catalogs, this.#places, this.#tokens]) map.delete(name);
+  }
+
+  /** Adds a catalog unless it is there; says why if it cannot be opened. */
+  add(reference: CatalogReference): ImportedCatalog | Obstacle {
+    const type = TYPES.get(reference.type as never);
+    if (type === undefined) {
       return {
-        reason: `its catalog ${name} is of type ${type}; Moraine opens SQL catalogs on SQLite`,
-        remedy: `Register the table in a SQL catalog too (PyIceberg: catalog.register_table), then define the view over it.`,
+        reason: `its catalog ${reference.name} is of type ${reference.type}; Moraine opens SQL, REST, Glue and Hive catalogs`,
+        remedy: `Register the table in a catalog of one of these types (PyIceberg: catalog.register_table), then define the view over it.`,
       };
     }
-    const file = uri === undefined ? undefined : sqliteFile(uri, this.#folder);
-    if (file === undefined) {
-      return {
-        reason: `its catalog ${name} is no SQLite file (${uri === undefined ? 'no uri' : databaseOf(uri)})`,
-        remedy: 'Copy the catalog to SQLite (PyIceberg: register_table for each table), then import again.',
-      };
-    }
+    const { name } = reference;
     if (!CATALOG_NAME.test(name)) {
       return {
         reason: `a catalog cannot be named ${JSON.stringify(name)} here: only letters, digits, "_" and "-"`,
         remedy: 'Register the tables under another catalog_name, then import again.',
       };
     }
-    const folder = localFolder(warehouse ?? 'warehouse', this.#folder);
-    if (folder !== undefined) return { name, uri: file, warehouse: folder };
+    const place = this.#placeOf(reference, type);
+    if (typeof place === 'object') return place;
+    const input = this.#inputOf(reference, type, place);
+    if ('reason' in input) return input;
+    return this.#kept({ name, input }, place, reference);
+  }
+
+  #kept(
+    catalog: ImportedCatalog,
+    place: string | undefined,
+    { place: prefix, name, properties, tokenVariable }: CatalogReference,
+  ) {
+    const other = this.#catalogs.get(name);
+    if (other !== undefined && (other.input.uri !== catalog.input.uri || other.input.type !== catalog.input.type)) {
+      return {
+        reason: `another catalog of this repository is named ${name} too, and is in another place`,
+        remedy: `Give one of them another catalog_name in Feast, or make a moraine.yaml of its own for it.`,
+      };
+    }
+    const foreign = [...this.#places.values()].find(
+      (each) => each !== undefined && place !== undefined && isBucket(each) !== isBucket(place),
+    );
+    if (foreign !== undefined) {
+      return {
+        reason: `the tables of its catalog ${name} are in ${place ?? ''}, those of another one in ${foreign}: a project has its tables in folders or in buckets`,
+        remedy: 'Make a moraine.yaml of its own for it.',
+      };
+    }
+    if (other === undefined) this.#catalogs.set(name, catalog);
+    if (other === undefined) this.#places.set(name, place);
+    if (tokenVariable !== undefined && catalog.input.type === 'rest') this.#tokens.set(name, tokenVariable);
+    for (const [key, value] of properties) {
+      if (!this.isRemote(catalog) || !isStorageOption(key) || this.#storage.has(key)) continue;
+      this.#storage.set(key, this.secrets.shown(prefix ?? name, key, value));
+    }
+    return other ?? catalog;
+  }
+
+  /** Where new tables go; undefined for a REST catalog that does not say. */
+  #placeOf(
+    { name, warehouse }: CatalogReference,
+    type: 'sql' | 'rest' | 'glue' | 'hive',
+  ): string | undefined | Obstacle {
+    if (type === 'rest') return warehouse !== undefined && isBucket(warehouse) ? warehouse : undefined;
+    if (warehouse === undefined && type !== 'sql') {
+      return {
+        reason: `its catalog ${name} names no warehouse`,
+        remedy: 'Set warehouse in feature_store.yaml to where its tables are, then import again.',
+      };
+    }
+    const place = warehouse ?? 'warehouse';
+    if (isBucket(place)) return place;
+    const folder = localFolder(place, this.#folder);
+    if (folder !== undefined) return folder;
     return {
-      reason: `its catalog ${name} has a warehouse that is not a folder of this machine`,
-      remedy: 'Copy the tables to a local folder (PyIceberg or Spark), then import again.',
+      reason: `its catalog ${name} has a warehouse that is neither a folder of this machine nor s3://BUCKET/PREFIX`,
+      remedy: 'Copy the tables to one of these (PyIceberg or Spark), then import again.',
     };
+  }
+
+  #inputOf(
+    reference: CatalogReference,
+    type: 'sql' | 'rest' | 'glue' | 'hive',
+    place: string | undefined,
+  ): CatalogInput | Obstacle {
+    const { name, uri, warehouse, properties, place: prefix = name } = reference;
+    const known = [...properties].filter(([key]) => isCatalogOption(type, key));
+    const shown = known.map(([key, value]) => [key, this.secrets.shown(prefix, key, value)] as const);
+    const options = shown.length === 0 ? {} : { options: Object.fromEntries(shown) };
+    const tables = place === undefined ? {} : { warehouse: place };
+    if (type === 'glue') return { type, ...tables, ...options };
+    if (type === 'sql') {
+      const database = uri === undefined ? undefined : (sqliteFile(uri, this.#folder) ?? this.#postgres(prefix, uri));
+      if (database !== undefined) return { type, uri: database, ...tables };
+      return {
+        reason: `its catalog ${name} is neither a SQLite file nor a PostgreSQL database (${uri === undefined ? 'no uri' : databaseOf(uri)})`,
+        remedy: 'Copy the catalog to one of these (PyIceberg: register_table for each table), then import again.',
+      };
+    }
+    const isAddress = type === 'rest' ? /^https?:\/\/[^/@]+(\/|$)/ : /^thrift:\/\//;
+    if (uri === undefined || !isAddress.test(uri)) {
+      const address = type === 'rest' ? 'https://HOST/PATH' : 'thrift://HOST:PORT';
+      return {
+        reason: `its catalog ${name} has no address such as ${address} (${uri === undefined ? 'no uri' : databaseOf(uri)})`,
+        remedy: 'Set uri in feature_store.yaml, a user and password apart from it, then import again.',
+      };
+    }
+    const named = type === 'rest' && warehouse !== undefined ? { warehouse } : tables;
+    return { type, uri, ...named, ...options };
+  }
+
+  /** The address of a database, with its password as a variable; undefined for one of another kind. */
+  #postgres(prefix: string, uri: string): string | undefined {
+    const match = /^(postgres(?:ql)?(?:\+\w+)?:\/\/)(?:([^:@/]*)(?::([^@/]*))?@)?([^@]*)$/.exec(uri);
+    if (match === null) return undefined;
+    const [, scheme = '', user, password, rest = ''] = match;
+    if (user === undefined) return `${scheme}${rest}`;
+    if (password === undefined || password === '') return `${scheme}${user}@${rest}`;
+    return `${scheme}${user}:${this.secrets.hidden(prefix, 'password', password)}@${rest}`;
   }
 }
 

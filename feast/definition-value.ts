@@ -6,7 +6,7 @@ import type { FeastPair } from './registry-proto.js';
 export type DefinitionValue = Readonly<Record<string, unknown>> & { readonly name: string };
 
 /** The schema of a table, or why it could not be read. */
-export type TableSchema = Schema | { readonly reason: string };
+export type TableSchema = Schema | { readonly reason: string; readonly isSilent?: boolean };
 
 /** Description and tags; the owner becomes a tag, unless there is one of that name. */
 export function commonValue(item: {

@@ -35,6 +35,10 @@ export interface CatalogReference {
   readonly name: string;
   readonly uri: string | undefined;
   readonly warehouse: string | undefined;
+  /** What variables are named after that take the places of secrets; the catalog unless given. */
+  readonly place?: string;
+  /** The variable of the environment that Feast takes a token from when it opens the catalog. */
+  readonly tokenVariable?: string;
   /** Everything else; may hold secrets. */
   readonly properties: ReadonlyMap<string, string>;
 }
@@ -44,6 +48,7 @@ const configuration = z.looseObject({
   catalog_name: z.string().default('feast_iceberg'),
   endpoint: z.string().nullish(),
   warehouse: z.string().nullish(),
+  token_env_var: z.string().nullish(),
   namespace: z.string().nullish(),
   table: z.string().nullish(),
   table_identifier: z.string().nullish(),
@@ -85,6 +90,7 @@ export function icebergTable(
       name: options.catalog_name,
       uri: properties.get('uri') ?? (options.endpoint || undefined),
       warehouse: properties.get('warehouse') ?? (options.warehouse || undefined),
+      ...(options.token_env_var ? { tokenVariable: options.token_env_var } : {}),
       properties: new Map([...properties].filter(([key]) => !['type', 'uri', 'warehouse'].includes(key))),
     },
   };

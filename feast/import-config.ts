@@ -1,5 +1,5 @@
 /** The stores of a Feast repository as the configuration of a Moraine project. */
-import type { ConfigInput } from '../config/index.js';
+import { type ConfigInput, isCatalogOption, isStorageOption } from '../config/index.js';
 import { CatalogSet, type ImportedCatalog } from './catalog-set.js';
 import type { Findings } from './finding.js';
 import type { CatalogReference } from './iceberg-source.js';
@@ -9,7 +9,7 @@ import type { FeastStore } from './repository-config.js';
 const MOST_BUCKETS = 65_536;
 const LONGEST_TIMEOUT_MS = 3_600_000;
 
-/** Storage options of one place of the repository; nothing uses them yet. */
+/** Storage options of one place of the repository that nothing uses: its tables are in folders. */
 export interface StorageOptions {
   readonly place: string;
   readonly options: ReadonlyMap<string, string>;
@@ -36,10 +36,17 @@ export function importStores(repository: FeastRepository, findings: Findings): I
       remedy: 'See docs/migrating-from-feast.md for what takes its place.',
     });
   }
-  const storageOptions = [
-    { place: 'offline_store', options: offlineStore?.storageOptions ?? new Map<string, string>() },
-    { place: 'online_store', options: onlineStore?.storageOptions ?? new Map<string, string>() },
-  ].filter(({ options }) => options.size > 0);
+  const storageOptions: StorageOptions[] = [];
+  for (const [place, store] of [
+    ['offline_store', offlineStore],
+    ['online_store', onlineStore],
+  ] as const) {
+    const options = store?.storageOptions ?? new Map<string, string>();
+    const catalog = catalogs.catalogs.get(store?.catalogName ?? 'default');
+    if (options.size === 0) continue;
+    if (catalog === undefined || !catalogs.isRemote(catalog)) storageOptions.push({ place, options });
+    else reportUnknown(place, options, catalog, findings);
+  }
   for (const { place, options } of storageOptions) {
     findings.leftOut(`${place} option`, 'storage_options', {
       reason: `tables are read from folders of this machine; ${[...options.keys()].join(', ')} have no meaning there`,
@@ -50,14 +57,47 @@ export function importStores(repository: FeastRepository, findings: Findings): I
   return { catalogs, offlineCatalog, online, storageOptions };
 }
 
+/** What a REST catalog needs that a repository does not say: where its tables may be, and a token that is taken from a variable when it is opened. */
+export function reportCatalogs({ withoutPlace, storage, tokens }: CatalogSet, findings: Findings): void {
+  for (const name of withoutPlace) {
+    findings.changed('catalog', name, {
+      reason: `its server decides where its tables are; storage.roots says ${(storage?.roots ?? []).join(', ')}`,
+      remedy: 'Name the folders or buckets of its tables in storage.roots of moraine.yaml.',
+    });
+  }
+  for (const [name, variable] of tokens) {
+    findings.leftOut('token_env_var', name, {
+      reason: `a configuration that names a variable cannot be loaded where ${variable} is not set`,
+      remedy: `Set options of the catalog in moraine.yaml: { token: "\${${variable}}" }.`,
+    });
+  }
+}
+
+function reportUnknown(
+  place: string,
+  options: ReadonlyMap<string, string>,
+  { input }: ImportedCatalog,
+  findings: Findings,
+): void {
+  const unknown = [...options.keys()].filter(
+    (key) => !isStorageOption(key) && !isCatalogOption(input.type ?? 'sql', key),
+  );
+  if (unknown.length === 0) return;
+  findings.leftOut(`${place} option`, 'storage_options', {
+    reason: `Moraine has no option ${unknown.join(', ')}`,
+    remedy: 'See docs/storage.md and docs/catalogs.md for the options that there are.',
+  });
+}
+
 /** A store's own catalog, as PyIceberg would be given it. Undefined for a store that is not of Iceberg. */
-function catalogOf(store: FeastStore): CatalogReference | undefined {
+function catalogOf(store: FeastStore, place: string): CatalogReference | undefined {
   if (!isIceberg(store)) return undefined;
   return {
     type: store.catalogType ?? 'sql',
     name: store.catalogName ?? 'default',
     uri: store.uri,
     warehouse: store.warehouse,
+    place,
     properties: store.storageOptions,
   };
 }
@@ -68,7 +108,7 @@ function isIceberg(store: FeastStore): boolean {
 
 function importOffline(store: FeastStore, catalogs: CatalogSet, findings: Findings): ImportedCatalog | undefined {
   reportOtherOptions('offline_store option', store, findings);
-  const reference = catalogOf(store);
+  const reference = catalogOf(store, 'offline_store');
   if (reference === undefined) return undefined;
   const catalog = catalogs.add(reference);
   if ('name' in catalog) return catalog;
@@ -83,7 +123,7 @@ function importOnline(
   findings: Findings,
 ): ImportedStores['online'] {
   reportOtherOptions('online_store option', store, findings);
-  const reference = catalogOf(store);
+  const reference = catalogOf(store, 'online_store');
   if (reference === undefined) {
     findings.changed('online store', store.type, {
       reason:

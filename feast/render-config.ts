@@ -4,9 +4,7 @@ import { stringify } from 'yaml';
 import type { ConfigInput } from '../config/index.js';
 import { isReference } from './expand-variables.js';
 import type { StorageOptions } from './import-config.js';
-
-/** Names of options whose values are not secret; every other value is taken for one. */
-const PUBLIC_OPTIONS = /(?:^|[.\-_])(?:endpoint|region|path-style-access|force-virtual-addressing|url-style|scheme)$/;
+import { Secrets } from './secrets.js';
 
 /** @param place the Feast project's name, and the absolute path of the folder that the file is for */
 export function renderConfig(
@@ -18,7 +16,12 @@ export function renderConfig(
     name,
     { ...catalog, uri: pathIn(place.folder, catalog.uri), warehouse: pathIn(place.folder, catalog.warehouse) },
   ]);
-  const value = { ...config, ...(catalogs.length === 0 ? {} : { catalogs: Object.fromEntries(catalogs) as unknown }) };
+  const roots = config.storage?.roots?.map((root) => pathIn(place.folder, root));
+  const value = {
+    ...config,
+    ...(catalogs.length === 0 ? {} : { catalogs: Object.fromEntries(catalogs) as unknown }),
+    ...(roots === undefined ? {} : { storage: { ...config.storage, roots } }),
+  };
   const parts = [
     `# Imported from the Feast project ${JSON.stringify(place.project)} by \`moraine import feast\`. Paths are relative to this file.\n`,
     stringify(value, { lineWidth: 0 }),
@@ -29,7 +32,8 @@ export function renderConfig(
 
 /** A path inside the folder as one that moves with it; another one stays absolute. `$` would begin a variable. */
 function pathIn(folder: string, path: string | undefined): string | undefined {
-  if (path === undefined) return undefined;
+  // An address is what it is; its references are variables.
+  if (path === undefined || !isAbsolute(path)) return path;
   const inside = relative(folder, path);
   const text = inside === '' ? '.' : inside.startsWith('..') || isAbsolute(inside) ? path : inside;
   return text.replaceAll('${', '$${');
@@ -43,9 +47,8 @@ function renderOptions({ place, options }: StorageOptions): string {
   return `# storage_options of Feast's ${place}, which nothing reads here. Values that may be secret were not copied.\n${lines.join('\n')}\n`;
 }
 
+/** Texts that are written out are quoted. */
 function shownValue(place: string, key: string, value: string): string {
-  if (isReference(value)) return value.replace(/^\$(\w+)$/, '${$1}');
-  const hasCredentials = /:\/\/[^/]*@/.test(value);
-  if (PUBLIC_OPTIONS.test(key) && !hasCredentials) return JSON.stringify(value);
-  return `\${FEAST_${place.replace(/_store$/, '')}_${key}}`.replace(/[^${}A-Za-z0-9]+/g, '_').toUpperCase();
+  const shown = new Secrets().shown(place, key, value);
+  return shown === value && !isReference(value) ? JSON.stringify(value) : shown;
 }

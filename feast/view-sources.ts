@@ -52,7 +52,7 @@ function place(view: FeastFeatureView, repository: FeastRepository, stores: Impo
     return stores.offlineCatalog === undefined
       ? {
           reason: `its table ${table} is in the offline store's catalog, which Moraine cannot open`,
-          remedy: 'Register the table in a SQL catalog on SQLite, then define the view over it in features.yaml.',
+          remedy: 'Register the table in a catalog that it opens, then define the view over it in features.yaml.',
         }
       : { catalog: stores.offlineCatalog.name, namespace, table };
   }

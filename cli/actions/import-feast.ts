@@ -61,7 +61,8 @@ async function readSchema(project: Project, table: string): Promise<TableSchema>
   try {
     return currentSchema((await project.loadTable(table)).metadata);
   } catch (error) {
-    if (isMoraineError(error)) return { reason: `${error.message} [${error.code}]` };
+    if (isMoraineError(error))
+      return { reason: `${error.message} [${error.code}]`, isSilent: error.code === 'CATALOG_UNAVAILABLE' };
     throw error;
   }
 }

@@ -73,9 +73,9 @@ describeInterop('moraine import feast', () => {
           outcome: 'left-out',
           kind: 'feature view',
           name: 'remote_stats',
-          reason: 'its catalog feast_iceberg is of type rest; Moraine opens SQL catalogs on SQLite',
-          remedy:
-            'Register the table in a SQL catalog too (PyIceberg: catalog.register_table), then define the view over it.',
+          reason:
+            'its catalog feast_iceberg cannot be asked for its table: The REST catalog http://127.0.0.1:1/iceberg: bad port. Check uri and the network. [CATALOG_UNAVAILABLE]',
+          remedy: 'Let it answer from here, set the variables that its options need, then import again.',
         },
       ]) as unknown,
     });

@@ -95,6 +95,13 @@ describe('a repository of the real Feast', () => {
         features: [{ name: 'conv_rate', type: 'float' }],
       },
       {
+        name: 'remote_stats',
+        entities: ['driver'],
+        source: { table: 'feast_iceberg/rides.stars', timestampField: 'event_timestamp' },
+        online: true,
+        features: [{ name: 'stars', type: 'double' }],
+      },
+      {
         name: 'route_stats',
         entities: ['driver', 'zone'],
         source: {
@@ -143,7 +150,9 @@ describe('a repository of the real Feast', () => {
       catalog: 'lake',
       catalogs: {
         lake: { type: 'sql', uri: join(REPOSITORY, 'catalog.db'), warehouse: join(REPOSITORY, 'warehouse') },
+        feast_iceberg: { type: 'rest', uri: 'http://127.0.0.1:1/iceberg', warehouse: 'unity' },
       },
+      storage: { roots: [join(REPOSITORY, 'warehouse')] },
       online: { namespace: 'rides_online', buckets: 8, readTimeoutMs: 250 },
       definitions: ['features.yaml'],
     });
@@ -155,6 +164,7 @@ describe('a repository of the real Feast', () => {
       uri: '/elsewhere/catalog.db',
       warehouse: '/elsewhere/warehouse',
     });
+    expect(loaded.storage.roots).toEqual(['/elsewhere/warehouse']);
     expect(loaded.online).toEqual({ namespace: 'rides_online', buckets: 8, readTimeoutMs: 250 });
   });
 
@@ -180,10 +190,10 @@ describe('a repository of the real Feast', () => {
   it('has listed what has no counterpart', async () => {
     expect(leftOut(await importFixture())).toEqual([
       'offline_store option storage_options',
+      'token_env_var feast_iceberg',
       'feature view driver_credit',
       'description or tags of features driver_hourly_stats: acc_rate',
       'push source pushed_stats: driver_push',
-      'feature view remote_stats',
       'feature view transformed_stats',
       'feature service fare_model',
       'on-demand feature view expected_fare',
@@ -273,6 +283,7 @@ describe('tables that can be read', () => {
       'driver_hourly_stats',
       'driver_profile',
       'pushed_stats',
+      'remote_stats',
     ]);
   });
 

@@ -54,7 +54,7 @@ describe('feature_store.yaml', () => {
     const { config, findings, definitions } = await importYaml(
       `${HEAD}offline_store: duckdb\nonline_store:\n  type: redis\n  connection_string: localhost:6379,password=secret\nflags:\n  beta: true\n`,
     );
-    expect(Object.keys(config.catalogs ?? {})).toEqual(['lake']);
+    expect(Object.keys(config.catalogs ?? {})).toEqual(['lake', 'feast_iceberg']);
     expect(config).toMatchObject({ catalog: 'lake' });
     expect(config.online).toBeUndefined();
     expect(findings.map(({ outcome, kind, name }) => `${outcome} ${kind} ${name}`).slice(0, 2)).toEqual([
@@ -67,12 +67,12 @@ describe('feature_store.yaml', () => {
   });
 
   it.each([
-    ['catalog_type: rest\n  uri: http://catalog:8181', 'of type rest'],
-    ['catalog_type: glue', 'of type glue'],
-    ['catalog_type: sql\n  uri: postgresql://me:secret@db/catalog', 'no SQLite file (postgresql)'],
-    ['catalog_type: sql\n  uri: "sqlite:///:memory:"', 'no SQLite file (sqlite)'],
-    ['catalog_type: sql\n  uri: ${CATALOG}', 'no SQLite file (${CATALOG} is not set)'],
-    ['catalog_type: sql\n  uri: sqlite:///c.db\n  warehouse: s3://bucket/w', 'not a folder of this machine'],
+    ['catalog_type: rest', 'no address such as https://HOST/PATH (no uri)'],
+    ['catalog_type: dynamodb', 'of type dynamodb'],
+    ['catalog_type: sql\n  uri: mysql://me:secret@db/catalog', 'nor a PostgreSQL database (mysql)'],
+    ['catalog_type: sql\n  uri: "sqlite:///:memory:"', 'neither a SQLite file nor a PostgreSQL database (sqlite)'],
+    ['catalog_type: sql\n  uri: ${CATALOG}', 'nor a PostgreSQL database (${CATALOG} is not set)'],
+    ['catalog_type: sql\n  uri: sqlite:///c.db\n  warehouse: gs://bucket/w', 'neither a folder of this machine'],
     ['catalog_type: sql\n  uri: sqlite:///c.db\n  catalog_name: a b', 'cannot be named "a b"'],
   ])('with a catalog that cannot be opened says so: %s', async (options, reason) => {
     const { findings, files } = await importYaml(
@@ -93,7 +93,7 @@ describe('feature_store.yaml', () => {
       `${HEAD}offline_store:\n  type: iceberg\n  catalog_name: lake\n  uri: sqlite:///other.db\n`,
     );
     expect(findings.find(({ name }) => name === 'fuel_price')?.reason).toBe(
-      'another catalog of this repository is named lake too, and is another file',
+      'another catalog of this repository is named lake too, and is in another place',
     );
   });
 
