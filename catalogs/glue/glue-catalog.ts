@@ -2,19 +2,22 @@
 import { silenceVersionWarning } from '../../storage/index.js';
 import type { Catalog } from '../catalog.js';
 import { PointerCatalog, type PointerCatalogOptions } from '../pointer-catalog.js';
-import { type GlueOptions, glueClientConfig } from './glue-options.js';
+import { glueClientConfig } from './glue-options.js';
 import { GlueStore } from './glue-store.js';
 
 export interface GlueCatalogOptions extends PointerCatalogOptions {
   /** Options under the names that PyIceberg gives them: `glue.region`, `glue.id` and others. */
-  readonly options?: GlueOptions;
+  readonly options?: Readonly<Record<string, string>>;
 }
 
 /** Reads are tried this many times, with waits in between. */
 const READ_ATTEMPTS = 5;
 
 /** What people may see of where a catalog is: its region or endpoint, and its account. */
-export function gluePlace(options: GlueOptions, environment: NodeJS.ProcessEnv = process.env): string {
+export function gluePlace(
+  options: Readonly<Record<string, string>>,
+  environment: NodeJS.ProcessEnv = process.env,
+): string {
   const place = options['glue.endpoint'] ?? glueClientConfig(options, environment).region;
   const account = options['glue.id'];
   return account === undefined ? place : `${place}, ${account}`;

@@ -4,7 +4,7 @@ import { MoraineError } from '../../errors/index.js';
 import { requestHandler } from '../../storage/index.js';
 
 /** Options by the names that PyIceberg gives them, for example `glue.region`. Secrets among them never appear in messages. */
-export type GlueOptions = Readonly<Record<string, string>>;
+type GlueOptions = Readonly<Record<string, string>>;
 
 const TIMEOUTS = { connectMs: 10_000, requestMs: 60_000 };
 

@@ -2,7 +2,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type * as ThriftLibrary from 'thrift';
-import type { TBinaryProtocol } from 'thrift';
 import { HiveFailure } from './hive-failure.js';
 import { type Fields, readFields, structOf, TYPE, textOf, type Value, writeFields } from './thrift-values.js';
 
@@ -117,7 +116,7 @@ export class HiveConnection {
   #parsed(bytes: Buffer): Answer | null {
     const transport = new this.#thrift.TBufferedTransport();
     Object.assign(transport, { inBuf: bytes, writeCursor: bytes.length });
-    const protocol: TBinaryProtocol = new this.#thrift.TBinaryProtocol(transport);
+    const protocol = new this.#thrift.TBinaryProtocol(transport);
     try {
       const { mtype, rseqid } = protocol.readMessageBegin();
       const fields = readFields(protocol);

@@ -135,18 +135,20 @@ export class HiveStore implements CatalogStore {
   async renameTable(from: TableKey, to: TableKey): Promise<boolean | null> {
     if ((await this.metadataLocation(from)) === null) return false;
     return await this.#locked(from, async ({ confirm }) => {
-      const table = await this.#reading(() => this.#metastore.table(from.namespace, from.name));
-      const location = table === null ? null : metadataLocationOf(table);
-      if (table === null || location === null) return false;
-      if ((await this.#reading(() => this.#metastore.table(to.namespace, to.name))) !== null) return null;
-      await confirm();
-      const renamed = renamedTable(table, to.namespace, to.name);
-      const expected = { key: METADATA_LOCATION, value: location };
-      const result = await this.#changing(() =>
-        this.#metastore.alterTable(from.namespace, from.name, renamed, expected),
-      );
-      if (result === 'done') return true;
-      return (await this.metadataLocation(from)) === null ? false : null;
+      for (;;) {
+        const table = await this.#reading(() => this.#metastore.table(from.namespace, from.name));
+        const location = table === null ? null : metadataLocationOf(table);
+        if (table === null || location === null) return false;
+        if ((await this.#reading(() => this.#metastore.table(to.namespace, to.name))) !== null) return null;
+        await confirm();
+        const renamed = renamedTable(table, to.namespace, to.name);
+        const expected = { key: METADATA_LOCATION, value: location };
+        const { namespace, name } = from;
+        const result = await this.#changing(() => this.#metastore.alterTable(namespace, name, renamed, expected));
+        if (result === 'done') return true;
+        // Whoever needs no lock may have committed since.
+        if (result !== 'changed') return (await this.metadataLocation(from)) === null ? false : null;
+      }
     });
   }
 

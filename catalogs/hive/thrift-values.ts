@@ -3,7 +3,30 @@
  * sent back as it was, with the fields that no version known here has: a replaced table loses nothing.
  * Source: "Thrift Binary protocol encoding" and "Thrift Types", Apache Thrift.
  */
-import type { TBinaryProtocol } from 'thrift';
+
+/** The protocol of the `thrift` package, as far as values need it; its own declarations are not there for users of this package. */
+export interface Protocol {
+  writeFieldBegin(name: string, type: number, id: number): void;
+  writeFieldStop(): void;
+  writeMapBegin(keyType: number, valueType: number, size: number): void;
+  writeListBegin(elementType: number, size: number): void;
+  writeBool(value: boolean): void;
+  writeByte(value: number): void;
+  writeI16(value: number): void;
+  writeI32(value: number): void;
+  writeDouble(value: number): void;
+  writeBinary(value: Buffer): void;
+  readFieldBegin(): { readonly ftype: number; readonly fid: number };
+  readMapBegin(): { readonly ktype: number; readonly vtype: number; readonly size: number };
+  readListBegin(): { readonly etype: number; readonly size: number };
+  readBool(): boolean;
+  readByte(): number;
+  readI16(): number;
+  readI32(): number;
+  readDouble(): number;
+  readBinary(): Buffer;
+  getTransport(): { write(bytes: Buffer): void; read(length: number): Buffer };
+}
 
 /** The numbers of types in the protocol. */
 export const TYPE = {
@@ -86,7 +109,7 @@ export function textMapOf(value: Value | undefined): ReadonlyMap<string, string>
   return new Map(entries.map(([key, element]) => [textOf(key) ?? '', textOf(element) ?? '']));
 }
 
-export function writeFields(protocol: TBinaryProtocol, fields: Fields): void {
+export function writeFields(protocol: Protocol, fields: Fields): void {
   for (const [id, value] of fields) {
     protocol.writeFieldBegin('', value.type, id);
     write(protocol, value);
@@ -94,7 +117,7 @@ export function writeFields(protocol: TBinaryProtocol, fields: Fields): void {
   protocol.writeFieldStop();
 }
 
-function write(protocol: TBinaryProtocol, each: Value): void {
+function write(protocol: Protocol, each: Value): void {
   switch (each.type) {
     case TYPE.bool:
       return protocol.writeBool(each.value);
@@ -131,17 +154,17 @@ function write(protocol: TBinaryProtocol, each: Value): void {
 }
 
 /** @throws Error for what is not of the protocol, and where the bytes end before the fields do */
-export function readFields(protocol: TBinaryProtocol, depth = 0): Fields {
+export function readFields(protocol: Protocol, depth = 0): Fields {
   if (depth > DEEPEST) throw new Error(`structs in structs, more than ${DEEPEST} deep`);
   const fields = new Map<number, Value>();
   for (;;) {
     const { ftype, fid } = protocol.readFieldBegin();
-    if ((ftype as number) === TYPE.stop) return fields;
+    if (ftype === TYPE.stop) return fields;
     fields.set(fid, read(protocol, ftype, depth));
   }
 }
 
-function read(protocol: TBinaryProtocol, type: number, depth: number): Value {
+function read(protocol: Protocol, type: number, depth: number): Value {
   switch (type) {
     case TYPE.bool:
       return { type, value: protocol.readBool() };

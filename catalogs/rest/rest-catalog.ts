@@ -247,7 +247,8 @@ class RestCatalog implements Catalog {
     const path = this.#paths.table(identifier);
     return await announceCommit(async () => {
       try {
-        return this.#changed(identifier, await this.#client.change({ method: 'POST', path, body }));
+        const sent = this.#client.change({ method: 'POST', path, body }, this.#server.keyLifetimeMs);
+        return this.#changed(identifier, await sent);
       } catch (error) {
         if (!(error instanceof RestFailure)) throw error;
         const mayBeConflict = error.outcome === 'refused' && [400, 409, 412, 422].includes(error.status ?? 0);
@@ -338,7 +339,7 @@ class RestCatalog implements Catalog {
 
   async #change(request: RestRequest, refusals: Refusals): Promise<RestAnswer> {
     try {
-      return await this.#client.change(request);
+      return await this.#client.change(request, this.#server.keyLifetimeMs);
     } catch (error) {
       throw error instanceof RestFailure ? this.#errorOf(error, refusals, true) : error;
     }

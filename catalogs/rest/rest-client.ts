@@ -1,11 +1,12 @@
 /**
  * Requests to a REST catalog over HTTP. Reads are repeated while the catalog does not answer; a change is sent once, because one that is
- * sent again may meet its own success. Source: Iceberg REST catalog specification.
+ * sent again may meet its own success, unless the catalog knows it again by its key. Source: Iceberg REST catalog specification.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { backOffMs } from '../../errors/index.js';
 import { isJsonObject, type JsonObject, parseJson, stringifyJson } from '../../iceberg/index.js';
 import type { Clock } from '../clock.js';
+import { idempotencyKey } from './idempotency.js';
 import { type RestAuth, restAuth } from './rest-auth.js';
 import { type RestErrorModel, RestFailure, type RestOutcome } from './rest-failure.js';
 import { baseAddress, extraHeaders, type RestOptions, requestTimeoutMs } from './rest-options.js';
@@ -98,9 +99,35 @@ export class RestClient {
     }
   }
 
-  /** Asks for a change, once. @throws RestFailure */
-  async change(request: RestRequest): Promise<RestAnswer> {
-    return await this.#authorized(request);
+  /**
+   * Asks for a change: once, or, where the server remembers keys, again under the same one while nobody knows the outcome.
+   * @param keyLifetimeMs how long the server remembers a key
+   * @throws RestFailure
+   */
+  async change(request: RestRequest, keyLifetimeMs?: number): Promise<RestAnswer> {
+    if (keyLifetimeMs === undefined) return await this.#authorized(request);
+    const nowMs = this.#clock.nowMs();
+    const headers = { ...request.headers, 'idempotency-key': idempotencyKey(nowMs) };
+    return await this.#keyed({ ...request, headers }, nowMs + keyLifetimeMs);
+  }
+
+  /** Once an outcome is unknown, only an answer about the change itself settles it: being busy or refusing a token does not. */
+  async #keyed(request: RestRequest, endMs: number): Promise<RestAnswer> {
+    let unknown: RestFailure | undefined;
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.#authorized(request);
+      } catch (error) {
+        if (!(error instanceof RestFailure)) throw error;
+        const isSettled = unknown === undefined ? error.outcome !== 'unknown' : isAboutTheRequest(error);
+        if (isSettled) throw error;
+        unknown ??= error;
+        const backOff = backOffMs(BACK_OFF, tries, () => this.#clock.random());
+        const waitMs = Math.max(error.retryAfterMs ?? 0, backOff);
+        if (tries === MAX_TRIES || waitMs > LONGEST_WAIT_MS || this.#clock.nowMs() + waitMs >= endMs) throw unknown;
+        await wait(waitMs);
+      }
+    }
   }
 
   /** A request, and another one if the first was turned away for its token: nothing was done then, and a new token may be had. */
@@ -215,6 +242,11 @@ export class RestClient {
 function isWorthAnotherTry({ outcome, status }: RestFailure): boolean {
   if (status === undefined) return true;
   return outcome === 'refused' ? status === 429 : status === 502 || status === 503 || status === 504;
+}
+
+/** A refusal that the server decided on by looking at the request. */
+function isAboutTheRequest({ outcome, status = 0, model }: RestFailure): boolean {
+  return outcome === 'refused' && model !== undefined && [400, 404, 409, 412, 422].includes(status);
 }
 
 async function boundedText(response: Response): Promise<string> {

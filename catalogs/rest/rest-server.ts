@@ -1,6 +1,7 @@
 /** What a REST catalog says of itself: its properties and the requests that it takes. Source: "/v1/config" of the specification. */
 import { MoraineError } from '../../errors/index.js';
 import { isJsonArray, isJsonObject, type JsonValue } from '../../iceberg/index.js';
+import { keyLifetimeMs } from './idempotency.js';
 import { members, type RestClient } from './rest-client.js';
 import { RestFailure } from './rest-failure.js';
 import { optionInvalid, type RestOptions } from './rest-options.js';
@@ -26,17 +27,19 @@ export interface RestServer {
   /** Defaults of the server, options, and what the server overrides, in this order. */
   readonly properties: ReadonlyMap<string, string>;
   readonly endpoints: ReadonlySet<string>;
+  /** How long it remembers the keys of changes, in milliseconds; undefined where it takes none. */
+  readonly keyLifetimeMs: number | undefined;
 }
 
 /** @throws RestFailure; MoraineError `CONFIG_INVALID` where the server sends to another address */
 export async function askServer(client: RestClient, options: RestOptions, warehouse?: string): Promise<RestServer> {
   const query = warehouse === undefined ? '' : `?warehouse=${encodeURIComponent(warehouse).replaceAll("'", '%27')}`;
   const { text } = await client.read({ method: 'GET', path: `/v1/config${query}` });
-  const { defaults, overrides, endpoints } = members(text);
+  const { defaults, overrides, endpoints, 'idempotency-key-lifetime': lifetime } = members(text);
   const properties = new Map([...textEntries(defaults), ...Object.entries(options), ...textEntries(overrides)]);
   for (const name of ['uri', 'oauth2-server-uri'])
     refuseOtherHost(client.address, name, options[name], properties.get(name));
-  return { properties, endpoints: new Set(endpointsOf(endpoints)) };
+  return { properties, endpoints: new Set(endpointsOf(endpoints)), keyLifetimeMs: keyLifetimeMs(lifetime) };
 }
 
 /** Whoever answers as the catalog must not direct credentials to a host that nobody configured. */

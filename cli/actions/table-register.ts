@@ -1,6 +1,6 @@
 import { ensureNamespace, newestMetadata } from '../../catalogs/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
-import { locationPath } from '../options/table-argument.js';
+import { argumentLocation } from '../options/table-argument.js';
 import { printable } from '../output/output.js';
 
 /** Points a name of the catalog at a metadata file, or at the newest one in a table's folder. */
@@ -12,9 +12,9 @@ export async function tableRegister(
   const [name = '', place = ''] = operands;
   await withProject(context, async (project) => {
     const { catalog, identifier } = await project.resolveTable(name);
-    const path = locationPath(place);
-    const isFile = /\.metadata\.json(\.gz)?$|\.gz\.metadata\.json$/.test(path);
-    const location = isFile ? path : (await newestMetadata(project.io, path)).location;
+    const given = argumentLocation(place);
+    const isFile = /\.metadata\.json(\.gz)?$|\.gz\.metadata\.json$/.test(given);
+    const location = isFile ? given : (await newestMetadata(project.io, given)).location;
     await ensureNamespace(catalog, identifier.namespace);
     const { metadata, metadataLocation } = await catalog.registerTable(identifier, location);
     const snapshotId = metadata.currentSnapshotId;

@@ -1,11 +1,12 @@
 /** The table that an argument means: a name in a catalog, or the location of a metadata file. */
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
-import { MoraineError } from '../../errors/index.js';
-import { normalizeLocation } from '../../locations/index.js';
+import { loadConfig } from '../../config/index.js';
+import { isMoraineError, MoraineError } from '../../errors/index.js';
+import { isS3Location, type Location, normalizeLocation } from '../../locations/index.js';
 import { makeTemporaryFolder } from '../../processes/index.js';
 import { openProject, type Project } from '../../project/index.js';
-import { LocalFileIO } from '../../storage/index.js';
+import { openStorage } from '../../storage/index.js';
 import { loadTableAt, type Table } from '../../tables/index.js';
 import { type CommandContext, withProject } from '../context.js';
 
@@ -14,8 +15,9 @@ export function isLocation(argument: string): boolean {
   return /^([A-Za-z][A-Za-z0-9+.-]*:|\/|\.\/|\.\.\/)/.test(argument) || /\.metadata\.json(\.gz)?$/.test(argument);
 }
 
-/** A location as an absolute path; a relative one starts in the working directory. `LOCATION_REFUSED` for other schemes. */
-export function locationPath(argument: string): string {
+/** A location in a bucket, or as an absolute path; a relative one starts in the working directory. `LOCATION_REFUSED` for other schemes. */
+export function argumentLocation(argument: string): Location {
+  if (isS3Location(argument)) return argument.replace(/\/+$/, '');
   return normalizeLocation(/^[A-Za-z][A-Za-z0-9+.-]*:/.test(argument) ? argument : resolve(argument));
 }
 
@@ -34,7 +36,8 @@ export interface OpenTableOptions {
 
 /**
  * Opens the table that an argument means, runs `work` on it and closes everything.
- * A location needs no configuration: its files are read below `--root`, or below the table's own location.
+ * A location needs no configuration: its files are read below `--root`, or below the table's own location. One in a bucket is read with the
+ * `storage.options` of the configuration, if there is one.
  */
 export async function withTable<T>(
   context: CommandContext,
@@ -43,7 +46,10 @@ export async function withTable<T>(
   work: (opened: OpenedTable) => Promise<T>,
 ): Promise<T> {
   const { root, fileFolders = [] } = options;
-  if (isLocation(argument)) return withTableAt(locationPath(argument), root, fileFolders, work);
+  if (isLocation(argument)) {
+    const location = argumentLocation(argument);
+    return withTableAt(location, { root, fileFolders, storageOptions: storageOptionsFor(context, location) }, work);
+  }
   if (root !== undefined) {
     throw new MoraineError(
       'INVALID_ARGUMENT',
@@ -55,19 +61,35 @@ export async function withTable<T>(
   });
 }
 
+function storageOptionsFor({ globals }: CommandContext, location: Location): Readonly<Record<string, string>> {
+  if (!isS3Location(location)) return {};
+  try {
+    return loadConfig(globals.config === undefined ? {} : { configFile: globals.config }).storage.options;
+  } catch (error) {
+    if (isMoraineError(error, 'CONFIG_NOT_FOUND')) return {};
+    throw error;
+  }
+}
+
+interface Place {
+  readonly root: string | undefined;
+  readonly fileFolders: readonly string[];
+  readonly storageOptions: Readonly<Record<string, string>>;
+}
+
 async function withTableAt<T>(
-  metadataPath: string,
-  root: string | undefined,
-  fileFolders: readonly string[],
+  metadataLocation: Location,
+  { root, fileFolders, storageOptions }: Place,
   work: (opened: OpenedTable) => Promise<T>,
 ): Promise<T> {
   // The user named the metadata file itself; what it points at is held to the root.
-  const named = await loadTableAt(new LocalFileIO({ roots: [metadataPath] }), metadataPath);
-  const folder = root === undefined ? tableFolder(named) : locationPath(root);
+  const storage = await openStorage({ roots: [metadataLocation], options: storageOptions });
+  const named = await loadTableAt(storage, metadataLocation);
+  const folder = root === undefined ? tableFolder(named) : argumentLocation(root);
   const state = await makeTemporaryFolder(tmpdir(), 'moraine-scan');
   try {
     const project = await openProject({
-      config: { storage: { roots: [folder] }, stateFolder: state.path },
+      config: { storage: { roots: [folder], options: storageOptions }, stateFolder: state.path },
       cwd: state.path,
       createRoots: false,
       fileFolders,
@@ -82,12 +104,10 @@ async function withTableAt<T>(
   }
 }
 
-/** Metadata that claims the whole file system as its table is not believed. */
-function tableFolder(table: Table): string {
-  const folder = normalizeLocation(table.metadata.location);
-  if (folder !== '/') return folder;
-  throw new MoraineError(
-    'LOCATION_REFUSED',
-    `the table's location is the root of the file system; name its folder with --root`,
-  );
+/** Metadata that claims the whole file system, or a whole bucket, as its table is not believed. */
+function tableFolder({ metadata }: Table): Location {
+  const folder = isS3Location(metadata.location) ? metadata.location : normalizeLocation(metadata.location);
+  if (folder !== '/' && !/^s3[an]?:\/\/[^/]*\/*$/.test(folder)) return folder;
+  const what = folder === '/' ? 'the root of the file system' : 'a whole bucket';
+  throw new MoraineError('LOCATION_REFUSED', `the table's location is ${what}; name its folder with --root`);
 }

@@ -251,6 +251,24 @@ describe('a commit', () => {
   });
 });
 
+test('a rename takes a commit along that came in between without a lock', async () => {
+  const { catalog, folder } = await withTable(LOCK_FREE);
+  const other = await openIn(folder);
+  await set(other, 'first');
+  let isFirst = true;
+  proxy.fateOf = async (method): Promise<CallFate> => {
+    if (method === ALTER && isFirst) {
+      isFirst = false;
+      await set(other, 'theirs');
+    }
+    return 'pass';
+  };
+  const renamed = { namespace: [database], name: 'sales' };
+  await catalog.renameTable(TABLE, renamed);
+  expect((await catalog.loadTable(renamed)).metadata.properties.get('p')).toBe('theirs');
+  expect(await catalog.listTables([database])).toEqual([renamed]);
+});
+
 describe('a metastore', () => {
   test('that closes connections that nobody used is asked again; one that is not there is an error', async () => {
     const { catalog } = await withTable();

@@ -8,7 +8,13 @@ import { type Catalog, openRestCatalog, type TableIdentifier } from '../../catal
 import type { Schema } from '../../iceberg/index.js';
 import { freePorts } from '../../workers/server/free-ports.js';
 import { failureOf, rejectionCode } from '../support/error-code.js';
-import { type FaultyProxy, type ProxyAnswer, type SeenRequest, startFaultyProxy } from '../support/faulty-proxy.js';
+import {
+  type Fate,
+  type FaultyProxy,
+  type ProxyAnswer,
+  type SeenRequest,
+  startFaultyProxy,
+} from '../support/faulty-proxy.js';
 import { type RestServer, startRestServer } from '../support/rest-server.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'moraine-rest-'));
@@ -60,6 +66,82 @@ const error = (status: number, message = 'told by the proxy', headers = {}): Pro
   status,
   headers,
   body: JSON.stringify({ error: { message, type: 'Exception', code: status } }),
+});
+
+/** What the server says of keys, as far as the proxy puts it into its answer. */
+const remembering =
+  (lifetime: string) =>
+  (seen: SeenRequest): Fate | undefined =>
+    /\/v1\/config/.test(seen.path)
+      ? (answer) => ({ ...answer, body: answer.body.replace(/^\{/, `{"idempotency-key-lifetime":"${lifetime}",`) })
+      : undefined;
+
+describe('a server that remembers keys', () => {
+  /** A catalog with a table; commits have these fates, one after the other, and pass afterwards. */
+  async function withFates(lifetime: string, ...fates: readonly Fate[]) {
+    const name = randomUUID();
+    await withTableIn(name);
+    proxy.fateOf = (seen) => remembering(lifetime)(seen) ?? 'pass';
+    const catalog = await open({}, name);
+    proxy.seen.length = 0;
+    const left = [...fates];
+    proxy.fateOf = (seen) => (isCommit(seen) ? (left.shift() ?? 'pass') : 'pass');
+    return catalog;
+  }
+  const keys = (): readonly unknown[] => proxy.seen.filter(isCommit).map(({ headers }) => headers['idempotency-key']);
+  async function withTableIn(name: string): Promise<void> {
+    proxy.fateOf = () => 'pass';
+    const catalog = await open({}, name);
+    await catalog.createNamespace(['shop']);
+    await catalog.createTable(TABLE, { schema: SCHEMA });
+  }
+
+  test('is sent a commit of unknown outcome again, under the same key, and says what became of it', async () => {
+    const catalog = await withFates('PT30M');
+    let kept: ProxyAnswer | undefined;
+    // It is carried out, then the server is busy, then not there, then it tells the answer that it had given.
+    const fates: readonly (() => Fate)[] = [
+      () => (answer) => {
+        kept = answer;
+        return error(503);
+      },
+      () => error(429),
+      () => 'drop',
+      () => kept ?? error(500),
+    ];
+    let commit = 0;
+    proxy.fateOf = (seen) => (isCommit(seen) ? (fates[commit++]?.() ?? 'pass') : 'pass');
+    await set(catalog, 'a');
+    const [first, ...others] = keys();
+    expect(first).toMatch(/^[\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/);
+    expect(others).toEqual([first, first, first]);
+    expect(await valueOf(catalog)).toBe('a');
+    await set(catalog, 'b');
+    expect(keys().at(-1)).not.toBe(first);
+  });
+
+  test('leaves an outcome unknown if it never says', async () => {
+    const catalog = await withFates('PT30M', 'lose', error(401), error(403), error(500), error(429));
+    expect(await rejectionCode(set(catalog, 'a'))).toBe('COMMIT_STATE_UNKNOWN');
+    expect([keys().length, await valueOf(catalog)]).toEqual([5, 'a']);
+  });
+
+  test('is not sent anything again once it has forgotten, or after a refusal', async () => {
+    const forgetful = await withFates('PT0S', 'drop');
+    expect(await rejectionCode(set(forgetful, 'a'))).toBe('COMMIT_STATE_UNKNOWN');
+    expect(keys()).toHaveLength(1);
+    const busy = await withFates('PT1H', error(429));
+    expect(await rejectionCode(set(busy, 'a'))).toBe('CATALOG_UNAVAILABLE');
+    expect(keys()).toHaveLength(1);
+  });
+
+  test('is sent no keys if it does not say so, or not for how long', async () => {
+    for (const lifetime of ['', 'half an hour', 'P1Y']) {
+      const catalog = await withFates(lifetime, 'drop');
+      expect(await rejectionCode(set(catalog, 'a'))).toBe('COMMIT_STATE_UNKNOWN');
+      expect(keys()).toEqual([undefined]);
+    }
+  });
 });
 
 describe('a commit', () => {

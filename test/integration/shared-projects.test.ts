@@ -142,6 +142,27 @@ test('a project on S3 gives the answers of one on files, its tables are read by 
   expect(project.outputs.at(-1)?.stderr).toMatch(/^storage: \d+ requests, \d[\d.]* kB read, 0 B written\n$/);
   expect(again.map((row) => JSON.stringify(row)).toSorted()).toEqual(local.rows);
 
+  // A folder of the bucket gets another name, and its metadata file is read by its location.
+  const named = ['copy.orders', 's3://lake/warehouse/shop/customer_orders/', '--json'];
+  const { metadataLocation } = JSON.parse(await project.run('table', 'register', ...named)) as {
+    metadataLocation: string;
+  };
+  expect(metadataLocation).toMatch(/^s3:\/\/lake\/warehouse\/shop\/customer_orders\/metadata\/.*\.metadata\.json$/);
+  const byLocation = jsonLines(await project.run('table', 'scan', metadataLocation));
+  expect(byLocation.map((row) => JSON.stringify(row)).toSorted()).toEqual(local.rows);
+  const elsewhere = await moraine(['table', 'scan', metadataLocation, '--root', 's3://lake/other'], {
+    cwd: project.folder,
+    env: {
+      LAKE_ENDPOINT: server.endpoint,
+      LAKE_ACCESS_KEY: server.options['s3.access-key-id'],
+      LAKE_SECRET_KEY: SECRET,
+    },
+  });
+  expect([elsewhere.code, elsewhere.stderr]).toEqual([
+    expect.any(Number),
+    expect.stringContaining('[LOCATION_REFUSED]'),
+  ]);
+
   for (const { stdout, stderr } of project.outputs) expect(stdout + stderr).not.toContain(SECRET);
   for (const name of readdirSync(join(project.folder, '.moraine'), { recursive: true, withFileTypes: true })) {
     if (!name.isFile()) continue;
