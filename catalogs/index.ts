@@ -6,7 +6,7 @@ export { afterOutcome, COMMIT_CHANNEL, type CommitEvent } from './commit-outcome
 export { ensureNamespace } from './ensure-namespace.js';
 export { type GlueCatalogOptions, gluePlace, openGlueCatalog } from './glue/glue-catalog.js';
 export { type HiveCatalogOptions, hiveAddresses, openHiveCatalog } from './hive/hive-catalog.js';
-export { metadataFolder, pathSegment } from './location-names.js';
+export { isMetadataFile, metadataFolder, pathSegment } from './location-names.js';
 export { type MemoryCatalogOptions, MemoryPointers, openMemoryCatalog } from './memory/memory-catalog.js';
 export { DEFAULT_METADATA_LIMITS, type MetadataLimits, readTableMetadata } from './metadata-file.js';
 export { type MetadataFile, newestMetadata } from './newest-metadata.js';

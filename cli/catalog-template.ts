@@ -1,6 +1,6 @@
 /** The catalog and the storage of a new project's `moraine.yaml`. */
 import { stringify } from 'yaml';
-import { type ConfigInput, parseConfig } from '../config/index.js';
+import { type ConfigInput, namedVariables, parseConfig } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
 
 /** Options of `moraine init`. */
@@ -68,7 +68,6 @@ function optionsOf(flag: string, given: readonly string[] | undefined): Record<s
 
 /** A value for each variable that a text names: one that can be an address, or the part of one. */
 function standIns(text: string): Readonly<Record<string, string>> {
-  const names = [...text.matchAll(/\$\{(\w+)/g)].map(([, name = '']) => name);
   const isWhole = (name: string): boolean => text.includes(`: \${${name}}\n`);
-  return Object.fromEntries(names.map((name) => [name, isWhole(name) ? 'https://x' : 'x']));
+  return Object.fromEntries(namedVariables(text).map((name) => [name, isWhole(name) ? 'https://x' : 'x']));
 }

@@ -29,3 +29,8 @@ export function expandEnvironment(text: string, env: Environment): { text: strin
   });
   return problem === undefined ? { text: expanded } : { problem };
 }
+
+/** The variables that a text names. */
+export function namedVariables(text: string): readonly string[] {
+  return [...text.matchAll(REFERENCE)].flatMap(([, inner = '']) => NAME_AND_DEFAULT.exec(inner)?.[1] ?? []);
+}

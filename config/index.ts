@@ -14,6 +14,7 @@ export type {
   WorkerConfig,
 } from './config.js';
 export { type ConfigInput } from './config-schema.js';
+export { namedVariables } from './expand-environment.js';
 export { CONFIG_FILE_NAME, findConfigFile } from './find-config.js';
 export { type HostAndPort, parseHostAndPort } from './host-and-port.js';
 export { configFromValue, type LoadConfigOptions, loadConfig, parseConfig } from './load-config.js';

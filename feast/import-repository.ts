@@ -1,7 +1,7 @@
 /** A Feast repository made into the files of a Moraine project. */
 import { join } from 'node:path';
 import { parseTableName } from '../catalogs/index.js';
-import { type ConfigInput, type MoraineConfig, parseConfig } from '../config/index.js';
+import { type ConfigInput, type MoraineConfig, namedVariables, parseConfig } from '../config/index.js';
 import type { TableSchema } from './definition-value.js';
 import { type Finding, Findings } from './finding.js';
 import { type ImportedStores, importStores, reportCatalogs } from './import-config.js';
@@ -61,7 +61,7 @@ function environmentOf(
   { catalogs }: ImportedStores,
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): Readonly<Record<string, string | undefined>> {
-  const named = [...text.matchAll(/\$\{(\w+)/g)].map(([, name = '']) => [name, 'https://unset.invalid']);
+  const named = namedVariables(text).map((name) => [name, 'https://unset.invalid']);
   return { ...Object.fromEntries(named), ...env, ...Object.fromEntries(catalogs.secrets.values) } as Record<
     string,
     string

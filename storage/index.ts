@@ -15,6 +15,6 @@ export {
 export { cacheGroup, readKept } from './kept-files.js';
 export { LocalFileIO, type LocalFileIOOptions } from './local-file-io.js';
 export { type OpenStorageOptions, openStorage } from './open-storage.js';
-export { requestHandler, silenceVersionWarning } from './s3/aws-client.js';
+export { requestHandler, silenceVersionWarning, staticCredentials } from './s3/aws-client.js';
 export type { StorageOptions } from './s3/s3-options.js';
 export { measureTraffic, noTraffic, type Traffic } from './traffic.js';

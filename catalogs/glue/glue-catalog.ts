@@ -37,5 +37,5 @@ export async function openGlueCatalog(options: GlueCatalogOptions): Promise<Cata
     reading: new sdk.GlueClient({ ...config, maxAttempts: READ_ATTEMPTS }),
     changing: new sdk.GlueClient({ ...config, maxAttempts: 1 }),
   };
-  return new PointerCatalog(options, new GlueStore(clients, gluePlace(settings), 'glue', settings['glue.id']));
+  return new PointerCatalog(options, new GlueStore(clients, gluePlace(settings), settings['glue.id']));
 }

@@ -2,9 +2,9 @@
 import type * as GlueSdk from '@aws-sdk/client-glue';
 import type { Database, GlueClient, Table, TableInput } from '@aws-sdk/client-glue';
 import { MoraineError } from '../../errors/index.js';
-import { comparableLocation } from '../../locations/index.js';
 import type { CatalogStore, StoreNames, TableKey, TablePointer } from '../catalog-store.js';
 import { lowerCaseNames } from '../names.js';
+import { isFolderOfOther, type ListedTable } from '../table-pointers.js';
 import { glueFailure, isRefusal } from './glue-failure.js';
 import {
   committedTableInput,
@@ -36,18 +36,17 @@ interface Entry {
 
 export class GlueStore implements CatalogStore {
   readonly database: string;
-  readonly catalog: string;
+  readonly catalog = 'glue';
   readonly names: StoreNames = lowerCaseNames('AWS Glue');
   readonly #clients: GlueClients;
   /** Of each request: the account, where it is not that of the credentials. */
   readonly #account: { readonly CatalogId?: string };
 
   /** @param catalogId the account whose catalog it is */
-  constructor(clients: GlueClients, place: string, name: string, catalogId: string | undefined) {
+  constructor(clients: GlueClients, place: string, catalogId: string | undefined) {
     this.#clients = clients;
     this.#account = catalogId === undefined ? {} : { CatalogId: catalogId };
     this.database = place;
-    this.catalog = name;
   }
 
   async metadataLocation(key: TableKey): Promise<string | null> {
@@ -153,15 +152,15 @@ export class GlueStore implements CatalogStore {
   }
 
   async isFolderOfOther(key: TableKey, folder: string): Promise<boolean> {
-    const below = `${comparableLocation(folder)}/`;
-    for (const namespace of await this.namespaces()) {
+    return await isFolderOfOther(this.#listed(), key, folder);
+  }
+
+  async *#listed(): AsyncGenerator<ListedTable> {
+    for await (const { Name: namespace = '' } of this.#databases()) {
       for await (const table of this.#tables(namespace)) {
-        const isSelf = namespace === key.namespace && table.Name === key.name;
-        const metadataLocation = isSelf ? null : metadataLocationOf(table);
-        if (metadataLocation !== null && comparableLocation(metadataLocation).startsWith(below)) return true;
+        yield { key: { namespace, name: table.Name ?? '' }, metadataLocation: metadataLocationOf(table) };
       }
     }
-    return false;
   }
 
   close(): Promise<void> {

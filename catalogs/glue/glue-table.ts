@@ -2,20 +2,16 @@
 import type { Table, TableInput } from '@aws-sdk/client-glue';
 import type { TablePointer } from '../catalog-store.js';
 import { type HiveColumn, hiveColumns } from '../hive-columns.js';
+import { pointedLocation, pointingAt, TABLE_TYPE } from '../table-pointers.js';
 
-const TABLE_TYPE = 'table_type';
-const METADATA_LOCATION = 'metadata_location';
-const PREVIOUS_METADATA_LOCATION = 'previous_metadata_location';
 /** Glue takes comments up to this length. */
 const LONGEST_COMMENT = 255;
 /** The type of an entry that is being renamed away: no engine takes it for an Iceberg table any more. */
 const MOVED = 'MOVED_ICEBERG';
 
 /** The metadata file that an entry points at; null for what is no Iceberg table. */
-export function metadataLocationOf({ Parameters = {} }: Table): string | null {
-  if (Parameters[TABLE_TYPE]?.toUpperCase() !== 'ICEBERG') return null;
-  return Parameters[METADATA_LOCATION] ?? null;
-}
+export const metadataLocationOf = ({ Parameters = {} }: Table): string | null =>
+  pointedLocation(new Map(Object.entries(Parameters)));
 
 /** A new entry. */
 export function newTableInput(name: string, table: TablePointer): TableInput {
@@ -23,12 +19,7 @@ export function newTableInput(name: string, table: TablePointer): TableInput {
 }
 
 /** An entry after a commit: whatever others have added to it stays. */
-export function committedTableInput(entry: Table, table: TablePointer): TableInput {
-  const previous = metadataLocationOf(entry);
-  const input = inputOf(entry);
-  const Parameters = { ...input.Parameters, ...(previous === null ? {} : { [PREVIOUS_METADATA_LOCATION]: previous }) };
-  return pointedAt({ ...input, Parameters }, table);
-}
+export const committedTableInput = (entry: Table, table: TablePointer): TableInput => pointedAt(inputOf(entry), table);
 
 /** The entry under another name. */
 export const renamedTableInput = (entry: Table, name: string): TableInput => ({ ...inputOf(entry), Name: name });
@@ -54,9 +45,10 @@ function inputOf(entry: Table): TableInput {
 }
 
 function pointedAt(input: TableInput, { metadataLocation, metadata }: TablePointer): TableInput {
+  const parameters = new Map(Object.entries(input.Parameters ?? {}));
   return {
     ...input,
-    Parameters: { ...input.Parameters, [TABLE_TYPE]: 'ICEBERG', [METADATA_LOCATION]: metadataLocation },
+    Parameters: Object.fromEntries(pointingAt(parameters, metadataLocation)),
     StorageDescriptor: {
       ...input.StorageDescriptor,
       Columns: hiveColumns(metadata).map(columnOf),

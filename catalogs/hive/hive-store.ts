@@ -1,20 +1,12 @@
 /** The tables of a Hive metastore, as a catalog's store. */
 import { isMoraineError, MoraineError } from '../../errors/index.js';
-import { comparableLocation } from '../../locations/index.js';
 import type { CatalogStore, TableKey, TablePointer } from '../catalog-store.js';
 import { namespaceLocation } from '../location-names.js';
 import { lowerCaseNames } from '../names.js';
+import { isFolderOfOther, type ListedTable, METADATA_LOCATION } from '../table-pointers.js';
 import { HiveFailure } from './hive-failure.js';
 import { type HeldLock, withLock } from './hive-lock.js';
-import {
-  committedTable,
-  isLockFree,
-  METADATA_LOCATION,
-  metadataLocationOf,
-  nameOf,
-  newTable,
-  renamedTable,
-} from './hive-table.js';
+import { isLockFree, metadataLocationOf, nameOf, newTable, pointedAt, renamedTable } from './hive-table.js';
 import type { Creation, Metastore } from './metastore.js';
 import { type Fields, fieldsOf, i32, text, textMap, textMapOf, textOf } from './thrift-values.js';
 
@@ -94,9 +86,7 @@ export class HiveStore implements CatalogStore {
   async swapTable(key: TableKey, from: string, to: TablePointer): Promise<boolean> {
     const alter = async (table: Fields): Promise<boolean> => {
       const expected = { key: METADATA_LOCATION, value: from };
-      return (
-        (await this.#metastore.alterTable(key.namespace, key.name, committedTable(table, to), expected)) === 'done'
-      );
+      return (await this.#metastore.alterTable(key.namespace, key.name, pointedAt(table, to), expected)) === 'done';
     };
     const current = async (): Promise<Fields | null> => {
       const table = await this.#reading(() => this.#metastore.table(key.namespace, key.name));
@@ -121,7 +111,7 @@ export class HiveStore implements CatalogStore {
     });
   }
 
-  /** Asks for a change to nothing that expects what is not so; with the table locked, since an older metastore does what it is told. */
+  /** Alters a table to what it is, with a wrong expectation. The table is locked meanwhile: an older metastore does what it is told. */
   async #doesCompare({ namespace, name }: TableKey, table: Fields): Promise<boolean> {
     const expected = { key: METADATA_LOCATION, value: 'what no table has' };
     return (await this.#metastore.alterTable(namespace, name, table, expected)) === 'changed';
@@ -199,17 +189,15 @@ export class HiveStore implements CatalogStore {
   }
 
   async isFolderOfOther(key: TableKey, folder: string): Promise<boolean> {
-    const below = `${comparableLocation(folder)}/`;
-    return await this.#reading(async () => {
-      for (const namespace of await this.#metastore.databases()) {
-        for await (const table of this.#metastore.tables(namespace)) {
-          if (namespace === key.namespace && nameOf(table) === key.name) continue;
-          const location = metadataLocationOf(table);
-          if (location !== null && comparableLocation(location).startsWith(below)) return true;
-        }
+    return await this.#reading(() => isFolderOfOther(this.#listed(), key, folder));
+  }
+
+  async *#listed(): AsyncGenerator<ListedTable> {
+    for (const namespace of await this.#metastore.databases()) {
+      for await (const table of this.#metastore.tables(namespace)) {
+        yield { key: { namespace, name: nameOf(table) }, metadataLocation: metadataLocationOf(table) };
       }
-      return false;
-    });
+    }
   }
 
   close(): Promise<void> {

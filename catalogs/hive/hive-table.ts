@@ -1,6 +1,7 @@
 /** A table as a Hive metastore has it. */
 import type { TablePointer } from '../catalog-store.js';
 import { hiveColumns } from '../hive-columns.js';
+import { pointedLocation, pointingAt } from '../table-pointers.js';
 import {
   bool,
   type Fields,
@@ -17,19 +18,12 @@ import {
   withFields,
 } from './thrift-values.js';
 
-/** The parameter that a commit changes. */
-export const METADATA_LOCATION = 'metadata_location';
-const TABLE_TYPE = 'table_type';
-const PREVIOUS_METADATA_LOCATION = 'previous_metadata_location';
 /** Of `Table`. */
 const FIELD = { name: 1, database: 2, owner: 3, created: 4, sd: 7, parameters: 9, tableType: 12 };
 
 /** The metadata file that a table points at; null for what is no Iceberg table. */
-export function metadataLocationOf(table: Fields): string | null {
-  const parameters = textMapOf(table.get(FIELD.parameters));
-  if (parameters.get(TABLE_TYPE)?.toUpperCase() !== 'ICEBERG') return null;
-  return parameters.get(METADATA_LOCATION) ?? null;
-}
+export const metadataLocationOf = (table: Fields): string | null =>
+  pointedLocation(textMapOf(table.get(FIELD.parameters)));
 
 export const nameOf = (table: Fields): string => textOf(table.get(FIELD.name)) ?? '';
 
@@ -45,14 +39,6 @@ export function newTable(database: string, name: string, owner: string, table: T
     [FIELD.parameters]: textMap([['EXTERNAL', 'TRUE']]),
   });
   return pointedAt(fields, table);
-}
-
-/** A table after a commit: whatever others have added to it stays. */
-export function committedTable(table: Fields, to: TablePointer): Fields {
-  const previous = metadataLocationOf(table);
-  const parameters = textMapOf(table.get(FIELD.parameters));
-  const kept = previous === null ? [] : [[PREVIOUS_METADATA_LOCATION, previous] as const];
-  return pointedAt(withFields(table, { [FIELD.parameters]: textMap(new Map([...parameters, ...kept])) }), to);
 }
 
 /** The table under another name. */
@@ -75,7 +61,8 @@ const NEW_STORAGE = {
   10: textMap([]),
 };
 
-function pointedAt(table: Fields, { metadataLocation, metadata }: TablePointer): Fields {
+/** A table after a commit: whatever others have added to it stays. */
+export function pointedAt(table: Fields, { metadataLocation, metadata }: TablePointer): Fields {
   const [COLUMNS, LOCATION] = [1, 2];
   const columns = hiveColumns(metadata).filter(({ isCurrent }) => isCurrent);
   const listed = columns.map(({ name, type, comment }) =>
@@ -85,11 +72,7 @@ function pointedAt(table: Fields, { metadataLocation, metadata }: TablePointer):
     [COLUMNS]: list(TYPE.struct, listed),
     [LOCATION]: text(metadata.location),
   });
-  const parameters = new Map([
-    ...textMapOf(table.get(FIELD.parameters)),
-    [TABLE_TYPE, 'ICEBERG'],
-    [METADATA_LOCATION, metadataLocation],
-  ]);
+  const parameters = pointingAt(textMapOf(table.get(FIELD.parameters)), metadataLocation);
   return withFields(table, {
     [FIELD.sd]: { type: TYPE.struct, value: storage },
     [FIELD.parameters]: textMap(parameters),

@@ -85,7 +85,7 @@ export class Metastore {
   /** Null: there is none. */
   async table(database: string, name: string): Promise<Fields | null> {
     const request = struct({ 1: text(database), 2: text(name), 3: CAPABILITIES });
-    const found = await this.#either(
+    return await this.#either(
       async () => {
         const answer = await this.#found('get_table_req', { 1: request });
         return answer === null ? null : structOf(answer.get(1));
@@ -93,7 +93,6 @@ export class Metastore {
       'get_table_req',
       async () => await this.#found('get_table', { 1: text(database), 2: text(name) }),
     );
-    return found;
   }
 
   /** Every table of a database, of any kind. */
@@ -136,13 +135,13 @@ export class Metastore {
     database: string,
     name: string,
     table: Fields,
-    expected: { readonly key: string; readonly value: string } | undefined,
+    expected: { readonly key: string; readonly value: string },
   ): Promise<Alteration> {
-    const properties = new Map([['DO_NOT_UPDATE_STATS', 'true']]);
-    if (expected !== undefined) {
-      properties.set('expected_parameter_key', expected.key);
-      properties.set('expected_parameter_value', expected.value);
-    }
+    const properties = [
+      ['DO_NOT_UPDATE_STATS', 'true'],
+      ['expected_parameter_key', expected.key],
+      ['expected_parameter_value', expected.value],
+    ] as const;
     const parameters = {
       1: text(database),
       2: text(name),

@@ -3,8 +3,9 @@
  * Source: Iceberg REST catalog specification, "/v1/oauth/tokens"; RFC 6749 section 4.4 (client credentials), RFC 8693 (token exchange).
  */
 import type { Clock } from '../clock.js';
+import { optionInvalid } from '../option-invalid.js';
 import { RestFailure } from './rest-failure.js';
-import { optionInvalid, type RestOptions } from './rest-options.js';
+import type { RestOptions } from './rest-options.js';
 
 /** One way to prove who asks. */
 export interface RestAuth {

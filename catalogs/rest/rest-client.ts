@@ -87,14 +87,8 @@ export class RestClient {
         return await this.#authorized(request);
       } catch (error) {
         if (!(error instanceof RestFailure) || tries === MAX_TRIES || !isWorthAnotherTry(error)) throw error;
-        const asked = error.retryAfterMs ?? 0;
-        if (asked > LONGEST_WAIT_MS) throw error;
-        await wait(
-          Math.max(
-            asked,
-            backOffMs(BACK_OFF, tries, () => this.#clock.random()),
-          ),
-        );
+        if ((error.retryAfterMs ?? 0) > LONGEST_WAIT_MS) throw error;
+        await wait(this.#pauseMs(error, tries));
       }
     }
   }
@@ -122,12 +116,19 @@ export class RestClient {
         const isSettled = unknown === undefined ? error.outcome !== 'unknown' : isAboutTheRequest(error);
         if (isSettled) throw error;
         unknown ??= error;
-        const backOff = backOffMs(BACK_OFF, tries, () => this.#clock.random());
-        const waitMs = Math.max(error.retryAfterMs ?? 0, backOff);
+        const waitMs = this.#pauseMs(error, tries);
         if (tries === MAX_TRIES || waitMs > LONGEST_WAIT_MS || this.#clock.nowMs() + waitMs >= endMs) throw unknown;
         await wait(waitMs);
       }
     }
+  }
+
+  /** The wait before another try: at least what the server asks for. */
+  #pauseMs({ retryAfterMs = 0 }: RestFailure, tries: number): number {
+    return Math.max(
+      retryAfterMs,
+      backOffMs(BACK_OFF, tries, () => this.#clock.random()),
+    );
   }
 
   /** A request, and another one if the first was turned away for its token: nothing was done then, and a new token may be had. */

@@ -1,16 +1,11 @@
 /** Options of a REST catalog, under the names that PyIceberg and Java give them. */
-import { MoraineError } from '../../errors/index.js';
+import { optionInvalid } from '../option-invalid.js';
 
 /** Options by name. Secrets among them never appear in messages. */
 export type RestOptions = Readonly<Record<string, string>>;
 
 /** A whole answer must come within this time unless `rest.client.socket-timeout-ms` says otherwise. */
 const REQUEST_TIMEOUT_MS = 60_000;
-
-/** The error of an option that is not usable. */
-export function optionInvalid(name: string, rule: string): MoraineError {
-  return new MoraineError('CONFIG_INVALID', `The catalog option ${name} ${rule}.`, { details: { option: name } });
-}
 
 /**
  * The base address of a catalog, without a slash at its end.

@@ -1,10 +1,11 @@
 /** What a REST catalog says of itself: its properties and the requests that it takes. Source: "/v1/config" of the specification. */
 import { MoraineError } from '../../errors/index.js';
 import { isJsonArray, isJsonObject, type JsonValue } from '../../iceberg/index.js';
+import { optionInvalid } from '../option-invalid.js';
 import { keyLifetimeMs } from './idempotency.js';
 import { members, type RestClient } from './rest-client.js';
 import { RestFailure } from './rest-failure.js';
-import { optionInvalid, type RestOptions } from './rest-options.js';
+import type { RestOptions } from './rest-options.js';
 
 /** Requests of a server that names none. Source: `endpoints` of `CatalogConfig`, "the default list". */
 const DEFAULT_ENDPOINTS = [

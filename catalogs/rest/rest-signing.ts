@@ -3,7 +3,8 @@
  * Source: "Create a signed AWS API request", AWS Identity and Access Management user guide.
  */
 import { createHash, createHmac } from 'node:crypto';
-import { optionInvalid, type RestOptions } from './rest-options.js';
+import { optionInvalid } from '../option-invalid.js';
+import type { RestOptions } from './rest-options.js';
 
 /** A request as it will be sent. */
 export interface UnsignedRequest {

@@ -1,4 +1,4 @@
-import { ensureNamespace, newestMetadata } from '../../catalogs/index.js';
+import { ensureNamespace, isMetadataFile, newestMetadata } from '../../catalogs/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { argumentLocation } from '../options/table-argument.js';
 import { printable } from '../output/output.js';
@@ -13,8 +13,7 @@ export async function tableRegister(
   await withProject(context, async (project) => {
     const { catalog, identifier } = await project.resolveTable(name);
     const given = argumentLocation(place);
-    const isFile = /\.metadata\.json(\.gz)?$|\.gz\.metadata\.json$/.test(given);
-    const location = isFile ? given : (await newestMetadata(project.io, given)).location;
+    const location = isMetadataFile(given) ? given : (await newestMetadata(project.io, given)).location;
     await ensureNamespace(catalog, identifier.namespace);
     const { metadata, metadataLocation } = await catalog.registerTable(identifier, location);
     const snapshotId = metadata.currentSnapshotId;

@@ -23,3 +23,28 @@ export function requestHandler({ connectMs, requestMs }: Timeouts) {
 export function silenceVersionWarning(): void {
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 }
+
+/** Keys that are written out in options. */
+interface StaticCredentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
+
+/**
+ * The keys that options name under a prefix, for example `s3.access-key-id`; undefined where they name none.
+ * @param invalid makes the error of an option
+ */
+export function staticCredentials(
+  options: Readonly<Record<string, string>>,
+  prefix: string,
+  invalid: (name: string, rule: string) => Error,
+): StaticCredentials | undefined {
+  const accessKeyId = options[`${prefix}.access-key-id`];
+  const secretAccessKey = options[`${prefix}.secret-access-key`];
+  const sessionToken = options[`${prefix}.session-token`];
+  if (accessKeyId === undefined && secretAccessKey === undefined && sessionToken === undefined) return undefined;
+  if (accessKeyId === undefined) throw invalid(`${prefix}.access-key-id`, 'is missing beside the other credentials');
+  if (secretAccessKey === undefined) throw invalid(`${prefix}.secret-access-key`, 'is missing beside the access key');
+  return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
+}

@@ -1,7 +1,7 @@
 /** Options of an object store as the settings of a client. */
 import type { S3ClientConfig } from '@aws-sdk/client-s3';
 import { MoraineError } from '../../errors/index.js';
-import { requestHandler } from './aws-client.js';
+import { requestHandler, staticCredentials } from './aws-client.js';
 
 /** Options by the names that PyIceberg gives them, for example `s3.endpoint`. Secrets among them never appear in messages. */
 export type StorageOptions = Readonly<Record<string, string>>;
@@ -19,7 +19,7 @@ const ATTEMPTS = 5;
 export function s3ClientConfig(options: StorageOptions): S3ClientConfig {
   const endpoint = options['s3.endpoint'];
   const region = options['s3.region'] ?? (endpoint === undefined ? undefined : 'us-east-1');
-  const credentials = staticCredentials(options);
+  const credentials = staticCredentials(options, 's3', invalid);
   const profile = options['s3.profile-name'];
   const isVirtual = options['s3.force-virtual-addressing']?.toLowerCase() ?? String(endpoint === undefined);
   return {
@@ -43,16 +43,6 @@ export function s3ClientConfig(options: StorageOptions): S3ClientConfig {
 
 function invalid(name: string, rule: string): MoraineError {
   return new MoraineError('CONFIG_INVALID', `The storage option ${name} ${rule}.`, { details: { option: name } });
-}
-
-function staticCredentials(options: StorageOptions): Exclude<S3ClientConfig['credentials'], undefined> | undefined {
-  const accessKeyId = options['s3.access-key-id'];
-  const secretAccessKey = options['s3.secret-access-key'];
-  const sessionToken = options['s3.session-token'];
-  if (accessKeyId === undefined && secretAccessKey === undefined && sessionToken === undefined) return undefined;
-  if (accessKeyId === undefined) throw invalid('s3.access-key-id', 'is missing beside the other credentials');
-  if (secretAccessKey === undefined) throw invalid('s3.secret-access-key', 'is missing beside the access key');
-  return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
 }
 
 /**

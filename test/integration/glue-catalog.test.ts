@@ -104,6 +104,17 @@ const sent = (target: string): number => proxy.seen.filter((seen) => targetOf(se
 const spoil = (target: string, fate: Fate): void => {
   proxy.fateOf = (seen) => (targetOf(seen) === target ? fate : 'pass');
 };
+/** Does something while the next commit is on its way. */
+const beforeUpdate = (step: () => Promise<unknown>): void => {
+  let isFirst = true;
+  proxy.fateOf = async (seen): Promise<Fate> => {
+    if (targetOf(seen) === 'UpdateTable' && isFirst) {
+      isFirst = false;
+      await step();
+    }
+    return 'pass';
+  };
+};
 const refusal = (type: string, status = 400): Fate => ({
   status,
   headers: { 'content-type': 'application/x-amz-json-1.1' },
@@ -189,20 +200,10 @@ describe('a commit', () => {
   test('whose version was overtaken is a conflict if the table moved, and goes on if something else did', async () => {
     const { catalog, client, entry, account, folder } = await withTable();
     const other = await openIn(folder, account);
-    const before = async (step: () => Promise<unknown>): Promise<void> => {
-      let isFirst = true;
-      proxy.fateOf = async (seen): Promise<Fate> => {
-        if (targetOf(seen) === 'UpdateTable' && isFirst) {
-          isFirst = false;
-          await step();
-        }
-        return 'pass';
-      };
-    };
-    await before(() => set(other, 'theirs'));
+    beforeUpdate(() => set(other, 'theirs'));
     expect(await rejectionCode(set(catalog, 'mine'))).toBe('COMMIT_CONFLICT');
     expect(await valueOf(catalog)).toBe('theirs');
-    await before(async () => {
+    beforeUpdate(async () => {
       const { Parameters, StorageDescriptor } = await entry();
       const TableInput = { Name: 'orders', Description: 'theirs', Parameters, StorageDescriptor };
       await client.send(new UpdateTableCommand({ DatabaseName: 'shop', TableInput }));
@@ -299,14 +300,7 @@ describe('renaming takes two steps', () => {
   test('a commit to the old name in between is not lost', async () => {
     const { catalog, folder, account } = await withTable();
     const other = await openIn(folder, account);
-    let isFirst = true;
-    proxy.fateOf = async (seen): Promise<Fate> => {
-      if (targetOf(seen) === 'UpdateTable' && isFirst) {
-        isFirst = false;
-        await set(other, 'theirs');
-      }
-      return 'pass';
-    };
+    beforeUpdate(() => set(other, 'theirs'));
     await catalog.renameTable(TABLE, NEW);
     expect((await catalog.loadTable(NEW)).metadata.properties.get('p')).toBe('theirs');
     expect(await catalog.listTables(['shop'])).toEqual([NEW]);

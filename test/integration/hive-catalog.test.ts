@@ -101,6 +101,17 @@ const sent = (method: string): number => proxy.seen.filter((each) => each === me
 const spoil = (method: string, fate: CallFate): void => {
   proxy.fateOf = (each) => (each === method ? fate : 'pass');
 };
+/** Does something while the next alteration is on its way. */
+const beforeAlteration = (step: () => Promise<unknown>): void => {
+  let isFirst = true;
+  proxy.fateOf = async (method): Promise<CallFate> => {
+    if (method === ALTER && isFirst) {
+      isFirst = false;
+      await step();
+    }
+    return 'pass';
+  };
+};
 const LOCK_FREE = [['engine.hive.lock-enabled', 'false']] as const;
 
 /** Somebody else's lock on the table. */
@@ -206,14 +217,7 @@ describe('a commit', () => {
     const { catalog, folder } = await withTable(LOCK_FREE);
     await set(catalog, 'a');
     const other = await openIn(folder);
-    let isFirst = true;
-    proxy.fateOf = async (method): Promise<CallFate> => {
-      if (method === ALTER && isFirst) {
-        isFirst = false;
-        await set(other, 'theirs');
-      }
-      return 'pass';
-    };
+    beforeAlteration(() => set(other, 'theirs'));
     expect(await rejectionCode(set(catalog, 'mine'))).toBe('COMMIT_CONFLICT');
     expect(await valueOf(catalog)).toBe('theirs');
   });
@@ -255,14 +259,7 @@ test('a rename takes a commit along that came in between without a lock', async 
   const { catalog, folder } = await withTable(LOCK_FREE);
   const other = await openIn(folder);
   await set(other, 'first');
-  let isFirst = true;
-  proxy.fateOf = async (method): Promise<CallFate> => {
-    if (method === ALTER && isFirst) {
-      isFirst = false;
-      await set(other, 'theirs');
-    }
-    return 'pass';
-  };
+  beforeAlteration(() => set(other, 'theirs'));
   const renamed = { namespace: [database], name: 'sales' };
   await catalog.renameTable(TABLE, renamed);
   expect((await catalog.loadTable(renamed)).metadata.properties.get('p')).toBe('theirs');
