@@ -149,7 +149,7 @@ export function startMaintainRun(
 }
 
 async function countMaintain(project: Project, request: MaintainRequest, signal: AbortSignal) {
-  const { expiry, metadataFiles, files } = await dryRunMaintenance(
+  const { expiry, metadataFiles, files, fileOwner } = await dryRunMaintenance(
     maintenanceDeps(project),
     request.table,
     settingsOf(request),
@@ -175,5 +175,6 @@ async function countMaintain(project: Project, request: MaintainRequest, signal:
     droppedDeletes: 0,
     manifestsBefore: 0,
     manifestsAfter: 0,
+    ...(fileOwner === undefined ? {} : { fileOwner }),
   };
 }

@@ -58,6 +58,8 @@ export interface MaintainResult extends IdleResult {
   readonly droppedDeletes: number;
   readonly manifestsBefore: number;
   readonly manifestsAfter: number;
+  /** What deletes snapshots and files where the catalog owns them: they are left to it. */
+  readonly fileOwner?: string;
 }
 
 /** Counts of maintenance. */
@@ -162,6 +164,8 @@ export interface MaintainActivities {
     readonly deletedBytes: string;
     /** Where the next part begins; null: the whole folder has been seen. */
     readonly next: string | null;
+    /** What deletes the table's files instead. */
+    readonly fileOwner?: string;
   }>;
   /** Drops dangling deletes and rewrites manifests where it gains. */
   tidyManifests(input: { readonly table: string }): Promise<{

@@ -50,6 +50,8 @@ export interface Catalog {
   readonly name: string;
   /** Tells catalogs apart, whatever they are called here: where it is kept, and its name there. */
   readonly id: string;
+  /** What deletes files and snapshots of its tables, where that is not for clients to do: other states of the catalog need them. */
+  readonly fileOwner?: string;
   /** The clock of commits through this catalog; the system's by default. */
   readonly clock?: Clock;
   listNamespaces(parent?: readonly string[]): Promise<readonly (readonly string[])[]>;
@@ -63,7 +65,7 @@ export interface Catalog {
   tableExists(identifier: TableIdentifier): Promise<boolean>;
   /**
    * The default location of `createTable`: a folder in which no other table has its metadata. It does not check whether a table of
-   * the name exists. `NAMESPACE_NOT_FOUND`
+   * the name exists. A server that gives each table a folder of a name of its own may take another one then. `NAMESPACE_NOT_FOUND`
    */
   newTableLocation(identifier: TableIdentifier): Promise<string>;
   /** `TABLE_ALREADY_EXISTS`, `NAMESPACE_NOT_FOUND`; `SCHEMA_INVALID`, also for types that the format version does not have */

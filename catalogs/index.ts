@@ -10,7 +10,7 @@ export { isMetadataFile, metadataFolder, pathSegment } from './location-names.js
 export { type MemoryCatalogOptions, MemoryPointers, openMemoryCatalog } from './memory/memory-catalog.js';
 export { DEFAULT_METADATA_LIMITS, type MetadataLimits, readTableMetadata } from './metadata-file.js';
 export { type MetadataFile, newestMetadata } from './newest-metadata.js';
-export { openRestCatalog, type RestCatalogOptions } from './rest/rest-catalog.js';
+export { openRestCatalog, type RestCatalogOptions } from './rest/open-rest-catalog.js';
 export { databaseFile, openSqlCatalog, type SqlCatalogOptions, shownDatabase } from './sql/sql-catalog.js';
 export { withTableDefaults } from './table-defaults.js';
 export { formatTableName, parseTableName, type QualifiedTableName } from './table-name.js';

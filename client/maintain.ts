@@ -53,6 +53,8 @@ export interface MaintainPlan {
   readonly refs: readonly string[];
   /** Snapshots that would stay, and why. */
   readonly kept: ReadonlyMap<bigint, string>;
+  /** What deletes snapshots and files where the catalog owns them: none are listed then. */
+  readonly fileOwner?: string;
   /** Every file of the table's folder, and expired ones that lie elsewhere: what would become of it, and why. May be read once. */
   readonly files: AsyncIterable<FileVerdict>;
   /** Ends the reading of `files`. May be called twice. */
@@ -63,11 +65,11 @@ export interface MaintainPlan {
 export async function planMaintain(project: Project, input: MaintainInput): Promise<MaintainPlan> {
   const { checkMaintainRequest, maintenanceSettings } = await workers();
   const request = await checkMaintainRequest(project, input);
-  const { expiry, files } = await dryRunMaintenance(
+  const { expiry, files, fileOwner } = await dryRunMaintenance(
     maintenanceDeps(project),
     request.table,
     maintenanceSettings(request),
   );
   const close = async (): Promise<void> => void (await files.return(undefined));
-  return { ...expiry, files, close };
+  return { ...expiry, files, close, ...(fileOwner === undefined ? {} : { fileOwner }) };
 }

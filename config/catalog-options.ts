@@ -43,6 +43,8 @@ const OPTIONS = {
     'rest.access-key-id',
     'rest.secret-access-key',
     'rest.session-token',
+    'nessie.core-base-uri',
+    'nessie.max-snapshots',
   ],
   glue: [
     'glue.region',

@@ -17,10 +17,13 @@ export interface DryRun {
   readonly expiry: ExpiryPlan;
   /** Metadata files that leave the table's log; the old ones among them are orphans then. */
   readonly metadataFiles: number;
+  /** What deletes snapshots and files of this catalog's tables instead: none go, and no file is judged. */
+  readonly fileOwner?: string;
   /** Every file of the table's folder, and expired ones that lie elsewhere. May be read once. */
   readonly files: AsyncGenerator<FileVerdict>;
 }
 
+const NOTHING: ExpiryPlan = { snapshotIds: [], refs: [], kept: new Map() };
 const OUTSIDE = 'it lies outside the folders of the table: --delete-outside deletes it';
 
 /**
@@ -34,6 +37,8 @@ export async function dryRunMaintenance(
 ): Promise<DryRun> {
   const olderThanMs = orphanAgeMs(settings.orphans);
   const table = await deps.loadTable(name);
+  const fileOwner = table.catalog?.fileOwner;
+  if (fileOwner !== undefined) return { fileOwner, expiry: NOTHING, metadataFiles: 0, files: noFiles() };
   const nowMs = deps.nowMs();
   const expiry = planExpiry(table.metadata, settings.expiry, await snapshotRoots(deps, table, nowMs), nowMs);
   const snapshotIds = new Set(expiry.snapshotIds);
@@ -64,4 +69,8 @@ export async function dryRunMaintenance(
       after = sweep.next;
     }
   }
+}
+
+async function* noFiles(): AsyncGenerator<FileVerdict> {
+  // There are none.
 }

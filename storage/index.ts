@@ -14,6 +14,7 @@ export {
 } from './file-io.js';
 export { cacheGroup, readKept } from './kept-files.js';
 export { LocalFileIO, type LocalFileIOOptions } from './local-file-io.js';
+export { mapConcurrently } from './map-concurrently.js';
 export { type OpenStorageOptions, openStorage } from './open-storage.js';
 export { requestHandler, silenceVersionWarning, staticCredentials } from './s3/aws-client.js';
 export type { StorageOptions } from './s3/s3-options.js';

@@ -1,6 +1,7 @@
 /** The deletes that reach given data files in a snapshot. */
 import { currentSchema, type DataFile, type FileDeletes, NO_DELETES, type Snapshot } from '../iceberg/index.js';
-import { mapConcurrently, mayHaveLiveFiles, readManifestEntries, readSnapshotManifests } from './manifest-files.js';
+import { mapConcurrently } from '../storage/index.js';
+import { mayHaveLiveFiles, readManifestEntries, readSnapshotManifests } from './manifest-files.js';
 import { planDeletes } from './plan-deletes.js';
 import { filePlanner, specById } from './plan-files.js';
 import type { PlannedFile } from './planned-file.js';

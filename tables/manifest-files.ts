@@ -11,7 +11,7 @@ import {
   type Snapshot,
   type TableMetadata,
 } from '../iceberg/index.js';
-import { type FileIO, type FileKey, FileKind, type ParsedFile, readKept } from '../storage/index.js';
+import { type FileIO, type FileKey, FileKind, mapConcurrently, type ParsedFile, readKept } from '../storage/index.js';
 
 const MAX_MANIFEST_BYTES = 512 * 2 ** 20;
 
@@ -155,13 +155,4 @@ export function rememberManifest(
 /** Whether a manifest may hold live files; early v1 lists do not count them. */
 export function mayHaveLiveFiles(manifest: ManifestFile): boolean {
   return manifest.addedFilesCount !== 0 || manifest.existingFilesCount !== 0;
-}
-
-/** Runs `use` on every item, a few at a time, and keeps their order. */
-export async function mapConcurrently<T, R>(items: readonly T[], use: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  for (let start = 0; start < items.length; start += 16) {
-    results.push(...(await Promise.all(items.slice(start, start + 16).map(use))));
-  }
-  return results;
 }

@@ -3,7 +3,7 @@
  * Properties and defaults: `commit.manifest-merge.enabled`, `commit.manifest.target-size-bytes`, `commit.manifest.min-count-to-merge`.
  */
 import type { ManifestEntry, ManifestFile, TableMetadata } from '../iceberg/index.js';
-import { mapConcurrently } from './manifest-files.js';
+import { mapConcurrently } from '../storage/index.js';
 import { createManifest, type PendingSnapshot, pendingEntries } from './manifest-writer.js';
 import type { Table } from './table.js';
 

@@ -12,7 +12,8 @@ import {
   type Schema,
 } from '../iceberg/index.js';
 import { comparableLocation } from '../locations/index.js';
-import { mapConcurrently, readManifestEntries } from './manifest-files.js';
+import { mapConcurrently } from '../storage/index.js';
+import { readManifestEntries } from './manifest-files.js';
 import type { FilePruner, PlannedFile } from './planned-file.js';
 import type { Table } from './table.js';
 

@@ -15,7 +15,8 @@ import {
   type Schema,
   type Snapshot,
 } from '../iceberg/index.js';
-import { mapConcurrently, mayHaveLiveFiles, readManifestEntries, readSnapshotManifests } from './manifest-files.js';
+import { mapConcurrently } from '../storage/index.js';
+import { mayHaveLiveFiles, readManifestEntries, readSnapshotManifests } from './manifest-files.js';
 import { type DeleteStats, planDeletes } from './plan-deletes.js';
 import type { FilePruner, PlannedFile } from './planned-file.js';
 import type { Table } from './table.js';

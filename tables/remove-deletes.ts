@@ -2,8 +2,8 @@
 import { MoraineError } from '../errors/index.js';
 import { type DataFile, type ManifestEntry, type ManifestFile, referencedDataFile } from '../iceberg/index.js';
 import { comparableLocation } from '../locations/index.js';
+import { mapConcurrently } from '../storage/index.js';
 import { danglingTest, deleteFileKey, isVector } from './dangling-deletes.js';
-import { mapConcurrently } from './manifest-files.js';
 import { addedEntry, createManifest, filesBySpec, type PendingSnapshot, pendingEntries } from './manifest-writer.js';
 import { type RemovalResult, removeEntries } from './remove-files.js';
 import type { Table } from './table.js';

@@ -8,7 +8,8 @@ import {
   type PartitionTuple,
   partitionKey,
 } from '../iceberg/index.js';
-import { mapConcurrently, mayHaveLiveFiles, readManifestEntries, readSnapshotManifests } from './manifest-files.js';
+import { mapConcurrently } from '../storage/index.js';
+import { mayHaveLiveFiles, readManifestEntries, readSnapshotManifests } from './manifest-files.js';
 import { carryEntry } from './manifest-merge.js';
 import { createManifest, type PendingSnapshot } from './manifest-writer.js';
 import { snapshotChanges } from './snapshot-changes.js';

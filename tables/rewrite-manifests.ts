@@ -1,7 +1,8 @@
 /** Repacking manifests, so that planning reads few of them and a pruned read even fewer. */
 import { currentSnapshot, type ManifestFile } from '../iceberg/index.js';
+import { mapConcurrently } from '../storage/index.js';
 import { type CommitOptions, type CommitResult, commitWithRetry } from './commit.js';
-import { mapConcurrently, mayHaveLiveFiles, readSnapshotManifests } from './manifest-files.js';
+import { mayHaveLiveFiles, readSnapshotManifests } from './manifest-files.js';
 import { type MergeResult, manifestGroups, mergeBin, mergeLimits, packManifests } from './manifest-merge.js';
 import type { PendingSnapshot } from './manifest-writer.js';
 import { prepareSnapshot } from './snapshot-producer.js';

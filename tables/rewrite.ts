@@ -2,10 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { pathSegment } from '../catalogs/index.js';
 import type { DataFile, ManifestFile } from '../iceberg/index.js';
+import { mapConcurrently } from '../storage/index.js';
 import { type ArrivedDeletes, arrivedDeletes, planAgain, planningSnapshot } from './arrived-deletes.js';
 import { type CommitOptions, type CommitResult, commitWithRetry } from './commit.js';
 import { deleteFileKey } from './dangling-deletes.js';
-import { mapConcurrently, readManifestEntries } from './manifest-files.js';
+import { readManifestEntries } from './manifest-files.js';
 import { addedEntry, createManifest } from './manifest-writer.js';
 import { prepareSnapshot, type SnapshotContent } from './snapshot-producer.js';
 import type { Table } from './table.js';

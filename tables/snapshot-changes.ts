@@ -1,6 +1,7 @@
 /** Changes between two snapshots of one history, snapshot by snapshot. */
 import { ancestors, findSnapshot, type Snapshot } from '../iceberg/index.js';
-import { mapConcurrently, readManifestEntries, readSnapshotManifests } from './manifest-files.js';
+import { mapConcurrently } from '../storage/index.js';
+import { readManifestEntries, readSnapshotManifests } from './manifest-files.js';
 import { filePlanner, specById } from './plan-files.js';
 import type { PlannedFile } from './planned-file.js';
 import type { Table } from './table.js';

@@ -14,10 +14,10 @@ import {
   type TableUpdate,
   writeManifestList,
 } from '../iceberg/index.js';
+import { mapConcurrently } from '../storage/index.js';
 import { type CommitOptions, type PreparedCommit } from './commit.js';
 import {
   createManifestList,
-  mapConcurrently,
   mayHaveLiveFiles,
   readManifestEntries,
   readSnapshotManifests,

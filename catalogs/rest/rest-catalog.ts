@@ -21,89 +21,34 @@ import {
   updateToJson,
 } from '../../iceberg/index.js';
 import type { Catalog, CommitRequest, CreateTableRequest, LoadedTable, TableIdentifier } from '../catalog.js';
-import { type Clock, SYSTEM_CLOCK } from '../clock.js';
+import type { Clock } from '../clock.js';
 import { announceCommit } from '../commit-outcome.js';
 import { withoutTrailingSlash } from '../location-names.js';
 import { formatTableName } from '../table-name.js';
-import { members, type RestAnswer, RestClient, type RestRequest } from './rest-client.js';
+import { members, type RestAnswer, type RestClient, type RestRequest } from './rest-client.js';
 import { RestFailure } from './rest-failure.js';
-import type { RestOptions } from './rest-options.js';
 import { RestPaths } from './rest-paths.js';
-import { askServer, checkedPrefix, type RestServer, textEntries } from './rest-server.js';
-import { requestSigner } from './rest-signing.js';
-
-export interface RestCatalogOptions {
-  readonly name: string;
-  /** `https://host/path`, before `/v1`. */
-  readonly uri: string;
-  /** What the server calls the warehouse; needed where it has several. */
-  readonly warehouse?: string;
-  /** Options under the names that PyIceberg gives them: `token`, `credential`, `scope`, `header.NAME` and others. */
-  readonly options?: RestOptions;
-  readonly clock?: Clock;
-}
+import { codeOf, MISSING, type Refusals, unavailable } from './rest-refusals.js';
+import { checkedPrefix, type RestServer, textEntries } from './rest-server.js';
 
 /** Tables whose last answer is kept, for servers that say whether it is still the newest. */
 const MAX_KEPT = 64;
 /** A list that goes on for ever is an error of the server. */
 const MAX_PAGES = 100_000;
 
-/**
- * Opens a REST catalog: asks the server for its configuration.
- * @throws MoraineError `CATALOG_UNAVAILABLE`, `CONFIG_INVALID`
- */
-export async function openRestCatalog(options: RestCatalogOptions): Promise<Catalog> {
-  const clock = options.clock ?? SYSTEM_CLOCK;
-  const sign = await requestSigner(options.options ?? {});
-  const client = new RestClient(options.uri, options.options ?? {}, clock, sign);
-  try {
-    const server = await askServer(client, options.options ?? {}, options.warehouse);
-    return new RestCatalog(options, client, server, clock);
-  } catch (error) {
-    throw error instanceof RestFailure ? unavailable(client, error) : error;
-  }
+/** What a REST catalog is opened on. */
+export interface RestCatalogPlace {
+  /** What it is called here. */
+  readonly name: string;
+  readonly client: RestClient;
+  readonly server: RestServer;
+  readonly clock: Clock;
+  readonly warehouse?: string | undefined;
+  /** Another prefix than that of the server's configuration, encoded. */
+  readonly prefix?: string | undefined;
 }
 
-function unavailable(client: RestClient, failure: RestFailure): MoraineError {
-  return new MoraineError(
-    'CATALOG_UNAVAILABLE',
-    `The REST catalog ${client.address}: ${failure.message}. ${advice(failure)}`,
-    {
-      cause: failure,
-    },
-  );
-}
-
-/** What to do about a request that was not carried out. */
-function advice({ status, model }: RestFailure): string {
-  if (status === undefined) return 'Check uri and the network.';
-  if (status === 401 || status === 419) return 'Check token or credential.';
-  if (status === 403) return 'Give the credentials the right to do this, or set another scope.';
-  if (status === 429 || status >= 500) return 'Try again later.';
-  return model === undefined
-    ? 'Check that uri is the address of a REST catalog.'
-    : 'Check the configuration of the catalog.';
-}
-
-/** Codes for the exceptions of Java's library, which servers name in their errors. */
-const MISSING = new Map([
-  ['NoSuchNamespaceException', 'NAMESPACE_NOT_FOUND'],
-  ['NoSuchTableException', 'TABLE_NOT_FOUND'],
-  ['NotFoundException', 'FILE_NOT_FOUND'],
-] as const);
-type Missing = typeof MISSING extends Map<string, infer Code> ? Code : never;
-
-/** How the refusals of one request are to be understood. */
-interface Refusals {
-  /** What is missing after a 404 that does not say so. */
-  readonly missing: Missing;
-  /** What exists, or is in use, after a 409. */
-  readonly conflict?: 'NAMESPACE_ALREADY_EXISTS' | 'NAMESPACE_NOT_EMPTY' | 'TABLE_ALREADY_EXISTS';
-  /** The request reads a file before it changes anything: that the file is missing, which Java's server says with 500, is certain. */
-  readonly readsFile?: boolean;
-}
-
-class RestCatalog implements Catalog {
+export class RestCatalog implements Catalog {
   readonly name: string;
   readonly id: string;
   readonly clock: Clock;
@@ -113,8 +58,8 @@ class RestCatalog implements Catalog {
   /** The last answer for each table, with its entity tag. The least recently used is first. */
   readonly #kept = new Map<string, { readonly etag: string; readonly table: LoadedTable }>();
 
-  constructor({ name, warehouse = '' }: RestCatalogOptions, client: RestClient, server: RestServer, clock: Clock) {
-    const prefix = checkedPrefix(server.properties.get('prefix'));
+  constructor({ name, client, server, clock, warehouse = '', prefix: other }: RestCatalogPlace) {
+    const prefix = checkedPrefix(other ?? server.properties.get('prefix'));
     this.name = name;
     this.id = `${client.address}#${prefix ?? warehouse}`;
     this.clock = clock;
@@ -325,7 +270,7 @@ class RestCatalog implements Catalog {
     } catch (error) {
       if (!(error instanceof RestFailure)) throw error;
       if (error.status === 404 && error.model !== undefined) return false;
-      throw unavailable(this.#client, error);
+      throw unavailable(this.#client.address, error);
     }
   }
 
@@ -354,7 +299,7 @@ class RestCatalog implements Catalog {
       return new MoraineError('COMMIT_STATE_UNKNOWN', unknown, { cause: failure });
     }
     const code = named ?? codeOf(failure, missing, conflict);
-    if (code === undefined) return unavailable(this.#client, failure);
+    if (code === undefined) return unavailable(this.#client.address, failure);
     return new MoraineError(code, `Catalog ${this.name}: ${failure.message}.`, { cause: failure });
   }
 
@@ -406,23 +351,13 @@ class RestCatalog implements Catalog {
     try {
       return members(text);
     } catch (error) {
-      throw error instanceof RestFailure ? unavailable(this.#client, error) : error;
+      throw error instanceof RestFailure ? unavailable(this.#client.address, error) : error;
     }
   }
 
   #nonsense(what: string): MoraineError {
-    return unavailable(this.#client, new RestFailure('unknown', what, { status: 200 }));
+    return unavailable(this.#client.address, new RestFailure('unknown', what, { status: 200 }));
   }
-}
-
-/** Without an error of the specification an answer may be from something before the catalog, and says nothing of it. */
-function codeOf({ status, model }: RestFailure, missing: Missing, conflict: Refusals['conflict']) {
-  if (model === undefined) return undefined;
-  if (status === 404) return missing;
-  if (status === 409) return conflict;
-  if (status !== 400 && status !== 422) return undefined;
-  // Java's server says this with 400.
-  return model.type === 'NamespaceNotEmptyException' ? 'NAMESPACE_NOT_EMPTY' : 'INVALID_ARGUMENT';
 }
 
 function textsOf(value: JsonValue | undefined): readonly string[] {

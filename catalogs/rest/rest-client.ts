@@ -53,6 +53,7 @@ const UNREACHED = new Set([
 export class RestClient {
   /** The address, without a slash at its end. */
   readonly address: string;
+  readonly #options: RestOptions;
   readonly #auth: RestAuth;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #timeoutMs: number;
@@ -63,10 +64,12 @@ export class RestClient {
 
   /**
    * @param sign of requests that must be signed
+   * @param auth of another client of the same server, whose tokens it shares
    * @throws MoraineError `CONFIG_INVALID`
    */
-  constructor(uri: string, options: RestOptions, clock: Clock, sign?: RequestSigner) {
+  constructor(uri: string, options: RestOptions, clock: Clock, sign?: RequestSigner, auth?: RestAuth) {
     this.address = baseAddress(uri).href.replace(/\/$/, '');
+    this.#options = options;
     this.#headers = extraHeaders(options);
     this.#timeoutMs = requestTimeoutMs(options);
     this.#clock = clock;
@@ -77,7 +80,12 @@ export class RestClient {
       form: Readonly<Record<string, string>>,
       headers: Readonly<Record<string, string>>,
     ) => this.#fetchToken(endpoint, form, headers);
-    this.#auth = restAuth(options, `${this.address}/v1/oauth/tokens`, fetchToken, clock);
+    this.#auth = auth ?? restAuth(options, `${this.address}/v1/oauth/tokens`, fetchToken, clock);
+  }
+
+  /** A client of another address, or of one below this, that asks in the same name. @throws MoraineError `CONFIG_INVALID` */
+  at(uri: string): RestClient {
+    return new RestClient(new URL(uri, this.address).href, this.#options, this.#clock, this.#sign, this.#auth);
   }
 
   /** Asks for something, again if the server does not answer or is busy. @throws RestFailure of the last try */

@@ -31,6 +31,18 @@ export function requestTimeoutMs(options: RestOptions): number {
   throw optionInvalid('rest.client.socket-timeout-ms', 'must be a whole number of milliseconds, at most 3600000');
 }
 
+/** How many snapshots of a table of a Nessie server are known unless `nessie.max-snapshots` says otherwise. */
+const MAX_SNAPSHOTS = 1000;
+
+/** How many snapshots of a table are looked for in the log of a Nessie server. */
+export function maxSnapshots(options: RestOptions): number {
+  const text = options['nessie.max-snapshots'];
+  if (text === undefined) return MAX_SNAPSHOTS;
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0 && value <= 100_000) return value;
+  throw optionInvalid('nessie.max-snapshots', 'must be a whole number of snapshots, at most 100000');
+}
+
 /** Headers that every request has: options `header.NAME`, as PyIceberg has them. */
 export function extraHeaders(options: RestOptions): Readonly<Record<string, string>> {
   const named = Object.entries(options).filter(([name]) => name.startsWith('header.'));

@@ -38,7 +38,7 @@ export async function askServer(client: RestClient, options: RestOptions, wareho
   const { text } = await client.read({ method: 'GET', path: `/v1/config${query}` });
   const { defaults, overrides, endpoints, 'idempotency-key-lifetime': lifetime } = members(text);
   const properties = new Map([...textEntries(defaults), ...Object.entries(options), ...textEntries(overrides)]);
-  for (const name of ['uri', 'oauth2-server-uri'])
+  for (const name of ['uri', 'oauth2-server-uri', 'nessie.core-base-uri'])
     refuseOtherHost(client.address, name, options[name], properties.get(name));
   return { properties, endpoints: new Set(endpointsOf(endpoints)), keyLifetimeMs: keyLifetimeMs(lifetime) };
 }

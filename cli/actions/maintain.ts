@@ -79,7 +79,7 @@ async function dryRun(
     why === undefined
       ? undefined
       : await project.io.canonical(isS3Location(why) ? why : resolve(why.replace(/^file:(\/\/)?/, '')));
-  const { snapshotIds, refs, kept: stay, files } = await planMaintain(project, input);
+  const { snapshotIds, refs, kept: stay, files, fileOwner } = await planMaintain(project, input);
   let [deleted, bytes, kept, found] = [0, 0n, 0, false];
   for await (const file of files) {
     throwIfCancelled(context);
@@ -97,6 +97,10 @@ async function dryRun(
     );
   }
   if (asked !== undefined || json === true) return;
+  if (fileOwner !== undefined) {
+    await context.stdout.write(`${printable(input.table)}: snapshots and files are left to ${printable(fileOwner)}.\n`);
+    return;
+  }
   const gone = refs.length === 0 ? '' : `, branches and tags: ${refs.map(printable).join(', ')}`;
   await context.stdout.write(
     `Would expire ${countText(snapshotIds.length)} of ${countedText(snapshotIds.length + stay.size, 'snapshot')}${gone}; ` +
@@ -113,9 +117,10 @@ function formatProgress(table: string, { step, expiredSnapshots, deletedFiles }:
 }
 
 function formatResult(result: MaintainResult): string {
-  const { table, unreadable, reason } = result;
+  const { table, unreadable, reason, fileOwner } = result;
   const lines = [
     `${printable(table)}: ${reason === null ? changesText(result) : `nothing to do (${printable(reason)})`}.`,
+    ...(fileOwner === undefined || reason !== null ? [] : [`snapshots and files are left to ${printable(fileOwner)}`]),
     ...unreadable.map((path) => `left what ${printable(path)} lists to the removal of orphans: it cannot be read`),
   ];
   return lines.map((line) => `${line}\n`).join('');

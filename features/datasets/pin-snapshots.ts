@@ -33,7 +33,9 @@ export async function pinSnapshots(
         `Snapshot ${snapshotId} of ${name} was expired before it could be tagged.`,
       );
     };
-    if (table.catalog !== undefined) await commitProtection(table, updates);
+    // Who owns the files keeps snapshots by references of its own.
+    if (table.catalog?.fileOwner !== undefined) updates(table.metadata);
+    else if (table.catalog !== undefined) await commitProtection(table, updates);
     else if (updates(table.metadata) !== null) throw withoutCatalog(table);
   }
 }

@@ -60,7 +60,7 @@ interface StoredPlan {
 }
 
 /**
- * Plans which snapshots and refs go, and stores it beside the table's metadata.
+ * Plans which snapshots and refs go, and stores it beside the table's metadata. None go where the catalog owns the files.
  * @param name the table, `[CATALOG/]NS.TABLE`
  * @throws MoraineError `FOLDER_SHARED` for a table whose folders are not its own; as {@link planExpiry}
  */
@@ -70,6 +70,7 @@ export async function stageExpiry(
   settings: ExpirySettings,
 ): Promise<StagedExpiry> {
   const table = await deps.loadTable(name);
+  if (table.catalog?.fileOwner !== undefined) return { planLocation: null, snapshots: 0, refs: [], metadataFiles: 0 };
   const { metadata } = table;
   // Before anything is forgotten: whose files cannot be deleted would leave them behind.
   await requireOwnFolders(deps, table);

@@ -23,6 +23,8 @@ export interface SweptFiles {
   readonly deletedBytes: bigint;
   /** Where the next part begins; null: all folders of the table have been seen. */
   readonly next: string | null;
+  /** What deletes the files of this catalog's tables instead; nothing was done then. */
+  readonly fileOwner?: string;
 }
 
 /** The age that a request means. @throws MoraineError `INVALID_ARGUMENT` for a young one that is not confirmed */
@@ -49,6 +51,8 @@ export async function sweepOrphans(
 ): Promise<SweptFiles> {
   const olderThanMs = orphanAgeMs(settings);
   const table = await deps.loadTable(name);
+  const fileOwner = table.catalog?.fileOwner;
+  if (fileOwner !== undefined) return { deletedFiles: 0, deletedBytes: 0n, next: null, fileOwner };
   const nowMs = await safeNowMs(table, deps.nowMs());
   const { after } = settings;
   const sweep = new Sweep(deps, name, { nowMs, olderThanMs, ...(after === undefined ? {} : { after }) });

@@ -1,17 +1,15 @@
 /** Projects whose tables are objects of a store, or whose catalog is a server, do by configuration alone what a project of files does. */
-import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CreateMultipartUploadCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type CliResult, jsonLines, moraine } from '../support/cli.js';
-import { codeBlocks } from '../support/code-blocks.js';
+import { jsonLines, moraine } from '../support/cli.js';
 import { startGlue } from '../support/glue-server.js';
-import { startHive } from '../support/hive-server.js';
-import { projectRoot } from '../support/paths.js';
-import { PASSWORD, startPostgres } from '../support/postgres-server.js';
+import { startPostgres } from '../support/postgres-server.js';
 import { python } from '../support/python.js';
 import { startRestServer } from '../support/rest-server.js';
 import { type S3Server, startS3Server } from '../support/s3-server.js';
+import { expectSameLife, live, localAnswers, makeProject, SECRET } from '../support/shared-project.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 
 let server: S3Server;
@@ -21,91 +19,9 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-/** A configuration of a page: its `index`-th one, from 0. */
-const configOf = (page: string, index: number): string =>
-  codeBlocks(readFileSync(join(projectRoot, page), 'utf8')).filter(({ title }) => title === 'moraine.yaml')[index]
-    ?.content ?? expect.unreachable();
-const SECRET = 'canary-secret-of-the-tests';
-
-interface Setup {
-  readonly page?: string;
-  readonly index?: number;
-  /** `user:password@host:port/name` */
-  readonly database?: string;
-  /** The address of a catalog. */
-  readonly catalog?: string;
-}
-
-/** A project as `moraine init` makes it, or with the configuration of a page. */
-async function makeProject({ page, index = 0, database = '', catalog = '' }: Setup = {}) {
-  const folder = temporaryFolder();
-  const outputs: CliResult[] = [];
-  const env = {
-    LAKE_ENDPOINT: server.endpoint,
-    LAKE_ACCESS_KEY: server.options['s3.access-key-id'],
-    LAKE_SECRET_KEY: SECRET,
-    LAKE_PASSWORD: PASSWORD,
-    LAKE_DATABASE: database.slice(database.indexOf('@') + 1),
-    LAKE_CATALOG: catalog,
-    LAKE_METASTORE: catalog,
-    LAKE_CREDENTIAL: `moraine:${PASSWORD}`,
-  };
-  const run = async (...args: string[]): Promise<string> => {
-    const result = await moraine(args, { cwd: folder, env });
-    outputs.push(result);
-    expect(result.code, result.stderr).toBe(0);
-    return result.stdout;
-  };
-  await run('init', '.');
-  if (page !== undefined) writeFileSync(join(folder, 'moraine.yaml'), configOf(page, index));
-  return { folder, run, outputs };
-}
-
-const HISTORICAL = ['features', 'historical', '--features', 'churn_model', '--entities', 'data/entities.csv'];
-
-/** The life of a project: the answers, without what differs from run to run. */
-async function live({ run }: Awaited<ReturnType<typeof makeProject>>) {
-  await run(
-    'table',
-    'append',
-    'shop.customer_orders',
-    'data/customer_orders.csv',
-    '--create',
-    '--partition',
-    'month(event_ts)',
-  );
-  await run('apply');
-  await run('materialize', 'customer_activity');
-  await run('table', 'append', 'shop.customer_orders', 'data/customer_orders.csv');
-  await run('materialize', 'customer_activity');
-  const answers = [
-    await run(...HISTORICAL),
-    await run('online', 'get', 'customer_activity', '--entity', 'customer_id=3', '--at', '2026-01-31'),
-    await run('online', 'get', 'customer_activity', '--entity', 'customer_id=99', '--at', '2026-01-31'),
-  ];
-  await run('compact', 'shop.customer_orders', '--strategy', 'binpack');
-  await run(
-    'maintain',
-    'shop.customer_orders',
-    '--older-than',
-    '0s',
-    '--retain-last',
-    '1',
-    '--orphans-older-than',
-    '3d',
-  );
-  const rows = jsonLines(await run('table', 'scan', 'shop.customer_orders'));
-  const doctor = await run('doctor');
-  return { answers, rows: rows.map((row) => JSON.stringify(row)).toSorted(), doctor };
-}
-
-let onFiles: ReturnType<typeof live> | undefined;
-/** The answers of a project of files. */
-const localAnswers = async () => await (onFiles ??= makeProject().then(live));
-
 test('a project on S3 gives the answers of one on files, its tables are read by PyIceberg, and its secret is nowhere', async () => {
-  const local = await localAnswers();
-  const project = await makeProject({ page: 'docs/storage.md' });
+  const local = await localAnswers(server);
+  const project = await makeProject(server, { page: 'docs/storage.md' });
   const remote = await live(project);
   expect(remote.answers).toEqual(local.answers);
   expect(remote.rows).toEqual(local.rows);
@@ -178,18 +94,13 @@ test('a project on S3 gives the answers of one on files, its tables are read by 
 test('a project whose catalog is a PostgreSQL database gives the answers of one on SQLite, and PyIceberg reads its tables', async () => {
   const postgres = await startPostgres();
   try {
-    const local = await localAnswers();
     const uri = await postgres.makeDatabase();
-    const project = await makeProject({ page: 'docs/catalogs.md', database: uri });
-    const shared = await live(project);
-    expect(shared.answers).toEqual(local.answers);
-    expect(shared.rows).toEqual(local.rows);
-    expect(shared.doctor).toContain(`catalog lake: ${uri.replace(/\/\/.*@/, '//')}, 3 namespaces`);
-    const program = JSON.stringify({ type: 'sql', uri: uri.replace('postgresql:', 'postgresql+psycopg2:') });
-    const read = await python<{ rows: number; online: number }>('read_store.py', program);
-    expect(read.rows).toBe(320);
-    expect(read.online).toBeGreaterThan(0);
-    for (const { stdout, stderr } of project.outputs) expect(stdout + stderr).not.toContain(PASSWORD);
+    await expectSameLife(server, {
+      index: 0,
+      database: uri,
+      shown: `catalog lake: ${uri.replace(/\/\/.*@/, '//')}, 3 namespaces`,
+      python: { type: 'sql', uri: uri.replace('postgresql:', 'postgresql+psycopg2:') },
+    });
   } finally {
     await postgres.close();
   }
@@ -210,22 +121,12 @@ test('a project whose catalog is a REST server, and whose tables are objects, gi
     's3.secret-access-key': secret,
   });
   try {
-    const local = await localAnswers();
-    const project = await makeProject({ page: 'docs/catalogs.md', index: 1, catalog: rest.uriOf('lake') });
-    const remote = await live(project);
-    expect(remote.answers).toEqual(local.answers);
-    expect(remote.rows).toEqual(local.rows);
-    expect(remote.doctor).toContain(`catalog lake: ${rest.uriOf('lake')}, 3 namespaces`);
-    const read = await python<{ rows: number; online: number }>(
-      'read_store.py',
-      JSON.stringify({ type: 'rest', uri: rest.uriOf('lake'), ...server.options }),
-    );
-    expect(read.rows).toBe(320);
-    expect(read.online).toBeGreaterThan(0);
-    for (const { stdout, stderr } of project.outputs) {
-      expect(stdout + stderr).not.toContain(PASSWORD);
-      expect(stdout + stderr).not.toContain(SECRET);
-    }
+    const project = await expectSameLife(server, {
+      index: 1,
+      catalog: rest.uriOf('lake'),
+      shown: `catalog lake: ${rest.uriOf('lake')}, 3 namespaces`,
+      python: { type: 'rest', uri: rest.uriOf('lake'), ...server.options },
+    });
     // The server writes metadata, and everything else lies where it put the tables.
     expect(
       readdirSync(project.folder, { recursive: true }).filter((name) => /parquet|avro|metadata/.test(String(name))),
@@ -238,42 +139,14 @@ test('a project whose catalog is a REST server, and whose tables are objects, gi
 test('a project whose catalog is AWS Glue gives the answers of one on files, and PyIceberg reads its tables', async () => {
   const glue = await startGlue(server);
   try {
-    const local = await localAnswers();
-    const project = await makeProject({ page: 'docs/catalogs.md', index: 2, catalog: glue.endpoint });
-    const remote = await live(project);
-    expect(remote.answers).toEqual(local.answers);
-    expect(remote.rows).toEqual(local.rows);
-    expect(remote.doctor).toContain(`catalog lake: AWS Glue in ${glue.endpoint}, 3 namespaces`);
-    const read = await python<{ rows: number; online: number }>(
-      'read_store.py',
-      JSON.stringify({ type: 'glue', ...glue.options, ...server.options }),
-    );
-    expect(read.rows).toBe(320);
-    expect(read.online).toBeGreaterThan(0);
-    for (const { stdout, stderr } of project.outputs) expect(stdout + stderr).not.toContain(SECRET);
+    await expectSameLife(server, {
+      index: 2,
+      catalog: glue.endpoint,
+      shown: `catalog lake: AWS Glue in ${glue.endpoint}, 3 namespaces`,
+      python: { type: 'glue', ...glue.options, ...server.options },
+    });
   } finally {
     await glue.close();
-  }
-});
-
-test('a project whose catalog is a Hive metastore gives the answers of one on files, and PyIceberg reads its tables', async () => {
-  const hive = await startHive(temporaryFolder());
-  try {
-    const local = await localAnswers();
-    const project = await makeProject({ page: 'docs/catalogs.md', index: 3, catalog: hive.uri });
-    const remote = await live(project);
-    expect(remote.answers).toEqual(local.answers);
-    expect(remote.rows).toEqual(local.rows);
-    expect(remote.doctor).toContain(`catalog lake: ${hive.uri}, 4 namespaces`);
-    const read = await python<{ rows: number; online: number }>(
-      'read_store.py',
-      JSON.stringify({ type: 'hive', uri: hive.uri, ...server.options }),
-    );
-    expect(read.rows).toBe(320);
-    expect(read.online).toBeGreaterThan(0);
-    for (const { stdout, stderr } of project.outputs) expect(stdout + stderr).not.toContain(SECRET);
-  } finally {
-    await hive.close();
   }
 });
 

@@ -78,7 +78,9 @@ function reply(outgoing: ServerResponse, { status, headers, body }: ProxyAnswer)
 }
 
 async function handOn(target: string, { method, path, headers, body }: SeenRequest): Promise<ProxyAnswer> {
-  const outgoing = request(`${target}${path}`, { method, headers, agent: false });
+  // Answers are handed on as texts.
+  const { 'accept-encoding': _, ...asked } = headers;
+  const outgoing = request(`${target}${path}`, { method, headers: asked, agent: false });
   outgoing.end(body);
   const [answer] = (await once(outgoing, 'response')) as [IncomingMessage];
   const kept = Object.entries(answer.headers).filter(

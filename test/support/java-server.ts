@@ -1,6 +1,7 @@
 /** Servers in Java of `test/interop/programs`, run from their sources; they end with their standard input. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { cachedJar, jarsOf } from './maven.js';
 import { projectRoot } from './paths.js';
@@ -28,4 +29,22 @@ export async function startJavaServer(jars: string, program: string, args: reado
       await ended;
     },
   };
+}
+
+/** The `java` of an installed JDK of at least a version. */
+export function newerJava(version: number): string {
+  const homes = [
+    process.env['JAVA_HOME'] ?? '',
+    ...readdirSync('/usr/lib/jvm').map((name) => join('/usr/lib/jvm', name)),
+  ];
+  const java = homes
+    .map((home) => join(home, 'bin/java'))
+    .find((path) => existsSync(path) && versionOf(path) >= version);
+  if (java !== undefined) return java;
+  throw new Error(`Java ${version} or newer is needed: install a JDK below /usr/lib/jvm, or set JAVA_HOME`);
+}
+
+function versionOf(java: string): number {
+  const { stderr } = spawnSync(java, ['-version'], { encoding: 'utf8' });
+  return Number(/version "(\d+)/.exec(stderr)?.[1] ?? 0);
 }

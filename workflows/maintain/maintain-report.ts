@@ -70,10 +70,11 @@ export const snapshotsExpired = (expiredSnapshots: number) => counting('deleting
 export const filesDeleted = ({ deletedFiles, unreadable }: Answer<'deleteExpiredFiles'>) =>
   counting('deleting', () => ({ expiredFiles: deletedFiles, unreadable }));
 
-export const orphansSwept = ({ deletedFiles, deletedBytes }: Answer<'sweepOrphans'>) =>
+export const orphansSwept = ({ deletedFiles, deletedBytes, fileOwner }: Answer<'sweepOrphans'>) =>
   counting('tidying', ({ orphanFiles, orphanBytes }) => ({
     orphanFiles: orphanFiles + deletedFiles,
     orphanBytes: sum(orphanBytes, deletedBytes),
+    ...(fileOwner === undefined ? {} : { fileOwner }),
   }));
 
 /** The last step of a pass; in a dry run the only one, which counts everything. */
@@ -107,6 +108,8 @@ function whyNothing(counts: MaintainCounts): string | null {
   const { expiredSnapshots, expiredRefs, expiredFiles, orphanFiles, metadataFiles, droppedDeletes } = counts;
   const changes = expiredSnapshots + expiredRefs.length + expiredFiles + orphanFiles + metadataFiles + droppedDeletes;
   if (changes > 0 || counts.manifestsBefore !== counts.manifestsAfter) return null;
+  if (counts.fileOwner !== undefined)
+    return `snapshots and files are left to ${counts.fileOwner}, and no delete file or manifest needs tidying`;
   return 'no snapshot is old enough to expire, no file is an orphan, and no delete file or manifest needs tidying';
 }
 
@@ -118,6 +121,7 @@ function lines({ progress, counts, plan }: MaintainState): readonly string[] {
       : [`- to expire: ${counted(plan.snapshots, 'snapshot')} and ${counted(plan.refs.length, 'ref')}`]),
     `- snapshots expired: ${expiredSnapshots}, with ${counted(expiredFiles, 'file')}`,
     `- orphans removed: ${orphanFiles}, ${counted(orphanBytes, 'byte')}`,
+    ...(counts.fileOwner === undefined ? [] : [`- snapshots and files: left to ${counts.fileOwner}`]),
     ...(progress.step === 'done' ? nothingToDo(whyNothing(counts)) : []),
   ];
 }

@@ -1,0 +1,125 @@
+/** Projects of which only the configuration differs, and what each of them must do. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { type CliResult, jsonLines, moraine } from './cli.js';
+import { codeBlocks } from './code-blocks.js';
+import { projectRoot } from './paths.js';
+import { PASSWORD } from './postgres-server.js';
+import { python } from './python.js';
+import { type S3Server } from './s3-server.js';
+import { temporaryFolder } from './temp-folder.js';
+
+/** A configuration of a page: its `index`-th one, from 0. */
+const configOf = (page: string, index: number): string =>
+  codeBlocks(readFileSync(join(projectRoot, page), 'utf8')).filter(({ title }) => title === 'moraine.yaml')[index]
+    ?.content ?? expect.unreachable();
+/** That of the store. */
+export const SECRET = 'canary-secret-of-the-tests';
+
+export interface Setup {
+  readonly page?: string;
+  readonly index?: number;
+  /** `user:password@host:port/name` */
+  readonly database?: string;
+  /** The address of a catalog. */
+  readonly catalog?: string;
+}
+
+export type SharedProject = Awaited<ReturnType<typeof makeProject>>;
+
+/** A project as `moraine init` makes it, or with the configuration of a page. */
+export async function makeProject(server: S3Server, { page, index = 0, database = '', catalog = '' }: Setup = {}) {
+  const folder = temporaryFolder();
+  const outputs: CliResult[] = [];
+  const env = {
+    LAKE_ENDPOINT: server.endpoint,
+    LAKE_ACCESS_KEY: server.options['s3.access-key-id'],
+    LAKE_SECRET_KEY: SECRET,
+    LAKE_PASSWORD: PASSWORD,
+    LAKE_DATABASE: database.slice(database.indexOf('@') + 1),
+    LAKE_CATALOG: catalog,
+    LAKE_METASTORE: catalog,
+    LAKE_CREDENTIAL: `moraine:${PASSWORD}`,
+  };
+  const run = async (...args: string[]): Promise<string> => {
+    const result = await moraine(args, { cwd: folder, env });
+    outputs.push(result);
+    expect(result.code, result.stderr).toBe(0);
+    return result.stdout;
+  };
+  await run('init', '.');
+  if (page !== undefined) writeFileSync(join(folder, 'moraine.yaml'), configOf(page, index));
+  return { folder, run, outputs };
+}
+
+const HISTORICAL = ['features', 'historical', '--features', 'churn_model', '--entities', 'data/entities.csv'];
+
+/** The life of a project: the answers, without what differs from run to run. */
+export async function live({ run }: SharedProject) {
+  await run(
+    'table',
+    'append',
+    'shop.customer_orders',
+    'data/customer_orders.csv',
+    '--create',
+    '--partition',
+    'month(event_ts)',
+  );
+  await run('apply');
+  await run('materialize', 'customer_activity');
+  await run('table', 'append', 'shop.customer_orders', 'data/customer_orders.csv');
+  await run('materialize', 'customer_activity');
+  const answers = [
+    await run(...HISTORICAL),
+    await run('online', 'get', 'customer_activity', '--entity', 'customer_id=3', '--at', '2026-01-31'),
+    await run('online', 'get', 'customer_activity', '--entity', 'customer_id=99', '--at', '2026-01-31'),
+  ];
+  await run('compact', 'shop.customer_orders', '--strategy', 'binpack');
+  await run(
+    'maintain',
+    'shop.customer_orders',
+    '--older-than',
+    '0s',
+    '--retain-last',
+    '1',
+    '--orphans-older-than',
+    '3d',
+  );
+  const rows = jsonLines(await run('table', 'scan', 'shop.customer_orders'));
+  const doctor = await run('doctor');
+  return { answers, rows: rows.map((row) => JSON.stringify(row)).toSorted(), doctor };
+}
+
+let onFiles: ReturnType<typeof live> | undefined;
+/** The answers of a project of files. */
+export const localAnswers = async (server: S3Server) => await (onFiles ??= makeProject(server).then(live));
+
+/** What differs between catalogs that a project is made with. */
+export interface CatalogUnderTest extends Setup {
+  /** What `doctor` says of it. */
+  readonly shown: string;
+  /** Properties by which PyIceberg opens it. */
+  readonly python: Readonly<Record<string, string>>;
+}
+
+/**
+ * Lives the life of a project on a store and a catalog, by the configuration of docs/catalogs.md: its answers are those of a project of
+ * files, PyIceberg reads what it wrote, and no command has shown a secret.
+ */
+export async function expectSameLife(server: S3Server, { shown, python: properties, ...setup }: CatalogUnderTest) {
+  const local = await localAnswers(server);
+  const project = await makeProject(server, { page: 'docs/catalogs.md', ...setup });
+  const remote = await live(project);
+  expect(remote.answers).toEqual(local.answers);
+  expect(remote.rows).toEqual(local.rows);
+  expect(remote.doctor).toContain(shown);
+  const read = await python<{ rows: number; online: number }>('read_store.py', JSON.stringify(properties));
+  expect(read.rows).toBe(320);
+  expect(read.online).toBeGreaterThan(0);
+  for (const { stdout, stderr } of project.outputs) {
+    expect(stdout + stderr).not.toContain(PASSWORD);
+    expect(stdout + stderr).not.toContain(SECRET);
+  }
+  return project;
+}
