@@ -48,12 +48,12 @@ const SCHEMA: Schema = {
 };
 const ORDERS: TableIdentifier = { namespace: ['shop'], name: 'orders' };
 
-/** A commit of one snapshot on the state that a client sees. */
-async function append(catalog: Catalog, id: bigint, identifier = ORDERS): Promise<LoadedTable> {
+/** A commit of one snapshot on the state that a client sees; the sequence number of the snapshot is `step` more than the last one. */
+async function append(catalog: Catalog, id: bigint, identifier = ORDERS, step = 1n): Promise<LoadedTable> {
   const { metadata } = await catalog.loadTable(identifier);
   const snapshot = {
     snapshotId: id,
-    sequenceNumber: metadata.lastSequenceNumber + 1n,
+    sequenceNumber: metadata.lastSequenceNumber + step,
     timestampMs: 1_700_000_000_000n + id,
     manifestList: `s3://lake/none/${id}.avro`,
     summary: new Map([['operation', 'append']]),
@@ -217,6 +217,17 @@ describe('snapshots of a table in Nessie', () => {
     await nessie.call('POST', `trees/${branch}@${await hashOf(branch)}/history/transplant`, transplanted);
     expect(await seen()).toEqual([[23n, -2n]]);
     expect(chain(await catalog.loadTable(ORDERS))).toEqual([[23n, -2n]]);
+  });
+
+  test('that left out a sequence number, since others came between in the same commit, have a parent that nobody knows', async () => {
+    const { catalog, seen } = await withTable();
+    await append(catalog, 1n);
+    await append(catalog, 3n, ORDERS, 2n);
+    await append(catalog, 4n);
+    expect(await seen()).toEqual([
+      [3n, -2n],
+      [4n, 3n],
+    ]);
   });
 
   test('are read with the schemas that they were written by', async () => {

