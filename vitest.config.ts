@@ -21,7 +21,7 @@ export default defineConfig({
           ...settings,
           name: 'whole',
           include: ['test/**/*.test.ts'],
-          exclude: [...SHARED, 'test/integration/**', 'node_modules/**', 'dist/**'],
+          exclude: [...SHARED, 'test/integration/**', 'test/servers/**', 'node_modules/**', 'dist/**'],
         },
       },
     ],
