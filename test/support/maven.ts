@@ -7,7 +7,7 @@ import { userCacheFolder } from '../../workers/server/user-cache.js';
 
 /** A file of Maven Central. */
 export interface Jar {
-  /** `GROUP:ARTIFACT:VERSION`, and `:CLASSIFIER` for a file that is not the artifact itself. */
+  /** `GROUP:ARTIFACT:VERSION`, and `:CLASSIFIER` for a file that is not the artifact itself; `@EXTENSION` where it is no jar. */
   readonly coordinates: string;
   readonly sha256: string;
 }
@@ -27,8 +27,9 @@ export function jarsOf(list: string): readonly Jar[] {
 
 /** The path of a file, which is downloaded unless it is there. Throws if what was downloaded is not the file of the known digest. */
 export async function cachedJar({ coordinates, sha256 }: Jar): Promise<string> {
-  const [group = '', artifact = '', version = '', classifier] = coordinates.split(':');
-  const file = `${artifact}-${version}${classifier === undefined ? '' : `-${classifier}`}.jar`;
+  const [parts = '', extension = 'jar'] = coordinates.split('@');
+  const [group = '', artifact = '', version = '', classifier] = parts.split(':');
+  const file = `${artifact}-${version}${classifier === undefined ? '' : `-${classifier}`}.${extension}`;
   const path = join(userCacheFolder(), file);
   if (existsSync(path)) return path;
   const bytes = await download(

@@ -1,0 +1,134 @@
+/** Trino on a free port of this machine, with one Iceberg catalog, `lake`. */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue, parseJson } from '../../iceberg/index.js';
+import { freePorts } from '../../workers/server/free-ports.js';
+import { newerJava } from './java-server.js';
+import { keptInCache } from './kept-in-cache.js';
+import { cachedJar } from './maven.js';
+import type { NessieServer } from './nessie-server.js';
+import type { S3Server } from './s3-server.js';
+
+const VERSION = '476';
+const SERVER = {
+  coordinates: `io.trino:trino-server-core:${VERSION}@tar.gz`,
+  sha256: '0f388f9967c177ae70a47c099082fc95387f0c3cb96d8000d1d41fc3a5223158',
+};
+const ICEBERG = {
+  coordinates: `io.trino:trino-iceberg:${VERSION}@zip`,
+  sha256: '99edba5b491ed94d599aeb61e0794272d3569d8b563f3bb8569e8a49daa87b6c',
+};
+const JAVA = 24;
+
+/** A running server. */
+export interface TrinoServer {
+  /** The rows of a statement, as its client protocol gives them; whole numbers beyond 2^53 are exact. Throws what Trino says. */
+  query(sql: string): Promise<readonly (readonly JsonValue[])[]>;
+  close(): Promise<void>;
+}
+
+/** Starts Trino on a branch of Nessie; the first call on a machine downloads it. */
+export async function startTrino(nessie: NessieServer, branch: string, s3: S3Server): Promise<TrinoServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'moraine-trino-'));
+  const java = newerJava(JAVA);
+  const installed = await installation();
+  const [port = 0] = await freePorts(1);
+  const address = `http://127.0.0.1:${port}`;
+  const write = (name: string, settings: Readonly<Record<string, string | number | boolean | undefined>>): void => {
+    const lines = Object.entries(settings).map(([key, value]) => `${key}=${value}\n`);
+    writeFileSync(join(folder, name), lines.join(''));
+  };
+  mkdirSync(join(folder, 'etc/catalog'), { recursive: true });
+  write('etc/config.properties', {
+    coordinator: true,
+    'node-scheduler.include-coordinator': true,
+    'http-server.http.port': port,
+    'discovery.uri': address,
+    'query.max-memory-per-node': '400MB',
+    'memory.heap-headroom-per-node': '200MB',
+  });
+  write('etc/catalog/lake.properties', {
+    'connector.name': 'iceberg',
+    'iceberg.catalog.type': 'rest',
+    'iceberg.rest-catalog.uri': `${nessie.address}/iceberg`,
+    'iceberg.rest-catalog.prefix': branch,
+    'fs.native-s3.enabled': true,
+    's3.endpoint': s3.endpoint,
+    's3.region': 'us-east-1',
+    's3.path-style-access': true,
+    's3.aws-access-key': s3.options['s3.access-key-id'],
+    's3.aws-secret-key': s3.options['s3.secret-access-key'],
+  });
+  const settings = {
+    config: 'etc/config.properties',
+    'node.environment': 'test',
+    'node.id': 'test',
+    'node.data-dir': join(folder, 'data'),
+    'node.bind-ip': '127.0.0.1',
+    'node.internal-address': '127.0.0.1',
+    'plugin.dir': join(installed, 'plugin'),
+  };
+  const properties = Object.entries(settings).map(([name, value]) => `-D${name}=${value}`);
+  const place = ['-cp', join(installed, 'lib/*'), 'io.trino.server.TrinoServer'];
+  const server = spawn(java, ['-Xmx1500m', ...properties, ...place], { cwd: folder, stdio: 'ignore' });
+  while (!(await isReady(address))) {
+    if (server.exitCode !== null) throw new Error(`Trino ended with code ${server.exitCode}`);
+    await sleep(500);
+  }
+  return {
+    query: (sql) => query(address, sql),
+    close: async () => {
+      const ended = once(server, 'exit');
+      server.kill('SIGKILL');
+      await ended;
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The folder of the server and its Iceberg connector, unpacked; the first call on a machine downloads them. */
+async function installation(): Promise<string> {
+  const [server, iceberg] = [await cachedJar(SERVER), await cachedJar(ICEBERG)];
+  return keptInCache(`trino-${VERSION}`, (staging) => {
+    const name = `trino-server-core-${VERSION}`;
+    execFileSync('tar', ['xzf', server, '-C', staging, '--strip-components=1', `${name}/lib`]);
+    execFileSync('python3', ['-m', 'zipfile', '-e', iceberg, join(staging, 'plugin')]);
+  });
+}
+
+async function isReady(address: string): Promise<boolean> {
+  return await fetch(`${address}/v1/info`).then(
+    async (response) => ((await response.json()) as { readonly starting: boolean }).starting === false,
+    () => false,
+  );
+}
+
+/** Source: Trino documentation, "Client REST API". */
+async function query(address: string, sql: string): Promise<readonly (readonly JsonValue[])[]> {
+  const rows: JsonValue[][] = [];
+  const headers = {
+    'x-trino-user': 'test',
+    'x-trino-catalog': 'lake',
+    'x-trino-time-zone': 'UTC',
+    // Without it times have three digits after the point.
+    'x-trino-client-capabilities': 'PARAMETRIC_DATETIME',
+  };
+  let answer = await objectOf(fetch(`${address}/v1/statement`, { method: 'POST', headers, body: sql }));
+  for (;;) {
+    const { data, error, nextUri } = answer;
+    if (isJsonObject(error)) throw new Error(`Trino: ${String(error['message'])}: ${sql}`);
+    if (data !== undefined && isJsonArray(data)) for (const row of data) if (isJsonArray(row)) rows.push([...row]);
+    if (typeof nextUri !== 'string') return rows;
+    answer = await objectOf(fetch(nextUri));
+  }
+}
+
+async function objectOf(response: Promise<Response>): Promise<JsonObject> {
+  const value = parseJson(await (await response).text());
+  if (!isJsonObject(value)) throw new Error('Trino answered with something else than an object');
+  return value;
+}
