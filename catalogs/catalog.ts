@@ -50,8 +50,10 @@ export interface Catalog {
   readonly name: string;
   /** Tells catalogs apart, whatever they are called here: where it is kept, and its name there. */
   readonly id: string;
-  /** What deletes files and snapshots of its tables, where that is not for clients to do: other states of the catalog need them. */
-  readonly fileOwner?: string;
+  /** What deletes files and snapshots of its tables, where that is not for clients to do. */
+  readonly fileOwner?: string | undefined;
+  /** False: its tables have no branches and tags of their own, since the catalog has. */
+  readonly hasTableRefs?: boolean;
   /** The clock of commits through this catalog; the system's by default. */
   readonly clock?: Clock;
   listNamespaces(parent?: readonly string[]): Promise<readonly (readonly string[])[]>;

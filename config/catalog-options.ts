@@ -43,6 +43,7 @@ const OPTIONS = {
     'rest.access-key-id',
     'rest.secret-access-key',
     'rest.session-token',
+    'maintained-by',
     'nessie.core-base-uri',
     'nessie.max-snapshots',
   ],

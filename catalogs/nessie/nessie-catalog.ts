@@ -34,6 +34,7 @@ const MAX_KNOWN = 1000;
 
 export class NessieCatalog implements Catalog {
   readonly fileOwner = "Nessie's garbage collection (nessie-gc)";
+  readonly hasTableRefs = false;
   readonly #rest: RestCatalog;
   readonly #place: NessiePlace;
   /** Histories by the metadata file of the state. The least recently used is first. */

@@ -32,9 +32,9 @@ export interface HistorySource {
   /** Its commits, newest first; the first of them gave the state that is asked for. */
   readonly commits: AsyncIterable<TableCommit>;
   /** The table at one commit, as the server answers. */
-  load(identifier: TableIdentifier, hash: string): Promise<LoadedTable>;
+  readonly load: (identifier: TableIdentifier, hash: string) => Promise<LoadedTable>;
   /** The history of a state that is known already, by its metadata file. */
-  known(metadataLocation: string): TableHistory | undefined;
+  readonly known: (metadataLocation: string) => TableHistory | undefined;
   /** So many snapshots are enough. */
   readonly limit: number;
 }

@@ -78,7 +78,7 @@ export class NessieLog {
     const query = { fetch: 'ALL', 'max-records': String(PAGE_RECORDS), filter };
     for (let token = ''; ; ) {
       const params = new URLSearchParams({ ...query, ...(token === '' ? {} : { 'page-token': token }) });
-      const path = `/trees/${encodeURIComponent(`@${hash}`)}/history?${params}`;
+      const path = `/trees/${encodeURIComponent(`@${hash}`)}/history?${params.toString()}`;
       const answer = members((await this.#client.read({ method: 'GET', path })).text);
       const { logEntries, hasMore, token: next } = answer;
       if (logEntries === undefined || !isJsonArray(logEntries)) throw nonsense('its history has no logEntries');

@@ -39,7 +39,7 @@ export async function openRestCatalog({
   try {
     const server = await askServer(configured, options, warehouse);
     const client = configured.at(server.properties.get('uri') ?? configured.address);
-    const place = { name, client, server, clock, warehouse };
+    const place = { name, client, server, clock, warehouse, fileOwner: options['maintained-by'] };
     return server.properties.get('nessie.is-nessie-catalog') === 'true'
       ? nessieCatalog(place, options)
       : new RestCatalog(place);

@@ -43,6 +43,8 @@ export interface RestCatalogPlace {
   readonly client: RestClient;
   readonly server: RestServer;
   readonly clock: Clock;
+  /** As in {@link Catalog}. */
+  readonly fileOwner?: string | undefined;
   readonly warehouse?: string | undefined;
   /** Another prefix than that of the server's configuration, encoded. */
   readonly prefix?: string | undefined;
@@ -52,17 +54,19 @@ export class RestCatalog implements Catalog {
   readonly name: string;
   readonly id: string;
   readonly clock: Clock;
+  readonly fileOwner: string | undefined;
   readonly #client: RestClient;
   readonly #server: RestServer;
   readonly #paths: RestPaths;
   /** The last answer for each table, with its entity tag. The least recently used is first. */
   readonly #kept = new Map<string, { readonly etag: string; readonly table: LoadedTable }>();
 
-  constructor({ name, client, server, clock, warehouse = '', prefix: other }: RestCatalogPlace) {
+  constructor({ name, client, server, clock, fileOwner, warehouse = '', prefix: other }: RestCatalogPlace) {
     const prefix = checkedPrefix(other ?? server.properties.get('prefix'));
     this.name = name;
     this.id = `${client.address}#${prefix ?? warehouse}`;
     this.clock = clock;
+    this.fileOwner = fileOwner;
     this.#client = client;
     this.#server = server;
     this.#paths = new RestPaths({ prefix, separator: server.properties.get('namespace-separator') });

@@ -33,8 +33,8 @@ export async function pinSnapshots(
         `Snapshot ${snapshotId} of ${name} was expired before it could be tagged.`,
       );
     };
-    // Who owns the files keeps snapshots by references of its own.
-    if (table.catalog?.fileOwner !== undefined) updates(table.metadata);
+    // Snapshots are kept by references of the catalog there: it is enough that they are still known.
+    if (table.catalog?.hasTableRefs === false) updates(table.metadata);
     else if (table.catalog !== undefined) await commitProtection(table, updates);
     else if (updates(table.metadata) !== null) throw withoutCatalog(table);
   }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openRestCatalog } from '../../catalogs/index.js';
 import { LocalFileIO } from '../../storage/index.js';
 import { describeCatalogBehavior } from '../conformance/catalog-behavior.js';
@@ -33,3 +33,10 @@ describeCatalogBehavior(
   },
   { isServer: true, refusedNames: ['.', '..'] },
 );
+
+test('who expires snapshots and deletes files is what the configuration says', async () => {
+  const open = async (options: Readonly<Record<string, string>>) =>
+    await openRestCatalog({ name: 'test', uri: server.uriOf('owned'), options });
+  expect((await open({})).fileOwner).toBeUndefined();
+  expect((await open({ 'maintained-by': 'R2 Data Catalog' })).fileOwner).toBe('R2 Data Catalog');
+});

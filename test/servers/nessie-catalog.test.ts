@@ -272,6 +272,25 @@ describe('commits to a table in Nessie', () => {
     await proxy.close();
   });
 
+  test('whose answer is lost are of unknown outcome, are sent once, and are found afterwards', async () => {
+    const { branch, catalog } = await withTable();
+    const proxy = await startFaultyProxy(nessie.address);
+    const proxied = await openRestCatalog({ name: 'test', uri: `${proxy.address}/iceberg/${branch}` });
+    await append(catalog, 1n);
+    for (const [fate, landed] of [
+      ['lose', true],
+      ['drop', false],
+    ] as const) {
+      proxy.seen.length = 0;
+      proxy.fateOf = ({ method }) => (method === 'POST' ? fate : 'pass');
+      const id = landed ? 2n : 3n;
+      expect(await rejectionCode(append(proxied, id)), fate).toBe('COMMIT_STATE_UNKNOWN');
+      expect(proxy.seen.filter(({ method }) => method === 'POST')).toHaveLength(1);
+      expect(chain(await proxied.loadTable(ORDERS)).some(([each]) => each === id)).toBe(landed);
+    }
+    await proxy.close();
+  });
+
   test('that Nessie would take without doing them are refused, and change nothing', async () => {
     const { catalog } = await withTable();
     await append(catalog, 1n);

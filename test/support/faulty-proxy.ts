@@ -79,8 +79,11 @@ function reply(outgoing: ServerResponse, { status, headers, body }: ProxyAnswer)
 
 async function handOn(target: string, { method, path, headers, body }: SeenRequest): Promise<ProxyAnswer> {
   // Answers are handed on as texts.
-  const { 'accept-encoding': _, ...asked } = headers;
-  const outgoing = request(`${target}${path}`, { method, headers: asked, agent: false });
+  const outgoing = request(`${target}${path}`, {
+    method,
+    headers: { ...headers, 'accept-encoding': 'identity' },
+    agent: false,
+  });
   outgoing.end(body);
   const [answer] = (await once(outgoing, 'response')) as [IncomingMessage];
   const kept = Object.entries(answer.headers).filter(

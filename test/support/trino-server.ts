@@ -5,7 +5,14 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isJsonArray, isJsonObject, type JsonObject, type JsonValue, parseJson } from '../../iceberg/index.js';
+import {
+  isJsonArray,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  parseJson,
+  stringifyJson,
+} from '../../iceberg/index.js';
 import { freePorts } from '../../workers/server/free-ports.js';
 import { newerJava } from './java-server.js';
 import { keptInCache } from './kept-in-cache.js';
@@ -120,7 +127,7 @@ async function query(address: string, sql: string): Promise<readonly (readonly J
   let answer = await objectOf(fetch(`${address}/v1/statement`, { method: 'POST', headers, body: sql }));
   for (;;) {
     const { data, error, nextUri } = answer;
-    if (isJsonObject(error)) throw new Error(`Trino: ${String(error['message'])}: ${sql}`);
+    if (isJsonObject(error)) throw new Error(`Trino says ${stringifyJson(error)} to ${sql}`);
     if (data !== undefined && isJsonArray(data)) for (const row of data) if (isJsonArray(row)) rows.push([...row]);
     if (typeof nextUri !== 'string') return rows;
     answer = await objectOf(fetch(nextUri));

@@ -279,7 +279,7 @@ describe('a mistake names its line', () => {
     ],
     [
       'catalogs:\n  a:\n    type: rest\n    uri: http://h\n    options:\n      tokn: x\n',
-      '/p/moraine.yaml:6: catalogs.a.options.tokn: is not an option; there are token, credential, oauth2-server-uri, scope, audience, resource, token-refresh-enabled, prefix, rest.client.socket-timeout-ms, rest.sigv4-enabled, rest.signing-name, rest.signing-region, rest.access-key-id, rest.secret-access-key, rest.session-token and header.NAME',
+      '/p/moraine.yaml:6: catalogs.a.options.tokn: is not an option; there are token, credential, oauth2-server-uri, scope, audience, resource, token-refresh-enabled, prefix, rest.client.socket-timeout-ms, rest.sigv4-enabled, rest.signing-name, rest.signing-region, rest.access-key-id, rest.secret-access-key, rest.session-token, maintained-by, nessie.core-base-uri, nessie.max-snapshots and header.NAME',
     ],
     [
       'catalogs:\n  a:\n    type: rest\n    uri: http://h\n    options:\n      token: x\nstorage: { roots: [a] }\n',

@@ -1,6 +1,13 @@
 /** Maintenance shortens the metadata log of tables that keep a long one; the files that leave it are orphans like any other. */
 import { expect, test } from 'vitest';
-import { dryRunMaintenance, type MaintenanceSettings, sweepOrphans } from '../../../maintenance/index.js';
+import type { Catalog } from '../../../catalogs/index.js';
+import {
+  dryRunMaintenance,
+  type MaintenanceDeps,
+  type MaintenanceSettings,
+  stageExpiry,
+  sweepOrphans,
+} from '../../../maintenance/index.js';
 import { expireOnce } from '../../support/maintain-once.js';
 import { MaintenanceLab } from '../../support/maintenance-lab.js';
 import { isStored } from '../../support/test-store.js';
@@ -66,4 +73,28 @@ test('a log is left as it is without the setting, and never made longer by it', 
   await expireOnce(lab.deps, 'ns.t', { metadataVersions: 50 });
   const { metadata } = await lab.load('ns.t');
   expect(metadata.properties.has(LENGTH)).toBe(false);
+});
+
+test('what a catalog owns is left to it: no snapshot expires, no file goes, and nothing is written', async () => {
+  const { lab, locations } = await longLog(30);
+  const fileOwner = 'the catalog itself';
+  const owned: MaintenanceDeps = {
+    ...lab.deps,
+    loadTable: async (name) => {
+      const table = await lab.deps.loadTable(name);
+      return { ...table, catalog: { ...(table.catalog as Catalog), fileOwner } };
+    },
+  };
+  expect(await stageExpiry(owned, 'ns.t', KEEP_TWO.expiry)).toEqual({
+    planLocation: null,
+    snapshots: 0,
+    refs: [],
+    metadataFiles: 0,
+  });
+  expect(await sweepOrphans(owned, 'ns.t', {})).toEqual({ deletedFiles: 0, deletedBytes: 0n, next: null, fileOwner });
+  const { files, ...dry } = await dryRunMaintenance(owned, 'ns.t', KEEP_TWO);
+  expect(dry).toMatchObject({ fileOwner, metadataFiles: 0 });
+  expect((await files.next()).done).toBe(true);
+  expect(there(locations)).toEqual(locations.map(() => true));
+  expect(await logOf(lab)).toEqual(locations.slice(0, 6));
 });
