@@ -101,6 +101,8 @@ public class HiveMetastore {
   }
 
   public static void main(String[] arguments) throws Throwable {
+    // Two calls about locks may each wait for rows of the other. The metastore tries again once the database has noticed, after 20 s unless told.
+    System.setProperty("derby.locks.deadlockTimeout", "1");
     String database = "jdbc:derby:memory:metastore;create=true";
     System.setProperty("derby.system.home", arguments[1]);
     try (Connection connection = DriverManager.getConnection(database);
