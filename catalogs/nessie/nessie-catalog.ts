@@ -3,7 +3,7 @@
  * refs, earlier snapshots are at earlier commits, and a commit is made on the hash of the state that it was computed on.
  * Source: Nessie documentation, "Iceberg REST"; what servers do beyond it was measured on 0.99 (ADR 0031).
  */
-import { MoraineError } from '../../errors/index.js';
+import { isMoraineError, MoraineError } from '../../errors/index.js';
 import { checkRequirements, MAIN_BRANCH, type TableUpdate } from '../../iceberg/index.js';
 import type { Catalog, CommitRequest, CreateTableRequest, LoadedTable, TableIdentifier } from '../catalog.js';
 import type { Clock } from '../clock.js';
@@ -161,7 +161,14 @@ export class NessieCatalog implements Catalog {
     try {
       return await readHistory(table, {
         commits: log.commitsOf(identifier, this.#hashOf(table)),
-        load: (name, hash) => at(atCommit(hash)).loadTable(name),
+        load: async (name, hash) => {
+          try {
+            return await at(atCommit(hash)).loadTable(name);
+          } catch (error) {
+            if (isGone(error)) return undefined;
+            throw error;
+          }
+        },
         known: (location) => this.#known.get(location),
         limit: maxSnapshots,
       });
@@ -183,6 +190,12 @@ export class NessieCatalog implements Catalog {
     const message = `The catalog ${this.name} reads ${name}${point}, a state that does not change. To write, set its uri or prefix to a branch.`;
     throw new MoraineError('INVALID_ARGUMENT', message);
   }
+}
+
+/** Whether a state cannot be had, rather than the server: its garbage collection has taken the files of an old one. */
+function isGone(error: unknown): boolean {
+  if (!isMoraineError(error, 'CATALOG_UNAVAILABLE')) return isMoraineError(error);
+  return error.cause instanceof RestFailure && error.cause.status === 500;
 }
 
 /** @throws MoraineError `UNSUPPORTED_FEATURE` for updates that Nessie refuses, or takes without doing them */

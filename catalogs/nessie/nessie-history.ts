@@ -31,8 +31,8 @@ export const NO_HISTORY: TableHistory = { snapshots: [], log: [], schemas: [] };
 export interface HistorySource {
   /** Its commits, newest first; the first of them gave the state that is asked for. */
   readonly commits: AsyncIterable<TableCommit>;
-  /** The table at one commit, as the server answers. */
-  readonly load: (identifier: TableIdentifier, hash: string) => Promise<LoadedTable>;
+  /** The table at one commit, as the server answers; undefined: it is no longer to be had. */
+  readonly load: (identifier: TableIdentifier, hash: string) => Promise<LoadedTable | undefined>;
   /** The history of a state that is known already, by its metadata file. */
   readonly known: (metadataLocation: string) => TableHistory | undefined;
   /** So many snapshots are enough. */
@@ -46,14 +46,17 @@ export interface HistorySource {
 export async function readHistory({ metadata }: LoadedTable, source: HistorySource): Promise<TableHistory> {
   const { commits, base } = await untilKnown(source);
   const earlier = await mapConcurrently(commits.slice(1), ({ identifier, hash }) => source.load(identifier, hash));
-  const states = [metadata, ...earlier.map((table) => table.metadata)];
+  const states = [metadata, ...earlier.map((table) => table?.metadata)];
   let history = base;
   for (const [i, commit] of [...commits.entries()].reverse()) {
     const state = states[i];
     if (state?.tableUuid !== metadata.tableUuid) history = undefined;
     else history = withState(history, state, commit.committedMs, source.limit);
   }
-  return history ?? NO_HISTORY;
+  const newest = history?.snapshots.at(-1)?.snapshotId ?? null;
+  if (history !== undefined && newest === metadata.currentSnapshotId) return history;
+  // The log does not tell of what the table has now.
+  return withState(undefined, metadata, Number(metadata.lastUpdatedMs), source.limit) ?? NO_HISTORY;
 }
 
 /**

@@ -230,6 +230,42 @@ describe('snapshots of a table in Nessie', () => {
     ]);
   });
 
+  test('are those that can still be had: states that garbage collection took are none, a server that is busy is an error', async () => {
+    const { branch, catalog, hashOf } = await withTable();
+    const hashes: string[] = [];
+    for (let id = 1n; id <= 4n; id += 1n) {
+      await append(catalog, id);
+      hashes.push(await hashOf(branch));
+    }
+    const proxy = await startFaultyProxy(nessie.address);
+    const loadWith = async (fate: (path: string) => Fate) => {
+      proxy.fateOf = ({ path }) => fate(decodeURIComponent(path));
+      const other = await openRestCatalog({ name: 'test', uri: `${proxy.address}/iceberg/${branch}` });
+      return await other.loadTable(ORDERS);
+    };
+    const answer = (status: number, type: string) => ({
+      status,
+      body: JSON.stringify({ error: { message: 'The specified key does not exist', type, code: status } }),
+    });
+    for (const gone of [
+      answer(404, 'NoSuchTableException'),
+      answer(400, 'IllegalArgumentException'),
+      answer(500, 'RuntimeException'),
+    ]) {
+      const table = await loadWith((path) => (path.includes(`/v1/@${hashes[1] ?? ''}/`) ? gone : 'pass'));
+      expect(chain(table), String(gone.status)).toEqual([
+        [3n, -2n],
+        [4n, 3n],
+      ]);
+    }
+    const busy = loadWith((path) => (path.includes(`/v1/@${hashes[1] ?? ''}/`) ? answer(503, 'Busy') : 'pass'));
+    expect(await rejectionCode(busy)).toBe('CATALOG_UNAVAILABLE');
+    // A log that does not tell of the table at all.
+    const silent = { status: 200, body: JSON.stringify({ logEntries: [], hasMore: false }) };
+    expect(chain(await loadWith((path) => (path.includes('/history?') ? silent : 'pass')))).toEqual([[4n, -2n]]);
+    await proxy.close();
+  });
+
   test('are read with the schemas that they were written by', async () => {
     const { catalog, fresh } = await withTable();
     await append(catalog, 1n);
