@@ -4,6 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePorts } from '../../workers/server/free-ports.js';
 import { startJavaServer } from './java-server.js';
+import { startPostgres } from './postgres-server.js';
 
 /** A running metastore. */
 export interface HiveServer {
@@ -13,18 +14,30 @@ export interface HiveServer {
 }
 
 /**
- * Starts a metastore that keeps its tables in memory. It takes locks back after 5 s of silence.
+ * Starts a metastore with a database of its own. It takes locks back after 5 s of silence. (In Derby, which it brings along, calls about
+ * locks that come at the same time wait for each other for minutes.)
  * @param folder its own warehouse
  */
 export async function startHive(folder: string): Promise<HiveServer> {
   const [port = 0] = await freePorts(1);
-  const { process, close } = await startJavaServer('jars-hive.txt', 'HiveMetastore.java', [`${port}`, folder]);
+  const postgres = await startPostgres();
+  const { username, password, host, pathname } = new URL(await postgres.makeDatabase());
+  const database = `jdbc:postgresql://${host}${pathname}?user=${username}&password=${password}`;
+  const args = [`${port}`, folder, database];
+  const { process, close } = await startJavaServer('jars-hive.txt', 'HiveMetastore.java', args);
   process.stdout?.resume();
   while (!(await listens(port))) {
     if (process.exitCode !== null) throw new Error(`the Hive metastore ended with code ${process.exitCode}`);
     await sleep(100);
   }
-  return { uri: `thrift://127.0.0.1:${port}`, port, close };
+  return {
+    uri: `thrift://127.0.0.1:${port}`,
+    port,
+    close: async () => {
+      await close();
+      await postgres.close();
+    },
+  };
 }
 
 async function listens(port: number): Promise<boolean> {
