@@ -54,6 +54,7 @@ export function createBackfillActivities(project: Project): BackfillActivities {
       asActivity(async () => {
         const { planLocation } = input;
         if (planLocation === undefined) return planAnew(project, input);
+        await project.reach(filledTable(project, input.view, input.trainingSet), planLocation);
         const plan = await readBackfillPlan(project.io, planLocation);
         if (input.isRetry !== true) await requireCurrent(project, plan);
         return plannedJson(project, plan, planLocation);
@@ -138,13 +139,18 @@ async function requireCurrent(project: Project, plan: BackfillPlan): Promise<voi
   else await requireCurrentPlan(await materializationDeps(project), plan);
 }
 
+/** The table that a backfill fills: the view's online table, or the table of the training set. */
+function filledTable(project: Project, view: string | undefined, trainingSet: unknown): string {
+  if (view !== undefined) return `${project.config.online.namespace}.${view}`;
+  return parseTrainingSetRequest(trainingSet).to;
+}
+
 function plannedJson(project: Project, plan: BackfillPlan, planLocation: string): PlannedBackfill {
   const { windows, windowsWithRows, files, rows, bytes } = planSummary(plan);
   return {
     planLocation,
     sourceTable: plan.source.table,
-    onlineTable:
-      plan.view === undefined ? plan.trainingSet.request.to : `${project.config.online.namespace}.${plan.view}`,
+    onlineTable: filledTable(project, plan.view, plan.trainingSet?.request),
     windows,
     windowsWithRows,
     sourceFiles: files,

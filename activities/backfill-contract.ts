@@ -1,5 +1,12 @@
 /** The part of the contract that is about backfills. See `contract.ts`. */
-import type { CommitProgress, IdleResult, RequestedRun, RunOutcome, TrainingSetInput } from './contract.js';
+import type {
+  CommitProgress,
+  IdleResult,
+  PlanReference,
+  RequestedRun,
+  RunOutcome,
+  TrainingSetInput,
+} from './contract.js';
 
 /** Windows at a time at most: they have slots of their own, of which the worker has fewer; more would only wait. */
 export type MaxConcurrency = 16;
@@ -159,14 +166,12 @@ export type StagedBackfillWindow =
       readonly sum?: string;
     };
 
-export interface StageTrainingWindowInput {
-  readonly planLocation: string;
+export interface StageTrainingWindowInput extends PlanReference {
   readonly startUs: string;
   readonly endUs: string;
 }
 
-export interface CommitTrainingWindowsInput {
-  readonly planLocation: string;
+export interface CommitTrainingWindowsInput extends PlanReference {
   readonly windows: readonly {
     readonly startUs: string;
     readonly endUs: string;
@@ -179,6 +184,8 @@ export interface CommitTrainingWindowsInput {
 
 export interface CommitWindowsInput {
   readonly view: string;
+  /** Its online table. */
+  readonly table?: string;
   readonly windows: readonly {
     readonly planLocation: string;
     readonly manifestLocations: readonly string[];
@@ -213,11 +220,9 @@ export interface BackfillActivities {
   /** Makes the plan and stores it; of a given one, checks that it still holds. */
   planBackfill(input: PlanBackfillInput): Promise<PlannedBackfill>;
   /** A part of a stored plan. */
-  readSegments(input: {
-    readonly planLocation: string;
-    readonly cursor: number;
-    readonly limit: number;
-  }): Promise<{ readonly segments: readonly BackfillSegment[]; readonly next: number | null }>;
+  readSegments(
+    input: PlanReference & { readonly cursor: number; readonly limit: number },
+  ): Promise<{ readonly segments: readonly BackfillSegment[]; readonly next: number | null }>;
   /** Plans one window and reads it into files that nobody can see yet. */
   stageWindow(input: StageWindowInput): Promise<StagedBackfillWindow>;
   /** Makes the windows' files visible in one commit; waits for runs of schedules and people in flight first. */

@@ -1,5 +1,5 @@
 /** The part of the contract that is about compaction: types only, JSON only. 64-bit numbers are strings. */
-import type { CommitProgress, IdleResult, LeftRequests, RequestedRun, RunOutcome } from './contract.js';
+import type { CommitProgress, IdleResult, LeftRequests, PlanReference, RequestedRun, RunOutcome } from './contract.js';
 
 /** The request of a person, a schedule or a command to `compact`. It arrives as JSON from outside and is checked by `requestCompact`. */
 export interface CompactInput {
@@ -149,12 +149,11 @@ export interface CompactActivities {
     readonly again?: { readonly planLocation: string; readonly groups: readonly number[] };
   }): Promise<PlannedCompaction>;
   /** Writes the rows of one group into files that nobody can see yet. */
-  rewriteGroup(input: { readonly planLocation: string; readonly group: number }): Promise<RewrittenFiles>;
+  rewriteGroup(input: PlanReference & { readonly group: number }): Promise<RewrittenFiles>;
   /** Puts the new files of some groups in the place of the old ones. */
-  commitCompaction(input: {
-    readonly planLocation: string;
-    readonly groups: readonly Pick<RewrittenFiles, 'group' | 'manifestLocation'>[];
-  }): Promise<CommittedCompaction>;
+  commitCompaction(
+    input: PlanReference & { readonly groups: readonly Pick<RewrittenFiles, 'group' | 'manifestLocation'>[] },
+  ): Promise<CommittedCompaction>;
   /** Gives the run's lease back. */
   endCompaction(input: { readonly table: string; readonly runId: string }): Promise<void>;
 }

@@ -144,8 +144,14 @@ export interface PlannedRun {
   readonly sourceRows: string;
 }
 
-export interface ExtractInput {
+/** A stored plan, by reference. */
+export interface PlanReference {
   readonly planLocation: string;
+  /** The table in whose folder the plan lies, made or not. Runs that were begun before version 0.2 do not say. */
+  readonly table?: string;
+}
+
+export interface ExtractInput extends PlanReference {
   /** Position in the plan's list of shards. */
   readonly shard: number;
 }
@@ -158,8 +164,7 @@ export interface ExtractedShard {
   readonly bytes: string;
 }
 
-export interface CommitInput {
-  readonly planLocation: string;
+export interface CommitInput extends PlanReference {
   readonly manifestLocations: readonly string[];
 }
 
@@ -220,8 +225,7 @@ export interface TrainingSetProgress
 }
 
 /** A planned training set, by reference. */
-export interface PlannedTrainingSet {
-  readonly planLocation: string;
+export interface PlannedTrainingSet extends PlanReference {
   /** 0: an attempt before has committed the rows, and only their record is missing. */
   readonly shards: number;
   readonly entityRows: string;
@@ -229,8 +233,7 @@ export interface PlannedTrainingSet {
   readonly pin: boolean;
 }
 
-export interface StageShardInput {
-  readonly planLocation: string;
+export interface StageShardInput extends PlanReference {
   /** From 0. */
   readonly shard: number;
 }
@@ -245,8 +248,7 @@ export interface StagedTrainingShard {
   readonly bytes: string;
 }
 
-export interface CommitTrainingSetInput {
-  readonly planLocation: string;
+export interface CommitTrainingSetInput extends PlanReference {
   readonly shards: readonly Pick<StagedTrainingShard, 'manifestLocation' | 'rows' | 'sum'>[];
 }
 
@@ -286,13 +288,13 @@ export interface Activities {
    */
   planTrainingSet(input: { readonly request: unknown }): Promise<PlannedTrainingSet>;
   /** Tags the snapshots that a plan reads. */
-  pinTrainingSet(input: { readonly planLocation: string }): Promise<void>;
+  pinTrainingSet(input: PlanReference): Promise<void>;
   /** Retrieves the features of one shard of the entity rows into files that nobody can see yet. */
   stageTrainingShard(input: StageShardInput): Promise<StagedTrainingShard>;
   /** Makes the table with its one snapshot, and the record of the dataset. */
   commitTrainingSet(input: CommitTrainingSetInput): Promise<CommittedTrainingSet>;
   /** Takes back what was made for a plan whose dataset is not recorded. */
-  discardTrainingSet(input: { readonly planLocation: string }): Promise<void>;
+  discardTrainingSet(input: PlanReference): Promise<void>;
 }
 
 /** To the one run of a table: a request, and who waits for its end. */

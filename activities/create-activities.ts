@@ -12,6 +12,7 @@ import { createMaintainActivities } from './maintain-activities.js';
 import type { MaintainActivities } from './maintain-contract.js';
 import { parseMaterializeRequest } from './materialize-request.js';
 import { ofOwnProject } from './own-project.js';
+import { withReachedTables } from './reached-tables.js';
 import { hasSearchAttributes } from './search-attributes.js';
 import { Slots } from './slots.js';
 import { outcomeIfEnded, startRun } from './start-run.js';
@@ -26,7 +27,7 @@ export type AllActivities = Activities & BackfillActivities & CompactActivities 
  * answer; the decisions are in the library. All of them refuse what is of another project (`PROJECT_MISMATCH`).
  */
 export function createActivities(project: Project): AllActivities {
-  return ofOwnProject(project, allActivities(project));
+  return ofOwnProject(project, withReachedTables(project, allActivities(project)));
 }
 
 function allActivities(project: Project): AllActivities {

@@ -27,7 +27,7 @@ export function createTrainingActivities(project: Project): TrainingActivities {
       asActivity(async ({ signal }) => {
         const parsed = parseTrainingSetRequest(request);
         const planned = await planTrainingSet(await datasetDeps(project), parsed, { signal });
-        return { ...planned, entityRows: String(planned.entityRows) };
+        return { ...planned, table: parsed.to, entityRows: String(planned.entityRows) };
       }),
 
     pinTrainingSet: ({ planLocation }) =>

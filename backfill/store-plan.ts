@@ -15,7 +15,7 @@ import {
   type TrainingBackfillPlan,
   type ViewBackfillPlan,
 } from './plan.js';
-import { findTrainingTable, makeTrainingTable } from './training-table.js';
+import { findTrainingTable, keepFirstPlan, makeTrainingTable } from './training-table.js';
 import { recordIfComplete } from './training-windows.js';
 
 const MAX_PLAN_BYTES = 256 * 2 ** 20;
@@ -35,16 +35,19 @@ export async function storeBackfillPlan(deps: MaterializationDeps, plan: ViewBac
 export async function storeTrainingBackfillPlan(deps: TrainingDeps, plan: TrainingBackfillPlan): Promise<string> {
   const { draft } = plan.trainingSet;
   if (draft.tag !== null) await pinSnapshots((name) => deps.loadSource(name), draft.sources, draft.tag);
-  const made = await findTrainingTable(deps, plan);
+  const { catalog, identifier } = await deps.resolveTarget(draft.location.table);
+  const isMadeFirst = catalog.decidesLocations === true;
+  const made = (await findTrainingTable(deps, plan)) ?? (isMadeFirst ? await makeTrainingTable(deps, plan) : null);
   if (made !== null) {
     await recordIfComplete(deps, made);
-    return store(deps.io, plan, made.metadata);
+    const planLocation = await store(deps.io, plan, made.metadata);
+    if (isMadeFirst) await keepFirstPlan(made, planLocation);
+    return planLocation;
   }
-  const { catalog, identifier } = await deps.resolveTarget(draft.location.table);
   await ensureNamespace(catalog, identifier.namespace);
   const location = await catalog.newTableLocation(identifier);
   const planLocation = await store(deps.io, plan, stagedTable(deps.io, { draft, location }).metadata);
-  const { metadata } = await makeTrainingTable(deps, plan, location, planLocation);
+  const { metadata } = await makeTrainingTable(deps, plan, { location, planLocation });
   // Another one may have made it meanwhile, elsewhere.
   return store(deps.io, plan, metadata);
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { formatTableName } from '../catalogs/index.js';
 import { MoraineError } from '../errors/index.js';
 import { ensureDatasetTable, findDatasetTable, saveKey } from '../features/index.js';
-import type { Table } from '../tables/index.js';
+import { commitUpdates, type Table } from '../tables/index.js';
 import type { TrainingDeps } from '../training/index.js';
 import type { TrainingBackfillPlan } from './plan.js';
 
@@ -31,15 +31,24 @@ export async function loadTrainingTable(deps: TrainingDeps, plan: TrainingBackfi
   throw new MoraineError('TABLE_NOT_FOUND', message);
 }
 
-/** @param planLocation of the plan that the table is begun with */
+/** @param begin where the table goes, and the plan that it is begun with, unless the catalog decides where it goes */
 export async function makeTrainingTable(
   deps: TrainingDeps,
   plan: TrainingBackfillPlan,
-  location: string,
-  planLocation: string,
+  begin?: { readonly location: string; readonly planLocation: string },
 ): Promise<Table> {
   const { draft } = plan.trainingSet;
   const target = await deps.resolveTarget(draft.location.table);
-  const properties = new Map([[BACKFILL_PLAN, planLocation]]);
-  return ensureDatasetTable(deps.io, target, trainingKey(plan), { schema: draft.schema, location, properties });
+  const place =
+    begin === undefined ? {} : { location: begin.location, properties: new Map([[BACKFILL_PLAN, begin.planLocation]]) };
+  return ensureDatasetTable(deps.io, target, trainingKey(plan), { schema: draft.schema, ...place });
+}
+
+/** Keeps which plan a table was begun with that was made before it. */
+export async function keepFirstPlan(table: Table, planLocation: string): Promise<void> {
+  await commitUpdates(table, ({ properties }) =>
+    properties.has(BACKFILL_PLAN)
+      ? null
+      : [{ action: 'set-properties', updates: new Map([[BACKFILL_PLAN, planLocation]]) }],
+  );
 }

@@ -52,6 +52,8 @@ export interface Catalog {
   readonly id: string;
   /** What deletes files and snapshots of its tables, where that is not for clients to do. */
   readonly fileOwner?: string | undefined;
+  /** It puts tables where it likes: a table's location is known only once it is made. */
+  readonly decidesLocations?: boolean;
   /** False: its tables have no branches and tags of their own, since the catalog has. */
   readonly hasTableRefs?: boolean;
   /** The clock of commits through this catalog; the system's by default. */
@@ -74,6 +76,12 @@ export interface Catalog {
   createTable(identifier: TableIdentifier, request: CreateTableRequest): Promise<LoadedTable>;
   /** Points a new name at an existing metadata file. */
   registerTable(identifier: TableIdentifier, metadataLocation: string): Promise<LoadedTable>;
+  /**
+   * Makes sure that a table's files can be opened where the catalog gives access to them table by table, as loading the table does. A step
+   * of a run calls it for each table that it knows from a plan. Catalogs that give none have no such method.
+   * @param file a file in its `metadata` or `staged` folder, which tells where the table is to be if it is not made yet
+   */
+  reach?(identifier: TableIdentifier, file?: string): Promise<void>;
   /** `TABLE_NOT_FOUND` */
   loadTable(identifier: TableIdentifier): Promise<LoadedTable>;
   /**

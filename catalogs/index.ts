@@ -11,6 +11,7 @@ export { type MemoryCatalogOptions, MemoryPointers, openMemoryCatalog } from './
 export { DEFAULT_METADATA_LIMITS, type MetadataLimits, readTableMetadata } from './metadata-file.js';
 export { type MetadataFile, newestMetadata } from './newest-metadata.js';
 export { openRestCatalog, type RestCatalogOptions } from './rest/open-rest-catalog.js';
+export { restPrincipal } from './rest/rest-options.js';
 export { databaseFile, openSqlCatalog, type SqlCatalogOptions, shownDatabase } from './sql/sql-catalog.js';
 export { withTableDefaults } from './table-defaults.js';
 export { formatTableName, parseTableName, type QualifiedTableName } from './table-name.js';

@@ -5,10 +5,12 @@ import { randomUUID } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { promisify } from 'node:util';
-import { gluePlace, shownDatabase } from '../catalogs/index.js';
+import { formatTableName, gluePlace, shownDatabase } from '../catalogs/index.js';
 import type { CatalogConfig } from '../config/index.js';
-import { type ErrorCode, MoraineError } from '../errors/index.js';
-import { findMovedLocations, type Project } from '../project/index.js';
+import { type ErrorCode, isMoraineError, MoraineError } from '../errors/index.js';
+import { currentSnapshot } from '../iceberg/index.js';
+import { findMovedLocations, type Project, tableNames } from '../project/index.js';
+import { hasCredentials } from '../storage/index.js';
 import { type CommandContext, withProject } from './context.js';
 import type { Finding } from './finding.js';
 import { countedText } from './output/quantities.js';
@@ -122,13 +124,42 @@ function shownPlace(catalog: CatalogConfig): string {
 
 async function checkStorage(project: Project, root: string): Promise<Finding> {
   const probe = `${root}/.moraine-doctor-${randomUUID()}`;
-  await project.io.create(probe, new TextEncoder().encode('probe'));
+  try {
+    await project.io.create(probe, new TextEncoder().encode('probe'));
+  } catch (error) {
+    if (!isMoraineError(error, 'STORAGE_UNAVAILABLE') || !mayHaveGrants(project)) throw error;
+    return await checkGrants(project, root);
+  }
   await project.io.delete(probe);
   if (project.io.localFiles === null) return { detail: 'writable' };
   const { bavail, bsize } = await statfs(root);
   const freeBytes = bavail * bsize;
   const detail = `writable, ${gibibytes(freeBytes)} free`;
   return freeBytes < LOW_DISK_BYTES ? { detail, warning: 'Make room on this disk.' } : { detail };
+}
+
+/** Whether catalogs may give access to files, which the project itself has not. */
+const mayHaveGrants = ({ config }: Project): boolean =>
+  !hasCredentials(config.storage.options) && [...config.catalogs.values()].some(({ type }) => type === 'rest');
+
+/** Whether the access that a REST catalog gives to its tables opens one in a root. */
+async function checkGrants(project: Project, root: string): Promise<Finding> {
+  for await (const { catalog, identifier } of tableNames(project)) {
+    if (project.config.catalogs.get(catalog.name)?.type !== 'rest') continue;
+    const name = formatTableName(identifier, catalog.name);
+    const { metadata } = await project.loadTable(name);
+    const file = currentSnapshot(metadata)?.manifestList;
+    if (file === undefined || !file.startsWith(root)) continue;
+    // Some catalogs give access to files and not to lists of them.
+    await project.io.stat(file);
+    return { detail: `${name} can be read, with the access that its catalog gives` };
+  }
+  return {
+    detail:
+      'the environment has no access to it, and there is no table yet with which to try what a REST catalog gives',
+    warning:
+      'Unless the catalog gives access to its tables, set s3.access-key-id or s3.profile-name in storage.options.',
+  };
 }
 
 /** Whether every table is where it is said to be. */

@@ -16,4 +16,6 @@ export interface MaterializationDeps {
   definitions(): Promise<Definitions>;
   /** Loads a source table by its name, `[CATALOG/]NS.TABLE`, as it is now. */
   readonly loadSource: (name: string) => Promise<Table>;
+  /** Makes sure that the files of a table can be opened that is known from a plan; absent where they always can. */
+  readonly reach?: (table: string) => Promise<void>;
 }

@@ -1,21 +1,14 @@
 /** Extraction: the newest rows of a plan's shard as Parquet files of the online table, staged in one manifest. */
 import { randomUUID } from 'node:crypto';
-import {
-  bucketSql,
-  type Connection,
-  columnAlias,
-  type Engine,
-  type ParquetWrite,
-  readableScanSql,
-} from '../engine/index.js';
+import { bucketSql, type Connection, columnAlias, type ParquetWrite, readableScanSql } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import { chooseLatestMethod, type LatestRelation, newestFirst, prepareLatestPerEntity } from '../features/index.js';
 import { currentSchema, type DataFile, type NestedField, type PrimitiveType, type Schema } from '../iceberg/index.js';
 import { ONLINE_COLUMNS, onlineColumns } from '../online/index.js';
 import { type OpenFiles, whileReading } from '../scans/index.js';
 import { stageRows } from '../staging/index.js';
-import type { FileIO } from '../storage/index.js';
 import { openPinnedTable, stageManifest, type Table } from '../tables/index.js';
+import type { MaterializationDeps } from './deps.js';
 import {
   type BucketKey,
   type BucketSelection,
@@ -53,7 +46,7 @@ export interface ExtractOptions {
  * ENGINE_OUT_OF_MEMORY, STORAGE_UNAVAILABLE, CANCELLED
  */
 export async function extractShard(
-  deps: { readonly io: FileIO; readonly engine: Engine },
+  deps: Pick<MaterializationDeps, 'io' | 'engine' | 'reach'>,
   planLocation: string,
   shardIndex: number,
   options: ExtractOptions = {},
@@ -66,6 +59,7 @@ export async function extractShard(
       `The plan ${planLocation} has ${plan.shards.length} shards and no number ${shardIndex}.`,
     );
   }
+  await deps.reach?.(plan.source.table);
   const online = await openPinnedTable(deps.io, plan.online, planLocation);
   const source = await openPinnedTable(deps.io, plan.source, planLocation);
   const attemptId = `${plan.runKey.slice(0, 12)}-${shardIndex}-${randomUUID()}`;

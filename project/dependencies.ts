@@ -139,5 +139,6 @@ export async function materializationDeps(project: Project): Promise<Materializa
     settings: { namespace: config.online.namespace.split('.'), buckets: config.online.buckets },
     definitions: async () => (await registry.read()).definitions,
     loadSource: (name) => project.loadTable(name),
+    reach: (table) => project.reach(table),
   };
 }

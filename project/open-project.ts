@@ -1,11 +1,11 @@
 import type { Catalog } from '../catalogs/index.js';
-import { parseTableName } from '../catalogs/index.js';
+import { parseTableName, restPrincipal } from '../catalogs/index.js';
 import { type ConfigInput, configFromValue, loadConfig, type MoraineConfig } from '../config/index.js';
 import type { Engine } from '../engine/index.js';
 import { isMoraineError, MoraineError, nearestNames } from '../errors/index.js';
 import type { Registry } from '../features/index.js';
 import { isS3Location, PrefixMap } from '../locations/index.js';
-import { type FileIO, openStorage } from '../storage/index.js';
+import { type FileIO, hasCredentials, openStorage, StorageGrants } from '../storage/index.js';
 import { loadTable } from '../tables/index.js';
 import type { Project, ResolvedTableName } from './project.js';
 import { tableNotFound } from './table-not-found.js';
@@ -34,8 +34,9 @@ export async function openProject(options: OpenProjectOptions = {}): Promise<Pro
   const diskCache = { folder: cache.directory, maxBytes: cache.maxBytes };
   const prefixes = new PrefixMap([...locations].map(([prefix, folder]) => ({ prefix, folder })));
   const createRoots = options.createRoots ?? true;
-  const io = await openStorage({ roots, options: storageOptions, diskCache, createRoots, prefixes });
-  const catalogs = new CatalogSet(config, io);
+  const grants = storageGrants(config);
+  const io = await openStorage({ roots, options: storageOptions, diskCache, createRoots, prefixes, grants });
+  const catalogs = new CatalogSet(config, io, grants);
   const engine = new EngineSlot(config, options.fileFolders ?? []);
   const openRegistry = async (): Promise<Registry> => {
     const { Registry } = await import('../features/index.js');
@@ -67,6 +68,10 @@ export async function openProject(options: OpenProjectOptions = {}): Promise<Pro
         throw await tableNotFound(resolved, config.defaultCatalog, error);
       }
     },
+    reach: async (table, file) => {
+      const { catalog, identifier } = await resolveTable(table);
+      await catalog.reach?.(identifier, file);
+    },
     identity: async () => (await registry()).projectId(),
     knownIdentity: async () => (await registry()).findProjectId(),
     registry,
@@ -91,15 +96,25 @@ function isResolved(config: ConfigInput | MoraineConfig): config is MoraineConfi
   return config.catalogs instanceof Map;
 }
 
+/** Where access to files is kept that REST catalogs give, unless the project has credentials of its own. */
+function storageGrants({ catalogs, storage: { options } }: MoraineConfig): StorageGrants | undefined {
+  const servers = [...catalogs.values()].filter((catalog) => catalog.type === 'rest');
+  if (servers.length === 0 || hasCredentials(options)) return undefined;
+  const askers = servers.map(({ uri, warehouse = '', options: own }) => [uri, warehouse, restPrincipal(own ?? {})]);
+  return new StorageGrants({ scope: JSON.stringify(askers), endpoint: options['s3.endpoint'] });
+}
+
 /** The catalogs of a configuration, each opened at most once. */
 class CatalogSet {
   readonly #config: MoraineConfig;
   readonly #io: FileIO;
+  readonly #grants: StorageGrants | undefined;
   readonly #open = new Map<string, Promise<Catalog>>();
 
-  constructor(config: MoraineConfig, io: FileIO) {
+  constructor(config: MoraineConfig, io: FileIO, grants: StorageGrants | undefined) {
     this.#config = config;
     this.#io = io;
+    this.#grants = grants;
   }
 
   open(name: string): Promise<Catalog> {
@@ -126,7 +141,7 @@ class CatalogSet {
     );
     switch (config.type) {
       case 'rest':
-        return openRestCatalog(config);
+        return openRestCatalog({ ...config, grants: this.#grants });
       case 'glue':
         return openGlueCatalog({ ...config, io: this.#io });
       case 'hive':

@@ -37,6 +37,13 @@ export interface Project {
    */
   loadTable(name: string): Promise<Table>;
   /**
+   * Makes sure that the files of a table can be opened that is known from a plan, where its catalog gives access table by table.
+   *
+   * @param file a file in the table's folder; the table need not be made yet
+   * @throws as {@link Project.loadTable}
+   */
+  reach(table: string, file?: string): Promise<void>;
+  /**
    * The identity by which a Temporal server tells this project from others: 12 hexadecimal digits, kept with the registry. An empty registry
    * is made where there is none.
    *

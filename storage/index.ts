@@ -17,5 +17,6 @@ export { LocalFileIO, type LocalFileIOOptions } from './local-file-io.js';
 export { mapConcurrently } from './map-concurrently.js';
 export { type OpenStorageOptions, openStorage } from './open-storage.js';
 export { requestHandler, silenceVersionWarning, staticCredentials } from './s3/aws-client.js';
-export type { StorageOptions } from './s3/s3-options.js';
+export { hasCredentials, type StorageOptions } from './s3/s3-options.js';
+export { type PrefixGrant, StorageGrants, type StoreRequest, type TableGrant } from './storage-grants.js';
 export { measureTraffic, noTraffic, type Traffic } from './traffic.js';

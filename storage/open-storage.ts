@@ -5,24 +5,33 @@ import { DiskCache, type DiskCacheOptions } from './disk-cache.js';
 import type { FileIO } from './file-io.js';
 import { LocalFileIO, type LocalFileIOOptions } from './local-file-io.js';
 import type { StorageOptions } from './s3/s3-options.js';
+import type { StorageGrants } from './storage-grants.js';
 
 export interface OpenStorageOptions extends LocalFileIOOptions {
   /** Options of an object store, by the names that PyIceberg gives them. */
   readonly options?: StorageOptions;
   /** Where files of an object store are kept on this machine; unless given nowhere. */
   readonly diskCache?: DiskCacheOptions;
+  /** Access to objects that catalogs give, used where the options have no credentials. */
+  readonly grants?: StorageGrants | undefined;
 }
 
 /**
  * Opens the storage that the roots lie in. The client of an object store is loaded only for one.
  * @throws MoraineError `CONFIG_INVALID` for incomplete credentials, and for roots in several kinds of storage
  */
-export async function openStorage({ roots, options = {}, diskCache, ...local }: OpenStorageOptions): Promise<FileIO> {
+export async function openStorage(storage: OpenStorageOptions): Promise<FileIO> {
+  const { roots, options = {}, diskCache, grants, ...local } = storage;
   const remote = roots.filter(isS3Location);
   if (remote.length === 0) return new LocalFileIO({ roots, ...local });
   if (remote.length < roots.length) throw mixed(roots, remote);
   const { S3FileIO } = await import('./s3/s3-file-io.js');
-  return new S3FileIO({ roots, options, ...(diskCache === undefined ? {} : { diskCache: new DiskCache(diskCache) }) });
+  return new S3FileIO({
+    roots,
+    options,
+    grants,
+    ...(diskCache === undefined ? {} : { diskCache: new DiskCache(diskCache) }),
+  });
 }
 
 function mixed(roots: readonly Location[], remote: readonly Location[]): MoraineError {

@@ -5,6 +5,7 @@ import {
   checkSaveRequest,
   committedRecord,
   datasetTag,
+  ensureDatasetTable,
   findDatasetTable,
   getHistoricalFeatures,
   pinSnapshots,
@@ -103,7 +104,10 @@ export async function planTrainingSet(
   const { draft, key, entities } = await checkTrainingSet(deps, request, options);
   const target = await deps.resolveTarget(request.to);
   await ensureNamespace(target.catalog, target.identifier.namespace);
-  const made = await findDatasetTable(deps.io, target, key);
+  const found = await findDatasetTable(deps.io, target, key);
+  // Where files are written must be known, so that the table is made before its rows.
+  const isMadeFirst = found === null && target.catalog.decidesLocations === true;
+  const made = isMadeFirst ? await ensureDatasetTable(deps.io, target, key, { schema: draft.schema }) : found;
   const isCommitted = made !== null && committedRecord(made, key) !== null;
   const shards = isCommitted ? 0 : (request.shards ?? defaultShards(entities.rows, MAX_SHARDS));
   const planLocation = await writePlan(deps.io, {

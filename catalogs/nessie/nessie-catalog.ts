@@ -17,7 +17,9 @@ import type { NessieLog } from './nessie-log.js';
 import { type NessieReference, prefixOf } from './nessie-reference.js';
 
 export interface NessiePlace {
-  /** The server's Iceberg REST catalog, with another prefix. */
+  /** The server's Iceberg REST catalog. */
+  readonly rest: RestCatalog;
+  /** The same with another prefix. */
   readonly at: (prefix: string) => RestCatalog;
   readonly log: NessieLog;
   readonly reference: NessieReference;
@@ -34,6 +36,7 @@ const MAX_KNOWN = 1000;
 
 export class NessieCatalog implements Catalog {
   readonly fileOwner = "Nessie's garbage collection (nessie-gc)";
+  readonly decidesLocations = true;
   readonly hasTableRefs = false;
   readonly #rest: RestCatalog;
   readonly #place: NessiePlace;
@@ -41,7 +44,7 @@ export class NessieCatalog implements Catalog {
   readonly #known = new Map<string, TableHistory>();
 
   constructor(place: NessiePlace) {
-    this.#rest = place.at(prefixOf(place.reference));
+    this.#rest = place.rest;
     this.#place = place;
   }
 
@@ -92,6 +95,10 @@ export class NessieCatalog implements Catalog {
 
   newTableLocation(identifier: TableIdentifier): Promise<string> {
     return this.#rest.newTableLocation(identifier);
+  }
+
+  reach(identifier: TableIdentifier, file?: string): Promise<void> {
+    return this.#rest.reach(identifier, file);
   }
 
   async createTable(identifier: TableIdentifier, request: CreateTableRequest): Promise<LoadedTable> {

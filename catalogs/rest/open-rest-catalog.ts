@@ -1,12 +1,14 @@
 /** Opening a REST catalog: the server says of itself what it is. */
+import type { StorageGrants } from '../../storage/index.js';
 import type { Catalog } from '../catalog.js';
 import { type Clock, SYSTEM_CLOCK } from '../clock.js';
 import { NessieCatalog } from '../nessie/nessie-catalog.js';
 import { NessieLog } from '../nessie/nessie-log.js';
-import { parseReference } from '../nessie/nessie-reference.js';
+import { parseReference, prefixOf } from '../nessie/nessie-reference.js';
 import { RestCatalog, type RestCatalogPlace } from './rest-catalog.js';
 import { RestClient } from './rest-client.js';
 import { RestFailure } from './rest-failure.js';
+import { DELEGATION } from './rest-grants.js';
 import { maxSnapshots, type RestOptions } from './rest-options.js';
 import { unavailable } from './rest-refusals.js';
 import { askServer, checkedPrefix } from './rest-server.js';
@@ -21,6 +23,8 @@ export interface RestCatalogOptions {
   /** Options under the names that PyIceberg gives them: `token`, `credential`, `scope`, `header.NAME` and others. */
   readonly options?: RestOptions;
   readonly clock?: Clock;
+  /** Where to keep the access to tables' files that the server gives; without it none is asked for. */
+  readonly grants?: StorageGrants | undefined;
 }
 
 /**
@@ -33,13 +37,15 @@ export async function openRestCatalog({
   warehouse,
   options = {},
   clock = SYSTEM_CLOCK,
+  grants,
 }: RestCatalogOptions): Promise<Catalog> {
   const sign = await requestSigner(options);
-  const configured = new RestClient(uri, options, clock, sign);
+  const delegation = grants === undefined ? {} : DELEGATION;
+  const configured = new RestClient(uri, { ...delegation, ...options }, clock, sign);
   try {
     const server = await askServer(configured, options, warehouse);
     const client = configured.at(server.properties.get('uri') ?? configured.address);
-    const place = { name, client, server, clock, warehouse, fileOwner: options['maintained-by'] };
+    const place = { name, client, server, clock, warehouse, fileOwner: options['maintained-by'], grants };
     return server.properties.get('nessie.is-nessie-catalog') === 'true'
       ? nessieCatalog(place, options)
       : new RestCatalog(place);
@@ -51,10 +57,13 @@ export async function openRestCatalog({
 function nessieCatalog(place: RestCatalogPlace, options: RestOptions): NessieCatalog {
   const { client, server } = place;
   const core = server.properties.get('nessie.core-base-uri') ?? '/api/';
+  const reference = parseReference(checkedPrefix(server.properties.get('prefix')) ?? '');
   return new NessieCatalog({
-    at: (prefix) => new RestCatalog({ ...place, prefix }),
+    rest: new RestCatalog({ ...place, prefix: prefixOf(reference) }),
+    // Access to a table's files is the same for all its states.
+    at: (prefix) => new RestCatalog({ ...place, prefix, grants: undefined }),
     log: new NessieLog(client.at(`${core.replace(/\/$/, '')}/v2`)),
-    reference: parseReference(checkedPrefix(server.properties.get('prefix')) ?? ''),
+    reference,
     maxSnapshots: maxSnapshots(options),
   });
 }

@@ -17,9 +17,11 @@ import {
   requireVersionTwoTypes,
   schemaToJson,
   sortOrderToJson,
+  type TableMetadata,
   tableMetadataFromJson,
   updateToJson,
 } from '../../iceberg/index.js';
+import type { PrefixGrant, StorageGrants } from '../../storage/index.js';
 import type { Catalog, CommitRequest, CreateTableRequest, LoadedTable, TableIdentifier } from '../catalog.js';
 import type { Clock } from '../clock.js';
 import { announceCommit } from '../commit-outcome.js';
@@ -27,6 +29,7 @@ import { withoutTrailingSlash } from '../location-names.js';
 import { formatTableName } from '../table-name.js';
 import { members, type RestAnswer, type RestClient, type RestRequest } from './rest-client.js';
 import { RestFailure } from './rest-failure.js';
+import { foldersOf, grantedPrefixes } from './rest-grants.js';
 import { RestPaths } from './rest-paths.js';
 import { codeOf, MISSING, type Refusals, unavailable } from './rest-refusals.js';
 import { checkedPrefix, type RestServer, textEntries } from './rest-server.js';
@@ -48,7 +51,13 @@ export interface RestCatalogPlace {
   readonly warehouse?: string | undefined;
   /** Another prefix than that of the server's configuration, encoded. */
   readonly prefix?: string | undefined;
+  /** Where to keep the access to files that its answers give; without it they are not asked for any. */
+  readonly grants?: StorageGrants | undefined;
 }
+
+/** How some servers give access anew. */
+const CREDENTIALS = 'GET /v1/{prefix}/namespaces/{namespace}/tables/{table}/credentials';
+const NO_FIELDS = { type: 'struct', 'schema-id': 0, fields: [] } as const;
 
 export class RestCatalog implements Catalog {
   readonly name: string;
@@ -58,10 +67,12 @@ export class RestCatalog implements Catalog {
   readonly #client: RestClient;
   readonly #server: RestServer;
   readonly #paths: RestPaths;
+  readonly #grants: StorageGrants | undefined;
   /** The last answer for each table, with its entity tag. The least recently used is first. */
   readonly #kept = new Map<string, { readonly etag: string; readonly table: LoadedTable }>();
 
-  constructor({ name, client, server, clock, fileOwner, warehouse = '', prefix: other }: RestCatalogPlace) {
+  constructor(place: RestCatalogPlace) {
+    const { name, client, server, clock, fileOwner, warehouse = '', prefix: other, grants } = place;
     const prefix = checkedPrefix(other ?? server.properties.get('prefix'));
     this.name = name;
     this.id = `${client.address}#${prefix ?? warehouse}`;
@@ -69,6 +80,7 @@ export class RestCatalog implements Catalog {
     this.fileOwner = fileOwner;
     this.#client = client;
     this.#server = server;
+    this.#grants = grants;
     this.#paths = new RestPaths({ prefix, separator: server.properties.get('namespace-separator') });
   }
 
@@ -121,20 +133,76 @@ export class RestCatalog implements Catalog {
 
   /** Asks the server for a table that is not made: it alone knows where tables go. */
   async newTableLocation(identifier: TableIdentifier): Promise<string> {
-    const { namespace, name } = identifier;
+    const { namespace } = identifier;
     // Servers stage tables in namespaces that do not exist.
     if (!(await this.namespaceExists(namespace))) {
       const message = `There is no namespace ${namespace.join('.')} in catalog ${this.name}.`;
       throw new MoraineError('NAMESPACE_NOT_FOUND', message);
     }
-    const body = { name, schema: { type: 'struct', 'schema-id': 0, fields: [] }, 'stage-create': true };
+    return (await this.#stage(identifier)).metadata.location;
+  }
+
+  /** A table as it would be, or as it is. */
+  async #stage(identifier: TableIdentifier, location?: string): Promise<LoadedTable> {
+    const place = location === undefined ? {} : { location };
+    const body = { name: identifier.name, schema: NO_FIELDS, 'stage-create': true, ...place };
     try {
       const { text } = await this.#createRequest(identifier, body);
-      return this.#tableOf(identifier, text, true).metadata.location;
+      return this.#tableOf(identifier, text, true);
     } catch (error) {
       if (!isMoraineError(error, 'TABLE_ALREADY_EXISTS')) throw error;
-      return (await this.loadTable(identifier)).metadata.location;
+      return await this.loadTable(identifier);
     }
+  }
+
+  async reach(identifier: TableIdentifier, file?: string): Promise<void> {
+    const isReached = file === undefined ? this.#grants?.has(this.#grantKey(identifier)) : this.#grants?.find(file);
+    if (this.#grants === undefined || Boolean(isReached)) return;
+    const [, folder] = /^(.+)\/(?:metadata|staged)\/[^/]+$/.exec(file ?? '') ?? [];
+    try {
+      await this.loadTable(identifier);
+    } catch (error) {
+      if (folder === undefined || !isMoraineError(error, 'TABLE_NOT_FOUND')) throw error;
+      await this.#stage(identifier, folder);
+    }
+  }
+
+  #grantKey(identifier: TableIdentifier, location = ''): string {
+    return JSON.stringify([this.id, formatTableName(identifier), location]);
+  }
+
+  /** Keeps what an answer gives to open the table's files. Answers to commits give nothing, and take nothing away. */
+  #grant(answer: JsonObject, { identifier, metadata }: LoadedTable, isStaged: boolean): void {
+    if (this.#grants === undefined) return;
+    const prefixes = this.#prefixesOf(answer);
+    const key = this.#grantKey(identifier, isStaged ? metadata.location : '');
+    if (prefixes.length === 0 && this.#grants.has(key)) return;
+    const own = prefixes.map(({ prefix }) => prefix).filter((prefix) => /^s3:\/\/[^/]+\/./.test(prefix));
+    const renew = () => this.#renewed(identifier, metadata, isStaged);
+    this.#grants.set(key, { folders: [...foldersOf(metadata), ...own], prefixes, renew });
+  }
+
+  #prefixesOf(answer: JsonObject): readonly PrefixGrant[] {
+    return grantedPrefixes(answer, this.#server.properties, this.#client, this.#grants?.endpoint);
+  }
+
+  /** Access to the same table's files, asked for anew. */
+  async #renewed(identifier: TableIdentifier, { tableUuid, location }: TableMetadata, isStaged: boolean) {
+    const missing = 'TABLE_NOT_FOUND' as const;
+    if (isStaged) {
+      const body = { name: identifier.name, schema: NO_FIELDS, 'stage-create': true, location };
+      return this.#prefixesOf(this.#membersOf((await this.#createRequest(identifier, body)).text));
+    }
+    const path = this.#paths.table(identifier);
+    if (this.#server.endpoints.has(CREDENTIALS)) {
+      const { text } = await this.#read({ method: 'GET', path: `${path}/credentials` }, { missing });
+      return this.#prefixesOf(this.#membersOf(text));
+    }
+    const answer = this.#membersOf((await this.#read({ method: 'GET', path }, { missing })).text);
+    const { metadata } = this.#parsed(identifier, answer);
+    if (metadata.tableUuid === tableUuid) return this.#prefixesOf(answer);
+    const message = `Table ${formatTableName(identifier, this.name)} was replaced by another one of its name. Start the run again.`;
+    throw new MoraineError('TABLE_REPLACED', message);
   }
 
   async createTable(identifier: TableIdentifier, request: CreateTableRequest): Promise<LoadedTable> {
@@ -333,10 +401,17 @@ export class RestCatalog implements Catalog {
     return table;
   }
 
-  /** The table of `LoadTableResult` or `CommitTableResponse`. */
+  /** The table of `LoadTableResult` or `CommitTableResponse`, whose files can be opened from now on. */
   #tableOf(identifier: TableIdentifier, text: string, isStaged = false): LoadedTable {
+    const answer = this.#membersOf(text);
+    const table = this.#parsed(identifier, answer, isStaged);
+    this.#grant(answer, table, isStaged);
+    return table;
+  }
+
+  #parsed(identifier: TableIdentifier, answer: JsonObject, isStaged = false): LoadedTable {
     const name = formatTableName(identifier);
-    const { metadata, 'metadata-location': location } = this.#membersOf(text);
+    const { metadata, 'metadata-location': location } = answer;
     if (!isJsonObject(metadata)) throw this.#nonsense(`its answer for table ${name} has no metadata`);
     // Only a table that is staged has none. Whatever asks what a table needs must not take its metadata file for an orphan.
     if (typeof location !== 'string' && !isStaged)

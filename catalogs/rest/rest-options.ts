@@ -1,4 +1,5 @@
 /** Options of a REST catalog, under the names that PyIceberg and Java give them. */
+import { createHash } from 'node:crypto';
 import { optionInvalid } from '../option-invalid.js';
 
 /** Options by name. Secrets among them never appear in messages. */
@@ -47,4 +48,13 @@ export function maxSnapshots(options: RestOptions): number {
 export function extraHeaders(options: RestOptions): Readonly<Record<string, string>> {
   const named = Object.entries(options).filter(([name]) => name.startsWith('header.'));
   return Object.fromEntries(named.map(([name, value]) => [name.slice('header.'.length).toLowerCase(), value]));
+}
+
+/** Tells who asks a catalog from others who may, by what is no secret of the options. */
+export function restPrincipal(options: RestOptions): string {
+  const { credential, token } = options;
+  if (credential?.includes(':') === true) return credential.slice(0, credential.indexOf(':'));
+  const secret = credential ?? token;
+  if (secret !== undefined) return createHash('sha256').update(secret).digest('hex').slice(0, 16);
+  return options['rest.access-key-id'] ?? '';
 }

@@ -44,7 +44,7 @@ export async function askServer(client: RestClient, options: RestOptions, wareho
 }
 
 /** Whoever answers as the catalog must not direct credentials to a host that nobody configured. */
-function refuseOtherHost(
+export function refuseOtherHost(
   address: string,
   name: string,
   configured: string | undefined,

@@ -38,7 +38,7 @@ export function saveKey(record: DatasetRecord): string {
 
 /**
  * The table of a save: made now with its namespace, or by an attempt before.
- * @param table `location`: where its files are, unless where the catalog puts new tables; `properties`: further ones
+ * @param table `location`: where its files are, unless the catalog decides that; `properties`: further ones
  * @throws TABLE_ALREADY_EXISTS for a table that another save or anybody else has made
  */
 export async function ensureDatasetTable(
@@ -50,7 +50,9 @@ export async function ensureDatasetTable(
   await ensureNamespace(catalog, identifier.namespace);
   try {
     const properties = new Map([...(table.properties ?? []), [DATASET_RUN_PROPERTY, key] as const]);
-    await catalog.createTable(identifier, withTableDefaults({ ...table, properties }));
+    const { location, ...rest } = table;
+    const place = location === undefined || catalog.decidesLocations === true ? {} : { location };
+    await catalog.createTable(identifier, withTableDefaults({ ...rest, ...place, properties }));
   } catch (error) {
     if (!isMoraineError(error, 'TABLE_ALREADY_EXISTS')) throw error;
   }

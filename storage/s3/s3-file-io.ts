@@ -13,7 +13,7 @@ import {
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
   PutObjectCommand,
-  S3Client,
+  type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { isMoraineError, MoraineError } from '../../errors/index.js';
@@ -22,11 +22,12 @@ import type { DiskCache } from '../disk-cache.js';
 import { FileCache } from '../file-cache.js';
 import type { ExpectedFile, FileIO, FilePage, FileRange, FileStatus, FileTail } from '../file-io.js';
 import { fileChanged } from '../storage-error.js';
+import type { StorageGrants } from '../storage-grants.js';
 import { countTraffic, noTraffic, type Traffic } from '../traffic.js';
-import { silenceVersionWarning } from './aws-client.js';
+import { S3Clients } from './s3-clients.js';
 import { s3Error, statusOf } from './s3-error.js';
 import { type S3Object, S3Roots, s3Location } from './s3-location.js';
-import { type StorageOptions, s3ClientConfig, scopeOf } from './s3-options.js';
+import { type StorageOptions, scopeOf } from './s3-options.js';
 
 /** Parts of an upload: all of one size but the last, as R2 wants them. 10,000 of them are 160 GB. */
 const PART_BYTES = 16 * 2 ** 20;
@@ -50,6 +51,8 @@ export interface S3FileIOOptions {
   readonly options: StorageOptions;
   /** Where fetched files are kept; unless given nowhere. */
   readonly diskCache?: DiskCache;
+  /** What catalogs give, used where the options have no credentials. */
+  readonly grants?: StorageGrants | undefined;
 }
 
 /** The {@link FileIO} of an object store. Creating files needs conditional writes (`If-None-Match`). */
@@ -61,23 +64,14 @@ export class S3FileIO implements FileIO {
   /** Since it was opened. */
   readonly traffic: Traffic = noTraffic();
   readonly #roots: S3Roots;
-  readonly #client: S3Client;
+  readonly #clients: S3Clients;
 
   /** @throws MoraineError `LOCATION_REFUSED` for a root that is none; `CONFIG_INVALID` naming the option */
-  constructor({ roots, options, diskCache }: S3FileIOOptions) {
+  constructor({ roots, options, diskCache, grants }: S3FileIOOptions) {
     this.#roots = new S3Roots(roots);
     this.diskCache = diskCache ?? null;
-    this.scope = scopeOf(options);
-    silenceVersionWarning();
-    this.#client = new S3Client(s3ClientConfig(options));
-    this.#client.middlewareStack.add(
-      (next) => (sent) => {
-        countTraffic(this.traffic, 'requests', 1);
-        return next(sent);
-      },
-      // The step that runs for each attempt.
-      { step: 'finalizeRequest', name: 'countRequests', priority: 'low' },
-    );
+    this.#clients = new S3Clients(options, grants, this.traffic);
+    this.scope = [scopeOf(options), this.#clients.scope].filter((each) => each !== undefined).join(' ');
   }
 
   // biome-ignore lint/suspicious/useAwait: what it throws must reject
@@ -88,7 +82,8 @@ export class S3FileIO implements FileIO {
   async stat(location: Location): Promise<FileStatus> {
     const { bucket, key } = this.#object(location, 'read');
     return await named('read', location, async () => {
-      const found = await this.#client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }));
+      const head = new HeadObjectCommand({ Bucket: bucket, Key: key });
+      const found = await this.#clients.ask({ bucket, key }, (client) => client.send(head));
       return fileStatus(location, found.ContentLength, found.LastModified, found.ETag);
     });
   }
@@ -157,11 +152,13 @@ export class S3FileIO implements FileIO {
     await named('list', location, async () => {
       const Prefix = key === '' ? '' : `${key}/`;
       for (let place = {}; ; ) {
-        const page = await this.#client.send(new ListMultipartUploadsCommand({ Bucket, Prefix, ...place }));
+        const list = new ListMultipartUploadsCommand({ Bucket, Prefix, ...place });
+        const page = await this.#clients.ask({ bucket, key }, (client) => client.send(list));
         for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
           if (Key === undefined || Initiated === undefined || Initiated.getTime() >= beforeMs) continue;
-          await this.#client
-            .send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }))
+          const abort = new AbortMultipartUploadCommand({ Bucket, Key, UploadId });
+          await this.#clients
+            .ask({ bucket, key: Key }, (client) => client.send(abort))
             .catch((error: unknown) => {
               // Somebody else has ended it.
               if (statusOf(error) !== 404) throw error;
@@ -175,16 +172,19 @@ export class S3FileIO implements FileIO {
 
   async delete(...locations: readonly Location[]): Promise<void> {
     const failures: unknown[] = [];
-    const keysOf = new Map<string, string[]>();
+    const together: { readonly access: unknown; readonly bucket: string; readonly keys: string[] }[] = [];
     for (const location of locations) {
       try {
         const { bucket, key } = this.#object(location, 'delete');
-        keysOf.set(bucket, [...(keysOf.get(bucket) ?? []), key]);
+        const access = this.#clients.accessOf({ bucket, key });
+        const known = together.find((each) => each.access === access && each.bucket === bucket);
+        if (known === undefined) together.push({ access, bucket, keys: [key] });
+        else known.keys.push(key);
       } catch (error) {
         failures.push(error);
       }
     }
-    for (const [bucket, keys] of keysOf) {
+    for (const { bucket, keys } of together) {
       for (let start = 0; start < keys.length; start += DELETED_AT_ONCE) {
         const some = keys.slice(start, start + DELETED_AT_ONCE);
         await this.#deleteSome(bucket, some).catch((error: unknown) => failures.push(error));
@@ -199,16 +199,15 @@ export class S3FileIO implements FileIO {
   ): Promise<FilePage> {
     const { bucket, key } = this.#roots.resolve(location);
     return await named('list', location, async () => {
-      const page = await this.#client.send(
-        new ListObjectsV2Command({
-          Bucket: bucket,
-          Prefix: key === '' ? '' : `${key}/`,
-          MaxKeys: maxFiles,
-          // Names that XML cannot hold. Not every store honours it; one that does says so.
-          EncodingType: 'url',
-          ...(after === undefined ? {} : { StartAfter: after }),
-        }),
-      );
+      const list = new ListObjectsV2Command({
+        Bucket: bucket,
+        Prefix: key === '' ? '' : `${key}/`,
+        MaxKeys: maxFiles,
+        // Names that XML cannot hold. Not every store honours it; one that does says so.
+        EncodingType: 'url',
+        ...(after === undefined ? {} : { StartAfter: after }),
+      });
+      const page = await this.#clients.ask({ bucket, key }, (client) => client.send(list));
       const keyOf = page.EncodingType === 'url' ? decodeKey : (key: string) => key;
       const objects = (page.Contents ?? []).map((object) => ({ ...object, key: keyOf(object.Key ?? '') }));
       const files = objects
@@ -245,9 +244,11 @@ export class S3FileIO implements FileIO {
     };
     return await named('read', location, async () => {
       for (let attempt = 1; ; attempt++) {
-        const answer = await this.#client.send(new GetObjectCommand(request)).catch((error: unknown) => {
-          throw statusOf(error) === 412 ? fileChanged(location) : error;
-        });
+        const answer = await this.#clients
+          .ask({ bucket, key }, (client) => client.send(new GetObjectCommand(request)))
+          .catch((error: unknown) => {
+            throw statusOf(error) === 412 ? fileChanged(location) : error;
+          });
         try {
           const bytes = await use(answer);
           countTraffic(this.traffic, 'readBytes', bytes.length);
@@ -264,17 +265,12 @@ export class S3FileIO implements FileIO {
 
   async #put({ bucket, key }: S3Object, content: Uint8Array): Promise<void> {
     countTraffic(this.traffic, 'writtenBytes', content.length);
-    await this.#once({ bucket, key }, (writer) =>
-      this.#client.send(
-        new PutObjectCommand({
-          Bucket: bucket,
-          Key: key,
-          Body: content,
-          IfNoneMatch: '*',
-          Metadata: { [WRITER]: writer },
-        }),
-      ),
-    );
+    await this.#once({ bucket, key }, (writer) => {
+      const object = { Bucket: bucket, Key: key, IfNoneMatch: '*', Metadata: { [WRITER]: writer } };
+      return this.#clients.ask({ bucket, key }, (client) =>
+        client.send(new PutObjectCommand({ ...object, Body: content })),
+      );
+    });
   }
 
   /** Runs a creation. One that is refused because the object is there has landed if the object is its own. */
@@ -289,30 +285,36 @@ export class S3FileIO implements FileIO {
   }
 
   async #isBy({ bucket, key }: S3Object, writer: string): Promise<boolean> {
-    const found = await this.#client.send(new HeadObjectCommand({ Bucket: bucket, Key: key })).catch(() => undefined);
+    const head = new HeadObjectCommand({ Bucket: bucket, Key: key });
+    const found = await this.#clients.ask({ bucket, key }, (client) => client.send(head)).catch(() => undefined);
     return found?.Metadata?.[WRITER] === writer;
   }
 
   async #upload({ bucket, key }: S3Object, parts: AsyncIterable<Uint8Array>): Promise<void> {
     const object = { Bucket: bucket, Key: key };
+    const ask = <T>(request: (client: S3Client) => Promise<T>): Promise<T> =>
+      this.#clients.ask({ bucket, key }, request);
     await this.#once({ bucket, key }, async (writer) => {
-      const { UploadId } = await this.#client.send(
-        new CreateMultipartUploadCommand({ ...object, Metadata: { [WRITER]: writer } }),
-      );
+      const begin = new CreateMultipartUploadCommand({ ...object, Metadata: { [WRITER]: writer } });
+      const { UploadId } = await ask((client) => client.send(begin));
       const upload = { ...object, UploadId };
       try {
         const Parts = await inOrder(parts, PARTS_AT_ONCE, async (Body, index): Promise<CompletedPart> => {
           const PartNumber = index + 1;
           countTraffic(this.traffic, 'writtenBytes', Body.length);
-          const { ETag } = await this.#client.send(new UploadPartCommand({ ...upload, PartNumber, Body }));
+          const part = new UploadPartCommand({ ...upload, PartNumber, Body });
+          const { ETag } = await ask((client) => client.send(part));
           return { PartNumber, ETag };
         });
-        await this.#client.send(
-          new CompleteMultipartUploadCommand({ ...upload, IfNoneMatch: '*', MultipartUpload: { Parts } }),
-        );
+        const complete = new CompleteMultipartUploadCommand({
+          ...upload,
+          IfNoneMatch: '*',
+          MultipartUpload: { Parts },
+        });
+        await ask((client) => client.send(complete));
       } catch (error) {
         // The first error is the one to report; parts that stay are swept.
-        await this.#client.send(new AbortMultipartUploadCommand(upload)).catch(() => undefined);
+        await ask((client) => client.send(new AbortMultipartUploadCommand(upload))).catch(() => undefined);
         throw error;
       }
     });
@@ -321,9 +323,9 @@ export class S3FileIO implements FileIO {
   async #deleteSome(bucket: string, keys: readonly string[]): Promise<void> {
     const first = s3Location({ bucket, key: keys[0] ?? '' });
     await named('delete', first, async () => {
-      const { Errors = [] } = await this.#client.send(
-        new DeleteObjectsCommand({ Bucket: bucket, Delete: { Quiet: true, Objects: keys.map((Key) => ({ Key })) } }),
-      );
+      const Objects = keys.map((Key) => ({ Key }));
+      const command = new DeleteObjectsCommand({ Bucket: bucket, Delete: { Quiet: true, Objects } });
+      const { Errors = [] } = await this.#clients.ask({ bucket, key: keys[0] ?? '' }, (client) => client.send(command));
       const [failed] = Errors;
       if (failed === undefined) return;
       const location = s3Location({ bucket, key: failed.Key ?? '' });

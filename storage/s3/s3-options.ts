@@ -41,6 +41,12 @@ export function s3ClientConfig(options: StorageOptions): S3ClientConfig {
   };
 }
 
+/** Whether the options say whose credentials are used, rather than leaving it to the environment. */
+export const hasCredentials = (options: StorageOptions): boolean =>
+  ['s3.access-key-id', 's3.secret-access-key', 's3.session-token', 's3.profile-name'].some(
+    (name) => options[name] !== undefined,
+  );
+
 function invalid(name: string, rule: string): MoraineError {
   return new MoraineError('CONFIG_INVALID', `The storage option ${name} ${rule}.`, { details: { option: name } });
 }

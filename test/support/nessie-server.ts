@@ -25,8 +25,18 @@ export interface NessieServer {
   close(): Promise<void>;
 }
 
-/** @param warehouse `s3://BUCKET/FOLDER` of the store */
-export async function startNessie(s3: S3Server, warehouse: string): Promise<NessieServer> {
+/** How clients come by access to the store, beside credentials of their own. */
+export type ClientAccess = 'none' | 'signing' | 'sessions';
+
+/**
+ * @param warehouse `s3://BUCKET/FOLDER` of the store
+ * @param access what it gives to clients: signatures of requests, or credentials of a session that the store makes
+ */
+export async function startNessie(
+  s3: S3Server,
+  warehouse: string,
+  access: ClientAccess = 'none',
+): Promise<NessieServer> {
   const [java, jar] = [newerJava(JAVA), await cachedJar(NESSIE)];
   const [port = 0, management = 0] = await freePorts(2);
   const store = 'nessie.catalog.service.s3.default-options';
@@ -41,7 +51,15 @@ export async function startNessie(s3: S3Server, warehouse: string): Promise<Ness
     [`${store}.endpoint`]: s3.endpoint,
     [`${store}.region`]: 'us-east-1',
     [`${store}.path-style-access`]: true,
-    [`${store}.request-signing-enabled`]: false,
+    [`${store}.request-signing-enabled`]: access === 'signing',
+    ...(access === 'sessions'
+      ? {
+          [`${store}.client-iam.enabled`]: true,
+          // A store that is not AWS has no roles, and does not look at this.
+          [`${store}.client-iam.assume-role`]: 'arn:aws:iam::000000000000:role/clients',
+          [`${store}.sts-endpoint`]: s3.endpoint,
+        }
+      : {}),
     [`${store}.access-key`]: 'urn:nessie-secret:quarkus:s3keys',
     's3keys.name': s3.options['s3.access-key-id'],
     's3keys.secret': s3.options['s3.secret-access-key'],

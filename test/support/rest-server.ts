@@ -14,7 +14,7 @@ export interface RestServer {
 /**
  * Starts a server without tables; the first call on a machine downloads it.
  * @param folder below which it puts tables
- * @param properties of its catalogs, for example another FileIO
+ * @param properties of its catalogs, for example another FileIO; `access-file` names a file of what it gives with each table
  */
 export async function startRestServer(
   folder: string,

@@ -33,8 +33,15 @@ export async function startS3Server(): Promise<S3Server> {
 
 const VERSITYGW = 'v1.8.0';
 
+/** A server that takes users in and sends them away. */
+export interface ServerWithUsers extends S3Server {
+  /** Somebody who may do everything, until {@link removeUser}. The name is the access key. */
+  makeUser(name: string, secret: string): void;
+  removeUser(name: string): void;
+}
+
 /** Starts a server without buckets, which keeps objects as files of a temporary folder. Compiles it for the first time. */
-export async function startVersityGateway(): Promise<S3Server> {
+export async function startVersityGateway(): Promise<ServerWithUsers> {
   const folder = keptInCache(`versitygw-${VERSITYGW}`, (staging) => {
     process.stderr.write('tests: compiling versitygw (once) ...\n');
     const env = { ...process.env, GOBIN: staging, CGO_ENABLED: '0' };
@@ -42,12 +49,45 @@ export async function startVersityGateway(): Promise<S3Server> {
     execFileSync('go', ['install', what], { env, stdio: ['ignore', 'ignore', 'inherit'] });
   });
   const data = mkdtempSync(join(tmpdir(), 'moraine-versitygw-'));
+  const users = mkdtempSync(join(tmpdir(), 'moraine-versitygw-users-'));
   const [port = 0] = await freePorts(1);
   const { accessKeyId, secretAccessKey } = KEYS;
-  const where = ['--quiet', '--keep-alive', '--port', `127.0.0.1:${port}`];
+  const where = ['--quiet', '--keep-alive', '--port', `127.0.0.1:${port}`, '--iam-dir', users, '--iam-cache-disable'];
   const server = spawn(join(folder, 'versitygw'), [...where, 'posix', data], {
     stdio: 'ignore',
     env: { ...process.env, ROOT_ACCESS_KEY: accessKeyId, ROOT_SECRET_KEY: secretAccessKey },
+  });
+  const endpoint = `http://127.0.0.1:${port}`;
+  const store = await started(server, endpoint, () => {
+    for (const each of [data, users]) rmSync(each, { recursive: true, force: true });
+  });
+  const asAdmin = ['admin', '--access', accessKeyId, '--secret', secretAccessKey, '--endpoint-url', endpoint];
+  const administer = (...args: readonly string[]): void => {
+    execFileSync(join(folder, 'versitygw'), [...asAdmin, ...args], { stdio: 'ignore' });
+  };
+  return {
+    ...store,
+    makeUser: (name, secret) => administer('create-user', '--access', name, '--secret', secret, '--role', 'admin'),
+    removeUser: (name) => administer('delete-user', '--access', name),
+  };
+}
+
+const MINIO = 'v0.0.0-20260212201848-7aac2a2c5b7c';
+
+/** Starts a MinIO without buckets, which gives sessions to its users (STS). Compiles it for the first time, which takes minutes. */
+export async function startMinio(): Promise<S3Server> {
+  const folder = keptInCache(`minio-${MINIO}`, (staging) => {
+    process.stderr.write('tests: compiling MinIO (once) ...\n');
+    const env = { ...process.env, GOBIN: staging, CGO_ENABLED: '0' };
+    execFileSync('go', ['install', `github.com/minio/minio@${MINIO}`], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+  });
+  const data = mkdtempSync(join(tmpdir(), 'moraine-minio-'));
+  const [port = 0, consolePort = 0] = await freePorts(2);
+  const { accessKeyId, secretAccessKey } = KEYS;
+  const where = ['--address', `127.0.0.1:${port}`, '--console-address', `127.0.0.1:${consolePort}`];
+  const server = spawn(join(folder, 'minio'), ['server', '--quiet', ...where, data], {
+    stdio: 'ignore',
+    env: { ...process.env, MINIO_ROOT_USER: accessKeyId, MINIO_ROOT_PASSWORD: secretAccessKey, MINIO_BROWSER: 'off' },
   });
   return await started(server, `http://127.0.0.1:${port}`, () => rmSync(data, { recursive: true, force: true }));
 }
@@ -81,7 +121,8 @@ async function started(server: ChildProcess, endpoint: string, clean: () => void
 async function answers(server: ChildProcess, endpoint: string): Promise<void> {
   while (server.exitCode === null) {
     const answer = await fetch(endpoint).catch(() => undefined);
-    if (answer !== undefined) return;
+    // MinIO answers 503 until it can take requests.
+    if (answer !== undefined && answer.status !== 503) return;
     await sleep(100);
   }
   throw new Error(`${server.spawnfile} ended with code ${server.exitCode}`);

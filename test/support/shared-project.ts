@@ -41,6 +41,8 @@ export async function makeProject(server: S3Server, { page, index = 0, database 
     LAKE_CATALOG: catalog,
     LAKE_METASTORE: catalog,
     LAKE_CREDENTIAL: `moraine:${PASSWORD}`,
+    // Nothing but the configuration gives access to a store.
+    AWS_EC2_METADATA_DISABLED: 'true',
   };
   const run = async (...args: string[]): Promise<string> => {
     const result = await moraine(args, { cwd: folder, env });

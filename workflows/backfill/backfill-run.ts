@@ -40,7 +40,7 @@ export async function backfillRun(input: BackfillRunInput): Promise<BackfillResu
     const planned = await plannedBackfill(input, report);
     report.save(controlsChanged(controls));
     const { segments, next } = await segmentsOf(input, planned);
-    const target = new BackfillTarget(input, planned.planLocation);
+    const target = new BackfillTarget(input, planned);
     const { windowsPerCommit } = input;
     const batch = new BackfillBatch(target, controls, report, { segments, windowsPerCommit });
     await batch.run();
@@ -71,10 +71,10 @@ async function plannedBackfill(input: BackfillRunInput, report: BackfillReport):
 
 async function segmentsOf(
   { only, carried }: BackfillRunInput,
-  { planLocation }: PlannedBackfill,
+  { planLocation, onlineTable: table }: PlannedBackfill,
 ): Promise<{ readonly segments: readonly BackfillSegment[]; readonly next: number | null }> {
   if (only !== undefined) return { segments: only, next: null };
-  const page = { planLocation, cursor: carried?.cursor ?? 0, limit: SEGMENTS_PER_EXECUTION };
+  const page = { planLocation, table, cursor: carried?.cursor ?? 0, limit: SEGMENTS_PER_EXECUTION };
   return backfillPlanning.readSegments.executeWithOptions({ summary: 'Read the next windows of the plan' }, [page]);
 }
 

@@ -2,9 +2,11 @@ import type {
   BackfillRunInput,
   BackfillSegment,
   CommittedWindows,
+  PlannedBackfill,
   RanAlone,
   StagedBackfillWindow,
 } from '../../activities/backfill-contract.js';
+import type { PlanReference } from '../../activities/contract.js';
 import { trainingWindowStaging, trainingWindowsCommit, windowStaging, windowsCommit } from './backfill-policies.js';
 
 /** Windows that are read and wait for their commit. */
@@ -16,11 +18,11 @@ export interface PendingWindows {
 /** The target of a backfill: reads windows for it and commits them, by the activities of views or those of training sets. */
 export class BackfillTarget {
   readonly #input: BackfillRunInput;
-  readonly #planLocation: string;
+  readonly #plan: Required<PlanReference>;
 
-  constructor(input: BackfillRunInput, planLocation: string) {
+  constructor(input: BackfillRunInput, { planLocation, onlineTable }: PlannedBackfill) {
     this.#input = input;
-    this.#planLocation = planLocation;
+    this.#plan = { planLocation, table: onlineTable };
   }
 
   stage(segment: BackfillSegment): Promise<StagedBackfillWindow> {
@@ -28,7 +30,7 @@ export class BackfillTarget {
     const { view } = this.#input;
     const times = this.#times(segment);
     if (view !== undefined) return windowStaging.stageWindow.executeWithOptions({ summary }, [{ view, ...times }]);
-    const window = { planLocation: this.#planLocation, ...times };
+    const window = { ...this.#plan, ...times };
     return trainingWindowStaging.stageTrainingWindow.executeWithOptions({ summary }, [window]);
   }
 
@@ -40,7 +42,7 @@ export class BackfillTarget {
       manifestLocations,
       workMs,
     }));
-    return windowsCommit.commitWindows({ view, windows });
+    return windowsCommit.commitWindows({ view, table: this.#plan.table, windows });
   }
 
   #commitTraining(group: readonly PendingWindows[]): Promise<CommittedWindows> {
@@ -51,7 +53,7 @@ export class BackfillTarget {
       sum,
       workMs,
     }));
-    return trainingWindowsCommit.commitTrainingWindows({ planLocation: this.#planLocation, windows });
+    return trainingWindowsCommit.commitTrainingWindows({ ...this.#plan, windows });
   }
 
   /** Windows whose buckets have to be rebuilt; only views have such. */

@@ -147,11 +147,12 @@ class Run {
     if (ready.length === 0) return [];
     this.#report.begin('committing');
     const staged = ready.map(({ group, manifestLocation }) => ({ group, manifestLocation }));
+    const { table } = this.#input;
     const summary = `Commit: groups ${first + 1} to ${first + count} of ${groups}`;
     // A commit that has begun is finished even if the run is cancelled, so that its outcome is known.
     const committed = await CancellationScope.nonCancellable(() =>
       commitUntilKnown(
-        () => compactCommit.commitCompaction.executeWithOptions({ summary }, [{ planLocation, groups: staged }]),
+        () => compactCommit.commitCompaction.executeWithOptions({ summary }, [{ planLocation, table, groups: staged }]),
         this.#report,
       ),
     );
@@ -163,7 +164,9 @@ class Run {
   async #rewrite(planLocation: string, groups: number, group: number): Promise<RewrittenFiles | null> {
     try {
       const summary = `Rewrite: group ${group + 1} of ${groups}`;
-      const rewritten = await compaction.rewriteGroup.executeWithOptions({ summary }, [{ planLocation, group }]);
+      const rewritten = await compaction.rewriteGroup.executeWithOptions({ summary }, [
+        { planLocation, table: this.#input.table, group },
+      ]);
       this.#report.show(groupRewritten(rewritten));
       return rewritten;
     } catch (error) {

@@ -14,6 +14,7 @@ import type {
   ExtractedShard,
   MaterializeResult,
   PlannedRun,
+  PlanReference,
   RunInput,
   RunOutcome,
 } from '../../activities/contract.js';
@@ -142,7 +143,8 @@ async function onePass(input: RunInput, report: MaterializeReport): Promise<void
     if (isCancelled() && patched(HEEDS_CANCELLATION)) throw new CancelledFailure('cancelled before the commit');
     report.begin('committing');
     try {
-      report.show(shardsCommitted(shards, await commit(plan.planLocation, shards, report)));
+      const reference = { planLocation: plan.planLocation, table: plan.onlineTable };
+      report.show(shardsCommitted(shards, await commit(reference, shards, report)));
       return;
     } catch (error) {
       if (failureOf(error).code !== 'COMMIT_CONFLICT' || conflicts >= MAX_CONFLICTS) throw error;
@@ -154,7 +156,9 @@ async function onePass(input: RunInput, report: MaterializeReport): Promise<void
 function extractAll(plan: PlannedRun, planLocation: string, report: MaterializeReport): Promise<ExtractedShard[]> {
   return allShards(plan.shards, async (shard) => {
     const summary = `Extract: shard ${shard + 1} of ${plan.shards}`;
-    const extracted = await extraction.extractShard.executeWithOptions({ summary }, [{ planLocation, shard }]);
+    const extracted = await extraction.extractShard.executeWithOptions({ summary }, [
+      { planLocation, table: plan.onlineTable, shard },
+    ]);
     report.show(shardExtracted(extracted));
     return extracted;
   });
@@ -162,12 +166,12 @@ function extractAll(plan: PlannedRun, planLocation: string, report: MaterializeR
 
 /** A commit that has begun is finished even if the run is cancelled, so that its outcome is known. */
 async function commit(
-  planLocation: string,
+  reference: PlanReference,
   shards: readonly ExtractedShard[],
   report: MaterializeReport,
 ): Promise<CommittedRun> {
   const manifestLocations = shards.flatMap(({ manifestLocation }) => manifestLocation ?? []);
   return CancellationScope.nonCancellable(() =>
-    commitUntilKnown(() => committing.commitMaterialization({ planLocation, manifestLocations }), report),
+    commitUntilKnown(() => committing.commitMaterialization({ ...reference, manifestLocations }), report),
   );
 }

@@ -1,6 +1,7 @@
 import { CancellationScope } from '@temporalio/workflow';
 import type {
   PlannedTrainingSet,
+  PlanReference,
   StagedTrainingShard,
   TrainingSetInput,
   TrainingSetResult,
@@ -31,14 +32,14 @@ export async function trainingSet(input: TrainingSetInput): Promise<TrainingSetR
   const plan = await trainingPlanning.planTrainingSet({ request: ownInput(input) });
   report.save(planMade(plan));
   try {
-    const { planLocation } = plan;
-    if (plan.pin) await pinning.pinTrainingSet({ planLocation });
+    const reference = referenceTo(plan);
+    if (plan.pin) await pinning.pinTrainingSet(reference);
     const staged = await stageAll(plan, report);
     throwIfCancelled();
     report.begin('committing');
     const shards = staged.map(({ manifestLocation, rows, sum }) => ({ manifestLocation, rows, sum }));
     const committed = await CancellationScope.nonCancellable(() =>
-      commitUntilKnown(() => trainingCommit.commitTrainingSet({ planLocation, shards }), report),
+      commitUntilKnown(() => trainingCommit.commitTrainingSet({ ...reference, shards }), report),
     );
     report.show(setCommitted(committed));
     return report.done(trainingSetResult(committed));
@@ -48,19 +49,21 @@ export async function trainingSet(input: TrainingSetInput): Promise<TrainingSetR
   }
 }
 
-function stageAll(
-  { planLocation, shards }: PlannedTrainingSet,
-  report: TrainingSetReport,
-): Promise<StagedTrainingShard[]> {
+function stageAll(plan: PlannedTrainingSet, report: TrainingSetReport): Promise<StagedTrainingShard[]> {
+  const { shards } = plan;
   return allShards(shards, async (shard) => {
     const summary = `Retrieve: shard ${shard + 1} of ${shards}`;
-    const staged = await staging.stageTrainingShard.executeWithOptions({ summary }, [{ planLocation, shard }]);
+    const staged = await staging.stageTrainingShard.executeWithOptions({ summary }, [{ ...referenceTo(plan), shard }]);
     report.show(shardStaged(staged));
     return staged;
   });
 }
 
 /** Files that cannot be taken back stay, listed by no table: the error that led here matters more. */
-async function discard({ planLocation }: PlannedTrainingSet): Promise<void> {
-  await discarding.discardTrainingSet({ planLocation }).catch(() => undefined);
+async function discard(plan: PlannedTrainingSet): Promise<void> {
+  await discarding.discardTrainingSet(referenceTo(plan)).catch(() => undefined);
+}
+
+function referenceTo({ planLocation, table }: PlannedTrainingSet): PlanReference {
+  return { planLocation, ...(table === undefined ? {} : { table }) };
 }

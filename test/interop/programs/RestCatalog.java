@@ -1,7 +1,11 @@
 import java.io.File;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Properties;
 import jakarta.servlet.ServletException;
 import jakarta.servlet.http.HttpServlet;
 import jakarta.servlet.http.HttpServletRequest;
@@ -15,6 +19,8 @@ import org.apache.iceberg.io.OutputFile;
 import org.apache.iceberg.jdbc.JdbcCatalog;
 import org.apache.iceberg.rest.RESTCatalogAdapter;
 import org.apache.iceberg.rest.RESTCatalogServlet;
+import org.apache.iceberg.rest.RESTResponse;
+import org.apache.iceberg.rest.responses.LoadTableResponse;
 import org.eclipse.jetty.http.UriCompliance;
 import org.eclipse.jetty.server.HttpConfiguration;
 import org.eclipse.jetty.server.HttpConnectionFactory;
@@ -93,7 +99,34 @@ public class RestCatalog {
       all.putIfAbsent("io-impl", LocalFiles.class.getName());
       Catalog catalog = new JdbcCatalog();
       catalog.initialize(name, all);
-      return new RESTCatalogServlet(new RESTCatalogAdapter(catalog));
+      String access = all.get("access-file");
+      return new RESTCatalogServlet(access == null ? new RESTCatalogAdapter(catalog) : new Granting(catalog, Path.of(access)));
+    }
+  }
+
+  /** Gives with each table what stands in a file at that moment, a `NAME=VALUE` for each line: credentials and where the store is. */
+  static class Granting extends RESTCatalogAdapter {
+    private final Path file;
+
+    Granting(Catalog catalog, Path file) {
+      super(catalog);
+      this.file = file;
+    }
+
+    @Override
+    public <T extends RESTResponse> T handleRequest(Route route, Map<String, String> vars, Object body, Class<T> type) {
+      T response = super.handleRequest(route, vars, body, type);
+      // The answer to a commit is of the same class here, and has no such part in the specification.
+      if (!(response instanceof LoadTableResponse) || route == Route.UPDATE_TABLE) return response;
+      Properties access = new Properties();
+      try (InputStream in = java.nio.file.Files.newInputStream(file)) {
+        access.load(in);
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+      LoadTableResponse.Builder granted = LoadTableResponse.builder().withTableMetadata(((LoadTableResponse) response).tableMetadata());
+      access.forEach((name, value) -> granted.addConfig((String) name, (String) value));
+      return type.cast(granted.build());
     }
   }
 

@@ -1,0 +1,141 @@
+/**
+ * Access to a table's files in the answers of a REST catalog: credentials, or a service that signs requests to the store.
+ * Source: Iceberg REST catalog specification, `LoadTableResult`, `StorageCredential`, and its S3 signer API.
+ */
+import { isJsonArray, isJsonObject, type JsonObject, type TableMetadata } from '../../iceberg/index.js';
+import type { PrefixGrant, StorageOptions, StoreRequest } from '../../storage/index.js';
+import { optionInvalid } from '../option-invalid.js';
+import { members, type RestClient } from './rest-client.js';
+import { RestFailure } from './rest-failure.js';
+import { refuseOtherHost, textEntries } from './rest-server.js';
+import { checkedEndpoint } from './store-endpoint.js';
+
+/** The header by which a client says what it can use, and what this one can. */
+export const DELEGATION = {
+  'header.x-iceberg-access-delegation': 'vended-credentials,remote-signing',
+} as const;
+
+/** Where requests are signed unless the catalog names another place. */
+const SIGNER_ENDPOINT = 'v1/aws/s3/sign';
+
+/** Where a table may have files. The last two are of Java's object storage layout. */
+const PATH_PROPERTIES = [
+  'write.data.path',
+  'write.metadata.path',
+  'write.object-storage.path',
+  'write.folder-storage.path',
+];
+
+/** The folders that belong to a table. */
+export function foldersOf({ location, properties }: TableMetadata): readonly string[] {
+  return [location, ...PATH_PROPERTIES.flatMap((name) => properties.get(name) ?? [])];
+}
+
+/**
+ * What an answer gives. Nothing of it is in messages.
+ * @param answer a `LoadTableResult` or a `LoadCredentialsResponse`
+ * @param server what the catalog says of all its tables
+ * @param endpoint the project's own address of the store, if it has one
+ * @throws MoraineError `CONFIG_INVALID` for addresses that nobody configured
+ */
+export function grantedPrefixes(
+  answer: JsonObject,
+  server: ReadonlyMap<string, string>,
+  client: RestClient,
+  endpoint?: string,
+): readonly PrefixGrant[] {
+  const { config, 'storage-credentials': list } = answer;
+  const place = { client, isOwnEndpoint: endpoint !== undefined };
+  const own = endpoint === undefined ? [] : [['s3.endpoint', endpoint] as const];
+  const common = new Map([...server, ...textEntries(config), ...own]);
+  const listed = list !== undefined && isJsonArray(list) ? list : [];
+  const ofPrefixes = listed.flatMap((each) => {
+    if (!isJsonObject(each) || typeof each['prefix'] !== 'string') return [];
+    const settings = new Map([...common, ...textEntries(each['config']), ...own]);
+    return prefixGrant(each['prefix'].replace(/^s3[an]:\/\//, 's3://'), settings, place);
+  });
+  return [...ofPrefixes, ...prefixGrant('', common, place)];
+}
+
+interface Place {
+  readonly client: RestClient;
+  readonly isOwnEndpoint: boolean;
+}
+
+function prefixGrant(prefix: string, settings: ReadonlyMap<string, string>, place: Place): PrefixGrant[] {
+  const hasKeys = settings.has('s3.access-key-id') && settings.has('s3.secret-access-key');
+  const isSigned = settings.get('s3.remote-signing-enabled')?.toLowerCase() === 'true';
+  if (!hasKeys && !isSigned) return [];
+  const expires = Number(settings.get('s3.session-token-expires-at-ms') ?? Number.NaN);
+  return [
+    {
+      prefix,
+      options: storageOptions(settings, place),
+      ...(Number.isFinite(expires) ? { expiresMs: expires } : {}),
+      ...(hasKeys ? {} : { sign: signerOf(settings, place.client) }),
+    },
+  ];
+}
+
+/** The settings of the store, under the names of storage options. */
+function storageOptions(settings: ReadonlyMap<string, string>, { client, isOwnEndpoint }: Place): StorageOptions {
+  const endpoint = settings.get('s3.endpoint');
+  const region = settings.get('s3.region') ?? settings.get('client.region');
+  const isPath = settings.get('s3.path-style-access')?.toLowerCase();
+  const isVirtual =
+    settings.get('s3.force-virtual-addressing') ?? (isPath === undefined ? undefined : isPath !== 'true');
+  const keys = ['s3.access-key-id', 's3.secret-access-key', 's3.session-token'].flatMap((name) => {
+    const value = settings.get(name);
+    return value === undefined ? [] : [[name, value]];
+  });
+  return {
+    ...(endpoint === undefined
+      ? {}
+      : { 's3.endpoint': isOwnEndpoint ? endpoint : checkedEndpoint(endpoint, client.address) }),
+    ...(region === undefined ? {} : { 's3.region': region }),
+    ...(isVirtual === undefined ? {} : { 's3.force-virtual-addressing': String(isVirtual) }),
+    ...(Object.fromEntries(keys) as StorageOptions),
+  };
+}
+
+function signerOf(settings: ReadonlyMap<string, string>, client: RestClient): NonNullable<PrefixGrant['sign']> {
+  const address = `${(settings.get('s3.signer.uri') ?? client.address).replace(/\/+$/, '')}/`;
+  const endpoint = settings.get('s3.signer.endpoint') ?? SIGNER_ENDPOINT;
+  if (!URL.canParse(endpoint, address)) throw optionInvalid('s3.signer.endpoint', 'is not an address');
+  const url = new URL(endpoint, address);
+  refuseOtherHost(client.address, 's3.signer.uri', undefined, url.href);
+  const signer = client.at(url.origin);
+  const path = `${url.pathname}${url.search}`;
+  const token = settings.get('token');
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const region = settings.get('s3.region') ?? settings.get('client.region') ?? 'us-east-1';
+  return async ({ method, url: to, headers: given, body }: StoreRequest) => {
+    const request = {
+      region,
+      uri: to.href,
+      method,
+      headers: Object.fromEntries(Object.entries(given).map(([name, value]) => [name, [value]])),
+      ...(body === undefined ? {} : { body }),
+    };
+    const { text } = await signer.read({ method: 'POST', path, body: request, headers });
+    return signedHeaders(members(text), to);
+  };
+}
+
+/** The headers of a signed request. One that would go to another address is not sent. */
+function signedHeaders({ uri, headers }: JsonObject, to: URL): Readonly<Record<string, string>> {
+  const isSame = typeof uri === 'string' && URL.canParse(uri) && withoutQuery(uri) === withoutQuery(to.href);
+  if (!isSame || !isJsonObject(headers))
+    throw new RestFailure('unknown', 'it signed another request than the one that it was given', { status: 200 });
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, values]) => [
+      name,
+      (values !== undefined && isJsonArray(values) ? values : []).map(String).join(', '),
+    ]),
+  );
+}
+
+function withoutQuery(text: string): string {
+  const { origin, pathname } = new URL(text);
+  return decodeURIComponent(`${origin}${pathname}`);
+}

@@ -1,0 +1,107 @@
+/** Clients of a store: one with the project's own credentials, and one for each access that a catalog gave. */
+import { S3Client } from '@aws-sdk/client-s3';
+import type { HeldGrant, PrefixGrant, StorageGrants } from '../storage-grants.js';
+import { countTraffic, type Traffic } from '../traffic.js';
+import { silenceVersionWarning } from './aws-client.js';
+import { remoteSigner } from './remote-signer.js';
+import { statusOf } from './s3-error.js';
+import { type S3Object, s3Location } from './s3-location.js';
+import { hasCredentials, type StorageOptions, s3ClientConfig } from './s3-options.js';
+
+/** Answers to requests whose credentials the store does not take, or takes no longer. Those to HEAD do not say more. */
+const REFUSALS: readonly (number | undefined)[] = [400, 401, 403];
+
+export class S3Clients {
+  readonly #options: StorageOptions;
+  readonly #grants: StorageGrants | undefined;
+  readonly #traffic: Traffic;
+  #own: S3Client | undefined;
+  readonly #granted = new WeakMap<HeldGrant, Map<string, S3Client>>();
+
+  /** @param grants used unless the options have credentials of their own */
+  constructor(options: StorageOptions, grants: StorageGrants | undefined, traffic: Traffic) {
+    silenceVersionWarning();
+    this.#options = options;
+    this.#grants = hasCredentials(options) ? undefined : grants;
+    this.#traffic = traffic;
+    // What is wrong with the options is said when they are given.
+    if (this.#grants === undefined) this.#own = this.#client(options);
+  }
+
+  /** Tells what others may read of files that were fetched through these clients. */
+  get scope(): string | undefined {
+    return this.#grants?.scope;
+  }
+
+  /** Asks for something of an object. Credentials that a catalog gave, and that the store refuses, are asked for again once. */
+  async ask<T>(object: S3Object, request: (client: S3Client) => Promise<T>): Promise<T> {
+    const location = s3Location(object);
+    const held = this.#grants?.find(location);
+    const grant = await held?.fresh(location);
+    if (held === undefined || grant === undefined) {
+      this.#own ??= this.#client(this.#options);
+      return await request(this.#own);
+    }
+    try {
+      return await request(this.#clientOf(held, grant));
+    } catch (error) {
+      if (!REFUSALS.includes(statusOf(error)) || !(await held.refused(grant))) throw error;
+      return await request(this.#clientOf(held, held.at(location) ?? grant));
+    }
+  }
+
+  /** What is the same for objects of a bucket that one request may be about; undefined: the project's own credentials. */
+  accessOf(object: S3Object): PrefixGrant | undefined {
+    const location = s3Location(object);
+    return this.#grants?.find(location)?.at(location);
+  }
+
+  #clientOf(held: HeldGrant, { prefix, options, sign }: PrefixGrant): S3Client {
+    const clients = this.#granted.get(held) ?? new Map<string, S3Client>();
+    this.#granted.set(held, clients);
+    // Own settings come first: a store may have another address here than for the catalog.
+    const settings = { ...withoutCredentials(options), ...this.#options };
+    const key = JSON.stringify([prefix, settings]);
+    const known = clients.get(key);
+    if (known !== undefined) return known;
+    const signed =
+      sign === undefined
+        ? undefined
+        : remoteSigner(async (request) => {
+            const { sign: newest = sign } = held.at(prefix) ?? {};
+            return await newest(request);
+          });
+    const client = this.#client(settings, {
+      ...(signed === undefined ? {} : { signer: signed }),
+      credentials: async () => {
+        const options = (await held.fresh(prefix))?.options ?? {};
+        return {
+          accessKeyId: options['s3.access-key-id'] ?? 'signed-by-the-catalog',
+          secretAccessKey: options['s3.secret-access-key'] ?? '',
+          ...(options['s3.session-token'] === undefined ? {} : { sessionToken: options['s3.session-token'] }),
+          // The client must not keep them: when they end is not its to know.
+          expiration: new Date(0),
+        };
+      },
+    });
+    clients.set(key, client);
+    return client;
+  }
+
+  #client(options: StorageOptions, access: Pick<ReturnType<typeof s3ClientConfig>, 'credentials' | 'signer'> = {}) {
+    const client = new S3Client({ ...s3ClientConfig(options), ...access });
+    client.middlewareStack.add(
+      (next) => (sent) => {
+        countTraffic(this.#traffic, 'requests', 1);
+        return next(sent);
+      },
+      // The step that runs for each attempt.
+      { step: 'finalizeRequest', name: 'countRequests', priority: 'low' },
+    );
+    return client;
+  }
+}
+
+function withoutCredentials(options: StorageOptions): StorageOptions {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !hasCredentials({ [name]: '' })));
+}
