@@ -2,11 +2,13 @@
  * Access to a table's files in the answers of a REST catalog: credentials, or a service that signs requests to the store.
  * Source: Iceberg REST catalog specification, `LoadTableResult`, `StorageCredential`, and its S3 signer API.
  */
+import { MoraineError } from '../../errors/index.js';
 import { isJsonArray, isJsonObject, type JsonObject, type TableMetadata } from '../../iceberg/index.js';
 import type { PrefixGrant, StorageOptions, StoreRequest } from '../../storage/index.js';
 import { optionInvalid } from '../option-invalid.js';
 import { members, type RestClient } from './rest-client.js';
 import { RestFailure } from './rest-failure.js';
+import { unavailable } from './rest-refusals.js';
 import { refuseOtherHost, textEntries } from './rest-server.js';
 import { checkedEndpoint } from './store-endpoint.js';
 
@@ -117,8 +119,16 @@ function signerOf(settings: ReadonlyMap<string, string>, client: RestClient): No
       headers: Object.fromEntries(Object.entries(given).map(([name, value]) => [name, [value]])),
       ...(body === undefined ? {} : { body }),
     };
-    const { text } = await signer.read({ method: 'POST', path, body: request, headers });
-    return signedHeaders(members(text), to);
+    try {
+      const { text } = await signer.read({ method: 'POST', path, body: request, headers });
+      return signedHeaders(members(text), to);
+    } catch (error) {
+      if (!(error instanceof RestFailure)) throw error;
+      if (error.outcome !== 'refused') throw unavailable(signer.address, error);
+      const what = `${method} ${to.origin}${to.pathname}`;
+      const message = `The catalog at ${signer.address} does not sign ${what} for the store: ${error.message}.`;
+      throw new MoraineError('STORAGE_UNAVAILABLE', message, { cause: error });
+    }
   };
 }
 

@@ -2,8 +2,8 @@
 import type { S3ClientConfig } from '@aws-sdk/client-s3';
 import type { StoreRequestSigner } from '../storage-grants.js';
 
-/** Headers of which proxies and clients make what they like: they cannot be signed. */
-const UNSIGNED = new Set(['user-agent', 'amz-sdk-invocation-id', 'amz-sdk-request', 'x-amz-user-agent', 'expect']);
+/** Headers that proxies and clients change on the way. Stores want all others signed. */
+const UNSIGNED = new Set(['user-agent', 'expect', 'connection', 'transfer-encoding', 'x-amzn-trace-id']);
 
 type SdkSigner = Extract<S3ClientConfig['signer'], { readonly sign: unknown }>;
 type SdkRequest = Awaited<ReturnType<SdkSigner['sign']>>;

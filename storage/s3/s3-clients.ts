@@ -1,5 +1,7 @@
 /** Clients of a store: one with the project's own credentials, and one for each access that a catalog gave. */
 import { S3Client } from '@aws-sdk/client-s3';
+import { isMoraineError, MoraineError } from '../../errors/index.js';
+import { type Location, printableLocation } from '../../locations/index.js';
 import type { HeldGrant, PrefixGrant, StorageGrants } from '../storage-grants.js';
 import { countTraffic, type Traffic } from '../traffic.js';
 import { silenceVersionWarning } from './aws-client.js';
@@ -45,9 +47,12 @@ export class S3Clients {
     try {
       return await request(this.#clientOf(held, grant));
     } catch (error) {
-      if (!REFUSALS.includes(statusOf(error)) || !(await held.refused(grant))) throw error;
-      return await request(this.#clientOf(held, held.at(location) ?? grant));
+      if (!isRefusal(error)) throw error;
+      if (!(await held.refused(grant))) throw explained(error, location);
     }
+    return await request(this.#clientOf(held, held.at(location) ?? grant)).catch((error: unknown) => {
+      throw explained(error, location);
+    });
   }
 
   /** What is the same for objects of a bucket that one request may be about; undefined: the project's own credentials. */
@@ -100,6 +105,18 @@ export class S3Clients {
     );
     return client;
   }
+}
+
+/** Refused by the store, or not signed by the catalog. */
+const isRefusal = (error: unknown): boolean =>
+  REFUSALS.includes(statusOf(error)) || isMoraineError(error, 'STORAGE_UNAVAILABLE');
+
+/** The advice for credentials of one's own does not help here. */
+function explained(error: unknown, location: Location): unknown {
+  const status = statusOf(error);
+  if (status !== 401 && status !== 403) return error;
+  const message = `The store refuses the access to ${printableLocation(location)} that the catalog gave with its table (HTTP ${status}). Let the catalog give this right, or set credentials in storage.options.`;
+  return new MoraineError('STORAGE_UNAVAILABLE', message, { details: { location, httpStatus: status }, cause: error });
 }
 
 function withoutCredentials(options: StorageOptions): StorageOptions {

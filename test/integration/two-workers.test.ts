@@ -10,9 +10,10 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { jsonLines, moraine } from '../support/cli.js';
 import { PASSWORD, type PostgresServer, startPostgres } from '../support/postgres-server.js';
 import { startRestServer } from '../support/rest-server.js';
-import { type S3Server, startVersityGateway } from '../support/s3-server.js';
+import { RotatedKeys } from '../support/rotated-keys.js';
+import { type ServerWithUsers, startVersityGateway } from '../support/s3-server.js';
 import { temporaryFolder } from '../support/temp-folder.js';
-import { testSettings } from '../support/temporal.js';
+import { testClient, testSettings } from '../support/temporal.js';
 import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.js';
 
 const ROUNDS = 2;
@@ -20,7 +21,7 @@ const KILL_AFTER_MS = 2500;
 const VIEW = 'customer_activity';
 const SOURCE = 'shop.customer_orders';
 
-let store: S3Server;
+let store: ServerWithUsers;
 let postgres: PostgresServer;
 beforeAll(async () => {
   [store, postgres] = await Promise.all([startVersityGateway(), startPostgres()]);
@@ -30,19 +31,25 @@ afterAll(async () => {
   await Promise.all([store.close(), postgres.close()]);
 });
 
+/** Every secret that the catalog or the configuration gives has it. */
+const SECRET_MARK = 'canary-secret';
+
 /** A machine: a folder with the configuration, the catalog's database and the store. */
 interface Machine {
   readonly folder: string;
   readonly run: (...args: string[]) => Promise<string>;
 }
 
-/** Catalogs that machines share, each as it stands in `moraine.yaml`. */
+/** What machines share, as it stands in `moraine.yaml`: a catalog, and credentials of the store unless the catalog gives them. */
 const CATALOGS = {
-  PostgreSQL: async (): Promise<string> => {
+  'on PostgreSQL': async () => {
     const uri = (await postgres.makeDatabase()).replace(PASSWORD, '${LAKE_PASSWORD}');
-    return `{ type: sql, uri: "${uri}", warehouse: s3://lake/sql }`;
+    const keys = [`s3.access-key-id: ${store.options['s3.access-key-id']}`, 's3.secret-access-key: ${LAKE_SECRET_KEY}'];
+    return { catalog: `{ type: sql, uri: "${uri}", warehouse: s3://lake/sql }`, keys };
   },
-  REST: async (): Promise<string> => {
+  'on REST that gives credentials of 15 seconds': async () => {
+    const rotated = new RotatedKeys(store, { everyMs: 10_000, lifeMs: 15_000 });
+    onTestFinished(() => rotated.stop());
     const rest = await startRestServer('s3://lake/rest', {
       'io-impl': 'org.apache.iceberg.aws.s3.S3FileIO',
       'client.region': 'us-east-1',
@@ -50,21 +57,23 @@ const CATALOGS = {
       's3.path-style-access': 'true',
       's3.access-key-id': store.options['s3.access-key-id'] ?? '',
       's3.secret-access-key': store.options['s3.secret-access-key'] ?? '',
+      'access-file': rotated.file,
     });
     onTestFinished(() => rest.close());
-    return `{ type: rest, uri: "${rest.uriOf('lake')}" }`;
+    return { catalog: `{ type: rest, uri: "${rest.uriOf('lake')}" }`, keys: [] };
   },
 } as const;
 
-const configOf = (catalog: string, taskQueue: string): string => `
+type Shared = Awaited<ReturnType<(typeof CATALOGS)[keyof typeof CATALOGS]>>;
+
+const configOf = ({ catalog, keys }: Shared, taskQueue: string): string => `
 catalogs: { lake: ${catalog} }
 storage:
   roots: [s3://lake]
   options:
     s3.endpoint: ${store.endpoint}
     s3.region: us-east-1
-    s3.access-key-id: ${store.options['s3.access-key-id']}
-    s3.secret-access-key: \${LAKE_SECRET_KEY}
+    ${keys.join('\n    ')}
 temporal: { taskQueue: ${taskQueue} }
 online: { buckets: 4 }
 definitions: [features.yaml]
@@ -103,14 +112,33 @@ async function answersOf({ run }: Machine) {
   };
 }
 
-test.each(['PostgreSQL', 'REST'] as const)(
-  'with a catalog on %s they do each piece of work once, whoever is killed, and the answers are those of one machine',
+/** Everything that the Temporal server keeps of the runs on a task queue. */
+async function historiesOf(taskQueue: string): Promise<string> {
+  const { client } = await testClient(testSettings());
+  const texts: string[] = [];
+  for await (const { workflowId, runId } of client.workflow.list({ query: `TaskQueue = '${taskQueue}'` })) {
+    const handle = client.workflow.getHandle(workflowId, runId);
+    const { events } = await handle.fetchHistory();
+    const payloads = JSON.stringify([events, await handle.describe()], (_, value: unknown) => {
+      if (typeof value === 'bigint') return String(value);
+      return value instanceof Uint8Array ? Buffer.from(value).toString('utf8') : value;
+    });
+    texts.push(payloads);
+  }
+  expect(texts.length).toBeGreaterThan(5);
+  return texts.join('\n');
+}
+
+test.each(['on PostgreSQL', 'on REST that gives credentials of 15 seconds'] as const)(
+  'with a catalog %s they do each piece of work once, whoever is killed, and the answers are those of one machine',
   async (kind) => {
     const { address, taskQueue } = testSettings();
-    const config = configOf(await CATALOGS[kind](), `${taskQueue}-${randomUUID().slice(0, 8)}`);
+    const taskQueueOfTest = `${taskQueue}-${randomUUID().slice(0, 8)}`;
+    const config = configOf(await CATALOGS[kind](), taskQueueOfTest);
     const env = {
       LAKE_PASSWORD: PASSWORD,
       LAKE_SECRET_KEY: store.options['s3.secret-access-key'] ?? '',
+      AWS_EC2_METADATA_DISABLED: 'true',
       TEMPORAL_ADDRESS: address,
     };
     const client = await machineOf(config, env);
@@ -157,5 +185,7 @@ test.each(['PostgreSQL', 'REST'] as const)(
     await single.run('materialize', VIEW);
     expect(shared).toEqual(await answersOf(single));
     expect(shared.rows).toHaveLength(160 * (1 + ROUNDS));
+    for (const worker of workers) expect(worker.errors()).not.toContain(SECRET_MARK);
+    expect(await historiesOf(taskQueueOfTest)).not.toContain(SECRET_MARK);
   },
 );

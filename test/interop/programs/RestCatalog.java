@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Properties;
+import java.util.function.Consumer;
 import jakarta.servlet.ServletException;
 import jakarta.servlet.http.HttpServlet;
 import jakarta.servlet.http.HttpServletRequest;
@@ -17,9 +18,11 @@ import org.apache.iceberg.io.FileIO;
 import org.apache.iceberg.io.InputFile;
 import org.apache.iceberg.io.OutputFile;
 import org.apache.iceberg.jdbc.JdbcCatalog;
+import org.apache.iceberg.rest.HTTPRequest;
 import org.apache.iceberg.rest.RESTCatalogAdapter;
 import org.apache.iceberg.rest.RESTCatalogServlet;
 import org.apache.iceberg.rest.RESTResponse;
+import org.apache.iceberg.rest.responses.ErrorResponse;
 import org.apache.iceberg.rest.responses.LoadTableResponse;
 import org.eclipse.jetty.http.UriCompliance;
 import org.eclipse.jetty.server.HttpConfiguration;
@@ -114,10 +117,12 @@ public class RestCatalog {
     }
 
     @Override
-    public <T extends RESTResponse> T handleRequest(Route route, Map<String, String> vars, Object body, Class<T> type) {
-      T response = super.handleRequest(route, vars, body, type);
+    protected <T extends RESTResponse> T execute(
+        HTTPRequest request, Class<T> type, Consumer<ErrorResponse> onError, Consumer<Map<String, String>> headers) {
+      T response = super.execute(request, type, onError, headers);
       // The answer to a commit is of the same class here, and has no such part in the specification.
-      if (!(response instanceof LoadTableResponse) || route == Route.UPDATE_TABLE) return response;
+      boolean isCommit = request.method() == HTTPRequest.HTTPMethod.POST && !request.path().matches(".*/(tables|register)");
+      if (!(response instanceof LoadTableResponse) || isCommit) return response;
       Properties access = new Properties();
       try (InputStream in = java.nio.file.Files.newInputStream(file)) {
         access.load(in);

@@ -1,0 +1,165 @@
+/** Files that are opened with what a catalog gives: credentials that end, and requests that another signs. A real store checks them. */
+import { createHash, createHmac } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SignatureV4 } from '@smithy/signature-v4';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { openProject, type Project } from '../../project/index.js';
+import { StorageGrants, type StoreRequest, type TableGrant } from '../../storage/index.js';
+import { S3FileIO } from '../../storage/s3/s3-file-io.js';
+import { commitUpdates } from '../../tables/index.js';
+import { describeStorageBehavior } from '../conformance/storage-behavior.js';
+import { failureOf, rejectionCode } from '../support/error-code.js';
+import { startRestServer } from '../support/rest-server.js';
+import { RotatedKeys } from '../support/rotated-keys.js';
+import { type ServerWithUsers, startVersityGateway } from '../support/s3-server.js';
+
+let store: ServerWithUsers;
+let roots = 0;
+beforeAll(async () => {
+  store = await startVersityGateway();
+  await store.makeBucket('lake');
+});
+afterAll(() => store.close());
+
+/** A storage without credentials, and what a catalog gives for all of a root. */
+function grantedRoot(grant: (options: Readonly<Record<string, string>>) => TableGrant['prefixes']) {
+  roots += 1;
+  const root = `s3://lake/root${roots}`;
+  const { 's3.endpoint': endpoint = '', 's3.region': region = '', ...keys } = store.options;
+  const grants = new StorageGrants({ scope: 'test' });
+  const prefixes = grant(keys);
+  grants.set('table', { folders: [root], prefixes, renew: () => Promise.resolve(prefixes) });
+  const options = { 's3.endpoint': endpoint, 's3.region': region };
+  return Promise.resolve({
+    io: new S3FileIO({ roots: [root], options, grants }),
+    root,
+    spellings: [root.replace('s3:', 's3a:'), root.replace('s3:', 's3n:')],
+    waysOut: [`${root}/../x`],
+    clockTickMs: 1000,
+  });
+}
+
+describeStorageBehavior('versitygw, with credentials that a catalog gave', () =>
+  grantedRoot((keys) => [{ prefix: '', options: keys }]),
+);
+
+describeStorageBehavior('versitygw, with requests that another signs', () =>
+  grantedRoot((keys) => [{ prefix: '', options: {}, sign: signerWith(keys) }]),
+);
+
+/** Signs as a catalog does: it sees the request without its body, or with that of a deletion. */
+function signerWith(keys: Readonly<Record<string, string>>): NonNullable<TableGrant['prefixes'][number]['sign']> {
+  const signer = new SignatureV4({
+    service: 's3',
+    region: 'us-east-1',
+    uriEscapePath: false,
+    applyChecksum: false,
+    credentials: { accessKeyId: keys['s3.access-key-id'] ?? '', secretAccessKey: keys['s3.secret-access-key'] ?? '' },
+    sha256: class {
+      readonly #hash;
+      constructor(secret?: unknown) {
+        this.#hash = secret === undefined ? createHash('sha256') : createHmac('sha256', secret as Uint8Array);
+      }
+      update(data: Uint8Array): void {
+        this.#hash.update(data);
+      }
+      digest(): Promise<Uint8Array> {
+        return Promise.resolve(this.#hash.digest());
+      }
+      reset(): void {
+        throw new Error('not needed');
+      }
+    },
+  });
+  return async ({ method, url, headers, body }: StoreRequest) => {
+    expect(body === undefined).toBe(!url.searchParams.has('delete'));
+    const request = {
+      method,
+      protocol: url.protocol,
+      hostname: url.hostname,
+      path: url.pathname,
+      query: Object.fromEntries(url.searchParams),
+      headers: { ...headers, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' },
+    };
+    return (await signer.sign(request)).headers;
+  };
+}
+
+/** A project without credentials, on a REST catalog that gives them. */
+async function projectWith(keys: RotatedKeys): Promise<Project> {
+  const rest = await startRestServer('s3://lake/rest', {
+    'io-impl': 'org.apache.iceberg.aws.s3.S3FileIO',
+    'client.region': 'us-east-1',
+    's3.endpoint': store.endpoint,
+    's3.path-style-access': 'true',
+    's3.access-key-id': store.options['s3.access-key-id'] ?? '',
+    's3.secret-access-key': store.options['s3.secret-access-key'] ?? '',
+    'access-file': keys.file,
+  });
+  roots += 1;
+  const project = await openProject({
+    config: {
+      catalogs: { lake: { type: 'rest', uri: rest.uriOf(`c${roots}`) } },
+      storage: { roots: ['s3://lake'] },
+    },
+  });
+  onTestFinished(async () => {
+    keys.stop();
+    await project.close();
+    await rest.close();
+  });
+  const catalog = await project.catalog();
+  await catalog.createNamespace(['ns']);
+  const schema = { schemaId: 0, identifierFieldIds: [], fields: [] };
+  await catalog.createTable({ namespace: ['ns'], name: 't' }, { schema });
+  return project;
+}
+
+test('credentials that last seconds are replaced in the midst of reading and committing, before they end', async () => {
+  const project = await projectWith(new RotatedKeys(store, { everyMs: 2000, lifeMs: 3000 }));
+  const table = await project.loadTable('ns.t');
+  const folder = `${table.metadata.location}/data`;
+  const end = Date.now() + 8000;
+  let rounds = 0;
+  for (; Date.now() < end; rounds += 1) {
+    const [file, content] = [`${folder}/${rounds}`, new Uint8Array(100).fill(rounds)];
+    await table.io.create(file, content);
+    expect(await table.io.read(file)).toEqual(content);
+    const value = String(rounds);
+    const done = await commitUpdates(table, ({ properties }) =>
+      properties.get('round') === value ? null : [{ action: 'set-properties', updates: new Map([['round', value]]) }],
+    );
+    expect(done.metadata.properties.get('round')).toBe(value);
+    await sleep(50);
+  }
+  const { files } = await table.io.listPage(folder, { maxFiles: 1000 });
+  expect(files).toHaveLength(rounds);
+});
+
+test('credentials that the store takes no longer are asked for again; an error says whose they were, and no secret', async () => {
+  const keys = new RotatedKeys(store, { lifeMs: 60_000 });
+  const project = await projectWith(keys);
+  const { io, metadata } = await project.loadTable('ns.t');
+  const file = `${metadata.location}/data/file`;
+  await io.create(file, new Uint8Array(1));
+  await sleep(5100);
+  keys.rotate(1);
+  expect(await io.read(file)).toEqual(new Uint8Array(1));
+  // The next ones are refused at once: asking again would not help.
+  keys.rotate(0);
+  const error = await failureOf(io.stat(file));
+  expect(error).toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+  expect(error.message).toContain(`The store refuses the access to "${file}" that the catalog gave with its table`);
+  expect(JSON.stringify([error.message, error.details])).not.toContain('canary');
+});
+
+test('nothing is given for the place beside a table', async () => {
+  vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const project = await projectWith(new RotatedKeys(store, { lifeMs: 60_000 }));
+  const { io, metadata } = await project.loadTable('ns.t');
+  await io.create(`${metadata.location}/data/x`, new Uint8Array(1));
+  expect(await rejectionCode(io.create(`${metadata.location}-beside/x`, new Uint8Array(1)))).toBe(
+    'STORAGE_UNAVAILABLE',
+  );
+});
