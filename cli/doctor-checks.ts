@@ -10,7 +10,7 @@ import type { CatalogConfig } from '../config/index.js';
 import { type ErrorCode, isMoraineError, MoraineError } from '../errors/index.js';
 import { currentSnapshot } from '../iceberg/index.js';
 import { findMovedLocations, type Project, tableNames } from '../project/index.js';
-import { hasCredentials } from '../storage/index.js';
+import { hasCredentials, namesBuckets } from '../storage/index.js';
 import { type CommandContext, withProject } from './context.js';
 import type { Finding } from './finding.js';
 import { countedText } from './output/quantities.js';
@@ -123,6 +123,7 @@ function shownPlace(catalog: CatalogConfig): string {
 }
 
 async function checkStorage(project: Project, root: string): Promise<Finding> {
+  if (namesBuckets(root)) return { detail: 'stands for the buckets of tables' };
   const probe = `${root}/.moraine-doctor-${randomUUID()}`;
   try {
     await project.io.create(probe, new TextEncoder().encode('probe'));

@@ -11,6 +11,7 @@ import { type ErrorCode, isMoraineError, MoraineError } from '../errors/index.js
 import { DatasetRegistry, type HistoricalDeps, type SaveDeps } from '../features/index.js';
 import type { CompactDeps, GuardedPlace, MaintenanceDeps } from '../maintenance/index.js';
 import type { MaterializationDeps } from '../materialization/index.js';
+import { namesBuckets } from '../storage/index.js';
 import { loadTable, type Table } from '../tables/index.js';
 import { catalogTables } from './catalog-tables.js';
 import type { Project } from './project.js';
@@ -39,7 +40,9 @@ export function maintenanceDeps(project: Project): MaintenanceDeps {
 /** Places that maintenance must not sweep, whatever location a table claims. */
 function guardedPlaces({ config }: Project): readonly GuardedPlace[] {
   return [
-    ...config.storage.roots.map((location) => ({ name: 'a storage root', location })),
+    ...config.storage.roots
+      .filter((root) => !namesBuckets(root))
+      .map((location) => ({ name: 'a storage root', location })),
     { name: 'the folder of the project', location: config.directory },
     { name: 'the repository of the project', location: join(config.directory, '.git'), isClosed: true },
     ...(config.configFile === null ? [] : [{ name: 'the configuration', location: config.configFile }]),

@@ -17,6 +17,7 @@ export { LocalFileIO, type LocalFileIOOptions } from './local-file-io.js';
 export { mapConcurrently } from './map-concurrently.js';
 export { type OpenStorageOptions, openStorage } from './open-storage.js';
 export { requestHandler, silenceVersionWarning, staticCredentials } from './s3/aws-client.js';
+export { namesBuckets } from './s3/s3-location.js';
 export { hasCredentials, type StorageOptions } from './s3/s3-options.js';
 export { type PrefixGrant, StorageGrants, type StoreRequest, type TableGrant } from './storage-grants.js';
 export { measureTraffic, noTraffic, type Traffic } from './traffic.js';

@@ -37,19 +37,28 @@ export function parseS3Location(location: Location): S3Object {
   return { bucket, key: segments.join('/') };
 }
 
+/** A root that stands for all buckets whose names end so: AWS S3 Tables makes one for each table. */
+const BUCKETS = /^s3[an]?:\/\/\*(-[a-z0-9-]+)\/?$/;
+
+/** Whether a location stands for buckets, rather than being one. */
+export const namesBuckets = (root: Location): boolean => BUCKETS.test(root);
+
 /** Buckets, or prefixes of keys, that may be touched: a set of locations. */
 export class S3Roots {
   readonly #roots: readonly S3Object[];
+  readonly #endings: readonly string[];
 
   /** @throws MoraineError `LOCATION_REFUSED` for a root that is not an s3:// location */
   constructor(roots: readonly Location[]) {
-    this.#roots = roots.map(parseS3Location);
+    this.#roots = roots.filter((root) => !namesBuckets(root)).map(parseS3Location);
+    this.#endings = roots.flatMap((root) => BUCKETS.exec(root)?.[1] ?? []);
   }
 
   /** The object of a location under a root. @throws MoraineError `LOCATION_REFUSED` */
   resolve(location: Location): S3Object {
     const object = parseS3Location(location);
     if (this.#roots.some((root) => isUnder(object, root))) return object;
+    if (this.#endings.some((ending) => object.bucket.endsWith(ending))) return object;
     throw refused(location, 'it is outside the allowed storage roots');
   }
 }

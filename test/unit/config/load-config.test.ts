@@ -211,7 +211,7 @@ stateFolder: state
       const { catalogs } = parse(content, env);
       expect([...catalogs.keys()]).toEqual(['lake']);
     }
-    expect(blocks).toHaveLength(9);
+    expect(blocks).toHaveLength(11);
   });
 
   it('can be given as a value', () => {
