@@ -12,7 +12,8 @@ type SdkRequest = Awaited<ReturnType<SdkSigner['sign']>>;
 export function remoteSigner(sign: StoreRequestSigner): SdkSigner {
   return {
     sign: async (request: SdkRequest): Promise<SdkRequest> => {
-      const { query = {}, method, headers, body } = request;
+      const { query = {}, method, headers } = request;
+      const body: unknown = request.body;
       const url = urlOf(request);
       const signable = Object.entries(headers).filter(([name]) => !UNSIGNED.has(name.toLowerCase()));
       const signed = await sign({

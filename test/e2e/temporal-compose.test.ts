@@ -22,6 +22,8 @@ interface Service {
   readonly ports?: readonly string[];
   readonly healthcheck?: object;
   readonly volumes?: readonly string[];
+  readonly expose?: readonly string[];
+  readonly profiles?: readonly string[];
 }
 
 const FILE = join(projectRoot, 'temporal-compose.yml');
@@ -61,7 +63,10 @@ describe('temporal-compose.yml', () => {
 
   test('has a database, a server, a web UI and a worker', () => {
     expect(Object.keys(services).sort()).toEqual(
-      ['postgresql', 'temporal', 'temporal-namespace', 'temporal-schema', 'temporal-ui', 'worker'].sort(),
+      [
+        ...['postgresql', 'temporal', 'temporal-namespace', 'temporal-schema', 'temporal-ui', 'worker'],
+        ...['lake-catalog', 'lake-worker', 'store'],
+      ].sort(),
     );
     expect(services['postgresql']?.healthcheck).toBeDefined();
     expect(services['temporal']?.healthcheck).toBeDefined();
@@ -69,16 +74,16 @@ describe('temporal-compose.yml', () => {
 
   test('publishes ports on loopback only', () => {
     const ports = Object.values(services).flatMap((service) => service.ports ?? []);
-    expect(ports).toEqual(['127.0.0.1:7233:7233', '127.0.0.1:8080:8080']);
+    expect(ports).toEqual(['127.0.0.1:7233:7233', '127.0.0.1:8080:8080', '127.0.0.1:5432:5432', '127.0.0.1:7070:7070']);
   });
 
   test('pins every image, those of the Dockerfile included', () => {
     const dockerfile = readFileSync(join(projectRoot, 'Dockerfile'), 'utf8');
     const bases = [...dockerfile.matchAll(/^FROM (\S+)/gm)].map(([, image]) => image);
     const images = Object.values(services).flatMap(({ image }) => image ?? []);
-    expect(images).toHaveLength(5);
+    expect(images).toHaveLength(7);
     expect(bases).toHaveLength(2);
-    for (const image of [...images, ...bases]) expect(image).toMatch(/^[a-z/-]+:\d+\.\d+(\.\d+)?(-[a-z-]+)?$/);
+    for (const image of [...images, ...bases]) expect(image).toMatch(/^[a-z/-]+:v?\d+\.\d+(\.\d+)?(-[a-z-]+)?$/);
   });
 
   test('the schema and server images are of one version', () => {
@@ -86,6 +91,20 @@ describe('temporal-compose.yml', () => {
       (name) => services[name]?.image?.split(':')[1],
     );
     expect(new Set(versions).size).toBe(1);
+  });
+});
+
+describe('the profile lake', () => {
+  test('has workers without a folder of the host; its services start by no other profile', () => {
+    expect(services['lake-worker']?.volumes).toBeUndefined();
+    const own = Object.entries(services).filter(([, { profiles }]) => profiles !== undefined);
+    expect(own.map(([name, { profiles }]) => [name, profiles])).toEqual([
+      ['lake-catalog', ['lake']],
+      ['store', ['lake']],
+      ['lake-worker', ['lake']],
+    ]);
+    const { command, healthcheck, expose } = services['worker'] ?? {};
+    expect(services['lake-worker']).toMatchObject({ command, healthcheck, expose });
   });
 });
 

@@ -3,11 +3,13 @@
  * maintenance run at a time, and now and then a worker is killed and starts anew with an empty disk.
  */
 import { randomUUID } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { parse } from 'yaml';
 import { jsonLines, moraine } from '../support/cli.js';
+import { projectRoot } from '../support/paths.js';
 import { PASSWORD, type PostgresServer, startPostgres } from '../support/postgres-server.js';
 import { startRestServer } from '../support/rest-server.js';
 import { RotatedKeys } from '../support/rotated-keys.js';
@@ -40,12 +42,18 @@ interface Machine {
   readonly run: (...args: string[]) => Promise<string>;
 }
 
-/** What machines share, as it stands in `moraine.yaml`: a catalog, and credentials of the store unless the catalog gives them. */
+/** What machines share, as it stands in `moraine.yaml`: a catalog, and the store, whose credentials the catalog may give. */
 const CATALOGS = {
+  // The configuration of the workers of temporal-compose.yml, with the addresses of here.
   'on PostgreSQL': async () => {
-    const uri = (await postgres.makeDatabase()).replace(PASSWORD, '${LAKE_PASSWORD}');
-    const keys = [`s3.access-key-id: ${store.options['s3.access-key-id']}`, 's3.secret-access-key: ${LAKE_SECRET_KEY}'];
-    return { catalog: `{ type: sql, uri: "${uri}", warehouse: s3://lake/sql }`, keys };
+    const uri = new URL(await postgres.makeDatabase());
+    const { configs } = parse(readFileSync(join(projectRoot, 'temporal-compose.yml'), 'utf8')) as ComposeFile;
+    return configs['lake-project'].content
+      .replaceAll('$$', '$')
+      .replace('moraine:', `${uri.username}:`)
+      .replace('lake-catalog:5432/lake', `${uri.host}${uri.pathname}`)
+      .replace('http://store:7070', store.endpoint)
+      .replace('s3.access-key-id: moraine', `s3.access-key-id: ${store.options['s3.access-key-id']}`);
   },
   'on REST that gives credentials of 15 seconds': async () => {
     const rotated = new RotatedKeys(store, { everyMs: 10_000, lifeMs: 15_000 });
@@ -60,20 +68,18 @@ const CATALOGS = {
       'access-file': rotated.file,
     });
     onTestFinished(() => rest.close());
-    return { catalog: `{ type: rest, uri: "${rest.uriOf('lake')}" }`, keys: [] };
+    return `
+catalogs: { lake: { type: rest, uri: "${rest.uriOf('lake')}" } }
+storage: { roots: [s3://lake], options: { s3.endpoint: "${store.endpoint}", s3.region: us-east-1 } }
+`;
   },
 } as const;
 
-type Shared = Awaited<ReturnType<(typeof CATALOGS)[keyof typeof CATALOGS]>>;
+interface ComposeFile {
+  readonly configs: { readonly 'lake-project': { readonly content: string } };
+}
 
-const configOf = ({ catalog, keys }: Shared, taskQueue: string): string => `
-catalogs: { lake: ${catalog} }
-storage:
-  roots: [s3://lake]
-  options:
-    s3.endpoint: ${store.endpoint}
-    s3.region: us-east-1
-    ${keys.join('\n    ')}
+const configOf = (shared: string, taskQueue: string): string => `${shared}
 temporal: { taskQueue: ${taskQueue} }
 online: { buckets: 4 }
 definitions: [features.yaml]
