@@ -215,7 +215,9 @@ export class RestClient {
     const code = typeof given === 'string' ? given : '';
     const isTls = /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO)/.test(code);
     const outcome: RestOutcome = UNREACHED.has(code) || isTls ? 'unreached' : 'unknown';
-    return new RestFailure(outcome, this.#hidden(code === '' ? message : `${message} (${code})`), { cause: error });
+    const remedy = isTls ? '; set NODE_EXTRA_CA_CERTS to the file of its authority, or correct uri' : '';
+    const text = code === '' ? message : `${message} (${code})${remedy}`;
+    return new RestFailure(outcome, this.#hidden(text), { cause: error });
   }
 
   #failed({ status, headers }: Response, text: string): RestFailure {

@@ -75,6 +75,14 @@ const REASONS = new Map<string | number, Reason>([
   ],
 ]);
 
+/** Codes of a certificate that is not trusted, has ended, or is of another host. */
+const UNTRUSTED = /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|ERR_TLS_CERT)/;
+const NOT_TRUSTED: Reason = {
+  code: 'STORAGE_UNAVAILABLE',
+  reason:
+    'the certificate of the store is not trusted. Set NODE_EXTRA_CA_CERTS to the file of its authority, or correct s3.endpoint',
+};
+
 /** The HTTP status of an answer; undefined where there was none. */
 export const statusOf = (error: unknown): number | undefined =>
   error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
@@ -87,7 +95,11 @@ export function s3Error(error: unknown, action: string, location: Location): Mor
   if (isMoraineError(error)) return error;
   const { name = 'unknown', code = '', message = String(error) } = (error ?? {}) as Partial<NodeJS.ErrnoException>;
   const status = statusOf(error);
-  const known = REASONS.get(name) ?? REASONS.get(code) ?? (status === undefined ? undefined : REASONS.get(status));
+  const known =
+    (UNTRUSTED.test(code) ? NOT_TRUSTED : undefined) ??
+    REASONS.get(name) ??
+    REASONS.get(code) ??
+    (status === undefined ? undefined : REASONS.get(status));
   const text = `Cannot ${action} ${printableLocation(location)}: ${known?.reason ?? (message === '' ? name : message)}.`;
   const details = { location, storeCode: name, ...(status === undefined ? {} : { httpStatus: status }) };
   return new MoraineError(known?.code ?? 'STORAGE_UNAVAILABLE', text, { details, cause: error });

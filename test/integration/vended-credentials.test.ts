@@ -1,17 +1,28 @@
 /** Files that are opened with what a catalog gives: credentials that end, and requests that another signs. A real store checks them. */
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, createHmac, randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
-import { openProject, type Project } from '../../project/index.js';
+import { commitMaterialization, extractShard, planMaterialization } from '../../materialization/index.js';
+import { datasetDeps, materializationDeps, openProject, type Project } from '../../project/index.js';
 import { StorageGrants, type StoreRequest, type TableGrant } from '../../storage/index.js';
 import { S3FileIO } from '../../storage/s3/s3-file-io.js';
 import { commitUpdates } from '../../tables/index.js';
+import {
+  commitTrainingSet,
+  parseTrainingSetRequest,
+  planTrainingSet,
+  stageTrainingShard,
+} from '../../training/index.js';
 import { describeStorageBehavior } from '../conformance/storage-behavior.js';
+import { moraine } from '../support/cli.js';
 import { failureOf, rejectionCode } from '../support/error-code.js';
 import { startRestServer } from '../support/rest-server.js';
 import { RotatedKeys } from '../support/rotated-keys.js';
 import { type ServerWithUsers, startVersityGateway } from '../support/s3-server.js';
+import { temporaryFolder } from '../support/temp-folder.js';
 
 let store: ServerWithUsers;
 let roots = 0;
@@ -85,8 +96,8 @@ function signerWith(keys: Readonly<Record<string, string>>): NonNullable<TableGr
   };
 }
 
-/** A project without credentials, on a REST catalog that gives them. */
-async function projectWith(keys: RotatedKeys): Promise<Project> {
+/** The address of a REST catalog that gives credentials. */
+async function catalogWith(keys: RotatedKeys): Promise<string> {
   const rest = await startRestServer('s3://lake/rest', {
     'io-impl': 'org.apache.iceberg.aws.s3.S3FileIO',
     'client.region': 'us-east-1',
@@ -96,18 +107,19 @@ async function projectWith(keys: RotatedKeys): Promise<Project> {
     's3.secret-access-key': store.options['s3.secret-access-key'] ?? '',
     'access-file': keys.file,
   });
-  roots += 1;
-  const project = await openProject({
-    config: {
-      catalogs: { lake: { type: 'rest', uri: rest.uriOf(`c${roots}`) } },
-      storage: { roots: ['s3://lake'] },
-    },
-  });
   onTestFinished(async () => {
     keys.stop();
-    await project.close();
     await rest.close();
   });
+  roots += 1;
+  return rest.uriOf(`c${roots}`);
+}
+
+/** A project without credentials, on such a catalog. */
+async function projectWith(keys: RotatedKeys): Promise<Project> {
+  const catalogs = { lake: { type: 'rest', uri: await catalogWith(keys) } } as const;
+  const project = await openProject({ config: { catalogs, storage: { roots: ['s3://lake'] } } });
+  onTestFinished(() => project.close());
   const catalog = await project.catalog();
   await catalog.createNamespace(['ns']);
   const schema = { schemaId: 0, identifierFieldIds: [], fields: [] };
@@ -162,4 +174,68 @@ test('nothing is given for the place beside a table', async () => {
   expect(await rejectionCode(io.create(`${metadata.location}-beside/x`, new Uint8Array(1)))).toBe(
     'STORAGE_UNAVAILABLE',
   );
+});
+
+test('each step of a run, in a process that has seen no table yet, asks for those that it knows from the plan', async () => {
+  const uri = await catalogWith(new RotatedKeys(store, { lifeMs: 600_000 }));
+  const folder = temporaryFolder();
+  const run = async (...args: readonly string[]): Promise<void> => {
+    const { code, stderr } = await moraine(args, { cwd: folder, env: { AWS_EC2_METADATA_DISABLED: 'true' } });
+    expect(code, stderr).toBe(0);
+  };
+  await run('init', '.');
+  const config = {
+    catalogs: { lake: { type: 'rest', uri } },
+    storage: { roots: ['s3://lake'] },
+    definitions: ['features.yaml'],
+  };
+  writeFileSync(join(folder, 'moraine.yaml'), JSON.stringify(config));
+  await run('table', 'append', 'shop.customer_orders', 'data/customer_orders.csv', '--create');
+  await run('table', 'append', 'shop.labels', 'data/entities.csv', '--create');
+  await run('apply');
+  vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  /** A process of its own, as far as access to files goes. */
+  const other = async (): Promise<Project> => {
+    const project = await openProject({ cwd: folder });
+    onTestFinished(() => project.close());
+    return project;
+  };
+
+  const view = 'customer_activity';
+  const { planLocation } = await planMaterialization(await materializationDeps(await other()), {
+    view,
+    attemptId: randomUUID(),
+  });
+  const plan = planLocation ?? expect.unreachable();
+  const extractor = await other();
+  const deps = await materializationDeps(extractor);
+  expect(await rejectionCode(extractShard(deps, plan, 0))).toBe('STORAGE_UNAVAILABLE');
+  await extractor.reach(`moraine_online.${view}`, plan);
+  const { manifestLocation, rows } = await extractShard(deps, plan, 0);
+  expect(rows).toBe(8n);
+  const committer = await other();
+  await committer.reach(`moraine_online.${view}`, plan);
+  const committed = await commitMaterialization(await materializationDeps(committer), plan, [
+    manifestLocation ?? expect.unreachable(),
+  ]);
+  expect(committed.outcome).toBe('committed');
+
+  const request = parseTrainingSetRequest({
+    name: 'set',
+    features: [view],
+    entities: { table: 'shop.labels' },
+    to: 'shop.set',
+    shards: 1,
+  });
+  const set = await planTrainingSet(await datasetDeps(await other()), request);
+  const stager = await other();
+  const stagerDeps = await datasetDeps(stager);
+  expect(await rejectionCode(stageTrainingShard(stagerDeps, set.planLocation, 0))).toBe('STORAGE_UNAVAILABLE');
+  // Its table is not made yet.
+  await stager.reach('shop.set', set.planLocation);
+  const staged = await stageTrainingShard(stagerDeps, set.planLocation, 0);
+  const last = await other();
+  await last.reach('shop.set', set.planLocation);
+  expect((await commitTrainingSet(await datasetDeps(last), set.planLocation, [staged])).rows).toBe(5n);
 });

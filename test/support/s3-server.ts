@@ -1,7 +1,8 @@
 /** S3 servers on this machine: moto, from PyPI, and versitygw, which keeps real files, from the Go proxy. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { Agent } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -33,6 +34,13 @@ export async function startS3Server(): Promise<S3Server> {
 
 const VERSITYGW = 'v1.8.0';
 
+/** Files of a certificate, of its key, and of the authority that vouches for it. */
+export interface Certificate {
+  readonly certificate: string;
+  readonly key: string;
+  readonly authority: string;
+}
+
 /** A server that takes users in and sends them away. */
 export interface ServerWithUsers extends S3Server {
   /** Somebody who may do everything, until {@link removeUser}. The name is the access key. */
@@ -41,7 +49,7 @@ export interface ServerWithUsers extends S3Server {
 }
 
 /** Starts a server without buckets, which keeps objects as files of a temporary folder. Compiles it for the first time. */
-export async function startVersityGateway(): Promise<ServerWithUsers> {
+export async function startVersityGateway(certificate?: Certificate): Promise<ServerWithUsers> {
   const folder = keptInCache(`versitygw-${VERSITYGW}`, (staging) => {
     process.stderr.write('tests: compiling versitygw (once) ...\n');
     const env = { ...process.env, GOBIN: staging, CGO_ENABLED: '0' };
@@ -53,14 +61,16 @@ export async function startVersityGateway(): Promise<ServerWithUsers> {
   const [port = 0] = await freePorts(1);
   const { accessKeyId, secretAccessKey } = KEYS;
   const where = ['--quiet', '--keep-alive', '--port', `127.0.0.1:${port}`, '--iam-dir', users, '--iam-cache-disable'];
-  const server = spawn(join(folder, 'versitygw'), [...where, 'posix', data], {
+  const secure = certificate === undefined ? [] : ['--cert', certificate.certificate, '--key', certificate.key];
+  const server = spawn(join(folder, 'versitygw'), [...where, ...secure, 'posix', data], {
     stdio: 'ignore',
     env: { ...process.env, ROOT_ACCESS_KEY: accessKeyId, ROOT_SECRET_KEY: secretAccessKey },
   });
-  const endpoint = `http://127.0.0.1:${port}`;
-  const store = await started(server, endpoint, () => {
+  const endpoint = `${certificate === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
+  const clean = () => {
     for (const each of [data, users]) rmSync(each, { recursive: true, force: true });
-  });
+  };
+  const store = await started(server, endpoint, clean, certificate?.authority);
   const asAdmin = ['admin', '--access', accessKeyId, '--secret', secretAccessKey, '--endpoint-url', endpoint];
   const administer = (...args: readonly string[]): void => {
     execFileSync(join(folder, 'versitygw'), [...asAdmin, ...args], { stdio: 'ignore' });
@@ -92,9 +102,16 @@ export async function startMinio(): Promise<S3Server> {
   return await started(server, `http://127.0.0.1:${port}`, () => rmSync(data, { recursive: true, force: true }));
 }
 
-async function started(server: ChildProcess, endpoint: string, clean: () => void): Promise<S3Server> {
+async function started(
+  server: ChildProcess,
+  endpoint: string,
+  clean: () => void,
+  authority?: string,
+): Promise<S3Server> {
   await answers(server, endpoint);
-  const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials: KEYS });
+  const trust =
+    authority === undefined ? {} : { requestHandler: { httpsAgent: new Agent({ ca: readFileSync(authority) }) } };
+  const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials: KEYS, ...trust });
   return {
     endpoint,
     options: {
@@ -117,10 +134,16 @@ async function started(server: ChildProcess, endpoint: string, clean: () => void
   };
 }
 
+/** A certificate that is not trusted is an answer, too. */
+function refusedOf({ cause }: Error): { readonly status: number } | undefined {
+  const { code = '' } = (cause ?? {}) as NodeJS.ErrnoException;
+  return /CERT|UNABLE_TO|SELF_SIGNED/.test(code) ? { status: 0 } : undefined;
+}
+
 /** Waits until the server answers anything; the test's own time limit bounds the wait. */
 async function answers(server: ChildProcess, endpoint: string): Promise<void> {
   while (server.exitCode === null) {
-    const answer = await fetch(endpoint).catch(() => undefined);
+    const answer = await fetch(endpoint).catch(refusedOf);
     // MinIO answers 503 until it can take requests.
     if (answer !== undefined && answer.status !== 503) return;
     await sleep(100);
