@@ -1,5 +1,6 @@
 /** A table whose files exist only in its manifests: what planning is measured on. */
 import { type DataFile, parsePartitionSpec, parseSchema, serializeValue } from '../iceberg/index.js';
+import type { Project } from '../project/index.js';
 import { commitAppend, loadTable } from '../tables/index.js';
 import type { BenchContext } from './job.js';
 import { openBenchProject } from './world.js';
@@ -41,6 +42,12 @@ function entry(location: string, commit: number, number: number): DataFile {
 /** Makes the table in the job's folder: every commit adds files to a partition of its own, and is a manifest. */
 export async function makePlannedTable(context: BenchContext, commits: number, filesPerCommit: number): Promise<void> {
   const project = await openBenchProject(context.dataFolder);
+  await fillPlannedTable(project, commits, filesPerCommit);
+  await project.close();
+}
+
+/** The same in a project. */
+export async function fillPlannedTable(project: Project, commits: number, filesPerCommit: number): Promise<void> {
   const catalog = await project.catalog();
   await catalog.createNamespace([...PLANNED.namespace]);
   // Merging would rewrite the manifests of a hundred commits into one; planning must also be good at many.
@@ -57,5 +64,4 @@ export async function makePlannedTable(context: BenchContext, commits: number, f
     const files = Array.from({ length: filesPerCommit }, (_, index) => entry(location, commit, first + index));
     await commitAppend(table, { files });
   }
-  await project.close();
 }

@@ -1,5 +1,5 @@
 /** Rows become data files: the one place where new files of a table get their names, their format and their place in storage. */
-import { open, rm } from 'node:fs/promises';
+import { open, rm, stat } from 'node:fs/promises';
 import { type Connection, type ParquetWrite, type WrittenPath, writeParquet } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import { currentSchema, type DataFile, type PartitionSpec, type Schema, type TableMetadata } from '../iceberg/index.js';
@@ -85,21 +85,48 @@ async function* piecesOf(path: string): AsyncGenerator<Uint8Array> {
   }
 }
 
+/** Files that are on their way to a store at a time: a partitioned write makes many small ones, whose answers take longer than their bytes. */
+const UPLOADS_AT_ONCE = 8;
+/** Larger files go alone, since their parts are on their way together. */
+const LARGE_BYTES = 8 * 2 ** 20;
+
 async function upload(
   io: FileIO,
   files: readonly { readonly path: string; readonly location: Location }[],
 ): Promise<void> {
   const done: Location[] = [];
-  try {
-    for (const { path, location } of files) {
-      await io.createFrom(location, piecesOf(path));
-      done.push(location);
-      await rm(path);
+  const one = async ({ path, location }: (typeof files)[number]): Promise<void> => {
+    await io.createFrom(location, piecesOf(path));
+    done.push(location);
+    await rm(path);
+  };
+  const sizes = await Promise.all(files.map(async ({ path }) => (await stat(path)).size));
+  const small = files.filter((_, index) => (sizes[index] ?? 0) <= LARGE_BYTES);
+  const left = small.values();
+  let hasFailed = false;
+  const next = async (): Promise<void> => {
+    for (const file of left) {
+      if (hasFailed) return;
+      await one(file).catch((error: unknown) => {
+        hasFailed = true;
+        throw error;
+      });
     }
+  };
+  try {
+    for (const [index, file] of files.entries()) if ((sizes[index] ?? 0) > LARGE_BYTES) await one(file);
+    await allSettled(UPLOADS_AT_ONCE, next);
   } catch (error) {
     await io.delete(...done).catch(() => undefined); // the first error is the one to report
     throw error;
   }
+}
+
+/** Runs the same work so many times side by side; if one fails, then after all others have ended. */
+async function allSettled(times: number, work: () => Promise<void>): Promise<void> {
+  const ended = await Promise.allSettled(Array.from({ length: times }, work));
+  const failed = ended.find(({ status }) => status === 'rejected');
+  if (failed?.status === 'rejected') throw failed.reason;
 }
 
 /** @throws MoraineError `METADATA_CORRUPT` */

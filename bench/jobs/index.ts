@@ -14,6 +14,7 @@ import { manyEntities } from './many-entities.js';
 import { materialize } from './materialize.js';
 import { plan, planCold } from './plan.js';
 import { positionDeletes } from './position-deletes.js';
+import { storeMaterialize, storePlan, storeRead } from './store.js';
 import { wideView } from './wide-view.js';
 import { workflowOverhead } from './workflow-overhead.js';
 
@@ -35,6 +36,9 @@ export const JOBS: readonly BenchJob[] = [
   compactPlan,
   backfill,
   growth,
+  storePlan,
+  storeRead,
+  storeMaterialize,
 ];
 
 /** The job of that name. */

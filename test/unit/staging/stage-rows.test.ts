@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { type Connection, quoteLiteral, readableScanSql } from '../../../engine/index.js';
+import { MoraineError } from '../../../errors/index.js';
 import { type DataFile, type TableUpdate, UNSORTED } from '../../../iceberg/index.js';
 import { fileToOpen, localPathsOf, openFiles } from '../../../scans/index.js';
 import { stageRows } from '../../../staging/index.js';
@@ -132,4 +133,47 @@ test.each([
   const lab = await tableWith({ [name]: value });
   expect(await rejectionCode(stage(lab, rows(3)))).toBe(code);
   expect(storedBelow(lab.table.metadata.location).filter((path) => !path.startsWith('metadata/'))).toEqual([]);
+});
+
+/** A store that is not of this machine, on the files of one that is; creations end late, and the first of a name may fail. */
+function remote(io: Table['io'], fails: (created: number) => boolean) {
+  const seen = { atOnce: 0, most: 0, created: 0 };
+  const store = {
+    localFiles: null,
+    delete: (...locations: readonly string[]) => io.delete(...locations),
+    createFrom: async (location: string, content: AsyncIterable<Uint8Array>) => {
+      seen.atOnce += 1;
+      seen.most = Math.max(seen.most, seen.atOnce);
+      try {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        seen.created += 1;
+        if (fails(seen.created)) throw new MoraineError('STORAGE_UNAVAILABLE', 'told to fail');
+        await io.createFrom(location, content);
+      } finally {
+        seen.atOnce -= 1;
+      }
+    },
+  };
+  return { seen, io: store as unknown as Table['io'] };
+}
+
+test('small files are uploaded eight at a time; if one fails, no more are begun and none remains', async () => {
+  const world = await openTableWorld();
+  await world.create('t', schemaOf({ id: 'long', v: 'string' }), 'identity(id)');
+  const table = await world.load('t');
+  const stageIn = async (io: Table['io']) => {
+    const write = { select: rows(40), namePrefix: 'a' };
+    return await world.engine.withConnection((connection) => stageRows(connection, { ...table, io }, write));
+  };
+  const good = remote(table.io, () => false);
+  const files = await stageIn(good.io);
+  expect(files).toHaveLength(40);
+  expect(good.seen).toEqual({ atOnce: 0, most: 8, created: 40 });
+  expect(await storedBelow(`${table.metadata.location}/data`)).toHaveLength(40);
+  await table.io.delete(...files.map(({ filePath }) => filePath));
+
+  const bad = remote(table.io, (created) => created === 10);
+  expect(await rejectionCode(stageIn(bad.io))).toBe('STORAGE_UNAVAILABLE');
+  expect(bad.seen.created).toBeLessThan(20);
+  expect(await storedBelow(`${table.metadata.location}/data`)).toEqual([]);
 });
