@@ -41,7 +41,7 @@ const RENEW_BEFORE_MS = 300_000;
 const RENEW_BEFORE_SHARE = 1 / 3;
 /** How long access is used that does not say when it ends: less than the shortest session of AWS. */
 const UNTOLD_LIFE_MS = 600_000;
-/** Credentials of this age that a store refuses are not the reason of the refusal. */
+/** A catalog is not asked again so soon: for credentials that a store refuses, that had ended when they came, or that could not be had. */
 const YOUNG_MS = 5000;
 
 /** Access to the files of one table, renewed when it is about to end. */
@@ -49,6 +49,7 @@ export class HeldGrant {
   #grant: TableGrant;
   #sinceMs: number;
   #renewal: Promise<void> | undefined;
+  #failedMs = -Infinity;
   readonly #nowMs: () => number;
 
   constructor(grant: TableGrant, nowMs: () => number) {
@@ -63,10 +64,18 @@ export class HeldGrant {
     return covering.toSorted((a, b) => b.prefix.length - a.prefix.length)[0];
   }
 
-  /** The same, asked for again if it ends soon. */
+  /** The same, asked for again if it ends soon. A catalog that does not answer is no error as long as it has not ended. */
   async fresh(location: Location): Promise<PrefixGrant | undefined> {
     const held = this.at(location);
-    if (held !== undefined && this.#endsSoon(held)) await this.#renew();
+    if (held === undefined || !this.#endsSoon(held)) return held;
+    const mayLast = (held.expiresMs ?? Infinity) > this.#nowMs();
+    if (mayLast && this.#nowMs() - this.#failedMs < YOUNG_MS) return held;
+    try {
+      await this.#renew();
+    } catch (error) {
+      this.#failedMs = this.#nowMs();
+      if (!mayLast) throw error;
+    }
     return this.at(location);
   }
 
@@ -85,7 +94,10 @@ export class HeldGrant {
   }
 
   #endsSoon({ expiresMs = this.#sinceMs + UNTOLD_LIFE_MS }: PrefixGrant): boolean {
-    const before = Math.min(RENEW_BEFORE_MS, (expiresMs - this.#sinceMs) * RENEW_BEFORE_SHARE);
+    const lifeMs = expiresMs - this.#sinceMs;
+    // The clock of this machine, or of the catalog, is wrong: the store knows.
+    if (lifeMs <= 0) return this.#nowMs() - this.#sinceMs >= YOUNG_MS;
+    const before = Math.min(RENEW_BEFORE_MS, lifeMs * RENEW_BEFORE_SHARE);
     return this.#nowMs() >= expiresMs - before;
   }
 

@@ -178,7 +178,8 @@ export class RestCatalog implements Catalog {
     const key = this.#grantKey(identifier, isStaged ? metadata.location : '');
     if (prefixes.length === 0 && this.#grants.has(key)) return;
     const own = prefixes.map(({ prefix }) => prefix).filter((prefix) => /^s3:\/\/[^/]+\/./.test(prefix));
-    const renew = () => this.#renewed(identifier, metadata, isStaged);
+    const { tableUuid, location } = metadata;
+    const renew = () => this.#renewed(identifier, { tableUuid, location }, isStaged);
     this.#grants.set(key, { folders: [...foldersOf(metadata), ...own], prefixes, renew });
   }
 
@@ -187,7 +188,11 @@ export class RestCatalog implements Catalog {
   }
 
   /** Access to the same table's files, asked for anew. */
-  async #renewed(identifier: TableIdentifier, { tableUuid, location }: TableMetadata, isStaged: boolean) {
+  async #renewed(
+    identifier: TableIdentifier,
+    { tableUuid, location }: Pick<TableMetadata, 'tableUuid' | 'location'>,
+    isStaged: boolean,
+  ) {
     const missing = 'TABLE_NOT_FOUND' as const;
     if (isStaged) {
       const body = { name: identifier.name, schema: NO_FIELDS, 'stage-create': true, location };

@@ -74,7 +74,25 @@ test('credentials are renewed when a third of their time is left, but five minut
   clock.nowMs = 9_699_999;
   expect(await fresh()).toBe('c');
   clock.nowMs = 9_700_000;
+  expect([await fresh(), clock.asked]).toEqual(['c', 3]);
+  // It does not answer: what is there is used to its end, and it is not asked for every request.
+  clock.nowMs = 9_704_999;
+  expect([await fresh(), clock.asked]).toEqual(['c', 3]);
+  clock.nowMs = 9_705_000;
+  expect([await fresh(), clock.asked]).toEqual(['c', 4]);
+  clock.nowMs = 10_000_000;
   await expect(fresh()).rejects.toThrow('no more');
+});
+
+test('credentials that had ended when they came are used all the same, and asked for again after a while: a clock is wrong', async () => {
+  const { grants, clock, renew } = setUp(keys('b', { expiresMs: 5000 }), keys('c', { expiresMs: 6000 }));
+  clock.nowMs = 100_000;
+  grants.set('t', { folders: ['s3://lake/t'], prefixes: [keys('a', { expiresMs: 4000 })], renew });
+  const held = grants.find('s3://lake/t') ?? expect.unreachable();
+  const fresh = async () => nameOf(await held.fresh('s3://lake/t'));
+  expect([await fresh(), await fresh(), clock.asked]).toEqual(['a', 'a', 0]);
+  clock.nowMs = 105_000;
+  expect([await fresh(), await fresh(), clock.asked]).toEqual(['b', 'b', 1]);
 });
 
 test('access that does not say when it ends is renewed after ten minutes, a signer like keys', async () => {
@@ -105,12 +123,13 @@ test('what a store refuses is asked for again, unless it is new: then something 
 });
 
 test('what comes with a table while it is asked for again is kept', async () => {
-  const { grants } = setUp();
+  const { grants, clock } = setUp();
   let answer: (prefixes: readonly PrefixGrant[]) => void = () => undefined;
   const renew = () => new Promise<readonly PrefixGrant[]>((resolve) => (answer = resolve));
-  const ended = keys('a', { expiresMs: 0 });
+  const ended = keys('a', { expiresMs: 10 });
   grants.set('t', { folders: ['s3://lake/t'], prefixes: [ended], renew });
   const held = grants.find('s3://lake/t') ?? expect.unreachable();
+  clock.nowMs = 10;
   const waiting = held.fresh('s3://lake/t');
   grants.set('t', { folders: ['s3://lake/t'], prefixes: [keys('loaded')], renew });
   answer([keys('asked')]);
