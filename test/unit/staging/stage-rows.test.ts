@@ -169,11 +169,11 @@ test('small files are uploaded eight at a time; if one fails, no more are begun 
   const files = await stageIn(good.io);
   expect(files).toHaveLength(40);
   expect(good.seen).toEqual({ atOnce: 0, most: 8, created: 40 });
-  expect(await storedBelow(`${table.metadata.location}/data`)).toHaveLength(40);
+  expect(storedBelow(`${table.metadata.location}/data`)).toHaveLength(40);
   await table.io.delete(...files.map(({ filePath }) => filePath));
 
   const bad = remote(table.io, (created) => created === 10);
   expect(await rejectionCode(stageIn(bad.io))).toBe('STORAGE_UNAVAILABLE');
   expect(bad.seen.created).toBeLessThan(20);
-  expect(await storedBelow(`${table.metadata.location}/data`)).toEqual([]);
+  expect(storedBelow(`${table.metadata.location}/data`)).toEqual([]);
 });
