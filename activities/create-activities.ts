@@ -17,6 +17,7 @@ import { hasSearchAttributes } from './search-attributes.js';
 import { Slots } from './slots.js';
 import { outcomeIfEnded, startRun } from './start-run.js';
 import { asActivity } from './step.js';
+import { withStorageTraffic } from './storage-traffic.js';
 import { createTrainingActivities } from './training-activities.js';
 
 /** The activities of all workflows. */
@@ -27,7 +28,7 @@ export type AllActivities = Activities & BackfillActivities & CompactActivities 
  * answer; the decisions are in the library. All of them refuse what is of another project (`PROJECT_MISMATCH`).
  */
 export function createActivities(project: Project): AllActivities {
-  return ofOwnProject(project, withReachedTables(project, allActivities(project)));
+  return ofOwnProject(project, withStorageTraffic(withReachedTables(project, allActivities(project))));
 }
 
 function allActivities(project: Project): AllActivities {

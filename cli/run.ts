@@ -4,7 +4,7 @@ import { ERROR_TABLE, MoraineError } from '../errors/index.js';
 import type { CommandContext, GlobalOptions } from './context.js';
 import { OutputClosedError, printable, streamOutput } from './output/output.js';
 import { createProgress } from './output/progress.js';
-import { countedText, sizeText } from './output/quantities.js';
+import { trafficText } from './output/quantities.js';
 import { asMoraineError, exitCodeOf, renderError } from './output/render-error.js';
 import { styled } from './output/style.js';
 import { buildProgram } from './program.js';
@@ -73,9 +73,7 @@ async function measured(context: CommandContext, act: () => Promise<void>): Prom
   try {
     await measureTraffic(traffic, act);
   } finally {
-    const { requests, readBytes, writtenBytes } = traffic;
-    const bytes = `${sizeText(readBytes)} read, ${sizeText(writtenBytes)} written`;
-    if (requests > 0) context.note(`storage: ${countedText(requests, 'request')}, ${bytes}`);
+    if (traffic.requests > 0) context.note(`storage: ${trafficText(traffic)}`);
   }
 }
 

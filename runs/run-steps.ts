@@ -37,12 +37,21 @@ export interface RunCommit {
   readonly snapshotId: string;
 }
 
+/** Requests to object stores, and bytes of the bodies of objects. */
+export interface StorageTraffic {
+  readonly requests: number;
+  readonly readBytes: number;
+  readonly writtenBytes: number;
+}
+
 /** Steps from the history of a run, and pending activities. */
 export interface RunSteps {
   readonly steps: readonly RunStep[];
   readonly commits: readonly RunCommit[];
   /** Workflow ids of the runs that an entry has started or joined. */
   readonly joined: readonly string[];
+  /** What its steps asked of object stores, as their results say; without attempts that failed. Null: nothing. */
+  readonly storageTraffic: StorageTraffic | null;
   /** Signals received, by name. */
   readonly signals: Readonly<Record<string, number>>;
   /** Why a run in flight does not come to its next step; null: it does. */
@@ -96,6 +105,7 @@ class StepReader {
   readonly #commits: RunCommit[] = [];
   readonly #joined: string[] = [];
   readonly #signals = new Map<string, number>();
+  #storageTraffic: StorageTraffic | null = null;
   #taskFailure: TaskFailure = null;
 
   constructor(converter: LoadedDataConverter) {
@@ -109,7 +119,13 @@ class StepReader {
 
   found(): Omit<RunSteps, 'blocked' | 'events'> {
     const steps = [...this.#steps.values()];
-    return { steps, commits: this.#commits, joined: this.#joined, signals: Object.fromEntries(this.#signals) };
+    return {
+      steps,
+      commits: this.#commits,
+      joined: this.#joined,
+      storageTraffic: this.#storageTraffic,
+      signals: Object.fromEntries(this.#signals),
+    };
   }
 
   async read(event: Event): Promise<void> {
@@ -158,9 +174,14 @@ class StepReader {
     step.state = end.state;
     step.endedAt = timeOf(event.eventTime);
     step.attempts = Math.max(step.attempts, 1);
-    if (end.state !== 'done') step.failure = (await this.#failure(end.failure)) ?? step.failure;
-    else if (COMMIT.test(step.type)) this.#commits.push(...commitsOf(await this.#result(event)));
-    else if (REQUEST.test(step.type)) this.#joined.push(...joinedBy(await this.#result(event)));
+    if (end.state === 'done') this.#readResult(step.type, await this.#result(event));
+    else step.failure = (await this.#failure(end.failure)) ?? step.failure;
+  }
+
+  #readResult(type: string, result: unknown): void {
+    if (COMMIT.test(type)) this.#commits.push(...commitsOf(result));
+    if (REQUEST.test(type)) this.#joined.push(...joinedBy(result));
+    this.#storageTraffic = sumOf(this.#storageTraffic, memberOf(result, 'storageTraffic'));
   }
 
   /** The server's view of activities that have not ended: it writes their start into the history only at their end. */
@@ -236,6 +257,12 @@ export function commitsOf(result: unknown): readonly RunCommit[] {
   const several = memberOf(result, 'snapshotIds');
   const ids: readonly unknown[] = Array.isArray(several) ? several : [memberOf(result, 'snapshotId')];
   return ids.flatMap((id) => (typeof id === 'string' ? [{ table, snapshotId: id }] : []));
+}
+
+function sumOf(known: StorageTraffic | null, more: unknown): StorageTraffic | null {
+  if (more === undefined) return known;
+  const count = (name: keyof StorageTraffic): number => (known?.[name] ?? 0) + (Number(memberOf(more, name)) || 0);
+  return { requests: count('requests'), readBytes: count('readBytes'), writtenBytes: count('writtenBytes') };
 }
 
 function joinedBy(result: unknown): readonly string[] {

@@ -27,6 +27,16 @@ export function sizeText(bytes: Quantity): string {
   return `${unit === 0 || value >= 99.95 ? Math.round(value) : value.toFixed(1)} ${SIZE_UNITS[unit] ?? ''}`;
 }
 
+/** What was asked of object stores: `3 requests, 1.2 MB read, 0 B written`. */
+export function trafficText(traffic: {
+  readonly requests: number;
+  readonly readBytes: number;
+  readonly writtenBytes: number;
+}): string {
+  const { requests, readBytes, writtenBytes } = traffic;
+  return `${countedText(requests, 'request')}, ${sizeText(readBytes)} read, ${sizeText(writtenBytes)} written`;
+}
+
 /** A duration: `850 ms`, `4.2 s`, `20 min 39 s`, `2 h 5 min`, `3 d 4 h`. */
 export function durationText(ms: number): string {
   if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;

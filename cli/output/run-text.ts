@@ -3,7 +3,7 @@
 import { largest } from '../../errors/index.js';
 import type { Run, RunStep } from '../../runs/index.js';
 import { formatColumns, printable } from './output.js';
-import { countedText, countText, durationText, sizeText } from './quantities.js';
+import { countedText, countText, durationText, sizeText, trafficText } from './quantities.js';
 
 /** Steps that are shown: the first ones, and more of the last ones, since those that matter are in flight. */
 const FIRST_STEPS = 3;
@@ -16,6 +16,7 @@ export function formatRun(run: Run): string {
 
 function facts(run: Run): string {
   const { workflowId, workflow, status, startedAt, elapsedMs, view, table, joined, commits, outcome, blocked } = run;
+  const { storageTraffic } = run;
   const lines: (readonly [string, string])[] = [
     ['run', workflowId],
     ['workflow', `${workflow} (${run.runId})`],
@@ -36,6 +37,7 @@ function facts(run: Run): string {
     ...Object.entries(run.signals).map(
       ([name, count]) => ['signals', `${name}, ${countedText(count, 'time')}`] as const,
     ),
+    ...(storageTraffic === null ? [] : [['storage', trafficText(storageTraffic)] as const]),
     ...(outcome === null ? [] : outcomeLines(outcome)),
   ];
   const width = largest(lines.map(([name]) => name.length)) + 2;

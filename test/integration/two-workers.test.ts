@@ -85,6 +85,14 @@ online: { buckets: 4 }
 definitions: [features.yaml]
 `;
 
+/** A run says what its steps asked of the store. */
+async function expectTraffic({ run }: Machine, workflowId: string): Promise<void> {
+  const shown = JSON.parse(await run('run', 'show', workflowId, '--json')) as Record<string, Record<string, number>>;
+  const { requests, readBytes, writtenBytes } = shown['storageTraffic'] ?? {};
+  for (const count of [requests, readBytes, writtenBytes]) expect(count).toBeGreaterThan(0);
+  expect(await run('run', 'show', workflowId)).toMatch(/^storage +[\d,]+ requests, .* read, .* written$/m);
+}
+
 async function machineOf(
   config: string | undefined,
   env: Readonly<Record<string, string | undefined>>,
@@ -166,7 +174,9 @@ test.each(['on PostgreSQL', 'on REST that gives credentials of 15 seconds'] as c
     };
     const running = [await startWorker(), await startWorker()];
 
-    await client.run('materialize', VIEW, '--wait');
+    const [first] = jsonLines(await client.run('materialize', VIEW, '--wait', '--json')) as [{ workflowId: string }];
+    expect(first).not.toHaveProperty('storageTraffic');
+    await expectTraffic(client, first.workflowId);
     for (let round = 0; round < ROUNDS; round += 1) {
       await append(client);
       const range = ['--start', `2026-01-0${1 + round}`, '--end', `2026-01-${10 + round}`, '--step', '1d'];
@@ -182,6 +192,10 @@ test.each(['on PostgreSQL', 'on REST that gives credentials of 15 seconds'] as c
       await work;
     }
     await client.run('materialize', VIEW, '--wait');
+    for (const dryRun of [['--dry-run'], []]) {
+      const maintained = await client.run('maintain', SOURCE, '--older-than', '1d', ...dryRun, '--wait', '--json');
+      expect(maintained).not.toContain('storageTraffic');
+    }
     const shared = await answersOf(client);
 
     const single = await machineOf(undefined, { TEMPORAL_ADDRESS: undefined });

@@ -9,6 +9,7 @@ import type {
 } from '../../activities/maintain-contract.js';
 import { counted } from '../../errors/index.js';
 import { type Change, nothingToDo, Report, sum } from '../report.js';
+import { withoutTraffic } from '../storage-traffic.js';
 
 type Answer<Step extends keyof MaintainActivities> = Awaited<ReturnType<MaintainActivities[Step]>>;
 
@@ -78,7 +79,7 @@ export const orphansSwept = ({ deletedFiles, deletedBytes, fileOwner }: Answer<'
   }));
 
 /** The last step of a pass; in a dry run the only one, which counts everything. */
-export const countsKnown = (counts: Partial<MaintainCounts>) => counting('done', () => counts);
+export const countsKnown = (counts: Partial<MaintainCounts>) => counting('done', () => withoutTraffic(counts));
 
 /** More is counted; the progress shows some of the counts. */
 function counting(

@@ -7,6 +7,7 @@ import type {
   TrainingSetResult,
 } from '../../activities/contract.js';
 import { type Change, Report, sum } from '../report.js';
+import { withoutTraffic } from '../storage-traffic.js';
 
 interface TrainingSetState {
   readonly progress: TrainingSetProgress;
@@ -42,7 +43,7 @@ export const setCommitted =
 export const trainingSetResult =
   (committed: CommittedTrainingSet) =>
   ({ progress }: TrainingSetState, workflowId: string): TrainingSetResult => ({
-    ...committed,
+    ...withoutTraffic(committed),
     workflowId,
     shards: progress.shardsTotal,
   });

@@ -18,6 +18,7 @@ const SUMMARY = {
   steps: [],
   rates: {},
   outcome: null,
+  storageTraffic: null,
   blocked: null,
 } as const;
 
@@ -43,6 +44,11 @@ test('a run that was continued shows when its first execution began', () => {
     'began     2025-12-31T23:00:00.000Z, in an earlier execution',
   ]);
   expect(linesOf({ firstStartedAt: null })).toEqual([]);
+});
+
+test('a run shows what its steps asked of object stores', () => {
+  const storageTraffic = { requests: 1, readBytes: 2048, writtenBytes: 0 };
+  expect(linesOf({ storageTraffic })).toEqual(['storage   1 request, 2.0 kB read, 0 B written']);
 });
 
 test('a run shows its outcome, and how often it was signalled', () => {
