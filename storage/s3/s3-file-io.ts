@@ -24,10 +24,11 @@ import type { ExpectedFile, FileIO, FilePage, FileRange, FileStatus, FileTail } 
 import { fileChanged } from '../storage-error.js';
 import type { StorageGrants } from '../storage-grants.js';
 import { countTraffic, noTraffic, type Traffic } from '../traffic.js';
+import { end, foreignAnswer, requireRange } from './s3-answers.js';
 import { S3Clients } from './s3-clients.js';
 import { s3Error, statusOf } from './s3-error.js';
 import { type S3Object, S3Roots, s3Location } from './s3-location.js';
-import { type StorageOptions, scopeOf } from './s3-options.js';
+import { requestTimeoutMs, type StorageOptions, scopeOf } from './s3-options.js';
 
 /** Parts of an upload: all of one size but the last, as R2 wants them. 10,000 of them are 160 GB. */
 const PART_BYTES = 16 * 2 ** 20;
@@ -38,9 +39,15 @@ const PARTS_AT_ONCE = 4;
 /** Objects that one request deletes. */
 const DELETED_AT_ONCE = 1000;
 
-/** How often a body is asked for that breaks off, and the wait in between, in milliseconds. */
-const BODY_ATTEMPTS = 4;
-const BODY_WAIT_MS = 50;
+/** How often a body is asked for that breaks off, or a creation that met another one, and the wait in between, in milliseconds. */
+const ATTEMPTS = 4;
+const WAIT_MS = 50;
+
+/** A body that comes more slowly than this, once the time of a request is over, is given up. */
+const SLOWEST_BYTES_PER_MS = 16;
+
+/** Answers to creations that may be those of an own earlier request, whose answer was lost. */
+const UNDECIDED: readonly (number | undefined)[] = [404, 409, 412];
 
 /** Metadata of an object by which its writer knows it: an answer may be lost, and the request sent again. */
 const WRITER = 'moraine-writer';
@@ -65,12 +72,14 @@ export class S3FileIO implements FileIO {
   readonly traffic: Traffic = noTraffic();
   readonly #roots: S3Roots;
   readonly #clients: S3Clients;
+  readonly #requestMs: number;
 
   /** @throws MoraineError `LOCATION_REFUSED` for a root that is none; `CONFIG_INVALID` naming the option */
   constructor({ roots, options, diskCache, grants }: S3FileIOOptions) {
     this.#roots = new S3Roots(roots);
     this.diskCache = diskCache ?? null;
     this.#clients = new S3Clients(options, grants, this.traffic);
+    this.#requestMs = requestTimeoutMs(options);
     this.scope = [scopeOf(options), this.#clients.scope].filter((each) => each !== undefined).join(' ');
   }
 
@@ -92,7 +101,7 @@ export class S3FileIO implements FileIO {
     const { maxBytes } = options;
     return await this.#get(location, options, undefined, async (answer) => {
       const sizeBytes = answer.ContentLength ?? 0;
-      if (maxBytes === undefined || sizeBytes <= maxBytes) return await bodyOf(answer, location, sizeBytes);
+      if (maxBytes === undefined || sizeBytes <= maxBytes) return await this.#bodyOf(answer, location, sizeBytes);
       const message = `File ${printableLocation(location)} has ${sizeBytes} bytes; at most ${maxBytes} are read.`;
       throw new MoraineError('LIMIT_EXCEEDED', message, { details: { location, sizeBytes, maxBytes } });
     });
@@ -103,7 +112,8 @@ export class S3FileIO implements FileIO {
     if (length === 0) return new Uint8Array(0);
     const expected = identity === undefined ? {} : { identity };
     return await this.#get(location, expected, `bytes=${offset}-${offset + length - 1}`, async (answer) => {
-      if (answer.ContentLength === length) return await bodyOf(answer, location, length);
+      requireRange(answer, location, offset);
+      if (answer.ContentLength === length) return await this.#bodyOf(answer, location, length);
       const end = offset + (answer.ContentLength ?? 0);
       const message = `File ${printableLocation(s3Location(object))} ends at byte ${end}; ${length} bytes from ${offset} were expected.`;
       throw new MoraineError('DATA_FILE_CORRUPT', message, { details: { location, offset, length } });
@@ -118,7 +128,7 @@ export class S3FileIO implements FileIO {
       const total = ContentRange === undefined ? ContentLength : Number(/\/(\d+)$/.exec(ContentRange)?.[1]);
       const { sizeBytes, identity } = fileStatus(location, total, LastModified, ETag);
       status = { sizeBytes, identity };
-      return await bodyOf(answer, location, Math.min(length, sizeBytes));
+      return await this.#bodyOf(answer, location, Math.min(length, sizeBytes));
     }).catch(async (error: unknown) => {
       // No range lies in an empty file.
       const { sizeBytes, identity } = await this.stat(location);
@@ -208,6 +218,7 @@ export class S3FileIO implements FileIO {
         ...(after === undefined ? {} : { StartAfter: after }),
       });
       const page = await this.#clients.ask({ bucket, key }, (client) => client.send(list));
+      if (page.IsTruncated === undefined) throw foreignAnswer('the list of', location);
       const keyOf = page.EncodingType === 'url' ? decodeKey : (key: string) => key;
       const objects = (page.Contents ?? []).map((object) => ({ ...object, key: keyOf(object.Key ?? '') }));
       const files = objects
@@ -250,43 +261,79 @@ export class S3FileIO implements FileIO {
             throw statusOf(error) === 412 ? fileChanged(location) : error;
           });
         try {
+          if (answer.ETag === undefined) throw foreignAnswer('the bytes of', location);
+          if (identity !== undefined && answer.ETag !== identity) throw fileChanged(location);
           const bytes = await use(answer);
           countTraffic(this.traffic, 'readBytes', bytes.length);
           return bytes;
         } catch (error) {
-          discard(answer);
+          end(answer.Body);
           const isBroken = !isMoraineError(error) || error.code === 'STORAGE_UNAVAILABLE';
-          if (!isBroken || attempt === BODY_ATTEMPTS) throw error;
-          await sleep(BODY_WAIT_MS * attempt * (1 + Math.random()));
+          if (!isBroken || attempt === ATTEMPTS) throw error;
+          await pause(attempt);
         }
       }
     });
   }
 
+  /** The body of an answer, which may be cut short, or come too slowly. */
+  async #bodyOf({ Body }: GetObjectCommandOutput, location: Location, expected: number): Promise<Uint8Array> {
+    const limitMs = this.#requestMs + expected / SLOWEST_BYTES_PER_MS;
+    const timer = setTimeout(() => {
+      const slow = `The store sends ${printableLocation(location)} too slowly: not ${expected} bytes in ${limitMs} ms.`;
+      end(Body, new MoraineError('STORAGE_UNAVAILABLE', slow, { details: { location } }));
+    }, limitMs);
+    const bytes = await Promise.resolve(Body?.transformToByteArray() ?? new Uint8Array(0)).finally(() =>
+      clearTimeout(timer),
+    );
+    if (bytes.length === expected) return bytes;
+    const message = `The store sent ${bytes.length} of ${expected} bytes of ${printableLocation(location)}.`;
+    throw new MoraineError('STORAGE_UNAVAILABLE', message, { details: { location } });
+  }
+
   async #put({ bucket, key }: S3Object, content: Uint8Array): Promise<void> {
     countTraffic(this.traffic, 'writtenBytes', content.length);
-    await this.#once({ bucket, key }, (writer) => {
+    const writer = randomUUID();
+    const put = () => {
       const object = { Bucket: bucket, Key: key, IfNoneMatch: '*', Metadata: { [WRITER]: writer } };
       return this.#clients.ask({ bucket, key }, (client) =>
         client.send(new PutObjectCommand({ ...object, Body: content })),
       );
-    });
+    };
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#resolved({ bucket, key }, writer, put);
+      } catch (error) {
+        // Another creation of the object is under way: which one wins is open.
+        if (statusOf(error) !== 409 || attempt === ATTEMPTS) throw error;
+        await pause(attempt);
+      }
+    }
   }
 
-  /** Runs a creation. One that is refused because the object is there has landed if the object is its own. */
-  async #once(object: S3Object, create: (writer: string) => Promise<unknown>): Promise<void> {
-    const writer = randomUUID();
-    try {
-      await create(writer);
-    } catch (error) {
-      if (statusOf(error) !== 412 && statusOf(error) !== 404) throw error;
-      if (!(await this.#isBy(object, writer))) throw error;
-    }
+  /** Runs a creation. One that is refused, or not acknowledged, has landed if the object bears the writer's mark. */
+  async #resolved(
+    object: S3Object,
+    writer: string,
+    create: () => Promise<{ readonly ETag?: string | undefined }>,
+  ): Promise<void> {
+    const answer = await create().catch((error: unknown) => {
+      if (UNDECIDED.includes(statusOf(error))) return { error };
+      throw error;
+    });
+    if ('ETag' in answer && answer.ETag !== undefined) return;
+    if (await this.#isBy(object, writer)) return;
+    throw 'error' in answer ? answer.error : foreignAnswer('the creation of', s3Location(object));
   }
 
   async #isBy({ bucket, key }: S3Object, writer: string): Promise<boolean> {
     const head = new HeadObjectCommand({ Bucket: bucket, Key: key });
-    const found = await this.#clients.ask({ bucket, key }, (client) => client.send(head)).catch(() => undefined);
+    const found = await this.#clients
+      .ask({ bucket, key }, (client) => client.send(head))
+      .catch((error: unknown) => {
+        if (statusOf(error) === 404) return undefined;
+        throw error;
+      });
     return found?.Metadata?.[WRITER] === writer;
   }
 
@@ -294,7 +341,8 @@ export class S3FileIO implements FileIO {
     const object = { Bucket: bucket, Key: key };
     const ask = <T>(request: (client: S3Client) => Promise<T>): Promise<T> =>
       this.#clients.ask({ bucket, key }, request);
-    await this.#once({ bucket, key }, async (writer) => {
+    const writer = randomUUID();
+    await this.#resolved({ bucket, key }, writer, async () => {
       const begin = new CreateMultipartUploadCommand({ ...object, Metadata: { [WRITER]: writer } });
       const { UploadId } = await ask((client) => client.send(begin));
       const upload = { ...object, UploadId };
@@ -304,6 +352,7 @@ export class S3FileIO implements FileIO {
           countTraffic(this.traffic, 'writtenBytes', Body.length);
           const part = new UploadPartCommand({ ...upload, PartNumber, Body });
           const { ETag } = await ask((client) => client.send(part));
+          if (ETag === undefined) throw foreignAnswer('a part of', s3Location({ bucket, key }));
           return { PartNumber, ETag };
         });
         const complete = new CompleteMultipartUploadCommand({
@@ -311,7 +360,7 @@ export class S3FileIO implements FileIO {
           IfNoneMatch: '*',
           MultipartUpload: { Parts },
         });
-        await ask((client) => client.send(complete));
+        return await ask((client) => client.send(complete));
       } catch (error) {
         // The first error is the one to report; parts that stay are swept.
         await ask((client) => client.send(new AbortMultipartUploadCommand(upload))).catch(() => undefined);
@@ -356,18 +405,7 @@ function fileStatus(
   return { location, sizeBytes: size, modifiedMs, appearedMs: modifiedMs, identity: etag };
 }
 
-/** The body of an answer, which may have been cut short. */
-async function bodyOf({ Body }: GetObjectCommandOutput, location: Location, expected: number): Promise<Uint8Array> {
-  const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array(0);
-  if (bytes.length === expected) return bytes;
-  const message = `The store sent ${bytes.length} of ${expected} bytes of ${printableLocation(location)}.`;
-  throw new MoraineError('STORAGE_UNAVAILABLE', message, { details: { location } });
-}
-
-/** Ends an answer that is not read to its end, so that its connection is free again. */
-function discard({ Body }: GetObjectCommandOutput): void {
-  if (Body !== undefined && 'destroy' in Body && typeof Body.destroy === 'function') Body.destroy();
-}
+const pause = (attempt: number): Promise<void> => sleep(WAIT_MS * attempt * (1 + Math.random()));
 
 const decodeKey = (key: string): string => decodeURIComponent(key.replaceAll('+', ' '));
 

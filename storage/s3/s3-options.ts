@@ -31,7 +31,7 @@ export function s3ClientConfig(options: StorageOptions): S3ClientConfig {
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: requestHandler({
       connectMs: 1000 * Number(options['s3.connect-timeout'] ?? CONNECT_SECONDS),
-      requestMs: 1000 * Number(options['s3.request-timeout'] ?? REQUEST_SECONDS),
+      requestMs: requestTimeoutMs(options),
     }),
     // Elsewhere any region does; AWS has the environment's or the profile's.
     ...(region === undefined ? {} : { region }),
@@ -40,6 +40,10 @@ export function s3ClientConfig(options: StorageOptions): S3ClientConfig {
     ...(profile === undefined ? {} : { profile }),
   };
 }
+
+/** How long the store may be silent, in milliseconds. */
+export const requestTimeoutMs = (options: StorageOptions): number =>
+  1000 * Number(options['s3.request-timeout'] ?? REQUEST_SECONDS);
 
 /** Whether the options say whose credentials are used, rather than leaving it to the environment. */
 export const hasCredentials = (options: StorageOptions): boolean =>
