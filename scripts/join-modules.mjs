@@ -17,6 +17,7 @@ const ENTRIES = [
   'bench/child',
   'test/support/internals',
   'test/support/process-internals',
+  'test/support/fetch-peers',
 ];
 
 /** Temporal bundles the workflows itself, from modules; `errors` is the one room that they import. */

@@ -401,7 +401,8 @@ function fileStatus(
     const message = `The store does not say the size, time and ETag of ${printableLocation(location)}.`;
     throw new MoraineError('STORAGE_UNAVAILABLE', message, { details: { location } });
   }
-  const modifiedMs = modified.getTime();
+  // The header of a file's status has whole seconds, the listings of some stores have more: both must say the same.
+  const modifiedMs = Math.floor(modified.getTime() / 1000) * 1000;
   return { location, sizeBytes: size, modifiedMs, appearedMs: modifiedMs, identity: etag };
 }
 

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { moraine } from '../support/cli.js';
-import { type Certificate, startVersityGateway } from '../support/s3-server.js';
+import { type Certificate, startMinio } from '../support/s3-server.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 
 /** A certificate for 127.0.0.1, and its authority's. */
@@ -45,7 +45,7 @@ function makeCertificate(folder: string): Certificate {
 
 test('a store with TLS is used once its authority is trusted; before, the error says how', async () => {
   const certificate = makeCertificate(temporaryFolder());
-  const store = await startVersityGateway(certificate);
+  const store = await startMinio(certificate);
   onTestFinished(() => store.close());
   await store.makeBucket('lake');
   const folder = temporaryFolder();

@@ -13,7 +13,7 @@ import { projectRoot } from '../support/paths.js';
 import { PASSWORD, type PostgresServer, startPostgres } from '../support/postgres-server.js';
 import { startRestServer } from '../support/rest-server.js';
 import { RotatedKeys } from '../support/rotated-keys.js';
-import { type ServerWithUsers, startVersityGateway } from '../support/s3-server.js';
+import { type ServerWithUsers, startMinio } from '../support/s3-server.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 import { testClient, testSettings } from '../support/temporal.js';
 import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.js';
@@ -26,7 +26,7 @@ const SOURCE = 'shop.customer_orders';
 let store: ServerWithUsers;
 let postgres: PostgresServer;
 beforeAll(async () => {
-  [store, postgres] = await Promise.all([startVersityGateway(), startPostgres()]);
+  [store, postgres] = await Promise.all([startMinio(), startPostgres()]);
   await store.makeBucket('lake');
 });
 afterAll(async () => {
@@ -56,7 +56,7 @@ const CATALOGS = {
       .replace('s3.access-key-id: moraine', `s3.access-key-id: ${store.options['s3.access-key-id']}`);
   },
   'on REST that gives credentials of 15 seconds': async () => {
-    const rotated = new RotatedKeys(store, { everyMs: 10_000, lifeMs: 15_000 });
+    const rotated = await RotatedKeys.start(store, { everyMs: 10_000, lifeMs: 15_000 });
     onTestFinished(() => rotated.stop());
     const rest = await startRestServer('s3://lake/rest', {
       'io-impl': 'org.apache.iceberg.aws.s3.S3FileIO',

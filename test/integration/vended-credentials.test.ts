@@ -21,13 +21,13 @@ import { moraine } from '../support/cli.js';
 import { failureOf, rejectionCode } from '../support/error-code.js';
 import { startRestServer } from '../support/rest-server.js';
 import { RotatedKeys } from '../support/rotated-keys.js';
-import { type ServerWithUsers, startVersityGateway } from '../support/s3-server.js';
+import { type ServerWithUsers, startMinio } from '../support/s3-server.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 
 let store: ServerWithUsers;
 let roots = 0;
 beforeAll(async () => {
-  store = await startVersityGateway();
+  store = await startMinio();
   await store.makeBucket('lake');
 });
 afterAll(() => store.close());
@@ -50,11 +50,11 @@ function grantedRoot(grant: (options: Readonly<Record<string, string>>) => Table
   });
 }
 
-describeStorageBehavior('versitygw, with credentials that a catalog gave', () =>
+describeStorageBehavior('MinIO, with credentials that a catalog gave', () =>
   grantedRoot((keys) => [{ prefix: '', options: keys }]),
 );
 
-describeStorageBehavior('versitygw, with requests that another signs', () =>
+describeStorageBehavior('MinIO, with requests that another signs', () =>
   grantedRoot((keys) => [{ prefix: '', options: {}, sign: signerWith(keys) }]),
 );
 
@@ -128,7 +128,7 @@ async function projectWith(keys: RotatedKeys): Promise<Project> {
 }
 
 test('credentials that last seconds are replaced in the midst of reading and committing, before they end', async () => {
-  const project = await projectWith(new RotatedKeys(store, { everyMs: 2000, lifeMs: 3000 }));
+  const project = await projectWith(await RotatedKeys.start(store, { everyMs: 2000, lifeMs: 3000 }));
   const table = await project.loadTable('ns.t');
   const folder = `${table.metadata.location}/data`;
   const end = Date.now() + 8000;
@@ -149,16 +149,16 @@ test('credentials that last seconds are replaced in the midst of reading and com
 });
 
 test('credentials that the store takes no longer are asked for again; an error says whose they were, and no secret', async () => {
-  const keys = new RotatedKeys(store, { lifeMs: 60_000 });
+  const keys = await RotatedKeys.start(store, { lifeMs: 60_000 });
   const project = await projectWith(keys);
   const { io, metadata } = await project.loadTable('ns.t');
   const file = `${metadata.location}/data/file`;
   await io.create(file, new Uint8Array(1));
   await sleep(5100);
-  keys.rotate(1);
+  await keys.rotate(1);
   expect(await io.read(file)).toEqual(new Uint8Array(1));
   // The next ones are refused at once: asking again would not help.
-  keys.rotate(0);
+  await keys.rotate(0);
   const error = await failureOf(io.stat(file));
   expect(error).toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
   expect(error.message).toContain(`The store refuses the access to "${file}" that the catalog gave with its table`);
@@ -168,7 +168,7 @@ test('credentials that the store takes no longer are asked for again; an error s
 test('nothing is given for the place beside a table', async () => {
   vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
   onTestFinished(() => void vi.unstubAllEnvs());
-  const project = await projectWith(new RotatedKeys(store, { lifeMs: 60_000 }));
+  const project = await projectWith(await RotatedKeys.start(store, { lifeMs: 60_000 }));
   const { io, metadata } = await project.loadTable('ns.t');
   await io.create(`${metadata.location}/data/x`, new Uint8Array(1));
   expect(await rejectionCode(io.create(`${metadata.location}-beside/x`, new Uint8Array(1)))).toBe(
@@ -177,7 +177,7 @@ test('nothing is given for the place beside a table', async () => {
 });
 
 test('each step of a run, in a process that has seen no table yet, asks for those that it knows from the plan', async () => {
-  const uri = await catalogWith(new RotatedKeys(store, { lifeMs: 600_000 }));
+  const uri = await catalogWith(await RotatedKeys.start(store, { lifeMs: 600_000 }));
   const folder = temporaryFolder();
   const run = async (...args: readonly string[]): Promise<void> => {
     const { code, stderr } = await moraine(args, { cwd: folder, env: { AWS_EC2_METADATA_DISABLED: 'true' } });

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { tryLockFile } from '../../processes/index.js';
 import { userCacheFolder } from '../../workers/server/user-cache.js';
 
 /** A file of Maven Central. */
@@ -25,23 +26,39 @@ export function jarsOf(list: string): readonly Jar[] {
     });
 }
 
-/** The path of a file, which is downloaded unless it is there. Throws if what was downloaded is not the file of the known digest. */
+/** Milliseconds between two looks at whether another process has downloaded a file. */
+const LOOK_MS = 500;
+
+/**
+ * The path of a file, which is downloaded by one process unless it exists. Throws if what was downloaded is not the file of the known
+ * digest.
+ */
 export async function cachedJar({ coordinates, sha256 }: Jar): Promise<string> {
   const [parts = '', extension = 'jar'] = coordinates.split('@');
   const [group = '', artifact = '', version = '', classifier] = parts.split(':');
   const file = `${artifact}-${version}${classifier === undefined ? '' : `-${classifier}`}.${extension}`;
   const path = join(userCacheFolder(), file);
-  if (existsSync(path)) return path;
-  const bytes = await download(
-    `https://repo1.maven.org/maven2/${group.replaceAll('.', '/')}/${artifact}/${version}/${file}`,
-  );
+  mkdirSync(dirname(path), { recursive: true });
+  for (; !existsSync(path); await sleep(LOOK_MS)) {
+    const lock = await tryLockFile(`${path}.lock`);
+    if (lock === undefined) continue;
+    try {
+      if (!existsSync(path))
+        await downloadTo(path, { coordinates, sha256 }, `${group.replaceAll('.', '/')}/${artifact}/${version}/${file}`);
+    } finally {
+      lock.release();
+    }
+  }
+  return path;
+}
+
+async function downloadTo(path: string, { coordinates, sha256 }: Jar, place: string): Promise<void> {
+  const bytes = await download(`https://repo1.maven.org/maven2/${place}`);
   const digest = createHash('sha256').update(bytes).digest('hex');
   if (digest !== sha256) throw new Error(`${coordinates} has the SHA-256 ${digest}, not ${sha256}`);
-  mkdirSync(dirname(path), { recursive: true });
   const staging = `${path}.${process.pid}`;
   writeFileSync(staging, bytes);
   renameSync(staging, path);
-  return path;
 }
 
 async function download(url: string): Promise<Buffer> {

@@ -7,7 +7,7 @@ import { newerJava } from './java-server.js';
 import { cachedJar } from './maven.js';
 import type { S3Server } from './s3-server.js';
 
-const NESSIE = {
+export const NESSIE = {
   coordinates: 'org.projectnessie.nessie:nessie-quarkus:0.99.0:runner',
   sha256: 'ce9fa33e2878bf5ea3981876b9e6204cabc0362b3dd82326b10e47271a78c417',
 };

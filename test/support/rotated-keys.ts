@@ -17,22 +17,29 @@ export class RotatedKeys {
   readonly file = join(temporaryFolder(), 'access');
   readonly #store: ServerWithUsers;
   readonly #lifeMs: number;
-  readonly #timer: NodeJS.Timeout | undefined;
+  #timer: NodeJS.Timeout | undefined;
   /** The store takes those of the last two. */
   #users: readonly string[] = [];
 
-  constructor(store: ServerWithUsers, { everyMs, lifeMs }: KeyTimes) {
+  private constructor(store: ServerWithUsers, lifeMs: number) {
     this.#store = store;
     this.#lifeMs = lifeMs;
-    this.rotate();
-    this.#timer = everyMs === undefined ? undefined : setInterval(() => this.rotate(), everyMs);
+  }
+
+  /** Makes the first ones. */
+  static async start(store: ServerWithUsers, { everyMs, lifeMs }: KeyTimes): Promise<RotatedKeys> {
+    const keys = new RotatedKeys(store, lifeMs);
+    await keys.rotate();
+    // One that fails leaves credentials that end: the test sees that.
+    if (everyMs !== undefined) keys.#timer = setInterval(() => void keys.rotate().catch(() => undefined), everyMs);
+    return keys;
   }
 
   /** Makes new ones; those before the last are refused from now on. @param kept how many of the last ones the store still takes */
-  rotate(kept = 2): void {
+  async rotate(kept = 2): Promise<void> {
     const id = randomUUID();
     const [name, secret] = [`user-${id}`, `canary-secret-${id}`];
-    this.#store.makeUser(name, secret);
+    await this.#store.makeUser(name, secret);
     const access = {
       's3.endpoint': this.#store.endpoint,
       'client.region': 'us-east-1',
@@ -47,8 +54,8 @@ export class RotatedKeys {
     renameSync(`${this.file}.new`, this.file);
     const users = [...this.#users, name];
     const gone = users.length - kept;
-    for (const each of users.slice(0, gone)) this.#store.removeUser(each);
     this.#users = users.slice(gone);
+    for (const each of users.slice(0, gone)) await this.#store.removeUser(each);
   }
 
   stop(): void {

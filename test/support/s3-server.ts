@@ -1,10 +1,11 @@
-/** S3 servers on this machine: moto, from PyPI, and versitygw, which keeps real files, from the Go proxy. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+/** S3 servers on this machine: moto, from PyPI, and MinIO, from the Go proxy. */
+import { type ChildProcess, type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { Agent } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { freePorts } from '../../workers/server/free-ports.js';
@@ -32,8 +33,6 @@ export async function startS3Server(): Promise<S3Server> {
   return await started(server, `http://127.0.0.1:${port}`, () => undefined);
 }
 
-const VERSITYGW = 'v1.8.0';
-
 /** Files of a certificate, of its key, and of the authority that vouches for it. */
 export interface Certificate {
   readonly certificate: string;
@@ -43,63 +42,82 @@ export interface Certificate {
 
 /** A server that takes users in and sends them away. */
 export interface ServerWithUsers extends S3Server {
-  /** Somebody who may do everything, until {@link removeUser}. The name is the access key. */
-  makeUser(name: string, secret: string): void;
-  removeUser(name: string): void;
-}
-
-/** Starts a server without buckets, which keeps objects as files of a temporary folder. Compiles it for the first time. */
-export async function startVersityGateway(certificate?: Certificate): Promise<ServerWithUsers> {
-  const folder = keptInCache(`versitygw-${VERSITYGW}`, (staging) => {
-    process.stderr.write('tests: compiling versitygw (once) ...\n');
-    const env = { ...process.env, GOBIN: staging, CGO_ENABLED: '0' };
-    const what = `github.com/versity/versitygw/cmd/versitygw@${VERSITYGW}`;
-    execFileSync('go', ['install', what], { env, stdio: ['ignore', 'ignore', 'inherit'] });
-  });
-  const data = mkdtempSync(join(tmpdir(), 'moraine-versitygw-'));
-  const users = mkdtempSync(join(tmpdir(), 'moraine-versitygw-users-'));
-  const [port = 0] = await freePorts(1);
-  const { accessKeyId, secretAccessKey } = KEYS;
-  const where = ['--quiet', '--keep-alive', '--port', `127.0.0.1:${port}`, '--iam-dir', users, '--iam-cache-disable'];
-  const secure = certificate === undefined ? [] : ['--cert', certificate.certificate, '--key', certificate.key];
-  const server = spawn(join(folder, 'versitygw'), [...where, ...secure, 'posix', data], {
-    stdio: 'ignore',
-    env: { ...process.env, ROOT_ACCESS_KEY: accessKeyId, ROOT_SECRET_KEY: secretAccessKey },
-  });
-  const endpoint = `${certificate === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
-  const clean = () => {
-    for (const each of [data, users]) rmSync(each, { recursive: true, force: true });
-  };
-  const store = await started(server, endpoint, clean, certificate?.authority);
-  const asAdmin = ['admin', '--access', accessKeyId, '--secret', secretAccessKey, '--endpoint-url', endpoint];
-  const administer = (...args: readonly string[]): void => {
-    execFileSync(join(folder, 'versitygw'), [...asAdmin, ...args], { stdio: 'ignore' });
-  };
-  return {
-    ...store,
-    makeUser: (name, secret) => administer('create-user', '--access', name, '--secret', secret, '--role', 'admin'),
-    removeUser: (name) => administer('delete-user', '--access', name),
-  };
+  /** Adds a user, whose access key is the name. @param policy an IAM policy as JSON; unless given, the user may do everything */
+  makeUser(name: string, secret: string, policy?: string): Promise<void>;
+  removeUser(name: string): Promise<void>;
 }
 
 const MINIO = 'v0.0.0-20260212201848-7aac2a2c5b7c';
 
-/** Starts a MinIO without buckets, which gives sessions to its users (STS). Compiles it for the first time, which takes minutes. */
-export async function startMinio(): Promise<S3Server> {
+/** The path of MinIO. The first call on a machine compiles it, which takes minutes. */
+export function minioProgram(): string {
   const folder = keptInCache(`minio-${MINIO}`, (staging) => {
     process.stderr.write('tests: compiling MinIO (once) ...\n');
     const env = { ...process.env, GOBIN: staging, CGO_ENABLED: '0' };
     execFileSync('go', ['install', `github.com/minio/minio@${MINIO}`], { env, stdio: ['ignore', 'ignore', 'inherit'] });
   });
+  return join(folder, 'minio');
+}
+
+/**
+ * Starts a MinIO without buckets, which checks the rights of its users and gives them sessions (STS). Objects are files of a
+ * temporary folder.
+ */
+export async function startMinio(certificate?: Certificate): Promise<ServerWithUsers> {
+  const program = minioProgram();
+  const python = pythonEnvironment(join(projectRoot, 'test/interop/requirements-minio.txt'));
   const data = mkdtempSync(join(tmpdir(), 'moraine-minio-'));
   const [port = 0, consolePort = 0] = await freePorts(2);
   const { accessKeyId, secretAccessKey } = KEYS;
+  const certificates = join(data, '.certificates');
+  mkdirSync(certificates);
+  if (certificate !== undefined) {
+    copyFileSync(certificate.certificate, join(certificates, 'public.crt'));
+    copyFileSync(certificate.key, join(certificates, 'private.key'));
+  }
   const where = ['--address', `127.0.0.1:${port}`, '--console-address', `127.0.0.1:${consolePort}`];
-  const server = spawn(join(folder, 'minio'), ['server', '--quiet', ...where, data], {
+  const server = spawn(program, ['server', '--quiet', ...where, '--certs-dir', certificates, join(data, 'objects')], {
     stdio: 'ignore',
     env: { ...process.env, MINIO_ROOT_USER: accessKeyId, MINIO_ROOT_PASSWORD: secretAccessKey, MINIO_BROWSER: 'off' },
   });
-  return await started(server, `http://127.0.0.1:${port}`, () => rmSync(data, { recursive: true, force: true }));
+  const endpoint = `${certificate === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
+  const clean = () => rmSync(data, { recursive: true, force: true });
+  const store = await started(server, endpoint, clean, certificate?.authority);
+  const administer = administrator(spawn(python, [USERS, endpoint, accessKeyId, secretAccessKey]));
+  return {
+    ...store,
+    makeUser: (name, secret, policy) => administer.ask(['add', name, secret, policy ?? null]),
+    removeUser: (name) => administer.ask(['remove', name]),
+    close: async () => {
+      await administer.close();
+      await store.close();
+    },
+  };
+}
+
+const USERS = join(projectRoot, 'test/interop/programs/minio_users.py');
+
+/** The program that changes users; it answers each request with a line. */
+function administrator(program: ChildProcessWithoutNullStreams) {
+  const answers = createInterface({ input: program.stdout })[Symbol.asyncIterator]();
+  let last = Promise.resolve();
+  const ask = async (request: readonly unknown[]): Promise<void> => {
+    program.stdin.write(`${JSON.stringify(request)}\n`);
+    const answer: unknown = (await answers.next()).value;
+    if (answer !== 'done') throw new Error(`MinIO's users were not changed: ${String(answer)}`);
+  };
+  return {
+    ask: async (request: readonly unknown[]): Promise<void> => {
+      const asked = last.then(() => ask(request));
+      last = asked.catch(() => undefined);
+      await asked;
+    },
+    close: async (): Promise<void> => {
+      const ended = once(program, 'exit');
+      program.stdin.end();
+      await ended;
+    },
+  };
 }
 
 async function started(

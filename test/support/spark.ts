@@ -8,12 +8,12 @@ import { pythonEnvironment } from './python-environment.js';
 
 const run = promisify(execFile);
 
-const ICEBERG_RUNTIME: Jar = {
+export const ICEBERG_RUNTIME: Jar = {
   coordinates: 'org.apache.iceberg:iceberg-spark-runtime-4.0_2.13:1.10.1',
   sha256: '2192a0881ed0f5773b5a83a8820d2b0b2069beec203028643a1c338551007f09',
 };
 /** The driver by which JdbcCatalog opens SQLite files. */
-const SQLITE_JDBC: Jar = {
+export const SQLITE_JDBC: Jar = {
   coordinates: 'org.xerial:sqlite-jdbc:3.50.3.0',
   sha256: 'a3f53a2aa15ae9425a9e793bbe9c8e5288febeb4b65ef5c1a4e80d4c2045cf08',
 };

@@ -42,7 +42,7 @@ export interface TrinoServer {
 export async function startTrino(nessie: NessieServer, branch: string, s3: S3Server): Promise<TrinoServer> {
   const folder = mkdtempSync(join(tmpdir(), 'moraine-trino-'));
   const java = newerJava(JAVA);
-  const installed = await installation();
+  const installed = await trinoInstallation();
   const [port = 0] = await freePorts(1);
   const address = `http://127.0.0.1:${port}`;
   const write = (name: string, settings: Readonly<Record<string, string | number | boolean | undefined>>): void => {
@@ -98,7 +98,7 @@ export async function startTrino(nessie: NessieServer, branch: string, s3: S3Ser
 }
 
 /** The folder of the server and its Iceberg connector, unpacked; the first call on a machine downloads them. */
-async function installation(): Promise<string> {
+export async function trinoInstallation(): Promise<string> {
   const [server, iceberg] = [await cachedJar(SERVER), await cachedJar(ICEBERG)];
   return keptInCache(`trino-${VERSION}`, (staging) => {
     const name = `trino-server-core-${VERSION}`;
