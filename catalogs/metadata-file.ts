@@ -85,7 +85,7 @@ const UNIQUE_NAME = /[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}[^/]
  * would be the one request of each warm read.
  */
 async function identityOf(io: FileIO, location: Location): Promise<string> {
-  if (io.localFiles === null && UNIQUE_NAME.test(location)) return location;
+  if (io.localFiles(location) === null && UNIQUE_NAME.test(location)) return location;
   return (await io.stat(location)).identity;
 }
 

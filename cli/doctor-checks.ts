@@ -9,8 +9,9 @@ import { formatTableName, gluePlace, shownDatabase } from '../catalogs/index.js'
 import type { CatalogConfig } from '../config/index.js';
 import { type ErrorCode, isMoraineError, MoraineError } from '../errors/index.js';
 import { currentSnapshot } from '../iceberg/index.js';
+import type { Location } from '../locations/index.js';
 import { findMovedLocations, type Project, tableNames } from '../project/index.js';
-import { hasCredentials, namesBuckets } from '../storage/index.js';
+import { hasCredentials, namesBuckets, storeOptionsAt } from '../storage/index.js';
 import { type CommandContext, withProject } from './context.js';
 import type { Finding } from './finding.js';
 import { countedText } from './output/quantities.js';
@@ -128,20 +129,21 @@ async function checkStorage(project: Project, root: string): Promise<Finding> {
   try {
     await project.io.create(probe, new TextEncoder().encode('probe'));
   } catch (error) {
-    if (!isMoraineError(error, 'STORAGE_UNAVAILABLE') || !mayHaveGrants(project)) throw error;
+    if (!isMoraineError(error, 'STORAGE_UNAVAILABLE') || !mayHaveGrants(project, root)) throw error;
     return await checkGrants(project, root);
   }
   await project.io.delete(probe);
-  if (project.io.localFiles === null) return { detail: 'writable' };
+  if (project.io.localFiles(root) === null) return { detail: 'writable' };
   const { bavail, bsize } = await statfs(root);
   const freeBytes = bavail * bsize;
   const detail = `writable, ${gibibytes(freeBytes)} free`;
   return freeBytes < LOW_DISK_BYTES ? { detail, warning: 'Make room on this disk.' } : { detail };
 }
 
-/** Whether catalogs may give access to files, which the project itself has not. */
-const mayHaveGrants = ({ config }: Project): boolean =>
-  !hasCredentials(config.storage.options) && [...config.catalogs.values()].some(({ type }) => type === 'rest');
+/** Whether catalogs may give access to files in a root, which the project itself has not. */
+const mayHaveGrants = ({ config }: Project, root: Location): boolean =>
+  !hasCredentials(storeOptionsAt(config.storage, root)) &&
+  [...config.catalogs.values()].some(({ type }) => type === 'rest');
 
 /** Whether the access that a REST catalog gives to its tables opens one in a root. */
 async function checkGrants(project: Project, root: string): Promise<Finding> {
@@ -159,7 +161,7 @@ async function checkGrants(project: Project, root: string): Promise<Finding> {
     detail:
       'the environment has no access to it, and there is no table yet with which to try what a REST catalog gives',
     warning:
-      'Unless the catalog gives access to its tables, set s3.access-key-id or s3.profile-name in storage.options.',
+      'Unless the catalog gives access to its tables, set s3.access-key-id or s3.profile-name in the options of this store.',
   };
 }
 

@@ -1,7 +1,7 @@
 /** The shape of `moraine.yaml` as written. Unknown keys are errors. */
 import { z } from 'zod';
 import { parseByteSize } from './byte-size.js';
-import { catalogSchema, isTablePlace, TABLE_PLACE } from './catalog-options.js';
+import { BUCKET_PLACE, catalogSchema, isBucketPlace, isTablePlace, TABLE_PLACE } from './catalog-options.js';
 import { parseHostAndPort } from './host-and-port.js';
 import { storageOptions } from './storage-options.js';
 
@@ -20,14 +20,22 @@ const localPath = text.refine(
 );
 
 const tablePlace = text.refine(isTablePlace, TABLE_PLACE);
+const bucketPlace = text.refine(isBucketPlace, BUCKET_PLACE);
 
 /** `NS.TABLE` without a catalog: the registry lives in the default catalog. */
 const tableName = text.refine((value) => value.includes('.') && !value.includes('/'), 'must be NAMESPACE.TABLE');
 
+const plainName = (what: string) =>
+  z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]*$/, `a ${what} name has only letters, digits, "_" and "-"`);
+
 /** A catalog's name is the part of `CATALOG/NS.TABLE` before the slash, so it must be readable there. */
-const catalogName = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]*$/, 'a catalog name has only letters, digits, "_" and "-"');
+const catalogName = plainName('catalog');
+
+/** A store beside that of `storage.options`. */
+const store = z.strictObject({
+  roots: z.array(bucketPlace).min(1, 'must name a bucket'),
+  options: storageOptions.optional(),
+});
 
 /** Temporal writes a version `NAME.BUILD`, so that the name has no dot. */
 const deploymentText = (pattern: RegExp, rule: string) =>
@@ -71,6 +79,7 @@ export const configSchema = z.strictObject({
       roots: z.array(tablePlace).optional(),
       locations: z.record(text, localPath).optional(),
       options: storageOptions.optional(),
+      stores: z.record(plainName('store'), store).optional(),
       cache: z.strictObject({ directory: localPath.optional(), maxSize: byteSize.optional() }).optional(),
     })
     .optional(),

@@ -63,13 +63,26 @@ export interface MemoryCatalogConfig {
 }
 
 export interface StorageConfig {
-  /** Absolute paths of the only folders, or the only `s3://BUCKET/PREFIX`, in which tables may have files. */
+  /** Absolute paths of the only folders, and the only `s3://BUCKET/PREFIX`, in which tables may have files. */
   readonly roots: readonly string[];
   /** Prefixes of locations, each with the absolute path of the folder that it means here. */
   readonly locations: ReadonlyMap<string, string>;
-  /** Options of the object store, by the names that PyIceberg gives them: `s3.endpoint` and others. Some are secrets. */
+  /**
+   * Options of the object store that has the roots of no other store, by the names that PyIceberg gives them: `s3.endpoint` and others.
+   * Some are secrets.
+   */
   readonly options: Readonly<Record<string, string>>;
+  /** Object stores with options of their own. */
+  readonly stores: readonly StoreConfig[];
   readonly cache: StorageCacheConfig;
+}
+
+/** An object store with options of its own. */
+export interface StoreConfig {
+  readonly name: string;
+  /** Some of the storage roots. */
+  readonly roots: readonly string[];
+  readonly options: Readonly<Record<string, string>>;
 }
 
 /** Files of an object store that are kept on this machine. */

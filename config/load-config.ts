@@ -78,8 +78,9 @@ export function parseConfig(
 }
 
 /** Secrets that stand in the file itself, which people share and commit. */
-function writtenSecrets({ isLiteral, lineAt }: YamlSource, { catalogs = {} }: ConfigInput): SourceProblem[] {
-  const ofStorage = SECRET_OPTIONS.map((name) => ['storage', 'options', name]);
+function writtenSecrets({ isLiteral, lineAt }: YamlSource, { catalogs = {}, storage }: ConfigInput): SourceProblem[] {
+  const places = [['storage'], ...Object.keys(storage?.stores ?? {}).map((name) => ['storage', 'stores', name])];
+  const ofStorage = places.flatMap((place) => SECRET_OPTIONS.map((name) => [...place, 'options', name]));
   const ofCatalogs = Object.entries(catalogs).flatMap(([catalog, { options = {} }]) =>
     Object.keys(options)
       .filter(isSecretCatalogOption)

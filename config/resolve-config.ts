@@ -7,6 +7,7 @@ import type {
   MaintenanceConfig,
   MoraineConfig,
   StorageCacheConfig,
+  StoreConfig,
   TemporalConfig,
   WorkerConfig,
 } from './config.js';
@@ -29,9 +30,11 @@ export function resolveConfig(
   const stateFolder = path(input.stateFolder ?? '.moraine');
   const catalogs = resolveCatalogs(input, stateFolder, path);
   const defaultCatalog = input.catalog ?? catalogs.keys().next().value ?? DEFAULT_CATALOG;
-  const roots =
+  const named =
     input.storage?.roots?.map((root) => tablePlace(root, path)) ??
     [...catalogs.values()].flatMap((catalog) => (catalog.type === 'rest' ? [] : [catalog.warehouse]));
+  const stores = resolveStores(input.storage?.stores ?? {}, path);
+  const roots = [...named, ...stores.flatMap((store) => store.roots)];
   const { memoryLimit, threads, tempDirectory } = input.engine ?? {};
   return {
     ...place,
@@ -42,6 +45,7 @@ export function resolveConfig(
       roots: [...new Set(roots)],
       locations: resolveLocations(input, path),
       options: resolveOptions(input.storage?.options ?? {}),
+      stores,
       cache: resolveCache(input.storage?.cache ?? {}, stateFolder, path),
     },
     engine: {
@@ -65,6 +69,17 @@ export function resolveConfig(
 
 function resolveOptions(options: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(options).map(([name, value]) => [name, String(value)]));
+}
+
+function resolveStores(
+  stores: NonNullable<NonNullable<ConfigInput['storage']>['stores']>,
+  path: (text: string) => string,
+): readonly StoreConfig[] {
+  return Object.entries(stores).map(([name, { roots, options = {} }]) => ({
+    name,
+    roots: roots.map((root) => tablePlace(root, path)),
+    options: resolveOptions(options),
+  }));
 }
 
 /** Files that are kept by default on the disk. */

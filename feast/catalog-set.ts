@@ -110,15 +110,6 @@ export class CatalogSet {
         remedy: `Give one of them another catalog_name in Feast, or make a moraine.yaml of its own for it.`,
       };
     }
-    const foreign = [...this.#places.values()].find(
-      (each) => each !== undefined && place !== undefined && isBucket(each) !== isBucket(place),
-    );
-    if (foreign !== undefined) {
-      return {
-        reason: `the tables of its catalog ${name} are in ${place ?? ''}, those of another one in ${foreign}: a project has its tables in folders or in buckets`,
-        remedy: 'Make a moraine.yaml of its own for it.',
-      };
-    }
     if (other === undefined) this.#catalogs.set(name, catalog);
     if (other === undefined) this.#places.set(name, place);
     if (tokenVariable !== undefined && catalog.input.type === 'rest') this.#tokens.set(name, tokenVariable);

@@ -40,6 +40,16 @@ export class PrefixMap {
     return this.#lookUp(comparableLocation(location)) ?? normalizeLocation(location);
   }
 
+  /** Whether a location has one of the prefixes. */
+  maps(location: Location): boolean {
+    return this.#lookUp(comparableLocation(location)) !== null;
+  }
+
+  /** The prefixes, without a slash at the end. */
+  get prefixes(): readonly Location[] {
+    return this.#prefixes.map(({ prefix }) => prefix);
+  }
+
   /** Null: it has none of the prefixes. */
   #lookUp(location: string): string | null {
     for (const { prefix, folder } of this.#prefixes) {

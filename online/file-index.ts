@@ -88,7 +88,7 @@ export class FileIndex {
     files: readonly FileToOpen[],
   ): Promise<{ readonly open: OpenFiles; readonly isLasting: boolean }> {
     const open = await openFiles(connection, this.#table, files, this.#known);
-    return { open, isLasting: isLasting(this.#table, open) };
+    return { open, isLasting: isLasting(this.#table, files, open) };
   }
 }
 

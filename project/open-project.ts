@@ -5,7 +5,7 @@ import type { Engine } from '../engine/index.js';
 import { isMoraineError, MoraineError, nearestNames } from '../errors/index.js';
 import type { Registry } from '../features/index.js';
 import { isS3Location, PrefixMap } from '../locations/index.js';
-import { type FileIO, hasCredentials, openStorage, StorageGrants } from '../storage/index.js';
+import { type FileIO, hasCredentials, openStorage, StorageGrants, storeOptionsAt } from '../storage/index.js';
 import { loadTable } from '../tables/index.js';
 import type { Project, ResolvedTableName } from './project.js';
 import { tableNotFound } from './table-not-found.js';
@@ -30,12 +30,12 @@ export interface OpenProjectOptions {
  */
 export async function openProject(options: OpenProjectOptions = {}): Promise<Project> {
   const config = configOf(options);
-  const { roots, locations, options: storageOptions, cache } = config.storage;
+  const { roots, locations, options: storageOptions, stores, cache } = config.storage;
   const diskCache = { folder: cache.directory, maxBytes: cache.maxBytes };
   const prefixes = new PrefixMap([...locations].map(([prefix, folder]) => ({ prefix, folder })));
   const createRoots = options.createRoots ?? true;
   const grants = storageGrants(config);
-  const io = await openStorage({ roots, options: storageOptions, diskCache, createRoots, prefixes, grants });
+  const io = await openStorage({ roots, options: storageOptions, stores, diskCache, createRoots, prefixes, grants });
   const catalogs = new CatalogSet(config, io, grants);
   const engine = new EngineSlot(config, options.fileFolders ?? []);
   const openRegistry = async (): Promise<Registry> => {
@@ -96,12 +96,16 @@ function isResolved(config: ConfigInput | MoraineConfig): config is MoraineConfi
   return config.catalogs instanceof Map;
 }
 
-/** Where access to files is kept that REST catalogs give, unless the project has credentials of its own. */
-function storageGrants({ catalogs, storage: { options } }: MoraineConfig): StorageGrants | undefined {
+/** Where access to files is kept that REST catalogs give, unless the project has credentials of its own for every store. */
+function storageGrants({ catalogs, storage }: MoraineConfig): StorageGrants | undefined {
   const servers = [...catalogs.values()].filter((catalog) => catalog.type === 'rest');
-  if (servers.length === 0 || hasCredentials(options)) return undefined;
+  const hasOwn = [storage, ...storage.stores].every(({ options }) => hasCredentials(options));
+  if (servers.length === 0 || hasOwn) return undefined;
   const askers = servers.map(({ uri, warehouse = '', options: own }) => [uri, warehouse, restPrincipal(own ?? {})]);
-  return new StorageGrants({ scope: JSON.stringify(askers), endpoint: options['s3.endpoint'] });
+  return new StorageGrants({
+    scope: JSON.stringify(askers),
+    endpointAt: (location) => storeOptionsAt(storage, location)['s3.endpoint'],
+  });
 }
 
 /** The catalogs of a configuration, each opened at most once. */

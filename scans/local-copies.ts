@@ -8,7 +8,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { type ByteRange, type Connection, FileFooter, type FilePart, type RemoteFile } from '../engine/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { type LocalPath, type Location, localPath } from '../locations/index.js';
-import { cacheGroup, type FileIO, FileKind, type ParsedFile } from '../storage/index.js';
+import { cacheGroup, type DiskCache, type FileIO, FileKind, type ParsedFile } from '../storage/index.js';
 import { nameOfPart, partOfName, partToRead } from './part-names.js';
 
 /** Bytes of a file that are asked for at a time. */
@@ -30,18 +30,18 @@ const MAGIC = Buffer.from('PAR1', 'latin1');
 
 /** The path of a file that is opened whole; it lasts as long as the connection. */
 export async function openablePath(connection: Connection, io: FileIO, location: Location): Promise<LocalPath> {
-  if (io.localFiles !== null) return await io.localFiles.pathOf(location);
+  const localFiles = io.localFiles(location);
+  if (localFiles !== null) return await localFiles.pathOf(location);
   const group = await groupOf(io, location);
   const copier = (_: string, copy: string): Promise<void> => {
-    return place(io, group, 'whole', copy, (path) => fetchFile(io, location, path));
+    return place(io.diskCache(location), group, 'whole', copy, (path) => fetchFile(io, location, path));
   };
   return localPath(await connection.copies.of(location, copier));
 }
 
 /** The paths that an engine must be allowed to read besides its temporary folder, where it finds copies. */
 export async function localPathsOf(io: FileIO, locations: readonly Location[]): Promise<readonly LocalPath[]> {
-  const { localFiles } = io;
-  return localFiles === null ? [] : await Promise.all(locations.map((location) => localFiles.pathOf(location)));
+  return await Promise.all(locations.flatMap((location) => io.localFiles(location)?.pathOf(location) ?? []));
 }
 
 /** A data file to open. */
@@ -63,8 +63,9 @@ export interface OpenablePath {
  *   `FILE_CHANGED` if it is replaced meanwhile, `STORAGE_UNAVAILABLE`, `DATA_FILE_CORRUPT`
  */
 export async function openableParquet(connection: Connection, io: FileIO, file: DataFileAt): Promise<OpenablePath> {
-  if (io.localFiles !== null) return { path: await io.localFiles.pathOf(file.location) };
   const { location, fileSizeInBytes } = file;
+  const localFiles = io.localFiles(location);
+  if (localFiles !== null) return { path: await localFiles.pathOf(location) };
   const group = await groupOf(io, location, fileSizeInBytes);
   const end = await io.cache.get({ location, kind: FILE_END, variant: String(fileSizeInBytes) }, () =>
     loadEnd(io, location, group),
@@ -89,7 +90,8 @@ const FILE_END = new FileKind<FileEnd>('end of a data file');
 /** From the cache on the disk, or from the store. */
 async function loadEnd(io: FileIO, location: Location, group: string): Promise<ParsedFile<FileEnd>> {
   const load = async (): Promise<Uint8Array> => endToBytes(await fetchEnd(io, location));
-  const end = endFromBytes(await (io.diskCache === null ? load() : io.diskCache.bytes(group, 'end', load)));
+  const diskCache = io.diskCache(location);
+  const end = endFromBytes(await (diskCache === null ? load() : diskCache.bytes(group, 'end', load)));
   return { value: end, costBytes: end.bytes.length + END_COST };
 }
 
@@ -108,7 +110,11 @@ function endFromBytes(stored: Uint8Array): FileEnd {
 }
 
 async function fetchEnd(io: FileIO, location: Location): Promise<FileEnd> {
-  const { sizeBytes, identity, bytes: tail } = await io.readTail(location, io.diskCache?.endBytes ?? END_BYTES);
+  const {
+    sizeBytes,
+    identity,
+    bytes: tail,
+  } = await io.readTail(location, io.diskCache(location)?.endBytes ?? END_BYTES);
   if (tail.length === sizeBytes) return { sizeBytes, identity, bytes: tail };
   const length = Buffer.from(tail.buffer, tail.byteOffset, tail.length).readUInt32LE(tail.length - TRAILER_BYTES);
   const wanted = Math.min(length + TRAILER_BYTES, sizeBytes);
@@ -149,10 +155,11 @@ class StoredFile implements RemoteFile {
   async fetch(part: FilePart): Promise<LocalPath> {
     const { location, group, end, path } = this.#file;
     const version = createHash('sha256').update(end.identity).digest('hex').slice(0, 16);
-    const fetched = await this.#io.diskCache?.names(group);
+    const diskCache = this.#io.diskCache(location);
+    const fetched = await diskCache?.names(group);
     const name = partToRead(fetched ?? [], version, part) ?? nameOfPart(version, part);
     const copier = (_: string, copy: string): Promise<void> => {
-      return place(this.#io, group, name, copy, (to) => this.#write(partOfName(name)?.part ?? part, to));
+      return place(diskCache, group, name, copy, (to) => this.#write(partOfName(name)?.part ?? part, to));
     };
     const copies = this.#connection.copies;
     return localPath(await copies.of(`${location} ${name}`, copier, { original: location, standsFor: path }));
@@ -179,7 +186,7 @@ class StoredFile implements RemoteFile {
       if (isMoraineError(error, 'FILE_CHANGED')) {
         // Whoever tries again reads the file that is there.
         this.#io.cache.forget({ location, kind: FILE_END, variant: String(end.sizeBytes) });
-        await this.#io.diskCache?.forget(group);
+        await this.#io.diskCache(location)?.forget(group);
       }
       throw error;
     });
@@ -210,14 +217,14 @@ async function groupOf(io: FileIO, location: Location, sizeBytes?: bigint): Prom
 }
 
 async function place(
-  io: FileIO,
+  diskCache: DiskCache | null,
   group: string,
   name: string,
   copy: string,
   make: (path: string) => Promise<void>,
 ): Promise<void> {
-  if (io.diskCache === null) await make(copy);
-  else await io.diskCache.place(group, name, copy, make);
+  if (diskCache === null) await make(copy);
+  else await diskCache.place(group, name, copy, make);
 }
 
 async function fetchFile(io: FileIO, location: Location, path: string): Promise<void> {

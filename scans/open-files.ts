@@ -110,9 +110,16 @@ export async function openChanged(
   return await readable(connection, owner, { files, layouts, deletes, deletedRows: 'alone' });
 }
 
-/** Whether open files may be read on any connection and at any time: none has deletes, and none is a copy. */
-export function isLasting({ io }: FilesOwner, { deletes, layouts }: OpenFiles): boolean {
-  if (io.localFiles === null || deletes !== undefined) return false;
+/**
+ * Whether open files may be read on any connection and at any time: none has deletes, and none is a copy.
+ * @param files the files that were opened
+ */
+export function isLasting(
+  { io }: FilesOwner,
+  files: readonly Pick<FileToOpen, 'location'>[],
+  { deletes, layouts }: OpenFiles,
+): boolean {
+  if (deletes !== undefined || files.some(({ location }) => io.localFiles(location) === null)) return false;
   return [...(layouts?.values() ?? [])].every(({ conversion }) => conversion === undefined);
 }
 
@@ -157,7 +164,26 @@ export class KnownFiles {
     readonly files: readonly (T & OpenablePath)[];
     readonly layouts: ReadonlyMap<LocalPath, FileLayout>;
   }> {
-    if (io.localFiles === null) return await fetchedFiles(connection, io, wanted);
+    const isLocal = wanted.map(({ location }) => io.localFiles(location) !== null);
+    if (!isLocal.includes(false)) return await this.#localFiles(connection, io, wanted);
+    const local = await this.#localFiles(
+      connection,
+      io,
+      wanted.filter((_, index) => isLocal[index]),
+    );
+    const fetched = await fetchedFiles(
+      connection,
+      io,
+      wanted.filter((_, index) => isLocal[index] !== true),
+    );
+    const [here, elsewhere] = [local.files.values(), fetched.files.values()];
+    return {
+      files: isLocal.flatMap((isHere) => (isHere ? here : elsewhere).next().value ?? []),
+      layouts: new Map([...local.layouts, ...fetched.layouts]),
+    };
+  }
+
+  async #localFiles<T extends FileToOpen>(connection: Connection, io: FileIO, wanted: readonly T[]) {
     const files = await Promise.all(
       wanted.map(async (file) => {
         const known = this.#byLocation.get(file.location);

@@ -64,7 +64,7 @@ export async function stageFiles(
   write: Omit<ParquetWrite, 'folder' | 'publish'>,
   { folder, locationOf }: NewFiles,
 ): Promise<readonly DataFile[]> {
-  const { localFiles } = io;
+  const localFiles = io.localFiles(folder);
   const publish = async (files: readonly WrittenPath[]): Promise<readonly Location[]> => {
     const placed = files.map(({ path, name }) => ({ path, location: locationOf(name) }));
     if (localFiles === null) await upload(io, placed);

@@ -70,14 +70,17 @@ export interface FileIO {
    * together hold every file that is there throughout, once. A missing location is empty.
    */
   listPage(location: Location, options: { readonly maxFiles: number; readonly after?: string }): Promise<FilePage>;
-  /** The files as files of this machine, if that is what they are; null: they must be fetched to be opened, and uploaded. */
-  readonly localFiles: LocalFiles | null;
+  /**
+   * The files at and below a location as files of this machine, if that is what they are; null: they must be fetched to be opened, and
+   * uploaded. This method, `diskCache` and `scope` may refuse a location outside the roots, and need not.
+   */
+  localFiles(location: Location): LocalFiles | null;
   /** The parsed content of files that were read before. */
   readonly cache: FileCache;
-  /** Files and parts of files that were fetched before; null: files are local, or nothing is kept. */
-  readonly diskCache: DiskCache | null;
-  /** Tells this storage from others, and from itself with other credentials, among the files that processes of this machine share. */
-  readonly scope: string;
+  /** Files and parts of files that were fetched before; null: the files at the location are local, or nothing is kept. */
+  diskCache(location: Location): DiskCache | null;
+  /** Tells the storage of a location from others, and from itself with other credentials, among the files that processes of this machine share. */
+  scope(location: Location): string;
 }
 
 /** Operations on files of this machine alone: paths, folders, symbolic links. */

@@ -15,7 +15,7 @@ export {
 export { cacheGroup, readKept } from './kept-files.js';
 export { LocalFileIO, type LocalFileIOOptions } from './local-file-io.js';
 export { mapConcurrently } from './map-concurrently.js';
-export { type OpenStorageOptions, openStorage } from './open-storage.js';
+export { type OpenStorageOptions, openStorage, type StoreSettings, storeOptionsAt } from './open-storage.js';
 export { requestHandler, silenceVersionWarning, staticCredentials } from './s3/aws-client.js';
 export { namesBuckets } from './s3/s3-location.js';
 export { hasCredentials, type StorageOptions } from './s3/s3-options.js';

@@ -9,11 +9,12 @@ export async function readKept(
   options: { readonly maxBytes: number },
 ): Promise<Uint8Array> {
   const load = (): Promise<Uint8Array> => io.read(location, options);
-  if (io.diskCache === null) return await load();
-  return await io.diskCache.bytes(cacheGroup(io, await io.canonical(location)), 'content', load);
+  const diskCache = io.diskCache(location);
+  if (diskCache === null) return await load();
+  return await diskCache.bytes(cacheGroup(io, await io.canonical(location)), 'content', load);
 }
 
 /** The group of an object, as it is reached with the credentials of a storage. @param location as {@link FileIO.canonical} spells it */
-export function cacheGroup({ scope }: FileIO, location: Location, sizeBytes?: bigint): string {
-  return [scope, location, sizeBytes ?? ''].join('\0');
+export function cacheGroup(io: FileIO, location: Location, sizeBytes?: bigint): string {
+  return [io.scope(location), location, sizeBytes ?? ''].join('\0');
 }

@@ -36,10 +36,7 @@ export interface LocalFileIOOptions {
 
 /** The {@link FileIO} of local files. A file that it created is complete, durable and never replaced. */
 export class LocalFileIO implements FileIO, LocalFiles {
-  readonly localFiles = this;
   readonly cache = new FileCache();
-  readonly diskCache = null;
-  readonly scope = 'local';
   readonly #allowed: AllowedRoots;
 
   constructor(options: LocalFileIOOptions) {
@@ -48,6 +45,18 @@ export class LocalFileIO implements FileIO, LocalFiles {
       options.createRoots ?? false,
       options.prefixes ?? new PrefixMap([]),
     );
+  }
+
+  localFiles(): LocalFiles {
+    return this;
+  }
+
+  diskCache(): null {
+    return null;
+  }
+
+  scope(): string {
+    return 'local';
   }
 
   async pathOf(location: Location): Promise<LocalPath> {

@@ -1,41 +1,96 @@
-/** The storage of a project: local files, or the objects of a store. */
+/** The storage of a project: local files, the objects of stores, or both. */
 import { MoraineError } from '../errors/index.js';
-import { isS3Location, type Location } from '../locations/index.js';
+import { isS3Location, type Location, PrefixMap } from '../locations/index.js';
 import { DiskCache, type DiskCacheOptions } from './disk-cache.js';
 import type { FileIO } from './file-io.js';
 import { LocalFileIO, type LocalFileIOOptions } from './local-file-io.js';
+import { RoutedFileIO } from './routed-file-io.js';
+import { S3Roots } from './s3/s3-location.js';
 import type { StorageOptions } from './s3/s3-options.js';
 import type { StorageGrants } from './storage-grants.js';
 
-export interface OpenStorageOptions extends LocalFileIOOptions {
-  /** Options of an object store, by the names that PyIceberg gives them. */
+/** A store with options of its own. */
+export interface StoreSettings {
+  /** For messages. */
+  readonly name: string;
+  /** Buckets, or prefixes of keys. */
+  readonly roots: readonly Location[];
+  /** Options by the names that PyIceberg gives them. Nothing else applies to the store. */
+  readonly options: StorageOptions;
+}
+
+/** The stores of a project. */
+export interface Stores {
+  /** Options of all roots that no other store has. */
   readonly options?: StorageOptions;
-  /** Where files of an object store are kept on this machine; unless given nowhere. */
+  readonly stores?: readonly StoreSettings[];
+}
+
+export interface OpenStorageOptions extends LocalFileIOOptions, Stores {
+  /** Where files of object stores are kept on this machine; unless given nowhere. */
   readonly diskCache?: DiskCacheOptions;
   /** Access to objects that catalogs give, used where the options have no credentials. */
   readonly grants?: StorageGrants | undefined;
 }
 
-/**
- * Opens the storage that the roots lie in. The client of an object store is loaded only for one.
- * @throws MoraineError `CONFIG_INVALID` for incomplete credentials, and for roots in several kinds of storage
- */
-export async function openStorage(storage: OpenStorageOptions): Promise<FileIO> {
-  const { roots, options = {}, diskCache, grants, ...local } = storage;
-  const remote = roots.filter(isS3Location);
-  if (remote.length === 0) return new LocalFileIO({ roots, ...local });
-  if (remote.length < roots.length) throw mixed(roots, remote);
-  const { S3FileIO } = await import('./s3/s3-file-io.js');
-  return new S3FileIO({
-    roots,
-    options,
-    grants,
-    ...(diskCache === undefined ? {} : { diskCache: new DiskCache(diskCache) }),
-  });
+/** The options of the store that has a location; none for a location of this machine. */
+export function storeOptionsAt({ options = {}, stores = [] }: Stores, location: Location): StorageOptions {
+  if (!isS3Location(location)) return {};
+  return storeAt(stores, location)?.options ?? options;
 }
 
-function mixed(roots: readonly Location[], remote: readonly Location[]): MoraineError {
-  const near = roots.find((root) => !remote.includes(root)) ?? '';
-  const message = `storage.roots: ${near} is on this machine and ${remote[0] ?? ''} is not. All warehouses and storage roots of a project must be in one kind of storage.`;
-  return new MoraineError('CONFIG_INVALID', message, { details: { roots: [...roots] } });
+/**
+ * Opens the storages that roots lie in: those of `roots`, and of each store. The client of an object store is loaded only for one.
+ * @throws MoraineError `CONFIG_INVALID` for incomplete credentials, and for roots that overlap those of another store or mapped prefixes;
+ *   `LOCATION_REFUSED` for a root that names no place
+ */
+export async function openStorage(storage: OpenStorageOptions): Promise<FileIO> {
+  const { options = {}, stores = [], diskCache, grants, ...local } = storage;
+  const rest = storage.roots.filter((root) => isS3Location(root) && storeAt(stores, root) === undefined);
+  const settings = [...(rest.length === 0 ? [] : [{ name: null, roots: rest, options }]), ...stores];
+  const localRoots = storage.roots.filter((root) => !isS3Location(root));
+  const localIo = new LocalFileIO({ ...local, roots: localRoots });
+  if (settings.length === 0) return localIo;
+  const { prefixes = new PrefixMap([]) } = local;
+  refuseOverlaps(settings, prefixes);
+  const { S3FileIO } = await import('./s3/s3-file-io.js');
+  const cache = diskCache === undefined ? {} : { diskCache: new DiskCache(diskCache) };
+  const opened = settings.map(({ roots, options }) => new S3FileIO({ roots, options, grants, ...cache }));
+  const [only] = opened;
+  if (only !== undefined && opened.length === 1 && localRoots.length === 0) return only;
+  const roots = [...new Set([...storage.roots, ...stores.flatMap((store) => store.roots)])];
+  return new RoutedFileIO({ local: localIo, stores: opened, prefixes, roots });
 }
+
+function storeAt(stores: readonly StoreSettings[], location: Location): StoreSettings | undefined {
+  const own = new S3Roots([location]);
+  return stores.find(({ roots }) => new S3Roots(roots).holdsOne(own));
+}
+
+/** A location must not mean two files: one of them would be taken for the other, and deleted in its place. */
+function refuseOverlaps(
+  stores: readonly (Omit<StoreSettings, 'name'> & { readonly name: string | null })[],
+  prefixes: PrefixMap,
+): void {
+  const places = stores.flatMap(({ name, roots }) =>
+    roots.map((root) => ({ store: name === null ? 'storage.options' : `storage.stores.${name}`, root })),
+  );
+  for (const [index, { store, root }] of places.entries()) {
+    const roots = new S3Roots([root]);
+    const other = places
+      .slice(0, index)
+      .find((each) => each.store !== store && roots.overlaps(new S3Roots([each.root])));
+    if (other !== undefined) {
+      throw overlap(
+        `${root} of ${store} and ${other.root} of ${other.store} overlap; give each store roots of its own`,
+      );
+    }
+    const prefix = prefixes.prefixes.find((each) => isS3Location(each) && roots.overlaps(new S3Roots([each])));
+    if (prefix !== undefined) {
+      throw overlap(`${root} and the prefix ${prefix} of storage.locations overlap; remove one of them`);
+    }
+  }
+}
+
+const overlap = (what: string): MoraineError =>
+  new MoraineError('CONFIG_INVALID', `One location would name two files: ${what}.`);

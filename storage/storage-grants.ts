@@ -122,7 +122,8 @@ export class HeldGrant {
 export interface StorageGrantsOptions {
   /** As {@link StorageGrants} has it. */
   readonly scope: string;
-  readonly endpoint?: string | undefined;
+  /** As {@link StorageGrants} has it; the project has none unless given. */
+  readonly endpointAt?: (location: Location) => string | undefined;
   /** The clock by which credentials end. */
   readonly nowMs?: () => number;
 }
@@ -131,15 +132,15 @@ export interface StorageGrantsOptions {
 export class StorageGrants {
   /** Who asks which catalogs: files that were fetched in one name are not for others. Nothing of it is a secret. */
   readonly scope: string;
-  /** The project's own address of the store, which counts before what catalogs say of it. */
-  readonly endpoint: string | undefined;
+  /** The project's own address of the store that has a location; it counts before the one that catalogs name. */
+  readonly endpointAt: (location: Location) => string | undefined;
   readonly #nowMs: () => number;
   readonly #tables = new Map<string, { readonly held: HeldGrant; readonly folders: readonly string[] }>();
   readonly #byFolder = new Map<string, HeldGrant>();
 
-  constructor({ scope, endpoint, nowMs = Date.now }: StorageGrantsOptions) {
+  constructor({ scope, endpointAt = () => undefined, nowMs = Date.now }: StorageGrantsOptions) {
     this.scope = scope;
-    this.endpoint = endpoint;
+    this.endpointAt = endpointAt;
     this.#nowMs = nowMs;
   }
 

@@ -21,6 +21,7 @@ import {
   tableMetadataFromJson,
   updateToJson,
 } from '../../iceberg/index.js';
+import type { Location } from '../../locations/index.js';
 import type { PrefixGrant, StorageGrants } from '../../storage/index.js';
 import type { Catalog, CommitRequest, CreateTableRequest, LoadedTable, TableIdentifier } from '../catalog.js';
 import type { Clock } from '../clock.js';
@@ -174,7 +175,7 @@ export class RestCatalog implements Catalog {
   /** Keeps what an answer gives to open the table's files. Answers to commits give nothing, and take nothing away. */
   #grant(answer: JsonObject, { identifier, metadata }: LoadedTable, isStaged: boolean): void {
     if (this.#grants === undefined) return;
-    const prefixes = this.#prefixesOf(answer);
+    const prefixes = this.#prefixesOf(answer, metadata.location);
     const key = this.#grantKey(identifier, isStaged ? metadata.location : '');
     if (prefixes.length === 0 && this.#grants.has(key)) return;
     const own = prefixes.map(({ prefix }) => prefix).filter((prefix) => /^s3:\/\/[^/]+\/./.test(prefix));
@@ -183,8 +184,8 @@ export class RestCatalog implements Catalog {
     this.#grants.set(key, { folders: [...foldersOf(metadata), ...own], prefixes, renew });
   }
 
-  #prefixesOf(answer: JsonObject): readonly PrefixGrant[] {
-    return grantedPrefixes(answer, this.#server.properties, this.#client, this.#grants?.endpoint);
+  #prefixesOf(answer: JsonObject, location: Location): readonly PrefixGrant[] {
+    return grantedPrefixes(answer, this.#server.properties, this.#client, this.#grants?.endpointAt(location));
   }
 
   /** Access to the same table's files, asked for anew. */
@@ -196,16 +197,16 @@ export class RestCatalog implements Catalog {
     const missing = 'TABLE_NOT_FOUND' as const;
     if (isStaged) {
       const body = { name: identifier.name, schema: NO_FIELDS, 'stage-create': true, location };
-      return this.#prefixesOf(this.#membersOf((await this.#createRequest(identifier, body)).text));
+      return this.#prefixesOf(this.#membersOf((await this.#createRequest(identifier, body)).text), location);
     }
     const path = this.#paths.table(identifier);
     if (this.#server.endpoints.has(CREDENTIALS)) {
       const { text } = await this.#read({ method: 'GET', path: `${path}/credentials` }, { missing });
-      return this.#prefixesOf(this.#membersOf(text));
+      return this.#prefixesOf(this.#membersOf(text), location);
     }
     const answer = this.#membersOf((await this.#read({ method: 'GET', path }, { missing })).text);
     const { metadata } = this.#parsed(identifier, answer);
-    if (metadata.tableUuid === tableUuid) return this.#prefixesOf(answer);
+    if (metadata.tableUuid === tableUuid) return this.#prefixesOf(answer, location);
     const message = `Table ${formatTableName(identifier, this.name)} was replaced by another one of its name. Start the run again.`;
     throw new MoraineError('TABLE_REPLACED', message);
   }

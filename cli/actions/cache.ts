@@ -1,4 +1,6 @@
+import { isS3Location } from '../../locations/index.js';
 import type { Project } from '../../project/index.js';
+import { DiskCache } from '../../storage/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { countText, sizeText } from '../output/quantities.js';
 
@@ -14,14 +16,20 @@ export function cacheShow(context: CommandContext, _operands: readonly string[],
 /** Removes it. */
 export function cacheClear(context: CommandContext, _operands: readonly string[], options: JsonOption): Promise<void> {
   return withProject(context, async (project) => {
-    await project.io.diskCache?.clear();
+    await keptFiles(project)?.clear();
     await print(context, project, options);
   });
 }
 
-async function print(context: CommandContext, { config, io }: Project, { json }: JsonOption): Promise<void> {
-  const { directory, maxBytes } = config.storage.cache;
-  const content = (await io.diskCache?.content()) ?? null;
+/** Null for a project whose tables are all on this machine. */
+function keptFiles({ config: { storage } }: Project): DiskCache | null {
+  const { directory, maxBytes } = storage.cache;
+  return storage.roots.some(isS3Location) ? new DiskCache({ folder: directory, maxBytes }) : null;
+}
+
+async function print(context: CommandContext, project: Project, { json }: JsonOption): Promise<void> {
+  const { directory, maxBytes } = project.config.storage.cache;
+  const content = (await keptFiles(project)?.content()) ?? null;
   if (json === true)
     return printJson(context, { directory, maxBytes, files: content?.files ?? 0, bytes: content?.bytes ?? 0 });
   if (content === null) {

@@ -6,7 +6,7 @@ import { isMoraineError, MoraineError } from '../../errors/index.js';
 import { isS3Location, type Location, normalizeLocation } from '../../locations/index.js';
 import { makeTemporaryFolder } from '../../processes/index.js';
 import { openProject, type Project } from '../../project/index.js';
-import { openStorage } from '../../storage/index.js';
+import { openStorage, storeOptionsAt } from '../../storage/index.js';
 import { loadTableAt, type Table } from '../../tables/index.js';
 import { type CommandContext, withProject } from '../context.js';
 
@@ -37,7 +37,7 @@ export interface OpenTableOptions {
 /**
  * Opens the table that an argument means, runs `work` on it and closes everything.
  * A location needs no configuration: its files are read below `--root`, or below the table's own location. One in a bucket is read with the
- * `storage.options` of the configuration, if there is one.
+ * options that the configuration has for it, if there is one.
  */
 export async function withTable<T>(
   context: CommandContext,
@@ -64,7 +64,8 @@ export async function withTable<T>(
 function storageOptionsFor({ globals }: CommandContext, location: Location): Readonly<Record<string, string>> {
   if (!isS3Location(location)) return {};
   try {
-    return loadConfig(globals.config === undefined ? {} : { configFile: globals.config }).storage.options;
+    const { storage } = loadConfig(globals.config === undefined ? {} : { configFile: globals.config });
+    return storeOptionsAt(storage, location);
   } catch (error) {
     if (isMoraineError(error, 'CONFIG_NOT_FOUND')) return {};
     throw error;

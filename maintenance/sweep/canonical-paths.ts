@@ -84,7 +84,7 @@ export class CanonicalPaths {
 
   async #lookAt(location: string): Promise<Folder> {
     const path = await this.#io.canonical(location);
-    const links = (await this.#io.localFiles?.links(path)) ?? NO_LINKS;
+    const links = (await this.#io.localFiles(path)?.links(path)) ?? NO_LINKS;
     return { path: path === '/' ? '' : path, links };
   }
 }

@@ -27,7 +27,7 @@ import { countTraffic, noTraffic, type Traffic } from '../traffic.js';
 import { end, foreignAnswer, requireRange } from './s3-answers.js';
 import { S3Clients } from './s3-clients.js';
 import { s3Error, statusOf } from './s3-error.js';
-import { type S3Object, S3Roots, s3Location } from './s3-location.js';
+import { parseS3Location, type S3Object, S3Roots, s3Location } from './s3-location.js';
 import { requestTimeoutMs, type StorageOptions, scopeOf } from './s3-options.js';
 
 /** Parts of an upload: all of one size but the last, as R2 wants them. 10,000 of them are 160 GB. */
@@ -64,23 +64,39 @@ export interface S3FileIOOptions {
 
 /** The {@link FileIO} of an object store. Creating files needs conditional writes (`If-None-Match`). */
 export class S3FileIO implements FileIO {
-  readonly localFiles = null;
   readonly cache = new FileCache();
-  readonly diskCache: DiskCache | null;
-  readonly scope: string;
   /** Since it was opened. */
   readonly traffic: Traffic = noTraffic();
   readonly #roots: S3Roots;
+  readonly #diskCache: DiskCache | null;
+  readonly #scope: string;
   readonly #clients: S3Clients;
   readonly #requestMs: number;
 
   /** @throws MoraineError `LOCATION_REFUSED` for a root that is none; `CONFIG_INVALID` naming the option */
   constructor({ roots, options, diskCache, grants }: S3FileIOOptions) {
     this.#roots = new S3Roots(roots);
-    this.diskCache = diskCache ?? null;
+    this.#diskCache = diskCache ?? null;
     this.#clients = new S3Clients(options, grants, this.traffic);
     this.#requestMs = requestTimeoutMs(options);
-    this.scope = [scopeOf(options), this.#clients.scope].filter((each) => each !== undefined).join(' ');
+    this.#scope = [scopeOf(options), this.#clients.scope].filter((each) => each !== undefined).join(' ');
+  }
+
+  localFiles(): null {
+    return null;
+  }
+
+  diskCache(): DiskCache | null {
+    return this.#diskCache;
+  }
+
+  scope(): string {
+    return this.#scope;
+  }
+
+  /** Whether a location lies under the roots. @throws MoraineError `LOCATION_REFUSED` for one that names no object */
+  holds(location: Location): boolean {
+    return this.#roots.hold(parseS3Location(location));
   }
 
   // biome-ignore lint/suspicious/useAwait: what it throws must reject

@@ -57,9 +57,28 @@ export class S3Roots {
   /** The object of a location under a root. @throws MoraineError `LOCATION_REFUSED` */
   resolve(location: Location): S3Object {
     const object = parseS3Location(location);
-    if (this.#roots.some((root) => isUnder(object, root))) return object;
-    if (this.#endings.some((ending) => object.bucket.endsWith(ending))) return object;
+    if (this.hold(object)) return object;
     throw refused(location, 'it is outside the allowed storage roots');
+  }
+
+  hold(object: S3Object): boolean {
+    return (
+      this.#roots.some((root) => isUnder(object, root)) ||
+      this.#endings.some((ending) => object.bucket.endsWith(ending))
+    );
+  }
+
+  /** Whether an object may lie under a root of both. */
+  overlaps(other: S3Roots): boolean {
+    return this.holdsOne(other) || other.holdsOne(this);
+  }
+
+  /** Whether a root of the other lies in one of these. */
+  holdsOne(other: S3Roots): boolean {
+    return (
+      other.#roots.some((root) => this.hold(root)) ||
+      other.#endings.some((ending) => this.#endings.some((own) => ending.endsWith(own)))
+    );
   }
 }
 

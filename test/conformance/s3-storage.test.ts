@@ -1,5 +1,6 @@
 import { CreateMultipartUploadCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openStorage } from '../../storage/index.js';
 import { S3FileIO } from '../../storage/s3/s3-file-io.js';
 import { rejectionCode } from '../support/error-code.js';
 import { describeInterop } from '../support/python.js';
@@ -50,5 +51,18 @@ describeInterop('S3, by moto', () => {
     await io.abandonCreations(`${root}/t`, Date.UTC(2011, 0));
     expect(await left()).toEqual([keys[2]]);
     expect(await rejectionCode(io.abandonCreations('s3://warehouse/elsewhere', Date.now()))).toBe('LOCATION_REFUSED');
+  });
+
+  describeStorageBehavior('objects beside folders and another store', async () => {
+    roots += 1;
+    const root = `s3://warehouse/root${roots}`;
+    const stores = [{ name: 'other', roots: ['s3://other'], options: server.options }];
+    return {
+      io: await openStorage({ roots: ['/var/empty', root], options: server.options, stores }),
+      root,
+      spellings: [`s3a://warehouse/root${roots}`],
+      waysOut: [`${root}/../x`],
+      clockTickMs: 1000,
+    };
   });
 });

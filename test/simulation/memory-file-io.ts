@@ -58,21 +58,31 @@ export class MemoryStorage {
 }
 
 export class MemoryFileIO implements FileIO {
-  /** No path leads to these files. */
-  readonly localFiles = null;
   readonly cache = new FileCache();
-  readonly diskCache: DiskCache | null;
-  readonly scope = 'memory';
+  readonly #diskCache: DiskCache | null;
   readonly #storage: MemoryStorage;
   readonly #roots: readonly string[];
   readonly #gate: Gate;
 
   /** @param roots paths, or locations with a scheme, which are taken literally */
   constructor(storage: MemoryStorage, roots: readonly string[], gate: Gate, diskCache: DiskCache | null = null) {
-    this.diskCache = diskCache;
+    this.#diskCache = diskCache;
     this.#storage = storage;
     this.#roots = roots;
     this.#gate = gate;
+  }
+
+  /** No path leads to these files. */
+  localFiles(): null {
+    return null;
+  }
+
+  diskCache(): DiskCache | null {
+    return this.#diskCache;
+  }
+
+  scope(): string {
+    return 'memory';
   }
 
   // biome-ignore lint/suspicious/useAwait: what it throws must reject

@@ -105,10 +105,7 @@ export class ProcessBoundary {
 
 /** Real files behind a gate. */
 export class GatedFileIO implements FileIO {
-  readonly localFiles: LocalFiles | null;
   readonly cache: FileCache;
-  readonly diskCache: DiskCache | null;
-  readonly scope: string;
   readonly #real: FileIO;
   readonly #gate: Gate;
 
@@ -116,15 +113,26 @@ export class GatedFileIO implements FileIO {
     this.#real = real;
     this.#gate = gate;
     this.cache = real.cache;
-    this.diskCache = real.diskCache;
-    this.scope = real.scope;
-    const { localFiles } = real;
-    this.localFiles = localFiles && {
-      pathOf: (location) => localFiles.pathOf(location),
-      links: (location) => this.#pass('list', location, () => localFiles.links(location)),
-      prepareFolder: (location) => this.#pass('create', location, () => localFiles.prepareFolder(location)),
-      adopt: (files) => this.#pass('create', files.at(0)?.location ?? '', () => localFiles.adopt(files)),
-    };
+  }
+
+  localFiles(at: Location): LocalFiles | null {
+    const localFiles = this.#real.localFiles(at);
+    return (
+      localFiles && {
+        pathOf: (location) => localFiles.pathOf(location),
+        links: (location) => this.#pass('list', location, () => localFiles.links(location)),
+        prepareFolder: (location) => this.#pass('create', location, () => localFiles.prepareFolder(location)),
+        adopt: (files) => this.#pass('create', files.at(0)?.location ?? '', () => localFiles.adopt(files)),
+      }
+    );
+  }
+
+  diskCache(location: Location): DiskCache | null {
+    return this.#real.diskCache(location);
+  }
+
+  scope(location: Location): string {
+    return this.#real.scope(location);
   }
 
   canonical(location: Location): Promise<Location> {

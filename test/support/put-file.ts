@@ -18,9 +18,10 @@ export async function putFile(
   location: Location,
   make: (path: LocalPath) => Promise<unknown>,
 ): Promise<bigint> {
-  if (io.localFiles !== null) {
-    await io.localFiles.prepareFolder(location.slice(0, location.lastIndexOf('/')));
-    const path = await io.localFiles.pathOf(location);
+  const localFiles = io.localFiles(location);
+  if (localFiles !== null) {
+    await localFiles.prepareFolder(location.slice(0, location.lastIndexOf('/')));
+    const path = await localFiles.pathOf(location);
     await make(path);
     return BigInt((await stat(path)).size);
   }

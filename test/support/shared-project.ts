@@ -24,18 +24,26 @@ export interface Setup {
   readonly database?: string;
   /** The address of a catalog. */
   readonly catalog?: string;
+  /** A second store. */
+  readonly archive?: S3Server;
 }
 
 export type SharedProject = Awaited<ReturnType<typeof makeProject>>;
 
 /** A project as `moraine init` makes it, or with the configuration of a page. */
-export async function makeProject(server: S3Server, { page, index = 0, database = '', catalog = '' }: Setup = {}) {
+export async function makeProject(
+  server: S3Server,
+  { page, index = 0, database = '', catalog = '', archive }: Setup = {},
+) {
   const folder = temporaryFolder();
   const outputs: CliResult[] = [];
   const env = {
     LAKE_ENDPOINT: server.endpoint,
     LAKE_ACCESS_KEY: server.options['s3.access-key-id'],
     LAKE_SECRET_KEY: SECRET,
+    ARCHIVE_ENDPOINT: archive?.endpoint ?? '',
+    ARCHIVE_ACCESS_KEY: archive?.options['s3.access-key-id'] ?? '',
+    ARCHIVE_SECRET_KEY: SECRET,
     LAKE_PASSWORD: PASSWORD,
     LAKE_DATABASE: database.slice(database.indexOf('@') + 1),
     LAKE_CATALOG: catalog,

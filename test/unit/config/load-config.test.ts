@@ -80,6 +80,7 @@ stateFolder: state
         roots: ['/shared', '/abs'],
         locations: new Map([['s3://b/wh', '/shared/wh']]),
         options: { 's3.region': 'r', 's3.connect-timeout': '5' },
+        stores: [],
         cache: { directory: '/p/kept', maxBytes: 3_000_000_000 },
       },
       engine: { memoryLimitBytes: 1_610_612_736, threads: 3, tempDirectory: '/p/t' },
@@ -143,6 +144,17 @@ stateFolder: state
     );
     expect(config.catalogs.get('lake')?.warehouse).toBe('s3://b/wh');
     expect(config.storage).toMatchObject({ roots: ['s3://b/wh'], options: { 's3.secret-access-key': 'abc' } });
+  });
+
+  it('has stores of their own, whose roots are storage roots', () => {
+    const { storage } = parse(
+      'storage: { roots: [/w], stores: { far: { roots: ["s3://far/"], options: { s3.region: r, s3.secret-access-key: "${S}" } } } }\n',
+      { S: 'abc' },
+    );
+    const options = { 's3.region': 'r', 's3.secret-access-key': 'abc' };
+    expect(storage.stores).toEqual([{ name: 'far', roots: ['s3://far'], options }]);
+    expect(storage.roots).toEqual(['/w', 's3://far']);
+    expect(storage.options).toEqual({});
   });
 
   it('has catalogs on PostgreSQL, with passwords of the environment', () => {
@@ -256,6 +268,18 @@ describe('a mistake names its line', () => {
     [
       'storage:\n  options:\n    s3.access-key-id: a\n    s3.secret-access-key: abc\n',
       '/p/moraine.yaml:4: storage.options.s3.secret-access-key: a secret must not stand in the file; take it from the environment, as in s3.secret-access-key: ${MY_SECRET}',
+    ],
+    [
+      'storage:\n  stores:\n    far:\n      roots: [s3://far]\n      options: { s3.session-token: abc }\n',
+      '/p/moraine.yaml:5: storage.stores.far.options.s3.session-token: a secret must not stand in the file; take it from the environment, as in s3.session-token: ${MY_SECRET}',
+    ],
+    [
+      'storage:\n  stores:\n    far:\n      roots: [/far]\n',
+      '/p/moraine.yaml:4: storage.stores.far.roots.0: must be s3://BUCKET or s3://BUCKET/PREFIX',
+    ],
+    [
+      'storage:\n  stores:\n    far: { roots: [s3://far], option: {} }\n',
+      '/p/moraine.yaml:3: unknown key storage.stores.far.option; did you mean options?',
     ],
     [
       'catalogs:\n  a: { uri: "mysql://h/d" }\n',

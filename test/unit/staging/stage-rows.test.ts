@@ -139,7 +139,7 @@ test.each([
 function remote(io: Table['io'], fails: (created: number) => boolean) {
   const seen = { atOnce: 0, most: 0, created: 0 };
   const store = {
-    localFiles: null,
+    localFiles: () => null,
     delete: (...locations: readonly string[]) => io.delete(...locations),
     createFrom: async (location: string, content: AsyncIterable<Uint8Array>) => {
       seen.atOnce += 1;
