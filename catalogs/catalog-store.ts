@@ -22,6 +22,13 @@ export interface StoreNames {
   checkTable(name: string): void;
 }
 
+/** A compare-and-swap of one pointer. */
+export interface PointerSwap {
+  readonly key: TableKey;
+  readonly from: string;
+  readonly to: TablePointer;
+}
+
 /**
  * Names, and the metadata files that they point at. Every change is one atomic step that is tried once: `CATALOG_UNAVAILABLE` says that
  * nothing of it was done, `COMMIT_STATE_UNKNOWN` that nobody knows.
@@ -40,6 +47,8 @@ export interface CatalogStore {
   insertTable(key: TableKey, table: TablePointer): Promise<boolean>;
   /** The compare-and-swap of a commit: false if the table no longer points at `from`. */
   swapTable(key: TableKey, from: string, to: TablePointer): Promise<boolean>;
+  /** Several compare-and-swaps as one step: false, and nothing is done, if one of the tables no longer points at its `from`. */
+  swapTables?(swaps: readonly PointerSwap[]): Promise<boolean>;
   /** False if there is no such table. */
   deleteTable(key: TableKey): Promise<boolean>;
   /** Null if the new name is taken, false if there is no such table. */

@@ -22,6 +22,12 @@ export interface LoadedTable {
   readonly metadata: TableMetadata;
 }
 
+/** How much of a table is loaded. */
+export interface LoadOptions {
+  /** `refs`: who asks needs no snapshots but those of branches and tags, and the catalog may leave the others out. */
+  readonly snapshots?: 'all' | 'refs';
+}
+
 /** Description of a new table. Field ids are assigned afresh. */
 export interface CreateTableRequest {
   readonly schema: Schema;
@@ -40,6 +46,11 @@ export interface CreateTableRequest {
 export interface CommitRequest {
   readonly requirements: readonly TableRequirement[];
   readonly updates: readonly TableUpdate[];
+}
+
+/** One table's part of a commit to several. */
+export interface TableCommit extends CommitRequest {
+  readonly identifier: TableIdentifier;
 }
 
 /**
@@ -66,6 +77,8 @@ export interface Catalog {
   /** `NAMESPACE_NOT_FOUND`, `NAMESPACE_NOT_EMPTY` */
   dropNamespace(namespace: readonly string[]): Promise<void>;
   listTables(namespace: readonly string[]): Promise<readonly TableIdentifier[]>;
+  /** The views of a namespace, which are not read here. Catalogs without views of their own have no such method. */
+  listViews?(namespace: readonly string[]): Promise<readonly TableIdentifier[]>;
   tableExists(identifier: TableIdentifier): Promise<boolean>;
   /**
    * The default location of `createTable`: a folder in which no other table has its metadata. It does not check whether a table of
@@ -82,8 +95,8 @@ export interface Catalog {
    * @param file a file in its `metadata` or `staged` folder, which tells where the table is to be if it is not made yet
    */
   reach?(identifier: TableIdentifier, file?: string): Promise<void>;
-  /** `TABLE_NOT_FOUND` */
-  loadTable(identifier: TableIdentifier): Promise<LoadedTable>;
+  /** `TABLE_NOT_FOUND`; `UNSUPPORTED_FEATURE` for a view */
+  loadTable(identifier: TableIdentifier, options?: LoadOptions): Promise<LoadedTable>;
   /**
    * Applies the updates to the table's current metadata if every requirement holds on it, writes the new metadata file
    * and swaps the pointer. Exactly one attempt, never resent. Once the swap has landed nothing that follows makes it fail: an error
@@ -91,8 +104,16 @@ export interface Catalog {
    * `COMMIT_CONFLICT` (a requirement failed, or the swap was lost), `TABLE_REPLACED` (another uuid), `COMMIT_STATE_UNKNOWN`.
    */
   commitTable(identifier: TableIdentifier, request: CommitRequest): Promise<LoadedTable>;
+  /**
+   * Commits to several tables at once: all commits land or none does. One attempt, never resent; none for an empty list. Catalogs that
+   * cannot do it have no such method. `INVALID_ARGUMENT` for a table that is named twice, and as {@link commitTable}: an error other than
+   * `COMMIT_STATE_UNKNOWN` says that no table changed.
+   */
+  commitTables?(commits: readonly TableCommit[]): Promise<void>;
   /** Forgets the name; files stay. */
   dropTable(identifier: TableIdentifier): Promise<void>;
+  /** Forgets the name, and has the server delete the table's files. Where clients delete files there is no such method. */
+  purgeTable?(identifier: TableIdentifier): Promise<void>;
   renameTable(from: TableIdentifier, to: TableIdentifier): Promise<void>;
   /** Catalogs of other names that the same database keeps. Their tables may have files anywhere. They are closed with this one. */
   siblings(): Promise<readonly Catalog[]>;

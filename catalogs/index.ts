@@ -1,6 +1,13 @@
 /** Catalogs: one `Catalog` interface and its implementations. */
 
-export type { Catalog, CommitRequest, CreateTableRequest, LoadedTable, TableIdentifier } from './catalog.js';
+export type {
+  Catalog,
+  CommitRequest,
+  CreateTableRequest,
+  LoadedTable,
+  TableCommit,
+  TableIdentifier,
+} from './catalog.js';
 export { type Clock, SYSTEM_CLOCK } from './clock.js';
 export { afterOutcome, COMMIT_CHANNEL, type CommitEvent } from './commit-outcome.js';
 export { ensureNamespace } from './ensure-namespace.js';

@@ -6,10 +6,18 @@ import { randomUUID } from 'node:crypto';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { applyUpdates, checkRequirements, newTableMetadata, requireVersionTwoTypes } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
-import type { Catalog, CommitRequest, CreateTableRequest, LoadedTable, TableIdentifier } from './catalog.js';
+import type {
+  Catalog,
+  CommitRequest,
+  CreateTableRequest,
+  LoadedTable,
+  TableCommit,
+  TableIdentifier,
+} from './catalog.js';
 import type { CatalogStore, TableKey } from './catalog-store.js';
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import { afterOutcome, announceCommit } from './commit-outcome.js';
+import { requireDistinct } from './distinct-tables.js';
 import { defaultTableLocation, nextMetadataLocation, withoutTrailingSlash } from './location-names.js';
 import {
   deleteExpiredMetadata,
@@ -31,10 +39,20 @@ export interface PointerCatalogOptions {
   readonly clock?: Clock;
 }
 
+/** A table as a commit found it, and as it will be: with a metadata file that nothing points at yet. */
+interface PreparedCommit {
+  readonly base: LoadedTable;
+  /** The same as `base` for a commit that changes nothing. */
+  readonly landed: LoadedTable;
+}
+
+const isChange = ({ base, landed }: PreparedCommit): boolean => landed !== base;
+
 /** Namespaces and pointers in a store; the metadata they point at in storage. */
 export class PointerCatalog implements Catalog {
   readonly name: string;
   readonly id: string;
+  readonly commitTables?: NonNullable<Catalog['commitTables']>;
   readonly #warehouse: string;
   readonly #io: FileIO;
   readonly clock: Clock;
@@ -49,6 +67,7 @@ export class PointerCatalog implements Catalog {
     this.#warehouse = options.warehouse;
     this.#io = options.io;
     this.#store = store;
+    if (store.swapTables !== undefined) this.commitTables = (commits) => this.#commitTables(commits);
   }
 
   async listNamespaces(parent: readonly string[] = []): Promise<readonly (readonly string[])[]> {
@@ -128,7 +147,7 @@ export class PointerCatalog implements Catalog {
     const metadataLocation = nextMetadataLocation(metadata);
     await writeTableMetadata(this.#io, metadataLocation, metadata);
     if (!(await this.#store.insertTable(key, { metadataLocation, metadata }))) {
-      await this.#discard(metadataLocation);
+      await afterOutcome(() => this.#io.delete(metadataLocation));
       throw this.#alreadyExists(identifier);
     }
     return { identifier, metadataLocation, metadata };
@@ -171,28 +190,53 @@ export class PointerCatalog implements Catalog {
   }
 
   async commitTable(identifier: TableIdentifier, request: CommitRequest): Promise<LoadedTable> {
-    const { base, landed } = await announceCommit(() => this.#commit(identifier, request));
-    if (landed !== base) {
-      await afterOutcome(
-        () => Promise.resolve(forgetTableMetadata(this.#io, base.metadataLocation)),
-        () => deleteExpiredMetadata(this.#io, base.metadata, landed.metadata, () => this.#store.metadataLocations()),
-      );
-    }
-    return landed;
+    const prepared = await announceCommit(async () => {
+      const next = await this.#prepare({ identifier, ...request });
+      if (isChange(next)) await this.#swap([next]);
+      return next;
+    });
+    await this.#tidy(prepared);
+    return prepared.landed;
   }
 
-  /** Everything up to the swap, which comes last: what this throws has not landed, or nobody knows. */
-  async #commit(identifier: TableIdentifier, request: CommitRequest) {
+  async #commitTables(commits: readonly TableCommit[]): Promise<void> {
+    requireDistinct(commits);
+    if (commits.length === 0) return;
+    const prepared = await announceCommit(async () => {
+      const all: PreparedCommit[] = [];
+      try {
+        for (const commit of commits) all.push(await this.#prepare(commit));
+      } catch (error) {
+        await this.#discard(all.filter(isChange));
+        throw error;
+      }
+      const changes = all.filter(isChange);
+      if (changes.length > 0) await this.#swap(changes);
+      return all;
+    });
+    for (const each of prepared) await this.#tidy(each);
+  }
+
+  /** Everything up to the swap: checks the requirements, and writes the new metadata file. */
+  async #prepare({ identifier, requirements, updates }: TableCommit): Promise<PreparedCommit> {
     const base = await this.loadTable(identifier);
-    checkRequirements(base.metadata, request.requirements);
-    const updated = applyUpdates(base.metadata, request.updates, BigInt(this.clock.nowMs()));
+    checkRequirements(base.metadata, requirements);
+    const updated = applyUpdates(base.metadata, updates, BigInt(this.clock.nowMs()));
     if (updated === base.metadata) return { base, landed: base };
     const metadata = withMetadataLog(updated, base);
     const metadataLocation = nextMetadataLocation(metadata, base.metadataLocation);
-    const landed: LoadedTable = { identifier, metadataLocation, metadata };
     await writeTableMetadata(this.#io, metadataLocation, metadata);
-    await this.#swap(base, landed);
-    return { base, landed };
+    return { base, landed: { identifier, metadataLocation, metadata } };
+  }
+
+  /** What has landed stays landed, whatever becomes of this. */
+  async #tidy(commit: PreparedCommit): Promise<void> {
+    if (!isChange(commit)) return;
+    const { base, landed } = commit;
+    await afterOutcome(
+      () => Promise.resolve(forgetTableMetadata(this.#io, base.metadataLocation)),
+      () => deleteExpiredMetadata(this.#io, base.metadata, landed.metadata, () => this.#store.metadataLocations()),
+    );
   }
 
   async dropTable(identifier: TableIdentifier): Promise<void> {
@@ -217,29 +261,46 @@ export class PointerCatalog implements Catalog {
     return this.#store.close();
   }
 
-  async #swap(base: LoadedTable, to: LoadedTable): Promise<void> {
-    const { identifier, metadataLocation } = base;
+  /** The last step: what this throws has not landed, or nobody knows. */
+  async #swap(commits: readonly PreparedCommit[]): Promise<void> {
+    const swaps = commits.map(({ base, landed }) => ({
+      key: this.#key(base.identifier),
+      from: base.metadataLocation,
+      to: landed,
+    }));
+    const [first] = swaps;
     let swapped: boolean;
     try {
-      swapped = await this.#store.swapTable(this.#key(identifier), metadataLocation, to);
+      swapped =
+        swaps.length === 1 && first !== undefined
+          ? await this.#store.swapTable(first.key, first.from, first.to)
+          : ((await this.#store.swapTables?.(swaps)) ?? false);
     } catch (error) {
-      // Only where nothing can have been applied may the new metadata file go.
-      if (isMoraineError(error, 'CATALOG_UNAVAILABLE')) await this.#discard(to.metadataLocation);
+      // Only where nothing can have been applied may the new metadata files go.
+      if (isMoraineError(error, 'CATALOG_UNAVAILABLE')) await this.#discard(commits);
       throw error;
     }
     if (swapped) return;
-    await this.#discard(to.metadataLocation);
-    throw this.#changed(identifier, base);
+    await this.#discard(commits);
+    throw this.#changed(commits);
   }
 
-  #changed(identifier: TableIdentifier, { metadataLocation }: LoadedTable): MoraineError {
-    const message = `Table ${formatTableName(identifier, this.name)} was changed by another writer during the commit.`;
-    return new MoraineError('COMMIT_CONFLICT', message, { details: { base: metadataLocation } });
+  #changed(commits: readonly PreparedCommit[]): MoraineError {
+    const names = commits.map(({ base }) => formatTableName(base.identifier, this.name));
+    const what = names.length === 1 ? `Table ${names.join()} was` : `One of the tables ${names.join(', ')} was`;
+    const message = `${what} changed by another writer during the commit.`;
+    return new MoraineError('COMMIT_CONFLICT', message, { details: { base: commits[0]?.base.metadataLocation ?? '' } });
   }
 
-  /** Deletes a metadata file that certainly nothing points at; if that fails it is an orphan. */
-  #discard(metadataLocation: string): Promise<void> {
-    return afterOutcome(() => this.#io.delete(metadataLocation));
+  /** Deletes metadata files that certainly nothing points at; those that stay are orphans. */
+  #discard(commits: readonly PreparedCommit[]): Promise<void> {
+    return afterOutcome(
+      ...commits.map(
+        ({ landed }) =>
+          () =>
+            this.#io.delete(landed.metadataLocation),
+      ),
+    );
   }
 
   #key({ namespace, name }: TableIdentifier): TableKey {

@@ -1,8 +1,8 @@
-/** The tables of a project's catalogs, each with what its metadata says. */
+/** The tables and views of a project's catalogs, each table with what its metadata says. */
 import { type Catalog, formatTableName, type TableIdentifier } from '../catalogs/index.js';
 import { isMoraineError } from '../errors/index.js';
 import { currentSnapshot, type Snapshot, type TableMetadata } from '../iceberg/index.js';
-import { type Project, tableNames } from '../project/index.js';
+import { type Project, tableNames, viewNames } from '../project/index.js';
 
 /** A table's current snapshot by the table's metadata. A count is null where its writer did not record it. */
 export interface TableSummary {
@@ -19,40 +19,46 @@ export interface TableSummary {
   readonly sizeBytes: bigint | null;
 }
 
-/** A table of a catalog. */
+/** A table of a catalog, or one of its views, which are not read here. */
 export interface ListedTable {
+  readonly kind: 'table' | 'view';
   /** The name that commands and requests take. */
   readonly name: string;
   readonly catalog: string;
-  /** Null: the table's metadata cannot be read. */
+  /** Null: the table's metadata cannot be read, or it is a view. */
   readonly summary: TableSummary | null;
-  /** Why the metadata cannot be read. */
+  /** Why the metadata cannot be read; null for a view. */
   readonly problem: string | null;
 }
 
-/** Every table of every configured catalog, by catalog and name. A table that cannot be read is listed with the reason. */
+/** Every table of every configured catalog, by catalog and name, then their views. A table that cannot be read is listed with the reason. */
 export async function listTables(project: Project): Promise<readonly ListedTable[]> {
   const listed: ListedTable[] = [];
   for await (const { catalog, identifier } of tableNames(project))
     listed.push(...(await listTable(project, catalog, identifier)));
+  for await (const { catalog, identifier } of viewNames(project))
+    listed.push({ kind: 'view', ...named(project, catalog, identifier), summary: null, problem: null });
   return listed;
+}
+
+function named({ config }: Project, { name }: Catalog, identifier: TableIdentifier) {
+  return { name: formatTableName(identifier, name === config.defaultCatalog ? undefined : name), catalog: name };
 }
 
 /** Empty: the table was dropped meanwhile. */
 async function listTable(
-  { config }: Project,
+  project: Project,
   catalog: Catalog,
   identifier: TableIdentifier,
 ): Promise<readonly ListedTable[]> {
-  const isDefault = catalog.name === config.defaultCatalog;
-  const named = { name: formatTableName(identifier, isDefault ? undefined : catalog.name), catalog: catalog.name };
+  const table = { kind: 'table', ...named(project, catalog, identifier) } as const;
   try {
-    const { metadata } = await catalog.loadTable(identifier);
-    return [{ ...named, summary: tableSummary(metadata), problem: null }];
+    const { metadata } = await catalog.loadTable(identifier, { snapshots: 'refs' });
+    return [{ ...table, summary: tableSummary(metadata), problem: null }];
   } catch (error) {
     if (isMoraineError(error, 'TABLE_NOT_FOUND')) return [];
     if (!isMoraineError(error)) throw error;
-    return [{ ...named, summary: null, problem: error.message }];
+    return [{ ...table, summary: null, problem: error.message }];
   }
 }
 

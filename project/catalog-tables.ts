@@ -8,6 +8,14 @@ export async function* catalogTables(catalog: Catalog): AsyncGenerator<TableIden
   }
 }
 
+/** Every view of a catalog that has views of its own. */
+export async function* catalogViews(catalog: Catalog): AsyncGenerator<TableIdentifier> {
+  if (catalog.listViews === undefined) return;
+  for (const namespace of await allNamespaces((parent) => catalog.listNamespaces(parent))) {
+    yield* await catalog.listViews(namespace);
+  }
+}
+
 type ListNamespaces = (parent?: readonly string[]) => Promise<readonly (readonly string[])[]>;
 
 async function allNamespaces(list: ListNamespaces, parent?: readonly string[]): Promise<(readonly string[])[]> {

@@ -13,7 +13,7 @@ import type { CompactDeps, GuardedPlace, MaintenanceDeps } from '../maintenance/
 import type { MaterializationDeps } from '../materialization/index.js';
 import { namesBuckets } from '../storage/index.js';
 import { loadTable, type Table } from '../tables/index.js';
-import { catalogTables } from './catalog-tables.js';
+import { catalogTables, catalogViews } from './catalog-tables.js';
 import type { Project } from './project.js';
 
 /** Dependencies of maintenance, from a project. */
@@ -105,6 +105,16 @@ export async function* tableNames(
   for (const name of project.config.catalogs.keys()) {
     const catalog = await project.catalog(name);
     for await (const identifier of catalogTables(catalog)) yield { catalog, identifier };
+  }
+}
+
+/** The name of every view of every configured catalog. */
+export async function* viewNames(
+  project: Project,
+): AsyncGenerator<{ readonly catalog: Catalog; readonly identifier: TableIdentifier }> {
+  for (const name of project.config.catalogs.keys()) {
+    const catalog = await project.catalog(name);
+    for await (const identifier of catalogViews(catalog)) yield { catalog, identifier };
   }
 }
 

@@ -1,6 +1,13 @@
 /** The composition root: one configuration made into the parts that every command, activity and library call uses. */
 
-export { compactDeps, datasetDeps, maintenanceDeps, materializationDeps, tableNames } from './dependencies.js';
+export {
+  compactDeps,
+  datasetDeps,
+  maintenanceDeps,
+  materializationDeps,
+  tableNames,
+  viewNames,
+} from './dependencies.js';
 export { findMovedLocations, type MovedLocations } from './moved-locations.js';
 export { type OpenProjectOptions, openProject } from './open-project.js';
 export type { Project, ResolvedTableName } from './project.js';

@@ -41,7 +41,7 @@ async function* tablesOf(catalog: Catalog): AsyncGenerator<TableIdentifier> {
 /** Where a table's metadata is said to be, if it is not there or must not be read. */
 async function missingLocation(catalog: Catalog, identifier: TableIdentifier): Promise<Location | null> {
   try {
-    await catalog.loadTable(identifier);
+    await catalog.loadTable(identifier, { snapshots: 'refs' });
     return null;
   } catch (error) {
     if (!isMoraineError(error, 'LOCATION_REFUSED', 'FILE_NOT_FOUND')) return null;

@@ -1,6 +1,6 @@
 /** A catalog whose names are gone with it, for tests and for programs that keep their tables to themselves. */
 import type { Catalog } from '../catalog.js';
-import type { CatalogStore, TableKey } from '../catalog-store.js';
+import type { CatalogStore, PointerSwap, TableKey } from '../catalog-store.js';
 import { PointerCatalog, type PointerCatalogOptions } from '../pointer-catalog.js';
 import { SQL_NAMES } from '../sql/sql-store.js';
 
@@ -62,6 +62,12 @@ export class MemoryPointers {
     this.tables.set(textOf(key), { ...key, metadataLocation: to });
     this.onSwap(from, to);
     return true;
+  }
+
+  /** Swaps all of them or none. */
+  swapAll(swaps: readonly PointerSwap[]): boolean {
+    if (swaps.some(({ key, from }) => this.location(key) !== from)) return false;
+    return swaps.every(({ key, from, to }) => this.swap(key, from, to.metadataLocation));
   }
 
   insert(key: TableKey, metadataLocation: string): boolean {
@@ -131,6 +137,7 @@ function storeOf(pointers: MemoryPointers, catalog: string, reach: Reach): Catal
     tableNames: (namespace) => ask('tables', () => pointers.namesIn(namespace)),
     insertTable: (key, { metadataLocation }) => change('insert', () => pointers.insert(key, metadataLocation)),
     swapTable: (key, from, { metadataLocation }) => change('swap', () => pointers.swap(key, from, metadataLocation)),
+    swapTables: (swaps) => change('swap', () => pointers.swapAll(swaps)),
     deleteTable: (key) => change('drop', () => pointers.remove(key)),
     renameTable: (from, to) => change('rename', () => pointers.rename(from, to)),
     namespaceExists: (namespace) => ask('namespace', () => pointers.names().some((name) => isWithin(name, namespace))),

@@ -89,6 +89,10 @@ export class NessieCatalog implements Catalog {
     return tables;
   }
 
+  async listViews(namespace: readonly string[]): Promise<readonly TableIdentifier[]> {
+    return (await this.#rest.listViews?.(namespace)) ?? [];
+  }
+
   tableExists(identifier: TableIdentifier): Promise<boolean> {
     return this.#rest.tableExists(identifier);
   }

@@ -23,22 +23,29 @@ import {
 } from '../../iceberg/index.js';
 import type { Location } from '../../locations/index.js';
 import type { PrefixGrant, StorageGrants } from '../../storage/index.js';
-import type { Catalog, CommitRequest, CreateTableRequest, LoadedTable, TableIdentifier } from '../catalog.js';
+import type {
+  Catalog,
+  CommitRequest,
+  CreateTableRequest,
+  LoadedTable,
+  LoadOptions,
+  TableCommit,
+  TableIdentifier,
+} from '../catalog.js';
 import type { Clock } from '../clock.js';
 import { announceCommit } from '../commit-outcome.js';
+import { requireDistinct } from '../distinct-tables.js';
 import { withoutTrailingSlash } from '../location-names.js';
 import { formatTableName } from '../table-name.js';
-import { members, type RestAnswer, type RestClient, type RestRequest } from './rest-client.js';
-import { RestFailure } from './rest-failure.js';
+import type { RestAnswer, RestClient } from './rest-client.js';
+import type { RestFailure } from './rest-failure.js';
 import { foldersOf, grantedPrefixes } from './rest-grants.js';
 import { RestPaths } from './rest-paths.js';
-import { codeOf, MISSING, type Refusals, unavailable } from './rest-refusals.js';
+import { RestRequests } from './rest-requests.js';
 import { checkedPrefix, type RestServer, textEntries } from './rest-server.js';
 
 /** Tables whose last answer is kept, for servers that say whether it is still the newest. */
 const MAX_KEPT = 64;
-/** A list that goes on for ever is an error of the server. */
-const MAX_PAGES = 100_000;
 
 /** What a REST catalog is opened on. */
 export interface RestCatalogPlace {
@@ -58,6 +65,10 @@ export interface RestCatalogPlace {
 
 /** How some servers give access anew. */
 const CREDENTIALS = 'GET /v1/{prefix}/namespaces/{namespace}/tables/{table}/credentials';
+const VIEWS = 'GET /v1/{prefix}/namespaces/{namespace}/views';
+const VIEW_PATH = '/v1/{prefix}/namespaces/{namespace}/views/{view}';
+const VIEW = `GET ${VIEW_PATH}`;
+const TRANSACTION = 'POST /v1/{prefix}/transactions/commit';
 const NO_FIELDS = { type: 'struct', 'schema-id': 0, fields: [] } as const;
 
 export class RestCatalog implements Catalog {
@@ -65,8 +76,11 @@ export class RestCatalog implements Catalog {
   readonly id: string;
   readonly clock: Clock;
   readonly fileOwner: string | undefined;
+  readonly listViews?: NonNullable<Catalog['listViews']>;
+  readonly commitTables?: NonNullable<Catalog['commitTables']>;
   readonly #client: RestClient;
   readonly #server: RestServer;
+  readonly #requests: RestRequests;
   readonly #paths: RestPaths;
   readonly #grants: StorageGrants | undefined;
   /** The last answer for each table, with its entity tag. The least recently used is first. */
@@ -81,18 +95,21 @@ export class RestCatalog implements Catalog {
     this.fileOwner = fileOwner;
     this.#client = client;
     this.#server = server;
+    this.#requests = new RestRequests(name, client, server);
     this.#grants = grants;
     this.#paths = new RestPaths({ prefix, separator: server.properties.get('namespace-separator') });
+    if (server.endpoints.has(VIEWS)) this.listViews = (namespace) => this.#identifiers(namespace, '/views');
+    if (server.endpoints.has(TRANSACTION)) this.commitTables = (commits) => this.#commitTables(commits);
   }
 
   async listNamespaces(parent: readonly string[] = []): Promise<readonly (readonly string[])[]> {
     const query = parent.length === 0 ? {} : { parent: this.#paths.encodedNamespace(parent) };
-    const found = await this.#list('namespaces', (page) => this.#paths.namespaces({ ...query, ...page }));
+    const found = await this.#requests.list('namespaces', (page) => this.#paths.namespaces({ ...query, ...page }));
     return found.map((each) => textsOf(each));
   }
 
   async namespaceExists(namespace: readonly string[]): Promise<boolean> {
-    return await this.#exists(this.#paths.namespace(namespace), 'HEAD /v1/{prefix}/namespaces/{namespace}');
+    return await this.#requests.exists(this.#paths.namespace(namespace), 'HEAD /v1/{prefix}/namespaces/{namespace}');
   }
 
   async createNamespace(
@@ -102,34 +119,38 @@ export class RestCatalog implements Catalog {
     this.#paths.encodedNamespace(namespace);
     const body = { namespace, properties: jsonObject(properties) };
     const refusals = { missing: 'NAMESPACE_NOT_FOUND', conflict: 'NAMESPACE_ALREADY_EXISTS' } as const;
-    await this.#change({ method: 'POST', path: this.#paths.namespaces(), body }, refusals);
+    await this.#requests.change({ method: 'POST', path: this.#paths.namespaces(), body }, refusals);
   }
 
   async loadNamespaceProperties(namespace: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const path = this.#paths.namespace(namespace);
-    const { text } = await this.#read({ method: 'GET', path }, { missing: 'NAMESPACE_NOT_FOUND' });
-    const { properties } = this.#membersOf(text);
+    const { text } = await this.#requests.read({ method: 'GET', path }, { missing: 'NAMESPACE_NOT_FOUND' });
+    const { properties } = this.#requests.membersOf(text);
     return new Map(textEntries(properties));
   }
 
   async dropNamespace(namespace: readonly string[]): Promise<void> {
     const path = this.#paths.namespace(namespace);
     const refusals = { missing: 'NAMESPACE_NOT_FOUND', conflict: 'NAMESPACE_NOT_EMPTY' } as const;
-    await this.#change({ method: 'DELETE', path }, refusals);
+    await this.#requests.change({ method: 'DELETE', path }, refusals);
   }
 
-  async listTables(namespace: readonly string[]): Promise<readonly TableIdentifier[]> {
-    const found = await this.#list('identifiers', (page) => this.#paths.namespace(namespace, '/tables', page));
+  listTables(namespace: readonly string[]): Promise<readonly TableIdentifier[]> {
+    return this.#identifiers(namespace, '/tables');
+  }
+
+  async #identifiers(namespace: readonly string[], below: string): Promise<readonly TableIdentifier[]> {
+    const found = await this.#requests.list('identifiers', (page) => this.#paths.namespace(namespace, below, page));
     return found.map((each) => {
       const { namespace: levels, name } = isJsonObject(each) ? each : {};
-      if (typeof name !== 'string') throw this.#nonsense('a table without a name is in its list');
+      if (typeof name !== 'string') throw this.#requests.nonsense('something without a name is in its list');
       return { namespace: textsOf(levels), name };
     });
   }
 
   async tableExists(identifier: TableIdentifier): Promise<boolean> {
     const head = 'HEAD /v1/{prefix}/namespaces/{namespace}/tables/{table}';
-    return await this.#exists(this.#paths.table(identifier), head);
+    return await this.#requests.exists(this.#paths.table(identifier), head);
   }
 
   /** Asks the server for a table that is not made: it alone knows where tables go. */
@@ -197,14 +218,14 @@ export class RestCatalog implements Catalog {
     const missing = 'TABLE_NOT_FOUND' as const;
     if (isStaged) {
       const body = { name: identifier.name, schema: NO_FIELDS, 'stage-create': true, location };
-      return this.#prefixesOf(this.#membersOf((await this.#createRequest(identifier, body)).text), location);
+      return this.#prefixesOf(this.#requests.membersOf((await this.#createRequest(identifier, body)).text), location);
     }
     const path = this.#paths.table(identifier);
     if (this.#server.endpoints.has(CREDENTIALS)) {
-      const { text } = await this.#read({ method: 'GET', path: `${path}/credentials` }, { missing });
-      return this.#prefixesOf(this.#membersOf(text), location);
+      const { text } = await this.#requests.read({ method: 'GET', path: `${path}/credentials` }, { missing });
+      return this.#prefixesOf(this.#requests.membersOf(text), location);
     }
-    const answer = this.#membersOf((await this.#read({ method: 'GET', path }, { missing })).text);
+    const answer = this.#requests.membersOf((await this.#requests.read({ method: 'GET', path }, { missing })).text);
     const { metadata } = this.#parsed(identifier, answer);
     if (metadata.tableUuid === tableUuid) return this.#prefixesOf(answer, location);
     const message = `Table ${formatTableName(identifier, this.name)} was replaced by another one of its name. Start the run again.`;
@@ -232,82 +253,117 @@ export class RestCatalog implements Catalog {
     this.#paths.table(identifier);
     const path = this.#paths.namespace(identifier.namespace, '/tables');
     const refusals = { missing: 'NAMESPACE_NOT_FOUND', conflict: 'TABLE_ALREADY_EXISTS' } as const;
-    return await this.#change({ method: 'POST', path, body }, refusals);
+    return await this.#requests.change({ method: 'POST', path, body }, refusals);
   }
 
   async registerTable(identifier: TableIdentifier, metadataLocation: string): Promise<LoadedTable> {
-    this.#requireEndpoint('POST /v1/{prefix}/namespaces/{namespace}/register', 'register tables');
+    this.#requests.requireEndpoint('POST /v1/{prefix}/namespaces/{namespace}/register', 'register tables');
     this.#paths.table(identifier);
     const path = this.#paths.namespace(identifier.namespace, '/register');
     const body = { name: identifier.name, 'metadata-location': metadataLocation };
     const refusals = { missing: 'NAMESPACE_NOT_FOUND', conflict: 'TABLE_ALREADY_EXISTS', readsFile: true } as const;
-    return this.#changed(identifier, await this.#change({ method: 'POST', path, body }, refusals));
+    return this.#changed(identifier, await this.#requests.change({ method: 'POST', path, body }, refusals));
   }
 
-  async loadTable(identifier: TableIdentifier): Promise<LoadedTable> {
-    const name = formatTableName(identifier);
-    const kept = this.#kept.get(name);
-    const answer = await this.#read(
-      {
-        method: 'GET',
-        path: this.#paths.table(identifier),
-        ...(kept === undefined ? {} : { headers: { 'if-none-match': kept.etag } }),
-      },
-      { missing: 'TABLE_NOT_FOUND' },
-    );
+  async loadTable(identifier: TableIdentifier, { snapshots = 'all' }: LoadOptions = {}): Promise<LoadedTable> {
+    try {
+      return snapshots === 'refs' ? await this.#loadRefs(identifier) : await this.#loadWhole(identifier);
+    } catch (error) {
+      if (isMoraineError(error, 'TABLE_NOT_FOUND') && (await this.#isView(identifier)))
+        throw this.#viewRefused(identifier);
+      throw error;
+    }
+  }
+
+  async #loadWhole(identifier: TableIdentifier): Promise<LoadedTable> {
+    const kept = this.#kept.get(formatTableName(identifier));
+    const headers = kept === undefined ? {} : { headers: { 'if-none-match': kept.etag } };
+    const path = this.#paths.table(identifier);
+    const answer = await this.#requests.read({ method: 'GET', path, ...headers }, { missing: 'TABLE_NOT_FOUND' });
     if (answer.status !== 304) return this.#keep(answer, this.#tableOf(identifier, answer.text));
-    if (kept === undefined) throw this.#nonsense('it says that an answer did not change that it never gave');
+    if (kept === undefined) throw this.#requests.nonsense('it says that an answer did not change that it never gave');
     return kept.table;
   }
 
+  /** The table without its past, which is not kept for those who need it whole. */
+  async #loadRefs(identifier: TableIdentifier): Promise<LoadedTable> {
+    const path = this.#paths.table(identifier, { snapshots: 'refs' });
+    const { text } = await this.#requests.read({ method: 'GET', path }, { missing: 'TABLE_NOT_FOUND' });
+    return this.#tableOf(identifier, text);
+  }
+
+  async #isView(identifier: TableIdentifier): Promise<boolean> {
+    const { endpoints } = this.#server;
+    if (!endpoints.has(VIEW) && !endpoints.has(`HEAD ${VIEW_PATH}`)) return false;
+    return await this.#requests.exists(this.#paths.view(identifier), `HEAD ${VIEW_PATH}`);
+  }
+
+  #viewRefused(identifier: TableIdentifier): MoraineError {
+    const name = formatTableName(identifier, this.name);
+    const message = `${name} is a view of the catalog, and Moraine reads tables only. Name the table that the view reads, or write its rows to a table with the engine that made the view.`;
+    return new MoraineError('UNSUPPORTED_FEATURE', message, { details: { view: name } });
+  }
+
   async commitTable(identifier: TableIdentifier, request: CommitRequest): Promise<LoadedTable> {
-    const { namespace, name } = identifier;
-    const body = {
-      identifier: { namespace, name },
-      requirements: request.requirements.map(requirementToJson),
-      updates: request.updates.map(updateToJson),
-    };
+    const commit = { identifier, ...request };
     const path = this.#paths.table(identifier);
     return await announceCommit(async () => {
-      try {
-        const sent = this.#client.change({ method: 'POST', path, body }, this.#server.keyLifetimeMs);
-        return this.#changed(identifier, await sent);
-      } catch (error) {
-        if (!(error instanceof RestFailure)) throw error;
-        const mayBeConflict = error.outcome === 'refused' && [400, 409, 412, 422].includes(error.status ?? 0);
-        if (mayBeConflict) throw await this.#refusedCommit(identifier, request, error);
-        throw this.#errorOf(error, { missing: 'TABLE_NOT_FOUND' }, true);
-      }
+      const explain = (failure: RestFailure) => this.#refusal([commit], failure);
+      return this.#changed(identifier, await this.#requests.commit(path, commitToJson(commit), explain));
     });
   }
 
-  /** Servers say "conflict" and "bad request" for many reasons. The table as it is now tells which. */
-  async #refusedCommit(identifier: TableIdentifier, request: CommitRequest, failure: RestFailure): Promise<unknown> {
-    try {
-      const { metadata } = await this.loadTable(identifier);
-      checkRequirements(metadata, request.requirements);
-      applyUpdates(metadata, request.updates, BigInt(this.clock.nowMs()));
-    } catch (error) {
-      if (isMoraineError(error) && error.code !== 'CATALOG_UNAVAILABLE') return error;
+  /** One request of the server's own, which answers without the tables. */
+  async #commitTables(commits: readonly TableCommit[]): Promise<void> {
+    requireDistinct(commits);
+    if (commits.length === 0) return;
+    for (const { identifier } of commits) this.#paths.table(identifier);
+    const body = { 'table-changes': commits.map(commitToJson) };
+    await announceCommit(async () => {
+      await this.#requests.commit(this.#paths.of('transactions/commit'), body, (failure) =>
+        this.#refusal(commits, failure),
+      );
+    });
+  }
+
+  /** Servers say "conflict" and "bad request" for many reasons. The tables as they are now tell which. */
+  async #refusal(commits: readonly TableCommit[], failure: RestFailure): Promise<MoraineError> {
+    for (const { identifier, requirements, updates } of commits) {
+      try {
+        const { metadata } = await this.loadTable(identifier);
+        checkRequirements(metadata, requirements);
+        applyUpdates(metadata, updates, BigInt(this.clock.nowMs()));
+      } catch (error) {
+        if (isMoraineError(error) && error.code !== 'CATALOG_UNAVAILABLE') return error;
+      }
     }
-    const message = `Table ${formatTableName(identifier, this.name)}: the REST catalog refused the commit: ${failure.message}.`;
+    const names = commits.map(({ identifier }) => formatTableName(identifier, this.name)).join(', ');
+    const message = `Table ${names}: the REST catalog refused the commit: ${failure.message}.`;
     const code = failure.status === 400 || failure.status === 422 ? 'INVALID_ARGUMENT' : 'COMMIT_CONFLICT';
     return new MoraineError(code, message, { cause: failure });
   }
 
-  async dropTable(identifier: TableIdentifier): Promise<void> {
-    const path = this.#paths.table(identifier, { purgeRequested: 'false' });
-    await this.#change({ method: 'DELETE', path }, { missing: 'TABLE_NOT_FOUND' });
+  dropTable(identifier: TableIdentifier): Promise<void> {
+    return this.#drop(identifier, 'false');
+  }
+
+  purgeTable(identifier: TableIdentifier): Promise<void> {
+    return this.#drop(identifier, 'true');
+  }
+
+  async #drop(identifier: TableIdentifier, purgeRequested: 'true' | 'false'): Promise<void> {
+    const path = this.#paths.table(identifier, { purgeRequested });
+    await this.#requests.change({ method: 'DELETE', path }, { missing: 'TABLE_NOT_FOUND' });
     this.#kept.delete(formatTableName(identifier));
   }
 
   async renameTable(from: TableIdentifier, to: TableIdentifier): Promise<void> {
-    this.#requireEndpoint('POST /v1/{prefix}/tables/rename', 'rename tables');
+    this.#requests.requireEndpoint('POST /v1/{prefix}/tables/rename', 'rename tables');
     this.#paths.table(from);
     this.#paths.table(to);
     const body = { source: { ...from }, destination: { ...to } };
     const refusals = { missing: 'TABLE_NOT_FOUND', conflict: 'TABLE_ALREADY_EXISTS' } as const;
-    await this.#change({ method: 'POST', path: this.#paths.of('tables/rename'), body }, refusals);
+    await this.#requests.change({ method: 'POST', path: this.#paths.of('tables/rename'), body }, refusals);
     this.#kept.delete(formatTableName(from));
   }
 
@@ -318,73 +374,6 @@ export class RestCatalog implements Catalog {
   close(): Promise<void> {
     this.#kept.clear();
     return Promise.resolve();
-  }
-
-  /** All pages of a list. */
-  async #list(
-    member: string,
-    pathOf: (page: Readonly<Record<string, string>>) => string,
-  ): Promise<readonly JsonValue[]> {
-    const items: JsonValue[] = [];
-    let token = '';
-    for (let pages = 0; pages < MAX_PAGES; pages += 1) {
-      const path = pathOf({ pageToken: encodeURIComponent(token).replaceAll("'", '%27') });
-      const { text } = await this.#read({ method: 'GET', path }, { missing: 'NAMESPACE_NOT_FOUND' });
-      const answer = this.#membersOf(text);
-      const page = answer[member];
-      if (page === undefined || !isJsonArray(page)) throw this.#nonsense(`its list has no ${member}`);
-      items.push(...page);
-      const next = answer['next-page-token'];
-      if (typeof next !== 'string' || next === '' || next === token) return items;
-      token = next;
-    }
-    throw this.#nonsense(`its list has more than ${MAX_PAGES} pages`);
-  }
-
-  async #exists(path: string, headEndpoint: string): Promise<boolean> {
-    const method = this.#server.endpoints.has(headEndpoint) ? 'HEAD' : 'GET';
-    try {
-      return (await this.#client.read({ method, path })).status !== 404;
-    } catch (error) {
-      if (!(error instanceof RestFailure)) throw error;
-      if (error.status === 404 && error.model !== undefined) return false;
-      throw unavailable(this.#client.address, error);
-    }
-  }
-
-  async #read(request: RestRequest, refusals: Refusals): Promise<RestAnswer> {
-    try {
-      return await this.#client.read(request);
-    } catch (error) {
-      throw error instanceof RestFailure ? this.#errorOf(error, refusals, false) : error;
-    }
-  }
-
-  async #change(request: RestRequest, refusals: Refusals): Promise<RestAnswer> {
-    try {
-      return await this.#client.change(request, this.#server.keyLifetimeMs);
-    } catch (error) {
-      throw error instanceof RestFailure ? this.#errorOf(error, refusals, true) : error;
-    }
-  }
-
-  /** @param isChange whether something may have been done although no answer says so */
-  #errorOf(failure: RestFailure, { missing, conflict, readsFile = false }: Refusals, isChange: boolean): MoraineError {
-    const { outcome, model } = failure;
-    const named = model === undefined ? undefined : MISSING.get(model.type as never);
-    if (isChange && outcome === 'unknown' && !(readsFile && named === 'FILE_NOT_FOUND')) {
-      const unknown = `The REST catalog ${this.#client.address} did not say whether a change was made: ${failure.message}.`;
-      return new MoraineError('COMMIT_STATE_UNKNOWN', unknown, { cause: failure });
-    }
-    const code = named ?? codeOf(failure, missing, conflict);
-    if (code === undefined) return unavailable(this.#client.address, failure);
-    return new MoraineError(code, `Catalog ${this.name}: ${failure.message}.`, { cause: failure });
-  }
-
-  #requireEndpoint(endpoint: string, what: string): void {
-    if (this.#server.endpoints.has(endpoint)) return;
-    const message = `The REST catalog ${this.#client.address} does not let clients ${what}: it does not list ${endpoint}.`;
-    throw new MoraineError('UNSUPPORTED_FEATURE', message);
   }
 
   /** The table of an answer to a change: one that cannot be read leaves open what was done. */
@@ -409,7 +398,7 @@ export class RestCatalog implements Catalog {
 
   /** The table of `LoadTableResult` or `CommitTableResponse`, whose files can be opened from now on. */
   #tableOf(identifier: TableIdentifier, text: string, isStaged = false): LoadedTable {
-    const answer = this.#membersOf(text);
+    const answer = this.#requests.membersOf(text);
     const table = this.#parsed(identifier, answer, isStaged);
     this.#grant(answer, table, isStaged);
     return table;
@@ -418,10 +407,10 @@ export class RestCatalog implements Catalog {
   #parsed(identifier: TableIdentifier, answer: JsonObject, isStaged = false): LoadedTable {
     const name = formatTableName(identifier);
     const { metadata, 'metadata-location': location } = answer;
-    if (!isJsonObject(metadata)) throw this.#nonsense(`its answer for table ${name} has no metadata`);
+    if (!isJsonObject(metadata)) throw this.#requests.nonsense(`its answer for table ${name} has no metadata`);
     // Only a table that is staged has none. Whatever asks what a table needs must not take its metadata file for an orphan.
     if (typeof location !== 'string' && !isStaged)
-      throw this.#nonsense(`its answer for table ${name} has no metadata-location`);
+      throw this.#requests.nonsense(`its answer for table ${name} has no metadata-location`);
     const metadataLocation = typeof location === 'string' ? location : '';
     try {
       return { identifier, metadataLocation, metadata: tableMetadataFromJson(metadata) };
@@ -431,20 +420,17 @@ export class RestCatalog implements Catalog {
       throw new MoraineError(error.code, message, { cause: error });
     }
   }
-
-  #membersOf(text: string): JsonObject {
-    try {
-      return members(text);
-    } catch (error) {
-      throw error instanceof RestFailure ? unavailable(this.#client.address, error) : error;
-    }
-  }
-
-  #nonsense(what: string): MoraineError {
-    return unavailable(this.#client.address, new RestFailure('unknown', what, { status: 200 }));
-  }
 }
 
 function textsOf(value: JsonValue | undefined): readonly string[] {
   return value !== undefined && isJsonArray(value) ? value.map(String) : [];
+}
+
+/** `CommitTableRequest` of the specification. */
+function commitToJson({ identifier: { namespace, name }, requirements, updates }: TableCommit): JsonObject {
+  return {
+    identifier: { namespace, name },
+    requirements: requirements.map(requirementToJson),
+    updates: updates.map(updateToJson),
+  };
 }

@@ -52,6 +52,11 @@ export class RestPaths {
     return this.namespace(namespace, `/tables/${encoded(name)}`, query);
   }
 
+  view({ namespace, name }: TableIdentifier): string {
+    checkName('Table name', name);
+    return this.namespace(namespace, `/views/${encoded(name)}`);
+  }
+
   #withQuery(path: string, query: Readonly<Record<string, string>>): string {
     const entries = Object.entries(query).map(([name, value]) => `${name}=${value}`);
     return entries.length === 0 ? path : `${path}?${entries.join('&')}`;

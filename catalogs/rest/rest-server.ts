@@ -21,6 +21,7 @@ const DEFAULT_ENDPOINTS = [
   'DELETE /v1/{prefix}/namespaces/{namespace}/tables/{table}',
   'POST /v1/{prefix}/namespaces/{namespace}/register',
   'POST /v1/{prefix}/tables/rename',
+  'POST /v1/{prefix}/transactions/commit',
 ];
 
 /** What a server says of itself. */

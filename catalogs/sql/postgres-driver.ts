@@ -1,7 +1,14 @@
 /** PostgreSQL through `pg`. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { type SqlDriver, SqlError, type SqlFailure, type SqlParameter, type SqlRow } from './sql-driver.js';
+import {
+  type SqlDriver,
+  SqlError,
+  type SqlFailure,
+  type SqlParameter,
+  type SqlRow,
+  type SqlStatement,
+} from './sql-driver.js';
 
 /** Connections of one process; a commit needs one for some milliseconds. */
 const CONNECTIONS = 4;
@@ -31,7 +38,7 @@ export function postgresDatabase(uri: string): string {
 const plainUri = (uri: string): string => uri.replace(/^postgres(ql)?(\+\w+)?:/, 'postgresql:');
 
 /**
- * The driver of one PostgreSQL database. Statements run by themselves, so that each is its own transaction. An error that the server
+ * The driver of one PostgreSQL database. Statements run by themselves, so that each is its own transaction, unless they are given together. An error that the server
  * reports says that nothing was applied; a connection that is lost in the midst of a statement says nothing.
  */
 export class PostgresDriver implements SqlDriver {
@@ -56,17 +63,43 @@ export class PostgresDriver implements SqlDriver {
     return (await this.#run(sql, parameters)).rowCount ?? 0;
   }
 
+  executeAll(statements: readonly SqlStatement[]): Promise<boolean> {
+    return this.#untilSettled(() =>
+      this.#connected(async (client) => {
+        try {
+          await client.query('BEGIN');
+          for (const { sql, parameters } of statements) {
+            if ((await client.query(numbered(sql), [...parameters])).rowCount === 1) continue;
+            await client.query('ROLLBACK');
+            return false;
+          }
+        } catch (error) {
+          // Before COMMIT is sent nothing can have been applied. The connection is closed, and with it the transaction.
+          const failure = failureOf(error);
+          throw this.#failure(failure === 'unknown' ? 'unavailable' : failure, error);
+        }
+        await client.query('COMMIT');
+        return true;
+      }),
+    );
+  }
+
   async close(): Promise<void> {
     const pool = this.#pool;
     this.#pool = undefined;
     await (await pool)?.end();
   }
 
-  async #run(sql: string, parameters: readonly SqlParameter[]): Promise<pg.QueryResult> {
+  #run(sql: string, parameters: readonly SqlParameter[]): Promise<pg.QueryResult> {
+    return this.#untilSettled(() => this.#connected((client) => client.query(numbered(sql), [...parameters])));
+  }
+
+  /** Runs it again where it was rolled back because it met another transaction. */
+  async #untilSettled<T>(attempt: () => Promise<T>): Promise<T> {
     const giveUpAt = performance.now() + RETRY_MS;
     for (let pauseMs = 5; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       try {
-        return await this.#once(numbered(sql), parameters);
+        return await attempt();
       } catch (error) {
         const code = error instanceof SqlError ? codeOf(error.cause) : '';
         if ((code !== SERIALIZATION_FAILURE && code !== DEADLOCK) || performance.now() > giveUpAt) throw error;
@@ -75,17 +108,19 @@ export class PostgresDriver implements SqlDriver {
     }
   }
 
-  async #once(sql: string, parameters: readonly SqlParameter[]): Promise<pg.QueryResult> {
+  /** Lends a connection, which is closed after an error that leaves open what it is in. */
+  async #connected<T>(use: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     const pool = await this.#opened();
     const client = await pool.connect().catch((error: unknown) => {
       throw this.#failure('unavailable', error);
     });
     let isBroken = true;
     try {
-      const result = await client.query(sql, [...parameters]);
+      const result = await use(client);
       isBroken = false;
       return result;
     } catch (error) {
+      if (error instanceof SqlError) throw error;
       const failure = failureOf(error);
       isBroken = failure === 'unknown';
       throw this.#failure(failure, error);

@@ -1,4 +1,4 @@
-/** The database of a SQL catalog: single statements, each its own transaction. */
+/** The database of a SQL catalog: single statements, each its own transaction, and several changes in one. */
 
 export type SqlParameter = string | number | null;
 /** Every column that the catalog reads is text. */
@@ -25,10 +25,17 @@ export class SqlError extends Error {
   }
 }
 
+export interface SqlStatement {
+  readonly sql: string;
+  readonly parameters: readonly SqlParameter[];
+}
+
 /** One database. Parameters are written `?`. Failures are {@link SqlError}s. */
 export interface SqlDriver {
   query(sql: string, parameters?: readonly SqlParameter[]): Promise<readonly SqlRow[]>;
   /** Runs one statement and returns how many rows it changed. */
   execute(sql: string, parameters?: readonly SqlParameter[]): Promise<number>;
+  /** Runs statements in one transaction, each of which must change one row: else nothing is changed, and the answer is false. */
+  executeAll(statements: readonly SqlStatement[]): Promise<boolean>;
   close(): Promise<void>;
 }

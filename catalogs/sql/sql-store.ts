@@ -1,9 +1,9 @@
 /** The rows of the SQL catalog: every statement it runs, and what its failures mean. */
 import { MoraineError } from '../../errors/index.js';
 import { comparableLocation } from '../../locations/index.js';
-import type { CatalogStore, StoreNames, TableKey, TablePointer } from '../catalog-store.js';
+import type { CatalogStore, PointerSwap, StoreNames, TableKey, TablePointer } from '../catalog-store.js';
 import { checkName, checkNamespace } from '../names.js';
-import { type SqlDriver, SqlError, type SqlParameter } from './sql-driver.js';
+import { type SqlDriver, SqlError, type SqlParameter, type SqlStatement } from './sql-driver.js';
 
 /** Levels are joined with dots. */
 export const SQL_NAMES: StoreNames = {
@@ -66,10 +66,25 @@ export class SqlStore implements CatalogStore {
     return this.#isUnique(this.#change(sql, [this.catalog, key.namespace, key.name, metadataLocation]));
   }
 
-  async swapTable(key: TableKey, from: string, { metadataLocation: to }: TablePointer): Promise<boolean> {
+  async swapTable(key: TableKey, from: string, to: TablePointer): Promise<boolean> {
+    const { sql, parameters } = this.#swap({ key, from, to });
+    return (await this.#change(sql, parameters)) === 1;
+  }
+
+  async swapTables(swaps: readonly PointerSwap[]): Promise<boolean> {
+    // Transactions that take their rows in one order do not wait for each other in a circle.
+    const ordered = swaps.toSorted((a, b) => (textOf(a.key) < textOf(b.key) ? -1 : 1));
+    try {
+      return await this.#driver.executeAll(ordered.map((swap) => this.#swap(swap)));
+    } catch (error) {
+      throw sqlFailure(error, 'write');
+    }
+  }
+
+  #swap({ key, from, to }: PointerSwap): SqlStatement {
     const sql = `UPDATE iceberg_tables SET metadata_location = ?, previous_metadata_location = ?
       WHERE ${KEY}${this.#isTable} AND metadata_location = ?`;
-    return (await this.#change(sql, [to, from, this.catalog, key.namespace, key.name, from])) === 1;
+    return { sql, parameters: [to.metadataLocation, from, this.catalog, key.namespace, key.name, from] };
   }
 
   async deleteTable(key: TableKey): Promise<boolean> {
@@ -178,6 +193,8 @@ export class SqlStore implements CatalogStore {
     }
   }
 }
+
+const textOf = ({ namespace, name }: TableKey): string => `${namespace}\0${name}`;
 
 /** The forms in which engines write the location of a local file. */
 const spellingsOf = (location: string): readonly string[] => {

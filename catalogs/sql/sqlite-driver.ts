@@ -1,7 +1,14 @@
 /** SQLite files through `libsql`. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'libsql';
-import { type SqlDriver, SqlError, type SqlFailure, type SqlParameter, type SqlRow } from './sql-driver.js';
+import {
+  type SqlDriver,
+  SqlError,
+  type SqlFailure,
+  type SqlParameter,
+  type SqlRow,
+  type SqlStatement,
+} from './sql-driver.js';
 
 const DEFAULT_BUSY_TIMEOUT_MS = 10_000;
 const LONGEST_PAUSE_MS = 50;
@@ -47,6 +54,16 @@ export class SqliteDriver implements SqlDriver {
 
   async execute(sql: string, parameters: readonly SqlParameter[] = []): Promise<number> {
     return this.#whenFree((database) => database.prepare(sql).run(...parameters).changes);
+  }
+
+  async executeAll(statements: readonly SqlStatement[]): Promise<boolean> {
+    return this.#whenFree((database) => {
+      database.exec('BEGIN IMMEDIATE');
+      // Closing the connection rolls back what was not committed.
+      const isDone = statements.every(({ sql, parameters }) => database.prepare(sql).run(...parameters).changes === 1);
+      database.exec(isDone ? 'COMMIT' : 'ROLLBACK');
+      return isDone;
+    });
   }
 
   async close(): Promise<void> {

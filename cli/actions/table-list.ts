@@ -6,7 +6,7 @@ import { countText, sizeText } from '../output/quantities.js';
 
 const HEADINGS = ['table', { number: 'rows' }, { number: 'files' }, { number: 'size' }, 'format', 'last commit'];
 
-/** Lists the tables of every configured catalog. */
+/** Lists the tables and views of every configured catalog. */
 export async function tableList(
   context: CommandContext,
   _operands: readonly string[],
@@ -21,10 +21,11 @@ export async function tableList(
     if (problem !== null) context.note(`warning: table ${printable(name)} cannot be read: ${printable(problem)}`);
 }
 
-function asJson({ name, catalog, summary, problem }: ListedTable): object {
+function asJson({ kind, name, catalog, summary, problem }: ListedTable): object {
   const committedAtUs = summary?.committedAtUs ?? null;
   return {
     name,
+    kind,
     catalog,
     formatVersion: summary?.formatVersion ?? null,
     snapshotId: summary?.snapshotId ?? null,
@@ -37,7 +38,8 @@ function asJson({ name, catalog, summary, problem }: ListedTable): object {
   };
 }
 
-function rowOf({ name, summary }: ListedTable): readonly string[] {
+function rowOf({ kind, name, summary }: ListedTable): readonly string[] {
+  if (kind === 'view') return [name, '-', '-', '-', 'view', '-'];
   if (summary === null) return [name, '-', '-', '-', '-', '-'];
   const { rows, dataFiles, deleteFiles, sizeBytes, formatVersion, committedAtUs } = summary;
   const files = dataFiles === null || deleteFiles === null ? null : dataFiles + deleteFiles;

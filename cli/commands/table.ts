@@ -31,7 +31,7 @@ export function declareTableCommands(program: Command, runner: ActionRunner): vo
 
   const list = table
     .command('list')
-    .description('List the tables of every configured catalog.')
+    .description('List the tables of every configured catalog, and its views, which only other engines read.')
     .option('--json', 'print JSON Lines');
   withExamples(list, 'table list');
   does(list, runner, async () => (await import('../actions/table-list.js')).tableList);

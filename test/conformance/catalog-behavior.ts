@@ -16,6 +16,7 @@ import {
 import { comparableLocation } from '../../locations/index.js';
 import { type FileIO, listFiles } from '../../storage/index.js';
 import { failureOf, rejectionCode } from '../support/error-code.js';
+import { describeSeveralTablesBehavior } from './several-tables-behavior.js';
 
 export interface CatalogUnderTest {
   readonly catalog: Catalog;
@@ -525,4 +526,10 @@ export function describeCatalogBehavior(
       expect(missing.message).toContain(created.metadataLocation);
     });
   });
+
+  if (!isHive && !isNessie) describeSeveralTablesBehavior(name, open, isServer);
+  else
+    test(`${name} commits to one table at a time, and says so`, async () => {
+      expect('commitTables' in (await open()).catalog).toBe(false);
+    });
 }

@@ -1,7 +1,9 @@
 /** The SQL catalog on PostgreSQL. Collected where PostgreSQL is installed. */
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Catalog, openSqlCatalog } from '../../catalogs/index.js';
+import type { MoraineError } from '../../errors/index.js';
 import { LocalFileIO } from '../../storage/index.js';
 import { failureOf, rejectionCode } from '../support/error-code.js';
 import { PASSWORD, type PostgresServer, postgresPrograms, startPostgres } from '../support/postgres-server.js';
@@ -111,6 +113,48 @@ describe.runIf(postgresPrograms() !== undefined)('PostgreSQL', () => {
     expect((await lost).message).not.toContain(PASSWORD);
     const other = await openIn(folder, uri);
     expect((await other.loadTable(TABLE)).metadataLocation).toBe(before.metadataLocation);
+  });
+
+  test('a connection that is lost in a commit to several tables: before its end nothing has landed, in its end nobody knows', async () => {
+    const { uri, catalog, folder } = await withTable();
+    const other = { namespace: ['ns'], name: 'u' };
+    await catalog.createTable(other, { schema: SCHEMA });
+    const wait = (trigger: string) =>
+      server.query(
+        uri,
+        `CREATE OR REPLACE FUNCTION wait() RETURNS trigger AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$ LANGUAGE plpgsql;
+         ${trigger}`,
+      );
+    const before = await Promise.all([TABLE, other].map((table) => catalog.loadTable(table)));
+    const files = () => readdirSync(join(folder, 'wh'), { recursive: true }).length;
+    const count = files();
+    const commit = () =>
+      catalog.commitTables?.(
+        [TABLE, other].map((identifier) => ({
+          identifier,
+          requirements: [],
+          updates: [{ action: 'set-properties' as const, updates: new Map([['p', 'v']]) }],
+        })),
+      ) ?? expect.unreachable();
+    const lostWhile = async (statement: string): Promise<MoraineError> => {
+      const lost = failureOf(commit());
+      const waiting = `SELECT 1 FROM pg_stat_activity WHERE application_name = 'moraine' AND query LIKE '${statement}%' AND state = 'active'`;
+      await expect.poll(async () => (await server.query(uri, waiting)).length, { timeout: 20_000 }).toBe(1);
+      await server.disconnect(uri);
+      return await lost;
+    };
+    await wait('CREATE TRIGGER wait BEFORE UPDATE ON iceberg_tables FOR EACH ROW EXECUTE FUNCTION wait()');
+    const early = await lostWhile('UPDATE');
+    expect([early.code, files()]).toEqual(['CATALOG_UNAVAILABLE', count]);
+    await server.query(uri, 'DROP TRIGGER wait ON iceberg_tables');
+    await wait(
+      'CREATE CONSTRAINT TRIGGER late AFTER UPDATE ON iceberg_tables DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait()',
+    );
+    const late = await lostWhile('COMMIT');
+    expect([late.code, files()]).toEqual(['COMMIT_STATE_UNKNOWN', count + 2]);
+    expect(early.message + late.message).not.toContain(PASSWORD);
+    const reader = await openIn(folder, uri);
+    expect(await Promise.all([TABLE, other].map((table) => reader.loadTable(table)))).toEqual(before);
   });
 
   test('commits of a database whose transactions are serializable are tried again, and none is lost', async () => {

@@ -68,6 +68,7 @@ describe('tables', () => {
     ]);
     const dataFolder = join(metadata.location.replace(/^file:(\/\/)?/, ''), 'data');
     expect(listed[2]).toEqual({
+      kind: 'table',
       name: 'shop.rows',
       catalog: 'local',
       summary: {
