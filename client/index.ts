@@ -41,6 +41,7 @@ export {
   type OnlineTableDescription,
   type ViewDescription,
 } from './describe-view.js';
+export { type DropTableOptions, dropTable } from './drop-table.js';
 export type { Entities, SqlTables } from './entities.js';
 export type { FeatureReader, FeatureRow } from './feature-reader.js';
 export {

@@ -22,6 +22,7 @@ export {
 } from './compaction/plan-compaction.js';
 export { type RewriteOptions, type RewrittenGroup, rewriteGroup } from './compaction/rewrite-group.js';
 export type { GuardedPlace, MaintenanceDeps } from './deps.js';
+export { type DroppedFiles, purgeTable } from './drop-table.js';
 export { type DryRun, dryRunMaintenance, type MaintenanceSettings } from './dry-run.js';
 export {
   commitExpiry,

@@ -2,7 +2,7 @@
 
 export { resolveSnapshot as selectSnapshot, type SnapshotSelection } from '../iceberg/index.js';
 export type { ArrivedDeletes } from './arrived-deletes.js';
-export { type CommitOptions, type CommitResult, requireWritable } from './commit.js';
+export { type CommitOptions, type CommitResult, requireCatalog, requireWritable } from './commit.js';
 export { hasCode, retryConflicts } from './conflicts.js';
 export { danglingTest, deleteFileKey } from './dangling-deletes.js';
 export { deletesOfFiles, type FileWithDeletes } from './deletes-of-files.js';

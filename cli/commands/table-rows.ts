@@ -3,7 +3,7 @@ import { type ActionRunner, does, withExamples } from '../define.js';
 
 const TABLE = '[CATALOG/]NAMESPACE.TABLE';
 
-/** `table delete|upgrade`. */
+/** `table delete|upgrade|drop`. */
 export function declareRowLevelCommands(table: Command, runner: ActionRunner): void {
   const remove = table
     .command('delete')
@@ -23,4 +23,13 @@ export function declareRowLevelCommands(table: Command, runner: ActionRunner): v
     .option('--json', 'print the versions as JSON');
   withExamples(upgrade, 'table upgrade shop.orders --to 3');
   does(upgrade, runner, async () => (await import('../actions/table-upgrade.js')).tableUpgrade);
+
+  const drop = table
+    .command('drop')
+    .description('Drop a table: its name goes from the catalog, its files stay unless they are purged.')
+    .argument('<table>', TABLE)
+    .option('--purge', "also delete the files of all its snapshots, as far as they lie in the table's own folders")
+    .option('--json', 'print the outcome as JSON');
+  withExamples(drop, 'table drop shop.orders', 'table drop shop.orders --purge');
+  does(drop, runner, async () => (await import('../actions/table-drop.js')).tableDrop);
 }

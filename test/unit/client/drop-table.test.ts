@@ -1,0 +1,118 @@
+/** Dropping tables, and which files go with them. */
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, test } from 'vitest';
+import { dropTable } from '../../../client/index.js';
+import { MoraineError } from '../../../errors/index.js';
+import { purgeTable } from '../../../maintenance/index.js';
+import { maintenanceDeps } from '../../../project/index.js';
+import { commitAppend, commitOverwrite } from '../../../tables/index.js';
+import { failureOf } from '../../support/error-code.js';
+import { dataFile } from '../../support/maintenance-lab.js';
+import { SmallProject } from '../../support/small-project.js';
+
+const NAME = 'demo.copies';
+const COPIES = { namespace: ['demo'], name: 'copies' };
+
+/** A project with a second table of three snapshots, of which one took files of another out. */
+async function withCopies() {
+  const small = await SmallProject.create();
+  await small.append(10);
+  const catalog = await small.project.catalog();
+  const { schemas } = (await small.source()).metadata;
+  await catalog.createTable(COPIES, { schema: schemas[0] ?? expect.unreachable() });
+  const load = () => small.project.loadTable(NAME);
+  const location = (await load()).metadata.location;
+  const add = (name: string) => {
+    writeFileSync(join(location, name), name);
+    return dataFile(join(location, name));
+  };
+  await commitAppend(await load(), { files: [add('one.parquet')] });
+  await commitOverwrite(await load(), { files: [add('two.parquet')], removeFiles: [join(location, 'one.parquet')] });
+  await commitAppend(await load(), { files: [add('three.parquet')] });
+  const files = (): readonly string[] =>
+    existsSync(location)
+      ? readdirSync(location, { recursive: true, withFileTypes: true })
+          .filter((entry) => entry.isFile())
+          .map(({ name }) => name)
+          .sort()
+      : [];
+  return { small, catalog, location, load, files };
+}
+
+test('a table that is dropped leaves its files, and can be registered again', async () => {
+  const { small, catalog, load, files } = await withCopies();
+  const [before, { metadataLocation, metadata }] = [files(), await load()];
+  expect(await dropTable(small.project, NAME)).toBeNull();
+  expect([await catalog.tableExists(COPIES), files()]).toEqual([false, before]);
+  expect((await catalog.registerTable(COPIES, metadataLocation)).metadata).toEqual(metadata);
+});
+
+test('a table that is purged takes the files of all its snapshots with it, and nothing else', async () => {
+  const { small, catalog, location, files } = await withCopies();
+  writeFileSync(join(location, 'of-somebody.parquet'), '');
+  const count = files().length - 1;
+  // Three data files, a manifest and a list for each snapshot at least, and four metadata files.
+  expect(count).toBeGreaterThanOrEqual(3 + 3 + 3 + 4);
+  expect(await dropTable(small.project, NAME, { purge: true })).toEqual({ deleted: count, kept: 0 });
+  expect([await catalog.tableExists(COPIES), files()]).toEqual([false, ['of-somebody.parquet']]);
+  expect(await small.recomputed()).toHaveLength(10);
+});
+
+test('a file outside the folders of a purged table stays, though its metadata names it', async () => {
+  const { small, load, files } = await withCopies();
+  const foreign = join(small.folder, 'warehouse', 'foreign.parquet');
+  writeFileSync(foreign, '');
+  const { metadata } = await small.source();
+  const [theirs] = readdirSync(dirname((await small.source()).metadataLocation));
+  const other = join(metadata.location, 'metadata', theirs ?? '');
+  await commitAppend(await load(), {
+    files: [...[foreign, other, '/etc/passwd', 's3://lake/x'].map((filePath) => ({ ...dataFile(foreign), filePath }))],
+  });
+  const count = files().length;
+  expect(await dropTable(small.project, NAME, { purge: true })).toEqual({ deleted: count, kept: 4 });
+  expect([existsSync(foreign), existsSync(other), files()]).toEqual([true, true, []]);
+});
+
+test('a table whose folder another name claims, or whose files must stay, is not purged', async () => {
+  const { small, catalog, load, files } = await withCopies();
+  await catalog.registerTable({ namespace: ['demo'], name: 'twin' }, (await load()).metadataLocation);
+  const before = files();
+  const shared = await failureOf(dropTable(small.project, NAME, { purge: true }));
+  expect([shared.code, shared.message]).toEqual(['FOLDER_SHARED', expect.stringContaining('demo.twin')]);
+  await catalog.dropTable({ namespace: ['demo'], name: 'twin' });
+  await catalog.commitTable(COPIES, {
+    requirements: [],
+    updates: [{ action: 'set-properties', updates: new Map([['gc.enabled', 'false']]) }],
+  });
+  expect((await failureOf(dropTable(small.project, NAME, { purge: true }))).code).toBe('INVALID_ARGUMENT');
+  expect(await catalog.tableExists(COPIES)).toBe(true);
+  for (const name of before) expect(files()).toContain(name);
+});
+
+test('no file is deleted where it is unknown whether the name is gone', async () => {
+  const { small, load, files } = await withCopies();
+  const table = await load();
+  const catalog = Object.create(table.catalog ?? expect.unreachable(), {
+    purgeTable: { value: undefined },
+    dropTable: { value: () => Promise.reject(new MoraineError('COMMIT_STATE_UNKNOWN', 'The answer was lost.')) },
+  }) as NonNullable<typeof table.catalog>;
+  const before = files();
+  const deps = { ...maintenanceDeps(small.project), tables: async function* () {} };
+  expect((await failureOf(purgeTable(deps, { ...table, catalog }))).code).toBe('COMMIT_STATE_UNKNOWN');
+  expect(files()).toEqual(before);
+});
+
+test('the registry, the source of a view and its online table are not dropped, and the message says what uses them', async () => {
+  const small = await SmallProject.create();
+  const { view, project } = small;
+  for (const [name, use] of [
+    ['moraine.registry', 'the registry of definitions'],
+    ['local/demo.readings', `the source of feature view ${view}`],
+    [`moraine_online.${view}`, `the online table of feature view ${view}`],
+  ] as const) {
+    const refused = await failureOf(dropTable(project, name));
+    expect([refused.code, refused.message]).toEqual(['INVALID_ARGUMENT', expect.stringContaining(use)]);
+  }
+  expect((await failureOf(dropTable(project, 'demo.none'))).code).toBe('TABLE_NOT_FOUND');
+});
