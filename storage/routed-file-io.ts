@@ -90,7 +90,9 @@ export class RoutedFileIO implements FileIO {
     for (const location of locations) {
       try {
         const io = this.#of(location);
-        together.set(io, [...(together.get(io) ?? []), location]);
+        const some = together.get(io);
+        if (some === undefined) together.set(io, [location]);
+        else some.push(location);
       } catch (error) {
         failures.push(error);
       }
