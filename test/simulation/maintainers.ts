@@ -17,7 +17,7 @@ import {
   type Table,
 } from '../../tables/index.js';
 import { Violation } from './model.js';
-import { withoutLeases } from './planted-bugs.js';
+import { asListed, withoutLeases } from './planted-bugs.js';
 import { readLiveRows, readPositions, writePositions, writeRows } from './row-files.js';
 import { type Client, GRACE_MS, type Role, readSnapshot, type World } from './world.js';
 
@@ -115,8 +115,8 @@ async function rewriteGroup(table: Table, name: string, p: number, group: readon
   return { files: [file], rebase };
 }
 
-function depsOf(client: Client, seen: (table: Table) => Table = (table) => table): MaintenanceDeps {
-  const load = async () => seen(await client.load());
+function depsOf(client: Client, seen: (table: Table) => Table | Promise<Table> = (table) => table): MaintenanceDeps {
+  const load = async () => await seen(await client.load());
   return {
     loadTable: load,
     tables: async function* () {
@@ -148,10 +148,18 @@ export function expirer(times: number): Role {
   });
 }
 
-/** @param ignoresLeases the planted bug: what is not visible is an orphan, whoever is working on it */
-export function sweeper(world: World, times: number, ignoresLeases = false): Role {
+/** The planted bugs of sweeps. */
+interface SweeperBugs {
+  /** What is not visible is an orphan, whoever is working on it. */
+  readonly ignoresLeases?: boolean;
+  /** The newest state of the table is the newest one that a list shows. */
+  readonly sweepsByLists?: boolean;
+}
+
+export function sweeper(world: World, times: number, { ignoresLeases, sweepsByLists }: SweeperBugs = {}): Role {
+  const seen = ignoresLeases === true ? withoutLeases : sweepsByLists === true ? asListed : undefined;
   return repeatedly(times, 120_000, async (client) => {
-    const deps = depsOf(client, ignoresLeases ? withoutLeases : undefined);
+    const deps = depsOf(client, seen);
     world.sweepers.add(client.worker);
     await sweepOrphans(deps, NAME, { olderThanMs: BigInt(GRACE_MS), allowYoung: true });
   });

@@ -20,19 +20,37 @@ interface MemoryFile {
   readonly version: number;
 }
 
-/** The storage that several workers share. */
+/** How a storage may fall short of S3. */
+export interface StorageTraits {
+  /**
+   * Lists show a file only after a while, and for a while when it was deleted: each file after its own, up to this. Everything else sees
+   * them at once.
+   */
+  readonly listLagMs?: number;
+  /** A creation replaces the file that is there, as where a store ignores `If-None-Match`. */
+  readonly replacesFiles?: boolean;
+}
+
+/** The storage that several workers share: objects by their whole names, without folders, and without renaming. */
 export class MemoryStorage {
   readonly files = new Map<string, MemoryFile>();
   readonly #nowMs: () => number;
+  readonly #listLagMs: number;
+  readonly #replacesFiles: boolean;
+  /** Files that lists may still show, with the time of their deletion. */
+  readonly #deleted = new Map<string, MemoryFile & { readonly deletedMs: number }>();
   #versions = 0;
 
   /** @param nowMs the storage's clock, which stamps files */
-  constructor(nowMs: () => number) {
+  constructor(nowMs: () => number, { listLagMs = 0, replacesFiles = false }: StorageTraits = {}) {
     this.#nowMs = nowMs;
+    this.#listLagMs = listLagMs;
+    this.#replacesFiles = replacesFiles;
   }
 
   create(path: string, content: Uint8Array): void {
-    if (this.files.has(path)) throw failure('FILE_ALREADY_EXISTS', 'create', path, 'it exists already');
+    if (this.files.has(path) && !this.#replacesFiles)
+      throw failure('FILE_ALREADY_EXISTS', 'create', path, 'it exists already');
     this.#versions += 1;
     this.files.set(path, { content: content.slice(), modifiedMs: this.#nowMs(), version: this.#versions });
   }
@@ -43,9 +61,22 @@ export class MemoryStorage {
     this.files.set(path, { content: content.slice(), modifiedMs, version: this.#versions });
   }
 
+  delete(path: string): void {
+    const file = this.files.get(path);
+    if (file !== undefined && this.#listLagMs > 0) this.#deleted.set(path, { ...file, deletedMs: this.#nowMs() });
+    this.files.delete(path);
+  }
+
+  /** The files that a list shows below a path. */
   below(path: string): readonly FileStatus[] {
-    return [...this.files]
-      .filter(([location]) => location.startsWith(`${path}/`))
+    const isShown = (sinceMs: number, { version }: MemoryFile): boolean =>
+      sinceMs + this.#listLagMs * shareOf(version) <= this.#nowMs();
+    const isListed = (file: MemoryFile): boolean => this.#listLagMs === 0 || isShown(file.modifiedMs, file);
+    const gone = [...this.#deleted].filter(
+      ([location, file]) => !this.files.has(location) && !isShown(file.deletedMs, file),
+    );
+    return [...this.files, ...gone]
+      .filter(([location, file]) => location.startsWith(`${path}/`) && isListed(file))
       .map(([location, file]) => statusOf(location, file));
   }
 
@@ -138,7 +169,7 @@ export class MemoryFileIO implements FileIO {
   async delete(...locations: readonly Location[]): Promise<void> {
     const deleted = locations.map((location) =>
       this.#access('delete', location, (path) => {
-        this.#storage.files.delete(path);
+        this.#storage.delete(path);
       }),
     );
     const failed = (await Promise.allSettled(deleted)).find((result) => result.status === 'rejected');
@@ -176,6 +207,9 @@ export class MemoryFileIO implements FileIO {
     throw failure('LOCATION_REFUSED', 'open', location, 'it is outside the allowed storage roots');
   }
 }
+
+/** A number from 0 to 1 that looks random, always the same for a version. */
+const shareOf = (version: number): number => (Math.imul(version, 0x9e3779b1) >>> 0) / 2 ** 32;
 
 function statusOf(location: string, { content, modifiedMs, version }: MemoryFile): FileStatus {
   return { location, sizeBytes: content.length, modifiedMs, appearedMs: modifiedMs, identity: String(version) };

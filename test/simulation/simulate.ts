@@ -2,6 +2,7 @@
 import { isMoraineError } from '../../errors/index.js';
 import type { ArrivedDeletes } from '../../tables/index.js';
 import { compactor, expirer, reader, rollbacker, sweeper, tagger } from './maintainers.js';
+import type { StorageTraits } from './memory-file-io.js';
 import { Violation } from './model.js';
 import { World } from './world.js';
 import { type WriterBugs, writer, writerJobs } from './writer.js';
@@ -12,6 +13,7 @@ export interface Bugs extends WriterBugs {
   readonly skipsRemovedFilesOnRewrite?: boolean;
   readonly ignoresLeases?: boolean;
   readonly tagsWithoutFences?: boolean;
+  readonly sweepsByLists?: boolean;
 }
 
 export interface Outcome {
@@ -21,9 +23,12 @@ export interface Outcome {
   readonly steps: number;
 }
 
-/** @throws Violation when the table is not what the oracle says, with the seed in its message */
-export async function simulate(seed: number, bugs: Bugs = {}): Promise<Outcome> {
-  const world = new World(seed);
+/**
+ * @param traits of the storage, in place of those of the seed
+ * @throws Violation when the table is not what the oracle says, with the seed in its message
+ */
+export async function simulate(seed: number, bugs: Bugs = {}, traits: StorageTraits = {}): Promise<Outcome> {
+  const world = new World(seed, traits);
   const { random } = world;
   await world.create();
   for (const name of ['a', 'b'].slice(0, random.int(1, 2))) {
@@ -31,7 +36,7 @@ export async function simulate(seed: number, bugs: Bugs = {}): Promise<Outcome> 
   }
   if (random.chance(0.7)) world.employ('compactor', compactor(random.int(1, 4), leftBehind(bugs)));
   if (random.chance(0.5)) world.employ('expirer', expirer(random.int(1, 2)));
-  if (random.chance(0.4)) world.employ('sweeper', sweeper(world, random.int(1, 3), bugs.ignoresLeases));
+  if (random.chance(0.4)) world.employ('sweeper', sweeper(world, random.int(1, 3), bugs));
   if (random.chance(0.2)) world.employ('rollbacker', rollbacker(world, 1));
   if (random.chance(0.6)) world.employ('reader', reader(world, random.int(1, 2)));
   if (random.chance(0.15)) {

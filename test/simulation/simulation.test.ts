@@ -9,6 +9,7 @@
 import type * as crypto from 'node:crypto';
 import { describe, expect, test, vi } from 'vitest';
 import { numberIn } from '../support/property-runs.js';
+import type { StorageTraits } from './memory-file-io.js';
 import { Violation } from './model.js';
 import { type Bugs, type Outcome, simulate } from './simulate.js';
 
@@ -25,9 +26,9 @@ const first = asked ?? 1;
 const seeds = numberIn('MORAINE_SIMULATION_SEEDS', /^[1-9]\d{0,8}$/) ?? (asked === undefined ? DEFAULT_SEEDS : 1);
 const minutes = numberIn('MORAINE_SIMULATION_MINUTES', /^\d{1,4}(\.\d+)?$/) ?? 0;
 
-async function run(seed: number, bugs: Bugs = {}): Promise<Outcome> {
+async function run(seed: number, bugs: Bugs = {}, traits: StorageTraits = {}): Promise<Outcome> {
   try {
-    return await simulate(seed, bugs);
+    return await simulate(seed, bugs, traits);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const again = `MORAINE_SEED=${seed} npx vitest run test/simulation`;
@@ -63,9 +64,9 @@ test('one seed is one run, step by step', async () => {
 });
 
 /** The first seed whose world shows the bug; null if none of the default ones does. */
-async function seedThatFinds(bugs: Bugs): Promise<number | null> {
-  for (let seed = 1; seed <= DEFAULT_SEEDS; seed++) {
-    const found = await run(seed, bugs).catch((error: unknown) => error);
+async function seedThatFinds(bugs: Bugs, traits: StorageTraits = {}, seeds = DEFAULT_SEEDS): Promise<number | null> {
+  for (let seed = 1; seed <= seeds; seed++) {
+    const found = await run(seed, bugs, traits).catch((error: unknown) => error);
     if (found instanceof Violation) return seed;
   }
   return null;
@@ -83,6 +84,30 @@ describe.skipIf(asked !== undefined)('a planted bug is found', () => {
     '%s',
     async (_bug, bugs) => {
       expect(await seedThatFinds(bugs)).not.toBeNull();
+    },
+    TIME_LIMIT_MS,
+  );
+
+  test.each<[string, Bugs, StorageTraits]>([
+    ['a sweep takes the newest listed state of a table for the newest one', { sweepsByLists: true }, { listLagMs: 0 }],
+    ['a commit is taken to have failed whose files no list shows', { looksForFilesInLists: true }, { listLagMs: 0 }],
+  ])(
+    '%s, where lists lag; and only there',
+    async (_bug, bugs, unlike) => {
+      const found = await seedThatFinds(bugs);
+      expect(found).not.toBeNull();
+      expect(await seedThatFinds(bugs, unlike, found ?? 0)).toBeNull();
+    },
+    TIME_LIMIT_MS,
+  );
+
+  test(
+    'files are created under one name by two attempts, where a creation replaces; an exclusive one saves the table',
+    async () => {
+      const bugs = { namesByJob: true };
+      const found = await seedThatFinds(bugs, { replacesFiles: true });
+      expect(found).not.toBeNull();
+      expect(await seedThatFinds(bugs, {}, found ?? 0)).toBeNull();
     },
     TIME_LIMIT_MS,
   );

@@ -6,7 +6,7 @@ import type { FileIO } from '../../storage/index.js';
 import { loadTable, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
 import { Random } from '../worlds/random.js';
 import { type Gate, OPEN_GATE } from './gate.js';
-import { MemoryFileIO, MemoryStorage } from './memory-file-io.js';
+import { MemoryFileIO, MemoryStorage, type StorageTraits } from './memory-file-io.js';
 import { Model, Violation } from './model.js';
 import { RequirementsOnly } from './requirements-only.js';
 import { type PlacedRow, readLiveRows } from './row-files.js';
@@ -47,6 +47,9 @@ const WEATHER: readonly Faults[] = [
   { failure: 0.03, lostAnswer: 0.02, late: 0.08, duplicate: 0.02, crash: 0.01 },
 ];
 
+/** How much later than everything else lists show what has changed, at most; for longer than orphans must be old, too. */
+const LIST_LAGS_MS = [0, 5_000, 300_000];
+
 /** The means of a worker: its own way to the shared table, through its own gate. */
 export interface Client {
   readonly worker: Worker;
@@ -74,13 +77,17 @@ export class World {
   readonly #server: RequirementsOnly | null;
   #workers = 0;
 
-  constructor(seed: number) {
+  /** @param traits of the storage, in place of those that the seed gives it */
+  constructor(seed: number, traits: StorageTraits = {}) {
     this.random = new Random(`simulation ${seed}`);
     seedIds(new Random(`ids ${seed}`));
     this.scheduler = new Scheduler(this.random, this.random.pick(WEATHER));
-    this.storage = new MemoryStorage(() => this.scheduler.nowMs);
+    const ofStore = new Random(`store ${seed}`);
+    const listLagMs = ofStore.pick(LIST_LAGS_MS);
+    this.storage = new MemoryStorage(() => this.scheduler.nowMs, { listLagMs, ...traits });
     opened += 1;
-    this.#root = `/world-${String(opened).padStart(8, '0')}`; // caches know files by path
+    // Caches know files by path.
+    this.#root = `${ofStore.chance(0.5) ? '/' : 'memory://store/'}world-${String(opened).padStart(8, '0')}`;
     this.#server = this.random.chance(0.5) ? new RequirementsOnly(this.#catalog(OPEN_GATE, this.#calmClock())) : null;
   }
 

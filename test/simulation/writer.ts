@@ -15,7 +15,7 @@ import {
   type Table,
 } from '../../tables/index.js';
 import { ATTEMPT, type Effect } from './model.js';
-import { withoutKeys } from './planted-bugs.js';
+import { isAnyListed, withoutKeys } from './planted-bugs.js';
 import { type Row, readLiveRows, readPositions, writeKeys, writePositions, writeRows } from './row-files.js';
 import { type Client, IDENTIFIER, type Role, type World } from './world.js';
 
@@ -46,6 +46,10 @@ interface Job {
 export interface WriterBugs {
   readonly skipsKeyLookup?: boolean;
   readonly cleansUpAfterUnknown?: boolean;
+  /** After an unknown outcome it looks for its files in a list: what is not there has not been committed. */
+  readonly looksForFilesInLists?: boolean;
+  /** Files are named by their job alone, so that two attempts at it make one name; until a creation says that it is taken. */
+  readonly namesByJob?: boolean;
 }
 
 /** How long a writer without a lease goes on with files once written. The grace of sweeps is longer. */
@@ -70,13 +74,14 @@ export function writerJobs(world: World, name: string, count: number): readonly 
 /** Works through the jobs. Several workers may do so at once. */
 export function writer(world: World, jobs: readonly Job[], bugs: WriterBugs = {}): Role {
   const done = new Set<string>();
+  const taken = new Set<string>();
   let attempts = 0;
   return async (client) => {
     for (const job of jobs) {
       while (!done.has(job.key)) {
         attempts += 1;
         const attempt = `${job.key}/${attempts}`;
-        const result = await new Writing(world, client, job, attempt, bugs).run();
+        const result = await new Writing(world, client, job, attempt, bugs, taken).run();
         if (result === null) continue;
         world.model.acknowledged(job.key, result.snapshotId);
         done.add(job.key);
@@ -99,21 +104,25 @@ class Writing {
   readonly #job: Job;
   readonly #attempt: string;
   readonly #bugs: WriterBugs;
+  /** Names that files have had already. */
+  readonly #taken: Set<string>;
   readonly #files: string[] = [];
 
-  constructor(world: World, client: Client, job: Job, attempt: string, bugs: WriterBugs) {
+  constructor(world: World, client: Client, job: Job, attempt: string, bugs: WriterBugs, taken: Set<string>) {
     this.#world = world;
     this.#client = client;
     this.#job = job;
     this.#attempt = attempt;
     this.#bugs = bugs;
+    this.#taken = taken;
   }
 
   /** Null: it did not land, or nobody knows; to be tried again. */
   async run(): Promise<CommitResult | null> {
     const { clock } = this.#client.worker;
     const isLong = this.#job.pauseMs >= LONG_MS;
-    const name = this.#attempt.replace('/', '-');
+    const { key } = this.#job;
+    const name = this.#bugs.namesByJob === true && !this.#taken.has(key) ? key : this.#attempt.replace('/', '-');
     try {
       const table = await this.#load();
       if (isLong) await this.#takeLease(table, name);
@@ -157,6 +166,9 @@ class Writing {
     if (!isMoraineError(error)) throw error;
     if (error.code === 'COMMIT_STATE_UNKNOWN') {
       if (this.#bugs.cleansUpAfterUnknown === true) await this.#cleanUp();
+      if (this.#bugs.looksForFilesInLists === true) await this.#lookForFiles();
+    } else if (this.#bugs.namesByJob === true && error.code === 'FILE_ALREADY_EXISTS') {
+      this.#taken.add(this.#job.key);
     } else if (error.retryable || error.code === 'COMMIT_CONFLICT' || error.code === 'FILE_NOT_FOUND') {
       this.#world.model.failed(this.#attempt);
     } else throw error;
@@ -166,6 +178,11 @@ class Writing {
 
   async #cleanUp(): Promise<void> {
     await Promise.all(this.#files.map((location) => this.#client.io.delete(location).catch(() => undefined)));
+  }
+
+  async #lookForFiles(): Promise<void> {
+    const isThere = async () => isAnyListed(await this.#client.load(), this.#files);
+    if (this.#files.length > 0 && !(await isThere().catch(() => true))) this.#world.model.failed(this.#attempt);
   }
 
   async #load(): Promise<Table> {
