@@ -37,10 +37,7 @@ for (const job of jobs) {
 if (values.write) {
   const page = fileURLToPath(new URL('../../docs/benchmarks.md', import.meta.url));
   const machine = `${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`;
-  writePage(
-    page,
-    figures,
-    `Measured on ${new Date().toISOString().slice(0, 10)} on ${machine}; medians of at least ${values.runs} fresh processes.`,
-  );
+  const measuredOn = `Measured on ${new Date().toISOString().slice(0, 10)} on ${machine}; medians of at least ${values.runs} fresh processes.`;
+  writePage(page, figures, values.job === undefined ? measuredOn : undefined);
 }
 process.exit(0);

@@ -28,10 +28,14 @@ export interface BenchStore {
 export async function startStore(folder: string, latencyMs = 0): Promise<BenchStore> {
   mkdirSync(join(folder, 'store', BUCKET), { recursive: true });
   const [port = 0] = await freePorts(1);
-  const server = spawn(versitygw(), ['--quiet', '--port', `127.0.0.1:${port}`, 'posix', join(folder, 'store')], {
-    stdio: 'ignore',
-    env: { ...process.env, ROOT_ACCESS_KEY: KEYS['s3.access-key-id'], ROOT_SECRET_KEY: KEYS['s3.secret-access-key'] },
-  });
+  const server = spawn(
+    versitygw(),
+    ['--quiet', '--keep-alive', '--port', `127.0.0.1:${port}`, 'posix', join(folder, 'store')],
+    {
+      stdio: 'ignore',
+      env: { ...process.env, ROOT_ACCESS_KEY: KEYS['s3.access-key-id'], ROOT_SECRET_KEY: KEYS['s3.secret-access-key'] },
+    },
+  );
   while ((await fetch(`http://127.0.0.1:${port}`).catch(() => undefined)) === undefined) await sleep(50);
   const distance = latencyMs === 0 ? undefined : await startDistance(port, latencyMs);
   const endpoint = `http://127.0.0.1:${distance?.port ?? port}`;

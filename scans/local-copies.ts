@@ -4,12 +4,12 @@
  * opens such a file in place, and cannot reach what was not fetched.
  */
 import { createHash } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
 import { type ByteRange, type Connection, FileFooter, type FilePart, type RemoteFile } from '../engine/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { type LocalPath, type Location, localPath } from '../locations/index.js';
-import { cacheGroup, type DiskCache, type FileIO, FileKind, type ParsedFile } from '../storage/index.js';
+import { cacheGroup, type DiskCache, type FileIO, FileKind, joined, type ParsedFile } from '../storage/index.js';
 import { nameOfPart, partOfName, partToRead } from './part-names.js';
+import { write, writePieces, writeSparse } from './sparse-file.js';
 
 /** Bytes of a file that are asked for at a time. */
 const RANGE_BYTES = 8 * 2 ** 20;
@@ -120,7 +120,7 @@ async function fetchEnd(io: FileIO, location: Location): Promise<FileEnd> {
   const wanted = Math.min(length + TRAILER_BYTES, sizeBytes);
   if (wanted <= tail.length) return { sizeBytes, identity, bytes: tail.slice(tail.length - wanted) };
   const missing = { offset: sizeBytes - wanted, length: wanted - tail.length, identity };
-  return { sizeBytes, identity, bytes: Buffer.concat([await io.readRange(location, missing), tail]) };
+  return { sizeBytes, identity, bytes: Buffer.concat([await joined(io.readRange(location, missing)), tail]) };
 }
 
 interface StoredAt {
@@ -176,8 +176,8 @@ class StoredFile implements RemoteFile {
       const lane = async (): Promise<void> => {
         for (const range of waiting) {
           this.#connection.throwIfAborted();
-          const bytes = await this.#io.readRange(location, { ...range, identity: end.identity });
-          await write(handle, bytes, range.offset);
+          const pieces = this.#io.readRange(location, { ...range, identity: end.identity });
+          await writePieces(handle, pieces, range.offset);
         }
       };
       await Promise.all(Array.from({ length: RANGES_AT_ONCE }, lane));
@@ -231,29 +231,9 @@ async function fetchFile(io: FileIO, location: Location, path: string): Promise<
   const { sizeBytes, identity } = await io.stat(location);
   await writeSparse(path, 0, async (handle) => {
     for (const range of requestsFor([{ offset: 0, length: sizeBytes }])) {
-      await write(handle, await io.readRange(location, { ...range, identity }), range.offset);
+      await writePieces(handle, io.readRange(location, { ...range, identity }), range.offset);
     }
   });
-}
-
-async function writeSparse(
-  path: string,
-  sizeBytes: number,
-  fill: (handle: FileHandle) => Promise<void>,
-): Promise<void> {
-  const handle = await open(path, 'wx', 0o600);
-  try {
-    await handle.truncate(sizeBytes);
-    await fill(handle);
-  } finally {
-    await handle.close();
-  }
-}
-
-async function write(handle: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    done += (await handle.write(bytes, done, bytes.length - done, offset + done)).bytesWritten;
-  }
 }
 
 function naming<T>(location: Location, read: () => T): T {

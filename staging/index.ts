@@ -1,4 +1,4 @@
 /** Staging: from rows to data files that no snapshot lists yet. */
 
 export { dataFolder } from './data-locations.js';
-export { defaultSpec, type NewFiles, type RowsToStage, stageFiles, stageRows } from './stage-rows.js';
+export { defaultSpec, type NewFiles, type RowsToStage, stageFiles, stageInTurn, stageRows } from './stage-rows.js';

@@ -1,5 +1,4 @@
 /** Rows become data files: the one place where new files of a table get their names, their format and their place in storage. */
-import { open, rm, stat } from 'node:fs/promises';
 import { type Connection, type ParquetWrite, type WrittenPath, writeParquet } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import { currentSchema, type DataFile, type PartitionSpec, type Schema, type TableMetadata } from '../iceberg/index.js';
@@ -8,6 +7,7 @@ import type { FileIO } from '../storage/index.js';
 import type { Table } from '../tables/index.js';
 import { dataFileLocation, dataFolder } from './data-locations.js';
 import { parquetSettings, sortColumns } from './parquet-settings.js';
+import { Uploads } from './uploads.js';
 
 /**
  * Rows to stage; all but the statement and the names of the files comes from the table unless it is given. With `sortBy` (empty: the order
@@ -25,20 +25,41 @@ export type RowsToStage = Pick<ParquetWrite, 'select' | 'namePrefix'> &
  */
 export async function stageRows(
   connection: Connection,
-  { io, metadata }: Pick<Table, 'io' | 'metadata'>,
+  table: StagingTable,
   rows: RowsToStage,
 ): Promise<readonly DataFile[]> {
+  return await stageInTurn(connection, table, (stage) => stage(rows));
+}
+
+/** The table that new files are for. */
+export type StagingTable = Pick<Table, 'io' | 'metadata'>;
+
+/**
+ * The same for rows that come from several statements, one after the other: files of a store are uploaded while the next ones are written.
+ * @param work calls its argument for the rows of each statement; the entries count when `stageInTurn` returns
+ */
+export async function stageInTurn<T>(
+  connection: Connection,
+  { io, metadata }: StagingTable,
+  work: (stage: (rows: RowsToStage) => Promise<readonly DataFile[]>) => Promise<T>,
+): Promise<T> {
+  const files: NewFiles = {
+    folder: dataFolder(metadata),
+    locationOf: (name) => dataFileLocation(metadata, name),
+  };
+  return await withPublisher(connection, io, files, (publisher) =>
+    work((rows) => writeParquet(connection, { ...parquetWrite(metadata, rows), ...publisher })),
+  );
+}
+
+function parquetWrite(metadata: TableMetadata, rows: RowsToStage): Omit<ParquetWrite, 'folder' | 'publish'> {
   const schema = rows.schema ?? currentSchema(metadata);
   const spec = rows.spec ?? defaultSpec(metadata);
   const { targetFileBytes, ...settings } = parquetSettings(metadata, schema);
   const order = rows.sortBy === undefined ? defaultOrder(metadata, schema, spec) : {};
   // Rows in an order of the caller's stay together.
   const split = rows.sortBy === undefined && targetFileBytes !== undefined ? { targetFileBytes } : {};
-  const write = { ...settings, ...order, ...split, ...rows, schema, spec };
-  return await stageFiles(connection, io, write, {
-    folder: dataFolder(metadata),
-    locationOf: (name) => dataFileLocation(metadata, name),
-  });
+  return { ...settings, ...order, ...split, ...rows, schema, spec };
 }
 
 function defaultOrder(
@@ -62,71 +83,49 @@ export async function stageFiles(
   connection: Connection,
   io: FileIO,
   write: Omit<ParquetWrite, 'folder' | 'publish'>,
-  { folder, locationOf }: NewFiles,
+  files: NewFiles,
 ): Promise<readonly DataFile[]> {
-  const localFiles = io.localFiles(folder);
-  const publish = async (files: readonly WrittenPath[]): Promise<readonly Location[]> => {
-    const placed = files.map(({ path, name }) => ({ path, location: locationOf(name) }));
-    if (localFiles === null) await upload(io, placed);
-    else await localFiles.adopt(placed);
-    return placed.map(({ location }) => location);
-  };
-  const local = (await localFiles?.prepareFolder(folder)) ?? connection.tempDirectory;
-  return await writeParquet(connection, { ...write, folder: local, publish });
+  return await withPublisher(connection, io, files, (publisher) =>
+    writeParquet(connection, { ...write, ...publisher }),
+  );
 }
 
-/** A file that cannot be opened or read fails the upload: a stream of Node's would end the process before it is listened to. */
-async function* piecesOf(path: string): AsyncGenerator<Uint8Array> {
-  const file = await open(path);
-  try {
-    yield* file.createReadStream({ autoClose: false });
-  } finally {
-    await file.close();
-  }
-}
+/** Where files are written, and who gives them their places. */
+type Publisher = Required<Pick<ParquetWrite, 'folder' | 'publish'>>;
 
-/** Files that are on their way to a store at a time: a partitioned write makes many small ones, whose answers take longer than their bytes. */
-const UPLOADS_AT_ONCE = 8;
-/** Larger files go alone, since their parts are on their way together. */
-const LARGE_BYTES = 8 * 2 ** 20;
-
-async function upload(
+async function withPublisher<T>(
+  connection: Connection,
   io: FileIO,
-  files: readonly { readonly path: string; readonly location: Location }[],
-): Promise<void> {
-  const done: Location[] = [];
-  const one = async ({ path, location }: (typeof files)[number]): Promise<void> => {
-    await io.createFrom(location, piecesOf(path));
-    done.push(location);
-    await rm(path);
-  };
-  const sizes = await Promise.all(files.map(async ({ path }) => (await stat(path)).size));
-  const small = files.filter((_, index) => (sizes[index] ?? 0) <= LARGE_BYTES);
-  const left = small.values();
-  let hasFailed = false;
-  const next = async (): Promise<void> => {
-    for (const file of left) {
-      if (hasFailed) return;
-      await one(file).catch((error: unknown) => {
-        hasFailed = true;
-        throw error;
-      });
-    }
-  };
-  try {
-    for (const [index, file] of files.entries()) if ((sizes[index] ?? 0) > LARGE_BYTES) await one(file);
-    await allSettled(UPLOADS_AT_ONCE, next);
-  } catch (error) {
-    await io.delete(...done).catch(() => undefined); // the first error is the one to report
-    throw error;
+  { folder, locationOf }: NewFiles,
+  work: (publisher: Publisher) => Promise<T>,
+): Promise<T> {
+  const placed = (files: readonly WrittenPath[]) =>
+    files.map(({ path, name }) => ({ path, location: locationOf(name) }));
+  const localFiles = io.localFiles(folder);
+  if (localFiles !== null) {
+    const publish: Publisher['publish'] = async (written) => {
+      const files = placed(written);
+      await localFiles.adopt(files);
+      return files.map(({ location }) => location);
+    };
+    return await work({ folder: await localFiles.prepareFolder(folder), publish });
   }
-}
-
-/** Runs the same work so many times side by side; if one fails, then after all others have ended. */
-async function allSettled(times: number, work: () => Promise<void>): Promise<void> {
-  const ended = await Promise.allSettled(Array.from({ length: times }, work));
-  const failed = ended.find(({ status }) => status === 'rejected');
-  if (failed?.status === 'rejected') throw failed.reason;
+  const uploads = new Uploads(io, connection.tempDirectory);
+  try {
+    const publish: Publisher['publish'] = async (written) => {
+      const files = placed(written);
+      await uploads.add(files);
+      return files.map(({ location }) => location);
+    };
+    const result = await work({ folder: connection.tempDirectory, publish });
+    await uploads.finish();
+    return result;
+  } catch (error) {
+    await uploads.abandon();
+    throw error;
+  } finally {
+    await uploads.close();
+  }
 }
 
 /** @throws MoraineError `METADATA_CORRUPT` */

@@ -50,8 +50,8 @@ export interface FileIO {
   stat(location: Location): Promise<FileStatus>;
   /** Reads a whole file; one larger than `maxBytes` is `LIMIT_EXCEEDED` before it is read. */
   read(location: Location, options?: ExpectedFile & { readonly maxBytes?: number }): Promise<Uint8Array>;
-  /** Reads `length` bytes from `offset`; a short file is `DATA_FILE_CORRUPT`. */
-  readRange(location: Location, range: FileRange & ExpectedFile): Promise<Uint8Array>;
+  /** Reads `length` bytes from `offset` in pieces, as they come; a short file is `DATA_FILE_CORRUPT`. Errors come with the next piece. */
+  readRange(location: Location, range: FileRange & ExpectedFile): AsyncIterable<Uint8Array>;
   /** Reads the last bytes of a file, all of it if it has no more than `length`, and what file it is. */
   readTail(location: Location, length: number): Promise<FileTail>;
   /** Creates a file atomically with its whole content, durable on return; an existing one is `FILE_ALREADY_EXISTS` and stays untouched. */
@@ -101,6 +101,17 @@ export interface LocalFiles {
    */
   adopt(files: readonly { readonly path: LocalPath; readonly location: Location }[]): Promise<void>;
 }
+
+/** Pieces that come one after another, as one. */
+export async function joined(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const all: Uint8Array[] = [];
+  for await (const piece of pieces) all.push(piece);
+  return asOne(all);
+}
+
+/** Pieces as one; a single one is not copied. */
+export const asOne = (pieces: readonly Uint8Array[]): Uint8Array =>
+  pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces);
 
 /** Every file under a location, in no particular order. Symbolic links are neither followed nor listed. */
 export async function* listFiles(io: FileIO, location: Location): AsyncIterable<FileStatus> {

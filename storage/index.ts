@@ -9,6 +9,7 @@ export {
   type FileRange,
   type FileStatus,
   type FileTail,
+  joined,
   type LocalFiles,
   listFiles,
 } from './file-io.js';

@@ -15,6 +15,7 @@ import {
   type FileRange,
   type FileStatus,
   type FileTail,
+  joined,
   type LocalFiles,
 } from './file-io.js';
 import { filePage, fileStatus } from './file-page.js';
@@ -90,14 +91,14 @@ export class LocalFileIO implements FileIO, LocalFiles {
     });
   }
 
-  async readRange(location: Location, { offset, length, identity }: FileRange & ExpectedFile): Promise<Uint8Array> {
-    return this.#withFile(location, identity, (file) => readExactly(file, location, offset, length));
+  async *readRange(location: Location, { offset, length, identity }: FileRange & ExpectedFile) {
+    yield await this.#withFile(location, identity, (file) => readExactly(file, location, offset, length));
   }
 
   async readTail(location: Location, length: number): Promise<FileTail> {
     const { sizeBytes, identity } = await this.stat(location);
     const wanted = Math.min(length, sizeBytes);
-    const bytes = await this.readRange(location, { offset: sizeBytes - wanted, length: wanted, identity });
+    const bytes = await joined(this.readRange(location, { offset: sizeBytes - wanted, length: wanted, identity }));
     return { sizeBytes, identity, bytes };
   }
 

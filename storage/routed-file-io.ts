@@ -57,8 +57,8 @@ export class RoutedFileIO implements FileIO {
     return await this.#of(location).read(location, options);
   }
 
-  async readRange(location: Location, range: FileRange & ExpectedFile): Promise<Uint8Array> {
-    return await this.#of(location).readRange(location, range);
+  async *readRange(location: Location, range: FileRange & ExpectedFile): AsyncGenerator<Uint8Array> {
+    yield* this.#of(location).readRange(location, range);
   }
 
   async readTail(location: Location, length: number): Promise<FileTail> {

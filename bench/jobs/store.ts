@@ -1,4 +1,5 @@
 /** Tables in an object store, beside the bytes and the requests that they need. */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { readableScanSql } from '../../engine/index.js';
@@ -41,6 +42,13 @@ const clientOf = ({ endpoint, options }: BenchStore): S3Client =>
       secretAccessKey: options['s3.secret-access-key'] ?? '',
     },
   });
+
+/** Takes all bytes of an answer, and keeps none. */
+async function drained(body: unknown): Promise<number> {
+  let bytes = 0;
+  for await (const piece of body as AsyncIterable<Uint8Array>) bytes += piece.length;
+  return bytes;
+}
 
 const COMMITS: Readonly<Record<BenchSize, number>> = { S: 10, M: 100 };
 const FILES_PER_COMMIT = 100;
@@ -103,8 +111,13 @@ async function readWide(project: Project): Promise<number> {
   });
 }
 
-/** Bytes of the column chunks that the query needs, and of the footers with what stands around them. */
-async function neededBytes(project: Project): Promise<number> {
+/** Files of the table and the bytes that the query needs: the column chunks, and the footers with what stands around them. */
+interface Needed {
+  readonly keys: readonly string[];
+  readonly bytes: number;
+}
+
+async function findNeeded(project: Project): Promise<Needed> {
   const table = await loadTable(await project.catalog(), project.io, WIDE_TABLE);
   const { files } = await planFiles(table, {
     snapshot: currentSnapshot(table.metadata),
@@ -116,11 +129,16 @@ async function neededBytes(project: Project): Promise<number> {
     const tail = Buffer.from((await project.io.readTail(file.filePath, 8)).bytes);
     bytes += tail.readUInt32LE(0) + 8;
   }
-  return bytes;
+  return { keys: files.map(({ file }) => file.filePath.replace('s3://bench/', '')), bytes };
 }
+
+/** Found when the data is made: a variant begins with nothing known, and with no connection to the store. */
+const neededFile = ({ dataFolder }: BenchContext): string => join(dataFolder, 'needed.json');
+const neededOf = (context: BenchContext): Needed => JSON.parse(readFileSync(neededFile(context), 'utf8')) as Needed;
 
 export const storeRead: BenchJob = {
   name: 'store-read',
+  data: 'store-wide',
   title:
     'Two of twelve columns of a table in an S3 server that is 20 ms away; floor: the same bytes by the bare SDK, one stream for each core.',
   runs: 3,
@@ -131,6 +149,7 @@ export const storeRead: BenchJob = {
       const select = `SELECT ${names.map((name) => `random() AS ${name}`).join(', ')} FROM range(${rows / files})`;
       const columns = Object.fromEntries(names.map((name) => [name, 'double']));
       await makeFilledTable(project, 'wide', columns, Array<string>(files).fill(select));
+      writeFileSync(neededFile(context), JSON.stringify(await findNeeded(project)));
     }),
   variants: {
     ours: (context, measure) =>
@@ -142,18 +161,12 @@ export const storeRead: BenchJob = {
           readBytes: first.readBytes,
           requests: first.requests,
           secondRequests: second.requests,
-          neededBytes: await neededBytes(project),
+          neededBytes: neededOf(context).bytes,
         };
       }),
     'bare SDK': (context, measure) =>
-      inStore(context, LATENCY_MS, async (project, store) => {
-        const bytes = await neededBytes(project);
-        const table = await loadTable(await project.catalog(), project.io, WIDE_TABLE);
-        const plan = await planFiles(table, {
-          snapshot: currentSnapshot(table.metadata),
-          schema: currentSchema(table.metadata),
-        });
-        const keys = plan.files.map(({ file }) => file.filePath.replace('s3://bench/', ''));
+      inStore(context, LATENCY_MS, async (_, store) => {
+        const { keys, bytes } = neededOf(context);
         const each = Math.floor(bytes / keys.length);
         const client = clientOf(store);
         const stream = async (mine: readonly string[]): Promise<void> => {
@@ -161,7 +174,7 @@ export const storeRead: BenchJob = {
             const answer = await client.send(
               new GetObjectCommand({ Bucket: 'bench', Key, Range: `bytes=0-${each - 1}` }),
             );
-            await answer.Body?.transformToByteArray();
+            await drained(answer.Body);
           }
         };
         const half = Math.ceil(keys.length / 2);
@@ -241,7 +254,7 @@ export const storeMaterialize: BenchJob = {
         await measure(async () => {
           await each(files, async (index) => {
             const answer = await client.send(new GetObjectCommand({ Bucket: 'bench', Key: `${prefix}/in-${index}` }));
-            await answer.Body?.transformToByteArray();
+            await drained(answer.Body);
           });
           await each(BUCKETS, (index) => put(`${prefix}/out-${index}`, Math.floor(writtenBytes / BUCKETS)));
         });

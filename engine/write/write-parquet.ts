@@ -66,7 +66,8 @@ export interface ParquetWrite {
   /** Whether the entries have column statistics (default). One file without: DuckDB fails over those of the first nanoseconds. */
   readonly statistics?: boolean;
   /**
-   * Gives the finished files their final places, all durable on return, or none if it fails; by default they are renamed into the folder.
+   * Gives the finished files their final places, or takes them over to do so later, and none if it fails; by default they are renamed into
+   * the folder, durable on return.
    * @returns their locations, in the same order
    */
   readonly publish?: (files: readonly WrittenPath[]) => Promise<readonly Location[]>;

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Connection, type Engine, nameDamagedFile } from '../../engine/index.js';
 import type { DataFile } from '../../iceberg/index.js';
-import { stageRows } from '../../staging/index.js';
+import { stageInTurn } from '../../staging/index.js';
 import type { FileIO } from '../../storage/index.js';
 import { stageManifest } from '../../tables/index.js';
 import { viewWithChangedTies } from './changed-ties.js';
@@ -102,20 +102,22 @@ async function writeFiles(
   { group, attemptId }: GroupToWrite,
 ): Promise<readonly DataFile[]> {
   const sortOrderId = head.order.kind === 'sort' ? head.order.sortOrderId : null;
-  const write = async (select: string, part: number): Promise<readonly DataFile[]> => {
-    // The partition is known: written as one unpartitioned file, the rows keep their order.
-    const files = await stageRows(connection, table, {
-      select,
-      schema: rows.schema,
-      spec: { specId: group.specId, fields: [] },
-      namePrefix: `${attemptId}-${part}`,
-      sortBy: [],
-      ...(sortOrderId === null ? {} : { sortOrderId }),
-    });
-    return files.map((file) => ({ ...file, partition: group.partition }));
-  };
-  if (group.outputs === 1) return write(writtenSql(rows), 0);
-  return inParts(connection, writtenSql(rows), group.outputs, write);
+  return await stageInTurn(connection, table, async (stage) => {
+    const write = async (select: string, part: number): Promise<readonly DataFile[]> => {
+      // The partition is known: written as one unpartitioned file, the rows keep their order.
+      const files = await stage({
+        select,
+        schema: rows.schema,
+        spec: { specId: group.specId, fields: [] },
+        namePrefix: `${attemptId}-${part}`,
+        sortBy: [],
+        ...(sortOrderId === null ? {} : { sortOrderId }),
+      });
+      return files.map((file) => ({ ...file, partition: group.partition }));
+    };
+    if (group.outputs === 1) return write(writtenSql(rows), 0);
+    return inParts(connection, writtenSql(rows), group.outputs, write);
+  });
 }
 
 /** The rows in about equally many parts, in order, by way of a temporary table whose rows lie in the order they came in. */

@@ -16,15 +16,25 @@ import {
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import { isMoraineError, MoraineError } from '../../errors/index.js';
+import { MoraineError } from '../../errors/index.js';
 import { type Location, printableLocation } from '../../locations/index.js';
 import type { DiskCache } from '../disk-cache.js';
 import { FileCache } from '../file-cache.js';
-import type { ExpectedFile, FileIO, FilePage, FileRange, FileStatus, FileTail } from '../file-io.js';
+import {
+  asOne,
+  type ExpectedFile,
+  type FileIO,
+  type FilePage,
+  type FileRange,
+  type FileStatus,
+  type FileTail,
+  joined,
+} from '../file-io.js';
 import { fileChanged } from '../storage-error.js';
 import type { StorageGrants } from '../storage-grants.js';
 import { countTraffic, noTraffic, type Traffic } from '../traffic.js';
-import { end, foreignAnswer, requireRange } from './s3-answers.js';
+import { type BodyExtent, type BodySource, bodyPieces, type WantedBody } from './object-body.js';
+import { foreignAnswer, requireRange } from './s3-answers.js';
 import { S3Clients } from './s3-clients.js';
 import { s3Error, statusOf } from './s3-error.js';
 import { parseS3Location, type S3Object, S3Roots, s3Location } from './s3-location.js';
@@ -39,12 +49,9 @@ const PARTS_AT_ONCE = 4;
 /** Objects that one request deletes. */
 const DELETED_AT_ONCE = 1000;
 
-/** How often a body is asked for that breaks off, or a creation that met another one, and the wait in between, in milliseconds. */
+/** How often a creation is tried that met another one, and the wait in between, in milliseconds. */
 const ATTEMPTS = 4;
 const WAIT_MS = 50;
-
-/** A body that comes more slowly than this, once the time of a request is over, is given up. */
-const SLOWEST_BYTES_PER_MS = 16;
 
 /** Answers to creations that may be those of an own earlier request, whose answer was lost. */
 const UNDECIDED: readonly (number | undefined)[] = [404, 409, 412];
@@ -114,38 +121,41 @@ export class S3FileIO implements FileIO {
   }
 
   async read(location: Location, options: ExpectedFile & { readonly maxBytes?: number } = {}): Promise<Uint8Array> {
-    const { maxBytes } = options;
-    return await this.#get(location, options, undefined, async (answer) => {
-      const sizeBytes = answer.ContentLength ?? 0;
-      if (maxBytes === undefined || sizeBytes <= maxBytes) return await this.#bodyOf(answer, location, sizeBytes);
-      const message = `File ${printableLocation(location)} has ${sizeBytes} bytes; at most ${maxBytes} are read.`;
-      throw new MoraineError('LIMIT_EXCEEDED', message, { details: { location, sizeBytes, maxBytes } });
-    });
+    const { maxBytes, identity } = options;
+    const extentOf = ({ ContentLength: length = 0 }: GetObjectCommandOutput): BodyExtent => {
+      if (maxBytes === undefined || length <= maxBytes) return { offset: 0, length };
+      const message = `File ${printableLocation(location)} has ${length} bytes; at most ${maxBytes} are read.`;
+      throw new MoraineError('LIMIT_EXCEEDED', message, { details: { location, sizeBytes: length, maxBytes } });
+    };
+    return await joined(this.#get({ location, identity, extentOf }));
   }
 
-  async readRange(location: Location, { offset, length, identity }: FileRange & ExpectedFile): Promise<Uint8Array> {
+  async *readRange(location: Location, { offset, length, identity }: FileRange & ExpectedFile) {
     const object = this.#object(location, 'read');
-    if (length === 0) return new Uint8Array(0);
-    const expected = identity === undefined ? {} : { identity };
-    return await this.#get(location, expected, `bytes=${offset}-${offset + length - 1}`, async (answer) => {
+    if (length === 0) return;
+    const extentOf = (answer: GetObjectCommandOutput): BodyExtent => {
       requireRange(answer, location, offset);
-      if (answer.ContentLength === length) return await this.#bodyOf(answer, location, length);
+      if (answer.ContentLength === length) return { offset, length };
       const end = offset + (answer.ContentLength ?? 0);
       const message = `File ${printableLocation(s3Location(object))} ends at byte ${end}; ${length} bytes from ${offset} were expected.`;
       throw new MoraineError('DATA_FILE_CORRUPT', message, { details: { location, offset, length } });
-    });
+    };
+    yield* this.#get({ location, identity, range: `bytes=${offset}-${offset + length - 1}`, extentOf });
   }
 
-  async readTail(location: Location, length: number): Promise<FileTail> {
+  async readTail(location: Location, wanted: number): Promise<FileTail> {
     let status: Omit<FileTail, 'bytes'> = { sizeBytes: 0, identity: '' };
-    const bytes = await this.#get(location, {}, `bytes=-${length}`, async (answer) => {
+    const extentOf = (answer: GetObjectCommandOutput): BodyExtent => {
       const { ContentLength = 0, ContentRange, ETag, LastModified } = answer;
       // A whole file that is shorter may come without its range.
       const total = ContentRange === undefined ? ContentLength : Number(/\/(\d+)$/.exec(ContentRange)?.[1]);
       const { sizeBytes, identity } = fileStatus(location, total, LastModified, ETag);
       status = { sizeBytes, identity };
-      return await this.#bodyOf(answer, location, Math.min(length, sizeBytes));
-    }).catch(async (error: unknown) => {
+      const length = Math.min(wanted, sizeBytes);
+      return { offset: sizeBytes - length, length };
+    };
+    const tail = joined(this.#get({ location, range: `bytes=-${wanted}`, extentOf }));
+    const bytes = await tail.catch(async (error: unknown) => {
       // No range lies in an empty file.
       const { sizeBytes, identity } = await this.stat(location);
       if (sizeBytes > 0) throw error;
@@ -163,12 +173,12 @@ export class S3FileIO implements FileIO {
 
   async createFrom(location: Location, content: AsyncIterable<Uint8Array>): Promise<void> {
     const object = this.#object(location, 'create');
-    const parts = partsOf(content);
-    const first = await parts.next();
-    const second = first.done === true ? first : await parts.next();
     await named('create', location, async () => {
+      const parts = partsOf(content);
+      const first = await parts.next();
+      const second = first.done === true ? first : await parts.next();
       if (second.done === true) await this.#put(object, first.done === true ? new Uint8Array(0) : first.value);
-      else await this.#upload(object, joined(first.value as Uint8Array, second.value, parts));
+      else await this.#upload(object, chained(first.value as Uint8Array, second.value, parts));
     });
   }
 
@@ -255,56 +265,22 @@ export class S3FileIO implements FileIO {
     throw new MoraineError('FILE_NOT_FOUND', message, { details: { location } });
   }
 
-  /** Reads an answer's body; one that is cut short is asked for again, which the client does not do by itself. */
-  async #get(
-    location: Location,
-    { identity }: ExpectedFile,
-    range: string | undefined,
-    use: (answer: GetObjectCommandOutput) => Promise<Uint8Array>,
-  ): Promise<Uint8Array> {
+  /** Bytes of an object, as they come. */
+  async *#get(wanted: WantedBody): AsyncGenerator<Uint8Array, void> {
+    const { location } = wanted;
     const { bucket, key } = this.#object(location, 'read');
-    const request = {
-      Bucket: bucket,
-      Key: key,
-      ...(identity === undefined ? {} : { IfMatch: identity }),
-      ...(range === undefined ? {} : { Range: range }),
+    const ask: BodySource['ask'] = async (request) => {
+      const get = new GetObjectCommand({ Bucket: bucket, Key: key, ...request });
+      return await this.#clients.ask({ bucket, key }, (client) => client.send(get));
     };
-    return await named('read', location, async () => {
-      for (let attempt = 1; ; attempt++) {
-        const answer = await this.#clients
-          .ask({ bucket, key }, (client) => client.send(new GetObjectCommand(request)))
-          .catch((error: unknown) => {
-            throw statusOf(error) === 412 ? fileChanged(location) : error;
-          });
-        try {
-          if (answer.ETag === undefined) throw foreignAnswer('the bytes of', location);
-          if (identity !== undefined && answer.ETag !== identity) throw fileChanged(location);
-          const bytes = await use(answer);
-          countTraffic(this.traffic, 'readBytes', bytes.length);
-          return bytes;
-        } catch (error) {
-          end(answer.Body);
-          const isBroken = !isMoraineError(error) || error.code === 'STORAGE_UNAVAILABLE';
-          if (!isBroken || attempt === ATTEMPTS) throw error;
-          await pause(attempt);
-        }
+    try {
+      for await (const piece of bodyPieces(wanted, { ask, requestMs: this.#requestMs })) {
+        countTraffic(this.traffic, 'readBytes', piece.length);
+        yield piece;
       }
-    });
-  }
-
-  /** The body of an answer, which may be cut short, or come too slowly. */
-  async #bodyOf({ Body }: GetObjectCommandOutput, location: Location, expected: number): Promise<Uint8Array> {
-    const limitMs = this.#requestMs + expected / SLOWEST_BYTES_PER_MS;
-    const timer = setTimeout(() => {
-      const slow = `The store sends ${printableLocation(location)} too slowly: not ${expected} bytes in ${limitMs} ms.`;
-      end(Body, new MoraineError('STORAGE_UNAVAILABLE', slow, { details: { location } }));
-    }, limitMs);
-    const bytes = await Promise.resolve(Body?.transformToByteArray() ?? new Uint8Array(0)).finally(() =>
-      clearTimeout(timer),
-    );
-    if (bytes.length === expected) return bytes;
-    const message = `The store sent ${bytes.length} of ${expected} bytes of ${printableLocation(location)}.`;
-    throw new MoraineError('STORAGE_UNAVAILABLE', message, { details: { location } });
+    } catch (error) {
+      throw statusOf(error) === 412 ? fileChanged(location) : s3Error(error, 'read', location);
+    }
   }
 
   async #put({ bucket, key }: S3Object, content: Uint8Array): Promise<void> {
@@ -426,28 +402,26 @@ const pause = (attempt: number): Promise<void> => sleep(WAIT_MS * attempt * (1 +
 
 const decodeKey = (key: string): string => decodeURIComponent(key.replaceAll('+', ' '));
 
-/** Content in parts of {@link PART_BYTES}, the last of which may be shorter. */
+/** Content in parts of {@link PART_BYTES}, the last of which may be shorter. A piece that is a part is not copied. */
 async function* partsOf(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, undefined> {
-  let part = Buffer.allocUnsafe(0);
-  let used = 0;
+  let waiting: Uint8Array[] = [];
+  let bytes = 0;
   for await (const piece of content) {
     for (let start = 0; start < piece.length; ) {
-      if (used === part.length) {
-        if (used > 0) yield part;
-        part = Buffer.allocUnsafeSlow(PART_BYTES);
-        used = 0;
-      }
-      const size = Math.min(part.length - used, piece.length - start);
-      part.set(piece.subarray(start, start + size), used);
-      used += size;
-      start += size;
+      const some = piece.subarray(start, start + PART_BYTES - bytes);
+      waiting.push(some);
+      bytes += some.length;
+      start += some.length;
+      if (bytes < PART_BYTES) continue;
+      yield asOne(waiting);
+      [waiting, bytes] = [[], 0];
     }
   }
-  if (used > 0) yield part.subarray(0, used);
+  if (bytes > 0) yield asOne(waiting);
   return undefined;
 }
 
-async function* joined(...parts: readonly (Uint8Array | AsyncIterable<Uint8Array>)[]): AsyncGenerator<Uint8Array> {
+async function* chained(...parts: readonly (Uint8Array | AsyncIterable<Uint8Array>)[]): AsyncGenerator<Uint8Array> {
   for (const part of parts) {
     if (part instanceof Uint8Array) yield part;
     else yield* part;

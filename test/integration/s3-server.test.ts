@@ -1,16 +1,19 @@
 /** The behaviour of storages on an S3 server that keeps real files, and tables of some size on it. */
 import { execFile } from 'node:child_process';
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { quoteLiteral, readableScanSql } from '../../engine/index.js';
 import type { TableMetadata } from '../../iceberg/index.js';
 import { openFiles } from '../../scans/index.js';
-import { DiskCache } from '../../storage/index.js';
+import { stageInTurn } from '../../staging/index.js';
+import { Uploads } from '../../staging/uploads.js';
+import { DiskCache, type FileIO, listFiles } from '../../storage/index.js';
 import { S3FileIO } from '../../storage/s3/s3-file-io.js';
 import { describeStorageBehavior } from '../conformance/storage-behavior.js';
+import { rejectionCode } from '../support/error-code.js';
 import { type S3Server, startMinio } from '../support/s3-server.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 import { field, openHarness, schemaOf } from '../unit/engine/harness.js';
@@ -81,6 +84,119 @@ test('two of twelve columns of a large file are the rows of the file, for a sixt
     expect(await read()).toEqual({ requests: 0, readBytes: 0, writtenBytes: 0 });
     const { stdout } = await promisify(execFile)('du', ['-s', '--block-size=1', folder]);
     expect(Number.parseInt(stdout, 10)).toBeLessThan((size / 6) * 1.05 + 1e6);
+  } finally {
+    await harness.close();
+  }
+});
+
+const MEBIBYTE = 2 ** 20;
+
+/** A store whose creations wait until they are let through, one after the other. */
+class HeldStore extends S3FileIO {
+  readonly begun: string[] = [];
+  readonly #held: (() => void)[] = [];
+
+  override async createFrom(location: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+    this.begun.push(location);
+    await new Promise<void>((resolve) => this.#held.push(resolve));
+    await super.createFrom(location, content);
+  }
+
+  letThrough(): void {
+    this.#held.shift()?.();
+  }
+}
+
+const openHeldStore = (root: string) => new HeldStore({ roots: [root], options: server.options });
+
+async function listed(io: FileIO, root: string): Promise<ReadonlyMap<string, number>> {
+  const found = new Map<string, number>();
+  for await (const { location, sizeBytes } of listFiles(io, root)) found.set(location, sizeBytes);
+  return found;
+}
+
+test('finished files leave the disk as they are uploaded, and whoever writes more waits for room', async () => {
+  const root = newRoot();
+  const io = openHeldStore(root);
+  const folder = temporaryFolder();
+  const uploads = new Uploads(io, folder, 3 * MEBIBYTE);
+  const onDisk = async (): Promise<number> => {
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+    return entries.filter((entry) => entry.isFile()).length;
+  };
+  const isOver = async (adding: Promise<void>): Promise<boolean> => {
+    const later = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 100));
+    return await Promise.race([adding.then(() => true), later]);
+  };
+  const location = (index: number): string => `${root}/data/${index}.parquet`;
+  for (let index = 0; index < 12; index++) {
+    const path = join(folder, `${index}`);
+    await writeFile(path, Buffer.alloc(MEBIBYTE, index));
+    const adding = uploads.add([{ path, location: location(index) }]);
+    expect(await isOver(adding), `${index}`).toBe(index < 3);
+    if (index >= 3) {
+      expect(await onDisk()).toBe(4);
+      io.letThrough();
+      await adding;
+    }
+    expect(await onDisk()).toBe(Math.min(index + 1, 3));
+  }
+  const finishing = uploads.finish();
+  for (let left = 0; left < 3; left++) io.letThrough();
+  await finishing;
+  await uploads.close();
+  expect(await readdir(folder)).toEqual([]);
+  expect(await listed(io, root)).toEqual(
+    new Map(Array.from({ length: 12 }, (_, index) => [location(index), MEBIBYTE] as const)),
+  );
+  for (const index of [0, 11]) expect((await io.read(location(index))).every((byte) => byte === index)).toBe(true);
+});
+
+test('files of one statement are uploaded while the next one runs; if one fails, none of the attempt remains', async () => {
+  const harness = await openHarness();
+  try {
+    const schema = schemaOf(field(1, 'id', { kind: 'long' }));
+    const tableAt = (location: string) =>
+      ({
+        location,
+        properties: new Map(),
+        schemas: [schema],
+        currentSchemaId: 0,
+        partitionSpecs: [{ specId: 0, fields: [] }],
+        defaultSpecId: 0,
+        sortOrders: [],
+        defaultSortOrderId: 0,
+      }) as unknown as TableMetadata;
+    const stageThree = async (io: HeldStore, root: string, before: (statement: number) => Promise<void>) =>
+      await harness.engine.withConnection((connection) =>
+        stageInTurn(connection, { io, metadata: tableAt(root) }, async (stage) => {
+          const files = [];
+          for (let statement = 0; statement < 3; statement++) {
+            await before(statement);
+            files.push(...(await stage({ select: `SELECT ${statement}::BIGINT`, namePrefix: `part-${statement}` })));
+          }
+          for (let left = 0; left < 3; left++) io.letThrough();
+          return files;
+        }),
+      );
+
+    const root = newRoot();
+    const io = openHeldStore(root);
+    // No upload ends before all statements have run.
+    const files = await stageThree(io, root, (statement) => {
+      expect(io.begun).toHaveLength(statement);
+      return Promise.resolve();
+    });
+    const names = [0, 1, 2].map((statement) => `${root}/data/part-${statement}-0.parquet`);
+    expect(files.map(({ filePath }) => filePath)).toEqual(names);
+    expect([...(await listed(io, root)).keys()].toSorted()).toEqual(names);
+
+    const taken = newRoot();
+    const other = openHeldStore(taken);
+    await other.create(`${taken}/data/part-1-0.parquet`, new Uint8Array(1));
+    const code = await rejectionCode(stageThree(other, taken, () => Promise.resolve()));
+    expect(code).toBe('FILE_ALREADY_EXISTS');
+    expect(await listed(other, taken)).toEqual(new Map([[`${taken}/data/part-1-0.parquet`, 1]]));
   } finally {
     await harness.close();
   }

@@ -136,9 +136,9 @@ export class MemoryFileIO implements FileIO {
     });
   }
 
-  async readRange(location: Location, range: FileRange & ExpectedFile): Promise<Uint8Array> {
+  async *readRange(location: Location, range: FileRange & ExpectedFile): AsyncGenerator<Uint8Array> {
     const end = range.offset + range.length;
-    return this.#access('read', location, (path) => {
+    yield await this.#access('read', location, (path) => {
       const { content } = this.#storage.require(path, range);
       if (end <= content.length) return content.slice(range.offset, end);
       throw failure('DATA_FILE_CORRUPT', 'read', location, `it ends at byte ${content.length}`);

@@ -5,16 +5,17 @@
 import type { Engine } from '../../engine/index.js';
 import { MoraineError } from '../../errors/index.js';
 import type { Location } from '../../locations/index.js';
-import type {
-  DiskCache,
-  ExpectedFile,
-  FileCache,
-  FileIO,
-  FilePage,
-  FileRange,
-  FileStatus,
-  FileTail,
-  LocalFiles,
+import {
+  type DiskCache,
+  type ExpectedFile,
+  type FileCache,
+  type FileIO,
+  type FilePage,
+  type FileRange,
+  type FileStatus,
+  type FileTail,
+  joined,
+  type LocalFiles,
 } from '../../storage/index.js';
 import { type Access, type Gate, isWrite } from '../simulation/gate.js';
 
@@ -147,8 +148,8 @@ export class GatedFileIO implements FileIO {
     return this.#pass('read', location, () => this.#real.read(location, options));
   }
 
-  readRange(location: Location, range: FileRange & ExpectedFile): Promise<Uint8Array> {
-    return this.#pass('read', location, () => this.#real.readRange(location, range));
+  async *readRange(location: Location, range: FileRange & ExpectedFile): AsyncGenerator<Uint8Array> {
+    yield await this.#pass('read', location, () => joined(this.#real.readRange(location, range)));
   }
 
   readTail(location: Location, length: number): Promise<FileTail> {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Connection, quoteLiteral, readableScanSql, type Scan } from '../../../engine/index.js';
 import { bindExpression, parseExpression, type Schema, type TableMetadata } from '../../../iceberg/index.js';
 import { type FileToOpen, openFiles, whileReading } from '../../../scans/index.js';
-import { DiskCache, type ExpectedFile, type FileRange, type FileTail } from '../../../storage/index.js';
+import { DiskCache, type ExpectedFile, type FileRange, type FileTail, joined } from '../../../storage/index.js';
 import { OPEN_GATE } from '../../simulation/gate.js';
 import { MemoryFileIO, MemoryStorage } from '../../simulation/memory-file-io.js';
 import { rejectionCode } from '../../support/error-code.js';
@@ -54,8 +54,8 @@ class CountingFileIO extends MemoryFileIO {
   requests = 0;
   bytes = 0;
 
-  override async readRange(location: string, range: FileRange & ExpectedFile): Promise<Uint8Array> {
-    return this.#counted(await super.readRange(location, range));
+  override async *readRange(location: string, range: FileRange & ExpectedFile): AsyncGenerator<Uint8Array> {
+    yield this.#counted(await joined(super.readRange(location, range)));
   }
 
   override async readTail(location: string, length: number): Promise<FileTail> {

@@ -1,6 +1,7 @@
 /** Faults of a store, one by one: what comes of each of them, and how often the store is asked. A faulty proxy stands in front of moto. */
 import { HeadObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { joined } from '../../../storage/index.js';
 import { S3FileIO } from '../../../storage/s3/s3-file-io.js';
 import { failureOf, rejectionCode } from '../../support/error-code.js';
 import { type Fate, type FaultyProxy, type SeenRequest, startFaultyProxy } from '../../support/faulty-proxy.js';
@@ -126,7 +127,7 @@ describeInterop('S3 behind a faulty proxy', () => {
     await direct().create(location, bytes(CONTENT));
     const range = { offset: 500, length: 100 };
     spoil('GET', fate);
-    const read = await behindProxy().readRange(location, range);
+    const read = await joined(behindProxy().readRange(location, range));
     expect([text(read), asked('GET')]).toEqual([CONTENT.slice(500, 600), 2]);
     // The whole of a file says nothing of its length but by its own.
     if (name.startsWith('fewer') || name.startsWith('other')) return;
@@ -145,12 +146,12 @@ describeInterop('S3 behind a faulty proxy', () => {
     const otherTag: Fate = { deliver: (answer) => ({ ...answer, headers: { ...answer.headers, etag: '"other"' } }) };
     spoil('GET', otherTag, otherTag);
     expect(await rejectionCode(behindProxy().read(location, { identity }))).toBe('FILE_CHANGED');
-    expect(await rejectionCode(behindProxy().readRange(location, { offset: 0, length: 10, identity }))).toBe(
+    expect(await rejectionCode(joined(behindProxy().readRange(location, { offset: 0, length: 10, identity })))).toBe(
       'FILE_CHANGED',
     );
   });
 
-  test('a body that comes byte by byte is given up, and asked for again', async () => {
+  test('a body that comes byte by byte is given up, and asked for again from there', async () => {
     const location = newFile();
     await direct().create(location, bytes(CONTENT));
     const slow: Fate = { deliver: (answer) => ({ ...answer, bytesPerSecond: 20 }) };
@@ -158,7 +159,7 @@ describeInterop('S3 behind a faulty proxy', () => {
     spoil('GET', slow);
     expect([text(await io.read(location)), asked('GET')]).toEqual([CONTENT, 2]);
     spoil('GET', ...forever(slow));
-    expect((await failureOf(io.read(location))).message).toMatch(/^The store sends ".*" too slowly: not 1000 bytes in/);
+    expect((await failureOf(io.read(location))).message).toMatch(/^The store sends ".*" too slowly: not 9\d\d bytes in/);
     expect(asked('GET')).toBe(4);
   });
 
@@ -193,7 +194,7 @@ describeInterop('S3 behind a faulty proxy', () => {
     proxy.fateOf = ({ method }) => (method === 'HEAD' ? { status: 404, body: '' } : failure(404, 'NoSuchKey'));
     const io = behindProxy();
     expect(await rejectionCode(io.read(location))).toBe('FILE_NOT_FOUND');
-    expect(await rejectionCode(io.readRange(location, { offset: 0, length: 1 }))).toBe('FILE_NOT_FOUND');
+    expect(await rejectionCode(joined(io.readRange(location, { offset: 0, length: 1 })))).toBe('FILE_NOT_FOUND');
     expect(await rejectionCode(io.readTail(location, 1))).toBe('FILE_NOT_FOUND');
     expect(await rejectionCode(io.stat(location))).toBe('FILE_NOT_FOUND');
   });
@@ -223,6 +224,6 @@ describeInterop('S3 behind a faulty proxy', () => {
     await behindProxy().createFrom(location, content());
     expect(isSpoiled).toBe(true);
     expect((await direct().stat(location)).sizeBytes).toBe(20 * 2 ** 20);
-    expect([...(await direct().readRange(location, { offset: 19 * 2 ** 20, length: 2 }))]).toEqual([4, 4]);
+    expect([...(await joined(direct().readRange(location, { offset: 19 * 2 ** 20, length: 2 })))]).toEqual([4, 4]);
   });
 });

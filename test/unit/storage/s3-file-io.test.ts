@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { openSqlCatalog } from '../../../catalogs/index.js';
-import { listFiles, measureTraffic, noTraffic } from '../../../storage/index.js';
+import { joined, listFiles, measureTraffic, noTraffic } from '../../../storage/index.js';
 import { S3FileIO } from '../../../storage/s3/s3-file-io.js';
 import { WorkerMetrics } from '../../../workers/observability/metrics.js';
 import { failureOf, rejectionCode } from '../../support/error-code.js';
@@ -150,20 +150,42 @@ describeInterop('S3, by moto', () => {
     expect(text(await io.read(`${ROOT}/taken`))).toBe('theirs');
   });
 
-  test('a body that breaks off is asked for again; one that always does is an error, never a short file', async () => {
+  test('a body that breaks off is asked for again from there; one that always does is an error, never a short file', async () => {
     await storage().create(`${ROOT}/body`, bytes('0123456789'));
+    const { identity: etag } = await storage().stat(`${ROOT}/body`);
     let cuts = 2;
+    let asked: (string | undefined)[] = [];
     const io = await spoiled((incoming, outgoing, body, status) => {
+      if (incoming.method === 'GET') asked.push(incoming.headers.range);
       if (incoming.method !== 'GET' || status >= 300 || cuts === 0) return false;
       cuts -= 1;
-      outgoing.writeHead(status, { 'content-length': body.length });
-      outgoing.write(body.subarray(0, 4), () => outgoing.destroy());
+      const range = /\d+-\d+/.exec(incoming.headers.range ?? '');
+      const from = range === null ? {} : { 'content-range': `bytes ${range[0]}/10` };
+      outgoing.writeHead(status, { 'content-length': body.length, etag, ...from });
+      outgoing.write(body.subarray(0, 2), () => outgoing.destroy());
       return true;
     });
     expect(text(await io.read(`${ROOT}/body`))).toBe('0123456789');
-    expect(cuts).toBe(0);
+    expect(asked).toEqual([undefined, 'bytes=2-9', 'bytes=4-9']);
+    [cuts, asked] = [1, []];
+    expect(text(await joined(io.readRange(`${ROOT}/body`, { offset: 1, length: 4 })))).toBe('1234');
+    expect(asked).toEqual(['bytes=1-4', 'bytes=3-4']);
     cuts = 100;
     expect(await rejectionCode(io.read(`${ROOT}/body`))).toBe('STORAGE_UNAVAILABLE');
+  });
+
+  test('an object that is replaced while its body is read is an error, not a mixture', async () => {
+    const other = storage();
+    await other.create(`${ROOT}/mixed`, bytes('0123456789'));
+    let cuts = 1;
+    const io = await spoiled((incoming, outgoing, body, status) => {
+      if (incoming.method !== 'GET' || status >= 300 || cuts === 0) return false;
+      cuts -= 1;
+      outgoing.writeHead(status, { 'content-length': body.length, etag: '"of-the-former"' });
+      outgoing.write(body.subarray(0, 2), () => outgoing.destroy());
+      return true;
+    });
+    expect(await rejectionCode(io.read(`${ROOT}/mixed`))).toBe('FILE_CHANGED');
   });
 
   test('a store that is busy for a moment is asked again; one that stays busy is an error', async () => {
@@ -195,7 +217,7 @@ describeInterop('S3, by moto', () => {
     expect(sizes.toSorted((a, b) => b - a)).toEqual([16 * mebibyte, 16 * mebibyte, 3 * mebibyte]);
     expect((await io.stat(`${ROOT}/large`)).sizeBytes).toBe(35 * mebibyte);
     for (const piece of [0, 3, 6]) {
-      const [first = -1] = await io.readRange(`${ROOT}/large`, { offset: piece * 5 * mebibyte, length: 1 });
+      const [first = -1] = await joined(io.readRange(`${ROOT}/large`, { offset: piece * 5 * mebibyte, length: 1 }));
       expect(first).toBe(piece);
     }
     expect(await rejectionCode(io.createFrom(`${ROOT}/large`, filled(5, 5 * mebibyte)))).toBe('FILE_ALREADY_EXISTS');
