@@ -145,6 +145,8 @@ export class PostgresDriver implements SqlDriver {
       });
       // A connection that breaks while nobody uses it: the next statement gets another one.
       pool.on('error', () => undefined);
+      // One that breaks while it is in use also says so to its statement; unheard, its event would end the process.
+      pool.on('connect', (client) => void client.on('error', () => undefined));
       return pool;
     });
     return this.#pool;

@@ -5,7 +5,9 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { type Catalog, openSqlCatalog } from '../../catalogs/index.js';
 import type { MoraineError } from '../../errors/index.js';
 import { LocalFileIO } from '../../storage/index.js';
+import { commitAppend, loadTable } from '../../tables/index.js';
 import { failureOf, rejectionCode } from '../support/error-code.js';
+import { type MessageFate, startFaultyConnections } from '../support/faulty-connection.js';
 import { PASSWORD, type PostgresServer, postgresPrograms, startPostgres } from '../support/postgres-server.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 import { describeCatalogBehavior } from './catalog-behavior.js';
@@ -155,6 +157,59 @@ describe.runIf(postgresPrograms() !== undefined)('PostgreSQL', () => {
     expect(early.message + late.message).not.toContain(PASSWORD);
     const reader = await openIn(folder, uri);
     expect(await Promise.all([TABLE, other].map((table) => reader.loadTable(table)))).toEqual(before);
+  });
+
+  test('a server that dies in the midst of a commit and comes back has not taken it; the commit is made again, once', async () => {
+    const { uri, catalog, set } = await withTable();
+    await server.query(
+      uri,
+      `CREATE FUNCTION wait() RETURNS trigger AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$ LANGUAGE plpgsql;
+       CREATE TRIGGER wait BEFORE UPDATE ON iceberg_tables FOR EACH ROW EXECUTE FUNCTION wait()`,
+    );
+    const before = await catalog.loadTable(TABLE);
+    const lost = rejectionCode(set('p', 'v'));
+    const waiting = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'UPDATE%' AND state = 'active'";
+    await expect.poll(async () => (await server.query(uri, waiting)).length, { timeout: 20_000 }).toBe(1);
+    await server.restart();
+    expect(await lost).toBe('COMMIT_STATE_UNKNOWN');
+    expect((await catalog.loadTable(TABLE)).metadataLocation).toBe(before.metadataLocation);
+    await server.query(uri, 'DROP TRIGGER wait ON iceberg_tables');
+    await set('p', 'w');
+    expect((await catalog.loadTable(TABLE)).metadata.properties.get('p')).toBe('w');
+  });
+
+  test('a commit that the server has made, and whose answer is lost with the connection, is found by its run, and is there once', async () => {
+    const { uri, folder, set: setProperty } = await withTable();
+    await setProperty('commit.status-check.min-wait-ms', '10');
+    const { port } = new URL(uri);
+    const connections = await startFaultyConnections(Number(port));
+    onTestFinished(() => connections.close());
+    const catalog = await openIn(folder, uri.replace(`:${port}/`, `:${connections.port}/`));
+    const io = new LocalFileIO({ roots: [folder] });
+    const table = await loadTable(catalog, io, TABLE);
+    /** Commits while the connection has this fate, again until it is known. @returns how often, and what the table has more */
+    const commitOnce = async (fate: MessageFate) => {
+      const before = (await loadTable(catalog, io, TABLE)).metadata.snapshots.length;
+      let isFirst = true;
+      connections.fateOf = (message) => {
+        if (!isFirst || !message.includes('UPDATE iceberg_tables')) return 'pass';
+        isFirst = false;
+        return fate;
+      };
+      const options = { files: [], run: { key: `run ${fate}` } };
+      let tries = 1;
+      const again = async (error: unknown) => {
+        expect(error).toMatchObject({ code: 'COMMIT_STATE_UNKNOWN' });
+        tries += 1;
+        return await commitAppend(await loadTable(catalog, io, TABLE), options);
+      };
+      const { snapshotId } = await commitAppend(table, options).catch(again);
+      const { snapshots } = (await loadTable(catalog, io, TABLE)).metadata;
+      expect([isFirst, snapshots.at(-1)?.snapshotId]).toEqual([false, snapshotId]);
+      return { tries, snapshots: snapshots.length - before };
+    };
+    expect(await commitOnce('lose')).toEqual({ tries: 1, snapshots: 1 });
+    expect(await commitOnce('drop')).toEqual({ tries: 2, snapshots: 1 });
   });
 
   test('commits of a database whose transactions are serializable are tried again, and none is lost', async () => {

@@ -26,6 +26,8 @@ export interface PostgresServer {
   /** Ends all connections to a database, as a restart of the server does. */
   disconnect(uri: string): Promise<void>;
   query(uri: string, sql: string): Promise<readonly Record<string, unknown>[]>;
+  /** The server dies, with everything that is under way, and comes back with what was committed. */
+  restart(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -44,11 +46,14 @@ export async function startPostgres(): Promise<PostgresServer> {
   execFileSync(join(programs, 'initdb'), how, { ...as, cwd: home, stdio: ['ignore', 'ignore', 'inherit'] });
   const [port = 0] = await freePorts(1);
   const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off', `port=${port}`];
-  const server = spawn(join(programs, 'postgres'), ['-D', data, ...settings.flatMap((each) => ['-c', each])], {
-    ...as,
-    cwd: home,
-    stdio: 'ignore',
-  });
+  const options = ['-D', data, ...settings.flatMap((each) => ['-c', each])];
+  const start = () => spawn(join(programs, 'postgres'), options, { ...as, cwd: home, stdio: 'ignore' });
+  let server = start();
+  const end = async (): Promise<void> => {
+    const ended = once(server, 'exit');
+    server.kill('SIGQUIT');
+    await ended;
+  };
   const uriOf = (database: string) => `postgresql://${USER}:${PASSWORD}@127.0.0.1:${port}/${database}`;
   const query = async (uri: string, sql: string): Promise<Record<string, unknown>[]> => {
     const client = new pg.Client({ connectionString: uri });
@@ -75,10 +80,13 @@ export async function startPostgres(): Promise<PostgresServer> {
       await query(uriOf('postgres'), sql);
     },
     query,
+    restart: async () => {
+      await end();
+      server = start();
+      await answers(server, () => query(uriOf('postgres'), 'SELECT 1'));
+    },
     close: async () => {
-      const ended = once(server, 'exit');
-      server.kill('SIGQUIT');
-      await ended;
+      await end();
       rmSync(home, { recursive: true, force: true });
     },
   };
