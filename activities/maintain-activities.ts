@@ -14,6 +14,7 @@ import {
   tidyManifests,
 } from '../maintenance/index.js';
 import { maintenanceDeps, type Project, tableNames } from '../project/index.js';
+import { movedTo } from '../tables/index.js';
 import type { RequestedRun } from './contract.js';
 import type {
   FailedPolicyStep,
@@ -103,8 +104,10 @@ async function planPolicy(project: Project, signal: AbortSignal): Promise<Policy
     const table = requestTableName(project, found);
     if (policyFor(policies, table) === undefined || states.length + failed.length >= MAX_POLICY_TABLES) continue;
     try {
-      const health = await tableHealth(await project.loadTable(table), BigInt(Date.now()));
-      states.push({ table, health });
+      const loaded = await project.loadTable(table);
+      // A table that has moved is kept in shape under its new name.
+      if (movedTo(loaded.metadata) !== null) continue;
+      states.push({ table, health: await tableHealth(loaded, BigInt(Date.now())) });
     } catch (error) {
       // One that is damaged keeps no other from its turn; where the storage is away, all of it is tried again.
       if (!(error instanceof MoraineError) || error.retryable) throw error;

@@ -67,6 +67,8 @@ export interface Catalog {
   readonly decidesLocations?: boolean;
   /** False: its tables have no branches and tags of their own, since the catalog has. */
   readonly hasTableRefs?: boolean;
+  /** False: it makes tables itself, and takes none whose metadata file is written already. */
+  readonly registersTables?: boolean;
   /** The clock of commits through this catalog; the system's by default. */
   readonly clock?: Clock;
   listNamespaces(parent?: readonly string[]): Promise<readonly (readonly string[])[]>;

@@ -13,9 +13,14 @@ export { afterOutcome, COMMIT_CHANNEL, type CommitEvent } from './commit-outcome
 export { ensureNamespace } from './ensure-namespace.js';
 export { type GlueCatalogOptions, gluePlace, openGlueCatalog } from './glue/glue-catalog.js';
 export { type HiveCatalogOptions, hiveAddresses, openHiveCatalog } from './hive/hive-catalog.js';
-export { isMetadataFile, metadataFolder, pathSegment } from './location-names.js';
+export { isMetadataFile, metadataFolder, pathSegment, withoutTrailingSlash } from './location-names.js';
 export { type MemoryCatalogOptions, MemoryPointers, openMemoryCatalog } from './memory/memory-catalog.js';
-export { DEFAULT_METADATA_LIMITS, type MetadataLimits, readTableMetadata } from './metadata-file.js';
+export {
+  DEFAULT_METADATA_LIMITS,
+  type MetadataLimits,
+  readTableMetadata,
+  writeTableMetadata,
+} from './metadata-file.js';
 export { type MetadataFile, newestMetadata } from './newest-metadata.js';
 export { openRestCatalog, type RestCatalogOptions } from './rest/open-rest-catalog.js';
 export { restPrincipal } from './rest/rest-options.js';

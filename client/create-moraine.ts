@@ -21,6 +21,7 @@ import { compareLog, openFeatureLogger, withLoggedFeatures, writeLog } from './l
 import { maintain, planMaintain, startMaintain } from './maintain.js';
 import { materialize, startMaterialize } from './materialize.js';
 import type { DefinitionsInput, HistoricalFeaturesTable, LoggedAnswer, Moraine } from './moraine.js';
+import { moveTableTo } from './move-table.js';
 import { withNamedRows } from './online-features.js';
 import { listProjectRuns, showProjectRun, waitForProjectRun } from './project-runs.js';
 import {
@@ -119,6 +120,7 @@ function methodsOf(project: Project): Methods {
     appendFile: (name, file, appendOptions) => appendFile(project, name, file, appendOptions),
     deleteRows: (name, where, deleteOptions) => deleteTableRows(project, name, where, deleteOptions),
     upgradeTable: (name, formatVersion) => upgradeTable(project, name, formatVersion),
+    moveTable: (name, moveOptions) => moveTableTo(project, name, moveOptions),
   };
 }
 

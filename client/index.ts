@@ -62,6 +62,7 @@ export {
 export { type MaintainOptions, type MaintainPlan, maintain, planMaintain, startMaintain } from './maintain.js';
 export { type MaterializeOptions, type MaterializeRequest, materialize, startMaterialize } from './materialize.js';
 export type { DefinitionsInput, HistoricalFeaturesTable, Moraine } from './moraine.js';
+export { type MoveTableOptions, moveTableTo } from './move-table.js';
 export type { AnyOnlineRow, NamedOnlineResponse } from './online-features.js';
 export { getOnlineFeatures } from './online-features.js';
 export {

@@ -19,6 +19,7 @@ import type {
   LogComparison,
   ServedFeatures,
 } from '../logging/index.js';
+import type { MovedTable } from '../maintenance/index.js';
 import type { OnlineRequest } from '../online/index.js';
 import type { Project } from '../project/index.js';
 import type { Run, RunSummary } from '../runs/index.js';
@@ -51,6 +52,7 @@ import type {
 } from './logged-features.js';
 import type { MaintainOptions, MaintainPlan } from './maintain.js';
 import type { MaterializeOptions, MaterializeRequest } from './materialize.js';
+import type { MoveTableOptions } from './move-table.js';
 import type { NamedOnlineResponse } from './online-features.js';
 import type { FollowRunOptions, RunsRequest, ShowRunOptions } from './project-runs.js';
 import type { ScheduleBackfillRequest, ScheduleNoteOptions } from './project-schedules.js';
@@ -204,6 +206,11 @@ export interface Moraine {
   deleteRows(name: string, where: string, options?: DeleteOptions): Promise<DeletedRows>;
   /** Raises the format version of a table; other engines that use it have to know that version. */
   upgradeTable(name: string, formatVersion: 2 | 3): Promise<UpgradedTable>;
+  /**
+   * Moves a table to another catalog, with its history. The old name can be read and refuses writes from then on. Asked for again, a move
+   * that was cut short goes on.
+   */
+  moveTable(name: string, options: MoveTableOptions): Promise<MovedTable>;
   /**
    * Closes the client: calls in flight that take a signal are cancelled (`CANCELLED`), all others are waited for; readers and loggers that
    * are still open are closed. Every later call is rejected with `CLOSED`. May be called twice.

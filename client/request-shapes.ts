@@ -291,6 +291,13 @@ export const METHOD_ARGUMENTS = {
   ],
   deleteRows: [argument('name', text), argument('where', text), options({ dryRun: flag, signal })],
   upgradeTable: [argument('name', text), argument('formatVersion', z.literal([2, 3]))],
+  moveTable: [
+    argument('name', text),
+    argument(
+      'options',
+      z.strictObject({ to: text, location: optionalText, dropOld: flag, onProgress: callback, signal: signal }),
+    ),
+  ],
 } satisfies Record<string, readonly Argument[]>;
 
 /** A method that takes arguments as {@link METHOD_ARGUMENTS} has them. */
@@ -338,6 +345,7 @@ export const SIGNAL_ARGUMENTS: ReadonlyMap<MethodName, number> = new Map(
     compareLoggedFeatures: 0,
     appendFile: 2,
     deleteRows: 2,
+    moveTable: 1,
   }) as [MethodName, number][],
 );
 

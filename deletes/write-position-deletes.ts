@@ -5,22 +5,13 @@ import {
   type DataFile,
   DELETE_FILE_PATH_ID,
   DELETE_POSITION_ID,
-  type Schema,
+  POSITION_DELETE_SCHEMA,
   serializeValue,
   UNPARTITIONED,
 } from '../iceberg/index.js';
 import { stageRows } from '../staging/index.js';
 import type { Table } from '../tables/index.js';
 import type { DeletedPositions, WrittenDeletes } from './deleted-positions.js';
-
-const SCHEMA: Schema = {
-  schemaId: 0,
-  identifierFieldIds: [],
-  fields: [
-    { id: DELETE_FILE_PATH_ID, name: 'file_path', required: true, type: { kind: 'string' } },
-    { id: DELETE_POSITION_ID, name: 'pos', required: true, type: { kind: 'long' } },
-  ],
-};
 
 /**
  * Writes one Parquet file for each data file, its positions ascending. Its bounds say which data file it is about, so that readers
@@ -39,7 +30,7 @@ export async function writePositionDeletes(
     if (all.size === 0) continue;
     const written = await stageRows(connection, table, {
       select: `SELECT ${quoteLiteral(dataFile.filePath)}, unnest([${[...all].join(', ')}]::BIGINT[])`,
-      schema: SCHEMA,
+      schema: POSITION_DELETE_SCHEMA,
       spec: UNPARTITIONED,
       namePrefix: `${pathSegment(attemptId)}-deletes-${index}`,
       sortBy: [DELETE_FILE_PATH_ID, DELETE_POSITION_ID],

@@ -11,6 +11,7 @@ export {
   prepareChangedDeletes,
   prepareDeletes,
 } from './deletes/prepare-deletes.js';
+export { digestDeletes, type RelocatedRows, withRelocatedDeletes } from './deletes/relocated-deletes.js';
 export type { ScanDeletes } from './deletes/scan-deletes.js';
 export { Engine, type EngineOptions, openEngine } from './engine.js';
 export type { TargetTypes } from './input/input-column.js';

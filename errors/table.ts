@@ -204,6 +204,13 @@ export const ERROR_TABLE = {
     'The table was dropped and created again (its uuid changed) since the work was planned.',
     'Start a new run on the new table.',
   ),
+  TABLE_MOVED: entry(
+    4,
+    409,
+    false,
+    'The table has moved to another catalog or is about to: its old name refuses writes.',
+    'Write to the new name, or finish the move with the same command.',
+  ),
   PROJECT_MISMATCH: entry(
     4,
     409,

@@ -16,12 +16,14 @@ export {
   referencedDataFile,
 } from './deletes/delete-index.js';
 export { DELETION_VECTOR_BLOB, decodeDeletionVector, encodeDeletionVector } from './deletes/deletion-vector.js';
+export { POSITION_DELETE_SCHEMA } from './deletes/position-delete-schema.js';
 export {
   PUFFIN_TRAILER_BYTES,
   type PuffinBlob,
   type PuffinFooter,
   parsePuffinFooter,
   puffinFooterBytes,
+  relocatePuffinFooter,
   writePuffin,
 } from './deletes/puffin.js';
 export type { PositionContainer } from './deletes/roaring-bitmap.js';
@@ -70,10 +72,17 @@ export {
   type WrittenManifest,
   writeManifestList,
 } from './manifests/manifest-list.js';
+export {
+  type RelocatedDeletes,
+  relocateAvroDeletes,
+  relocateManifest,
+  relocateManifestList,
+} from './manifests/relocate-manifests.js';
 export type * from './metadata/metadata.js';
 export { type NewTable, newTableMetadata, withMetadataLogEntry } from './metadata/metadata-build.js';
 export { parseTableMetadata, tableMetadataFromJson, tableMetadataToJson } from './metadata/metadata-json.js';
 export { MAIN_BRANCH, refByName, resolveSnapshot, type SnapshotSelection, snapshotForRef } from './metadata/refs.js';
+export { relocateMetadata } from './metadata/relocate-metadata.js';
 export { parseSnapshot, parseSnapshotRef, snapshotRefToJson, snapshotToJson } from './metadata/snapshot-json.js';
 export {
   ancestors,

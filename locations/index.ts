@@ -10,3 +10,4 @@ export {
   printableLocation,
 } from './location.js';
 export { type LocationPrefix, PrefixMap } from './prefix-map.js';
+export { Relocation } from './relocation.js';

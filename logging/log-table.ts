@@ -20,7 +20,7 @@ import {
   type TableMetadata,
 } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
-import { hasCode, loadTable, retryConflicts, type Table } from '../tables/index.js';
+import { commitUnmoved, hasCode, loadTable, retryConflicts, type Table } from '../tables/index.js';
 import { LOG_PARTITION, type LogColumn } from './log-columns.js';
 
 /** Dependencies of logs. */
@@ -73,10 +73,11 @@ async function ensureOnce(catalog: Catalog, identifier: TableIdentifier, columns
     await catalog.createTable(identifier, withTableDefaults({ schema, partitionSpec }));
     return;
   }
-  const { metadata } = await catalog.loadTable(identifier);
+  const base = await catalog.loadTable(identifier);
+  const { metadata } = base;
   const schema = evolvedSchema(metadata, columns, formatTableName(identifier));
   if (schema === null) return;
-  await catalog.commitTable(identifier, {
+  await commitUnmoved(catalog, base, {
     requirements: [
       { type: 'assert-table-uuid', uuid: metadata.tableUuid },
       { type: 'assert-last-assigned-field-id', lastAssignedFieldId: metadata.lastColumnId },

@@ -35,6 +35,14 @@ export { type ExpiryPlan, type ExpirySettings, planExpiry, type SnapshotRoot } f
 export { type TableHealth, tableHealth } from './health.js';
 export { activeLeases, LEASE_PREFIX, type Lease, leasesOf, releaseLease, takeLease } from './leases/leases.js';
 export { endMaterialization, whileLeased } from './leases/materialize-lease.js';
+export type { MoveProgress } from './move/copy-table.js';
+export {
+  MOVE_FAULT_POINTS,
+  type MoveDeps,
+  type MovedTable,
+  type MoveOptions,
+  moveTable,
+} from './move/move-table.js';
 export { type MaintenancePolicy, type PolicyRun, planPolicyRuns, policyFor, type TableState } from './policy.js';
 export { danglingDeletes, type TidiedManifests, tidyManifests } from './rewrite-manifests.js';
 export {

@@ -2,7 +2,7 @@
 import { type Catalog, ensureNamespace, withTableDefaults } from '../catalogs/index.js';
 import type { ResolvedView } from '../features/index.js';
 import type { TableMetadata, TableRequirement, TableUpdate } from '../iceberg/index.js';
-import { hasCode, retryConflicts } from '../tables/index.js';
+import { commitUnmoved, hasCode, requireUnmoved, retryConflicts } from '../tables/index.js';
 import {
   DEFAULT_ONLINE_SETTINGS,
   type OnlineLayout,
@@ -56,7 +56,9 @@ async function ensureOnce(
 ): Promise<OnlineTable> {
   const { identifier } = layout;
   if (!(await catalog.tableExists(identifier))) return create(catalog, layout, joinKeys);
-  const { metadata, metadataLocation } = await catalog.loadTable(identifier);
+  const base = await catalog.loadTable(identifier);
+  const { metadata, metadataLocation } = base;
+  requireUnmoved({ ...base, catalog });
   // A table keeps its number of buckets unless the view asks for another.
   const kept: OnlineLayout = { ...layout, buckets: wantedBuckets ?? bucketsOf(metadata) ?? layout.buckets };
   const change = compareOnlineTable(metadata, kept, joinKeys);
@@ -65,7 +67,7 @@ async function ensureOnce(
     await catalog.dropTable(identifier);
     return create(catalog, layout, joinKeys, change.reason);
   }
-  const loaded = await catalog.commitTable(identifier, evolution(metadata, change));
+  const loaded = await commitUnmoved(catalog, base, evolution(metadata, change));
   return { layout: kept, metadata: loaded.metadata, metadataLocation: loaded.metadataLocation, change: 'evolved' };
 }
 

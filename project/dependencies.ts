@@ -9,7 +9,7 @@ import {
 } from '../catalogs/index.js';
 import { type ErrorCode, isMoraineError, MoraineError } from '../errors/index.js';
 import { DatasetRegistry, type HistoricalDeps, type SaveDeps } from '../features/index.js';
-import type { CompactDeps, GuardedPlace, MaintenanceDeps } from '../maintenance/index.js';
+import type { CompactDeps, GuardedPlace, MaintenanceDeps, MoveDeps } from '../maintenance/index.js';
 import type { MaterializationDeps } from '../materialization/index.js';
 import { namesBuckets } from '../storage/index.js';
 import { loadTable, type Table } from '../tables/index.js';
@@ -37,6 +37,16 @@ export function maintenanceDeps(project: Project): MaintenanceDeps {
   };
 }
 
+/** Dependencies of moving a table to a catalog, from a project. @throws `INVALID_ARGUMENT` for an unknown catalog */
+export async function moveDeps(project: Project, catalog: string): Promise<MoveDeps> {
+  return {
+    target: await project.catalog(catalog),
+    engine: () => project.engine(),
+    tables: () => allTables(project, 'No table moves'),
+    guardedPlaces: async () => guardedPlaces(project),
+  };
+}
+
 /** Places that maintenance must not sweep, whatever location a table claims. */
 function guardedPlaces({ config }: Project): readonly GuardedPlace[] {
   return [
@@ -61,7 +71,7 @@ function guardedPlaces({ config }: Project): readonly GuardedPlace[] {
 }
 
 /** Every table of every configured catalog, and of catalogs of other names in their databases. */
-async function* allTables(project: Project): AsyncGenerator<Table> {
+async function* allTables(project: Project, consequence = 'Nothing is deleted'): AsyncGenerator<Table> {
   const seen = new Set<string>();
   const siblings: Catalog[] = [];
   for (const name of project.config.catalogs.keys()) {
@@ -70,19 +80,23 @@ async function* allTables(project: Project): AsyncGenerator<Table> {
     siblings.push(...(await catalog.siblings()));
     // Those of others are in Glue and in metastores, too.
     const isShared = ['glue', 'hive'].includes(project.config.catalogs.get(name)?.type ?? '');
-    yield* tablesOf(catalog, project.io, isShared ? ['LOCATION_REFUSED'] : []);
+    yield* tablesOf(catalog, project.io, consequence, isShared ? ['LOCATION_REFUSED'] : []);
   }
   for (const sibling of siblings) {
     if (seen.has(sibling.id)) continue;
     seen.add(sibling.id);
-    yield* tablesOf(sibling, project.io, ['LOCATION_REFUSED']);
+    yield* tablesOf(sibling, project.io, consequence, ['LOCATION_REFUSED']);
   }
 }
 
-/** @param elsewhere codes of tables that cannot be opened, and need not be: their files are in other places */
+/**
+ * @param consequence of a table that cannot be read, for people
+ * @param elsewhere codes of tables that cannot be opened, and need not be: their files are in other places
+ */
 async function* tablesOf(
   catalog: Catalog,
   io: Project['io'],
+  consequence: string,
   elsewhere: readonly ErrorCode[] = [],
 ): AsyncGenerator<Table> {
   for await (const identifier of catalogTables(catalog)) {
@@ -92,7 +106,7 @@ async function* tablesOf(
       if (isMoraineError(error, 'TABLE_NOT_FOUND', ...elsewhere)) continue; // dropped meanwhile, for one
       const name = formatTableName(identifier, catalog.name);
       const reason = error instanceof Error ? error.message : String(error);
-      const message = `Nothing is deleted while table ${name} cannot be read: ${reason}`;
+      const message = `${consequence} while table ${name} cannot be read: ${reason}`;
       throw isMoraineError(error) ? new MoraineError(error.code, message, { cause: error }) : error;
     }
   }

@@ -5,6 +5,7 @@ export {
   datasetDeps,
   maintenanceDeps,
   materializationDeps,
+  moveDeps,
   tableNames,
   viewNames,
 } from './dependencies.js';

@@ -8,6 +8,7 @@ import { afterOutcome, formatTableName } from '../catalogs/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { findSnapshot, type TableMetadata } from '../iceberg/index.js';
 import { Attempts, clockOf, commitRetry, lookRepeatedly, persistently, statusCheck } from './conflicts.js';
+import { commitUnmoved, requireUnmoved } from './moved-table.js';
 import { findRun, type RunMarker } from './run-marker.js';
 import { loadTable, type Table } from './table.js';
 
@@ -111,7 +112,7 @@ async function attempt(
   run: RunMarker | undefined,
 ): Promise<Outcome> {
   try {
-    const { metadata } = await catalog.commitTable(base.identifier, prepared.request);
+    const { metadata } = await commitUnmoved(catalog, base, prepared.request);
     return { kind: 'committed', snapshotId: prepared.snapshotId, metadata };
   } catch (error) {
     if (isMoraineError(error, 'COMMIT_CONFLICT')) return { kind: 'conflict', error };
@@ -123,7 +124,7 @@ async function attempt(
 /**
  * Commits what `prepare` builds, on the newest base, until it lands or an error says why it cannot.
  * @throws MoraineError `COMMIT_CONFLICT` once the retries are used up, `COMMIT_STATE_UNKNOWN`, `TABLE_REPLACED`,
- * `FORMAT_VERSION_UNSUPPORTED`, and what `prepare` and `validate` throw
+ * `FORMAT_VERSION_UNSUPPORTED`, `TABLE_MOVED`, and what `prepare` and `validate` throw
  */
 export async function commitWithRetry(
   table: Table,
@@ -149,6 +150,7 @@ export async function commitWithRetry(
       };
     }
     requireWritable(base);
+    requireUnmoved(base);
     await options.validate?.(base.metadata);
     const prepared = await prepare(base);
     const outcome = await attempt(base, catalog, prepared, run);

@@ -8,8 +8,18 @@ export { danglingTest, deleteFileKey } from './dangling-deletes.js';
 export { deletesOfFiles, type FileWithDeletes } from './deletes-of-files.js';
 export { commitExpiryBehindFence, commitProtection } from './expiry-fence.js';
 export { reachFaultPoint } from './fault-point.js';
-export { readManifestEntries, readSnapshotManifests } from './manifest-files.js';
+export { manifestContext, readManifestEntries, readSnapshotManifests } from './manifest-files.js';
 export { readStagedManifest, stageManifest } from './manifest-writer.js';
+export {
+  commitUnmoved,
+  MOVED_TO,
+  type MovedTo,
+  markMoved,
+  movedTo,
+  requireUnmoved,
+  sequenceNumberOfMark,
+  withoutMark,
+} from './moved-table.js';
 export { openPinnedTable, type PinnedTable, pinTable } from './pinned-table.js';
 export { type DeleteStats, deleteFilesOf } from './plan-deletes.js';
 export { planFiles, type ScanPlan, type ScanRequest, type ScanStats } from './plan-files.js';
@@ -20,7 +30,7 @@ export { commitRowDelta, type RowDeltaRequest } from './row-delta.js';
 export { findRun, RECENT_RUNS, RUN_KEY, type RunMarker, WINDOW_KEYS, windowKeysText } from './run-marker.js';
 export { type SnapshotChange, type SnapshotGap, type SnapshotOperation, snapshotChanges } from './snapshot-changes.js';
 export { loadTable, loadTableAt, openTableLocation, type Table } from './table.js';
-export { commitUpdates } from './update-metadata.js';
+export { commitUntilNone, commitUpdates } from './update-metadata.js';
 export {
   type AppendRequest,
   commitAppend,

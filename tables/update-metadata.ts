@@ -4,6 +4,7 @@ import { isMoraineError, MoraineError } from '../errors/index.js';
 import type { TableMetadata, TableRequirement, TableUpdate } from '../iceberg/index.js';
 import { reload, requireCatalog } from './commit.js';
 import { Attempts, clockOf, commitRetry, persistently } from './conflicts.js';
+import { markTags, requireUnmoved } from './moved-table.js';
 import type { Table } from './table.js';
 
 /**
@@ -15,12 +16,23 @@ import type { Table } from './table.js';
  *
  * @param updates computed anew on every state; null: nothing is left to do. An unknown outcome is found out by asking it again
  * @returns the table as it was when nothing was left to do
- * @throws MoraineError `COMMIT_CONFLICT` once the retries are used up, `COMMIT_STATE_UNKNOWN`, `TABLE_REPLACED`, and what
+ * @throws MoraineError `COMMIT_CONFLICT` once the retries are used up, `COMMIT_STATE_UNKNOWN`, `TABLE_REPLACED`, `TABLE_MOVED`, and what
  *   `updates` throws
  */
-export async function commitUpdates(
+export function commitUpdates(
   table: Table,
   updates: (base: TableMetadata) => readonly TableUpdate[] | null,
+): Promise<Table> {
+  return commitUntilNone(table, (base) => {
+    requireUnmoved(base);
+    return updates(base.metadata);
+  });
+}
+
+/** The same for whatever has to do with the mark of a move itself. */
+export async function commitUntilNone(
+  table: Table,
+  updates: (base: Table) => readonly TableUpdate[] | null,
 ): Promise<Table> {
   const catalog = requireCatalog(table);
   let base = await reload(table, catalog);
@@ -28,7 +40,7 @@ export async function commitUpdates(
   const attempts = new Attempts(persistently(commitRetry(base.metadata)), clockOf(catalog));
   let unknown: MoraineError | undefined;
   for (;;) {
-    const wanted = updates(base.metadata);
+    const wanted = updates(base);
     if (wanted === null) return base;
     try {
       base = { ...base, ...(await attempt(base, catalog, wanted)) };
@@ -44,16 +56,15 @@ export async function commitUpdates(
   }
 }
 
-function attempt({ identifier, metadata }: Table, catalog: Catalog, updates: readonly TableUpdate[]) {
-  return catalog.commitTable(identifier, { requirements: requirementsOf(metadata, updates), updates });
+function attempt(base: Table, catalog: Catalog, updates: readonly TableUpdate[]) {
+  const requirements = requirementsOf(base, updates);
+  return catalog.commitTable(base.identifier, { requirements, updates });
 }
 
 /** Source: Iceberg REST catalog specification, `TableRequirement`. */
-function requirementsOf(
-  { tableUuid, refs }: TableMetadata,
-  updates: readonly TableUpdate[],
-): readonly TableRequirement[] {
-  const asserted = new Set<string>();
+function requirementsOf(base: Table, updates: readonly TableUpdate[]): readonly TableRequirement[] {
+  const { tableUuid, refs } = base.metadata;
+  const asserted = new Set<string>(markTags(base));
   for (const update of updates) {
     if (update.action === 'set-snapshot-ref' || update.action === 'remove-snapshot-ref') asserted.add(update.refName);
     // A ref that has moved to one of the snapshots would go with it.

@@ -69,6 +69,7 @@ const VIEWS = 'GET /v1/{prefix}/namespaces/{namespace}/views';
 const VIEW_PATH = '/v1/{prefix}/namespaces/{namespace}/views/{view}';
 const VIEW = `GET ${VIEW_PATH}`;
 const TRANSACTION = 'POST /v1/{prefix}/transactions/commit';
+const REGISTER = 'POST /v1/{prefix}/namespaces/{namespace}/register';
 const NO_FIELDS = { type: 'struct', 'schema-id': 0, fields: [] } as const;
 
 export class RestCatalog implements Catalog {
@@ -78,6 +79,7 @@ export class RestCatalog implements Catalog {
   readonly fileOwner: string | undefined;
   readonly listViews?: NonNullable<Catalog['listViews']>;
   readonly commitTables?: NonNullable<Catalog['commitTables']>;
+  readonly registersTables: boolean;
   readonly #client: RestClient;
   readonly #server: RestServer;
   readonly #requests: RestRequests;
@@ -93,6 +95,7 @@ export class RestCatalog implements Catalog {
     this.id = `${client.address}#${prefix ?? warehouse}`;
     this.clock = clock;
     this.fileOwner = fileOwner;
+    this.registersTables = server.endpoints.has(REGISTER);
     this.#client = client;
     this.#server = server;
     this.#requests = new RestRequests(name, client, server);
@@ -257,7 +260,7 @@ export class RestCatalog implements Catalog {
   }
 
   async registerTable(identifier: TableIdentifier, metadataLocation: string): Promise<LoadedTable> {
-    this.#requests.requireEndpoint('POST /v1/{prefix}/namespaces/{namespace}/register', 'register tables');
+    this.#requests.requireEndpoint(REGISTER, 'register tables');
     this.#paths.table(identifier);
     const path = this.#paths.namespace(identifier.namespace, '/register');
     const body = { name: identifier.name, 'metadata-location': metadataLocation };

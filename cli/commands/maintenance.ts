@@ -38,7 +38,7 @@ export function declareMaintenanceCommands(program: Command, runner: ActionRunne
   does(maintain, runner, async () => (await import('../actions/maintain.js')).maintain);
 }
 
-/** `table health` and `table register`. */
+/** `table health`, `table register` and `table move`. */
 export function declareTableMaintenanceCommands(table: Command, runner: ActionRunner): void {
   const health = table
     .command('health')
@@ -59,4 +59,20 @@ export function declareTableMaintenanceCommands(table: Command, runner: ActionRu
     .option('--json', 'print JSON');
   withExamples(register, 'table register shop.orders warehouse/shop/orders');
   does(register, runner, async () => (await import('../actions/table-register.js')).tableRegister);
+
+  const move = table
+    .command('move')
+    .summary('Copy a table to another catalog, with its history, and let its old name refuse writes.')
+    .description(
+      'Copy a table with its history to another catalog and rewrite the locations in its files. The new name is the same. From then on the old name refuses writes; it can be read, and its files stay. Repeat the command to finish a move that was cut short.',
+    )
+    .argument('[table]', '[CATALOG/]NAMESPACE.TABLE')
+    .requiredOption('--to <catalog>', 'the catalog that the table goes to')
+    .option('--location <uri>', 'the new folder (default: where the catalog puts tables of the name)')
+    .option('--all', 'move every table of a catalog')
+    .option('--from <catalog>', 'with --all: the catalog whose tables move (default: the default catalog)')
+    .option('--drop-old', 'drop the old name at the end; its files stay')
+    .option('--json', 'print JSON: a line for each table');
+  withExamples(move, 'table move shop.orders --to r2', 'table move --all --from local --to r2');
+  does(move, runner, async () => (await import('../actions/table-move.js')).tableMove);
 }

@@ -5,8 +5,8 @@ import {
   DELETE_POSITION_ID,
   type DeleteFile,
   type NameMapping,
+  POSITION_DELETE_SCHEMA,
   type PositionContainer,
-  type Schema,
 } from '../../iceberg/index.js';
 import type { Connection } from '../connection.js';
 import { duckdb } from '../duckdb.js';
@@ -17,15 +17,9 @@ import { type DeleteRun, type NumberedDeletes, numberDeletes } from './delete-ru
 import { POSITION_BITS } from './scan-deletes.js';
 import { readVectors, type VectorToRead } from './vector-file.js';
 
-const SCHEMA: Schema = {
-  schemaId: 0,
-  identifierFieldIds: [],
-  fields: [
-    { id: DELETE_FILE_PATH_ID, name: 'file_path', required: true, type: { kind: 'string' } },
-    { id: DELETE_POSITION_ID, name: 'pos', required: true, type: { kind: 'long' } },
-  ],
-};
-const NAMES: NameMapping = new Map(SCHEMA.fields.map(({ id, name }) => [id, [name]]));
+export const POSITION_DELETE_NAMES: NameMapping = new Map(
+  POSITION_DELETE_SCHEMA.fields.map(({ id, name }) => [id, [name]]),
+);
 const PATH = columnAlias(DELETE_FILE_PATH_ID);
 const POSITION = columnAlias(DELETE_POSITION_ID);
 const CHUNK_ROWS = 2048;
@@ -82,7 +76,7 @@ export async function addPositionDeletes(
   const numbered = numberDeletes(dataFiles.map(({ deletes }) => deletes));
   if (numbered.entries.length === 0) return;
   const files = await Promise.all(numbered.entries.map(open));
-  const relation = await deleteRowsSql(connection, files, SCHEMA, NAMES);
+  const relation = await deleteRowsSql(connection, files, POSITION_DELETE_SCHEMA, POSITION_DELETE_NAMES);
   await readingDeletes(connection, files, async () => {
     const paths = await checkedPaths(connection, relation, files);
     const wanted = `${table}_wanted`;
@@ -102,8 +96,8 @@ export async function addPositionDeletes(
   });
 }
 
-/** Counts the rows of the delete files, which must be what their manifests say. @returns the paths that they name, as they spell them */
-async function checkedPaths(
+/** Counts the rows of delete files, which must be what their manifests say. @returns the paths that they name, as they spell them */
+export async function checkedPaths(
   connection: Connection,
   relation: string,
   files: readonly OpenDeleteFile[],
@@ -196,9 +190,9 @@ export async function addVectors(
   });
 }
 
-type Appender = Awaited<ReturnType<Connection['duckdb']['createAppender']>>;
+export type Appender = Awaited<ReturnType<Connection['duckdb']['createAppender']>>;
 
-async function appending(
+export async function appending(
   connection: Connection,
   table: string,
   work: (appender: Appender) => void | Promise<void>,

@@ -96,6 +96,38 @@ export interface PuffinBlobToWrite extends Pick<PuffinBlob, 'type' | 'fields' | 
   readonly properties: ReadonlyMap<string, string>;
 }
 
+/** Property of a blob: the data file that a deletion vector is about. */
+const REFERENCED_DATA_FILE = 'referenced-data-file';
+
+/**
+ * A whole footer in which the blobs name their data files anew. Blobs keep their places, so that what is before the footer stays.
+ * @throws MoraineError as {@link parsePuffinFooter}
+ */
+export function relocatePuffinFooter(footer: Uint8Array, relocate: (location: string) => string): Uint8Array {
+  parsePuffinFooter(footer);
+  const bytes = Buffer.from(footer.buffer, footer.byteOffset, footer.byteLength);
+  const root = parsePayload(bytes);
+  const blobs = isJsonObject(root) ? root['blobs'] : undefined;
+  if (!isJsonObject(root) || blobs === undefined || !isJsonArray(blobs)) throw corrupt('its footer lists no blobs');
+  return footerOf({ ...root, blobs: blobs.map((blob) => relocateBlob(blob, relocate)) });
+}
+
+function relocateBlob(blob: JsonValue, relocate: (location: string) => string): JsonValue {
+  const properties = isJsonObject(blob) ? blob['properties'] : undefined;
+  const about = isJsonObject(properties) ? properties[REFERENCED_DATA_FILE] : undefined;
+  if (!isJsonObject(blob) || !isJsonObject(properties) || typeof about !== 'string') return blob;
+  return { ...blob, properties: { ...properties, [REFERENCED_DATA_FILE]: relocate(about) } };
+}
+
+/** Magic, payload, its size, no flags, magic. */
+function footerOf(payload: JsonValue): Uint8Array {
+  const text = Buffer.from(stringifyJson(payload));
+  const trailer = Buffer.alloc(PUFFIN_TRAILER_BYTES);
+  trailer.writeInt32LE(text.length, 0);
+  MAGIC.copy(trailer, 8);
+  return Buffer.concat([MAGIC, text, trailer]);
+}
+
 export interface WrittenPuffin {
   readonly bytes: Uint8Array;
   /** As the footer describes them, in the order given. */
@@ -113,13 +145,8 @@ export function writePuffin(
     offset += data.length;
     return placed;
   });
-  const payload = Buffer.from(
-    stringifyJson({ blobs: described.map(blobToJson), properties: Object.fromEntries(properties) }),
-  );
-  const trailer = Buffer.alloc(PUFFIN_TRAILER_BYTES);
-  trailer.writeInt32LE(payload.length, 0);
-  MAGIC.copy(trailer, 8);
-  return { bytes: Buffer.concat([MAGIC, ...blobs.map(({ data }) => data), MAGIC, payload, trailer]), blobs: described };
+  const footer = footerOf({ blobs: described.map(blobToJson), properties: Object.fromEntries(properties) });
+  return { bytes: Buffer.concat([MAGIC, ...blobs.map(({ data }) => data), footer]), blobs: described };
 }
 
 function blobToJson(blob: PuffinBlob): JsonValue {

@@ -112,6 +112,12 @@ export async function releaseLease(table: Table, id: string): Promise<Table> {
   );
 }
 
+/** The metadata without leases: for a copy of the table, which no run in flight works on. */
+export function withoutLeases(metadata: TableMetadata): TableMetadata {
+  const isLease = (name: string): boolean => name.startsWith(LEASE_PREFIX) || name === LEASES;
+  return { ...metadata, properties: new Map([...metadata.properties].filter(([name]) => !isLease(name))) };
+}
+
 /** The updates that leave out leases that have ended. They must not land beside a lease that is renewed: only behind the fence of an expiry. */
 export function withoutEndedLeases(metadata: TableMetadata, nowMs: bigint): readonly TableUpdate[] {
   const hasEnded = (lease: Lease): boolean => !isActive(lease, nowMs);

@@ -14,18 +14,26 @@ const FOLDER_PROPERTIES = ['write.data.path', 'write.metadata.path'];
 const isWithin = (path: string, folder: string): boolean =>
   path === folder || path.startsWith(folder === '/' ? '/' : `${folder}/`);
 
+/** The message for a table whose folders are not its own. */
+type Refusal = (table: string, reason: string) => string;
+
 export class OwnFolders {
   readonly #table: Table;
   readonly #folders: readonly string[];
+  readonly #refusal: Refusal;
 
-  private constructor(table: Table, folders: readonly string[]) {
+  private constructor(table: Table, folders: readonly string[], refusal: Refusal) {
     this.#table = table;
     this.#folders = folders;
+    this.#refusal = refusal;
   }
 
-  /** The table's location, and its `write.data.path` and `write.metadata.path` as far as they lie below a storage root. */
-  static async of(table: Table): Promise<OwnFolders> {
-    return new OwnFolders(table, await foldersOf(table));
+  /**
+   * The table's location, and its `write.data.path` and `write.metadata.path` as far as they lie below a storage root.
+   * @param refusal of what needs folders of the table's own; by default of deleting files
+   */
+  static async of(table: Table, refusal: Refusal = nothingDeleted): Promise<OwnFolders> {
+    return new OwnFolders(table, await foldersOf(table), refusal);
   }
 
   /** The canonical paths of those that lie in none of the others: the table's location first, if it is among them. */
@@ -64,18 +72,21 @@ export class OwnFolders {
 
   #shared(folder: string, path: string, name: string): MoraineError {
     const relation = path === folder ? `is also ${name}` : `holds ${JSON.stringify(path)}, ${name}`;
-    return this.#refusal(`its folder ${JSON.stringify(folder)} ${relation}`);
+    return this.#refused(`its folder ${JSON.stringify(folder)} ${relation}`);
   }
 
   #within(folder: string, path: string, name: string): MoraineError {
-    return this.#refusal(`its folder ${JSON.stringify(folder)} lies in ${JSON.stringify(path)}, ${name}`);
+    return this.#refused(`its folder ${JSON.stringify(folder)} lies in ${JSON.stringify(path)}, ${name}`);
   }
 
-  #refusal(reason: string): MoraineError {
+  #refused(reason: string): MoraineError {
     const table = tableName(this.#table);
-    const message = `No file of table ${table} is deleted: ${reason}. Only a table with folders of its own is cleaned up: correct its location and its properties ${FOLDER_PROPERTIES.join(' and ')}, or drop the name that should not be there.`;
-    return new MoraineError('FOLDER_SHARED', message, { details: { table } });
+    return new MoraineError('FOLDER_SHARED', this.#refusal(table, reason), { details: { table } });
   }
+}
+
+function nothingDeleted(table: string, reason: string): string {
+  return `No file of table ${table} is deleted: ${reason}. Only a table with folders of its own is cleaned up: correct its location and its properties ${FOLDER_PROPERTIES.join(' and ')}, or drop the name that should not be there.`;
 }
 
 /**
@@ -87,8 +98,9 @@ export async function requireOwnFolders(
   { tables, guardedPlaces }: Pick<MaintenanceDeps, 'tables' | 'guardedPlaces'>,
   table: Table,
   onTable: (each: Table) => void = () => undefined,
+  refusal?: Refusal,
 ): Promise<OwnFolders> {
-  const own = await OwnFolders.of(table);
+  const own = await OwnFolders.of(table, refusal);
   for (const place of await guardedPlaces()) await own.requireWithout(place);
   for await (const each of tables()) {
     onTable(each);

@@ -256,6 +256,7 @@ const METHODS: Record<Method, { right: unknown[]; wrong: [field: string, ...give
   view: { right: ['readings'], wrong: [['name'], ['name', { name: 'readings' }]] },
   services: { right: [], wrong: [] },
   entities: { right: [], wrong: [] },
+  moveTable: { right: ['shop.a', { to: 'other' }], wrong: [['name'], ['options.to', 'shop.a', {}]] },
   upgradeTable: { right: ['shop.a', 2], wrong: [['name'], ['formatVersion', 'shop.a', '3']] },
 };
 
