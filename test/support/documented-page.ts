@@ -11,9 +11,15 @@ import { projectRoot } from './paths.js';
  * after it. `npx moraine` is the built command.
  * @param page its path in the project
  * @param commands other commands of the page, each with the program that stands for it
+ * @param environment variables that the reader has set
  */
-export async function runPage(page: string, folder: string, commands: ReadonlyMap<string, string> = new Map()) {
-  const shell = new PageShell(folder, { TEMPORAL_ADDRESS: undefined });
+export async function runPage(
+  page: string,
+  folder: string,
+  commands: ReadonlyMap<string, string> = new Map(),
+  environment: NodeJS.ProcessEnv = {},
+) {
+  const shell = new PageShell(folder, { TEMPORAL_ADDRESS: undefined, ...environment });
   const blocks = codeBlocks(readFileSync(join(projectRoot, page), 'utf8'));
   const programs = [...commands, ['npx moraine', `'${process.execPath}' '${MAIN}'`] as const];
   let compared = 0;
