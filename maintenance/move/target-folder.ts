@@ -6,8 +6,8 @@ import { isMoraineError, MoraineError } from '../../errors/index.js';
 import { type Location, printableLocation } from '../../locations/index.js';
 import { type FileIO, type FileTail, listFiles } from '../../storage/index.js';
 
-/** Bytes that are read and written at a time. */
-const PIECE_BYTES = 8 * 2 ** 20;
+/** Bytes that are asked for at a time. They are written as they come. */
+const RANGE_BYTES = 64 * 2 ** 20;
 /** Bytes of a file's end by which it is compared: the footer of a Parquet or Puffin file, or as much of it as tells files apart. */
 const TAIL_BYTES = 16 * 1024;
 
@@ -96,10 +96,10 @@ export class TargetFolder {
     lengthBytes: number,
     end: Uint8Array,
   ): AsyncGenerator<Uint8Array> {
-    for (let offset = 0; offset < lengthBytes; offset += PIECE_BYTES) {
+    for (let offset = 0; offset < lengthBytes; offset += RANGE_BYTES) {
       this.#signal?.throwIfAborted();
-      const length = Math.min(PIECE_BYTES, lengthBytes - offset);
-      yield await this.#io.readRange(from, { offset, length, identity });
+      const length = Math.min(RANGE_BYTES, lengthBytes - offset);
+      yield* this.#io.readRange(from, { offset, length, identity });
     }
     if (end.length > 0) yield end;
   }

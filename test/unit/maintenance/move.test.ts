@@ -276,13 +276,13 @@ describe('a move that is refused', () => {
     await move();
   });
 
-  test('a folder that cannot be written', async () => {
+  test('a folder that cannot be made, since a file has its name', async () => {
     await create();
     await append([1]);
     writeFileSync(join(folder, 'new/file'), 'in the way');
     expect(await failureOf(move({ location: join(folder, 'new/file/t') }))).toMatchObject({
-      code: 'STORAGE_UNAVAILABLE',
-      message: expect.stringContaining(`${folder}/new/file`) as string,
+      code: 'FILE_NOT_FOUND',
+      message: expect.stringContaining(`"${folder}/new/file/t`) as string,
     });
     await append([2]);
   });
