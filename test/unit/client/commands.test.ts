@@ -50,6 +50,7 @@ const COUNTERPARTS: Readonly<Record<string, Counterpart>> = {
   'table history': metadata,
   'table delete': methods('deleteRows'),
   'table upgrade': methods('upgradeTable'),
+  'table drop': { none: 'forgets a table, by hand' },
   'table move': methods('moveTable'),
   'table health': { none: 'counts, for people; planCompact and planMaintain say what would be done' },
   'table register': { none: 'repairs a catalog, by hand' },
