@@ -47,6 +47,7 @@ export {
   type MaterializeRequest,
   type MaterializeResult,
   type Moraine,
+  measureStorageTraffic,
   type NamedOnlineResponse,
   type NewTable,
   type OnlineTableDescription,
@@ -126,5 +127,5 @@ export {
   type OnlineValue,
 } from './online/index.js';
 export type { OpenProjectOptions, Project } from './project/index.js';
-export type { Run, RunCommit, RunStatus, RunStep, RunSummary } from './runs/index.js';
+export type { Run, RunCommit, RunStatus, RunStep, RunSummary, StorageTraffic } from './runs/index.js';
 export type { BackfilledSchedule, ScheduledAction, ScheduleInfo } from './schedules/index.js';

@@ -90,6 +90,7 @@ export { type PullAnswer, type PullFeaturesRequest, withPulledFeatures } from '.
 export type { RedefinedView } from './redefined-views.js';
 export type { RenamedTable } from './rename-online-tables.js';
 export type { ScheduleRequest } from './schedules.js';
+export { measureStorageTraffic } from './storage-traffic.js';
 export { hasConfiguredServer, onProjectServer, type ServerOptions } from './temporal-run.js';
 export {
   type SaveTrainingSetRequest,

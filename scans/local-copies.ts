@@ -8,6 +8,7 @@ import { type ByteRange, type Connection, FileFooter, type FilePart, type Remote
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { type LocalPath, type Location, localPath } from '../locations/index.js';
 import { cacheGroup, type DiskCache, type FileIO, FileKind, joined, type ParsedFile } from '../storage/index.js';
+import { type ChunkSources, chunkSources, copyKnown } from './known-ranges.js';
 import { nameOfPart, partOfName, partToRead } from './part-names.js';
 import { write, writePieces, writeSparse } from './sparse-file.js';
 
@@ -156,23 +157,28 @@ class StoredFile implements RemoteFile {
     const { location, group, end, path } = this.#file;
     const version = createHash('sha256').update(end.identity).digest('hex').slice(0, 16);
     const diskCache = this.#io.diskCache(location);
-    const fetched = await diskCache?.names(group);
-    const name = partToRead(fetched ?? [], version, part) ?? nameOfPart(version, part);
+    const fetched = (await diskCache?.names(group)) ?? [];
+    const name = partToRead(fetched, version, part) ?? nameOfPart(version, part);
     const copier = (_: string, copy: string): Promise<void> => {
-      return place(diskCache, group, name, copy, (to) => this.#write(partOfName(name)?.part ?? part, to));
+      return place(diskCache, group, name, copy, (to) => {
+        const made = partOfName(name)?.part ?? part;
+        const sources = naming(location, () => chunkSources(this.footer, made, version, fetched));
+        return this.#write(made, sources, to);
+      });
     };
     const copies = this.#connection.copies;
     return localPath(await copies.of(`${location} ${name}`, copier, { original: location, standsFor: path }));
   }
 
-  async #write(part: FilePart, path: string): Promise<void> {
+  async #write(part: FilePart, { known, missing }: ChunkSources, path: string): Promise<void> {
     const { location, group, end } = this.#file;
     const { footer } = this;
-    const ranges = naming(location, () => requestsFor(footer.ranges(part)));
     const tail = naming(location, () => footer.tailOf(part));
+    const diskCache = this.#io.diskCache(location);
     await writeSparse(path, footer.offset, async (handle) => {
       await write(handle, MAGIC, 0);
-      const waiting = ranges.values();
+      const gone = diskCache === null ? [] : await copyKnown(handle, diskCache, group, known);
+      const waiting = requestsFor([...missing, ...gone].sort((a, b) => a.offset - b.offset)).values();
       const lane = async (): Promise<void> => {
         for (const range of waiting) {
           this.#connection.throwIfAborted();
@@ -186,7 +192,7 @@ class StoredFile implements RemoteFile {
       if (isMoraineError(error, 'FILE_CHANGED')) {
         // Whoever tries again reads the file that is there.
         this.#io.cache.forget({ location, kind: FILE_END, variant: String(end.sizeBytes) });
-        await this.#io.diskCache(location)?.forget(group);
+        await diskCache?.forget(group);
       }
       throw error;
     });

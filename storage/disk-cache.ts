@@ -6,8 +6,22 @@
 
 import { createHash, randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, link, readdir, readFile, rename, rm, stat, unlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  copyFile,
+  type FileHandle,
+  link,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  unlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { MoraineError } from '../errors/index.js';
 import { makeFolders, makePrivateFolder, thisHost } from '../processes/index.js';
 import { storageError } from './storage-error.js';
 
@@ -89,6 +103,17 @@ export class DiskCache {
   async names(group: string): Promise<readonly string[]> {
     const names = await readdir(this.#folderOf(group)).catch(() => []);
     return names.filter((name) => !name.endsWith(UNFINISHED));
+  }
+
+  /** Opens a file of the cache for reading; undefined if it is not there. It stays readable when the cache gives it up. */
+  async open(group: string, name: string): Promise<FileHandle | undefined> {
+    try {
+      return await open(this.#pathOf(group, name));
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+      throw storageError(error, 'read', this.#pathOf(group, name));
+    }
   }
 
   /** The content of a small file of the cache; unless it is there, what `load` gives, which is then kept if that is possible. */
@@ -185,8 +210,15 @@ export class DiskCache {
     await attempt().catch(async (error: unknown) => {
       if (!isFull(error)) throw error;
       await this.#trim(0);
-      await attempt();
+      await attempt().catch((again: unknown) => {
+        throw isFull(again) ? this.#full(again) : again;
+      });
     });
+  }
+
+  #full(cause: unknown): MoraineError {
+    const message = `The disk of the cache ${this.#home} is full, and all its files are being read. Free space there, or set storage.cache.directory to a folder of a larger disk.`;
+    return new MoraineError('STORAGE_UNAVAILABLE', message, { details: { folder: this.#home }, cause });
   }
 
   /** Gives up the files that were not asked for the longest, as far as nobody reads them. */

@@ -102,11 +102,17 @@ export interface LocalFiles {
   adopt(files: readonly { readonly path: LocalPath; readonly location: Location }[]): Promise<void>;
 }
 
-/** Pieces that come one after another, as one. */
+/** Pieces that come one after another, in memory of their own: a piece may be a small part of a large block, which it would keep. */
 export async function joined(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const all: Uint8Array[] = [];
   for await (const piece of pieces) all.push(piece);
-  return asOne(all);
+  const bytes = new Uint8Array(all.reduce((sum, piece) => sum + piece.length, 0));
+  let place = 0;
+  for (const piece of all) {
+    bytes.set(piece, place);
+    place += piece.length;
+  }
+  return bytes;
 }
 
 /** Pieces as one; a single one is not copied. */

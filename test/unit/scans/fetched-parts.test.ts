@@ -133,6 +133,35 @@ test('two of twelve columns cost little more than their bytes, and nothing when 
   expect([again.requests, again.bytes]).toEqual([0, 0]);
 });
 
+test('of a part that an earlier scan has fetched in part only the rest is fetched, columns and row groups', async () => {
+  const expected = await query(openIo(null), `${SUMS}, sum(v5)::DECIMAL(20, 3)::VARCHAR`, {});
+  await query(openIo(), 'sum(id)', { columns: [1] });
+  await query(openIo(), 'sum(v3)', { columns: [6], filter: bound(`id < ${2 * GROUP_ROWS}`) });
+  const io = openIo();
+  expect(await query(io, `${SUMS}, sum(v5)::DECIMAL(20, 3)::VARCHAR`, { columns: [1, 6, 8] })).toEqual(expected);
+  const missing = (await bytesOf(['v3'], '>= 2')) + (await bytesOf(['v5'], '>= 0'));
+  expect(io.bytes).toBeGreaterThanOrEqual(missing);
+  expect(io.bytes).toBeLessThanOrEqual(1.01 * missing);
+
+  // Both parts are there, and nothing is missing of a third that they have together.
+  const third = openIo();
+  expect(await query(third, SUMS, { columns: [1, 6] })).toEqual(expected.slice(0, 3));
+  expect(third.requests).toBe(0);
+});
+
+test('what was fetched in part and given up meanwhile is fetched', async () => {
+  const expected = await query(openIo(null), SUMS, {});
+  await query(openIo(), 'sum(id)', { columns: [1] });
+  class Forgetful extends PoisonedCache {
+    override open(): Promise<undefined> {
+      return Promise.resolve(undefined);
+    }
+  }
+  const io = openIo(new Forgetful({ folder, maxBytes: 2 ** 30, endBytes: 4096 }));
+  expect(await query(io, SUMS, { columns: [1, 6] })).toEqual(expected);
+  expect(io.bytes).toBeGreaterThanOrEqual(await bytesOf(['id', 'v3'], '>= 0'));
+});
+
 test('row groups that the filter rules out are not fetched, by numbers and by times', async () => {
   const two = 2 * GROUP_ROWS;
   for (const [index, filter] of [`id >= ${two} AND id < ${two + 5}`, "seen = '2024-01-01T05:41:25Z'"].entries()) {

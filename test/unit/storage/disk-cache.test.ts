@@ -4,9 +4,11 @@ import { rm, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { DiskCache } from '../../../storage/index.js';
+import { smallDisk } from '../../support/small-disk.js';
 import { temporaryFolder } from '../../support/temp-folder.js';
 
 const KIB = 1024;
+const MIB = 2 ** 20;
 const never = (): Promise<never> => Promise.reject(new Error('made again'));
 const writes = (content: string | Uint8Array) => (path: string) => writeFile(path, content);
 
@@ -162,4 +164,42 @@ test('a folder that cannot be written does no harm to what is only kept, and is 
   const cache = new DiskCache({ folder: join(file, 'cache'), maxBytes: KIB });
   expect(await cache.bytes('g', 'n', () => Promise.resolve(Buffer.of(7)))).toEqual(Buffer.of(7));
   await expect(cache.place('g', 'n', copy(), writes('x'))).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+});
+
+test('on a full disk unread files make room; if all are read, an error says so, nothing is left, and room helps', async ({
+  skip,
+}) => {
+  const home = temporaryFolder();
+  const disk = smallDisk(home, 8 * MIB);
+  disk.fill(8 * MIB);
+  skip(disk.limits().length > 0, 'this user may not mount a file system');
+  disk.free();
+  const folder = join(home, 'cache');
+  const cache = new DiskCache({ folder, maxBytes: 2 ** 30 });
+  const place = (name: string) =>
+    cache.place('g', name, join(home, name), (path) => writeFile(path, Buffer.alloc(3 * MIB, name)));
+  const isFilledWith = (name: string) => readFileSync(join(home, name)).equals(Buffer.alloc(3 * MIB, name));
+  const placed = () => filesIn(folder).map((path) => path.split('/').at(-1));
+
+  await place('a');
+  await place('b');
+  await rm(join(home, 'b'));
+  // There is no room for a third one beside both.
+  await place('c');
+  expect(placed().toSorted()).toEqual(['a', 'c']);
+
+  await expect(place('d')).rejects.toMatchObject({
+    code: 'STORAGE_UNAVAILABLE',
+    message: `The disk of the cache ${folder} is full, and all its files are being read. Free space there, or set storage.cache.directory to a folder of a larger disk.`,
+  });
+  expect(placed().toSorted()).toEqual(['a', 'c']);
+  // What is only kept is read all the same.
+  expect(await cache.bytes('g', 'large', () => Promise.resolve(Buffer.alloc(3 * MIB)))).toHaveLength(3 * MIB);
+  expect(placed().toSorted()).toEqual(['a', 'c']);
+  for (const name of ['a', 'c']) expect(isFilledWith(name)).toBe(true);
+
+  await rm(join(home, 'c'));
+  await place('d');
+  expect(placed().toSorted()).toEqual(['a', 'd']);
+  expect(isFilledWith('d')).toBe(true);
 });

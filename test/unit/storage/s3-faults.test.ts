@@ -159,7 +159,9 @@ describeInterop('S3 behind a faulty proxy', () => {
     spoil('GET', slow);
     expect([text(await io.read(location)), asked('GET')]).toEqual([CONTENT, 2]);
     spoil('GET', ...forever(slow));
-    expect((await failureOf(io.read(location))).message).toMatch(/^The store sends ".*" too slowly: not 9\d\d bytes in/);
+    expect((await failureOf(io.read(location))).message).toMatch(
+      /^The store sends ".*" too slowly: not 9\d\d bytes in/,
+    );
     expect(asked('GET')).toBe(4);
   });
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { openSqlCatalog } from '../../../catalogs/index.js';
+import { measureStorageTraffic } from '../../../index.js';
 import { joined, listFiles, measureTraffic, noTraffic } from '../../../storage/index.js';
 import { S3FileIO } from '../../../storage/s3/s3-file-io.js';
 import { WorkerMetrics } from '../../../workers/observability/metrics.js';
@@ -79,6 +80,11 @@ describeInterop('S3, by moto', () => {
       { requests: 1, readBytes: 5, writtenBytes: 0 },
       { requests: 1, readBytes: 0, writtenBytes: 0 },
       { requests: 4, readBytes: 10, writtenBytes: 5 },
+    ]);
+    const measured = await Promise.all([measureStorageTraffic(read), measureStorageTraffic(() => Promise.resolve(7))]);
+    expect(measured).toEqual([
+      { result: bytes('12345'), storageTraffic: { requests: 1, readBytes: 5, writtenBytes: 0 } },
+      { result: 7, storageTraffic: noTraffic() },
     ]);
     const metrics = new WorkerMetrics(
       { engine: () => Promise.reject(new Error('none')) } as never,
