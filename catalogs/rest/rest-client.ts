@@ -30,6 +30,8 @@ export interface RestRequest {
 
 /** Answers beyond this are refused: as much as a metadata file may have. */
 const MAX_ANSWER_BYTES = 512 * 2 ** 20;
+/** Answers with a token beyond this are refused. */
+const MAX_TOKEN_BYTES = 2 ** 20;
 /** Reads are tried this often. */
 const MAX_TRIES = 5;
 const BACK_OFF = { minWaitMs: 100, maxWaitMs: 5000 };
@@ -181,7 +183,8 @@ export class RestClient {
     headers: Readonly<Record<string, string>>,
   ): Promise<JsonObject> {
     try {
-      const { text } = await this.#exchange(endpoint, { method: 'POST', headers, body: new URLSearchParams(form) });
+      const init = { method: 'POST', headers, body: new URLSearchParams(form) };
+      const { text } = await this.#exchange(endpoint, init, MAX_TOKEN_BYTES);
       return members(text);
     } catch (error) {
       if (!(error instanceof RestFailure)) throw error;
@@ -193,12 +196,16 @@ export class RestClient {
     }
   }
 
-  async #exchange(url: string, init: RequestInit & { readonly method: string }): Promise<RestAnswer> {
+  async #exchange(
+    url: string,
+    init: RequestInit & { readonly method: string },
+    maxBytes = MAX_ANSWER_BYTES,
+  ): Promise<RestAnswer> {
     let response: Response;
     let text: string;
     try {
       response = await fetch(url, { ...init, redirect: 'manual', signal: AbortSignal.timeout(this.#timeoutMs) });
-      text = await boundedText(response);
+      text = await boundedText(response, maxBytes);
     } catch (error) {
       if (error instanceof RestFailure) throw error;
       throw this.#lost(error);
@@ -260,14 +267,14 @@ function isAboutTheRequest({ outcome, status = 0, model }: RestFailure): boolean
   return outcome === 'refused' && model !== undefined && [400, 404, 409, 412, 422].includes(status);
 }
 
-async function boundedText(response: Response): Promise<string> {
+async function boundedText(response: Response, maxBytes: number): Promise<string> {
   if (response.body === null) return '';
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
     bytes += chunk.length;
-    if (bytes > MAX_ANSWER_BYTES)
-      throw new RestFailure('unknown', `its answer is larger than ${MAX_ANSWER_BYTES} bytes`, {
+    if (bytes > maxBytes)
+      throw new RestFailure('unknown', `its answer is larger than ${maxBytes} bytes`, {
         status: response.status,
       });
     chunks.push(chunk);
