@@ -7,9 +7,10 @@ import { SignatureV4 } from '@smithy/signature-v4';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { commitMaterialization, extractShard, planMaterialization } from '../../materialization/index.js';
 import { datasetDeps, materializationDeps, openProject, type Project } from '../../project/index.js';
+import { stageRows } from '../../staging/index.js';
 import { StorageGrants, type StoreRequest, type TableGrant } from '../../storage/index.js';
 import { S3FileIO } from '../../storage/s3/s3-file-io.js';
-import { commitUpdates } from '../../tables/index.js';
+import { commitAppend, commitUpdates } from '../../tables/index.js';
 import {
   commitTrainingSet,
   parseTrainingSetRequest,
@@ -18,7 +19,9 @@ import {
 } from '../../training/index.js';
 import { describeStorageBehavior } from '../conformance/storage-behavior.js';
 import { moraine } from '../support/cli.js';
+import { liveRows } from '../support/compaction-lab.js';
 import { failureOf, rejectionCode } from '../support/error-code.js';
+import { type Fate, startFaultyProxy } from '../support/faulty-proxy.js';
 import { startRestServer } from '../support/rest-server.js';
 import { RotatedKeys } from '../support/rotated-keys.js';
 import { type ServerWithUsers, startMinio } from '../support/s3-server.js';
@@ -163,6 +166,58 @@ test('credentials that the store takes no longer are asked for again; an error s
   expect(error).toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
   expect(error.message).toContain(`The store refuses the access to "${file}" that the catalog gave with its table`);
   expect(JSON.stringify([error.message, error.details])).not.toContain('canary');
+});
+
+test('credentials that end in the middle of a scan, and of a commit, are replaced: no row is missing, and the commit lands once', async () => {
+  const proxy = await startFaultyProxy(store.endpoint, { remembers: false });
+  onTestFinished(() => proxy.close());
+  const keys = await RotatedKeys.start(store, { lifeMs: 60_000 });
+  const options = { 's3.endpoint': proxy.address, 's3.region': 'us-east-1' };
+  const catalogs = { lake: { type: 'rest', uri: await catalogWith(keys) } } as const;
+  const project = await openProject({ config: { catalogs, storage: { roots: ['s3://lake'], options } } });
+  onTestFinished(() => project.close());
+  const catalog = await project.catalog();
+  await catalog.createNamespace(['ns']);
+  const fields = [{ id: 1, name: 'n', required: false, type: { kind: 'long' } }] as const;
+  await catalog.createTable(
+    { namespace: ['ns'], name: 't' },
+    { schema: { schemaId: 0, identifierFieldIds: [], fields } },
+  );
+  const engine = await project.engine();
+  const append = async (from: number): Promise<void> => {
+    const table = await project.loadTable('ns.t');
+    const select = `SELECT i AS n FROM range(${from}, ${from + 100}) r(i)`;
+    const files = await engine.withConnection((connection) =>
+      stageRows(connection, table, { select, namePrefix: randomUUID() }),
+    );
+    await commitAppend(table, { files });
+  };
+  /** The store takes only new credentials from the `nth` request of this kind on. */
+  let refused = 0;
+  const endAt = (nth: number, method: string, path: RegExp): void => {
+    let [seen, since] = [0, Date.now()];
+    proxy.fateOf = async (request): Promise<Fate> => {
+      if (request.method !== method || !path.test(request.path) || (seen += 1) !== nth) return 'pass';
+      // Those that were refused are asked for again five seconds after they were given at the earliest.
+      await sleep(Math.max(0, since + 5100 - Date.now()));
+      await keys.rotate(1);
+      refused += 1;
+      return 'pass';
+    };
+  };
+  for (let file = 0; file < 5; file += 1) await append(100 * file);
+  const reader = await openProject({ config: { catalogs, storage: { roots: ['s3://lake'], options } } });
+  onTestFinished(() => reader.close());
+  const table = await reader.loadTable('ns.t');
+  endAt(3, 'GET', /\/data\/.*parquet/);
+  const rows = await liveRows({ engine: await reader.engine() }, table);
+  expect(rows.toSorted((a, b) => Number(a) - Number(b))).toEqual(Array.from({ length: 500 }, (_, n) => String(n)));
+  expect(refused).toBe(1);
+  endAt(2, 'PUT', /\/metadata\//);
+  await append(500);
+  expect(refused).toBe(2);
+  const { snapshots } = (await project.loadTable('ns.t')).metadata;
+  expect(snapshots).toHaveLength(6);
 });
 
 test('nothing is given for the place beside a table', async () => {

@@ -33,7 +33,7 @@ export interface ReadRows {
 
 /** The live rows of a table's current snapshot, ordered, values as text. */
 export async function liveRows(
-  lab: CompactionLab,
+  lab: Pick<CompactionLab, 'engine'>,
   table: Table,
   { select = '* EXCLUDE (file, row, seq, id)' }: ReadRows = {},
 ): Promise<readonly string[]> {
