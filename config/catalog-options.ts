@@ -25,7 +25,7 @@ const isAddress = (value: string): boolean => /^https?:\/\/[^/]/.test(value) && 
 const ADDRESS = 'must be the address of a REST catalog, such as https://host/path';
 
 const isMetastore = (value: string): boolean =>
-  value.split(',').every((each) => /^thrift:\/\/[^/:@\s]+(:\d{1,5})?\/?$/.test(each.trim()));
+  value.split(',').every((each) => /^thrift:\/\/(\[[\da-f:]+\]|[^/:@\s]+)(:\d{1,5})?\/?$/i.test(each.trim()));
 const METASTORE = 'must be the address of a Hive metastore, such as thrift://host:9083';
 
 /** Options of catalogs by their type, under the names that PyIceberg and Java give them. */

@@ -75,9 +75,12 @@ async function* allTables(project: Project, consequence = 'Nothing is deleted'):
   const seen = new Set<string>();
   const siblings: Catalog[] = [];
   for (const name of project.config.catalogs.keys()) {
-    const catalog = await project.catalog(name);
+    const catalog = await answered(name, consequence, async () => {
+      const opened = await project.catalog(name);
+      siblings.push(...(await opened.siblings()));
+      return opened;
+    });
     seen.add(catalog.id);
-    siblings.push(...(await catalog.siblings()));
     // Those of others are in Glue and in metastores, too.
     const isShared = ['glue', 'hive'].includes(project.config.catalogs.get(name)?.type ?? '');
     yield* tablesOf(catalog, project.io, consequence, isShared ? ['LOCATION_REFUSED'] : []);
@@ -86,6 +89,17 @@ async function* allTables(project: Project, consequence = 'Nothing is deleted'):
     if (seen.has(sibling.id)) continue;
     seen.add(sibling.id);
     yield* tablesOf(sibling, project.io, consequence, ['LOCATION_REFUSED']);
+  }
+}
+
+/** Asks a catalog whose tables must all be known. */
+async function answered<T>(name: string, consequence: string, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!isMoraineError(error, 'CATALOG_UNAVAILABLE')) throw error;
+    const message = `${consequence} while it is not known which files the tables of catalog ${name} have: ${error.message} If ${name} is no longer used, take it out of moraine.yaml.`;
+    throw new MoraineError(error.code, message, { cause: error });
   }
 }
 
@@ -99,7 +113,7 @@ async function* tablesOf(
   consequence: string,
   elsewhere: readonly ErrorCode[] = [],
 ): AsyncGenerator<Table> {
-  for await (const identifier of catalogTables(catalog)) {
+  for (const identifier of await answered(catalog.name, consequence, () => listed(catalog))) {
     try {
       yield await loadTable(catalog, io, identifier);
     } catch (error) {
@@ -110,6 +124,12 @@ async function* tablesOf(
       throw isMoraineError(error) ? new MoraineError(error.code, message, { cause: error }) : error;
     }
   }
+}
+
+async function listed(catalog: Catalog): Promise<readonly TableIdentifier[]> {
+  const names: TableIdentifier[] = [];
+  for await (const identifier of catalogTables(catalog)) names.push(identifier);
+  return names;
 }
 
 /** The name of every table of every configured catalog. */

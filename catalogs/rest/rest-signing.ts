@@ -3,6 +3,7 @@
  * Source: "Create a signed AWS API request", AWS Identity and Access Management user guide.
  */
 import { createHash, createHmac } from 'node:crypto';
+import { staticCredentials } from '../../storage/index.js';
 import { optionInvalid } from '../option-invalid.js';
 import type { RestOptions } from './rest-options.js';
 
@@ -81,14 +82,8 @@ export async function requestSigner(
 }
 
 async function credentialsOf(options: RestOptions) {
-  const accessKeyId = options['rest.access-key-id'];
-  const secretAccessKey = options['rest.secret-access-key'];
-  const sessionToken = options['rest.session-token'];
-  if (accessKeyId === undefined) {
-    if (secretAccessKey !== undefined) throw optionInvalid('rest.access-key-id', 'is missing beside the secret key');
-    const { defaultProvider } = await import('@aws-sdk/credential-provider-node');
-    return defaultProvider();
-  }
-  if (secretAccessKey === undefined) throw optionInvalid('rest.secret-access-key', 'is missing beside the access key');
-  return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
+  const given = staticCredentials(options, 'rest', optionInvalid);
+  if (given !== undefined) return given;
+  const { defaultProvider } = await import('@aws-sdk/credential-provider-node');
+  return defaultProvider();
 }

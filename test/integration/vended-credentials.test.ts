@@ -195,7 +195,8 @@ test('credentials that end in the middle of a scan, and of a commit, are replace
   /** The store takes only new credentials from the `nth` request of this kind on. */
   let refused = 0;
   const endAt = (nth: number, method: string, path: RegExp): void => {
-    let [seen, since] = [0, Date.now()];
+    let seen = 0;
+    const since = Date.now();
     proxy.fateOf = async (request): Promise<Fate> => {
       if (request.method !== method || !path.test(request.path) || (seen += 1) !== nth) return 'pass';
       // Those that were refused are asked for again five seconds after they were given at the earliest.
