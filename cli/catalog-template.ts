@@ -7,7 +7,7 @@ import { MoraineError } from '../errors/index.js';
 export interface CatalogChoice {
   /** Where the catalog is: its address, a SQLite file, `glue`, `glue:REGION` or `memory`. */
   readonly catalog?: string;
-  /** Where tables go: a folder, or `s3://BUCKET/PREFIX`. */
+  /** Where tables go: a folder, `s3://BUCKET/PREFIX` or `gs://BUCKET/PREFIX`. */
   readonly warehouse?: string;
   /** `NAME=VALUE`, by the names that PyIceberg gives them. */
   readonly catalogOption?: readonly string[];

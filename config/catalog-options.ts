@@ -7,13 +7,13 @@ const scalar = z.union([text, z.number(), z.boolean()]);
 const hasScheme = (value: string): boolean => /^[A-Za-z][A-Za-z0-9+.-]*:/.test(value);
 
 /** A bucket, with or without a prefix. */
-export const isBucketPlace = (value: string): boolean => /^s3[an]?:\/\/./.test(value);
-export const BUCKET_PLACE = 'must be s3://BUCKET or s3://BUCKET/PREFIX';
+export const isBucketPlace = (value: string): boolean => /^(s3[an]?|gs):\/\/./.test(value);
+export const BUCKET_PLACE = 'must be s3://BUCKET, s3://BUCKET/PREFIX, or the same with gs://';
 
 /** A place of tables: a folder of this machine, or a bucket with or without a prefix. */
 export const isTablePlace = (value: string): boolean =>
   !hasScheme(value) || value.startsWith('file:/') || isBucketPlace(value);
-export const TABLE_PLACE = 'must be a folder of this machine, or s3://BUCKET/PREFIX';
+export const TABLE_PLACE = 'must be a folder of this machine, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX';
 
 const POSTGRES = /^postgres(ql)?(\+\w+)?:\/\//;
 

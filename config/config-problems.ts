@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import { nearestNames } from '../errors/index.js';
 import { knownKeysAt } from './config-schema.js';
+import { reasonAgainst } from './storage-options.js';
 import type { SourceProblem } from './yaml-source.js';
 
 type Issue = z.core.$ZodIssue;
@@ -17,7 +18,8 @@ export function problemsOf(
     return issue.keys.map((key) => {
       const name = where === '' ? key : `${where}.${key}`;
       const [near] = nearestNames(key, known, 1);
-      const advice = near === undefined ? `known keys here: ${known.join(', ')}` : `did you mean ${near}?`;
+      const guess = near === undefined ? `known keys here: ${known.join(', ')}` : `did you mean ${near}?`;
+      const advice = reasonAgainst(key) ?? guess;
       return { line: lineAt(issue.path, key), message: `unknown key ${name}; ${advice}` };
     });
   }

@@ -16,7 +16,7 @@ export interface SqlCatalogConfig {
   readonly name: string;
   /** Absolute path of the SQLite file, or `postgresql://..`, which may hold a password. */
   readonly uri: string;
-  /** Absolute path of the folder below which new tables are placed, or `s3://BUCKET/PREFIX`. */
+  /** Absolute path of the folder below which new tables are placed, `s3://BUCKET/PREFIX` or `gs://BUCKET/PREFIX`. */
   readonly warehouse: string;
 }
 
@@ -48,7 +48,7 @@ export interface HiveCatalogConfig {
   readonly name: string;
   /** `thrift://HOST:PORT`, or several with commas between them. */
   readonly uri: string;
-  /** Absolute path of the folder below which new tables are placed, or `s3://BUCKET/PREFIX`. */
+  /** Absolute path of the folder below which new tables are placed, `s3://BUCKET/PREFIX` or `gs://BUCKET/PREFIX`. */
   readonly warehouse: string;
   /** `ugi`: the user that is said to call. */
   readonly options: Readonly<Record<string, string>>;
@@ -58,12 +58,12 @@ export interface HiveCatalogConfig {
 export interface MemoryCatalogConfig {
   readonly type: 'memory';
   readonly name: string;
-  /** Absolute path of the folder below which new tables are placed, or `s3://BUCKET/PREFIX`. */
+  /** Absolute path of the folder below which new tables are placed, `s3://BUCKET/PREFIX` or `gs://BUCKET/PREFIX`. */
   readonly warehouse: string;
 }
 
 export interface StorageConfig {
-  /** Absolute paths of the only folders, and the only `s3://BUCKET/PREFIX`, in which tables may have files. */
+  /** Absolute paths of the only folders, `s3://BUCKET/PREFIX` and `gs://BUCKET/PREFIX` in which tables may have files. */
   readonly roots: readonly string[];
   /** Prefixes of locations, each with the absolute path of the folder that it means here. */
   readonly locations: ReadonlyMap<string, string>;

@@ -13,10 +13,11 @@ import type {
 } from './config.js';
 import type { ConfigInput } from './config-schema.js';
 import { parseHostAndPort } from './host-and-port.js';
+import { resolveStorageOptions } from './storage-options.js';
 
 /** A folder becomes absolute; a place in an object store is one already. */
 const tablePlace = (text: string, path: (text: string) => string): string =>
-  /^s3[an]?:/.test(text) ? text.replace(/\/+$/, '') : path(text);
+  /^(s3[an]?|gs):/.test(text) ? text.replace(/\/+$/, '') : path(text);
 
 const GIBIBYTE = 2 ** 30;
 const DEFAULT_CATALOG = 'local';
@@ -44,7 +45,7 @@ export function resolveConfig(
     storage: {
       roots: [...new Set(roots)],
       locations: resolveLocations(input, path),
-      options: resolveOptions(input.storage?.options ?? {}),
+      options: resolveStorageOptions(input.storage?.options ?? {}),
       stores,
       cache: resolveCache(input.storage?.cache ?? {}, stateFolder, path),
     },
@@ -78,7 +79,7 @@ function resolveStores(
   return Object.entries(stores).map(([name, { roots, options = {} }]) => ({
     name,
     roots: roots.map((root) => tablePlace(root, path)),
-    options: resolveOptions(options),
+    options: resolveStorageOptions(options),
   }));
 }
 

@@ -25,7 +25,7 @@ const TYPES = new Map([
   ['glue', 'glue'],
   ['hive', 'hive'],
 ] as const);
-const isBucket = (place: string): boolean => /^s3[an]?:/.test(place);
+const isBucket = (place: string): boolean => /^(s3[an]?|gs):/.test(place);
 
 /** Catalogs by name, each once, and what they need of the store of their tables. */
 export class CatalogSet {
@@ -137,7 +137,7 @@ export class CatalogSet {
     const folder = localFolder(place, this.#folder);
     if (folder !== undefined) return folder;
     return {
-      reason: `its catalog ${name} has a warehouse that is neither a folder of this machine nor s3://BUCKET/PREFIX`,
+      reason: `its catalog ${name} has a warehouse that is none of a folder of this machine, s3://BUCKET/PREFIX and gs://BUCKET/PREFIX`,
       remedy: 'Copy the tables to one of these (PyIceberg or Spark), then import again.',
     };
   }

@@ -3,7 +3,7 @@ import { isReference } from './expand-variables.js';
 
 /** Names of options whose values are not secret; every other value is taken for one. */
 const PUBLIC_OPTIONS =
-  /(?:^|[.\-_])(?:endpoint|region|path-style-access|force-virtual-addressing|url-style|scheme|id|profile-name|scope|audience|resource|oauth2-server-uri|prefix|sigv4-enabled|signing-name|signing-region|ugi|timeout|timeout-ms|token-refresh-enabled)$/;
+  /(?:^|[.\-_])(?:endpoint|region|path-style-access|force-virtual-addressing|url-style|scheme|id|project-id|user-project|requester-pays|anonymous|no-auth|service\.host|sse\.type|role-session-name|token-expires-at|profile-name|scope|audience|resource|oauth2-server-uri|prefix|sigv4-enabled|signing-name|signing-region|ugi|timeout|timeout-ms|token-refresh-enabled)$/;
 
 export class Secrets {
   readonly #values = new Map<string, string>();

@@ -2,7 +2,7 @@
 
 export {
   comparableLocation,
-  isS3Location,
+  isStoreLocation,
   type LocalPath,
   type Location,
   localPath,

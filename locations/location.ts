@@ -21,8 +21,11 @@ export const localPath = (path: string): LocalPath => path as LocalPath;
 
 const SCHEME = /^([A-Za-z][A-Za-z0-9+.-]*):/;
 
-/** Whether a location names an object of a store: `s3://`, or `s3a://` and `s3n://`, by which Hadoop knows the same objects. */
-export const isS3Location = (location: Location): boolean => /^s3[an]?:\/\//.test(location);
+/** Schemes of object stores: those of S3's protocol (`s3a` and `s3n` are Hadoop's names of the same objects), and Google Cloud Storage. */
+const STORE = /^(s3[an]?|gs):\/\//;
+
+/** Whether a location names an object of a store. */
+export const isStoreLocation = (location: Location): boolean => STORE.test(location);
 
 /** A location as it may stand in a message: short, and without characters that would disturb a terminal. */
 export function printableLocation(location: string): string {

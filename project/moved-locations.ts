@@ -2,7 +2,7 @@
 import { access } from 'node:fs/promises';
 import { type Catalog, formatTableName, type TableIdentifier } from '../catalogs/index.js';
 import { isMoraineError } from '../errors/index.js';
-import { comparableLocation, isS3Location, type Location, type LocationPrefix } from '../locations/index.js';
+import { comparableLocation, isStoreLocation, type Location, type LocationPrefix } from '../locations/index.js';
 import type { Project } from './project.js';
 
 /** The findings about the tables of all catalogs. */
@@ -20,7 +20,7 @@ export interface MovedLocations {
 export async function findMovedLocations(project: Project): Promise<MovedLocations> {
   const proposed = new Map<Location, LocationPrefix>();
   const lost: { table: string; location: Location }[] = [];
-  const folders = project.config.storage.roots.filter((root) => !isS3Location(root));
+  const folders = project.config.storage.roots.filter((root) => !isStoreLocation(root));
   for (const name of project.config.catalogs.keys()) {
     const catalog = await project.catalog(name);
     for await (const identifier of tablesOf(catalog)) {

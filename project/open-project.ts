@@ -4,7 +4,7 @@ import { type ConfigInput, configFromValue, loadConfig, type MoraineConfig } fro
 import type { Engine } from '../engine/index.js';
 import { isMoraineError, MoraineError, nearestNames } from '../errors/index.js';
 import type { Registry } from '../features/index.js';
-import { isS3Location, PrefixMap } from '../locations/index.js';
+import { isStoreLocation, PrefixMap } from '../locations/index.js';
 import { type FileIO, hasCredentials, openStorage, StorageGrants, storeOptionsAt } from '../storage/index.js';
 import { loadTable } from '../tables/index.js';
 import type { Project, ResolvedTableName } from './project.js';
@@ -186,7 +186,10 @@ class EngineSlot {
       memoryLimitBytes: this.#config.engine.memoryLimitBytes,
       threads: this.#config.engine.threads,
       tempDirectory: this.#config.engine.tempDirectory,
-      allowedDirectories: [...this.#config.storage.roots.filter((root) => !isS3Location(root)), ...this.#fileFolders],
+      allowedDirectories: [
+        ...this.#config.storage.roots.filter((root) => !isStoreLocation(root)),
+        ...this.#fileFolders,
+      ],
     });
   }
 

@@ -1,12 +1,12 @@
 /** The storage of a project: local files, the objects of stores, or both. */
 import { MoraineError } from '../errors/index.js';
-import { isS3Location, type Location, PrefixMap } from '../locations/index.js';
+import { isStoreLocation, type Location, PrefixMap } from '../locations/index.js';
 import { DiskCache, type DiskCacheOptions } from './disk-cache.js';
 import type { FileIO } from './file-io.js';
 import { LocalFileIO, type LocalFileIOOptions } from './local-file-io.js';
 import { RoutedFileIO } from './routed-file-io.js';
-import { S3Roots } from './s3/s3-location.js';
-import type { StorageOptions } from './s3/s3-options.js';
+import { StoreRoots, schemeOf } from './s3/s3-location.js';
+import type { StorageOptions } from './s3/store-dialect.js';
 import type { StorageGrants } from './storage-grants.js';
 
 /** A store with options of its own. */
@@ -35,7 +35,7 @@ export interface OpenStorageOptions extends LocalFileIOOptions, Stores {
 
 /** The options of the store that has a location; none for a location of this machine. */
 export function storeOptionsAt({ options = {}, stores = [] }: Stores, location: Location): StorageOptions {
-  if (!isS3Location(location)) return {};
+  if (!isStoreLocation(location)) return {};
   return storeAt(stores, location)?.options ?? options;
 }
 
@@ -46,25 +46,43 @@ export function storeOptionsAt({ options = {}, stores = [] }: Stores, location: 
  */
 export async function openStorage(storage: OpenStorageOptions): Promise<FileIO> {
   const { options = {}, stores = [], diskCache, grants, ...local } = storage;
-  const rest = storage.roots.filter((root) => isS3Location(root) && storeAt(stores, root) === undefined);
+  const rest = storage.roots.filter((root) => isStoreLocation(root) && storeAt(stores, root) === undefined);
   const settings = [...(rest.length === 0 ? [] : [{ name: null, roots: rest, options }]), ...stores];
-  const localRoots = storage.roots.filter((root) => !isS3Location(root));
+  const localRoots = storage.roots.filter((root) => !isStoreLocation(root));
   const localIo = new LocalFileIO({ ...local, roots: localRoots });
   if (settings.length === 0) return localIo;
   const { prefixes = new PrefixMap([]) } = local;
   refuseOverlaps(settings, prefixes);
-  const { S3FileIO } = await import('./s3/s3-file-io.js');
   const cache = diskCache === undefined ? {} : { diskCache: new DiskCache(diskCache) };
-  const opened = settings.map(({ roots, options }) => new S3FileIO({ roots, options, grants, ...cache }));
+  const opened = await openStores(settings, { grants, ...cache });
   const [only] = opened;
   if (only !== undefined && opened.length === 1 && localRoots.length === 0) return only;
   const roots = [...new Set([...storage.roots, ...stores.flatMap((store) => store.roots)])];
   return new RoutedFileIO({ local: localIo, stores: opened, prefixes, roots });
 }
 
+/** A client for each scheme of each store. */
+async function openStores(
+  settings: readonly Pick<StoreSettings, 'roots' | 'options'>[],
+  shared: { readonly diskCache?: DiskCache; readonly grants: StorageGrants | undefined },
+) {
+  const [{ S3FileIO }, { S3_DIALECT }, { GCS_DIALECT }] = await Promise.all([
+    import('./s3/s3-file-io.js'),
+    import('./s3/s3-options.js'),
+    import('./gcs/gcs-dialect.js'),
+  ]);
+  const dialects = { s3: S3_DIALECT, gs: GCS_DIALECT };
+  return settings.flatMap(({ roots, options }) =>
+    (['s3', 'gs'] as const).flatMap((scheme) => {
+      const own = roots.filter((root) => schemeOf(root) === scheme);
+      return own.length === 0 ? [] : [new S3FileIO({ roots: own, options, dialect: dialects[scheme], ...shared })];
+    }),
+  );
+}
+
 function storeAt(stores: readonly StoreSettings[], location: Location): StoreSettings | undefined {
-  const own = new S3Roots([location]);
-  return stores.find(({ roots }) => new S3Roots(roots).holdsOne(own));
+  const own = new StoreRoots([location]);
+  return stores.find(({ roots }) => new StoreRoots(roots).holdsOne(own));
 }
 
 /** A location must not mean two files: one of them would be taken for the other, and deleted in its place. */
@@ -76,16 +94,16 @@ function refuseOverlaps(
     roots.map((root) => ({ store: name === null ? 'storage.options' : `storage.stores.${name}`, root })),
   );
   for (const [index, { store, root }] of places.entries()) {
-    const roots = new S3Roots([root]);
+    const roots = new StoreRoots([root]);
     const other = places
       .slice(0, index)
-      .find((each) => each.store !== store && roots.overlaps(new S3Roots([each.root])));
+      .find((each) => each.store !== store && roots.overlaps(new StoreRoots([each.root])));
     if (other !== undefined) {
       throw overlap(
         `${root} of ${store} and ${other.root} of ${other.store} overlap; give each store roots of its own`,
       );
     }
-    const prefix = prefixes.prefixes.find((each) => isS3Location(each) && roots.overlaps(new S3Roots([each])));
+    const prefix = prefixes.prefixes.find((each) => isStoreLocation(each) && roots.overlaps(new StoreRoots([each])));
     if (prefix !== undefined) {
       throw overlap(`${root} and the prefix ${prefix} of storage.locations overlap; remove one of them`);
     }

@@ -1,6 +1,6 @@
 /** Files of several storages, each of which has its locations: folders of this machine, and object stores. */
 import { MoraineError } from '../errors/index.js';
-import { isS3Location, type Location, type PrefixMap, printableLocation } from '../locations/index.js';
+import { isStoreLocation, type Location, type PrefixMap, printableLocation } from '../locations/index.js';
 import type { DiskCache } from './disk-cache.js';
 import { FileCache } from './file-cache.js';
 import type { ExpectedFile, FileIO, FilePage, FileRange, FileStatus, FileTail, LocalFiles } from './file-io.js';
@@ -103,7 +103,7 @@ export class RoutedFileIO implements FileIO {
 
   #of(location: Location): FileIO {
     const { local, stores, prefixes, roots } = this.#options;
-    if (!isS3Location(location) || prefixes.maps(location)) return local;
+    if (!isStoreLocation(location) || prefixes.maps(location)) return local;
     const store = stores.find((each) => each.holds(location));
     if (store !== undefined) return store;
     const message = `Location ${printableLocation(location)} is refused: it is outside the allowed storage roots (${roots.join(', ')}).`;

@@ -1,7 +1,7 @@
 /** Access to files that catalogs give, table by table, for as long as it lasts. */
 import type { Location } from '../locations/index.js';
-import { parseS3Location, s3Location } from './s3/s3-location.js';
-import type { StorageOptions } from './s3/s3-options.js';
+import { parseStoreLocation, storeLocation } from './s3/s3-location.js';
+import type { StorageOptions } from './s3/store-dialect.js';
 
 /** Access to the files whose locations begin with a prefix. */
 export interface PrefixGrant {
@@ -171,10 +171,10 @@ export class StorageGrants {
   }
 }
 
-/** The folder as {@link s3Location} spells it; none for locations of other storage, which nobody needs access for. */
+/** The folder as {@link storeLocation} spells it; none for locations of other storage, which nobody needs access for. */
 function folderOf(location: Location): string[] {
   try {
-    return [s3Location(parseS3Location(location))];
+    return [storeLocation(parseStoreLocation(location))];
   } catch {
     return [];
   }

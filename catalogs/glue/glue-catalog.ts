@@ -1,5 +1,5 @@
 /** The catalog of AWS Glue: an entry per table that points at its metadata file, as Athena, Spark and PyIceberg read it. */
-import { silenceVersionWarning } from '../../storage/index.js';
+import { proxyAgentsFor, silenceVersionWarning } from '../../storage/index.js';
 import type { Catalog } from '../catalog.js';
 import { PointerCatalog, type PointerCatalogOptions } from '../pointer-catalog.js';
 import { glueClientConfig } from './glue-options.js';
@@ -29,7 +29,9 @@ export function gluePlace(
  */
 export async function openGlueCatalog(options: GlueCatalogOptions): Promise<Catalog> {
   const settings = options.options ?? {};
-  const config = glueClientConfig(settings);
+  const { region } = glueClientConfig(settings);
+  const agents = await proxyAgentsFor(settings['glue.endpoint'] ?? `https://glue.${region}.amazonaws.com`);
+  const config = glueClientConfig(settings, process.env, agents);
   silenceVersionWarning();
   const sdk = await import('@aws-sdk/client-glue');
   const clients = {

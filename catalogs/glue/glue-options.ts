@@ -1,6 +1,6 @@
 /** Options of a Glue catalog as the settings of a client. */
 import type { GlueClientConfig } from '@aws-sdk/client-glue';
-import { requestHandler, staticCredentials } from '../../storage/index.js';
+import { type ProxyAgents, requestHandler, staticCredentials } from '../../storage/index.js';
 import { optionInvalid } from '../option-invalid.js';
 
 /** Options by the names that PyIceberg gives them, for example `glue.region`. Secrets among them never appear in messages. */
@@ -15,6 +15,7 @@ const TIMEOUTS = { connectMs: 10_000, requestMs: 60_000 };
 export function glueClientConfig(
   options: GlueOptions,
   environment: NodeJS.ProcessEnv = process.env,
+  agents: ProxyAgents = {},
 ): GlueClientConfig & { readonly region: string } {
   const region = options['glue.region'] ?? environment['AWS_REGION'] ?? environment['AWS_DEFAULT_REGION'];
   if (region === undefined) throw optionInvalid('glue.region', 'is needed, or AWS_REGION in the environment');
@@ -23,7 +24,7 @@ export function glueClientConfig(
   const credentials = staticCredentials(options, 'glue', optionInvalid);
   return {
     region,
-    requestHandler: requestHandler(TIMEOUTS),
+    requestHandler: requestHandler({ ...TIMEOUTS, agents }),
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(profile === undefined ? {} : { profile }),
     ...(credentials === undefined ? {} : { credentials }),

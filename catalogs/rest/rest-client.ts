@@ -7,6 +7,7 @@ import { backOffMs } from '../../errors/index.js';
 import { isJsonObject, type JsonObject, parseJson, stringifyJson } from '../../iceberg/index.js';
 import type { Clock } from '../clock.js';
 import { idempotencyKey } from './idempotency.js';
+import { proxiedFetch } from './proxied-fetch.js';
 import { type RestAuth, restAuth } from './rest-auth.js';
 import { type RestErrorModel, RestFailure, type RestOutcome } from './rest-failure.js';
 import { baseAddress, extraHeaders, type RestOptions, requestTimeoutMs } from './rest-options.js';
@@ -204,7 +205,7 @@ export class RestClient {
     let response: Response;
     let text: string;
     try {
-      response = await fetch(url, { ...init, redirect: 'manual', signal: AbortSignal.timeout(this.#timeoutMs) });
+      response = await proxiedFetch(url, { ...init, redirect: 'manual', signal: AbortSignal.timeout(this.#timeoutMs) });
       text = await boundedText(response, maxBytes);
     } catch (error) {
       if (error instanceof RestFailure) throw error;

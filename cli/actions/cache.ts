@@ -1,4 +1,4 @@
-import { isS3Location } from '../../locations/index.js';
+import { isStoreLocation } from '../../locations/index.js';
 import type { Project } from '../../project/index.js';
 import { DiskCache } from '../../storage/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
@@ -24,7 +24,7 @@ export function cacheClear(context: CommandContext, _operands: readonly string[]
 /** Null for a project whose tables are all on this machine. */
 function keptFiles({ config: { storage } }: Project): DiskCache | null {
   const { directory, maxBytes } = storage.cache;
-  return storage.roots.some(isS3Location) ? new DiskCache({ folder: directory, maxBytes }) : null;
+  return storage.roots.some(isStoreLocation) ? new DiskCache({ folder: directory, maxBytes }) : null;
 }
 
 async function print(context: CommandContext, project: Project, { json }: JsonOption): Promise<void> {

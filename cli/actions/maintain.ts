@@ -8,7 +8,7 @@ import {
   startMaintain,
 } from '../../client/index.js';
 import { MoraineError } from '../../errors/index.js';
-import { isS3Location } from '../../locations/index.js';
+import { isStoreLocation } from '../../locations/index.js';
 import type { FileVerdict } from '../../maintenance/index.js';
 import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
@@ -78,7 +78,7 @@ async function dryRun(
   const asked =
     why === undefined
       ? undefined
-      : await project.io.canonical(isS3Location(why) ? why : resolve(why.replace(/^file:(\/\/)?/, '')));
+      : await project.io.canonical(isStoreLocation(why) ? why : resolve(why.replace(/^file:(\/\/)?/, '')));
   const { snapshotIds, refs, kept: stay, files, fileOwner } = await planMaintain(project, input);
   let [deleted, bytes, kept, found] = [0, 0n, 0, false];
   for await (const file of files) {

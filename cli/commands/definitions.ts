@@ -13,7 +13,7 @@ export function declareDefinitionCommands(program: Command, runner: ActionRunner
       '--catalog <address>',
       'where the catalog is: a SQLite file, postgresql://.., https://.. (REST), thrift://.. (Hive), glue[:REGION] or memory',
     )
-    .option('--warehouse <place>', 'where tables go: a folder, or s3://BUCKET/PREFIX')
+    .option('--warehouse <place>', 'where tables go: a folder, s3://BUCKET/PREFIX or gs://..')
     .addOption(
       new Option(
         '--catalog-option <name=value>',

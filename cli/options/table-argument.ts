@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { loadConfig } from '../../config/index.js';
 import { isMoraineError, MoraineError } from '../../errors/index.js';
-import { isS3Location, type Location, normalizeLocation } from '../../locations/index.js';
+import { isStoreLocation, type Location, normalizeLocation } from '../../locations/index.js';
 import { makeTemporaryFolder } from '../../processes/index.js';
 import { openProject, type Project } from '../../project/index.js';
 import { openStorage, storeOptionsAt } from '../../storage/index.js';
@@ -17,7 +17,7 @@ export function isLocation(argument: string): boolean {
 
 /** A location in a bucket, or as an absolute path; a relative one starts in the working directory. `LOCATION_REFUSED` for other schemes. */
 export function argumentLocation(argument: string): Location {
-  if (isS3Location(argument)) return argument.replace(/\/+$/, '');
+  if (isStoreLocation(argument)) return argument.replace(/\/+$/, '');
   return normalizeLocation(/^[A-Za-z][A-Za-z0-9+.-]*:/.test(argument) ? argument : resolve(argument));
 }
 
@@ -62,7 +62,7 @@ export async function withTable<T>(
 }
 
 function storageOptionsFor({ globals }: CommandContext, location: Location): Readonly<Record<string, string>> {
-  if (!isS3Location(location)) return {};
+  if (!isStoreLocation(location)) return {};
   try {
     const { storage } = loadConfig(globals.config === undefined ? {} : { configFile: globals.config });
     return storeOptionsAt(storage, location);
@@ -107,8 +107,8 @@ async function withTableAt<T>(
 
 /** Metadata that claims the whole file system, or a whole bucket, as its table is not believed. */
 function tableFolder({ metadata }: Table): Location {
-  const folder = isS3Location(metadata.location) ? metadata.location : normalizeLocation(metadata.location);
-  if (folder !== '/' && !/^s3[an]?:\/\/[^/]*\/*$/.test(folder)) return folder;
+  const folder = isStoreLocation(metadata.location) ? metadata.location : normalizeLocation(metadata.location);
+  if (folder !== '/' && !/^(s3[an]?|gs):\/\/[^/]*\/*$/.test(folder)) return folder;
   const what = folder === '/' ? 'the root of the file system' : 'a whole bucket';
   throw new MoraineError('LOCATION_REFUSED', `the table's location is ${what}; name its folder with --root`);
 }

@@ -1,22 +1,32 @@
 /** What every client of the AWS SDK is made with. */
+import type { ProxyAgents } from './proxy-agents.js';
 
-interface Timeouts {
+interface RequestSettings {
   readonly connectMs: number;
   readonly requestMs: number;
+  /** The way through a proxy; none unless given. */
+  readonly agents?: ProxyAgents;
 }
 
 /**
  * Bounds on how long a connection, an answer, and a silence in its midst may take: without them a server that stops answering holds a
  * request for ever.
  */
-export function requestHandler({ connectMs, requestMs }: Timeouts) {
+export function requestHandler({ connectMs, requestMs, agents = {} }: RequestSettings) {
   return {
+    ...agents,
     connectionTimeout: connectMs,
     requestTimeout: requestMs,
     // The SDK only warns otherwise.
     throwOnRequestTimeout: true,
     socketTimeout: requestMs,
   };
+}
+
+/** The way to an address through the proxy of the environment, if there is one for it. */
+export async function proxyAgentsFor(endpoint: string): Promise<ProxyAgents> {
+  const { proxyAgents } = await import('./proxy-agents.js');
+  return proxyAgents(endpoint);
 }
 
 /** The version of the SDK is ours to choose; its users need not hear of releases of Node that later ones want. */

@@ -1,5 +1,5 @@
 /** Clients of a store: one with the project's own credentials, and one for each access that a catalog gave. */
-import { S3Client } from '@aws-sdk/client-s3';
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { isMoraineError, MoraineError } from '../../errors/index.js';
 import { type Location, printableLocation } from '../../locations/index.js';
 import type { HeldGrant, PrefixGrant, StorageGrants } from '../storage-grants.js';
@@ -7,13 +7,15 @@ import { countTraffic, type Traffic } from '../traffic.js';
 import { silenceVersionWarning } from './aws-client.js';
 import { remoteSigner } from './remote-signer.js';
 import { statusOf } from './s3-error.js';
-import { type S3Object, s3Location } from './s3-location.js';
-import { hasCredentials, type StorageOptions, s3ClientConfig } from './s3-options.js';
+import { type StoreObject, storeLocation } from './s3-location.js';
+import { hasCredentials } from './s3-options.js';
+import type { StorageOptions, StoreDialect } from './store-dialect.js';
 
 /** Answers to requests whose credentials the store does not take, or takes no longer. Those to HEAD do not say more. */
 const REFUSALS: readonly (number | undefined)[] = [400, 401, 403];
 
 export class S3Clients {
+  readonly #dialect: StoreDialect;
   readonly #options: StorageOptions;
   readonly #grants: StorageGrants | undefined;
   readonly #traffic: Traffic;
@@ -21,8 +23,9 @@ export class S3Clients {
   readonly #granted = new WeakMap<HeldGrant, Map<string, S3Client>>();
 
   /** @param grants used unless the options have credentials of their own */
-  constructor(options: StorageOptions, grants: StorageGrants | undefined, traffic: Traffic) {
+  constructor(dialect: StoreDialect, options: StorageOptions, grants: StorageGrants | undefined, traffic: Traffic) {
     silenceVersionWarning();
+    this.#dialect = dialect;
     this.#options = options;
     this.#grants = hasCredentials(options) ? undefined : grants;
     this.#traffic = traffic;
@@ -36,8 +39,8 @@ export class S3Clients {
   }
 
   /** Asks for something of an object. Credentials that a catalog gave, and that the store refuses, are asked for again once. */
-  async ask<T>(object: S3Object, request: (client: S3Client) => Promise<T>): Promise<T> {
-    const location = s3Location(object);
+  async ask<T>(object: StoreObject, request: (client: S3Client) => Promise<T>): Promise<T> {
+    const location = storeLocation(object);
     const held = this.#grants?.find(location);
     const grant = await held?.fresh(location);
     if (held === undefined || grant === undefined) {
@@ -56,8 +59,8 @@ export class S3Clients {
   }
 
   /** What is the same for objects of a bucket that one request may be about; undefined: the project's own credentials. */
-  accessOf(object: S3Object): PrefixGrant | undefined {
-    const location = s3Location(object);
+  accessOf(object: StoreObject): PrefixGrant | undefined {
+    const location = storeLocation(object);
     return this.#grants?.find(location)?.at(location);
   }
 
@@ -93,8 +96,9 @@ export class S3Clients {
     return client;
   }
 
-  #client(options: StorageOptions, access: Pick<ReturnType<typeof s3ClientConfig>, 'credentials' | 'signer'> = {}) {
-    const client = new S3Client({ ...s3ClientConfig(options), ...access });
+  #client(options: StorageOptions, access: Pick<S3ClientConfig, 'credentials' | 'signer'> = {}) {
+    const client = new S3Client({ ...this.#dialect.clientConfig(options), ...access });
+    this.#dialect.adapt(client, options);
     client.middlewareStack.add(
       (next) => (sent) => {
         countTraffic(this.#traffic, 'requests', 1);

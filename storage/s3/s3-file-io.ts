@@ -5,6 +5,7 @@ import {
   AbortMultipartUploadCommand,
   type CompletedPart,
   CompleteMultipartUploadCommand,
+  CopyObjectCommand,
   CreateMultipartUploadCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
@@ -37,8 +38,9 @@ import { type BodyExtent, type BodySource, bodyPieces, type WantedBody } from '.
 import { foreignAnswer, requireRange } from './s3-answers.js';
 import { S3Clients } from './s3-clients.js';
 import { s3Error, statusOf } from './s3-error.js';
-import { parseS3Location, type S3Object, S3Roots, s3Location } from './s3-location.js';
-import { requestTimeoutMs, type StorageOptions, scopeOf } from './s3-options.js';
+import { parseStoreLocation, type StoreObject, StoreRoots, storeLocation } from './s3-location.js';
+import { S3_DIALECT } from './s3-options.js';
+import type { StorageOptions, StoreDialect } from './store-dialect.js';
 
 /** Parts of an upload: all of one size but the last, as R2 wants them. 10,000 of them are 160 GB. */
 const PART_BYTES = 16 * 2 ** 20;
@@ -56,37 +58,44 @@ const WAIT_MS = 50;
 /** Answers to creations that may be those of an own earlier request, whose answer was lost. */
 const UNDECIDED: readonly (number | undefined)[] = [404, 409, 412];
 
+/** End of the name of an object that is not yet one of the table's. */
+const UNFINISHED = '.unfinished';
+
 /** Metadata of an object by which its writer knows it: an answer may be lost, and the request sent again. */
 const WRITER = 'moraine-writer';
 
 export interface S3FileIOOptions {
-  /** `s3://bucket` or `s3://bucket/prefix`: what may be touched; everything else is `LOCATION_REFUSED`. */
+  /** Buckets, or prefixes of keys, of one scheme: what may be touched; everything else is `LOCATION_REFUSED`. */
   readonly roots: readonly Location[];
   readonly options: StorageOptions;
+  /** That of S3 unless given. */
+  readonly dialect?: StoreDialect;
   /** Where fetched files are kept; unless given nowhere. */
   readonly diskCache?: DiskCache;
   /** What catalogs give, used where the options have no credentials. */
   readonly grants?: StorageGrants | undefined;
 }
 
-/** The {@link FileIO} of an object store. Creating files needs conditional writes (`If-None-Match`). */
+/** The {@link FileIO} of an object store. Creating files needs conditional writes. */
 export class S3FileIO implements FileIO {
   readonly cache = new FileCache();
   /** Since it was opened. */
   readonly traffic: Traffic = noTraffic();
-  readonly #roots: S3Roots;
+  readonly #roots: StoreRoots;
+  readonly #dialect: StoreDialect;
   readonly #diskCache: DiskCache | null;
   readonly #scope: string;
   readonly #clients: S3Clients;
   readonly #requestMs: number;
 
   /** @throws MoraineError `LOCATION_REFUSED` for a root that is none; `CONFIG_INVALID` naming the option */
-  constructor({ roots, options, diskCache, grants }: S3FileIOOptions) {
-    this.#roots = new S3Roots(roots);
+  constructor({ roots, options, dialect = S3_DIALECT, diskCache, grants }: S3FileIOOptions) {
+    this.#roots = new StoreRoots(roots);
+    this.#dialect = dialect;
     this.#diskCache = diskCache ?? null;
-    this.#clients = new S3Clients(options, grants, this.traffic);
-    this.#requestMs = requestTimeoutMs(options);
-    this.#scope = [scopeOf(options), this.#clients.scope].filter((each) => each !== undefined).join(' ');
+    this.#clients = new S3Clients(dialect, options, grants, this.traffic);
+    this.#requestMs = dialect.requestTimeoutMs(options);
+    this.#scope = [dialect.scopeOf(options), this.#clients.scope].filter((each) => each !== undefined).join(' ');
   }
 
   localFiles(): null {
@@ -103,19 +112,19 @@ export class S3FileIO implements FileIO {
 
   /** Whether a location lies under the roots. @throws MoraineError `LOCATION_REFUSED` for one that names no object */
   holds(location: Location): boolean {
-    return this.#roots.hold(parseS3Location(location));
+    return this.#roots.hold(parseStoreLocation(location));
   }
 
   // biome-ignore lint/suspicious/useAwait: what it throws must reject
   async canonical(location: Location): Promise<Location> {
-    return s3Location(this.#roots.resolve(location));
+    return storeLocation(this.#roots.resolve(location));
   }
 
   async stat(location: Location): Promise<FileStatus> {
-    const { bucket, key } = this.#object(location, 'read');
+    const object = this.#object(location, 'read');
     return await named('read', location, async () => {
-      const head = new HeadObjectCommand({ Bucket: bucket, Key: key });
-      const found = await this.#clients.ask({ bucket, key }, (client) => client.send(head));
+      const head = new HeadObjectCommand(target(object));
+      const found = await this.#clients.ask(object, (client) => client.send(head));
       return fileStatus(location, found.ContentLength, found.LastModified, found.ETag);
     });
   }
@@ -137,7 +146,7 @@ export class S3FileIO implements FileIO {
       requireRange(answer, location, offset);
       if (answer.ContentLength === length) return { offset, length };
       const end = offset + (answer.ContentLength ?? 0);
-      const message = `File ${printableLocation(s3Location(object))} ends at byte ${end}; ${length} bytes from ${offset} were expected.`;
+      const message = `File ${printableLocation(storeLocation(object))} ends at byte ${end}; ${length} bytes from ${offset} were expected.`;
       throw new MoraineError('DATA_FILE_CORRUPT', message, { details: { location, offset, length } });
     };
     yield* this.#get({ location, identity, range: `bytes=${offset}-${offset + length - 1}`, extentOf });
@@ -183,18 +192,18 @@ export class S3FileIO implements FileIO {
   }
 
   async abandonCreations(location: Location, beforeMs: number): Promise<void> {
-    const { bucket, key } = this.#roots.resolve(location);
-    const Bucket = bucket;
+    const folder = this.#roots.resolve(location);
+    const { bucket: Bucket, key } = folder;
     await named('list', location, async () => {
       const Prefix = key === '' ? '' : `${key}/`;
       for (let place = {}; ; ) {
         const list = new ListMultipartUploadsCommand({ Bucket, Prefix, ...place });
-        const page = await this.#clients.ask({ bucket, key }, (client) => client.send(list));
+        const page = await this.#clients.ask(folder, (client) => client.send(list));
         for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
           if (Key === undefined || Initiated === undefined || Initiated.getTime() >= beforeMs) continue;
           const abort = new AbortMultipartUploadCommand({ Bucket, Key, UploadId });
           await this.#clients
-            .ask({ bucket, key: Key }, (client) => client.send(abort))
+            .ask({ ...folder, key: Key }, (client) => client.send(abort))
             .catch((error: unknown) => {
               // Somebody else has ended it.
               if (statusOf(error) !== 404) throw error;
@@ -208,22 +217,23 @@ export class S3FileIO implements FileIO {
 
   async delete(...locations: readonly Location[]): Promise<void> {
     const failures: unknown[] = [];
-    const together: { readonly access: unknown; readonly bucket: string; readonly keys: string[] }[] = [];
+    const together: { readonly access: unknown; readonly bucket: string; readonly objects: StoreObject[] }[] = [];
     for (const location of locations) {
       try {
-        const { bucket, key } = this.#object(location, 'delete');
-        const access = this.#clients.accessOf({ bucket, key });
+        const object = this.#object(location, 'delete');
+        const { bucket } = object;
+        const access = this.#clients.accessOf(object);
         const known = together.find((each) => each.access === access && each.bucket === bucket);
-        if (known === undefined) together.push({ access, bucket, keys: [key] });
-        else known.keys.push(key);
+        if (known === undefined) together.push({ access, bucket, objects: [object] });
+        else known.objects.push(object);
       } catch (error) {
         failures.push(error);
       }
     }
-    for (const { bucket, keys } of together) {
-      for (let start = 0; start < keys.length; start += DELETED_AT_ONCE) {
-        const some = keys.slice(start, start + DELETED_AT_ONCE);
-        await this.#deleteSome(bucket, some).catch((error: unknown) => failures.push(error));
+    for (const { objects } of together) {
+      for (let start = 0; start < objects.length; start += DELETED_AT_ONCE) {
+        const some = objects.slice(start, start + DELETED_AT_ONCE);
+        await this.#deleteSome(some).catch((error: unknown) => failures.push(error));
       }
     }
     if (failures.length > 0) throw failures[0];
@@ -233,17 +243,17 @@ export class S3FileIO implements FileIO {
     location: Location,
     { maxFiles, after }: { readonly maxFiles: number; readonly after?: string },
   ): Promise<FilePage> {
-    const { bucket, key } = this.#roots.resolve(location);
+    const folder = this.#roots.resolve(location);
     return await named('list', location, async () => {
       const list = new ListObjectsV2Command({
-        Bucket: bucket,
-        Prefix: key === '' ? '' : `${key}/`,
+        Bucket: folder.bucket,
+        Prefix: folder.key === '' ? '' : `${folder.key}/`,
         MaxKeys: maxFiles,
         // Names that XML cannot hold. Not every store honours it; one that does says so.
         EncodingType: 'url',
         ...(after === undefined ? {} : { StartAfter: after }),
       });
-      const page = await this.#clients.ask({ bucket, key }, (client) => client.send(list));
+      const page = await this.#clients.ask(folder, (client) => client.send(list));
       if (page.IsTruncated === undefined) throw foreignAnswer('the list of', location);
       const keyOf = page.EncodingType === 'url' ? decodeKey : (key: string) => key;
       const objects = (page.Contents ?? []).map((object) => ({ ...object, key: keyOf(object.Key ?? '') }));
@@ -251,14 +261,19 @@ export class S3FileIO implements FileIO {
         // Consoles and Hadoop make objects of this name that stand for folders.
         .filter((object) => !object.key.endsWith('/'))
         .map((object) => {
-          return fileStatus(s3Location({ bucket, key: object.key }), object.Size, object.LastModified, object.ETag);
+          return fileStatus(
+            storeLocation({ ...folder, key: object.key }),
+            object.Size,
+            object.LastModified,
+            object.ETag,
+          );
         });
       return { files, next: page.IsTruncated === true ? (objects.at(-1)?.key ?? null) : null };
     });
   }
 
   /** The object of a location. A bucket is not an object. */
-  #object(location: Location, action: string): S3Object {
+  #object(location: Location, action: string): StoreObject {
     const object = this.#roots.resolve(location);
     if (object.key !== '') return object;
     const message = `Cannot ${action} ${printableLocation(location)}: it is a bucket, not a file.`;
@@ -268,10 +283,10 @@ export class S3FileIO implements FileIO {
   /** Bytes of an object, as they come. */
   async *#get(wanted: WantedBody): AsyncGenerator<Uint8Array, void> {
     const { location } = wanted;
-    const { bucket, key } = this.#object(location, 'read');
+    const object = this.#object(location, 'read');
     const ask: BodySource['ask'] = async (request) => {
-      const get = new GetObjectCommand({ Bucket: bucket, Key: key, ...request });
-      return await this.#clients.ask({ bucket, key }, (client) => client.send(get));
+      const get = new GetObjectCommand({ ...target(object), ...request });
+      return await this.#clients.ask(object, (client) => client.send(get));
     };
     try {
       for await (const piece of bodyPieces(wanted, { ask, requestMs: this.#requestMs })) {
@@ -283,18 +298,16 @@ export class S3FileIO implements FileIO {
     }
   }
 
-  async #put({ bucket, key }: S3Object, content: Uint8Array): Promise<void> {
+  async #put(object: StoreObject, content: Uint8Array): Promise<void> {
     countTraffic(this.traffic, 'writtenBytes', content.length);
     const writer = randomUUID();
     const put = () => {
-      const object = { Bucket: bucket, Key: key, IfNoneMatch: '*', Metadata: { [WRITER]: writer } };
-      return this.#clients.ask({ bucket, key }, (client) =>
-        client.send(new PutObjectCommand({ ...object, Body: content })),
-      );
+      const settings = { ...target(object), IfNoneMatch: '*', Metadata: { [WRITER]: writer } };
+      return this.#clients.ask(object, (client) => client.send(new PutObjectCommand({ ...settings, Body: content })));
     };
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#resolved({ bucket, key }, writer, put);
+        return await this.#resolved(object, writer, put);
       } catch (error) {
         // Another creation of the object is under way: which one wins is open.
         if (statusOf(error) !== 409 || attempt === ATTEMPTS) throw error;
@@ -305,7 +318,7 @@ export class S3FileIO implements FileIO {
 
   /** Runs a creation. One that is refused, or not acknowledged, has landed if the object bears the writer's mark. */
   async #resolved(
-    object: S3Object,
+    object: StoreObject,
     writer: string,
     create: () => Promise<{ readonly ETag?: string | undefined }>,
   ): Promise<void> {
@@ -315,13 +328,13 @@ export class S3FileIO implements FileIO {
     });
     if ('ETag' in answer && answer.ETag !== undefined) return;
     if (await this.#isBy(object, writer)) return;
-    throw 'error' in answer ? answer.error : foreignAnswer('the creation of', s3Location(object));
+    throw 'error' in answer ? answer.error : foreignAnswer('the creation of', storeLocation(object));
   }
 
-  async #isBy({ bucket, key }: S3Object, writer: string): Promise<boolean> {
-    const head = new HeadObjectCommand({ Bucket: bucket, Key: key });
+  async #isBy(object: StoreObject, writer: string): Promise<boolean> {
+    const head = new HeadObjectCommand(target(object));
     const found = await this.#clients
-      .ask({ bucket, key }, (client) => client.send(head))
+      .ask(object, (client) => client.send(head))
       .catch((error: unknown) => {
         if (statusOf(error) === 404) return undefined;
         throw error;
@@ -329,51 +342,74 @@ export class S3FileIO implements FileIO {
     return found?.Metadata?.[WRITER] === writer;
   }
 
-  async #upload({ bucket, key }: S3Object, parts: AsyncIterable<Uint8Array>): Promise<void> {
-    const object = { Bucket: bucket, Key: key };
-    const ask = <T>(request: (client: S3Client) => Promise<T>): Promise<T> =>
-      this.#clients.ask({ bucket, key }, request);
+  async #upload(object: StoreObject, parts: AsyncIterable<Uint8Array>): Promise<void> {
     const writer = randomUUID();
-    await this.#resolved({ bucket, key }, writer, async () => {
-      const begin = new CreateMultipartUploadCommand({ ...object, Metadata: { [WRITER]: writer } });
-      const { UploadId } = await ask((client) => client.send(begin));
-      const upload = { ...object, UploadId };
-      try {
-        const Parts = await inOrder(parts, PARTS_AT_ONCE, async (Body, index): Promise<CompletedPart> => {
-          const PartNumber = index + 1;
-          countTraffic(this.traffic, 'writtenBytes', Body.length);
-          const part = new UploadPartCommand({ ...upload, PartNumber, Body });
-          const { ETag } = await ask((client) => client.send(part));
-          if (ETag === undefined) throw foreignAnswer('a part of', s3Location({ bucket, key }));
-          return { PartNumber, ETag };
-        });
-        const complete = new CompleteMultipartUploadCommand({
-          ...upload,
-          IfNoneMatch: '*',
-          MultipartUpload: { Parts },
-        });
-        return await ask((client) => client.send(complete));
-      } catch (error) {
-        // The first error is the one to report; parts that stay are swept.
-        await ask((client) => client.send(new AbortMultipartUploadCommand(upload))).catch(() => undefined);
-        throw error;
-      }
-    });
+    const { completesConditionally } = this.#dialect;
+    if (completesConditionally) {
+      return await this.#resolved(object, writer, () => this.#uploadParts(object, writer, parts, { IfNoneMatch: '*' }));
+    }
+    // The end of an upload would replace what is there. So it gets a name of its own, and is copied if nothing is there.
+    const unfinished = { ...object, key: `${object.key}.${writer}${UNFINISHED}` };
+    try {
+      await this.#uploadParts(unfinished, writer, parts, {});
+      const CopySource = encodeURI(`${unfinished.bucket}/${unfinished.key}`).replace(/[?#+]/g, encodeURIComponent);
+      const copy = new CopyObjectCommand({ ...target(object), CopySource, IfNoneMatch: '*' });
+      await this.#resolved(object, writer, async () => {
+        return (await this.#clients.ask(object, (client) => client.send(copy))).CopyObjectResult ?? {};
+      });
+    } finally {
+      // What stays is an orphan, and swept as such.
+      await this.#deleteSome([unfinished]).catch(() => undefined);
+    }
   }
 
-  async #deleteSome(bucket: string, keys: readonly string[]): Promise<void> {
-    const first = s3Location({ bucket, key: keys[0] ?? '' });
-    await named('delete', first, async () => {
-      const Objects = keys.map((Key) => ({ Key }));
-      const command = new DeleteObjectsCommand({ Bucket: bucket, Delete: { Quiet: true, Objects } });
-      const { Errors = [] } = await this.#clients.ask({ bucket, key: keys[0] ?? '' }, (client) => client.send(command));
+  /** An upload in parts, which is given up if it fails. @param conditions of its last request */
+  async #uploadParts(
+    object: StoreObject,
+    writer: string,
+    parts: AsyncIterable<Uint8Array>,
+    conditions: { readonly IfNoneMatch?: string },
+  ): Promise<{ readonly ETag?: string | undefined }> {
+    const ask = <T>(request: (client: S3Client) => Promise<T>): Promise<T> => this.#clients.ask(object, request);
+    const begin = new CreateMultipartUploadCommand({ ...target(object), Metadata: { [WRITER]: writer } });
+    const { UploadId } = await ask((client) => client.send(begin));
+    const upload = { ...target(object), UploadId };
+    try {
+      const Parts = await inOrder(parts, PARTS_AT_ONCE, async (Body, index): Promise<CompletedPart> => {
+        const PartNumber = index + 1;
+        countTraffic(this.traffic, 'writtenBytes', Body.length);
+        const part = new UploadPartCommand({ ...upload, PartNumber, Body });
+        const { ETag } = await ask((client) => client.send(part));
+        if (ETag === undefined) throw foreignAnswer('a part of', storeLocation(object));
+        return { PartNumber, ETag };
+      });
+      const complete = new CompleteMultipartUploadCommand({ ...upload, ...conditions, MultipartUpload: { Parts } });
+      return await ask((client) => client.send(complete));
+    } catch (error) {
+      // The first error is the one to report; parts that stay are swept.
+      await ask((client) => client.send(new AbortMultipartUploadCommand(upload))).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Deletes objects of one bucket and one access. */
+  async #deleteSome(objects: readonly StoreObject[]): Promise<void> {
+    const [first] = objects;
+    if (first === undefined) return;
+    await named('delete', storeLocation(first), async () => {
+      const Objects = objects.map(({ key: Key }) => ({ Key }));
+      const command = new DeleteObjectsCommand({ Bucket: first.bucket, Delete: { Quiet: true, Objects } });
+      const { Errors = [] } = await this.#clients.ask(first, (client) => client.send(command));
       const [failed] = Errors;
       if (failed === undefined) return;
-      const location = s3Location({ bucket, key: failed.Key ?? '' });
+      const location = storeLocation({ ...first, key: failed.Key ?? '' });
       throw s3Error(Object.assign(new Error(failed.Message), { name: failed.Code }), 'delete', location);
     });
   }
 }
+
+/** The object, as requests name it. */
+const target = ({ bucket, key }: StoreObject) => ({ Bucket: bucket, Key: key });
 
 async function named<T>(action: string, location: Location, work: () => Promise<T>): Promise<T> {
   try {

@@ -209,7 +209,7 @@ describe.concurrent('the location of a metadata file', () => {
   });
 
   it.each([
-    'gs://bucket/t/v1.metadata.json',
+    'abfss://bucket/t/v1.metadata.json',
     'http://127.0.0.1:1/v1.metadata.json',
     'file://host/v1.metadata.json',
     'memory:x',

@@ -157,6 +157,19 @@ stateFolder: state
     expect(storage.options).toEqual({});
   });
 
+  it('takes options of stores under the names of others, and those of AWS for what S3 lacks', () => {
+    const { storage } = parse(
+      'storage: { roots: [/w], options: { client.region: r, client.access-key-id: c, s3.access-key-id: s, s3.path-style-access: true, gcs.oauth2.token: "${T}" } }\n',
+      { T: 'abc' },
+    );
+    expect(storage.options).toEqual({
+      's3.region': 'r',
+      's3.access-key-id': 's',
+      's3.force-virtual-addressing': 'false',
+      'gcs.oauth2.token': 'abc',
+    });
+  });
+
   it('has catalogs on PostgreSQL, with passwords of the environment', () => {
     const uris = ['postgresql://u:${P}@h:5432/d?sslmode=require', 'postgres+psycopg2://h/d'];
     for (const uri of uris) {
@@ -255,7 +268,7 @@ describe('a mistake names its line', () => {
     ['online:\n  buckets: 0\n', '/p/moraine.yaml:2: online.buckets: expected number to be >=1'],
     [
       'storage:\n  roots:\n    - a\n    - hdfs://b/c\n',
-      '/p/moraine.yaml:4: storage.roots.1: must be a folder of this machine, or s3://BUCKET/PREFIX',
+      '/p/moraine.yaml:4: storage.roots.1: must be a folder of this machine, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX',
     ],
     [
       'storage:\n  options:\n    s3.endpont: x\n',
@@ -275,11 +288,23 @@ describe('a mistake names its line', () => {
     ],
     [
       'storage:\n  stores:\n    far:\n      roots: [/far]\n',
-      '/p/moraine.yaml:4: storage.stores.far.roots.0: must be s3://BUCKET or s3://BUCKET/PREFIX',
+      '/p/moraine.yaml:4: storage.stores.far.roots.0: must be s3://BUCKET, s3://BUCKET/PREFIX, or the same with gs://',
     ],
     [
       'storage:\n  stores:\n    far: { roots: [s3://far], option: {} }\n',
       '/p/moraine.yaml:3: unknown key storage.stores.far.option; did you mean options?',
+    ],
+    [
+      'storage:\n  options: { s3.resolve-region: true, gcs.session-kwargs: x }\n',
+      '/p/moraine.yaml:2: unknown key storage.options.s3.resolve-region; set s3.region\n/p/moraine.yaml:2: unknown key storage.options.gcs.session-kwargs; it is a setting of gcsfs and does nothing here; leave it out',
+    ],
+    [
+      'storage:\n  options: { s3.sse.type: custom }\n',
+      '/p/moraine.yaml:2: storage.options.s3.sse.type: Invalid option: expected one of "none"|"s3"|"kms"|"dsse-kms"',
+    ],
+    [
+      'storage:\n  options: { gcs.oauth2.token: abc }\n',
+      '/p/moraine.yaml:2: storage.options.gcs.oauth2.token: a secret must not stand in the file; take it from the environment, as in gcs.oauth2.token: ${MY_SECRET}',
     ],
     [
       'catalogs:\n  a: { uri: "mysql://h/d" }\n',
@@ -316,7 +341,7 @@ describe('a mistake names its line', () => {
     [
       'catalogs:\n  a:\n    type: glue\n    uri: http://h\n    options:\n      token: x\n',
       [
-        '/p/moraine.yaml:2: catalogs.a.warehouse: is needed: it must be a folder of this machine, or s3://BUCKET/PREFIX',
+        '/p/moraine.yaml:2: catalogs.a.warehouse: is needed: it must be a folder of this machine, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX',
         '/p/moraine.yaml:4: catalogs.a.uri: is not for catalogs of type glue; another address than that of the region is glue.endpoint',
         '/p/moraine.yaml:6: catalogs.a.options.token: is not an option; there are glue.region, glue.endpoint, glue.id, glue.profile-name, glue.access-key-id, glue.secret-access-key and glue.session-token',
       ].join('\n'),

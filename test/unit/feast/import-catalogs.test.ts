@@ -133,8 +133,8 @@ describe('catalogs of Feast', () => {
       'is neither a SQLite file nor a PostgreSQL database (mysql)',
     ],
     [
-      'catalog_type: sql\ncatalog_name: lake\nuri: sqlite:///c.db\nwarehouse: gs://b\n',
-      'neither a folder of this machine nor s3://BUCKET/PREFIX',
+      'catalog_type: sql\ncatalog_name: lake\nuri: sqlite:///c.db\nwarehouse: hdfs://b\n',
+      'none of a folder of this machine, s3://BUCKET/PREFIX and gs://BUCKET/PREFIX',
     ],
   ])('that cannot be opened are said to be (%j)', async (store, reason) => {
     const { reasons } = await imported(store);

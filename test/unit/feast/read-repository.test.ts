@@ -72,7 +72,7 @@ describe('feature_store.yaml', () => {
     ['catalog_type: sql\n  uri: mysql://me:secret@db/catalog', 'nor a PostgreSQL database (mysql)'],
     ['catalog_type: sql\n  uri: "sqlite:///:memory:"', 'neither a SQLite file nor a PostgreSQL database (sqlite)'],
     ['catalog_type: sql\n  uri: ${CATALOG}', 'nor a PostgreSQL database (${CATALOG} is not set)'],
-    ['catalog_type: sql\n  uri: sqlite:///c.db\n  warehouse: gs://bucket/w', 'neither a folder of this machine'],
+    ['catalog_type: sql\n  uri: sqlite:///c.db\n  warehouse: hdfs://bucket/w', 'none of a folder of this machine'],
     ['catalog_type: sql\n  uri: sqlite:///c.db\n  catalog_name: a b', 'cannot be named "a b"'],
   ])('with a catalog that cannot be opened says so: %s', async (options, reason) => {
     const { findings, files } = await importYaml(

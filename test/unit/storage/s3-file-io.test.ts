@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, request, type Server, type ServerRe
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { openSqlCatalog } from '../../../catalogs/index.js';
 import { measureStorageTraffic } from '../../../index.js';
 import { joined, listFiles, measureTraffic, noTraffic } from '../../../storage/index.js';
@@ -264,6 +264,22 @@ describeInterop('S3, by moto', () => {
       return true;
     }, options);
     expect(await rejectionCode(stalled.read(`${ROOT}/x`))).toBe('STORAGE_UNAVAILABLE');
+  });
+
+  test('a role is taken with the credentials of the options', async () => {
+    vi.stubEnv('AWS_ENDPOINT_URL_STS', server.endpoint);
+    onTestFinished(() => {
+      vi.unstubAllEnvs();
+    });
+    const keys: string[] = [];
+    const options = { 's3.role-arn': 'arn:aws:iam::123456789012:role/moraine' };
+    const io = await spoiled(({ headers }) => {
+      keys.push(/Credential=(\w{4})/.exec(headers.authorization ?? '')?.[1] ?? '');
+      return false;
+    }, options);
+    await io.create(`${ROOT}/role`, bytes('x'));
+    // The keys of sessions begin so.
+    expect(keys).toEqual(['ASIA']);
   });
 
   test('errors name the file and what to change, and no secret', async () => {

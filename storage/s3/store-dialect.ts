@@ -1,0 +1,21 @@
+/** Differences between the kinds of stores that are asked in S3's protocol. */
+import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
+
+/** Options by the names that PyIceberg gives them, for example `s3.endpoint`. Secrets among them never appear in messages. */
+export type StorageOptions = Readonly<Record<string, string>>;
+
+export interface StoreDialect {
+  /** The settings of the client. @throws MoraineError `CONFIG_INVALID` naming the option */
+  clientConfig(options: StorageOptions): S3ClientConfig;
+  /** Adds to a client what its settings cannot say. */
+  adapt(client: S3Client, options: StorageOptions): void;
+  /** How long the store may be silent, in milliseconds. */
+  requestTimeoutMs(options: StorageOptions): number;
+  /**
+   * Tells a store with its credentials from others, among the files that processes of one user share: whoever has other credentials must not
+   * read what these could. Nothing of it is a secret.
+   */
+  scopeOf(options: StorageOptions): string;
+  /** Whether the end of an upload in parts may ask that nothing is there; else a copy asks. */
+  readonly completesConditionally: boolean;
+}
