@@ -19,6 +19,21 @@ export const HOURLY_SQL = (flights: string): string => `
 const parquet = (path: string): string =>
   `read_parquet('${path.replaceAll(/[*?[]/g, '[$&]').replaceAll("'", "''")}', hive_partitioning = false)`;
 
+/** Writes a part of a file's rows, spread evenly over it, as another file: the same rows each time. */
+export async function writeSample(path: string, scale: number, samplePath: string): Promise<void> {
+  const instance = await DuckDBInstance.create(':memory:', { threads: '2' });
+  const connection = await instance.connect();
+  try {
+    await connection.run(`COPY (
+      SELECT * EXCLUDE (place) FROM (SELECT *, row_number() OVER () AS place FROM ${parquet(path)})
+      WHERE floor(place * ${scale}::DOUBLE) > floor((place - 1) * ${scale}::DOUBLE)
+    ) TO '${samplePath.replaceAll("'", "''")}' (FORMAT parquet)`);
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
+}
+
 /** One row of an answer, as text: exact to the last digit of a double. */
 export type ExpectedRow = readonly (string | null)[];
 
@@ -26,15 +41,17 @@ export type ExpectedRow = readonly (string | null)[];
 export class Expected {
   readonly #instance: DuckDBInstance;
   readonly #flights: string;
+  readonly flightsPath: string;
 
-  private constructor(instance: DuckDBInstance, flights: string) {
+  private constructor(instance: DuckDBInstance, flightsPath: string) {
     this.#instance = instance;
-    this.#flights = flights;
+    this.#flights = parquet(flightsPath);
+    this.flightsPath = flightsPath;
   }
 
   static async open(flightsPath: string): Promise<Expected> {
     const instance = await DuckDBInstance.create(':memory:', { threads: '2' });
-    return new Expected(instance, parquet(flightsPath));
+    return new Expected(instance, flightsPath);
   }
 
   async rows(sql: string): Promise<readonly ExpectedRow[]> {

@@ -1,20 +1,22 @@
 /**
- * `npm run demo`: the main job on real input. Three million flights become an Iceberg table, hourly features of every
+ * `npm run demo`: the main job on real input, by the configuration of any storage and catalog. Three million flights become an Iceberg table, hourly features of every
  * airport another; two feature views are materialized by workflows, read online, joined into a training set, and brought up
  * to date with rows that arrive late. A third view is backfilled week by week and its online table compacted. Every answer is
- * checked against plain SQL over the raw file.
+ * checked against plain SQL over the raw file, and the digest of all rows is the same wherever they are.
  */
 import { readFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { appendFile } from '../client/index.js';
-import { formatTimeUs, parseTimeUs } from '../config/index.js';
-import type { OnlineResponse } from '../online/index.js';
+import { parseTimeUs } from '../config/index.js';
 import { openProject, type Project } from '../project/index.js';
 import { installQuietRuntime, type LocalRun, withLocalRun } from '../workers/index.js';
-import { Expected, type ExpectedRow } from './expected.js';
-import { DEFINITIONS_FILE, makeProject } from './project-files.js';
+import { AT, checkHistory, checkOnline, NONE, rowText } from './checks.js';
+import { type DemoDigest, digestTables } from './digest.js';
+import { Expected, writeSample } from './expected.js';
+import { type DemoOptions, readOptions } from './options.js';
+import { DEFINITIONS_FILE, makeProject, requireNoTables } from './project-files.js';
 import { Report } from './report.js';
 import {
   applyFile,
@@ -27,74 +29,14 @@ import {
   readOnline,
   writeFlights,
 } from './steps.js';
-import { backfillHistory, compactHistory, dryRunMaintenance, HISTORY_VIEW, readHistory } from './upkeep.js';
+import { backfillHistory, compactHistory, dryRunMaintenance, HISTORY_VIEW } from './upkeep.js';
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const FLIGHTS = join(ROOT, 'node_modules/vega-datasets/data/flights-3m.parquet');
-const FOLDER = join(ROOT, '.moraine', 'demo');
+/** Flights of the training set, where there are three million of them. */
+const TRAINING_FLIGHTS = 10_000;
 const VIEWS = ['airport_delay', 'airport_traffic'];
-/** The data's last hour: the data is of 2001. */
-const AT = '2001-07-01T01:00:00Z';
 const SHOWN = ['ATL', 'ORD', 'SFO', 'HNL', 'XXX'];
-const NONE = 'false';
-const TTL_HOURS = 6;
-
-const text = (row: ExpectedRow): string => row.map((value) => value ?? 'null').join(' | ');
-
-/** An online answer in the form of the expected rows: the newest hour's values of each airport, whatever its age. */
-function onlineRows(response: OnlineResponse, airports: readonly string[]): string[] {
-  const place = (name: string): number => response.features.findIndex((feature) => feature.name === name);
-  return airports.map((airport, index) => {
-    const row = response.rows[index] ?? [];
-    const value = (name: string): string => numberText(row[place(name)]?.value);
-    const time = row[0]?.eventTimestampUs ?? null;
-    const when =
-      time === null
-        ? 'null'
-        : formatTimeUs(time)
-            .replace('T', ' ')
-            .replace(/(\.0+)?Z$/, '');
-    return [airport, when, value('flights'), value('mean_delay'), value('share_delayed'), value('longest_delay')].join(
-      ' | ',
-    );
-  });
-}
-
-/** As DuckDB casts a double to text: `5.0`, not `5`. */
-function numberText(value: unknown): string {
-  return typeof value === 'number' || typeof value === 'bigint' ? String(value) : 'null';
-}
-
-/** The expected answer of an online read: values older than the ttl, in hours, are withheld. */
-function withinTtl(rows: readonly ExpectedRow[], ttlHours: number): string[] {
-  const oldest = Date.parse(AT) - ttlHours * 3_600_000;
-  return rows.map((row) => {
-    const [airport, time, ...values] = row;
-    const expired = Date.parse(`${time?.replace(' ', 'T') ?? ''}Z`) < oldest;
-    const shown = values.map((value) => (expired ? 'null' : String(value === null ? 'null' : Number(value))));
-    return [airport, time, ...shown].join(' | ');
-  });
-}
-
-async function checkOnline(project: Project, report: Report, expected: Expected, late: string): Promise<void> {
-  const rows = await expected.newestHours(AT.replace('T', ' ').replace('Z', ''), late);
-  const airports = rows.map(([airport]) => airport ?? '');
-  const response = await readOnline(project, airports, parseTimeUs(AT, 'at'));
-  report.check(
-    `online values of all ${airports.length} airports`,
-    onlineRows(response, airports),
-    withinTtl(rows, TTL_HOURS),
-  );
-}
-
-/** The values of the backfilled view, whatever their age. */
-async function checkHistory(project: Project, report: Report, expected: Expected): Promise<void> {
-  const rows = await expected.newestHours(AT.replace('T', ' ').replace('Z', ''), NONE);
-  const airports = rows.map(([airport]) => airport ?? '');
-  const response = await readHistory(project, airports, parseTimeUs(AT, 'at'));
-  const wanted = withinTtl(rows, Number.POSITIVE_INFINITY);
-  report.check(`values of ${HISTORY_VIEW} for all ${airports.length} airports`, onlineRows(response, airports), wanted);
-}
 
 async function keepHistory(project: Project, local: LocalRun, report: Report, expected: Expected): Promise<void> {
   await report.step('Backfill half a year of a third view, week by week, newest first', async () => {
@@ -114,7 +56,10 @@ async function keepHistory(project: Project, local: LocalRun, report: Report, ex
   await checkHistory(project, report, expected);
   const { reasons } = await report.step('Ask what maintenance would do to it now', async () => {
     const value = await dryRunMaintenance(project);
-    return { value, said: `expire ${value.expired} of ${value.expired + value.kept} snapshots; nothing is changed` };
+    const { fileOwner, expired, kept } = value;
+    const owned =
+      fileOwner === undefined ? `expire ${expired} of ${expired + kept} snapshots` : `leave it to ${fileOwner}`;
+    return { value, said: `${owned}; nothing is changed` };
   });
   report.lines([...reasons].map(([kind, files]) => `${files} files, ${kind}`));
 }
@@ -131,8 +76,8 @@ async function materializeAll(local: LocalRun, report: Report) {
 }
 
 async function makeTables(project: Project, report: Report, expected: Expected): Promise<string> {
-  const flights = await report.step('Write 3 million flights into demo.flights, partitioned by month', async () => {
-    const value = await writeFlights(project, FLIGHTS);
+  const flights = await report.step('Write the flights into demo.flights, partitioned by month', async () => {
+    const value = await writeFlights(project, expected.flightsPath);
     return { value, said: `${value.rows} rows in ${value.files} files` };
   });
   report.check('rows of demo.flights', [String(flights.rows)], [String(await expected.flightCount())]);
@@ -141,14 +86,14 @@ async function makeTables(project: Project, report: Report, expected: Expected):
     return { value, said: `${value.appended.rows} rows in ${value.appended.files} files` };
   });
   await report.step('Apply three feature views and a feature service', async () => {
-    const file = join(FOLDER, DEFINITIONS_FILE);
+    const file = join(project.config.directory, DEFINITIONS_FILE);
     const value = await applyFile(project, parse(await readFile(file, 'utf8')), file);
     return { value, said: `${value.plan.changes.length} definitions` };
   });
   return lateFile;
 }
 
-async function readAndTrain(project: Project, report: Report, expected: Expected): Promise<void> {
+async function readAndTrain(project: Project, report: Report, expected: Expected, scale: number): Promise<void> {
   await report
     .step(`Read airports online at the data's last hour (${AT})`, async () => {
       const value = await readOnline(project, SHOWN, parseTimeUs(AT, 'at'));
@@ -162,14 +107,15 @@ async function readAndTrain(project: Project, report: Report, expected: Expected
       return { value, said: 'the features of 2001 are too old to serve' };
     })
     .then((response) => report.lines(describeOnline(response, SHOWN)));
-  const { frame, training } = await report.step('Make a point-in-time training set for 10,000 flights', async () => {
-    const made = await makeFrame(project);
+  const count = Math.ceil(TRAINING_FLIGHTS * scale);
+  const { frame, training } = await report.step(`Make a point-in-time training set for ${count} flights`, async () => {
+    const made = await makeFrame(project, count);
     const set = await makeTrainingSet(project, made);
     const snapshots = [...set.snapshots].map(([table, id]) => `${table} at snapshot ${id}`).join(', ');
     return { value: { frame: made, training: set }, said: `${set.rows.length} rows from ${snapshots}` };
   });
   const rows = await expected.trainingRows(frame, '6 hours', LATE_ROWS);
-  report.check('training rows', training.rows.map(text), rows.map(text));
+  report.check('training rows', training.rows.map(rowText), rows.map(rowText));
 }
 
 async function catchLateRows(project: Project, local: LocalRun, report: Report, lateFile: string): Promise<void> {
@@ -189,7 +135,8 @@ async function catchLateRows(project: Project, local: LocalRun, report: Report, 
   ]);
 }
 
-async function runDemo(project: Project, report: Report, expected: Expected): Promise<void> {
+async function runDemo(project: Project, report: Report, expected: Expected, scale: number): Promise<DemoDigest> {
+  await requireNoTables(project);
   const lateFile = await makeTables(project, report, expected);
   const began = performance.now();
   await withLocalRun(
@@ -203,43 +150,76 @@ async function runDemo(project: Project, report: Report, expected: Expected): Pr
         const value = await materializeAll(local, report);
         return { value, said: value.map((one) => `${one.view}: ${one.kind}, ${one.rows} rows`).join('; ') };
       });
-      await readAndTrain(project, report, expected);
+      await readAndTrain(project, report, expected, scale);
       await catchLateRows(project, local, report, lateFile);
       await checkOnline(project, report, expected, NONE);
       await keepHistory(project, local, report, expected);
     },
     { announce: (message) => report.announce(message) },
   );
+  const made = await report.step('Compute the digest of all rows', async () => {
+    const value = await digestTables(project);
+    return { value, said: value.digest };
+  });
+  report.lines(made.tables.map(({ table, rows, digest }) => `${table}: ${rows} rows, ${digest}`));
+  return made;
 }
 
-async function main(): Promise<number> {
-  const began = performance.now();
-  const report = new Report();
-  await makeProject(FOLDER);
+/** Runs the demo in a project of its own. */
+async function demonstrate({ folder, configFile, scale }: DemoOptions, report: Report): Promise<DemoDigest> {
+  await makeProject(folder, configFile);
   installQuietRuntime();
-  const expected = await Expected.open(FLIGHTS);
-  const project = await openProject({ cwd: FOLDER, fileFolders: [dirname(FLIGHTS), join(FOLDER, 'data')] });
+  const data = join(folder, 'data');
+  const flights = scale === 1 ? FLIGHTS : join(data, 'flights.parquet');
+  if (scale !== 1) await writeSample(FLIGHTS, scale, flights);
+  const expected = await Expected.open(flights);
+  const project = await openProject({ cwd: folder, fileFolders: [dirname(FLIGHTS), data] });
   try {
-    await runDemo(project, report, expected);
+    return await runDemo(project, report, expected, scale);
   } finally {
     await project.close();
     expected.close();
   }
-  const seconds = ((performance.now() - began) / 1000).toFixed(0);
-  if (report.problems > 0) {
-    process.stdout.write(
-      `\n${report.problems} answers differ from plain SQL. This is a bug; please report it with this output.\n`,
-    );
-    return 1;
-  }
-  process.stdout.write(`
-All answers equal plain SQL over the raw file. ${seconds} s in all.
-The warehouse is ${join(relative(process.cwd(), FOLDER) || '.', 'warehouse')}. Try next, in ${relative(process.cwd(), FOLDER) || '.'}:
-  npx moraine dev                                          # the same runs in the Temporal web UI
-  npx moraine online get airport_delay --entity origin=ATL --at ${AT}
-  npx moraine table history demo.airport_hourly
-`);
-  return 0;
 }
 
-process.exitCode = await main();
+async function main(): Promise<number> {
+  const began = performance.now();
+  const options = readOptions(process.argv.slice(2), ROOT);
+  if (typeof options === 'string') {
+    process.stdout.write(options);
+    return 0;
+  }
+  const report = new Report(options.isJson ? process.stderr : process.stdout);
+  const made = await demonstrate(options, report);
+  const seconds = Number(((performance.now() - began) / 1000).toFixed(0));
+  const { problems } = report;
+  if (options.isJson) {
+    const answer = { scale: options.scale, ...made, answersThatDiffer: problems, seconds };
+    process.stdout.write(`${JSON.stringify(answer)}\n`);
+  }
+  report.end(
+    problems > 0
+      ? [differ(problems)]
+      : [`All answers equal plain SQL over the raw file. ${seconds} s in all.`, ...nextSteps(options)],
+  );
+  return problems > 0 ? 1 : 0;
+}
+
+const differ = (problems: number): string =>
+  `${problems} answers differ from plain SQL. This is a bug; please report it with this output.`;
+
+function nextSteps({ folder, configFile }: DemoOptions): string[] {
+  const shown = relative(process.cwd(), folder) || '.';
+  const where = configFile === undefined ? `The warehouse is ${join(shown, 'warehouse')}. ` : '';
+  return [
+    `${where}Try next, in ${shown}:`,
+    '  npx moraine dev                                          # the same runs in the Temporal web UI',
+    `  npx moraine online get airport_delay --entity origin=ATL --at ${AT}`,
+    '  npx moraine table history demo.airport_hourly',
+  ];
+}
+
+process.exitCode = await main().catch((error: unknown) => {
+  process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+  return 1;
+});

@@ -2,8 +2,10 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolders } from '../processes/index.js';
+import type { Project } from '../project/index.js';
 
-const CONFIG = `catalog: local
+/** A project of local files. */
+const LOCAL = `catalog: local
 catalogs:
   local: { type: sql, uri: .moraine/catalog.db, warehouse: warehouse }
 engine:
@@ -55,15 +57,28 @@ featureServices:
 /** Where the demo's definitions are, below the project's folder. */
 export const DEFINITIONS_FILE = 'features.yaml';
 
-/** Makes an empty project, in place of the last demo's. A server that somebody runs there is left alone: an error says so. */
-export async function makeProject(folder: string): Promise<void> {
+/**
+ * Makes an empty project, in place of the last demo's. A server that somebody runs there is left alone: an error says so.
+ * @param configFile its configuration; one of local files unless given
+ */
+export async function makeProject(folder: string, configFile?: string): Promise<void> {
+  const config = configFile === undefined ? LOCAL : await readFile(configFile, 'utf8');
   if (await hasLiveServer(join(folder, '.moraine/temporal/server.json'))) {
     throw new Error(`A Temporal server of the last demo runs in ${folder} (moraine dev?). End it first.`);
   }
   await rm(folder, { recursive: true, force: true });
   await makeFolders(join(folder, 'data'));
-  await writeFile(join(folder, 'moraine.yaml'), CONFIG);
+  await writeFile(join(folder, 'moraine.yaml'), config);
   await writeFile(join(folder, DEFINITIONS_FILE), DEFINITIONS);
+}
+
+/** The demo makes its tables itself: those of another run would be among its answers. */
+export async function requireNoTables(project: Project): Promise<void> {
+  const { catalog, identifier } = await project.resolveTable('demo.flights');
+  if (!(await catalog.namespaceExists(identifier.namespace)) || !(await catalog.tableExists(identifier))) return;
+  throw new Error(
+    `Table demo.flights exists already in catalog ${catalog.name}. Drop the tables of the last demo, in the namespaces demo, moraine and moraine_online, or use another catalog.`,
+  );
 }
 
 async function hasLiveServer(recordFile: string): Promise<boolean> {

@@ -10,6 +10,12 @@ export class Report {
   #problems = 0;
   #doing = '';
   readonly #isTerminal = process.stderr.isTTY;
+  readonly #out: NodeJS.WritableStream;
+
+  /** @param out where the steps go */
+  constructor(out: NodeJS.WritableStream) {
+    this.#out = out;
+  }
 
   /** Runs a step; its result's text is printed with the time it took. */
   async step<T>(title: string, work: () => Promise<{ readonly said: string; readonly value: T }>): Promise<T> {
@@ -20,7 +26,7 @@ export class Report {
     const { said, value } = await work().finally(() => clearInterval(ticker));
     this.#clear();
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
-    process.stdout.write(`${String(this.#steps).padStart(2)}. ${title}: ${said}  (${seconds} s)\n`);
+    this.#out.write(`${String(this.#steps).padStart(2)}. ${title}: ${said}  (${seconds} s)\n`);
     return value;
   }
 
@@ -31,11 +37,11 @@ export class Report {
 
   announce(text: string): void {
     this.#clear();
-    process.stdout.write(`    ${text}\n`);
+    this.#out.write(`    ${text}\n`);
   }
 
   lines(texts: readonly string[]): void {
-    for (const text of texts) process.stdout.write(`      ${text}\n`);
+    for (const text of texts) this.#out.write(`      ${text}\n`);
   }
 
   /** Says whether two answers are the same, row by row; a difference makes the demo fail. */
@@ -62,6 +68,12 @@ export class Report {
       process.stderr.write(`    ${line}\n`);
   }
 
+  /** The last lines, after an empty one. */
+  end(texts: readonly string[]): void {
+    this.#out.write(`\n${texts.join('\n')}\n`);
+  }
+
+  /** Answers that differed. */
   get problems(): number {
     return this.#problems;
   }

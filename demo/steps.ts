@@ -29,17 +29,20 @@ import { loadTable } from '../tables/index.js';
 import { type LocalRun, startMaterialization, waitForRun } from '../workers/index.js';
 import { HOURLY_SQL } from './expected.js';
 
+/** The first read of a table of many small files fetches each of them from its store. */
+const READ_TIMEOUT_MS = 300_000;
+
 /** Rows of two airports' last hours reach the feature table late: after the first materialization. */
 export const LATE_ROWS = `origin IN ('SFO', 'HNL') AND event_ts > TIMESTAMP '2001-06-30 18:00:00'`;
 
-/** A relation over a table's current snapshot, for SQL in the project's engine. */
-async function tableRelation(project: Project, connection: Connection, name: string): Promise<string> {
+/** A relation over a table's current snapshot, for SQL in the project's engine, and its columns. */
+export async function tableRows(project: Project, connection: Connection, name: string) {
   const { catalog, identifier } = await project.resolveTable(name);
   const table = await loadTable(catalog, project.io, identifier);
   const schema = currentSchema(table.metadata);
   const source = { table, snapshot: currentSnapshot(table.metadata) ?? null, schema };
   const { scan } = await openScan(connection, source, await planSource(source));
-  return await readableScanSql(connection, { ...scan, schema });
+  return { relation: await readableScanSql(connection, { ...scan, schema }), schema };
 }
 
 /** Writes the result of SQL over a table as a Parquet file of the project's data folder. */
@@ -48,7 +51,7 @@ async function exportSql(project: Project, file: string, sql: (relation: string)
   await makeFolders(join(project.config.directory, 'data'));
   const engine = await project.engine();
   await engine.withConnection(async (connection) => {
-    const relation = await tableRelation(project, connection, table);
+    const { relation } = await tableRows(project, connection, table);
     await connection.run(`COPY (${sql(relation)}) TO ${quoteLiteral(path)} (FORMAT parquet)`);
   });
   return path;
@@ -108,28 +111,28 @@ export function readAirports(
   return getOnlineFeatures(project, {
     ...features,
     entities: airports.map((origin) => ({ origin })),
-    readTimeoutMs: 30_000,
+    readTimeoutMs: READ_TIMEOUT_MS,
     ...(nowUs === undefined ? {} : { nowUs }),
   });
 }
 
-/** 10,000 flights, spread over the half year, with their departure time and label. */
-export async function makeFrame(project: Project): Promise<string> {
+/** So many flights, spread over the half year, with their departure time and label. */
+export async function makeFrame(project: Project, count: number): Promise<string> {
   return exportSql(
     project,
     'training_flights.parquet',
     (flights) => `
       SELECT row_number() OVER (ORDER BY hash(date, delay, distance, origin, destination), date, origin, destination, delay, distance) - 1 AS row_id,
              origin, date AS event_timestamp, delay AS label_delay
-      FROM ${flights} QUALIFY row_id < 10000 ORDER BY row_id`,
+      FROM ${flights} QUALIFY row_id < ${count} ORDER BY row_id`,
     'demo.flights',
   );
 }
 
-/** The training set, written as Parquet; its rows come back as text in the frame's order. */
+/** The training set, written as Parquet and then as the table `demo.training_set`; its rows come back as text in the frame's order. */
 export async function makeTrainingSet(project: Project, frame: string) {
   const out = join(project.config.directory, 'data', 'training_set.parquet');
-  return withHistoricalFeatures(
+  const set = await withHistoricalFeatures(
     project,
     { service: 'departures', entities: { file: frame } },
     async ({ connection, select, schema, snapshots }) => {
@@ -140,9 +143,11 @@ export async function makeTrainingSet(project: Project, frame: string) {
         `SELECT row_id::VARCHAR, mean_delay::VARCHAR, share_delayed::VARCHAR, longest_delay::VARCHAR, flights::VARCHAR
          FROM ${parquetReader([out])}`,
       );
-      return { out, rows: rows as (string | null)[][], snapshots };
+      return { rows: rows as (string | null)[][], snapshots };
     },
   );
+  await appendFile(project, 'demo.training_set', out, { create: true });
+  return set;
 }
 
 /** One line for each airport: every value with its status. */

@@ -47,12 +47,12 @@ export function readHistory(project: Project, airports: readonly string[], nowUs
 
 /** The effect of maintenance on the view's online table: how many files it would keep, and remove, for which reason. */
 export async function dryRunMaintenance(project: Project) {
-  const { snapshotIds, kept, files } = await planMaintain(project, { table: ONLINE_TABLE });
+  const { snapshotIds, kept, fileOwner, files } = await planMaintain(project, { table: ONLINE_TABLE });
   const reasons = new Map<string, number>();
   for await (const { action, reason } of files) {
     // Reasons name snapshots; what matters here is the kind.
     const kind = `${action}: ${reason.replace(/\d{3,}/g, 'N')}`;
     reasons.set(kind, (reasons.get(kind) ?? 0) + 1);
   }
-  return { expired: snapshotIds.length, kept: kept.size, reasons };
+  return { expired: snapshotIds.length, kept: kept.size, fileOwner, reasons };
 }

@@ -10,7 +10,11 @@ import { projectRoot } from '../support/paths.js';
 
 test.each(NEWER_NODES)('the demo on Node %s', (version) => {
   const env = { ...process.env, ...nodeEnvironment(version), TEMPORAL_ADDRESS: undefined };
-  const demo = spawnSync('node', [join(projectRoot, 'dist/demo/main.js')], { encoding: 'utf8', env, cwd: projectRoot });
+  const demo = spawnSync('node', [join(projectRoot, 'dist/demo/main.js'), '--scale', '0.1'], {
+    encoding: 'utf8',
+    env,
+    cwd: projectRoot,
+  });
   expect(demo.stderr).not.toContain('error:');
   expect({ status: demo.status, signal: demo.signal }).toEqual({ status: 0, signal: null });
   expect(demo.stdout).toContain('All answers equal plain SQL over the raw file.');

@@ -26,7 +26,11 @@ async function keysIn({ client }: S3Server, Bucket: string): Promise<string[]> {
 
 test('folders and two stores in one project: each table lies in its place, and one query reads all of them', async () => {
   const local = await localAnswers(lake);
-  const project = await makeProject(lake, { page: 'docs/storage.md', index: 1, archive });
+  const project = await makeProject(lake, {
+    page: 'docs/storage.md',
+    heading: 'Several stores, and folders beside them',
+    archive,
+  });
   const here = await live(project);
   expect(here.answers).toEqual(local.answers);
   expect(here.rows).toEqual(local.rows);

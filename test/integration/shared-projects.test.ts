@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { CreateMultipartUploadCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { jsonLines, moraine } from '../support/cli.js';
+import { expectSameDemo } from '../support/demo.js';
 import { startGlue } from '../support/glue-server.js';
 import { startPostgres } from '../support/postgres-server.js';
 import { python } from '../support/python.js';
 import { startRestServer } from '../support/rest-server.js';
 import { type S3Server, startS3Server } from '../support/s3-server.js';
-import { expectSameLife, live, localAnswers, makeProject, SECRET } from '../support/shared-project.js';
+import { live, localAnswers, makeProject, SECRET } from '../support/shared-project.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 
 let server: S3Server;
@@ -21,7 +22,7 @@ afterAll(() => server.close());
 
 test('a project on S3 gives the answers of one on files, its tables are read by PyIceberg, and its secret is nowhere', async () => {
   const local = await localAnswers(server);
-  const project = await makeProject(server, { page: 'docs/storage.md' });
+  const project = await makeProject(server, { page: 'docs/storage.md', heading: 'S3 and stores with its protocol' });
   const remote = await live(project);
   expect(remote.answers).toEqual(local.answers);
   expect(remote.rows).toEqual(local.rows);
@@ -91,22 +92,22 @@ test('a project on S3 gives the answers of one on files, its tables are read by 
   expect(left.filter((name) => /parquet|avro|metadata/.test(name))).toEqual([]);
 });
 
-test('a project whose catalog is a PostgreSQL database gives the answers of one on SQLite, and PyIceberg reads its tables', async () => {
+test('the demo on S3 with a PostgreSQL database makes the rows that it makes on local files, also for PyIceberg', async () => {
   const postgres = await startPostgres();
   try {
     const uri = await postgres.makeDatabase();
-    await expectSameLife(server, {
-      index: 0,
+    await expectSameDemo(server, {
+      heading: 'PostgreSQL',
       database: uri,
       shown: `catalog lake: ${uri.replace(/\/\/.*@/, '//')}, 3 namespaces`,
-      python: { type: 'sql', uri: uri.replace('postgresql:', 'postgresql+psycopg2:') },
+      python: { type: 'sql', uri: uri.replace('postgresql:', 'postgresql+psycopg2:'), ...server.options },
     });
   } finally {
     await postgres.close();
   }
 });
 
-test('a project whose catalog is a REST server, and whose tables are objects, gives the answers of one on files', async () => {
+test('the demo on S3 with a REST server makes the rows that it makes on local files, also for PyIceberg', async () => {
   const {
     's3.endpoint': endpoint = '',
     's3.access-key-id': key = '',
@@ -121,26 +122,28 @@ test('a project whose catalog is a REST server, and whose tables are objects, gi
     's3.secret-access-key': secret,
   });
   try {
-    const project = await expectSameLife(server, {
-      index: 1,
+    const project = await expectSameDemo(server, {
+      heading: 'REST',
       catalog: rest.uriOf('lake'),
       shown: `catalog lake: ${rest.uriOf('lake')}, 3 namespaces`,
       python: { type: 'rest', uri: rest.uriOf('lake'), ...server.options },
     });
     // The server writes metadata, and everything else lies where it put the tables.
     expect(
-      readdirSync(project.folder, { recursive: true }).filter((name) => /parquet|avro|metadata/.test(String(name))),
+      readdirSync(project.folder, { recursive: true }).filter((name) =>
+        /^(?!data|\.moraine\/cache).*(parquet|avro|metadata)/.test(String(name)),
+      ),
     ).toEqual([]);
   } finally {
     await rest.close();
   }
 });
 
-test('a project whose catalog is AWS Glue gives the answers of one on files, and PyIceberg reads its tables', async () => {
+test('the demo on S3 with AWS Glue makes the rows that it makes on local files, also for PyIceberg', async () => {
   const glue = await startGlue(server);
   try {
-    await expectSameLife(server, {
-      index: 2,
+    await expectSameDemo(server, {
+      heading: 'AWS Glue',
       catalog: glue.endpoint,
       shown: `catalog lake: AWS Glue in ${glue.endpoint}, 3 namespaces`,
       python: { type: 'glue', ...glue.options, ...server.options },

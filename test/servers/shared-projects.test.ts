@@ -1,9 +1,9 @@
-/** Projects whose catalog is a large server do by configuration alone what a project of files does. */
+/** The demo on catalogs that are large servers, by configuration alone. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expectSameDemo } from '../support/demo.js';
 import { startHive } from '../support/hive-server.js';
 import { startNessie } from '../support/nessie-server.js';
 import { type S3Server, startS3Server } from '../support/s3-server.js';
-import { expectSameLife } from '../support/shared-project.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 
 let server: S3Server;
@@ -13,11 +13,11 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-test('a project whose catalog is a Hive metastore gives the answers of one on files, and PyIceberg reads its tables', async () => {
+test('the demo on S3 with a Hive metastore makes the rows that it makes on local files, also for PyIceberg', async () => {
   const hive = await startHive(temporaryFolder());
   try {
-    await expectSameLife(server, {
-      index: 3,
+    await expectSameDemo(server, {
+      heading: 'Hive metastore',
       catalog: hive.uri,
       shown: `catalog lake: ${hive.uri}, 4 namespaces`,
       python: { type: 'hive', uri: hive.uri, ...server.options },
@@ -27,11 +27,11 @@ test('a project whose catalog is a Hive metastore gives the answers of one on fi
   }
 });
 
-test('a project whose catalog is Nessie gives the answers of one on files, and PyIceberg reads its tables', async () => {
+test('the demo on S3 with Nessie makes the rows that it makes on local files, also for PyIceberg', async () => {
   const nessie = await startNessie(server, 's3://lake/nessie');
   try {
-    const project = await expectSameLife(server, {
-      index: 4,
+    const project = await expectSameDemo(server, {
+      heading: 'Nessie',
       catalog: nessie.uriOf('main'),
       shown: `catalog lake: ${nessie.uriOf('main')}, 3 namespaces`,
       python: { type: 'rest', uri: nessie.uriOf('main'), ...server.options },

@@ -18,7 +18,7 @@ test.each(['sessions', 'signing'] as const)(
     const nessie: NessieServer = await startNessie(s3, `s3://lake/nessie/${access}`, access);
     try {
       const project = await expectSameLife(s3, {
-        index: 5,
+        heading: 'Access to files by the catalog',
         catalog: nessie.uriOf('main'),
         shown: 'can be read, with the access that its catalog gives',
         python: { type: 'rest', uri: nessie.uriOf('main'), ...s3.options },

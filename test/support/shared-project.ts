@@ -10,16 +10,20 @@ import { python } from './python.js';
 import { type S3Server } from './s3-server.js';
 import { temporaryFolder } from './temp-folder.js';
 
-/** A configuration of a page: its `index`-th one, from 0. */
-const configOf = (page: string, index: number): string =>
-  codeBlocks(readFileSync(join(projectRoot, page), 'utf8')).filter(({ title }) => title === 'moraine.yaml')[index]
-    ?.content ?? expect.unreachable();
+/** The first configuration of a page, or that below a heading. */
+function configOf(page: string, heading?: string): string {
+  const text = readFileSync(join(projectRoot, page), 'utf8');
+  const isNamed = (line: string): boolean => /^#+ /.test(line) && line.replace(/^#+ /, '') === heading;
+  const line = heading === undefined ? 0 : text.split('\n').findIndex(isNamed);
+  const found = codeBlocks(text).find((block) => block.line > line + 1 && block.title === 'moraine.yaml');
+  return line < 0 || found === undefined ? expect.unreachable(`${page}: no configuration is there`) : found.content;
+}
 /** That of the store. */
 export const SECRET = 'canary-secret-of-the-tests';
 
 export interface Setup {
   readonly page?: string;
-  readonly index?: number;
+  readonly heading?: string;
   /** `user:password@host:port/name` */
   readonly database?: string;
   /** The address of a catalog. */
@@ -30,11 +34,8 @@ export interface Setup {
 
 export type SharedProject = Awaited<ReturnType<typeof makeProject>>;
 
-/** A project as `moraine init` makes it, or with the configuration of a page. */
-export async function makeProject(
-  server: S3Server,
-  { page, index = 0, database = '', catalog = '', archive }: Setup = {},
-) {
+/** A folder with the configuration of a page, if one is given, and the command in it. */
+export function configuredFolder(server: S3Server, { page, heading, database = '', catalog = '', archive }: Setup) {
   const folder = temporaryFolder();
   const outputs: CliResult[] = [];
   const env = {
@@ -58,8 +59,19 @@ export async function makeProject(
     expect(result.code, result.stderr).toBe(0);
     return result.stdout;
   };
+  const configure = (): string => {
+    const file = join(folder, 'moraine.yaml');
+    if (page !== undefined) writeFileSync(file, configOf(page, heading));
+    return file;
+  };
+  return { folder, run, outputs, env, configure };
+}
+
+/** A project as `moraine init` makes it, or with the configuration of a page. */
+export async function makeProject(server: S3Server, setup: Setup = {}) {
+  const { folder, run, outputs, configure } = configuredFolder(server, setup);
   await run('init', '.');
-  if (page !== undefined) writeFileSync(join(folder, 'moraine.yaml'), configOf(page, index));
+  configure();
   return { folder, run, outputs };
 }
 
@@ -127,9 +139,14 @@ export async function expectSameLife(server: S3Server, { shown, python: properti
   const read = await python<{ rows: number; online: number }>('read_store.py', JSON.stringify(properties));
   expect(read.rows).toBe(320);
   expect(read.online).toBeGreaterThan(0);
-  for (const { stdout, stderr } of project.outputs) {
+  expectNoSecrets(project.outputs);
+  return project;
+}
+
+/** No output shows what gives access to the store or to the catalog. */
+export function expectNoSecrets(outputs: readonly CliResult[]): void {
+  for (const { stdout, stderr } of outputs) {
     expect(stdout + stderr).not.toContain(PASSWORD);
     expect(stdout + stderr).not.toContain(SECRET);
   }
-  return project;
 }

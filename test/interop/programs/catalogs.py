@@ -1,11 +1,12 @@
-"""Opens a catalog of PyIceberg from its properties. PyIceberg 0.12 asks a Hive metastore for tables by calls that 4.0 does not have."""
+"""Opens a catalog of PyIceberg from its properties, and its name (`lake` unless given). PyIceberg 0.12
+asks a Hive metastore for tables by calls that 4.0 does not have."""
 from pyiceberg.catalog import load_catalog
 
 
 def open_catalog(properties):
     if properties["type"] == "hive":
         ask_by_request()
-    return load_catalog("lake", **properties)
+    return load_catalog(**{"name": "lake", **properties})
 
 
 def ask_by_request():

@@ -1,0 +1,71 @@
+/** The demo's answers beside those of plain SQL over the raw file. */
+import { formatTimeUs, parseTimeUs } from '../config/index.js';
+import type { OnlineResponse } from '../online/index.js';
+import type { Project } from '../project/index.js';
+import type { Expected, ExpectedRow } from './expected.js';
+import type { Report } from './report.js';
+import { readOnline } from './steps.js';
+import { HISTORY_VIEW, readHistory } from './upkeep.js';
+
+/** The data's last hour: the data is of 2001. */
+export const AT = '2001-07-01T01:00:00Z';
+/** A condition of SQL by which no row comes late. */
+export const NONE = 'false';
+const TTL_HOURS = 6;
+
+export const rowText = (row: ExpectedRow): string => row.map((value) => value ?? 'null').join(' | ');
+
+/** An online answer in the form of the expected rows: the newest hour's values of each airport, whatever its age. */
+function onlineRows(response: OnlineResponse, airports: readonly string[]): string[] {
+  const place = (name: string): number => response.features.findIndex((feature) => feature.name === name);
+  return airports.map((airport, index) => {
+    const row = response.rows[index] ?? [];
+    const value = (name: string): string => numberText(row[place(name)]?.value);
+    const time = row[0]?.eventTimestampUs ?? null;
+    const when =
+      time === null
+        ? 'null'
+        : formatTimeUs(time)
+            .replace('T', ' ')
+            .replace(/(\.0+)?Z$/, '');
+    return [airport, when, value('flights'), value('mean_delay'), value('share_delayed'), value('longest_delay')].join(
+      ' | ',
+    );
+  });
+}
+
+/** As DuckDB casts a double to text: `5.0`, not `5`. */
+function numberText(value: unknown): string {
+  return typeof value === 'number' || typeof value === 'bigint' ? String(value) : 'null';
+}
+
+/** The expected answer of an online read: values older than the ttl, in hours, are withheld. */
+function withinTtl(rows: readonly ExpectedRow[], ttlHours: number): string[] {
+  const oldest = Date.parse(AT) - ttlHours * 3_600_000;
+  return rows.map((row) => {
+    const [airport, time, ...values] = row;
+    const expired = Date.parse(`${time?.replace(' ', 'T') ?? ''}Z`) < oldest;
+    const shown = values.map((value) => (expired ? 'null' : String(value === null ? 'null' : Number(value))));
+    return [airport, time, ...shown].join(' | ');
+  });
+}
+
+export async function checkOnline(project: Project, report: Report, expected: Expected, late: string): Promise<void> {
+  const rows = await expected.newestHours(AT.replace('T', ' ').replace('Z', ''), late);
+  const airports = rows.map(([airport]) => airport ?? '');
+  const response = await readOnline(project, airports, parseTimeUs(AT, 'at'));
+  report.check(
+    `online values of all ${airports.length} airports`,
+    onlineRows(response, airports),
+    withinTtl(rows, TTL_HOURS),
+  );
+}
+
+/** The values of the backfilled view, whatever their age. */
+export async function checkHistory(project: Project, report: Report, expected: Expected): Promise<void> {
+  const rows = await expected.newestHours(AT.replace('T', ' ').replace('Z', ''), NONE);
+  const airports = rows.map(([airport]) => airport ?? '');
+  const response = await readHistory(project, airports, parseTimeUs(AT, 'at'));
+  const wanted = withinTtl(rows, Number.POSITIVE_INFINITY);
+  report.check(`values of ${HISTORY_VIEW} for all ${airports.length} airports`, onlineRows(response, airports), wanted);
+}

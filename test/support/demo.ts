@@ -1,0 +1,68 @@
+/** The demo as people run it, on any storage and catalog; its rows are the same everywhere. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import type { DemoDigest } from '../../demo/digest.js';
+import { type CliResult, DIST } from './cli.js';
+import { projectRoot } from './paths.js';
+import { python } from './python.js';
+import type { S3Server } from './s3-server.js';
+import { type CatalogUnderTest, configuredFolder, expectNoSecrets } from './shared-project.js';
+import { temporaryFolder } from './temp-folder.js';
+
+/** `.ci/nightly` runs all of it. */
+const SCALE = process.env['MORAINE_DEMO_SCALE'] ?? '0.1';
+
+/** Runs the demo to its end, on a Temporal server of its own. */
+async function demo(args: readonly string[], env: Readonly<Record<string, string | undefined>>) {
+  const child = spawn(process.execPath, [join(DIST, 'demo/main.js'), '--scale', SCALE, '--json', ...args], {
+    cwd: projectRoot,
+    env: { ...process.env, TEMPORAL_ADDRESS: undefined, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const result = { stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (result.stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (result.stderr += text));
+  const [code, signal] = (await once(child, 'close')) as [CliResult['code'], CliResult['signal']];
+  expect(code, result.stderr).toBe(0);
+  expect(result.stderr).toContain('All answers equal plain SQL over the raw file.');
+  return { ...result, code, signal, made: JSON.parse(result.stdout) as DemoDigest };
+}
+
+/** The same digests by PyIceberg. */
+async function byPython(properties: Readonly<Record<string, string>>, { tables }: DemoDigest) {
+  const names = tables.map(({ table }) => table);
+  return await python<DemoDigest['tables']>('digest_tables.py', JSON.stringify(properties), ...names);
+}
+
+async function onLocalFiles(): Promise<DemoDigest> {
+  const folder = temporaryFolder();
+  const { made } = await demo(['--folder', folder], {});
+  const uri = `sqlite:///${join(folder, '.moraine/catalog.db')}`;
+  expect(await byPython({ type: 'sql', uri, name: 'local' }, made)).toEqual(made.tables);
+  return made;
+}
+
+let local: Promise<DemoDigest> | undefined;
+
+/**
+ * Runs the demo on a store and a catalog, by the configuration of docs/catalogs.md: the rows are those of the demo on local files, also
+ * for PyIceberg after maintenance, and no output has shown a secret.
+ */
+export async function expectSameDemo(server: S3Server, { shown, python: properties, ...setup }: CatalogUnderTest) {
+  const { tables, digest } = await (local ??= onLocalFiles());
+  const source = configuredFolder(server, { page: 'docs/catalogs.md', ...setup });
+  const folder = join(source.folder, 'demo');
+  const done = await demo(['--config', source.configure(), '--folder', folder], source.env);
+  expect(done.made).toMatchObject({ digest, tables });
+  expect(Number(tables[0]?.rows)).toBe(3_000_000 * Number(SCALE));
+
+  const run = (...args: string[]) => source.run('--config', join(folder, 'moraine.yaml'), ...args);
+  expect(await run('doctor')).toContain(shown);
+  const expired = ['--older-than', '0s', '--retain-last', '1', '--orphans-older-than', '3d'];
+  await run('maintain', 'moraine_online.airport_history', ...expired);
+  expect(await byPython(properties, done.made)).toEqual(tables);
+  expectNoSecrets([...source.outputs, done]);
+  return { folder, outputs: source.outputs };
+}
