@@ -1,6 +1,6 @@
 /** A REST catalog whose answers would lead to other files, other tables and other servers. */
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
@@ -8,9 +8,11 @@ import { openRestCatalog, type TableIdentifier } from '../../catalogs/index.js';
 import { openProject, type Project } from '../../project/index.js';
 import { stageRows } from '../../staging/index.js';
 import { commitAppend, readSnapshotManifests, selectSnapshot } from '../../tables/index.js';
+import { moraine } from '../support/cli.js';
 import { failureOf, rejectionCode } from '../support/error-code.js';
 import { type FaultyProxy, type SeenRequest, startFaultyProxy } from '../support/faulty-proxy.js';
 import { type RestServer, startRestServer } from '../support/rest-server.js';
+import { temporaryFolder } from '../support/temp-folder.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'moraine-rest-'));
 let server: RestServer;
@@ -154,4 +156,43 @@ test('an answer for a token that is larger than a megabyte is refused', async ()
     'CATALOG_UNAVAILABLE',
     expect.stringContaining('no token could be had: its answer is larger than 1048576 bytes'),
   ]);
+});
+
+/** An error of a catalog, which repeats what it was sent. */
+const refusing =
+  (status: number) =>
+  ({ headers, body }: SeenRequest) => ({
+    status,
+    body: JSON.stringify({
+      error: { type: 'Refused', message: `${headers['authorization'] ?? ''} ${body}`, code: status },
+    }),
+  });
+
+test.each<[string, FaultyProxy['fateOf'], RegExp]>([
+  ['credentials that it does not know', refusing(401), /Check token or credential\./],
+  ['a scope that is missing', refusing(403), /Give the credentials the right to do this, or set another scope\./],
+  [
+    'another host',
+    () => ({ status: 308, headers: { location: 'https://other.example' }, body: '' }),
+    /it redirects to https:\/\/other\.example, which is not followed: set uri to it if you trust it/,
+  ],
+  [
+    'an answer of something else',
+    () => ({ status: 200, body: '<html>' }),
+    /Check that uri is the address of a REST catalog\./,
+  ],
+])('doctor tells %s of a REST catalog, and the setting to change, before a run does', async (_, fate, remedy) => {
+  proxy.fateOf = (seen) =>
+    seen.path.endsWith('/oauth/tokens')
+      ? { status: 200, body: '{"access_token":"canary-secret-token","token_type":"bearer","expires_in":60}' }
+      : fate(seen);
+  const project = temporaryFolder();
+  const catalogs = { lake: { type: 'rest', uri: `${proxy.address}/x`, options: { credential: '${LAKE_CREDENTIAL}' } } };
+  writeFileSync(join(project, 'moraine.yaml'), JSON.stringify({ catalogs, storage: { roots: [project] } }));
+  const env = { LAKE_CREDENTIAL: 'me:canary-secret', NO_COLOR: '1' };
+  const { code, stdout, stderr } = await moraine(['doctor'], { cwd: project, env });
+  expect(code).not.toBe(0);
+  const [, found = ''] = /fail +catalog lake: (.*)/.exec(stdout) ?? [];
+  expect(found).toMatch(remedy);
+  expect(stdout + stderr).not.toContain('canary-secret');
 });
