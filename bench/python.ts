@@ -1,9 +1,8 @@
 /** Running a Python program of the bench beside ours: the foreign engines that the bars name. */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { projectRoot } from '../test/support/paths.js';
 import { pythonEnvironment } from '../test/support/python-environment.js';
 import type { BenchContext } from './job.js';
 
@@ -18,13 +17,6 @@ export interface ForeignMeasurement {
   readonly count: number;
 }
 
-/** The repository's folder, from the sources and from `dist` alike. */
-export function repository(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-  return folder;
-}
-
 /**
  * Runs `bench/programs/PROGRAM` in the environment of `test/interop/REQUIREMENTS`, which the first run on a machine makes (minutes).
  * The job's data folder comes first among its arguments.
@@ -35,9 +27,8 @@ export async function runForeign(
   program: { readonly name: string; readonly requirements: string },
   ...args: readonly string[]
 ): Promise<Readonly<Record<string, number>>> {
-  const root = repository();
-  const interpreter = pythonEnvironment(join(root, 'test/interop', program.requirements));
-  const path = join(root, 'bench/programs', program.name);
+  const interpreter = pythonEnvironment(join(projectRoot, 'test/interop', program.requirements));
+  const path = join(projectRoot, 'bench/programs', program.name);
   const { stdout } = await measure(() =>
     run(interpreter, ['-W', 'ignore', path, context.dataFolder, ...args], {
       cwd: context.scratchFolder,

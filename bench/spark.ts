@@ -3,9 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tableMetadataToJson } from '../iceberg/index.js';
 import type { Table } from '../tables/index.js';
+import { projectRoot } from '../test/support/paths.js';
 import { runSparkProgram } from '../test/support/spark.js';
 import type { BenchContext } from './job.js';
-import { type ForeignMeasurement, repository } from './python.js';
+import type { ForeignMeasurement } from './python.js';
 
 /**
  * Makes a table readable as one of Spark's Hadoop catalog, whose warehouse is the folder above its namespace: its metadata under the name
@@ -26,7 +27,7 @@ export async function compactBySpark(
   warehouse: string,
   tables: readonly string[],
 ): Promise<ForeignMeasurement> {
-  const program = join(repository(), 'bench/programs/spark_rewrite.py');
-  const stdout = await runSparkProgram(repository(), program, [warehouse, ...tables], context.scratchFolder);
+  const program = join(projectRoot, 'bench/programs/spark_rewrite.py');
+  const stdout = await runSparkProgram(projectRoot, program, [warehouse, ...tables], context.scratchFolder);
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as ForeignMeasurement;
 }

@@ -15,6 +15,7 @@ import { materialize } from './materialize.js';
 import { plan, planCold } from './plan.js';
 import { positionDeletes } from './position-deletes.js';
 import { storeMaterialize, storePlan, storeRead } from './store.js';
+import { storeCommit } from './store-commit.js';
 import { wideView } from './wide-view.js';
 import { workflowOverhead } from './workflow-overhead.js';
 
@@ -39,6 +40,7 @@ export const JOBS: readonly BenchJob[] = [
   storePlan,
   storeRead,
   storeMaterialize,
+  storeCommit,
 ];
 
 /** The job of that name. */

@@ -4,10 +4,10 @@ import resource
 import time
 
 
-def measured(call):
-    """Runs `call`, which returns a count, and prints the measurement as one line of JSON."""
+def measured(call, more=dict):
+    """Runs `call`, which returns a count, and prints the measurement as one line of JSON, with what `more` says afterwards."""
     cpu, wall = time.process_time(), time.perf_counter()
     count = call()
     used = {"cpuSeconds": time.process_time() - cpu, "wallSeconds": time.perf_counter() - wall}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({**used, "peakMb": peak, "count": count}), flush=True)
+    print(json.dumps({**used, "peakMb": peak, "count": count, **more()}), flush=True)
