@@ -164,7 +164,7 @@ const refusing =
   ({ headers, body }: SeenRequest) => ({
     status,
     body: JSON.stringify({
-      error: { type: 'Refused', message: `${headers['authorization'] ?? ''} ${body}`, code: status },
+      error: { type: 'Refused', message: `${String(headers['authorization'])} ${body}`, code: status },
     }),
   });
 
