@@ -1,20 +1,23 @@
 /**
  * The real worker is killed with SIGKILL just before an access to files, catalog or query engine, and started again: the run ends
- * with the right rows, each commit once, and every file that is needed. `MORAINE_CRASH_POINTS` says at which accesses: a few of each
- * workflow unless it is given, every one with `all`, every so many-th with a number, those from 57 to 60 with `57..60`.
+ * with the right rows, each commit once, and every file that is needed. Files are those of this machine, with SQLite, or objects of an S3 server,
+ * with a REST catalog. `MORAINE_CRASH_POINTS` says at which accesses: a few of each workflow unless it is given, every one with `all`, every
+ * so many-th with a number, those from 57 to 60 with `57..60`.
  */
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { Slots } from '../../activities/slots.js';
 import { KilledRun, workerIsUp } from '../support/killed-run.js';
 import { projectRoot } from '../support/paths.js';
 import { python } from '../support/python.js';
+import { type RestServer, s3OfRest, startRestServer } from '../support/rest-server.js';
+import { type ServerWithUsers, startMinio } from '../support/s3-server.js';
 import { WORKS, type Work } from '../support/works.js';
 
 const PRELOAD = pathToFileURL(join(projectRoot, 'test/support/kill-at-access.mjs')).href;
-const SAMPLE = 4;
 const ASKED = process.env['MORAINE_CRASH_POINTS'];
 /** Most of the time a run waits for a heartbeat to time out. */
 const atOnce = new Slots(6);
@@ -24,11 +27,51 @@ interface Reading {
   readonly problems: readonly string[];
 }
 
+/** Where a run has its tables. */
+interface Place {
+  readonly name: string;
+  /** Accesses of each workflow that are tried unless others are asked for. */
+  readonly sample: number;
+  readonly isLocal: boolean;
+  /** For one run. */
+  readonly settings: () => ConstructorParameters<typeof KilledRun>[2];
+}
+
+const LOCAL: Place = { name: 'local files and SQLite', sample: 4, isLocal: true, settings: () => ({}) };
+
+let store: ServerWithUsers;
+let rest: RestServer;
+const ON_S3: Place = {
+  name: 'S3 and REST',
+  sample: 2,
+  isLocal: false,
+  settings: () => ({
+    config: `catalogs: { lake: { type: rest, uri: "${rest.uriOf(`run-${randomUUID()}`)}" } }
+storage:
+  roots: [s3://lake]
+  options: { s3.endpoint: "${store.endpoint}", s3.region: us-east-1, s3.access-key-id: "${store.options['s3.access-key-id']}", s3.secret-access-key: "\${LAKE_SECRET_KEY}" }
+engine: { memoryLimit: 500MB, threads: 2, tempDirectory: tmp }
+`,
+    age: (location, modified) => store.age(location, modified),
+  }),
+};
+
+beforeAll(async () => {
+  store = await startMinio();
+  await store.makeBucket('lake');
+  rest = await startRestServer('s3://lake/rest', s3OfRest(store));
+  vi.stubEnv('LAKE_SECRET_KEY', store.options['s3.secret-access-key'] ?? '');
+});
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await Promise.all([store.close(), rest.close()]);
+});
+
 /** The environment in which the worker dies at an access; 0: it only counts. */
-function environment(folder: string, marker: string, killAt: number): Record<string, string> {
+function environment(folder: string, marker: string, killAt: number, { isLocal }: Place): Record<string, string> {
   return {
     NODE_OPTIONS: `--import ${PRELOAD}`,
-    MORAINE_ACCESS_ROOT: folder,
+    ...(isLocal ? { MORAINE_ACCESS_ROOT: folder } : {}),
     MORAINE_ACCESS_BEGIN: workerIsUp(folder),
     MORAINE_FAULT_MARKER: marker,
     ...(killAt === 0 ? { MORAINE_ACCESS_COUNT: join(folder, 'accesses') } : { MORAINE_KILL_AT: `${killAt}` }),
@@ -41,8 +84,9 @@ interface Attempt {
   readonly accesses: number;
 }
 
-async function survive(work: Work, killAt: number, isJudged: boolean): Promise<Attempt> {
-  const run: KilledRun = new KilledRun(work, (marker) => environment(run.folder, marker, killAt));
+async function survive(work: Work, place: Place, killAt: number, isJudged: boolean): Promise<Attempt> {
+  const faultOf = (marker: string) => environment(run.folder, marker, killAt, place);
+  const run: KilledRun = new KilledRun(work, faultOf, place.settings());
   try {
     const survival = await run.run();
     await run.expectWhole(survival);
@@ -50,8 +94,9 @@ async function survive(work: Work, killAt: number, isJudged: boolean): Promise<A
     const accesses = killAt === 0 ? Number(readFileSync(join(run.folder, 'accesses'), 'utf8')) : 0;
     return { isKilled: survival.killedBy === 'SIGKILL', accesses };
   } catch (error) {
-    process.stdout.write(`${work.name}, killed at access ${killAt}: ${String(error)}\n`);
-    throw new Error(`${work.name}, killed at access ${killAt}`, { cause: error });
+    const what = `${work.name} on ${place.name}, killed at access ${killAt}`;
+    process.stdout.write(`${what}: ${String(error)}\n`);
+    throw new Error(what, { cause: error });
   } finally {
     await run.clean();
   }
@@ -67,33 +112,33 @@ async function judge({ folder, small }: KilledRun, { written }: Work): Promise<v
 }
 
 /** Which accesses are asked for. The worker's own end counts, too: the last two are left out. */
-function chosenPoints(accesses: number): readonly number[] {
+function chosenPoints(accesses: number, sample: number): readonly number[] {
   const all = Array.from({ length: accesses - 2 }, (_, index) => index + 1);
   const [first, last] = ASKED?.split('..').map(Number) ?? [];
   if (first !== undefined && last !== undefined) return all.filter((point) => point >= first && point <= last);
   if (ASKED === 'all') return all;
-  const every = first ?? Math.ceil(accesses / SAMPLE);
+  const every = first ?? Math.ceil(accesses / sample);
   return all.filter((point) => point % every === 2 % every);
 }
 
 const slot = <T>(work: () => Promise<T>): Promise<T> => atOnce.run(new AbortController().signal, work);
 
-describe('a worker killed at any access is survived', () => {
+describe.each([LOCAL, ON_S3])('a worker killed at any access is survived, on $name', (place) => {
   test.concurrent.each(WORKS)(
     '$name',
     async (work) => {
-      const { accesses } = await slot(() => survive(work, 0, false));
-      const points = chosenPoints(accesses);
+      const { accesses } = await slot(() => survive(work, place, 0, false));
+      const points = chosenPoints(accesses, place.sample);
       expect(points).not.toEqual([]);
       const attempts = await Promise.allSettled(
-        points.map((point, index) => slot(() => survive(work, point, index % 3 === 0))),
+        points.map((point, index) => slot(() => survive(work, place, point, place.isLocal && index % 3 === 0))),
       );
       const failures = attempts.flatMap((attempt) =>
         attempt.status === 'rejected' ? [attempt.reason as unknown] : [],
       );
       if (failures.length > 0) throw new AggregateError(failures, `${failures.length} of ${points.length} points`);
       const killed = attempts.filter((attempt) => attempt.status === 'fulfilled' && attempt.value.isKilled).length;
-      process.stdout.write(`SIGKILL at ${killed} of ${accesses} accesses of ${work.name}\n`);
+      process.stdout.write(`SIGKILL at ${killed} of ${accesses} accesses of ${work.name} on ${place.name}\n`);
       // The number of accesses differs a little from run to run.
       expect(points.length - killed).toBeLessThan(1 + points.length / 20);
     },

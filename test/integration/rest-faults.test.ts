@@ -145,14 +145,20 @@ describe('a server that remembers keys', () => {
 });
 
 describe('a commit', () => {
-  test.each([500, 502, 503, 504])(
-    'that is answered with %d is of unknown outcome, applied or not, and is not sent again',
-    async (status) => {
+  test.each([
+    [500, {}],
+    [502, {}],
+    [503, {}],
+    [503, { 'retry-after': '1' }],
+    [504, {}],
+  ])(
+    'that is answered with %d %o is of unknown outcome, applied or not, and is not sent again',
+    async (status, headers) => {
       const catalog = await withTable();
-      proxy.fateOf = (seen) => (isCommit(seen) ? error(status) : 'pass');
+      proxy.fateOf = (seen) => (isCommit(seen) ? error(status, 'busy', headers) : 'pass');
       expect(await rejectionCode(set(catalog, 'a'))).toBe('COMMIT_STATE_UNKNOWN');
       expect([commits(), await valueOf(catalog)]).toEqual([1, undefined]);
-      proxy.fateOf = (seen) => (isCommit(seen) ? () => error(status) : 'pass');
+      proxy.fateOf = (seen) => (isCommit(seen) ? () => error(status, 'busy', headers) : 'pass');
       expect(await rejectionCode(set(catalog, 'b'))).toBe('COMMIT_STATE_UNKNOWN');
       expect([commits(), await valueOf(catalog)]).toEqual([2, 'b']);
     },

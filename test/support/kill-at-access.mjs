@@ -1,13 +1,14 @@
 // Loaded into a worker with `node --import`: counts its accesses to files below a folder, to the catalog and to the query engine's
-// files, and kills the process with SIGKILL just before one of them.
+// files, or its requests to a store and a catalog, and kills the process with SIGKILL just before one of them.
 //
-//   MORAINE_ACCESS_ROOT     the folder
+//   MORAINE_ACCESS_ROOT     the folder; without it requests are counted
 //   MORAINE_KILL_AT         the number of the access; the first is 1
 //   MORAINE_ACCESS_BEGIN    a file; accesses before it exists do not count: those of the worker's start
 //   MORAINE_FAULT_MARKER    a file that is created when the process dies; if it exists, the process lives
 //   MORAINE_ACCESS_COUNT    a file that gets the number of accesses when the process ends
 
 import fs from 'node:fs';
+import http from 'node:http';
 import { syncBuiltinESMExports } from 'node:module';
 import { isMainThread } from 'node:worker_threads';
 import { DuckDBConnection } from '@duckdb/node-api';
@@ -32,7 +33,8 @@ function reach() {
   process.kill(process.pid, 'SIGKILL');
 }
 
-if (isMainThread && root !== undefined) {
+/** Accesses of a project whose files and catalog are on this machine. */
+function countFiles() {
   for (const name of ['open', 'stat', 'lstat', 'link', 'unlink', 'readdir', 'mkdir', 'rename']) {
     const real = fs.promises[name];
     fs.promises[name] = (path, ...rest) => {
@@ -47,6 +49,26 @@ if (isMainThread && root !== undefined) {
     reach();
     return prepare.apply(this, args);
   };
+}
+
+/** Requests to a store, and to a catalog, which is asked by `fetch`. */
+function countRequests() {
+  const { request } = http;
+  http.request = (...args) => {
+    reach();
+    return request(...args);
+  };
+  syncBuiltinESMExports();
+  const { fetch } = globalThis;
+  globalThis.fetch = (...args) => {
+    reach();
+    return fetch(...args);
+  };
+}
+
+if (isMainThread && marker !== undefined) {
+  if (root === undefined) countRequests();
+  else countFiles();
 
   for (const name of ['run', 'runAndReadAll']) {
     const real = DuckDBConnection.prototype[name];

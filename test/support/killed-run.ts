@@ -7,7 +7,7 @@ import { expect } from 'vitest';
 import { leasesOf } from '../../maintenance/index.js';
 import { connectClient } from '../../workers/index.js';
 import { DATED_FILES_OPTION } from './dated-files.js';
-import { SmallProject } from './small-project.js';
+import { SmallProject, type SmallProjectOptions } from './small-project.js';
 import { testSettings } from './temporal.js';
 import { startWorkerProcess, type WorkerProcess } from './worker-process.js';
 import type { Work } from './works.js';
@@ -23,23 +23,28 @@ export interface Survival {
 /** The file that says that the first worker is up. @param folder of a {@link KilledRun} */
 export const workerIsUp = (folder: string): string => join(folder, 'worker-is-up');
 
+/** Where the tables are; unless given, in the folder of the run. */
+type Place = Pick<SmallProjectOptions, 'config' | 'age'>;
+
 export class KilledRun {
   readonly folder = realpathSync(mkdtempSync(join(tmpdir(), 'moraine-kill-')));
   readonly #workers: WorkerProcess[] = [];
   readonly #settings = testSettings();
   readonly #work: Work;
   readonly #faultOf: (marker: string) => Readonly<Record<string, string>>;
+  readonly #place: Place;
   small: SmallProject | undefined;
 
   /** @param faultOf environment that kills a worker, unless the file `marker` exists, which it creates */
-  constructor(work: Work, faultOf: (marker: string) => Readonly<Record<string, string>>) {
+  constructor(work: Work, faultOf: (marker: string) => Readonly<Record<string, string>>, place: Place = {}) {
     this.#work = work;
     this.#faultOf = faultOf;
+    this.#place = place;
   }
 
   async run(): Promise<Survival> {
     const { workflow, options, prepare, input } = this.#work;
-    const small = await SmallProject.createIn(this.folder, options);
+    const small = await SmallProject.createIn(this.folder, { ...options, ...this.#place });
     this.small = small;
     await prepare(small);
     const temporal = await connectClient(this.#settings);

@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { freePorts } from '../../workers/server/free-ports.js';
 import { startJavaServer } from './java-server.js';
+import type { S3Server } from './s3-server.js';
 
 /** A running server. */
 export interface RestServer {
@@ -27,6 +28,16 @@ export async function startRestServer(
   await listening(process);
   return { uriOf: (name) => `http://127.0.0.1:${port}/${name}`, close };
 }
+
+/** Properties by which it writes to a store. */
+export const s3OfRest = ({ endpoint, options }: Pick<S3Server, 'endpoint' | 'options'>) => ({
+  'io-impl': 'org.apache.iceberg.aws.s3.S3FileIO',
+  'client.region': 'us-east-1',
+  's3.endpoint': endpoint,
+  's3.path-style-access': 'true',
+  's3.access-key-id': options['s3.access-key-id'] ?? '',
+  's3.secret-access-key': options['s3.secret-access-key'] ?? '',
+});
 
 async function listening(server: ChildProcess): Promise<void> {
   if (server.stdout !== null) for await (const line of createInterface(server.stdout)) if (line === 'listening') return;

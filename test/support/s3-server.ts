@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { freePorts } from '../../workers/server/free-ports.js';
 import { keptInCache } from './kept-in-cache.js';
 import { projectRoot } from './paths.js';
@@ -45,6 +45,8 @@ export interface ServerWithUsers extends S3Server {
   /** Adds a user, whose access key is the name. @param policy an IAM policy as JSON; unless given, the user may do everything */
   makeUser(name: string, secret: string, policy?: string): Promise<void>;
   removeUser(name: string): Promise<void>;
+  /** Makes an object as old as told. @param location `s3://bucket/key` */
+  age(location: string, modified: Date): Promise<void>;
 }
 
 const MINIO = 'v0.0.0-20260212201848-7aac2a2c5b7c';
@@ -88,11 +90,31 @@ export async function startMinio(certificate?: Certificate): Promise<ServerWithU
     ...store,
     makeUser: (name, secret, policy) => administer.ask(['add', name, secret, policy ?? null]),
     removeUser: (name) => administer.ask(['remove', name]),
+    age: (location, modified) => putAged(store.client, location, modified),
     close: async () => {
       await administer.close();
       await store.close();
     },
   };
+}
+
+/** Puts an object again, as a replication of MinIO does, which keeps times. */
+async function putAged(client: S3Client, location: string, modified: Date): Promise<void> {
+  const [Bucket = '', ...key] = location.slice('s3://'.length).split('/');
+  const object = { Bucket, Key: key.join('/') };
+  const found = await client.send(new GetObjectCommand(object));
+  const Body = (await found.Body?.transformToByteArray()) ?? new Uint8Array();
+  const put = new PutObjectCommand({ ...object, Body, Metadata: found.Metadata ?? {} });
+  put.middlewareStack.add(
+    (next) => (sent) => {
+      const { headers } = sent.request as { readonly headers: Record<string, string> };
+      headers['x-minio-source-replication-request'] = 'true';
+      headers['x-minio-source-mtime'] = modified.toISOString();
+      return next(sent);
+    },
+    { step: 'build', name: 'keepTime' },
+  );
+  await client.send(put);
 }
 
 const USERS = join(projectRoot, 'test/interop/programs/minio_users.py');

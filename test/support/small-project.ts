@@ -1,9 +1,11 @@
 /** A real project in a folder: one source table, one online view, `moraine.yaml`; for tests of whole runs. */
 import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
+import { utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { readableScanSql } from '../../engine/index.js';
+import { isMoraineError } from '../../errors/index.js';
 import { type Schema } from '../../iceberg/index.js';
 import { openProject, type Project } from '../../project/index.js';
 import { fileToOpen, openFiles } from '../../scans/index.js';
@@ -32,6 +34,10 @@ export interface SmallProjectOptions {
   readonly buckets?: number;
   /** Name of the view; one of its own unless given. */
   readonly view?: string;
+  /** `moraine.yaml`; unless given that of a warehouse beside it, with SQLite. */
+  readonly config?: string;
+  /** Makes a file as old as told; unless given one of this machine. */
+  readonly age?: (location: string, modified: Date) => Promise<void>;
   /** The source table is named as the view, for runs that are named by their table; else it is `demo.readings`. */
   readonly hasOwnTable?: boolean;
 }
@@ -41,12 +47,15 @@ export class SmallProject {
   readonly project: Project;
   /** Name of the view. */
   readonly view: string;
+  /** Makes a file as old as told. */
+  readonly age: (location: string, modified: Date) => Promise<void>;
   readonly #tableName: string;
 
-  private constructor(folder: string, project: Project, { hasOwnTable, view }: SmallProjectOptions) {
+  private constructor(folder: string, project: Project, { hasOwnTable, view, age }: SmallProjectOptions) {
     this.folder = folder;
     this.project = project;
     this.view = view ?? `readings_${randomUUID().slice(0, 8)}`;
+    this.age = age ?? ((location, modified) => utimes(location, modified, modified));
     this.#tableName = hasOwnTable === true ? this.view : 'readings';
   }
 
@@ -64,7 +73,7 @@ export class SmallProject {
 
   /** Makes the project in a folder; the caller closes and removes it. */
   static async createIn(folder: string, options: SmallProjectOptions = {}): Promise<SmallProject> {
-    writeFileSync(join(folder, 'moraine.yaml'), CONFIG);
+    writeFileSync(join(folder, 'moraine.yaml'), options.config ?? CONFIG);
     const small = new SmallProject(folder, await openProject({ cwd: folder }), options);
     await small.#define(options.buckets ?? 4);
     return small;
@@ -132,6 +141,16 @@ export class SmallProject {
   async runKeys(): Promise<(string | undefined)[]> {
     const { metadata } = await this.online();
     return metadata.snapshots.map(({ summary }) => summary.get('moraine.run-key'));
+  }
+
+  /** Whether a file of one byte is there. */
+  async hasFile(location: string): Promise<boolean> {
+    try {
+      return (await this.project.io.stat(location)).sizeBytes === 1;
+    } catch (error) {
+      if (isMoraineError(error, 'FILE_NOT_FOUND')) return false;
+      throw error;
+    }
   }
 
   source(): Promise<Table> {

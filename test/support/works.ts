@@ -1,5 +1,4 @@
 /** The kinds of work that faults must not harm: the tables to begin with, the workflow, what holds on the way and in the end. */
-import { existsSync, utimesSync } from 'node:fs';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { expect } from 'vitest';
 import { trainingProgress } from '../../backfill/training-progress.js';
@@ -250,7 +249,7 @@ async function expectSameRows(small: SmallProject): Promise<void> {
   const rows = Array.from({ length: FILES * ROWS_PER_FILE }, (_, i) => `${i}|${i % ROWS_PER_FILE}|${i}`);
   expect(await small.sourceRows()).toEqual(rows.filter((_, i) => i !== DELETED));
   await expectIntact(await small.source());
-  expect(existsSync(await inFlight(small))).toBe(true);
+  expect(await small.hasFile(await inFlight(small))).toBe(true);
 }
 
 /** The single run of a table, which takes its requests by signals. */
@@ -297,7 +296,7 @@ export const MAINTAIN: Work = {
     );
     await compactDirect(await compactDeps(small.project), { table: small.table, strategy: 'binpack' });
     await small.project.io.create(await orphan(small), new Uint8Array(1));
-    utimesSync(await orphan(small), LONG_AGO, LONG_AGO);
+    await small.age(await orphan(small), LONG_AGO);
   },
   input: ({ table }) => ({ table, olderThan: '0s', retainLast: 1 }),
   run: tableRun('maintain', (small) => MAINTAIN.input(small)),
@@ -312,7 +311,7 @@ export const MAINTAIN: Work = {
     // The tagged one, that of the compaction, and what rewriting manifests may add.
     expect(snapshots.map(({ summary }) => summary.get('operation')).slice(0, 2)).toEqual(['append', 'replace']);
     expect(snapshots.length).toBeLessThanOrEqual(3);
-    expect(existsSync(await orphan(small))).toBe(false);
+    expect(await small.hasFile(await orphan(small))).toBe(false);
   },
   written: writtenSource,
 };
