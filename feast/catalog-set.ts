@@ -71,6 +71,12 @@ export class CatalogSet {
     return place === undefined || isBucket(place);
   }
 
+  /** A storage option that something else than a store names: it counts where tables are in buckets and no store has it. */
+  offer(name: string, value: string | undefined): void {
+    const isInBucket = [...this.#places.values()].some((place) => place !== undefined && isBucket(place));
+    if (value !== undefined && isInBucket && !this.#storage.has(name)) this.#storage.set(name, value);
+  }
+
   remove(name: string): void {
     for (const map of [this.#catalogs, this.#places, this.#tokens]) map.delete(name);
   }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { parseTableName } from '../catalogs/index.js';
 import { type ConfigInput, type MoraineConfig, namedVariables, parseConfig } from '../config/index.js';
 import type { TableSchema } from './definition-value.js';
+import { endpointOfFiles, type FindTables, withTablesOfFiles } from './file-sources.js';
 import { type Finding, Findings } from './finding.js';
 import { type ImportedStores, importStores, reportCatalogs } from './import-config.js';
 import { type ImportedDefinitions, importDefinitions } from './import-definitions.js';
@@ -27,6 +28,7 @@ export interface FeastImportOptions {
   readonly folder: string;
   /** Variables that the configuration names; those of the process unless given. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly findTables: FindTables;
   /** Reads the schemas of tables by their names, under the configuration that the import makes. */
   readonly readSchemas: (config: MoraineConfig, tables: readonly string[]) => Promise<ReadonlyMap<string, TableSchema>>;
 }
@@ -35,12 +37,14 @@ export interface FeastImportOptions {
 export async function importFeast(repository: FeastRepository, options: FeastImportOptions): Promise<FeastImport> {
   const findings = new Findings();
   const stores = importStores(repository, findings);
-  const located = locateSources(repository, stores);
+  const named = locateSources(repository, stores);
+  stores.catalogs.offer('s3.endpoint', endpointOfFiles(repository));
   const { folder, env } = options;
   const place = { project: repository.config.project, folder };
-  const textOf = (): string => renderConfig(configOf(stores, located.defaultCatalog), stores.storageOptions, place);
+  const textOf = (): string => renderConfig(configOf(stores, named.defaultCatalog), stores.storageOptions, place);
   const text = textOf();
   const loaded = parseConfig(text, { file: join(folder, 'moraine.yaml'), env: environmentOf(text, stores, env) });
+  const located = await withTablesOfFiles(repository, named, loaded, options.findTables, findings);
   const tables = [...located.sources.values()].flatMap((source) => ('table' in source ? [source.table] : []));
   const schemas = await options.readSchemas(loaded, [...new Set(tables)]);
   const sources = withoutSilentCatalogs(located, schemas, stores);

@@ -40,7 +40,7 @@ message EntitySpec {
 }
 message Feature { string name = 1; int32 value_type = 2; repeated Pair tags = 3; string description = 4; }
 message CustomOptions { bytes configuration = 1; }
-message FileOptions { string uri = 2; }
+message FileOptions { string uri = 2; string s3_endpoint_override = 3; }
 message DataSource {
   int32 type = 1;
   repeated Pair field_mapping = 2;
@@ -124,7 +124,7 @@ export interface FeastDataSource {
   readonly created_timestamp_column: string;
   readonly date_partition_column: string;
   readonly field_mapping: readonly FeastPair[];
-  readonly file_options: { readonly uri: string } | null;
+  readonly file_options: { readonly uri: string; readonly s3_endpoint_override: string } | null;
   readonly custom_options: { readonly configuration: Uint8Array } | null;
   readonly description: string;
   readonly tags: readonly FeastPair[];

@@ -12,3 +12,4 @@ export {
 export { findMovedLocations, type MovedLocations } from './moved-locations.js';
 export { type OpenProjectOptions, openProject } from './open-project.js';
 export type { Project, ResolvedTableName } from './project.js';
+export { nearestTables, type TablePlace, tablesOfFiles } from './tables-of-files.js';

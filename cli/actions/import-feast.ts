@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { databaseFile, parseTableName } from '../../catalogs/index.js';
-import type { MoraineConfig } from '../../config/index.js';
+import type { CatalogConfig, MoraineConfig } from '../../config/index.js';
 import { isMoraineError } from '../../errors/index.js';
 import {
   type FeastImport,
@@ -11,7 +11,7 @@ import {
   type TableSchema,
 } from '../../feast/index.js';
 import { currentSchema } from '../../iceberg/index.js';
-import { openProject, type Project } from '../../project/index.js';
+import { openProject, type Project, tablesOfFiles } from '../../project/index.js';
 import { type CommandContext, printJson } from '../context.js';
 import { printable } from '../output/output.js';
 import { writeNewFiles } from '../write-new-files.js';
@@ -31,11 +31,27 @@ export async function importFeastRepository(
   const folder = resolve(options.out ?? '.');
   const dryRun = options.dryRun === true;
   const repository = readFeastRepository(operands[0] ?? '.');
-  const result = await importFeast(repository, { folder, readSchemas });
+  const result = await importFeast(repository, { folder, findTables, readSchemas });
   if (!dryRun)
     await writeNewFiles(folder, result.files, 'remove what is in the way, or name another folder with --out');
   if (options.json === true) await printJson(context, toJsonValue(result, folder, dryRun));
   else await context.stdout.write(dryRun ? shownFiles(result) + summary(result) : summary(result) + nextSteps(folder));
+}
+
+/** Looks through every table of the catalogs; these are not made if they are not there. */
+async function findTables(config: MoraineConfig, folders: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const project = await openProject({ config: onlyPresent(config), createRoots: false });
+  try {
+    return await tablesOfFiles(project, folders);
+  } finally {
+    await project.close();
+  }
+}
+
+/** A configuration without the catalogs whose SQLite file does not exist. */
+function onlyPresent(config: MoraineConfig): MoraineConfig {
+  const present = [...config.catalogs].filter(([, catalog]) => missingFile(catalog) === undefined);
+  return { ...config, catalogs: new Map(present) };
 }
 
 /** Reads the tables where they are; the catalogs are not made if they are not there. */
@@ -53,11 +69,17 @@ async function readSchemas(
   }
 }
 
+/** The SQLite file of a catalog, if it does not exist. */
+function missingFile(catalog: CatalogConfig): string | undefined {
+  const file = catalog.type === 'sql' ? databaseFile(catalog.uri) : null;
+  return file !== null && !existsSync(file) ? file : undefined;
+}
+
 async function readSchema(project: Project, table: string): Promise<TableSchema> {
   const name = parseTableName(table).catalog ?? project.config.defaultCatalog;
   const catalog = project.config.catalogs.get(name);
-  const file = catalog?.type === 'sql' ? databaseFile(catalog.uri) : null;
-  if (file !== null && !existsSync(file)) return { reason: `its catalog ${file} does not exist` };
+  const missing = catalog === undefined ? undefined : missingFile(catalog);
+  if (missing !== undefined) return { reason: `its catalog ${missing} does not exist` };
   try {
     return currentSchema((await project.loadTable(table)).metadata);
   } catch (error) {

@@ -22,6 +22,7 @@ async function imported(store: string, online = store, env: Readonly<Record<stri
   const result = await importFeast(readFeastRepository(folder, env), {
     folder,
     env,
+    findTables: async () => new Map(),
     readSchemas: async (config) => {
       read = config;
       return new Map();

@@ -15,6 +15,7 @@ function importFixture(
   const repository = readFeastRepository(REPOSITORY, {});
   return importFeast(repository, {
     folder,
+    findTables: async () => new Map(),
     readSchemas: async (_config, tables) =>
       new Map(tables.flatMap((t) => (schemas.has(t) ? [[t, schemas.get(t) ?? { reason: '' }]] : []))),
   });

@@ -20,7 +20,11 @@ function repository(yaml: string): string {
 
 function importYaml(yaml: string, env: Record<string, string> = {}): Promise<FeastImport> {
   const folder = repository(yaml);
-  return importFeast(readFeastRepository(folder, env), { folder, readSchemas: async () => new Map() });
+  return importFeast(readFeastRepository(folder, env), {
+    folder,
+    findTables: async () => new Map(),
+    readSchemas: async () => new Map(),
+  });
 }
 
 const HEAD = 'project: rides\nregistry: registry.db\nprovider: local\n';
