@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { type Client } from '@temporalio/client';
+import { requireChangeable } from '../catalogs/index.js';
 import { MoraineError } from '../errors/index.js';
 import {
   commitExpiry,
@@ -124,7 +125,9 @@ async function planPolicy(project: Project, signal: AbortSignal): Promise<Policy
  */
 export async function checkMaintainRequest(project: Project, request: unknown): Promise<MaintainRequest> {
   const parsed = parseMaintainRequest(request);
-  const table = requestTableName(project, await project.resolveTable(parsed.table));
+  const resolved = await project.resolveTable(parsed.table);
+  requireChangeable(resolved.catalog);
+  const table = requestTableName(project, resolved);
   await project.loadTable(table);
   return { ...parsed, table };
 }

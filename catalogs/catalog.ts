@@ -28,6 +28,14 @@ export interface LoadOptions {
   readonly snapshots?: 'all' | 'refs';
 }
 
+/** A table as an engine says it is, which alone reaches the catalog. */
+export interface LiveState {
+  /** The current snapshot; null: the table has none. */
+  readonly snapshotId: bigint | null;
+  /** Locations of its data and delete files. */
+  readonly files: ReadonlySet<string>;
+}
+
 /** Description of a new table. Field ids are assigned afresh. */
 export interface CreateTableRequest {
   readonly schema: Schema;
@@ -63,6 +71,8 @@ export interface Catalog {
   readonly id: string;
   /** What deletes files and snapshots of its tables, where that is not for clients to do. */
   readonly fileOwner?: string | undefined;
+  /** Tables are loaded from it, and nothing else: every change is `UNSUPPORTED_FEATURE`. */
+  readonly isReadOnly?: boolean;
   /** It puts tables where it likes: a table's location is known only once it is made. */
   readonly decidesLocations?: boolean;
   /** False: its tables have no branches and tags of their own, since the catalog has. */
@@ -97,6 +107,11 @@ export interface Catalog {
    * @param file a file in its `metadata` or `staged` folder, which tells where the table is to be if it is not made yet
    */
   reach?(identifier: TableIdentifier, file?: string): Promise<void>;
+  /**
+   * The state of a table, to be compared with its files: a catalog that is only reached through an engine has this method.
+   * `TABLE_NOT_FOUND`
+   */
+  liveState?(identifier: TableIdentifier): Promise<LiveState>;
   /** `TABLE_NOT_FOUND`; `UNSUPPORTED_FEATURE` for a view */
   loadTable(identifier: TableIdentifier, options?: LoadOptions): Promise<LoadedTable>;
   /**

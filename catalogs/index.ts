@@ -4,6 +4,7 @@ export type {
   Catalog,
   CommitRequest,
   CreateTableRequest,
+  LiveState,
   LoadedTable,
   TableCommit,
   TableIdentifier,
@@ -22,8 +23,10 @@ export {
   writeTableMetadata,
 } from './metadata-file.js';
 export { type MetadataFile, newestMetadata } from './newest-metadata.js';
+export { requireChangeable } from './read-only.js';
 export { openRestCatalog, type RestCatalogOptions } from './rest/open-rest-catalog.js';
 export { restPrincipal } from './rest/rest-options.js';
 export { databaseFile, openSqlCatalog, type SqlCatalogOptions, shownDatabase } from './sql/sql-catalog.js';
 export { withTableDefaults } from './table-defaults.js';
 export { formatTableName, parseTableName, type QualifiedTableName } from './table-name.js';
+export { openTrinoCatalog, type TrinoCatalogOptions } from './trino/trino-catalog.js';

@@ -5,16 +5,18 @@ import { MoraineError } from '../errors/index.js';
 
 /** Options of `moraine init`. */
 export interface CatalogChoice {
-  /** Where the catalog is: its address, a SQLite file, `glue`, `glue:REGION` or `memory`. */
+  /** Where the catalog is: its address, a SQLite file, `glue`, `glue:REGION`, `trino://HOST:PORT/CATALOG` or `memory`. */
   readonly catalog?: string;
   /** Where tables go: a folder, `s3://BUCKET/PREFIX` or `gs://BUCKET/PREFIX`. */
-  readonly warehouse?: string;
+  readonly warehouse?: string | undefined;
   /** `NAME=VALUE`, by the names that PyIceberg gives them. */
   readonly catalogOption?: readonly string[];
   readonly storageOption?: readonly string[];
 }
 
 const NAME = 'lake';
+/** A catalog of Trino is only read: the project has one of its own beside it. */
+const READ_NAME = 'trino';
 type CatalogInput = NonNullable<ConfigInput['catalogs']>[string];
 
 /**
@@ -23,7 +25,9 @@ type CatalogInput = NonNullable<ConfigInput['catalogs']>[string];
  * @throws MoraineError `CONFIG_INVALID` for what could not be loaded, as far as that is known before the variables are; secrets among it
  */
 export function catalogConfig(choice: CatalogChoice, file: string): string {
-  const catalog = catalogInput(choice);
+  const isTrino = /^trino(\+http)?:/.test(choice.catalog ?? '');
+  const catalog = catalogInput(isTrino ? { warehouse: choice.warehouse } : choice);
+  const others = isTrino ? { [READ_NAME]: trinoInput(choice) } : {};
   const options = optionsOf('--storage-option', choice.storageOption);
   // A REST server says where tables go: these are the places that it may choose.
   const roots = catalog.type === 'rest' && choice.warehouse !== undefined ? { roots: [choice.warehouse] } : {};
@@ -31,7 +35,7 @@ export function catalogConfig(choice: CatalogChoice, file: string): string {
   const text = stringify(
     {
       catalog: NAME,
-      catalogs: { [NAME]: catalog },
+      catalogs: { [NAME]: catalog, ...others },
       ...(Object.keys(storage).length === 0 ? {} : { storage }),
     },
     { lineWidth: 0 },
@@ -53,6 +57,13 @@ function catalogInput({ catalog = '.moraine/catalog.db', warehouse, catalogOptio
   if (/^https?:/.test(catalog)) return { type: 'rest', uri: catalog, ...options };
   if (catalog.startsWith('thrift:')) return { type: 'hive', uri: catalog, ...place, ...options };
   return { type: 'sql', uri: catalog, warehouse: warehouse ?? 'warehouse', ...options };
+}
+
+/** `trino://HOST:PORT/CATALOG`, by TLS, or `trino+http://..` without it. */
+function trinoInput({ catalog = '', catalogOption }: CatalogChoice): CatalogInput {
+  const uri = catalog.replace(/^trino:/, 'https:').replace(/^trino\+http:/, 'http:');
+  const options = optionsOf('--catalog-option', catalogOption);
+  return { type: 'trino', uri, ...(options === undefined ? {} : { options }) };
 }
 
 function optionsOf(flag: string, given: readonly string[] | undefined): Record<string, string> | undefined {

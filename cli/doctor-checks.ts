@@ -115,6 +115,7 @@ function shownPlace(catalog: CatalogConfig): string {
       return shownDatabase(catalog.uri);
     case 'rest':
     case 'hive':
+    case 'trino':
       return catalog.uri;
     case 'memory':
       return 'in memory, gone with each command';

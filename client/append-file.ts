@@ -18,7 +18,7 @@ import {
 } from '../iceberg/index.js';
 import type { Project } from '../project/index.js';
 import { defaultSpec, stageRows } from '../staging/index.js';
-import { commitAppend, type Table } from '../tables/index.js';
+import { commitAppend, requireWritable, type Table } from '../tables/index.js';
 import { createTable } from './create-table.js';
 import { type InputColumn, matchColumns } from './input-columns.js';
 
@@ -92,6 +92,7 @@ async function openTarget(
 ): Promise<Target> {
   try {
     const table = await project.loadTable(tableName);
+    requireWritable(table);
     if (partition !== undefined) checkPartition(table.metadata, partition);
     const { fields } = currentSchema(table.metadata);
     return { table, created: false, input: await read(new Map(fields.map(({ name, type }) => [name, type]))) };

@@ -28,6 +28,9 @@ const isMetastore = (value: string): boolean =>
   value.split(',').every((each) => /^thrift:\/\/(\[[\da-f:]+\]|[^/:@\s]+)(:\d{1,5})?\/?$/i.test(each.trim()));
 const METASTORE = 'must be the address of a Hive metastore, such as thrift://host:9083';
 
+const isTrinoCatalog = (value: string): boolean => isAddress(value) && /^\/[^/]+\/?$/.test(new URL(value).pathname);
+const TRINO_CATALOG = 'must be the address of a catalog of Trino, such as https://host:8443/CATALOG';
+
 /** Options of catalogs by their type, under the names that PyIceberg and Java give them. */
 const OPTIONS = {
   sql: [],
@@ -61,6 +64,7 @@ const OPTIONS = {
     'glue.session-token',
   ],
   hive: ['ugi'],
+  trino: ['trino.user', 'trino.password', 'trino.token', 'trino.query-timeout-ms'],
   memory: [],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
@@ -68,16 +72,20 @@ type CatalogType = keyof typeof OPTIONS;
 
 /** Of them, and of headers, those that must not be written out in a file that people share. */
 export const isSecretCatalogOption = (name: string): boolean =>
-  /^((rest|glue)\.(secret-access-key|session-token)|token|credential)$/.test(name) ||
+  /^((rest|glue)\.(secret-access-key|session-token)|trino\.(password|token)|token|credential)$/.test(name) ||
   /^header\.(authorization|.*(key|token|secret).*)$/i.test(name);
+
+const HAS_HEADERS: ReadonlySet<CatalogType> = new Set(['rest', 'trino']);
 
 /** Whether catalogs of a type have an option of this name. */
 export const isCatalogOption = (type: CatalogType, name: string): boolean =>
-  (OPTIONS[type] as readonly string[]).includes(name) || (type === 'rest' && /^header\.[A-Za-z0-9-]+$/.test(name));
+  (OPTIONS[type] as readonly string[]).includes(name) ||
+  (HAS_HEADERS.has(type) && /^header\.[A-Za-z0-9-]+$/.test(name));
 
 /** What is wrong with the `uri` of a catalog of this type; undefined: nothing. */
 function uriProblem(type: CatalogType, uri: string | undefined): string | undefined {
   if (type === 'rest') return uri !== undefined && isAddress(uri) ? undefined : ADDRESS;
+  if (type === 'trino') return uri !== undefined && isTrinoCatalog(uri) ? undefined : TRINO_CATALOG;
   if (type === 'hive') return uri !== undefined && isMetastore(uri) ? undefined : METASTORE;
   if (uri === undefined) return undefined;
   if (type === 'memory') return 'is not for catalogs of type memory';
@@ -89,13 +97,15 @@ function uriProblem(type: CatalogType, uri: string | undefined): string | undefi
 /** What is wrong with its `warehouse`; a REST catalog gives it a meaning of its own. */
 function warehouseProblem(type: CatalogType, warehouse: string | undefined): string | undefined {
   if (type === 'rest') return undefined;
+  if (type === 'trino')
+    return warehouse === undefined ? undefined : 'is not for catalogs of type trino, which are read only';
   if (warehouse === undefined) return ['sql', 'memory'].includes(type) ? undefined : `is needed: it ${TABLE_PLACE}`;
   return isTablePlace(warehouse) ? undefined : TABLE_PLACE;
 }
 
 export const catalogSchema = z
   .strictObject({
-    type: z.enum(['sql', 'rest', 'glue', 'hive', 'memory']).optional(),
+    type: z.enum(['sql', 'rest', 'glue', 'hive', 'trino', 'memory']).optional(),
     uri: text.optional(),
     warehouse: text.optional(),
     options: z.record(z.string(), scalar).optional(),
@@ -106,7 +116,7 @@ export const catalogSchema = z
     };
     check(['uri'], uriProblem(type, uri));
     check(['warehouse'], warehouseProblem(type, warehouse));
-    const known = [...OPTIONS[type], ...(type === 'rest' ? ['header.NAME'] : [])]
+    const known = [...OPTIONS[type], ...(HAS_HEADERS.has(type) ? ['header.NAME'] : [])]
       .join(', ')
       .replace(/, ([^,]*)$/, ' and $1');
     for (const name of Object.keys(options)) {

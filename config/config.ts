@@ -8,6 +8,7 @@ export type CatalogConfig =
   | RestCatalogConfig
   | GlueCatalogConfig
   | HiveCatalogConfig
+  | TrinoCatalogConfig
   | MemoryCatalogConfig;
 
 /** The SQL catalog, with the tables of Java's JdbcCatalog and PyIceberg. */
@@ -51,6 +52,16 @@ export interface HiveCatalogConfig {
   /** Absolute path of the folder below which new tables are placed, `s3://BUCKET/PREFIX` or `gs://BUCKET/PREFIX`. */
   readonly warehouse: string;
   /** `ugi`: the user that is said to call. */
+  readonly options: Readonly<Record<string, string>>;
+}
+
+/** A catalog of Trino, whose tables are read and not written. */
+export interface TrinoCatalogConfig {
+  readonly type: 'trino';
+  readonly name: string;
+  /** `https://HOST:PORT/CATALOG` */
+  readonly uri: string;
+  /** `trino.user` and others. Some are secrets. */
   readonly options: Readonly<Record<string, string>>;
 }
 

@@ -33,7 +33,9 @@ export function resolveConfig(
   const defaultCatalog = input.catalog ?? catalogs.keys().next().value ?? DEFAULT_CATALOG;
   const named =
     input.storage?.roots?.map((root) => tablePlace(root, path)) ??
-    [...catalogs.values()].flatMap((catalog) => (catalog.type === 'rest' ? [] : [catalog.warehouse]));
+    [...catalogs.values()].flatMap((catalog) =>
+      'warehouse' in catalog && catalog.type !== 'rest' ? [catalog.warehouse] : [],
+    );
   const stores = resolveStores(input.storage?.stores ?? {}, path);
   const roots = [...named, ...stores.flatMap((store) => store.roots)];
   const { memoryLimit, threads, tempDirectory } = input.engine ?? {};
@@ -149,6 +151,7 @@ function resolveCatalog(
     const named = warehouse === undefined ? {} : { warehouse };
     return { type, name, uri: uri ?? '', ...named, options: resolveOptions(options ?? {}) };
   }
+  if (type === 'trino') return { type, name, uri: uri ?? '', options: resolveOptions(options ?? {}) };
   const place = tablePlace(warehouse ?? 'warehouse', path);
   if (type === 'memory') return { type, name, warehouse: place };
   const others = { name, warehouse: place, options: resolveOptions(options ?? {}) };

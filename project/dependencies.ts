@@ -60,7 +60,7 @@ function guardedPlaces({ config }: Project): readonly GuardedPlace[] {
     { name: 'the folder of temporary files', location: config.engine.tempDirectory },
     ...config.definitions.map((location) => ({ name: 'definitions', location })),
     ...[...config.catalogs].flatMap(([name, catalog]) => {
-      if (catalog.type === 'rest') return [];
+      if (catalog.type === 'rest' || catalog.type === 'trino') return [];
       const file = catalog.type === 'sql' ? databaseFile(catalog.uri) : null;
       return [
         { name: `the warehouse of catalog ${name}`, location: catalog.warehouse },
@@ -81,8 +81,8 @@ async function* allTables(project: Project, consequence = 'Nothing is deleted'):
       return opened;
     });
     seen.add(catalog.id);
-    // Those of others are in Glue and in metastores, too.
-    const isShared = ['glue', 'hive'].includes(project.config.catalogs.get(name)?.type ?? '');
+    // Those of others are in Glue, in metastores and behind Trino, too.
+    const isShared = ['glue', 'hive', 'trino'].includes(project.config.catalogs.get(name)?.type ?? '');
     yield* tablesOf(catalog, project.io, consequence, isShared ? ['LOCATION_REFUSED'] : []);
   }
   for (const sibling of siblings) {

@@ -140,9 +140,8 @@ class CatalogSet {
       const advice = near === undefined ? `the catalogs are ${names.join(', ')}` : `did you mean ${near}?`;
       throw new MoraineError('INVALID_ARGUMENT', `there is no catalog ${JSON.stringify(name)}; ${advice}`);
     }
-    const { openGlueCatalog, openHiveCatalog, openMemoryCatalog, openRestCatalog, openSqlCatalog } = await import(
-      '../catalogs/index.js'
-    );
+    const { openGlueCatalog, openHiveCatalog, openMemoryCatalog, openRestCatalog, openSqlCatalog, openTrinoCatalog } =
+      await import('../catalogs/index.js');
     switch (config.type) {
       case 'rest':
         return openRestCatalog({ ...config, grants: this.#grants });
@@ -150,6 +149,8 @@ class CatalogSet {
         return openGlueCatalog({ ...config, io: this.#io });
       case 'hive':
         return openHiveCatalog({ ...config, io: this.#io });
+      case 'trino':
+        return openTrinoCatalog({ ...config, io: this.#io });
       case 'memory':
         return openMemoryCatalog({ ...config, io: this.#io });
       case 'sql':

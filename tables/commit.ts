@@ -3,8 +3,13 @@
  * it certainly did not (then it is prepared again on the newer base), or nobody knows (then it is looked for by its key
  * and snapshot id; nothing is deleted and nothing is repeated here).
  */
-import type { Catalog, CommitRequest } from '../catalogs/index.js';
-import { afterOutcome, formatTableName } from '../catalogs/index.js';
+import {
+  afterOutcome,
+  type Catalog,
+  type CommitRequest,
+  formatTableName,
+  requireChangeable,
+} from '../catalogs/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { findSnapshot, type TableMetadata } from '../iceberg/index.js';
 import { Attempts, clockOf, commitRetry, lookRepeatedly, persistently, statusCheck } from './conflicts.js';
@@ -52,9 +57,15 @@ type Outcome =
   | { readonly kind: 'committed'; readonly snapshotId: bigint; readonly metadata: TableMetadata }
   | { readonly kind: 'conflict'; readonly error: MoraineError };
 
-/** The catalog that commits of a table go to. Throws `INVALID_ARGUMENT` for one that was opened by location. */
+/**
+ * The catalog that commits of a table go to. Throws `INVALID_ARGUMENT` for one that was opened by location, and `UNSUPPORTED_FEATURE` for
+ * one of a catalog that is only read.
+ */
 export function requireCatalog(table: Table): Catalog {
-  if (table.catalog !== undefined) return table.catalog;
+  if (table.catalog !== undefined) {
+    requireChangeable(table.catalog);
+    return table.catalog;
+  }
   const message = `${table.metadataLocation} was opened by location: to write it, open it through a catalog.`;
   throw new MoraineError('INVALID_ARGUMENT', message);
 }

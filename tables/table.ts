@@ -8,6 +8,7 @@ import {
 } from '../catalogs/index.js';
 import type { TableMetadata } from '../iceberg/index.js';
 import { type FileIO, LocalFileIO } from '../storage/index.js';
+import { isCompared, loadComparedTable } from './live-state.js';
 
 /** One state of a table. Immutable: load it again to see newer commits. */
 export interface Table {
@@ -21,7 +22,10 @@ export interface Table {
 
 /** Loads a table from a catalog. Throws `TABLE_NOT_FOUND`, `METADATA_CORRUPT` and so on. */
 export async function loadTable(catalog: Catalog, io: FileIO, identifier: TableIdentifier): Promise<Table> {
-  return { ...(await catalog.loadTable(identifier)), catalog, io };
+  const loaded = isCompared(catalog)
+    ? await loadComparedTable(catalog, io, identifier)
+    : await catalog.loadTable(identifier);
+  return { ...loaded, catalog, io };
 }
 
 /** Opens a table by the location of a metadata file (gzip or not), with no catalog. It cannot be written. */

@@ -318,7 +318,7 @@ function oauthError(text: string): string | undefined {
 }
 
 /** `Retry-After`, seconds or a date. Source: RFC 9110, section 10.2.3. */
-function retryAfter(text: string | null, clock: Clock): number | undefined {
+export function retryAfter(text: string | null, clock: Clock): number | undefined {
   if (text === null) return undefined;
   const seconds = Number(text);
   const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(text) - clock.nowMs();

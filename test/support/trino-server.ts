@@ -1,4 +1,4 @@
-/** Trino on a free port of this machine, with one Iceberg catalog, `lake`. */
+/** Trino on a free port of this machine, with Iceberg catalogs. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -33,19 +33,46 @@ const JAVA = 24;
 
 /** A running server. */
 export interface TrinoServer {
+  readonly address: string;
   /** The rows of a statement, as its client protocol gives them; whole numbers beyond 2^53 are exact. Throws what Trino says. */
   query(sql: string): Promise<readonly (readonly JsonValue[])[]>;
   close(): Promise<void>;
 }
 
-/** Starts Trino on a branch of Nessie; the first call on a machine downloads it. */
-export async function startTrino(nessie: NessieServer, branch: string, s3: S3Server): Promise<TrinoServer> {
+type Settings = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** Settings of a catalog that is a branch of Nessie. */
+export const onNessie = (nessie: NessieServer, branch: string): Settings => ({
+  'iceberg.catalog.type': 'rest',
+  'iceberg.rest-catalog.uri': `${nessie.address}/iceberg`,
+  'iceberg.rest-catalog.prefix': branch,
+});
+
+/** Settings of a catalog in a PostgreSQL database, whose tables of names are there. */
+export function onPostgres(uri: string, name: string, warehouse: string): Settings {
+  const { username, password, host, pathname } = new URL(uri);
+  return {
+    'iceberg.catalog.type': 'jdbc',
+    'iceberg.jdbc-catalog.catalog-name': name,
+    'iceberg.jdbc-catalog.driver-class': 'org.postgresql.Driver',
+    'iceberg.jdbc-catalog.connection-url': `jdbc:postgresql://${host}${pathname}`,
+    'iceberg.jdbc-catalog.connection-user': username,
+    'iceberg.jdbc-catalog.connection-password': password,
+    'iceberg.jdbc-catalog.default-warehouse-dir': warehouse,
+  };
+}
+
+/**
+ * Starts Trino; the first call on a machine downloads it.
+ * @param catalogs by name; statements are asked in `lake` unless they name another one
+ */
+export async function startTrino(s3: S3Server, catalogs: Readonly<Record<string, Settings>>): Promise<TrinoServer> {
   const folder = mkdtempSync(join(tmpdir(), 'moraine-trino-'));
   const java = newerJava(JAVA);
   const installed = await trinoInstallation();
   const [port = 0] = await freePorts(1);
   const address = `http://127.0.0.1:${port}`;
-  const write = (name: string, settings: Readonly<Record<string, string | number | boolean | undefined>>): void => {
+  const write = (name: string, settings: Settings): void => {
     const lines = Object.entries(settings).map(([key, value]) => `${key}=${value}\n`);
     writeFileSync(join(folder, name), lines.join(''));
   };
@@ -58,18 +85,17 @@ export async function startTrino(nessie: NessieServer, branch: string, s3: S3Ser
     'query.max-memory-per-node': '400MB',
     'memory.heap-headroom-per-node': '200MB',
   });
-  write('etc/catalog/lake.properties', {
+  const store = {
     'connector.name': 'iceberg',
-    'iceberg.catalog.type': 'rest',
-    'iceberg.rest-catalog.uri': `${nessie.address}/iceberg`,
-    'iceberg.rest-catalog.prefix': branch,
     'fs.native-s3.enabled': true,
     's3.endpoint': s3.endpoint,
     's3.region': 'us-east-1',
     's3.path-style-access': true,
     's3.aws-access-key': s3.options['s3.access-key-id'],
     's3.aws-secret-key': s3.options['s3.secret-access-key'],
-  });
+  };
+  for (const [name, catalog] of Object.entries(catalogs))
+    write(`etc/catalog/${name}.properties`, { ...store, ...catalog });
   const settings = {
     config: 'etc/config.properties',
     'node.environment': 'test',
@@ -87,6 +113,7 @@ export async function startTrino(nessie: NessieServer, branch: string, s3: S3Ser
     await sleep(500);
   }
   return {
+    address,
     query: (sql) => query(address, sql),
     close: async () => {
       const ended = once(server, 'exit');

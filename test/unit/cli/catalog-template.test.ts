@@ -60,6 +60,21 @@ describe('a new project', () => {
     expect(loaded(choice, { S: 'abc' })).toEqual({ catalog: { name: 'lake', ...catalog }, roots, options: {} });
   });
 
+  test('reads tables through Trino, and has its own beside them', () => {
+    const choice = { catalog: 'trino://h:8443/hive', warehouse: 's3://b/own', catalogOption: ['trino.token=${S}'] };
+    const text = catalogConfig(choice, FILE);
+    const { catalogs, storage } = parseConfig(text, { file: FILE, env: { S: 'abc' } });
+    expect([...catalogs.values()]).toEqual([
+      { type: 'sql', name: 'lake', uri: '/p/.moraine/catalog.db', warehouse: 's3://b/own' },
+      { type: 'trino', name: 'trino', uri: 'https://h:8443/hive', options: { 'trino.token': 'abc' } },
+    ]);
+    expect(storage.roots).toEqual(['s3://b/own']);
+    expect(() => catalogConfig({ ...choice, catalogOption: ['trino.token=canary'] }, FILE)).toThrow(
+      'token: ${MY_SECRET}',
+    );
+    expect(() => catalogConfig({ catalog: 'trino://h:8443' }, FILE)).toThrow('https://host:8443/CATALOG');
+  });
+
   test('takes a variable for the whole address of a catalog of another kind only with its beginning', () => {
     expect(loaded({ catalog: 'https://${H}/c', warehouse: 's3://b' }, { H: 'h' }).catalog).toMatchObject({
       uri: 'https://h/c',

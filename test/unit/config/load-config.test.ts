@@ -142,7 +142,7 @@ stateFolder: state
       'catalogs: { lake: { warehouse: s3://b/wh/ } }\nstorage: { options: { s3.secret-access-key: "${S}" } }\n',
       { S: 'abc' },
     );
-    expect(config.catalogs.get('lake')?.warehouse).toBe('s3://b/wh');
+    expect(config.catalogs.get('lake')).toMatchObject({ warehouse: 's3://b/wh' });
     expect(config.storage).toMatchObject({ roots: ['s3://b/wh'], options: { 's3.secret-access-key': 'abc' } });
   });
 
@@ -230,19 +230,25 @@ stateFolder: state
       const env = Object.fromEntries(
         [...content.matchAll(/\$\{(\w+)\}/g)].map(([, name = '']) => [
           name,
-          /CATALOG|ENDPOINT/.test(name) ? 'https://h' : /METASTORE/.test(name) ? 'thrift://h:9083' : 'x',
+          /CATALOG|ENDPOINT/.test(name)
+            ? 'https://h'
+            : /TRINO/.test(name)
+              ? 'https://h/lake'
+              : /METASTORE/.test(name)
+                ? 'thrift://h:9083'
+                : 'x',
         ]),
       );
       const { catalogs } = parse(content, env);
-      expect([...catalogs.keys()]).toEqual(['lake']);
+      expect([...catalogs.keys()].filter((name) => name !== 'trino')).toEqual(['lake']);
     }
-    expect(blocks).toHaveLength(11);
+    expect(blocks).toHaveLength(12);
   });
 
   it('can be given as a value', () => {
     const config = configFromValue({ engine: { threads: 1 } }, '/q');
     expect(config.configFile).toBeNull();
-    expect(config.catalogs.get('local')?.warehouse).toBe('/q/warehouse');
+    expect(config.catalogs.get('local')).toMatchObject({ warehouse: '/q/warehouse' });
     expect(failure(() => configFromValue({ engin: {} } as never, '/q')).message).toBe(
       'the configuration is not valid: unknown key engin; did you mean engine?',
     );

@@ -1,0 +1,214 @@
+/**
+ * Statements over Trino's client protocol. Only queries are sent, so that a lost answer does no harm: the statement is sent again.
+ * Source: Trino documentation, "Client REST API". (The client on npm, `trino-client` 0.2.9, rounds 64-bit numbers.)
+ */
+import { backOffMs } from '../../errors/index.js';
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue, parseJson } from '../../iceberg/index.js';
+import type { Clock } from '../clock.js';
+import { retryAfter } from '../rest/rest-client.js';
+import {
+  queryTimeoutMs,
+  type TrinoIdentity,
+  type TrinoOptions,
+  type TrinoPlace,
+  trinoIdentity,
+} from './trino-options.js';
+
+/** A row of an answer: whole numbers beyond 2^53 are exact. */
+export type TrinoRow = readonly JsonValue[];
+
+/** A statement that did not succeed. Only the catalog sees it, and turns it into an error with a code. */
+export class TrinoFailure extends Error {
+  /** Trino's name of the error, `TABLE_NOT_FOUND` and others; undefined where Trino did not answer the statement. */
+  readonly errorName: string | undefined;
+  readonly status: number | undefined;
+  /** Whether the same request may succeed at once. */
+  readonly isBusy: boolean;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    message: string,
+    more: {
+      readonly errorName?: string;
+      readonly status?: number;
+      readonly isBusy?: boolean;
+      readonly retryAfterMs?: number | undefined;
+      readonly cause?: unknown;
+    } = {},
+  ) {
+    super(message, { cause: more.cause });
+    this.name = 'TrinoFailure';
+    this.errorName = more.errorName;
+    this.status = more.status;
+    this.isBusy = more.isBusy ?? false;
+    this.retryAfterMs = more.retryAfterMs;
+  }
+}
+
+const MAX_TRIES = 5;
+const BACK_OFF = { minWaitMs: 50, maxWaitMs: 5000 };
+/** A longer wait that the server asks for ends the tries. */
+const LONGEST_WAIT_MS = 30_000;
+/** Trino answers within a second, also while a statement is still running. */
+const REQUEST_TIMEOUT_MS = 60_000;
+/** Trino splits its answers at 16 MiB. */
+const MAX_ANSWER_BYTES = 256 * 2 ** 20;
+const LONGEST_MESSAGE = 1000;
+
+/** One Trino, and who asks it. */
+export class TrinoClient {
+  readonly place: TrinoPlace;
+  readonly #identity: TrinoIdentity;
+  readonly #timeoutMs: number;
+  readonly #clock: Clock;
+
+  /** @throws MoraineError `CONFIG_INVALID` */
+  constructor(place: TrinoPlace, options: TrinoOptions, clock: Clock) {
+    this.place = place;
+    this.#identity = trinoIdentity(place.server, options);
+    this.#timeoutMs = queryTimeoutMs(options);
+    this.#clock = clock;
+  }
+
+  /** The rows of a query, page by page. Whoever stops early cancels it. @throws TrinoFailure */
+  async *query(sql: string): AsyncGenerator<TrinoRow> {
+    const endMs = this.#clock.monotonicMs() + this.#timeoutMs;
+    let answer = await this.#send(`${this.place.server}/v1/statement`, { method: 'POST', body: sql });
+    let next = this.#nextOf(answer);
+    try {
+      for (;;) {
+        throwIfFailed(answer, (text) => this.#hidden(text));
+        yield* rowsOf(answer);
+        if (next === undefined) return;
+        if (this.#clock.monotonicMs() > endMs)
+          throw new TrinoFailure(`the query did not end within ${this.#timeoutMs} ms (trino.query-timeout-ms)`);
+        answer = await this.#send(next, { method: 'GET' });
+        next = this.#nextOf(answer);
+      }
+    } finally {
+      // A query that has ended has no next page.
+      if (next !== undefined) await this.#cancel(next);
+    }
+  }
+
+  /** Where the next page is. An answer must not lead to another host, which would be given the credentials. */
+  #nextOf({ nextUri }: JsonObject): string | undefined {
+    if (nextUri === undefined || nextUri === null) return undefined;
+    const { server } = this.place;
+    if (typeof nextUri === 'string' && URL.canParse(nextUri) && new URL(nextUri).origin === server) return nextUri;
+    const where = typeof nextUri === 'string' && URL.canParse(nextUri) ? new URL(nextUri).origin : 'no address';
+    const advice = 'behind a proxy, set http-server.process-forwarded=true in Trino';
+    throw new TrinoFailure(`it continues its answer at ${where}, which is not ${server}; ${advice}`);
+  }
+
+  async #cancel(next: string): Promise<void> {
+    try {
+      await fetch(next, { ...this.#request('DELETE'), signal: AbortSignal.timeout(5000) });
+    } catch {
+      // Trino gives up a query that nobody asks for.
+    }
+  }
+
+  /** Sends a request, again while the server is busy or not there. */
+  async #send(url: string, { method, body }: { readonly method: string; readonly body?: string }): Promise<JsonObject> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.#exchange(url, { ...this.#request(method), ...(body === undefined ? {} : { body }) });
+      } catch (error) {
+        if (!(error instanceof TrinoFailure) || !error.isBusy || tries === MAX_TRIES) throw error;
+        if ((error.retryAfterMs ?? 0) > LONGEST_WAIT_MS) throw error;
+        const pauseMs = backOffMs(BACK_OFF, tries, () => this.#clock.random());
+        await this.#clock.sleep(Math.max(error.retryAfterMs ?? 0, pauseMs));
+      }
+    }
+  }
+
+  #request(method: string): RequestInit {
+    const headers = { ...this.#identity.headers, 'x-trino-catalog': this.place.catalog };
+    return { method, headers, redirect: 'manual' };
+  }
+
+  async #exchange(url: string, init: RequestInit): Promise<JsonObject> {
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(url, { ...init, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
+      text = await boundedText(response);
+    } catch (error) {
+      if (error instanceof TrinoFailure) throw error;
+      const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+      throw new TrinoFailure(this.#hidden(cause instanceof Error ? cause.message : String(cause)), {
+        isBusy: true,
+        cause: error,
+      });
+    }
+    if (response.ok) return members(text);
+    throw this.#failed(response, text);
+  }
+
+  #failed({ status, headers }: Response, text: string): TrinoFailure {
+    if (status >= 300 && status < 400) {
+      const to = headers.get('location') ?? 'another address';
+      return new TrinoFailure(
+        this.#hidden(`it redirects to ${to}, which is not followed: set uri to it if you trust it`),
+        { status },
+      );
+    }
+    const isBusy = [429, 502, 503, 504].includes(status);
+    const said = text.trim() === '' ? 'nothing' : text.trim();
+    return new TrinoFailure(this.#hidden(`it answered ${status} and says: ${said}`), {
+      status,
+      isBusy,
+      retryAfterMs: retryAfter(headers.get('retry-after'), this.#clock),
+    });
+  }
+
+  /** A text of the server or of the network, without the secrets that it may repeat. */
+  #hidden(text: string): string {
+    let shown = text;
+    for (const secret of this.#identity.secrets.toSorted((a, b) => b.length - a.length))
+      shown = shown.replaceAll(secret, '***');
+    return shown.length > LONGEST_MESSAGE ? `${shown.slice(0, LONGEST_MESSAGE)}...` : shown;
+  }
+}
+
+function throwIfFailed({ error }: JsonObject, hidden: (text: string) => string): void {
+  if (!isJsonObject(error)) return;
+  const { message, errorName } = error;
+  const name = typeof errorName === 'string' ? errorName : 'an error';
+  throw new TrinoFailure(hidden(`${name}: ${typeof message === 'string' ? message : 'without a message'}`), {
+    errorName: name,
+  });
+}
+
+function* rowsOf({ data }: JsonObject): Generator<TrinoRow> {
+  if (data === undefined || data === null) return;
+  if (!isJsonArray(data)) throw new TrinoFailure('it answered with rows of another encoding than was asked for');
+  for (const row of data) {
+    if (!isJsonArray(row)) throw new TrinoFailure('a row of its answer is not a list');
+    yield row;
+  }
+}
+
+function members(text: string): JsonObject {
+  let value: JsonValue;
+  try {
+    value = parseJson(text);
+  } catch (cause) {
+    throw new TrinoFailure('its answer is not JSON: check that uri is the address of Trino', { cause });
+  }
+  if (isJsonObject(value)) return value;
+  throw new TrinoFailure('its answer is not a JSON object: check that uri is the address of Trino');
+}
+
+async function boundedText(response: Response): Promise<string> {
+  if (response.body === null) return '';
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length;
+    if (bytes > MAX_ANSWER_BYTES) throw new TrinoFailure(`its answer is larger than ${MAX_ANSWER_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,179 @@
+/** Trino's client protocol, its options, and which metadata file is the newest; against Trino itself: test/servers/trino.test.ts. */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { SYSTEM_CLOCK } from '../../../catalogs/index.js';
+import { newestOfLog } from '../../../catalogs/trino/metadata-log.js';
+import { TrinoClient, TrinoFailure } from '../../../catalogs/trino/trino-client.js';
+import { trinoIdentity, trinoPlace } from '../../../catalogs/trino/trino-options.js';
+import type { TableMetadata } from '../../../iceberg/index.js';
+import { errorOf } from '../../support/error-code.js';
+
+interface Answer {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** A server that gives these answers, one after another, and then empty ones; `HERE` in them is its address. */
+async function serve(...answers: readonly Answer[]) {
+  const seen: { readonly line: string; readonly headers: IncomingMessage['headers'] }[] = [];
+  const server = createServer((request, response) => {
+    seen.push({ line: `${request.method} ${request.url}`, headers: request.headers });
+    const { status = 200, headers = {}, body } = answers[seen.length - 1] ?? { status: 204, body: '' };
+    response.writeHead(status, headers).end(body.replaceAll('HERE', address));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const client = (options = {}) => new TrinoClient(trinoPlace(`${address}/lake`), options, SYSTEM_CLOCK);
+  return { seen, address, client };
+}
+
+async function rowsOf(client: TrinoClient): Promise<unknown[]> {
+  const rows = [];
+  for await (const row of client.query('SELECT 1')) rows.push(row);
+  return rows;
+}
+
+async function failureOf(client: TrinoClient): Promise<TrinoFailure> {
+  const error = await rowsOf(client).catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(TrinoFailure);
+  return error as TrinoFailure;
+}
+
+describe('a query', () => {
+  test('follows its pages, and its whole numbers are exact', async () => {
+    const { client, seen } = await serve(
+      { body: '{"id":"q","nextUri":"HERE/v1/statement/queued/q/1"}' },
+      { body: '{"nextUri":"HERE/v1/statement/executing/q/2","data":[[9007199254740993,"a"]]}' },
+      { body: '{"data":[[-9223372036854775808,null]]}' },
+    );
+    expect(await rowsOf(client({ 'trino.user': 'ada', 'header.X-Trino-Role': 'lake=ROLE{reader}' }))).toEqual([
+      [9007199254740993n, 'a'],
+      [-9223372036854775808n, null],
+    ]);
+    expect(seen.map(({ line }) => line)).toEqual([
+      'POST /v1/statement',
+      'GET /v1/statement/queued/q/1',
+      'GET /v1/statement/executing/q/2',
+    ]);
+    for (const { headers } of seen)
+      expect(headers).toMatchObject({
+        'x-trino-user': 'ada',
+        'x-trino-catalog': 'lake',
+        'x-trino-role': 'lake=ROLE{reader}',
+      });
+  });
+
+  test('is asked again while the server is busy, after the wait that it asks for', async () => {
+    const { client, seen } = await serve(
+      { status: 503, body: '' },
+      { status: 429, headers: { 'retry-after': '0' }, body: '' },
+      { body: '{"nextUri":"HERE/v1/statement/executing/q/1"}' },
+      { status: 502, body: '' },
+      { body: '{"data":[[1]]}' },
+    );
+    expect(await rowsOf(client())).toEqual([[1]]);
+    expect(seen).toHaveLength(5);
+    const long = await serve({ status: 429, headers: { 'retry-after': '3600' }, body: 'later' });
+    expect((await failureOf(long.client())).status).toBe(429);
+    expect(long.seen).toHaveLength(1);
+  });
+
+  test('does not go to another host, and is cancelled by whoever stops reading', async () => {
+    const elsewhere = await serve({ body: '{"nextUri":"http://127.0.0.1:1/v1/statement/x"}' });
+    expect((await failureOf(elsewhere.client())).message).toBe(
+      `it continues its answer at http://127.0.0.1:1, which is not ${elsewhere.address}; behind a proxy, set http-server.process-forwarded=true in Trino`,
+    );
+    const stopped = await serve({ body: '{"nextUri":"HERE/v1/statement/executing/q/1","data":[[1],[2]]}' });
+    for await (const row of stopped.client().query('SELECT 1')) {
+      expect(row).toEqual([1]);
+      break;
+    }
+    expect(stopped.seen.map(({ line }) => line)).toEqual(['POST /v1/statement', 'DELETE /v1/statement/executing/q/1']);
+    const slow = await serve(
+      { body: '{"nextUri":"HERE/1"}' },
+      { body: '{"nextUri":"HERE/2"}' },
+      { body: '{"nextUri":"HERE/3"}' },
+    );
+    const times = [0, 5, 15, 30];
+    const clock = { ...SYSTEM_CLOCK, monotonicMs: () => times.shift() ?? 99 };
+    const client = new TrinoClient(trinoPlace(`${slow.address}/lake`), { 'trino.query-timeout-ms': '10' }, clock);
+    expect((await failureOf(client)).message).toContain('did not end within 10 ms (trino.query-timeout-ms)');
+    expect(slow.seen.at(-1)?.line).toBe('DELETE /2');
+  });
+
+  test('fails with what Trino says, without the secrets of headers', async () => {
+    const error = '{"error":{"message":"no canary-header here","errorName":"PERMISSION_DENIED"}}';
+    const { client } = await serve(
+      { body: error },
+      { status: 401, body: 'canary-header is wrong' },
+      { body: '[]' },
+      { body: '<html>' },
+    );
+    const options = { 'header.X-Api-Key': 'canary-header' };
+    expect(await failureOf(client(options))).toMatchObject({
+      errorName: 'PERMISSION_DENIED',
+      message: 'PERMISSION_DENIED: no *** here',
+    });
+    expect(await failureOf(client(options))).toMatchObject({
+      status: 401,
+      message: 'it answered 401 and says: *** is wrong',
+    });
+    expect((await failureOf(client())).message).toContain('not a JSON object');
+    expect((await failureOf(client())).message).toContain('not JSON');
+    const redirecting = await serve({ status: 302, headers: { location: 'http://elsewhere' }, body: '' });
+    expect((await failureOf(redirecting.client())).message).toContain(
+      'redirects to http://elsewhere, which is not followed',
+    );
+    expect(redirecting.seen).toHaveLength(1);
+  });
+});
+
+test('who asks is a user with a password or a token, over TLS only', () => {
+  const server = 'https://h:8443';
+  expect(trinoIdentity(server, {}).headers).toMatchObject({ 'x-trino-user': 'moraine' });
+  expect(trinoIdentity(server, { 'trino.user': 'ada', 'trino.password': 'b:c' })).toMatchObject({
+    headers: { authorization: 'Basic YWRhOmI6Yw==' },
+    secrets: ['b:c', 'YWRhOmI6Yw=='],
+  });
+  expect(trinoIdentity(server, { 'trino.token': 'x.y' }).headers).toMatchObject({ authorization: 'Bearer x.y' });
+  const refused = [
+    () => trinoIdentity('http://h', { 'trino.token': 'canary' }),
+    () => trinoIdentity(server, { 'trino.token': 'canary', 'trino.password': 'canary' }),
+    () => trinoPlace('https://user:canary@h/lake'),
+    () => trinoPlace('https://h'),
+    () => trinoPlace('https://h/a/b'),
+    () => trinoPlace('thrift://h/lake'),
+  ];
+  for (const make of refused) {
+    const { code, message } = errorOf(make);
+    expect(code).toBe('CONFIG_INVALID');
+    expect(message).not.toContain('canary');
+  }
+});
+
+test('the newest metadata file is the one that knows all others, whatever their times say', async () => {
+  const logs: Readonly<Record<string, readonly string[]>> = { a: [], b: ['a'], c: ['a', 'b'] };
+  const read = async (file: string) =>
+    ({ metadataLog: (logs[file] ?? []).map((metadataFile) => ({ metadataFile })) }) as unknown as TableMetadata;
+  const newest = async (...times: readonly bigint[]) => {
+    const entries = times.map((timeMs, index) => ({ file: 'abc'[index] ?? '', timeMs, sequenceNumber: 1n }));
+    return (await newestOfLog(entries, read))?.metadataLocation;
+  };
+  expect(await newest(1n, 2n, 3n)).toBe('c');
+  expect(await newest(5n, 5n, 5n)).toBe('c');
+  expect(await newest(9n, 8n, 1n)).toBe('c');
+  expect(await newest(1n)).toBe('a');
+  const unknown = [
+    { file: 'a', timeMs: 1n, sequenceNumber: 0n },
+    { file: 'z', timeMs: 0n, sequenceNumber: 0n },
+  ];
+  expect(await newestOfLog(unknown, read)).toBeUndefined();
+});
