@@ -133,12 +133,28 @@ async function checkStorage(project: Project, root: string): Promise<Finding> {
     if (!isMoraineError(error, 'STORAGE_UNAVAILABLE') || !mayHaveGrants(project, root)) throw error;
     return await checkGrants(project, root);
   }
-  await project.io.delete(probe);
+  try {
+    await requireExclusive(project, root, probe);
+  } finally {
+    await project.io.delete(probe);
+  }
   if (project.io.localFiles(root) === null) return { detail: 'writable' };
   const { bavail, bsize } = await statfs(root);
   const freeBytes = bavail * bsize;
   const detail = `writable, ${gibibytes(freeBytes)} free`;
   return freeBytes < LOW_DISK_BYTES ? { detail, warning: 'Make room on this disk.' } : { detail };
+}
+
+/** A file that is there must not be replaced: some stores ignore the condition of a write and say that all went well. */
+async function requireExclusive(project: Project, root: Location, probe: Location): Promise<void> {
+  try {
+    await project.io.create(probe, new TextEncoder().encode('another'));
+  } catch (error) {
+    if (isMoraineError(error, 'FILE_ALREADY_EXISTS')) return;
+    throw error;
+  }
+  const message = `The store of ${root} ignores the condition of writes (If-None-Match): two writers would replace each other's files. Use a store with conditional writes, or turn them on there.`;
+  throw new MoraineError('STORAGE_UNAVAILABLE', message, { details: { location: root } });
 }
 
 /** Whether catalogs may give access to files in a root, which the project itself has not. */

@@ -1,8 +1,12 @@
 /** `moraine doctor` on projects that are well and that are not. */
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
+import { ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { moraine } from '../support/cli.js';
+import { type S3Server, startS3Server } from '../support/s3-server.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 
 // Each command is a process of its own.
@@ -15,12 +19,30 @@ interface Check {
   readonly remedy?: string;
 }
 
-async function doctor(config: string, ...args: string[]) {
+async function doctor(config: string, env: Readonly<Record<string, string>> = {}, ...args: string[]) {
   const folder = temporaryFolder();
   if (config !== '') writeFileSync(join(folder, 'moraine.yaml'), config);
-  const result = await moraine(['doctor', '--json', ...args], { cwd: folder });
+  const result = await moraine(['doctor', '--json', ...args], { cwd: folder, env });
   const { checks } = JSON.parse(result.stdout) as { checks: Check[] };
   return { ...result, folder, checks: new Map(checks.map((check) => [check.name, check])) };
+}
+
+/** A store that ignores the condition of writes, in front of one that does not. */
+async function carelessStore({ endpoint }: S3Server): Promise<string> {
+  const server = createServer((incoming, outgoing) => {
+    const headers = Object.fromEntries(Object.entries(incoming.headers).filter(([name]) => name !== 'if-none-match'));
+    const forward = request(new URL(incoming.url ?? '/', endpoint), { method: incoming.method, headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 500, answer.headers);
+      answer.pipe(outgoing);
+    });
+    incoming.pipe(forward);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 /** A server that nobody runs. */
@@ -51,10 +73,29 @@ describe('doctor', () => {
     const without = await doctor('');
     expect(without.code).toBe(0);
     expect(without.checks.get('configuration')).toMatchObject({ status: 'warn' });
-    const named = await doctor('', '--config', 'nope.yaml');
+    const named = await doctor('', {}, '--config', 'nope.yaml');
     expect(named.code).toBe(2);
     expect(named.checks.get('configuration')).toMatchObject({ status: 'fail' });
     expect(JSON.parse(named.stderr)).toMatchObject({ error: { code: 'CONFIG_NOT_FOUND' } });
+  });
+
+  it('tells stores that keep what is there from those that replace it', async () => {
+    const store = await startS3Server();
+    onTestFinished(() => store.close());
+    await store.makeBucket('lake');
+    const configOf = (endpoint: string) =>
+      `${TEMPORAL}catalogs: { lake: { uri: lake.db, warehouse: s3://lake/w } }\nstorage: { options: { s3.endpoint: "${endpoint}", s3.access-key-id: a, s3.secret-access-key: "\${LAKE_SECRET}" } }\n`;
+    const env = { LAKE_SECRET: 'canary-secret' };
+    const careful = await doctor(configOf(store.endpoint), env);
+    expect(careful.checks.get('storage s3://lake/w')).toMatchObject({ status: 'ok', detail: 'writable' });
+    const careless = await doctor(configOf(await carelessStore(store)), env);
+    expect(careless.checks.get('storage s3://lake/w')).toMatchObject({
+      status: 'fail',
+      detail: `The store of s3://lake/w ignores the condition of writes (If-None-Match): two writers would replace each other's files. Use a store with conditional writes, or turn them on there.`,
+    });
+    const { Contents } = await store.client.send(new ListObjectsV2Command({ Bucket: 'lake' }));
+    expect(Contents).toBeUndefined();
+    expect(careless.stdout + careless.stderr).not.toContain('canary-secret');
   });
 
   it('shows the line of a key that is unknown', async () => {
