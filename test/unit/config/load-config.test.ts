@@ -242,7 +242,7 @@ stateFolder: state
       const { catalogs } = parse(content, env);
       expect([...catalogs.keys()].filter((name) => name !== 'trino')).toEqual(['lake']);
     }
-    expect(blocks).toHaveLength(12);
+    expect(blocks).toHaveLength(13);
   });
 
   it('can be given as a value', () => {
