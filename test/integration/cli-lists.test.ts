@@ -51,6 +51,7 @@ it('tables and definitions are listed for people and as JSON', async () => {
   const sizeBytes = (summary as Record<string, string>)['total-files-size'] ?? '';
   expect(tables[1]).toEqual({
     name: 't.rows',
+    kind: 'table',
     catalog: 'local',
     formatVersion: 2,
     snapshotId,
