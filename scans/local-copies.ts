@@ -71,6 +71,8 @@ export async function openableParquet(connection: Connection, io: FileIO, file: 
   const end = await io.cache.get({ location, kind: FILE_END, variant: String(fileSizeInBytes) }, () =>
     loadEnd(io, location, group),
   );
+  // The scan says so; a file that is put right must be seen.
+  if (BigInt(end.sizeBytes) !== fileSizeInBytes) await forgetEnd(io, location, group, fileSizeInBytes);
   const copier = async (_: string, copy: string): Promise<void> => {
     await writeSparse(copy, end.sizeBytes, (handle) => write(handle, end.bytes, end.sizeBytes - end.bytes.length));
   };
@@ -97,6 +99,12 @@ async function loadEnd(io: FileIO, location: Location, group: string): Promise<P
 }
 
 const END_COST = 300;
+
+/** Whoever tries again reads the file that is there then. */
+async function forgetEnd(io: FileIO, location: Location, group: string, fileSizeInBytes: bigint): Promise<void> {
+  io.cache.forget({ location, kind: FILE_END, variant: String(fileSizeInBytes) });
+  await io.diskCache(location)?.forget(group);
+}
 
 /** A line of JSON before the bytes. */
 function endToBytes({ bytes, ...status }: FileEnd): Uint8Array {
@@ -190,9 +198,7 @@ class StoredFile implements RemoteFile {
       await write(handle, tail, footer.offset);
     }).catch(async (error: unknown) => {
       if (isMoraineError(error, 'FILE_CHANGED')) {
-        // Whoever tries again reads the file that is there.
-        this.#io.cache.forget({ location, kind: FILE_END, variant: String(end.sizeBytes) });
-        await diskCache?.forget(group);
+        await forgetEnd(this.#io, location, group, BigInt(end.sizeBytes));
       }
       throw error;
     });

@@ -51,11 +51,11 @@ async function readImmutable<T>(
 ): Promise<T> {
   const { location } = key;
   try {
-    const load = async (): Promise<ParsedFile<T>> => {
-      const bytes = await readKept(io, location, { maxBytes: MAX_MANIFEST_BYTES });
-      const value = parse(bytes);
-      return { value, costBytes: cost(value, bytes.length) };
-    };
+    const load = (): Promise<ParsedFile<T>> =>
+      readKept(io, location, { maxBytes: MAX_MANIFEST_BYTES }, (bytes) => {
+        const value = parse(bytes);
+        return { value, costBytes: cost(value, bytes.length) };
+      });
     return readFor === 'once' ? (await load()).value : await io.cache.get(key, load);
   } catch (error) {
     throw damaged(what, location, error);
@@ -66,8 +66,9 @@ async function readImmutable<T>(
 async function listedInMetadata(io: FileIO, snapshot: Snapshot): Promise<readonly ManifestFile[]> {
   return mapConcurrently(snapshot.manifests ?? [], async (location) => {
     try {
-      const bytes = await readKept(io, location, { maxBytes: MAX_MANIFEST_BYTES });
-      return manifestFileOfV1(location, bytes, snapshot.snapshotId);
+      return await readKept(io, location, { maxBytes: MAX_MANIFEST_BYTES }, (bytes) =>
+        manifestFileOfV1(location, bytes, snapshot.snapshotId),
+      );
     } catch (error) {
       throw damaged('Manifest', location, error);
     }

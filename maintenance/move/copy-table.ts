@@ -92,8 +92,9 @@ export class TableCopy {
   async #copyManifest(table: Table, manifest: ManifestFile): Promise<void> {
     const { target, relocation } = this.#deps;
     const { manifestPath } = manifest;
-    const bytes = await readKept(table.io, manifestPath, { maxBytes: MAX_BYTES });
-    const entries = readManifest(bytes, manifestContext(table.metadata), manifest);
+    const [bytes, entries] = await readKept(table.io, manifestPath, { maxBytes: MAX_BYTES }, (content) => {
+      return [content, readManifest(content, manifestContext(table.metadata), manifest)] as const;
+    });
     const rewritten = new Map<Location, RelocatedDeletes>();
     const live = entries.filter(({ status }) => status !== 'deleted');
     await allEnded(
@@ -142,12 +143,11 @@ export class TableCopy {
     const { target, relocation } = this.#deps;
     const { manifestList, snapshotId } = snapshot;
     if (manifestList !== undefined) {
-      const bytes = await readKept(table.io, manifestList, { maxBytes: MAX_BYTES });
       const relocate = (location: Location): Location => relocation.of(location);
-      await target.put(
-        relocation.of(manifestList),
+      const moved = await readKept(table.io, manifestList, { maxBytes: MAX_BYTES }, (bytes) =>
         relocateManifestList(bytes, manifestList, relocate, this.#manifests),
       );
+      await target.put(relocation.of(manifestList), moved);
     }
     this.#lists.add(manifestList ?? `snapshot ${snapshotId}`);
   }

@@ -137,6 +137,30 @@ test('a folder of a bucket that tables of two catalogs claim is not swept', asyn
   expect((await project.io.stat(orphan)).sizeBytes).toBe(1);
 });
 
+test('a damaged object of a table is an error that names it, never fewer rows; once it is put right, the rows are there', async () => {
+  const { run, project } = await projectIn({ lake: 's3://lake/damaged' });
+  await run('table', 'append', TABLE, 'rows.csv', '--create');
+  const { metadata } = await project.loadTable(TABLE);
+  const names = await namesBelow(project, metadata.location);
+  const kinds = [/\.parquet$/, /metadata\/[0-9a-f][^/]*\.avro$/, /snap-.*\.avro$/, /00001-.*\.metadata\.json$/];
+  for (const kind of kinds) {
+    const name = names.find((each) => kind.test(each)) ?? expect.unreachable(`${kind} of ${names.join()}`);
+    const location = `${metadata.location}/${name}`;
+    const content = await project.io.read(location);
+    await run('cache', 'clear');
+    for (const damage of [null, content.subarray(0, content.length / 2)]) {
+      await project.io.delete(location);
+      if (damage !== null) await project.io.create(location, damage);
+      const { code, stdout, stderr } = await moraine(['table', 'scan', TABLE], { cwd: project.config.directory });
+      expect([code === 0, stdout]).toEqual([false, '']);
+      expect(stderr).toContain(name);
+    }
+    await project.io.delete(location);
+    await project.io.create(location, content);
+    expect(jsonLines(await run('table', 'scan', TABLE))).toHaveLength(3);
+  }
+});
+
 test.each([
   ['a part of it has arrived: there is no object, and the parts are given up', 'PUT', 'partNumber=2', 0],
   ['it was complete: the object is an orphan, which goes', 'POST', 'uploadId=', 1],
