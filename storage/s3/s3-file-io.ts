@@ -339,6 +339,7 @@ export class S3FileIO implements FileIO {
         if (statusOf(error) === 404) return undefined;
         throw error;
       });
+    if (found !== undefined && found.ETag === undefined) throw foreignAnswer('the status of', storeLocation(object));
     return found?.Metadata?.[WRITER] === writer;
   }
 

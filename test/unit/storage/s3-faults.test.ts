@@ -78,13 +78,21 @@ describeInterop('S3 behind a faulty proxy', () => {
     expect(asked('PUT')).toBe(4);
   });
 
-  test('a creation of which it cannot be told who made the file is not said to be that of another', async () => {
-    const location = newFile();
-    proxy.fateOf = ({ method }) =>
-      method === 'HEAD' ? { status: 503, body: '' } : method === 'PUT' ? after(500) : 'pass';
-    expect(await rejectionCode(behindProxy().create(location, bytes('mine')))).toBe('STORAGE_UNAVAILABLE');
-    expect(text(await direct().read(location))).toBe('mine');
-  });
+  test.each([
+    ['503', failure(503, 'SlowDown')],
+    ['a page of somebody else', PAGE],
+  ])(
+    'a creation of which it cannot be told who made the file is not said to be that of another: the answer is %s',
+    async (_, answer) => {
+      const location = newFile();
+      // The first request has made it, and the second one meets its file.
+      spoil('PUT', after(500));
+      const ofPut = proxy.fateOf;
+      proxy.fateOf = (seen) => (seen.method === 'HEAD' ? answer : ofPut(seen));
+      expect(await rejectionCode(behindProxy().create(location, bytes('mine')))).toBe('STORAGE_UNAVAILABLE');
+      expect(text(await direct().read(location))).toBe('mine');
+    },
+  );
 
   test('a creation that somebody else acknowledges has not landed, and so says the error', async () => {
     const location = newFile();
