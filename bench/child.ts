@@ -11,6 +11,11 @@ async function main(): Promise<void> {
     await job.prepare(context);
     return;
   }
+  const program = job.programs?.[variantName];
+  if (program !== undefined) {
+    await program(context);
+    return;
+  }
   const variant = job.variants[variantName];
   if (variant === undefined) throw new Error(`job ${jobName} has no variant ${variantName}`);
   let cpuSeconds = 0;

@@ -53,6 +53,8 @@ export interface BenchJob {
   /** Makes the job's data; called once per data folder. */
   prepare(context: BenchContext): Promise<void>;
   readonly variants: Readonly<Record<string, BenchVariant>>;
+  /** What other processes do beside a variant: `node child.js JOB PROGRAM CONTEXT-JSON`, ended by a signal. */
+  readonly programs?: Readonly<Record<string, (context: BenchContext) => Promise<void>>>;
   /** Figures from the medians of each variant. */
   figures(medians: Readonly<Record<string, Measurement>>, size: BenchSize): readonly Figure[];
 }

@@ -2,8 +2,7 @@
 import { arrowTable } from '../engine/index.js';
 import { collectDefinitions, type Definitions, parseDefinitions } from '../features/index.js';
 import type { LoggedFeatures } from '../logging/index.js';
-import { OnlineReader } from '../online/index.js';
-import { materializationDeps, type OpenProjectOptions, openProject, type Project } from '../project/index.js';
+import { type OpenProjectOptions, openProject, type Project } from '../project/index.js';
 import { appendFile } from './append-file.js';
 import { applyDefinitions } from './apply-definitions.js';
 import { backfill, planBackfillOf, startBackfill } from './backfill.js';
@@ -22,7 +21,7 @@ import { maintain, planMaintain, startMaintain } from './maintain.js';
 import { materialize, startMaterialize } from './materialize.js';
 import type { DefinitionsInput, HistoricalFeaturesTable, LoggedAnswer, Moraine } from './moraine.js';
 import { moveTableTo } from './move-table.js';
-import { withNamedRows } from './online-features.js';
+import { ProjectReader, withNamedRows } from './online-features.js';
 import { listProjectRuns, showProjectRun, waitForProjectRun } from './project-runs.js';
 import {
   backfillProjectSchedule,
@@ -66,30 +65,25 @@ export async function createMoraine(options?: OpenProjectOptions): Promise<Morai
 export async function createMoraine(options: OpenProjectOptions = {}): Promise<Moraine> {
   checkProjectOptions(options);
   const project = await openProject(options);
-  return { ...guardCalls(methodsOf(project), () => project.close()), project };
+  const reader = new ProjectReader(project);
+  const close = async (): Promise<void> => {
+    await reader.close();
+    await project.close();
+  };
+  return { ...guardCalls(methodsOf(project, reader), close), project };
 }
 
 /** Methods, without what only an open client has. */
 type Methods = Omit<Moraine, 'project' | 'close'>;
 
 /** The methods that work only while the client is open. */
-function methodsOf(project: Project): Methods {
-  let reader: Promise<OnlineReader> | undefined;
-  const onlineReader = (): Promise<OnlineReader> => {
-    const { readTimeoutMs } = project.config.online;
-    reader ??= materializationDeps(project).then((deps) => new OnlineReader({ ...deps, readTimeoutMs }));
-    // The next read tries again to open it.
-    reader.catch(() => {
-      reader = undefined;
-    });
-    return reader;
-  };
+function methodsOf(project: Project, reader: ProjectReader): Methods {
   return {
     apply: (definitions, applyOptions) => applyDefinitions(project, readDefinitions(definitions), applyOptions),
     materialize: (request, runOptions) => materialize(project, request, runOptions),
     startMaterialize: (request) => startMaterialize(project, request),
     ...operations(project),
-    getOnlineFeatures: async (request) => withNamedRows(await (await onlineReader()).getOnlineFeatures(request)),
+    getOnlineFeatures: async (request) => withNamedRows(await (await reader.open()).getOnlineFeatures(request)),
     getHistoricalFeatures: (request) => withHistoricalFeatures(project, request, readTable),
     openHistoricalFeatures: (request) => openHistoricalFeatures(project, request),
     explainHistoricalFeatures: (request) => explainFeatures(project, request),

@@ -1,5 +1,6 @@
 /** Online reads of a project. */
 import {
+  OnlineReader,
   type OnlineRequest,
   type OnlineResponse,
   type OnlineValue,
@@ -14,8 +15,35 @@ import { materializationDeps, type Project } from '../project/index.js';
  * type), `TIMED_OUT` (never a partial answer) after the request's `readTimeoutMs` or, since all is opened first, the time of a first read
  */
 export async function getOnlineFeatures(project: Project, request: OnlineRequest): Promise<OnlineResponse> {
-  const { readTimeoutMs } = project.config.online;
-  return readOnlineFeatures({ ...(await materializationDeps(project)), readTimeoutMs }, request);
+  const { readTimeoutMs, queueTimeoutMs } = project.config.online;
+  return readOnlineFeatures({ ...(await materializationDeps(project)), readTimeoutMs, queueTimeoutMs }, request);
+}
+
+/** The one reader of online tables that a client has, opened by the first read. */
+export class ProjectReader {
+  readonly #project: Project;
+  #reader: Promise<OnlineReader> | undefined;
+
+  constructor(project: Project) {
+    this.#project = project;
+  }
+
+  open(): Promise<OnlineReader> {
+    const { readTimeoutMs, queueTimeoutMs, cacheBytes } = this.#project.config.online;
+    this.#reader ??= materializationDeps(this.#project).then(
+      (deps) => new OnlineReader({ ...deps, readTimeoutMs, queueTimeoutMs, cacheBytes }),
+    );
+    // The next read tries again to open it.
+    this.#reader.catch(() => {
+      this.#reader = undefined;
+    });
+    return this.#reader;
+  }
+
+  async close(): Promise<void> {
+    const reader = await this.#reader?.catch(() => undefined);
+    await reader?.close();
+  }
 }
 
 /** A row of any features. */

@@ -116,6 +116,8 @@ export const configSchema = z.strictObject({
       namespace: text.optional(),
       buckets: count(65_536).optional(),
       readTimeoutMs: count(3_600_000).optional(),
+      queueTimeoutMs: count(3_600_000).optional(),
+      cache: z.strictObject({ maxSize: byteSize.optional() }).optional(),
     })
     .optional(),
   logging: z.strictObject({ namespace: text.optional() }).optional(),

@@ -153,7 +153,12 @@ export interface OnlineConfig {
   readonly namespace: string;
   /** Buckets of a new online table whose view does not say. */
   readonly buckets: number;
+  /** Time that an online read may take, in milliseconds. */
   readonly readTimeoutMs: number;
+  /** Time that it may wait for its turn, in milliseconds. */
+  readonly queueTimeoutMs: number;
+  /** Memory for decoded rows of online tables. */
+  readonly cacheBytes: number;
 }
 
 export interface RegistryConfig {

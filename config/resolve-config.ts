@@ -6,6 +6,7 @@ import type {
   CatalogConfig,
   MaintenanceConfig,
   MoraineConfig,
+  OnlineConfig,
   StorageCacheConfig,
   StoreConfig,
   TemporalConfig,
@@ -58,11 +59,7 @@ export function resolveConfig(
     },
     temporal: resolveTemporal(input.temporal ?? {}, path),
     worker: resolveWorker(input.worker ?? {}),
-    online: {
-      namespace: input.online?.namespace ?? 'moraine_online',
-      buckets: input.online?.buckets ?? 16,
-      readTimeoutMs: input.online?.readTimeoutMs ?? 100,
-    },
+    online: resolveOnline(input.online ?? {}),
     logging: { namespace: input.logging?.namespace ?? 'moraine_logs' },
     maintenance: (input.maintenance ?? []).map(resolveMaintenance),
     registry: { table: input.registry?.table ?? 'moraine.registry' },
@@ -192,5 +189,18 @@ function resolveWorker(input: NonNullable<ConfigInput['worker']>): WorkerConfig 
     lightActivities: input.lightActivities ?? 32,
     heavyActivities: input.heavyActivities ?? 4,
     shutdownGraceSeconds: input.shutdownGraceSeconds ?? 30,
+  };
+}
+
+const DEFAULT_ONLINE_CACHE_BYTES = 256 * 2 ** 20;
+
+function resolveOnline({ cache, ...input }: NonNullable<ConfigInput['online']>): OnlineConfig {
+  const { maxSize } = cache ?? {};
+  return {
+    namespace: input.namespace ?? 'moraine_online',
+    buckets: input.buckets ?? 16,
+    readTimeoutMs: input.readTimeoutMs ?? 100,
+    queueTimeoutMs: input.queueTimeoutMs ?? 1_000,
+    cacheBytes: (maxSize === undefined ? undefined : parseByteSize(String(maxSize))) ?? DEFAULT_ONLINE_CACHE_BYTES,
   };
 }

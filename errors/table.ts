@@ -365,6 +365,13 @@ export const ERROR_TABLE = {
     'A query needed more memory or temporary disk than the engine may use.',
     'Raise engine.memoryLimit, or give it more temporary disk.',
   ),
+  OVERLOADED: entry(
+    8,
+    429,
+    true,
+    'More work waits than there is room or time for.',
+    'Try again later, ask for less at once, or raise the limit that the message names.',
+  ),
   TIMED_OUT: entry(
     8,
     504,

@@ -124,7 +124,7 @@ export {
   transformResultType,
   transformToString,
 } from './partitions/transforms.js';
-export { type NameMapping, nameMapping } from './schema/name-mapping.js';
+export { NAME_MAPPING_PROPERTY, type NameMapping, nameMapping } from './schema/name-mapping.js';
 export {
   allFields,
   assignFreshIds,

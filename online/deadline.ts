@@ -21,22 +21,22 @@ export async function withDeadline<T>(
       reject(error);
       controller.abort(error);
     };
-    timer = setTimeout(
-      () => {
-        const error = new MoraineError(
-          'TIMED_OUT',
-          `The online read took longer than its limit of ${timeoutMs} ms (readTimeoutMs).`,
-        );
-        reject(error);
-        controller.abort(error);
-      },
-      Math.max(0, timeoutMs - spentMs),
-    );
+    const fail = (): void => {
+      const error = new MoraineError(
+        'TIMED_OUT',
+        `The online read took longer than its limit of ${timeoutMs} ms (readTimeoutMs).`,
+      );
+      reject(error);
+      controller.abort(error);
+    };
+    // Without any time left, nothing is begun that might be done before a timer fires.
+    if (timeoutMs <= spentMs) fail();
+    else timer = setTimeout(fail, timeoutMs - spentMs);
   });
   if (cancel?.aborted === true) abort();
   else cancel?.addEventListener('abort', abort, { once: true });
   try {
-    return await Promise.race([deadline, work(controller.signal)]);
+    return await Promise.race(controller.signal.aborted ? [deadline] : [deadline, work(controller.signal)]);
   } finally {
     cancel?.removeEventListener('abort', abort);
     clearTimeout(timer);

@@ -2,6 +2,7 @@
 import { type Catalog, ensureNamespace, withTableDefaults } from '../catalogs/index.js';
 import type { ResolvedView } from '../features/index.js';
 import type { TableMetadata, TableRequirement, TableUpdate } from '../iceberg/index.js';
+import { ROW_GROUP_LIMIT } from '../staging/index.js';
 import { commitUnmoved, hasCode, requireUnmoved, retryConflicts } from '../tables/index.js';
 import {
   DEFAULT_ONLINE_SETTINGS,
@@ -18,6 +19,7 @@ import {
   type OnlineTableChange,
   REBUILD_PROPERTY,
 } from './online-schema-change.js';
+import { MAX_PART_ROWS } from './parts/cell.js';
 
 /** An online table that is ready for rows of its view. */
 export interface OnlineTable {
@@ -85,6 +87,8 @@ async function create(
     sortOrder: onlineSortOrder(layout, schema),
     properties: new Map([
       [JOIN_KEYS_PROPERTY, JSON.stringify(joinKeys)],
+      // Online reads decode a row group at a time.
+      [ROW_GROUP_LIMIT, String(MAX_PART_ROWS)],
       ...(rebuildReason === undefined ? [] : [[REBUILD_PROPERTY, rebuildReason] as const]),
     ]),
   });

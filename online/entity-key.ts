@@ -130,15 +130,15 @@ const MICROS_PER_MILLI = 1000n;
  */
 export function entityKeyValues(
   parts: readonly EntityKeyPart[],
-  entity: EntityRow,
+  entity: EntityRow | Readonly<Record<string, unknown>>,
   asText = false,
 ): readonly PrimitiveValue[] | null {
   const values: PrimitiveValue[] = [];
   let hasNull = false;
   for (const part of parts) {
-    const value = entity.get(part.name);
+    const value = entity instanceof Map ? (entity as EntityRow).get(part.name) : ownValue(entity, part.name);
     if (value === undefined) {
-      const given = [...entity.keys()].join(', ');
+      const given = [...(entity instanceof Map ? entity.keys() : Object.keys(entity))].join(', ');
       throw new MoraineError(
         'INVALID_ARGUMENT',
         `An entity has no value for the join key '${part.name}' (it has: ${given === '' ? 'nothing' : given}).`,
@@ -148,6 +148,10 @@ export function entityKeyValues(
     else values.push(keyValue(part, value, asText));
   }
   return hasNull ? null : values;
+}
+
+function ownValue(entity: object, name: string): unknown {
+  return Object.hasOwn(entity, name) ? (entity as Readonly<Record<string, unknown>>)[name] : undefined;
 }
 
 function keyValue(part: EntityKeyPart, value: unknown, asText: boolean): PrimitiveValue {

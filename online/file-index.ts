@@ -12,13 +12,15 @@ import { type FileToOpen, fileToOpen, isLasting, KnownFiles, type OpenFiles, ope
 import { type PlannedFile, planFiles, type Table } from '../tables/index.js';
 
 /** Files of one partition spec. */
-interface SpecFiles {
+export interface SpecFiles {
+  readonly specId: number;
   /** Undefined: not a bucket of the key alone; all files must be read. */
   readonly buckets: number | undefined;
   readonly byBucket: Map<number, FileToOpen[]>;
 }
 
-const ANY_BUCKET = -1;
+/** The bucket of files of specs without buckets of the key. */
+export const ANY_BUCKET = -1;
 /** Lists of files, for sets of buckets, that an index keeps. */
 const MAX_LISTS = 1_000;
 
@@ -27,7 +29,7 @@ export class FileIndex {
   readonly snapshot: Snapshot | null;
   readonly schema: Schema;
   readonly #table: Table;
-  readonly #specs: readonly SpecFiles[];
+  readonly specs: readonly SpecFiles[];
   readonly #known: KnownFiles;
   /** Lists of files that were asked for before. */
   readonly #lists = new Map<string, readonly FileToOpen[]>();
@@ -36,7 +38,7 @@ export class FileIndex {
     this.snapshot = currentSnapshot(table.metadata);
     this.schema = schema;
     this.#table = table;
-    this.#specs = specs;
+    this.specs = specs;
     this.#known = known;
   }
 
@@ -51,7 +53,7 @@ export class FileIndex {
     const known = new KnownFiles();
     for (const planned of files) {
       const file = fileToOpen(planned);
-      const spec = specs.get(planned.spec.specId) ?? emptySpec(bucketsOf(planned, keyFieldId));
+      const spec = specs.get(planned.spec.specId) ?? emptySpec(planned, keyFieldId);
       specs.set(planned.spec.specId, spec);
       const bucket = spec.buckets === undefined ? ANY_BUCKET : Number(planned.file.partition[0]);
       const list = spec.byBucket.get(bucket) ?? [];
@@ -64,14 +66,14 @@ export class FileIndex {
 
   /** The files that may hold rows of any of the keys; the same list for the same buckets. */
   filesFor(type: IcebergType, keys: readonly PrimitiveValue[]): readonly FileToOpen[] {
-    const wanted = this.#specs.map(({ buckets, byBucket }) =>
+    const wanted = this.specs.map(({ buckets, byBucket }) =>
       buckets === undefined ? [...byBucket.keys()] : bucketsOfKeys(buckets, type, keys),
     );
     const name = JSON.stringify(wanted);
     let files = this.#lists.get(name);
     if (files === undefined) {
       if (this.#lists.size >= MAX_LISTS) this.#lists.clear();
-      files = this.#specs.flatMap(
+      files = this.specs.flatMap(
         ({ byBucket }, index) => wanted[index]?.flatMap((one) => byBucket.get(one) ?? []) ?? [],
       );
       this.#lists.set(name, files);
@@ -98,8 +100,8 @@ function bucketsOfKeys(numBuckets: number, type: IcebergType, keys: readonly Pri
   return [...buckets].sort((a, b) => a - b);
 }
 
-function emptySpec(buckets: number | undefined): SpecFiles {
-  return { buckets, byBucket: new Map<number, FileToOpen[]>() };
+function emptySpec(planned: PlannedFile, keyFieldId: number): SpecFiles {
+  return { specId: planned.spec.specId, buckets: bucketsOf(planned, keyFieldId), byBucket: new Map() };
 }
 
 function bucketsOf({ spec }: PlannedFile, keyFieldId: number): number | undefined {

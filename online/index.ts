@@ -15,19 +15,17 @@ export {
 } from './online-layout.js';
 export { onlineProblems } from './online-problems.js';
 export {
+  DEFAULT_CACHE_BYTES,
+  DEFAULT_QUEUE_TIMEOUT_MS,
   DEFAULT_READ_TIMEOUT_MS,
   FIRST_READ_TIMEOUT_MS,
   getOnlineFeatures,
   type OnlineDeps,
-  type OnlineFeature,
-  type OnlineJoinKey,
   OnlineReader,
-  type OnlineRequest,
-  type OnlineResponse,
 } from './online-reader.js';
+export type { OnlineFeature, OnlineJoinKey, OnlineRequest, OnlineResponse } from './online-request.js';
 export { awaitsRebuild, JOIN_KEYS_PROPERTY, joinKeysOfTable } from './online-schema-change.js';
 export type { OnlineStatus, OnlineValue } from './online-status.js';
-export { onlineColumns } from './online-view.js';
 export {
   type RenamedOnlineTable,
   type RenamedView,
@@ -35,6 +33,7 @@ export {
   requireFreeName,
 } from './rename-online-table.js';
 export type { FeatureSelection } from './select-features.js';
+export { onlineColumns } from './stored-columns.js';
 export { definitionChangeTexts } from './stored-definition.js';
 export {
   anchorJson,

@@ -8,82 +8,29 @@ import {
   readableScanSql,
   sqlLiteral,
 } from '../engine/index.js';
-import { MoraineError } from '../errors/index.js';
 import { latestPerEntitySql } from '../features/index.js';
 import {
-  currentSchema,
-  currentSnapshot,
+  NAME_MAPPING_PROPERTY,
   type NestedField,
   type PrimitiveType,
   type PrimitiveValue,
   type Schema,
-  schemaOfSnapshot,
-  type TableMetadata,
 } from '../iceberg/index.js';
 import type { LocalPath } from '../locations/index.js';
 import type { FileToOpen } from '../scans/index.js';
 import type { Table } from '../tables/index.js';
-import { type EntityKeyPart, encodeEntityKey, entityKeySql } from './entity-key.js';
+import { encodeEntityKey, entityKeySql } from './entity-key.js';
 import type { FeatureValue } from './feature-value.js';
 import { FileIndex } from './file-index.js';
 import { ONLINE_COLUMNS } from './online-columns.js';
-import { joinKeysOfTable } from './online-schema-change.js';
+import { DecodedTable } from './parts/decoded-table.js';
+import { type OnlineColumns, storedColumns } from './stored-columns.js';
 
 /** The newest row of an entity. */
 export interface OnlineRow {
   readonly eventTimestampUs: bigint;
   /** Values of the wanted features, in their order. */
   readonly values: readonly FeatureValue[];
-}
-
-/** The columns of an online table by what they are for. */
-export interface OnlineColumns {
-  readonly keys: readonly EntityKeyPart[];
-  /** The column that is bucketed. */
-  readonly lookup: NestedField;
-  readonly eventTimestamp: NestedField;
-  readonly createdTimestamp: NestedField;
-  /** In the view's order. */
-  readonly features: readonly NestedField[];
-}
-
-/** Sorts a table's columns by purpose. @throws METADATA_CORRUPT if the table is not an online table of the keys */
-export function onlineColumns(schema: Schema, joinKeys: readonly string[], viewName: string): OnlineColumns {
-  const find = (name: string): NestedField => {
-    const field = schema.fields.find((candidate) => candidate.name === name);
-    if (field !== undefined) return field;
-    throw new MoraineError(
-      'METADATA_CORRUPT',
-      `The online table of '${viewName}' has no column '${name}': materialize the view again.`,
-    );
-  };
-  const keyFields = joinKeys.map(find);
-  const encoded = schema.fields.find((field) => field.name === ONLINE_COLUMNS.entityKey);
-  const lookup = encoded ?? keyFields[0];
-  if (lookup === undefined) throw new MoraineError('METADATA_CORRUPT', `The online table of '${viewName}' has no key.`);
-  const others: ReadonlySet<string> = new Set([...joinKeys, ...Object.values(ONLINE_COLUMNS)]);
-  return {
-    keys: keyFields.map(({ name, type }) => ({ name, type })),
-    lookup,
-    eventTimestamp: find(ONLINE_COLUMNS.eventTimestamp),
-    createdTimestamp: find(ONLINE_COLUMNS.createdTimestamp),
-    features: schema.fields.filter((field) => !others.has(field.name)),
-  };
-}
-
-/**
- * The columns of a table's current snapshot. A run that has begun may have changed the table's own already, and has written no value of them.
- * @param joinKeys those of the view, for a table that does not record its own
- * @throws METADATA_CORRUPT if the table is not an online table
- */
-export function storedColumns(
-  metadata: TableMetadata,
-  joinKeys: readonly string[],
-  viewName: string,
-): { readonly schema: Schema; readonly columns: OnlineColumns } {
-  const snapshot = currentSnapshot(metadata);
-  const schema = snapshot === null ? currentSchema(metadata) : schemaOfSnapshot(metadata, snapshot);
-  return { schema, columns: onlineColumns(schema, joinKeysOfTable(metadata) ?? joinKeys, viewName) };
 }
 
 /** A lookup of entities in some files, but for the entities and the time. */
@@ -100,14 +47,17 @@ export class OnlineView {
   readonly table: Table;
   readonly columns: OnlineColumns;
   readonly index: FileIndex;
+  /** Parts of it that are decoded. */
+  readonly decoded: DecodedTable;
   /** By the list of files, then by the features. */
   readonly #lookups = new WeakMap<readonly FileToOpen[], Map<string, Lookup>>();
 
-  private constructor(name: string, table: Table, columns: OnlineColumns, index: FileIndex) {
+  private constructor(name: string, table: Table, columns: OnlineColumns, index: FileIndex, decoded: DecodedTable) {
     this.name = name;
     this.table = table;
     this.columns = columns;
     this.index = index;
+    this.decoded = decoded;
   }
 
   /**
@@ -117,11 +67,21 @@ export class OnlineView {
   static async load(name: string, table: Table, joinKeys: readonly string[], before?: OnlineView): Promise<OnlineView> {
     const { schema, columns } = storedColumns(table.metadata, joinKeys, name);
     const index = await FileIndex.load(table, schema, columns.lookup.id, before?.index);
-    return new OnlineView(name, table, columns, index);
+    const isAlike = before !== undefined && readsAlike(before, table, schema, columns);
+    const decoded = DecodedTable.of(index, columns, isAlike ? before.decoded : undefined);
+    return new OnlineView(name, table, columns, index, decoded);
   }
 
   get snapshotId(): bigint | null {
     return this.index.snapshot?.snapshotId ?? null;
+  }
+
+  /** The value of the column that is looked up. */
+  lookupValue(values: readonly PrimitiveValue[]): PrimitiveValue {
+    const [first] = values;
+    return this.columns.lookup.name === ONLINE_COLUMNS.entityKey || first === undefined
+      ? this.entityKey(values)
+      : first;
   }
 
   /** The identity of an entity as text. */
@@ -141,8 +101,7 @@ export class OnlineView {
     signal?: AbortSignal,
   ): Promise<ReadonlyMap<string, OnlineRow>> {
     const { lookup } = this.columns;
-    const isEncoded = lookup.name === ONLINE_COLUMNS.entityKey;
-    const lookupValues = [...entities].flatMap(([key, values]) => (isEncoded ? [key] : values.slice(0, 1)));
+    const lookupValues = [...entities.values()].map((values) => this.lookupValue(values));
     const files = this.index.filesFor(lookup.type, lookupValues);
     if (files.length === 0) return new Map();
     const rows = await engine.withConnection(
@@ -218,3 +177,15 @@ export class OnlineView {
 }
 
 const column = ({ id }: NestedField): string => columnAlias(id);
+
+/** Whether rows that were decoded of one snapshot of a table are decoded alike of another. */
+function readsAlike(before: OnlineView, { metadata }: Table, schema: Schema, columns: OnlineColumns): boolean {
+  const ids = ({ lookup, features }: OnlineColumns): string => [lookup, ...features].map(({ id }) => id).join();
+  const { metadata: old } = before.table;
+  return (
+    old.tableUuid === metadata.tableUuid &&
+    before.index.schema.schemaId === schema.schemaId &&
+    ids(before.columns) === ids(columns) &&
+    old.properties.get(NAME_MAPPING_PROPERTY) === metadata.properties.get(NAME_MAPPING_PROPERTY)
+  );
+}

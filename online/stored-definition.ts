@@ -16,7 +16,7 @@ import {
   sourceDigest,
 } from './definition-fingerprint.js';
 import { joinKeysOfTable, REBUILD_PROPERTY } from './online-schema-change.js';
-import { type OnlineColumns, storedColumns } from './online-view.js';
+import { type OnlineColumns, storedColumns } from './stored-columns.js';
 import { type StoredDefinition, storedDefinition } from './table-progress.js';
 import { type ColumnChanges, change, columnChanges, joinKeysOf } from './view-columns.js';
 

@@ -102,7 +102,7 @@ export function effectiveText(
 }
 
 /** The current snapshot and its ancestors as far as they are kept, newest first. */
-function currentAncestors(metadata: TableMetadata): readonly Snapshot[] {
+export function currentAncestors(metadata: TableMetadata): readonly Snapshot[] {
   const byId = new Map(metadata.snapshots.map((snapshot) => [snapshot.snapshotId, snapshot]));
   const chain: Snapshot[] = [];
   let next = metadata.currentSnapshotId ?? undefined;
@@ -115,7 +115,8 @@ function currentAncestors(metadata: TableMetadata): readonly Snapshot[] {
   return chain;
 }
 
-function describesCurrent(anchor: ProgressAnchor, chain: readonly Snapshot[], metadata: TableMetadata): boolean {
+/** Whether the snapshot is, or was before it expired, an ancestor of the current one. @param chain {@link currentAncestors} */
+export function describesCurrent(anchor: ProgressAnchor, chain: readonly Snapshot[], metadata: TableMetadata): boolean {
   if (chain.some((snapshot) => snapshot.snapshotId === anchor.snapshotId)) return true;
   if (metadata.snapshots.some((snapshot) => snapshot.snapshotId === anchor.snapshotId)) return false;
   // It has expired. It was an ancestor unless the unbroken chain of parents reaches back to its sequence number without it.

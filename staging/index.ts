@@ -1,4 +1,5 @@
 /** Staging: from rows to data files that no snapshot lists yet. */
 
 export { dataFolder } from './data-locations.js';
+export { ROW_GROUP_LIMIT } from './parquet-settings.js';
 export { defaultSpec, type NewFiles, type RowsToStage, stageFiles, stageInTurn, stageRows } from './stage-rows.js';

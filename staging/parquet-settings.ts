@@ -17,25 +17,32 @@ const CODECS: ReadonlyMap<string, NonNullable<ParquetWrite['codec']>> = new Map(
   ['none', 'uncompressed'],
 ]);
 
+/** The table property of the most rows of a row group. */
+export const ROW_GROUP_LIMIT = 'write.parquet.row-group-limit';
+
 /** The engine writes rows in vectors of this many. */
 const MIN_ROW_GROUP_ROWS = 2048;
 const MAX_ROW_GROUP_ROWS = 10_000_000;
 
 /**
  * Settings of a table's properties: `write.parquet.compression-codec`, `write.parquet.compression-level` (zstd),
- * `write.parquet.row-group-size-bytes` (as rows, by the width of the columns) and `write.target-file-size-bytes`. Properties that are not
- * set leave the engine's defaults. The engine chooses the sizes of pages itself.
+ * `write.parquet.row-group-size-bytes` (as rows, by the width of the columns), `write.parquet.row-group-limit` (rows, as PyIceberg has it) and
+ * `write.target-file-size-bytes`. Properties that are not set leave the engine's defaults. The engine chooses the sizes of pages itself.
  * @throws MoraineError `INVALID_ARGUMENT` for a value that is none
  */
 export function parquetSettings({ properties }: TableMetadata, schema: Schema): ParquetSettings {
   const codec = codecOf(properties);
   const level = codec === 'zstd' ? zstdLevel(properties) : undefined;
   const rowGroupBytes = positive(properties, 'write.parquet.row-group-size-bytes');
+  const rowGroupLimit = positive(properties, ROW_GROUP_LIMIT);
   const targetFileBytes = positive(properties, 'write.target-file-size-bytes');
+  const ofBytes = rowGroupBytes === undefined ? MAX_ROW_GROUP_ROWS : rowsIn(rowGroupBytes, schema);
+  const ofLimit = rowGroupLimit === undefined ? MAX_ROW_GROUP_ROWS : bounded(rowGroupLimit);
+  const isSet = rowGroupBytes !== undefined || rowGroupLimit !== undefined;
   return {
     codec,
     ...(level === undefined ? {} : { compressionLevel: level }),
-    ...(rowGroupBytes === undefined ? {} : { rowGroupRows: rowsIn(rowGroupBytes, schema) }),
+    ...(isSet ? { rowGroupRows: Math.min(ofBytes, ofLimit) } : {}),
     ...(targetFileBytes === undefined ? {} : { targetFileBytes }),
   };
 }
@@ -107,5 +114,9 @@ function rowsIn(bytes: number, { fields }: Schema): number {
     (sum, { type }) => sum + (WIDTHS[type.kind] ?? (VARIABLE.has(type.kind) ? TEXT_BYTES : NUMBER_BYTES)),
     0,
   );
-  return Math.min(MAX_ROW_GROUP_ROWS, Math.max(MIN_ROW_GROUP_ROWS, Math.floor(bytes / Math.max(1, width))));
+  return bounded(Math.floor(bytes / Math.max(1, width)));
+}
+
+function bounded(rows: number): number {
+  return Math.min(MAX_ROW_GROUP_ROWS, Math.max(MIN_ROW_GROUP_ROWS, rows));
 }

@@ -12,6 +12,7 @@ import { historicalMemory } from './historical-memory.js';
 import { historicalSkew } from './historical-skew.js';
 import { manyEntities } from './many-entities.js';
 import { materialize } from './materialize.js';
+import { onlineReads } from './online.js';
 import { plan, planCold } from './plan.js';
 import { positionDeletes } from './position-deletes.js';
 import { storeMaterialize, storePlan, storeRead } from './store.js';
@@ -37,6 +38,7 @@ export const JOBS: readonly BenchJob[] = [
   compactPlan,
   backfill,
   growth,
+  onlineReads,
   storePlan,
   storeRead,
   storeMaterialize,

@@ -6,7 +6,8 @@ import type { TableMetadata } from '../metadata/metadata.js';
 /** Names that a field may have in files without field ids, by field id. */
 export type NameMapping = ReadonlyMap<number, readonly string[]>;
 
-const PROPERTY = 'schema.name-mapping.default';
+/** The table property that has the mapping. */
+export const NAME_MAPPING_PROPERTY = 'schema.name-mapping.default';
 
 /**
  * The table's name mapping; undefined if it has none.
@@ -14,13 +15,13 @@ const PROPERTY = 'schema.name-mapping.default';
  * @throws `METADATA_CORRUPT` if the property is there and is not a name mapping
  */
 export function nameMapping(metadata: TableMetadata): NameMapping | undefined {
-  const text = metadata.properties.get(PROPERTY);
+  const text = metadata.properties.get(NAME_MAPPING_PROPERTY);
   if (text === undefined) return undefined;
   const names = new Map<number, readonly string[]>();
   try {
     collect(parseJson(text), names);
   } catch (error) {
-    throw new MoraineError('METADATA_CORRUPT', `the table property ${PROPERTY} is not a name mapping`, {
+    throw new MoraineError('METADATA_CORRUPT', `the table property ${NAME_MAPPING_PROPERTY} is not a name mapping`, {
       cause: error,
     });
   }

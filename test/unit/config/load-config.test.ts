@@ -39,7 +39,13 @@ describe('a configuration', () => {
     expect(config.storage.roots).toEqual(['/p/warehouse']);
     expect(config.temporal).toEqual({ taskQueue: 'moraine' });
     expect(config.worker).toEqual({ lightActivities: 32, heavyActivities: 4, shutdownGraceSeconds: 30 });
-    expect(config.online).toEqual({ namespace: 'moraine_online', buckets: 16, readTimeoutMs: 100 });
+    expect(config.online).toEqual({
+      namespace: 'moraine_online',
+      buckets: 16,
+      readTimeoutMs: 100,
+      queueTimeoutMs: 1000,
+      cacheBytes: 268_435_456,
+    });
     expect(config.registry.table).toBe('moraine.registry');
     expect(config.engine.tempDirectory).toBe('/p/.moraine/tmp');
     expect(config.definitions).toEqual([]);
@@ -58,7 +64,7 @@ temporal:
   { address: "h:1", namespace: n, profile: q, configFile: t.toml, apiKey: k, tls: true, taskQueue: tq,
     encryption: { keyFile: keys.txt }, deployment: { name: features, buildId: 0.2.0 } }
 worker: { health: "[::1]:9464", lightActivities: 8, heavyActivities: 2, shutdownGraceSeconds: 45 }
-online: { namespace: on, buckets: 32, readTimeoutMs: 250 }
+online: { namespace: on, buckets: 32, readTimeoutMs: 250, queueTimeoutMs: 2000, cache: { maxSize: 1GB } }
 logging: { namespace: served.logs }
 registry: { table: m.r }
 maintenance:
@@ -101,7 +107,7 @@ stateFolder: state
         heavyActivities: 2,
         shutdownGraceSeconds: 45,
       },
-      online: { namespace: 'on', buckets: 32, readTimeoutMs: 250 },
+      online: { namespace: 'on', buckets: 32, readTimeoutMs: 250, queueTimeoutMs: 2000, cacheBytes: 1_000_000_000 },
       logging: { namespace: 'served.logs' },
       registry: { table: 'm.r' },
       maintenance: [

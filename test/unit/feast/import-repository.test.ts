@@ -166,7 +166,7 @@ describe('a repository of the real Feast', () => {
       warehouse: '/elsewhere/warehouse',
     });
     expect(loaded.storage.roots).toEqual(['/elsewhere/warehouse']);
-    expect(loaded.online).toEqual({ namespace: 'rides_online', buckets: 8, readTimeoutMs: 250 });
+    expect(loaded.online).toMatchObject({ namespace: 'rides_online', buckets: 8, readTimeoutMs: 250 });
   });
 
   it('names files by absolute paths when they are not below the new project', async () => {

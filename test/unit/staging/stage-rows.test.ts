@@ -54,6 +54,11 @@ test('files have the codec, and about the row groups, that the table asks for', 
     [1n, 'SNAPPY', 4096],
     [2n, 'SNAPPY', 1808],
   ]);
+  const limited = await tableWith({ 'write.parquet.row-group-limit': '6144' });
+  expect(await rowGroups(limited, (await stage(limited, rows(10_000)))[0])).toEqual([
+    [0n, 'ZSTD', 6144],
+    [1n, 'ZSTD', 3856],
+  ]);
   const plain = await tableWith({});
   expect(await rowGroups(plain, (await stage(plain, rows(10)))[0])).toEqual([[0n, 'ZSTD', 10]]);
 });
@@ -127,6 +132,7 @@ test.each([
   ['write.parquet.compression-codec', 'lzo', 'INVALID_ARGUMENT'],
   ['write.parquet.compression-level', 'high', 'INVALID_ARGUMENT'],
   ['write.parquet.row-group-size-bytes', '-1', 'INVALID_ARGUMENT'],
+  ['write.parquet.row-group-limit', 'many', 'INVALID_ARGUMENT'],
   ['write.target-file-size-bytes', '1.5', 'INVALID_ARGUMENT'],
   ['write.data.path', '/elsewhere', 'LOCATION_REFUSED'],
 ])('the property %s = %s is refused before anything is written', async (name, value, code) => {

@@ -1,0 +1,218 @@
+/** Online reads of decoded parts: one and a hundred entities, many readers at once, little memory, cold parts, and growth by runs. */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { materializeDirect } from '../../materialization/index.js';
+import { OnlineReader } from '../../online/index.js';
+import { materializationDeps, type Project } from '../../project/index.js';
+import { type BenchContext, type BenchJob, type BenchSize, figure } from '../job.js';
+import { Keys, online, readAll } from '../online-reads.js';
+import { appendFeatures, checksumOfTable, ENTITIES, makeOnlineSource, ONLINE_VIEW, sleep } from '../online-source.js';
+import { openBenchProject } from '../world.js';
+
+const NAME = 'online';
+const RUNS = 20;
+const RUN_ROWS = 1_000;
+const MB = 2 ** 20;
+const STALENESS = { maxStalenessMs: 10_000 };
+
+const READS: Readonly<Record<BenchSize, number>> = { S: 20_000, M: 50_000 };
+
+interface Opened {
+  readonly project: Project;
+  readonly reader: OnlineReader;
+}
+
+async function open(context: BenchContext, cacheBytes: number): Promise<Opened> {
+  const project = await openBenchProject(context.dataFolder);
+  const deps = await materializationDeps(project);
+  return { project, reader: new OnlineReader({ ...deps, cacheBytes, readTimeoutMs: 60_000, queueTimeoutMs: 60_000 }) };
+}
+
+async function close({ project, reader }: Opened): Promise<void> {
+  await reader.close();
+  await project.close();
+}
+
+/** Runs the work while another process commits once a second. */
+async function besideWriter<T>(context: BenchContext, work: () => Promise<T>): Promise<T> {
+  const writer = fork(process.argv[1] ?? '', [NAME, 'writer', JSON.stringify(context)], { stdio: 'ignore' });
+  await sleep(2_000);
+  try {
+    return await work();
+  } finally {
+    const ended = once(writer, 'exit');
+    writer.kill('SIGTERM');
+    await ended;
+  }
+}
+
+export const onlineReads: BenchJob = {
+  name: NAME,
+  title:
+    'Online reads of decoded rows, beside a commit each second: one and a hundred entities, 64 readers, a quarter of the memory, cold parts, growth by runs.',
+  runs: 1,
+  async prepare(context) {
+    const project = await openBenchProject(context.dataFolder);
+    await makeOnlineSource(project, context.size);
+    const deps = await materializationDeps(project);
+    await materializeDirect(deps, { view: ONLINE_VIEW });
+    for (let run = 0; run < RUNS; run += 1) {
+      await appendFeatures(project, context.size, run, RUN_ROWS);
+      await materializeDirect(deps, { view: ONLINE_VIEW });
+    }
+    await project.close();
+  },
+  programs: {
+    /** A commit each second, until it is ended. */
+    async writer(context) {
+      const project = await openBenchProject(context.dataFolder);
+      const deps = await materializationDeps(project);
+      for (let run = Math.floor(Date.now() / 1_000) % 10_000_000; ; run += 1) {
+        await appendFeatures(project, context.size, run, RUN_ROWS);
+        await materializeDirect(deps, { view: ONLINE_VIEW });
+        await sleep(1_000);
+      }
+    },
+  },
+  variants: {
+    async hot(context, measure) {
+      const opened = await open(context, 4_096 * MB);
+      const { reader, project } = opened;
+      const entities = ENTITIES[context.size];
+      const found = await readAll(reader, entities);
+      const expected = await checksumOfTable(project);
+      if (found !== expected) throw new Error(`the values' checksum is ${found}, DuckDB's is ${expected}`);
+      const decodedMb = reader.cacheStats.bytes / MB;
+      const figures = await besideWriter(context, () =>
+        measure(async () => {
+          const keys = new Keys(entities);
+          const one = await online(reader, STALENESS).latencies(READS[context.size], () => keys.uniform(1));
+          const hundred = await online(reader, STALENESS).latencies(2_000, () => keys.uniform(100));
+          const single = await online(reader, STALENESS).throughput(1, 4_000, () => keys.uniform(1));
+          const many = await online(reader, STALENESS).throughput(64, 4_000, () => keys.uniform(1));
+          const checking = await online(reader, {}).latencies(500, () => keys.uniform(1));
+          return {
+            p50: one.p50,
+            p99: one.p99,
+            p50of100: hundred.p50,
+            p99of100: hundred.p99,
+            many: many / single,
+            perSecond: single,
+            checkedP50: checking.p50,
+            checkedP99: checking.p99,
+          };
+        }),
+      );
+      await close(opened);
+      return { ...figures, decodedMb };
+    },
+    async quarter(context, measure) {
+      const whole = await open(context, 4_096 * MB);
+      await readAll(whole.reader, ENTITIES[context.size]);
+      const budget = whole.reader.cacheStats.bytes / 4;
+      await close(whole);
+      globalThis.gc?.();
+      const opened = await open(context, budget);
+      const keys = new Keys(ENTITIES[context.size]);
+      const figures: Record<string, number> = { budgetMb: budget / MB };
+      await measure(async () => {
+        for (const kind of ['uniform', 'zipf'] as const) {
+          await online(opened.reader, STALENESS).latencies(200, () => keys[kind](1));
+          const before = opened.reader.cacheStats;
+          const { p50, p99 } = await online(opened.reader, STALENESS).latencies(1_000, () => keys[kind](1));
+          const after = opened.reader.cacheStats;
+          const hits = after.hits - before.hits;
+          figures[`${kind}Hits`] = hits / (hits + after.misses - before.misses);
+          figures[`${kind}P50`] = p50;
+          figures[`${kind}P99`] = p99;
+        }
+      });
+      figures['heldMb'] = opened.reader.cacheStats.bytes / MB;
+      await close(opened);
+      return figures;
+    },
+    async cold(context, measure) {
+      const entities = ENTITIES[context.size];
+      const [decoding, stating] = [await open(context, 4_096 * MB), await open(context, 0)];
+      const keys = new Keys(entities);
+      for (const { reader } of [decoding, stating])
+        await reader.getOnlineFeatures({ view: ONLINE_VIEW, ...keys.only(0) });
+      const figures = await measure(async () => {
+        const first = await online(decoding.reader, STALENESS).latencies(100, (place) => keys.only(place + 1));
+        const statement = await online(stating.reader, STALENESS).latencies(100, (place) => keys.only(place + 1));
+        return { part: first.p50, statement: statement.p50 };
+      });
+      await close(decoding);
+      await close(stating);
+      return figures;
+    },
+    async start(context, measure) {
+      const began = performance.now();
+      const opened = await measure(() => open(context, 4_096 * MB));
+      await opened.reader.getOnlineFeatures({ view: ONLINE_VIEW, ...new Keys(ENTITIES[context.size]).only(0) });
+      const readyMs = performance.now() - began;
+      await close(opened);
+      return { readyMs };
+    },
+    /** Ten keys after 0 and after 50 incremental runs, in a table of its own. */
+    async growth(context, measure) {
+      const folder = join(context.scratchFolder, 'growth');
+      const project = await openBenchProject(folder);
+      await makeOnlineSource(project, 'S');
+      const deps = await materializationDeps(project);
+      await materializeDirect(deps, { view: ONLINE_VIEW });
+      const reader = new OnlineReader({ ...deps, readTimeoutMs: 60_000, queueTimeoutMs: 60_000 });
+      await readAll(reader, ENTITIES.S);
+      const figures = await measure(async () => {
+        const keys = new Keys(ENTITIES.S);
+        const none = await online(reader, STALENESS).latencies(3_000, () => keys.uniform(10));
+        for (let run = 0; run < 50; run += 1) {
+          await appendFeatures(project, 'S', run, RUN_ROWS);
+          await materializeDirect(deps, { view: ONLINE_VIEW });
+        }
+        await reader.getOnlineFeatures({ view: ONLINE_VIEW, ...keys.uniform(10) });
+        await sleep(3_000);
+        await reader.getOnlineFeatures({ view: ONLINE_VIEW, ...keys.uniform(10) });
+        await sleep(3_000);
+        const fifty = await online(reader, STALENESS).latencies(3_000, () => keys.uniform(10));
+        return { none: none.p50, fifty: fifty.p50 };
+      });
+      await reader.close();
+      await project.close();
+      await rm(folder, { recursive: true, force: true });
+      return figures;
+    },
+  },
+  figures(medians, size) {
+    const of = (variant: string, name: string): number => medians[variant]?.extra[name] ?? Number.NaN;
+    const line = (
+      what: string,
+      value: number,
+      unit: string,
+      options: { readonly floor?: number; readonly atMost?: number } = {},
+    ) => figure(NAME, size, what, value, unit, options);
+    return [
+      line('1 entity, p50', of('hot', 'p50'), 'ms', { atMost: 0.05 }),
+      line('1 entity, p99', of('hot', 'p99'), 'ms', { atMost: 1 }),
+      line('100 entities, p50', of('hot', 'p50of100'), 'ms', { atMost: 2 }),
+      line('100 entities, p99', of('hot', 'p99of100'), 'ms', { atMost: 10 }),
+      line('reads of 1 entity per second, one reader', of('hot', 'perSecond'), '1/s'),
+      line('throughput of 64 readers over that of one', of('hot', 'many'), 'x'),
+      line('1 entity with a look at the catalog (maxStalenessMs 0), p50', of('hot', 'checkedP50'), 'ms'),
+      line('the same, p99', of('hot', 'checkedP99'), 'ms'),
+      line('everything decoded', of('hot', 'decodedMb'), 'MB'),
+      line('a quarter of it, uniform keys, hit rate', of('quarter', 'uniformHits'), ''),
+      line('uniform keys, p50', of('quarter', 'uniformP50'), 'ms'),
+      line('uniform keys, p99', of('quarter', 'uniformP99'), 'ms'),
+      line('Zipf keys, hit rate', of('quarter', 'zipfHits'), ''),
+      line('Zipf keys, p50', of('quarter', 'zipfP50'), 'ms'),
+      line('Zipf keys, p99', of('quarter', 'zipfP99'), 'ms'),
+      line('decoded rows held', of('quarter', 'heldMb'), 'MB', { floor: of('quarter', 'budgetMb'), atMost: 1 }),
+      line('a part that is not decoded, p50', of('cold', 'part'), 'ms', { floor: of('cold', 'statement'), atMost: 2 }),
+      line('ready after the start of a process', of('start', 'readyMs'), 'ms', { atMost: 2_000 }),
+      line('10 entities after 50 runs, p50', of('growth', 'fifty'), 'ms', { floor: of('growth', 'none') }),
+    ];
+  },
+};

@@ -1,0 +1,116 @@
+/** The files of one bucket of one partition spec, and the parts that their rows are decoded in. */
+import type { PrimitiveType } from '../../iceberg/index.js';
+import type { FileToOpen } from '../../scans/index.js';
+import { KeyRanges } from './key-ranges.js';
+import type { Segment } from './segment.js';
+
+/** Most rows that a part is made for. */
+export const MAX_PART_ROWS = 16_384;
+
+/** Decoded rows of a range of keys of a cell. Immutable. */
+export class Part {
+  /** Rows as they were loaded. */
+  readonly loaded: Segment;
+  /** Rows that files brought which were appended since. */
+  readonly appended: Segment | null;
+
+  constructor(loaded: Segment, appended: Segment | null) {
+    this.loaded = loaded;
+    this.appended = appended;
+  }
+
+  get segments(): readonly Segment[] {
+    return this.appended === null ? [this.loaded] : [this.loaded, this.appended];
+  }
+}
+
+/** A part of an earlier snapshot, and the files that it lacks. */
+export interface Behind {
+  readonly part: Part;
+  readonly files: readonly FileToOpen[];
+}
+
+/** The place of a part, which is decoded or not. */
+export class Slot {
+  readonly cell: Cell;
+  /** Number of its range of keys. */
+  readonly range: number;
+  part: Part | null = null;
+  behind: Behind | null;
+
+  constructor(cell: Cell, range: number, behind: Behind | null = null) {
+    this.cell = cell;
+    this.range = range;
+    this.behind = behind;
+  }
+}
+
+/** The files of a bucket. A snapshot that changes them makes another cell. */
+export class Cell {
+  readonly files: readonly FileToOpen[];
+  readonly #keyType: PrimitiveType;
+  readonly #fingerprints: ReadonlyMap<string, string>;
+  /** Rows of the files when the ranges were chosen. */
+  #rangedRows = 0n;
+  #ranges: KeyRanges | undefined;
+  #slots: readonly Slot[] = [];
+
+  constructor(keyType: PrimitiveType, files: readonly FileToOpen[]) {
+    this.#keyType = keyType;
+    this.files = files;
+    this.#fingerprints = new Map(files.map((file) => [file.location, fingerprintOf(file)]));
+    if (this.recordCount <= MAX_PART_ROWS) this.setRanges(new KeyRanges(keyType, []));
+  }
+
+  get recordCount(): bigint {
+    return this.files.reduce((sum, { recordCount }) => sum + recordCount, 0n);
+  }
+
+  /** Undefined until they are known: a small cell has one range, a large one is looked at first. */
+  get ranges(): KeyRanges | undefined {
+    return this.#ranges;
+  }
+
+  get slots(): readonly Slot[] {
+    return this.#slots;
+  }
+
+  setRanges(ranges: KeyRanges): void {
+    this.#ranges = ranges;
+    this.#rangedRows = this.recordCount;
+    this.#slots = Array.from({ length: ranges.count }, (_, range) => new Slot(this, range));
+  }
+
+  /** The cell of these files, with all that this one has decoded and that is still right: this one itself if nothing has changed. */
+  next(files: readonly FileToOpen[]): Cell {
+    const next = new Cell(this.#keyType, files);
+    const isKept = [...this.#fingerprints].every(([location, deletes]) => next.#fingerprints.get(location) === deletes);
+    if (isKept && files.length === this.files.length) return this;
+    if (!isKept || this.#ranges === undefined || next.recordCount > this.#mostRows) return next;
+    const added = files.filter(({ location }) => !this.#fingerprints.has(location));
+    next.#ranges = this.#ranges;
+    next.#rangedRows = this.#rangedRows;
+    next.#slots = this.#slots.map(({ part, behind, range }) => new Slot(next, range, behindBy(part, behind, added)));
+    return next;
+  }
+
+  /** Beyond so many rows the ranges are chosen anew. */
+  get #mostRows(): bigint {
+    const twice = 2n * this.#rangedRows;
+    return twice > BigInt(MAX_PART_ROWS) ? twice : BigInt(MAX_PART_ROWS);
+  }
+}
+
+function behindBy(part: Part | null, behind: Behind | null, added: readonly FileToOpen[]): Behind | null {
+  if (part !== null) return { part, files: added };
+  return behind === null ? null : { part: behind.part, files: [...behind.files, ...added] };
+}
+
+/** Names what decides the rows of a file: their order among others, and its deletes. */
+function fingerprintOf({ sequenceNumber, deleted }: FileToOpen): string {
+  if (deleted === undefined) return `${sequenceNumber ?? ''}`;
+  const { vector, positions, equality } = deleted.deletes;
+  const all = [...(vector === undefined ? [] : [vector]), ...positions, ...equality];
+  const names = all.map(({ file, sequenceNumber: of }) => `${file.filePath} ${file.contentOffset ?? ''} ${of}`);
+  return [`${sequenceNumber ?? ''}`, ...names].join('\n');
+}

@@ -1,0 +1,114 @@
+/** Decoding the parts of many slots at once. */
+import { type Connection, columnAlias } from '../../engine/index.js';
+import type { IcebergType, PrimitiveValue } from '../../iceberg/index.js';
+import type { FileToOpen } from '../../scans/index.js';
+import { type Behind, type Cell, Part, type Slot } from './cell.js';
+import { type Column, valueAt } from './column.js';
+import { type DecodableFiles, decodeRows } from './decode-rows.js';
+import { allRows, gatherRows, type Rows, Segment, type SomeRows } from './segment.js';
+
+/** A slot to fill. */
+export interface SlotToLoad {
+  readonly slot: Slot;
+  /** An older part to which rows of some files are added; null: all files are read. */
+  readonly behind: Behind | null;
+}
+
+/** Appended rows stay apart until there are so many, or one for so many loaded ones. */
+const FEW_APPENDED_ROWS = 256;
+const LOADED_FOR_ONE_APPENDED = 4;
+
+/**
+ * Decodes parts with one statement, and gives the event loop a turn after each.
+ * @throws FILE_NOT_FOUND, DATA_FILE_CORRUPT, DELETE_FILE_CORRUPT naming the file; STORAGE_UNAVAILABLE, ENGINE_OUT_OF_MEMORY
+ */
+export async function loadParts(
+  connection: Connection,
+  table: DecodableFiles,
+  wanted: readonly SlotToLoad[],
+): Promise<ReadonlyMap<Slot, Part>> {
+  const router = new Router(wanted);
+  const found = new Map<Slot, SomeRows[]>(wanted.map(({ slot }) => [slot, []]));
+  const condition = conditionOf(wanted, columnAlias(table.columns.lookup.id));
+  for await (const { rows, files } of decodeRows(connection, table, router.files, condition)) {
+    for (const [slot, places] of router.route(rows, files, table.columns.lookup.type)) {
+      found.get(slot)?.push({ from: rows, rows: Int32Array.from(places) });
+    }
+  }
+  const parts = new Map<Slot, Part>();
+  for (const { slot, behind } of wanted) {
+    parts.set(slot, partOf(behind?.part ?? null, found.get(slot) ?? []));
+    await nextTurn();
+  }
+  return parts;
+}
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+function partOf(before: Part | null, some: readonly SomeRows[]): Part {
+  if (before === null) return new Part(Segment.of(some), null);
+  if (some.length === 0) return before;
+  const { loaded, appended } = before;
+  const small = gatherRows([...(appended === null ? [] : [allRows(appended.rows)]), ...some]);
+  const isFew = small.count <= Math.max(FEW_APPENDED_ROWS, loaded.rows.count / LOADED_FOR_ONE_APPENDED);
+  if (isFew) return new Part(loaded, new Segment(small));
+  return new Part(Segment.of([allRows(loaded.rows), allRows(small)]), null);
+}
+
+/** What rows may be left out where only some ranges of large cells are wanted. */
+function conditionOf(wanted: readonly SlotToLoad[], column: string): string | undefined {
+  const conditions = wanted.map(({ slot: { cell, range } }) => cell.ranges?.conditionOf(range, column) ?? 'true');
+  return conditions.includes('true') ? undefined : conditions.join(' OR ');
+}
+
+/** Knows the slot of each row. */
+class Router {
+  readonly files: readonly FileToOpen[];
+  /** By the file's place: its slots by range. */
+  readonly #slots: readonly ReadonlyMap<number, Slot>[];
+  readonly #cells: readonly Cell[];
+
+  constructor(wanted: readonly SlotToLoad[]) {
+    const files: FileToOpen[] = [];
+    const slots: Map<number, Slot>[] = [];
+    const cells: Cell[] = [];
+    const places = new Map<FileToOpen, number>();
+    for (const { slot, behind } of wanted) {
+      for (const file of behind?.files ?? slot.cell.files) {
+        let place = places.get(file);
+        if (place === undefined) {
+          place = files.push(file) - 1;
+          places.set(file, place);
+          slots.push(new Map());
+          cells.push(slot.cell);
+        }
+        slots[place]?.set(slot.range, slot);
+      }
+    }
+    this.files = files;
+    this.#slots = slots;
+    this.#cells = cells;
+  }
+
+  /** The rows of a batch by slot; those of no slot are left out. */
+  route(rows: Rows, files: BigInt64Array, keyType: IcebergType): ReadonlyMap<Slot, number[]> {
+    const routed = new Map<Slot, number[]>();
+    for (let row = 0; row < rows.count; row += 1) {
+      const place = Number(files[row]);
+      const slot = this.#slotOf(place, rows.key, row, keyType);
+      if (slot === undefined) continue;
+      const list = routed.get(slot);
+      if (list === undefined) routed.set(slot, [row]);
+      else list.push(row);
+    }
+    return routed;
+  }
+
+  #slotOf(place: number, key: Column, row: number, keyType: IcebergType): Slot | undefined {
+    const ranges = this.#cells[place]?.ranges;
+    const slots = this.#slots[place];
+    if (ranges === undefined || ranges.count === 1) return slots?.get(0);
+    const value = valueAt(keyType, key, row);
+    return value === null ? undefined : slots?.get(ranges.rangeOf(value as PrimitiveValue));
+  }
+}

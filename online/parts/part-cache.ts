@@ -1,0 +1,91 @@
+/** Decoded parts within a budget: the part that was used least recently goes first. */
+import type { Part, Slot } from './cell.js';
+import type { Segment } from './segment.js';
+
+/** Counts since the cache was made, and bytes that it holds. */
+export interface PartCacheStats {
+  readonly bytes: number;
+  readonly parts: number;
+  readonly hits: number;
+  readonly misses: number;
+  readonly evictions: number;
+}
+
+/** Keeps parts in their slots. */
+export class PartCache {
+  readonly budgetBytes: number;
+  /** In the order of their last use. */
+  readonly #used = new Map<Slot, Part>();
+  /** How many parts have a segment: the parts of two snapshots may share one. */
+  readonly #segments = new Map<Segment, number>();
+  #bytes = 0;
+  #hits = 0;
+  #misses = 0;
+  #evictions = 0;
+
+  constructor(budgetBytes: number) {
+    this.budgetBytes = budgetBytes;
+  }
+
+  get stats(): PartCacheStats {
+    const { size: parts } = this.#used;
+    return {
+      bytes: this.#bytes,
+      parts,
+      hits: this.#hits,
+      misses: this.#misses,
+      evictions: this.#evictions,
+    };
+  }
+
+  /** The part of a slot, which counts as used now. */
+  use(slot: Slot): Part | null {
+    const { part } = slot;
+    if (part === null) {
+      this.#misses += 1;
+      return null;
+    }
+    this.#hits += 1;
+    this.#used.delete(slot);
+    this.#used.set(slot, part);
+    return part;
+  }
+
+  /** Puts a part into its slot. Others make room for it; one that is larger than the budget does not stay. */
+  keep(slot: Slot, part: Part): void {
+    this.release(slot);
+    slot.part = part;
+    slot.behind = null;
+    this.#used.set(slot, part);
+    for (const segment of part.segments) this.#hold(segment);
+    for (const other of this.#used.keys()) {
+      if (this.#bytes <= this.budgetBytes) break;
+      this.#evictions += 1;
+      this.release(other);
+    }
+  }
+
+  /** Empties a slot. */
+  release(slot: Slot): void {
+    const { part } = slot;
+    slot.part = null;
+    if (part === null) return;
+    this.#used.delete(slot);
+    for (const segment of part.segments) this.#drop(segment);
+  }
+
+  #hold(segment: Segment): void {
+    const count = this.#segments.get(segment) ?? 0;
+    this.#segments.set(segment, count + 1);
+    if (count === 0) this.#bytes += segment.bytes;
+  }
+
+  #drop(segment: Segment): void {
+    const count = this.#segments.get(segment) ?? 0;
+    if (count > 1) this.#segments.set(segment, count - 1);
+    else {
+      this.#segments.delete(segment);
+      this.#bytes -= segment.bytes;
+    }
+  }
+}

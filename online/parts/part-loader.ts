@@ -1,0 +1,161 @@
+/** Loading parts: once for all who wait, several with one statement, those that are asked for before those that are prepared. */
+import type { Engine } from '../../engine/index.js';
+import { type Cell, MAX_PART_ROWS, type Part, type Slot } from './cell.js';
+import { chooseRanges, type DecodableFiles } from './decode-rows.js';
+import { loadParts, type SlotToLoad } from './load-parts.js';
+import type { PartCache } from './part-cache.js';
+import type { Queued, StatementQueue } from './statement-queue.js';
+
+/** Rows and files that one statement reads, unless a single part has more. */
+const BATCH_ROWS = 2n * BigInt(MAX_PART_ROWS);
+const BATCH_FILES = 512;
+
+/** Ranges are smaller than parts may be, since files are appended. */
+const RANGE_ROWS = MAX_PART_ROWS / 2;
+
+/** A part that is asked for and not loaded yet. */
+class Load {
+  readonly slot: Slot;
+  readonly table: DecodableFiles;
+  /** A read waits for it. */
+  isAskedFor = false;
+  readonly queued: Queued<Part>;
+  begin: () => void = () => undefined;
+  finish: (part: Part) => void = () => undefined;
+  fail: (error: unknown) => void = () => undefined;
+
+  constructor(slot: Slot, table: DecodableFiles) {
+    this.slot = slot;
+    this.table = table;
+    const started = new Promise<void>((resolve) => {
+      this.begin = resolve;
+    });
+    const result = new Promise<Part>((resolve, reject) => {
+      this.finish = resolve;
+      this.fail = reject;
+    });
+    // Those that wait see the error; a part that was only prepared fails unseen, and is loaded again when it is asked for.
+    result.catch(() => undefined);
+    this.queued = { started, result };
+  }
+}
+
+/** Fills slots with parts. */
+export class PartLoader {
+  readonly #engine: Engine;
+  readonly #cache: PartCache;
+  readonly #queue: StatementQueue;
+  readonly #loads = new Map<Slot, Load>();
+  readonly #waiting = new Set<Load>();
+  readonly #ranges = new Map<Cell, Queued<void>>();
+  #isScheduled = false;
+
+  constructor(engine: Engine, cache: PartCache, queue: StatementQueue) {
+    this.#engine = engine;
+    this.#cache = cache;
+    this.#queue = queue;
+  }
+
+  /**
+   * The part of a slot.
+   * @param isAskedFor a read waits for it
+   */
+  load(table: DecodableFiles, slot: Slot, isAskedFor: boolean): Queued<Part> {
+    let load = this.#loads.get(slot);
+    if (load === undefined) {
+      load = new Load(slot, table);
+      this.#loads.set(slot, load);
+      this.#waiting.add(load);
+      this.#schedule();
+    }
+    load.isAskedFor ||= isAskedFor;
+    return load.queued;
+  }
+
+  /** Chooses the ranges of a large cell. */
+  rangesOf(table: DecodableFiles, cell: Cell): Queued<void> {
+    let queued = this.#ranges.get(cell);
+    if (queued === undefined) {
+      queued = this.#queue.run(async () => {
+        cell.setRanges(
+          await this.#engine.withConnection((connection) => chooseRanges(connection, table, cell.files, RANGE_ROWS)),
+        );
+      });
+      this.#ranges.set(cell, queued);
+      const forget = (): boolean => this.#ranges.delete(cell);
+      queued.result.then(forget, forget);
+    }
+    return queued;
+  }
+
+  /** One batch waits in the queue at a time: it is chosen when its turn has come. */
+  #schedule(): void {
+    if (this.#isScheduled || this.#waiting.size === 0) return;
+    this.#isScheduled = true;
+    this.#queue.run(() => this.#runBatch()).result.catch((error: unknown) => this.#shed(error));
+  }
+
+  /** The queue is full: nothing that waits here will be loaded. */
+  #shed(error: unknown): void {
+    this.#isScheduled = false;
+    for (const load of this.#waiting) this.#settle(load, () => load.fail(error));
+    this.#waiting.clear();
+  }
+
+  async #runBatch(): Promise<void> {
+    this.#isScheduled = false;
+    const batch = this.#takeBatch();
+    this.#schedule();
+    for (const load of batch) load.begin();
+    await this.#loadAll(batch);
+  }
+
+  /** Loads that one statement can do, of one snapshot. */
+  #takeBatch(): readonly Load[] {
+    const [first, ...others] = [...this.#waiting].sort((a, b) => Number(b.isAskedFor) - Number(a.isAskedFor));
+    if (first === undefined) return [];
+    const batch = [first];
+    let [rows, files] = sizeOf(first.slot);
+    for (const load of others) {
+      if (load.table !== first.table || load.isAskedFor !== first.isAskedFor) continue;
+      const [moreRows, moreFiles] = sizeOf(load.slot);
+      if (rows + moreRows > BATCH_ROWS || files + moreFiles > BATCH_FILES) continue;
+      rows += moreRows;
+      files += moreFiles;
+      batch.push(load);
+    }
+    for (const load of batch) this.#waiting.delete(load);
+    return batch;
+  }
+
+  /** A part that cannot be loaded fails those alone who wait for it. */
+  async #loadAll(batch: readonly Load[]): Promise<void> {
+    try {
+      const wanted = batch.map(({ slot }): SlotToLoad => ({ slot, behind: slot.behind }));
+      const table = (batch[0] as Load).table;
+      const parts = await this.#engine.withConnection((connection) => loadParts(connection, table, wanted));
+      for (const load of batch) {
+        const part = parts.get(load.slot) as Part;
+        this.#cache.keep(load.slot, part);
+        this.#settle(load, () => load.finish(part));
+      }
+    } catch (error) {
+      const [one] = batch;
+      if (batch.length === 1 && one !== undefined) this.#settle(one, () => one.fail(error));
+      else for (const load of batch) await this.#loadAll([load]);
+    }
+  }
+
+  #settle(load: Load, settle: () => void): void {
+    this.#loads.delete(load.slot);
+    settle();
+  }
+}
+
+/** Rows and files to read. */
+function sizeOf({ behind, cell }: Slot): readonly [bigint, number] {
+  const files = behind?.files ?? cell.files;
+  const rows = files.reduce((sum, { recordCount }) => sum + recordCount, 0n);
+  const most = BigInt(MAX_PART_ROWS);
+  return [(cell.ranges?.count ?? 1) > 1 && rows > most ? most : rows, files.length];
+}

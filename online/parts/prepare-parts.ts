@@ -1,0 +1,24 @@
+/** Decoding the parts of a new snapshot that were decoded of the one before, so that a commit makes no read wait. */
+import type { Cell, Slot } from './cell.js';
+import type { ChangedCell, DecodedTable } from './decoded-table.js';
+import type { PartLoader } from './part-loader.js';
+
+/** Resolves when all that can be decoded is. What fails is loaded again by the read that needs it. */
+export async function prepareParts(loader: PartLoader, table: DecodedTable, before: DecodedTable): Promise<void> {
+  if (![...before.slots()].some(({ part, behind }) => part !== null || behind !== null)) return;
+  const slots = await Promise.all(
+    table.changedSince(before).map(async ({ cell, keys }): Promise<readonly Slot[]> => {
+      if (cell.ranges === undefined) await loader.rangesOf(table, cell).result.catch(() => undefined);
+      return slotsAt(cell, keys);
+    }),
+  );
+  await Promise.allSettled(slots.flat().map((slot) => loader.load(table, slot, false).result));
+}
+
+function slotsAt(cell: Cell, keys: ChangedCell['keys']): readonly Slot[] {
+  const behind = cell.slots.filter((slot) => slot.behind !== null);
+  if (behind.length > 0) return behind;
+  const wanted = keys.length === 0 ? [undefined] : keys;
+  const ranges = wanted.map((key) => (key === undefined ? 0 : (cell.ranges?.rangeOf(key) ?? 0)));
+  return [...new Set(ranges)].flatMap((range) => cell.slots[range] ?? []);
+}

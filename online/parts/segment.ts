@@ -1,0 +1,125 @@
+/** Decoded rows of an online table with an index of their keys. Immutable. */
+import type { PlainValue } from '../../engine/index.js';
+import type { NestedField } from '../../iceberg/index.js';
+import { type Column, columnBytes, gather, type Piece, sameAt, valueAt } from './column.js';
+import { compareRows, KeyIndex, type LookupKey, longAt, type OrderingColumns } from './key-index.js';
+
+/** Decoded columns that belong together: the rows have the same numbers in all of them. */
+export interface Rows extends OrderingColumns {
+  readonly count: number;
+  /** In the order of the table's features. */
+  readonly features: readonly Column[];
+}
+
+/** Some rows of others. */
+export interface SomeRows {
+  readonly from: Rows;
+  readonly rows: Int32Array;
+}
+
+/** A row of a segment. */
+export interface RowPlace {
+  readonly segment: Segment;
+  readonly row: number;
+}
+
+/** Rows and their index. */
+export class Segment {
+  readonly rows: Rows;
+  readonly #index: KeyIndex;
+  /** Bytes of memory. */
+  readonly bytes: number;
+
+  constructor(rows: Rows) {
+    this.rows = rows;
+    this.#index = new KeyIndex(rows, rows.count);
+    this.bytes = columnsOf(rows).reduce((sum, column) => sum + columnBytes(column), this.#index.bytes + OBJECT_BYTES);
+  }
+
+  static of(some: readonly SomeRows[]): Segment {
+    return new Segment(gatherRows(some));
+  }
+
+  /**
+   * The row of a key that wins at a time; undefined if there is none. `'tied'`: two rows differ in nothing but their features.
+   */
+  newest(key: LookupKey, nowUs: bigint): number | 'tied' | undefined {
+    const number = this.#index.find(key);
+    if (number === 0) return undefined;
+    const count = this.#index.countOf(number);
+    for (let place = 0; place < count; place += 1) {
+      const row = this.#index.rowOf(number, place);
+      if ((longAt(this.rows.eventTimestamp, row) as bigint) > nowUs) continue;
+      for (let next = place + 1; next < count; next += 1) {
+        const other = this.#index.rowOf(number, next);
+        if (compareRows(this.rows, row, this.rows, other) !== 0) break;
+        if (!sameFeatures(this.rows, row, this.rows, other)) return 'tied';
+      }
+      return row;
+    }
+    return undefined;
+  }
+}
+
+const OBJECT_BYTES = 1_000;
+
+/** The one of two rows of a key that wins; `'tied'` if only their features differ. */
+export function winner(left: RowPlace, right: RowPlace): RowPlace | 'tied' {
+  const order = compareRows(left.segment.rows, left.row, right.segment.rows, right.row);
+  if (order !== 0) return order < 0 ? left : right;
+  return sameFeatures(left.segment.rows, left.row, right.segment.rows, right.row) ? left : 'tied';
+}
+
+function sameFeatures(left: Rows, a: number, right: Rows, b: number): boolean {
+  return left.features.every((column, index) => sameAt(column, a, right.features[index] as Column, b));
+}
+
+/** The event time of a row, in microseconds. */
+export function eventTimestampUs({ segment, row }: RowPlace): bigint {
+  return longAt(segment.rows.eventTimestamp, row) as bigint;
+}
+
+/** The value of a feature. @param index the feature's place among the table's */
+export function featureAt({ segment, row }: RowPlace, index: number, { type }: NestedField): PlainValue {
+  return valueAt(type, segment.rows.features[index] as Column, row);
+}
+
+/** The same rows, in arrays of their own. */
+export function gatherRows(given: readonly SomeRows[]): Rows {
+  const some = given.filter(({ rows }) => rows.length > 0);
+  if (some.length === 0) return NO_ROWS;
+  const count = some.reduce((sum, { rows }) => sum + rows.length, 0);
+  const column = (of: (rows: Rows) => Column): Column =>
+    gather(
+      some.map(({ from, rows }): Piece => ({ column: of(from), rows })),
+      count,
+    );
+  return {
+    count,
+    key: column(({ key }) => key),
+    eventTimestamp: column(({ eventTimestamp }) => eventTimestamp),
+    created: column(({ created }) => created),
+    sequenceNumber: column(({ sequenceNumber }) => sequenceNumber),
+    features: (some[0]?.from.features ?? []).map((_, index) => column(({ features }) => features[index] as Column)),
+  };
+}
+
+const NOTHING: Column = { storage: 'fixed', values: new BigInt64Array(0), width: 1, validity: null };
+
+const NO_ROWS: Rows = {
+  count: 0,
+  key: NOTHING,
+  eventTimestamp: NOTHING,
+  created: NOTHING,
+  sequenceNumber: NOTHING,
+  features: [],
+};
+
+/** Every row. */
+export function allRows(from: Rows): SomeRows {
+  return { from, rows: Int32Array.from({ length: from.count }, (_, row) => row) };
+}
+
+function columnsOf({ key, eventTimestamp, created, sequenceNumber, features }: Rows): readonly Column[] {
+  return [key, eventTimestamp, created, sequenceNumber, ...features];
+}

@@ -1,0 +1,70 @@
+/** The time of one online read: execution counts towards its limit, waiting for a turn has a limit of its own. */
+import { MoraineError } from '../errors/index.js';
+import { withDeadline } from './deadline.js';
+import { overloaded, type Queued } from './parts/statement-queue.js';
+
+/** Limits of a read. */
+export interface ReadLimits {
+  readonly timeoutMs: number;
+  readonly queueTimeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Counts the time of a read. */
+export class ReadTime {
+  #spentMs = 0;
+
+  /**
+   * Runs a part of the read.
+   * @throws TIMED_OUT, CANCELLED
+   */
+  async run<T>({ timeoutMs, signal }: ReadLimits, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const startMs = performance.now();
+    try {
+      return await withDeadline(timeoutMs, work, this.#spentMs, signal);
+    } finally {
+      this.#spentMs += performance.now() - startMs;
+    }
+  }
+
+  /**
+   * Waits for the turn of queued work, then for its result.
+   * @throws OVERLOADED, TIMED_OUT, CANCELLED
+   */
+  async queued<T>(limits: ReadLimits, { started, result }: Queued<T>): Promise<T> {
+    result.catch(() => undefined);
+    await turn(limits, started);
+    return await this.run(limits, () => result);
+  }
+
+  /**
+   * The same for work that counts its own time.
+   * @throws OVERLOADED, CANCELLED, and what the work throws
+   */
+  async ofItsOwn<T>(limits: ReadLimits, { started, result }: Queued<T>): Promise<T> {
+    result.catch(() => undefined);
+    await turn(limits, started);
+    return await result;
+  }
+}
+
+/** @throws OVERLOADED, CANCELLED */
+async function turn({ queueTimeoutMs, signal }: ReadLimits, started: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  let abort = (): void => undefined;
+  const tooLong = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(overloaded(`its turn did not come within ${queueTimeoutMs} ms (queueTimeoutMs)`)),
+      queueTimeoutMs,
+    );
+    abort = () => reject(new MoraineError('CANCELLED', 'The online read was cancelled.', { cause: signal?.reason }));
+  });
+  if (signal?.aborted === true) abort();
+  else signal?.addEventListener('abort', abort, { once: true });
+  try {
+    await Promise.race([tooLong, started]);
+  } finally {
+    signal?.removeEventListener('abort', abort);
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,48 @@
+/** A read on its way: what it still waits for, and its answer when nothing is missing. */
+import type { PrimitiveValue } from '../iceberg/index.js';
+import type { BoundRequest } from './compiled-request.js';
+import type { OnlineRequest, OnlineResponse } from './online-request.js';
+import type { PartLoader } from './parts/part-loader.js';
+import type { Queued } from './parts/statement-queue.js';
+import type { ViewRead } from './view-read.js';
+
+/** A read of several views at one time. */
+export class UnfinishedRead {
+  readonly #bound: BoundRequest;
+  readonly #entities: OnlineRequest['entities'];
+  readonly #nowUs: bigint;
+  readonly #views: readonly ViewRead[];
+  #left: readonly (readonly [ViewRead, ReadonlyMap<string, readonly PrimitiveValue[]>])[] = [];
+
+  constructor(bound: BoundRequest, { entities }: OnlineRequest, nowUs: bigint, views: readonly ViewRead[]) {
+    this.#bound = bound;
+    this.#entities = entities;
+    this.#nowUs = nowUs;
+    this.#views = views;
+  }
+
+  /** Asks for parts that are not decoded; nothing if all are. */
+  askFor(loader: PartLoader): readonly Queued<void>[] {
+    return this.#views.flatMap((view) => view.askFor(loader));
+  }
+
+  /** Looks the entities up in decoded parts. @returns whether nothing is left to statements */
+  find(): boolean {
+    this.#left = this.#views.map((view) => [view, view.find()] as const).filter(([, entities]) => entities.size > 0);
+    return this.#left.length === 0;
+  }
+
+  /** Entities whose rows a statement has to find, by view. */
+  get left(): readonly (readonly [ViewRead, ReadonlyMap<string, readonly PrimitiveValue[]>])[] {
+    return this.#left;
+  }
+
+  response(): OnlineResponse {
+    const [first, ...others] = this.#views;
+    const rows = this.#entities.map((_, place) => {
+      const values = first?.valuesOf(place) ?? [];
+      return others.length === 0 ? values : [...values, ...others.flatMap((view) => view.valuesOf(place))];
+    });
+    return { ...this.#bound.answer, rows, nowUs: this.#nowUs };
+  }
+}

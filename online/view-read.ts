@@ -1,0 +1,85 @@
+/** One read of one view: from the entities of a request to the values of its features. */
+import type { Engine } from '../engine/index.js';
+import type { PrimitiveValue } from '../iceberg/index.js';
+import type { BoundView } from './compiled-request.js';
+import { entityKeyValues } from './entity-key.js';
+import type { OnlineRequest } from './online-request.js';
+import { NOT_FOUND, type OnlineValue, onlineValue, type ReadMoment } from './online-status.js';
+import type { OnlineRow } from './online-view.js';
+import { DecodedRead } from './parts/decoded-read.js';
+import type { PartCache } from './parts/part-cache.js';
+import type { PartLoader } from './parts/part-loader.js';
+import { eventTimestampUs, featureAt, type RowPlace } from './parts/segment.js';
+import type { Queued } from './parts/statement-queue.js';
+
+/** Reads decoded parts; what they leave open, and everything where nothing is decoded, is left to one statement. */
+export class ViewRead {
+  readonly #bound: BoundView;
+  readonly #moment: ReadMoment;
+  /** By entity of the request: the values of its key; null if one of them is null. */
+  readonly #keys: readonly (readonly PrimitiveValue[] | null)[];
+  readonly #decoded: DecodedRead | null;
+  #found: readonly (RowPlace | 'tied' | undefined)[] = [];
+  /** Rows that the statement has found, by the identity of the entity. */
+  #rows: ReadonlyMap<string, OnlineRow> = new Map();
+
+  /** @throws INVALID_ARGUMENT, TYPE_MISMATCH for a key */
+  constructor(bound: BoundView, request: OnlineRequest, nowUs: bigint, cache: PartCache) {
+    this.#bound = bound;
+    this.#moment = { nowUs, ttlUs: bound.ttlUs, includeExpired: request.includeExpired ?? false };
+    this.#keys = request.entities.map((entity) => entityKeyValues(bound.keys, entity, request.entitiesAsText));
+    const { view } = bound;
+    if (cache.budgetBytes === 0) this.#decoded = null;
+    else {
+      const values = this.#keys.map((key) => (key === null ? null : view.lookupValue(key)));
+      this.#decoded = new DecodedRead(view.decoded, cache, view.columns.lookup.type, values);
+    }
+  }
+
+  /** Whether every part that is needed is decoded. */
+  get isReady(): boolean {
+    return this.#decoded?.isReady ?? true;
+  }
+
+  /** Asks for what is not decoded yet. Ask again until the read is ready. */
+  askFor(loader: PartLoader): readonly Queued<void>[] {
+    return this.#decoded === null || this.#decoded.isReady ? [] : [this.#decoded.askFor(loader)];
+  }
+
+  /** Finds the rows. @returns entities that are left to the statement, by their identities */
+  find(): ReadonlyMap<string, readonly PrimitiveValue[]> {
+    const decoded = this.#decoded;
+    this.#found = this.#keys.map((_, place) => (decoded === null ? 'tied' : decoded.rowOf(place, this.#moment.nowUs)));
+    const left = new Map<string, readonly PrimitiveValue[]>();
+    for (const [place, key] of this.#keys.entries())
+      if (key !== null && this.#found[place] === 'tied') left.set(this.#bound.view.entityKey(key), key);
+    return left;
+  }
+
+  /** Finds rows by a statement. @param entities of {@link find} */
+  async select(
+    engine: Engine,
+    entities: ReadonlyMap<string, readonly PrimitiveValue[]>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { view, features } = this.#bound;
+    this.#rows = await view.newestRows(engine, entities, features, this.#moment.nowUs, signal);
+  }
+
+  /** The values of the features of an entity. */
+  valuesOf(place: number): readonly OnlineValue[] {
+    const { features, places, view } = this.#bound;
+    const key = this.#keys[place];
+    const found = this.#found[place];
+    if (key === null || key === undefined || found === undefined) return features.map(() => NOT_FOUND);
+    if (found === 'tied') {
+      const row = this.#rows.get(view.entityKey(key));
+      if (row === undefined) return features.map(() => NOT_FOUND);
+      return row.values.map((value) => onlineValue(value, row.eventTimestampUs, this.#moment));
+    }
+    const timestampUs = eventTimestampUs(found);
+    return features.map((feature, index) =>
+      onlineValue(featureAt(found, places[index] as number, feature), timestampUs, this.#moment),
+    );
+  }
+}

@@ -1,0 +1,234 @@
+import { randomUUID } from 'node:crypto';
+import { rename } from 'node:fs/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { compactDirect } from '../../../maintenance/index.js';
+import { materializeDirect } from '../../../materialization/index.js';
+import { type OnlineDeps, OnlineReader, type OnlineRequest } from '../../../online/index.js';
+import { stageRows } from '../../../staging/index.js';
+import { commitAppend } from '../../../tables/index.js';
+import { compactDeps, filesOf } from '../../support/compaction-lab.js';
+import { Lab } from '../../support/materialization-lab.js';
+
+const us = (seconds: number): bigint => BigInt(seconds) * 1_000_000n;
+const NOW = { nowUs: us(1_000_000), readTimeoutMs: 60_000 };
+
+let lab: Lab;
+const readers: OnlineReader[] = [];
+beforeEach(async () => {
+  lab = await Lab.open();
+  await lab.createSource();
+});
+afterEach(async () => {
+  for (const reader of readers.splice(0)) await reader.close();
+  await lab.close();
+});
+
+function open(options: Partial<OnlineDeps> = {}): OnlineReader {
+  const reader = new OnlineReader({ ...lab.deps, queueTimeoutMs: 60_000, ...options });
+  readers.push(reader);
+  return reader;
+}
+
+async function values(reader: OnlineReader, keys: readonly number[], more: Partial<OnlineRequest> = {}) {
+  const entities = keys.map((k) => ({ k }));
+  const { rows } = await reader.getOnlineFeatures({ view: 'readings', entities, ...NOW, ...more });
+  return rows.map(([value]) => value?.value);
+}
+
+/** Rows of the keys from `from`: key, ten times the key. */
+async function materializeKeys(count: number, at = 10): Promise<void> {
+  await lab.appendSelect(
+    `SELECT range::BIGINT, make_timestamptz(${at}000000), NULL::TIMESTAMPTZ, range * ${at}::DOUBLE FROM range(${count})`,
+  );
+  await materializeDirect(lab.deps, { view: 'readings' });
+}
+
+describe('a large bucket', () => {
+  beforeEach(() => {
+    lab.view = { ...lab.view, onlineBuckets: 1 };
+  });
+
+  it('is decoded in ranges of keys, those alone that are asked for', async () => {
+    await materializeKeys(40_000);
+    const reader = open();
+    expect(await values(reader, [0, 39_999, 40_000])).toEqual([0, 399_990, null]);
+    // Ranges of 8,192 rows: the first and the last one, which has no more rows than are left.
+    expect(reader.cacheStats).toMatchObject({ parts: 2, misses: 3 });
+    expect(await values(reader, [8_190, 8_191, 8_192, 16_384])).toEqual([81_900, 81_910, 81_920, 163_840]);
+    expect(reader.cacheStats.parts).toBe(4);
+    await lab.append([{ k: 39_999, at: 20, v: 1 }]);
+    await materializeDirect(lab.deps, { view: 'readings' });
+    expect(await values(reader, [39_999, 0])).toEqual([1, 0]);
+  });
+});
+
+describe('decoded parts', () => {
+  beforeEach(() => materializeKeys(1_000));
+
+  it('are read once for all who wait for them, and again when they were evicted', async () => {
+    const reader = open();
+    const all = await Promise.all(Array.from({ length: 50 }, (_, k) => values(reader, [k])));
+    expect(all).toEqual(Array.from({ length: 50 }, (_, k) => [k * 10]));
+    const { parts, bytes } = reader.cacheStats;
+    expect(parts).toBe(4);
+    const small = open({ cacheBytes: bytes / 2 });
+    for (const k of [1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3]) expect(await values(small, [k])).toEqual([k * 10]);
+    expect(small.cacheStats.bytes).toBeLessThanOrEqual(bytes / 2);
+    expect(small.cacheStats.evictions).toBeGreaterThan(0);
+  });
+
+  it('take appended rows without being read again', async () => {
+    const reader = open();
+    await values(
+      reader,
+      Array.from({ length: 100 }, (_, k) => k),
+    );
+    const [before, ...others] = await filesOf(await lab.online());
+    await lab.append([
+      { k: 5, at: 20, v: 55 },
+      { k: 6, at: 5, v: 66 },
+    ]);
+    await materializeDirect(lab.deps, { view: 'readings' });
+    // Without the files that were there before, nothing but appended ones can be read.
+    const moved = [before, ...others].map((planned) => planned?.file.filePath ?? '');
+    for (const path of moved) await rename(path, `${path}.away`);
+    expect(await values(reader, [5, 6, 7])).toEqual([55, 60, 70]);
+    for (const path of moved) await rename(`${path}.away`, path);
+  });
+
+  it('that cannot be read fail those alone who ask for them', async () => {
+    const files = await filesOf(await lab.online());
+    const path = files[0]?.file.filePath ?? '';
+    await rename(path, `${path}.away`);
+    const reader = open();
+    const answers = await Promise.allSettled(Array.from({ length: 40 }, (_, k) => values(reader, [k])));
+    const failed = answers.filter(({ status }) => status === 'rejected');
+    expect(failed.length).toBeGreaterThan(0);
+    expect(failed.length).toBeLessThan(40);
+    for (const failure of failed) expect(failure).toMatchObject({ reason: { code: 'FILE_NOT_FOUND' } });
+    await rename(`${path}.away`, path);
+    expect(await values(reader, [0, 1, 2, 3, 4])).toEqual([0, 10, 20, 30, 40]);
+  });
+
+  it('answer a thousand reads at once, or say that there are too many', async () => {
+    const many = async (reader: OnlineReader, more: Partial<OnlineRequest> = {}) => {
+      const reads = Array.from({ length: 1_000 }, (_, k) => values(reader, [k], more));
+      const settled = await Promise.allSettled(reads);
+      return settled.map((one, k) => {
+        if (one.status === 'fulfilled') return one.value[0] === k * 10 ? 'right' : 'wrong';
+        return (one.reason as { code: string }).code;
+      });
+    };
+    expect(new Set(await many(open()))).toEqual(new Set(['right']));
+    const stating = open({ cacheBytes: 0, queueTimeoutMs: 1 });
+    await values(stating, [1]);
+    const answers = await many(stating);
+    expect(new Set(answers)).toEqual(new Set(['right', 'OVERLOADED']));
+  });
+});
+
+describe('pointers', () => {
+  beforeEach(() => materializeKeys(10));
+
+  it('are looked at once for all who ask at the same moment', async () => {
+    let looks = 0;
+    const definitions = () => {
+      looks += 1;
+      return lab.deps.definitions();
+    };
+    const reader = open({ definitions });
+    await values(reader, [1]);
+    looks = 0;
+    await Promise.all(Array.from({ length: 100 }, (_, k) => values(reader, [k % 10])));
+    expect(looks).toBeLessThanOrEqual(2);
+    await values(reader, [1], { maxStalenessMs: 60_000 });
+    expect(looks).toBeLessThanOrEqual(2);
+  });
+
+  it('follow commits while there are reads, and a wanted snapshot is read at once', async () => {
+    const reader = open();
+    await values(reader, [1], { maxStalenessMs: 60_000 });
+    await lab.append([{ k: 1, at: 20, v: 7 }]);
+    const { commit } = await materializeDirect(lab.deps, { view: 'readings' });
+    expect(await values(reader, [1], { maxStalenessMs: 60_000 })).toEqual([10]);
+    const minSnapshots = new Map([['readings', commit?.snapshotId ?? 0n]]);
+    expect(await values(reader, [1], { maxStalenessMs: 60_000, minSnapshots })).toEqual([7]);
+    await lab.append([{ k: 1, at: 30, v: 8 }]);
+    await materializeDirect(lab.deps, { view: 'readings' });
+    for (let tries = 0; tries < 200; tries += 1) {
+      const [value] = await values(reader, [1], { maxStalenessMs: 60_000 });
+      if (value === 8) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error('the reader never saw the commit');
+  });
+
+  it('know that a later snapshot has a wanted one which has expired', async () => {
+    const reader = open();
+    const { metadata } = await lab.online();
+    const old = metadata.currentSnapshotId ?? 0n;
+    await values(reader, [1]);
+    for (const at of [20, 30]) {
+      await lab.append([{ k: 1, at, v: at }]);
+      await materializeDirect(lab.deps, { view: 'readings' });
+    }
+    const snapshotIds = (await lab.online()).metadata.snapshots.map(({ snapshotId }) => snapshotId).slice(0, 2);
+    await lab.update({ namespace: ['moraine_online'], name: 'readings' }, [
+      { action: 'remove-snapshots', snapshotIds },
+    ]);
+    expect(snapshotIds).toContain(old);
+    expect(await values(reader, [1], { minSnapshots: new Map([['readings', old]]) })).toEqual([30]);
+    await expect(values(reader, [1], { minSnapshots: new Map([['readings', 77n]]) })).rejects.toMatchObject({
+      code: 'SNAPSHOT_NOT_FOUND',
+    });
+  });
+});
+
+it('32 readers see no older value than they ask for, beside a writer and compaction', async () => {
+  await materializeKeys(64);
+  const reader = open();
+  const committed = { v: 0, snapshotId: 0n };
+  let isWriting = true;
+  const write = async (): Promise<void> => {
+    for (let v = 1; v <= 15; v += 1) {
+      const table = await lab.online();
+      const select = `SELECT k::BIGINT, ${v}::DOUBLE, make_timestamptz(${100 + v}000000), NULL::TIMESTAMPTZ, false FROM range(8) t(k)`;
+      const names = table.metadata.schemas.at(-1)?.fields.map(({ name }) => name);
+      expect(names).toEqual(['k', 'v', 'event_timestamp', 'created_timestamp', '_pushed']);
+      const files = await lab.engine.withConnection((connection) =>
+        stageRows(connection, table, { select, namePrefix: randomUUID(), sortBy: [] }),
+      );
+      const { snapshotId } = await commitAppend(table, { files });
+      Object.assign(committed, { v, snapshotId });
+      if (v % 5 === 0) {
+        const request = { table: 'moraine_online.readings', strategy: 'latest' as const };
+        await compactDirect(compactDeps(lab, lab.definitions), request, { nowUs: NOW.nowUs });
+      }
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    isWriting = false;
+  };
+  let reads = 0;
+  const read = async (number: number): Promise<void> => {
+    while (isWriting) {
+      const { v: least, snapshotId } = committed;
+      const isChecked = number % 2 === 0;
+      const { rows } = await reader.getOnlineFeatures({
+        features: ['readings', { view: 'readings', alias: 'again' }],
+        fullFeatureNames: true,
+        entities: [{ k: number % 8 }, { k: 3 }],
+        ...NOW,
+        maxStalenessMs: isChecked ? 0 : 10_000,
+        ...(isChecked || snapshotId === 0n ? {} : { minSnapshots: new Map([['readings', snapshotId]]) }),
+      });
+      const found = rows.flat().map(({ value }) => value);
+      // One snapshot: every entity has the value of one commit, under both names of the view.
+      if (least > 0) expect(new Set(found).size).toBe(1);
+      if (least > 0) expect(found[0]).toBeGreaterThanOrEqual(least);
+      reads += 1;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  await Promise.all([write(), ...Array.from({ length: 32 }, (_, number) => read(number))]);
+  expect(reads).toBeGreaterThan(100);
+});
