@@ -133,28 +133,24 @@ async function checkStorage(project: Project, root: string): Promise<Finding> {
     if (!isMoraineError(error, 'STORAGE_UNAVAILABLE') || !mayHaveGrants(project, root)) throw error;
     return await checkGrants(project, root);
   }
-  try {
-    await requireExclusive(project, root, probe);
-  } finally {
-    await project.io.delete(probe);
-  }
-  if (project.io.localFiles(root) === null) return { detail: 'writable' };
+  await project.io.delete(probe);
+  if (project.io.localFiles(root) === null) return await checkExclusive(project, root);
   const { bavail, bsize } = await statfs(root);
   const freeBytes = bavail * bsize;
   const detail = `writable, ${gibibytes(freeBytes)} free`;
   return freeBytes < LOW_DISK_BYTES ? { detail, warning: 'Make room on this disk.' } : { detail };
 }
 
-/** A file that is there must not be replaced: some stores ignore the condition of a write and say that all went well. */
-async function requireExclusive(project: Project, root: Location, probe: Location): Promise<void> {
+/** Whether files that are there stay, which only moves of tables depend on: other files have names that nobody else chooses. */
+async function checkExclusive(project: Project, root: Location): Promise<Finding> {
   try {
-    await project.io.create(probe, new TextEncoder().encode('another'));
+    await project.io.requireExclusiveCreation(root);
+    return { detail: 'writable' };
   } catch (error) {
-    if (isMoraineError(error, 'FILE_ALREADY_EXISTS')) return;
-    throw error;
+    if (!isMoraineError(error, 'UNSUPPORTED_FEATURE')) throw error;
+    const warning = `${error.message} Until then \`moraine table move\` to it is refused; everything else works.`;
+    return { detail: 'writable, without conditional writes', warning };
   }
-  const message = `The store of ${root} ignores the condition of writes (If-None-Match): two writers would replace each other's files. Use a store with conditional writes, or turn them on there.`;
-  throw new MoraineError('STORAGE_UNAVAILABLE', message, { details: { location: root } });
 }
 
 /** Whether catalogs may give access to files in a root, which the project itself has not. */

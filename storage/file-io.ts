@@ -59,6 +59,12 @@ export interface FileIO {
   /** The same for content that comes in pieces: nothing is at the location until the last one is stored. If the pieces fail, so does this. */
   createFrom(location: Location, content: AsyncIterable<Uint8Array>): Promise<void>;
   /**
+   * Makes sure that a creation leaves a file untouched that is at its location. Names with a random part do without; who writes to names that
+   * others choose, too, asks first.
+   * @throws MoraineError `UNSUPPORTED_FEATURE` for a store that ignores the condition of a creation, and replaces the file
+   */
+  requireExclusiveCreation(location: Location): Promise<void>;
+  /**
    * Gives up creations of files under a location that began before a time, in milliseconds since 1970, and never ended. Nothing is done where
    * what is left of them is listed as a file.
    */

@@ -110,6 +110,10 @@ export class LocalFileIO implements FileIO, LocalFiles {
     await this.#create(location, content);
   }
 
+  async requireExclusiveCreation(location: Location): Promise<void> {
+    await this.canonical(location);
+  }
+
   /** Unfinished files of a folder are files of it. */
   async abandonCreations(location: Location): Promise<void> {
     await this.canonical(location);

@@ -73,6 +73,10 @@ export class RoutedFileIO implements FileIO {
     await this.#of(location).createFrom(location, content);
   }
 
+  async requireExclusiveCreation(location: Location): Promise<void> {
+    await this.#of(location).requireExclusiveCreation(location);
+  }
+
   async abandonCreations(location: Location, beforeMs: number): Promise<void> {
     await this.#of(location).abandonCreations(location, beforeMs);
   }

@@ -61,7 +61,7 @@ export async function placeOf(source: Table, target: Catalog, asked: Location | 
 
 /**
  * Makes sure that the new folder can be written and is nobody else's.
- * @throws MoraineError `LOCATION_REFUSED` outside the storage roots; `FOLDER_SHARED`; `FILE_ALREADY_EXISTS` for the metadata of another table,
+ * @throws MoraineError `LOCATION_REFUSED` outside the storage roots; `UNSUPPORTED_FEATURE` where files would be replaced; `FOLDER_SHARED`; `FILE_ALREADY_EXISTS` for the metadata of another table,
  *   or of commits that were made in the new place
  */
 export async function checkFolder(
@@ -71,7 +71,8 @@ export async function checkFolder(
   relocation: Relocation,
 ): Promise<void> {
   await target.reach?.(source.identifier, `${relocation.to}/metadata/moved.metadata.json`);
-  await source.io.canonical(relocation.to);
+  // Two moves choose the same names.
+  await source.io.requireExclusiveCreation(relocation.to);
   const moved = relocatedTable(source, target, relocation);
   const refusal = (_: string, reason: string): string =>
     `Table ${tableName(source)} cannot move to ${printableLocation(relocation.to)}: ${reason}. Choose another folder with --location.`;

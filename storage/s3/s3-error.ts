@@ -143,3 +143,10 @@ export function s3Error(error: unknown, action: string, location: Location): Mor
   const details = { location, storeCode: name, ...(status === undefined ? {} : { httpStatus: status }) };
   return new MoraineError(known?.code ?? 'STORAGE_UNAVAILABLE', text, { details, cause: error });
 }
+
+/** The error of a store that replaces the file at the location of a new one, although it was asked not to. */
+export function replacesFiles(location: Location): MoraineError {
+  const { conditionalWrites } = SETTINGS[schemeOf(location)];
+  const message = `The store of ${printableLocation(location)} ignores the condition of writes (${conditionalWrites}): a new file replaces one of its name. Turn conditional writes on there, or use a store that has them.`;
+  return new MoraineError('UNSUPPORTED_FEATURE', message, { details: { location } });
+}

@@ -1,28 +1,18 @@
 /** Objects of S3 and of stores with its protocol. */
-import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   AbortMultipartUploadCommand,
-  type CompletedPart,
-  CompleteMultipartUploadCommand,
-  CopyObjectCommand,
-  CreateMultipartUploadCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
   type GetObjectCommandOutput,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
-  PutObjectCommand,
-  type S3Client,
-  UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { MoraineError } from '../../errors/index.js';
 import { type Location, printableLocation } from '../../locations/index.js';
 import type { DiskCache } from '../disk-cache.js';
 import { FileCache } from '../file-cache.js';
 import {
-  asOne,
   type ExpectedFile,
   type FileIO,
   type FilePage,
@@ -35,34 +25,16 @@ import { fileChanged } from '../storage-error.js';
 import type { StorageGrants } from '../storage-grants.js';
 import { countTraffic, noTraffic, type Traffic } from '../traffic.js';
 import { type BodyExtent, type BodySource, bodyPieces, type WantedBody } from './object-body.js';
+import { ObjectCreation } from './object-creation.js';
 import { foreignAnswer, requireRange } from './s3-answers.js';
 import { S3Clients } from './s3-clients.js';
-import { s3Error, statusOf } from './s3-error.js';
-import { parseStoreLocation, type StoreObject, StoreRoots, storeLocation } from './s3-location.js';
+import { replacesFiles, s3Error, statusOf } from './s3-error.js';
+import { objectNames, parseStoreLocation, type StoreObject, StoreRoots, storeLocation } from './s3-location.js';
 import { S3_DIALECT } from './s3-options.js';
 import type { StorageOptions, StoreDialect } from './store-dialect.js';
 
-/** Parts of an upload: all of one size but the last, as R2 wants them. 10,000 of them are 160 GB. */
-const PART_BYTES = 16 * 2 ** 20;
-
-/** Parts of one upload on their way at a time. */
-const PARTS_AT_ONCE = 4;
-
 /** Objects that one request deletes. */
 const DELETED_AT_ONCE = 1000;
-
-/** How often a creation is tried that met another one, and the wait in between, in milliseconds. */
-const ATTEMPTS = 4;
-const WAIT_MS = 50;
-
-/** Answers to creations that may be those of an own earlier request, whose answer was lost. */
-const UNDECIDED: readonly (number | undefined)[] = [404, 409, 412];
-
-/** End of the name of an object that is not yet one of the table's. */
-const UNFINISHED = '.unfinished';
-
-/** Metadata of an object by which its writer knows it: an answer may be lost, and the request sent again. */
-const WRITER = 'moraine-writer';
 
 export interface S3FileIOOptions {
   /** Buckets, or prefixes of keys, of one scheme: what may be touched; everything else is `LOCATION_REFUSED`. */
@@ -82,18 +54,20 @@ export class S3FileIO implements FileIO {
   /** Since it was opened. */
   readonly traffic: Traffic = noTraffic();
   readonly #roots: StoreRoots;
-  readonly #dialect: StoreDialect;
   readonly #diskCache: DiskCache | null;
   readonly #scope: string;
   readonly #clients: S3Clients;
   readonly #requestMs: number;
+  readonly #creation: ObjectCreation;
+  /** Whether creations are exclusive, by bucket: asked once. */
+  readonly #exclusive = new Map<string, Promise<boolean>>();
 
   /** @throws MoraineError `LOCATION_REFUSED` for a root that is none; `CONFIG_INVALID` naming the option */
   constructor({ roots, options, dialect = S3_DIALECT, diskCache, grants }: S3FileIOOptions) {
     this.#roots = new StoreRoots(roots);
-    this.#dialect = dialect;
     this.#diskCache = diskCache ?? null;
     this.#clients = new S3Clients(dialect, options, grants, this.traffic);
+    this.#creation = new ObjectCreation(this.#clients, dialect, this.traffic);
     this.#requestMs = dialect.requestTimeoutMs(options);
     this.#scope = [dialect.scopeOf(options), this.#clients.scope].filter((each) => each !== undefined).join(' ');
   }
@@ -123,7 +97,7 @@ export class S3FileIO implements FileIO {
   async stat(location: Location): Promise<FileStatus> {
     const object = this.#object(location, 'read');
     return await named('read', location, async () => {
-      const head = new HeadObjectCommand(target(object));
+      const head = new HeadObjectCommand(objectNames(object));
       const found = await this.#clients.ask(object, (client) => client.send(head));
       return fileStatus(location, found.ContentLength, found.LastModified, found.ETag);
     });
@@ -177,18 +151,24 @@ export class S3FileIO implements FileIO {
   async create(location: Location, content: Uint8Array): Promise<void> {
     const object = this.#object(location, 'create');
     // A request may go out again with these bytes while the caller has them already.
-    await named('create', location, () => this.#put(object, content.slice()));
+    await named('create', location, () => this.#creation.put(object, content.slice()));
   }
 
   async createFrom(location: Location, content: AsyncIterable<Uint8Array>): Promise<void> {
     const object = this.#object(location, 'create');
-    await named('create', location, async () => {
-      const parts = partsOf(content);
-      const first = await parts.next();
-      const second = first.done === true ? first : await parts.next();
-      if (second.done === true) await this.#put(object, first.done === true ? new Uint8Array(0) : first.value);
-      else await this.#upload(object, chained(first.value as Uint8Array, second.value, parts));
-    });
+    await named('create', location, () => this.#creation.from(object, content));
+  }
+
+  async requireExclusiveCreation(location: Location): Promise<void> {
+    const folder = this.#roots.resolve(location);
+    const { bucket } = folder;
+    let known = this.#exclusive.get(bucket);
+    if (known === undefined) {
+      known = named('create a file in', location, () => this.#creation.isExclusive(folder));
+      this.#exclusive.set(bucket, known);
+      known.catch(() => this.#exclusive.delete(bucket));
+    }
+    if (!(await known)) throw replacesFiles(location);
   }
 
   async abandonCreations(location: Location, beforeMs: number): Promise<void> {
@@ -285,7 +265,7 @@ export class S3FileIO implements FileIO {
     const { location } = wanted;
     const object = this.#object(location, 'read');
     const ask: BodySource['ask'] = async (request) => {
-      const get = new GetObjectCommand({ ...target(object), ...request });
+      const get = new GetObjectCommand({ ...objectNames(object), ...request });
       return await this.#clients.ask(object, (client) => client.send(get));
     };
     try {
@@ -295,101 +275,6 @@ export class S3FileIO implements FileIO {
       }
     } catch (error) {
       throw statusOf(error) === 412 ? fileChanged(location) : s3Error(error, 'read', location);
-    }
-  }
-
-  async #put(object: StoreObject, content: Uint8Array): Promise<void> {
-    countTraffic(this.traffic, 'writtenBytes', content.length);
-    const writer = randomUUID();
-    const put = () => {
-      const settings = { ...target(object), IfNoneMatch: '*', Metadata: { [WRITER]: writer } };
-      return this.#clients.ask(object, (client) => client.send(new PutObjectCommand({ ...settings, Body: content })));
-    };
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#resolved(object, writer, put);
-      } catch (error) {
-        // Another creation of the object is under way: which one wins is open.
-        if (statusOf(error) !== 409 || attempt === ATTEMPTS) throw error;
-        await pause(attempt);
-      }
-    }
-  }
-
-  /** Runs a creation. One that is refused, or not acknowledged, has landed if the object bears the writer's mark. */
-  async #resolved(
-    object: StoreObject,
-    writer: string,
-    create: () => Promise<{ readonly ETag?: string | undefined }>,
-  ): Promise<void> {
-    const answer = await create().catch((error: unknown) => {
-      if (UNDECIDED.includes(statusOf(error))) return { error };
-      throw error;
-    });
-    if ('ETag' in answer && answer.ETag !== undefined) return;
-    if (await this.#isBy(object, writer)) return;
-    throw 'error' in answer ? answer.error : foreignAnswer('the creation of', storeLocation(object));
-  }
-
-  async #isBy(object: StoreObject, writer: string): Promise<boolean> {
-    const head = new HeadObjectCommand(target(object));
-    const found = await this.#clients
-      .ask(object, (client) => client.send(head))
-      .catch((error: unknown) => {
-        if (statusOf(error) === 404) return undefined;
-        throw error;
-      });
-    if (found !== undefined && found.ETag === undefined) throw foreignAnswer('the status of', storeLocation(object));
-    return found?.Metadata?.[WRITER] === writer;
-  }
-
-  async #upload(object: StoreObject, parts: AsyncIterable<Uint8Array>): Promise<void> {
-    const writer = randomUUID();
-    const { completesConditionally } = this.#dialect;
-    if (completesConditionally) {
-      return await this.#resolved(object, writer, () => this.#uploadParts(object, writer, parts, { IfNoneMatch: '*' }));
-    }
-    // The end of an upload would replace what is there. So it gets a name of its own, and is copied if nothing is there.
-    const unfinished = { ...object, key: `${object.key}.${writer}${UNFINISHED}` };
-    try {
-      await this.#uploadParts(unfinished, writer, parts, {});
-      const CopySource = encodeURI(`${unfinished.bucket}/${unfinished.key}`).replace(/[?#+]/g, encodeURIComponent);
-      const copy = new CopyObjectCommand({ ...target(object), CopySource, IfNoneMatch: '*' });
-      await this.#resolved(object, writer, async () => {
-        return (await this.#clients.ask(object, (client) => client.send(copy))).CopyObjectResult ?? {};
-      });
-    } finally {
-      // What stays is an orphan, and swept as such.
-      await this.#deleteSome([unfinished]).catch(() => undefined);
-    }
-  }
-
-  /** An upload in parts, which is given up if it fails. @param conditions of its last request */
-  async #uploadParts(
-    object: StoreObject,
-    writer: string,
-    parts: AsyncIterable<Uint8Array>,
-    conditions: { readonly IfNoneMatch?: string },
-  ): Promise<{ readonly ETag?: string | undefined }> {
-    const ask = <T>(request: (client: S3Client) => Promise<T>): Promise<T> => this.#clients.ask(object, request);
-    const begin = new CreateMultipartUploadCommand({ ...target(object), Metadata: { [WRITER]: writer } });
-    const { UploadId } = await ask((client) => client.send(begin));
-    const upload = { ...target(object), UploadId };
-    try {
-      const Parts = await inOrder(parts, PARTS_AT_ONCE, async (Body, index): Promise<CompletedPart> => {
-        const PartNumber = index + 1;
-        countTraffic(this.traffic, 'writtenBytes', Body.length);
-        const part = new UploadPartCommand({ ...upload, PartNumber, Body });
-        const { ETag } = await ask((client) => client.send(part));
-        if (ETag === undefined) throw foreignAnswer('a part of', storeLocation(object));
-        return { PartNumber, ETag };
-      });
-      const complete = new CompleteMultipartUploadCommand({ ...upload, ...conditions, MultipartUpload: { Parts } });
-      return await ask((client) => client.send(complete));
-    } catch (error) {
-      // The first error is the one to report; parts that stay are swept.
-      await ask((client) => client.send(new AbortMultipartUploadCommand(upload))).catch(() => undefined);
-      throw error;
     }
   }
 
@@ -408,9 +293,6 @@ export class S3FileIO implements FileIO {
     });
   }
 }
-
-/** The object, as requests name it. */
-const target = ({ bucket, key }: StoreObject) => ({ Bucket: bucket, Key: key });
 
 async function named<T>(action: string, location: Location, work: () => Promise<T>): Promise<T> {
   try {
@@ -435,52 +317,4 @@ function fileStatus(
   return { location, sizeBytes: size, modifiedMs, appearedMs: modifiedMs, identity: etag };
 }
 
-const pause = (attempt: number): Promise<void> => sleep(WAIT_MS * attempt * (1 + Math.random()));
-
 const decodeKey = (key: string): string => decodeURIComponent(key.replaceAll('+', ' '));
-
-/** Content in parts of {@link PART_BYTES}, the last of which may be shorter. A piece that is a part is not copied. */
-async function* partsOf(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, undefined> {
-  let waiting: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const piece of content) {
-    for (let start = 0; start < piece.length; ) {
-      const some = piece.subarray(start, start + PART_BYTES - bytes);
-      waiting.push(some);
-      bytes += some.length;
-      start += some.length;
-      if (bytes < PART_BYTES) continue;
-      yield asOne(waiting);
-      [waiting, bytes] = [[], 0];
-    }
-  }
-  if (bytes > 0) yield asOne(waiting);
-  return undefined;
-}
-
-async function* chained(...parts: readonly (Uint8Array | AsyncIterable<Uint8Array>)[]): AsyncGenerator<Uint8Array> {
-  for (const part of parts) {
-    if (part instanceof Uint8Array) yield part;
-    else yield* part;
-  }
-}
-
-/** Runs `use` on each item as it comes, some at a time; the results are in the order of the items. */
-async function inOrder<T, R>(
-  items: AsyncIterable<T>,
-  atOnce: number,
-  use: (item: T, index: number) => Promise<R>,
-): Promise<R[]> {
-  const results: Promise<R>[] = [];
-  const running = new Set<Promise<unknown>>();
-  for await (const item of items) {
-    const result = use(item, results.length);
-    results.push(result);
-    result.catch(() => undefined); // the first that fails is reported
-    const settled = result.finally(() => running.delete(settled));
-    settled.catch(() => undefined);
-    running.add(settled);
-    if (running.size >= atOnce) await Promise.race(running);
-  }
-  return await Promise.all(results);
-}

@@ -98,3 +98,6 @@ const isUnder = ({ scheme, bucket, key }: StoreObject, root: StoreObject): boole
   scheme === root.scheme &&
   bucket === root.bucket &&
   (root.key === '' || key === root.key || key.startsWith(`${root.key}/`));
+
+/** The object, as requests name it. */
+export const objectNames = ({ bucket, key }: StoreObject) => ({ Bucket: bucket, Key: key });

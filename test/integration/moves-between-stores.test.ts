@@ -7,7 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { createMoraine, type Moraine } from '../../index.js';
 import { loadTable } from '../../tables/index.js';
+import { startCarelessStore } from '../support/careless-store.js';
 import { MAIN } from '../support/cli.js';
+import { failureOf } from '../support/error-code.js';
 import { expectIntact } from '../support/intact-table.js';
 import { filesWith } from '../support/moved-table.js';
 import { python } from '../support/python.js';
@@ -135,3 +137,27 @@ async function moveKilledAfter(afterMs: number): Promise<number | null> {
   clearTimeout(timer);
   return code;
 }
+
+test('a store that replaces files takes everything but a move', async () => {
+  const careless = { ...archive.options, 's3.endpoint': await startCarelessStore(archive.endpoint) };
+  const { storage, ...rest } = configOf();
+  const stores = { archive: { roots: ['s3://archive'], options: careless } };
+  const config = { ...rest, storage: { ...storage, stores } };
+  const moraine = await createMoraine({ cwd: folder, config, fileFolders: [folder] } as never);
+  onTestFinished(() => moraine.close());
+  await append(moraine, 'archive/careless.t', [1, 2, 3]);
+  await append(moraine, 'archive/careless.t', [4, 5, 6]);
+  await moraine.deleteRows('archive/careless.t', 'id = 2');
+  const { metadata } = await moraine.project.loadTable('archive/careless.t');
+  await moraine.moveTable('archive/careless.t', { to: 'back' });
+  const read = await asPyIcebergReads('back', 'careless.t');
+  expect(read[String(metadata.currentSnapshotId)]).toEqual([1, 3, 4, 5, 6]);
+
+  await append(moraine, 'local/careless.u', [1]);
+  const refused = await failureOf(moraine.moveTable('local/careless.u', { to: 'archive' }));
+  expect([refused.code, refused.message]).toEqual([
+    'UNSUPPORTED_FEATURE',
+    'The store of "s3://archive/careless/u" ignores the condition of writes (If-None-Match): a new file replaces one of its name. Turn conditional writes on there, or use a store that has them.',
+  ]);
+  await append(moraine, 'local/careless.u', [2]);
+});

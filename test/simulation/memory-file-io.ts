@@ -162,6 +162,10 @@ export class MemoryFileIO implements FileIO {
     await this.create(location, Buffer.concat(pieces));
   }
 
+  async requireExclusiveCreation(location: Location): Promise<void> {
+    await this.canonical(location);
+  }
+
   async abandonCreations(location: Location): Promise<void> {
     await this.canonical(location);
   }

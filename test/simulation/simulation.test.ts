@@ -72,6 +72,14 @@ async function seedThatFinds(bugs: Bugs, traits: StorageTraits = {}, seeds = DEF
   return null;
 }
 
+test.skipIf(asked !== undefined)(
+  'a store that replaces files loses nothing, since no two attempts choose one name',
+  async () => {
+    expect(await seedThatFinds({}, { replacesFiles: true }, 100)).toBeNull();
+  },
+  TIME_LIMIT_MS,
+);
+
 describe.skipIf(asked !== undefined)('a planted bug is found', () => {
   test.each<[string, Bugs]>([
     ['the commit does not look for its key', { skipsKeyLookup: true }],

@@ -164,6 +164,10 @@ export class GatedFileIO implements FileIO {
     return this.#pass('create', location, () => this.#real.createFrom(location, content));
   }
 
+  requireExclusiveCreation(location: Location): Promise<void> {
+    return this.#real.requireExclusiveCreation(location);
+  }
+
   abandonCreations(location: Location, beforeMs: number): Promise<void> {
     return this.#real.abandonCreations(location, beforeMs);
   }
