@@ -14,13 +14,12 @@ import {
   parsePartitionSpec,
   sameTransform,
   type TableMetadata,
-  typeToString,
 } from '../iceberg/index.js';
 import type { Project } from '../project/index.js';
 import { defaultSpec, stageRows } from '../staging/index.js';
 import { commitAppend, requireWritable, type Table } from '../tables/index.js';
 import { createTable } from './create-table.js';
-import { type InputColumn, matchColumns } from './input-columns.js';
+import { exactRows, FILE_AND_TABLE } from './input-columns.js';
 
 export interface AppendFileOptions {
   /** Create the table, with the columns of the file, if it does not exist. */
@@ -129,54 +128,6 @@ function checkPartition(metadata: TableMetadata, partition: string): void {
 }
 
 async function stageInput(connection: Connection, table: Table, input: Input): Promise<readonly DataFile[]> {
-  const schema = currentSchema(table.metadata);
-  const columns = matchColumns(input.schema, schema);
-  const aliases = input.schema.fields.map((_, index) => `i${index}`).join(', ');
-  const source = `(${input.sql}) AS input(${aliases})`;
-  await refuseMisfits(connection, columns, source);
-  return stageRows(connection, table, {
-    select: `SELECT ${columns.map((column) => column.valueSql).join(', ')} FROM ${source}`,
-    namePrefix: randomUUID(),
-  });
+  const select = await exactRows(connection, input, currentSchema(table.metadata), FILE_AND_TABLE);
+  return stageRows(connection, table, { select, namePrefix: randomUUID() });
 }
-
-/** Looks for values that would be changed or lost, and for nulls in required columns, before anything is written. */
-async function refuseMisfits(connection: Connection, columns: readonly InputColumn[], source: string): Promise<void> {
-  const checks = columns.flatMap(checksOf);
-  if (checks.length === 0) return;
-  const looks = checks.flatMap(({ condition, value }) => [
-    `count(*) FILTER (WHERE ${condition})`,
-    `first(${value}::VARCHAR) FILTER (WHERE ${condition})`,
-  ]);
-  const [found = []] = await connection.rows(`SELECT ${looks.join(', ')} FROM ${source}`);
-  const problems = checks.flatMap(({ say }, index) => {
-    const count = Number(found[index * 2]);
-    return count > 0 ? [say(count, String(found[index * 2 + 1]))] : [];
-  });
-  if (problems.length > 0) throw new MoraineError('TYPE_MISMATCH', problems.join('\n'));
-}
-
-interface Check {
-  /** SQL that is true for a bad value. */
-  readonly condition: string;
-  readonly value: string;
-  readonly say: (count: number, first: string) => string;
-}
-
-function checksOf({ field, from, misfitSql, source }: InputColumn): Check[] {
-  if (source === undefined) return [];
-  const named = `column ${JSON.stringify(field.name)}`;
-  const checks: Check[] = [];
-  if (misfitSql !== undefined && from !== undefined) {
-    const say = (count: number, first: string): string =>
-      `${named}: ${first} (${typeToString(from)}) does not fit ${typeToString(field.type)} exactly${others(count)}`;
-    checks.push({ condition: misfitSql, value: source, say });
-  }
-  if (field.required) {
-    const say = (count: number): string => `${named}: ${count} nulls, but the column is required`;
-    checks.push({ condition: `${source} IS NULL`, value: source, say });
-  }
-  return checks;
-}
-
-const others = (count: number): string => (count === 1 ? '' : ` (${count} such values)`);

@@ -38,6 +38,7 @@ import { checkProjectOptions } from './request-shapes.js';
 import { saveTrainingSet, startTrainingSet } from './training-sets.js';
 import type { KnownDefinitions, TypedMoraine } from './typed-moraine.js';
 import { upgradeTable } from './upgrade-table.js';
+import { onlineWriteBatch } from './write-online.js';
 
 /** How a project is opened whose definitions are known. */
 export interface TypedMoraineOptions<Known extends KnownDefinitions> extends OpenProjectOptions {
@@ -84,6 +85,7 @@ function methodsOf(project: Project, reader: ProjectReader): Methods {
     startMaterialize: (request) => startMaterialize(project, request),
     ...operations(project),
     getOnlineFeatures: async (request) => withNamedRows(await (await reader.open()).getOnlineFeatures(request)),
+    onlineWriteBatch: (request) => onlineWriteBatch(project, request),
     getHistoricalFeatures: (request) => withHistoricalFeatures(project, request, readTable),
     openHistoricalFeatures: (request) => openHistoricalFeatures(project, request),
     explainHistoricalFeatures: (request) => explainFeatures(project, request),

@@ -1,5 +1,6 @@
 /** The library that applications use: everything the commands do, as functions. */
 
+export type { OnlineWriteResult } from '../online/index.js';
 export type {
   BackfillProgress,
   BackfillResult,
@@ -65,6 +66,7 @@ export type { DefinitionsInput, HistoricalFeaturesTable, Moraine } from './morai
 export { type MoveTableOptions, moveTableTo } from './move-table.js';
 export type { AnyOnlineRow, NamedOnlineResponse } from './online-features.js';
 export { getOnlineFeatures } from './online-features.js';
+export type { OnlineRow, OnlineRowValue } from './online-row-json.js';
 export {
   type FollowRunOptions,
   listProjectRuns,
@@ -100,3 +102,4 @@ export {
 } from './training-sets.js';
 export type { KnownDefinitions, TypedMoraine } from './typed-moraine.js';
 export { type UpgradedTable, upgradeTable } from './upgrade-table.js';
+export { type OnlineRows, type OnlineWriteRequest, onlineWriteBatch } from './write-online.js';

@@ -20,7 +20,7 @@ import type {
   ServedFeatures,
 } from '../logging/index.js';
 import type { MovedTable } from '../maintenance/index.js';
-import type { OnlineRequest } from '../online/index.js';
+import type { OnlineRequest, OnlineWriteResult } from '../online/index.js';
 import type { Project } from '../project/index.js';
 import type { Run, RunSummary } from '../runs/index.js';
 import type { BackfilledSchedule, ScheduleInfo } from '../schedules/index.js';
@@ -61,6 +61,7 @@ import type { ScheduleRequest } from './schedules.js';
 import type { ServerOptions } from './temporal-run.js';
 import type { SaveTrainingSetRequest, TrainingSetOptions } from './training-sets.js';
 import type { UpgradedTable } from './upgrade-table.js';
+import type { OnlineWriteRequest } from './write-online.js';
 
 /** Definitions made with `defineEntity` and so on, or a value with the keys of the YAML. */
 export type DefinitionsInput =
@@ -156,6 +157,10 @@ export interface Moraine {
    * from a view's second read on, since the first one opens everything. `rowsByName` has the rows by the names of the features.
    */
   getOnlineFeatures(request: OnlineRequest): Promise<NamedOnlineResponse>;
+  /**
+   * Writes rows into a view's online table, in one commit, beside materialization. A read with the snapshot of the answer among its `minSnapshots` has them.
+   */
+  onlineWriteBatch(request: OnlineWriteRequest): Promise<OnlineWriteResult>;
   /** Features that were valid at the time of each entity row, as an Arrow table. */
   getHistoricalFeatures(request: HistoricalFeaturesRequest): Promise<HistoricalFeaturesTable>;
   /** The same as a reader: record batches, files or rows of an answer that need not fit into memory. Close it. */

@@ -38,25 +38,30 @@ const asOf = shaped('a snapshot, a time, a ref or snapshots by table', isObject)
 const window = z.strictObject({ start: date, end: date, startUs: micros, endUs: micros });
 
 /** Kinds of entity rows, each told by a member that only it has. */
-const ENTITY_SHAPES: Readonly<Record<string, Shape>> = {
+const ENTITY_SHAPES = {
   file: z.strictObject({ file: text }),
   table: z.strictObject({ table: text, asOf }),
   logged: z.strictObject({ logged: text, start: date, end: date }),
   sql: z.strictObject({ sql: text, tables: stringMap, asOf }),
   window: z.strictObject({ window }),
-};
+} satisfies Record<string, Shape>;
 const rows = z.array(shaped('an object or a Map', isObject));
-const entities = z.unknown().superRefine((value, context) => {
-  if (value instanceof Uint8Array || (isObject(value) && 'batches' in value && 'schema' in value)) return;
-  const kind = isObject(value) ? Object.keys(ENTITY_SHAPES).find((key) => key in value) : undefined;
-  const shape = Array.isArray(value) ? rows : kind === undefined ? undefined : ENTITY_SHAPES[kind];
-  if (shape === undefined) {
-    context.addIssue('expected entity rows, an Arrow table or an object with file, table, logged, sql or window');
-    return;
-  }
-  for (const { message, path } of shape.safeParse(value).error?.issues ?? [])
-    context.addIssue({ code: 'custom', message, path });
-});
+/** Rows, an Arrow table, or an object of one of the kinds. */
+const frame = (what: string, shapes: Readonly<Record<string, Shape>>, kinds: string): Shape =>
+  z.unknown().superRefine((value, context) => {
+    if (value instanceof Uint8Array || (isObject(value) && 'batches' in value && 'schema' in value)) return;
+    const kind = isObject(value) ? Object.keys(shapes).find((key) => key in value) : undefined;
+    const shape = Array.isArray(value) ? rows : kind === undefined ? undefined : shapes[kind];
+    if (shape === undefined) {
+      context.addIssue(`expected ${what}, an Arrow table or an object with ${kinds}`);
+      return;
+    }
+    for (const { message, path } of shape.safeParse(value).error?.issues ?? [])
+      context.addIssue({ code: 'custom', message, path });
+  });
+const entities = frame('entity rows', ENTITY_SHAPES, 'file, table, logged, sql or window');
+const { file, table, sql } = ENTITY_SHAPES;
+const onlineRows = frame('rows', { file, table, sql }, 'file, table or sql');
 
 const historical = z.strictObject({
   features,
@@ -242,6 +247,9 @@ export const METHOD_ARGUMENTS = {
       }),
     ),
   ],
+  onlineWriteBatch: [
+    argument('request', z.strictObject({ view: text, rows: onlineRows, pushed: flag, key: optionalText, signal })),
+  ],
   getHistoricalFeatures: [argument('request', historical)],
   openHistoricalFeatures: [argument('request', historical)],
   explainHistoricalFeatures: [argument('request', historical)],
@@ -337,6 +345,7 @@ export const SIGNAL_ARGUMENTS: ReadonlyMap<MethodName, number> = new Map(
     run: 1,
     waitForRun: 1,
     getOnlineFeatures: 0,
+    onlineWriteBatch: 0,
     getHistoricalFeatures: 0,
     explainHistoricalFeatures: 0,
     saveDataset: 0,

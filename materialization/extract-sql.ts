@@ -1,8 +1,8 @@
 /** The statement that computes the rows of a run. Columns inside are called by position, so that no name can collide. */
-import { bucketSql, type Connection, columnAlias, quoteIdentifier, readableScanSql, sqlType } from '../engine/index.js';
+import { bucketSql, type Connection, columnAlias, readableScanSql, sqlType } from '../engine/index.js';
 import { type LatestRequest, newestFirst, type ResolvedColumn, type ResolvedView } from '../features/index.js';
 import type { IcebergType, PrimitiveType, Schema } from '../iceberg/index.js';
-import { entityKeySql, ONLINE_COLUMNS } from '../online/index.js';
+import { entityKeySql, ONLINE_COLUMNS, onlineRowSql } from '../online/index.js';
 import { eventTimeColumn, eventTimeFilter } from './event-time-filter.js';
 import type { OpenRead } from './open-files.js';
 
@@ -103,12 +103,8 @@ export function onlineRowsSql(schema: Schema, key: BucketKey, latest: string, bu
     ...view.joinKeys.map((column, index) => [column.name, `k${index}`] as const),
     ...view.features.map((column, index) => [column.name, `f${index}`] as const),
   ]);
-  const outputs = schema.fields.map((field) => {
-    const sql = byName.get(field.name) ?? 'NULL';
-    return `CAST(${sql} AS ${sqlType(field.type)}) AS ${quoteIdentifier(field.name)}`;
-  });
   const where = buckets === undefined ? '' : ` WHERE ${bucketCondition(key, buckets)}`;
-  return `SELECT ${outputs.join(', ')} FROM (${latest})${where}`;
+  return `SELECT ${onlineRowSql(schema, byName)} FROM (${latest})${where}`;
 }
 
 /** The bucket of a row that has the columns `k0..`. */

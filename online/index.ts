@@ -24,6 +24,7 @@ export {
   OnlineReader,
 } from './online-reader.js';
 export type { OnlineFeature, OnlineJoinKey, OnlineRequest, OnlineResponse } from './online-request.js';
+export { onlineRowSql } from './online-row.js';
 export { awaitsRebuild, JOIN_KEYS_PROPERTY, joinKeysOfTable } from './online-schema-change.js';
 export type { OnlineStatus, OnlineValue } from './online-status.js';
 export {
@@ -46,3 +47,10 @@ export {
   PROGRESS_SUMMARY,
   type ProgressAnchor,
 } from './table-progress.js';
+export {
+  type BatchColumns,
+  type OnlineBatch,
+  type OnlineWriteDeps,
+  type OnlineWriteResult,
+  writeOnlineBatch,
+} from './write-batch.js';

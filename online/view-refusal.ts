@@ -43,7 +43,8 @@ function redefinitions(changes: ColumnChanges, asked: readonly string[] | undefi
   return [...changes.everywhere, ...changed];
 }
 
-function redefinedError(view: string, texts: readonly string[]): MoraineError {
+/** The error of a view whose stored values are those of another definition. @param texts the changes, as clauses of a sentence */
+export function redefinedError(view: string, texts: readonly string[]): MoraineError {
   return new MoraineError(
     'MATERIALIZATION_REQUIRED',
     `Feature view '${view}' was redefined since it was last materialized: ${texts.join('; ')}. Run \`moraine materialize ${view}\`.`,

@@ -3,7 +3,7 @@ import { type ActionRunner, does, withExamples } from '../define.js';
 import { declareFeaturesGroup } from './features-group.js';
 import { repeated } from './options.js';
 
-/** `materialize`, `online get` and the commands of `features`. */
+/** `materialize`, `online get|write` and the commands of `features`. */
 export function declareFeatureCommands(program: Command, runner: ActionRunner): void {
   const materialize = program
     .command('materialize')
@@ -24,7 +24,7 @@ export function declareFeatureCommands(program: Command, runner: ActionRunner): 
   );
   does(materialize, runner, async () => (await import('../actions/materialize.js')).materialize);
 
-  const online = program.command('online').description('Read features from online tables.').helpCommand(false);
+  const online = program.command('online').description('Read and write features of online tables.').helpCommand(false);
   const get = online
     .command('get')
     .description('The newest feature values of entities, with a status for each value.')
@@ -44,6 +44,22 @@ export function declareFeatureCommands(program: Command, runner: ActionRunner): 
     'online get departures --entity origin=SFO --log',
   );
   does(get, runner, async () => (await import('../actions/online-get.js')).onlineGet);
+
+  const write = online
+    .command('write')
+    .description(
+      "Write the rows of a file into a view's online table, in one commit. The newest row of an entity wins, whatever is written first.",
+    )
+    .argument('<view>', 'the feature view')
+    .argument(
+      '<file>',
+      'a .parquet, .csv, .jsonl or .arrow file: join keys, features, event_timestamp, created_timestamp',
+    )
+    .option('--key <text>', 'commit the rows once, however often this is repeated with the same key')
+    .option('--from-source', 'the source table has these rows, too: they go when they are deleted there')
+    .option('--json', 'print the result as JSON');
+  withExamples(write, 'online write airport_delay delays.jsonl --key delays-2001-12-31');
+  does(write, runner, async () => (await import('../actions/online-write.js')).onlineWrite);
 
   declareFeaturesGroup(program, runner);
 }

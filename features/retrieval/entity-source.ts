@@ -49,11 +49,12 @@ const NO_SOURCES = { sources: new Map<string, PinnedSource>(), release: () => Pr
 
 /** Opens the entity rows of a request on its connection. Every column has a type. */
 export async function openEntities(context: EntityContext, source: EntitySource): Promise<OpenedEntities> {
-  const opened = await openSource(context, source);
+  const opened = await openEntitySource(context, source);
   return { ...opened, ...(await withKnownTypes(context.connection, opened, context.keyTypes)) };
 }
 
-async function openSource(context: EntityContext, source: EntitySource): Promise<OpenedEntities> {
+/** Opens rows as they are. Columns that have no value may have the type `unknown`, and a file without rows may have no columns. */
+export async function openEntitySource(context: EntityContext, source: EntitySource): Promise<OpenedEntities> {
   const { deps, connection, keyTypes, signal } = context;
   if ('table' in source) return await openTable(context, source.table, source.asOf ?? {});
   if ('query' in source) {

@@ -245,6 +245,7 @@ describe('online get', () => {
     const { folder, ok, run } = projectWith({
       'schema.json': JSON.stringify({ type: 'struct', 'schema-id': 0, fields }),
       'rows.jsonl': rows.map((row) => `${JSON.stringify(row)}\n`).join(''),
+      'newer.csv': 'name,n,v,event_timestamp\n007,7,70,2001-01-02\nnew,7,71,2001-01-02T00:00:00+01:00\n',
       'definitions.yaml':
         'entities: [{ name: name, joinKeys: [name] }, { name: number, joinKeys: [n] }]\nfeatureViews:\n' +
         view('by_both', 'name, number'),
@@ -276,6 +277,18 @@ describe('online get', () => {
       [{ name: '07', n: '7' }, null],
       [{ name: '007', n: '7' }, 0],
     ]);
+    const writeFile = ['online', 'write', 'by_both', 'newer.csv', '--key', 'first'];
+    const { snapshotId, ...outcome } = JSON.parse(await ok(...writeFile, '--json')) as Record<string, unknown>;
+    expect(outcome).toMatchObject({ view: 'by_both', outcome: 'committed', rows: 2 });
+    expect(await ok(...writeFile)).toBe(`by_both: written before under this key, snapshot ${String(snapshotId)}.\n`);
+    expect(await get('name=007,n=7', 'name=new,n=7', 'name=7,n=7')).toEqual([
+      [{ name: '007', n: '7' }, 70],
+      [{ name: 'new', n: '7' }, 71],
+      [{ name: '7', n: '7' }, 1],
+    ]);
+    const refused = await run('online', 'write', 'by_bot', 'newer.csv');
+    expect([refused.code, refused.stderr]).toEqual([3, expect.stringContaining('[FEATURE_VIEW_NOT_FOUND]')]);
+
     for (const [entity, code] of [
       ['name=a,n=7.0', 'TYPE_MISMATCH'],
       ['name=a,n=', 'TYPE_MISMATCH'],

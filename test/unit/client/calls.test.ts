@@ -247,6 +247,14 @@ const METHODS: Record<Method, { right: unknown[]; wrong: [field: string, ...give
       ['options.create', 'shop.a', '/x.csv', { create: 'yes' }],
     ],
   },
+  onlineWriteBatch: {
+    right: [{ view: 'readings', rows: [{ k: 1, v: 11, event_timestamp: new Date(0) }] }],
+    wrong: [
+      ['request'],
+      ['request.rows', { view: 'readings', rows: { window: {} } }],
+      ['request.key', { view: 'readings', rows: [], key: 1 }],
+    ],
+  },
   deleteRows: {
     right: ['shop.a', 'k = 0'],
     wrong: [['name'], ['where', 'shop.a', () => true], ['options', 'shop.a', 'k = 0', { dry: true }]],

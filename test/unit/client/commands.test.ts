@@ -31,6 +31,7 @@ const COUNTERPARTS: Readonly<Record<string, Counterpart>> = {
   'import feast': { none: 'writes files of definitions, which `apply` then takes' },
   materialize: methods('materialize', 'startMaterialize'),
   'online get': methods('getOnlineFeatures'),
+  'online write': methods('onlineWriteBatch'),
   'features historical': methods(
     ...(['getHistoricalFeatures', 'openHistoricalFeatures', 'explainHistoricalFeatures'] as const),
     ...(['saveDataset', 'saveTrainingSet', 'startTrainingSet'] as const),
