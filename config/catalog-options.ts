@@ -1,5 +1,6 @@
 /** Catalogs as `moraine.yaml` has them. */
 import { z } from 'zod';
+import { isSecretStorageOption, isStorageOption, reasonAgainst, storageOptions } from './storage-options.js';
 
 const text = z.string().min(1, 'must not be empty');
 const scalar = z.union([text, z.number(), z.boolean()]);
@@ -73,7 +74,8 @@ type CatalogType = keyof typeof OPTIONS;
 /** Of them, and of headers, those that must not be written out in a file that people share. */
 export const isSecretCatalogOption = (name: string): boolean =>
   /^((rest|glue)\.(secret-access-key|session-token)|trino\.(password|token)|token|credential)$/.test(name) ||
-  /^header\.(authorization|.*(key|token|secret).*)$/i.test(name);
+  /^header\.(authorization|.*(key|token|secret).*)$/i.test(name) ||
+  isSecretStorageOption(name);
 
 const HAS_HEADERS: ReadonlySet<CatalogType> = new Set(['rest', 'trino']);
 
@@ -81,6 +83,30 @@ const HAS_HEADERS: ReadonlySet<CatalogType> = new Set(['rest', 'trino']);
 export const isCatalogOption = (type: CatalogType, name: string): boolean =>
   (OPTIONS[type] as readonly string[]).includes(name) ||
   (HAS_HEADERS.has(type) && /^header\.[A-Za-z0-9-]+$/.test(name));
+
+/** Names of options of several AWS clients, by those of the client of a catalog that they stand in for. */
+const SHARED: Readonly<Record<string, string>> = {
+  'glue.region': 'client.region',
+  'glue.profile-name': 'client.profile-name',
+  'glue.access-key-id': 'client.access-key-id',
+  'glue.secret-access-key': 'client.secret-access-key',
+  'glue.session-token': 'client.session-token',
+  'rest.signing-region': 'client.region',
+  'rest.access-key-id': 'client.access-key-id',
+  'rest.secret-access-key': 'client.secret-access-key',
+  'rest.session-token': 'client.session-token',
+};
+
+/** The options of a catalog that `client.*` stands in for, where they are not set. */
+export function sharedOptions(
+  type: string,
+  options: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const named = Object.entries(SHARED).filter(([name]) => name.startsWith(`${type}.`) && options[name] === undefined);
+  return Object.fromEntries(
+    named.map(([name, shared]) => [name, options[shared]]).filter(([, value]) => value !== undefined),
+  );
+}
 
 /** What is wrong with the `uri` of a catalog of this type; undefined: nothing. */
 function uriProblem(type: CatalogType, uri: string | undefined): string | undefined {
@@ -120,8 +146,17 @@ export const catalogSchema = z
       .join(', ')
       .replace(/, ([^,]*)$/, ' and $1');
     for (const name of Object.keys(options)) {
-      if (isCatalogOption(type, name)) continue;
-      const rule = known === '' ? `there are none for catalogs of type ${type}` : `there are ${known}`;
-      check(['options', name], `is not an option; ${rule}`);
+      if (isCatalogOption(type, name) || isStorageOption(name)) continue;
+      const rule =
+        known === '' ? `there are none but those of storage for catalogs of type ${type}` : `there are ${known}`;
+      check(['options', name], `is not an option; ${reasonAgainst(name) ?? rule}`);
     }
+    if (type === 'glue' && options['client.role-arn'] !== undefined) {
+      const message =
+        'is not taken for Glue itself; set s3.role-arn, and glue.profile-name to a profile that takes the role';
+      check(['options', 'client.role-arn'], message);
+    }
+    const ofStore = Object.entries(options).filter(([name]) => isStorageOption(name));
+    const { error } = storageOptions.safeParse(Object.fromEntries(ofStore));
+    for (const { path, message } of error?.issues ?? []) check(['options', ...path.map(String)], message);
   });

@@ -90,6 +90,7 @@ export interface StorageConfig {
 
 /** An object store with options of its own. */
 export interface StoreConfig {
+  /** Where it stands in the configuration, for messages: `storage.stores.NAME`, `catalogs.NAME.options`. */
   readonly name: string;
   /** Some of the storage roots. */
   readonly roots: readonly string[];

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { MoraineError } from '../errors/index.js';
 import { isSecretCatalogOption } from './catalog-options.js';
+import { catalogStorageProblem } from './catalog-storage.js';
 import type { MoraineConfig } from './config.js';
 import { problemsOf } from './config-problems.js';
 import { type ConfigInput, configSchema } from './config-schema.js';
@@ -130,6 +131,8 @@ function checkCatalogs(input: ConfigInput): { readonly key: string; readonly mes
     const message = `storage.roots: is needed beside the REST catalog ${server}: name the folders or buckets in which it may put tables`;
     return { key: 'catalogs', message };
   }
+  const storageProblem = catalogStorageProblem(input);
+  if (storageProblem !== undefined) return { key: 'catalogs', message: storageProblem };
   if (catalog === undefined || Object.hasOwn(catalogs, catalog)) return undefined;
   return { key: 'catalog', message: `catalog: ${catalog} is not one of the catalogs: ${names.join(', ')}` };
 }

@@ -2,6 +2,8 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseByteSize } from './byte-size.js';
+import { sharedOptions } from './catalog-options.js';
+import { splitOptions, storageOfCatalogs } from './catalog-storage.js';
 import type {
   CatalogConfig,
   MaintenanceConfig,
@@ -37,7 +39,8 @@ export function resolveConfig(
     [...catalogs.values()].flatMap((catalog) =>
       'warehouse' in catalog && catalog.type !== 'rest' ? [catalog.warehouse] : [],
     );
-  const stores = resolveStores(input.storage?.stores ?? {}, path);
+  const ofCatalogs = storageOfCatalogs(input, named);
+  const stores = [...resolveStores(input.storage?.stores ?? {}, path), ...ofCatalogs.stores];
   const roots = [...named, ...stores.flatMap((store) => store.roots)];
   const { memoryLimit, threads, tempDirectory } = input.engine ?? {};
   return {
@@ -48,7 +51,7 @@ export function resolveConfig(
     storage: {
       roots: [...new Set(roots)],
       locations: resolveLocations(input, path),
-      options: resolveStorageOptions(input.storage?.options ?? {}),
+      options: ofCatalogs.options ?? resolveStorageOptions(input.storage?.options ?? {}),
       stores,
       cache: resolveCache(input.storage?.cache ?? {}, stateFolder, path),
     },
@@ -76,7 +79,7 @@ function resolveStores(
   path: (text: string) => string,
 ): readonly StoreConfig[] {
   return Object.entries(stores).map(([name, { roots, options = {} }]) => ({
-    name,
+    name: `storage.stores.${name}`,
     roots: roots.map((root) => tablePlace(root, path)),
     options: resolveStorageOptions(options),
   }));
@@ -140,18 +143,19 @@ function resolveCatalogs(
 
 function resolveCatalog(
   name: string,
-  { type, uri, warehouse, options }: NonNullable<ConfigInput['catalogs']>[string],
+  { type, uri, warehouse, options = {} }: NonNullable<ConfigInput['catalogs']>[string],
   stateFolder: string,
   path: (text: string) => string,
 ): CatalogConfig {
+  const own = resolveOptions({ ...sharedOptions(type ?? 'sql', options), ...splitOptions(options).own });
   if (type === 'rest') {
     const named = warehouse === undefined ? {} : { warehouse };
-    return { type, name, uri: uri ?? '', ...named, options: resolveOptions(options ?? {}) };
+    return { type, name, uri: uri ?? '', ...named, options: own };
   }
-  if (type === 'trino') return { type, name, uri: uri ?? '', options: resolveOptions(options ?? {}) };
+  if (type === 'trino') return { type, name, uri: uri ?? '', options: own };
   const place = tablePlace(warehouse ?? 'warehouse', path);
   if (type === 'memory') return { type, name, warehouse: place };
-  const others = { name, warehouse: place, options: resolveOptions(options ?? {}) };
+  const others = { name, warehouse: place, options: own };
   if (type === 'glue') return { type, ...others };
   if (type === 'hive') return { type, uri: uri ?? '', ...others };
   return {

@@ -65,6 +65,9 @@ export const SECRET_OPTIONS = [
   'gcs.oauth2.token',
 ] as const;
 
+/** Whether an option must not be written out. */
+export const isSecretStorageOption = (name: string): boolean => (SECRET_OPTIONS as readonly string[]).includes(name);
+
 /** Whether object stores have an option of this name. */
 export const isStorageOption = (name: string): boolean => Object.hasOwn(storageOptions.shape, name);
 

@@ -1,5 +1,6 @@
 /** The catalogs that a Feast repository names, as catalogs of `moraine.yaml`. */
 import { resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { type ConfigInput, isCatalogOption, isStorageOption } from '../config/index.js';
 import type { Obstacle } from './finding.js';
 import type { CatalogReference } from './iceberg-source.js';
@@ -7,6 +8,7 @@ import { Secrets } from './secrets.js';
 import { sqliteFile } from './sqlite-uri.js';
 
 type CatalogInput = NonNullable<ConfigInput['catalogs']>[string];
+type StoreInput = NonNullable<NonNullable<ConfigInput['storage']>['stores']>[string];
 
 /** A catalog that can be opened. */
 export interface ImportedCatalog {
@@ -34,7 +36,9 @@ export class CatalogSet {
   readonly #catalogs = new Map<string, ImportedCatalog>();
   /** Where the tables of each catalog are, as far as that is known. */
   readonly #places = new Map<string, string | undefined>();
-  readonly #storage = new Map<string, string>();
+  /** The storage options of each catalog with some. */
+  readonly #storage = new Map<string, ReadonlyMap<string, string>>();
+  readonly #offered = new Map<string, string>();
   readonly #tokens = new Map<string, string>();
 
   /** @param folder that relative paths start from */
@@ -51,8 +55,36 @@ export class CatalogSet {
     const needsRoots = [...this.#catalogs.values()].some(({ input }) => input.type === 'rest');
     const places = [...new Set(this.#places.values())].filter((place) => place !== undefined);
     const roots = needsRoots ? { roots: places.length === 0 ? ['warehouse'] : places } : {};
-    const options = this.#storage.size === 0 ? {} : { options: Object.fromEntries(this.#storage) };
-    return needsRoots || this.#storage.size > 0 ? { ...roots, ...options } : undefined;
+    const { shared, own } = this.#split();
+    const options = { ...Object.fromEntries(this.#offered), ...shared };
+    const stores = Object.fromEntries(own);
+    const storage = {
+      ...roots,
+      ...(Object.keys(options).length === 0 ? {} : { options }),
+      ...(own.length === 0 ? {} : { stores }),
+    };
+    return Object.keys(storage).length === 0 ? undefined : storage;
+  }
+
+  /** Options for all buckets, and those of catalogs whose tables are in another store, as far as it is known where. */
+  #split() {
+    const [first, ...others] = [...this.#storage];
+    const shared: Readonly<Record<string, string>> = Object.fromEntries(first?.[1] ?? []);
+    const own = others.flatMap(([name, options]) => {
+      const place = this.#places.get(name);
+      const differs = !isDeepStrictEqual(Object.fromEntries(options), shared);
+      if (!differs || place === undefined || !isBucket(place) || place === this.#places.get(first?.[0] ?? ''))
+        return [];
+      return [[name, { roots: [place], options: Object.fromEntries(options) }] as [string, StoreInput]];
+    });
+    return { shared, own };
+  }
+
+  /** Catalogs with storage options that the configuration has no place for. */
+  get withoutStore(): readonly string[] {
+    const { shared, own } = this.#split();
+    const others = [...this.#storage].filter(([, options]) => !isDeepStrictEqual(Object.fromEntries(options), shared));
+    return others.map(([name]) => name).filter((name) => own.every(([stored]) => stored !== name));
   }
 
   /** Catalogs of which nobody said where their tables are. */
@@ -74,11 +106,11 @@ export class CatalogSet {
   /** A storage option that something else than a store names: it counts where tables are in buckets and no store has it. */
   offer(name: string, value: string | undefined): void {
     const isInBucket = [...this.#places.values()].some((place) => place !== undefined && isBucket(place));
-    if (value !== undefined && isInBucket && !this.#storage.has(name)) this.#storage.set(name, value);
+    if (value !== undefined && isInBucket) this.#offered.set(name, value);
   }
 
   remove(name: string): void {
-    for (const map of [this.#catalogs, this.#places, this.#tokens]) map.delete(name);
+    for (const map of [this.#catalogs, this.#places, this.#tokens, this.#storage]) map.delete(name);
   }
 
   /** Adds a catalog unless it is there; says why if it cannot be opened. */
@@ -119,9 +151,10 @@ export class CatalogSet {
     if (other === undefined) this.#catalogs.set(name, catalog);
     if (other === undefined) this.#places.set(name, place);
     if (tokenVariable !== undefined && catalog.input.type === 'rest') this.#tokens.set(name, tokenVariable);
-    for (const [key, value] of properties) {
-      if (!this.isRemote(catalog) || !isStorageOption(key) || this.#storage.has(key)) continue;
-      this.#storage.set(key, this.secrets.shown(prefix ?? name, key, value));
+    const options = [...properties].filter(([key]) => this.isRemote(catalog) && isStorageOption(key));
+    if (options.length > 0 && !this.#storage.has(name)) {
+      const shown = options.map(([key, value]) => [key, this.secrets.shown(prefix ?? name, key, value)] as const);
+      this.#storage.set(name, new Map(shown));
     }
     return other ?? catalog;
   }

@@ -39,6 +39,15 @@ export function endpointOfFiles({ registry }: FeastRepository): string | undefin
 const readsFiles = (view: FeastFeatureView): boolean =>
   view.feature_transformation === null && view.source_views.length === 0;
 
+/** The address of the store that has a bucket. */
+function endpointAt({ storage }: MoraineConfig, uri: string): string | undefined {
+  const place = withSlash(uri);
+  const store = storage.stores.find(({ roots }) => roots.some((root) => place.startsWith(withSlash(root))));
+  return (store ?? storage).options['s3.endpoint'];
+}
+
+const withSlash = (place: string): string => `${place.replace(/^s3[an]:/, 's3:').replace(/\/+$/, '')}/`;
+
 /** The sources with, for views of files, the tables that these belong to. */
 export async function withTablesOfFiles(
   repository: FeastRepository,
@@ -47,7 +56,6 @@ export async function withTablesOfFiles(
   findTables: FindTables,
   findings: Findings,
 ): Promise<ViewSources> {
-  const endpoint = config.storage.options['s3.endpoint'];
   const folders = new Map<string, { readonly folder: string; readonly uri: string }>();
   for (const view of repository.registry.featureViews) {
     const { batch_source: source } = view;
@@ -55,7 +63,7 @@ export async function withTablesOfFiles(
     if (source === null || folder === undefined || !readsFiles(view)) continue;
     const { uri = '', s3_endpoint_override: other = '' } = source.file_options ?? {};
     // A bucket of the same name in another store.
-    if (isBucket(uri) && other !== '' && other !== endpoint) continue;
+    if (isBucket(uri) && other !== '' && other !== endpointAt(config, uri)) continue;
     folders.set(view.name, { folder, uri });
   }
   if (folders.size === 0 || config.catalogs.size === 0) return located;

@@ -58,11 +58,17 @@ export function importStores(repository: FeastRepository, findings: Findings): I
 }
 
 /** What a REST catalog needs that a repository does not say: where its tables may be, and a token that is taken from a variable when it is opened. */
-export function reportCatalogs({ withoutPlace, storage, tokens }: CatalogSet, findings: Findings): void {
+export function reportCatalogs({ withoutPlace, withoutStore, storage, tokens }: CatalogSet, findings: Findings): void {
   for (const name of withoutPlace) {
     findings.changed('catalog', name, {
       reason: `its server decides where its tables are; storage.roots says ${(storage?.roots ?? []).join(', ')}`,
       remedy: 'Name the folders or buckets of its tables in storage.roots of moraine.yaml.',
+    });
+  }
+  for (const name of withoutStore) {
+    findings.leftOut('storage_options', name, {
+      reason: 'they differ from those of another catalog, and it is not known which buckets they are for',
+      remedy: `Write storage.stores.${name}: { roots: [s3://BUCKET], options: .. } in moraine.yaml.`,
     });
   }
   for (const [name, variable] of tokens) {

@@ -11,7 +11,7 @@ import type { StorageGrants } from './storage-grants.js';
 
 /** A store with options of its own. */
 export interface StoreSettings {
-  /** For messages. */
+  /** Where its settings stand, for messages. */
   readonly name: string;
   /** Buckets, or prefixes of keys. */
   readonly roots: readonly Location[];
@@ -91,7 +91,7 @@ function refuseOverlaps(
   prefixes: PrefixMap,
 ): void {
   const places = stores.flatMap(({ name, roots }) =>
-    roots.map((root) => ({ store: name === null ? 'storage.options' : `storage.stores.${name}`, root })),
+    roots.map((root) => ({ store: name === null ? 'storage.options' : name, root })),
   );
   for (const [index, { store, root }] of places.entries()) {
     const roots = new StoreRoots([root]);

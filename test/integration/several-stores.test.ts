@@ -2,10 +2,16 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { parse } from 'yaml';
+import type { ConfigInput } from '../../config/index.js';
+import { createMoraine } from '../../index.js';
 import { jsonLines } from '../support/cli.js';
+import { codeBlocks } from '../support/code-blocks.js';
+import { projectRoot } from '../support/paths.js';
 import { type S3Server, startS3Server } from '../support/s3-server.js';
 import { live, localAnswers, makeProject, SECRET } from '../support/shared-project.js';
+import { temporaryFolder } from '../support/temp-folder.js';
 
 let lake: S3Server;
 let archive: S3Server;
@@ -81,4 +87,30 @@ test('folders and two stores in one project: each table lies in its place, and o
   }
   expect(await keysIn(archive, 'archive')).toEqual(before);
   for (const { stdout, stderr } of project.outputs) expect(stdout + stderr).not.toContain(SECRET);
+});
+
+test('options beside each catalog, as PyIceberg has them, reach its store', async () => {
+  const page =
+    readFileSync(join(projectRoot, 'docs/storage.md'), 'utf8').split('### Options beside a catalog')[1] ?? '';
+  const values: Readonly<Record<string, string | undefined>> = {
+    LAKE_ENDPOINT: lake.options['s3.endpoint'],
+    ARCHIVE_ENDPOINT: archive.options['s3.endpoint'],
+  };
+  const text = codeBlocks(page)[0]?.content.replace(/\$\{(\w+)\}/g, (_, name: string) => values[name] ?? SECRET) ?? '';
+  const cwd = temporaryFolder();
+  const moraine = await createMoraine({ cwd, config: parse(text) as ConfigInput, fileFolders: [cwd] });
+  onTestFinished(() => moraine.close());
+  writeFileSync(join(cwd, 'rows.csv'), 'id\n1\n2\n');
+  for (const catalog of ['lake', 'archive']) {
+    await moraine.appendFile(`${catalog}/shop.t`, join(cwd, 'rows.csv'), { create: true });
+  }
+  const dataFiles = async (server: S3Server, bucket: string) =>
+    (await keysIn(server, bucket)).filter((key) => key.startsWith('beside/shop/t/data/')).length;
+  expect([await dataFiles(lake, 'lake'), await dataFiles(archive, 'archive')]).toEqual([1, 1]);
+  for (const [server, bucket] of [
+    [lake, 'archive'],
+    [archive, 'lake'],
+  ] as const) {
+    await expect(keysIn(server, bucket)).rejects.toThrow('The specified bucket does not exist');
+  }
 });

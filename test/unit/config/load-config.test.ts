@@ -158,7 +158,7 @@ stateFolder: state
       { S: 'abc' },
     );
     const options = { 's3.region': 'r', 's3.secret-access-key': 'abc' };
-    expect(storage.stores).toEqual([{ name: 'far', roots: ['s3://far'], options }]);
+    expect(storage.stores).toEqual([{ name: 'storage.stores.far', roots: ['s3://far'], options }]);
     expect(storage.roots).toEqual(['/w', 's3://far']);
     expect(storage.options).toEqual({});
   });
@@ -197,6 +197,41 @@ stateFolder: state
       options: { credential: 'a:b', 'header.X-A': '1' },
     });
     expect(storage.roots).toEqual(['s3://b']);
+  });
+
+  it('takes options of stores beside a catalog, as PyIceberg does, for the places of its tables', () => {
+    const { catalogs, storage } = parse(
+      `catalogs:
+  a: { warehouse: "s3://lake/a/", options: { s3.endpoint: "http://h:1", s3.secret-access-key: "\${S}" } }
+  b: { warehouse: "s3a://lake/b", options: { s3.secret-access-key: "\${S}", s3.endpoint: "http://h:1" } }
+  c: { type: glue, warehouse: "s3://far/c", options: { client.region: r, client.access-key-id: k, glue.id: 7 } }
+  d: { warehouse: "s3://plain/d" }
+  e: { type: rest, uri: "https://h/e", options: { scope: x, client.region: q, s3.path-style-access: true } }
+storage: { roots: [s3://lake, s3://far/c/tables, s3://plain/d, s3://far2] }
+`,
+      { S: 'abc' },
+    );
+    expect(storage).toMatchObject({
+      stores: [
+        {
+          name: 'catalogs.a.options and catalogs.b.options',
+          roots: ['s3://lake/a', 's3a://lake/b', 's3://lake'],
+          options: { 's3.endpoint': 'http://h:1', 's3.secret-access-key': 'abc' },
+        },
+        {
+          name: 'catalogs.c.options',
+          roots: ['s3://far/c', 's3://far/c/tables'],
+          options: { 's3.region': 'r', 's3.access-key-id': 'k' },
+        },
+      ],
+      // The server of e decides where its tables are.
+      options: { 's3.region': 'q', 's3.force-virtual-addressing': 'false' },
+    });
+    expect(catalogs.get('c')).toMatchObject({
+      options: { 'glue.id': '7', 'glue.region': 'r', 'glue.access-key-id': 'k' },
+    });
+    expect(catalogs.get('e')).toMatchObject({ options: { scope: 'x', 'rest.signing-region': 'q' } });
+    expect(Object.keys(catalogs.get('a') ?? {})).toEqual(['type', 'name', 'uri', 'warehouse']);
   });
 
   it('has Glue catalogs, with their options', () => {
@@ -348,7 +383,7 @@ describe('a mistake names its line', () => {
     ],
     [
       'catalogs:\n  a:\n    options:\n      token: x\n',
-      '/p/moraine.yaml:4: catalogs.a.options.token: is not an option; there are none for catalogs of type sql',
+      '/p/moraine.yaml:4: catalogs.a.options.token: is not an option; there are none but those of storage for catalogs of type sql',
     ],
     [
       'catalogs:\n  a:\n    type: glue\n    uri: http://h\n    options:\n      token: x\n',
@@ -365,6 +400,29 @@ describe('a mistake names its line', () => {
     [
       'catalogs:\n  a:\n    type: glue\n    warehouse: s3://b\n    options:\n      glue.secret-access-key: x\n',
       '/p/moraine.yaml:6: catalogs.a.options.glue.secret-access-key: a secret must not stand in the file; take it from the environment, as in glue.secret-access-key: ${MY_SECRET}',
+    ],
+    [
+      'catalogs:\n  a:\n    warehouse: s3://b\n    options:\n      s3.endpoint: h:1\n      s3.signer.uri: x\n      client.session-token: x\n',
+      [
+        '/p/moraine.yaml:5: catalogs.a.options.s3.endpoint: must be an address such as https://host:9000',
+        '/p/moraine.yaml:6: catalogs.a.options.s3.signer.uri: is not an option; a REST catalog gives it with each table; leave it out',
+      ].join('\n'),
+    ],
+    [
+      'catalogs:\n  a:\n    warehouse: s3://b\n    options:\n      client.session-token: x\n',
+      '/p/moraine.yaml:5: catalogs.a.options.client.session-token: a secret must not stand in the file; take it from the environment, as in client.session-token: ${MY_SECRET}',
+    ],
+    [
+      'catalogs:\n  a: { type: rest, uri: "http://h", options: { s3.region: r } }\n  b: { type: rest, uri: "http://i", options: { s3.region: q } }\nstorage: { roots: [s3://b] }\n',
+      '/p/moraine.yaml:1: catalogs.a.options and catalogs.b.options: both would count for the same buckets, since the places of these tables are not known here; move the storage options of b to storage.stores.b: { roots: [s3://BUCKET], options: .. }',
+    ],
+    [
+      'catalogs:\n  a: { type: rest, uri: "http://h", options: { s3.region: r } }\nstorage: { roots: [s3://b], options: { s3.region: q } }\n',
+      '/p/moraine.yaml:1: catalogs.a.options and storage.options: both would count for the same buckets, since the places of these tables are not known here; move the storage options of a to storage.stores.a: { roots: [s3://BUCKET], options: .. }',
+    ],
+    [
+      'catalogs:\n  a: { type: glue, warehouse: s3://b, options: { client.role-arn: r } }\n',
+      '/p/moraine.yaml:2: catalogs.a.options.client.role-arn: is not taken for Glue itself; set s3.role-arn, and glue.profile-name to a profile that takes the role',
     ],
     ['catalogs: {}', '/p/moraine.yaml:1: catalogs: there must be at least one'],
     ['catalogs: { a: {} }\n\ncatalog: b\n', '/p/moraine.yaml:3: catalog: b is not one of the catalogs: a'],

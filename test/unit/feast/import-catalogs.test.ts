@@ -148,4 +148,34 @@ describe('catalogs of Feast', () => {
     const { loaded } = await imported(offline, online);
     expect([...loaded.catalogs.keys()]).toEqual(['lake', 'other', 'feast_iceberg']);
   });
+
+  it('in several stores have each a store of their own', async () => {
+    const store = (name: string, place: string, options: string): string =>
+      `catalog_type: sql\ncatalog_name: ${name}\nuri: sqlite:///${name}.db\nwarehouse: ${place}\nstorage_options: { ${options} }\n`;
+    const secret = `s3.access-key-id: k, s3.secret-access-key: ${SECRET}`;
+    const offline = store('lake', 's3://lake/wh', `s3.endpoint: http://127.0.0.1:1, ${secret}`);
+    const online = store('other', 's3://other', `s3.endpoint: http://127.0.0.1:2, ${secret}`);
+    const { loaded, read } = await imported(offline, online);
+    const keys = (kind: string, value: (name: string) => string) => ({
+      's3.access-key-id': value(`FEAST_${kind}_S3_ACCESS_KEY_ID`),
+      's3.secret-access-key': value(`FEAST_${kind}_S3_SECRET_ACCESS_KEY`),
+    });
+    expect(loaded.storage).toMatchObject({
+      options: { 's3.endpoint': 'http://127.0.0.1:1', ...keys('OFFLINE', (name) => `value of ${name}`) },
+      stores: [
+        {
+          name: 'storage.stores.other',
+          roots: ['s3://other'],
+          options: { 's3.endpoint': 'http://127.0.0.1:2', ...keys('ONLINE', (name) => `value of ${name}`) },
+        },
+      ],
+    });
+    expect(read?.storage.stores[0]?.options['s3.secret-access-key']).toBe(SECRET);
+    // In one place there is one store.
+    const same = await imported(offline, store('other', 's3://lake/wh', 's3.endpoint: http://127.0.0.1:2'));
+    expect(same.loaded.storage.stores).toEqual([]);
+    expect(same.reasons).toContain(
+      'left-out storage_options other: they differ from those of another catalog, and it is not known which buckets they are for',
+    );
+  });
 });

@@ -67,7 +67,7 @@ test.each([
         ['c', 's3a://bbb'],
       ],
     },
-    's3a://bbb of storage.stores.c and s3://bbb/x of storage.stores.a overlap',
+    's3a://bbb of c and s3://bbb/x of a overlap',
   ],
   [
     'of two stores with endings',
@@ -77,7 +77,7 @@ test.each([
         ['c', 's3://*-y'],
       ],
     },
-    's3://*-y of storage.stores.c and s3://*--x-y of storage.stores.a overlap',
+    's3://*-y of c and s3://*--x-y of a overlap',
   ],
   [
     'of an ending and a bucket',
@@ -87,12 +87,12 @@ test.each([
         ['c', 's3://*-y'],
       ],
     },
-    's3://*-y of storage.stores.c and s3://b-y/p of storage.stores.a overlap',
+    's3://*-y of c and s3://b-y/p of a overlap',
   ],
   [
     'of a root and a store below it',
     { roots: ['s3://bbb'], stores: [['a', 's3://bbb/x']] },
-    's3://bbb/x of storage.stores.a and s3://bbb of storage.options overlap',
+    's3://bbb/x of a and s3://bbb of storage.options overlap',
   ],
   [
     'of a root and a mapped prefix below it',
