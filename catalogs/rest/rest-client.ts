@@ -5,6 +5,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { backOffMs } from '../../errors/index.js';
 import { isJsonObject, type JsonObject, parseJson, stringifyJson } from '../../iceberg/index.js';
+import { boundedText } from '../bounded-text.js';
 import type { Clock } from '../clock.js';
 import { idempotencyKey } from './idempotency.js';
 import { proxiedFetch } from './proxied-fetch.js';
@@ -206,7 +207,8 @@ export class RestClient {
     let text: string;
     try {
       response = await proxiedFetch(url, { ...init, redirect: 'manual', signal: AbortSignal.timeout(this.#timeoutMs) });
-      text = await boundedText(response, maxBytes);
+      const { status } = response;
+      text = await boundedText(response, maxBytes, (message) => new RestFailure('unknown', message, { status }));
     } catch (error) {
       if (error instanceof RestFailure) throw error;
       throw this.#lost(error);
@@ -266,21 +268,6 @@ function isWorthAnotherTry({ outcome, status }: RestFailure): boolean {
 /** A refusal that the server decided on by looking at the request. */
 function isAboutTheRequest({ outcome, status = 0, model }: RestFailure): boolean {
   return outcome === 'refused' && model !== undefined && [400, 404, 409, 412, 422].includes(status);
-}
-
-async function boundedText(response: Response, maxBytes: number): Promise<string> {
-  if (response.body === null) return '';
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
-    bytes += chunk.length;
-    if (bytes > maxBytes)
-      throw new RestFailure('unknown', `its answer is larger than ${maxBytes} bytes`, {
-        status: response.status,
-      });
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** The members of a JSON object. @throws RestFailure `unknown` for anything else */

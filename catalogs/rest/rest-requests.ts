@@ -14,11 +14,14 @@ export class RestRequests {
   readonly #client: RestClient;
   readonly #server: RestServer;
 
+  readonly #maxPages: number;
+
   /** @param name of the catalog, for messages */
-  constructor(name: string, client: RestClient, server: RestServer) {
+  constructor(name: string, client: RestClient, server: RestServer, maxPages = MAX_PAGES) {
     this.#name = name;
     this.#client = client;
     this.#server = server;
+    this.#maxPages = maxPages;
   }
 
   /** All pages of a list. */
@@ -28,7 +31,7 @@ export class RestRequests {
   ): Promise<readonly JsonValue[]> {
     const items: JsonValue[] = [];
     let token = '';
-    for (let pages = 0; pages < MAX_PAGES; pages += 1) {
+    for (let pages = 0; pages < this.#maxPages; pages += 1) {
       const path = pathOf({ pageToken: encodeURIComponent(token).replaceAll("'", '%27') });
       const { text } = await this.read({ method: 'GET', path }, { missing: 'NAMESPACE_NOT_FOUND' });
       const answer = this.membersOf(text);
@@ -39,7 +42,7 @@ export class RestRequests {
       if (typeof next !== 'string' || next === '' || next === token) return items;
       token = next;
     }
-    throw this.nonsense(`its list has more than ${MAX_PAGES} pages`);
+    throw this.nonsense(`its list has more than ${this.#maxPages} pages`);
   }
 
   /** Asks by HEAD where the server has that, else by GET. */

@@ -4,6 +4,7 @@
  */
 import { backOffMs } from '../../errors/index.js';
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue, parseJson } from '../../iceberg/index.js';
+import { boundedText } from '../bounded-text.js';
 import type { Clock } from '../clock.js';
 import { retryAfter } from '../rest/rest-client.js';
 import {
@@ -133,7 +134,7 @@ export class TrinoClient {
     let text: string;
     try {
       response = await fetch(url, { ...init, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
-      text = await boundedText(response);
+      text = await boundedText(response, MAX_ANSWER_BYTES, (message) => new TrinoFailure(message));
     } catch (error) {
       if (error instanceof TrinoFailure) throw error;
       const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
@@ -199,16 +200,4 @@ function members(text: string): JsonObject {
   }
   if (isJsonObject(value)) return value;
   throw new TrinoFailure('its answer is not a JSON object: check that uri is the address of Trino');
-}
-
-async function boundedText(response: Response): Promise<string> {
-  if (response.body === null) return '';
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
-    bytes += chunk.length;
-    if (bytes > MAX_ANSWER_BYTES) throw new TrinoFailure(`its answer is larger than ${MAX_ANSWER_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }

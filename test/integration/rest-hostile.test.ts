@@ -1,10 +1,17 @@
 /** A REST catalog whose answers would lead to other files, other tables and other servers. */
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { openRestCatalog, type TableIdentifier } from '../../catalogs/index.js';
+import { openRestCatalog, SYSTEM_CLOCK, type TableIdentifier } from '../../catalogs/index.js';
+import { RestClient } from '../../catalogs/rest/rest-client.js';
+import { grantedPrefixes } from '../../catalogs/rest/rest-grants.js';
+import { RestRequests } from '../../catalogs/rest/rest-requests.js';
 import { openProject, type Project } from '../../project/index.js';
 import { stageRows } from '../../staging/index.js';
 import { commitAppend, readSnapshotManifests, selectSnapshot } from '../../tables/index.js';
@@ -157,6 +164,96 @@ test('an answer for a token that is larger than a megabyte is refused', async ()
     expect.stringContaining('no token could be had: its answer is larger than 1048576 bytes'),
   ]);
 });
+
+/** A server of the test's own, which answers what it likes. */
+async function serve(answer: RequestListener): Promise<string> {
+  const hostile = createServer(answer);
+  hostile.listen(0, '127.0.0.1');
+  await once(hostile, 'listening');
+  onTestFinished(() => {
+    hostile.closeAllConnections();
+    hostile.close();
+  });
+  return `http://127.0.0.1:${(hostile.address() as AddressInfo).port}`;
+}
+
+const isConfig = ({ url = '' }: IncomingMessage): boolean => url.startsWith('/v1/config');
+
+test('an answer that is larger than 512 MiB is given up, and asked for once', async () => {
+  const piece = Buffer.alloc(2 ** 20, ' ');
+  let asked = 0;
+  const uri = await serve((request, response) => {
+    if (isConfig(request)) return void response.end('{}');
+    asked += 1;
+    Readable.from(Array.from({ length: 600 }, () => piece)).pipe(response);
+  });
+  const catalog = await openRestCatalog({ name: 'n', uri });
+  const failure = await failureOf(catalog.listNamespaces());
+  expect([failure.code, failure.message]).toEqual([
+    'CATALOG_UNAVAILABLE',
+    expect.stringContaining(`its answer is larger than ${512 * 2 ** 20} bytes`),
+  ]);
+  expect(asked).toBe(1);
+});
+
+test('a list without an end is given up', async () => {
+  let pages = 0;
+  const uri = await serve((_, response) => {
+    pages += 1;
+    response.end(`{"namespaces":[["n${pages}"]],"next-page-token":"${pages}"}`);
+  });
+  const client = new RestClient(uri, {}, SYSTEM_CLOCK);
+  const server = { properties: new Map(), endpoints: new Set<string>(), keyLifetimeMs: undefined };
+  // 100,000 pages unless said otherwise.
+  const requests = new RestRequests('n', client, server, 20);
+  const failure = await failureOf(
+    requests.list('namespaces', ({ pageToken }) => `/v1/namespaces?pageToken=${pageToken}`),
+  );
+  expect([failure.code, failure.message, pages]).toEqual([
+    'CATALOG_UNAVAILABLE',
+    expect.stringContaining('its list has more than 20 pages'),
+    20,
+  ]);
+});
+
+test.each([
+  [{ defaults: { prefix: 'default' } }, {}, 'default'],
+  [{ defaults: { prefix: 'default' } }, { prefix: 'own' }, 'own'],
+  [{ defaults: { prefix: 'default' }, overrides: { prefix: 'override' } }, { prefix: 'own' }, 'override'],
+])(
+  "what the server overrides comes before one's own options, and these before its defaults: %j and %j",
+  async (config, options, prefix) => {
+    const seen: string[] = [];
+    const uri = await serve((request, response) => {
+      seen.push(request.url ?? '');
+      response.end(isConfig(request) ? JSON.stringify(config) : '{"namespaces":[]}');
+    });
+    await (await openRestCatalog({ name: 'n', uri, options })).listNamespaces();
+    expect(seen[1]).toMatch(new RegExp(`^/v1/${prefix}/namespaces`));
+  },
+);
+
+test.each([301, 302, 307, 308])(
+  'a signer that redirects with %d is not followed: nobody else is told the token or the request',
+  async (status) => {
+    const uri = await serve((request, response) => {
+      elsewhere.seen.length = 0;
+      if (request.url !== '/v1/aws/s3/sign') return void response.end('{}');
+      response.writeHead(status, { location: `${elsewhere.address}/v1/aws/s3/sign` }).end();
+    });
+    const client = new RestClient(uri, { token: 'canary-secret' }, SYSTEM_CLOCK);
+    const config = { 's3.remote-signing-enabled': 'true', token: 'canary-secret-of-the-table' };
+    const [grant] = grantedPrefixes({ config }, new Map(), client);
+    const request = { method: 'GET', url: new URL('http://store.example.com/lake/x'), headers: {} };
+    const failure = await failureOf(grant?.sign?.(request) ?? expect.unreachable());
+    expect([failure.code, failure.message]).toEqual([
+      'STORAGE_UNAVAILABLE',
+      expect.stringMatching(/does not sign GET http:\/\/store\.example\.com\/lake\/x .*it redirects to .*not followed/),
+    ]);
+    expect(failure.message).not.toContain('canary-secret');
+    expect(elsewhere.seen).toEqual([]);
+  },
+);
 
 /** An error of a catalog, which repeats what it was sent. */
 const refusing =

@@ -76,6 +76,11 @@ export class RowTable {
     return new RowTable(opened, name);
   }
 
+  /** A table that is there. */
+  static open(world: TableWorld, name = 't'): RowTable {
+    return new RowTable(world, name);
+  }
+
   load(): Promise<Table> {
     return this.world.load(this.name);
   }
