@@ -2,7 +2,7 @@
 import { type Catalog, formatTableName, type TableIdentifier } from '../catalogs/index.js';
 import { isMoraineError } from '../errors/index.js';
 import { currentSnapshot, type Snapshot, type TableMetadata } from '../iceberg/index.js';
-import { type Project, tableNames, viewNames } from '../project/index.js';
+import { type OnSilentCatalog, type Project, tableNames, viewNames } from '../project/index.js';
 
 /** A table's current snapshot by the table's metadata. A count is null where its writer did not record it. */
 export interface TableSummary {
@@ -31,12 +31,15 @@ export interface ListedTable {
   readonly problem: string | null;
 }
 
-/** Every table of every configured catalog, by catalog and name, then their views. A table that cannot be read is listed with the reason. */
-export async function listTables(project: Project): Promise<readonly ListedTable[]> {
+/**
+ * Every table of every configured catalog, by catalog and name, then their views. A table that cannot be read is listed with the reason.
+ * @param onSilent takes the failure of a catalog, whose tables are then left out; unless given it is thrown
+ */
+export async function listTables(project: Project, onSilent?: OnSilentCatalog): Promise<readonly ListedTable[]> {
   const listed: ListedTable[] = [];
-  for await (const { catalog, identifier } of tableNames(project))
+  for await (const { catalog, identifier } of tableNames(project, onSilent))
     listed.push(...(await listTable(project, catalog, identifier)));
-  for await (const { catalog, identifier } of viewNames(project))
+  for await (const { catalog, identifier } of viewNames(project, onSilent))
     listed.push({ kind: 'view', ...named(project, catalog, identifier), summary: null, problem: null });
   return listed;
 }

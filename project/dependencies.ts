@@ -132,23 +132,37 @@ async function listed(catalog: Catalog): Promise<readonly TableIdentifier[]> {
   return names;
 }
 
-/** The name of every table of every configured catalog. */
-export async function* tableNames(
-  project: Project,
-): AsyncGenerator<{ readonly catalog: Catalog; readonly identifier: TableIdentifier }> {
-  for (const name of project.config.catalogs.keys()) {
-    const catalog = await project.catalog(name);
-    for await (const identifier of catalogTables(catalog)) yield { catalog, identifier };
-  }
+interface NamedTable {
+  readonly catalog: Catalog;
+  readonly identifier: TableIdentifier;
+}
+
+/** Takes the failure of a catalog, whose names are then left out. */
+export type OnSilentCatalog = (catalog: string, error: MoraineError) => void;
+
+/** The name of every table of every configured catalog. Unless `onSilent` is given, a catalog that fails ends the list. */
+export function tableNames(project: Project, onSilent?: OnSilentCatalog): AsyncGenerator<NamedTable> {
+  return namesOf(project, catalogTables, onSilent);
 }
 
 /** The name of every view of every configured catalog. */
-export async function* viewNames(
+export function viewNames(project: Project, onSilent?: OnSilentCatalog): AsyncGenerator<NamedTable> {
+  return namesOf(project, catalogViews, onSilent);
+}
+
+async function* namesOf(
   project: Project,
-): AsyncGenerator<{ readonly catalog: Catalog; readonly identifier: TableIdentifier }> {
+  list: (catalog: Catalog) => AsyncIterable<TableIdentifier>,
+  onSilent?: OnSilentCatalog,
+): AsyncGenerator<NamedTable> {
   for (const name of project.config.catalogs.keys()) {
-    const catalog = await project.catalog(name);
-    for await (const identifier of catalogViews(catalog)) yield { catalog, identifier };
+    try {
+      const catalog = await project.catalog(name);
+      for await (const identifier of list(catalog)) yield { catalog, identifier };
+    } catch (error) {
+      if (onSilent === undefined || !isMoraineError(error)) throw error;
+      onSilent(name, error);
+    }
   }
 }
 

@@ -6,6 +6,7 @@ export {
   maintenanceDeps,
   materializationDeps,
   moveDeps,
+  type OnSilentCatalog,
   tableNames,
   viewNames,
 } from './dependencies.js';

@@ -3,6 +3,7 @@ import { access } from 'node:fs/promises';
 import { type Catalog, formatTableName, type TableIdentifier } from '../catalogs/index.js';
 import { isMoraineError } from '../errors/index.js';
 import { comparableLocation, isStoreLocation, type Location, type LocationPrefix } from '../locations/index.js';
+import { catalogTables } from './catalog-tables.js';
 import type { Project } from './project.js';
 
 /** The findings about the tables of all catalogs. */
@@ -23,7 +24,7 @@ export async function findMovedLocations(project: Project): Promise<MovedLocatio
   const folders = project.config.storage.roots.filter((root) => !isStoreLocation(root));
   for (const name of project.config.catalogs.keys()) {
     const catalog = await project.catalog(name);
-    for await (const identifier of tablesOf(catalog)) {
+    for await (const identifier of catalogTables(catalog)) {
       const location = await missingLocation(catalog, identifier);
       if (location === null) continue;
       const found = await findBelow(folders, location);
@@ -32,10 +33,6 @@ export async function findMovedLocations(project: Project): Promise<MovedLocatio
     }
   }
   return { proposed: [...proposed.values()], lost };
-}
-
-async function* tablesOf(catalog: Catalog): AsyncGenerator<TableIdentifier> {
-  for (const namespace of await catalog.listNamespaces()) yield* await catalog.listTables(namespace);
 }
 
 /** Where a table's metadata is said to be, if it is not there or must not be read. */

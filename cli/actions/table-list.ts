@@ -1,5 +1,6 @@
 import { type ListedTable, listTables } from '../../client/index.js';
 import { formatTimeUs } from '../../config/index.js';
+import { MoraineError } from '../../errors/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { formatColumns, printable } from '../output/output.js';
 import { countText, sizeText } from '../output/quantities.js';
@@ -12,13 +13,27 @@ export async function tableList(
   _operands: readonly string[],
   { json }: { readonly json?: boolean },
 ): Promise<void> {
-  const tables = await withProject(context, listTables);
+  const silent = new Map<string, MoraineError>();
+  const { tables, catalogs } = await withProject(context, async (project) => ({
+    tables: await listTables(project, (name, error) => silent.set(name, silent.get(name) ?? error)),
+    catalogs: project.config.catalogs.size,
+  }));
   if (json === true) for (const table of tables) await printJson(context, asJson(table));
-  else if (tables.length === 0) await context.stdout.write('There are no tables.\n');
-  else await context.stdout.write(formatColumns(HEADINGS, tables.map(rowOf)));
-  if (json === true) return;
-  for (const { name, problem } of tables)
-    if (problem !== null) context.note(`warning: table ${printable(name)} cannot be read: ${printable(problem)}`);
+  else if (tables.length === 0 && silent.size === 0) await context.stdout.write('There are no tables.\n');
+  else if (tables.length > 0) await context.stdout.write(formatColumns(HEADINGS, tables.map(rowOf)));
+  if (json !== true)
+    for (const { name, problem } of tables)
+      if (problem !== null) context.note(`warning: table ${printable(name)} cannot be read: ${printable(problem)}`);
+  refuseSilent(silent, catalogs);
+}
+
+/** What could be listed is printed by now. */
+function refuseSilent(silent: ReadonlyMap<string, MoraineError>, catalogs: number): void {
+  const [first] = silent.values();
+  if (first === undefined) return;
+  const reasons = [...silent].map(([name, { message }]) => `${name}: ${message}`).join('\n');
+  const message = `${silent.size} of ${catalogs} catalogs could not be listed:\n${reasons}`;
+  throw new MoraineError(first.code, message, { details: { catalogs: [...silent.keys()] }, cause: first });
 }
 
 function asJson({ kind, name, catalog, summary, problem }: ListedTable): object {

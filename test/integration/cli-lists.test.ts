@@ -117,3 +117,29 @@ v        long
   expect(damaged.stdout).toMatch(/^t\.rows +- +- +- +- +-$/m);
   expect(damaged.stderr).toContain('warning: table t.rows cannot be read: ');
 });
+
+it('a catalog that does not answer is named, and the tables of the others are listed', async () => {
+  const cwd = temporaryFolder();
+  const catalogs = {
+    silent: { type: 'rest', uri: 'http://127.0.0.1:1' },
+    local: { uri: 'local.db', warehouse: 'warehouse' },
+    damaged: { uri: 'damaged.db', warehouse: 'warehouse' },
+  };
+  const config = { catalog: 'local', catalogs, storage: { roots: ['warehouse'] } };
+  writeFileSync(join(cwd, 'moraine.yaml'), JSON.stringify(config));
+  writeFileSync(join(cwd, 'damaged.db'), 'not a database');
+  writeFileSync(join(cwd, 'rows.csv'), 'n\n1\n');
+  await moraineOk(['table', 'append', 't.rows', 'rows.csv', '--create'], { cwd });
+  const { code, stdout, stderr } = await moraine(['table', 'list'], { cwd });
+  expect(stdout).toMatch(/^t\.rows +1 /m);
+  expect(stderr).toMatch(
+    /2 of 3 catalogs could not be listed:\n\s*silent: .*127\.0\.0\.1:1.*\n\s*damaged: .*damaged\.db/,
+  );
+  expect(code).toBe(8);
+  const asJson = await moraine(['table', 'list', '--json'], { cwd });
+  expect(jsonLines(asJson.stdout)).toMatchObject([{ name: 't.rows', rows: '1' }]);
+  expect(JSON.parse(asJson.stderr)).toMatchObject({
+    error: { code: 'CATALOG_UNAVAILABLE', details: { catalogs: ['silent', 'damaged'] } },
+  });
+  expect(asJson.code).toBe(8);
+});

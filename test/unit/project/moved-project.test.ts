@@ -6,12 +6,17 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createMoraine, type Moraine } from '../../../index.js';
 import { compactDirect, sweepOrphans } from '../../../maintenance/index.js';
 import { materializeDirect } from '../../../materialization/index.js';
-import { compactDeps, maintenanceDeps, materializationDeps } from '../../../project/index.js';
+import { compactDeps, findMovedLocations, maintenanceDeps, materializationDeps } from '../../../project/index.js';
 import { failureOf } from '../../support/error-code.js';
 import { SmallProject } from '../../support/small-project.js';
 import { temporaryFolder } from '../../support/temp-folder.js';
 
 const VIEW = 'readings';
+const SCHEMA = {
+  schemaId: 0,
+  identifierFieldIds: [],
+  fields: [{ id: 1, name: 'n', required: false, type: { kind: 'long' } }],
+} as const;
 
 /** Contents of every file below a folder, by their paths there, but for those of state. */
 function contents(folder: string): ReadonlyMap<string, string> {
@@ -100,4 +105,19 @@ test('what is written in one place is read in the other: the table keeps its pre
   const home = await open(made);
   expect(await valueOf(home, 7)).toBe(-7);
   await work(made, home, 9);
+});
+
+test('tables of nested namespaces are looked for, too', async () => {
+  const base = temporaryFolder();
+  const made = await createMoraine({ cwd: base, config: { catalogs: { local: { uri: 'c.db', warehouse: 'made' } } } });
+  const catalog = await made.project.catalog();
+  for (const namespace of [['a'], ['a', 'b']]) await catalog.createNamespace(namespace);
+  await catalog.createTable({ namespace: ['a', 'b'], name: 't' }, { schema: SCHEMA });
+  await made.close();
+  renameSync(join(base, 'made'), join(base, 'moved'));
+  const config = { catalogs: { local: { uri: 'c.db', warehouse: 'moved' } } };
+  const moved = await createMoraine({ cwd: base, config });
+  onTestFinished(() => moved.close());
+  const expected = { proposed: [{ prefix: join(base, 'made'), folder: join(base, 'moved') }], lost: [] };
+  expect(await findMovedLocations(moved.project)).toEqual(expected);
 });
