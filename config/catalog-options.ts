@@ -102,10 +102,11 @@ export function sharedOptions(
   type: string,
   options: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> {
-  const named = Object.entries(SHARED).filter(([name]) => name.startsWith(`${type}.`) && options[name] === undefined);
-  return Object.fromEntries(
-    named.map(([name, shared]) => [name, options[shared]]).filter(([, value]) => value !== undefined),
-  );
+  const found = Object.entries(SHARED).flatMap(([name, shared]) => {
+    const isMissing = name.startsWith(`${type}.`) && options[name] === undefined && options[shared] !== undefined;
+    return isMissing ? [[name, options[shared]] as const] : [];
+  });
+  return Object.fromEntries(found);
 }
 
 /** What is wrong with the `uri` of a catalog of this type; undefined: nothing. */
