@@ -49,16 +49,22 @@ export async function runChecks(context: CommandContext): Promise<readonly Check
   return results;
 }
 
-async function checkProject(project: Project): Promise<readonly CheckResult[]> {
+/** The checks of every catalog, and of every storage root. */
+export async function checkPlaces(project: Project): Promise<readonly CheckResult[]> {
   const results: CheckResult[] = [];
   for (const name of project.config.catalogs.keys()) {
     results.push(await check(`catalog ${name}`, () => checkCatalog(project, name)));
   }
-  const readable = results.every(({ status }) => status !== 'fail');
   for (const root of project.config.storage.roots) {
     results.push(await check(`storage ${root}`, () => checkStorage(project, root)));
   }
-  if (readable) results.push(await check('locations', () => checkLocations(project)));
+  return results;
+}
+
+async function checkProject(project: Project): Promise<readonly CheckResult[]> {
+  const results = [...(await checkPlaces(project))];
+  const isReadable = results.every(({ name, status }) => status !== 'fail' || !name.startsWith('catalog '));
+  if (isReadable) results.push(await check('locations', () => checkLocations(project)));
   results.push(await check('DuckDB', () => checkEngine(project)));
   results.push(await check('Temporal', () => checkTemporal(project.config)));
   return results;

@@ -8,6 +8,7 @@ interface SdkError {
   readonly message?: string;
   readonly $fault?: 'client' | 'server';
   readonly $metadata?: { readonly httpStatusCode?: number };
+  readonly $response?: { readonly statusCode?: number };
 }
 
 /** Failures before anything is sent. */
@@ -27,6 +28,14 @@ const ADVICE = new Map([
   ['ENOTFOUND', 'Check glue.region, glue.endpoint and the network'],
 ]);
 
+const ADVICE_OF_FOREIGN = 'Check glue.endpoint, and the proxies on the way';
+
+/** Somebody else has answered. */
+function foreignAnswer({ $metadata, $response }: SdkError): string {
+  const status = $metadata?.httpStatusCode ?? $response?.statusCode;
+  return `its answer is not one of Glue${status === undefined ? '' : ` (HTTP ${status})`}`;
+}
+
 /** Whether an error is the refusal that Glue calls by this name. */
 export const isRefusal = (error: unknown, name: string): boolean => (error as SdkError | undefined)?.name === name;
 
@@ -36,12 +45,13 @@ export const isRefusal = (error: unknown, name: string): boolean => (error as Sd
  */
 export function glueFailure(error: unknown, database: string, access: 'read' | 'write'): MoraineError {
   const { name = 'unknown', code = '', message = String(error) } = (error ?? {}) as SdkError;
-  const reason = message === '' ? name : message.replace(/[.\s]+$/, '');
+  const isForeign = name === 'SyntaxError' || [name, message].includes('UnknownError');
+  const reason = isForeign ? foreignAnswer(error as SdkError) : message.replace(/[.\s]+$/, '') || name;
   if (access === 'write' && !isCertain(error as SdkError)) {
     const unknown = `AWS Glue (${database}) did not say whether a change was made: ${reason}.`;
     return new MoraineError('COMMIT_STATE_UNKNOWN', unknown, { cause: error });
   }
-  const advice = ADVICE.get(name) ?? ADVICE.get(code);
+  const advice = isForeign ? ADVICE_OF_FOREIGN : (ADVICE.get(name) ?? ADVICE.get(code));
   const text = `AWS Glue (${database}) does not answer: ${reason}.${advice === undefined ? '' : ` ${advice}.`}`;
   return new MoraineError('CATALOG_UNAVAILABLE', text, { cause: error });
 }

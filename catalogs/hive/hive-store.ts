@@ -233,7 +233,12 @@ export class HiveStore implements CatalogStore {
       const unknown = `The Hive metastore ${this.database} did not say whether a change was made: ${reason}.`;
       return new MoraineError('COMMIT_STATE_UNKNOWN', unknown, { cause: error });
     }
-    const advice = error.outcome === 'unreached' ? ' Check uri and the network.' : '';
+    const advice =
+      error.outcome === 'unreached'
+        ? ' Check uri and the network.'
+        : error.outcome === 'unknown'
+          ? ' Check that uri is the address of a metastore, which must take connections without TLS and Kerberos.'
+          : '';
     const message = `The Hive metastore ${this.database} does not do what it is asked: ${reason}.${advice}`;
     return new MoraineError('CATALOG_UNAVAILABLE', message, { cause: error });
   }

@@ -40,6 +40,8 @@ const BACK_OFF = { minWaitMs: 100, maxWaitMs: 5000 };
 /** A longer wait that the server asks for ends the tries. */
 const LONGEST_WAIT_MS = 30_000;
 const LONGEST_MESSAGE = 1000;
+/** AWS takes signatures that are five minutes old. */
+const LARGEST_SKEW_SECONDS = 120;
 
 /** Errors of a connection that never came about. */
 const UNREACHED = new Set([
@@ -193,7 +195,8 @@ export class RestClient {
       // No request of the catalog's own has been sent. Busy token servers may be asked again.
       const isRefused = error.outcome === 'refused' && error.status !== 429;
       const message = `no token could be had: ${error.message}`;
-      if (isRefused) throw new RestFailure('refused', message, { status: 401, cause: error });
+      const { remedy } = error;
+      if (isRefused) throw new RestFailure('refused', message, { status: 401, remedy, cause: error });
       throw new RestFailure('unreached', message, { retryAfterMs: error.retryAfterMs, cause: error });
     }
   }
@@ -246,7 +249,16 @@ export class RestClient {
       `it answered ${status} ${said ?? 'without an error of the REST catalog specification'}`,
     );
     const outcome = status >= 500 ? 'unknown' : 'refused';
-    return new RestFailure(outcome, message, { status, model, retryAfterMs });
+    const remedy = [401, 403].includes(status) ? this.#clockRemedy(headers) : undefined;
+    return new RestFailure(outcome, message, { status, model, retryAfterMs, remedy });
+  }
+
+  /** Tokens and signatures are refused where clocks differ, and servers seldom say that this is why. */
+  #clockRemedy(headers: Headers): string | undefined {
+    const seconds = Math.round((Date.parse(headers.get('date') ?? '') - this.#clock.nowMs()) / 1000);
+    if (!(Math.abs(seconds) > LARGEST_SKEW_SECONDS)) return undefined;
+    const where = seconds > 0 ? 'behind' : 'ahead of';
+    return `The clock of this machine is ${Math.abs(seconds)} seconds ${where} the server's: set it.`;
   }
 
   /** A text of the server or of the network, without the secrets that it may repeat. */

@@ -22,6 +22,8 @@ export class RestFailure extends Error {
   readonly model: RestErrorModel | undefined;
   /** How long the server asks to wait, in milliseconds. */
   readonly retryAfterMs: number | undefined;
+  /** What to do, as a sentence; undefined: the status says it. */
+  readonly remedy: string | undefined;
 
   constructor(
     outcome: RestOutcome,
@@ -30,6 +32,7 @@ export class RestFailure extends Error {
       status?: number;
       model?: RestErrorModel | undefined;
       retryAfterMs?: number | undefined;
+      remedy?: string | undefined;
       cause?: unknown;
     } = {},
   ) {
@@ -39,6 +42,7 @@ export class RestFailure extends Error {
     this.status = more.status;
     this.model = more.model;
     this.retryAfterMs = more.retryAfterMs;
+    this.remedy = more.remedy;
   }
 
   /** Whether the credentials were not accepted, which the server says before it looks at the request. */

@@ -14,7 +14,8 @@ export function unavailable(address: string, failure: RestFailure): MoraineError
 }
 
 /** What to do about a request that was not carried out. */
-function advice({ status, model }: RestFailure): string {
+function advice({ status, model, remedy }: RestFailure): string {
+  if (remedy !== undefined) return remedy;
   if (status === undefined) return 'Check uri and the network.';
   if (status === 401 || status === 419) return 'Check token or credential.';
   if (status === 403) return 'Give the credentials the right to do this, or set another scope.';

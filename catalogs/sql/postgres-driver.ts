@@ -112,7 +112,10 @@ export class PostgresDriver implements SqlDriver {
   async #connected<T>(use: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     const pool = await this.#opened();
     const client = await pool.connect().catch((error: unknown) => {
-      throw this.#failure('unavailable', error);
+      if (codeOf(error) !== '') throw this.#failure('unavailable', error);
+      const reason = error instanceof Error ? error.message : String(error);
+      const text = `${postgresDatabase(this.#uri)}: ${reason}; check that uri is the address of PostgreSQL`;
+      throw new SqlError('unavailable', text, error);
     });
     let isBroken = true;
     try {
@@ -154,7 +157,9 @@ export class PostgresDriver implements SqlDriver {
 
   #failure(failure: SqlFailure, cause: unknown): SqlError {
     const reason = cause instanceof Error && cause.message !== '' ? cause.message : codeOf(cause);
-    return new SqlError(failure, `${postgresDatabase(this.#uri)}: ${reason}`, cause);
+    const advice = ADVICE.get(codeOf(cause));
+    const text = `${postgresDatabase(this.#uri)}: ${reason}${advice === undefined ? '' : `; ${advice}`}`;
+    return new SqlError(failure, text, cause);
   }
 }
 
@@ -168,6 +173,21 @@ function codeOf(error: unknown): string {
   const { code } = (error ?? {}) as { readonly code?: unknown };
   return typeof code === 'string' ? code : '';
 }
+
+const NO_SERVER = 'check the host and port of uri, and the network';
+
+/** What to do about errors of connections, by their codes. */
+const ADVICE: ReadonlyMap<string, string> = new Map([
+  ['28P01', 'correct the user and password of uri'],
+  ['28000', 'correct the user of uri, or let it in (pg_hba.conf)'],
+  ['3D000', 'create it, or correct uri'],
+  ['42501', 'give the user of uri this right'],
+  ['53300', 'let the server take more connections (max_connections)'],
+  ['ECONNREFUSED', NO_SERVER],
+  ['ENOTFOUND', NO_SERVER],
+  ['EAI_AGAIN', NO_SERVER],
+  ['ETIMEDOUT', NO_SERVER],
+]);
 
 /** A key, a table, or the type of a table that another process creates at the same time. */
 const DUPLICATES: ReadonlySet<string> = new Set(['23505', '42P07', '42710']);
