@@ -64,7 +64,7 @@ const OPTIONS = {
     'glue.secret-access-key',
     'glue.session-token',
   ],
-  hive: ['ugi'],
+  hive: ['ugi', 'hive.metastore.client.socket.timeout'],
   trino: ['trino.user', 'trino.password', 'trino.token', 'trino.query-timeout-ms'],
   memory: [],
 } as const satisfies Readonly<Record<string, readonly string[]>>;

@@ -51,7 +51,7 @@ export interface HiveCatalogConfig {
   readonly uri: string;
   /** Absolute path of the folder below which new tables are placed, `s3://BUCKET/PREFIX` or `gs://BUCKET/PREFIX`. */
   readonly warehouse: string;
-  /** `ugi`: the user that is said to call. */
+  /** `ugi`: the user that is said to call; `hive.metastore.client.socket.timeout`: how long an answer may take. */
   readonly options: Readonly<Record<string, string>>;
 }
 

@@ -4,13 +4,17 @@ import { MoraineError } from '../../errors/index.js';
 import type { Catalog } from '../catalog.js';
 import { PointerCatalog, type PointerCatalogOptions } from '../pointer-catalog.js';
 import type { HiveAddress } from './hive-connection.js';
+import { answerTimeoutMs } from './hive-options.js';
 import { HiveStore } from './hive-store.js';
 import { Metastore } from './metastore.js';
 
 export interface HiveCatalogOptions extends PointerCatalogOptions {
   /** `thrift://HOST:PORT`, or several with commas between them: the next one is asked where one does not answer. */
   readonly uri: string;
-  /** `ugi`: the user that is said to call; that of the process unless given. */
+  /**
+   * `ugi`: the user that is said to call; that of the process unless given. `hive.metastore.client.socket.timeout`: how long an answer may
+   * take, 60 s unless given.
+   */
   readonly options?: Readonly<Record<string, string>>;
 }
 
@@ -38,7 +42,8 @@ export function hiveAddresses(uri: string): readonly HiveAddress[] {
  */
 export async function openHiveCatalog(options: HiveCatalogOptions): Promise<Catalog> {
   const user = options.options?.['ugi'];
-  const metastore = new Metastore(hiveAddresses(options.uri), user);
+  const answerMs = answerTimeoutMs(options.options ?? {});
+  const metastore = new Metastore(hiveAddresses(options.uri), { user, answerMs });
   const owner = user ?? userInfo().username;
   const store = new HiveStore(metastore, { place: options.uri, owner, warehouse: options.warehouse });
   return new PointerCatalog(options, store);

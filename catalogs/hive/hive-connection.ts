@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type * as ThriftLibrary from 'thrift';
 import { HiveFailure } from './hive-failure.js';
+import { SOCKET_TIMEOUT } from './hive-options.js';
 import { type Fields, readFields, structOf, TYPE, textOf, type Value, writeFields } from './thrift-values.js';
 
 type Thrift = Pick<typeof ThriftLibrary, 'TBinaryProtocol' | 'TBufferedTransport'>;
@@ -11,7 +12,6 @@ const MESSAGE = { call: 1, reply: 2, exception: 3 } as const;
 /** Thrift's `TApplicationException` of a server that does not know a method. */
 const UNKNOWN_METHOD = 1;
 const CONNECT_MS = 10_000;
-const ANSWER_MS = 60_000;
 /** An answer that is larger is not read. */
 const LARGEST_ANSWER = 256 * 2 ** 20;
 
@@ -24,16 +24,19 @@ export interface HiveAddress {
 export class HiveConnection {
   readonly #thrift: Thrift;
   readonly #socket: Socket;
+  readonly #answerMs: number;
   #sequence = 0;
 
-  private constructor(thrift: Thrift, socket: Socket) {
+  private constructor(thrift: Thrift, socket: Socket, answerMs: number) {
     this.#thrift = thrift;
     this.#socket = socket;
+    this.#answerMs = answerMs;
     // What is not asked for says that the connection is gone, which the next call finds out.
     socket.on('error', () => undefined);
   }
 
-  static async open({ host, port }: HiveAddress): Promise<HiveConnection> {
+  /** @param answerMs within which the whole answer to a call must have come */
+  static async open({ host, port }: HiveAddress, answerMs: number): Promise<HiveConnection> {
     const thrift = (await import('thrift')).default as unknown as Thrift;
     const socket = connect({ host, port, noDelay: true });
     try {
@@ -42,7 +45,7 @@ export class HiveConnection {
       socket.destroy();
       throw new HiveFailure('unreached', `nothing answers at ${host}:${port}`, { cause });
     }
-    return new HiveConnection(thrift, socket);
+    return new HiveConnection(thrift, socket, answerMs);
   }
 
   /** Whether it can be used again. */
@@ -67,9 +70,15 @@ export class HiveConnection {
       if (error instanceof HiveFailure && error.outcome === 'refused') throw error;
       this.close();
       if (error instanceof HiveFailure) throw error;
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new HiveFailure('unknown', `the call of ${method} failed: ${reason}`, { cause: error });
+      throw new HiveFailure('unknown', `the call of ${method} failed: ${this.#reason(error)}`, { cause: error });
     }
+  }
+
+  #reason(error: unknown): string {
+    if (!(error instanceof Error)) return String(error);
+    return error.name === 'AbortError' || error.name === 'TimeoutError'
+      ? `no answer within ${this.#answerMs / 1000} s (option ${SOCKET_TIMEOUT})`
+      : error.message;
   }
 
   #message(method: string, parameters: Fields): Buffer {
@@ -86,7 +95,7 @@ export class HiveConnection {
   /** Bytes arrive in pieces: each time it is tried whether they are the whole answer. */
   async #answer(): Promise<Answer> {
     let bytes = Buffer.alloc(0);
-    const deadline = AbortSignal.timeout(ANSWER_MS);
+    const deadline = AbortSignal.timeout(this.#answerMs);
     for (;;) {
       const piece = await this.#piece(deadline);
       bytes = Buffer.concat([bytes, piece]);

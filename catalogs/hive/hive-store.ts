@@ -99,13 +99,13 @@ export class HiveStore implements CatalogStore {
     return await this.#locked(key, async ({ confirm, leave }) => {
       const table = await current();
       if (table === null) return false;
-      this.#compares ??= await this.#reading(() => this.#doesCompare(key, table));
-      await confirm();
       try {
+        this.#compares ??= await this.#reading(() => this.#doesCompare(key, table));
+        await confirm();
         return await this.#changing(() => alter(table));
       } catch (error) {
-        // It may be under way still, and nothing but the lock keeps it from undoing another commit.
-        if (isMoraineError(error, 'COMMIT_STATE_UNKNOWN') && !this.#compares) leave();
+        // An alteration may be under way still, and nothing but the lock keeps it from undoing another commit.
+        if (isUnanswered(error) && this.#compares !== true) leave();
         throw error;
       }
     });
@@ -243,3 +243,7 @@ export class HiveStore implements CatalogStore {
     return new MoraineError('CATALOG_UNAVAILABLE', message, { cause: error });
   }
 }
+
+/** Whether an error is that of a call without an answer. */
+const isUnanswered = (error: unknown): boolean =>
+  isMoraineError(error) && error.cause instanceof HiveFailure && error.cause.outcome === 'unknown';

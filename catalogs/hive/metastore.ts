@@ -3,6 +3,7 @@
  * other name.
  * Source: `hive_metastore.thrift` of Apache Hive 3.1 and 4.0, for the numbers of fields.
  */
+import { randomUUID } from 'node:crypto';
 import { type HiveAddress, HiveConnection } from './hive-connection.js';
 import { HiveFailure } from './hive-failure.js';
 import {
@@ -44,21 +45,35 @@ export type Creation = 'done' | 'exists' | 'invalid' | 'without-database';
 /** The state of a lock. Source: `LockState`. */
 export type LockState = 'acquired' | 'waiting' | 'gone';
 
+/** A lock that is had, or waited for. */
+export interface LockOfTable {
+  readonly id: bigint;
+  readonly state: LockState;
+}
+
 /** How an alteration ended. */
 export type Alteration = 'done' | 'changed' | 'missing-or-taken';
 const THE_TABLE_HAS_BEEN_MODIFIED = /The table has been modified/;
 
+export interface MetastoreOptions {
+  /** The user that is said to call; nobody checks it. */
+  readonly user?: string | undefined;
+  /** Time within which a call must have been answered. */
+  readonly answerMs: number;
+}
+
 export class Metastore {
   readonly #addresses: readonly HiveAddress[];
   readonly #user: string | undefined;
+  readonly #answerMs: number;
   readonly #idle: HiveConnection[] = [];
   /** Methods that this metastore does not have. */
   readonly #unknown = new Set<string>();
 
-  /** @param user who is said to call; nobody checks it */
-  constructor(addresses: readonly HiveAddress[], user: string | undefined) {
+  constructor(addresses: readonly HiveAddress[], { user, answerMs }: MetastoreOptions) {
     this.#addresses = addresses;
     this.#user = user;
+    this.#answerMs = answerMs;
   }
 
   async databases(): Promise<readonly string[]> {
@@ -159,12 +174,12 @@ export class Metastore {
     }
   }
 
-  /** Asks for a table's exclusive lock; it is had, or waited for. */
-  async lock(
-    database: string,
-    name: string,
-    host: string,
-  ): Promise<{ readonly id: bigint; readonly state: LockState }> {
+  /**
+   * Asks for a table's exclusive lock; it is had, or waited for. A lock whose answer was lost is looked for by a text of its own, as Java does:
+   * otherwise nobody gives it back.
+   */
+  async lock(database: string, name: string, host: string): Promise<LockOfTable> {
+    const agent = `moraine-${randomUUID()}`;
     const [EXCLUSIVE, TABLE, NO_TRANSACTION] = [3, 2, 6];
     const component = struct({
       1: i32(EXCLUSIVE),
@@ -178,22 +193,39 @@ export class Metastore {
       1: list(TYPE.struct, [component]),
       3: text(this.#user ?? 'moraine'),
       4: text(host),
-      5: text('moraine'),
+      5: text(agent),
     });
-    return lockOf(await this.#call('lock', fieldsOf({ 1: request })));
+    try {
+      const answer = structOf(await this.#call('lock', fieldsOf({ 1: request })));
+      return lockOf(answer.get(1), answer.get(2));
+    } catch (error) {
+      if (!(error instanceof HiveFailure) || error.outcome !== 'unknown') throw error;
+      const found = await this.#lockOfAgent(database, name, agent);
+      if (found === undefined) throw error;
+      return found;
+    }
+  }
+
+  async #lockOfAgent(database: string, name: string, agent: string): Promise<LockOfTable | undefined> {
+    const FIELD = { id: 1, state: 5, agent: 13 };
+    const request = struct({ 1: text(database), 2: text(name) });
+    const locks = listOf(structOf(await this.#read('show_locks', { 1: request })).get(1)).map(structOf);
+    const own = locks.find((lock) => textOf(lock.get(FIELD.agent)) === agent);
+    return own && lockOf(own.get(FIELD.id), own.get(FIELD.state));
   }
 
   async checkLock(id: bigint): Promise<LockState> {
-    return lockOf(await this.#call('check_lock', fieldsOf({ 1: struct({ 1: i64(id) }) }))).state;
+    const answer = structOf(await this.#read('check_lock', { 1: struct({ 1: i64(id) }) }));
+    return lockOf(answer.get(1), answer.get(2)).state;
   }
 
   /** @throws HiveFailure `refused`: the lock is gone */
   async heartbeat(id: bigint): Promise<void> {
-    await this.#call('heartbeat', fieldsOf({ 1: struct({ 1: i64(id) }) }));
+    await this.#read('heartbeat', { 1: struct({ 1: i64(id) }) });
   }
 
   async unlock(id: bigint): Promise<void> {
-    await this.#call('unlock', fieldsOf({ 1: struct({ 1: i64(id) }) }));
+    await this.#read('unlock', { 1: struct({ 1: i64(id) }) });
   }
 
   close(): void {
@@ -241,7 +273,7 @@ export class Metastore {
     }
   }
 
-  /** Calls that change nothing are tried once more on another connection: an idle one may have been closed meanwhile. */
+  /** Calls that may be repeated are tried once more on another connection: an idle one may have been closed meanwhile. */
   async #read(method: string, parameters: Readonly<Record<number, Value>>): Promise<Value | undefined> {
     try {
       return await this.#call(method, fieldsOf(parameters));
@@ -267,20 +299,29 @@ export class Metastore {
     const failures: unknown[] = [];
     for (const address of this.#addresses) {
       try {
-        const connection = await HiveConnection.open(address);
-        if (this.#user !== undefined) await connection.call('set_ugi', fieldsOf({ 1: text(this.#user), 2: texts([]) }));
-        return connection;
+        return await this.#connected(address);
       } catch (error) {
         failures.push(error);
       }
     }
     throw failures[0];
   }
+
+  /** @throws HiveFailure `unreached`, also if the metastore does not take the user: no call has been made yet */
+  async #connected(address: HiveAddress): Promise<HiveConnection> {
+    const connection = await HiveConnection.open(address, this.#answerMs);
+    if (this.#user === undefined) return connection;
+    try {
+      await connection.call('set_ugi', fieldsOf({ 1: text(this.#user), 2: texts([]) }));
+      return connection;
+    } catch (error) {
+      connection.close();
+      throw new HiveFailure('unreached', error instanceof Error ? error.message : String(error), { cause: error });
+    }
+  }
 }
 
-function lockOf(answer: Value | undefined): { readonly id: bigint; readonly state: LockState } {
-  const fields = structOf(answer);
-  const [id, state] = [fields.get(1), fields.get(2)];
+function lockOf(id: Value | undefined, state: Value | undefined): LockOfTable {
   if (id?.type !== TYPE.i64 || state?.type !== TYPE.i32) throw new HiveFailure('unknown', 'its answer has no lock');
   const [ACQUIRED, WAITING] = [1, 2];
   return { id: id.value, state: state.value === ACQUIRED ? 'acquired' : state.value === WAITING ? 'waiting' : 'gone' };

@@ -218,6 +218,9 @@ export class RestClient {
     }
     const { status, headers } = response;
     const isAnswer = response.ok || status === 304 || (init.method === 'HEAD' && status === 404);
+    // An answer to HEAD has no body by which a page would be known.
+    if (isAnswer && /^\s*text\/html\b/i.test(headers.get('content-type') ?? ''))
+      throw new RestFailure('unknown', 'a web page came in place of its answer; check uri and proxies', { status });
     if (isAnswer) return { status, etag: headers.get('etag') ?? undefined, text };
     throw this.#failed(response, text);
   }

@@ -205,6 +205,25 @@ describe('a commit', () => {
     );
   });
 
+  test('a web page in the place of an answer without a body says nothing of tables, views and what was done', async () => {
+    const catalog = await withTable();
+    const page = (status: number): Fate => ({ status, headers: { 'content-type': 'text/html' }, body: '<html>' });
+    const missing = { ...TABLE, name: 'missing' };
+    for (const status of [200, 404]) {
+      proxy.fateOf = ({ method }) => (method === 'HEAD' ? page(status) : 'pass');
+      const failure = await failureOf(catalog.loadTable(missing));
+      expect([failure.code, failure.message]).toEqual([
+        'CATALOG_UNAVAILABLE',
+        expect.stringContaining('a web page came in place of its answer; check uri and proxies'),
+      ]);
+      expect(await rejectionCode(catalog.tableExists(TABLE))).toBe('CATALOG_UNAVAILABLE');
+    }
+    proxy.fateOf = ({ method }) => (method === 'DELETE' ? page(200) : 'pass');
+    expect(await rejectionCode(catalog.dropTable(TABLE))).toBe('COMMIT_STATE_UNKNOWN');
+    proxy.fateOf = () => 'pass';
+    expect([await catalog.tableExists(TABLE), await catalog.tableExists(missing)]).toEqual([true, false]);
+  });
+
   test('that is refused says which requirement does not hold, whatever the status', async () => {
     const catalog = await withTable();
     const { metadata } = await catalog.loadTable(TABLE);

@@ -36,20 +36,14 @@ beforeEach(() => {
   proxy.fateOf = () => 'pass';
 });
 
-async function openIn(folder: string, uri = hive.uri): Promise<Catalog> {
+async function openIn(
+  folder: string,
+  uri = hive.uri,
+  options: Readonly<Record<string, string>> = {},
+): Promise<Catalog> {
   const io = new LocalFileIO({ roots: [folder] });
-  const catalog = await openHiveCatalog({ name: 'test', uri, warehouse: `${folder}/wh`, io });
+  const catalog = await openHiveCatalog({ name: 'test', uri, warehouse: `${folder}/wh`, io, options });
   onTestFinished(() => catalog.close());
-  return catalog;
-}
-
-/** A metastore has one set of names: those of the test before go. */
-async function emptied(folder: string): Promise<Catalog> {
-  const catalog = await openIn(folder);
-  for (const namespace of await catalog.listNamespaces()) {
-    for (const table of await catalog.listTables(namespace)) await catalog.dropTable(table);
-    if (namespace.join('.') !== 'default') await catalog.dropNamespace(namespace);
-  }
   return catalog;
 }
 
@@ -58,7 +52,8 @@ describeCatalogBehavior(
   async () => {
     const folder = temporaryFolder();
     const io = new LocalFileIO({ roots: [folder] });
-    return { catalog: await emptied(folder), reopen: () => openIn(folder), folder: `${folder}/wh`, io };
+    await hive.clear();
+    return { catalog: await openIn(folder), reopen: () => openIn(folder), folder: `${folder}/wh`, io };
   },
   { isHive: true, refusedNames: ['new\nline', ' ', '.', '..', 'ünï', 'a'.repeat(255)] },
 );
@@ -74,9 +69,12 @@ let database = '';
 let TABLE: TableIdentifier;
 
 /** A catalog behind the proxy, with a table. */
-async function withTable(properties: readonly (readonly [string, string])[] = []) {
+async function withTable(
+  properties: readonly (readonly [string, string])[] = [],
+  options: Readonly<Record<string, string>> = {},
+) {
   const folder = temporaryFolder();
-  const catalog = await openIn(folder, proxy.uri);
+  const catalog = await openIn(folder, proxy.uri, options);
   database = `shop_${databases++}`;
   TABLE = { namespace: [database], name: 'orders' };
   await catalog.createNamespace([database]);
@@ -116,7 +114,7 @@ const LOCK_FREE = [['engine.hive.lock-enabled', 'false']] as const;
 
 /** Somebody else's lock on the table. */
 async function lockedByOther() {
-  const metastore = new Metastore(hiveAddresses(hive.uri), 'other');
+  const metastore = new Metastore(hiveAddresses(hive.uri), { user: 'other', answerMs: 60_000 });
   onTestFinished(() => metastore.close());
   const { id, state } = await metastore.lock(database, 'orders', 'elsewhere');
   expect(state).toBe('acquired');
@@ -149,7 +147,7 @@ describe('a table of others', () => {
 
   test('that is no Iceberg table is none, and holds its name and its database', async () => {
     const { catalog } = await withTable();
-    const metastore = new Metastore(hiveAddresses(hive.uri), undefined);
+    const metastore = new Metastore(hiveAddresses(hive.uri), { answerMs: 60_000 });
     onTestFinished(() => metastore.close());
     const table = new Map((await metastore.table(database, 'orders')) ?? []);
     table.delete(9);
@@ -225,6 +223,7 @@ describe('a commit', () => {
   test.each<[string, CallFate, string]>([
     ['lost before it arrives', 'drop', 'a'],
     ['carried out, and its answer lost', 'lose', 'b'],
+    ['carried out, and its answer cut', 'cut', 'b'],
   ])('that is %s has an unknown outcome, and is sent once', async (_, fate, left) => {
     const { catalog, created } = await withTable();
     await set(catalog, 'a');
@@ -243,6 +242,34 @@ describe('a commit', () => {
     proxy.seen.length = 0;
     expect(await rejectionCode(set(catalog, 'b'))).toBe('COMMIT_STATE_UNKNOWN');
     expect([sent('lock'), sent('unlock')]).toEqual([1, 0]);
+  });
+
+  test('leaves its lock if nobody knows whether the trial of the metastore is under way still', async () => {
+    const { catalog } = await withTable();
+    spoil(ALTER, 'drop');
+    expect(await rejectionCode(set(catalog, 'a'))).toBe('CATALOG_UNAVAILABLE');
+    expect([sent('lock'), sent(ALTER), sent('unlock')]).toEqual([1, 1, 0]);
+  });
+
+  test.each<[string, CallFate]>([
+    ['lock', 'lose'],
+    ['lock', 'cut'],
+    ['check_lock', 'lose'],
+    ['unlock', 'drop'],
+    ['unlock', 'lose'],
+  ])('whose call of %s is spoilt (%s) leaves no lock behind', async (method, fate) => {
+    const { catalog } = await withTable();
+    const other = await lockedByOther();
+    const spoilt = new Set<string>();
+    proxy.fateOf = (each): CallFate => {
+      if (each === 'check_lock') void other.release();
+      if (each !== method || spoilt.has(each)) return 'pass';
+      spoilt.add(each);
+      return fate;
+    };
+    await set(catalog, 'a');
+    expect([spoilt.has(method), await valueOf(catalog)]).toEqual([true, 'a']);
+    await (await lockedByOther()).release();
   });
 
   test('that cannot have the lock, or whose lock is gone, has not landed and leaves no file', async () => {
@@ -267,6 +294,34 @@ test('a rename takes a commit along that came in between without a lock', async 
 });
 
 describe('a metastore', () => {
+  test('that is silent is an error in the time of the option; a commit that it is silent about has an unknown outcome', async () => {
+    const { catalog } = await withTable([], { 'hive.metastore.client.socket.timeout': '2s' });
+    spoil('get_table_req', 'silent');
+    const unread = await failureOf(catalog.loadTable(TABLE));
+    expect([unread.code, unread.message, sent('get_table_req')]).toEqual([
+      'CATALOG_UNAVAILABLE',
+      `The Hive metastore ${proxy.uri} does not do what it is asked: the call of get_table_req failed: no answer within 2 s (option hive.metastore.client.socket.timeout). Check that uri is the address of a metastore, which must take connections without TLS and Kerberos.`,
+      2,
+    ]);
+    proxy.fateOf = () => 'pass';
+    await set(catalog, 'a'); // finds out whether the metastore compares
+    spoil(ALTER, 'silent');
+    proxy.seen.length = 0;
+    const unknown = await failureOf(set(catalog, 'b'));
+    expect([unknown.code, unknown.message]).toEqual([
+      'COMMIT_STATE_UNKNOWN',
+      `The Hive metastore ${proxy.uri} did not say whether a change was made: the call of ${ALTER} failed: no answer within 2 s (option hive.metastore.client.socket.timeout).`,
+    ]);
+    expect([sent(ALTER), await valueOf(catalog)]).toEqual([1, 'b']);
+    const refused = await failureOf(
+      openIn(temporaryFolder(), proxy.uri, { 'hive.metastore.client.socket.timeout': 'soon' }),
+    );
+    expect([refused.code, refused.message]).toEqual([
+      'CONFIG_INVALID',
+      'The catalog option hive.metastore.client.socket.timeout must be a time such as 60s or 500ms, at most 3600s.',
+    ]);
+  });
+
   test('that closes connections that nobody used is asked again; one that is not there is an error', async () => {
     const { catalog } = await withTable();
     let times = 0;

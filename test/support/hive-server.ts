@@ -2,6 +2,9 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { nameOf } from '../../catalogs/hive/hive-table.js';
+import { Metastore } from '../../catalogs/hive/metastore.js';
+import { hiveAddresses } from '../../catalogs/index.js';
 import { freePorts } from '../../workers/server/free-ports.js';
 import { startJavaServer } from './java-server.js';
 import { startPostgres } from './postgres-server.js';
@@ -10,11 +13,13 @@ import { startPostgres } from './postgres-server.js';
 export interface HiveServer {
   readonly uri: string;
   readonly port: number;
+  /** Drops every table and database: a metastore has one set of names. */
+  clear(): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
- * Starts a metastore with a database of its own. It takes locks back after 5 s of silence. (In Derby, which it brings along, calls about
+ * Starts a metastore with a database of its own. It takes locks back after 10 s of silence. (In Derby, which it brings along, calls about
  * locks that come at the same time wait for each other for minutes.)
  * @param folder its own warehouse
  */
@@ -30,14 +35,25 @@ export async function startHive(folder: string): Promise<HiveServer> {
     if (process.exitCode !== null) throw new Error(`the Hive metastore ended with code ${process.exitCode}`);
     await sleep(100);
   }
+  const uri = `thrift://127.0.0.1:${port}`;
   return {
-    uri: `thrift://127.0.0.1:${port}`,
+    uri,
     port,
+    clear: () => clear(uri),
     close: async () => {
       await close();
       await postgres.close();
     },
   };
+}
+
+async function clear(uri: string): Promise<void> {
+  const metastore = new Metastore(hiveAddresses(uri), { answerMs: 60_000 });
+  for (const database of await metastore.databases()) {
+    for await (const table of metastore.tables(database)) await metastore.dropTable(database, nameOf(table));
+    if (database !== 'default') await metastore.dropDatabase(database);
+  }
+  metastore.close();
 }
 
 async function listens(port: number): Promise<boolean> {
@@ -53,11 +69,11 @@ async function listens(port: number): Promise<boolean> {
 }
 
 /**
- * What becomes of a call: it is handed on; `drop` and `lose` cut the connection before and after the metastore has carried it out;
- * `unknown-method` is the answer of a metastore that does not have it; `expecting-nothing` is handed on without what the table is
+ * The fate of a call: it is handed on; `drop` and `lose` cut the connection before and after the metastore has carried it out; `cut` does so in
+ * the middle of the answer; `silent` hands it on and keeps the answer back; `unknown-method` is the answer of a metastore that does not have it; `expecting-nothing` is handed on without what the table is
  * expected to be, which a metastore before 4.0 does not look at.
  */
-export type CallFate = 'pass' | 'drop' | 'lose' | 'unknown-method' | 'expecting-nothing';
+export type CallFate = 'pass' | 'drop' | 'lose' | 'cut' | 'silent' | 'unknown-method' | 'expecting-nothing';
 
 export interface HiveProxy {
   readonly uri: string;
@@ -72,7 +88,7 @@ export async function startHiveProxy(port: number): Promise<HiveProxy> {
   const open = new Set<Socket>();
   const server = createServer((client) => {
     const target = connect({ host: '127.0.0.1', port });
-    let isLost = false;
+    let fate: CallFate = 'pass';
     for (const socket of [client, target]) {
       open.add(socket);
       socket.on('error', () => undefined);
@@ -82,17 +98,20 @@ export async function startHiveProxy(port: number): Promise<HiveProxy> {
         target.destroy();
       });
     }
-    target.on('data', (bytes) => (isLost ? client.destroy() : client.write(bytes)));
+    target.on('data', (bytes) => {
+      if (fate === 'lose') client.destroy();
+      else if (fate === 'cut') client.write(bytes.subarray(0, bytes.length / 2), () => client.destroy());
+      else if (fate !== 'silent') client.write(bytes);
+    });
     // A client waits for the answer before it calls again, and each call is written at once.
     client.on('data', (bytes) => {
       void (async () => {
         const method = methodOf(bytes);
         if (method === undefined) return target.write(bytes);
         proxy.seen.push(method);
-        const fate = await proxy.fateOf(method);
+        fate = await proxy.fateOf(method);
         if (fate === 'drop') return client.destroy();
         if (fate === 'unknown-method') return client.write(unknownMethod(bytes, method));
-        isLost = fate === 'lose';
         return target.write(fate === 'expecting-nothing' ? withoutExpectation(bytes) : bytes);
       })();
     });

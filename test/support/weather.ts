@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../worlds/random.js';
 import type { MessageFate } from './faulty-connection.js';
 import type { Fate, SeenRequest } from './faulty-proxy.js';
+import type { CallFate } from './hive-server.js';
 
 const LONGEST_DELAY_MS = 300;
 const SLOW_BYTES_PER_SECOND = 20;
@@ -27,6 +28,14 @@ export class Weather {
   readonly ofRest = (): Promise<Fate> => this.#draw(OF_REST);
 
   readonly ofGlue = (): Promise<Fate> => this.#draw(OF_GLUE);
+
+  readonly ofHive = (): Promise<CallFate> =>
+    this.#draw<CallFate>([
+      ['drop', 'drop'],
+      ['lose', 'lose'],
+      ['cut answer', 'cut'],
+      ['silent', 'silent'],
+    ]);
 
   readonly ofConnections = (): Promise<MessageFate> =>
     this.#draw<MessageFate>([

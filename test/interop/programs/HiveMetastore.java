@@ -13,6 +13,7 @@ import org.apache.hadoop.fs.permission.FsPermission;
 import org.apache.hadoop.hive.metastore.HiveMetaStore;
 import org.apache.hadoop.hive.metastore.conf.MetastoreConf;
 import org.apache.hadoop.hive.metastore.security.HadoopThriftAuthBridge;
+import org.apache.hadoop.hive.metastore.txn.TxnUtils;
 import org.apache.hadoop.util.Progressable;
 
 /**
@@ -120,7 +121,7 @@ public class HiveMetastore {
     settings.set("metastore.thrift.bind.host", "127.0.0.1");
     settings.set("metastore.task.threads.always", "");
     settings.set("metastore.task.threads.remote", "");
-    settings.set("hive.txn.timeout", "5s");
+    settings.set("hive.txn.timeout", "10s");
     settings.setClass("fs.s3.impl", Objects.class, FileSystem.class);
     Thread end = new Thread(() -> {
       try {
@@ -132,6 +133,19 @@ public class HiveMetastore {
     });
     end.setDaemon(true);
     end.start();
+    // What the housekeeper of a metastore does; its own threads want a cluster.
+    Thread housekeeper = new Thread(() -> {
+      for (;;) {
+        try {
+          Thread.sleep(1000);
+          TxnUtils.getTxnStore(settings).performTimeOuts();
+        } catch (InterruptedException ended) {
+          return;
+        }
+      }
+    });
+    housekeeper.setDaemon(true);
+    housekeeper.start();
     HiveMetaStore.startMetaStore(Integer.parseInt(arguments[0]), HadoopThriftAuthBridge.getBridge(), settings);
   }
 }
