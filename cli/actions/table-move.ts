@@ -1,10 +1,11 @@
-import { formatTableName } from '../../catalogs/index.js';
+import { formatTableName, parseTableName } from '../../catalogs/index.js';
 import { moveTableTo } from '../../client/index.js';
 import { MoraineError } from '../../errors/index.js';
 import type { MovedTable, MoveProgress } from '../../maintenance/index.js';
 import type { Project } from '../../project/index.js';
 import { tableNames } from '../../project/index.js';
 import { type CommandContext, printJson, throwIfCancelled, withProject } from '../context.js';
+import { type ViewOfTable, viewsOfTables } from '../definitions/views-of-tables.js';
 import { argumentLocation } from '../options/table-argument.js';
 import { printable } from '../output/output.js';
 import { countedText, countText, sizeText } from '../output/quantities.js';
@@ -26,6 +27,7 @@ export async function tableMove(
 ): Promise<void> {
   const { to, location, dropOld = false, json = false } = options;
   await withProject(context, async (project) => {
+    const views = await viewsToChange(context, project);
     for (const name of await namesToMove(project, operands[0], options)) {
       throwIfCancelled(context);
       const moved = await moveTableTo(project, name, {
@@ -36,11 +38,31 @@ export async function tableMove(
         onProgress: (progress) => context.progress.update(`${printable(name)}: ${progressText(progress)}`),
       });
       context.progress.clear();
-      if (json) await printJson(context, moved);
-      else await context.stdout.write(text(moved));
+      const definitions = views.get(moved.from) ?? [];
+      if (json) await printJson(context, { ...moved, definitions });
+      else await context.stdout.write(text(moved) + definitions.map((view) => viewText(view, moved)).join(''));
       warn(context, moved);
     }
   });
+}
+
+/** The views by their tables. Definitions that cannot be read do not keep tables from moving. */
+async function viewsToChange({ note }: CommandContext, project: Project) {
+  try {
+    return await viewsOfTables(project);
+  } catch (error) {
+    if (!(error instanceof MoraineError)) throw error;
+    note(`warning: nothing is said of the definitions that name the moved tables: ${error.message}`);
+    return new Map<string, readonly ViewOfTable[]>();
+  }
+}
+
+/** A definition that means the old name. */
+function viewText({ featureView, table, file }: ViewOfTable, { to }: MovedTable): string {
+  const where = file === null ? 'registered' : file;
+  const { catalog = '' } = parseTableName(to);
+  const orElse = parseTableName(table).catalog === undefined ? `, or make ${catalog} the default catalog` : '';
+  return `Feature view ${printable(featureView)} (${printable(where)}) reads ${printable(table)}: write ${printable(to)} there and apply${orElse}.\n`;
 }
 
 async function namesToMove(

@@ -64,7 +64,7 @@ export function declareTableMaintenanceCommands(table: Command, runner: ActionRu
     .command('move')
     .summary('Copy a table to another catalog, with its history, and let its old name refuse writes.')
     .description(
-      'Copy a table with its history to another catalog and rewrite the locations in its files. The new name is the same. From then on the old name refuses writes; it can be read, and its files stay. Repeat the command to finish a move that was cut short.',
+      'Copy a table with its history to another catalog and rewrite the locations in its files. The new name is the same. From then on the old name refuses writes; it can be read, and its files stay. Repeat the command to finish a move that was cut short. The feature views that read the old name are listed.',
     )
     .argument('[table]', '[CATALOG/]NAMESPACE.TABLE')
     .requiredOption('--to <catalog>', 'the catalog that the table goes to')

@@ -32,6 +32,10 @@ export function checkCatalogs(source: Table, target: Catalog): void {
     throw new MoraineError('INVALID_ARGUMENT', message);
   }
   for (const catalog of [from, target]) {
+    if (catalog?.isReadOnly === true) {
+      const message = `Table ${tableName(source)} cannot move from or to catalog ${catalog.name}, which is read through Trino and cannot be changed: a move marks the old name and registers the new one. Configure the catalog that Trino itself uses (REST, Glue, Hive, PostgreSQL), and name that.`;
+      throw new MoraineError('UNSUPPORTED_FEATURE', message);
+    }
     if (catalog?.hasTableRefs !== false) continue;
     const message = `Catalog ${catalog.name} keeps the history of its tables itself (Nessie), and gives and takes one snapshot: a move would lose the others. Append the rows to a new table there instead.`;
     throw new MoraineError('UNSUPPORTED_FEATURE', message);

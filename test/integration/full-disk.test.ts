@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { moraine } from '../support/cli.js';
 import { materializeLimited } from '../support/limited-process.js';
+import { digestOf } from '../support/machines.js';
 import { smallDisk } from '../support/small-disk.js';
 import { SmallProject } from '../support/small-project.js';
 import { temporaryFolder } from '../support/temp-folder.js';
@@ -11,7 +12,8 @@ import { temporaryFolder } from '../support/temp-folder.js';
 const MIB = 2 ** 20;
 /** Several processes one after another, each with an engine of its own. */
 const LIMIT_MS = 180_000;
-const FULL = { code: 'STORAGE_UNAVAILABLE', message: expect.stringMatching(/The disk is full|ulimit -f/) as unknown };
+const FULL_MESSAGE = /disk is full|ulimit -f/i;
+const FULL = { code: 'STORAGE_UNAVAILABLE', message: expect.stringMatching(FULL_MESSAGE) as unknown };
 
 /** Files that readers of the online table could meet, or that an attempt left behind. */
 async function dataFiles(small: SmallProject): Promise<string[]> {
@@ -115,6 +117,44 @@ describe('the disk is full', () => {
       expect(codes.size).toBeGreaterThan(0);
       expect(await small.runKeys()).toHaveLength(1);
       expect(await small.onlineRows()).toEqual(await small.recomputed());
+      await small.project.close();
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    'where a table moves to: the old name is as before, and the same command goes on when there is room',
+    async () => {
+      const folder = temporaryFolder();
+      const disk = smallDisk(join(folder, 'new'));
+      const config = `catalogs:
+  local: { uri: catalog.db, warehouse: warehouse }
+  new: { uri: new.db, warehouse: new }
+engine: { memoryLimit: 500MB, threads: 2, tempDirectory: tmp }
+`;
+      const small = await SmallProject.createIn(folder, { config });
+      for (let first = 0; first < 3; first += 1) await small.append(100_000, first * 100_000, 100_000);
+      const move = () =>
+        moraine(['table', 'move', small.table, '--to', 'new', '--json'], { cwd: folder, limits: disk.limits() });
+      const total = (await small.source()).metadata.snapshots.at(-1)?.summary.get('total-files-size');
+      disk.fill(Number(total) / 2);
+      const failed = await move();
+      expect(failed).toMatchObject({ code: 8, stdout: '' });
+      expect(failed.stderr).toMatch(/STORAGE_UNAVAILABLE/);
+      expect(failed.stderr).toMatch(FULL_MESSAGE);
+      await small.append(100_000, 300_000, 100_000);
+      const before = await digestOf(small.project, await small.source());
+      disk.free();
+      const moved = await move();
+      expect(moved.code, moved.stderr).toBe(0);
+      expect(JSON.parse(moved.stdout)).toMatchObject({
+        from: `local/${small.table}`,
+        to: `new/${small.table}`,
+        outcome: 'moved',
+        files: 4,
+        definitions: [{ featureView: small.view, table: small.table, file: null }],
+      });
+      expect(await digestOf(small.project, await small.project.loadTable(`new/${small.table}`))).toEqual(before);
       await small.project.close();
     },
     LIMIT_MS,

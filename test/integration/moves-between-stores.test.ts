@@ -58,7 +58,8 @@ async function append(moraine: Moraine, name: string, ids: readonly number[]): P
 /** The ids at every snapshot of a table in a folder, as PyIceberg reads them. */
 function asPyIcebergReads(catalog: 'local' | 'back', name: string): Promise<Record<string, readonly number[]>> {
   const warehouse = join(folder, configOf().catalogs[catalog].warehouse);
-  return python('read_snapshots.py', `sqlite:///${join(folder, `${catalog}.db`)}`, warehouse, name, catalog);
+  const properties = { type: 'sql', name: catalog, uri: `sqlite:///${join(folder, `${catalog}.db`)}`, warehouse };
+  return python('read_snapshots.py', JSON.stringify(properties), name);
 }
 
 test('rows, deletes and history survive each kind of move; PyIceberg reads every snapshot before and after', async () => {

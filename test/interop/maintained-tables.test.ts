@@ -27,7 +27,8 @@ describeInterop('maintained tables', () => {
     await expireOnce(deps, 'demo.t', { olderThanMs: 0n });
     const { snapshotId } = await tidyManifests(deps, 'demo.t');
     const all = [1, 2, 3, 4, 5];
-    expect(await python('read_snapshots.py', world.catalogUri, world.warehouse, 'demo.t')).toEqual({
+    const catalog = { type: 'sql', name: 'local', uri: world.catalogUri, warehouse: world.warehouse };
+    expect(await python('read_snapshots.py', JSON.stringify(catalog), 'demo.t')).toEqual({
       [String(second)]: [1, 2],
       [String(last)]: all,
       ...(snapshotId === null ? {} : { [String(snapshotId)]: all }),

@@ -225,6 +225,7 @@ test('a table that only Trino reaches is read with its deletes, materialized inc
     ['table', 'append', 'trino/shop.others', 'rows.csv', '--create'],
     ['table', 'delete', 'trino/shop.events', '--where', 'total = 10'],
     ['compact', 'trino/shop.events', '--strategy', 'binpack'],
+    ['table', 'move', 'trino/shop.events', '--to', 'lake'],
     ['maintain', 'trino/shop.events', '--older-than', '0s'],
   ];
   for (const change of changes) {

@@ -147,9 +147,10 @@ interface Digest {
   readonly sum: bigint;
 }
 
-async function digestOf(project: Project, table: Table): Promise<Digest> {
-  const { schema, snapshot } = selectSnapshot(table.metadata);
-  const { files } = await planFiles(table, { schema, snapshot });
+/** @param snapshotId the current one unless given */
+export async function digestOf(project: Project, table: Table, snapshotId?: bigint): Promise<Digest> {
+  const { schema, snapshot } = selectSnapshot(table.metadata, snapshotId === undefined ? {} : { snapshotId });
+  const { files } = await planFiles(table, { schema, snapshot, appliesDeletes: true });
   const engine = await project.engine();
   return await engine.withConnection(async (connection) => {
     const opened = await openFiles(connection, table, files.map(fileToOpen));

@@ -1,12 +1,11 @@
-"""Reads every snapshot of a table, and prints the ids that each holds. Arguments: catalog uri, warehouse, table, name of the catalog (local)."""
+"""Reads every snapshot of a table, and prints the ids that each holds. Arguments: properties of the catalog and its storage as JSON, table."""
 
 import json
 import sys
 
-from pyiceberg.catalog.sql import SqlCatalog
+from catalogs import open_catalog
 
-uri, warehouse, name, *catalog = sys.argv[1:]
-table = SqlCatalog(*(catalog or ["local"]), uri=uri, warehouse=warehouse).load_table(name)
+table = open_catalog(json.loads(sys.argv[1])).load_table(sys.argv[2])
 rows = {
     str(snapshot.snapshot_id): sorted(table.scan(snapshot_id=snapshot.snapshot_id).to_arrow()["id"].to_pylist())
     for snapshot in table.metadata.snapshots

@@ -1,9 +1,9 @@
 /** Tables that move from one SQL catalog and folder to another: every row at every snapshot, odd names, files from elsewhere, what is refused. */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { parseSchema, tableMetadataToJson } from '../../../iceberg/index.js';
-import type { Moraine } from '../../../index.js';
+import { createMoraine, type Moraine } from '../../../index.js';
 import { loadTable, type Table } from '../../../tables/index.js';
 import { failureOf, rejectionCode } from '../../support/error-code.js';
 import { filesBelow, filesWith, openTwoCatalogs } from '../../support/moved-table.js';
@@ -204,6 +204,23 @@ describe('a move that is refused', () => {
     expect(await failureOf(attempt())).toMatchObject({ code, message: expect.stringMatching(message) as string });
     await append([2]);
     expect(filesBelow(join(folder, 'old')).filter((file) => file.includes('/moved/'))).toEqual([]);
+  });
+
+  test('to a catalog that is only read, through Trino', async () => {
+    await create();
+    const config = {
+      catalogs: {
+        old: { uri: 'old.db', warehouse: 'old' },
+        trino: { type: 'trino', uri: 'http://127.0.0.1:1/lake' } as const,
+      },
+    };
+    const project = await createMoraine({ cwd: folder, config });
+    onTestFinished(() => project.close());
+    const failure = await failureOf(project.moveTable('old/ns.t', { to: 'trino' }));
+    expect([failure.code, failure.message]).toEqual([
+      'UNSUPPORTED_FEATURE',
+      'Table old/ns.t cannot move from or to catalog trino, which is read through Trino and cannot be changed: a move marks the old name and registers the new one. Configure the catalog that Trino itself uses (REST, Glue, Hive, PostgreSQL), and name that.',
+    ]);
   });
 
   test('a name that another table has, and a folder with the metadata of another table', async () => {
