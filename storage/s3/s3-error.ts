@@ -106,6 +106,12 @@ const REASONS = new Map<string | number, ReasonOf>([
   ],
 ]);
 
+/** Codes of the service that has the keys of encryption. */
+const OF_KEYS = /^kms[.:]/i;
+const notEncrypted = unavailable(
+  () => 'the store cannot use the key of its encryption. Correct s3.sse.key, or allow these credentials to use the key',
+);
+
 /** Codes of a certificate that is not trusted, has ended, or is of another host. */
 const UNTRUSTED = /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|ERR_TLS_CERT)/;
 const notTrusted = unavailable(
@@ -135,6 +141,7 @@ export function s3Error(error: unknown, action: string, location: Location): Mor
   const status = statusOf(error);
   const reasonOf =
     (UNTRUSTED.test(code) ? notTrusted : undefined) ??
+    (OF_KEYS.test(name) ? notEncrypted : undefined) ??
     REASONS.get(name) ??
     REASONS.get(code) ??
     (status === undefined ? undefined : REASONS.get(status));

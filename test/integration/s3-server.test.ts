@@ -5,7 +5,8 @@ import { readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { HeadObjectCommand } from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { quoteLiteral, readableScanSql } from '../../engine/index.js';
 import type { TableMetadata } from '../../iceberg/index.js';
 import { openFiles } from '../../scans/index.js';
@@ -13,9 +14,11 @@ import { stageInTurn } from '../../staging/index.js';
 import { Uploads } from '../../staging/uploads.js';
 import { DiskCache, type FileIO, listFiles } from '../../storage/index.js';
 import { S3FileIO } from '../../storage/s3/s3-file-io.js';
+import { S3_DIALECT } from '../../storage/s3/s3-options.js';
 import { describeStorageBehavior } from '../conformance/storage-behavior.js';
-import { rejectionCode } from '../support/error-code.js';
-import { type S3Server, startMinio } from '../support/s3-server.js';
+import { failureOf, rejectionCode } from '../support/error-code.js';
+import { type SeenRequest, startFaultyProxy } from '../support/faulty-proxy.js';
+import { KMS_KEY, type S3Server, startMinio } from '../support/s3-server.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 import { field, openHarness, schemaOf } from '../unit/engine/harness.js';
 
@@ -41,6 +44,59 @@ describeStorageBehavior('MinIO', () => {
     waysOut: [`${root}/../x`, `${root}/none/../../x`],
     clockTickMs: 1000,
   });
+});
+
+test('objects are encrypted by the key of the options, however they are made, and every request says who pays', async () => {
+  const proxy = await startFaultyProxy(server.endpoint);
+  onTestFinished(() => proxy.close());
+  // As a bucket whose requester pays.
+  proxy.fateOf = ({ headers }) =>
+    headers['x-amz-request-payer'] === 'requester'
+      ? 'pass'
+      : { status: 403, body: '<Error><Code>AccessDenied</Code></Error>' };
+  const root = newRoot();
+  const open = (key: string, completesConditionally = true): FileIO =>
+    new S3FileIO({
+      roots: [root],
+      options: {
+        ...server.options,
+        's3.endpoint': proxy.address,
+        's3.sse.type': 'kms',
+        's3.sse.key': key,
+        's3.requester-pays': 'true',
+      },
+      dialect: { ...S3_DIALECT, completesConditionally },
+    });
+  const io = open(KMS_KEY);
+  const large = async function* () {
+    for (let piece = 1; piece <= 20; piece += 1) yield Buffer.alloc(2 ** 20, await Promise.resolve(piece));
+  };
+  await io.create(`${root}/put`, Buffer.from('row'));
+  await io.createFrom(`${root}/parts`, large());
+  await open(KMS_KEY, false).createFrom(`${root}/copied`, large());
+  for (const name of ['put', 'parts', 'copied']) {
+    const [Bucket, Key] = ['warehouse', `${root.slice('s3://warehouse/'.length)}/${name}`];
+    const { ServerSideEncryption, SSEKMSKeyId } = await server.client.send(new HeadObjectCommand({ Bucket, Key }));
+    expect([name, ServerSideEncryption, SSEKMSKeyId]).toEqual([name, 'aws:kms', `arn:aws:kms:${KMS_KEY}`]);
+  }
+  expect((await io.stat(`${root}/put`)).sizeBytes).toBe(3);
+  expect(Buffer.from(await io.read(`${root}/put`)).toString()).toBe('row');
+  expect((await io.read(`${root}/copied`)).at(-1)).toBe(20);
+  expect((await io.readTail(`${root}/parts`, 3)).bytes).toEqual(new Uint8Array([20, 20, 20]));
+  const listed: string[] = [];
+  for await (const { location } of listFiles(io, root)) listed.push(location);
+  expect(listed).toEqual(['copied', 'parts', 'put'].map((name) => `${root}/${name}`));
+  await io.delete(...listed);
+  expect(new Set(proxy.seen.map(({ method }) => method))).toEqual(new Set(['PUT', 'POST', 'HEAD', 'GET']));
+  const makes = ({ method, path }: SeenRequest): boolean =>
+    (method === 'PUT' && !path.includes('partNumber=')) || (method === 'POST' && /[?&]uploads/.test(path));
+  const asked = proxy.seen.filter(makes).map(({ headers }) => headers['x-amz-server-side-encryption-aws-kms-key-id']);
+  expect(asked).toEqual(Array.from({ length: 4 }, () => KMS_KEY));
+  const refused = await failureOf(open('another-key').create(`${root}/other`, new Uint8Array(1)));
+  expect([refused.code, refused.message]).toEqual([
+    'STORAGE_UNAVAILABLE',
+    `Cannot create "${root}/other": the store cannot use the key of its encryption. Correct s3.sse.key, or allow these credentials to use the key.`,
+  ]);
 });
 
 const COLUMNS = 12;

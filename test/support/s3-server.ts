@@ -51,6 +51,9 @@ export interface ServerWithUsers extends S3Server {
 
 const MINIO = 'v0.0.0-20260212201848-7aac2a2c5b7c';
 
+/** The one key by which MinIO encrypts objects, for those who ask for that. */
+export const KMS_KEY = 'key-of-the-tests';
+
 /** The path of MinIO. The first call on a machine compiles it, which takes minutes. */
 export function minioProgram(): string {
   const folder = keptInCache(`minio-${MINIO}`, (staging) => {
@@ -80,7 +83,13 @@ export async function startMinio(certificate?: Certificate): Promise<ServerWithU
   const where = ['--address', `127.0.0.1:${port}`, '--console-address', `127.0.0.1:${consolePort}`];
   const server = spawn(program, ['server', '--quiet', ...where, '--certs-dir', certificates, join(data, 'objects')], {
     stdio: 'ignore',
-    env: { ...process.env, MINIO_ROOT_USER: accessKeyId, MINIO_ROOT_PASSWORD: secretAccessKey, MINIO_BROWSER: 'off' },
+    env: {
+      ...process.env,
+      MINIO_ROOT_USER: accessKeyId,
+      MINIO_ROOT_PASSWORD: secretAccessKey,
+      MINIO_BROWSER: 'off',
+      MINIO_KMS_SECRET_KEY: `${KMS_KEY}:${Buffer.alloc(32, 7).toString('base64')}`,
+    },
   });
   const endpoint = `${certificate === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
   const clean = () => rmSync(data, { recursive: true, force: true });
