@@ -3,12 +3,10 @@
  * query engine: started anew, it ends with the right rows, once.
  */
 import { randomUUID } from 'node:crypto';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { planBackfill, readBackfillPlan, segmentPage, stageSegment, storeBackfillPlan } from '../../backfill/index.js';
 import { parseTableName } from '../../catalogs/index.js';
-import { scanSql } from '../../engine/index.js';
 import { isMoraineError } from '../../errors/index.js';
-import { localPath } from '../../locations/index.js';
 import {
   commitMaterialization,
   commitWindows,
@@ -18,9 +16,9 @@ import {
   type StagedWindow,
 } from '../../materialization/index.js';
 import { stageRows } from '../../staging/index.js';
-import { commitAppend, commitOverwrite, loadTable, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
+import { commitAppend, commitOverwrite, loadTable, planFiles, selectSnapshot } from '../../tables/index.js';
 import type { Access } from '../simulation/gate.js';
-import { type CrashingRun, CrashLab, type CrashSite } from '../support/crash-lab.js';
+import { type CrashingRun, type CrashLab, type CrashSite, crashLabs, rowsOf } from '../support/crash-lab.js';
 import { expectIntact } from '../support/intact-table.js';
 import { SOURCE, SOURCE_SCHEMA, VIEW } from '../support/materialization-lab.js';
 
@@ -94,16 +92,6 @@ async function write(site: CrashSite, select: string) {
 const rowsFrom = (first: number, count: number) =>
   `SELECT (i % 10)::BIGINT, make_timestamptz(i * 1000000), NULL::TIMESTAMPTZ, i::DOUBLE FROM range(${first}, ${first + count}) t(i)`;
 
-async function rowsOf(site: CrashSite, table: Table, select: string): Promise<unknown[][]> {
-  const { schema, snapshot } = selectSnapshot(table.metadata);
-  const { files } = await planFiles(table, { schema, snapshot });
-  const scan = scanSql({
-    schema,
-    files: files.map(({ file }) => ({ path: localPath(file.filePath), recordCount: file.recordCount })),
-  });
-  return site.engine.withConnection((connection) => connection.rows(`WITH rows AS (SELECT * FROM ${scan}) ${select}`));
-}
-
 const NEWEST = 'SELECT k, epoch(max(event_ts))::BIGINT, max_by(v, event_ts) FROM rows GROUP BY k ORDER BY ALL';
 const SERVED = `SELECT k, epoch(max(event_timestamp))::BIGINT, max_by(v, event_timestamp) FROM rows GROUP BY k ORDER BY ALL`;
 
@@ -166,9 +154,10 @@ const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
+const crashLab = crashLabs();
+
 async function openLab(prepare: Scenario['prepare']): Promise<CrashLab> {
-  const lab = await CrashLab.open();
-  onTestFinished(() => lab.close());
+  const lab = await crashLab();
   const { catalog } = lab.site();
   const { identifier } = parseTableName(SOURCE);
   await catalog.createNamespace(identifier.namespace);
@@ -185,7 +174,7 @@ test.each(SCENARIOS)(
     process.stdout.write(`crash points of ${name}: ${points}\n`);
     expect(points).toBeGreaterThan(30);
   },
-  300_000,
+  900_000,
 );
 
 const isChange = ({ operation }: Access): boolean => operation === 'change';
@@ -204,7 +193,7 @@ test('a run that cleans up after an unknown outcome does not survive', async () 
       throw error;
     });
   };
-  await expect(lab.survive(careless, () => expectWhole(lab, 1), isChange)).rejects.toThrow(
+  await expect(lab.survive(careless, () => expectWhole(lab, 1), { isPoint: isChange })).rejects.toThrow(
     /late access \d+, change swap/,
   );
-}, 300_000);
+}, 900_000);

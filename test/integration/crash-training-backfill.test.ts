@@ -3,7 +3,7 @@
  * query engine: started anew, it ends with each window's rows once, and one dataset.
  */
 import { randomUUID } from 'node:crypto';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import {
   commitTrainingWindows,
   planTrainingBackfill,
@@ -16,14 +16,12 @@ import {
   windowAt,
 } from '../../backfill/index.js';
 import { parseTableName } from '../../catalogs/index.js';
-import { scanSql } from '../../engine/index.js';
 import { DatasetRegistry } from '../../features/index.js';
 import { type Schema } from '../../iceberg/index.js';
-import { localPath } from '../../locations/index.js';
 import { stageRows } from '../../staging/index.js';
-import { commitAppend, planFiles, selectSnapshot, WINDOW_KEYS } from '../../tables/index.js';
+import { commitAppend, WINDOW_KEYS } from '../../tables/index.js';
 import { parseTrainingSetRequest, type TrainingDeps } from '../../training/index.js';
-import { type CrashingRun, CrashLab, type CrashSite } from '../support/crash-lab.js';
+import { type CrashingRun, type CrashLab, type CrashSite, crashLabs, rowsOf } from '../support/crash-lab.js';
 import { expectIntact } from '../support/intact-table.js';
 import { SOURCE, SOURCE_SCHEMA, VIEW } from '../support/materialization-lab.js';
 
@@ -90,15 +88,7 @@ async function fill(site: CrashSite, name: string, schema: Schema, select: strin
 async function expectWhole(lab: CrashLab): Promise<void> {
   const site = lab.site();
   const table = await site.loadTable(SET);
-  const { schema, snapshot } = selectSnapshot(table.metadata);
-  const { files } = await planFiles(table, { schema, snapshot });
-  const scan = scanSql({
-    schema,
-    files: files.map(({ file }) => ({ path: localPath(file.filePath), recordCount: file.recordCount })),
-  });
-  const rows = await site.engine.withConnection((connection) =>
-    connection.rows(`SELECT k::DOUBLE, v FROM ${scan} ORDER BY ALL`),
-  );
+  const rows = await rowsOf(site, table, 'SELECT k::DOUBLE, v FROM rows ORDER BY ALL');
   expect(rows).toEqual(EXPECTED);
   const keys = table.metadata.snapshots.map(({ summary }) => summary.get(WINDOW_KEYS));
   expect([keys.length, new Set(keys).size]).toEqual([2, 2]);
@@ -107,9 +97,10 @@ async function expectWhole(lab: CrashLab): Promise<void> {
   expect(saved.map(({ record: { name, rows: count } }) => [name, count])).toEqual([['march', 10n]]);
 }
 
+const openLab = crashLabs();
+
 test('the backfill of a training set survives every point', async () => {
-  const lab = await CrashLab.open();
-  onTestFinished(() => lab.close());
+  const lab = await openLab();
   const site = lab.site();
   await site.catalog.createNamespace(['demo']);
   await fill(site, SOURCE, SOURCE_SCHEMA, READINGS);
@@ -117,4 +108,4 @@ test('the backfill of a training set survives every point', async () => {
   const points = await lab.survive(backfill, () => expectWhole(lab));
   process.stdout.write(`crash points of a training set: ${points}\n`);
   expect(points).toBeGreaterThan(40);
-}, 300_000);
+}, 900_000);

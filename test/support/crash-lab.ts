@@ -2,18 +2,23 @@
  * A folder with tables that is put back as it was for every crash point, and processes that die in it: what a run has learned counts
  * only if its step ended, as in the history of a workflow.
  */
-import { cp, mkdtemp, realpath, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import type { Catalog, Clock } from '../../catalogs/index.js';
 import { parseTableName, SYSTEM_CLOCK } from '../../catalogs/index.js';
 import { MemoryPointers, openMemoryCatalog } from '../../catalogs/memory/memory-catalog.js';
-import { type Engine, openEngine } from '../../engine/index.js';
+import { type Engine, openEngine, readableScanSql } from '../../engine/index.js';
 import { isMoraineError } from '../../errors/index.js';
-import { type FileIO, LocalFileIO } from '../../storage/index.js';
-import { loadTable, type Table } from '../../tables/index.js';
+import { fileToOpen, openFiles } from '../../scans/index.js';
+import type { FileIO } from '../../storage/index.js';
+import { loadTable, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
 import { type Access, type Gate, OPEN_GATE } from '../simulation/gate.js';
 import { allPoints, type CrashPoint, GatedFileIO, gatedEngine, Killed, ProcessBoundary } from './crash-points.js';
+import { type CrashStore, filesOf, objectsOf } from './crash-store.js';
+import { type S3Server, startMinio } from './s3-server.js';
 
 /** Waits of retries are not waited for. */
 const HASTY_CLOCK: Clock = { ...SYSTEM_CLOCK, sleep: () => Promise.resolve() };
@@ -47,21 +52,60 @@ export class StepHistory {
   }
 }
 
+/**
+ * Opens the labs of a file of tests, each with a store of its own; they are closed when their test has finished. Call it at the top of the file.
+ * @param place unless given files, or S3 with `MORAINE_CRASH_STORE=s3`
+ */
+export function crashLabs(
+  place: 'files' | 'S3' = process.env['MORAINE_CRASH_STORE'] === 's3' ? 'S3' : 'files',
+): () => Promise<CrashLab> {
+  let server: S3Server | undefined;
+  if (place === 'S3') {
+    beforeAll(async () => {
+      server = await startMinio();
+    });
+    afterAll(() => server?.close());
+  }
+  return async () => {
+    const bucket = `crash-${randomUUID()}`;
+    await server?.makeBucket(bucket);
+    const lab = await CrashLab.open((folder) =>
+      server === undefined ? filesOf(folder) : objectsOf(server, bucket, folder),
+    );
+    onTestFinished(() => lab.close());
+    return lab;
+  };
+}
+
+/** The rows of a query over `rows`, which are those of a table. */
+export async function rowsOf({ engine }: CrashSite, table: Table, select: string): Promise<unknown[][]> {
+  const { schema, snapshot } = selectSnapshot(table.metadata);
+  const { files } = await planFiles(table, { schema, snapshot, appliesDeletes: true });
+  return await engine.withConnection(async (connection) => {
+    const opened = await openFiles(connection, table, files.map(fileToOpen));
+    const scan = await readableScanSql(connection, { schema, ...opened });
+    return await connection.rows(`WITH rows AS (SELECT * FROM ${scan}) ${select}`);
+  });
+}
+
 /** A run, step by step. It is called again with another site, and the same history, when its process has died. */
 export type CrashingRun = (site: CrashSite, history: StepHistory) => Promise<void>;
 
 export class CrashLab {
   readonly folder: string;
+  readonly #store: CrashStore;
   readonly #engine: Engine;
   readonly #pointers = new MemoryPointers();
   #saved: MemoryPointers | undefined;
 
-  private constructor(folder: string, engine: Engine) {
+  private constructor(folder: string, store: CrashStore, engine: Engine) {
     this.folder = folder;
+    this.#store = store;
     this.#engine = engine;
   }
 
-  static async open(): Promise<CrashLab> {
+  /** @param storeIn makes its store, with a folder for files of this machine */
+  static async open(storeIn: (folder: string) => CrashStore): Promise<CrashLab> {
     const folder = await realpath(await mkdtemp(join(tmpdir(), 'moraine-crash-')));
     const engine = await openEngine({
       memoryLimitBytes: 256 * 2 ** 20,
@@ -69,7 +113,7 @@ export class CrashLab {
       tempDirectory: join(folder, 'tmp'),
       allowedDirectories: [folder],
     });
-    return new CrashLab(folder, engine);
+    return new CrashLab(folder, storeIn(folder), engine);
   }
 
   async close(): Promise<void> {
@@ -79,12 +123,12 @@ export class CrashLab {
 
   /** The tables as a process sees them whose accesses pass this gate. */
   site(gate: Gate = OPEN_GATE): CrashSite {
-    const io = new GatedFileIO(new LocalFileIO({ roots: [this.folder] }), gate);
+    const io = new GatedFileIO(this.#store.open(), gate);
     const catalog = openMemoryCatalog({
       name: 'simulated',
       pointers: this.#pointers,
       io,
-      warehouse: this.#warehouse,
+      warehouse: this.#store.warehouse,
       reach: gate,
       clock: HASTY_CLOCK,
     });
@@ -94,15 +138,14 @@ export class CrashLab {
 
   /** Remembers everything as it is now. */
   async save(): Promise<void> {
-    await cp(this.#warehouse, `${this.#warehouse}.saved`, { recursive: true });
+    await this.#store.save();
     this.#saved = this.#pointers.copy();
   }
 
-  /** Puts everything back as it was saved. Files have new times, so that caches know none of them, as in a new process. */
+  /** Puts everything back as it was saved. */
   async restore(): Promise<void> {
     if (this.#saved === undefined) throw new Error('nothing was saved');
-    await rm(this.#warehouse, { recursive: true, force: true });
-    await cp(`${this.#warehouse}.saved`, this.#warehouse, { recursive: true });
+    await this.#store.restore();
     this.#pointers.become(this.#saved);
   }
 
@@ -129,18 +172,23 @@ export class CrashLab {
    * Saves everything as it is, runs once without fault, and then once for every point of that run, each time from what was saved.
    * @param expectWhole checks what must hold after every run
    * @param isPoint which accesses count; all of them, unless given
-   * @returns how many points there were
+   * @param every so many-th of their points is tried
+   * @returns how many were
    */
   async survive(
     run: CrashingRun,
     expectWhole: () => Promise<void>,
-    isPoint: (access: Access) => boolean = () => true,
+    {
+      isPoint = () => true,
+      every = 1,
+    }: { readonly isPoint?: (access: Access) => boolean; readonly every?: number } = {},
   ): Promise<number> {
     await this.save();
     await this.restore();
     const { accesses } = await this.run(run, null);
     await expectWhole();
-    const points = allPoints(accesses).filter(({ number }) => isPoint(accesses[number - 1] as Access));
+    const all = allPoints(accesses).filter(({ number }) => isPoint(accesses[number - 1] as Access));
+    const points = all.filter((_, index) => index % every === 0);
     for (const point of points) {
       await this.restore();
       try {
@@ -152,10 +200,6 @@ export class CrashLab {
       }
     }
     return points.length;
-  }
-
-  get #warehouse(): string {
-    return join(this.folder, 'warehouse');
   }
 }
 
