@@ -10,19 +10,21 @@ import { currentSchema, type Schema } from '../iceberg/index.js';
 import { onlineProblems } from '../online/index.js';
 import type { Project } from '../project/index.js';
 import { type AppliedSchedules, DeclaredSchedules } from './declared-schedules.js';
+import { dropOnlineTables, onlineTablesToDrop } from './prune-online-tables.js';
 import { type RedefinedView, redefinedViews } from './redefined-views.js';
 import { checkOnlineNames, followRenames, type RenamedTable } from './rename-online-tables.js';
 
 export interface ApplyDefinitionsOptions {
   /** Make the plan, change nothing. */
   readonly dryRun?: boolean;
-  /** Remove what is registered but not among the definitions. */
+  /** Remove what is registered but not among the definitions, and the online tables of such views with their files. */
   readonly prune?: boolean;
   /** Told the plan before it is applied; throwing stops it. Called again if another apply came first. */
   readonly onPlan?: (
     plan: ApplyPlan,
     schedules: AppliedSchedules,
     redefinedViews: readonly RedefinedView[],
+    droppedTables: readonly string[],
   ) => Promise<void>;
   /** Leave the schedules on the Temporal server as they are. */
   readonly leaveSchedules?: boolean;
@@ -32,6 +34,8 @@ export interface ApplyDefinitionsOptions {
 export interface AppliedDefinitions extends ApplyResult {
   /** Online tables that were given the names of their renamed views. */
   readonly renamedTables: readonly RenamedTable[];
+  /** Online tables of deleted views, which are dropped with their files; with `dryRun` those that would be. */
+  readonly droppedTables: readonly string[];
   /**
    * Views whose stored values are those of an earlier definition: until they are materialized, online reads of what was changed are
    * refused with `MATERIALIZATION_REQUIRED`. Nothing is started for them.
@@ -74,6 +78,7 @@ async function applyWith(
   const registry = await project.registry();
   let schedules: AppliedSchedules = { status: 'left-alone', changes: [] };
   let redefined: readonly RedefinedView[] = [];
+  let droppedTables: readonly string[] = [];
   const applied = await registry.apply(definitions, {
     dryRun,
     ...(options.prune === undefined ? {} : { prune: options.prune }),
@@ -84,14 +89,16 @@ async function applyWith(
       await checkOnlineNames(project, plan);
       if (!leaveSchedules) schedules = await declared.plan(plan);
       redefined = await redefinedViews(project, plan);
-      await options.onPlan?.(plan, schedules, redefined);
+      droppedTables = await onlineTablesToDrop(project, plan);
+      await options.onPlan?.(plan, schedules, redefined, droppedTables);
       if (!dryRun) await declared.deleteUndeclared(plan);
     },
   });
-  if (dryRun) return { ...applied, renamedTables: [], redefinedViews: redefined, schedules };
+  if (dryRun) return { ...applied, renamedTables: [], droppedTables, redefinedViews: redefined, schedules };
   const renamedTables = await followRenames(project, applied.plan);
+  await dropOnlineTables(project, droppedTables);
   await declared.finish(applied.plan);
-  return { ...applied, renamedTables, redefinedViews: redefined, schedules };
+  return { ...applied, renamedTables, droppedTables, redefinedViews: redefined, schedules };
 }
 
 /** The definitions that a plan may have broken: those that it changes, and those next to them. Others are not checked. */

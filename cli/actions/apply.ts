@@ -36,12 +36,14 @@ export async function apply(
       dryRun,
       prune: options.prune === true,
       leaveSchedules: options.schedules === false,
-      onPlan: async (next, planned, redefined) => {
+      onPlan: async (next, planned, redefined, dropped) => {
         if (options.json !== true)
-          await context.stdout.write(formatPlan(next) + formatSchedules(planned) + formatRedefined(redefined));
+          await context.stdout.write(
+            formatPlan(next) + formatDropped(dropped) + formatSchedules(planned) + formatRedefined(redefined),
+          );
       },
     });
-    const { plan, snapshotId, renamedTables, redefinedViews, schedules } = applied;
+    const { plan, snapshotId, renamedTables, droppedTables, redefinedViews, schedules } = applied;
     const toMaterialize = options.materialize === true ? redefinedViews.map(({ view }) => view) : [];
     if (schedules.status === 'no-server') context.note(NO_SERVER);
     if (options.json === true) {
@@ -53,6 +55,7 @@ export async function apply(
         changes: plan.changes,
         registrySnapshotId: snapshotId,
         renamedTables,
+        droppedTables,
         redefinedViews,
         ...(options.materialize === true ? { materializations } : {}),
         schedules: schedules.changes,
@@ -98,6 +101,11 @@ export function formatSchedules({ changes }: AppliedSchedules): string {
     ])
     .map((line) => `${line}\n`)
     .join('');
+}
+
+/** The online tables of deleted views. */
+export function formatDropped(tables: readonly string[]): string {
+  return tables.map((table) => `- online table ${printable(table)}, with its files\n`).join('');
 }
 
 /** The views that have to be materialized, with what was changed in each since its last run. */

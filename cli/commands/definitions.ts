@@ -42,7 +42,10 @@ export function declareDefinitionCommands(program: Command, runner: ActionRunner
     )
     .argument('[file...]', 'YAML, JSON, JavaScript or TypeScript files (default: `definitions` of the configuration)')
     .option('--dry-run', 'stop after printing what would change')
-    .option('--prune', 'also remove registered definitions that are not in the files')
+    .option(
+      '--prune',
+      'also remove registered definitions that are not in the files, and the online tables of such views',
+    )
     .addOption(
       new Option(
         '--materialize',

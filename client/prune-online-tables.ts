@@ -1,0 +1,46 @@
+/** Online tables of views that an apply deletes. */
+import { formatTableName } from '../catalogs/index.js';
+import { isMoraineError, MoraineError } from '../errors/index.js';
+import type { ApplyPlan } from '../features/index.js';
+import { purgeTable } from '../maintenance/index.js';
+import { maintenanceDeps, materializationDeps, type Project } from '../project/index.js';
+
+/** Names of the online tables of the views that a plan deletes, as far as there are any. */
+export async function onlineTablesToDrop(project: Project, { changes }: ApplyPlan): Promise<readonly string[]> {
+  const views = changes.filter(({ action, kind }) => action === 'delete' && kind === 'featureView');
+  if (views.length === 0) return [];
+  const { catalog, settings } = await materializationDeps(project);
+  const namespace = settings?.namespace ?? [];
+  const found: string[] = [];
+  for (const { name } of views)
+    if (await catalog.tableExists({ namespace, name })) found.push(formatTableName({ namespace, name }));
+  return found;
+}
+
+/**
+ * Drops tables with their files; where something else deletes the files of the catalog's tables, the names alone.
+ * @throws what dropping throws, with what to do: the definitions are registered by then
+ */
+export async function dropOnlineTables(project: Project, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    try {
+      await dropWithFiles(project, name);
+    } catch (error) {
+      if (!isMoraineError(error)) throw error;
+      const message = `The definitions are registered, but the online table ${name} of a deleted view is still there: ${error.message}`;
+      const remedy = `Drop it: \`moraine table drop ${name}\`, with --purge if its files may be deleted.`;
+      throw new MoraineError(error.code, message, { details: error.details, cause: error, remedy });
+    }
+  }
+}
+
+async function dropWithFiles(project: Project, name: string): Promise<void> {
+  try {
+    await purgeTable(maintenanceDeps(project), await project.loadTable(name));
+  } catch (error) {
+    if (isMoraineError(error, 'TABLE_NOT_FOUND')) return;
+    if (!isMoraineError(error, 'UNSUPPORTED_FEATURE')) throw error;
+    const { catalog, identifier } = await project.resolveTable(name);
+    await catalog.dropTable(identifier);
+  }
+}
