@@ -1,6 +1,6 @@
 /** Catalogs as `moraine.yaml` has them. */
 import { z } from 'zod';
-import { isSecretStorageOption, isStorageOption, reasonAgainst, storageOptions } from './storage-options.js';
+import { isSecretStorageOption, isStorageOption, storageOptions } from './storage-options.js';
 
 const text = z.string().min(1, 'must not be empty');
 const scalar = z.union([text, z.number(), z.boolean()]);
@@ -150,7 +150,7 @@ export const catalogSchema = z
       if (isCatalogOption(type, name) || isStorageOption(name)) continue;
       const rule =
         known === '' ? `there are none but those of storage for catalogs of type ${type}` : `there are ${known}`;
-      check(['options', name], `is not an option; ${reasonAgainst(name) ?? rule}`);
+      check(['options', name], `is not an option; ${rule}`);
     }
     if (type === 'glue' && options['client.role-arn'] !== undefined) {
       const message =

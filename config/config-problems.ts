@@ -27,6 +27,8 @@ export function problemsOf(
     const reason = issue.issues.map((inner) => inner.message).join(', ');
     return [{ line: lineAt(issue.path), message: `${where}: ${reason}` }];
   }
+  const reason = issue.path.at(-2) === 'options' ? reasonAgainst(String(issue.path.at(-1))) : undefined;
+  if (reason !== undefined) return [{ line: lineAt(issue.path), message: `${where}: is not an option; ${reason}` }];
   const message = issue.message.replace(/^Invalid input: /, '').replace(/^Too (small|big): /, '');
   return [{ line: lineAt(issue.path), message: where === '' ? `the file: ${message}` : `${where}: ${message}` }];
 }

@@ -83,6 +83,7 @@ const FOREIGN_OPTIONS: Readonly<Record<string, string>> = {
   's3.retry-strategy-impl': 'requests are tried five times; leave it out',
   's3.resolve-region': 'set s3.region',
   's3.sse.md5': 'keys of customers (SSE-C) are not supported; set s3.sse.type: kms',
+  ssl: 'set NODE_EXTRA_CA_CERTS to the file of cabundle; certificates of clients are not supported',
   'gcs.access': OF_GCSFS,
   'gcs.consistency': OF_GCSFS,
   'gcs.cache-timeout': OF_GCSFS,

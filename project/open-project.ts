@@ -5,7 +5,14 @@ import type { Engine } from '../engine/index.js';
 import { isMoraineError, MoraineError, nearestNames } from '../errors/index.js';
 import type { Registry } from '../features/index.js';
 import { isStoreLocation, PrefixMap } from '../locations/index.js';
-import { type FileIO, hasCredentials, openStorage, StorageGrants, storeOptionsAt } from '../storage/index.js';
+import {
+  addressOptions,
+  type FileIO,
+  hasCredentials,
+  openStorage,
+  StorageGrants,
+  storeOptionsAt,
+} from '../storage/index.js';
 import { loadTable } from '../tables/index.js';
 import type { Project, ResolvedTableName } from './project.js';
 import { tableNotFound } from './table-not-found.js';
@@ -104,7 +111,7 @@ function storageGrants({ catalogs, storage }: MoraineConfig): StorageGrants | un
   const askers = servers.map(({ uri, warehouse = '', options: own }) => [uri, warehouse, restPrincipal(own ?? {})]);
   return new StorageGrants({
     scope: JSON.stringify(askers),
-    endpointAt: (location) => storeOptionsAt(storage, location)['s3.endpoint'],
+    addressAt: (location) => addressOptions(storeOptionsAt(storage, location)),
   });
 }
 

@@ -20,7 +20,7 @@ export { type OpenStorageOptions, openStorage, type StoreSettings, storeOptionsA
 export { proxyAgentsFor, requestHandler, silenceVersionWarning, staticCredentials } from './s3/aws-client.js';
 export type { ProxyAgents } from './s3/proxy-agents.js';
 export { namesBuckets } from './s3/s3-location.js';
-export { hasCredentials } from './s3/s3-options.js';
+export { addressOptions, hasCredentials } from './s3/s3-options.js';
 export type { StorageOptions } from './s3/store-dialect.js';
 export { type PrefixGrant, StorageGrants, type StoreRequest, type TableGrant } from './storage-grants.js';
 export { measureTraffic, noTraffic, type Traffic } from './traffic.js';

@@ -123,7 +123,7 @@ export interface StorageGrantsOptions {
   /** As {@link StorageGrants} has it. */
   readonly scope: string;
   /** As {@link StorageGrants} has it; the project has none unless given. */
-  readonly endpointAt?: (location: Location) => string | undefined;
+  readonly addressAt?: (location: Location) => StorageOptions;
   /** The clock by which credentials end. */
   readonly nowMs?: () => number;
 }
@@ -132,15 +132,15 @@ export interface StorageGrantsOptions {
 export class StorageGrants {
   /** Who asks which catalogs: files that were fetched in one name are not for others. Nothing of it is a secret. */
   readonly scope: string;
-  /** The project's own address of the store that has a location; it counts before the one that catalogs name. */
-  readonly endpointAt: (location: Location) => string | undefined;
+  /** The project's own address of the store that has a location, under the name of its option; it counts before the one that catalogs name. */
+  readonly addressAt: (location: Location) => StorageOptions;
   readonly #nowMs: () => number;
   readonly #tables = new Map<string, { readonly held: HeldGrant; readonly folders: readonly string[] }>();
   readonly #byFolder = new Map<string, HeldGrant>();
 
-  constructor({ scope, endpointAt = () => undefined, nowMs = Date.now }: StorageGrantsOptions) {
+  constructor({ scope, addressAt = () => ({}), nowMs = Date.now }: StorageGrantsOptions) {
     this.scope = scope;
-    this.endpointAt = endpointAt;
+    this.addressAt = addressAt;
     this.#nowMs = nowMs;
   }
 

@@ -202,14 +202,14 @@ export class RestCatalog implements Catalog {
     const prefixes = this.#prefixesOf(answer, metadata.location);
     const key = this.#grantKey(identifier, isStaged ? metadata.location : '');
     if (prefixes.length === 0 && this.#grants.has(key)) return;
-    const own = prefixes.map(({ prefix }) => prefix).filter((prefix) => /^s3:\/\/[^/]+\/./.test(prefix));
+    const own = prefixes.map(({ prefix }) => prefix).filter((prefix) => /^(s3|gs):\/\/[^/]+\/./.test(prefix));
     const { tableUuid, location } = metadata;
     const renew = () => this.#renewed(identifier, { tableUuid, location }, isStaged);
     this.#grants.set(key, { folders: [...foldersOf(metadata), ...own], prefixes, renew });
   }
 
   #prefixesOf(answer: JsonObject, location: Location): readonly PrefixGrant[] {
-    return grantedPrefixes(answer, this.#server.properties, this.#client, this.#grants?.endpointAt(location));
+    return grantedPrefixes(answer, this.#server.properties, this.#client, this.#grants?.addressAt(location));
   }
 
   /** Access to the same table's files, asked for anew. */

@@ -37,51 +37,78 @@ export function foldersOf({ location, properties }: TableMetadata): readonly str
  * What an answer gives. Nothing of it is in messages.
  * @param answer a `LoadTableResult` or a `LoadCredentialsResponse`
  * @param server what the catalog says of all its tables
- * @param endpoint the project's own address of the store, if it has one
+ * @param address the project's own address of the store, under the name of its option; empty: it has none
  * @throws MoraineError `CONFIG_INVALID` for addresses that nobody configured
  */
 export function grantedPrefixes(
   answer: JsonObject,
   server: ReadonlyMap<string, string>,
   client: RestClient,
-  endpoint?: string,
+  address: StorageOptions = {},
 ): readonly PrefixGrant[] {
   const { config, 'storage-credentials': list } = answer;
-  const place = { client, isOwnEndpoint: endpoint !== undefined };
-  const own = endpoint === undefined ? [] : [['s3.endpoint', endpoint] as const];
+  const own = Object.entries(address);
+  const place = { client, address };
   const common = new Map([...server, ...textEntries(config), ...own]);
   const listed = list !== undefined && isJsonArray(list) ? list : [];
   const ofPrefixes = listed.flatMap((each) => {
     if (!isJsonObject(each) || typeof each['prefix'] !== 'string') return [];
     const settings = new Map([...common, ...textEntries(each['config']), ...own]);
-    return prefixGrant(each['prefix'].replace(/^s3[an]:\/\//, 's3://'), settings, place);
+    return prefixGrants(each['prefix'].replace(/^s3[an]:\/\//, 's3://'), settings, place);
   });
-  return [...ofPrefixes, ...prefixGrant('', common, place)];
+  return [...ofPrefixes, ...prefixGrants('', common, place)];
 }
 
 interface Place {
   readonly client: RestClient;
-  readonly isOwnEndpoint: boolean;
+  /** As {@link grantedPrefixes} has it. */
+  readonly address: StorageOptions;
 }
 
-function prefixGrant(prefix: string, settings: ReadonlyMap<string, string>, place: Place): PrefixGrant[] {
+type Settings = ReadonlyMap<string, string>;
+
+function prefixGrants(prefix: string, settings: Settings, place: Place): PrefixGrant[] {
+  if (prefix.startsWith('gs://')) return gcsGrant(prefix, settings, place);
+  return [...s3Grant(prefix, settings, place), ...(prefix === '' ? gcsGrant('gs://', settings, place) : [])];
+}
+
+function s3Grant(prefix: string, settings: Settings, place: Place): PrefixGrant[] {
   const hasKeys = settings.has('s3.access-key-id') && settings.has('s3.secret-access-key');
   const isSigned = settings.get('s3.remote-signing-enabled')?.toLowerCase() === 'true';
   if (!hasKeys && !isSigned) return [];
-  const expires = Number(settings.get('s3.session-token-expires-at-ms') ?? Number.NaN);
   return [
     {
       prefix,
-      options: storageOptions(settings, place),
-      ...(Number.isFinite(expires) ? { expiresMs: expires } : {}),
+      options: s3Options(settings, place),
+      ...expiry(settings.get('s3.session-token-expires-at-ms')),
       ...(hasKeys ? {} : { sign: signerOf(settings, place.client) }),
     },
   ];
 }
 
+/** A token for Google Cloud Storage. Source: Apache Iceberg, `GCPProperties`. */
+function gcsGrant(prefix: string, settings: Settings, place: Place): PrefixGrant[] {
+  const token = settings.get('gcs.oauth2.token');
+  if (token === undefined) return [];
+  const options = { 'gcs.oauth2.token': token, ...addressOf('gcs.service.host', settings, place) };
+  return [{ prefix, options, ...expiry(settings.get('gcs.oauth2.token-expires-at')) }];
+}
+
+/** @param time in milliseconds since 1970 */
+function expiry(time: string | undefined): { readonly expiresMs?: number } {
+  const expiresMs = Number(time ?? Number.NaN);
+  return Number.isFinite(expiresMs) ? { expiresMs } : {};
+}
+
+/** The address of the store, under the name of its option. */
+function addressOf(name: string, settings: Settings, { client, address }: Place): StorageOptions {
+  const given = settings.get(name);
+  if (given === undefined) return {};
+  return { [name]: address[name] === undefined ? checkedEndpoint(name, given, client.address) : given };
+}
+
 /** The settings of the store, under the names of storage options. */
-function storageOptions(settings: ReadonlyMap<string, string>, { client, isOwnEndpoint }: Place): StorageOptions {
-  const endpoint = settings.get('s3.endpoint');
+function s3Options(settings: Settings, place: Place): StorageOptions {
   const region = settings.get('s3.region') ?? settings.get('client.region');
   const isPath = settings.get('s3.path-style-access')?.toLowerCase();
   const isVirtual =
@@ -91,16 +118,14 @@ function storageOptions(settings: ReadonlyMap<string, string>, { client, isOwnEn
     return value === undefined ? [] : [[name, value]];
   });
   return {
-    ...(endpoint === undefined
-      ? {}
-      : { 's3.endpoint': isOwnEndpoint ? endpoint : checkedEndpoint(endpoint, client.address) }),
+    ...addressOf('s3.endpoint', settings, place),
     ...(region === undefined ? {} : { 's3.region': region }),
     ...(isVirtual === undefined ? {} : { 's3.force-virtual-addressing': String(isVirtual) }),
     ...(Object.fromEntries(keys) as StorageOptions),
   };
 }
 
-function signerOf(settings: ReadonlyMap<string, string>, client: RestClient): NonNullable<PrefixGrant['sign']> {
+function signerOf(settings: Settings, client: RestClient): NonNullable<PrefixGrant['sign']> {
   const address = `${(settings.get('s3.signer.uri') ?? client.address).replace(/\/+$/, '')}/`;
   const endpoint = settings.get('s3.signer.endpoint') ?? SIGNER_ENDPOINT;
   if (!URL.canParse(endpoint, address)) throw optionInvalid('s3.signer.endpoint', 'is not an address');

@@ -20,24 +20,24 @@ for (const [network, bits] of [
 const INWARD_NAMES = /(^|\.)(localhost|metadata|metadata\.google\.internal)\.?$/i;
 
 /**
- * The address of a store as a catalog gives it. On the host of the catalog itself everything is allowed.
+ * The address of a store as a catalog gives it, under the name of its option. On the host of the catalog itself everything is allowed.
  * @throws MoraineError `CONFIG_INVALID` for one on this machine or of a cloud's metadata service, and for plain http where the catalog has https
  */
-export function checkedEndpoint(endpoint: string, catalog: string): string {
+export function checkedEndpoint(option: string, endpoint: string, catalog: string): string {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   const own = new URL(catalog);
   const isAddress = url !== undefined && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '';
-  if (!isAddress) throw refused(endpoint, catalog, 'which is not the address of a store');
+  if (!isAddress) throw refused(option, endpoint, catalog, 'which is not the address of a store');
   if (url.hostname === own.hostname) return endpoint;
-  if (url.protocol === 'http:' && own.protocol === 'https:') throw refused(endpoint, catalog, 'without TLS');
+  if (url.protocol === 'http:' && own.protocol === 'https:') throw refused(option, endpoint, catalog, 'without TLS');
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
   const version = isIP(host);
   const isInward = version === 0 ? INWARD_NAMES.test(host) : INWARD.check(host, version === 4 ? 'ipv4' : 'ipv6');
-  if (isInward) throw refused(endpoint, catalog, 'an address of this machine or of its network');
+  if (isInward) throw refused(option, endpoint, catalog, 'an address of this machine or of its network');
   return endpoint;
 }
 
-function refused(endpoint: string, catalog: string, reason: string): MoraineError {
-  const message = `The catalog at ${catalog} says that s3.endpoint is ${JSON.stringify(endpoint)}, ${reason}. Set s3.endpoint in storage.options if you trust it.`;
-  return new MoraineError('CONFIG_INVALID', message, { details: { option: 's3.endpoint', given: endpoint } });
+function refused(option: string, endpoint: string, catalog: string, reason: string): MoraineError {
+  const message = `The catalog at ${catalog} says that ${option} is ${JSON.stringify(endpoint)}, ${reason}. Set ${option} in storage.options if you trust it.`;
+  return new MoraineError('CONFIG_INVALID', message, { details: { option, given: endpoint } });
 }

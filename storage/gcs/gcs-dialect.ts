@@ -86,8 +86,6 @@ function ownHeader(name: string, value: string): [string, string][] {
 }
 
 function adapt(client: S3Client, options: StorageOptions): void {
-  // What is wrong with the options is said when they are given.
-  authorizationOf({ ...options, 'gcs.oauth2.token-expires-at': 'Infinity' });
   const payer = payerOf(options);
   client.middlewareStack.add(
     (next) => (sent) => {
@@ -122,6 +120,11 @@ function payerOf(options: StorageOptions): string | undefined {
 /** Google Cloud Storage. */
 export const GCS_DIALECT: StoreDialect = {
   clientConfig,
+  // That a token has ended is said when it is used.
+  requireAccess: (options) => void authorizationOf({ ...options, 'gcs.oauth2.token-expires-at': 'Infinity' }),
+  grantedAccess: (held) => ({
+    signer: { sign: async (request) => translated(request, authorizationOf(await held())) },
+  }),
   adapt,
   requestTimeoutMs: (options) => requestTimeoutMs(options, 'gcs'),
   scopeOf: (options) =>

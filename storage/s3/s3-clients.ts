@@ -30,7 +30,7 @@ export class S3Clients {
     this.#grants = hasCredentials(options) ? undefined : grants;
     this.#traffic = traffic;
     // What is wrong with the options is said when they are given.
-    if (this.#grants === undefined) this.#own = this.#client(options);
+    if (this.#grants === undefined) this.#own = this.#ownClient();
   }
 
   /** Tells what others may read of files that were fetched through these clients. */
@@ -44,7 +44,7 @@ export class S3Clients {
     const held = this.#grants?.find(location);
     const grant = await held?.fresh(location);
     if (held === undefined || grant === undefined) {
-      this.#own ??= this.#client(this.#options);
+      this.#own ??= this.#ownClient();
       return await request(this.#own);
     }
     try {
@@ -64,6 +64,11 @@ export class S3Clients {
     return this.#grants?.find(location)?.at(location);
   }
 
+  #ownClient(): S3Client {
+    this.#dialect.requireAccess(this.#options);
+    return this.#client(this.#options);
+  }
+
   #clientOf(held: HeldGrant, { prefix, options, sign }: PrefixGrant): S3Client {
     const clients = this.#granted.get(held) ?? new Map<string, S3Client>();
     this.#granted.set(held, clients);
@@ -80,17 +85,8 @@ export class S3Clients {
             return await newest(request);
           });
     const client = this.#client(settings, {
+      ...this.#dialect.grantedAccess(async () => (await held.fresh(prefix))?.options ?? {}),
       ...(signed === undefined ? {} : { signer: signed }),
-      credentials: async () => {
-        const options = (await held.fresh(prefix))?.options ?? {};
-        return {
-          accessKeyId: options['s3.access-key-id'] ?? 'signed-by-the-catalog',
-          secretAccessKey: options['s3.secret-access-key'] ?? '',
-          ...(options['s3.session-token'] === undefined ? {} : { sessionToken: options['s3.session-token'] }),
-          // The client must not keep them: when they end is not its to know.
-          expiration: new Date(0),
-        };
-      },
     });
     clients.set(key, client);
     return client;

@@ -134,6 +134,10 @@ function encryptionHeaders(options: StorageOptions): Record<string, string> {
 export const hasCredentials = (options: StorageOptions): boolean =>
   CREDENTIALS.some((name) => options[name] !== undefined);
 
+/** Those of the options that say where a store is. */
+export const addressOptions = (options: StorageOptions): StorageOptions =>
+  Object.fromEntries(Object.entries(options).filter(([name]) => name === 's3.endpoint' || name === 'gcs.service.host'));
+
 const CREDENTIALS = [
   's3.access-key-id',
   's3.secret-access-key',
@@ -176,9 +180,26 @@ const IDENTITIES = [
   'AWS_ENDPOINT_URL_S3',
 ];
 
+function grantedAccess(held: () => Promise<StorageOptions>): Pick<S3ClientConfig, 'credentials'> {
+  return {
+    credentials: async () => {
+      const options = await held();
+      return {
+        accessKeyId: options['s3.access-key-id'] ?? 'signed-by-the-catalog',
+        secretAccessKey: options['s3.secret-access-key'] ?? '',
+        ...(options['s3.session-token'] === undefined ? {} : { sessionToken: options['s3.session-token'] }),
+        // The client must not keep them: when they end is not its to know.
+        expiration: new Date(0),
+      };
+    },
+  };
+}
+
 /** S3, and stores with its protocol. */
 export const S3_DIALECT: StoreDialect = {
   clientConfig,
+  requireAccess: () => undefined,
+  grantedAccess,
   adapt,
   requestTimeoutMs: (options) => requestTimeoutMs(options, 's3'),
   scopeOf,

@@ -7,6 +7,10 @@ export type StorageOptions = Readonly<Record<string, string>>;
 export interface StoreDialect {
   /** The settings of the client. @throws MoraineError `CONFIG_INVALID` naming the option */
   clientConfig(options: StorageOptions): S3ClientConfig;
+  /** @throws MoraineError `CONFIG_INVALID` where the options have no credentials, and the environment cannot */
+  requireAccess(options: StorageOptions): void;
+  /** How a client signs with credentials of a catalog. @param held gives the store's options with those that are held now */
+  grantedAccess(held: () => Promise<StorageOptions>): Pick<S3ClientConfig, 'credentials' | 'signer'>;
   /** Adds to a client what its settings cannot say. */
   adapt(client: S3Client, options: StorageOptions): void;
   /** How long the store may be silent, in milliseconds. */

@@ -1,6 +1,9 @@
 /** Google Cloud Storage, by a server with its rules in front of moto: it was not run on the service itself. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { joined, openStorage } from '../../storage/index.js';
+import { SYSTEM_CLOCK } from '../../catalogs/clock.js';
+import { RestClient } from '../../catalogs/rest/rest-client.js';
+import { grantedPrefixes } from '../../catalogs/rest/rest-grants.js';
+import { joined, openStorage, StorageGrants } from '../../storage/index.js';
 import { failureOf, rejectionCode } from '../support/error-code.js';
 import { GCS_TOKEN, type GcsServer, startGcsServer } from '../support/gcs-server.js';
 import { describeInterop } from '../support/python.js';
@@ -68,5 +71,42 @@ describeInterop('Google Cloud Storage, by a server with its rules', () => {
     const refused = await failureOf(secret.io.create(`${secret.root}/f`, new Uint8Array(1)));
     expect(refused.message).toContain('gcs.secret-access-key');
     expect(await rejectionCode(openStorage({ roots: [root], options: {} }))).toBe('CONFIG_INVALID');
+  });
+
+  test('a token that a REST catalog gives opens the files of its table alone, and is renewed before it ends', async () => {
+    const root = 'gs://ware_house/vended';
+    const table = `${root}/t`;
+    const endsMs = (hours: number) => Date.now() + hours * 3_600_000;
+    const client = new RestClient('http://127.0.0.1:1', {}, SYSTEM_CLOCK);
+    const given = (token: string, hours: number) => {
+      const config = { 'gcs.oauth2.token': token, 'gcs.oauth2.token-expires-at': `${endsMs(hours)}` };
+      return grantedPrefixes({ config }, new Map(), client);
+    };
+    let nowMs = Date.now();
+    const grants = new StorageGrants({ scope: 'test', nowMs: () => nowMs });
+    grants.set('t', {
+      folders: [table],
+      prefixes: given('first-token', 1),
+      renew: () => Promise.resolve(given('second-token', 2)),
+    });
+    const options = { 'gcs.service.host': server.endpoint };
+    const io = await openStorage({ roots: [root], options, grants });
+    server.tokens.add('first-token');
+    await io.create(`${table}/f`, new Uint8Array([7]));
+    await io.createFrom(`${table}/large`, parts(2, 1));
+    expect([...(await io.read(`${table}/f`))]).toEqual([7]);
+    const beside = await failureOf(io.read(`${root}/beside`));
+    expect([beside.code, beside.message]).toEqual(['CONFIG_INVALID', expect.stringContaining('gcs.access-key-id')]);
+
+    server.tokens.delete('first-token');
+    server.tokens.add('second-token');
+    nowMs = endsMs(0.99);
+    expect([...(await io.read(`${table}/f`))]).toEqual([7]);
+    // The store may take it no longer although it should not have ended.
+    server.tokens.delete('second-token');
+    const refused = await failureOf(io.read(`${table}/f`));
+    expect(refused.code).toBe('STORAGE_UNAVAILABLE');
+    expect(refused.message).toContain('that the catalog gave with its table');
+    expect(JSON.stringify(refused) + refused.message).not.toContain('second-token');
   });
 });

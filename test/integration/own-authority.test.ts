@@ -2,9 +2,11 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
 import { moraine } from '../support/cli.js';
 import { type Certificate, startMinio } from '../support/s3-server.js';
@@ -66,6 +68,15 @@ test('a store with TLS is used once its authority is trusted; before, the error 
   const appended = await run(trusted, ...append);
   expect(appended.code, appended.stderr).toBe(0);
   expect((await run(trusted, 'table', 'scan', 'ns.t')).stdout).toBe('{"id":1}\n{"id":2}\n');
+
+  // A proxy sees the address alone: the certificate is still the store's.
+  const { proxy, tunnels } = await startTunnels();
+  const place = new URL(store.endpoint).host;
+  const hidden = await run({ HTTPS_PROXY: proxy }, 'table', 'append', 'ns.t', 'rows.csv');
+  expect(hidden.stderr).toContain('the certificate of the store is not trusted. Set NODE_EXTRA_CA_CERTS');
+  const through = await run({ ...trusted, HTTPS_PROXY: proxy }, 'table', 'append', 'ns.t', 'rows.csv');
+  expect(through.code, through.stderr).toBe(0);
+  expect([...new Set(tunnels)]).toEqual([place]);
 });
 
 test('a REST catalog with TLS is asked once its authority is trusted; before, the error says how', async () => {
@@ -83,7 +94,41 @@ test('a REST catalog with TLS is asked once its authority is trusted; before, th
   expect(refused.stderr).toContain('set NODE_EXTRA_CA_CERTS to the file of its authority');
   const trusted = await moraine(list, { cwd: folder, env: { NODE_EXTRA_CA_CERTS: certificate.authority } });
   expect(trusted.stderr).toContain('it answered 404');
+
+  const { proxy, tunnels } = await startTunnels();
+  const env = { HTTPS_PROXY: proxy };
+  const hidden = await moraine(list, { cwd: folder, env });
+  expect(hidden.stderr).toContain('set NODE_EXTRA_CA_CERTS to the file of its authority');
+  const through = await moraine(list, { cwd: folder, env: { ...env, NODE_EXTRA_CA_CERTS: certificate.authority } });
+  expect(through.stderr).toContain('it answered 404');
+  expect([...new Set(tunnels)]).toEqual([`127.0.0.1:${port}`]);
 });
+
+/** A proxy that knows CONNECT alone, with the addresses that it was asked for. */
+async function startTunnels(): Promise<{ readonly proxy: string; readonly tunnels: readonly string[] }> {
+  const tunnels: string[] = [];
+  const sockets = new Set<Duplex>();
+  const server = createHttpServer((_, response) => void response.writeHead(405).end());
+  server.on('connect', ({ url = '' }, client: Duplex) => {
+    tunnels.push(url);
+    const { hostname, port } = new URL(`http://${url}`);
+    const target = connect(Number(port), hostname, () => {
+      client.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      target.pipe(client).pipe(target);
+    });
+    for (const socket of [client, target]) {
+      sockets.add(socket);
+      socket.on('error', () => [client, target].forEach((each) => each.destroy()));
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return { proxy: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, tunnels };
+}
 
 /** Has no catalog: what it says is heard only by those who trust it. */
 async function startNothing({ certificate, key }: Certificate): Promise<Server> {

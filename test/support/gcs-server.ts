@@ -1,7 +1,9 @@
 /**
  * A server that speaks as Google Cloud Storage's XML API does where that differs from S3, in front of an S3 server. It takes headers of
  * Google's alone, checks their signature, ignores `If-None-Match`, knows `x-goog-if-generation-match: 0` for objects and copies, ignores it
- * at the end of an upload in parts and refuses it at its beginning. Observed of the service in October 2026; it was not run there.
+ * at the end of an upload in parts and refuses it at its beginning. Source: Cloud Storage documentation, "Request preconditions" (`If-None-Match`
+ * is for requests that retrieve data) and "XML API multipart uploads" (preconditions are not supported, and the end of an upload overwrites an
+ * object of the name). It was not run on the service: that headers of both families are refused is what other clients report.
  */
 import { createHash, createHmac } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from 'node:http';
@@ -17,6 +19,8 @@ export interface GcsServer {
   readonly options: Readonly<Record<string, string>>;
   /** Requests so far: method, path and query. */
   readonly requests: string[];
+  /** The access tokens that it takes. */
+  readonly tokens: Set<string>;
   close(): void;
 }
 
@@ -41,6 +45,7 @@ class Refusal extends Error {
 /** @param store has the objects */
 export async function startGcsServer(store: S3Server): Promise<GcsServer> {
   const requests: string[] = [];
+  const tokens = new Set([GCS_TOKEN]);
   const writes = new Map<string, Promise<unknown>>();
   const server = createServer((incoming, outgoing) => {
     void bodyOf(incoming).then(async (body) => {
@@ -49,7 +54,7 @@ export async function startGcsServer(store: S3Server): Promise<GcsServer> {
       const asked = { method: incoming.method ?? '', url, headers: incoming.headers, body };
       const before = writes.get(url.pathname) ?? Promise.resolve();
       const work = before
-        .then(() => answer(asked, outgoing, store.endpoint))
+        .then(() => answer(asked, outgoing, store.endpoint, tokens))
         .catch((error: unknown) => refuse(outgoing, error));
       // Objects change one after the other.
       if (asked.method === 'PUT') writes.set(url.pathname, work);
@@ -66,6 +71,7 @@ export async function startGcsServer(store: S3Server): Promise<GcsServer> {
       'gcs.secret-access-key': GCS_KEY.secretAccessKey,
     },
     requests,
+    tokens,
     close: () => {
       server.closeAllConnections();
       server.close();
@@ -79,12 +85,17 @@ async function bodyOf(incoming: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
-async function answer(asked: Asked, outgoing: ServerResponse, store: string): Promise<void> {
+async function answer(
+  asked: Asked,
+  outgoing: ServerResponse,
+  store: string,
+  tokens: ReadonlySet<string>,
+): Promise<void> {
   const { method, url, headers, body } = asked;
   if (Object.keys(headers).some((name) => name.startsWith('x-amz-'))) {
     throw new Refusal(400, 'ExcessHeaderValues', 'Requests cannot specify both x-amz and x-goog headers.');
   }
-  authorize(asked);
+  authorize(asked, tokens);
   const isConditional = headers['x-goog-if-generation-match'] === '0';
   if (isConditional && url.searchParams.has('uploads')) throw new Refusal(400, 'NotImplemented', 'Not implemented.');
   const isObject = method === 'PUT' && !url.searchParams.has('uploadId');
@@ -111,9 +122,9 @@ function refuse(outgoing: ServerResponse, error: unknown): void {
     .end(`<?xml version='1.0' encoding='UTF-8'?><Error><Code>${code}</Code><Message>${message}</Message></Error>`);
 }
 
-function authorize({ method, url, headers, body }: Asked): void {
+function authorize({ method, url, headers, body }: Asked, tokens: ReadonlySet<string>): void {
   const { authorization = '' } = headers;
-  if (authorization === `Bearer ${GCS_TOKEN}`) return;
+  if (authorization.startsWith('Bearer ') && tokens.has(authorization.slice('Bearer '.length))) return;
   if (authorization.startsWith('Bearer ')) throw new Refusal(401, 'AuthenticationRequired', 'Authentication required.');
   const [, id, day, names, signature] =
     /^GOOG4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/auto\/storage\/goog4_request, SignedHeaders=([^,]+), Signature=(\w+)$/.exec(

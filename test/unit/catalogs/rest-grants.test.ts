@@ -9,7 +9,12 @@ import { errorOf } from '../../support/error-code.js';
 
 const client = new RestClient('https://catalog.example.com/iceberg', {}, SYSTEM_CLOCK);
 const given = (answer: object, server: Readonly<Record<string, string>> = {}, endpoint?: string) =>
-  grantedPrefixes(answer as never, new Map(Object.entries(server)), client, endpoint);
+  grantedPrefixes(
+    answer as never,
+    new Map(Object.entries(server)),
+    client,
+    endpoint === undefined ? {} : { 's3.endpoint': endpoint },
+  );
 
 const KEYS = { 's3.access-key-id': 'ID', 's3.secret-access-key': 'SECRET', 's3.session-token': 'TOKEN' };
 
@@ -54,7 +59,20 @@ test('an answer that gives nothing for S3 gives nothing', () => {
   expect(given({})).toEqual([]);
   expect(given({ config: { 's3.access-key-id': 'ID' }, 'storage-credentials': {} })).toEqual([]);
   expect(given({ config: { 's3.remote-signing-enabled': 'false' } })).toEqual([]);
-  expect(given({ config: { 'gcs.oauth2.token': 'x' } })).toEqual([]);
+});
+
+test('a token for Google Cloud Storage is for its locations, beside what is given for S3, until it ends', () => {
+  const token = { 'gcs.oauth2.token': 'TOKEN', 'gcs.oauth2.token-expires-at': '1800000000000' };
+  expect(given({ config: token })).toEqual([
+    { prefix: 'gs://', options: { 'gcs.oauth2.token': 'TOKEN' }, expiresMs: 1_800_000_000_000 },
+  ]);
+  const both = { config: KEYS, 'storage-credentials': [{ prefix: 'gs://lake/t', config: token }] };
+  expect(given(both).map(({ prefix, options }) => [prefix, Object.keys(options)])).toEqual([
+    ['gs://lake/t', ['gcs.oauth2.token']],
+    ['', Object.keys(KEYS)],
+  ]);
+  const elsewhere = { ...token, 'gcs.service.host': 'https://169.254.169.254' };
+  expect(errorOf(() => given({ config: elsewhere })).message).toContain('Set gcs.service.host in storage.options');
 });
 
 test('requests are signed where there are no keys, on the host of the catalog only', () => {
@@ -100,11 +118,15 @@ test.each([
 });
 
 test('a store is allowed elsewhere, on the host of the catalog, and without TLS beside a catalog without', () => {
-  expect(checkedEndpoint('https://s3.eu-west-1.amazonaws.com', 'https://catalog.example.com')).toContain('amazonaws');
-  expect(checkedEndpoint('https://10.0.0.7:9000', 'https://catalog.example.com')).toContain('10.0.0.7');
-  expect(checkedEndpoint('http://catalog.example.com:9000', 'https://catalog.example.com')).toContain(':9000');
-  expect(checkedEndpoint('http://127.0.0.1:9000', 'http://127.0.0.1:19120')).toContain(':9000');
-  expect(checkedEndpoint('http://minio:9000', 'http://nessie:19120')).toContain('minio');
+  expect(checkedEndpoint('s3.endpoint', 'https://s3.eu-west-1.amazonaws.com', 'https://catalog.example.com')).toContain(
+    'amazonaws',
+  );
+  expect(checkedEndpoint('s3.endpoint', 'https://10.0.0.7:9000', 'https://catalog.example.com')).toContain('10.0.0.7');
+  expect(checkedEndpoint('s3.endpoint', 'http://catalog.example.com:9000', 'https://catalog.example.com')).toContain(
+    ':9000',
+  );
+  expect(checkedEndpoint('s3.endpoint', 'http://127.0.0.1:9000', 'http://127.0.0.1:19120')).toContain(':9000');
+  expect(checkedEndpoint('s3.endpoint', 'http://minio:9000', 'http://nessie:19120')).toContain('minio');
 });
 
 test('the folders of a table are its location and where its properties put files', () => {

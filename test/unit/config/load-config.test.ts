@@ -424,6 +424,10 @@ describe('a mistake names its line', () => {
       'catalogs:\n  a: { type: glue, warehouse: s3://b, options: { client.role-arn: r } }\n',
       '/p/moraine.yaml:2: catalogs.a.options.client.role-arn: is not taken for Glue itself; set s3.role-arn, and glue.profile-name to a profile that takes the role',
     ],
+    [
+      'catalogs:\n  a:\n    type: rest\n    uri: https://h\n    options:\n      ssl: { cabundle: ca.pem, client: { cert: c.pem, key: k.pem } }\nstorage: { roots: [w] }\n',
+      '/p/moraine.yaml:6: catalogs.a.options.ssl: is not an option; set NODE_EXTRA_CA_CERTS to the file of cabundle; certificates of clients are not supported',
+    ],
     ['catalogs: {}', '/p/moraine.yaml:1: catalogs: there must be at least one'],
     ['catalogs: { a: {} }\n\ncatalog: b\n', '/p/moraine.yaml:3: catalog: b is not one of the catalogs: a'],
     [
