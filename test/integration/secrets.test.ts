@@ -20,7 +20,7 @@ import {
 } from '../support/faulty-proxy.js';
 import { startOtlpReceiver } from '../support/otlp-receiver.js';
 import { PASSWORD, type PostgresServer, startPostgres } from '../support/postgres-server.js';
-import { startRestServer } from '../support/rest-server.js';
+import { s3OfRest, startRestServer } from '../support/rest-server.js';
 import { RotatedKeys } from '../support/rotated-keys.js';
 import { historiesOf } from '../support/run-histories.js';
 import { type ServerWithUsers, startMinio } from '../support/s3-server.js';
@@ -66,15 +66,7 @@ const CATALOGS = {
   'on REST with OAuth2, with credentials that the catalog gives': async () => {
     const keys = await RotatedKeys.start(store, { everyMs: 10_000, lifeMs: 20_000 });
     onTestFinished(() => keys.stop());
-    const rest = await startRestServer('s3://lake/rest', {
-      'io-impl': 'org.apache.iceberg.aws.s3.S3FileIO',
-      'client.region': 'us-east-1',
-      's3.endpoint': store.endpoint,
-      's3.path-style-access': 'true',
-      's3.access-key-id': store.options['s3.access-key-id'] ?? '',
-      's3.secret-access-key': store.options['s3.secret-access-key'] ?? '',
-      'access-file': keys.file,
-    });
+    const rest = await startRestServer('s3://lake/rest', { ...s3OfRest(store), 'access-file': keys.file });
     const proxy = await startFaultyProxy(rest.uriOf('').replace(/\/$/, ''));
     onTestFinished(async () => {
       await proxy.close();

@@ -8,7 +8,7 @@ import { expectSameDemo } from '../support/demo.js';
 import { startGlue } from '../support/glue-server.js';
 import { startPostgres } from '../support/postgres-server.js';
 import { python } from '../support/python.js';
-import { startRestServer } from '../support/rest-server.js';
+import { s3OfRest, startRestServer } from '../support/rest-server.js';
 import { type S3Server, startS3Server } from '../support/s3-server.js';
 import { live, localAnswers, makeProject, SECRET } from '../support/shared-project.js';
 import { temporaryFolder } from '../support/temp-folder.js';
@@ -108,19 +108,7 @@ test('the demo on S3 with a PostgreSQL database makes the rows that it makes on 
 });
 
 test('the demo on S3 with a REST server makes the rows that it makes on local files, also for PyIceberg', async () => {
-  const {
-    's3.endpoint': endpoint = '',
-    's3.access-key-id': key = '',
-    's3.secret-access-key': secret = '',
-  } = server.options;
-  const rest = await startRestServer('s3://lake/rest', {
-    'io-impl': 'org.apache.iceberg.aws.s3.S3FileIO',
-    'client.region': 'us-east-1',
-    's3.endpoint': endpoint,
-    's3.path-style-access': 'true',
-    's3.access-key-id': key,
-    's3.secret-access-key': secret,
-  });
+  const rest = await startRestServer('s3://lake/rest', s3OfRest(server));
   try {
     const project = await expectSameDemo(server, {
       heading: 'REST',

@@ -22,7 +22,7 @@ import { moraine } from '../support/cli.js';
 import { liveRows } from '../support/compaction-lab.js';
 import { failureOf, rejectionCode } from '../support/error-code.js';
 import { type Fate, startFaultyProxy } from '../support/faulty-proxy.js';
-import { startRestServer } from '../support/rest-server.js';
+import { s3OfRest, startRestServer } from '../support/rest-server.js';
 import { RotatedKeys } from '../support/rotated-keys.js';
 import { type ServerWithUsers, startMinio } from '../support/s3-server.js';
 import { temporaryFolder } from '../support/temp-folder.js';
@@ -101,15 +101,7 @@ function signerWith(keys: Readonly<Record<string, string>>): NonNullable<TableGr
 
 /** The address of a REST catalog that gives credentials. */
 async function catalogWith(keys: RotatedKeys): Promise<string> {
-  const rest = await startRestServer('s3://lake/rest', {
-    'io-impl': 'org.apache.iceberg.aws.s3.S3FileIO',
-    'client.region': 'us-east-1',
-    's3.endpoint': store.endpoint,
-    's3.path-style-access': 'true',
-    's3.access-key-id': store.options['s3.access-key-id'] ?? '',
-    's3.secret-access-key': store.options['s3.secret-access-key'] ?? '',
-    'access-file': keys.file,
-  });
+  const rest = await startRestServer('s3://lake/rest', { ...s3OfRest(store), 'access-file': keys.file });
   onTestFinished(async () => {
     keys.stop();
     await rest.close();
