@@ -1,6 +1,6 @@
 /** Tables of the same data files of which some rows are deleted, as merge-on-read engines leave them. */
 import { randomUUID } from 'node:crypto';
-import { statSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { parquetReader, quoteLiteral } from '../engine/index.js';
 import { currentSchema, currentSnapshot, type DataFile } from '../iceberg/index.js';
 import type { Project } from '../project/index.js';
@@ -107,6 +107,7 @@ async function shareFiles(project: Project, { name, of }: ShortTable) {
   await commitAppend(table, { files });
   const engine = await project.engine();
   const folder = await project.io.canonical(dataFolder(table.metadata));
+  mkdirSync(folder, { recursive: true });
   const writer = new DeleteWriter({ io: project.io, catalog, engine }, identifier);
   return { writer, files, engine, folder };
 }
