@@ -1,6 +1,7 @@
 import type { ServerOptions } from '../client/index.js';
 import { MoraineError } from '../errors/index.js';
 import { type OpenProjectOptions, openProject, type Project } from '../project/index.js';
+import type { StorageTraffic } from '../runs/index.js';
 import { type Output, toJson } from './output/output.js';
 import type { Progress } from './output/progress.js';
 
@@ -19,6 +20,8 @@ export interface CommandContext {
   /** A line for people, on standard error. */
   readonly note: (text: string) => void;
   readonly progress: Progress;
+  /** Requests and bytes that object stores were asked for so far; null: none. Counted with `--json` and `--verbose`. */
+  readonly storageTraffic: () => StorageTraffic | null;
 }
 
 /** Opens the project of `--config` or of this folder, runs `work`, and closes the project whatever happens. */

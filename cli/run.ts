@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { CommanderError } from 'commander';
 import { ERROR_TABLE, MoraineError } from '../errors/index.js';
+import type { StorageTraffic } from '../runs/index.js';
 import type { CommandContext, GlobalOptions } from './context.js';
 import { OutputClosedError, printable, streamOutput } from './output/output.js';
 import { createProgress } from './output/progress.js';
@@ -28,9 +29,10 @@ export async function runCli(args: readonly string[]): Promise<number> {
   const cancellation = cancelOnSignals();
   let shown: { readonly verbose: boolean; readonly json: boolean } = { verbose: false, json: false };
   let helpText = '';
-  const program = buildProgram((command, operands, action) => {
+  const program = buildProgram(async (command, operands, action) => {
     const globals = command.optsWithGlobals<GlobalOptions & { readonly json?: boolean }>();
     shown = { verbose: globals.verbose === true, json: globals.json === true };
+    let traffic: StorageTraffic | null = null;
     const context: CommandContext = {
       globals,
       signal: cancellation.signal,
@@ -40,11 +42,22 @@ export async function runCli(args: readonly string[]): Promise<number> {
         process.stderr.write(`${text.replace(/^warning:/, (word) => styled(process.stderr, 'yellow', word))}\n`);
       },
       progress,
+      storageTraffic: () => (traffic === null || traffic.requests === 0 ? null : traffic),
     };
     const act = async () => {
       await action(context, operands, command.opts<never>());
     };
-    return shown.verbose ? measured(context, act) : act();
+    if (!shown.json && !shown.verbose) {
+      await act();
+      return;
+    }
+    const { measureTraffic, noTraffic } = await import('../storage/index.js');
+    traffic = noTraffic();
+    try {
+      await measureTraffic(traffic, act);
+    } finally {
+      if (shown.verbose && traffic.requests > 0) context.note(`storage: ${trafficText(traffic)}`);
+    }
   });
   configureOutput(program, (text) => {
     helpText += text;
@@ -63,17 +76,6 @@ export async function runCli(args: readonly string[]): Promise<number> {
   } finally {
     cancellation.stop();
     if (cancellation.signal.aborted) setTimeout(() => process.exit(), LEFTOVERS_MS).unref();
-  }
-}
-
-/** Says after a command what it asked of object stores. */
-async function measured(context: CommandContext, act: () => Promise<void>): Promise<void> {
-  const { measureTraffic, noTraffic } = await import('../storage/index.js');
-  const traffic = noTraffic();
-  try {
-    await measureTraffic(traffic, act);
-  } finally {
-    if (traffic.requests > 0) context.note(`storage: ${trafficText(traffic)}`);
   }
 }
 

@@ -33,6 +33,9 @@ export interface TableScan {
 export interface PreparedScan {
   /** A statement for the rows, whose columns are those selected, in order. */
   readonly statement: string;
+  /** Files that the statement reads, and files that planning left out. */
+  readonly filesRead: number;
+  readonly filesSkipped: number;
   /** Makes an error of running it name the damaged file, where the query engine did not say which one it is. */
   explain(error: unknown): Promise<unknown>;
 }
@@ -50,6 +53,8 @@ export async function prepareScan(connection: Connection, table: Table, scan: Ta
   const open = await openFiles(connection, table, plan.files.map(fileToOpen));
   return {
     statement: await scanStatement(connection, scan, open),
+    filesRead: plan.files.length,
+    filesSkipped: plan.stats.filesSkipped,
     explain: async (error) => {
       if (!isMoraineError(error, 'DATA_FILE_CORRUPT') || error.details['path'] !== undefined) return error;
       const whole = { ...scan, selected: schema, filter: undefined };

@@ -41,7 +41,8 @@ export async function featuresDatasets(context: CommandContext, _operands: reado
 export async function featuresReplay(context: CommandContext, [name = '']: readonly string[], options: JsonOption) {
   await withProject(context, async (project) => {
     const result = await replay(project, name, { signal: context.signal });
-    if (options.json === true) await printJson(context, { dataset: name, ...result });
+    if (options.json === true)
+      await printJson(context, { dataset: name, ...result, storageTraffic: context.storageTraffic() });
     if (!result.matches) throw new MoraineError('VERIFICATION_FAILED', differenceText(name, result));
     if (options.json !== true)
       await context.stdout.write(`${name}: ${countedText(result.rows, 'row')}, digest ${result.recorded}, as saved.\n`);

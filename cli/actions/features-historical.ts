@@ -62,7 +62,8 @@ export async function featuresHistorical(
       };
       if (options.explain === true) {
         const explanation = await explainFeatures(project, request);
-        if (options.json === true) return printJson(context, explanation);
+        if (options.json === true)
+          return printJson(context, { ...explanation, storageTraffic: context.storageTraffic() });
         return context.stdout.write(explanationText(explanation));
       }
       if (save !== undefined) {

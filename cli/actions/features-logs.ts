@@ -68,7 +68,8 @@ export async function featuresLogCompare(
   await withProject(context, async (project) => {
     const comparison = await compareLog(project, request);
     context.progress.clear();
-    if (options.json === true) await printJson(context, comparisonJson(comparison));
+    if (options.json === true)
+      await printJson(context, { ...comparisonJson(comparison), storageTraffic: context.storageTraffic() });
     else await context.stdout.write(comparisonText(comparison));
     if (options.check !== true || comparison.matches) return;
     const message = `Of ${comparison.rows} logged rows of '${service}', some have served values that retrieval does not give.`;

@@ -1,7 +1,7 @@
 import { getOnlineFeatures, writeLog } from '../../client/index.js';
 import { formatTimeUs, parseTimeUs } from '../../config/index.js';
 import { MoraineError } from '../../errors/index.js';
-import { type JsonValue, jsonObject, stringifyJson } from '../../iceberg/index.js';
+import { type JsonObject, type JsonValue, jsonObject, stringifyJson } from '../../iceberg/index.js';
 import { type FeatureSelection, featureValueToJson, type OnlineResponse } from '../../online/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, withProject } from '../context.js';
@@ -40,8 +40,10 @@ export async function onlineGet(
       ...(nowUs === undefined ? {} : { nowUs }),
     });
     if (options.log === true) await writeLog(project, name, [{ response, entities, entitiesAsText: true }]);
-    const print = options.json === true ? asJson : asText;
-    await context.stdout.write(print(entities, response));
+    if (options.json !== true) return context.stdout.write(asText(entities, response));
+    const storageTraffic = context.storageTraffic();
+    const answer = { ...asJson(entities, response), storageTraffic: storageTraffic && { ...storageTraffic } };
+    return context.stdout.write(`${stringifyJson(answer)}\n`);
   });
 }
 
@@ -60,7 +62,7 @@ function onlyServices(name: string): MoraineError {
   );
 }
 
-function asJson(entities: readonly Entity[], response: OnlineResponse): string {
+function asJson(entities: readonly Entity[], response: OnlineResponse): JsonObject {
   const results = response.rows.map((row, index) => ({
     entity: jsonObject(entities[index] ?? []),
     features: jsonObject(
@@ -80,7 +82,7 @@ function asJson(entities: readonly Entity[], response: OnlineResponse): string {
     table,
     snapshotId: snapshotId?.toString() ?? null,
   }));
-  return `${stringifyJson({ at: formatTimeUs(response.nowUs), snapshots, results })}\n`;
+  return { at: formatTimeUs(response.nowUs), snapshots, results };
 }
 
 function asText(entities: readonly Entity[], response: OnlineResponse): string {

@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
 import { type ActionRunner, does, withExamples } from '../define.js';
-import { addAsOfOptions, formatOption, tableOption, wholeNumber } from './options.js';
+import { addAsOfOptions, formatOption, summaryOption, tableOption, wholeNumber } from './options.js';
 
 /** Options of commands that give rows. */
 function addRowOptions(command: Command): Command {
   return command
     .option('--out <file>', 'write to this file; its extension tells the format')
     .addOption(formatOption())
-    .option('--json', 'print what was read (snapshots, files) as a line of JSON on standard error');
+    .addOption(summaryOption());
 }
 
 /** `features historical`, `pull-latest`, `pull-all`, `replay`, `datasets`, `logged` and `log-compare`. */

@@ -12,6 +12,14 @@ export function formatOption(): Option {
   ).choices(ROW_FORMATS);
 }
 
+/** `--json`, for commands that print rows. */
+export function summaryOption(): Option {
+  return new Option(
+    '--json',
+    'print what was read (snapshots, files, requests to object stores) as a line of JSON on standard error',
+  );
+}
+
 /** Collects an option that may be given several times. */
 export function repeated(value: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), value];

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { type ActionRunner, does, withExamples } from '../define.js';
 import { declareTableMaintenanceCommands } from './maintenance.js';
-import { formatOption } from './options.js';
+import { formatOption, summaryOption } from './options.js';
 import { declareRowLevelCommands } from './table-rows.js';
 
 const TABLE = '[CATALOG/]NAMESPACE.TABLE';
@@ -77,7 +77,8 @@ export function declareTableCommands(program: Command, runner: ActionRunner): vo
       "only rows for which this is true, such as \"delay > 30 AND origin IN ('SFO', 'JFK')\"",
     )
     .option('--out <file>', 'write to this file; its extension tells the format')
-    .addOption(formatOption());
+    .addOption(formatOption())
+    .addOption(summaryOption());
   addRootOption(scan);
   withExamples(
     scan,

@@ -137,6 +137,7 @@ describe('the state of tables', () => {
       snapshots: { 'demo.delays': String(firstSnapshot) },
       entitySnapshots: {},
       views: { delays: expect.objectContaining({ files: 1, filesSkipped: 0 }) as object },
+      storageTraffic: null,
     });
     for (const [state, code] of [
       [['--ref', 'june'], 'SNAPSHOT_NOT_FOUND'],

@@ -1,7 +1,7 @@
 /** Projects whose tables are objects of a store, or whose catalog is a server, do by configuration alone what a project of files does. */
 import { cpSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CreateMultipartUploadCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
+import { CreateMultipartUploadCommand, HeadObjectCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { jsonLines, moraine } from '../support/cli.js';
 import { expectSameDemo } from '../support/demo.js';
@@ -55,9 +55,20 @@ test('a project on S3 gives the answers of one on files, its tables are read by 
   expect(kept.files).toBeGreaterThan(0);
   expect(kept.bytes).toBeGreaterThan(0);
   expect(await project.run('cache', 'clear')).toContain('content  0 files, 0 B of at most 10.7 GB');
-  const again = jsonLines(await project.run('--verbose', 'table', 'scan', 'shop.customer_orders'));
-  expect(project.outputs.at(-1)?.stderr).toMatch(/^storage: \d+ requests, \d[\d.]* kB read, 0 B written\n$/);
+  const scan = async () => jsonLines(await project.run('--verbose', 'table', 'scan', 'shop.customer_orders', '--json'));
+  const told = () => project.outputs.at(-1)?.stderr.split('\n');
+  const again = await scan();
+  const [summary = '', traffic] = told() ?? [];
+  const { rows, storageTraffic } = JSON.parse(summary) as { rows: string; storageTraffic: Record<string, number> };
+  const { requests, readBytes = 0, writtenBytes } = storageTraffic;
+  expect([rows, writtenBytes]).toEqual(['320', 0]);
+  expect(traffic).toBe(`storage: ${requests} requests, ${(readBytes / 1000).toFixed(1)} kB read, 0 B written`);
+  const files = jsonLines(await project.run('table', 'files', 'shop.customer_orders', '--json'));
+  // The pointed-at metadata, a manifest list, a manifest, and the data files, which are small.
+  expect(requests).toBe(3 + files.length);
   expect(again.map((row) => JSON.stringify(row)).toSorted()).toEqual(local.rows);
+  await scan();
+  const { storageTraffic: warm } = JSON.parse(told()?.[0] ?? '') as { storageTraffic: unknown };
 
   // A folder of the bucket gets another name, and its metadata file is read by its location.
   const named = ['copy.orders', 's3://lake/warehouse/shop/customer_orders/', '--json'];
@@ -65,6 +76,11 @@ test('a project on S3 gives the answers of one on files, its tables are read by 
     metadataLocation: string;
   };
   expect(metadataLocation).toMatch(/^s3:\/\/lake\/warehouse\/shop\/customer_orders\/metadata\/.*\.metadata\.json$/);
+  // That file is all that a scan asks for when the rest is kept.
+  const pointedAt = await server.client.send(
+    new HeadObjectCommand({ Bucket: 'lake', Key: metadataLocation.replace('s3://lake/', '') }),
+  );
+  expect(warm).toEqual({ requests: 1, readBytes: pointedAt.ContentLength, writtenBytes: 0 });
   const byLocation = jsonLines(await project.run('table', 'scan', metadataLocation));
   expect(byLocation.map((row) => JSON.stringify(row)).toSorted()).toEqual(local.rows);
   const elsewhere = await moraine(['table', 'scan', metadataLocation, '--root', 's3://lake/other'], {
