@@ -11,6 +11,7 @@ import { measureTraffic, noTraffic } from '../../storage/index.js';
 import { loadTable, planFiles } from '../../tables/index.js';
 import { type BenchContext, type BenchJob, type BenchSize, figure } from '../job.js';
 import { fillPlannedTable, PLANNED } from '../planned-table.js';
+import { runForeign } from '../python.js';
 import { type BenchStore, openStoreProject, startStore } from '../store.js';
 import { BUCKETS, type FeatureTableShape, makeFeatureTable, makeFilledTable, openBenchProject } from '../world.js';
 
@@ -77,12 +78,30 @@ export const storePlan: BenchJob = {
         const warm = await plan();
         return { coldMs: cold.ms, warmMs: warm.ms, warmRequests: warm.requests, files: cold.files };
       }),
+    pyiceberg: async (context, measure) => {
+      const store = await startStore(context.dataFolder, LATENCY_MS);
+      try {
+        const uri = `sqlite:///${context.dataFolder}/store.db`;
+        const properties = { type: 'sql', uri, warehouse: 's3://bench/warehouse', ...store.options };
+        const program = { name: 'plan_files.py', requirements: 'requirements.txt' };
+        const table = `${PLANNED.namespace.join('.')}.${PLANNED.name}`;
+        return await runForeign(context, measure, program, table, 'store', JSON.stringify(properties));
+      } finally {
+        await store.close();
+      }
+    },
   },
   figures(medians, size) {
     const { coldMs = 0, warmMs = 0, warmRequests = 0, files = 0 } = medians['ours']?.extra ?? {};
-    if (files !== COMMITS[size] * FILES_PER_COMMIT) throw new Error('the plan has not every file');
+    const { count, wallSeconds = Number.NaN } = medians['pyiceberg']?.extra ?? {};
+    if ([files, count].some((found) => found !== COMMITS[size] * FILES_PER_COMMIT)) {
+      throw new Error('a plan has not every file');
+    }
     return [
       figure('store-plan', size, `planning ${files} files, cold`, coldMs, 'ms', { atMost: 1000 }),
+      figure('store-plan', size, `planning ${files} files, cold, over PyIceberg`, coldMs, 'ms', {
+        floor: wallSeconds * 1000,
+      }),
       figure('store-plan', size, `planning ${files} files, warm`, warmMs, 'ms', { atMost: 20 }),
       figure('store-plan', size, 'requests of a warm plan', warmRequests, 'requests', { atMost: 0 }),
     ];
