@@ -32,8 +32,8 @@ const ROUNDS = 2;
 const LIMIT_MS = 600_000;
 const LONG_AGO = new Date(Date.now() - 30 * 86_400_000);
 const first = numberIn('MORAINE_SEED', /^-?\d{1,10}$/) ?? 1;
-const minutes = numberIn('MORAINE_FAULT_MINUTES', /^\d{1,4}(\\.\d+)?$/) ?? 0;
-const rate = (numberIn('MORAINE_FAULT_PERCENT', /^\d{1,2}(\\.\d+)?$/) ?? 3) / 100;
+const minutes = numberIn('MORAINE_FAULT_MINUTES', /^\d{1,4}(\.\d+)?$/) ?? 0;
+const rate = (numberIn('MORAINE_FAULT_PERCENT', /^\d{1,2}(\.\d+)?$/) ?? 3) / 100;
 
 /** A catalog as it stands in `moraine.yaml`: of this machine, and of those that reach it through faults. */
 export interface FaultyCatalog {
