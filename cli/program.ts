@@ -1,5 +1,4 @@
 /** Every command, argument and option of `moraine`. `docs/cli.md` is written from this. */
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { declareBackfillCommands } from './commands/backfill.js';
 import { declareCompactionCommands } from './commands/compaction.js';
@@ -13,17 +12,7 @@ import { declareScheduleCommands } from './commands/schedule.js';
 import { declareTableCommands } from './commands/table.js';
 import { declareWorkflowCommands } from './commands/workflow.js';
 import type { ActionRunner } from './define.js';
-
-function packageVersion(): string {
-  for (const place of ['../package.json', '../../package.json']) {
-    try {
-      return (JSON.parse(readFileSync(new URL(place, import.meta.url), 'utf8')) as { version: string }).version;
-    } catch {
-      // The source tree and the built one differ in depth.
-    }
-  }
-  return 'unknown';
-}
+import { packageVersion } from './package-version.js';
 
 /** @param runner runs a command's action */
 export function buildProgram(runner: ActionRunner): Command {

@@ -23,7 +23,7 @@ export function cliReference(): string {
 function leaves(command: Command, path: readonly string[]): readonly (readonly [readonly string[], Command])[] {
   return command.commands.flatMap((child) => {
     const childPath = [...path, child.name()];
-    const own = child.registeredArguments.length > 0 || child.commands.length === 0;
+    const own = child.commands.length === 0 || child.registeredArguments.length + child.options.length > 0;
     return [...(own ? [[childPath, child] as const] : []), ...leaves(child, childPath)];
   });
 }

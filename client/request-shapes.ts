@@ -237,6 +237,7 @@ export const METHOD_ARGUMENTS = {
         view: named,
         entities: rows,
         entitiesAsText: flag,
+        readKeyValue: callback,
         nowUs: micros,
         fullFeatureNames: flag,
         minSnapshots: map.optional(),

@@ -71,6 +71,9 @@ const maintenancePolicy = z.strictObject({
   budget: byteSize.optional(),
 });
 
+/** Levels of the service's log, the most detailed first. */
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
 export const configSchema = z.strictObject({
   catalog: text.optional(),
   catalogs: z.record(catalogName, catalogSchema).optional(),
@@ -118,6 +121,18 @@ export const configSchema = z.strictObject({
       readTimeoutMs: count(3_600_000).optional(),
       queueTimeoutMs: count(3_600_000).optional(),
       cache: z.strictObject({ maxSize: byteSize.optional() }).optional(),
+    })
+    .optional(),
+  server: z
+    .strictObject({
+      host: text.optional(),
+      port: z.int().min(0).max(65_535).optional(),
+      keys: localPath.optional(),
+      maxStalenessMs: z.int().min(0).max(86_400_000).optional(),
+      queueTimeoutMs: count(3_600_000).optional(),
+      requestTimeoutMs: count(3_600_000).optional(),
+      maxEntities: count(1_000_000).optional(),
+      logLevel: z.enum(LOG_LEVELS).optional(),
     })
     .optional(),
   logging: z.strictObject({ namespace: text.optional() }).optional(),

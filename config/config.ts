@@ -162,6 +162,24 @@ export interface OnlineConfig {
   readonly cacheBytes: number;
 }
 
+/** The HTTP service. */
+export interface ServerConfig {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** Absolute path of the file of API keys; without it no key is needed. */
+  readonly keyFile?: string;
+  /** How long ago definitions and tables may have been looked at last, in milliseconds. */
+  readonly maxStalenessMs: number;
+  /** Time that a read may wait for its turn, in milliseconds. */
+  readonly queueTimeoutMs: number;
+  /** Time in which a request must have arrived, in milliseconds. */
+  readonly requestTimeoutMs: number;
+  /** Entities of one request. */
+  readonly maxEntities: number;
+  readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+}
+
 export interface RegistryConfig {
   /** `NS.TABLE` of the table of definitions, in the default catalog. */
   readonly table: string;
@@ -209,6 +227,7 @@ export interface MoraineConfig {
   readonly temporal: TemporalConfig;
   readonly worker: WorkerConfig;
   readonly online: OnlineConfig;
+  readonly server: ServerConfig;
   readonly logging: LoggingConfig;
   readonly registry: RegistryConfig;
   readonly maintenance: readonly MaintenanceConfig[];

@@ -9,6 +9,7 @@ export type {
   MoraineConfig,
   OnlineConfig,
   RegistryConfig,
+  ServerConfig,
   StorageConfig,
   TemporalConfig,
   WorkerConfig,

@@ -9,6 +9,7 @@ import type {
   MaintenanceConfig,
   MoraineConfig,
   OnlineConfig,
+  ServerConfig,
   StorageCacheConfig,
   StoreConfig,
   TemporalConfig,
@@ -63,6 +64,7 @@ export function resolveConfig(
     temporal: resolveTemporal(input.temporal ?? {}, path),
     worker: resolveWorker(input.worker ?? {}),
     online: resolveOnline(input.online ?? {}),
+    server: resolveServer(input.server ?? {}, path),
     logging: { namespace: input.logging?.namespace ?? 'moraine_logs' },
     maintenance: (input.maintenance ?? []).map(resolveMaintenance),
     registry: { table: input.registry?.table ?? 'moraine.registry' },
@@ -206,5 +208,18 @@ function resolveOnline({ cache, ...input }: NonNullable<ConfigInput['online']>):
     readTimeoutMs: input.readTimeoutMs ?? 100,
     queueTimeoutMs: input.queueTimeoutMs ?? 1_000,
     cacheBytes: (maxSize === undefined ? undefined : parseByteSize(String(maxSize))) ?? DEFAULT_ONLINE_CACHE_BYTES,
+  };
+}
+
+function resolveServer(input: NonNullable<ConfigInput['server']>, path: (text: string) => string): ServerConfig {
+  return {
+    host: input.host ?? '127.0.0.1',
+    port: input.port ?? 6566,
+    ...(input.keys === undefined ? {} : { keyFile: path(input.keys) }),
+    maxStalenessMs: input.maxStalenessMs ?? 10_000,
+    queueTimeoutMs: input.queueTimeoutMs ?? 50,
+    requestTimeoutMs: input.requestTimeoutMs ?? 10_000,
+    maxEntities: input.maxEntities ?? 10_000,
+    logLevel: input.logLevel ?? 'info',
   };
 }

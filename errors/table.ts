@@ -85,7 +85,28 @@ export const ERROR_TABLE = {
     'An input file cannot be read in its format.',
     'Check the file and its format.',
   ),
+  MEDIA_TYPE_UNSUPPORTED: entry(
+    2,
+    415,
+    false,
+    'The body of a request to the HTTP service is not JSON.',
+    'Send JSON with the header `content-type: application/json`.',
+  ),
+  METHOD_NOT_ALLOWED: entry(
+    2,
+    405,
+    false,
+    'A path of the HTTP service was asked with a method that it does not have.',
+    'Use a method of the header `Allow`.',
+  ),
   // Not found
+  PATH_NOT_FOUND: entry(
+    3,
+    404,
+    false,
+    'The HTTP service has no such path.',
+    'Use one of the paths that docs/http-api.md lists.',
+  ),
   NAMESPACE_NOT_FOUND: entry(3, 404, false, 'The namespace does not exist.', 'Create it, or correct the name.'),
   TABLE_NOT_FOUND: entry(
     3,
@@ -248,6 +269,20 @@ export const ERROR_TABLE = {
     'Use --full-names, or choose fewer features.',
   ),
   // Refused
+  UNAUTHENTICATED: entry(
+    5,
+    401,
+    false,
+    'A request to the HTTP service has no API key, or one that is not known.',
+    'Send the header `Authorization: Bearer KEY`; `moraine serve key create` makes a key.',
+  ),
+  PERMISSION_DENIED: entry(
+    5,
+    403,
+    false,
+    'The API key of a request does not have the scope that the path needs.',
+    'Use a key with the scope that the message names.',
+  ),
   LOCATION_REFUSED: entry(
     5,
     403,
@@ -371,6 +406,13 @@ export const ERROR_TABLE = {
     true,
     'More work waits than there is room or time for.',
     'Try again later, ask for less at once, or raise the limit that the message names.',
+  ),
+  REQUEST_TIMED_OUT: entry(
+    8,
+    408,
+    true,
+    'A request to the HTTP service did not arrive in time.',
+    'Send it again, or raise server.requestTimeoutMs.',
   ),
   TIMED_OUT: entry(
     8,

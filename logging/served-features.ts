@@ -2,7 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { MoraineError } from '../errors/index.js';
 import type { IcebergType } from '../iceberg/index.js';
-import { entityKeyValues, type FeatureValue, type OnlineRequest, type OnlineResponse } from '../online/index.js';
+import {
+  entityKeyValues,
+  type FeatureValue,
+  keyValue,
+  keyValueOfText,
+  type OnlineRequest,
+  type OnlineResponse,
+} from '../online/index.js';
 import { type LogColumn, logColumns } from './log-columns.js';
 
 /** A value that came with a request and is in no feature view. */
@@ -82,7 +89,7 @@ type Entity = OnlineRequest['entities'][number];
 
 function keyValues({ joinKeys }: OnlineResponse, entity: Entity, asText: boolean): readonly FeatureValue[] {
   const given = entity instanceof Map ? (entity as ReadonlyMap<string, unknown>) : new Map(Object.entries(entity));
-  return joinKeys.map((key) => entityKeyValues([key], given, asText)?.[0] ?? null);
+  return joinKeys.map((key) => entityKeyValues([key], given, asText ? keyValueOfText : keyValue)?.[0] ?? null);
 }
 
 interface RequestColumns {

@@ -121,17 +121,17 @@ export type EntityRow = ReadonlyMap<string, unknown>;
 
 const MICROS_PER_MILLI = 1000n;
 
+/** Reads a value of a join key, which is not null. Undefined: it is not of the type. */
+export type ReadKeyValue = (type: IcebergType, value: unknown) => PrimitiveValue | undefined;
+
 /**
  * The key values of an entity in the order of the parts; null if one of them is null (which matches nothing).
- * Accepted: the in-memory form of the type (`PrimitiveValue`), its JSON form (ISO text for dates and times, text for uuid and
- * decimal, hex for binary), an integral number for integers, a `Date` for timestamps.
- * @param asText every value is text, as typed on a command line: numbers and booleans are parsed too
  * @throws INVALID_ARGUMENT for a missing key, TYPE_MISMATCH for a value of another type
  */
 export function entityKeyValues(
   parts: readonly EntityKeyPart[],
   entity: EntityRow | Readonly<Record<string, unknown>>,
-  asText = false,
+  read: ReadKeyValue = keyValue,
 ): readonly PrimitiveValue[] | null {
   const values: PrimitiveValue[] = [];
   let hasNull = false;
@@ -145,7 +145,7 @@ export function entityKeyValues(
       );
     }
     if (value === null) hasNull = true;
-    else values.push(keyValue(part, value, asText));
+    else values.push(readKeyValue(part, value, read));
   }
   return hasNull ? null : values;
 }
@@ -154,24 +154,33 @@ function ownValue(entity: object, name: string): unknown {
   return Object.hasOwn(entity, name) ? (entity as Readonly<Record<string, unknown>>)[name] : undefined;
 }
 
-function keyValue(part: EntityKeyPart, value: unknown, asText: boolean): PrimitiveValue {
-  const type = part.type;
-  const found = asText && typeof value === 'string' ? fromText(type, value) : fromValue(type, value);
+/**
+ * A value of a join key by its type.
+ * @throws TYPE_MISMATCH
+ */
+export function readKeyValue({ name, type }: EntityKeyPart, value: unknown, read: ReadKeyValue): PrimitiveValue {
+  const found = read(type, value);
   if (found !== undefined) return found;
   throw new MoraineError(
     'TYPE_MISMATCH',
-    `The value ${describe(value)} of the join key '${part.name}' is not of type ${typeToString(type)}.`,
+    `The value ${describe(value)} of the join key '${name}' is not of type ${typeToString(type)}.`,
   );
 }
 
-function fromText(type: IcebergType, text: string): PrimitiveValue | undefined {
-  if (type.kind === 'boolean') return text === 'true' ? true : text === 'false' ? false : undefined;
+/** Reads values as typed on a command line: numbers and booleans are parsed, too. */
+export function keyValueOfText(type: IcebergType, value: unknown): PrimitiveValue | undefined {
+  if (typeof value !== 'string') return keyValue(type, value);
+  if (type.kind === 'boolean') return value === 'true' ? true : value === 'false' ? false : undefined;
   if (type.kind === 'int' || type.kind === 'long')
-    return /^[+-]?\d+$/.test(text) ? fromValue(type, BigInt(text)) : undefined;
-  return fromValue(type, text);
+    return /^[+-]?\d+$/.test(value) ? keyValue(type, BigInt(value)) : undefined;
+  return keyValue(type, value);
 }
 
-function fromValue(type: IcebergType, value: unknown): PrimitiveValue | undefined {
+/**
+ * Reads values in the in-memory form of the type (`PrimitiveValue`), its JSON form (ISO text for dates and times, text for uuid and
+ * decimal, hex for binary), an integral number for integers, a `Date` for timestamps.
+ */
+export function keyValue(type: IcebergType, value: unknown): PrimitiveValue | undefined {
   switch (type.kind) {
     case 'int':
       return typeof value === 'bigint'

@@ -2,7 +2,17 @@
 
 export { changedParts, type DefinitionFingerprint, fingerprintDefinition } from './definition-fingerprint.js';
 export { ensureOnlineTable, type OnlineTable } from './ensure-online-table.js';
-export { type EntityKeyPart, type EntityRow, encodeEntityKey, entityKeySql, entityKeyValues } from './entity-key.js';
+export {
+  type EntityKeyPart,
+  type EntityRow,
+  encodeEntityKey,
+  entityKeySql,
+  entityKeyValues,
+  keyValue,
+  keyValueOfText,
+  type ReadKeyValue,
+  readKeyValue,
+} from './entity-key.js';
 export { type FeatureValue, featureValueToJson } from './feature-value.js';
 export { ONLINE_COLUMNS } from './online-columns.js';
 export {

@@ -116,7 +116,10 @@ export class OnlineReader {
       if (bound !== undefined) {
         const answer = this.#answer(bound, request);
         if (!(answer instanceof UnfinishedRead)) return answer;
-        return await this.#finish(answer, new ReadTime(), this.#limits(request, [...bound.states.keys()]));
+        const views = [...bound.states.keys()];
+        const response = await this.#finish(answer, new ReadTime(), this.#limits(request, views));
+        this.#noteAnswered(request, views);
+        return response;
       }
     }
     const known = maxStalenessMs > 0 ? this.#definitions.fresh(maxStalenessMs)?.value : undefined;
@@ -139,8 +142,13 @@ export class OnlineReader {
     const bound = await time.run(limits, () => this.#bind(compiled, request));
     const answer = this.#answer(bound, request);
     const response = answer instanceof UnfinishedRead ? await this.#finish(answer, time, limits) : answer;
-    for (const name of compiled.views) this.#answered.add(name);
+    this.#noteAnswered(request, compiled.views);
     return response;
+  }
+
+  /** From now on reads of the views have the time of warm ones. A read without entities has opened no files. */
+  #noteAnswered({ entities }: OnlineRequest, views: readonly string[]): void {
+    if (entities.length > 0) for (const name of views) this.#answered.add(name);
   }
 
   /** Stops what goes on between reads, and waits for the end of statements. Reads fail from now on. */
@@ -216,8 +224,14 @@ export class OnlineReader {
   #answer(bound: BoundRequest, request: OnlineRequest): OnlineResponse | UnfinishedRead {
     const nowUs = request.nowUs ?? BigInt(Date.now()) * 1000n;
     const reads = bound.views.map((view) => new ViewRead(view, request, nowUs, this.#cache));
-    const read = new UnfinishedRead(bound, request, nowUs, reads);
+    const read = new UnfinishedRead(bound, request, nowUs, this.#stalenessMs(bound), reads);
     return reads.every(({ isReady }) => isReady) && read.find() ? read.response() : read;
+  }
+
+  #stalenessMs({ states }: BoundRequest): number {
+    let longestMs = performance.now() - (this.#definitions.last?.atMs ?? 0);
+    for (const [name, state] of states) longestMs = Math.max(longestMs, this.#pointer(name).ageMs(state));
+    return longestMs;
   }
 
   async #finish(read: UnfinishedRead, time: ReadTime, limits: ReadLimits): Promise<OnlineResponse> {

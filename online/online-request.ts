@@ -1,6 +1,6 @@
 /** What an online read is asked for, and what it answers. */
 import type { IcebergType } from '../iceberg/index.js';
-import type { EntityRow } from './entity-key.js';
+import type { EntityRow, ReadKeyValue } from './entity-key.js';
 import type { OnlineValue } from './online-status.js';
 import type { FeatureSelection } from './select-features.js';
 
@@ -9,6 +9,8 @@ export interface OnlineRequest extends FeatureSelection {
   readonly entities: readonly (EntityRow | Readonly<Record<string, unknown>>)[];
   /** Key values are text, as typed on a command line. */
   readonly entitiesAsText?: boolean | undefined;
+  /** Reads key values that are written in another way. */
+  readonly readKeyValue?: ReadKeyValue | undefined;
   /** As of when, in microseconds since the epoch; now by default. */
   readonly nowUs?: bigint | undefined;
   /** Call features `view__feature`. */
@@ -53,4 +55,6 @@ export interface OnlineResponse {
   /** The snapshots that were read. A table that was never written has no snapshot. */
   readonly snapshots: readonly { readonly view: string; readonly table: string; readonly snapshotId: bigint | null }[];
   readonly nowUs: bigint;
+  /** How long ago the definitions and tables of this answer were looked at, the longest of them, in milliseconds. */
+  readonly stalenessMs: number;
 }

@@ -11,13 +11,21 @@ export class UnfinishedRead {
   readonly #bound: BoundRequest;
   readonly #entities: OnlineRequest['entities'];
   readonly #nowUs: bigint;
+  readonly #stalenessMs: number;
   readonly #views: readonly ViewRead[];
   #left: readonly (readonly [ViewRead, ReadonlyMap<string, readonly PrimitiveValue[]>])[] = [];
 
-  constructor(bound: BoundRequest, { entities }: OnlineRequest, nowUs: bigint, views: readonly ViewRead[]) {
+  constructor(
+    bound: BoundRequest,
+    { entities }: OnlineRequest,
+    nowUs: bigint,
+    stalenessMs: number,
+    views: readonly ViewRead[],
+  ) {
     this.#bound = bound;
     this.#entities = entities;
     this.#nowUs = nowUs;
+    this.#stalenessMs = stalenessMs;
     this.#views = views;
   }
 
@@ -43,6 +51,6 @@ export class UnfinishedRead {
       const values = first?.valuesOf(place) ?? [];
       return others.length === 0 ? values : [...values, ...others.flatMap((view) => view.valuesOf(place))];
     });
-    return { ...this.#bound.answer, rows, nowUs: this.#nowUs };
+    return { ...this.#bound.answer, rows, nowUs: this.#nowUs, stalenessMs: this.#stalenessMs };
   }
 }

@@ -28,6 +28,8 @@ export class ViewPointer {
   /** Names of the view's join keys, for a table that does not record its own. */
   #joinKeys: readonly string[] = [];
   #served: Checked<OnlineView> | undefined;
+  /** When the last look at the catalog that found a state began. */
+  readonly #seenAtMs = new WeakMap<OnlineView, number>();
   #preparing: OnlineView | undefined;
   /** States since the served one, whose parts may have to be given up. */
   #passed: DecodedTable[] = [];
@@ -62,6 +64,7 @@ export class ViewPointer {
   async now(joinKeys: readonly string[]): Promise<OnlineView> {
     this.#joinKeys = joinKeys;
     const checked = await this.#check.now();
+    this.#seenAtMs.set(checked.value, checked.atMs);
     this.#follow(checked);
     return checked.value;
   }
@@ -70,6 +73,11 @@ export class ViewPointer {
   async refresh(): Promise<void> {
     if (this.#check.last === undefined) return;
     await this.now(this.#joinKeys).catch(() => undefined);
+  }
+
+  /** How long ago a state that {@link now} or {@link fresh} gave was the table's by the last look at it, in milliseconds. */
+  ageMs(state: OnlineView): number {
+    return performance.now() - (this.#seenAtMs.get(state) ?? 0);
   }
 
   /** Whether a state has the snapshot or is later than it. */

@@ -2,7 +2,7 @@
 import type { Engine } from '../engine/index.js';
 import type { PrimitiveValue } from '../iceberg/index.js';
 import type { BoundView } from './compiled-request.js';
-import { entityKeyValues } from './entity-key.js';
+import { entityKeyValues, keyValue, keyValueOfText } from './entity-key.js';
 import type { OnlineRequest } from './online-request.js';
 import { NOT_FOUND, type OnlineValue, onlineValue, type ReadMoment } from './online-status.js';
 import type { OnlineRow } from './online-view.js';
@@ -27,7 +27,8 @@ export class ViewRead {
   constructor(bound: BoundView, request: OnlineRequest, nowUs: bigint, cache: PartCache) {
     this.#bound = bound;
     this.#moment = { nowUs, ttlUs: bound.ttlUs, includeExpired: request.includeExpired ?? false };
-    this.#keys = request.entities.map((entity) => entityKeyValues(bound.keys, entity, request.entitiesAsText));
+    const read = request.readKeyValue ?? (request.entitiesAsText === true ? keyValueOfText : keyValue);
+    this.#keys = request.entities.map((entity) => entityKeyValues(bound.keys, entity, read));
     const { view } = bound;
     if (cache.budgetBytes === 0) this.#decoded = null;
     else {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { type ActionRunner, does, withExamples } from '../define.js';
 
-/** `dev`, `worker`, `codec-server`, `deployment`, `project`, `cache` and `doctor`. */
+/** `dev`, `worker`, `serve`, `codec-server`, `deployment`, `project`, `cache` and `doctor`. */
 export function declareProcessCommands(program: Command, runner: ActionRunner): void {
   const dev = program
     .command('dev')
@@ -22,6 +22,8 @@ export function declareProcessCommands(program: Command, runner: ActionRunner): 
     .option('--health <host:port>', 'serve /healthz, /readyz and /metrics there (default: worker.health)');
   withExamples(worker, 'worker', 'worker --health 127.0.0.1:9464', 'worker --roles heavy');
   does(worker, runner, async () => (await import('../actions/worker.js')).worker);
+
+  declareServe(program, runner);
 
   const codec = program
     .command('codec-server')
@@ -108,4 +110,45 @@ export function declareProcessCommands(program: Command, runner: ActionRunner): 
     .option('--json', 'print JSON');
   withExamples(doctor, 'doctor');
   does(doctor, runner, async () => (await import('../actions/doctor.js')).doctor);
+}
+
+/** `serve` and `serve key`. */
+function declareServe(program: Command, runner: ActionRunner): void {
+  const serve = program
+    .command('serve')
+    .summary('Serve online features over HTTP.')
+    .description(
+      'Serve online features over HTTP until Ctrl-C or SIGTERM, for clients of Feast and others. Requests that have begun are finished. It needs no Temporal server.',
+    )
+    .option('--host <address>', 'the address to listen on (default: server.host, else 127.0.0.1)')
+    .option('--port <number>', 'the port; 0 for any free one (default: server.port, else 6566)')
+    .option('--json', 'print the address as JSON')
+    .helpCommand(false);
+  withExamples(serve, 'serve', 'serve --host 0.0.0.0 --port 8080');
+  does(serve, runner, async () => (await import('../actions/serve.js')).serve);
+
+  const key = serve
+    .command('key')
+    .description('API keys of the service, in the file of server.keys.')
+    .helpCommand(false);
+  const create = key
+    .command('create')
+    .description('Make a key and print it. The file keeps its hash alone: the key is not shown again.')
+    .argument('<name>', 'who uses it')
+    .option('--scope <scopes>', 'what it may do, of read, write and admin, separated by commas', 'read')
+    .option('--json', 'print JSON');
+  withExamples(create, 'serve key create ranking-model', 'serve key create ingest --scope read,write');
+  does(create, runner, async () => (await import('../actions/serve-key.js')).serveKeyCreate);
+  const list = key
+    .command('list')
+    .description('Print the keys: id, name, scopes, when they were made.')
+    .option('--json', 'print JSON');
+  withExamples(list, 'serve key list');
+  does(list, runner, async () => (await import('../actions/serve-key.js')).serveKeyList);
+  const remove = key
+    .command('delete')
+    .description('Delete a key. A running service refuses it within a second.')
+    .argument('<id>', 'its id, as the list shows it');
+  withExamples(remove, 'serve key delete 3f9a01bc');
+  does(remove, runner, async () => (await import('../actions/serve-key.js')).serveKeyDelete);
 }

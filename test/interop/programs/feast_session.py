@@ -136,6 +136,29 @@ def online(features, entities):
     ]
 
 
+def remote(url, entities, features=(), service=None, fullFeatureNames=False, withVersions=False):
+    """What Feast's client makes of a feature server's answer: for each name of the answer [type, value, status] for each entity."""
+    config = RepoConfig(
+        project="side", provider="local", registry=store.config.registry, repo_path=str(store.repo_path),
+        online_store={"type": "remote", "path": url}, entity_key_serialization_version=3)
+    client = FeatureStore(config=config)
+    entities = [{key: int(value) if str(value).isdigit() else value for key, value in row.items()} for row in entities]
+    response = client.get_online_features(
+        features=list(features) if service is None else client.get_feature_service(service), entity_rows=entities,
+        full_feature_names=fullFeatureNames, include_feature_view_version_metadata=withVersions)
+    values = response.to_dict()
+    results = zip(response.proto.metadata.feature_names.val, response.proto.results)
+    return {
+        "names": list(response.proto.metadata.feature_names.val),
+        "views": [view.name for view in response.proto.metadata.feature_view_metadata],
+        "columns": {
+            name: [[type(value).__name__, repr(value), FieldStatus.Name(status)]
+                   for value, status in zip(values[name], result.statuses)]
+            for name, result in results
+        },
+    }
+
+
 def moment(text):
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
 
@@ -177,7 +200,7 @@ def attempt(question):
 
 QUESTIONS = {
     "define": define, "define_iceberg": define_iceberg, "historical": historical, "save": save,
-    "materialize": materialize, "online": online,
+    "materialize": materialize, "online": online, "remote": remote,
 }
 for line in sys.stdin:
     asked = json.loads(line)

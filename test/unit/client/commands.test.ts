@@ -65,6 +65,10 @@ const COUNTERPARTS: Readonly<Record<string, Counterpart>> = {
   maintain: methods('maintain', 'startMaintain', 'planMaintain'),
   dev: { none: 'a process of its own: a local Temporal server with a worker' },
   worker: { worker: 'createActivities' },
+  serve: { none: 'a process of its own: the HTTP service' },
+  'serve key create': { none: 'changes the file of the keys of the service' },
+  'serve key list': { none: 'reads the file of the keys of the service' },
+  'serve key delete': { none: 'changes the file of the keys of the service' },
   'codec-server': { worker: 'serveCodec' },
   'deployment set-current': { worker: 'setCurrentDeployment' },
   'project show': { project: 'knownIdentity' },
@@ -91,7 +95,7 @@ const COUNTERPARTS: Readonly<Record<string, Counterpart>> = {
 function commandsOf(command: Command, path: readonly string[] = []): readonly string[] {
   return command.commands.flatMap((child) => {
     const words = [...path, child.name()];
-    const acts = child.registeredArguments.length > 0 || child.commands.length === 0;
+    const acts = child.commands.length === 0 || child.registeredArguments.length + child.options.length > 0;
     return [...(acts ? [words.join(' ')] : []), ...commandsOf(child, words)];
   });
 }

@@ -46,6 +46,15 @@ describe('a configuration', () => {
       queueTimeoutMs: 1000,
       cacheBytes: 268_435_456,
     });
+    expect(config.server).toEqual({
+      host: '127.0.0.1',
+      port: 6566,
+      maxStalenessMs: 10_000,
+      queueTimeoutMs: 50,
+      requestTimeoutMs: 10_000,
+      maxEntities: 10_000,
+      logLevel: 'info',
+    });
     expect(config.registry.table).toBe('moraine.registry');
     expect(config.engine.tempDirectory).toBe('/p/.moraine/tmp');
     expect(config.definitions).toEqual([]);
@@ -65,6 +74,7 @@ temporal:
     encryption: { keyFile: keys.txt }, deployment: { name: features, buildId: 0.2.0 } }
 worker: { health: "[::1]:9464", lightActivities: 8, heavyActivities: 2, shutdownGraceSeconds: 45 }
 online: { namespace: on, buckets: 32, readTimeoutMs: 250, queueTimeoutMs: 2000, cache: { maxSize: 1GB } }
+server: { host: 0.0.0.0, port: 8080, keys: keys.json, maxStalenessMs: 0, queueTimeoutMs: 20, requestTimeoutMs: 5000, maxEntities: 50, logLevel: warn }
 logging: { namespace: served.logs }
 registry: { table: m.r }
 maintenance:
@@ -108,6 +118,16 @@ stateFolder: state
         shutdownGraceSeconds: 45,
       },
       online: { namespace: 'on', buckets: 32, readTimeoutMs: 250, queueTimeoutMs: 2000, cacheBytes: 1_000_000_000 },
+      server: {
+        host: '0.0.0.0',
+        port: 8080,
+        keyFile: '/p/keys.json',
+        maxStalenessMs: 0,
+        queueTimeoutMs: 20,
+        requestTimeoutMs: 5000,
+        maxEntities: 50,
+        logLevel: 'warn',
+      },
       logging: { namespace: 'served.logs' },
       registry: { table: 'm.r' },
       maintenance: [
@@ -300,7 +320,7 @@ describe('a mistake names its line', () => {
   it.each([
     [
       'a: 1',
-      '/p/moraine.yaml:1: unknown key a; known keys here: catalog, catalogs, storage, engine, temporal, worker, online, logging, registry, maintenance, definitions, stateFolder',
+      '/p/moraine.yaml:1: unknown key a; known keys here: catalog, catalogs, storage, engine, temporal, worker, online, server, logging, registry, maintenance, definitions, stateFolder',
     ],
     [
       '# c\nengine:\n  threads: 2\n  memorylimit: 1GB\n',

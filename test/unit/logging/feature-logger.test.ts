@@ -17,6 +17,7 @@ function served(values: readonly (number | null)[], requestId?: string) {
     rows: values.map((value) => [{ status: value === null ? 'NULL_VALUE' : 'PRESENT', value, eventTimestampUs: 5n }]),
     snapshots: [{ view: 'readings', table: 'moraine_online.readings', snapshotId: 77n }],
     nowUs: 1_000_000n,
+    stalenessMs: 0,
   };
   const entities = values.map((_, sensor) => ({ sensor }));
   return { response, entities, ...(requestId === undefined ? {} : { requestId }) };

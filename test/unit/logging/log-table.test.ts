@@ -30,6 +30,7 @@ function served(values: readonly Value[], requestData?: Readonly<Record<string, 
     rows: [values.map(({ value }) => ({ status: 'PRESENT', value, eventTimestampUs: 1n }))],
     snapshots: [{ view: 'v', table: 'moraine_online.v', snapshotId: 2n ** 62n + 1n }],
     nowUs: 0n,
+    stalenessMs: 0,
   };
   const data = requestData === undefined ? {} : { requestData: [requestData] };
   return { response, entities: [{ id: 1n }], loggedAtUs: 3n, requestId: 'r', ...data };

@@ -77,6 +77,13 @@ describe('decoded parts', () => {
     expect(small.cacheStats.evictions).toBeGreaterThan(0);
   });
 
+  it('may take the time of a first read after a read without entities', async () => {
+    const reader = open({ readTimeoutMs: 1 });
+    const read = (...keys: number[]) => values(reader, keys, { readTimeoutMs: undefined, maxStalenessMs: 60_000 });
+    expect(await read()).toEqual([]);
+    expect(await read(7)).toEqual([70]);
+  });
+
   it('take appended rows without being read again', async () => {
     const reader = open();
     await values(

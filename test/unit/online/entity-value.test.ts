@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { PrimitiveType, PrimitiveValue } from '../../../iceberg/index.js';
-import { entityKeyValues } from '../../../online/index.js';
+import { entityKeyValues, keyValue, keyValueOfText } from '../../../online/index.js';
 
 const key = (kind: string, extra: object = {}) => [{ name: 'k', type: { kind, ...extra } as PrimitiveType }];
 const read = (parts: ReturnType<typeof key>, value: unknown, asText = false) =>
-  entityKeyValues(parts, new Map([['k', value]]), asText);
+  entityKeyValues(parts, new Map([['k', value]]), asText ? keyValueOfText : keyValue);
 
 describe('join-key values of a request', () => {
   const accepted: readonly [ReturnType<typeof key>, unknown, PrimitiveValue][] = [

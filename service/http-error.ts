@@ -1,0 +1,82 @@
+/** Errors as the service answers them: a status and a JSON body, both from the one table of error codes. */
+import { didYouMean, ERROR_TABLE, isMoraineError, MoraineError } from '../errors/index.js';
+
+/** Body of an answer that is not 200. */
+export interface ErrorBody {
+  /** What was wrong, and where. */
+  readonly error: string;
+  readonly code: string;
+  /** What to do. */
+  readonly remedy: string;
+}
+
+export interface ErrorAnswer {
+  readonly status: number;
+  readonly body: ErrorBody;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Seconds after which a client may ask again. */
+const RETRY_AFTER = '1';
+
+/** @param error whatever a route or the server threw */
+export function errorAnswer(error: unknown): ErrorAnswer {
+  const { code, message, remedy, retryable } = asMoraineError(error);
+  const status = ERROR_TABLE[code].httpStatus;
+  return {
+    status,
+    body: { error: message, code, remedy },
+    headers: {
+      ...(retryable && (status === 429 || status === 503) ? { 'retry-after': RETRY_AFTER } : {}),
+      ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
+    },
+  };
+}
+
+function asMoraineError(error: unknown): MoraineError {
+  if (isMoraineError(error)) return error;
+  return (
+    fastifyError(error as FastifyFailure) ??
+    new MoraineError('INTERNAL', 'The service failed; its log has the reason.', { cause: error })
+  );
+}
+
+/** The part of Fastify's errors that is read here. */
+interface FastifyFailure {
+  readonly code?: string;
+  readonly message?: string;
+  readonly validation?: readonly SchemaProblem[];
+  readonly statusCode?: number;
+}
+
+interface SchemaProblem {
+  readonly instancePath: string;
+  readonly keyword: string;
+  readonly message?: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly parentSchema?: { readonly properties?: object };
+}
+
+function fastifyError({ code, message = '', validation, statusCode }: FastifyFailure): MoraineError | undefined {
+  const [problem] = validation ?? [];
+  if (problem !== undefined) return new MoraineError('INVALID_ARGUMENT', problemText(problem));
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    return new MoraineError('LIMIT_EXCEEDED', 'The body of the request is too large: it may have 1 MiB.', {
+      remedy: 'Ask for fewer entities at once.',
+    });
+  }
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new MoraineError('MEDIA_TYPE_UNSUPPORTED', sentence(message));
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
+    return new MoraineError('INVALID_ARGUMENT', sentence(message));
+  return undefined;
+}
+
+function problemText({ instancePath, keyword, message, params, parentSchema }: SchemaProblem): string {
+  const place = instancePath === '' ? 'The body' : `The body's ${instancePath.slice(1).replaceAll('/', '.')}`;
+  if (keyword === 'required') return `The body has no '${String(params['missingProperty'])}'.`;
+  if (keyword !== 'additionalProperties') return `${place} ${message ?? 'is not valid'}.`;
+  const name = String(params['additionalProperty']);
+  return `${place} has an unknown field '${name}'. ${didYouMean(name, Object.keys(parentSchema?.properties ?? {}))}`;
+}
+
+const sentence = (text: string): string => (text.endsWith('.') ? text : `${text}.`);

@@ -1,0 +1,101 @@
+/** The file of API keys: read while the service runs, changed by commands. */
+import { readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { MoraineError } from '../errors/index.js';
+import { type ApiKey, keyFileSchema, newApiKey, type Scope } from './api-keys.js';
+
+/** Milliseconds between two looks at the file. */
+const WATCH_MS = 500;
+const OWNER_ONLY = 0o600;
+
+/** @throws CONFIG_INVALID if the file is not there or has another content */
+export async function readKeyFile(path: string): Promise<readonly ApiKey[]> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw invalid(path, error instanceof Error ? error.message : String(error), error);
+  });
+  try {
+    return keyFileSchema.parse(JSON.parse(text)).keys;
+  } catch (error) {
+    throw invalid(path, 'it is not what `moraine serve key create` writes', error);
+  }
+}
+
+function invalid(path: string, reason: string, cause: unknown): MoraineError {
+  return new MoraineError('CONFIG_INVALID', `The file of API keys (server.keys) ${path} cannot be read: ${reason}.`, {
+    cause,
+    remedy: 'Make it with `moraine serve key create NAME`.',
+  });
+}
+
+/** Adds a key to the file, which is made if it is not there. @returns the key, which is kept nowhere */
+export async function createApiKey(path: string, name: string, scopes: readonly Scope[]): Promise<string> {
+  const { key, kept } = newApiKey(name, scopes, new Date());
+  await writeKeyFile(path, [...(await keysOrNone(path)), kept]);
+  return key;
+}
+
+/** Takes a key out of the file. @throws INVALID_ARGUMENT if there is none of this id */
+export async function deleteApiKey(path: string, id: string): Promise<void> {
+  const keys = await readKeyFile(path);
+  const left = keys.filter((key) => key.id !== id);
+  if (left.length === keys.length)
+    throw new MoraineError('INVALID_ARGUMENT', `There is no API key with the id '${id}' in ${path}.`);
+  await writeKeyFile(path, left);
+}
+
+async function keysOrNone(path: string): Promise<readonly ApiKey[]> {
+  const exists = await stat(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
+  );
+  return exists ? await readKeyFile(path) : [];
+}
+
+async function writeKeyFile(path: string, keys: readonly ApiKey[]): Promise<void> {
+  const written = `${path}.${process.pid}.tmp`;
+  await writeFile(written, `${JSON.stringify({ keys }, undefined, 2)}\n`, { mode: OWNER_ONLY });
+  await rename(written, path);
+}
+
+/** The keys of a file, followed while it changes. */
+export class WatchedKeys {
+  readonly #path: string;
+  readonly #timer: NodeJS.Timeout;
+  #version = '';
+  #keys: readonly ApiKey[] = [];
+
+  private constructor(path: string, failed: (error: unknown) => void) {
+    this.#path = path;
+    this.#timer = setInterval(() => void this.#look().catch(failed), WATCH_MS).unref();
+  }
+
+  /**
+   * @param failed is told why a changed file cannot be read; the keys stay as they were
+   * @throws CONFIG_INVALID if it cannot be read now
+   */
+  static async open(path: string, failed: (error: unknown) => void): Promise<WatchedKeys> {
+    const watched = new WatchedKeys(path, failed);
+    try {
+      await watched.#look();
+      return watched;
+    } catch (error) {
+      watched.close();
+      throw error;
+    }
+  }
+
+  get keys(): readonly ApiKey[] {
+    return this.#keys;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    const { mtimeMs, size, ino } = await stat(this.#path).catch(() => ({ mtimeMs: 0, size: 0, ino: 0 }));
+    const version = `${ino}/${mtimeMs}/${size}`;
+    if (version === this.#version) return;
+    this.#version = version;
+    this.#keys = await readKeyFile(this.#path);
+  }
+}

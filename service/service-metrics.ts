@@ -1,0 +1,70 @@
+/** The metrics of the service, in Prometheus' text format. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { OnlineReader } from '../online/index.js';
+
+/** Answers take from a tenth of a millisecond to seconds. */
+const DURATION_BUCKETS_S = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 10];
+
+export class ServiceMetrics {
+  readonly contentType: string;
+  readonly #registry = new Registry();
+  readonly #duration: Histogram<'path' | 'status'>;
+  readonly #entities: Counter;
+
+  constructor(reader: OnlineReader) {
+    const registers = [this.#registry];
+    this.contentType = this.#registry.contentType;
+    collectDefaultMetrics({ register: this.#registry });
+    this.#duration = new Histogram({
+      name: 'moraine_http_request_duration_seconds',
+      help: 'Time from a request to its answer.',
+      labelNames: ['path', 'status'],
+      buckets: DURATION_BUCKETS_S,
+      registers,
+    });
+    this.#entities = new Counter({
+      name: 'moraine_online_entities_total',
+      help: 'Entities of answered online reads.',
+      registers,
+    });
+    this.#observeCache(reader);
+  }
+
+  answered(path: string, status: number, seconds: number): void {
+    this.#duration.observe({ path, status }, seconds);
+  }
+
+  read(entities: number): void {
+    this.#entities.inc(entities);
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  #observeCache(reader: OnlineReader): void {
+    const gauge = (name: string, help: string, read: () => number): void => {
+      const made: Gauge = new Gauge({ name, help, registers: [this.#registry], collect: () => made.set(read()) });
+    };
+    gauge('moraine_online_cache_bytes', 'Memory of decoded rows.', () => reader.cacheStats.bytes);
+    gauge('moraine_online_cache_parts', 'Decoded parts of buckets.', () => reader.cacheStats.parts);
+    const count = (name: string, help: string, read: () => number): void => {
+      const made: Counter = new Counter({
+        name,
+        help,
+        registers: [this.#registry],
+        collect: () => {
+          made.reset();
+          made.inc(read());
+        },
+      });
+    };
+    count(
+      'moraine_online_cache_hits_total',
+      'Parts that were decoded when they were needed.',
+      () => reader.cacheStats.hits,
+    );
+    count('moraine_online_cache_misses_total', 'Parts that were not.', () => reader.cacheStats.misses);
+    count('moraine_online_cache_evictions_total', 'Parts that made room.', () => reader.cacheStats.evictions);
+  }
+}

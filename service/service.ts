@@ -1,0 +1,227 @@
+/** The HTTP service: online features for clients of Feast, from the decoded rows of one reader. */
+import type { Socket } from 'node:net';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
+import type { ServerConfig } from '../config/index.js';
+import { didYouMean, MoraineError } from '../errors/index.js';
+import { OnlineReader } from '../online/index.js';
+import { materializationDeps, type Project } from '../project/index.js';
+import { findApiKey, mayUse } from './api-keys.js';
+import { parseExactJson } from './exact-json.js';
+import { errorAnswer } from './http-error.js';
+import { WatchedKeys } from './key-file.js';
+import { openApiDocument } from './openapi.js';
+import { readiness } from './readiness.js';
+import { type Route, routesOf } from './routes.js';
+import { ServiceMetrics } from './service-metrics.js';
+
+/** A service that listens. */
+export interface Service {
+  /** `http://host:port`, with the port that port 0 has become. */
+  readonly url: string;
+  /** Finishes the requests that have begun, and takes no others. */
+  close(): Promise<void>;
+}
+
+export interface ServiceOptions {
+  readonly project: Project;
+  /** In place of those of the configuration. */
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+  /** Version of the package, for the OpenAPI document. */
+  readonly version: string;
+  /** Where the log is written, a line of JSON for each entry; standard error by default. */
+  readonly log?: { write(line: string): void } | undefined;
+}
+
+const MAX_BODY_BYTES = 2 ** 20;
+/** How often Node looks for requests that do not arrive, in milliseconds. */
+const CHECK_MS = 500;
+
+/**
+ * Opens a reader of the project's online tables and serves it.
+ * @throws INVALID_ARGUMENT for an address that cannot be listened on, CONFIG_INVALID for a file of keys that cannot be read, or a public
+ * address without keys
+ */
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const { project } = options;
+  const { server } = project.config;
+  const [host, port] = [options.host ?? server.host, options.port ?? server.port];
+  requireKeysOrLoopback(host, server);
+  const app = createApp(server, options.log ?? process.stderr);
+  const keys =
+    server.keyFile === undefined
+      ? undefined
+      : await WatchedKeys.open(server.keyFile, (error) => app.log.error(error, 'the file of API keys cannot be read'));
+  const deps = await materializationDeps(project);
+  const { readTimeoutMs, cacheBytes } = project.config.online;
+  const reader = new OnlineReader({ ...deps, readTimeoutMs, queueTimeoutMs: server.queueTimeoutMs, cacheBytes });
+  const metrics = new ServiceMetrics(reader);
+  const { maxStalenessMs, maxEntities } = server;
+  const routeDeps = { reader, metrics, maxStalenessMs, maxEntities, definitions: () => deps.definitions() };
+  addRoutes(app, routesOf(routeDeps), { keys, metrics, version: options.version });
+  const close = async (): Promise<void> => {
+    // Node does not look for late requests any more while it closes.
+    const late = setTimeout(() => app.server.closeAllConnections(), server.requestTimeoutMs);
+    await app.close();
+    clearTimeout(late);
+    keys?.close();
+    await reader.close();
+  };
+  try {
+    const url = await listen(app, host, port);
+    // The first requests need not wait for what has to be opened.
+    void readiness(routeDeps).then((found) => app.log.info(found, 'views are opened'));
+    return { url, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function requireKeysOrLoopback(host: string, { keyFile }: ServerConfig): void {
+  if (keyFile !== undefined || /^(127(\.\d{1,3}){3}|::1|localhost)$/i.test(host)) return;
+  throw new MoraineError(
+    'CONFIG_INVALID',
+    `The service would answer everybody at the address ${host}: other machines may reach it, and no API keys are configured.`,
+    {
+      remedy: 'Name a file in server.keys and make a key with `moraine serve key create NAME`, or listen on 127.0.0.1.',
+    },
+  );
+}
+
+async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new MoraineError('INVALID_ARGUMENT', `The service cannot listen at ${host}:${port}: ${reason}.`, {
+      cause: error,
+    });
+  }
+  const address = app.server.address();
+  const bound = typeof address === 'object' && address !== null ? address.port : port;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${bound}`;
+}
+
+function createApp(server: ServerConfig, log: { write(line: string): void }): FastifyInstance {
+  const app = fastify({
+    logger: { level: server.logLevel, stream: log },
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: server.requestTimeoutMs,
+    http: {
+      requestTimeout: server.requestTimeoutMs,
+      headersTimeout: server.requestTimeoutMs,
+      connectionsCheckingInterval: CHECK_MS,
+    },
+    // Requests on connections that are open are still answered while the service closes.
+    return503OnClosing: false,
+    ajv: {
+      customOptions: {
+        coerceTypes: false,
+        removeAdditional: false,
+        useDefaults: false,
+        allowUnionTypes: true,
+        verbose: true,
+      },
+    },
+    frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
+    clientErrorHandler,
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_, body: Buffer, done) => {
+    try {
+      done(null, parseExactJson(body));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  app.setErrorHandler(sendError);
+  return app;
+}
+
+interface Common {
+  readonly keys: WatchedKeys | undefined;
+  readonly metrics: ServiceMetrics;
+  readonly version: string;
+}
+
+function addRoutes(app: FastifyInstance, routes: readonly Route[], { keys, metrics, version }: Common): void {
+  const document = openApiDocument(routes, version);
+  const all: readonly Route[] = [
+    ...routes,
+    {
+      method: 'GET',
+      path: '/openapi.json',
+      summary: 'This document.',
+      scope: null,
+      answers: { 200: { type: 'object' } },
+      handle: (_, reply) => reply.send(document),
+    },
+  ];
+  for (const { method, path, scope, body, handle } of all) {
+    app.route({
+      method,
+      url: path,
+      ...(body === undefined ? {} : { schema: { body } }),
+      ...(keys === undefined || scope === null
+        ? {}
+        : { onRequest: async (request) => requireScope(keys, request, scope) }),
+      handler: (request, reply) => handle(request, reply),
+    });
+  }
+  app.setNotFoundHandler((request, reply) => sendError(notFound(all, request, reply), request, reply));
+  app.addHook('onResponse', async (request, reply) => {
+    const path = request.routeOptions.url ?? 'other';
+    metrics.answered(path, reply.statusCode, reply.elapsedTime / 1000);
+    request.log.debug({ method: request.method, path, status: reply.statusCode, ms: reply.elapsedTime }, 'answered');
+  });
+}
+
+/** @throws UNAUTHENTICATED, PERMISSION_DENIED */
+function requireScope({ keys }: WatchedKeys, { headers }: FastifyRequest, scope: Exclude<Route['scope'], null>): void {
+  const key = findApiKey(keys, headers.authorization);
+  if (key === undefined) {
+    const fault = headers.authorization === undefined ? 'has no API key' : 'has an API key that is not known';
+    throw new MoraineError('UNAUTHENTICATED', `The request ${fault}.`);
+  }
+  if (mayUse(key, scope)) return;
+  throw new MoraineError(
+    'PERMISSION_DENIED',
+    `The API key '${key.name}' does not have the scope '${scope}', which this path needs.`,
+  );
+}
+
+function notFound(routes: readonly Route[], { method, url }: FastifyRequest, reply: FastifyReply): MoraineError {
+  const path = url.replace(/[?#].*$/s, '').slice(0, 200);
+  const methods = routes.filter((route) => route.path === path).map((route) => route.method);
+  if (methods.length === 0) {
+    const paths = routes.map((route) => route.path);
+    return new MoraineError('PATH_NOT_FOUND', `The service has no path ${path}. ${didYouMean(path, paths)}`);
+  }
+  const allowed = methods.flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name])).join(', ');
+  reply.header('allow', allowed);
+  return new MoraineError('METHOD_NOT_ALLOWED', `The path ${path} has no method ${method}; it has ${allowed}.`);
+}
+
+function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { status, body, headers } = errorAnswer(error);
+  const entry = { method: request.method, path: request.routeOptions.url, status, code: body.code };
+  if (status >= 500) request.log.error({ ...entry, err: error }, body.error);
+  else request.log.info(entry, body.error);
+  return reply.status(status).headers(headers).send(body);
+}
+
+/** Answers what Node refuses before there is a request. */
+function clientErrorHandler(error: Error & { readonly code: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const { status, body } = errorAnswer(
+    late
+      ? new MoraineError('REQUEST_TIMED_OUT', 'The request did not arrive in time (server.requestTimeoutMs).')
+      : new MoraineError('INVALID_ARGUMENT', `The request is not HTTP that can be read: ${error.message}.`),
+  );
+  const json = JSON.stringify(body);
+  const head = `HTTP/1.1 ${status} ${late ? 'Request Timeout' : 'Bad Request'}\r\ncontent-type: application/json\r\n`;
+  socket.end(`${head}content-length: ${Buffer.byteLength(json)}\r\nconnection: close\r\n\r\n${json}`);
+}

@@ -1,0 +1,196 @@
+import { LosslessNumber } from 'lossless-json';
+import { describe, expect, it } from 'vitest';
+import { type IcebergType, parseType } from '../../../iceberg/index.js';
+import type { FeatureValue, OnlineResponse } from '../../../online/index.js';
+import { answerJson, eventTimeJson } from '../../../service/answer-json.js';
+import { parseExactJson } from '../../../service/exact-json.js';
+import { keyValueOfJson } from '../../../service/key-value-json.js';
+import { readOnlineBody } from '../../../service/online-body.js';
+import { parseMinSnapshots, snapshotsText } from '../../../service/snapshot-headers.js';
+import { valueWriter } from '../../../service/value-json.js';
+
+const type = (text: string): IcebergType => parseType(text);
+const map = (entries: readonly (readonly [string, FeatureValue])[]): FeatureValue => new Map(entries);
+
+describe('a feature value in JSON', () => {
+  const struct: IcebergType = {
+    kind: 'struct',
+    fields: [
+      { id: 1, name: 'a"', required: false, type: type('long') },
+      { id: 2, name: 'b', required: false, type: type('string') },
+    ],
+  };
+  const list: IcebergType = { kind: 'list', elementId: 1, elementRequired: false, element: type('double') };
+  const mapOf = (key: string): IcebergType => ({
+    kind: 'map',
+    keyId: 1,
+    key: type(key),
+    valueId: 2,
+    valueRequired: false,
+    value: type('long'),
+  });
+  it.each<[IcebergType, FeatureValue, string]>([
+    [type('boolean'), false, 'false'],
+    [type('int'), -7, '-7'],
+    [type('long'), 9_223_372_036_854_775_807n, '9223372036854775807'],
+    [type('float'), Math.fround(0.1), '0.10000000149011612'],
+    [type('double'), 5, '5.0'],
+    [type('double'), -0, '-0.0'],
+    [type('double'), 1e20, '100000000000000000000.0'],
+    [type('double'), 1e21, '1e+21'],
+    [type('double'), 1e-7, '1e-7'],
+    [type('double'), Number.NaN, '"NaN"'],
+    [type('double'), Number.POSITIVE_INFINITY, '"Infinity"'],
+    [type('double'), Number.NEGATIVE_INFINITY, '"-Infinity"'],
+    [type('decimal(38, 2)'), 12_345_678_901_234_567_890n, '123456789012345678.90'],
+    [type('decimal(9, 0)'), -5n, '-5.0'],
+    [type('date'), -1, '-86400'],
+    [type('time'), 1_500_000n, '"00:00:01.500000"'],
+    [type('timestamp'), 1_999_999n, '1'],
+    [type('timestamptz'), -1n, '-1'],
+    [type('timestamptz'), -2_000_000n, '-2'],
+    [type('timestamptz_ns'), 3_999_999_999n, '3'],
+    [type('string'), 'a"\u2028\n', '"a\\"\u2028\\n"'],
+    [type('uuid'), '00000000-0000-0000-0000-000000000001', '"00000000-0000-0000-0000-000000000001"'],
+    [type('binary'), new Uint8Array([0, 255]), '"AP8="'],
+    [list, [1, null, 0.5], '[1.0,null,0.5]'],
+    [list, [], '[]'],
+    [struct, map([['b', 'x']]), '{"a\\"":null,"b":"x"}'],
+    [mapOf('string'), [['k', 9_007_199_254_740_993n]], '{"k":9007199254740993}'],
+    [mapOf('int'), [[1, null]], '{"1":null}'],
+  ])('number %#', (of, value, json) => {
+    expect(valueWriter(of)(value)).toBe(json);
+  });
+});
+
+describe('the value of a join key from JSON', () => {
+  it.each<[string, string, unknown]>([
+    ['long', '9007199254740993', 9_007_199_254_740_993n],
+    ['long', '-9223372036854775808', -9_223_372_036_854_775_808n],
+    ['long', '9223372036854775808', undefined],
+    ['int', '2147483647', 2_147_483_647],
+    ['int', '2147483648', undefined],
+    ['int', '1.5', undefined],
+    ['int', '"1"', undefined],
+    ['string', '1', undefined],
+    ['boolean', 'true', true],
+    ['decimal(38, 2)', '123456789012345678.91', 12_345_678_901_234_567_891n],
+    ['decimal(38, 2)', '12345678901234567890', 1_234_567_890_123_456_789_000n],
+    ['decimal(9, 2)', '1.5', 150n],
+    ['decimal(9, 2)', '"1.5"', 150n],
+    ['decimal(9, 2)', '1.555', undefined],
+    ['timestamptz', '-1', -1_000_000n],
+    ['timestamptz', '"1970-01-01T00:00:01.5Z"', 1_500_000n],
+    ['timestamptz', '1.5', undefined],
+    ['timestamptz', '9223372036855', undefined],
+    ['date', '86400', 1],
+    ['date', '86401', undefined],
+    ['date', '"1970-01-03"', 2],
+    ['time', '5', undefined],
+    ['binary', '"AP8="', new Uint8Array([0, 255])],
+    ['binary', '"AP8"', undefined],
+    ['fixed[3]', '"AP8="', undefined],
+    ['uuid', '"nope"', undefined],
+  ])('%s: %s', (of, json, value) => {
+    expect(keyValueOfJson(type(of), parseExactJson(Buffer.from(json)))).toEqual(value);
+  });
+});
+
+describe('JSON of a request', () => {
+  it('keeps every digit', () => {
+    const parsed = parseExactJson(Buffer.from('[1, 9007199254740993, 1234567890.123456789, 1e3]'));
+    expect(parsed).toEqual([1, 9_007_199_254_740_993n, new LosslessNumber('1234567890.123456789'), 1000]);
+  });
+
+  it.each([
+    ['{"a": NaN}', /^The body is not JSON: .*JSON has no NaN and no Infinity, write null\.$/],
+    ['{"a": [1', /^The body is not JSON: /],
+    ['', /^The body is not JSON: /],
+    [`${'['.repeat(100_000)}1111111111111111`, /it is nested too deeply\.$/],
+    [Buffer.from([0x22, 0xff, 0x22]), /^The body is not JSON: it is not UTF-8\.$/],
+  ])('that is malformed is refused: %j', (text, message) => {
+    expect(() => parseExactJson(Buffer.from(text as string))).toThrow(message);
+  });
+});
+
+describe('the body of an online read', () => {
+  it('becomes rows; further columns stay', () => {
+    const body = { entities: { a: [1, 2], b: ['x', null] }, feature_service: 's', full_feature_names: true };
+    expect(readOnlineBody(body, 2).request).toEqual({
+      entities: [
+        { a: 1, b: 'x' },
+        { a: 2, b: null },
+      ],
+      service: 's',
+      fullFeatureNames: true,
+    });
+    expect(readOnlineBody({ entities: {}, features: ['v:f'] }, 2).request.entities).toEqual([{}]);
+  });
+
+  it.each([
+    [{ entities: { a: [1, 2], b: [1] }, features: ['v:f'] }, "'a' has 2 values, 'b' has 1."],
+    [{ entities: { a: [1, 2, 3] }, features: ['v:f'] }, 'The request has 3 entities, and may have 2'],
+    [{ entities: { a: [1] } }, "The body has none of 'features' and 'feature_service'"],
+    [{ entities: { a: [1] }, features: [] }, "The body has none of 'features' and 'feature_service'"],
+    [{ entities: { a: [1] }, features: ['v:f'], feature_service: 's' }, "The body has both of 'features'"],
+    [{ entities: JSON.parse('{"__proto__": [1]}') as object, features: ['v:f'] }, "have a column '__proto__'"],
+  ])('%j is refused', (body, message) => {
+    expect(() => readOnlineBody(body as never, 2)).toThrow(message);
+  });
+});
+
+describe('an answer', () => {
+  it('has the join keys first, and the event times of each view', () => {
+    const value = (of: number, us: bigint) => ({ status: 'PRESENT', value: of, eventTimestampUs: us }) as const;
+    const missing = { status: 'NOT_FOUND', value: null, eventTimestampUs: null } as const;
+    const feature = (name: string, view: string) => ({ name, view, alias: view, feature: name, type: type('int') });
+    const response: OnlineResponse = {
+      joinKeys: [{ name: 'k', type: type('long') }],
+      features: [feature('a', 'v'), feature('b', 'v'), feature('c', 'w')],
+      rows: [
+        [value(1, 1_500_000n), value(2, 1_500_000n), value(3, 2_000_000n)],
+        [missing, missing, value(4, 2_000_000n)],
+      ],
+      snapshots: [],
+      nowUs: 0n,
+      stalenessMs: 0,
+    };
+    const columns = new Map([['k', [9_007_199_254_740_993n, null]]]);
+    const epoch = '"1970-01-01T00:00:00Z"';
+    const both = '"PRESENT","PRESENT"';
+    const v = `"event_timestamps":["1970-01-01T00:00:01.500Z",${epoch}]}`;
+    expect(answerJson(response, { columns, withViews: true })).toBe(
+      `{"metadata":{"feature_names":["k","a","b","c"],"feature_view_metadata":[{"name":"v"},{"name":"w"}]},"results":[` +
+        `{"values":[9007199254740993,null],"statuses":[${both}],"event_timestamps":[${epoch},${epoch}]},` +
+        `{"values":[1,null],"statuses":["PRESENT","NOT_FOUND"],${v},{"values":[2,null],"statuses":["PRESENT","NOT_FOUND"],${v},` +
+        `{"values":[3,4],"statuses":[${both}],"event_timestamps":["1970-01-01T00:00:02Z","1970-01-01T00:00:02Z"]}]}`,
+    );
+  });
+
+  it.each([
+    [0n, '1970-01-01T00:00:00Z'],
+    [1_500_000n, '1970-01-01T00:00:01.500Z'],
+    [1_000_001n, '1970-01-01T00:00:01.000001Z'],
+    [-1n, '1969-12-31T23:59:59.999999Z'],
+  ])('has the event time %s as Feast writes it', (us, text) => {
+    expect(eventTimeJson(us)).toBe(JSON.stringify(text));
+  });
+});
+
+describe('the headers of snapshots', () => {
+  it('are read as they are written', () => {
+    const snapshots = [
+      { view: 'a', table: 'o.a', snapshotId: 9_223_372_036_854_775_807n },
+      { view: 'never', table: 'o.never', snapshotId: null },
+      { view: 'b-2', table: 'o.b-2', snapshotId: 5n },
+    ];
+    expect(snapshotsText(snapshots)).toBe('a=9223372036854775807, b-2=5');
+    expect(parseMinSnapshots(snapshotsText(snapshots))).toEqual(
+      new Map([
+        ['a', 9_223_372_036_854_775_807n],
+        ['b-2', 5n],
+      ]),
+    );
+    expect(() => parseMinSnapshots('a=x')).toThrow('write VIEW=SNAPSHOT-ID');
+  });
+});
