@@ -26,7 +26,8 @@ test(`decoded rows answer like statements in worlds of seed ${SEED}`, { timeout:
     const lane = async (): Promise<void> => {
       for (const index of left) await checkWorld(lab, index, counts);
     };
-    await Promise.all(Array.from({ length: LANES }, lane));
+    const ends = await Promise.allSettled(Array.from({ length: LANES }, lane));
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
     expect(counts.model).toBeGreaterThan(0);
     if (indexes.length > 1) expect(Math.min(counts.hits, counts.evictions)).toBeGreaterThan(0);
   } finally {
@@ -94,7 +95,8 @@ async function compare(
     ),
   };
   const [expected, found] = [await stating.getOnlineFeatures(request), await decoding.getOnlineFeatures(request)];
-  expect(found).toEqual(expected);
+  // Each reader has looked at the catalog itself.
+  expect({ ...found, stalenessMs: 0 }).toEqual({ ...expected, stalenessMs: 0 });
   expect(Object.is(found, expected)).toBe(false);
   counts['compared'] = (counts['compared'] ?? 0) + 1;
   for (const world of asked) {
