@@ -87,7 +87,7 @@ test('objects are encrypted by the key of the options, however they are made, an
   for await (const { location } of listFiles(io, root)) listed.push(location);
   expect(listed).toEqual(['copied', 'parts', 'put'].map((name) => `${root}/${name}`));
   await io.delete(...listed);
-  expect(new Set(proxy.seen.map(({ method }) => method))).toEqual(new Set(['PUT', 'POST', 'HEAD', 'GET']));
+  expect(new Set(proxy.seen.map(({ method }) => method))).toEqual(new Set(['PUT', 'POST', 'HEAD', 'GET', 'DELETE']));
   const makes = ({ method, path }: SeenRequest): boolean =>
     (method === 'PUT' && !path.includes('partNumber=')) || (method === 'POST' && /[?&]uploads/.test(path));
   const asked = proxy.seen.filter(makes).map(({ headers }) => headers['x-amz-server-side-encryption-aws-kms-key-id']);

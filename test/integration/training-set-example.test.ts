@@ -60,6 +60,7 @@ describeInterop('examples/training-set', () => {
       recomputedRows: '7',
       differing: [],
       matches: true,
+      storageTraffic: null,
     });
     expect(readdirSync(cwd)).toContain('failures_may.parquet');
     const connection = await (await DuckDBInstance.create(':memory:')).connect();
