@@ -16,7 +16,7 @@ import {
   type TableMetadata,
 } from '../iceberg/index.js';
 import type { Project } from '../project/index.js';
-import { defaultSpec, stageRows } from '../staging/index.js';
+import { defaultSpec, sizeOfFiles, stageRows } from '../staging/index.js';
 import { commitAppend, requireWritable, type Table } from '../tables/index.js';
 import { createTable } from './create-table.js';
 import { exactRows, FILE_AND_TABLE } from './input-columns.js';
@@ -68,9 +68,7 @@ export async function appendFile(
       });
       if (files.length === 0) return { created, rows: 0n, files: 0, bytes: 0n, snapshotId: null };
       const { snapshotId } = await commitAppend(table, { files, run: { key: `append-${randomUUID()}` } });
-      const rows = files.reduce((sum, { recordCount }) => sum + recordCount, 0n);
-      const bytes = files.reduce((sum, { fileSizeInBytes }) => sum + fileSizeInBytes, 0n);
-      return { created, rows, files: files.length, bytes, snapshotId };
+      return { created, ...sizeOfFiles(files), snapshotId };
     },
     options.signal === undefined ? {} : { signal: options.signal },
   );

@@ -6,7 +6,7 @@ import { chooseLatestMethod, type LatestRelation, newestFirst, prepareLatestPerE
 import { currentSchema, type DataFile, type NestedField, type PrimitiveType, type Schema } from '../iceberg/index.js';
 import { ONLINE_COLUMNS, onlineColumns } from '../online/index.js';
 import { type OpenFiles, whileReading } from '../scans/index.js';
-import { stageRows } from '../staging/index.js';
+import { sizeOfFiles, stageRows } from '../staging/index.js';
 import { openPinnedTable, stageManifest, type Table } from '../tables/index.js';
 import type { MaterializationDeps } from './deps.js';
 import {
@@ -68,14 +68,13 @@ export async function extractShard(
     { signal: options.signal },
   );
   faultPoint('after-data-files');
-  const rows = files.reduce((sum, file) => sum + file.recordCount, 0n);
-  const bytes = files.reduce((sum, file) => sum + file.fileSizeInBytes, 0n);
-  if (files.length === 0) return { manifestLocation: null, rows, files: 0, bytes };
+  const size = sizeOfFiles(files);
+  if (files.length === 0) return { manifestLocation: null, ...size };
   options.onProgress?.('staging');
   faultPoint('before-manifest-staged');
   const manifest = await stageManifest(online, files, attemptId);
   faultPoint('after-manifest-staged');
-  return { manifestLocation: manifest.manifestPath, rows, files: files.length, bytes };
+  return { manifestLocation: manifest.manifestPath, ...size };
 }
 
 interface ShardContext {

@@ -2,16 +2,10 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Catalog } from '../catalogs/index.js';
 import { type Connection, type Engine } from '../engine/index.js';
-import { MoraineError } from '../errors/index.js';
-import {
-  type Definitions,
-  type FeatureView,
-  findFeatureView,
-  type ResolvedView,
-  resolveView,
-} from '../features/index.js';
+import { isMoraineError, MoraineError } from '../errors/index.js';
+import { type Definitions, type FeatureView, findFeatureView, resolveView } from '../features/index.js';
 import { currentSchema, type DataFile, type NestedField, type Schema, type TableMetadata } from '../iceberg/index.js';
-import { stageRows } from '../staging/index.js';
+import { sizeOfFiles, stageRows } from '../staging/index.js';
 import type { FileIO } from '../storage/index.js';
 import { commitAppend, findRun, loadTable, requireWritable, type Table } from '../tables/index.js';
 import { ensureOnlineTable } from './ensure-online-table.js';
@@ -84,38 +78,45 @@ export async function writeOnlineBatch(deps: OnlineWriteDeps, batch: OnlineBatch
     const message = `Feature view '${view.name}' is not online: set online: true and apply it.`;
     throw new MoraineError('INVALID_ARGUMENT', message);
   }
-  const before = batch.key === undefined ? null : await earlierWrite(deps, view, runKey(batch.key));
+  const made = await madeTable(deps, view);
+  const key = runKey(batch.key);
+  const before = made === null ? null : findRun(made.metadata, { key });
   if (before !== null) return { ...nothingOf(view), snapshotId: before, outcome: 'already-committed' };
   const written = await deps.engine.withConnection(
-    (connection) => stageBatch(connection, deps, { view, definitions, batch }),
+    (connection) => stageBatch(connection, deps, { view, definitions, batch, made }),
     { signal: batch.signal },
   );
   if (written === null) return nothingOf(view);
   const { table, files } = written;
-  const rows = files.reduce((sum, { recordCount }) => sum + recordCount, 0n);
-  const bytes = files.reduce((sum, { fileSizeInBytes }) => sum + fileSizeInBytes, 0n);
   const { snapshotId, outcome } = await commitAppend(table, {
     files,
-    run: { key: runKey(batch.key) },
+    run: { key },
     summary: new Map([['moraine.kind', 'online-write']]),
     // Rows fit the table whatever others have written: only the swap has to be tried again.
     isCostly: true,
     validate: (base) => requireSameSchema(table.metadata, base, view.name),
   });
   if (outcome === 'already-committed') return { ...nothingOf(view), snapshotId, outcome };
-  return { view: view.name, snapshotId, outcome, rows, files: files.length, bytes };
+  return { view: view.name, snapshotId, outcome, ...sizeOfFiles(files) };
 }
 
 function nothingOf({ name }: FeatureView): OnlineWriteResult {
   return { view: name, snapshotId: null, outcome: 'nothing', rows: 0n, files: 0, bytes: 0n };
 }
 
-/** The snapshot of an earlier write under a key. */
-async function earlierWrite(deps: OnlineWriteDeps, { name }: FeatureView, key: string): Promise<bigint | null> {
+/** The view's table; null if nobody has made it. */
+async function madeTable(deps: OnlineWriteDeps, view: FeatureView): Promise<Table | null> {
+  try {
+    return await loadOnlineTable(deps, view);
+  } catch (error) {
+    if (isMoraineError(error, 'TABLE_NOT_FOUND', 'NAMESPACE_NOT_FOUND')) return null;
+    throw error;
+  }
+}
+
+async function loadOnlineTable(deps: OnlineWriteDeps, { name }: FeatureView): Promise<Table> {
   const { catalog, io, settings = DEFAULT_ONLINE_SETTINGS } = deps;
-  const identifier = { namespace: settings.namespace, name };
-  if (!(await catalog.tableExists(identifier))) return null;
-  return findRun((await loadTable(catalog, io, identifier)).metadata, { key });
+  return await loadTable(catalog, io, { namespace: settings.namespace, name });
 }
 
 /** Keys are free text; what snapshots record has a length of its own. */
@@ -127,6 +128,8 @@ interface Write {
   readonly view: FeatureView;
   readonly definitions: Definitions;
   readonly batch: OnlineBatch;
+  /** Null: the table is not made yet. */
+  readonly made: Table | null;
 }
 
 interface StagedBatch {
@@ -134,30 +137,17 @@ interface StagedBatch {
   readonly files: readonly DataFile[];
 }
 
-/** Files with the rows of a batch; null if there are none. A table is made only for rows that fit it. */
-async function stageBatch(
-  connection: Connection,
-  deps: OnlineWriteDeps,
-  { view, definitions, batch }: Write,
-): Promise<StagedBatch | null> {
-  const { catalog, settings = DEFAULT_ONLINE_SETTINGS } = deps;
-  const joinKeys = joinKeysOf(view, definitions);
-  const isMade = await catalog.tableExists({ namespace: settings.namespace, name: view.name });
-  const known = isMade ? await writableTable(deps, view, definitions) : null;
-  const resolved = known === null ? await resolveSource(deps, view, definitions) : null;
-  const planned = resolved === null ? null : onlineLayout(resolved, settings);
-  const columns = batchColumns(planned?.schema ?? currentSchema((known as Table).metadata), view, joinKeys);
-  const rows = await batch.open(connection, columns);
-  if (resolved !== null) {
-    if ((await connection.rows(`SELECT 1 FROM (${rows}) LIMIT 1`)).length === 0) return null;
-    await ensureOnlineTable(catalog, resolved, settings);
-  }
-  const table = known ?? (await writableTable(deps, view, definitions));
+/** Files with the rows of a batch; null if there are none. */
+async function stageBatch(connection: Connection, deps: OnlineWriteDeps, write: Write): Promise<StagedBatch | null> {
+  const opened = await openBatch(connection, deps, write);
+  if (opened === null) return null;
+  const { table, rows } = opened;
+  const { view, definitions, batch } = write;
   const { metadata } = table;
   const schema = currentSchema(metadata);
-  const { keys, lookup } = onlineColumns(schema, joinKeys, view.name);
+  const { keys, lookup } = onlineColumns(schema, joinKeysOf(view, definitions), view.name);
   const files = await stageRows(connection, table, {
-    select: onlineSelect(schema, keys, { columns, rows, view, batch }),
+    select: onlineSelect(schema, keys, { ...rows, view, batch }),
     namePrefix: randomUUID(),
     sortBy: [lookup.id],
     sortOrderId: metadata.defaultSortOrderId,
@@ -165,28 +155,56 @@ async function stageBatch(
   return files.length === 0 ? null : { table, files };
 }
 
-/** The table, which has rows of no other definition than the present one. */
-async function writableTable(deps: OnlineWriteDeps, view: FeatureView, definitions: Definitions): Promise<Table> {
-  const { catalog, io, loadSource, settings = DEFAULT_ONLINE_SETTINGS } = deps;
-  const table = await loadTable(catalog, io, { namespace: settings.namespace, name: view.name });
+/** The table and the rows for it. It is made only for rows that fit it; null: there are none. */
+async function openBatch(
+  connection: Connection,
+  deps: OnlineWriteDeps,
+  write: Write,
+): Promise<{ readonly table: Table; readonly rows: OpenedRows } | null> {
+  const { view, definitions, made } = write;
+  if (made !== null) {
+    await requireFit(deps, made, write);
+    return { table: made, rows: await openRows(connection, currentSchema(made.metadata), write) };
+  }
+  const { catalog, loadSource, settings = DEFAULT_ONLINE_SETTINGS } = deps;
+  const source = await loadSource(view.source.table);
+  const resolved = resolveView(definitions, view.name, currentSchema(source.metadata));
+  const rows = await openRows(connection, onlineLayout(resolved, settings).schema, write);
+  if ((await connection.rows(`SELECT 1 FROM (${rows.sql}) LIMIT 1`)).length === 0) return null;
+  await ensureOnlineTable(catalog, resolved, settings);
+  const table = await loadOnlineTable(deps, view);
+  await requireFit(deps, table, write);
+  return { table, rows };
+}
+
+/** Rows of a batch: a statement and its columns. */
+interface OpenedRows {
+  readonly columns: BatchColumns;
+  readonly sql: string;
+}
+
+/** @param schema of the online table */
+async function openRows(
+  connection: Connection,
+  schema: Schema,
+  { view, definitions, batch }: Write,
+): Promise<OpenedRows> {
+  const columns = batchColumns(schema, view, joinKeysOf(view, definitions));
+  return { columns, sql: await batch.open(connection, columns) };
+}
+
+/** @throws MATERIALIZATION_REQUIRED unless the table has rows of no other definition than the present one; and as {@link requireWritable} */
+async function requireFit(
+  { loadSource }: OnlineWriteDeps,
+  table: Table,
+  { view, definitions }: Pick<Write, 'view' | 'definitions'>,
+): Promise<void> {
   requireWritable(table);
   const changes = await definitionChangeTexts(table.metadata, view, definitions, loadSource);
   if (changes.length > 0) throw redefinedError(view.name, changes);
-  return table;
 }
 
-async function resolveSource(
-  { loadSource }: OnlineWriteDeps,
-  view: FeatureView,
-  definitions: Definitions,
-): Promise<ResolvedView> {
-  const source = await loadSource(view.source.table);
-  return resolveView(definitions, view.name, currentSchema(source.metadata));
-}
-
-interface BatchRows {
-  readonly columns: BatchColumns;
-  readonly rows: string;
+interface BatchRows extends OpenedRows {
   readonly view: FeatureView;
   readonly batch: OnlineBatch;
 }
@@ -195,7 +213,7 @@ interface BatchRows {
 function onlineSelect(
   schema: Schema,
   keys: readonly EntityKeyPart[],
-  { columns, rows, view, batch }: BatchRows,
+  { columns, sql, view, batch }: BatchRows,
 ): string {
   const { pushed = true, nowUs = BigInt(Date.now()) * 1000n } = batch;
   const names = columns.schema.fields.map(({ name }) => name);
@@ -212,7 +230,7 @@ function onlineSelect(
     .set(ONLINE_COLUMNS.pushed, String(pushed))
     .set(ONLINE_COLUMNS.entityKey, key);
   const aliases = names.map((_, index) => `b${index}`).join(', ');
-  return `SELECT ${onlineRowSql(schema, values)} FROM (${rows}) AS batch(${aliases})`;
+  return `SELECT ${onlineRowSql(schema, values)} FROM (${sql}) AS batch(${aliases})`;
 }
 
 function batchColumns(schema: Schema, view: FeatureView, joinKeys: readonly string[]): BatchColumns {

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Connection, type Engine, nameDamagedFile } from '../../engine/index.js';
 import type { DataFile } from '../../iceberg/index.js';
-import { stageInTurn } from '../../staging/index.js';
+import { sizeOfFiles, stageInTurn } from '../../staging/index.js';
 import type { FileIO } from '../../storage/index.js';
 import { stageManifest } from '../../tables/index.js';
 import { viewWithChangedTies } from './changed-ties.js';
@@ -61,9 +61,7 @@ export async function rewriteGroup(
   return {
     ...nothing,
     manifestLocation: manifest.manifestPath,
-    rows: written.reduce((sum, file) => sum + file.recordCount, 0n),
-    files: written.length,
-    bytes: written.reduce((sum, file) => sum + file.fileSizeInBytes, 0n),
+    ...sizeOfFiles(written),
     skipped: null,
   };
 }
