@@ -1,10 +1,11 @@
 /** The Glue catalog on moto, behind a check of versions. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { GetTableCommand, GlueClient, UpdateTableCommand } from '@aws-sdk/client-glue';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Catalog, type LoadedTable, openGlueCatalog, type TableIdentifier } from '../../catalogs/index.js';
 import type { Schema } from '../../iceberg/index.js';
+import { createMoraine, defineEntity, defineFeatureView } from '../../index.js';
 import { LocalFileIO } from '../../storage/index.js';
 import { describeCatalogBehavior } from '../conformance/catalog-behavior.js';
 import { failureOf, rejectionCode } from '../support/error-code.js';
@@ -292,6 +293,35 @@ describe('reading', () => {
       'The catalog option glue.secret-access-key is missing beside the access key.',
     );
   });
+});
+
+test('a view whose table Glue would write in lower case is refused at apply, and nothing is registered', async () => {
+  const cwd = temporaryFolder();
+  const options = { ...glue.options, 'glue.access-key-id': String(accounts++) };
+  const config = { catalogs: { lake: { type: 'glue' as const, warehouse: `${cwd}/wh`, options } } };
+  const moraine = await createMoraine({ cwd, config, fileFolders: [cwd] });
+  try {
+    writeFileSync(join(cwd, 'rows.csv'), 'sensor,ts,value\n1,2026-01-01T00:00:00Z,10\n');
+    await moraine.appendFile('shop.readings', join(cwd, 'rows.csv'), { create: true });
+    const sensor = defineEntity({ name: 'sensor', joinKeys: ['sensor'] });
+    const view = (name: string) =>
+      defineFeatureView({
+        name,
+        online: true,
+        entities: [sensor],
+        source: { table: 'shop.readings', timestampField: 'ts' },
+        features: [{ name: 'value' }],
+      });
+    expect(await failureOf(moraine.apply([sensor, view('Climate')]))).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: 'Table name "Climate" cannot be: AWS Glue would write it in lower case.',
+    });
+    expect(await moraine.views()).toEqual([]);
+    await moraine.apply([sensor, view('climate')]);
+    expect((await moraine.views()).map(({ name }) => name)).toEqual(['climate']);
+  } finally {
+    await moraine.close();
+  }
 });
 
 describe('renaming takes two steps', () => {
