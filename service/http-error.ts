@@ -1,5 +1,6 @@
 /** Errors as the service answers them: a status and a JSON body, both from the one table of error codes. */
 import { didYouMean, ERROR_TABLE, isMoraineError, MoraineError } from '../errors/index.js';
+import { MAX_BODY_BYTES } from './route.js';
 
 /** Body of an answer that is not 200. */
 export interface ErrorBody {
@@ -19,9 +20,12 @@ export interface ErrorAnswer {
 /** Seconds after which a client may ask again. */
 const RETRY_AFTER = '1';
 
-/** @param error whatever a route or the server threw */
-export function errorAnswer(error: unknown): ErrorAnswer {
-  const { code, message, remedy, retryable } = asMoraineError(error);
+/**
+ * @param error whatever a route or the server threw
+ * @param maxBodyBytes of the route
+ */
+export function errorAnswer(error: unknown, maxBodyBytes?: number): ErrorAnswer {
+  const { code, message, remedy, retryable } = asMoraineError(error, maxBodyBytes);
   const status = ERROR_TABLE[code].httpStatus;
   return {
     status,
@@ -33,10 +37,10 @@ export function errorAnswer(error: unknown): ErrorAnswer {
   };
 }
 
-function asMoraineError(error: unknown): MoraineError {
+function asMoraineError(error: unknown, maxBodyBytes?: number): MoraineError {
   if (isMoraineError(error)) return error;
   return (
-    fastifyError(error as FastifyFailure) ??
+    fastifyError(error as FastifyFailure, maxBodyBytes) ??
     new MoraineError('INTERNAL', 'The service failed; its log has the reason.', { cause: error })
   );
 }
@@ -57,13 +61,15 @@ interface SchemaProblem {
   readonly parentSchema?: { readonly properties?: object };
 }
 
-function fastifyError({ code, message = '', validation, statusCode }: FastifyFailure): MoraineError | undefined {
+function fastifyError(
+  { code, message = '', validation, statusCode }: FastifyFailure,
+  maxBodyBytes = MAX_BODY_BYTES,
+): MoraineError | undefined {
   const [problem] = validation ?? [];
   if (problem !== undefined) return new MoraineError('INVALID_ARGUMENT', problemText(problem));
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-    return new MoraineError('LIMIT_EXCEEDED', 'The body of the request is too large: it may have 1 MiB.', {
-      remedy: 'Ask for fewer entities at once.',
-    });
+    const message = `The body of the request is too large: it may have ${maxBodyBytes / 2 ** 20} MiB.`;
+    return new MoraineError('LIMIT_EXCEEDED', message, { remedy: 'Send fewer entities or rows at once.' });
   }
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new MoraineError('MEDIA_TYPE_UNSUPPORTED', sentence(message));
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)

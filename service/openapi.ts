@@ -1,5 +1,5 @@
 /** The OpenAPI document of the service, from the schemas that validate. */
-import type { Route } from './routes.js';
+import type { Route } from './route.js';
 import { ERROR_ANSWER } from './schemas.js';
 
 /** @param version of the package */

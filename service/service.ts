@@ -11,7 +11,8 @@ import { errorAnswer } from './http-error.js';
 import { WatchedKeys } from './key-file.js';
 import { openApiDocument } from './openapi.js';
 import { readiness } from './readiness.js';
-import { type Route, routesOf } from './routes.js';
+import { MAX_BODY_BYTES, type Route } from './route.js';
+import { routesOf } from './routes.js';
 import { ServiceMetrics } from './service-metrics.js';
 
 /** A service that listens. */
@@ -33,7 +34,6 @@ export interface ServiceOptions {
   readonly log?: { write(line: string): void } | undefined;
 }
 
-const MAX_BODY_BYTES = 2 ** 20;
 /** How often Node looks for requests that do not arrive, in milliseconds. */
 const CHECK_MS = 500;
 
@@ -159,10 +159,11 @@ function addRoutes(app: FastifyInstance, routes: readonly Route[], { keys, metri
       handle: (_, reply) => reply.send(document),
     },
   ];
-  for (const { method, path, scope, body, handle } of all) {
+  for (const { method, path, scope, body, maxBodyBytes = MAX_BODY_BYTES, handle } of all) {
     app.route({
       method,
       url: path,
+      bodyLimit: maxBodyBytes,
       ...(body === undefined ? {} : { schema: { body } }),
       ...(keys === undefined || scope === null
         ? {}
@@ -205,7 +206,7 @@ function notFound(routes: readonly Route[], { method, url }: FastifyRequest, rep
 }
 
 function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { status, body, headers } = errorAnswer(error);
+  const { status, body, headers } = errorAnswer(error, request.routeOptions.bodyLimit);
   const entry = { method: request.method, path: request.routeOptions.url, status, code: body.code };
   if (status >= 500) request.log.error({ ...entry, err: error }, body.error);
   else request.log.info(entry, body.error);

@@ -1,0 +1,64 @@
+/** Paths that read features. */
+import type { OnlineReader } from '../online/index.js';
+import { answerJson } from './answer-json.js';
+import { keyValueOfJson } from './key-value-json.js';
+import { type OnlineBody, readOnlineBody } from './online-body.js';
+import { JSON_TYPE, type Route } from './route.js';
+import { ONLINE_ANSWER, ONLINE_REQUEST } from './schemas.js';
+import type { ServiceMetrics } from './service-metrics.js';
+import {
+  MIN_SNAPSHOT_HEADER,
+  parseMinSnapshots,
+  requireReadViews,
+  SNAPSHOTS_HEADER,
+  STALENESS_HEADER,
+  snapshotsText,
+} from './snapshot-headers.js';
+
+export interface ReadDeps {
+  readonly reader: OnlineReader;
+  readonly metrics: ServiceMetrics;
+  readonly maxStalenessMs: number;
+  readonly maxEntities: number;
+}
+
+export function readRoutes(deps: ReadDeps): readonly Route[] {
+  return [onlineFeatures(deps)];
+}
+
+function onlineFeatures({ reader, metrics, maxStalenessMs, maxEntities }: ReadDeps): Route {
+  return {
+    method: 'POST',
+    path: '/get-online-features',
+    summary: "The newest features of entities, as Feast's feature server answers.",
+    scope: 'read',
+    body: ONLINE_REQUEST,
+    answers: { 200: ONLINE_ANSWER },
+    headers: {
+      'Moraine-Min-Snapshot': 'Snapshots that the answer must contain: VIEW=SNAPSHOT-ID, with commas between them.',
+    },
+    answerHeaders: {
+      'Moraine-Snapshots': 'The snapshots that were read: VIEW=SNAPSHOT-ID, with commas between them.',
+      'Moraine-Staleness-Ms': 'How long ago the tables were looked at, in milliseconds.',
+    },
+    handle: async ({ body, headers }, reply) => {
+      const online = body as OnlineBody;
+      const { columns, request } = readOnlineBody(online, maxEntities);
+      const header = headers[MIN_SNAPSHOT_HEADER];
+      const minSnapshots = header === undefined ? undefined : parseMinSnapshots(String(header));
+      const response = await reader.getOnlineFeatures({
+        ...request,
+        readKeyValue: keyValueOfJson,
+        maxStalenessMs,
+        minSnapshots,
+      });
+      if (minSnapshots !== undefined) requireReadViews(minSnapshots, response.snapshots);
+      metrics.read(request.entities.length);
+      return reply
+        .header(SNAPSHOTS_HEADER, snapshotsText(response.snapshots))
+        .header(STALENESS_HEADER, Math.ceil(response.stalenessMs))
+        .type(JSON_TYPE)
+        .send(answerJson(response, { columns, withViews: online.include_feature_view_version_metadata ?? false }));
+    },
+  };
+}
