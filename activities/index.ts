@@ -14,6 +14,7 @@ export { maintenanceSettings } from './maintain-request.js';
 export { type MaterializeRequest, parseMaterializeRequest, runWorkflowId } from './materialize-request.js';
 export { tableRunId } from './request-table.js';
 export { ensureSearchAttributes, hasSearchAttributes, SEARCH_ATTRIBUTES } from './search-attributes.js';
+export { isServerAway } from './server-away.js';
 export {
   type BackfillRunWorkflow,
   backfillInput,
@@ -21,7 +22,14 @@ export {
   startBackfillRun,
   subjectOfPlan,
 } from './start-backfill.js';
-export { outcomeOf, type RunPlace, resultForAsker, startRun } from './start-run.js';
+export {
+  outcomeOf,
+  type RunPlace,
+  refuseRunsInFlight,
+  resultForAsker,
+  type StartRunOptions,
+  startRun,
+} from './start-run.js';
 export {
   isUnmarked,
   otherProjects,

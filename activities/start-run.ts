@@ -1,6 +1,7 @@
 import {
   type Client,
   WorkflowContinuedAsNewError,
+  WorkflowExecutionAlreadyStartedError,
   type WorkflowExecutionDescription,
   WorkflowFailedError,
 } from '@temporalio/client';
@@ -24,38 +25,72 @@ export interface StartRunOptions extends RunPlace {
   readonly searchAttributes: boolean;
   /** Workflow that gets a signal when the run ends. */
   readonly replyTo?: string;
+  /** Whether a run in flight is joined, as by default, or refused. */
+  readonly ifRunning?: 'join' | 'refuse';
 }
 
 /**
  * Starts the run of the request's view and interval, or joins the one in flight, which then makes another pass after the
  * one that it is in, so that it sees everything the caller has seen.
+ *
+ * @throws `RUN_ALREADY_ACTIVE` if the one in flight is not to be joined
  */
 export async function startRun(
   client: Client,
   request: MaterializeRequest,
-  options: StartRunOptions,
+  { taskQueue, project, searchAttributes, replyTo, ifRunning = 'join' }: StartRunOptions,
 ): Promise<RequestedRun> {
   const input: RunInput = {
     view: request.view,
-    searchAttributes: options.searchAttributes,
+    searchAttributes,
     ...(request.startUs === undefined ? {} : { startUs: String(request.startUs) }),
     ...(request.endUs === undefined ? {} : { endUs: String(request.endUs) }),
   };
-  const { taskQueue, project } = options;
   const workflowId = runWorkflowId(request, project);
+  const workflow = {
+    workflowId,
+    taskQueue,
+    args: [input] as [RunInput],
+    staticSummary: `Materialize ${workflowId.slice('materialize/'.length)}`,
+    memo: { view: request.view },
+  };
+  if (ifRunning === 'refuse') {
+    const started = await client.workflow.start<MaterializeRunWorkflow>('materializeRun', workflow).catch((error) => {
+      throw error instanceof WorkflowExecutionAlreadyStartedError ? runsInFlight([request.view], error) : error;
+    });
+    return { workflowId, runId: started.firstExecutionRunId };
+  }
   const handle = await client.workflow.signalWithStart<MaterializeRunWorkflow, [{ replyTo?: string }]>(
     'materializeRun',
-    {
-      workflowId,
-      taskQueue,
-      args: [input],
-      signal: 'requested',
-      signalArgs: [options.replyTo === undefined ? {} : { replyTo: options.replyTo }],
-      staticSummary: `Materialize ${workflowId.slice('materialize/'.length)}`,
-      memo: { view: request.view },
-    },
+    { ...workflow, signal: 'requested', signalArgs: [replyTo === undefined ? {} : { replyTo }] },
   );
   return { workflowId, runId: handle.signaledRunId };
+}
+
+/** @throws `RUN_ALREADY_ACTIVE` naming the views whose runs are in flight */
+export async function refuseRunsInFlight(
+  client: Client,
+  requests: readonly MaterializeRequest[],
+  project: string | null,
+): Promise<void> {
+  const isInFlight = await Promise.all(
+    requests.map(async (request) => {
+      const handle = client.workflow.getHandle(runWorkflowId(request, project));
+      const described = await handle.describe().catch((error: unknown) => {
+        if (isWorkflowNotFound(error)) return undefined;
+        throw error;
+      });
+      return described?.status.name === 'RUNNING';
+    }),
+  );
+  const views = requests.filter((_, index) => isInFlight[index]).map(({ view }) => view);
+  if (views.length > 0) throw runsInFlight(views);
+}
+
+function runsInFlight(views: readonly string[], cause?: unknown): MoraineError {
+  const names = views.map((view) => `'${view}'`).join(', ');
+  const message = `This interval of ${names} is being materialized already. Wait for that run, or join it.`;
+  return new MoraineError('RUN_ALREADY_ACTIVE', message, { details: { views }, cause });
 }
 
 /** Waits for a workflow's result and says how it ended. */
@@ -120,8 +155,11 @@ export async function resultForAsker(client: Client, { workflowId, runId }: Requ
   }
 }
 
+const isWorkflowNotFound = (error: unknown): boolean =>
+  error instanceof Error && error.name === 'WorkflowNotFoundError';
+
 function notFound(run: RequestedRun, error: unknown): unknown {
-  if (!(error instanceof Error) || error.name !== 'WorkflowNotFoundError') return error;
+  if (!isWorkflowNotFound(error)) return error;
   return new MoraineError('WORKFLOW_NOT_FOUND', `there is no run ${run.workflowId} on the Temporal server`, {
     cause: error,
   });

@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
-import { isGrpcServiceError, ServiceError } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure, NamespaceNotFoundError } from '@temporalio/common';
 import { isMoraineError, MoraineError } from '../errors/index.js';
+import { isServerAway } from './server-away.js';
 
 /** Failures are kept in histories and handed on; a server cuts those that it finds too large, and with them the code. */
 const MAX_MESSAGE_CHARS = 16_384;
@@ -12,7 +12,7 @@ const MAX_MESSAGE_CHARS = 16_384;
  */
 export function toFailure(thrown: unknown): Error {
   if (thrown instanceof ApplicationFailure || thrown instanceof CancelledFailure) return thrown;
-  const error = isServerAway(thrown) ? serverAway(thrown) : thrown;
+  const error = isAwayFromStep(thrown) ? serverAway(thrown) : thrown;
   const whole = error instanceof Error ? error.message : String(error);
   const isLong = whole.length > MAX_MESSAGE_CHARS;
   const told = {
@@ -25,17 +25,9 @@ export function toFailure(thrown: unknown): Error {
   return ApplicationFailure.create({ ...told, type: code, nonRetryable: !retryable, details: [details] });
 }
 
-/**
- * gRPC status codes of a Temporal server that is away, starting or overloaded: CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED,
- * ABORTED, INTERNAL, UNAVAILABLE.
- */
-const SERVER_AWAY_CODES: ReadonlySet<number> = new Set([1, 2, 4, 8, 10, 13, 14]);
-
 /** Whether the Temporal server did not answer a step. A namespace that it does not find is the one that the step's own task came from. */
-function isServerAway(error: unknown): error is Error {
-  if (error instanceof NamespaceNotFoundError) return true;
-  const answer = error instanceof ServiceError ? error.cause : error;
-  return isGrpcServiceError(answer) && SERVER_AWAY_CODES.has(answer.code);
+function isAwayFromStep(error: unknown): error is Error {
+  return error instanceof NamespaceNotFoundError || isServerAway(error);
 }
 
 function serverAway(cause: Error): MoraineError {

@@ -11,14 +11,14 @@ import { MoraineError } from '../errors/index.js';
 import { resolveSource } from '../materialization/index.js';
 import { datasetDeps, materializationDeps, type Project } from '../project/index.js';
 import { trainingSetRequestToJson } from '../training/index.js';
-import type { BackfillProgress, BackfillResult, NewBackfill, ParsedRange, RequestedRun } from '../workers/index.js';
+import type { BackfillProgress, BackfillResult, NewBackfill, ParsedRange } from '../workers/index.js';
 import {
   type ConnectedServer,
   onRunningServer,
-  onServer,
   onTemporal,
   type RunOptions,
-  requireConfiguredServer,
+  type StartedRun,
+  startRunOf,
   workers,
 } from './temporal-run.js';
 import { type SaveTrainingSetRequest, tableTrainingSet } from './training-sets.js';
@@ -89,11 +89,11 @@ export async function backfill(
 }
 
 /** Starts or joins it and does not wait. @throws `TEMPORAL_UNAVAILABLE` without a configured server; otherwise as {@link backfill} */
-export async function startBackfill(project: Project, request: BackfillRequest): Promise<RequestedRun> {
-  const settings = await requireConfiguredServer(project, 'a backfill');
+export async function startBackfill(project: Project, request: BackfillRequest): Promise<StartedRun> {
   const runs = await workers();
-  const input = await checkedInput(project, request);
-  return onServer(settings, (server) => runs.startBackfill(server, settings, input));
+  return startRunOf(project, 'a backfill', async (server) =>
+    runs.startBackfill(server, server.settings, await checkedInput(project, request)),
+  );
 }
 
 /** Mistakes are found here, before any server is started for them. */

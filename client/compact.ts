@@ -6,13 +6,13 @@ import {
   previewCompaction,
 } from '../maintenance/index.js';
 import { compactDeps, type Project } from '../project/index.js';
-import type { CompactInput, CompactProgress, CompactResult, RequestedRun } from '../workers/index.js';
+import type { CompactInput, CompactProgress, CompactResult } from '../workers/index.js';
 import {
   type ConnectedServer,
-  onServer,
   onTemporal,
   type RunOptions,
-  requireConfiguredServer,
+  type StartedRun,
+  startRunOf,
   workers,
 } from './temporal-run.js';
 
@@ -40,15 +40,14 @@ export async function compact(
 }
 
 /**
- * Asks for a compaction and does not wait for it. This needs a configured Temporal server.
+ * Asks for a compaction and does not wait for it. This needs a configured Temporal server, or `moraine dev`.
  *
  * @throws `TEMPORAL_UNAVAILABLE` without one; otherwise as {@link compact}
  */
-export async function startCompact(project: Project, input: CompactInput): Promise<RequestedRun> {
+export async function startCompact(project: Project, input: CompactInput): Promise<StartedRun> {
   const { checkCompactRequest, ...runs } = await workers();
   const request = await checkCompactRequest(project, input);
-  const settings = await requireConfiguredServer(project, 'a compaction');
-  return onServer(settings, (server) => runs.startCompact(server, settings, request));
+  return startRunOf(project, 'a compaction', (server) => runs.startCompact(server, server.settings, request));
 }
 
 /** The files that a compaction would rewrite, in groups. */

@@ -11,7 +11,6 @@ export type {
   MaintainProgress,
   MaintainResult,
   MaterializeResult,
-  RequestedRun,
   RunProgress,
   TrainingSetProgress,
 } from '../workers/index.js';
@@ -62,6 +61,7 @@ export {
 } from './logged-features.js';
 export { type MaintainOptions, type MaintainPlan, maintain, planMaintain, startMaintain } from './maintain.js';
 export { type MaterializeOptions, type MaterializeRequest, materialize, startMaterialize } from './materialize.js';
+export { type MaterializedView, type MaterializeViewsOptions, materializeViews } from './materialize-views.js';
 export type { DefinitionsInput, HistoricalFeaturesTable, Moraine } from './moraine.js';
 export { type MoveTableOptions, moveTableTo } from './move-table.js';
 export type { AnyOnlineRow, NamedOnlineResponse } from './online-features.js';
@@ -93,7 +93,7 @@ export type { RedefinedView } from './redefined-views.js';
 export type { RenamedTable } from './rename-online-tables.js';
 export type { ScheduleRequest } from './schedules.js';
 export { measureStorageTraffic } from './storage-traffic.js';
-export { hasConfiguredServer, onProjectServer, type ServerOptions } from './temporal-run.js';
+export { hasConfiguredServer, onProjectServer, type ServerOptions, type StartedRun } from './temporal-run.js';
 export {
   type SaveTrainingSetRequest,
   saveTrainingSet,

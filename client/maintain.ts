@@ -1,12 +1,12 @@
 import { dryRunMaintenance, type FileVerdict } from '../maintenance/index.js';
 import { maintenanceDeps, type Project } from '../project/index.js';
-import type { MaintainInput, MaintainProgress, MaintainResult, RequestedRun } from '../workers/index.js';
+import type { MaintainInput, MaintainProgress, MaintainResult } from '../workers/index.js';
 import {
   type ConnectedServer,
-  onServer,
   onTemporal,
   type RunOptions,
-  requireConfiguredServer,
+  type StartedRun,
+  startRunOf,
   workers,
 } from './temporal-run.js';
 
@@ -35,15 +35,14 @@ export async function maintain(
 }
 
 /**
- * Asks for maintenance and does not wait for it. This needs a configured Temporal server.
+ * Asks for maintenance and does not wait for it. This needs a configured Temporal server, or `moraine dev`.
  *
  * @throws `TEMPORAL_UNAVAILABLE` without one; otherwise as {@link maintain}
  */
-export async function startMaintain(project: Project, input: MaintainInput): Promise<RequestedRun> {
+export async function startMaintain(project: Project, input: MaintainInput): Promise<StartedRun> {
   const { checkMaintainRequest, ...runs } = await workers();
   const request = await checkMaintainRequest(project, input);
-  const settings = await requireConfiguredServer(project, 'maintenance');
-  return onServer(settings, (server) => runs.startMaintain(server, settings, request));
+  return startRunOf(project, 'maintenance', (server) => runs.startMaintain(server, server.settings, request));
 }
 
 /** The effect of maintenance. Close it. */

@@ -2,13 +2,13 @@ import { parseTimeUs } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
 import { findFeatureView } from '../features/index.js';
 import type { Project } from '../project/index.js';
-import type { MaterializeResult, RequestedRun, RunProgress } from '../workers/index.js';
+import type { MaterializeResult, RunProgress } from '../workers/index.js';
 import {
   type ConnectedServer,
-  onServer,
   onTemporal,
   type RunOptions,
-  requireConfiguredServer,
+  type StartedRun,
+  startRunOf,
   workers,
 } from './temporal-run.js';
 
@@ -35,30 +35,31 @@ export async function materialize(
   request: MaterializeRequest,
   options: MaterializeOptions = {},
 ): Promise<MaterializeResult> {
-  await check(project, request);
+  await checkMaterialize(project, request);
   const { startMaterialization, waitForRun } = await workers();
   const wait = async (server: ConnectedServer): Promise<MaterializeResult> => {
-    const run = await startMaterialization(server, server.settings, interval(request));
+    const run = await startMaterialization(server, server.settings, materializeInterval(request));
     return waitForRun(server.client, run, { ...options, cancels: server.cancels });
   };
   return onTemporal(project, wait, options);
 }
 
 /**
- * Starts or joins the run and does not wait for it. This needs a configured Temporal server.
+ * Starts or joins the run and does not wait for it. This needs a configured Temporal server, or `moraine dev`.
  *
  * @throws `TEMPORAL_UNAVAILABLE` without one; otherwise as {@link materialize}
  */
-export async function startMaterialize(project: Project, request: MaterializeRequest): Promise<RequestedRun> {
-  await check(project, request);
+export async function startMaterialize(project: Project, request: MaterializeRequest): Promise<StartedRun> {
+  await checkMaterialize(project, request);
   const { startMaterialization } = await workers();
-  const settings = await requireConfiguredServer(project, 'a run');
-  return onServer(settings, (server) => startMaterialization(server, settings, interval(request)));
+  return startRunOf(project, 'a run', (server) =>
+    startMaterialization(server, server.settings, materializeInterval(request)),
+  );
 }
 
-/** Mistakes are found here, before any server is started for them. */
-async function check(project: Project, request: MaterializeRequest): Promise<void> {
-  const { startUs, endUs } = interval(request);
+/** Finds mistakes before any server is started for them. @throws `FEATURE_VIEW_NOT_FOUND`, `INVALID_ARGUMENT` */
+export async function checkMaterialize(project: Project, request: MaterializeRequest): Promise<void> {
+  const { startUs, endUs } = materializeInterval(request);
   if (startUs !== undefined && endUs !== undefined && startUs > endUs) {
     throw new MoraineError('INVALID_ARGUMENT', `the start ${request.start} is after the end ${request.end}`);
   }
@@ -67,7 +68,8 @@ async function check(project: Project, request: MaterializeRequest): Promise<voi
   findFeatureView(definitions, request.view);
 }
 
-function interval({ view, start, end }: MaterializeRequest) {
+/** A request as runs take it. @throws `INVALID_ARGUMENT` */
+export function materializeInterval({ view, start, end }: MaterializeRequest) {
   return {
     view,
     ...(start === undefined ? {} : { startUs: parseTimeUs(start, 'start') }),

@@ -31,7 +31,6 @@ import type {
   MaintainInput,
   MaintainResult,
   MaterializeResult,
-  RequestedRun,
 } from '../workers/index.js';
 import type { AppendFileOptions, AppendFileResult } from './append-file.js';
 import type { AppliedDefinitions, ApplyDefinitionsOptions } from './apply-definitions.js';
@@ -58,7 +57,7 @@ import type { FollowRunOptions, RunsRequest, ShowRunOptions } from './project-ru
 import type { ScheduleBackfillRequest, ScheduleNoteOptions } from './project-schedules.js';
 import type { PullAnswer, PullFeaturesRequest } from './pull-features.js';
 import type { ScheduleRequest } from './schedules.js';
-import type { ServerOptions } from './temporal-run.js';
+import type { ServerOptions, StartedRun } from './temporal-run.js';
 import type { SaveTrainingSetRequest, TrainingSetOptions } from './training-sets.js';
 import type { UpgradedTable } from './upgrade-table.js';
 import type { OnlineWriteRequest } from './write-online.js';
@@ -98,11 +97,11 @@ export interface Moraine {
   /** Brings a view's online table up to date, or materializes a window, and waits for it. */
   materialize(request: MaterializeRequest, options?: MaterializeOptions): Promise<MaterializeResult>;
   /** Starts or joins that run on the configured Temporal server without waiting. */
-  startMaterialize(request: MaterializeRequest): Promise<RequestedRun>;
+  startMaterialize(request: MaterializeRequest): Promise<StartedRun>;
   /** Materializes a range of event times of a view in windows, or retrieves a training set so, and waits for it. */
   backfill(request: BackfillRequest, options?: BackfillOptions): Promise<BackfillResult>;
   /** Starts or joins that backfill on the configured Temporal server without waiting. */
-  startBackfill(request: BackfillRequest): Promise<RequestedRun>;
+  startBackfill(request: BackfillRequest): Promise<StartedRun>;
   /** The plan of a backfill. Pass it as `plan` to run exactly that. */
   planBackfill(request: BackfillRequest): Promise<BackfillPlan>;
   /** Lets a backfill in flight begin no further window. Its id may be given without the project. */
@@ -118,13 +117,13 @@ export interface Moraine {
   /** Rewrites small files of a table, and those with many deleted rows, as fewer ones with the same rows, and waits for it. */
   compact(input: CompactInput, options?: CompactOptions): Promise<CompactResult>;
   /** Asks the configured Temporal server for that compaction without waiting. */
-  startCompact(input: CompactInput): Promise<RequestedRun>;
+  startCompact(input: CompactInput): Promise<StartedRun>;
   /** The groups of files that a compaction would rewrite. */
   planCompact(input: CompactInput): Promise<CompactPlan>;
   /** Expires snapshots that nobody needs and removes files that nothing reaches, and waits for it. */
   maintain(input: MaintainInput, options?: MaintainOptions): Promise<MaintainResult>;
   /** Asks the configured Temporal server for that maintenance without waiting. */
-  startMaintain(input: MaintainInput): Promise<RequestedRun>;
+  startMaintain(input: MaintainInput): Promise<StartedRun>;
   /** The effect of maintenance on every file, and why. Close the answer. */
   planMaintain(input: MaintainInput): Promise<MaintainPlan>;
   /**
@@ -172,7 +171,7 @@ export interface Moraine {
   /** The same in shards of a workflow, for more entity rows than one process should work on at a time. */
   saveTrainingSet(request: SaveTrainingSetRequest, options?: TrainingSetOptions): Promise<DatasetRecord>;
   /** Starts that workflow on the configured Temporal server without waiting. */
-  startTrainingSet(request: SaveTrainingSetRequest): Promise<RequestedRun>;
+  startTrainingSet(request: SaveTrainingSetRequest): Promise<StartedRun>;
   /** Compares the rows of a saved dataset as they are now, and computed again, with what was saved. */
   replayDataset(name: string, options?: { readonly signal?: AbortSignal }): Promise<ReplayResult>;
   /** Every saved dataset, by name. */

@@ -2,7 +2,7 @@
 import { MoraineError } from '../errors/index.js';
 import { unlessAborted } from '../processes/index.js';
 import type { Project } from '../project/index.js';
-import type { ProjectSettings, ServerSettings, TemporalClient } from '../workers/index.js';
+import type { ProjectSettings, RequestedRun, ServerSettings, TemporalClient } from '../workers/index.js';
 
 /** Temporal is large and slow to load: only what starts runs waits for it. */
 export const workers = () => import('../workers/index.js');
@@ -24,6 +24,8 @@ export interface ConnectedServer extends TemporalClient {
   readonly settings: ProjectServer;
   /** Whether giving up the waiting cancels the run, because the server or its worker ends with the waiting. */
   readonly cancels: boolean;
+  /** Address of the web UI; undefined if it is not known. */
+  readonly uiAddress?: string | undefined;
 }
 
 /** Whether runs go to a configured server, as opposed to one that ends with the command. */
@@ -31,17 +33,44 @@ export async function hasConfiguredServer(project: Project): Promise<boolean> {
   return (await configuredServer(project)) !== undefined;
 }
 
+/** A run that goes on after the call. */
+export interface StartedRun extends RequestedRun {
+  /** Its page in the web UI; null: `temporal.uiAddress` is not configured. */
+  readonly url: string | null;
+}
+
+/** A run on a server, with its page in the server's web UI. */
+export function withPage({ settings, uiAddress }: ConnectedServer, run: RequestedRun): StartedRun {
+  const path = ['namespaces', settings.namespace, 'workflows', run.workflowId, run.runId].map(encodeURIComponent);
+  return { ...run, url: uiAddress === undefined ? null : `${uiAddress}/${path.join('/')}` };
+}
+
+/** Starts a run on a server that goes on after the call. @throws as {@link onLastingServer} */
+export function startRunOf(
+  project: Project,
+  what: string,
+  start: (server: ConnectedServer) => Promise<RequestedRun>,
+): Promise<StartedRun> {
+  return onLastingServer(project, what, async (server) => withPage(server, await start(server)));
+}
+
 /**
- * The settings of the configured server, for `what`, such as `a backfill`, that goes on after the command. Nothing is connected.
+ * Runs `work` with a client of a server that goes on after the call: the configured one, or else the project's local one while it runs
+ * (`moraine dev`).
  *
- * @throws `TEMPORAL_UNAVAILABLE` if none is configured
+ * @param what needs the server, such as `a backfill`
+ * @throws `TEMPORAL_UNAVAILABLE` if there is none; what `work` throws
  */
-export async function requireConfiguredServer(project: Project, what: string): Promise<ProjectServer> {
-  const settings = await configuredServer(project);
-  if (settings !== undefined) return ownedBy(project, settings);
-  throw new MoraineError('TEMPORAL_UNAVAILABLE', `no Temporal server is configured that ${what} could go on in`, {
+export async function onLastingServer<T>(
+  project: Project,
+  what: string,
+  work: (server: ConnectedServer) => Promise<T>,
+): Promise<T> {
+  const found = await onRunningServer(project, async (server) => ({ done: await work(server) }));
+  if (found !== null) return found.done;
+  throw new MoraineError('TEMPORAL_UNAVAILABLE', `No Temporal server is configured that ${what} could go on in.`, {
     remedy:
-      'Set TEMPORAL_ADDRESS, or temporal.address in moraine.yaml; or wait for the end, which needs no server of yours.',
+      'Set TEMPORAL_ADDRESS, or temporal.address in moraine.yaml, or run `moraine dev`; or wait for the end, which needs no server of yours.',
   });
 }
 
@@ -85,7 +114,8 @@ export async function onRunningServer<T>(
   const running = await findRunningServer(project);
   if (running === undefined) return null;
   try {
-    return await onServer(await ownedBy(project, running.settings), work);
+    const { settings, uiAddress } = running;
+    return await onServer(await ownedBy(project, settings), (server) => work({ ...server, uiAddress }));
   } finally {
     await running.release();
   }
@@ -139,18 +169,21 @@ export async function onProjectServer<T>(
 /** A server that runs, and is kept running until it is released. */
 export interface RunningServer {
   readonly settings: ServerSettings;
+  /** Address of the web UI; undefined if it is not known. */
+  readonly uiAddress: string | undefined;
   release(): Promise<void>;
 }
 
 /** The configured server, or else the project's local one, if that runs; starts none. */
 export async function findRunningServer(project: Project): Promise<RunningServer | undefined> {
   const configured = await configuredServer(project);
-  if (configured !== undefined) return { settings: configured, release: () => Promise.resolve() };
+  const { uiAddress } = project.config.temporal;
+  if (configured !== undefined) return { settings: configured, uiAddress, release: () => Promise.resolve() };
   const { joinLocalServer, resolveTemporalSettings, withAddress } = await workers();
   const local = await joinLocalServer(project.config.stateFolder);
   if (local === undefined) return undefined;
   const settings = withAddress(resolveTemporalSettings(project.config.temporal), local.address);
-  return { settings, release: () => local.close() };
+  return { settings, uiAddress: uiAddress ?? local.uiAddress, release: () => local.close() };
 }
 
 async function ownedBy(project: Project, settings: ServerSettings): Promise<ProjectServer> {

@@ -11,16 +11,16 @@ import {
   type TrainingSetRequest,
   trainingSetRequestToJson,
 } from '../training/index.js';
-import type { RequestedRun, TrainingSetInput, TrainingSetProgress } from '../workers/index.js';
+import type { TrainingSetInput, TrainingSetProgress } from '../workers/index.js';
 import type { SaveDatasetRequest } from './datasets.js';
 import { type Entities, entitySource } from './entities.js';
 import type { HistoricalFeaturesRequest } from './historical-features.js';
 import {
   type ConnectedServer,
-  onServer,
   onTemporal,
   type RunOptions,
-  requireConfiguredServer,
+  type StartedRun,
+  startRunOf,
   workers,
 } from './temporal-run.js';
 
@@ -59,15 +59,15 @@ export async function saveTrainingSet(
 }
 
 /**
- * Starts the workflow and does not wait for it. This needs a configured Temporal server.
+ * Starts the workflow and does not wait for it. This needs a configured Temporal server, or `moraine dev`.
  *
  * @throws `TEMPORAL_UNAVAILABLE` without one; otherwise as {@link saveTrainingSet}
  */
-export async function startTrainingSet(project: Project, request: SaveTrainingSetRequest): Promise<RequestedRun> {
-  const settings = await requireConfiguredServer(project, 'a training set');
+export async function startTrainingSet(project: Project, request: SaveTrainingSetRequest): Promise<StartedRun> {
   const { startTrainingSet: start } = await workers();
-  const input = await trainingSetInput(project, request);
-  return onServer(settings, (server) => start(server, settings, input));
+  return startRunOf(project, 'a training set', async (server) =>
+    start(server, server.settings, await trainingSetInput(project, request)),
+  );
 }
 
 /** The workflow's input. Mistakes are found here, before any server is started for them; rows of the client's own are staged. */

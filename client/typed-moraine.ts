@@ -1,6 +1,6 @@
 /** A client that knows the project's definitions: what it is asked, and what it answers, is typed by them. Types only. */
 import type { DatasetRecord, Explanation } from '../features/index.js';
-import type { BackfillResult, MaterializeResult, RequestedRun } from '../workers/index.js';
+import type { BackfillResult, MaterializeResult } from '../workers/index.js';
 import type { BackfillOptions, BackfillRequest } from './backfill.js';
 import type { SaveDatasetRequest } from './datasets.js';
 import type { FeatureReader } from './feature-reader.js';
@@ -8,6 +8,7 @@ import type { HistoricalAnswer, HistoricalFeaturesRequest } from './historical-f
 import type { MaterializeOptions, MaterializeRequest } from './materialize.js';
 import type { HistoricalFeaturesTable, Moraine } from './moraine.js';
 import type { NamedOnlineResponse } from './online-features.js';
+import type { StartedRun } from './temporal-run.js';
 import type { SaveTrainingSetRequest, TrainingSetOptions } from './training-sets.js';
 import type {
   KnownDefinitions,
@@ -61,10 +62,10 @@ interface TypedMethods<Known extends KnownDefinitions> {
     request: Retrieval<Known, SaveTrainingSetRequest>,
     options?: TrainingSetOptions,
   ): Promise<DatasetRecord>;
-  startTrainingSet(request: Retrieval<Known, SaveTrainingSetRequest>): Promise<RequestedRun>;
+  startTrainingSet(request: Retrieval<Known, SaveTrainingSetRequest>): Promise<StartedRun>;
   materialize(request: Materialization<Known>, options?: MaterializeOptions): Promise<MaterializeResult>;
-  startMaterialize(request: Materialization<Known>): Promise<RequestedRun>;
+  startMaterialize(request: Materialization<Known>): Promise<StartedRun>;
   backfill(request: Backfill<Known>, options?: BackfillOptions): Promise<BackfillResult>;
-  startBackfill(request: Backfill<Known>): Promise<RequestedRun>;
+  startBackfill(request: Backfill<Known>): Promise<StartedRun>;
   planBackfill(request: Backfill<Known>): ReturnType<Moraine['planBackfill']>;
 }

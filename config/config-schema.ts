@@ -102,6 +102,9 @@ export const configSchema = z.strictObject({
       apiKey: text.optional(),
       tls: z.boolean().optional(),
       taskQueue: text.optional(),
+      uiAddress: z
+        .url({ protocol: /^https?$/, error: 'expected the URL of a web UI, such as http://localhost:8233' })
+        .optional(),
       encryption: z.strictObject({ keyFile: localPath }).optional(),
       deployment: deployment.optional(),
     })

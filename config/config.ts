@@ -126,6 +126,8 @@ export interface TemporalConfig {
   readonly apiKey?: string;
   readonly tls?: boolean;
   readonly taskQueue: string;
+  /** Address of the server's web UI, without a slash at the end. */
+  readonly uiAddress?: string;
   /** Absolute path of the file with the keys that encrypt payloads. */
   readonly encryptionKeyFile?: string;
   readonly deployment?: DeploymentConfig;

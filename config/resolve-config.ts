@@ -183,6 +183,7 @@ function resolveTemporal(input: NonNullable<ConfigInput['temporal']>, path: (tex
     ...(input.apiKey === undefined ? {} : { apiKey: input.apiKey }),
     ...(input.tls === undefined ? {} : { tls: input.tls }),
     taskQueue: input.taskQueue ?? 'moraine',
+    ...(input.uiAddress === undefined ? {} : { uiAddress: input.uiAddress.replace(/\/+$/, '') }),
     ...(input.encryption === undefined ? {} : { encryptionKeyFile: path(input.encryption.keyFile) }),
     ...(input.deployment === undefined ? {} : { deployment: input.deployment }),
   };

@@ -407,6 +407,13 @@ export const ERROR_TABLE = {
     'More work waits than there is room or time for.',
     'Try again later, ask for less at once, or raise the limit that the message names.',
   ),
+  SERVICE_CLOSING: entry(
+    8,
+    503,
+    true,
+    'The HTTP service stopped before the answer was there.',
+    'Ask again when the service has started again.',
+  ),
   REQUEST_TIMED_OUT: entry(
     8,
     408,

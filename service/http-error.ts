@@ -50,6 +50,7 @@ interface FastifyFailure {
   readonly code?: string;
   readonly message?: string;
   readonly validation?: readonly SchemaProblem[];
+  readonly validationContext?: string;
   readonly statusCode?: number;
 }
 
@@ -62,11 +63,15 @@ interface SchemaProblem {
 }
 
 function fastifyError(
-  { code, message = '', validation, statusCode }: FastifyFailure,
+  { code, message = '', validation, validationContext, statusCode }: FastifyFailure,
   maxBodyBytes = MAX_BODY_BYTES,
 ): MoraineError | undefined {
   const [problem] = validation ?? [];
-  if (problem !== undefined) return new MoraineError('INVALID_ARGUMENT', problemText(problem));
+  if (problem !== undefined)
+    return new MoraineError(
+      'INVALID_ARGUMENT',
+      problemText(problem, validationContext === 'querystring' ? 'query' : 'body'),
+    );
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     const message = `The body of the request is too large: it may have ${maxBodyBytes / 2 ** 20} MiB.`;
     return new MoraineError('LIMIT_EXCEEDED', message, { remedy: 'Send fewer entities or rows at once.' });
@@ -77,9 +82,14 @@ function fastifyError(
   return undefined;
 }
 
-function problemText({ instancePath, keyword, message, params, parentSchema }: SchemaProblem): string {
-  const place = instancePath === '' ? 'The body' : `The body's ${instancePath.slice(1).replaceAll('/', '.')}`;
-  if (keyword === 'required') return `The body has no '${String(params['missingProperty'])}'.`;
+function problemText(
+  { instancePath, keyword, message, params, parentSchema }: SchemaProblem,
+  part: 'body' | 'query',
+): string {
+  const place = instancePath === '' ? `The ${part}` : `The ${part}'s ${instancePath.slice(1).replaceAll('/', '.')}`;
+  if (keyword === 'required') return `${place} has no '${String(params['missingProperty'])}'.`;
+  if (keyword === 'enum')
+    return `${place} must be one of ${(params['allowedValues'] as readonly unknown[]).map(String).join(', ')}.`;
   if (keyword !== 'additionalProperties') return `${place} ${message ?? 'is not valid'}.`;
   const name = String(params['additionalProperty']);
   return `${place} has an unknown field '${name}'. ${didYouMean(name, Object.keys(parentSchema?.properties ?? {}))}`;

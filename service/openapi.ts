@@ -1,4 +1,5 @@
 /** The OpenAPI document of the service, from the schemas that validate. */
+import { STATUS_CODES } from 'node:http';
 import type { Route } from './route.js';
 import { ERROR_ANSWER } from './schemas.js';
 
@@ -14,7 +15,8 @@ export function openApiDocument(routes: readonly Route[], version: string): obje
   };
 }
 
-function operationOf({ summary, scope, body, answers, headers = {}, answerHeaders = {} }: Route): object {
+function operationOf(route: Route): object {
+  const { summary, scope, body, answers, answerHeaders = {} } = route;
   const described = Object.entries(answerHeaders).map(([name, description]) => [
     name,
     { description, schema: { type: 'string' } },
@@ -30,18 +32,35 @@ function operationOf({ summary, scope, body, answers, headers = {}, answerHeader
   return {
     summary,
     ...(scope === null ? {} : { security: [{ key: [] }] }),
-    parameters: Object.entries(headers).map(([name, description]) => ({
-      name,
-      in: 'header',
-      description,
-      schema: { type: 'string' },
-    })),
+    parameters: parametersOf(route),
     ...(body === undefined ? {} : { requestBody: { required: true, content: contentOf(body) } }),
     responses: {
+      ...Object.fromEntries(errorsOf(route).map((status) => [status, errorAnswer(status)])),
       ...(Object.fromEntries(succeeded) as object),
-      default: { description: 'An error.', content: contentOf(ERROR_ANSWER) },
     },
   };
+}
+
+function parametersOf({ path, query, headers = {} }: Route): readonly object[] {
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => {
+    return { name, in: 'path', required: true, schema: { type: 'string' } };
+  });
+  const inQuery = Object.entries(query?.properties ?? {}).map(([name, { description, ...schema }]) => {
+    return { name, in: 'query', description, schema };
+  });
+  const inHeader = Object.entries(headers).map(([name, description]) => {
+    return { name, in: 'header', description, schema: { type: 'string' } };
+  });
+  return [...inPath, ...inQuery, ...inHeader];
+}
+
+/** The statuses of errors of a path: those that its kind has, and its own. */
+function errorsOf({ scope, body, errors = [] }: Route): readonly number[] {
+  return [400, ...(scope === null ? [] : [401, 403]), 408, ...(body === undefined ? [] : [413, 415]), 500, ...errors];
+}
+
+function errorAnswer(status: number): object {
+  return { description: STATUS_CODES[status] ?? 'An error.', content: contentOf(ERROR_ANSWER) };
 }
 
 function contentOf(schema: object | null): object {

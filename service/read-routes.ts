@@ -34,6 +34,7 @@ function onlineFeatures({ reader, metrics, maxStalenessMs, maxEntities }: ReadDe
     scope: 'read',
     body: ONLINE_REQUEST,
     answers: { 200: ONLINE_ANSWER },
+    errors: [404, 409, 410, 429, 501, 503, 504],
     headers: {
       'Moraine-Min-Snapshot': 'Snapshots that the answer must contain: VIEW=SNAPSHOT-ID, with commas between them.',
     },

@@ -5,20 +5,31 @@ import type { Scope } from './api-keys.js';
 /** One method of one path. */
 export interface Route {
   readonly method: 'GET' | 'POST';
+  /** As OpenAPI writes it: `/tables/{table}`. */
   readonly path: string;
   readonly summary: string;
   /** What a key must have; null: no key is needed. */
   readonly scope: Scope | null;
+  /** Schema of the query parameters, all of them texts. */
+  readonly query?: QuerySchema;
   readonly body?: object;
   /** Bytes that a body may have; {@link MAX_BODY_BYTES} by default. */
   readonly maxBodyBytes?: number;
   /** Statuses that are not errors, each with the schema of its JSON; null: text. */
   readonly answers: Readonly<Record<number, object | null>>;
+  /** Statuses of errors beside those that every path has. */
+  readonly errors?: readonly number[];
   /** Names of request headers that it reads, with their meaning. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Names of headers of its answer, with their meaning. */
   readonly answerHeaders?: Readonly<Record<string, string>>;
   readonly handle: (request: FastifyRequest, reply: FastifyReply) => unknown;
+}
+
+export interface QuerySchema {
+  readonly type: 'object';
+  readonly additionalProperties: false;
+  readonly properties: Readonly<Record<string, { readonly type: 'string'; readonly description?: string }>>;
 }
 
 /** Bytes. */

@@ -1,10 +1,11 @@
 /** The paths of the service. */
+import { type JobDeps, jobRoutes } from './job-routes.js';
 import { type ReadDeps, readRoutes } from './read-routes.js';
 import type { Route } from './route.js';
 import { type StateDeps, stateRoutes } from './state-routes.js';
 
-export interface RouteDeps extends ReadDeps, StateDeps {}
+export interface RouteDeps extends JobDeps, ReadDeps, StateDeps {}
 
 export function routesOf(deps: RouteDeps): readonly Route[] {
-  return [...readRoutes(deps), ...stateRoutes(deps)];
+  return [...readRoutes(deps), ...jobRoutes(deps), ...stateRoutes(deps)];
 }

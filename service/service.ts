@@ -57,9 +57,14 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const reader = new OnlineReader({ ...deps, readTimeoutMs, queueTimeoutMs: server.queueTimeoutMs, cacheBytes });
   const metrics = new ServiceMetrics(reader);
   const { maxStalenessMs, maxEntities } = server;
-  const routeDeps = { reader, metrics, maxStalenessMs, maxEntities, definitions: () => deps.definitions() };
+  const closing = new AbortController();
+  const routeDeps = {
+    ...{ project, reader, metrics, maxStalenessMs, maxEntities, closing: closing.signal },
+    definitions: () => deps.definitions(),
+  };
   addRoutes(app, routesOf(routeDeps), { keys, metrics, version: options.version });
   const close = async (): Promise<void> => {
+    closing.abort();
     // Node does not look for late requests any more while it closes.
     const late = setTimeout(() => app.server.closeAllConnections(), server.requestTimeoutMs);
     await app.close();
@@ -159,12 +164,12 @@ function addRoutes(app: FastifyInstance, routes: readonly Route[], { keys, metri
       handle: (_, reply) => reply.send(document),
     },
   ];
-  for (const { method, path, scope, body, maxBodyBytes = MAX_BODY_BYTES, handle } of all) {
+  for (const { method, path, scope, query, body, maxBodyBytes = MAX_BODY_BYTES, handle } of all) {
     app.route({
       method,
-      url: path,
+      url: path.replaceAll(/\{(\w+)\}/g, ':$1'),
       bodyLimit: maxBodyBytes,
-      ...(body === undefined ? {} : { schema: { body } }),
+      schema: { ...(query === undefined ? {} : { querystring: query }), ...(body === undefined ? {} : { body }) },
       ...(keys === undefined || scope === null
         ? {}
         : { onRequest: async (request) => requireScope(keys, request, scope) }),
@@ -195,7 +200,7 @@ function requireScope({ keys }: WatchedKeys, { headers }: FastifyRequest, scope:
 
 function notFound(routes: readonly Route[], { method, url }: FastifyRequest, reply: FastifyReply): MoraineError {
   const path = url.replace(/[?#].*$/s, '').slice(0, 200);
-  const methods = routes.filter((route) => route.path === path).map((route) => route.method);
+  const methods = routes.filter((route) => isPathOf(route, path)).map((route) => route.method);
   if (methods.length === 0) {
     const paths = routes.map((route) => route.path);
     return new MoraineError('PATH_NOT_FOUND', `The service has no path ${path}. ${didYouMean(path, paths)}`);
@@ -203,6 +208,12 @@ function notFound(routes: readonly Route[], { method, url }: FastifyRequest, rep
   const allowed = methods.flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name])).join(', ');
   reply.header('allow', allowed);
   return new MoraineError('METHOD_NOT_ALLOWED', `The path ${path} has no method ${method}; it has ${allowed}.`);
+}
+
+/** Whether a path is one of a route, whose names in braces stand for parts of a path. */
+function isPathOf(route: Route, path: string): boolean {
+  const [parts, wanted] = [path.split('/'), route.path.split('/')];
+  return parts.length === wanted.length && wanted.every((part, index) => part.startsWith('{') || part === parts[index]);
 }
 
 function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

@@ -22,6 +22,7 @@ export {
   parseBackfillSettings,
   parseMaterializeRequest,
   type RunPlace,
+  refuseRunsInFlight,
   runWorkflowId,
   schedulesOfView,
   subjectOfPlan,

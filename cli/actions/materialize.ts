@@ -3,15 +3,15 @@ import {
   type MaterializeRequest,
   type MaterializeResult,
   materialize as materializeView,
-  type RequestedRun,
   type RunProgress,
+  type StartedRun,
   startMaterialize,
 } from '../../client/index.js';
-import { countedText, countText } from '../../config/index.js';
 import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { printable } from '../output/output.js';
+import { countedText, countText } from '../output/quantities.js';
 
 interface MaterializeOptions {
   readonly start?: string;
@@ -49,7 +49,7 @@ export async function runMaterialization(
   project: Project,
   request: MaterializeRequest,
   wait = false,
-): Promise<{ readonly value: MaterializeResult | RequestedRun; readonly text: string }> {
+): Promise<{ readonly value: MaterializeResult | StartedRun; readonly text: string }> {
   if (!wait && (await hasConfiguredServer(project))) {
     const run = await unlessAborted(startMaterialize(project, request), context.signal);
     return { value: run, text: `Started ${printable(run.workflowId)}.\n` };

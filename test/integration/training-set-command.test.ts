@@ -33,7 +33,7 @@ test('the command runs it on an own server, and prints what a save at once print
     [['--save-as', 'demo.x', '--shards', '0'], 'It must be a whole number from 1 to 1000.'],
     [['--save-as', 'demo.x', '--no-wait'], '--no-wait goes with --shards'],
     [['--save-as', join(folder, 'x.parquet'), '--shards', '2'], 'saved as a table'],
-    [['--save-as', 'demo.x', '--shards', '2', '--no-wait'], 'no Temporal server is configured'],
+    [['--save-as', 'demo.x', '--shards', '2', '--no-wait'], 'No Temporal server is configured'],
   ] as const) {
     const refused = await runMoraine([...historical, '--entities', file, ...args], { cwd: folder });
     expect(refused.code).not.toBe(0);

@@ -1,5 +1,6 @@
 import { Client, type Connection } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
+import { isServerAway } from '../../activities/index.js';
 import { isMoraineError, MoraineError } from '../../errors/index.js';
 import { unlessAborted } from '../../processes/index.js';
 import { tracingIfConfigured } from '../observability/tracing-if-configured.js';
@@ -61,7 +62,10 @@ export async function connectClient(
   }
 }
 
-/** Runs `work` with a client that is closed afterwards. @throws as {@link connectClient}, and what `work` throws */
+/**
+ * Runs `work` with a client that is closed afterwards.
+ * @throws as {@link connectClient}, also when the server stops answering later; and what `work` throws
+ */
 export async function withTemporalClient<T>(
   settings: ServerSettings,
   work: (temporal: TemporalClient) => Promise<T>,
@@ -70,6 +74,8 @@ export async function withTemporalClient<T>(
   const temporal = await connectClient(settings, options);
   try {
     return await work(temporal);
+  } catch (error) {
+    throw isServerAway(error) ? unavailable(settings.address, error) : error;
   } finally {
     await temporal.close();
   }

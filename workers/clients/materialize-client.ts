@@ -1,7 +1,13 @@
 /** Starting materializations and waiting for them, from a command or a library call. */
 import type { Client } from '@temporalio/client';
 import type { MaterializeResult, RequestedRun, RunProgress } from '../../activities/contract.js';
-import { hasSearchAttributes, type MaterializeRequest, resultForAsker, startRun } from '../../activities/index.js';
+import {
+  hasSearchAttributes,
+  type MaterializeRequest,
+  resultForAsker,
+  type StartRunOptions,
+  startRun,
+} from '../../activities/index.js';
 import type { ProjectSettings } from '../temporal-settings.js';
 import { startOnPolledQueue } from '../worker/task-queue.js';
 import type { TemporalClient } from './connection.js';
@@ -10,17 +16,18 @@ import { type FollowOptions, followRun } from './follow-run.js';
 /**
  * Starts the run of a view and interval on the server, or joins the one in flight.
  *
- * @throws `TASK_QUEUE_UNPOLLED` within 5 s if no worker takes it
+ * @throws `TASK_QUEUE_UNPOLLED` within 5 s if no worker takes it; `RUN_ALREADY_ACTIVE` if one in flight is not to be joined
  */
 export async function startMaterialization(
   { client, connection, signal }: TemporalClient,
   settings: ProjectSettings,
   request: MaterializeRequest,
+  options: Pick<StartRunOptions, 'ifRunning'> = {},
 ): Promise<RequestedRun> {
   const { namespace, taskQueue, project } = settings;
   return startOnPolledQueue({ client, signal }, settings, async () => {
     const searchAttributes = await hasSearchAttributes(connection, namespace);
-    return startRun(client, request, { taskQueue, project, searchAttributes });
+    return startRun(client, request, { ...options, taskQueue, project, searchAttributes });
   });
 }
 

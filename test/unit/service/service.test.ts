@@ -283,7 +283,16 @@ describe('the service', () => {
     expect(metrics).toMatch(/^moraine_online_cache_parts [1-9]/m);
     const document = (await (await get('/openapi.json')).json()) as { info: object; paths: object };
     expect(document.info).toMatchObject({ version: '1.2.3' });
-    expect(Object.keys(document.paths)).toEqual(['/get-online-features', '/health', '/ready', '/metrics']);
+    expect(Object.keys(document.paths)).toEqual([
+      '/get-online-features',
+      '/materialize',
+      '/materialize-incremental',
+      '/backfill',
+      '/compact',
+      '/health',
+      '/ready',
+      '/metrics',
+    ]);
     await service.close();
     await expect(get('/health')).rejects.toThrow();
   });
