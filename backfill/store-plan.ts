@@ -23,8 +23,8 @@ const NAME = /\/moraine-backfill-[0-9a-f]{16}\.json$/;
 
 /** Stores a plan under a name that its content decides. @returns its location */
 export async function storeBackfillPlan(deps: MaterializationDeps, plan: ViewBackfillPlan): Promise<string> {
-  const { view } = await resolveSource(deps, plan.view);
-  const { metadata } = await ensureOnlineTable(deps.catalog, view, deps.settings);
+  const { view, source } = await resolveSource(deps, plan.view);
+  const { metadata } = await ensureOnlineTable(deps.catalog, view, source, deps.settings);
   return store(deps.io, plan, metadata);
 }
 

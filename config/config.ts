@@ -154,8 +154,8 @@ export interface WorkerConfig {
 export interface OnlineConfig {
   /** Namespace of the online tables. */
   readonly namespace: string;
-  /** Buckets of a new online table whose view does not say. */
-  readonly buckets: number;
+  /** Buckets of a new online table whose view does not say; undefined: as the entities of its source ask for. */
+  readonly buckets: number | undefined;
   /** Time that an online read may take, in milliseconds. */
   readonly readTimeoutMs: number;
   /** Time that it may wait for its turn, in milliseconds. */

@@ -205,7 +205,7 @@ function resolveOnline({ cache, ...input }: NonNullable<ConfigInput['online']>):
   const { maxSize } = cache ?? {};
   return {
     namespace: input.namespace ?? 'moraine_online',
-    buckets: input.buckets ?? 16,
+    buckets: input.buckets,
     readTimeoutMs: input.readTimeoutMs ?? 100,
     queueTimeoutMs: input.queueTimeoutMs ?? 1_000,
     cacheBytes: (maxSize === undefined ? undefined : parseByteSize(String(maxSize))) ?? DEFAULT_ONLINE_CACHE_BYTES,

@@ -93,7 +93,7 @@ export async function planMaterialization(
   const interval = requestedInterval(request);
   const { view, source } = await resolveSource(deps, request.view);
   if (interval === null) return nothing(view, source, 'the window is empty');
-  const online = await ensureOnlineTable(deps.catalog, view, deps.settings);
+  const online = await ensureOnlineTable(deps.catalog, view, source, deps.settings);
   return new Planner(deps, request, { view, source, online, interval }, options.signal).plan();
 }
 

@@ -3,8 +3,10 @@ import { type Catalog, ensureNamespace, withTableDefaults } from '../catalogs/in
 import type { ResolvedView } from '../features/index.js';
 import type { TableMetadata, TableRequirement, TableUpdate } from '../iceberg/index.js';
 import { ROW_GROUP_LIMIT } from '../staging/index.js';
-import { commitUnmoved, hasCode, requireUnmoved, retryConflicts } from '../tables/index.js';
+import { commitUnmoved, hasCode, requireUnmoved, retryConflicts, type Table } from '../tables/index.js';
+import { bucketsForEntities } from './buckets-for-entities.js';
 import {
+  type BucketedLayout,
   DEFAULT_ONLINE_SETTINGS,
   type OnlineLayout,
   type OnlineSettings,
@@ -13,7 +15,6 @@ import {
   onlineSortOrder,
 } from './online-layout.js';
 import {
-  bucketsOf,
   compareOnlineTable,
   JOIN_KEYS_PROPERTY,
   type OnlineTableChange,
@@ -23,7 +24,7 @@ import { MAX_PART_ROWS } from './parts/cell.js';
 
 /** An online table that is ready for rows of its view. */
 export interface OnlineTable {
-  readonly layout: OnlineLayout;
+  readonly layout: BucketedLayout;
   readonly metadata: TableMetadata;
   readonly metadataLocation: string;
   readonly change: 'created' | 'evolved' | 'recreated' | 'none';
@@ -33,49 +34,62 @@ export interface OnlineTable {
  * Creates the online table of a view, or evolves it to the view's present definition. Evolution commits no snapshot: readers
  * of the old columns are served until the rebuild that follows is committed. Only when rows are identified in another way
  * (other join keys) is the table dropped and created again.
+ * @param source the view's source table, whose entities decide on the buckets of a new table unless view or settings do
  * @throws DEFINITION_INVALID, UNSUPPORTED_FEATURE if the view cannot be stored online; COMMIT_CONFLICT
  */
 export async function ensureOnlineTable(
   catalog: Catalog,
   view: ResolvedView,
+  source: Table,
   settings: OnlineSettings = DEFAULT_ONLINE_SETTINGS,
 ): Promise<OnlineTable> {
   const layout = onlineLayout(view, settings);
   const joinKeys = view.joinKeys.map((key) => key.name);
+  const newBuckets = async (): Promise<number> => settings.buckets ?? (await bucketsForEntities(source, view));
   // Another process may change, create or drop the table at the same moment.
   return await retryConflicts(
     catalog,
-    () => ensureOnce(catalog, layout, joinKeys, view.onlineBuckets),
+    () => ensureOnce(catalog, layout, joinKeys, { wanted: view.onlineBuckets, ofNewTable: newBuckets }),
     hasCode('COMMIT_CONFLICT', 'TABLE_ALREADY_EXISTS', 'TABLE_NOT_FOUND'),
   );
+}
+
+interface Buckets {
+  /** The number that the view asks for. */
+  readonly wanted: number | undefined;
+  /** The number that a new table gets if the view does not ask for one. */
+  readonly ofNewTable: () => Promise<number>;
 }
 
 async function ensureOnce(
   catalog: Catalog,
   layout: OnlineLayout,
   joinKeys: readonly string[],
-  wantedBuckets: number | undefined,
+  { wanted, ofNewTable }: Buckets,
 ): Promise<OnlineTable> {
   const { identifier } = layout;
-  if (!(await catalog.tableExists(identifier))) return create(catalog, layout, joinKeys);
+  const createNew = async (rebuildReason?: string): Promise<OnlineTable> => {
+    const buckets = wanted ?? (await ofNewTable());
+    return await create(catalog, { ...layout, buckets }, joinKeys, rebuildReason);
+  };
+  if (!(await catalog.tableExists(identifier))) return await createNew();
   const base = await catalog.loadTable(identifier);
   const { metadata, metadataLocation } = base;
   requireUnmoved({ ...base, catalog });
-  // A table keeps its number of buckets unless the view asks for another.
-  const kept: OnlineLayout = { ...layout, buckets: wantedBuckets ?? bucketsOf(metadata) ?? layout.buckets };
-  const change = compareOnlineTable(metadata, kept, joinKeys);
-  if (change.kind === 'none') return { layout: kept, metadata, metadataLocation, change: 'none' };
+  const change = compareOnlineTable(metadata, layout, joinKeys, wanted);
   if (change.kind === 'recreate') {
     await catalog.dropTable(identifier);
-    return create(catalog, layout, joinKeys, change.reason);
+    return await createNew(change.reason);
   }
+  const kept: BucketedLayout = { ...layout, buckets: change.buckets };
+  if (change.kind === 'none') return { layout: kept, metadata, metadataLocation, change: 'none' };
   const loaded = await commitUnmoved(catalog, base, evolution(metadata, change));
   return { layout: kept, metadata: loaded.metadata, metadataLocation: loaded.metadataLocation, change: 'evolved' };
 }
 
 async function create(
   catalog: Catalog,
-  layout: OnlineLayout,
+  layout: BucketedLayout,
   joinKeys: readonly string[],
   rebuildReason?: string,
 ): Promise<OnlineTable> {

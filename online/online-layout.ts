@@ -16,23 +16,28 @@ import { onlineProblems } from './online-problems.js';
 /** Where online tables live, and how many buckets a new one has if its view does not say. */
 export interface OnlineSettings {
   readonly namespace: readonly string[];
-  readonly buckets: number;
+  /** Undefined: as the entities of the source ask for. */
+  readonly buckets?: number | undefined;
 }
 
-export const DEFAULT_ONLINE_SETTINGS: OnlineSettings = { namespace: ['moraine_online'], buckets: 16 };
+export const DEFAULT_ONLINE_SETTINGS: OnlineSettings = { namespace: ['moraine_online'] };
 
 /** The columns by which rows are bucketed and sorted: the single join key itself, or `_entity_key`. */
 export type KeyStrategy = 'column' | 'encoded';
 
-/** The shape of a view's online table. */
+/** Name, key and columns of a view's online table. */
 export interface OnlineLayout {
   readonly identifier: TableIdentifier;
   readonly keyStrategy: KeyStrategy;
   /** Name of the column that is bucketed and sorted by. */
   readonly keyColumn: string;
-  readonly buckets: number;
   /** With ids of its own, to be replaced by the table's. */
   readonly schema: Schema;
+}
+
+/** A layout with the number of buckets of its key. */
+export interface BucketedLayout extends OnlineLayout {
+  readonly buckets: number;
 }
 
 /** Types that every engine buckets alike: `bucket[N]` of the column itself prunes everywhere. */
@@ -55,7 +60,6 @@ const BUCKET_KEY_KINDS: ReadonlySet<string> = new Set([
 export function onlineLayout(view: ResolvedView, settings: OnlineSettings = DEFAULT_ONLINE_SETTINGS): OnlineLayout {
   const problems = onlineProblems(view);
   if (problems.length > 0) throwProblems(problems);
-  const buckets = view.onlineBuckets ?? settings.buckets;
   const [key] = view.joinKeys;
   const keyStrategy: KeyStrategy =
     view.joinKeys.length === 1 && key !== undefined && BUCKET_KEY_KINDS.has(key.type.kind) ? 'column' : 'encoded';
@@ -63,13 +67,12 @@ export function onlineLayout(view: ResolvedView, settings: OnlineSettings = DEFA
     identifier: { namespace: settings.namespace, name: view.name },
     keyStrategy,
     keyColumn: keyStrategy === 'column' && key !== undefined ? key.name : ONLINE_COLUMNS.entityKey,
-    buckets,
     schema: layoutSchema(view, keyStrategy),
   };
 }
 
 /** The partition spec of a layout on a schema that has its key column. */
-export function onlinePartitionSpec(layout: OnlineLayout, schema: Schema): PartitionSpec {
+export function onlinePartitionSpec(layout: BucketedLayout, schema: Schema): PartitionSpec {
   return {
     specId: 0,
     fields: [
@@ -99,7 +102,7 @@ export function onlineSortOrder(layout: OnlineLayout, schema: Schema): SortOrder
 }
 
 /** How rows are laid out, as text: another text means that every file must be written anew. */
-export function partitioningText(layout: OnlineLayout): string {
+export function partitioningText(layout: BucketedLayout): string {
   return `bucket[${layout.buckets}](${layout.keyColumn})`;
 }
 

@@ -10,7 +10,7 @@ import {
   type Schema,
   type TableMetadata,
 } from '../iceberg/index.js';
-import { type OnlineLayout, onlinePartitionSpec } from './online-layout.js';
+import { type BucketedLayout, type OnlineLayout, onlinePartitionSpec } from './online-layout.js';
 
 /** Table property: names of the join keys, as a JSON array, in the order of the encoding. */
 export const JOIN_KEYS_PROPERTY = 'moraine.join-keys';
@@ -40,25 +40,37 @@ export function awaitsRebuild({ properties, currentSnapshotId }: TableMetadata):
 
 /** The change that the table needs before rows of the layout can be written. */
 export type OnlineTableChange =
-  | { readonly kind: 'none' }
+  | { readonly kind: 'none'; readonly buckets: number }
   /** Columns are added, dropped or widened (columns that stay keep their field ids), or the number of buckets changed. */
-  | { readonly kind: 'evolve'; readonly schema: Schema | null; readonly spec: PartitionSpec | null }
+  | {
+      readonly kind: 'evolve';
+      readonly buckets: number;
+      readonly schema: Schema | null;
+      readonly spec: PartitionSpec | null;
+    }
   /** Rows are identified in another way: no row, pushed or not, can be kept. */
   | { readonly kind: 'recreate'; readonly reason: string };
 
-/** Compares a table with the layout and join keys that its view now has. */
+/**
+ * Compares a table with the layout and join keys that its view now has.
+ * @param wantedBuckets undefined: the table keeps its number of buckets
+ */
 export function compareOnlineTable(
   metadata: TableMetadata,
   layout: OnlineLayout,
   joinKeys: readonly string[],
+  wantedBuckets: number | undefined,
 ): OnlineTableChange {
   const current = metadata.schemas.find((schema) => schema.schemaId === metadata.currentSchemaId);
   if (current === undefined) return { kind: 'recreate', reason: 'it has no schema' };
   const keyChange = changedKey(metadata, current, layout, joinKeys);
   if (keyChange !== null) return { kind: 'recreate', reason: keyChange };
+  const before = bucketsOf(metadata);
+  if (before === undefined) return { kind: 'recreate', reason: 'it is not partitioned by a bucket of its key' };
   const schema = evolveSchema(metadata, current, layout);
-  const spec = evolveSpec(metadata, schema ?? current, layout);
-  return schema === null && spec === null ? { kind: 'none' } : { kind: 'evolve', schema, spec };
+  const buckets = wantedBuckets ?? before;
+  const spec = buckets === before ? null : otherBuckets(metadata, schema ?? current, { ...layout, buckets });
+  return schema === null && spec === null ? { kind: 'none', buckets } : { kind: 'evolve', buckets, schema, spec };
 }
 
 /** The number of buckets that new files of a table have; undefined if it is not partitioned by a bucket. */
@@ -84,7 +96,7 @@ function changedKey(
       return `its join key '${name}' had another type`;
     }
   }
-  return bucketsOf(metadata) === undefined ? 'it is not partitioned by a bucket of its key' : null;
+  return null;
 }
 
 /** The layout's columns, each with the id it already has if its stored values can be read as the new type; null if nothing changes. */
@@ -104,8 +116,7 @@ function evolveSchema(metadata: TableMetadata, current: Schema, layout: OnlineLa
   return { schemaId, fields, identifierFieldIds: [] };
 }
 
-function evolveSpec(metadata: TableMetadata, schema: Schema, layout: OnlineLayout): PartitionSpec | null {
-  if (bucketsOf(metadata) === layout.buckets) return null;
+function otherBuckets(metadata: TableMetadata, schema: Schema, layout: BucketedLayout): PartitionSpec {
   const specId = largest(metadata.partitionSpecs.map((spec) => spec.specId)) + 1;
   const fields = onlinePartitionSpec(layout, schema).fields;
   return { specId, fields: fields.map((field) => ({ ...field, fieldId: metadata.lastPartitionId + 1 })) };

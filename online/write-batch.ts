@@ -171,7 +171,7 @@ async function openBatch(
   const resolved = resolveView(definitions, view.name, currentSchema(source.metadata));
   const rows = await openRows(connection, onlineLayout(resolved, settings).schema, write);
   if ((await connection.rows(`SELECT 1 FROM (${rows.sql}) LIMIT 1`)).length === 0) return null;
-  await ensureOnlineTable(catalog, resolved, settings);
+  await ensureOnlineTable(catalog, resolved, source, settings);
   const table = await loadOnlineTable(deps, view);
   await requireFit(deps, table, write);
   return { table, rows };

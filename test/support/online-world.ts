@@ -1,5 +1,6 @@
 /** An online table with a random life, and the rows that it has, kept in plain lists. */
 import { randomUUID } from 'node:crypto';
+import { ensureNamespace } from '../../catalogs/index.js';
 import { deleteRows } from '../../deletes/index.js';
 import { quoteLiteral } from '../../engine/index.js';
 import { type FeatureView, resolveView } from '../../features/index.js';
@@ -114,7 +115,14 @@ export class OnlineWorld {
       featureViews: new Map([[this.name, this.view]]),
       featureServices: new Map(),
     };
-    await ensureOnlineTable(this.#lab.catalog, resolveView(definitions, this.name, schema));
+    const source = { namespace: ['demo'], name: `source_${this.name}` };
+    await ensureNamespace(this.#lab.catalog, source.namespace);
+    await this.#lab.catalog.createTable(source, { schema });
+    await ensureOnlineTable(
+      this.#lab.catalog,
+      resolveView(definitions, this.name, schema),
+      await loadTable(this.#lab.catalog, this.#lab.io, source),
+    );
   }
 
   table(): Promise<Table> {

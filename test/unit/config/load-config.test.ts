@@ -41,7 +41,7 @@ describe('a configuration', () => {
     expect(config.worker).toEqual({ lightActivities: 32, heavyActivities: 4, shutdownGraceSeconds: 30 });
     expect(config.online).toEqual({
       namespace: 'moraine_online',
-      buckets: 16,
+      buckets: undefined,
       readTimeoutMs: 100,
       queueTimeoutMs: 1000,
       cacheBytes: 268_435_456,
