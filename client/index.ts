@@ -90,6 +90,7 @@ export {
 } from './project-schedules.js';
 export { type PullAnswer, type PullFeaturesRequest, withPulledFeatures } from './pull-features.js';
 export type { RedefinedView } from './redefined-views.js';
+export { registerDefinitions } from './register-definitions.js';
 export type { RenamedTable } from './rename-online-tables.js';
 export type { ScheduleRequest } from './schedules.js';
 export { measureStorageTraffic } from './storage-traffic.js';

@@ -261,6 +261,13 @@ export const ERROR_TABLE = {
     'The feature view was redefined, and its online table still holds the values of the earlier definition.',
     'Run `moraine materialize` for the view that the message names.',
   ),
+  DEFINITION_ALREADY_EXISTS: entry(
+    4,
+    409,
+    false,
+    'A definition of that name is registered and differs.',
+    'Choose another name, or change the definition with `moraine apply`.',
+  ),
   DUPLICATE_NAME: entry(
     4,
     409,

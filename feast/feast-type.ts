@@ -1,5 +1,5 @@
 /** Feast's value types and the Iceberg types of columns that hold them. Source: Feast, `protos/feast/types/Value.proto`, `types.py`. */
-import { acceptsType, featureTypeToString, parseFeatureType } from '../features/index.js';
+import { acceptsType, feastValueType, featureTypeToString, parseFeatureType } from '../features/index.js';
 import type { IcebergType } from '../iceberg/index.js';
 
 interface FeastType {
@@ -58,6 +58,29 @@ const TYPES: ReadonlyMap<number, FeastType> = new Map([
   [47, { name: 'SCALAR_MAP', columns: ['map'] }],
   [48, { name: 'ZONED_TIMESTAMP' }],
 ]);
+
+/** Names of Feast's Python classes that differ from those of the value types. */
+const PYTHON_NAMES: Readonly<Record<string, string>> = {
+  FLOAT32: 'FLOAT',
+  FLOAT64: 'DOUBLE',
+  UNIXTIMESTAMP: 'UNIX_TIMESTAMP',
+};
+
+/**
+ * The type of a feature that names a type as Feast does (`INT64`, `Int64`, `Array(Float32)`), or as definitions do (`list<long>`).
+ * @returns undefined if there is no such type
+ */
+export function namedType(dtype: string, column: IcebergType): ImportedType | undefined {
+  const own = parseFeatureType(dtype);
+  if (own !== undefined && acceptsType(own, column)) return { type: featureTypeToString(own) };
+  const [, element = dtype] = /^Array\((\w+)\)$/i.exec(dtype.trim()) ?? [];
+  const upper = element.trim().toUpperCase();
+  const name = `${PYTHON_NAMES[upper] ?? upper}${element === dtype ? '' : '_LIST'}`;
+  const number = [...TYPES].find(([, type]) => type.name === name)?.[0];
+  if (number !== undefined) return name === feastValueType(column) ? { type: undefined } : importType(number, column);
+  if (own === undefined) return undefined;
+  return { type: undefined, difference: `${dtype}, ${featureTypeToString(column)} in the table` };
+}
 
 /** The type that an import declares for a feature. */
 export interface ImportedType {

@@ -1,6 +1,7 @@
 /** Feast: reading a repository and its registry, and what becomes of them here. */
 
 export type { TableSchema } from './definition-value.js';
+export { namedType } from './feast-type.js';
 export type { Finding, FindingOutcome } from './finding.js';
 export type { ImportedDefinitions } from './import-definitions.js';
 export { type FeastImport, type FeastImportOptions, importFeast } from './import-repository.js';

@@ -5,13 +5,14 @@ import { ERROR_ANSWER } from './schemas.js';
 
 /** @param version of the package */
 export function openApiDocument(routes: readonly Route[], version: string): object {
+  const paths: Record<string, object> = {};
+  for (const route of routes)
+    paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operationOf(route) };
   return {
     openapi: '3.1.0',
     info: { title: 'Moraine', version, description: 'Online features from Apache Iceberg. See docs/http-api.md.' },
     components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
-    paths: Object.fromEntries(
-      routes.map((route) => [route.path, { [route.method.toLowerCase()]: operationOf(route) }]),
-    ),
+    paths,
   };
 }
 

@@ -1,11 +1,12 @@
 /** The paths of the service. */
+import { type FeastDeps, feastRoutes } from './feast-routes.js';
 import { type JobDeps, jobRoutes } from './job-routes.js';
 import { type ReadDeps, readRoutes } from './read-routes.js';
 import type { Route } from './route.js';
 import { type StateDeps, stateRoutes } from './state-routes.js';
 
-export interface RouteDeps extends JobDeps, ReadDeps, StateDeps {}
+export interface RouteDeps extends FeastDeps, JobDeps, ReadDeps, StateDeps {}
 
 export function routesOf(deps: RouteDeps): readonly Route[] {
-  return [...readRoutes(deps), ...jobRoutes(deps), ...stateRoutes(deps)];
+  return [...readRoutes(deps), ...jobRoutes(deps), ...feastRoutes(deps), ...stateRoutes(deps)];
 }

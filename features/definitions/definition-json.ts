@@ -48,7 +48,8 @@ export function definitionToJson(item: AnyRegistered): DefinitionJson {
 }
 
 function baseToJson(definition: DefinitionBase): DefinitionJson {
-  return { name: definition.name, description: definition.description, tags: definition.tags };
+  const { name, description, tags, registeredBy } = definition;
+  return { name, description, tags, registeredBy };
 }
 
 function viewToJson(view: FeatureView): DefinitionJson {

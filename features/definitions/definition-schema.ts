@@ -28,6 +28,7 @@ const common = {
   description: z.string().optional(),
   tags: stringMap.optional(),
   renamedFrom: definitionName.optional(),
+  registeredBy: z.literal('http').optional(),
 };
 
 const ttl = z

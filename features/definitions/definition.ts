@@ -17,6 +17,8 @@ export interface DefinitionBase {
   readonly tags?: ReadonlyMap<string, string>;
   /** The name under which it was registered before. */
   readonly renamedFrom?: string;
+  /** Set for what a program has registered over HTTP: `apply --prune` of files that do not know of it leaves it alone. */
+  readonly registeredBy?: 'http';
 }
 
 /** Thing that features describe, identified by the typed tuple of its join keys. */

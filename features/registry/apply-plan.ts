@@ -46,7 +46,7 @@ export interface ApplyPlan {
 
 /** Options of {@link planApply}. */
 export interface ApplyOptions {
-  /** Delete what is registered but not among the desired definitions. Otherwise it is left alone. */
+  /** Delete what is registered but not among the desired definitions, unless it was registered over HTTP. Otherwise it is left alone. */
   readonly prune?: boolean;
 }
 
@@ -83,7 +83,7 @@ export function planApply(current: RegistryState, desired: Definitions, options:
   for (const item of allDefinitions(current.definitions)) {
     const key = objectKey(item.kind, item.definition.name);
     if (wanted.has(key) || renamed.has(key)) continue;
-    if (options.prune === true) changes.push(planDelete(item));
+    if (options.prune === true && item.definition.registeredBy === undefined) changes.push(planDelete(item));
     else kept.push(item);
   }
   const result = definitionsOf([...kept, ...allDefinitions(desired)]);

@@ -58,6 +58,17 @@ export function stateOfRows(rows: readonly RegistryRow[], snapshotId: bigint | n
   };
 }
 
+/** By {@link objectKey}: the time of the first version after the last deletion. */
+export function creationTimesOf(rows: readonly RegistryRow[]): ReadonlyMap<string, bigint> {
+  const created = new Map<string, bigint>();
+  for (const { kind, name, deleted, appliedAtUs } of [...rows].sort((a, b) => a.version - b.version)) {
+    const key = objectKey(kind, name);
+    if (deleted) created.delete(key);
+    else if (!created.has(key)) created.set(key, appliedAtUs);
+  }
+  return created;
+}
+
 function parseRow(row: RegistryRow): AnyRegistered {
   const definition = parseStoredDefinition(row.kind, parseDefinitionJson(row));
   if (definition !== undefined) return { kind: row.kind, definition } as AnyRegistered;

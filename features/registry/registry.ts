@@ -15,7 +15,7 @@ import { type DefinitionKind, type Definitions, NO_DEFINITIONS } from '../defini
 import { type ApplyOptions, type ApplyPlan, planApply, planChangesAnything, type RegistryState } from './apply-plan.js';
 import { newProjectId, PROJECT_ID_PROPERTY, projectIdOf } from './project-id.js';
 import { REGISTRY_SCHEMA, type RegistryRow } from './registry-row.js';
-import { rowsOfPlan, stateOfRows } from './registry-rows.js';
+import { creationTimesOf, rowsOfPlan, stateOfRows } from './registry-rows.js';
 import { ensureSystemTable, loadSystemTable } from './system-table.js';
 
 /** Dependencies of the registry. */
@@ -129,6 +129,12 @@ export class Registry {
     if (table === null) return [];
     const { rows } = await this.#rows(table, {});
     return rows.filter((row) => row.kind === kind && row.name === name).sort((a, b) => a.version - b.version);
+  }
+
+  /** By {@link objectKey}: when each object that is registered was first registered, since it was last deleted. Microseconds since the epoch. */
+  async creationTimes(): Promise<ReadonlyMap<string, bigint>> {
+    const table = await loadSystemTable(this.#deps);
+    return table === null ? new Map() : creationTimesOf((await this.#rows(table, {})).rows);
   }
 
   /**
