@@ -135,6 +135,9 @@ export const configSchema = z.strictObject({
       queueTimeoutMs: count(3_600_000).optional(),
       requestTimeoutMs: count(3_600_000).optional(),
       maxEntities: count(1_000_000).optional(),
+      groupCommitMs: z.int().min(0).max(60_000).optional(),
+      maxQueuedWrites: count(1_000_000).optional(),
+      maxQueuedBytes: byteSize.optional(),
       logLevel: z.enum(LOG_LEVELS).optional(),
     })
     .optional(),

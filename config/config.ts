@@ -179,6 +179,12 @@ export interface ServerConfig {
   readonly requestTimeoutMs: number;
   /** Entities of one request. */
   readonly maxEntities: number;
+  /** Milliseconds that a write waits for others, to be one commit with them. */
+  readonly groupCommitMs: number;
+  /** Writes that may wait to be committed. */
+  readonly maxQueuedWrites: number;
+  /** Bytes of the bodies of writes that wait to be committed. */
+  readonly maxQueuedBytes: number;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 }
 

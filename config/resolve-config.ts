@@ -200,6 +200,7 @@ function resolveWorker(input: NonNullable<ConfigInput['worker']>): WorkerConfig 
 }
 
 const DEFAULT_ONLINE_CACHE_BYTES = 256 * 2 ** 20;
+const DEFAULT_QUEUED_BYTES = 256 * 2 ** 20;
 
 function resolveOnline({ cache, ...input }: NonNullable<ConfigInput['online']>): OnlineConfig {
   const { maxSize } = cache ?? {};
@@ -213,6 +214,7 @@ function resolveOnline({ cache, ...input }: NonNullable<ConfigInput['online']>):
 }
 
 function resolveServer(input: NonNullable<ConfigInput['server']>, path: (text: string) => string): ServerConfig {
+  const { maxQueuedBytes } = input;
   return {
     host: input.host ?? '127.0.0.1',
     port: input.port ?? 6566,
@@ -221,6 +223,10 @@ function resolveServer(input: NonNullable<ConfigInput['server']>, path: (text: s
     queueTimeoutMs: input.queueTimeoutMs ?? 50,
     requestTimeoutMs: input.requestTimeoutMs ?? 10_000,
     maxEntities: input.maxEntities ?? 10_000,
+    groupCommitMs: input.groupCommitMs ?? 200,
+    maxQueuedWrites: input.maxQueuedWrites ?? 10_000,
+    maxQueuedBytes:
+      (maxQueuedBytes === undefined ? undefined : parseByteSize(String(maxQueuedBytes))) ?? DEFAULT_QUEUED_BYTES,
     logLevel: input.logLevel ?? 'info',
   };
 }

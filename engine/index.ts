@@ -24,6 +24,7 @@ export {
   readInput,
 } from './input/read-input.js';
 export { pointInTimeSql } from './input/text-value.js';
+export { loadRows } from './input/value-rows.js';
 export {
   digestOfParts,
   digestRows,
@@ -55,7 +56,7 @@ export { bucketSql, registerBucketFunctions } from './sql/bucket-function.js';
 export { expressionSql } from './sql/expression-sql.js';
 export { listTransformSql } from './sql/lambda-sql.js';
 export { LATE_TIME } from './sql/late-times.js';
-export { duckDbValue, type PlainValue, plainValue } from './sql/plain-value.js';
+export { type PlainValue, plainValue } from './sql/plain-value.js';
 export { type TypedRelation, typedRelation } from './sql/relation-schema.js';
 export { columnAlias, quoteIdentifier, quoteLiteral } from './sql/sql-text.js';
 export { sqlLiteral, sqlType } from './sql/sql-type.js';

@@ -1,10 +1,9 @@
 /** Appending served features to their log: staged as files, then one commit that is recognised by its run key. */
 import { randomUUID } from 'node:crypto';
-import { sqlType } from '../engine/index.js';
+import { loadRows, sqlType } from '../engine/index.js';
 import { currentSchema, type DataFile, type Schema } from '../iceberg/index.js';
 import { stageRows } from '../staging/index.js';
 import { type CommitResult, commitAppend, type Table } from '../tables/index.js';
-import { loadRows } from './load-rows.js';
 import type { LogColumn } from './log-columns.js';
 import { ensureLogTable, type LogDeps } from './log-table.js';
 import { type LoggedAnswer, loggedAnswer, type ServedFeatures } from './served-features.js';
@@ -58,7 +57,8 @@ export async function stageLog(deps: LogDeps, service: string, answers: readonly
   const files = await deps.engine.withConnection(async (connection) => {
     const selects: string[] = [];
     for (const [index, group] of groups.entries()) {
-      await loadRows(connection, `log_rows_${index}`, group.columns, rowsOf(group.answers));
+      const types = group.columns.map(({ type }) => type);
+      await loadRows(connection, `log_rows_${index}`, types, rowsOf(group.answers));
       selects.push(selectSql(schema, group.columns, `log_rows_${index}`));
     }
     if (selects.length === 0) return [];

@@ -1,5 +1,6 @@
 /** Online tables: layout, creation and evolution, reading the newest row per entity. */
 
+export type { BatchColumns } from './batch-rows.js';
 export { changedParts, type DefinitionFingerprint, fingerprintDefinition } from './definition-fingerprint.js';
 export { ensureOnlineTable, type OnlineTable } from './ensure-online-table.js';
 export {
@@ -14,6 +15,7 @@ export {
   readKeyValue,
 } from './entity-key.js';
 export { type FeatureValue, featureValueToJson } from './feature-value.js';
+export type { GroupLimits } from './group-commits.js';
 export { ONLINE_COLUMNS } from './online-columns.js';
 export {
   DEFAULT_ONLINE_SETTINGS,
@@ -37,6 +39,7 @@ export type { OnlineFeature, OnlineJoinKey, OnlineRequest, OnlineResponse } from
 export { onlineRowSql } from './online-row.js';
 export { awaitsRebuild, JOIN_KEYS_PROPERTY, joinKeysOfTable } from './online-schema-change.js';
 export type { OnlineStatus, OnlineValue } from './online-status.js';
+export { OnlineWriter } from './online-writer.js';
 export {
   type RenamedOnlineTable,
   type RenamedView,
@@ -57,10 +60,5 @@ export {
   PROGRESS_SUMMARY,
   type ProgressAnchor,
 } from './table-progress.js';
-export {
-  type BatchColumns,
-  type OnlineBatch,
-  type OnlineWriteDeps,
-  type OnlineWriteResult,
-  writeOnlineBatch,
-} from './write-batch.js';
+export { type OnlineBatch, writeOnlineBatch } from './write-batch.js';
+export type { OnlineWriteDeps, OnlineWriteResult } from './write-group.js';

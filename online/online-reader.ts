@@ -4,6 +4,7 @@ import type { Engine } from '../engine/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import type { Definitions } from '../features/index.js';
 import type { FileIO } from '../storage/index.js';
+import type { Table } from '../tables/index.js';
 import { type BoundRequest, bindRequest, type CompiledRequest, RequestCompiler } from './compiled-request.js';
 import { DEFAULT_ONLINE_SETTINGS, type OnlineSettings } from './online-layout.js';
 import type { OnlineRequest, OnlineResponse } from './online-request.js';
@@ -34,6 +35,8 @@ export interface OnlineDeps {
    * Memory for decoded rows, in bytes; {@link DEFAULT_CACHE_BYTES} by default. 0: nothing is kept, and each read is a statement of the engine.
    */
   readonly cacheBytes?: number | undefined;
+  /** Look at definitions and tables all the time, not only while there are reads. */
+  readonly refreshAlways?: boolean | undefined;
   /** The registered definitions as they are now. */
   definitions(): Promise<Definitions>;
   /**
@@ -94,7 +97,10 @@ export class OnlineReader {
     this.#loader = new PartLoader(deps.engine, this.#cache, this.#queue);
     this.#definitions = new SharedCheck(() => deps.definitions());
     this.#refusals = new ViewRefusals(deps.loadSource);
-    this.#refresher = new Refresher(() => this.#refresh());
+    this.#refresher = new Refresher(
+      () => this.#refresh(),
+      deps.refreshAlways === true ? Number.POSITIVE_INFINITY : undefined,
+    );
   }
 
   /** Decoded rows in memory, and how often they were there. */
@@ -134,6 +140,14 @@ export class OnlineReader {
     }
     const { value } = await time.run(this.#limits(request, []), () => this.#definitions.now());
     return await this.#readBy(value, request, time);
+  }
+
+  /**
+   * Learns of a commit of this process: from the end on, reads of the view have it, whatever staleness they allow.
+   * @param table the view's online table as the commit left it
+   */
+  async committed(view: string, table: Table): Promise<void> {
+    await this.#pointers.get(view)?.committed(table);
   }
 
   async #readBy(definitions: Definitions, request: OnlineRequest, time: ReadTime): Promise<OnlineResponse> {

@@ -2,7 +2,7 @@
 import { type Catalog, type TableIdentifier } from '../catalogs/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import type { FileIO } from '../storage/index.js';
-import { loadTable } from '../tables/index.js';
+import { loadTable, type Table } from '../tables/index.js';
 import { Lineage } from './lineage.js';
 import { OnlineView } from './online-view.js';
 import type { DecodedTable } from './parts/decoded-table.js';
@@ -30,7 +30,16 @@ export class ViewPointer {
   #served: Checked<OnlineView> | undefined;
   /** When the last look at the catalog that found a state began. */
   readonly #seenAtMs = new WeakMap<OnlineView, number>();
-  #preparing: OnlineView | undefined;
+  /** The newest state that is known, by a look or by a commit of this process. */
+  #newest: Checked<OnlineView> | undefined;
+  /** The state that was made last; no later one is of an older table. */
+  #made: OnlineView | undefined;
+  /** States are made one after the other. */
+  #making: Promise<unknown> = Promise.resolve();
+  /** Ends when the state that is being prepared is served. */
+  #preparing: Promise<void> | undefined;
+  /** A commit of this process that must be in what is read, though its state could not be made. */
+  #least: bigint | undefined;
   /** States since the served one, whose parts may have to be given up. */
   #passed: DecodedTable[] = [];
 
@@ -45,16 +54,14 @@ export class ViewPointer {
    * A state that was the table's at most so long ago and has the wanted snapshot: the one that is served, or a newer one of which not all is decoded yet.
    */
   fresh(maxStalenessMs: number, wanted: bigint | undefined): OnlineView | undefined {
-    const served = this.#served;
-    if (
-      served !== undefined &&
-      performance.now() - served.atMs <= maxStalenessMs &&
-      (wanted === undefined || this.#lineage.has(served.value.table.metadata, wanted))
-    )
-      return served.value;
-    const last = this.#check.fresh(maxStalenessMs)?.value;
-    if (last === undefined || last === served?.value) return undefined;
-    return wanted === undefined || this.#lineage.has(last.table.metadata, wanted) ? last : undefined;
+    const known = [this.#served, this.#newest];
+    return known.find((state) => {
+      if (state === undefined || performance.now() - state.atMs > maxStalenessMs) return false;
+      return (
+        (wanted === undefined || this.has(state.value, wanted)) &&
+        (this.#least === undefined || this.has(state.value, this.#least))
+      );
+    })?.value;
   }
 
   /**
@@ -63,15 +70,32 @@ export class ViewPointer {
    */
   async now(joinKeys: readonly string[]): Promise<OnlineView> {
     this.#joinKeys = joinKeys;
-    const checked = await this.#check.now();
-    this.#seenAtMs.set(checked.value, checked.atMs);
-    this.#follow(checked);
-    return checked.value;
+    const { value, atMs } = await this.#check.now();
+    return this.#learn(value, atMs);
+  }
+
+  /**
+   * Learns of a commit of this process: from the end on it is in what is read, without a look at the catalog.
+   * @param table as the commit left it
+   */
+  async committed(table: Table): Promise<void> {
+    const { currentSnapshotId } = table.metadata;
+    if (this.#made === undefined || currentSnapshotId === null) return;
+    const atMs = performance.now();
+    try {
+      this.#learn(await this.#stateOf(table), atMs);
+      while (this.#preparing !== undefined && this.#served !== undefined) {
+        if (this.has(this.#served.value, currentSnapshotId)) return;
+        await this.#preparing;
+      }
+    } catch {
+      this.#least = currentSnapshotId;
+    }
   }
 
   /** Looks again, if the view was looked for before. Who needs the state sees an error, not this. */
   async refresh(): Promise<void> {
-    if (this.#check.last === undefined) return;
+    if (this.#made === undefined) return;
     await this.now(this.#joinKeys).catch(() => undefined);
   }
 
@@ -85,6 +109,17 @@ export class ViewPointer {
     return this.#lineage.has(table.metadata, snapshotId);
   }
 
+  /** A look that began before a commit of this process may end after it: the newest state counts. */
+  #learn(found: OnlineView, atMs: number): OnlineView {
+    const value = this.#made ?? found;
+    const newest = { value, atMs: Math.max(atMs, this.#newest?.atMs ?? 0) };
+    this.#newest = newest;
+    this.#seenAtMs.set(value, newest.atMs);
+    if (this.#least !== undefined && this.has(value, this.#least)) this.#least = undefined;
+    this.#follow(newest);
+    return value;
+  }
+
   /** Serves a state as soon as it is decoded as far as the served one is. */
   #follow(checked: Checked<OnlineView>): void {
     const { value } = checked;
@@ -92,20 +127,18 @@ export class ViewPointer {
       this.#served = checked;
       return;
     }
-    if (this.#preparing !== undefined) return;
-    this.#preparing = value;
-    void this.#prepare(value, this.#served.value);
+    this.#preparing ??= this.#prepare(value, this.#served.value);
   }
 
   async #prepare(next: OnlineView, before: OnlineView): Promise<void> {
     await prepareParts(this.#deps.loader, next.decoded, before.decoded);
     this.#preparing = undefined;
-    const last = this.#check.last;
-    if (last === undefined) return;
-    this.#served = { value: next, atMs: last.value === next ? last.atMs : (this.#served?.atMs ?? 0) };
+    const newest = this.#newest;
+    if (newest === undefined) return;
+    this.#served = { value: next, atMs: newest.value === next ? newest.atMs : (this.#served?.atMs ?? 0) };
     this.#giveUp(next.decoded);
     // Commits may have come meanwhile.
-    this.#follow(last);
+    this.#follow(newest);
   }
 
   /** Empties the slots of states before one. */
@@ -119,7 +152,6 @@ export class ViewPointer {
 
   async #load(): Promise<OnlineView> {
     const { catalog, io } = this.#deps;
-    const before = this.#check.last?.value;
     const table = await loadTable(catalog, io, this.#identifier).catch((error: unknown) => {
       if (!isMoraineError(error, 'TABLE_NOT_FOUND', 'NAMESPACE_NOT_FOUND')) throw error;
       throw new MoraineError(
@@ -128,10 +160,27 @@ export class ViewPointer {
         { cause: error },
       );
     });
-    if (before !== undefined && before.table.metadataLocation === table.metadataLocation) return before;
-    const loaded = await OnlineView.load(this.name, table, this.#joinKeys, before);
-    this.#lineage.note(table.metadata);
-    this.#passed.push(loaded.decoded);
-    return loaded;
+    return await this.#stateOf(table);
   }
+
+  /** The state of a table; the one that was made last if that is not older. */
+  async #stateOf(table: Table): Promise<OnlineView> {
+    const making = this.#making.then(async () => {
+      const before = this.#made;
+      if (before !== undefined && !isNewer(table, before.table)) return before;
+      const made = await OnlineView.load(this.name, table, this.#joinKeys, before);
+      this.#lineage.note(table.metadata);
+      this.#passed.push(made.decoded);
+      this.#made = made;
+      return made;
+    });
+    this.#making = making.catch(() => undefined);
+    return await making;
+  }
+}
+
+/** Whether a table may have changed since it was loaded another time. Sequence numbers never go back, not even when a table is rolled back. */
+function isNewer({ metadata, metadataLocation }: Table, { metadata: known, metadataLocation: at }: Table): boolean {
+  if (metadataLocation === at) return false;
+  return metadata.tableUuid !== known.tableUuid || metadata.lastSequenceNumber >= known.lastSequenceNumber;
 }

@@ -61,6 +61,41 @@ export const ONLINE_ANSWER = {
   },
 } as const;
 
+/** Body of `POST /write-to-online-store`, with the names of Feast's feature server. */
+export const WRITE_REQUEST = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['feature_view_name', 'df'],
+  properties: {
+    feature_view_name: { type: 'string', description: 'The feature view.' },
+    df: {
+      type: 'object',
+      description:
+        'Columns by name: the join keys, every feature, event_timestamp, and created if it is known. Times without a zone are UTC.',
+      additionalProperties: { type: 'array' },
+    },
+    allow_registry_cache: { type: 'boolean', description: 'Has no effect: the definitions are those of the registry.' },
+    transform_on_write: { type: 'boolean', description: 'Has no effect: there are no on-demand feature views.' },
+  },
+  examples: [
+    {
+      feature_view_name: 'driver_hourly_stats',
+      df: { driver_id: [1001], conv_rate: [0.5], event_timestamp: ['2026-03-01T10:00:00'], created: [null] },
+    },
+  ],
+} as const;
+
+/** Answer of `POST /write-to-online-store`. */
+export const WRITE_ANSWER = {
+  type: 'object',
+  required: ['feature_view_name', 'snapshot', 'rows'],
+  properties: {
+    feature_view_name: { type: 'string' },
+    snapshot: { type: ['string', 'null'], description: 'The snapshot that has the rows; null: there were none.' },
+    rows: { type: 'integer', description: 'Rows that were written.' },
+  },
+} as const;
+
 export const ERROR_ANSWER = {
   type: 'object',
   required: ['error', 'code', 'remedy'],

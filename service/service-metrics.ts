@@ -1,15 +1,19 @@
 /** The metrics of the service, in Prometheus' text format. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { OnlineReader } from '../online/index.js';
+import type { OnlineReader, OnlineWriter } from '../online/index.js';
 
 /** Answers take from a tenth of a millisecond to seconds. */
 const DURATION_BUCKETS_S = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 10];
+
+/** Requests that one commit may have. */
+const GROUP_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
 export class ServiceMetrics {
   readonly contentType: string;
   readonly #registry = new Registry();
   readonly #duration: Histogram<'path' | 'status'>;
   readonly #entities: Counter;
+  readonly #groups: Histogram<'outcome'>;
 
   constructor(reader: OnlineReader) {
     const registers = [this.#registry];
@@ -27,7 +31,23 @@ export class ServiceMetrics {
       help: 'Entities of answered online reads.',
       registers,
     });
+    this.#groups = new Histogram({
+      name: 'moraine_write_group_requests',
+      help: 'Write requests that were done together; committed ones were one commit.',
+      labelNames: ['outcome'],
+      buckets: GROUP_BUCKETS,
+      registers,
+    });
     this.#observeCache(reader);
+  }
+
+  grouped(requests: number, outcome: 'committed' | 'nothing' | 'failed'): void {
+    this.#groups.observe({ outcome }, requests);
+  }
+
+  observeWriter(writer: OnlineWriter): void {
+    this.#gauge('moraine_write_queue_requests', 'Writes that are not answered yet.', () => writer.queued.requests);
+    this.#gauge('moraine_write_queue_bytes', 'Bytes of their bodies.', () => writer.queued.bytes);
   }
 
   answered(path: string, status: number, seconds: number): void {
@@ -42,12 +62,13 @@ export class ServiceMetrics {
     return this.#registry.metrics();
   }
 
+  #gauge(name: string, help: string, read: () => number): void {
+    const made: Gauge = new Gauge({ name, help, registers: [this.#registry], collect: () => made.set(read()) });
+  }
+
   #observeCache(reader: OnlineReader): void {
-    const gauge = (name: string, help: string, read: () => number): void => {
-      const made: Gauge = new Gauge({ name, help, registers: [this.#registry], collect: () => made.set(read()) });
-    };
-    gauge('moraine_online_cache_bytes', 'Memory of decoded rows.', () => reader.cacheStats.bytes);
-    gauge('moraine_online_cache_parts', 'Decoded parts of buckets.', () => reader.cacheStats.parts);
+    this.#gauge('moraine_online_cache_bytes', 'Memory of decoded rows.', () => reader.cacheStats.bytes);
+    this.#gauge('moraine_online_cache_parts', 'Decoded parts of buckets.', () => reader.cacheStats.parts);
     const count = (name: string, help: string, read: () => number): void => {
       const made: Counter = new Counter({
         name,

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import type { ServerConfig } from '../config/index.js';
 import { didYouMean, MoraineError } from '../errors/index.js';
-import { OnlineReader } from '../online/index.js';
+import { type GroupLimits, OnlineReader, OnlineWriter } from '../online/index.js';
 import { materializationDeps, type Project } from '../project/index.js';
 import { findApiKey, mayUse } from './api-keys.js';
 import { parseExactJson } from './exact-json.js';
@@ -36,6 +36,8 @@ export interface ServiceOptions {
 
 /** How often Node looks for requests that do not arrive, in milliseconds. */
 const CHECK_MS = 500;
+/** Milliseconds. */
+const CLOSE_IDLE_MS = 50;
 
 /**
  * Opens a reader of the project's online tables and serves it.
@@ -54,12 +56,23 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       : await WatchedKeys.open(server.keyFile, (error) => app.log.error(error, 'the file of API keys cannot be read'));
   const deps = await materializationDeps(project);
   const { readTimeoutMs, cacheBytes } = project.config.online;
-  const reader = new OnlineReader({ ...deps, readTimeoutMs, queueTimeoutMs: server.queueTimeoutMs, cacheBytes });
+  const reader = new OnlineReader({
+    ...deps,
+    readTimeoutMs,
+    queueTimeoutMs: server.queueTimeoutMs,
+    cacheBytes,
+    refreshAlways: true,
+  });
   const metrics = new ServiceMetrics(reader);
+  const writer = new OnlineWriter(deps, writeLimits(server), {
+    committed: (view, table) => reader.committed(view, table),
+    grouped: (requests, outcome) => metrics.grouped(requests, outcome),
+  });
+  metrics.observeWriter(writer);
   const { maxStalenessMs, maxEntities } = server;
   const closing = new AbortController();
   const routeDeps = {
-    ...{ project, reader, metrics, maxStalenessMs, maxEntities, closing: closing.signal },
+    ...{ project, reader, writer, metrics, maxStalenessMs, maxEntities, closing: closing.signal },
     definitions: () => deps.definitions(),
   };
   addRoutes(app, routesOf(routeDeps), { keys, metrics, version: options.version });
@@ -67,9 +80,13 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     closing.abort();
     // Node does not look for late requests any more while it closes.
     const late = setTimeout(() => app.server.closeAllConnections(), server.requestTimeoutMs);
+    // Nor does it close connections whose last request was under way when closing began.
+    const idle = setInterval(() => app.server.closeIdleConnections(), CLOSE_IDLE_MS);
     await app.close();
     clearTimeout(late);
+    clearInterval(idle);
     keys?.close();
+    await writer.idle();
     await reader.close();
   };
   try {
@@ -81,6 +98,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     await close();
     throw error;
   }
+}
+
+function writeLimits({ groupCommitMs, maxQueuedWrites, maxQueuedBytes }: ServerConfig): GroupLimits {
+  return { groupCommitMs, maxQueuedRequests: maxQueuedWrites, maxQueuedBytes };
 }
 
 function requireKeysOrLoopback(host: string, { keyFile }: ServerConfig): void {

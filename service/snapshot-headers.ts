@@ -6,8 +6,10 @@ export const SNAPSHOTS_HEADER = 'moraine-snapshots';
 export const STALENESS_HEADER = 'moraine-staleness-ms';
 export const MIN_SNAPSHOT_HEADER = 'moraine-min-snapshot';
 
+type SnapshotOfView = Pick<OnlineResponse['snapshots'][number], 'view' | 'snapshotId'>;
+
 /** The snapshots of an answer. A view that was never written has none, and is left out. */
-export function snapshotsText(snapshots: OnlineResponse['snapshots']): string {
+export function snapshotsText(snapshots: readonly SnapshotOfView[]): string {
   return snapshots.flatMap(({ view, snapshotId }) => (snapshotId === null ? [] : [`${view}=${snapshotId}`])).join(', ');
 }
 

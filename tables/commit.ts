@@ -39,6 +39,7 @@ export interface CommitResult {
   readonly attempts: number;
   /** The table's metadata with the snapshot in it, or in its past. */
   readonly metadata: TableMetadata;
+  readonly metadataLocation: string;
   /** Manifests that the snapshot lists; null for one of an earlier attempt. */
   readonly manifestCount: number | null;
 }
@@ -54,7 +55,12 @@ export interface PreparedCommit {
 }
 
 type Outcome =
-  | { readonly kind: 'committed'; readonly snapshotId: bigint; readonly metadata: TableMetadata }
+  | {
+      readonly kind: 'committed';
+      readonly snapshotId: bigint;
+      readonly metadata: TableMetadata;
+      readonly metadataLocation: string;
+    }
   | { readonly kind: 'conflict'; readonly error: MoraineError };
 
 /**
@@ -107,7 +113,8 @@ async function resolveUnknown(
     const current = await reload(table, catalog).catch(() => undefined);
     const found = current === undefined ? null : findCommitted(current.metadata, prepared, run);
     if (current === undefined || found === null) return undefined;
-    return { kind: 'committed', snapshotId: found, metadata: current.metadata };
+    const { metadata, metadataLocation } = current;
+    return { kind: 'committed', snapshotId: found, metadata, metadataLocation };
   });
   if (outcome !== undefined) return outcome;
   const reason = error instanceof Error ? error.message : String(error);
@@ -123,8 +130,8 @@ async function attempt(
   run: RunMarker | undefined,
 ): Promise<Outcome> {
   try {
-    const { metadata } = await commitUnmoved(catalog, base, prepared.request);
-    return { kind: 'committed', snapshotId: prepared.snapshotId, metadata };
+    const { metadata, metadataLocation } = await commitUnmoved(catalog, base, prepared.request);
+    return { kind: 'committed', snapshotId: prepared.snapshotId, metadata, metadataLocation };
   } catch (error) {
     if (isMoraineError(error, 'COMMIT_CONFLICT')) return { kind: 'conflict', error };
     if (isMoraineError(error) && error.code !== 'COMMIT_STATE_UNKNOWN') throw error;
@@ -151,12 +158,13 @@ export async function commitWithRetry(
     const attempts = tries.number;
     const known = run === undefined ? null : findRun(base.metadata, run);
     if (known !== null) {
-      const { metadata } = base;
+      const { metadata, metadataLocation } = base;
       return {
         snapshotId: known,
         outcome: 'already-committed',
         attempts: attempts - 1,
         metadata,
+        metadataLocation,
         manifestCount: null,
       };
     }
@@ -173,13 +181,15 @@ export async function commitWithRetry(
         outcome: isOwn ? 'committed' : 'already-committed',
         attempts,
         metadata: outcome.metadata,
+        metadataLocation: outcome.metadataLocation,
         manifestCount: isOwn ? manifestCount : null,
       };
     }
     base = await reload(table, catalog);
     // A catalog client that resent the request may have met its own success.
     if (findSnapshot(base.metadata, snapshotId) !== undefined) {
-      return { snapshotId, outcome: 'committed', attempts, metadata: base.metadata, manifestCount };
+      const { metadata, metadataLocation } = base;
+      return { snapshotId, outcome: 'committed', attempts, metadata, metadataLocation, manifestCount };
     }
     await afterOutcome(...prepared.ownFiles.map((location) => () => table.io.delete(location)));
     await tries.next(outcome.error);

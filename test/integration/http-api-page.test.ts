@@ -28,7 +28,7 @@ it('does what docs/http-api.md says', { timeout: 300_000 }, async () => {
     } else continue;
     compared += 1;
   }
-  expect(compared).toBe(5);
+  expect(compared).toBe(6);
   expect(compared).toBe(blocks.filter((block) => block.flags.has('output')).length);
   expect(await server.interruptAll()).toEqual([0]);
 });

@@ -57,6 +57,7 @@ export class SideBySide {
   readonly #store: string;
   readonly #duckdb: DuckDBConnection;
   readonly #tables = new Map<string, SourceTable>();
+  #pushSources: ReadonlyMap<string, string> = new Map();
 
   private constructor(lab: FeatureLab, feast: FeastSession, store: string, duckdb: DuckDBConnection) {
     this.lab = lab;
@@ -125,8 +126,10 @@ export class SideBySide {
    * Defines the same for both.
    * @param definitions with the keys of the YAML
    * @param ttlMs of the views in Feast, where it has another one
+   * @param pushSources of views in Feast
    */
-  async define(definitions: object, ttlMs?: number): Promise<void> {
+  async define(definitions: object, ttlMs?: number, pushSources: Readonly<Record<string, string>> = {}): Promise<void> {
+    this.#pushSources = new Map(Object.entries(pushSources));
     this.definitions = definitions;
     this.lab.define(definitions);
     const { featureViews, featureServices } = this.lab.definitions;
@@ -168,6 +171,7 @@ export class SideBySide {
       ttlMs: ttlMs === null ? null : Number(ttlMs),
       keys: typed(keys),
       features: typed(names),
+      pushSource: this.#pushSources.get(name) ?? null,
     };
   }
 

@@ -4,6 +4,7 @@ Usage: feast_session.py
   Each line of standard input is {"ask": NAME, ..}, a function of `QUESTIONS` and its arguments; each line of standard output is
   {"answer": ..} or, where Feast raises, {"error": CLASS, "message": TEXT}. What Feast itself prints goes to standard error.
 """
+import ast
 import datetime
 import decimal
 import json
@@ -18,7 +19,8 @@ output, sys.stdout = sys.stdout, sys.stderr
 
 import pandas as pd  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
-from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource, RepoConfig  # noqa: E402
+from feast import (  # noqa: E402
+    Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource, PushSource, RepoConfig)
 from feast.infra.data_sources.contrib.iceberg_catalog import IcebergSource  # noqa: E402
 from feast.infra.offline_stores.dask import DaskOfflineStoreConfig  # noqa: E402
 from feast.infra.offline_stores.duckdb import DuckDBOfflineStoreConfig  # noqa: E402
@@ -54,6 +56,8 @@ def feature_view(entities, view):
     source = FileSource(
         name=f"source_{view['name']}", path=view["path"], timestamp_field=view["timestampField"],
         created_timestamp_column=view["createdTimestampField"] or "", field_mapping=view["fieldMapping"])
+    if view.get("pushSource"):
+        source = PushSource(name=view["pushSource"], batch_source=source)
     ttl = None if view["ttlMs"] is None else datetime.timedelta(milliseconds=view["ttlMs"])
     schema = [Field(name=name, dtype=feast_type(kind)) for name, kind in {**view["keys"], **view["features"]}.items()]
     return FeatureView(
@@ -136,12 +140,27 @@ def online(features, entities):
     ]
 
 
-def remote(url, entities, features=(), service=None, fullFeatureNames=False, withVersions=False):
-    """What Feast's client makes of a feature server's answer: for each name of the answer [type, value, status] for each entity."""
+def client_of(url):
+    """Feast's client of a feature server, with the definitions of the repository."""
     config = RepoConfig(
         project="side", provider="local", registry=store.config.registry, repo_path=str(store.repo_path),
         online_store={"type": "remote", "path": url}, entity_key_serialization_version=3)
-    client = FeatureStore(config=config)
+    return FeatureStore(config=config)
+
+
+def write(url, columns, view=None, pushSource=None):
+    """Writes rows, or pushes them; values are literals of Python, those of columns whose name ends in `_ts` or is `created` ISO times."""
+    literals = {name: [ast.literal_eval(value) for value in column] for name, column in columns.items()}
+    times = [name for name in columns if name.endswith("_ts") or name == "created"]
+    if pushSource is None:
+        client_of(url).write_to_online_store(view, df=frame(literals, times))
+    else:
+        client_of(url).push(pushSource, frame(literals, times))
+
+
+def remote(url, entities, features=(), service=None, fullFeatureNames=False, withVersions=False):
+    """What Feast's client makes of a feature server's answer: for each name of the answer [type, value, status] for each entity."""
+    client = client_of(url)
     entities = [{key: int(value) if str(value).isdigit() else value for key, value in row.items()} for row in entities]
     response = client.get_online_features(
         features=list(features) if service is None else client.get_feature_service(service), entity_rows=entities,
@@ -200,7 +219,7 @@ def attempt(question):
 
 QUESTIONS = {
     "define": define, "define_iceberg": define_iceberg, "historical": historical, "save": save,
-    "materialize": materialize, "online": online, "remote": remote,
+    "materialize": materialize, "online": online, "remote": remote, "write": write,
 }
 for line in sys.stdin:
     asked = json.loads(line)

@@ -53,6 +53,9 @@ describe('a configuration', () => {
       queueTimeoutMs: 50,
       requestTimeoutMs: 10_000,
       maxEntities: 10_000,
+      groupCommitMs: 200,
+      maxQueuedWrites: 10_000,
+      maxQueuedBytes: 268_435_456,
       logLevel: 'info',
     });
     expect(config.registry.table).toBe('moraine.registry');
@@ -74,7 +77,7 @@ temporal:
     encryption: { keyFile: keys.txt }, deployment: { name: features, buildId: 0.2.0 } }
 worker: { health: "[::1]:9464", lightActivities: 8, heavyActivities: 2, shutdownGraceSeconds: 45 }
 online: { namespace: on, buckets: 32, readTimeoutMs: 250, queueTimeoutMs: 2000, cache: { maxSize: 1GB } }
-server: { host: 0.0.0.0, port: 8080, keys: keys.json, maxStalenessMs: 0, queueTimeoutMs: 20, requestTimeoutMs: 5000, maxEntities: 50, logLevel: warn }
+server: { host: 0.0.0.0, port: 8080, keys: keys.json, maxStalenessMs: 0, queueTimeoutMs: 20, requestTimeoutMs: 5000, maxEntities: 50, groupCommitMs: 0, maxQueuedWrites: 7, maxQueuedBytes: 5MB, logLevel: warn }
 logging: { namespace: served.logs }
 registry: { table: m.r }
 maintenance:
@@ -126,6 +129,9 @@ stateFolder: state
         queueTimeoutMs: 20,
         requestTimeoutMs: 5000,
         maxEntities: 50,
+        groupCommitMs: 0,
+        maxQueuedWrites: 7,
+        maxQueuedBytes: 5_000_000,
         logLevel: 'warn',
       },
       logging: { namespace: 'served.logs' },

@@ -285,6 +285,7 @@ describe('the service', () => {
     expect(document.info).toMatchObject({ version: '1.2.3' });
     expect(Object.keys(document.paths)).toEqual([
       '/get-online-features',
+      '/write-to-online-store',
       '/materialize',
       '/materialize-incremental',
       '/backfill',

@@ -1,0 +1,68 @@
+/** Writes of many clients to online tables: those for one view that arrive within a short time are one commit. */
+import { randomUUID } from 'node:crypto';
+import type { Table } from '../tables/index.js';
+import type { BatchRows } from './batch-rows.js';
+import { GroupCommits, type GroupLimits } from './group-commits.js';
+import { type OnlineWriteDeps, type OnlineWriteResult, writeOnlineGroup } from './write-group.js';
+
+/** A batch of a client. */
+export interface ClientBatch {
+  readonly rows: BatchRows;
+  /** As of `OnlineBatch`. */
+  readonly pushed: boolean;
+}
+
+/** Those who want to know of commits. */
+export interface WriterListener {
+  /** A commit has landed. Its requests are answered when this ends; it never rejects. */
+  committed(view: string, table: Table): Promise<void>;
+  /** A group has ended. @param requests in it */
+  grouped(requests: number, outcome: 'committed' | 'nothing' | 'failed'): void;
+}
+
+interface TimedBatch extends ClientBatch {
+  readonly nowUs: bigint;
+}
+
+/** One per process is enough. */
+export class OnlineWriter {
+  readonly #groups: GroupCommits<TimedBatch, OnlineWriteResult>;
+
+  constructor(deps: OnlineWriteDeps, limits: GroupLimits, listener: WriterListener) {
+    this.#groups = new GroupCommits(limits, {
+      isAlike: (first, batch) => first.pushed === batch.pushed,
+      commit: async (view, batches) => {
+        const [{ pushed } = { pushed: true }] = batches;
+        try {
+          const { outcomes, table } = await writeOnlineGroup(deps, { view, pushed, batches, runKey: randomUUID() });
+          if (table !== null) await listener.committed(view, table);
+          listener.grouped(batches.length, table === null ? 'nothing' : 'committed');
+          return outcomes;
+        } catch (error) {
+          listener.grouped(batches.length, 'failed');
+          throw error;
+        }
+      },
+    });
+  }
+
+  /** Requests that wait or are under way, and their bytes. */
+  get queued(): { readonly requests: number; readonly bytes: number } {
+    return this.#groups.queued;
+  }
+
+  /**
+   * Writes a batch, with those of others, and waits for the commit. Rows that tie win in the order that their batches arrived in. A row without a created time gets
+   * the time of its arrival if the view has such a column.
+   * @param bytes that the batch takes in memory
+   * @throws OVERLOADED if too much waits; as `writeOnlineBatch`
+   */
+  async write(view: string, batch: ClientBatch, bytes: number): Promise<OnlineWriteResult> {
+    return await this.#groups.add(view, { ...batch, nowUs: BigInt(Date.now()) * 1000n }, bytes);
+  }
+
+  /** Waits until nothing is under way any more. */
+  async idle(): Promise<void> {
+    await this.#groups.idle();
+  }
+}

@@ -1,0 +1,201 @@
+/** Batches of rows for one online table, which are written in one commit. */
+import { randomUUID } from 'node:crypto';
+import type { Catalog } from '../catalogs/index.js';
+import { type Connection, type Engine } from '../engine/index.js';
+import { isMoraineError, MoraineError } from '../errors/index.js';
+import { type Definitions, type FeatureView, findFeatureView, resolveView } from '../features/index.js';
+import { currentSchema, type DataFile, type TableMetadata } from '../iceberg/index.js';
+import { sizeOfFiles, stageRows } from '../staging/index.js';
+import type { FileIO } from '../storage/index.js';
+import { commitAppend, findRun, loadTable, requireWritable, type Table } from '../tables/index.js';
+import { batchColumns, type OpenedBatches, onlineSelect, openBatches, type TimedRows } from './batch-rows.js';
+import { ensureOnlineTable } from './ensure-online-table.js';
+import type { Outcome } from './group-commits.js';
+import { DEFAULT_ONLINE_SETTINGS, type OnlineSettings, onlineLayout } from './online-layout.js';
+import { onlineColumns } from './stored-columns.js';
+import { definitionChangeTexts, type LoadSource } from './stored-definition.js';
+import { joinKeysOf } from './view-columns.js';
+import { redefinedError } from './view-refusal.js';
+
+export interface OnlineWriteDeps {
+  readonly catalog: Catalog;
+  readonly io: FileIO;
+  readonly engine: Engine;
+  readonly settings?: OnlineSettings;
+  definitions(): Promise<Definitions>;
+  readonly loadSource: LoadSource;
+}
+
+/** Batches in the order that they arrived in. */
+export interface OnlineGroup {
+  readonly view: string;
+  /** Whether the rows are the clients' own, which rebuilds from the source keep. */
+  readonly pushed: boolean;
+  readonly batches: readonly TimedRows[];
+  /** The commit under this key lands once; it is for a group of one batch. */
+  readonly runKey: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Result of a write. */
+export interface OnlineWriteResult {
+  readonly view: string;
+  /** Null: there were no rows, and nothing was committed. */
+  readonly snapshotId: bigint | null;
+  /** `already-committed`: an earlier write under the same key has the rows; this one wrote none. */
+  readonly outcome: 'committed' | 'already-committed' | 'nothing';
+  /** Rows of the batch. */
+  readonly rows: bigint;
+  /** Files of the commit, which may have rows of other batches, too. */
+  readonly files: number;
+  readonly bytes: bigint;
+}
+
+/** A batch fails alone if its rows cannot be read. */
+export type BatchOutcome = Outcome<OnlineWriteResult>;
+
+export interface GroupResult {
+  /** In the order of the batches. */
+  readonly outcomes: readonly BatchOutcome[];
+  /** The table with the commit; null: nothing was committed. */
+  readonly table: Table | null;
+}
+
+/**
+ * Writes batches in one commit. Rows win as if each batch had a commit of its own, in the order of the batches.
+ * @throws what ends the whole group: as `writeOnlineBatch`
+ */
+export async function writeOnlineGroup(deps: OnlineWriteDeps, group: OnlineGroup): Promise<GroupResult> {
+  const definitions = await deps.definitions();
+  const view = findFeatureView(definitions, group.view);
+  if (!view.online) {
+    const message = `Feature view '${view.name}' is not online: set online: true and apply it.`;
+    throw new MoraineError('INVALID_ARGUMENT', message);
+  }
+  const made = await madeTable(deps, view);
+  const run = { key: group.runKey };
+  const before = made === null ? null : findRun(made.metadata, run);
+  if (before !== null)
+    return allAlike(group, { ...nothingOf(view.name), snapshotId: before, outcome: 'already-committed' });
+  const { staged, opened } = await deps.engine.withConnection(
+    (connection) => stageGroup(connection, deps, { view, definitions, group, made }),
+    { signal: group.signal },
+  );
+  if (staged === null) return { outcomes: outcomesOf(opened, nothingOf(view.name)), table: null };
+  const { table, files } = staged;
+  const { snapshotId, outcome, metadata, metadataLocation } = await commitAppend(table, {
+    files,
+    run,
+    summary: new Map([['moraine.kind', 'online-write']]),
+    // Rows fit the table whatever others have written: only the swap has to be tried again.
+    isCostly: true,
+    validate: (base) => requireSameSchema(table.metadata, base, view.name),
+  });
+  if (outcome === 'already-committed') return allAlike(group, { ...nothingOf(view.name), snapshotId, outcome });
+  const result = { view: view.name, snapshotId, outcome, ...sizeOfFiles(files) };
+  return { outcomes: outcomesOf(opened, result), table: { ...table, metadata, metadataLocation } };
+}
+
+function nothingOf(view: string): OnlineWriteResult {
+  return { view, snapshotId: null, outcome: 'nothing', rows: 0n, files: 0, bytes: 0n };
+}
+
+function allAlike({ batches }: OnlineGroup, result: OnlineWriteResult): GroupResult {
+  return { outcomes: batches.map(() => ({ result })), table: null };
+}
+
+function outcomesOf({ errors, counts }: OpenedBatches, result: OnlineWriteResult): readonly BatchOutcome[] {
+  return errors.map((error, place) => {
+    if (error !== undefined) return { error };
+    const rows = counts[place] ?? result.rows;
+    return { result: rows === 0n ? nothingOf(result.view) : { ...result, rows } };
+  });
+}
+
+/** The view's table; null if nobody has made it. */
+async function madeTable(deps: OnlineWriteDeps, view: FeatureView): Promise<Table | null> {
+  try {
+    return await loadOnlineTable(deps, view);
+  } catch (error) {
+    if (isMoraineError(error, 'TABLE_NOT_FOUND', 'NAMESPACE_NOT_FOUND')) return null;
+    throw error;
+  }
+}
+
+async function loadOnlineTable(deps: OnlineWriteDeps, { name }: FeatureView): Promise<Table> {
+  const { catalog, io, settings = DEFAULT_ONLINE_SETTINGS } = deps;
+  return await loadTable(catalog, io, { namespace: settings.namespace, name });
+}
+
+interface Write {
+  readonly view: FeatureView;
+  readonly definitions: Definitions;
+  readonly group: OnlineGroup;
+  /** Null: the table is not made yet. */
+  readonly made: Table | null;
+}
+
+/** The batches, and files with their rows; null if there are no rows. */
+interface StagedGroup {
+  readonly opened: OpenedBatches;
+  readonly staged: { readonly table: Table; readonly files: readonly DataFile[] } | null;
+}
+
+async function stageGroup(connection: Connection, deps: OnlineWriteDeps, write: Write): Promise<StagedGroup> {
+  const { table, opened } = await openGroup(connection, deps, write);
+  if (table === null) return { opened, staged: null };
+  const { view, definitions, group } = write;
+  const { metadata } = table;
+  const schema = currentSchema(metadata);
+  const { keys, lookup } = onlineColumns(schema, joinKeysOf(view, definitions), view.name);
+  const files = await stageRows(connection, table, {
+    select: onlineSelect(schema, keys, opened, { view, pushed: group.pushed }),
+    namePrefix: randomUUID(),
+    sortBy: [lookup.id],
+    sortOrderId: metadata.defaultSortOrderId,
+  });
+  return { opened, staged: files.length === 0 ? null : { table, files } };
+}
+
+/** The table and the rows for it. It is made only for rows that fit it; null: there are none. */
+async function openGroup(
+  connection: Connection,
+  deps: OnlineWriteDeps,
+  write: Write,
+): Promise<{ readonly table: Table | null; readonly opened: OpenedBatches }> {
+  const { view, definitions, group, made } = write;
+  if (made !== null) {
+    await requireFit(deps, made, write);
+    const columns = batchColumns(currentSchema(made.metadata), view, definitions);
+    return { table: made, opened: await openBatches(connection, columns, group.batches) };
+  }
+  const { catalog, loadSource, settings = DEFAULT_ONLINE_SETTINGS } = deps;
+  const source = await loadSource(view.source.table);
+  const resolved = resolveView(definitions, view.name, currentSchema(source.metadata));
+  const columns = batchColumns(onlineLayout(resolved, settings).schema, view, definitions);
+  const opened = await openBatches(connection, columns, group.batches);
+  if ((await connection.rows(`SELECT 1 FROM (${opened.sql}) LIMIT 1`)).length === 0) return { table: null, opened };
+  await ensureOnlineTable(catalog, resolved, source, settings);
+  const table = await loadOnlineTable(deps, view);
+  await requireFit(deps, table, write);
+  return { table, opened };
+}
+
+/** @throws MATERIALIZATION_REQUIRED unless the table has rows of no other definition than the present one; and as {@link requireWritable} */
+async function requireFit(
+  { loadSource }: OnlineWriteDeps,
+  table: Table,
+  { view, definitions }: Pick<Write, 'view' | 'definitions'>,
+): Promise<void> {
+  requireWritable(table);
+  const changes = await definitionChangeTexts(table.metadata, view, definitions, loadSource);
+  if (changes.length > 0) throw redefinedError(view.name, changes);
+}
+
+function requireSameSchema(planned: TableMetadata, base: TableMetadata, view: string): void {
+  if (base.tableUuid === planned.tableUuid && base.currentSchemaId === planned.currentSchemaId) return;
+  throw new MoraineError(
+    'COMMIT_CONFLICT',
+    `The online table of '${view}' got other columns during the write. Write again.`,
+  );
+}

@@ -1,0 +1,305 @@
+/** Writes over HTTP: their values, who wins, what is refused, and that a group is one commit. */
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { createMoraine } from '../../../client/index.js';
+import type { ConfigInput } from '../../../config/index.js';
+import { findSnapshot } from '../../../iceberg/index.js';
+import { createApiKey, startService } from '../../../service/index.js';
+import { FeatureLab } from '../../support/feature-lab.js';
+
+const TYPES: Readonly<Record<string, string>> = {
+  n: 'long',
+  i: 'int',
+  f: 'float',
+  d: 'double',
+  m: 'decimal(9, 2)',
+  b: 'boolean',
+  s: 'string',
+  day: 'date',
+  clock: 'time',
+  at: 'timestamp',
+  atz: 'timestamptz',
+  u: 'uuid',
+  bin: 'binary',
+  list: 'list<long>',
+};
+const view = (name: string, features: readonly string[], created = true) => ({
+  name,
+  entities: ['driver'],
+  source: { table: 'demo.t', timestampField: 'event_ts', ...(created ? { createdTimestampField: 'made' } : {}) },
+  features,
+  online: true,
+});
+const DEFINITIONS = {
+  entities: [{ name: 'driver', joinKeys: ['driver_id'] }],
+  featureViews: [
+    view('all_types', Object.keys(TYPES)),
+    ...['grouped', 'tied', 'alone', 'served', 'limited', 'closed', 'refused'].map((name) => view(name, ['n'])),
+    view('timeless', ['n'], false),
+    { ...view('offline_only', ['n']), online: false },
+  ],
+};
+const T1 = '2026-03-01T00:00:00';
+const T2 = '2026-03-02T00:00:00';
+
+let lab: FeatureLab;
+beforeAll(async () => {
+  lab = await FeatureLab.open();
+  await lab.createTable('demo.t', { driver_id: 'long', event_ts: 'timestamptz', made: 'timestamptz', ...TYPES });
+});
+
+async function run(server: NonNullable<ConfigInput['server']>) {
+  const { folder } = lab;
+  const config = {
+    catalogs: { main: { uri: join(folder, 'catalog.db'), warehouse: join(folder, 'warehouse') } },
+    engine: { threads: 2 },
+    online: { readTimeoutMs: 60_000 },
+    server: { queueTimeoutMs: 60_000, port: 0, groupCommitMs: 100, ...server },
+  };
+  const moraine = await createMoraine({ config, cwd: folder, fileFolders: [folder] });
+  await moraine.apply(DEFINITIONS);
+  const service = await startService({ project: moraine.project, version: '1', log: { write: () => undefined } });
+  let isClosed = false;
+  const close = async (): Promise<void> => {
+    if (!isClosed) await service.close();
+    if (!isClosed) await moraine.close();
+    isClosed = true;
+  };
+  const post = async (path: string, body: unknown, headers: Readonly<Record<string, string>> = {}) => {
+    const response = await fetch(`${service.url}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    });
+    return { status: response.status, headers: response.headers, body: (await response.json()) as Answer };
+  };
+  const write = (name: string, df: object, headers?: Readonly<Record<string, string>>) =>
+    post('/write-to-online-store', { feature_view_name: name, df }, headers);
+  const read = async (name: string, keys: readonly number[], features: readonly string[] = ['n']) => {
+    const question = { entities: { driver_id: keys }, features: features.map((feature) => `${name}:${feature}`) };
+    const response = await fetch(`${service.url}/get-online-features`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(question),
+    });
+    return await response.text();
+  };
+  const values = async (name: string, keys: readonly number[]) =>
+    (JSON.parse(await read(name, keys)) as { results: { values: unknown[] }[] }).results[1]?.values;
+  return { service, post, write, read, values, close };
+}
+
+/** A service that ends with the test. */
+async function start(server: NonNullable<ConfigInput['server']> = {}): ReturnType<typeof run> {
+  const running = await run(server);
+  onTestFinished(running.close);
+  return running;
+}
+
+/** One service for requests that change nothing. */
+let running: ReturnType<typeof run> | undefined;
+afterAll(async () => {
+  await (await running)?.close();
+  await lab.close();
+});
+function shared(): ReturnType<typeof run> {
+  running ??= run({ groupCommitMs: 0 });
+  return running;
+}
+
+interface Answer {
+  readonly snapshot?: string | null;
+  readonly rows?: number;
+  readonly error?: string;
+  readonly code?: string;
+}
+
+const one = (n: unknown, driver_id = 1, event_timestamp = T1) => ({
+  driver_id: [driver_id],
+  event_timestamp: [event_timestamp],
+  n: [n],
+});
+const snapshotsOf = async (name: string) => (await lab.table(`moraine_online.${name}`)).metadata.snapshots.length;
+
+describe('POST /write-to-online-store', () => {
+  it('writes values of each type exactly', async () => {
+    const { post, read } = await start();
+    const texts = [
+      '9007199254740993',
+      '-7',
+      '0.1',
+      '1e300',
+      '12345.6',
+      'true',
+      '"ä\\u0000\\""',
+      '86400',
+      '"10:00:00.5"',
+      '-2',
+      '"2026-03-01T10:00:00.125+02:00"',
+      '"00000000-0000-0000-0000-000000000001"',
+      '"AP8="',
+      '[9007199254740993,null]',
+    ];
+    const columns = Object.keys(TYPES).map((name, index) => `"${name}":[${texts[index]},null]`);
+    const df = `{"driver_id":[1,2],"event_timestamp":["${T1}","${T1}.000001"],"created":[null,"${T1}"],${columns.join(',')}}`;
+    const { status, body, headers } = await post(
+      '/write-to-online-store',
+      `{"feature_view_name":"all_types","df":${df},"allow_registry_cache":false}`,
+    );
+    expect([status, body.rows]).toEqual([200, 2]);
+    expect(headers.get('moraine-snapshots')).toBe(`all_types=${body.snapshot}`);
+    const written = [
+      '9007199254740993',
+      '-7',
+      '0.10000000149011612',
+      '1e+300',
+      '12345.60',
+      'true',
+      '"ä\\u0000\\""',
+      '86400',
+      '"10:00:00.500000"',
+      '-2',
+      '1772352000',
+      '"00000000-0000-0000-0000-000000000001"',
+      '"AP8="',
+      '[9007199254740993,null]',
+    ];
+    const { results } = JSON.parse(await read('all_types', [1, 2], Object.keys(TYPES))) as {
+      results: { statuses: string[]; event_timestamps: string[] }[];
+    };
+    expect(results[1]?.event_timestamps).toEqual([`${T1}Z`, `${T1}.000001Z`]);
+    for (const { statuses } of results.slice(1)) expect(statuses).toEqual(['PRESENT', 'NULL_VALUE']);
+    const text = await read('all_types', [1, 2], Object.keys(TYPES));
+    for (const value of written) expect(text).toContain(`{"values":[${value},null]`);
+  });
+
+  it.each<[string, object, RegExp]>([
+    ['a value of another type', one('x'), /^The body's df\.n\[0\] is "x", which is not of type long\.$/],
+    ['a fraction for an integer', one(1.5), /df\.n\[0\] is 1\.5, which is not of type long/],
+    ['a missing key', { event_timestamp: [T1], n: [1] }, /no column 'driver_id'/],
+    ['a null key', one(1, null as never), /df\.driver_id\[0\] is null, but every row needs a value/],
+    ['no time', { driver_id: [1], n: [1] }, /no column 'event_timestamp'/],
+    ['a time that is none', one(1, 1, '2026-02-30T00:00:00'), /df\.event_timestamp\[0\] is "2026-02-30T00:00:00"/],
+    ['a missing feature', { driver_id: [1], event_timestamp: [T1] }, /no column for the feature 'n'/],
+    ['an unknown column', { ...one(1), nn: [1] }, /a column 'nn', .* Did you mean 'n'\?/],
+    ['columns of different lengths', { ...one(1), n: [] }, /'driver_id' has 1 values, 'n' has 0/],
+    ['two columns of one time', { ...one(1), event_ts: [T1] }, /two columns for event_timestamp/],
+    ['a column that is no list', { ...one(1), n: 5 }, /df\.n must be array/],
+  ])('refuses %s, and names the place', async (_, df, message) => {
+    const { write } = await shared();
+    const { status, body } = await write('refused', df);
+    expect([status, body.code]).toEqual([400, 'INVALID_ARGUMENT']);
+    expect(body.error).toMatch(message);
+  });
+
+  it('refuses unknown views, views that are not online, and integers that are too large', async () => {
+    const { write, post } = await shared();
+    expect(await write('refusd', one(1))).toMatchObject({ status: 404, body: { code: 'FEATURE_VIEW_NOT_FOUND' } });
+    expect(await write('offline_only', one(1))).toMatchObject({ status: 400, body: { code: 'INVALID_ARGUMENT' } });
+    const large = `{"driver_id":[1],"event_timestamp":["${T1}"],"n":[9223372036854775808]}`;
+    expect(await post('/write-to-online-store', `{"feature_view_name":"refused","df":${large}}`)).toMatchObject({
+      status: 400,
+      body: { error: "The body's df.n[0] is 9223372036854775808, which is not of type long." },
+    });
+    const proto = `{"feature_view_name":"refused","df":{"__proto__":[1]}}`;
+    expect((await post('/write-to-online-store', proto)).status).toBe(400);
+  });
+
+  it('takes bodies of more than the limit of reads, up to its own', async () => {
+    const { post, write } = await shared();
+    const text = 'x'.repeat(2 * 2 ** 20);
+    expect((await write('refused', { ...one(1), text: [text] })).status).toBe(400);
+    expect(await post('/write-to-online-store', 'x'.repeat(64 * 2 ** 20 + 1))).toMatchObject({
+      status: 413,
+      body: { error: 'The body of the request is too large: it may have 64 MiB.' },
+    });
+  });
+
+  it('answers an empty frame without a commit', async () => {
+    const { write } = await shared();
+    const empty = { driver_id: [], event_timestamp: [], n: [] };
+    expect(await write('refused', empty)).toMatchObject({ status: 200, body: { snapshot: null, rows: 0 } });
+    expect(await write('refused', {})).toMatchObject({ status: 200, body: { snapshot: null, rows: 0 } });
+  });
+});
+
+describe('a group of writes', () => {
+  it('is one commit, in which a wrong batch fails alone', async () => {
+    const { write, values, service } = await start();
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => write('grouped', one(index === 7 ? 'x' : index, index))),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, (_, i) => (i === 7 ? 400 : 200)));
+    const ids = new Set(answers.flatMap(({ body }) => body.snapshot ?? []));
+    expect(ids.size).toBe(1);
+    expect(await snapshotsOf('grouped')).toBe(1);
+    const { metadata } = await lab.table('moraine_online.grouped');
+    expect(findSnapshot(metadata, BigInt([...ids][0] ?? 0))?.summary.get('added-records')).toBe('19');
+    const keys = Array.from({ length: 20 }, (_, index) => index);
+    expect(await values('grouped', keys)).toEqual(keys.map((n) => (n === 7 ? null : n)));
+    const metrics = await (await fetch(`${service.url}/metrics`)).text();
+    expect(metrics).toContain('moraine_write_group_requests_sum{outcome="committed"} 20');
+    expect(metrics).toContain('moraine_write_group_requests_count{outcome="committed"} 1');
+    expect(metrics).toContain('moraine_write_queue_requests 0');
+  });
+
+  it('lets the last of rows that tie win, as if each batch had a commit of its own', async () => {
+    const { write, values } = await start();
+    // By value the larger would win; in this order neither the first nor the largest does.
+    for (const name of ['tied', 'timeless']) {
+      const sent: Promise<unknown>[] = [];
+      for (const n of [5, 9, 2]) {
+        sent.push(write(name, { ...one(n), created: [T2] }));
+        // The next request is sent when this one has arrived.
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      await Promise.all(sent);
+      expect(await snapshotsOf(name)).toBe(1);
+      expect(await values(name, [1])).toEqual([2]);
+    }
+    // An older row, and a row that was created earlier, lose whatever their place.
+    await Promise.all([
+      write('tied', { ...one(7, 2, T2), created: [T1] }),
+      write('tied', { ...one(8, 2, T1), created: [T2] }),
+    ]);
+    expect(await values('tied', [2])).toEqual([7]);
+  });
+
+  it('is served at once by the process that has acknowledged it', async () => {
+    const { write, values } = await start({ maxStalenessMs: 86_400_000, groupCommitMs: 0 });
+    for (let n = 0; n < 12; n += 1) {
+      expect((await write('served', one(n, n % 3, `2026-03-01T00:00:${String(n).padStart(2, '0')}`))).status).toBe(200);
+      expect(await values('served', [n % 3])).toEqual([n]);
+    }
+  });
+
+  it('is finished when the service closes', async () => {
+    const { write, close } = await start({ groupCommitMs: 300 });
+    const sent = [1, 2, 3].map((n) => write('closed', one(n, n)));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await close();
+    expect((await Promise.all(sent)).map(({ status }) => status)).toEqual([200, 200, 200]);
+    expect((await lab.table('moraine_online.closed')).metadata.snapshots).toHaveLength(1);
+  });
+
+  it('is bounded: more than may wait is refused with Retry-After', async () => {
+    const { write } = await start({ groupCommitMs: 300, maxQueuedWrites: 2 });
+    const answers = await Promise.all([1, 2, 3, 4].map((n) => write('limited', one(n, n))));
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 200, 429, 429]);
+    const refused = answers.find(({ status }) => status === 429);
+    expect(refused?.headers.get('retry-after')).toBe('1');
+    expect(refused?.body.error).toMatch(
+      /^2 writes with \d+ bytes wait to be committed; 2 writes and 268435456 bytes may/,
+    );
+  });
+
+  it('needs a key with the scope write where keys are on', async () => {
+    const keys = join(lab.folder, 'write-keys.json');
+    const [reader, writer] = [await createApiKey(keys, 'r', ['read']), await createApiKey(keys, 'w', ['write'])];
+    const { write } = await start({ keys });
+    const as = (key: string) => ({ authorization: `Bearer ${key}` });
+    expect((await write('refused', {})).status).toBe(401);
+    expect((await write('refused', {}, as(reader))).status).toBe(403);
+    expect((await write('refused', {}, as(writer))).status).toBe(200);
+  });
+});
