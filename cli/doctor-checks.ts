@@ -7,6 +7,7 @@ import { totalmem } from 'node:os';
 import { promisify } from 'node:util';
 import { formatTableName, gluePlace, shownDatabase } from '../catalogs/index.js';
 import type { CatalogConfig } from '../config/index.js';
+import { countedText } from '../config/index.js';
 import { type ErrorCode, isMoraineError, MoraineError } from '../errors/index.js';
 import { currentSnapshot } from '../iceberg/index.js';
 import type { Location } from '../locations/index.js';
@@ -14,7 +15,6 @@ import { findMovedLocations, type Project, tableNames } from '../project/index.j
 import { hasCredentials, namesBuckets, storeOptionsAt } from '../storage/index.js';
 import { type CommandContext, withProject } from './context.js';
 import type { Finding } from './finding.js';
-import { countedText } from './output/quantities.js';
 import { asMoraineError } from './output/render-error.js';
 import { checkTemporal } from './temporal-check.js';
 

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { CommanderError } from 'commander';
+import { trafficText } from '../config/index.js';
 import { ERROR_TABLE, MoraineError } from '../errors/index.js';
 import type { StorageTraffic } from '../runs/index.js';
 import type { CommandContext, GlobalOptions } from './context.js';
 import { OutputClosedError, printable, streamOutput } from './output/output.js';
 import { createProgress } from './output/progress.js';
-import { trafficText } from './output/quantities.js';
 import { asMoraineError, exitCodeOf, renderError } from './output/render-error.js';
 import { styled } from './output/style.js';
 import { buildProgram } from './program.js';

@@ -9,13 +9,13 @@ import {
   planBackfillOf,
   startBackfill,
 } from '../../client/index.js';
+import { countedText, countText, durationText, sizeText } from '../../config/index.js';
 import { MoraineError } from '../../errors/index.js';
 import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { type TrainingSetOptions, trainingSetOption } from '../options/training-set-option.js';
 import { printable } from '../output/output.js';
-import { countedText, countText, durationText, sizeText } from '../output/quantities.js';
 
 interface BackfillOptions extends TrainingSetOptions {
   readonly start?: string;

@@ -1,8 +1,8 @@
+import { countText, sizeText } from '../../config/index.js';
 import { isStoreLocation } from '../../locations/index.js';
 import type { Project } from '../../project/index.js';
 import { DiskCache } from '../../storage/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
-import { countText, sizeText } from '../output/quantities.js';
 
 interface JsonOption {
   readonly json?: boolean;

@@ -7,14 +7,13 @@ import {
   planCompact,
   startCompact,
 } from '../../client/index.js';
-import { parseByteSize } from '../../config/index.js';
+import { countedText, countText, parseByteSize, sizeText } from '../../config/index.js';
 import { MoraineError } from '../../errors/index.js';
 import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { parseColumnNames } from '../options/columns-option.js';
 import { printable } from '../output/output.js';
-import { countedText, countText, sizeText } from '../output/quantities.js';
 
 interface CompactOptions {
   readonly strategy: CompactInput['strategy'];

@@ -1,8 +1,8 @@
+import { countText } from '../../config/index.js';
 import { definitionToJson, type Entity, type FeatureService, type FeatureView } from '../../features/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { formatColumns } from '../output/output.js';
-import { countText } from '../output/quantities.js';
 import { featureCountText, onlineText, scheduleText, ttlText } from '../output/view-text.js';
 
 interface JsonOption {

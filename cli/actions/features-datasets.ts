@@ -1,11 +1,10 @@
 import { listDatasets, replay } from '../../client/index.js';
-import { formatTimeUs } from '../../config/index.js';
+import { countedText, countText, formatTimeUs } from '../../config/index.js';
 import { MoraineError } from '../../errors/index.js';
 import type { DatasetRecord, ReplayResult } from '../../features/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { snapshotIds } from '../output/feature-summary.js';
 import { formatColumns } from '../output/output.js';
-import { countedText, countText } from '../output/quantities.js';
 
 interface JsonOption {
   readonly json?: boolean;

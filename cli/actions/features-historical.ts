@@ -9,6 +9,7 @@ import {
   type TrainingSetProgress,
   withHistoricalFeatures,
 } from '../../client/index.js';
+import { countedText, countText } from '../../config/index.js';
 import { writeRows } from '../../engine/index.js';
 import { MoraineError } from '../../errors/index.js';
 import type { DatasetRecord, SaveRequest } from '../../features/index.js';
@@ -21,7 +22,6 @@ import { featureSelection } from '../options/feature-selection.js';
 import { explanationText } from '../output/feature-explanation.js';
 import { noteSummary, snapshotIds } from '../output/feature-summary.js';
 import { printable } from '../output/output.js';
-import { countedText, countText } from '../output/quantities.js';
 import { type RowOutputOptions, rowFormat, withRowOutput } from '../output/row-output.js';
 import { datasetJson } from './features-datasets.js';
 

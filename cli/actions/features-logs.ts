@@ -1,7 +1,7 @@
 /** `features logged` and `features log-compare`. */
 
 import { compareLog, withLoggedFeatures } from '../../client/index.js';
-import { formatTimeUs, parseTimeUs } from '../../config/index.js';
+import { countText, formatTimeUs, parseTimeUs } from '../../config/index.js';
 import { writeRows } from '../../engine/index.js';
 import { MoraineError } from '../../errors/index.js';
 import {
@@ -14,7 +14,6 @@ import {
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { noteSummary, snapshotIds } from '../output/feature-summary.js';
 import { formatColumns } from '../output/output.js';
-import { countText } from '../output/quantities.js';
 import { type RowOutputOptions, rowFormat, withRowOutput } from '../output/row-output.js';
 
 interface WindowOptions {

@@ -7,6 +7,7 @@ import {
   planMaintain,
   startMaintain,
 } from '../../client/index.js';
+import { countedText, countText, sizeText } from '../../config/index.js';
 import { MoraineError } from '../../errors/index.js';
 import { isStoreLocation } from '../../locations/index.js';
 import type { FileVerdict } from '../../maintenance/index.js';
@@ -14,7 +15,6 @@ import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, throwIfCancelled, withProject } from '../context.js';
 import { printable } from '../output/output.js';
-import { countedText, countText, sizeText } from '../output/quantities.js';
 
 interface MaintainOptions {
   readonly dryRun?: boolean;

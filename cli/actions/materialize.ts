@@ -7,11 +7,11 @@ import {
   type StartedRun,
   startMaterialize,
 } from '../../client/index.js';
+import { countedText, countText } from '../../config/index.js';
 import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { printable } from '../output/output.js';
-import { countedText, countText } from '../output/quantities.js';
 
 interface MaterializeOptions {
   readonly start?: string;

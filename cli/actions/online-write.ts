@@ -1,8 +1,8 @@
 import { onlineWriteBatch } from '../../client/index.js';
+import { countedText } from '../../config/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { inputPath } from '../options/input-path.js';
 import { printable } from '../output/output.js';
-import { countedText } from '../output/quantities.js';
 
 interface OnlineWriteOptions {
   readonly key?: string;

@@ -1,8 +1,8 @@
 import { listProjectRuns } from '../../client/index.js';
+import { durationText } from '../../config/index.js';
 import { RUN_STATUSES, type RunStatus } from '../../runs/index.js';
 import { type CommandContext, printJson, serverOptions, withProject } from '../context.js';
 import { formatColumns } from '../output/output.js';
-import { durationText } from '../output/quantities.js';
 
 interface RunsOptions {
   readonly view?: string;

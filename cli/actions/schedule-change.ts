@@ -6,10 +6,10 @@ import {
   type ScheduleBackfillRequest,
   triggerProjectSchedule,
 } from '../../client/index.js';
+import { countedText } from '../../config/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, serverOptions, withProject } from '../context.js';
 import { printable } from '../output/output.js';
-import { countedText } from '../output/quantities.js';
 
 interface NoteOption {
   readonly note?: string;

@@ -1,7 +1,7 @@
 import { deleteTableRows } from '../../client/index.js';
+import { countedText } from '../../config/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { printable } from '../output/output.js';
-import { countedText } from '../output/quantities.js';
 
 interface TableDeleteOptions {
   readonly where: string;

@@ -1,7 +1,7 @@
 import { dropTable } from '../../client/index.js';
+import { countedText } from '../../config/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { printable } from '../output/output.js';
-import { countedText } from '../output/quantities.js';
 
 /** Drops a table, with its files if asked to. */
 export async function tableDrop(

@@ -1,3 +1,4 @@
+import { countText, sizeText } from '../../config/index.js';
 import { type PartitionSpec, partitionPath } from '../../iceberg/index.js';
 import { deleteFilesOf, type PlannedFile, planFiles } from '../../tables/index.js';
 import type { CommandContext } from '../context.js';
@@ -6,7 +7,6 @@ import { withTable } from '../options/table-argument.js';
 import { parseWhere } from '../options/where-option.js';
 import { contentOf, fileAsJson } from '../output/file-description.js';
 import { formatColumns } from '../output/output.js';
-import { countText, sizeText } from '../output/quantities.js';
 
 interface TableFilesOptions extends SnapshotOptions {
   readonly root?: string;

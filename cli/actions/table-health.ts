@@ -1,8 +1,8 @@
+import { countText, durationText, sizeText } from '../../config/index.js';
 import { type TableHealth, tableHealth } from '../../maintenance/index.js';
 import { type CommandContext, printJson } from '../context.js';
 import { withTable } from '../options/table-argument.js';
 import { formatColumns } from '../output/output.js';
-import { countText, durationText, sizeText } from '../output/quantities.js';
 
 /** Shows how far a table's files are from what readers would like. */
 export async function showTableHealth(

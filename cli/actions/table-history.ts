@@ -1,8 +1,8 @@
+import { countText } from '../../config/index.js';
 import type { Snapshot } from '../../iceberg/index.js';
 import { type CommandContext, printJson } from '../context.js';
 import { withTable } from '../options/table-argument.js';
 import { formatColumns } from '../output/output.js';
-import { countText } from '../output/quantities.js';
 import { describeSnapshot, type SnapshotDescription } from '../output/table-description.js';
 
 /** Lists a table's snapshots, oldest first. */

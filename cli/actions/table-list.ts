@@ -1,9 +1,8 @@
 import { type ListedTable, listTables } from '../../client/index.js';
-import { formatTimeUs } from '../../config/index.js';
+import { countText, formatTimeUs, sizeText } from '../../config/index.js';
 import { MoraineError } from '../../errors/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { formatColumns, printable } from '../output/output.js';
-import { countText, sizeText } from '../output/quantities.js';
 
 const HEADINGS = ['table', { number: 'rows' }, { number: 'files' }, { number: 'size' }, 'format', 'last commit'];
 

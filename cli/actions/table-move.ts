@@ -1,5 +1,6 @@
 import { formatTableName, parseTableName } from '../../catalogs/index.js';
 import { moveTableTo } from '../../client/index.js';
+import { countedText, countText, sizeText } from '../../config/index.js';
 import { MoraineError } from '../../errors/index.js';
 import type { MovedTable, MoveProgress } from '../../maintenance/index.js';
 import type { Project } from '../../project/index.js';
@@ -8,7 +9,6 @@ import { type CommandContext, printJson, throwIfCancelled, withProject } from '.
 import { type ViewOfTable, viewsOfTables } from '../definitions/views-of-tables.js';
 import { argumentLocation } from '../options/table-argument.js';
 import { printable } from '../output/output.js';
-import { countedText, countText, sizeText } from '../output/quantities.js';
 
 interface TableMoveOptions {
   readonly to: string;

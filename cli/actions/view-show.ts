@@ -1,9 +1,8 @@
 import { describeView, type OnlineTableDescription, type ViewDescription } from '../../client/index.js';
-import { formatTimeUs } from '../../config/index.js';
+import { countText, formatTimeUs, sizeText } from '../../config/index.js';
 import { definitionToJson } from '../../features/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { formatColumns, formatFacts } from '../output/output.js';
-import { countText, sizeText } from '../output/quantities.js';
 import { onlineText, scheduleText, ttlText } from '../output/view-text.js';
 import { rowsText } from './table-list.js';
 

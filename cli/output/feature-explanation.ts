@@ -1,6 +1,6 @@
 /** How a retrieval is done, for people. */
+import { countText, sizeText } from '../../config/index.js';
 import type { ColumnBound, Explanation, ViewExplanation } from '../../features/index.js';
-import { countText, sizeText } from './quantities.js';
 
 /** Lines of text for an explanation. */
 export function explanationText({ entityRows, columns, views }: Explanation): string {

@@ -1,9 +1,9 @@
 /** A run as text for people. */
 
+import { countedText, countText, durationText, sizeText, trafficText } from '../../config/index.js';
 import { largest } from '../../errors/index.js';
 import type { Run, RunStep } from '../../runs/index.js';
 import { formatColumns, printable } from './output.js';
-import { countedText, countText, durationText, sizeText, trafficText } from './quantities.js';
 
 /** Steps that are shown: the first ones, and more of the last ones, since those that matter are in flight. */
 const FIRST_STEPS = 3;

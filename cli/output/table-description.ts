@@ -1,7 +1,7 @@
 /** A table's metadata as `table show` and `table history` print it. */
 
 import { formatTableName } from '../../catalogs/index.js';
-import { formatTimeUs } from '../../config/index.js';
+import { countText, formatTimeUs } from '../../config/index.js';
 import { largest } from '../../errors/index.js';
 import {
   currentSchema,
@@ -16,7 +16,6 @@ import {
 } from '../../iceberg/index.js';
 import type { Table } from '../../tables/index.js';
 import { formatColumns, printable } from './output.js';
-import { countText } from './quantities.js';
 
 /** A snapshot, as JSON. */
 export interface SnapshotDescription {
