@@ -69,7 +69,9 @@ export { getOnlineFeatures } from './online-features.js';
 export type { OnlineRow, OnlineRowValue } from './online-row-json.js';
 export {
   type FollowRunOptions,
+  type ListedRun,
   listProjectRuns,
+  listRunsOnRunningServer,
   onProjectRun,
   type RunsRequest,
   type ShowRunOptions,
@@ -103,4 +105,5 @@ export {
 } from './training-sets.js';
 export type { KnownDefinitions, TypedMoraine } from './typed-moraine.js';
 export { type UpgradedTable, upgradeTable } from './upgrade-table.js';
+export { tablesOfViews, type ViewTable, type ViewTableState, viewTableStates } from './view-tables.js';
 export { type OnlineRows, type OnlineWriteRequest, onlineWriteBatch } from './write-online.js';

@@ -1,7 +1,14 @@
 /** The runs of a project on its Temporal server. */
+import { unlessAborted } from '../processes/index.js';
 import type { Project } from '../project/index.js';
 import type { Run, RunStatus, RunSummary } from '../runs/index.js';
-import { type ConnectedServer, onProjectServer, type ServerOptions } from './temporal-run.js';
+import {
+  type ConnectedServer,
+  onProjectServer,
+  onRunningServer,
+  type ServerOptions,
+  withPage,
+} from './temporal-run.js';
 
 /** Temporal is large and slow to load: only what needs it waits for it. */
 const loadRuns = () => import('../runs/index.js');
@@ -41,6 +48,32 @@ export async function listProjectRuns(
     ({ client, settings }) => listRuns(client, { ...filter, limit, ...placeOf(settings) }),
     { ...(signal === undefined ? {} : { signal }), ...(announce === undefined ? {} : { announce }) },
   );
+}
+
+/** A run of a list, with its page in Temporal's web UI. */
+export interface ListedRun extends RunSummary {
+  /** Null: the address of the web UI is not known. */
+  readonly url: string | null;
+}
+
+/**
+ * The same of a server that runs, with the page of each run: nothing is started, fetched or made.
+ *
+ * @returns null: no server is configured, and the local one of the project does not run
+ * @throws `TEMPORAL_UNAVAILABLE`; `CANCELLED` by the signal
+ */
+export async function listRunsOnRunningServer(
+  project: Project,
+  { limit = DEFAULT_LIMIT, signal, ...filter }: Omit<RunsRequest, 'announce'> = {},
+): Promise<readonly ListedRun[] | null> {
+  // A project without a registry has no identity yet, and no runs.
+  if ((await project.knownIdentity()) === null) return [];
+  const { listRuns } = await loadRuns();
+  const list = async (server: ConnectedServer): Promise<readonly ListedRun[]> => {
+    const runs = await listRuns(server.client, { ...filter, limit, ...placeOf(server.settings) });
+    return runs.map((run) => ({ ...run, url: withPage(server, run).url }));
+  };
+  return onRunningServer(project, (server) => unlessAborted(list(server), signal), signal && { signal });
 }
 
 /** A run in all detail. @throws `WORKFLOW_NOT_FOUND` naming the nearest ids; `PROJECT_MISMATCH`, `TEMPORAL_UNAVAILABLE` */

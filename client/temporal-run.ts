@@ -110,12 +110,13 @@ export async function onTemporal<T>(
 export async function onRunningServer<T>(
   project: Project,
   work: (server: ConnectedServer) => Promise<T>,
+  options: Pick<RunOptions<never>, 'signal'> = {},
 ): Promise<T | null> {
   const running = await findRunningServer(project);
   if (running === undefined) return null;
   try {
     const { settings, uiAddress } = running;
-    return await onServer(await ownedBy(project, settings), (server) => work({ ...server, uiAddress }));
+    return await onServer(await ownedBy(project, settings), (server) => work({ ...server, uiAddress }), options);
   } finally {
     await running.release();
   }

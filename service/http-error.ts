@@ -1,12 +1,12 @@
 /** Errors as the service answers them: a status and a JSON body, both from the one table of error codes. */
-import { didYouMean, ERROR_TABLE, isMoraineError, MoraineError } from '../errors/index.js';
+import { didYouMean, ERROR_TABLE, type ErrorCode, isMoraineError, MoraineError } from '../errors/index.js';
 import { MAX_BODY_BYTES } from './route.js';
 
 /** Body of an answer that is not 200. */
 export interface ErrorBody {
   /** What was wrong, and where. */
   readonly error: string;
-  readonly code: string;
+  readonly code: ErrorCode;
   /** What to do. */
   readonly remedy: string;
 }

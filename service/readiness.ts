@@ -39,7 +39,8 @@ export async function readiness(deps: ReadinessDeps): Promise<Readiness> {
   }
 }
 
-async function openView({ reader, maxStalenessMs }: ReadinessDeps, name: string): Promise<ViewReadiness> {
+/** Opens one view. */
+export async function openView({ reader, maxStalenessMs }: ReadinessDeps, name: string): Promise<ViewReadiness> {
   try {
     const { snapshots } = await reader.getOnlineFeatures({ view: name, entities: [], maxStalenessMs });
     const snapshotId = snapshots[0]?.snapshotId ?? null;

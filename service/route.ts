@@ -36,3 +36,6 @@ export interface QuerySchema {
 export const MAX_BODY_BYTES = 2 ** 20;
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
+
+/** A path as Fastify takes it: it has `:name` where ours, as OpenAPI, have `{name}`. */
+export const routerPath = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1');

@@ -1,18 +1,20 @@
 /** The HTTP service: online features for clients of Feast, from the decoded rows of one reader. */
-import type { Socket } from 'node:net';
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
 import type { ServerConfig } from '../config/index.js';
-import { didYouMean, MoraineError } from '../errors/index.js';
+import { MoraineError } from '../errors/index.js';
 import { type GroupLimits, OnlineReader, OnlineWriter } from '../online/index.js';
 import { materializationDeps, type Project } from '../project/index.js';
 import { findApiKey, mayUse } from './api-keys.js';
 import { parseExactJson } from './exact-json.js';
-import { errorAnswer } from './http-error.js';
 import { WatchedKeys } from './key-file.js';
 import { openApiDocument } from './openapi.js';
+import { Pages } from './pages/add-pages.js';
+import type { PageDeps } from './pages/deps.js';
 import { readiness } from './readiness.js';
-import { MAX_BODY_BYTES, type Route } from './route.js';
+import { RecentErrors } from './recent-errors.js';
+import { MAX_BODY_BYTES, type Route, routerPath } from './route.js';
 import { routesOf } from './routes.js';
+import { clientErrorHandler, errorSender, notFound } from './send-error.js';
 import { ServiceMetrics } from './service-metrics.js';
 
 /** A service that listens. */
@@ -49,7 +51,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const { server } = project.config;
   const [host, port] = [options.host ?? server.host, options.port ?? server.port];
   requireKeysOrLoopback(host, server);
-  const app = createApp(server, options.log ?? process.stderr);
+  const errors = new RecentErrors();
+  const sendError = errorSender(errors);
+  const app = createApp(server, options.log ?? process.stderr, sendError);
   const keys =
     server.keyFile === undefined
       ? undefined
@@ -75,7 +79,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     ...{ project, reader, writer, metrics, maxStalenessMs, maxEntities, closing: closing.signal },
     definitions: () => deps.definitions(),
   };
-  addRoutes(app, routesOf(routeDeps), { keys, metrics, version: options.version });
+  addRoutes(app, routesOf(routeDeps), { ...routeDeps, keys, errors, version: options.version });
   const close = async (): Promise<void> => {
     closing.abort();
     // Node does not look for late requests any more while it closes.
@@ -129,7 +133,11 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
   return `http://${host.includes(':') ? `[${host}]` : host}:${bound}`;
 }
 
-function createApp(server: ServerConfig, log: { write(line: string): void }): FastifyInstance {
+function createApp(
+  server: ServerConfig,
+  log: { write(line: string): void },
+  sendError: ReturnType<typeof errorSender>,
+): FastifyInstance {
   const app = fastify({
     logger: { level: server.logLevel, stream: log },
     logController: new LogController({ disableRequestLogging: true }),
@@ -166,14 +174,14 @@ function createApp(server: ServerConfig, log: { write(line: string): void }): Fa
   return app;
 }
 
-interface Common {
-  readonly keys: WatchedKeys | undefined;
+interface Common extends Omit<PageDeps, 'document'> {
   readonly metrics: ServiceMetrics;
   readonly version: string;
 }
 
-function addRoutes(app: FastifyInstance, routes: readonly Route[], { keys, metrics, version }: Common): void {
+function addRoutes(app: FastifyInstance, routes: readonly Route[], { keys, metrics, version, ...deps }: Common): void {
   const document = openApiDocument(routes, version);
+  const pages = new Pages({ ...deps, keys, document });
   const all: readonly Route[] = [
     ...routes,
     {
@@ -188,7 +196,7 @@ function addRoutes(app: FastifyInstance, routes: readonly Route[], { keys, metri
   for (const { method, path, scope, query, body, maxBodyBytes = MAX_BODY_BYTES, handle } of all) {
     app.route({
       method,
-      url: path.replaceAll(/\{(\w+)\}/g, ':$1'),
+      url: routerPath(path),
       bodyLimit: maxBodyBytes,
       schema: { ...(query === undefined ? {} : { querystring: query }), ...(body === undefined ? {} : { body }) },
       ...(keys === undefined || scope === null
@@ -197,7 +205,10 @@ function addRoutes(app: FastifyInstance, routes: readonly Route[], { keys, metri
       handler: (request, reply) => handle(request, reply),
     });
   }
-  app.setNotFoundHandler((request, reply) => sendError(notFound(all, request, reply), request, reply));
+  pages.addTo(app);
+  app.setNotFoundHandler((request, reply) => {
+    throw notFound([...all, ...pages.routes], request, reply);
+  });
   app.addHook('onResponse', async (request, reply) => {
     const path = request.routeOptions.url ?? 'other';
     metrics.answered(path, reply.statusCode, reply.elapsedTime / 1000);
@@ -217,44 +228,4 @@ function requireScope({ keys }: WatchedKeys, { headers }: FastifyRequest, scope:
     'PERMISSION_DENIED',
     `The API key '${key.name}' does not have the scope '${scope}', which this path needs.`,
   );
-}
-
-function notFound(routes: readonly Route[], { method, url }: FastifyRequest, reply: FastifyReply): MoraineError {
-  const path = url.replace(/[?#].*$/s, '').slice(0, 200);
-  const methods = routes.filter((route) => isPathOf(route, path)).map((route) => route.method);
-  if (methods.length === 0) {
-    const paths = routes.map((route) => route.path);
-    return new MoraineError('PATH_NOT_FOUND', `The service has no path ${path}. ${didYouMean(path, paths)}`);
-  }
-  const allowed = methods.flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name])).join(', ');
-  reply.header('allow', allowed);
-  return new MoraineError('METHOD_NOT_ALLOWED', `The path ${path} has no method ${method}; it has ${allowed}.`);
-}
-
-/** Whether a path is one of a route, whose names in braces stand for parts of a path. */
-function isPathOf(route: Route, path: string): boolean {
-  const [parts, wanted] = [path.split('/'), route.path.split('/')];
-  return parts.length === wanted.length && wanted.every((part, index) => part.startsWith('{') || part === parts[index]);
-}
-
-function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { status, body, headers } = errorAnswer(error, request.routeOptions.bodyLimit);
-  const entry = { method: request.method, path: request.routeOptions.url, status, code: body.code };
-  if (status >= 500) request.log.error({ ...entry, err: error }, body.error);
-  else request.log.info(entry, body.error);
-  return reply.status(status).headers(headers).send(body);
-}
-
-/** Answers what Node refuses before there is a request. */
-function clientErrorHandler(error: Error & { readonly code: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-  const { status, body } = errorAnswer(
-    late
-      ? new MoraineError('REQUEST_TIMED_OUT', 'The request did not arrive in time (server.requestTimeoutMs).')
-      : new MoraineError('INVALID_ARGUMENT', `The request is not HTTP that can be read: ${error.message}.`),
-  );
-  const json = JSON.stringify(body);
-  const head = `HTTP/1.1 ${status} ${late ? 'Request Timeout' : 'Bad Request'}\r\ncontent-type: application/json\r\n`;
-  socket.end(`${head}content-length: ${Buffer.byteLength(json)}\r\nconnection: close\r\n\r\n${json}`);
 }

@@ -1,16 +1,10 @@
 /** Temporal's web UI in Chromium, used as a person would: by its labels and buttons. */
-import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { type Browser, chromium, type FrameLocator, type Locator, type Page } from 'playwright-core';
+import type { Browser, FrameLocator, Locator, Page } from 'playwright-core';
+import { launchChromium } from './chromium.js';
 
 const STEP_MS = 30_000;
 /** Until what was just changed has been laid out. */
 const SETTLE_MS = 500;
-
-function chromiumPath(): string {
-  if (existsSync('/usr/bin/chromium')) return '/usr/bin/chromium';
-  return execFileSync('sh', ['-c', 'command -v chromium']).toString().trim();
-}
 
 /** The input of the form that starts a workflow. */
 export interface StartForm {
@@ -34,8 +28,7 @@ export class TemporalUi {
 
   /** @param uiAddress URL of the UI */
   static async open(uiAddress: string): Promise<TemporalUi> {
-    const args = ['--no-sandbox', '--disable-dev-shm-usage'];
-    const browser = await chromium.launch({ executablePath: chromiumPath(), args });
+    const browser = await launchChromium();
     const page = await browser.newPage({ viewport: { width: 1200, height: 900 } });
     page.setDefaultTimeout(STEP_MS);
     return new TemporalUi(browser, page, `${uiAddress}/namespaces/default`);

@@ -1,0 +1,14 @@
+/** What the pages are made from. */
+import type { Project } from '../../project/index.js';
+import type { WatchedKeys } from '../key-file.js';
+import type { ReadinessDeps } from '../readiness.js';
+import type { RecentErrors } from '../recent-errors.js';
+
+export interface PageDeps extends ReadinessDeps {
+  readonly project: Project;
+  /** Undefined: no key is needed. */
+  readonly keys: WatchedKeys | undefined;
+  readonly errors: RecentErrors;
+  /** The OpenAPI document. */
+  readonly document: object;
+}

@@ -1,0 +1,76 @@
+/** How errors leave the service: as JSON, or as a page for those who look with a browser; and what is kept of them. */
+import type { Socket } from 'node:net';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { didYouMean, ERROR_TABLE, MoraineError } from '../errors/index.js';
+import { type ErrorAnswer, errorAnswer } from './http-error.js';
+import { errorPage } from './pages/error-page.js';
+import { sendPage } from './pages/page.js';
+import type { RecentErrors } from './recent-errors.js';
+
+type SendError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => FastifyReply;
+
+/** @param errors takes every error that is sent */
+export function errorSender(errors: RecentErrors): SendError {
+  return (error, request, reply) => {
+    const answer = errorAnswer(error, request.routeOptions.bodyLimit);
+    const { status, body, headers } = answer;
+    const { method, routeOptions } = request;
+    const message = messageToKeep(answer);
+    const entry = { method, path: routeOptions.url, status, code: body.code };
+    if (status >= 500) request.log.error({ ...entry, err: error }, message);
+    else request.log.info(entry, message);
+    errors.add({ ...entry, atMs: Date.now(), path: routeOptions.url ?? pathOf(request), message });
+    reply.status(status).headers(headers);
+    return looksWithBrowser(request) ? sendPage(reply, errorPage(answer), NOBODY) : reply.send(body);
+  };
+}
+
+const NOBODY = { keyName: null };
+
+/** A program that takes HTML would be answered with JSON if it said `application/json` alone. */
+const looksWithBrowser = ({ headers: { accept = '' } }: FastifyRequest): boolean => accept.includes('text/html');
+
+/** A message about what was sent may quote it, and keys, entities and values must not be kept. */
+function messageToKeep({ status, body: { error, code } }: ErrorAnswer): string {
+  return status === 400 || status === 422 ? ERROR_TABLE[code].meaning : error;
+}
+
+/** A path or method that no route has. The header `Allow` is set where the path has other methods. */
+export function notFound(
+  routes: readonly { readonly method: string; readonly path: string }[],
+  request: FastifyRequest,
+  reply: FastifyReply,
+): MoraineError {
+  const path = pathOf(request);
+  const methods = routes.filter((route) => matches(route.path, path)).map((route) => route.method);
+  if (methods.length === 0) {
+    const paths = routes.map((route) => route.path);
+    return new MoraineError('PATH_NOT_FOUND', `The service has no path ${path}. ${didYouMean(path, paths)}`);
+  }
+  const allowed = [...new Set(methods.flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name])))].join(', ');
+  reply.header('allow', allowed);
+  return new MoraineError('METHOD_NOT_ALLOWED', `The path ${path} has no method ${request.method}; it has ${allowed}.`);
+}
+
+/** Whether a path is one of a route, whose names in braces stand for parts of a path. */
+function matches(route: string, path: string): boolean {
+  const [parts, given] = [route.split('/'), path.split('/')];
+  return parts.length === given.length && parts.every((part, index) => part.startsWith('{') || part === given[index]);
+}
+
+/** Without the query. */
+const pathOf = ({ url }: FastifyRequest): string => url.replace(/[?#].*$/s, '').slice(0, 200);
+
+/** Answers what Node refuses before there is a request. */
+export function clientErrorHandler(error: Error & { readonly code: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const { status, body } = errorAnswer(
+    late
+      ? new MoraineError('REQUEST_TIMED_OUT', 'The request did not arrive in time (server.requestTimeoutMs).')
+      : new MoraineError('INVALID_ARGUMENT', `The request is not HTTP that can be read: ${error.message}.`),
+  );
+  const json = JSON.stringify(body);
+  const head = `HTTP/1.1 ${status} ${late ? 'Request Timeout' : 'Bad Request'}\r\ncontent-type: application/json\r\n`;
+  socket.end(`${head}content-length: ${Buffer.byteLength(json)}\r\nconnection: close\r\n\r\n${json}`);
+}
