@@ -37,6 +37,7 @@ const MAY_IMPORT = {
   features: ['scans', 'staging', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'locations', 'errors'],
   online: ['features', 'scans', 'staging', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'locations', 'errors'],
   materialization: [
+    'deletes',
     'online',
     'features',
     'scans',

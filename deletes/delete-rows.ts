@@ -1,10 +1,10 @@
 /** Deleting the rows for which a condition is true, without rewriting data files. */
 import { randomUUID } from 'node:crypto';
-import { type Connection, quoteIdentifier, readableScanSql } from '../engine/index.js';
+import { type Connection, readableScanSql } from '../engine/index.js';
 import { type BoundExpression, currentSchema, currentSnapshot } from '../iceberg/index.js';
 import { openScan, type PinnedSource } from '../scans/index.js';
 import { commitRowDelta, loadTable, planFiles, requireWritable, retryConflicts, type Table } from '../tables/index.js';
-import { type DeletedPositions, knownDeletes } from './deleted-positions.js';
+import { emptiedBy, type FoundRows, foundRows } from './found-rows.js';
 import { writeDeletes } from './write-deletes.js';
 
 export interface DeleteRowsRequest {
@@ -50,14 +50,7 @@ async function deleteFrom(
 ): Promise<DeletedRows> {
   const matching = await matchingRows(table, connection, request.filter);
   const rows = matching.reduce((sum, { positions }) => sum + BigInt(positions.length), 0n);
-  const known = await knownDeletes(
-    table,
-    connection,
-    matching.map(({ dataFile }) => dataFile),
-  );
-  const isEmptied = ({ dataFile, positions }: MatchingRows) =>
-    BigInt(positions.length + (known.positions.get(dataFile.filePath)?.length ?? 0)) === dataFile.recordCount;
-  const emptied = matching.filter(isEmptied);
+  const emptied = await emptiedBy(table, connection, matching);
   const result = { rows, files: matching.length, filesRemoved: emptied.length };
   if (rows === 0n || request.dryRun === true) return { ...result, snapshotId: null };
   const partly = matching.filter((file) => !emptied.includes(file));
@@ -72,16 +65,12 @@ async function deleteFrom(
   return { ...result, snapshotId };
 }
 
-interface MatchingRows extends DeletedPositions {
-  readonly positions: readonly bigint[];
-}
-
 /** The live rows that match, file by file. */
 async function matchingRows(
   table: Table,
   connection: Connection,
   filter: BoundExpression,
-): Promise<readonly MatchingRows[]> {
+): Promise<readonly FoundRows[]> {
   const snapshot = currentSnapshot(table.metadata);
   const schema = currentSchema(table.metadata);
   const plan = await planFiles(table, { snapshot, schema, filter, appliesDeletes: true });
@@ -90,19 +79,6 @@ async function matchingRows(
   const { scan } = await openScan(connection, source, plan, filter);
   const extras = { fileNumber: 'file', rowNumber: 'pos' };
   const rows = await readableScanSql(connection, { ...scan, schema, columns: [], extras, naming: 'id' });
-  const found = quoteIdentifier(`moraine_matching_${randomUUID()}`);
-  await connection.run(`CREATE TEMP TABLE ${found} AS SELECT file, pos FROM ${rows}`);
-  try {
-    const files = await connection.rows(`SELECT DISTINCT file FROM ${found} ORDER BY file`);
-    const matching: MatchingRows[] = [];
-    for (const [number] of files) {
-      const rows = await connection.rows(`SELECT pos FROM ${found} WHERE file = ${String(number)} ORDER BY pos`);
-      const planned = plan.files[Number(number)];
-      if (planned === undefined) continue;
-      matching.push({ dataFile: planned.file, positions: rows.map(([position]) => BigInt(String(position))) });
-    }
-    return matching;
-  } finally {
-    await connection.run(`DROP TABLE IF EXISTS ${found}`);
-  }
+  const files = plan.files.map(({ file }) => file);
+  return await foundRows(connection, `SELECT file, pos FROM ${rows}`, files);
 }

@@ -1,5 +1,6 @@
 /** The health of a table: how far its files are from what readers would like. */
-import { currentSnapshot, type DataFile, partitionKey } from '../iceberg/index.js';
+import { currentSnapshot, type DataFile, isUnpartitioned, partitionKey } from '../iceberg/index.js';
+import { type CountedFile, joinKeysOfTable, type ReadAmplification, readAmplification } from '../online/index.js';
 import { readManifestEntries, readSnapshotManifests, type Table } from '../tables/index.js';
 import { DEFAULT_TARGET_BYTES } from './compaction/compact-request.js';
 
@@ -14,6 +15,8 @@ export interface TableHealth {
   readonly partitions: number;
   /** Data files for each file that there would be if every partition were packed to the target size; 1 at best, 0 without files. */
   readonly amplification: number;
+  /** Of an online table, what reads of one entity pay; null for other tables. */
+  readonly reads: ReadAmplification | null;
   readonly smallFiles: number;
   readonly deleteFiles: number;
   /** Rows of delete files and vectors for each row of the data files; an upper bound of the part that is deleted. */
@@ -34,15 +37,22 @@ export async function tableHealth(table: Table, nowMs: bigint): Promise<TableHea
   const snapshot = currentSnapshot(metadata);
   const manifests = await readSnapshotManifests(io, snapshot);
   const tally = new Tally(targetBytes(table));
+  const isShared = new Set(metadata.partitionSpecs.filter(isUnpartitioned).map(({ specId }) => specId));
+  const counted: CountedFile[] = [];
   for (const manifest of manifests) {
     for (const { status, dataFile } of await readManifestEntries(io, metadata, manifest)) {
-      if (status !== 'deleted') tally.add(dataFile);
+      if (status === 'deleted') continue;
+      tally.add(dataFile);
+      const { content, specId, partition, recordCount: rows } = dataFile;
+      const bucket = isShared.has(specId) ? null : partitionKey(specId, partition);
+      if (content === 'data') counted.push({ specId, bucket, rows });
     }
   }
   const times = metadata.snapshots.map(({ timestampMs }) => timestampMs);
   const oldest = times.reduce<bigint | null>((least, time) => (least === null || time < least ? time : least), null);
   return {
     ...tally.figures(),
+    reads: joinKeysOfTable(metadata) === null ? null : readAmplification(counted),
     manifests: manifests.length,
     snapshots: metadata.snapshots.length,
     oldestSnapshotAgeMs: oldest === null ? null : ageMs(nowMs, oldest),

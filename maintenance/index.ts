@@ -1,5 +1,6 @@
 /** Keeping tables in shape: what has had its time goes, and nothing that anybody needs. */
 export type { StagedGroup } from './compaction/carry-deletes.js';
+export type { PlanOptions, SkippedFiles } from './compaction/choose-files.js';
 export { type CommittedGroups, commitCompaction } from './compaction/commit-compaction.js';
 export type { CompactDeps } from './compaction/compact-deps.js';
 export { type CompactionResult, compactDirect } from './compaction/compact-direct.js';
@@ -15,10 +16,8 @@ export {
   type CompactionPreview,
   type CompactionReference,
   type GroupSummary,
-  type PlanOptions,
   planCompaction,
   previewCompaction,
-  type SkippedFiles,
 } from './compaction/plan-compaction.js';
 export { type RewriteOptions, type RewrittenGroup, rewriteGroup } from './compaction/rewrite-group.js';
 export type { GuardedPlace, MaintenanceDeps } from './deps.js';

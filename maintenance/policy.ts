@@ -1,4 +1,5 @@
 /** From policy and health to runs: which tables are compacted and maintained, and how much each may read. Pure. */
+import { LATEST_MIN_ROW_RATIO } from './compaction/online-groups.js';
 import type { TableHealth } from './health.js';
 
 /** The policy of tables whose name fits a pattern. The shape of an entry of `maintenance` in `moraine.yaml`. */
@@ -17,7 +18,10 @@ export interface MaintenancePolicy {
   readonly budgetBytes: number;
 }
 
-/** A table is compacted once one of its figures is as bad as this. */
+/**
+ * A table is compacted once one of its figures is as bad as this. For `latest` the amplification is that of reads: the files that a read of one entity
+ * opens; rows for each entity have a limit that does not depend on the policy.
+ */
 export interface CompactPolicy {
   readonly strategy: 'binpack' | 'sort' | 'latest';
   readonly amplification: number;
@@ -79,13 +83,16 @@ export function planPolicyRuns(
 }
 
 function needsCompaction({ health }: TableState, policy: CompactPolicy): boolean {
-  const { amplification, deleteRatio } = health;
+  const { deleteRatio, reads } = health;
   if (health.dataFiles === 0) return false;
-  return amplification >= policy.amplification || (deleteRatio > 0 && deleteRatio >= policy.deleteRatio);
+  if (deleteRatio > 0 && deleteRatio >= policy.deleteRatio) return true;
+  if (policy.strategy !== 'latest' || reads === null) return health.amplification >= policy.amplification;
+  return reads.filesPerRead >= policy.amplification || reads.rowsPerEntity >= LATEST_MIN_ROW_RATIO;
 }
 
 function byNeed(a: TableState, b: TableState): number {
-  const need = ({ health }: TableState): number => health.amplification + health.deleteRatio;
+  const need = ({ health: { amplification, deleteRatio, reads } }: TableState): number =>
+    (reads?.filesPerRead ?? amplification) + deleteRatio;
   return need(b) - need(a) || (a.table < b.table ? -1 : 1);
 }
 

@@ -12,9 +12,7 @@ import {
   commitOverwrite,
   findRun,
   loadTable,
-  planFiles,
   readStagedManifest,
-  selectSnapshot,
   type Table,
 } from '../tables/index.js';
 import type { MaterializationDeps } from './deps.js';
@@ -24,6 +22,7 @@ import { effectiveProgress, type Progress, progressToText } from './progress.js'
 import { onNewestProgress, requireProgress } from './progress-guard.js';
 import { readPlan } from './read-plan.js';
 import { rebasePlan } from './rebase-plan.js';
+import { replacedFiles } from './replaced-files.js';
 import { sourceState } from './source-state.js';
 
 /** The result of a run: a few hundred bytes. */
@@ -45,7 +44,7 @@ export interface MaterializationCommit {
  * the source or the online table is another one now, COMMIT_STATE_UNKNOWN
  */
 export async function commitMaterialization(
-  deps: Pick<MaterializationDeps, 'catalog' | 'io' | 'loadSource'>,
+  deps: Pick<MaterializationDeps, 'catalog' | 'io' | 'engine' | 'loadSource'>,
   planLocation: string,
   manifestLocations: readonly string[],
 ): Promise<MaterializationCommit> {
@@ -54,7 +53,7 @@ export async function commitMaterialization(
 }
 
 async function commitOnce(
-  deps: Pick<MaterializationDeps, 'catalog' | 'io' | 'loadSource'>,
+  deps: Pick<MaterializationDeps, 'catalog' | 'io' | 'engine' | 'loadSource'>,
   plan: MaterializationPlan,
   manifestLocations: readonly string[],
 ): Promise<MaterializationCommit> {
@@ -71,8 +70,7 @@ async function commitOnce(
       ? await commitAppend(online, { manifests, ...options })
       : await commitOverwrite(online, {
           manifests,
-          ...(await removal(online, plan)),
-          validateNoNewFilesFrom: plan.online.snapshotId,
+          ...(await replacedFiles(deps.engine, online, plan)),
           ...options,
         });
   faultPoint('after-swap');
@@ -120,6 +118,7 @@ async function commitOptions(
       ]),
     validate: async (base) => {
       requireProgress(base, token, plan.view.name);
+      requireSameVersion(online.metadata, base, plan.view.name);
       await requirePlannedSource(deps, plan);
     },
   };
@@ -139,6 +138,13 @@ async function rebasedProgress(
   throw new MoraineError('COMMIT_CONFLICT', `The run of '${plan.view.name}' has to be planned again: ${reason}.`);
 }
 
+/** Rows of files that stay are deleted as the table's version has it. */
+function requireSameVersion(loaded: TableMetadata, base: TableMetadata, view: string): void {
+  if (base.formatVersion === loaded.formatVersion) return;
+  const message = `The online table of '${view}' was upgraded to format version ${base.formatVersion} during the commit.`;
+  throw new MoraineError('COMMIT_CONFLICT', message);
+}
+
 async function requirePlannedSource(
   deps: Pick<MaterializationDeps, 'loadSource'>,
   plan: MaterializationPlan,
@@ -149,19 +155,6 @@ async function requirePlannedSource(
     'TABLE_REPLACED',
     `The source table ${plan.source.table} was dropped and created again since the run was planned. Run it again.`,
   );
-}
-
-/** The files that the rebuild replaces: whole buckets, or everything the table had when the run was planned. */
-async function removal(online: Table, plan: MaterializationPlan) {
-  const buckets = plan.rebuild?.buckets ?? null;
-  if (buckets !== null) {
-    return { removePartitions: { specId: online.metadata.defaultSpecId, tuples: buckets.map((bucket) => [bucket]) } };
-  }
-  if (plan.online.snapshotId === null) return { removeFiles: [] };
-  const { snapshot, schema } = selectSnapshot(online.metadata, { snapshotId: plan.online.snapshotId });
-  // Deletes of removed files take nothing from the new ones, whose sequence number is higher.
-  const { files } = await planFiles(online, { snapshot, schema, appliesDeletes: true });
-  return { removeFiles: files.map(({ file }) => file.filePath) };
 }
 
 function commitFacts(plan: MaterializationPlan) {

@@ -4,7 +4,15 @@ import { bucketSql, type Connection, columnAlias, type ParquetWrite, readableSca
 import { MoraineError } from '../errors/index.js';
 import { chooseLatestMethod, type LatestRelation, newestFirst, prepareLatestPerEntity } from '../features/index.js';
 import { currentSchema, type DataFile, type NestedField, type PrimitiveType, type Schema } from '../iceberg/index.js';
-import { ONLINE_COLUMNS, onlineColumns } from '../online/index.js';
+import {
+  collectFewRows,
+  type FewRows,
+  isFew,
+  ONLINE_COLUMNS,
+  onlineColumns,
+  sharedSpecOf,
+  stageFewRows,
+} from '../online/index.js';
 import { type OpenFiles, whileReading } from '../scans/index.js';
 import { sizeOfFiles, stageRows } from '../staging/index.js';
 import { openPinnedTable, stageManifest, type Table } from '../tables/index.js';
@@ -20,7 +28,7 @@ import {
 } from './extract-sql.js';
 import { faultPoint } from './fault-point.js';
 import { type OpenRead, openPlanned, openReads } from './open-files.js';
-import type { MaterializationPlan } from './plan.js';
+import { type MaterializationPlan, planSize } from './plan.js';
 import { readPlan } from './read-plan.js';
 import type { Shard } from './shards.js';
 
@@ -99,15 +107,21 @@ async function writeRows(
   try {
     options.onProgress?.('writing');
     faultPoint('before-data-file');
-    return await whileReading(connection, parts.opened, () =>
-      stageRows(connection, online, {
-        select: parts.selects.join(' UNION ALL '),
-        namePrefix: attemptId,
-        sortBy: keyField === undefined ? [] : [keyField.id],
-        sortOrderId: metadata.defaultSortOrderId,
-        ...collecting(parts),
-      }),
-    );
+    const rows = {
+      namePrefix: attemptId,
+      sortBy: keyField === undefined ? [] : [keyField.id],
+      sortOrderId: metadata.defaultSortOrderId,
+    };
+    return await whileReading(connection, parts.opened, async () => {
+      const select = parts.selects.join(' UNION ALL ');
+      const few = await fewRows(connection, context, parts, { select, schema });
+      if (few === null) return await stageRows(connection, online, { ...rows, select, ...collecting(parts) });
+      try {
+        return await stageFewRows(connection, online, few, rows);
+      } finally {
+        await few.release();
+      }
+    });
   } finally {
     for (const relation of parts.relations) await relation.release();
   }
@@ -130,6 +144,22 @@ function collecting({ selects, relations }: SelectedParts): Pick<ParquetWrite, '
   const areFew =
     counts.every((rows) => rows !== null) && counts.reduce((sum, rows) => sum + rows, 0n) <= MAX_COLLECTED_ROWS;
   return areFew ? { collected: 'first' } : {};
+}
+
+/** The rows, if they are known to be few and only added; they are then collected. */
+async function fewRows(
+  connection: Connection,
+  { plan, online }: ShardContext,
+  { selects, relations }: SelectedParts,
+  { select, schema }: { readonly select: string; readonly schema: Schema },
+): Promise<FewRows | null> {
+  const { metadata } = online;
+  if (plan.rebuild !== null || sharedSpecOf(metadata) === undefined) return null;
+  const found = relations.length < selects.length ? [null] : relations.map(({ rows }) => rows);
+  const counted = found.reduce<bigint | null>((sum, rows) => (sum === null || rows === null ? null : sum + rows), 0n);
+  if (!isFew(planSize(plan).rows) && (counted === null || !isFew(counted))) return null;
+  const spec = metadata.partitionSpecs.find(({ specId }) => specId === metadata.defaultSpecId);
+  return await collectFewRows(connection, select, schema.fields, spec);
 }
 
 /** The statements whose union the shard writes: appended rows, rebuilt rows, pushed rows that stay. */

@@ -11,6 +11,7 @@ import {
   ONLINE_COLUMNS,
   type OnlineTable,
   partitioningText,
+  withSharedSpec,
 } from '../online/index.js';
 import { type PlannedFile, pinTable, planFiles, type Table } from '../tables/index.js';
 import { coverageWithin, uncovered } from './coverage.js';
@@ -324,15 +325,24 @@ class Planner {
     return filesAt(source, snapshotId, view.timestamp, interval);
   }
 
-  async #pushedFiles(): Promise<readonly PlannedSourceFile[]> {
+  get #onlineTable(): Table {
     const { metadata, metadataLocation, layout } = this.#context.online;
-    const table: Table = {
-      identifier: layout.identifier,
-      metadata,
-      metadataLocation,
-      catalog: this.#deps.catalog,
-      io: this.#deps.io,
-    };
+    const { catalog, io } = this.#deps;
+    return { identifier: layout.identifier, metadata, metadataLocation, catalog, io };
+  }
+
+  /** The online table as extraction finds it: what is only added to other rows may be few rows, which become one file. */
+  async #preparedTable({ rebuild, appendReads }: Pick<MaterializationPlan, 'rebuild' | 'appendReads'>): Promise<Table> {
+    const { metadata, layout } = this.#context.online;
+    const mayBeOneFile = rebuild === null && appendReads.length > 0 && layout.buckets > 1;
+    return mayBeOneFile && metadata.currentSnapshotId !== null
+      ? await withSharedSpec(this.#onlineTable)
+      : this.#onlineTable;
+  }
+
+  async #pushedFiles(): Promise<readonly PlannedSourceFile[]> {
+    const table = this.#onlineTable;
+    const { metadata } = table;
     const snapshot: Snapshot | null = currentSnapshot(metadata);
     const { files } = await planFiles(table, { snapshot, schema: currentSchema(metadata), appliesDeletes: true });
     const pushedId = currentSchema(metadata).fields.find((field) => field.name === ONLINE_COLUMNS.pushed)?.id ?? 0;
@@ -382,6 +392,7 @@ class Planner {
     parts: Pick<MaterializationPlan, 'appendReads' | 'rebuild' | 'progressAfter' | 'basis'>,
   ): Promise<PlanReference> {
     const { view, source, online, interval } = this.#context;
+    const prepared = await this.#preparedTable(parts);
     const snapshotId = source.metadata.currentSnapshotId ?? NO_SNAPSHOT;
     const size = planSize(parts);
     const progressToken = digestOf(effective.token);
@@ -412,7 +423,7 @@ class Planner {
       online: {
         identifier: online.layout.identifier,
         tableUuid: online.metadata.tableUuid,
-        ...pinTable(online),
+        ...pinTable(prepared),
         snapshotId: online.metadata.currentSnapshotId,
         progressToken,
         keyStrategy: online.layout.keyStrategy,

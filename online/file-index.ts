@@ -10,6 +10,7 @@ import {
 } from '../iceberg/index.js';
 import { type FileToOpen, fileToOpen, isLasting, KnownFiles, type OpenFiles, openFiles } from '../scans/index.js';
 import { type PlannedFile, planFiles, type Table } from '../tables/index.js';
+import { type CountedFile, type ReadAmplification, readAmplification } from './read-amplification.js';
 
 /** Files of one partition spec. */
 export interface SpecFiles {
@@ -31,6 +32,7 @@ export class FileIndex {
   readonly #table: Table;
   readonly specs: readonly SpecFiles[];
   readonly #known: KnownFiles;
+  #amplification: ReadAmplification | undefined;
   /** Lists of files that were asked for before. */
   readonly #lists = new Map<string, readonly FileToOpen[]>();
 
@@ -62,6 +64,23 @@ export class FileIndex {
       if (before !== undefined) known.addFrom(before.#known, file.location);
     }
     return new FileIndex(table, schema, [...specs.values()], known);
+  }
+
+  /** What reads of this snapshot pay. */
+  get amplification(): ReadAmplification {
+    this.#amplification ??= readAmplification(this.#countedFiles());
+    return this.#amplification;
+  }
+
+  get fileCount(): number {
+    return this.specs.reduce((sum, { byBucket }) => sum + [...byBucket.values()].flat().length, 0);
+  }
+
+  *#countedFiles(): Generator<CountedFile, void, undefined> {
+    for (const { specId, byBucket } of this.specs)
+      for (const [bucket, files] of byBucket)
+        for (const { recordCount: rows } of files)
+          yield { specId, bucket: bucket === ANY_BUCKET ? null : bucket, rows };
   }
 
   /** The files that may hold rows of any of the keys; the same list for the same buckets. */

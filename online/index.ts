@@ -34,12 +34,14 @@ export {
   getOnlineFeatures,
   type OnlineDeps,
   OnlineReader,
+  type OpenView,
 } from './online-reader.js';
 export type { OnlineFeature, OnlineJoinKey, OnlineRequest, OnlineResponse } from './online-request.js';
 export { onlineRowSql } from './online-row.js';
 export { awaitsRebuild, JOIN_KEYS_PROPERTY, joinKeysOfTable } from './online-schema-change.js';
 export type { OnlineStatus, OnlineValue } from './online-status.js';
 export { OnlineWriter } from './online-writer.js';
+export { type CountedFile, type ReadAmplification, readAmplification } from './read-amplification.js';
 export {
   type RenamedOnlineTable,
   type RenamedView,
@@ -47,6 +49,15 @@ export {
   requireFreeName,
 } from './rename-online-table.js';
 export type { FeatureSelection } from './select-features.js';
+export {
+  bucketSpecOf,
+  collectFewRows,
+  type FewRows,
+  isFew,
+  sharedSpecOf,
+  stageFewRows,
+  withSharedSpec,
+} from './small-writes.js';
 export { onlineColumns } from './stored-columns.js';
 export { definitionChangeTexts } from './stored-definition.js';
 export {

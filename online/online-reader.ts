@@ -12,6 +12,7 @@ import type { OnlineView } from './online-view.js';
 import { PartCache, type PartCacheStats } from './parts/part-cache.js';
 import { PartLoader } from './parts/part-loader.js';
 import { StatementQueue } from './parts/statement-queue.js';
+import type { ReadAmplification } from './read-amplification.js';
 import { type ReadLimits, ReadTime } from './read-time.js';
 import { Refresher } from './refresher.js';
 import type { SelectedView } from './select-features.js';
@@ -44,6 +45,14 @@ export interface OnlineDeps {
    * view of all columns that name a feature which is not stored.
    */
   readonly loadSource?: LoadSource | undefined;
+}
+
+/** A view as a reader serves it. */
+export interface OpenView extends ReadAmplification {
+  readonly name: string;
+  readonly files: number;
+  /** When its snapshot was committed, in milliseconds since the epoch; null: nothing was. */
+  readonly committedAtMs: bigint | null;
 }
 
 /** Milliseconds. */
@@ -106,6 +115,15 @@ export class OnlineReader {
   /** Decoded rows in memory, and how often they were there. */
   get cacheStats(): PartCacheStats {
     return this.#cache.stats;
+  }
+
+  /** The views that were read so far, as they are served. Looks at nothing. */
+  get openViews(): readonly OpenView[] {
+    return [...this.#pointers.values()].flatMap(({ name, served }) => {
+      if (served === undefined) return [];
+      const { snapshot, amplification, fileCount } = served.index;
+      return [{ name, files: fileCount, ...amplification, committedAtMs: snapshot?.timestampMs ?? null }];
+    });
   }
 
   /**

@@ -99,6 +99,11 @@ export class ViewPointer {
     await this.now(this.#joinKeys).catch(() => undefined);
   }
 
+  /** The state that is served; undefined: the view was not looked for yet. */
+  get served(): OnlineView | undefined {
+    return this.#served?.value;
+  }
+
   /** How long ago a state that {@link now} or {@link fresh} gave was the table's by the last look at it, in milliseconds. */
   ageMs(state: OnlineView): number {
     return performance.now() - (this.#seenAtMs.get(state) ?? 0);

@@ -5,13 +5,14 @@ import { type Connection, type Engine } from '../engine/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { type Definitions, type FeatureView, findFeatureView, resolveView } from '../features/index.js';
 import { currentSchema, type DataFile, type TableMetadata } from '../iceberg/index.js';
-import { sizeOfFiles, stageRows } from '../staging/index.js';
+import { sizeOfFiles } from '../staging/index.js';
 import type { FileIO } from '../storage/index.js';
 import { commitAppend, findRun, loadTable, requireWritable, type Table } from '../tables/index.js';
 import { batchColumns, type OpenedBatches, onlineSelect, openBatches, type TimedRows } from './batch-rows.js';
 import { ensureOnlineTable } from './ensure-online-table.js';
 import type { Outcome } from './group-commits.js';
 import { DEFAULT_ONLINE_SETTINGS, type OnlineSettings, onlineLayout } from './online-layout.js';
+import { stageOnlineRows } from './small-writes.js';
 import { onlineColumns } from './stored-columns.js';
 import { definitionChangeTexts, type LoadSource } from './stored-definition.js';
 import { joinKeysOf } from './view-columns.js';
@@ -145,16 +146,11 @@ async function stageGroup(connection: Connection, deps: OnlineWriteDeps, write: 
   const { table, opened } = await openGroup(connection, deps, write);
   if (table === null) return { opened, staged: null };
   const { view, definitions, group } = write;
-  const { metadata } = table;
-  const schema = currentSchema(metadata);
+  const schema = currentSchema(table.metadata);
   const { keys, lookup } = onlineColumns(schema, joinKeysOf(view, definitions), view.name);
-  const files = await stageRows(connection, table, {
-    select: onlineSelect(schema, keys, opened, { view, pushed: group.pushed }),
-    namePrefix: randomUUID(),
-    sortBy: [lookup.id],
-    sortOrderId: metadata.defaultSortOrderId,
-  });
-  return { opened, staged: files.length === 0 ? null : { table, files } };
+  const select = onlineSelect(schema, keys, opened, { view, pushed: group.pushed });
+  const staged = await stageOnlineRows(connection, table, { select, lookup, namePrefix: randomUUID() });
+  return { opened, staged: staged.files.length === 0 ? null : staged };
 }
 
 /** The table and the rows for it. It is made only for rows that fit it; null: there are none. */

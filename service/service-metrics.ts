@@ -1,12 +1,14 @@
 /** The metrics of the service, in Prometheus' text format. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { OnlineReader, OnlineWriter } from '../online/index.js';
+import type { OnlineReader, OnlineWriter, OpenView } from '../online/index.js';
 
 /** Answers take from a tenth of a millisecond to seconds. */
 const DURATION_BUCKETS_S = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 10];
 
 /** Requests that one commit may have. */
 const GROUP_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
+
+const MS_PER_S = 1_000;
 
 export class ServiceMetrics {
   readonly contentType: string;
@@ -39,6 +41,7 @@ export class ServiceMetrics {
       registers,
     });
     this.#observeCache(reader);
+    this.#observeViews(reader);
   }
 
   grouped(requests: number, outcome: 'committed' | 'nothing' | 'failed'): void {
@@ -64,6 +67,39 @@ export class ServiceMetrics {
 
   #gauge(name: string, help: string, read: () => number): void {
     const made: Gauge = new Gauge({ name, help, registers: [this.#registry], collect: () => made.set(read()) });
+  }
+
+  /** Of the snapshots that are served: nothing is looked at for a scrape. */
+  #observeViews(reader: OnlineReader): void {
+    const gauge = (name: string, help: string, read: (view: OpenView) => number | null): void => {
+      const made: Gauge<'view'> = new Gauge({
+        name,
+        help,
+        labelNames: ['view'],
+        registers: [this.#registry],
+        collect: () => {
+          made.reset();
+          for (const view of reader.openViews) {
+            const value = read(view);
+            if (value !== null) made.set({ view: view.name }, value);
+          }
+        },
+      });
+    };
+    gauge('moraine_online_view_files', 'Data files of the online table.', ({ files }) => files);
+    gauge(
+      'moraine_online_view_files_per_read',
+      'Files that a read of one entity opens: those of its bucket, on average, and all without a partition.',
+      ({ filesPerRead }) => filesPerRead,
+    );
+    gauge(
+      'moraine_online_view_rows_per_entity',
+      'Rows for each row of the largest files of the buckets.',
+      ({ rowsPerEntity }) => rowsPerEntity,
+    );
+    gauge('moraine_online_view_age_seconds', 'Time since the last commit that is served.', ({ committedAtMs }) =>
+      committedAtMs === null ? null : Math.max(0, (Date.now() - Number(committedAtMs)) / MS_PER_S),
+    );
   }
 
   #observeCache(reader: OnlineReader): void {

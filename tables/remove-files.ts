@@ -12,6 +12,7 @@ import { mapConcurrently } from '../storage/index.js';
 import { mayHaveLiveFiles, readManifestEntries, readSnapshotManifests } from './manifest-files.js';
 import { carryEntry } from './manifest-merge.js';
 import { createManifest, type PendingSnapshot } from './manifest-writer.js';
+import type { PlannedFile } from './planned-file.js';
 import { snapshotChanges } from './snapshot-changes.js';
 import type { Table } from './table.js';
 
@@ -125,9 +126,15 @@ function requireFound(paths: readonly string[], removed: readonly DataFile[]): v
 /**
  * Checks that since a snapshot nothing was added to, or taken from, what is being replaced.
  * @param since the snapshot that the overwrite was planned on; null: the table had none
+ * @param mayBeAppended files that appends may have added
  * @throws MoraineError `COMMIT_CONFLICT`, also when the planning snapshot has expired or was rolled back
  */
-export async function validateUntouched(base: Table, since: bigint | null, touches: RemovalTest): Promise<void> {
+export async function validateUntouched(
+  base: Table,
+  since: bigint | null,
+  touches: RemovalTest,
+  mayBeAppended: RemovalTest = () => false,
+): Promise<void> {
   const current = base.metadata.currentSnapshotId;
   if (current === since) return;
   const conflict = (reason: string) =>
@@ -139,7 +146,9 @@ export async function validateUntouched(base: Table, since: bigint | null, touch
   const changes = await snapshotChanges(base, since, current);
   if ('gap' in changes) throw conflict(changes.gap === 'expired' ? 'it has expired' : 'it is no longer in the history');
   for (const change of changes.snapshots) {
-    const touched = [...change.added, ...change.removed].find(({ file }) => touches(file));
+    const isAllowed = ({ file }: PlannedFile): boolean => change.operation === 'append' && mayBeAppended(file);
+    const changed = [...change.added.filter((planned) => !isAllowed(planned)), ...change.removed];
+    const touched = changed.find(({ file }) => touches(file));
     if (touched === undefined && !change.addedDeleteFiles) continue;
     throw conflict(
       `snapshot ${change.snapshot.snapshotId} changed the same partitions (${touched?.file.filePath ?? 'delete files'})`,

@@ -21,8 +21,10 @@ export interface CarriedDeletes {
 }
 
 export interface RewriteRequest extends CommitOptions {
-  /** The snapshot that the rewrite was planned on. Its sequence number becomes the data sequence number of the new files. */
+  /** The snapshot that the rewrite was planned on. Its sequence number becomes the data sequence number of the new files unless they have one of their own. */
   readonly plannedOn: bigint;
+  /** Data sequence number of the new files: at least that of every file that goes, at most the planning snapshot's. */
+  readonly sequenceNumber?: bigint | undefined;
   /**
    * Data files that the new ones replace, by location. All must still be live, or have left the table by a `delete` or `overwrite`;
    * else `COMMIT_CONFLICT`.
@@ -47,7 +49,8 @@ export interface RewriteRequest extends CommitOptions {
  *   back, or the planning snapshot is no longer in the table's history; else as {@link commitWithRetry}
  */
 export async function commitRewrite(table: Table, request: RewriteRequest): Promise<CommitResult> {
-  const dataSequenceNumber = planningSnapshot(table.metadata, request.plannedOn).sequenceNumber;
+  const planned = planningSnapshot(table.metadata, request.plannedOn);
+  const dataSequenceNumber = request.sequenceNumber ?? planned.sequenceNumber;
   const newFiles = await rebasedFiles(table, request, dataSequenceNumber);
   const prepare = async (base: Table) => {
     const arrived = await arrivedDeletes(base, request.plannedOn, request.removeFiles);

@@ -4,7 +4,7 @@ import { MoraineError } from '../errors/index.js';
 import type { DataFile, ManifestFile, PartitionTuple } from '../iceberg/index.js';
 import { type CommitOptions, type CommitResult, commitWithRetry } from './commit.js';
 import { stageFiles } from './manifest-writer.js';
-import { type FileRemoval, partitionsOf, validateUntouched } from './remove-files.js';
+import { type FileRemoval, partitionsOf, type RemovalTest, validateUntouched } from './remove-files.js';
 import { prepareSnapshot } from './snapshot-producer.js';
 import type { Table } from './table.js';
 
@@ -26,6 +26,14 @@ export interface OverwriteRequest extends NewFiles, CommitOptions {
    * partitions, the commit is refused with `COMMIT_CONFLICT`. Left out, whatever is there now is replaced.
    */
   readonly validateNoNewFilesFrom?: bigint | null;
+  /** Files that others must not have added or removed since; by default those of the partitions that files are removed from. */
+  readonly validateFiles?: RemovalTest;
+  /** Of these, files that others may have appended. */
+  readonly mayBeAppended?: RemovalTest;
+  /** New delete files, for files that stay. */
+  readonly deleteFiles?: readonly DataFile[];
+  /** Delete files that go: those that new ones replace. */
+  readonly removeDeleteFiles?: readonly DataFile[];
 }
 
 /** The manifests of new files, those of `files` staged now. */
@@ -48,9 +56,16 @@ export async function commitOverwrite(table: Table, request: OverwriteRequest): 
   const removal = removalOf(request);
   const since = request.validateNoNewFilesFrom;
   const added = await stageAll(table, request);
+  const deletes = {
+    ...(request.deleteFiles === undefined ? {} : { addedDeletes: request.deleteFiles }),
+    ...(request.removeDeleteFiles === undefined ? {} : { removedDeletes: request.removeDeleteFiles }),
+  };
   const prepare = async (base: Table) => {
-    if (since !== undefined) await validateUntouched(base, since, await partitionsOf(base, removal));
-    return prepareSnapshot(base, { added, removal }, request);
+    if (since !== undefined) {
+      const touches = request.validateFiles ?? (await partitionsOf(base, removal));
+      await validateUntouched(base, since, touches, request.mayBeAppended);
+    }
+    return prepareSnapshot(base, { added, removal, ...deletes }, request);
   };
   return commitWithRetry(table, prepare, request);
 }

@@ -25,6 +25,12 @@ function rowsOf(health: TableHealth): readonly (readonly string[])[] {
     ['rows', countText(health.rows)],
     ['partitions', countText(health.partitions)],
     ['amplification', health.amplification.toFixed(2)],
+    ...(health.reads === null
+      ? []
+      : [
+          ['files per read', health.reads.filesPerRead.toFixed(2)],
+          ['rows per entity', health.reads.rowsPerEntity.toFixed(2)],
+        ]),
     ['small files', countText(health.smallFiles)],
     ['delete files', countText(health.deleteFiles)],
     ['delete ratio', health.deleteRatio.toFixed(4)],

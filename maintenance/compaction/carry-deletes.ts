@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { writeDeletes } from '../../deletes/index.js';
 import { type Connection, type Engine, readDeletedPositions } from '../../engine/index.js';
+import { MoraineError } from '../../errors/index.js';
 import { type DataFile, type DeleteFile, NO_DELETES, nameMapping } from '../../iceberg/index.js';
 import { comparableLocation } from '../../locations/index.js';
 import { openablePath } from '../../scans/index.js';
@@ -61,6 +62,12 @@ interface GroupDeletes {
   readonly emptied: readonly string[];
 }
 
+/** Rows that were folded into several partitions are in no order that tells their places. */
+function foldedOver(): MoraineError {
+  const message = 'Rows of files without a partition have been deleted since the compaction was planned: plan again.';
+  return new MoraineError('COMMIT_CONFLICT', message);
+}
+
 async function carryToGroup(
   connection: Connection,
   plan: StoredPlan,
@@ -68,6 +75,7 @@ async function carryToGroup(
   base: Table,
   deleted: readonly DeletedOfFile[],
 ): Promise<GroupDeletes> {
+  if (plan.group(one.group).into !== undefined) throw foldedOver();
   const files = await newFiles(base, one);
   const gone = deleted.filter(({ positions }) => positions === 'every-row');
   if (gone.length === plan.group(one.group).files.length)

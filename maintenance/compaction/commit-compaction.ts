@@ -32,19 +32,35 @@ export async function commitCompaction(
   staged: readonly StagedGroup[],
 ): Promise<CommittedGroups> {
   const plan = await readCompactionPlan(deps.io, planLocation);
-  const together = await commitOrConflict(deps, plan, staged);
-  if (together.conflicts.length === 0 || staged.length === 1) return together;
   let result: CommittedGroups = { committed: [], conflicts: [], reason: null, snapshotId: null };
-  for (const one of staged) {
-    const { committed, conflicts, reason, snapshotId } = await commitOrConflict(deps, plan, [one]);
-    result = {
-      committed: [...result.committed, ...committed],
-      conflicts: [...result.conflicts, ...conflicts],
-      reason: reason ?? result.reason,
-      snapshotId: snapshotId ?? result.snapshotId,
-    };
+  for (const alike of bySequenceNumber(plan, staged)) {
+    const together = await commitOrConflict(deps, plan, alike);
+    if (together.conflicts.length === 0 || alike.length === 1) {
+      result = added(result, together);
+      continue;
+    }
+    for (const one of alike) result = added(result, await commitOrConflict(deps, plan, [one]));
   }
   return result;
+}
+
+/** The new files of a commit have one sequence number. */
+function bySequenceNumber(plan: StoredPlan, staged: readonly StagedGroup[]): Iterable<readonly StagedGroup[]> {
+  const alike = new Map<string, StagedGroup[]>();
+  for (const one of staged) {
+    const number = String(plan.group(one.group).sequenceNumber ?? '');
+    alike.set(number, [...(alike.get(number) ?? []), one]);
+  }
+  return alike.values();
+}
+
+function added(result: CommittedGroups, more: CommittedGroups): CommittedGroups {
+  return {
+    committed: [...result.committed, ...more.committed],
+    conflicts: [...result.conflicts, ...more.conflicts],
+    reason: more.reason ?? result.reason,
+    snapshotId: more.snapshotId ?? result.snapshotId,
+  };
 }
 
 async function commitOrConflict(
@@ -78,6 +94,7 @@ async function commitTogether(
   const { snapshotId } = await commitRewrite(table, {
     run,
     plannedOn: head.snapshotId,
+    sequenceNumber: groups[0] === undefined ? undefined : plan.group(groups[0]).sequenceNumber,
     removeFiles: groups.flatMap((group) => plan.group(group).files.map(({ path }) => path)),
     manifests: await Promise.all(locations.map((location) => readStagedManifest(table, location))),
     rebaseDeletes: (base, arrived) => carryDeletes(deps.engine, plan, staged, base, arrived),

@@ -1,11 +1,12 @@
 /** Compaction as one library call: plan, rewrite, commit, without a workflow. */
 import { randomUUID } from 'node:crypto';
 import { isMoraineError, MoraineError } from '../../errors/index.js';
+import type { PlanOptions, SkippedFiles } from './choose-files.js';
 import { type CommittedGroups, commitCompaction } from './commit-compaction.js';
 import type { CompactDeps } from './compact-deps.js';
 import { endCompaction } from './compact-lease.js';
 import type { CompactRequest } from './compact-request.js';
-import { type CompactionReference, type PlanOptions, planCompaction, type SkippedFiles } from './plan-compaction.js';
+import { type CompactionReference, planCompaction } from './plan-compaction.js';
 import { type RewriteOptions, type RewrittenGroup, rewriteGroup } from './rewrite-group.js';
 
 /** Result of a compaction, summed over its passes. */

@@ -1,5 +1,11 @@
 /** Which files are rewritten together: by size and by how many of their rows are deleted. Pure. */
-import { type DataFile, type DeleteFile, type FileDeletes, partitionKey } from '../../iceberg/index.js';
+import {
+  type DataFile,
+  type DeleteFile,
+  type FileDeletes,
+  type PartitionSpec,
+  partitionKey,
+} from '../../iceberg/index.js';
 import type { PlannedFile } from '../../tables/index.js';
 
 /** Factors of the target size: a file below the first is small, one above the second is large. Source: Iceberg's rewrite defaults. */
@@ -17,13 +23,10 @@ export type Grouping =
   /** Small neighbours become files of the target size. */
   | { readonly kind: 'bins' }
   /** A partition's files are sorted together; those for which this is true need not be. */
-  | { readonly kind: 'sorted'; readonly isSorted: (file: DataFile) => boolean }
-  /** All files of a partition, whatever their size. `minFiles`: fewer are left alone, unless they have deletes. */
-  | { readonly kind: 'partitions'; readonly minFiles: number };
+  | { readonly kind: 'sorted'; readonly isSorted: (file: DataFile) => boolean };
 
 /** Which files a grouping leaves alone, as a clause. */
 export function fitText(grouping: Grouping): string {
-  if (grouping.kind === 'partitions') return `no bucket has ${grouping.minFiles} files, or deleted rows`;
   const sized = `no partition has ${MIN_INPUT_FILES} small files, a file that is too large, or one with many deleted rows`;
   return grouping.kind === 'sorted' ? `all are sorted, and ${sized}` : sized;
 }
@@ -32,6 +35,10 @@ export function fitText(grouping: Grouping): string {
 export interface FileGroup {
   readonly files: readonly PlannedFile[];
   readonly outputs: number;
+  /** The spec that the new files have, where it is another than the files'. */
+  readonly into?: PartitionSpec;
+  /** Data sequence number of the new files; the planning snapshot's unless given. */
+  readonly sequenceNumber?: bigint;
 }
 
 /** The groups worth rewriting, those that gain most for their bytes first. */
@@ -40,6 +47,17 @@ export function chooseGroups(
   grouping: Grouping,
   targetBytes: number,
 ): readonly FileGroup[] {
+  const groups = [...byPartition(files).values()].flatMap((ofPartition) =>
+    groupsOf(ofPartition.toSorted(bySequence), grouping, targetBytes),
+  );
+  return mostGainFirst(groups);
+}
+
+export function mostGainFirst(groups: readonly FileGroup[]): readonly FileGroup[] {
+  return groups.toSorted((a, b) => averageBytes(a) - averageBytes(b));
+}
+
+export function byPartition(files: readonly PlannedFile[]): ReadonlyMap<string, readonly PlannedFile[]> {
   const partitions = new Map<string, PlannedFile[]>();
   for (const planned of files) {
     const key = partitionKey(planned.file.specId, planned.file.partition);
@@ -47,10 +65,7 @@ export function chooseGroups(
     if (list === undefined) partitions.set(key, [planned]);
     else list.push(planned);
   }
-  const groups = [...partitions.values()].flatMap((ofPartition) =>
-    groupsOf(ofPartition.toSorted(bySequence), grouping, targetBytes),
-  );
-  return groups.toSorted((a, b) => averageBytes(a) - averageBytes(b));
+  return partitions;
 }
 
 /** The first groups whose bytes fit into a budget together; one that does not fit is passed over. */
@@ -71,10 +86,6 @@ function groupsOf(files: readonly PlannedFile[], grouping: Grouping, targetBytes
       return binsOf(files, targetBytes);
     case 'sorted':
       return sortedGroups(files, grouping.isSorted, targetBytes);
-    case 'partitions': {
-      const isWorthIt = files.length >= grouping.minFiles || files.some(({ deletes }) => deletes !== undefined);
-      return isWorthIt ? [{ files, outputs: outputsOf(files, targetBytes) }] : [];
-    }
   }
 }
 
@@ -161,18 +172,18 @@ function deletedRows({ vector, positions, equality }: FileDeletes): bigint {
   return (vector?.file.recordCount ?? 0n) + rows(positions) + rows(equality);
 }
 
-function outputsOf(files: readonly PlannedFile[], targetBytes: number): number {
+export function outputsOf(files: readonly PlannedFile[], targetBytes: number): number {
   const bytes = bytesOf(files);
   return bytes <= targetBytes * LARGE ? 1 : Math.ceil(bytes / targetBytes);
 }
 
-function bytesOf(files: readonly PlannedFile[]): number {
+export function bytesOf(files: readonly PlannedFile[]): number {
   return files.reduce((sum, { file }) => sum + Number(file.fileSizeInBytes), 0);
 }
 
 const averageBytes = ({ files }: FileGroup): number => bytesOf(files) / files.length;
 
 /** Oldest first, so that what was written together stays together. */
-function bySequence(a: PlannedFile, b: PlannedFile): number {
+export function bySequence(a: PlannedFile, b: PlannedFile): number {
   return a.sequenceNumber < b.sequenceNumber ? -1 : a.sequenceNumber > b.sequenceNumber ? 1 : 0;
 }

@@ -38,6 +38,8 @@ const groupJson = z.object({
   partition: z.array(z.hex().nullable()),
   outputs: z.number().int().positive(),
   files: z.array(fileJson),
+  into: fieldId.optional(),
+  sequenceNumber: id.optional(),
 });
 const termJson = z.object({
   fieldId,
@@ -136,13 +138,13 @@ export function parsePlanText(text: string, location: string): PlanText {
 
 /** @param metadata of the planned table, as it was planned */
 export function parseGroup(line: string, metadata: TableMetadata, location: string): RewriteGroup {
-  const { specId, partition, outputs, files } = parseWith(groupJson, line, location);
+  const { specId, partition, ...group } = parseWith(groupJson, line, location);
   const types = partitionTypes(specId, metadata);
   const tuple: PartitionTuple = partition.map((digits, index) => {
     const type = types[index];
     return digits === null || type === undefined ? null : deserializeValue(type, Buffer.from(digits, 'hex'));
   });
-  return { specId, partition: tuple, outputs, files };
+  return { specId, partition: tuple, ...group };
 }
 
 function parseWith<S extends z.ZodType>(schema: S, line: string, location: string): z.output<S> {

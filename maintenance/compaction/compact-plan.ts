@@ -15,10 +15,14 @@ export interface FileToRewrite {
   readonly firstRowId?: bigint | undefined;
 }
 
-/** Files of one partition that are rewritten together, by one activity. */
+/** Files that are rewritten together, by one activity: of one partition, unless `into` is given. */
 export interface RewriteGroup {
   readonly specId: number;
   readonly partition: PartitionTuple;
+  /** The partition spec of the new files, where rows of several partitions are folded together. */
+  readonly into?: number | undefined;
+  /** Data sequence number of the new files; the planned snapshot's unless given. */
+  readonly sequenceNumber?: bigint | undefined;
   /** In the order that breaks every tie of the rows' own order. */
   readonly files: readonly FileToRewrite[];
   /** How many files they become, if no row is dropped. */
@@ -70,7 +74,7 @@ export interface CompactionPlan extends PinnedTable {
   readonly table: string;
   readonly tableUuid: string;
   readonly snapshotId: bigint;
-  /** Sequence number of the snapshot; the rewritten files get it. */
+  /** Sequence number of the snapshot; the rewritten files get it unless their group has one of its own. */
   readonly sequenceNumber: bigint;
   readonly strategy: CompactStrategy;
   /** Microseconds since the epoch: rows after it are in the future. */

@@ -4,44 +4,25 @@ import { metadataFolder } from '../../catalogs/index.js';
 import { unwritableColumns } from '../../engine/index.js';
 import { counted, MoraineError } from '../../errors/index.js';
 import {
-  bindExpression,
   currentSchema,
   currentSnapshot,
-  type DataFile,
-  parseExpression,
-  partitionKey,
+  isUnpartitioned,
+  type PartitionSpec,
+  type PartitionTuple,
   partitionPath,
-  type Snapshot,
 } from '../../iceberg/index.js';
-import { type PlannedFile, pinTable, planFiles, type Table } from '../../tables/index.js';
+import { type PlannedFile, pinTable, type Table } from '../../tables/index.js';
+import { type ChosenFiles, chooseFiles, type PlanOptions, type SkippedFiles } from './choose-files.js';
 import type { CompactDeps } from './compact-deps.js';
 import { compactFaultPoint } from './compact-fault-points.js';
-import { chooseGroups, type FileGroup, fitText, type Grouping, withinBudget } from './compact-groups.js';
+import { type FileGroup, withinBudget } from './compact-groups.js';
 import { leaseForCompaction, stagedPrefix } from './compact-lease.js';
 import { onlineRowsOf } from './compact-online.js';
 import { rowOrder } from './compact-order.js';
-import {
-  type CompactionPlan,
-  type FileToRewrite,
-  type OnlineRows,
-  type RewriteGroup,
-  type RowOrder,
-  sizeOf,
-} from './compact-plan.js';
+import { type CompactionPlan, type FileToRewrite, type OnlineRows, type RewriteGroup, sizeOf } from './compact-plan.js';
 import { compactionPlanToText } from './compact-plan-json.js';
-import { type CompactRequest, DEFAULT_TARGET_BYTES, invalid } from './compact-request.js';
+import { type CompactRequest, invalid } from './compact-request.js';
 import { tieViewsOf } from './compact-ties.js';
-import { readCompactionPlan } from './read-compaction-plan.js';
-
-/** Beside what is asked for: what tells runs and their passes apart. */
-export interface PlanOptions {
-  /** The same for all passes of a run: files that one of them wrote are not rewritten by another. */
-  readonly runId?: string | undefined;
-  /** Groups of an earlier pass that have to be planned again; only their partitions are looked at. */
-  readonly again?: { readonly planLocation: string; readonly groups: readonly number[] } | undefined;
-  /** Microseconds since the epoch; by default the time of this machine. */
-  readonly nowUs?: bigint | undefined;
-}
 
 /** A group as people see it. */
 export interface GroupSummary {
@@ -50,12 +31,6 @@ export interface GroupSummary {
   readonly files: number;
   readonly bytes: bigint;
   readonly outputs: number;
-}
-
-/** Files that the plan leaves alone although they could be rewritten, and why. */
-export interface SkippedFiles {
-  readonly reason: string;
-  readonly files: number;
 }
 
 /** Summary of a planned compaction. */
@@ -136,10 +111,8 @@ async function previewOf(
   refuseUnfit(request, table, online);
   const order = rowOrder(request, metadata, online !== null);
   const snapshot = currentSnapshot(metadata);
-  const found = await filesToCompact(deps, request, table, snapshot, online, { ...options, runId });
-  const targetBytes = request.targetSizeBytes ?? DEFAULT_TARGET_BYTES;
-  const grouping = groupingOf(request, order, online);
-  const chosen = chooseGroups(found.files, grouping, targetBytes);
+  const found = await chooseFiles(deps, request, table, { snapshot, order, online }, { ...options, runId });
+  const chosen = found.groups;
   const groups = withinBudget(chosen, request.maxBytes);
   const left = chosen.filter((group) => !groups.includes(group)).reduce((sum, { files }) => sum + files.length, 0);
   const skipped = [...found.skipped, ...(left === 0 ? [] : [{ reason: 'beyond the byte budget', files: left }])];
@@ -149,7 +122,7 @@ async function previewOf(
     groups: groups.map((group) => summaryOf(group, table)),
     ...sizeOf(rewrites),
     skipped,
-    reason: groups.length > 0 ? null : whyNothing(found, chosen.length, request, grouping),
+    reason: groups.length > 0 ? null : whyNothing(found, request),
   };
   if (snapshot === null || rewrites.length === 0) return { ...preview, plan: null };
   const nowUs = options.nowUs ?? BigInt(Date.now()) * 1000n;
@@ -174,16 +147,13 @@ async function previewOf(
   return { ...preview, plan };
 }
 
-/** Why no files are rewritten, given how many groups of them would be without a budget. */
+/** Why no files are rewritten. */
 function whyNothing(
-  { files, skipped }: FoundFiles,
-  groups: number,
-  { where, maxBytes }: CompactRequest,
-  grouping: Grouping,
+  { groups, files, skipped, leftText }: ChosenFiles,
+  { where, maxBytes }: Pick<CompactRequest, 'where' | 'maxBytes'>,
 ): string {
-  if (groups > 0) return `the smallest work is beyond the byte budget of ${maxBytes}`;
-  if (files.length > 0)
-    return `${counted(files.length, 'data file')} left as ${files.length === 1 ? 'it is' : 'they are'}: ${fitText(grouping)}`;
+  if (groups.length > 0) return `the smallest work is beyond the byte budget of ${maxBytes}`;
+  if (files > 0) return `${counted(files, 'data file')} left as ${files === 1 ? 'it is' : 'they are'}: ${leftText}`;
   if (skipped.length > 0) return 'no data file can be rewritten';
   return where === undefined ? 'the table has no data files' : 'no data file can have rows that meet the condition';
 }
@@ -204,83 +174,6 @@ function refuseUnfit(request: CompactRequest, { metadata }: Table, online: Onlin
   throw new MoraineError('UNSUPPORTED_FEATURE', message, { details: { column: column.path } });
 }
 
-interface FoundFiles {
-  readonly files: readonly PlannedFile[];
-  readonly skipped: readonly SkippedFiles[];
-}
-
-async function filesToCompact(
-  deps: CompactDeps,
-  request: CompactRequest,
-  table: Table,
-  snapshot: Snapshot | null,
-  online: OnlineRows | null,
-  { again, runId }: PlanOptions & { readonly runId: string },
-): Promise<FoundFiles> {
-  const schema = currentSchema(table.metadata);
-  const scan = { snapshot, schema, appliesDeletes: true };
-  const filter = request.where === undefined ? undefined : bindExpression(parseExpression(request.where), schema);
-  const matching = (await planFiles(table, filter === undefined ? scan : { ...scan, filter })).files;
-  const wanted = again === undefined ? undefined : await partitionsOf(deps, again);
-  const inPartitions = (keys: ReadonlySet<string>) => (planned: PlannedFile) => keys.has(keyOf(planned));
-  const asked = wanted === undefined ? matching : matching.filter(inPartitions(wanted));
-  if (online === null) {
-    const isOwn = ({ file }: PlannedFile): boolean => file.filePath.includes(`/${stagedPrefix(runId)}`);
-    return withoutUnreadable(asked.filter((planned) => !isOwn(planned)));
-  }
-  const all = filter === undefined ? matching : (await planFiles(table, scan)).files;
-  return onlineFiles(all, new Set(asked.map(keyOf)));
-}
-
-/** Whole buckets: a row that is left behind could win over one that is rewritten. */
-function onlineFiles(all: readonly PlannedFile[], partitions: ReadonlySet<string>): FoundFiles {
-  if (new Set(all.map(({ spec }) => spec.specId)).size > 1) {
-    const reason = 'an entity may have rows in buckets of several partition specs: materialize the view first';
-    return { files: [], skipped: [{ reason, files: all.length }] };
-  }
-  const unreadable = new Set(all.filter(({ file }) => !isReadable(file)).map(keyOf));
-  const chosen = all.filter((planned) => partitions.has(keyOf(planned)));
-  const files = chosen.filter((planned) => !unreadable.has(keyOf(planned)));
-  const left = chosen.length - files.length;
-  return { files, skipped: left === 0 ? [] : [{ reason: 'the bucket has files of other formats', files: left }] };
-}
-
-function withoutUnreadable(all: readonly PlannedFile[]): FoundFiles {
-  const files = all.filter(({ file }) => isReadable(file));
-  const left = all.length - files.length;
-  return { files, skipped: left === 0 ? [] : [{ reason: 'neither Parquet nor Avro, or encrypted', files: left }] };
-}
-
-const isReadable = ({ fileFormat, keyMetadata }: DataFile): boolean =>
-  keyMetadata === undefined && (fileFormat === 'PARQUET' || fileFormat === 'AVRO');
-
-const keyOf = ({ file }: PlannedFile): string => partitionKey(file.specId, file.partition);
-
-async function partitionsOf(
-  { io }: CompactDeps,
-  { planLocation, groups }: NonNullable<PlanOptions['again']>,
-): Promise<ReadonlySet<string>> {
-  const plan = await readCompactionPlan(io, planLocation);
-  return new Set(
-    groups.map((index) => {
-      const { specId, partition } = plan.group(index);
-      return partitionKey(specId, partition);
-    }),
-  );
-}
-
-/** In an online table of many small commits every bucket has many files: `latest` takes those with two or more. */
-const ONLINE_MIN_FILES = { latest: 2, binpack: 5, sort: 5 } as const;
-
-function groupingOf({ strategy, dropExpired }: CompactRequest, order: RowOrder, online: OnlineRows | null): Grouping {
-  if (online !== null) {
-    return { kind: 'partitions', minFiles: dropExpired === true ? 1 : ONLINE_MIN_FILES[strategy] };
-  }
-  if (order.kind === 'files') return { kind: 'bins' };
-  const sortOrderId = order.kind === 'sort' ? order.sortOrderId : null;
-  return { kind: 'sorted', isSorted: (file) => sortOrderId !== null && file.sortOrderId === sortOrderId };
-}
-
 async function expiredBefore(deps: CompactDeps, table: Table, nowUs: bigint): Promise<bigint | null> {
   const view = (await deps.definitions()).featureViews.get(table.identifier.name);
   if (view === undefined) {
@@ -289,9 +182,24 @@ async function expiredBefore(deps: CompactDeps, table: Table, nowUs: bigint): Pr
   return view.ttlMs === null ? null : nowUs - view.ttlMs * 1000n;
 }
 
-function groupToRewrite({ files, outputs }: FileGroup): RewriteGroup {
-  const [first] = files as [PlannedFile, ...PlannedFile[]];
-  return { specId: first.spec.specId, partition: first.file.partition, outputs, files: files.map(fileToRewrite) };
+function groupToRewrite(group: FileGroup): RewriteGroup {
+  const { files, outputs, into, sequenceNumber } = group;
+  const { spec, partition } = placeOf(group);
+  return {
+    specId: spec.specId,
+    partition,
+    outputs,
+    files: files.map(fileToRewrite),
+    ...(into === undefined ? {} : { into: into.specId }),
+    ...(sequenceNumber === undefined ? {} : { sequenceNumber }),
+  };
+}
+
+/** The partition that a group counts for: none if its files are folded. */
+function placeOf({ files, into }: FileGroup): { readonly spec: PartitionSpec; readonly partition: PartitionTuple } {
+  const [oldest] = files as [PlannedFile, ...PlannedFile[]];
+  const first = into === undefined ? oldest : (files.find(({ spec }) => isUnpartitioned(spec)) ?? oldest);
+  return { spec: first.spec, partition: first.file.partition };
 }
 
 function fileToRewrite({ file, sequenceNumber }: PlannedFile): FileToRewrite {
@@ -300,9 +208,10 @@ function fileToRewrite({ file, sequenceNumber }: PlannedFile): FileToRewrite {
   return { path, recordCount, fileSizeInBytes, sequenceNumber, format, firstRowId };
 }
 
-function summaryOf({ files, outputs }: FileGroup, { metadata }: Table): GroupSummary {
-  const [first] = files as [PlannedFile, ...PlannedFile[]];
-  const partition = partitionPath(first.spec, currentSchema(metadata), first.file.partition);
+function summaryOf(group: FileGroup, { metadata }: Table): GroupSummary {
+  const { files, outputs } = group;
+  const place = placeOf(group);
+  const partition = partitionPath(place.spec, currentSchema(metadata), place.partition);
   return {
     partition,
     files: files.length,

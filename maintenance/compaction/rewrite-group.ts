@@ -1,8 +1,9 @@
 /** Rewriting one group: its live rows in new files, staged in one manifest that nobody can see yet. */
 import { randomUUID } from 'node:crypto';
 import { type Connection, type Engine, nameDamagedFile } from '../../engine/index.js';
+import { MoraineError } from '../../errors/index.js';
 import type { DataFile } from '../../iceberg/index.js';
-import { sizeOfFiles, stageInTurn } from '../../staging/index.js';
+import { sizeOfFiles, stageInTurn, stageRows } from '../../staging/index.js';
 import type { FileIO } from '../../storage/index.js';
 import { stageManifest } from '../../tables/index.js';
 import { viewWithChangedTies } from './changed-ties.js';
@@ -87,10 +88,33 @@ async function rewriteOn(
     }
     const rows = await groupRows(connection, plan.head, open);
     compactFaultPoint('compact-before-data-file');
+    const { into } = toWrite.group;
+    if (into !== undefined) return await foldInto(into, connection, plan, rows, toWrite);
     return await writeFiles(connection, plan, rows, toWrite);
   } catch (error) {
     throw await nameDamagedFile(connection, paths, error);
   }
+}
+
+/** The rows in the partitions of a spec, a file in each, in the order of the table's keys. */
+async function foldInto(
+  specId: number,
+  connection: Connection,
+  { table, head }: StoredPlan,
+  { relation, columns, schema }: GroupRows,
+  { attemptId }: GroupToWrite,
+): Promise<readonly DataFile[]> {
+  const spec = table.metadata.partitionSpecs.find((one) => one.specId === specId);
+  if (spec === undefined) throw new MoraineError('METADATA_CORRUPT', `The table has no partition spec ${specId}.`);
+  const { online, order } = head;
+  return await stageRows(connection, table, {
+    select: `SELECT ${columns.join(', ')} FROM ${relation} WHERE m_kept`,
+    schema,
+    spec,
+    namePrefix: attemptId,
+    sortBy: online === null ? [] : [online.keyId],
+    ...(order.kind === 'sort' && order.sortOrderId !== null ? { sortOrderId: order.sortOrderId } : {}),
+  });
 }
 
 async function writeFiles(

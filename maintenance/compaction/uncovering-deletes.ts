@@ -14,9 +14,9 @@ export async function refuseUncoveringDeletes(plan: StoredPlan, groups: readonly
   const { online, sequenceNumber: plannedAt } = plan.head;
   if (online === null) return;
   const keys = new Set([online.keyId, ...online.joinKeyIds]);
-  const partitions = new Set(
-    groups.map((index) => plan.group(index)).map((group) => partitionKey(group.specId, group.partition)),
-  );
+  const chosen = groups.map((index) => plan.group(index));
+  const folds = chosen.some(({ into }) => into !== undefined);
+  const partitions = new Set(chosen.map((group) => partitionKey(group.specId, group.partition)));
   const global = new Set(base.metadata.partitionSpecs.filter(isUnpartitioned).map(({ specId }) => specId));
   const manifests = await readSnapshotManifests(base.io, currentSnapshot(base.metadata));
   const newer = manifests.filter(({ content, sequenceNumber }) => content === 'deletes' && sequenceNumber > plannedAt);
@@ -25,7 +25,8 @@ export async function refuseUncoveringDeletes(plan: StoredPlan, groups: readonly
       if (status === 'deleted' || dataFile.content !== 'equality-deletes' || (sequenceNumber ?? 0n) <= plannedAt)
         continue;
       const reaches = global.has(dataFile.specId) || partitions.has(partitionKey(dataFile.specId, dataFile.partition));
-      if (!reaches || (dataFile.equalityIds ?? []).every((id) => keys.has(id))) continue;
+      // Folded rows come into partitions whose deletes did not reach them.
+      if (!folds && (!reaches || (dataFile.equalityIds ?? []).every((id) => keys.has(id)))) continue;
       throw new MoraineError(
         'COMMIT_CONFLICT',
         `The equality deletes in ${dataFile.filePath} arrived since the compaction was planned: plan again.`,

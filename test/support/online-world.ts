@@ -14,7 +14,7 @@ import {
   type Schema,
 } from '../../iceberg/index.js';
 import { compactDirect } from '../../maintenance/index.js';
-import { encodeEntityKey, ensureOnlineTable, ONLINE_COLUMNS } from '../../online/index.js';
+import { encodeEntityKey, ensureOnlineTable, ONLINE_COLUMNS, withSharedSpec } from '../../online/index.js';
 import { stageRows } from '../../staging/index.js';
 import { commitAppend, loadTable, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
 import type { Random } from '../worlds/random.js';
@@ -73,7 +73,7 @@ export class OnlineWorld {
   readonly #lab: Lab;
   readonly #random: Random;
   #facts: readonly Fact[] = [];
-  /** Entities of which compaction has dropped rows among tied ones. */
+  /** Entities of which rows were deleted that are not known, or before older ones. */
   readonly vague = new Set<number>();
   readonly #states = new Map<bigint, readonly Fact[]>();
   #commit = 0;
@@ -123,6 +123,8 @@ export class OnlineWorld {
       resolveView(definitions, this.name, schema),
       await loadTable(this.#lab.catalog, this.#lab.io, source),
     );
+    // As the first small write does.
+    if (this.#random.chance(0.6)) await withSharedSpec(await this.table());
   }
 
   table(): Promise<Table> {
@@ -146,7 +148,7 @@ export class OnlineWorld {
   async step(): Promise<void> {
     const random = this.#random;
     const step = random.weighted<() => Promise<void>>([
-      [8, () => this.#append()],
+      [8, () => this.#appendSome()],
       [2, () => this.#delete()],
       [1, () => this.#deleteAsOthers()],
       [2, () => this.#compact(random.pick(['binpack', 'latest']))],
@@ -169,7 +171,12 @@ export class OnlineWorld {
     const rows = this.#facts.filter((fact) => fact.entity === entity && fact.at <= nowS).sort(newerFirst);
     const [first, second] = rows;
     if (first === undefined) return null;
-    return second !== undefined && first.at === second.at && first.created === second.created ? undefined : first;
+    const isTied = first.at === second?.at && first.created === second.created && first.commit === second.commit;
+    return isTied ? undefined : first;
+  }
+
+  async #appendSome(): Promise<void> {
+    for (let commits = this.#random.int(1, 3); commits > 0; commits -= 1) await this.#append();
   }
 
   async #append(): Promise<void> {
@@ -178,8 +185,9 @@ export class OnlineWorld {
     let last: Fact | undefined;
     const facts = Array.from({ length: random.int(1, 6) }, (): Fact => {
       const number = (this.#number += 1);
-      // Rows that tie in all but their features.
-      const place = last !== undefined && random.chance(0.3) ? last : undefined;
+      // Rows that tie in all but their features, with rows of this or of earlier commits.
+      const earlier = this.#facts.length > 0 && random.chance(0.3) ? random.pick(this.#facts) : undefined;
+      const place = last !== undefined && random.chance(0.3) ? last : earlier;
       return (last = {
         entity: place?.entity ?? random.int(0, ENTITIES - 1),
         at: place?.at ?? random.pick(TIMES),
@@ -277,10 +285,8 @@ export class OnlineWorld {
     this.steps.push(`compact ${strategy}`);
     for (const entity of this.entities) {
       const rows = this.#facts.filter((fact) => fact.entity === entity);
-      const times = rows.map(({ at, created }) => `${at}/${created}`);
-      if (new Set(times).size < times.length) this.vague.add(entity);
-      // Which buckets are rewritten is compaction's own choice: older rows may be there or not.
-      else if (strategy === 'latest' && rows.length > 1) this.older.add(entity);
+      // Which files are rewritten is compaction's own choice: older rows may be there or not.
+      if (strategy === 'latest' && rows.length > 1) this.older.add(entity);
     }
   }
 

@@ -31,6 +31,7 @@ test('health counts what the manifests of the current snapshot list', async () =
     rows: 500n,
     partitions: 3,
     amplification: 5 / 6,
+    reads: null,
     smallFiles: 2,
     deleteFiles: 0,
     deleteRatio: 0,
@@ -54,6 +55,7 @@ test('a table without a snapshot has no ages', async () => {
 function state(table: string, gigabytes: bigint, amplification: number, deleteRatio = 0) {
   const none = {
     partitions: 1,
+    reads: null,
     smallFiles: 0,
     deleteFiles: 0,
     manifests: 1,

@@ -281,6 +281,13 @@ describe('the service', () => {
     );
     expect(metrics).toContain('moraine_online_entities_total 2\n');
     expect(metrics).toMatch(/^moraine_online_cache_parts [1-9]/m);
+    // Every run of these tests has written a row of one driver: a file in its bucket.
+    const [files, perRead, perEntity] = ['files', 'files_per_read', 'rows_per_entity'].map(
+      (name) => new RegExp(`^moraine_online_view_${name}\\{view="trips"\\} ([1-9]\\d*)$`, 'm').exec(metrics)?.[1],
+    );
+    expect(files).toBeDefined();
+    expect([perRead, perEntity]).toEqual([files, files]);
+    expect(metrics).toMatch(/^moraine_online_view_age_seconds\{view="trips"\} \d/m);
     const document = (await (await get('/openapi.json')).json()) as { info: object; paths: object };
     expect(document.info).toMatchObject({ version: '1.2.3' });
     expect(Object.keys(document.paths)).toEqual([

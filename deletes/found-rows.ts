@@ -1,0 +1,54 @@
+/** Rows of data files by their positions: which rows a statement finds, and which files would lose all of theirs. */
+import { randomUUID } from 'node:crypto';
+import { type Connection, quoteIdentifier } from '../engine/index.js';
+import type { DataFile } from '../iceberg/index.js';
+import type { Table } from '../tables/index.js';
+import { type DeletedPositions, knownDeletes } from './deleted-positions.js';
+
+/** Live rows of one data file. */
+export interface FoundRows extends DeletedPositions {
+  readonly positions: readonly bigint[];
+}
+
+/**
+ * The rows that a statement finds, file by file.
+ * @param select gives the number of the file in the list, and the row's position
+ */
+export async function foundRows(
+  connection: Connection,
+  select: string,
+  files: readonly DataFile[],
+): Promise<readonly FoundRows[]> {
+  const found = quoteIdentifier(`moraine_found_${randomUUID()}`);
+  await connection.run(`CREATE TEMP TABLE ${found} AS SELECT file, pos FROM (${select}) AS rows(file, pos)`);
+  try {
+    const numbers = await connection.rows(`SELECT DISTINCT file FROM ${found} ORDER BY file`);
+    const all: FoundRows[] = [];
+    for (const [number] of numbers) {
+      const rows = await connection.rows(`SELECT pos FROM ${found} WHERE file = ${String(number)} ORDER BY pos`);
+      const dataFile = files[Number(number)];
+      if (dataFile === undefined) continue;
+      all.push({ dataFile, positions: rows.map(([position]) => BigInt(String(position))) });
+    }
+    return all;
+  } finally {
+    await connection.run(`DROP TABLE IF EXISTS ${found}`);
+  }
+}
+
+/** Those of the files that have no other live rows. */
+export async function emptiedBy(
+  table: Table,
+  connection: Connection,
+  found: readonly FoundRows[],
+): Promise<readonly FoundRows[]> {
+  const known = await knownDeletes(
+    table,
+    connection,
+    found.map(({ dataFile }) => dataFile),
+  );
+  return found.filter(
+    ({ dataFile, positions }) =>
+      BigInt(positions.length + (known.positions.get(dataFile.filePath)?.length ?? 0)) === dataFile.recordCount,
+  );
+}

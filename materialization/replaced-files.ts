@@ -1,0 +1,93 @@
+/** What leaves the online table with a rebuild: files of the rebuilt buckets, and the rows of those buckets in files without a partition. */
+import { emptiedBy, foundRows, writeDeletes } from '../deletes/index.js';
+import { bucketSql, columnAlias, type Engine, readableScanSql } from '../engine/index.js';
+import {
+  currentSchema,
+  currentSnapshot,
+  type DataFile,
+  isUnpartitioned,
+  type PrimitiveType,
+  partitionKey,
+  type TableMetadata,
+} from '../iceberg/index.js';
+import { fileToOpen, openFiles, whileReading } from '../scans/index.js';
+import { type OverwriteRequest, type PlannedFile, planFiles, selectSnapshot, type Table } from '../tables/index.js';
+import type { MaterializationPlan } from './plan.js';
+
+/** The part of an overwrite that says what goes, and what others may have done meanwhile. */
+type Replaced = Pick<
+  OverwriteRequest,
+  'removeFiles' | 'deleteFiles' | 'removeDeleteFiles' | 'validateFiles' | 'mayBeAppended' | 'validateNoNewFilesFrom'
+>;
+
+/**
+ * Whole buckets, or everything the table had when the run was planned. Files without a partition that were appended since stay: their rows are in no
+ * rebuilt file.
+ * @param online the table as it is
+ * @throws what reading the files may throw
+ */
+export async function replacedFiles(engine: Engine, online: Table, plan: MaterializationPlan): Promise<Replaced> {
+  const isShared = sharedTest(online.metadata);
+  const validation = { validateNoNewFilesFrom: plan.online.snapshotId, mayBeAppended: isShared };
+  const buckets = plan.rebuild?.buckets ?? null;
+  const planned = await filesWhenPlanned(online, plan);
+  // Deletes of removed files take nothing from the new ones, whose sequence number is higher.
+  if (buckets === null) return { removeFiles: pathsOf(planned.map(({ file }) => file)), ...validation };
+  const { defaultSpecId } = online.metadata;
+  const rebuilt = new Set(buckets.map((bucket) => partitionKey(defaultSpecId, [bucket])));
+  const isRebuilt = ({ specId, partition }: DataFile): boolean => rebuilt.has(partitionKey(specId, partition));
+  const shared = planned.filter(({ file }) => isShared(file));
+  const { emptied, ...deletes } = await replacedRows(engine, online, plan, shared, buckets);
+  return {
+    removeFiles: pathsOf([...planned.map(({ file }) => file).filter(isRebuilt), ...emptied]),
+    ...deletes,
+    ...validation,
+    validateFiles: (file) => isRebuilt(file) || isShared(file),
+  };
+}
+
+function sharedTest({ partitionSpecs }: TableMetadata): (file: DataFile) => boolean {
+  const specIds = new Set(partitionSpecs.filter(isUnpartitioned).map(({ specId }) => specId));
+  return ({ specId }) => specIds.has(specId);
+}
+
+const pathsOf = (files: readonly DataFile[]): readonly string[] => files.map(({ filePath }) => filePath);
+
+async function filesWhenPlanned(online: Table, plan: MaterializationPlan): Promise<readonly PlannedFile[]> {
+  const { snapshotId } = plan.online;
+  if (snapshotId === null) return [];
+  const { snapshot, schema } = selectSnapshot(online.metadata, { snapshotId });
+  return (await planFiles(online, { snapshot, schema, appliesDeletes: true })).files;
+}
+
+/** Deletes of the rows of some buckets in files without a partition, and the files that lose all of theirs. */
+async function replacedRows(
+  engine: Engine,
+  online: Table,
+  plan: MaterializationPlan,
+  shared: readonly PlannedFile[],
+  buckets: readonly number[],
+) {
+  const nothing = { emptied: [], deleteFiles: [], removeDeleteFiles: [] };
+  const schema = currentSchema(online.metadata);
+  const key = schema.fields.find(({ name }) => name === plan.online.keyColumn);
+  if (shared.length === 0 || key === undefined || currentSnapshot(online.metadata) === null) return nothing;
+  const files = shared.map(({ file }) => file);
+  return await engine.withConnection(async (connection) => {
+    const open = await openFiles(connection, online, shared.map(fileToOpen));
+    const extras = { fileNumber: 'file', rowNumber: 'pos' };
+    const rows = await readableScanSql(connection, { ...open, schema, columns: [key.id], naming: 'id', extras });
+    const bucket = bucketSql(key.type as PrimitiveType, columnAlias(key.id), plan.online.buckets);
+    const select = `SELECT file, pos FROM ${rows} WHERE ${bucket} IN (${buckets.join(', ')})`;
+    const found = await whileReading(connection, [open], () => foundRows(connection, select, files));
+    const emptied = await emptiedBy(online, connection, found);
+    const partly = found.filter((one) => !emptied.includes(one));
+    const attemptId = `${plan.runKey.slice(0, 12)}-replaced-${plan.attemptId}`;
+    const written = await writeDeletes(online, connection, partly, attemptId);
+    return {
+      emptied: emptied.map(({ dataFile }) => dataFile),
+      deleteFiles: written.files,
+      removeDeleteFiles: written.replaced,
+    };
+  });
+}

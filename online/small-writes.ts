@@ -1,0 +1,146 @@
+/**
+ * Small writes: few rows of many entities become one file without a partition, in place of a file for each bucket. ADR 0039.
+ */
+import { randomUUID } from 'node:crypto';
+import { bucketSql, type Connection, columnAlias } from '../engine/index.js';
+import { largest } from '../errors/index.js';
+import {
+  currentSchema,
+  type DataFile,
+  isUnpartitioned,
+  type NestedField,
+  type PartitionSpec,
+  type PrimitiveType,
+  type TableMetadata,
+} from '../iceberg/index.js';
+import { type RowsToStage, type StagingTable, stageRows } from '../staging/index.js';
+import { commitUnmoved, hasCode, loadTable, requireWritable, retryConflicts, type Table } from '../tables/index.js';
+import { MAX_PART_ROWS } from './parts/cell.js';
+
+/** Whether so many rows are written as one file without a partition: as many as a part of decoded rows has. */
+export function isFew(rows: bigint): boolean {
+  return rows <= BigInt(MAX_PART_ROWS);
+}
+
+/** The table's default spec, if it is a bucket of the key alone. */
+export function bucketSpecOf(
+  { partitionSpecs, defaultSpecId }: TableMetadata,
+  keyFieldId: number,
+): PartitionSpec | undefined {
+  const spec = partitionSpecs.find(({ specId }) => specId === defaultSpecId);
+  const [field, ...others] = spec?.fields ?? [];
+  const isBucket = field?.transform.kind === 'bucket' && field.sourceId === keyFieldId && others.length === 0;
+  return isBucket ? spec : undefined;
+}
+
+/** The spec of files without a partition; undefined: the table has none yet. */
+export function sharedSpecOf({ partitionSpecs }: TableMetadata): PartitionSpec | undefined {
+  return partitionSpecs.find(isUnpartitioned);
+}
+
+/**
+ * The table with a spec of files without a partition, which is added if it has none. The default spec stays.
+ * @throws COMMIT_CONFLICT, COMMIT_STATE_UNKNOWN; TABLE_NOT_FOUND if it was dropped
+ */
+export async function withSharedSpec(table: Table): Promise<Table> {
+  if (sharedSpecOf(table.metadata) !== undefined) return table;
+  const catalog = requireWritable(table);
+  const { identifier, io } = table;
+  return await retryConflicts(
+    catalog,
+    async () => {
+      const base = await loadTable(catalog, io, identifier);
+      if (sharedSpecOf(base.metadata) !== undefined) return base;
+      const { partitionSpecs, tableUuid } = base.metadata;
+      const specId = largest(partitionSpecs.map((spec) => spec.specId)) + 1;
+      const { metadata, metadataLocation } = await commitUnmoved(catalog, base, {
+        requirements: [{ type: 'assert-table-uuid', uuid: tableUuid }],
+        updates: [{ action: 'add-spec', spec: { specId, fields: [] } }],
+      });
+      return { ...base, metadata, metadataLocation };
+    },
+    hasCode('COMMIT_CONFLICT'),
+  );
+}
+
+/** Rows of an online table to be staged. */
+export interface OnlineRowsToStage {
+  /** Gives the columns of the table's current schema. */
+  readonly select: string;
+  /** The column that is bucketed. */
+  readonly lookup: NestedField;
+  readonly namePrefix: string;
+}
+
+/**
+ * Stages rows that are added to an online table: few rows of several buckets as one file, others as a file for each bucket.
+ * @returns the table that the files are for, which may have got a spec
+ */
+export async function stageOnlineRows(
+  connection: Connection,
+  table: Table,
+  { select, lookup, namePrefix }: OnlineRowsToStage,
+): Promise<{ readonly table: Table; readonly files: readonly DataFile[] }> {
+  const { metadata } = table;
+  const settings = { namePrefix, sortBy: [lookup.id], sortOrderId: metadata.defaultSortOrderId };
+  const { fields } = currentSchema(metadata);
+  const few = await collectFewRows(connection, select, fields, bucketSpecOf(metadata, lookup.id));
+  if (few === null) return { table, files: await stageRows(connection, table, { ...settings, select }) };
+  try {
+    const target = few.isSpread ? await withSharedSpec(table) : table;
+    return { table: target, files: await stageFewRows(connection, target, few, settings) };
+  } finally {
+    await few.release();
+  }
+}
+
+/** Stages collected rows: as one file without a partition if they are of several buckets and the table has a spec for it. */
+export async function stageFewRows(
+  connection: Connection,
+  table: StagingTable,
+  { select, isSpread }: FewRows,
+  settings: Omit<RowsToStage, 'select' | 'spec' | 'collected'>,
+): Promise<readonly DataFile[]> {
+  const spec = isSpread ? sharedSpecOf(table.metadata) : undefined;
+  const rows = { ...settings, select, collected: 'already' } as const;
+  return await stageRows(connection, table, spec === undefined ? rows : { ...rows, spec });
+}
+
+/** Rows that are few, collected in a temporary table. */
+export interface FewRows {
+  readonly select: string;
+  /** Whether they are of several buckets. */
+  readonly isSpread: boolean;
+  release(): Promise<void>;
+}
+
+/**
+ * Collects rows of an online table if they are few; null: they are more.
+ * @param select gives the columns of the table's current schema
+ */
+export async function collectFewRows(
+  connection: Connection,
+  select: string,
+  fields: readonly NestedField[],
+  spec: PartitionSpec | undefined,
+): Promise<FewRows | null> {
+  const [bucket] = spec?.fields ?? [];
+  const key = fields.find(({ id }) => id === bucket?.sourceId);
+  if (bucket?.transform.kind !== 'bucket' || key === undefined) return null;
+  const table = `moraine_few_${randomUUID().replaceAll('-', '')}`;
+  const release = (): Promise<void> => connection.run(`DROP TABLE IF EXISTS ${table}`);
+  const aliases = fields.map(({ id }) => columnAlias(id)).join(', ');
+  await connection.run(
+    `CREATE TEMPORARY TABLE ${table} AS SELECT * FROM (${select}) AS rows(${aliases}) LIMIT ${MAX_PART_ROWS + 1}`,
+  );
+  try {
+    const number = bucketSql(key.type as PrimitiveType, columnAlias(key.id), bucket.transform.numBuckets);
+    const [[rows, buckets] = []] = await connection.rows(`SELECT count(*), count(DISTINCT ${number}) FROM ${table}`);
+    if (isFew(BigInt(String(rows)))) return { select: `FROM ${table}`, isSpread: Number(buckets) > 1, release };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+  await release();
+  return null;
+}
