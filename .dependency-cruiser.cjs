@@ -127,7 +127,19 @@ const MAY_IMPORT = {
   runs: ['activities', 'processes', 'errors'],
   testing: ['workers', 'errors'],
   client: [...LIBRARY, 'project', 'config', 'workers', 'schedules', 'runs'],
-  service: ['client', 'maintenance', 'online', 'feast', 'features', 'iceberg', 'project', 'config', 'errors'],
+  service: [
+    'client',
+    'maintenance',
+    'online',
+    'feast',
+    'features',
+    'engine',
+    'processes',
+    'iceberg',
+    'project',
+    'config',
+    'errors',
+  ],
   cli: [...LIBRARY, 'feast', 'project', 'config', 'workers', 'schedules', 'runs', 'client', 'service', 'testing'],
 };
 const ROOMS = Object.keys(MAY_IMPORT);

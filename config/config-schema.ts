@@ -138,6 +138,7 @@ export const configSchema = z.strictObject({
       groupCommitMs: z.int().min(0).max(60_000).optional(),
       maxQueuedWrites: count(1_000_000).optional(),
       maxQueuedBytes: byteSize.optional(),
+      maxRetrievals: count(1024).optional(),
       logLevel: z.enum(LOG_LEVELS).optional(),
     })
     .optional(),

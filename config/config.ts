@@ -185,6 +185,8 @@ export interface ServerConfig {
   readonly maxQueuedWrites: number;
   /** Bytes of the bodies of writes that wait to be committed. */
   readonly maxQueuedBytes: number;
+  /** Retrievals at a time, each in a process of its own. */
+  readonly maxRetrievals: number;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 }
 

@@ -227,6 +227,7 @@ function resolveServer(input: NonNullable<ConfigInput['server']>, path: (text: s
     maxQueuedWrites: input.maxQueuedWrites ?? 10_000,
     maxQueuedBytes:
       (maxQueuedBytes === undefined ? undefined : parseByteSize(String(maxQueuedBytes))) ?? DEFAULT_QUEUED_BYTES,
+    maxRetrievals: input.maxRetrievals ?? 2,
     logLevel: input.logLevel ?? 'info',
   };
 }

@@ -92,6 +92,7 @@ export const ERROR_TABLE = {
     'The body of a request to the HTTP service is not JSON.',
     'Send JSON with the header `content-type: application/json`.',
   ),
+  NOT_ACCEPTABLE: entry(2, 406, false, 'The service has no accepted media type.', 'Correct the header Accept.'),
   METHOD_NOT_ALLOWED: entry(
     2,
     405,
@@ -414,13 +415,7 @@ export const ERROR_TABLE = {
     'More work waits than there is room or time for.',
     'Try again later, ask for less at once, or raise the limit that the message names.',
   ),
-  SERVICE_CLOSING: entry(
-    8,
-    503,
-    true,
-    'The HTTP service stopped before the answer was there.',
-    'Ask again when the service has started again.',
-  ),
+  SERVICE_CLOSING: entry(8, 503, true, 'The service stopped before its answer.', 'Ask again when it runs again.'),
   REQUEST_TIMED_OUT: entry(
     8,
     408,

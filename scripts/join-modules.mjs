@@ -11,6 +11,7 @@ const ENTRIES = [
   'cli/reference',
   'cli/definitions/typescript-hooks',
   'workers/index',
+  'service/offline-entry',
   'testing/index',
   'demo/main',
   'bench/main',

@@ -1,6 +1,7 @@
 /** Errors as the service answers them: a status and a JSON body, both from the one table of error codes. */
 import { didYouMean, ERROR_TABLE, type ErrorCode, isMoraineError, MoraineError } from '../errors/index.js';
 import { MAX_BODY_BYTES } from './route.js';
+import { bodyTooLarge } from './spool.js';
 
 /** Body of an answer that is not 200. */
 export interface ErrorBody {
@@ -72,10 +73,7 @@ function fastifyError(
       'INVALID_ARGUMENT',
       problemText(problem, validationContext === 'querystring' ? 'query' : 'body'),
     );
-  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-    const message = `The body of the request is too large: it may have ${maxBodyBytes / 2 ** 20} MiB.`;
-    return new MoraineError('LIMIT_EXCEEDED', message, { remedy: 'Send fewer entities or rows at once.' });
-  }
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return bodyTooLarge(maxBodyBytes);
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new MoraineError('MEDIA_TYPE_UNSUPPORTED', sentence(message));
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
     return new MoraineError('INVALID_ARGUMENT', sentence(message));

@@ -17,7 +17,7 @@ export function openApiDocument(routes: readonly Route[], version: string): obje
 }
 
 function operationOf(route: Route): object {
-  const { summary, scope, body, answers, answerHeaders = {} } = route;
+  const { summary, scope, body, streamedTypes = [], answers, answerTypes, answerHeaders = {} } = route;
   const described = Object.entries(answerHeaders).map(([name, description]) => [
     name,
     { description, schema: { type: 'string' } },
@@ -27,14 +27,16 @@ function operationOf(route: Route): object {
     {
       description: summary,
       ...(described.length > 0 ? { headers: Object.fromEntries(described) as object } : {}),
-      content: contentOf(schema),
+      content: { ...contentOf(schema), ...binaryContent(answerTypes ?? []) },
     },
   ]);
   return {
     summary,
     ...(scope === null ? {} : { security: [{ key: [] }] }),
     parameters: parametersOf(route),
-    ...(body === undefined ? {} : { requestBody: { required: true, content: contentOf(body) } }),
+    ...(body === undefined
+      ? {}
+      : { requestBody: { required: true, content: { ...contentOf(body), ...binaryContent(streamedTypes) } } }),
     responses: {
       ...Object.fromEntries(errorsOf(route).map((status) => [status, errorAnswer(status)])),
       ...(Object.fromEntries(succeeded) as object),
@@ -62,6 +64,12 @@ function errorsOf({ scope, body, errors = [] }: Route): readonly number[] {
 
 function errorAnswer(status: number): object {
   return { description: STATUS_CODES[status] ?? 'An error.', content: contentOf(ERROR_ANSWER) };
+}
+
+/** Bodies that are not JSON. */
+function binaryContent(types: readonly string[]): object {
+  const others = types.filter((type) => type !== 'application/json');
+  return Object.fromEntries(others.map((type) => [type, { schema: { type: 'string', format: 'binary' } }]));
 }
 
 function contentOf(schema: object | null): object {

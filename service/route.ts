@@ -13,10 +13,14 @@ export interface Route {
   /** Schema of the query parameters, all of them texts. */
   readonly query?: QuerySchema;
   readonly body?: object;
+  /** Media types of bodies that the handler gets unread, as a stream. It limits them itself. */
+  readonly streamedTypes?: readonly string[];
   /** Bytes that a body may have; {@link MAX_BODY_BYTES} by default. */
   readonly maxBodyBytes?: number;
   /** Statuses that are not errors, each with the schema of its JSON; null: text. */
   readonly answers: Readonly<Record<number, object | null>>;
+  /** Media types of the answers; JSON or text unless given. */
+  readonly answerTypes?: readonly string[];
   /** Statuses of errors beside those that every path has. */
   readonly errors?: readonly number[];
   /** Names of request headers that it reads, with their meaning. */

@@ -61,10 +61,13 @@ function matches(route: string, path: string): boolean {
 /** Without the query. */
 const pathOf = ({ url }: FastifyRequest): string => url.replace(/[?#].*$/s, '').slice(0, 200);
 
+/** Node's code for a request that has not arrived in time. */
+export const LATE = 'ERR_HTTP_REQUEST_TIMEOUT';
+
 /** Answers what Node refuses before there is a request. */
 export function clientErrorHandler(error: Error & { readonly code: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const late = error.code === LATE;
   const { status, body } = errorAnswer(
     late
       ? new MoraineError('REQUEST_TIMED_OUT', 'The request did not arrive in time (server.requestTimeoutMs).')

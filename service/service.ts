@@ -1,18 +1,20 @@
 /** The HTTP service: online features for clients of Feast, from the decoded rows of one reader. */
-import fastify, { type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
+import fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { ServerConfig } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
 import { type GroupLimits, OnlineReader, OnlineWriter } from '../online/index.js';
 import { materializationDeps, type Project } from '../project/index.js';
-import { findApiKey, mayUse } from './api-keys.js';
+import { addRoute } from './add-route.js';
+import { limitArrival } from './arrival.js';
 import { parseExactJson } from './exact-json.js';
 import { WatchedKeys } from './key-file.js';
+import { OfflineProcesses } from './offline-processes.js';
 import { openApiDocument } from './openapi.js';
 import { Pages } from './pages/add-pages.js';
 import type { PageDeps } from './pages/deps.js';
 import { readiness } from './readiness.js';
 import { RecentErrors } from './recent-errors.js';
-import { MAX_BODY_BYTES, type Route, routerPath } from './route.js';
+import { MAX_BODY_BYTES, type Route } from './route.js';
 import { routesOf } from './routes.js';
 import { clientErrorHandler, errorSender, notFound } from './send-error.js';
 import { ServiceMetrics } from './service-metrics.js';
@@ -75,18 +77,21 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   metrics.observeWriter(writer);
   const { maxStalenessMs, maxEntities } = server;
   const closing = new AbortController();
+  const offline = new OfflineProcesses(project.config);
   const routeDeps = {
-    ...{ project, reader, writer, metrics, maxStalenessMs, maxEntities, closing: closing.signal },
+    ...{ project, reader, writer, metrics, maxStalenessMs, maxEntities, offline, closing: closing.signal },
     definitions: () => deps.definitions(),
   };
   addRoutes(app, routesOf(routeDeps), { ...routeDeps, keys, errors, version: options.version });
   const close = async (): Promise<void> => {
     closing.abort();
+    const ended = offline.close();
     // Node does not look for late requests any more while it closes.
     const late = setTimeout(() => app.server.closeAllConnections(), server.requestTimeoutMs);
     // Nor does it close connections whose last request was under way when closing began.
     const idle = setInterval(() => app.server.closeIdleConnections(), CLOSE_IDLE_MS);
     await app.close();
+    await ended;
     clearTimeout(late);
     clearInterval(idle);
     keys?.close();
@@ -142,9 +147,9 @@ function createApp(
     logger: { level: server.logLevel, stream: log },
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: MAX_BODY_BYTES,
-    requestTimeout: server.requestTimeoutMs,
+    // Bodies are limited by `limitArrival`, since some may take longer than others.
     http: {
-      requestTimeout: server.requestTimeoutMs,
+      requestTimeout: 0,
       headersTimeout: server.requestTimeoutMs,
       connectionsCheckingInterval: CHECK_MS,
     },
@@ -171,6 +176,7 @@ function createApp(
     }
   });
   app.setErrorHandler(sendError);
+  limitArrival(app, server.requestTimeoutMs);
   return app;
 }
 
@@ -193,17 +199,14 @@ function addRoutes(app: FastifyInstance, routes: readonly Route[], { keys, metri
       handle: (_, reply) => reply.send(document),
     },
   ];
-  for (const { method, path, scope, query, body, maxBodyBytes = MAX_BODY_BYTES, handle } of all) {
-    app.route({
-      method,
-      url: routerPath(path),
-      bodyLimit: maxBodyBytes,
-      schema: { ...(query === undefined ? {} : { querystring: query }), ...(body === undefined ? {} : { body }) },
-      ...(keys === undefined || scope === null
-        ? {}
-        : { onRequest: async (request) => requireScope(keys, request, scope) }),
-      handler: (request, reply) => handle(request, reply),
-    });
+  for (const route of all) {
+    // Parsers of bodies are those of one route only where they are added to a scope of its own.
+    if (route.streamedTypes === undefined) addRoute(app, route, keys);
+    else
+      void app.register(async (scope) => {
+        scope.addContentTypeParser([...(route.streamedTypes ?? [])], (_, body, done) => done(null, body));
+        addRoute(scope, route, keys);
+      });
   }
   pages.addTo(app);
   app.setNotFoundHandler((request, reply) => {
@@ -214,18 +217,4 @@ function addRoutes(app: FastifyInstance, routes: readonly Route[], { keys, metri
     metrics.answered(path, reply.statusCode, reply.elapsedTime / 1000);
     request.log.debug({ method: request.method, path, status: reply.statusCode, ms: reply.elapsedTime }, 'answered');
   });
-}
-
-/** @throws UNAUTHENTICATED, PERMISSION_DENIED */
-function requireScope({ keys }: WatchedKeys, { headers }: FastifyRequest, scope: Exclude<Route['scope'], null>): void {
-  const key = findApiKey(keys, headers.authorization);
-  if (key === undefined) {
-    const fault = headers.authorization === undefined ? 'has no API key' : 'has an API key that is not known';
-    throw new MoraineError('UNAUTHENTICATED', `The request ${fault}.`);
-  }
-  if (mayUse(key, scope)) return;
-  throw new MoraineError(
-    'PERMISSION_DENIED',
-    `The API key '${key.name}' does not have the scope '${scope}', which this path needs.`,
-  );
 }

@@ -30,6 +30,7 @@ function writeToOnlineStore({ writer }: WriteDeps): Route {
     body: WRITE_REQUEST,
     maxBodyBytes: MAX_WRITE_BYTES,
     answers: { 200: WRITE_ANSWER },
+    errors: [404, 409, 429, 501, 503, 504],
     answerHeaders: { 'Moraine-Snapshots': 'The snapshot that has the rows: VIEW=SNAPSHOT-ID.' },
     handle: async ({ body, headers }, reply) => {
       const { feature_view_name: view, df } = body as WriteBody;

@@ -55,6 +55,7 @@ describe('a configuration', () => {
       maxEntities: 10_000,
       groupCommitMs: 200,
       maxQueuedWrites: 10_000,
+      maxRetrievals: 2,
       maxQueuedBytes: 268_435_456,
       logLevel: 'info',
     });
@@ -73,11 +74,11 @@ storage: { roots: [../shared, /abs], locations: { s3://b/wh: ../shared/wh }, opt
   cache: { directory: kept, maxSize: 3GB } }
 engine: { memoryLimit: 1.5GiB, threads: 3, tempDirectory: t }
 temporal:
-  { address: "h:1", namespace: n, profile: q, configFile: t.toml, apiKey: k, tls: true, taskQueue: tq,
+  { address: "h:1", namespace: n, profile: q, configFile: t.toml, apiKey: k, tls: true, taskQueue: tq, uiAddress: 'http://ui:8233/',
     encryption: { keyFile: keys.txt }, deployment: { name: features, buildId: 0.2.0 } }
 worker: { health: "[::1]:9464", lightActivities: 8, heavyActivities: 2, shutdownGraceSeconds: 45 }
 online: { namespace: on, buckets: 32, readTimeoutMs: 250, queueTimeoutMs: 2000, cache: { maxSize: 1GB } }
-server: { host: 0.0.0.0, port: 8080, keys: keys.json, maxStalenessMs: 0, queueTimeoutMs: 20, requestTimeoutMs: 5000, maxEntities: 50, groupCommitMs: 0, maxQueuedWrites: 7, maxQueuedBytes: 5MB, logLevel: warn }
+server: { host: 0.0.0.0, port: 8080, keys: keys.json, maxStalenessMs: 0, queueTimeoutMs: 20, requestTimeoutMs: 5000, maxEntities: 50, groupCommitMs: 0, maxQueuedWrites: 7, maxQueuedBytes: 5MB, maxRetrievals: 3, logLevel: warn }
 logging: { namespace: served.logs }
 registry: { table: m.r }
 maintenance:
@@ -111,6 +112,7 @@ stateFolder: state
         apiKey: 'k',
         tls: true,
         taskQueue: 'tq',
+        uiAddress: 'http://ui:8233',
         encryptionKeyFile: '/p/keys.txt',
         deployment: { name: 'features', buildId: '0.2.0' },
       },
@@ -131,6 +133,7 @@ stateFolder: state
         maxEntities: 50,
         groupCommitMs: 0,
         maxQueuedWrites: 7,
+        maxRetrievals: 3,
         maxQueuedBytes: 5_000_000,
         logLevel: 'warn',
       },

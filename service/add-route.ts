@@ -1,0 +1,45 @@
+/** A path of the service as a route of Fastify: its schemas, its limits, the key that it needs. */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { MoraineError } from '../errors/index.js';
+import { findApiKey, mayUse } from './api-keys.js';
+import type { RouteConfig } from './arrival.js';
+import type { WatchedKeys } from './key-file.js';
+import { MAX_BODY_BYTES, type Route, routerPath } from './route.js';
+
+export function addRoute(app: FastifyInstance, route: Route, keys: WatchedKeys | undefined): void {
+  const { method, path, scope, query, body, maxBodyBytes = MAX_BODY_BYTES, streamedTypes, handle } = route;
+  app.route({
+    method,
+    url: routerPath(path),
+    bodyLimit: maxBodyBytes,
+    config: { readsBody: streamedTypes !== undefined } satisfies RouteConfig,
+    schema: {
+      ...(query === undefined ? {} : { querystring: query }),
+      ...(body === undefined ? {} : { body: { content: { 'application/json': { schema: body } } } }),
+    },
+    ...(keys === undefined || scope === null
+      ? {}
+      : { onRequest: async (request) => requireScope(keys, request, scope) }),
+    ...(body === undefined ? {} : { preValidation: async (request) => requireBody(request) }),
+    handler: (request, reply) => handle(request, reply),
+  });
+}
+
+/** Schemas are for bodies that are there. @throws INVALID_ARGUMENT */
+function requireBody({ body }: FastifyRequest): void {
+  if (body === undefined) throw new MoraineError('INVALID_ARGUMENT', 'The request has no body.');
+}
+
+/** @throws UNAUTHENTICATED, PERMISSION_DENIED */
+function requireScope({ keys }: WatchedKeys, { headers }: FastifyRequest, scope: Exclude<Route['scope'], null>): void {
+  const key = findApiKey(keys, headers.authorization);
+  if (key === undefined) {
+    const fault = headers.authorization === undefined ? 'has no API key' : 'has an API key that is not known';
+    throw new MoraineError('UNAUTHENTICATED', `The request ${fault}.`);
+  }
+  if (mayUse(key, scope)) return;
+  throw new MoraineError(
+    'PERMISSION_DENIED',
+    `The API key '${key.name}' does not have the scope '${scope}', which this path needs.`,
+  );
+}

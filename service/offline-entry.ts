@@ -1,0 +1,43 @@
+/** Entry of the processes that do heavy work for the service: one order, one answer on standard output. */
+import { constants, setPriority } from 'node:os';
+import { streamSink } from '../engine/index.js';
+import { isMoraineError, MoraineError } from '../errors/index.js';
+import { openProject } from '../project/index.js';
+import { doOfflineWork, type OfflineNews, type OfflineOrder } from './offline-work.js';
+
+// The service that asked is gone, and nobody reads the answer.
+process.once('disconnect', () => process.exit(1));
+process.once('message', (order) => void answer(order as OfflineOrder));
+
+async function answer({ config, folder, work }: OfflineOrder): Promise<void> {
+  // Online reads of the service come first.
+  setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  try {
+    const project = await openProject({ config, fileFolders: [folder] });
+    const stdout = streamSink(process.stdout);
+    try {
+      await doOfflineWork(project, work, {
+        begin: (head) => void tell({ type: 'begun', head }),
+        write: (bytes) => stdout.write(bytes),
+      });
+    } finally {
+      await project.close();
+    }
+    await tell({ type: 'ended' });
+  } catch (thrown) {
+    const error = isMoraineError(thrown) ? thrown : unexpected(thrown);
+    const { code, message, remedy, details } = error;
+    await tell({ type: 'failed', code, message, remedy, details });
+  }
+  // Output to a pipe is written at once, so that nothing of it is lost.
+  process.exit();
+}
+
+function unexpected(thrown: unknown): MoraineError {
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new MoraineError('INTERNAL', `The process that retrieves failed: ${message}`);
+}
+
+function tell(news: OfflineNews): Promise<void> {
+  return new Promise((resolve) => void process.send?.(news, undefined, undefined, () => resolve()));
+}

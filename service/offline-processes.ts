@@ -1,0 +1,187 @@
+/** Processes that do heavy work for the service, a limited number at a time. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import type { MoraineConfig } from '../config/index.js';
+import { MoraineError } from '../errors/index.js';
+import { makeTemporaryFolder, type TemporaryFolder } from '../processes/index.js';
+import type { OfflineHead, OfflineNews, OfflineOrder, OfflineWork } from './offline-work.js';
+
+/** An answer: what it is made of, and its bytes. Destroying them ends the process. */
+export interface OfflineAnswer {
+  readonly head: OfflineHead;
+  readonly bytes: Readable;
+}
+
+/** A turn to do heavy work, with a folder of its own. */
+export interface OfflineTurn {
+  /** For the files of the request. It is removed with all that is in it when the turn ends. */
+  readonly folder: string;
+  /**
+   * Starts the process. The turn ends with its answer.
+   * @throws what the work throws before its first byte; SERVICE_CLOSING
+   */
+  run(work: OfflineWork): Promise<OfflineAnswer>;
+  /** Ends the turn and its process. May be called twice. */
+  end(): Promise<void>;
+}
+
+/** Characters of a process's standard error that are kept. */
+const MAX_PRINTED = 2_000;
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+export class OfflineProcesses {
+  readonly #config: MoraineConfig;
+  readonly #turns = new Set<Turn>();
+  #closed = false;
+
+  constructor(config: MoraineConfig) {
+    this.#config = config;
+  }
+
+  /** @throws OVERLOADED if as many as `server.maxRetrievals` are at work; SERVICE_CLOSING */
+  async begin(): Promise<OfflineTurn> {
+    const { maxRetrievals } = this.#config.server;
+    if (this.#closed) throw closing();
+    if (this.#turns.size >= maxRetrievals) {
+      throw new MoraineError(
+        'OVERLOADED',
+        `The service retrieves for ${maxRetrievals} requests already, and may not do more at a time (server.maxRetrievals).`,
+      );
+    }
+    const turn = new Turn(this.#config, () => this.#turns.delete(turn));
+    this.#turns.add(turn);
+    await turn.open();
+    return turn;
+  }
+
+  /** Ends every process, and lets no other begin. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#turns].map((turn) => turn.end()));
+  }
+}
+
+class Turn implements OfflineTurn {
+  readonly #config: MoraineConfig;
+  readonly #left: () => void;
+  #folder: TemporaryFolder | undefined;
+  #child: ChildProcess | undefined;
+  #ending: Promise<void> | undefined;
+
+  constructor(config: MoraineConfig, left: () => void) {
+    this.#config = config;
+    this.#left = left;
+  }
+
+  get folder(): string {
+    return this.#folder?.path ?? '';
+  }
+
+  async open(): Promise<void> {
+    try {
+      this.#folder = await makeTemporaryFolder(this.#config.engine.tempDirectory, 'retrieval');
+    } catch (error) {
+      await this.end();
+      throw error;
+    }
+    if (this.#ending === undefined) return;
+    await this.#folder.remove();
+    throw closing();
+  }
+
+  async run(work: OfflineWork): Promise<OfflineAnswer> {
+    if (this.#ending !== undefined) throw closing();
+    const child = startProcess();
+    this.#child = child;
+    const news = new NewsOf(child);
+    try {
+      const { engine } = this.#config;
+      // Its temporary files go with the folder, also when it is killed.
+      const config = { ...this.#config, engine: { ...engine, tempDirectory: this.folder } };
+      child.send({ config, folder: this.folder, work } satisfies OfflineOrder);
+      const head = await news.head;
+      return { head, bytes: Readable.from(this.#bytes(child, news), { objectMode: false }) };
+    } catch (error) {
+      const isClosing = this.#ending !== undefined;
+      await this.end();
+      throw isClosing ? closing() : error;
+    }
+  }
+
+  async *#bytes({ stdout }: ChildProcess, news: NewsOf): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of stdout ?? []) yield chunk as Uint8Array;
+      await news.end;
+    } finally {
+      await this.end();
+    }
+  }
+
+  end(): Promise<void> {
+    this.#ending ??= this.#end();
+    return this.#ending;
+  }
+
+  async #end(): Promise<void> {
+    const child = this.#child;
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+    await this.#folder?.remove();
+    this.#left();
+  }
+}
+
+const compiled = here('./offline-entry.js');
+/** In a source tree the entry is the compiled one. */
+const ENTRY = existsSync(compiled) ? compiled : here('../dist/service/offline-entry.js');
+
+function startProcess(): ChildProcess {
+  return fork(ENTRY, [], { serialization: 'advanced', execArgv: [], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+}
+
+/** The messages of a process. */
+class NewsOf {
+  /** @throws what the work has thrown */
+  readonly head: Promise<OfflineHead>;
+  /** Resolves when the answer is whole. @throws what the work has thrown */
+  readonly end: Promise<void>;
+
+  constructor(child: ChildProcess) {
+    const failed = new Promise<never>((_, reject) => {
+      let printed = '';
+      child.stderr?.setEncoding('utf8').on('data', (text: string) => (printed = (printed + text).slice(-MAX_PRINTED)));
+      child.on('error', (cause) => reject(endedEarly(cause)));
+      child.on('close', (code, signal) => reject(endedEarly(new Error(`${signal ?? code}: ${printed.trim()}`))));
+      child.on('message', (news: OfflineNews) => {
+        if (news.type !== 'failed') return;
+        const { code, message, remedy, details } = news;
+        reject(new MoraineError(code, message, { remedy, details }));
+        // Its output ends with it.
+        child.kill('SIGKILL');
+      });
+    });
+    const head = new Promise<OfflineHead>((resolve) => {
+      child.on('message', (news: OfflineNews) => news.type === 'begun' && resolve(news.head));
+    });
+    const end = new Promise<void>((resolve) => {
+      child.on('message', (news: OfflineNews) => news.type === 'ended' && resolve());
+    });
+    this.head = Promise.race([head, failed]);
+    this.end = Promise.race([end, failed]);
+    // An answer that nobody reads to its end has nobody to hear of its failure.
+    this.end.catch(() => undefined);
+  }
+}
+
+function endedEarly(cause: Error): MoraineError {
+  return new MoraineError('INTERNAL', 'A process of the service ended early; its log has the reason.', { cause });
+}
+
+const closing = (): MoraineError =>
+  new MoraineError('SERVICE_CLOSING', 'The service stopped before the answer was complete.');

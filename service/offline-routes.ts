@@ -1,0 +1,85 @@
+/** Paths whose work is done in processes of their own. */
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import type { FastifyRequest } from 'fastify';
+import type { Project } from '../project/index.js';
+import { acceptedType, ROW_TYPES } from './answer-format.js';
+import { type HistoricalBody, type HistoricalQuery, retrievalOfBody, retrievalOfQuery } from './historical-body.js';
+import type { OfflineProcesses } from './offline-processes.js';
+import { HISTORICAL_QUERY, HISTORICAL_REQUEST } from './offline-schemas.js';
+import type { OfflineWork } from './offline-work.js';
+import type { Route } from './route.js';
+import { SNAPSHOTS_HEADER } from './snapshot-headers.js';
+import { bodyTooLarge, spoolBody } from './spool.js';
+
+export interface OfflineDeps {
+  readonly offline: OfflineProcesses;
+  readonly project: Project;
+}
+
+const ROWS_HEADER = 'moraine-rows';
+
+const GIB = 2 ** 30;
+/** Media types of bodies that are kept in a file, and the extension that the file gets. */
+const SPOOLED: ReadonlyMap<string, string> = new Map([
+  ['application/vnd.apache.arrow.stream', 'arrow'],
+  ['application/vnd.apache.parquet', 'parquet'],
+]);
+
+export function offlineRoutes({ offline, project }: OfflineDeps): readonly Route[] {
+  const idleMs = project.config.server.requestTimeoutMs;
+  return [
+    {
+      method: 'POST',
+      path: '/get-historical-features',
+      summary: 'The features that were valid at the time of each entity row, in their order.',
+      scope: 'read',
+      query: HISTORICAL_QUERY,
+      body: HISTORICAL_REQUEST,
+      streamedTypes: [...SPOOLED.keys()],
+      answers: { 200: { type: 'array', items: { type: 'object' } } },
+      answerTypes: [...ROW_TYPES.keys()],
+      errors: [404, 406, 409, 410, 429, 501, 503],
+      answerHeaders: {
+        'Moraine-Snapshots':
+          'The snapshots of source tables that were read: TABLE=SNAPSHOT-ID, with commas between them.',
+        'Moraine-Rows': 'How many rows the answer has.',
+      },
+      handle: async (request, reply) => {
+        const turn = await offline.begin();
+        // Whether the answer is sent, or nobody waits for it any more.
+        reply.raw.on('close', () => void turn.end());
+        try {
+          const { retrieval, answerType } = await readRequest(request, turn.folder, idleMs);
+          const format = ROW_TYPES.get(answerType) ?? 'json';
+          const { head, bytes } = await turn.run({ kind: 'historical', request: retrieval, format });
+          const snapshots = [...head.snapshots].map(([table, id]) => `${table}=${id}`).join(', ');
+          return await reply
+            .headers({ [SNAPSHOTS_HEADER]: snapshots, [ROWS_HEADER]: head.rows })
+            .type(answerType)
+            .send(bytes);
+        } catch (error) {
+          await turn.end();
+          throw error;
+        }
+      },
+    },
+  ];
+}
+
+/** A request and the media type of its answer; a body that is not JSON becomes a file of the folder. */
+async function readRequest(
+  { body, query, headers }: FastifyRequest,
+  folder: string,
+  idleMs: number,
+): Promise<{ readonly retrieval: OfflineWork['request']; readonly answerType: string }> {
+  const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  const extension = SPOOLED.get(type);
+  const answerType = acceptedType(headers, extension === undefined ? 'application/json' : type);
+  if (extension === undefined) return { retrieval: retrievalOfBody(body as HistoricalBody), answerType };
+  const file = join(folder, `entities.${extension}`);
+  const retrieval = retrievalOfQuery(query as HistoricalQuery, file);
+  if (Number(headers['content-length'] ?? 0) > GIB) throw bodyTooLarge(GIB);
+  await spoolBody(body as Readable, file, { maxBytes: GIB, idleMs });
+  return { retrieval, answerType };
+}

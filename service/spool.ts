@@ -1,0 +1,53 @@
+/** Bodies that are kept in a file, since they may be larger than memory should hold. */
+import { open } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { MoraineError } from '../errors/index.js';
+
+export interface SpoolLimits {
+  readonly maxBytes: number;
+  /** Milliseconds within which the next part must arrive. */
+  readonly idleMs: number;
+}
+
+/**
+ * Writes a body to a file. The connection stays open after an error, so that it can be answered.
+ * @throws LIMIT_EXCEEDED as soon as it is too large; REQUEST_TIMED_OUT; INVALID_ARGUMENT if it is empty
+ */
+export async function spoolBody(body: Readable, path: string, { maxBytes, idleMs }: SpoolLimits): Promise<void> {
+  const file = await open(path, 'wx', 0o600);
+  let bytes = 0;
+  try {
+    const parts = body.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
+    for (;;) {
+      const part = await arrived(parts.next(), idleMs);
+      if (part.done === true) break;
+      bytes += part.value.length;
+      if (bytes > maxBytes) throw bodyTooLarge(maxBytes);
+      await file.writeFile(part.value);
+    }
+  } finally {
+    await file.close();
+  }
+  if (bytes === 0) throw new MoraineError('INVALID_ARGUMENT', 'The request has no body.');
+}
+
+async function arrived<T>(part: Promise<T>, idleMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(tooLate()), idleMs);
+  });
+  try {
+    return await Promise.race([part, late]);
+  } finally {
+    clearTimeout(timer);
+    part.catch(() => undefined);
+  }
+}
+
+const tooLate = (): MoraineError =>
+  new MoraineError('REQUEST_TIMED_OUT', 'No part of the body arrived for too long (server.requestTimeoutMs).');
+
+export function bodyTooLarge(maxBytes: number): MoraineError {
+  const message = `The body of the request is too large: it may have ${maxBytes / 2 ** 20} MiB.`;
+  return new MoraineError('LIMIT_EXCEEDED', message, { remedy: 'Send fewer entities or rows at once.' });
+}

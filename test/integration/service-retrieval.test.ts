@@ -1,0 +1,304 @@
+/** `POST /get-historical-features`: the library's answers over HTTP, from a process of its own. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Table as ArrowTable, tableFromIPC, tableToIPC } from 'apache-arrow';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import type { HistoricalFeaturesRequest } from '../../client/index.js';
+import { sqlType } from '../../engine/index.js';
+import { type IcebergType, parseType, type Schema } from '../../iceberg/index.js';
+import { FeatureLab } from '../support/feature-lab.js';
+import { type LabService, startLabService } from '../support/lab-service.js';
+
+const ARROW = 'application/vnd.apache.arrow.stream';
+const PARQUET = 'application/vnd.apache.parquet';
+
+/** A column of each type, and its values in two rows of a driver. */
+const TYPES: Readonly<Record<string, readonly [type: string, first: string, second: string]>> = {
+  flag: ['boolean', 'true', 'NULL'],
+  small: ['int', '-7', '2147483647'],
+  large: ['long', '9007199254740993', '-9223372036854775808'],
+  single: ['float', '0.1', "'NaN'"],
+  wide: ['double', '1e300', "'-Infinity'"],
+  price: ['decimal(20,3)', '12345678901234567.125', '-0.001'],
+  day: ['date', "'2026-02-28'", "'1969-12-31'"],
+  clock: ['time', "'23:59:59.999999'", "'00:00:00'"],
+  zoneless: ['timestamp', "'1969-12-31 23:59:58.5'", 'NULL'],
+  moment: ['timestamptz', "'2001-02-03 04:05:06.789012+05:45'", "'1970-01-01 00:00:00+00'"],
+  fine: ['timestamptz_ns', "'2001-02-03 04:05:06.123456789'", 'NULL'],
+  text: ['string', `'Brötchen "1"\\'`, "''"],
+  id: ['uuid', "'f79c3e09-677c-4bbd-a479-3f349cb785e7'", 'NULL'],
+  bytes: ['binary', `'\\x00\\xFF'::BLOB`, `''::BLOB`],
+  ints: ['list<int>', '[1, NULL, -3]', '[]'],
+  scores: ['map<string, double>', "MAP {'a': 0.5}", 'MAP {}'],
+  place: ['struct<lat: double, name: string>', "{'lat': 1.5, 'name': 'x'}", 'NULL'],
+};
+
+const typeNames = Object.fromEntries(Object.entries(TYPES).map(([name, [type]]) => [name, type]));
+const DOUBLE: IcebergType = { kind: 'double' };
+const STRING: IcebergType = { kind: 'string' };
+const NESTED: Readonly<Record<string, IcebergType>> = {
+  ints: { kind: 'list', elementId: 101, elementRequired: false, element: { kind: 'int' } },
+  scores: { kind: 'map', keyId: 102, key: STRING, valueId: 103, valueRequired: false, value: DOUBLE },
+  place: {
+    kind: 'struct',
+    fields: [
+      { id: 104, name: 'lat', required: false, type: DOUBLE },
+      { id: 105, name: 'name', required: false, type: STRING },
+    ],
+  },
+};
+
+let lab: FeatureLab;
+let service: LabService;
+beforeAll(async () => {
+  lab = await FeatureLab.open();
+  const fields = Object.entries({ driver: 'long', event_ts: 'timestamptz', ...typeNames }).map(
+    ([name, type], index) => {
+      return { id: index + 1, name, required: false, type: NESTED[name] ?? parseType(type) };
+    },
+  );
+  const schema: Schema = { schemaId: 0, identifierFieldIds: [], fields };
+  await lab.catalog.createTable({ namespace: ['demo'], name: 't' }, { schema, formatVersion: 3 });
+  for (const [index, hour] of [
+    [1, 10],
+    [2, 12],
+  ] as const) {
+    const values = Object.entries(TYPES).map(
+      ([name, [type, ...sql]]) => `CAST(${sql[index - 1]} AS ${sqlType(NESTED[name] ?? parseType(type))}) AS ${name}`,
+    );
+    const select = `SELECT 9007199254740993::BIGINT AS driver, '2026-03-01T${hour}:00:00Z'::TIMESTAMPTZ AS event_ts, ${values.join(', ')}`;
+    await lab.append('demo.t', select);
+  }
+  service = await startLabService(lab, { maxRetrievals: 1, requestTimeoutMs: 500 });
+  await service.moraine.apply({
+    entities: [{ name: 'driver', joinKeys: ['driver'] }],
+    featureViews: [{ name: 'all', entities: ['driver'], source: { table: 'demo.t', timestampField: 'event_ts' } }],
+    featureServices: [{ name: 'some', features: [{ view: 'all', features: ['large'] }] }],
+  });
+});
+afterAll(async () => {
+  await service.close();
+  await lab.close();
+});
+
+const DRIVER = 9_007_199_254_740_993n;
+/** In no order, with a repeated row, one before all features and one of an unknown driver. */
+const ROWS = [
+  { driver: DRIVER, event_timestamp: '2026-03-01T12:00:00Z', note: 'c' },
+  { driver: DRIVER, event_timestamp: '2026-03-01T11:59:59.999999Z', note: 'a' },
+  { driver: 5n, event_timestamp: '2026-03-01T12:00:00Z', note: 'x' },
+  { driver: DRIVER, event_timestamp: '2026-03-01T09:00:00+00:00', note: 'b' },
+  { driver: DRIVER, event_timestamp: '2026-03-01T12:00:00Z', note: 'c' },
+];
+const QUESTION = { features: ['all'], fullFeatureNames: true } as const;
+
+function ask(
+  body: string | Uint8Array,
+  headers: Readonly<Record<string, string>>,
+  query = '',
+  signal: AbortSignal | null = null,
+): Promise<Response> {
+  return fetch(`${service.service.url}/get-historical-features${query}`, {
+    method: 'POST',
+    headers,
+    body,
+    signal,
+  });
+}
+const json = (entities: unknown, more: object = { features: ['all'], full_feature_names: true }): string =>
+  JSON.stringify({ entities, ...more }, (_, value: unknown) =>
+    value === DRIVER || value === 5n ? `#${value}#` : value,
+  )
+    .replaceAll('"#', '')
+    .replaceAll('#"', '');
+const askJson = (body: string, accept = ARROW, signal: AbortSignal | null = null): Promise<Response> =>
+  ask(body, { 'content-type': 'application/json', accept }, '', signal);
+
+async function expected(request: HistoricalFeaturesRequest): Promise<ArrowTable> {
+  return (await service.moraine.getHistoricalFeatures(request)).table;
+}
+const arrowOf = async (answer: Response): Promise<ArrowTable> =>
+  tableFromIPC(new Uint8Array(await answer.arrayBuffer()));
+
+/** Everything that a table has: names, types, nulls, values. */
+const contentOf = (table: ArrowTable): unknown => ({
+  fields: table.schema.fields.map(String),
+  rows: table.toArray().map((row) => String(row)),
+});
+const noFolders = (): readonly string[] =>
+  readdirSync(service.moraine.project.config.engine.tempDirectory).filter((name) => name.startsWith('retrieval'));
+
+describe('historical features over HTTP', () => {
+  it('are those of the library for every type, in the order of the entity rows', async () => {
+    const table = await expected({ ...QUESTION, entities: ROWS });
+    expect(table.getChild('note')?.toArray()).toEqual(['c', 'a', 'x', 'b', 'c']);
+    expect([...(table.getChild('all__large') ?? [])]).toEqual([-(2n ** 63n), DRIVER, null, null, -(2n ** 63n)]);
+    const answer = await askJson(json(ROWS));
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, ARROW]);
+    expect(answer.headers.get('moraine-rows')).toBe('5');
+    const snapshot = (await lab.table('demo.t')).metadata.currentSnapshotId;
+    expect(answer.headers.get('moraine-snapshots')).toBe(`demo.t=${snapshot}`);
+    expect(contentOf(await arrowOf(answer))).toEqual(contentOf(table));
+    const file = join(lab.folder, 'exact.json');
+    const reader = await service.moraine.openHistoricalFeatures({ ...QUESTION, entities: ROWS });
+    await reader.write(file);
+    await reader.close();
+    expect(await (await askJson(json(ROWS), 'application/json')).text()).toBe(readFileSync(file, 'utf8'));
+    const columns = Object.fromEntries(
+      ['driver', 'event_timestamp', 'note'].map((name) => [name, ROWS.map((row) => Reflect.get(row, name) as unknown)]),
+    );
+    expect(contentOf(await arrowOf(await askJson(json(columns))))).toEqual(contentOf(table));
+    await expect.poll(noFolders).toEqual([]);
+  });
+
+  it('are read from Arrow and Parquet bodies, and answered in either, or in JSON', async () => {
+    const reader = await service.moraine.openHistoricalFeatures({ features: ['all:large'], entities: ROWS });
+    const [frame, parquet] = [join(lab.folder, 'frame.arrow'), join(lab.folder, 'answer.parquet')];
+    await reader.write(frame);
+    await reader.write(parquet);
+    const rows = await reader.toRows();
+    await reader.close();
+    const entities = (await arrowOf(new Response(readFileSync(frame)))).select(['driver', 'event_timestamp', 'note']);
+    const body = tableToIPC(entities, 'stream');
+    const query = '?features=all:large';
+    const arrow = await ask(body, { 'content-type': ARROW }, query);
+    expect(arrow.headers.get('content-type')).toBe(ARROW);
+    const { table } = await service.moraine.getHistoricalFeatures({ features: ['all:large'], entities: body });
+    expect(contentOf(await arrowOf(arrow))).toEqual(contentOf(table));
+
+    const asJson = await ask(
+      body,
+      { 'content-type': ARROW, accept: 'text/html;q=0.1, application/json' },
+      '?feature_service=some',
+    );
+    expect(asJson.headers.get('content-type')).toMatch(/^application\/json/);
+    const text = await asJson.text();
+    expect(text).toContain('"large":-9223372036854775808');
+    expect((JSON.parse(text) as readonly object[]).map((row) => Object.keys(row))[0]).toEqual(
+      Object.keys(rows[0] ?? {}),
+    );
+
+    const stored = await ask(body, { 'content-type': ARROW, accept: PARQUET }, query);
+    const file = join(lab.folder, 'stored.parquet');
+    await writeFile(file, new Uint8Array(await stored.arrayBuffer()));
+    // The answer's own feature is a further column of the entity rows then.
+    const again = await ask(
+      new Uint8Array(readFileSync(file)),
+      { 'content-type': PARQUET, accept: ARROW },
+      '?features=all:small',
+    );
+    const small = await expected({ features: ['all:small'], entities: { file } });
+    expect(small.getChild('large')?.toArray()).toEqual(table.getChild('large')?.toArray());
+    expect(contentOf(await arrowOf(again))).toEqual(contentOf(small));
+  });
+
+  it('are those of an earlier state with as_of', async () => {
+    const [first] = (await lab.table('demo.t')).metadata.snapshots;
+    const asOf = { snapshots: { 'demo.t': String(first?.snapshotId) } };
+    const answer = await askJson(json(ROWS.slice(0, 1), { features: ['all:large'], as_of: asOf }), 'application/json');
+    expect(await answer.text()).toContain('"large":9007199254740993}');
+    const before = await askJson(json(ROWS, { features: ['all:large'], as_of: '2001-01-01' }), 'application/json');
+    expect([before.status, await before.text()]).toEqual([404, expect.stringContaining('SNAPSHOT_NOT_FOUND')]);
+  });
+
+  it.each([
+    ['an unknown view', json(ROWS, { features: ['some'] }), 404, 'FEATURE_VIEW_NOT_FOUND'],
+    ['no features', json(ROWS, {}), 400, "none of 'features' and 'feature_service'"],
+    ['no entities', '{}', 400, "The body has no 'entities'"],
+    ['a missing key', json([{ event_timestamp: '2026-03-01T00:00:00Z' }]), 404, "'driver'"],
+    [
+      'columns of two lengths',
+      json({ driver: [1], event_timestamp: [] }),
+      400,
+      "'driver' has 1 values, 'event_timestamp' has 0",
+    ],
+    ['a list as a value', json([{ driver: [1], event_timestamp: '2026-03-01' }]), 400, "'driver' of row 0"],
+  ])('refuse %s', async (_, body, status, text) => {
+    const answer = await askJson(body);
+    expect(await answer.text()).toContain(text);
+    expect(answer.status).toBe(status);
+  });
+
+  it('refuse media types, damaged and empty bodies, and bodies that do not arrive', async () => {
+    const stop = new AbortController();
+    onTestFinished(() => stop.abort());
+    const codeOf = async (answer: Response): Promise<readonly unknown[]> => [
+      answer.status,
+      ((await answer.json()) as { readonly code: string }).code,
+    ];
+    expect(await codeOf(await askJson(json(ROWS), 'text/csv'))).toEqual([406, 'NOT_ACCEPTABLE']);
+    expect(await codeOf(await ask('x', { 'content-type': 'text/csv' }))).toEqual([415, 'MEDIA_TYPE_UNSUPPORTED']);
+    const arrow = { 'content-type': ARROW };
+    expect(await codeOf(await ask('nonsense', arrow, '?features=all'))).toEqual([400, 'INPUT_UNREADABLE']);
+    expect(await codeOf(await ask('', arrow, '?features=all'))).toEqual([400, 'INVALID_ARGUMENT']);
+    const parquet = await ask('PAR1nonsensePAR1', { 'content-type': PARQUET }, '?features=all');
+    expect(await codeOf(parquet)).toEqual([400, 'INPUT_UNREADABLE']);
+    const late = new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(10)) });
+    const init = { method: 'POST', headers: arrow, body: late, duplex: 'half', signal: stop.signal } as RequestInit;
+    expect(await codeOf(await fetch(`${service.service.url}/get-historical-features?features=all`, init))).toEqual([
+      408,
+      'REQUEST_TIMED_OUT',
+    ]);
+    await expect.poll(noFolders).toEqual([]);
+  });
+
+  it('are refused beyond the limit; a client that goes away while it sends leaves nothing behind', async () => {
+    const leaving = new AbortController();
+    const slow = new ReadableStream({
+      async pull(controller) {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        controller.enqueue(new Uint8Array(10));
+      },
+    });
+    const init = {
+      method: 'POST',
+      headers: { 'content-type': ARROW },
+      body: slow,
+      duplex: 'half',
+      signal: leaving.signal,
+    };
+    const first = fetch(`${service.service.url}/get-historical-features?features=all`, init as RequestInit);
+    await expect.poll(noFolders).not.toEqual([]);
+    const second = await askJson(json(ROWS));
+    expect([second.status, second.headers.get('retry-after')]).toEqual([429, '1']);
+    expect(await second.json()).toMatchObject({ code: 'OVERLOADED' });
+    leaving.abort();
+    await expect(first).rejects.toThrow('aborted');
+    await expect.poll(noFolders).toEqual([]);
+    const third = await askJson(json(ROWS));
+    expect([third.status, (await arrowOf(third)).numRows]).toEqual([200, 5]);
+    await expect.poll(noFolders).toEqual([]);
+  });
+
+  it('end with a client that goes away, and with the service', async () => {
+    const leaving = new AbortController();
+    const left = askJson(json(ROWS), ARROW, leaving.signal);
+    await stopProcess();
+    leaving.abort();
+    await expect(left).rejects.toThrow('aborted');
+    await expect.poll(noFolders).toEqual([]);
+
+    const cut = askJson(json(ROWS));
+    await stopProcess();
+    await service.service.close();
+    const answer = await cut;
+    expect([answer.status, await answer.json()]).toEqual([503, expect.objectContaining({ code: 'SERVICE_CLOSING' })]);
+    expect(noFolders()).toEqual([]);
+  });
+});
+
+/** Waits for the process of a retrieval and keeps it from going on. */
+async function stopProcess(): Promise<void> {
+  const children = `/proc/${process.pid}/task/${process.pid}/children`;
+  const before = readFileSync(children, 'utf8');
+  const found = (): number | undefined => {
+    const pids = readFileSync(children, 'utf8')
+      .trim()
+      .split(' ')
+      .filter((pid) => pid !== '' && !before.split(' ').includes(pid));
+    return pids.map(Number).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('offline-entry'));
+  };
+  await expect.poll(found, { interval: 10, timeout: 10_000 }).toBeDefined();
+  process.kill(found() ?? 0, 'SIGSTOP');
+}
