@@ -28,6 +28,8 @@ const FEATURES: readonly (readonly [name: string, type: string, sql: string])[] 
   ['m1', 'decimal(18, 2)', `(h % 1000000)::DECIMAL(18, 2) / 100`],
 ];
 
+export const FEATURE_NAMES: readonly string[] = FEATURES.map(([name]) => name);
+
 /** Every value of a row as an integer that JavaScript and DuckDB agree on, summed. */
 const CHECKSUM_SQL = [
   `coalesce((d1 * 4)::HUGEINT, 1)`,

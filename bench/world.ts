@@ -31,13 +31,13 @@ export const SPAN_DAYS = 30;
 /**
  * Opens the project of a job's folder: local warehouse, SQLite catalog, 2 threads.
  * @param roots further folders in which tables may lie
- * @param buckets of online tables
+ * @param online buckets of online tables, and memory for their decoded rows
  */
 export async function openBenchProject(
   folder: string,
   memoryLimit = '4GB',
   roots: readonly string[] = [],
-  buckets = BUCKETS,
+  online: { readonly buckets?: number; readonly cache?: { readonly maxSize: string } } = {},
 ): Promise<Project> {
   return openProject({
     cwd: folder,
@@ -46,7 +46,7 @@ export async function openBenchProject(
       catalogs: { local: { type: 'sql', uri: `sqlite:///${folder}/catalog.db`, warehouse: join(folder, 'warehouse') } },
       ...(roots.length === 0 ? {} : { storage: { roots: [join(folder, 'warehouse'), ...roots] } }),
       engine: { memoryLimit, threads: 2 },
-      online: { buckets },
+      online: { buckets: BUCKETS, ...online },
     },
   });
 }

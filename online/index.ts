@@ -26,6 +26,7 @@ export {
   partitioningText,
 } from './online-layout.js';
 export { onlineProblems } from './online-problems.js';
+export type { FoundRows } from './online-read.js';
 export {
   DEFAULT_CACHE_BYTES,
   DEFAULT_QUEUE_TIMEOUT_MS,
@@ -39,8 +40,11 @@ export {
 export type { OnlineFeature, OnlineJoinKey, OnlineRequest, OnlineResponse } from './online-request.js';
 export { onlineRowSql } from './online-row.js';
 export { awaitsRebuild, JOIN_KEYS_PROPERTY, joinKeysOfTable } from './online-schema-change.js';
-export type { OnlineStatus, OnlineValue } from './online-status.js';
+export { isExpired, type OnlineStatus, type OnlineValue } from './online-status.js';
+export type { OnlineRow } from './online-view.js';
 export { OnlineWriter } from './online-writer.js';
+export { type Column, isNull, valueAt } from './parts/column.js';
+export { eventTimestampUs, type RowPlace } from './parts/segment.js';
 export { type CountedFile, type ReadAmplification, readAmplification } from './read-amplification.js';
 export {
   type RenamedOnlineTable,
@@ -71,5 +75,6 @@ export {
   PROGRESS_SUMMARY,
   type ProgressAnchor,
 } from './table-progress.js';
+export type { FoundView } from './view-read.js';
 export { type OnlineBatch, writeOnlineBatch } from './write-batch.js';
 export type { OnlineWriteDeps, OnlineWriteResult } from './write-group.js';

@@ -7,6 +7,7 @@ import type { FileIO } from '../storage/index.js';
 import type { Table } from '../tables/index.js';
 import { type BoundRequest, bindRequest, type CompiledRequest, RequestCompiler } from './compiled-request.js';
 import { DEFAULT_ONLINE_SETTINGS, type OnlineSettings } from './online-layout.js';
+import { type FoundRows, OnlineRead, responseOf } from './online-read.js';
 import type { OnlineRequest, OnlineResponse } from './online-request.js';
 import type { OnlineView } from './online-view.js';
 import { PartCache, type PartCacheStats } from './parts/part-cache.js';
@@ -18,7 +19,7 @@ import { Refresher } from './refresher.js';
 import type { SelectedView } from './select-features.js';
 import { SharedCheck } from './shared-check.js';
 import type { LoadSource } from './stored-definition.js';
-import { UnfinishedRead } from './unfinished-read.js';
+
 import { ViewPointer } from './view-pointer.js';
 import { ViewRead } from './view-read.js';
 import { ViewRefusals } from './view-refusal.js';
@@ -133,31 +134,36 @@ export class OnlineReader {
    * SNAPSHOT_NOT_FOUND if a `minSnapshot` is not in the table even after loading it again
    */
   async getOnlineFeatures(request: OnlineRequest): Promise<OnlineResponse> {
+    return responseOf(await this.findRows(request));
+  }
+
+  /** The rows that {@link getOnlineFeatures} takes its values from. The errors are the same. */
+  async findRows(request: OnlineRequest): Promise<FoundRows> {
     const { maxStalenessMs = 0, signal } = request;
     if (maxStalenessMs > 0 && signal?.aborted !== true) {
       this.#refresher.isRead();
       const bound = this.#ready(request, maxStalenessMs);
       if (bound !== undefined) {
-        const answer = this.#answer(bound, request);
-        if (!(answer instanceof UnfinishedRead)) return answer;
+        const read = this.#begin(bound, request);
+        if (read.isFound) return read.found;
         const views = [...bound.states.keys()];
-        const response = await this.#finish(answer, new ReadTime(), this.#limits(request, views));
+        await this.#finish(read, new ReadTime(), this.#limits(request, views));
         this.#noteAnswered(request, views);
-        return response;
+        return read.found;
       }
     }
     const known = maxStalenessMs > 0 ? this.#definitions.fresh(maxStalenessMs)?.value : undefined;
     const time = new ReadTime();
     if (known !== undefined) {
       try {
-        return await this.#readBy(known, request, time);
+        return await this.#findBy(known, request, time);
       } catch (error) {
         // Definitions may have changed since they were looked at. They can answer until then, but not refuse.
         if (!isMoraineError(error, ...REFUSED_BY_DEFINITIONS)) throw error;
       }
     }
     const { value } = await time.run(this.#limits(request, []), () => this.#definitions.now());
-    return await this.#readBy(value, request, time);
+    return await this.#findBy(value, request, time);
   }
 
   /**
@@ -168,14 +174,14 @@ export class OnlineReader {
     await this.#pointers.get(view)?.committed(table);
   }
 
-  async #readBy(definitions: Definitions, request: OnlineRequest, time: ReadTime): Promise<OnlineResponse> {
+  async #findBy(definitions: Definitions, request: OnlineRequest, time: ReadTime): Promise<FoundRows> {
     const compiled = this.#compiler.compile(definitions, request);
     const limits = this.#limits(request, compiled.views);
     const bound = await time.run(limits, () => this.#bind(compiled, request));
-    const answer = this.#answer(bound, request);
-    const response = answer instanceof UnfinishedRead ? await this.#finish(answer, time, limits) : answer;
+    const read = this.#begin(bound, request);
+    if (!read.isFound) await this.#finish(read, time, limits);
     this.#noteAnswered(request, compiled.views);
-    return response;
+    return read.found;
   }
 
   /** From now on reads of the views have the time of warm ones. A read without entities has opened no files. */
@@ -252,12 +258,11 @@ export class OnlineReader {
     return pointer;
   }
 
-  /** The answer, if everything that it needs is decoded. */
-  #answer(bound: BoundRequest, request: OnlineRequest): OnlineResponse | UnfinishedRead {
+  /** A read that has found its rows, if everything that it needs is decoded. */
+  #begin(bound: BoundRequest, request: OnlineRequest): OnlineRead {
     const nowUs = request.nowUs ?? BigInt(Date.now()) * 1000n;
     const reads = bound.views.map((view) => new ViewRead(view, request, nowUs, this.#cache));
-    const read = new UnfinishedRead(bound, request, nowUs, this.#stalenessMs(bound), reads);
-    return reads.every(({ isReady }) => isReady) && read.find() ? read.response() : read;
+    return new OnlineRead(bound, request, nowUs, this.#stalenessMs(bound), reads);
   }
 
   #stalenessMs({ states }: BoundRequest): number {
@@ -266,10 +271,10 @@ export class OnlineReader {
     return longestMs;
   }
 
-  async #finish(read: UnfinishedRead, time: ReadTime, limits: ReadLimits): Promise<OnlineResponse> {
+  async #finish(read: OnlineRead, time: ReadTime, limits: ReadLimits): Promise<void> {
     for (let asked = read.askFor(this.#loader); asked.length > 0; asked = read.askFor(this.#loader))
       for (const queued of asked) await time.queued(limits, queued);
-    if (read.find()) return read.response();
+    if (read.find()) return;
     for (const [view, entities] of read.left) {
       let isGivenUp = false;
       const queued = this.#queue.run(async () => {
@@ -280,7 +285,6 @@ export class OnlineReader {
         throw error;
       });
     }
-    return read.response();
   }
 
   #limits(request: OnlineRequest, views: readonly string[]): ReadLimits {

@@ -24,9 +24,13 @@ export const NOT_FOUND: OnlineValue = { status: 'NOT_FOUND', value: null, eventT
 
 /** The answer for one feature of an entity's newest row. */
 export function onlineValue(value: FeatureValue, eventTimestampUs: bigint, moment: ReadMoment): OnlineValue {
-  const { nowUs, ttlUs, includeExpired } = moment;
-  if (ttlUs !== null && ttlUs > 0n && eventTimestampUs < nowUs - ttlUs) {
-    return { status: 'OUTSIDE_MAX_AGE', value: includeExpired ? value : null, eventTimestampUs };
+  if (isExpired(eventTimestampUs, moment)) {
+    return { status: 'OUTSIDE_MAX_AGE', value: moment.includeExpired ? value : null, eventTimestampUs };
   }
   return { status: value === null ? 'NULL_VALUE' : 'PRESENT', value, eventTimestampUs };
+}
+
+/** Whether a row of this event time is strictly older than the ttl. */
+export function isExpired(eventTimestampUs: bigint, { nowUs, ttlUs }: ReadMoment): boolean {
+  return ttlUs !== null && ttlUs > 0n && eventTimestampUs < nowUs - ttlUs;
 }

@@ -1,6 +1,6 @@
 /** One read of one view: from the entities of a request to the values of its features. */
 import type { Engine } from '../engine/index.js';
-import type { PrimitiveValue } from '../iceberg/index.js';
+import type { NestedField, PrimitiveValue } from '../iceberg/index.js';
 import type { BoundView } from './compiled-request.js';
 import { entityKeyValues, keyValue, keyValueOfText } from './entity-key.js';
 import type { OnlineRequest } from './online-request.js';
@@ -12,10 +12,22 @@ import type { PartLoader } from './parts/part-loader.js';
 import { eventTimestampUs, featureAt, type RowPlace } from './parts/segment.js';
 import type { Queued } from './parts/statement-queue.js';
 
+/** What a read has found in the table of a view. */
+export interface FoundView {
+  readonly features: readonly NestedField[];
+  /** The places of the features among those of the decoded rows. */
+  readonly places: readonly number[];
+  readonly moment: ReadMoment;
+  /** The newest row of an entity; undefined if there is none. */
+  rowOf(place: number): RowPlace | OnlineRow | undefined;
+  /** The values of the features of an entity. */
+  valuesOf(place: number): readonly OnlineValue[];
+}
+
 /** Reads decoded parts; what they leave open, and everything where nothing is decoded, is left to one statement. */
-export class ViewRead {
+export class ViewRead implements FoundView {
   readonly #bound: BoundView;
-  readonly #moment: ReadMoment;
+  readonly moment: ReadMoment;
   /** By entity of the request: the values of its key; null if one of them is null. */
   readonly #keys: readonly (readonly PrimitiveValue[] | null)[];
   readonly #decoded: DecodedRead | null;
@@ -26,7 +38,7 @@ export class ViewRead {
   /** @throws INVALID_ARGUMENT, TYPE_MISMATCH for a key */
   constructor(bound: BoundView, request: OnlineRequest, nowUs: bigint, cache: PartCache) {
     this.#bound = bound;
-    this.#moment = { nowUs, ttlUs: bound.ttlUs, includeExpired: request.includeExpired ?? false };
+    this.moment = { nowUs, ttlUs: bound.ttlUs, includeExpired: request.includeExpired ?? false };
     const read = request.readKeyValue ?? (request.entitiesAsText === true ? keyValueOfText : keyValue);
     this.#keys = request.entities.map((entity) => entityKeyValues(bound.keys, entity, read));
     const { view } = bound;
@@ -50,7 +62,7 @@ export class ViewRead {
   /** Finds the rows. @returns entities that are left to the statement, by their identities */
   find(): ReadonlyMap<string, readonly PrimitiveValue[]> {
     const decoded = this.#decoded;
-    this.#found = this.#keys.map((_, place) => (decoded === null ? 'tied' : decoded.rowOf(place, this.#moment.nowUs)));
+    this.#found = this.#keys.map((_, place) => (decoded === null ? 'tied' : decoded.rowOf(place, this.moment.nowUs)));
     const left = new Map<string, readonly PrimitiveValue[]>();
     for (const [place, key] of this.#keys.entries())
       if (key !== null && this.#found[place] === 'tied') left.set(this.#bound.view.entityKey(key), key);
@@ -64,23 +76,32 @@ export class ViewRead {
     signal: AbortSignal,
   ): Promise<void> {
     const { view, features } = this.#bound;
-    this.#rows = await view.newestRows(engine, entities, features, this.#moment.nowUs, signal);
+    this.#rows = await view.newestRows(engine, entities, features, this.moment.nowUs, signal);
   }
 
-  /** The values of the features of an entity. */
-  valuesOf(place: number): readonly OnlineValue[] {
-    const { features, places, view } = this.#bound;
+  get features(): readonly NestedField[] {
+    return this.#bound.features;
+  }
+
+  get places(): readonly number[] {
+    return this.#bound.places;
+  }
+
+  rowOf(place: number): RowPlace | OnlineRow | undefined {
     const key = this.#keys[place];
     const found = this.#found[place];
-    if (key === null || key === undefined || found === undefined) return features.map(() => NOT_FOUND);
-    if (found === 'tied') {
-      const row = this.#rows.get(view.entityKey(key));
-      if (row === undefined) return features.map(() => NOT_FOUND);
-      return row.values.map((value) => onlineValue(value, row.eventTimestampUs, this.#moment));
-    }
-    const timestampUs = eventTimestampUs(found);
+    if (key === null || key === undefined) return undefined;
+    return found === 'tied' ? this.#rows.get(this.#bound.view.entityKey(key)) : found;
+  }
+
+  valuesOf(place: number): readonly OnlineValue[] {
+    const { features, places } = this.#bound;
+    const row = this.rowOf(place);
+    if (row === undefined) return features.map(() => NOT_FOUND);
+    if ('values' in row) return row.values.map((value) => onlineValue(value, row.eventTimestampUs, this.moment));
+    const timestampUs = eventTimestampUs(row);
     return features.map((feature, index) =>
-      onlineValue(featureAt(found, places[index] as number, feature), timestampUs, this.#moment),
+      onlineValue(featureAt(row, places[index] as number, feature), timestampUs, this.moment),
     );
   }
 }

@@ -47,19 +47,19 @@ function onlineFeatures({ reader, metrics, maxStalenessMs, maxEntities }: ReadDe
       const { columns, request } = readOnlineBody(online, maxEntities);
       const header = headers[MIN_SNAPSHOT_HEADER];
       const minSnapshots = header === undefined ? undefined : parseMinSnapshots(String(header));
-      const response = await reader.getOnlineFeatures({
+      const found = await reader.findRows({
         ...request,
         readKeyValue: keyValueOfJson,
         maxStalenessMs,
         minSnapshots,
       });
-      if (minSnapshots !== undefined) requireReadViews(minSnapshots, response.snapshots);
+      if (minSnapshots !== undefined) requireReadViews(minSnapshots, found.snapshots);
       metrics.read(request.entities.length);
       return reply
-        .header(SNAPSHOTS_HEADER, snapshotsText(response.snapshots))
-        .header(STALENESS_HEADER, Math.ceil(response.stalenessMs))
+        .header(SNAPSHOTS_HEADER, snapshotsText(found.snapshots))
+        .header(STALENESS_HEADER, Math.ceil(found.stalenessMs))
         .type(JSON_TYPE)
-        .send(answerJson(response, { columns, withViews: online.include_feature_view_version_metadata ?? false }));
+        .send(answerJson(found, { columns, withViews: online.include_feature_view_version_metadata ?? false }));
     },
   };
 }

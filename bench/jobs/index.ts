@@ -10,6 +10,7 @@ import { historical } from './historical.js';
 import { historicalDeletes } from './historical-deletes.js';
 import { historicalMemory } from './historical-memory.js';
 import { historicalSkew } from './historical-skew.js';
+import { http } from './http.js';
 import { manyEntities } from './many-entities.js';
 import { materialize } from './materialize.js';
 import { onlineReads } from './online.js';
@@ -39,6 +40,7 @@ export const JOBS: readonly BenchJob[] = [
   backfill,
   growth,
   onlineReads,
+  http,
   storePlan,
   storeRead,
   storeMaterialize,

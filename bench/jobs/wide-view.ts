@@ -107,7 +107,7 @@ function ours(step: Step, width: Width, features: number): BenchVariant {
 /** Each run materializes from nothing: the online table of the run before is dropped first. */
 function materialized(step: Step): BenchVariant {
   return async (context, measure) => {
-    const project = await openBenchProject(context.dataFolder, '4GB', [], BUCKETS);
+    const project = await openBenchProject(context.dataFolder, '4GB', [], { buckets: BUCKETS });
     const deps = await materializationDeps(project);
     const view = nameOf('wide', ROWS[context.size][step]);
     const online = { namespace: ['moraine_online'], name: view };

@@ -1,12 +1,17 @@
+import fc from 'fast-check';
 import { LosslessNumber } from 'lossless-json';
 import { describe, expect, it } from 'vitest';
 import { type IcebergType, parseType } from '../../../iceberg/index.js';
-import type { FeatureValue, OnlineResponse } from '../../../online/index.js';
-import { answerJson, eventTimeJson } from '../../../service/answer-json.js';
+import type { Column, FeatureValue, FoundRows, FoundView, OnlineRow } from '../../../online/index.js';
+import type { Numbers } from '../../../online/parts/column.js';
+import { answerJson } from '../../../service/answer-json.js';
+import { columnWriter } from '../../../service/column-json.js';
 import { parseExactJson } from '../../../service/exact-json.js';
+import { JsonBytes } from '../../../service/json-bytes.js';
 import { keyValueOfJson } from '../../../service/key-value-json.js';
 import { readOnlineBody } from '../../../service/online-body.js';
 import { parseMinSnapshots, snapshotsText } from '../../../service/snapshot-headers.js';
+import { TimeWriter } from '../../../service/time-json.js';
 import { valueWriter } from '../../../service/value-json.js';
 
 const type = (text: string): IcebergType => parseType(text);
@@ -141,15 +146,26 @@ describe('the body of an online read', () => {
 
 describe('an answer', () => {
   it('has the join keys first, and the event times of each view', () => {
-    const value = (of: number, us: bigint) => ({ status: 'PRESENT', value: of, eventTimestampUs: us }) as const;
-    const missing = { status: 'NOT_FOUND', value: null, eventTimestampUs: null } as const;
-    const feature = (name: string, view: string) => ({ name, view, alias: view, feature: name, type: type('int') });
-    const response: OnlineResponse = {
+    const row = (us: bigint, ...values: readonly FeatureValue[]): OnlineRow => ({ eventTimestampUs: us, values });
+    const view = (
+      names: readonly string[],
+      rows: readonly (OnlineRow | undefined)[],
+      ttlUs: bigint | null,
+    ): FoundView => ({
+      features: names.map((name, place) => ({ id: place, name, required: false, type: type('int') })),
+      places: names.map((_, place) => place),
+      moment: { nowUs: 10_000_000n, ttlUs, includeExpired: false },
+      rowOf: (place) => rows[place],
+      valuesOf: () => [],
+    });
+    const feature = (name: string, of: string) => ({ name, view: of, alias: of, feature: name, type: type('int') });
+    const found: FoundRows = {
       joinKeys: [{ name: 'k', type: type('long') }],
       features: [feature('a', 'v'), feature('b', 'v'), feature('c', 'w')],
-      rows: [
-        [value(1, 1_500_000n), value(2, 1_500_000n), value(3, 2_000_000n)],
-        [missing, missing, value(4, 2_000_000n)],
+      entities: 2,
+      views: [
+        view(['a', 'b'], [row(1_500_000n, 1, null), undefined], null),
+        view(['c'], [row(2_000_000n, 3), row(1_999_999n, 4)], 8_000_000n),
       ],
       snapshots: [],
       nowUs: 0n,
@@ -157,23 +173,106 @@ describe('an answer', () => {
     };
     const columns = new Map([['k', [9_007_199_254_740_993n, null]]]);
     const epoch = '"1970-01-01T00:00:00Z"';
-    const both = '"PRESENT","PRESENT"';
     const v = `"event_timestamps":["1970-01-01T00:00:01.500Z",${epoch}]}`;
-    expect(answerJson(response, { columns, withViews: true })).toBe(
+    expect(answerJson(found, { columns, withViews: true }).toString()).toBe(
       `{"metadata":{"feature_names":["k","a","b","c"],"feature_view_metadata":[{"name":"v"},{"name":"w"}]},"results":[` +
-        `{"values":[9007199254740993,null],"statuses":[${both}],"event_timestamps":[${epoch},${epoch}]},` +
-        `{"values":[1,null],"statuses":["PRESENT","NOT_FOUND"],${v},{"values":[2,null],"statuses":["PRESENT","NOT_FOUND"],${v},` +
-        `{"values":[3,4],"statuses":[${both}],"event_timestamps":["1970-01-01T00:00:02Z","1970-01-01T00:00:02Z"]}]}`,
+        `{"values":[9007199254740993,null],"statuses":["PRESENT","PRESENT"],"event_timestamps":[${epoch},${epoch}]},` +
+        `{"values":[1,null],"statuses":["PRESENT","NOT_FOUND"],${v},{"values":[null,null],"statuses":["NULL_VALUE","NOT_FOUND"],${v},` +
+        `{"values":[3,null],"statuses":["PRESENT","OUTSIDE_MAX_AGE"],"event_timestamps":["1970-01-01T00:00:02Z","1970-01-01T00:00:01.999999Z"]}]}`,
     );
   });
+
+  const time = (us: bigint): string => {
+    const out = new JsonBytes();
+    new TimeWriter(out).write(us);
+    return out.finish().toString();
+  };
 
   it.each([
     [0n, '1970-01-01T00:00:00Z'],
     [1_500_000n, '1970-01-01T00:00:01.500Z'],
     [1_000_001n, '1970-01-01T00:00:01.000001Z'],
     [-1n, '1969-12-31T23:59:59.999999Z'],
+    [9_223_372_036_854_775_807n, '+294247-01-10T04:00:54.775807Z'],
   ])('has the event time %s as Feast writes it', (us, text) => {
-    expect(eventTimeJson(us)).toBe(JSON.stringify(text));
+    expect(time(us)).toBe(JSON.stringify(text));
+  });
+
+  it('has the event times of Date, to the millisecond', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: -9_007_199_254_740, max: 9_007_199_254_740 }), (ms) => {
+        expect(time(BigInt(ms) * 1000n)).toBe(JSON.stringify(new Date(ms).toISOString().replace('.000Z', 'Z')));
+      }),
+    );
+  });
+});
+
+describe('a decoded value in JSON', () => {
+  const fixed = (values: Numbers, width = 1): Column => ({ storage: 'fixed', values, width, validity: null });
+  /** What is written of the second of two rows, after other text. */
+  const written = (of: IcebergType, column: Column): string => {
+    const out = new JsonBytes();
+    out.ascii('<');
+    columnWriter(of)(out, column, 1);
+    return out.finish().toString().slice(1);
+  };
+  /** Doubles as data has them: few decimals, whole numbers, any bits. */
+  const double = fc.oneof(
+    fc.double(),
+    fc.integer().map(Number),
+    fc.tuple(fc.integer(), fc.integer({ min: 1, max: 6 })).map(([digits, places]) => Number(`${digits}e-${places}`)),
+  );
+
+  it('is that of the value itself, for doubles and floats', () => {
+    fc.assert(
+      fc.property(double, (value) => {
+        expect(written(type('double'), fixed(Float64Array.of(0, value)))).toBe(valueWriter(type('double'))(value));
+        const float = Math.fround(value);
+        expect(written(type('float'), fixed(Float32Array.of(0, float)))).toBe(valueWriter(type('float'))(float));
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  it('is that of the value itself, for integers and decimals', () => {
+    const long = fc.oneof(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), fc.integer().map(BigInt));
+    fc.assert(
+      fc.property(long, fc.integer(), fc.integer({ min: 0, max: 18 }), (value, int, scale) => {
+        expect(written(type('long'), fixed(BigInt64Array.of(0n, value)))).toBe(String(value));
+        expect(written(type('int'), fixed(Int32Array.of(0, int)))).toBe(String(int));
+        const decimal = type(`decimal(38, ${scale})`);
+        const halves = BigInt64Array.of(0n, 0n, value, value < 0n ? -1n : 0n);
+        expect(written(decimal, fixed(halves, 2))).toBe(valueWriter(decimal)(value));
+        const wide = (BigInt(int) << 64n) | BigInt.asUintN(64, value);
+        expect(written(decimal, fixed(BigInt64Array.of(0n, 0n, value, BigInt(int)), 2))).toBe(
+          valueWriter(decimal)(wide),
+        );
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('is that of the value itself, for texts', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.string()), (text) => {
+        const data = Buffer.from(`é${text}`);
+        const column: Column = { storage: 'bytes', data, offsets: Int32Array.of(0, 2, data.length), validity: null };
+        expect(written(type('string'), column)).toBe(JSON.stringify(text));
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('may be longer than the memory that is set aside', () => {
+    const text = 'a longer text '.repeat(100_000);
+    const data = Buffer.from(text);
+    const column: Column = { storage: 'bytes', data, offsets: Int32Array.of(0, 0, data.length), validity: null };
+    expect(written(type('string'), column)).toBe(JSON.stringify(text));
+    const out = new JsonBytes();
+    out.ascii('[1');
+    for (let more = 0; more < 20; more += 1) out.again(1, out.length);
+    out.ascii(']');
+    expect(out.finish().toString()).toBe(`[${'1'.repeat(2 ** 20)}]`);
   });
 });
 

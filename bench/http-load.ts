@@ -1,0 +1,68 @@
+/** Load on a feature server: the same requests by a compiled generator, and a digest of what is answered. */
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { projectRoot } from '../test/support/paths.js';
+import { debianProgram } from './debian-programs.js';
+import { FEATURE_NAMES, ONLINE_VIEW } from './online-source.js';
+
+const run = promisify(execFile);
+const SECONDS = 8;
+
+/** What is measured, by name: entities of a request and connections. */
+export const LOADS = {
+  '1 entity, 1 connection': { entities: 1, connections: 1 },
+  '100 entities, 1 connection': { entities: 100, connections: 1 },
+  '1 entity, 32 connections': { entities: 1, connections: 32 },
+  '100 entities, 32 connections': { entities: 100, connections: 32 },
+} as const;
+export type Load = keyof typeof LOADS;
+export const LOAD_NAMES = Object.keys(LOADS) as Load[];
+
+/** Milliseconds and requests per second, by load and what of it: `LOAD p50`, `LOAD p99`, `LOAD perSecond`. */
+export async function measureLoads(url: string, entities: number): Promise<Record<string, number>> {
+  const { path, env } = debianProgram('wrk');
+  const figures: Record<string, number> = {};
+  for (const name of LOAD_NAMES) {
+    const { connections, entities: perRequest } = LOADS[name];
+    const script = ['-s', join(projectRoot, 'bench/programs/online_requests.lua')];
+    const own = [String(perRequest), String(Math.floor(entities / 0.95)), FEATURE_NAMES.join(',')];
+    for (const seconds of [2, SECONDS]) {
+      const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '30s', ...script, url, '--', ...own];
+      const { stdout } = await run(path, args, { env: { ...process.env, ...env } });
+      const { failed, ...measured } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Record<string, number>;
+      if (failed !== 0) throw new Error(`${failed} requests failed under '${name}':\n${stdout}`);
+      for (const [what, value] of Object.entries(measured)) figures[`${name} ${what}`] = value;
+    }
+  }
+  return figures;
+}
+
+/** The answer to a request for entities by key. */
+export async function ask(url: string, keys: readonly number[]): Promise<OnlineAnswer> {
+  const features = FEATURE_NAMES.map((name) => `${ONLINE_VIEW}:${name}`);
+  const body = JSON.stringify({ features, entities: { entity_id: keys } });
+  const headers = { 'content-type': 'application/json' };
+  const answer = await fetch(`${url}/get-online-features`, { method: 'POST', headers, body });
+  if (!answer.ok) throw new Error(`${answer.status}: ${await answer.text()}`);
+  return (await answer.json()) as OnlineAnswer;
+}
+
+export interface OnlineAnswer {
+  readonly metadata: { readonly feature_names: readonly string[] };
+  readonly results: readonly { readonly values: readonly unknown[] }[];
+}
+
+/** A number of the values of many entities, the same for servers that answer the same. */
+export async function digestOfAnswers(url: string, entities: number): Promise<number> {
+  const hash = createHash('sha256');
+  const step = Math.max(1, Math.floor(entities / 5_000));
+  for (let from = 0; from < entities; from += step * 100) {
+    const keys = Array.from({ length: 100 }, (_, place) => from + place * step);
+    const { metadata, results } = await ask(url, keys);
+    const columns = metadata.feature_names.map((name, place) => [name, results[place]?.values] as const);
+    for (const name of FEATURE_NAMES) hash.update(JSON.stringify(columns.find(([other]) => other === name)?.[1]));
+  }
+  return hash.digest().readUIntBE(0, 6);
+}

@@ -1,0 +1,180 @@
+/** Online reads over HTTP, beside a bare route of the same web framework and beside Feast's own server on Redis. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import fastify from 'fastify';
+import { quoteLiteral, readableScanSql } from '../../engine/index.js';
+import { openScan } from '../../scans/index.js';
+import { startService } from '../../service/index.js';
+import { loadTable, planFiles, selectSnapshot } from '../../tables/index.js';
+import { projectRoot } from '../../test/support/paths.js';
+import { pythonEnvironment } from '../../test/support/python-environment.js';
+import { debianProgram } from '../debian-programs.js';
+import { ask, digestOfAnswers, LOAD_NAMES, measureLoads } from '../http-load.js';
+import { type BenchContext, type BenchJob, type Figure, figure } from '../job.js';
+import { ENTITIES, FEATURE_NAMES, ONLINE_VIEW, sleep } from '../online-source.js';
+import { openBenchProject } from '../world.js';
+import { onlineReads } from './online.js';
+
+const run = promisify(execFile);
+const NAME = 'http';
+const FEAST_ENV = { ...process.env, FEAST_USAGE: 'False', PYTHONDONTWRITEBYTECODE: '1' };
+
+const openHot = (context: BenchContext) =>
+  openBenchProject(context.dataFolder, '4GB', [context.scratchFolder], { cache: { maxSize: '4GB' } });
+
+/** The newest row of each entity, as the file that Feast's store is filled from. */
+async function writeNewestRows(context: BenchContext, path: string): Promise<void> {
+  const project = await openHot(context);
+  const identifier = { namespace: ['moraine_online'], name: ONLINE_VIEW };
+  const table = await loadTable(await project.catalog(), project.io, identifier);
+  const { schema, snapshot } = selectSnapshot(table.metadata);
+  const plan = await planFiles(table, { schema, snapshot });
+  const features = FEATURE_NAMES.map((name) => (name === 'm1' ? 'm1::DOUBLE AS m1' : name)).join(', ');
+  await (await project.engine()).withConnection(async (connection) => {
+    const { scan } = await openScan(connection, { table, snapshot, schema }, plan);
+    const all = await readableScanSql(connection, { ...scan, schema, extras: { sequenceNumber: 'seq' } });
+    const newest = `SELECT entity_id, event_timestamp AS event_ts, ${features} FROM ${all}
+      QUALIFY row_number() OVER (PARTITION BY entity_id ORDER BY event_timestamp DESC, seq DESC) = 1`;
+    await connection.run(`COPY (${newest}) TO ${quoteLiteral(path)} (FORMAT parquet)`);
+  });
+  await project.close();
+}
+
+/** A process of ours, ended after the work. */
+async function beside<T>(child: ChildProcess, work: () => Promise<T>): Promise<T> {
+  const ended = once(child, 'exit');
+  try {
+    return await Promise.race([work(), ended.then(() => Promise.reject(new Error('a server has ended early')))]);
+  } finally {
+    child.kill();
+    await ended.catch(() => undefined);
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { readonly port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function untilReady(isReady: () => Promise<boolean>): Promise<void> {
+  while (!(await isReady().catch(() => false))) await sleep(100);
+}
+
+/** Redis in memory only, filled by Feast; then Feast's server on it. */
+async function measureFeast(context: BenchContext): Promise<Record<string, number>> {
+  const folder = context.scratchFolder;
+  const rows = join(folder, 'newest.parquet');
+  await writeNewestRows(context, rows);
+  const interpreter = pythonEnvironment(join(projectRoot, 'test/interop/requirements-feast-redis.txt'));
+  const { path, env } = debianProgram('redis-server');
+  const [redisPort, port] = [await freePort(), await freePort()];
+  const args = ['--port', String(redisPort), '--bind', '127.0.0.1', '--save', '', '--dir', folder];
+  const redis = spawn(path, args, { env: { ...process.env, ...env }, stdio: 'ignore' });
+  const python = (...own: readonly string[]) => ['-W', 'ignore', ...own];
+  return await beside(redis, async () => {
+    await sleep(1_000);
+    const program = join(projectRoot, 'bench/programs/feast_redis.py');
+    const options = { env: FEAST_ENV, maxBuffer: 1 << 24 };
+    const { stdout } = await run(interpreter, python(program, folder, String(redisPort), rows), options);
+    const library = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Record<string, number>;
+    const start = `import sys; sys.argv[0] = 'feast'; from feast.cli.cli import cli; cli()`;
+    const serve = ['--chdir', folder, 'serve', '--port', String(port), '--workers', '2', '--max-requests', '0'];
+    const server = spawn(interpreter, python('-c', start, ...serve, '--no-access-log'), {
+      env: FEAST_ENV,
+      stdio: 'ignore',
+    });
+    return await beside(server, async () => {
+      const url = `http://127.0.0.1:${port}`;
+      await untilReady(async () => (await fetch(`${url}/health`)).ok);
+      const digest = await digestOfAnswers(url, ENTITIES[context.size]);
+      return { ...(await measureLoads(url, ENTITIES[context.size])), ...library, digest };
+    });
+  });
+}
+
+export const http: BenchJob = {
+  name: NAME,
+  title:
+    "Online reads over HTTP, everything decoded; floors: a bare route of the web framework, Feast's server on Redis.",
+  runs: 1,
+  data: onlineReads.name,
+  prepare: (context) => onlineReads.prepare(context),
+  variants: {
+    async ours(context, measure) {
+      const project = await openHot(context);
+      const log = { write: () => undefined };
+      const service = await startService({ project, port: 0, version: '0', log });
+      const entities = ENTITIES[context.size];
+      for (let from = 0; from < entities; from += 5_000) {
+        const keys = Array.from({ length: 5_000 }, (_, place) => from + place);
+        // The first reads of a bucket decode it, and may need more than the time of a read.
+        await untilReady(async () => (await ask(service.url, keys)).results.length > 0);
+      }
+      const digest = await digestOfAnswers(service.url, entities);
+      const figures = await measure(() => measureLoads(service.url, entities));
+      await service.close();
+      await project.close();
+      return { ...figures, digest };
+    },
+    async bare(context, measure) {
+      const project = await openHot(context);
+      const service = await startService({ project, port: 0, version: '0', log: { write: () => undefined } });
+      const answers = new Map<number, object>();
+      for (const count of [1, 100]) {
+        const keys = Array.from({ length: count }, (_, place) => place);
+        await untilReady(async () => (await ask(service.url, keys)).results.length > 0);
+        answers.set(count, await ask(service.url, keys));
+      }
+      await service.close();
+      await project.close();
+      const app = fastify();
+      app.post('/get-online-features', (request, reply) => {
+        const { entities } = request.body as { readonly entities: { readonly entity_id: readonly number[] } };
+        return reply.send(answers.get(entities.entity_id.length));
+      });
+      const url = await app.listen({ host: '127.0.0.1', port: 0 });
+      const figures = await measure(() => measureLoads(url, ENTITIES[context.size]));
+      await app.close();
+      return figures;
+    },
+    feast: (context, measure) => measure(() => measureFeast(context)),
+  },
+  figures(medians, size) {
+    const of = (variant: string, name: string): number => medians[variant]?.extra[name] ?? Number.NaN;
+    if (of('ours', 'digest') !== of('feast', 'digest')) throw new Error("Feast's server answers other values");
+    const line = (
+      what: string,
+      value: number,
+      unit: string,
+      options: { floor?: number; atMost?: number } = {},
+    ): Figure => figure(NAME, size, what, value, unit, options);
+    return [
+      ...LOAD_NAMES.flatMap((load) => [
+        line(`${load}, p50`, of('ours', `${load} p50`), 'ms', { floor: of('feast', `${load} p50`), atMost: 1 }),
+        line(`${load}, p99`, of('ours', `${load} p99`), 'ms', { floor: of('feast', `${load} p99`), atMost: 1 }),
+        line(
+          `${load}, time of a request at full throughput, over Feast's`,
+          1000 / of('ours', `${load} perSecond`),
+          'ms',
+          {
+            floor: 1000 / of('feast', `${load} perSecond`),
+            atMost: 0.2,
+          },
+        ),
+        line(`${load}, the same over a bare route`, 1000 / of('ours', `${load} perSecond`), 'ms', {
+          floor: 1000 / of('bare', `${load} perSecond`),
+          atMost: 2,
+        }),
+      ]),
+      line("Feast's read of 1 entity on Redis in its own process, p50", of('feast', 'p50'), 'ms'),
+      line('the same of 100 entities', of('feast', 'p50of100'), 'ms'),
+    ];
+  },
+};
