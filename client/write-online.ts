@@ -41,7 +41,7 @@ export interface OnlineWriteRequest {
   readonly rows: OnlineRows;
   /** False for rows that the source table has, too; true by default. Rebuilds from the source keep pushed rows. */
   readonly pushed?: boolean;
-  /** A batch that is written again under its key is committed once, as long as the snapshot of its commit has not expired. */
+  /** A batch that is written again under its key within 24 hours is committed once. */
   readonly key?: string;
   readonly signal?: AbortSignal;
 }

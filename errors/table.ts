@@ -3,27 +3,7 @@
  * the list of failures that workflows never retry, the HTTP status and the exit code of the command line.
  */
 
-/** Entry of an error code. */
-export interface ErrorEntry {
-  /** Exit code of the command line, 1-125. */
-  readonly exitCode: number;
-  /** HTTP status of the API. */
-  readonly httpStatus: number;
-  /** Whether the same call may succeed later without anything being changed. */
-  readonly retryable: boolean;
-  /** Meaning, in one sentence. */
-  readonly meaning: string;
-  /** Remedy for the reader. */
-  readonly remedy: string;
-}
-
-const entry = (
-  exitCode: number,
-  httpStatus: number,
-  retryable: boolean,
-  meaning: string,
-  remedy: string,
-): ErrorEntry => ({ exitCode, httpStatus, retryable, meaning, remedy });
+import { type ErrorEntry, entry } from './error-entry.js';
 
 /** Exit codes: 2 usage, 3 not found, 4 exists or conflicts, 5 refused, 6 unsupported, 7 damaged data, 8 environment, 9 unknown outcome, 70 a bug of ours. */
 export const ERROR_TABLE = {
@@ -254,6 +234,13 @@ export const ERROR_TABLE = {
     false,
     'The source, the view or the files of the windows changed since the plan was made.',
     'Make the plan again and look at it.',
+  ),
+  IDEMPOTENCY_KEY_REUSED: entry(
+    4,
+    422,
+    false,
+    'Another request was done under the same idempotency key.',
+    'Send another request under another key; repeat a request with the same body.',
   ),
   MATERIALIZATION_REQUIRED: entry(
     4,

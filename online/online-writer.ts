@@ -1,6 +1,5 @@
 /** Writes of many clients to online tables: those for one view that arrive within a short time are one commit. */
-import { randomUUID } from 'node:crypto';
-import type { Table } from '../tables/index.js';
+import type { IdempotencyKey, Table } from '../tables/index.js';
 import type { BatchRows } from './batch-rows.js';
 import { GroupCommits, type GroupLimits } from './group-commits.js';
 import { type OnlineWriteDeps, type OnlineWriteResult, writeOnlineGroup } from './write-group.js';
@@ -10,6 +9,8 @@ export interface ClientBatch {
   readonly rows: BatchRows;
   /** As of `OnlineBatch`. */
   readonly pushed: boolean;
+  /** A batch under a key is committed once within 24 hours, by whatever process. */
+  readonly key?: IdempotencyKey | undefined;
 }
 
 /** Those who want to know of commits. */
@@ -34,7 +35,7 @@ export class OnlineWriter {
       commit: async (view, batches) => {
         const [{ pushed } = { pushed: true }] = batches;
         try {
-          const { outcomes, table } = await writeOnlineGroup(deps, { view, pushed, batches, runKey: randomUUID() });
+          const { outcomes, table } = await writeOnlineGroup(deps, { view, pushed, batches });
           if (table !== null) await listener.committed(view, table);
           listener.grouped(batches.length, table === null ? 'nothing' : 'committed');
           return outcomes;
@@ -55,7 +56,7 @@ export class OnlineWriter {
    * Writes a batch, with those of others, and waits for the commit. Rows that tie win in the order that their batches arrived in. A row without a created time gets
    * the time of its arrival if the view has such a column.
    * @param bytes that the batch takes in memory
-   * @throws OVERLOADED if too much waits; as `writeOnlineBatch`
+   * @throws OVERLOADED if too much waits; IDEMPOTENCY_KEY_REUSED if another batch was written under the key; as `writeOnlineBatch`
    */
   async write(view: string, batch: ClientBatch, bytes: number): Promise<OnlineWriteResult> {
     return await this.#groups.add(view, { ...batch, nowUs: BigInt(Date.now()) * 1000n }, bytes);

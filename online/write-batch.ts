@@ -1,5 +1,6 @@
 /** Writing rows into an online table beside materialization: a batch of rows is one commit. */
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
+import type { IdempotencyKey } from '../tables/index.js';
 import type { BatchRows } from './batch-rows.js';
 import { type OnlineWriteDeps, type OnlineWriteResult, writeOnlineGroup } from './write-group.js';
 
@@ -11,7 +12,7 @@ export type OnlineBatch = BatchRows & {
    * too: when they are deleted there, they go here.
    */
   readonly pushed?: boolean | undefined;
-  /** A batch under a key is committed once while the snapshot of its commit is known. */
+  /** A batch under a key is committed once within 24 hours. */
   readonly key?: string | undefined;
   /** Microseconds since the epoch; the time of this machine by default. */
   readonly nowUs?: bigint | undefined;
@@ -29,8 +30,7 @@ export async function writeOnlineBatch(deps: OnlineWriteDeps, batch: OnlineBatch
   const { outcomes } = await writeOnlineGroup(deps, {
     view,
     pushed,
-    batches: [{ rows: batch, nowUs }],
-    runKey: runKey(batch.key),
+    batches: [{ rows: batch, nowUs, key: batch.key === undefined ? undefined : keyOf(batch.key) }],
     signal,
   });
   const [outcome] = outcomes;
@@ -38,7 +38,8 @@ export async function writeOnlineBatch(deps: OnlineWriteDeps, batch: OnlineBatch
   return outcome.result;
 }
 
-/** Keys are free text; what snapshots record has a length of its own. */
-function runKey(key: string | undefined): string {
-  return key === undefined ? randomUUID() : createHash('sha256').update(`online-write/${key}`).digest('hex');
+/** A batch under a key may come from a table or a query: its rows are not compared. */
+function keyOf(key: string): IdempotencyKey {
+  const hash = createHash('sha256').update(`online-write/${key}`).digest('hex');
+  return { key: hash.slice(0, 32), content: '0'.repeat(16) };
 }

@@ -7,10 +7,20 @@ import { type Definitions, type FeatureView, findFeatureView, resolveView } from
 import { currentSchema, type DataFile, type TableMetadata } from '../iceberg/index.js';
 import { sizeOfFiles } from '../staging/index.js';
 import type { FileIO } from '../storage/index.js';
-import { commitAppend, findRun, loadTable, requireWritable, type Table } from '../tables/index.js';
+import {
+  commitAppend,
+  findIdempotencyKeys,
+  type IdempotencyKey,
+  IdempotencyKeysTaken,
+  loadTable,
+  recordingKeys,
+  requireWritable,
+  type Table,
+} from '../tables/index.js';
 import { batchColumns, type OpenedBatches, onlineSelect, openBatches, type TimedRows } from './batch-rows.js';
 import { ensureOnlineTable } from './ensure-online-table.js';
 import type { Outcome } from './group-commits.js';
+import { knownBatches } from './keyed-batches.js';
 import { DEFAULT_ONLINE_SETTINGS, type OnlineSettings, onlineLayout } from './online-layout.js';
 import { stageOnlineRows } from './small-writes.js';
 import { onlineColumns } from './stored-columns.js';
@@ -27,14 +37,18 @@ export interface OnlineWriteDeps {
   readonly loadSource: LoadSource;
 }
 
+/** A batch of a group. */
+export interface GroupedBatch extends TimedRows {
+  /** A batch under a key is committed once within 24 hours. */
+  readonly key?: IdempotencyKey | undefined;
+}
+
 /** Batches in the order that they arrived in. */
 export interface OnlineGroup {
   readonly view: string;
   /** Whether the rows are the clients' own, which rebuilds from the source keep. */
   readonly pushed: boolean;
-  readonly batches: readonly TimedRows[];
-  /** The commit under this key lands once; it is for a group of one batch. */
-  readonly runKey: string;
+  readonly batches: readonly GroupedBatch[];
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -73,36 +87,77 @@ export async function writeOnlineGroup(deps: OnlineWriteDeps, group: OnlineGroup
     const message = `Feature view '${view.name}' is not online: set online: true and apply it.`;
     throw new MoraineError('INVALID_ARGUMENT', message);
   }
-  const made = await madeTable(deps, view);
-  const run = { key: group.runKey };
-  const before = made === null ? null : findRun(made.metadata, run);
-  if (before !== null)
-    return allAlike(group, { ...nothingOf(view.name), snapshotId: before, outcome: 'already-committed' });
-  const { staged, opened } = await deps.engine.withConnection(
-    (connection) => stageGroup(connection, deps, { view, definitions, group, made }),
-    { signal: group.signal },
-  );
-  if (staged === null) return { outcomes: outcomesOf(opened, nothingOf(view.name)), table: null };
+  for (;;) {
+    try {
+      return await writeOnce(deps, { view, definitions, group, made: await madeTable(deps, view) });
+    } catch (error) {
+      // Who has them is found in the newer table.
+      if (!(error instanceof IdempotencyKeysTaken)) throw error;
+    }
+  }
+}
+
+interface Write {
+  readonly view: FeatureView;
+  readonly definitions: Definitions;
+  readonly group: OnlineGroup;
+  /** Null: the table is not made yet. */
+  readonly made: Table | null;
+}
+
+async function writeOnce(deps: OnlineWriteDeps, write: Write): Promise<GroupResult> {
+  const { view, group, made } = write;
+  const keys = group.batches.map(({ key }) => key);
+  const named = keys.flatMap((key) => key?.key ?? []);
+  const known = knownBatches(keys, made === null ? new Map() : await findIdempotencyKeys(made, named));
+  const places = group.batches.flatMap((_, place) => (known.has(place) ? [] : [place]));
+  const batches = places.flatMap((place) => group.batches[place] ?? []);
+  const { written, table } = await commitBatches(deps, { ...write, group: { ...group, batches } });
+  const outcomes = group.batches.map((_, place): BatchOutcome => {
+    const found = known.get(place);
+    if (found === undefined || 'sameAs' in found)
+      return written[places.indexOf(found?.sameAs ?? place)] ?? { result: nothingOf(view.name) };
+    if ('error' in found) return found;
+    return { result: { ...nothingOf(view.name), snapshotId: found.snapshotId, outcome: 'already-committed' } };
+  });
+  return { outcomes, table };
+}
+
+/** Commits batches that no commit has. */
+async function commitBatches(
+  deps: OnlineWriteDeps,
+  write: Write,
+): Promise<{ readonly written: readonly BatchOutcome[]; readonly table: Table | null }> {
+  const { view, group } = write;
+  if (group.batches.length === 0) return { written: [], table: null };
+  const { staged, opened } = await deps.engine.withConnection((connection) => stageGroup(connection, deps, write), {
+    signal: group.signal,
+  });
+  if (staged === null) return { written: outcomesOf(opened, nothingOf(view.name)), table: null };
   const { table, files } = staged;
-  const { snapshotId, outcome, metadata, metadataLocation } = await commitAppend(table, {
+  const keys = group.batches.flatMap(({ key }, place) => {
+    const isWritten = opened.errors[place] === undefined && opened.counts[place] !== 0n;
+    return key === undefined || !isWritten ? [] : [key];
+  });
+  const recording = recordingKeys(table, keys);
+  const { snapshotId, metadata, metadataLocation } = await commitAppend(table, {
     files,
-    run,
+    run: { key: randomUUID() },
     summary: new Map([['moraine.kind', 'online-write']]),
     // Rows fit the table whatever others have written: only the swap has to be tried again.
     isCostly: true,
-    validate: (base) => requireSameSchema(table.metadata, base, view.name),
+    ...recording,
+    validate: async (base) => {
+      requireSameSchema(table.metadata, base, view.name);
+      await recording.validate?.(base);
+    },
   });
-  if (outcome === 'already-committed') return allAlike(group, { ...nothingOf(view.name), snapshotId, outcome });
-  const result = { view: view.name, snapshotId, outcome, ...sizeOfFiles(files) };
-  return { outcomes: outcomesOf(opened, result), table: { ...table, metadata, metadataLocation } };
+  const result = { view: view.name, snapshotId, outcome: 'committed', ...sizeOfFiles(files) } as const;
+  return { written: outcomesOf(opened, result), table: { ...table, metadata, metadataLocation } };
 }
 
 function nothingOf(view: string): OnlineWriteResult {
   return { view, snapshotId: null, outcome: 'nothing', rows: 0n, files: 0, bytes: 0n };
-}
-
-function allAlike({ batches }: OnlineGroup, result: OnlineWriteResult): GroupResult {
-  return { outcomes: batches.map(() => ({ result })), table: null };
 }
 
 function outcomesOf({ errors, counts }: OpenedBatches, result: OnlineWriteResult): readonly BatchOutcome[] {
@@ -126,14 +181,6 @@ async function madeTable(deps: OnlineWriteDeps, view: FeatureView): Promise<Tabl
 async function loadOnlineTable(deps: OnlineWriteDeps, { name }: FeatureView): Promise<Table> {
   const { catalog, io, settings = DEFAULT_ONLINE_SETTINGS } = deps;
   return await loadTable(catalog, io, { namespace: settings.namespace, name });
-}
-
-interface Write {
-  readonly view: FeatureView;
-  readonly definitions: Definitions;
-  readonly group: OnlineGroup;
-  /** Null: the table is not made yet. */
-  readonly made: Table | null;
 }
 
 /** The batches, and files with their rows; null if there are no rows. */

@@ -31,12 +31,14 @@ function requireBody({ body }: FastifyRequest): void {
 }
 
 /** @throws UNAUTHENTICATED, PERMISSION_DENIED */
-function requireScope({ keys }: WatchedKeys, { headers }: FastifyRequest, scope: Exclude<Route['scope'], null>): void {
+function requireScope({ keys }: WatchedKeys, request: FastifyRequest, scope: Exclude<Route['scope'], null>): void {
+  const { headers } = request;
   const key = findApiKey(keys, headers.authorization);
   if (key === undefined) {
     const fault = headers.authorization === undefined ? 'has no API key' : 'has an API key that is not known';
     throw new MoraineError('UNAUTHENTICATED', `The request ${fault}.`);
   }
+  request.apiKeyId = key.id;
   if (mayUse(key, scope)) return;
   throw new MoraineError(
     'PERMISSION_DENIED',

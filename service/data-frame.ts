@@ -27,6 +27,11 @@ export function dataFrameOf(df: Readonly<Record<string, readonly unknown[]>>): D
   return columns;
 }
 
+export function rowCount(frame: DataFrame): number {
+  const [first] = frame.values();
+  return first?.length ?? 0;
+}
+
 /**
  * The rows of a data frame with the columns of a batch.
  * @param view for messages
@@ -35,8 +40,7 @@ export function dataFrameOf(df: Readonly<Record<string, readonly unknown[]>>): D
 export function batchRowsOf(frame: DataFrame, batch: BatchColumns, view: string): readonly FeatureValue[][] {
   const { fields } = batch.schema;
   const named = byTargetName(frame, batch, view);
-  const [first] = frame.values();
-  const rows = Array.from({ length: first?.length ?? 0 }, (): FeatureValue[] => []);
+  const rows = Array.from({ length: rowCount(frame) }, (): FeatureValue[] => []);
   if (rows.length === 0) return rows;
   for (const field of fields) {
     const source = named.get(field.name);

@@ -7,6 +7,7 @@ import { materializationDeps, type Project } from '../project/index.js';
 import { addRoute } from './add-route.js';
 import { limitArrival } from './arrival.js';
 import { parseExactJson } from './exact-json.js';
+import { noteBody } from './idempotency-key.js';
 import { WatchedKeys } from './key-file.js';
 import { OfflineProcesses } from './offline-processes.js';
 import { openApiDocument } from './openapi.js';
@@ -168,8 +169,11 @@ function createApp(
     clientErrorHandler,
   });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_, body: Buffer, done) => {
+  app.decorateRequest('apiKeyId', null);
+  app.decorateRequest('bodyDigest', null);
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     try {
+      noteBody(request, body);
       done(null, parseExactJson(body));
     } catch (error) {
       done(error as Error);

@@ -1,6 +1,7 @@
 /** Paths that write features. */
 import type { BatchColumns, OnlineWriter } from '../online/index.js';
-import { batchRowsOf, dataFrameOf } from './data-frame.js';
+import { batchRowsOf, dataFrameOf, rowCount } from './data-frame.js';
+import { IDEMPOTENCY_HEADER, idempotencyKeyOf } from './idempotency-key.js';
 import type { Route } from './route.js';
 import { WRITE_ANSWER, WRITE_REQUEST } from './schemas.js';
 import { SNAPSHOTS_HEADER, snapshotsText } from './snapshot-headers.js';
@@ -30,18 +31,19 @@ function writeToOnlineStore({ writer }: WriteDeps): Route {
     body: WRITE_REQUEST,
     maxBodyBytes: MAX_WRITE_BYTES,
     answers: { 200: WRITE_ANSWER },
-    errors: [404, 409, 429, 501, 503, 504],
+    errors: [404, 409, 422, 429, 501, 503, 504],
     answerHeaders: { 'Moraine-Snapshots': 'The snapshot that has the rows: VIEW=SNAPSHOT-ID.' },
-    handle: async ({ body, headers }, reply) => {
-      const { feature_view_name: view, df } = body as WriteBody;
+    headers: IDEMPOTENCY_HEADER,
+    handle: async (request, reply) => {
+      const { feature_view_name: view, df } = request.body as WriteBody;
+      const key = idempotencyKeyOf(request);
       const frame = dataFrameOf(df);
       const rows = { read: (columns: BatchColumns) => batchRowsOf(frame, columns, view) };
-      const bytes = Number(headers['content-length'] ?? 0);
-      const result = await writer.write(view, { rows, pushed: true }, bytes);
-      const { snapshotId } = result;
+      const bytes = Number(request.headers['content-length'] ?? 0);
+      const { snapshotId } = await writer.write(view, { rows, pushed: true, key }, bytes);
       return reply
         .header(SNAPSHOTS_HEADER, snapshotsText([{ view, snapshotId }]))
-        .send({ feature_view_name: view, snapshot: snapshotId?.toString() ?? null, rows: Number(result.rows) });
+        .send({ feature_view_name: view, snapshot: snapshotId?.toString() ?? null, rows: rowCount(frame) });
     },
   };
 }

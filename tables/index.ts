@@ -8,6 +8,14 @@ export { danglingTest, deleteFileKey } from './dangling-deletes.js';
 export { deletesOfFiles, type FileWithDeletes } from './deletes-of-files.js';
 export { commitExpiryBehindFence, commitProtection } from './expiry-fence.js';
 export { reachFaultPoint } from './fault-point.js';
+export { findIdempotencyKeys, IdempotencyKeysTaken, recordingKeys } from './idempotency-keys.js';
+export {
+  IDEMPOTENCY_KEYS,
+  type IdempotencyKey,
+  type IdempotencyRecord,
+  idempotencyFiles,
+  withRelocatedKeys,
+} from './idempotency-records.js';
 export { manifestContext, readManifestEntries, readSnapshotManifests } from './manifest-files.js';
 export { readStagedManifest, stageManifest } from './manifest-writer.js';
 export {

@@ -14,7 +14,7 @@ import {
 } from '../../iceberg/index.js';
 import type { Location } from '../../locations/index.js';
 import { mapConcurrently, readKept } from '../../storage/index.js';
-import { manifestContext, readSnapshotManifests, type Table } from '../../tables/index.js';
+import { idempotencyFiles, manifestContext, readSnapshotManifests, type Table } from '../../tables/index.js';
 import { statisticsFiles } from '../sweep/table-files.js';
 import { type CopyDeletesDeps, copyPositionDeletes } from './copy-deletes.js';
 import { Lanes } from './lanes.js';
@@ -84,7 +84,8 @@ export class TableCopy {
     this.#known = this.#manifests.size + manifests.size;
     await mapConcurrently([...manifests.values()], (manifest) => this.#copyManifest(table, manifest));
     await mapConcurrently(fresh, (snapshot) => this.#copyList(table, snapshot));
-    await mapConcurrently([...statisticsFiles(table.metadata)], ({ location }) => {
+    const others = [...statisticsFiles(table.metadata), ...idempotencyFiles(table.metadata)];
+    await mapConcurrently(others, ({ location }) => {
       return this.#once(location, () => target.copy(location, relocation.of(location)));
     });
   }

@@ -2,7 +2,7 @@
 import type { Catalog } from '../../catalogs/index.js';
 import { relocateMetadata, type TableMetadata } from '../../iceberg/index.js';
 import type { Relocation } from '../../locations/index.js';
-import { type Table, withoutMark } from '../../tables/index.js';
+import { type Table, withoutMark, withRelocatedKeys } from '../../tables/index.js';
 import { withoutLeases } from '../leases/leases.js';
 
 /** The same state under new locations. What belongs to the old name stays there: its mark, and the leases of runs that work on it. */
@@ -18,5 +18,6 @@ export function relocatedTable(source: Table, target: Catalog, relocation: Reloc
 }
 
 export function relocatedMetadata(metadata: TableMetadata, relocation: Relocation): TableMetadata {
-  return relocateMetadata(withoutLeases(withoutMark(metadata)), relocation);
+  const moved = withRelocatedKeys(withoutLeases(withoutMark(metadata)), (location) => relocation.of(location));
+  return relocateMetadata(moved, relocation);
 }

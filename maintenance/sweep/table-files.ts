@@ -7,7 +7,7 @@ import {
   type Snapshot,
   type TableMetadata,
 } from '../../iceberg/index.js';
-import { readManifestEntries, readSnapshotManifests, type Table } from '../../tables/index.js';
+import { idempotencyFiles, readManifestEntries, readSnapshotManifests, type Table } from '../../tables/index.js';
 
 /** A file and why the table has it. */
 export interface TableFile {
@@ -91,7 +91,7 @@ async function* filesOfManifests(
 }
 
 /**
- * The files that metadata names besides its snapshots' own: metadata files and statistics.
+ * The files that metadata names besides its snapshots' own: metadata files, statistics and idempotency keys.
  * @param expired snapshots whose statistics do not count
  * @param dropped metadata files that are taken to have left the log
  */
@@ -105,6 +105,7 @@ export function* filesOfMetadata(
     if (!dropped.has(metadataFile)) yield { location: metadataFile, reason: 'a metadata file of the metadata log' };
   }
   for (const file of statisticsFiles(metadata)) if (!expired.has(file.snapshotId)) yield file;
+  for (const { location } of idempotencyFiles(metadata)) yield { location, reason: 'idempotency keys of commits' };
 }
 
 /** Statistics and partition statistics files, with the snapshot each is of. */

@@ -5,6 +5,7 @@ import { createMoraine } from '../../../client/index.js';
 import type { ConfigInput } from '../../../config/index.js';
 import { findSnapshot } from '../../../iceberg/index.js';
 import { createApiKey, startService } from '../../../service/index.js';
+import { commitUpdates } from '../../../tables/index.js';
 import { FeatureLab } from '../../support/feature-lab.js';
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -34,7 +35,9 @@ const DEFINITIONS = {
   entities: [{ name: 'driver', joinKeys: ['driver_id'] }],
   featureViews: [
     view('all_types', Object.keys(TYPES)),
-    ...['grouped', 'tied', 'alone', 'served', 'limited', 'closed', 'refused'].map((name) => view(name, ['n'])),
+    ...['grouped', 'tied', 'alone', 'served', 'limited', 'closed', 'refused', 'keyed', 'expired', 'raced'].map((name) =>
+      view(name, ['n']),
+    ),
     view('timeless', ['n'], false),
     { ...view('offline_only', ['n']), online: false },
   ],
@@ -274,9 +277,11 @@ describe('a group of writes', () => {
   });
 
   it('is finished when the service closes', async () => {
-    const { write, close } = await start({ groupCommitMs: 300 });
+    const { write, close, service } = await start({ groupCommitMs: 1500 });
     const sent = [1, 2, 3].map((n) => write('closed', one(n, n)));
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    const metrics = async () => await (await fetch(`${service.url}/metrics`)).text();
+    while (!(await metrics()).includes('moraine_write_queue_requests 3'))
+      await new Promise((resolve) => setTimeout(resolve, 20));
     await close();
     expect((await Promise.all(sent)).map(({ status }) => status)).toEqual([200, 200, 200]);
     expect((await lab.table('moraine_online.closed')).metadata.snapshots).toHaveLength(1);
@@ -301,5 +306,76 @@ describe('a group of writes', () => {
     expect((await write('refused', {})).status).toBe(401);
     expect((await write('refused', {}, as(reader))).status).toBe(403);
     expect((await write('refused', {}, as(writer))).status).toBe(200);
+  });
+});
+
+describe('an idempotency key', () => {
+  const keyed = (key: string) => ({ 'Idempotency-Key': key });
+  const rowsOf = async (name: string) =>
+    (await lab.table(`moraine_online.${name}`)).metadata.snapshots.map(({ summary }) => summary.get('added-records'));
+
+  it('makes a repeated write be done once and answered alike, also after a restart, in a group, and by others', async () => {
+    const { write, close } = await start();
+    const first = await write('keyed', one(1), keyed('a'));
+    expect(first).toMatchObject({ status: 200, body: { rows: 1 } });
+    const again = await write('keyed', one(1), keyed('a'));
+    expect([again.status, again.body]).toEqual([200, first.body]);
+    expect(again.headers.get('moraine-snapshots')).toBe(first.headers.get('moraine-snapshots'));
+    // Within one group: the same one three times, another body under its key, and a batch that is wrong.
+    const group = await Promise.all([
+      ...[0, 1, 2].map(() => write('keyed', one(2, 2), keyed('b'))),
+      write('keyed', one(1), keyed('a')),
+      write('keyed', one('x'), keyed('c')),
+    ]);
+    expect(group.map(({ status }) => status)).toEqual([200, 200, 200, 200, 400]);
+    expect(new Set(group.slice(0, 3).map(({ body }) => body.snapshot)).size).toBe(1);
+    expect(group[3]?.body).toEqual(first.body);
+    await close();
+    const restarted = await start();
+    expect((await restarted.write('keyed', one(1), keyed('a'))).body).toEqual(first.body);
+    expect(await restarted.write('keyed', one(9), keyed('a'))).toMatchObject({
+      status: 422,
+      body: { code: 'IDEMPOTENCY_KEY_REUSED' },
+    });
+    // A key of a batch that failed is free.
+    expect((await restarted.write('keyed', one(3, 3), keyed('c'))).status).toBe(200);
+    expect(await rowsOf('keyed')).toEqual(['1', '1', '1']);
+    expect((await restarted.write('keyed', one(1), keyed('ä'))).status).toBe(400);
+  });
+
+  it('is one of its API key', async () => {
+    const keys = join(lab.folder, 'idempotency-keys.json');
+    const users = [await createApiKey(keys, 'a', ['write']), await createApiKey(keys, 'b', ['write'])];
+    const { write } = await start({ keys });
+    const answers = [];
+    for (const user of users)
+      answers.push(await write('alone', one(1), { ...keyed('k'), authorization: `Bearer ${user}` }));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    expect(await rowsOf('alone')).toEqual(['1', '1']);
+  });
+
+  it('holds when the snapshot of its commit has expired', async () => {
+    const { write } = await start({ groupCommitMs: 0 });
+    const first = await write('expired', one(1), keyed('a'));
+    for (const n of [2, 3]) await write('expired', one(n, n));
+    const table = await lab.table('moraine_online.expired');
+    const snapshotId = BigInt(first.body.snapshot ?? 0);
+    await commitUpdates(table, (base) =>
+      findSnapshot(base, snapshotId) === undefined ? null : [{ action: 'remove-snapshots', snapshotIds: [snapshotId] }],
+    );
+    expect((await write('expired', one(1), keyed('a'))).body).toEqual(first.body);
+    expect(await rowsOf('expired')).toEqual(['1', '1']);
+  });
+
+  it('is held by one commit, whichever of two processes is first', async () => {
+    const [a, b] = [await start({ groupCommitMs: 0 }), await start({ groupCommitMs: 0 })];
+    for (let round = 0; round < 5; round += 1) {
+      const answers = await Promise.all(
+        [a, b, a, b].map(({ write }) => write('raced', one(round, round), keyed(`round ${round}`))),
+      );
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+      expect(new Set(answers.map(({ body }) => body.snapshot)).size).toBe(1);
+    }
+    expect(await rowsOf('raced')).toEqual(['1', '1', '1', '1', '1']);
   });
 });
