@@ -1,12 +1,14 @@
 /**
  * Real tables against plain recomputation: random appends, copy-on-write deletes and updates, compactions, roll-backs of the
- * source and of the online table, pushes, and runs with windows and ends. After every run the newest row per entity online is
+ * source and of the online table, pushes, compactions of the online table, and runs with windows and ends. After every run the newest row per entity online is
  * the newest per entity over every moment, each read at the source snapshot of the last run that covered it, plus pushed rows.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { compactDirect } from '../../maintenance/index.js';
 import { materializeDirect } from '../../materialization/index.js';
 import { getOnlineFeatures } from '../../online/index.js';
+import { compactDeps } from '../support/compaction-lab.js';
 import { Lab } from '../support/materialization-lab.js';
 import { runs, timeLimit } from '../support/property-runs.js';
 
@@ -56,7 +58,8 @@ type Step =
   | { do: 'compact' }
   | { do: 'rollback'; pick: number }
   | { do: 'rollback-online' }
-  | { do: 'push'; k: number; at: number }
+  | { do: 'push'; rows: { k: number; at: number }[] }
+  | { do: 'compact-online'; strategy: 'latest' | 'binpack' }
   | { do: 'run'; end: number | null; shards: number }
   | { do: 'window'; start: number; length: number };
 
@@ -74,7 +77,20 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ do: 'compact' as const }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('rollback' as const), pick: fc.nat(5) }) },
   { weight: 1, arbitrary: fc.constant({ do: 'rollback-online' as const }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('push' as const), k, at }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('push' as const),
+      rows: fc.array(fc.record({ k, at }), { minLength: 1, maxLength: 4 }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('compact-online' as const),
+      strategy: fc.constantFrom('latest' as const, 'binpack' as const),
+    }),
+  },
   {
     weight: 4,
     arbitrary: fc.record({
@@ -141,9 +157,14 @@ class World {
       await lab.rollback('source', this.head ?? -1n);
     }
     if (next.do === 'push' && this.onlineStates.size > 0) {
-      const fact = this.fact(next.k, next.at);
-      await lab.push(fact);
-      this.oracle.pushed.push(fact);
+      const facts = next.rows.map((row) => this.fact(row.k, row.at));
+      await lab.pushRows(facts);
+      this.oracle.pushed.push(...facts);
+      await this.rememberOnline();
+    }
+    if (next.do === 'compact-online' && this.onlineStates.size > 0) {
+      const table = `moraine_online.${lab.view.name}`;
+      await compactDirect(compactDeps(lab, lab.definitions), { table, strategy: next.strategy });
       await this.rememberOnline();
     }
     if (next.do === 'rollback-online' && this.onlineStates.size > 1) await this.rollBackOnline();
@@ -214,7 +235,8 @@ describe('materialization of a changing table', () => {
             const world = new World(lab);
             for (const next of steps) {
               await world.apply(next);
-              if (next.do === 'run' || next.do === 'window')
+              const isWritten = next.do === 'compact-online' && world.onlineStates.size > 0;
+              if (next.do === 'run' || next.do === 'window' || isWritten)
                 expect(await world.online()).toEqual(world.oracle.newest());
             }
           } finally {

@@ -8,6 +8,7 @@ import { type Engine, openEngine, quoteLiteral, readableScanSql } from '../../en
 import type { Definitions, FeatureView } from '../../features/index.js';
 import { currentSchema, type DataFile, type NestedField, type Schema, type TableUpdate } from '../../iceberg/index.js';
 import type { MaterializationDeps } from '../../materialization/index.js';
+import { type OnlineWriteResult, writeOnlineBatch } from '../../online/index.js';
 import { fileToOpen, openFiles } from '../../scans/index.js';
 import { stageRows } from '../../staging/index.js';
 import type { FileIO } from '../../storage/index.js';
@@ -257,6 +258,13 @@ export class Lab {
     };
     const select = `SELECT ${schema.fields.map(({ name }) => columns[name] ?? 'NULL').join(', ')}`;
     await commitAppend(table, { files: await this.#write(table, select) });
+  }
+
+  /** Writes rows of a client into the online table, in one commit. */
+  async pushRows(rows: readonly SourceRow[], options: { readonly pushed?: boolean } = {}): Promise<OnlineWriteResult> {
+    const open = () =>
+      Promise.resolve(`SELECT k, v, event_ts, created FROM (${valuesSql(rows)}) AS t(k, event_ts, created, v)`);
+    return await writeOnlineBatch(this.deps, { view: this.view.name, open, ...options });
   }
 
   /** Rows of a select over a table's live files, called `rows`. */
