@@ -4,7 +4,7 @@ import { declareBackfillCommands } from './commands/backfill.js';
 import { declareCompactionCommands } from './commands/compaction.js';
 import { declareDefinitionCommands } from './commands/definitions.js';
 import { declareFeatureCommands } from './commands/features.js';
-import { declareImportCommands } from './commands/import.js';
+import { declareFeastCommands, declareImportCommands } from './commands/import.js';
 import { declareMaintenanceCommands } from './commands/maintenance.js';
 import { declareProcessCommands } from './commands/processes.js';
 import { declareRunCommands } from './commands/runs.js';
@@ -33,6 +33,7 @@ Run \`moraine COMMAND --help\` for a command's options and examples.`,
     );
   declareDefinitionCommands(program, runner);
   declareImportCommands(program, runner);
+  declareFeastCommands(program, runner);
   declareFeatureCommands(program, runner);
   declareTableCommands(program, runner);
   declareBackfillCommands(program, runner);

@@ -94,6 +94,7 @@ export { type PullAnswer, type PullFeaturesRequest, withPulledFeatures } from '.
 export type { RedefinedView } from './redefined-views.js';
 export { registerDefinitions } from './register-definitions.js';
 export type { RenamedTable } from './rename-online-tables.js';
+export { type BoundView, resolveViews } from './resolve-views.js';
 export type { ScheduleRequest } from './schedules.js';
 export { measureStorageTraffic } from './storage-traffic.js';
 export { hasConfiguredServer, onProjectServer, type ServerOptions, type StartedRun } from './temporal-run.js';

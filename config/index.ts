@@ -1,7 +1,7 @@
 /** Configuration: `moraine.yaml`, its schema, and loading it with messages that name the line. */
 
 export { parseByteSize } from './byte-size.js';
-export { isCatalogOption } from './catalog-options.js';
+export { isCatalogOption, isSecretCatalogOption } from './catalog-options.js';
 export type {
   CatalogConfig,
   DeploymentConfig,

@@ -82,6 +82,29 @@ export function namedType(dtype: string, column: IcebergType): ImportedType | un
   return { type: undefined, difference: `${dtype}, ${featureTypeToString(column)} in the table` };
 }
 
+/** Kinds of columns that Feast has no type for: the type of what answers have in their place. */
+const ANSWERED_AS: Readonly<Record<string, string>> = { date: 'UNIX_TIMESTAMP', time: 'STRING', fixed: 'BYTES' };
+
+/** The number of Feast's ValueType.Enum for a column; import gives the column's type back. 0 (INVALID) for what Feast cannot have. */
+export function exportType(type: IcebergType): number {
+  return numberOf(exportName(type));
+}
+
+function exportName(type: IcebergType): string | undefined {
+  const text = featureTypeToString(type);
+  const exact = [...TYPES.values()].find((feast) => feast.type === text);
+  if (exact !== undefined) return exact.name;
+  if (type.kind === 'list') {
+    const element = exportName(type.element);
+    const name = element === undefined ? undefined : `${element}_LIST`;
+    return name !== undefined && numberOf(name) > 0 ? name : 'VALUE_LIST';
+  }
+  const byKind = [...TYPES.values()].find((feast) => feast.columns?.includes(type.kind) === true);
+  return byKind?.name ?? ANSWERED_AS[type.kind];
+}
+
+const numberOf = (name: string | undefined): number => [...TYPES].find(([, feast]) => feast.name === name)?.[0] ?? 0;
+
 /** The type that an import declares for a feature. */
 export interface ImportedType {
   /** Undefined: the column's own type. */

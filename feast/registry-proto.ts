@@ -1,5 +1,5 @@
 /**
- * The messages of a Feast registry that an import needs, and decoding them.
+ * The messages of a Feast registry that an import and an export need, decoding and encoding them.
  *
  * Field numbers are those of Feast 0.67, `protos/feast/core`: Registry.proto, Project.proto, Entity.proto, DataSource.proto,
  * Feature.proto, FeatureView.proto, StreamFeatureView.proto, OnDemandFeatureView.proto, LabelView.proto, FeatureService.proto,
@@ -12,10 +12,15 @@ const DESCRIPTION = `
 syntax = "proto3";
 package feast.core;
 message Pair { string key = 1; string value = 2; }
+message Timestamp { int64 seconds = 1; int32 nanos = 2; }
+message Meta { Timestamp created_timestamp = 1; Timestamp last_updated_timestamp = 2; }
+message Project { ProjectSpec spec = 1; Meta meta = 2; }
+message ProjectSpec { string name = 1; string description = 2; }
 message Duration { int64 seconds = 1; int32 nanos = 2; }
 message Registry {
   repeated Entity entities = 1;
   string registry_schema_version = 3;
+  Timestamp last_updated = 5;
   repeated FeatureView feature_views = 6;
   repeated FeatureService feature_services = 7;
   repeated NamedOnly on_demand_feature_views = 8;
@@ -24,14 +29,16 @@ message Registry {
   repeated ValidationReference validation_references = 13;
   repeated StreamFeatureView stream_feature_views = 14;
   repeated NamedOnly permissions = 16;
+  repeated Project projects = 17;
   repeated NamedOnly label_views = 19;
 }
 message NamedOnly { NamedSpec spec = 1; }
 message NamedSpec { string name = 1; string project = 2; }
 message ValidationReference { string name = 1; string project = 3; }
-message Entity { EntitySpec spec = 1; }
+message Entity { EntitySpec spec = 1; Meta meta = 2; }
 message EntitySpec {
   string name = 1;
+  int32 value_type = 2;
   string description = 3;
   string join_key = 4;
   repeated Pair tags = 8;
@@ -56,7 +63,7 @@ message DataSource {
   repeated Pair tags = 24;
   string owner = 25;
 }
-message FeatureView { FeatureViewSpec spec = 1; }
+message FeatureView { FeatureViewSpec spec = 1; Meta meta = 2; }
 message Present { }
 message FeatureViewSpec {
   string name = 1;
@@ -79,7 +86,7 @@ message FeatureViewSpec {
 }
 message StreamFeatureView { StreamFeatureViewSpec spec = 1; }
 message StreamFeatureViewSpec { string name = 1; string project = 2; DataSource batch_source = 10; }
-message FeatureService { FeatureServiceSpec spec = 1; }
+message FeatureService { FeatureServiceSpec spec = 1; Meta meta = 2; }
 message FeatureServiceSpec {
   string name = 1;
   string project = 2;
@@ -221,15 +228,31 @@ interface Messages {
 
 let root: protobuf.Root | undefined;
 
+function messageType(name: string): protobuf.Type {
+  root ??= protobuf.parse(DESCRIPTION, { keepCase: true }).root;
+  return root.lookupType(`feast.core.${name}`);
+}
+
 /**
  * Decodes one message; unset fields have the defaults of proto3, unset messages are null.
  * Throws an error of the decoder if the bytes are not a message of that type.
  */
 export function decodeFeast<Name extends keyof Messages>(name: Name, bytes: Uint8Array): Messages[Name] {
-  root ??= protobuf.parse(DESCRIPTION, { keepCase: true }).root;
-  const type = root.lookupType(`feast.core.${name}`);
+  const type = messageType(name);
   // A Buffer would give Buffers where a Uint8Array is promised.
   const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const plain: unknown = type.toObject(type.decode(view), { defaults: true, longs: String });
   return plain as Messages[Name];
+}
+
+/** A field of a message: numbers, texts, bytes, messages, and lists of them. */
+export type FeastFields = { readonly [field: string]: FeastFieldValue | undefined };
+type FeastFieldValue = string | number | boolean | Uint8Array | FeastFields | readonly FeastFieldValue[];
+
+/** Encodes a registry. @throws TypeError for a field that no message has, or a value of another type */
+export function encodeFeastRegistry(registry: FeastFields): Uint8Array {
+  const type = messageType('Registry');
+  const problem = type.verify(registry);
+  if (problem !== null) throw new TypeError(`A Feast registry cannot be encoded: ${problem}`);
+  return type.encode(type.fromObject(registry)).finish();
 }

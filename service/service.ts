@@ -7,6 +7,7 @@ import { materializationDeps, type Project } from '../project/index.js';
 import { addRoute } from './add-route.js';
 import { limitArrival } from './arrival.js';
 import { parseExactJson } from './exact-json.js';
+import { FeastRegistryFile, type FeastRegistryFileOptions } from './feast-registry-file.js';
 import { noteBody } from './idempotency-key.js';
 import { WatchedKeys } from './key-file.js';
 import { OfflineProcesses } from './offline-processes.js';
@@ -35,6 +36,8 @@ export interface ServiceOptions {
   readonly port?: number | undefined;
   /** Version of the package, for the OpenAPI document. */
   readonly version: string;
+  /** A registry file of Feast that follows the definitions: its absolute path, and its project in Feast. */
+  readonly feastRegistry?: Pick<FeastRegistryFileOptions, 'path' | 'feastProject'> | undefined;
   /** Where the log is written, a line of JSON for each entry; standard error by default. */
   readonly log?: { write(line: string): void } | undefined;
 }
@@ -84,6 +87,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     definitions: () => deps.definitions(),
   };
   addRoutes(app, routesOf(routeDeps), { ...routeDeps, keys, errors, version: options.version });
+  let feastRegistry: FeastRegistryFile | undefined;
   const close = async (): Promise<void> => {
     closing.abort();
     const ended = offline.close();
@@ -96,10 +100,15 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     clearTimeout(late);
     clearInterval(idle);
     keys?.close();
+    await feastRegistry?.close();
     await writer.idle();
     await reader.close();
   };
   try {
+    if (options.feastRegistry !== undefined) {
+      const failed = (error: unknown): void => app.log.error(error, 'the registry file of Feast cannot be written');
+      feastRegistry = await FeastRegistryFile.start({ ...options.feastRegistry, project, failed });
+    }
     const url = await listen(app, host, port);
     // The first requests need not wait for what has to be opened.
     void readiness(routeDeps).then((found) => app.log.info(found, 'views are opened'));

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { MoraineError } from '../../errors/index.js';
 import { startService } from '../../service/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
@@ -6,15 +7,27 @@ import { untilAborted } from './dev.js';
 
 const MAX_PORT = 65_535;
 
+interface ServeOptions {
+  readonly host?: string;
+  readonly port?: string;
+  readonly feastRegistry?: string;
+  readonly feastProject: string;
+  readonly json?: boolean;
+}
+
 /** Serves online features over HTTP until Ctrl-C; requests that have begun are finished first. */
 export async function serve(
   context: CommandContext,
   _operands: readonly string[],
-  options: { readonly host?: string; readonly port?: string; readonly json?: boolean },
+  options: ServeOptions,
 ): Promise<void> {
   const port = options.port === undefined ? undefined : parsePort(options.port);
   await withProject(context, async (project) => {
-    const service = await startService({ project, host: options.host, port, version: packageVersion() });
+    const { host, feastRegistry, feastProject } = options;
+    const service = await startService({
+      ...{ project, host, port, version: packageVersion() },
+      ...(feastRegistry === undefined ? {} : { feastRegistry: { path: resolve(feastRegistry), feastProject } }),
+    });
     try {
       if (options.json === true) await printJson(context, { url: service.url });
       else await context.stdout.write(`Online features are served at ${service.url}; Ctrl-C ends the service.\n`);

@@ -122,6 +122,8 @@ function declareServe(program: Command, runner: ActionRunner): void {
     )
     .option('--host <address>', 'the address to listen on (default: server.host, else 127.0.0.1)')
     .option('--port <number>', 'the port; 0 for any free one (default: server.port, else 6566)')
+    .option('--feast-registry <file>', 'keep a registry file for Feast up to date, as `feast export` writes it')
+    .option('--feast-project <name>', 'name of its project in Feast', 'moraine')
     .option('--json', 'print the address as JSON')
     .helpCommand(false);
   withExamples(serve, 'serve', 'serve --host 0.0.0.0 --port 8080');

@@ -1,0 +1,68 @@
+/** Tables as data sources of Feast. Secrets are left out: PyIceberg takes them from its own configuration. */
+import type { TableIdentifier } from '../catalogs/index.js';
+import { type CatalogConfig, isSecretCatalogOption } from '../config/index.js';
+import type { FeatureSource } from '../features/index.js';
+import type { FeastFields } from './registry-proto.js';
+
+/** A table, and the catalog that has it. */
+export interface SourceTable {
+  readonly catalog: CatalogConfig;
+  readonly identifier: TableIdentifier;
+}
+
+const BATCH_FILE = 1;
+const BATCH_ICEBERG = 13;
+
+/** Feast's IcebergSource where PyIceberg can open the catalog; else a file source that names the table, which Feast cannot read. */
+export function exportSource(
+  source: FeatureSource,
+  { catalog, identifier }: SourceTable,
+  project: string,
+): FeastFields {
+  const common = {
+    name: source.table,
+    project,
+    timestamp_field: source.timestampField,
+    created_timestamp_column: source.createdTimestampField ?? '',
+    field_mapping: pairs(source.fieldMapping),
+  };
+  if (catalog.type === 'memory' || catalog.type === 'trino') {
+    const data_source_class_type = 'feast.infra.offline_stores.file_source.FileSource';
+    return { ...common, type: BATCH_FILE, data_source_class_type, file_options: { uri: source.table } };
+  }
+  const configuration = {
+    catalog_type: catalog.type,
+    catalog_name: catalog.name,
+    endpoint: endpointOf(catalog),
+    warehouse: catalog.warehouse ?? '',
+    namespace: identifier.namespace.join('.'),
+    table: identifier.name,
+    token_env_var: null,
+    credential_vending: true,
+    catalog_properties: 'options' in catalog ? withoutSecrets(catalog.options) : {},
+  };
+  return {
+    ...common,
+    type: BATCH_ICEBERG,
+    data_source_class_type: 'feast.infra.data_sources.contrib.iceberg_catalog.iceberg_source.IcebergSource',
+    custom_options: { configuration: Buffer.from(JSON.stringify(configuration)) },
+  };
+}
+
+/** The `uri` of PyIceberg, without a password. */
+function endpointOf(catalog: Exclude<CatalogConfig, { readonly type: 'memory' | 'trino' }>): string {
+  if (catalog.type === 'glue') return '';
+  if (catalog.type !== 'sql') return catalog.uri;
+  if (!URL.canParse(catalog.uri)) return `sqlite:///${catalog.uri}`;
+  const uri = new URL(catalog.uri);
+  uri.password = '';
+  return uri.href;
+}
+
+const withoutSecrets = (options: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(options).filter(([name]) => !isSecretCatalogOption(name)));
+
+/** A map as the repeated entries that it is on the wire. */
+export function pairs(map: ReadonlyMap<string, string> | undefined): FeastFields[] {
+  return [...(map ?? [])].map(([key, value]) => ({ key, value }));
+}
