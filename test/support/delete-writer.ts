@@ -118,20 +118,23 @@ export class DeleteWriter {
     if (spec === undefined) throw new Error(`the table has no spec ${specId}`);
     const formatVersion = metadata.formatVersion === 3 ? 3 : 2;
     const schema = currentSchema(metadata);
+    // After a roll-back the next id may be taken.
+    let snapshotId = parent.snapshotId + 1n;
+    while (metadata.snapshots.some((snapshot) => snapshot.snapshotId === snapshotId)) snapshotId += 1n;
     const inherited = { snapshotId: null, sequenceNumber: null, fileSequenceNumber: null };
     const entries = [
       ...deletes.map((dataFile): ManifestEntry => ({ status: 'added', ...inherited, dataFile })),
       ...removed.map(
         (dataFile): ManifestEntry => ({
           status: 'deleted',
-          snapshotId: parent.snapshotId + 1n,
+          snapshotId,
           sequenceNumber: parent.sequenceNumber,
           fileSequenceNumber: parent.sequenceNumber,
           dataFile,
         }),
       ),
     ];
-    const ids = { snapshotId: parent.snapshotId + 1n, sequenceNumber: metadata.lastSequenceNumber + 1n };
+    const ids = { snapshotId, sequenceNumber: metadata.lastSequenceNumber + 1n };
     const bytes = writeManifest({ formatVersion, content: 'deletes', schema, spec, entries });
     const manifestPath = `${metadata.location}/metadata/deletes-${randomUUID()}.avro`;
     await io.create(manifestPath, bytes);

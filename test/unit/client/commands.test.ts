@@ -28,6 +28,7 @@ const COUNTERPARTS: Readonly<Record<string, Counterpart>> = {
   'view show': methods('view'),
   'service list': methods('services'),
   'entity list': methods('entities'),
+  'feast export': { none: 'writes files for Feast from the definitions' },
   'import feast': { none: 'writes files of definitions, which `apply` then takes' },
   materialize: methods('materialize', 'startMaterialize'),
   'online get': methods('getOnlineFeatures'),
