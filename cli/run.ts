@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { CommanderError } from 'commander';
-import { trafficText } from '../config/index.js';
-import { ERROR_TABLE, MoraineError } from '../errors/index.js';
+import { ERROR_TABLE, MoraineError, trafficText } from '../errors/index.js';
 import type { StorageTraffic } from '../runs/index.js';
 import type { CommandContext, GlobalOptions } from './context.js';
 import { OutputClosedError, printable, streamOutput } from './output/output.js';

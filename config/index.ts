@@ -20,7 +20,6 @@ export { CONFIG_FILE_NAME, findConfigFile } from './find-config.js';
 export { type HostAndPort, parseHostAndPort } from './host-and-port.js';
 export { configFromValue, type LoadConfigOptions, loadConfig, parseConfig } from './load-config.js';
 export { withMappedLocations } from './map-locations.js';
-export { countedText, countText, durationText, sizeText, trafficText } from './quantities.js';
 export { isStorageOption } from './storage-options.js';
 export { formatTimeUs, parseTimeUs } from './time.js';
 export { parseYamlSource, type SourceProblem, type YamlSource } from './yaml-source.js';

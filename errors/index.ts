@@ -6,4 +6,5 @@ export { inputTooLarge } from './input-size.js';
 export { largest } from './largest.js';
 export { type ErrorDetails, isMoraineError, MoraineError } from './moraine-error.js';
 export { didYouMean, nearestNames } from './nearest-names.js';
+export { countedText, countText, durationText, sizeText, trafficText } from './quantities.js';
 export { ERROR_TABLE, type ErrorCode, NON_RETRYABLE_CODES } from './table.js';

@@ -9,8 +9,7 @@ import {
   planBackfillOf,
   startBackfill,
 } from '../../client/index.js';
-import { countedText, countText, durationText, sizeText } from '../../config/index.js';
-import { MoraineError } from '../../errors/index.js';
+import { countedText, countText, durationText, MoraineError, sizeText } from '../../errors/index.js';
 import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';

@@ -1,4 +1,4 @@
-import { countText, sizeText } from '../../config/index.js';
+import { countText, sizeText } from '../../errors/index.js';
 import { isStoreLocation } from '../../locations/index.js';
 import type { Project } from '../../project/index.js';
 import { DiskCache } from '../../storage/index.js';

@@ -7,8 +7,8 @@ import {
   planCompact,
   startCompact,
 } from '../../client/index.js';
-import { countedText, countText, parseByteSize, sizeText } from '../../config/index.js';
-import { MoraineError } from '../../errors/index.js';
+import { parseByteSize } from '../../config/index.js';
+import { countedText, countText, MoraineError, sizeText } from '../../errors/index.js';
 import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';

@@ -1,4 +1,4 @@
-import { countText } from '../../config/index.js';
+import { countText } from '../../errors/index.js';
 import { definitionToJson, type Entity, type FeatureService, type FeatureView } from '../../features/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';

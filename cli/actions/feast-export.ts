@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { resolveViews } from '../../client/index.js';
-import { countedText } from '../../config/index.js';
+import { countedText } from '../../errors/index.js';
 import { exportRegistry, requireFeastProjectName, writeFeastRepository } from '../../feast/index.js';
 import { makeFolders } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';

@@ -1,6 +1,6 @@
 import { listDatasets, replay } from '../../client/index.js';
-import { countedText, countText, formatTimeUs } from '../../config/index.js';
-import { MoraineError } from '../../errors/index.js';
+import { formatTimeUs } from '../../config/index.js';
+import { countedText, countText, MoraineError } from '../../errors/index.js';
 import type { DatasetRecord, ReplayResult } from '../../features/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { snapshotIds } from '../output/feature-summary.js';

@@ -9,9 +9,8 @@ import {
   type TrainingSetProgress,
   withHistoricalFeatures,
 } from '../../client/index.js';
-import { countedText, countText } from '../../config/index.js';
 import { writeRows } from '../../engine/index.js';
-import { MoraineError } from '../../errors/index.js';
+import { countedText, countText, MoraineError } from '../../errors/index.js';
 import type { DatasetRecord, SaveRequest } from '../../features/index.js';
 import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';

@@ -1,9 +1,9 @@
 /** `features logged` and `features log-compare`. */
 
 import { compareLog, withLoggedFeatures } from '../../client/index.js';
-import { countText, formatTimeUs, parseTimeUs } from '../../config/index.js';
+import { formatTimeUs, parseTimeUs } from '../../config/index.js';
 import { writeRows } from '../../engine/index.js';
-import { MoraineError } from '../../errors/index.js';
+import { countText, MoraineError } from '../../errors/index.js';
 import {
   CAUSES,
   type ComparisonProgress,

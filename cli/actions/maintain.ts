@@ -7,8 +7,7 @@ import {
   planMaintain,
   startMaintain,
 } from '../../client/index.js';
-import { countedText, countText, sizeText } from '../../config/index.js';
-import { MoraineError } from '../../errors/index.js';
+import { countedText, countText, MoraineError, sizeText } from '../../errors/index.js';
 import { isStoreLocation } from '../../locations/index.js';
 import type { FileVerdict } from '../../maintenance/index.js';
 import { unlessAborted } from '../../processes/index.js';

@@ -7,7 +7,7 @@ import {
   type StartedRun,
   startMaterialize,
 } from '../../client/index.js';
-import { countedText, countText } from '../../config/index.js';
+import { countedText, countText } from '../../errors/index.js';
 import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';

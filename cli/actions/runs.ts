@@ -1,5 +1,5 @@
 import { listProjectRuns } from '../../client/index.js';
-import { durationText } from '../../config/index.js';
+import { durationText } from '../../errors/index.js';
 import { RUN_STATUSES, type RunStatus } from '../../runs/index.js';
 import { type CommandContext, printJson, serverOptions, withProject } from '../context.js';
 import { formatColumns } from '../output/output.js';

@@ -6,7 +6,7 @@ import {
   type ScheduleBackfillRequest,
   triggerProjectSchedule,
 } from '../../client/index.js';
-import { countedText } from '../../config/index.js';
+import { countedText } from '../../errors/index.js';
 import type { Project } from '../../project/index.js';
 import { type CommandContext, printJson, serverOptions, withProject } from '../context.js';
 import { printable } from '../output/output.js';

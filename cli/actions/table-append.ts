@@ -1,5 +1,5 @@
 import { appendFile } from '../../client/index.js';
-import { countedText } from '../../config/index.js';
+import { countedText } from '../../errors/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { inputPath } from '../options/input-path.js';
 import { printable } from '../output/output.js';

@@ -1,5 +1,5 @@
 import { dropTable } from '../../client/index.js';
-import { countedText } from '../../config/index.js';
+import { countedText } from '../../errors/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { printable } from '../output/output.js';
 

@@ -1,4 +1,4 @@
-import { countText, sizeText } from '../../config/index.js';
+import { countText, sizeText } from '../../errors/index.js';
 import { type PartitionSpec, partitionPath } from '../../iceberg/index.js';
 import { deleteFilesOf, type PlannedFile, planFiles } from '../../tables/index.js';
 import type { CommandContext } from '../context.js';

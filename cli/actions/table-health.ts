@@ -1,4 +1,4 @@
-import { countText, durationText, sizeText } from '../../config/index.js';
+import { countText, durationText, sizeText } from '../../errors/index.js';
 import { type TableHealth, tableHealth } from '../../maintenance/index.js';
 import { type CommandContext, printJson } from '../context.js';
 import { withTable } from '../options/table-argument.js';

@@ -1,4 +1,4 @@
-import { countText } from '../../config/index.js';
+import { countText } from '../../errors/index.js';
 import type { Snapshot } from '../../iceberg/index.js';
 import { type CommandContext, printJson } from '../context.js';
 import { withTable } from '../options/table-argument.js';

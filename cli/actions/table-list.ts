@@ -1,6 +1,6 @@
 import { type ListedTable, listTables } from '../../client/index.js';
-import { countText, formatTimeUs, sizeText } from '../../config/index.js';
-import { MoraineError } from '../../errors/index.js';
+import { formatTimeUs } from '../../config/index.js';
+import { countText, MoraineError, sizeText } from '../../errors/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { formatColumns, printable } from '../output/output.js';
 

@@ -1,7 +1,6 @@
 import { formatTableName, parseTableName } from '../../catalogs/index.js';
 import { moveTableTo } from '../../client/index.js';
-import { countedText, countText, sizeText } from '../../config/index.js';
-import { MoraineError } from '../../errors/index.js';
+import { countedText, countText, MoraineError, sizeText } from '../../errors/index.js';
 import type { MovedTable, MoveProgress } from '../../maintenance/index.js';
 import type { Project } from '../../project/index.js';
 import { tableNames } from '../../project/index.js';

@@ -1,5 +1,6 @@
 import { describeView, type OnlineTableDescription, type ViewDescription } from '../../client/index.js';
-import { countText, formatTimeUs, sizeText } from '../../config/index.js';
+import { formatTimeUs } from '../../config/index.js';
+import { countText, sizeText } from '../../errors/index.js';
 import { definitionToJson } from '../../features/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { formatColumns, formatFacts } from '../output/output.js';

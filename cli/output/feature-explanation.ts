@@ -1,5 +1,5 @@
 /** How a retrieval is done, for people. */
-import { countText, sizeText } from '../../config/index.js';
+import { countText, sizeText } from '../../errors/index.js';
 import type { ColumnBound, Explanation, ViewExplanation } from '../../features/index.js';
 
 /** Lines of text for an explanation. */

@@ -1,7 +1,6 @@
 /** A run as text for people. */
 
-import { countedText, countText, durationText, sizeText, trafficText } from '../../config/index.js';
-import { largest } from '../../errors/index.js';
+import { countedText, countText, durationText, largest, sizeText, trafficText } from '../../errors/index.js';
 import type { Run, RunStep } from '../../runs/index.js';
 import { formatColumns, printable } from './output.js';
 

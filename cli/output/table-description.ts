@@ -1,8 +1,8 @@
 /** A table's metadata as `table show` and `table history` print it. */
 
 import { formatTableName } from '../../catalogs/index.js';
-import { countText, formatTimeUs } from '../../config/index.js';
-import { largest } from '../../errors/index.js';
+import { formatTimeUs } from '../../config/index.js';
+import { countText, largest } from '../../errors/index.js';
 import {
   currentSchema,
   findField,

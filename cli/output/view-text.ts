@@ -1,5 +1,5 @@
 /** The parts of a feature view as text for people. */
-import { countText } from '../../config/index.js';
+import { countText } from '../../errors/index.js';
 import { type FeatureView, formatDurationMs } from '../../features/index.js';
 
 /** A view without a list of features has every column of its source table that is neither key nor timestamp. */

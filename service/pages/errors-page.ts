@@ -1,5 +1,5 @@
 /** The requests that were refused or failed last. */
-import { countText } from '../../config/index.js';
+import { countText } from '../../errors/index.js';
 import type { RecentErrors } from '../recent-errors.js';
 import { html } from './html.js';
 import type { Page } from './page.js';

@@ -1,5 +1,6 @@
 /** Parts that pages share: tables, times, states. */
-import { countText, durationText, formatTimeUs } from '../../config/index.js';
+import { formatTimeUs } from '../../config/index.js';
+import { countText, durationText } from '../../errors/index.js';
 import { type Html, type HtmlValue, html } from './html.js';
 
 /** A column: its heading, and how its cells are set. */

@@ -1,7 +1,6 @@
 /** Runs on the Temporal server, with links to its web UI. */
 import { type ListedRun, listRunsOnRunningServer } from '../../client/index.js';
-import { durationText } from '../../config/index.js';
-import { isMoraineError } from '../../errors/index.js';
+import { durationText, isMoraineError } from '../../errors/index.js';
 import type { PageDeps } from './deps.js';
 import { type Html, html } from './html.js';
 import type { Page } from './page.js';

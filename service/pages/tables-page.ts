@@ -1,7 +1,6 @@
 /** The tables of the views, and the health of one. */
 import { tablesOfViews, type ViewTableState, viewTableStates } from '../../client/index.js';
-import { countText, durationText, sizeText } from '../../config/index.js';
-import { didYouMean, MoraineError } from '../../errors/index.js';
+import { countText, didYouMean, durationText, MoraineError, sizeText } from '../../errors/index.js';
 import { type TableHealth, tableHealth } from '../../maintenance/index.js';
 import type { PageDeps } from './deps.js';
 import { type Html, html } from './html.js';

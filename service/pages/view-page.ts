@@ -1,6 +1,6 @@
 /** One view: its definition, how fresh it is, and its rows. */
 import { describeView, type OnlineTableDescription, type ViewDescription } from '../../client/index.js';
-import { countedText, countText, sizeText } from '../../config/index.js';
+import { countedText, countText, sizeText } from '../../errors/index.js';
 import { type Definitions, definitionToJson, type FeatureView, formatDurationMs } from '../../features/index.js';
 import { openView } from '../readiness.js';
 import type { PageDeps } from './deps.js';

@@ -1,6 +1,6 @@
 /** The list of views and services. */
 import { tablesOfViews, type ViewTableState, viewTableStates } from '../../client/index.js';
-import { countText } from '../../config/index.js';
+import { countText } from '../../errors/index.js';
 import type { Definitions, FeatureView } from '../../features/index.js';
 import { readiness, type ViewReadiness } from '../readiness.js';
 import type { PageDeps } from './deps.js';

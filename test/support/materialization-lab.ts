@@ -9,7 +9,7 @@ import type { Definitions, FeatureView } from '../../features/index.js';
 import { currentSchema, type DataFile, type NestedField, type Schema, type TableUpdate } from '../../iceberg/index.js';
 import type { MaterializationDeps } from '../../materialization/index.js';
 import { type OnlineWriteResult, writeOnlineBatch } from '../../online/index.js';
-import { fileToOpen, openFiles } from '../../scans/index.js';
+import { fileToOpen, openFiles, openScan } from '../../scans/index.js';
 import { stageRows } from '../../staging/index.js';
 import type { FileIO } from '../../storage/index.js';
 import { commitAppend, commitOverwrite, loadTable, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
@@ -270,11 +270,11 @@ export class Lab {
   /** Rows of a select over a table's live files, called `rows`. */
   async query(table: Table, select: string): Promise<unknown[][]> {
     const { schema, snapshot } = selectSnapshot(table.metadata);
-    const { files } = await planFiles(table, { schema, snapshot });
+    const plan = await planFiles(table, { schema, snapshot, appliesDeletes: true });
     return this.engine.withConnection(async (connection) => {
-      const opened = await openFiles(connection, table, files.map(fileToOpen));
-      const scan = await readableScanSql(connection, { schema, ...opened, extras: { sequenceNumber: 'seq' } });
-      return connection.rows(`WITH rows AS (SELECT * FROM ${scan}) ${select}`);
+      const { scan } = await openScan(connection, { table, snapshot, schema }, plan);
+      const rows = await readableScanSql(connection, { ...scan, schema, extras: { sequenceNumber: 'seq' } });
+      return connection.rows(`WITH rows AS (SELECT * FROM ${rows}) ${select}`);
     });
   }
 

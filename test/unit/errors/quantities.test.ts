@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { formatColumns } from '../../../cli/output/output.js';
 import { showsColour, styled } from '../../../cli/output/style.js';
-import { countedText, countText, durationText, sizeText } from '../../../config/index.js';
+import { countedText, countText, durationText, sizeText } from '../../../errors/index.js';
 
 describe('quantities for people', () => {
   it.each<[number | bigint | string, string]>([
