@@ -1,5 +1,6 @@
 /** Loading parts: once for all who wait, several with one statement, those that are asked for before those that are prepared. */
 import type { Engine } from '../../engine/index.js';
+import type { FileToOpen } from '../../scans/index.js';
 import { type Cell, MAX_PART_ROWS, type Part, type Slot } from './cell.js';
 import { chooseRanges, type DecodableFiles } from './decode-rows.js';
 import { loadParts, type SlotToLoad } from './load-parts.js';
@@ -9,6 +10,9 @@ import type { Queued, StatementQueue } from './statement-queue.js';
 /** Rows and files that one statement reads, unless a single part has more. */
 const BATCH_ROWS = 2n * BigInt(MAX_PART_ROWS);
 const BATCH_FILES = 512;
+
+/** Rows of the further ranges that a statement decodes along, since it reads their files anyhow. */
+const NEIGHBOUR_ROWS = 16 * MAX_PART_ROWS;
 
 /** Ranges are smaller than parts may be, since files are appended. */
 const RANGE_ROWS = MAX_PART_ROWS / 2;
@@ -115,17 +119,37 @@ export class PartLoader {
     const [first, ...others] = [...this.#waiting].sort((a, b) => Number(b.isAskedFor) - Number(a.isAskedFor));
     if (first === undefined) return [];
     const batch = [first];
-    let [rows, files] = sizeOf(first.slot);
+    let rows = rowsOf(first.slot);
+    const files = new Set(filesOf(first.slot));
     for (const load of others) {
       if (load.table !== first.table || load.isAskedFor !== first.isAskedFor) continue;
-      const [moreRows, moreFiles] = sizeOf(load.slot);
-      if (rows + moreRows > BATCH_ROWS || files + moreFiles > BATCH_FILES) continue;
-      rows += moreRows;
-      files += moreFiles;
+      const more = filesOf(load.slot).filter((file) => !files.has(file));
+      if (rows + rowsOf(load.slot) > BATCH_ROWS || files.size + more.length > BATCH_FILES) continue;
+      rows += rowsOf(load.slot);
+      for (const file of more) files.add(file);
       batch.push(load);
     }
     for (const load of batch) this.#waiting.delete(load);
-    return batch;
+    // They are kept first, so that they leave the cache first.
+    return [...this.#neighboursOf(batch), ...batch];
+  }
+
+  /** Ranges whose rows are in the files that are read, where most files have rows of most ranges and the cache has room. */
+  #neighboursOf(batch: readonly Load[]): readonly Load[] {
+    const neighbours: Load[] = [];
+    if (2 * this.#cache.stats.bytes > this.#cache.budgetBytes) return neighbours;
+    for (const { table, slot } of batch) {
+      const { cell } = slot;
+      if (slot.behind !== null || cell.recordCount > BigInt(cell.files.length * RANGE_ROWS)) continue;
+      for (const other of cell.slots) {
+        if (neighbours.length * RANGE_ROWS >= NEIGHBOUR_ROWS) return neighbours;
+        if (other.part !== null || other.behind !== null || this.#loads.has(other)) continue;
+        const load = new Load(other, table);
+        this.#loads.set(other, load);
+        neighbours.push(load);
+      }
+    }
+    return neighbours;
   }
 
   /** A part that cannot be loaded fails those alone who wait for it. */
@@ -152,10 +176,13 @@ export class PartLoader {
   }
 }
 
-/** Rows and files to read. */
-function sizeOf({ behind, cell }: Slot): readonly [bigint, number] {
-  const files = behind?.files ?? cell.files;
-  const rows = files.reduce((sum, { recordCount }) => sum + recordCount, 0n);
+function filesOf({ behind, cell }: Slot): readonly FileToOpen[] {
+  return behind?.files ?? cell.files;
+}
+
+/** Rows to decode. */
+function rowsOf(slot: Slot): bigint {
+  const rows = filesOf(slot).reduce((sum, { recordCount }) => sum + recordCount, 0n);
   const most = BigInt(MAX_PART_ROWS);
-  return [(cell.ranges?.count ?? 1) > 1 && rows > most ? most : rows, files.length];
+  return (slot.cell.ranges?.count ?? 1) > 1 && rows > most ? most : rows;
 }

@@ -60,6 +60,28 @@ describe('a large bucket', () => {
     await materializeDirect(lab.deps, { view: 'readings' });
     expect(await values(reader, [39_999, 0])).toEqual([1, 0]);
   });
+
+  it('of many small files is decoded whole by the first read, as far as the cache has room', async () => {
+    for (let write = 0; write < 6; write += 1) {
+      await lab.appendSelect(
+        `SELECT range * 6 + ${write}, make_timestamptz(10000000), NULL::TIMESTAMPTZ, (range * 6 + ${write})::DOUBLE FROM range(4000)`,
+      );
+      await materializeDirect(lab.deps, { view: 'readings' });
+    }
+    expect(await filesOf(await lab.online())).toHaveLength(6);
+    const reader = open();
+    expect(await values(reader, [9_000])).toEqual([9_000]);
+    // 24,000 rows in ranges of 8,192.
+    expect(reader.cacheStats).toMatchObject({ parts: 3, misses: 1 });
+    expect(await values(reader, [0, 12_345, 23_999])).toEqual([0, 12_345, 23_999]);
+    expect(reader.cacheStats).toMatchObject({ parts: 3, misses: 1 });
+    // The part that was asked for is not the one that goes.
+    const small = open({ cacheBytes: reader.cacheStats.bytes / 2 });
+    expect(await values(small, [0])).toEqual([0]);
+    expect(await values(small, [0, 8_000])).toEqual([0, 8_000]);
+    expect(small.cacheStats).toMatchObject({ parts: 1, misses: 1 });
+    expect(await values(small, [23_999])).toEqual([23_999]);
+  });
 });
 
 describe('decoded parts', () => {
