@@ -16,6 +16,7 @@ import { materialize } from './materialize.js';
 import { onlineReads } from './online.js';
 import { plan, planCold } from './plan.js';
 import { positionDeletes } from './position-deletes.js';
+import { pushes } from './pushes.js';
 import { storeMaterialize, storePlan, storeRead } from './store.js';
 import { storeCommit } from './store-commit.js';
 import { wideView } from './wide-view.js';
@@ -41,6 +42,7 @@ export const JOBS: readonly BenchJob[] = [
   growth,
   onlineReads,
   http,
+  pushes,
   storePlan,
   storeRead,
   storeMaterialize,
