@@ -56,7 +56,7 @@ export const pushes: BenchJob = {
       const project = await openBenchProject(context.scratchFolder);
       for (;;) {
         await compactDirect(await compactDeps(project), { table: TABLE, strategy: 'latest' });
-        await expireOnce(await maintenanceDeps(project), TABLE, { olderThanMs: KEPT_SNAPSHOTS_MS, retainLast: 1 });
+        await expireOnce(maintenanceDeps(project), TABLE, { olderThanMs: KEPT_SNAPSHOTS_MS, retainLast: 1 });
         await sleep(UPKEEP_INTERVAL_MS);
       }
     },
