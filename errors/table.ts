@@ -124,6 +124,7 @@ export const ERROR_TABLE = {
     'The feature view is not registered.',
     'Run `moraine apply`, or use one of the names that the message lists.',
   ),
+  PUSH_SOURCE_NOT_FOUND: entry(3, 404, false, 'No feature view has the push source.', 'Correct it, or set pushSource.'),
   FEATURE_NOT_FOUND: entry(
     3,
     404,

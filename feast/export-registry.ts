@@ -10,7 +10,7 @@ import {
   type ResolvedColumn,
   type ResolvedView,
 } from '../features/index.js';
-import { exportSource, pairs, type SourceTable } from './export-source.js';
+import { exportPushSource, exportSource, pairs, type SourceTable } from './export-source.js';
 import { exportType } from './feast-type.js';
 import { encodeFeastRegistry, type FeastFields } from './registry-proto.js';
 
@@ -41,12 +41,13 @@ export function exportRegistry(input: RegistryExport): Uint8Array {
   const meta = { created_timestamp: time, last_updated_timestamp: time };
   const featureViews = [...definitions.featureViews.values()];
   const sources = new Map(featureViews.map((view) => [view.source.table, sourceOf(view, input)]));
+  const pushSources = new Map(featureViews.flatMap((view) => pushSourceOf(view, input)));
   return encodeFeastRegistry({
     registry_schema_version: '1',
     last_updated: time,
     projects: [{ spec: { name: project }, meta }],
     entities: entitiesOf(input).map((spec) => ({ spec, meta })),
-    data_sources: [...sources.values()],
+    data_sources: [...sources.values(), ...pushSources.values()],
     feature_views: featureViews.map((view) => ({ spec: viewOf(view, input), meta })),
     feature_services: [...definitions.featureServices.values()].map((service) => ({
       spec: serviceOf(service, { project, views }),
@@ -57,6 +58,12 @@ export function exportRegistry(input: RegistryExport): Uint8Array {
 
 const sourceOf = (view: FeatureView, { views, project }: RegistryExport): FeastFields =>
   exportSource(view.source, exported(views, view.name).table, project);
+
+/** The push source of a view by its name. In Feast each view has its own source below the push source that it names. */
+function pushSourceOf(view: FeatureView, input: RegistryExport): readonly (readonly [string, FeastFields])[] {
+  const { pushSource } = view;
+  return pushSource === undefined ? [] : [[pushSource, exportPushSource(pushSource, sourceOf(view, input))]];
+}
 
 function exported(views: RegistryExport['views'], name: string): ExportedView {
   const view = views.get(name);
@@ -88,6 +95,7 @@ function entitiesOf({ definitions, views, project }: RegistryExport): readonly F
 function viewOf(view: FeatureView, input: RegistryExport): FeastFields {
   const { definitions, project, views } = input;
   const { resolved } = exported(views, view.name);
+  const [[, stream] = []] = pushSourceOf(view, input);
   const entities = view.entities.flatMap((name) => {
     const entity = definitions.entities.get(name);
     return entity === undefined ? [] : feastEntities(entity).map((feast) => feast.name);
@@ -101,6 +109,7 @@ function viewOf(view: FeatureView, input: RegistryExport): FeastFields {
     tags: pairs(view.tags),
     ttl: { seconds: Number((view.ttlMs ?? 0n) / 1000n), nanos: Number((view.ttlMs ?? 0n) % 1000n) * 1_000_000 },
     batch_source: sourceOf(view, input),
+    ...(stream === undefined ? {} : { stream_source: stream }),
     online: view.online,
     description: view.description ?? '',
   };

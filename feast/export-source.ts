@@ -11,6 +11,7 @@ export interface SourceTable {
 }
 
 const BATCH_FILE = 1;
+const PUSH_SOURCE = 9;
 const BATCH_ICEBERG = 13;
 
 /** Feast's IcebergSource where PyIceberg can open the catalog; else a file source that names the table, which Feast cannot read. */
@@ -47,6 +48,14 @@ export function exportSource(
     data_source_class_type: 'feast.infra.data_sources.contrib.iceberg_catalog.iceberg_source.IcebergSource',
     custom_options: { configuration: Buffer.from(JSON.stringify(configuration)) },
   };
+}
+
+/** Feast's PushSource over the source of a view. */
+export function exportPushSource(name: string, batch: FeastFields): FeastFields {
+  const { project, timestamp_field, created_timestamp_column, field_mapping } = batch;
+  const data_source_class_type = 'feast.data_source.PushSource';
+  const columns = { timestamp_field, created_timestamp_column, field_mapping };
+  return { name, project, type: PUSH_SOURCE, data_source_class_type, ...columns, batch_source: batch };
 }
 
 /** The `uri` of PyIceberg, without a password. */

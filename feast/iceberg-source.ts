@@ -19,6 +19,7 @@ const SOURCE_TYPES: ReadonlyMap<number, string> = new Map([
   [13, 'Iceberg source'],
 ]);
 const CUSTOM = 6;
+const PUSH = 9;
 const ICEBERG = 13;
 
 /** Where an Iceberg table of Feast's is. */
@@ -60,6 +61,11 @@ const configuration = z.looseObject({
 /** A source's kind in words, such as `file source`. */
 export function sourceKind(source: FeastDataSource): string {
   return SOURCE_TYPES.get(source.type) ?? 'data source of an unknown kind';
+}
+
+/** The name of a source whose rows clients push; undefined for any other. */
+export function pushSourceName(source: FeastDataSource | null): string | undefined {
+  return source?.type === PUSH ? source.name : undefined;
 }
 
 /**

@@ -4,7 +4,7 @@ import type { IcebergType, Schema } from '../iceberg/index.js';
 import { commonValue, type DefinitionValue, mapOf, type TableSchema } from './definition-value.js';
 import { importType } from './feast-type.js';
 import type { Findings, Obstacle } from './finding.js';
-import { sourceKind } from './iceberg-source.js';
+import { pushSourceName, sourceKind } from './iceberg-source.js';
 import type { FeastFeatureView } from './registry-proto.js';
 import type { ViewSource } from './view-sources.js';
 
@@ -57,6 +57,7 @@ export function importView(
   if (features.length === 0 && view.features.length > 0) {
     return { reason: `none of its features is a column of ${table}`, remedy: 'Define the view in features.yaml.' };
   }
+  const pushSource = pushSourceName(view.stream_source);
   const value: DefinitionValue = {
     name: view.name,
     ...commonValue(view),
@@ -70,6 +71,7 @@ export function importView(
     ...ttlOf(view, findings),
     online: view.online && !view.disabled,
     ...(features.length === 0 ? {} : { features }),
+    ...(pushSource === undefined ? {} : { pushSource }),
   };
   return {
     value,
@@ -132,10 +134,10 @@ function checkColumns(
 /** Parts of a view besides rows and columns. */
 function reportMeaning(view: FeastFeatureView, findings: Findings): void {
   const { stream_source: stream, batch_source: source } = view;
-  if (stream !== null) {
+  if (stream !== null && pushSourceName(stream) === undefined) {
     findings.leftOut(sourceKind(stream), `${view.name}: ${stream.name}`, {
       reason: 'the view reads its batch table only',
-      remedy: 'Append what was pushed or streamed to that table; `moraine materialize` brings it online.',
+      remedy: 'Append what was streamed to that table; `moraine materialize` brings it online.',
     });
   }
   if (view.disabled) {

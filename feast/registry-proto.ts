@@ -62,6 +62,7 @@ message DataSource {
   string description = 23;
   repeated Pair tags = 24;
   string owner = 25;
+  DataSource batch_source = 26;
 }
 message FeatureView { FeatureViewSpec spec = 1; Meta meta = 2; }
 message Present { }

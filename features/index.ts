@@ -66,7 +66,7 @@ export type {
   FeatureSource,
   FeatureView,
 } from './definitions/definition.js';
-export { findFeatureService, findFeatureView, NO_DEFINITIONS } from './definitions/definition.js';
+export { findFeatureService, findFeatureView, NO_DEFINITIONS, viewsOfPushSource } from './definitions/definition.js';
 export { type CanonicalValue, canonicalHash, canonicalJson } from './definitions/definition-hash.js';
 export { definitionToJson } from './definitions/definition-json.js';
 export { formatDurationMs, parseDurationMs } from './definitions/duration.js';

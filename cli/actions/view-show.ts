@@ -44,6 +44,7 @@ function asText(described: ViewDescription): string {
     ...(sourceProblem === null ? [] : [['problem', sourceProblem.replaceAll(/\n\s*/g, ' ')] as const]),
     ['ttl', ttlText(view)],
     ['schedule', scheduleText(view)],
+    ...(view.pushSource === undefined ? [] : [['push source', view.pushSource] as const]),
     ['online', onlineText(view)],
     ...onlineFacts(described),
   ];

@@ -77,6 +77,7 @@ export interface FeatureViewInput<Name extends string, Features extends readonly
     readonly jitter?: DurationText;
     readonly paused?: boolean;
   };
+  readonly pushSource?: string;
 }
 
 /** The names in a list of features; any string if the list was left out. */

@@ -65,6 +65,7 @@ function viewToJson(view: FeatureView): DefinitionJson {
     })),
     onlineBuckets: view.onlineBuckets,
     schedule: view.schedule === undefined ? undefined : viewScheduleToJson(view.schedule),
+    pushSource: view.pushSource,
   };
 }
 

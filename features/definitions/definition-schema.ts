@@ -14,6 +14,9 @@ const definitionName = z
 /** Names of columns may be anything but empty. */
 const columnName = z.string().min(1, 'must not be empty').max(1024, 'must have at most 1024 characters');
 
+/** A push source has no definition of its own. Feast allows any text. */
+const pushSourceName = z.string().min(1, 'must not be empty').max(1024, 'must have at most 1024 characters');
+
 /** An object whose keys users choose, as a map, so that no key is special. */
 const stringMap = z.preprocess(
   (value) =>
@@ -96,6 +99,7 @@ export const featureViewSchema = z
     features: z.array(feature).min(1, 'must name a feature; leave it out for every column').optional(),
     onlineBuckets: z.int().min(1).max(65_536).optional(),
     schedule: viewScheduleSchema.optional(),
+    pushSource: pushSourceName.optional(),
   })
   .superRefine(({ online, schedule }, context) => {
     if (schedule === undefined || online) return;

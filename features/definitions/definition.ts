@@ -58,6 +58,8 @@ export interface FeatureView extends DefinitionBase {
   readonly onlineBuckets?: number;
   /** When it is materialized by itself. It decides when rows are written, never which. */
   readonly schedule?: ViewSchedule;
+  /** The push source whose rows the view gets. Several views may name the same one. */
+  readonly pushSource?: string;
 }
 
 /** Features of one view, as a service or a request names them. */
@@ -92,6 +94,19 @@ export function findFeatureView({ featureViews }: Pick<Definitions, 'featureView
   if (view !== undefined) return view;
   const hint = didYouMean(name, featureViews.keys());
   throw new MoraineError('FEATURE_VIEW_NOT_FOUND', `There is no feature view '${name}'. ${hint}`);
+}
+
+/** The views that name a push source, by name. @throws PUSH_SOURCE_NOT_FOUND with the nearest names */
+export function viewsOfPushSource(
+  { featureViews }: Pick<Definitions, 'featureViews'>,
+  source: string,
+): readonly FeatureView[] {
+  const all = [...featureViews.values()];
+  const views = all.filter(({ pushSource }) => pushSource === source);
+  if (views.length > 0) return views.sort((a, b) => (a.name < b.name ? -1 : 1));
+  const known = new Set(all.flatMap(({ pushSource }) => pushSource ?? []));
+  const hint = known.size === 0 ? 'No feature view has a pushSource.' : didYouMean(source, known);
+  throw new MoraineError('PUSH_SOURCE_NOT_FOUND', `No feature view names the push source '${source}'. ${hint}`);
 }
 
 /** @throws FEATURE_SERVICE_NOT_FOUND with the nearest names */

@@ -72,8 +72,9 @@ describeInterop('a repository for Feast', () => {
           source: { ...source, fieldMapping: { small: 'trips' } },
           online: true,
           features: ['trips'],
+          pushSource: 'rides',
         },
-        { name: 'global', entities: [], source, online: false, features: ['large'] },
+        { name: 'global', entities: [], source, online: false, features: ['large'], pushSource: 'rides' },
       ],
       featureServices: [
         {
@@ -131,18 +132,22 @@ describeInterop('a repository for Feast', () => {
               description: 'Of every type.',
               tags: { team: 'x' },
               source: { ...table, ...times, mapping: {} },
+              push: null,
             },
           },
           zones: {
             ...{ entities: ['place__driver_id', 'place__zone'], keys: { driver_id: 'Int64', zone: 'String' } },
             ...{ features: { trips: 'Int32' }, ttl: 0, online: true, description: '', tags: {} },
             source: { ...table, ...times, mapping: { small: 'trips' } },
+            push: ['PushSource', 'rides', true],
           },
           global: {
             ...{ entities: [], keys: {}, features: { large: 'Int64' }, ttl: 0, online: false },
             ...{ description: '', tags: {}, source: { ...table, ...times, mapping: {} } },
+            push: ['PushSource', 'rides', true],
           },
         },
+        pushSources: ['rides'],
         services: {
           model: [
             ['types', ['large', 'text'], {}],

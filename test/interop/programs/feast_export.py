@@ -22,6 +22,11 @@ def source_of(view):
     }
 
 
+def push_of(view):
+    push = view.stream_source
+    return None if push is None else [type(push).__name__, push.name, push.batch_source == view.batch_source]
+
+
 def columns_of(view):
     if getattr(view.batch_source, "catalog_type", "") != "sql":
         return None
@@ -38,6 +43,7 @@ views = {
         "description": view.description,
         "tags": dict(view.tags),
         "source": source_of(view),
+        "push": push_of(view),
     }
     for view in store.list_feature_views()
 }
@@ -46,6 +52,7 @@ answer = {
     "projects": [project.name for project in store.list_projects()],
     "entities": {entity.name: entity.join_key for entity in store.list_entities()},
     "views": views,
+    "pushSources": [source.name for source in store.list_data_sources() if type(source).__name__ == "PushSource"],
     "services": {
         service.name: [
             [projection.name_to_use(), [feature.name for feature in projection.features], dict(projection.join_key_map)]

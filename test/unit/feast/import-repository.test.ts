@@ -94,6 +94,7 @@ describe('a repository of the real Feast', () => {
         source: { table: 'rides.driver_stats', timestampField: 'event_timestamp' },
         online: true,
         features: [{ name: 'conv_rate', type: 'float' }],
+        pushSource: 'driver_push',
       },
       {
         name: 'remote_stats',
@@ -194,7 +195,6 @@ describe('a repository of the real Feast', () => {
       'token_env_var feast_iceberg',
       'feature view driver_credit',
       'description or tags of features driver_hourly_stats: acc_rate',
-      'push source pushed_stats: driver_push',
       'feature view transformed_stats',
       'feature service fare_model',
       'on-demand feature view expected_fare',

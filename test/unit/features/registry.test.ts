@@ -27,6 +27,7 @@ test('one apply is one commit, and what was applied is read back the same', asyn
         ttl: '90s',
         online: true,
         onlineBuckets: 8,
+        pushSource: 'any text: é',
         source: { table: 'demo.t', timestampField: 'ts', createdTimestampField: 'c', fieldMapping: { 'x"y': 'z' } },
         features: [
           'z',
@@ -81,11 +82,13 @@ test('a change is shown field by field, and its history is kept', async () => {
     online: true,
     features: ['a', { name: 'b', type: 'long' }],
     tags: { owner: 'me' },
+    pushSource: 'clicks',
   });
   const { plan } = await registry.apply(parse({ featureViews: [changed] }));
   expect(plan.changes[0]?.fields).toEqual([
     { path: 'features.b.type', before: '"int"', after: '"long"' },
     { path: 'online', before: 'false', after: 'true' },
+    { path: 'pushSource', before: null, after: '"clicks"' },
     { path: 'tags.owner', before: null, after: '"me"' },
     { path: 'ttl', before: '"1h"', after: '"2h"' },
   ]);
