@@ -34,6 +34,7 @@ import {
   triggerProjectSchedule,
 } from './project-schedules.js';
 import { pullFeatures } from './pull-features.js';
+import { push } from './push.js';
 import { checkProjectOptions } from './request-shapes.js';
 import { saveTrainingSet, startTrainingSet } from './training-sets.js';
 import type { KnownDefinitions, TypedMoraine } from './typed-moraine.js';
@@ -86,6 +87,7 @@ function methodsOf(project: Project, reader: ProjectReader): Methods {
     ...operations(project),
     getOnlineFeatures: async (request) => withNamedRows(await (await reader.open()).getOnlineFeatures(request)),
     onlineWriteBatch: (request) => onlineWriteBatch(project, request),
+    push: (request) => push(project, request),
     getHistoricalFeatures: (request) => withHistoricalFeatures(project, request, readTable),
     openHistoricalFeatures: (request) => openHistoricalFeatures(project, request),
     explainHistoricalFeatures: (request) => explainFeatures(project, request),

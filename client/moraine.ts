@@ -56,6 +56,8 @@ import type { NamedOnlineResponse } from './online-features.js';
 import type { FollowRunOptions, RunsRequest, ShowRunOptions } from './project-runs.js';
 import type { ScheduleBackfillRequest, ScheduleNoteOptions } from './project-schedules.js';
 import type { PullAnswer, PullFeaturesRequest } from './pull-features.js';
+import type { PushRequest } from './push.js';
+import type { PushResult } from './push-rows.js';
 import type { ScheduleRequest } from './schedules.js';
 import type { ServerOptions, StartedRun } from './temporal-run.js';
 import type { SaveTrainingSetRequest, TrainingSetOptions } from './training-sets.js';
@@ -160,6 +162,11 @@ export interface Moraine {
    * Writes rows into a view's online table, in one commit, beside materialization. A read with the snapshot of the answer among its `minSnapshots` has them.
    */
   onlineWriteBatch(request: OnlineWriteRequest): Promise<OnlineWriteResult>;
+  /**
+   * Writes rows to every view that names a push source: to online tables, to source tables, or to both. Nothing is written unless the rows fit all of them; then each
+   * table gets them in one commit.
+   */
+  push(request: PushRequest): Promise<PushResult>;
   /** Features that were valid at the time of each entity row, as an Arrow table. */
   getHistoricalFeatures(request: HistoricalFeaturesRequest): Promise<HistoricalFeaturesTable>;
   /** The same as a reader: record batches, files or rows of an answer that need not fit into memory. Close it. */

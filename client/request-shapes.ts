@@ -251,6 +251,18 @@ export const METHOD_ARGUMENTS = {
   onlineWriteBatch: [
     argument('request', z.strictObject({ view: text, rows: onlineRows, pushed: flag, key: optionalText, signal })),
   ],
+  push: [
+    argument(
+      'request',
+      z.strictObject({
+        source: text,
+        rows: onlineRows,
+        to: z.enum(['online', 'offline', 'online_and_offline']).optional(),
+        key: optionalText,
+        signal,
+      }),
+    ),
+  ],
   getHistoricalFeatures: [argument('request', historical)],
   openHistoricalFeatures: [argument('request', historical)],
   explainHistoricalFeatures: [argument('request', historical)],
@@ -347,6 +359,7 @@ export const SIGNAL_ARGUMENTS: ReadonlyMap<MethodName, number> = new Map(
     waitForRun: 1,
     getOnlineFeatures: 0,
     onlineWriteBatch: 0,
+    push: 0,
     getHistoricalFeatures: 0,
     explainHistoricalFeatures: 0,
     saveDataset: 0,

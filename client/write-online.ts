@@ -71,7 +71,7 @@ export async function onlineWriteBatch(project: Project, request: OnlineWriteReq
 }
 
 /** Objects become a JSON file, whose values are read as the types of their columns, exactly. */
-async function rowSource(
+export async function rowSource(
   project: Project,
   connection: Connection,
   rows: OnlineRows,

@@ -1,6 +1,7 @@
 /** Changes of the source since a snapshot, cut to an interval of event times. */
 import type { ResolvedColumn } from '../features/index.js';
 import { type ChangedDeletes, changedDeletes, currentSchema } from '../iceberg/index.js';
+import { isPushedOnline } from '../online/index.js';
 import { type PlannedFile, type SnapshotChange, snapshotChanges, type Table } from '../tables/index.js';
 import type { SourceChanges } from './decide.js';
 import { eventTimeColumn, mayHoldEventTimes } from './event-time-filter.js';
@@ -99,8 +100,7 @@ function withoutCompactions(sinceSnapshotId: bigint, changes: readonly SnapshotC
 
 /** As the snapshots list their files: all there is to know as long as the deletes stay. */
 function listedStep({ source, timestamp, interval }: ChangedRows, { changes, ...ends }: Stretch): ChangeStep {
-  const column = eventTimeColumn(currentSchema(source.metadata), timestamp.sourceFieldId);
-  const relevant = ({ file }: PlannedFile): boolean => mayHoldEventTimes(file, column, interval);
+  const relevant = isRelevant({ source, timestamp, interval });
   return {
     ...ends,
     added: changes.flatMap((change) => change.added).filter(relevant),
@@ -108,6 +108,11 @@ function listedStep({ source, timestamp, interval }: ChangedRows, { changes, ...
     rewritten: changes.flatMap(rewrittenBy).filter(relevant),
     redeleted: [],
   };
+}
+
+function isRelevant({ source, timestamp, interval }: ChangedRows): (planned: PlannedFile) => boolean {
+  const column = eventTimeColumn(currentSchema(source.metadata), timestamp.sourceFieldId);
+  return ({ file }) => mayHoldEventTimes(file, column, interval);
 }
 
 function rewrittenBy({ added, removed }: SnapshotChange): readonly PlannedFile[] {
@@ -121,16 +126,24 @@ async function netStep({ source, timestamp, interval }: ChangedRows, stretch: St
   const after = byIdentity(await filesAt(source, toSnapshotId, timestamp, interval));
   const rewritten = byIdentity(changes.flatMap(rewrittenBy));
   const added = [...after].filter(([identity]) => !before.has(identity));
+  // Online tables may have rows that were pushed and deleted since.
+  const pushes = changes.filter(({ snapshot }) => isPushedOnline(snapshot));
+  const pushed = byIdentity(
+    pushes.flatMap((change) => change.added).filter(isRelevant({ source, timestamp, interval })),
+  );
   const redeleted = [...after].flatMap(([identity, planned]): RedeletedFile[] => {
     const earlier = before.get(identity);
-    const changed = earlier === undefined ? undefined : changedDeletes(earlier.deletes, planned.deletes);
+    const isKnown = earlier !== undefined || pushed.has(identity);
+    const changed = isKnown ? changedDeletes(earlier?.deletes, planned.deletes) : undefined;
     return changed === undefined ? [] : [{ planned, changed }];
   });
   return {
     fromSnapshotId,
     toSnapshotId,
     added: added.map(([, planned]) => planned),
-    removed: [...before].flatMap(([identity, planned]) => (after.has(identity) ? [] : [planned])),
+    removed: [...new Map([...before, ...pushed])].flatMap(([identity, planned]) =>
+      after.has(identity) ? [] : [planned],
+    ),
     rewritten: added.flatMap(([identity, planned]) => (rewritten.has(identity) ? [planned] : [])),
     redeleted,
   };

@@ -1,6 +1,6 @@
 /** Online tables: layout, creation and evolution, reading the newest row per entity. */
 
-export type { BatchColumns } from './batch-rows.js';
+export { type BatchColumns, type BatchRows, openBatches } from './batch-rows.js';
 export { changedParts, type DefinitionFingerprint, fingerprintDefinition } from './definition-fingerprint.js';
 export { ensureOnlineTable, type OnlineTable } from './ensure-online-table.js';
 export {
@@ -16,6 +16,7 @@ export {
 } from './entity-key.js';
 export { type FeatureValue, featureValueToJson } from './feature-value.js';
 export type { GroupLimits } from './group-commits.js';
+export { knownBatches } from './keyed-batches.js';
 export { ONLINE_COLUMNS } from './online-columns.js';
 export {
   DEFAULT_ONLINE_SETTINGS,
@@ -45,6 +46,7 @@ export type { OnlineRow } from './online-view.js';
 export { type ClientBatch, OnlineWriter } from './online-writer.js';
 export { type Column, isNull, valueAt } from './parts/column.js';
 export { eventTimestampUs, type RowPlace } from './parts/segment.js';
+export { isPushedOnline, PUSHED_AT, PUSHED_ONLINE } from './pushed-snapshots.js';
 export { type CountedFile, type ReadAmplification, readAmplification } from './read-amplification.js';
 export {
   type RenamedOnlineTable,
@@ -77,4 +79,5 @@ export {
 } from './table-progress.js';
 export type { FoundView } from './view-read.js';
 export { type OnlineBatch, writeOnlineBatch } from './write-batch.js';
-export type { OnlineWriteDeps, OnlineWriteResult } from './write-group.js';
+export type { OnlineWriteResult } from './write-group.js';
+export { madeOnlineTable, type OnlineWriteDeps, onlineWriteTarget } from './write-target.js';

@@ -2,7 +2,8 @@
 import type { IdempotencyKey, Table } from '../tables/index.js';
 import type { BatchRows } from './batch-rows.js';
 import { GroupCommits, type GroupLimits } from './group-commits.js';
-import { type OnlineWriteDeps, type OnlineWriteResult, writeOnlineGroup } from './write-group.js';
+import { type OnlineWriteResult, writeOnlineGroup } from './write-group.js';
+import type { OnlineWriteDeps } from './write-target.js';
 
 /** A batch of a client. */
 export interface ClientBatch {
@@ -11,6 +12,8 @@ export interface ClientBatch {
   readonly pushed: boolean;
   /** A batch under a key is committed once within 24 hours, by whatever process. */
   readonly key?: IdempotencyKey | undefined;
+  /** The created time of rows without one, in microseconds since the epoch; the time of the call by default. */
+  readonly nowUs?: bigint | undefined;
 }
 
 /** Those who want to know of commits. */
@@ -21,7 +24,7 @@ export interface WriterListener {
   grouped(requests: number, outcome: 'committed' | 'nothing' | 'failed'): void;
 }
 
-interface TimedBatch extends ClientBatch {
+interface TimedBatch extends Omit<ClientBatch, 'nowUs'> {
   readonly nowUs: bigint;
 }
 
@@ -59,7 +62,7 @@ export class OnlineWriter {
    * @throws OVERLOADED if too much waits; IDEMPOTENCY_KEY_REUSED if another batch was written under the key; as `writeOnlineBatch`
    */
   async write(view: string, batch: ClientBatch, bytes: number): Promise<OnlineWriteResult> {
-    return await this.#groups.add(view, { ...batch, nowUs: BigInt(Date.now()) * 1000n }, bytes);
+    return await this.#groups.add(view, { ...batch, nowUs: batch.nowUs ?? BigInt(Date.now()) * 1000n }, bytes);
   }
 
   /** Waits until nothing is under way any more. */

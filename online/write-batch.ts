@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { IdempotencyKey } from '../tables/index.js';
 import type { BatchRows } from './batch-rows.js';
-import { type OnlineWriteDeps, type OnlineWriteResult, writeOnlineGroup } from './write-group.js';
+import { type OnlineWriteResult, writeOnlineGroup } from './write-group.js';
+import type { OnlineWriteDeps } from './write-target.js';
 
 /** A batch of rows for the online table of a view. */
 export type OnlineBatch = BatchRows & {
@@ -13,7 +14,7 @@ export type OnlineBatch = BatchRows & {
    */
   readonly pushed?: boolean | undefined;
   /** A batch under a key is committed once within 24 hours. */
-  readonly key?: string | undefined;
+  readonly key?: string | IdempotencyKey | undefined;
   /** Microseconds since the epoch; the time of this machine by default. */
   readonly nowUs?: bigint | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -39,7 +40,8 @@ export async function writeOnlineBatch(deps: OnlineWriteDeps, batch: OnlineBatch
 }
 
 /** A batch under a key may come from a table or a query: its rows are not compared. */
-function keyOf(key: string): IdempotencyKey {
+function keyOf(key: string | IdempotencyKey): IdempotencyKey {
+  if (typeof key !== 'string') return key;
   const hash = createHash('sha256').update(`online-write/${key}`).digest('hex');
   return { key: hash.slice(0, 32), content: '0'.repeat(16) };
 }

@@ -1,41 +1,25 @@
 /** Batches of rows for one online table, which are written in one commit. */
 import { randomUUID } from 'node:crypto';
-import type { Catalog } from '../catalogs/index.js';
-import { type Connection, type Engine } from '../engine/index.js';
-import { isMoraineError, MoraineError } from '../errors/index.js';
-import { type Definitions, type FeatureView, findFeatureView, resolveView } from '../features/index.js';
+import type { Connection } from '../engine/index.js';
+import { MoraineError } from '../errors/index.js';
+import { type Definitions, type FeatureView, findFeatureView } from '../features/index.js';
 import { currentSchema, type DataFile, type TableMetadata } from '../iceberg/index.js';
 import { sizeOfFiles } from '../staging/index.js';
-import type { FileIO } from '../storage/index.js';
 import {
   commitAppend,
   findIdempotencyKeys,
   type IdempotencyKey,
   IdempotencyKeysTaken,
-  loadTable,
   recordingKeys,
-  requireWritable,
   type Table,
 } from '../tables/index.js';
-import { batchColumns, type OpenedBatches, onlineSelect, openBatches, type TimedRows } from './batch-rows.js';
-import { ensureOnlineTable } from './ensure-online-table.js';
+import { type OpenedBatches, onlineSelect, openBatches, type TimedRows } from './batch-rows.js';
 import type { Outcome } from './group-commits.js';
 import { knownBatches } from './keyed-batches.js';
-import { DEFAULT_ONLINE_SETTINGS, type OnlineSettings, onlineLayout } from './online-layout.js';
 import { stageOnlineRows } from './small-writes.js';
 import { onlineColumns } from './stored-columns.js';
-import { definitionChangeTexts, type LoadSource } from './stored-definition.js';
 import { joinKeysOf } from './view-columns.js';
-import { redefinedError } from './view-refusal.js';
-
-export interface OnlineWriteDeps {
-  readonly catalog: Catalog;
-  readonly io: FileIO;
-  readonly engine: Engine;
-  readonly settings?: OnlineSettings;
-  definitions(): Promise<Definitions>;
-  readonly loadSource: LoadSource;
-}
+import { madeOnlineTable, type OnlineWriteDeps, onlineWriteTarget, requireOnline } from './write-target.js';
 
 /** A batch of a group. */
 export interface GroupedBatch extends TimedRows {
@@ -83,13 +67,10 @@ export interface GroupResult {
 export async function writeOnlineGroup(deps: OnlineWriteDeps, group: OnlineGroup): Promise<GroupResult> {
   const definitions = await deps.definitions();
   const view = findFeatureView(definitions, group.view);
-  if (!view.online) {
-    const message = `Feature view '${view.name}' is not online: set online: true and apply it.`;
-    throw new MoraineError('INVALID_ARGUMENT', message);
-  }
+  requireOnline(view);
   for (;;) {
     try {
-      return await writeOnce(deps, { view, definitions, group, made: await madeTable(deps, view) });
+      return await writeOnce(deps, { view, definitions, group, made: await madeOnlineTable(deps, view) });
     } catch (error) {
       // Who has them is found in the newer table.
       if (!(error instanceof IdempotencyKeysTaken)) throw error;
@@ -168,21 +149,6 @@ function outcomesOf({ errors, counts }: OpenedBatches, result: OnlineWriteResult
   });
 }
 
-/** The view's table; null if nobody has made it. */
-async function madeTable(deps: OnlineWriteDeps, view: FeatureView): Promise<Table | null> {
-  try {
-    return await loadOnlineTable(deps, view);
-  } catch (error) {
-    if (isMoraineError(error, 'TABLE_NOT_FOUND', 'NAMESPACE_NOT_FOUND')) return null;
-    throw error;
-  }
-}
-
-async function loadOnlineTable(deps: OnlineWriteDeps, { name }: FeatureView): Promise<Table> {
-  const { catalog, io, settings = DEFAULT_ONLINE_SETTINGS } = deps;
-  return await loadTable(catalog, io, { namespace: settings.namespace, name });
-}
-
 /** The batches, and files with their rows; null if there are no rows. */
 interface StagedGroup {
   readonly opened: OpenedBatches;
@@ -207,32 +173,11 @@ async function openGroup(
   write: Write,
 ): Promise<{ readonly table: Table | null; readonly opened: OpenedBatches }> {
   const { view, definitions, group, made } = write;
-  if (made !== null) {
-    await requireFit(deps, made, write);
-    const columns = batchColumns(currentSchema(made.metadata), view, definitions);
-    return { table: made, opened: await openBatches(connection, columns, group.batches) };
-  }
-  const { catalog, loadSource, settings = DEFAULT_ONLINE_SETTINGS } = deps;
-  const source = await loadSource(view.source.table);
-  const resolved = resolveView(definitions, view.name, currentSchema(source.metadata));
-  const columns = batchColumns(onlineLayout(resolved, settings).schema, view, definitions);
-  const opened = await openBatches(connection, columns, group.batches);
-  if ((await connection.rows(`SELECT 1 FROM (${opened.sql}) LIMIT 1`)).length === 0) return { table: null, opened };
-  await ensureOnlineTable(catalog, resolved, source, settings);
-  const table = await loadOnlineTable(deps, view);
-  await requireFit(deps, table, write);
-  return { table, opened };
-}
-
-/** @throws MATERIALIZATION_REQUIRED unless the table has rows of no other definition than the present one; and as {@link requireWritable} */
-async function requireFit(
-  { loadSource }: OnlineWriteDeps,
-  table: Table,
-  { view, definitions }: Pick<Write, 'view' | 'definitions'>,
-): Promise<void> {
-  requireWritable(table);
-  const changes = await definitionChangeTexts(table.metadata, view, definitions, loadSource);
-  if (changes.length > 0) throw redefinedError(view.name, changes);
+  const target = await onlineWriteTarget(deps, made, view, definitions);
+  const opened = await openBatches(connection, target.columns, group.batches);
+  const hasRows = async (): Promise<boolean> =>
+    (await connection.rows(`SELECT 1 FROM (${opened.sql}) LIMIT 1`)).length > 0;
+  return { table: made !== null || (await hasRows()) ? await target.table() : null, opened };
 }
 
 function requireSameSchema(planned: TableMetadata, base: TableMetadata, view: string): void {

@@ -3,7 +3,7 @@ import { type ActionRunner, does, withExamples } from '../define.js';
 import { declareFeaturesGroup } from './features-group.js';
 import { repeated } from './options.js';
 
-/** `materialize`, `online get|write` and the commands of `features`. */
+/** `materialize`, `online get|write`, `push` and the commands of `features`. */
 export function declareFeatureCommands(program: Command, runner: ActionRunner): void {
   const materialize = program
     .command('materialize')
@@ -61,5 +61,27 @@ export function declareFeatureCommands(program: Command, runner: ActionRunner): 
   withExamples(write, 'online write airport_delay delays.jsonl --key delays-2001-12-31');
   does(write, runner, async () => (await import('../actions/online-write.js')).onlineWrite);
 
+  declarePush(program, runner);
   declareFeaturesGroup(program, runner);
+}
+
+function declarePush(program: Command, runner: ActionRunner): void {
+  const push = program
+    .command('push')
+    .summary('Write the rows of a file to every feature view of a push source.')
+    .description(
+      'Write the rows of a file to every feature view that names a push source (pushSource): to their online tables, their source tables, or both. ' +
+        'Columns have the names of the source tables. Nothing is written unless the rows fit all of them; then each table gets them in one commit.',
+    )
+    .argument('<source>', 'the push source')
+    .argument('<file>', 'Parquet, CSV, JSON Lines or Arrow')
+    .addOption(
+      new Option('--to <target>', 'which tables are written')
+        .choices(['online', 'offline', 'online_and_offline'])
+        .default('online'),
+    )
+    .option('--key <text>', 'write each table once, however often this is repeated with the same key')
+    .option('--json', 'print the result as JSON');
+  withExamples(push, 'push delays delays.jsonl --to online_and_offline --key delays-2001-12-31');
+  does(push, runner, async () => (await import('../actions/push.js')).pushFile);
 }

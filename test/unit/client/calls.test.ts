@@ -255,6 +255,15 @@ const METHODS: Record<Method, { right: unknown[]; wrong: [field: string, ...give
       ['request.key', { view: 'readings', rows: [], key: 1 }],
     ],
   },
+  push: {
+    right: [{ source: 'pushed', rows: [{ k: 1, v: 11, ts: new Date(0) }] }],
+    wrong: [
+      ['request'],
+      ['request.source', { rows: [] }],
+      ['request.rows', { source: 'pushed', rows: 'rows.csv' }],
+      ['request.to', { source: 'pushed', rows: [], to: 'both' }],
+    ],
+  },
   deleteRows: {
     right: ['shop.a', 'k = 0'],
     wrong: [['name'], ['where', 'shop.a', () => true], ['options', 'shop.a', 'k = 0', { dry: true }]],
@@ -295,6 +304,7 @@ beforeAll(async () => {
     source: { table: 'shop.a', timestampField: 'ts' },
     online: true,
     features: [{ name: 'v' }],
+    pushSource: 'pushed',
   });
   await moraine.apply([thing, readings, defineFeatureService({ name: 'served', features: [readings] })]);
   await materializeDirect(await materializationDeps(moraine.project), { view: 'readings' });
@@ -358,6 +368,7 @@ describe('an aborted signal', () => {
     ['triggerSchedule', 'a', aborted],
     ['backfillSchedule', 'a', { start: '2026-01-01', end: '2026-01-02' }, aborted],
     ['deleteSchedule', 'a', aborted],
+    ['push', { source: 'pushed', rows: [{ k: 1, v: 11, ts: new Date(0) }], ...aborted }],
     ['runs', aborted],
     ['run', 'a', aborted],
     ['waitForRun', 'a', aborted],

@@ -33,6 +33,7 @@ const COUNTERPARTS: Readonly<Record<string, Counterpart>> = {
   materialize: methods('materialize', 'startMaterialize'),
   'online get': methods('getOnlineFeatures'),
   'online write': methods('onlineWriteBatch'),
+  push: methods('push'),
   'features historical': methods(
     ...(['getHistoricalFeatures', 'openHistoricalFeatures', 'explainHistoricalFeatures'] as const),
     ...(['saveDataset', 'saveTrainingSet', 'startTrainingSet'] as const),
