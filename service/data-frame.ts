@@ -9,7 +9,7 @@ import { featureValueOfJson } from './feature-value-json.js';
 export type DataFrame = ReadonlyMap<string, readonly unknown[]>;
 
 /** Feast gives views without entities this join key. */
-const FEAST_DUMMY_KEY = '__dummy_id';
+export const FEAST_DUMMY_KEY = '__dummy_id';
 
 /**
  * The columns of a body's `df`.

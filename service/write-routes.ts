@@ -1,19 +1,18 @@
 /** Paths that write features. */
-import type { BatchColumns, OnlineWriter } from '../online/index.js';
+import type { BatchColumns } from '../online/index.js';
 import { batchRowsOf, dataFrameOf, rowCount } from './data-frame.js';
 import { IDEMPOTENCY_HEADER, idempotencyKeyOf } from './idempotency-key.js';
+import { type PushDeps, pushRoute } from './push-route.js';
 import type { Route } from './route.js';
 import { WRITE_ANSWER, WRITE_REQUEST } from './schemas.js';
 import { SNAPSHOTS_HEADER, snapshotsText } from './snapshot-headers.js';
 
-export interface WriteDeps {
-  readonly writer: OnlineWriter;
-}
+export type WriteDeps = PushDeps;
 
 const MAX_WRITE_BYTES = 64 * 2 ** 20;
 
 export function writeRoutes(deps: WriteDeps): readonly Route[] {
-  return [writeToOnlineStore(deps)];
+  return [writeToOnlineStore(deps), pushRoute(deps, MAX_WRITE_BYTES)];
 }
 
 /** A body that its schema allows. */

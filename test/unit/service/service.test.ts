@@ -293,6 +293,7 @@ describe('the service', () => {
     expect(Object.keys(document.paths)).toEqual([
       '/get-online-features',
       '/write-to-online-store',
+      '/push',
       '/get-historical-features',
       '/materialize',
       '/materialize-incremental',
