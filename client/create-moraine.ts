@@ -36,6 +36,7 @@ import {
 import { pullFeatures } from './pull-features.js';
 import { push } from './push.js';
 import { checkProjectOptions } from './request-shapes.js';
+import { teardownOnline } from './teardown-online.js';
 import { saveTrainingSet, startTrainingSet } from './training-sets.js';
 import type { KnownDefinitions, TypedMoraine } from './typed-moraine.js';
 import { upgradeTable } from './upgrade-table.js';
@@ -88,6 +89,7 @@ function methodsOf(project: Project, reader: ProjectReader): Methods {
     getOnlineFeatures: async (request) => withNamedRows(await (await reader.open()).getOnlineFeatures(request)),
     onlineWriteBatch: (request) => onlineWriteBatch(project, request),
     push: (request) => push(project, request),
+    teardownOnline: (teardownOptions) => teardownOnline(project, teardownOptions),
     getHistoricalFeatures: (request) => withHistoricalFeatures(project, request, readTable),
     openHistoricalFeatures: (request) => openHistoricalFeatures(project, request),
     explainHistoricalFeatures: (request) => explainFeatures(project, request),

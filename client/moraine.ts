@@ -59,6 +59,7 @@ import type { PullAnswer, PullFeaturesRequest } from './pull-features.js';
 import type { PushRequest } from './push.js';
 import type { PushResult } from './push-rows.js';
 import type { ScheduleRequest } from './schedules.js';
+import type { TeardownOnlineOptions, TornDownOnline } from './teardown-online.js';
 import type { ServerOptions, StartedRun } from './temporal-run.js';
 import type { SaveTrainingSetRequest, TrainingSetOptions } from './training-sets.js';
 import type { UpgradedTable } from './upgrade-table.js';
@@ -167,6 +168,8 @@ export interface Moraine {
    * table gets them in one commit.
    */
   push(request: PushRequest): Promise<PushResult>;
+  /** Drops online tables with their files: those of the given views, or of every registered one. Definitions and sources stay. */
+  teardownOnline(options?: TeardownOnlineOptions): Promise<TornDownOnline>;
   /** Features that were valid at the time of each entity row, as an Arrow table. */
   getHistoricalFeatures(request: HistoricalFeaturesRequest): Promise<HistoricalFeaturesTable>;
   /** The same as a reader: record batches, files or rows of an answer that need not fit into memory. Close it. */

@@ -34,7 +34,8 @@ export async function dropOnlineTables(project: Project, names: readonly string[
   }
 }
 
-async function dropWithFiles(project: Project, name: string): Promise<void> {
+/** Drops a table with its files; where something else deletes the files of the catalog's tables, the name alone. Nothing where it is gone already. */
+export async function dropWithFiles(project: Project, name: string): Promise<void> {
   try {
     await purgeTable(maintenanceDeps(project), await project.loadTable(name));
   } catch (error) {

@@ -263,6 +263,7 @@ export const METHOD_ARGUMENTS = {
       }),
     ),
   ],
+  teardownOnline: [options({ views: z.array(text).optional(), dryRun: flag })],
   getHistoricalFeatures: [argument('request', historical)],
   openHistoricalFeatures: [argument('request', historical)],
   explainHistoricalFeatures: [argument('request', historical)],

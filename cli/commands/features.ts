@@ -3,7 +3,7 @@ import { type ActionRunner, does, withExamples } from '../define.js';
 import { declareFeaturesGroup } from './features-group.js';
 import { repeated } from './options.js';
 
-/** `materialize`, `online get|write`, `push` and the commands of `features`. */
+/** `materialize`, `online get|write|teardown`, `push` and the commands of `features`. */
 export function declareFeatureCommands(program: Command, runner: ActionRunner): void {
   const materialize = program
     .command('materialize')
@@ -60,6 +60,18 @@ export function declareFeatureCommands(program: Command, runner: ActionRunner): 
     .option('--json', 'print the result as JSON');
   withExamples(write, 'online write airport_delay delays.jsonl --key delays-2001-12-31');
   does(write, runner, async () => (await import('../actions/online-write.js')).onlineWrite);
+
+  const teardown = online
+    .command('teardown')
+    .description(
+      'Drop the online tables of feature views with their files, rows that were pushed among them. Definitions and source tables stay.',
+    )
+    .argument('[view...]', 'the feature views (default: all that are registered)')
+    .option('--yes', 'drop them; without it the command names the tables and fails')
+    .option('--dry-run', 'print what would be dropped')
+    .option('--json', 'print the result as JSON');
+  withExamples(teardown, 'online teardown --dry-run', 'online teardown airport_delay --yes');
+  does(teardown, runner, async () => (await import('../actions/online-teardown.js')).onlineTeardown);
 
   declarePush(program, runner);
   declareFeaturesGroup(program, runner);

@@ -183,6 +183,25 @@ export default customer;
     expect(await ok('apply', '--prune', '--dry-run')).toContain('- feature view returns\n');
   });
 
+  it('drops an online table when that is confirmed, and makes it again', async () => {
+    const table = 'moraine_online.customer_activity';
+    const would = `- online table ${table}, with its files\n`;
+    expect(await ok('online', 'teardown', '--dry-run')).toBe(`${would}Nothing was dropped.\n`);
+    const refused = await run('online', 'teardown');
+    expect(refused).toMatchObject({ code: 2, stdout: '' });
+    expect(refused.stderr).toContain(
+      `error: This would drop 1 online table with their files: ${table}. Repeat it with --yes to drop them.`,
+    );
+    const get = ['online', 'get', 'customer_activity', '--entity', 'customer_id=3', '--at', '2026-01-31'];
+    const before = await ok(...get);
+    const dropped = JSON.parse(await ok('online', 'teardown', 'customer_activity', '--yes', '--json')) as unknown;
+    expect(dropped).toEqual({ dropped: true, tables: [table] });
+    expect(await run(...get)).toMatchObject({ code: 3 });
+    expect(await ok('online', 'teardown', '--yes')).toBe('There are no online tables.\n');
+    await ok('materialize', 'customer_activity', '--wait');
+    expect(await ok(...get)).toBe(before);
+  });
+
   it('finds nothing wrong', async () => {
     const { checks } = JSON.parse(await ok('doctor', '--json')) as { checks: { name: string; status: string }[] };
     expect(checks.filter(({ status }) => status === 'fail')).toEqual([]);

@@ -264,6 +264,13 @@ const METHODS: Record<Method, { right: unknown[]; wrong: [field: string, ...give
       ['request.to', { source: 'pushed', rows: [], to: 'both' }],
     ],
   },
+  teardownOnline: {
+    right: [{ views: ['readings'], dryRun: true }],
+    wrong: [
+      ['options.views', { views: 'readings' }],
+      ['options.dryRun', { dryRun: 1 }],
+    ],
+  },
   deleteRows: {
     right: ['shop.a', 'k = 0'],
     wrong: [['name'], ['where', 'shop.a', () => true], ['options', 'shop.a', 'k = 0', { dry: true }]],

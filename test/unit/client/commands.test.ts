@@ -34,6 +34,7 @@ const COUNTERPARTS: Readonly<Record<string, Counterpart>> = {
   'online get': methods('getOnlineFeatures'),
   'online write': methods('onlineWriteBatch'),
   push: methods('push'),
+  'online teardown': methods('teardownOnline'),
   'features historical': methods(
     ...(['getHistoricalFeatures', 'openHistoricalFeatures', 'explainHistoricalFeatures'] as const),
     ...(['saveDataset', 'saveTrainingSet', 'startTrainingSet'] as const),

@@ -1,8 +1,8 @@
-/** Views that an apply deletes: their online tables go with them, and no other table does. */
+/** Online tables that go: those of views that an apply deletes, and those that a teardown drops; and no other table does. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { applyDefinitions } from '../../../client/index.js';
+import { applyDefinitions, teardownOnline } from '../../../client/index.js';
 import type { Definitions, FeatureView } from '../../../features/index.js';
 import { materializeDirect } from '../../../materialization/index.js';
 import { getOnlineFeatures } from '../../../online/index.js';
@@ -92,5 +92,42 @@ describe('a view that is deleted', () => {
     });
     expect(await tables()).toEqual(['gone', 'kept']);
     expect((await (await project.registry()).read()).definitions.featureViews.has('gone')).toBe(false);
+  });
+});
+
+describe('a teardown', () => {
+  it('drops the online tables of the given views with their files, and leaves definitions and sources', async () => {
+    const { small, project, tables, files, served } = await start();
+    const before = await served('gone');
+    expect(await teardownOnline(project, { views: ['gone', 'never_materialized'], dryRun: true })).toEqual({
+      tables: ['moraine_online.gone'],
+    });
+    expect(await tables()).toEqual(['gone', 'kept']);
+    expect(await failureOf(teardownOnline(project, { views: ['gone', 'gome'] }))).toMatchObject({
+      code: 'FEATURE_VIEW_NOT_FOUND',
+    });
+    expect(await tables()).toEqual(['gone', 'kept']);
+    const dropped = await teardownOnline(project, { views: ['gone', 'gone', 'never_materialized'] });
+    expect(dropped).toEqual({ tables: ['moraine_online.gone'] });
+    expect(await tables()).toEqual(['kept']);
+    expect(new Set(files())).toEqual(new Set(['kept']));
+    expect(await served('kept')).toBe(before);
+    expect(await failureOf(served('gone'))).toMatchObject({ code: 'TABLE_NOT_FOUND' });
+    expect(await small.recomputed()).toHaveLength(3);
+    await materializeDirect(await materializationDeps(project), { view: 'gone' });
+    expect(await served('gone')).toBe(before);
+  });
+
+  it('drops those of all views where none is named, and no table that is no view', async () => {
+    const { project, tables } = await start();
+    const { catalog } = await materializationDeps(project);
+    await catalog.createTable(
+      { namespace: ['moraine_online'], name: 'others' },
+      { schema: { schemaId: 0, identifierFieldIds: [], fields: [] } },
+    );
+    const { tables: dropped } = await teardownOnline(project);
+    expect(dropped.toSorted()).toEqual(['moraine_online.gone', 'moraine_online.kept']);
+    expect(await tables()).toEqual(['others']);
+    expect(await teardownOnline(project)).toEqual({ tables: [] });
   });
 });
