@@ -121,6 +121,7 @@ export const configSchema = z.strictObject({
     .strictObject({
       namespace: text.optional(),
       buckets: count(65_536).optional(),
+      partitionStrategy: z.enum(['entity_hash', 'timestamp', 'hybrid']).optional(),
       readTimeoutMs: count(3_600_000).optional(),
       queueTimeoutMs: count(3_600_000).optional(),
       cache: z.strictObject({ maxSize: byteSize.optional() }).optional(),

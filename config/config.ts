@@ -156,6 +156,8 @@ export interface OnlineConfig {
   readonly namespace: string;
   /** Buckets of a new online table whose view does not say; undefined: as the entities of its source ask for. */
   readonly buckets: number | undefined;
+  /** How the files of a new online table are laid out whose view does not say. */
+  readonly partitionStrategy: 'entity_hash' | 'timestamp' | 'hybrid';
   /** Time that an online read may take, in milliseconds. */
   readonly readTimeoutMs: number;
   /** Time that it may wait for its turn, in milliseconds. */

@@ -207,6 +207,7 @@ function resolveOnline({ cache, ...input }: NonNullable<ConfigInput['online']>):
   return {
     namespace: input.namespace ?? 'moraine_online',
     buckets: input.buckets,
+    partitionStrategy: input.partitionStrategy ?? 'entity_hash',
     readTimeoutMs: input.readTimeoutMs ?? 100,
     queueTimeoutMs: input.queueTimeoutMs ?? 1_000,
     cacheBytes: (maxSize === undefined ? undefined : parseByteSize(String(maxSize))) ?? DEFAULT_ONLINE_CACHE_BYTES,

@@ -1,5 +1,6 @@
 /** The stores of a Feast repository as the configuration of a Moraine project. */
 import { type ConfigInput, isCatalogOption, isStorageOption } from '../config/index.js';
+import { PARTITION_STRATEGIES } from '../features/index.js';
 import { CatalogSet, type ImportedCatalog } from './catalog-set.js';
 import type { Findings } from './finding.js';
 import type { CatalogReference } from './iceberg-source.js';
@@ -147,19 +148,34 @@ function importOnline(
   }
   return {
     ...(store.namespace === undefined ? {} : { namespace: store.namespace }),
-    ...bucketsOf(store, findings),
+    ...partitioningOf(store, findings),
     ...timeoutOf(store, findings),
   };
 }
 
-function bucketsOf(store: FeastStore, findings: Findings): { readonly buckets?: number } {
-  const { partitionStrategy = 'entity_hash', partitionCount } = store;
-  if (partitionStrategy !== 'entity_hash') {
+/** Feast's names of strategies are ours. */
+function partitioningOf(
+  store: FeastStore,
+  findings: Findings,
+): Pick<ImportedStores['online'], 'partitionStrategy' | 'buckets'> {
+  const { partitionStrategy = 'entity_hash' } = store;
+  const strategy = PARTITION_STRATEGIES.find((one) => one === partitionStrategy);
+  if (strategy === undefined) {
     findings.changed('online_store option', 'partition_strategy', {
-      reason: `online tables are partitioned by a hash of the entity key, not by ${partitionStrategy}`,
-      remedy: 'Nothing needs to be done; set onlineBuckets of a view for another number of buckets.',
+      reason: `there is no strategy ${partitionStrategy}; online tables are partitioned by a hash of the entity key`,
+      remedy: 'Set online.partitionStrategy in moraine.yaml, or onlinePartitionStrategy of a view.',
     });
   }
+  return {
+    ...(strategy === undefined || strategy === 'entity_hash' ? {} : { partitionStrategy: strategy }),
+    ...bucketsOf(store, findings),
+  };
+}
+
+function bucketsOf(
+  { partitionStrategy, partitionCount }: FeastStore,
+  findings: Findings,
+): Pick<ImportedStores['online'], 'buckets'> {
   if (partitionCount === undefined || partitionStrategy === 'timestamp') return {};
   if (partitionCount >= 1 && partitionCount <= MOST_BUCKETS) return { buckets: partitionCount };
   findings.leftOut('online_store option', 'partition_count', {

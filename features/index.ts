@@ -65,8 +65,15 @@ export type {
   FeatureService,
   FeatureSource,
   FeatureView,
+  PartitionStrategy,
 } from './definitions/definition.js';
-export { findFeatureService, findFeatureView, NO_DEFINITIONS, viewsOfPushSource } from './definitions/definition.js';
+export {
+  findFeatureService,
+  findFeatureView,
+  NO_DEFINITIONS,
+  PARTITION_STRATEGIES,
+  viewsOfPushSource,
+} from './definitions/definition.js';
 export { type CanonicalValue, canonicalHash, canonicalJson } from './definitions/definition-hash.js';
 export { definitionToJson } from './definitions/definition-json.js';
 export { formatDurationMs, parseDurationMs } from './definitions/duration.js';

@@ -1,7 +1,7 @@
 /** A plan as JSON: 64-bit numbers as strings, types as in Iceberg metadata. */
 import { z } from 'zod';
 import { MoraineError } from '../errors/index.js';
-import type { ResolvedColumn, ResolvedView } from '../features/index.js';
+import { PARTITION_STRATEGIES, type ResolvedColumn, type ResolvedView } from '../features/index.js';
 import {
   deserializeValue,
   type IdentityValue,
@@ -73,6 +73,7 @@ const viewJson = z.object({
   ttlUs: nullableId,
   online: z.boolean(),
   onlineBuckets: optionalInt,
+  onlinePartitionStrategy: z.enum(PARTITION_STRATEGIES).optional(),
 });
 const progressText = z.string().transform((text) => parseProgress(text).progress);
 /** Table metadata as the text of its file: its numbers of 64 bits are not exact as JSON. */

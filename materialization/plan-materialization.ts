@@ -334,7 +334,8 @@ class Planner {
   /** The online table as extraction finds it: what is only added to other rows may be few rows, which become one file. */
   async #preparedTable({ rebuild, appendReads }: Pick<MaterializationPlan, 'rebuild' | 'appendReads'>): Promise<Table> {
     const { metadata, layout } = this.#context.online;
-    const mayBeOneFile = rebuild === null && appendReads.length > 0 && layout.buckets > 1;
+    const mayBeOneFile =
+      rebuild === null && appendReads.length > 0 && (layout.strategy !== 'entity_hash' || layout.buckets > 1);
     return mayBeOneFile && metadata.currentSnapshotId !== null
       ? await withSharedSpec(this.#onlineTable)
       : this.#onlineTable;

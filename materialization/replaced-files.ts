@@ -1,15 +1,14 @@
-/** What leaves the online table with a rebuild: files of the rebuilt buckets, and the rows of those buckets in files without a partition. */
+/** What leaves the online table with a rebuild: files of the rebuilt buckets, and the rows of those buckets in files that have rows of any. */
 import { emptiedBy, foundRows, writeDeletes } from '../deletes/index.js';
 import { bucketSql, columnAlias, type Engine, readableScanSql } from '../engine/index.js';
 import {
   currentSchema,
   currentSnapshot,
   type DataFile,
-  isUnpartitioned,
   type PrimitiveType,
-  partitionKey,
   type TableMetadata,
 } from '../iceberg/index.js';
+import { bucketOf, ONLINE_COLUMNS, partitionPlaces } from '../online/index.js';
 import { fileToOpen, openFiles, whileReading } from '../scans/index.js';
 import { type OverwriteRequest, type PlannedFile, planFiles, selectSnapshot, type Table } from '../tables/index.js';
 import type { MaterializationPlan } from './plan.js';
@@ -21,21 +20,21 @@ type Replaced = Pick<
 >;
 
 /**
- * Whole buckets, or everything the table had when the run was planned. Files without a partition that were appended since stay: their rows are in no
+ * Whole buckets, or everything the table had when the run was planned. Files of no bucket that were appended since stay: their rows are in no
  * rebuilt file.
  * @param online the table as it is
  * @throws what reading the files may throw
  */
 export async function replacedFiles(engine: Engine, online: Table, plan: MaterializationPlan): Promise<Replaced> {
-  const isShared = sharedTest(online.metadata);
+  const bucketOfFile = bucketsOfFiles(online.metadata, plan);
+  const isShared = (file: DataFile): boolean => bucketOfFile(file) === undefined;
   const validation = { validateNoNewFilesFrom: plan.online.snapshotId, mayBeAppended: isShared };
   const buckets = plan.rebuild?.buckets ?? null;
   const planned = await filesWhenPlanned(online, plan);
   // Deletes of removed files take nothing from the new ones, whose sequence number is higher.
   if (buckets === null) return { removeFiles: pathsOf(planned.map(({ file }) => file)), ...validation };
-  const { defaultSpecId } = online.metadata;
-  const rebuilt = new Set(buckets.map((bucket) => partitionKey(defaultSpecId, [bucket])));
-  const isRebuilt = ({ specId, partition }: DataFile): boolean => rebuilt.has(partitionKey(specId, partition));
+  const rebuilt = new Set<number | undefined>(buckets);
+  const isRebuilt = (file: DataFile): boolean => rebuilt.has(bucketOfFile(file));
   const shared = planned.filter(({ file }) => isShared(file));
   const { emptied, ...deletes } = await replacedRows(engine, online, plan, shared, buckets);
   return {
@@ -46,9 +45,19 @@ export async function replacedFiles(engine: Engine, online: Table, plan: Materia
   };
 }
 
-function sharedTest({ partitionSpecs }: TableMetadata): (file: DataFile) => boolean {
-  const specIds = new Set(partitionSpecs.filter(isUnpartitioned).map(({ specId }) => specId));
-  return ({ specId }) => specIds.has(specId);
+/** The bucket whose rows a file has; undefined: it has rows of any, as without a partition, of an hour, or of another number of buckets. */
+function bucketsOfFiles(
+  metadata: TableMetadata,
+  { online }: MaterializationPlan,
+): (file: DataFile) => number | undefined {
+  const { fields } = currentSchema(metadata);
+  const idOf = (name: string): number => fields.find((field) => field.name === name)?.id ?? 0;
+  const columns = { keyId: idOf(online.keyColumn), eventTimeId: idOf(ONLINE_COLUMNS.eventTimestamp) };
+  const places = new Map(metadata.partitionSpecs.map((spec) => [spec.specId, partitionPlaces(spec, columns)]));
+  return ({ specId, partition }) => {
+    const known = places.get(specId);
+    return known?.bucket?.numBuckets === online.buckets ? bucketOf(known, partition) : undefined;
+  };
 }
 
 const pathsOf = (files: readonly DataFile[]): readonly string[] => files.map(({ filePath }) => filePath);
@@ -60,7 +69,7 @@ async function filesWhenPlanned(online: Table, plan: MaterializationPlan): Promi
   return (await planFiles(online, { snapshot, schema, appliesDeletes: true })).files;
 }
 
-/** Deletes of the rows of some buckets in files without a partition, and the files that lose all of theirs. */
+/** Deletes of the rows of some buckets in files of no bucket, and the files that lose all of theirs. */
 async function replacedRows(
   engine: Engine,
   online: Table,

@@ -1,19 +1,20 @@
 /** Makes sure that a view's online table exists and has the columns that the view now needs. */
 import { type Catalog, ensureNamespace, withTableDefaults } from '../catalogs/index.js';
-import type { ResolvedView } from '../features/index.js';
+import type { PartitionStrategy, ResolvedView } from '../features/index.js';
 import type { TableMetadata, TableRequirement, TableUpdate } from '../iceberg/index.js';
 import { ROW_GROUP_LIMIT } from '../staging/index.js';
 import { commitUnmoved, hasCode, requireUnmoved, retryConflicts, type Table } from '../tables/index.js';
 import { bucketsForEntities } from './buckets-for-entities.js';
 import {
-  type BucketedLayout,
   DEFAULT_ONLINE_SETTINGS,
   type OnlineLayout,
   type OnlineSettings,
   onlineLayout,
   onlinePartitionSpec,
   onlineSortOrder,
+  type PartitionedLayout,
 } from './online-layout.js';
+import { BUCKETS_OF_WORK, type OnlinePartitioning, partitioningOf } from './online-partitioning.js';
 import {
   compareOnlineTable,
   JOIN_KEYS_PROPERTY,
@@ -24,7 +25,7 @@ import { MAX_PART_ROWS } from './parts/cell.js';
 
 /** An online table that is ready for rows of its view. */
 export interface OnlineTable {
-  readonly layout: BucketedLayout;
+  readonly layout: PartitionedLayout;
   readonly metadata: TableMetadata;
   readonly metadataLocation: string;
   readonly change: 'created' | 'evolved' | 'recreated' | 'none';
@@ -45,43 +46,58 @@ export async function ensureOnlineTable(
 ): Promise<OnlineTable> {
   const layout = onlineLayout(view, settings);
   const joinKeys = view.joinKeys.map((key) => key.name);
-  const newBuckets = async (): Promise<number> => settings.buckets ?? (await bucketsForEntities(source, view));
+  const partitioning = (made: OnlinePartitioning | undefined): Promise<OnlinePartitioning> =>
+    choosePartitioning(view, source, settings, made);
   // Another process may change, create or drop the table at the same moment.
   return await retryConflicts(
     catalog,
-    () => ensureOnce(catalog, layout, joinKeys, { wanted: view.onlineBuckets, ofNewTable: newBuckets }),
+    () => ensureOnce(catalog, layout, joinKeys, partitioning),
     hasCode('COMMIT_CONFLICT', 'TABLE_ALREADY_EXISTS', 'TABLE_NOT_FOUND'),
   );
 }
 
-interface Buckets {
-  /** The number that the view asks for. */
-  readonly wanted: number | undefined;
-  /** The number that a new table gets if the view does not ask for one. */
-  readonly ofNewTable: () => Promise<number>;
+/** Hours split the files of each bucket: a table of both has a part of the buckets. */
+const BUCKETS_FOR_ONE_WITH_HOURS = 16;
+const FEWEST_BUCKETS_WITH_HOURS = 4;
+
+/** As the view says; else as the table is; else, for a new table or another strategy, as the settings and the entities of the source ask for. */
+async function choosePartitioning(
+  view: ResolvedView,
+  source: Table,
+  settings: OnlineSettings,
+  made: OnlinePartitioning | undefined,
+): Promise<OnlinePartitioning> {
+  const { onlinePartitionStrategy, onlineBuckets } = view;
+  const strategy: PartitionStrategy =
+    onlinePartitionStrategy ?? made?.strategy ?? settings.partitionStrategy ?? 'entity_hash';
+  if (strategy === 'timestamp') return { strategy, buckets: onlineBuckets ?? BUCKETS_OF_WORK };
+  const kept = made?.strategy === strategy ? made.buckets : undefined;
+  const buckets = onlineBuckets ?? kept ?? settings.buckets;
+  if (buckets !== undefined) return { strategy, buckets };
+  const asked = await bucketsForEntities(source, view);
+  if (strategy === 'entity_hash') return { strategy, buckets: asked };
+  return { strategy, buckets: Math.max(FEWEST_BUCKETS_WITH_HOURS, asked / BUCKETS_FOR_ONE_WITH_HOURS) };
 }
 
 async function ensureOnce(
   catalog: Catalog,
   layout: OnlineLayout,
   joinKeys: readonly string[],
-  { wanted, ofNewTable }: Buckets,
+  partitioning: (made: OnlinePartitioning | undefined) => Promise<OnlinePartitioning>,
 ): Promise<OnlineTable> {
   const { identifier } = layout;
-  const createNew = async (rebuildReason?: string): Promise<OnlineTable> => {
-    const buckets = wanted ?? (await ofNewTable());
-    return await create(catalog, { ...layout, buckets }, joinKeys, rebuildReason);
-  };
+  const createNew = async (rebuildReason?: string): Promise<OnlineTable> =>
+    await create(catalog, { ...layout, ...(await partitioning(undefined)) }, joinKeys, rebuildReason);
   if (!(await catalog.tableExists(identifier))) return await createNew();
   const base = await catalog.loadTable(identifier);
   const { metadata, metadataLocation } = base;
   requireUnmoved({ ...base, catalog });
-  const change = compareOnlineTable(metadata, layout, joinKeys, wanted);
+  const kept: PartitionedLayout = { ...layout, ...(await partitioning(partitioningOf(metadata))) };
+  const change = compareOnlineTable(metadata, kept, joinKeys);
   if (change.kind === 'recreate') {
     await catalog.dropTable(identifier);
     return await createNew(change.reason);
   }
-  const kept: BucketedLayout = { ...layout, buckets: change.buckets };
   if (change.kind === 'none') return { layout: kept, metadata, metadataLocation, change: 'none' };
   const loaded = await commitUnmoved(catalog, base, evolution(metadata, change));
   return { layout: kept, metadata: loaded.metadata, metadataLocation: loaded.metadataLocation, change: 'evolved' };
@@ -89,7 +105,7 @@ async function ensureOnce(
 
 async function create(
   catalog: Catalog,
-  layout: BucketedLayout,
+  layout: PartitionedLayout,
   joinKeys: readonly string[],
   rebuildReason?: string,
 ): Promise<OnlineTable> {
@@ -128,8 +144,10 @@ function evolution(
       { action: 'set-current-schema', schemaId: change.schema.schemaId },
     );
   }
-  if (change.spec !== null) {
-    updates.push({ action: 'add-spec', spec: change.spec }, { action: 'set-default-spec', specId: change.spec.specId });
+  const { spec } = change;
+  if (spec !== null) {
+    if (!metadata.partitionSpecs.includes(spec)) updates.push({ action: 'add-spec', spec });
+    updates.push({ action: 'set-default-spec', specId: spec.specId });
   }
   return { requirements, updates };
 }

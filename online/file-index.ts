@@ -1,4 +1,4 @@
-/** The files of one snapshot of an online table by bucket: what a lookup needs to know, kept in memory. */
+/** The files of one snapshot of an online table by partition: what a lookup needs to know, kept in memory. */
 import type { Connection } from '../engine/index.js';
 import {
   applyTransform,
@@ -10,22 +10,34 @@ import {
 } from '../iceberg/index.js';
 import { type FileToOpen, fileToOpen, isLasting, KnownFiles, type OpenFiles, openFiles } from '../scans/index.js';
 import { type PlannedFile, planFiles, type Table } from '../tables/index.js';
+import { ANY_TIME, type EventTimes, eitherTimes, eventTimesOf, latestFirst } from './event-times.js';
+import { FileWalk } from './file-walk.js';
+import { bucketOf, hourOf, type PartitionPlaces, partitionPlaces } from './online-partitioning.js';
 import { type CountedFile, type ReadAmplification, readAmplification } from './read-amplification.js';
+import type { OnlineColumns } from './stored-columns.js';
+
+/** Files whose rows a lookup does not tell apart: those of a bucket, of an hour, or of both. */
+export interface CellFiles {
+  /** Among those of a spec. */
+  readonly name: string;
+  readonly files: readonly FileToOpen[];
+  readonly times: EventTimes;
+}
 
 /** Files of one partition spec. */
 export interface SpecFiles {
   readonly specId: number;
-  /** Undefined: not a bucket of the key alone; all files must be read. */
+  /** Undefined: rows of a key may be in any of its files. */
   readonly buckets: number | undefined;
-  readonly byBucket: Map<number, FileToOpen[]>;
+  readonly byBucket: ReadonlyMap<number, readonly CellFiles[]>;
 }
 
 /** The bucket of files of specs without buckets of the key. */
 export const ANY_BUCKET = -1;
-/** Lists of files, for sets of buckets, that an index keeps. */
-const MAX_LISTS = 1_000;
+/** Walks, for sets of buckets, that an index keeps. */
+const MAX_WALKS = 1_000;
 
-/** Where the rows of each bucket are. */
+/** Where the rows of each key are. */
 export class FileIndex {
   readonly snapshot: Snapshot | null;
   readonly schema: Schema;
@@ -33,8 +45,8 @@ export class FileIndex {
   readonly specs: readonly SpecFiles[];
   readonly #known: KnownFiles;
   #amplification: ReadAmplification | undefined;
-  /** Lists of files that were asked for before. */
-  readonly #lists = new Map<string, readonly FileToOpen[]>();
+  /** Walks that were asked for before. */
+  readonly #walks = new Map<string, FileWalk>();
 
   private constructor(table: Table, schema: Schema, specs: readonly SpecFiles[], known: KnownFiles) {
     this.snapshot = currentSnapshot(table.metadata);
@@ -48,22 +60,28 @@ export class FileIndex {
    * Reads the current snapshot's manifests.
    * @param before an index of the same view: what it knows of files that are still there is kept
    */
-  static async load(table: Table, schema: Schema, keyFieldId: number, before?: FileIndex): Promise<FileIndex> {
+  static async load(
+    table: Table,
+    schema: Schema,
+    columns: Pick<OnlineColumns, 'lookup' | 'eventTimestamp'>,
+    before?: FileIndex,
+  ): Promise<FileIndex> {
     const snapshot = currentSnapshot(table.metadata);
     const { files } = await planFiles(table, { snapshot, schema, appliesDeletes: true });
-    const specs = new Map<number, SpecFiles>();
+    const specs = new Map<number, SpecBuilder>();
     const known = new KnownFiles();
     for (const planned of files) {
-      const file = fileToOpen(planned);
-      const spec = specs.get(planned.spec.specId) ?? emptySpec(planned, keyFieldId);
+      const spec = specs.get(planned.spec.specId) ?? new SpecBuilder(planned, columns);
       specs.set(planned.spec.specId, spec);
-      const bucket = spec.buckets === undefined ? ANY_BUCKET : Number(planned.file.partition[0]);
-      const list = spec.byBucket.get(bucket) ?? [];
-      spec.byBucket.set(bucket, list);
-      list.push(file);
+      const file = spec.add(planned);
       if (before !== undefined) known.addFrom(before.#known, file.location);
     }
-    return new FileIndex(table, schema, [...specs.values()], known);
+    return new FileIndex(
+      table,
+      schema,
+      [...specs.values()].map((spec) => spec.build()),
+      known,
+    );
   }
 
   /** What reads of this snapshot pay. */
@@ -73,31 +91,38 @@ export class FileIndex {
   }
 
   get fileCount(): number {
-    return this.specs.reduce((sum, { byBucket }) => sum + [...byBucket.values()].flat().length, 0);
+    let count = 0;
+    for (const { byBucket } of this.specs)
+      for (const cells of byBucket.values()) for (const { files } of cells) count += files.length;
+    return count;
   }
 
   *#countedFiles(): Generator<CountedFile, void, undefined> {
     for (const { specId, byBucket } of this.specs)
-      for (const [bucket, files] of byBucket)
-        for (const { recordCount: rows } of files)
-          yield { specId, bucket: bucket === ANY_BUCKET ? null : bucket, rows };
+      for (const cells of byBucket.values())
+        for (const { name, files } of cells)
+          for (const { recordCount: rows } of files) yield { specId, bucket: name === '' ? null : name, rows };
   }
 
-  /** The files that may hold rows of any of the keys; the same list for the same buckets. */
-  filesFor(type: IcebergType, keys: readonly PrimitiveValue[]): readonly FileToOpen[] {
-    const wanted = this.specs.map(({ buckets, byBucket }) =>
-      buckets === undefined ? [...byBucket.keys()] : bucketsOfKeys(buckets, type, keys),
+  /** The files that may have rows of any of the keys, from those of the latest times back; the same for the same buckets. */
+  walkFor(type: IcebergType, keys: readonly PrimitiveValue[]): FileWalk {
+    const wanted = this.specs.map(({ buckets }) =>
+      buckets === undefined ? [ANY_BUCKET] : bucketsOfKeys(buckets, type, keys),
     );
     const name = JSON.stringify(wanted);
-    let files = this.#lists.get(name);
-    if (files === undefined) {
-      if (this.#lists.size >= MAX_LISTS) this.#lists.clear();
-      files = this.specs.flatMap(
-        ({ byBucket }, index) => wanted[index]?.flatMap((one) => byBucket.get(one) ?? []) ?? [],
+    let walk = this.#walks.get(name);
+    if (walk === undefined) {
+      if (this.#walks.size >= MAX_WALKS) this.#walks.clear();
+      const ofSpecs = this.specs.map(({ byBucket }, index) =>
+        (wanted[index] ?? []).flatMap((bucket) => {
+          const cells = byBucket.get(bucket);
+          return cells === undefined ? [] : [cells];
+        }),
       );
-      this.#lists.set(name, files);
+      walk = new FileWalk(ofSpecs.flat());
+      this.#walks.set(name, walk);
     }
-    return files;
+    return walk;
   }
 
   /**
@@ -119,12 +144,45 @@ function bucketsOfKeys(numBuckets: number, type: IcebergType, keys: readonly Pri
   return [...buckets].sort((a, b) => a - b);
 }
 
-function emptySpec(planned: PlannedFile, keyFieldId: number): SpecFiles {
-  return { specId: planned.spec.specId, buckets: bucketsOf(planned, keyFieldId), byBucket: new Map() };
-}
+/** Collects the files of a spec. */
+class SpecBuilder {
+  readonly #specId: number;
+  readonly #columns: Pick<OnlineColumns, 'lookup' | 'eventTimestamp'>;
+  /** Undefined: the spec partitions by something else, too. */
+  readonly #places: PartitionPlaces | undefined;
+  readonly #cells = new Map<string, { bucket: number; files: FileToOpen[]; times: EventTimes | undefined }>();
 
-function bucketsOf({ spec }: PlannedFile, keyFieldId: number): number | undefined {
-  const [field, ...others] = spec.fields;
-  if (field?.transform.kind !== 'bucket' || others.length > 0 || field.sourceId !== keyFieldId) return undefined;
-  return field.transform.numBuckets;
+  constructor({ spec }: PlannedFile, columns: Pick<OnlineColumns, 'lookup' | 'eventTimestamp'>) {
+    const { lookup, eventTimestamp } = columns;
+    this.#specId = spec.specId;
+    this.#columns = columns;
+    this.#places = partitionPlaces(spec, { keyId: lookup.id, eventTimeId: eventTimestamp.id });
+  }
+
+  add(planned: PlannedFile): FileToOpen {
+    const file = fileToOpen(planned);
+    const { partition } = planned.file;
+    const bucket = bucketOf(this.#places, partition) ?? ANY_BUCKET;
+    const hour = hourOf(this.#places, partition);
+    const name = [...(bucket === ANY_BUCKET ? [] : [bucket]), ...(hour === undefined ? [] : [hour.earliestUs])].join(
+      '/',
+    );
+    const cell = this.#cells.get(name) ?? { bucket, files: [], times: undefined };
+    this.#cells.set(name, cell);
+    cell.files.push(file);
+    const times = eventTimesOf(planned, this.#columns.eventTimestamp, hour ?? ANY_TIME);
+    cell.times = cell.times === undefined ? times : eitherTimes(cell.times, times);
+    return file;
+  }
+
+  build(): SpecFiles {
+    const byBucket = new Map<number, CellFiles[]>();
+    for (const [name, { bucket, files, times = ANY_TIME }] of this.#cells) {
+      const cells = byBucket.get(bucket) ?? [];
+      byBucket.set(bucket, cells);
+      cells.push({ name, files, times });
+    }
+    for (const cells of byBucket.values()) cells.sort(latestFirst);
+    return { specId: this.#specId, buckets: this.#places?.bucket?.numBuckets, byBucket };
+  }
 }

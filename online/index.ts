@@ -26,6 +26,15 @@ export {
   onlineLayout,
   partitioningText,
 } from './online-layout.js';
+export {
+  bucketOf,
+  type OnlinePartitioning,
+  onlineSpecOf,
+  type PartitionPlaces,
+  type PlacingColumns,
+  partitioningOf,
+  partitionPlaces,
+} from './online-partitioning.js';
 export { onlineProblems } from './online-problems.js';
 export type { FoundRows } from './online-read.js';
 export {
@@ -56,7 +65,6 @@ export {
 } from './rename-online-table.js';
 export type { FeatureSelection } from './select-features.js';
 export {
-  bucketSpecOf,
   collectFewRows,
   type FewRows,
   isFew,

@@ -1,6 +1,6 @@
 /** Layout of the online table of a view: its name, columns, partitioning and order. Pure. */
 import type { TableIdentifier } from '../catalogs/index.js';
-import { type ResolvedView, throwProblems } from '../features/index.js';
+import { type PartitionStrategy, type ResolvedView, throwProblems } from '../features/index.js';
 import {
   assignFreshIds,
   highestFieldId,
@@ -11,6 +11,7 @@ import {
   type SortOrder,
 } from '../iceberg/index.js';
 import { ONLINE_COLUMNS } from './online-columns.js';
+import { type OnlinePartitioning, partitionFields } from './online-partitioning.js';
 import { onlineProblems } from './online-problems.js';
 
 /** Where online tables live, and how many buckets a new one has if its view does not say. */
@@ -18,6 +19,8 @@ export interface OnlineSettings {
   readonly namespace: readonly string[];
   /** Undefined: as the entities of the source ask for. */
   readonly buckets?: number | undefined;
+  /** Of a new table if its view does not say; `entity_hash` by default. */
+  readonly partitionStrategy?: PartitionStrategy | undefined;
 }
 
 export const DEFAULT_ONLINE_SETTINGS: OnlineSettings = { namespace: ['moraine_online'] };
@@ -35,10 +38,8 @@ export interface OnlineLayout {
   readonly schema: Schema;
 }
 
-/** A layout with the number of buckets of its key. */
-export interface BucketedLayout extends OnlineLayout {
-  readonly buckets: number;
-}
+/** A layout with the partitioning of new files. */
+export interface PartitionedLayout extends OnlineLayout, OnlinePartitioning {}
 
 /** Types that every engine buckets alike: `bucket[N]` of the column itself prunes everywhere. */
 const BUCKET_KEY_KINDS: ReadonlySet<string> = new Set([
@@ -71,19 +72,15 @@ export function onlineLayout(view: ResolvedView, settings: OnlineSettings = DEFA
   };
 }
 
-/** The partition spec of a layout on a schema that has its key column. */
-export function onlinePartitionSpec(layout: BucketedLayout, schema: Schema): PartitionSpec {
-  return {
-    specId: 0,
-    fields: [
-      {
-        sourceId: keyFieldId(layout, schema),
-        fieldId: 1000,
-        name: `${layout.keyColumn}_bucket`,
-        transform: { kind: 'bucket', numBuckets: layout.buckets },
-      },
-    ],
+/** The partition spec of a layout on a schema that has its columns. */
+export function onlinePartitionSpec(layout: PartitionedLayout, schema: Schema): PartitionSpec {
+  const columns = {
+    keyId: fieldId(layout.keyColumn, schema),
+    eventTimeId: fieldId(ONLINE_COLUMNS.eventTimestamp, schema),
   };
+  const names = { key: layout.keyColumn, eventTime: ONLINE_COLUMNS.eventTimestamp };
+  const fields = partitionFields(layout, columns, names);
+  return { specId: 0, fields: fields.map((field, index) => ({ ...field, fieldId: 1000 + index })) };
 }
 
 /** Files are sorted by key, so that a point lookup reads one row group. */
@@ -92,7 +89,7 @@ export function onlineSortOrder(layout: OnlineLayout, schema: Schema): SortOrder
     orderId: 1,
     fields: [
       {
-        sourceId: keyFieldId(layout, schema),
+        sourceId: fieldId(layout.keyColumn, schema),
         transform: { kind: 'identity' },
         direction: 'asc',
         nullOrder: 'nulls-first',
@@ -102,13 +99,15 @@ export function onlineSortOrder(layout: OnlineLayout, schema: Schema): SortOrder
 }
 
 /** How rows are laid out, as text: another text means that every file must be written anew. */
-export function partitioningText(layout: BucketedLayout): string {
-  return `bucket[${layout.buckets}](${layout.keyColumn})`;
+export function partitioningText({ strategy, buckets, keyColumn }: PartitionedLayout): string {
+  const [bucket, hour] = [`bucket[${buckets}](${keyColumn})`, `hour(${ONLINE_COLUMNS.eventTimestamp})`];
+  if (strategy === 'entity_hash') return bucket;
+  return strategy === 'timestamp' ? hour : `${bucket}, ${hour}`;
 }
 
-function keyFieldId(layout: OnlineLayout, schema: Schema): number {
-  const field = schema.fields.find((candidate) => candidate.name === layout.keyColumn);
-  if (field === undefined) throw new TypeError(`The online table has no column ${layout.keyColumn}`);
+function fieldId(name: string, schema: Schema): number {
+  const field = schema.fields.find((candidate) => candidate.name === name);
+  if (field === undefined) throw new TypeError(`The online table has no column ${name}`);
   return field.id;
 }
 

@@ -5,12 +5,15 @@ import {
   assignFreshIds,
   highestFieldId,
   type NestedField,
+  type PartitionField,
   type PartitionSpec,
   parseJson,
   type Schema,
+  sameTransform,
   type TableMetadata,
 } from '../iceberg/index.js';
-import { type BucketedLayout, type OnlineLayout, onlinePartitionSpec } from './online-layout.js';
+import { type OnlineLayout, onlinePartitionSpec, type PartitionedLayout } from './online-layout.js';
+import { partitioningOf } from './online-partitioning.js';
 
 /** Table property: names of the join keys, as a JSON array, in the order of the encoding. */
 export const JOIN_KEYS_PROPERTY = 'moraine.join-keys';
@@ -40,44 +43,33 @@ export function awaitsRebuild({ properties, currentSnapshotId }: TableMetadata):
 
 /** The change that the table needs before rows of the layout can be written. */
 export type OnlineTableChange =
-  | { readonly kind: 'none'; readonly buckets: number }
-  /** Columns are added, dropped or widened (columns that stay keep their field ids), or the number of buckets changed. */
+  | { readonly kind: 'none' }
+  /** Columns are added, dropped or widened (columns that stay keep their field ids), or new files are partitioned in another way. */
   | {
       readonly kind: 'evolve';
-      readonly buckets: number;
       readonly schema: Schema | null;
+      /** The new default; null: it stays. */
       readonly spec: PartitionSpec | null;
     }
   /** Rows are identified in another way: no row, pushed or not, can be kept. */
   | { readonly kind: 'recreate'; readonly reason: string };
 
-/**
- * Compares a table with the layout and join keys that its view now has.
- * @param wantedBuckets undefined: the table keeps its number of buckets
- */
+/** Compares a table with the layout and join keys that its view now has. */
 export function compareOnlineTable(
   metadata: TableMetadata,
-  layout: OnlineLayout,
+  layout: PartitionedLayout,
   joinKeys: readonly string[],
-  wantedBuckets: number | undefined,
 ): OnlineTableChange {
   const current = metadata.schemas.find((schema) => schema.schemaId === metadata.currentSchemaId);
   if (current === undefined) return { kind: 'recreate', reason: 'it has no schema' };
   const keyChange = changedKey(metadata, current, layout, joinKeys);
   if (keyChange !== null) return { kind: 'recreate', reason: keyChange };
-  const before = bucketsOf(metadata);
-  if (before === undefined) return { kind: 'recreate', reason: 'it is not partitioned by a bucket of its key' };
+  if (partitioningOf(metadata) === undefined)
+    return { kind: 'recreate', reason: 'it is not partitioned by its key or its event time' };
   const schema = evolveSchema(metadata, current, layout);
-  const buckets = wantedBuckets ?? before;
-  const spec = buckets === before ? null : otherBuckets(metadata, schema ?? current, { ...layout, buckets });
-  return schema === null && spec === null ? { kind: 'none', buckets } : { kind: 'evolve', buckets, schema, spec };
-}
-
-/** The number of buckets that new files of a table have; undefined if it is not partitioned by a bucket. */
-export function bucketsOf(metadata: TableMetadata): number | undefined {
-  const spec = metadata.partitionSpecs.find((candidate) => candidate.specId === metadata.defaultSpecId);
-  const transform = spec?.fields[0]?.transform;
-  return transform?.kind === 'bucket' ? transform.numBuckets : undefined;
+  const spec = specOf(metadata, schema ?? current, layout);
+  const change = spec.specId === metadata.defaultSpecId ? null : spec;
+  return schema === null && change === null ? { kind: 'none' } : { kind: 'evolve', schema, spec: change };
 }
 
 function changedKey(
@@ -116,8 +108,23 @@ function evolveSchema(metadata: TableMetadata, current: Schema, layout: OnlineLa
   return { schemaId, fields, identifierFieldIds: [] };
 }
 
-function otherBuckets(metadata: TableMetadata, schema: Schema, layout: BucketedLayout): PartitionSpec {
-  const specId = largest(metadata.partitionSpecs.map((spec) => spec.specId)) + 1;
-  const fields = onlinePartitionSpec(layout, schema).fields;
-  return { specId, fields: fields.map((field) => ({ ...field, fieldId: metadata.lastPartitionId + 1 })) };
+/** The table's own spec with the layout's fields, or one that is to be added. Fields that other specs have keep their ids. */
+function specOf(metadata: TableMetadata, schema: Schema, layout: PartitionedLayout): PartitionSpec {
+  const { partitionSpecs, lastPartitionId } = metadata;
+  const { fields } = onlinePartitionSpec(layout, schema);
+  const alike = (a: PartitionField, b: PartitionField | undefined): boolean =>
+    a.sourceId === b?.sourceId && sameTransform(a.transform, b.transform);
+  const [known] = partitionSpecs
+    .filter(
+      (spec) =>
+        spec.fields.length === fields.length && fields.every((field, index) => alike(field, spec.fields[index])),
+    )
+    .sort((a, b) => Number(b.specId === metadata.defaultSpecId) - Number(a.specId === metadata.defaultSpecId));
+  if (known !== undefined) return known;
+  let nextId = lastPartitionId;
+  const all = partitionSpecs.flatMap((spec) => spec.fields);
+  return {
+    specId: largest(partitionSpecs.map((spec) => spec.specId)) + 1,
+    fields: fields.map((field) => ({ ...field, fieldId: all.find((one) => alike(field, one))?.fieldId ?? ++nextId })),
+  };
 }

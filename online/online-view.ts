@@ -66,7 +66,7 @@ export class OnlineView {
    */
   static async load(name: string, table: Table, joinKeys: readonly string[], before?: OnlineView): Promise<OnlineView> {
     const { schema, columns } = storedColumns(table.metadata, joinKeys, name);
-    const index = await FileIndex.load(table, schema, columns.lookup.id, before?.index);
+    const index = await FileIndex.load(table, schema, columns, before?.index);
     const isAlike = before !== undefined && readsAlike(before, table, schema, columns);
     const decoded = DecodedTable.of(index, columns, isAlike ? before.decoded : undefined);
     return new OnlineView(name, table, columns, index, decoded);
@@ -102,12 +102,39 @@ export class OnlineView {
   ): Promise<ReadonlyMap<string, OnlineRow>> {
     const { lookup } = this.columns;
     const lookupValues = [...entities.values()].map((values) => this.lookupValue(values));
-    const files = this.index.filesFor(lookup.type, lookupValues);
-    if (files.length === 0) return new Map();
+    const found = new Map<string, OnlineRow>();
+    let left = [...entities.entries()];
+    for (const { files, restUs } of this.index.walkFor(lookup.type, lookupValues).steps(nowUs)) {
+      const values = left.map(([, key]) => this.lookupValue(key));
+      const rows = await this.#newestIn(engine, files, { values, features, nowUs }, signal);
+      left = left.filter(([key]) => {
+        const row = rows.get(key);
+        // Files that are left out could have a later row, or one that ties.
+        if (restUs !== undefined && (row === undefined || row.eventTimestampUs <= restUs)) return true;
+        if (row !== undefined) found.set(key, row);
+        return false;
+      });
+      if (left.length === 0) break;
+    }
+    return found;
+  }
+
+  /** The newest rows among those of some files. */
+  async #newestIn(
+    engine: Engine,
+    files: readonly FileToOpen[],
+    wanted: {
+      readonly values: readonly PrimitiveValue[];
+      readonly features: readonly NestedField[];
+      readonly nowUs: bigint;
+    },
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<string, OnlineRow>> {
+    const { values: keys, features, nowUs } = wanted;
     const rows = await engine.withConnection(
       async (connection) => {
         const { scan, select, paths } = await this.#lookup(connection, files, features);
-        const sql = `WITH wanted AS (SELECT * FROM ${scan} WHERE ${this.#isWanted(lookupValues, nowUs)}) ${select}`;
+        const sql = `WITH wanted AS (SELECT * FROM ${scan} WHERE ${this.#isWanted(keys, nowUs)}) ${select}`;
         return connection.rows(sql).catch(async (error: unknown) => {
           throw await nameDamagedFile(connection, paths, error);
         });

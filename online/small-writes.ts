@@ -1,8 +1,8 @@
 /**
- * Small writes: few rows of many entities become one file without a partition, in place of a file for each bucket. ADR 0039.
+ * Small writes: few rows of several partitions become one file without a partition, in place of a file for each. ADR 0039.
  */
 import { randomUUID } from 'node:crypto';
-import { bucketSql, type Connection, columnAlias } from '../engine/index.js';
+import { type Connection, columnAlias, transformSql } from '../engine/index.js';
 import { largest } from '../errors/index.js';
 import {
   currentSchema,
@@ -15,22 +15,12 @@ import {
 } from '../iceberg/index.js';
 import { type RowsToStage, type StagingTable, stageRows } from '../staging/index.js';
 import { commitUnmoved, hasCode, loadTable, requireWritable, retryConflicts, type Table } from '../tables/index.js';
+import { onlineSpecOf, type PlacingColumns } from './online-partitioning.js';
 import { MAX_PART_ROWS } from './parts/cell.js';
 
 /** Whether so many rows are written as one file without a partition: as many as a part of decoded rows has. */
 export function isFew(rows: bigint): boolean {
   return rows <= BigInt(MAX_PART_ROWS);
-}
-
-/** The table's default spec, if it is a bucket of the key alone. */
-export function bucketSpecOf(
-  { partitionSpecs, defaultSpecId }: TableMetadata,
-  keyFieldId: number,
-): PartitionSpec | undefined {
-  const spec = partitionSpecs.find(({ specId }) => specId === defaultSpecId);
-  const [field, ...others] = spec?.fields ?? [];
-  const isBucket = field?.transform.kind === 'bucket' && field.sourceId === keyFieldId && others.length === 0;
-  return isBucket ? spec : undefined;
 }
 
 /** The spec of files without a partition; undefined: the table has none yet. */
@@ -67,24 +57,23 @@ export async function withSharedSpec(table: Table): Promise<Table> {
 export interface OnlineRowsToStage {
   /** Gives the columns of the table's current schema. */
   readonly select: string;
-  /** The column that is bucketed. */
-  readonly lookup: NestedField;
+  readonly columns: PlacingColumns;
   readonly namePrefix: string;
 }
 
 /**
- * Stages rows that are added to an online table: few rows of several buckets as one file, others as a file for each bucket.
+ * Stages rows that are added to an online table: few rows of several partitions as one file, others as a file for each.
  * @returns the table that the files are for, which may have got a spec
  */
 export async function stageOnlineRows(
   connection: Connection,
   table: Table,
-  { select, lookup, namePrefix }: OnlineRowsToStage,
+  { select, columns, namePrefix }: OnlineRowsToStage,
 ): Promise<{ readonly table: Table; readonly files: readonly DataFile[] }> {
   const { metadata } = table;
-  const settings = { namePrefix, sortBy: [lookup.id], sortOrderId: metadata.defaultSortOrderId };
+  const settings = { namePrefix, sortBy: [columns.keyId], sortOrderId: metadata.defaultSortOrderId };
   const { fields } = currentSchema(metadata);
-  const few = await collectFewRows(connection, select, fields, bucketSpecOf(metadata, lookup.id));
+  const few = await collectFewRows(connection, select, fields, onlineSpecOf(metadata, columns));
   if (few === null) return { table, files: await stageRows(connection, table, { ...settings, select }) };
   try {
     const target = few.isSpread ? await withSharedSpec(table) : table;
@@ -94,7 +83,7 @@ export async function stageOnlineRows(
   }
 }
 
-/** Stages collected rows: as one file without a partition if they are of several buckets and the table has a spec for it. */
+/** Stages collected rows: as one file without a partition if they are of several partitions and the table has a spec for it. */
 export async function stageFewRows(
   connection: Connection,
   table: StagingTable,
@@ -109,7 +98,7 @@ export async function stageFewRows(
 /** Rows that are few, collected in a temporary table. */
 export interface FewRows {
   readonly select: string;
-  /** Whether they are of several buckets. */
+  /** Whether they are of several partitions. */
   readonly isSpread: boolean;
   release(): Promise<void>;
 }
@@ -124,9 +113,8 @@ export async function collectFewRows(
   fields: readonly NestedField[],
   spec: PartitionSpec | undefined,
 ): Promise<FewRows | null> {
-  const [bucket] = spec?.fields ?? [];
-  const key = fields.find(({ id }) => id === bucket?.sourceId);
-  if (bucket?.transform.kind !== 'bucket' || key === undefined) return null;
+  const partition = spec === undefined ? [] : partitionSql(spec, fields);
+  if (partition.length === 0) return null;
   const table = `moraine_few_${randomUUID().replaceAll('-', '')}`;
   const release = (): Promise<void> => connection.run(`DROP TABLE IF EXISTS ${table}`);
   const aliases = fields.map(({ id }) => columnAlias(id)).join(', ');
@@ -134,13 +122,21 @@ export async function collectFewRows(
     `CREATE TEMPORARY TABLE ${table} AS SELECT * FROM (${select}) AS rows(${aliases}) LIMIT ${MAX_PART_ROWS + 1}`,
   );
   try {
-    const number = bucketSql(key.type as PrimitiveType, columnAlias(key.id), bucket.transform.numBuckets);
-    const [[rows, buckets] = []] = await connection.rows(`SELECT count(*), count(DISTINCT ${number}) FROM ${table}`);
-    if (isFew(BigInt(String(rows)))) return { select: `FROM ${table}`, isSpread: Number(buckets) > 1, release };
+    const counted = `count(*), count(DISTINCT (${partition.join(', ')}))`;
+    const [[rows, partitions] = []] = await connection.rows(`SELECT ${counted} FROM ${table}`);
+    if (isFew(BigInt(String(rows)))) return { select: `FROM ${table}`, isSpread: Number(partitions) > 1, release };
   } catch (error) {
     await release();
     throw error;
   }
   await release();
   return null;
+}
+
+/** The partition of a row, by the aliases of its columns. */
+function partitionSql(spec: PartitionSpec, fields: readonly NestedField[]): readonly string[] {
+  return spec.fields.flatMap(({ sourceId, transform }) => {
+    const type = fields.find(({ id }) => id === sourceId)?.type;
+    return type === undefined ? [] : [transformSql(transform, type as PrimitiveType, columnAlias(sourceId))];
+  });
 }

@@ -31,7 +31,7 @@ export class ViewRead implements FoundView {
   /** By entity of the request: the values of its key; null if one of them is null. */
   readonly #keys: readonly (readonly PrimitiveValue[] | null)[];
   readonly #decoded: DecodedRead | null;
-  #found: readonly (RowPlace | 'tied' | undefined)[] = [];
+  #found: readonly (RowPlace | 'left' | undefined)[] = [];
   /** Rows that the statement has found, by the identity of the entity. */
   #rows: ReadonlyMap<string, OnlineRow> = new Map();
 
@@ -45,7 +45,7 @@ export class ViewRead implements FoundView {
     if (cache.budgetBytes === 0) this.#decoded = null;
     else {
       const values = this.#keys.map((key) => (key === null ? null : view.lookupValue(key)));
-      this.#decoded = new DecodedRead(view.decoded, cache, view.columns.lookup.type, values);
+      this.#decoded = new DecodedRead(view.decoded, cache, { type: view.columns.lookup.type, keys: values, nowUs });
     }
   }
 
@@ -62,10 +62,10 @@ export class ViewRead implements FoundView {
   /** Finds the rows. @returns entities that are left to the statement, by their identities */
   find(): ReadonlyMap<string, readonly PrimitiveValue[]> {
     const decoded = this.#decoded;
-    this.#found = this.#keys.map((_, place) => (decoded === null ? 'tied' : decoded.rowOf(place, this.moment.nowUs)));
+    this.#found = this.#keys.map((_, place) => (decoded === null ? 'left' : decoded.rowOf(place)));
     const left = new Map<string, readonly PrimitiveValue[]>();
     for (const [place, key] of this.#keys.entries())
-      if (key !== null && this.#found[place] === 'tied') left.set(this.#bound.view.entityKey(key), key);
+      if (key !== null && this.#found[place] === 'left') left.set(this.#bound.view.entityKey(key), key);
     return left;
   }
 
@@ -91,7 +91,7 @@ export class ViewRead implements FoundView {
     const key = this.#keys[place];
     const found = this.#found[place];
     if (key === null || key === undefined) return undefined;
-    return found === 'tied' ? this.#rows.get(this.#bound.view.entityKey(key)) : found;
+    return found === 'left' ? this.#rows.get(this.#bound.view.entityKey(key)) : found;
   }
 
   valuesOf(place: number): readonly OnlineValue[] {

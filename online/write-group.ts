@@ -160,9 +160,13 @@ async function stageGroup(connection: Connection, deps: OnlineWriteDeps, write: 
   if (table === null) return { opened, staged: null };
   const { view, definitions, group } = write;
   const schema = currentSchema(table.metadata);
-  const { keys, lookup } = onlineColumns(schema, joinKeysOf(view, definitions), view.name);
+  const { keys, lookup, eventTimestamp } = onlineColumns(schema, joinKeysOf(view, definitions), view.name);
   const select = onlineSelect(schema, keys, opened, { view, pushed: group.pushed });
-  const staged = await stageOnlineRows(connection, table, { select, lookup, namePrefix: randomUUID() });
+  const staged = await stageOnlineRows(connection, table, {
+    select,
+    columns: { keyId: lookup.id, eventTimeId: eventTimestamp.id },
+    namePrefix: randomUUID(),
+  });
   return { opened, staged: staged.files.length === 0 ? null : staged };
 }
 

@@ -197,7 +197,11 @@ export async function materializationDeps(project: Project): Promise<Materializa
     catalog: await project.catalog(),
     io,
     engine: await project.engine(),
-    settings: { namespace: config.online.namespace.split('.'), buckets: config.online.buckets },
+    settings: {
+      namespace: config.online.namespace.split('.'),
+      buckets: config.online.buckets,
+      partitionStrategy: config.online.partitionStrategy,
+    },
     definitions: async () => (await registry.read()).definitions,
     loadSource: (name) => project.loadTable(name),
     reach: (table) => project.reach(table),

@@ -2,6 +2,7 @@
  * Definitions in TypeScript. They have the same keys as in YAML and JSON, but a feature or entity that does not exist does
  * not compile. Nothing is checked at run time here: `parseDefinitions` reads the values as it reads YAML.
  */
+import type { PartitionStrategy } from './definition.js';
 import type { ScheduledRuns, ScheduleOverlap } from './view-schedule.js';
 
 /** A duration such as `6h`, `2d` or `PT6H`. */
@@ -68,6 +69,7 @@ export interface FeatureViewInput<Name extends string, Features extends readonly
   readonly online?: boolean;
   readonly features?: Features;
   readonly onlineBuckets?: number;
+  readonly onlinePartitionStrategy?: PartitionStrategy;
   readonly schedule?: {
     readonly every: DurationText;
     readonly offset?: DurationText;

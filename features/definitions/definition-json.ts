@@ -64,6 +64,7 @@ function viewToJson(view: FeatureView): DefinitionJson {
       type: feature.type === undefined ? undefined : featureTypeToString(feature.type),
     })),
     onlineBuckets: view.onlineBuckets,
+    onlinePartitionStrategy: view.onlinePartitionStrategy,
     schedule: view.schedule === undefined ? undefined : viewScheduleToJson(view.schedule),
     pushSource: view.pushSource,
   };

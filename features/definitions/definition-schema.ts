@@ -1,5 +1,6 @@
 /** The keys and shapes of definitions in YAML and JSON, as zod schemas. */
 import { z } from 'zod';
+import { PARTITION_STRATEGIES } from './definition.js';
 import { parseDurationMs } from './duration.js';
 import { parseFeatureType } from './feature-type.js';
 import { viewScheduleSchema } from './view-schedule.js';
@@ -98,6 +99,7 @@ export const featureViewSchema = z
     online: z.boolean().default(false),
     features: z.array(feature).min(1, 'must name a feature; leave it out for every column').optional(),
     onlineBuckets: z.int().min(1).max(65_536).optional(),
+    onlinePartitionStrategy: z.enum(PARTITION_STRATEGIES).optional(),
     schedule: viewScheduleSchema.optional(),
     pushSource: pushSourceName.optional(),
   })

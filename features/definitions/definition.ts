@@ -44,6 +44,13 @@ export interface FeatureSource {
   readonly fieldMapping?: ReadonlyMap<string, string>;
 }
 
+/**
+ * How the files of an online table are laid out, by Feast's names: `entity_hash` by buckets of the entity's key, `timestamp` by hours of the
+ * event time, `hybrid` by both.
+ */
+export const PARTITION_STRATEGIES = ['entity_hash', 'timestamp', 'hybrid'] as const;
+export type PartitionStrategy = (typeof PARTITION_STRATEGIES)[number];
+
 /** Features of one source table, keyed by entities. */
 export interface FeatureView extends DefinitionBase {
   readonly entities: readonly string[];
@@ -56,6 +63,8 @@ export interface FeatureView extends DefinitionBase {
   readonly features: readonly Feature[] | undefined;
   /** Number of buckets of the online table; undefined: the default. */
   readonly onlineBuckets?: number;
+  /** How the files of the online table are laid out; undefined: a new table as the configuration says, an existing one as it is. */
+  readonly onlinePartitionStrategy?: PartitionStrategy;
   /** When it is materialized by itself. It decides when rows are written, never which. */
   readonly schedule?: ViewSchedule;
   /** The push source whose rows the view gets. Several views may name the same one. */

@@ -2,7 +2,7 @@
 
 import { didYouMean } from '../../errors/index.js';
 import type { IcebergType, NestedField, Schema } from '../../iceberg/index.js';
-import type { Definitions, Entity, Feature, FeatureView } from '../definitions/definition.js';
+import type { Definitions, Entity, Feature, FeatureView, PartitionStrategy } from '../definitions/definition.js';
 import { findFeatureView } from '../definitions/definition.js';
 import { canonicalHash } from '../definitions/definition-hash.js';
 import { acceptsType, featureTypeToString, isJoinKeyType, isTimestampType } from '../definitions/feature-type.js';
@@ -36,6 +36,7 @@ export interface ResolvedView {
   readonly ttlUs: bigint | null;
   readonly online: boolean;
   readonly onlineBuckets: number | undefined;
+  readonly onlinePartitionStrategy?: PartitionStrategy | undefined;
 }
 
 /** Names of a view's columns, each with the column of the source table behind it. */
@@ -89,6 +90,7 @@ export function bindView(
     ttlUs: view.ttlMs === null ? null : view.ttlMs * 1000n,
     online: view.online,
     onlineBuckets: view.onlineBuckets,
+    onlinePartitionStrategy: view.onlinePartitionStrategy,
   };
 }
 

@@ -7,7 +7,7 @@ import {
   partitionKey,
   type Snapshot,
 } from '../../iceberg/index.js';
-import { bucketSpecOf } from '../../online/index.js';
+import { onlineSpecOf } from '../../online/index.js';
 import { type PlannedFile, planFiles, type Table } from '../../tables/index.js';
 import type { CompactDeps } from './compact-deps.js';
 import { chooseGroups, type FileGroup, fitText, type Grouping } from './compact-groups.js';
@@ -74,7 +74,11 @@ export async function chooseFiles(
     );
   }
   const all = filter === undefined ? matching : (await planFiles(table, scan)).files;
-  const grouping = onlineGrouping(request, bucketSpecOf(table.metadata, online.keyId));
+  const { keyId, eventTimeId } = online;
+  const grouping = onlineGrouping(request, onlineSpecOf(table.metadata, { keyId, eventTimeId }), {
+    keyId,
+    eventTimeId,
+  });
   return chooseOnline(all, new Set(asked.map(keyOf)), grouping);
 }
 

@@ -1,13 +1,14 @@
 /**
- * Which files of an online table are rewritten together. Pure. ADR 0039 says why the order of rows holds.
+ * Which files of an online table are rewritten together. Pure. ADR 0039 and ADR 0043 say why the order of rows holds.
  *
- * An entity has rows in the files of its bucket and in files without a partition. The oldest file without a partition is the cut: all files
- * without a partition, and files of buckets that are as young, are folded together; older files are rewritten bucket by bucket, and their new
- * files stay older than the cut.
+ * Rows of an entity that tie in event time are in the files of one partition and in files without a partition. The oldest file without a
+ * partition is the cut: all files without a partition, and files of partitions that are as young, are folded together; older files are
+ * rewritten partition by partition, and their new files stay older than the cut. Where partitions have hours, `latest` takes all hours of a
+ * bucket together once many rows came on top: a row of a later hour supersedes those of earlier ones.
  */
 import { largest } from '../../errors/index.js';
 import { isUnpartitioned, type PartitionSpec } from '../../iceberg/index.js';
-import { isFew } from '../../online/index.js';
+import { bucketOf, isFew, type PlacingColumns, partitionPlaces } from '../../online/index.js';
 import type { PlannedFile } from '../../tables/index.js';
 import { byPartition, bySequence, bytesOf, type FileGroup, mostGainFirst, outputsOf } from './compact-groups.js';
 import { type CompactRequest, DEFAULT_TARGET_BYTES } from './compact-request.js';
@@ -19,8 +20,11 @@ export interface OnlineGrouping {
   /** Rows for each row of the bucket's largest file. */
   readonly minRowRatio: number;
   readonly targetBytes: number;
-  /** The spec of new files; undefined: the table's default is not a bucket of the entity's key. */
-  readonly bucketSpec: PartitionSpec | undefined;
+  /** The spec of new files; undefined: the table's default is of no strategy for online tables. */
+  readonly spec: PartitionSpec | undefined;
+  readonly columns: PlacingColumns;
+  /** Whether of the rows of an entity only the newest stays. */
+  readonly isLatest: boolean;
 }
 
 /** `latest` rewrites files of an online table once a read of one entity opens so many. */
@@ -34,21 +38,24 @@ const OTHER_MIN_FILES = 5;
 
 export function onlineGrouping(
   { strategy, dropExpired, targetSizeBytes }: CompactRequest,
-  bucketSpec: PartitionSpec | undefined,
+  spec: PartitionSpec | undefined,
+  columns: PlacingColumns,
 ): OnlineGrouping {
   const isLatest = strategy === 'latest';
   return {
     minFiles: dropExpired === true ? 1 : isLatest ? LATEST_MIN_FILES : OTHER_MIN_FILES,
     minRowRatio: isLatest ? LATEST_MIN_ROW_RATIO : Number.POSITIVE_INFINITY,
     targetBytes: targetSizeBytes ?? DEFAULT_TARGET_BYTES,
-    bucketSpec,
+    spec,
+    columns,
+    isLatest,
   };
 }
 
 /** Which files a grouping leaves alone, as a clause. */
 export function groupingText({ minFiles, minRowRatio }: OnlineGrouping): string {
   const rows = Number.isFinite(minRowRatio) ? `, ${minRowRatio} times the rows of its largest file` : '';
-  return `no bucket has ${minFiles} files${rows}, or deleted rows`;
+  return `no bucket or hour has ${minFiles} files${rows}, or deleted rows`;
 }
 
 /** Why no files of a table are rewritten at all. */
@@ -65,29 +72,58 @@ export function onlineGroups(
   isAsked: (planned: PlannedFile) => boolean,
   grouping: OnlineGrouping,
 ): readonly FileGroup[] | typeof SEVERAL_SPECS {
-  const { bucketSpec } = grouping;
-  const shared = all.filter(({ spec }) => isUnpartitioned(spec));
-  const ofBuckets = all.filter(({ spec }) => !isUnpartitioned(spec));
-  const specs = new Set(ofBuckets.map(({ spec }) => spec.specId));
-  if (shared.length > 0 && bucketSpec !== undefined) specs.add(bucketSpec.specId);
-  if (specs.size > 1 || (shared.length > 0 && bucketSpec === undefined)) return SEVERAL_SPECS;
+  const { spec } = grouping;
+  const shared = all.filter((planned) => isUnpartitioned(planned.spec));
+  const parted = all.filter((planned) => !isUnpartitioned(planned.spec));
+  const specs = new Set(parted.map((planned) => planned.spec.specId));
+  if (shared.length > 0 && spec !== undefined) specs.add(spec.specId);
+  if (specs.size > 1 || (shared.length > 0 && spec === undefined)) return SEVERAL_SPECS;
   const cut = oldestOf(shared);
   const isYoung = ({ sequenceNumber }: PlannedFile): boolean => cut !== null && sequenceNumber >= cut;
-  const folded = shared.some(isAsked) ? foldOf(shared, ofBuckets, isYoung, grouping) : null;
-  const isFolded = new Set(folded?.files);
-  const old = byPartition(
-    ofBuckets.filter((planned) => !isYoung(planned) && !isFolded.has(planned) && isAsked(planned)),
-  );
+  const folded = shared.some(isAsked) ? foldOf(shared, parted, isYoung, grouping) : null;
+  const taken = new Set(folded?.files);
+  const left = parted.filter((planned) => !isYoung(planned) && !taken.has(planned));
+  const number = cut === null ? {} : { sequenceNumber: cut - 1n };
+  const byHours = hoursOfBuckets(left, isAsked, grouping).map((group): FileGroup => ({ ...group, ...number }));
+  for (const { files } of byHours) for (const file of files) taken.add(file);
+  const old = byPartition(left.filter((planned) => !taken.has(planned) && isAsked(planned)));
   const groups = [...old.values()]
     .filter((files) => isWorthIt(files, grouping))
     .map(
       (files): FileGroup => ({
         files: files.toSorted(bySequence),
         outputs: outputsOf(files, grouping.targetBytes),
-        ...(cut === null ? {} : { sequenceNumber: cut - 1n }),
+        ...number,
       }),
     );
-  return mostGainFirst(folded === null ? groups : [folded, ...groups]);
+  return mostGainFirst([...(folded === null ? [] : [folded]), ...byHours, ...groups]);
+}
+
+/**
+ * All hours of a bucket (of the table, if it has no buckets), where rows that came later are as many as `latest` acts from: half as many as
+ * those of the oldest commit, which are about one of each entity.
+ */
+function hoursOfBuckets(
+  files: readonly PlannedFile[],
+  isAsked: (planned: PlannedFile) => boolean,
+  { isLatest, spec, columns, minRowRatio, targetBytes }: OnlineGrouping,
+): readonly FileGroup[] {
+  const places = spec === undefined ? undefined : partitionPlaces(spec, columns);
+  if (!isLatest || spec === undefined || places?.hour === undefined) return [];
+  const buckets = new Map<number | undefined, PlannedFile[]>();
+  for (const planned of files) {
+    const bucket = bucketOf(places, planned.file.partition);
+    const those = buckets.get(bucket) ?? [];
+    buckets.set(bucket, those);
+    those.push(planned);
+  }
+  return [...buckets.values()].flatMap((those): readonly FileGroup[] => {
+    const oldest = oldestOf(those);
+    const first = rowsOf(those.filter(({ sequenceNumber }) => sequenceNumber === oldest));
+    const isWorth = Number(rowsOf(those)) >= minRowRatio * Number(first);
+    if (!isWorth || bytesOf(those) > WHOLE_TABLE_BYTES || !those.every(isAsked)) return [];
+    return [{ files: those.toSorted(bySequence), outputs: outputsOf(those, targetBytes), into: spec }];
+  });
 }
 
 /** Sequence number of the oldest file; null: there is none. */
@@ -99,29 +135,29 @@ function oldestOf(files: readonly PlannedFile[]): bigint | null {
 }
 
 /**
- * Files without a partition with the files of buckets that are as young; null: too few to be worth it. Few rows beside many stay in one file. Many rows
+ * Files without a partition with the files of partitions that are as young; null: too few to be worth it. Few rows beside many stay in one file. Many rows
  * beside few take these along, so that the table is folded as a whole.
  */
 function foldOf(
   shared: readonly PlannedFile[],
-  ofBuckets: readonly PlannedFile[],
+  parted: readonly PlannedFile[],
   isYoung: (planned: PlannedFile) => boolean,
-  { minFiles, minRowRatio, targetBytes, bucketSpec }: OnlineGrouping,
+  { minFiles, minRowRatio, targetBytes, spec }: OnlineGrouping,
 ): FileGroup | null {
-  const recent = [...shared, ...ofBuckets.filter(isYoung)];
-  const isWorth = recent.length >= Math.min(2, minFiles) && shared.length + mostInOneBucket(ofBuckets) >= minFiles;
+  const recent = [...shared, ...parted.filter(isYoung)];
+  const isWorth = recent.length >= Math.min(2, minFiles) && shared.length + mostInOnePartition(parted) >= minFiles;
   if (!isWorth && !recent.some(({ deletes }) => deletes !== undefined)) return null;
-  const all = [...shared, ...ofBuckets];
+  const all = [...shared, ...parted];
   const [rows, oldRows] = [rowsOf(recent), rowsOf(all) - rowsOf(recent)];
   const isAtLeast = (ratio: number): boolean => Number(rows) > (ratio - 1) * Number(oldRows);
   const takesAll = isAtLeast(minRowRatio) && bytesOf(all) <= WHOLE_TABLE_BYTES;
   const staysShared = isFew(rows) && !isAtLeast(LATEST_MIN_ROW_RATIO);
-  const into = staysShared ? shared[0]?.spec : bucketSpec;
+  const into = staysShared ? shared[0]?.spec : spec;
   const files = (takesAll ? all : recent).toSorted(bySequence);
   return into === undefined ? null : { files, outputs: outputsOf(files, targetBytes), into };
 }
 
-function mostInOneBucket(files: readonly PlannedFile[]): number {
+function mostInOnePartition(files: readonly PlannedFile[]): number {
   return largest(
     [...byPartition(files).values()].map(({ length }) => length),
     0,

@@ -1,6 +1,7 @@
-/** The files of one bucket of one partition spec, and the parts that their rows are decoded in. */
+/** The files of one partition of one spec, and the parts that their rows are decoded in. */
 import type { PrimitiveType } from '../../iceberg/index.js';
 import type { FileToOpen } from '../../scans/index.js';
+import type { EventTimes } from '../event-times.js';
 import { KeyRanges } from './key-ranges.js';
 import type { Segment } from './segment.js';
 
@@ -45,9 +46,17 @@ export class Slot {
   }
 }
 
-/** The files of a bucket. A snapshot that changes them makes another cell. */
+/** Files with the event times of their rows. */
+export interface FilesOfCell {
+  readonly files: readonly FileToOpen[];
+  readonly times: EventTimes;
+}
+
+/** The files of a bucket, of an hour, or of both. A snapshot that changes them makes another cell. */
 export class Cell {
   readonly files: readonly FileToOpen[];
+  /** Of its rows. */
+  readonly times: EventTimes;
   readonly #keyType: PrimitiveType;
   readonly #fingerprints: ReadonlyMap<string, string>;
   /** Rows of the files when the ranges were chosen. */
@@ -55,9 +64,10 @@ export class Cell {
   #ranges: KeyRanges | undefined;
   #slots: readonly Slot[] = [];
 
-  constructor(keyType: PrimitiveType, files: readonly FileToOpen[]) {
+  constructor(keyType: PrimitiveType, { files, times }: FilesOfCell) {
     this.#keyType = keyType;
     this.files = files;
+    this.times = times;
     this.#fingerprints = new Map(files.map((file) => [file.location, fingerprintOf(file)]));
     if (this.recordCount <= MAX_PART_ROWS) this.setRanges(new KeyRanges(keyType, []));
   }
@@ -82,8 +92,9 @@ export class Cell {
   }
 
   /** The cell of these files, with all that this one has decoded and that is still right: this one itself if nothing has changed. */
-  next(files: readonly FileToOpen[]): Cell {
-    const next = new Cell(this.#keyType, files);
+  next(given: FilesOfCell): Cell {
+    const { files } = given;
+    const next = new Cell(this.#keyType, given);
     const isKept = [...this.#fingerprints].every(([location, deletes]) => next.#fingerprints.get(location) === deletes);
     if (isKept && files.length === this.files.length) return this;
     if (!isKept || this.#ranges === undefined || next.recordCount > this.#mostRows) return next;

@@ -2,6 +2,7 @@
 import type { Connection } from '../../engine/index.js';
 import { applyTransform, type PrimitiveType, type PrimitiveValue, type Schema } from '../../iceberg/index.js';
 import type { FileToOpen } from '../../scans/index.js';
+import { latestFirst } from '../event-times.js';
 import { ANY_BUCKET, type FileIndex } from '../file-index.js';
 import type { OnlineColumns } from '../stored-columns.js';
 import { Cell, type Slot } from './cell.js';
@@ -11,8 +12,16 @@ import type { DecodableFiles } from './decode-rows.js';
 interface SpecCells {
   readonly specId: number;
   readonly buckets: number | undefined;
-  readonly byBucket: ReadonlyMap<number, Cell>;
+  readonly byBucket: ReadonlyMap<number, readonly NamedCell[]>;
 }
+
+interface NamedCell {
+  readonly name: string;
+  readonly cell: Cell;
+}
+
+/** Lists of cells, for sets of buckets, that a table keeps. */
+const MAX_WALKS = 4_096;
 
 /** A cell that has other files than an earlier snapshot's. */
 export interface ChangedCell {
@@ -21,18 +30,23 @@ export interface ChangedCell {
   readonly keys: readonly (PrimitiveValue | undefined)[];
 }
 
-/** Cells by spec and bucket. Those whose files are unchanged are shared with the snapshot before. */
+/** Cells by spec and partition. Those whose files are unchanged are shared with the snapshot before. */
 export class DecodedTable implements DecodableFiles {
   readonly columns: OnlineColumns;
+  /** Whether a key has more cells than one for each spec, so that a read may leave out those of earlier times. */
+  readonly hasHours: boolean;
   readonly #index: FileIndex;
   readonly #specs: readonly SpecCells[];
   readonly #keyType: PrimitiveType;
+  /** By the buckets of a key. */
+  readonly #walks = new Map<number | string, readonly Cell[]>();
 
   private constructor(index: FileIndex, columns: OnlineColumns, specs: readonly SpecCells[]) {
     this.#index = index;
     this.columns = columns;
     this.#specs = specs;
     this.#keyType = columns.lookup.type as PrimitiveType;
+    this.hasHours = specs.some(({ byBucket }) => [...byBucket.values()].some(({ length }) => length > 1));
   }
 
   /** @param before an earlier snapshot of the same table, read with the same columns */
@@ -44,9 +58,13 @@ export class DecodedTable implements DecodableFiles {
       specId,
       buckets,
       byBucket: new Map(
-        [...byBucket].map(([bucket, files]) => {
-          const cell = known.get(cellName(specId, bucket));
-          return [bucket, cell === undefined ? new Cell(keyType, files) : cell.next(files)] as const;
+        [...byBucket].map(([bucket, ofBucket]) => {
+          const cells = ofBucket.map((files): NamedCell => {
+            const name = `${specId}:${files.name}`;
+            const cell = known.get(name);
+            return { name, cell: cell === undefined ? new Cell(keyType, files) : cell.next(files) };
+          });
+          return [bucket, cells] as const;
         }),
       ),
     }));
@@ -61,18 +79,24 @@ export class DecodedTable implements DecodableFiles {
     return this.#index.open(connection, files);
   }
 
-  /** The cells that may have rows of a key. */
+  /** The cells that may have rows of a key, those with the latest event times first. */
   cellsOf(key: PrimitiveValue): readonly Cell[] {
-    const found: Cell[] = [];
-    for (const { buckets, byBucket } of this.#specs) {
-      const bucket =
-        buckets === undefined
-          ? ANY_BUCKET
-          : (applyTransform({ kind: 'bucket', numBuckets: buckets }, this.#keyType, key) as number);
-      const cell = byBucket.get(bucket);
-      if (cell !== undefined) found.push(cell);
+    const buckets = this.#specs.map(({ buckets: numBuckets }) =>
+      numBuckets === undefined
+        ? ANY_BUCKET
+        : (applyTransform({ kind: 'bucket', numBuckets }, this.#keyType, key) as number),
+    );
+    const name = buckets.length === 1 ? (buckets[0] as number) : buckets.join();
+    let cells = this.#walks.get(name);
+    if (cells === undefined) {
+      cells = this.#specs
+        .flatMap(({ byBucket }, index) => byBucket.get(buckets[index] as number) ?? [])
+        .map(({ cell }) => cell)
+        .sort(latestFirst);
+      if (this.#walks.size >= MAX_WALKS) this.#walks.clear();
+      this.#walks.set(name, cells);
     }
-    return found;
+    return cells;
   }
 
   /** Every slot there is so far. */
@@ -95,9 +119,7 @@ export class DecodedTable implements DecodableFiles {
   }
 
   *#cells(): Generator<readonly [string, Cell], void, undefined> {
-    for (const { specId, byBucket } of this.#specs)
-      for (const [bucket, cell] of byBucket) yield [cellName(specId, bucket), cell];
+    for (const { byBucket } of this.#specs)
+      for (const cells of byBucket.values()) for (const { name, cell } of cells) yield [name, cell];
   }
 }
-
-const cellName = (specId: number, bucket: number): string => `${specId}/${bucket}`;

@@ -47,3 +47,38 @@ describeInterop('an online table after compaction with latest', () => {
     expect(rows.map(({ sensor, reading }) => [sensor, reading]).toSorted(([a = 0], [b = 0]) => a - b)).toEqual(newest);
   });
 });
+
+describeInterop.each(['timestamp', 'hybrid'] as const)('an online table by the strategy %s', (strategy) => {
+  test('PyIceberg reads it, before and after compaction with latest', async () => {
+    const folder = temporaryFolder();
+    const small = await SmallProject.createIn(folder, { buckets: 2, strategy });
+    const { project, view } = small;
+    onTestFinished(() => project.close());
+    const table = `moraine_online.${view}`;
+    const read = () => python<Reading>('read_ours.py', `sqlite:///${folder}/catalog.db`, `${folder}/warehouse`, table);
+    const pairs = ({ rows }: Reading) =>
+      rows.map(({ sensor, reading }) => [sensor, reading]).toSorted(([, a = 0], [, b = 0]) => a - b);
+    // Rows of a hundred sensors in the last seconds of one hour and the first of the next, then in another hour.
+    await small.append(100, 3_550);
+    await materializeDirect(await materializationDeps(project), { view });
+    await small.append(50, 7_200, 50);
+    await materializeDirect(await materializationDeps(project), { view });
+    const first = Array.from({ length: 100 }, (_, row) => [row, 3_550 + row]);
+    const second = Array.from({ length: 50 }, (_, row) => [row, 7_200 + row]);
+    const before = await read();
+    expect(before.problems).toEqual([]);
+    expect(pairs(before)).toEqual([...first, ...second]);
+    const parts = strategy === 'hybrid' ? 2 : 1;
+    // The second run of `hybrid` is one file without a partition.
+    expect(before.files).toBe(2 * parts + 1);
+    for (const fromSecond of [10_800, 14_400]) {
+      await small.append(50, fromSecond, 50);
+      await materializeDirect(await materializationDeps(project), { view });
+    }
+    await compactDirect(await compactDeps(project), { table, strategy: 'latest' });
+    const after = await read();
+    expect(after.problems).toEqual([]);
+    expect(pairs(after)).toEqual([...first.slice(50), ...second.map(([sensor, at = 0]) => [sensor, at + 7_200])]);
+    expect(after.files).toBe(2 * parts);
+  });
+});

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { ensureNamespace } from '../../catalogs/index.js';
 import { deleteRows } from '../../deletes/index.js';
 import { quoteLiteral } from '../../engine/index.js';
-import { type FeatureView, resolveView } from '../../features/index.js';
+import { type FeatureView, PARTITION_STRATEGIES, type PartitionStrategy, resolveView } from '../../features/index.js';
 import {
   bindExpression,
   currentSchema,
@@ -15,6 +15,7 @@ import {
 } from '../../iceberg/index.js';
 import { compactDirect } from '../../maintenance/index.js';
 import { encodeEntityKey, ensureOnlineTable, ONLINE_COLUMNS, withSharedSpec } from '../../online/index.js';
+import { partitionFields } from '../../online/online-partitioning.js';
 import { stageRows } from '../../staging/index.js';
 import { commitAppend, loadTable, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
 import type { Random } from '../worlds/random.js';
@@ -23,8 +24,9 @@ import { DeleteWriter } from './delete-writer.js';
 import { type Lab, VIEW } from './materialization-lab.js';
 
 /** Seconds since 1970 of the time that is now. */
-export const NOW_S = 1000;
-const TIMES = [100, 200, 300, 999, 1000, 1001, 2000];
+export const NOW_S = 12_000;
+/** In several hours, of the past and of the future. */
+const TIMES = [100, 300, 3_600, 4_000, 7_300, 11_999, 12_000, 12_001, 20_000];
 const ENTITIES = 10;
 
 export type KeyKind = 'long' | 'string' | 'two';
@@ -69,6 +71,7 @@ const FEATURES: readonly Feature[] = [
 export class OnlineWorld {
   readonly name: string;
   readonly keyKind: KeyKind;
+  readonly strategy: PartitionStrategy;
   readonly steps: string[] = [];
   readonly #lab: Lab;
   readonly #random: Random;
@@ -86,6 +89,7 @@ export class OnlineWorld {
     this.#random = random;
     this.name = name;
     this.keyKind = random.pick(['long', 'long', 'string', 'two']);
+    this.strategy = random.pick(PARTITION_STRATEGIES);
   }
 
   get joinKeys(): readonly string[] {
@@ -93,7 +97,13 @@ export class OnlineWorld {
   }
 
   get view(): FeatureView {
-    return { ...VIEW, name: this.name, entities: [`entity_${this.name}`], onlineBuckets: 4 };
+    return {
+      ...VIEW,
+      name: this.name,
+      entities: [`entity_${this.name}`],
+      onlineBuckets: 4,
+      onlinePartitionStrategy: this.strategy,
+    };
   }
 
   async create(): Promise<void> {
@@ -325,31 +335,35 @@ export class OnlineWorld {
     this.steps.push(`evolve ${fields.map((field) => field.name).join()}`);
   }
 
-  /** Adds an unpartitioned spec, or other buckets. */
+  /** Adds an unpartitioned spec, other buckets, or another strategy. */
   async #respec(): Promise<void> {
     const { metadata } = await this.table();
-    const [first] = metadata.partitionSpecs;
     const specId = Math.max(...metadata.partitionSpecs.map((spec) => spec.specId)) + 1;
-    const isPlain = this.#random.chance(0.6);
-    const numBuckets = this.#random.int(5, 9);
+    const isPlain = this.#random.chance(0.4);
+    const isKnown = metadata.partitionSpecs.some((one) => one.fields.length === 0);
+    if (isPlain && isKnown) return;
+    const idOf = (name: string): number => currentSchema(metadata).fields.find((one) => one.name === name)?.id ?? 0;
+    const numBuckets = this.#random.int(2, 9);
+    const strategy = this.#random.pick(PARTITION_STRATEGIES);
+    const columns = {
+      keyId: idOf(this.keyKind === 'two' ? ONLINE_COLUMNS.entityKey : 'k'),
+      eventTimeId: idOf(ONLINE_COLUMNS.eventTimestamp),
+    };
+    const fields = partitionFields({ strategy, buckets: numBuckets }, columns, {
+      key: `k${specId}`,
+      eventTime: `t${specId}`,
+    });
     const spec: PartitionSpec = {
       specId,
       fields: isPlain
         ? []
-        : (first?.fields ?? []).map((field, index) => ({
-            ...field,
-            fieldId: metadata.lastPartitionId + 1 + index,
-            name: `bucket_${specId}`,
-            transform: { kind: 'bucket', numBuckets },
-          })),
+        : fields.map((field, index) => ({ ...field, fieldId: metadata.lastPartitionId + 1 + index })),
     };
-    const isKnown = metadata.partitionSpecs.some((one) => one.fields.length === 0);
-    if (isPlain && isKnown) return;
     await this.#lab.update(this.#identifier, [
       { action: 'add-spec', spec },
       ...(isPlain ? [] : [{ action: 'set-default-spec' as const, specId }]),
     ]);
-    this.steps.push(`add spec ${isPlain ? 'without fields' : numBuckets}`);
+    this.steps.push(`add spec ${isPlain ? 'without fields' : `${strategy} ${numBuckets}`}`);
   }
 
   async #upgrade(): Promise<void> {

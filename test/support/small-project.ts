@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { readableScanSql } from '../../engine/index.js';
 import { isMoraineError } from '../../errors/index.js';
+import type { PartitionStrategy } from '../../features/index.js';
 import { type Schema } from '../../iceberg/index.js';
 import { openProject, type Project } from '../../project/index.js';
 import { fileToOpen, openFiles } from '../../scans/index.js';
@@ -32,6 +33,8 @@ engine: { memoryLimit: 500MB, threads: 2, tempDirectory: tmp }
 export interface SmallProjectOptions {
   /** Buckets of the online table; 4 unless given. */
   readonly buckets?: number;
+  /** Partition strategy of the online table. */
+  readonly strategy?: PartitionStrategy;
   /** Name of the view; one of its own unless given. */
   readonly view?: string;
   /** `moraine.yaml`; unless given that of a warehouse beside it, with SQLite. */
@@ -75,11 +78,11 @@ export class SmallProject {
   static async createIn(folder: string, options: SmallProjectOptions = {}): Promise<SmallProject> {
     writeFileSync(join(folder, 'moraine.yaml'), options.config ?? CONFIG);
     const small = new SmallProject(folder, await openProject({ cwd: folder }), options);
-    await small.#define(options.buckets ?? 4);
+    await small.#define(options);
     return small;
   }
 
-  async #define(buckets: number): Promise<void> {
+  async #define({ buckets = 4, strategy }: SmallProjectOptions): Promise<void> {
     const { project, view } = this;
     const catalog = await project.catalog();
     await catalog.createNamespace(['demo']);
@@ -97,6 +100,7 @@ export class SmallProject {
             online: true,
             features: undefined,
             onlineBuckets: buckets,
+            ...(strategy === undefined ? {} : { onlinePartitionStrategy: strategy }),
           },
         ],
       ]),

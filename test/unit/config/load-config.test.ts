@@ -42,6 +42,7 @@ describe('a configuration', () => {
     expect(config.online).toEqual({
       namespace: 'moraine_online',
       buckets: undefined,
+      partitionStrategy: 'entity_hash',
       readTimeoutMs: 100,
       queueTimeoutMs: 1000,
       cacheBytes: 268_435_456,
@@ -77,7 +78,7 @@ temporal:
   { address: "h:1", namespace: n, profile: q, configFile: t.toml, apiKey: k, tls: true, taskQueue: tq, uiAddress: 'http://ui:8233/',
     encryption: { keyFile: keys.txt }, deployment: { name: features, buildId: 0.2.0 } }
 worker: { health: "[::1]:9464", lightActivities: 8, heavyActivities: 2, shutdownGraceSeconds: 45 }
-online: { namespace: on, buckets: 32, readTimeoutMs: 250, queueTimeoutMs: 2000, cache: { maxSize: 1GB } }
+online: { namespace: on, buckets: 32, partitionStrategy: hybrid, readTimeoutMs: 250, queueTimeoutMs: 2000, cache: { maxSize: 1GB } }
 server: { host: 0.0.0.0, port: 8080, keys: keys.json, maxStalenessMs: 0, queueTimeoutMs: 20, requestTimeoutMs: 5000, maxEntities: 50, groupCommitMs: 0, maxQueuedWrites: 7, maxQueuedBytes: 5MB, maxRetrievals: 3, logLevel: warn }
 logging: { namespace: served.logs }
 registry: { table: m.r }
@@ -122,7 +123,14 @@ stateFolder: state
         heavyActivities: 2,
         shutdownGraceSeconds: 45,
       },
-      online: { namespace: 'on', buckets: 32, readTimeoutMs: 250, queueTimeoutMs: 2000, cacheBytes: 1_000_000_000 },
+      online: {
+        namespace: 'on',
+        buckets: 32,
+        partitionStrategy: 'hybrid',
+        readTimeoutMs: 250,
+        queueTimeoutMs: 2000,
+        cacheBytes: 1_000_000_000,
+      },
       server: {
         host: '0.0.0.0',
         port: 8080,

@@ -102,8 +102,10 @@ describe('feature_store.yaml', () => {
   });
 
   it.each([
-    ['partition_strategy: hybrid\n  partition_count: 64', { buckets: 64 }, ['changed partition_strategy']],
-    ['partition_strategy: timestamp\n  partition_count: 64', {}, ['changed partition_strategy']],
+    ['partition_strategy: hybrid\n  partition_count: 64', { partitionStrategy: 'hybrid', buckets: 64 }, []],
+    ['partition_strategy: timestamp\n  partition_count: 64', { partitionStrategy: 'timestamp' }, []],
+    ['partition_strategy: entity_hash', {}, []],
+    ['partition_strategy: by_day\n  partition_count: 64', { buckets: 64 }, ['changed partition_strategy']],
     ['partition_count: 0\n  read_timeout_ms: 0', {}, ['left-out partition_count', 'left-out read_timeout_ms']],
     ['partition_count: 32\n  read_timeout_ms: 50', { buckets: 32, readTimeoutMs: 50 }, []],
   ])('maps the online store: %s', async (options, online, expected) => {

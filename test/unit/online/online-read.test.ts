@@ -126,15 +126,16 @@ describe('an online read', () => {
     const table = await lab.online();
     const schema = currentSchema(table.metadata);
     const key = schema.fields[0] as NestedField;
-    const index = await FileIndex.load(table, schema, key.id);
+    const eventTimestamp = schema.fields.find(({ name }) => name === 'event_timestamp') as NestedField;
+    const index = await FileIndex.load(table, schema, { lookup: key, eventTimestamp });
     // Four buckets, one file each from the second run; murmur3 of 34 (specification: 2017239379) mod 4 is 3.
-    const [file, ...others] = index.filesFor(key.type, [34n]).filter(({ recordCount }) => recordCount > 1n);
+    const [file, ...others] = index.walkFor(key.type, [34n]).files.filter(({ recordCount }) => recordCount > 1n);
     expect(others).toEqual([]);
     const found = await lab.engine.withConnection((c) =>
       c.rows(`SELECT count(*) FROM read_parquet('${file?.location}') WHERE k = 34`),
     );
     expect(found).toEqual([[1n]]);
-    expect(index.filesFor(key.type, [34n, 34n]).length).toBe(index.filesFor(key.type, [34n]).length);
+    expect(index.walkFor(key.type, [34n, 34n]).files.length).toBe(index.walkFor(key.type, [34n]).files.length);
   });
 
   it('names what is wrong with a request', async () => {
