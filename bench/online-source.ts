@@ -68,10 +68,16 @@ export async function makeOnlineSource(project: Project, size: BenchSize): Promi
   await (await project.registry()).apply(parseDefinitions([{ value: collectDefinitions([entity, view]) }]), {});
 }
 
-/** Appends newer rows of random entities to the source. */
-export async function appendFeatures(project: Project, size: BenchSize, run: number, rows: number): Promise<void> {
+/** Appends newer rows of random entities to the source. @param stepS seconds of event time between two runs */
+export async function appendFeatures(
+  project: Project,
+  size: BenchSize,
+  run: number,
+  rows: number,
+  stepS = 1,
+): Promise<void> {
   const table = await loadTable(await project.catalog(), project.io, { namespace: ['bench'], name: ONLINE_VIEW });
-  const select = rowsSql(`range(${rows})`, `(hash(n + ${run}::BIGINT * 100000) % ${ENTITIES[size]})::BIGINT`, run + 1);
+  const select = rowsSql(`range(${rows})`, entityOfRun(size, run), run + 1, stepS);
   const engine = await project.engine();
   const files = await engine.withConnection((connection) =>
     stageRows(connection, table, { select, namePrefix: randomUUID() }),
@@ -79,12 +85,29 @@ export async function appendFeatures(project: Project, size: BenchSize, run: num
   await commitAppend(table, { files });
 }
 
-function rowsSql(range: string, entity: string, run: number): string {
+const entityOfRun = (size: BenchSize, run: number): string =>
+  `(hash(n + ${run}::BIGINT * 100000) % ${ENTITIES[size]})::BIGINT`;
+
+/** The entities of the first rows that {@link appendFeatures} has appended in a run. */
+export async function entitiesOfRun(
+  project: Project,
+  size: BenchSize,
+  run: number,
+  count: number,
+): Promise<readonly number[]> {
+  const engine = await project.engine();
+  const select = `SELECT ${entityOfRun(size, run)} FROM range(${count}) t(n)`;
+  return await engine.withConnection(async (connection) =>
+    (await connection.rows(select)).map(([entity]) => Number(entity)),
+  );
+}
+
+function rowsSql(range: string, entity: string, run: number, stepS = 1): string {
   const features = FEATURES.map(
     ([name, , sql], place) =>
       `CASE WHEN hash(n * 10 + ${place} + ${run}::BIGINT) % 20 = 0 THEN NULL ELSE (SELECT ${sql} FROM (SELECT hash(n * 100 + ${place} + ${run}::BIGINT * 7) AS h)) END AS ${name}`,
   );
-  return `SELECT ${entity} AS entity_id, TIMESTAMP '2026-01-01' + to_seconds(${run}::BIGINT) + to_milliseconds(n % 1000) AS event_ts,
+  return `SELECT ${entity} AS entity_id, TIMESTAMP '2026-01-01' + to_seconds(${run}::BIGINT * ${stepS}) + to_milliseconds(n % 1000) AS event_ts,
     ${features.join(', ')} FROM ${range} t(n)`;
 }
 

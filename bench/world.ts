@@ -2,7 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { type Engine } from '../engine/index.js';
-import { collectDefinitions, defineEntity, defineFeatureView, parseDefinitions } from '../features/index.js';
+import {
+  collectDefinitions,
+  defineEntity,
+  defineFeatureView,
+  type PartitionStrategy,
+  parseDefinitions,
+} from '../features/index.js';
 import { currentSchema, currentSnapshot, parseSchema } from '../iceberg/index.js';
 import { openProject, type Project } from '../project/index.js';
 import { localPathsOf } from '../scans/index.js';
@@ -37,7 +43,11 @@ export async function openBenchProject(
   folder: string,
   memoryLimit = '4GB',
   roots: readonly string[] = [],
-  online: { readonly buckets?: number; readonly cache?: { readonly maxSize: string } } = {},
+  online: {
+    readonly buckets?: number;
+    readonly partitionStrategy?: PartitionStrategy;
+    readonly cache?: { readonly maxSize: string };
+  } = {},
 ): Promise<Project> {
   return openProject({
     cwd: folder,

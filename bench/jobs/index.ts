@@ -14,6 +14,7 @@ import { http } from './http.js';
 import { manyEntities } from './many-entities.js';
 import { materialize } from './materialize.js';
 import { onlineReads } from './online.js';
+import { onlineHours } from './online-hours.js';
 import { plan, planCold } from './plan.js';
 import { positionDeletes } from './position-deletes.js';
 import { pushes } from './pushes.js';
@@ -41,6 +42,7 @@ export const JOBS: readonly BenchJob[] = [
   backfill,
   growth,
   onlineReads,
+  onlineHours,
   http,
   pushes,
   storePlan,

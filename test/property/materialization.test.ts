@@ -1,10 +1,11 @@
 /**
  * Real tables against plain recomputation: random appends, copy-on-write deletes and updates, compactions, roll-backs of the
- * source and of the online table, pushes, compactions of the online table, and runs with windows and ends. After every run the newest row per entity online is
+ * source and of the online table, pushes, compactions of the online table, other partition strategies, and runs with windows and ends. After every run the newest row per entity online is
  * the newest per entity over every moment, each read at the source snapshot of the last run that covered it, plus pushed rows.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { PARTITION_STRATEGIES, type PartitionStrategy } from '../../features/index.js';
 import { compactDirect } from '../../maintenance/index.js';
 import { materializeDirect } from '../../materialization/index.js';
 import { getOnlineFeatures } from '../../online/index.js';
@@ -14,6 +15,11 @@ import { runs, timeLimit } from '../support/property-runs.js';
 
 const MOMENTS = 8;
 const KEYS = 4;
+/** Two moments are an hour. */
+const MOMENT_S = 1_800;
+const secondsOf = (moment: number): number => moment * MOMENT_S;
+const microsOf = (moment: number): bigint => BigInt(secondsOf(moment)) * 1_000_000n;
+const timed = (facts: readonly Fact[]): readonly Fact[] => facts.map((fact) => ({ ...fact, at: secondsOf(fact.at) }));
 
 interface Fact {
   readonly k: number;
@@ -60,12 +66,15 @@ type Step =
   | { do: 'rollback-online' }
   | { do: 'push'; rows: { k: number; at: number }[] }
   | { do: 'compact-online'; strategy: 'latest' | 'binpack' }
+  | { do: 'strategy'; strategy: PartitionStrategy }
   | { do: 'run'; end: number | null; shards: number }
   | { do: 'window'; start: number; length: number };
 
 const at = fc.integer({ min: 0, max: MOMENTS - 1 });
 const k = fc.integer({ min: 0, max: KEYS - 1 });
+const strategy = fc.constantFrom(...PARTITION_STRATEGIES);
 const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('strategy' as const), strategy }) },
   {
     weight: 5,
     arbitrary: fc.record({
@@ -135,19 +144,19 @@ class World {
     const { lab } = this;
     if (next.do === 'append') {
       const added = next.rows.map((row) => this.fact(row.k, row.at));
-      this.record(await lab.append(added), [...this.rows, ...added]);
+      this.record(await lab.append(timed(added)), [...this.rows, ...added]);
     }
     if (next.do === 'delete' && this.head !== null) {
       const rest = this.rows.filter((row) => row.k !== next.k || row.at !== next.at);
       if (rest.length < this.rows.length)
-        this.record(await lab.deleteWhere(`k = ${next.k} AND epoch(event_ts) = ${next.at}`), rest);
+        this.record(await lab.deleteWhere(`k = ${next.k} AND epoch(event_ts) = ${secondsOf(next.at)}`), rest);
     }
     if (next.do === 'update' && this.head !== null) {
       const hit = (row: Fact): boolean => row.k === next.k && row.at === next.at;
       const v = -1 - this.rows.length - this.history.length * 1000;
       const rows = this.rows.map((row) => (hit(row) ? { ...row, v } : row));
       if (this.rows.some(hit))
-        this.record(await lab.updateWhere(`k = ${next.k} AND epoch(event_ts) = ${next.at}`, v), rows);
+        this.record(await lab.updateWhere(`k = ${next.k} AND epoch(event_ts) = ${secondsOf(next.at)}`, v), rows);
     }
     if (next.do === 'compact' && this.head !== null) this.record(await lab.compact(), this.rows);
     if (next.do === 'rollback' && this.history.length > 1) {
@@ -156,9 +165,10 @@ class World {
       this.rows = this.oracle.states.get(this.head ?? -1n) ?? [];
       await lab.rollback('source', this.head ?? -1n);
     }
+    if (next.do === 'strategy') lab.view = { ...lab.view, onlinePartitionStrategy: next.strategy };
     if (next.do === 'push' && this.onlineStates.size > 0) {
       const facts = next.rows.map((row) => this.fact(row.k, row.at));
-      await lab.pushRows(facts);
+      await lab.pushRows(timed(facts));
       this.oracle.pushed.push(...facts);
       await this.rememberOnline();
     }
@@ -171,7 +181,7 @@ class World {
     if (next.do === 'run') {
       await materializeDirect(lab.deps, {
         view: 'readings',
-        endUs: next.end === null ? undefined : BigInt(next.end) * 1_000_000n,
+        endUs: next.end === null ? undefined : microsOf(next.end),
         shards: next.shards,
       });
       if (this.head !== null) this.oracle.cover(0, next.end ?? MOMENTS, this.head);
@@ -181,8 +191,8 @@ class World {
       const end = next.start + next.length;
       await materializeDirect(lab.deps, {
         view: 'readings',
-        startUs: BigInt(next.start) * 1_000_000n,
-        endUs: BigInt(end) * 1_000_000n,
+        startUs: microsOf(next.start),
+        endUs: microsOf(end),
       });
       if (this.head !== null) this.oracle.cover(next.start, end, this.head);
       await this.rememberOnline();
@@ -228,10 +238,11 @@ describe('materialization of a changing table', () => {
     'keeps the online table equal to its recomputation',
     async () => {
       await fc.assert(
-        fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 14 }), async (steps) => {
+        fc.asyncProperty(strategy, fc.array(step, { minLength: 3, maxLength: 14 }), async (first, steps) => {
           const lab = await Lab.open();
           try {
             await lab.createSource();
+            lab.view = { ...lab.view, onlinePartitionStrategy: first };
             const world = new World(lab);
             for (const next of steps) {
               await world.apply(next);
