@@ -101,6 +101,7 @@ export type { RenamedTable } from './rename-online-tables.js';
 export { type BoundView, resolveViews } from './resolve-views.js';
 export type { ScheduleRequest } from './schedules.js';
 export { measureStorageTraffic } from './storage-traffic.js';
+export { listTableFiles, type TableFiles, type TableFilesRequest } from './table-files.js';
 export { type TeardownOnlineOptions, type TornDownOnline, teardownOnline } from './teardown-online.js';
 export { hasConfiguredServer, onProjectServer, type ServerOptions, type StartedRun } from './temporal-run.js';
 export {

@@ -140,6 +140,9 @@ export const configSchema = z.strictObject({
       maxQueuedWrites: count(1_000_000).optional(),
       maxQueuedBytes: byteSize.optional(),
       maxRetrievals: count(1024).optional(),
+      maxBatchEntities: count(1_000_000).optional(),
+      batchTimeoutMs: count(3_600_000).optional(),
+      maxBatches: count(1024).optional(),
       logLevel: z.enum(LOG_LEVELS).optional(),
     })
     .optional(),

@@ -189,6 +189,12 @@ export interface ServerConfig {
   readonly maxQueuedBytes: number;
   /** Retrievals at a time, each in a process of its own. */
   readonly maxRetrievals: number;
+  /** Entities of one batch of predictions. */
+  readonly maxBatchEntities: number;
+  /** Milliseconds that a batch with views that are not online may take. */
+  readonly batchTimeoutMs: number;
+  /** Batches with views that are not online at a time, each in a process of its own. */
+  readonly maxBatches: number;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 }
 

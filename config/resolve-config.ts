@@ -229,6 +229,9 @@ function resolveServer(input: NonNullable<ConfigInput['server']>, path: (text: s
     maxQueuedBytes:
       (maxQueuedBytes === undefined ? undefined : parseByteSize(String(maxQueuedBytes))) ?? DEFAULT_QUEUED_BYTES,
     maxRetrievals: input.maxRetrievals ?? 2,
+    maxBatchEntities: input.maxBatchEntities ?? 10_000,
+    batchTimeoutMs: input.batchTimeoutMs ?? 60_000,
+    maxBatches: input.maxBatches ?? 2,
     logLevel: input.logLevel ?? 'info',
   };
 }

@@ -1,5 +1,6 @@
 /** Online tables: layout, creation and evolution, reading the newest row per entity. */
 
+export { type BatchRequest, readBatch } from './batch-read.js';
 export { type BatchColumns, type BatchRows, openBatches } from './batch-rows.js';
 export { changedParts, type DefinitionFingerprint, fingerprintDefinition } from './definition-fingerprint.js';
 export { ensureOnlineTable, type OnlineTable } from './ensure-online-table.js';
@@ -72,6 +73,7 @@ export {
   stageFewRows,
   withSharedSpec,
 } from './small-writes.js';
+export { readSources, type SourceRequest } from './source-read.js';
 export { onlineColumns } from './stored-columns.js';
 export { definitionChangeTexts } from './stored-definition.js';
 export {

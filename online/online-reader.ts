@@ -166,6 +166,11 @@ export class OnlineReader {
     return await this.#findBy(value, request, time);
   }
 
+  /** The registered definitions as they were at most `maxStalenessMs` ago. @throws what reading them throws */
+  async definitions(maxStalenessMs: number): Promise<Definitions> {
+    return this.#definitions.fresh(maxStalenessMs)?.value ?? (await this.#definitions.now()).value;
+  }
+
   /**
    * Learns of a commit of this process: from the end on, reads of the view have it, whatever staleness they allow.
    * @param table the view's online table as the commit left it

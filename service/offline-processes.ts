@@ -7,12 +7,26 @@ import { fileURLToPath } from 'node:url';
 import type { MoraineConfig } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../processes/index.js';
-import type { OfflineHead, OfflineNews, OfflineOrder, OfflineWork } from './offline-work.js';
+import type { OfflineHead } from './offline-output.js';
+import type { OfflineNews, OfflineOrder, OfflineWork } from './offline-work.js';
 
 /** An answer: what it is made of, and its bytes. Destroying them ends the process. */
 export interface OfflineAnswer {
   readonly head: OfflineHead;
   readonly bytes: Readable;
+}
+
+/** A number and the setting that it is from. */
+interface Setting {
+  readonly value: number;
+  readonly name: string;
+}
+
+export interface OfflineLimits {
+  /** Processes at a time. */
+  readonly processes: Setting;
+  /** Milliseconds that a process may take until the first byte of its answer; without it there is no limit. */
+  readonly timeoutMs?: Setting;
 }
 
 /** A turn to do heavy work, with a folder of its own. */
@@ -21,7 +35,7 @@ export interface OfflineTurn {
   readonly folder: string;
   /**
    * Starts the process. The turn ends with its answer.
-   * @throws what the work throws before its first byte; SERVICE_CLOSING
+   * @throws what the work throws before its first byte; TIMED_OUT; SERVICE_CLOSING
    */
   run(work: OfflineWork): Promise<OfflineAnswer>;
   /** Ends the turn and its process. May be called twice. */
@@ -35,24 +49,26 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 
 export class OfflineProcesses {
   readonly #config: MoraineConfig;
+  readonly #limits: OfflineLimits;
   readonly #turns = new Set<Turn>();
   #closed = false;
 
-  constructor(config: MoraineConfig) {
+  constructor(config: MoraineConfig, limits: OfflineLimits) {
     this.#config = config;
+    this.#limits = limits;
   }
 
-  /** @throws OVERLOADED if as many as `server.maxRetrievals` are at work; SERVICE_CLOSING */
+  /** @throws OVERLOADED if as many as may be are at work; SERVICE_CLOSING */
   async begin(): Promise<OfflineTurn> {
-    const { maxRetrievals } = this.#config.server;
+    const { value: max, name } = this.#limits.processes;
     if (this.#closed) throw closing();
-    if (this.#turns.size >= maxRetrievals) {
+    if (this.#turns.size >= max) {
       throw new MoraineError(
         'OVERLOADED',
-        `The service retrieves for ${maxRetrievals} requests already, and may not do more at a time (server.maxRetrievals).`,
+        `The service retrieves for ${max} requests already, and may not do more at a time (${name}).`,
       );
     }
-    const turn = new Turn(this.#config, () => this.#turns.delete(turn));
+    const turn = new Turn(this.#config, this.#limits.timeoutMs, () => this.#turns.delete(turn));
     this.#turns.add(turn);
     await turn.open();
     return turn;
@@ -67,13 +83,15 @@ export class OfflineProcesses {
 
 class Turn implements OfflineTurn {
   readonly #config: MoraineConfig;
+  readonly #timeoutMs: Setting | undefined;
   readonly #left: () => void;
   #folder: TemporaryFolder | undefined;
   #child: ChildProcess | undefined;
   #ending: Promise<void> | undefined;
 
-  constructor(config: MoraineConfig, left: () => void) {
+  constructor(config: MoraineConfig, timeoutMs: Setting | undefined, left: () => void) {
     this.#config = config;
+    this.#timeoutMs = timeoutMs;
     this.#left = left;
   }
 
@@ -103,7 +121,7 @@ class Turn implements OfflineTurn {
       // Its temporary files go with the folder, also when it is killed.
       const config = { ...this.#config, engine: { ...engine, tempDirectory: this.folder } };
       child.send({ config, folder: this.folder, work } satisfies OfflineOrder);
-      const head = await news.head;
+      const head = await inTime(news.head, this.#timeoutMs);
       return { head, bytes: Readable.from(this.#bytes(child, news), { objectMode: false }) };
     } catch (error) {
       const isClosing = this.#ending !== undefined;
@@ -134,6 +152,21 @@ class Turn implements OfflineTurn {
     }
     await this.#folder?.remove();
     this.#left();
+  }
+}
+
+/** @throws TIMED_OUT */
+async function inTime<T>(work: Promise<T>, limit: Setting | undefined): Promise<T> {
+  if (limit === undefined) return await work;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const message = `The answer was not ready within ${limit.value} ms (${limit.name}).`;
+    timer = setTimeout(() => reject(new MoraineError('TIMED_OUT', message)), limit.value);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -7,7 +7,7 @@ import { acceptedType, ROW_TYPES } from './answer-format.js';
 import { type HistoricalBody, type HistoricalQuery, retrievalOfBody, retrievalOfQuery } from './historical-body.js';
 import type { OfflineProcesses } from './offline-processes.js';
 import { HISTORICAL_QUERY, HISTORICAL_REQUEST } from './offline-schemas.js';
-import type { OfflineWork } from './offline-work.js';
+import type { HistoricalWork } from './offline-work.js';
 import type { Route } from './route.js';
 import { SNAPSHOTS_HEADER } from './snapshot-headers.js';
 import { bodyTooLarge, spoolBody } from './spool.js';
@@ -72,7 +72,7 @@ async function readRequest(
   { body, query, headers }: FastifyRequest,
   folder: string,
   idleMs: number,
-): Promise<{ readonly retrieval: OfflineWork['request']; readonly answerType: string }> {
+): Promise<{ readonly retrieval: HistoricalWork['request']; readonly answerType: string }> {
   const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
   const extension = SPOOLED.get(type);
   const answerType = acceptedType(headers, extension === undefined ? 'application/json' : type);

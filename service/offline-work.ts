@@ -1,20 +1,28 @@
 /** Heavy work of the service, done in a process of its own so that it never holds up online reads. Runs in that process. */
 
-import { type HistoricalFeaturesRequest, withHistoricalFeatures } from '../client/index.js';
+import { type HistoricalFeaturesRequest, type TableFilesRequest, withHistoricalFeatures } from '../client/index.js';
 import type { MoraineConfig } from '../config/index.js';
 import { writeRows } from '../engine/index.js';
 import type { ErrorCode, ErrorDetails } from '../errors/index.js';
 import type { Project } from '../project/index.js';
+import { answerBatch, type BatchWork } from './batch-work.js';
+import { answerFiles } from './files-work.js';
+import type { OfflineHead, OfflineOutput } from './offline-output.js';
 
 /** How rows are written. */
 export type OfflineFormat = 'json' | 'arrow' | 'parquet';
 
-/** What a process is asked for. Everything in it can be cloned. */
-export interface OfflineWork {
+export interface HistoricalWork {
   readonly kind: 'historical';
   readonly request: Omit<HistoricalFeaturesRequest, 'signal'>;
   readonly format: OfflineFormat;
 }
+
+/** What a process is asked for. Everything in it can be cloned. */
+export type OfflineWork =
+  | HistoricalWork
+  | { readonly kind: 'batch'; readonly request: BatchWork }
+  | { readonly kind: 'files'; readonly request: TableFilesRequest };
 
 /** The first message to the process. */
 export interface OfflineOrder {
@@ -22,13 +30,6 @@ export interface OfflineOrder {
   /** A folder that the process may read. The caller removes it. */
   readonly folder: string;
   readonly work: OfflineWork;
-}
-
-/** Facts about an answer, told before its first byte. */
-export interface OfflineHead {
-  readonly rows: number;
-  /** By table: the snapshot that was read; tables without any are left out. */
-  readonly snapshots: ReadonlyMap<string, bigint>;
 }
 
 /** A message of the process: the head of an answer, its end, or why there is none. */
@@ -43,18 +44,19 @@ export type OfflineNews =
       readonly details: ErrorDetails;
     };
 
-/** Where the bytes of an answer go. */
-export interface OfflineOutput {
-  begin(head: OfflineHead): void;
-  write(bytes: Uint8Array): Promise<void>;
+/** Does the work. The head is told before the first byte, and at the end if there is none. */
+export function doOfflineWork(project: Project, work: OfflineWork, output: OfflineOutput): Promise<void> {
+  switch (work.kind) {
+    case 'batch':
+      return answerBatch(project, work.request, output);
+    case 'files':
+      return answerFiles(project, work.request, output);
+    case 'historical':
+      return retrieve(project, work, output);
+  }
 }
 
-/** Does the work. The head is told before the first byte, and at the end if there is none. */
-export async function doOfflineWork(
-  project: Project,
-  { request, format }: OfflineWork,
-  output: OfflineOutput,
-): Promise<void> {
+async function retrieve(project: Project, { request, format }: HistoricalWork, output: OfflineOutput): Promise<void> {
   await withHistoricalFeatures(project, request, async ({ connection, select, schema, rowCount, snapshots }) => {
     const known = [...snapshots].flatMap(([table, id]) => (id === null ? [] : [[table, id] as const]));
     let begun = false;

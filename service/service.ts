@@ -81,16 +81,22 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   metrics.observeWriter(writer);
   const { maxStalenessMs, maxEntities } = server;
   const closing = new AbortController();
-  const offline = new OfflineProcesses(project.config);
+  const offline = new OfflineProcesses(project.config, {
+    processes: { value: server.maxRetrievals, name: 'server.maxRetrievals' },
+  });
+  const batches = new OfflineProcesses(project.config, {
+    processes: { value: server.maxBatches, name: 'server.maxBatches' },
+    timeoutMs: { value: server.batchTimeoutMs, name: 'server.batchTimeoutMs' },
+  });
   const routeDeps = {
-    ...{ project, reader, writer, metrics, maxStalenessMs, maxEntities, offline, closing: closing.signal },
+    ...{ project, reader, writer, metrics, maxStalenessMs, maxEntities, offline, batches, closing: closing.signal },
     definitions: () => deps.definitions(),
   };
   addRoutes(app, routesOf(routeDeps), { ...routeDeps, keys, errors, version: options.version });
   let feastRegistry: FeastRegistryFile | undefined;
   const close = async (): Promise<void> => {
     closing.abort();
-    const ended = offline.close();
+    const ended = Promise.all([offline.close(), batches.close()]);
     // Node does not look for late requests any more while it closes.
     const late = setTimeout(() => app.server.closeAllConnections(), server.requestTimeoutMs);
     // Nor does it close connections whose last request was under way when closing began.

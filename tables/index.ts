@@ -8,6 +8,7 @@ export { danglingTest, deleteFileKey } from './dangling-deletes.js';
 export { deletesOfFiles, type FileWithDeletes } from './deletes-of-files.js';
 export { commitExpiryBehindFence, commitProtection } from './expiry-fence.js';
 export { reachFaultPoint } from './fault-point.js';
+export { contentOf, fileAsJson, fileFacts } from './file-description.js';
 export { findIdempotencyKeys, IdempotencyKeysTaken, recordingKeys } from './idempotency-keys.js';
 export {
   IDEMPOTENCY_KEYS,
@@ -16,6 +17,7 @@ export {
   idempotencyFiles,
   withRelocatedKeys,
 } from './idempotency-records.js';
+export { type ListedFiles, listFiles } from './list-files.js';
 export { manifestContext, readManifestEntries, readSnapshotManifests } from './manifest-files.js';
 export { readStagedManifest, stageManifest } from './manifest-writer.js';
 export {

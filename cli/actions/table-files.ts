@@ -1,11 +1,10 @@
 import { countText, sizeText } from '../../errors/index.js';
-import { type PartitionSpec, partitionPath } from '../../iceberg/index.js';
-import { deleteFilesOf, type PlannedFile, planFiles } from '../../tables/index.js';
+import { partitionPath } from '../../iceberg/index.js';
+import { contentOf, fileAsJson, listFiles } from '../../tables/index.js';
 import type { CommandContext } from '../context.js';
 import { chooseSnapshot, type SnapshotOptions } from '../options/snapshot-options.js';
 import { withTable } from '../options/table-argument.js';
 import { parseWhere } from '../options/where-option.js';
-import { contentOf, fileAsJson } from '../output/file-description.js';
 import { formatColumns } from '../output/output.js';
 
 interface TableFilesOptions extends SnapshotOptions {
@@ -23,9 +22,12 @@ export async function tableFiles(
   await withTable(context, operands[0] ?? '', options, async ({ table }) => {
     const { snapshot, schema } = chooseSnapshot(table.metadata, options);
     const filter = parseWhere(options.where, schema);
-    const request = { snapshot, schema, appliesDeletes: true, ...(filter === undefined ? {} : { filter }) };
-    const { files: dataFiles } = await planFiles(table, request);
-    const files = [...dataFiles, ...deleteFiles(table.metadata.partitionSpecs, dataFiles)];
+    const { data, deletes } = await listFiles(table, {
+      snapshot,
+      schema,
+      ...(filter === undefined ? {} : { filter }),
+    });
+    const files = [...data, ...deletes];
     if (options.json === true) {
       for (const file of files) await context.stdout.write(`${fileAsJson(schema, file)}\n`);
       return;
@@ -40,14 +42,5 @@ export async function tableFiles(
     await context.stdout.write(
       formatColumns(['content', { number: 'rows' }, { number: 'size' }, 'partition', 'file'], rows),
     );
-  });
-}
-
-/** The deletes of the files, each once. */
-function deleteFiles(specs: readonly PartitionSpec[], dataFiles: readonly PlannedFile[]): readonly PlannedFile[] {
-  const applied = new Set(dataFiles.flatMap(({ deletes }) => (deletes === undefined ? [] : deleteFilesOf(deletes))));
-  return [...applied].flatMap(({ file, sequenceNumber }) => {
-    const spec = specs.find(({ specId }) => specId === file.specId);
-    return spec === undefined ? [] : [{ file, spec, sequenceNumber }];
   });
 }

@@ -26,6 +26,8 @@ export interface RetrievalRequest extends FeatureSelection {
   readonly asOf?: HistoricalAsOf;
   /** Add, for each view, the times of the row that its features are from, called as a feature of a name of {@link ROW_TIMES}. */
   readonly rowTimes?: boolean;
+  /** Take rows of any age: the ttl of a view has no effect. */
+  readonly anyAge?: boolean;
   /** Overrides the choice of join, for tests and measurements. */
   readonly method?: JoinMethod;
 }
@@ -93,7 +95,7 @@ async function planView(
   const selected = selectedFeatures(requested, view);
   const times = request.rowTimes === true ? rowTimes(view) : [];
   const join = {
-    view: { ...view, features: [...view.features, ...times] },
+    view: { ...view, ttlUs: request.anyAge === true ? null : view.ttlUs, features: [...view.features, ...times] },
     source,
     selected: [...selected, ...times],
     joinKeyMap: requested.joinKeyMap,

@@ -57,6 +57,9 @@ describe('a configuration', () => {
       groupCommitMs: 200,
       maxQueuedWrites: 10_000,
       maxRetrievals: 2,
+      maxBatchEntities: 10_000,
+      batchTimeoutMs: 60_000,
+      maxBatches: 2,
       maxQueuedBytes: 268_435_456,
       logLevel: 'info',
     });
@@ -79,7 +82,7 @@ temporal:
     encryption: { keyFile: keys.txt }, deployment: { name: features, buildId: 0.2.0 } }
 worker: { health: "[::1]:9464", lightActivities: 8, heavyActivities: 2, shutdownGraceSeconds: 45 }
 online: { namespace: on, buckets: 32, partitionStrategy: hybrid, readTimeoutMs: 250, queueTimeoutMs: 2000, cache: { maxSize: 1GB } }
-server: { host: 0.0.0.0, port: 8080, keys: keys.json, maxStalenessMs: 0, queueTimeoutMs: 20, requestTimeoutMs: 5000, maxEntities: 50, groupCommitMs: 0, maxQueuedWrites: 7, maxQueuedBytes: 5MB, maxRetrievals: 3, logLevel: warn }
+server: { host: 0.0.0.0, port: 8080, keys: keys.json, maxStalenessMs: 0, queueTimeoutMs: 20, requestTimeoutMs: 5000, maxEntities: 50, groupCommitMs: 0, maxQueuedWrites: 7, maxQueuedBytes: 5MB, maxRetrievals: 3, maxBatchEntities: 9, batchTimeoutMs: 700, maxBatches: 4, logLevel: warn }
 logging: { namespace: served.logs }
 registry: { table: m.r }
 maintenance:
@@ -142,6 +145,9 @@ stateFolder: state
         groupCommitMs: 0,
         maxQueuedWrites: 7,
         maxRetrievals: 3,
+        maxBatchEntities: 9,
+        batchTimeoutMs: 700,
+        maxBatches: 4,
         maxQueuedBytes: 5_000_000,
         logLevel: 'warn',
       },

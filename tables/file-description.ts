@@ -1,4 +1,4 @@
-/** A data or delete file as `table files` prints it. */
+/** A data or delete file as JSON: what `table files` and the HTTP service list. */
 import {
   allFields,
   type DataFile,
@@ -11,8 +11,9 @@ import {
   type Schema,
   stringifyJson,
   valueToJson,
-} from '../../iceberg/index.js';
-import { deleteFilesOf, type PlannedFile } from '../../tables/index.js';
+} from '../iceberg/index.js';
+import { deleteFilesOf } from './plan-deletes.js';
+import type { PlannedFile } from './planned-file.js';
 
 /** Content of a file: data, or deletes of one of the three kinds. */
 export function contentOf({ content, fileFormat }: DataFile): string {
@@ -20,8 +21,13 @@ export function contentOf({ content, fileFormat }: DataFile): string {
 }
 
 /** One line of JSON: the file, the deletes that apply to it, and the statistics of its columns by name. 64-bit numbers are exact JSON numbers. */
-export function fileAsJson(schema: Schema, { file, spec, sequenceNumber, deletes }: PlannedFile): string {
-  return stringifyJson({
+export function fileAsJson(schema: Schema, planned: PlannedFile): string {
+  return stringifyJson({ ...fileFacts(schema, planned), columns: columnStatistics(schema, planned.file) });
+}
+
+/** The file and the deletes that apply to it, without statistics. */
+export function fileFacts(schema: Schema, { file, spec, sequenceNumber, deletes }: PlannedFile): JsonObject {
+  return {
     content: contentOf(file),
     path: file.filePath,
     format: file.fileFormat,
@@ -33,8 +39,7 @@ export function fileAsJson(schema: Schema, { file, spec, sequenceNumber, deletes
     ...(deletes === undefined ? {} : { deletedBy: deleteFilesOf(deletes).map((entry) => entry.file.filePath) }),
     ...(file.equalityIds === undefined ? {} : { equalityIds: file.equalityIds }),
     ...(file.referencedDataFile === undefined ? {} : { referencedDataFile: file.referencedDataFile }),
-    columns: columnStatistics(schema, file),
-  });
+  };
 }
 
 function columnStatistics(schema: Schema, file: DataFile): JsonObject {
