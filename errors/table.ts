@@ -308,6 +308,13 @@ export const ERROR_TABLE = {
     'The table or request uses a feature that is not supported.',
     'See the message for what and for the remedy.',
   ),
+  ON_DEMAND_UNSUPPORTED: entry(
+    6,
+    422,
+    false,
+    'An on-demand feature view of Feast was sent: its features are computed by a Python function at request time.',
+    'Write the features into a table and register a view of it, or compute them in the application.',
+  ),
   DELETE_FILES_UNSUPPORTED: entry(
     6,
     501,

@@ -7,7 +7,7 @@ import type { WatchedKeys } from './key-file.js';
 import { MAX_BODY_BYTES, type Route, routerPath } from './route.js';
 
 export function addRoute(app: FastifyInstance, route: Route, keys: WatchedKeys | undefined): void {
-  const { method, path, scope, query, body, maxBodyBytes = MAX_BODY_BYTES, streamedTypes, handle } = route;
+  const { method, path, scope, query, body, maxBodyBytes = MAX_BODY_BYTES, streamedTypes, refuse, handle } = route;
   app.route({
     method,
     url: routerPath(path),
@@ -20,14 +20,15 @@ export function addRoute(app: FastifyInstance, route: Route, keys: WatchedKeys |
     ...(keys === undefined || scope === null
       ? {}
       : { onRequest: async (request) => requireScope(keys, request, scope) }),
-    ...(body === undefined ? {} : { preValidation: async (request) => requireBody(request) }),
+    ...(body === undefined ? {} : { preValidation: async (request) => requireBody(request, refuse) }),
     handler: (request, reply) => handle(request, reply),
   });
 }
 
-/** Schemas are for bodies that are there. @throws INVALID_ARGUMENT */
-function requireBody({ body }: FastifyRequest): void {
+/** Schemas are for bodies that are there. @throws INVALID_ARGUMENT, and what the route refuses */
+function requireBody({ body }: FastifyRequest, refuse: Route['refuse']): void {
   if (body === undefined) throw new MoraineError('INVALID_ARGUMENT', 'The request has no body.');
+  if (typeof body === 'object' && body !== null) refuse?.(body);
 }
 
 /** @throws UNAUTHENTICATED, PERMISSION_DENIED */

@@ -92,3 +92,16 @@ function typedFeatures({ name: view, features }: FeatureViewBody, { fields }: Sc
     throw new MoraineError('DEFINITION_INVALID', `Feature '${name}' of view '${view}': ${problem}.`);
   });
 }
+
+/** Fields of Feast's on-demand feature views that other views do not have. */
+const ON_DEMAND_FIELDS = ['feature_transformation', 'mode', 'singleton', 'sources', 'udf', 'user_defined_function'];
+
+/** @throws ON_DEMAND_UNSUPPORTED for the body of an on-demand feature view */
+export function refuseOnDemand(body: object): void {
+  const field = ON_DEMAND_FIELDS.find((name) => Object.hasOwn(body, name));
+  if (field === undefined) return;
+  throw new MoraineError(
+    'ON_DEMAND_UNSUPPORTED',
+    `The body has the field '${field}' of an on-demand feature view. On-demand feature views are not supported.`,
+  );
+}

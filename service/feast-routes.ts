@@ -6,6 +6,7 @@ import { listedService, listedView } from './feast-answers.js';
 import {
   type FeatureServiceBody,
   type FeatureViewBody,
+  refuseOnDemand,
   serviceDefinitions,
   sourceTableOf,
   viewDefinitions,
@@ -50,8 +51,9 @@ export function feastRoutes({ project }: FeastDeps): readonly Route[] {
       summary: 'Registers a feature view, and the entities of it that are not registered.',
       scope: 'admin',
       body: FEATURE_VIEW_REQUEST,
+      refuse: refuseOnDemand,
       answers: { 201: REGISTERED_VIEW },
-      errors: [404, 409, 501, 503],
+      errors: [404, 409, 422, 501, 503],
       handle: async ({ body }, reply) => reply.status(201).send(await registerView(project, body as FeatureViewBody)),
     },
     {

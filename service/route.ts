@@ -13,6 +13,8 @@ export interface Route {
   /** Schema of the query parameters, all of them texts. */
   readonly query?: QuerySchema;
   readonly body?: object;
+  /** Refuses JSON bodies before the schema is applied, where a better reason is known. */
+  readonly refuse?: (body: object) => void;
   /** Media types of bodies that the handler gets unread, as a stream. It limits them itself. */
   readonly streamedTypes?: readonly string[];
   /** Bytes that a body may have; {@link MAX_BODY_BYTES} by default. */

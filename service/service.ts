@@ -1,5 +1,5 @@
 /** The HTTP service: online features for clients of Feast, from the decoded rows of one reader. */
-import fastify, { type FastifyInstance, LogController } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import type { ServerConfig } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
 import { type GroupLimits, OnlineReader, OnlineWriter } from '../online/index.js';
@@ -228,8 +228,13 @@ function addRoutes(app: FastifyInstance, routes: readonly Route[], { keys, metri
       });
   }
   pages.addTo(app);
-  app.setNotFoundHandler((request, reply) => {
+  const refuse = (request: FastifyRequest, reply: FastifyReply): never => {
     throw notFound([...all, ...pages.routes], request, reply);
+  };
+  app.setNotFoundHandler(refuse);
+  // Before anything is said about a body: paths and methods that are not there take none.
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.is404) refuse(request, reply);
   });
   app.addHook('onResponse', async (request, reply) => {
     const path = request.routeOptions.url ?? 'other';

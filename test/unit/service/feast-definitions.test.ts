@@ -187,3 +187,20 @@ describe('definitions over HTTP', () => {
     ]);
   });
 });
+
+it.each([
+  ['sources', { ...BODY, sources: ['weather'] }],
+  ['udf', { name: 'doubled', udf: 'def f(x): return x', mode: 'pandas' }],
+])('refuses an on-demand feature view, told by %s', async (_, body) => {
+  const answer = await service.post('/feast/features', body);
+  expect([answer.status, answer.body['code']]).toEqual([422, 'ON_DEMAND_UNSUPPORTED']);
+  expect(answer.body['error']).toContain('On-demand feature views are not supported.');
+});
+
+it.each(['/search', '/retrieve-online-documents', '/vector_stores/x/search', '/v1/vector_stores'])(
+  'answers the path %s of vector stores with 404 in JSON',
+  async (path) => {
+    const answer = await service.post(path, { query: 'x' });
+    expect([answer.status, answer.body['code']]).toEqual([404, 'PATH_NOT_FOUND']);
+  },
+);

@@ -246,6 +246,16 @@ describe('the service', () => {
     const wrong = await get('/get-online-features');
     expect(wrong.headers.get('allow')).toBe('POST');
     expect(await code(wrong)).toEqual([405, 'METHOD_NOT_ALLOWED']);
+    // Whatever its body is.
+    for (const method of ['QUERY', 'PUT']) {
+      const refused = await get('/health', { method, headers: { 'content-type': 'text/plain' }, body: 'x' });
+      expect([refused.headers.get('allow'), ...(await code(refused))]).toEqual([
+        'GET, HEAD',
+        405,
+        'METHOD_NOT_ALLOWED',
+      ]);
+    }
+    expect(await code(await get('/search', { method: 'POST', body: 'x' }))).toEqual([404, 'PATH_NOT_FOUND']);
     const deleted = await get('/health?x=1', { method: 'DELETE' });
     expect(deleted.headers.get('allow')).toBe('GET, HEAD');
     expect(await code(deleted)).toEqual([405, 'METHOD_NOT_ALLOWED']);

@@ -1,0 +1,92 @@
+/**
+ * Schemathesis sends generated requests to the service by its OpenAPI document: right and wrong ones, other methods, missing parts. No answer may be
+ * 500, or have a status, a media type or a body that the document does not have; 405 must name the methods. The seed is fixed.
+ */
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { materializeDirect } from '../../materialization/index.js';
+import { materializationDeps } from '../../project/index.js';
+import { FeatureLab } from '../support/feature-lab.js';
+import { startLabService } from '../support/lab-service.js';
+import { projectRoot } from '../support/paths.js';
+import { describeInterop } from '../support/python.js';
+import { pythonEnvironment } from '../support/python-environment.js';
+
+const CHECKS = [
+  'not_a_server_error',
+  'status_code_conformance',
+  'content_type_conformance',
+  'response_headers_conformance',
+  'response_schema_conformance',
+  'unsupported_method',
+  'allow_header_conformance',
+];
+
+/** 501 and 503 say what is not supported and what does not run, Temporal here. */
+const CONFIG = `
+[checks.not_a_server_error]
+expected-statuses = ["2xx", "3xx", "4xx", "501", "503", "504"]
+
+[[operations]]
+include-path = "/tables/{namespace}/{table}/files"
+parameters = { "path.namespace" = "demo", "path.table" = "stats" }
+`;
+
+interface Ended {
+  readonly code: number;
+  readonly output: string;
+}
+
+describeInterop('Schemathesis', () => {
+  test('finds no answer that the OpenAPI document does not have', async () => {
+    const lab = await FeatureLab.open();
+    const times = { event_ts: 'timestamptz', created: 'timestamptz' };
+    await lab.createTable('demo.stats', { driver_id: 'long', ...times, conv_rate: 'double' });
+    await lab.append(
+      'demo.stats',
+      `SELECT i, '2026-03-01T10:00:00Z'::TIMESTAMPTZ, NULL::TIMESTAMPTZ, i / 2000 FROM range(1000, 1010) AS t(i)`,
+    );
+    const service = await startLabService(lab, { maxRetrievals: 1 });
+    try {
+      const source = { table: 'demo.stats', timestampField: 'event_ts', createdTimestampField: 'created' };
+      await service.moraine.apply({
+        entities: [{ name: 'driver', joinKeys: ['driver_id'] }],
+        featureViews: [{ name: 'driver_hourly_stats', entities: ['driver'], source, online: true }],
+      });
+      const deps = await materializationDeps(service.moraine.project);
+      await materializeDirect(deps, { view: 'driver_hourly_stats' });
+      const { code, output } = await schemathesis(service.service.url, lab.folder);
+      expect(code, output).toBe(0);
+      // It has asked every path of the document.
+      expect(output).toMatch(/Operations:\s+(\d+) selected \/ \1 total/);
+      expect(output).toMatch(/ [1-9]\d\d generated/);
+    } finally {
+      await service.close();
+      await lab.close();
+    }
+  });
+});
+
+async function schemathesis(url: string, folder: string): Promise<Ended> {
+  const python = pythonEnvironment(join(projectRoot, 'test/interop/requirements-schemathesis.txt'));
+  const config = join(folder, 'schemathesis.toml');
+  writeFileSync(config, CONFIG);
+  const args = ['--config-file', config, 'run', `${url}/openapi.json`];
+  const bounds = ['--phases', 'examples,coverage,fuzzing', '-n', '8', '--seed', '17', '--no-shrink'];
+  const rest = ['--checks', CHECKS.join(','), '--generation-database', 'none', '--no-color'];
+  const done = promisify(execFile)(python, ['-m', 'schemathesis.cli', ...args, ...bounds, ...rest], {
+    cwd: folder,
+    maxBuffer: 1 << 26,
+    env: { ...process.env, PYTHONHASHSEED: '0' },
+  });
+  return await done.then(
+    ({ stdout, stderr }) => ({ code: 0, output: `${stdout}${stderr}` }),
+    (error: { readonly code: number; readonly stdout: string; readonly stderr: string }) => ({
+      code: error.code,
+      output: `${error.stdout}${error.stderr}`,
+    }),
+  );
+}
