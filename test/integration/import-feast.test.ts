@@ -23,6 +23,7 @@ interface FeastDescription {
     readonly entities: readonly string[];
     readonly ttlMs: number;
     readonly online: boolean;
+    readonly pushSource: string | null;
     readonly features: readonly string[];
     readonly table: string;
     readonly timestampField: string;
@@ -86,6 +87,7 @@ describeInterop('a repository of the real Feast, made now', () => {
         .map((view) => ({
           name: view.name,
           ...common(view),
+          ...(view.pushSource === null ? {} : { pushSource: view.pushSource }),
           entities: view.entities,
           source: {
             table: view.table,

@@ -25,6 +25,7 @@ described = {
             "entities": [name for name in view.entities if name != "__dummy"],
             "ttlMs": round(view.ttl.total_seconds() * 1000) if view.ttl else 0,
             "online": view.online,
+            "pushSource": view.stream_source.name if type(view.stream_source).__name__ == "PushSource" else None,
             "features": [field.name for field in view.features],
             "table": getattr(view.batch_source, "table_identifier", None)
             or f"{getattr(view.batch_source, 'namespace', '')}.{getattr(view.batch_source, 'iceberg_table', '')}",
