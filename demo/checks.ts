@@ -61,9 +61,19 @@ export async function checkOnline(project: Project, report: Report, expected: Ex
   );
 }
 
+/** The newest hour of every airport, whatever its age. */
+export const newestOfAll = (expected: Expected): Promise<readonly ExpectedRow[]> =>
+  expected.newestHours(AT.replace('T', ' ').replace('Z', ''), NONE);
+
+/** Values that were served over HTTP as of now: nothing is newer than the data's last hour. */
+export function checkServed(report: Report, served: readonly ExpectedRow[], wanted: readonly ExpectedRow[]): void {
+  const expected = withinTtl(wanted, Number.POSITIVE_INFINITY);
+  report.check(`values over HTTP for all ${wanted.length} airports`, served.map(rowText), expected);
+}
+
 /** The values of the backfilled view, whatever their age. */
 export async function checkHistory(project: Project, report: Report, expected: Expected): Promise<void> {
-  const rows = await expected.newestHours(AT.replace('T', ' ').replace('Z', ''), NONE);
+  const rows = await newestOfAll(expected);
   const airports = rows.map(([airport]) => airport ?? '');
   const response = await readHistory(project, airports, parseTimeUs(AT, 'at'));
   const wanted = withinTtl(rows, Number.POSITIVE_INFINITY);

@@ -1,7 +1,7 @@
 /**
  * `npm run demo`: the main job on real input, by the configuration of any storage and catalog. Three million flights become an Iceberg table, hourly features of every
  * airport another; two feature views are materialized by workflows, read online, joined into a training set, and brought up
- * to date with rows that arrive late. A third view is backfilled week by week and its online table compacted. Every answer is
+ * to date with rows that arrive late. A third view is backfilled week by week, its online table compacted, and served over HTTP. Every answer is
  * checked against plain SQL over the raw file, and the digest of all rows is the same wherever they are.
  */
 import { readFile } from 'node:fs/promises';
@@ -12,12 +12,13 @@ import { appendFile } from '../client/index.js';
 import { parseTimeUs } from '../config/index.js';
 import { openProject, type Project } from '../project/index.js';
 import { installQuietRuntime, type LocalRun, withLocalRun } from '../workers/index.js';
-import { AT, checkHistory, checkOnline, NONE, rowText } from './checks.js';
+import { AT, checkHistory, checkOnline, checkServed, NONE, newestOfAll, rowText } from './checks.js';
 import { type DemoDigest, digestTables } from './digest.js';
 import { Expected, writeSample } from './expected.js';
 import { type DemoOptions, readOptions } from './options.js';
 import { DEFINITIONS_FILE, makeProject, requireNoTables } from './project-files.js';
 import { Report } from './report.js';
+import { readOverHttp } from './served.js';
 import {
   applyFile,
   computeHourly,
@@ -54,6 +55,7 @@ async function keepHistory(project: Project, local: LocalRun, report: Report, ex
     return { value, said: `${value.filesRemoved} files became ${value.filesAdded} with ${value.rows} rows` };
   });
   await checkHistory(project, report, expected);
+  await serveHistory(project, report, expected);
   const { reasons } = await report.step('Ask what maintenance would do to it now', async () => {
     const value = await dryRunMaintenance(project);
     const { fileOwner, expired, kept } = value;
@@ -62,6 +64,17 @@ async function keepHistory(project: Project, local: LocalRun, report: Report, ex
     return { value, said: `${owned}; nothing is changed` };
   });
   report.lines([...reasons].map(([kind, files]) => `${files} files, ${kind}`));
+}
+
+async function serveHistory(project: Project, report: Report, expected: Expected): Promise<void> {
+  const wanted = await newestOfAll(expected);
+  const airports = wanted.map(([airport]) => airport ?? '');
+  const { rows } = await report.step('Serve it over HTTP and read every airport', async () => {
+    const value = await readOverHttp(project, HISTORY_VIEW, airports);
+    return { value, said: `${value.rows.length} airports from POST ${value.url}/get-online-features` };
+  });
+  report.lines(rows.filter(([airport = '']) => SHOWN.includes(airport)).map(rowText));
+  checkServed(report, rows, wanted);
 }
 
 async function materializeAll(local: LocalRun, report: Report) {

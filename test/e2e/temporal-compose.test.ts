@@ -2,13 +2,16 @@
  * The production shape, as far as it can be checked without Docker: `temporal-compose.yml` against the schema of the
  * Compose specification, and the worker's service as a process with its exact command and environment.
  */
+import { spawnSync } from 'node:child_process';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { createMoraine } from '../../index.js';
 import { startMaterialization, waitForRun } from '../../workers/index.js';
+import { moraine, moraineOk } from '../support/cli.js';
 import { projectRoot } from '../support/paths.js';
+import { startServiceProcess } from '../support/service-process.js';
 import { SmallProject } from '../support/small-project.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 import { testClient, testSettings } from '../support/temporal.js';
@@ -20,11 +23,14 @@ interface Service {
   readonly command?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly ports?: readonly string[];
-  readonly healthcheck?: object;
+  readonly healthcheck?: { readonly test: readonly string[] };
+  readonly restart?: string;
   readonly volumes?: readonly string[];
   readonly expose?: readonly string[];
   readonly profiles?: readonly string[];
 }
+
+const pick = ({ command, healthcheck }: Service = {}): object => ({ command, healthcheck });
 
 const FILE = join(projectRoot, 'temporal-compose.yml');
 const text = readFileSync(FILE, 'utf8');
@@ -61,11 +67,11 @@ describe('temporal-compose.yml', () => {
     expect((await problems(broken)).join('\n')).toContain('/services/postgresql');
   });
 
-  test('has a database, a server, a web UI and a worker', () => {
+  test('has a database, a server, a web UI, a worker and the HTTP service', () => {
     expect(Object.keys(services).sort()).toEqual(
       [
-        ...['postgresql', 'temporal', 'temporal-namespace', 'temporal-schema', 'temporal-ui', 'worker'],
-        ...['lake-catalog', 'lake-worker', 'store'],
+        ...['postgresql', 'temporal', 'temporal-namespace', 'temporal-schema', 'temporal-ui', 'worker', 'serve'],
+        ...['lake-catalog', 'lake-worker', 'lake-serve', 'store'],
       ].sort(),
     );
     expect(services['postgresql']?.healthcheck).toBeDefined();
@@ -74,7 +80,12 @@ describe('temporal-compose.yml', () => {
 
   test('publishes ports on loopback only', () => {
     const ports = Object.values(services).flatMap((service) => service.ports ?? []);
-    expect(ports).toEqual(['127.0.0.1:7233:7233', '127.0.0.1:8080:8080', '127.0.0.1:5432:5432', '127.0.0.1:7070:7070']);
+    expect(ports.toSorted()).toEqual(
+      [
+        ...['127.0.0.1:7233:7233', '127.0.0.1:8080:8080', '127.0.0.1:5432:5432', '127.0.0.1:7070:7070'],
+        ...['127.0.0.1:6566:6566', '127.0.0.1:6567:6566'],
+      ].toSorted(),
+    );
   });
 
   test('pins every image, those of the Dockerfile included', () => {
@@ -102,9 +113,51 @@ describe('the profile lake', () => {
       ['lake-catalog', ['lake']],
       ['store', ['lake']],
       ['lake-worker', ['lake']],
+      ['lake-serve', ['lake']],
     ]);
     const { command, healthcheck, expose } = services['worker'] ?? {};
     expect(services['lake-worker']).toMatchObject({ command, healthcheck, expose });
+    expect(services['lake-serve']).toMatchObject(pick(services['serve']));
+  });
+});
+
+describe('the HTTP service of temporal-compose.yml', () => {
+  test('as a process with its command and environment serves those who have a key, and its health check says so', async () => {
+    const serve = services['serve'];
+    expect(serve?.volumes?.[0]).toMatch(/:\/project$/);
+    expect(serve?.restart).toBe('unless-stopped');
+    const small = await SmallProject.create();
+    await small.append(300);
+    const host = await createMoraine({ cwd: small.folder });
+    await host.onlineWriteBatch({ view: small.view, rows: [{ sensor: 5, event_ts: '2026-03-01', reading: 7 }] });
+    await host.close();
+    const [command, ...args] = serve?.command ?? [];
+    expect([command, ...args]).toEqual(['serve', '--host', '0.0.0.0']);
+    const options = { cwd: small.folder, env: { ...serve?.environment, TEMPORAL_ADDRESS: undefined } };
+    // Without keys the service does not start on such an address.
+    const refused = await moraine([...(serve?.command ?? []), '--port', '0'], options);
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('no API keys are configured')]);
+    const config = join(small.folder, 'moraine.yaml');
+    writeFileSync(config, `${readFileSync(config, 'utf8')}server: { keys: api-keys.json }\n`);
+    const key = (await moraineOk(['serve', 'key', 'create', 'model', '--scope', 'read'], options)).trim();
+
+    const running = await startServiceProcess(small.folder, ...args);
+    const local = running.url.replace('0.0.0.0', '127.0.0.1');
+    const read = async (headers: Readonly<Record<string, string>>) => {
+      const body = JSON.stringify({ entities: { sensor: [5] }, features: [`${small.view}:reading`] });
+      const init = { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body };
+      const answer = await fetch(`${local}/get-online-features`, init);
+      return [answer.status, await answer.text()];
+    };
+    expect(await read({})).toEqual([401, expect.stringContaining('UNAUTHENTICATED')]);
+    expect(await read({ authorization: `Bearer ${key}` })).toEqual([200, expect.stringContaining('"values":[7')]);
+    const [kind, program = '', ...rest] = serve?.healthcheck?.test ?? [];
+    expect([kind, program]).toEqual(['CMD', 'node']);
+    const check = rest.map((word) => word.replace('127.0.0.1:6566', new URL(local).host));
+    const healthy = () => spawnSync(process.execPath, check).status;
+    expect(healthy()).toBe(0);
+    expect(await running.stop()).toBe(0);
+    expect(healthy()).toBe(1);
   });
 });
 
