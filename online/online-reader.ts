@@ -129,7 +129,7 @@ export class OnlineReader {
 
   /**
    * The newest values at a time. Equal entities are answered each.
-   * @throws TIMED_OUT (never a partial answer), OVERLOADED (its turn did not come), CANCELLED, TYPE_MISMATCH for a key of another type, INVALID_ARGUMENT, DUPLICATE_NAME,
+   * @throws TIMED_OUT (never a partial answer), CATALOG_UNAVAILABLE or STORAGE_UNAVAILABLE (with `maxStalenessMs`: nothing so new is known, and a look does not end in time), OVERLOADED (its turn did not come), CANCELLED, TYPE_MISMATCH for a key of another type, INVALID_ARGUMENT, DUPLICATE_NAME,
    * FEATURE_VIEW_NOT_FOUND, MATERIALIZATION_REQUIRED (the stored values are those of another definition), FEATURE_NOT_FOUND, FEATURE_SERVICE_NOT_FOUND, TABLE_NOT_FOUND (never materialized),
    * SNAPSHOT_NOT_FOUND if a `minSnapshot` is not in the table even after loading it again
    */
@@ -162,13 +162,8 @@ export class OnlineReader {
         if (!isMoraineError(error, ...REFUSED_BY_DEFINITIONS)) throw error;
       }
     }
-    const { value } = await time.run(this.#limits(request, []), () => this.#definitions.now());
+    const { value } = await this.#looking(request, [], time, () => this.#definitions.now());
     return await this.#findBy(value, request, time);
-  }
-
-  /** The registered definitions as they were at most `maxStalenessMs` ago. @throws what reading them throws */
-  async definitions(maxStalenessMs: number): Promise<Definitions> {
-    return this.#definitions.fresh(maxStalenessMs)?.value ?? (await this.#definitions.now()).value;
   }
 
   /**
@@ -181,12 +176,40 @@ export class OnlineReader {
 
   async #findBy(definitions: Definitions, request: OnlineRequest, time: ReadTime): Promise<FoundRows> {
     const compiled = this.#compiler.compile(definitions, request);
-    const limits = this.#limits(request, compiled.views);
-    const bound = await time.run(limits, () => this.#bind(compiled, request));
+    const bound = await this.#looking(request, compiled.views, time, () => this.#bind(compiled, request));
     const read = this.#begin(bound, request);
-    if (!read.isFound) await this.#finish(read, time, limits);
+    if (!read.isFound) await this.#finish(read, time, this.#limits(request, compiled.views));
     this.#noteAnswered(request, compiled.views);
     return read.found;
+  }
+
+  /** A look at definitions and tables. @throws as {@link findRows} */
+  async #looking<T>(
+    request: OnlineRequest,
+    views: readonly string[],
+    time: ReadTime,
+    look: () => Promise<T>,
+  ): Promise<T> {
+    const limits = this.#limits(request, views);
+    return await time.run(limits, look).catch((error: unknown) => {
+      const { maxStalenessMs = 0 } = request;
+      if (maxStalenessMs === 0 || !isMoraineError(error, 'TIMED_OUT')) throw error;
+      const failures = [this.#definitions.failure, ...views.map((name) => this.#pointers.get(name)?.failure)];
+      throw lookFailed(
+        maxStalenessMs,
+        limits.timeoutMs,
+        failures.find((failure) => isMoraineError(failure)),
+      );
+    });
+  }
+
+  /**
+   * The registered definitions, by a look at most so long ago.
+   * @throws CATALOG_UNAVAILABLE, and as the registry
+   */
+  async definitions(maxStalenessMs: number): Promise<Definitions> {
+    this.#refresher.isRead();
+    return (this.#definitions.fresh(maxStalenessMs) ?? (await this.#definitions.now())).value;
   }
 
   /** From now on reads of the views have the time of warm ones. A read without entities has opened no files. */
@@ -309,6 +332,17 @@ export class OnlineReader {
     await this.#definitions.now().catch(() => undefined);
     await Promise.all([...this.#pointers.values()].map((pointer) => pointer.refresh()));
   }
+}
+
+/** A look that did not end in time. @param before what the one before failed with, if it did */
+function lookFailed(maxStalenessMs: number, timeoutMs: number, before: MoraineError | undefined): MoraineError {
+  const known = `Nothing is known of definitions and tables that is at most ${maxStalenessMs} ms old (maxStalenessMs)`;
+  const reason = before === undefined ? '' : ` The one before failed: ${before.message}`;
+  return new MoraineError(
+    before?.retryable === true ? before.code : 'CATALOG_UNAVAILABLE',
+    `${known}, and a new look at catalog and storage did not end within ${timeoutMs} ms (readTimeoutMs).${reason}`,
+    { remedy: 'Check the catalog and the storage, and try again.', cause: before },
+  );
 }
 
 /** Reads once. Keep an {@link OnlineReader} to read often. */

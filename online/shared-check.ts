@@ -1,4 +1,8 @@
 /** A look at something that changes elsewhere, which all who ask at the same moment share. */
+import { MoraineError } from '../errors/index.js';
+
+/** Milliseconds after which nobody waits for a look any more: what is there again is found by the next one. */
+export const LOOK_LIMIT_MS = 10_000;
 
 /** A value and the time of the monotonic clock at which the look for it began, in milliseconds. */
 export interface Checked<T> {
@@ -6,15 +10,24 @@ export interface Checked<T> {
   readonly atMs: number;
 }
 
-/** At most one look is under way, and at most one waits for its end. */
+/** At most one look is waited for, and at most one waits for its end. */
 export class SharedCheck<T> {
   readonly #look: () => Promise<T>;
+  readonly #limitMs: number;
   #last: Checked<T> | undefined;
+  #failure: unknown;
   #running: { readonly result: Promise<Checked<T>>; startedAtMs: number | undefined } | undefined;
   #next: Promise<Checked<T>> | undefined;
 
-  constructor(look: () => Promise<T>) {
+  /** @param limitMs after which a look is given up, in milliseconds. If it ends later, its value counts. */
+  constructor(look: () => Promise<T>, limitMs = LOOK_LIMIT_MS) {
     this.#look = look;
+    this.#limitMs = limitMs;
+  }
+
+  /** Why the last look failed; undefined: it did not. */
+  get failure(): unknown {
+    return this.#failure;
   }
 
   /** The newest value that was seen. */
@@ -27,7 +40,7 @@ export class SharedCheck<T> {
     return this.#last !== undefined && performance.now() - this.#last.atMs <= maxAgeMs ? this.#last : undefined;
   }
 
-  /** The value of a look that begins now or later. */
+  /** The value of a look that begins now or later. @throws CATALOG_UNAVAILABLE after the limit, and what the look throws */
   async now(): Promise<Checked<T>> {
     const running = this.#running;
     // Who asks before the look has begun takes part in it.
@@ -48,12 +61,14 @@ export class SharedCheck<T> {
   #start(): Promise<Checked<T>> {
     const run = async (): Promise<Checked<T>> => {
       await Promise.resolve();
-      const atMs = performance.now();
-      running.startedAtMs = atMs;
+      running.startedAtMs = performance.now();
       try {
-        const checked = { value: await this.#look(), atMs };
-        this.#last = checked;
+        const checked = await this.#limited(this.#lookAt(running.startedAtMs));
+        this.#failure = undefined;
         return checked;
+      } catch (error) {
+        this.#failure = error;
+        throw error;
       } finally {
         this.#running = undefined;
       }
@@ -65,5 +80,27 @@ export class SharedCheck<T> {
     this.#running = running;
     Object.assign(running, { result: run() });
     return running.result;
+  }
+
+  async #lookAt(atMs: number): Promise<Checked<T>> {
+    const checked = { value: await this.#look(), atMs };
+    // One that was given up may end after a later one.
+    if (this.#last === undefined || this.#last.atMs < atMs) this.#last = checked;
+    return checked;
+  }
+
+  async #limited(looking: Promise<Checked<T>>): Promise<Checked<T>> {
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<never>((_, reject) => {
+      const message = `Catalog and storage have not said within ${this.#limitMs} ms what is there now.`;
+      timer = setTimeout(() => reject(new MoraineError('CATALOG_UNAVAILABLE', message)), this.#limitMs);
+    });
+    // What a look that was given up ends with is for nobody.
+    looking.catch(() => undefined);
+    try {
+      return await Promise.race([looking, limit]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }

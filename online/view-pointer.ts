@@ -1,4 +1,5 @@
 /** A view's online table as the catalog has it, and as it is served: a new snapshot is decoded as far as the one before was, then it takes over. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Catalog, type TableIdentifier } from '../catalogs/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import type { FileIO } from '../storage/index.js';
@@ -9,7 +10,7 @@ import type { DecodedTable } from './parts/decoded-table.js';
 import type { PartCache } from './parts/part-cache.js';
 import type { PartLoader } from './parts/part-loader.js';
 import { prepareParts } from './parts/prepare-parts.js';
-import { type Checked, SharedCheck } from './shared-check.js';
+import { type Checked, LOOK_LIMIT_MS, SharedCheck } from './shared-check.js';
 
 export interface ViewPointerDeps {
   readonly catalog: Catalog;
@@ -99,6 +100,11 @@ export class ViewPointer {
     await this.now(this.#joinKeys).catch(() => undefined);
   }
 
+  /** Why the last look failed; undefined: it did not. */
+  get failure(): unknown {
+    return this.#check.failure;
+  }
+
   /** The state that is served; undefined: the view was not looked for yet. */
   get served(): OnlineView | undefined {
     return this.#served?.value;
@@ -170,17 +176,26 @@ export class ViewPointer {
 
   /** The state of a table; the one that was made last if that is not older. */
   async #stateOf(table: Table): Promise<OnlineView> {
-    const making = this.#making.then(async () => {
-      const before = this.#made;
-      if (before !== undefined && !isNewer(table, before.table)) return before;
-      const made = await OnlineView.load(this.name, table, this.#joinKeys, before);
-      this.#lineage.note(table.metadata);
-      this.#passed.push(made.decoded);
-      this.#made = made;
-      return made;
-    });
-    this.#making = making.catch(() => undefined);
+    const making = this.#making.then(() => this.#make(table));
+    const ended = making.then(
+      () => undefined,
+      () => undefined,
+    );
+    // Storage that does not answer does not hold up what is made later.
+    this.#making = Promise.race([ended, sleep(LOOK_LIMIT_MS, undefined, { ref: false })]);
     return await making;
+  }
+
+  async #make(table: Table): Promise<OnlineView> {
+    const before = this.#made;
+    if (before !== undefined && !isNewer(table, before.table)) return before;
+    const made = await OnlineView.load(this.name, table, this.#joinKeys, before);
+    // It took so long that another was made meanwhile.
+    if (this.#made !== before) return await this.#make(table);
+    this.#lineage.note(table.metadata);
+    this.#passed.push(made.decoded);
+    this.#made = made;
+    return made;
   }
 }
 

@@ -1,6 +1,5 @@
 /** Whether the service can answer: each online view is open, or refused for a reason that waiting does not change. */
 import { isMoraineError } from '../errors/index.js';
-import type { Definitions } from '../features/index.js';
 import type { OnlineReader } from '../online/index.js';
 
 /** `refused`: never materialized, for one; reads of the view are errors that say so. `unavailable`: storage or catalog do not answer. */
@@ -24,13 +23,12 @@ export interface Readiness {
 export interface ReadinessDeps {
   readonly reader: OnlineReader;
   readonly maxStalenessMs: number;
-  definitions(): Promise<Definitions>;
 }
 
 /** Opens every online view that is not open yet. */
 export async function readiness(deps: ReadinessDeps): Promise<Readiness> {
   try {
-    const { featureViews } = await deps.definitions();
+    const { featureViews } = await deps.reader.definitions(deps.maxStalenessMs);
     const online = [...featureViews.values()].filter((view) => view.online).map(({ name }) => name);
     const views = await Promise.all(online.sort().map((name) => openView(deps, name)));
     return { status: views.every(({ status }) => status !== 'unavailable') ? 'ready' : 'not ready', views };

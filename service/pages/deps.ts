@@ -1,4 +1,5 @@
 /** What the pages are made from. */
+import type { Definitions } from '../../features/index.js';
 import type { Project } from '../../project/index.js';
 import type { WatchedKeys } from '../key-file.js';
 import type { ReadinessDeps } from '../readiness.js';
@@ -9,6 +10,8 @@ export interface PageDeps extends ReadinessDeps {
   /** Undefined: no key is needed. */
   readonly keys: WatchedKeys | undefined;
   readonly errors: RecentErrors;
+  /** The registered definitions as they are now. */
+  readonly definitions: () => Promise<Definitions>;
   /** The OpenAPI document. */
   readonly document: object;
 }

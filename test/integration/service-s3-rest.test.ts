@@ -1,0 +1,141 @@
+/**
+ * The HTTP service of a project on S3 (MinIO) with a REST catalog (Java's): what it answers, what it sees of other writers, and what it does while
+ * the store or the catalog is down or does not answer.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Moraine } from '../../client/index.js';
+import { parseType } from '../../iceberg/index.js';
+import { type RemoteAnswer, type RemoteService, startRemoteService } from '../support/remote-service.js';
+import { type RestServer, s3OfRest, startRestServer } from '../support/rest-server.js';
+import { type ServerWithUsers, startMinio } from '../support/s3-server.js';
+
+let store: ServerWithUsers;
+let rest: RestServer;
+beforeAll(async () => {
+  store = await startMinio();
+  await store.makeBucket('lake');
+  rest = await startRestServer('s3://lake/rest', s3OfRest(store));
+});
+afterAll(() => Promise.all([store.close(), rest.close()]));
+
+const DEFINITIONS = {
+  entities: [{ name: 'driver', joinKeys: ['driver_id'] }],
+  featureViews: [
+    {
+      name: 'trips',
+      entities: ['driver'],
+      source: { table: 'demo.t', timestampField: 'event_ts' },
+      features: [{ name: 'count', type: 'long' }],
+      online: true,
+    },
+  ],
+};
+const T1 = '2026-03-01T00:00:00Z';
+const T2 = '2026-03-02T00:00:00Z';
+const T3 = '2026-03-03T00:00:00Z';
+
+async function define(other: Moraine): Promise<void> {
+  const types = { driver_id: 'long', event_ts: 'timestamptz', count: 'long' };
+  const fields = Object.entries(types).map(([name, type], index) => {
+    return { id: index + 1, name, required: false, type: parseType(type) };
+  });
+  await other.createTable('demo.t', { schema: { schemaId: 0, identifierFieldIds: [], fields } });
+  await other.apply(DEFINITIONS);
+  await write(other, 1, T1, 10);
+}
+
+/** What another process writes. */
+async function write(other: Moraine, driver: number, time: string, count: number): Promise<bigint | null> {
+  const rows = [{ driver_id: driver, event_ts: time, count }];
+  return (await other.onlineWriteBatch({ view: 'trips', rows })).snapshotId;
+}
+
+const QUESTION = { entities: { driver_id: [1, 2] }, features: ['trips:count'] };
+const read = ({ post }: RemoteService): Promise<RemoteAnswer> => post('/get-online-features', QUESTION);
+const valuesOf = ({ body }: RemoteAnswer): unknown =>
+  (body['results'] as readonly { readonly values: readonly unknown[] }[] | undefined)?.[1]?.values;
+const outcomeOf = (answer: RemoteAnswer): unknown => [answer.status, answer.body['code'] ?? valuesOf(answer)];
+
+const MAX_STALENESS_MS = 2_000;
+const SERVER = { port: 0, maxStalenessMs: MAX_STALENESS_MS, groupCommitMs: 50 };
+const start = (online = {}) => startRemoteService({ store, rest }, { server: SERVER, online }, define);
+
+/** The snapshot that a read is answered from. */
+const snapshotOf = async (remote: RemoteService): Promise<string | null> =>
+  (await read(remote)).headers.get('moraine-snapshots');
+
+test('reads, writes, retrieval and the state are those of a project on files', async () => {
+  // A machine that is busy may need more than the usual 100 ms for a look at the store.
+  const remote = await start({ readTimeoutMs: 60_000 });
+  expect((await remote.get('/health')).body).toEqual({ status: 'ok' });
+  const ready = await remote.get('/ready');
+  expect([ready.status, ready.body]).toEqual([200, expect.objectContaining({ status: 'ready' })]);
+  expect(outcomeOf(await read(remote))).toEqual([200, [10, null]]);
+
+  const df = { driver_id: [2], event_timestamp: [T2], count: [20] };
+  const written = await remote.post('/write-to-online-store', { feature_view_name: 'trips', df });
+  expect([written.status, written.body]).toEqual([200, expect.objectContaining({ rows: 1 })]);
+  expect(outcomeOf(await read(remote))).toEqual([200, [10, 20]]);
+  const there = await remote.other.getOnlineFeatures({ view: 'trips', entities: [{ driver_id: 2 }] });
+  expect(there.rowsByName[0]?.['count']?.value).toBe(20n);
+
+  // A commit of another process.
+  const id = await write(remote.other, 1, T3, 11);
+  const minSnapshot = { 'moraine-min-snapshot': `trips=${id}` };
+  expect(outcomeOf(await remote.post('/get-online-features', QUESTION, minSnapshot))).toEqual([200, [11, 20]]);
+  const later = await write(remote.other, 1, T3, 12);
+  await expect.poll(() => snapshotOf(remote), { timeout: MAX_STALENESS_MS, interval: 50 }).toBe(`trips=${later}`);
+  expect(valuesOf(await read(remote))).toEqual([12, 20]);
+
+  const entities = { driver_id: [1], event_timestamp: [T2] };
+  const historical = await remote.post('/get-historical-features', { entities, features: ['trips'] });
+  expect([historical.status, historical.body]).toEqual([
+    200,
+    [{ driver_id: 1, event_timestamp: '2026-03-02T00:00:00.000000Z', count: null }],
+  ]);
+});
+
+test.each([
+  ['the catalog cuts connections', 'catalog', 'down', 'CATALOG_UNAVAILABLE'],
+  ['the catalog does not answer', 'catalog', 'hang', 'CATALOG_UNAVAILABLE'],
+  ['the store cuts connections', 'store', 'down', 'STORAGE_UNAVAILABLE'],
+  ['the store does not answer', 'store', 'hang', 'CATALOG_UNAVAILABLE'],
+] as const)(
+  'while %s, reads are answered within maxStalenessMs and then with 503, until it is over',
+  async (_, which, how, code) => {
+    const remote = await start();
+    const first = await snapshotOf(remote);
+    remote[which][how]();
+    // A commit of another process that the service cannot see whole.
+    const later = await write(remote.other, 1, T3, 11);
+    const answers: RemoteAnswer[] = [];
+    do {
+      await sleep(100);
+      answers.push(await read(remote));
+    } while (answers.at(-1)?.body['code'] !== code);
+    const good = answers.filter(({ status }) => status === 200);
+    expect(good.length).toBeGreaterThan(1);
+    for (const answer of good) {
+      expect([valuesOf(answer), answer.headers.get('moraine-snapshots')]).toEqual([[10, null], first]);
+      expect(Number(answer.headers.get('moraine-staleness-ms'))).toBeLessThanOrEqual(MAX_STALENESS_MS);
+    }
+    const refused = answers.slice(good.length);
+    for (const { status, headers, body } of refused) {
+      expect([status, headers.get('retry-after')]).toEqual([503, '1']);
+      expect(body).toEqual({
+        error: expect.stringMatching(/^[A-Z].*\.$/s) as string,
+        code: body['code'],
+        remedy: expect.stringMatching(/try again/) as string,
+      });
+      expect(body['code']).toMatch(/^(CATALOG|STORAGE)_UNAVAILABLE$/);
+    }
+    const ready = await remote.get('/ready');
+    expect([ready.status, ready.body['status']]).toEqual([503, 'not ready']);
+    expect((await remote.get('/health')).status).toBe(200);
+    remote[which].up();
+    await expect.poll(() => snapshotOf(remote), { timeout: 180_000, interval: 100 }).toBe(`trips=${later}`);
+    expect(outcomeOf(await read(remote))).toEqual([200, [11, null]]);
+    expect((await remote.get('/ready')).status).toBe(200);
+  },
+);

@@ -1,0 +1,106 @@
+/** The HTTP service of a project on S3 with a REST catalog, which it reaches through proxies, and another writer, which does not. */
+import { randomUUID } from 'node:crypto';
+import { onTestFinished } from 'vitest';
+import { createMoraine, type Moraine } from '../../client/index.js';
+import type { ConfigInput } from '../../config/index.js';
+import { type Service, startService } from '../../service/index.js';
+import { type FaultyProxy, startFaultyProxy } from './faulty-proxy.js';
+import type { JsonAnswer } from './lab-service.js';
+import type { RestServer } from './rest-server.js';
+import type { S3Server } from './s3-server.js';
+import { temporaryFolder } from './temp-folder.js';
+
+/** A server that can be taken away: its requests are refused, or never answered. */
+export interface Peer {
+  /** Connections are cut from now on. */
+  down(): void;
+  /** Requests are not answered from now on, and those that came meanwhile never. */
+  hang(): void;
+  up(): void;
+}
+
+export interface RemoteService {
+  readonly service: Service;
+  /** The project without proxies. */
+  readonly other: Moraine;
+  readonly store: Peer;
+  readonly catalog: Peer;
+  readonly get: (path: string) => Promise<RemoteAnswer>;
+  readonly post: (path: string, body: unknown, headers?: Readonly<Record<string, string>>) => Promise<RemoteAnswer>;
+}
+
+export interface RemoteAnswer extends JsonAnswer {
+  readonly headers: Headers;
+}
+
+/**
+ * Starts it for the duration of a test, with a catalog of its own.
+ * @param rest writes into `s3://lake/rest` of the store
+ * @param define makes the tables and applies definitions, before the service starts
+ */
+export async function startRemoteService(
+  servers: { readonly store: S3Server; readonly rest: RestServer },
+  config: Pick<ConfigInput, 'online' | 'server'>,
+  define: (other: Moraine) => Promise<void>,
+): Promise<RemoteService> {
+  const { store, rest } = servers;
+  const uri = new URL(rest.uriOf(`catalog-${randomUUID().slice(0, 8)}`));
+  const [storeProxy, catalogProxy] = [await proxyOf(store.endpoint), await proxyOf(uri.origin)];
+  const open = async (endpoint: string, address: string): Promise<Moraine> => {
+    const folder = temporaryFolder();
+    const moraine = await createMoraine({
+      config: {
+        catalogs: { lake: { type: 'rest', uri: address } },
+        storage: {
+          roots: ['s3://lake'],
+          options: { ...store.options, 's3.endpoint': endpoint },
+        },
+        engine: { threads: 2 },
+        ...config,
+      },
+      cwd: folder,
+      fileFolders: [folder],
+    });
+    onTestFinished(() => moraine.close());
+    return moraine;
+  };
+  const other = await open(store.endpoint, uri.href);
+  await define(other);
+  const { project } = await open(storeProxy.address, `${catalogProxy.address}${uri.pathname}`);
+  const service = await startService({ project, version: '', log: { write: () => undefined } });
+  const [storePeer, catalogPeer] = [peerOf(storeProxy), peerOf(catalogProxy)];
+  onTestFinished(async () => {
+    storePeer.up();
+    catalogPeer.up();
+    await service.close();
+  });
+  const ask = async (path: string, init: RequestInit): Promise<RemoteAnswer> => {
+    const response = await fetch(`${service.url}${path}`, init);
+    const { status, headers } = response;
+    return { status, headers, body: (await response.json()) as RemoteAnswer['body'] };
+  };
+  return {
+    ...{ service, other, store: storePeer, catalog: catalogPeer },
+    get: (path) => ask(path, {}),
+    post: (path, body, headers = {}) =>
+      ask(path, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify(body),
+      }),
+  };
+}
+
+async function proxyOf(target: string): Promise<FaultyProxy> {
+  const proxy = await startFaultyProxy(target, { remembers: false });
+  onTestFinished(() => proxy.close());
+  return proxy;
+}
+
+function peerOf(proxy: FaultyProxy): Peer {
+  return {
+    down: () => void (proxy.fateOf = () => 'drop'),
+    hang: () => void (proxy.fateOf = () => new Promise<never>(() => undefined)),
+    up: () => void (proxy.fateOf = () => 'pass'),
+  };
+}
