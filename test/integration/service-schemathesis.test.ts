@@ -62,7 +62,7 @@ describeInterop('Schemathesis', () => {
       expect(code, output).toBe(0);
       // It has asked every path of the document.
       expect(output).toMatch(/Operations:\s+(\d+) selected \/ \1 total/);
-      expect(output).toMatch(/ [1-9]\d\d generated/);
+      expect(output).toMatch(/ [1-9]\d{2,} generated/);
     } finally {
       await service.close();
       await lab.close();
