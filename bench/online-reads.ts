@@ -8,7 +8,7 @@ type Entities = Pick<OnlineRequest, 'entities'>;
 /** Keys over all entities and a twentieth more, from a seed. */
 export class Keys {
   readonly #entities: number;
-  #state = 12345;
+  readonly #next = randomNumbers(12345);
 
   constructor(entities: number) {
     this.#entities = entities;
@@ -31,11 +31,15 @@ export class Keys {
   get #keys(): number {
     return Math.floor(this.#entities / 0.95);
   }
+}
 
-  #next(): number {
-    this.#state = (Math.imul(this.#state, 1_664_525) + 1_013_904_223) >>> 0;
-    return this.#state / 2 ** 32;
-  }
+/** Numbers from 0 to 1 from a seed. */
+export function randomNumbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
 }
 
 /** Reads with these options. */

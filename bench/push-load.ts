@@ -1,5 +1,6 @@
 /** Pushes at a fixed rate over kept connections, and reads beside them: latencies from the moment that a request was due. */
 import { Agent, request } from 'node:http';
+import { randomNumbers } from './online-reads.js';
 import { FEATURE_NAMES, ONLINE_VIEW, sleep } from './online-source.js';
 
 const CONNECTIONS = 50;
@@ -170,13 +171,4 @@ function percentile(times: readonly Timed[], part: number): number {
 function percentileOf(times: readonly number[], part: number): number {
   const sorted = [...times].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
-}
-
-/** Numbers from 0 to 1 from a seed. */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
 }

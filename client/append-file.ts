@@ -11,12 +11,13 @@ import { isMoraineError, MoraineError } from '../errors/index.js';
 import {
   currentSchema,
   type DataFile,
+  defaultSpec,
   parsePartitionSpec,
   sameTransform,
   type TableMetadata,
 } from '../iceberg/index.js';
 import type { Project } from '../project/index.js';
-import { defaultSpec, sizeOfFiles, stageRows } from '../staging/index.js';
+import { sizeOfFiles, stageRows } from '../staging/index.js';
 import { commitAppend, requireWritable, type Table } from '../tables/index.js';
 import { createTable } from './create-table.js';
 import { exactRows, FILE_AND_TABLE } from './input-columns.js';

@@ -37,6 +37,11 @@ export async function exactRows(
   return `SELECT ${columns.map((column) => column.valueSql).join(', ')} FROM ${source}`;
 }
 
+/** A statement that gives no rows in the columns and types of a schema. */
+export function noRows({ fields }: Schema): string {
+  return `SELECT ${fields.map(({ type }) => `NULL::${sqlType(type)}`).join(', ')} WHERE false`;
+}
+
 /** One column of the target. */
 interface InputColumn {
   readonly field: NestedField;

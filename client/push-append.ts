@@ -2,7 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { type Connection, type Engine, sqlType } from '../engine/index.js';
 import { findSnapshot } from '../iceberg/index.js';
-import { type BatchRows, knownBatches, openBatches, PUSHED_AT, PUSHED_ONLINE } from '../online/index.js';
+import {
+  type BatchRows,
+  knownBatches,
+  type OnlineWriteResult,
+  openBatches,
+  PUSHED_AT,
+  PUSHED_ONLINE,
+} from '../online/index.js';
 import { sizeOfFiles, stageRows } from '../staging/index.js';
 import {
   commitAppend,
@@ -16,16 +23,9 @@ import {
 } from '../tables/index.js';
 import type { SourceTarget } from './push-plan.js';
 
-/** What a push wrote into a source table. */
-export interface PushedTable {
+/** What a push wrote into a source table, as `OnlineWriteResult` says it of an online table. */
+export interface PushedTable extends Omit<OnlineWriteResult, 'view'> {
   readonly table: string;
-  /** Null: there were no rows, and nothing was committed. */
-  readonly snapshotId: bigint | null;
-  /** `already-committed`: an earlier push under the same key has the rows; this one wrote none. */
-  readonly outcome: 'committed' | 'already-committed' | 'nothing';
-  readonly rows: bigint;
-  readonly files: number;
-  readonly bytes: bigint;
 }
 
 export interface PushedRows {

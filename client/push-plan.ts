@@ -90,11 +90,14 @@ async function bindViews(
   views: readonly FeatureView[],
 ): Promise<readonly Bound[]> {
   const loading = new Map<string, Promise<Table>>();
-  for (const { source } of views)
-    if (!loading.has(source.table)) loading.set(source.table, deps.loadSource(source.table));
+  const load = (name: string): Promise<Table> => {
+    const table = loading.get(name) ?? deps.loadSource(name);
+    loading.set(name, table);
+    return table;
+  };
   return await Promise.all(
     views.map(async (view): Promise<Bound> => {
-      const table = (await loading.get(view.source.table)) ?? (await deps.loadSource(view.source.table));
+      const table = await load(view.source.table);
       return { view, table, resolved: resolveView(definitions, view.name, currentSchema(table.metadata)) };
     }),
   );

@@ -2,10 +2,9 @@
  * Pushing rows to a push source: every view that names it gets them. Everything is checked first; then source tables are appended to, then online tables, each in a commit
  * of its own. Under a key each commit is made once, so that a repeat finishes the rest. ADR 0041.
  */
-import { createHash } from 'node:crypto';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import type { BatchRows, OnlineWriteDeps, OnlineWriteResult } from '../online/index.js';
-import type { IdempotencyKey } from '../tables/index.js';
+import { type IdempotencyKey, idempotencyKey } from '../tables/index.js';
 import { appendPushed, findPushed, type PushedTable } from './push-append.js';
 import {
   type PushPlan,
@@ -67,30 +66,21 @@ export async function pushRows(deps: PushDeps, { source, to, input, key, signal 
   const rowsOf = pending.length === 0 ? noRows : await input.open(plan, pending);
   for (const target of pending) await checkRows(deps, rowsOf(target), target, signal);
   const written: string[] = [];
-  const tables = await all(plan.tables, written, source, async (target: SourceTarget) => {
-    const result = await appendPushed(deps.engine, target, {
-      rows: rowsOf(target),
-      nowUs,
-      isOnline: to !== 'offline',
-      key: tableKey,
-      signal,
-    });
-    if (result.snapshotId !== null) written.push(`${target.label} (snapshot ${result.snapshotId})`);
-    return result;
-  });
+  const isOnline = to !== 'offline';
+  const tables = await writeAll(plan.tables, written, source, (target: SourceTarget) =>
+    appendPushed(deps.engine, target, { rows: rowsOf(target), nowUs, isOnline, key: tableKey, signal }),
+  );
   const pushed = to === 'online';
-  const views = await all(plan.views, written, source, async (target: ViewTarget) => {
-    const result = await deps.writeOnline(target.view, { rows: rowsOf(target), pushed, key: viewKey, nowUs });
-    if (result.snapshotId !== null) written.push(`${target.label} (snapshot ${result.snapshotId})`);
-    return result;
-  });
+  const views = await writeAll(plan.views, written, source, (target: ViewTarget) =>
+    deps.writeOnline(target.view, { rows: rowsOf(target), pushed, key: viewKey, nowUs }),
+  );
   return { source, to, tables, views };
 }
 
 /** The key in tables of a kind: one table may be the source of a view and the online table of another. */
 function partKey(key: IdempotencyKey | undefined, part: 'source' | 'online'): IdempotencyKey | undefined {
   if (key === undefined) return undefined;
-  return { ...key, key: createHash('sha256').update(`push/${part}/${key.key}`).digest('hex').slice(0, key.key.length) };
+  return idempotencyKey(`push/${part}/${key.key}`, key.content);
 }
 
 /** What no earlier push under the key has written, and the created time that such a push gave to rows without one. */
@@ -110,7 +100,7 @@ async function findPending(
   };
 }
 
-/** Of rows that are written already. */
+/** The rows for targets that an earlier push has written: none. */
 const noRows = (): BatchRows => ({ read: () => [] });
 
 async function checkRows(
@@ -123,14 +113,24 @@ async function checkRows(
   else await engine.withConnection((connection) => rows.open(connection, columns), { signal });
 }
 
-/** Does work for all of them, also where it fails for some. @throws the first error, with what was written */
-async function all<Target, Result>(
+/**
+ * Writes to all of them, also where it fails for some.
+ * @param written gets the labels and snapshots of what was committed
+ * @throws the first error, with what was written
+ */
+async function writeAll<Target extends PushTarget, Result extends Pick<OnlineWriteResult, 'snapshotId'>>(
   targets: readonly Target[],
-  written: readonly string[],
+  written: string[],
   source: string,
-  work: (target: Target) => Promise<Result>,
+  write: (target: Target) => Promise<Result>,
 ): Promise<readonly Result[]> {
-  const settled = await Promise.allSettled(targets.map(work));
+  const settled = await Promise.allSettled(
+    targets.map(async (target) => {
+      const result = await write(target);
+      if (result.snapshotId !== null) written.push(`${target.label} (snapshot ${result.snapshotId})`);
+      return result;
+    }),
+  );
   return settled.map((outcome) => {
     if (outcome.status === 'fulfilled') return outcome.value;
     throw withWritten(outcome.reason, written, source);

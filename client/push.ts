@@ -1,16 +1,15 @@
 /** Rows that an application pushes to a push source: to the source tables and the online tables of every view that names it. */
 import { createHash, randomUUID } from 'node:crypto';
-import { type Connection, sqlType } from '../engine/index.js';
+import type { Connection } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
-import { openEntitySource } from '../features/index.js';
 import type { NestedField, Schema } from '../iceberg/index.js';
 import { type BatchRows, type OnlineWriteDeps, writeOnlineBatch } from '../online/index.js';
 import { materializationDeps, type Project } from '../project/index.js';
-import type { IdempotencyKey } from '../tables/index.js';
-import { exactRows } from './input-columns.js';
+import { type IdempotencyKey, idempotencyKey } from '../tables/index.js';
+import { exactRows, noRows } from './input-columns.js';
 import { columnProblem, type PushPlan, type PushTarget, type PushTo } from './push-plan.js';
 import { type PushResult, pushRows } from './push-rows.js';
-import { type OnlineRows, rowSource } from './write-online.js';
+import { type OnlineRows, openRows } from './write-online.js';
 
 /** Rows for a push source. */
 export interface PushRequest {
@@ -68,8 +67,7 @@ export async function push(project: Project, request: PushRequest): Promise<Push
 
 /** Rows may come from a table or a query: they are not compared. */
 function keyOf(key: string, source: string, to: PushTo): IdempotencyKey {
-  const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
-  return { key: hash(`push/${key}`).slice(0, 32), content: hash(`${to}/${source}`).slice(0, 16) };
+  return idempotencyKey(`push/${key}`, createHash('sha256').update(`${to}/${source}`).digest('hex'));
 }
 
 interface RowsToCollect {
@@ -89,10 +87,8 @@ async function collectRows(
 ): Promise<(target: PushTarget) => BatchRows> {
   const releases: (() => Promise<void>)[] = [];
   const collect = async (connection: Connection): Promise<Schema> => {
-    const source = await rowSource(project, connection, rows, releases);
-    const opened = await openEntitySource({ deps, connection, keyTypes: plan.types, signal }, source);
-    releases.push(() => opened.release());
-    const { schema, relation, untyped = [], explain } = opened;
+    const opened = await openRows({ project, deps, connection, signal, releases }, rows, plan.types);
+    const { schema, relation } = opened;
     const { fields } = schema;
     const names = fields.map(({ name }) => name);
     const problem = fields.length === 0 ? undefined : columnProblem(plan, targets, names, 'The rows have');
@@ -103,13 +99,10 @@ async function collectRows(
       await connection
         .run(`CREATE TABLE ${table} AS SELECT * FROM (SELECT * FROM ${relation}) AS rows(${aliases})`)
         .catch((error: unknown) => {
-          throw explain?.(error) ?? error;
+          throw opened.explain?.(error) ?? error;
         });
     }
-    return {
-      ...schema,
-      fields: fields.map((field) => (untyped.includes(field.name) ? { ...field, type: { kind: 'unknown' } } : field)),
-    };
+    return schema;
   };
   try {
     const schema = await deps.engine.withConnection(collect, { signal });
@@ -127,8 +120,7 @@ function rowsFor(
 ): BatchRows {
   return {
     open: async (connection, { schema }) => {
-      if (fields.length === 0)
-        return `SELECT ${schema.fields.map(({ type }) => `NULL::${sqlType(type)}`).join(', ')} WHERE false`;
+      if (fields.length === 0) return noRows(schema);
       // A column that is not of the rows gets a name that none of them has.
       const wanted = schema.fields.map((field): NestedField => {
         return { ...field, name: columnOf.get(field.name) ?? `${field.name} (not pushed)` };

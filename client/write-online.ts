@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Table as ArrowTable } from 'apache-arrow';
-import { type Connection, readInput, sqlType } from '../engine/index.js';
+import { type Connection, readInput } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import {
   type EntityRelation,
@@ -13,10 +13,10 @@ import {
   openEntitySource,
 } from '../features/index.js';
 import type { IcebergType, NestedField } from '../iceberg/index.js';
-import { type BatchColumns, type OnlineWriteResult, writeOnlineBatch } from '../online/index.js';
+import { type BatchColumns, type OnlineWriteDeps, type OnlineWriteResult, writeOnlineBatch } from '../online/index.js';
 import { materializationDeps, type Project } from '../project/index.js';
 import { entitySource, type SqlTables } from './entities.js';
-import { exactRows } from './input-columns.js';
+import { exactRows, noRows } from './input-columns.js';
 import { jsonOfRow, type OnlineRow } from './online-row-json.js';
 
 /**
@@ -56,9 +56,7 @@ export async function onlineWriteBatch(project: Project, request: OnlineWriteReq
   const { view, rows, pushed, key, signal } = request;
   const releases: (() => Promise<void>)[] = [];
   const open = async (connection: Connection, columns: BatchColumns): Promise<string> => {
-    const source = await rowSource(project, connection, rows, releases);
-    const opened = await openEntitySource({ deps, connection, keyTypes: typesOf(columns), signal }, source);
-    releases.push(() => opened.release());
+    const opened = await openRows({ project, deps, connection, signal, releases }, rows, typesOf(columns));
     return await exactBatch(connection, opened, columns, view).catch((error: unknown) => {
       throw opened.explain?.(error) ?? error;
     });
@@ -70,8 +68,43 @@ export async function onlineWriteBatch(project: Project, request: OnlineWriteReq
   }
 }
 
+/** Rows that are opened on a connection. A column of which nothing is known but nulls has the type `unknown`. */
+export type OpenedRows = Omit<EntityRelation, 'untyped'>;
+
+/**
+ * Opens rows of a user.
+ * @param types of the columns, by every name that they may have
+ */
+export async function openRows(
+  {
+    project,
+    deps,
+    connection,
+    signal,
+    releases,
+  }: {
+    readonly project: Project;
+    readonly deps: OnlineWriteDeps;
+    readonly connection: Connection;
+    readonly signal: AbortSignal | undefined;
+    /** Gets what is to be called when the rows are not needed any more. */
+    readonly releases: (() => Promise<void>)[];
+  },
+  rows: OnlineRows,
+  types: ReadonlyMap<string, IcebergType>,
+): Promise<OpenedRows> {
+  const source = await rowSource(project, connection, rows, releases);
+  const opened = await openEntitySource({ deps, connection, keyTypes: types, signal }, source);
+  releases.push(() => opened.release());
+  const { schema, untyped = [] } = opened;
+  const fields = schema.fields.map((field): NestedField => {
+    return untyped.includes(field.name) ? { ...field, type: { kind: 'unknown' } } : field;
+  });
+  return { ...opened, schema: { ...schema, fields } };
+}
+
 /** Objects become a JSON file, whose values are read as the types of their columns, exactly. */
-export async function rowSource(
+async function rowSource(
   project: Project,
   connection: Connection,
   rows: OnlineRows,
@@ -101,16 +134,12 @@ function typesOf({ schema, aliases }: BatchColumns): ReadonlyMap<string, Iceberg
 /** The rows in the columns of the batch. */
 async function exactBatch(
   connection: Connection,
-  { schema, relation, untyped }: EntityRelation,
+  { schema, relation }: OpenedRows,
   { schema: target, features, aliases }: BatchColumns,
   view: string,
 ): Promise<string> {
-  if (schema.fields.length === 0)
-    return `SELECT ${target.fields.map(({ type }) => `NULL::${sqlType(type)}`).join(', ')} WHERE false`;
-  const fields = schema.fields.map((field): NestedField => {
-    const type = untyped?.includes(field.name) === true ? ({ kind: 'unknown' } as const) : field.type;
-    return { ...field, name: aliases.get(field.name) ?? field.name, type };
-  });
+  if (schema.fields.length === 0) return noRows(target);
+  const fields = schema.fields.map((field): NestedField => ({ ...field, name: aliases.get(field.name) ?? field.name }));
   const names = fields.map(({ name }) => name);
   const twice = names.find((name, index) => names.indexOf(name) < index);
   if (twice !== undefined) {

@@ -8,10 +8,17 @@ export function countText(count: Quantity): string {
   return BigInt(count).toLocaleString('en-US');
 }
 
-/** A number of things: `1 file`, `5,819,079 rows`. */
+/** A number of things as people read it: `1 file`, `5,819,079 rows`. */
 export function countedText(count: Quantity, noun: string): string {
-  return `${countText(count)} ${noun}${String(count) === '1' ? '' : 's'}`;
+  return `${countText(count)} ${nounFor(count, noun)}`;
 }
+
+/** A number of things in messages and reports, with plain digits: `1 file`, `5819079 rows`. */
+export function counted(count: Quantity, noun: string): string {
+  return `${count} ${nounFor(count, noun)}`;
+}
+
+const nounFor = (count: Quantity, noun: string): string => (String(count) === '1' ? noun : `${noun}s`);
 
 const SIZE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
 

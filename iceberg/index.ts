@@ -88,6 +88,7 @@ export {
   ancestors,
   currentSchema,
   currentSnapshot,
+  defaultSpec,
   findSnapshot,
   isAncestor,
   schemaOfSnapshot,

@@ -3,7 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { bucketSql, type Connection, columnAlias, type ParquetWrite, readableScanSql } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import { chooseLatestMethod, type LatestRelation, newestFirst, prepareLatestPerEntity } from '../features/index.js';
-import { currentSchema, type DataFile, type NestedField, type PrimitiveType, type Schema } from '../iceberg/index.js';
+import {
+  currentSchema,
+  type DataFile,
+  defaultSpec,
+  type NestedField,
+  type PrimitiveType,
+  type Schema,
+} from '../iceberg/index.js';
 import {
   collectFewRows,
   type FewRows,
@@ -158,8 +165,7 @@ async function fewRows(
   const found = relations.length < selects.length ? [null] : relations.map(({ rows }) => rows);
   const counted = found.reduce<bigint | null>((sum, rows) => (sum === null || rows === null ? null : sum + rows), 0n);
   if (!isFew(planSize(plan).rows) && (counted === null || !isFew(counted))) return null;
-  const spec = metadata.partitionSpecs.find(({ specId }) => specId === metadata.defaultSpecId);
-  return await collectFewRows(connection, select, schema.fields, spec);
+  return await collectFewRows(connection, select, schema.fields, defaultSpec(metadata));
 }
 
 /** The statements whose union the shard writes: appended rows, rebuilt rows, pushed rows that stay. */

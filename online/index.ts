@@ -1,5 +1,6 @@
 /** Online tables: layout, creation and evolution, reading the newest row per entity. */
 
+export { idempotencyKey } from '../tables/index.js';
 export { type BatchRequest, readBatch } from './batch-read.js';
 export { type BatchColumns, type BatchRows, openBatches } from './batch-rows.js';
 export { changedParts, type DefinitionFingerprint, fingerprintDefinition } from './definition-fingerprint.js';

@@ -19,7 +19,7 @@ export interface OnlineSettings {
   readonly namespace: readonly string[];
   /** Undefined: as the entities of the source ask for. */
   readonly buckets?: number | undefined;
-  /** Of a new table if its view does not say; `entity_hash` by default. */
+  /** Strategy of new tables whose views name none; `entity_hash` by default. */
   readonly partitionStrategy?: PartitionStrategy | undefined;
 }
 

@@ -1,6 +1,12 @@
 /** How the files of an online table are partitioned: the spec of each strategy, and what a spec tells of its files. Pure. */
 import type { PartitionStrategy } from '../features/index.js';
-import type { PartitionField, PartitionSpec, PartitionTuple, TableMetadata } from '../iceberg/index.js';
+import {
+  defaultSpec,
+  type PartitionField,
+  type PartitionSpec,
+  type PartitionTuple,
+  type TableMetadata,
+} from '../iceberg/index.js';
 import type { EventTimes } from './event-times.js';
 
 /** The columns that decide where a row lies, by their field ids. */
@@ -13,7 +19,7 @@ export interface PlacingColumns {
 /** A partitioning of an online table. Rows that tie in key and event time lie in one partition of it. */
 export interface OnlinePartitioning {
   readonly strategy: PartitionStrategy;
-  /** Of a table without buckets: those that runs divide their work by. */
+  /** Buckets of the key. A table that is not partitioned by them is rebuilt by as many parts of its keys. */
   readonly buckets: number;
 }
 
@@ -42,8 +48,8 @@ export function partitionFields(
 }
 
 /** The partitioning of new files as the table's default spec has it; undefined: it is of none of the strategies. */
-export function partitioningOf({ partitionSpecs, defaultSpecId }: TableMetadata): OnlinePartitioning | undefined {
-  const fields = partitionSpecs.find(({ specId }) => specId === defaultSpecId)?.fields ?? [];
+export function partitioningOf(metadata: TableMetadata): OnlinePartitioning | undefined {
+  const { fields } = defaultSpec(metadata);
   const bucket = fields.find(({ transform }) => transform.kind === 'bucket')?.transform;
   const hasHour = fields.some(({ transform }) => transform.kind === 'hour');
   const count = Number(bucket !== undefined) + Number(hasHour);
@@ -87,11 +93,7 @@ export function hourOf(places: PartitionPlaces | undefined, partition: Partition
 }
 
 /** The default spec, if it is of one of the strategies for these columns. */
-export function onlineSpecOf(
-  { partitionSpecs, defaultSpecId }: Pick<TableMetadata, 'partitionSpecs' | 'defaultSpecId'>,
-  columns: PlacingColumns,
-): PartitionSpec | undefined {
-  const spec = partitionSpecs.find(({ specId }) => specId === defaultSpecId);
-  if (spec === undefined || spec.fields.length === 0) return undefined;
-  return partitionPlaces(spec, columns) === undefined ? undefined : spec;
+export function onlineSpecOf(metadata: TableMetadata, columns: PlacingColumns): PartitionSpec | undefined {
+  const spec = defaultSpec(metadata);
+  return spec.fields.length === 0 || partitionPlaces(spec, columns) === undefined ? undefined : spec;
 }

@@ -3,6 +3,8 @@ import { largest } from '../errors/index.js';
 import { acceptsType, sameType } from '../features/index.js';
 import {
   assignFreshIds,
+  defaultSpec,
+  evolvePartitionSpec,
   highestFieldId,
   type NestedField,
   type PartitionField,
@@ -108,9 +110,9 @@ function evolveSchema(metadata: TableMetadata, current: Schema, layout: OnlineLa
   return { schemaId, fields, identifierFieldIds: [] };
 }
 
-/** The table's own spec with the layout's fields, or one that is to be added. Fields that other specs have keep their ids. */
+/** The table's own spec with the layout's fields, whatever their names, or one that is to be added. */
 function specOf(metadata: TableMetadata, schema: Schema, layout: PartitionedLayout): PartitionSpec {
-  const { partitionSpecs, lastPartitionId } = metadata;
+  const { partitionSpecs, defaultSpecId } = metadata;
   const { fields } = onlinePartitionSpec(layout, schema);
   const alike = (a: PartitionField, b: PartitionField | undefined): boolean =>
     a.sourceId === b?.sourceId && sameTransform(a.transform, b.transform);
@@ -119,12 +121,7 @@ function specOf(metadata: TableMetadata, schema: Schema, layout: PartitionedLayo
       (spec) =>
         spec.fields.length === fields.length && fields.every((field, index) => alike(field, spec.fields[index])),
     )
-    .sort((a, b) => Number(b.specId === metadata.defaultSpecId) - Number(a.specId === metadata.defaultSpecId));
-  if (known !== undefined) return known;
-  let nextId = lastPartitionId;
-  const all = partitionSpecs.flatMap((spec) => spec.fields);
-  return {
-    specId: largest(partitionSpecs.map((spec) => spec.specId)) + 1,
-    fields: fields.map((field) => ({ ...field, fieldId: all.find((one) => alike(field, one))?.fieldId ?? ++nextId })),
-  };
+    .sort((a, b) => Number(b.specId === defaultSpecId) - Number(a.specId === defaultSpecId));
+  const remove = defaultSpec(metadata).fields.map(({ name }) => name);
+  return known ?? evolvePartitionSpec(metadata, { remove, add: fields });
 }

@@ -1,5 +1,6 @@
 /** A look at something that changes elsewhere, which all who ask at the same moment share. */
 import { MoraineError } from '../errors/index.js';
+import { withinTime } from '../processes/index.js';
 
 /** Milliseconds after which nobody waits for a look any more: what is there again is found by the next one. */
 export const LOOK_LIMIT_MS = 10_000;
@@ -63,7 +64,7 @@ export class SharedCheck<T> {
       await Promise.resolve();
       running.startedAtMs = performance.now();
       try {
-        const checked = await this.#limited(this.#lookAt(running.startedAtMs));
+        const checked = await withinTime(this.#lookAt(running.startedAtMs), this.#limitMs, () => this.#tooLate());
         this.#failure = undefined;
         return checked;
       } catch (error) {
@@ -89,18 +90,10 @@ export class SharedCheck<T> {
     return checked;
   }
 
-  async #limited(looking: Promise<Checked<T>>): Promise<Checked<T>> {
-    let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise<never>((_, reject) => {
-      const message = `Catalog and storage have not said within ${this.#limitMs} ms what is there now.`;
-      timer = setTimeout(() => reject(new MoraineError('CATALOG_UNAVAILABLE', message)), this.#limitMs);
-    });
-    // What a look that was given up ends with is for nobody.
-    looking.catch(() => undefined);
-    try {
-      return await Promise.race([looking, limit]);
-    } finally {
-      clearTimeout(timer);
-    }
+  #tooLate(): MoraineError {
+    return new MoraineError(
+      'CATALOG_UNAVAILABLE',
+      `Catalog and storage have not said within ${this.#limitMs} ms what is there now.`,
+    );
   }
 }

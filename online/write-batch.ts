@@ -1,6 +1,5 @@
 /** Writing rows into an online table beside materialization: a batch of rows is one commit. */
-import { createHash } from 'node:crypto';
-import type { IdempotencyKey } from '../tables/index.js';
+import { type IdempotencyKey, idempotencyKey } from '../tables/index.js';
 import type { BatchRows } from './batch-rows.js';
 import { type OnlineWriteResult, writeOnlineGroup } from './write-group.js';
 import type { OnlineWriteDeps } from './write-target.js';
@@ -41,7 +40,5 @@ export async function writeOnlineBatch(deps: OnlineWriteDeps, batch: OnlineBatch
 
 /** A batch under a key may come from a table or a query: its rows are not compared. */
 function keyOf(key: string | IdempotencyKey): IdempotencyKey {
-  if (typeof key !== 'string') return key;
-  const hash = createHash('sha256').update(`online-write/${key}`).digest('hex');
-  return { key: hash.slice(0, 32), content: '0'.repeat(16) };
+  return typeof key === 'string' ? idempotencyKey(`online-write/${key}`) : key;
 }

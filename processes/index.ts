@@ -5,3 +5,4 @@ export { makeFolders } from './make-folders.js';
 export { makePrivateFolder, tightenMode } from './private-folder.js';
 export { makeTemporaryFolder, type TemporaryFolder } from './temporary-folder.js';
 export { type HostIds, thisHost } from './this-host.js';
+export { withinTime } from './time-limit.js';

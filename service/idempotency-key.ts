@@ -2,12 +2,9 @@
 import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { MoraineError } from '../errors/index.js';
-import type { ClientBatch } from '../online/index.js';
+import { type ClientBatch, idempotencyKey } from '../online/index.js';
 
 const HEADER = 'idempotency-key';
-/** Digests as the key files have them, in hex digits. */
-const KEY_DIGITS = 32;
-const CONTENT_DIGITS = 16;
 
 export const IDEMPOTENCY_HEADER = {
   'Idempotency-Key':
@@ -40,6 +37,5 @@ export function idempotencyKeyOf(request: FastifyRequest): ClientBatch['key'] {
       'The header Idempotency-Key has to have 1 to 255 printable ASCII characters.',
     );
   const parts = [request.apiKeyId ?? '', request.routeOptions.url ?? '', header];
-  const hash = createHash('sha256').update(parts.join('\0')).digest('hex');
-  return { key: hash.slice(0, KEY_DIGITS), content: (request.bodyDigest ?? '').slice(0, CONTENT_DIGITS) };
+  return idempotencyKey(parts.join('\0'), request.bodyDigest ?? '');
 }

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { MoraineConfig } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
-import { makeTemporaryFolder, type TemporaryFolder } from '../processes/index.js';
+import { makeTemporaryFolder, type TemporaryFolder, withinTime } from '../processes/index.js';
 import type { OfflineHead } from './offline-output.js';
 import type { OfflineNews, OfflineOrder, OfflineWork } from './offline-work.js';
 
@@ -121,7 +121,7 @@ class Turn implements OfflineTurn {
       // Its temporary files go with the folder, also when it is killed.
       const config = { ...this.#config, engine: { ...engine, tempDirectory: this.folder } };
       child.send({ config, folder: this.folder, work } satisfies OfflineOrder);
-      const head = await inTime(news.head, this.#timeoutMs);
+      const head = await headWithin(news.head, this.#timeoutMs);
       return { head, bytes: Readable.from(this.#bytes(child, news), { objectMode: false }) };
     } catch (error) {
       const isClosing = this.#ending !== undefined;
@@ -155,19 +155,15 @@ class Turn implements OfflineTurn {
   }
 }
 
-/** @throws TIMED_OUT */
-async function inTime<T>(work: Promise<T>, limit: Setting | undefined): Promise<T> {
-  if (limit === undefined) return await work;
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const message = `The answer was not ready within ${limit.value} ms (${limit.name}).`;
-    timer = setTimeout(() => reject(new MoraineError('TIMED_OUT', message)), limit.value);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+/** The head of an answer. @throws TIMED_OUT, and what the work throws before it */
+async function headWithin(head: Promise<OfflineHead>, limit: Setting | undefined): Promise<OfflineHead> {
+  if (limit === undefined) return await head;
+  const { value, name } = limit;
+  return await withinTime(
+    head,
+    value,
+    () => new MoraineError('TIMED_OUT', `The answer was not ready within ${value} ms (${name}).`),
+  );
 }
 
 const compiled = here('./offline-entry.js');

@@ -44,7 +44,7 @@ export type OfflineNews =
       readonly details: ErrorDetails;
     };
 
-/** Does the work. The head is told before the first byte, and at the end if there is none. */
+/** Does the work. It reports the head before the first byte, or at the end of an answer without bytes. */
 export function doOfflineWork(project: Project, work: OfflineWork, output: OfflineOutput): Promise<void> {
   switch (work.kind) {
     case 'batch':

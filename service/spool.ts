@@ -2,6 +2,7 @@
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { MoraineError } from '../errors/index.js';
+import { withinTime } from '../processes/index.js';
 
 export interface SpoolLimits {
   readonly maxBytes: number;
@@ -19,7 +20,7 @@ export async function spoolBody(body: Readable, path: string, { maxBytes, idleMs
   try {
     const parts = body.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
     for (;;) {
-      const part = await arrived(parts.next(), idleMs);
+      const part = await withinTime(parts.next(), idleMs, tooLate);
       if (part.done === true) break;
       bytes += part.value.length;
       if (bytes > maxBytes) throw bodyTooLarge(maxBytes);
@@ -29,19 +30,6 @@ export async function spoolBody(body: Readable, path: string, { maxBytes, idleMs
     await file.close();
   }
   if (bytes === 0) throw new MoraineError('INVALID_ARGUMENT', 'The request has no body.');
-}
-
-async function arrived<T>(part: Promise<T>, idleMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(tooLate()), idleMs);
-  });
-  try {
-    return await Promise.race([part, late]);
-  } finally {
-    clearTimeout(timer);
-    part.catch(() => undefined);
-  }
 }
 
 const tooLate = (): MoraineError =>

@@ -4,7 +4,6 @@ export { dataFolder } from './data-locations.js';
 export { ROW_GROUP_LIMIT } from './parquet-settings.js';
 export { type SizeOfFiles, sizeOfFiles } from './size-of-files.js';
 export {
-  defaultSpec,
   type NewFiles,
   type RowsToStage,
   type StagingTable,

@@ -1,7 +1,13 @@
 /** Rows become data files: the one place where new files of a table get their names, their format and their place in storage. */
 import { type Connection, type ParquetWrite, type WrittenPath, writeParquet } from '../engine/index.js';
-import { MoraineError } from '../errors/index.js';
-import { currentSchema, type DataFile, type PartitionSpec, type Schema, type TableMetadata } from '../iceberg/index.js';
+import {
+  currentSchema,
+  type DataFile,
+  defaultSpec,
+  type PartitionSpec,
+  type Schema,
+  type TableMetadata,
+} from '../iceberg/index.js';
 import type { Location } from '../locations/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { Table } from '../tables/index.js';
@@ -126,11 +132,4 @@ async function withPublisher<T>(
   } finally {
     await uploads.close();
   }
-}
-
-/** @throws MoraineError `METADATA_CORRUPT` */
-export function defaultSpec({ partitionSpecs, defaultSpecId }: TableMetadata): PartitionSpec {
-  const spec = partitionSpecs.find(({ specId }) => specId === defaultSpecId);
-  if (spec !== undefined) return spec;
-  throw new MoraineError('METADATA_CORRUPT', `The table has no partition spec ${defaultSpecId}, which is its default.`);
 }

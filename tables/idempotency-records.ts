@@ -4,6 +4,7 @@
  * A record has 40 bytes: the key (16), the digest of what was written under it (8), the snapshot id (8) and the time of the commit in milliseconds (8), both big-endian.
  * Files of records are sorted by key. The property lists the files, and has the records of the latest commits itself.
  */
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import type { TableMetadata } from '../iceberg/index.js';
@@ -15,6 +16,19 @@ export interface IdempotencyKey {
   readonly key: string;
   /** 8 bytes in hex. */
   readonly content: string;
+}
+
+const KEY_DIGITS = 32;
+const CONTENT_DIGITS = 16;
+
+/**
+ * The key that a name stands for.
+ * @param name told apart from others by what it begins with
+ * @param contentDigest in hex; a key without one is the same whatever is written under it
+ */
+export function idempotencyKey(name: string, contentDigest = '0'.repeat(CONTENT_DIGITS)): IdempotencyKey {
+  const key = createHash('sha256').update(name).digest('hex').slice(0, KEY_DIGITS);
+  return { key, content: contentDigest.slice(0, CONTENT_DIGITS) };
 }
 
 export interface IdempotencyRecord extends IdempotencyKey {

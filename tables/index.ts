@@ -15,6 +15,7 @@ export {
   type IdempotencyKey,
   type IdempotencyRecord,
   idempotencyFiles,
+  idempotencyKey,
   withRelocatedKeys,
 } from './idempotency-records.js';
 export { type ListedFiles, listFiles } from './list-files.js';

@@ -1,8 +1,8 @@
 import { onlineWriteBatch } from '../../client/index.js';
-import { countedText } from '../../errors/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { inputPath } from '../options/input-path.js';
 import { printable } from '../output/output.js';
+import { writeOutcomeText } from '../output/write-outcome.js';
 
 interface OnlineWriteOptions {
   readonly key?: string;
@@ -32,17 +32,10 @@ export async function onlineWrite(
         await printJson(context, { ...result, rows: Number(result.rows), bytes: Number(result.bytes) });
         return;
       }
-      await context.stdout.write(`${printable(view)}: ${outcomeText(result, argument)}.\n`);
+      await context.stdout.write(
+        `${printable(view)}: ${writeOutcomeText(result, `${printable(argument)} has no rows`)}.\n`,
+      );
     },
     { fileFolders: [folder] },
   );
-}
-
-function outcomeText(
-  { outcome, snapshotId, rows, files }: Awaited<ReturnType<typeof onlineWriteBatch>>,
-  file: string,
-): string {
-  if (outcome === 'nothing') return `nothing was written: ${printable(file)} has no rows`;
-  if (outcome === 'already-committed') return `written before under this key, snapshot ${snapshotId}`;
-  return `wrote ${countedText(rows, 'row')} in ${countedText(files, 'file')}, snapshot ${snapshotId}`;
 }

@@ -1,8 +1,8 @@
 import { type PushedTable, type PushRequest, push } from '../../client/index.js';
-import { countedText } from '../../errors/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { inputPath } from '../options/input-path.js';
 import { printable } from '../output/output.js';
+import { writeOutcomeText } from '../output/write-outcome.js';
 
 interface PushOptions {
   readonly to: NonNullable<PushRequest['to']>;
@@ -28,8 +28,10 @@ export async function pushFile(
         return;
       }
       const lines = [
-        ...tables.map((table) => `table ${printable(table.table)}: ${outcomeText(table)}.\n`),
-        ...views.map((view) => `feature view ${printable(view.view)}: ${outcomeText(view)}.\n`),
+        ...tables.map((table) => `table ${printable(table.table)}: ${writeOutcomeText(table, 'there are no rows')}.\n`),
+        ...views.map(
+          (view) => `feature view ${printable(view.view)}: ${writeOutcomeText(view, 'there are no rows')}.\n`,
+        ),
       ];
       await context.stdout.write(lines.join(''));
     },
@@ -41,10 +43,4 @@ type Written = Omit<PushedTable, 'table'>;
 
 function asJson<Result extends Written>(result: Result): object {
   return { ...result, rows: Number(result.rows), bytes: Number(result.bytes) };
-}
-
-function outcomeText({ outcome, snapshotId, rows, files }: Written): string {
-  if (outcome === 'nothing') return 'nothing was written: there are no rows';
-  if (outcome === 'already-committed') return `written before under this key, snapshot ${snapshotId}`;
-  return `wrote ${countedText(rows, 'row')} in ${countedText(files, 'file')}, snapshot ${snapshotId}`;
 }

@@ -5,6 +5,7 @@ import { formatTimeUs } from '../../config/index.js';
 import { countText, largest } from '../../errors/index.js';
 import {
   currentSchema,
+  defaultSpec,
   findField,
   type PartitionField,
   type Schema,
@@ -55,7 +56,7 @@ function describePartitionField(field: PartitionField, schema: Schema): string {
 export function describeTable(table: Table) {
   const { metadata } = table;
   const schema = currentSchema(metadata);
-  const spec = metadata.partitionSpecs.find((candidate) => candidate.specId === metadata.defaultSpecId);
+  const spec = defaultSpec(metadata);
   const order = metadata.sortOrders.find((candidate) => candidate.orderId === metadata.defaultSortOrderId);
   const snapshot = metadata.snapshots.find((candidate) => candidate.snapshotId === metadata.currentSnapshotId);
   return {
@@ -66,7 +67,7 @@ export function describeTable(table: Table) {
     tableUuid: metadata.tableUuid,
     formatVersion: metadata.formatVersion,
     schema: schemaToJson(schema),
-    partitionSpec: (spec?.fields ?? []).map((field) => describePartitionField(field, schema)),
+    partitionSpec: spec.fields.map((field) => describePartitionField(field, schema)),
     sortOrder: (order?.fields ?? []).map(
       (field) => `${findField(schema, field.sourceId)?.name ?? `field ${field.sourceId}`} ${field.direction}`,
     ),

@@ -1,5 +1,6 @@
 /** Finding snapshots: by id, by time, by ancestry. Source: Apache Iceberg specification, "Snapshots" and "Point in Time Reads". */
 import { MoraineError } from '../../errors/index.js';
+import type { PartitionSpec } from '../partitions/partition-spec.js';
 import type { Schema } from '../schema/types.js';
 import type { Snapshot, TableMetadata } from './metadata.js';
 
@@ -54,6 +55,13 @@ export function snapshotAsOf(metadata: TableMetadata, timestampMs: bigint): Snap
 /** The schema to read a snapshot with: its own; the table's current one when the snapshot names none or one that is gone. */
 export function schemaOfSnapshot(metadata: TableMetadata, snapshot: Snapshot): Schema {
   return metadata.schemas.find((schema) => schema.schemaId === snapshot.schemaId) ?? currentSchema(metadata);
+}
+
+/** The partition spec of new files. @throws MoraineError `METADATA_CORRUPT` */
+export function defaultSpec({ partitionSpecs, defaultSpecId }: TableMetadata): PartitionSpec {
+  const spec = partitionSpecs.find(({ specId }) => specId === defaultSpecId);
+  if (spec !== undefined) return spec;
+  throw new MoraineError('METADATA_CORRUPT', `The table has no partition spec ${defaultSpecId}, which is its default.`);
 }
 
 /** The table's current schema. */

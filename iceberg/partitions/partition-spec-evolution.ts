@@ -1,7 +1,7 @@
 /** Evolution of partition specs. Source: Apache Iceberg specification, "Partition Evolution". */
 import { didYouMean, largest, MoraineError } from '../../errors/index.js';
 import type { TableMetadata } from '../metadata/metadata.js';
-import { currentSchema } from '../metadata/snapshot-log.js';
+import { currentSchema, defaultSpec } from '../metadata/snapshot-log.js';
 import type { PartitionField, PartitionSpec } from './partition-spec.js';
 import { sameFields } from './partition-spec.js';
 import { checkPartitionSpec } from './spec-check.js';
@@ -23,7 +23,7 @@ export function evolvePartitionSpec(
   metadata: TableMetadata,
   change: { readonly remove?: readonly string[]; readonly add?: readonly Omit<PartitionField, 'fieldId'>[] },
 ): PartitionSpec {
-  const current = metadata.partitionSpecs.find((spec) => spec.specId === metadata.defaultSpecId)?.fields ?? [];
+  const current = defaultSpec(metadata).fields;
   const removed = new Set(change.remove);
   for (const name of removed) {
     if (current.some((field) => field.name === name)) continue;

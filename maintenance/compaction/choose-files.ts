@@ -74,11 +74,7 @@ export async function chooseFiles(
     );
   }
   const all = filter === undefined ? matching : (await planFiles(table, scan)).files;
-  const { keyId, eventTimeId } = online;
-  const grouping = onlineGrouping(request, onlineSpecOf(table.metadata, { keyId, eventTimeId }), {
-    keyId,
-    eventTimeId,
-  });
+  const grouping = onlineGrouping(request, onlineSpecOf(table.metadata, online), online);
   return chooseOnline(all, new Set(asked.map(keyOf)), grouping);
 }
 

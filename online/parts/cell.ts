@@ -55,7 +55,9 @@ export interface FilesOfCell {
 /** The files of a bucket, of an hour, or of both. A snapshot that changes them makes another cell. */
 export class Cell {
   readonly files: readonly FileToOpen[];
-  /** Of its rows. */
+  /** Rows of the files. */
+  readonly recordCount: bigint;
+  /** Event times that its rows may have. */
   readonly times: EventTimes;
   readonly #keyType: PrimitiveType;
   readonly #fingerprints: ReadonlyMap<string, string>;
@@ -67,13 +69,10 @@ export class Cell {
   constructor(keyType: PrimitiveType, { files, times }: FilesOfCell) {
     this.#keyType = keyType;
     this.files = files;
+    this.recordCount = files.reduce((sum, { recordCount }) => sum + recordCount, 0n);
     this.times = times;
     this.#fingerprints = new Map(files.map((file) => [file.location, fingerprintOf(file)]));
     if (this.recordCount <= MAX_PART_ROWS) this.setRanges(new KeyRanges(keyType, []));
-  }
-
-  get recordCount(): bigint {
-    return this.files.reduce((sum, { recordCount }) => sum + recordCount, 0n);
   }
 
   /** Undefined until they are known: a small cell has one range, a large one is looked at first. */

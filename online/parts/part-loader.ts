@@ -123,9 +123,9 @@ export class PartLoader {
     const files = new Set(filesOf(first.slot));
     for (const load of others) {
       if (load.table !== first.table || load.isAskedFor !== first.isAskedFor) continue;
-      const more = filesOf(load.slot).filter((file) => !files.has(file));
-      if (rows + rowsOf(load.slot) > BATCH_ROWS || files.size + more.length > BATCH_FILES) continue;
-      rows += rowsOf(load.slot);
+      const [moreRows, more] = [rowsOf(load.slot), filesOf(load.slot).filter((file) => !files.has(file))];
+      if (rows + moreRows > BATCH_ROWS || files.size + more.length > BATCH_FILES) continue;
+      rows += moreRows;
       for (const file of more) files.add(file);
       batch.push(load);
     }
