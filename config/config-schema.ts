@@ -72,6 +72,7 @@ const maintenancePolicy = z.strictObject({
 });
 
 /** Levels of the service's log, the most detailed first. */
+const TLS_VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 export const configSchema = z.strictObject({
@@ -132,6 +133,7 @@ export const configSchema = z.strictObject({
       host: text.optional(),
       port: z.int().min(0).max(65_535).optional(),
       keys: localPath.optional(),
+      tls: z.strictObject({ cert: localPath, key: localPath, minVersion: z.enum(TLS_VERSIONS).optional() }).optional(),
       maxStalenessMs: z.int().min(0).max(86_400_000).optional(),
       queueTimeoutMs: count(3_600_000).optional(),
       requestTimeoutMs: count(3_600_000).optional(),

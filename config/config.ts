@@ -166,6 +166,15 @@ export interface OnlineConfig {
   readonly cacheBytes: number;
 }
 
+/** What the HTTP service needs to be reached by TLS. */
+export interface TlsConfig {
+  /** Absolute path of the certificate, with those of its authorities after it, in PEM. */
+  readonly cert: string;
+  /** Absolute path of its private key, in PEM, without a passphrase. */
+  readonly key: string;
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+}
+
 /** The HTTP service. */
 export interface ServerConfig {
   readonly host: string;
@@ -173,6 +182,8 @@ export interface ServerConfig {
   readonly port: number;
   /** Absolute path of the file of API keys; without it no key is needed. */
   readonly keyFile?: string;
+  /** Without it the service speaks plain HTTP. */
+  readonly tls?: TlsConfig;
   /** How long ago definitions and tables may have been looked at last, in milliseconds. */
   readonly maxStalenessMs: number;
   /** Time that a read may wait for its turn, in milliseconds. */

@@ -12,6 +12,7 @@ export type {
   ServerConfig,
   StorageConfig,
   TemporalConfig,
+  TlsConfig,
   WorkerConfig,
 } from './config.js';
 export { type ConfigInput } from './config-schema.js';

@@ -13,6 +13,7 @@ import type {
   StorageCacheConfig,
   StoreConfig,
   TemporalConfig,
+  TlsConfig,
   WorkerConfig,
 } from './config.js';
 import type { ConfigInput } from './config-schema.js';
@@ -214,12 +215,20 @@ function resolveOnline({ cache, ...input }: NonNullable<ConfigInput['online']>):
   };
 }
 
+function resolveTls(
+  { cert, key, minVersion = 'TLSv1.2' }: NonNullable<NonNullable<ConfigInput['server']>['tls']>,
+  path: (text: string) => string,
+): TlsConfig {
+  return { cert: path(cert), key: path(key), minVersion };
+}
+
 function resolveServer(input: NonNullable<ConfigInput['server']>, path: (text: string) => string): ServerConfig {
   const { maxQueuedBytes } = input;
   return {
     host: input.host ?? '127.0.0.1',
     port: input.port ?? 6566,
     ...(input.keys === undefined ? {} : { keyFile: path(input.keys) }),
+    ...(input.tls === undefined ? {} : { tls: resolveTls(input.tls, path) }),
     maxStalenessMs: input.maxStalenessMs ?? 10_000,
     queueTimeoutMs: input.queueTimeoutMs ?? 50,
     requestTimeoutMs: input.requestTimeoutMs ?? 10_000,

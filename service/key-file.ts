@@ -2,9 +2,8 @@
 import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { MoraineError } from '../errors/index.js';
 import { type ApiKey, keyFileSchema, newApiKey, type Scope } from './api-keys.js';
+import { WatchedFiles } from './watched-files.js';
 
-/** Milliseconds between two looks at the file. */
-const WATCH_MS = 500;
 const OWNER_ONLY = 0o600;
 
 /** @throws CONFIG_INVALID if the file is not there or has another content */
@@ -58,14 +57,10 @@ async function writeKeyFile(path: string, keys: readonly ApiKey[]): Promise<void
 
 /** The keys of a file, followed while it changes. */
 export class WatchedKeys {
-  readonly #path: string;
-  readonly #timer: NodeJS.Timeout;
-  #version = '';
-  #keys: readonly ApiKey[] = [];
+  readonly #file: WatchedFiles<readonly ApiKey[]>;
 
-  private constructor(path: string, failed: (error: unknown) => void) {
-    this.#path = path;
-    this.#timer = setInterval(() => void this.#look().catch(failed), WATCH_MS).unref();
+  private constructor(file: WatchedFiles<readonly ApiKey[]>) {
+    this.#file = file;
   }
 
   /**
@@ -73,29 +68,14 @@ export class WatchedKeys {
    * @throws CONFIG_INVALID if it cannot be read now
    */
   static async open(path: string, failed: (error: unknown) => void): Promise<WatchedKeys> {
-    const watched = new WatchedKeys(path, failed);
-    try {
-      await watched.#look();
-      return watched;
-    } catch (error) {
-      watched.close();
-      throw error;
-    }
+    return new WatchedKeys(await WatchedFiles.open([path], () => readKeyFile(path), { failed }));
   }
 
   get keys(): readonly ApiKey[] {
-    return this.#keys;
+    return this.#file.value;
   }
 
   close(): void {
-    clearInterval(this.#timer);
-  }
-
-  async #look(): Promise<void> {
-    const { mtimeMs, size, ino } = await stat(this.#path).catch(() => ({ mtimeMs: 0, size: 0, ino: 0 }));
-    const version = `${ino}/${mtimeMs}/${size}`;
-    if (version === this.#version) return;
-    this.#version = version;
-    this.#keys = await readKeyFile(this.#path);
+    this.#file.close();
   }
 }

@@ -1,6 +1,13 @@
 /** The HTTP service: online features for clients of Feast, from the decoded rows of one reader. */
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
-import type { ServerConfig } from '../config/index.js';
+import { type SecureContextOptions, Server as TlsServer } from 'node:tls';
+import fastify, {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+  LogController,
+} from 'fastify';
+import type { ServerConfig, TlsConfig } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
 import { type GroupLimits, OnlineReader, OnlineWriter } from '../online/index.js';
 import { materializationDeps, type Project } from '../project/index.js';
@@ -20,10 +27,12 @@ import { MAX_BODY_BYTES, type Route } from './route.js';
 import { routesOf } from './routes.js';
 import { clientErrorHandler, errorSender, notFound } from './send-error.js';
 import { ServiceMetrics } from './service-metrics.js';
+import { readTlsFiles } from './tls-files.js';
+import { WatchedFiles } from './watched-files.js';
 
 /** A service that listens. */
 export interface Service {
-  /** `http://host:port`, with the port that port 0 has become. */
+  /** `http://host:port`, or `https://host:port` with TLS, with the port that port 0 has become. */
   readonly url: string;
   /** Finishes the requests that have begun, and takes no others. */
   close(): Promise<void>;
@@ -59,7 +68,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   requireKeysOrLoopback(host, server);
   const errors = new RecentErrors();
   const sendError = errorSender(errors);
-  const app = createApp(server, options.log ?? process.stderr, sendError);
+  const tls = server.tls === undefined ? undefined : await readTlsFiles(server.tls);
+  const app = createApp(server, { tls, log: options.log ?? process.stderr, sendError });
+  const watchedTls = await followTls(app, server.tls);
   const keys =
     server.keyFile === undefined
       ? undefined
@@ -106,6 +117,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     clearTimeout(late);
     clearInterval(idle);
     keys?.close();
+    watchedTls?.close();
     await feastRegistry?.close();
     await writer.idle();
     await reader.close();
@@ -151,24 +163,39 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
   }
   const address = app.server.address();
   const bound = typeof address === 'object' && address !== null ? address.port : port;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${bound}`;
+  return `${app.server instanceof TlsServer ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${bound}`;
 }
 
-function createApp(
-  server: ServerConfig,
-  log: { write(line: string): void },
-  sendError: ReturnType<typeof errorSender>,
-): FastifyInstance {
-  const app = fastify({
+/** New connections get the certificate that the files have then. */
+async function followTls(app: FastifyInstance, tls: TlsConfig | undefined): Promise<{ close(): void } | undefined> {
+  const { server } = app;
+  if (tls === undefined || !(server instanceof TlsServer)) return undefined;
+  return await WatchedFiles.open([tls.cert, tls.key], () => readTlsFiles(tls), {
+    changed: (options) => {
+      server.setSecureContext(options);
+      app.log.info('the certificate was read again');
+    },
+    failed: (error) => app.log.error(error, 'the changed certificate cannot be used'),
+  });
+}
+
+interface AppOptions {
+  readonly tls: SecureContextOptions | undefined;
+  readonly log: { write(line: string): void };
+  readonly sendError: ReturnType<typeof errorSender>;
+}
+
+function createApp(server: ServerConfig, { tls, log, sendError }: AppOptions): FastifyInstance {
+  // Bodies are limited by `limitArrival`, since some may take longer than others.
+  const http = {
+    requestTimeout: 0,
+    headersTimeout: server.requestTimeoutMs,
+    connectionsCheckingInterval: CHECK_MS,
+  };
+  const options: FastifyServerOptions = {
     logger: { level: server.logLevel, stream: log },
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: MAX_BODY_BYTES,
-    // Bodies are limited by `limitArrival`, since some may take longer than others.
-    http: {
-      requestTimeout: 0,
-      headersTimeout: server.requestTimeoutMs,
-      connectionsCheckingInterval: CHECK_MS,
-    },
     // Requests on connections that are open are still answered while the service closes.
     return503OnClosing: false,
     ajv: {
@@ -182,7 +209,10 @@ function createApp(
     },
     frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
     clientErrorHandler,
-  });
+  };
+  // The routes are the same; only the type of the server differs.
+  const transport = tls === undefined ? { http } : { https: { ...http, ...tls } };
+  const app: FastifyInstance = fastify({ ...options, ...transport } as FastifyServerOptions);
   app.removeAllContentTypeParsers();
   app.decorateRequest('apiKeyId', null);
   app.decorateRequest('bodyDigest', null);

@@ -33,5 +33,5 @@ export async function feastExport(
 function serviceUrl({ config: { server } }: Project): string {
   const everywhere = ['0.0.0.0', '::'].includes(server.host);
   const host = everywhere ? '127.0.0.1' : server.host;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${server.port}`;
+  return `${server.tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${server.port}`;
 }

@@ -1,5 +1,4 @@
 /** A store and a catalog whose certificates are of an authority of one's own. */
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
@@ -8,42 +7,10 @@ import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
+import { makeCertificate } from '../support/certificate.js';
 import { moraine } from '../support/cli.js';
 import { type Certificate, startMinio } from '../support/s3-server.js';
 import { temporaryFolder } from '../support/temp-folder.js';
-
-/** A certificate for 127.0.0.1, and its authority's. */
-function makeCertificate(folder: string): Certificate {
-  const file = (name: string): string => join(folder, name);
-  const openssl = (...args: readonly string[]): void => void execFileSync('openssl', args, { stdio: 'ignore' });
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
-  openssl(
-    'req',
-    '-x509',
-    ...key,
-    '-keyout',
-    file('ca.key'),
-    '-out',
-    file('ca.pem'),
-    '-subj',
-    '/CN=authority of the tests',
-  );
-  openssl('req', ...key, '-keyout', file('own.key'), '-out', file('own.csr'), '-subj', '/CN=127.0.0.1');
-  writeFileSync(file('names'), 'subjectAltName=IP:127.0.0.1');
-  const by = [
-    '-CA',
-    file('ca.pem'),
-    '-CAkey',
-    file('ca.key'),
-    '-CAcreateserial',
-    '-days',
-    '2',
-    '-extfile',
-    file('names'),
-  ];
-  openssl('x509', '-req', '-in', file('own.csr'), '-out', file('own.pem'), ...by);
-  return { certificate: file('own.pem'), key: file('own.key'), authority: file('ca.pem') };
-}
 
 test('a store with TLS is used once its authority is trusted; before, the error says how', async () => {
   const certificate = makeCertificate(temporaryFolder());

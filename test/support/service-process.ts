@@ -7,9 +7,9 @@ import { startMoraine } from './cli.js';
 export interface ServiceProcess {
   readonly url: string;
   /** What it has written to standard error: lines of JSON. */
-  log(): string;
+  log(this: void): string;
   /** Sends a signal and waits for the end. @returns the exit code */
-  stop(signal?: NodeJS.Signals): Promise<number | null>;
+  stop(this: void, signal?: NodeJS.Signals): Promise<number | null>;
 }
 
 /** Starts `moraine serve` on a free port, for the project in a folder, and waits until it listens. It ends with the test. */

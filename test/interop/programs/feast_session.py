@@ -140,27 +140,27 @@ def online(features, entities):
     ]
 
 
-def client_of(url):
-    """Feast's client of a feature server, with the definitions of the repository."""
+def client_of(url, cert=""):
+    """Feast's client of a feature server, with the definitions of the repository. `cert` names a file of trusted certificates."""
     config = RepoConfig(
         project="side", provider="local", registry=store.config.registry, repo_path=str(store.repo_path),
-        online_store={"type": "remote", "path": url}, entity_key_serialization_version=3)
+        online_store={"type": "remote", "path": url, "cert": cert}, entity_key_serialization_version=3)
     return FeatureStore(config=config)
 
 
-def write(url, columns, view=None, pushSource=None):
+def write(url, columns, view=None, pushSource=None, cert=""):
     """Writes rows, or pushes them; values are literals of Python, those of columns whose name ends in `_ts` or is `created` ISO times."""
     literals = {name: [ast.literal_eval(value) for value in column] for name, column in columns.items()}
     times = [name for name in columns if name.endswith("_ts") or name == "created"]
     if pushSource is None:
-        client_of(url).write_to_online_store(view, df=frame(literals, times))
+        client_of(url, cert).write_to_online_store(view, df=frame(literals, times))
     else:
-        client_of(url).push(pushSource, frame(literals, times))
+        client_of(url, cert).push(pushSource, frame(literals, times))
 
 
-def remote(url, entities, features=(), service=None, fullFeatureNames=False, withVersions=False):
+def remote(url, entities, features=(), service=None, fullFeatureNames=False, withVersions=False, cert=""):
     """What Feast's client makes of a feature server's answer: for each name of the answer [type, value, status] for each entity."""
-    client = client_of(url)
+    client = client_of(url, cert)
     entities = [{key: int(value) if str(value).isdigit() else value for key, value in row.items()} for row in entities]
     response = client.get_online_features(
         features=list(features) if service is None else client.get_feature_service(service), entity_rows=entities,
