@@ -1,5 +1,8 @@
-/** Pushes at a fixed rate over kept connections, and reads beside them: latencies from the moment that a request was due. */
-import { Agent, request } from 'node:http';
+/**
+ * Pushes at a fixed rate over kept connections, and reads beside them: latencies from the moment that a request was due. A request is sent when it
+ * is due, whether or not those before it on its connection are answered.
+ */
+import { Client } from 'undici';
 import { randomNumbers } from './online-reads.js';
 import { FEATURE_NAMES, ONLINE_VIEW, sleep } from './online-source.js';
 
@@ -11,6 +14,8 @@ const READ_INTERVAL_MS = 25;
 const READ_ENTITIES = 10;
 /** One push in so many is looked for through the other service. */
 const WATCHED = 100;
+/** Requests of a connection that may be without an answer. */
+const MAX_UNANSWERED = 1_000;
 
 export interface PushLoad {
   /** Takes pushes and reads. */
@@ -35,47 +40,57 @@ interface Timed {
 
 /** Runs for the given time. The first and the last minute (or quarter) of reads are told apart. */
 export async function measurePushes(load: PushLoad): Promise<PushFigures> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 256 });
+  const pushers = Array.from({ length: CONNECTIONS }, () => connect(load.url));
+  const [reader, other] = [connect(load.url), connect(load.otherUrl)];
   const random = randomNumbers(7);
   const pushes: Timed[] = [];
   const reads: Timed[] = [];
   const served: number[] = [];
-  const watches: Promise<void>[] = [];
+  const answers: Promise<void>[] = [];
   let failed = 0;
   let count = 0;
   const began = performance.now();
   const endMs = load.seconds * 1_000;
 
-  const every = async (offset: number, interval: number, into: Timed[], once: () => Promise<void>): Promise<void> => {
+  const timed = async (due: number, into: Timed[], answer: Promise<unknown>): Promise<void> => {
+    await answer.catch((error: unknown) => {
+      if (failed === 0) process.stderr.write(`a request failed: ${String(error)}\n`);
+      failed += 1;
+    });
+    into.push({ due, took: performance.now() - began - due });
+  };
+  const every = async (
+    offset: number,
+    interval: number,
+    into: Timed[],
+    once: () => Promise<unknown>,
+  ): Promise<void> => {
     for (let due = offset; due < endMs; due += interval) {
       const early = began + due - performance.now();
       if (early > 0) await sleep(early);
-      await once().catch((error: unknown) => {
-        if (failed === 0) process.stderr.write(`a request failed: ${String(error)}\n`);
-        failed += 1;
-      });
-      into.push({ due, took: performance.now() - began - due });
+      answers.push(timed(due, into, once()));
     }
   };
-  const push = async (): Promise<void> => {
+  const push = async (client: Client): Promise<void> => {
     const number = count++;
     const keys = Array.from({ length: ROWS }, () => Math.floor(random() * load.entities));
-    await post(agent, `${load.url}/write-to-online-store`, pushBody(keys, number));
-    if (number % WATCHED === 0) watches.push(watch(agent, load.otherUrl, keys[0] ?? 0, number, served));
+    await post(client, '/write-to-online-store', pushBody(keys, number));
+    if (number % WATCHED === 0) answers.push(watch(other, keys[0] ?? 0, number, served));
   };
   const read = async (): Promise<void> => {
     const keys = Array.from({ length: READ_ENTITIES }, () => Math.floor(random() * load.entities));
-    await post(agent, `${load.url}/get-online-features`, readBody(keys, FEATURE_NAMES));
+    await post(reader, '/get-online-features', readBody(keys, FEATURE_NAMES));
   };
   await Promise.all([
-    ...Array.from({ length: CONNECTIONS }, (_, place) =>
-      every((place * INTERVAL_MS) / CONNECTIONS, INTERVAL_MS, pushes, push),
+    ...pushers.map((client, place) =>
+      every((place * INTERVAL_MS) / CONNECTIONS, INTERVAL_MS, pushes, () => push(client)),
     ),
     every(0, READ_INTERVAL_MS, reads, read),
   ]);
-  const tookMs = performance.now() - began;
-  await Promise.all(watches);
-  agent.destroy();
+  // Answers add further ones.
+  for (let place = 0; place < answers.length; place += 1) await answers[place];
+  const tookMs = Math.max(...pushes.map(({ due, took }) => due + took));
+  await Promise.all([...pushers, reader, other].map((client) => client.close()));
   const part = Math.min(60_000, endMs / 4);
   return {
     rowsPerSecond: (1_000 * ROWS * pushes.length) / tookMs,
@@ -97,10 +112,10 @@ export async function measurePushes(load: PushLoad): Promise<PushFigures> {
 }
 
 /** Waits until the other service serves the push, or a later one of the same entity. */
-async function watch(agent: Agent, url: string, key: number, number: number, served: number[]): Promise<void> {
+async function watch(client: Client, key: number, number: number, served: number[]): Promise<void> {
   const began = performance.now();
   for (;;) {
-    const answer = await post(agent, `${url}/get-online-features`, readBody([key], ['n1'])).catch(() => '');
+    const answer = await post(client, '/get-online-features', readBody([key], ['n1'])).catch(() => '');
     const { results } = (answer === '' ? { results: [] } : JSON.parse(answer)) as {
       readonly results: readonly { readonly values: readonly (number | null)[] }[];
     };
@@ -143,22 +158,23 @@ function readBody(keys: readonly number[], features: readonly string[]): string 
   });
 }
 
+function connect(url: string): Client {
+  return new Client(url, { pipelining: MAX_UNANSWERED });
+}
+
 /** @throws for every status but 200 */
-function post(agent: Agent, url: string, body: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-    const sent = request(url, { method: 'POST', agent, headers }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (more: string) => (text += more));
-      response.on('end', () => {
-        if (response.statusCode === 200) resolve(text);
-        else reject(new Error(`${response.statusCode}: ${text}`));
-      });
-      response.on('error', reject);
-    });
-    sent.on('error', reject);
-    sent.end(body);
+async function post(client: Client, path: string, body: string): Promise<string> {
+  const { statusCode, body: answer } = await client.request({
+    path,
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body,
+    // Sent beside others without an answer.
+    idempotent: true,
   });
+  const text = await answer.text();
+  if (statusCode !== 200) throw new Error(`${statusCode}: ${text}`);
+  return text;
 }
 
 function percentile(times: readonly Timed[], part: number): number {
