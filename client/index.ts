@@ -94,6 +94,7 @@ export { type PullAnswer, type PullFeaturesRequest, withPulledFeatures } from '.
 export { type PushRequest, push } from './push.js';
 export type { PushedTable } from './push-append.js';
 export { columnProblem, type PushPlan, type PushTarget, type PushTo } from './push-plan.js';
+export { PushPlans } from './push-plans.js';
 export { type PushedInput, type PushResult, pushRows } from './push-rows.js';
 export type { RedefinedView } from './redefined-views.js';
 export { registerDefinitions } from './register-definitions.js';

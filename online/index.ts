@@ -66,6 +66,7 @@ export {
   requireFreeName,
 } from './rename-online-table.js';
 export type { FeatureSelection } from './select-features.js';
+export { SharedCheck } from './shared-check.js';
 export {
   collectFewRows,
   type FewRows,

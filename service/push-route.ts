@@ -1,8 +1,7 @@
 /** `POST /push`: rows for every view of a push source. */
-import { columnProblem, type PushedInput, type PushTarget, type PushTo, pushRows } from '../client/index.js';
+import { columnProblem, type PushedInput, PushPlans, type PushTarget, type PushTo, pushRows } from '../client/index.js';
 import { MoraineError } from '../errors/index.js';
-import type { BatchColumns, OnlineWriter } from '../online/index.js';
-import { materializationDeps, type Project } from '../project/index.js';
+import type { BatchColumns, OnlineWriteDeps, OnlineWriter } from '../online/index.js';
 import { batchRowsOf, type DataFrame, dataFrameOf, FEAST_DUMMY_KEY, rowCount } from './data-frame.js';
 import { IDEMPOTENCY_HEADER, idempotencyKeyOf } from './idempotency-key.js';
 import { PUSH_ANSWER, PUSH_REQUEST } from './push-schemas.js';
@@ -10,7 +9,7 @@ import type { Route } from './route.js';
 import { SNAPSHOTS_HEADER, snapshotsText } from './snapshot-headers.js';
 
 export interface PushDeps {
-  readonly project: Project;
+  readonly online: OnlineWriteDeps;
   readonly writer: OnlineWriter;
 }
 
@@ -21,7 +20,8 @@ interface PushBody {
   readonly to?: PushTo;
 }
 
-export function pushRoute({ project, writer }: PushDeps, maxBodyBytes: number): Route {
+export function pushRoute({ online, writer }: PushDeps, maxBodyBytes: number): Route {
+  const plans = new PushPlans(online);
   return {
     method: 'POST',
     path: '/push',
@@ -46,9 +46,12 @@ export function pushRoute({ project, writer }: PushDeps, maxBodyBytes: number): 
           return (target: PushTarget) => ({ read: (columns: BatchColumns) => rowsOf(frame, target, columns) });
         },
       };
-      const deps = await materializationDeps(project);
       const { tables, views } = await pushRows(
-        { ...deps, writeOnline: (view, push) => writer.write(view, push, bytes) },
+        {
+          ...online,
+          plan: (name, target) => plans.plan(name, target),
+          writeOnline: (view, push) => writer.write(view, push, bytes),
+        },
         { source, to, key, input },
       );
       return reply.header(SNAPSHOTS_HEADER, snapshotsText(views)).send({

@@ -100,7 +100,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     timeoutMs: { value: server.batchTimeoutMs, name: 'server.batchTimeoutMs' },
   });
   const routeDeps = {
-    ...{ project, reader, writer, metrics, maxStalenessMs, maxEntities, offline, batches, closing: closing.signal },
+    ...{ project, reader, writer, online: deps, metrics, maxStalenessMs, maxEntities, offline, batches },
+    closing: closing.signal,
     definitions: () => deps.definitions(),
   };
   addRoutes(app, routesOf(routeDeps), { ...routeDeps, keys, errors, version: options.version });
