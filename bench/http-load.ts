@@ -5,12 +5,15 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { projectRoot } from '../test/support/paths.js';
 import { debianProgram } from './debian-programs.js';
-import { FEATURE_NAMES, ONLINE_VIEW } from './online-source.js';
+import { FEATURE_NAMES, ONLINE_VIEW, sleep } from './online-source.js';
 
 const run = promisify(execFile);
 const SECONDS = 8;
 
 /** What is measured, by name: entities of a request and connections. */
+/** Entities of a read of all. */
+const KEYS_AT_ONCE = 5_000;
+
 export const LOADS = {
   '1 entity, 1 connection': { entities: 1, connections: 1 },
   '100 entities, 1 connection': { entities: 100, connections: 1 },
@@ -47,6 +50,15 @@ export async function ask(url: string, keys: readonly number[]): Promise<OnlineA
   const answer = await fetch(`${url}/get-online-features`, { method: 'POST', headers, body });
   if (!answer.ok) throw new Error(`${answer.status}: ${await answer.text()}`);
   return (await answer.json()) as OnlineAnswer;
+}
+
+/** Reads all entities, so that everything is decoded. */
+export async function decodeAll(url: string, entities: number): Promise<void> {
+  for (let from = 0; from < entities; from += KEYS_AT_ONCE) {
+    const keys = Array.from({ length: Math.min(KEYS_AT_ONCE, entities - from) }, (_, place) => from + place);
+    // The first reads of a bucket decode it, and may need more than the time of a read.
+    while (!(await ask(url, keys).catch(() => false))) await sleep(100);
+  }
 }
 
 export interface OnlineAnswer {

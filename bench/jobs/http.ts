@@ -12,7 +12,7 @@ import { loadTable, planFiles, selectSnapshot } from '../../tables/index.js';
 import { projectRoot } from '../../test/support/paths.js';
 import { pythonEnvironment } from '../../test/support/python-environment.js';
 import { debianProgram } from '../debian-programs.js';
-import { ask, digestOfAnswers, LOAD_NAMES, measureLoads } from '../http-load.js';
+import { ask, decodeAll, digestOfAnswers, LOAD_NAMES, measureLoads } from '../http-load.js';
 import { type BenchContext, type BenchJob, type Figure, figure } from '../job.js';
 import { ENTITIES, FEATURE_NAMES, ONLINE_VIEW, sleep } from '../online-source.js';
 import { openBenchProject } from '../world.js';
@@ -112,11 +112,7 @@ export const http: BenchJob = {
       const log = { write: () => undefined };
       const service = await startService({ project, port: 0, version: '0', log });
       const entities = ENTITIES[context.size];
-      for (let from = 0; from < entities; from += 5_000) {
-        const keys = Array.from({ length: 5_000 }, (_, place) => from + place);
-        // The first reads of a bucket decode it, and may need more than the time of a read.
-        await untilReady(async () => (await ask(service.url, keys)).results.length > 0);
-      }
+      await decodeAll(service.url, entities);
       const digest = await digestOfAnswers(service.url, entities);
       const figures = await measure(() => measureLoads(service.url, entities));
       await service.close();

@@ -6,6 +6,7 @@ import { materializeDirect } from '../../materialization/index.js';
 import { compactDeps, maintenanceDeps, materializationDeps } from '../../project/index.js';
 import { startService } from '../../service/index.js';
 import { expireOnce } from '../../test/support/maintain-once.js';
+import { decodeAll } from '../http-load.js';
 import { type BenchContext, type BenchJob, figure } from '../job.js';
 import { ENTITIES, makeOnlineSource, ONLINE_VIEW, sleep } from '../online-source.js';
 import { measurePushes, type PushFigures, type PushLoad } from '../push-load.js';
@@ -25,6 +26,7 @@ async function serve(context: BenchContext) {
   const project = await openHot(context);
   const service = await startService({ project, port: 0, version: '0', log: { write: () => undefined } });
   while (!(await fetch(`${service.url}/ready`)).ok) await sleep(100);
+  await decodeAll(service.url, ENTITIES[context.size]);
   return { project, service };
 }
 
