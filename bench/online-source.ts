@@ -68,6 +68,12 @@ export async function makeOnlineSource(project: Project, size: BenchSize): Promi
   await (await project.registry()).apply(parseDefinitions([{ value: collectDefinitions([entity, view]) }]), {});
 }
 
+/** A row of every entity that is newer than those of {@link makeOnlineSource}, with the event time under its name in online tables. */
+export function newerRowsSql(size: BenchSize): string {
+  const rows = rowsSql(`range(${ENTITIES[size]})`, 'n', 1);
+  return `SELECT * RENAME (event_ts AS event_timestamp) FROM (${rows})`;
+}
+
 /** Appends newer rows of random entities to the source. @param stepS seconds of event time between two runs */
 export async function appendFeatures(
   project: Project,

@@ -6,8 +6,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import fastify from 'fastify';
 import { quoteLiteral, readableScanSql } from '../../engine/index.js';
+import type { Project } from '../../project/index.js';
 import { openScan } from '../../scans/index.js';
 import { startService } from '../../service/index.js';
+import { sizeOfFiles } from '../../staging/index.js';
 import { loadTable, planFiles, selectSnapshot } from '../../tables/index.js';
 import { projectRoot } from '../../test/support/paths.js';
 import { pythonEnvironment } from '../../test/support/python-environment.js';
@@ -25,13 +27,23 @@ const FEAST_ENV = { ...process.env, FEAST_USAGE: 'False', PYTHONDONTWRITEBYTECOD
 const openHot = (context: BenchContext) =>
   openBenchProject(context.dataFolder, '4GB', [context.scratchFolder], { cache: { maxSize: '4GB' } });
 
-/** The newest row of each entity, as the file that Feast's store is filled from. */
-async function writeNewestRows(context: BenchContext, path: string): Promise<void> {
-  const project = await openHot(context);
+async function openNewest(project: Project) {
   const identifier = { namespace: ['moraine_online'], name: ONLINE_VIEW };
   const table = await loadTable(await project.catalog(), project.io, identifier);
   const { schema, snapshot } = selectSnapshot(table.metadata);
-  const plan = await planFiles(table, { schema, snapshot });
+  return { table, schema, snapshot, plan: await planFiles(table, { schema, snapshot }) };
+}
+
+/** Memory of decoded rows by the service's own metrics. */
+async function decodedBytes(url: string): Promise<number> {
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  return Number(/^moraine_online_cache_bytes (\S+)$/m.exec(metrics)?.[1]);
+}
+
+/** The newest row of each entity, as the file that Feast's store is filled from. */
+async function writeNewestRows(context: BenchContext, path: string): Promise<void> {
+  const project = await openHot(context);
+  const { table, schema, snapshot, plan } = await openNewest(project);
   const features = FEATURE_NAMES.map((name) => (name === 'm1' ? 'm1::DOUBLE AS m1' : name)).join(', ');
   await (await project.engine()).withConnection(async (connection) => {
     const { scan } = await openScan(connection, { table, snapshot, schema }, plan);
@@ -114,10 +126,13 @@ export const http: BenchJob = {
       const entities = ENTITIES[context.size];
       await decodeAll(service.url, entities);
       const digest = await digestOfAnswers(service.url, entities);
+      const decodedMb = (await decodedBytes(service.url)) / 2 ** 20;
+      const filesMb =
+        Number(sizeOfFiles((await openNewest(project)).plan.files.map(({ file }) => file)).bytes) / 2 ** 20;
       const figures = await measure(() => measureLoads(service.url, entities));
       await service.close();
       await project.close();
-      return { ...figures, digest };
+      return { ...figures, digest, decodedMb, filesMb };
     },
     async bare(context, measure) {
       const project = await openHot(context);
@@ -171,6 +186,12 @@ export const http: BenchJob = {
       ]),
       line("Feast's read of 1 entity on Redis in its own process, p50", of('feast', 'p50'), 'ms'),
       line('the same of 100 entities', of('feast', 'p50of100'), 'ms'),
+      line("Feast's read of 1 entity on SQLite in its own process, p50", of('feast', 'sqlitep50'), 'ms'),
+      line('the same of 100 entities', of('feast', 'sqlitep50of100'), 'ms'),
+      line("memory of Redis for the entities' values", of('feast', 'redisMb'), 'MB'),
+      line("Feast's file of SQLite", of('feast', 'sqliteMb'), 'MB'),
+      line('our decoded rows in memory', of('ours', 'decodedMb'), 'MB', { floor: of('feast', 'redisMb') }),
+      line('our live files', of('ours', 'filesMb'), 'MB', { floor: of('feast', 'redisMb') }),
     ];
   },
 };

@@ -15,6 +15,7 @@ import { manyEntities } from './many-entities.js';
 import { materialize } from './materialize.js';
 import { onlineReads } from './online.js';
 import { onlineHours } from './online-hours.js';
+import { onlineWrite } from './online-write.js';
 import { plan, planCold } from './plan.js';
 import { positionDeletes } from './position-deletes.js';
 import { pushes } from './pushes.js';
@@ -43,6 +44,7 @@ export const JOBS: readonly BenchJob[] = [
   growth,
   onlineReads,
   onlineHours,
+  onlineWrite,
   http,
   pushes,
   storePlan,

@@ -15,6 +15,11 @@ const NAME = 'online';
 const RUNS = 20;
 const RUN_ROWS = 1_000;
 const MB = 2 ** 20;
+/** Entities that are read before resident memory is looked at, so many at a time. */
+const MANY_READS = 2_000_000;
+const MANY_KEYS = 100;
+/** What the query engine may use where memory is looked at. */
+const ENGINE_MB = 256;
 const STALENESS = { maxStalenessMs: 10_000 };
 
 const READS: Readonly<Record<BenchSize, number>> = { S: 20_000, M: 50_000 };
@@ -24,8 +29,8 @@ interface Opened {
   readonly reader: OnlineReader;
 }
 
-async function open(context: BenchContext, cacheBytes: number): Promise<Opened> {
-  const project = await openBenchProject(context.dataFolder);
+async function open(context: BenchContext, cacheBytes: number, memoryLimit = '4GB'): Promise<Opened> {
+  const project = await openBenchProject(context.dataFolder, memoryLimit);
   const deps = await materializationDeps(project);
   return { project, reader: new OnlineReader({ ...deps, cacheBytes, readTimeoutMs: 60_000, queueTimeoutMs: 60_000 }) };
 }
@@ -114,8 +119,9 @@ export const onlineReads: BenchJob = {
       const budget = whole.reader.cacheStats.bytes / 4;
       await close(whole);
       globalThis.gc?.();
-      const opened = await open(context, budget);
+      const opened = await open(context, budget, `${ENGINE_MB}MiB`);
       const keys = new Keys(ENTITIES[context.size]);
+      const baseMb = process.memoryUsage().rss / MB;
       const figures: Record<string, number> = { budgetMb: budget / MB };
       await measure(async () => {
         for (const kind of ['uniform', 'zipf'] as const) {
@@ -130,6 +136,12 @@ export const onlineReads: BenchJob = {
         }
       });
       figures['heldMb'] = opened.reader.cacheStats.bytes / MB;
+      for (let read = 0; read < MANY_READS; read += MANY_KEYS) {
+        const kind = read % (2 * MANY_KEYS) === 0 ? 'uniform' : 'zipf';
+        await opened.reader.getOnlineFeatures({ view: ONLINE_VIEW, ...STALENESS, ...keys[kind](MANY_KEYS) });
+      }
+      figures['residentMb'] = process.memoryUsage().rss / MB;
+      figures['residentLimitMb'] = baseMb + (1.25 * budget) / MB + ENGINE_MB;
       await close(opened);
       return figures;
     },
@@ -210,6 +222,10 @@ export const onlineReads: BenchJob = {
       line('Zipf keys, p50', of('quarter', 'zipfP50'), 'ms'),
       line('Zipf keys, p99', of('quarter', 'zipfP99'), 'ms'),
       line('decoded rows held', of('quarter', 'heldMb'), 'MB', { floor: of('quarter', 'budgetMb'), atMost: 1 }),
+      line('resident memory after 2 M entities', of('quarter', 'residentMb'), 'MB', {
+        floor: of('quarter', 'residentLimitMb'),
+        atMost: 1,
+      }),
       line('a part that is not decoded, p50', of('cold', 'part'), 'ms', { floor: of('cold', 'statement'), atMost: 2 }),
       line('ready after the start of a process', of('start', 'readyMs'), 'ms', { atMost: 2_000 }),
       line('10 entities after 50 runs, p50', of('growth', 'fifty'), 'ms', { floor: of('growth', 'none') }),

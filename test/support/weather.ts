@@ -10,7 +10,7 @@ const SLOW_BYTES_PER_SECOND = 20;
 
 /** The weather of one test: how many faults there were, by their names. */
 export class Weather {
-  readonly counts = new Map<string, number>();
+  readonly #counts = new Map<string, number>();
   readonly #random: Random;
   readonly #rate: number;
   /** No faults any more. */
@@ -43,9 +43,14 @@ export class Weather {
       ['drop', 'drop'],
     ]);
 
-  /** `store: 4 x drop, 2 x lose; ..` */
+  /** How many faults there were. */
+  get total(): number {
+    return [...this.#counts.values()].reduce((before, count) => before + count, 0);
+  }
+
+  /** `4 x drop, 2 x lose` */
   get summary(): string {
-    return [...this.counts].map(([name, count]) => `${count} x ${name}`).join(', ');
+    return [...this.#counts].map(([name, count]) => `${count} x ${name}`).join(', ');
   }
 
   /** A fault of the list, or a delay, or none. */
@@ -53,7 +58,7 @@ export class Weather {
     if (this.isCalm || !this.#random.chance(2 * this.#rate)) return 'pass';
     const isDelay = this.#random.chance(0.5);
     const [name, fault] = isDelay ? (['delay', 'pass'] as const) : this.#random.pick(faults);
-    this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
+    this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
     if (isDelay) await sleep(this.#random.int(1, LONGEST_DELAY_MS));
     return fault;
   }
