@@ -50,10 +50,10 @@ export const onlineWrite: BenchJob = {
       registerBucketFunctions(connection);
       await connection.run(`SET partitioned_write_max_open_files = ${BUCKETS * 2}`);
       await connection.run(`CREATE TABLE batch AS FROM ${parquetReader(files)}`);
-      const bucket = bucketSql({ kind: 'binary' }, 'entity_key', BUCKETS);
+      const bucket = bucketSql({ kind: 'long' }, 'entity_id', BUCKETS);
       await measure(() =>
         connection.run(
-          `COPY (SELECT *, ${bucket} AS bucket FROM batch ORDER BY bucket, entity_key) TO '${context.scratchFolder}/out'
+          `COPY (SELECT *, ${bucket} AS bucket FROM batch ORDER BY bucket, entity_id) TO '${context.scratchFolder}/out'
            (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384, PARTITION_BY (bucket))`,
         ),
       );
