@@ -71,7 +71,10 @@ export async function makeOnlineSource(project: Project, size: BenchSize): Promi
 /** A row of every entity that is newer than those of {@link makeOnlineSource}, with the event time under its name in online tables. */
 export function newerRowsSql(size: BenchSize): string {
   const rows = rowsSql(`range(${ENTITIES[size]})`, 'n', 1);
-  return `SELECT * RENAME (event_ts AS event_timestamp) FROM (${rows})`;
+  const typed = FEATURES.map(([name, type]) => `${name}::${type === 'string' ? 'VARCHAR' : type} AS ${name}`).join(
+    ', ',
+  );
+  return `SELECT entity_id, event_ts AS event_timestamp, ${typed} FROM (${rows})`;
 }
 
 /** Appends newer rows of random entities to the source. @param stepS seconds of event time between two runs */
