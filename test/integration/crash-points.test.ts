@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { Slots } from '../../activities/slots.js';
+import { FOLD } from '../support/fold-work.js';
 import { KilledRun, workerIsUp } from '../support/killed-run.js';
 import { projectRoot } from '../support/paths.js';
 import { python } from '../support/python.js';
@@ -124,7 +125,7 @@ function chosenPoints(accesses: number, sample: number): readonly number[] {
 const slot = <T>(work: () => Promise<T>): Promise<T> => atOnce.run(new AbortController().signal, work);
 
 describe.each([LOCAL, ON_S3])('a worker killed at any access is survived, on $name', (place) => {
-  test.concurrent.each(WORKS)(
+  test.concurrent.each([...WORKS, FOLD])(
     '$name',
     async (work) => {
       const { accesses } = await slot(() => survive(work, place, 0, false));
