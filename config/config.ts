@@ -190,6 +190,8 @@ export interface ServerConfig {
   readonly queueTimeoutMs: number;
   /** Time in which a request must have arrived, in milliseconds. */
   readonly requestTimeoutMs: number;
+  /** Time that requests in flight have to finish when the service closes, in milliseconds. */
+  readonly shutdownTimeoutMs: number;
   /** Entities of one request. */
   readonly maxEntities: number;
   /** Milliseconds that a write waits for others, to be one commit with them. */

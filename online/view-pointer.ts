@@ -1,7 +1,7 @@
 /** A view's online table as the catalog has it, and as it is served: a new snapshot is decoded as far as the one before was, then it takes over. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Catalog, type TableIdentifier } from '../catalogs/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
+import { withinTime } from '../processes/index.js';
 import type { FileIO } from '../storage/index.js';
 import { loadTable, type Table } from '../tables/index.js';
 import { Lineage } from './lineage.js';
@@ -177,12 +177,8 @@ export class ViewPointer {
   /** The state of a table; the one that was made last if that is not older. */
   async #stateOf(table: Table): Promise<OnlineView> {
     const making = this.#making.then(() => this.#make(table));
-    const ended = making.then(
-      () => undefined,
-      () => undefined,
-    );
     // Storage that does not answer does not hold up what is made later.
-    this.#making = Promise.race([ended, sleep(LOOK_LIMIT_MS, undefined, { ref: false })]);
+    this.#making = withinTime(making, LOOK_LIMIT_MS, () => new Error('It takes too long.')).catch(() => undefined);
     return await making;
   }
 

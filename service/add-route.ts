@@ -2,9 +2,16 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { MoraineError } from '../errors/index.js';
 import { findApiKey, mayUse } from './api-keys.js';
-import type { RouteConfig } from './arrival.js';
 import type { WatchedKeys } from './key-file.js';
 import { MAX_BODY_BYTES, type Route, routerPath } from './route.js';
+
+/** What hooks know of a route. A path that is not there has none of it. */
+export interface RouteConfig {
+  /** Whether the handler reads the body from the connection. */
+  readonly readsBody?: boolean;
+  /** What a key must have. */
+  readonly scope?: Route['scope'];
+}
 
 export function addRoute(app: FastifyInstance, route: Route, keys: WatchedKeys | undefined): void {
   const { method, path, scope, query, body, maxBodyBytes = MAX_BODY_BYTES, streamedTypes, refuse, handle } = route;
@@ -12,7 +19,7 @@ export function addRoute(app: FastifyInstance, route: Route, keys: WatchedKeys |
     method,
     url: routerPath(path),
     bodyLimit: maxBodyBytes,
-    config: { readsBody: streamedTypes !== undefined } satisfies RouteConfig,
+    config: { readsBody: streamedTypes !== undefined, scope } satisfies RouteConfig,
     schema: {
       ...(query === undefined ? {} : { querystring: query }),
       ...(body === undefined ? {} : { body: { content: { 'application/json': { schema: body } } } }),

@@ -1,5 +1,6 @@
 /** The time that the body of a request may take to arrive. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { RouteConfig } from './add-route.js';
 import { clientErrorHandler, LATE } from './send-error.js';
 
 /** Answers 408 to requests whose bodies do not arrive in time, but for those that their handlers read. */
@@ -15,9 +16,4 @@ export function limitArrival(app: FastifyInstance, ms: number): void {
     waiting.set(request, setTimeout(late, ms));
   });
   app.addHook('onResponse', async (request) => clearTimeout(waiting.get(request)));
-}
-
-export interface RouteConfig {
-  /** Whether the handler reads the body from the connection. */
-  readonly readsBody?: boolean;
 }

@@ -25,8 +25,8 @@ import type { Route } from './route.js';
 
 export interface JobDeps {
   readonly project: Project;
-  /** Aborted when the service begins to close. */
-  readonly closing: AbortSignal;
+  /** Aborted when a service that closes waits for requests no longer. */
+  readonly stopped: AbortSignal;
   definitions(): Promise<Definitions>;
 }
 
@@ -85,10 +85,10 @@ function materialize(deps: JobDeps, kind: 'window' | 'incremental'): Route {
       const requests = materializeRequests(requested, await viewsOf(deps, requested), kind);
       const wait = !isSet(flags.async);
       try {
-        const options = { wait, join: isSet(flags.force), signal: deps.closing };
+        const options = { wait, join: isSet(flags.force), signal: deps.stopped };
         return reply.status(wait ? 200 : 202).send(answerOf(await materializeViews(deps.project, requests, options)));
       } catch (error) {
-        if (deps.closing.aborted) throw stoppedWaiting(requests.map(({ view }) => view));
+        if (deps.stopped.aborted) throw stoppedWaiting(requests.map(({ view }) => view));
         if (!isMoraineError(error, 'RUN_ALREADY_ACTIVE')) throw error;
         const { status, body: answer } = errorAnswer(error);
         return reply.status(status).send({ ...answer, feature_views: error.details['views'] ?? [] });

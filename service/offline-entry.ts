@@ -6,6 +6,8 @@ import { openProject } from '../project/index.js';
 import { doOfflineWork, type OfflineNews, type OfflineOrder } from './offline-work.js';
 
 // The service that asked is gone, and nobody reads the answer.
+// Ctrl-C and supervisors signal every process of a group. The service finishes this work, or ends it.
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => undefined);
 process.once('disconnect', () => process.exit(1));
 process.once('message', (order) => void answer(order as OfflineOrder));
 

@@ -171,7 +171,13 @@ const compiled = here('./offline-entry.js');
 const ENTRY = existsSync(compiled) ? compiled : here('../dist/service/offline-entry.js');
 
 function startProcess(): ChildProcess {
-  return fork(ENTRY, [], { serialization: 'advanced', execArgv: [], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  return fork(ENTRY, [], {
+    serialization: 'advanced',
+    execArgv: [],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    // Ctrl-C in a terminal is for the service alone.
+    detached: true,
+  });
 }
 
 /** The messages of a process. */

@@ -14,7 +14,7 @@ export interface ViewReadiness {
 
 export interface Readiness {
   readonly status: 'ready' | 'not ready';
-  /** Why the definitions cannot be read. */
+  /** Why the definitions cannot be read, or that the service closes. */
   readonly error?: string;
   readonly views: readonly ViewReadiness[];
 }

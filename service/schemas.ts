@@ -117,7 +117,7 @@ export const READINESS_ANSWER = {
   required: ['status', 'views'],
   properties: {
     status: { type: 'string', enum: ['ready', 'not ready'] },
-    error: { type: 'string', description: 'Why the definitions cannot be read.' },
+    error: { type: 'string', description: 'Why the definitions cannot be read, or that the service closes.' },
     views: {
       type: 'array',
       items: {

@@ -1,12 +1,6 @@
 /** The HTTP service: online features for clients of Feast, from the decoded rows of one reader. */
 import { type SecureContextOptions, Server as TlsServer } from 'node:tls';
-import fastify, {
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-  type FastifyServerOptions,
-  LogController,
-} from 'fastify';
+import fastify, { type FastifyInstance, type FastifyServerOptions, LogController } from 'fastify';
 import type { ServerConfig, TlsConfig } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
 import { type GroupLimits, OnlineReader, OnlineWriter } from '../online/index.js';
@@ -27,6 +21,7 @@ import { MAX_BODY_BYTES, type Route } from './route.js';
 import { routesOf } from './routes.js';
 import { clientErrorHandler, errorSender, notFound } from './send-error.js';
 import { ServiceMetrics } from './service-metrics.js';
+import { Shutdown } from './shutdown.js';
 import { readTlsFiles } from './tls-files.js';
 import { WatchedFiles } from './watched-files.js';
 
@@ -34,7 +29,7 @@ import { WatchedFiles } from './watched-files.js';
 export interface Service {
   /** `http://host:port`, or `https://host:port` with TLS, with the port that port 0 has become. */
   readonly url: string;
-  /** Finishes the requests that have begun, and takes no others. */
+  /** Takes no new connections, and finishes the requests in flight for `server.shutdownTimeoutMs` at most. */
   close(): Promise<void>;
 }
 
@@ -53,8 +48,6 @@ export interface ServiceOptions {
 
 /** How often Node looks for requests that do not arrive, in milliseconds. */
 const CHECK_MS = 500;
-/** Milliseconds. */
-const CLOSE_IDLE_MS = 50;
 
 /**
  * Opens a reader of the project's online tables and serves it.
@@ -70,6 +63,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const sendError = errorSender(errors);
   const tls = server.tls === undefined ? undefined : await readTlsFiles(server.tls);
   const app = createApp(server, { tls, log: options.log ?? process.stderr, sendError });
+  const shutdown = new Shutdown(app, server.shutdownTimeoutMs);
   const watchedTls = await followTls(app, server.tls);
   const keys =
     server.keyFile === undefined
@@ -91,7 +85,6 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   });
   metrics.observeWriter(writer);
   const { maxStalenessMs, maxEntities } = server;
-  const closing = new AbortController();
   const offline = new OfflineProcesses(project.config, {
     processes: { value: server.maxRetrievals, name: 'server.maxRetrievals' },
   });
@@ -101,28 +94,25 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   });
   const routeDeps = {
     ...{ project, reader, writer, online: deps, metrics, maxStalenessMs, maxEntities, offline, batches },
-    closing: closing.signal,
+    ...{ closing: shutdown.begun, stopped: shutdown.stopped },
     definitions: () => deps.definitions(),
   };
   addRoutes(app, routesOf(routeDeps), { ...routeDeps, keys, errors, version: options.version });
   let feastRegistry: FeastRegistryFile | undefined;
-  const close = async (): Promise<void> => {
-    closing.abort();
-    const ended = Promise.all([offline.close(), batches.close()]);
-    // Node does not look for late requests any more while it closes.
-    const late = setTimeout(() => app.server.closeAllConnections(), server.requestTimeoutMs);
-    // Nor does it close connections whose last request was under way when closing began.
-    const idle = setInterval(() => app.server.closeIdleConnections(), CLOSE_IDLE_MS);
-    await app.close();
-    await ended;
-    clearTimeout(late);
-    clearInterval(idle);
+  const closeAll = async (): Promise<void> => {
+    await shutdown.close({
+      end: () => Promise.all([offline.close(), batches.close()]),
+      idle: async () => {
+        await writer.idle();
+        await feastRegistry?.close();
+        await reader.close();
+      },
+    });
     keys?.close();
     watchedTls?.close();
-    await feastRegistry?.close();
-    await writer.idle();
-    await reader.close();
   };
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => (closed ??= closeAll());
   try {
     if (options.feastRegistry !== undefined) {
       const failed = (error: unknown): void => app.log.error(error, 'the registry file of Feast cannot be written');
@@ -259,13 +249,9 @@ function addRoutes(app: FastifyInstance, routes: readonly Route[], { keys, metri
       });
   }
   pages.addTo(app);
-  const refuse = (request: FastifyRequest, reply: FastifyReply): never => {
-    throw notFound([...all, ...pages.routes], request, reply);
-  };
-  app.setNotFoundHandler(refuse);
-  // Before anything is said about a body: paths and methods that are not there take none.
+  // Not a handler of its own: before anything is said about a body, since paths and methods that are not there take none.
   app.addHook('onRequest', async (request, reply) => {
-    if (request.is404) refuse(request, reply);
+    if (request.is404) throw notFound([...all, ...pages.routes], request, reply);
   });
   app.addHook('onResponse', async (request, reply) => {
     const path = request.routeOptions.url ?? 'other';

@@ -1,12 +1,17 @@
 /** Paths that tell how the service is. */
-import { type ReadinessDeps, readiness } from './readiness.js';
+import { type Readiness, type ReadinessDeps, readiness } from './readiness.js';
 import type { Route } from './route.js';
 import { HEALTH_ANSWER, READINESS_ANSWER } from './schemas.js';
 import type { ServiceMetrics } from './service-metrics.js';
 
 export interface StateDeps extends ReadinessDeps {
   readonly metrics: ServiceMetrics;
+  /** Aborted when the service begins to close. */
+  readonly closing: AbortSignal;
 }
+
+/** Load balancers send requests elsewhere. */
+const CLOSING: Readiness = { status: 'not ready', error: 'The service is closing.', views: [] };
 
 export function stateRoutes(deps: StateDeps): readonly Route[] {
   return [
@@ -21,11 +26,11 @@ export function stateRoutes(deps: StateDeps): readonly Route[] {
     {
       method: 'GET',
       path: '/ready',
-      summary: 'Whether every online view is open.',
+      summary: 'Whether every online view is open, and the service does not close.',
       scope: null,
       answers: { 200: READINESS_ANSWER, 503: READINESS_ANSWER },
       handle: async (_, reply) => {
-        const found = await readiness(deps);
+        const found = deps.closing.aborted ? CLOSING : await readiness(deps);
         return reply.status(found.status === 'ready' ? 200 : 503).send(found);
       },
     },

@@ -207,8 +207,9 @@ test('without Temporal runs are refused and reads go on; when the server is ther
   let isAway = true;
   proxy.fateOf = () => (isAway ? 'drop' : 'pass');
   const temporal = { ...project.config.temporal, address: `127.0.0.1:${proxy.port}` };
+  const server = { ...project.config.server, shutdownTimeoutMs: 500 };
   const behind = await startService({
-    project: Object.create(project, { config: { value: { ...project.config, temporal } } }) as typeof project,
+    project: Object.create(project, { config: { value: { ...project.config, temporal, server } } }) as typeof project,
     port: 0,
     version: '',
     log: { write: () => undefined },

@@ -9,6 +9,7 @@ import { sqlType } from '../../engine/index.js';
 import { type IcebergType, parseType, type Schema } from '../../iceberg/index.js';
 import { FeatureLab } from '../support/feature-lab.js';
 import { type LabService, startLabService } from '../support/lab-service.js';
+import { stopOfflineChild } from '../support/stopped-process.js';
 
 const ARROW = 'application/vnd.apache.arrow.stream';
 const PARQUET = 'application/vnd.apache.parquet';
@@ -70,7 +71,7 @@ beforeAll(async () => {
     const select = `SELECT 9007199254740993::BIGINT AS driver, '2026-03-01T${hour}:00:00Z'::TIMESTAMPTZ AS event_ts, ${values.join(', ')}`;
     await lab.append('demo.t', select);
   }
-  service = await startLabService(lab, { maxRetrievals: 1, requestTimeoutMs: 500 });
+  service = await startLabService(lab, { maxRetrievals: 1, requestTimeoutMs: 500, shutdownTimeoutMs: 500 });
   await service.moraine.apply({
     entities: [{ name: 'driver', joinKeys: ['driver'] }],
     featureViews: [{ name: 'all', entities: ['driver'], source: { table: 'demo.t', timestampField: 'event_ts' } }],
@@ -274,31 +275,16 @@ describe('historical features over HTTP', () => {
   it('end with a client that goes away, and with the service', async () => {
     const leaving = new AbortController();
     const left = askJson(json(ROWS), ARROW, leaving.signal);
-    await stopProcess();
+    await stopOfflineChild(process.pid);
     leaving.abort();
     await expect(left).rejects.toThrow('aborted');
     await expect.poll(noFolders).toEqual([]);
 
     const cut = askJson(json(ROWS));
-    await stopProcess();
+    await stopOfflineChild(process.pid);
     await service.service.close();
     const answer = await cut;
     expect([answer.status, await answer.json()]).toEqual([503, expect.objectContaining({ code: 'SERVICE_CLOSING' })]);
     expect(noFolders()).toEqual([]);
   });
 });
-
-/** Waits for the process of a retrieval and keeps it from going on. */
-async function stopProcess(): Promise<void> {
-  const children = `/proc/${process.pid}/task/${process.pid}/children`;
-  const before = readFileSync(children, 'utf8');
-  const found = (): number | undefined => {
-    const pids = readFileSync(children, 'utf8')
-      .trim()
-      .split(' ')
-      .filter((pid) => pid !== '' && !before.split(' ').includes(pid));
-    return pids.map(Number).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('offline-entry'));
-  };
-  await expect.poll(found, { interval: 10, timeout: 10_000 }).toBeDefined();
-  process.kill(found() ?? 0, 'SIGSTOP');
-}

@@ -5,6 +5,7 @@ import { startMoraine } from './cli.js';
 
 /** A running `moraine serve`. */
 export interface ServiceProcess {
+  readonly pid: number;
   readonly url: string;
   /** What it has written to standard error: lines of JSON. */
   log(this: void): string;
@@ -26,5 +27,5 @@ export async function startServiceProcess(folder: string, ...args: readonly stri
   const line = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next();
   if (line.done === true) throw new Error(`the service has ended:\n${log}`);
   const { url } = JSON.parse(line.value) as { readonly url: string };
-  return { url, log: () => log, stop };
+  return { pid: child.pid ?? 0, url, log: () => log, stop };
 }

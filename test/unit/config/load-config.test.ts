@@ -53,6 +53,7 @@ describe('a configuration', () => {
       maxStalenessMs: 10_000,
       queueTimeoutMs: 50,
       requestTimeoutMs: 10_000,
+      shutdownTimeoutMs: 25_000,
       maxEntities: 10_000,
       groupCommitMs: 200,
       maxQueuedWrites: 10_000,
@@ -82,7 +83,7 @@ temporal:
     encryption: { keyFile: keys.txt }, deployment: { name: features, buildId: 0.2.0 } }
 worker: { health: "[::1]:9464", lightActivities: 8, heavyActivities: 2, shutdownGraceSeconds: 45 }
 online: { namespace: on, buckets: 32, partitionStrategy: hybrid, readTimeoutMs: 250, queueTimeoutMs: 2000, cache: { maxSize: 1GB } }
-server: { host: 0.0.0.0, port: 8080, keys: keys.json, maxStalenessMs: 0, queueTimeoutMs: 20, requestTimeoutMs: 5000, maxEntities: 50, groupCommitMs: 0, maxQueuedWrites: 7, maxQueuedBytes: 5MB, maxRetrievals: 3, maxBatchEntities: 9, batchTimeoutMs: 700, maxBatches: 4, logLevel: warn }
+server: { host: 0.0.0.0, port: 8080, keys: keys.json, maxStalenessMs: 0, queueTimeoutMs: 20, requestTimeoutMs: 5000, shutdownTimeoutMs: 0, maxEntities: 50, groupCommitMs: 0, maxQueuedWrites: 7, maxQueuedBytes: 5MB, maxRetrievals: 3, maxBatchEntities: 9, batchTimeoutMs: 700, maxBatches: 4, logLevel: warn }
 logging: { namespace: served.logs }
 registry: { table: m.r }
 maintenance:
@@ -141,6 +142,7 @@ stateFolder: state
         maxStalenessMs: 0,
         queueTimeoutMs: 20,
         requestTimeoutMs: 5000,
+        shutdownTimeoutMs: 0,
         maxEntities: 50,
         groupCommitMs: 0,
         maxQueuedWrites: 7,
