@@ -1,0 +1,59 @@
+/** Limits of `moraine serve` as its clients see them, in a process of its own. */
+import { once } from 'node:events';
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import Database from 'libsql';
+import { expect, onTestFinished, test } from 'vitest';
+import { materializeDirect } from '../../materialization/index.js';
+import { materializationDeps } from '../../project/index.js';
+import { type ServiceProcess, startServiceProcess } from '../support/service-process.js';
+import { SmallProject } from '../support/small-project.js';
+
+interface Answer {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: unknown;
+}
+
+async function start(settings: string): Promise<{ readonly folder: string; readonly service: ServiceProcess }> {
+  const config = `catalogs: { local: { uri: catalog.db, warehouse: warehouse } }
+engine: { memoryLimit: 500MB, threads: 2, tempDirectory: tmp }
+${settings}
+`;
+  const small = await SmallProject.create({ view: 'readings', config });
+  await small.append(1000);
+  await materializeDirect(await materializationDeps(small.project), { view: 'readings' });
+  return { folder: small.folder, service: await startServiceProcess(small.folder) };
+}
+
+/** Reads the newest reading of a sensor, which is 900 more than its number. */
+async function read({ url }: ServiceProcess, sensor: number, agent: Agent): Promise<Answer> {
+  const headers = { 'content-type': 'application/json' };
+  const request = httpRequest(`${url}/get-online-features`, { method: 'POST', headers, agent });
+  request.end(JSON.stringify({ features: ['readings:reading'], entities: { sensor: [sensor] } }));
+  const [answer] = (await once(request, 'response')) as [IncomingMessage];
+  return { status: answer.statusCode ?? 0, headers: answer.headers, body: JSON.parse(await text(answer)) as unknown };
+}
+
+function connections(maxSockets: number): Agent {
+  const agent = new Agent({ keepAlive: true, maxSockets });
+  onTestFinished(() => agent.destroy());
+  return agent;
+}
+
+test('a read that takes longer than readTimeoutMs is answered with 504', async () => {
+  const { folder, service } = await start('online: { readTimeoutMs: 300 }\nserver: { maxStalenessMs: 0 }');
+  const agent = connections(1);
+  expect((await read(service, 1, agent)).status).toBe(200);
+  const database = new Database(join(folder, 'catalog.db'), { timeout: 10_000 });
+  onTestFinished(() => void database.close());
+  database.exec('BEGIN EXCLUSIVE');
+  const { status, headers, body } = await read(service, 1, agent);
+  expect([status, headers['retry-after']]).toEqual([504, undefined]);
+  expect(body).toEqual({
+    error: expect.stringContaining('300 ms') as string,
+    code: 'TIMED_OUT',
+    remedy: expect.stringMatching(/^[A-Z].*\.$/) as string,
+  });
+});
