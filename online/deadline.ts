@@ -1,44 +1,77 @@
 /** A time limit for work that can be cancelled. */
 import { MoraineError } from '../errors/index.js';
+import { watchLoop } from './loop-delay.js';
+import { overloaded } from './parts/statement-queue.js';
+
+/** Limits of a read. */
+export interface ReadLimits {
+  /** Of execution, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Of waiting for a turn, of the query engine or of this process, in milliseconds. */
+  readonly queueTimeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What the work has given, and the milliseconds of execution that it took. */
+export interface Timed<T> {
+  readonly result: T;
+  readonly spentMs: number;
+}
 
 /**
- * Runs the work; after `timeoutMs` milliseconds, less those that are spent already, its signal is aborted and the call fails,
- * whatever the work does. So it does when the caller's signal is aborted.
- * @throws TIMED_OUT, CANCELLED
+ * Runs the work; after `timeoutMs` of execution, less those that are spent already, its signal is aborted and the call fails, whatever the
+ * work does. So it does when the caller's signal is aborted. Time for which other work held up this process is no execution, but waiting.
+ * @throws TIMED_OUT, CANCELLED, OVERLOADED
  */
 export async function withDeadline<T>(
-  timeoutMs: number,
+  { timeoutMs, queueTimeoutMs, signal: cancel }: ReadLimits,
   work: (signal: AbortSignal) => Promise<T>,
   spentMs = 0,
-  cancel?: AbortSignal,
-): Promise<T> {
+): Promise<Timed<T>> {
   const controller = new AbortController();
+  const startMs = performance.now();
+  const loop = watchLoop();
+  const allSpentMs = (): number => spentMs + performance.now() - startMs - loop.heldUpMs();
   let timer: NodeJS.Timeout | undefined;
+  let lastChance: NodeJS.Immediate | undefined;
   let abort = (): void => undefined;
   const deadline = new Promise<never>((_, reject) => {
-    abort = () => {
-      const error = new MoraineError('CANCELLED', 'The online read was cancelled.', { cause: cancel?.reason });
+    const fail = (error: MoraineError): void => {
       reject(error);
       controller.abort(error);
     };
-    const fail = (): void => {
-      const error = new MoraineError(
-        'TIMED_OUT',
-        `The online read took longer than its limit of ${timeoutMs} ms (readTimeoutMs).`,
-      );
-      reject(error);
-      controller.abort(error);
+    abort = () => fail(new MoraineError('CANCELLED', 'The online read was cancelled.', { cause: cancel?.reason }));
+    const look = (): void => {
+      const leftMs = timeoutMs - allSpentMs();
+      const heldUpMs = loop.heldUpMs();
+      if (leftMs <= 0) fail(tooLong(timeoutMs));
+      else if (heldUpMs <= queueTimeoutMs) timer = setTimeout(look, leftMs);
+      // What is ready by now has not been noticed yet.
+      else lastChance = setImmediate(() => fail(busy(heldUpMs, queueTimeoutMs)));
     };
     // Without any time left, nothing is begun that might be done before a timer fires.
-    if (timeoutMs <= spentMs) fail();
-    else timer = setTimeout(fail, timeoutMs - spentMs);
+    look();
   });
   if (cancel?.aborted === true) abort();
   else cancel?.addEventListener('abort', abort, { once: true });
   try {
-    return await Promise.race(controller.signal.aborted ? [deadline] : [deadline, work(controller.signal)]);
+    const result = await Promise.race(controller.signal.aborted ? [deadline] : [deadline, work(controller.signal)]);
+    return { result, spentMs: allSpentMs() };
   } finally {
     cancel?.removeEventListener('abort', abort);
     clearTimeout(timer);
+    clearImmediate(lastChance);
+    loop.end();
   }
+}
+
+function tooLong(timeoutMs: number): MoraineError {
+  return new MoraineError(
+    'TIMED_OUT',
+    `The online read took longer than its limit of ${timeoutMs} ms (readTimeoutMs).`,
+  );
+}
+
+function busy(heldUpMs: number, limitMs: number): MoraineError {
+  return overloaded(`other work held up this process for ${Math.round(heldUpMs)} of ${limitMs} ms (queueTimeoutMs)`);
 }

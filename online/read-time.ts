@@ -1,14 +1,7 @@
 /** The time of one online read: execution counts towards its limit, waiting for a turn has a limit of its own. */
 import { MoraineError } from '../errors/index.js';
-import { withDeadline } from './deadline.js';
+import { type ReadLimits, withDeadline } from './deadline.js';
 import { overloaded, type Queued } from './parts/statement-queue.js';
-
-/** Limits of a read. */
-export interface ReadLimits {
-  readonly timeoutMs: number;
-  readonly queueTimeoutMs: number;
-  readonly signal: AbortSignal | undefined;
-}
 
 /** Counts the time of a read. */
 export class ReadTime {
@@ -16,15 +9,12 @@ export class ReadTime {
 
   /**
    * Runs a part of the read.
-   * @throws TIMED_OUT, CANCELLED
+   * @throws TIMED_OUT, CANCELLED, OVERLOADED
    */
-  async run<T>({ timeoutMs, signal }: ReadLimits, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const startMs = performance.now();
-    try {
-      return await withDeadline(timeoutMs, work, this.#spentMs, signal);
-    } finally {
-      this.#spentMs += performance.now() - startMs;
-    }
+  async run<T>(limits: ReadLimits, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { result, spentMs } = await withDeadline(limits, work, this.#spentMs);
+    this.#spentMs = spentMs;
+    return result;
   }
 
   /**

@@ -42,6 +42,26 @@ function connections(maxSockets: number): Agent {
   return agent;
 }
 
+const LITTLE = 'online: { cache: { maxSize: 4KiB } }';
+
+test.each([
+  [1_000, ''],
+  [1_000, LITTLE],
+  [32, LITTLE],
+])('a thousand reads at once over %d connections are answered or shed %s', async (count, settings) => {
+  const { service } = await start(settings);
+  const agent = connections(count);
+  await read(service, 1, agent);
+  const answers = await Promise.all(Array.from({ length: 1_000 }, (_, k) => read(service, k % 100, agent)));
+  const outcomes = answers.map(({ status, headers, body }, k) => {
+    if (status !== 200) return [status, headers['retry-after'], (body as { readonly code: string }).code].join(' ');
+    const { results } = body as { readonly results: readonly { readonly values: readonly unknown[] }[] };
+    return results[1]?.values[0] === 900 + (k % 100) ? 'right' : JSON.stringify(body);
+  });
+  expect(outcomes).toContain('right');
+  expect([...new Set(outcomes)].filter((outcome) => outcome !== 'right' && outcome !== '429 1 OVERLOADED')).toEqual([]);
+});
+
 test('a read that takes longer than readTimeoutMs is answered with 504', async () => {
   const { folder, service } = await start('online: { readTimeoutMs: 300 }\nserver: { maxStalenessMs: 0 }');
   const agent = connections(1);
