@@ -23,8 +23,15 @@ test(`decoded rows answer like statements in worlds of seed ${SEED}`, { timeout:
   try {
     const indexes = ONLY === undefined ? Array.from({ length: WORLDS }, (_, index) => index) : [ONLY];
     const left = indexes.values();
+    let isFailed = false;
     const lane = async (): Promise<void> => {
-      for (const index of left) await checkWorld(lab, index, counts);
+      for (const index of left) {
+        if (isFailed) return;
+        await checkWorld(lab, index, counts).catch((error: unknown) => {
+          isFailed = true;
+          throw error;
+        });
+      }
     };
     const ends = await Promise.allSettled(Array.from({ length: LANES }, lane));
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
