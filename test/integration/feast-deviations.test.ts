@@ -76,7 +76,7 @@ describeInterop('Feast answers differently', () => {
     const numbers = (file: string, pattern: RegExp) =>
       [...readFileSync(join(projectRoot, file), 'utf8').matchAll(pattern)].map(([, number]) => Number(number));
     const listed = numbers('docs/migrating-from-feast.md', /^\| (\d+) \|/gm);
-    expect(listed).toEqual(Array.from({ length: 29 }, (_, index) => index + 1));
+    expect(listed).toEqual(Array.from({ length: 30 }, (_, index) => index + 1));
     expect(numbers('test/integration/feast-deviations.test.ts', /^ {2}test\('(\d+)\. /gm)).toEqual(listed);
   });
 
@@ -433,5 +433,19 @@ describeInterop('Feast answers differently', () => {
       feast: 'KeyError',
       moraine: [{ ...rows[0], ...found, id }],
     });
+  });
+
+  test('30. names of views that differ in case alone are two names: Feast refuses them', async () => {
+    const side = await SideBySide.open(feast);
+    await side.table(TABLE, { k: 'long', event_ts: 'timestamptz', trips: 'long' }, `(1, '${at('01T10:00')}', 7)`);
+    const source = { table: TABLE, timestampField: 'event_ts' };
+    const featureViews = ['rides', 'Rides'].map((name) => ({ name, entities: ['thing'], source, features: ['trips'] }));
+    const entities = [{ name: 'thing', joinKeys: ['k'] }];
+    await expect(side.define({ entities, featureViews })).rejects.toThrow(/^ConflictingFeatureViewNames/);
+    const rows = [{ k: 1, event_timestamp: at('01T12:00') }];
+    for (const { name } of featureViews)
+      expect(await side.moraineRows({ features: [`${name}:trips`], entities: rows })).toEqual([
+        { ...rows[0], trips: 7 },
+      ]);
   });
 });

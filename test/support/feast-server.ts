@@ -8,10 +8,14 @@ import { onTestFinished } from 'vitest';
 import { feastPython } from './feast.js';
 
 /**
- * Starts `feast serve` for the repository that `SideBySide.define` has made in a folder, and waits until it answers. It ends with the test.
+ * Starts `feast serve` for the repository that `SideBySide.define` has made in a folder, and waits until it answers.
+ * @param atEnd takes what ends the process; unless given it ends with the test
  * @returns its URL
  */
-export async function startFeastServer(folder: string): Promise<string> {
+export async function startFeastServer(
+  folder: string,
+  atEnd: (stop: () => Promise<void>) => void = onTestFinished,
+): Promise<string> {
   const interpreter = feastPython();
   if (interpreter === null) throw new Error('no Python environment');
   const repository = {
@@ -31,7 +35,7 @@ export async function startFeastServer(folder: string): Promise<string> {
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => (printed = (printed + text).slice(-4000)));
   const exit = once(child, 'close');
-  onTestFinished(async () => {
+  atEnd(async () => {
     child.kill();
     await exit;
   });

@@ -15,6 +15,15 @@ export interface ServiceProcess {
 
 /** Starts `moraine serve` on a free port, for the project in a folder, and waits until it listens. It ends with the test. */
 export async function startServiceProcess(folder: string, ...args: readonly string[]): Promise<ServiceProcess> {
+  return await launchService(folder, args, onTestFinished);
+}
+
+/** As `startServiceProcess`, for several tests: what ends the process is handed over. */
+export async function launchService(
+  folder: string,
+  args: readonly string[],
+  atEnd: (stop: () => Promise<void>) => void,
+): Promise<ServiceProcess> {
   const child = startMoraine(['serve', '--port', '0', '--json', ...args], { cwd: folder });
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (log += text));
@@ -23,7 +32,7 @@ export async function startServiceProcess(folder: string, ...args: readonly stri
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
     return (await exit)[0];
   };
-  onTestFinished(async () => void (await stop()));
+  atEnd(async () => void (await stop()));
   const line = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next();
   if (line.done === true) throw new Error(`the service has ended:\n${log}`);
   const { url } = JSON.parse(line.value) as { readonly url: string };

@@ -66,10 +66,18 @@ export class SideBySide {
     this.#duckdb = duckdb;
   }
 
-  /** A new empty pair that goes with the test. @param store Feast's offline store; its online store is SQLite */
-  static async open(feast: FeastSession, store: 'duckdb' | 'dask' = 'duckdb'): Promise<SideBySide> {
+  /**
+   * A new empty pair.
+   * @param store Feast's offline store; its online store is SQLite
+   * @param atEnd takes what removes the pair; unless given it goes with the test
+   */
+  static async open(
+    feast: FeastSession,
+    store: 'duckdb' | 'dask' = 'duckdb',
+    atEnd: (close: () => Promise<void>) => void = onTestFinished,
+  ): Promise<SideBySide> {
     const lab = await FeatureLab.open();
-    onTestFinished(() => lab.close());
+    atEnd(() => lab.close());
     const duckdb = await (await DuckDBInstance.create(':memory:', { threads: '1' })).connect();
     await duckdb.run("SET TimeZone = 'UTC'");
     mkdirSync(join(lab.folder, 'feast'));

@@ -148,14 +148,15 @@ def client_of(url, cert=""):
     return FeatureStore(config=config)
 
 
-def write(url, columns, view=None, pushSource=None, cert=""):
-    """Writes rows, or pushes them; values are literals of Python, those of columns whose name ends in `_ts` or is `created` ISO times."""
+def write(columns, url=None, view=None, pushSource=None, cert=""):
+    """Writes rows, or pushes them, to a feature server, else to the repository's own store; values are literals of Python, those of columns whose name ends in `_ts` or is `created` ISO times."""
     literals = {name: [ast.literal_eval(value) for value in column] for name, column in columns.items()}
     times = [name for name in columns if name.endswith("_ts") or name == "created"]
+    client = store if url is None else client_of(url, cert)
     if pushSource is None:
-        client_of(url, cert).write_to_online_store(view, df=frame(literals, times))
+        client.write_to_online_store(view, df=frame(literals, times))
     else:
-        client_of(url, cert).push(pushSource, frame(literals, times))
+        client.push(pushSource, frame(literals, times))
 
 
 def remote(url, entities, features=(), service=None, fullFeatureNames=False, withVersions=False, cert=""):
