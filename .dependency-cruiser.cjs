@@ -150,6 +150,7 @@ const MAY_IMPORT = {
     'processes',
     'iceberg',
     'project',
+    'tracing',
     'config',
     'errors',
   ],

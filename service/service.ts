@@ -23,6 +23,7 @@ import { clientErrorHandler, errorSender, notFound } from './send-error.js';
 import { ServiceMetrics } from './service-metrics.js';
 import { Shutdown } from './shutdown.js';
 import { readTlsFiles } from './tls-files.js';
+import { traceRequestsIfConfigured } from './tracing/trace-requests.js';
 import { WatchedFiles } from './watched-files.js';
 
 /** A service that listens. */
@@ -64,6 +65,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const tls = server.tls === undefined ? undefined : await readTlsFiles(server.tls);
   const app = createApp(server, { tls, log: options.log ?? process.stderr, sendError });
   const shutdown = new Shutdown(app, server.shutdownTimeoutMs);
+  const tracing = await traceRequestsIfConfigured(app);
   const watchedTls = await followTls(app, server.tls);
   const keys =
     server.keyFile === undefined
@@ -110,6 +112,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     });
     keys?.close();
     watchedTls?.close();
+    await tracing?.flush();
   };
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => (closed ??= closeAll());

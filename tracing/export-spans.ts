@@ -37,7 +37,8 @@ function traceStatements(tracer: Tracer): void {
   tracingChannel(STATEMENT_CHANNEL).subscribe({
     start: (message) => {
       const { kind } = message as StatementEvent;
-      if (trace.getSpan(context.active()) === undefined) return;
+      // Work in the background that a request began may outlive its span.
+      if (trace.getSpan(context.active())?.isRecording() !== true) return;
       const attributes = { 'db.system': 'duckdb', 'db.operation.name': kind };
       spans.set(message, tracer.startSpan(`duckdb ${kind}`, { attributes }));
     },

@@ -8,6 +8,10 @@ export interface ReceivedSpan {
   readonly spanId: string;
   readonly parentSpanId?: string;
   readonly name: string;
+  /** 1: internal, 2: server, 3: client, 4: producer, 5: consumer. */
+  readonly kind: number;
+  /** Its code is 2 for an error. */
+  readonly status: { readonly code: number };
   readonly attributes: readonly { readonly key: string; readonly value: Readonly<Record<string, unknown>> }[];
 }
 

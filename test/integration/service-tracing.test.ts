@@ -1,0 +1,171 @@
+/** OpenTelemetry of `moraine serve`: the spans of its requests at a collector, and their ids in its log. */
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { materializeDirect } from '../../materialization/index.js';
+import { materializationDeps } from '../../project/index.js';
+import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from '../support/otlp-receiver.js';
+import { projectRoot } from '../support/paths.js';
+import { type ServiceProcess, startServiceProcess } from '../support/service-process.js';
+import { SmallProject } from '../support/small-project.js';
+
+const TRACE = '0af7651916cd43dd8448eb211c80319c';
+const PARENT = 'b7ad6b7169203331';
+const TRACEPARENT = `00-${TRACE}-${PARENT}-01`;
+const QUESTION = { features: ['readings:reading'], entities: { sensor: [7] } };
+const [SERVER, ERROR] = [2, 2];
+
+beforeEach(() => void vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', undefined));
+afterEach(() => void vi.unstubAllEnvs());
+
+async function createProject(): Promise<SmallProject> {
+  const small = await SmallProject.create({ view: 'readings' });
+  await small.append(100);
+  await materializeDirect(await materializationDeps(small.project), { view: 'readings' });
+  return small;
+}
+
+async function startCollector(): Promise<OtlpReceiver> {
+  const receiver = await startOtlpReceiver();
+  onTestFinished(() => receiver.close());
+  vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', receiver.endpoint);
+  // Nothing is sent before the service ends.
+  vi.stubEnv('OTEL_BSP_SCHEDULE_DELAY', '600000');
+  return receiver;
+}
+
+async function ask({ url }: ServiceProcess, path: string, body?: unknown): Promise<number> {
+  const json = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) };
+  const headers = { traceparent: TRACEPARENT, ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
+  const answer = await fetch(`${url}${path}`, { ...json, headers });
+  await answer.arrayBuffer();
+  return answer.status;
+}
+
+const attributesOf = ({ attributes }: ReceivedSpan): object =>
+  Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
+
+const requestSpans = (spans: readonly ReceivedSpan[]): readonly ReceivedSpan[] =>
+  spans.filter(({ kind }) => kind === SERVER);
+
+test('each request is a span below its caller, sent when the service ends', async () => {
+  const { folder } = await createProject();
+  const receiver = await startCollector();
+  const service = await startServiceProcess(folder);
+  expect(await ask(service, '/get-online-features', QUESTION)).toBe(200);
+  expect(await ask(service, '/tables/demo/none/files?snapshot=12345678987654321')).toBe(404);
+  expect(await ask(service, '/nowhere')).toBe(404);
+  expect(await ask(service, '/materialize-incremental', { end_ts: '2030-01-01T00:00:00Z' })).toBe(503);
+  expect(receiver.spans).toEqual([]);
+  expect(await service.stop()).toBe(0);
+
+  const common = { 'url.scheme': 'http', 'network.protocol.version': '1.1' };
+  const spans = requestSpans(receiver.spans);
+  expect(spans.map((span) => [span.name, span.status.code, attributesOf(span)])).toEqual([
+    [
+      'POST /get-online-features',
+      0,
+      {
+        'http.request.method': 'POST',
+        'http.route': '/get-online-features',
+        'url.path': '/get-online-features',
+        ...common,
+        'http.response.status_code': 200,
+      },
+    ],
+    [
+      'GET /tables/:namespace/:table/files',
+      0,
+      {
+        'http.request.method': 'GET',
+        'http.route': '/tables/:namespace/:table/files',
+        'url.path': '/tables/demo/none/files',
+        ...common,
+        'http.response.status_code': 404,
+      },
+    ],
+    ['GET', 0, { 'http.request.method': 'GET', 'url.path': '/nowhere', ...common, 'http.response.status_code': 404 }],
+    [
+      'POST /materialize-incremental',
+      ERROR,
+      {
+        'http.request.method': 'POST',
+        'http.route': '/materialize-incremental',
+        'url.path': '/materialize-incremental',
+        ...common,
+        'http.response.status_code': 503,
+        'error.type': 'TEMPORAL_UNAVAILABLE',
+      },
+    ],
+  ]);
+  expect(spans.map(({ traceId, parentSpanId }) => [traceId, parentSpanId])).toEqual(spans.map(() => [TRACE, PARENT]));
+  expect(receiver.bodies.join()).not.toContain('12345678987654321');
+
+  const entries = service
+    .log()
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>);
+  const logged = entries.filter((entry) => 'code' in entry);
+  expect(logged.map(({ trace_id, span_id, status }) => [trace_id, span_id, status])).toEqual([
+    [TRACE, spans[1]?.spanId, 404],
+    [TRACE, spans[2]?.spanId, 404],
+    [TRACE, spans[3]?.spanId, 503],
+  ]);
+});
+
+test('statements of DuckDB are below the request that they run for', async () => {
+  const { folder } = await createProject();
+  const receiver = await startCollector();
+  const service = await startServiceProcess(folder);
+  const write = {
+    feature_view_name: 'readings',
+    df: { sensor: [7], event_timestamp: ['2020-01-01T00:00:00'], reading: [0.25] },
+  };
+  expect(await ask(service, '/write-to-online-store', write)).toBe(200);
+  expect(await service.stop()).toBe(0);
+  const [request] = requestSpans(receiver.spans);
+  expect(receiver.spans.map(({ name, parentSpanId }) => [name, parentSpanId === request?.spanId])).toContainEqual([
+    'duckdb COPY',
+    true,
+  ]);
+});
+
+test('a collector that does not answer does not hold up the end', { timeout: 60_000 }, async () => {
+  const sockets: Socket[] = [];
+  const dead = createServer((socket) => void sockets.push(socket)).listen(0, '127.0.0.1');
+  await once(dead, 'listening');
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    dead.close();
+  });
+  const address = dead.address() as { readonly port: number };
+  vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', `http://127.0.0.1:${address.port}`);
+  for (const limit of ['OTEL_EXPORTER_OTLP_TIMEOUT', 'OTEL_BSP_EXPORT_TIMEOUT']) vi.stubEnv(limit, '600000');
+  const { folder } = await createProject();
+  const service = await startServiceProcess(folder);
+  expect(await ask(service, '/health')).toBe(200);
+  expect(await service.stop()).toBe(0);
+  expect(sockets).toHaveLength(1);
+});
+
+test('nothing of OpenTelemetry is loaded unless a collector is named', async () => {
+  const { folder } = await createProject();
+  vi.stubEnv('NODE_OPTIONS', `--import=${pathToFileURL(join(projectRoot, 'test/support/list-loaded.mjs')).href}`);
+  const packages = async (): Promise<readonly string[]> => {
+    const service = await startServiceProcess(folder);
+    expect(await ask(service, '/get-online-features', QUESTION)).toBe(200);
+    await service.stop();
+    const loaded = JSON.parse(service.log().trim().split('\n').at(-1) as string) as string[];
+    const named = loaded.flatMap((file) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? []);
+    return [...new Set(named)].filter((name) => /^(prom-client$|@opentelemetry\/)/.test(name)).sort();
+  };
+  // The library of metrics loads the interfaces, which do nothing by themselves.
+  expect(await packages()).toEqual(['@opentelemetry/api', 'prom-client']);
+  await startCollector();
+  expect(await packages()).toEqual(
+    expect.arrayContaining(['@opentelemetry/exporter-trace-otlp-http', '@opentelemetry/sdk-trace-node']),
+  );
+});
