@@ -19,5 +19,6 @@ export async function traceRequestsIfConfigured(app: FastifyInstance): Promise<R
   const { traceRequests } = await import('./request-spans.js');
   traceRequests(app);
   const late = (): Error => new Error('The collector does not answer.');
-  return { flush: () => withinTime(spans.flush(), FLUSH_MS, late).catch(() => undefined) };
+  const lost = (error: unknown): void => app.log.warn(error, 'the last spans were not sent');
+  return { flush: () => withinTime(spans.flush(), FLUSH_MS, late).catch(lost) };
 }
