@@ -143,6 +143,7 @@ const MAY_IMPORT = {
   service: [
     'client',
     'maintenance',
+    'logging',
     'online',
     'feast',
     'features',

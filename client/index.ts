@@ -55,6 +55,7 @@ export {
   type CompareLoggedFeaturesRequest,
   compareLog,
   type LoggedFeaturesRequest,
+  logDeps,
   type WriteLoggedFeaturesOptions,
   withLoggedFeatures,
   writeLog,

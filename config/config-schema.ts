@@ -146,6 +146,7 @@ export const configSchema = z.strictObject({
       maxBatchEntities: count(1_000_000).optional(),
       batchTimeoutMs: count(3_600_000).optional(),
       maxBatches: count(1024).optional(),
+      logFeatures: z.record(text, z.strictObject({ sampleRate: z.number().min(0).max(1).optional() })).optional(),
       logLevel: z.enum(LOG_LEVELS).optional(),
     })
     .optional(),

@@ -208,6 +208,8 @@ export interface ServerConfig {
   readonly batchTimeoutMs: number;
   /** Batches with views that are not online at a time, each in a process of its own. */
   readonly maxBatches: number;
+  /** Feature services whose answers are logged, each with the share of its requests, from 0 to 1. */
+  readonly logFeatures: ReadonlyMap<string, { readonly sampleRate: number }>;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 }
 

@@ -243,6 +243,12 @@ function resolveServer(input: NonNullable<ConfigInput['server']>, path: (text: s
     maxBatchEntities: input.maxBatchEntities ?? 10_000,
     batchTimeoutMs: input.batchTimeoutMs ?? 60_000,
     maxBatches: input.maxBatches ?? 2,
+    logFeatures: new Map(
+      Object.entries(input.logFeatures ?? {}).map(([service, { sampleRate }]) => [
+        service,
+        { sampleRate: sampleRate ?? 1 },
+      ]),
+    ),
     logLevel: input.logLevel ?? 'info',
   };
 }

@@ -24,7 +24,7 @@ export function importService(
   if (service.logging_config !== null) {
     findings.leftOut('logging of feature service', service.name, {
       reason: 'where served features are logged is not part of a definition',
-      remedy: 'Log served features to an Iceberg table; see the documentation of logged features.',
+      remedy: 'Name the service in server.logFeatures of moraine.yaml; see the documentation of logged features.',
     });
   }
   const features = service.features.map((projection) => referenceValue(projection, views));

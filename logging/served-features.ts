@@ -9,6 +9,7 @@ import {
   keyValueOfText,
   type OnlineRequest,
   type OnlineResponse,
+  type ReadKeyValue,
 } from '../online/index.js';
 import { type LogColumn, logColumns } from './log-columns.js';
 
@@ -23,6 +24,8 @@ export interface ServedFeatures {
   readonly entities: OnlineRequest['entities'];
   /** As in the read: key values are text. */
   readonly entitiesAsText?: boolean;
+  /** As in the read: key values are written in another way. */
+  readonly readKeyValue?: ReadKeyValue;
   /** Further values of the request, for each entity. Numbers become `double`, bigints `long`, dates points in time. */
   readonly requestData?: readonly Readonly<Record<string, RequestValue>>[];
   /** A fresh one unless given. Whether a request is in the sample depends on it alone. */
@@ -52,7 +55,8 @@ export function loggedAnswer(served: ServedFeatures): LoggedAnswer {
   if (requestData !== undefined) refuseOtherLength('rows of request data', requestData.length, response.rows.length);
   const requestId = served.requestId ?? randomUUID();
   const loggedAtUs = served.loggedAtUs ?? BigInt(Date.now()) * MICROS_PER_MILLI;
-  const keys = served.entities.map((entity) => keyValues(response, entity, served.entitiesAsText ?? false));
+  const read = served.readKeyValue ?? (served.entitiesAsText === true ? keyValueOfText : keyValue);
+  const keys = served.entities.map((entity) => keyValues(response, entity, read));
   const request = requestColumns(requestData ?? []);
   const columns = logColumns({
     joinKeys: response.joinKeys,
@@ -87,9 +91,9 @@ function refuseOtherLength(what: string, given: number, wanted: number): void {
 
 type Entity = OnlineRequest['entities'][number];
 
-function keyValues({ joinKeys }: OnlineResponse, entity: Entity, asText: boolean): readonly FeatureValue[] {
+function keyValues({ joinKeys }: OnlineResponse, entity: Entity, read: ReadKeyValue): readonly FeatureValue[] {
   const given = entity instanceof Map ? (entity as ReadonlyMap<string, unknown>) : new Map(Object.entries(entity));
-  return joinKeys.map((key) => entityKeyValues([key], given, asText ? keyValueOfText : keyValue)?.[0] ?? null);
+  return joinKeys.map((key) => entityKeyValues([key], given, read)?.[0] ?? null);
 }
 
 interface RequestColumns {

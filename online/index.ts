@@ -38,7 +38,7 @@ export {
   partitionPlaces,
 } from './online-partitioning.js';
 export { onlineProblems } from './online-problems.js';
-export type { FoundRows } from './online-read.js';
+export { type FoundRows, responseOf } from './online-read.js';
 export {
   DEFAULT_CACHE_BYTES,
   DEFAULT_QUEUE_TIMEOUT_MS,

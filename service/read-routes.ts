@@ -1,6 +1,7 @@
 /** Paths that read features. */
 import type { OnlineReader } from '../online/index.js';
 import { answerJson } from './answer-json.js';
+import type { AnswerLog } from './answer-log.js';
 import { keyValueOfJson } from './key-value-json.js';
 import { type OnlineBody, readOnlineBody } from './online-body.js';
 import { JSON_TYPE, type Route } from './route.js';
@@ -18,6 +19,7 @@ import {
 export interface ReadDeps {
   readonly reader: OnlineReader;
   readonly metrics: ServiceMetrics;
+  readonly answerLog: AnswerLog;
   readonly maxStalenessMs: number;
   readonly maxEntities: number;
 }
@@ -26,7 +28,7 @@ export function readRoutes(deps: ReadDeps): readonly Route[] {
   return [onlineFeatures(deps)];
 }
 
-function onlineFeatures({ reader, metrics, maxStalenessMs, maxEntities }: ReadDeps): Route {
+function onlineFeatures({ reader, metrics, answerLog, maxStalenessMs, maxEntities }: ReadDeps): Route {
   return {
     method: 'POST',
     path: '/get-online-features',
@@ -55,6 +57,8 @@ function onlineFeatures({ reader, metrics, maxStalenessMs, maxEntities }: ReadDe
       });
       if (minSnapshots !== undefined) requireReadViews(minSnapshots, found.snapshots);
       metrics.read(request.entities.length);
+      const sent = answerLog.sample(request, found);
+      if (sent !== undefined) reply.raw.once('finish', sent);
       return reply
         .header(SNAPSHOTS_HEADER, snapshotsText(found.snapshots))
         .header(STALENESS_HEADER, Math.ceil(found.stalenessMs))

@@ -1,6 +1,7 @@
 /** The metrics of the service, in Prometheus' text format. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { OnlineReader, OnlineWriter, OpenView } from '../online/index.js';
+import type { AnswerLog } from './answer-log.js';
 
 /** Answers take from a tenth of a millisecond to seconds. */
 const DURATION_BUCKETS_S = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 10];
@@ -51,6 +52,31 @@ export class ServiceMetrics {
   observeWriter(writer: OnlineWriter): void {
     this.#gauge('moraine_write_queue_requests', 'Writes that are not answered yet.', () => writer.queued.requests);
     this.#gauge('moraine_write_queue_bytes', 'Bytes of their bodies.', () => writer.queued.bytes);
+  }
+
+  observeAnswerLog(log: AnswerLog): void {
+    const registers = [this.#registry];
+    const rows: Counter<'service' | 'outcome'> = new Counter({
+      name: 'moraine_feature_log_rows_total',
+      help: 'Rows of served features that are in the log, that found its buffer full, and that can never be written.',
+      labelNames: ['service', 'outcome'],
+      registers,
+      collect: () => {
+        rows.reset();
+        for (const [service, { written, dropped, failed }] of log.stats)
+          for (const [outcome, count] of Object.entries({ written, dropped, failed }))
+            rows.inc({ service, outcome }, count);
+      },
+    });
+    const waiting: Gauge<'service'> = new Gauge({
+      name: 'moraine_feature_log_buffered_rows',
+      help: 'Rows of served features that wait to be written.',
+      labelNames: ['service'],
+      registers,
+      collect: () => {
+        for (const [service, { buffered }] of log.stats) waiting.set({ service }, buffered);
+      },
+    });
   }
 
   answered(path: string, status: number, seconds: number): void {

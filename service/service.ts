@@ -1,11 +1,13 @@
 /** The HTTP service: online features for clients of Feast, from the decoded rows of one reader. */
 import { type SecureContextOptions, Server as TlsServer } from 'node:tls';
 import fastify, { type FastifyInstance, type FastifyServerOptions, LogController } from 'fastify';
+import { logDeps } from '../client/index.js';
 import type { ServerConfig, TlsConfig } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
 import { type GroupLimits, OnlineReader, OnlineWriter } from '../online/index.js';
 import { materializationDeps, type Project } from '../project/index.js';
 import { addRoute } from './add-route.js';
+import { AnswerLog } from './answer-log.js';
 import { limitArrival } from './arrival.js';
 import { parseExactJson } from './exact-json.js';
 import { FeastRegistryFile, type FeastRegistryFileOptions } from './feast-registry-file.js';
@@ -86,6 +88,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     grouped: (requests, outcome) => metrics.grouped(requests, outcome),
   });
   metrics.observeWriter(writer);
+  const answerLog = new AnswerLog(await logDeps(project), server.logFeatures, app.log);
+  metrics.observeAnswerLog(answerLog);
   const { maxStalenessMs, maxEntities } = server;
   const offline = new OfflineProcesses(project.config, {
     processes: { value: server.maxRetrievals, name: 'server.maxRetrievals' },
@@ -95,7 +99,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     timeoutMs: { value: server.batchTimeoutMs, name: 'server.batchTimeoutMs' },
   });
   const routeDeps = {
-    ...{ project, reader, writer, online: deps, metrics, maxStalenessMs, maxEntities, offline, batches },
+    ...{ project, reader, writer, answerLog, online: deps, metrics, maxStalenessMs, maxEntities, offline, batches },
     ...{ closing: shutdown.begun, stopped: shutdown.stopped },
     definitions: () => deps.definitions(),
   };
@@ -105,11 +109,12 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     await shutdown.close({
       end: () => Promise.all([offline.close(), batches.close()]),
       idle: async () => {
-        await writer.idle();
+        await Promise.all([writer.idle(), answerLog.flush()]);
         await feastRegistry?.close();
         await reader.close();
       },
     });
+    await answerLog.close();
     keys?.close();
     watchedTls?.close();
     await tracing?.flush();

@@ -62,6 +62,7 @@ describe('a configuration', () => {
       batchTimeoutMs: 60_000,
       maxBatches: 2,
       maxQueuedBytes: 268_435_456,
+      logFeatures: new Map(),
       logLevel: 'info',
     });
     expect(config.registry.table).toBe('moraine.registry');
@@ -83,7 +84,7 @@ temporal:
     encryption: { keyFile: keys.txt }, deployment: { name: features, buildId: 0.2.0 } }
 worker: { health: "[::1]:9464", lightActivities: 8, heavyActivities: 2, shutdownGraceSeconds: 45 }
 online: { namespace: on, buckets: 32, partitionStrategy: hybrid, readTimeoutMs: 250, queueTimeoutMs: 2000, cache: { maxSize: 1GB } }
-server: { host: 0.0.0.0, port: 8080, keys: keys.json, maxStalenessMs: 0, queueTimeoutMs: 20, requestTimeoutMs: 5000, shutdownTimeoutMs: 0, maxEntities: 50, groupCommitMs: 0, maxQueuedWrites: 7, maxQueuedBytes: 5MB, maxRetrievals: 3, maxBatchEntities: 9, batchTimeoutMs: 700, maxBatches: 4, logLevel: warn }
+server: { host: 0.0.0.0, port: 8080, keys: keys.json, maxStalenessMs: 0, queueTimeoutMs: 20, requestTimeoutMs: 5000, shutdownTimeoutMs: 0, maxEntities: 50, groupCommitMs: 0, maxQueuedWrites: 7, maxQueuedBytes: 5MB, maxRetrievals: 3, maxBatchEntities: 9, batchTimeoutMs: 700, maxBatches: 4, logFeatures: { rides: { sampleRate: 0.25 }, food: {} }, logLevel: warn }
 logging: { namespace: served.logs }
 registry: { table: m.r }
 maintenance:
@@ -151,6 +152,10 @@ stateFolder: state
         batchTimeoutMs: 700,
         maxBatches: 4,
         maxQueuedBytes: 5_000_000,
+        logFeatures: new Map([
+          ['rides', { sampleRate: 0.25 }],
+          ['food', { sampleRate: 1 }],
+        ]),
         logLevel: 'warn',
       },
       logging: { namespace: 'served.logs' },
