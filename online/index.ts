@@ -54,7 +54,7 @@ export { onlineRowSql } from './online-row.js';
 export { awaitsRebuild, JOIN_KEYS_PROPERTY, joinKeysOfTable } from './online-schema-change.js';
 export { isExpired, type OnlineStatus, type OnlineValue } from './online-status.js';
 export type { OnlineRow } from './online-view.js';
-export { type ClientBatch, OnlineWriter } from './online-writer.js';
+export { type ClientBatch, GROUP_CHANNEL, type GroupEvent, OnlineWriter, WRITE_CHANNEL } from './online-writer.js';
 export { type Column, isNull, valueAt } from './parts/column.js';
 export { eventTimestampUs, type RowPlace } from './parts/segment.js';
 export { isPushedOnline, PUSHED_AT, PUSHED_ONLINE } from './pushed-snapshots.js';

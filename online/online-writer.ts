@@ -1,4 +1,5 @@
 /** Writes of many clients to online tables: those for one view that arrive within a short time are one commit. */
+import { channel, tracingChannel } from 'node:diagnostics_channel';
 import type { IdempotencyKey, Table } from '../tables/index.js';
 import type { BatchRows } from './batch-rows.js';
 import { GroupCommits, type GroupLimits } from './group-commits.js';
@@ -15,6 +16,22 @@ export interface ClientBatch {
   /** The created time of rows without one, in microseconds since the epoch; the time of the call by default. */
   readonly nowUs?: bigint | undefined;
 }
+
+/** A write of a client that waits for its group; sent in its own asynchronous context. */
+export const WRITE_CHANNEL = 'moraine:online-write';
+
+/** The commit of a group, traced. */
+export const GROUP_CHANNEL = 'moraine:group-commit';
+
+/** A group while it is committed and afterwards. */
+export interface GroupEvent {
+  readonly view: string;
+  /** The writes, each as {@link WRITE_CHANNEL} has sent it. */
+  readonly writes: readonly object[];
+}
+
+const joined = channel(WRITE_CHANNEL);
+const groups = tracingChannel<GroupEvent>(GROUP_CHANNEL);
 
 /** Those who want to know of commits. */
 export interface WriterListener {
@@ -38,7 +55,10 @@ export class OnlineWriter {
       commit: async (view, batches) => {
         const [{ pushed } = { pushed: true }] = batches;
         try {
-          const { outcomes, table } = await writeOnlineGroup(deps, { view, pushed, batches });
+          const { outcomes, table } = await groups.tracePromise(
+            () => writeOnlineGroup(deps, { view, pushed, batches }),
+            { view, writes: batches },
+          );
           if (table !== null) await listener.committed(view, table);
           listener.grouped(batches.length, table === null ? 'nothing' : 'committed');
           return outcomes;
@@ -62,7 +82,9 @@ export class OnlineWriter {
    * @throws OVERLOADED if too much waits; IDEMPOTENCY_KEY_REUSED if another batch was written under the key; as `writeOnlineBatch`
    */
   async write(view: string, batch: ClientBatch, bytes: number): Promise<OnlineWriteResult> {
-    return await this.#groups.add(view, { ...batch, nowUs: batch.nowUs ?? BigInt(Date.now()) * 1000n }, bytes);
+    const timed = { ...batch, nowUs: batch.nowUs ?? BigInt(Date.now()) * 1000n };
+    if (joined.hasSubscribers) joined.publish(timed);
+    return await this.#groups.add(view, timed, bytes);
   }
 
   /** Waits until nothing is under way any more. */

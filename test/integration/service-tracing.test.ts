@@ -20,8 +20,13 @@ const [SERVER, ERROR] = [2, 2];
 beforeEach(() => void vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', undefined));
 afterEach(() => void vi.unstubAllEnvs());
 
+const CONFIG = `catalogs: { local: { uri: catalog.db, warehouse: warehouse } }
+engine: { memoryLimit: 500MB, threads: 2, tempDirectory: tmp }
+server: { groupCommitMs: 1500 }
+`;
+
 async function createProject(): Promise<SmallProject> {
-  const small = await SmallProject.create({ view: 'readings' });
+  const small = await SmallProject.create({ view: 'readings', config: CONFIG });
   await small.append(100);
   await materializeDirect(await materializationDeps(small.project), { view: 'readings' });
   return small;
@@ -131,6 +136,29 @@ test('statements of DuckDB are below the request that they run for', async () =>
     'duckdb COPY',
     true,
   ]);
+});
+
+test('a group commit is a span below its first write, and linked to each', async () => {
+  const { folder } = await createProject();
+  const receiver = await startCollector();
+  const service = await startServiceProcess(folder);
+  const write = (sensor: number): Promise<number> =>
+    ask(service, '/write-to-online-store', {
+      feature_view_name: 'readings',
+      df: { sensor: [sensor], event_timestamp: ['2020-01-01T00:00:00'], reading: [0.25] },
+    });
+  expect(await Promise.all([write(7), write(8), write(9)])).toEqual([200, 200, 200]);
+  expect(await service.stop()).toBe(0);
+  const requests = requestSpans(receiver.spans).map(({ spanId }) => spanId);
+  const groups = receiver.spans.filter(({ name }) => name === 'group commit');
+  expect(groups.map((span) => [span.kind, span.status.code, attributesOf(span)])).toEqual([
+    [1, 0, { 'moraine.view': 'readings', 'moraine.group.writes': 3 }],
+  ]);
+  const [{ links = [], parentSpanId } = {}] = groups;
+  const linked = links.map(({ spanId }) => spanId);
+  expect(new Set(linked)).toEqual(new Set(requests));
+  expect(linked).toHaveLength(3);
+  expect(parentSpanId).toBe(linked[0]);
 });
 
 test('a collector that does not answer does not hold up the end', async () => {

@@ -12,6 +12,7 @@ export interface ReceivedSpan {
   readonly kind: number;
   /** Its code is 2 for an error. */
   readonly status: { readonly code: number };
+  readonly links?: readonly { readonly spanId: string }[];
   readonly attributes: readonly { readonly key: string; readonly value: Readonly<Record<string, unknown>> }[];
 }
 
