@@ -18,11 +18,12 @@ import {
   rewriteGroup,
   sweepOrphans,
 } from '../../maintenance/index.js';
-import { type MaterializationDeps, materializeDirect } from '../../materialization/index.js';
+import { materializeDirect } from '../../materialization/index.js';
 import { getOnlineFeatures, writeOnlineBatch } from '../../online/index.js';
 import { stageRows } from '../../staging/index.js';
 import { commitAppend, readManifestEntries, readSnapshotManifests, type Table } from '../../tables/index.js';
 import { type CrashingRun, type CrashLab, type CrashSite, crashLabs, rowsOf } from '../support/crash-lab.js';
+import { maintenanceDepsAt, materializationDepsAt } from '../support/crash-site-deps.js';
 import { expectIntact } from '../support/intact-table.js';
 import { SOURCE, SOURCE_SCHEMA, VIEW } from '../support/materialization-lab.js';
 
@@ -30,17 +31,6 @@ const LIMIT_MS = 1_800_000;
 const EVERY = process.env['MORAINE_CRASH_POINTS'] === 'all' ? 1 : 5;
 const ONLINE = `moraine_online.${VIEW.name}`;
 const NOW_US = 1_000_000n * 1_000_000n;
-const DEFINITIONS = {
-  entities: new Map([['thing', { name: 'thing', joinKeys: ['k'] }]]),
-  featureViews: new Map([[VIEW.name, { ...VIEW, onlineBuckets: 2 }]]),
-  featureServices: new Map(),
-};
-
-const depsOf = (site: CrashSite): MaterializationDeps => ({
-  ...site,
-  definitions: () => Promise.resolve(DEFINITIONS),
-  loadSource: (name) => site.loadTable(name),
-});
 
 /** Key, second and value. */
 type Row = readonly [k: number, at: number, v: number];
@@ -50,7 +40,7 @@ const upTo = (count: number): readonly number[] => Array.from({ length: count },
 async function push(site: CrashSite, rows: readonly Row[]): Promise<void> {
   const values = rows.map(([k, at, v]) => `(${k}::BIGINT, ${v}::DOUBLE, make_timestamptz(${at * 1e6}), NULL)`);
   const open = () => Promise.resolve(`SELECT * FROM (VALUES ${values.join(', ')}) AS t(k, v, event_ts, created)`);
-  await writeOnlineBatch(depsOf(site), { view: VIEW.name, open });
+  await writeOnlineBatch(materializationDepsAt(site), { view: VIEW.name, open });
 }
 
 /**
@@ -69,7 +59,7 @@ async function filled(openLab: () => Promise<CrashLab>, entities: number): Promi
     stageRows(connection, source, { select, namePrefix: randomUUID() }),
   );
   await commitAppend(source, { files });
-  await materializeDirect(depsOf(site), { view: VIEW.name, nowUs: NOW_US });
+  await materializeDirect(materializationDepsAt(site), { view: VIEW.name, nowUs: NOW_US });
   for (const row of ONE_BY_ONE) await push(site, [row]);
   for (const rows of SMALL_WRITES) await push(site, rows);
   const online = await site.loadTable(ONLINE);
@@ -127,7 +117,7 @@ const SCENARIOS: readonly Scenario[] = [
 const fold =
   (strategy: CompactRequest['strategy']): CrashingRun =>
   async (site, history) => {
-    const deps = { ...site, definitions: () => Promise.resolve(DEFINITIONS) };
+    const deps = materializationDepsAt(site);
     for (;;) {
       const runId = await history.step('run', () => Promise.resolve(randomUUID()));
       const request = { table: ONLINE, strategy };
@@ -158,7 +148,7 @@ async function expectFolded(lab: CrashLab, { entities, rows, commits }: Scenario
   const site = lab.site();
   const table = await site.loadTable(ONLINE);
   const read = { view: VIEW.name, entities: upTo(entities).map((k) => ({ k })), nowUs: NOW_US, readTimeoutMs: 60_000 };
-  const served = (await getOnlineFeatures(depsOf(site), read)).rows.map(([value]) => value?.value);
+  const served = (await getOnlineFeatures(materializationDepsAt(site), read)).rows.map(([value]) => value?.value);
   expect(served).toEqual(upTo(entities).map((k) => NEWEST_SMALL[k]?.[2] ?? k));
   const live = await rowsOf(site, table, 'SELECT k, epoch(event_timestamp)::BIGINT, v::BIGINT FROM rows');
   expect(live.map((row) => row.join('|')).toSorted()).toEqual(textOf(rows));
@@ -171,20 +161,7 @@ async function expectFolded(lab: CrashLab, { entities, rows, commits }: Scenario
 }
 
 async function sweep(site: CrashSite): Promise<void> {
-  const none = { entities: new Map(), featureViews: new Map(), featureServices: new Map() };
-  const deps = {
-    loadTable: (name: string) => site.loadTable(name),
-    tables: async function* () {
-      yield await site.loadTable(ONLINE);
-    },
-    registry: () =>
-      Promise.resolve({ snapshotId: null, definitions: none, versions: new Map(), formerNames: new Map() }),
-    onlineTable: () => Promise.resolve(null),
-    guardedPlaces: () => Promise.resolve([]),
-    datasets: () => Promise.resolve([]),
-    nowMs: () => BigInt(Date.now()),
-  };
-  await sweepOrphans(deps, ONLINE, { olderThanMs: 0n, allowYoung: true });
+  await sweepOrphans(maintenanceDepsAt(site, ONLINE), ONLINE, { olderThanMs: 0n, allowYoung: true });
 }
 
 async function storedFiles({ io }: CrashSite, { metadata }: Table): Promise<readonly string[]> {

@@ -11,7 +11,6 @@ import {
   deleteExpiredFiles,
   endCompaction,
   leasesOf,
-  type MaintenanceDeps,
   planCompaction,
   type RewrittenGroup,
   rewriteGroup,
@@ -23,6 +22,7 @@ import { stageRows } from '../../staging/index.js';
 import { commitAppend, type Table } from '../../tables/index.js';
 import { filesOf } from '../support/compaction-lab.js';
 import { type CrashingRun, type CrashLab, type CrashSite, crashLabs, rowsOf } from '../support/crash-lab.js';
+import { maintenanceDepsAt } from '../support/crash-site-deps.js';
 import { expectIntact } from '../support/intact-table.js';
 import { SOURCE, SOURCE_SCHEMA } from '../support/materialization-lab.js';
 
@@ -111,25 +111,10 @@ test(
   LIMIT_MS,
 );
 
-function maintenanceDeps(site: CrashSite): MaintenanceDeps {
-  return {
-    loadTable: (name) => site.loadTable(name),
-    tables: async function* () {
-      yield await site.loadTable(SOURCE);
-    },
-    registry: () =>
-      Promise.resolve({ snapshotId: null, definitions: NOTHING_DEFINED, versions: new Map(), formerNames: new Map() }),
-    onlineTable: () => Promise.resolve(null),
-    guardedPlaces: () => Promise.resolve([]),
-    datasets: () => Promise.resolve([]),
-    nowMs: () => BigInt(Date.now()),
-  };
-}
-
 const DAY_MS = 86_400_000n;
 
 const maintain: CrashingRun = async (site, history) => {
-  const deps = maintenanceDeps(site);
+  const deps = maintenanceDepsAt(site, SOURCE);
   const settings = { olderThanMs: 0n, retainLast: 2 };
   const { planLocation } = await history.step('plan', () => stageExpiry(deps, SOURCE, settings));
   if (planLocation !== null) {

@@ -11,7 +11,6 @@ import {
   commitMaterialization,
   commitWindows,
   extractShard,
-  type MaterializationDeps,
   planMaterialization,
   type StagedWindow,
 } from '../../materialization/index.js';
@@ -19,21 +18,11 @@ import { stageRows } from '../../staging/index.js';
 import { commitAppend, commitOverwrite, loadTable, planFiles, selectSnapshot } from '../../tables/index.js';
 import type { Access } from '../simulation/gate.js';
 import { type CrashingRun, type CrashLab, type CrashSite, crashLabs, rowsOf } from '../support/crash-lab.js';
+import { materializationDepsAt } from '../support/crash-site-deps.js';
 import { expectIntact } from '../support/intact-table.js';
 import { SOURCE, SOURCE_SCHEMA, VIEW } from '../support/materialization-lab.js';
 
 const ONLINE = { namespace: ['moraine_online'], name: VIEW.name };
-const DEFINITIONS = {
-  entities: new Map([['thing', { name: 'thing', joinKeys: ['k'] }]]),
-  featureViews: new Map([[VIEW.name, { ...VIEW, onlineBuckets: 2 }]]),
-  featureServices: new Map(),
-};
-
-const depsOf = (site: CrashSite): MaterializationDeps => ({
-  ...site,
-  definitions: () => Promise.resolve(DEFINITIONS),
-  loadSource: (name) => site.loadTable(name),
-});
 
 const STEP_US = 10_000_000n;
 /** Two windows that hold all rows of the source. */
@@ -41,7 +30,7 @@ const RANGE = { view: VIEW.name, startUs: 0n, endUs: 2n * STEP_US, stepUs: STEP_
 
 /** A backfill: a stored plan, its windows one by one, and one commit for all of them. */
 const backfill: CrashingRun = async (site, history) => {
-  const deps = depsOf(site);
+  const deps = materializationDepsAt(site);
   const planLocation = await history.step('plan', async () => storeBackfillPlan(deps, await planBackfill(deps, RANGE)));
   const { segments } = await history.step('segments', async () =>
     segmentPage(await readBackfillPlan(site.io, planLocation), 0, 500),
@@ -61,7 +50,7 @@ const backfill: CrashingRun = async (site, history) => {
 
 /** The steps of the workflow, with the history that its server would keep. */
 const materialize: CrashingRun = async (site, history) => {
-  const deps = depsOf(site);
+  const deps = materializationDepsAt(site);
   for (;;) {
     const plan = await history.step('plan', () =>
       planMaterialization(deps, { view: VIEW.name, attemptId: randomUUID() }),

@@ -2,13 +2,11 @@
  * Feast's unmodified client writes (`write_to_online_store`, `push`) to `moraine serve`, and reads back what it wrote: each type that it can
  * send, in values and types of Python. Expected values are worked out by hand.
  */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { FeastSession } from '../support/feast-session.js';
 import { describeInterop } from '../support/python.js';
 import { startServiceProcess } from '../support/service-process.js';
-import { SideBySide } from '../support/side-by-side.js';
+import { SideBySide, writeServiceConfig } from '../support/side-by-side.js';
 
 const LARGE = '9007199254740993';
 const MISSING = ['NoneType', 'None', 'NOT_FOUND'];
@@ -61,13 +59,7 @@ describeInterop("Feast's client", () => {
     };
     await side.define(definitions, undefined, { pairs: 'events' });
     const { folder } = side.lab;
-    const config = {
-      catalogs: { main: { uri: 'catalog.db', warehouse: 'warehouse' } },
-      engine: { threads: 2 },
-      online: { readTimeoutMs: 60_000 },
-      server: { queueTimeoutMs: 60_000, groupCommitMs: 20 },
-    };
-    writeFileSync(join(folder, 'moraine.yaml'), JSON.stringify(config));
+    writeServiceConfig(folder);
     await side.moraine();
     const { url } = await startServiceProcess(folder);
 

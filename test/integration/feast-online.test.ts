@@ -4,7 +4,6 @@
  * anew of `moraine serve` and of Feast's own `feast serve` (SQLite online store) by Feast's unmodified client. Each title begins with
  * the name of Feast's test. Expected values are worked out by hand; where the two differ, both answers are written down.
  */
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createMoraine } from '../../client/index.js';
@@ -12,7 +11,7 @@ import { startFeastServer } from '../support/feast-server.js';
 import { FeastSession } from '../support/feast-session.js';
 import { describeInterop } from '../support/python.js';
 import { launchService } from '../support/service-process.js';
-import { type Entity, SideBySide } from '../support/side-by-side.js';
+import { type Entity, SideBySide, writeServiceConfig } from '../support/side-by-side.js';
 
 const HOUR_MS = 3_600_000;
 const NOW_MS = Math.floor(Date.now() / HOUR_MS) * HOUR_MS;
@@ -150,13 +149,7 @@ describeInterop("Feast's universal tests of online stores, asked anew", () => {
     await tables(side);
     await side.define(definitions(), undefined, { places: 'weather' });
     const { folder } = side.lab;
-    const config = {
-      catalogs: { main: { uri: 'catalog.db', warehouse: 'warehouse' } },
-      engine: { threads: 2 },
-      online: { readTimeoutMs: 60_000 },
-      server: { queueTimeoutMs: 60_000, groupCommitMs: 20 },
-    };
-    writeFileSync(join(folder, 'moraine.yaml'), JSON.stringify(config));
+    writeServiceConfig(folder);
     const project = await createMoraine({ cwd: folder });
     await project.apply(definitions());
     await project.close();

@@ -1,12 +1,11 @@
 /** Limits of `moraine serve` as its clients see them, in a process of its own. */
 import { once } from 'node:events';
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import Database from 'libsql';
 import { expect, onTestFinished, test } from 'vitest';
 import { materializeDirect } from '../../materialization/index.js';
 import { materializationDeps } from '../../project/index.js';
+import { lockCatalog } from '../support/locked-catalog.js';
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.js';
 import { SmallProject } from '../support/small-project.js';
 
@@ -66,9 +65,7 @@ test('a read that takes longer than readTimeoutMs is answered with 504', async (
   const { folder, service } = await start('online: { readTimeoutMs: 300 }\nserver: { maxStalenessMs: 0 }');
   const agent = connections(1);
   expect((await read(service, 1, agent)).status).toBe(200);
-  const database = new Database(join(folder, 'catalog.db'), { timeout: 10_000 });
-  onTestFinished(() => void database.close());
-  database.exec('BEGIN EXCLUSIVE');
+  lockCatalog(folder);
   const { status, headers, body } = await read(service, 1, agent);
   expect([status, headers['retry-after']]).toEqual([504, undefined]);
   expect(body).toEqual({

@@ -1,12 +1,11 @@
 /** Answers of the HTTP service for feature services are logged as they were given, beside the reads. */
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import Database from 'libsql';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { registerDefinitions } from '../../client/index.js';
 import { NO_DEFINITIONS } from '../../features/index.js';
 import { materializeDirect } from '../../materialization/index.js';
 import { materializationDeps } from '../../project/index.js';
+import { lockCatalog } from '../support/locked-catalog.js';
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.js';
 import { SmallProject } from '../support/small-project.js';
 
@@ -54,19 +53,6 @@ async function logged(small: SmallProject, columns: string): Promise<unknown[][]
 }
 
 const VALUES = `sensor, readings__reading, epoch_us(readings__reading__timestamp), readings__reading__status`;
-
-/** Nobody else reads or writes the catalog until it is unlocked. */
-function lockCatalog(folder: string): () => void {
-  const database = new Database(join(folder, 'catalog.db'), { timeout: 10_000 });
-  database.exec('BEGIN EXCLUSIVE');
-  let isOpen = true;
-  const unlock = (): void => {
-    if (isOpen) database.close();
-    isOpen = false;
-  };
-  onTestFinished(unlock);
-  return unlock;
-}
 
 test('the answers of a sampled service are in its log when the service has ended, exactly', async () => {
   const { small, service } = await start('');

@@ -2,14 +2,13 @@
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tableFromArrays, tableToIPC } from 'apache-arrow';
-import Database from 'libsql';
 import { expect, onTestFinished, test } from 'vitest';
 import { materializeDirect } from '../../materialization/index.js';
 import { materializationDeps } from '../../project/index.js';
+import { lockCatalog } from '../support/locked-catalog.js';
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.js';
 import { SmallProject } from '../support/small-project.js';
 import { stopOfflineChild } from '../support/stopped-process.js';
@@ -43,19 +42,6 @@ server: { maxStalenessMs: 0, queueTimeoutMs: 60000, requestTimeoutMs: 60000, ${s
   await small.append(1000);
   await materializeDirect(await materializationDeps(small.project), { view: 'readings' });
   return { small, service: await startServiceProcess(small.folder) };
-}
-
-/** Nobody else reads or writes the catalog until it is unlocked. */
-function lockCatalog(folder: string): () => void {
-  const database = new Database(join(folder, 'catalog.db'), { timeout: 10_000 });
-  database.exec('BEGIN EXCLUSIVE');
-  let isOpen = true;
-  const unlock = (): void => {
-    if (isOpen) database.close();
-    isOpen = false;
-  };
-  onTestFinished(unlock);
-  return unlock;
 }
 
 interface Answer {

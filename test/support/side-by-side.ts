@@ -1,5 +1,5 @@
 /** One input for two: tables, definitions and questions that the real Feast and Moraine get alike, and what each of them answers. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { onTestFinished } from 'vitest';
@@ -295,4 +295,15 @@ async function orError(answer: Promise<unknown>): Promise<unknown> {
     if (error instanceof MoraineError) return error.code;
     throw error;
   }
+}
+
+/** The configuration of a service on the tables of a lab, for answers that may take their time. */
+export function writeServiceConfig(folder: string): void {
+  const config = {
+    catalogs: { main: { uri: 'catalog.db', warehouse: 'warehouse' } },
+    engine: { threads: 2 },
+    online: { readTimeoutMs: 60_000 },
+    server: { queueTimeoutMs: 60_000, groupCommitMs: 20 },
+  };
+  writeFileSync(join(folder, 'moraine.yaml'), JSON.stringify(config));
 }
