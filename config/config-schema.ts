@@ -71,8 +71,8 @@ const maintenancePolicy = z.strictObject({
   budget: byteSize.optional(),
 });
 
-/** Levels of the service's log, the most detailed first. */
 const TLS_VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
+/** Levels of the service's log, the most detailed first. */
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 export const configSchema = z.strictObject({

@@ -12,22 +12,18 @@ export interface ReadLimits {
   readonly signal: AbortSignal | undefined;
 }
 
-/** What the work has given, and the milliseconds of execution that it took. */
-export interface Timed<T> {
-  readonly result: T;
-  readonly spentMs: number;
-}
-
 /**
  * Runs the work; after `timeoutMs` of execution, less those that are spent already, its signal is aborted and the call fails, whatever the
- * work does. So it does when the caller's signal is aborted. Time for which other work held up this process is no execution, but waiting.
+ * work does. So it does when the caller's signal is aborted. While other work holds up this process, the call waits: that is no execution.
+ * @param ended hears at the end, also of a failure, how many milliseconds of execution are spent in all
  * @throws TIMED_OUT, CANCELLED, OVERLOADED
  */
 export async function withDeadline<T>(
   { timeoutMs, queueTimeoutMs, signal: cancel }: ReadLimits,
   work: (signal: AbortSignal) => Promise<T>,
   spentMs = 0,
-): Promise<Timed<T>> {
+  ended?: (spentMs: number) => void,
+): Promise<T> {
   const controller = new AbortController();
   const startMs = performance.now();
   const loop = watchLoop();
@@ -55,12 +51,12 @@ export async function withDeadline<T>(
   if (cancel?.aborted === true) abort();
   else cancel?.addEventListener('abort', abort, { once: true });
   try {
-    const result = await Promise.race(controller.signal.aborted ? [deadline] : [deadline, work(controller.signal)]);
-    return { result, spentMs: allSpentMs() };
+    return await Promise.race(controller.signal.aborted ? [deadline] : [deadline, work(controller.signal)]);
   } finally {
     cancel?.removeEventListener('abort', abort);
     clearTimeout(timer);
     clearImmediate(lastChance);
+    ended?.(allSpentMs());
     loop.end();
   }
 }

@@ -12,9 +12,9 @@ export class ReadTime {
    * @throws TIMED_OUT, CANCELLED, OVERLOADED
    */
   async run<T>(limits: ReadLimits, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { result, spentMs } = await withDeadline(limits, work, this.#spentMs);
-    this.#spentMs = spentMs;
-    return result;
+    return await withDeadline(limits, work, this.#spentMs, (spentMs) => {
+      this.#spentMs = spentMs;
+    });
   }
 
   /**

@@ -26,6 +26,18 @@ test('work that goes on for ever ends with the signal of its caller, and hears i
   expect(heard).toBe(failure);
 });
 
+test('what fails has spent its time, too', async () => {
+  let spentMs = 0;
+  const failing = withDeadline(
+    LIMITS,
+    () => Promise.reject(new Error('no')),
+    100,
+    (ms) => (spentMs = ms),
+  );
+  await expect(failing).rejects.toThrow('no');
+  expect(spentMs).toBeGreaterThan(100);
+});
+
 test('nothing is begun where the time is spent already', async () => {
   let isBegun = false;
   const working = withDeadline(LIMITS, () => Promise.resolve((isBegun = true)), 150);
@@ -39,16 +51,22 @@ describe('beside other work that holds up the process', () => {
     await nextTurn();
     holdUp(400);
     // Its timer was due long ago, that of the work is begun anew.
-    const late = withDeadline(LIMITS, async () => {
-      await nextTurn();
-      holdUp(400);
-      return await sleep(50, 'done');
-    });
-    expect((await working).result).toBe('done');
-    const { result, spentMs } = await late;
-    expect(result).toBe('done');
+    let spentMs = 0;
+    const late = withDeadline(
+      LIMITS,
+      async () => {
+        await nextTurn();
+        holdUp(400);
+        return await sleep(50, 'done');
+      },
+      0,
+      (ms) => (spentMs = ms),
+    );
+    expect(await working).toBe('done');
+    expect(await late).toBe('done');
     // Little is spent.
-    expect((await withDeadline(LIMITS, () => sleep(20, 'done'), spentMs)).result).toBe('done');
+    expect(spentMs).toBeGreaterThan(0);
+    expect(await withDeadline(LIMITS, () => sleep(20, 'done'), spentMs)).toBe('done');
   });
 
   test('what takes too long by itself is still too late', async () => {
@@ -64,7 +82,7 @@ describe('beside other work that holds up the process', () => {
     const ready = withDeadline(limits, () => sleep(20, 'done'));
     await nextTurn();
     holdUp(400);
-    expect((await ready).result).toBe('done');
+    expect(await ready).toBe('done');
     expect(await failureOf(endless)).toMatchObject({ code: 'OVERLOADED' });
   });
 });
