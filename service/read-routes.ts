@@ -63,7 +63,18 @@ function onlineFeatures({ reader, metrics, answerLog, maxStalenessMs, maxEntitie
         .header(SNAPSHOTS_HEADER, snapshotsText(found.snapshots))
         .header(STALENESS_HEADER, Math.ceil(found.stalenessMs))
         .type(JSON_TYPE)
-        .send(answerJson(found, { columns, withViews: online.include_feature_view_version_metadata ?? false }));
+        .send(smallAsText(answerJson(found, { columns, withViews: online.include_feature_view_version_metadata ?? false })));
     },
   };
+}
+
+/** Up to this many bytes an answer is sent as a text. */
+const TEXT_BYTES = 8192;
+
+/**
+ * Node sends a text together with the headers in one write, and bytes in a second one: for a small answer
+ * the second write costs more than the text.
+ */
+function smallAsText(json: Buffer): Buffer | string {
+  return json.length <= TEXT_BYTES ? json.toString('utf8') : json;
 }
