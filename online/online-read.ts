@@ -60,8 +60,11 @@ export class OnlineRead {
 
   /** Once nothing is missing. */
   get found(): FoundRows {
+    const { features, joinKeys, snapshots } = this.#bound.answer;
     return {
-      ...this.#bound.answer,
+      features,
+      joinKeys,
+      snapshots,
       entities: this.#entities.length,
       views: this.#views,
       nowUs: this.#nowUs,

@@ -1,11 +1,18 @@
 /** The time that the body of a request may take to arrive. */
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { RouteConfig } from './add-route.js';
 import { clientErrorHandler, LATE } from './send-error.js';
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Ends the request when its body is late; null for a request without one. */
+    arrivalTimer: NodeJS.Timeout | null;
+  }
+}
+
 /** Answers 408 to requests whose bodies do not arrive in time, but for those that their handlers read. */
 export function limitArrival(app: FastifyInstance, ms: number): void {
-  const waiting = new WeakMap<FastifyRequest, NodeJS.Timeout>();
+  app.decorateRequest('arrivalTimer', null);
   app.addHook('onRequest', async (request) => {
     const { raw, routeOptions } = request;
     const hasBody = 'content-length' in raw.headers || 'transfer-encoding' in raw.headers;
@@ -13,7 +20,9 @@ export function limitArrival(app: FastifyInstance, ms: number): void {
     const late = (): void => {
       if (!raw.complete) clientErrorHandler(Object.assign(new Error('late'), { code: LATE }), raw.socket);
     };
-    waiting.set(request, setTimeout(late, ms));
+    request.arrivalTimer = setTimeout(late, ms);
   });
-  app.addHook('onResponse', async (request) => clearTimeout(waiting.get(request)));
+  app.addHook('onResponse', async ({ arrivalTimer }) => {
+    if (arrivalTimer !== null) clearTimeout(arrivalTimer);
+  });
 }

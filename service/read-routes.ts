@@ -63,7 +63,9 @@ function onlineFeatures({ reader, metrics, answerLog, maxStalenessMs, maxEntitie
         .header(SNAPSHOTS_HEADER, snapshotsText(found.snapshots))
         .header(STALENESS_HEADER, Math.ceil(found.stalenessMs))
         .type(JSON_TYPE)
-        .send(smallAsText(answerJson(found, { columns, withViews: online.include_feature_view_version_metadata ?? false })));
+        .send(
+          smallAsText(answerJson(found, { columns, withViews: online.include_feature_view_version_metadata ?? false })),
+        );
     },
   };
 }

@@ -1,9 +1,10 @@
 /** How the service ends: it takes no new connections, and requests in flight have a limited time to finish. */
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { MoraineError } from '../errors/index.js';
 import type { RouteConfig } from './add-route.js';
+import { type InFlight, InFlightRequests } from './in-flight-requests.js';
 
 /** How often idle connections are looked for while the service closes, in milliseconds. */
 const IDLE_MS = 50;
@@ -22,18 +23,13 @@ export interface Endings {
   readonly idle: () => Promise<unknown>;
 }
 
-interface InFlight {
-  readonly request: FastifyRequest;
-  readonly reply: FastifyReply;
-}
-
 /** Follows the requests and connections of a server from its start on. */
 export class Shutdown {
   readonly #app: FastifyInstance;
   readonly #limitMs: number;
   readonly #begun = new AbortController();
   readonly #stopped = new AbortController();
-  readonly #requests = new Set<InFlight>();
+  readonly #requests = new InFlightRequests();
   /** By address and port of the client: sockets with TLS are others than those that were connected. */
   readonly #connections = new Map<string, Socket>();
 
@@ -42,7 +38,7 @@ export class Shutdown {
     this.#app = app;
     this.#limitMs = limitMs;
     app.addHook('onRequest', (request, reply, done) => {
-      const entry = { request, reply };
+      const entry: InFlight = { request, reply, place: -1 };
       this.#requests.add(entry);
       reply.raw.once('close', () => this.#requests.delete(entry));
       done();

@@ -38,6 +38,9 @@ export class Slot {
   readonly range: number;
   part: Part | null = null;
   behind: Behind | null;
+  /** Those that were used last before it and first after it, among those with parts; of the cache. */
+  usedBefore: Slot | null = null;
+  usedAfter: Slot | null = null;
 
   constructor(cell: Cell, range: number, behind: Behind | null = null) {
     this.cell = cell;

@@ -14,8 +14,10 @@ export interface PartCacheStats {
 /** Keeps parts in their slots. */
 export class PartCache {
   readonly budgetBytes: number;
-  /** In the order of their last use. */
-  readonly #used = new Map<Slot, Part>();
+  /** Ends of the list of slots in the order of their last use. A Map, whose entries would move with each use, keeps the garbage collector busy. */
+  #oldest: Slot | null = null;
+  #newest: Slot | null = null;
+  #parts = 0;
   /** How many parts have a segment: the parts of two snapshots may share one. */
   readonly #segments = new Map<Segment, number>();
   #bytes = 0;
@@ -28,10 +30,9 @@ export class PartCache {
   }
 
   get stats(): PartCacheStats {
-    const { size: parts } = this.#used;
     return {
       bytes: this.#bytes,
-      parts,
+      parts: this.#parts,
       hits: this.#hits,
       misses: this.#misses,
       evictions: this.#evictions,
@@ -46,8 +47,10 @@ export class PartCache {
       return null;
     }
     this.#hits += 1;
-    this.#used.delete(slot);
-    this.#used.set(slot, part);
+    if (slot !== this.#newest) {
+      this.#unlink(slot);
+      this.#append(slot);
+    }
     return part;
   }
 
@@ -56,12 +59,12 @@ export class PartCache {
     this.release(slot);
     slot.part = part;
     slot.behind = null;
-    this.#used.set(slot, part);
+    this.#append(slot);
+    this.#parts += 1;
     for (const segment of part.segments) this.#hold(segment);
-    for (const other of this.#used.keys()) {
-      if (this.#bytes <= this.budgetBytes) break;
+    while (this.#oldest !== null && this.#bytes > this.budgetBytes) {
       this.#evictions += 1;
-      this.release(other);
+      this.release(this.#oldest);
     }
   }
 
@@ -70,8 +73,27 @@ export class PartCache {
     const { part } = slot;
     slot.part = null;
     if (part === null) return;
-    this.#used.delete(slot);
+    this.#unlink(slot);
+    this.#parts -= 1;
     for (const segment of part.segments) this.#drop(segment);
+  }
+
+  /** Makes a slot the one that was used last. */
+  #append(slot: Slot): void {
+    slot.usedBefore = this.#newest;
+    if (this.#newest === null) this.#oldest = slot;
+    else this.#newest.usedAfter = slot;
+    this.#newest = slot;
+  }
+
+  #unlink(slot: Slot): void {
+    const { usedBefore, usedAfter } = slot;
+    if (usedBefore === null) this.#oldest = usedAfter;
+    else usedBefore.usedAfter = usedAfter;
+    if (usedAfter === null) this.#newest = usedBefore;
+    else usedAfter.usedBefore = usedBefore;
+    slot.usedBefore = null;
+    slot.usedAfter = null;
   }
 
   #hold(segment: Segment): void {
