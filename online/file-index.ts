@@ -43,16 +43,33 @@ export class FileIndex {
   readonly schema: Schema;
   readonly #table: Table;
   readonly specs: readonly SpecFiles[];
+  /** Its files, as they were planned. */
+  readonly planned: readonly PlannedFile[];
   readonly #known: KnownFiles;
   #amplification: ReadAmplification | undefined;
   /** Walks that were asked for before. */
   readonly #walks = new Map<string, FileWalk>();
 
-  private constructor(table: Table, schema: Schema, specs: readonly SpecFiles[], known: KnownFiles) {
+  private constructor(
+    table: Table,
+    schema: Schema,
+    columns: Pick<OnlineColumns, 'lookup' | 'eventTimestamp'>,
+    planned: readonly PlannedFile[],
+    before: readonly FileIndex[],
+  ) {
+    const specs = new Map<number, SpecBuilder>();
+    const known = new KnownFiles();
+    for (const one of planned) {
+      const spec = specs.get(one.spec.specId) ?? new SpecBuilder(one, columns);
+      specs.set(one.spec.specId, spec);
+      const file = spec.add(one);
+      for (const index of before) known.addFrom(index.#known, file.location);
+    }
     this.snapshot = currentSnapshot(table.metadata);
     this.schema = schema;
+    this.planned = planned;
     this.#table = table;
-    this.specs = specs;
+    this.specs = [...specs.values()].map((spec) => spec.build());
     this.#known = known;
   }
 
@@ -68,20 +85,16 @@ export class FileIndex {
   ): Promise<FileIndex> {
     const snapshot = currentSnapshot(table.metadata);
     const { files } = await planFiles(table, { snapshot, schema, appliesDeletes: true });
-    const specs = new Map<number, SpecBuilder>();
-    const known = new KnownFiles();
-    for (const planned of files) {
-      const spec = specs.get(planned.spec.specId) ?? new SpecBuilder(planned, columns);
-      specs.set(planned.spec.specId, spec);
-      const file = spec.add(planned);
-      if (before !== undefined) known.addFrom(before.#known, file.location);
-    }
-    return new FileIndex(
-      table,
-      schema,
-      [...specs.values()].map((spec) => spec.build()),
-      known,
-    );
+    return new FileIndex(table, schema, columns, files, before === undefined ? [] : [before]);
+  }
+
+  /** The index of a table by the files of an earlier snapshot and those that were appended since. @param next the table's own */
+  static bridged(
+    table: Table,
+    columns: Pick<OnlineColumns, 'lookup' | 'eventTimestamp'>,
+    { before, appended, next }: { before: FileIndex; appended: readonly PlannedFile[]; next: FileIndex },
+  ): FileIndex {
+    return new FileIndex(table, before.schema, columns, [...before.planned, ...appended], [before, next]);
   }
 
   /** What reads of this snapshot pay. */

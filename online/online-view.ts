@@ -19,6 +19,7 @@ import {
 import type { LocalPath } from '../locations/index.js';
 import type { FileToOpen } from '../scans/index.js';
 import type { Table } from '../tables/index.js';
+import { appendedBesideRewrites } from './appended-files.js';
 import { encodeEntityKey, entityKeySql } from './entity-key.js';
 import type { FeatureValue } from './feature-value.js';
 import { FileIndex } from './file-index.js';
@@ -70,6 +71,20 @@ export class OnlineView {
     const isAlike = before !== undefined && readsAlike(before, table, schema, columns);
     const decoded = DecodedTable.of(index, columns, isAlike ? before.decoded : undefined);
     return new OnlineView(name, table, columns, index, decoded);
+  }
+
+  /**
+   * A later state of a view whose rows are still read from the files of this one, and from those that were appended since: what is decoded stays
+   * decoded. The newest rows are the same.
+   * @returns null: it has to be read from its own files
+   */
+  async bridgedTo(next: OnlineView): Promise<OnlineView | null> {
+    if (!readsAlike(this, next.table, next.index.schema, next.columns)) return null;
+    const appended = await appendedBesideRewrites(this.index, next.index, next.table);
+    if (appended === null) return null;
+    const index = FileIndex.bridged(next.table, this.columns, { before: this.index, appended, next: next.index });
+    const decoded = DecodedTable.of(index, this.columns, this.decoded);
+    return new OnlineView(this.name, next.table, this.columns, index, decoded);
   }
 
   get snapshotId(): bigint | null {

@@ -29,6 +29,10 @@ export class ViewPointer {
   /** Names of the view's join keys, for a table that does not record its own. */
   #joinKeys: readonly string[] = [];
   #served: Checked<OnlineView> | undefined;
+  /** The state that was decoded last from its own files. */
+  #prepared: OnlineView | undefined;
+  /** The served state if it stands for a newer one that is still being prepared: see `OnlineView.bridgedTo`. */
+  #bridge: { readonly of: OnlineView; readonly view: OnlineView } | undefined;
   /** When the last look at the catalog that found a state began. */
   readonly #seenAtMs = new WeakMap<OnlineView, number>();
   /** The newest state that is known, by a look or by a commit of this process. */
@@ -39,6 +43,8 @@ export class ViewPointer {
   #making: Promise<unknown> = Promise.resolve();
   /** Ends when the state that is being prepared is served. */
   #preparing: Promise<void> | undefined;
+  /** Ends when a state is served that stands for a newer one, or cannot be. */
+  #bridging: Promise<void> | undefined;
   /** A commit of this process that must be in what is read, though its state could not be made. */
   #least: bigint | undefined;
   /** States since the served one, whose parts may have to be given up. */
@@ -85,9 +91,11 @@ export class ViewPointer {
     const atMs = performance.now();
     try {
       this.#learn(await this.#stateOf(table), atMs);
-      while (this.#preparing !== undefined && this.#served !== undefined) {
+      for (;;) {
+        const underWay = [this.#bridging, this.#preparing].filter((work) => work !== undefined);
+        if (underWay.length === 0 || this.#served === undefined) return;
         if (this.has(this.#served.value, currentSnapshotId)) return;
-        await this.#preparing;
+        await Promise.race(underWay);
       }
     } catch {
       this.#least = currentSnapshotId;
@@ -134,31 +142,71 @@ export class ViewPointer {
   /** Serves a state as soon as it is decoded as far as the served one is. */
   #follow(checked: Checked<OnlineView>): void {
     const { value } = checked;
-    if (this.#served === undefined || this.#served.value === value) {
+    const served = this.#served;
+    if (served === undefined || served.value === value) {
       this.#served = checked;
+      this.#prepared = value;
       return;
     }
-    this.#preparing ??= this.#prepare(value, this.#served.value);
+    if (this.#bridge?.of === value && this.#bridge.view === served.value) this.#serveBridge(this.#bridge, checked.atMs);
+    else this.#bridging ??= this.#build(value, served.value);
+    this.#preparing ??= this.#prepare(value, this.#prepared ?? served.value);
   }
 
   async #prepare(next: OnlineView, before: OnlineView): Promise<void> {
     await prepareParts(this.#deps.loader, next.decoded, before.decoded);
     this.#preparing = undefined;
+    this.#prepared = next;
     const newest = this.#newest;
     if (newest === undefined) return;
-    this.#served = { value: next, atMs: newest.value === next ? newest.atMs : (this.#served?.atMs ?? 0) };
-    this.#giveUp(next.decoded);
+    const isNewest = newest.value === next;
+    if (isNewest || this.#served === undefined || !isPassed(next.table, this.#served.value.table)) {
+      this.#served = { value: next, atMs: isNewest ? newest.atMs : (this.#served?.atMs ?? 0) };
+      this.#giveUp(next.decoded);
+    }
     // Commits may have come meanwhile.
     this.#follow(newest);
   }
 
+  /** After a compaction everything has to be decoded anew, though its rows are the same. Commits that come meanwhile need not wait for that. */
+  async #build(next: OnlineView, served: OnlineView): Promise<void> {
+    try {
+      const view = await served.bridgedTo(next);
+      if (view !== null) {
+        this.#passed.splice(this.#passed.indexOf(served.decoded) + 1, 0, view.decoded);
+        await prepareParts(this.#deps.loader, view.decoded, served.decoded);
+        if (this.#served?.value === served) {
+          this.#serveBridge({ of: next, view }, this.#served.atMs);
+          this.#giveUp(view.decoded);
+        } else this.#release([view.decoded]);
+      }
+    } catch {
+      // It is served once it is prepared.
+    }
+    this.#bridging = undefined;
+    const newest = this.#newest;
+    if (newest !== undefined && newest.value !== next) this.#follow(newest);
+  }
+
+  #serveBridge(bridge: { readonly of: OnlineView; readonly view: OnlineView }, atMs: number): void {
+    this.#bridge = bridge;
+    const newest = this.#newest;
+    const seenAtMs = newest?.value === bridge.of ? newest.atMs : atMs;
+    this.#served = { value: bridge.view, atMs: seenAtMs };
+    this.#seenAtMs.set(bridge.view, seenAtMs);
+  }
+
   /** Empties the slots of states before one. */
   #giveUp(served: DecodedTable): void {
-    const place = this.#passed.indexOf(served);
-    const [old, left] = [this.#passed.slice(0, place), this.#passed.slice(place)];
-    const kept = new Set(left.flatMap((table) => [...table.slots()]));
-    for (const table of old) for (const slot of table.slots()) if (!kept.has(slot)) this.#deps.cache.release(slot);
-    this.#passed = left;
+    const old = this.#passed.splice(0, this.#passed.indexOf(served));
+    this.#release(old);
+  }
+
+  /** Empties the slots of states that no state has which may yet be served. */
+  #release(tables: readonly DecodedTable[]): void {
+    this.#passed = this.#passed.filter((table) => !tables.includes(table));
+    const kept = new Set(this.#passed.flatMap((table) => [...table.slots()]));
+    for (const table of tables) for (const slot of table.slots()) if (!kept.has(slot)) this.#deps.cache.release(slot);
   }
 
   async #load(): Promise<OnlineView> {
@@ -199,4 +247,9 @@ export class ViewPointer {
 function isNewer({ metadata, metadataLocation }: Table, { metadata: known, metadataLocation: at }: Table): boolean {
   if (metadataLocation === at) return false;
   return metadata.tableUuid !== known.tableUuid || metadata.lastSequenceNumber >= known.lastSequenceNumber;
+}
+
+/** Whether a table has had a commit of rows since it was loaded another time. */
+function isPassed({ metadata }: Table, { metadata: later }: Table): boolean {
+  return metadata.tableUuid === later.tableUuid && metadata.lastSequenceNumber < later.lastSequenceNumber;
 }

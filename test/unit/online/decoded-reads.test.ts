@@ -5,7 +5,7 @@ import { compactDirect } from '../../../maintenance/index.js';
 import { materializeDirect } from '../../../materialization/index.js';
 import { type OnlineDeps, OnlineReader, type OnlineRequest } from '../../../online/index.js';
 import { stageRows } from '../../../staging/index.js';
-import { commitAppend } from '../../../tables/index.js';
+import { commitAppend, commitOverwrite } from '../../../tables/index.js';
 import { compactDeps, filesOf } from '../../support/compaction-lab.js';
 import { Lab } from '../../support/materialization-lab.js';
 
@@ -210,6 +210,85 @@ describe('pointers', () => {
     await expect(values(reader, [1], { minSnapshots: new Map([['readings', 77n]]) })).rejects.toMatchObject({
       code: 'SNAPSHOT_NOT_FOUND',
     });
+  });
+});
+
+describe('after a compaction', () => {
+  /** Rows that no run wrote, in files of their own. */
+  const push = async (rows: string) => {
+    const table = await lab.online();
+    const select = `SELECT k::BIGINT, v::DOUBLE, make_timestamptz(30000000), NULL::TIMESTAMPTZ, true FROM (VALUES ${rows}) t(k, v)`;
+    const files = await lab.engine.withConnection((connection) =>
+      stageRows(connection, table, { select, namePrefix: randomUUID(), sortBy: [] }),
+    );
+    await commitAppend(table, { files });
+    return files.length;
+  };
+  const compact = () =>
+    compactDirect(
+      compactDeps(lab, lab.definitions),
+      { table: 'moraine_online.readings', strategy: 'latest' },
+      { nowUs: NOW.nowUs },
+    );
+  const files = async () => (await filesOf(await lab.online())).length;
+  const HOT = { maxStalenessMs: 60_000 };
+
+  it('commits of this process are read beside what is decoded, until the new files are', async () => {
+    await materializeKeys(30_000);
+    await lab.appendSelect(
+      'SELECT range::BIGINT, make_timestamptz(20000000), NULL::TIMESTAMPTZ, 1::DOUBLE FROM range(20_000)',
+    );
+    await materializeDirect(lab.deps, { view: 'readings' });
+    const reader = open();
+    const all = Array.from({ length: 30_000 }, (_, k) => k);
+    const expected = all.map((k) => (k < 20_000 ? 1 : k * 10));
+    expect(await values(reader, all)).toEqual(expected);
+    const before = await files();
+    await compact();
+    const [compacted, added] = [await files(), await push('(5, 55), (29999, 77)')];
+    expect(compacted).toBeLessThan(before);
+    await reader.committed('readings', await lab.online());
+    expect(reader.openViews.map((view) => view.files)).toEqual([before + added]);
+    expect(await values(reader, [5, 29_999, 6, 20_000], HOT)).toEqual([55, 77, 1, 200_000]);
+    const more = await push('(6, 66)');
+    await reader.committed('readings', await lab.online());
+    expect(await values(reader, [5, 29_999, 6, 20_000], HOT)).toEqual([55, 77, 66, 200_000]);
+    for (let tries = 0; reader.openViews[0]?.files !== compacted + added + more; tries += 1) {
+      if (tries > 1_000) throw new Error('the compacted files are never served');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const { misses } = reader.cacheStats;
+    const now = expected.map((value, k) => ({ 5: 55, 6: 66, 29_999: 77 })[k] ?? value);
+    expect(await values(reader, all, HOT)).toEqual(now);
+    expect(reader.cacheStats.misses).toBe(misses);
+  });
+
+  it('rows that were deleted or replaced meanwhile are not read any more', async () => {
+    await materializeKeys(100);
+    await lab.appendSelect(
+      'SELECT range::BIGINT, make_timestamptz(20000000), NULL::TIMESTAMPTZ, 1::DOUBLE FROM range(10)',
+    );
+    await materializeDirect(lab.deps, { view: 'readings' });
+    const reader = open();
+    expect(await values(reader, [5, 50])).toEqual([1, 500]);
+    await compact();
+    const table = await lab.online();
+    const removeFiles = (await filesOf(table)).map(({ file }) => file.filePath);
+    await commitOverwrite(table, { removeFiles, files: [] });
+    await push('(5, 55)');
+    await reader.committed('readings', await lab.online());
+    expect(await values(reader, [5, 50], HOT)).toEqual([55, null]);
+  });
+
+  it('rows that were appended and compacted before anybody looked are read', async () => {
+    await materializeKeys(100);
+    const reader = open();
+    expect(await values(reader, [5, 6, 50])).toEqual([50, 60, 500]);
+    await push('(5, 55)');
+    await compact();
+    await push('(6, 66)');
+    await reader.committed('readings', await lab.online());
+    expect(await values(reader, [5, 6, 50], HOT)).toEqual([55, 66, 500]);
   });
 });
 
