@@ -5,18 +5,17 @@ import type { FileIndex } from './file-index.js';
 /**
  * The files that snapshots after `before` appended, if what else they did was to replace files by others with the same rows (specification, operation
  * `replace`): then the files of `before` and these have the newest rows of `next`.
- * @returns null: that is not so, or cannot be told, or nothing was replaced
+ * @returns null: that is not so, or cannot be told
  */
 export async function appendedBesideRewrites(
   before: FileIndex,
   next: FileIndex,
   table: Table,
-): Promise<readonly PlannedFile[] | null> {
+): Promise<{ readonly appended: readonly PlannedFile[]; readonly isRewritten: boolean } | null> {
   if (before.snapshot === null || next.snapshot === null) return null;
   const between = await snapshotChanges(table, before.snapshot.snapshotId, next.snapshot.snapshotId);
   if ('gap' in between) return null;
   const { snapshots } = between;
-  if (!snapshots.some(({ operation }) => operation === 'replace')) return null;
   const live = new Map(next.planned.map((planned) => [planned.file.filePath, planned]));
   const appended: PlannedFile[] = [];
   for (const { operation, added, removed, addedDeleteFiles } of snapshots) {
@@ -29,5 +28,5 @@ export async function appendedBesideRewrites(
       appended.push(planned);
     }
   }
-  return appended;
+  return { appended, isRewritten: snapshots.some(({ operation }) => operation === 'replace') };
 }

@@ -50,10 +50,20 @@ export class OnlineView {
   readonly index: FileIndex;
   /** Parts of it that are decoded. */
   readonly decoded: DecodedTable;
+  /** Whether it is read from files of earlier snapshots: see {@link bridgedTo}. */
+  readonly #isBridge: boolean;
   /** By the list of files, then by the features. */
   readonly #lookups = new WeakMap<readonly FileToOpen[], Map<string, Lookup>>();
 
-  private constructor(name: string, table: Table, columns: OnlineColumns, index: FileIndex, decoded: DecodedTable) {
+  private constructor(
+    name: string,
+    table: Table,
+    columns: OnlineColumns,
+    index: FileIndex,
+    decoded: DecodedTable,
+    isBridge = false,
+  ) {
+    this.#isBridge = isBridge;
     this.name = name;
     this.table = table;
     this.columns = columns;
@@ -76,15 +86,16 @@ export class OnlineView {
   /**
    * A later state of a view whose rows are still read from the files of this one, and from those that were appended since: what is decoded stays
    * decoded. The newest rows are the same.
-   * @returns null: it has to be read from its own files
+   * @returns null: it has to be read from its own files, or these are the same
    */
   async bridgedTo(next: OnlineView): Promise<OnlineView | null> {
     if (!readsAlike(this, next.table, next.index.schema, next.columns)) return null;
-    const appended = await appendedBesideRewrites(this.index, next.index, next.table);
-    if (appended === null) return null;
+    const since = await appendedBesideRewrites(this.index, next.index, next.table);
+    if (since === null || !(since.isRewritten || this.#isBridge)) return null;
+    const { appended } = since;
     const index = FileIndex.bridged(next.table, this.columns, { before: this.index, appended, next: next.index });
     const decoded = DecodedTable.of(index, this.columns, this.decoded);
-    return new OnlineView(this.name, next.table, this.columns, index, decoded);
+    return new OnlineView(this.name, next.table, this.columns, index, decoded, true);
   }
 
   get snapshotId(): bigint | null {

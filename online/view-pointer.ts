@@ -174,7 +174,7 @@ export class ViewPointer {
       const view = await served.bridgedTo(next);
       if (view !== null) {
         this.#passed.splice(this.#passed.indexOf(served.decoded) + 1, 0, view.decoded);
-        await prepareParts(this.#deps.loader, view.decoded, served.decoded);
+        await prepareParts(this.#deps.loader, view.decoded, served.decoded, true);
         if (this.#served?.value === served) {
           this.#serveBridge({ of: next, view }, this.#served.atMs);
           this.#giveUp(view.decoded);

@@ -53,6 +53,8 @@ export class PartLoader {
   readonly #waiting = new Set<Load>();
   readonly #ranges = new Map<Cell, Queued<void>>();
   #isScheduled = false;
+  /** Whether a batch runs for which no read waits: another one would leave no statement for those that do. */
+  #isPreparing = false;
 
   constructor(engine: Engine, cache: PartCache, queue: StatementQueue) {
     this.#engine = engine;
@@ -70,9 +72,9 @@ export class PartLoader {
       load = new Load(slot, table);
       this.#loads.set(slot, load);
       this.#waiting.add(load);
-      this.#schedule();
     }
     load.isAskedFor ||= isAskedFor;
+    this.#schedule();
     return load.queued;
   }
 
@@ -95,6 +97,7 @@ export class PartLoader {
   /** One batch waits in the queue at a time: it is chosen when its turn has come. */
   #schedule(): void {
     if (this.#isScheduled || this.#waiting.size === 0) return;
+    if (this.#isPreparing && ![...this.#waiting].some(({ isAskedFor }) => isAskedFor)) return;
     this.#isScheduled = true;
     this.#queue.run(() => this.#runBatch()).result.catch((error: unknown) => this.#shed(error));
   }
@@ -109,9 +112,14 @@ export class PartLoader {
   async #runBatch(): Promise<void> {
     this.#isScheduled = false;
     const batch = this.#takeBatch();
+    const isPrepared = batch.length > 0 && !batch.some(({ isAskedFor }) => isAskedFor);
+    if (isPrepared) this.#isPreparing = true;
     this.#schedule();
     for (const load of batch) load.begin();
     await this.#loadAll(batch);
+    if (!isPrepared) return;
+    this.#isPreparing = false;
+    this.#schedule();
   }
 
   /** Loads that one statement can do, of one snapshot. */

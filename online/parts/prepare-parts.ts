@@ -3,8 +3,16 @@ import type { Cell, Slot } from './cell.js';
 import type { ChangedCell, DecodedTable } from './decoded-table.js';
 import type { PartLoader } from './part-loader.js';
 
-/** Resolves when all that can be decoded is. What fails is loaded again by the read that needs it. */
-export async function prepareParts(loader: PartLoader, table: DecodedTable, before: DecodedTable): Promise<void> {
+/**
+ * Resolves when all that can be decoded is. What fails is loaded again by the read that needs it.
+ * @param isAskedFor somebody waits for it: it goes before what is only prepared
+ */
+export async function prepareParts(
+  loader: PartLoader,
+  table: DecodedTable,
+  before: DecodedTable,
+  isAskedFor = false,
+): Promise<void> {
   if (![...before.slots()].some(({ part, behind }) => part !== null || behind !== null)) return;
   const slots = await Promise.all(
     table.changedSince(before).map(async ({ cell, keys }): Promise<readonly Slot[]> => {
@@ -12,7 +20,7 @@ export async function prepareParts(loader: PartLoader, table: DecodedTable, befo
       return slotsAt(cell, keys);
     }),
   );
-  await Promise.allSettled(slots.flat().map((slot) => loader.load(table, slot, false).result));
+  await Promise.allSettled(slots.flat().map((slot) => loader.load(table, slot, isAskedFor).result));
 }
 
 function slotsAt(cell: Cell, keys: ChangedCell['keys']): readonly Slot[] {
