@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { compactDirect } from '../../../maintenance/index.js';
 import { materializeDirect } from '../../../materialization/index.js';
 import { type OnlineDeps, OnlineReader, type OnlineRequest } from '../../../online/index.js';
+import { OnlineView } from '../../../online/online-view.js';
 import { stageRows } from '../../../staging/index.js';
 import { commitAppend, commitOverwrite } from '../../../tables/index.js';
 import { compactDeps, filesOf } from '../../support/compaction-lab.js';
@@ -261,6 +262,43 @@ describe('after a compaction', () => {
     const now = expected.map((value, k) => ({ 5: 55, 6: 66, 29_999: 77 })[k] ?? value);
     expect(await values(reader, all, HOT)).toEqual(now);
     expect(reader.cacheStats.misses).toBe(misses);
+  });
+
+  it('a state stands for a later one only if no row was changed or moved out of sight', async () => {
+    await materializeKeys(20_000);
+    const state = async () => await OnlineView.load('readings', await lab.online(), ['k']);
+    const pushed = async (rows: string) => {
+      await push(rows);
+      return await state();
+    };
+    const removeAll = async () => {
+      const table = await lab.online();
+      const removeFiles = (await filesOf(table)).map(({ file }) => file.filePath);
+      await commitOverwrite(table, { removeFiles, files: [] });
+    };
+    const oldest = await state();
+    await materializeKeys(20_000, 20);
+    const first = await pushed('(5, 50)');
+    expect(await oldest.bridgedTo(first)).toBeNull();
+    await compact();
+    const later = await pushed('(6, 66)');
+    const bridge = await first.bridgedTo(later);
+    expect(bridge?.index.fileCount).toBe(first.index.fileCount + 1);
+    expect(bridge?.snapshotId).toBe(later.snapshotId);
+    const latest = await pushed('(7, 77)');
+    expect((await bridge?.bridgedTo(latest))?.index.fileCount).toBe(first.index.fileCount + 2);
+    await materializeKeys(20_000, 40);
+    await compact();
+    // Rows that were appended are in files with others now.
+    expect(await first.bridgedTo(await pushed('(8, 88)'))).toBeNull();
+    await materializeKeys(20_000, 50);
+    const before = await state();
+    await compact();
+    expect(await before.bridgedTo(await state())).not.toBeNull();
+    await removeAll();
+    const after = await pushed('(9, 99)');
+    expect(await before.bridgedTo(after)).toBeNull();
+    expect(await after.bridgedTo(before)).toBeNull();
   });
 
   it('rows that were deleted or replaced meanwhile are not read any more', async () => {
