@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServerConfig } from '../config/index.js';
+import type { Definitions } from '../features/index.js';
 import { FeatureLogger, type FeatureLoggerStats, isSampled, type LogDeps } from '../logging/index.js';
 import { type FoundRows, type OnlineRequest, responseOf } from '../online/index.js';
 import { keyValueOfJson } from './key-value-json.js';
@@ -66,6 +67,11 @@ export class AnswerLog {
         return [service, { ...stats, failed: stats.failed + refused }];
       }),
     );
+  }
+
+  /** Configured services that definitions do not have: nothing is logged for them. */
+  missingIn({ featureServices }: Definitions): readonly string[] {
+    return [...this.#logs.keys()].filter((service) => !featureServices.has(service));
   }
 
   /** Draws whether an answer that is about to be sent is logged. @returns what to call once it was sent, if it is */

@@ -129,11 +129,28 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const url = await listen(app, host, port);
     // The first requests need not wait for what has to be opened.
     void readiness(routeDeps).then((found) => app.log.info(found, 'views are opened'));
+    void noteMissing(app, reader, { answerLog, maxStalenessMs });
     return { url, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** Says which feature services are to be logged and are not registered, which nothing else would show. */
+async function noteMissing(
+  { log }: FastifyInstance,
+  reader: OnlineReader,
+  { answerLog, maxStalenessMs }: { readonly answerLog: AnswerLog; readonly maxStalenessMs: number },
+): Promise<void> {
+  // Without definitions there is more amiss, and said.
+  const definitions = await reader.definitions(maxStalenessMs).catch(() => undefined);
+  const missing = definitions === undefined ? [] : answerLog.missingIn(definitions);
+  for (const service of missing)
+    log.warn(
+      { service },
+      'server.logFeatures names a feature service that is not registered: nothing is logged for it',
+    );
 }
 
 function writeLimits({ groupCommitMs, maxQueuedWrites, maxQueuedBytes }: ServerConfig): GroupLimits {

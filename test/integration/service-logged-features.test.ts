@@ -21,7 +21,7 @@ async function start(server: string): Promise<Served> {
   const config = `catalogs: { local: { uri: catalog.db, warehouse: warehouse } }
 engine: { memoryLimit: 500MB, threads: 2, tempDirectory: tmp }
 online: { readTimeoutMs: 60000 }
-server: { queueTimeoutMs: 60000, logFeatures: { heating: {}, cooling: { sampleRate: 0 } }, ${server} }
+server: { queueTimeoutMs: 60000, logFeatures: { heating: {}, cooling: { sampleRate: 0 }, warming: {} }, ${server} }
 `;
   const small = await SmallProject.create({ view: 'readings', config });
   await small.append(1000);
@@ -73,10 +73,16 @@ test('the answers of a sampled service are in its log when the service has ended
     'moraine_feature_log_rows_total{service="cooling",outcome="written"} 0',
     'moraine_feature_log_rows_total{service="cooling",outcome="dropped"} 0',
     'moraine_feature_log_rows_total{service="cooling",outcome="failed"} 0',
+    'moraine_feature_log_rows_total{service="warming",outcome="written"} 0',
+    'moraine_feature_log_rows_total{service="warming",outcome="dropped"} 0',
+    'moraine_feature_log_rows_total{service="warming",outcome="failed"} 0',
     'moraine_feature_log_buffered_rows{service="heating"} 3',
     'moraine_feature_log_buffered_rows{service="cooling"} 0',
+    'moraine_feature_log_buffered_rows{service="warming"} 0',
   ]);
   expect(await service.stop()).toBe(0);
+  const warned = service.log().match(/.*server\.logFeatures names .*/g) ?? [];
+  expect(warned.map((line) => JSON.parse(line) as unknown)).toMatchObject([{ level: 40, service: 'warming' }]);
 
   expect(await logged(small, VALUES)).toEqual([
     [7n, ...NEWEST, 'PRESENT'],
