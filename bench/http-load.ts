@@ -10,10 +10,10 @@ import { FEATURE_NAMES, ONLINE_VIEW, sleep } from './online-source.js';
 const run = promisify(execFile);
 const SECONDS = 8;
 
-/** What is measured, by name: entities of a request and connections. */
 /** Entities of a read of all. */
 const KEYS_AT_ONCE = 5_000;
 
+/** What is measured, by name: entities of a request and connections. */
 export const LOADS = {
   '1 entity, 1 connection': { entities: 1, connections: 1 },
   '100 entities, 1 connection': { entities: 100, connections: 1 },
@@ -25,21 +25,36 @@ export const LOAD_NAMES = Object.keys(LOADS) as Load[];
 
 /** Milliseconds and requests per second, by load and what of it: `LOAD p50`, `LOAD p99`, `LOAD perSecond`. */
 export async function measureLoads(url: string, entities: number): Promise<Record<string, number>> {
-  const { path, env } = debianProgram('wrk');
   const figures: Record<string, number> = {};
   for (const name of LOAD_NAMES) {
-    const { connections, entities: perRequest } = LOADS[name];
-    const script = ['-s', join(projectRoot, 'bench/programs/online_requests.lua')];
-    const own = [String(perRequest), String(Math.floor(entities / 0.95)), FEATURE_NAMES.join(',')];
-    for (const seconds of [2, SECONDS]) {
-      const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '30s', ...script, url, '--', ...own];
-      const { stdout } = await run(path, args, { env: { ...process.env, ...env } });
-      const { failed, ...measured } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Record<string, number>;
-      if (failed !== 0) throw new Error(`${failed} requests failed under '${name}':\n${stdout}`);
-      for (const [what, value] of Object.entries(measured)) figures[`${name} ${what}`] = value;
-    }
+    const measured = await measureLoad(url, LOADS[name], Math.floor(entities / 0.95));
+    for (const [what, value] of Object.entries(measured)) figures[`${name} ${what}`] = value;
   }
   return figures;
+}
+
+/** The same of one load of random keys from 0 to `keys`. */
+export async function measureLoad(
+  url: string,
+  { entities, connections }: { readonly entities: number; readonly connections: number },
+  keys: number,
+): Promise<Record<'perSecond' | 'p50' | 'p99', number>> {
+  const { path, env } = debianProgram('wrk');
+  const script = ['-s', join(projectRoot, 'bench/programs/online_requests.lua')];
+  const own = [String(entities), String(keys), FEATURE_NAMES.join(',')];
+  const measure = async (seconds: number) => {
+    const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '30s', ...script, url, '--', ...own];
+    const { stdout } = await run(path, args, { env: { ...process.env, ...env } });
+    const measured = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Record<
+      'perSecond' | 'p50' | 'p99' | 'failed',
+      number
+    >;
+    if (measured.failed !== 0) throw new Error(`${measured.failed} requests failed:\n${stdout}`);
+    const { perSecond, p50, p99 } = measured;
+    return { perSecond, p50, p99 };
+  };
+  await measure(2);
+  return await measure(SECONDS);
 }
 
 /** The answer to a request for entities by key. */

@@ -11,6 +11,7 @@ import { historicalDeletes } from './historical-deletes.js';
 import { historicalMemory } from './historical-memory.js';
 import { historicalSkew } from './historical-skew.js';
 import { http } from './http.js';
+import { httpBeside } from './http-beside.js';
 import { manyEntities } from './many-entities.js';
 import { materialize } from './materialize.js';
 import { onlineReads } from './online.js';
@@ -46,6 +47,7 @@ export const JOBS: readonly BenchJob[] = [
   onlineHours,
   onlineWrite,
   http,
+  httpBeside,
   pushes,
   storePlan,
   storeRead,
