@@ -21,6 +21,7 @@ const LIBRARY = [
   'maintenance',
   'backfill',
   'deletes',
+  'sink',
 ];
 const MAY_IMPORT = {
   errors: [],
@@ -130,6 +131,7 @@ const MAY_IMPORT = {
     'locations',
     'errors',
   ],
+  sink: ['staging', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'processes', 'locations', 'errors'],
   feast: ['features', 'catalogs', 'iceberg', 'config', 'locations', 'errors'],
   tracing: ['engine'],
   project: [...LIBRARY, 'config'],

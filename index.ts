@@ -138,3 +138,18 @@ export {
 export type { OpenProjectOptions, Project } from './project/index.js';
 export type { Run, RunCommit, RunStatus, RunStep, RunSummary, StorageTraffic } from './runs/index.js';
 export type { BackfilledSchedule, ScheduledAction, ScheduleInfo } from './schedules/index.js';
+export {
+  IcebergSink,
+  type OpenedRecords,
+  type RejectedRecord,
+  type SinkCommit,
+  type SinkDeps,
+  type SinkOptions,
+  type SinkRecords,
+  type SinkSnapshot,
+  type SinkWriter,
+  type SnapshotBatch,
+  type SourcePosition,
+  type SourcePositions,
+  type SourceRange,
+} from './sink/index.js';

@@ -4,6 +4,7 @@
  */
 
 import { type ErrorEntry, entry } from './error-entry.js';
+import { SINK_ERRORS } from './sink-errors.js';
 
 /** Exit codes: 2 usage, 3 not found, 4 exists or conflicts, 5 refused, 6 unsupported, 7 damaged data, 8 environment, 9 unknown outcome, 70 a bug of ours. */
 export const ERROR_TABLE = {
@@ -193,6 +194,7 @@ export const ERROR_TABLE = {
     'A file of that name exists already.',
     'Nothing was overwritten; choose another name.',
   ),
+  ...SINK_ERRORS,
   COMMIT_CONFLICT: entry(
     4,
     409,

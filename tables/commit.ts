@@ -21,8 +21,10 @@ import { loadTable, type Table } from './table.js';
 export interface CommitOptions {
   /** Makes the commit recognisable: work with this key lands once. */
   readonly run?: RunMarker;
-  /** Further properties of the snapshot's summary. */
-  readonly summary?: ReadonlyMap<string, string>;
+  /** Further properties of the snapshot's summary, or what gives them for every base that is tried. */
+  readonly summary?:
+    | ReadonlyMap<string, string>
+    | ((base: TableMetadata, newSnapshotId: bigint) => ReadonlyMap<string, string>);
   /** Table properties to set in the same commit, computed anew for every base that is tried. */
   readonly properties?: (base: TableMetadata, newSnapshotId: bigint) => ReadonlyMap<string, string>;
   /** Called with every base before it is built on; what it throws ends the commit. */

@@ -182,7 +182,7 @@ export async function prepareSnapshot(
     timestampMs: nowMs > metadata.lastUpdatedMs ? nowMs : metadata.lastUpdatedMs,
     manifestList,
     summary: new Map([
-      ...(options.summary ?? []),
+      ...((typeof options.summary === 'function' ? options.summary(metadata, snapshotId) : options.summary) ?? []),
       ...(options.run === undefined ? [] : [[RUN_KEY, options.run.key] as const]),
       ...summary,
     ]),

@@ -1,0 +1,84 @@
+/**
+ * Where a table keeps the states of its sinks: in the summary of the snapshot that made the state, and, so that it outlives the snapshot, in a bounded table
+ * property that the same commit sets. Pure.
+ */
+import {
+  isJsonArray,
+  isJsonObject,
+  type JsonValue,
+  parseJson,
+  type Snapshot,
+  stringifyJson,
+  type TableMetadata,
+} from '../../iceberg/index.js';
+import { isCount, type SinkState, stateFromJson, stateToJson } from './sink-state.js';
+
+/** A state, and the snapshot that made it. */
+export interface Anchor {
+  readonly snapshotId: bigint;
+  readonly sequenceNumber: bigint;
+  readonly state: SinkState;
+}
+
+/** Snapshot summary property: JSON, `{"sink": NAME, "epoch": ..}`. */
+export const SINK_STATE = 'moraine.sink';
+const MAX_ANCHORS = 32;
+/** Characters of the property; at least the two newest anchors stay. */
+const MAX_CHARS = 131_072;
+const MIN_ANCHORS = 2;
+
+/** The table property with a sink's anchors: JSON, newest last. */
+export const anchorsProperty = (sink: string): string => `${SINK_STATE}.${sink}`;
+
+/** A sink's anchors, newest last; null for a property that somebody damaged. */
+export function anchorsOf({ properties }: TableMetadata, sink: string): readonly Anchor[] | null {
+  const text = properties.get(anchorsProperty(sink));
+  if (text === undefined) return [];
+  const json = tryParse(text);
+  if (json === undefined || !isJsonArray(json)) return null;
+  const anchors: Anchor[] = [];
+  for (const entry of json) {
+    const state = stateFromJson(entry);
+    if (state === null || !isJsonObject(entry)) return null;
+    const { 'snapshot-id': snapshotId, 'sequence-number': sequenceNumber } = entry;
+    if (!isCount(snapshotId) || !isCount(sequenceNumber)) return null;
+    anchors.push({ snapshotId: BigInt(snapshotId), sequenceNumber: BigInt(sequenceNumber), state });
+  }
+  return anchors;
+}
+
+/** The property's value with a further anchor. */
+export function anchorsText(anchors: readonly Anchor[], added: Anchor): string {
+  const kept: string[] = [];
+  let chars = 0;
+  for (const anchor of [...anchors, added].slice(-MAX_ANCHORS).toReversed()) {
+    const text = stringifyJson({
+      'snapshot-id': anchor.snapshotId.toString(),
+      'sequence-number': anchor.sequenceNumber.toString(),
+      ...stateToJson(anchor.state),
+    });
+    chars += text.length;
+    if (chars > MAX_CHARS && kept.length >= MIN_ANCHORS) break;
+    kept.push(text);
+  }
+  return `[${kept.toReversed().join(',')}]`;
+}
+
+/** The value of {@link SINK_STATE}. */
+export function summaryText(sink: string, state: SinkState): string {
+  return stringifyJson({ sink, ...stateToJson(state) });
+}
+
+/** The state that a snapshot's own summary gives for a sink; null: none. */
+export function stateOfSummary({ summary }: Snapshot, sink: string): SinkState | null {
+  const json = tryParse(summary.get(SINK_STATE) ?? 'null');
+  return isJsonObject(json) && json['sink'] === sink ? stateFromJson(json) : null;
+}
+
+function tryParse(text: string): JsonValue | undefined {
+  try {
+    return parseJson(text);
+  } catch {
+    return undefined;
+  }
+}

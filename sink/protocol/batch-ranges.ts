@@ -1,0 +1,59 @@
+/** Whether the ranges of a batch follow what a table has committed. Pure. */
+import { MoraineError } from '../../errors/index.js';
+import type { SourcePositions, SourceRange } from '../source-position.js';
+
+/** A range of a batch. */
+export interface BatchRange extends SourceRange {
+  /** Nothing of the partition had been read before it: it may begin anywhere. */
+  readonly isFirst: boolean;
+}
+
+export type RangeOrder = 'next' | 'below' | 'mismatch';
+
+/** How a range lies to what was committed of its partition; undefined: nothing was. */
+export function orderOf({ from, to, isFirst }: BatchRange, committed: bigint | undefined): RangeOrder {
+  if (committed === undefined) return isFirst ? 'next' : 'mismatch';
+  if (from === committed) return 'next';
+  return to <= committed ? 'below' : 'mismatch';
+}
+
+/**
+ * How a batch lies to committed positions: `below` if it has ranges and all of them were committed before.
+ * @throws MoraineError `SINK_POSITION_MISMATCH`
+ */
+export function orderOfBatch(
+  sink: string,
+  ranges: readonly BatchRange[],
+  committed: SourcePositions,
+): 'next' | 'below' {
+  const orders = ranges.map((range) => ({ range, order: orderOf(range, committed.get(range.partition)) }));
+  if (orders.every(({ order }) => order === 'next')) return 'next';
+  if (orders.every(({ order }) => order === 'below')) return 'below';
+  const wrong = orders.find(({ order }) => order === 'mismatch') ?? orders.find(({ order }) => order === 'below');
+  const [first] = ranges;
+  const range = wrong?.range ?? first;
+  if (range === undefined) return 'next';
+  throw positionMismatch(sink, range, committed.get(range.partition));
+}
+
+/** @throws MoraineError `SINK_POSITION_MISMATCH` for a base on which a batch cannot be committed */
+export function requireNext(sink: string, ranges: readonly BatchRange[], committed: SourcePositions): void {
+  for (const range of ranges) {
+    const position = committed.get(range.partition);
+    if (orderOf(range, position) !== 'next') throw positionMismatch(sink, range, position);
+  }
+}
+
+/** The positions once the ranges are committed. */
+export function positionsAfter(committed: SourcePositions, ranges: readonly BatchRange[]): SourcePositions {
+  return new Map([...committed, ...ranges.map(({ partition, to }) => [partition, to] as const)]);
+}
+
+/** The error of a range that does not follow what was read or committed before. */
+export function positionMismatch(sink: string, range: SourceRange, committed: bigint | undefined): MoraineError {
+  const { partition, from, to } = range;
+  const next = committed === undefined ? 'nothing' : `up to ${committed}`;
+  const message = `Sink ${JSON.stringify(sink)} was given positions ${from} to ${to} of ${JSON.stringify(partition)}, of which ${next} is committed.`;
+  const details = { sink, partition, from: from.toString(), committed: committed?.toString() ?? 'none' };
+  return new MoraineError('SINK_POSITION_MISMATCH', message, { details });
+}

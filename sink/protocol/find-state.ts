@@ -1,0 +1,107 @@
+/** Finding the state of a sink that holds for one state of its table. */
+import { formatTableName, readTableMetadata } from '../../catalogs/index.js';
+import { isMoraineError, MoraineError } from '../../errors/index.js';
+import type { Snapshot } from '../../iceberg/index.js';
+import type { Table } from '../../tables/index.js';
+import { type Anchor, anchorsOf, stateOfSummary } from './anchors.js';
+import type { SinkState } from './sink-state.js';
+
+export type StateTable = Pick<Table, 'identifier' | 'io' | 'metadata'>;
+
+/** A sink as a table has it. */
+export interface FoundState {
+  /** Null: nothing of the sink is in the history of the current snapshot. */
+  readonly state: SinkState | null;
+  /** The highest epoch that the table knows of, rolled back ones included; 0: none. */
+  readonly lastEpoch: bigint;
+}
+
+/**
+ * The state of the newest claim or batch of a sink in the history of a table's current snapshot. Constant time if that is the current snapshot, else in the
+ * number of later snapshots. Where snapshots have expired, their parents come from the table's older metadata files.
+ * @throws MoraineError `SINK_POSITION_UNKNOWN` if the history cannot be followed to a state
+ */
+export async function sinkStateOf(table: StateTable, sink: string): Promise<FoundState> {
+  const anchors = requireAnchors(table, sink);
+  for await (const state of statesOf(table, sink, anchors)) return { state, lastEpoch: lastEpoch(anchors, state) };
+  return { state: null, lastEpoch: lastEpoch(anchors, null) };
+}
+
+/**
+ * Whether a batch is in the history of the current snapshot. Reads the whole history: for batches without positions.
+ * @throws MoraineError `SINK_POSITION_UNKNOWN`
+ */
+export async function hasBatch(table: StateTable, sink: string, batchId: string): Promise<boolean> {
+  for await (const { lastBatch } of statesOf(table, sink, requireAnchors(table, sink)))
+    if (lastBatch?.id === batchId) return true;
+  return false;
+}
+
+/** States in the history of the current snapshot, newest first. */
+async function* statesOf(table: StateTable, sink: string, anchors: readonly Anchor[]): AsyncGenerator<SinkState> {
+  const bySnapshot = new Map(anchors.map((anchor) => [anchor.snapshotId, anchor.state]));
+  const history = new History(table, anchors.length > 0);
+  const seen = new Set<bigint>();
+  for (let id = table.metadata.currentSnapshotId; id !== null && !seen.has(id); ) {
+    seen.add(id);
+    const anchored = bySnapshot.get(id);
+    if (anchored !== undefined) yield anchored;
+    const snapshot = await history.find(id);
+    if (snapshot === undefined) {
+      if (anchors.length === 0) return;
+      throw unknown(table, sink, `snapshot ${id} and the metadata files that knew its parent are gone`);
+    }
+    const summarized = anchored === undefined ? stateOfSummary(snapshot, sink) : null;
+    if (summarized !== null) yield summarized;
+    id = snapshot.parentSnapshotId ?? null;
+  }
+}
+
+/** The anchors of a sink. @throws MoraineError `SINK_POSITION_UNKNOWN` if the property is damaged */
+export function requireAnchors(table: StateTable, sink: string): readonly Anchor[] {
+  const anchors = anchorsOf(table.metadata, sink);
+  if (anchors === null) throw unknown(table, sink, 'its table property is damaged');
+  return anchors;
+}
+
+function lastEpoch(anchors: readonly Anchor[], state: SinkState | null): bigint {
+  return anchors.reduce((last, anchor) => (anchor.state.epoch > last ? anchor.state.epoch : last), state?.epoch ?? 0n);
+}
+
+/** The snapshots of a table, those that have expired from older metadata files, read from the newest back as far as they are needed. */
+class History {
+  readonly #table: StateTable;
+  readonly #snapshots = new Map<bigint, Snapshot>();
+  #older: readonly string[];
+
+  /** @param readsOlder whether older metadata files are read */
+  constructor(table: StateTable, readsOlder: boolean) {
+    this.#table = table;
+    this.#older = readsOlder ? table.metadata.metadataLog.map(({ metadataFile }) => metadataFile) : [];
+    this.#add(table.metadata.snapshots);
+  }
+
+  async find(id: bigint): Promise<Snapshot | undefined> {
+    while (!this.#snapshots.has(id)) {
+      const location = this.#older.at(-1);
+      if (location === undefined) return undefined;
+      this.#older = this.#older.slice(0, -1);
+      const metadata = await readTableMetadata(this.#table.io, location).catch((error: unknown) => {
+        if (isMoraineError(error, 'FILE_NOT_FOUND')) return null;
+        throw error;
+      });
+      if (metadata?.tableUuid === this.#table.metadata.tableUuid) this.#add(metadata.snapshots);
+    }
+    return this.#snapshots.get(id);
+  }
+
+  #add(snapshots: readonly Snapshot[]): void {
+    for (const snapshot of snapshots)
+      if (!this.#snapshots.has(snapshot.snapshotId)) this.#snapshots.set(snapshot.snapshotId, snapshot);
+  }
+}
+
+function unknown({ identifier }: StateTable, sink: string, reason: string): MoraineError {
+  const message = `The positions of sink ${JSON.stringify(sink)} in table ${formatTableName(identifier)} are unknown: ${reason}.`;
+  return new MoraineError('SINK_POSITION_UNKNOWN', message, { details: { sink } });
+}

@@ -1,0 +1,70 @@
+/** Options of a sink. */
+import type { Catalog, TableIdentifier } from '../catalogs/index.js';
+import type { Engine } from '../engine/index.js';
+import { MoraineError } from '../errors/index.js';
+import type { FileIO } from '../storage/index.js';
+import type { RejectedRecord } from './sink-records.js';
+import type { SourcePositions } from './source-position.js';
+
+/** What a sink needs. */
+export interface SinkDeps {
+  readonly catalog: Catalog;
+  readonly io: FileIO;
+  readonly engine: Engine;
+}
+
+/** How a sink batches records. */
+export interface SinkOptions {
+  readonly table: TableIdentifier;
+  /** Tells the sinks of a table apart; 1 to 100 letters, digits, `-`, `_` and `.`. Positions are kept under it. */
+  readonly name: string;
+  /** Records over all writers that make a batch; 10,000 by default. `Infinity`: only `flush`, `snapshot` and the interval do. */
+  readonly batchSize?: number;
+  /** Milliseconds after which a batch that is not full is committed; 10,000 by default. `Infinity`: never. */
+  readonly batchIntervalMs?: number;
+  /** Writers; 1 by default. */
+  readonly numPartitions?: number;
+  /** Bytes of records that wait in memory, beyond which writers wait; 64 MiB by default. */
+  readonly bufferBytes?: number;
+  /** Told of every commit, those that batches make by themselves included. */
+  readonly onCommit?: (commit: SinkCommit) => void;
+}
+
+/** What was committed. */
+export interface SinkCommit {
+  /** The last snapshot; null: there was nothing to commit, or it had been committed before. */
+  readonly snapshotId: bigint | null;
+  readonly rows: bigint;
+  /** Records that became no rows, as far as this process has read them. */
+  readonly rejected: readonly RejectedRecord[];
+  /** Committed positions. */
+  readonly positions: SourcePositions;
+}
+
+export type CheckedOptions = Required<Omit<SinkOptions, 'onCommit'>> & Pick<SinkOptions, 'onCommit'>;
+
+/** @throws MoraineError `INVALID_ARGUMENT` for an option out of its range */
+export function checkOptions(options: SinkOptions): CheckedOptions {
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const checked: CheckedOptions = {
+    batchSize: 10_000,
+    batchIntervalMs: 10_000,
+    numPartitions: 1,
+    bufferBytes: 64 * 2 ** 20,
+    ...(given as unknown as SinkOptions),
+  };
+  const { name, batchSize, batchIntervalMs, numPartitions, bufferBytes } = checked;
+  if (!/^[\w.-]{1,100}$/.test(name))
+    throw invalid(`The sink's name is ${JSON.stringify(name)}; it must be 1 to 100 letters, digits, '-', '_' and '.'.`);
+  const isWhole = (value: number): boolean => Number.isSafeInteger(value) && value >= 1;
+  if (!isWhole(batchSize) && batchSize !== Infinity)
+    throw invalid(`batchSize is ${batchSize}; it must be a whole number above 0.`);
+  if (!(batchIntervalMs >= 1 && batchIntervalMs < 2 ** 31) && batchIntervalMs !== Infinity)
+    throw invalid(`batchIntervalMs is ${batchIntervalMs}; it must be from 1 to 2^31.`);
+  if (!isWhole(numPartitions) || numPartitions > 1024)
+    throw invalid(`numPartitions is ${numPartitions}; it must be from 1 to 1024.`);
+  if (!isWhole(bufferBytes)) throw invalid(`bufferBytes is ${bufferBytes}; it must be a whole number above 0.`);
+  return checked;
+}
+
+const invalid = (message: string): MoraineError => new MoraineError('INVALID_ARGUMENT', message);

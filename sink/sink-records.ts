@@ -1,0 +1,33 @@
+/** What sources give to a sink: records that become rows when their batch is staged. */
+import type { Connection } from '../engine/index.js';
+import type { Schema } from '../iceberg/index.js';
+import type { SourcePosition } from './source-position.js';
+
+/** Records of a batch, as a source gives them: they become rows when the batch is staged. */
+export interface SinkRecords {
+  /** How many there are, bad ones included. */
+  readonly count: number;
+  /** Memory that they take, in bytes. */
+  readonly bytes: number;
+  /** Makes rows of them. @param schema the table's current schema. The relation is valid until `close`. */
+  open(connection: Connection, schema: Schema): Promise<OpenedRecords>;
+}
+
+/** Records as rows of the table. */
+export interface OpenedRecords {
+  /** A SELECT that gives the table's columns by name, in the order of the schema, in their DuckDB types. */
+  readonly sql: string;
+  /** Rows of it. */
+  readonly rows: bigint;
+  /** Records that are no rows, by policy dropped or diverted. */
+  readonly rejected: readonly RejectedRecord[];
+  close(): Promise<void>;
+}
+
+/** A record that is not a row. */
+export interface RejectedRecord {
+  readonly reason: string;
+  readonly message: string;
+  readonly raw: Uint8Array;
+  readonly position: SourcePosition | null;
+}
