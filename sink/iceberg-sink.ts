@@ -237,11 +237,9 @@ export class IcebergSink {
       if (restored !== undefined && (await this.#coordinator.isCommitted(restored.id, rangesFromJson(restored))))
         continue;
       const staged = await this.#stage(pending);
-      const committed = await this.#coordinator.commit(staged);
+      snapshotId = await this.#coordinator.commit(staged);
       const index = this.#pending.indexOf(pending);
       if (index >= 0) this.#pending.splice(index, 1);
-      if (committed.outcome === 'before') continue;
-      snapshotId = committed.snapshotId;
       rows += staged.rows;
       rejected.push(...staged.rejected);
     }

@@ -18,7 +18,7 @@ import {
 } from '../../tables/index.js';
 import type { SourcePositions } from '../source-position.js';
 import { anchorsProperty, anchorsText, SINK_STATE, summaryText } from './anchors.js';
-import { type BatchRange, orderOfBatch, positionMismatch, positionsAfter, requireNext } from './batch-ranges.js';
+import { type BatchRange, orderOfBatch, positionsAfter, requireNext } from './batch-ranges.js';
 import { type FoundState, hasBatch, requireAnchors, sinkStateOf } from './find-state.js';
 import type { Claim, SinkState } from './sink-state.js';
 
@@ -28,14 +28,6 @@ export interface CommittableBatch {
   readonly ranges: readonly BatchRange[];
   /** Null: the batch has no files. */
   readonly manifest: ManifestFile | null;
-}
-
-/** How a batch ended. */
-export interface BatchOutcome {
-  /** `before`: it, or others with its ranges, had been committed before; nothing was done. */
-  readonly outcome: 'committed' | 'before';
-  /** Null where it is not known which one it was. */
-  readonly snapshotId: bigint | null;
 }
 
 export class Coordinator {
@@ -99,19 +91,18 @@ export class Coordinator {
 
   /**
    * Commits a batch, once. After an unknown outcome it is settled first whether the batch has landed.
+   * @returns the id of its snapshot
    * @throws MoraineError `SINK_FENCED`, `SINK_POSITION_MISMATCH`, `COMMIT_STATE_UNKNOWN`: nothing more is committed before a later call has settled it;
    *   `COMMIT_CONFLICT`, and what {@link commitAppend} throws
    */
-  commit(batch: CommittableBatch): Promise<BatchOutcome> {
+  commit(batch: CommittableBatch): Promise<bigint> {
     return retryConflicts(requireWritable(this.#table), () => this.#commitOnce(batch), hasCode('COMMIT_STATE_UNKNOWN'));
   }
 
-  async #commitOnce(batch: CommittableBatch): Promise<BatchOutcome> {
+  async #commitOnce(batch: CommittableBatch): Promise<bigint> {
     if (!this.#isSettled) await this.#settle();
     const { lastBatch } = this.#state;
-    if (lastBatch?.id === batch.id) return { outcome: 'committed', snapshotId: lastBatch.snapshotId };
-    if (orderOfBatch(this.sink, batch.ranges, this.positions) === 'below')
-      return { outcome: 'before', snapshotId: null };
+    if (lastBatch?.id === batch.id) return lastBatch.snapshotId;
     const next = (found: FoundState, newSnapshotId: bigint): SinkState => {
       const { lastBatch: last, positions } = found.state ?? this.#state;
       this.#sent.add(batch.id);
@@ -130,7 +121,7 @@ export class Coordinator {
     try {
       const { snapshotId } = await this.#append(manifests, validate, next);
       this.#sent.delete(batch.id);
-      return { outcome: 'committed', snapshotId };
+      return snapshotId;
     } catch (error) {
       if (isMoraineError(error, 'COMMIT_STATE_UNKNOWN')) this.#isSettled = false;
       throw error;
@@ -139,15 +130,8 @@ export class Coordinator {
 
   /** Claims the sink anew, so that earlier requests are in the history of the claim or can never land. */
   async #settle(): Promise<void> {
-    const { positions } = this.#state;
     await this.#claimAnew((state) => {
       if (state === null || !this.#owners.has(state.owner)) throw fenced(this.#table, this.sink, state, this.#claim);
-      for (const [partition, next] of positions) {
-        const found = state.positions.get(partition);
-        // Rolled back meanwhile.
-        if (found === undefined || found < next)
-          throw positionMismatch(this.sink, { partition, from: next, to: next }, found);
-      }
     });
     this.#isSettled = true;
   }

@@ -170,6 +170,22 @@ describe('positions', () => {
     expect(await world.ids()).toEqual(upTo(11));
   });
 
+  test('are checked again after a rollback between the check and the commit', async () => {
+    const world = await SinkWorld.open(engine);
+    const sink = await world.sink();
+    await sink.writer(0).writeBatch(...span('p', 0, 5));
+    const { snapshotId } = await sink.flush();
+    await sink.writer(0).writeBatch(...span('p', 5, 9));
+    await sink.flush();
+    await sink.writer(0).writeBatch(...span('p', 9, 11));
+    world.faults.push(async (commit) => {
+      await world.rollBack(snapshotId ?? 0n);
+      return commit();
+    });
+    expect(await rejectionCode(sink.flush())).toBe('SINK_POSITION_MISMATCH');
+    expect(await world.ids()).toEqual(upTo(5));
+  });
+
   test('survive a rollback of snapshots that have expired since', async () => {
     const world = await SinkWorld.open(engine);
     const sink = await world.sink();
