@@ -26,6 +26,7 @@ const MAX_ANCHORS = 32;
 /** Characters of the property; at least the two newest anchors stay. */
 const MAX_CHARS = 131_072;
 const MIN_ANCHORS = 2;
+const MAX_SUMMARY_CHARS = 8192;
 
 /** The table property with a sink's anchors: JSON, newest last. */
 export const anchorsProperty = (sink: string): string => `${SINK_STATE}.${sink}`;
@@ -64,15 +65,20 @@ export function anchorsText(anchors: readonly Anchor[], added: Anchor): string {
   return `[${kept.toReversed().join(',')}]`;
 }
 
-/** The value of {@link SINK_STATE}. */
+/** The value of {@link SINK_STATE}, without the positions of very many partitions: every snapshot of the table keeps it. */
 export function summaryText(sink: string, state: SinkState): string {
-  return stringifyJson({ sink, ...stateToJson(state) });
+  const { positions, ...others } = stateToJson(state);
+  const text = stringifyJson({ sink, ...others, ...(positions === undefined ? {} : { positions }) });
+  return text.length <= MAX_SUMMARY_CHARS ? text : stringifyJson({ sink, ...others });
 }
 
-/** The state that a snapshot's own summary gives for a sink; null: none. */
-export function stateOfSummary({ summary }: Snapshot, sink: string): SinkState | null {
-  const json = tryParse(summary.get(SINK_STATE) ?? 'null');
-  return isJsonObject(json) && json['sink'] === sink ? stateFromJson(json) : null;
+/** The state that a snapshot's own summary gives for a sink; null: the snapshot is not the sink's; undefined: its state does not stand there. */
+export function stateOfSummary({ summary }: Snapshot, sink: string): SinkState | null | undefined {
+  const text = summary.get(SINK_STATE);
+  if (text === undefined) return null;
+  const json = tryParse(text);
+  if (!isJsonObject(json)) return undefined;
+  return json['sink'] === sink ? (stateFromJson(json) ?? undefined) : null;
 }
 
 function tryParse(text: string): JsonValue | undefined {

@@ -52,6 +52,7 @@ async function* statesOf(table: StateTable, sink: string, anchors: readonly Anch
       throw unknown(table, sink, `snapshot ${id} and the metadata files that knew its parent are gone`);
     }
     const summarized = anchored === undefined ? stateOfSummary(snapshot, sink) : null;
+    if (summarized === undefined) throw unknown(table, sink, `snapshot ${id} has no anchor any more`);
     if (summarized !== null) yield summarized;
     id = snapshot.parentSnapshotId ?? null;
   }

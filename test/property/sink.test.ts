@@ -29,7 +29,7 @@ const host = fc.nat(1);
 const index = fc.nat(9);
 /** Something that happens between a writer's look at the table and its commit, or to the commit's answer. */
 const fault = fc.oneof(
-  fc.constantFrom('lost' as const, 'held' as const, 'repeated' as const),
+  fc.constantFrom('lost' as const, 'held' as const, 'late' as const, 'repeated' as const),
   fc.record({ between: fc.constantFrom('foreign' as const, 'other claims' as const, 'expire' as const) }),
   fc.record({ between: fc.constant('rollback' as const), index }),
   fc.record({ between: fc.constant('deliver' as const), index }),
@@ -38,11 +38,13 @@ const faults = fc.oneof(
   { weight: 3, arbitrary: fc.constant([]) },
   { weight: 2, arbitrary: fc.array(fault, { minLength: 1, maxLength: 3 }) },
 );
+/** New records of each partition; each batch has one more, without a position. */
+const records = fc.oneof(fc.constant([0, 0]), fc.tuple(fc.nat(3), fc.nat(3)));
 const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('open' as const), host, faults }) },
   {
     weight: 6,
-    arbitrary: fc.record({ do: fc.constant('batch' as const), host, records: fc.tuple(fc.nat(3), fc.nat(3)), faults }),
+    arbitrary: fc.record({ do: fc.constant('batch' as const), host, records, faults }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('checkpoint again' as const), host, index, faults }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('old range' as const), host, index, faults }) },
@@ -114,7 +116,9 @@ class World {
       for (;;) {
         const met = this.#faults.shift();
         if (met === undefined) return await send();
-        if (met === 'held') this.#held.push(send);
+        if (met === 'held' || met === 'late') this.#held.push(send);
+        // Just before the sender's next request.
+        if (met === 'late') this.#faults.unshift({ between: 'deliver', index: this.#held.length - 1 });
         if (met === 'repeated' || met === 'lost') await send();
         if (met === 'repeated') this.#held.push(send);
         if (typeof met === 'string') throw new MoraineError('COMMIT_STATE_UNKNOWN', 'The answer was lost.');
