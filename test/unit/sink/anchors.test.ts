@@ -19,7 +19,7 @@ const anchor = (number: number, partitions = 1): Anchor => ({
 });
 
 const metadata = (text: string | null) => ({
-  ...newTableMetadata({ ...FIXTURE_TABLE, location: '/t', tableUuid: 'u', nowMs: 0n } as never),
+  ...newTableMetadata({ ...FIXTURE_TABLE, location: '/t', tableUuid: 'u', nowMs: 0n }),
   properties: new Map(text === null ? [] : [['moraine.sink.s', text]]),
 });
 
