@@ -9,6 +9,7 @@ import { declareMaintenanceCommands } from './commands/maintenance.js';
 import { declareProcessCommands } from './commands/processes.js';
 import { declareRunCommands } from './commands/runs.js';
 import { declareScheduleCommands } from './commands/schedule.js';
+import { declareSinkCommands } from './commands/sink.js';
 import { declareTableCommands } from './commands/table.js';
 import { declareWorkflowCommands } from './commands/workflow.js';
 import type { ActionRunner } from './define.js';
@@ -36,6 +37,7 @@ Run \`moraine COMMAND --help\` for a command's options and examples.`,
   declareFeastCommands(program, runner);
   declareFeatureCommands(program, runner);
   declareTableCommands(program, runner);
+  declareSinkCommands(program, runner);
   declareBackfillCommands(program, runner);
   declareCompactionCommands(program, runner);
   declareMaintenanceCommands(program, runner);

@@ -36,6 +36,7 @@ import {
 import { pullFeatures } from './pull-features.js';
 import { push } from './push.js';
 import { checkProjectOptions } from './request-shapes.js';
+import { sinkFiles } from './sink-files.js';
 import { teardownOnline } from './teardown-online.js';
 import { saveTrainingSet, startTrainingSet } from './training-sets.js';
 import type { KnownDefinitions, TypedMoraine } from './typed-moraine.js';
@@ -118,6 +119,7 @@ function methodsOf(project: Project, reader: ProjectReader): Methods {
       await createTable(catalog, identifier, table);
     },
     appendFile: (name, file, appendOptions) => appendFile(project, name, file, appendOptions),
+    sinkFiles: (name, files, sinkOptions) => sinkFiles(project, name, files, sinkOptions),
     deleteRows: (name, where, deleteOptions) => deleteTableRows(project, name, where, deleteOptions),
     upgradeTable: (name, formatVersion) => upgradeTable(project, name, formatVersion),
     moveTable: (name, moveOptions) => moveTableTo(project, name, moveOptions),

@@ -102,6 +102,7 @@ export { registerDefinitions } from './register-definitions.js';
 export type { RenamedTable } from './rename-online-tables.js';
 export { type BoundView, resolveViews } from './resolve-views.js';
 export type { ScheduleRequest } from './schedules.js';
+export { type SinkFilesOptions, type SinkFilesResult, sinkFiles } from './sink-files.js';
 export { measureStorageTraffic } from './storage-traffic.js';
 export { listTableFiles, type TableFiles, type TableFilesRequest } from './table-files.js';
 export { type TeardownOnlineOptions, type TornDownOnline, teardownOnline } from './teardown-online.js';

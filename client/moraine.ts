@@ -59,6 +59,7 @@ import type { PullAnswer, PullFeaturesRequest } from './pull-features.js';
 import type { PushRequest } from './push.js';
 import type { PushResult } from './push-rows.js';
 import type { ScheduleRequest } from './schedules.js';
+import type { SinkFilesOptions, SinkFilesResult } from './sink-files.js';
 import type { TeardownOnlineOptions, TornDownOnline } from './teardown-online.js';
 import type { ServerOptions, StartedRun } from './temporal-run.js';
 import type { SaveTrainingSetRequest, TrainingSetOptions } from './training-sets.js';
@@ -216,6 +217,8 @@ export interface Moraine {
   createTable(name: string, table: NewTable): Promise<void>;
   /** Appends a Parquet, CSV or JSON Lines file to a table in one commit. */
   appendFile(name: string, file: string, options?: AppendFileOptions): Promise<AppendFileResult>;
+  /** Writes the records of JSON Lines files into a table exactly once, from where an earlier call has ended. */
+  sinkFiles(name: string, files: readonly string[], options?: SinkFilesOptions): Promise<SinkFilesResult>;
   /** Deletes the rows of a table for which a condition is true, without rewriting its files. */
   deleteRows(name: string, where: string, options?: DeleteOptions): Promise<DeletedRows>;
   /** Raises the format version of a table; other engines that use it have to know that version. */

@@ -311,6 +311,11 @@ export const METHOD_ARGUMENTS = {
     argument('file', text),
     options({ create: flag, partition: optionalText, format: optionalText, signal }),
   ],
+  sinkFiles: [
+    argument('name', text),
+    argument('files', z.array(text)),
+    options({ name: optionalText, batchSize: count, batchIntervalMs: count, onCommit: callback, signal }),
+  ],
   deleteRows: [argument('name', text), argument('where', text), options({ dryRun: flag, signal })],
   upgradeTable: [argument('name', text), argument('formatVersion', z.literal([2, 3]))],
   moveTable: [
@@ -368,6 +373,7 @@ export const SIGNAL_ARGUMENTS: ReadonlyMap<MethodName, number> = new Map(
     replayDataset: 1,
     compareLoggedFeatures: 0,
     appendFile: 2,
+    sinkFiles: 2,
     deleteRows: 2,
     moveTable: 1,
   }) as [MethodName, number][],

@@ -35,7 +35,7 @@ export interface SinkWriter {
   /** `part-0` and so on. */
   readonly name: string;
   /**
-   * Takes records into the next batch; waits while too many bytes are buffered.
+   * Takes records into the next batch; waits while a whole batch or too many bytes are buffered.
    * @param range where they were read; without it they are written at least once
    * @returns false if the range was taken or committed before: the records are dropped
    * @throws MoraineError `SINK_POSITION_MISMATCH`, `SINK_FENCED`, `CLOSED`, and what kept earlier records from being committed
@@ -168,7 +168,7 @@ export class IcebergSink {
   async #write(records: SinkRecords, range: SourceRange | undefined): Promise<boolean> {
     this.#requireOpen();
     const { bufferBytes, batchSize } = this.#options;
-    for (let held = this.#heldBytes(); held > 0 && held + records.bytes > bufferBytes; held = this.#heldBytes()) {
+    while (this.#buffer.count >= batchSize || this.#isFull(records.bytes, bufferBytes)) {
       await this.#flushOnce();
       this.#requireOpen();
     }
@@ -181,6 +181,11 @@ export class IcebergSink {
   #requireOpen(): void {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#isClosed) throw new MoraineError('CLOSED', `The sink ${JSON.stringify(this.#options.name)} is closed.`);
+  }
+
+  #isFull(more: number, bufferBytes: number): boolean {
+    const held = this.#heldBytes();
+    return held > 0 && held + more > bufferBytes;
   }
 
   #heldBytes(): number {

@@ -247,6 +247,14 @@ const METHODS: Record<Method, { right: unknown[]; wrong: [field: string, ...give
       ['options.create', 'shop.a', '/x.csv', { create: 'yes' }],
     ],
   },
+  sinkFiles: {
+    right: ['shop.a', ['/x.ndjson'], { name: 's', batchSize: 5 }],
+    wrong: [
+      ['name', undefined, ['/x.ndjson']],
+      ['files', 'shop.a', '/x.ndjson'],
+      ['options.batchSize', 'shop.a', ['/x.ndjson'], { batchSize: 'many' }],
+    ],
+  },
   onlineWriteBatch: {
     right: [{ view: 'readings', rows: [{ k: 1, v: 11, event_timestamp: new Date(0) }] }],
     wrong: [

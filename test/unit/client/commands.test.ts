@@ -48,6 +48,7 @@ const COUNTERPARTS: Readonly<Record<string, Counterpart>> = {
   'table list': methods('tables'),
   'table create': methods('createTable'),
   'table append': methods('appendFile'),
+  'sink run': methods('sinkFiles'),
   'table scan': methods('pullAll'),
   'table show': metadata,
   'table files': metadata,
