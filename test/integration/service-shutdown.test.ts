@@ -101,7 +101,7 @@ async function startUpload(service: ServiceProcess, path: string, body: string):
     'close',
   ).then(() => said);
   socket.write(`${head(path, body)}expect: 100-continue\r\n\r\n`);
-  await expect.poll(() => said).toBe('HTTP/1.1 100 Continue\r\n\r\n');
+  await expect.poll(() => said, { timeout: 10_000 }).toBe('HTTP/1.1 100 Continue\r\n\r\n');
   socket.write(body.slice(0, 20));
   return { socket, answer };
 }
