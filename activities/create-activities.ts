@@ -8,6 +8,8 @@ import type { BackfillActivities } from './backfill-contract.js';
 import { createCompactActivities } from './compact-activities.js';
 import type { CompactActivities } from './compact-contract.js';
 import type { Activities } from './contract.js';
+import { createIngestActivities } from './ingest-activities.js';
+import type { IngestActivities } from './ingest-contract.js';
 import { createMaintainActivities } from './maintain-activities.js';
 import type { MaintainActivities } from './maintain-contract.js';
 import { parseMaterializeRequest } from './materialize-request.js';
@@ -21,7 +23,7 @@ import { withStorageTraffic } from './storage-traffic.js';
 import { createTrainingActivities } from './training-activities.js';
 
 /** The activities of all workflows. */
-export type AllActivities = Activities & BackfillActivities & CompactActivities & MaintainActivities;
+export type AllActivities = Activities & BackfillActivities & CompactActivities & MaintainActivities & IngestActivities;
 
 /**
  * The activities of a project, to be mounted in a worker. Each decodes its input, calls the library, and encodes the
@@ -99,5 +101,6 @@ function allActivities(project: Project): AllActivities {
     ...createMaintainActivities(project),
     ...createTrainingActivities(project),
     ...createBackfillActivities(project),
+    ...createIngestActivities(project),
   };
 }

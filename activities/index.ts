@@ -9,6 +9,7 @@ export {
 } from './backfill-request.js';
 export { checkCompactRequest } from './compact-activities.js';
 export { type AllActivities, createActivities } from './create-activities.js';
+export { checkIngestRequest, type IngestRequest, ingestWorkflowId } from './ingest-request.js';
 export { checkMaintainRequest } from './maintain-activities.js';
 export { maintenanceSettings } from './maintain-request.js';
 export { type MaterializeRequest, parseMaterializeRequest, runWorkflowId } from './materialize-request.js';

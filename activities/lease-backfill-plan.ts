@@ -1,8 +1,7 @@
 import { basename } from 'node:path';
 import type { BackfillPlan } from '../backfill/index.js';
-import { takeLease } from '../maintenance/index.js';
 import type { Project } from '../project/index.js';
-import { loadTable, type Table } from '../tables/index.js';
+import { loadTable, type Table, takeLease } from '../tables/index.js';
 
 /** Longer than any part of a backfill that is read at once; no lease may be longer. */
 const LEASE_MS = 7n * 86_400_000n;

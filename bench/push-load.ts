@@ -89,7 +89,7 @@ export async function measurePushes(load: PushLoad): Promise<PushFigures> {
   ]);
   // Answers add further ones.
   for (let place = 0; place < answers.length; place += 1) await answers[place];
-  const tookMs = Math.max(...pushes.map(({ due, took }) => due + took));
+  const tookMs = pushes.reduce((last, { due, took }) => Math.max(last, due + took), 0);
   await Promise.all([...pushers, reader, other].map((client) => client.close()));
   const part = Math.min(60_000, endMs / 4);
   return {

@@ -11,9 +11,9 @@ const run = promisify(execFile);
 const CHILD = fileURLToPath(new URL('./child.js', import.meta.url));
 
 async function inFreshProcess(job: BenchJob, variant: string, context: BenchContext): Promise<string> {
-  const { stdout } = await run(process.execPath, [CHILD, job.name, variant, JSON.stringify(context)], {
-    maxBuffer: 1 << 24,
-  });
+  const running = run(process.execPath, [CHILD, job.name, variant, JSON.stringify(context)], { maxBuffer: 1 << 24 });
+  running.child.stderr?.pipe(process.stderr, { end: false });
+  const { stdout } = await running;
   return stdout.trim().split('\n').at(-1) ?? '';
 }
 

@@ -31,6 +31,16 @@ export function does<Options>(
   });
 }
 
+/** Declares a command that says something to a workflow in flight. */
+export function declareControl(
+  parent: Command,
+  runner: ActionRunner,
+  { name, description }: { readonly name: string; readonly description: string },
+  load: () => Promise<CommandAction<never>>,
+): void {
+  does(parent.command(name).description(description).argument('<id>', 'its workflow id'), runner, load);
+}
+
 /** Adds examples to the end of a command's help. */
 export function withExamples(command: Command, ...lines: readonly string[]): Command {
   return command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  $ moraine ${line}`).join('\n')}`);

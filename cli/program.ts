@@ -5,6 +5,7 @@ import { declareCompactionCommands } from './commands/compaction.js';
 import { declareDefinitionCommands } from './commands/definitions.js';
 import { declareFeatureCommands } from './commands/features.js';
 import { declareFeastCommands, declareImportCommands } from './commands/import.js';
+import { declareIngestCommands } from './commands/ingest.js';
 import { declareMaintenanceCommands } from './commands/maintenance.js';
 import { declareProcessCommands } from './commands/processes.js';
 import { declareRunCommands } from './commands/runs.js';
@@ -38,6 +39,7 @@ Run \`moraine COMMAND --help\` for a command's options and examples.`,
   declareFeatureCommands(program, runner);
   declareTableCommands(program, runner);
   declareSinkCommands(program, runner);
+  declareIngestCommands(program, runner);
   declareBackfillCommands(program, runner);
   declareCompactionCommands(program, runner);
   declareMaintenanceCommands(program, runner);

@@ -10,14 +10,17 @@ import { currentSchema, type Schema } from '../iceberg/index.js';
 import { onlineProblems } from '../online/index.js';
 import type { Project } from '../project/index.js';
 import { type AppliedSchedules, DeclaredSchedules } from './declared-schedules.js';
-import { dropOnlineTables, onlineTablesToDrop } from './prune-online-tables.js';
+import { dropOnlineTables, incompatibleTables, onlineTablesToDrop } from './prune-online-tables.js';
 import { type RedefinedView, redefinedViews } from './redefined-views.js';
 import { checkOnlineNames, followRenames, type RenamedTable } from './rename-online-tables.js';
 
 export interface ApplyDefinitionsOptions {
   /** Make the plan, change nothing. */
   readonly dryRun?: boolean;
-  /** Remove what is registered but not among the definitions, and the online tables of such views with their files. */
+  /**
+   * Remove what is registered but not among the definitions; and, with their files, the online tables of such views and those that cannot
+   * hold rows of their views any more (other join keys).
+   */
   readonly prune?: boolean;
   /** Told the plan before it is applied; throwing stops it. Called again if another apply came first. */
   readonly onPlan?: (
@@ -34,7 +37,7 @@ export interface ApplyDefinitionsOptions {
 export interface AppliedDefinitions extends ApplyResult {
   /** Online tables that were given the names of their renamed views. */
   readonly renamedTables: readonly RenamedTable[];
-  /** Online tables of deleted views, which are dropped with their files; with `dryRun` those that would be. */
+  /** Online tables of deleted views, and of views with other join keys, which are dropped with their files; with `dryRun` those that would be. */
   readonly droppedTables: readonly string[];
   /**
    * Views whose stored values are those of an earlier definition: until they are materialized, online reads of what was changed are
@@ -51,7 +54,7 @@ export interface AppliedDefinitions extends ApplyResult {
  * broken if the commit fails, and an apply that was cut short in between is finished by the next one. So are the schedules that views
  * declare, where there is a Temporal server.
  *
- * @throws `DEFINITION_INVALID` listing every problem at once; `TABLE_ALREADY_EXISTS` if the new name of a view belongs to another
+ * @throws `DEFINITION_INVALID` listing every problem at once; `ONLINE_TABLE_INCOMPATIBLE` for other join keys of a view that has an online table, without `prune`; `TABLE_ALREADY_EXISTS` if the new name of a view belongs to another
  * online table; `SCHEDULE_ALREADY_EXISTS`; `TEMPORAL_UNAVAILABLE` if schedules are declared and the server does not answer;
  * `COMMIT_STATE_UNKNOWN`
  */
@@ -89,7 +92,10 @@ async function applyWith(
       await checkOnlineNames(project, plan);
       if (!leaveSchedules) schedules = await declared.plan(plan);
       redefined = await redefinedViews(project, plan);
-      droppedTables = await onlineTablesToDrop(project, plan);
+      droppedTables = [
+        ...(await onlineTablesToDrop(project, plan)),
+        ...(await incompatibleTables(project, plan, changedViews(plan), options.prune === true)),
+      ];
       await options.onPlan?.(plan, schedules, redefined, droppedTables);
       if (!dryRun) await declared.deleteUndeclared(plan);
     },
@@ -102,25 +108,31 @@ async function applyWith(
 }
 
 /** The definitions that a plan may have broken: those that it changes, and those next to them. Others are not checked. */
-function affected({ changes, result }: ApplyPlan): Definitions {
-  const changed = (kind: string): ReadonlySet<string> =>
-    new Set(changes.filter((c) => c.kind === kind && c.action !== 'unchanged').map((change) => change.name));
-  const [entities, views, services] = [changed('entity'), changed('featureView'), changed('featureService')];
-  const isAffectedView = (view: FeatureView): boolean =>
-    views.has(view.name) || view.entities.some((entity) => entities.has(entity));
+function affected(plan: ApplyPlan): Definitions {
+  const { result } = plan;
+  const services = changedNames(plan, 'featureService');
+  const views = new Set(changedViews(plan).map(({ name }) => name));
   const isAffectedService = (service: FeatureService): boolean =>
-    services.has(service.name) ||
-    service.features.some(({ view }) => {
-      const found = result.featureViews.get(view);
-      return found !== undefined && isAffectedView(found);
-    });
+    services.has(service.name) || service.features.some(({ view }) => views.has(view));
   const featureServices = filterMap(result.featureServices, isAffectedService);
   const used = new Set([...featureServices.values()].flatMap((service) => service.features.map(({ view }) => view)));
   return {
     entities: result.entities,
-    featureViews: filterMap(result.featureViews, (view) => isAffectedView(view) || used.has(view.name)),
+    featureViews: filterMap(result.featureViews, (view) => views.has(view.name) || used.has(view.name)),
     featureServices,
   };
+}
+
+/** Views that a plan changes, themselves or one of their entities. */
+function changedViews(plan: ApplyPlan): readonly FeatureView[] {
+  const [entities, views] = [changedNames(plan, 'entity'), changedNames(plan, 'featureView')];
+  return [...plan.result.featureViews.values()].filter(
+    (view) => views.has(view.name) || view.entities.some((entity) => entities.has(entity)),
+  );
+}
+
+function changedNames({ changes }: ApplyPlan, kind: string): ReadonlySet<string> {
+  return new Set(changes.filter((c) => c.kind === kind && c.action !== 'unchanged').map(({ name }) => name));
 }
 
 function filterMap<T>(map: ReadonlyMap<string, T>, keep: (value: T) => boolean): ReadonlyMap<string, T> {

@@ -15,6 +15,7 @@ import { describeView } from './describe-view.js';
 import { openReader } from './feature-reader.js';
 import { guardCalls } from './guarded-calls.js';
 import { explainFeatures, openHistoricalFeatures, withHistoricalFeatures } from './historical-features.js';
+import { changeProjectIngestBatch, controlProjectIngest, projectIngestStatus, startProjectIngest } from './ingest.js';
 import { listTables } from './list-tables.js';
 import { compareLog, openFeatureLogger, withLoggedFeatures, writeLog } from './logged-features.js';
 import { maintain, planMaintain, startMaintain } from './maintain.js';
@@ -35,8 +36,10 @@ import {
 } from './project-schedules.js';
 import { pullFeatures } from './pull-features.js';
 import { push } from './push.js';
+import { replayDeadLetters } from './replay-dead-letters.js';
 import { checkProjectOptions } from './request-shapes.js';
 import { sinkFiles } from './sink-files.js';
+import { sinkKafka } from './sink-kafka.js';
 import { teardownOnline } from './teardown-online.js';
 import { saveTrainingSet, startTrainingSet } from './training-sets.js';
 import type { KnownDefinitions, TypedMoraine } from './typed-moraine.js';
@@ -119,7 +122,9 @@ function methodsOf(project: Project, reader: ProjectReader): Methods {
       await createTable(catalog, identifier, table);
     },
     appendFile: (name, file, appendOptions) => appendFile(project, name, file, appendOptions),
-    sinkFiles: (name, files, sinkOptions) => sinkFiles(project, name, files, sinkOptions),
+    replayDeadLetters: (name, replayOptions) => replayDeadLetters(project, name, replayOptions),
+    sinkFiles: (name, inputs, sinkOptions) => sinkFiles(project, name, inputs, sinkOptions),
+    sinkKafka: (name, sinkOptions) => sinkKafka(project, name, sinkOptions),
     deleteRows: (name, where, deleteOptions) => deleteTableRows(project, name, where, deleteOptions),
     upgradeTable: (name, formatVersion) => upgradeTable(project, name, formatVersion),
     moveTable: (name, moveOptions) => moveTableTo(project, name, moveOptions),
@@ -138,6 +143,12 @@ function operations(project: Project) {
     retryBackfill: (id, options) => retryProjectBackfill(project, id, options),
     changeBackfillConcurrency: (id, concurrency, options) =>
       changeProjectBackfillConcurrency(project, id, concurrency, options),
+    startIngest: (input) => startProjectIngest(project, input),
+    pauseIngest: (id, options) => controlProjectIngest(project, id, 'pause', options),
+    resumeIngest: (id, options) => controlProjectIngest(project, id, 'resume', options),
+    drainIngest: (id, options) => controlProjectIngest(project, id, 'drain', options),
+    changeIngestBatch: (id, batch, options) => changeProjectIngestBatch(project, id, batch, options),
+    ingestStatus: (id, options) => projectIngestStatus(project, id, options),
     compact: (input, options) => compact(project, input, options),
     startCompact: (input) => startCompact(project, input),
     planCompact: (input) => planCompact(project, input),

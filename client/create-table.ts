@@ -5,6 +5,7 @@ import {
   type TableIdentifier,
   withTableDefaults,
 } from '../catalogs/index.js';
+import { isMoraineError } from '../errors/index.js';
 import { parsePartitionSpec, requireVersionTwoTypes, type Schema } from '../iceberg/index.js';
 
 /** Description of a new table. */
@@ -32,4 +33,17 @@ export async function createTable(
   const spec = partition.trim() === '' ? {} : { partitionSpec: parsePartitionSpec(partition, schema) };
   await ensureNamespace(catalog, identifier.namespace);
   return catalog.createTable(identifier, withTableDefaults({ schema, formatVersion, ...spec }));
+}
+
+/** The same for a table that somebody else may create meanwhile: then that one's columns and partitioning count. @throws `SCHEMA_INVALID` */
+export async function createMissingTable(
+  catalog: Catalog,
+  identifier: TableIdentifier,
+  table: NewTable,
+): Promise<void> {
+  try {
+    await createTable(catalog, identifier, table);
+  } catch (error) {
+    if (!isMoraineError(error, 'TABLE_ALREADY_EXISTS')) throw error;
+  }
 }

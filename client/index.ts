@@ -1,12 +1,25 @@
 /** The library that applications use: everything the commands do, as functions. */
 
+export { arrowSchema } from '../engine/index.js';
 export type { OnlineWriteResult } from '../online/index.js';
+export {
+  jsonRecords,
+  type RecordLines,
+  type RecordMapping,
+  type SinkFilesProgress,
+  type SinkKafkaProgress,
+} from '../sink/index.js';
 export type {
   BackfillProgress,
   BackfillResult,
   CompactInput,
   CompactProgress,
   CompactResult,
+  IngestBatch,
+  IngestInput,
+  IngestResult,
+  IngestSource,
+  IngestStatus,
   MaintainInput,
   MaintainProgress,
   MaintainResult,
@@ -16,6 +29,7 @@ export type {
 } from '../workers/index.js';
 export { type AppendFileOptions, type AppendFileResult, appendFile } from './append-file.js';
 export { type AppliedDefinitions, type ApplyDefinitionsOptions, applyDefinitions } from './apply-definitions.js';
+export { type ArrowRecordsOptions, arrowRecords } from './arrow-records.js';
 export {
   type BackfillOptions,
   type BackfillRequest,
@@ -50,6 +64,13 @@ export {
   type HistoricalFeaturesRequest,
   withHistoricalFeatures,
 } from './historical-features.js';
+export {
+  changeProjectIngestBatch,
+  controlProjectIngest,
+  projectIngestStatus,
+  startProjectIngest,
+} from './ingest.js';
+export { type JsonObjectsOptions, jsonObjects, type RecordValue } from './json-objects.js';
 export { type ListedTable, listTables, type TableSummary } from './list-tables.js';
 export {
   type CompareLoggedFeaturesRequest,
@@ -68,6 +89,7 @@ export { type MoveTableOptions, moveTableTo } from './move-table.js';
 export type { AnyOnlineRow, NamedOnlineResponse } from './online-features.js';
 export { getOnlineFeatures } from './online-features.js';
 export type { OnlineRow, OnlineRowValue } from './online-row-json.js';
+export { type IcebergSinkConfig, type OpenedIcebergSink, openIcebergSink } from './open-iceberg-sink.js';
 export {
   type FollowRunOptions,
   type ListedRun,
@@ -93,16 +115,25 @@ export {
 } from './project-schedules.js';
 export { type PullAnswer, type PullFeaturesRequest, withPulledFeatures } from './pull-features.js';
 export { type PushRequest, push } from './push.js';
-export type { PushedTable } from './push-append.js';
+export type { PushedTable, SourcePush } from './push-append.js';
 export { columnProblem, type PushPlan, type PushTarget, type PushTo } from './push-plan.js';
 export { PushPlans } from './push-plans.js';
-export { type PushedInput, type PushResult, pushRows } from './push-rows.js';
+export { type OnlinePush, type PushedInput, type PushResult, pushRows } from './push-rows.js';
 export type { RedefinedView } from './redefined-views.js';
 export { registerDefinitions } from './register-definitions.js';
 export type { RenamedTable } from './rename-online-tables.js';
+export { type ReplayDeadLettersOptions, type ReplayedDeadLetters, replayDeadLetters } from './replay-dead-letters.js';
 export { type BoundView, resolveViews } from './resolve-views.js';
 export type { ScheduleRequest } from './schedules.js';
-export { type SinkFilesOptions, type SinkFilesResult, sinkFiles } from './sink-files.js';
+export {
+  type RecordStream,
+  type SinkFilesOptions,
+  type SinkFilesResult,
+  type SinkInput,
+  sinkFiles,
+} from './sink-files.js';
+export { type SinkKafkaOptions, type SinkKafkaResult, sinkKafka } from './sink-kafka.js';
+export { SourceWriter } from './source-writer.js';
 export { measureStorageTraffic } from './storage-traffic.js';
 export { listTableFiles, type TableFiles, type TableFilesRequest } from './table-files.js';
 export { type TeardownOnlineOptions, type TornDownOnline, teardownOnline } from './teardown-online.js';

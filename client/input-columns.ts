@@ -1,5 +1,5 @@
 /** How the columns of rows that a user gives become those of a table. */
-import { type Connection, quoteLiteral, sqlType } from '../engine/index.js';
+import { type Connection, NUMBER_KINDS, quoteLiteral, sqlType } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import { type IcebergType, type NestedField, type Schema, typeToString } from '../iceberg/index.js';
 
@@ -79,9 +79,8 @@ function matchColumns(input: Schema, table: Schema, names: InputNames): readonly
   });
 }
 
-/** Kinds of number that convert into one another, value by value. Text was read with the table's types already. */
-const NUMBERS: ReadonlySet<string> = new Set(['int', 'long', 'float', 'double', 'decimal']);
-const POINTS_IN_TIME: ReadonlySet<string> = new Set([
+/** Kinds that convert into one another, value by value, as those of numbers do. Text was read with the table's types already. */
+const POINTS_IN_TIME: ReadonlySet<IcebergType['kind']> = new Set([
   'date',
   'timestamp',
   'timestamptz',
@@ -95,7 +94,7 @@ function convert(field: NestedField, from: IcebergType, column: string, names: I
   if (shapeOf(from) === shapeOf(to)) return { field, from, source: column, valueSql: column, misfitSql: undefined };
   const valueSql = `CAST(${column} AS ${target})`;
   const parsed = `TRY_CAST(${column} AS ${target})`;
-  const sameFamily = [NUMBERS, POINTS_IN_TIME].some((family) => family.has(from.kind) && family.has(to.kind));
+  const sameFamily = [NUMBER_KINDS, POINTS_IN_TIME].some((family) => family.has(from.kind) && family.has(to.kind));
   if (!sameFamily) {
     throw new MoraineError(
       'TYPE_MISMATCH',

@@ -28,6 +28,9 @@ import type {
   BackfillResult,
   CompactInput,
   CompactResult,
+  IngestBatch,
+  IngestInput,
+  IngestStatus,
   MaintainInput,
   MaintainResult,
   MaterializeResult,
@@ -58,8 +61,10 @@ import type { ScheduleBackfillRequest, ScheduleNoteOptions } from './project-sch
 import type { PullAnswer, PullFeaturesRequest } from './pull-features.js';
 import type { PushRequest } from './push.js';
 import type { PushResult } from './push-rows.js';
+import type { ReplayDeadLettersOptions, ReplayedDeadLetters } from './replay-dead-letters.js';
 import type { ScheduleRequest } from './schedules.js';
-import type { SinkFilesOptions, SinkFilesResult } from './sink-files.js';
+import type { SinkFilesOptions, SinkFilesResult, SinkInput } from './sink-files.js';
+import type { SinkKafkaOptions, SinkKafkaResult } from './sink-kafka.js';
 import type { TeardownOnlineOptions, TornDownOnline } from './teardown-online.js';
 import type { ServerOptions, StartedRun } from './temporal-run.js';
 import type { SaveTrainingSetRequest, TrainingSetOptions } from './training-sets.js';
@@ -118,6 +123,18 @@ export interface Moraine {
   retryBackfill(id: string, options?: ServerOptions): Promise<RetriedBackfill>;
   /** Changes how many windows a backfill in flight works on at a time, 1 to 16. */
   changeBackfillConcurrency(id: string, concurrency: number, options?: ServerOptions): Promise<void>;
+  /** Starts a workflow in which a sink follows files or a Kafka topic until it is drained, on the configured Temporal server. */
+  startIngest(input: IngestInput): Promise<StartedRun>;
+  /** Lets an ingest commit what it has read and read no more. Its id may be given without the project. */
+  pauseIngest(id: string, options?: ServerOptions): Promise<void>;
+  /** Goes on with a paused ingest, from where the table has the records. */
+  resumeIngest(id: string, options?: ServerOptions): Promise<void>;
+  /** Lets an ingest write what its source has now, and end. */
+  drainIngest(id: string, options?: ServerOptions): Promise<void>;
+  /** Changes when an ingest commits batches. Returns the settings that hold now. */
+  changeIngestBatch(id: string, batch: IngestBatch, options?: ServerOptions): Promise<Required<IngestBatch>>;
+  /** How an ingest is doing, or how it was when it ended. */
+  ingestStatus(id: string, options?: ServerOptions): Promise<IngestStatus>;
   /** Rewrites small files of a table, and those with many deleted rows, as fewer ones with the same rows, and waits for it. */
   compact(input: CompactInput, options?: CompactOptions): Promise<CompactResult>;
   /** Asks the configured Temporal server for that compaction without waiting. */
@@ -218,7 +235,11 @@ export interface Moraine {
   /** Appends a Parquet, CSV or JSON Lines file to a table in one commit. */
   appendFile(name: string, file: string, options?: AppendFileOptions): Promise<AppendFileResult>;
   /** Writes the records of JSON Lines files into a table exactly once, from where an earlier call has ended. */
-  sinkFiles(name: string, files: readonly string[], options?: SinkFilesOptions): Promise<SinkFilesResult>;
+  sinkFiles(name: string, inputs: readonly SinkInput[], options?: SinkFilesOptions): Promise<SinkFilesResult>;
+  /** Writes the records of a Kafka topic into a table exactly once, from where an earlier call has ended. */
+  sinkKafka(name: string, options: SinkKafkaOptions): Promise<SinkKafkaResult>;
+  /** Makes rows of the dead letters of sinks that fit their table now, each once. */
+  replayDeadLetters(name: string, options?: ReplayDeadLettersOptions): Promise<ReplayedDeadLetters>;
   /** Deletes the rows of a table for which a condition is true, without rewriting its files. */
   deleteRows(name: string, where: string, options?: DeleteOptions): Promise<DeletedRows>;
   /** Raises the format version of a table; other engines that use it have to know that version. */

@@ -1,9 +1,12 @@
-/** Online tables of views that an apply deletes. */
+/** Online tables that an apply drops: those of views that it deletes, and those that cannot hold the rows of their views any more. */
 import { formatTableName } from '../catalogs/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
-import type { ApplyPlan } from '../features/index.js';
+import { type ApplyPlan, type FeatureView, resolveView } from '../features/index.js';
+import { currentSchema } from '../iceberg/index.js';
 import { purgeTable } from '../maintenance/index.js';
+import { incompatibility, incompatibleOnlineTable, onlineLayout } from '../online/index.js';
 import { maintenanceDeps, materializationDeps, type Project } from '../project/index.js';
+import { onlineTableOf } from './redefined-views.js';
 
 /** Names of the online tables of the views that a plan deletes, as far as there are any. */
 export async function onlineTablesToDrop(project: Project, { changes }: ApplyPlan): Promise<readonly string[]> {
@@ -18,6 +21,34 @@ export async function onlineTablesToDrop(project: Project, { changes }: ApplyPla
 }
 
 /**
+ * Names of the online tables that cannot hold the rows of their views as a plan defines these: other join keys, or keys of another type.
+ * @param views the views that the plan changes
+ * @throws ONLINE_TABLE_INCOMPATIBLE for the first of them unless tables may be dropped
+ */
+export async function incompatibleTables(
+  project: Project,
+  plan: ApplyPlan,
+  views: Iterable<FeatureView>,
+  mayDrop: boolean,
+): Promise<readonly string[]> {
+  const { settings } = await materializationDeps(project);
+  const found: string[] = [];
+  for (const { name, online, source } of views) {
+    const metadata = online ? await onlineTableOf(project, plan, name) : null;
+    if (metadata === null) continue;
+    const view = resolveView(plan.result, name, currentSchema((await project.loadTable(source.table)).metadata));
+    const joinKeys = view.joinKeys.map((key) => key.name);
+    const layout = onlineLayout(view, settings);
+    const reason = incompatibility(metadata, layout, joinKeys);
+    if (reason === null) continue;
+    const table = formatTableName(layout.identifier);
+    if (!mayDrop) throw incompatibleOnlineTable(table, name, reason);
+    found.push(table);
+  }
+  return found;
+}
+
+/**
  * Drops tables with their files; where something else deletes the files of the catalog's tables, the names alone.
  * @throws what dropping throws, with what to do: the definitions are registered by then
  */
@@ -27,7 +58,7 @@ export async function dropOnlineTables(project: Project, names: readonly string[
       await dropWithFiles(project, name);
     } catch (error) {
       if (!isMoraineError(error)) throw error;
-      const message = `The definitions are registered, but the online table ${name} of a deleted view is still there: ${error.message}`;
+      const message = `The definitions are registered, but the online table ${name} is still there: ${error.message}`;
       const remedy = `Drop it: \`moraine table drop ${name}\`, with --purge if its files may be deleted.`;
       throw new MoraineError(error.code, message, { details: error.details, cause: error, remedy });
     }

@@ -38,6 +38,10 @@ export interface SourceTarget extends PushTarget {
   readonly name: string;
   /** Columns of created times: a row without one gets the time of the push. */
   readonly created: ReadonlySet<string>;
+  /** For each view the columns that order its rows: those of rows that are equal in all of them, the latest commit's wins. */
+  readonly identities: readonly (readonly string[])[];
+  /** Names what decides how rows are written. Only pushes of one shape may be one commit. */
+  readonly shape: string;
 }
 
 export interface ViewTarget extends PushTarget {
@@ -128,6 +132,9 @@ function sourceTarget(views: readonly Bound[]): SourceTarget {
   const resolved = views.map((each) => each.resolved);
   const created = new Set(resolved.flatMap((each) => each.created?.sourceColumn ?? []));
   const whole = new Set(resolved.flatMap((each) => [...each.joinKeys, each.timestamp].map((key) => key.sourceColumn)));
+  const identities = resolved.map(({ joinKeys, timestamp, created: time }) =>
+    [...joinKeys, timestamp, ...(time === null ? [] : [time])].map(({ sourceColumn }) => sourceColumn),
+  );
   const schema = currentSchema(table.metadata);
   const fields = schema.fields.map((field) => ({
     ...field,
@@ -138,6 +145,8 @@ function sourceTarget(views: readonly Bound[]): SourceTarget {
     name: view.source.table,
     table,
     created,
+    identities,
+    shape: JSON.stringify([schema.schemaId, fields.map(({ required }) => required), identities, [...created]]),
     needed: new Set([...resolved.flatMap(neededColumns), ...fields.flatMap((f) => (f.required ? [f.name] : []))]),
     columnOf: new Map(fields.map(({ name }) => [name, name])),
     columns: { schema: { ...schema, fields }, features: [], aliases: new Map() },

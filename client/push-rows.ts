@@ -5,7 +5,7 @@
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import type { BatchRows, OnlineWriteDeps, OnlineWriteResult } from '../online/index.js';
 import { type IdempotencyKey, idempotencyKey } from '../tables/index.js';
-import { appendPushed, findPushed, type PushedTable } from './push-append.js';
+import { appendPushed, findPushed, type PushedTable, type SourcePush } from './push-append.js';
 import {
   type PushPlan,
   type PushTarget,
@@ -36,6 +36,8 @@ export interface OnlinePush {
 export interface PushDeps extends OnlineWriteDeps {
   /** Writes rows into the online table of a view in one commit. */
   readonly writeOnline: (view: string, push: OnlinePush) => Promise<OnlineWriteResult>;
+  /** Appends rows to a source table; in a commit of their own by default. */
+  readonly appendSource?: (push: SourcePush) => Promise<PushedTable>;
   /** As `planPush`, from a look that begins after the call; `planPush` by default. */
   readonly plan?: (source: string, to: PushTo) => Promise<PushPlan>;
 }
@@ -70,8 +72,9 @@ export async function pushRows(deps: PushDeps, { source, to, input, key, signal 
   if (pending.length > 1) for (const target of pending) await checkRows(deps, rowsOf(target), target, signal);
   const written: string[] = [];
   const isOnline = to !== 'offline';
+  const append = deps.appendSource ?? ((push) => appendPushed(deps.engine, push, signal));
   const tables = await writeAll(plan.tables, written, source, (target: SourceTarget) =>
-    appendPushed(deps.engine, target, { rows: rowsOf(target), nowUs, isOnline, key: tableKey, signal }),
+    append({ target, rows: rowsOf(target), nowUs, isOnline, key: tableKey }),
   );
   const pushed = to === 'online';
   const views = await writeAll(plan.views, written, source, (target: ViewTarget) =>
@@ -99,7 +102,7 @@ async function findPending(
   const known = [...ofTables, ...ofViews];
   return {
     pending: [...tables, ...views].filter((_, place) => known[place] === undefined),
-    pushedAtUs: ofTables.find((found) => found?.pushedAtUs !== undefined)?.pushedAtUs,
+    pushedAtUs: ofTables.find((found) => found !== undefined)?.pushedAtUs,
   };
 }
 

@@ -1,6 +1,6 @@
 /** Views whose online tables hold values of another definition than an apply registers. */
 import { isMoraineError } from '../errors/index.js';
-import { type ApplyPlan, type FeatureView, objectKey } from '../features/index.js';
+import { type ApplyPlan, objectKey } from '../features/index.js';
 import type { TableMetadata } from '../iceberg/index.js';
 import { definitionChangeTexts } from '../online/index.js';
 import type { Project } from '../project/index.js';
@@ -18,7 +18,7 @@ export async function redefinedViews(project: Project, plan: ApplyPlan): Promise
   const loadSource = (name: string) => project.loadTable(name);
   const checked = await Promise.all(
     views.map(async (view): Promise<readonly RedefinedView[]> => {
-      const metadata = await onlineTable(project, plan, view);
+      const metadata = await onlineTableOf(project, plan, view.name);
       if (metadata === null) return [];
       const changes = await definitionChangeTexts(metadata, view, plan.result, loadSource);
       return changes.length === 0 ? [] : [{ view: view.name, changes }];
@@ -28,7 +28,7 @@ export async function redefinedViews(project: Project, plan: ApplyPlan): Promise
 }
 
 /** The online table of a view, which has an earlier name until the renames of the plan are followed; null if it has none. */
-async function onlineTable(project: Project, plan: ApplyPlan, { name }: FeatureView): Promise<TableMetadata | null> {
+export async function onlineTableOf(project: Project, plan: ApplyPlan, name: string): Promise<TableMetadata | null> {
   const catalog = await project.catalog();
   const namespace = project.config.online.namespace.split('.');
   for (const candidate of [name, ...(plan.formerNames.get(objectKey('featureView', name)) ?? [])]) {

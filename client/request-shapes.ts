@@ -1,6 +1,8 @@
 /** The shapes of what the library's methods take. Types say the same; programs without types, and values from outside, are held to it here. */
 import { z } from 'zod';
+import { RECORD_TIMES } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
+import { SASL_MECHANISMS } from '../sink/index.js';
 
 type Shape = z.ZodType;
 
@@ -16,6 +18,10 @@ const optionalText = text.optional();
 const count = z.number().optional();
 const micros = z.bigint().optional();
 const date = shaped('a Date', (value) => value instanceof Date && !Number.isNaN(value.getTime())).optional();
+const bytes = shaped(
+  'an async iterable of bytes',
+  (value) => typeof value === 'object' && value !== null && Symbol.asyncIterator in value,
+);
 const callback = shaped('a function', (value) => typeof value === 'function').optional();
 const object = shaped('an object', isObject);
 /** Told by its shape: a program may have a signal of another realm. */
@@ -98,6 +104,12 @@ const served = z.strictObject({
 });
 const materialize = z.strictObject({ view: text, start: optionalText, end: optionalText });
 const waiting = { onProgress: callback, announce: callback };
+const batch = { batchSize: count, batchIntervalMs: count };
+const fieldMapping = {
+  ...{ fields: z.record(z.string(), text).optional(), rest: optionalText },
+  times: z.record(z.string(), z.enum(RECORD_TIMES)).optional(),
+  extraFields: z.enum(['fail', 'ignore']).optional(),
+};
 const backfill = z.strictObject({
   view: optionalText,
   trainingSet: trainingSet.optional(),
@@ -169,6 +181,16 @@ const options = (shape: Readonly<Record<string, Shape>>): Argument =>
 
 const id = argument('id', text);
 
+const upsert = z.strictObject({ key: z.array(text), order: text }).optional();
+/** What becomes of records that are no rows. */
+const badRecords = {
+  ...{ badRecords: z.enum(['fail', 'drop']).optional(), deadLetters: optionalText, abandonLost: flag },
+  ...{ evolveSchema: flag, materialize: z.array(text).optional(), upsert },
+};
+const ingestFiles = z.strictObject({ kind: z.literal('files'), files: z.array(text) });
+const ingestTopic = z.strictObject({ kind: z.literal('kafka'), cluster: text, topic: text, group: optionalText });
+const kafkaTls = z.strictObject({ ca: optionalText, cert: optionalText, key: optionalText });
+
 /** The arguments of every method, in order. */
 export const METHOD_ARGUMENTS = {
   apply: [
@@ -191,6 +213,20 @@ export const METHOD_ARGUMENTS = {
   cancelBackfill: [id, options(server)],
   retryBackfill: [id, options(server)],
   changeBackfillConcurrency: [id, argument('concurrency', z.number()), options(server)],
+  startIngest: [
+    argument(
+      'input',
+      z.strictObject({
+        ...{ table: text, name: optionalText, source: z.discriminatedUnion('kind', [ingestFiles, ingestTopic]) },
+        ...{ ...batch, ...fieldMapping, ...badRecords },
+      }),
+    ),
+  ],
+  pauseIngest: [id, options(server)],
+  resumeIngest: [id, options(server)],
+  drainIngest: [id, options(server)],
+  changeIngestBatch: [id, argument('batch', z.strictObject(batch)), options(server)],
+  ingestStatus: [id, options(server)],
   compact: [argument('input', compact), options({ signal, ...waiting })],
   startCompact: [argument('input', compact)],
   planCompact: [argument('input', compact)],
@@ -313,8 +349,36 @@ export const METHOD_ARGUMENTS = {
   ],
   sinkFiles: [
     argument('name', text),
-    argument('files', z.array(text)),
-    options({ name: optionalText, batchSize: count, batchIntervalMs: count, onCommit: callback, signal }),
+    argument('inputs', z.array(z.union([text, z.strictObject({ name: text, stream: bytes })]))),
+    options({
+      ...{ name: optionalText, ...batch, create: flag, partition: optionalText },
+      ...{ ...fieldMapping, transform: callback },
+      ...badRecords,
+      ...{ follow: flag, onCommit: callback, onProgress: callback, onNotice: callback, signal },
+    }),
+  ],
+  sinkKafka: [
+    argument('name', text),
+    argument(
+      'options',
+      z.strictObject({
+        ...{ brokers: z.array(text), topic: text, tls: z.union([z.boolean(), kafkaTls]).optional() },
+        sasl: z.strictObject({ mechanism: z.enum(SASL_MECHANISMS), username: text, password: text }).optional(),
+        ...{ name: optionalText, group: optionalText, until: z.literal('end').optional() },
+        ...{ batchSize: count, batchIntervalMs: count, timeoutMs: count },
+        ...{ ...fieldMapping, transform: callback },
+        ...badRecords,
+        ...{ onCommit: callback, onProgress: callback, onNotice: callback, signal },
+      }),
+    ),
+  ],
+  replayDeadLetters: [
+    argument('name', text),
+    options({
+      ...{ ...fieldMapping, transform: callback },
+      ...{ table: optionalText, batchSize: count, dryRun: flag, abandonLost: flag, upsert },
+      ...{ onBatch: callback, signal },
+    }),
   ],
   deleteRows: [argument('name', text), argument('where', text), options({ dryRun: flag, signal })],
   upgradeTable: [argument('name', text), argument('formatVersion', z.literal([2, 3]))],
@@ -350,6 +414,11 @@ export const SIGNAL_ARGUMENTS: ReadonlyMap<MethodName, number> = new Map(
     cancelBackfill: 1,
     retryBackfill: 1,
     changeBackfillConcurrency: 2,
+    pauseIngest: 1,
+    resumeIngest: 1,
+    drainIngest: 1,
+    changeIngestBatch: 2,
+    ingestStatus: 1,
     compact: 1,
     maintain: 1,
     createSchedule: 1,
@@ -374,6 +443,8 @@ export const SIGNAL_ARGUMENTS: ReadonlyMap<MethodName, number> = new Map(
     compareLoggedFeatures: 0,
     appendFile: 2,
     sinkFiles: 2,
+    sinkKafka: 1,
+    replayDeadLetters: 1,
     deleteRows: 2,
     moveTable: 1,
   }) as [MethodName, number][],

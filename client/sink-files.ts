@@ -1,36 +1,64 @@
 /** JSON Lines files into a table, exactly once: what a run that was killed has committed is not written again. */
-import { randomUUID } from 'node:crypto';
-import { rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { type Connection, quoteIdentifier, readInput } from '../engine/index.js';
-import { isMoraineError, MoraineError } from '../errors/index.js';
-import type { Schema } from '../iceberg/index.js';
-import type { Project } from '../project/index.js';
-import { IcebergSink, type OpenedRecords, type SinkCommit, type SinkRecords } from '../sink/index.js';
-import { exactRows } from './input-columns.js';
-import { type Chunk, chunksOf, identityOf } from './ndjson-chunks.js';
+import { readInput } from '../engine/index.js';
+import { MoraineError } from '../errors/index.js';
+import { mappingOf, openProjectSink, type Project, type SinkSettings } from '../project/index.js';
+import {
+  type Chunk,
+  chunksOf,
+  FollowedFiles,
+  type IcebergSink,
+  jsonRecords,
+  linesOf,
+  placeOf,
+  type RecordMapping,
+  readThenClose,
+  type SinkCommit,
+  type SinkFilesProgress,
+  type SourceRange,
+} from '../sink/index.js';
+import { createMissingTable } from './create-table.js';
+import { NO_COMMITS, type SinkTotals, withCommit } from './sink-totals.js';
 
-export interface SinkFilesOptions {
+export interface SinkFilesOptions extends RecordMapping, SinkSettings {
   /** Tells the sinks of a table apart: positions are kept under it. `files` by default. */
   readonly name?: string | undefined;
   /** Records of a commit; 10,000 by default. */
   readonly batchSize?: number | undefined;
   /** Milliseconds after which records are committed that make no whole batch; 10,000 by default. */
   readonly batchIntervalMs?: number | undefined;
+  /** Create the table if it does not exist, with the columns of the first file; goes with no mapping of fields. */
+  readonly create?: boolean | undefined;
+  /** Partition transforms of a table that is created. */
+  readonly partition?: string | undefined;
+  /**
+   * Wait at the ends of the files for more, until the signal is aborted: paths may have no file yet, and files may be renamed, truncated and replaced. A last line
+   * without an end is no record then. What fails and may come right is tried again.
+   */
+  readonly follow?: boolean | undefined;
   /** Told of each commit. */
   readonly onCommit?: ((commit: SinkCommit) => void) | undefined;
+  /** With `follow`: told after commits, and of a lag every 10 seconds. */
+  readonly onProgress?: ((progress: SinkFilesProgress) => void) | undefined;
+  /** With `follow`: told of what happens to files, and of commits that are tried again. */
+  readonly onNotice?: ((text: string) => void) | undefined;
   /** Ends the reading: what was read is committed first. */
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Records that come once, such as those of standard input: who starts again after a crash does not know which of them are in the table. */
+export interface RecordStream {
+  /** What messages call it. */
+  readonly name: string;
+  /** JSON Lines, in pieces of any size. */
+  readonly stream: AsyncIterable<Uint8Array>;
+}
+
+/** The path of a file, or a stream. */
+export type SinkInput = string | RecordStream;
+
 /** What a run has done. */
-export interface SinkFilesResult {
-  readonly rows: bigint;
-  /** Snapshots that the run has made for records. */
-  readonly commits: number;
-  /** The last of them; null: there was nothing new. */
-  readonly snapshotId: bigint | null;
-  /** For each file, up to which byte the table has its records. */
+export interface SinkFilesResult extends SinkTotals {
+  /** For each file, up to which byte the table has its records; of one that was followed, what is at its path in the end. */
   readonly files: readonly { readonly file: string; readonly position: bigint }[];
   /** Whether the signal ended it before the files' ends. */
   readonly isInterrupted: boolean;
@@ -40,109 +68,134 @@ const DEFAULT_NAME = 'files';
 const DEFAULT_BATCH = 10_000;
 
 /**
- * Writes the records of JSON Lines files into a table that exists, one after the other, from where the table has them. Columns are matched by name, and
- * every value must fit its column exactly: a batch with a record that does not is not written, and the error names its place.
- * @param files absolute paths, in folders that the project may read
- * @throws TABLE_NOT_FOUND, INPUT_UNREADABLE, COLUMN_NOT_FOUND, TYPE_MISMATCH; INVALID_ARGUMENT for files that cannot be told apart; as {@link IcebergSink}
+ * Writes the records of JSON Lines files into a table, one after the other, from where the table has them. Every value must fit its column exactly: by
+ * `badRecords` a record that does not stops the run, which names its place and has written nothing of its batch, or is left out and counted.
+ * @param inputs absolute paths, in folders that the project may read, and streams, whose records are written at least once: they have no positions
+ * With `follow` the files are read side by side and until the signal is aborted.
+ * @throws TABLE_NOT_FOUND, INPUT_UNREADABLE, COLUMN_NOT_FOUND, TYPE_MISMATCH, INVALID_ARGUMENT; as {@link IcebergSink}
  */
 export async function sinkFiles(
   project: Project,
   tableName: string,
-  files: readonly string[],
-  { name = DEFAULT_NAME, batchSize = DEFAULT_BATCH, batchIntervalMs, onCommit, signal }: SinkFilesOptions = {},
+  inputs: readonly SinkInput[],
+  options: SinkFilesOptions = {},
 ): Promise<SinkFilesResult> {
-  const sources = await identified(files);
-  const { catalog, identifier } = await project.resolveTable(tableName);
-  const done = { rows: 0n, commits: 0, snapshotId: null as bigint | null };
-  const deps = { catalog, io: project.io, engine: await project.engine() };
-  const sink = await IcebergSink.open(deps, {
-    ...{ table: identifier, name, batchSize },
-    ...(batchIntervalMs === undefined ? {} : { batchIntervalMs }),
-    onCommit: (commit) => {
-      done.rows += commit.rows;
-      done.commits += 1;
-      done.snapshotId = commit.snapshotId;
-      onCommit?.(commit);
-    },
-  });
-  try {
-    for (const { file, partition } of sources) {
-      if (partition === null) continue;
-      for await (const chunk of chunksOf(file, sink.positions.get(partition) ?? 0n, batchSize)) {
-        if (signal?.aborted === true) break;
-        const { from, to } = chunk;
-        await sink.writer(0).writeBatch(recordsOf(file, chunk), { partition, from, to });
-      }
-    }
-  } catch (error) {
-    // Records before the place of the error are whole.
-    await sink.close().catch(() => undefined);
-    throw error;
-  }
-  await sink.close();
-  const positions = sources.map(({ file, partition }) => ({
-    file,
-    position: (partition === null ? undefined : sink.positions.get(partition)) ?? 0n,
-  }));
-  return { ...done, files: positions, isInterrupted: signal?.aborted === true };
-}
-
-interface Source {
-  readonly file: string;
-  readonly partition: string | null;
-}
-
-/** @throws INVALID_ARGUMENT */
-async function identified(files: readonly string[]): Promise<readonly Source[]> {
-  const sources: Source[] = [];
-  for (const file of files) {
-    const partition = await identityOf(file);
-    const same = partition === null ? undefined : sources.find((other) => other.partition === partition);
-    if (same !== undefined)
-      throw new MoraineError(
-        'INVALID_ARGUMENT',
-        `${same.file} and ${file} have the same name and the same first line: they cannot be told apart. Give one of them another name.`,
-      );
-    sources.push({ file, partition });
-  }
-  return sources;
-}
-
-/** Lines of a file as records of a sink. */
-function recordsOf(file: string, { bytes, lines, from, to }: Chunk): SinkRecords {
-  const place = `${file} (bytes ${from} to ${to})`;
-  return {
-    count: lines,
-    bytes: bytes.length,
-    open: async (connection, schema) => {
-      const path = join(connection.tempDirectory, `sink-${randomUUID()}.jsonl`);
-      await writeFile(path, bytes);
-      try {
-        return await openRows(connection, { path, place, schema });
-      } catch (error) {
-        await rm(path, { force: true });
-        throw isMoraineError(error) ? placed(error, path, place) : error;
-      }
-    },
+  const { name = DEFAULT_NAME, batchSize = DEFAULT_BATCH, signal } = options;
+  requireReadable(inputs, options);
+  if (options.create === true) await createMissing(project, tableName, inputs, options);
+  let totals = NO_COMMITS;
+  const onCommit = (commit: SinkCommit): void => {
+    totals = withCommit(totals, commit);
+    options.onCommit?.(commit);
   };
+  const sink = await openProjectSink(project, tableName, { ...options, name, batchSize, onCommit });
+  const paths = inputs.filter((input) => typeof input === 'string');
+  const reading = new Reading(sink, mappingOf(options, options), batchSize);
+  await readThenClose(sink, () => (options.follow === true ? reading.follow(paths) : reading.all(inputs)));
+  const files = paths.map((file) => ({ file, position: sink.positions.get(reading.partitionOf(file)) ?? 0n }));
+  return { ...totals, files, isInterrupted: signal?.aborted === true };
 }
 
-/** The error of records as one that says where they are. */
-function placed(error: MoraineError, path: string, place: string): MoraineError {
-  const message = error.message.replaceAll(path, place);
-  const full = message.includes(place) ? message : `${place}: ${message}`;
-  return new MoraineError(error.code, full, { details: error.details, cause: error });
+/** Gives the records of inputs to a sink. */
+class Reading {
+  readonly #sink: IcebergSink;
+  readonly #options: SinkFilesOptions;
+  readonly #batchSize: number;
+  /** Positions and marks with what was read since the last commit: a copy of a file may follow it. */
+  readonly #known: { readonly positions: Map<string, bigint>; readonly marks: Map<string, string> };
+  readonly #partitions = new Map<string, string>();
+
+  constructor(sink: IcebergSink, options: SinkFilesOptions, batchSize: number) {
+    this.#sink = sink;
+    this.#options = options;
+    this.#batchSize = batchSize;
+    this.#known = { positions: new Map(sink.positions), marks: new Map(sink.marks) };
+  }
+
+  /** The source partition of a file that was read; empty: there is none. */
+  partitionOf(file: string): string {
+    return this.#partitions.get(file) ?? '';
+  }
+
+  async all(inputs: readonly SinkInput[]): Promise<void> {
+    for (const input of inputs) {
+      if (this.#options.signal?.aborted === true) break;
+      await (typeof input === 'string' ? this.#file(input) : this.#stream(input));
+    }
+  }
+
+  async follow(paths: readonly string[]): Promise<void> {
+    const { signal, onNotice, onProgress } = this.#options;
+    const options = { mapping: this.#options, signal, onNotice, onProgress };
+    const followed = new FollowedFiles(this.#sink, paths, this.#batchSize, options);
+    try {
+      await followed.read();
+      await this.#sink.close();
+      onProgress?.(followed.progress());
+    } finally {
+      for (const path of paths) this.#partitions.set(path, followed.partitionOf(path));
+      await followed.close();
+    }
+  }
+
+  async #file(file: string): Promise<void> {
+    const place = await placeOf(file, this.#known);
+    if (place === null) return;
+    const { partition, position, mark } = place;
+    this.#partitions.set(file, partition);
+    for await (const chunk of chunksOf(file, position, this.#batchSize)) {
+      if (this.#options.signal?.aborted === true) break;
+      const { from, to, bytes } = chunk;
+      mark.append(bytes);
+      const range = { partition, from, to, mark: mark.toString() };
+      await this.#write(chunk, file, range);
+      this.#known.positions.set(partition, to);
+      this.#known.marks.set(partition, range.mark);
+    }
+  }
+
+  async #stream({ name, stream }: RecordStream): Promise<void> {
+    for await (const chunk of linesOf(stream, name, 0n, this.#batchSize)) {
+      await this.#write(chunk, name);
+      if (this.#options.signal?.aborted === true) break;
+    }
+  }
+
+  async #write({ bytes, lines: count, from }: Chunk, source: string, range?: SourceRange): Promise<void> {
+    const records = jsonRecords({ bytes, count, source, from, partition: range?.partition }, this.#options);
+    await this.#sink.writer(0).writeBatch(records, range);
+  }
 }
 
-async function openRows(
-  connection: Connection,
-  { path, place, schema }: { readonly path: string; readonly place: string; readonly schema: Schema },
-): Promise<OpenedRecords> {
-  const types = new Map(schema.fields.map(({ name, type }) => [name, type]));
-  const input = await readInput(connection, path, { format: 'jsonl', types });
-  const rows = await exactRows(connection, input, schema, { input: place, target: 'the table' });
-  const names = schema.fields.map(({ name }) => quoteIdentifier(name)).join(', ');
-  const sql = `SELECT * FROM (${rows}) AS records(${names})`;
-  const [[count] = []] = await connection.rows(`SELECT count(*)::BIGINT FROM (${sql})`);
-  return { sql, rows: BigInt(String(count)), rejected: [], close: () => rm(path, { force: true }) };
+/** @throws INVALID_ARGUMENT for a stream that is given twice, or is to be followed */
+function requireReadable(inputs: readonly SinkInput[], { follow }: SinkFilesOptions): void {
+  const streams = inputs.filter((input) => typeof input !== 'string');
+  const twice = streams.find(({ stream }, index) => streams.findIndex((other) => other.stream === stream) < index);
+  if (twice !== undefined)
+    throw new MoraineError('INVALID_ARGUMENT', `${twice.name} is given twice, and can be read once only.`);
+  const [stream] = streams;
+  if (follow === true && stream !== undefined)
+    throw new MoraineError('INVALID_ARGUMENT', `${stream.name} is read to its end; only files can be followed.`);
+}
+
+/** Creates a table that does not exist, with the columns of the first file. */
+async function createMissing(
+  project: Project,
+  tableName: string,
+  inputs: readonly SinkInput[],
+  { partition, fields, times, rest }: SinkFilesOptions,
+): Promise<void> {
+  const { catalog, identifier } = await project.resolveTable(tableName);
+  if (await catalog.tableExists(identifier)) return;
+  if (fields !== undefined || times !== undefined || rest !== undefined)
+    throw new MoraineError(
+      'INVALID_ARGUMENT',
+      'A table is created with the fields of a file as its columns. Create it before, where fields are mapped to columns.',
+    );
+  const file = inputs.find((input) => typeof input === 'string');
+  if (file === undefined)
+    throw new MoraineError('INVALID_ARGUMENT', 'A table is created with the columns of a file, and none is given.');
+  const engine = await project.engine();
+  const { schema } = await engine.withConnection((connection) => readInput(connection, file, { format: 'jsonl' }));
+  await createMissingTable(catalog, identifier, { schema, partition });
 }

@@ -47,6 +47,20 @@ const deployment = z.strictObject({
 
 const hostAndPort = z.string().refine((value) => parseHostAndPort(value) !== undefined, 'must be HOST:PORT');
 
+/** A Kafka cluster, by the rules of `sink run --kafka`. */
+const kafkaCluster = z.strictObject({
+  brokers: z.array(hostAndPort).min(1, 'must name a broker'),
+  tls: z
+    .union([
+      z.boolean(),
+      z.strictObject({ ca: localPath.optional(), cert: localPath.optional(), key: localPath.optional() }),
+    ])
+    .optional(),
+  sasl: z
+    .strictObject({ mechanism: z.enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']), username: text, password: text })
+    .optional(),
+});
+
 const duration = z.string().regex(/^[1-9]\d{0,9}\s*(ms|s|m|h|d|w)$/, 'must be a duration such as 6h or 5d');
 
 /** Maintenance policy of the tables that match a pattern. */
@@ -116,6 +130,8 @@ export const configSchema = z.strictObject({
       lightActivities: count(10_000).optional(),
       heavyActivities: count(1024).optional(),
       shutdownGraceSeconds: count(86_400).optional(),
+      ingestFolders: z.array(localPath).optional(),
+      ingestKafka: z.record(plainName('cluster'), kafkaCluster).optional(),
     })
     .optional(),
   online: z

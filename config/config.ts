@@ -149,6 +149,24 @@ export interface WorkerConfig {
   readonly heavyActivities: number;
   /** How long activities may go on after the signal to stop. */
   readonly shutdownGraceSeconds: number;
+  /** Folders whose files, and those below, the workflow `ingest` may read; absolute paths. */
+  readonly ingestFolders: readonly string[];
+  /** Kafka clusters whose topics the workflow `ingest` may read, by the name that its input gives. */
+  readonly ingestKafka: ReadonlyMap<string, KafkaClusterConfig>;
+}
+
+/** How a Kafka cluster is reached. */
+export interface KafkaClusterConfig {
+  /** `HOST:PORT` of some brokers. */
+  readonly brokers: readonly string[];
+  /** Absolute paths of files in PEM; true: TLS with the authorities that Node knows. */
+  readonly tls?: boolean | { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  /** The password is a secret. */
+  readonly sasl?: {
+    readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
+    readonly username: string;
+    readonly password: string;
+  };
 }
 
 export interface OnlineConfig {

@@ -79,7 +79,10 @@ export function parseConfig(
 }
 
 /** Secrets that stand in the file itself, which people share and commit. */
-function writtenSecrets({ isLiteral, lineAt }: YamlSource, { catalogs = {}, storage }: ConfigInput): SourceProblem[] {
+function writtenSecrets(
+  { isLiteral, lineAt }: YamlSource,
+  { catalogs = {}, storage, worker }: ConfigInput,
+): SourceProblem[] {
   const places = [['storage'], ...Object.keys(storage?.stores ?? {}).map((name) => ['storage', 'stores', name])];
   const ofStorage = places.flatMap((place) => SECRET_OPTIONS.map((name) => [...place, 'options', name]));
   const ofCatalogs = Object.entries(catalogs).flatMap(([catalog, { options = {} }]) =>
@@ -87,7 +90,9 @@ function writtenSecrets({ isLiteral, lineAt }: YamlSource, { catalogs = {}, stor
       .filter(isSecretCatalogOption)
       .map((name) => ['catalogs', catalog, 'options', name]),
   );
-  return [...ofStorage, ...ofCatalogs].filter(isLiteral).map((path) => {
+  const clusters = Object.keys(worker?.ingestKafka ?? {});
+  const ofKafka = clusters.map((name) => ['worker', 'ingestKafka', name, 'sasl', 'password']);
+  return [...ofStorage, ...ofCatalogs, ...ofKafka].filter(isLiteral).map((path) => {
     const message = `${path.join('.')}: a secret must not stand in the file; take it from the environment, as in ${path.at(-1)}: \${MY_SECRET}`;
     return { line: lineAt(path), message };
   });

@@ -6,6 +6,7 @@ import { sharedOptions } from './catalog-options.js';
 import { splitOptions, storageOfCatalogs } from './catalog-storage.js';
 import type {
   CatalogConfig,
+  KafkaClusterConfig,
   MaintenanceConfig,
   MoraineConfig,
   OnlineConfig,
@@ -63,7 +64,7 @@ export function resolveConfig(
       tempDirectory: tempDirectory === undefined ? join(stateFolder, 'tmp') : path(tempDirectory),
     },
     temporal: resolveTemporal(input.temporal ?? {}, path),
-    worker: resolveWorker(input.worker ?? {}),
+    worker: resolveWorker(input.worker ?? {}, path),
     online: resolveOnline(input.online ?? {}),
     server: resolveServer(input.server ?? {}, path),
     logging: { namespace: input.logging?.namespace ?? 'moraine_logs' },
@@ -190,13 +191,41 @@ function resolveTemporal(input: NonNullable<ConfigInput['temporal']>, path: (tex
   };
 }
 
-function resolveWorker(input: NonNullable<ConfigInput['worker']>): WorkerConfig {
+function resolveWorker(input: NonNullable<ConfigInput['worker']>, path: (text: string) => string): WorkerConfig {
   const health = input.health === undefined ? undefined : parseHostAndPort(input.health);
   return {
     ...(health === undefined ? {} : { health }),
     lightActivities: input.lightActivities ?? 32,
     heavyActivities: input.heavyActivities ?? 4,
     shutdownGraceSeconds: input.shutdownGraceSeconds ?? 30,
+    ingestFolders: (input.ingestFolders ?? []).map(path),
+    ingestKafka: new Map(
+      Object.entries(input.ingestKafka ?? {}).map(([name, cluster]) => [name, resolveKafkaCluster(cluster, path)]),
+    ),
+  };
+}
+
+type KafkaClusterInput = NonNullable<NonNullable<ConfigInput['worker']>['ingestKafka']>[string];
+
+function resolveKafkaCluster(
+  { brokers, tls, sasl }: KafkaClusterInput,
+  path: (text: string) => string,
+): KafkaClusterConfig {
+  return {
+    brokers,
+    ...(tls === undefined ? {} : { tls: typeof tls === 'boolean' ? tls : resolveKafkaTls(tls, path) }),
+    ...(sasl === undefined ? {} : { sasl }),
+  };
+}
+
+function resolveKafkaTls(
+  { ca, cert, key }: Exclude<NonNullable<KafkaClusterInput['tls']>, boolean>,
+  path: (text: string) => string,
+): Exclude<NonNullable<KafkaClusterConfig['tls']>, boolean> {
+  return {
+    ...(ca === undefined ? {} : { ca: path(ca) }),
+    ...(cert === undefined ? {} : { cert: path(cert) }),
+    ...(key === undefined ? {} : { key: path(key) }),
   };
 }
 

@@ -9,6 +9,8 @@ import { deletesOfFiles, type Table } from '../tables/index.js';
 export interface DeletedPositions {
   readonly dataFile: DataFile;
   readonly positions: Iterable<bigint>;
+  /** A statement that gives them, each once, on the connection that they are written by: then they need not be written into one. */
+  readonly sql?: string;
 }
 
 /** Delete files on storage that no snapshot lists yet. */

@@ -8,10 +8,11 @@ import { type DeletedPositions, knownDeletes } from './deleted-positions.js';
 /** Live rows of one data file. */
 export interface FoundRows extends DeletedPositions {
   readonly positions: readonly bigint[];
+  readonly sql: string;
 }
 
 /**
- * The rows that a statement finds, file by file.
+ * The rows that a statement finds, file by file. They stay on the connection, too, until it is closed.
  * @param select gives the number of the file in the list, and the row's position
  */
 export async function foundRows(
@@ -20,20 +21,16 @@ export async function foundRows(
   files: readonly DataFile[],
 ): Promise<readonly FoundRows[]> {
   const found = quoteIdentifier(`moraine_found_${randomUUID()}`);
-  await connection.run(`CREATE TEMP TABLE ${found} AS SELECT file, pos FROM (${select}) AS rows(file, pos)`);
-  try {
-    const numbers = await connection.rows(`SELECT DISTINCT file FROM ${found} ORDER BY file`);
-    const all: FoundRows[] = [];
-    for (const [number] of numbers) {
-      const rows = await connection.rows(`SELECT pos FROM ${found} WHERE file = ${String(number)} ORDER BY pos`);
-      const dataFile = files[Number(number)];
-      if (dataFile === undefined) continue;
-      all.push({ dataFile, positions: rows.map(([position]) => BigInt(String(position))) });
-    }
-    return all;
-  } finally {
-    await connection.run(`DROP TABLE IF EXISTS ${found}`);
-  }
+  await connection.run(
+    `CREATE TEMP TABLE ${found} AS SELECT file, pos::BIGINT AS pos FROM (${select}) AS rows(file, pos)`,
+  );
+  const grouped = await connection.rows(`SELECT file, list(pos) FROM ${found} GROUP BY file ORDER BY file`);
+  return grouped.flatMap(([number, positions]): readonly FoundRows[] => {
+    const dataFile = files[Number(number)];
+    if (dataFile === undefined) return [];
+    const sql = `SELECT pos FROM ${found} WHERE file = ${String(number)}`;
+    return [{ dataFile, positions: (positions as { readonly items: readonly bigint[] }).items, sql }];
+  });
 }
 
 /** Those of the files that have no other live rows. */

@@ -4,7 +4,6 @@ import { type Connection, quoteLiteral } from '../engine/index.js';
 import {
   type DataFile,
   DELETE_FILE_PATH_ID,
-  DELETE_POSITION_ID,
   POSITION_DELETE_SCHEMA,
   serializeValue,
   UNPARTITIONED,
@@ -25,15 +24,16 @@ export async function writePositionDeletes(
   attemptId: string,
 ): Promise<WrittenDeletes> {
   const files: DataFile[] = [];
-  for (const [index, { dataFile, positions }] of deleted.entries()) {
+  for (const [index, { dataFile, positions, sql }] of deleted.entries()) {
     const all = new Set(positions);
     if (all.size === 0) continue;
+    const rows = sql ?? `SELECT unnest([${[...all].join(', ')}]::BIGINT[])`;
     const written = await stageRows(connection, table, {
-      select: `SELECT ${quoteLiteral(dataFile.filePath)}, unnest([${[...all].join(', ')}]::BIGINT[])`,
+      select: `SELECT ${quoteLiteral(dataFile.filePath)}, pos FROM (${rows}) AS rows(pos) ORDER BY pos`,
       schema: POSITION_DELETE_SCHEMA,
       spec: UNPARTITIONED,
       namePrefix: `${pathSegment(attemptId)}-deletes-${index}`,
-      sortBy: [DELETE_FILE_PATH_ID, DELETE_POSITION_ID],
+      sortBy: [],
     });
     files.push(...written.map((file) => aboutDataFile(file, dataFile)));
   }

@@ -15,6 +15,15 @@ export const HOURLY_SQL = (flights: string): string => `
          max(delay)::BIGINT AS longest_delay
   FROM ${flights} GROUP BY ALL`;
 
+/** A day behind the data, on which the flights of its last whole day are flown again. */
+const NEXT_DAY = `TIMESTAMP '2001-07-02'`;
+const LAST_DAY = `TIMESTAMP '2001-06-30'`;
+
+/** Sums over the flights of {@link NEXT_DAY}, by airport. */
+export const streamedSql = (flights: string): string => `
+  SELECT origin, count(*) AS flights, sum(delay) AS delay, sum(distance) AS distance, min(date)::TIMESTAMP AS first_flight
+  FROM ${flights} WHERE date >= ${NEXT_DAY} GROUP BY origin ORDER BY origin`;
+
 /** A file's rows: nothing is guessed from folders `COLUMN=VALUE`, and glob characters in the path are themselves. */
 const parquet = (path: string): string =>
   `read_parquet('${path.replaceAll(/[*?[]/g, '[$&]').replaceAll("'", "''")}', hive_partitioning = false)`;
@@ -68,6 +77,29 @@ export class Expected {
   async flightCount(): Promise<number> {
     const [row] = await this.rows(`SELECT count(*) FROM ${this.#flights}`);
     return Number(row?.[0]);
+  }
+
+  /** Writes the flights of the next day as JSON Lines. */
+  async writeNextDay(path: string): Promise<void> {
+    const connection = await this.#instance.connect();
+    try {
+      const columns = `* REPLACE (strftime(date, '%Y-%m-%dT%H:%M:%S') AS date)`;
+      await connection.run(
+        `COPY (SELECT ${columns} FROM (${this.#nextDay()}) ORDER BY ALL) TO '${path.replaceAll("'", "''")}' (FORMAT json)`,
+      );
+    } finally {
+      connection.closeSync();
+    }
+  }
+
+  /** For each airport that has flights on the next day: their sums. */
+  async nextDaySums(): Promise<readonly ExpectedRow[]> {
+    return this.rows(streamedSql(`(${this.#nextDay()})`));
+  }
+
+  #nextDay(): string {
+    const lastDay = `date >= ${LAST_DAY} AND date < ${LAST_DAY} + INTERVAL 1 DAY`;
+    return `SELECT * REPLACE (date + (${NEXT_DAY} - ${LAST_DAY}) AS date) FROM ${this.#flights} WHERE ${lastDay}`;
   }
 
   /** For each airport: the newest hour at or before `at`, without the rows that `lateSql` selects. */

@@ -1,7 +1,7 @@
 /**
  * `npm run demo`: the main job on real input, by the configuration of any storage and catalog. Three million flights become an Iceberg table, hourly features of every
  * airport another; two feature views are materialized by workflows, read online, joined into a training set, and brought up
- * to date with rows that arrive late. A third view is backfilled week by week, its online table compacted, and served over HTTP. Every answer is
+ * to date with rows that arrive late. A third view is backfilled week by week, its online table compacted, and served over HTTP; a sink streams a further day meanwhile. Every answer is
  * checked against plain SQL over the raw file, and the digest of all rows is the same wherever they are.
  */
 import { readFile } from 'node:fs/promises';
@@ -30,6 +30,7 @@ import {
   readOnline,
   writeFlights,
 } from './steps.js';
+import { streamFlights } from './streamed.js';
 import { backfillHistory, compactHistory, dryRunMaintenance, HISTORY_VIEW } from './upkeep.js';
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -56,6 +57,7 @@ async function keepHistory(project: Project, local: LocalRun, report: Report, ex
   });
   await checkHistory(project, report, expected);
   await serveHistory(project, report, expected);
+  await stream(project, local, report, expected);
   const { reasons } = await report.step('Ask what maintenance would do to it now', async () => {
     const value = await dryRunMaintenance(project);
     const { fileOwner, expired, kept } = value;
@@ -75,6 +77,24 @@ async function serveHistory(project: Project, report: Report, expected: Expected
   });
   report.lines(rows.filter(([airport = '']) => SHOWN.includes(airport)).map(rowText));
   checkServed(report, rows, wanted);
+}
+
+async function stream(project: Project, local: LocalRun, report: Report, expected: Expected): Promise<void> {
+  const airports = (await newestOfAll(expected)).map(([airport]) => airport ?? '');
+  const views = { view: 'airport_delay', served: HISTORY_VIEW };
+  const { sums } = await report.step(
+    'Stream a further day of flights through a sink, and materialize and serve meanwhile',
+    async () => {
+      const value = await streamFlights(project, local, expected, views, airports);
+      const { rows, commits, runs, reads } = value;
+      return {
+        value,
+        said: `${rows} flights in ${commits} commits, beside ${runs} materializations and ${reads} reads`,
+      };
+    },
+  );
+  const wanted = await expected.nextDaySums();
+  report.check('airports of the streamed day', sums.map(rowText), wanted.map(rowText));
 }
 
 async function materializeAll(local: LocalRun, report: Report) {

@@ -1,6 +1,6 @@
 /** The query engine: hardened DuckDB, scans by field id, Parquet with Iceberg field ids, rows in and out. */
 
-export { arrowBatches, arrowTable, registerArrow } from './arrow/arrow.js';
+export { arrowBatches, arrowColumnTypes, arrowSchema, arrowTable, registerArrow } from './arrow/arrow.js';
 export { Connection, type ResultStream, STATEMENT_CHANNEL, type StatementEvent } from './connection.js';
 export { readableScanSql, withConvertedCopies, withReadableCopies } from './copies/scan-copies.js';
 export { readDeletedPositions } from './deletes/deleted-positions.js';
@@ -14,7 +14,9 @@ export {
 export { digestDeletes, type RelocatedRows, withRelocatedDeletes } from './deletes/relocated-deletes.js';
 export type { ScanDeletes } from './deletes/scan-deletes.js';
 export { Engine, type EngineOptions, openEngine } from './engine.js';
-export type { TargetTypes } from './input/input-column.js';
+export { NUMBER_KINDS, type TargetTypes } from './input/input-column.js';
+export { type BadRecord, RECORD_TIMES, type RecordColumn, type RecordTime } from './input/json-records.js';
+export { type JudgedRecords, judgeRecords } from './input/judge-records.js';
 export {
   type Input,
   type InputFormat,
@@ -44,6 +46,7 @@ export { type FileColumn, type FileLayout, readFileLayouts } from './scan/file-l
 export { parquetReader } from './scan/file-readers.js';
 export {
   LAST_UPDATED,
+  type Matching,
   type RemoteFile,
   ROW_ID,
   type Scan,
@@ -57,7 +60,7 @@ export { expressionSql } from './sql/expression-sql.js';
 export { listTransformSql } from './sql/lambda-sql.js';
 export { LATE_TIME } from './sql/late-times.js';
 export { type PlainValue, plainValue } from './sql/plain-value.js';
-export { type TypedRelation, typedRelation } from './sql/relation-schema.js';
+export { knownRelation, type TypedRelation, typedRelation } from './sql/relation-schema.js';
 export { columnAlias, quoteIdentifier, quoteLiteral } from './sql/sql-text.js';
 export { sqlLiteral, sqlType } from './sql/sql-type.js';
 export { transformSql } from './sql/transform-sql.js';

@@ -3,6 +3,7 @@
  * the list of failures that workflows never retry, the HTTP status and the exit code of the command line.
  */
 
+import { DEFINITION_ERRORS } from './definition-errors.js';
 import { type ErrorEntry, entry } from './error-entry.js';
 import { SINK_ERRORS } from './sink-errors.js';
 
@@ -245,20 +246,7 @@ export const ERROR_TABLE = {
     'Another request was done under the same idempotency key.',
     'Send another request under another key; repeat a request with the same body.',
   ),
-  MATERIALIZATION_REQUIRED: entry(
-    4,
-    409,
-    false,
-    'The feature view was redefined, and its online table still holds the values of the earlier definition.',
-    'Run `moraine materialize` for the view that the message names.',
-  ),
-  DEFINITION_ALREADY_EXISTS: entry(
-    4,
-    409,
-    false,
-    'A definition of that name is registered and differs.',
-    'Choose another name, or change the definition with `moraine apply`.',
-  ),
+  ...DEFINITION_ERRORS,
   DUPLICATE_NAME: entry(
     4,
     409,
@@ -271,14 +259,14 @@ export const ERROR_TABLE = {
     5,
     401,
     false,
-    'A request to the HTTP service has no API key, or one that is not known.',
+    'A request to the HTTP service has no API key, or one that is not known; or Kafka does not accept a log-in or a certificate.',
     'Send the header `Authorization: Bearer KEY`; `moraine serve key create` makes a key.',
   ),
   PERMISSION_DENIED: entry(
     5,
     403,
     false,
-    'The API key of a request does not have the scope that the path needs.',
+    'The API key of a request does not have the scope that the path needs; or Kafka refuses a topic to the user.',
     'Use a key with the scope that the message names.',
   ),
   LOCATION_REFUSED: entry(

@@ -125,6 +125,7 @@ export {
   transformResultType,
   transformToString,
 } from './partitions/transforms.js';
+export { unreadableFields } from './schema/appendable-schema.js';
 export { NAME_MAPPING_PROPERTY, type NameMapping, nameMapping } from './schema/name-mapping.js';
 export {
   allFields,

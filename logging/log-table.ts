@@ -7,7 +7,7 @@ import {
   withTableDefaults,
 } from '../catalogs/index.js';
 import type { Engine } from '../engine/index.js';
-import { isMoraineError, largest, MoraineError } from '../errors/index.js';
+import { isMoraineError, MoraineError } from '../errors/index.js';
 import { acceptsType, featureTypeToString, sameType } from '../features/index.js';
 import {
   assignFreshIds,
@@ -20,7 +20,7 @@ import {
   type TableMetadata,
 } from '../iceberg/index.js';
 import type { FileIO } from '../storage/index.js';
-import { commitUnmoved, hasCode, loadTable, retryConflicts, type Table } from '../tables/index.js';
+import { changeSchema, commitUnmoved, hasCode, loadTable, retryConflicts, type Table } from '../tables/index.js';
 import { LOG_PARTITION, type LogColumn } from './log-columns.js';
 
 /** Dependencies of logs. */
@@ -77,17 +77,7 @@ async function ensureOnce(catalog: Catalog, identifier: TableIdentifier, columns
   const { metadata } = base;
   const schema = evolvedSchema(metadata, columns, formatTableName(identifier));
   if (schema === null) return;
-  await commitUnmoved(catalog, base, {
-    requirements: [
-      { type: 'assert-table-uuid', uuid: metadata.tableUuid },
-      { type: 'assert-last-assigned-field-id', lastAssignedFieldId: metadata.lastColumnId },
-      { type: 'assert-current-schema-id', currentSchemaId: metadata.currentSchemaId },
-    ],
-    updates: [
-      { action: 'add-schema', schema },
-      { action: 'set-current-schema', schemaId: schema.schemaId },
-    ],
-  });
+  await commitUnmoved(catalog, base, changeSchema(metadata, schema));
 }
 
 function newSchema(columns: readonly LogColumn[]): Schema {
@@ -130,8 +120,7 @@ function evolvedSchema(metadata: TableMetadata, columns: readonly LogColumn[], t
     } else throw otherType(table, column, known);
   }
   if (!changed) return null;
-  const schemaId = largest(metadata.schemas.map((schema) => schema.schemaId)) + 1;
-  return { schemaId, identifierFieldIds: [], fields: [...fields.values()] };
+  return { schemaId: current.schemaId, identifierFieldIds: [], fields: [...fields.values()] };
 }
 
 function otherType(table: string, column: LogColumn, known: NestedField): MoraineError {

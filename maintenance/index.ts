@@ -32,7 +32,6 @@ export {
 } from './expiry/expire.js';
 export { type ExpiryPlan, type ExpirySettings, planExpiry, type SnapshotRoot } from './expiry/expiry-plan.js';
 export { type TableHealth, tableHealth } from './health.js';
-export { activeLeases, LEASE_PREFIX, type Lease, leasesOf, releaseLease, takeLease } from './leases/leases.js';
 export { endMaterialization, whileLeased } from './leases/materialize-lease.js';
 export type { MoveProgress } from './move/copy-table.js';
 export {

@@ -5,7 +5,6 @@ import { MoraineError } from '../errors/index.js';
 import { findFeatureView, type ResolvedView, resolveView } from '../features/index.js';
 import { currentSchema, currentSnapshot, findSnapshot, type Schema, type Snapshot } from '../iceberg/index.js';
 import {
-  awaitsRebuild,
   ensureOnlineTable,
   fingerprintDefinition,
   ONLINE_COLUMNS,
@@ -207,7 +206,7 @@ class Planner {
   async plan(): Promise<PlanReference> {
     const { view, source, online, interval } = this.#context;
     const effective = effectiveProgress(online.metadata);
-    if (effective.progress === null && source.metadata.currentSnapshotId === null && !awaitsRebuild(online.metadata)) {
+    if (effective.progress === null && source.metadata.currentSnapshotId === null) {
       return nothing(view, source, 'the source table is empty');
     }
     const input: DecisionInput = {
@@ -232,7 +231,6 @@ class Planner {
 
   /** Whether a run without rows is recorded: what is recorded of no run counts as never read. */
   #recordsEmpty(progress: Progress | null): boolean {
-    if (awaitsRebuild(this.#context.online.metadata)) return true;
     return this.#request.isBackfill === true && uncovered(progress?.coverage ?? [], this.#context.interval).length > 0;
   }
 

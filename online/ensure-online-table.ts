@@ -1,5 +1,5 @@
 /** Makes sure that a view's online table exists and has the columns that the view now needs. */
-import { type Catalog, ensureNamespace, withTableDefaults } from '../catalogs/index.js';
+import { type Catalog, ensureNamespace, formatTableName, withTableDefaults } from '../catalogs/index.js';
 import type { PartitionStrategy, ResolvedView } from '../features/index.js';
 import type { TableMetadata, TableRequirement, TableUpdate } from '../iceberg/index.js';
 import { ROW_GROUP_LIMIT } from '../staging/index.js';
@@ -17,9 +17,9 @@ import {
 import { BUCKETS_OF_WORK, type OnlinePartitioning, partitioningOf } from './online-partitioning.js';
 import {
   compareOnlineTable,
+  incompatibleOnlineTable,
   JOIN_KEYS_PROPERTY,
   type OnlineTableChange,
-  REBUILD_PROPERTY,
 } from './online-schema-change.js';
 import { MAX_PART_ROWS } from './parts/cell.js';
 
@@ -28,15 +28,15 @@ export interface OnlineTable {
   readonly layout: PartitionedLayout;
   readonly metadata: TableMetadata;
   readonly metadataLocation: string;
-  readonly change: 'created' | 'evolved' | 'recreated' | 'none';
+  readonly change: 'created' | 'evolved' | 'none';
 }
 
 /**
  * Creates the online table of a view, or evolves it to the view's present definition. Evolution commits no snapshot: readers
- * of the old columns are served until the rebuild that follows is committed. Only when rows are identified in another way
- * (other join keys) is the table dropped and created again.
+ * of the old columns are served until the rebuild that follows is committed. A table whose rows are identified in another way
+ * (other join keys) is left alone: nothing drops it but a teardown or an apply that may.
  * @param source the view's source table, whose entities decide on the buckets of a new table unless view or settings do
- * @throws DEFINITION_INVALID, UNSUPPORTED_FEATURE if the view cannot be stored online; COMMIT_CONFLICT
+ * @throws DEFINITION_INVALID, UNSUPPORTED_FEATURE if the view cannot be stored online; ONLINE_TABLE_INCOMPATIBLE; COMMIT_CONFLICT
  */
 export async function ensureOnlineTable(
   catalog: Catalog,
@@ -86,29 +86,21 @@ async function ensureOnce(
   partitioning: (made: OnlinePartitioning | undefined) => Promise<OnlinePartitioning>,
 ): Promise<OnlineTable> {
   const { identifier } = layout;
-  const createNew = async (rebuildReason?: string): Promise<OnlineTable> =>
-    await create(catalog, { ...layout, ...(await partitioning(undefined)) }, joinKeys, rebuildReason);
-  if (!(await catalog.tableExists(identifier))) return await createNew();
+  if (!(await catalog.tableExists(identifier)))
+    return await create(catalog, { ...layout, ...(await partitioning(undefined)) }, joinKeys);
   const base = await catalog.loadTable(identifier);
   const { metadata, metadataLocation } = base;
   requireUnmoved({ ...base, catalog });
   const kept: PartitionedLayout = { ...layout, ...(await partitioning(partitioningOf(metadata))) };
   const change = compareOnlineTable(metadata, kept, joinKeys);
-  if (change.kind === 'recreate') {
-    await catalog.dropTable(identifier);
-    return await createNew(change.reason);
-  }
+  if (change.kind === 'incompatible')
+    throw incompatibleOnlineTable(formatTableName(identifier), identifier.name, change.reason);
   if (change.kind === 'none') return { layout: kept, metadata, metadataLocation, change: 'none' };
   const loaded = await commitUnmoved(catalog, base, evolution(metadata, change));
   return { layout: kept, metadata: loaded.metadata, metadataLocation: loaded.metadataLocation, change: 'evolved' };
 }
 
-async function create(
-  catalog: Catalog,
-  layout: PartitionedLayout,
-  joinKeys: readonly string[],
-  rebuildReason?: string,
-): Promise<OnlineTable> {
+async function create(catalog: Catalog, layout: PartitionedLayout, joinKeys: readonly string[]): Promise<OnlineTable> {
   await ensureNamespace(catalog, layout.identifier.namespace);
   const { schema } = layout;
   const request = withTableDefaults({
@@ -119,12 +111,10 @@ async function create(
       [JOIN_KEYS_PROPERTY, JSON.stringify(joinKeys)],
       // Online reads decode a row group at a time.
       [ROW_GROUP_LIMIT, String(MAX_PART_ROWS)],
-      ...(rebuildReason === undefined ? [] : [[REBUILD_PROPERTY, rebuildReason] as const]),
     ]),
   });
   const loaded = await catalog.createTable(layout.identifier, request);
-  const change = rebuildReason === undefined ? 'created' : 'recreated';
-  return { layout, metadata: loaded.metadata, metadataLocation: loaded.metadataLocation, change };
+  return { layout, metadata: loaded.metadata, metadataLocation: loaded.metadataLocation, change: 'created' };
 }
 
 function evolution(

@@ -19,7 +19,7 @@
  *
  * int and long share a tag (as do decimals of one scale), so that widening a key changes no stored value.
  */
-import { MoraineError } from '../errors/index.js';
+import { MoraineError, nearestNames } from '../errors/index.js';
 import {
   formatDecimal,
   type IcebergType,
@@ -126,7 +126,7 @@ export type ReadKeyValue = (type: IcebergType, value: unknown) => PrimitiveValue
 
 /**
  * The key values of an entity in the order of the parts; null if one of them is null (which matches nothing).
- * @throws INVALID_ARGUMENT for a missing key, TYPE_MISMATCH for a value of another type
+ * @throws INVALID_ARGUMENT for a missing key, with the nearest name that is given; TYPE_MISMATCH for a value of another type
  */
 export function entityKeyValues(
   parts: readonly EntityKeyPart[],
@@ -138,16 +138,24 @@ export function entityKeyValues(
   for (const part of parts) {
     const value = entity instanceof Map ? (entity as EntityRow).get(part.name) : ownValue(entity, part.name);
     if (value === undefined) {
-      const given = [...(entity instanceof Map ? entity.keys() : Object.keys(entity))].join(', ');
-      throw new MoraineError(
-        'INVALID_ARGUMENT',
-        `An entity has no value for the join key '${part.name}' (it has: ${given === '' ? 'nothing' : given}).`,
-      );
+      throw missingKey(part.name, [
+        ...((entity instanceof Map ? entity.keys() : Object.keys(entity)) as Iterable<string>),
+      ]);
     }
     if (value === null) hasNull = true;
     else values.push(readKeyValue(part, value, read));
   }
   return hasNull ? null : values;
+}
+
+function missingKey(name: string, given: readonly string[]): MoraineError {
+  const [near] = nearestNames(name, given, 1);
+  return new MoraineError(
+    'INVALID_ARGUMENT',
+    `An entity has no value for the join key '${name}' (it has: ${given.length === 0 ? 'nothing' : given.join(', ')}).${
+      near === undefined ? '' : ` Should '${near}' be '${name}'?`
+    }`,
+  );
 }
 
 function ownValue(entity: object, name: string): unknown {
@@ -183,13 +191,9 @@ export function keyValueOfText(type: IcebergType, value: unknown): PrimitiveValu
 export function keyValue(type: IcebergType, value: unknown): PrimitiveValue | undefined {
   switch (type.kind) {
     case 'int':
-      return typeof value === 'bigint'
-        ? fromInteger(value, 32)
-        : typeof value === 'number'
-          ? fromInteger(value, 32)
-          : undefined;
     case 'long':
-      return typeof value === 'bigint' || typeof value === 'number' ? fromInteger(value, 64) : undefined;
+      if (typeof value !== 'bigint' && typeof value !== 'number') return undefined;
+      return fromInteger(value, type.kind === 'int' ? 32 : 64);
     case 'boolean':
       return typeof value === 'boolean' ? value : undefined;
     case 'date':

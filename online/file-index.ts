@@ -97,6 +97,11 @@ export class FileIndex {
     return new FileIndex(table, before.schema, columns, [...before.planned, ...appended], [before, next]);
   }
 
+  /** The name of the table, which is that of its view. */
+  get tableName(): string {
+    return this.#table.identifier.name;
+  }
+
   /** What reads of this snapshot pay. */
   get amplification(): ReadAmplification {
     this.#amplification ??= readAmplification(this.#countedFiles());

@@ -1,22 +1,22 @@
 /** Requests for the same target that arrive within a short time are done together. */
 import { MoraineError } from '../errors/index.js';
 
-export interface GroupLimits {
-  /** Milliseconds that the first request of a group waits for others. */
-  readonly groupCommitMs: number;
-  /** Requests that may wait or be under way. */
-  readonly maxQueuedRequests: number;
-  /** Their bytes together. */
-  readonly maxQueuedBytes: number;
-}
-
 /** Bytes of a group of several requests; the others wait for the next one. */
 const MAX_GROUP_BYTES = 64 * 2 ** 20;
+
+/** What a request brings. */
+export interface RequestSize {
+  /** That it takes in memory. */
+  readonly bytes: number;
+  readonly rows: number;
+}
 
 /** A request fails alone. */
 export type Outcome<Result> = { readonly result: Result } | { readonly error: unknown };
 
 export interface GroupWork<Request, Result> {
+  /** Rows of a group of several requests; the others wait for the next one. No limit by default. */
+  readonly maxRows?: number;
   /** Whether a request may join a group of the other. */
   readonly isAlike: (first: Request, request: Request) => boolean;
   /**
@@ -28,7 +28,7 @@ export interface GroupWork<Request, Result> {
 
 interface Waiting<Request, Result> {
   readonly request: Request;
-  readonly bytes: number;
+  readonly size: RequestSize;
   readonly settle: (outcome: Outcome<Result>) => void;
 }
 
@@ -40,43 +40,36 @@ interface Target<Request, Result> {
 
 /** One group of a target is done at a time; the next one collects meanwhile. */
 export class GroupCommits<Request, Result> {
-  readonly #limits: GroupLimits;
+  readonly #groupCommitMs: number;
   readonly #work: GroupWork<Request, Result>;
   readonly #targets = new Map<string, Target<Request, Result>>();
   readonly #running = new Set<Promise<void>>();
+  /** Requests that wait or are under way. */
   #requests = 0;
-  #bytes = 0;
 
-  constructor(limits: GroupLimits, work: GroupWork<Request, Result>) {
-    this.#limits = limits;
+  /** @param groupCommitMs milliseconds that the first request of a group waits for others */
+  constructor(groupCommitMs: number, work: GroupWork<Request, Result>) {
+    this.#groupCommitMs = groupCommitMs;
     this.#work = work;
-  }
-
-  /** Requests that wait or are under way, and their bytes. */
-  get queued(): { readonly requests: number; readonly bytes: number } {
-    return { requests: this.#requests, bytes: this.#bytes };
   }
 
   /**
    * Adds a request and waits until its group is done.
-   * @throws OVERLOADED if too much waits; what the work throws
+   * @throws what the work throws
    */
-  async add(name: string, request: Request, bytes: number): Promise<Result> {
-    this.#requireRoom(bytes);
+  async add(name: string, request: Request, size: RequestSize): Promise<Result> {
     this.#requests += 1;
-    this.#bytes += bytes;
     try {
       const outcome = await new Promise<Outcome<Result>>((settle) => {
         const target = this.#targets.get(name) ?? { waiting: [], isCommitting: false, timer: undefined };
         this.#targets.set(name, target);
-        target.waiting.push({ request, bytes, settle });
+        target.waiting.push({ request, size, settle });
         this.#wait(name, target);
       });
       if ('error' in outcome) throw outcome.error;
       return outcome.result;
     } finally {
       this.#requests -= 1;
-      this.#bytes -= bytes;
     }
   }
 
@@ -88,22 +81,12 @@ export class GroupCommits<Request, Result> {
     }
   }
 
-  #requireRoom(bytes: number): void {
-    const { maxQueuedRequests, maxQueuedBytes } = this.#limits;
-    const isEmpty = this.#requests === 0;
-    if (isEmpty || (this.#requests < maxQueuedRequests && this.#bytes + bytes <= maxQueuedBytes)) return;
-    throw new MoraineError(
-      'OVERLOADED',
-      `${this.#requests} writes with ${this.#bytes} bytes wait to be committed; ${maxQueuedRequests} writes and ${maxQueuedBytes} bytes may (server.maxQueuedWrites, server.maxQueuedBytes).`,
-    );
-  }
-
   #wait(name: string, target: Target<Request, Result>): void {
     if (target.timer !== undefined || target.waiting.length === 0) return;
     target.timer = setTimeout(() => {
       target.timer = undefined;
       if (!target.isCommitting) this.#start(name, target);
-    }, this.#limits.groupCommitMs);
+    }, this.#groupCommitMs);
   }
 
   #start(name: string, target: Target<Request, Result>): void {
@@ -123,11 +106,12 @@ export class GroupCommits<Request, Result> {
   #take(waiting: Waiting<Request, Result>[]): readonly Waiting<Request, Result>[] {
     const [first] = waiting;
     if (first === undefined) return [];
-    let bytes = 0;
-    let count = 0;
-    for (const each of waiting) {
-      bytes += each.bytes;
-      if (count > 0 && (bytes > MAX_GROUP_BYTES || !this.#work.isAlike(first.request, each.request))) break;
+    const { maxRows = Infinity, isAlike } = this.#work;
+    let [bytes, rows, count] = [0, 0, 0];
+    for (const { request, size } of waiting) {
+      bytes += size.bytes;
+      rows += size.rows;
+      if (count > 0 && (bytes > MAX_GROUP_BYTES || rows > maxRows || !isAlike(first.request, request))) break;
       count += 1;
     }
     return waiting.splice(0, count);

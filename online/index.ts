@@ -2,7 +2,7 @@
 
 export { idempotencyKey } from '../tables/index.js';
 export { type BatchRequest, readBatch } from './batch-read.js';
-export { type BatchColumns, type BatchRows, openBatches } from './batch-rows.js';
+export { type BatchColumns, type BatchRows, type OpenedBatches, openBatches } from './batch-rows.js';
 export { changedParts, type DefinitionFingerprint, fingerprintDefinition } from './definition-fingerprint.js';
 export { ensureOnlineTable, type OnlineTable } from './ensure-online-table.js';
 export {
@@ -17,8 +17,8 @@ export {
   readKeyValue,
 } from './entity-key.js';
 export { type FeatureValue, featureValueToJson } from './feature-value.js';
-export type { GroupLimits } from './group-commits.js';
-export { knownBatches } from './keyed-batches.js';
+export { GroupCommits, type GroupWork, type Outcome, type RequestSize } from './group-commits.js';
+export { type KnownBatch, knownBatches } from './keyed-batches.js';
 export { ONLINE_COLUMNS } from './online-columns.js';
 export {
   DEFAULT_ONLINE_SETTINGS,
@@ -51,13 +51,18 @@ export {
 } from './online-reader.js';
 export type { OnlineFeature, OnlineJoinKey, OnlineRequest, OnlineResponse } from './online-request.js';
 export { onlineRowSql } from './online-row.js';
-export { awaitsRebuild, JOIN_KEYS_PROPERTY, joinKeysOfTable } from './online-schema-change.js';
+export {
+  incompatibility,
+  incompatibleOnlineTable,
+  JOIN_KEYS_PROPERTY,
+  joinKeysOfTable,
+} from './online-schema-change.js';
 export { isExpired, type OnlineStatus, type OnlineValue } from './online-status.js';
 export type { OnlineRow } from './online-view.js';
-export { type ClientBatch, GROUP_CHANNEL, type GroupEvent, OnlineWriter, WRITE_CHANNEL } from './online-writer.js';
+export { type ClientBatch, OnlineWriter, type WriterListener } from './online-writer.js';
 export { type Column, isNull, valueAt } from './parts/column.js';
 export { eventTimestampUs, type RowPlace } from './parts/segment.js';
-export { isPushedOnline, PUSHED_AT, PUSHED_ONLINE } from './pushed-snapshots.js';
+export { isPushedOnline, PUSHED_ONLINE } from './pushed-snapshots.js';
 export { type CountedFile, type ReadAmplification, readAmplification } from './read-amplification.js';
 export {
   type RenamedOnlineTable,
@@ -67,6 +72,7 @@ export {
 } from './rename-online-table.js';
 export type { FeatureSelection } from './select-features.js';
 export { SharedCheck } from './shared-check.js';
+export { doShared, notePart, PART_CHANNEL, type SharedWork, WORK_CHANNEL } from './shared-work.js';
 export {
   collectFewRows,
   type FewRows,

@@ -5,7 +5,7 @@ import type { IdempotencyKey, IdempotencyRecord } from '../tables/index.js';
 /** What a batch that is not written is answered. */
 export type KnownBatch =
   /** A commit has it already. */
-  | { readonly snapshotId: bigint }
+  | Pick<IdempotencyRecord, 'snapshotId' | 'committedMs'>
   /** Another batch of the group, by its place, is the same. */
   | { readonly sameAs: number }
   | { readonly error: MoraineError };
@@ -26,7 +26,7 @@ export function knownBatches(
     const earlier = first.get(named.key);
     const before = record ?? (earlier === undefined ? undefined : keys[earlier]);
     if (before !== undefined && before.content !== named.content) known.set(place, { error: reused() });
-    else if (record !== undefined) known.set(place, { snapshotId: record.snapshotId });
+    else if (record !== undefined) known.set(place, { snapshotId: record.snapshotId, committedMs: record.committedMs });
     else if (earlier === undefined) first.set(named.key, place);
     else known.set(place, { sameAs: earlier });
   }

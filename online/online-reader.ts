@@ -19,8 +19,8 @@ import { ReadTime } from './read-time.js';
 import { Refresher } from './refresher.js';
 import type { SelectedView } from './select-features.js';
 import { SharedCheck } from './shared-check.js';
+import { decodingBehind, lookFailed } from './stale-errors.js';
 import type { LoadSource } from './stored-definition.js';
-
 import { ViewPointer } from './view-pointer.js';
 import { ViewRead } from './view-read.js';
 import { ViewRefusals } from './view-refusal.js';
@@ -130,8 +130,8 @@ export class OnlineReader {
 
   /**
    * The newest values at a time. Equal entities are answered each.
-   * @throws TIMED_OUT (never a partial answer), CATALOG_UNAVAILABLE or STORAGE_UNAVAILABLE (with `maxStalenessMs`: nothing so new is known, and a look does not end in time), OVERLOADED (its turn did not come), CANCELLED, TYPE_MISMATCH for a key of another type, INVALID_ARGUMENT, DUPLICATE_NAME,
-   * FEATURE_VIEW_NOT_FOUND, MATERIALIZATION_REQUIRED (the stored values are those of another definition), FEATURE_NOT_FOUND, FEATURE_SERVICE_NOT_FOUND, TABLE_NOT_FOUND (never materialized),
+   * @throws TIMED_OUT (never a partial answer), CATALOG_UNAVAILABLE or STORAGE_UNAVAILABLE (with `maxStalenessMs`: nothing so new is known or decoded, and a look or the reading of its files
+   * does not end in time), OVERLOADED (its turn did not come), CANCELLED, TYPE_MISMATCH for a key of another type, INVALID_ARGUMENT, DUPLICATE_NAME, FEATURE_VIEW_NOT_FOUND, MATERIALIZATION_REQUIRED (the stored values are those of another definition), FEATURE_NOT_FOUND, FEATURE_SERVICE_NOT_FOUND, TABLE_NOT_FOUND (never materialized),
    * SNAPSHOT_NOT_FOUND if a `minSnapshot` is not in the table even after loading it again
    */
   async getOnlineFeatures(request: OnlineRequest): Promise<OnlineResponse> {
@@ -147,9 +147,7 @@ export class OnlineReader {
       if (bound !== undefined) {
         const read = this.#begin(bound, request);
         if (read.isFound) return read.found;
-        const views = [...bound.states.keys()];
-        await this.#finish(read, new ReadTime(), this.#limits(request, views));
-        this.#noteAnswered(request, views);
+        await this.#finish(read, bound, request, new ReadTime());
         return read.found;
       }
     }
@@ -179,8 +177,8 @@ export class OnlineReader {
     const compiled = this.#compiler.compile(definitions, request);
     const bound = await this.#looking(request, compiled.views, time, () => this.#bind(compiled, request));
     const read = this.#begin(bound, request);
-    if (!read.isFound) await this.#finish(read, time, this.#limits(request, compiled.views));
-    this.#noteAnswered(request, compiled.views);
+    if (read.isFound) this.#noteAnswered(request, compiled.views);
+    else await this.#finish(read, bound, request, time);
     return read.found;
   }
 
@@ -197,8 +195,7 @@ export class OnlineReader {
       if (maxStalenessMs === 0 || !isMoraineError(error, 'TIMED_OUT')) throw error;
       const failures = [this.#definitions.failure, ...views.map((name) => this.#pointers.get(name)?.failure)];
       throw lookFailed(
-        maxStalenessMs,
-        limits.timeoutMs,
+        { maxStalenessMs, timeoutMs: limits.timeoutMs },
         failures.find((failure) => isMoraineError(failure)),
       );
     });
@@ -232,7 +229,7 @@ export class OnlineReader {
     const bound = compiled?.bound;
     if (compiled === undefined || bound === undefined) return undefined;
     for (const name of compiled.views) {
-      const state = this.#pointers.get(name)?.fresh(maxStalenessMs, request.minSnapshots?.get(name));
+      const state = this.#pointers.get(name)?.fresh(maxStalenessMs, request.minSnapshots?.get(name), request.nowUs);
       if (state === undefined || bound.states.get(name) !== state) return undefined;
     }
     return bound;
@@ -251,7 +248,7 @@ export class OnlineReader {
     const wanted = request.minSnapshots?.get(name);
     const selections = compiled.selected.filter(({ view }) => view.name === name);
     const pointer = this.#pointer(name);
-    const fresh = maxStalenessMs > 0 ? pointer.fresh(maxStalenessMs, wanted) : undefined;
+    const fresh = maxStalenessMs > 0 ? pointer.fresh(maxStalenessMs, wanted, request.nowUs) : undefined;
     if (fresh !== undefined && (await this.#refusal(fresh, selections, compiled)) === null) return fresh;
     const state = await pointer.now(selections[0]?.joinKeys ?? []);
     const refusal = await this.#refusal(state, selections, compiled);
@@ -300,7 +297,33 @@ export class OnlineReader {
     return longestMs;
   }
 
-  async #finish(read: OnlineRead, time: ReadTime, limits: ReadLimits): Promise<void> {
+  /** Waits for what a read lacks. @throws as {@link findRows} */
+  async #finish(read: OnlineRead, bound: BoundRequest, request: OnlineRequest, time: ReadTime): Promise<void> {
+    const views = [...bound.states.keys()];
+    const limits = this.#limits(request, views);
+    await this.#load(read, time, limits).catch((error: unknown) => {
+      throw this.#behind(bound, request, limits, error) ?? error;
+    });
+    this.#noteAnswered(request, views);
+  }
+
+  /** Why a read got a state that is not decoded, if it waited for that in vain. */
+  #behind(
+    { states }: BoundRequest,
+    { maxStalenessMs = 0 }: OnlineRequest,
+    { timeoutMs }: ReadLimits,
+    error: unknown,
+  ): MoraineError | undefined {
+    if (maxStalenessMs === 0 || !isMoraineError(error, 'TIMED_OUT', 'OVERLOADED')) return undefined;
+    for (const [name, state] of states) {
+      const ageMs = this.#pointer(name).agePassedOver(state);
+      if (ageMs !== undefined && ageMs > maxStalenessMs)
+        return decodingBehind(state, ageMs, { maxStalenessMs, timeoutMs }, error);
+    }
+    return undefined;
+  }
+
+  async #load(read: OnlineRead, time: ReadTime, limits: ReadLimits): Promise<void> {
     for (let asked = read.askFor(this.#loader); asked.length > 0; asked = read.askFor(this.#loader))
       for (const queued of asked) await time.queued(limits, queued);
     if (read.find()) return;
@@ -333,17 +356,6 @@ export class OnlineReader {
     await this.#definitions.now().catch(() => undefined);
     await Promise.all([...this.#pointers.values()].map((pointer) => pointer.refresh()));
   }
-}
-
-/** A look that did not end in time. @param before what the one before failed with, if it did */
-function lookFailed(maxStalenessMs: number, timeoutMs: number, before: MoraineError | undefined): MoraineError {
-  const known = `Nothing is known of definitions and tables that is at most ${maxStalenessMs} ms old (maxStalenessMs)`;
-  const reason = before === undefined ? '' : ` The one before failed: ${before.message}`;
-  return new MoraineError(
-    before?.retryable === true ? before.code : 'CATALOG_UNAVAILABLE',
-    `${known}, and a new look at catalog and storage did not end within ${timeoutMs} ms (readTimeoutMs).${reason}`,
-    { remedy: 'Check the catalog and the storage, and try again.', cause: before },
-  );
 }
 
 /** Reads once. Keep an {@link OnlineReader} to read often. */

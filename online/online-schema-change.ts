@@ -1,8 +1,9 @@
 /** How an existing online table becomes what its view now needs. Pure. */
-import { largest } from '../errors/index.js';
+import { largest, MoraineError } from '../errors/index.js';
 import { acceptsType, sameType } from '../features/index.js';
 import {
   assignFreshIds,
+  currentSchema,
   defaultSpec,
   evolvePartitionSpec,
   highestFieldId,
@@ -13,18 +14,13 @@ import {
   type Schema,
   sameTransform,
   type TableMetadata,
+  typeToString,
 } from '../iceberg/index.js';
 import { type OnlineLayout, onlinePartitionSpec, type PartitionedLayout } from './online-layout.js';
 import { partitioningOf } from './online-partitioning.js';
 
 /** Table property: names of the join keys, as a JSON array, in the order of the encoding. */
 export const JOIN_KEYS_PROPERTY = 'moraine.join-keys';
-
-/**
- * Table property: why the table was made anew with other join keys. It counts while the table has no snapshot: until then the rows of the
- * view are missing, rather than absent.
- */
-export const REBUILD_PROPERTY = 'moraine.rebuild-required';
 
 /** Names of the join keys that a table records, in order; null if it records none. */
 export function joinKeysOfTable({ properties }: TableMetadata): readonly string[] | null {
@@ -38,11 +34,6 @@ export function joinKeysOfTable({ properties }: TableMetadata): readonly string[
   }
 }
 
-/** Whether a table that was made anew still waits for the first rows under its join keys. */
-export function awaitsRebuild({ properties, currentSnapshotId }: TableMetadata): boolean {
-  return currentSnapshotId === null && properties.has(REBUILD_PROPERTY);
-}
-
 /** The change that the table needs before rows of the layout can be written. */
 export type OnlineTableChange =
   | { readonly kind: 'none' }
@@ -53,8 +44,8 @@ export type OnlineTableChange =
       /** The new default; null: it stays. */
       readonly spec: PartitionSpec | null;
     }
-  /** Rows are identified in another way: no row, pushed or not, can be kept. */
-  | { readonly kind: 'recreate'; readonly reason: string };
+  /** Rows are identified in another way: no row, pushed or not, could be kept. @see incompatibleOnlineTable */
+  | { readonly kind: 'incompatible'; readonly reason: string };
 
 /** Compares a table with the layout and join keys that its view now has. */
 export function compareOnlineTable(
@@ -62,35 +53,54 @@ export function compareOnlineTable(
   layout: PartitionedLayout,
   joinKeys: readonly string[],
 ): OnlineTableChange {
-  const current = metadata.schemas.find((schema) => schema.schemaId === metadata.currentSchemaId);
-  if (current === undefined) return { kind: 'recreate', reason: 'it has no schema' };
-  const keyChange = changedKey(metadata, current, layout, joinKeys);
-  if (keyChange !== null) return { kind: 'recreate', reason: keyChange };
-  if (partitioningOf(metadata) === undefined)
-    return { kind: 'recreate', reason: 'it is not partitioned by its key or its event time' };
+  const reason = incompatibility(metadata, layout, joinKeys);
+  if (reason !== null) return { kind: 'incompatible', reason };
+  const current = currentSchema(metadata);
   const schema = evolveSchema(metadata, current, layout);
   const spec = specOf(metadata, schema ?? current, layout);
   const change = spec.specId === metadata.defaultSpecId ? null : spec;
   return schema === null && change === null ? { kind: 'none' } : { kind: 'evolve', schema, spec: change };
 }
 
-function changedKey(
+/**
+ * Why rows of a layout and join keys can never be rows of a table, as a clause about the table; null if they can, perhaps after an evolution.
+ * @throws METADATA_CORRUPT if the table has no current schema
+ */
+export function incompatibility(
   metadata: TableMetadata,
-  current: Schema,
   layout: OnlineLayout,
   joinKeys: readonly string[],
 ): string | null {
-  const before = metadata.properties.get(JOIN_KEYS_PROPERTY);
-  if (before !== JSON.stringify(joinKeys)) return `its join keys were ${before ?? 'not recorded'}`;
+  const current = currentSchema(metadata);
+  const before = joinKeysOfTable(metadata);
+  if (before === null) return 'it records no join keys';
+  if (JSON.stringify(before) !== JSON.stringify(joinKeys))
+    return `its join keys are ${before.join(', ')}, those of the view ${joinKeys.join(', ')}`;
   const wanted = new Map(layout.schema.fields.map((field) => [field.name, field.type]));
   for (const name of [layout.keyColumn, ...joinKeys]) {
     const type = current.fields.find((field) => field.name === name)?.type;
     const wantedType = wanted.get(name);
-    if (type === undefined || wantedType === undefined || !acceptsType(wantedType, type)) {
-      return `its join key '${name}' had another type`;
+    if (type === undefined || wantedType === undefined) return `it has no column '${name}'`;
+    if (!acceptsType(wantedType, type)) {
+      return `its join key '${name}' is ${typeToString(type)}, that of the view ${typeToString(wantedType)}`;
     }
   }
-  return null;
+  return partitioningOf(metadata) === undefined ? 'it is not partitioned by its key or its event time' : null;
+}
+
+/**
+ * The error of a view whose rows can never be rows of its online table. The table is not dropped for it: clients may have pushed rows that no source has.
+ * @param table the online table's name
+ */
+export function incompatibleOnlineTable(table: string, view: string, reason: string): MoraineError {
+  return new MoraineError(
+    'ONLINE_TABLE_INCOMPATIBLE',
+    `The online table ${table} cannot hold rows of feature view '${view}' as it is defined now: ${reason}.`,
+    {
+      details: { table, view },
+      remedy: `Run \`moraine online teardown ${view} --yes\`, which drops the table with all rows that were pushed to it, and apply and materialize the view again. To keep the table, give the view another name.`,
+    },
+  );
 }
 
 /** The layout's columns, each with the id it already has if its stored values can be read as the new type; null if nothing changes. */

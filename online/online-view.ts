@@ -85,7 +85,7 @@ export class OnlineView {
 
   /**
    * A later state of a view whose rows are still read from the files of this one, and from those that were appended since: what is decoded stays
-   * decoded. The newest rows are the same.
+   * decoded. The newest rows at the present time are the same.
    * @returns null: it has to be read from its own files, or these are the same
    */
   async bridgedTo(next: OnlineView): Promise<OnlineView | null> {
@@ -96,6 +96,16 @@ export class OnlineView {
     const index = FileIndex.bridged(next.table, this.columns, { before: this.index, appended, next: next.index });
     const decoded = DecodedTable.of(index, this.columns, this.decoded);
     return new OnlineView(this.name, next.table, this.columns, index, decoded, true);
+  }
+
+  /**
+   * Whether reads of a time get the rows of the snapshot. Files of before a compaction do for it from the time of its snapshot on: of earlier times they have
+   * rows that the compaction may have dropped.
+   * @param nowUs undefined: the present
+   */
+  answersAt(nowUs: bigint | undefined): boolean {
+    const { snapshot } = this.index;
+    return !this.#isBridge || nowUs === undefined || snapshot === null || nowUs >= snapshot.timestampMs * 1000n;
   }
 
   get snapshotId(): bigint | null {

@@ -18,9 +18,12 @@ import { commitUnmoved, hasCode, loadTable, requireWritable, retryConflicts, typ
 import { onlineSpecOf, type PlacingColumns } from './online-partitioning.js';
 import { MAX_PART_ROWS } from './parts/cell.js';
 
-/** Whether so many rows are written as one file without a partition: as many as a part of decoded rows has. */
+/** Rows that are written as one file without a partition: as many as a part of decoded rows has. */
+export const MAX_FEW_ROWS = MAX_PART_ROWS;
+
+/** Whether so many rows are written as one file without a partition. */
 export function isFew(rows: bigint): boolean {
-  return rows <= BigInt(MAX_PART_ROWS);
+  return rows <= BigInt(MAX_FEW_ROWS);
 }
 
 /** The spec of files without a partition; undefined: the table has none yet. */
@@ -119,7 +122,7 @@ export async function collectFewRows(
   const release = (): Promise<void> => connection.run(`DROP TABLE IF EXISTS ${table}`);
   const aliases = fields.map(({ id }) => columnAlias(id)).join(', ');
   await connection.run(
-    `CREATE TEMPORARY TABLE ${table} AS SELECT * FROM (${select}) AS rows(${aliases}) LIMIT ${MAX_PART_ROWS + 1}`,
+    `CREATE TEMPORARY TABLE ${table} AS SELECT * FROM (${select}) AS rows(${aliases}) LIMIT ${MAX_FEW_ROWS + 1}`,
   );
   try {
     const counted = `count(*), count(DISTINCT (${partition.join(', ')}))`;

@@ -15,7 +15,7 @@ import {
   fingerprintDefinition,
   sourceDigest,
 } from './definition-fingerprint.js';
-import { joinKeysOfTable, REBUILD_PROPERTY } from './online-schema-change.js';
+import { joinKeysOfTable } from './online-schema-change.js';
 import { type OnlineColumns, storedColumns } from './stored-columns.js';
 import { type StoredDefinition, storedDefinition } from './table-progress.js';
 import { type ColumnChanges, change, columnChanges, joinKeysOf } from './view-columns.js';
@@ -89,15 +89,11 @@ interface Present {
   readonly loadSource: LoadSource | undefined;
 }
 
-/** A table without progress: of other keys, or made anew for other keys and still without their rows. */
+/** A table without progress can only have other keys. */
 function unwrittenChanges(metadata: TableMetadata, { view, definitions }: Present): readonly string[] {
-  const rebuild = metadata.properties.get(REBUILD_PROPERTY);
   const before = joinKeysOfTable(metadata)?.join(', ') ?? null;
   const keys = before === null ? null : change('join key', before, joinKeysOf(view, definitions).join(', '));
-  return [
-    ...(metadata.currentSnapshotId === null && rebuild !== undefined ? [rebuild] : []),
-    ...(keys === null ? [] : [keys]),
-  ];
+  return keys === null ? [] : [keys];
 }
 
 /** A table that was moved to another name has the same rows. */

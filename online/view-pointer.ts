@@ -45,8 +45,8 @@ export class ViewPointer {
   #preparing: Promise<void> | undefined;
   /** Ends when a state is served that stands for a newer one, or cannot be. */
   #bridging: Promise<void> | undefined;
-  /** A commit of this process that must be in what is read, though its state could not be made. */
-  #least: bigint | undefined;
+  /** A commit of this process that must be in what is read, though its rows could not be read yet, and when it was. */
+  #least: { readonly snapshotId: bigint; readonly atMs: number } | undefined;
   /** States since the served one, whose parts may have to be given up. */
   #passed: DecodedTable[] = [];
 
@@ -59,14 +59,16 @@ export class ViewPointer {
 
   /**
    * A state that was the table's at most so long ago and has the wanted snapshot: the one that is served, or a newer one of which not all is decoded yet.
+   * @param nowUs the time that is read; undefined: the present
    */
-  fresh(maxStalenessMs: number, wanted: bigint | undefined): OnlineView | undefined {
+  fresh(maxStalenessMs: number, wanted: bigint | undefined, nowUs: bigint | undefined): OnlineView | undefined {
     const known = [this.#served, this.#newest];
     return known.find((state) => {
-      if (state === undefined || performance.now() - state.atMs > maxStalenessMs) return false;
+      if (state === undefined || performance.now() - state.atMs > maxStalenessMs || !state.value.answersAt(nowUs))
+        return false;
       return (
         (wanted === undefined || this.has(state.value, wanted)) &&
-        (this.#least === undefined || this.has(state.value, this.#least))
+        (this.#least === undefined || this.has(state.value, this.#least.snapshotId))
       );
     })?.value;
   }
@@ -91,15 +93,16 @@ export class ViewPointer {
     const atMs = performance.now();
     try {
       this.#learn(await this.#stateOf(table), atMs);
-      for (;;) {
+      while (this.#served !== undefined && !this.has(this.#served.value, currentSnapshotId)) {
         const underWay = [this.#bridging, this.#preparing].filter((work) => work !== undefined);
-        if (underWay.length === 0 || this.#served === undefined) return;
-        if (this.has(this.#served.value, currentSnapshotId)) return;
+        if (underWay.length === 0) break;
         await Promise.race(underWay);
       }
+      if (this.#served === undefined || this.has(this.#served.value, currentSnapshotId)) return;
     } catch {
-      this.#least = currentSnapshotId;
+      // The next look makes the state.
     }
+    this.#least = { snapshotId: currentSnapshotId, atMs };
   }
 
   /** Looks again, if the view was looked for before. Who needs the state sees an error, not this. */
@@ -123,6 +126,15 @@ export class ViewPointer {
     return performance.now() - (this.#seenAtMs.get(state) ?? 0);
   }
 
+  /**
+   * How old the state is that is decoded, in milliseconds, where a read gets another that is not decoded yet.
+   * @param state that the read gets; undefined is returned for the decoded one
+   */
+  agePassedOver(state: OnlineView): number | undefined {
+    const served = this.#served;
+    return served === undefined || served.value === state ? undefined : performance.now() - served.atMs;
+  }
+
   /** Whether a state has the snapshot or is later than it. */
   has({ table }: OnlineView, snapshotId: bigint): boolean {
     return this.#lineage.has(table.metadata, snapshotId);
@@ -134,9 +146,17 @@ export class ViewPointer {
     const newest = { value, atMs: Math.max(atMs, this.#newest?.atMs ?? 0) };
     this.#newest = newest;
     this.#seenAtMs.set(value, newest.atMs);
-    if (this.#least !== undefined && this.has(value, this.#least)) this.#least = undefined;
     this.#follow(newest);
+    this.#forgetLeast(newest);
     return value;
+  }
+
+  /** It is served by now, or was rolled back: a later look did not find it. */
+  #forgetLeast(newest: Checked<OnlineView>): void {
+    const least = this.#least;
+    if (least === undefined) return;
+    const isServed = this.#served !== undefined && this.has(this.#served.value, least.snapshotId);
+    if (isServed || (newest.atMs > least.atMs && !this.has(newest.value, least.snapshotId))) this.#least = undefined;
   }
 
   /** Serves a state as soon as it is decoded as far as the served one is. */
@@ -154,14 +174,17 @@ export class ViewPointer {
   }
 
   async #prepare(next: OnlineView, before: OnlineView): Promise<void> {
-    await prepareParts(this.#deps.loader, next.decoded, before.decoded);
+    const isHeldBack = await prepareParts(this.#deps.loader, next.decoded, before.decoded);
     this.#preparing = undefined;
-    this.#prepared = next;
     const newest = this.#newest;
     if (newest === undefined) return;
+    // While the storage fails, the served state answers until it is too old. The next look tries again.
+    if (isHeldBack && this.#served !== undefined) return;
+    this.#prepared = next;
     const isNewest = newest.value === next;
     if (isNewest || this.#served === undefined || !isPassed(next.table, this.#served.value.table)) {
-      this.#served = { value: next, atMs: isNewest ? newest.atMs : (this.#served?.atMs ?? 0) };
+      // It may have been the newest for longer than the one that was served.
+      this.#served = { value: next, atMs: this.#seenAtMs.get(next) ?? 0 };
       this.#giveUp(next.decoded);
     }
     // Commits may have come meanwhile.
@@ -174,8 +197,8 @@ export class ViewPointer {
       const view = await served.bridgedTo(next);
       if (view !== null) {
         this.#passed.splice(this.#passed.indexOf(served.decoded) + 1, 0, view.decoded);
-        await prepareParts(this.#deps.loader, view.decoded, served.decoded, true);
-        if (this.#served?.value === served) {
+        const isHeldBack = await prepareParts(this.#deps.loader, view.decoded, served.decoded, true);
+        if (!isHeldBack && this.#served?.value === served) {
           this.#serveBridge({ of: next, view }, this.#served.atMs);
           this.#giveUp(view.decoded);
         } else this.#release([view.decoded]);
@@ -237,6 +260,8 @@ export class ViewPointer {
     // It took so long that another was made meanwhile.
     if (this.#made !== before) return await this.#make(table);
     this.#lineage.note(table.metadata);
+    // A commit to a table that was dropped is in no table that was made anew.
+    if (before !== undefined && before.table.metadata.tableUuid !== table.metadata.tableUuid) this.#least = undefined;
     this.#passed.push(made.decoded);
     this.#made = made;
     return made;

@@ -12,7 +12,7 @@ import { DatasetRegistry, type HistoricalDeps, type SaveDeps } from '../features
 import type { CompactDeps, GuardedPlace, MaintenanceDeps, MoveDeps } from '../maintenance/index.js';
 import type { MaterializationDeps } from '../materialization/index.js';
 import { namesBuckets } from '../storage/index.js';
-import { loadTable, type Table } from '../tables/index.js';
+import { findTable, loadTable, type Table } from '../tables/index.js';
 import { catalogTables, catalogViews } from './catalog-tables.js';
 import type { Project } from './project.js';
 
@@ -25,14 +25,8 @@ export function maintenanceDeps(project: Project): MaintenanceDeps {
     guardedPlaces: async () => guardedPlaces(project),
     registry: async () => (await project.registry()).read(),
     datasets: async () => (await datasetDeps(project)).datasets.list(),
-    onlineTable: async (name) => {
-      try {
-        return await loadTable(await project.catalog(), project.io, { namespace: onlineNamespace, name });
-      } catch (error) {
-        if (isMoraineError(error, 'TABLE_NOT_FOUND', 'NAMESPACE_NOT_FOUND')) return null;
-        throw error;
-      }
-    },
+    onlineTable: async (name) =>
+      await findTable(await project.catalog(), project.io, { namespace: onlineNamespace, name }),
     nowMs: () => BigInt(Date.now()),
   };
 }

@@ -12,5 +12,6 @@ export {
 } from './dependencies.js';
 export { findMovedLocations, type MovedLocations } from './moved-locations.js';
 export { type OpenProjectOptions, openProject } from './open-project.js';
+export { mappingOf, openProjectSink, requireViewsOf, type SinkSettings } from './open-sink.js';
 export type { Project, ResolvedTableName } from './project.js';
 export { nearestTables, type TablePlace, tablesOfFiles } from './tables-of-files.js';

@@ -3,6 +3,7 @@ import { LosslessNumber } from 'lossless-json';
 import { didYouMean, MoraineError } from '../errors/index.js';
 import { type NestedField, typeToString } from '../iceberg/index.js';
 import type { BatchColumns, FeatureValue } from '../online/index.js';
+import { columnLength } from './body-parts.js';
 import { featureValueOfJson } from './feature-value-json.js';
 
 /** Columns by name, of one length. */
@@ -17,13 +18,7 @@ export const FEAST_DUMMY_KEY = '__dummy_id';
  */
 export function dataFrameOf(df: Readonly<Record<string, readonly unknown[]>>): DataFrame {
   const columns = new Map(Object.entries(df));
-  const [first, ...others] = columns;
-  for (const [name, column] of others) {
-    if (column.length === first?.[1].length) continue;
-    throw invalid(
-      `The body's df has columns of different lengths: '${first?.[0]}' has ${first?.[1].length} values, '${name}' has ${column.length}.`,
-    );
-  }
+  columnLength(columns, "The body's df has");
   return columns;
 }
 
@@ -34,17 +29,17 @@ export function rowCount(frame: DataFrame): number {
 
 /**
  * The rows of a data frame with the columns of a batch.
- * @param view for messages
+ * @param label for messages: `feature view 'x'`, `table ns.x`
  * @throws INVALID_ARGUMENT naming the place in the body
  */
-export function batchRowsOf(frame: DataFrame, batch: BatchColumns, view: string): readonly FeatureValue[][] {
+export function batchRowsOf(frame: DataFrame, batch: BatchColumns, label: string): readonly FeatureValue[][] {
   const { fields } = batch.schema;
-  const named = byTargetName(frame, batch, view);
+  const named = byTargetName(frame, batch, label);
   const rows = Array.from({ length: rowCount(frame) }, (): FeatureValue[] => []);
   if (rows.length === 0) return rows;
   for (const field of fields) {
     const source = named.get(field.name);
-    if (source === undefined) requireAbsent(field, batch, view);
+    if (source === undefined) requireAbsent(field, batch, label);
     else for (const [row, json] of source.column.entries()) rows[row]?.push(valueAt(field, json, source.name, row));
     if (source === undefined) for (const row of rows) row.push(null);
   }
@@ -61,7 +56,7 @@ interface NamedColumn {
 function byTargetName(
   frame: DataFrame,
   { schema, aliases }: BatchColumns,
-  view: string,
+  label: string,
 ): ReadonlyMap<string, NamedColumn> {
   const targets = new Set(schema.fields.map(({ name }) => name));
   const named = new Map<string, NamedColumn>();
@@ -70,9 +65,7 @@ function byTargetName(
     if (!targets.has(target)) {
       if (name === FEAST_DUMMY_KEY) continue;
       const known = [...targets, ...aliases.keys()];
-      throw invalid(
-        `The body's df has a column '${name}', which feature view '${view}' does not have. ${didYouMean(name, known)}`,
-      );
+      throw invalid(`The body's df has a column '${name}', which ${label} does not have. ${didYouMean(name, known)}`);
     }
     const other = named.get(target);
     if (other !== undefined)
@@ -82,11 +75,11 @@ function byTargetName(
   return named;
 }
 
-function requireAbsent({ name, required }: NestedField, { features }: BatchColumns, view: string): void {
-  if (required) throw invalid(`The body's df has no column '${name}', which feature view '${view}' needs.`);
+function requireAbsent({ name, required }: NestedField, { features }: BatchColumns, label: string): void {
+  if (required) throw invalid(`The body's df has no column '${name}', which ${label} needs.`);
   if (!features.includes(name)) return;
   throw invalid(
-    `The body's df has no column for the feature '${name}' of feature view '${view}': give null where there is no value.`,
+    `The body's df has no column for the feature '${name}' of ${label}: give null where there is no value.`,
   );
 }
 

@@ -3,12 +3,11 @@ import { LosslessNumber } from 'lossless-json';
 import type { HistoricalFeaturesRequest } from '../client/index.js';
 import { parseTimeUs } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
+import { columnLength, type SelectionFields, selectionOf } from './body-parts.js';
 import { parseExactJson } from './exact-json.js';
 
 /** What a JSON body and a query say alike. */
-interface Selection {
-  readonly features?: readonly string[] | null;
-  readonly feature_service?: string | null;
+interface RetrievalFields extends SelectionFields {
   readonly full_feature_names?: boolean;
   readonly as_of?: AsOf | null;
 }
@@ -17,7 +16,7 @@ type AsOf = string | { readonly snapshots: Readonly<Record<string, string | numb
 type Row = Readonly<Record<string, unknown>>;
 
 /** A JSON body that its schema allows. */
-export interface HistoricalBody extends Selection {
+export interface HistoricalBody extends RetrievalFields {
   readonly entities: readonly Row[] | Readonly<Record<string, readonly unknown[]>>;
 }
 
@@ -37,29 +36,25 @@ export function retrievalOfBody(body: HistoricalBody): Retrieval {
   const rows = Array.isArray(entities)
     ? (entities as readonly Row[]).map((row) => new Map(Object.entries(row)))
     : rowsOfColumns(entities as Readonly<Record<string, readonly unknown[]>>);
-  return { ...selectionOf(body, 'The body'), entities: rows.map(entityRow) };
+  return { ...retrievedOf(body, 'The body'), entities: rows.map(entityRow) };
 }
 
 /** @param file the entity rows. @throws INVALID_ARGUMENT */
 export function retrievalOfQuery(query: HistoricalQuery, file: string): Retrieval {
   const { features, feature_service, full_feature_names, as_of } = query;
-  const selection: Selection = {
+  const fields: RetrievalFields = {
     ...(features === undefined ? {} : { features: features.split(',').map((name) => name.trim()) }),
     ...(feature_service === undefined ? {} : { feature_service }),
     full_feature_names: full_feature_names?.toLowerCase() === 'true',
     ...(as_of === undefined ? {} : { as_of: as_of.trimStart().startsWith('{') ? parseAsOf(as_of) : as_of }),
   };
-  return { ...selectionOf(selection, 'The query'), entities: { file } };
+  return { ...retrievedOf(fields, 'The query'), entities: { file } };
 }
 
-function selectionOf(selection: Selection, place: string): Omit<Retrieval, 'entities'> {
-  const { features, feature_service: service, full_feature_names: fullFeatureNames = false, as_of: asOf } = selection;
-  const hasFeatures = features !== undefined && features !== null && features.length > 0;
-  const hasService = service !== undefined && service !== null;
-  if (hasFeatures === hasService)
-    throw invalid(`${place} has ${hasFeatures ? 'both' : 'none'} of 'features' and 'feature_service'; give one.`);
+function retrievedOf(fields: RetrievalFields, place: string): Omit<Retrieval, 'entities'> {
+  const { full_feature_names: fullFeatureNames = false, as_of: asOf } = fields;
   return {
-    ...(hasService ? { service } : { features: features ?? [] }),
+    ...selectionOf(fields, place),
     fullFeatureNames,
     ...(asOf === undefined || asOf === null ? {} : { asOf: stateOf(asOf, place) }),
   };
@@ -83,14 +78,7 @@ function parseAsOf(text: string): AsOf {
 }
 
 function rowsOfColumns(columns: Readonly<Record<string, readonly unknown[]>>): readonly ReadonlyMap<string, unknown>[] {
-  const [first, ...others] = Object.entries(columns);
-  const count = first?.[1].length ?? 0;
-  const other = others.find(([, column]) => column.length !== count);
-  if (other !== undefined) {
-    throw invalid(
-      `The body's entities have columns of different lengths: '${first?.[0]}' has ${count} values, '${other[0]}' has ${other[1].length}.`,
-    );
-  }
+  const count = columnLength(Object.entries(columns), "The body's entities have") ?? 0;
   const names = Object.keys(columns);
   return Array.from({ length: count }, (_, row) => new Map(names.map((name) => [name, columns[name]?.[row]])));
 }

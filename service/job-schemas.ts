@@ -99,7 +99,8 @@ const RUN = {
     run_id: { type: 'string' },
     url: {
       type: ['string', 'null'],
-      description: 'Its page in the web UI of Temporal, if temporal.uiAddress is configured.',
+      description:
+        'Its page in the web UI of Temporal; null unless temporal.uiAddress is configured or `moraine dev` runs.',
     },
     rows: { type: 'integer', description: 'Rows that the run has written.' },
     snapshot: { type: ['string', 'null'], description: 'The snapshot of the online table that the run has made.' },

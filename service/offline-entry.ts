@@ -3,7 +3,9 @@ import { constants, setPriority } from 'node:os';
 import { streamSink } from '../engine/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
 import { openProject } from '../project/index.js';
+import type { OfflineOutput } from './offline-output.js';
 import { doOfflineWork, type OfflineNews, type OfflineOrder } from './offline-work.js';
+import { continueTrace } from './tracing/continue-trace.js';
 
 // The service that asked is gone, and nobody reads the answer.
 // Ctrl-C and supervisors signal every process of a group. The service finishes this work, or ends it.
@@ -11,17 +13,18 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, ()
 process.once('disconnect', () => process.exit(1));
 process.once('message', (order) => void answer(order as OfflineOrder));
 
-async function answer({ config, folder, work }: OfflineOrder): Promise<void> {
+async function answer({ config, folder, work, carrier }: OfflineOrder): Promise<void> {
   // Online reads of the service come first.
   setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
   try {
     const project = await openProject({ config, fileFolders: [folder] });
     const stdout = streamSink(process.stdout);
+    const output: OfflineOutput = {
+      begin: (head) => void tell({ type: 'begun', head }),
+      write: (bytes) => stdout.write(bytes),
+    };
     try {
-      await doOfflineWork(project, work, {
-        begin: (head) => void tell({ type: 'begun', head }),
-        write: (bytes) => stdout.write(bytes),
-      });
+      await continueTrace(carrier, 'offline work', () => doOfflineWork(project, work, output));
     } finally {
       await project.close();
     }

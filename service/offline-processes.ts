@@ -1,14 +1,16 @@
 /** Processes that do heavy work for the service, a limited number at a time. */
 import { type ChildProcess, fork } from 'node:child_process';
+import { tracingChannel } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { MoraineConfig } from '../config/index.js';
-import { MoraineError } from '../errors/index.js';
+import { isMoraineError, MoraineError } from '../errors/index.js';
 import { makeTemporaryFolder, type TemporaryFolder, withinTime } from '../processes/index.js';
 import type { OfflineHead } from './offline-output.js';
 import type { OfflineNews, OfflineOrder, OfflineWork } from './offline-work.js';
+import type { TraceCarrier } from './tracing/continue-trace.js';
 
 /** An answer: what it is made of, and its bytes. Destroying them ends the process. */
 export interface OfflineAnswer {
@@ -42,6 +44,20 @@ export interface OfflineTurn {
   end(): Promise<void>;
 }
 
+/** A process, traced in the asynchronous context of its request. */
+export const PROCESS_CHANNEL = 'moraine:offline-process';
+
+/** A process while it works and afterwards. */
+export interface OfflineProcess {
+  readonly kind: OfflineWork['kind'];
+  /** Names its span to it, if it has one. */
+  carrier?: TraceCarrier;
+  /** Code of the error that its work ended with. */
+  failure?: string;
+}
+
+const processes = tracingChannel<OfflineProcess>(PROCESS_CHANNEL);
+
 /** Characters of a process's standard error that are kept. */
 const MAX_PRINTED = 2_000;
 
@@ -65,7 +81,7 @@ export class OfflineProcesses {
     if (this.#turns.size >= max) {
       throw new MoraineError(
         'OVERLOADED',
-        `The service retrieves for ${max} requests already, and may not do more at a time (${name}).`,
+        `The service works for ${max} such requests in processes of their own already, and may not for more at a time (${name}).`,
       );
     }
     const turn = new Turn(this.#config, this.#limits.timeoutMs, () => this.#turns.delete(turn));
@@ -88,6 +104,7 @@ class Turn implements OfflineTurn {
   #folder: TemporaryFolder | undefined;
   #child: ChildProcess | undefined;
   #ending: Promise<void> | undefined;
+  #ended: () => void = () => undefined;
 
   constructor(config: MoraineConfig, timeoutMs: Setting | undefined, left: () => void) {
     this.#config = config;
@@ -116,24 +133,33 @@ class Turn implements OfflineTurn {
     const child = startProcess();
     this.#child = child;
     const news = new NewsOf(child);
+    const traced: OfflineProcess = { kind: work.kind };
+    const ended = new Promise<void>((resolve) => {
+      this.#ended = resolve;
+    });
+    void processes.tracePromise(() => ended, traced);
     try {
       const { engine } = this.#config;
       // Its temporary files go with the folder, also when it is killed.
       const config = { ...this.#config, engine: { ...engine, tempDirectory: this.folder } };
-      child.send({ config, folder: this.folder, work } satisfies OfflineOrder);
+      child.send({ config, folder: this.folder, work, carrier: traced.carrier } satisfies OfflineOrder);
       const head = await headWithin(news.head, this.#timeoutMs);
-      return { head, bytes: Readable.from(this.#bytes(child, news), { objectMode: false }) };
+      return { head, bytes: Readable.from(this.#bytes(child, news, traced), { objectMode: false }) };
     } catch (error) {
+      traced.failure = codeOf(error);
       const isClosing = this.#ending !== undefined;
       await this.end();
       throw isClosing ? closing() : error;
     }
   }
 
-  async *#bytes({ stdout }: ChildProcess, news: NewsOf): AsyncGenerator<Uint8Array> {
+  async *#bytes({ stdout }: ChildProcess, news: NewsOf, traced: OfflineProcess): AsyncGenerator<Uint8Array> {
     try {
       for await (const chunk of stdout ?? []) yield chunk as Uint8Array;
       await news.end;
+    } catch (error) {
+      traced.failure = codeOf(error);
+      throw error;
     } finally {
       await this.end();
     }
@@ -150,10 +176,13 @@ class Turn implements OfflineTurn {
       child.kill('SIGKILL');
       await once(child, 'exit');
     }
+    this.#ended();
     await this.#folder?.remove();
     this.#left();
   }
 }
+
+const codeOf = (error: unknown): string => (isMoraineError(error) ? error.code : 'INTERNAL');
 
 /** The head of an answer. @throws TIMED_OUT, and what the work throws before it */
 async function headWithin(head: Promise<OfflineHead>, limit: Setting | undefined): Promise<OfflineHead> {

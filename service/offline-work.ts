@@ -8,6 +8,7 @@ import type { Project } from '../project/index.js';
 import { answerBatch, type BatchWork } from './batch-work.js';
 import { answerFiles } from './files-work.js';
 import type { OfflineHead, OfflineOutput } from './offline-output.js';
+import type { TraceCarrier } from './tracing/continue-trace.js';
 
 /** How rows are written. */
 export type OfflineFormat = 'json' | 'arrow' | 'parquet';
@@ -30,6 +31,8 @@ export interface OfflineOrder {
   /** A folder that the process may read. The caller removes it. */
   readonly folder: string;
   readonly work: OfflineWork;
+  /** Of the span that its spans are below; undefined if the request is not traced. */
+  readonly carrier: TraceCarrier | undefined;
 }
 
 /** A message of the process: the head of an answer, its end, or why there is none. */

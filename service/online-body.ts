@@ -2,12 +2,11 @@
 import { MoraineError } from '../errors/index.js';
 import type { OnlineRequest } from '../online/index.js';
 import type { EntityColumns } from './answer-json.js';
+import { columnLength, type SelectionFields, selectionOf } from './body-parts.js';
 
 /** A body that its schema allows. */
-export interface OnlineBody {
+export interface OnlineBody extends SelectionFields {
   readonly entities: Readonly<Record<string, readonly unknown[]>>;
-  readonly features?: readonly string[] | null;
-  readonly feature_service?: string | null;
   readonly full_feature_names?: boolean;
   readonly include_feature_view_version_metadata?: boolean;
 }
@@ -30,33 +29,19 @@ export function readOnlineBody(body: OnlineBody, maxEntities: number): OnlineBod
     return entity;
   });
   const fullFeatureNames = body.full_feature_names ?? false;
-  return { columns, request: { entities, ...selectionOf(body), fullFeatureNames } };
+  return { columns, request: { entities, ...selectionOf(body, 'The body'), fullFeatureNames } };
 }
 
 function entityCount(columns: EntityColumns, maxEntities: number): number {
   if (columns.has('__proto__'))
-    throw invalid("The body's entities have a column '__proto__'; no join key has that name.");
-  const [first, ...others] = columns;
-  const count = first?.[1].length ?? 1;
-  for (const [name, column] of others) {
-    if (column.length === count) continue;
-    throw invalid(
-      `The body's entities have columns of different lengths: '${first?.[0]}' has ${count} values, '${name}' has ${column.length}.`,
+    throw new MoraineError(
+      'INVALID_ARGUMENT',
+      "The body's entities have a column '__proto__'; no join key has that name.",
     );
-  }
+  const count = columnLength(columns, "The body's entities have") ?? 1;
   if (count <= maxEntities) return count;
   throw new MoraineError(
     'LIMIT_EXCEEDED',
     `The request has ${count} entities, and may have ${maxEntities} (server.maxEntities). Ask for fewer at once.`,
   );
 }
-
-function selectionOf({ features, feature_service: service }: OnlineBody): Pick<OnlineRequest, 'features' | 'service'> {
-  const hasFeatures = features !== undefined && features !== null && features.length > 0;
-  const hasService = service !== undefined && service !== null;
-  if (hasFeatures === hasService)
-    throw invalid(`The body has ${hasFeatures ? 'both' : 'none'} of 'features' and 'feature_service'; give one.`);
-  return hasService ? { service } : { features: features ?? [] };
-}
-
-const invalid = (message: string): MoraineError => new MoraineError('INVALID_ARGUMENT', message);

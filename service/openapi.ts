@@ -32,7 +32,8 @@ function operationOf(route: Route): object {
   ]);
   return {
     summary,
-    ...(scope === null ? {} : { security: [{ key: [] }] }),
+    // The roles of OpenAPI 3.1 (Security Requirement Object): the scope that a key must have.
+    ...(scope === null ? {} : { security: [{ key: [scope] }] }),
     parameters: parametersOf(route),
     ...(body === undefined
       ? {}

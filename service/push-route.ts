@@ -1,5 +1,15 @@
 /** `POST /push`: rows for every view of a push source. */
-import { columnProblem, type PushedInput, PushPlans, type PushTarget, type PushTo, pushRows } from '../client/index.js';
+import {
+  columnProblem,
+  type OnlinePush,
+  type PushedInput,
+  PushPlans,
+  type PushTarget,
+  type PushTo,
+  pushRows,
+  type SourcePush,
+  type SourceWriter,
+} from '../client/index.js';
 import { MoraineError } from '../errors/index.js';
 import type { BatchColumns, OnlineWriteDeps, OnlineWriter } from '../online/index.js';
 import { batchRowsOf, type DataFrame, dataFrameOf, FEAST_DUMMY_KEY, rowCount } from './data-frame.js';
@@ -7,10 +17,13 @@ import { IDEMPOTENCY_HEADER, idempotencyKeyOf } from './idempotency-key.js';
 import { PUSH_ANSWER, PUSH_REQUEST } from './push-schemas.js';
 import type { Route } from './route.js';
 import { SNAPSHOTS_HEADER, snapshotsText } from './snapshot-headers.js';
+import type { WriteRoom } from './write-room.js';
 
 export interface PushDeps {
   readonly online: OnlineWriteDeps;
   readonly writer: OnlineWriter;
+  readonly sourceWriter: SourceWriter;
+  readonly room: WriteRoom;
 }
 
 /** A body that its schema allows. */
@@ -20,7 +33,7 @@ interface PushBody {
   readonly to?: PushTo;
 }
 
-export function pushRoute({ online, writer }: PushDeps, maxBodyBytes: number): Route {
+export function pushRoute({ online, writer, sourceWriter, room }: PushDeps, maxBodyBytes: number): Route {
   const plans = new PushPlans(online);
   return {
     method: 'POST',
@@ -37,7 +50,7 @@ export function pushRoute({ online, writer }: PushDeps, maxBodyBytes: number): R
       const { push_source_name: source, df, to = 'online' } = request.body as PushBody;
       const key = idempotencyKeyOf(request);
       const frame = dataFrameOf(df);
-      const bytes = Number(request.headers['content-length'] ?? 0);
+      const size = { bytes: Number(request.headers['content-length'] ?? 0), rows: rowCount(frame) };
       const input: PushedInput = {
         open: async (plan, targets) => {
           const names = [...frame.keys()].filter((name) => name !== FEAST_DUMMY_KEY);
@@ -46,14 +59,13 @@ export function pushRoute({ online, writer }: PushDeps, maxBodyBytes: number): R
           return (target: PushTarget) => ({ read: (columns: BatchColumns) => rowsOf(frame, target, columns) });
         },
       };
-      const { tables, views } = await pushRows(
-        {
-          ...online,
-          plan: (name, target) => plans.plan(name, target),
-          writeOnline: (view, push) => writer.write(view, push, bytes),
-        },
-        { source, to, key, input },
-      );
+      const deps = {
+        ...online,
+        plan: (name: string, target: PushTo) => plans.plan(name, target),
+        appendSource: (push: SourcePush) => sourceWriter.append(push, size),
+        writeOnline: (view: string, push: OnlinePush) => writer.write(view, push, size),
+      };
+      const { tables, views } = await room.hold(size.bytes, () => pushRows(deps, { source, to, key, input }));
       return reply.header(SNAPSHOTS_HEADER, snapshotsText(views)).send({
         push_source_name: source,
         to,

@@ -1,7 +1,8 @@
 /** The metrics of the service, in Prometheus' text format. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { OnlineReader, OnlineWriter, OpenView } from '../online/index.js';
+import type { OnlineReader, OpenView } from '../online/index.js';
 import type { AnswerLog } from './answer-log.js';
+import type { WriteRoom } from './write-room.js';
 
 /** Answers take from a tenth of a millisecond to seconds. */
 const DURATION_BUCKETS_S = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 10];
@@ -49,9 +50,9 @@ export class ServiceMetrics {
     this.#groups.observe({ outcome }, requests);
   }
 
-  observeWriter(writer: OnlineWriter): void {
-    this.#gauge('moraine_write_queue_requests', 'Writes that are not answered yet.', () => writer.queued.requests);
-    this.#gauge('moraine_write_queue_bytes', 'Bytes of their bodies.', () => writer.queued.bytes);
+  observeWrites(room: WriteRoom): void {
+    this.#gauge('moraine_write_queue_requests', 'Writes that are not answered yet.', () => room.held.requests);
+    this.#gauge('moraine_write_queue_bytes', 'Bytes of their bodies.', () => room.held.bytes);
   }
 
   observeAnswerLog(log: AnswerLog): void {

@@ -1,10 +1,10 @@
 /** The HTTP service: online features for clients of Feast, from the decoded rows of one reader. */
 import { type SecureContextOptions, Server as TlsServer } from 'node:tls';
 import fastify, { type FastifyInstance, type FastifyServerOptions, LogController } from 'fastify';
-import { logDeps } from '../client/index.js';
+import { logDeps, SourceWriter } from '../client/index.js';
 import type { ServerConfig, TlsConfig } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
-import { type GroupLimits, OnlineReader, OnlineWriter } from '../online/index.js';
+import { OnlineReader, OnlineWriter } from '../online/index.js';
 import { materializationDeps, type Project } from '../project/index.js';
 import { addRoute } from './add-route.js';
 import { AnswerLog } from './answer-log.js';
@@ -27,6 +27,7 @@ import { Shutdown } from './shutdown.js';
 import { readTlsFiles } from './tls-files.js';
 import { traceRequestsIfConfigured } from './tracing/trace-requests.js';
 import { WatchedFiles } from './watched-files.js';
+import { WriteRoom } from './write-room.js';
 
 /** A service that listens. */
 export interface Service {
@@ -83,11 +84,16 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     refreshAlways: true,
   });
   const metrics = new ServiceMetrics(reader);
-  const writer = new OnlineWriter(deps, writeLimits(server), {
+  const { groupCommitMs, maxQueuedWrites: maxRequests, maxQueuedBytes: maxBytes } = server;
+  const writer = new OnlineWriter(deps, groupCommitMs, {
     committed: (view, table) => reader.committed(view, table),
     grouped: (requests, outcome) => metrics.grouped(requests, outcome),
   });
-  metrics.observeWriter(writer);
+  const sourceWriter = new SourceWriter(deps.engine, groupCommitMs, {
+    grouped: (requests, outcome) => metrics.grouped(requests, outcome),
+  });
+  const room = new WriteRoom({ maxRequests, maxBytes });
+  metrics.observeWrites(room);
   const answerLog = new AnswerLog(await logDeps(project), server.logFeatures, app.log);
   metrics.observeAnswerLog(answerLog);
   const { maxStalenessMs, maxEntities } = server;
@@ -99,7 +105,20 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     timeoutMs: { value: server.batchTimeoutMs, name: 'server.batchTimeoutMs' },
   });
   const routeDeps = {
-    ...{ project, reader, writer, answerLog, online: deps, metrics, maxStalenessMs, maxEntities, offline, batches },
+    ...{
+      project,
+      reader,
+      writer,
+      sourceWriter,
+      room,
+      answerLog,
+      online: deps,
+      metrics,
+      maxStalenessMs,
+      maxEntities,
+      offline,
+      batches,
+    },
     ...{ closing: shutdown.begun, stopped: shutdown.stopped },
     definitions: () => deps.definitions(),
   };
@@ -109,6 +128,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     await shutdown.close({
       end: () => Promise.all([offline.close(), batches.close()]),
       idle: async () => {
+        // A push writes source tables first.
+        await sourceWriter.idle();
         await Promise.all([writer.idle(), answerLog.flush()]);
         await feastRegistry?.close();
         await reader.close();
@@ -151,10 +172,6 @@ async function noteMissing(
       { service },
       'server.logFeatures names a feature service that is not registered: nothing is logged for it',
     );
-}
-
-function writeLimits({ groupCommitMs, maxQueuedWrites, maxQueuedBytes }: ServerConfig): GroupLimits {
-  return { groupCommitMs, maxQueuedRequests: maxQueuedWrites, maxQueuedBytes };
 }
 
 function requireKeysOrLoopback(host: string, { keyFile }: ServerConfig): void {

@@ -21,7 +21,7 @@ interface WriteBody {
   readonly df: Readonly<Record<string, readonly unknown[]>>;
 }
 
-function writeToOnlineStore({ writer }: WriteDeps): Route {
+function writeToOnlineStore({ writer, room }: WriteDeps): Route {
   return {
     method: 'POST',
     path: '/write-to-online-store',
@@ -37,9 +37,9 @@ function writeToOnlineStore({ writer }: WriteDeps): Route {
       const { feature_view_name: view, df } = request.body as WriteBody;
       const key = idempotencyKeyOf(request);
       const frame = dataFrameOf(df);
-      const rows = { read: (columns: BatchColumns) => batchRowsOf(frame, columns, view) };
-      const bytes = Number(request.headers['content-length'] ?? 0);
-      const { snapshotId } = await writer.write(view, { rows, pushed: true, key }, bytes);
+      const rows = { read: (columns: BatchColumns) => batchRowsOf(frame, columns, `feature view '${view}'`) };
+      const size = { bytes: Number(request.headers['content-length'] ?? 0), rows: rowCount(frame) };
+      const { snapshotId } = await room.hold(size.bytes, () => writer.write(view, { rows, pushed: true, key }, size));
       return reply
         .header(SNAPSHOTS_HEADER, snapshotsText([{ view, snapshotId }]))
         .send({ feature_view_name: view, snapshot: snapshotId?.toString() ?? null, rows: rowCount(frame) });

@@ -5,12 +5,15 @@ import { MoraineError } from '../errors/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { RejectedRecord } from './sink-records.js';
 import type { SourcePositions } from './source-position.js';
+import type { UpsertOptions } from './upserts/upsert-options.js';
 
 /** What a sink needs. */
 export interface SinkDeps {
   readonly catalog: Catalog;
   readonly io: FileIO;
   readonly engine: Engine;
+  /** Brings the online table of a feature view up to date with its source. Absent where there are no feature views. */
+  readonly materialize?: (view: string) => Promise<void>;
 }
 
 /** How a sink batches records. */
@@ -26,6 +29,22 @@ export interface SinkOptions {
   readonly numPartitions?: number;
   /** Bytes of records that wait in memory, beyond which writers wait; 64 MiB by default. */
   readonly bufferBytes?: number;
+  /**
+   * A table of the same catalog. It gets the records that are no rows, together with the batch that leaves them out, and is created if it does not exist. Without one only
+   * `onCommit` is told of them.
+   */
+  readonly deadLetters?: TableIdentifier;
+  /** Feature views that read the table and whose online tables get each batch, before the next one is committed; none by default. */
+  readonly materialize?: readonly string[];
+  /** Keep one row of each key; without it every record is a row of its own. */
+  readonly upsert?: UpsertOptions;
+  /**
+   * Change the table's schema where records ask for it, before their batch is staged: add columns, widen types, make required columns optional. Off by default: such records
+   * are no rows.
+   */
+  readonly evolveSchema?: boolean;
+  /** Go on if a dead-letter table that an earlier run has files for is gone, or these files: they are lost then. */
+  readonly abandonLost?: boolean;
   /** Told of every commit, those that batches make by themselves included. */
   readonly onCommit?: (commit: SinkCommit) => void;
 }
@@ -34,14 +53,18 @@ export interface SinkOptions {
 export interface SinkCommit {
   /** The last snapshot; null: there was nothing to commit, or it had been committed before. */
   readonly snapshotId: bigint | null;
+  /** Rows that the table has of them. */
   readonly rows: bigint;
+  /** Records that an upsert has left out: the table, or the batch, has a row of their key that is not below them. As far as this process has read them. */
+  readonly superseded: bigint;
   /** Records that became no rows, as far as this process has read them. */
   readonly rejected: readonly RejectedRecord[];
   /** Committed positions. */
   readonly positions: SourcePositions;
 }
 
-export type CheckedOptions = Required<Omit<SinkOptions, 'onCommit'>> & Pick<SinkOptions, 'onCommit'>;
+type Optional = 'onCommit' | 'deadLetters' | 'upsert';
+export type CheckedOptions = Required<Omit<SinkOptions, Optional>> & Pick<SinkOptions, Optional>;
 
 /** @throws MoraineError `INVALID_ARGUMENT` for an option out of its range */
 export function checkOptions(options: SinkOptions): CheckedOptions {
@@ -51,6 +74,9 @@ export function checkOptions(options: SinkOptions): CheckedOptions {
     batchIntervalMs: 10_000,
     numPartitions: 1,
     bufferBytes: 64 * 2 ** 20,
+    abandonLost: false,
+    evolveSchema: false,
+    materialize: [],
     ...(given as unknown as SinkOptions),
   };
   const { name, batchSize, batchIntervalMs, numPartitions, bufferBytes } = checked;

@@ -1,6 +1,6 @@
 /** What sources give to a sink: records that become rows when their batch is staged. */
 import type { Connection } from '../engine/index.js';
-import type { Schema } from '../iceberg/index.js';
+import type { Schema, SchemaChange } from '../iceberg/index.js';
 import type { SourcePosition } from './source-position.js';
 
 /** Records of a batch, as a source gives them: they become rows when the batch is staged. */
@@ -11,6 +11,11 @@ export interface SinkRecords {
   readonly bytes: number;
   /** Makes rows of them. @param schema the table's current schema. The relation is valid until `close`. */
   open(connection: Connection, schema: Schema): Promise<OpenedRecords>;
+  /**
+   * Changes of the schema after which more of the records are rows; empty: there are none. Asked only where a sink may change the schema of its table, again
+   * after each change.
+   */
+  changes?(connection: Connection, schema: Schema): Promise<readonly SchemaChange[]>;
 }
 
 /** Records as rows of the table. */

@@ -5,6 +5,11 @@ export interface SourceRange {
   readonly partition: string;
   readonly from: bigint;
   readonly to: bigint;
+  /**
+   * What the source needs to know its place again, such as a digest of what lies before `to`; at most 200 characters. It is committed with the position, and
+   * `marks` of the sink gives it back.
+   */
+  readonly mark?: string | undefined;
 }
 
 /** The position of one record. */
@@ -12,6 +17,9 @@ export interface SourcePosition {
   readonly partition: string;
   readonly offset: bigint;
 }
+
+/** What the source said of the next position, by partition; those of which it said nothing are left out. */
+export type SourceMarks = ReadonlyMap<string, string>;
 
 /** The next position to read, by partition. */
 export type SourcePositions = ReadonlyMap<string, bigint>;

@@ -29,6 +29,8 @@ export interface CommitOptions {
   readonly properties?: (base: TableMetadata, newSnapshotId: bigint) => ReadonlyMap<string, string>;
   /** Called with every base before it is built on; what it throws ends the commit. */
   readonly validate?: (base: TableMetadata) => void | Promise<void>;
+  /** Whether `validate` goes by the base's schema: a catalog applies a commit to whatever schema is current by then, unless it is told not to. */
+  readonly requiresSchema?: boolean;
   /** Whether the work is costly to plan again: then the commit is tried more often than the table's properties say. */
   readonly isCostly?: boolean;
 }

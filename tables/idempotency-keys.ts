@@ -127,7 +127,9 @@ export function recordingKeys(
     },
     properties: (_, snapshotId) => {
       const committedMs = BigInt(nowOf(table));
-      const added = keys.map((key): IdempotencyRecord => ({ ...key, snapshotId, committedMs }));
+      const added = keys.map(({ key, content, atMs = committedMs }): IdempotencyRecord => {
+        return { key, content, snapshotId, committedMs: atMs };
+      });
       return new Map([[IDEMPOTENCY_KEYS, idempotencyText({ ...next, recent: [...next.recent, ...added] })]]);
     },
   };

@@ -1,7 +1,7 @@
 /**
  * Idempotency keys of commits, as bytes and as a table property. Pure.
  *
- * A record has 40 bytes: the key (16), the digest of what was written under it (8), the snapshot id (8) and the time of the commit in milliseconds (8), both big-endian.
+ * A record has 40 bytes: the key (16), the digest of what was written under it (8), the snapshot id (8) and the time of the commit, or of the work if the key has that, in milliseconds (8), both big-endian.
  * Files of records are sorted by key. The property lists the files, and has the records of the latest commits itself.
  */
 import { createHash } from 'node:crypto';
@@ -16,6 +16,8 @@ export interface IdempotencyKey {
   readonly key: string;
   /** 8 bytes in hex. */
   readonly content: string;
+  /** Since when it is valid, in milliseconds since the epoch; since the commit by default. */
+  readonly atMs?: bigint | undefined;
 }
 
 const KEY_DIGITS = 32;
@@ -31,8 +33,9 @@ export function idempotencyKey(name: string, contentDigest = '0'.repeat(CONTENT_
   return { key, content: contentDigest.slice(0, CONTENT_DIGITS) };
 }
 
-export interface IdempotencyRecord extends IdempotencyKey {
+export interface IdempotencyRecord extends Omit<IdempotencyKey, 'atMs'> {
   readonly snapshotId: bigint;
+  /** Time of the commit, or of the work where the key has it. */
   readonly committedMs: bigint;
 }
 

@@ -2,10 +2,12 @@
 
 export { resolveSnapshot as selectSnapshot, type SnapshotSelection } from '../iceberg/index.js';
 export type { ArrivedDeletes } from './arrived-deletes.js';
-export { type CommitOptions, type CommitResult, requireCatalog, requireWritable } from './commit.js';
-export { hasCode, retryConflicts } from './conflicts.js';
+export { changeSchema } from './change-schema.js';
+export { type CommitOptions, type CommitResult, reload, requireCatalog, requireWritable } from './commit.js';
+export { clockOf, hasCode, retryConflicts } from './conflicts.js';
 export { danglingTest, deleteFileKey } from './dangling-deletes.js';
 export { deletesOfFiles, type FileWithDeletes } from './deletes-of-files.js';
+export { ensureTable, findTable } from './ensure-table.js';
 export { commitExpiryBehindFence, commitProtection } from './expiry-fence.js';
 export { reachFaultPoint } from './fault-point.js';
 export { contentOf, fileAsJson, fileFacts } from './file-description.js';
@@ -18,9 +20,20 @@ export {
   idempotencyKey,
   withRelocatedKeys,
 } from './idempotency-records.js';
+export {
+  activeLeases,
+  isActive,
+  LEASE_PREFIX,
+  type Lease,
+  leasesOf,
+  releaseLease,
+  takeLease,
+  withoutEndedLeases,
+  withoutLeases,
+} from './leases.js';
 export { type ListedFiles, listFiles } from './list-files.js';
 export { manifestContext, readManifestEntries, readSnapshotManifests } from './manifest-files.js';
-export { readStagedManifest, stageManifest } from './manifest-writer.js';
+export { readStagedManifest, requireSpec, stageManifest } from './manifest-writer.js';
 export {
   commitUnmoved,
   MOVED_TO,
@@ -46,6 +59,8 @@ export {
   type AppendRequest,
   commitAppend,
   commitOverwrite,
+  type NewDeletes,
   type NewFiles,
   type OverwriteRequest,
+  type RewrittenFiles,
 } from './write-operations.js';

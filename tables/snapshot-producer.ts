@@ -195,6 +195,9 @@ export async function prepareSnapshot(
       requirements: [
         { type: 'assert-table-uuid', uuid: metadata.tableUuid },
         { type: 'assert-ref-snapshot-id', ref: MAIN_BRANCH, snapshotId: parentSnapshotId },
+        ...(options.requiresSchema === true
+          ? [{ type: 'assert-current-schema-id' as const, currentSchemaId: metadata.currentSchemaId }]
+          : []),
       ],
       updates: updatesFor(metadata, snapshot, options),
     },

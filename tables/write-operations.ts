@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { MoraineError } from '../errors/index.js';
 import type { DataFile, ManifestFile, PartitionTuple } from '../iceberg/index.js';
+import type { Location } from '../locations/index.js';
 import { type CommitOptions, type CommitResult, commitWithRetry } from './commit.js';
 import { stageFiles } from './manifest-writer.js';
 import { type FileRemoval, partitionsOf, type RemovalTest, validateUntouched } from './remove-files.js';
@@ -14,7 +15,26 @@ export interface NewFiles {
   readonly files?: readonly DataFile[];
 }
 
-export interface AppendRequest extends NewFiles, CommitOptions {}
+/** Delete files that no snapshot lists yet. */
+export interface NewDeletes {
+  readonly files: readonly DataFile[];
+  /** Live delete files whose positions are in the new ones. */
+  readonly replaced: readonly DataFile[];
+  /** Staged files that are appended in place of the request's; absent: none are. */
+  readonly rewritten?: RewrittenFiles;
+}
+
+/** Files that were staged for one base. */
+export interface RewrittenFiles {
+  readonly manifests: readonly ManifestFile[];
+  /** Locations of the manifests, and of the files that they list. */
+  readonly locations: readonly Location[];
+}
+
+export interface AppendRequest extends NewFiles, CommitOptions {
+  /** Writes deletes that go with the files, anew for every base: its snapshot has those that it was asked for. */
+  readonly deletesOn?: (base: Table) => Promise<NewDeletes>;
+}
 
 export interface OverwriteRequest extends NewFiles, CommitOptions {
   /** Removes every live file of these partitions. Files of other partition specs are left alone. */
@@ -48,7 +68,16 @@ export async function stageAll(table: Table, request: NewFiles): Promise<readonl
  */
 export async function commitAppend(table: Table, request: AppendRequest): Promise<CommitResult> {
   const added = await stageAll(table, request);
-  return commitWithRetry(table, (base) => prepareSnapshot(base, { added }, request), request);
+  const prepare = async (base: Table) => {
+    const deletes = await request.deletesOn?.(base);
+    if (deletes === undefined) return await prepareSnapshot(base, { added }, request);
+    const { files, replaced, rewritten } = deletes;
+    const content = { added: rewritten?.manifests ?? added, addedDeletes: files, removedDeletes: replaced };
+    const prepared = await prepareSnapshot(base, content, request);
+    const written = [...files.map(({ filePath }) => filePath), ...(rewritten?.locations ?? [])];
+    return { ...prepared, ownFiles: [...prepared.ownFiles, ...written] };
+  };
+  return commitWithRetry(table, prepare, request);
 }
 
 /** Replaces files in one snapshot. See {@link OverwriteRequest} and {@link commitWithRetry}. */

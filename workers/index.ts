@@ -13,6 +13,7 @@ export type {
 export {
   backfillInput,
   checkCompactRequest,
+  checkIngestRequest,
   checkMaintainRequest,
   createActivities,
   type MaterializeRequest,
@@ -28,6 +29,13 @@ export {
   subjectOfPlan,
   workerIdentity,
 } from '../activities/index.js';
+export type {
+  IngestBatch,
+  IngestInput,
+  IngestResult,
+  IngestSource,
+  IngestStatus,
+} from '../activities/ingest-contract.js';
 export type { MaintainInput, MaintainProgress, MaintainResult } from '../activities/maintain-contract.js';
 export {
   type BackfillControl,
@@ -45,6 +53,13 @@ export {
   withAddress,
   withTemporalClient,
 } from './clients/connection.js';
+export {
+  changeIngestBatch,
+  controlIngest,
+  type IngestControl,
+  ingestStatus,
+  startIngest,
+} from './clients/ingest-client.js';
 export { startMaterialization, type WaitOptions, waitForRun } from './clients/materialize-client.js';
 export { startCompact, startMaintain, waitForCompact, waitForMaintain } from './clients/table-run-client.js';
 export { startTrainingSet, waitForTrainingSet } from './clients/training-set-client.js';

@@ -4,6 +4,7 @@ export { backfill } from './backfill/backfill.js';
 export { backfillRun } from './backfill/backfill-run.js';
 export { compact } from './compact/compact.js';
 export { compactRun } from './compact/compact-run.js';
+export { ingest } from './ingest/ingest.js';
 export { maintain } from './maintain/maintain.js';
 export { maintainRun } from './maintain/maintain-run.js';
 export { maintainTables } from './maintain/maintain-tables.js';

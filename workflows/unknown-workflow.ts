@@ -2,7 +2,7 @@ import { ApplicationFailure, workflowInfo } from '@temporalio/workflow';
 import { didYouMean } from '../errors/index.js';
 
 /** The workflows that people and schedules start. */
-const ENTRIES = ['materialize', 'backfill', 'trainingSet', 'compact', 'maintain', 'maintainTables'];
+const ENTRIES = ['materialize', 'backfill', 'trainingSet', 'compact', 'maintain', 'maintainTables', 'ingest'];
 
 /**
  * Runs of a type that does not exist, such as a misspelt one. Temporal would try their first step for ever, so that whoever started one

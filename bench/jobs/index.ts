@@ -20,6 +20,11 @@ import { onlineWrite } from './online-write.js';
 import { plan, planCold } from './plan.js';
 import { positionDeletes } from './position-deletes.js';
 import { pushes } from './pushes.js';
+import { sink } from './sink.js';
+import { sinkHour } from './sink-hour.js';
+import { sinkKafkaJob } from './sink-kafka.js';
+import { sinkRecords } from './sink-records.js';
+import { sinkUpsert } from './sink-upsert.js';
 import { storeMaterialize, storePlan, storeRead } from './store.js';
 import { storeCommit } from './store-commit.js';
 import { wideView } from './wide-view.js';
@@ -49,6 +54,11 @@ export const JOBS: readonly BenchJob[] = [
   http,
   httpBeside,
   pushes,
+  sink,
+  sinkHour,
+  sinkRecords,
+  sinkKafkaJob,
+  sinkUpsert,
   storePlan,
   storeRead,
   storeMaterialize,

@@ -103,7 +103,7 @@ export function formatSchedules({ changes }: AppliedSchedules): string {
     .join('');
 }
 
-/** The online tables of deleted views. */
+/** The online tables that are dropped. */
 export function formatDropped(tables: readonly string[]): string {
   return tables.map((table) => `- online table ${printable(table)}, with its files\n`).join('');
 }

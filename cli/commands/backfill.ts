@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type ActionRunner, does, withExamples } from '../define.js';
+import { type ActionRunner, declareControl, does, withExamples } from '../define.js';
 import { addAsOfOptions, wholeNumber } from './options.js';
 
 /** `backfill` and what is said to one in flight. */
@@ -64,6 +64,10 @@ function control(
   name: 'pause' | 'resume' | 'cancel' | 'retry',
   description: string,
 ): void {
-  const command = backfill.command(name).description(description).argument('<id>', 'its workflow id');
-  does(command, runner, async () => (await import('../actions/backfill-control.js')).backfillControls[name]);
+  declareControl(
+    backfill,
+    runner,
+    { name, description },
+    async () => (await import('../actions/backfill-control.js')).backfillControls[name],
+  );
 }

@@ -44,7 +44,7 @@ export function declareDefinitionCommands(program: Command, runner: ActionRunner
     .option('--dry-run', 'stop after printing what would change')
     .option(
       '--prune',
-      'also remove registered definitions that are not in the files, and the online tables of such views',
+      'also remove registered definitions that are not in the files, with the online tables of such views, and the online tables of views that get other join keys',
     )
     .addOption(
       new Option(

@@ -25,6 +25,19 @@ export function repeated(value: string, before: readonly string[] | undefined): 
   return [...(before ?? []), value];
 }
 
+/** Reads an option `NAME=VALUE` that may be given several times, when the command line is read. @param form what it looks like */
+export function assigned(
+  form: string,
+): (text: string, before: Readonly<Record<string, string>> | undefined) => Readonly<Record<string, string>> {
+  return (text, before = {}) => {
+    const at = text.indexOf('=');
+    const name = text.slice(0, at);
+    if (at < 1 || at === text.length - 1) throw new InvalidArgumentError(`It must be ${form}.`);
+    if (Object.hasOwn(before, name)) throw new InvalidArgumentError(`${name} is given twice.`);
+    return { ...before, [name]: text.slice(at + 1) };
+  };
+}
+
 /** `--table`, for commands that take SQL. */
 export function tableOption(): Option {
   return new Option(

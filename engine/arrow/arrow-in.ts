@@ -1,4 +1,5 @@
 /** Arrow tables as DuckDB tables: column by column, byte by byte. */
+import { isUtf8 } from 'node:buffer';
 import {
   BIGINT,
   BLOB,
@@ -54,15 +55,28 @@ interface ColumnPlan {
 
 type RawVector = Parameters<typeof duckdb.vector_get_data>[0];
 
+/** See `arrowColumnTypes`. */
+export function columnTypes({ schema }: Pick<Table, 'schema'>): ReadonlyMap<string, IcebergType> {
+  return typesOf(schema.fields, planColumns(schema.fields));
+}
+
+function typesOf(fields: readonly Field[], plans: readonly ColumnPlan[]): ReadonlyMap<string, IcebergType> {
+  return new Map(plans.map(({ iceberg }, index) => [fields[index]?.name ?? '', iceberg]));
+}
+
+function planColumns(fields: readonly Field[]): readonly ColumnPlan[] {
+  refuseSameNames(fields, 'columns');
+  const nextId = provisionalIds();
+  return fields.map((field) => planColumn(field.name, field, nextId));
+}
+
 /** See `registerArrow`. */
 export async function copyIn(
   connection: Connection,
   name: string,
-  table: Table,
+  table: Pick<Table, 'schema' | 'batches'>,
 ): Promise<ReadonlyMap<string, IcebergType>> {
-  refuseSameNames(table.schema.fields, 'columns');
-  const nextId = provisionalIds();
-  const plans = table.schema.fields.map((field) => planColumn(field.name, field, nextId));
+  const plans = planColumns(table.schema.fields);
   const raw = `${name} (raw)`;
   const stored = plans.map((plan, index) => `c${index} ${String(plan.type)}`).join(', ');
   await connection.run(`CREATE TEMP TABLE ${quoteIdentifier(raw)} (${stored})`);
@@ -73,7 +87,7 @@ export async function copyIn(
   await connection.run(
     `CREATE TEMP VIEW ${quoteIdentifier(name)} AS SELECT ${columns.join(', ')} FROM ${quoteIdentifier(raw)}`,
   );
-  return new Map(plans.map(({ iceberg }, index) => [table.schema.fields[index]?.name ?? '', iceberg]));
+  return typesOf(table.schema.fields, plans);
 }
 
 const hasZone = (timezone: string | null | undefined): boolean => (timezone ?? '') !== '';
@@ -88,7 +102,12 @@ function refuseSameNames(fields: readonly Field[], what: string): void {
   }
 }
 
-async function append(connection: Connection, name: string, table: Table, plans: readonly ColumnPlan[]): Promise<void> {
+async function append(
+  connection: Connection,
+  name: string,
+  table: Pick<Table, 'batches'>,
+  plans: readonly ColumnPlan[],
+): Promise<void> {
   const appender = await connection.duckdb.createAppender(name).catch((error: unknown) => {
     throw classifyDuckDbError(error);
   });
@@ -106,11 +125,12 @@ async function append(connection: Connection, name: string, table: Table, plans:
         }
         appender.appendDataChunk(chunk);
       }
-      appender.flushSync();
       // Appending is synchronous: other work gets its turn between batches.
       await new Promise((resolve) => setImmediate(resolve));
       connection.throwIfAborted();
     }
+    // The appender flushes by itself, too, after a hundred chunks.
+    appender.flushSync();
   } finally {
     appender.closeSync();
   }
@@ -149,19 +169,60 @@ function fixed(type: DuckDBType, widthBytes: number, iceberg: IcebergType): Colu
   };
 }
 
-/** Values that are taken out one by one. */
-function single(type: DuckDBType, iceberg: IcebergType, at: BytesAt): ColumnPlan {
+/** A text or bytes in a vector: its length, and the bytes themselves if they are few. Source: DuckDB, `duckdb_string_t` of its C API. */
+const STRING_BYTES = 16;
+const LENGTH_BYTES = 4;
+const INLINE_BYTES = STRING_BYTES - LENGTH_BYTES;
+
+/** Values that are taken out one by one: short ones are copied together, since a call for each costs more than its bytes. */
+function single(type: DuckDBType, iceberg: IcebergType, at: BytesAt, checked?: Checked): ColumnPlan {
   return {
     type,
     iceberg,
     write: (vector, data, start, count) => {
       const bytesAt = at(data);
+      const check = checked?.(data, start, count);
+      const strings = new Uint8Array(count * STRING_BYTES);
+      const long: number[] = [];
       for (let row = 0; row < count; row += 1) {
-        if (data.getValid(start + row)) duckdb.vector_assign_string_element_len(vector, row, bytesAt(start + row));
+        if (!data.getValid(start + row)) continue;
+        const bytes = bytesAt(start + row);
+        check?.(bytes);
+        if (bytes.length > INLINE_BYTES) {
+          long.push(row);
+          continue;
+        }
+        const place = row * STRING_BYTES;
+        strings[place] = bytes.length;
+        for (let index = 0; index < bytes.length; index += 1)
+          strings[place + LENGTH_BYTES + index] = bytes[index] as number;
       }
+      duckdb.copy_data_to_vector(vector, 0, strings.buffer, 0, strings.byteLength);
+      for (const row of long) duckdb.vector_assign_string_element_len(vector, row, bytesAt(start + row));
     },
   };
 }
+
+/** What looks at each value of some rows. */
+type Checked = (data: Data, start: number, count: number) => (bytes: Uint8Array) => void;
+
+/** The engine takes a text that is no UTF-8 for null. @throws TYPE_MISMATCH */
+const utf8 =
+  (name: string): Checked =>
+  (data, start, count) => {
+    const offsets = data.valueOffsets as Int32Array | BigInt64Array;
+    const values = data.values as Uint8Array;
+    const areTexts = isUtf8(values.subarray(Number(offsets[start]), Number(offsets[start + count])));
+    return (bytes) => {
+      // Texts one after the other are each a text if none begins within a character.
+      const isText = areTexts ? ((bytes[0] ?? 0) & CONTINUATION_MASK) !== CONTINUATION : isUtf8(bytes);
+      if (!isText)
+        throw new MoraineError('TYPE_MISMATCH', `The column ${JSON.stringify(name)} has a text that is not UTF-8.`);
+    };
+  };
+
+/** Bytes of a character after its first one. Source: RFC 3629. */
+const [CONTINUATION_MASK, CONTINUATION] = [0xc0, 0x80];
 
 type BytesAt = (data: Data) => (row: number) => Uint8Array;
 
@@ -241,7 +302,8 @@ function planColumn(name: string, field: Field, nextId: () => number): ColumnPla
   }
   if (DataType.isTime(type)) return timePlan(name, type);
   if (DataType.isTimestamp(type)) return timestampPlan(type.unit, type.timezone);
-  if (DataType.isUtf8(type) || DataType.isLargeUtf8(type)) return single(VARCHAR, { kind: 'string' }, variable);
+  if (DataType.isUtf8(type) || DataType.isLargeUtf8(type))
+    return single(VARCHAR, { kind: 'string' }, variable, utf8(name));
   if (DataType.isBinary(type) || DataType.isLargeBinary(type)) return single(BLOB, { kind: 'binary' }, variable);
   if (DataType.isFixedSizeBinary(type)) {
     const { byteWidth: length } = type;

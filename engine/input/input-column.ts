@@ -7,6 +7,9 @@ import { refuseDeepNesting } from '../sql/nesting-limit.js';
 import { isPrimitive } from '../sql/sql-type.js';
 import { textValueSql } from './text-value.js';
 
+/** Kinds of types whose values are numbers. */
+export const NUMBER_KINDS: ReadonlySet<IcebergType['kind']> = new Set(['int', 'long', 'float', 'double', 'decimal']);
+
 /** A column of the input: its name, its type, and the SQL that makes its values. */
 export interface InputColumn {
   readonly name: string;

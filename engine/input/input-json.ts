@@ -132,16 +132,16 @@ function structure(members: readonly Member[]): string {
  * for them.
  */
 async function refuseMadeUpNames(connection: Connection, file: TextFile, names: readonly string[]): Promise<void> {
-  const suspects = names.filter((name) => /_\d+$|^C\d+$/.test(name));
+  const suspects = names.filter((name) => /_\d+$|^C\d+$|^$/.test(name));
   if (suspects.length === 0) return;
   const rows = await connection.rows(`SELECT DISTINCT unnest(json_keys(json)) FROM ${jsonObjectsReader(file)}`);
   const keys = new Set(rows.map(([key]) => key));
-  const made = suspects.find((name) => !keys.has(name));
+  const made = suspects.find((name) => name === '' || !keys.has(name));
   if (made === undefined) return;
   const { path } = file;
   throw new MoraineError(
     'INPUT_UNREADABLE',
-    /^C\d+$/.test(made)
+    /^C\d+$|^$/.test(made)
       ? `${path} has a key without a name; rename it.`
       : `${path} has keys that differ by letter case only, like ${JSON.stringify(made.replace(/_\d+$/, ''))}; rename one.`,
     { details: { path } },
@@ -149,7 +149,7 @@ async function refuseMadeUpNames(connection: Connection, file: TextFile, names: 
 }
 
 /** A JSON value read as a wanted type. Numbers and truth values are not texts: how they were written is not kept. */
-function jsonColumn(name: string, type: IcebergType, json: string): InputColumn {
+export function jsonColumn(name: string, type: IcebergType, json: string): InputColumn {
   if (!isPrimitive(type)) return nestedColumn(name, type, json);
   const column = textColumn(name, type, jsonText(json));
   if (type.kind !== 'string') return column;

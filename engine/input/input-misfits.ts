@@ -9,7 +9,8 @@ export type PlaceOfRow = (row: number) => Promise<string>;
 
 const SHOWN_CHARACTERS = 100;
 
-const misfits = (column: InputColumn): string =>
+/** SQL that is true for a value that does not fit its column. */
+export const misfitSql = (column: InputColumn): string =>
   column.reason === undefined
     ? `(${column.text}) IS NOT NULL AND (${column.sql}) IS NULL`
     : `(${column.reason}) IS NOT NULL`;
@@ -22,7 +23,7 @@ export async function refuseMisfits(
 ): Promise<void> {
   const texts = columns.filter(({ text, sql, reason }) => reason !== undefined || (text !== undefined && text !== sql));
   if (texts.length === 0) return;
-  const counts = texts.map((column) => `count(*) FILTER (WHERE ${misfits(column)})`);
+  const counts = texts.map((column) => `count(*) FILTER (WHERE ${misfitSql(column)})`);
   const [found = []] = await connection.rows(`SELECT ${counts.join(', ')} FROM ${relation}`);
   const problems: string[] = [];
   for (const [index, column] of texts.entries()) {
@@ -41,7 +42,7 @@ async function describe(
 ): Promise<string> {
   // The relation keeps the order of the file.
   const shownSql = column.reason ?? column.text;
-  const numbered = `SELECT row_number() OVER () - 1 AS n, ${shownSql} AS v, ${misfits(column)} AS misfit FROM ${relation}`;
+  const numbered = `SELECT row_number() OVER () - 1 AS n, ${shownSql} AS v, ${misfitSql(column)} AS misfit FROM ${relation}`;
   const [[row, value] = []] = await connection.rows(`SELECT n, v FROM (${numbered}) WHERE misfit ORDER BY n LIMIT 1`);
   const more = count === 1 ? '' : ` (${count} such values)`;
   const where = `column ${JSON.stringify(column.name)}, ${await placeOf(Number(row))}`;

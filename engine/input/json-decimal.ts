@@ -1,5 +1,5 @@
 /**
- * Decimals in JSON. Readers take a fraction for a double: digits that a double does not hold are gone before a value can be
+ * Decimals and integers in JSON. Readers take a fraction for a double: digits that a double does not hold are gone before a value can be
  * looked at, so they are looked for in the text.
  */
 import { MoraineError } from '../../errors/index.js';
@@ -13,7 +13,7 @@ const DOUBLE_DIGITS = 15;
 const FRACTION = String.raw`-?([0-9]+[.][0-9]+|[0-9]+(?:[.][0-9]+)?[eE])`;
 const ADVICE = `JSON numbers of more than ${DOUBLE_DIGITS} digits with a fraction cannot be read exactly; write them in quotes`;
 
-/** A decimal that may need more digits than a double has. */
+/** A number that may need more digits than a double has. */
 export interface WideDecimal {
   /** The key that its values have, or the nearest around them. */
   readonly key: string;
@@ -21,7 +21,7 @@ export interface WideDecimal {
   readonly repeated: boolean;
 }
 
-/** Such decimals in a column, at any depth. */
+/** Such numbers in a column, at any depth. */
 export function wideDecimals(key: string, type: IcebergType, repeated = false): readonly WideDecimal[] {
   switch (type.kind) {
     case 'decimal':
@@ -48,7 +48,7 @@ export function roundedSql(text: string): string {
 }
 
 /**
- * Looks through a file of JSON objects for decimals that would be rounded.
+ * Looks through a file of JSON objects for decimals and integers that would be rounded.
  * @throws TYPE_MISMATCH naming the columns
  */
 export async function refuseRoundedDecimals(
@@ -57,11 +57,18 @@ export async function refuseRoundedDecimals(
   columns: readonly { readonly name: string; readonly type: IcebergType }[],
 ): Promise<void> {
   const found = columns
-    .map(({ name, type }) => ({ name, decimals: wideDecimals(name, type) }))
+    .map(({ name, type }) => {
+      // A fraction of an integer may be rounded away.
+      const isInteger = type.kind === 'int' || type.kind === 'long';
+      return { name, decimals: isInteger ? [{ key: name, repeated: false }] : wideDecimals(name, type) };
+    })
     .filter(({ decimals }) => decimals.length > 0);
   if (found.length === 0) return;
   const tests = found.map(({ decimals }) => `bool_or(${decimals.map(isRoundedSql).join(' OR ')})`);
-  const [row = []] = await connection.rows(`SELECT ${tests.join(', ')} FROM ${jsonObjectsReader(file)}`);
+  const long = quoteLiteral(String.raw`(?:[0-9][.]?){${DOUBLE_DIGITS + 1}}`);
+  const [row = []] = await connection.rows(
+    `SELECT ${tests.join(', ')} FROM ${jsonObjectsReader(file)} WHERE regexp_matches(json, ${long})`,
+  );
   const rounded = found.filter((_, index) => row[index] === true).map(({ name }) => JSON.stringify(name));
   if (rounded.length === 0) return;
   throw new MoraineError('TYPE_MISMATCH', `column ${rounded.join(', ')}: ${ADVICE}`);
@@ -69,7 +76,7 @@ export async function refuseRoundedDecimals(
 
 /** For decimals in arrays every number from the array on is looked at: rather one too many is refused than one rounded. */
 function isRoundedSql({ key, repeated }: WideDecimal): string {
-  const name = JSON.stringify(key).replaceAll(/[^\w"]/gu, String.raw`\$&`);
+  const name = JSON.stringify(key).replaceAll(/[\\^$.|?*+()[\]{}]/g, String.raw`\$&`);
   if (!repeated) {
     const pattern = String.raw`${name}\s*:\s*${FRACTION}`;
     return anyLong(`regexp_extract_all(json, ${quoteLiteral(pattern)}, 1)`);

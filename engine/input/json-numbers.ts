@@ -25,15 +25,37 @@ export function quotedNumbersSql(json: string): string {
   return `replace(replace(${prefixed}, ${MARK} || ${MARK}, ''), ${MARK}, '"')`;
 }
 
+/** Around a number that is a string for a while. */
+const KEPT = String.raw`\u0001`;
+const [BEGIN, END] = ['chr(1)', 'chr(2)'];
+
+/**
+ * SQL of what a function makes of a JSON text, with every number as it was written: functions of JSON write doubles anew.
+ * @param made SQL of the result, as text, from SQL of the text
+ */
+export function withNumbersKeptSql(json: string, made: (text: string) => string): string {
+  const tokens = quoteLiteral(`(${STRING})|(${NUMBER})`);
+  const marked = `replace(regexp_replace(${json}, ${tokens}, '\\1' || ${BEGIN} || '\\2' || ${END}, 'g'), ${BEGIN} || ${END}, '')`;
+  const quoted = `replace(replace(${marked}, ${BEGIN}, ${quoteLiteral(`"${KEPT}`)}), ${END}, ${quoteLiteral(`${KEPT}"`)})`;
+  const kept = KEPT.replace('\\', String.raw`\\`);
+  return `regexp_replace(${made(quoted)}, ${quoteLiteral(`"${kept}(${NUMBER})${kept}"`)}, '\\1', 'g')`;
+}
+
 /** Whether a file has numbers that may not be doubles: any column's, and numbers inside strings. */
 export async function hasOtherThanDoubles(connection: Connection, file: TextFile): Promise<boolean> {
-  const numbers = `regexp_extract_all(json, ${quoteLiteral(DOUBTFUL)})`;
+  const found = await connection.rows(
+    `SELECT 1 FROM ${jsonObjectsReader(file)} WHERE ${hasOtherThanDoublesSql('json')} LIMIT 1`,
+  );
+  return found.length > 0;
+}
+
+/** SQL of whether a JSON text has numbers that may not be doubles. */
+export function hasOtherThanDoublesSql(json: string): string {
+  const numbers = `regexp_extract_all(${json}, ${quoteLiteral(DOUBTFUL)})`;
   // Most are their double's own text, which is soon seen.
   const isDouble = `CASE WHEN TRY_CAST(n AS DOUBLE)::VARCHAR = n THEN true ELSE ${isDoubleSql('n')} END`;
   const areDoubles = `list_bool_and(list_transform(${numbers}, lambda n: ${isDouble}))`;
-  const doubtful = `FROM ${jsonObjectsReader(file)} WHERE regexp_matches(json, ${quoteLiteral(DOUBTFUL)})`;
-  const [[found] = []] = await connection.rows(`SELECT bool_or(NOT ${areDoubles}) ${doubtful}`);
-  return found === true;
+  return `CASE WHEN regexp_matches(${json}, ${quoteLiteral(DOUBTFUL)}) THEN NOT ${areDoubles} ELSE false END`;
 }
 
 /** Whether a type, as the reader tells it, has doubles, whose digits are in doubt. */

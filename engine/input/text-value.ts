@@ -79,8 +79,13 @@ function exactNumberSql(text: string, target: string, scale: number): string {
   // At most 15 digits have a double of their own, so comparing doubles compares them.
   const short = `length(regexp_replace(split_part(lower(${text}), 'e', 1), '[^0-9]', '', 'g')) <= 15`;
   const cast = `TRY_CAST(${text} AS ${target})`;
-  return `CASE WHEN ${plain} THEN ${cast}
-    WHEN ${matches(text, NUMBER)} AND ${short} AND ${cast}::DOUBLE = TRY_CAST(${text} AS DOUBLE) THEN ${cast} END`;
+  // A cast wants room for the digits before an exponent, too.
+  const scaled = `TRY_CAST(TRY_CAST(${text} AS DECIMAL(38, ${scale})) AS ${target})`;
+  // What is below the smallest double is 0 as a double.
+  const keepsDigits = `(${scaled} <> 0 OR NOT regexp_matches(${text}, '^[^eE]*[1-9]'))`;
+  // Most are their value's own text, which is soon seen.
+  return `CASE WHEN ${cast}::VARCHAR = ${text} THEN ${cast} WHEN ${plain} THEN ${cast}
+    WHEN ${matches(text, NUMBER)} AND ${short} AND ${scaled}::DOUBLE = TRY_CAST(${text} AS DOUBLE) AND ${keepsDigits} THEN ${scaled} END`;
 }
 
 /** SQL for the float of a text. A fraction has no exact float, and rounding is what the type is for; an integer is kept or refused. */
@@ -89,7 +94,8 @@ export function floatSql(text: string, target: string): string {
   // All digits of the float's value, which may have more than any integer type holds.
   const digits = `format('{:.0f}', abs(${cast}))`;
   const whole = `${digits} = regexp_extract(${text}, '^[+-]?0*([0-9]+)$', 1)`;
-  return `CASE WHEN ${matches(text, String.raw`[+-]?\d+`)} THEN CASE WHEN ${whole} THEN ${cast} END
+  return `CASE WHEN ${cast}::VARCHAR = ${text} THEN ${cast}
+    WHEN ${matches(text, String.raw`[+-]?\d+`)} THEN CASE WHEN ${whole} THEN ${cast} END
     WHEN ${matches(text, NUMBER)} THEN CASE WHEN NOT isinf(${cast}) THEN ${cast} END
     WHEN ${matches(text, 'NaN|nan|[+-]?(inf|Infinity)')} THEN ${cast} END`;
 }

@@ -1,15 +1,16 @@
-/** Rows from memory as a temporary table, value by value, nothing rounded. */
+/** Rows from memory as a temporary table, nothing rounded. */
 import type { IcebergType } from '../../iceberg/index.js';
 import type { Connection } from '../connection.js';
+import { duckdb } from '../duckdb.js';
 import { classifyDuckDbError } from '../duckdb-error.js';
 import { duckDbValue, type PlainValue } from '../sql/plain-value.js';
 import { sqlType } from '../sql/sql-type.js';
 
-/** Rows between which other work gets its turn. */
-const ROWS_AT_ONCE = 2048;
+/** Rows of a chunk, between which other work gets its turn: as many as one of DuckDB's vectors has. */
+const CHUNK_ROWS = 2048;
 
 /**
- * Makes the temporary table `name` with columns `c0..` of the types and appends the rows.
+ * Makes the temporary table `name` with columns `c0..` of the types and appends the rows, a column of a chunk at a time.
  * @param rows values in the order of the types, each of its type
  */
 export async function loadRows(
@@ -24,20 +25,25 @@ export async function loadRows(
     throw classifyDuckDbError(error);
   });
   const stored = types.map((_, index) => appender.columnType(index));
-  let count = 0;
+  const append = (some: readonly (readonly PlainValue[])[]): void => {
+    const chunk = duckdb.api.DuckDBDataChunk.create(stored, some.length);
+    for (const [index, type] of types.entries())
+      chunk.setColumnValues(
+        index,
+        some.map((row) => duckDbValue(type, row[index] ?? null)),
+      );
+    appender.appendDataChunk(chunk);
+  };
   try {
+    let some: (readonly PlainValue[])[] = [];
     for (const row of rows) {
-      for (const [index, type] of types.entries()) {
-        const value = duckDbValue(type, row[index] ?? null);
-        if (value === null) appender.appendNull();
-        else appender.appendValue(value, stored[index]);
-      }
-      appender.endRow();
-      count += 1;
-      if (count % ROWS_AT_ONCE !== 0) continue;
+      if (some.push(row) < CHUNK_ROWS) continue;
+      append(some);
+      some = [];
       await new Promise((resolve) => setImmediate(resolve));
       connection.throwIfAborted();
     }
+    if (some.length > 0) append(some);
     appender.flushSync();
   } finally {
     appender.closeSync();

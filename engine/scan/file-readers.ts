@@ -62,6 +62,11 @@ export function csvReader(file: TextFile, options: readonly string[]): string {
   return `read_csv(${textArguments(file, ['auto_detect = false', ...options])})`;
 }
 
+/** A relation of one row: `content`, a file's UTF-8 text. */
+export function textReader(path: string): string {
+  return `read_text(${quotePath(path)})`;
+}
+
 /** A relation of the objects of a JSON Lines file, or of a file of one array. */
 export function jsonReader(file: TextFile, options: readonly string[]): string {
   return `read_json(${textArguments(file, options)})`;

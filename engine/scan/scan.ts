@@ -87,6 +87,8 @@ export interface Scan {
   readonly filter?: BoundExpression;
   /** Ids of the top-level columns wanted, in this order; all by default. */
   readonly columns?: readonly number[];
+  /** Rows without a match in another relation are left out. */
+  readonly matching?: Matching;
   /**
    * How output columns are called: as in the schema (default), or `c<id>`, which is what to use inside a larger
    * statement when names may differ only by case.
@@ -104,6 +106,14 @@ export interface Scan {
   readonly deletes?: ScanDeletes;
   /** `alone`: of the rows only those that the deletes take, each at least once; of files without deletes none. */
   readonly deletedRows?: DeletedRows;
+}
+
+/** Rows of a relation that a scan's rows are to be equal to in some columns. */
+export interface Matching {
+  /** Stands after FROM. */
+  readonly relation: string;
+  /** Column ids of the scan, which are among those wanted, and columns of the relation. */
+  readonly on: readonly { readonly id: number; readonly column: string }[];
 }
 
 /** The top-level fields that a scan gives, in order. @throws COLUMN_NOT_FOUND */
@@ -236,13 +246,20 @@ function groupSql(scan: Scan, fields: readonly NestedField[], group: FileGroup):
   const selected = [...columns, ...extraColumns(scan, group), ...deleteColumns(applied)];
   const all = `(SELECT ${selected.length === 0 ? '1 AS moraine_none' : selected.join(', ')} FROM ${reader})`;
   const excluded = lineage.map(({ id }) => columnAlias(id)).join(', ');
-  const rows = lineage.length === 0 ? all : `(SELECT * EXCLUDE (${excluded}) FROM ${all})`;
+  const rows = matchingSql(scan, lineage.length === 0 ? all : `(SELECT * EXCLUDE (${excluded}) FROM ${all})`);
   const { deletes } = scan;
   const [first] = applied;
   if (deletes === undefined || first === undefined) return rows;
   const outputs = [...fields.map(({ id }) => columnAlias(id)), ...wantedExtras(scan).map(([, column]) => column)];
   const rowsSql = scan.deletedRows === 'alone' ? deletedRowsSql : liveRowsSql;
   return rowsSql({ ...scan, deletes }, first, rows, outputs);
+}
+
+/** Below the deletes, which have fewer rows to look at then. */
+function matchingSql({ matching }: Scan, rows: string): string {
+  if (matching === undefined) return rows;
+  const equal = matching.on.map(({ id, column }) => `scanned.${columnAlias(id)} = wanted.${quoteIdentifier(column)}`);
+  return `(SELECT * FROM ${rows} AS scanned SEMI JOIN ${matching.relation} AS wanted ON ${equal.join(' AND ')})`;
 }
 
 /** Internal names of the extra columns. */

@@ -47,6 +47,25 @@ export async function typedRelation(
   if (twice !== undefined) {
     throw new MoraineError('DUPLICATE_NAME', `Two columns of ${what} are called '${twice}'. Rename one of them.`);
   }
+  return { ...relationOf(statement, what, fields), untyped };
+}
+
+/** The same for a statement whose columns are known by their names and types, in their order: nothing is asked of the engine. */
+export function knownRelation(
+  statement: string,
+  what: string,
+  types: ReadonlyMap<string, IcebergType>,
+): Pick<TypedRelation, 'relation' | 'schema'> {
+  const nextId = provisionalIds();
+  const fields = [...types].map(([name, type]): NestedField => ({ id: nextId(), name, required: false, type }));
+  return relationOf(statement, what, fields);
+}
+
+function relationOf(
+  statement: string,
+  what: string,
+  fields: readonly NestedField[],
+): Pick<TypedRelation, 'relation' | 'schema'> {
   const aliases = fields.map((_, index) => `c${index}`);
   const typed = fields.map(({ name, type }, index) => {
     const column = `The column '${name}' of ${what}`;
@@ -55,7 +74,6 @@ export async function typedRelation(
   return {
     relation: `(SELECT ${typed.join(', ')} FROM (${statement}) AS typed(${aliases.join(', ')}))`,
     schema: assignFreshIds({ schemaId: 0, identifierFieldIds: [], fields }),
-    untyped,
   };
 }
 

@@ -1,9 +1,10 @@
 /** The lease of a compaction: sweeps leave its snapshot and staged files alone. */
+
 import { afterOutcome } from '../../catalogs/index.js';
 import { MoraineError } from '../../errors/index.js';
 import { findSnapshot } from '../../iceberg/index.js';
 import type { Table } from '../../tables/index.js';
-import { releaseLease, takeLease } from '../leases/leases.js';
+import { releaseLease, takeLease } from '../../tables/index.js';
 import type { CompactDeps } from './compact-deps.js';
 
 /** Renewed by every plan of the run; given back when it ends. */

@@ -16,9 +16,9 @@ import {
   type TableMetadata,
   type TableUpdate,
 } from '../../iceberg/index.js';
-import { commitExpiryBehindFence, reachFaultPoint, type Table } from '../../tables/index.js';
+import { keptAnchors } from '../../sink/index.js';
+import { commitExpiryBehindFence, reachFaultPoint, type Table, withoutEndedLeases } from '../../tables/index.js';
 import type { MaintenanceDeps } from '../deps.js';
-import { withoutEndedLeases } from '../leases/leases.js';
 import { CanonicalPaths } from '../sweep/canonical-paths.js';
 import { deleteFiles } from '../sweep/delete-files.js';
 import { keepFilesOfOthers, ownPlaces } from '../sweep/other-tables.js';
@@ -109,7 +109,10 @@ export async function commitExpiry(deps: MaintenanceDeps, name: string, planLoca
   const roots = await snapshotRoots(deps, table, plan.nowMs);
   const { metadata } = await commitExpiryBehindFence(table, (base) => {
     const now = planExpiry(base, plan.settings, [...roots, ...leaseRoots({ metadata: base }, plan.nowMs)], plan.nowMs);
-    return expiryUpdates(plan, now, [...withoutEndedLeases(base, plan.nowMs), ...shorterLog(base, plan.settings)]);
+    return expiryUpdates(plan, base, now, [
+      ...withoutEndedLeases(base, plan.nowMs),
+      ...shorterLog(base, plan.settings),
+    ]);
   });
   reachFaultPoint('maintain-expired');
   const kept = new Set(metadata.snapshots.map(({ snapshotId }) => snapshotId));
@@ -118,6 +121,7 @@ export async function commitExpiry(deps: MaintenanceDeps, name: string, planLoca
 
 function expiryUpdates(
   plan: StoredPlan,
+  base: TableMetadata,
   now: { readonly snapshotIds: readonly bigint[]; readonly refs: readonly string[] },
   others: readonly TableUpdate[],
 ): readonly TableUpdate[] | null {
@@ -127,10 +131,20 @@ function expiryUpdates(
     ...now.refs
       .filter((name) => plan.refs.includes(name))
       .map((refName) => ({ action: 'remove-snapshot-ref' as const, refName })),
-    ...(snapshotIds.length === 0 ? [] : [{ action: 'remove-snapshots' as const, snapshotIds }]),
+    ...removalOf(base, snapshotIds),
     ...others,
   ];
   return updates.length === 0 ? null : updates;
+}
+
+/** Sinks find their positions by the way to the root of the history: what leaves it is told by anchors. */
+function removalOf(base: TableMetadata, snapshotIds: readonly bigint[]): readonly TableUpdate[] {
+  if (snapshotIds.length === 0) return [];
+  const anchors = keptAnchors(base, new Set(snapshotIds));
+  return [
+    { action: 'remove-snapshots', snapshotIds },
+    ...(anchors.size === 0 ? [] : [{ action: 'set-properties' as const, updates: anchors }]),
+  ];
 }
 
 /** No commit of its own can shorten a log: the table's property says how long the log is after any commit, whoever makes it. */

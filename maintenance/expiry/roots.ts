@@ -1,9 +1,10 @@
 /** Who needs snapshots of a table besides its branches and tags: views that read on, runs in flight, pinned datasets. */
+
 import { objectKey, type SavedDataset } from '../../features/index.js';
 import { effectiveProgress } from '../../materialization/index.js';
 import type { Table } from '../../tables/index.js';
+import { activeLeases } from '../../tables/index.js';
 import type { MaintenanceDeps } from '../deps.js';
-import { activeLeases } from '../leases/leases.js';
 import { tableName } from '../table-name.js';
 import type { SnapshotRoot } from './expiry-plan.js';
 

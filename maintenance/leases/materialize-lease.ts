@@ -4,8 +4,7 @@
  */
 import { afterOutcome } from '../../catalogs/index.js';
 import { type MaterializationDeps, readPlan } from '../../materialization/index.js';
-import { loadTable, type Table } from '../../tables/index.js';
-import { type Lease, leasesOf, releaseLease, takeLease } from './leases.js';
+import { type Lease, leasesOf, loadTable, releaseLease, type Table, takeLease } from '../../tables/index.js';
 
 /** A run takes leases once its plan is as old as this. */
 const LONG_RUN_MS = 60_000;

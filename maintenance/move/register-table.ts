@@ -4,17 +4,14 @@ import { isMoraineError, MoraineError } from '../../errors/index.js';
 import { type TableMetadata, tableMetadataToJson } from '../../iceberg/index.js';
 import type { Location, Relocation } from '../../locations/index.js';
 import { type FileIO, mapConcurrently } from '../../storage/index.js';
-import { loadTable, movedTo, type Table } from '../../tables/index.js';
+import { findTable, movedTo, type Table } from '../../tables/index.js';
 import { tableName } from '../table-name.js';
 import { relocatedMetadata, relocatedTable } from './relocated-table.js';
 import { otherFile } from './target-folder.js';
 
 /** The table of the new name, if it has the table already; null: there is none. @throws MoraineError `TABLE_ALREADY_EXISTS` for any other */
 export async function findMoved(source: Table, target: Catalog): Promise<Table | null> {
-  const found = await loadTable(target, source.io, source.identifier).catch((error: unknown) => {
-    if (isMoraineError(error, 'TABLE_NOT_FOUND', 'NAMESPACE_NOT_FOUND')) return null;
-    throw error;
-  });
+  const found = await findTable(target, source.io, source.identifier);
   if (found === null) return null;
   const isSame = found.metadata.tableUuid === source.metadata.tableUuid;
   if (isSame && movedTo(source.metadata) !== null && movedTo(found.metadata) === null) return found;

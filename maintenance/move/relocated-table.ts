@@ -2,8 +2,7 @@
 import type { Catalog } from '../../catalogs/index.js';
 import { relocateMetadata, type TableMetadata } from '../../iceberg/index.js';
 import type { Relocation } from '../../locations/index.js';
-import { type Table, withoutMark, withRelocatedKeys } from '../../tables/index.js';
-import { withoutLeases } from '../leases/leases.js';
+import { type Table, withoutLeases, withoutMark, withRelocatedKeys } from '../../tables/index.js';
 
 /** The same state under new locations. What belongs to the old name stays there: its mark, and the leases of runs that work on it. */
 export function relocatedTable(source: Table, target: Catalog, relocation: Relocation): Table {

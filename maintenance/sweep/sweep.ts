@@ -2,12 +2,14 @@
  * The orphan sweep: files in a table's folders that nothing reaches. What is reached is read first, then the folders are listed, and before
  * anything is deleted the table is looked at once more, so that what was committed meanwhile stays.
  */
+
+import { isMoraineError } from '../../errors/index.js';
 import type { Snapshot, TableMetadata } from '../../iceberg/index.js';
 import type { FileIO, FileStatus } from '../../storage/index.js';
 import type { Table } from '../../tables/index.js';
+import { activeLeases, type Lease } from '../../tables/index.js';
 import type { MaintenanceDeps } from '../deps.js';
 import { requireGarbageCollection } from '../expiry/expiry-plan.js';
-import { activeLeases, type Lease } from '../leases/leases.js';
 import { tableName } from '../table-name.js';
 import { CanonicalPaths, prefixMismatch } from './canonical-paths.js';
 import { keepFilesOfOthers, ownPlaces } from './other-tables.js';
@@ -85,7 +87,7 @@ export class Sweep {
     const table = await this.#deps.loadTable(this.#name);
     requireGarbageCollection(table.metadata);
     const own = await this.#lookAround(table);
-    await this.#reach(table, new CanonicalPaths(table.io));
+    await this.#reachNewest(table, new CanonicalPaths(table.io));
     await table.io.canonical(table.metadata.location); // refused if nothing may be deleted there
     this.folders = own.outermost;
     for await (const file of this.#listed(table.io, this.folders)) {
@@ -95,6 +97,23 @@ export class Sweep {
       else if (this.#settings.expired?.files.has(file.location) !== true) yield verdictOf(file, 'keep', reason);
     }
     yield* this.#judgeOrphans();
+  }
+
+  /**
+   * Remembers what the table reaches. An expiry may delete files of snapshots while they are looked at: then the state without these snapshots counts.
+   * @returns the state whose files are known
+   */
+  async #reachNewest(table: Table, paths: CanonicalPaths): Promise<Table> {
+    try {
+      await this.#reach(table, paths);
+      return table;
+    } catch (error) {
+      if (!isMoraineError(error, 'FILE_NOT_FOUND')) throw error;
+      const newer = await this.#deps.loadTable(this.#name);
+      const kept = new Set(newer.metadata.snapshots.map(({ snapshotId }) => snapshotId));
+      if (table.metadata.snapshots.every(({ snapshotId }) => kept.has(snapshotId))) throw error;
+      return await this.#reachNewest(newer, paths);
+    }
   }
 
   /** Remembers what the table reaches, as far as it is not known yet. */
@@ -165,9 +184,9 @@ export class Sweep {
   async *#judgeOrphans(): AsyncGenerator<FileVerdict> {
     if (this.#orphans.size === 0) return;
     const kept = new Map<string, string>();
-    const table = await this.#deps.loadTable(this.#name);
-    const paths = new CanonicalPaths(table.io);
-    await this.#reach(table, paths);
+    const loaded = await this.#deps.loadTable(this.#name);
+    const paths = new CanonicalPaths(loaded.io);
+    const table = await this.#reachNewest(loaded, paths);
     await this.#lookAround(table);
     await keepFilesOfOthers(table, this.#deps, paths, (path, reason) => {
       if (this.#orphans.has(path)) kept.set(path, reason);

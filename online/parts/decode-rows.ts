@@ -18,6 +18,8 @@ import type { Rows } from './segment.js';
 
 /** Files of one snapshot of an online table. */
 export interface DecodableFiles {
+  /** The feature view. */
+  readonly view: string;
   readonly schema: Schema;
   readonly columns: OnlineColumns;
   open(

@@ -91,7 +91,7 @@ export class DecodedRead {
     const [cells, slots] = [new Set<Cell>(), new Set<Slot>()];
     const waiting = this.#waiting;
     for (const wanted of waiting) this.#askAhead(wanted, cells, slots);
-    const ranges = [...cells].map((cell) => loader.rangesOf(this.#table, cell));
+    const ranges = [...cells].map((cell) => loader.rangesOf(this.#table, cell, true));
     const parts = [...slots].map((slot): Queued<void> => {
       const { started, result } = loader.load(this.#table, slot, true);
       return { started, result: result.then((part) => void this.#loaded.set(slot, part)) };

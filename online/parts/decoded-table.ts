@@ -71,6 +71,10 @@ export class DecodedTable implements DecodableFiles {
     return new DecodedTable(index, columns, specs);
   }
 
+  get view(): string {
+    return this.#index.tableName;
+  }
+
   get schema(): Schema {
     return this.#index.schema;
   }

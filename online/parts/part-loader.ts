@@ -1,6 +1,7 @@
 /** Loading parts: once for all who wait, several with one statement, those that are asked for before those that are prepared. */
 import type { Engine } from '../../engine/index.js';
 import type { FileToOpen } from '../../scans/index.js';
+import { doShared, notePart, type SharedWork } from '../shared-work.js';
 import { type Cell, MAX_PART_ROWS, type Part, type Slot } from './cell.js';
 import { chooseRanges, type DecodableFiles } from './decode-rows.js';
 import { loadParts, type SlotToLoad } from './load-parts.js';
@@ -74,18 +75,24 @@ export class PartLoader {
       this.#waiting.add(load);
     }
     load.isAskedFor ||= isAskedFor;
+    if (isAskedFor) notePart(load);
     this.#schedule();
     return load.queued;
   }
 
-  /** Chooses the ranges of a large cell. */
-  rangesOf(table: DecodableFiles, cell: Cell): Queued<void> {
+  /**
+   * Chooses the ranges of a large cell.
+   * @param isAskedFor a read waits for them
+   */
+  rangesOf(table: DecodableFiles, cell: Cell, isAskedFor: boolean): Queued<void> {
+    if (isAskedFor) notePart(cell);
     let queued = this.#ranges.get(cell);
     if (queued === undefined) {
       queued = this.#queue.run(async () => {
-        cell.setRanges(
-          await this.#engine.withConnection((connection) => chooseRanges(connection, table, cell.files, RANGE_ROWS)),
+        const ranges = await doShared(decoding(table, 'choose ranges', [cell]), () =>
+          this.#engine.withConnection((connection) => chooseRanges(connection, table, cell.files, RANGE_ROWS)),
         );
+        cell.setRanges(ranges);
       });
       this.#ranges.set(cell, queued);
       const forget = (): boolean => this.#ranges.delete(cell);
@@ -165,7 +172,9 @@ export class PartLoader {
     try {
       const wanted = batch.map(({ slot }): SlotToLoad => ({ slot, behind: slot.behind }));
       const table = (batch[0] as Load).table;
-      const parts = await this.#engine.withConnection((connection) => loadParts(connection, table, wanted));
+      const parts = await doShared(decoding(table, 'decode rows', batch), () =>
+        this.#engine.withConnection((connection) => loadParts(connection, table, wanted)),
+      );
       for (const load of batch) {
         const part = parts.get(load.slot) as Part;
         this.#cache.keep(load.slot, part);
@@ -182,6 +191,11 @@ export class PartLoader {
     this.#loads.delete(load.slot);
     settle();
   }
+}
+
+/** What tracing is told of a statement. @param parts that the statement is for */
+function decoding({ view }: DecodableFiles, name: SharedWork['name'], parts: readonly object[]): SharedWork {
+  return { name, attributes: { 'moraine.view': view, 'moraine.decode.parts': parts.length }, parts };
 }
 
 function filesOf({ behind, cell }: Slot): readonly FileToOpen[] {

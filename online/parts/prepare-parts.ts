@@ -1,4 +1,5 @@
 /** Decoding the parts of a new snapshot that were decoded of the one before, so that a commit makes no read wait. */
+import { isMoraineError } from '../../errors/index.js';
 import type { Cell, Slot } from './cell.js';
 import type { ChangedCell, DecodedTable } from './decoded-table.js';
 import type { PartLoader } from './part-loader.js';
@@ -6,21 +7,24 @@ import type { PartLoader } from './part-loader.js';
 /**
  * Resolves when all that can be decoded is. What fails is loaded again by the read that needs it.
  * @param isAskedFor somebody waits for it: it goes before what is only prepared
+ * @returns whether trying again may decode more
  */
 export async function prepareParts(
   loader: PartLoader,
   table: DecodedTable,
   before: DecodedTable,
   isAskedFor = false,
-): Promise<void> {
-  if (![...before.slots()].some(({ part, behind }) => part !== null || behind !== null)) return;
+): Promise<boolean> {
+  if (![...before.slots()].some(({ part, behind }) => part !== null || behind !== null)) return false;
   const slots = await Promise.all(
     table.changedSince(before).map(async ({ cell, keys }): Promise<readonly Slot[]> => {
-      if (cell.ranges === undefined) await loader.rangesOf(table, cell).result.catch(() => undefined);
+      if (cell.ranges === undefined) await loader.rangesOf(table, cell, isAskedFor).result.catch(() => undefined);
       return slotsAt(cell, keys);
     }),
   );
-  await Promise.allSettled(slots.flat().map((slot) => loader.load(table, slot, isAskedFor).result));
+  const missing = slots.flat().filter(({ part }) => part === null);
+  const settled = await Promise.allSettled(missing.map((slot) => loader.load(table, slot, isAskedFor).result));
+  return settled.some((load) => load.status === 'rejected' && isMoraineError(load.reason) && load.reason.retryable);
 }
 
 function slotsAt(cell: Cell, keys: ChangedCell['keys']): readonly Slot[] {

@@ -41,7 +41,8 @@ interface Answer {
 interface Operation {
   readonly summary?: string;
   readonly description?: string;
-  readonly security?: readonly unknown[];
+  /** Scopes of the API key. */
+  readonly security?: readonly Readonly<Record<string, readonly string[]>>[];
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: { readonly content: Content };
   readonly responses: Readonly<Record<string, Answer>>;
@@ -86,11 +87,17 @@ function operationOf({ path, method, operation }: NamedOperation): Html {
 <h2><span class="method">${method}</span> <code>${path}</code></h2>
 <p>${summary}</p>
 ${description !== undefined && html`<p>${description}</p>`}
-<p class="soft">${security === undefined ? 'No API key is needed.' : 'Needs an API key where keys are on.'}</p>
+<p class="soft">${keyText(security)}</p>
 ${parameters.length > 0 && tableOf('Parameters', ['Name', 'In', { name: 'Meaning', kind: 'wide' }], parameters.map(parameterOf))}
 ${requestBody !== undefined && html`<h3>Body</h3>${contentOf(`Body of ${method} ${path}`, requestBody.content)}`}
 ${answersOf(`${method} ${path}`, responses)}
 </section>`;
+}
+
+function keyText(security: Operation['security']): string {
+  const scopes = (security ?? []).flatMap((schemes) => Object.values(schemes).flat());
+  if (scopes.length === 0) return 'No API key is needed.';
+  return `Needs an API key with the scope ${scopes.join(' or ')} where keys are on.`;
 }
 
 const parameterOf = ({ name, in: place, description }: Parameter) => [html`<code>${name}</code>`, place, description];

@@ -15,7 +15,7 @@ import {
 } from '@opentelemetry/api';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { errorAnswer } from '../http-error.js';
-import { traceGroups } from './group-spans.js';
+import { traceWork } from './work-spans.js';
 
 interface TracedRequest {
   readonly span: Span;
@@ -32,7 +32,7 @@ const CUT = 'aborted';
 /** Adds the hooks that trace. Log lines of a request have its `trace_id` and `span_id`. */
 export function traceRequests(app: FastifyInstance): void {
   const tracer = trace.getTracer('moraine');
-  traceGroups(tracer);
+  traceWork(tracer);
   const traced = new WeakMap<FastifyRequest, TracedRequest>();
   app.addHook('onRequest', (request, reply, done) => {
     const entry = startSpan(tracer, request);

@@ -4,6 +4,8 @@ import { type BatchRange, orderOf, positionMismatch } from '../protocol/batch-ra
 import type { SinkRecords } from '../sink-records.js';
 import type { SourcePositions, SourceRange } from '../source-position.js';
 
+const MAX_MARK_CHARS = 200;
+
 /** Records of one batch, in the order in which they came, and the range of each partition. */
 export interface BufferedBatch {
   readonly records: readonly SinkRecords[];
@@ -21,7 +23,7 @@ export class BatchBuffer {
   #count = 0;
   #bytes = 0;
 
-  /** @param committed the positions that the table has now */
+  /** @param committed the positions that were committed, also those that a rollback has taken back */
   constructor(sink: string, committed: () => SourcePositions) {
     this.#sink = sink;
     this.#committed = committed;
@@ -54,7 +56,12 @@ export class BatchBuffer {
   }
 
   #addRange({ count }: SinkRecords, range: SourceRange): boolean {
-    const { partition, from, to } = range;
+    const { partition, from, to, mark } = range;
+    if (mark !== undefined && mark.length > MAX_MARK_CHARS)
+      throw new MoraineError(
+        'INVALID_ARGUMENT',
+        `The mark of ${JSON.stringify(partition)} has ${mark.length} characters; ${MAX_MARK_CHARS} are kept.`,
+      );
     if (to < from || (to === from && count > 0)) {
       const message = `The range ${from} to ${to} of ${JSON.stringify(partition)} cannot hold ${count} records.`;
       throw new MoraineError('INVALID_ARGUMENT', message);
@@ -64,7 +71,10 @@ export class BatchBuffer {
     if (order === 'below') return false;
     if (order === 'mismatch') throw positionMismatch(this.#sink, range, taken);
     const first = this.#ranges.get(partition);
-    this.#ranges.set(partition, first === undefined ? { ...range, isFirst: taken === undefined } : { ...first, to });
+    this.#ranges.set(
+      partition,
+      first === undefined ? { ...range, isFirst: taken === undefined } : { ...first, to, mark },
+    );
     this.#next.set(partition, to);
     return true;
   }

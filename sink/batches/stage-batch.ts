@@ -1,13 +1,18 @@
 /** Buffered records become files that no snapshot lists yet. */
 import { randomUUID } from 'node:crypto';
-import { afterOutcome } from '../../catalogs/index.js';
 import { type Connection, type Engine, quoteIdentifier } from '../../engine/index.js';
+import { isMoraineError, MoraineError } from '../../errors/index.js';
 import { currentSchema, type Schema } from '../../iceberg/index.js';
+import { printableLocation } from '../../locations/index.js';
 import { stageRows } from '../../staging/index.js';
-import { readStagedManifest, stageManifest, type Table } from '../../tables/index.js';
+import { mapConcurrently } from '../../storage/index.js';
+import { readManifestEntries, readStagedManifest, type Table } from '../../tables/index.js';
 import type { OpenedRecords } from '../sink-records.js';
+import { newestOfEachKey } from '../upserts/upsert-deletes.js';
+import { type UpsertColumns, type UpsertOptions, upsertColumns } from '../upserts/upsert-options.js';
 import type { BufferedBatch } from './batch-buffer.js';
-import { rangesFromJson, type SnapshotBatch, type StagedBatch } from './staged-batch.js';
+import { deleteStaged, stageListed } from './stage-listed.js';
+import { pendingFromJson, rangesFromJson, type SnapshotBatch, type StagedBatch } from './staged-batch.js';
 
 /** Relations that are read in one statement: parts of a union are planned one within the other. */
 const MAX_UNION = 100;
@@ -15,9 +20,15 @@ const MAX_UNION = 100;
 /**
  * Writes the records of a batch, those of all writers together: one file for each partition of the table, more only beyond the target size.
  * On failure nothing of it remains, and the records may be staged again.
+ * @param upsert of records with one key one is written
  * @throws what opening the records and `stageRows` throw
  */
-export async function stageBatch(engine: Engine, table: Table, batch: BufferedBatch): Promise<StagedBatch> {
+export async function stageBatch(
+  engine: Engine,
+  table: Table,
+  batch: BufferedBatch,
+  upsert?: UpsertOptions,
+): Promise<StagedBatch> {
   const id = randomUUID();
   const { files, rows, rejected } = await engine.withConnection(async (connection) => {
     const opened: OpenedRecords[] = [];
@@ -27,38 +38,87 @@ export async function stageBatch(engine: Engine, table: Table, batch: BufferedBa
       const filled = opened.filter((records) => records.rows > 0n);
       const found = opened.flatMap((records) => records.rejected);
       if (filled.length === 0) return { files: [], rows: 0n, rejected: found };
-      const select = await unionOf(connection, schema, filled);
-      const written = await stageRows(connection, table, { select, namePrefix: id });
+      const select = await (upsert === undefined
+        ? unionOf(connection, schema, filled)
+        : newestOf(connection, schema, filled, upsertColumns(schema, upsert)));
+      // One thread writes files in order: a second one would only spin.
+      const written = await stageRows(connection, table, { select, namePrefix: id, collected: 'already' });
       return { files: written, rows: filled.reduce((sum, records) => sum + records.rows, 0n), rejected: found };
     } finally {
+      if (upsert !== undefined || opened.length > MAX_UNION) await connection.run(`DROP TABLE IF EXISTS ${ROWS}`);
       for (const records of opened) await records.close();
     }
   });
-  const manifest = files.length === 0 ? null : await stageManifest(table, files, id);
-  return { id, ranges: batch.ranges, manifest, rows, rejected, files };
+  const schemaId = table.metadata.currentSchemaId;
+  const written = files.reduce((sum, { recordCount }) => sum + recordCount, 0n);
+  const { manifest, files: locations } =
+    files.length === 0 ? { manifest: null, files: [] } : await stageListed(table, files, id);
+  return {
+    ...{ id, ranges: batch.ranges, manifest, schemaId, rows: written, superseded: rows - written, rejected },
+    ...{ pending: [], files: locations },
+  };
 }
 
+const ROWS = 'moraine_sink_rows';
+const namesOf = ({ fields }: Schema): string => fields.map(({ name }) => quoteIdentifier(name)).join(', ');
+
+const unionAll = (names: string, opened: readonly OpenedRecords[]): string =>
+  opened.map(({ sql }) => `SELECT ${names} FROM (${sql})`).join(' UNION ALL ');
+
 async function unionOf(connection: Connection, schema: Schema, opened: readonly OpenedRecords[]): Promise<string> {
-  const names = schema.fields.map(({ name }) => quoteIdentifier(name)).join(', ');
-  const union = (some: readonly OpenedRecords[]) =>
-    some.map(({ sql }) => `SELECT ${names} FROM (${sql})`).join(' UNION ALL ');
-  if (opened.length <= MAX_UNION) return union(opened);
-  await connection.run(`CREATE TEMP TABLE moraine_sink_rows AS ${union(opened.slice(0, MAX_UNION))}`);
+  const names = namesOf(schema);
+  return opened.length <= MAX_UNION ? unionAll(names, opened) : await collected(connection, names, opened);
+}
+
+/** The rows of all records in their order, as a temporary table. */
+async function collected(connection: Connection, names: string, opened: readonly OpenedRecords[]): Promise<string> {
+  await connection.run(`CREATE TEMP TABLE ${ROWS} AS ${unionAll(names, opened.slice(0, MAX_UNION))}`);
   for (let first = MAX_UNION; first < opened.length; first += MAX_UNION)
-    await connection.run(`INSERT INTO moraine_sink_rows ${union(opened.slice(first, first + MAX_UNION))}`);
-  return `SELECT ${names} FROM moraine_sink_rows`;
+    await connection.run(`INSERT INTO ${ROWS} ${unionAll(names, opened.slice(first, first + MAX_UNION))}`);
+  return `SELECT ${names} FROM ${ROWS}`;
+}
+
+async function newestOf(
+  connection: Connection,
+  schema: Schema,
+  opened: readonly OpenedRecords[],
+  columns: UpsertColumns,
+): Promise<string> {
+  const names = namesOf(schema);
+  await collected(connection, names, opened);
+  return await newestOfEachKey(connection, ROWS, names, columns);
 }
 
 /** A batch of a host's checkpoint. @throws MoraineError `FILE_NOT_FOUND`, `MANIFEST_CORRUPT` */
 export async function restoreBatch(table: Table, batch: SnapshotBatch): Promise<StagedBatch> {
   const manifest = batch.manifest === null ? null : await readStagedManifest(table, batch.manifest);
-  const ranges = rangesFromJson(batch);
-  return { id: batch.id, ranges, manifest, rows: BigInt(batch.rows), rejected: [], files: [] };
+  const entries = manifest === null ? [] : await readManifestEntries(table.io, table.metadata, manifest);
+  const files = entries.map(({ dataFile }) => dataFile.filePath);
+  if (manifest !== null) files.push(manifest.manifestPath);
+  const [ranges, pending] = [rangesFromJson(batch), pendingFromJson(batch)];
+  const { id, schemaId = null } = batch;
+  const found = { rows: BigInt(batch.rows), superseded: 0n, rejected: [] };
+  return { id, ranges, manifest, schemaId, ...found, pending, files };
 }
 
-/** Deletes the files of a batch that certainly did not land and will not. What cannot be deleted is left to the orphan sweep. */
-export async function discardBatch({ io }: Table, { files, manifest }: StagedBatch): Promise<void> {
-  const locations = files.map(({ filePath }) => filePath);
-  if (manifest !== null) locations.push(manifest.manifestPath);
-  await afterOutcome(...locations.map((location) => () => io.delete(location)));
+/**
+ * Makes sure that the files of a batch are still there: an orphan sweep takes those that nobody has committed in days.
+ * @throws MoraineError `FILE_NOT_FOUND`
+ */
+export async function requireFiles({ io }: Table, { id, pending, files }: StagedBatch): Promise<void> {
+  const others = pending.flatMap((work) => (work.kind === 'materialize' ? [] : [work.file]));
+  await mapConcurrently([...files, ...others], async (location) => {
+    try {
+      await io.stat(location);
+    } catch (error) {
+      if (!isMoraineError(error, 'FILE_NOT_FOUND')) throw error;
+      const message = `The staged batch ${id} cannot be committed: its file ${printableLocation(location)} is gone, perhaps swept. Open the sink anew and read on from its positions.`;
+      throw new MoraineError('FILE_NOT_FOUND', message, { details: { batch: id, location }, cause: error });
+    }
+  });
+}
+
+/** Deletes the files of a batch that certainly did not land and will not. */
+export async function discardBatch(table: Table, { files }: StagedBatch): Promise<void> {
+  await deleteStaged(table, files);
 }

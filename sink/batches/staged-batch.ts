@@ -1,7 +1,9 @@
 /** Batches whose files are written and that no snapshot lists yet, and the form in which hosts keep them. */
 import { MoraineError } from '../../errors/index.js';
-import type { DataFile, ManifestFile } from '../../iceberg/index.js';
+import type { JsonValue, ManifestFile } from '../../iceberg/index.js';
+import type { Location } from '../../locations/index.js';
 import type { BatchRange } from '../protocol/batch-ranges.js';
+import { type PendingWork, workFromJson, workToJson } from '../protocol/pending-work.js';
 import type { RejectedRecord } from '../sink-records.js';
 
 /** A staged batch. */
@@ -11,11 +13,18 @@ export interface StagedBatch {
   readonly ranges: readonly BatchRange[];
   /** Lists the batch's files; null: it has none. */
   readonly manifest: ManifestFile | null;
+  /** The table's schema that its files were written by; null: it is not known. */
+  readonly schemaId: number | null;
+  /** Rows of its files. */
   readonly rows: bigint;
+  /** Records that an upsert has left out since others of the batch have their key. */
+  readonly superseded: bigint;
   /** Those that this process has found. */
   readonly rejected: readonly RejectedRecord[];
-  /** Known to the process that wrote them, which may delete them. */
-  readonly files: readonly DataFile[];
+  /** What is left to do in other tables once it is committed. */
+  readonly pending: readonly PendingWork[];
+  /** Files of the batch, those for other tables included. Known to the process that wrote them, which may delete them. */
+  readonly files: readonly Location[];
 }
 
 /** What `snapshot` gives and `commit` and `restore` take: JSON. */
@@ -33,24 +42,44 @@ export interface SnapshotBatch {
   /** Location of its manifest. */
   readonly manifest: string | null;
   readonly rows: string;
-  readonly ranges: readonly { partition: string; from: string; to: string; isFirst: boolean }[];
+  /** The table's schema that its files were written by. */
+  readonly schemaId?: number;
+  readonly ranges: readonly {
+    partition: string;
+    from: string;
+    to: string;
+    isFirst: boolean;
+    mark?: string | undefined;
+  }[];
+  /** Work in other tables. */
+  readonly pending?: JsonValue;
 }
 
-export function batchToJson({ id, manifest, rows, ranges }: StagedBatch): SnapshotBatch {
+export function batchToJson({ id, manifest, schemaId, rows, ranges, pending }: StagedBatch): SnapshotBatch {
   return {
     id,
     manifest: manifest?.manifestPath ?? null,
     rows: rows.toString(),
-    ranges: ranges.map(({ partition, from, to, isFirst }) => {
-      return { partition, from: from.toString(), to: to.toString(), isFirst };
+    ...(schemaId === null ? {} : { schemaId }),
+    ranges: ranges.map(({ partition, from, to, isFirst, mark }) => {
+      const marked = mark === undefined ? {} : { mark };
+      return { partition, from: from.toString(), to: to.toString(), isFirst, ...marked };
     }),
+    ...(pending.length === 0 ? {} : { pending: pending.map(workToJson) }),
   };
 }
 
 export function rangesFromJson({ ranges }: SnapshotBatch): readonly BatchRange[] {
-  return ranges.map(({ partition, from, to, isFirst }) => {
-    return { partition, from: BigInt(from), to: BigInt(to), isFirst };
+  return ranges.map(({ partition, from, to, isFirst, mark }) => {
+    return { partition, from: BigInt(from), to: BigInt(to), isFirst, mark };
   });
+}
+
+/** @throws MoraineError `INVALID_ARGUMENT` for work that is not understood */
+export function pendingFromJson({ pending = [] }: SnapshotBatch): readonly PendingWork[] {
+  const work = workFromJson(pending);
+  if (work !== null) return work;
+  throw new MoraineError('INVALID_ARGUMENT', 'The sink state has work in other tables that is not understood.');
 }
 
 /** @throws MoraineError `INVALID_ARGUMENT` for the state of another sink or table */

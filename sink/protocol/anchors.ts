@@ -48,11 +48,11 @@ export function anchorsOf({ properties }: TableMetadata, sink: string): readonly
   return anchors;
 }
 
-/** The property's value with a further anchor. */
-export function anchorsText(anchors: readonly Anchor[], added: Anchor): string {
+/** The property's value: the newest of these anchors. @param anchors newest last */
+export function anchorsText(anchors: readonly Anchor[]): string {
   const kept: string[] = [];
   let chars = 0;
-  for (const anchor of [...anchors, added].slice(-MAX_ANCHORS).toReversed()) {
+  for (const anchor of anchors.slice(-MAX_ANCHORS).toReversed()) {
     const text = stringifyJson({
       'snapshot-id': anchor.snapshotId.toString(),
       'sequence-number': anchor.sequenceNumber.toString(),
@@ -67,8 +67,12 @@ export function anchorsText(anchors: readonly Anchor[], added: Anchor): string {
 
 /** The value of {@link SINK_STATE}, without the positions of very many partitions: every snapshot of the table keeps it. */
 export function summaryText(sink: string, state: SinkState): string {
-  const { positions, ...others } = stateToJson(state);
-  const text = stringifyJson({ sink, ...others, ...(positions === undefined ? {} : { positions }) });
+  const { positions, marks, ...others } = stateToJson(state);
+  const text = stringifyJson({
+    ...{ sink, ...others },
+    ...(positions === undefined ? {} : { positions }),
+    ...(marks === undefined ? {} : { marks }),
+  });
   return text.length <= MAX_SUMMARY_CHARS ? text : stringifyJson({ sink, ...others });
 }
 

@@ -1,6 +1,6 @@
 /** Whether the ranges of a batch follow what a table has committed. Pure. */
 import { MoraineError } from '../../errors/index.js';
-import type { SourcePositions, SourceRange } from '../source-position.js';
+import type { SourceMarks, SourcePositions, SourceRange } from '../source-position.js';
 
 /** A range of a batch. */
 export interface BatchRange extends SourceRange {
@@ -17,8 +17,11 @@ export function orderOf({ from, to, isFirst }: BatchRange, committed: bigint | u
   return to <= committed ? 'below' : 'mismatch';
 }
 
+/** Whether a range moves its partition's position: an empty one lies at the same position before and after its batch is committed. */
+export const hasLength = ({ from, to }: SourceRange): boolean => to > from;
+
 /**
- * How a batch lies to committed positions: `below` if it has ranges and all of them were committed before.
+ * How a batch lies to committed positions: `below` if it has ranges that are not empty and all of them were committed before.
  * @throws MoraineError `SINK_POSITION_MISMATCH`
  */
 export function orderOfBatch(
@@ -26,14 +29,14 @@ export function orderOfBatch(
   ranges: readonly BatchRange[],
   committed: SourcePositions,
 ): 'next' | 'below' {
-  const orders = ranges.map((range) => ({ range, order: orderOf(range, committed.get(range.partition)) }));
+  const orders = ranges
+    .filter(hasLength)
+    .map((range) => ({ range, order: orderOf(range, committed.get(range.partition)) }));
   if (orders.every(({ order }) => order === 'next')) return 'next';
   if (orders.every(({ order }) => order === 'below')) return 'below';
   const wrong = orders.find(({ order }) => order === 'mismatch') ?? orders.find(({ order }) => order === 'below');
-  const [first] = ranges;
-  const range = wrong?.range ?? first;
-  if (range === undefined) return 'next';
-  throw positionMismatch(sink, range, committed.get(range.partition));
+  if (wrong === undefined) return 'next';
+  throw positionMismatch(sink, wrong.range, committed.get(wrong.range.partition));
 }
 
 /** @throws MoraineError `SINK_POSITION_MISMATCH` for a base on which a batch cannot be committed */
@@ -47,6 +50,16 @@ export function requireNext(sink: string, ranges: readonly BatchRange[], committ
 /** The positions once the ranges are committed. */
 export function positionsAfter(committed: SourcePositions, ranges: readonly BatchRange[]): SourcePositions {
   return new Map([...committed, ...ranges.map(({ partition, to }) => [partition, to] as const)]);
+}
+
+/** What is known of the positions once the ranges are committed. */
+export function marksAfter(committed: SourceMarks, ranges: readonly BatchRange[]): SourceMarks {
+  const marks = new Map(committed);
+  for (const { partition, mark } of ranges) {
+    if (mark === undefined) marks.delete(partition);
+    else marks.set(partition, mark);
+  }
+  return marks;
 }
 
 /** The error of a range that does not follow what was read or committed before. */

@@ -5,22 +5,34 @@
  * has landed, that request is among its ancestors or can never land.
  */
 import { randomUUID } from 'node:crypto';
-import { formatTableName } from '../../catalogs/index.js';
-import { isMoraineError, MoraineError } from '../../errors/index.js';
+import { isMoraineError } from '../../errors/index.js';
 import type { ManifestFile, TableMetadata } from '../../iceberg/index.js';
 import {
+  type AppendRequest,
   type CommitResult,
+  clockOf,
   commitAppend,
   hasCode,
+  type NewDeletes,
+  reload,
   requireWritable,
   retryConflicts,
   type Table,
 } from '../../tables/index.js';
-import type { SourcePositions } from '../source-position.js';
+import type { SourceMarks, SourcePositions } from '../source-position.js';
 import { anchorsProperty, anchorsText, SINK_STATE, summaryText } from './anchors.js';
-import { type BatchRange, orderOfBatch, positionsAfter, requireNext } from './batch-ranges.js';
-import { type FoundState, hasBatch, requireAnchors, sinkStateOf } from './find-state.js';
-import type { Claim, SinkState } from './sink-state.js';
+import { type BatchRange, hasLength, marksAfter, orderOfBatch, positionsAfter, requireNext } from './batch-ranges.js';
+import { fenced, requireOwned, requireReadable } from './claims.js';
+import {
+  type FoundState,
+  type newestStateOf,
+  requireAnchors,
+  type StateTable,
+  sinkStateOf,
+  snapshotOfBatch,
+} from './find-state.js';
+import type { PendingWork } from './pending-work.js';
+import { type Claim, NO_BATCHES, type SinkState } from './sink-state.js';
 
 /** What the protocol needs to know of a staged batch. */
 export interface CommittableBatch {
@@ -28,6 +40,24 @@ export interface CommittableBatch {
   readonly ranges: readonly BatchRange[];
   /** Null: the batch has no files. */
   readonly manifest: ManifestFile | null;
+  /** The table's schema that the files were written by; null or absent: it is not known, and not compared. */
+  readonly schemaId?: number | null;
+  /** What is left to do in other tables once it is committed. */
+  readonly pending?: readonly PendingWork[];
+  /** Deletes that go with the files, written for every base. */
+  readonly deletesOn?: (base: Table) => Promise<NewDeletes>;
+}
+
+/** A base of a commit has the batch already. */
+class BatchFound extends Error {
+  readonly snapshotId: bigint;
+  readonly state: SinkState;
+
+  constructor(snapshotId: bigint, state: SinkState) {
+    super('The batch is in the table.');
+    this.snapshotId = snapshotId;
+    this.state = state;
+  }
 }
 
 export class Coordinator {
@@ -35,26 +65,43 @@ export class Coordinator {
   #table: Table;
   #claim: Claim;
   #state: SinkState;
+  /** The last position of each partition that this coordinator has known: a rollback makes it forget none. */
+  readonly #known = new Map<string, bigint>();
   /** Every owner that this coordinator has claimed the sink as. */
   readonly #owners = new Set<string>();
   /** Batches that the catalog was asked to commit and that are not known to be committed: their files are nobody's to delete. */
   readonly #sent = new Set<string>();
+  /** Batches of checkpoints without positions. Only their ids tell whether a base has them. */
+  readonly #toldById = new Set<string>();
+  #loadedAtMs: number;
   /** False: an outcome is unknown. */
   #isSettled = true;
+  /** The batch of the outcome that is unknown, or of the last one that was; its snapshot once it is found in the table's history. */
+  #unknown: { readonly id: string; readonly snapshotId: bigint | null } | undefined;
 
-  private constructor(table: Table, sink: string) {
+  /** Gives the state that holds for a base. */
+  readonly #find: (base: StateTable, sink: string) => FoundState | Promise<FoundState>;
+
+  private constructor(table: Table, sink: string, find: typeof sinkStateOf | typeof newestStateOf) {
     this.#table = table;
+    this.#loadedAtMs = this.#nowMs();
     this.sink = sink;
+    this.#find = find;
     this.#claim = { epoch: 0n, owner: '' };
-    this.#state = { ...this.#claim, lastBatch: null, positions: new Map() };
+    this.#state = { ...this.#claim, ...NO_BATCHES };
   }
 
   /**
    * Claims the sink: whoever had it before can commit nothing more.
+   * @param find which state holds: that of the table's history, unless given
    * @throws MoraineError `SINK_POSITION_UNKNOWN`, `COMMIT_STATE_UNKNOWN`, `COMMIT_CONFLICT`, and what {@link commitAppend} throws
    */
-  static async open(table: Table, sink: string): Promise<Coordinator> {
-    const coordinator = new Coordinator(table, sink);
+  static async open(
+    table: Table,
+    sink: string,
+    find: typeof sinkStateOf | typeof newestStateOf = sinkStateOf,
+  ): Promise<Coordinator> {
+    const coordinator = new Coordinator(table, sink, find);
     const claim = () => coordinator.#claimAnew(() => undefined);
     await retryConflicts(requireWritable(table), claim, hasCode('COMMIT_STATE_UNKNOWN', 'COMMIT_CONFLICT'));
     return coordinator;
@@ -69,9 +116,49 @@ export class Coordinator {
     return this.#state.positions;
   }
 
+  /** The same, and of partitions that a rollback has taken out of the table since, what was committed before: they must not begin anywhere. */
+  get knownPositions(): SourcePositions {
+    return this.#known;
+  }
+
+  /** What the source said of them. */
+  get marks(): SourceMarks {
+    return this.#state.marks;
+  }
+
+  /** What the last batch has left to do in other tables, done or not. */
+  get pending(): readonly PendingWork[] {
+    return this.#state.pending;
+  }
+
+  /** Random; told apart from all other claims. */
+  get owner(): string {
+    return this.#claim.owner;
+  }
+
   /** The table as the last commit left it. */
   get table(): Table {
     return this.#table;
+  }
+
+  /**
+   * The table as it was known at most so long ago: its schema and its spec may be changed by others.
+   * @throws MoraineError `TABLE_REPLACED`, `TABLE_NOT_FOUND`, and what loading throws
+   */
+  async current(maxAgeMs: number): Promise<Table> {
+    if (this.#nowMs() - this.#loadedAtMs >= maxAgeMs)
+      this.take(await reload(this.#table, requireWritable(this.#table)));
+    return this.#table;
+  }
+
+  /** Goes on from a newer state of the table, of which the sink has not committed anything. */
+  take(table: Table): void {
+    this.#table = table;
+    this.#loadedAtMs = this.#nowMs();
+  }
+
+  #nowMs(): number {
+    return clockOf(requireWritable(this.#table)).monotonicMs();
   }
 
   /** Whether the catalog was asked to commit a batch: then its files are left to the orphan sweep. */
@@ -79,60 +166,94 @@ export class Coordinator {
     return this.#sent.has(batchId);
   }
 
+  /** Makes sure what became of the last commit, if nobody knows. @throws MoraineError as {@link commit} */
+  settle(): Promise<void> {
+    const settle = () => this.#settleIfUnknown();
+    return retryConflicts(requireWritable(this.#table), settle, hasCode('COMMIT_STATE_UNKNOWN'));
+  }
+
   /**
    * Whether a batch of a checkpoint, or others with its ranges, is in the table's history.
    * @throws MoraineError as {@link commit}
    */
   async isCommitted(batchId: string, ranges: readonly BatchRange[]): Promise<boolean> {
-    if (!this.#isSettled) await this.#settle();
-    if (ranges.length === 0) return await hasBatch(this.#table, this.sink, batchId);
+    await this.#settleIfUnknown();
+    if (!ranges.some(hasLength)) {
+      this.#toldById.add(batchId);
+      return (await snapshotOfBatch(this.#table, this.sink, batchId)) !== null;
+    }
     return orderOfBatch(this.sink, ranges, this.positions) === 'below';
   }
 
   /**
    * Commits a batch, once. After an unknown outcome it is settled first whether the batch has landed.
+   * @param beforeSending called once it is known that the batch is not in the table; what it throws ends the commit
    * @returns the id of its snapshot
    * @throws MoraineError `SINK_FENCED`, `SINK_POSITION_MISMATCH`, `COMMIT_STATE_UNKNOWN`: nothing more is committed before a later call has settled it;
    *   `COMMIT_CONFLICT`, and what {@link commitAppend} throws
    */
-  commit(batch: CommittableBatch): Promise<bigint> {
-    return retryConflicts(requireWritable(this.#table), () => this.#commitOnce(batch), hasCode('COMMIT_STATE_UNKNOWN'));
+  commit(batch: CommittableBatch, beforeSending = () => Promise.resolve()): Promise<bigint> {
+    const commit = () => this.#commitOnce(batch, beforeSending);
+    return retryConflicts(requireWritable(this.#table), commit, hasCode('COMMIT_STATE_UNKNOWN'));
   }
 
-  async #commitOnce(batch: CommittableBatch): Promise<bigint> {
-    if (!this.#isSettled) await this.#settle();
+  async #commitOnce(batch: CommittableBatch, beforeSending: () => Promise<void>): Promise<bigint> {
+    await this.#settleIfUnknown();
     const { lastBatch } = this.#state;
     if (lastBatch?.id === batch.id) return lastBatch.snapshotId;
+    // Found when it was settled, and others were committed since.
+    if (this.#unknown?.id === batch.id && this.#unknown.snapshotId !== null) return this.#unknown.snapshotId;
+    await beforeSending();
     const next = (found: FoundState, newSnapshotId: bigint): SinkState => {
-      const { lastBatch: last, positions } = found.state ?? this.#state;
+      const { lastBatch: last, positions, marks } = found.state ?? this.#state;
       this.#sent.add(batch.id);
       const number = (last?.number ?? 0n) + 1n;
       return {
         ...this.#claim,
         lastBatch: { number, id: batch.id, snapshotId: newSnapshotId },
         positions: positionsAfter(positions, batch.ranges),
+        marks: marksAfter(marks, batch.ranges),
+        pending: batch.pending ?? [],
       };
     };
     const manifests = batch.manifest === null ? [] : [batch.manifest];
-    const validate = ({ state }: FoundState): void => {
+    const validate = async ({ state }: FoundState, base: TableMetadata): Promise<void> => {
       requireOwned(this.#table, this.sink, state, this.#claim);
+      if (this.#toldById.has(batch.id)) await this.#requireAbsent(batch.id, state, base);
+      requireReadable(this.#table, this.sink, base, batch);
       requireNext(this.sink, batch.ranges, state?.positions ?? new Map());
     };
     try {
-      const { snapshotId } = await this.#append(manifests, validate, next);
+      const { snapshotId } = await this.#append({ ...batch, manifests }, validate, next);
       this.#sent.delete(batch.id);
       return snapshotId;
     } catch (error) {
-      if (isMoraineError(error, 'COMMIT_STATE_UNKNOWN')) this.#isSettled = false;
+      if (error instanceof BatchFound) {
+        this.#state = error.state;
+        return error.snapshotId;
+      }
+      if (isMoraineError(error, 'COMMIT_STATE_UNKNOWN')) {
+        this.#isSettled = false;
+        this.#unknown = { id: batch.id, snapshotId: null };
+      }
       throw error;
     }
   }
 
+  /** The table may have been rolled back when it was asked for the batch, and forward again since. @throws BatchFound */
+  async #requireAbsent(batchId: string, state: SinkState | null, metadata: TableMetadata): Promise<void> {
+    const snapshotId = await snapshotOfBatch({ ...this.#table, metadata }, this.sink, batchId);
+    if (snapshotId !== null && state !== null) throw new BatchFound(snapshotId, state);
+  }
+
   /** Claims the sink anew, so that earlier requests are in the history of the claim or can never land. */
-  async #settle(): Promise<void> {
+  async #settleIfUnknown(): Promise<void> {
+    if (this.#isSettled) return;
     await this.#claimAnew((state) => {
       if (state === null || !this.#owners.has(state.owner)) throw fenced(this.#table, this.sink, state, this.#claim);
     });
+    const { lastBatch } = this.#state;
+    if (lastBatch !== null && lastBatch.id === this.#unknown?.id) this.#unknown = lastBatch;
     this.#isSettled = true;
   }
 
@@ -140,19 +261,21 @@ export class Coordinator {
     const owner = randomUUID();
     this.#owners.add(owner);
     const next = ({ state, lastEpoch }: FoundState): SinkState => ({
+      ...(state ?? NO_BATCHES),
       epoch: lastEpoch + 1n,
       owner,
-      lastBatch: state?.lastBatch ?? null,
-      positions: state?.positions ?? new Map(),
     });
-    await this.#append([], ({ state }) => validate(state), next);
+    await this.#append({ manifests: [] }, ({ state }) => validate(state), next);
     this.#claim = { epoch: this.#state.epoch, owner };
   }
 
   /** One snapshot with its state in the summary and in the table property. */
   async #append(
-    manifests: readonly ManifestFile[],
-    validate: (found: FoundState) => void,
+    {
+      manifests,
+      deletesOn,
+    }: { readonly manifests: readonly ManifestFile[] } & Partial<Pick<AppendRequest, 'deletesOn'>>,
+    validate: (found: FoundState, base: TableMetadata) => void | Promise<void>,
     next: (found: FoundState, newSnapshotId: bigint) => SinkState,
   ): Promise<CommitResult> {
     const { sink } = this;
@@ -160,32 +283,23 @@ export class Coordinator {
     let found: FoundState = { state: null, lastEpoch: 0n };
     const result = await commitAppend(this.#table, {
       manifests,
+      ...(deletesOn === undefined ? {} : { deletesOn }),
       validate: async (base) => {
-        found = await sinkStateOf(at(base), sink);
-        validate(found);
+        found = await this.#find(at(base), sink);
+        await validate(found, base);
       },
       summary: (_, snapshotId) => new Map([[SINK_STATE, summaryText(sink, next(found, snapshotId))]]),
       properties: (base, snapshotId) => {
         const state = next(found, snapshotId);
         const anchor = { snapshotId, sequenceNumber: base.lastSequenceNumber + 1n, state };
-        return new Map([[anchorsProperty(sink), anchorsText(requireAnchors(at(base), sink), anchor)]]);
+        return new Map([[anchorsProperty(sink), anchorsText([...requireAnchors(at(base), sink), anchor])]]);
       },
+      requiresSchema: true,
       isCostly: true,
     });
-    this.#table = { ...this.#table, metadata: result.metadata, metadataLocation: result.metadataLocation };
+    this.take({ ...this.#table, metadata: result.metadata, metadataLocation: result.metadataLocation });
     this.#state = next(found, result.snapshotId);
+    for (const [partition, position] of this.#state.positions) this.#known.set(partition, position);
     return result;
   }
-}
-
-/** @throws MoraineError `SINK_FENCED` unless the newest claim of a base is this one */
-function requireOwned(table: Table, sink: string, state: SinkState | null, claim: Claim): void {
-  if (state?.epoch !== claim.epoch || state.owner !== claim.owner) throw fenced(table, sink, state, claim);
-}
-
-function fenced({ identifier }: Table, sink: string, state: SinkState | null, { epoch }: Claim): MoraineError {
-  const newest = state === null ? 'none is in its history any more' : `the newest is epoch ${state.epoch}`;
-  const message = `Sink ${JSON.stringify(sink)} of table ${formatTableName(identifier)} is not this coordinator's: its claim is epoch ${epoch}, ${newest}.`;
-  const details = { sink, epoch: epoch.toString(), newestEpoch: state?.epoch.toString() ?? 'none' };
-  return new MoraineError('SINK_FENCED', message, { details });
 }

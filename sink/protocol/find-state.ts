@@ -4,7 +4,7 @@ import { isMoraineError, MoraineError } from '../../errors/index.js';
 import type { Snapshot } from '../../iceberg/index.js';
 import type { Table } from '../../tables/index.js';
 import { type Anchor, anchorsOf, stateOfSummary } from './anchors.js';
-import type { SinkState } from './sink-state.js';
+import { NOTHING, type SinkState } from './sink-state.js';
 
 export type StateTable = Pick<Table, 'identifier' | 'io' | 'metadata'>;
 
@@ -28,13 +28,28 @@ export async function sinkStateOf(table: StateTable, sink: string): Promise<Foun
 }
 
 /**
- * Whether a batch is in the history of the current snapshot. Reads the whole history: for batches without positions.
+ * The newest state of a sink whatever became of its snapshot: for tables in which a sink only finishes what another table's history names, and which people may roll
+ * back as they like. The last anchor is the newest that the sink has made: an expiry puts its own before it. Constant time.
+ * @throws MoraineError `SINK_POSITION_UNKNOWN` if the property is damaged
+ */
+export function newestStateOf(table: StateTable, sink: string): FoundState {
+  const anchors = requireAnchors(table, sink);
+  return { state: anchors.at(-1)?.state ?? null, lastEpoch: lastEpoch(anchors, null) };
+}
+
+/** Whether one of the newest states, rolled back or not, has a batch as its last. @throws as {@link newestStateOf} */
+export function hasRecentBatch(table: StateTable, sink: string, batchId: string): boolean {
+  return requireAnchors(table, sink).some(({ state }) => state.lastBatch?.id === batchId);
+}
+
+/**
+ * The snapshot that has a batch, if that is in the history of the current one; null if it is not. Reads the whole history: for batches without positions.
  * @throws MoraineError `SINK_POSITION_UNKNOWN`
  */
-export async function hasBatch(table: StateTable, sink: string, batchId: string): Promise<boolean> {
+export async function snapshotOfBatch(table: StateTable, sink: string, batchId: string): Promise<bigint | null> {
   for await (const { lastBatch } of statesOf(table, sink, requireAnchors(table, sink)))
-    if (lastBatch?.id === batchId) return true;
-  return false;
+    if (lastBatch?.id === batchId) return lastBatch.snapshotId;
+  return null;
 }
 
 /** States in the history of the current snapshot, newest first. */
@@ -45,6 +60,7 @@ async function* statesOf(table: StateTable, sink: string, anchors: readonly Anch
   for (let id = table.metadata.currentSnapshotId; id !== null && !seen.has(id); ) {
     seen.add(id);
     const anchored = bySnapshot.get(id);
+    if (anchored?.epoch === NOTHING.epoch) return;
     if (anchored !== undefined) yield anchored;
     const snapshot = await history.find(id);
     if (snapshot === undefined) {

@@ -1,6 +1,7 @@
 /** State of a sink at one snapshot of its table, and its form in JSON. Pure. ADR 0046. */
 import { isJsonObject, type JsonValue } from '../../iceberg/index.js';
-import type { SourcePositions } from '../source-position.js';
+import type { SourceMarks, SourcePositions } from '../source-position.js';
+import { type PendingWork, workFromJson, workToJson } from './pending-work.js';
 
 /** A coordinator's right to commit: no two claims have the same owner. */
 export interface Claim {
@@ -23,10 +24,26 @@ export interface CommittedBatch {
 export interface SinkState extends Claim {
   readonly lastBatch: CommittedBatch | null;
   readonly positions: SourcePositions;
+  readonly marks: SourceMarks;
+  /** What the last batch has left to do in other tables, done or not. */
+  readonly pending: readonly PendingWork[];
 }
 
+/** The state of a sink of which nothing is committed. */
+export const NO_BATCHES = {
+  lastBatch: null,
+  positions: new Map(),
+  marks: new Map(),
+  pending: [],
+} as const satisfies Partial<SinkState>;
+
+/** An anchor's state that says that nothing of the sink is in the history of its snapshot. */
+export const NOTHING: SinkState = { epoch: 0n, owner: '', ...NO_BATCHES };
+
 /** The state's members in JSON; 64-bit numbers are texts. */
-export function stateToJson({ epoch, owner, lastBatch, positions }: SinkState): { readonly [key: string]: JsonValue } {
+export function stateToJson({ epoch, owner, lastBatch, positions, marks, pending }: SinkState): {
+  readonly [key: string]: JsonValue;
+} {
   return {
     epoch: epoch.toString(),
     owner,
@@ -40,13 +57,16 @@ export function stateToJson({ epoch, owner, lastBatch, positions }: SinkState): 
           },
         }),
     positions: Object.fromEntries([...positions].map(([partition, next]) => [partition, next.toString()])),
+    ...(marks.size === 0 ? {} : { marks: Object.fromEntries(marks) }),
+    ...(pending.length === 0 ? {} : { pending: pending.map(workToJson) }),
   };
 }
 
 /** @returns null for JSON that is not such a state */
 export function stateFromJson(json: JsonValue | undefined): SinkState | null {
   if (!isJsonObject(json) || !isJsonObject(json['positions'])) return null;
-  const { epoch, owner, batch } = json;
+  const { epoch, owner, batch, marks = {} } = json;
+  const pending = workFromJson(json['pending'] ?? []);
   const lastBatch = batch === undefined ? null : batchFromJson(batch);
   if (!isCount(epoch) || typeof owner !== 'string' || lastBatch === undefined) return null;
   const positions = new Map<string, bigint>();
@@ -54,7 +74,8 @@ export function stateFromJson(json: JsonValue | undefined): SinkState | null {
     if (!isInteger(next)) return null;
     positions.set(partition, BigInt(next));
   }
-  return { epoch: BigInt(epoch), owner, lastBatch, positions };
+  if (!isJsonObject(marks) || !hasTexts(marks) || pending === null) return null;
+  return { epoch: BigInt(epoch), owner, lastBatch, positions, marks: new Map(Object.entries(marks)), pending };
 }
 
 function batchFromJson(json: JsonValue): CommittedBatch | undefined {
@@ -63,6 +84,9 @@ function batchFromJson(json: JsonValue): CommittedBatch | undefined {
   if (!isCount(number) || typeof id !== 'string' || !isCount(snapshotId)) return undefined;
   return { number: BigInt(number), id, snapshotId: BigInt(snapshotId) };
 }
+
+const hasTexts = (json: { readonly [key: string]: JsonValue }): json is { readonly [key: string]: string } =>
+  Object.values(json).every((value) => typeof value === 'string');
 
 /** Whether JSON is a whole number of at least 0, as text. */
 export const isCount = (json: JsonValue | undefined): json is string => typeof json === 'string' && /^\d+$/.test(json);

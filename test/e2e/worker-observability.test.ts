@@ -73,6 +73,7 @@ describe('health', () => {
         { name: taskQueue, state: 'running', workflowTasks: 0, activities: 0 },
         { name: `${taskQueue}-heavy`, state: 'running', workflowTasks: 0, activities: 0 },
         { name: `${taskQueue}-backfill`, state: 'running', workflowTasks: 0, activities: 0 },
+        { name: `${taskQueue}-ingest`, state: 'running', workflowTasks: 0, activities: 0 },
       ],
     });
   });

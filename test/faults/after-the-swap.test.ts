@@ -12,12 +12,9 @@ import {
   commitCompaction,
   commitExpiry,
   endCompaction,
-  leasesOf,
   planCompaction,
-  releaseLease,
   rewriteGroup,
   stageExpiry,
-  takeLease,
   tidyManifests,
 } from '../../maintenance/index.js';
 import {
@@ -28,7 +25,16 @@ import {
   type StagedWindow,
 } from '../../materialization/index.js';
 import { compactDeps, maintenanceDeps, materializationDeps } from '../../project/index.js';
-import { commitAppend, commitOverwrite, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
+import {
+  commitAppend,
+  commitOverwrite,
+  leasesOf,
+  planFiles,
+  releaseLease,
+  selectSnapshot,
+  type Table,
+  takeLease,
+} from '../../tables/index.js';
 import { SmallProject } from '../support/small-project.js';
 
 /** Damages to the warehouse after the swap. */

@@ -12,7 +12,6 @@ import {
   type CompactRequest,
   commitCompaction,
   endCompaction,
-  leasesOf,
   planCompaction,
   type RewrittenGroup,
   rewriteGroup,
@@ -21,7 +20,7 @@ import {
 import { materializeDirect } from '../../materialization/index.js';
 import { getOnlineFeatures, writeOnlineBatch } from '../../online/index.js';
 import { stageRows } from '../../staging/index.js';
-import { commitAppend, readManifestEntries, readSnapshotManifests, type Table } from '../../tables/index.js';
+import { commitAppend, leasesOf, readManifestEntries, readSnapshotManifests, type Table } from '../../tables/index.js';
 import { type CrashingRun, type CrashLab, type CrashSite, crashLabs, rowsOf } from '../support/crash-lab.js';
 import { maintenanceDepsAt, materializationDepsAt } from '../support/crash-site-deps.js';
 import { expectIntact } from '../support/intact-table.js';

@@ -10,7 +10,6 @@ import {
   commitExpiry,
   deleteExpiredFiles,
   endCompaction,
-  leasesOf,
   planCompaction,
   type RewrittenGroup,
   rewriteGroup,
@@ -19,7 +18,7 @@ import {
   tidyManifests,
 } from '../../maintenance/index.js';
 import { stageRows } from '../../staging/index.js';
-import { commitAppend, type Table } from '../../tables/index.js';
+import { commitAppend, leasesOf, type Table } from '../../tables/index.js';
 import { filesOf } from '../support/compaction-lab.js';
 import { type CrashingRun, type CrashLab, type CrashSite, crashLabs, rowsOf } from '../support/crash-lab.js';
 import { maintenanceDepsAt } from '../support/crash-site-deps.js';

@@ -1,14 +1,18 @@
 /** What `moraine feast export` and `serve --feast-registry` write, opened by the unmodified Feast. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createMoraine } from '../../client/index.js';
+import { parseType } from '../../iceberg/index.js';
 import { materializeDirect } from '../../materialization/index.js';
-import { startService } from '../../service/index.js';
+import { createApiKey, startService } from '../../service/index.js';
 import { moraineOk } from '../support/cli.js';
 import { feastProgram } from '../support/feast.js';
 import { FeatureLab } from '../support/feature-lab.js';
 import { describeInterop } from '../support/python.js';
+import { startRestServer } from '../support/rest-server.js';
+import { startMinio } from '../support/s3-server.js';
+import { temporaryFolder } from '../support/temp-folder.js';
 
 /** Features: their types here, values in SQL, and Feast's types, by hand from feast/types.py. */
 const TYPES: Readonly<Record<string, readonly [type: string, sql: string, feast: string]>> = {
@@ -90,7 +94,7 @@ describeInterop('a repository for Feast', () => {
       catalogs: { main: { uri: 'catalog.db', warehouse: 'warehouse' } },
       engine: { threads: 1 },
       online: { readTimeoutMs: 60_000 },
-      server: { port: 0 },
+      server: { port: 0, queueTimeoutMs: 60_000 },
     };
     writeFileSync(join(folder, 'moraine.yaml'), JSON.stringify(config));
     const moraine = await createMoraine({ cwd: folder });
@@ -155,7 +159,12 @@ describeInterop('a repository for Feast', () => {
           ],
         },
         // PyIceberg opens the table by the source.
-        columns: expect.objectContaining({ driver_id: 'long', large: 'long' }) as object,
+        columns: Object.fromEntries(
+          ['types', 'zones', 'global'].map((name) => [
+            name,
+            expect.objectContaining({ driver_id: 'long', large: 'long' }) as object,
+          ]),
+        ),
         online: {
           ...{ driver_id: ['1', '2'], zone: ["'a'", "'a'"], large: ['9007199254740993', 'None'] },
           ...{ text: ["'x'", 'None'], trips: ['-7', 'None'] },
@@ -184,5 +193,148 @@ describeInterop('a repository for Feast', () => {
       await moraine.close();
       await lab.close();
     }
+  });
+
+  test('of maps and a service with API keys is used with the key of the environment', {
+    timeout: 300_000,
+  }, async () => {
+    const lab = await FeatureLab.open();
+    onTestFinished(() => lab.close());
+    const { folder } = lab;
+    const maps: Readonly<Record<string, readonly [type: string, sql: string, feast: string, online: string]>> = {
+      counts: [
+        'map<string, long>',
+        "MAP {'a': 9007199254740993, 'b': NULL}",
+        'Map',
+        "{'a': 9007199254740993, 'b': None}",
+      ],
+      words: ['map<string, string>', "MAP {'': 'x'}", 'Map', "{'': 'x'}"],
+      numbers: ['map<long, double>', 'MAP {7: 0.5}', 'Map', "{'7': 0.5}"],
+      nested: ['map<string, list<int>>', "MAP {'a': [1, 2]}", 'Map', "{'a': [1, 2]}"],
+      several: ['list<map<string, long>>', "[MAP {'a': 1}, MAP {'b': 2}]", 'Array(Map)', "[{'a': 1}, {'b': 2}]"],
+      none: ['map<string, long>', 'NULL', 'Map', 'None'],
+      empty: ['map<string, long>', 'MAP {}', 'Map', '{}'],
+    };
+    const columns = Object.fromEntries(Object.entries(maps).map(([name, [type]]) => [name, type]));
+    await lab.createTable('demo.m', { k: 'long', event_ts: 'timestamptz', ...columns });
+    const values = Object.entries(maps).map(([name, [, sql]]) => `${sql} AS ${name}`);
+    await lab.append('demo.m', `SELECT 1 AS k, '${EVENT}'::TIMESTAMPTZ AS event_ts, ${values.join(', ')}`);
+    const definitions = {
+      entities: [{ name: 'thing', joinKeys: ['k'] }],
+      featureViews: [
+        {
+          ...{ name: 'maps', entities: ['thing'], online: true, features: Object.keys(maps) },
+          source: { table: 'demo.m', timestampField: 'event_ts' },
+        },
+      ],
+      featureServices: [
+        { name: 'all', features: [{ view: 'maps', features: Object.keys(maps).filter((name) => name !== 'empty') }] },
+        { name: 'hollow', features: [{ view: 'maps', features: ['empty'] }] },
+      ],
+    };
+    const keys = join(folder, 'keys.json');
+    const key = await createApiKey(keys, 'feast', ['read']);
+    const config = {
+      catalogs: { main: { uri: 'catalog.db', warehouse: 'warehouse' } },
+      engine: { threads: 1 },
+      online: { readTimeoutMs: 60_000 },
+      server: { port: 0, queueTimeoutMs: 60_000, keys: 'keys.json' },
+    };
+    writeFileSync(join(folder, 'moraine.yaml'), JSON.stringify(config));
+    const moraine = await createMoraine({ cwd: folder });
+    onTestFinished(() => moraine.close());
+    await moraine.apply(definitions);
+    lab.define(definitions);
+    await materializeDirect({ ...lab.deps, catalog: lab.catalog }, { view: 'maps' });
+    const service = await startService({
+      ...{ project: moraine.project, version: '', log: { write: () => undefined } },
+    });
+    onTestFinished(() => service.close());
+    const repository = join(folder, 'feast_repo');
+    await moraineOk(['feast', 'export', repository, '--url', service.url], { cwd: folder });
+    expect(readFileSync(join(repository, 'feature_store.yaml'), 'utf8')).toBe(`# Written by \`moraine feast export\`.
+project: moraine
+provider: local
+registry:
+  path: registry.db
+  cache_ttl_seconds: 5
+online_store:
+  type: remote
+  path: ${service.url}
+auth:
+  type: oidc
+  token_env_var: MORAINE_API_KEY
+entity_key_serialization_version: 3
+`);
+    const ask = (service = 'all'): Promise<Opened> => {
+      const question = JSON.stringify({ service, rows: [{ k: 1 }] });
+      return feastProgram<Opened>('test/interop/programs/feast_export.py', repository, question);
+    };
+    onTestFinished(() => void vi.unstubAllEnvs());
+    vi.stubEnv('MORAINE_API_KEY', undefined);
+    await expect(ask()).rejects.toThrow(
+      /token_env_var='MORAINE_API_KEY' is configured but the environment variable is not set/,
+    );
+    vi.stubEnv('MORAINE_API_KEY', `${key}x`);
+    await expect(ask()).rejects.toThrow(/Failed to get online features: 401|401/);
+    vi.stubEnv('MORAINE_API_KEY', key);
+    const { views, online } = await ask();
+    expect(views['maps']?.features).toEqual(
+      Object.fromEntries(Object.entries(maps).map(([name, [, , feast]]) => [name, feast])),
+    );
+    const readable = Object.entries(maps).filter(([name]) => name !== 'empty');
+    const read = Object.fromEntries(readable.map(([name, [, , , value]]) => [name, [value]]));
+    expect(online).toEqual({ k: ['1'], ...read });
+    // As with empty lists.
+    await expect(ask('hollow')).rejects.toThrow("Couldn't infer value type from empty value");
+  });
+
+  test('names tables of other catalogs and stores so that Feast opens them', { timeout: 300_000 }, async () => {
+    const folder = realpathSync(temporaryFolder());
+    const store = await startMinio();
+    onTestFinished(() => store.close());
+    await store.makeBucket('lake');
+    const rest = await startRestServer(join(folder, 'rest'));
+    onTestFinished(() => rest.close());
+    onTestFinished(() => void vi.unstubAllEnvs());
+    // Secrets come from where PyIceberg's file system looks for them.
+    const [id, secret] = [store.options['s3.access-key-id'], store.options['s3.secret-access-key'] as string];
+    vi.stubEnv('AWS_ACCESS_KEY_ID', id);
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', secret);
+    const secrets = { 's3.secret-access-key': '${AWS_SECRET_ACCESS_KEY}' };
+    const config = {
+      catalogs: {
+        main: { uri: 'catalog.db', warehouse: 'warehouse' },
+        lake: { uri: 'lake.db', warehouse: 's3://lake/w' },
+        java: { type: 'rest', uri: rest.uriOf('java') },
+      },
+      storage: { roots: ['warehouse', 'rest', 's3://lake'], options: { ...store.options, ...secrets } },
+      engine: { threads: 1 },
+    };
+    writeFileSync(join(folder, 'moraine.yaml'), JSON.stringify(config));
+    const moraine = await createMoraine({ cwd: folder });
+    onTestFinished(() => moraine.close());
+    const catalogs = ['main', 'lake', 'java'];
+    const types = { k: 'long', event_ts: 'timestamptz' };
+    for (const catalog of catalogs) {
+      const fields = Object.entries({ ...types, [`f_${catalog}`]: 'string' }).map(([name, type], index) => {
+        return { id: index + 1, name, required: false, type: parseType(type) };
+      });
+      await moraine.createTable(`${catalog}/demo.t`, { schema: { schemaId: 0, identifierFieldIds: [], fields } });
+    }
+    await moraine.apply({
+      entities: [{ name: 'thing', joinKeys: ['k'] }],
+      featureViews: catalogs.map((catalog) => ({
+        ...{ name: `of_${catalog}`, entities: ['thing'], features: [`f_${catalog}`] },
+        source: { table: `${catalog}/demo.t`, timestampField: 'event_ts' },
+      })),
+    });
+    const repository = join(folder, 'feast_repo');
+    await moraineOk(['feast', 'export', repository], { cwd: folder });
+    expect(readFileSync(join(repository, 'registry.db')).includes(secret)).toBe(false);
+    const { columns } = await feastProgram<Opened>('test/interop/programs/feast_export.py', repository, 'null');
+    expect(columns).toEqual(
+      Object.fromEntries(catalogs.map((catalog) => [`of_${catalog}`, { ...types, [`f_${catalog}`]: 'string' }])),
+    );
   });
 });

@@ -200,7 +200,8 @@ describeInterop("Feast's universal tests of online stores, asked anew", () => {
   });
 
   async function post(server: 'feast' | 'moraine', path: string, body: object): Promise<Response> {
-    const headers = { 'content-type': 'application/json' };
+    // Feast's server closes connections that were idle for seconds, perhaps just when one is used again.
+    const headers = { 'content-type': 'application/json', connection: 'close' };
     return await fetch(`${urls[server]}${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
   }
 

@@ -2,7 +2,7 @@
 import { appendFileSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { freePorts } from '../../workers/server/free-ports.js';
 import { type CodeBlock, codeBlocks, shownPattern } from '../support/code-blocks.js';
 import { appendRows, dataFiles, delaysOf, MARCH, makeOperationsProject } from '../support/operations-project.js';
@@ -40,6 +40,8 @@ const standIns = new Map<string, string>();
 let health: readonly string[] = [];
 
 beforeAll(async () => {
+  // The page's configuration takes it from the environment.
+  vi.stubEnv('KAFKA_PASSWORD', 'secret');
   server = await OwnTemporalServer.start(join(folder, 'temporal'));
   connection = await Connection.connect({ address: server.address });
   const [light, heavy, codec] = (await freePorts(3)).map((port) => `127.0.0.1:${port}`);
@@ -53,6 +55,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  vi.unstubAllEnvs();
   await shell.interruptAll();
   for (const worker of workers.values()) worker.kill('SIGKILL');
   await connection.close();

@@ -175,6 +175,7 @@ describe('the pages', () => {
     await page.goto(`${service.url}/docs`);
     const { paths } = (await (await fetch(`${service.url}/openapi.json`)).json()) as { paths: object };
     for (const path of Object.keys(paths)) expect(await textOf(page)).toContain(path);
+    expect(await textOf(page)).toContain('Needs an API key with the scope admin where keys are on.');
     expect(await rowOf(page, 'results[].statuses')).toEqual([
       'results[].statuses',
       'array of string',

@@ -9,6 +9,6 @@ import { runServedPage } from '../support/served-page.js';
 describeInterop('Python', () => {
   it('does what docs/python.md says', { timeout: 600_000 }, async () => {
     const python = pythonEnvironment(join(projectRoot, 'test/interop/requirements-python-page.txt'));
-    expect(await runServedPage('docs/python.md', new Map([['python3 ', `'${python}' -W ignore `]]))).toBe(7);
+    expect(await runServedPage('docs/python.md', new Map([['python3 ', `'${python}' -W ignore `]]))).toBe(8);
   });
 });

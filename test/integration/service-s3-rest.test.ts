@@ -58,8 +58,10 @@ const valuesOf = ({ body }: RemoteAnswer): unknown =>
 const outcomeOf = (answer: RemoteAnswer): unknown => [answer.status, answer.body['code'] ?? valuesOf(answer)];
 
 const MAX_STALENESS_MS = 2_000;
-const SERVER = { port: 0, maxStalenessMs: MAX_STALENESS_MS, groupCommitMs: 50 };
-const start = (online = {}) => startRemoteService({ store, rest }, { server: SERVER, online }, define);
+// A machine that is busy must not shed reads that wait for a store.
+const SERVER = { port: 0, maxStalenessMs: MAX_STALENESS_MS, groupCommitMs: 50, queueTimeoutMs: 10_000 };
+const start = (online = {}, server = {}) =>
+  startRemoteService({ store, rest }, { server: { ...SERVER, ...server }, online }, define);
 
 /** The snapshot that a read is answered from. */
 const snapshotOf = async (remote: RemoteService): Promise<string | null> =>
@@ -139,3 +141,58 @@ test.each([
     expect((await remote.get('/ready')).status).toBe(200);
   },
 );
+
+test.each(['store', 'catalog'] as const)('while the %s answers late, hot reads do not wait for it', async (which) => {
+  // Longer than a read may take, so that one that waited for a single request would fail.
+  const [delayMs, readTimeoutMs, maxStalenessMs] = [800, 400, 20_000];
+  const remote = await start({ readTimeoutMs }, { maxStalenessMs });
+  const first = await read(remote);
+  expect(outcomeOf(first)).toEqual([200, [10, null]]);
+  remote[which].slow(delayMs);
+  const values = new Map([[first.headers.get('moraine-snapshots'), 10]]);
+  const answers: RemoteAnswer[] = [];
+  for (const count of [11, 12]) {
+    const wanted = `trips=${await write(remote.other, 1, T3, count)}`;
+    values.set(wanted, count);
+    do {
+      answers.push(await read(remote));
+      await sleep(20);
+    } while (answers.at(-1)?.status === 200 && answers.at(-1)?.headers.get('moraine-snapshots') !== wanted);
+  }
+  for (const answer of answers) {
+    expect(outcomeOf(answer)).toEqual([200, [values.get(answer.headers.get('moraine-snapshots')), null]]);
+    expect(Number(answer.headers.get('moraine-staleness-ms'))).toBeLessThanOrEqual(maxStalenessMs);
+  }
+  // The commits came later than reads that were answered meanwhile.
+  const snapshots = answers.map(({ headers }) => headers.get('moraine-snapshots'));
+  expect([...new Set(snapshots)]).toEqual([...values.keys()]);
+});
+
+test('while new rows take longer than maxStalenessMs to arrive, reads have the old ones within it, and then 503', async () => {
+  const remote = await start();
+  expect(outcomeOf(await read(remote))).toEqual([200, [10, null]]);
+  remote.store.slow(3 * MAX_STALENESS_MS, /\.parquet/);
+  await write(remote.other, 1, T3, 11);
+  const answers: RemoteAnswer[] = [];
+  do {
+    await sleep(50);
+    answers.push(await read(remote));
+  } while (JSON.stringify(valuesOf(answers.at(-1) as RemoteAnswer)) !== '[11,null]');
+  const outcomes = answers.map((answer) => JSON.stringify(outcomeOf(answer)));
+  // Each of them for a while, in this order.
+  expect(outcomes.filter((outcome, place) => outcome !== outcomes[place - 1])).toEqual([
+    '[200,[10,null]]',
+    '[503,"STORAGE_UNAVAILABLE"]',
+    '[200,[11,null]]',
+  ]);
+  for (const { status, headers, body } of answers) {
+    if (status === 200) expect(Number(headers.get('moraine-staleness-ms'))).toBeLessThanOrEqual(MAX_STALENESS_MS);
+    else {
+      expect(headers.get('retry-after')).toBe('1');
+      expect(body['error']).toMatch(
+        /^The decoded rows of feature view 'trips' are \d+ ms old, and may be 2000 ms old \(maxStalenessMs\)\. Newer ones at s3:\/\/lake\/rest\/\S+ are being read and did not come within 100 ms \(readTimeoutMs\)\.$/,
+      );
+      expect(body['remedy']).toMatch(/^Check how fast the storage answers .* longer maxStalenessMs\.$/);
+    }
+  }
+});

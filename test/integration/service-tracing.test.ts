@@ -63,7 +63,7 @@ test('each request is a span below its caller, sent when the service ends', asyn
   expect(await ask(service, '/tables/demo/none/files?snapshot=12345678987654321')).toBe(404);
   expect(await ask(service, '/nowhere')).toBe(404);
   expect(await ask(service, '/materialize-incremental', { end_ts: '2030-01-01T00:00:00Z' })).toBe(503);
-  expect(receiver.spans).toEqual([]);
+  expect(requestSpans(receiver.spans)).toEqual([]);
   expect(await service.stop()).toBe(0);
 
   const common = { 'url.scheme': 'http', 'network.protocol.version': '1.1' };
@@ -121,21 +121,64 @@ test('each request is a span below its caller, sent when the service ends', asyn
   ]);
 });
 
-test('statements of DuckDB are below the request that they run for', async () => {
+/** The names of the spans from a span up to the request that it is for. */
+function pathOf(spans: readonly ReceivedSpan[], { name, parentSpanId }: ReceivedSpan): readonly string[] {
+  const parent = spans.find(({ spanId }) => spanId === parentSpanId);
+  return [name, ...(parent === undefined ? [] : pathOf(spans, parent))];
+}
+
+const pathsOf = (spans: readonly ReceivedSpan[], name: string): readonly (readonly string[])[] =>
+  spans.filter((span) => span.name === name).map((span) => pathOf(spans, span));
+
+test('statements of a write are below its group commit, those of a cold read below the decoding of its rows', async () => {
   const { folder } = await createProject();
   const receiver = await startCollector();
   const service = await startServiceProcess(folder);
+  expect(await ask(service, '/get-online-features', QUESTION)).toBe(200);
+  // Its rows are in memory.
+  expect(await ask(service, '/get-online-features', QUESTION)).toBe(200);
   const write = {
     feature_view_name: 'readings',
     df: { sensor: [7], event_timestamp: ['2020-01-01T00:00:00'], reading: [0.25] },
   };
   expect(await ask(service, '/write-to-online-store', write)).toBe(200);
   expect(await service.stop()).toBe(0);
-  const [request] = requestSpans(receiver.spans);
-  expect(receiver.spans.map(({ name, parentSpanId }) => [name, parentSpanId === request?.spanId])).toContainEqual([
-    'duckdb COPY',
-    true,
+  const { spans } = receiver;
+  expect(pathsOf(spans, 'duckdb COPY')).toEqual([['duckdb COPY', 'group commit', 'POST /write-to-online-store']]);
+  const decodings = spans.filter(({ name }) => name === 'decode rows');
+  const [read] = requestSpans(spans);
+  expect(
+    decodings.map((span) => [span.parentSpanId, span.links?.map(({ spanId }) => spanId), attributesOf(span)]),
+  ).toEqual([[read?.spanId, [read?.spanId], { 'moraine.view': 'readings', 'moraine.decode.parts': 1 }]]);
+  const selects = spans.filter(({ parentSpanId }) => parentSpanId === decodings[0]?.spanId);
+  expect(selects.map(({ name }) => name)).toContain('duckdb SELECT');
+  // Nothing that no request waits for is in its trace: the merging of the written row, for one.
+  expect(spans.filter(({ parentSpanId }) => parentSpanId === undefined)).toEqual([]);
+});
+
+test('the process of a retrieval is a span below its request, with its statements below it', async () => {
+  const { folder } = await createProject();
+  const receiver = await startCollector();
+  const service = await startServiceProcess(folder);
+  const entities = { sensor: [7], event_timestamp: ['2030-01-01T00:00:00Z'] };
+  expect(await ask(service, '/get-historical-features', { entities, features: ['readings'] })).toBe(200);
+  expect(await ask(service, '/get-historical-features', { entities, features: ['reading'] })).toBe(404);
+  expect(await service.stop()).toBe(0);
+  const processes = receiver.spans.filter(({ name }) => name === 'offline process');
+  expect(processes.map((span) => [pathOf(receiver.spans, span), span.status.code, attributesOf(span)])).toEqual([
+    [['offline process', 'POST /get-historical-features'], 0, { 'moraine.work': 'historical' }],
+    [
+      ['offline process', 'POST /get-historical-features'],
+      ERROR,
+      { 'moraine.work': 'historical', 'error.type': 'FEATURE_VIEW_NOT_FOUND' },
+    ],
   ]);
+  const up = ['offline work', 'offline process', 'POST /get-historical-features'];
+  expect(pathsOf(receiver.spans, 'offline work')).toEqual([up, up]);
+  const statements = receiver.spans.filter(({ name }) => name.startsWith('duckdb '));
+  const paths = statements.map((span) => pathOf(receiver.spans, span));
+  expect(paths).toContainEqual(['duckdb SELECT', ...up]);
+  for (const path of paths) expect(path.slice(1)).toEqual(up);
 });
 
 test('a group commit is a span below its first write, and linked to each', async () => {

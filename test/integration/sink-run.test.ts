@@ -1,10 +1,12 @@
 /** `moraine sink run` as a command, killed again and again: each record is in the table once, in whole batches. */
 import { once } from 'node:events';
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { moraine, moraineOk, startMoraine } from '../support/cli.js';
+import { numberIn } from '../support/environment.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 
 const SCHEMA = {
@@ -16,6 +18,8 @@ const SCHEMA = {
   ],
 };
 const BATCH = 100;
+/** Importing the number of rounds made it shorter. */
+vi.setConfig({ testTimeout: 600_000 });
 
 const lines = (from: number, to: number): string =>
   Array.from({ length: to - from }, (_, index) => {
@@ -48,31 +52,37 @@ async function ids(ok: Ok): Promise<readonly number[]> {
 
 const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, id) => id);
 
-it('a run that is killed at any moment has written whole batches, and the next one goes on behind them', async () => {
-  const { folder, ok } = await project();
-  const [first, second] = [4_000, 3_050];
-  writeFileSync(join(folder, 'a.ndjson'), lines(0, first));
-  writeFileSync(join(folder, 'b.ndjson'), lines(first, first + second));
-  const run = ['sink', 'run', 'iot.uplinks', 'a.ndjson', 'b.ndjson', '--batch-size', String(BATCH)];
-  let [kills, code] = [0, null as number | null];
-  for (let life = 400; code !== 0; life += 200) {
-    const child = startMoraine(run, { cwd: folder });
-    const ended = once(child, 'exit');
-    const timer = setTimeout(() => child.kill('SIGKILL'), life);
-    [code] = (await ended) as [number | null];
-    clearTimeout(timer);
-    if (code === 0) break;
-    kills += 1;
-    const found = await ids(ok);
-    expect(found).toEqual(upTo(found.length));
-    // The last batch of the first file has no more than are left.
-    expect(found.length % BATCH).toBe(0);
-  }
-  expect(kills).toBeGreaterThan(1);
-  expect(await ids(ok)).toEqual(upTo(first + second));
-  expect(await ok(...run)).toContain('iot.uplinks: nothing new.\n');
-  expect(await ids(ok)).toEqual(upTo(first + second));
-});
+/** `MORAINE_SINK_ROUNDS` (1): in each the kills come at other moments. */
+const rounds = Array.from({ length: numberIn('MORAINE_SINK_ROUNDS', /^[1-9]\d{0,3}$/) ?? 1 }, (_, round) => round);
+
+it.each(rounds)(
+  'a run that is killed at any moment has written whole batches, and the next one goes on behind them (round %d)',
+  async (round) => {
+    const { folder, ok } = await project();
+    const [first, second] = [4_000, 3_050];
+    writeFileSync(join(folder, 'a.ndjson'), lines(0, first));
+    writeFileSync(join(folder, 'b.ndjson'), lines(first, first + second));
+    const run = ['sink', 'run', 'iot.uplinks', 'a.ndjson', 'b.ndjson', '--batch-size', String(BATCH)];
+    let [kills, code] = [0, null as number | null];
+    for (let life = 400 + ((round * 37) % 200); code !== 0; life += 200) {
+      const child = startMoraine(run, { cwd: folder });
+      const ended = once(child, 'exit');
+      const timer = setTimeout(() => child.kill('SIGKILL'), life);
+      [code] = (await ended) as [number | null];
+      clearTimeout(timer);
+      if (code === 0) break;
+      kills += 1;
+      const found = await ids(ok);
+      expect(found).toEqual(upTo(found.length));
+      // The last batch of the first file has no more than are left.
+      expect(found.length % BATCH).toBe(0);
+    }
+    expect(kills).toBeGreaterThan(1);
+    expect(await ids(ok)).toEqual(upTo(first + second));
+    expect(await ok(...run)).toContain('iot.uplinks: nothing new.\n');
+    expect(await ids(ok)).toEqual(upTo(first + second));
+  },
+);
 
 it('files that grow are read on, and an interrupted run has written what it has read', async () => {
   const { folder, ok } = await project();
@@ -105,6 +115,36 @@ it('files that grow are read on, and an interrupted run has written what it has 
   expect(written).toBeLessThan(60_000);
 });
 
+it('files are known by what they hold: renamed, moved and copied ones are not written again', async () => {
+  const { folder, ok } = await project();
+  const inFolder = (name: string) => join(folder, name);
+  writeFileSync(inFolder('app.ndjson'), lines(0, 150));
+  const run = (...files: string[]) => ok('sink', 'run', 'iot.uplinks', ...files, '--batch-size', '100');
+  await run('app.ndjson');
+  // Rotated: the old file has got its last lines, and a new one has its name.
+  appendFileSync(inFolder('app.ndjson'), lines(150, 170));
+  renameSync(inFolder('app.ndjson'), inFolder('app.ndjson.1'));
+  writeFileSync(inFolder('app.ndjson'), lines(170, 200));
+  expect(await run('app.ndjson.1', 'app.ndjson')).toContain('wrote 50 rows');
+  expect(await ids(ok)).toEqual(upTo(200));
+  copyFileSync(inFolder('app.ndjson'), inFolder('copy.ndjson'));
+  expect(await run('copy.ndjson', 'app.ndjson', 'app.ndjson.1')).toContain('nothing new');
+  // Two copies in one run, of which one goes on; and files that begin with the same line.
+  const heartbeat = '{"id": 200}\n';
+  writeFileSync(inFolder('one.ndjson'), heartbeat + lines(201, 210));
+  copyFileSync(inFolder('one.ndjson'), inFolder('same.ndjson'));
+  appendFileSync(inFolder('same.ndjson'), lines(210, 220));
+  writeFileSync(inFolder('other.ndjson'), heartbeat + lines(220, 260));
+  await run('one.ndjson', 'same.ndjson', 'other.ndjson');
+  const all = [...upTo(260), 200].sort((a, b) => a - b);
+  expect(await ids(ok)).toEqual(all);
+  expect(await run('other.ndjson', 'same.ndjson')).toContain('nothing new');
+  truncateSync(inFolder('app.ndjson'), Buffer.byteLength(lines(170, 180)));
+  const cut = await moraine(['sink', 'run', 'iot.uplinks', 'app.ndjson'], { cwd: folder });
+  expect(cut.stderr).toContain('begins like a file that the table has up to byte');
+  expect(await ids(ok)).toEqual(all);
+});
+
 it('a record that does not fit is named, and its batch is not written', async () => {
   const { folder, ok } = await project();
   const bad = async (record: string): Promise<string> => {
@@ -117,7 +157,7 @@ it('a record that does not fit is named, and its batch is not written', async ()
     return stderr;
   };
   const from = Buffer.byteLength(lines(0, 100));
-  const place = `a.ndjson (bytes ${from} to `;
+  const place = `a.ndjson, byte ${from + Buffer.byteLength(lines(100, 150))}: `;
   for (const record of ['{"id": "x"}', '{"id": 1.5}', '{"id": 9223372036854775808}', '{"id": null}', '{"id": 1', '[1]'])
     expect(await bad(record)).toContain(place);
   expect(await bad('{"id": 150, "at": "2026-02-30T00:00:00Z"}')).toContain(place);
@@ -125,4 +165,67 @@ it('a record that does not fit is named, and its batch is not written', async ()
   writeFileSync(join(folder, 'a.ndjson'), lines(0, 160));
   await ok('sink', 'run', 'iot.uplinks', 'a.ndjson');
   expect(await ids(ok)).toEqual(upTo(160));
+});
+
+it('records are mapped to columns, and bad ones are left out and counted, if asked for', async () => {
+  const { folder, ok } = await project();
+  const record = (id: unknown, more: object = {}) =>
+    `${JSON.stringify({ up: { id }, ms: 1_767_225_600_000, ...more })}\n`;
+  const bad = [record('x'), record(1.5), '{"up": \n', record(null), record(9, { device: 5 }), '[]\n'];
+  writeFileSync(join(folder, 'a.ndjson'), [record(0), ...bad, record(1, { extra: true }), record(2)].join(''));
+  const run = [
+    'sink',
+    'run',
+    'iot.uplinks',
+    'a.ndjson',
+    '--field',
+    'id=up.id',
+    '--field',
+    'at=ms',
+    '--time',
+    'at=epoch_ms',
+    '--extra-fields',
+    'ignore',
+  ];
+  const stopped = await moraine(run, { cwd: folder });
+  expect([stopped.code, stopped.stderr]).toEqual([
+    2,
+    expect.stringContaining(
+      `a.ndjson, byte ${Buffer.byteLength(record(0))}: column "id": "x" does not fit long exactly.`,
+    ),
+  ]);
+  const { stdout, stderr } = await moraine([...run, '--bad-records', 'drop'], { cwd: folder });
+  expect(stdout).toContain('wrote 3 rows in 1 commit');
+  expect(stdout).toContain(
+    'Left out: 6 records (WRONG_TYPE 2, OUT_OF_RANGE 1, MALFORMED_JSON 1, MISSING_REQUIRED 1, NOT_AN_OBJECT 1).\n',
+  );
+  expect(stderr).toContain('a.ndjson, byte');
+  const rows = (await ok('table', 'scan', 'iot.uplinks'))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as object);
+  expect(rows).toEqual([0, 1, 2].map((id) => ({ id, device: null, at: '2026-01-01T00:00:00.000000Z' })));
+  expect(await ok(...run)).toContain('nothing new');
+  const usage = await moraine([...run, '--time', 'at=epoch'], { cwd: folder });
+  expect(usage.stderr).toContain('at is given twice');
+});
+
+it('standard input is written once it comes, and a table may be made of the first file', async () => {
+  const { folder, ok } = await project();
+  const child = startMoraine(['sink', 'run', 'iot.uplinks', '-', '--batch-size', '100'], {
+    cwd: folder,
+    stdin: 'pipe',
+  });
+  const ended = once(child, 'close');
+  const stdin = child.stdin as unknown as Writable;
+  stdin.write(lines(0, 150));
+  while ((await ids(ok)).length < 100) await sleep(100);
+  stdin.end(`${lines(150, 180)}{"id": 180}`);
+  expect((await ended)[0]).toBe(0);
+  expect(await ids(ok)).toEqual(upTo(181));
+  writeFileSync(join(folder, 'a.ndjson'), lines(0, 30));
+  const created = ['sink', 'run', 'iot.fresh', 'a.ndjson', '--create', '--partition', 'bucket[2](id)'];
+  expect(await ok(...created)).toContain('wrote 30 rows in 1 commit');
+  expect(await ok(...created)).toContain('nothing new');
+  expect(await ok('table', 'show', 'iot.fresh')).toContain('bucket[2](id)');
 });

@@ -53,12 +53,12 @@ test('a workflow that does not exist is answered with the nearest names', async 
   );
   expect(await answer('x')).toBe(
     'INVALID_ARGUMENT: There is no workflow "x". ' +
-      "There are 'materialize', 'backfill', 'trainingSet', 'compact', 'maintain', 'maintainTables'.",
+      "There are 'materialize', 'backfill', 'trainingSet', 'compact', 'maintain', 'maintainTables', 'ingest'.",
   );
 });
 
 describe('an input that is too large (faults 52)', () => {
-  test.each(['materialize', 'backfill', 'compact', 'maintain', 'maintainTables', 'trainingSet'])(
+  test.each(['materialize', 'backfill', 'compact', 'maintain', 'maintainTables', 'trainingSet', 'ingest'])(
     'of %s: it fails at once, with the size, and starts nothing',
     async (workflow) => {
       const small = await SmallProject.create();

@@ -6,7 +6,8 @@
 import { expect, test } from 'vitest';
 import { isMoraineError } from '../../errors/index.js';
 import { commitRewrite, commitRewriteManifests, commitUpdates } from '../../tables/index.js';
-import { numberIn, runs, seed, timeLimit } from '../support/property-runs.js';
+import { numberIn } from '../support/environment.js';
+import { runs, seed, timeLimit } from '../support/property-runs.js';
 import { type NewRow, type ReadRow, RowTable, type StagedRewrite } from '../support/row-table.js';
 import { Random } from '../worlds/random.js';
 

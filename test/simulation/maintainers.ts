@@ -1,8 +1,8 @@
 /** Those who keep the table in shape, and those who read it. None of them changes a row, but for rollbacks. */
+import type { TableIdentifier } from '../../catalogs/index.js';
 import { isMoraineError } from '../../errors/index.js';
 import type { MaintenanceDeps } from '../../maintenance/deps.js';
 import { commitExpiry, deleteExpiredFiles, stageExpiry } from '../../maintenance/expiry/expire.js';
-import { releaseLease, takeLease } from '../../maintenance/leases/leases.js';
 import { sweepOrphans } from '../../maintenance/sweep/orphans.js';
 import {
   type ArrivedDeletes,
@@ -13,13 +13,15 @@ import {
   commitUpdates,
   type PlannedFile,
   planFiles,
+  releaseLease,
   selectSnapshot,
   type Table,
+  takeLease,
 } from '../../tables/index.js';
 import { Violation } from './model.js';
 import { asListed, withoutLeases } from './planted-bugs.js';
 import { readLiveRows, readPositions, writePositions, writeRows } from './row-files.js';
-import { type Client, GRACE_MS, type Role, readSnapshot, type World } from './world.js';
+import { type Client, GRACE_MS, IDENTIFIER, type Role, readSnapshot, type World } from './world.js';
 
 const EXPIRY = { olderThanMs: 5_000n, retainLast: 1 };
 
@@ -115,8 +117,12 @@ async function rewriteGroup(table: Table, name: string, p: number, group: readon
   return { files: [file], rebase };
 }
 
-function depsOf(client: Client, seen: (table: Table) => Table | Promise<Table> = (table) => table): MaintenanceDeps {
-  const load = async () => await seen(await client.load());
+function depsOf(
+  client: Client,
+  identifier: TableIdentifier,
+  seen: (table: Table) => Table | Promise<Table> = (table) => table,
+): MaintenanceDeps {
+  const load = async () => await seen(await client.load(identifier));
   return {
     loadTable: load,
     tables: async function* () {
@@ -136,15 +142,16 @@ function depsOf(client: Client, seen: (table: Table) => Table | Promise<Table> =
   };
 }
 
-const NAME = 'simulated.shop.orders';
+const nameOf = ({ namespace, name }: TableIdentifier): string => ['simulated', ...namespace, name].join('.');
 
-export function expirer(times: number): Role {
+/** @param identifier the table that the world is about, unless given */
+export function expirer(times: number, identifier: TableIdentifier = IDENTIFIER): Role {
   return repeatedly(times, 8_000, async (client) => {
-    const deps = depsOf(client);
-    const { planLocation } = await stageExpiry(deps, NAME, EXPIRY);
+    const [deps, name] = [depsOf(client, identifier), nameOf(identifier)];
+    const { planLocation } = await stageExpiry(deps, name, EXPIRY);
     if (planLocation === null) return;
-    await commitExpiry(deps, NAME, planLocation);
-    await deleteExpiredFiles(deps, NAME, planLocation);
+    await commitExpiry(deps, name, planLocation);
+    await deleteExpiredFiles(deps, name, planLocation);
   });
 }
 
@@ -156,12 +163,18 @@ interface SweeperBugs {
   readonly sweepsByLists?: boolean;
 }
 
-export function sweeper(world: World, times: number, { ignoresLeases, sweepsByLists }: SweeperBugs = {}): Role {
+/** @param identifier the table that the world is about, unless given */
+export function sweeper(
+  world: World,
+  times: number,
+  { ignoresLeases, sweepsByLists }: SweeperBugs = {},
+  identifier: TableIdentifier = IDENTIFIER,
+): Role {
   const seen = ignoresLeases === true ? withoutLeases : sweepsByLists === true ? asListed : undefined;
   return repeatedly(times, 120_000, async (client) => {
-    const deps = depsOf(client, seen);
+    const deps = depsOf(client, identifier, seen);
     world.sweepers.add(client.worker);
-    await sweepOrphans(deps, NAME, { olderThanMs: BigInt(GRACE_MS), allowYoung: true });
+    await sweepOrphans(deps, nameOf(identifier), { olderThanMs: BigInt(GRACE_MS), allowYoung: true });
   });
 }
 

@@ -2,7 +2,13 @@
  * The oracle: what the table must hold after every commit. It hears of a commit at the moment when the catalog's pointer moves, looks
  * up what the commit was to do, and does that to a set of rows.
  */
-import { ancestors, currentSnapshot, parseTableMetadata, type TableMetadata } from '../../iceberg/index.js';
+import {
+  ancestors,
+  currentSnapshot,
+  parseTableMetadata,
+  type Snapshot,
+  type TableMetadata,
+} from '../../iceberg/index.js';
 import type { Row } from './row-files.js';
 
 type Rows = ReadonlyMap<number, Row>;
@@ -28,6 +34,14 @@ interface State {
 
 const EMPTY: State = { rows: new Map(), keys: new Set() };
 
+/** Watches commits that no attempt announces. */
+export interface Watcher {
+  /** A snapshot is the current one for the first time. @returns the rows that it adds, unless an attempt announced it */
+  onSnapshot(snapshot: Snapshot): readonly Row[];
+  /** The pointer has moved. */
+  onSwap(metadata: TableMetadata): void;
+}
+
 export class Violation extends Error {
   override readonly name = 'Violation';
 }
@@ -40,6 +54,7 @@ export class Model {
   /** Violations that were found at moments when nobody could be told. */
   readonly violations: string[] = [];
   metadata: TableMetadata | undefined;
+  watcher: Watcher | undefined;
 
   /** Announces an attempt to commit, before it begins. */
   begin(attempt: string, key: string, effect: Effect): void {
@@ -73,6 +88,11 @@ export class Model {
   onSwap(content: Uint8Array): void {
     const metadata = parseTableMetadata(content);
     this.metadata = metadata;
+    this.#add(metadata);
+    this.watcher?.onSwap(metadata);
+  }
+
+  #add(metadata: TableMetadata): void {
     const snapshot = currentSnapshot(metadata);
     if (metadata.lastSequenceNumber > this.#lastSequenceNumber + 1n)
       this.violations.push('a sequence number was left out');
@@ -84,12 +104,15 @@ export class Model {
     }
     this.#lastSequenceNumber = metadata.lastSequenceNumber;
     const before = this.#states.get(snapshot.parentSnapshotId ?? -1n) ?? EMPTY;
-    this.#states.set(snapshot.snapshotId, this.#after(before, snapshot.summary));
+    this.#states.set(snapshot.snapshotId, this.#after(before, snapshot));
   }
 
-  #after(before: State, summary: ReadonlyMap<string, string>): State {
-    const attempt = this.#attempts.get(summary.get(ATTEMPT) ?? '');
-    if (attempt === undefined) return before; // a rewrite: other files, the same rows
+  #after(before: State, snapshot: Snapshot): State {
+    const added = this.watcher?.onSnapshot(snapshot) ?? [];
+    const attempt = this.#attempts.get(snapshot.summary.get(ATTEMPT) ?? '');
+    // A rewrite, unless a watcher knows better: other files, the same rows.
+    if (attempt === undefined)
+      return { ...before, rows: new Map([...before.rows, ...added.map((row) => [row.id, row] as const)]) };
     if (before.keys.has(attempt.key)) this.violations.push(`${attempt.key} was committed twice`);
     if (attempt.hasFailed) this.violations.push(`${attempt.key} landed after it was reported as failed`);
     return { rows: attempt.effect(before.rows), keys: new Set([...before.keys, attempt.key]) };

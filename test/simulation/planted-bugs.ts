@@ -1,10 +1,9 @@
 /** Wrappers that take a safeguard away, to see that the simulation misses it. */
 import type { Catalog, LoadedTable, TableIdentifier } from '../../catalogs/index.js';
 import { parseTableMetadata } from '../../iceberg/index.js';
-import { LEASE_PREFIX } from '../../maintenance/leases/leases.js';
 import { listFiles } from '../../storage/index.js';
 import type { Table } from '../../tables/index.js';
-import { RECENT_RUNS, RUN_KEY } from '../../tables/index.js';
+import { LEASE_PREFIX, RECENT_RUNS, RUN_KEY } from '../../tables/index.js';
 
 /** A catalog in which no earlier run is found by its key. */
 export function withoutKeys(catalog: Catalog): Catalog {

@@ -15,8 +15,19 @@ export interface PlacedRow extends Row {
   readonly position: number;
 }
 
+/** A dead letter, as far as the simulation looks at it. */
+export interface Letter {
+  readonly id: string;
+  readonly sink: string;
+  readonly batch: string;
+  /** Null: the record had no position. */
+  readonly source: string | null;
+  readonly position: number | null;
+}
+
 interface Content {
   readonly rows?: readonly Row[];
+  readonly letters?: readonly Letter[];
   readonly positions?: readonly number[];
   readonly keys?: readonly number[];
 }
@@ -27,7 +38,7 @@ async function write(table: Table, name: string, p: number, content: Content, de
   const bytes = new TextEncoder().encode(JSON.stringify(content));
   const filePath = `${table.metadata.location}/data/${name}`;
   await table.io.create(filePath, bytes);
-  const count = (content.rows ?? content.positions ?? content.keys ?? []).length;
+  const count = (content.rows ?? content.letters ?? content.positions ?? content.keys ?? []).length;
   return {
     filePath,
     specId: 0,
@@ -41,6 +52,11 @@ async function write(table: Table, name: string, p: number, content: Content, de
 /** @param name of the file, never used before */
 export function writeRows(table: Table, name: string, p: number, rows: readonly Row[]): Promise<DataFile> {
   return write(table, `${name}.rows`, p, { rows }, { content: 'data', fileFormat: 'PARQUET' });
+}
+
+/** @param day the partition: days since 1970 */
+export function writeLetters(table: Table, name: string, day: number, letters: readonly Letter[]): Promise<DataFile> {
+  return write(table, `${name}.letters`, day, { letters }, { content: 'data', fileFormat: 'PARQUET' });
 }
 
 /** An equality-delete file for rows of a partition with these keys. */
@@ -80,6 +96,11 @@ async function read(io: FileIO, { filePath }: DataFile): Promise<Content> {
 export async function readPositions(io: FileIO, deletes: readonly DataFile[]): Promise<number[]> {
   const contents = await Promise.all(deletes.map((file) => read(io, file)));
   return [...new Set(contents.flatMap(({ positions }) => positions ?? []))].sort((a, b) => a - b);
+}
+
+/** The dead letters of a planned file, which has no deletes. */
+export async function readLetters(io: FileIO, { file }: PlannedFile): Promise<readonly Letter[]> {
+  return (await read(io, file)).letters ?? [];
 }
 
 /** The rows that a planned file's deletes leave. */

@@ -59,6 +59,6 @@ function leftBehind({ skipsDeletesOnRewrite = false, skipsRemovedFilesOnRewrite 
 }
 
 /** A live file that is not there breaks the promise, too. Everything else is an error of the simulation itself. */
-function asViolation(error: unknown): unknown {
+export function asViolation(error: unknown): unknown {
   return isMoraineError(error) ? new Violation(`${error.code}: ${error.message}`, { cause: error }) : error;
 }

@@ -1,6 +1,7 @@
 /** One simulated world: a table, those who work on it, and the oracle that watches. Everything in it follows from the seed. */
-import type { Catalog, Clock, CreateTableRequest } from '../../catalogs/index.js';
+import type { Catalog, Clock, CreateTableRequest, TableIdentifier } from '../../catalogs/index.js';
 import { MemoryPointers, openMemoryCatalog } from '../../catalogs/memory/memory-catalog.js';
+import { parseTableMetadata, type TableMetadata } from '../../iceberg/index.js';
 import { CLOCK_PREFIX } from '../../maintenance/sweep/storage-clock.js';
 import type { FileIO } from '../../storage/index.js';
 import { loadTable, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
@@ -9,7 +10,7 @@ import { type Gate, OPEN_GATE } from './gate.js';
 import { MemoryFileIO, MemoryStorage, type StorageTraits } from './memory-file-io.js';
 import { Model, Violation } from './model.js';
 import { RequirementsOnly } from './requirements-only.js';
-import { type PlacedRow, readLiveRows } from './row-files.js';
+import { type Letter, type PlacedRow, readLetters, readLiveRows } from './row-files.js';
 import { type Faults, Scheduler, type Worker } from './scheduler.js';
 import { seedIds } from './seeded-ids.js';
 
@@ -17,6 +18,8 @@ import { seedIds } from './seeded-ids.js';
 export const GRACE_MS = 60_000;
 
 export const IDENTIFIER = { namespace: ['shop'], name: 'orders' };
+/** The table of dead letters, in worlds that have one. */
+export const DEAD_LETTERS = { namespace: ['shop'], name: 'dead_letters' };
 
 const TABLE: CreateTableRequest = {
   schema: {
@@ -55,7 +58,8 @@ export interface Client {
   readonly worker: Worker;
   readonly io: FileIO;
   readonly catalog: Catalog;
-  load(): Promise<Table>;
+  /** @param identifier the table that the world is about, unless given */
+  load(identifier?: TableIdentifier): Promise<Table>;
   random: Random;
 }
 
@@ -75,6 +79,11 @@ export class World {
   readonly #root: string;
   /** The server of a catalog that has only requirements; null: workers swap the pointer themselves. */
   readonly #server: RequirementsOnly | null;
+  /** Called after every commit to their table. */
+  readonly #watchers: { readonly table: string; readonly check: () => Promise<void> }[] = [];
+  /** Told of every commit to another table than that of the world, at the moment when its pointer moves. */
+  onOtherSwap: (metadata: TableMetadata) => void = () => undefined;
+  readonly #checks: Promise<void>[] = [];
   #workers = 0;
 
   /** @param traits of the storage, in place of those that the seed gives it */
@@ -91,14 +100,44 @@ export class World {
     this.#server = this.random.chance(0.5) ? new RequirementsOnly(this.#catalog(OPEN_GATE, this.#calmClock())) : null;
   }
 
-  /** Creates the table. Before the simulation begins, without faults. */
-  async create(): Promise<void> {
-    const { catalog } = this.#client({ name: 'creator', isAlive: true, gate: OPEN_GATE, clock: this.#calmClock() });
+  /** Creates the table. Before the simulation begins, without faults. @param properties of the table, beside those of every table */
+  async create(properties: ReadonlyMap<string, string> = new Map()): Promise<void> {
+    const { catalog } = this.#calmClient('creator');
     const formatVersion = this.random.pick([2, 3] as const);
     await catalog.createNamespace(IDENTIFIER.namespace);
-    const { metadata } = await catalog.createTable(IDENTIFIER, { ...TABLE, properties: PROPERTIES, formatVersion });
+    const { metadata } = await catalog.createTable(IDENTIFIER, {
+      ...TABLE,
+      properties,
+      formatVersion,
+    });
     this.model.metadata = metadata;
-    this.#pointers.onSwap = (_from, to) => this.model.onSwap(this.storage.require(to).content);
+    this.#pointers.onSwap = (_from, to) => {
+      const { content } = this.storage.require(to);
+      const { name } = IDENTIFIER;
+      const isOfWorld = to.startsWith(`${metadata.location}/`);
+      if (isOfWorld) this.model.onSwap(content);
+      else this.onOtherSwap(parseTableMetadata(content));
+      const watching = this.#watchers.filter(({ table }) => (table === name) === isOfWorld);
+      this.#checks.push(...watching.map(({ check }) => check()));
+    };
+  }
+
+  /** Lets somebody do something before the simulation begins, without faults. */
+  prepare(role: Role): Promise<void> {
+    return role(this.#calmClient('creator'));
+  }
+
+  /** Reads a table after every commit to it, before anything else happens. @param check throws a {@link Violation} */
+  watch(check: (table: Table) => Promise<void>, identifier: TableIdentifier = IDENTIFIER): void {
+    const watcher = this.#calmClient('watcher');
+    const checkNow = async () => {
+      try {
+        await check(await watcher.load(identifier));
+      } catch (error) {
+        this.model.violations.push(error instanceof Error ? error.message : String(error));
+      }
+    };
+    this.#watchers.push({ table: identifier.name, check: checkNow });
   }
 
   /** Lets somebody work, and again whenever the worker dies; now and then by two workers at once. */
@@ -118,14 +157,20 @@ export class World {
 
   readonly #roles = new Map<Worker, { readonly name: string; readonly role: Role }>();
 
-  /** Runs the world to its end and compares every snapshot that is left with the oracle. @throws Violation */
-  async run(): Promise<void> {
+  /**
+   * Runs the world to its end and compares every snapshot that is left with the oracle.
+   * @param finish does what is left to do, without faults
+   * @throws Violation
+   */
+  async run(finish: Role = () => Promise.resolve()): Promise<void> {
     this.scheduler.onCrash = (worker) => {
       const employed = this.#roles.get(worker);
       if (employed !== undefined) this.#start(employed.name, employed.role);
     };
     await this.scheduler.run();
-    const client = this.#client({ name: 'auditor', isAlive: true, gate: OPEN_GATE, clock: this.#calmClock() });
+    const client = this.#calmClient('auditor');
+    await finish(client);
+    await Promise.all(this.#checks);
     const table = await client.load();
     for (const { snapshotId } of table.metadata.snapshots) {
       this.model.check(snapshotId, await readSnapshot(table, snapshotId));
@@ -140,19 +185,25 @@ export class World {
     const io = new MemoryFileIO(this.storage, [this.#root], gate);
     const catalog = this.#server === null ? this.#catalog(gate, clock) : this.#server.client(worker.gate, clock);
     const random = new Random(`${worker.name} ${this.random.int(0, 2 ** 30)}`);
-    return { worker, io, catalog, random, load: () => loadTable(catalog, io, IDENTIFIER) };
+    return { worker, io, catalog, random, load: (identifier = IDENTIFIER) => loadTable(catalog, io, identifier) };
+  }
+
+  #calmClient(name: string): Client {
+    return this.#client({ name, isAlive: true, gate: OPEN_GATE, clock: this.#calmClock() });
   }
 
   #catalog(gate: Gate, clock: Clock): Catalog {
     const io = new MemoryFileIO(this.storage, [this.#root], gate);
-    return openMemoryCatalog({
-      name: 'simulated',
-      pointers: this.#pointers,
-      io,
-      warehouse: `${this.#root}/warehouse`,
-      reach: gate,
-      clock,
-    });
+    return withProperties(
+      openMemoryCatalog({
+        name: 'simulated',
+        pointers: this.#pointers,
+        io,
+        warehouse: `${this.#root}/warehouse`,
+        reach: gate,
+        clock,
+      }),
+    );
   }
 
   /** Watches that sweepers keep to the grace. */
@@ -182,9 +233,32 @@ export class World {
   }
 }
 
+/** A catalog whose tables have the properties of the world's, and no compressed metadata: that takes time which the scheduler does not see. */
+function withProperties(catalog: Catalog): Catalog {
+  const createTable: Catalog['createTable'] = (identifier, request) => {
+    const properties = new Map([...(request.properties ?? []), ['write.metadata.compression-codec', 'none'] as const]);
+    for (const [name, value] of PROPERTIES) if (!properties.has(name)) properties.set(name, value);
+    return catalog.createTable(identifier, { ...request, properties });
+  };
+  return new Proxy(catalog, {
+    get: (target, property) => {
+      if (property === 'createTable') return createTable;
+      const value: unknown = Reflect.get(target, property);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
+
 /** Every live row of a snapshot, read file by file. */
 export async function readSnapshot(table: Table, snapshotId: bigint): Promise<readonly PlacedRow[]> {
   const { schema, snapshot } = selectSnapshot(table.metadata, { snapshotId });
   const { files } = await planFiles(table, { schema, snapshot, appliesDeletes: true });
   return (await Promise.all(files.map((planned) => readLiveRows(table.io, planned)))).flat();
+}
+
+/** Every dead letter of a table of them. */
+export async function readDeadLetters(table: Table): Promise<readonly Letter[]> {
+  const { schema, snapshot } = selectSnapshot(table.metadata);
+  const { files } = await planFiles(table, { schema, snapshot });
+  return (await Promise.all(files.map((planned) => readLetters(table.io, planned)))).flat();
 }

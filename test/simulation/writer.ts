@@ -1,7 +1,6 @@
 /** Those who change rows: each has a list of jobs, and does every one until it is told that it landed. */
 import { isMoraineError, MoraineError } from '../../errors/index.js';
 import type { DataFile } from '../../iceberg/index.js';
-import { releaseLease, takeLease } from '../../maintenance/leases/leases.js';
 import {
   type CommitOptions,
   type CommitResult,
@@ -11,8 +10,10 @@ import {
   loadTable,
   type PlannedFile,
   planFiles,
+  releaseLease,
   selectSnapshot,
   type Table,
+  takeLease,
 } from '../../tables/index.js';
 import { ATTEMPT, type Effect } from './model.js';
 import { isAnyListed, withoutKeys } from './planted-bugs.js';
@@ -57,7 +58,13 @@ const STALE_MS = 10_000;
 const LONG_MS = 200_000;
 const LEASE_MS = 400_000n;
 
-export function writerJobs(world: World, name: string, count: number): readonly Job[] {
+/** @param kinds of the jobs after the first one, which appends */
+export function writerJobs(
+  world: World,
+  name: string,
+  count: number,
+  kinds: readonly Job['kind'][] = KINDS,
+): readonly Job[] {
   const { random } = world;
   return Array.from({ length: count }, (_, index): Job => {
     const p = random.int(0, PARTITIONS - 1);
@@ -66,7 +73,7 @@ export function writerJobs(world: World, name: string, count: number): readonly 
       k: random.int(0, KEYS - 1),
       p,
     }));
-    const kind = index === 0 ? 'append' : random.pick(KINDS);
+    const kind = index === 0 ? 'append' : random.pick(kinds);
     return { key: `${name}-${index}`, kind, p, rows, pauseMs: random.chance(0.1) ? LONG_MS : random.int(0, 300) };
   });
 }

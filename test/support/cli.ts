@@ -18,6 +18,8 @@ export interface CliResult {
 }
 
 export interface CliOptions {
+  /** `pipe`: the caller writes to it; else there is nothing to read. */
+  readonly stdin?: 'pipe';
   readonly cwd?: string;
   /** Added to this process's environment; undefined removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -37,7 +39,7 @@ export function startMoraine(args: readonly string[], options: CliOptions = {}) 
   return spawn(command, [...before, options.main ?? MAIN, ...args], {
     cwd: options.cwd ?? projectRoot,
     env: { ...process.env, TEMPORAL_ADDRESS: undefined, ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [options.stdin ?? 'ignore', 'pipe', 'pipe'] as ['ignore', 'pipe', 'pipe'],
   });
 }
 

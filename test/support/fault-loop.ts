@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Random } from '../worlds/random.js';
+import { numberIn } from './environment.js';
 import { type FaultyProxy, startFaultyProxy } from './faulty-proxy.js';
 import { expectIntact } from './intact-table.js';
 import {
@@ -23,7 +24,6 @@ import {
   workTogether,
 } from './machines.js';
 import { PASSWORD } from './postgres-server.js';
-import { numberIn } from './property-runs.js';
 import type { S3Server, ServerWithUsers } from './s3-server.js';
 import { testSettings } from './temporal.js';
 import { Weather } from './weather.js';

@@ -15,7 +15,15 @@ import {
   parseFeatureType,
   Registry,
 } from '../../features/index.js';
-import { assignFreshIds, parseType, type Schema, schemaToJson, versionThreeColumns } from '../../iceberg/index.js';
+import {
+  assignFreshIds,
+  type IcebergType,
+  mapChildFields,
+  parseType,
+  type Schema,
+  schemaToJson,
+  versionThreeColumns,
+} from '../../iceberg/index.js';
 import { stageRows } from '../../staging/index.js';
 import type { FileIO } from '../../storage/index.js';
 import { commitAppend, loadTable, type Table } from '../../tables/index.js';
@@ -96,11 +104,15 @@ export class FeatureLab {
 
   /** Creates a table; columns are `name: type`. */
   async createTable(name: string, columns: Readonly<Record<string, string>>): Promise<void> {
-    const fields = Object.entries(columns).map(([column, type], index) => ({
-      id: index + 1,
+    let lastId = 0;
+    // Types of definitions have no ids of fields.
+    const numbered = (type: IcebergType): IcebergType =>
+      mapChildFields(type, (field) => ({ ...field, id: (lastId += 1), type: numbered(field.type) }));
+    const fields = Object.entries(columns).map(([column, type]) => ({
+      id: (lastId += 1),
       name: column,
       required: false,
-      type: parseFeatureType(type) ?? parseType(type),
+      type: numbered(parseFeatureType(type) ?? parseType(type)),
     }));
     const schema: Schema = assignFreshIds({ schemaId: 0, identifierFieldIds: [], fields });
     const formatVersion = versionThreeColumns(schema).length > 0 ? 3 : 2;

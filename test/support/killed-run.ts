@@ -1,10 +1,11 @@
 /** A workflow whose worker dies by SIGKILL, and that the next worker finishes. */
+
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { leasesOf } from '../../maintenance/index.js';
+import { leasesOf } from '../../tables/index.js';
 import { connectClient } from '../../workers/index.js';
 import { DATED_FILES_OPTION } from './dated-files.js';
 import { SmallProject, type SmallProjectOptions } from './small-project.js';

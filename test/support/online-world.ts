@@ -37,6 +37,8 @@ interface Fact {
   readonly at: number;
   readonly created: number | null;
   readonly values: readonly (string | null)[];
+  /** By a client, not by a run. */
+  readonly pushed: boolean;
   /** Number of the commit. */
   readonly commit: number;
 }
@@ -155,7 +157,8 @@ export class OnlineWorld {
     return Array.from({ length: ENTITIES + 2 }, (_, number) => number);
   }
 
-  async step(): Promise<void> {
+  /** @returns whether it committed a snapshot that the table did not have before */
+  async step(): Promise<boolean> {
     const random = this.#random;
     const step = random.weighted<() => Promise<void>>([
       [8, () => this.#appendSome()],
@@ -170,9 +173,10 @@ export class OnlineWorld {
     await step();
     const { metadata } = await this.table();
     const current = metadata.currentSnapshotId;
-    if (current === null || current === this.history.at(-1)) return;
+    if (current === null || current === this.history.at(-1)) return false;
     this.history.push(current);
     this.#states.set(current, this.#facts);
+    return true;
   }
 
   /** The values that a map of the rows has for an entity; undefined where features would decide. */
@@ -193,6 +197,7 @@ export class OnlineWorld {
     const random = this.#random;
     this.#commit += 1;
     let last: Fact | undefined;
+    const pushed = random.chance(0.3);
     const facts = Array.from({ length: random.int(1, 6) }, (): Fact => {
       const number = (this.#number += 1);
       // Rows that tie in all but their features, with rows of this or of earlier commits.
@@ -203,6 +208,7 @@ export class OnlineWorld {
         at: place?.at ?? random.pick(TIMES),
         created: place === undefined ? random.pick([null, 1, 2, number]) : place.created,
         values: FEATURES.map(({ sql }) => (random.chance(0.1) ? null : sql(number))),
+        pushed,
         commit: this.#commit,
       });
     });
@@ -239,7 +245,7 @@ export class OnlineWorld {
       case ONLINE_COLUMNS.createdTimestamp:
         return time(fact.created);
       case ONLINE_COLUMNS.pushed:
-        return 'false';
+        return String(fact.pushed);
       default:
         return fact.values[this.#names.indexOf(name)] ?? 'NULL';
     }

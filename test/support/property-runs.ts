@@ -5,22 +5,14 @@
  */
 import fc from 'fast-check';
 import { vi } from 'vitest';
+import { numberIn, seed } from './environment.js';
+
+export { seed };
 
 const TEST_TIMEOUT_MS = 60_000;
 const DEFAULT_RUNS = 100;
 
-/** The number that an environment variable holds, if it is set. */
-export function numberIn(variable: string, pattern: RegExp): number | undefined {
-  const text = process.env[variable] ?? '';
-  if (text === '') return undefined;
-  if (!pattern.test(text)) throw new Error(`${variable} is ${JSON.stringify(text)}, which is not such a number`);
-  return Number(text);
-}
-
 const factor = numberIn('MORAINE_PROPERTY_RUNS', /^(?=.*[1-9])\d{1,6}(\.\d+)?$/) ?? 1;
-/** The seed that was asked for. */
-export const seed = numberIn('MORAINE_SEED', /^-?\d{1,10}$/);
-
 /** How often a property is tried that is usually tried `usual` times. */
 export const runs = (usual: number): number => Math.max(1, Math.round(usual * factor));
 

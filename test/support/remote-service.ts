@@ -1,5 +1,6 @@
 /** The HTTP service of a project on S3 with a REST catalog, which it reaches through proxies, and another writer, which does not. */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import { createMoraine, type Moraine } from '../../client/index.js';
 import type { ConfigInput } from '../../config/index.js';
@@ -10,12 +11,14 @@ import type { RestServer } from './rest-server.js';
 import type { S3Server } from './s3-server.js';
 import { temporaryFolder } from './temp-folder.js';
 
-/** A server that can be taken away: its requests are refused, or never answered. */
+/** A server that can be taken away: its requests are refused, never answered, or late. */
 export interface Peer {
   /** Connections are cut from now on. */
   down(): void;
   /** Requests are not answered from now on, and those that came meanwhile never. */
   hang(): void;
+  /** Each request, or each one to such a path, is answered so much later from now on. */
+  slow(delayMs: number, path?: RegExp): void;
   up(): void;
 }
 
@@ -101,6 +104,8 @@ function peerOf(proxy: FaultyProxy): Peer {
   return {
     down: () => void (proxy.fateOf = () => 'drop'),
     hang: () => void (proxy.fateOf = () => new Promise<never>(() => undefined)),
+    slow: (delayMs, path = /^/) =>
+      void (proxy.fateOf = (seen) => (path.test(seen.path) ? sleep(delayMs, 'pass' as const) : 'pass')),
     up: () => void (proxy.fateOf = () => 'pass'),
   };
 }

@@ -13,6 +13,7 @@ import type {
   StagedTrainingShard,
 } from '../../activities/contract.js';
 import { parseMaterializeRequest, startRun } from '../../activities/index.js';
+import type { IngestActivities } from '../../activities/ingest-contract.js';
 import { outcomeIfEnded } from '../../activities/start-run.js';
 import { toFailure } from '../../activities/step.js';
 import { type BackfillSteps, scriptedBackfill } from './scripted-backfill.js';
@@ -44,7 +45,8 @@ export function scriptedActivities(steps: {
   readonly stageTraining?: (shard: number) => Promise<StagedTrainingShard>;
   readonly commitTraining?: (sums: readonly string[]) => Promise<CommittedTrainingSet>;
   readonly discardTraining?: () => Promise<void>;
-}): Activities & BackfillActivities {
+  readonly ingest?: IngestActivities['writeRecords'];
+}): Activities & BackfillActivities & IngestActivities {
   return {
     ...scriptedBackfill(steps.backfill),
     requestRun: async ({ request, scheduledTime, replyTo }) => {
@@ -70,6 +72,7 @@ export function scriptedActivities(steps: {
     commitTrainingSet: ({ shards }) =>
       steps.commitTraining?.(shards.map(({ sum }) => sum)) ?? Promise.resolve(COMMITTED_TRAINING_SET),
     discardTrainingSet: () => steps.discardTraining?.() ?? Promise.resolve(),
+    writeRecords: (input) => steps.ingest?.(input) ?? Promise.resolve({ rows: '0', commits: 0, rejected: {} }),
   };
 }
 

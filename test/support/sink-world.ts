@@ -7,7 +7,7 @@ import { type Engine, openEngine, quoteLiteral } from '../../engine/index.js';
 import { currentSchema, currentSnapshot, findSnapshot } from '../../iceberg/index.js';
 import { IcebergSink, type SinkOptions, type SinkRecords } from '../../sink/index.js';
 import { stageRows } from '../../staging/index.js';
-import { commitAppend, planFiles, type Table } from '../../tables/index.js';
+import { commitAppend, loadTable, planFiles, type Table } from '../../tables/index.js';
 import { IDENTIFIER, type TableFixture, tableFixture } from './table-fixture.js';
 
 /** An engine for the tests of a file. */
@@ -24,14 +24,19 @@ export async function openSinkEngine(): Promise<{ engine: Engine; close: () => P
 
 /** Records with these ids; category `c0` to `c2` by the id. Negative ids are rejected. */
 export function records(...ids: readonly number[]): SinkRecords {
+  return positioned(null, ids);
+}
+
+function positioned(partition: string | null, ids: readonly number[], from = 0): SinkRecords {
   return {
     count: ids.length,
     bytes: 10 * ids.length,
     open: async () => {
       const good = ids.filter((id) => id >= 0);
-      const rejected = ids
-        .filter((id) => id < 0)
-        .map((id) => ({ reason: 'negative', message: `${id}`, raw: Buffer.from(`${id}`), position: null }));
+      const rejected = ids.flatMap((id, index) => {
+        const position = partition === null ? null : { partition, offset: BigInt(from + index) };
+        return id < 0 ? [{ reason: 'NEGATIVE', message: `${id}`, raw: Buffer.from(`${id}`), position }] : [];
+      });
       const values = good.map((id) => `(${id}::BIGINT, 'c${id % 3}', ${id}::DOUBLE)`).join(', ');
       const sql =
         good.length === 0
@@ -49,14 +54,25 @@ export const span = (partition: string, from: number, to: number) =>
     { partition, from: BigInt(from), to: BigInt(to) },
   ] as const;
 
+/** Records with these ids at the positions from `from`, and their range. */
+export const listed = (partition: string, from: number, ...ids: readonly number[]) =>
+  [positioned(partition, ids, from), { partition, from: BigInt(from), to: BigInt(from + ids.length) }] as const;
+
 /** What the next commits of a catalog are to meet; each is used once. */
 export type CommitFault = (commit: () => Promise<LoadedTable>) => Promise<LoadedTable>;
+
+const addsRows = ({ updates }: CommitRequest): boolean =>
+  updates.some(
+    (update) => update.action === 'add-snapshot' && Number(update.snapshot.summary.get('added-records') ?? 0) > 0,
+  );
 
 export class SinkWorld {
   readonly fixture: TableFixture;
   readonly engine: Engine;
   /** Met by the next commits through {@link catalog}. */
   readonly faults: CommitFault[] = [];
+  /** The same for commits that add rows to other tables. */
+  readonly otherFaults: CommitFault[] = [];
   readonly requests: CommitRequest[] = [];
   /** The fixture's catalog, with faults. */
   readonly catalog: Catalog;
@@ -68,7 +84,8 @@ export class SinkWorld {
     const commitTable = (identifier: TableIdentifier, request: CommitRequest) => {
       this.requests.push(request);
       const commit = () => catalog.commitTable(identifier, request);
-      const fault = this.faults.shift();
+      const isOther = identifier.name !== IDENTIFIER.name;
+      const fault = (isOther ? (addsRows(request) ? this.otherFaults : []) : this.faults).shift();
       return fault === undefined ? commit() : fault(commit);
     };
     this.catalog = new Proxy(catalog, {
@@ -95,6 +112,18 @@ export class SinkWorld {
 
   load(): Promise<Table> {
     return this.fixture.load();
+  }
+
+  /** Columns of another table of the catalog, as SQL gives them. */
+  async rowsOf(identifier: TableIdentifier, columns: string): Promise<readonly (readonly unknown[])[]> {
+    const table = await loadTable(this.fixture.catalog, this.fixture.io, identifier);
+    const snapshot = currentSnapshot(table.metadata);
+    if (snapshot === null) return [];
+    const { files } = await planFiles(table, { snapshot, schema: currentSchema(table.metadata) });
+    const paths = files.map(({ file }) => quoteLiteral(file.filePath)).join(', ');
+    if (paths === '') return [];
+    const sql = `SELECT ${columns} FROM read_parquet([${paths}], hive_partitioning = false, union_by_name = true) ORDER BY ALL`;
+    return await this.engine.withConnection((connection) => connection.rows(sql));
   }
 
   /** Ids of the rows of a snapshot, sorted. */

@@ -1,5 +1,6 @@
 /** The ways that the workflows can take: for recording their histories. */
 import { backfillWays } from './backfill-ways.js';
+import { ingestWays } from './ingest-ways.js';
 import { extractedShard, plannedRun, plannedTrainingSet } from './scripted-activities.js';
 import { compactWays, maintainTablesWays, maintainWays } from './upkeep-ways.js';
 import { cancelled, failing, failingOnce, type Steps, scripted, type Way } from './way.js';
@@ -13,6 +14,7 @@ export function workflowWays(): readonly Way[] {
     ...compactWays(),
     ...maintainWays(),
     ...maintainTablesWays(),
+    ...ingestWays(),
   ];
 }
 

@@ -14,6 +14,9 @@ import { FORCE_AFTER_GRACE_MS } from './run-until.js';
 export const WORKER_ROLES = ['workflows', 'light', 'heavy'] as const;
 export type WorkerRole = (typeof WORKER_ROLES)[number];
 
+/** An activity hears with a heartbeat that it is to end. */
+const HEARD_WITHIN_MS = 1_000;
+
 export interface CreateWorkersOptions {
   readonly settings: ServerSettings;
   readonly project: Project;
@@ -28,7 +31,7 @@ export interface CreateWorkersOptions {
 }
 
 /**
- * The workers of one process: one of the project's task queue, one of its heavy activities, and one of the windows of backfills. None
+ * The workers of one process: one of the project's task queue, one of its heavy activities, one of the windows of backfills, and one of its sinks. None
  * takes the slots of the others. The caller owns the connection, and runs them.
  */
 export async function createWorkers(options: CreateWorkersOptions): Promise<Worker[]> {
@@ -52,7 +55,9 @@ export async function createWorkers(options: CreateWorkersOptions): Promise<Work
   if (roles.includes('heavy')) {
     for (const heavy of heavyQueues(taskQueue, heavyActivities)) {
       const options = { taskQueue: heavy.taskQueue, activities, maxConcurrentActivityTaskExecutions: heavy.slots };
-      workers.push(await Worker.create({ ...common, ...options }));
+      const ends =
+        heavy.areEndless === true ? { shutdownGraceTime: 0, maxHeartbeatThrottleInterval: HEARD_WITHIN_MS } : {};
+      workers.push(await Worker.create({ ...common, ...options, ...ends }));
     }
   }
   return workers;

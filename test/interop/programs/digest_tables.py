@@ -21,7 +21,7 @@ TEXTS = {
 def lines(batch, columns):
     texts = []
     for name, kind in columns:
-        prefix, text = f"{json.dumps(name)}:", TEXTS[kind]
+        prefix, text = f"{json.dumps(name)}:", str if kind.startswith("decimal") else TEXTS[kind]
         values = batch.column(name).to_pylist()
         texts.append([prefix + ("null" if value is None else text(value)) for value in values])
     for row in zip(*texts):

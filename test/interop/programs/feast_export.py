@@ -27,8 +27,15 @@ def push_of(view):
     return None if push is None else [type(push).__name__, push.name, push.batch_source == view.batch_source]
 
 
+def shown(value):
+    """The value as Python writes it. The members of a map have no order."""
+    if isinstance(value, dict):
+        return repr(dict(sorted(value.items())))
+    return repr(value)
+
+
 def columns_of(view):
-    if getattr(view.batch_source, "catalog_type", "") != "sql":
+    if getattr(view.batch_source, "catalog_type", "") == "":
         return None
     return dict(view.batch_source.get_table_column_names_and_types(store.config))
 
@@ -60,10 +67,11 @@ answer = {
         ]
         for service in store.list_feature_services()
     },
-    "columns": columns_of(store.list_feature_views()[0]),
+    # As Feast or PyIceberg reads them from the table.
+    "columns": {view.name: columns_of(view) for view in store.list_feature_views()},
 }
 if question is not None:
     features = question.get("features") or store.get_feature_service(question["service"])
     online = store.get_online_features(features=features, entity_rows=question["rows"]).to_dict()
-    answer["online"] = {name: [repr(value) for value in values] for name, values in online.items()}
+    answer["online"] = {name: [shown(value) for value in values] for name, values in online.items()}
 print(json.dumps(answer, default=str))

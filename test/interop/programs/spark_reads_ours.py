@@ -6,38 +6,17 @@ files, which stay where they are.
 
 import gzip
 import json
-import os
-import shutil
 import sys
 
-from pyspark.sql import SparkSession
+from spark_session import add_table, open_session
 
 jar, folder, *tables = sys.argv[1:]
-spark = (
-    SparkSession.builder.master("local[1]")
-    .config("spark.jars", jar)
-    .config("spark.ui.enabled", "false")
-    .config("spark.driver.memory", "1g")
-    .config("spark.driver.bindAddress", "127.0.0.1")
-    .config("spark.driver.host", "127.0.0.1")
-    .config("spark.sql.session.timeZone", "UTC")
-    .config("spark.sql.shuffle.partitions", "1")
-    .config("spark.sql.extensions", "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions")
-    .config("spark.sql.catalog.ours", "org.apache.iceberg.spark.SparkCatalog")
-    .config("spark.sql.catalog.ours.type", "hadoop")
-    .config("spark.sql.catalog.ours.warehouse", folder)
-    .getOrCreate()
-)
-spark.sparkContext.setLogLevel("ERROR")
+spark = open_session(jar, folder)
 
 answers = {}
 for table in tables:
     name, metadata = table.split("=", 1)
-    target = os.path.join(folder, "db", name, "metadata")
-    os.makedirs(target)
-    shutil.copy(metadata, os.path.join(target, "v1.gz.metadata.json"))
-    with open(os.path.join(target, "version-hint.text"), "w") as hint:
-        hint.write("1")
+    add_table(folder, name, metadata)
     with gzip.open(metadata) as file:
         version = json.load(file)["format-version"]
     lineage = ", _row_id, _last_updated_sequence_number" if version == 3 else ""

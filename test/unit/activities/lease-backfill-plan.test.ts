@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { leasePlanIn } from '../../../activities/lease-backfill-plan.js';
 import { planBackfill, storeBackfillPlan } from '../../../backfill/index.js';
-import { leasesOf } from '../../../maintenance/index.js';
+import { leasesOf } from '../../../tables/index.js';
 import { Lab } from '../../support/materialization-lab.js';
 
 test('the plan of a backfill is leased in the online table, once', async () => {

@@ -75,6 +75,26 @@ const METHODS: Record<Method, { right: unknown[]; wrong: [field: string, ...give
       ['concurrency', 'backfill/a', '2'],
     ],
   },
+  startIngest: {
+    right: [{ table: 'shop.a', source: { kind: 'files', files: ['/x'] }, batchSize: 5, rest: 'more' }],
+    wrong: [
+      ['input'],
+      ['input.source', { table: 'shop.a', source: ['/x'] }],
+      ['"follow"', { table: 'shop.a', source: { kind: 'files', files: ['/x'] }, follow: true }],
+    ],
+  },
+  pauseIngest: { right: ['ingest/a/files'], wrong: [['id'], ['options.signal', 'ingest/a/files', { signal: 1 }]] },
+  resumeIngest: { right: ['ingest/a/files'], wrong: [['id', {}]] },
+  drainIngest: { right: ['ingest/a/files'], wrong: [['id']] },
+  changeIngestBatch: {
+    right: ['ingest/a/files', { batchSize: 5 }],
+    wrong: [
+      ['id', undefined, { batchSize: 5 }],
+      ['batch', 'ingest/a/files'],
+      ['batch.batchSize', 'ingest/a/files', { batchSize: '5' }],
+    ],
+  },
+  ingestStatus: { right: ['ingest/a/files'], wrong: [['id']] },
   compact: {
     right: [COMPACT],
     wrong: [
@@ -247,12 +267,38 @@ const METHODS: Record<Method, { right: unknown[]; wrong: [field: string, ...give
       ['options.create', 'shop.a', '/x.csv', { create: 'yes' }],
     ],
   },
+  replayDeadLetters: {
+    right: ['shop.dead', { table: 'shop.a', dryRun: true }],
+    wrong: [
+      ['name', undefined],
+      ['options.times.at', 'shop.dead', { times: { at: 'epoch' } }],
+      ['options.batchSize', 'shop.dead', { batchSize: '5' }],
+    ],
+  },
   sinkFiles: {
     right: ['shop.a', ['/x.ndjson'], { name: 's', batchSize: 5 }],
     wrong: [
       ['name', undefined, ['/x.ndjson']],
-      ['files', 'shop.a', '/x.ndjson'],
+      ['inputs', 'shop.a', '/x.ndjson'],
+      ['inputs.0', 'shop.a', [{ name: 'x', stream: [] }]],
+      ['options.times.at', 'shop.a', ['/x.ndjson'], { times: { at: 'epoch' } }],
+      ['options.badRecords', 'shop.a', ['/x.ndjson'], { badRecords: 'keep' }],
       ['options.batchSize', 'shop.a', ['/x.ndjson'], { batchSize: 'many' }],
+      ['options.follow', 'shop.a', ['/x.ndjson'], { follow: 'yes' }],
+    ],
+  },
+  sinkKafka: {
+    right: ['shop.a', { brokers: ['127.0.0.1:1'], topic: 't', batchSize: 5, timeoutMs: 1 }],
+    wrong: [
+      ['name', undefined, { brokers: ['h:1'], topic: 't' }],
+      ['options.brokers', 'shop.a', { brokers: 'h:1', topic: 't' }],
+      ['options.topic', 'shop.a', { brokers: ['h:1'] }],
+      [
+        'options.sasl.mechanism',
+        'shop.a',
+        { brokers: ['h:1'], topic: 't', sasl: { mechanism: 'GSSAPI', username: 'u', password: 'p' } },
+      ],
+      ['options.times.at', 'shop.a', { brokers: ['h:1'], topic: 't', times: { at: 'epoch' } }],
     ],
   },
   onlineWriteBatch: {
@@ -373,6 +419,11 @@ describe('an aborted signal', () => {
     ['cancelBackfill', 'backfill/a', aborted],
     ['retryBackfill', 'backfill/a', aborted],
     ['changeBackfillConcurrency', 'backfill/a', 2, aborted],
+    ['pauseIngest', 'ingest/a/files', aborted],
+    ['resumeIngest', 'ingest/a/files', aborted],
+    ['drainIngest', 'ingest/a/files', aborted],
+    ['changeIngestBatch', 'ingest/a/files', { batchSize: 5 }, aborted],
+    ['ingestStatus', 'ingest/a/files', aborted],
     ['compact', COMPACT, aborted],
     ['maintain', { table: 'shop.a' }, aborted],
     ['createSchedule', { view: 'readings', every: '1h' }, aborted],

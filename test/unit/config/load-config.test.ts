@@ -38,7 +38,13 @@ describe('a configuration', () => {
     });
     expect(config.storage.roots).toEqual(['/p/warehouse']);
     expect(config.temporal).toEqual({ taskQueue: 'moraine' });
-    expect(config.worker).toEqual({ lightActivities: 32, heavyActivities: 4, shutdownGraceSeconds: 30 });
+    expect(config.worker).toEqual({
+      lightActivities: 32,
+      heavyActivities: 4,
+      shutdownGraceSeconds: 30,
+      ingestFolders: [],
+      ingestKafka: new Map(),
+    });
     expect(config.online).toEqual({
       namespace: 'moraine_online',
       buckets: undefined,
@@ -71,7 +77,8 @@ describe('a configuration', () => {
   });
 
   it('reads every key, with paths relative to the file', () => {
-    const config = parse(`
+    const config = parse(
+      `
 catalog: two
 catalogs:
   one: { type: sql, uri: "sqlite:///rel.db", warehouse: /abs/w1 }
@@ -82,7 +89,8 @@ engine: { memoryLimit: 1.5GiB, threads: 3, tempDirectory: t }
 temporal:
   { address: "h:1", namespace: n, profile: q, configFile: t.toml, apiKey: k, tls: true, taskQueue: tq, uiAddress: 'http://ui:8233/',
     encryption: { keyFile: keys.txt }, deployment: { name: features, buildId: 0.2.0 } }
-worker: { health: "[::1]:9464", lightActivities: 8, heavyActivities: 2, shutdownGraceSeconds: 45 }
+worker: { health: "[::1]:9464", lightActivities: 8, heavyActivities: 2, shutdownGraceSeconds: 45, ingestFolders: [/var/log, logs],
+  ingestKafka: { open: { brokers: ["k1:9092", "[::1]:9093"], tls: true }, prod: { brokers: ["k:1"], tls: { ca: ca.pem, cert: /c.pem, key: k.pem }, sasl: { mechanism: PLAIN, username: u, password: "\${PASSWORD}" } } } }
 online: { namespace: on, buckets: 32, partitionStrategy: hybrid, readTimeoutMs: 250, queueTimeoutMs: 2000, cache: { maxSize: 1GB } }
 server: { host: 0.0.0.0, port: 8080, keys: keys.json, maxStalenessMs: 0, queueTimeoutMs: 20, requestTimeoutMs: 5000, shutdownTimeoutMs: 0, maxEntities: 50, groupCommitMs: 0, maxQueuedWrites: 7, maxQueuedBytes: 5MB, maxRetrievals: 3, maxBatchEntities: 9, batchTimeoutMs: 700, maxBatches: 4, logFeatures: { rides: { sampleRate: 0.25 }, food: {} }, logLevel: warn }
 logging: { namespace: served.logs }
@@ -92,7 +100,9 @@ maintenance:
       maintain: { olderThan: 7d, retainLast: 3, orphansOlderThan: 4d } }
 definitions: [features.yaml]
 stateFolder: state
-`);
+`,
+      { PASSWORD: '007' },
+    );
     expect(config).toEqual({
       configFile: '/p/moraine.yaml',
       directory: '/p',
@@ -127,6 +137,18 @@ stateFolder: state
         lightActivities: 8,
         heavyActivities: 2,
         shutdownGraceSeconds: 45,
+        ingestFolders: ['/var/log', '/p/logs'],
+        ingestKafka: new Map([
+          ['open', { brokers: ['k1:9092', '[::1]:9093'], tls: true }],
+          [
+            'prod',
+            {
+              brokers: ['k:1'],
+              tls: { ca: '/p/ca.pem', cert: '/c.pem', key: '/p/k.pem' },
+              sasl: { mechanism: 'PLAIN', username: 'u', password: '007' },
+            },
+          ],
+        ]),
       },
       online: {
         namespace: 'on',
@@ -402,6 +424,18 @@ describe('a mistake names its line', () => {
     [
       'storage:\n  options: { gcs.oauth2.token: abc }\n',
       '/p/moraine.yaml:2: storage.options.gcs.oauth2.token: a secret must not stand in the file; take it from the environment, as in gcs.oauth2.token: ${MY_SECRET}',
+    ],
+    [
+      'worker:\n  ingestKafka:\n    prod:\n      brokers: [k:9092]\n      sasl: { mechanism: PLAIN, username: u, password: abc }\n',
+      '/p/moraine.yaml:5: worker.ingestKafka.prod.sasl.password: a secret must not stand in the file; take it from the environment, as in password: ${MY_SECRET}',
+    ],
+    [
+      'worker:\n  ingestKafka:\n    prod:\n      brokers: [k]\n',
+      '/p/moraine.yaml:4: worker.ingestKafka.prod.brokers.0: must be HOST:PORT',
+    ],
+    [
+      'worker:\n  ingestKafka:\n    prod:\n      brokers: ["k:1"]\n      sasls: {}\n',
+      '/p/moraine.yaml:5: unknown key worker.ingestKafka.prod.sasls; did you mean sasl?',
     ],
     [
       'catalogs:\n  a: { uri: "mysql://h/d" }\n',

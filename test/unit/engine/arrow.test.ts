@@ -191,6 +191,33 @@ describe('Arrow to DuckDB', () => {
     expect(await query(table.slice(101, 4100), sums)).toEqual([expected(rows.slice(101, 4100))]);
   });
 
+  it.each([
+    ['of one byte', ['a'], Uint8Array.of(0xff)],
+    ['long', ['a'], new Uint8Array(20).fill(0xff)],
+    ['that ends within a character', ['é', 'b'], Uint8Array.of(0xc3)],
+    ['that begins within a character', ['\u00a9'], Uint8Array.of(0xa9)],
+  ])('refuses a text %s that is no UTF-8, and takes the bytes behind a null', async (_, texts, wrong) => {
+    const parts = [...texts.map((text) => Buffer.from(text)), Buffer.from(wrong), Buffer.from([0xa9]), Buffer.from('')];
+    let end = 0;
+    const valueOffsets = Int32Array.of(0, ...parts.map((part) => (end += part.length)));
+    const table = (isNull: boolean): Table => {
+      const bits = 2 ** parts.length - 1 - (isNull ? 3 << texts.length : 0);
+      const data = makeData({
+        type: new Utf8(),
+        length: parts.length,
+        data: Buffer.concat(parts),
+        valueOffsets,
+        nullBitmap: Uint8Array.of(bits),
+      });
+      return new Table({ v: new Vector([data]) });
+    };
+    await expect(query(table(false), 'FROM entities')).rejects.toMatchObject({
+      code: 'TYPE_MISMATCH',
+      message: 'The column "v" has a text that is not UTF-8.',
+    });
+    expect(await query(table(true), 'FROM entities')).toEqual([...texts, null, null, ''].map((v) => [v]));
+  });
+
   it('refuses names that differ only by case', async () => {
     const twice = tableFromArrays({ Id: [1], ID: [2] });
     await expect(query(twice, 'FROM entities')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });

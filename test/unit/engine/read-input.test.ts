@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inputError, readInput, writeRows } from '../../../engine/index.js';
 import { typeToString } from '../../../iceberg/index.js';
+import { failureOf } from '../../support/error-code.js';
 import { type Harness, MemorySink, openHarness } from './harness.js';
 
 let harness: Harness;
@@ -181,4 +182,27 @@ describe('Parquet', () => {
   it('says that a file is not Parquet', async () => {
     await expect(read('fake.parquet', 'a,b\n1,2\n')).rejects.toMatchObject({ code: 'INPUT_UNREADABLE' });
   });
+});
+
+describe('keys of JSON Lines', () => {
+  it('have to have names', async () => {
+    for (const record of ['{"":1,"__proto__":2,"ID":3,"id_1":4}', '{"":"x","a":1}', '{"a":1,"":{}}'])
+      expect((await failureOf(read('unnamed.jsonl', `${record}\n`))).message).toContain(
+        'has a key without a name; rename it.',
+      );
+  });
+
+  it.each(['größe', 'ẞ', '日本', '😀', 'a b', 'a.b(c)[d]{e}|f*g+h?i^j$k', 'back\\slash', 'quo"te', 'tab\t'])(
+    '%j are found where integers with very many digits are looked for',
+    async (key) => {
+      const records = [1, 2].map((id) => `${JSON.stringify({ id, note: '1234567890123456', [key]: id })}\n`);
+      const { columns } = await read('keys.jsonl', records.join(''));
+      expect(columns).toEqual(['1 id: long', '2 note: string', `3 ${key}: long`]);
+      // A fraction of an integer would be rounded away.
+      const rounded = `{"id":3,"note":"x",${JSON.stringify(key)}:1234567890123456.5}\n`;
+      const columnsOf = async (name: string) =>
+        (await read('rounded.jsonl', [...records, rounded].join('').replaceAll(JSON.stringify(key), name))).columns[2];
+      expect((await columnsOf(JSON.stringify(key)))?.replace(key, 'plain')).toBe(await columnsOf('"plain"'));
+    },
+  );
 });

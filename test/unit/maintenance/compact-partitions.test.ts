@@ -1,9 +1,11 @@
 /** Compaction of a table of several partitions: each for itself, so that one that fails holds up no other. */
+
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { openSqlCatalog } from '../../../catalogs/index.js';
-import { compactDirect, leasesOf } from '../../../maintenance/index.js';
+import { compactDirect } from '../../../maintenance/index.js';
 import { LocalFileIO } from '../../../storage/index.js';
+import { leasesOf } from '../../../tables/index.js';
 import { compactDeps } from '../../support/compaction-lab.js';
 import { failureOf } from '../../support/error-code.js';
 import { RowTable } from '../../support/row-table.js';

@@ -4,10 +4,20 @@ import { expect, onTestFinished, test } from 'vitest';
 import { NO_DEFINITIONS } from '../../../features/index.js';
 import { MAIN_BRANCH, type SnapshotRef } from '../../../iceberg/index.js';
 import { createMoraine, type Moraine } from '../../../index.js';
-import { LEASE_PREFIX, type Lease, type MaintenanceDeps, releaseLease, takeLease } from '../../../maintenance/index.js';
+import { type MaintenanceDeps } from '../../../maintenance/index.js';
 import { materializeDirect } from '../../../materialization/index.js';
 import { maintenanceDeps, materializationDeps } from '../../../project/index.js';
-import { commitAppend, commitOverwrite, planFiles, selectSnapshot, type Table } from '../../../tables/index.js';
+import {
+  commitAppend,
+  commitOverwrite,
+  LEASE_PREFIX,
+  type Lease,
+  planFiles,
+  releaseLease,
+  selectSnapshot,
+  type Table,
+  takeLease,
+} from '../../../tables/index.js';
 import { foretold, maintainOnce } from '../../support/maintain-once.js';
 import { DAY_MS, dataFile, MaintenanceLab } from '../../support/maintenance-lab.js';
 import { SmallProject } from '../../support/small-project.js';

@@ -2,13 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import {
-  dryRunMaintenance,
-  endMaterialization,
-  leasesOf,
-  sweepOrphans,
-  whileLeased,
-} from '../../../maintenance/index.js';
+import { dryRunMaintenance, endMaterialization, sweepOrphans, whileLeased } from '../../../maintenance/index.js';
 import {
   commitMaterialization,
   extractShard,
@@ -16,6 +10,7 @@ import {
   planMaterialization,
 } from '../../../materialization/index.js';
 import { maintenanceDeps, materializationDeps } from '../../../project/index.js';
+import { leasesOf } from '../../../tables/index.js';
 import { datedProject } from '../../support/dated-files.js';
 import { expireOnce } from '../../support/maintain-once.js';
 import { SmallProject } from '../../support/small-project.js';

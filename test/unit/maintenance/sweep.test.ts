@@ -1,9 +1,10 @@
 import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { leasesOf, type OrphanSettings, releaseLease, sweepOrphans, takeLease } from '../../../maintenance/index.js';
-import { commitAppend, type Table } from '../../../tables/index.js';
+import { type OrphanSettings, sweepOrphans } from '../../../maintenance/index.js';
+import { commitAppend, leasesOf, releaseLease, type Table, takeLease } from '../../../tables/index.js';
 import { rejectionCode } from '../../support/error-code.js';
+import { expireOnce } from '../../support/maintain-once.js';
 import { DAY_MS, dataFile, MaintenanceLab } from '../../support/maintenance-lab.js';
 import { isStored } from '../../support/test-store.js';
 
@@ -39,6 +40,24 @@ test('old files that nothing reaches go, young and reached ones stay', async () 
     true,
   ]);
   expect(lab.files(table).filter((path) => !/young|future/.test(path))).toEqual(before);
+});
+
+test('snapshots that expire while a sweep looks at their files stop it not, and what the table has then stays', async () => {
+  const { lab, live } = await oldTable();
+  const { path } = await lab.replace('ns.t', live);
+  let loads = 0;
+  const loadTable: typeof lab.deps.loadTable = async (name) => {
+    const table = await lab.deps.loadTable(name);
+    loads += 1;
+    // The first is for the sweep's settings.
+    if (loads === 2) await expireOnce(lab.deps, 'ns.t', { olderThanMs: 0n, retainLast: 1 });
+    return table;
+  };
+  await sweepOrphans({ ...lab.deps, loadTable }, 'ns.t', {});
+  expect([live, path].map((file) => isStored(file))).toEqual([false, true]);
+  const [snapshot, ...others] = (await lab.load('ns.t')).metadata.snapshots;
+  expect(others).toEqual([]);
+  expect(isStored(snapshot?.manifestList ?? '')).toBe(true);
 });
 
 test.each([

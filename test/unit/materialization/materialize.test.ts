@@ -9,6 +9,7 @@ import {
   planMaterialization,
 } from '../../../materialization/index.js';
 import { getOnlineFeatures } from '../../../online/index.js';
+import { failureOf } from '../../support/error-code.js';
 import { Lab, type SourceRow } from '../../support/materialization-lab.js';
 
 let lab: Lab;
@@ -465,11 +466,20 @@ describe('what happened to the source', () => {
     ]);
   });
 
-  it('the join keys changed: the table is made anew', async () => {
+  it('the join keys changed: refused, with every row kept, until the table is dropped', async () => {
+    await lab.push(row(3, 60, 33));
+    const before = await lab.online();
     await lab.append([row(1, 1, 1, 5), row(1, 2, 2, 5), row(1, 1, 3, 6)]);
     lab.joinKeys = ['k', 'batch'];
     const source = { table: 'demo.source', timestampField: 'event_ts', fieldMapping: new Map([['created', 'batch']]) };
     lab.view = { ...lab.view, source };
+    expect(await failureOf(run())).toMatchObject({
+      code: 'ONLINE_TABLE_INCOMPATIBLE',
+      message: expect.stringContaining('its join keys are k, those of the view k, batch.') as unknown,
+      remedy: expect.stringContaining('`moraine online teardown readings --yes`') as unknown,
+    });
+    expect((await lab.online()).metadataLocation).toBe(before.metadataLocation);
+    await lab.deps.catalog.dropTable(before.identifier);
     await run();
     const keys = 'SELECT _entity_key, v FROM rows ORDER BY v';
     expect(await lab.query(await lab.online(), keys)).toEqual([

@@ -49,6 +49,24 @@ describe('join-key values of a request', () => {
     expect(() => read(key('long'), '1e3', true)).toThrow(expect.objectContaining({ code: 'TYPE_MISMATCH' }));
   });
 
+  it('names the given key that is nearest to a missing one', () => {
+    const parts = [{ name: 'driver_id', type: { kind: 'long' } as PrimitiveType }];
+    const refusal = (...given: string[]) => {
+      try {
+        return entityKeyValues(parts, new Map(given.map((name) => [name, 1])));
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    const missing = "An entity has no value for the join key 'driver_id' (it has: ";
+    expect(refusal('zone', 'drivr_id', 'day')).toBe(
+      `${missing}zone, drivr_id, day). Should 'drivr_id' be 'driver_id'?`,
+    );
+    expect(refusal('DRIVER_ID')).toBe(`${missing}DRIVER_ID). Should 'DRIVER_ID' be 'driver_id'?`);
+    expect(refusal('zone')).toBe(`${missing}zone).`);
+    expect(refusal()).toBe(`${missing}nothing).`);
+  });
+
   it('matches nothing with a null, and names a missing key', () => {
     expect(read(key('long'), null)).toBeNull();
     expect(() => entityKeyValues(key('long'), new Map([['other', 1]]))).toThrow(

@@ -1,8 +1,11 @@
 /** How many buckets a new online table gets. Expected numbers: a power of two, with at most 4,096 entities in a bucket, from 16 to 256. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { quoteLiteral } from '../../../engine/index.js';
 import type { FeatureView } from '../../../features/index.js';
-import { planMaterialization } from '../../../materialization/index.js';
+import { materializeDirect, planMaterialization } from '../../../materialization/index.js';
 import type { OnlineSettings } from '../../../online/index.js';
+import { openablePath } from '../../../scans/index.js';
+import { filesOf } from '../../support/compaction-lab.js';
 import { Lab, SOURCE_SCHEMA, VIEW } from '../../support/materialization-lab.js';
 
 const { entities, source, ttlMs, online, features } = VIEW;
@@ -76,5 +79,26 @@ describe('a new online table', () => {
   it('has 16 buckets of an empty source', async () => {
     await lab.createSource();
     expect(await plannedSpec()).toEqual(buckets(16));
+  });
+
+  it('has row groups of at most 16,384 rows, which other engines find', async () => {
+    await lab.createSource();
+    await lab.appendSelect(rows(40_000, 'i'));
+    lab.view = { ...BY_DEFAULT, onlineBuckets: 1 };
+    await materializeDirect(lab.deps, { view: 'readings' });
+    const table = await lab.online();
+    expect(table.metadata.properties.get('write.parquet.row-group-limit')).toBe('16384');
+    const files = (await filesOf(table)).map(({ file }) => file.filePath);
+    const groups = await lab.engine.withConnection(async (connection) => {
+      const opened = await Promise.all(files.map((file) => openablePath(connection, lab.io, file)));
+      const paths = opened.map(quoteLiteral).join(', ');
+      return await connection.rows(
+        `SELECT DISTINCT file_name, row_group_id, row_group_num_rows FROM parquet_metadata([${paths}])`,
+      );
+    });
+    const counts = groups.map(([, , count]) => Number(count));
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(40_000);
+    expect(counts.length).toBeGreaterThanOrEqual(3);
+    expect(Math.max(...counts)).toBeLessThanOrEqual(16_384);
   });
 });

@@ -11,7 +11,7 @@ const view = (name: string, source: string, features: readonly string[], more: o
   source: { table: `demo.${source}`, timestampField: 'event_ts', createdTimestampField: 'made' },
   ...more,
 });
-const SOURCES = ['trips', 'keyed', 'grouped', 'refused'];
+const SOURCES = ['trips', 'keyed', 'grouped', 'together', 'limited', 'refused'];
 const DEFINITIONS = {
   entities: [{ name: 'driver', joinKeys: ['driver_id'] }],
   featureViews: SOURCES.flatMap((source) => [
@@ -36,13 +36,7 @@ beforeAll(async () => {
     read: await createApiKey(keyFile, 'read', ['read']),
     write: await createApiKey(keyFile, 'write', ['write']),
   };
-  const config = {
-    catalogs: { main: { uri: join(folder, 'catalog.db'), warehouse: join(folder, 'warehouse') } },
-    engine: { threads: 2 },
-    online: { readTimeoutMs: 60_000 },
-    server: { queueTimeoutMs: 60_000, port: 0, groupCommitMs: 100, keys: keyFile },
-  };
-  moraine = await createMoraine({ config, cwd: folder, fileFolders: [folder] });
+  moraine = await open({ keys: keyFile });
   await moraine.apply(DEFINITIONS);
   service = await startService({ project: moraine.project, version: '1', log: { write: () => undefined } });
 });
@@ -52,8 +46,20 @@ afterAll(async () => {
   await lab.close();
 });
 
-async function post(path: string, body: unknown, headers: Readonly<Record<string, string>> = {}) {
-  const response = await fetch(`${service.url}${path}`, {
+/** The project, with these settings of the service. */
+async function open(server: object): Promise<Moraine> {
+  const { folder } = lab;
+  const config = {
+    catalogs: { main: { uri: join(folder, 'catalog.db'), warehouse: join(folder, 'warehouse') } },
+    engine: { threads: 2 },
+    online: { readTimeoutMs: 60_000 },
+    server: { queueTimeoutMs: 60_000, port: 0, groupCommitMs: 100, ...server },
+  };
+  return await createMoraine({ config, cwd: folder, fileFolders: [folder] });
+}
+
+async function post(path: string, body: unknown, headers: Readonly<Record<string, string>> = {}, { url } = service) {
+  const response = await fetch(`${url}${path}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${keys.write}`, ...headers },
     body: JSON.stringify(body),
@@ -125,6 +131,36 @@ describe('POST /push', () => {
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
     expect(snapshots.size).toBeLessThan(4);
     expect(await read('grouped_n:n', [1, 2, 3, 4])).toEqual([1, 2, 3, 4]);
+  });
+
+  it('commits the rows of several pushes to a source table together', async () => {
+    const answers = await Promise.all([1, 2, 3, 4].map((id) => push('together', df(id, id), { to: 'offline' })));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    const snapshots = new Set(answers.map(({ body }) => body.tables?.[0]?.snapshot));
+    expect(snapshots.size).toBeLessThan(4);
+    const counts = await appended('demo.together');
+    expect(counts).toHaveLength(snapshots.size);
+    expect(counts.reduce((sum, count) => sum + Number(count), 0)).toBe(4);
+  });
+
+  it('has room until its last commit, or is refused before its first', async () => {
+    const limited = await open({ maxQueuedWrites: 2 });
+    const other = await startService({ project: limited.project, version: '1', log: { write: () => undefined } });
+    try {
+      const bodies = [1, 2, 3, 4].map((id) => ({
+        push_source_name: 'limited',
+        df: df(id, id),
+        to: 'online_and_offline',
+      }));
+      const answers = await Promise.all(bodies.map((body) => post('/push', body, {}, other)));
+      expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 200, 429, 429]);
+      const rows = (counts: readonly (string | undefined)[]) => counts.reduce((sum, count) => sum + Number(count), 0);
+      expect(rows(await appended('demo.limited'))).toBe(2);
+      expect(rows(await appended('moraine_online.limited_n'))).toBe(2);
+    } finally {
+      await other.close();
+      await limited.close();
+    }
   });
 
   it('is done once under a key, and answered alike', async () => {

@@ -164,6 +164,13 @@ describe('the service', () => {
     ],
     ['a missing join key', { ...QUESTION, entities: { driver: [1] } }, 400, 'INVALID_ARGUMENT', "join key 'driver_id'"],
     [
+      'a misspelt join key',
+      { ...QUESTION, entities: { zone: [1], drivr_id: [1] } },
+      400,
+      'INVALID_ARGUMENT',
+      "Should 'drivr_id' be 'driver_id'?",
+    ],
+    [
       'a key of another type',
       { ...QUESTION, entities: { driver_id: ['1'] } },
       400,
@@ -298,7 +305,10 @@ describe('the service', () => {
     expect(files).toBeDefined();
     expect([perRead, perEntity]).toEqual([files, files]);
     expect(metrics).toMatch(/^moraine_online_view_age_seconds\{view="trips"\} \d/m);
-    const document = (await (await get('/openapi.json')).json()) as { info: object; paths: object };
+    const document = (await (await get('/openapi.json')).json()) as {
+      info: object;
+      paths: Record<string, Record<string, { security?: unknown }>>;
+    };
     expect(document.info).toMatchObject({ version: '1.2.3' });
     expect(Object.keys(document.paths)).toEqual([
       '/get-online-features',
@@ -318,6 +328,18 @@ describe('the service', () => {
       '/ready',
       '/metrics',
     ]);
+    const scopes = Object.entries(document.paths).map(([path, methods]) => {
+      return [path, Object.entries(methods).map(([method, { security }]) => [method, security])];
+    });
+    expect(Object.fromEntries(scopes)).toMatchObject({
+      '/get-online-features': [['post', [{ key: ['read'] }]]],
+      '/push': [['post', [{ key: ['write'] }]]],
+      '/feast/features': [
+        ['get', [{ key: ['read'] }]],
+        ['post', [{ key: ['admin'] }]],
+      ],
+      '/ready': [['get', undefined]],
+    });
     await service.close();
     await expect(get('/health')).rejects.toThrow();
   });

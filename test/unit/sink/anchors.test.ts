@@ -12,6 +12,8 @@ const anchor = (number: number, partitions = 1): Anchor => ({
     epoch: 3n,
     owner: 'owner',
     lastBatch: { number: BigInt(number), id: `batch-${number}`, snapshotId: 2n ** 62n },
+    marks: new Map(),
+    pending: [],
     positions: new Map(
       Array.from({ length: partitions }, (_, index) => [`topic-${index}`, 2n ** 63n - BigInt(index + 1)]),
     ),
@@ -34,7 +36,7 @@ function filled(count: number, partitions: number): { text: string; anchors: rea
   let anchors: readonly Anchor[] = [];
   let text = '[]';
   for (let number = 1; number <= count; number += 1) {
-    text = anchorsText(anchors, anchor(number, partitions));
+    text = anchorsText([...anchors, anchor(number, partitions)]);
     anchors = anchorsOf(metadata(text), 's') ?? [];
   }
   return { text, anchors };

@@ -27,6 +27,7 @@ describe('a batch', () => {
     expect(commit).toEqual({
       snapshotId: commit.snapshotId,
       rows: 30n,
+      superseded: 0n,
       rejected: [],
       positions: new Map([
         ['p0', 10n],
@@ -61,6 +62,27 @@ describe('a batch', () => {
     expect(commits).toEqual([5n, 2n]);
     await sink.close();
     expect(await world.ids()).toEqual(upTo(7));
+  });
+
+  test('that is full while another is committed is committed after it, without waiting for more records', async () => {
+    const world = await SinkWorld.open(engine);
+    const commits: bigint[] = [];
+    let toldAll = () => {};
+    const all = new Promise<void>((resolve) => (toldAll = resolve));
+    const onCommit = ({ rows }: { rows: bigint }) => {
+      commits.push(rows);
+      if (commits.length === 3) toldAll();
+    };
+    const sink = await world.sink({ batchSize: 5, batchIntervalMs: 20, onCommit });
+    await sink.writer(0).writeBatch(...span('p', 0, 5));
+    // By now the first batch has been taken out of the buffer.
+    await new Promise(setImmediate);
+    await sink.writer(0).writeBatch(...span('p', 5, 10));
+    await new Promise(setImmediate);
+    await sink.writer(0).writeBatch(...span('p', 10, 12));
+    await all;
+    expect(commits).toEqual([5n, 5n, 2n]);
+    await sink.close();
   });
 
   test('counts rejected records and moves the position past them', async () => {
@@ -114,6 +136,41 @@ describe('a batch', () => {
       { type: 'assert-ref-snapshot-id', ref: 'main', snapshotId: null },
       { type: 'assert-ref-snapshot-id', ref: 'main', snapshotId: claim?.snapshotId },
     ]);
+  });
+});
+
+describe('marks', () => {
+  const marked = (from: number, to: number, mark?: string) =>
+    [records(...upTo(to).slice(from)), { partition: 'p', from: BigInt(from), to: BigInt(to), mark }] as const;
+
+  test('are committed with the positions that they were said of, and given back, also once the snapshot is gone', async () => {
+    const world = await SinkWorld.open(engine);
+    const sink = await world.sink();
+    await sink.writer(0).writeBatch(...marked(0, 3, 'three'));
+    await sink.writer(0).writeBatch(...marked(3, 5, 'five'));
+    await sink.writer(0).writeBatch(...span('q', 5, 6));
+    await sink.flush();
+    await sink.writer(0).writeBatch(records(5, 6), { partition: 'p', from: 5n, to: 7n, mark: 'seven' });
+    const checkpoint = JSON.parse(JSON.stringify(await sink.snapshot())) as SinkSnapshot;
+    const next = await world.sink();
+    expect(next.marks).toEqual(new Map([['p', 'five']]));
+    await next.restore(checkpoint);
+    expect(next.marks).toEqual(new Map([['p', 'seven']]));
+    await world.appendForeign(100);
+    await world.expireAll();
+    const last = await world.sink();
+    expect([last.marks, last.positions.get('p')]).toEqual([new Map([['p', 'seven']]), 7n]);
+    // The source says nothing of the next position.
+    await last.writer(0).writeBatch(records(7), { partition: 'p', from: 7n, to: 8n });
+    await last.close();
+    expect((await world.sink()).marks).toEqual(new Map());
+  });
+
+  test('are not kept beyond 200 characters', async () => {
+    const sink = await (await SinkWorld.open(engine)).sink();
+    const written = sink.writer(0).writeBatch(...marked(0, 1, 'x'.repeat(201)));
+    expect(await rejectionCode(written)).toBe('INVALID_ARGUMENT');
+    expect(await sink.writer(0).writeBatch(...marked(0, 1, 'x'.repeat(200)))).toBe(true);
   });
 });
 

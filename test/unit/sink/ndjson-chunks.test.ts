@@ -2,7 +2,7 @@ import { appendFileSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, it } from 'vitest';
-import { chunksOf, identityOf } from '../../../client/ndjson-chunks.js';
+import { chunksOf } from '../../../sink/files/ndjson-chunks.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'moraine-chunks-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -59,22 +59,10 @@ it('takes a last line without an end if it is whole, and goes on behind it', asy
 it('refuses positions at which no line begins', async () => {
   writeFileSync(file, '{"a":1}\n{"a":2}\n');
   expect(await refusal(10n)).toBe(
-    'FILE has no line that begins at byte 10, up to which the table has its records: the file was changed. Give the new file another name.',
+    'FILE has no line that begins at byte 10, up to which the table has its records: the file was changed. Restore it, or write it with a sink of another name (--name).',
   );
   truncateSync(file, 8);
   expect(await refusal(16n)).toBe(
-    'FILE has 8 bytes, and the table has its records up to byte 16: it was cut short or replaced. Give the new file another name.',
+    'FILE has 8 bytes, and the table has its records up to byte 16: it was cut short or replaced. Restore it, or write it with a sink of another name (--name).',
   );
-});
-
-it('knows a file by its name and its first line, which may come to an end later', async () => {
-  expect(await identityOf(file)).toBeNull();
-  writeFileSync(file, '{"a":1}');
-  // The SHA-256 of {"a":1} begins so.
-  expect(await identityOf(file)).toBe('a.ndjson#015abd7f5cc57a2d');
-  appendFileSync(file, '\n{"a":2}\n');
-  expect(await identityOf(file)).toBe('a.ndjson#015abd7f5cc57a2d');
-  writeFileSync(file, '{"a":2}\n');
-  expect(await identityOf(file)).not.toBe('a.ndjson#015abd7f5cc57a2d');
-  await expect(identityOf(join(folder, 'none'))).rejects.toMatchObject({ code: 'INPUT_UNREADABLE' });
 });

@@ -2,7 +2,7 @@
  * Leases: the snapshots that runs in flight read and the files that they stage, for expiry and sweeps to leave alone. They are properties
  * of the table, so that a sweep sees those of every process that works on it, and they end by themselves if their run dies.
  */
-import { MoraineError } from '../../errors/index.js';
+import { MoraineError } from '../errors/index.js';
 import {
   isJsonArray,
   isJsonObject,
@@ -11,8 +11,10 @@ import {
   stringifyJson,
   type TableMetadata,
   type TableUpdate,
-} from '../../iceberg/index.js';
-import { commitProtection, commitUpdates, type Table } from '../../tables/index.js';
+} from '../iceberg/index.js';
+import { commitProtection } from './expiry-fence.js';
+import type { Table } from './table.js';
+import { commitUpdates } from './update-metadata.js';
 
 /**
  * Beginning of the table properties that hold leases: the rest of the name is the lease's id. The value is JSON,

@@ -1,0 +1,42 @@
+/** The activity of `ingest`: a sink that runs until it is told to end. */
+import type { Project } from '../project/index.js';
+import { readThenClose } from '../sink/index.js';
+import type { IngestActivities, IngestCounts } from './ingest-contract.js';
+import { type IngestRequest, parseIngestRequest } from './ingest-request.js';
+import { type HowLong, openIngestSource } from './ingest-sources.js';
+import { asActivity } from './step.js';
+
+/** An attempt ends so that the history can go on in a new one. */
+const ATTEMPT_MS = 86_400_000;
+
+export function createIngestActivities(project: Project): IngestActivities {
+  return {
+    writeRecords: ({ request, batch, until }) =>
+      asActivity(async ({ signal }) => {
+        const checked = { ...parseIngestRequest(request), ...batch };
+        if (until === 'stopped') {
+          const attempt = AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)]);
+          return (await write(project, checked, { until, signal: attempt })).counts;
+        }
+        const { isThrough, counts } = await write(project, checked, { until, signal });
+        // Another attempt goes on.
+        if (!isThrough) signal.throwIfAborted();
+        return counts;
+      }),
+  };
+}
+
+async function write(
+  project: Project,
+  request: IngestRequest,
+  howLong: HowLong,
+): Promise<{ readonly isThrough: boolean; readonly counts: IngestCounts }> {
+  const { sink, source } = await openIngestSource(project, request, howLong);
+  try {
+    const isThrough = await readThenClose(sink, () => source.read());
+    const { committedRows, committedBatches, rejected } = sink.metrics();
+    return { isThrough, counts: { rows: String(committedRows), commits: committedBatches, rejected } };
+  } finally {
+    await source.close();
+  }
+}

@@ -1,0 +1,191 @@
+/** Records of a stream as rows: JSON objects in lines, each judged by itself. One bad record leaves its neighbours alone. */
+import { access } from 'node:fs/promises';
+import type { IcebergType, PrimitiveType } from '../../iceberg/index.js';
+import type { Connection } from '../connection.js';
+import { textReader } from '../scan/file-readers.js';
+import { quoteLiteral } from '../sql/sql-text.js';
+import { isPrimitive, sqlType } from '../sql/sql-type.js';
+import { type InputColumn, NUMBER_KINDS } from './input-column.js';
+import { jsonColumn } from './input-json.js';
+import { misfitSql } from './input-misfits.js';
+import { jsonMember, jsonText } from './input-nested.js';
+import { hasOtherThanDoublesSql, quotedNumbersSql, withNumbersKeptSql } from './json-numbers.js';
+
+/** How a point in time is written: ISO 8601, or a whole number since 1970. */
+export const RECORD_TIMES = ['iso', 'epoch_s', 'epoch_ms', 'epoch_us'] as const;
+export type RecordTime = (typeof RECORD_TIMES)[number];
+
+/** A column of the rows. */
+export interface RecordColumn {
+  readonly name: string;
+  readonly type: IcebergType;
+  readonly required: boolean;
+  /** Keys to its value, from the record inwards; null: it has what no other column takes, as JSON. */
+  readonly path: readonly string[] | null;
+  readonly time: RecordTime;
+}
+
+/** What is wrong with a record. */
+export type RecordProblem =
+  | 'MALFORMED_JSON'
+  | 'NOT_AN_OBJECT'
+  | 'DUPLICATE_FIELD'
+  | 'EXTRA_FIELD'
+  | 'MISSING_REQUIRED'
+  | 'VALUE_MISFIT';
+
+/** A record that is no row. */
+export interface BadRecord {
+  /** From 0; empty lines count. */
+  readonly line: number;
+  readonly problem: RecordProblem;
+  /** The column whose value is wrong. */
+  readonly column: string | null;
+}
+
+/** Records as a temporary table. */
+export interface LoadedRecords {
+  readonly rows: bigint;
+  /** In the order of the lines. */
+  readonly bad: readonly BadRecord[];
+}
+
+export interface RecordOptions {
+  readonly columns: readonly RecordColumn[];
+  /** Whether a record may have fields that no column takes. */
+  readonly allowsExtra: boolean;
+}
+
+/**
+ * Makes the temporary table `table` of the records of a file of lines; {@link goodRowsSql} reads the good ones from it. A value fits its column exactly or the
+ * record is bad, by the rules of `readInput`. Empty lines are no records.
+ * @param path a file of UTF-8 text that is not compressed
+ */
+export async function loadJsonRecords(
+  connection: Connection,
+  path: string,
+  table: string,
+  { columns, allowsExtra }: RecordOptions,
+): Promise<LoadedRecords> {
+  // The reader takes a file that is not there for one without lines.
+  await access(path);
+  await connection.run(`CREATE TEMPORARY TABLE ${table} AS ${judgedSql(path, columns, allowsExtra)}`);
+  const bad = await connection.rows(`SELECT n, problem FROM ${table} WHERE problem IS NOT NULL ORDER BY n`);
+  const [[rows] = []] = await connection.rows(`SELECT count(*) FROM ${table} WHERE problem IS NULL`);
+  return {
+    rows: BigInt(String(rows)),
+    bad: bad.map(([n, text]) => {
+      const [kind, index] = String(text).split(':');
+      return { line: Number(n), problem: kind as RecordProblem, column: columns[Number(index ?? -1)]?.name ?? null };
+    }),
+  };
+}
+
+/** A statement that gives the good records of {@link loadJsonRecords}: their lines `n`, and their columns, `c0` and so on. */
+export function goodRowsSql(table: string, columns: readonly RecordColumn[]): string {
+  return `SELECT ${['n', ...columns.map((_, index) => `c${index}`)].join(', ')} FROM ${table} WHERE problem IS NULL`;
+}
+
+/**
+ * The lines with what is wrong with them, `problem`, and the values of the columns, `c0` and so on. Every step adds columns to those of the one before: what two of
+ * them need is computed once.
+ */
+function judgedSql(path: string, columns: readonly RecordColumn[], allowsExtra: boolean): string {
+  const heads = [...new Set(columns.flatMap(({ path: keys }) => keys?.slice(0, 1) ?? []))];
+  const values = columns.map((column, index) => valueOf(column, heads, `x${index}`));
+  const members = values.map(({ member }, index) => `${member} AS x${index}`);
+  const placed = `SELECT n, j, o, q, ${['problem', ...members].join(', ')} FROM (${parsedSql(path, heads, allowsExtra)})`;
+  const typedValues = values.map(({ sql }, index) => `${sql} AS c${index}`);
+  const valued = `SELECT *, ${typedValues.join(', ')} FROM (${placed})`;
+  const cases = values.flatMap(({ misfit }, index) => {
+    const isMissing = `x${index} IS NULL OR x${index}::VARCHAR = 'null'`;
+    return [
+      ...(columns[index]?.required === true && misfit !== undefined
+        ? [`WHEN ${isMissing} THEN 'MISSING_REQUIRED:${index}'`]
+        : []),
+      ...(misfit === undefined ? [] : [`WHEN ${misfit(`c${index}`)} THEN 'VALUE_MISFIT:${index}'`]),
+    ];
+  });
+  const problem = `CASE WHEN problem IS NOT NULL THEN problem ${cases.join(' ')} END`;
+  return `SELECT n, ${[`${problem} AS problem`, ...columns.map((_, index) => `c${index}`)].join(', ')} FROM (${valued})`;
+}
+
+/**
+ * Lines that are not empty: `n`, `problem` of the record as a whole, its text `j`, and the struct `o` of its members as JSON. Of records with numbers that the
+ * parser would round `q` is the struct with all numbers as strings; null for others.
+ */
+function parsedSql(path: string, heads: readonly string[], allowsExtra: boolean): string {
+  const structure = quoteLiteral(`{${heads.map((head) => `${JSON.stringify(head)}:"JSON"`).join(',')}}`);
+  const lines = `SELECT unnest(lines) AS line, generate_subscripts(lines, 1) - 1 AS n FROM (SELECT string_split(content, chr(10)) AS lines FROM ${textReader(path)})`;
+  const filled = `SELECT n, line, ltrim(line, ' ' || chr(9) || chr(13)) AS text FROM (${lines})`;
+  const valid = `SELECT n, line, json_valid(line) AS valid, json_valid(line) AND starts_with(text, '{') AS object FROM (${filled}) WHERE text <> ''`;
+  const read = `SELECT n, valid, CASE WHEN object THEN line END AS j, from_json(CASE WHEN object THEN line END, ${structure}) AS o FROM (${valid})`;
+  // Where as many members are read as there are keys, each key is one of them, once.
+  const present = heads.map((head) => `(struct_extract(o, ${quoteLiteral(head)}) IS NOT NULL)::INTEGER`).join(' + ');
+  const keys = 'json_keys(j)';
+  const known = `[${heads.map((head) => quoteLiteral(head)).join(', ')}]::VARCHAR[]`;
+  const extra = allowsExtra ? '' : `WHEN NOT list_has_all(${known}, ${keys}) THEN 'EXTRA_FIELD'`;
+  const problem = `CASE WHEN NOT valid THEN 'MALFORMED_JSON' WHEN j IS NULL THEN 'NOT_AN_OBJECT'
+    WHEN len(${keys}) = ${present === '' ? '0' : present} THEN NULL
+    WHEN list_unique(${keys}) < len(${keys}) THEN 'DUPLICATE_FIELD' ${extra} END`;
+  const exact = `CASE WHEN ${hasOtherThanDoublesSql('j')} THEN from_json(${quotedNumbersSql('j')}, ${structure}) END`;
+  return `SELECT n, j, o, ${problem} AS problem, ${exact} AS q FROM (${read})`;
+}
+
+/** SQL of a column's value. */
+interface RecordValue {
+  /** The value as JSON. */
+  readonly member: string;
+  /** The value in the column's type, from the member. */
+  readonly sql: string;
+  /** Whether it does not fit, given the value. */
+  readonly misfit?: (value: string) => string;
+}
+
+function valueOf(column: RecordColumn, heads: readonly string[], member: string): RecordValue {
+  const { path, type } = column;
+  if (path === null) return { member: 'NULL', sql: restSql(heads) };
+  const [asRead, exact] = [jsonAt('o', path), jsonAt('q', path)];
+  if (isPrimitive(type)) {
+    const isNumber = NUMBER_KINDS.has(type.kind);
+    const { sql, text = 'NULL' } = typed(column, member);
+    const misfit = (value: string): string => `${value} IS NULL AND (${text}) IS NOT NULL`;
+    return { member: isNumber ? `CASE WHEN q IS NULL THEN ${asRead} ELSE ${exact} END` : asRead, sql, misfit };
+  }
+  const [plain, quoted] = [typed(column, member), typed(column, exact)];
+  // In quotes a number would be a text.
+  const misfit = (): string => `(${misfitSql(plain)} OR (q IS NOT NULL AND ${misfitSql(quoted)}))`;
+  return { member: asRead, sql: `CASE WHEN q IS NULL THEN ${plain.sql} ELSE ${quoted.sql} END`, misfit };
+}
+
+function typed({ name, type, time }: RecordColumn, json: string): InputColumn {
+  if (time === 'iso' || !isPrimitive(type)) return jsonColumn(name, type, json);
+  const text = jsonText(json);
+  return { name, type, text, sql: epochSql(type, text, time) };
+}
+
+const MICROSECONDS = { epoch_s: 1_000_000, epoch_ms: 1_000, epoch_us: 1 } as const;
+/** About 280,000 years: what DuckDB's points in time reach. */
+const MAX_MICROSECONDS = '9223372022400000000';
+
+/** SQL of the point in time of a whole number; null for anything else. */
+export function epochSql(type: PrimitiveType, text: string, time: Exclude<RecordTime, 'iso'>): string {
+  const micros = `TRY_CAST(TRY_CAST(${text} AS HUGEINT) * ${MICROSECONDS[time]} AS BIGINT)`;
+  const instant = `make_timestamp(${micros})`;
+  const value = type.kind === 'timestamptz' ? `${instant}::TIMESTAMPTZ` : `TRY_CAST(${instant} AS ${sqlType(type)})`;
+  return `CASE WHEN regexp_full_match(${text}, '-?[0-9]{1,20}') AND abs(${micros}) < ${MAX_MICROSECONDS} THEN ${value} END`;
+}
+
+/** SQL of a value as JSON. */
+function jsonAt(struct: string, [head = '', ...rest]: readonly string[]): string {
+  const member = `struct_extract(${struct}, ${quoteLiteral(head)})`;
+  return rest.reduce((json, key) => jsonMember(json, key), member);
+}
+
+/** SQL of the fields that no column takes, as the text of an object, with every digit that they have; null if there are none. */
+function restSql(heads: readonly string[]): string {
+  const taken = JSON.stringify(Object.fromEntries(heads.map((head) => [head, null])));
+  const restOf = (json: string): string => `json_merge_patch((${json})::JSON, ${quoteLiteral(taken)}::JSON)::VARCHAR`;
+  const rest = `CASE WHEN q IS NULL THEN ${restOf('j')} ELSE ${withNumbersKeptSql('j', restOf)} END`;
+  return `CASE WHEN problem IS NULL THEN nullif(${rest}, '{}') END`;
+}

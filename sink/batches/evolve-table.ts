@@ -1,0 +1,73 @@
+/** Changing the schema of a table before records are staged that ask for it. */
+import type { Connection, Engine } from '../../engine/index.js';
+import { MoraineError } from '../../errors/index.js';
+import { currentSchema, evolveSchema, highestFieldId, type Schema, type TableMetadata } from '../../iceberg/index.js';
+import {
+  changeSchema,
+  commitUnmoved,
+  hasCode,
+  reload,
+  requireWritable,
+  retryConflicts,
+  type Table,
+} from '../../tables/index.js';
+import type { SinkRecords } from '../sink-records.js';
+
+/** A record shows one of its faults at a time. */
+const MAX_ROUNDS = 100;
+
+/**
+ * Makes the changes that records ask for, in one commit without a snapshot, checked against changes of others.
+ * @param required columns that stay required
+ * @returns the table with them
+ * @throws MoraineError `SCHEMA_INVALID` for a change that the rules of Iceberg forbid; `COMMIT_CONFLICT`, `COMMIT_STATE_UNKNOWN`
+ */
+export async function evolveTable(
+  engine: Engine,
+  table: Table,
+  records: readonly SinkRecords[],
+  required: readonly string[] = [],
+): Promise<Table> {
+  if (records.every((each) => each.changes === undefined)) return table;
+  const catalog = requireWritable(table);
+  let current = table;
+  return await retryConflicts(
+    catalog,
+    async () => {
+      const { metadata } = current;
+      const wanted = await engine.withConnection((connection) => wantedSchema(connection, metadata, records, required));
+      if (wanted === null) return current;
+      try {
+        return { ...current, ...(await commitUnmoved(catalog, current, changeSchema(metadata, wanted))) };
+      } catch (error) {
+        current = await reload(table, catalog);
+        throw error;
+      }
+    },
+    hasCode('COMMIT_CONFLICT', 'COMMIT_STATE_UNKNOWN'),
+  );
+}
+
+/** The schema after all changes, or null if there are none. */
+async function wantedSchema(
+  connection: Connection,
+  metadata: TableMetadata,
+  records: readonly SinkRecords[],
+  required: readonly string[],
+): Promise<Schema | null> {
+  const before = currentSchema(metadata);
+  const { lastColumnId, formatVersion } = metadata;
+  let schema = before;
+  for (const each of records) {
+    for (let round = 0; ; round += 1) {
+      const wanted = (await each.changes?.(connection, schema)) ?? [];
+      const changes = wanted.filter((change) => change.change !== 'make-optional' || !required.includes(change.column));
+      if (changes.length === 0) break;
+      if (round === MAX_ROUNDS)
+        throw new MoraineError('INTERNAL', 'Records ask for changes of the schema without end.');
+      const context = { lastColumnId: Math.max(lastColumnId, highestFieldId(schema)), formatVersion };
+      schema = evolveSchema(schema, changes, context);
+    }
+  }
+  return schema === before ? null : schema;
+}

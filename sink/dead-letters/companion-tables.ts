@@ -1,0 +1,149 @@
+/**
+ * Tables beside that of a sink: what its batches leave to do there, each piece once. The sink's own table is the authority: a piece is done only if the table's
+ * history names it, by whoever has the sink, and before the next batch. ADR 0048.
+ */
+import { formatTableName } from '../../catalogs/index.js';
+import { isMoraineError, MoraineError } from '../../errors/index.js';
+import type { Location } from '../../locations/index.js';
+import {
+  clockOf,
+  findTable,
+  readStagedManifest,
+  releaseLease,
+  requireWritable,
+  type Table,
+  takeLease,
+} from '../../tables/index.js';
+import { Coordinator } from '../protocol/coordinator.js';
+import { hasRecentBatch, newestStateOf } from '../protocol/find-state.js';
+import type { PendingWork, TableWork } from '../protocol/pending-work.js';
+import type { SinkDeps } from '../sink-options.js';
+import type { RejectedRecord } from '../sink-records.js';
+import { ensureDeadLetterTable } from './dead-letter-table.js';
+import { markReplayed } from './mark-replayed.js';
+import { stageDeadLetters } from './stage-dead-letters.js';
+
+/** Sweeps leave staged files alone for so long after the last of them was staged; it is the longest that there is. */
+const LEASE_MS = 7n * 86_400_000n;
+
+const nowMsOf = (table: Table): number => clockOf(requireWritable(table)).nowMs();
+
+export class CompanionTables {
+  readonly #deps: SinkDeps;
+  readonly #sink: string;
+  /** The authority. */
+  readonly #tableUuid: string;
+  readonly #coordinators = new Map<string, Coordinator>();
+  readonly #leases = new Map<string, { readonly table: Table; readonly endsMs: bigint }>();
+  readonly #leaseId: string;
+  readonly #abandonsLost: boolean;
+  /** The batch of which nothing is left to do. */
+  #finished: string | undefined;
+
+  /**
+   * @param authority its claim's owner is what the names of staged files begin with
+   * @param abandonsLost whether work is left undone whose table or files are gone
+   */
+  constructor(deps: SinkDeps, { sink, table, owner }: Coordinator, abandonsLost: boolean) {
+    this.#deps = deps;
+    this.#sink = sink;
+    this.#abandonsLost = abandonsLost;
+    this.#tableUuid = table.metadata.tableUuid;
+    this.#leaseId = `sink-${owner}`;
+  }
+
+  /**
+   * Does what is not done yet. May be called again after an error.
+   * @throws MoraineError `SINK_TABLE_LOST` if another table, or none, has the name of one that something is left to do in; `SINK_FENCED`, `FILE_NOT_FOUND`, and
+   *   what committing and materializing throw
+   */
+  async finish(pending: readonly PendingWork[]): Promise<void> {
+    const batchId = pending[0]?.batchId;
+    if (batchId === undefined || batchId === this.#finished) return;
+    for (const work of pending) {
+      try {
+        await this.#do(work);
+      } catch (error) {
+        if (!this.#abandonsLost || !isMoraineError(error, 'SINK_TABLE_LOST', 'FILE_NOT_FOUND')) throw error;
+      }
+    }
+    this.#finished = batchId;
+  }
+
+  /** Stages dead letters of a batch of the sink's table. */
+  async stageDeadLetters(
+    deadLetters: Table['identifier'],
+    table: Table,
+    batchId: string,
+    rejected: readonly RejectedRecord[],
+  ): Promise<{ readonly work: TableWork; readonly files: readonly Location[] }> {
+    const target = await this.lease(await ensureDeadLetterTable(this.#deps, deadLetters));
+    const letters = { sink: this.#sink, table, batchId, rejected, rejectedAtMs: nowMsOf(target) };
+    const { manifest, files } = await stageDeadLetters(this.#deps.engine, target, letters, this.prefixOf(batchId));
+    const { tableUuid } = target.metadata;
+    const work = { kind: 'append', batchId, table: deadLetters, tableUuid, file: manifest.manifestPath } as const;
+    return { work, files };
+  }
+
+  /** What the names of files begin with that are staged for a batch in a table with a lease. */
+  prefixOf(batchId: string): string {
+    return `${this.#leaseId}-${batchId}`;
+  }
+
+  /** Takes a lease for staged files of a table, or renews it half-way through its time. */
+  async lease(table: Table): Promise<Table> {
+    const { tableUuid } = table.metadata;
+    const nowMs = BigInt(nowMsOf(table));
+    if ((this.#leases.get(tableUuid)?.endsMs ?? 0n) > nowMs + LEASE_MS / 2n) return table;
+    const endsMs = nowMs + LEASE_MS;
+    const lease = { id: this.#leaseId, kind: 'sink', snapshotIds: [], filePrefixes: [`${this.#leaseId}-`] };
+    const leased = await takeLease(table, { ...lease, expiresAtMs: endsMs }, nowMs);
+    this.#leases.set(tableUuid, { table: leased, endsMs });
+    return leased;
+  }
+
+  /** Gives the leases back once nothing is left to do; those that cannot be given back end by themselves. */
+  async close(): Promise<void> {
+    for (const { table } of this.#leases.values()) await releaseLease(table, this.#leaseId).catch(() => undefined);
+    this.#leases.clear();
+  }
+
+  async #do(work: PendingWork): Promise<void> {
+    if (work.kind === 'materialize') await this.#materialize(work.view);
+    else if (work.kind === 'append') await this.#append(work);
+    else await markReplayed(this.#deps, await this.#load(work), work);
+  }
+
+  async #materialize(view: string): Promise<void> {
+    const { materialize } = this.#deps;
+    if (materialize !== undefined) await materialize(view);
+    else if (!this.#abandonsLost) {
+      const message = `The last batch of sink ${JSON.stringify(this.#sink)} is not in feature view ${JSON.stringify(view)} yet. Open the sink with the project that defines the view, or with abandonLost.`;
+      throw new MoraineError('INVALID_ARGUMENT', message, { details: { sink: this.#sink, view } });
+    }
+  }
+
+  async #append(work: TableWork): Promise<void> {
+    const sink = `${this.#tableUuid}/${this.#sink}`;
+    let coordinator = this.#coordinators.get(work.tableUuid);
+    if (coordinator === undefined) {
+      const table = await this.#load(work);
+      // A claim would be one more snapshot; without one nobody may conclude that it is missing.
+      if (hasRecentBatch(table, sink, work.batchId)) return;
+      coordinator = await Coordinator.open(table, sink, newestStateOf);
+      this.#coordinators.set(work.tableUuid, coordinator);
+    }
+    if (hasRecentBatch(coordinator.table, sink, work.batchId)) return;
+    const manifest = await readStagedManifest(coordinator.table, work.file);
+    await coordinator.commit({ id: work.batchId, ranges: [], manifest });
+  }
+
+  async #load({ table: identifier, tableUuid }: TableWork): Promise<Table> {
+    const { catalog, io } = this.#deps;
+    const table = await findTable(catalog, io, identifier);
+    if (table?.metadata.tableUuid === tableUuid) return table;
+    const found = table === null ? 'does not exist' : `is another table (uuid ${table.metadata.tableUuid})`;
+    const message = `The last batch of sink ${JSON.stringify(this.#sink)} has files for table ${formatTableName(identifier)} (uuid ${tableUuid}), which ${found}.`;
+    throw new MoraineError('SINK_TABLE_LOST', message, { details: { sink: this.#sink, tableUuid } });
+  }
+}

@@ -1,0 +1,94 @@
+/** Writing into dead letters when they became rows: their files are written again, since most engines read those without delete files faster. */
+import { randomUUID } from 'node:crypto';
+import { type Connection, loadRows, quoteIdentifier, sqlType } from '../../engine/index.js';
+import { MoraineError } from '../../errors/index.js';
+import { currentSchema, isJsonArray, isJsonObject, parseJson } from '../../iceberg/index.js';
+import type { Location } from '../../locations/index.js';
+import { stageRows } from '../../staging/index.js';
+import type { FileIO } from '../../storage/index.js';
+import { commitOverwrite, loadTable, requireWritable, retryConflicts, type Table } from '../../tables/index.js';
+import type { TableWork } from '../protocol/pending-work.js';
+import type { SinkDeps } from '../sink-options.js';
+import { deadLetterRowsSql, planDeadLetters } from './dead-letter-rows.js';
+import type { DeadLetterColumn } from './dead-letter-table.js';
+
+/** Dead letters that became rows in one commit. */
+export interface ReplayedList {
+  readonly ids: readonly string[];
+  readonly replayedAtMs: number;
+}
+
+/** Stores a list for {@link markReplayed}, at a location that is nobody else's. */
+export async function storeReplayed(
+  io: FileIO,
+  location: Location,
+  { ids, replayedAtMs }: ReplayedList,
+): Promise<void> {
+  await io.create(location, Buffer.from(JSON.stringify({ 'replayed-at-ms': String(replayedAtMs), ids })));
+}
+
+async function readReplayed(io: FileIO, location: Location): Promise<ReplayedList> {
+  const json = parseJson(Buffer.from(await io.read(location)).toString());
+  const list = isJsonObject(json) ? json : {};
+  const { ids, 'replayed-at-ms': at } = list;
+  if (ids !== undefined && isJsonArray(ids) && typeof at === 'string')
+    return { ids: ids.filter((id) => typeof id === 'string'), replayedAtMs: Number(at) };
+  throw new MoraineError('METADATA_CORRUPT', `${location} is no list of replayed dead letters.`);
+}
+
+/**
+ * Sets `replayed_at` of the dead letters of a list that have none. Done again it does nothing. Dead letters that others append or compact meanwhile stay.
+ * @throws MoraineError `FILE_NOT_FOUND` if the list is gone, `COMMIT_CONFLICT`, and what scanning and committing throws
+ */
+export async function markReplayed({ catalog, engine }: SinkDeps, table: Table, { file }: TableWork): Promise<void> {
+  const list = await readReplayed(table.io, file);
+  await retryConflicts(requireWritable(table), async () => {
+    const current = await loadTable(catalog, table.io, table.identifier);
+    await engine.withConnection((connection) => markOnce(current, connection, list));
+  });
+}
+
+const column = (name: DeadLetterColumn): string => quoteIdentifier(name);
+const MICROSECONDS = 1_000n;
+
+async function markOnce(table: Table, connection: Connection, { ids, replayedAtMs }: ReplayedList): Promise<void> {
+  const schema = currentSchema(table.metadata);
+  const plan = await planDeadLetters(table);
+  if (plan.files.length === 0) return;
+  const listed = `moraine_replayed_${randomUUID().replaceAll('-', '_')}`;
+  await loadRows(
+    connection,
+    listed,
+    [{ kind: 'string' }],
+    ids.map((id) => [id]),
+  );
+  try {
+    const wanted = `${column('replayed_at')} IS NULL AND ${column('id')} IN (SELECT c0 FROM ${listed})`;
+    const numbered = await deadLetterRowsSql(connection, table, plan);
+    const found = await connection.rows(`SELECT DISTINCT moraine_file FROM ${numbered} WHERE ${wanted}`);
+    const files = found.flatMap(([number]) => plan.files[Number(number)] ?? []);
+    if (files.length === 0) return;
+    const rows = await deadLetterRowsSql(connection, table, { ...plan, files });
+    const at = `make_timestamptz(${BigInt(replayedAtMs) * MICROSECONDS})`;
+    const columns = schema.fields.map(({ name, type }) =>
+      name === 'replayed_at'
+        ? `CASE WHEN ${wanted} THEN ${at} ELSE ${column(name)} END`
+        : `CAST(${quoteIdentifier(name)} AS ${sqlType(type)})`,
+    );
+    const namePrefix = `replayed-${randomUUID()}`;
+    const written = await stageRows(connection, table, {
+      select: `SELECT ${columns.join(', ')} FROM ${rows}`,
+      namePrefix,
+    });
+    const replaced = new Set(files.map(({ file }) => file.filePath));
+    await commitOverwrite(table, {
+      files: written,
+      removeFiles: [...replaced],
+      validateNoNewFilesFrom: table.metadata.currentSnapshotId,
+      validateFiles: (file) => replaced.has(file.filePath),
+      run: { key: namePrefix },
+    });
+  } finally {
+    await connection.run(`DROP TABLE IF EXISTS ${listed}`);
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * Dead letters become rows after all, each once: a replay is a sink of its own on the table that they were for. Its commits name the ids of their dead letters, which are
+ * marked once the rows are in; whoever replays next does what the last one has left. ADR 0048.
+ */
+import { randomUUID } from 'node:crypto';
+import { metadataFolder, type TableIdentifier } from '../../catalogs/index.js';
+import { type Connection, type Engine, plainValue, quoteIdentifier, quoteLiteral } from '../../engine/index.js';
+import { MoraineError } from '../../errors/index.js';
+import { currentSchema } from '../../iceberg/index.js';
+import { loadTable, requireWritable, type Table } from '../../tables/index.js';
+import { discardBatch, stageBatch } from '../batches/stage-batch.js';
+import type { StagedBatch } from '../batches/staged-batch.js';
+import { Coordinator } from '../protocol/coordinator.js';
+import type { SinkDeps } from '../sink-options.js';
+import type { RejectedRecord, SinkRecords } from '../sink-records.js';
+import { commitStaged } from '../upserts/commit-staged.js';
+import type { UpsertOptions } from '../upserts/upsert-options.js';
+import { CompanionTables } from './companion-tables.js';
+import { deadLetterRowsSql, planDeadLetters } from './dead-letter-rows.js';
+import { loadDeadLetterTable } from './dead-letter-table.js';
+import { storeReplayed } from './mark-replayed.js';
+
+export interface ReplayRequest {
+  readonly deadLetters: TableIdentifier;
+  /** The table that they were for. */
+  readonly table: TableIdentifier;
+  /** Makes records of dead letters as they came; `position.offset` of a rejected one is the index of its letter. */
+  readonly records: (letters: readonly Uint8Array[]) => SinkRecords;
+  /** Dead letters that are judged and committed together; 10,000 by default. */
+  readonly batchSize?: number | undefined;
+  /** Tells how many dead letters are rows now, and changes nothing. */
+  readonly dryRun?: boolean | undefined;
+  /** As that of the sink: an old dead letter never beats a newer row. */
+  readonly upsert?: UpsertOptions | undefined;
+  /** Go on if the list of what an earlier replay has made rows of is gone: these dead letters are replayed again then. */
+  readonly abandonLost?: boolean | undefined;
+  /** Told of each batch. */
+  readonly onBatch?: ((batch: ReplayedBatch) => void) | undefined;
+  /** Ends the replay between two batches. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ReplayedBatch {
+  readonly rows: bigint;
+  /** Dead letters that an upsert has left out; they are marked as replayed, too. */
+  readonly superseded: bigint;
+  /** Null: none of them has become a row, or it was a dry run. */
+  readonly snapshotId: bigint | null;
+  /** Dead letters that are no rows still. */
+  readonly rejected: readonly RejectedRecord[];
+}
+
+interface DeadLetter {
+  readonly id: string;
+  readonly raw: Uint8Array;
+}
+
+const DEFAULT_BATCH = 10_000;
+/** Bytes of dead letters that are taken into memory at once, the last one beyond it. */
+const MAX_BATCH_BYTES = 64 * 2 ** 20;
+
+/**
+ * Writes the dead letters of a table that fit it now, those that were not replayed before, and marks them.
+ * @throws MoraineError `SINK_FENCED` if another replay has begun; `TABLE_NOT_FOUND`, `INVALID_ARGUMENT`, `SINK_TABLE_LOST`, and what staging and committing throw
+ */
+export async function replayDeadLetters(deps: SinkDeps, request: ReplayRequest): Promise<void> {
+  const { deadLetters, abandonLost = false, dryRun = false, batchSize = DEFAULT_BATCH, signal } = request;
+  if (!Number.isSafeInteger(batchSize) || batchSize < 1)
+    throw new MoraineError('INVALID_ARGUMENT', `batchSize is ${batchSize}; it must be a whole number above 0.`);
+  const { metadata } = await loadDeadLetterTable(deps, deadLetters);
+  const table = await loadTable(deps.catalog, deps.io, request.table);
+  requireWritable(table);
+  const replay = dryRun ? null : await Replay.open(deps, table, `${metadata.tableUuid}/replay`, abandonLost);
+  // What an earlier replay had left to mark is marked only now.
+  const current = await loadDeadLetterTable(deps, deadLetters);
+  await deps.engine.withConnection(async (connection) => {
+    const todo = `moraine_replay_${randomUUID().replaceAll('-', '_')}`;
+    await collect(connection, current, table.metadata.tableUuid, todo);
+    try {
+      for await (const letters of batchesOf(connection, todo, batchSize)) {
+        if (signal?.aborted === true) break;
+        const records = request.records(letters.map(({ raw }) => raw));
+        const batch = await (replay === null
+          ? judge(connection, table, records)
+          : replay.write(letters, records, current, request.upsert));
+        request.onBatch?.(batch);
+      }
+    } finally {
+      await connection.run(`DROP TABLE IF EXISTS ${todo}`);
+    }
+  });
+  await replay?.close();
+}
+
+class Replay {
+  readonly #engine: Engine;
+  readonly #coordinator: Coordinator;
+  readonly #companions: CompanionTables;
+
+  private constructor(engine: Engine, coordinator: Coordinator, companions: CompanionTables) {
+    this.#engine = engine;
+    this.#coordinator = coordinator;
+    this.#companions = companions;
+  }
+
+  static async open(deps: SinkDeps, table: Table, name: string, abandonLost: boolean): Promise<Replay> {
+    const coordinator = await Coordinator.open(table, name);
+    const companions = new CompanionTables(deps, coordinator, abandonLost);
+    await companions.finish(coordinator.pending);
+    return new Replay(deps.engine, coordinator, companions);
+  }
+
+  async write(
+    letters: readonly DeadLetter[],
+    records: SinkRecords,
+    deadLetters: Table,
+    upsert: UpsertOptions | undefined,
+  ): Promise<ReplayedBatch> {
+    const { table } = this.#coordinator;
+    const staged = await stageBatch(
+      this.#engine,
+      table,
+      { records: [records], ranges: [], bytes: records.bytes },
+      upsert,
+    );
+    const { rows, superseded, rejected } = staged;
+    if (rows === 0n) return { rows, superseded, snapshotId: null, rejected };
+    try {
+      const pending = [await this.#marks(staged, letters, deadLetters)];
+      const committed = await commitStaged(this.#engine, this.#coordinator, { ...staged, pending }, upsert);
+      await this.#companions.finish(pending);
+      const { snapshotId, lost } = committed;
+      return { rows: rows - lost, superseded: superseded + lost, snapshotId, rejected };
+    } catch (error) {
+      const isCommitted = this.#coordinator.pending.some(({ batchId }) => batchId === staged.id);
+      if (!isCommitted && !this.#coordinator.wasSent(staged.id)) await discardBatch(table, staged);
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#companions.close();
+  }
+
+  /** Stores which dead letters the batch makes rows of. */
+  async #marks({ id, rejected }: StagedBatch, letters: readonly DeadLetter[], deadLetters: Table) {
+    const target = await this.#companions.lease(deadLetters);
+    const left = new Set(rejected.map(({ position }) => Number(position?.offset)));
+    const ids = letters.filter((_, index) => !left.has(index)).map((letter) => letter.id);
+    const file = `${metadataFolder(target.metadata)}/${this.#companions.prefixOf(id)}-replayed.json`;
+    await storeReplayed(target.io, file, { ids, replayedAtMs: Date.now() });
+    const { identifier, metadata } = target;
+    return { kind: 'mark-replayed', batchId: id, table: identifier, tableUuid: metadata.tableUuid, file } as const;
+  }
+}
+
+async function judge(connection: Connection, table: Table, records: SinkRecords): Promise<ReplayedBatch> {
+  const opened = await records.open(connection, currentSchema(table.metadata));
+  await opened.close();
+  return { rows: opened.rows, superseded: 0n, snapshotId: null, rejected: opened.rejected };
+}
+
+/** Makes the temporary table `name` of the dead letters to replay: `id`, `raw` and `n` from 0, in the order in which they were left out. */
+async function collect(connection: Connection, table: Table, tableUuid: string, name: string): Promise<void> {
+  const plan = await planDeadLetters(table);
+  if (plan.files.length === 0) {
+    await connection.run(`CREATE TEMP TABLE ${name} (n BIGINT, id VARCHAR, raw BLOB)`);
+    return;
+  }
+  const rows = await deadLetterRowsSql(connection, table, plan);
+  const [id, raw] = ['id', 'raw'].map(quoteIdentifier);
+  const wanted = `"replayed_at" IS NULL AND "table_uuid" = ${quoteLiteral(tableUuid)}`;
+  // A record that was read again after a rollback is there twice.
+  const each = `SELECT ${id} AS id, any_value(${raw}) AS raw, min(("rejected_at", "source", "position")) AS place FROM ${rows} WHERE ${wanted} GROUP BY ${id}`;
+  await connection.run(
+    `CREATE TEMP TABLE ${name} AS SELECT row_number() OVER (ORDER BY place, id) - 1 AS n, id, raw FROM (${each})`,
+  );
+}
+
+async function* batchesOf(
+  connection: Connection,
+  name: string,
+  batchSize: number,
+): AsyncGenerator<readonly DeadLetter[]> {
+  for (let first = 0n; ; ) {
+    // As many as fit both limits, and always one.
+    const sized = `SELECT *, sum(octet_length(raw)) OVER (ORDER BY n) - octet_length(raw) AS before FROM ${name} WHERE n >= ${first} AND n < ${first + BigInt(batchSize)}`;
+    const rows = await connection.rows(`SELECT id, raw FROM (${sized}) WHERE before < ${MAX_BATCH_BYTES} ORDER BY n`);
+    if (rows.length === 0) return;
+    yield rows.map(([id, raw]) => ({
+      id: id as string,
+      raw: plainValue({ kind: 'binary' }, raw ?? null) as Uint8Array,
+    }));
+    first += BigInt(rows.length);
+  }
+}
+
+/** Tables that have dead letters to replay, by uuid, with the names that they had. @throws MoraineError `TABLE_NOT_FOUND`, `INVALID_ARGUMENT` */
+export async function tablesWithDeadLetters(
+  deps: SinkDeps,
+  deadLetters: TableIdentifier,
+): Promise<ReadonlyMap<string, string>> {
+  const table = await loadDeadLetterTable(deps, deadLetters);
+  const plan = await planDeadLetters(table);
+  if (plan.files.length === 0) return new Map();
+  return await deps.engine.withConnection(async (connection) => {
+    const rows = await deadLetterRowsSql(connection, table, plan);
+    const sql = `SELECT "table_uuid", max_by("table", "rejected_at") FROM ${rows} WHERE "replayed_at" IS NULL GROUP BY ALL ORDER BY ALL`;
+    return new Map((await connection.rows(sql)).map(([uuid, name]) => [String(uuid), String(name)]));
+  });
+}

@@ -1,0 +1,348 @@
+/** JSON Lines of a stream as records of a sink: fields to columns, and what becomes of a record that is no row. */
+import { isUtf8 } from 'node:buffer';
+import {
+  type BadRecord,
+  type Connection,
+  type JudgedRecords,
+  judgeRecords,
+  NUMBER_KINDS,
+  type RecordColumn,
+  type RecordTime,
+} from '../../engine/index.js';
+import { type ErrorCode, MoraineError } from '../../errors/index.js';
+import { type IcebergType, type Schema, type SchemaChange, typeToString } from '../../iceberg/index.js';
+import type { OpenedRecords, RejectedRecord, SinkRecords } from '../sink-records.js';
+import { isBlank, jsonLine, jsonLines } from './json-line.js';
+import { changesForMisfits } from './json-schema-changes.js';
+import { jsonTextOf, objectOf, valueAt } from './json-value.js';
+import { NEWLINE } from './ndjson-chunks.js';
+
+/** How the fields of a record become the columns of a table. */
+export interface RecordMapping {
+  /** Dotted paths by column, such as `device_id: 'uplink.device.id'`; other columns have the field of their own name. */
+  readonly fields?: Readonly<Record<string, string>> | undefined;
+  /** How points in time are written, by column; ISO 8601 unless given. */
+  readonly times?: Readonly<Record<string, RecordTime>> | undefined;
+  /** A column of texts for the fields that no other column takes, as JSON. */
+  readonly rest?: string | undefined;
+  /**
+   * Makes a JSON object of a record, in UTF-8, before anything else; null leaves the record out. If it throws, the record is bad. Dead letters and messages have the
+   * record as it came.
+   */
+  readonly transform?: ((record: Uint8Array) => Uint8Array | string | null) | undefined;
+  /** Fields that no column takes; `fail` by default: the record is bad. */
+  readonly extraFields?: 'fail' | 'ignore' | undefined;
+  /** A record that is no row: `fail`, by default, stops before its batch; `drop` counts it and goes on. */
+  readonly badRecords?: 'fail' | 'drop' | undefined;
+}
+
+/** Lines as they came from their source. */
+export interface RecordLines {
+  readonly bytes: Buffer;
+  readonly count: number;
+  /** Names the source in messages, such as a file. */
+  readonly source: string;
+  /** Of the source, where it has positions. */
+  readonly partition: string | undefined;
+  /** Offset of the first byte. */
+  readonly from: bigint;
+  /** Of each line what it came from, of a source whose records are not lines. */
+  readonly records?: readonly SourceRecord[] | undefined;
+}
+
+/** A record as its source has it. */
+export interface SourceRecord {
+  readonly offset: bigint;
+  readonly value: Uint8Array;
+}
+
+/**
+ * Lines of records that are not lines in their source.
+ * @param source names it in messages
+ * @param partition of the source
+ */
+export function recordLines(records: readonly SourceRecord[], source: string, partition: string): RecordLines {
+  const bytes = jsonLines(records.map(({ value }) => value));
+  return { bytes, count: records.length, source, partition, from: 0n, records };
+}
+
+/** Codes of {@link RejectedRecord}s of JSON. */
+const CODES = {
+  TRANSFORM_FAILED: 'INPUT_UNREADABLE',
+  INVALID_UTF8: 'INPUT_UNREADABLE',
+  MALFORMED_JSON: 'INPUT_UNREADABLE',
+  NOT_AN_OBJECT: 'INPUT_UNREADABLE',
+  DUPLICATE_FIELD: 'INPUT_UNREADABLE',
+  EXTRA_FIELD: 'COLUMN_NOT_FOUND',
+  MISSING_REQUIRED: 'TYPE_MISMATCH',
+  WRONG_TYPE: 'TYPE_MISMATCH',
+  OUT_OF_RANGE: 'TYPE_MISMATCH',
+  INVALID_TIME: 'TYPE_MISMATCH',
+} as const satisfies Record<string, ErrorCode>;
+
+type Reason = keyof typeof CODES;
+
+/** Records of lines; the schema is that of the table when their batch is staged. */
+export function jsonRecords(lines: RecordLines, mapping: RecordMapping): SinkRecords {
+  const { bytes, count } = lines;
+  return {
+    count,
+    bytes: bytes.length,
+    open: (connection, schema) => openLines(connection, schema, lines, mapping),
+    changes: (connection, schema) => changesForLines(connection, schema, lines, mapping),
+  };
+}
+
+/** Lines judged. */
+interface JudgedLines extends Omit<JudgedRecords, 'bad'> {
+  readonly columns: readonly RecordColumn[];
+  readonly bad: readonly Bad[];
+  /** What was judged: the lines, or what a function made of them. */
+  readonly text: Buffer;
+}
+
+async function judgeLines(
+  connection: Connection,
+  schema: Schema,
+  lines: RecordLines,
+  mapping: RecordMapping,
+): Promise<JudgedLines> {
+  const columns = recordColumns(schema, mapping);
+  const { text, invalid } = mapping.transform === undefined ? readable(lines) : transformed(lines, mapping.transform);
+  const allowsExtra = mapping.rest !== undefined || mapping.extraFields === 'ignore';
+  const judged = await judgeRecords(connection, text, { columns, allowsExtra });
+  return { ...judged, columns, bad: [...invalid, ...judged.bad], text };
+}
+
+async function openLines(
+  connection: Connection,
+  schema: Schema,
+  lines: RecordLines,
+  mapping: RecordMapping,
+): Promise<OpenedRecords> {
+  const { sql, rows, bad, columns, text, close } = await judgeLines(connection, schema, lines, mapping);
+  const rejected = rejections(lines, text, bad, columns);
+  const [first] = rejected;
+  if (first === undefined || mapping.badRecords === 'drop') return { sql, rows, rejected, close };
+  await close();
+  throw rejectionError(first);
+}
+
+async function changesForLines(
+  connection: Connection,
+  schema: Schema,
+  lines: RecordLines,
+  mapping: RecordMapping,
+): Promise<readonly SchemaChange[]> {
+  const { bad, columns, text, close } = await judgeLines(connection, schema, lines, mapping);
+  await close();
+  if (bad.length === 0) return [];
+  const byLine = new Map(bad.map((each) => [each.line, each]));
+  const misfits = [...linesOf(text)].flatMap(({ line, start, end }) => {
+    const found = byLine.get(line);
+    return found === undefined ? [] : [{ ...found, raw: text.subarray(start, end) }];
+  });
+  return await changesForMisfits(connection, columns, misfits);
+}
+
+const POINTS_IN_TIME: ReadonlySet<IcebergType['kind']> = new Set([
+  'timestamp',
+  'timestamptz',
+  'timestamp_ns',
+  'timestamptz_ns',
+]);
+
+/** @throws COLUMN_NOT_FOUND, TYPE_MISMATCH, INVALID_ARGUMENT for a mapping that does not go with the table */
+export function recordColumns(
+  { fields }: Schema,
+  { fields: paths = {}, times = {}, rest }: RecordMapping,
+): readonly RecordColumn[] {
+  const known = new Map(fields.map((field) => [field.name, field.type]));
+  // A column may have the name of what every object has, such as `constructor`.
+  const [pathOf, timeOf] = [new Map(Object.entries(paths)), new Map(Object.entries(times))];
+  for (const name of [...pathOf.keys(), ...timeOf.keys(), ...(rest === undefined ? [] : [rest])])
+    if (!known.has(name))
+      throw new MoraineError(
+        'COLUMN_NOT_FOUND',
+        `The table has no column ${JSON.stringify(name)}; it has ${[...known.keys()].join(', ')}.`,
+      );
+  if (rest !== undefined && known.get(rest)?.kind !== 'string')
+    throw new MoraineError(
+      'TYPE_MISMATCH',
+      `The column ${JSON.stringify(rest)} is to have the other fields as JSON; it must be a string.`,
+    );
+  const untimed = [...timeOf.keys()].find((name) => !POINTS_IN_TIME.has(known.get(name)?.kind ?? 'unknown'));
+  if (untimed !== undefined)
+    throw new MoraineError('TYPE_MISMATCH', `The column ${JSON.stringify(untimed)} has no points in time.`);
+  const columns = fields.map(({ name, type, required }): RecordColumn => {
+    const path = name === rest ? null : (pathOf.get(name)?.split('.') ?? [name]);
+    return { name, type, required, path, time: timeOf.get(name) ?? 'iso' };
+  });
+  const heads = new Set(columns.flatMap(({ path }) => path?.slice(0, 1) ?? []));
+  if (new Set([...heads].map((head) => head.toLowerCase())).size < heads.size)
+    throw new MoraineError(
+      'INVALID_ARGUMENT',
+      'Fields that differ by letter case only cannot be told apart: map columns to other fields.',
+    );
+  return columns;
+}
+
+interface Bad extends Omit<BadRecord, 'problem'> {
+  readonly problem: BadRecord['problem'] | 'INVALID_UTF8' | 'TRANSFORM_FAILED';
+  readonly message?: string;
+}
+
+const SPACE = 0x20;
+const BYTE_ORDER_MARK = Buffer.of(0xef, 0xbb, 0xbf);
+
+/** Lines to be judged, and those that are bad already: these are blank. */
+interface Readable {
+  readonly text: Buffer;
+  readonly invalid: readonly Bad[];
+}
+
+/** The lines with those blanked that are no UTF-8, and a byte order mark at the beginning of the source. */
+function readable({ bytes, from, records }: RecordLines): Readable {
+  const beginsFile = records === undefined && from === 0n;
+  const hasMark = beginsFile && bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK);
+  if (!hasMark && isUtf8(bytes)) return { text: bytes, invalid: [] };
+  const text = Buffer.from(bytes);
+  if (hasMark) text.fill(SPACE, 0, BYTE_ORDER_MARK.length);
+  const invalid: Bad[] = [];
+  for (const { line, start, end } of linesOf(text)) {
+    if (isUtf8(text.subarray(start, end))) continue;
+    text.fill(SPACE, start, end);
+    invalid.push({ line, problem: 'INVALID_UTF8', column: null });
+  }
+  return { text, invalid };
+}
+
+/** What a function makes of the lines, one line of each. */
+function transformed({ bytes, records }: RecordLines, transform: NonNullable<RecordMapping['transform']>): Readable {
+  const texts: Buffer[] = [];
+  const invalid: Bad[] = [];
+  for (const { line, start, end } of linesOf(bytes)) {
+    const [own, text] = [records?.[line], bytes.subarray(start, end)];
+    const made = own === undefined && isBlank(text) ? null : transformedRecord(own?.value ?? text, transform);
+    const isBad = made !== null && !Buffer.isBuffer(made);
+    if (isBad) invalid.push({ line, column: null, ...made });
+    texts.push(isBad || made === null ? NO_RECORD : jsonLine(made));
+  }
+  return { text: Buffer.concat(texts), invalid };
+}
+
+const NO_RECORD = Buffer.of(NEWLINE);
+
+function transformedRecord(
+  record: Uint8Array,
+  transform: NonNullable<RecordMapping['transform']>,
+): Buffer | null | Pick<Bad, 'problem' | 'message'> {
+  try {
+    const made = transform(record);
+    if (made === null) return null;
+    const text = Buffer.from(made as Uint8Array);
+    return isUtf8(text) ? text : { problem: 'INVALID_UTF8' };
+  } catch (error) {
+    return { problem: 'TRANSFORM_FAILED', message: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function* linesOf(bytes: Buffer): Generator<{ readonly line: number; readonly start: number; readonly end: number }> {
+  for (let [line, start] = [0, 0]; start < bytes.length; line += 1) {
+    const found = bytes.indexOf(NEWLINE, start);
+    const end = found < 0 ? bytes.length : found;
+    yield { line, start, end };
+    start = end + 1;
+  }
+}
+
+function rejections(
+  lines: RecordLines,
+  text: Buffer,
+  bad: readonly Bad[],
+  columns: readonly RecordColumn[],
+): readonly RejectedRecord[] {
+  if (bad.length === 0) return [];
+  const byLine = new Map(bad.map((record) => [record.line, record]));
+  const rejected: RejectedRecord[] = [];
+  const judgedLines = text === lines.bytes ? null : [...linesOf(text)];
+  for (const { line, start, end } of linesOf(lines.bytes)) {
+    const found = byLine.get(line);
+    if (found === undefined) continue;
+    const own = lines.records?.[line];
+    const raw = own === undefined ? lines.bytes.subarray(start, end) : Buffer.from(own.value);
+    const column = columns.find(({ name }) => name === found.column);
+    const offset = own?.offset ?? lines.from + BigInt(start);
+    const of = judgedLines?.[line];
+    const { reason, message } = describe(
+      found,
+      of === undefined ? raw : text.subarray(of.start, of.end),
+      column,
+      columns,
+    );
+    const position = lines.partition === undefined ? null : { partition: lines.partition, offset };
+    rejected.push({
+      reason,
+      message: `${lines.source}, ${own === undefined ? 'byte' : 'offset'} ${offset}: ${message}`,
+      raw,
+      position,
+    });
+  }
+  return rejected;
+}
+
+function describe(
+  { problem, message: reason = '' }: Bad,
+  raw: Buffer,
+  column: RecordColumn | undefined,
+  columns: readonly RecordColumn[],
+): { readonly reason: Reason; readonly message: string } {
+  switch (problem) {
+    case 'INVALID_UTF8':
+      return { reason: problem, message: 'it is not UTF-8 text' };
+    case 'TRANSFORM_FAILED':
+      return { reason: problem, message: `the function that transforms it failed: ${shown(reason)}` };
+    case 'MALFORMED_JSON':
+      return { reason: problem, message: `${shown(raw.toString())} is not JSON` };
+    case 'NOT_AN_OBJECT':
+      return { reason: problem, message: `${shown(raw.toString()) || 'no value'} is no JSON object` };
+    case 'DUPLICATE_FIELD':
+      return { reason: problem, message: 'a field occurs twice' };
+    case 'EXTRA_FIELD': {
+      const heads = new Set(columns.map(({ path }) => path?.[0]));
+      const extra = Object.keys(objectOf(raw)).filter((name) => !heads.has(name));
+      return {
+        reason: problem,
+        message: `no column takes ${shown(extra.map((name) => JSON.stringify(name)).join(', '))}`,
+      };
+    }
+    case 'MISSING_REQUIRED':
+      return { reason: problem, message: `column ${JSON.stringify(column?.name)} is required, and has no value` };
+    case 'VALUE_MISFIT':
+      return misfitOf(raw, column);
+  }
+}
+
+const TIMES: ReadonlySet<IcebergType['kind']> = new Set([...POINTS_IN_TIME, 'date', 'time']);
+
+function misfitOf(
+  raw: Buffer,
+  column: RecordColumn | undefined,
+): { readonly reason: Reason; readonly message: string } {
+  if (column?.path == null) return { reason: 'WRONG_TYPE', message: 'a value does not fit its column' };
+  const { name, type, path, time } = column;
+  const value = valueAt(raw, path);
+  const text = (value === undefined ? undefined : jsonTextOf(value)) ?? 'its value';
+  const isNumber = NUMBER_KINDS.has(type.kind) && (typeof value === 'number' || typeof value === 'bigint');
+  const reason = TIMES.has(type.kind) ? 'INVALID_TIME' : isNumber ? 'OUT_OF_RANGE' : 'WRONG_TYPE';
+  const wanted = time === 'iso' ? typeToString(type) : `${typeToString(type)} as ${time}`;
+  return { reason, message: `column ${JSON.stringify(name)}: ${shown(text)} does not fit ${wanted} exactly` };
+}
+
+const SHOWN_CHARACTERS = 100;
+const shown = (text: string): string => (text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text);
+
+function rejectionError({ reason, message, position }: RejectedRecord): MoraineError {
+  const details = { reason, ...(position === null ? {} : { offset: String(position.offset) }) };
+  return new MoraineError(CODES[reason as Reason], `${message}.`, { details });
+}

@@ -1,0 +1,141 @@
+/** What a table's schema would have to become for JSON records that are no rows. */
+import { randomUUID } from 'node:crypto';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Connection, type RecordColumn, readInput } from '../../engine/index.js';
+import { isMoraineError } from '../../errors/index.js';
+import { canPromote, type IcebergType, type SchemaChange } from '../../iceberg/index.js';
+import { canBeColumns, jsonTextOf, objectOf, valueAt } from './json-value.js';
+
+/** A record that is no row. */
+export interface MisfitRecord {
+  readonly problem: string;
+  readonly column: string | null;
+  readonly raw: Buffer;
+}
+
+const MAX_PRECISION = 38;
+/** Levels of objects and arrays, that of the record among them: types of very many cannot be worked with. */
+const MAX_LEVELS = 20;
+/** How often it is tried to make columns of a part of the records. */
+const MAX_PARTS = 100;
+
+/**
+ * Columns for fields that no column takes, of the types that a file of such values would have; wider types for numbers beyond those of their columns; no values for
+ * columns that were required. Records that are bad in any other way ask for nothing.
+ */
+export async function changesForMisfits(
+  connection: Connection,
+  columns: readonly RecordColumn[],
+  misfits: readonly MisfitRecord[],
+): Promise<readonly SchemaChange[]> {
+  const optional = new Set(
+    misfits.flatMap(({ problem, column }) => (problem === 'MISSING_REQUIRED' && column !== null ? [column] : [])),
+  );
+  return [
+    ...[...optional].map((column): SchemaChange => ({ change: 'make-optional', column })),
+    ...wider(columns, misfits),
+    ...(await added(connection, columns, misfits)),
+  ];
+}
+
+function wider(columns: readonly RecordColumn[], misfits: readonly MisfitRecord[]): readonly SchemaChange[] {
+  return columns.flatMap(({ name, type, path }): readonly SchemaChange[] => {
+    if (path === null) return [];
+    const values = misfits
+      .filter(({ problem, column }) => problem === 'VALUE_MISFIT' && column === name)
+      .flatMap(({ raw }) => numberAt(raw, path) ?? []);
+    const widened = values.reduce(widenedBy, type);
+    return widened === type ? [] : [{ change: 'promote', column: name, type: widened }];
+  });
+}
+
+/** A type that has a number exactly, if the one given may become it; else the one given. */
+function widenedBy(type: IcebergType, number: string): IcebergType {
+  const wanted = widerType(type, number);
+  return wanted !== null && canPromote(type, wanted) ? wanted : type;
+}
+
+const LONGEST = 2n ** 63n;
+
+function widerType(type: IcebergType, number: string): IcebergType | null {
+  if (type.kind === 'int' && /^-?\d+$/.test(number)) {
+    const value = BigInt(number);
+    return value >= -LONGEST && value < LONGEST ? { kind: 'long' } : null;
+  }
+  if (type.kind === 'float') return { kind: 'double' };
+  const digits = type.kind === 'decimal' ? /^-?0*(\d*)(?:\.(\d*?)0*)?$/.exec(number) : null;
+  if (type.kind !== 'decimal' || digits === null) return null;
+  const [, whole = '', fraction = ''] = digits;
+  const precision = Math.max(type.precision, whole.length + type.scale);
+  return fraction.length <= type.scale && precision <= MAX_PRECISION ? { ...type, precision } : null;
+}
+
+/** The text of a number of a record. */
+function numberAt(raw: Buffer, path: readonly string[]): string | undefined {
+  const value = valueAt(raw, path);
+  if (typeof value === 'string' || value === undefined || value === null) return undefined;
+  const text = jsonTextOf(value);
+  return text !== undefined && /^-?\d/.test(text) ? text : undefined;
+}
+
+const lowerCase = (name: string): string => name.toLowerCase();
+
+async function added(
+  connection: Connection,
+  columns: readonly RecordColumn[],
+  misfits: readonly MisfitRecord[],
+): Promise<readonly SchemaChange[]> {
+  const heads = new Set(columns.flatMap(({ path }) => path?.slice(0, 1) ?? []));
+  const extra = misfits
+    .filter(({ problem }) => problem === 'EXTRA_FIELD')
+    .map(({ raw }) => Object.fromEntries(Object.entries(objectOf(raw)).filter(([name]) => !heads.has(name))))
+    .flatMap((fields) => (canBeColumns(fields, MAX_LEVELS) ? (jsonTextOf(fields) ?? []) : []));
+  return await fittingColumns(connection, columns, extra, { left: MAX_PARTS });
+}
+
+/**
+ * Columns for the fields of records, each the text of an object. Where the fields of all of them make none, those of a part do: one record with a field that has no
+ * name, say, is no row, and the others are.
+ */
+async function fittingColumns(
+  connection: Connection,
+  columns: readonly RecordColumn[],
+  objects: readonly string[],
+  tries: { left: number },
+): Promise<readonly SchemaChange[]> {
+  if (objects.length === 0 || tries.left === 0) return [];
+  tries.left -= 1;
+  const found = await columnsOf(connection, columns, objects);
+  if (found !== null || objects.length === 1) return found ?? [];
+  const middle = objects.length >> 1;
+  const first = await fittingColumns(connection, columns, objects.slice(0, middle), tries);
+  // The others are asked again once the table has these.
+  return first.length > 0 ? first : await fittingColumns(connection, columns, objects.slice(middle), tries);
+}
+
+/** Null: no columns can be made of them. */
+async function columnsOf(
+  connection: Connection,
+  columns: readonly RecordColumn[],
+  objects: readonly string[],
+): Promise<readonly SchemaChange[] | null> {
+  const path = join(connection.tempDirectory, `sink-${randomUUID()}.jsonl`);
+  try {
+    await writeFile(path, objects.map((object) => `${object}\n`).join(''));
+    const { schema } = await readInput(connection, path, { format: 'jsonl' });
+    // Of names that differ by letter case only one is a column.
+    const taken = new Set(columns.flatMap(({ name, path }) => [name, ...(path?.slice(0, 1) ?? [])]).map(lowerCase));
+    return schema.fields.flatMap(({ name, type }): readonly SchemaChange[] => {
+      if (taken.has(lowerCase(name))) return [];
+      taken.add(lowerCase(name));
+      return [{ change: 'add', name, type }];
+    });
+  } catch (error) {
+    if (isMoraineError(error, 'INPUT_UNREADABLE', 'TYPE_MISMATCH', 'SCHEMA_INVALID', 'UNSUPPORTED_FEATURE'))
+      return null;
+    throw error;
+  } finally {
+    await rm(path, { force: true });
+  }
+}

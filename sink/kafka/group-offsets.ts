@@ -1,0 +1,93 @@
+/** Tells a group's coordinator how far the table is, so that tools show the lag. Nothing reads it, and a failure stops nothing. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isMoraineError } from '../../errors/index.js';
+import { ClusterConnections } from './cluster-connections.js';
+import type { KafkaAccess } from './kafka-access.js';
+import type { KafkaPosition } from './kafka-position.js';
+
+const GROUP_KEY = 0;
+/** Generation of a commit without membership. */
+const NO_MEMBER = -1;
+/** A connection that nothing was asked on for long may have been closed. */
+const TRIES = 2;
+/** The first commit of a cluster waits until it has made its topic of offsets. */
+const LAST_MS = 5_000;
+const RETRY_MS = 250;
+
+export class GroupOffsets {
+  readonly #connections: ClusterConnections;
+  readonly #group: string;
+  readonly #topic: string;
+  #wanted: ReadonlyMap<number, KafkaPosition> | null = null;
+  #work: Promise<void> | undefined;
+  #failure: unknown;
+
+  private constructor(connections: ClusterConnections, group: string, topic: string) {
+    this.#connections = connections;
+    this.#group = group;
+    this.#topic = topic;
+  }
+
+  /** Connects to nobody yet. */
+  static async open(access: KafkaAccess, group: string, topic: string): Promise<GroupOffsets> {
+    return new GroupOffsets(await ClusterConnections.open(access, undefined), group, topic);
+  }
+
+  /** Tells the offsets in the background; of those that come meanwhile the last. */
+  tell(positions: ReadonlyMap<number, KafkaPosition>): void {
+    this.#wanted = positions;
+    this.#work ??= this.#send().finally(() => {
+      this.#work = undefined;
+    });
+  }
+
+  /** Tells what is left to tell, for at most five seconds, and closes. @returns why the last offsets could not be told; null: they were */
+  async close(): Promise<string | null> {
+    const late = new AbortController();
+    const tooLate = sleep(LAST_MS, undefined, { signal: late.signal }).catch(() => undefined);
+    const endsAt = performance.now() + LAST_MS;
+    for (;;) {
+      await Promise.race([this.#work, tooLate]);
+      const mayComeRight = isMoraineError(this.#failure, 'KAFKA_UNAVAILABLE') && performance.now() < endsAt;
+      if (this.#wanted === null || !mayComeRight) break;
+      await sleep(RETRY_MS);
+      this.tell(this.#wanted);
+    }
+    late.abort();
+    this.#connections.reset();
+    if (this.#wanted === null) return null;
+    return this.#failure instanceof Error ? this.#failure.message : 'No answer came.';
+  }
+
+  async #send(): Promise<void> {
+    for (let failures = 0; this.#wanted !== null && failures < TRIES; ) {
+      const positions = this.#wanted;
+      try {
+        await this.#commit(positions);
+        if (this.#wanted === positions) this.#wanted = null;
+      } catch (error) {
+        this.#failure = error;
+        this.#connections.reset();
+        failures += 1;
+      }
+    }
+  }
+
+  async #commit(positions: ReadonlyMap<number, KafkaPosition>): Promise<void> {
+    const { coordinators } = await this.#connections.askAny(
+      'the coordinator of the group',
+      (connection, { findCoordinatorV4 }) => findCoordinatorV4.api.async(connection, GROUP_KEY, [this.#group]),
+    );
+    const [coordinator] = coordinators;
+    if (coordinator === undefined) return;
+    const { nodeId, host, port } = coordinator;
+    this.#connections.learn(new Map([[nodeId, { host, port }]]));
+    const partitions = [...positions].map(([partitionIndex, { offset, leaderEpoch }]) => ({
+      ...{ partitionIndex, committedOffset: offset, committedLeaderEpoch: leaderEpoch, committedMetadata: null },
+    }));
+    const topics = [{ name: this.#topic, partitions }];
+    await this.#connections.ask(nodeId, 'the offsets of the group', (connection, { offsetCommitV8 }) =>
+      offsetCommitV8.api.async(connection, this.#group, NO_MEMBER, '', null, topics),
+    );
+  }
+}

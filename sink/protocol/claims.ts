@@ -1,0 +1,41 @@
+/** Whether a coordinator's claim is the newest one of a state of its table, and its batch can be added there. Pure. */
+import { formatTableName } from '../../catalogs/index.js';
+import { MoraineError } from '../../errors/index.js';
+import { currentSchema, type TableMetadata, unreadableFields } from '../../iceberg/index.js';
+import type { Table } from '../../tables/index.js';
+import type { Claim, SinkState } from './sink-state.js';
+
+type NamedTable = Pick<Table, 'identifier'>;
+
+/** @throws MoraineError `SINK_FENCED` unless the newest claim of a base is this one */
+export function requireOwned(table: NamedTable, sink: string, state: SinkState | null, claim: Claim): void {
+  if (state?.epoch !== claim.epoch || state.owner !== claim.owner) throw fenced(table, sink, state, claim);
+}
+
+/** The error of a coordinator whose claim is not the newest one of a base. */
+export function fenced(
+  { identifier }: NamedTable,
+  sink: string,
+  state: SinkState | null,
+  { epoch }: Claim,
+): MoraineError {
+  const newest = state === null ? 'none is in its history any more' : `the newest is epoch ${state.epoch}`;
+  const message = `Sink ${JSON.stringify(sink)} of table ${formatTableName(identifier)} is not this coordinator's: its claim is epoch ${epoch}, ${newest}.`;
+  const details = { sink, epoch: epoch.toString(), newestEpoch: state?.epoch.toString() ?? 'none' };
+  return new MoraineError('SINK_FENCED', message, { details });
+}
+
+/** @throws MoraineError `SINK_SCHEMA_CHANGED` for a batch whose rows the base's schema cannot take */
+export function requireReadable(
+  { identifier }: NamedTable,
+  sink: string,
+  base: TableMetadata,
+  batch: { readonly manifest: unknown; readonly schemaId?: number | null },
+): void {
+  const written = base.schemas.find(({ schemaId }) => schemaId === batch.schemaId);
+  if (batch.manifest === null || written === undefined || written.schemaId === base.currentSchemaId) return;
+  const fields = unreadableFields(written, currentSchema(base), base.formatVersion);
+  if (fields.length === 0) return;
+  const message = `A batch of sink ${JSON.stringify(sink)} cannot be added to table ${formatTableName(identifier)}: since it was staged ${fields.join(', ')}.`;
+  throw new MoraineError('SINK_SCHEMA_CHANGED', message, { details: { sink, fields } });
+}

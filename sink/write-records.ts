@@ -1,0 +1,50 @@
+/** Giving records to a sink whose commits may fail for a while. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isMoraineError } from '../errors/index.js';
+import type { IcebergSink } from './iceberg-sink.js';
+import type { SinkRecords } from './sink-records.js';
+import type { SourceRange } from './source-position.js';
+
+export interface WriteOptions {
+  /** Whether a commit that fails and may come right is tried again here; it is by default. */
+  readonly retries?: boolean | undefined;
+  /** Nothing more is written once it is aborted. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onNotice?: ((text: string) => void) | undefined;
+}
+
+const [FIRST_RETRY_MS, LAST_RETRY_MS] = [1_000, 60_000];
+
+/** @param onWait called before each wait. @throws MoraineError what has ended the sink; without `retries` also what may come right */
+export async function writeRecords(
+  sink: IcebergSink,
+  records: SinkRecords,
+  range: SourceRange,
+  { retries = true, signal, onNotice }: WriteOptions,
+  onWait: () => void,
+): Promise<void> {
+  for (let waitMs = FIRST_RETRY_MS; signal?.aborted !== true; waitMs = Math.min(2 * waitMs, LAST_RETRY_MS)) {
+    try {
+      await sink.writer(0).writeBatch(records, range);
+      return;
+    } catch (error) {
+      if (!retries || !isMoraineError(error) || !error.retryable) throw error;
+      onNotice?.(`${error.message} [${error.code}] It is tried again in ${waitMs / 1_000} s.`);
+      onWait();
+      await sleep(waitMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+    }
+  }
+}
+
+/** Commits what a source gives to a sink until it ends, also what it gave before it failed: those records are whole. @throws what reading and committing throw */
+export async function readThenClose<T>(sink: IcebergSink, read: () => Promise<T>): Promise<T> {
+  let result: T;
+  try {
+    result = await read();
+  } catch (error) {
+    await sink.close().catch(() => undefined);
+    throw error;
+  }
+  await sink.close();
+  return result;
+}

@@ -1,0 +1,406 @@
+/** A Kafka topic into a table, with a real broker and records of Java's producer: each record once, and never a silent gap. */
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import type { SinkKafkaOptions, SinkKafkaResult } from '../../client/index.js';
+import { createMoraine } from '../../index.js';
+import { jsonLines, moraine, moraineOk, startMoraine } from '../support/cli.js';
+import { KAFKA_USER, KafkaServer } from '../support/kafka-server.js';
+import { expectKillsSurvived, LOCAL_CONFIG, SINK_KILLS } from '../support/sink-kills.js';
+import { temporaryFolder } from '../support/temp-folder.js';
+
+const SCHEMA = {
+  type: 'struct',
+  fields: [
+    { id: 1, name: 'id', required: true, type: 'long' },
+    { id: 2, name: 'device', required: false, type: 'string' },
+  ],
+};
+vi.setConfig({ testTimeout: 1_800_000 });
+
+const kafkaFolder = mkdtempSync(join(tmpdir(), 'moraine-kafka-'));
+let kafka: KafkaServer;
+beforeAll(async () => {
+  kafka = await KafkaServer.start(kafkaFolder);
+}, 300_000);
+// A test that failed may have left it down.
+afterEach(() => kafka.restart());
+afterAll(async () => {
+  await kafka.close();
+  rmSync(kafkaFolder, { recursive: true });
+});
+
+interface World {
+  readonly folder: string;
+  /** Reads a topic to its end, in this process. */
+  readonly sink: (topic: string, options?: Partial<SinkKafkaOptions>) => Promise<SinkKafkaResult>;
+  /** Starts the command. */
+  readonly start: (topic: string, ...options: string[]) => Running;
+  readonly ids: () => Promise<readonly number[]>;
+}
+
+interface Running {
+  /** Waits until the table has so many rows; throws if the command ends before. */
+  readonly until: (rows: number) => Promise<void>;
+  /** Waits until the first files are written. */
+  readonly untilWriting: () => Promise<void>;
+  readonly untilSaid: (text: string) => Promise<void>;
+  readonly kill: (signal: NodeJS.Signals) => void;
+  readonly ended: Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>;
+}
+
+async function world(): Promise<World> {
+  const folder = temporaryFolder();
+  const ok = (...args: string[]) => moraineOk(args, { cwd: folder });
+  writeFileSync(
+    join(folder, 'moraine.yaml'),
+    'catalogs:\n  local: { uri: catalog.db, warehouse: warehouse }\nengine: { threads: 1 }\n',
+  );
+  writeFileSync(join(folder, 'schema.json'), JSON.stringify(SCHEMA));
+  await ok('table', 'create', 'iot.uplinks', '--schema', 'schema.json');
+  const ids = async () => {
+    const rows = (await ok('table', 'scan', 'iot.uplinks', '--columns', 'id')).trim();
+    const found = rows === '' ? [] : rows.split('\n').map((line) => (JSON.parse(line) as { id: number }).id);
+    return found.sort((a, b) => a - b);
+  };
+  return {
+    folder,
+    ids,
+    sink: async (topic, options = {}) => {
+      const opened = await createMoraine({ cwd: folder });
+      try {
+        const given = { brokers: kafka.brokers, topic, batchSize: 100, until: 'end' as const, ...options };
+        return await opened.sinkKafka('iot.uplinks', given);
+      } finally {
+        await opened.close();
+      }
+    },
+    start: (topic, ...options) => {
+      const args = ['sink', 'run', 'iot.uplinks', '--kafka', kafka.brokers.join(','), '--topic', topic];
+      const child = startMoraine([...args, '--batch-size', '100', '--batch-interval', '1', ...options], {
+        cwd: folder,
+      });
+      let [stdout, stderr, hasEnded] = ['', '', false];
+      child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+      child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+      const ended = once(child, 'close').then(([code]) => {
+        hasEnded = true;
+        return { code: code as number | null, stdout, stderr };
+      });
+      const until = async (holds: () => Promise<boolean>): Promise<void> => {
+        while (!(await holds())) {
+          if (hasEnded) throw new Error(`the sink has ended: ${stderr}`);
+          await sleep(100);
+        }
+      };
+      return {
+        ended,
+        untilWriting: () => until(() => Promise.resolve(hasDataFiles(folder))),
+        until: (rows) => until(async () => (await ids()).length >= rows),
+        untilSaid: (text) => until(() => Promise.resolve(stderr.includes(text))),
+        kill: (signal) => child.kill(signal),
+      };
+    },
+  };
+}
+
+const hasDataFiles = (folder: string): boolean =>
+  readdirSync(join(folder, 'warehouse'), { recursive: true, encoding: 'utf8' }).some((name) =>
+    name.endsWith('.parquet'),
+  );
+
+interface Sent {
+  readonly partition?: number;
+  readonly compression?: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
+  readonly padding?: number;
+}
+
+/** Sends records with ids [from, to). */
+const send = (
+  topic: string,
+  from: number,
+  to: number,
+  { partition = 0, compression = 'none', padding = 0 }: Sent = {},
+) => kafka.tool('send', topic, partition, from, to, compression, padding);
+
+const sendValue = (topic: string, value: string | null) =>
+  kafka.tool('value', topic, 0, value === null ? 'null' : Buffer.from(value).toString('base64'));
+
+const range = (from: number, to: number): readonly number[] =>
+  Array.from({ length: to - from }, (_, index) => from + index);
+
+it(`killed ${SINK_KILLS} times at random accesses, a sink shows whole batches to who polls it, and each record once`, async () => {
+  const topic = 'uplinks';
+  await kafka.tool('create', topic, 2);
+  await expectKillsSurvived('sink of a topic', {
+    ...{ config: LOCAL_CONFIG, isLocal: true, partitions: 2 },
+    source: ['--kafka', kafka.brokers.join(','), '--topic', topic, '--until-end'],
+    offer: (_, partition, from, to) => send(topic, from, to, { partition }),
+  });
+});
+
+it('a sink outlives its broker, which is killed while it reads, and drains on SIGTERM', async () => {
+  const { start, ids } = await world();
+  await kafka.tool('create', 'restarts', 2);
+  // More than one answer holds.
+  await send('restarts', 0, 2_900, { padding: 20_000 });
+  const running = start('restarts');
+  await running.untilWriting();
+  await kafka.kill();
+  await running.untilSaid('Asking again');
+  await kafka.restart();
+  await running.untilSaid('Kafka answers again.');
+  await running.until(2_900);
+  await kafka.kill();
+  await kafka.restart();
+  await send('restarts', 2_900, 2_950, { partition: 1 });
+  await running.until(2_950);
+  running.kill('SIGTERM');
+  const { code, stdout } = await running.ended;
+  expect([code, stdout]).toEqual([
+    0,
+    expect.stringMatching(
+      /^iot\.uplinks: wrote 2,950 rows in \d+ commits, snapshot \d+\.\nrestarts: written up to the offsets 0: 2900, 1: 50\.\n$/,
+    ),
+  ]);
+  expect(await ids()).toEqual(range(0, 2_950));
+});
+
+it('a sink whose broker does not come back ends at its limit, and at once on SIGTERM', async () => {
+  const { start, sink, ids } = await world();
+  await kafka.tool('create', 'away', 1);
+  await send('away', 0, 30);
+  const running = start('away', '--kafka-timeout', '2');
+  await running.until(30);
+  await send('away', 30, 40);
+  await kafka.kill();
+  const { code, stderr } = await running.ended;
+  expect([code, stderr]).toEqual([8, expect.stringMatching(/It was asked for 2\.0 s\. \[KAFKA_UNAVAILABLE\]/)]);
+  const waiting = start('away');
+  await waiting.untilSaid('Asking again for up to 5 min 0 s.');
+  waiting.kill('SIGTERM');
+  expect(await waiting.ended).toMatchObject({ code: 0, stdout: 'iot.uplinks: nothing new.\n' });
+  await kafka.restart();
+  await sink('away');
+  expect(await ids()).toEqual(range(0, 40));
+});
+
+it('batches of every codec are read, partitions that are added from their beginning, and the group follows', async () => {
+  const { start, sink, ids } = await world();
+  await kafka.tool('create', 'codecs', 1);
+  for (const [index, compression] of (['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const).entries())
+    await send('codecs', index * 100, index * 100 + 100, { compression, padding: 300 });
+  const told: { readonly committedRows: bigint; readonly lagRecords: bigint }[] = [];
+  const onProgress: SinkKafkaOptions['onProgress'] = (progress) => told.push(progress);
+  expect(await sink('codecs', { onProgress })).toMatchObject({ rows: 500n, offsets: new Map([[0, 500n]]) });
+  expect(told.length).toBeGreaterThan(2);
+  expect(told.map(({ lagRecords }) => lagRecords)).toEqual(told.map(({ committedRows }) => 500n - committedRows));
+  expect(await kafka.tool('group', 'codecs', 'moraine.kafka.codecs')).toBe('{0=500}');
+  const running = start('codecs', '--group', 'watchers');
+  await send('codecs', 500, 520);
+  await running.until(520);
+  await kafka.tool('partitions', 'codecs', 2);
+  await send('codecs', 520, 540, { partition: 1 });
+  await running.until(540);
+  running.kill('SIGTERM');
+  expect((await running.ended).code).toBe(0);
+  expect(await ids()).toEqual(range(0, 540));
+  expect(await kafka.tool('group', 'codecs', 'watchers')).toBe('{0=520, 1=20}');
+  expect(await kafka.tool('group', 'codecs', 'moraine.kafka.codecs')).toBe('{0=500}');
+});
+
+it('records of aborted and open transactions are left out, and ranges join over control records', async () => {
+  const { sink, ids } = await world();
+  await kafka.tool('create', 'transactions', 1);
+  const transaction = (from: number, to: number, end: 'commit' | 'abort' | 'open', producer: string) =>
+    kafka.tool('transaction', 'transactions', 0, from, to, end, producer);
+  await transaction(0, 10, 'commit', 'a');
+  await transaction(10, 20, 'abort', 'a');
+  await transaction(20, 30, 'abort', 'a');
+  await transaction(30, 40, 'commit', 'a');
+  // The ends of transactions are written behind their answers.
+  const untilCommitted = async (offset: number): Promise<void> => {
+    while ((await kafka.tool('end', 'transactions', 0)) !== String(offset)) await sleep(50);
+  };
+  // Ten records and the end of each.
+  await untilCommitted(44);
+  expect(await sink('transactions')).toMatchObject({ rows: 20n, offsets: new Map([[0, 44n]]) });
+  // Two at once: what lies behind an open one waits for it.
+  await transaction(40, 50, 'open', 'a');
+  await transaction(50, 60, 'commit', 'b');
+  await send('transactions', 60, 70);
+  expect(await sink('transactions')).toMatchObject({ rows: 0n, snapshotId: null, offsets: new Map([[0, 44n]]) });
+  await kafka.tool('finish', 'transactions', 'abort', 'a');
+  await untilCommitted(76);
+  expect(await sink('transactions', { batchSize: 7 })).toMatchObject({ rows: 20n, offsets: new Map([[0, 76n]]) });
+  expect(await ids()).toEqual([...range(0, 10), ...range(30, 40), ...range(50, 70)]);
+});
+
+it('a topic that was made anew stops the sink with both positions, at its start and while it runs', async () => {
+  const { sink, start, ids } = await world();
+  await kafka.tool('create', 'anew', 1);
+  await send('anew', 0, 20);
+  const running = start('anew');
+  await running.until(20);
+  await kafka.tool('delete', 'anew');
+  await kafka.tool('create', 'anew', 1);
+  await send('anew', 20, 50);
+  const changed =
+    /partition 0 of topic anew with id \S+ of cluster \S+ up to offset 20 .*now anew has the id .*made anew/;
+  const { code, stderr } = await running.ended;
+  expect([code, stderr]).toEqual([4, expect.stringMatching(changed)]);
+  await expect(sink('anew')).rejects.toThrow(changed);
+  expect(await ids()).toEqual(range(0, 20));
+  expect(await sink('anew', { name: 'other' })).toMatchObject({ rows: 30n });
+  expect(await ids()).toEqual(range(0, 50));
+});
+
+it('records that were deleted unread, by retention too, and a log that was cut stop the sink with both positions', async () => {
+  const { sink, ids } = await world();
+  const begin = async (topic: string) => {
+    await kafka.tool('create', topic, 1);
+    await send(topic, 0, 20);
+    expect(await sink(topic)).toMatchObject({ rows: 20n });
+    await send(topic, 20, 60);
+  };
+  await begin('deleted');
+  await kafka.tool('delete-records', 'deleted', 0, 30);
+  await expect(sink('deleted')).rejects.toThrow(/deleted-0 up to offset 20 .* and the log begins at offset 30: /);
+  await begin('expired');
+  await kafka.tool('config', 'expired', 'retention.ms', '1');
+  while ((await kafka.tool('start', 'expired', 0)) !== '60') await sleep(200);
+  await send('expired', 60, 61);
+  await expect(sink('expired')).rejects.toThrow(/expired-0 up to offset 20 .* and the log begins at offset 6\d: /);
+  // A broker that has lost a disk, and those that had copies.
+  await begin('cut');
+  await begin('rewritten');
+  await kafka.kill();
+  for (const topic of ['cut', 'rewritten']) rmSync(join(kafkaFolder, 'logs', `${topic}-0`), { recursive: true });
+  await kafka.restart();
+  await send('cut', 60, 65);
+  await expect(sink('cut')).rejects.toThrow(/cut-0 up to offset 20 \(leader epoch 0\), and the log ends at offset 5: /);
+  await send('rewritten', 60, 100);
+  await expect(sink('rewritten')).rejects.toThrow(/rewritten-0 up to offset 20 .* that epoch ends at offset 0: /);
+  expect(await ids()).toEqual(
+    [...range(0, 20), ...range(0, 20), ...range(0, 20), ...range(0, 20)].sort((a, b) => a - b),
+  );
+});
+
+it('a record that is no row stops the sink at its offset, or is left out and counted', async () => {
+  const { sink, start, ids, folder } = await world();
+  await kafka.tool('create', 'bad', 1);
+  await send('bad', 0, 10);
+  await sendValue('bad', '{\r\n  "id": 10,\n  "device": "line\\nbreak"\n}\n');
+  const bad: readonly (string | null)[] = [
+    null,
+    '',
+    ' \n',
+    '[1]',
+    '{"id": 1,\n"device": "a\nb"}',
+    '{"id": 1}\n{"id": 2}',
+  ];
+  for (const value of bad) await sendValue('bad', value);
+  await sendValue('bad', '{"id": 11, "other": 1}');
+  await send('bad', 12, 15);
+  // Without an end, too: the failure is not left to the next record.
+  const { code, stderr } = await start('bad').ended;
+  expect([code, stderr]).toEqual([2, expect.stringContaining('bad-0, offset 11: no value is no JSON object.')]);
+  expect(await ids()).toEqual([]);
+  const result = await sink('bad', { badRecords: 'drop', extraFields: 'ignore' });
+  expect(result).toMatchObject({ rows: 15n, rejected: { NOT_AN_OBJECT: 4, MALFORMED_JSON: 2 } });
+  expect(result.offsets).toEqual(new Map([[0, 21n]]));
+  expect(await ids()).toEqual(range(0, 15));
+  const scan = async (...args: string[]) => jsonLines(await moraineOk(['table', 'scan', ...args], { cwd: folder }));
+  expect(await scan('iot.uplinks', '--where', 'id = 10')).toEqual([{ id: 10, device: 'line\nbreak' }]);
+  // Dead letters have the values as they came.
+  const kept = await sink('bad', { deadLetters: 'iot.dead', extraFields: 'ignore', name: 'kept' });
+  expect(kept).toMatchObject({ rows: 15n, rejected: { NOT_AN_OBJECT: 4, MALFORMED_JSON: 2 } });
+  const letters = (await scan('iot.dead', '--columns', 'position,raw')) as { position: number; raw: string }[];
+  letters.sort((a, b) => a.position - b.position);
+  expect(letters.map(({ position, raw }) => [position, Buffer.from(raw, 'hex').toString()])).toEqual(
+    bad.map((value, index) => [11 + index, value ?? '']),
+  );
+});
+
+it('lines of JSON tell the progress after commits, and records below others of their keys are counted', async () => {
+  const { start } = await world();
+  await kafka.tool('create', 'keyed', 1);
+  const record = (id: number, device: string) => sendValue('keyed', JSON.stringify({ id, device }));
+  await record(1, 'b');
+  await record(1, 'a');
+  await record(1, 'c');
+  const running = start('keyed', '--upsert', 'id', '--order', 'device', '--json');
+  await running.until(1);
+  // Below the row that the table has.
+  await record(1, 'b');
+  await record(2, 'a');
+  await running.until(2);
+  running.kill('SIGTERM');
+  const { code, stdout } = await running.ended;
+  const told = jsonLines(stdout);
+  expect(code).toBe(0);
+  expect(told.pop()).toMatchObject({ topic: 'keyed', rows: 2, superseded: 3, offsets: { 0: 5 }, isInterrupted: true });
+  const progress = told.map((line) => (line as { readonly progress: object }).progress);
+  expect(progress[0]).toMatchObject({ committedRows: 1, committedBatches: 1, lagRecords: 0, pendingBatches: 0 });
+  expect(progress.at(-1)).toMatchObject({ committedRows: 2, bufferedRecords: 0, lagRecords: 0 });
+});
+
+it('TLS and SASL are used as asked, and refusals say why without the password', async () => {
+  const { folder, ids } = await world();
+  await kafka.tool('create', 'secure', 1);
+  await send('secure', 0, 30);
+  const run = (password: string, ...options: string[]) =>
+    moraine(
+      ['sink', 'run', 'iot.uplinks', '--kafka', kafka.secureBroker, '--topic', 'secure', '--until-end', ...options],
+      {
+        cwd: folder,
+        env: { MORAINE_KAFKA_USERNAME: KAFKA_USER.username, MORAINE_KAFKA_PASSWORD: password },
+      },
+    );
+  const { password } = KAFKA_USER;
+  const plain = await run(password, '--tls-ca', kafka.authority, '--sasl', 'PLAIN');
+  expect([plain.code, plain.stdout]).toEqual([0, expect.stringContaining('wrote 30 rows')]);
+  await send('secure', 30, 35);
+  const scram = await run(password, '--tls-ca', kafka.authority, '--sasl', 'SCRAM-SHA-256', '--json');
+  expect(JSON.parse(scram.stdout)).toMatchObject({
+    table: 'iot.uplinks',
+    topic: 'secure',
+    rows: 5,
+    offsets: { 0: 35 },
+  });
+  for (const mechanism of ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']) {
+    const wrong = await run('wrong-password', '--tls-ca', kafka.authority, '--sasl', mechanism);
+    expect([wrong.code, wrong.stderr]).toEqual([5, expect.stringContaining('UNAUTHENTICATED')]);
+    expect(wrong.stderr).not.toContain('wrong-password');
+  }
+  const unknown = await run(password, '--tls', '--sasl', 'PLAIN');
+  expect([unknown.code, unknown.stderr]).toEqual([5, expect.stringMatching(/certificate.* \[UNAUTHENTICATED\]/)]);
+  expect(await ids()).toEqual(range(0, 35));
+});
+
+it('what does not go together is refused before anything is read', async () => {
+  const { folder, sink } = await world();
+  const refused = async (...options: string[]): Promise<string> => {
+    const { code, stderr } = await moraine(['sink', 'run', 'iot.uplinks', ...options], { cwd: folder });
+    expect(code).toBe(2);
+    return stderr;
+  };
+  const given = ['--kafka', kafka.brokers.join(',')];
+  expect(await refused()).toContain('Name files, or a topic with --kafka and --topic.');
+  expect(await refused(...given)).toContain('--kafka goes with --topic.');
+  expect(await refused(...given, '--topic', 't', 'a.ndjson')).toContain('leave out the files, or --kafka');
+  expect(await refused(...given, '--topic', 't', '--create')).toContain('create the table first');
+  expect(await refused('a.ndjson', '--topic', 't')).toContain('--topic goes with --kafka.');
+  expect(await refused(...given, '--topic', 't', '--sasl', 'PLAIN')).toContain('MORAINE_KAFKA_USERNAME');
+  expect(await refused('--kafka', 'http://a', '--topic', 't')).toContain('The broker "http://a" is not HOST:PORT.');
+  expect(await refused(...given, '--topic', 'nowhere')).toContain('The topic "nowhere" does not exist.');
+  await kafka.tool('create', 'there', 1);
+  const opened = await createMoraine({ cwd: folder });
+  const missing = opened.sinkKafka('iot.missing', { brokers: kafka.brokers, topic: 'there', until: 'end' });
+  await expect(missing).rejects.toMatchObject({ code: 'TABLE_NOT_FOUND' });
+  await opened.close();
+  expect(await sink('there')).toMatchObject({ rows: 0n, offsets: new Map() });
+});

@@ -1,0 +1,28 @@
+"""Compares partition values of a table of ours with those that Apache Spark computes.
+
+Usage: spark_partition_values.py <iceberg-spark-runtime.jar> <folder> <metadata file> <JSON: name of a partition field -> SQL of its value>.
+Prints JSON: the rows (columns id, l, i, s, b, dec, day), and by field the pairs (ours, Spark's) of each row, as texts, in the order of `id`.
+"""
+
+import json
+import sys
+
+from spark_session import add_table, open_session
+
+jar, folder, metadata, text = sys.argv[1:]
+spark = open_session(jar, folder)
+add_table(folder, "t", metadata)
+
+
+def shown(value):
+    if value is None:
+        return None
+    return value.hex() if isinstance(value, (bytes, bytearray)) else str(value)
+
+
+values = {}
+for field, sql in json.loads(text).items():
+    rows = spark.sql(f"SELECT _partition.`{field}`, {sql} FROM ours.db.t ORDER BY id").collect()
+    values[field] = [[shown(value) for value in row] for row in rows]
+rows = [[shown(value) for value in row] for row in spark.sql("SELECT id, l, i, s, b, dec, day FROM ours.db.t ORDER BY id").collect()]
+print(json.dumps({"rows": rows, "values": values}))

@@ -1,0 +1,131 @@
+/** A sink without a project, of objects and of Arrow data with a strict schema. */
+import { join } from 'node:path';
+import { Field, Int32, Int64, Schema, Table, Utf8, vectorFromArray } from 'apache-arrow';
+import { expect, test } from 'vitest';
+import {
+  arrowRecords,
+  arrowSchema,
+  createMoraine,
+  type IcebergSinkConfig,
+  jsonObjects,
+  openIcebergSink,
+  parseSchema,
+} from '../../../index.js';
+import { rejectionCode } from '../../support/error-code.js';
+import { temporaryFolder } from '../../support/temp-folder.js';
+
+const SCHEMA = parseSchema({
+  type: 'struct',
+  'schema-id': 0,
+  fields: [
+    { id: 1, name: 'id', required: true, type: 'long' },
+    { id: 2, name: 'at', required: false, type: 'timestamptz' },
+    { id: 3, name: 'device', required: false, type: 'string' },
+    {
+      id: 4,
+      name: 'tags',
+      required: false,
+      type: { type: 'list', 'element-id': 5, element: 'string', 'element-required': false },
+    },
+  ],
+});
+
+function configOf(folder: string): IcebergSinkConfig {
+  return {
+    catalogUri: join(folder, 'catalog.db'),
+    warehousePath: join(folder, 'warehouse'),
+    tableName: 'iot.uplinks',
+    schema: SCHEMA,
+    partitionBy: ['day(at)', 'bucket[2](id)'],
+    batchSize: 1_000,
+    batchIntervalSeconds: 3600,
+    numPartitions: 2,
+    temporaryFolder: join(folder, 'tmp'),
+    memoryLimit: '256MB',
+    deadLetterTable: 'iot.dead',
+  };
+}
+
+/** Tables as a project of the same catalog has them. */
+async function tablesOf(folder: string): Promise<readonly string[]> {
+  const { catalogUri = '', warehousePath = '' } = configOf(folder);
+  const moraine = await createMoraine({
+    config: { catalogs: { local: { uri: catalogUri, warehouse: warehousePath } } },
+  });
+  try {
+    return (await moraine.tables()).map(({ name }) => name);
+  } finally {
+    await moraine.close();
+  }
+}
+
+test('it creates its table, takes objects, and goes on where the table says when it is opened again', async () => {
+  const folder = temporaryFolder();
+  const first = await openIcebergSink(configOf(folder));
+  const at = new Date('2026-03-01T12:00:00.123Z');
+  const objects = [
+    { id: 9223372036854775807n, at, device: 'é', tags: ['a', null] },
+    { id: 2, at: null, device: undefined },
+    { id: 1.5, at },
+  ];
+  const range = { partition: 'p', from: 10n };
+  await first.sink.writer(0).writeBatch(jsonObjects(objects, { ...range, badRecords: 'drop' }), { ...range, to: 13n });
+  await first.close();
+  const commits: unknown[] = [];
+  const again = await openIcebergSink({ ...configOf(folder), onCommit: ({ rows }) => commits.push(rows) });
+  expect(again.sink.positions).toEqual(new Map([['p', 13n]]));
+  expect(await again.sink.writer(1).writeBatch(jsonObjects(objects, range), { ...range, to: 13n })).toBe(false);
+  await again.sink.writer(1).writeBatch(jsonObjects([{ id: 3 }]));
+  await again.close();
+  expect(commits).toEqual([1n]);
+  expect(await tablesOf(folder)).toEqual(['iot.dead', 'iot.uplinks']);
+});
+
+test('a record that is no row stops it where nothing else is said', async () => {
+  const opened = await openIcebergSink(configOf(temporaryFolder()));
+  await opened.sink.writer(0).writeBatch(jsonObjects([{ id: 1, nope: 2 }]));
+  expect(await rejectionCode(opened.sink.flush())).toBe('COLUMN_NOT_FOUND');
+  expect(await rejectionCode(opened.close())).toBe('COLUMN_NOT_FOUND');
+});
+
+test.each([
+  ['a table that is not there, and no schema', { schema: undefined, partitionBy: undefined }, 'TABLE_NOT_FOUND'],
+  ['partitions without a schema', { schema: undefined }, 'INVALID_ARGUMENT'],
+  ['a transform that does not fit', { partitionBy: ['day(device)'] }, 'SCHEMA_INVALID'],
+  ['a catalog of no such kind', { catalogType: 'rest' as const }, 'CONFIG_INVALID'],
+  ['a batch of no size', { batchSize: 0 }, 'INVALID_ARGUMENT'],
+])('%s is refused', async (_, wrong, code) => {
+  const config = Object.entries({ ...configOf(temporaryFolder()), ...wrong }).filter(
+    ([, value]) => value !== undefined,
+  );
+  expect(await rejectionCode(openIcebergSink(Object.fromEntries(config) as unknown as IcebergSinkConfig))).toBe(code);
+});
+
+test('Arrow data may be held to a schema, such as that of the table', async () => {
+  const schema = await arrowSchema(SCHEMA);
+  expect(schema.fields.map(({ name, type, nullable }) => `${name} ${String(type)} ${nullable}`)).toEqual([
+    'id Int64 false',
+    'at Timestamp<MICROSECOND, UTC> true',
+    'device Utf8 true',
+    'tags List<Utf8> true',
+  ]);
+  const wanted = new Schema([new Field('id', new Int64(), false), new Field('device', new Utf8(), true)]);
+  const table = (fields: readonly Field[]) => {
+    const columns = { id: vectorFromArray([1n], new Int64()), device: vectorFromArray(['x'], new Utf8()) };
+    return new Table(
+      new Schema([...fields]),
+      Object.fromEntries(fields.map(({ name }) => [name, columns[name as 'id']])),
+    );
+  };
+  const records = (...fields: readonly Field[]) => arrowRecords(table(fields), { schema: wanted });
+  expect(records(new Field('id', new Int64(), false), new Field('device', new Utf8(), false)).count).toBe(1);
+  expect(() => records(new Field('id', new Int64(), true), new Field('device', new Utf8(), true))).toThrow(
+    'Column 1 of the Arrow data is id: Int64; the schema has id: Int64 not null.',
+  );
+  expect(() => records(new Field('id', new Int64(), false))).toThrow(
+    'Column 2 of the Arrow data is missing; the schema has device: Utf8.',
+  );
+  expect(() => arrowRecords(new Table({ id: vectorFromArray([1], new Int32()) }), { schema: wanted })).toThrow(
+    'Column 1 of the Arrow data is id: Int32; the schema has id: Int64 not null.',
+  );
+});

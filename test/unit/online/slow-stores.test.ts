@@ -1,0 +1,175 @@
+/** Reads while the rows of newer snapshots take long to be read and decoded. Time passes in leaps; the work waits until it is let through. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Engine } from '../../../engine/index.js';
+import { MoraineError } from '../../../errors/index.js';
+import { materializeDirect } from '../../../materialization/index.js';
+import { OnlineReader, type OnlineRequest } from '../../../online/index.js';
+import { failureOf } from '../../support/error-code.js';
+import { Lab } from '../../support/materialization-lab.js';
+
+let lab: Lab;
+let reader: OnlineReader;
+let gate: Gate;
+let skippedMs = 0;
+beforeEach(async () => {
+  const now = performance.now.bind(performance);
+  skippedMs = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + skippedMs);
+  lab = await Lab.open();
+  await lab.createSource();
+  gate = gated(lab.deps.engine);
+  reader = new OnlineReader({ ...lab.deps, engine: gate.engine, queueTimeoutMs: 60_000 });
+});
+afterEach(async () => {
+  gate.open();
+  await reader.close();
+  await lab.close();
+  vi.restoreAllMocks();
+});
+
+interface Gate {
+  readonly engine: Engine;
+  /** All work fails from now on; undefined: it does not. */
+  fail(error: Error | undefined): void;
+  close(): void;
+  /** Lets the work through that has waited longest. */
+  letOne(): void;
+  open(): void;
+}
+
+/** An engine whose work waits while a gate is closed. */
+function gated(engine: Engine): Gate {
+  const waiting: (() => void)[] = [];
+  let isOpen = true;
+  let failure: Error | undefined;
+  const withConnection: Engine['withConnection'] = async (...work) => {
+    if (!isOpen) await new Promise<void>((resolve) => waiting.push(resolve));
+    if (failure !== undefined) throw failure;
+    return await engine.withConnection(...work);
+  };
+  return {
+    engine: new Proxy(engine, {
+      get: (target, name) => {
+        const value: unknown = name === 'withConnection' ? withConnection : Reflect.get(target, name, target);
+        return value;
+      },
+    }),
+    fail: (error) => void (failure = error),
+    close: () => void (isOpen = false),
+    letOne: () => waiting.shift()?.(),
+    open: () => {
+      isOpen = true;
+      for (const resolve of waiting.splice(0)) resolve();
+    },
+  };
+}
+
+/** The value of key 1 becomes another. */
+async function commit(at: number, v: number): Promise<void> {
+  await lab.append([{ k: 1, at, v }]);
+  await materializeDirect(lab.deps, { view: 'readings' });
+}
+
+async function read(more: Partial<OnlineRequest> = {}): Promise<[value: unknown, stalenessMs: number]> {
+  const request = { view: 'readings', entities: [{ k: 1 }], nowUs: 1_000_000_000_000n, readTimeoutMs: 60_000 };
+  const { rows, stalenessMs } = await reader.getOnlineFeatures({ ...request, maxStalenessMs: 60_000, ...more });
+  return [rows[0]?.[0]?.value, stalenessMs];
+}
+
+/** Sees what the table is now, without its rows. */
+const look = () => read({ entities: [], maxStalenessMs: 0 });
+
+it('a read fails with what to do once nothing that is new enough for it is decoded', async () => {
+  await commit(10, 10);
+  expect((await read())[0]).toBe(10);
+  gate.close();
+  await commit(20, 20);
+  await look();
+  expect((await read({ readTimeoutMs: 50 }))[0]).toBe(10);
+  skippedMs += 61_000;
+  await look();
+  const failure = (await failureOf(read({ readTimeoutMs: 50 }))) as Error;
+  expect(failure).toMatchObject({
+    code: 'STORAGE_UNAVAILABLE',
+    retryable: true,
+    remedy:
+      'Check how fast the storage answers and whether this machine keeps up, and try again; or allow a longer maxStalenessMs.',
+    cause: { code: 'TIMED_OUT' },
+  });
+  const { location } = (await lab.online()).metadata;
+  expect(failure.message.replace(/\d+ ms old, and/, 'N ms old, and')).toBe(
+    `The decoded rows of feature view 'readings' are N ms old, and may be 60000 ms old (maxStalenessMs). Newer ones at ${location} are being read and did not come within 50 ms (readTimeoutMs).`,
+  );
+  // Who allows no staleness has asked for rows that have to be read, and gave no time for it.
+  expect(await failureOf(read({ maxStalenessMs: 0, readTimeoutMs: 50 }))).toMatchObject({ code: 'TIMED_OUT' });
+  // Who allows more is answered.
+  expect((await read({ maxStalenessMs: 120_000, readTimeoutMs: 50 }))[0]).toBe(10);
+  gate.open();
+  expect((await read())[0]).toBe(20);
+});
+
+it('a snapshot that is decoded while there are newer ones is as old as the last look that found it', async () => {
+  await commit(10, 10);
+  expect((await read())[0]).toBe(10);
+  skippedMs += 30_000;
+  gate.close();
+  await commit(20, 20);
+  await look();
+  skippedMs += 20_000;
+  await commit(30, 30);
+  await look();
+  gate.letOne();
+  await expect.poll(async () => (await read({ readTimeoutMs: 50 }))[0], { timeout: 20_000 }).toBe(20);
+  skippedMs += 30_000;
+  await look();
+  // The first snapshot would be 80 s old.
+  const [value, stalenessMs] = await read({ readTimeoutMs: 50 });
+  expect([value, Math.floor(stalenessMs / 10_000)]).toEqual([20, 5]);
+  gate.open();
+  await expect.poll(async () => (await read())[0], { timeout: 20_000 }).toBe(30);
+});
+
+describe('while the files of a new snapshot cannot be read', () => {
+  const unreadable = () => gate.fail(new MoraineError('STORAGE_UNAVAILABLE', 'The store is gone.'));
+
+  it('what is decoded answers until it is too old, and the new rows as soon as they can be read', async () => {
+    await commit(10, 10);
+    await read();
+    unreadable();
+    await commit(20, 20);
+    for (let looks = 0; looks < 3; looks += 1) {
+      await look();
+      expect((await read())[0]).toBe(10);
+    }
+    skippedMs += 61_000;
+    await look();
+    expect(await failureOf(read())).toMatchObject({ code: 'STORAGE_UNAVAILABLE', message: 'The store is gone.' });
+    gate.fail(undefined);
+    expect((await read())[0]).toBe(20);
+    await look();
+    await expect.poll(() => reader.openViews[0]?.files, { timeout: 20_000 }).toBe(2);
+  });
+
+  it('an acknowledged commit of this process is in what is read, or the read fails', async () => {
+    await commit(10, 10);
+    await read();
+    unreadable();
+    await commit(20, 20);
+    await reader.committed('readings', await lab.online());
+    for (let looks = 0; looks < 3; looks += 1) {
+      expect(await failureOf(read())).toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+      await look();
+    }
+    gate.fail(undefined);
+    expect((await read())[0]).toBe(20);
+  });
+
+  it('a file that will never be readable holds up no other', async () => {
+    await commit(10, 10);
+    await read();
+    gate.fail(new MoraineError('DATA_FILE_CORRUPT', 'The file is damaged.'));
+    await commit(20, 20);
+    await look();
+    await expect.poll(() => failureOf(read()), { timeout: 20_000 }).toMatchObject({ code: 'DATA_FILE_CORRUPT' });
+  });
+});

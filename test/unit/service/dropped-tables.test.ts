@@ -1,0 +1,101 @@
+/** The service where a view's online table is dropped while it runs. */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, it, onTestFinished } from 'vitest';
+import { createMoraine } from '../../../client/index.js';
+import { materializeDirect } from '../../../materialization/index.js';
+import { startService } from '../../../service/index.js';
+import { FeatureLab } from '../../support/feature-lab.js';
+
+const DEFINITIONS = {
+  entities: [{ name: 'driver', joinKeys: ['driver_id'] }],
+  featureViews: [
+    {
+      name: 'trips',
+      entities: ['driver'],
+      source: { table: 'demo.t', timestampField: 'event_ts' },
+      features: ['count'],
+      online: true,
+    },
+  ],
+};
+const STALENESS_MS = 1_000;
+
+async function start() {
+  const lab = await FeatureLab.open();
+  await lab.createTable('demo.t', { driver_id: 'long', event_ts: 'timestamptz', count: 'long' });
+  const row = (driver: number, day: number, count: number) =>
+    `SELECT ${driver}::BIGINT AS driver_id, TIMESTAMPTZ '2026-03-0${day} 00:00:00Z' AS event_ts, ${count}::BIGINT AS count`;
+  await lab.append('demo.t', row(1, 1, 10));
+  lab.define(DEFINITIONS);
+  const materialize = () => materializeDirect({ ...lab.deps, catalog: lab.catalog }, { view: 'trips' });
+  await materialize();
+  const { folder } = lab;
+  const config = {
+    catalogs: { main: { uri: join(folder, 'catalog.db'), warehouse: join(folder, 'warehouse') } },
+    engine: { threads: 2 },
+    online: { readTimeoutMs: 60_000 },
+    server: { port: 0, queueTimeoutMs: 60_000, maxStalenessMs: STALENESS_MS, groupCommitMs: 0 },
+  };
+  const moraine = await createMoraine({ config, cwd: folder, fileFolders: [folder] });
+  await moraine.apply(DEFINITIONS);
+  const service = await startService({ project: moraine.project, version: '1', log: { write: () => undefined } });
+  onTestFinished(async () => {
+    await service.close();
+    await moraine.close();
+    await lab.close();
+  });
+  const post = async (path: string, body: unknown) => {
+    const headers = { 'content-type': 'application/json' };
+    const answer = await fetch(`${service.url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+    return { status: answer.status, body: (await answer.json()) as Readonly<Record<string, unknown>> };
+  };
+  const read = () => post('/get-online-features', { entities: { driver_id: [1, 2] }, features: ['trips:count'] });
+  const drop = () => lab.catalog.dropTable({ namespace: ['moraine_online'], name: 'trips' });
+  return { lab, row, materialize, drop, post, read, url: service.url };
+}
+
+/** The values of the feature and their statuses. */
+const counts = (values: readonly unknown[], statuses: readonly string[]) => ({
+  status: 200,
+  body: { results: [{}, { values, statuses }] },
+});
+const MISSING = { status: 404, body: { code: 'TABLE_NOT_FOUND', error: expect.stringContaining("'trips'") as string } };
+
+it('a dropped table is answered from decoded rows for a while, then 404, and is served again when it is made anew', async () => {
+  const { lab, row, materialize, drop, post, read, url } = await start();
+  const old = counts([10, null], ['PRESENT', 'NOT_FOUND']);
+  expect(await read()).toMatchObject(old);
+  await drop();
+  const droppedAtMs = performance.now();
+  for (;;) {
+    const askedAtMs = performance.now();
+    const answer = await read();
+    if (answer.status !== 200) {
+      expect(answer).toMatchObject(MISSING);
+      break;
+    }
+    expect(answer).toMatchObject(old);
+    expect(askedAtMs - droppedAtMs).toBeLessThanOrEqual(STALENESS_MS);
+    await sleep(20);
+  }
+  expect(await read()).toMatchObject(MISSING);
+  const ready = await fetch(`${url}/ready`);
+  expect(await ready.json()).toMatchObject({ views: [{ name: 'trips', status: 'refused', code: 'TABLE_NOT_FOUND' }] });
+  expect((await fetch(`${url}/health`)).status).toBe(200);
+  const predictions = { feature_views: ['trips'], entities: [{ driver_id: 1 }] };
+  expect(await post('/feast/predictions/batch', predictions)).toMatchObject(MISSING);
+
+  await lab.append('demo.t', row(2, 2, 20));
+  await materialize();
+  expect(await read()).toMatchObject(counts([10, 20], ['PRESENT', 'PRESENT']));
+});
+
+it('a write to a dropped table makes it anew, with its own rows only', async () => {
+  const { drop, post, read } = await start();
+  expect((await read()).status).toBe(200);
+  await drop();
+  const df = { driver_id: [2], event_timestamp: ['2026-03-03T00:00:00'], created: ['2026-03-03T00:00:00'], count: [5] };
+  expect(await post('/write-to-online-store', { feature_view_name: 'trips', df })).toMatchObject({ status: 200 });
+  expect(await read()).toMatchObject(counts([null, 5], ['NOT_FOUND', 'PRESENT']));
+});

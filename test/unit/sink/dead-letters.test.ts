@@ -1,0 +1,205 @@
+/** Records that are no rows go to a dead-letter table, each once, with the batch that leaves them out. */
+import { createHash } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Engine } from '../../../engine/index.js';
+import { MoraineError } from '../../../errors/index.js';
+import type { SinkSnapshot } from '../../../sink/index.js';
+import { leasesOf, loadTable } from '../../../tables/index.js';
+import { rejectionCode } from '../../support/error-code.js';
+import { type CommitFault, listed, openSinkEngine, records, SinkWorld } from '../../support/sink-world.js';
+
+const DEAD = { namespace: ['ns'], name: 'dead' };
+let engine: Engine;
+let close: () => Promise<void>;
+beforeAll(async () => {
+  ({ engine, close } = await openSinkEngine());
+});
+afterAll(() => close());
+
+const raws = async (world: SinkWorld): Promise<readonly string[]> =>
+  (await world.rowsOf(DEAD, 'raw::VARCHAR')).map(([raw]) => String(raw));
+const unavailable: CommitFault = () => Promise.reject(new MoraineError('STORAGE_UNAVAILABLE', 'down'));
+const landsUnknown: CommitFault = async (commit) => {
+  await commit();
+  throw new MoraineError('COMMIT_STATE_UNKNOWN', 'The answer was lost.');
+};
+const getsLost: CommitFault = () => Promise.reject(new MoraineError('COMMIT_STATE_UNKNOWN', 'The request was lost.'));
+
+test('a dead letter has the record, its place, its reason, its schema and an id of its own', async () => {
+  const world = await SinkWorld.open(engine);
+  const sink = await world.sink({ deadLetters: DEAD });
+  await sink.writer(0).writeBatch(...listed('p', 10, 1, -2, 3));
+  await sink.writer(0).writeBatch(records(-7));
+  const before = Date.now();
+  const { rows, rejected } = await sink.flush();
+  expect([rows, rejected.length]).toEqual([2n, 2]);
+  const { metadata } = await world.load();
+  const columns =
+    '"table", table_uuid, sink, source, position, reason, message, raw::VARCHAR, schema_id, replayed_at, id, epoch_ms(rejected_at)';
+  const [first = [], second = []] = await world.rowsOf(DEAD, columns);
+  const common = ['ns.t', metadata.tableUuid, 's'];
+  expect(first.slice(0, 10)).toEqual([...common, 'p', 11n, 'NEGATIVE', '-2', '-2', 0, null]);
+  expect(second.slice(0, 10)).toEqual([...common, null, null, 'NEGATIVE', '-7', '-7', 0, null]);
+  const place = `["${metadata.tableUuid}","s","p","11"]\n-2`;
+  expect(first[10]).toBe(createHash('sha256').update(place).digest('hex').slice(0, 32));
+  expect(Number(first[11])).toBeGreaterThanOrEqual(before);
+  const leases = async () => leasesOf((await loadTable(world.catalog, world.fixture.io, DEAD)).metadata);
+  expect((await leases()).map(({ kind }) => kind)).toEqual(['sink']);
+  await sink.close();
+  expect(await leases()).toEqual([]);
+  expect(await world.ids()).toEqual([1, 3]);
+});
+
+test('the dead-letter table never shows a batch that the table has not, and staged files are under a lease', async () => {
+  const world = await SinkWorld.open(engine);
+  const sink = await world.sink({ deadLetters: DEAD });
+  await sink.writer(0).writeBatch(...listed('p', 0, 1, -2));
+  const seen: unknown[] = [];
+  world.faults.push(async (commit) => {
+    const { metadata, io } = await loadTable(world.catalog, world.fixture.io, DEAD);
+    const [lease] = leasesOf(metadata);
+    const staged = readdirSync(join(metadata.location, 'data'), { recursive: true }).map(String);
+    seen.push(await raws(world), lease?.kind);
+    seen.push(staged.some((file) => file.includes(lease?.filePrefixes[0] ?? '?')) && io === world.fixture.io);
+    return await commit();
+  });
+  world.otherFaults.push(async (commit) => {
+    seen.push(await world.ids());
+    return await commit();
+  });
+  await sink.flush();
+  expect(seen).toEqual([[], 'sink', true, [1]]);
+  expect(await raws(world)).toEqual(['-2']);
+});
+
+test('a process that dies between the two commits leaves the second to the next one, which does it before anything else, once', async () => {
+  const world = await SinkWorld.open(engine);
+  const first = await world.sink({ deadLetters: DEAD });
+  await first.writer(0).writeBatch(...listed('p', 0, 1, -2));
+  world.otherFaults.push(unavailable);
+  expect(await rejectionCode(first.flush())).toBe('STORAGE_UNAVAILABLE');
+  expect([await world.ids(), await raws(world)]).toEqual([[1], []]);
+  // It need not know of the dead-letter table.
+  const second = await world.sink();
+  expect(await raws(world)).toEqual(['-2']);
+  // The one before is still alive, and tries again.
+  expect(await rejectionCode(first.flush())).toBe('SINK_FENCED');
+  expect(second.positions).toEqual(new Map([['p', 2n]]));
+  await second.close();
+  await (await world.sink({ deadLetters: DEAD })).close();
+  expect([await world.ids(), await raws(world)]).toEqual([[1], ['-2']]);
+});
+
+test('the next batch waits until the dead letters of the one before are in', async () => {
+  const world = await SinkWorld.open(engine);
+  const sink = await world.sink({ deadLetters: DEAD });
+  await sink.writer(0).writeBatch(...listed('p', 0, 1, -2));
+  world.otherFaults.push(unavailable, unavailable);
+  expect(await rejectionCode(sink.flush())).toBe('STORAGE_UNAVAILABLE');
+  await sink.writer(0).writeBatch(...listed('p', 2, 3, -4));
+  expect(await rejectionCode(sink.flush())).toBe('STORAGE_UNAVAILABLE');
+  expect([await world.ids(), await raws(world)]).toEqual([[1], []]);
+  const commit = await sink.flush();
+  expect([commit.rows, commit.rejected.map(({ message }) => message)]).toEqual([2n, ['-2', '-4']]);
+  expect([await world.ids(), await raws(world)]).toEqual([
+    [1, 3],
+    ['-2', '-4'],
+  ]);
+});
+
+test.each([
+  ['landed', landsUnknown],
+  ['was lost', getsLost],
+])('an outcome that is unknown and %s is settled by the next try', async (_, fault) => {
+  const world = await SinkWorld.open(engine);
+  const sink = await world.sink({ deadLetters: DEAD });
+  await sink.writer(0).writeBatch(...listed('p', 0, 1, -2));
+  world.otherFaults.push(fault);
+  await sink.flush().catch(() => undefined);
+  await sink.flush();
+  await sink.writer(0).writeBatch(...listed('p', 2, -3));
+  await sink.close();
+  expect([await world.ids(), await raws(world)]).toEqual([[1], ['-2', '-3']]);
+});
+
+test('a checkpoint has the staged dead letters, and a restart from it commits them once', async () => {
+  const world = await SinkWorld.open(engine);
+  const first = await world.sink({ deadLetters: DEAD });
+  await first.writer(0).writeBatch(...listed('p', 0, 1, -2));
+  const state = JSON.parse(JSON.stringify(await first.snapshot())) as SinkSnapshot;
+  expect([await world.ids(), await raws(world)]).toEqual([[], []]);
+  for (let restart = 0; restart < 2; restart++) {
+    const sink = await world.sink({ deadLetters: DEAD });
+    await sink.restore(state);
+    expect([await world.ids(), await raws(world)]).toEqual([[1], ['-2']]);
+  }
+});
+
+test('a batch waits for what a batch of a checkpoint has left whose request arrived after it was given up', async () => {
+  const world = await SinkWorld.open(engine);
+  const first = await world.sink({ deadLetters: DEAD });
+  await first.writer(0).writeBatch(...listed('p', 0, 1, -2));
+  const state = await first.snapshot();
+  const second = await world.sink({ deadLetters: DEAD });
+  let late: () => Promise<unknown> = () => Promise.reject(new Error('nothing was sent'));
+  world.faults.push(
+    (commit) => {
+      late = commit;
+      return Promise.reject(new MoraineError('COMMIT_STATE_UNKNOWN', 'The answer was lost.'));
+    },
+    // The claim that is to settle it.
+    async () => {
+      await late();
+      throw new MoraineError('STORAGE_UNAVAILABLE', 'down');
+    },
+  );
+  expect(await rejectionCode(second.restore(state))).toBe('STORAGE_UNAVAILABLE');
+  expect([await world.ids(), await raws(world)]).toEqual([[1], []]);
+  const seen: unknown[] = [];
+  world.otherFaults.push(async (commit) => {
+    seen.push(await world.ids());
+    return await commit();
+  });
+  await second.writer(0).writeBatch(records(3));
+  await second.flush();
+  expect(seen).toEqual([[1]]);
+  expect([await world.ids(), await raws(world)]).toEqual([[1, 3], ['-2']]);
+});
+
+test('a record that is read again after the table was rolled back has the same id', async () => {
+  const world = await SinkWorld.open(engine);
+  const sink = await world.sink({ deadLetters: DEAD });
+  await sink.writer(0).writeBatch(...listed('p', 0, 1));
+  const { snapshotId } = await sink.flush();
+  await sink.writer(0).writeBatch(...listed('p', 1, 2, -3));
+  await sink.close();
+  await world.rollBack(snapshotId ?? 0n);
+  const next = await world.sink({ deadLetters: DEAD });
+  expect(next.positions).toEqual(new Map([['p', 1n]]));
+  await next.writer(0).writeBatch(...listed('p', 1, 2, -3));
+  await next.close();
+  expect(await raws(world)).toEqual(['-3', '-3']);
+  expect(new Set((await world.rowsOf(DEAD, 'id')).flat()).size).toBe(1);
+});
+
+test('a dead-letter table that is gone stops the sink, unless its dead letters are given up', async () => {
+  const world = await SinkWorld.open(engine);
+  const first = await world.sink({ deadLetters: DEAD });
+  await first.writer(0).writeBatch(...listed('p', 0, 1, -2));
+  world.otherFaults.push(unavailable);
+  expect(await rejectionCode(first.flush())).toBe('STORAGE_UNAVAILABLE');
+  await world.catalog.dropTable(DEAD);
+  expect(await rejectionCode(world.sink())).toBe('SINK_TABLE_LOST');
+  expect(await rejectionCode(world.sink({ deadLetters: DEAD }))).toBe('SINK_TABLE_LOST');
+  const sink = await world.sink({ deadLetters: DEAD, abandonLost: true });
+  await sink.writer(0).writeBatch(...listed('p', 2, -5));
+  await sink.close();
+  expect([await world.ids(), await raws(world)]).toEqual([[1], ['-5']]);
+});
+
+test('another table is not taken for a dead-letter table', async () => {
+  const world = await SinkWorld.open(engine);
+  expect(await rejectionCode(world.sink({ deadLetters: { namespace: ['ns'], name: 't' } }))).toBe('INVALID_ARGUMENT');
+});

@@ -1,0 +1,279 @@
+/** Schemas that a sink changes, and schemas that others change under it. */
+import { Float64, Int64, Table, Utf8, vectorFromArray } from 'apache-arrow';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { arrowRecords } from '../../../client/index.js';
+import type { Engine } from '../../../engine/index.js';
+import {
+  currentSchema,
+  evolveSchema,
+  type JsonValue,
+  LAST_ADDED,
+  parsePartitionSpec,
+  parseSchema,
+  type SchemaChange,
+  typeToString,
+} from '../../../iceberg/index.js';
+import type { SinkSnapshot } from '../../../sink/index.js';
+import { jsonRecords, type RecordMapping } from '../../../sink/index.js';
+import { commitUpdates } from '../../../tables/index.js';
+import { openSinkEngine, SinkWorld, span } from '../../support/sink-world.js';
+
+let engine: Engine;
+let close: () => Promise<void>;
+beforeAll(async () => {
+  ({ engine, close } = await openSinkEngine());
+});
+afterAll(() => close());
+
+const fieldsOf = (columns: Readonly<Record<string, string>>) =>
+  Object.entries(columns).map(
+    ([name, type], index): JsonValue => ({
+      id: index + 1,
+      name: name.replace('!', ''),
+      required: name.endsWith('!'),
+      type,
+    }),
+  );
+const schemaOf = (columns: Readonly<Record<string, string>>) =>
+  parseSchema({ type: 'struct', 'schema-id': 0, fields: fieldsOf(columns) });
+
+const world = (columns: Readonly<Record<string, string>>) =>
+  SinkWorld.open(engine, { schema: schemaOf(columns), partitionSpec: { specId: 0, fields: [] } });
+
+function json(...records: readonly unknown[]) {
+  const bytes = Buffer.from(
+    records.map((record) => `${typeof record === 'string' ? record : JSON.stringify(record)}\n`).join(''),
+  );
+  return (mapping: RecordMapping = {}) =>
+    jsonRecords(
+      { bytes, count: records.length, source: 'a', partition: undefined, from: 0n },
+      { badRecords: 'drop', ...mapping },
+    );
+}
+
+/** Columns with their types, `!` where required. */
+async function columnsOf(lab: SinkWorld) {
+  const { metadata } = await lab.load();
+  return currentSchema(metadata).fields.map(
+    ({ name, type, required }) => `${name}${required ? '!' : ''} ${typeToString(type)}`,
+  );
+}
+
+/** A change that somebody else makes. */
+async function evolve(lab: SinkWorld, ...changes: readonly SchemaChange[]): Promise<void> {
+  const table = await lab.load();
+  let done = false;
+  await commitUpdates(table, ({ schemas, ...metadata }) => {
+    if (done) return null;
+    done = true;
+    const evolved = evolveSchema(currentSchema({ schemas, ...metadata }), changes, metadata);
+    const schema = { ...evolved, schemaId: schemas.length };
+    return [
+      { action: 'add-schema', schema },
+      { action: 'set-current-schema', schemaId: LAST_ADDED },
+    ];
+  });
+}
+
+const identifier = { namespace: ['ns'], name: 't' };
+
+describe('a sink that may change the schema', () => {
+  test('a record that asks for what no schema can have is no row, and leaves the others alone', async () => {
+    const lab = await world({ 'id!': 'int', n: 'int' });
+    const sink = await lab.sink({ evolveSchema: true });
+    const records = json(
+      '{"id": 1, "weight": 1e400}',
+      '{"id": 2, "n": 1e400}',
+      '{"id": 3, "": 1}',
+      '{"id": 4, "size": 1, "Size": 2}',
+      `{"id": 7, "tree": ${'{"a":'.repeat(3_000)}1${'}'.repeat(3_000)}}`,
+      `{"id": 8, "grid": ${'['.repeat(25)}1${']'.repeat(25)}}`,
+      { id: 5, size: 7 },
+      { id: 6, n: 3_000_000_000 },
+    );
+    await sink.writer(0).writeBatch(records());
+    const { rows, rejected } = await sink.flush();
+    expect([rows, rejected.map(({ reason }) => reason)]).toEqual([
+      2n,
+      ['EXTRA_FIELD', 'OUT_OF_RANGE', 'EXTRA_FIELD', 'EXTRA_FIELD', 'EXTRA_FIELD', 'EXTRA_FIELD'],
+    ]);
+    expect(await columnsOf(lab)).toEqual(['id! int', 'n long', 'size long']);
+    expect(await lab.rowsOf(identifier, 'id, n, size')).toEqual(
+      [
+        [5n, null, 7n],
+        [6n, 3_000_000_000n, null],
+      ].map(([id, ...others]) => [Number(id), ...others]),
+    );
+    await sink.close();
+  });
+
+  test('adds columns, widens types and takes nulls where records ask for it, before their batch', async () => {
+    const lab = await world({ 'id!': 'int', 'device!': 'string', price: 'decimal(5,2)', f: 'float' });
+    const sink = await lab.sink({ evolveSchema: true });
+    const records = json(
+      { id: 1, device: 'a', price: 1.5, f: 0.5 },
+      { id: 3_000_000_000, device: 'b', price: 12345.67 },
+      { id: 2, device: null },
+      { id: 4, device: 'd', firmware: '1.2', where: { lat: 1.5 }, tags: [1, 2] },
+      '{"id": 5, "dev',
+    );
+    await sink.writer(0).writeBatch(records());
+    const commit = await sink.flush();
+    expect([commit.rows, commit.rejected.map(({ reason }) => reason)]).toEqual([4n, ['MALFORMED_JSON']]);
+    expect(await columnsOf(lab)).toEqual([
+      ...['id! long', 'device string', 'price decimal(7, 2)', 'f float', 'firmware string'],
+      ...['where struct<lat: double>', 'tags list<long>'],
+    ]);
+    const rows = await lab.rowsOf(identifier, 'id, device, price::VARCHAR, firmware, "where".lat, tags::VARCHAR');
+    expect(rows).toEqual([
+      [1n, 'a', '1.50', null, null, null],
+      [2n, null, null, null, null, null],
+      [4n, 'd', null, '1.2', 1.5, '[1, 2]'],
+      [3_000_000_000n, 'b', '12345.67', null, null, null],
+    ]);
+    // The same again asks for nothing.
+    await sink.writer(0).writeBatch(json({ id: 6, firmware: 'x' })());
+    await sink.close();
+    expect((await lab.load()).metadata.schemas).toHaveLength(2);
+  });
+
+  test('leaves out what no change of a schema makes a row', async () => {
+    const lab = await world({ 'id!': 'int', ok: 'boolean', price: 'decimal(5,2)' });
+    const sink = await lab.sink({ evolveSchema: true });
+    await sink
+      .writer(0)
+      .writeBatch(json({ id: 1.5 }, { id: 1, ok: 'x' }, { id: 2, price: 0.125 }, { id: 3, ID: 4 }, { id: '9e99' })());
+    const { rows, rejected } = await sink.flush();
+    expect([rows, rejected.map(({ reason }) => reason)]).toEqual([
+      0n,
+      ['OUT_OF_RANGE', 'WRONG_TYPE', 'OUT_OF_RANGE', 'EXTRA_FIELD', 'WRONG_TYPE'],
+    ]);
+    expect(await columnsOf(lab)).toEqual(['id! int', 'ok boolean', 'price decimal(5, 2)']);
+  });
+
+  test('goes by the types of Arrow data', async () => {
+    const lab = await world({ 'id!': 'int', 'f!': 'float', 'gone!': 'string' });
+    const sink = await lab.sink({ evolveSchema: true });
+    const table = new Table({
+      id: vectorFromArray([1n, 2n], new Int64()),
+      f: vectorFromArray([0.1, null], new Float64()),
+      more: vectorFromArray(['x', null], new Utf8()),
+    });
+    await sink.writer(0).writeBatch(arrowRecords(table));
+    await sink.close();
+    expect(await columnsOf(lab)).toEqual(['id! long', 'f double', 'gone string', 'more string']);
+    expect(await lab.rowsOf(identifier, 'id, f, gone, more')).toEqual([
+      [1n, 0.1, null, 'x'],
+      [2n, null, null, null],
+    ]);
+  });
+
+  test('adds to what others have changed at the same moment', async () => {
+    const lab = await world({ id: 'int' });
+    const sink = await lab.sink({ evolveSchema: true });
+    await sink.writer(0).writeBatch(json({ id: 1, mine: 'x' })());
+    lab.faults.push(async (commit) => {
+      await evolve(lab, { change: 'add', name: 'theirs', type: { kind: 'long' } });
+      return await commit();
+    });
+    await sink.close();
+    expect(await columnsOf(lab)).toEqual(['id int', 'theirs long', 'mine string']);
+    expect(await lab.rowsOf(identifier, 'id, mine')).toEqual([[1, 'x']]);
+  });
+});
+
+describe('a schema that others change', () => {
+  test('is that of the next batch', async () => {
+    const lab = await world({ id: 'int' });
+    const sink = await lab.sink();
+    await sink.writer(0).writeBatch(json({ id: 1 })());
+    await sink.flush();
+    await evolve(lab, { change: 'add', name: 'v', type: { kind: 'string' } });
+    await new Promise((resolve) => setTimeout(resolve, 1_050));
+    await sink.writer(0).writeBatch(json({ id: 2, v: 'x' })());
+    expect((await sink.flush()).rejected).toEqual([]);
+    expect(await lab.rowsOf(identifier, 'id, v')).toEqual([
+      [1, null],
+      [2, 'x'],
+    ]);
+  });
+
+  test('between staging and commit may leave the files as they are, or they are written again', async () => {
+    const lab = await world({ id: 'int', v: 'string', w: 'long' });
+    const sink = await lab.sink();
+    for (const [id, change] of [
+      { change: 'add', name: 'new', type: { kind: 'long' } },
+      { change: 'rename', column: 'v', newName: 'renamed' },
+      { change: 'promote', column: 'id', type: { kind: 'long' } },
+      { change: 'drop', column: 'w' },
+    ].entries() as IterableIterator<[number, SchemaChange]>) {
+      const column = id <= 1 ? 'v' : 'renamed';
+      await sink.writer(0).writeBatch(json({ id, [column]: 'x' })());
+      lab.faults.push(async (commit) => {
+        await evolve(lab, change);
+        return await commit();
+      });
+      await sink.flush();
+    }
+    expect(await columnsOf(lab)).toEqual(['id long', 'renamed string', 'new long']);
+    expect((await lab.rowsOf(identifier, 'id')).length).toBe(4);
+    // A column that is dropped and made anew as a required one: nothing that Iceberg allows, but a catalog may do it.
+    await lab.fixture.catalog.commitTable(identifier, {
+      requirements: [],
+      updates: await withRequired(lab, false),
+    });
+    await sink.writer(0).writeBatch(json({ id: 4, renamed: 'y' }, { id: 5 })());
+    lab.faults.push(async (commit) => {
+      await lab.fixture.catalog.commitTable(identifier, { requirements: [], updates: await withRequired(lab, true) });
+      return await commit();
+    });
+    const { rows, rejected } = await sink.flush();
+    expect([rows, rejected.map(({ reason }) => reason)]).toEqual([1n, ['MISSING_REQUIRED']]);
+  });
+
+  test('keeps a checkpoint from being committed if its rows do not fit any more, and says which fields', async () => {
+    const lab = await world({ id: 'int', renamed: 'string' });
+    const sink = await lab.sink();
+    await sink.writer(0).writeBatch(json({ id: 5 })());
+    const state = JSON.parse(JSON.stringify(await sink.snapshot())) as SinkSnapshot;
+    await lab.fixture.catalog.commitTable(identifier, { requirements: [], updates: await withRequired(lab, true) });
+    const next = await lab.sink();
+    const failure = await next.restore(state).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 'SINK_SCHEMA_CHANGED', details: { fields: ['renamed is required now'] } });
+    expect(await lab.rowsOf(identifier, 'id')).toEqual([]);
+  });
+});
+
+test('a partition spec that others change is that of the next batch, beside the files of the old one', async () => {
+  const lab = await SinkWorld.open(engine);
+  const sink = await lab.sink();
+  await sink.writer(0).writeBatch(...span('p', 0, 6));
+  await sink.flush();
+  const { metadata } = await lab.load();
+  const spec = { ...parsePartitionSpec('bucket[2](id)', currentSchema(metadata)), specId: 1 };
+  const partitionSpec = { ...spec, fields: spec.fields.map((field) => ({ ...field, fieldId: 1001 })) };
+  await lab.fixture.catalog.commitTable(identifier, {
+    requirements: [],
+    updates: [
+      { action: 'add-spec', spec: partitionSpec },
+      { action: 'set-default-spec', specId: 1 },
+    ],
+  });
+  await new Promise((resolve) => setTimeout(resolve, 1_050));
+  await sink.writer(0).writeBatch(...span('p', 6, 12));
+  const { snapshotId } = await sink.flush();
+  expect((await lab.summaryOf(snapshotId)).get('added-data-files')).toBe('2');
+  expect(await lab.ids()).toEqual(Array.from({ length: 12 }, (_, id) => id));
+});
+
+/** Updates that set a schema in which the column `renamed` is required, or optional. */
+async function withRequired(lab: SinkWorld, required: boolean) {
+  const { metadata } = await lab.load();
+  const schema = currentSchema(metadata);
+  const fields = schema.fields.map((field) => (field.name === 'renamed' ? { ...field, required } : field));
+  const schemaId = metadata.schemas.length;
+  return [
+    { action: 'add-schema', schema: { ...schema, schemaId, fields } },
+    { action: 'set-current-schema', schemaId: LAST_ADDED },
+  ] as const;
+}

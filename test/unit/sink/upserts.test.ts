@@ -1,0 +1,233 @@
+/** A sink that upserts: one row of each key, the highest by the order, whatever others do to the table meanwhile. */
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Engine, readableScanSql } from '../../../engine/index.js';
+import { currentSchema, currentSnapshot, type JsonValue, parseSchema } from '../../../iceberg/index.js';
+import { fileToOpen, openFiles } from '../../../scans/index.js';
+import { jsonRecords, replayDeadLetters, type SinkOptions, type SinkSnapshot } from '../../../sink/index.js';
+import { stageRows } from '../../../staging/index.js';
+import { commitAppend, commitOverwrite, planFiles } from '../../../tables/index.js';
+import { rejectionCode } from '../../support/error-code.js';
+import { runs, timeLimit } from '../../support/property-runs.js';
+import { openSinkEngine, SinkWorld } from '../../support/sink-world.js';
+
+let engine: Engine;
+let close: () => Promise<void>;
+beforeAll(async () => {
+  ({ engine, close } = await openSinkEngine());
+});
+afterAll(() => close());
+
+type Row = readonly [key: string, part: number, at: number | null, v: string];
+
+const FIELDS: readonly JsonValue[] = [
+  { id: 7, name: 'v', required: false, type: 'string' },
+  { id: 2, name: 'key', required: true, type: 'string' },
+  { id: 9, name: 'at', required: false, type: 'double' },
+  { id: 4, name: 'part', required: true, type: 'int' },
+];
+const IDENTIFIER = { namespace: ['ns'], name: 't' };
+const UPSERT = { key: ['key'], order: 'at' };
+
+async function world(formatVersion: 2 | 3 = 2): Promise<SinkWorld> {
+  const schema = parseSchema({ type: 'struct', 'schema-id': 0, fields: FIELDS });
+  const part = schema.fields.find(({ name }) => name === 'part')?.id ?? 0;
+  const fields = [{ sourceId: part, fieldId: 1000, name: 'part', transform: { kind: 'identity' } as const }];
+  return await SinkWorld.open(engine, { schema, partitionSpec: { specId: 0, fields }, formatVersion });
+}
+
+const open = (lab: SinkWorld, options: Partial<SinkOptions> = {}) => lab.sink({ upsert: UPSERT, ...options });
+
+function json(...rows: readonly Row[]) {
+  const bytes = Buffer.from(rows.map(([key, part, at, v]) => `${JSON.stringify({ key, part, at, v })}\n`).join(''));
+  return jsonRecords(
+    { bytes, count: rows.length, source: 'a', partition: undefined, from: 0n },
+    { badRecords: 'drop' },
+  );
+}
+
+/** Live rows, sorted. */
+async function rowsOf(lab: SinkWorld): Promise<readonly Row[]> {
+  const table = await lab.load();
+  const [snapshot, schema] = [currentSnapshot(table.metadata), currentSchema(table.metadata)];
+  const { files } = await planFiles(table, { snapshot, schema, appliesDeletes: true });
+  if (files.length === 0) return [];
+  return await engine.withConnection(async (connection) => {
+    const scan = await openFiles(connection, table, files.map(fileToOpen));
+    const sql = await readableScanSql(connection, { ...scan, schema });
+    return (await connection.rows(`SELECT "key", "part", "at", "v" FROM ${sql} ORDER BY ALL`)) as unknown as Row[];
+  });
+}
+
+async function append(lab: SinkWorld, ...rows: readonly Row[]): Promise<void> {
+  const table = await lab.load();
+  const values = rows
+    .map(([key, part, at, v]) => `('${v}', '${key}', ${at ?? 'NULL'}::DOUBLE, ${part}::INTEGER)`)
+    .join(', ');
+  const files = await engine.withConnection((connection) =>
+    stageRows(connection, table, { select: `SELECT * FROM (VALUES ${values})`, namePrefix: `x-${Math.random()}` }),
+  );
+  await commitAppend(table, { files });
+}
+
+describe.each([2, 3] as const)('in a table of version %d', (version) => {
+  test('one row of each key stays: of the batch, and of the table in any partition', async () => {
+    const lab = await world(version);
+    const sink = await open(lab);
+    await sink.writer(0).writeBatch(json(['a', 1, 5, 'a5'], ['b', 1, 1, 'b1'], ['a', 2, 4, 'a4']));
+    await sink.writer(0).writeBatch(json(['b', 2, 1, 'b1 again'], ['c', 1, null, 'c']));
+    const first = await sink.flush();
+    expect([first.rows, first.superseded]).toEqual([3n, 2n]);
+    expect(await rowsOf(lab)).toEqual([
+      ['a', 1, 5, 'a5'],
+      ['b', 2, 1, 'b1 again'],
+      ['c', 1, null, 'c'],
+    ]);
+    // Moves to another partition, comes late, ties, has a value at last; and a new one.
+    await sink
+      .writer(0)
+      .writeBatch(json(['a', 3, 6, 'a6'], ['b', 1, 0.5, 'late'], ['c', 2, -1, 'c-1'], ['d', 1, 0, 'd']));
+    const second = await sink.flush();
+    expect([second.rows, second.superseded]).toEqual([3n, 1n]);
+    await sink
+      .writer(0)
+      .writeBatch(json(['a', 1, 6, 'a tie'], ['c', 1, null, 'null is below'], ['d', 2, 1e308, 'd high']));
+    await sink.close();
+    expect(await rowsOf(lab)).toEqual([
+      ['a', 1, 6, 'a tie'],
+      ['b', 2, 1, 'b1 again'],
+      ['c', 2, -1, 'c-1'],
+      ['d', 2, 1e308, 'd high'],
+    ]);
+  });
+
+  test('what others append, rewrite and delete between the look-up and the commit is looked up again', async () => {
+    const lab = await world(version);
+    await append(lab, ['a', 1, 1, 'a1'], ['b', 1, 1, 'b1'], ['c', 2, 9, 'c9']);
+    const sink = await open(lab);
+    await sink.writer(0).writeBatch(json(['a', 1, 2, 'a2'], ['b', 1, 2, 'b2'], ['c', 1, 2, 'c2'], ['d', 1, 1, 'd1']));
+    let attempts = 0;
+    lab.faults.push(async (commit) => {
+      attempts += 1;
+      await append(lab, ['d', 3, 5, 'd5'], ['a', 4, 0, 'a0']);
+      return await commit();
+    });
+    lab.faults.push(async (commit) => {
+      attempts += 1;
+      // A compaction of the partition in which b lies, and c is gone.
+      const table = await lab.load();
+      const { files } = await planFiles(table, {
+        snapshot: currentSnapshot(table.metadata),
+        schema: currentSchema(table.metadata),
+      });
+      const old = files.filter(({ file }) =>
+        ['a1', 'c9'].some((v) => Buffer.from(file.lowerBounds?.get(1) ?? []).toString() === v),
+      );
+      const select = "SELECT * FROM (VALUES ('b1', 'b', 1::DOUBLE, 1::INTEGER), ('a1', 'a', 1::DOUBLE, 1::INTEGER))";
+      const written = await engine.withConnection((connection) =>
+        stageRows(connection, table, { select, namePrefix: 'compacted' }),
+      );
+      await commitOverwrite(table, { files: written, removeFiles: old.map(({ file }) => file.filePath) });
+      return await commit();
+    });
+    const { rows, superseded } = await sink.flush();
+    expect([attempts, rows, superseded]).toEqual([2, 3n, 1n]);
+    expect(await rowsOf(lab)).toEqual([
+      ['a', 1, 2, 'a2'],
+      ['b', 1, 2, 'b2'],
+      ['c', 1, 2, 'c2'],
+      ['d', 3, 5, 'd5'],
+    ]);
+  });
+});
+
+test('a checkpoint of an upsert is compared with the table as it is when it is committed', async () => {
+  const lab = await world();
+  const sink = await open(lab);
+  await sink.writer(0).writeBatch(json(['a', 1, 1, 'a1'], ['b', 1, 1, 'b1']));
+  const state = JSON.parse(JSON.stringify(await sink.snapshot())) as SinkSnapshot;
+  await append(lab, ['a', 2, 7, 'a7'], ['b', 2, 0, 'b0']);
+  const next = await open(lab);
+  for (let time = 0; time < 2; time++) await (await open(lab)).restore(state);
+  expect(await rowsOf(lab)).toEqual([
+    ['a', 2, 7, 'a7'],
+    ['b', 1, 1, 'b1'],
+  ]);
+  expect(await rejectionCode(next.flush().then(() => next.restore(state)))).toBe('SINK_FENCED');
+});
+
+test('a dead letter that is replayed never beats a newer row', async () => {
+  const lab = await world();
+  const deadLetters = { namespace: ['ns'], name: 'dead' };
+  const sink = await open(lab, { deadLetters });
+  const text = `${JSON.stringify({ key: 'a', part: 1, at: 1, v: 'a1', x: 1 })}\n${JSON.stringify({ key: 'b', part: 1, at: 9, v: 'b9', x: 1 })}\n`;
+  const bad = { bytes: Buffer.from(text), count: 2, source: 'a', partition: undefined, from: 0n };
+  await sink.writer(0).writeBatch(jsonRecords(bad, { badRecords: 'drop' }));
+  await sink.writer(0).writeBatch(json(['a', 2, 5, 'a5'], ['b', 2, 5, 'b5']));
+  await sink.close();
+  const records = (letters: readonly Uint8Array[]) => {
+    const bytes = Buffer.concat(letters.map((letter) => Buffer.concat([letter, Buffer.of(0x0a)])));
+    const lines = { bytes, count: letters.length, source: 'd', partition: 'd', from: 0n };
+    return jsonRecords(lines, { badRecords: 'drop', extraFields: 'ignore' });
+  };
+  const { catalog, fixture } = lab;
+  const batches: unknown[] = [];
+  const onBatch = ({ rows, superseded }: { rows: bigint; superseded: bigint }) => batches.push([rows, superseded]);
+  const request = { deadLetters, table: IDENTIFIER, records, upsert: UPSERT, onBatch };
+  await replayDeadLetters({ catalog, io: fixture.io, engine }, request);
+  await replayDeadLetters({ catalog, io: fixture.io, engine }, request);
+  expect(batches).toEqual([[1n, 1n]]);
+  expect(await rowsOf(lab)).toEqual([
+    ['a', 2, 5, 'a5'],
+    ['b', 1, 9, 'b9'],
+  ]);
+});
+
+test.each([
+  ['no such column', { key: ['no'], order: 'at' }, 'COLUMN_NOT_FOUND'],
+  ['a key that may be null', { key: ['v'], order: 'at' }, 'INVALID_ARGUMENT'],
+  ['a key of a floating-point number', { key: ['at'], order: 'at' }, 'INVALID_ARGUMENT'],
+  ['no key', { key: [], order: 'at' }, 'INVALID_ARGUMENT'],
+  ['a key twice', { key: ['key', 'key'], order: 'at' }, 'INVALID_ARGUMENT'],
+  ['no such order', { key: ['key'], order: 'no' }, 'COLUMN_NOT_FOUND'],
+])('%s is refused when the sink is opened', async (_, upsert, code) => {
+  const lab = await world();
+  expect(await rejectionCode(lab.sink({ upsert }))).toBe(code);
+});
+
+test('random batches, foreign rows and restarts leave what a map leaves', { timeout: timeLimit(120_000) }, async () => {
+  const record = fc.tuple(fc.constantFrom('a', 'b', 'c', 'd'), fc.nat(2), fc.option(fc.nat(5)), fc.constant(''));
+  const step = fc.oneof(
+    { weight: 5, arbitrary: fc.record({ batch: fc.array(record, { minLength: 1, maxLength: 6 }) }) },
+    { weight: 1, arbitrary: fc.constant('reopen' as const) },
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { minLength: 1, maxLength: 8 }),
+      fc.constantFrom(2 as const, 3 as const),
+      async (steps, version) => {
+        const lab = await world(version);
+        let sink = await open(lab);
+        const expected = new Map<string, Row>();
+        let number = 0;
+        for (const each of steps) {
+          if (each === 'reopen') {
+            await sink.close();
+            sink = await open(lab);
+            continue;
+          }
+          const rows = each.batch.map(([key, part, at]): Row => [key, part, at, `v${(number += 1)}`]);
+          for (const row of rows) {
+            const before = expected.get(row[0]);
+            if (before === undefined || (row[2] ?? -1) >= (before[2] ?? -1)) expected.set(row[0], row);
+          }
+          await sink.writer(0).writeBatch(json(...rows));
+          await sink.flush();
+        }
+        expect(await rowsOf(lab)).toEqual([...expected.values()].sort(([a], [b]) => (a < b ? -1 : 1)));
+        await sink.close();
+      },
+    ),
+    { numRuns: runs(12) },
+  );
+});
