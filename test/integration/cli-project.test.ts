@@ -302,7 +302,11 @@ describe('moraine dev', () => {
     const child = startMoraine(['dev', '--json'], { cwd: project });
     onTestFinished(() => void child.kill('SIGKILL'));
     child.stdout.setEncoding('utf8');
-    const [text] = (await once(child.stdout, 'data')) as [string];
+    const complaints: string[] = [];
+    child.stderr.setEncoding('utf8').on('data', (said: string) => complaints.push(said));
+    const ended = once(child, 'close').then(() => Promise.reject(new Error(`dev ended: ${complaints.join('')}`)));
+    const [text] = (await Promise.race([once(child.stdout, 'data'), ended])) as [string];
+    ended.catch(() => undefined);
     const { ui, taskQueue } = JSON.parse(text) as { ui: string; taskQueue: string };
     expect(taskQueue).toBe('moraine');
     expect(ui).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);

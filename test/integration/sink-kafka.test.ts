@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
-import type { SinkKafkaOptions, SinkKafkaResult } from '../../client/index.js';
+import type { SinkKafkaOptions, SinkKafkaProgress, SinkKafkaResult } from '../../client/index.js';
 import { createMoraine } from '../../index.js';
 import { jsonLines, moraine, moraineOk, startMoraine } from '../support/cli.js';
 import { KAFKA_USER, KafkaServer } from '../support/kafka-server.js';
@@ -343,9 +343,10 @@ it('lines of JSON tell the progress after commits, and records below others of t
   const told = jsonLines(stdout);
   expect(code).toBe(0);
   expect(told.pop()).toMatchObject({ topic: 'keyed', rows: 2, superseded: 3, offsets: { 0: 5 }, isInterrupted: true });
-  const progress = told.map((line) => (line as { readonly progress: object }).progress);
-  expect(progress[0]).toMatchObject({ committedRows: 1, committedBatches: 1, lagRecords: 0, pendingBatches: 0 });
-  expect(progress.at(-1)).toMatchObject({ committedRows: 2, bufferedRecords: 0, lagRecords: 0 });
+  // When a record is sent beside a commit, the line after that commit may count it already.
+  const progress = told.map((line) => (line as { readonly progress: SinkKafkaProgress }).progress);
+  expect([...new Set(progress.map(({ committedRows }) => committedRows))]).toEqual([1, 2]);
+  expect(progress.at(-1)).toMatchObject({ committedRows: 2, bufferedRecords: 0, pendingBatches: 0, lagRecords: 0 });
 });
 
 it('TLS and SASL are used as asked, and refusals say why without the password', async () => {

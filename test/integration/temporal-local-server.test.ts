@@ -159,6 +159,39 @@ exec ${path} "$@"
     expect(await answers(server.address)).toBe(true);
   });
 
+  test('a server that gets no port for a moment is started again', async () => {
+    const folder = temporaryFolder();
+    const { path } = await findTemporalCli();
+    const wrapper = join(folder, 'temporal');
+    // What the server prints where all ports are in use, shortened.
+    const reason = 'dial tcp 127.0.0.1:40002: connect: cannot assign requested address';
+    const script = `#!/bin/sh
+if [ "$1" = server ] && [ ! -e "$0.twice" ]; then
+  if [ -e "$0.once" ]; then touch "$0.twice"; else touch "$0.once"; fi
+  printf 'panic: failed assigning ephemeral port: failed to assign a free port: %s\\n' '${reason}'
+  printf '%s\\n' '' 'goroutine 1 [running]:' 'devserver.MustGetFreePort({0x1, 0x2})' 'commands.Execute' 'main.main()'
+  exit 2
+fi
+exec ${path} "$@"
+`;
+    writeFileSync(wrapper, script, { mode: 0o755 });
+    const environment = { ...process.env, TEMPORAL_CLI_PATH: wrapper };
+    const server = await startOrJoinLocalServer({ stateFolder: join(folder, 'state'), environment });
+    onTestFinished(() => server.close());
+    expect(existsSync(`${wrapper}.twice`)).toBe(true);
+    expect(await answers(server.address)).toBe(true);
+  });
+
+  test('a server that breaks off is reported with its reason, not with the end of its stack', async () => {
+    const folder = temporaryFolder();
+    const wrapper = join(folder, 'temporal');
+    const script = `#!/bin/sh\n[ "$1" = server ] || exit 0\nprintf '%s\\n' started 'panic: no luck' '' 'goroutine 1 [running]:' one two three\nexit 2\n`;
+    writeFileSync(wrapper, script, { mode: 0o755 });
+    const environment = { ...process.env, TEMPORAL_CLI_PATH: wrapper };
+    const attempt = startOrJoinLocalServer({ stateFolder: join(folder, 'state'), environment });
+    await expect(attempt).rejects.toThrow('says: panic: no luck |');
+  });
+
   test('a server that was killed is replaced by a new one on the same database', async () => {
     const stateFolder = temporaryFolder();
     const first = await startOrJoinLocalServer({ stateFolder });

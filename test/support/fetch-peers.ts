@@ -11,6 +11,9 @@ import { minioProgram } from './s3-server.js';
 import { ICEBERG_RUNTIME, SQLITE_JDBC } from './spark.js';
 import { trinoInstallation } from './trino-server.js';
 
+/** Files that are downloaded at once. */
+const AT_ONCE = 8;
+
 const lists = join(process.cwd(), 'test/interop');
 const named = (pattern: RegExp): readonly string[] =>
   readdirSync(lists)
@@ -18,7 +21,10 @@ const named = (pattern: RegExp): readonly string[] =>
     .map((name) => join(lists, name));
 
 const jars = [...named(/^jars-.*\.txt$/).flatMap(jarsOf), NESSIE, ICEBERG_RUNTIME, SQLITE_JDBC];
-await Promise.all([...jars.map(cachedJar), trinoInstallation()]);
+// A repository may refuse a hundred connections at once.
+for (let first = 0; first < jars.length; first += AT_ONCE)
+  await Promise.all(jars.slice(first, first + AT_ONCE).map(cachedJar));
+await trinoInstallation();
 for (const requirements of named(/^requirements.*\.txt$/)) {
   // A newer Java than the machine's comes from PyPI only where there is none.
   if (!requirements.endsWith('-java.txt')) pythonEnvironment(requirements);

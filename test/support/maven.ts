@@ -13,7 +13,7 @@ export interface Jar {
   readonly sha256: string;
 }
 
-const TRIES = 3;
+const TRIES = 5;
 
 /** The files that a list names: a line for each with its coordinates and SHA-256; `#` begins a comment. */
 export function jarsOf(list: string): readonly Jar[] {

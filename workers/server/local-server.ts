@@ -48,8 +48,10 @@ const HEALTH_WAIT_MS = 30_000;
 const SHUTDOWN_WAIT_MS = 15_000;
 const LOCK_WAIT_MS = 60_000;
 const LOCK_RETRY_MS = 100;
-/** A server is started this often, each time on other ports, while another process takes one of them. */
-const PORT_ATTEMPTS = 3;
+/** A server is started this often, each time on other ports, while it does not get one of them. */
+const PORT_ATTEMPTS = 5;
+/** Pause before the second attempt, and so much longer before each further one. The machine may have no port left for a moment: closed connections hold theirs for a while. */
+const PORT_PAUSE_MS = 1_000;
 /** Interval between checks that a held server still runs. */
 const WATCH_INTERVAL_MS = 500;
 
@@ -170,14 +172,18 @@ async function start(folder: ServerFolder, options: LocalServerOptions): Promise
     try {
       return await startOnFreePorts(folder, resolve(path), options);
     } catch (error) {
-      if (attempt === PORT_ATTEMPTS || !(await isPortTaken(folder))) throw error;
+      if (attempt === PORT_ATTEMPTS || !lacksPort(await readLog(folder))) throw error;
+      await pause(PORT_PAUSE_MS * attempt, options.signal);
     }
   }
 }
 
-/** Between the choice of a port and its use another process may take it, and the server chooses further ones by itself. */
-async function isPortTaken(folder: ServerFolder): Promise<boolean> {
-  return /address already in use/i.test(await endOfLog(folder));
+/**
+ * Whether the server ended because it got no port: between the choice of one and its use another process may take it.
+ * The server chooses further ports by itself; if that fails it panics, and a stack follows the reason in its log.
+ */
+function lacksPort(log: string): boolean {
+  return /address already in use|cannot assign requested address|free port|ephemeral port/i.test(log);
 }
 
 async function startOnFreePorts(folder: ServerFolder, path: string, options: LocalServerOptions): Promise<LocalServer> {
@@ -240,9 +246,16 @@ async function waitUntilServing(
   throw new MoraineError('TEMPORAL_UNAVAILABLE', `${message}${adviceOf(folder)}`);
 }
 
+function readLog(folder: ServerFolder): Promise<string> {
+  return readFile(folder.log, 'utf8').catch(() => '');
+}
+
+/** What the log ends with: the last lines, or those at which the server broke off, which a long stack follows. */
 async function endOfLog(folder: ServerFolder): Promise<string> {
-  const log = (await readFile(folder.log, 'utf8').catch(() => '')).trim().split('\n').slice(-3).join(' | ');
-  return log === '' ? 'nothing.' : log;
+  const lines = (await readLog(folder)).trim().split('\n');
+  const broke = lines.findLastIndex((line) => /^(panic|fatal error|error): /i.test(line));
+  const told = broke < 0 ? lines.slice(-3) : lines.slice(broke, broke + 3);
+  return told.filter((line) => line !== '').join(' | ') || 'nothing.';
 }
 
 /** A database that was there before may be the reason. One that was being made is made anew by the next start. */
