@@ -59,18 +59,19 @@ export interface BenchJob {
   figures(medians: Readonly<Record<string, Measurement>>, size: BenchSize): readonly Figure[];
 }
 
-/** A figure with its bar: `atMost` compares the ratio if there is a floor, else the value. */
+/** A figure with its bar: `atMost` and `atLeast` compare the ratio if there is a floor, else the value. */
 export function figure(
   job: string,
   size: BenchSize,
   what: string,
   value: number,
   unit: string,
-  options: { readonly floor?: number; readonly atMost?: number } = {},
+  options: { readonly floor?: number; readonly atMost?: number; readonly atLeast?: number } = {},
 ): Figure {
   const floor = options.floor ?? null;
   const ratio = floor === null ? null : value / floor;
-  const { atMost } = options;
+  const { atMost, atLeast } = options;
+  const bar = atMost === undefined ? (atLeast === undefined ? null : `>= ${atLeast}`) : `<= ${atMost}`;
   const judged = ratio ?? value;
   return {
     job,
@@ -80,9 +81,8 @@ export function figure(
     unit,
     floor: floor === null ? null : round(floor),
     ratio: ratio === null ? null : round(ratio),
-    bar:
-      atMost === undefined ? null : `${floor === null ? '' : 'ratio '}<= ${atMost}${floor === null ? ` ${unit}` : ''}`,
-    met: atMost === undefined ? null : judged <= atMost,
+    bar: bar === null ? null : floor === null ? `${bar} ${unit}` : `ratio ${bar}`,
+    met: bar === null ? null : judged <= (atMost ?? Infinity) && judged >= (atLeast ?? -Infinity),
   };
 }
 

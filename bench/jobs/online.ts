@@ -41,7 +41,7 @@ async function close({ project, reader }: Opened): Promise<void> {
 }
 
 /** Runs the work while another process commits once a second. */
-async function besideWriter<T>(context: BenchContext, work: () => Promise<T>): Promise<T> {
+export async function besideWriter<T>(context: BenchContext, work: () => Promise<T>): Promise<T> {
   const writer = fork(process.argv[1] ?? '', [NAME, 'writer', JSON.stringify(context)], { stdio: 'ignore' });
   await sleep(2_000);
   try {

@@ -87,12 +87,17 @@ export const pushes: BenchJob = {
   },
   figures(medians, size) {
     const of = (name: keyof PushFigures): number => medians['ours']?.extra[name] ?? Number.NaN;
-    const line = (what: string, name: keyof PushFigures, unit: string) => figure(NAME, size, what, of(name), unit, {});
+    const line = (
+      what: string,
+      name: keyof PushFigures,
+      unit: string,
+      options: { readonly atMost?: number; readonly atLeast?: number } = {},
+    ) => figure(NAME, size, what, of(name), unit, options);
     return [
-      line('rows that were acknowledged each second', 'rowsPerSecond', 'rows/s'),
+      line('rows that were acknowledged each second', 'rowsPerSecond', 'rows/s', { atLeast: 5_000 }),
       figure(NAME, size, 'pushes and reads that failed or were shed', of('failed'), 'requests', {}),
       line('push until acknowledged, p50', 'p50', 'ms'),
-      line('push until acknowledged, p99', 'p99', 'ms'),
+      line('push until acknowledged, p99', 'p99', 'ms', { atMost: 400 }),
       figure(
         NAME,
         size,
@@ -105,7 +110,7 @@ export const pushes: BenchJob = {
         },
       ),
       line('acknowledged until served by another service, p50', 'servedP50', 'ms'),
-      line('acknowledged until served by another service, p99', 'servedP99', 'ms'),
+      line('acknowledged until served by another service, p99', 'servedP99', 'ms', { atMost: 1_000 }),
       figure(NAME, size, 'CPU of the service, of one core', (medians['ours']?.cpuSeconds ?? 0) / SECONDS, 'cores', {}),
     ];
   },
