@@ -5,4 +5,6 @@ export { makeFolders } from './make-folders.js';
 export { makePrivateFolder, tightenMode } from './private-folder.js';
 export { makeTemporaryFolder, type TemporaryFolder } from './temporary-folder.js';
 export { type HostIds, thisHost } from './this-host.js';
+export { runBehind, threadIds } from './thread-priority.js';
 export { withinTime } from './time-limit.js';
+export { Turns } from './turns.js';

@@ -2,6 +2,7 @@
 import { constants, setPriority } from 'node:os';
 import { streamSink } from '../engine/index.js';
 import { isMoraineError, MoraineError } from '../errors/index.js';
+import { runBehind, threadIds } from '../processes/index.js';
 import { openProject } from '../project/index.js';
 import type { OfflineOutput } from './offline-output.js';
 import { doOfflineWork, type OfflineNews, type OfflineOrder } from './offline-work.js';
@@ -14,8 +15,9 @@ process.once('disconnect', () => process.exit(1));
 process.once('message', (order) => void answer(order as OfflineOrder));
 
 async function answer({ config, folder, work, carrier }: OfflineOrder): Promise<void> {
-  // Online reads of the service come first.
+  // Online reads of the service come first. On Linux a call is about one thread, and the engine's are started by others than this one.
   setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  runBehind(threadIds());
   try {
     const project = await openProject({ config, fileFolders: [folder] });
     const stdout = streamSink(process.stdout);

@@ -10,8 +10,12 @@ import {
   Table,
 } from 'apache-arrow';
 import type { IcebergType, Schema } from '../../iceberg/index.js';
+import { Turns } from '../../processes/index.js';
 import type { Connection } from '../connection.js';
 import { arrowSchema, arrowType } from './arrow-types.js';
+
+/** Milliseconds of copying columns after which others have a turn: a column of long texts takes about three. */
+const SLICE_MS = 1;
 
 /** See `arrowBatches`. */
 export async function* readBatches(
@@ -21,10 +25,14 @@ export async function* readBatches(
 ): AsyncGenerator<RecordBatch, void, undefined> {
   const arrow = arrowSchema(schema);
   const stream = await connection.stream(`FROM ${sql}`);
+  const turns = new Turns(SLICE_MS);
   for (let chunk = await stream.next(); chunk !== null; chunk = await stream.next()) {
-    const columns = schema.fields.map((field, index) =>
-      readColumn(duckdb.data_chunk_get_vector(chunk.chunk, index), field.type, all(chunk.rowCount)),
-    );
+    turns.begin();
+    const columns: Data[] = [];
+    for (const [index, field] of schema.fields.entries()) {
+      columns.push(readColumn(duckdb.data_chunk_get_vector(chunk.chunk, index), field.type, all(chunk.rowCount)));
+      await turns.give();
+    }
     yield recordBatch(arrow, columns, chunk.rowCount);
   }
 }

@@ -1,6 +1,7 @@
 /** Decoding the parts of many slots at once. */
 import { type Connection, columnAlias } from '../../engine/index.js';
 import type { IcebergType, PrimitiveValue } from '../../iceberg/index.js';
+import { Turns } from '../../processes/index.js';
 import type { FileToOpen } from '../../scans/index.js';
 import { type Behind, type Cell, Part, type Slot } from './cell.js';
 import { type Column, valueAt } from './column.js';
@@ -18,8 +19,11 @@ export interface SlotToLoad {
 const FEW_APPENDED_ROWS = 256;
 const LOADED_FOR_ONE_APPENDED = 4;
 
+/** Milliseconds of decoding after which reads of decoded rows have a turn. */
+const SLICE_MS = 1;
+
 /**
- * Decodes parts with one statement, and gives the event loop a turn after each.
+ * Decodes parts with one statement, and gives the event loop a turn now and then.
  * @throws FILE_NOT_FOUND, DATA_FILE_CORRUPT, DELETE_FILE_CORRUPT naming the file; STORAGE_UNAVAILABLE, ENGINE_OUT_OF_MEMORY
  */
 export async function loadParts(
@@ -30,29 +34,28 @@ export async function loadParts(
   const router = new Router(wanted);
   const found = new Map<Slot, SomeRows[]>(wanted.map(({ slot }) => [slot, []]));
   const condition = conditionOf(wanted, columnAlias(table.columns.lookup.id));
+  const turns = new Turns(SLICE_MS);
   for await (const { rows, files } of decodeRows(connection, table, router.files, condition)) {
     for (const [slot, places] of router.route(rows, files, table.columns.lookup.type)) {
       found.get(slot)?.push({ from: rows, rows: Int32Array.from(places) });
     }
+    await turns.give();
   }
   const parts = new Map<Slot, Part>();
   for (const { slot, behind } of wanted) {
-    parts.set(slot, partOf(behind?.part ?? null, found.get(slot) ?? []));
-    await nextTurn();
+    parts.set(slot, await partOf(behind?.part ?? null, found.get(slot) ?? [], turns));
   }
   return parts;
 }
 
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-function partOf(before: Part | null, some: readonly SomeRows[]): Part {
-  if (before === null) return new Part(Segment.of(some), null);
+async function partOf(before: Part | null, some: readonly SomeRows[], turns: Turns): Promise<Part> {
+  if (before === null) return new Part(await Segment.of(some, turns), null);
   if (some.length === 0) return before;
   const { loaded, appended } = before;
-  const small = gatherRows([...(appended === null ? [] : [allRows(appended.rows)]), ...some]);
+  const small = await gatherRows([...(appended === null ? [] : [allRows(appended.rows)]), ...some], turns);
   const isFew = small.count <= Math.max(FEW_APPENDED_ROWS, loaded.rows.count / LOADED_FOR_ONE_APPENDED);
   if (isFew) return new Part(loaded, new Segment(small));
-  return new Part(Segment.of([allRows(loaded.rows), allRows(small)]), null);
+  return new Part(await Segment.of([allRows(loaded.rows), allRows(small)], turns), null);
 }
 
 /** What rows may be left out where only some ranges of large cells are wanted. */

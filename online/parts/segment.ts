@@ -1,6 +1,7 @@
 /** Decoded rows of an online table with an index of their keys. Immutable. */
 import type { PlainValue } from '../../engine/index.js';
 import type { NestedField } from '../../iceberg/index.js';
+import type { Turns } from '../../processes/index.js';
 import { type Column, columnBytes, gather, type Piece, sameAt, valueAt } from './column.js';
 import { compareRows, KeyIndex, type LookupKey, longAt, type OrderingColumns } from './key-index.js';
 
@@ -36,8 +37,11 @@ export class Segment {
     this.bytes = columnsOf(rows).reduce((sum, column) => sum + columnBytes(column), this.#index.bytes + OBJECT_BYTES);
   }
 
-  static of(some: readonly SomeRows[]): Segment {
-    return new Segment(gatherRows(some));
+  static async of(some: readonly SomeRows[], turns: Turns): Promise<Segment> {
+    const rows = await gatherRows(some, turns);
+    const segment = new Segment(rows);
+    await turns.give();
+    return segment;
   }
 
   /**
@@ -84,23 +88,29 @@ export function featureAt({ segment, row }: RowPlace, index: number, { type }: N
   return valueAt(type, segment.rows.features[index] as Column, row);
 }
 
-/** The same rows, in arrays of their own. */
-export function gatherRows(given: readonly SomeRows[]): Rows {
+/** The same rows, in arrays of their own. Others have their turn between columns. */
+export async function gatherRows(given: readonly SomeRows[], turns: Turns): Promise<Rows> {
   const some = given.filter(({ rows }) => rows.length > 0);
   if (some.length === 0) return NO_ROWS;
   const count = some.reduce((sum, { rows }) => sum + rows.length, 0);
-  const column = (of: (rows: Rows) => Column): Column =>
-    gather(
+  const column = async (of: (rows: Rows) => Column): Promise<Column> => {
+    const gathered = gather(
       some.map(({ from, rows }): Piece => ({ column: of(from), rows })),
       count,
     );
+    await turns.give();
+    return gathered;
+  };
+  const features: Column[] = [];
+  for (const index of some[0]?.from.features.keys() ?? [])
+    features.push(await column((rows) => rows.features[index] as Column));
   return {
     count,
-    key: column(({ key }) => key),
-    eventTimestamp: column(({ eventTimestamp }) => eventTimestamp),
-    created: column(({ created }) => created),
-    sequenceNumber: column(({ sequenceNumber }) => sequenceNumber),
-    features: (some[0]?.from.features ?? []).map((_, index) => column(({ features }) => features[index] as Column)),
+    key: await column(({ key }) => key),
+    eventTimestamp: await column(({ eventTimestamp }) => eventTimestamp),
+    created: await column(({ created }) => created),
+    sequenceNumber: await column(({ sequenceNumber }) => sequenceNumber),
+    features,
   };
 }
 
