@@ -14,7 +14,7 @@ import { Turns } from '../../processes/index.js';
 import type { Connection } from '../connection.js';
 import { arrowSchema, arrowType } from './arrow-types.js';
 
-/** Milliseconds of copying columns after which others have a turn: a column of long texts takes about three. */
+/** Milliseconds of copying columns after which others have a turn. */
 const SLICE_MS = 1;
 
 /** See `arrowBatches`. */
@@ -173,14 +173,25 @@ function readDecimals(vector: Vector, rows: Selection, precision: number): Uint3
   return new Uint32Array(target.buffer);
 }
 
-/** Bytes of the value at a position. Texts of at most 12 bytes lie in the vector, longer ones behind a pointer. */
-function textAt(source: Uint8Array, view: DataView, position: number): Uint8Array {
-  const start = position * 16;
-  const length = view.getUint32(start, true);
-  if (length <= 12) return source.subarray(start + 4, start + 4 + length);
-  return duckdb.get_data_from_pointer(source.buffer as ArrayBuffer, source.byteOffset + start + 8, length);
+/** Texts of at most so many bytes lie in the vector, longer ones behind a pointer. */
+const INLINE_BYTES = 12;
+/** Half a page of memory. */
+const NEAR_BYTES = 2_048;
+
+/** Memory from the first byte of a text to the last one of a later row's. */
+interface Stretch {
+  /** Its address; one of 47 bits is exact as a number. */
+  readonly from: number;
+  /** Where the pointer to it is in the vector. */
+  readonly pointerAt: number;
+  length: number;
 }
 
+/**
+ * The bytes of texts or binary values, one after the other. Each piece of the engine's memory costs a call and an object, and the texts of rows
+ * that were written together lie near one another: a text begins within half a page of the end of the one before, so the bytes
+ * between them are on pages that hold one of both, and can be read along.
+ */
 function readTexts(
   vector: Vector,
   rows: Selection,
@@ -188,18 +199,47 @@ function readTexts(
 ): { valueOffsets: Int32Array; data: Uint8Array } {
   const source = duckdb.vector_get_data(vector, rows.extent * 16);
   const view = new DataView(source.buffer, source.byteOffset, source.byteLength);
+  const startOf = (row: number): number => (rows.positions?.[row] ?? row) * 16;
   const valueOffsets = new Int32Array(rows.count + 1);
-  const texts: Uint8Array[] = [];
+  const stretches: Stretch[] = [];
+  /** Of each row with a long text: its stretch and its place there. */
+  const [stretchOf, placeOf] = [new Int32Array(rows.count), new Int32Array(rows.count)];
   let end = 0;
   for (let row = 0; row < rows.count; row += 1) {
-    if (bitmap === null || isSet(bitmap, row)) {
-      const text = textAt(source, view, rows.positions?.[row] ?? row);
-      texts.push(text);
-      end += text.length;
+    const isValue = bitmap === null || isSet(bitmap, row);
+    const length = isValue ? view.getUint32(startOf(row), true) : 0;
+    if (length > INLINE_BYTES) {
+      const at = startOf(row) + 8;
+      const address = view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
+      let last = stretches.at(-1);
+      const gap = last === undefined ? -1 : address - last.from - last.length;
+      if (last === undefined || gap < 0 || gap > NEAR_BYTES) {
+        last = { from: address, pointerAt: source.byteOffset + at, length: 0 };
+        stretches.push(last);
+      }
+      stretchOf[row] = stretches.length - 1;
+      placeOf[row] = address - last.from;
+      last.length = address - last.from + length;
     }
+    end += length;
     valueOffsets[row + 1] = end;
   }
-  return { valueOffsets, data: Buffer.concat(texts, end) };
+  const memory = stretches.map(({ pointerAt, length }) =>
+    duckdb.get_data_from_pointer(source.buffer as ArrayBuffer, pointerAt, length),
+  );
+  const data = new Uint8Array(end);
+  for (let row = 0; row < rows.count; row += 1) {
+    const at = valueOffsets[row] as number;
+    const length = (valueOffsets[row + 1] as number) - at;
+    if (length > INLINE_BYTES) {
+      const place = placeOf[row] as number;
+      data.set((memory[stretchOf[row] as number] as Uint8Array).subarray(place, place + length), at);
+    } else {
+      const start = startOf(row) + 4;
+      for (let byte = 0; byte < length; byte += 1) data[at + byte] = source[start + byte] as number;
+    }
+  }
+  return { valueOffsets, data };
 }
 
 function readFixed(vector: Vector, rows: Selection, bitmap: Uint8Array | null, width: number): Uint8Array {

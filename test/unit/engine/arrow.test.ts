@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import {
   Decimal,
   Dictionary,
@@ -97,6 +98,43 @@ describe('DuckDB to Arrow', () => {
       }
     });
   });
+});
+
+describe('texts of the engine', () => {
+  // Texts of every kind of place: in the vector, side by side, far apart, shared by a dictionary, in order and out of it.
+  const text = (place: number): string | null => {
+    if (place % 13 === 0) return null;
+    if (place % 11 === 0) return '';
+    if (place % 7 === 0) return 'ä'.repeat(6 + (place % 2));
+    if (place % 501 === 0) return `long ${place} `.repeat(900);
+    return `the text of row ${place % 5 === 0 ? place % 50 : place}`;
+  };
+  const texts = Array.from({ length: 6_000 }, (_, place) => text(place));
+  const schema = schemaOf(field(1, 'n', { kind: 'long' }), field(2, 't', { kind: 'string' }));
+
+  it.each(['ORDER BY n', 'ORDER BY n DESC', 'ORDER BY hash(n)', 'ORDER BY t, n', 'WHERE n % 3 = 0', ''])(
+    'arrive whole and in their rows (%s)',
+    async (rest) => {
+      await harness.engine.withConnection(async (connection) => {
+        const given = new Table({
+          n: vectorFromArray(BigInt64Array.from(texts, (_, place) => BigInt(place))),
+          t: vectorFromArray(texts, new Utf8()),
+        });
+        await registerArrow(connection, 'texts', given);
+        const file = join(harness.folder, 'texts.parquet');
+        await connection.run(`COPY texts TO '${file}' (FORMAT parquet)`);
+        const seen: bigint[] = [];
+        for await (const batch of arrowBatches(connection, `(SELECT n, t FROM '${file}' ${rest})`, schema)) {
+          for (const { n, t } of batch) {
+            expect(t).toBe(texts[Number(n)]);
+            seen.push(n as bigint);
+          }
+        }
+        const rows = rest.startsWith('WHERE') ? texts.length / 3 : texts.length;
+        expect(new Set(seen).size).toBe(rows);
+      });
+    },
+  );
 });
 
 describe('Arrow to DuckDB', () => {
