@@ -1,4 +1,5 @@
 /** Records of ten fields in JSON Lines, for the jobs that stream them into a table, beside DuckDB's own reader and writer. */
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { parquetReader, quoteLiteral } from '../engine/index.js';
@@ -32,20 +33,30 @@ const SCHEMA = parseSchema({
 const TABLE = { namespace: ['bench'], name: 'records' } as const;
 export const RECORDS_TABLE = 'bench.records';
 
-/** The file of a data folder. */
-export const linesOf = ({ dataFolder }: Pick<BenchContext, 'dataFolder'>): string => join(dataFolder, 'records.ndjson');
+/** The file of a data folder. @param times how many times the records of its size it has */
+export const linesOf = ({ dataFolder }: Pick<BenchContext, 'dataFolder'>, times = 1): string =>
+  join(dataFolder, times === 1 ? 'records.ndjson' : `records-${times}.ndjson`);
 
-const rowsSql = (rows: number): string =>
+/** A file of few records, none of which is in {@link linesOf}. */
+export const fewLinesOf = ({ dataFolder }: Pick<BenchContext, 'dataFolder'>): string => join(dataFolder, 'few.ndjson');
+export const FEW_RECORDS = 100;
+const FEW_FROM = 1_000_000_000;
+
+const rowsSql = (from: number, to: number): string =>
   `SELECT n AS id, 'device-' || hash(n) % 5000 AS device, strftime(make_timestamp(1767225600000000 + n * 1000000), '%Y-%m-%dT%H:%M:%S.%gZ') AS at,
     (hash(n, 1) % 40000)::DOUBLE / 1000 AS temperature, CASE WHEN n % 20 <> 0 THEN (hash(n, 2) % 1000)::DOUBLE / 10 END AS humidity,
     (hash(n, 3) % 224)::INTEGER AS port, n % 7 <> 0 AS ok, 'v' || hash(n, 5) % 4 AS firmware,
-    47 + (hash(n, 6) % 1000000)::DOUBLE / 1000003 AS lat, 8 + (hash(n, 7) % 1000000)::DOUBLE / 1000003 AS lon FROM range(${rows}) t(n)`;
+    47 + (hash(n, 6) % 1000000)::DOUBLE / 1000003 AS lat, 8 + (hash(n, 7) % 1000000)::DOUBLE / 1000003 AS lon FROM range(${from}, ${to}) t(n)`;
 
-/** Writes the records of a size. */
-export async function writeRecords(context: BenchContext): Promise<void> {
+/** Writes the records of a size, and files of so many times as many, and of few. */
+export async function writeRecords(context: BenchContext, ...times: readonly number[]): Promise<void> {
   const project = await openBenchProject(context.dataFolder, '4GB', [context.dataFolder]);
-  const copy = `COPY (${rowsSql(RECORDS[context.size])}) TO ${quoteLiteral(linesOf(context))} (FORMAT json)`;
-  await (await project.engine()).withConnection((connection) => connection.run(copy));
+  const copy = (rows: string, file: string): string => `COPY (${rows}) TO ${quoteLiteral(file)} (FORMAT json)`;
+  await (await project.engine()).withConnection(async (connection) => {
+    for (const each of [1, ...times])
+      await connection.run(copy(rowsSql(0, each * RECORDS[context.size]), linesOf(context, each)));
+    await connection.run(copy(rowsSql(FEW_FROM, FEW_FROM + FEW_RECORDS), fewLinesOf(context)));
+  });
   await project.close();
 }
 
@@ -80,7 +91,7 @@ export async function recordFacts(project: Project): Promise<Readonly<Record<str
   return factsOf(row);
 }
 
-/** One COPY of DuckDB from its JSON reader with the types given, zstd level 3. @returns what the file holds */
+/** One COPY of DuckDB from its JSON reader with the types given, zstd level 3; the file is synced, as those of a table are. @returns what the file holds */
 export async function copyRecords(
   context: BenchContext,
   measure: <T>(body: () => Promise<T>) => Promise<T>,
@@ -89,11 +100,15 @@ export async function copyRecords(
   const connection = await instance.connect();
   const columns = Object.entries(FIELDS).map(([name, [, type]]) => `"${name}": ${quoteLiteral(type)}`);
   const reader = `read_json(${quoteLiteral(linesOf(context))}, format = 'newline_delimited', columns = {${columns.join(', ')}})`;
-  const target = quoteLiteral(join(context.scratchFolder, 'out.parquet'));
+  const file = join(context.scratchFolder, 'out.parquet');
+  const target = quoteLiteral(file);
   await connection.run("SET TimeZone = 'UTC'");
-  await measure(() =>
-    connection.run(`COPY (FROM ${reader}) TO ${target} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 3)`),
-  );
+  await measure(async () => {
+    await connection.run(`COPY (FROM ${reader}) TO ${target} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 3)`);
+    const written = await open(file, 'r+');
+    await written.sync();
+    await written.close();
+  });
   const [row = []] = (await connection.runAndReadAll(`SELECT ${FACTS} FROM read_parquet(${target})`)).getRows();
   instance.closeSync();
   return factsOf(row);
