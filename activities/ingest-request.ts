@@ -37,6 +37,8 @@ const requestSchema = z.strictObject({
   fields: z.record(z.string(), z.string()).optional(),
   times: z.record(z.string(), z.enum(RECORD_TIMES)).optional(),
   rest: z.string().optional(),
+  raw: z.string().optional(),
+  error: z.string().optional(),
   extraFields: z.enum(['fail', 'ignore']).optional(),
   badRecords: z.enum(['fail', 'drop']).optional(),
   deadLetters: z.string().min(1).optional(),

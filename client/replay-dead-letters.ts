@@ -14,7 +14,7 @@ import { loadTable } from '../tables/index.js';
 import { NO_COMMITS, type SinkTotals, withCommit } from './sink-totals.js';
 
 export interface ReplayDeadLettersOptions
-  extends Omit<RecordMapping, 'badRecords'>,
+  extends Omit<RecordMapping, 'badRecords' | 'error'>,
     Omit<ReplayRequest, 'deadLetters' | 'table' | 'records'> {
   /** `[CATALOG/]NS.TABLE` that the dead letters were for; needed where they were for several tables, or the table has another name now. */
   readonly table?: string | undefined;

@@ -106,7 +106,7 @@ const materialize = z.strictObject({ view: text, start: optionalText, end: optio
 const waiting = { onProgress: callback, announce: callback };
 const batch = { batchSize: count, batchIntervalMs: count };
 const fieldMapping = {
-  ...{ fields: z.record(z.string(), text).optional(), rest: optionalText },
+  ...{ fields: z.record(z.string(), text).optional(), rest: optionalText, raw: optionalText },
   times: z.record(z.string(), z.enum(RECORD_TIMES)).optional(),
   extraFields: z.enum(['fail', 'ignore']).optional(),
 };
@@ -184,7 +184,8 @@ const id = argument('id', text);
 const upsert = z.strictObject({ key: z.array(text), order: text }).optional();
 /** What becomes of records that are no rows. */
 const badRecords = {
-  ...{ badRecords: z.enum(['fail', 'drop']).optional(), deadLetters: optionalText, abandonLost: flag },
+  ...{ badRecords: z.enum(['fail', 'drop']).optional(), error: optionalText },
+  ...{ deadLetters: optionalText, abandonLost: flag },
   ...{ evolveSchema: flag, materialize: z.array(text).optional(), upsert },
 };
 const ingestFiles = z.strictObject({ kind: z.literal('files'), files: z.array(text) });

@@ -28,7 +28,7 @@ export interface SinkSettings {
 }
 
 /** How a sink of a project is opened. */
-export interface ProjectSinkOptions extends SinkSettings, Pick<RecordMapping, 'badRecords'> {
+export interface ProjectSinkOptions extends SinkSettings, Pick<RecordMapping, 'badRecords' | 'error'> {
   readonly name: string;
   readonly batchSize: number;
   readonly batchIntervalMs?: number | undefined;
@@ -42,10 +42,10 @@ export interface ProjectSinkOptions extends SinkSettings, Pick<RecordMapping, 'b
 export async function openProjectSink(
   project: Project,
   tableName: string,
-  { deadLetters, badRecords, ...options }: ProjectSinkOptions,
+  { deadLetters, badRecords, error, ...options }: ProjectSinkOptions,
 ): Promise<IcebergSink> {
   const { catalog, identifier } = await project.resolveTable(tableName);
-  const deadLetterTable = await deadLettersOf(project, catalog, { deadLetters, badRecords });
+  const deadLetterTable = await deadLettersOf(project, catalog, { deadLetters, badRecords, error });
   await requireViewsOf(project, tableName, options);
   const given = Object.entries({ ...options, deadLetters: deadLetterTable }).filter(([, value]) => value !== undefined);
   const materialize = (view: string): Promise<void> => materializeIfDefined(project, view);
@@ -64,13 +64,13 @@ export function mappingOf<M extends RecordMapping>(mapping: M, { deadLetters }: 
 async function deadLettersOf(
   project: Project,
   catalog: Catalog,
-  { deadLetters, badRecords }: Pick<ProjectSinkOptions, 'deadLetters' | 'badRecords'>,
+  { deadLetters, badRecords, error }: Pick<ProjectSinkOptions, 'deadLetters' | 'badRecords' | 'error'>,
 ): Promise<TableIdentifier | undefined> {
   if (deadLetters === undefined) return undefined;
-  if (badRecords !== undefined)
+  if (badRecords !== undefined || error !== undefined)
     throw new MoraineError(
       'INVALID_ARGUMENT',
-      'Records that are no rows either go to a dead-letter table or are judged by badRecords: give one of them.',
+      'Records that are no rows either go to a dead-letter table, are written with their errors, or are judged by badRecords: give one of them.',
     );
   const resolved = await project.resolveTable(deadLetters);
   if (resolved.catalog === catalog) return resolved.identifier;

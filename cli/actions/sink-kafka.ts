@@ -23,7 +23,7 @@ interface SinkKafkaRunOptions
   extends KafkaRunOptions,
     Pick<
       SinkKafkaOptions,
-      'name' | 'batchSize' | 'rest' | 'extraFields' | 'badRecords' | 'deadLetters' | 'abandonLost'
+      'name' | 'batchSize' | 'rest' | 'raw' | 'error' | 'extraFields' | 'badRecords' | 'deadLetters' | 'abandonLost'
     > {
   readonly batchInterval: number | undefined;
   readonly field: Readonly<Record<string, string>> | undefined;
@@ -53,11 +53,11 @@ export async function sinkKafkaRun(
       'INVALID_ARGUMENT',
       '--create and --partition go with files only: create the table first, with `moraine table create`.',
     );
-  const { name, group, batchSize, rest, extraFields, badRecords, deadLetters, abandonLost } = options;
+  const { name, group, batchSize, rest, raw, error, extraFields, badRecords, deadLetters, abandonLost } = options;
   const given: SinkKafkaOptions = {
     ...{ brokers: kafka.split(',').map((broker) => broker.trim()), topic, tls: tlsOf(options), sasl: saslOf(options) },
     ...{ name, group, batchSize, fields: options.field, times: timesOf(options.time) },
-    ...{ rest, extraFields, badRecords, deadLetters, abandonLost, evolveSchema: options.evolve },
+    ...{ rest, raw, error, extraFields, badRecords, deadLetters, abandonLost, evolveSchema: options.evolve },
     ...{ upsert: upsertOf(options.upsert, options.order), materialize: viewsOf(options.materialize) },
     batchIntervalMs: batchInterval === undefined ? undefined : batchInterval * MS_PER_S,
     timeoutMs: kafkaTimeout === undefined ? undefined : kafkaTimeout * MS_PER_S,

@@ -79,6 +79,10 @@ export function addRecordOptions(command: Command): Command {
       'drop',
     ]),
   );
+  command.option(
+    '--error <column>',
+    'write records that are no rows, too: with what is wrong in this column, the record in that of --raw, and no other values',
+  );
   withUpsert(command);
   return command
     .option(
@@ -110,6 +114,7 @@ function withMapping(command: Command): void {
       assigned('COLUMN=FORM'),
     )
     .option('--rest <column>', 'keep the fields that no column takes in this column, as JSON')
+    .option('--raw <column>', 'keep the record as it came in this column, of texts or bytes')
     .addOption(
       new Option('--extra-fields <policy>', 'records with fields that no column takes are bad, or not').choices([
         'fail',

@@ -15,10 +15,11 @@ import type { OpenedRecords, RejectedRecord, SinkRecords } from '../sink-records
 import { isBlank, jsonLine, jsonLines } from './json-line.js';
 import { changesForMisfits } from './json-schema-changes.js';
 import { jsonTextOf, objectOf, valueAt } from './json-value.js';
+import { type KeptColumns, requireKept, withKept } from './kept-records.js';
 import { NEWLINE } from './ndjson-chunks.js';
 
 /** How the fields of a record become the columns of a table. */
-export interface RecordMapping {
+export interface RecordMapping extends KeptColumns {
   /** Dotted paths by column, such as `device_id: 'uplink.device.id'`; other columns have the field of their own name. */
   readonly fields?: Readonly<Record<string, string>> | undefined;
   /** How points in time are written, by column; ISO 8601 unless given. */
@@ -123,9 +124,26 @@ async function openLines(
   const { sql, rows, bad, columns, text, close } = await judgeLines(connection, schema, lines, mapping);
   const rejected = rejections(lines, text, bad, columns);
   const [first] = rejected;
-  if (first === undefined || mapping.badRecords === 'drop') return { sql, rows, rejected, close };
-  await close();
-  throw rejectionError(first);
+  const { raw, error, badRecords } = mapping;
+  if (first !== undefined && error === undefined && badRecords !== 'drop') {
+    await close();
+    throw rejectionError(first);
+  }
+  if (raw === undefined) return { sql, rows, rejected, close };
+  const raws = goodRecords(lines, text, bad);
+  return await withKept(connection, schema, { raw, error }, { sql, rows, columns, raws, rejected, close });
+}
+
+/** The records that are rows, as they came. */
+function goodRecords(lines: RecordLines, text: Buffer, bad: readonly Bad[]): readonly Uint8Array[] {
+  const isBad = new Set(bad.map(({ line }) => line));
+  const judged = text === lines.bytes ? null : [...linesOf(text)];
+  return [...linesOf(lines.bytes)].flatMap(({ line, start, end }) => {
+    const own = lines.bytes.subarray(start, end);
+    const of = judged?.[line];
+    const isRow = !isBad.has(line) && !isBlank(of === undefined ? own : text.subarray(of.start, of.end));
+    return isRow ? [lines.records?.[line]?.value ?? own] : [];
+  });
 }
 
 async function changesForLines(
@@ -142,7 +160,10 @@ async function changesForLines(
     const found = byLine.get(line);
     return found === undefined ? [] : [{ ...found, raw: text.subarray(start, end) }];
   });
-  return await changesForMisfits(connection, columns, misfits);
+  const changes = await changesForMisfits(connection, columns, misfits);
+  // A field with the name of a column that keeps records asks for nothing: the table has that column.
+  const kept = [mapping.raw, mapping.error];
+  return changes.filter((change) => change.change !== 'add' || !kept.includes(change.name));
 }
 
 const POINTS_IN_TIME: ReadonlySet<IcebergType['kind']> = new Set([
@@ -153,14 +174,14 @@ const POINTS_IN_TIME: ReadonlySet<IcebergType['kind']> = new Set([
 ]);
 
 /** @throws COLUMN_NOT_FOUND, TYPE_MISMATCH, INVALID_ARGUMENT for a mapping that does not go with the table */
-export function recordColumns(
-  { fields }: Schema,
-  { fields: paths = {}, times = {}, rest }: RecordMapping,
-): readonly RecordColumn[] {
+export function recordColumns(schema: Schema, mapping: RecordMapping): readonly RecordColumn[] {
+  const { fields } = schema;
+  const { fields: paths = {}, times = {}, rest, raw, error, badRecords } = mapping;
   const known = new Map(fields.map((field) => [field.name, field.type]));
   // A column may have the name of what every object has, such as `constructor`.
   const [pathOf, timeOf] = [new Map(Object.entries(paths)), new Map(Object.entries(times))];
-  for (const name of [...pathOf.keys(), ...timeOf.keys(), ...(rest === undefined ? [] : [rest])])
+  const mapped = new Set([...pathOf.keys(), ...timeOf.keys(), ...given(rest)]);
+  for (const name of [...mapped, ...given(raw), ...given(error)])
     if (!known.has(name))
       throw new MoraineError(
         'COLUMN_NOT_FOUND',
@@ -174,7 +195,14 @@ export function recordColumns(
   const untimed = [...timeOf.keys()].find((name) => !POINTS_IN_TIME.has(known.get(name)?.kind ?? 'unknown'));
   if (untimed !== undefined)
     throw new MoraineError('TYPE_MISMATCH', `The column ${JSON.stringify(untimed)} has no points in time.`);
-  const columns = fields.map(({ name, type, required }): RecordColumn => {
+  requireKept(schema, mapping, mapped);
+  if (error !== undefined && badRecords !== undefined)
+    throw new MoraineError(
+      'INVALID_ARGUMENT',
+      'Records that are no rows are either written with their errors, or stop the sink, are dropped or go to a dead-letter table: give one of them.',
+    );
+  const taken = fields.filter(({ name }) => name !== raw && name !== error);
+  const columns = taken.map(({ name, type, required }): RecordColumn => {
     const path = name === rest ? null : (pathOf.get(name)?.split('.') ?? [name]);
     return { name, type, required, path, time: timeOf.get(name) ?? 'iso' };
   });
@@ -186,6 +214,8 @@ export function recordColumns(
     );
   return columns;
 }
+
+const given = (column: string | undefined): readonly string[] => (column === undefined ? [] : [column]);
 
 interface Bad extends Omit<BadRecord, 'problem'> {
   readonly problem: BadRecord['problem'] | 'INVALID_UTF8' | 'TRANSFORM_FAILED';

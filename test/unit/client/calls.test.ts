@@ -283,6 +283,8 @@ const METHODS: Record<Method, { right: unknown[]; wrong: [field: string, ...give
       ['inputs.0', 'shop.a', [{ name: 'x', stream: [] }]],
       ['options.times.at', 'shop.a', ['/x.ndjson'], { times: { at: 'epoch' } }],
       ['options.badRecords', 'shop.a', ['/x.ndjson'], { badRecords: 'keep' }],
+      ['options.raw', 'shop.a', ['/x.ndjson'], { raw: 1 }],
+      ['options.error', 'shop.a', ['/x.ndjson'], { raw: 'r', error: true }],
       ['options.batchSize', 'shop.a', ['/x.ndjson'], { batchSize: 'many' }],
       ['options.follow', 'shop.a', ['/x.ndjson'], { follow: 'yes' }],
     ],

@@ -311,6 +311,77 @@ describe('a record', () => {
   });
 });
 
+describe('a record as it came', () => {
+  const KEPT = schemaOf({ id: 'long', device: 'string', raw: 'string', error: 'string' });
+  const BYTES = schemaOf({ id: 'long', raw: 'binary' });
+
+  it('is kept beside its row, in the order of the records, whether it is a row by its text or was judged', async () => {
+    const lines = ['{"id":1,"device":"a"}', '{"id": 2.0}', '', '{"id":3}', '[]', '{"id":true}', '{"id":5,"device":"\\u00e9"}', '{"id":6}\r'];
+    const { rows, rejected } = await read(`${lines.join('\n')}\n`, KEPT, { raw: 'raw' });
+    expect(rows).toEqual([
+      ['1', 'a', lines[0], null],
+      ['2', null, lines[1], null],
+      ['3', null, lines[3], null],
+      ['5', 'é', lines[6], null],
+      ['6', null, lines[7], null],
+    ]);
+    expect(rejected.map(([reason]) => reason)).toEqual(['NOT_AN_OBJECT', 'WRONG_TYPE']);
+  });
+
+  it('is kept in the order of very many records', async () => {
+    const lines = Array.from({ length: 20_000 }, (_, id) => (id % 1_000 === 7 ? `{"id":${id}.0}` : `{"id":${id}}`));
+    const { rows } = await read(`${lines.join('\n')}\n`, schemaOf({ id: 'long', raw: 'string' }), { raw: 'raw' });
+    expect(rows).toEqual(lines.map((line, id) => [String(id), line]));
+  });
+
+  it('is what was given to a function, byte for byte', async () => {
+    const bytes = Buffer.concat([Buffer.from([0xff, 0x01, 0x0a]), Buffer.from('skip\n'), Buffer.from([0x02, 0x0a])]);
+    const transform = (record: Uint8Array) => (record[0] === 0x73 ? null : `{"id":${record.at(-1) ?? 0}}`);
+    const { rows } = await read(bytes, BYTES, { raw: 'raw', transform });
+    expect(rows).toEqual([
+      ['1', String.raw`\xFF\x01`],
+      ['2', String.raw`\x02`],
+    ]);
+    const texts = await read(bytes, KEPT, { raw: 'raw', transform });
+    expect(texts.rows.map((row) => row[2])).toEqual(['\ufffd\u0001', '\u0002']);
+  });
+
+  it('is a row with what is wrong with it and nothing else, if there is a column for that', async () => {
+    const lines = ['{"id":1}', '{"id":', '{"id":2,"device":5}', '{"id":3}'];
+    const text = `${lines.join('\n')}\n`;
+    // By default the reading would stop.
+    const { rows, rejected } = await read(text, KEPT, { raw: 'raw', error: 'error', badRecords: undefined });
+    expect(rejected).toEqual([]);
+    expect(rows).toEqual([
+      ['1', null, lines[0], null],
+      ['3', null, lines[3], null],
+      [null, null, lines[1], 'MALFORMED_JSON: a.ndjson, byte 9: {"id": is not JSON'],
+      [null, null, lines[2], 'WRONG_TYPE: a.ndjson, byte 16: column "device": 5 does not fit string exactly'],
+    ]);
+    const none = await read('{"id":\n', KEPT, { raw: 'raw', error: 'error', badRecords: undefined });
+    expect(none.rows.map((row) => row[2])).toEqual(['{"id":']);
+  });
+
+  it('has its columns to itself: a field of their name is one that no column takes', async () => {
+    const { rows, rejected } = await read('{"id":1,"raw":"x"}\n{"id":2}\n', KEPT, { raw: 'raw' });
+    expect([rows.map(([id]) => id), rejected.map(([reason]) => reason)]).toEqual([['2'], ['EXTRA_FIELD']]);
+  });
+
+  it.each<[Schema, RecordMapping, string]>([
+    [KEPT, { raw: 'nope' }, 'COLUMN_NOT_FOUND'],
+    [KEPT, { raw: 'id' }, 'TYPE_MISMATCH'],
+    [KEPT, { raw: 'raw', error: 'id', badRecords: undefined }, 'TYPE_MISMATCH'],
+    [KEPT, { raw: 'raw', error: 'raw', badRecords: undefined }, 'INVALID_ARGUMENT'],
+    [KEPT, { raw: 'raw', fields: { raw: 'a' } }, 'INVALID_ARGUMENT'],
+    [KEPT, { raw: 'raw', rest: 'raw' }, 'INVALID_ARGUMENT'],
+    [KEPT, { error: 'error', badRecords: undefined }, 'INVALID_ARGUMENT'],
+    [KEPT, { raw: 'raw', error: 'error', badRecords: 'drop' }, 'INVALID_ARGUMENT'],
+    [schemaOf({ 'id!': 'long', raw: 'string', error: 'string' }), { raw: 'raw', error: 'error', badRecords: undefined }, 'INVALID_ARGUMENT'],
+  ])('is not kept by a mapping that does not go with the table (%#)', async (schema, mapping, code) => {
+    expect(await failureOf(read('{"id": 1}\n', schema, mapping))).toMatchObject({ code });
+  });
+});
+
 describe('random records', () => {
   const TYPES = {
     l: 'long',
