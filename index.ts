@@ -30,6 +30,7 @@ export {
   type CompareLoggedFeaturesRequest,
   createMoraine,
   type DefinitionsInput,
+  type DeliveryOf,
   type DescribedFeature,
   type Entities,
   type FeatureReader,
@@ -166,6 +167,7 @@ export type { OpenProjectOptions, Project } from './project/index.js';
 export type { Run, RunCommit, RunStatus, RunStep, RunSummary, StorageTraffic } from './runs/index.js';
 export type { BackfilledSchedule, ScheduledAction, ScheduleInfo } from './schedules/index.js';
 export {
+  type Delivery,
   IcebergSink,
   type OpenedRecords,
   type RejectedRecord,
@@ -182,4 +184,5 @@ export {
   type SourcePositions,
   type SourceRange,
   type UpsertOptions,
+  type WriterSnapshot,
 } from './sink/index.js';

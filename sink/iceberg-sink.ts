@@ -7,18 +7,21 @@ import { ERROR_TABLE, isMoraineError, MoraineError } from '../errors/index.js';
 import { currentSchema } from '../iceberg/index.js';
 import { loadTable, requireWritable } from '../tables/index.js';
 import { BatchBuffer, type BufferedBatch } from './batches/batch-buffer.js';
+import { batchesOf, idOfParts, joinParts, rangesOfParts } from './batches/batch-parts.js';
 import { evolveTable } from './batches/evolve-table.js';
+import { PendingBatch } from './batches/pending-batch.js';
 import { discardBatch, requireFiles, restoreBatch, stageBatch } from './batches/stage-batch.js';
 import {
-  batchToJson,
   rangesFromJson,
   requireOwnSnapshot,
   type SinkSnapshot,
   type SnapshotBatch,
   type StagedBatch,
+  type WriterSnapshot,
 } from './batches/staged-batch.js';
 import { CompanionTables } from './dead-letters/companion-tables.js';
 import { ensureDeadLetterTable } from './dead-letters/dead-letter-table.js';
+import { hasLength } from './protocol/batch-ranges.js';
 import { Coordinator } from './protocol/coordinator.js';
 import { CommitCounts, type SinkMetrics } from './sink-metrics.js';
 import { type CheckedOptions, checkOptions, type SinkCommit, type SinkDeps, type SinkOptions } from './sink-options.js';
@@ -26,18 +29,6 @@ import type { SinkRecords } from './sink-records.js';
 import type { SourceMarks, SourcePositions, SourceRange } from './source-position.js';
 import { commitStaged } from './upserts/commit-staged.js';
 import { upsertColumns } from './upserts/upsert-options.js';
-
-/** A batch on its way: its records are kept until it is committed. */
-interface PendingBatch {
-  readonly buffered: BufferedBatch;
-  staged?: StagedBatch;
-  /** When its files were written, by the clock; 0: nobody knows. */
-  stagedAtMs: number;
-  /** Where it comes from a checkpoint: it may be in the table already. */
-  readonly restored?: SnapshotBatch;
-  /** A host has it in a checkpoint: its files are not deleted. */
-  isShared: boolean;
-}
 
 /** Files that were written longer ago are looked for before they are committed: an orphan sweep may have taken them. */
 const LASTING_MS = 3_600_000;
@@ -53,6 +44,20 @@ export interface SinkWriter {
    * @throws MoraineError `SINK_POSITION_MISMATCH`, `SINK_FENCED`, `CLOSED`, and what kept earlier records from being committed
    */
   writeBatch(records: SinkRecords, range?: SourceRange): Promise<boolean>;
+  /**
+   * Stages this writer's records for a host that takes checkpoints writer by writer. Once all writers have done so, what they staged is one batch, which
+   * `commit` of the sink with their states, or `flush`, commits in one snapshot. A `flush` before commits what is staged by then.
+   * @returns what the host keeps of this writer in its checkpoint
+   * @throws MoraineError `INVALID_ARGUMENT` for a sink that upserts: the records of one key may be those of several writers; otherwise as `snapshot` of the sink
+   */
+  snapshot(): Promise<WriterSnapshot>;
+  /**
+   * Takes the state of a writer of the host's last checkpoint, of a sink with any number of writers. With the last of these states the batches of all are finished,
+   * each in one snapshot: those that are not in the table are committed. So are those of the states that were given, if anything is written before all were.
+   * @returns null: states are missing yet
+   * @throws MoraineError as `restore` of the sink
+   */
+  restore(state: WriterSnapshot): Promise<SinkCommit | null>;
 }
 
 /** A table that was loaded so long ago is loaded anew before a batch is staged: others may have changed its schema or its spec. */
@@ -67,6 +72,13 @@ export class IcebergSink {
   readonly #writers: readonly SinkWriter[];
   /** Batches in the order in which they are committed. */
   readonly #pending: PendingBatch[] = [];
+  /** The batch of which some writers have staged their part, and others have not. */
+  #gathered: PendingBatch | undefined;
+  /** States of writers that were given back, by writer, until all are there. */
+  readonly #given = new Map<string, WriterSnapshot>();
+  readonly #openedEpoch: string;
+  /** Batches that were begun. */
+  #begun = 0;
   readonly #counts = new CommitCounts();
   #work: Promise<unknown> = Promise.resolve();
   #flushing: Promise<SinkCommit> | undefined;
@@ -81,10 +93,13 @@ export class IcebergSink {
     this.#options = options;
     this.#coordinator = coordinator;
     this.#companions = companions;
+    this.#openedEpoch = coordinator.epoch.toString();
     this.#buffer = new BatchBuffer(options.name, () => coordinator.knownPositions);
     this.#writers = Array.from({ length: options.numPartitions }, (_, index) => ({
       name: `part-${index}`,
-      writeBatch: (records, range) => this.#write(records, range),
+      writeBatch: (records, range) => this.#write(index, records, range),
+      snapshot: () => this.#snapshotWriter(index),
+      restore: (state) => this.#restoreWriter(state),
     }));
   }
 
@@ -127,9 +142,8 @@ export class IcebergSink {
 
   /** What it has done since it was opened, and what waits in it. */
   metrics(): SinkMetrics {
-    const waiting = this.#pending.flatMap(({ buffered }) => buffered.records);
     return this.#counts.with({
-      bufferedRecords: waiting.reduce((sum, { count }) => sum + count, this.#buffer.count),
+      bufferedRecords: this.#held().reduce((sum, { count }) => sum + count, this.#buffer.count),
       bufferedBytes: this.#heldBytes(),
       pendingBatches: this.#pending.length,
     });
@@ -169,43 +183,27 @@ export class IcebergSink {
   snapshot(): Promise<SinkSnapshot> {
     return this.#serially(async () => {
       this.#cut();
-      const batches: StagedBatch[] = [];
-      for (const pending of this.#pending) {
-        batches.push(await this.#stage(pending));
-        pending.isShared = true;
-      }
-      const { sink, epoch, table } = this.#coordinator;
-      const tableUuid = table.metadata.tableUuid;
-      return { version: 1, sink, tableUuid, epoch: epoch.toString(), batches: batches.map(batchToJson) };
+      return this.#stateOf(await this.#stageAll(this.#pending));
     });
   }
 
-  /** Commits the batches of a checkpoint that are not committed yet. @throws as {@link flush} */
-  async commit(state: SinkSnapshot): Promise<SinkCommit> {
-    requireOwnSnapshot(state, this.#coordinator.sink, this.#coordinator.table.metadata.tableUuid);
+  /** Commits the batches of a checkpoint that are not committed yet. @param state that of the sink, or those of its writers. @throws as {@link flush} */
+  async commit(state: SinkSnapshot | readonly SinkSnapshot[]): Promise<SinkCommit> {
+    const states = [state].flat();
+    for (const each of states) this.#requireOwn(each);
     return await this.#serially(async () => {
-      const ids = new Set(state.batches.map(({ id }) => id));
-      const known = this.#pending.filter(({ staged }) => staged !== undefined && ids.has(staged.id));
-      const own = new Set(known.map(({ staged }) => staged?.id));
-      const others = state.batches
-        .filter(({ id }) => !own.has(id))
-        .map((restored) => ({
-          buffered: { records: [], ranges: [], bytes: 0 },
-          restored,
-          stagedAtMs: 0,
-          isShared: true,
-        }));
-      return await this.#commitAll([...others, ...known]);
+      this.#takeGiven();
+      return await this.#commitStates(states);
     });
   }
 
   /**
    * Finishes the batches of a checkpoint after a restart: those that are not in the table are committed. Call it before anything is written.
+   * @param state that of the sink, or those of its writers, however many it has now
    * @throws as {@link flush}; `SINK_POSITION_MISMATCH` if the table went on from elsewhere
    */
-  async restore(state: SinkSnapshot): Promise<SinkCommit> {
-    if (!this.#buffer.isEmpty || this.#pending.length > 0)
-      throw new MoraineError('INVALID_ARGUMENT', 'A sink is restored before anything is written to it.');
+  async restore(state: SinkSnapshot | readonly SinkSnapshot[]): Promise<SinkCommit> {
+    this.#requireFresh();
     return await this.commit(state);
   }
 
@@ -217,14 +215,83 @@ export class IcebergSink {
     await this.#companions.close();
   }
 
-  async #write(records: SinkRecords, range: SourceRange | undefined): Promise<boolean> {
+  async #snapshotWriter(index: number): Promise<WriterSnapshot> {
+    if (this.#options.upsert !== undefined)
+      throw new MoraineError(
+        'INVALID_ARGUMENT',
+        'Writers of a sink that upserts take no checkpoints of their own, since the records of one key may be those of several: take that of the sink.',
+      );
+    return await this.#serially(async () => {
+      this.#takeGiven();
+      // It begins the next checkpoint before others have ended this one.
+      if (this.#gathered?.writers.has(index) === true) this.#endGathering();
+      this.#gathered ??= PendingBatch.gathered(this.#nextOrder());
+      const gathered = this.#gathered;
+      const buffered = this.#buffer.cut(index);
+      if (buffered !== null) gathered.parts.push({ writer: index, buffered });
+      const { name } = this.writer(index);
+      const writers = this.#writers.length;
+      const batches = [...this.#pending, gathered];
+      const state = this.#stateOf(await this.#stageAll(batches, index), index);
+      gathered.writers.add(index);
+      if (gathered.writers.size === writers) this.#endGathering();
+      return { ...state, writer: name, writers };
+    });
+  }
+
+  async #restoreWriter(state: WriterSnapshot): Promise<SinkCommit | null> {
+    this.#requireFresh();
+    this.#requireOwn(state);
+    this.#given.set(state.writer, state);
+    const states = [...this.#given.values()];
+    if (states.length < Math.max(...states.map(({ writers }) => writers))) return null;
+    return await this.#serially(async () => {
+      const commit = await this.#commitStates(states);
+      this.#given.clear();
+      return commit;
+    });
+  }
+
+  async #commitStates(states: readonly SinkSnapshot[]): Promise<SinkCommit> {
+    const batches = batchesOf(states).map((parts) => PendingBatch.restored(parts));
+    const keys = new Set(batches.map(({ key }) => key));
+    if (this.#gathered !== undefined && keys.has(this.#gathered.key)) this.#endGathering();
+    const known = this.#pending.filter(({ key }) => key !== undefined && keys.has(key));
+    const own = new Set(known.map(({ key }) => key));
+    return await this.#commitAll([...batches.filter(({ key }) => !own.has(key)), ...known]);
+  }
+
+  /** What was given back is committed before anything else. */
+  #takeGiven(): void {
+    this.#pending.unshift(...batchesOf([...this.#given.values()]).map((parts) => PendingBatch.restored(parts)));
+    this.#given.clear();
+  }
+
+  #requireFresh(): void {
+    if (this.#buffer.isEmpty && this.#held().length === 0) return;
+    throw new MoraineError('INVALID_ARGUMENT', 'A sink is restored before anything is written to it.');
+  }
+
+  #requireOwn(state: SinkSnapshot): void {
+    requireOwnSnapshot(state, this.#coordinator.sink, this.#coordinator.table.metadata.tableUuid);
+    if (this.#options.upsert === undefined || state.batches.every(({ partOf }) => partOf === undefined)) return;
+    const message = 'The state has parts of batches that several writers have staged without regard to keys.';
+    throw new MoraineError('INVALID_ARGUMENT', `${message} Finish them with a sink that does not upsert.`);
+  }
+
+  async #write(writer: number, records: SinkRecords, range: SourceRange | undefined): Promise<boolean> {
     this.#requireOpen();
     const { bufferBytes, batchSize } = this.#options;
+    // Positions count from what a checkpoint has.
+    while (this.#given.size > 0 || this.#pending.some(({ restored }) => restored.length > 0)) {
+      await this.#flushOnce();
+      this.#requireOpen();
+    }
     while (this.#buffer.count >= batchSize || this.#isFull(records.bytes, bufferBytes)) {
       await this.#flushOnce();
       this.#requireOpen();
     }
-    if (!this.#buffer.add(records, range)) return false;
+    if (!this.#buffer.add(records, range, writer)) return false;
     this.#flushInTime();
     return true;
   }
@@ -240,7 +307,12 @@ export class IcebergSink {
   }
 
   #heldBytes(): number {
-    return this.#pending.reduce((sum, { buffered }) => sum + buffered.bytes, this.#buffer.bytes);
+    return this.#held().reduce((sum, { bytes }) => sum + bytes, this.#buffer.bytes);
+  }
+
+  /** Batches that are begun. */
+  #held(): readonly PendingBatch[] {
+    return this.#gathered === undefined ? this.#pending : [...this.#pending, this.#gathered];
   }
 
   /** Joins a flush that is under way. */
@@ -282,18 +354,77 @@ export class IcebergSink {
   #cut(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#takeGiven();
+    this.#endGathering();
     const buffered = this.#buffer.cut();
-    if (buffered !== null) this.#pending.push({ buffered, stagedAtMs: 0, isShared: false });
+    if (buffered !== null) this.#pending.push(PendingBatch.of(buffered, this.#nextOrder()));
+  }
+
+  /** Parts that come now are of another batch. */
+  #endGathering(): void {
+    if (this.#gathered !== undefined && this.#gathered.parts.length > 0) this.#pending.push(this.#gathered);
+    this.#gathered = undefined;
+  }
+
+  #nextOrder(): NonNullable<SnapshotBatch['order']> {
+    this.#begun += 1;
+    return [this.#openedEpoch, this.#begun];
+  }
+
+  /** What a host keeps of batches that are staged. */
+  #stateOf(batches: readonly PendingBatch[], writer?: number): SinkSnapshot {
+    const { sink, epoch, table } = this.#coordinator;
+    const { tableUuid } = table.metadata;
+    const staged = batches.flatMap((batch) => batch.toJson(writer));
+    return { version: 1, sink, tableUuid, epoch: epoch.toString(), batches: staged };
+  }
+
+  /** Stages batches, or the parts of one writer and those of all, for a host that keeps them. */
+  async #stageAll(batches: readonly PendingBatch[], writer?: number): Promise<readonly PendingBatch[]> {
+    for (const batch of batches) {
+      for (const part of batch.parts) {
+        if (writer !== undefined && part.writer !== null && part.writer !== writer) continue;
+        part.staged ??= await this.#stageBuffered(part.buffered);
+        batch.stagedAtMs ||= Date.now();
+      }
+      batch.isShared = true;
+    }
+    return batches;
   }
 
   async #stage(pending: PendingBatch): Promise<StagedBatch> {
-    const { restored, buffered } = pending;
     if (pending.staged !== undefined) return pending.staged;
-    if (restored === undefined) {
-      pending.staged = await this.#stageBuffered(buffered);
-      pending.stagedAtMs = Date.now();
-    } else pending.staged = await restoreBatch(this.#coordinator.table, restored);
+    for (const part of pending.parts) {
+      part.staged ??= await this.#stageBuffered(part.buffered);
+      pending.stagedAtMs ||= Date.now();
+    }
+    const parts = pending.parts.flatMap(({ staged }) => staged ?? []);
+    for (const part of await this.#missing(pending.restored)) parts.push(await restoreBatch(this.#coordinator.table, part));
+    pending.staged = await this.#joined(parts);
     return pending.staged;
+  }
+
+  async #joined(parts: readonly StagedBatch[]): Promise<StagedBatch> {
+    const [first, ...others] = parts;
+    if (first !== undefined && others.length === 0) return first;
+    const joined = await joinParts(this.#coordinator.table, parts);
+    const work = await this.#companions.joinWork(joined.id, parts.flatMap(({ pending }) => pending));
+    return { ...joined, pending: work.pending, files: [...joined.files, ...work.files] };
+  }
+
+  /** Parts of a batch of a checkpoint that are not in the table: none, or all unless only some of them were given back before. */
+  async #missing(parts: readonly SnapshotBatch[]): Promise<readonly SnapshotBatch[]> {
+    if (parts.length === 0) return [];
+    const [coordinator, all] = [this.#coordinator, parts.map((part) => ({ ...part, ranges: rangesFromJson(part) }))];
+    await coordinator.settle();
+    const isBelow = ({ ranges }: (typeof all)[number]): boolean =>
+      ranges.some(hasLength) &&
+      ranges.filter(hasLength).every(({ partition, to }) => (coordinator.positions.get(partition) ?? -1n) >= to);
+    const hasPositions = all.some(({ ranges }) => ranges.some(hasLength));
+    const left = all.filter((part) => !isBelow(part));
+    if (hasPositions && !left.some(({ ranges }) => ranges.some(hasLength))) return [];
+    if (await coordinator.isCommitted(idOfParts(left), rangesOfParts(left))) return [];
+    return parts.filter(({ id }) => left.some((part) => part.id === id));
   }
 
   /** On failure nothing of it remains. */
@@ -305,7 +436,7 @@ export class IcebergSink {
       this.#coordinator.take(table);
     }
     const rows = await stageBatch(this.#engine, table, buffered, upsert);
-    const views = rows.manifest === null ? [] : materialize;
+    const views = rows.manifests.length === 0 ? [] : materialize;
     const pending = views.map((view) => ({ kind: 'materialize', batchId: rows.id, view }) as const);
     const staged = { ...rows, pending };
     if (deadLetters === undefined || staged.rejected.length === 0) return staged;
@@ -326,17 +457,17 @@ export class IcebergSink {
     const told: SinkCommit[] = [];
     for (const pending of [...batches]) {
       await this.#finish(told);
-      const { restored } = pending;
       // The files of one that is in the table may have been rewritten and deleted.
-      if (restored !== undefined && (await this.#coordinator.isCommitted(restored.id, rangesFromJson(restored))))
+      if (pending.restored.length > 0 && (await this.#missing(pending.restored)).length === 0) {
+        this.#forget(pending);
         continue;
+      }
       const startMs = performance.now();
       const { staged, snapshotId, lost } = await this.#commitOne(pending);
-      const { rejected } = staged;
-      const commit = { snapshotId, rows: staged.rows - lost, superseded: staged.superseded + lost, rejected };
+      const { rejected, delivery } = staged;
+      const commit = { snapshotId, rows: staged.rows - lost, superseded: staged.superseded + lost, rejected, delivery };
       this.#counts.add(commit, performance.now() - startMs);
-      const index = this.#pending.indexOf(pending);
-      if (index >= 0) this.#pending.splice(index, 1);
+      this.#forget(pending);
       this.#untold.push({ ...commit, positions: this.positions });
     }
     await this.#finish(told);
@@ -346,7 +477,13 @@ export class IcebergSink {
       superseded: told.reduce((sum, { superseded }) => sum + superseded, 0n),
       rejected: told.flatMap(({ rejected }) => rejected),
       positions: this.positions,
+      delivery: told.some(({ delivery }) => delivery === 'at-least-once') ? 'at-least-once' : 'exactly-once',
     };
+  }
+
+  #forget(pending: PendingBatch): void {
+    const index = this.#pending.indexOf(pending);
+    if (index >= 0) this.#pending.splice(index, 1);
   }
 
   /** Does what the last batch has left to do in other tables, and tells of those that are whole then, whatever becomes of those after them. */
@@ -372,10 +509,10 @@ export class IcebergSink {
         const { upsert } = this.#options;
         return { staged, ...(await commitStaged(this.#engine, this.#coordinator, staged, upsert, options)) };
       } catch (error) {
-        const mayStageAnew = pending.restored === undefined && !pending.isShared;
-        if (!mayStageAnew || !isMoraineError(error, 'SINK_SCHEMA_CHANGED')) throw error;
+        if (pending.isShared || !isMoraineError(error, 'SINK_SCHEMA_CHANGED')) throw error;
         if (!this.#coordinator.wasSent(staged.id)) await discardBatch(this.#coordinator.table, staged);
-        delete pending.staged;
+        pending.staged = undefined;
+        for (const part of pending.parts) delete part.staged;
         await this.#coordinator.current(0);
       }
     }
@@ -403,9 +540,10 @@ export class IcebergSink {
     if (!isMoraineError(error) || ERROR_TABLE[error.code].retryable) return;
     this.#failure = error;
     clearTimeout(this.#timer);
-    for (const { staged, isShared } of this.#pending) {
-      if (staged === undefined || isShared || this.#coordinator.wasSent(staged.id)) continue;
-      await discardBatch(this.#coordinator.table, staged);
+    for (const { parts, staged: whole, isShared } of this.#held()) {
+      if (isShared || (whole !== undefined && this.#coordinator.wasSent(whole.id))) continue;
+      const staged = whole === undefined ? parts.flatMap((part) => part.staged ?? []) : [whole];
+      for (const each of staged) await discardBatch(this.#coordinator.table, each);
     }
   }
 }

@@ -1,6 +1,6 @@
 /** The exactly-once sink: streams into Iceberg tables, one commit for each batch. */
 
-export type { SinkSnapshot, SnapshotBatch } from './batches/staged-batch.js';
+export type { SinkSnapshot, SnapshotBatch, WriterSnapshot } from './batches/staged-batch.js';
 export {
   type ReplayedBatch,
   type ReplayRequest,
@@ -24,6 +24,6 @@ export { keptAnchors } from './protocol/keep-anchors.js';
 export type { SinkMetrics } from './sink-metrics.js';
 export type { SinkCommit, SinkDeps, SinkOptions } from './sink-options.js';
 export type { OpenedRecords, RejectedRecord, SinkRecords } from './sink-records.js';
-export type { SourceMarks, SourcePosition, SourcePositions, SourceRange } from './source-position.js';
+export type { Delivery, SourceMarks, SourcePosition, SourcePositions, SourceRange } from './source-position.js';
 export { type UpsertOptions, upsertColumns } from './upserts/upsert-options.js';
 export { readThenClose } from './write-records.js';

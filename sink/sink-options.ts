@@ -4,7 +4,7 @@ import type { Engine } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { RejectedRecord } from './sink-records.js';
-import type { SourcePositions } from './source-position.js';
+import type { Delivery, SourcePositions } from './source-position.js';
 import type { UpsertOptions } from './upserts/upsert-options.js';
 
 /** What a sink needs. */
@@ -61,6 +61,8 @@ export interface SinkCommit {
   readonly rejected: readonly RejectedRecord[];
   /** Committed positions. */
   readonly positions: SourcePositions;
+  /** `at-least-once` if there are records without positions among them: a source that sends them again after a crash writes them again. */
+  readonly delivery: Delivery;
 }
 
 type Optional = 'onCommit' | 'deadLetters' | 'upsert';

@@ -12,6 +12,11 @@ export interface SourceRange {
   readonly mark?: string | undefined;
 }
 
+/**
+ * How often a record is in the table once its source is read again after a crash: records with positions once; of those without nobody knows whether the table has them.
+ */
+export type Delivery = 'exactly-once' | 'at-least-once';
+
 /** The position of one record. */
 export interface SourcePosition {
   readonly partition: string;

@@ -33,7 +33,7 @@ export {
 } from './leases.js';
 export { type ListedFiles, listFiles } from './list-files.js';
 export { manifestContext, readManifestEntries, readSnapshotManifests } from './manifest-files.js';
-export { readStagedManifest, requireSpec, stageManifest } from './manifest-writer.js';
+export { readStagedManifest, requireSpec, stageFiles, stageManifest } from './manifest-writer.js';
 export {
   commitUnmoved,
   MOVED_TO,

@@ -51,11 +51,12 @@ export async function stageBatch(
   });
   const schemaId = table.metadata.currentSchemaId;
   const written = files.reduce((sum, { recordCount }) => sum + recordCount, 0n);
-  const { manifest, files: locations } =
-    files.length === 0 ? { manifest: null, files: [] } : await stageListed(table, files, id);
+  const listed = files.length === 0 ? null : await stageListed(table, files, id);
+  const manifests = listed === null ? [] : [listed.manifest];
+  const { ranges, delivery } = batch;
   return {
-    ...{ id, ranges: batch.ranges, manifest, schemaId, rows: written, superseded: rows - written, rejected },
-    ...{ pending: [], files: locations },
+    ...{ id, ranges, manifests, schemaIds: [schemaId], delivery, rows: written, superseded: rows - written, rejected },
+    ...{ pending: [], files: listed?.files ?? [] },
   };
 }
 
@@ -89,16 +90,17 @@ async function newestOf(
   return await newestOfEachKey(connection, ROWS, names, columns);
 }
 
-/** A batch of a host's checkpoint. @throws MoraineError `FILE_NOT_FOUND`, `MANIFEST_CORRUPT` */
+/** A batch of a host's checkpoint, or a part of one. @throws MoraineError `FILE_NOT_FOUND`, `MANIFEST_CORRUPT` */
 export async function restoreBatch(table: Table, batch: SnapshotBatch): Promise<StagedBatch> {
   const manifest = batch.manifest === null ? null : await readStagedManifest(table, batch.manifest);
   const entries = manifest === null ? [] : await readManifestEntries(table.io, table.metadata, manifest);
   const files = entries.map(({ dataFile }) => dataFile.filePath);
   if (manifest !== null) files.push(manifest.manifestPath);
   const [ranges, pending] = [rangesFromJson(batch), pendingFromJson(batch)];
-  const { id, schemaId = null } = batch;
-  const found = { rows: BigInt(batch.rows), superseded: 0n, rejected: [] };
-  return { id, ranges, manifest, schemaId, ...found, pending, files };
+  const { id, schemaId, delivery = 'exactly-once' } = batch;
+  const found = { rows: BigInt(batch.rows), superseded: 0n, rejected: [], delivery };
+  const schemaIds = schemaId === undefined ? [] : [schemaId];
+  return { id, ranges, manifests: manifest === null ? [] : [manifest], schemaIds, ...found, pending, files };
 }
 
 /**

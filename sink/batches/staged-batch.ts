@@ -5,16 +5,18 @@ import type { Location } from '../../locations/index.js';
 import type { BatchRange } from '../protocol/batch-ranges.js';
 import { type PendingWork, workFromJson, workToJson } from '../protocol/pending-work.js';
 import type { RejectedRecord } from '../sink-records.js';
+import type { Delivery } from '../source-position.js';
 
-/** A staged batch. */
+/** A staged batch, or the part of one that a writer has staged. */
 export interface StagedBatch {
   /** Names the batch in the snapshot that commits it. */
   readonly id: string;
   readonly ranges: readonly BatchRange[];
-  /** Lists the batch's files; null: it has none. */
-  readonly manifest: ManifestFile | null;
-  /** The table's schema that its files were written by; null: it is not known. */
-  readonly schemaId: number | null;
+  /** List the batch's files; empty: it has none. Those of one part are in one manifest. */
+  readonly manifests: readonly ManifestFile[];
+  /** The table's schemas that its files were written by, as far as they are known. */
+  readonly schemaIds: readonly number[];
+  readonly delivery: Delivery;
   /** Rows of its files. */
   readonly rows: bigint;
   /** Records that an upsert has left out since others of the batch have their key. */
@@ -36,14 +38,28 @@ export interface SinkSnapshot {
   readonly batches: readonly SnapshotBatch[];
 }
 
-/** A staged batch in JSON. */
+/** What `snapshot` of a writer gives, and `restore` of any writer takes: JSON. */
+export interface WriterSnapshot extends SinkSnapshot {
+  /** `part-0` and so on. */
+  readonly writer: string;
+  /** How many writers the sink has: the others have a state, too. */
+  readonly writers: number;
+}
+
+/** A staged batch in JSON, or the part of one that a writer has staged. */
 export interface SnapshotBatch {
   readonly id: string;
+  /** Of a part: names its batch, whose other parts are in the states of other writers. */
+  readonly partOf?: string;
+  /** The place among the batches of a sink: the epoch that it was opened with, and a number that grows. */
+  readonly order?: readonly [openedEpoch: string, number: number];
   /** Location of its manifest. */
   readonly manifest: string | null;
   readonly rows: string;
   /** The table's schema that its files were written by. */
   readonly schemaId?: number;
+  /** Absent: all of its records have positions. */
+  readonly delivery?: Delivery;
   readonly ranges: readonly {
     partition: string;
     from: string;
@@ -55,12 +71,16 @@ export interface SnapshotBatch {
   readonly pending?: JsonValue;
 }
 
-export function batchToJson({ id, manifest, schemaId, rows, ranges, pending }: StagedBatch): SnapshotBatch {
+/** @param staged what was staged at once: it has one manifest at most */
+export function batchToJson(staged: StagedBatch): SnapshotBatch {
+  const { id, manifests, schemaIds, rows, ranges, pending, delivery } = staged;
+  const [[manifest], [schemaId]] = [manifests, schemaIds];
   return {
     id,
     manifest: manifest?.manifestPath ?? null,
     rows: rows.toString(),
-    ...(schemaId === null ? {} : { schemaId }),
+    ...(schemaId === undefined ? {} : { schemaId }),
+    ...(delivery === 'exactly-once' ? {} : { delivery }),
     ranges: ranges.map(({ partition, from, to, isFirst, mark }) => {
       const marked = mark === undefined ? {} : { mark };
       return { partition, from: from.toString(), to: to.toString(), isFirst, ...marked };

@@ -2,6 +2,7 @@
  * Tables beside that of a sink: what its batches leave to do there, each piece once. The sink's own table is the authority: a piece is done only if the table's
  * history names it, by whoever has the sink, and before the next batch. ADR 0048.
  */
+import { randomUUID } from 'node:crypto';
 import { formatTableName } from '../../catalogs/index.js';
 import { isMoraineError, MoraineError } from '../../errors/index.js';
 import type { Location } from '../../locations/index.js';
@@ -14,6 +15,7 @@ import {
   type Table,
   takeLease,
 } from '../../tables/index.js';
+import { joinManifests } from '../batches/batch-parts.js';
 import { Coordinator } from '../protocol/coordinator.js';
 import { hasRecentBatch, newestStateOf } from '../protocol/find-state.js';
 import type { PendingWork, TableWork } from '../protocol/pending-work.js';
@@ -85,6 +87,45 @@ export class CompanionTables {
     return { work, files };
   }
 
+  /**
+   * What the parts of a batch leave to do, as work of the batch: each table gets their files in one commit, or in one for each partition spec that they have.
+   * @returns the work, and the manifests that were made for it
+   * @throws MoraineError as {@link finish}
+   */
+  async joinWork(
+    batchId: string,
+    pending: readonly PendingWork[],
+  ): Promise<{ readonly pending: readonly PendingWork[]; readonly files: readonly Location[] }> {
+    const views = new Set(pending.flatMap((work) => (work.kind === 'materialize' ? [work.view] : [])));
+    const ofTables = pending.filter((work) => work.kind !== 'materialize');
+    const joined: TableWork[] = [];
+    for (const uuid of new Set(ofTables.map(({ tableUuid }) => tableUuid))) {
+      const works = ofTables.filter(({ tableUuid }) => tableUuid === uuid);
+      joined.push(...(await this.#joinTableWork(batchId, works)));
+    }
+    return {
+      pending: [...joined, ...[...views].map((view) => ({ kind: 'materialize', batchId, view }) as const)],
+      files: joined.map(({ file }) => file),
+    };
+  }
+
+  async #joinTableWork(batchId: string, works: readonly TableWork[]): Promise<readonly TableWork[]> {
+    const [first, ...others] = works;
+    if (first === undefined || others.length === 0) return works.map((work) => ({ ...work, batchId }));
+    try {
+      const table = await this.lease(await this.#load(first));
+      const manifests = [];
+      for (const { file } of works) manifests.push(await readStagedManifest(table, file));
+      const joined = await joinManifests(table, manifests, `${this.prefixOf(batchId)}-${randomUUID()}`);
+      // Of several commits for one batch each is looked for by an id of its own.
+      const idOf = (index: number): string => (index === 0 ? batchId : `${batchId}-${index}`);
+      return joined.map(({ manifestPath }, index) => ({ ...first, batchId: idOf(index), file: manifestPath }));
+    } catch (error) {
+      if (this.#abandonsLost && isMoraineError(error, 'SINK_TABLE_LOST', 'FILE_NOT_FOUND')) return [];
+      throw error;
+    }
+  }
+
   /** What the names of files begin with that are staged for a batch in a table with a lease. */
   prefixOf(batchId: string): string {
     return `${this.#leaseId}-${batchId}`;
@@ -135,7 +176,7 @@ export class CompanionTables {
     }
     if (hasRecentBatch(coordinator.table, sink, work.batchId)) return;
     const manifest = await readStagedManifest(coordinator.table, work.file);
-    await coordinator.commit({ id: work.batchId, ranges: [], manifest });
+    await coordinator.commit({ id: work.batchId, ranges: [], manifests: [manifest] });
   }
 
   async #load({ table: identifier, tableUuid }: TableWork): Promise<Table> {

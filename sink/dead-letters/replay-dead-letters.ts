@@ -117,12 +117,8 @@ class Replay {
     upsert: UpsertOptions | undefined,
   ): Promise<ReplayedBatch> {
     const { table } = this.#coordinator;
-    const staged = await stageBatch(
-      this.#engine,
-      table,
-      { records: [records], ranges: [], bytes: records.bytes },
-      upsert,
-    );
+    const buffered = { records: [records], ranges: [], bytes: records.bytes, delivery: 'exactly-once' } as const;
+    const staged = await stageBatch(this.#engine, table, buffered, upsert);
     const { rows, superseded, rejected } = staged;
     if (rows === 0n) return { rows, superseded, snapshotId: null, rejected };
     try {

@@ -30,11 +30,13 @@ export function requireReadable(
   { identifier }: NamedTable,
   sink: string,
   base: TableMetadata,
-  batch: { readonly manifest: unknown; readonly schemaId?: number | null },
+  batch: { readonly manifests: readonly unknown[]; readonly schemaIds?: readonly number[] },
 ): void {
-  const written = base.schemas.find(({ schemaId }) => schemaId === batch.schemaId);
-  if (batch.manifest === null || written === undefined || written.schemaId === base.currentSchemaId) return;
-  const fields = unreadableFields(written, currentSchema(base), base.formatVersion);
+  if (batch.manifests.length === 0) return;
+  const written = base.schemas.filter(({ schemaId }) => batch.schemaIds?.includes(schemaId) === true);
+  const changed = written.filter(({ schemaId }) => schemaId !== base.currentSchemaId);
+  const found = changed.flatMap((schema) => unreadableFields(schema, currentSchema(base), base.formatVersion));
+  const fields = [...new Set(found)];
   if (fields.length === 0) return;
   const message = `A batch of sink ${JSON.stringify(sink)} cannot be added to table ${formatTableName(identifier)}: since it was staged ${fields.join(', ')}.`;
   throw new MoraineError('SINK_SCHEMA_CHANGED', message, { details: { sink, fields } });

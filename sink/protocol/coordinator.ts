@@ -38,10 +38,10 @@ import { type Claim, NO_BATCHES, type SinkState } from './sink-state.js';
 export interface CommittableBatch {
   readonly id: string;
   readonly ranges: readonly BatchRange[];
-  /** Null: the batch has no files. */
-  readonly manifest: ManifestFile | null;
-  /** The table's schema that the files were written by; null or absent: it is not known, and not compared. */
-  readonly schemaId?: number | null;
+  /** Empty: the batch has no files. */
+  readonly manifests: readonly ManifestFile[];
+  /** The table's schemas that the files were written by; those that are not known are not compared. */
+  readonly schemaIds?: readonly number[];
   /** What is left to do in other tables once it is committed. */
   readonly pending?: readonly PendingWork[];
   /** Deletes that go with the files, written for every base. */
@@ -216,7 +216,6 @@ export class Coordinator {
         pending: batch.pending ?? [],
       };
     };
-    const manifests = batch.manifest === null ? [] : [batch.manifest];
     const validate = async ({ state }: FoundState, base: TableMetadata): Promise<void> => {
       requireOwned(this.#table, this.sink, state, this.#claim);
       if (this.#toldById.has(batch.id)) await this.#requireAbsent(batch.id, state, base);
@@ -224,7 +223,7 @@ export class Coordinator {
       requireNext(this.sink, batch.ranges, state?.positions ?? new Map());
     };
     try {
-      const { snapshotId } = await this.#append({ ...batch, manifests }, validate, next);
+      const { snapshotId } = await this.#append(batch, validate, next);
       this.#sent.delete(batch.id);
       return snapshotId;
     } catch (error) {

@@ -17,6 +17,7 @@ export interface CommitStagedOptions {
 
 /**
  * Commits a batch once. Staged files in whose place others were committed are deleted, unless the batch is shared.
+ * @param staged of an upsert: what was staged at once, so that its files have one row for each key
  * @returns how many of its rows an upsert has left out
  * @throws as {@link Coordinator.commit}, {@link upsertDeletes}
  */
@@ -27,8 +28,8 @@ export async function commitStaged(
   upsert: UpsertOptions | undefined,
   { beforeSending, isShared = false }: CommitStagedOptions = {},
 ): Promise<{ readonly snapshotId: bigint; readonly lost: bigint }> {
-  const { manifest } = staged;
-  if (upsert === undefined || manifest === null)
+  const [manifest] = staged.manifests;
+  if (upsert === undefined || manifest === undefined)
     return { snapshotId: await coordinator.commit(staged, beforeSending), lost: 0n };
   let last = null as UpsertDeletes | null;
   const deletesOn = async (base: Table) => {

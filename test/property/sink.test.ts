@@ -236,7 +236,7 @@ class World {
     );
     // A record without a position: nothing but its batch's id tells it.
     rows.push(`loose:${id}`);
-    return { id, ranges, manifest: await stageManifest(table, [this.#file(rows)], id) };
+    return { id, ranges, manifests: [await stageManifest(table, [this.#file(rows)], id)] };
   }
 
   #file(rows: readonly string[]) {

@@ -3,12 +3,13 @@
  * to the table of dead letters at the moment when their pointers move.
  */
 import { currentSnapshot, type TableMetadata } from '../../iceberg/index.js';
+import { partsOf } from './joined-batches.js';
 import type { Letter } from './row-files.js';
 import { isRow, type Recorded, recordedOf } from './sink-records.js';
 
 export class LetterOracle {
   readonly #violations: string[];
-  /** Dead letters that were staged, by batch. */
+  /** Dead letters that were staged, by batch or part of one. */
   readonly #staged = new Map<string, readonly Letter[]>();
   /** Batches that the authority had at some time. */
   readonly #committed = new Set<string>();
@@ -57,7 +58,7 @@ export class LetterOracle {
   check(letters: readonly Letter[]): void {
     this.#shown = letters;
     const textOf = (each: readonly Letter[]) => JSON.stringify(each.map((letter) => JSON.stringify(letter)).sort());
-    const wanted = [...this.#landed].flatMap((batch) => this.#staged.get(batch) ?? []);
+    const wanted = [...this.#landed].flatMap((batch) => this.#lettersOf(batch));
     if (textOf(letters) !== textOf(wanted))
       this.#violations.push(`the dead letters are ${textOf(letters)}, not ${textOf(wanted)}`);
   }
@@ -91,7 +92,11 @@ export class LetterOracle {
   }
 
   #isLeft(batch: string): boolean {
-    return this.#staged.has(batch) && !this.#landed.has(batch);
+    return this.#lettersOf(batch).length > 0 && !this.#landed.has(batch);
+  }
+
+  #lettersOf(batch: string): readonly Letter[] {
+    return partsOf(batch).flatMap((id) => this.#staged.get(id) ?? []);
   }
 }
 

@@ -21,6 +21,8 @@ export interface SinkBugs {
   readonly forgetsTables?: boolean;
   /** What a batch has left to do in another table and could not be done is not done before the next batch. */
   readonly passesTables?: boolean;
+  /** Of a batch that several writers have staged the files of the first are committed. */
+  readonly forgetsParts?: boolean;
   /** Dead letters are committed as soon as they are staged. */
   readonly commitsLettersFirst?: boolean;
 }

@@ -1,6 +1,6 @@
 /** Hosts of sinks: they read a source and write it through the real `IcebergSink`; what they keep in mind dies with them, but for their checkpoints. */
 import { isMoraineError } from '../../errors/index.js';
-import { IcebergSink, type SinkCommit, type SinkSnapshot } from '../../sink/index.js';
+import { IcebergSink, type SinkCommit, type SinkSnapshot, type WriterSnapshot } from '../../sink/index.js';
 import { withPlanted } from './sink-bugs.js';
 import { recordsOf, simulatedEngine } from './sink-engine.js';
 import type { SinkOracle } from './sink-oracle.js';
@@ -22,7 +22,8 @@ const SINK_IDS = 1_000_000_000;
 const PARTITION_IDS = 1_000_000;
 
 interface Checkpoint {
-  readonly state: SinkSnapshot;
+  /** That of the sink, or those of its writers. */
+  readonly states: readonly (SinkSnapshot | WriterSnapshot)[];
   readonly takenMs: number;
 }
 
@@ -106,7 +107,8 @@ export class SinkJob {
 
   async #open(client: Client, batchSize = Infinity): Promise<IcebergSink> {
     const engine = simulatedEngine(this.#oracle);
-    const options = { table: IDENTIFIER, name: this.name, batchSize, batchIntervalMs: Infinity, numPartitions: 2 };
+    const numPartitions = client.random.int(1, 3);
+    const options = { table: IDENTIFIER, name: this.name, batchSize, batchIntervalMs: Infinity, numPartitions };
     const deadLetters = this.#hasLetters ? { deadLetters: DEAD_LETTERS } : {};
     const deps = { catalog: withPlanted(client.catalog), io: client.io, engine };
     return await IcebergSink.open(deps, { ...options, ...deadLetters });
@@ -146,14 +148,25 @@ export class SinkJob {
     const { random } = client;
     const fresh = this.#checkpoints.slice(-3).filter(({ takenMs }) => this.#world.scheduler.nowMs < takenMs + FRESH_MS);
     if (fresh.length === 0 || !random.chance(0.7)) return;
-    const { state } = random.pick(fresh);
+    const { states } = random.pick(fresh);
     life.isBehind = true;
-    for (let times = random.chance(0.2) ? 2 : 1; times > 0; times--)
-      await this.#committed(client, () => sink.restore(state));
+    for (let times = random.chance(0.2) ? 2 : 1; times > 0; times--) await this.#giveBack(client, sink, states);
     life.isBehind = false;
   }
 
-  /** A few records of each partition, and now and then one without a position, each through a writer of its own. */
+  /** All at once, or that of each writer through any of the writers that there are now. */
+  async #giveBack(client: Client, sink: IcebergSink, states: Checkpoint['states']): Promise<void> {
+    const { random } = client;
+    const ofWriters = states.flatMap((state) => ('writer' in state ? state : []));
+    if (ofWriters.length === 0 || random.chance(0.3)) {
+      await this.#committed(client, () => sink.restore(states));
+      return;
+    }
+    for (const state of random.shuffle(ofWriters))
+      await this.#committed(client, () => random.pick(sink.writers).restore(state));
+  }
+
+  /** A few records of each partition, and now and then one without a position, each through a writer of its own if there are enough. */
   async #write({ random }: Client, sink: IcebergSink, next: Map<string, number>): Promise<void> {
     const writes = SOURCE_PARTITIONS.map(async (partition, number) => {
       const from = next.get(partition) ?? 0;
@@ -163,7 +176,8 @@ export class SinkJob {
       // An empty range says that there was nothing.
       if (to === from && random.chance(0.5)) return;
       const range = { partition, from: BigInt(from), to: BigInt(to) };
-      await sink.writer(number).writeBatch(recordsOf(this.#records(number, from, to)), range);
+      const writer = sink.writer(number % sink.writers.length);
+      await writer.writeBatch(recordsOf(this.#records(number, from, to)), range);
       next.set(partition, to);
     });
     if (random.chance(0.3)) writes.push(this.#writeLoose(sink));
@@ -197,30 +211,46 @@ export class SinkJob {
       [3, 'checkpoint'],
       [2, 'both at once'],
       [2, 'later'],
+      [1, 'half a checkpoint'],
     ] as const);
     if (way === 'later') return;
+    if (way === 'half a checkpoint') {
+      life.stagedMs ??= this.#world.scheduler.nowMs;
+      const writer = random.pick(sink.writers);
+      await this.#again(client, () => writer.snapshot());
+      return;
+    }
     if (way === 'flush') await this.#committed(client, () => sink.flush());
     if (way === 'both at once')
       await Promise.all([this.#committed(client, () => sink.flush()), this.#checkpoint(client, sink)]);
     if (way === 'checkpoint') {
       life.stagedMs ??= this.#world.scheduler.nowMs;
-      const state = await this.#checkpoint(client, sink);
+      const states = await this.#checkpoint(client, sink);
       if (random.chance(0.2)) return;
       await worker.clock.sleep(random.int(0, 2_000));
-      await this.#committed(client, () => sink.commit(state));
+      await this.#committed(client, () => sink.commit(states));
     }
     life.stagedMs = undefined;
   }
 
-  async #checkpoint(client: Client, sink: IcebergSink): Promise<SinkSnapshot> {
-    const snapshot = await this.#again(client, () => sink.snapshot());
-    const state = JSON.parse(JSON.stringify(snapshot)) as SinkSnapshot;
-    this.#checkpoints.push({ state, takenMs: this.#world.scheduler.nowMs });
-    return state;
+  /** That of the sink, or those of its writers, one after the other. */
+  async #checkpoint(client: Client, sink: IcebergSink): Promise<Checkpoint['states']> {
+    const { random, worker } = client;
+    const snapshots: (SinkSnapshot | WriterSnapshot)[] = [];
+    if (random.chance(0.5)) snapshots.push(await this.#again(client, () => sink.snapshot()));
+    else
+      for (const writer of random.shuffle(sink.writers)) {
+        snapshots.push(await this.#again(client, () => writer.snapshot()));
+        await worker.clock.sleep(random.int(0, 500));
+      }
+    const states = JSON.parse(JSON.stringify(snapshots)) as typeof snapshots;
+    this.#checkpoints.push({ states, takenMs: this.#world.scheduler.nowMs });
+    return states;
   }
 
-  async #committed(client: Client, commit: () => Promise<SinkCommit>): Promise<void> {
-    this.#oracle.acknowledge(this.name, await this.#again(client, commit));
+  async #committed(client: Client, commit: () => Promise<SinkCommit | null>): Promise<void> {
+    const committed = await this.#again(client, commit);
+    if (committed !== null) this.#oracle.acknowledge(this.name, committed);
   }
 
   /** With the same sink after errors that may come right. */

@@ -5,6 +5,7 @@
 import type { Snapshot, TableMetadata } from '../../iceberg/index.js';
 import type { SinkCommit } from '../../sink/index.js';
 import type { SinkState } from '../../sink/protocol/sink-state.js';
+import { partsOf } from './joined-batches.js';
 import { LetterOracle } from './letter-oracle.js';
 import type { Row } from './row-files.js';
 import { isRow, type Recorded, recordedOf, type SourceRecord, SUMMARY } from './sink-records.js';
@@ -45,7 +46,7 @@ export class SinkOracle {
     this.letters = new LetterOracle(violations);
   }
 
-  /** The files of a batch are written. */
+  /** The files of a batch, or of a part of one, are written. */
   staged(batchId: string, records: readonly SourceRecord[]): void {
     this.#staged.set(batchId, records);
   }
@@ -63,7 +64,8 @@ export class SinkOracle {
     }
     const own = before.get(recorded.sink) ?? FRESH;
     const isBatch = recorded.batch?.['snapshot-id'] === String(snapshotId);
-    const records = isBatch ? (this.#staged.get(recorded.batch?.id ?? '') ?? []) : [];
+    const parts = isBatch ? partsOf(recorded.batch?.id ?? '') : [];
+    const records = parts.flatMap((id) => this.#staged.get(id) ?? []);
     const after = isBatch ? this.#afterBatch(own, recorded, records) : this.#afterClaim(own, recorded);
     this.#states.set(snapshotId, new Map([...before, [recorded.sink, after]]));
     return records.flatMap(({ row }) => (row === null ? [] : [row]));

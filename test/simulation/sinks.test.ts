@@ -7,6 +7,7 @@
 import type * as crypto from 'node:crypto';
 import { describe, expect, test, vi } from 'vitest';
 import type * as engine from '../../engine/index.js';
+import type * as batchParts from '../../sink/batches/batch-parts.js';
 import type * as companionTables from '../../sink/dead-letters/companion-tables.js';
 import type * as batchRanges from '../../sink/protocol/batch-ranges.js';
 import type * as claims from '../../sink/protocol/claims.js';
@@ -28,6 +29,17 @@ vi.mock('../../staging/index.js', async (original) => {
 vi.mock('../../engine/index.js', async (original) => {
   const { keepRows } = await import('./sink-engine.js');
   return { ...(await original<typeof engine>()), loadRows: keepRows };
+});
+vi.mock('../../sink/batches/batch-parts.js', async (original) => {
+  const { isPlanted } = await import('./sink-bugs.js');
+  const { rememberParts } = await import('./joined-batches.js');
+  const real = await original<typeof batchParts>();
+  const joinParts: typeof real.joinParts = async (table, parts) => {
+    const joined = await real.joinParts(table, parts);
+    rememberParts(joined.id, parts);
+    return isPlanted('forgetsParts') ? { ...joined, manifests: parts[0]?.manifests ?? [] } : joined;
+  };
+  return { ...real, joinParts };
 });
 vi.mock('../../sink/protocol/claims.js', async (original) => {
   const { isPlanted } = await import('./sink-bugs.js');
@@ -121,6 +133,7 @@ describe.skipIf(asked !== undefined)('a planted bug is found', () => {
     ],
     ['a batch does not wait for what the last one has left in another table', { passesTables: true }],
     ['dead letters are committed before the batch that leaves them out', { commitsLettersFirst: true }],
+    ['of a batch of several writers the files of one are committed', { forgetsParts: true }],
     ['files are committed again before it is settled whether they were', { takesUnknownForFailed: true }],
   ])(
     '%s',

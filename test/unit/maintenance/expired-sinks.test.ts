@@ -15,7 +15,7 @@ async function idleSink({ isRolledBack = false } = {}) {
   const table = await lab.create('ns.t', { properties: { 'write.metadata.previous-versions-max': '2' } });
   const sink = await Coordinator.open(table, 's');
   const batch = (from: bigint, to: bigint) =>
-    sink.commit({ id: `${from}`, ranges: [{ partition: PARTITION, from, to, isFirst: from === 0n }], manifest: null });
+    sink.commit({ id: `${from}`, ranges: [{ partition: PARTITION, from, to, isFirst: from === 0n }], manifests: [] });
   const first = await batch(0n, 3n);
   await batch(3n, 7n);
   if (isRolledBack) await lab.update('ns.t', currentIs(first));
@@ -60,13 +60,13 @@ test('a sink whose claim was rolled back begins anew after an expiry of all that
   const { snapshotId } = await lab.append('ns.t');
   const sink = await Coordinator.open(await lab.load('ns.t'), 's');
   const ranges = [{ partition: PARTITION, from: 0n, to: 3n, isFirst: true }];
-  await sink.commit({ id: 'a', ranges, manifest: null });
+  await sink.commit({ id: 'a', ranges, manifests: [] });
   await lab.update('ns.t', currentIs(snapshotId));
   lab.daysAgo = 0;
   await lab.append('ns.t');
   await expireOnce(lab.deps, 'ns.t', {});
   for (let i = 0; i < 4; i++) await lab.append('ns.t');
-  expect(await rejectionCode(sink.commit({ id: 'b', ranges, manifest: null }))).toBe('SINK_FENCED');
+  expect(await rejectionCode(sink.commit({ id: 'b', ranges, manifests: [] }))).toBe('SINK_FENCED');
   const next = await Coordinator.open(await lab.load('ns.t'), 's');
   expect([next.positions, next.epoch]).toEqual([new Map(), 2n]);
 });

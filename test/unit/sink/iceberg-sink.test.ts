@@ -34,6 +34,7 @@ describe('a batch', () => {
         ['p1', 20n],
         ['p2', 30n],
       ]),
+      delivery: 'exactly-once',
     });
     const { metadata } = await world.load();
     expect(metadata.snapshots).toHaveLength(2);
@@ -93,6 +94,16 @@ describe('a batch', () => {
     expect([rows, rejected.map(({ message }) => message)]).toEqual([0n, ['-1']]);
     expect((await world.summaryOf(snapshotId)).get('operation')).toBe('append');
     expect((await world.sink()).positions).toEqual(new Map([['p', 1n]]));
+  });
+
+  test('with records without positions says that they are delivered at least once', async () => {
+    const world = await SinkWorld.open(engine);
+    const sink = await world.sink();
+    await sink.writer(0).writeBatch(...span('p', 0, 2));
+    await sink.writer(0).writeBatch(records(7));
+    expect((await sink.flush()).delivery).toBe('at-least-once');
+    await sink.writer(0).writeBatch(...span('p', 2, 3));
+    expect((await sink.flush()).delivery).toBe('exactly-once');
   });
 
   test('of many small pieces is read in several statements', async () => {

@@ -125,13 +125,13 @@ describe('a table', () => {
     const snapshots: bigint[] = [];
     for (let i = 0n; i < 40n; i++) {
       const ranges = [{ partition: 'p', from: i, to: i + 1n, isFirst: i === 0n }];
-      snapshots.push(await coordinator.commit({ id: `batch-${i}`, ranges, manifest: null }));
+      snapshots.push(await coordinator.commit({ id: `batch-${i}`, ranges, manifests: [] }));
     }
     const anchors = JSON.parse((await world.load()).metadata.properties.get(PROPERTY) ?? '[]') as unknown[];
     expect(anchors).toHaveLength(32);
     await world.rollBack(snapshots[2] ?? expect.unreachable());
     expect((await Coordinator.open(await world.load(), 's')).positions).toEqual(new Map([['p', 3n]]));
-    const stale = { id: 'batch-40', ranges: [{ partition: 'p', from: 40n, to: 41n, isFirst: false }], manifest: null };
+    const stale = { id: 'batch-40', ranges: [{ partition: 'p', from: 40n, to: 41n, isFirst: false }], manifests: [] };
     expect(await rejectionCode(coordinator.commit(stale))).toBe('SINK_FENCED');
   });
 });

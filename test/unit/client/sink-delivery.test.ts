@@ -1,0 +1,61 @@
+/** What is promised of the records of a sink is in its results, and in their types. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { afterAll, beforeAll, expect, expectTypeOf, it } from 'vitest';
+import {
+  createMoraine,
+  type Delivery,
+  type DeliveryOf,
+  type Moraine,
+  parseSchema,
+  type RecordStream,
+  type SinkCommit,
+  type SinkFilesResult,
+  type SinkInput,
+  type SinkKafkaResult,
+} from '../../../index.js';
+import { lastingFolder } from '../../support/temp-folder.js';
+
+const { path: folder, remove } = lastingFolder();
+const file = join(folder, 'a.ndjson');
+let moraine: Moraine;
+beforeAll(async () => {
+  const catalogs = { local: { uri: join(folder, 'catalog.db'), warehouse: join(folder, 'warehouse') } };
+  moraine = await createMoraine({ cwd: folder, config: { catalogs, engine: { threads: 1 } } });
+  const fields = [{ id: 1, name: 'id', required: true, type: 'long' }];
+  await moraine.createTable('iot.t', { schema: parseSchema({ type: 'struct', 'schema-id': 0, fields }) });
+  writeFileSync(file, '{"id":1}\n');
+});
+afterAll(async () => {
+  await moraine.close();
+  remove();
+});
+
+const stream = (text: string): RecordStream => ({ name: 'stream', stream: Readable.from([Buffer.from(text)]) });
+
+it('files are delivered exactly once, streams at least once, and a run with both at least once', async () => {
+  const commits: SinkCommit[] = [];
+  const onCommit = (commit: SinkCommit) => void commits.push(commit);
+  const ofFile = await moraine.sinkFiles('iot.t', [file], { onCommit });
+  const ofStream = await moraine.sinkFiles('iot.t', [stream('{"id":2}\n')], { onCommit });
+  writeFileSync(file, '{"id":1}\n{"id":3}\n');
+  const ofBoth = await moraine.sinkFiles('iot.t', [file, stream('{"id":4}\n')], { onCommit });
+  expect([ofFile, ofStream, ofBoth].map(({ rows, delivery }) => [rows, delivery])).toEqual([
+    [1n, 'exactly-once'],
+    [1n, 'at-least-once'],
+    [2n, 'at-least-once'],
+  ]);
+  expect(commits.map(({ delivery }) => delivery)).toEqual(['exactly-once', 'at-least-once', 'at-least-once']);
+  expectTypeOf(ofFile.delivery).toEqualTypeOf<'exactly-once'>();
+  expectTypeOf(ofStream.delivery).toEqualTypeOf<'at-least-once'>();
+  expectTypeOf(ofBoth.delivery).toEqualTypeOf<'at-least-once'>();
+});
+
+it('the types of results say it where the inputs are known', () => {
+  expectTypeOf<DeliveryOf<readonly string[]>>().toEqualTypeOf<'exactly-once'>();
+  expectTypeOf<DeliveryOf<readonly RecordStream[]>>().toEqualTypeOf<'at-least-once'>();
+  expectTypeOf<DeliveryOf<readonly SinkInput[]>>().toEqualTypeOf<Delivery>();
+  expectTypeOf<SinkFilesResult['delivery']>().toEqualTypeOf<Delivery>();
+  expectTypeOf<SinkKafkaResult['delivery']>().toEqualTypeOf<'exactly-once'>();
+});
