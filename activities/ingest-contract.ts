@@ -41,6 +41,10 @@ export interface IngestInput extends IngestBatch {
   readonly times?: Readonly<Record<string, string>>;
   /** A column for the fields that no other column takes, as JSON. */
   readonly rest?: string;
+  /** A column for the records as they came. */
+  readonly raw?: string;
+  /** A column for what is wrong with records that are no rows, which are written, too, instead of `badRecords`. */
+  readonly error?: string;
   readonly extraFields?: 'fail' | 'ignore';
   readonly badRecords?: 'fail' | 'drop';
   /** `[CATALOG/]NS.TABLE` for records that are no rows, instead of `badRecords`. */
@@ -78,6 +82,8 @@ export interface IngestCounts {
 
 /** Result of an ingest that was drained. */
 export interface IngestResult extends IngestCounts {
+  /** Every source of an ingest has positions. */
+  readonly delivery: 'exactly-once';
   readonly table: string;
   readonly workflowId: string;
 }

@@ -126,6 +126,7 @@ export { type ReplayDeadLettersOptions, type ReplayedDeadLetters, replayDeadLett
 export { type BoundView, resolveViews } from './resolve-views.js';
 export type { ScheduleRequest } from './schedules.js';
 export {
+  type DeliveryOf,
   type RecordStream,
   type SinkFilesOptions,
   type SinkFilesResult,

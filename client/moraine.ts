@@ -63,7 +63,7 @@ import type { PushRequest } from './push.js';
 import type { PushResult } from './push-rows.js';
 import type { ReplayDeadLettersOptions, ReplayedDeadLetters } from './replay-dead-letters.js';
 import type { ScheduleRequest } from './schedules.js';
-import type { SinkFilesOptions, SinkFilesResult, SinkInput } from './sink-files.js';
+import type { DeliveryOf, SinkFilesOptions, SinkFilesResult, SinkInput } from './sink-files.js';
 import type { SinkKafkaOptions, SinkKafkaResult } from './sink-kafka.js';
 import type { TeardownOnlineOptions, TornDownOnline } from './teardown-online.js';
 import type { ServerOptions, StartedRun } from './temporal-run.js';
@@ -234,8 +234,12 @@ export interface Moraine {
   createTable(name: string, table: NewTable): Promise<void>;
   /** Appends a Parquet, CSV or JSON Lines file to a table in one commit. */
   appendFile(name: string, file: string, options?: AppendFileOptions): Promise<AppendFileResult>;
-  /** Writes the records of JSON Lines files into a table exactly once, from where an earlier call has ended. */
-  sinkFiles(name: string, inputs: readonly SinkInput[], options?: SinkFilesOptions): Promise<SinkFilesResult>;
+  /** Writes the records of JSON Lines files into a table exactly once, from where an earlier call has ended; those of streams at least once. */
+  sinkFiles<const Inputs extends readonly SinkInput[]>(
+    name: string,
+    inputs: Inputs,
+    options?: SinkFilesOptions,
+  ): Promise<SinkFilesResult<DeliveryOf<Inputs>>>;
   /** Writes the records of a Kafka topic into a table exactly once, from where an earlier call has ended. */
   sinkKafka(name: string, options: SinkKafkaOptions): Promise<SinkKafkaResult>;
   /** Makes rows of the dead letters of sinks that fit their table now, each once. */

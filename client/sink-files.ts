@@ -5,6 +5,7 @@ import { mappingOf, openProjectSink, type Project, type SinkSettings } from '../
 import {
   type Chunk,
   chunksOf,
+  type Delivery,
   FollowedFiles,
   type IcebergSink,
   jsonRecords,
@@ -56,8 +57,17 @@ export interface RecordStream {
 /** The path of a file, or a stream. */
 export type SinkInput = string | RecordStream;
 
+/** What is promised of inputs: a stream among them has no positions. */
+export type DeliveryOf<Inputs extends readonly SinkInput[]> = Inputs[number] extends string
+  ? 'exactly-once'
+  : true extends { readonly [Index in keyof Inputs]: Inputs[Index] extends RecordStream ? true : false }[number]
+    ? 'at-least-once'
+    : Delivery;
+
 /** What a run has done. */
-export interface SinkFilesResult extends SinkTotals {
+export interface SinkFilesResult<Promised extends Delivery = Delivery> extends SinkTotals {
+  /** `exactly-once` if all inputs are files; `at-least-once` if one of them is a stream: what of it was sent before a crash may be sent and written again. */
+  readonly delivery: Promised;
   /** For each file, up to which byte the table has its records; of one that was followed, what is at its path in the end. */
   readonly files: readonly { readonly file: string; readonly position: bigint }[];
   /** Whether the signal ended it before the files' ends. */
@@ -74,12 +84,12 @@ const DEFAULT_BATCH = 10_000;
  * With `follow` the files are read side by side and until the signal is aborted.
  * @throws TABLE_NOT_FOUND, INPUT_UNREADABLE, COLUMN_NOT_FOUND, TYPE_MISMATCH, INVALID_ARGUMENT; as {@link IcebergSink}
  */
-export async function sinkFiles(
+export async function sinkFiles<const Inputs extends readonly SinkInput[]>(
   project: Project,
   tableName: string,
-  inputs: readonly SinkInput[],
+  inputs: Inputs,
   options: SinkFilesOptions = {},
-): Promise<SinkFilesResult> {
+): Promise<SinkFilesResult<DeliveryOf<Inputs>>> {
   const { name = DEFAULT_NAME, batchSize = DEFAULT_BATCH, signal } = options;
   requireReadable(inputs, options);
   if (options.create === true) await createMissing(project, tableName, inputs, options);
@@ -93,7 +103,8 @@ export async function sinkFiles(
   const reading = new Reading(sink, mappingOf(options, options), batchSize);
   await readThenClose(sink, () => (options.follow === true ? reading.follow(paths) : reading.all(inputs)));
   const files = paths.map((file) => ({ file, position: sink.positions.get(reading.partitionOf(file)) ?? 0n }));
-  return { ...totals, files, isInterrupted: signal?.aborted === true };
+  const delivery = (paths.length === inputs.length ? 'exactly-once' : 'at-least-once') as DeliveryOf<Inputs>;
+  return { ...totals, delivery, files, isInterrupted: signal?.aborted === true };
 }
 
 /** Gives the records of inputs to a sink. */
@@ -183,11 +194,11 @@ async function createMissing(
   project: Project,
   tableName: string,
   inputs: readonly SinkInput[],
-  { partition, fields, times, rest }: SinkFilesOptions,
+  { partition, fields, times, rest, raw, error }: SinkFilesOptions,
 ): Promise<void> {
   const { catalog, identifier } = await project.resolveTable(tableName);
   if (await catalog.tableExists(identifier)) return;
-  if (fields !== undefined || times !== undefined || rest !== undefined)
+  if ([fields, times, rest, raw, error].some((mapped) => mapped !== undefined))
     throw new MoraineError(
       'INVALID_ARGUMENT',
       'A table is created with the fields of a file as its columns. Create it before, where fields are mapped to columns.',

@@ -38,6 +38,8 @@ export interface SinkKafkaOptions extends RecordMapping, KafkaAccess, SinkSettin
 
 /** What a run has done. */
 export interface SinkKafkaResult extends SinkTotals {
+  /** Offsets are positions. */
+  readonly delivery: 'exactly-once';
   /** Next offsets that the table has, by partition. */
   readonly offsets: ReadonlyMap<number, bigint>;
   readonly isInterrupted: boolean;
@@ -81,5 +83,5 @@ export async function sinkKafka(
   } catch (error) {
     if (signal?.aborted !== true || !isMoraineError(error, 'CANCELLED')) throw error;
   }
-  return { ...totals, offsets, isInterrupted: signal?.aborted === true };
+  return { ...totals, delivery: 'exactly-once', offsets, isInterrupted: signal?.aborted === true };
 }

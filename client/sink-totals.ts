@@ -17,7 +17,7 @@ export interface SinkTotals {
 export const NO_COMMITS: SinkTotals = { rows: 0n, superseded: 0n, commits: 0, rejected: {}, snapshotId: null };
 
 /** The sums with a commit, or with a lot of records of which nothing was committed. */
-export function withCommit(totals: SinkTotals, commit: Omit<SinkCommit, 'positions'>): SinkTotals {
+export function withCommit(totals: SinkTotals, commit: Omit<SinkCommit, 'positions' | 'delivery'>): SinkTotals {
   return {
     rows: totals.rows + commit.rows,
     superseded: totals.superseded + commit.superseded,

@@ -4,7 +4,14 @@ import { type CommandContext, printJson, withProject } from '../context.js';
 import { followedPath, inputPath } from '../options/input-path.js';
 import { timesOf, upsertOf, viewsOf } from '../options/record-mapping.js';
 import { printable } from '../output/output.js';
-import { commitReporter, leftOutText, ProgressReport, supersededText, writtenText } from '../output/sink-report.js';
+import {
+  AT_LEAST_ONCE_TEXT,
+  commitReporter,
+  leftOutText,
+  ProgressReport,
+  supersededText,
+  writtenText,
+} from '../output/sink-report.js';
 import { type KafkaRunOptions, requireFiles, requireNoKafka, sinkKafkaRun } from './sink-kafka.js';
 
 interface SinkRunOptions
@@ -16,6 +23,8 @@ interface SinkRunOptions
       | 'name'
       | 'batchSize'
       | 'rest'
+      | 'raw'
+      | 'error'
       | 'extraFields'
       | 'badRecords'
       | 'deadLetters'
@@ -90,6 +99,7 @@ export async function sinkRun(
       await context.stdout.write(writtenText(table, result));
       for (const { file, position } of read)
         await context.stdout.write(`${printable(file)}: written up to byte ${position}.\n`);
+      if (result.delivery === 'at-least-once') await context.stdout.write(AT_LEAST_ONCE_TEXT);
       await context.stdout.write(supersededText(result.superseded, 'record'));
       await context.stdout.write(leftOutText(result, options.deadLetters));
       if (result.isInterrupted && options.follow !== true)

@@ -75,6 +75,10 @@ export const writtenText = (table: string, { snapshotId, rows, commits }: SinkTo
     ? `${printable(table)}: nothing new.\n`
     : `${printable(table)}: wrote ${countedText(rows, 'row')} in ${countedText(commits, 'commit')}, snapshot ${snapshotId}.\n`;
 
+/** What is promised of standard input. */
+export const AT_LEAST_ONCE_TEXT =
+  'Standard input has no positions: its records are written at least once, and again if they are sent again.\n';
+
 /** Empty if nothing was left out. @param deadLetters where such records went */
 export function leftOutText({ rejected }: SinkTotals, deadLetters: string | undefined): string {
   const left = reasonsText(rejected);

@@ -38,6 +38,7 @@ test('a hundred attempts are one history, and the next one knows what was said a
   expect(result).toEqual({
     table: 'demo.t',
     workflowId,
+    delivery: 'exactly-once',
     rows: String(3 * length),
     commits: length,
     rejected: { WRONG_TYPE: 2 * length },

@@ -342,7 +342,9 @@ it('lines of JSON tell the progress after commits, and records below others of t
   const { code, stdout } = await running.ended;
   const told = jsonLines(stdout);
   expect(code).toBe(0);
-  expect(told.pop()).toMatchObject({ topic: 'keyed', rows: 2, superseded: 3, offsets: { 0: 5 }, isInterrupted: true });
+  expect(told.pop()).toMatchObject({
+    ...{ topic: 'keyed', rows: 2, superseded: 3, offsets: { 0: 5 }, isInterrupted: true, delivery: 'exactly-once' },
+  });
   // When a record is sent beside a commit, the line after that commit may count it already.
   const progress = told.map((line) => (line as { readonly progress: SinkKafkaProgress }).progress);
   expect([...new Set(progress.map(({ committedRows }) => committedRows))]).toEqual([1, 2]);

@@ -99,7 +99,9 @@ it('files that grow are read on, and an interrupted run has written what it has 
   expect(await ids(ok)).toEqual(upTo(260));
   appendFileSync(file, 'ice": "x"}');
   const whole = JSON.parse(await ok(...run, '--json')) as object;
-  expect(whole).toMatchObject({ table: 'iot.uplinks', rows: 1, commits: 1, isInterrupted: false });
+  expect(whole).toMatchObject({
+    ...{ table: 'iot.uplinks', rows: 1, commits: 1, isInterrupted: false, delivery: 'exactly-once' },
+  });
   appendFileSync(file, `\n${lines(261, 60_000)}`);
   const child = startMoraine([...run, '--json'], { cwd: folder });
   let stdout = '';
@@ -210,12 +212,39 @@ it('records are mapped to columns, and bad ones are left out and counted, if ask
   expect(usage.stderr).toContain('at is given twice');
 });
 
+it('records are kept as they came, and those that are no rows with what is wrong with them, if asked for', async () => {
+  const { folder, ok } = await project();
+  const columns = ['id', 'raw', 'error'].map((name, index) => {
+    return { id: index + 1, name, required: false, type: index === 0 ? 'long' : 'string' };
+  });
+  writeFileSync(join(folder, 'kept.json'), JSON.stringify({ type: 'struct', fields: columns }));
+  await ok('table', 'create', 'iot.kept', '--schema', 'kept.json');
+  const [good, bad, half] = ['{"id": 1}', '{"id": "x"}', '{"id": '];
+  writeFileSync(join(folder, 'a.ndjson'), `${good}\n${bad}\n${half}\n`);
+  const run = ['sink', 'run', 'iot.kept', 'a.ndjson', '--raw', 'raw', '--error', 'error'];
+  expect(await ok(...run)).toMatch(/^iot\.kept: wrote 3 rows in 1 commit, snapshot \d+\.\na\.ndjson: written up to byte 30\.\n$/);
+  const scan = await ok('table', 'scan', 'iot.kept');
+  const rows = scan.trim().split('\n').map((line) => JSON.parse(line) as object);
+  expect(rows).toEqual([
+    { id: 1, raw: good, error: null },
+    { id: null, raw: bad, error: `WRONG_TYPE: ${join(folder, 'a.ndjson')}, byte 10: column "id": "x" does not fit long exactly` },
+    { id: null, raw: half, error: `MALFORMED_JSON: ${join(folder, 'a.ndjson')}, byte 22: ${half} is not JSON` },
+  ]);
+  expect(await ok(...run)).toContain('nothing new');
+  for (const others of [['--bad-records', 'drop'], ['--dead-letters', 'iot.dead']]) {
+    const { code, stderr } = await moraine([...run, ...others], { cwd: folder });
+    expect([code, stderr]).toEqual([2, expect.stringContaining('give one of them')]);
+  }
+});
+
 it('standard input is written once it comes, and a table may be made of the first file', async () => {
   const { folder, ok } = await project();
   const child = startMoraine(['sink', 'run', 'iot.uplinks', '-', '--batch-size', '100'], {
     cwd: folder,
     stdin: 'pipe',
   });
+  let stdout = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   const ended = once(child, 'close');
   const stdin = child.stdin as unknown as Writable;
   stdin.write(lines(0, 150));
@@ -223,6 +252,16 @@ it('standard input is written once it comes, and a table may be made of the firs
   stdin.end(`${lines(150, 180)}{"id": 180}`);
   expect((await ended)[0]).toBe(0);
   expect(await ids(ok)).toEqual(upTo(181));
+  expect(stdout).toMatch(
+    /^iot\.uplinks: wrote 181 rows in 2 commits, snapshot \d+\.\nStandard input has no positions: its records are written at least once, and again if they are sent again\.\n$/,
+  );
+  const asJson = startMoraine(['sink', 'run', 'iot.uplinks', '-', '--json'], { cwd: folder, stdin: 'pipe' });
+  let told = '';
+  asJson.stdout.setEncoding('utf8').on('data', (text: string) => (told += text));
+  (asJson.stdin as unknown as Writable).end(lines(181, 183));
+  await once(asJson, 'close');
+  expect(JSON.parse(told)).toMatchObject({ rows: 2, delivery: 'at-least-once', files: [] });
+  expect(await ids(ok)).toEqual(upTo(183));
   writeFileSync(join(folder, 'a.ndjson'), lines(0, 30));
   const created = ['sink', 'run', 'iot.fresh', 'a.ndjson', '--create', '--partition', 'bucket[2](id)'];
   expect(await ok(...created)).toContain('wrote 30 rows in 1 commit');

@@ -96,7 +96,10 @@ class Ingest {
     this.#report.save(stepBegan('draining'));
     this.#report.save(recordsWritten(await this.#write('ends', 'Write what the source has')));
     const { table } = this.#report.state.progress;
-    return this.#report.done(({ progress }, workflowId) => ({ table, workflowId, ...countsOf(progress) }));
+    return this.#report.done(({ progress }, workflowId) => ({
+      ...{ table, workflowId, delivery: 'exactly-once' },
+      ...countsOf(progress),
+    }));
   }
 
   async #wait(): Promise<void> {
