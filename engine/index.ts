@@ -27,6 +27,7 @@ export {
 } from './input/read-input.js';
 export { pointInTimeSql } from './input/text-value.js';
 export { loadRows } from './input/value-rows.js';
+export { jsonOrNullSql } from './output/json-text.js';
 export {
   digestOfParts,
   digestRows,

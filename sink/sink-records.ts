@@ -26,6 +26,8 @@ export interface OpenedRecords {
   readonly rows: bigint;
   /** Records that are no rows, by policy dropped or diverted. */
   readonly rejected: readonly RejectedRecord[];
+  /** Positions of records that a function has left out; absent: there are none. */
+  readonly omitted?: readonly bigint[];
   close(): Promise<void>;
 }
 

@@ -85,8 +85,9 @@ async function liveFiles(table: Table, manifest: ManifestFile, pruner: FilePrune
 /** Turns manifest entries of a spec into files to read, without their deletes. */
 export function filePlanner({ metadata }: Table, spec: PartitionSpec): (entry: ManifestEntry) => PlannedFile {
   const valuesOf = identityValuesOf(spec, [currentSchema(metadata), ...metadata.schemas]);
-  return ({ dataFile: file, sequenceNumber }) => {
-    const planned = { file, spec, sequenceNumber: sequenceNumber ?? 0n };
+  return ({ dataFile: file, sequenceNumber, fileSequenceNumber }) => {
+    const isOther = fileSequenceNumber !== null && fileSequenceNumber !== sequenceNumber;
+    const planned = { file, spec, sequenceNumber: sequenceNumber ?? 0n, ...(isOther ? { fileSequenceNumber } : {}) };
     return valuesOf === undefined ? planned : { ...planned, identityValues: valuesOf(file.partition) };
   };
 }

@@ -7,6 +7,8 @@ export interface PlannedFile {
   readonly spec: PartitionSpec;
   /** The data sequence number. */
   readonly sequenceNumber: bigint;
+  /** Sequence number of the snapshot that added the file, where that is a later one: a rewrite keeps the number of an older snapshot. */
+  readonly fileSequenceNumber?: bigint;
   /** Values of columns that the file itself may lack, where its partition tells them. */
   readonly identityValues?: IdentityValues;
   /** Deletes that apply to the file; absent if every row is live. */

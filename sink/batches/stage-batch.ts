@@ -8,11 +8,17 @@ import { stageRows } from '../../staging/index.js';
 import { mapConcurrently } from '../../storage/index.js';
 import { readManifestEntries, readStagedManifest, type Table } from '../../tables/index.js';
 import type { OpenedRecords } from '../sink-records.js';
-import { newestOfEachKey } from '../upserts/upsert-deletes.js';
+import { keyJsonSql, newestOfEachKey } from '../upserts/upsert-deletes.js';
 import { type UpsertColumns, type UpsertOptions, upsertColumns } from '../upserts/upsert-options.js';
 import type { BufferedBatch } from './batch-buffer.js';
 import { deleteStaged, stageListed } from './stage-listed.js';
-import { pendingFromJson, rangesFromJson, type SnapshotBatch, type StagedBatch } from './staged-batch.js';
+import {
+  type KeyPlaces,
+  pendingFromJson,
+  rangesFromJson,
+  type SnapshotBatch,
+  type StagedBatch,
+} from './staged-batch.js';
 
 /** Relations that are read in one statement: parts of a union are planned one within the other. */
 const MAX_UNION = 100;
@@ -20,17 +26,17 @@ const MAX_UNION = 100;
 /**
  * Writes the records of a batch, those of all writers together: one file for each partition of the table, more only beyond the target size.
  * On failure nothing of it remains, and the records may be staged again.
- * @param upsert of records with one key one is written
+ * @param upsert of records with one key one is written; `tracesKeys`: the batch says which
  * @throws what opening the records and `stageRows` throw
  */
 export async function stageBatch(
   engine: Engine,
   table: Table,
   batch: BufferedBatch,
-  upsert?: UpsertOptions,
+  upsert?: UpsertOptions & { readonly tracesKeys?: boolean },
 ): Promise<StagedBatch> {
   const id = randomUUID();
-  const { files, rows, rejected } = await engine.withConnection(async (connection) => {
+  const { files, rows, rejected, ...traced } = await engine.withConnection(async (connection) => {
     const opened: OpenedRecords[] = [];
     try {
       const schema = currentSchema(table.metadata);
@@ -38,12 +44,16 @@ export async function stageBatch(
       const filled = opened.filter((records) => records.rows > 0n);
       const found = opened.flatMap((records) => records.rejected);
       if (filled.length === 0) return { files: [], rows: 0n, rejected: found };
-      const select = await (upsert === undefined
+      const columns = upsert === undefined ? null : upsertColumns(schema, upsert);
+      const select = await (columns === null
         ? unionOf(connection, schema, filled)
-        : newestOf(connection, schema, filled, upsertColumns(schema, upsert)));
+        : newestOf(connection, schema, filled, columns));
+      const traces = columns !== null && upsert?.tracesKeys === true;
+      const places = traces ? { keyPlaces: await keyPlaces(connection, columns, opened) } : {};
       // One thread writes files in order: a second one would only spin.
       const written = await stageRows(connection, table, { select, namePrefix: id, collected: 'already' });
-      return { files: written, rows: filled.reduce((sum, records) => sum + records.rows, 0n), rejected: found };
+      const count = filled.reduce((sum, records) => sum + records.rows, 0n);
+      return { files: written, rows: count, rejected: found, ...places };
     } finally {
       if (upsert !== undefined || opened.length > MAX_UNION) await connection.run(`DROP TABLE IF EXISTS ${ROWS}`);
       for (const records of opened) await records.close();
@@ -56,7 +66,7 @@ export async function stageBatch(
   const { ranges, delivery } = batch;
   return {
     ...{ id, ranges, manifests, schemaIds: [schemaId], delivery, rows: written, superseded: rows - written, rejected },
-    ...{ pending: [], files: listed?.files ?? [] },
+    ...{ pending: [], files: listed?.files ?? [], ...traced },
   };
 }
 
@@ -88,6 +98,20 @@ async function newestOf(
   const names = namesOf(schema);
   await collected(connection, names, opened);
   return await newestOfEachKey(connection, ROWS, names, columns);
+}
+
+/** Which of the rows of {@link newestOf} stay. */
+async function keyPlaces(
+  connection: Connection,
+  columns: UpsertColumns,
+  opened: readonly OpenedRecords[],
+): Promise<KeyPlaces> {
+  const key = keyJsonSql(columns.key, ({ name }) => quoteIdentifier(name));
+  const rows = await connection.rows(await newestOfEachKey(connection, ROWS, `${key}, rowid`, columns));
+  return {
+    places: new Map(rows.map(([text, place]) => [String(text), Number(place)])),
+    omitted: opened.flatMap(({ omitted = [] }) => omitted),
+  };
 }
 
 /** A batch of a host's checkpoint, or a part of one. @throws MoraineError `FILE_NOT_FOUND`, `MANIFEST_CORRUPT` */

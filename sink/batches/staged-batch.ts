@@ -7,6 +7,14 @@ import { type PendingWork, workFromJson, workToJson } from '../protocol/pending-
 import type { RejectedRecord } from '../sink-records.js';
 import type { Delivery } from '../source-position.js';
 
+/** Which record of a batch became the row of a key. */
+export interface KeyPlaces {
+  /** By key, as JSON: the place among the records that are rows, from 0. */
+  readonly places: ReadonlyMap<string, number>;
+  /** Positions of records that are neither rows nor rejected. */
+  readonly omitted: readonly bigint[];
+}
+
 /** A staged batch, or the part of one that a writer has staged. */
 export interface StagedBatch {
   /** Names the batch in the snapshot that commits it. */
@@ -23,6 +31,8 @@ export interface StagedBatch {
   readonly superseded: bigint;
   /** Those that this process has found. */
   readonly rejected: readonly RejectedRecord[];
+  /** Of an upsert whose keys are traced. */
+  readonly keyPlaces?: KeyPlaces;
   /** What is left to do in other tables once it is committed. */
   readonly pending: readonly PendingWork[];
   /** Files of the batch, those for other tables included. Known to the process that wrote them, which may delete them. */

@@ -32,9 +32,8 @@ const nowMsOf = (table: Table): number => clockOf(requireWritable(table)).nowMs(
 
 export class CompanionTables {
   readonly #deps: SinkDeps;
-  readonly #sink: string;
-  /** The authority. */
-  readonly #tableUuid: string;
+  /** Of the sink's own table. */
+  readonly #authority: Coordinator;
   readonly #coordinators = new Map<string, Coordinator>();
   readonly #leases = new Map<string, { readonly table: Table; readonly endsMs: bigint }>();
   readonly #leaseId: string;
@@ -46,12 +45,15 @@ export class CompanionTables {
    * @param authority its claim's owner is what the names of staged files begin with
    * @param abandonsLost whether work is left undone whose table or files are gone
    */
-  constructor(deps: SinkDeps, { sink, table, owner }: Coordinator, abandonsLost: boolean) {
+  constructor(deps: SinkDeps, authority: Coordinator, abandonsLost: boolean) {
     this.#deps = deps;
-    this.#sink = sink;
+    this.#authority = authority;
     this.#abandonsLost = abandonsLost;
-    this.#tableUuid = table.metadata.tableUuid;
-    this.#leaseId = `sink-${owner}`;
+    this.#leaseId = `sink-${authority.owner}`;
+  }
+
+  get #sink(): string {
+    return this.#authority.sink;
   }
 
   /**
@@ -152,7 +154,7 @@ export class CompanionTables {
   async #do(work: PendingWork): Promise<void> {
     if (work.kind === 'materialize') await this.#materialize(work.view);
     else if (work.kind === 'append') await this.#append(work);
-    else await markReplayed(this.#deps, await this.#load(work), work);
+    else await markReplayed(this.#deps, await this.#load(work), work, this.#authority.lastSequenceNumber);
   }
 
   async #materialize(view: string): Promise<void> {
@@ -165,7 +167,7 @@ export class CompanionTables {
   }
 
   async #append(work: TableWork): Promise<void> {
-    const sink = `${this.#tableUuid}/${this.#sink}`;
+    const sink = `${this.#authority.table.metadata.tableUuid}/${this.#sink}`;
     let coordinator = this.#coordinators.get(work.tableUuid);
     if (coordinator === undefined) {
       const table = await this.#load(work);

@@ -28,8 +28,16 @@ const COLUMNS = [
   ['message', 'string', true, 'The same in words'],
   ['raw', 'binary', true, 'The record as it came'],
   ['schema_id', 'int', true, "The table's schema that it did not fit"],
+  [
+    'base_sequence',
+    'long',
+    false,
+    "Sequence number of the table's snapshot when it was left out: the rows of that snapshot were read before it",
+  ],
   ['rejected_at', 'timestamptz', true, 'When it was left out'],
   ['replayed_at', 'timestamptz', false, 'When it became a row after all; null: it has not'],
+  ['replayed_sequence', 'long', false, 'Sequence number of the snapshot that has the row'],
+  ['replayed_key', 'string', false, 'Key of the row that an upsert made of it, as a JSON array'],
 ] as const satisfies readonly (readonly [string, PrimitiveType['kind'], boolean, string])[];
 
 /** A column of a dead-letter table. */

@@ -15,6 +15,8 @@ import type { DeadLetterColumn } from './dead-letter-table.js';
 /** Dead letters that became rows in one commit. */
 export interface ReplayedList {
   readonly ids: readonly string[];
+  /** Keys of the rows that an upsert made of them, by id. */
+  readonly keys: ReadonlyMap<string, string>;
   readonly replayedAtMs: number;
 }
 
@@ -22,36 +24,49 @@ export interface ReplayedList {
 export async function storeReplayed(
   io: FileIO,
   location: Location,
-  { ids, replayedAtMs }: ReplayedList,
+  { ids, keys, replayedAtMs }: ReplayedList,
 ): Promise<void> {
-  await io.create(location, Buffer.from(JSON.stringify({ 'replayed-at-ms': String(replayedAtMs), ids })));
+  const list = { 'replayed-at-ms': String(replayedAtMs), ids, keys: Object.fromEntries(keys) };
+  await io.create(location, Buffer.from(JSON.stringify(list)));
 }
 
 async function readReplayed(io: FileIO, location: Location): Promise<ReplayedList> {
   const json = parseJson(Buffer.from(await io.read(location)).toString());
   const list = isJsonObject(json) ? json : {};
-  const { ids, 'replayed-at-ms': at } = list;
-  if (ids !== undefined && isJsonArray(ids) && typeof at === 'string')
-    return { ids: ids.filter((id) => typeof id === 'string'), replayedAtMs: Number(at) };
+  const { ids, keys = {}, 'replayed-at-ms': at } = list;
+  if (ids !== undefined && isJsonArray(ids) && isJsonObject(keys) && typeof at === 'string') {
+    const known = Object.entries(keys).flatMap(([id, key]) => (typeof key === 'string' ? [[id, key] as const] : []));
+    return { ids: ids.filter((id) => typeof id === 'string'), keys: new Map(known), replayedAtMs: Number(at) };
+  }
   throw new MoraineError('METADATA_CORRUPT', `${location} is no list of replayed dead letters.`);
 }
 
 /**
- * Sets `replayed_at` of the dead letters of a list that have none. Done again it does nothing. Dead letters that others append or compact meanwhile stay.
+ * Sets `replayed_at`, and what goes with it, of the dead letters of a list that have none. Done again it does nothing. Dead letters that others append or compact meanwhile stay.
+ * @param sequenceNumber that of the snapshot which has their rows; null: it is not known any more
  * @throws MoraineError `FILE_NOT_FOUND` if the list is gone, `COMMIT_CONFLICT`, and what scanning and committing throws
  */
-export async function markReplayed({ catalog, engine }: SinkDeps, table: Table, { file }: TableWork): Promise<void> {
+export async function markReplayed(
+  { catalog, engine }: SinkDeps,
+  table: Table,
+  { file }: TableWork,
+  sequenceNumber: bigint | null,
+): Promise<void> {
   const list = await readReplayed(table.io, file);
   await retryConflicts(requireWritable(table), async () => {
     const current = await loadTable(catalog, table.io, table.identifier);
-    await engine.withConnection((connection) => markOnce(current, connection, list));
+    await engine.withConnection((connection) => markOnce(current, connection, { ...list, sequenceNumber }));
   });
 }
 
 const column = (name: DeadLetterColumn): string => quoteIdentifier(name);
 const MICROSECONDS = 1_000n;
 
-async function markOnce(table: Table, connection: Connection, { ids, replayedAtMs }: ReplayedList): Promise<void> {
+async function markOnce(
+  table: Table,
+  connection: Connection,
+  { ids, keys, replayedAtMs, sequenceNumber }: ReplayedList & { readonly sequenceNumber: bigint | null },
+): Promise<void> {
   const schema = currentSchema(table.metadata);
   const plan = await planDeadLetters(table);
   if (plan.files.length === 0) return;
@@ -59,25 +74,30 @@ async function markOnce(table: Table, connection: Connection, { ids, replayedAtM
   await loadRows(
     connection,
     listed,
-    [{ kind: 'string' }],
-    ids.map((id) => [id]),
+    [{ kind: 'string' }, { kind: 'string' }],
+    ids.map((id) => [id, keys.get(id) ?? null]),
   );
   try {
-    const wanted = `${column('replayed_at')} IS NULL AND ${column('id')} IN (SELECT c0 FROM ${listed})`;
+    const isListed = `${column('replayed_at')} IS NULL AND ${column('id')} IN (SELECT c0 FROM ${listed})`;
     const numbered = await deadLetterRowsSql(connection, table, plan);
-    const found = await connection.rows(`SELECT DISTINCT moraine_file FROM ${numbered} WHERE ${wanted}`);
+    const found = await connection.rows(`SELECT DISTINCT moraine_file FROM ${numbered} WHERE ${isListed}`);
     const files = found.flatMap(([number]) => plan.files[Number(number)] ?? []);
     if (files.length === 0) return;
     const rows = await deadLetterRowsSql(connection, table, { ...plan, files });
-    const at = `make_timestamptz(${BigInt(replayedAtMs) * MICROSECONDS})`;
-    const columns = schema.fields.map(({ name, type }) =>
-      name === 'replayed_at'
-        ? `CASE WHEN ${wanted} THEN ${at} ELSE ${column(name)} END`
-        : `CAST(${quoteIdentifier(name)} AS ${sqlType(type)})`,
-    );
+    const marks: ReadonlyMap<string, string> = new Map<DeadLetterColumn, string>([
+      ['replayed_at', `make_timestamptz(${BigInt(replayedAtMs) * MICROSECONDS})`],
+      ['replayed_sequence', sequenceNumber === null ? 'NULL' : String(sequenceNumber)],
+      ['replayed_key', 'listed.c1'],
+    ]);
+    const columns = schema.fields.map(({ name, type }) => {
+      const [own, mark] = [`letters.${quoteIdentifier(name)}`, marks.get(name)];
+      const isMarked = `listed.c0 IS NOT NULL AND letters.${column('replayed_at')} IS NULL`;
+      return `CAST(${mark === undefined ? own : `CASE WHEN ${isMarked} THEN ${mark} ELSE ${own} END`} AS ${sqlType(type)})`;
+    });
+    const joined = `${rows} AS letters LEFT JOIN ${listed} AS listed ON letters.${column('id')} = listed.c0`;
     const namePrefix = `replayed-${randomUUID()}`;
     const written = await stageRows(connection, table, {
-      select: `SELECT ${columns.join(', ')} FROM ${rows}`,
+      select: `SELECT ${columns.join(', ')} FROM ${joined}`,
       namePrefix,
     });
     const replaced = new Set(files.map(({ file }) => file.filePath));

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { metadataFolder, type TableIdentifier } from '../../catalogs/index.js';
-import { type Connection, type Engine, plainValue, quoteIdentifier, quoteLiteral } from '../../engine/index.js';
+import { type Connection, plainValue, quoteLiteral } from '../../engine/index.js';
 import { MoraineError } from '../../errors/index.js';
 import { currentSchema } from '../../iceberg/index.js';
 import { loadTable, requireWritable, type Table } from '../../tables/index.js';
@@ -18,19 +18,20 @@ import type { UpsertOptions } from '../upserts/upsert-options.js';
 import { CompanionTables } from './companion-tables.js';
 import { deadLetterRowsSql, planDeadLetters } from './dead-letter-rows.js';
 import { loadDeadLetterTable } from './dead-letter-table.js';
+import { letterTies, placedSql } from './letter-places.js';
 import { storeReplayed } from './mark-replayed.js';
 
 export interface ReplayRequest {
   readonly deadLetters: TableIdentifier;
   /** The table that they were for. */
   readonly table: TableIdentifier;
-  /** Makes records of dead letters as they came; `position.offset` of a rejected one is the index of its letter. */
+  /** Makes records of dead letters as they came; the position of one that is rejected or omitted is the index of its letter. */
   readonly records: (letters: readonly Uint8Array[]) => SinkRecords;
   /** Dead letters that are judged and committed together; 10,000 by default. */
   readonly batchSize?: number | undefined;
   /** Tells how many dead letters are rows now, and changes nothing. */
   readonly dryRun?: boolean | undefined;
-  /** As that of the sink: an old dead letter never beats a newer row. */
+  /** As that of the sink: an old dead letter never beats a newer row. Where nobody knows which of two with one order is newer, the table's row stays. */
   readonly upsert?: UpsertOptions | undefined;
   /** Go on if the list of what an earlier replay has made rows of is gone: these dead letters are replayed again then. */
   readonly abandonLost?: boolean | undefined;
@@ -93,12 +94,12 @@ export async function replayDeadLetters(deps: SinkDeps, request: ReplayRequest):
 }
 
 class Replay {
-  readonly #engine: Engine;
+  readonly #deps: SinkDeps;
   readonly #coordinator: Coordinator;
   readonly #companions: CompanionTables;
 
-  private constructor(engine: Engine, coordinator: Coordinator, companions: CompanionTables) {
-    this.#engine = engine;
+  private constructor(deps: SinkDeps, coordinator: Coordinator, companions: CompanionTables) {
+    this.#deps = deps;
     this.#coordinator = coordinator;
     this.#companions = companions;
   }
@@ -107,7 +108,7 @@ class Replay {
     const coordinator = await Coordinator.open(table, name);
     const companions = new CompanionTables(deps, coordinator, abandonLost);
     await companions.finish(coordinator.pending);
-    return new Replay(deps.engine, coordinator, companions);
+    return new Replay(deps, coordinator, companions);
   }
 
   async write(
@@ -116,14 +117,19 @@ class Replay {
     deadLetters: Table,
     upsert: UpsertOptions | undefined,
   ): Promise<ReplayedBatch> {
+    const { engine } = this.#deps;
     const { table } = this.#coordinator;
     const buffered = { records: [records], ranges: [], bytes: records.bytes, delivery: 'exactly-once' } as const;
-    const staged = await stageBatch(this.#engine, table, buffered, upsert);
+    const traced = upsert === undefined ? undefined : { ...upsert, tracesKeys: true };
+    const staged = await stageBatch(engine, table, buffered, traced);
     const { rows, superseded, rejected } = staged;
     if (rows === 0n) return { rows, superseded, snapshotId: null, rejected };
     try {
-      const pending = [await this.#marks(staged, letters, deadLetters)];
-      const committed = await commitStaged(this.#engine, this.#coordinator, { ...staged, pending }, upsert);
+      const idOfKey = idsOfKeys(staged, letters);
+      const pending = [await this.#marks(staged, letters, deadLetters, idOfKey)];
+      const breakTies = letterTies(this.#deps, deadLetters.identifier, table.metadata.tableUuid, idOfKey);
+      const work = { ...staged, pending };
+      const committed = await commitStaged(engine, this.#coordinator, work, upsert, { breakTies });
       await this.#companions.finish(pending);
       const { snapshotId, lost } = committed;
       return { rows: rows - lost, superseded: superseded + lost, snapshotId, rejected };
@@ -139,15 +145,38 @@ class Replay {
   }
 
   /** Stores which dead letters the batch makes rows of. */
-  async #marks({ id, rejected }: StagedBatch, letters: readonly DeadLetter[], deadLetters: Table) {
+  async #marks(
+    { id, rejected }: StagedBatch,
+    letters: readonly DeadLetter[],
+    deadLetters: Table,
+    idOfKey: ReadonlyMap<string, string>,
+  ) {
     const target = await this.#companions.lease(deadLetters);
     const left = new Set(rejected.map(({ position }) => Number(position?.offset)));
     const ids = letters.filter((_, index) => !left.has(index)).map((letter) => letter.id);
     const file = `${metadataFolder(target.metadata)}/${this.#companions.prefixOf(id)}-replayed.json`;
-    await storeReplayed(target.io, file, { ids, replayedAtMs: Date.now() });
+    const keys = new Map([...idOfKey].map(([key, letter]) => [letter, key]));
+    await storeReplayed(target.io, file, { ids, keys, replayedAtMs: Date.now() });
     const { identifier, metadata } = target;
     return { kind: 'mark-replayed', batchId: id, table: identifier, tableUuid: metadata.tableUuid, file } as const;
   }
+}
+
+/** The dead letter that became the row of each key; empty where that cannot be told. */
+function idsOfKeys(
+  { rows, superseded, rejected, keyPlaces }: StagedBatch,
+  letters: readonly DeadLetter[],
+): ReadonlyMap<string, string> {
+  if (keyPlaces === undefined) return new Map();
+  const gone = new Set([...rejected.map(({ position }) => position?.offset), ...keyPlaces.omitted]);
+  const filled = letters.filter((_, index) => !gone.has(BigInt(index)));
+  if (BigInt(filled.length) !== rows + superseded) return new Map();
+  return new Map(
+    [...keyPlaces.places].flatMap(([key, place]) => {
+      const letter = filled[place];
+      return letter === undefined ? [] : [[key, letter.id] as const];
+    }),
+  );
 }
 
 async function judge(connection: Connection, table: Table, records: SinkRecords): Promise<ReplayedBatch> {
@@ -156,7 +185,7 @@ async function judge(connection: Connection, table: Table, records: SinkRecords)
   return { rows: opened.rows, superseded: 0n, snapshotId: null, rejected: opened.rejected };
 }
 
-/** Makes the temporary table `name` of the dead letters to replay: `id`, `raw` and `n` from 0, in the order in which they were left out. */
+/** Makes the temporary table `name` of the dead letters to replay: `id`, `raw` and `n` from 0, in the order in which their records were read. */
 async function collect(connection: Connection, table: Table, tableUuid: string, name: string): Promise<void> {
   const plan = await planDeadLetters(table);
   if (plan.files.length === 0) {
@@ -164,13 +193,9 @@ async function collect(connection: Connection, table: Table, tableUuid: string, 
     return;
   }
   const rows = await deadLetterRowsSql(connection, table, plan);
-  const [id, raw] = ['id', 'raw'].map(quoteIdentifier);
   const wanted = `"replayed_at" IS NULL AND "table_uuid" = ${quoteLiteral(tableUuid)}`;
-  // A record that was read again after a rollback is there twice.
-  const each = `SELECT ${id} AS id, any_value(${raw}) AS raw, min(("rejected_at", "source", "position")) AS place FROM ${rows} WHERE ${wanted} GROUP BY ${id}`;
-  await connection.run(
-    `CREATE TEMP TABLE ${name} AS SELECT row_number() OVER (ORDER BY place, id) - 1 AS n, id, raw FROM (${each})`,
-  );
+  const placed = placedSql(rows, wanted, ['any_value("raw") AS "raw"']);
+  await connection.run(`CREATE TEMP TABLE ${name} AS SELECT n, "id", "raw" FROM (${placed})`);
 }
 
 async function* batchesOf(

@@ -2,7 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { formatTableName } from '../../catalogs/index.js';
 import { type Engine, loadRows, sqlType } from '../../engine/index.js';
-import { currentSchema, type ManifestFile, type PrimitiveValue } from '../../iceberg/index.js';
+import { currentSchema, currentSnapshot, type ManifestFile, type PrimitiveValue } from '../../iceberg/index.js';
 import type { Location } from '../../locations/index.js';
 import { stageRows } from '../../staging/index.js';
 import type { Table } from '../../tables/index.js';
@@ -13,7 +13,7 @@ import type { DeadLetterColumn } from './dead-letter-table.js';
 /** Records that a batch leaves out. */
 export interface DeadLetters {
   readonly sink: string;
-  /** The table that they were for. */
+  /** The table that they were for, as it was when their batch was staged. */
   readonly table: Table;
   readonly batchId: string;
   readonly rejected: readonly RejectedRecord[];
@@ -64,8 +64,9 @@ function rowOf(
     table: formatTableName(identifier),
     ...{ sink, batch: batchId, source: position?.partition ?? null, position: position?.offset ?? null },
     ...{ reason, message, raw, schema_id: metadata.currentSchemaId },
+    base_sequence: currentSnapshot(metadata)?.sequenceNumber ?? 0n,
     rejected_at: BigInt(rejectedAtMs) * MICROSECONDS,
-    replayed_at: null,
+    ...{ replayed_at: null, replayed_sequence: null, replayed_key: null },
   };
 }
 

@@ -100,6 +100,8 @@ interface JudgedLines extends Omit<JudgedRecords, 'bad'> {
   readonly bad: readonly Bad[];
   /** What was judged: the lines, or what a function made of them. */
   readonly text: Buffer;
+  /** Positions of those that the function left out. */
+  readonly omitted: readonly bigint[];
 }
 
 async function judgeLines(
@@ -109,10 +111,11 @@ async function judgeLines(
   mapping: RecordMapping,
 ): Promise<JudgedLines> {
   const columns = recordColumns(schema, mapping);
-  const { text, invalid } = mapping.transform === undefined ? readable(lines) : transformed(lines, mapping.transform);
+  const { transform } = mapping;
+  const { text, invalid, omitted } = transform === undefined ? readable(lines) : transformed(lines, transform);
   const allowsExtra = mapping.rest !== undefined || mapping.extraFields === 'ignore';
   const judged = await judgeRecords(connection, text, { columns, allowsExtra });
-  return { ...judged, columns, bad: [...invalid, ...judged.bad], text };
+  return { ...judged, columns, bad: [...invalid, ...judged.bad], text, omitted };
 }
 
 async function openLines(
@@ -121,7 +124,7 @@ async function openLines(
   lines: RecordLines,
   mapping: RecordMapping,
 ): Promise<OpenedRecords> {
-  const { sql, rows, bad, columns, text, close } = await judgeLines(connection, schema, lines, mapping);
+  const { sql, rows, bad, columns, text, omitted, close } = await judgeLines(connection, schema, lines, mapping);
   const rejected = rejections(lines, text, bad, columns);
   const [first] = rejected;
   const { raw, error, badRecords } = mapping;
@@ -129,9 +132,10 @@ async function openLines(
     await close();
     throw rejectionError(first);
   }
-  if (raw === undefined) return { sql, rows, rejected, close };
+  if (raw === undefined) return { sql, rows, rejected, omitted, close };
   const raws = goodRecords(lines, text, bad);
-  return await withKept(connection, schema, { raw, error }, { sql, rows, columns, raws, rejected, close });
+  const kept = await withKept(connection, schema, { raw, error }, { sql, rows, columns, raws, rejected, close });
+  return { ...kept, omitted };
 }
 
 /** The records that are rows, as they came. */
@@ -229,13 +233,14 @@ const BYTE_ORDER_MARK = Buffer.of(0xef, 0xbb, 0xbf);
 interface Readable {
   readonly text: Buffer;
   readonly invalid: readonly Bad[];
+  readonly omitted: readonly bigint[];
 }
 
 /** The lines with those blanked that are no UTF-8, and a byte order mark at the beginning of the source. */
 function readable({ bytes, from, records }: RecordLines): Readable {
   const beginsFile = records === undefined && from === 0n;
   const hasMark = beginsFile && bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK);
-  if (!hasMark && isUtf8(bytes)) return { text: bytes, invalid: [] };
+  if (!hasMark && isUtf8(bytes)) return { text: bytes, invalid: [], omitted: [] };
   const text = Buffer.from(bytes);
   if (hasMark) text.fill(SPACE, 0, BYTE_ORDER_MARK.length);
   const invalid: Bad[] = [];
@@ -244,22 +249,30 @@ function readable({ bytes, from, records }: RecordLines): Readable {
     text.fill(SPACE, start, end);
     invalid.push({ line, problem: 'INVALID_UTF8', column: null });
   }
-  return { text, invalid };
+  return { text, invalid, omitted: [] };
 }
 
 /** What a function makes of the lines, one line of each. */
-function transformed({ bytes, records }: RecordLines, transform: NonNullable<RecordMapping['transform']>): Readable {
+function transformed(lines: RecordLines, transform: NonNullable<RecordMapping['transform']>): Readable {
+  const { bytes, records } = lines;
   const texts: Buffer[] = [];
   const invalid: Bad[] = [];
+  const omitted: bigint[] = [];
   for (const { line, start, end } of linesOf(bytes)) {
     const [own, text] = [records?.[line], bytes.subarray(start, end)];
-    const made = own === undefined && isBlank(text) ? null : transformedRecord(own?.value ?? text, transform);
+    const isRecord = own !== undefined || !isBlank(text);
+    const made = isRecord ? transformedRecord(own?.value ?? text, transform) : null;
+    if (isRecord && made === null) omitted.push(offsetOf(lines, line, start));
     const isBad = made !== null && !Buffer.isBuffer(made);
     if (isBad) invalid.push({ line, column: null, ...made });
     texts.push(isBad || made === null ? NO_RECORD : jsonLine(made));
   }
-  return { text: Buffer.concat(texts), invalid };
+  return { text: Buffer.concat(texts), invalid, omitted };
 }
+
+/** Position of a record in its source. */
+const offsetOf = ({ records, from }: RecordLines, line: number, start: number): bigint =>
+  records?.[line]?.offset ?? from + BigInt(start);
 
 const NO_RECORD = Buffer.of(NEWLINE);
 
@@ -302,7 +315,7 @@ function rejections(
     const own = lines.records?.[line];
     const raw = own === undefined ? lines.bytes.subarray(start, end) : Buffer.from(own.value);
     const column = columns.find(({ name }) => name === found.column);
-    const offset = own?.offset ?? lines.from + BigInt(start);
+    const offset = offsetOf(lines, line, start);
     const of = judgedLines?.[line];
     const { reason, message } = describe(
       found,

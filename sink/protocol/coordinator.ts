@@ -6,7 +6,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { isMoraineError } from '../../errors/index.js';
-import type { ManifestFile, TableMetadata } from '../../iceberg/index.js';
+import { findSnapshot, type ManifestFile, type TableMetadata } from '../../iceberg/index.js';
 import {
   type AppendRequest,
   type CommitResult,
@@ -129,6 +129,15 @@ export class Coordinator {
   /** What the last batch has left to do in other tables, done or not. */
   get pending(): readonly PendingWork[] {
     return this.#state.pending;
+  }
+
+  /** Sequence number of the snapshot that has the last batch; null: there is none, or it is not known any more. */
+  get lastSequenceNumber(): bigint | null {
+    const { metadata } = this.#table;
+    const snapshotId = this.#state.lastBatch?.snapshotId;
+    if (snapshotId === undefined) return null;
+    const anchor = requireAnchors(this.#table, this.sink).find((each) => each.snapshotId === snapshotId);
+    return anchor?.sequenceNumber ?? findSnapshot(metadata, snapshotId)?.sequenceNumber ?? null;
   }
 
   /** Random; told apart from all other claims. */

@@ -5,6 +5,7 @@ import type { Table } from '../../tables/index.js';
 import { deleteStaged } from '../batches/stage-listed.js';
 import type { StagedBatch } from '../batches/staged-batch.js';
 import type { Coordinator } from '../protocol/coordinator.js';
+import type { BreakTies } from './break-ties.js';
 import { type UpsertDeletes, upsertDeletes } from './upsert-deletes.js';
 import type { UpsertOptions } from './upsert-options.js';
 
@@ -13,6 +14,8 @@ export interface CommitStagedOptions {
   readonly beforeSending?: () => Promise<void>;
   /** Whether somebody else has the batch, too, in a checkpoint. */
   readonly isShared?: boolean;
+  /** Rows of the batch may be older than rows of the table with the same order. */
+  readonly breakTies?: BreakTies;
 }
 
 /**
@@ -26,7 +29,7 @@ export async function commitStaged(
   coordinator: Coordinator,
   staged: StagedBatch,
   upsert: UpsertOptions | undefined,
-  { beforeSending, isShared = false }: CommitStagedOptions = {},
+  { beforeSending, isShared = false, breakTies }: CommitStagedOptions = {},
 ): Promise<{ readonly snapshotId: bigint; readonly lost: bigint }> {
   const [manifest] = staged.manifests;
   if (upsert === undefined || manifest === undefined)
@@ -34,7 +37,8 @@ export async function commitStaged(
   let last = null as UpsertDeletes | null;
   const deletesOn = async (base: Table) => {
     // Each attempt has names of its own: the files of one whose outcome was unknown are still there.
-    last = await upsertDeletes(engine, base, manifest, upsert, `${staged.id}-${randomUUID()}`);
+    const attemptId = `${staged.id}-${randomUUID()}`;
+    last = await upsertDeletes(engine, base, manifest, { ...upsert, breakTies }, attemptId);
     return last;
   };
   const snapshotId = await coordinator.commit({ ...staged, deletesOn }, beforeSending);

@@ -4,6 +4,7 @@ import { type FoundRows, foundRows, writeDeletes } from '../../deletes/index.js'
 import {
   type Connection,
   type Engine,
+  jsonOrNullSql,
   type Matching,
   plainValue,
   quoteIdentifier,
@@ -21,7 +22,7 @@ import {
   type PrimitiveValue,
 } from '../../iceberg/index.js';
 import type { Location } from '../../locations/index.js';
-import { fileToOpen, openFiles } from '../../scans/index.js';
+import { type FileToOpen, fileToOpen, openFiles } from '../../scans/index.js';
 import {
   type NewDeletes,
   type PlannedFile,
@@ -30,15 +31,22 @@ import {
   requireSpec,
   type Table,
 } from '../../tables/index.js';
+import { type BreakTies, loseTies } from './break-ties.js';
 import { stageReplacing } from './stage-replacing.js';
 import { type UpsertColumns, type UpsertOptions, upsertColumns } from './upsert-options.js';
 
 /** Deletes of a batch on one base. */
 export interface UpsertDeletes extends NewDeletes {
-  /** Rows of the batch that are below those that the table has. */
+  /** Rows of the batch that are below those that the table has, or lose a tie with them. */
   readonly lost: bigint;
   /** The batch's files, if others take their place. */
   readonly unlisted: readonly Location[];
+}
+
+/** How rows of a batch and of the table are compared. */
+export interface UpsertComparison extends UpsertOptions {
+  /** Absent: of equal ones the batch's row is the newer. */
+  readonly breakTies?: BreakTies | undefined;
 }
 
 /** Tables from this version on have row ids, which rows keep when they are replaced. */
@@ -46,7 +54,7 @@ const ROW_LINEAGE_VERSION = 3;
 
 /**
  * Finds, on one state of a table, the rows with the keys of a staged batch, in any partition, and writes deletes: of the table's rows where the batch's is not below them,
- * of the batch's otherwise. In a table with row lineage the batch's files are written anew if the table has any of its keys: with the row ids of the rows that they
+ * of the batch's otherwise, and where it loses a tie. In a table with row lineage the batch's files are written anew if the table has any of its keys: with the row ids of the rows that they
  * replace, and without the rows that are below. All of it holds for a commit on this state alone.
  * @param manifest lists the batch's files, which have one row for each key
  */
@@ -54,10 +62,11 @@ export async function upsertDeletes(
   engine: Engine,
   base: Table,
   manifest: ManifestFile,
-  options: UpsertOptions,
+  options: UpsertComparison,
   attemptId: string,
 ): Promise<UpsertDeletes> {
-  const columns = upsertColumns(currentSchema(base.metadata), options);
+  const { breakTies } = options;
+  const columns = { ...upsertColumns(currentSchema(base.metadata), options), judgesTies: breakTies !== undefined };
   const files = (await readManifestEntries(base.io, base.metadata, manifest)).map(({ dataFile }) => dataFile);
   const staged = plannedFiles(base, files);
   return await engine.withConnection(async (connection) => {
@@ -66,6 +75,7 @@ export async function upsertDeletes(
       const rows = await keyRows(connection, base, columns, staged);
       await connection.run(`CREATE TEMP TABLE ${names.staged} AS ${rows}`);
       const stored = await loadStored(connection, base, columns, names);
+      if (breakTies !== undefined) await loseTies(connection, names.stored, breakTies);
       const lost = await foundRows(connection, lostSql(names), files);
       const replaced = await foundRows(connection, replacedSql(names, lost.length > 0), stored);
       const rewrites = base.metadata.formatVersion >= ROW_LINEAGE_VERSION && lost.length + replaced.length > 0;
@@ -97,13 +107,14 @@ function plannedFiles({ metadata }: Table, files: readonly DataFile[]): readonly
 }
 
 /**
- * Makes the table of the stored rows with keys of the batch: file, position, row id, the row of the batch, `staged_file` and `staged_pos`, and whether that one is below.
+ * Makes the table of the stored rows with keys of the batch: file, position, row id, the sequence number `seq` of the snapshot that wrote them, the row of the batch,
+ * `staged_file`, `staged_pos` and `key`, and whether that one is below or tied.
  * @returns the files that `file` counts
  */
 async function loadStored(
   connection: Connection,
   base: Table,
-  columns: UpsertColumns,
+  columns: ComparedColumns,
   { staged, stored }: { readonly staged: string; readonly stored: string },
 ): Promise<readonly DataFile[]> {
   const [snapshot, schema] = [currentSnapshot(base.metadata), currentSchema(base.metadata)];
@@ -124,22 +135,34 @@ async function loadStored(
   return plan.files.map(({ file }) => file);
 }
 
-/** A statement that gives rows: file, position, row id, key `k0` and so on, order `o`. */
+interface ComparedColumns extends UpsertColumns {
+  readonly judgesTies: boolean;
+}
+
+/** A statement that gives rows: file, position, row id, sequence number `seq`, key `k0` and so on, order `o`. */
 async function keyRows(
   connection: Connection,
   base: Table,
-  columns: UpsertColumns,
+  columns: ComparedColumns,
   files: readonly PlannedFile[],
   matching?: Matching,
 ): Promise<string> {
   const schema = currentSchema(base.metadata);
-  const open = await openFiles(connection, base, files.map(fileToOpen));
+  const open = await openFiles(connection, base, files.map(withSequence));
   const read = new Set([...columns.key, columns.order].map(({ id }) => id));
-  const extras = { fileNumber: 'moraine_file', rowNumber: 'moraine_pos', rowId: 'moraine_id' };
+  const places = { fileNumber: 'moraine_file', rowNumber: 'moraine_pos', rowId: 'moraine_id' };
+  const extras = columns.judgesTies ? { ...places, sequenceNumber: 'moraine_seq' } : places;
   const wanted = matching === undefined ? {} : { matching };
   const rows = await readableScanSql(connection, { ...open, ...wanted, schema, columns: [...read], extras });
   const keys = columns.key.map(({ name }, index) => `${quoteIdentifier(name)} AS k${index}`);
-  return `SELECT moraine_file AS file, moraine_pos AS pos, moraine_id AS id, ${keys.join(', ')}, ${quoteIdentifier(columns.order.name)} AS o FROM ${rows}`;
+  return `SELECT moraine_file AS file, moraine_pos AS pos, moraine_id AS id, ${columns.judgesTies ? 'moraine_seq' : 'NULL::BIGINT'} AS seq, ${keys.join(', ')}, ${quoteIdentifier(columns.order.name)} AS o FROM ${rows}`;
+}
+
+/** Rows that do not say which snapshot wrote them have the sequence number of their file, below zero where a rewrite has only kept one that is high enough. */
+function withSequence(planned: PlannedFile): FileToOpen {
+  const { sequenceNumber, fileSequenceNumber } = planned;
+  const isRewritten = fileSequenceNumber !== undefined;
+  return { ...fileToOpen(planned), sequenceNumber: isRewritten ? -sequenceNumber : sequenceNumber };
 }
 
 /** Bounds of the batch's keys, column by column, by which files are left out; null: it has no rows. */
@@ -172,9 +195,12 @@ interface Names {
 /** Null is below all values; DuckDB has NaN above all others. */
 const IS_BELOW = 's.o IS NOT NULL AND (t.o IS NULL OR s.o > t.o)';
 
-function storedSql({ key }: UpsertColumns, stored: string, staged: string): string {
+function storedSql({ key, judgesTies }: ComparedColumns, stored: string, staged: string): string {
   const sameKey = key.map((_, index) => `s.k${index} = t.k${index}`).join(' AND ');
-  return `SELECT s.file, s.pos, s.id, t.file AS staged_file, t.pos AS staged_pos, ${IS_BELOW} AS below FROM ${stored} AS s, ${staged} AS t WHERE ${sameKey}`;
+  const ofTies = judgesTies
+    ? `, s.seq, s.o IS NOT DISTINCT FROM t.o AS tied, ${keyJsonSql(key, (_, index) => `t.k${index}`)} AS key`
+    : '';
+  return `SELECT s.file, s.pos, s.id, t.file AS staged_file, t.pos AS staged_pos, ${IS_BELOW} AS below${ofTies} FROM ${stored} AS s, ${staged} AS t WHERE ${sameKey}`;
 }
 
 const lostSql = ({ stored }: Names): string => `SELECT DISTINCT staged_file, staged_pos FROM ${stored} WHERE below`;
@@ -189,6 +215,12 @@ function replacedSql(names: Names, losesAny: boolean): string {
 function keptSql({ staged, stored }: Names): string {
   return `SELECT t.file, t.pos, min(s.id) AS id FROM ${staged} AS t LEFT JOIN ${stored} AS s ON t.file = s.staged_file AND t.pos = s.staged_pos
     GROUP BY t.file, t.pos HAVING NOT coalesce(bool_or(s.below), false)`;
+}
+
+/** SQL of a key as the text of a JSON array, by which it is known again when types were widened. */
+export function keyJsonSql(key: UpsertColumns['key'], columnOf: (field: NestedField, index: number) => string): string {
+  const values = key.map((field, index) => jsonOrNullSql(field.type, columnOf(field, index)));
+  return `'[' || ${values.join(" || ',' || ")} || ']'`;
 }
 
 /** Of records in the order in which they were read, numbered by `rowid`, the one of each key that stays. */

@@ -37,7 +37,7 @@ test('a dead letter has the record, its place, its reason, its schema and an id 
   expect([rows, rejected.length]).toEqual([2n, 2]);
   const { metadata } = await world.load();
   const columns =
-    '"table", table_uuid, sink, source, position, reason, message, raw::VARCHAR, schema_id, replayed_at, id, epoch_ms(rejected_at)';
+    '"table", table_uuid, sink, source, position, reason, message, raw::VARCHAR, schema_id, replayed_at, id, epoch_ms(rejected_at), base_sequence, replayed_sequence, replayed_key';
   const [first = [], second = []] = await world.rowsOf(DEAD, columns);
   const common = ['ns.t', metadata.tableUuid, 's'];
   expect(first.slice(0, 10)).toEqual([...common, 'p', 11n, 'NEGATIVE', '-2', '-2', 0, null]);
@@ -45,6 +45,8 @@ test('a dead letter has the record, its place, its reason, its schema and an id 
   const place = `["${metadata.tableUuid}","s","p","11"]\n-2`;
   expect(first[10]).toBe(createHash('sha256').update(place).digest('hex').slice(0, 32));
   expect(Number(first[11])).toBeGreaterThanOrEqual(before);
+  // The claim is the first snapshot.
+  expect(first.slice(12)).toEqual([1n, null, null]);
   const leases = async () => leasesOf((await loadTable(world.catalog, world.fixture.io, DEAD)).metadata);
   expect((await leases()).map(({ kind }) => kind)).toEqual(['sink']);
   await sink.close();

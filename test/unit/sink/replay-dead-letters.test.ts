@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Engine } from '../../../engine/index.js';
 import { MoraineError } from '../../../errors/index.js';
+import { placedSql } from '../../../sink/dead-letters/letter-places.js';
 import { type ReplayedBatch, type ReplayRequest, replayDeadLetters, type SinkRecords } from '../../../sink/index.js';
 import { rejectionCode } from '../../support/error-code.js';
 import { type CommitFault, listed, openSinkEngine, SinkWorld } from '../../support/sink-world.js';
@@ -70,6 +71,37 @@ const marked = async (lab: SinkWorld): Promise<readonly string[]> =>
   (await lab.rowsOf(DEAD, "raw::VARCHAR || CASE WHEN replayed_at IS NULL THEN '' ELSE ' replayed' END")).map(String);
 const ALL = [1, 2, 3, 10, 11, 12, 13, 14, 15];
 const dies: CommitFault = () => Promise.reject(new MoraineError('STORAGE_UNAVAILABLE', 'down'));
+
+test('records of one source are replayed by position whatever clocks said, those of several as they were left out', async () => {
+  const letters = [
+    ['a5', 's', 'a', 5, 30],
+    ['a6', 's', 'a', 6, 10],
+    ['a4', 's', 'a', 4, 3],
+    ['b1', 's', 'b', 1, 20],
+    ['other', 't', 'a', 7, 25],
+    ['early', 's', null, null, 5],
+    ['late', 's', null, null, 40],
+    // Read again after a rollback.
+    ['a5', 's', 'a', 5, 50],
+  ] as const;
+  const texts = letters.map(([id, sink, source, position, at]) => {
+    const place = source === null ? 'NULL::VARCHAR, NULL::BIGINT' : `'${source}', ${position}::BIGINT`;
+    return `('${id}', '${sink}', ${place}, make_timestamptz(${at}))`;
+  });
+  const rows = `(VALUES ${texts.join(', ')}) AS v("id", "sink", "source", "position", "rejected_at")`;
+  const found = await engine.withConnection((connection) =>
+    connection.rows(`SELECT id, n, times FROM (${placedSql(rows, "id <> 'none'", ['count(*) AS times'])}) ORDER BY n`),
+  );
+  expect(found).toEqual([
+    ['a4', 0n, 1n],
+    ['early', 1n, 1n],
+    ['b1', 2n, 1n],
+    ['other', 3n, 1n],
+    ['a5', 4n, 2n],
+    ['a6', 5n, 1n],
+    ['late', 6n, 1n],
+  ]);
+});
 
 test('those that fit become rows in whole batches and are marked; others stay', async () => {
   const lab = await world();

@@ -1,15 +1,15 @@
 /** A sink that upserts: one row of each key, the highest by the order, whatever others do to the table meanwhile. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Engine, readableScanSql } from '../../../engine/index.js';
-import { currentSchema, currentSnapshot, type JsonValue, parseSchema } from '../../../iceberg/index.js';
-import { fileToOpen, openFiles } from '../../../scans/index.js';
-import { jsonRecords, replayDeadLetters, type SinkOptions, type SinkSnapshot } from '../../../sink/index.js';
+import type { Engine } from '../../../engine/index.js';
+import { currentSchema, currentSnapshot } from '../../../iceberg/index.js';
+import type { SinkSnapshot } from '../../../sink/index.js';
 import { stageRows } from '../../../staging/index.js';
-import { commitAppend, commitOverwrite, planFiles } from '../../../tables/index.js';
+import { commitOverwrite, planFiles } from '../../../tables/index.js';
 import { rejectionCode } from '../../support/error-code.js';
 import { runs, timeLimit } from '../../support/property-runs.js';
-import { openSinkEngine, SinkWorld } from '../../support/sink-world.js';
+import { openSinkEngine } from '../../support/sink-world.js';
+import { append, json, openUpsert, type Row, rowsOf, upsertWorld } from '../../support/upsert-lab.js';
 
 let engine: Engine;
 let close: () => Promise<void>;
@@ -18,62 +18,10 @@ beforeAll(async () => {
 });
 afterAll(() => close());
 
-type Row = readonly [key: string, part: number, at: number | null, v: string];
-
-const FIELDS: readonly JsonValue[] = [
-  { id: 7, name: 'v', required: false, type: 'string' },
-  { id: 2, name: 'key', required: true, type: 'string' },
-  { id: 9, name: 'at', required: false, type: 'double' },
-  { id: 4, name: 'part', required: true, type: 'int' },
-];
-const IDENTIFIER = { namespace: ['ns'], name: 't' };
-const UPSERT = { key: ['key'], order: 'at' };
-
-async function world(formatVersion: 2 | 3 = 2): Promise<SinkWorld> {
-  const schema = parseSchema({ type: 'struct', 'schema-id': 0, fields: FIELDS });
-  const part = schema.fields.find(({ name }) => name === 'part')?.id ?? 0;
-  const fields = [{ sourceId: part, fieldId: 1000, name: 'part', transform: { kind: 'identity' } as const }];
-  return await SinkWorld.open(engine, { schema, partitionSpec: { specId: 0, fields }, formatVersion });
-}
-
-const open = (lab: SinkWorld, options: Partial<SinkOptions> = {}) => lab.sink({ upsert: UPSERT, ...options });
-
-function json(...rows: readonly Row[]) {
-  const bytes = Buffer.from(rows.map(([key, part, at, v]) => `${JSON.stringify({ key, part, at, v })}\n`).join(''));
-  return jsonRecords(
-    { bytes, count: rows.length, source: 'a', partition: undefined, from: 0n },
-    { badRecords: 'drop' },
-  );
-}
-
-/** Live rows, sorted. */
-async function rowsOf(lab: SinkWorld): Promise<readonly Row[]> {
-  const table = await lab.load();
-  const [snapshot, schema] = [currentSnapshot(table.metadata), currentSchema(table.metadata)];
-  const { files } = await planFiles(table, { snapshot, schema, appliesDeletes: true });
-  if (files.length === 0) return [];
-  return await engine.withConnection(async (connection) => {
-    const scan = await openFiles(connection, table, files.map(fileToOpen));
-    const sql = await readableScanSql(connection, { ...scan, schema });
-    return (await connection.rows(`SELECT "key", "part", "at", "v" FROM ${sql} ORDER BY ALL`)) as unknown as Row[];
-  });
-}
-
-async function append(lab: SinkWorld, ...rows: readonly Row[]): Promise<void> {
-  const table = await lab.load();
-  const values = rows
-    .map(([key, part, at, v]) => `('${v}', '${key}', ${at ?? 'NULL'}::DOUBLE, ${part}::INTEGER)`)
-    .join(', ');
-  const files = await engine.withConnection((connection) =>
-    stageRows(connection, table, { select: `SELECT * FROM (VALUES ${values})`, namePrefix: `x-${Math.random()}` }),
-  );
-  await commitAppend(table, { files });
-}
-
 describe.each([2, 3] as const)('in a table of version %d', (version) => {
   test('one row of each key stays: of the batch, and of the table in any partition', async () => {
-    const lab = await world(version);
-    const sink = await open(lab);
+    const lab = await upsertWorld(engine, version);
+    const sink = await openUpsert(lab);
     await sink.writer(0).writeBatch(json(['a', 1, 5, 'a5'], ['b', 1, 1, 'b1'], ['a', 2, 4, 'a4']));
     await sink.writer(0).writeBatch(json(['b', 2, 1, 'b1 again'], ['c', 1, null, 'c']));
     const first = await sink.flush();
@@ -102,9 +50,9 @@ describe.each([2, 3] as const)('in a table of version %d', (version) => {
   });
 
   test('what others append, rewrite and delete between the look-up and the commit is looked up again', async () => {
-    const lab = await world(version);
+    const lab = await upsertWorld(engine, version);
     await append(lab, ['a', 1, 1, 'a1'], ['b', 1, 1, 'b1'], ['c', 2, 9, 'c9']);
-    const sink = await open(lab);
+    const sink = await openUpsert(lab);
     await sink.writer(0).writeBatch(json(['a', 1, 2, 'a2'], ['b', 1, 2, 'b2'], ['c', 1, 2, 'c2'], ['d', 1, 1, 'd1']));
     let attempts = 0;
     lab.faults.push(async (commit) => {
@@ -123,7 +71,8 @@ describe.each([2, 3] as const)('in a table of version %d', (version) => {
       const old = files.filter(({ file }) =>
         ['a1', 'c9'].some((v) => Buffer.from(file.lowerBounds?.get(1) ?? []).toString() === v),
       );
-      const select = "SELECT * FROM (VALUES ('b1', 'b', 1::DOUBLE, 1::INTEGER), ('a1', 'a', 1::DOUBLE, 1::INTEGER))";
+      const select =
+        "SELECT *, NULL::BOOLEAN FROM (VALUES ('b1', 'b', 1::DOUBLE, 1::INTEGER), ('a1', 'a', 1::DOUBLE, 1::INTEGER))";
       const written = await engine.withConnection((connection) =>
         stageRows(connection, table, { select, namePrefix: 'compacted' }),
       );
@@ -142,45 +91,18 @@ describe.each([2, 3] as const)('in a table of version %d', (version) => {
 });
 
 test('a checkpoint of an upsert is compared with the table as it is when it is committed', async () => {
-  const lab = await world();
-  const sink = await open(lab);
+  const lab = await upsertWorld(engine);
+  const sink = await openUpsert(lab);
   await sink.writer(0).writeBatch(json(['a', 1, 1, 'a1'], ['b', 1, 1, 'b1']));
   const state = JSON.parse(JSON.stringify(await sink.snapshot())) as SinkSnapshot;
   await append(lab, ['a', 2, 7, 'a7'], ['b', 2, 0, 'b0']);
-  const next = await open(lab);
-  for (let time = 0; time < 2; time++) await (await open(lab)).restore(state);
+  const next = await openUpsert(lab);
+  for (let time = 0; time < 2; time++) await (await openUpsert(lab)).restore(state);
   expect(await rowsOf(lab)).toEqual([
     ['a', 2, 7, 'a7'],
     ['b', 1, 1, 'b1'],
   ]);
   expect(await rejectionCode(next.flush().then(() => next.restore(state)))).toBe('SINK_FENCED');
-});
-
-test('a dead letter that is replayed never beats a newer row', async () => {
-  const lab = await world();
-  const deadLetters = { namespace: ['ns'], name: 'dead' };
-  const sink = await open(lab, { deadLetters });
-  const text = `${JSON.stringify({ key: 'a', part: 1, at: 1, v: 'a1', x: 1 })}\n${JSON.stringify({ key: 'b', part: 1, at: 9, v: 'b9', x: 1 })}\n`;
-  const bad = { bytes: Buffer.from(text), count: 2, source: 'a', partition: undefined, from: 0n };
-  await sink.writer(0).writeBatch(jsonRecords(bad, { badRecords: 'drop' }));
-  await sink.writer(0).writeBatch(json(['a', 2, 5, 'a5'], ['b', 2, 5, 'b5']));
-  await sink.close();
-  const records = (letters: readonly Uint8Array[]) => {
-    const bytes = Buffer.concat(letters.map((letter) => Buffer.concat([letter, Buffer.of(0x0a)])));
-    const lines = { bytes, count: letters.length, source: 'd', partition: 'd', from: 0n };
-    return jsonRecords(lines, { badRecords: 'drop', extraFields: 'ignore' });
-  };
-  const { catalog, fixture } = lab;
-  const batches: unknown[] = [];
-  const onBatch = ({ rows, superseded }: { rows: bigint; superseded: bigint }) => batches.push([rows, superseded]);
-  const request = { deadLetters, table: IDENTIFIER, records, upsert: UPSERT, onBatch };
-  await replayDeadLetters({ catalog, io: fixture.io, engine }, request);
-  await replayDeadLetters({ catalog, io: fixture.io, engine }, request);
-  expect(batches).toEqual([[1n, 1n]]);
-  expect(await rowsOf(lab)).toEqual([
-    ['a', 2, 5, 'a5'],
-    ['b', 1, 9, 'b9'],
-  ]);
 });
 
 test.each([
@@ -191,7 +113,7 @@ test.each([
   ['a key twice', { key: ['key', 'key'], order: 'at' }, 'INVALID_ARGUMENT'],
   ['no such order', { key: ['key'], order: 'no' }, 'COLUMN_NOT_FOUND'],
 ])('%s is refused when the sink is opened', async (_, upsert, code) => {
-  const lab = await world();
+  const lab = await upsertWorld(engine);
   expect(await rejectionCode(lab.sink({ upsert }))).toBe(code);
 });
 
@@ -206,14 +128,14 @@ test('random batches, foreign rows and restarts leave what a map leaves', { time
       fc.array(step, { minLength: 1, maxLength: 8 }),
       fc.constantFrom(2 as const, 3 as const),
       async (steps, version) => {
-        const lab = await world(version);
-        let sink = await open(lab);
+        const lab = await upsertWorld(engine, version);
+        let sink = await openUpsert(lab);
         const expected = new Map<string, Row>();
         let number = 0;
         for (const each of steps) {
           if (each === 'reopen') {
             await sink.close();
-            sink = await open(lab);
+            sink = await openUpsert(lab);
             continue;
           }
           const rows = each.batch.map(([key, part, at]): Row => [key, part, at, `v${(number += 1)}`]);
