@@ -151,20 +151,17 @@ function writeValidity(vector: RawVector, data: Data, start: number, count: numb
   duckdb.copy_data_to_vector_validity(vector, 0, bits.buffer, 0, bits.byteLength);
 }
 
-/** Values of a fixed width that DuckDB stores the same way. */
+/** Values of a fixed width that DuckDB stores the same way. Of a column that is shorter than others the nulls at its end have no bytes. */
 function fixed(type: DuckDBType, widthBytes: number, iceberg: IcebergType): ColumnPlan {
   return {
     type,
     iceberg,
     write: (vector, data, start, count) => {
       const values = data.values as ArrayBufferView;
-      duckdb.copy_data_to_vector(
-        vector,
-        0,
-        values.buffer as ArrayBuffer,
-        values.byteOffset + start * widthBytes,
-        count * widthBytes,
-      );
+      const first = start * widthBytes;
+      const length = Math.min(count * widthBytes, values.byteLength - first);
+      if (length <= 0) return;
+      duckdb.copy_data_to_vector(vector, 0, values.buffer as ArrayBuffer, values.byteOffset + first, length);
     },
   };
 }
@@ -212,7 +209,7 @@ const utf8 =
   (data, start, count) => {
     const offsets = data.valueOffsets as Int32Array | BigInt64Array;
     const values = data.values as Uint8Array;
-    const areTexts = isUtf8(values.subarray(Number(offsets[start]), Number(offsets[start + count])));
+    const areTexts = isUtf8(values.subarray(placeAt(offsets, start), placeAt(offsets, start + count)));
     return (bytes) => {
       // Texts one after the other are each a text if none begins within a character.
       const isText = areTexts ? ((bytes[0] ?? 0) & CONTINUATION_MASK) !== CONTINUATION : isUtf8(bytes);
@@ -381,7 +378,11 @@ const known = (type: IcebergType): IcebergType => (type.kind === 'unknown' ? { k
 /** The place of a row's first element among those of a batch. The place after the last row is the end of all elements. */
 type Offsets = (data: Data) => (row: number) => number;
 
-const variableOffsets: Offsets = (data) => (row) => Number((data.valueOffsets as Int32Array)[row]);
+const variableOffsets: Offsets = (data) => (row) => placeAt(data.valueOffsets as Int32Array | BigInt64Array, row);
+
+/** Rows that a column has beyond its offsets are null, and have nothing. */
+const placeAt = (offsets: Int32Array | BigInt64Array, row: number): number =>
+  Number(offsets[Math.min(row, offsets.length - 1)] ?? 0);
 const everyFixed =
   (size: number): Offsets =>
   () =>

@@ -192,6 +192,29 @@ test('many vectors of rows, slices and single record batches are one batch of th
   );
 });
 
+test('a column that is shorter than the others is null beyond its end', async () => {
+  const short = {
+    id: vectorFromArray([1n, 2n], new Int64()),
+    text: vectorFromArray(['a', 'grüße, lang genug'], new Utf8()),
+    ok: vectorFromArray([true, false]),
+    day: vectorFromArray([new Date('2026-01-01'), null]),
+    bin: vectorFromArray([Uint8Array.of(0, 255), new Uint8Array(20)], new Binary()),
+    dict: vectorFromArray(['a', 'b'], new Dictionary(new Utf8(), new Int32())),
+  };
+  const n = vectorFromArray(Array.from({ length: 5000 }, (_, index) => index));
+  const types = { n: 'double', id: 'long', text: 'string', ok: 'boolean', day: 'date', bin: 'binary', dict: 'string' };
+  const { write, rows } = await world(schemaOf(types));
+  expect((await write(new Table({ n, ...short }))).rows).toBe(5000n);
+  const read = await rows();
+  expect(read.slice(0, 2)).toEqual([
+    ['0.0', '1', 'a', 'true', '2026-01-01', '\\x00\\xFF', 'a'],
+    ['1.0', '2', 'grüße, lang genug', 'false', null, '\\x00'.repeat(20), 'b'],
+  ]);
+  expect(new Set(read.slice(2).map(([, ...others]) => JSON.stringify(others)))).toEqual(
+    new Set([JSON.stringify(Array.from({ length: 6 }, () => null))]),
+  );
+});
+
 test('the bytes of records are those of their buffers', () => {
   const ids = new Table({ id: vectorFromArray(BigInt64Array.from({ length: 1000 }, () => 1n)) });
   expect(arrowRecords(ids)).toMatchObject({ count: 1000, bytes: 8000 });
