@@ -65,6 +65,7 @@ export { knownRelation, type TypedRelation, typedRelation } from './sql/relation
 export { columnAlias, quoteIdentifier, quoteLiteral } from './sql/sql-text.js';
 export { sqlLiteral, sqlType } from './sql/sql-type.js';
 export { transformSql } from './sql/transform-sql.js';
+export { writeTemporaryFile } from './temporary-file.js';
 export {
   type ParquetWrite,
   type UnwritableColumn,

@@ -84,6 +84,7 @@ export class IcebergSink {
   #flushing: Promise<SinkCommit> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #failure: MoraineError | undefined;
+  #blockedBy: MoraineError | undefined;
   #isClosed = false;
   /** What was committed and not told yet. */
   readonly #untold: SinkCommit[] = [];
@@ -138,6 +139,11 @@ export class IcebergSink {
   /** What has ended the sink, if anything has: sources that wait for records would not hear of it otherwise. */
   get failure(): MoraineError | undefined {
     return this.#failure;
+  }
+
+  /** What the last commit failed with, if it may come right: it is tried again when the interval has passed, or with the next call. Undefined once it has. */
+  get blockedBy(): MoraineError | undefined {
+    return this.#blockedBy;
   }
 
   /** What it has done since it was opened, and what waits in it. */
@@ -471,6 +477,7 @@ export class IcebergSink {
       this.#untold.push({ ...commit, positions: this.positions });
     }
     await this.#finish(told);
+    this.#blockedBy = undefined;
     return {
       snapshotId: told.at(-1)?.snapshotId ?? null,
       rows: told.reduce((sum, { rows }) => sum + rows, 0n),
@@ -537,7 +544,11 @@ export class IcebergSink {
 
   /** Whatever the error table calls final ends the sink; files that nobody can come to commit go. */
   async #endAfter(error: unknown): Promise<void> {
-    if (!isMoraineError(error) || ERROR_TABLE[error.code].retryable) return;
+    if (!isMoraineError(error)) return;
+    if (ERROR_TABLE[error.code].retryable) {
+      this.#blockedBy = error;
+      return;
+    }
     this.#failure = error;
     clearTimeout(this.#timer);
     for (const { parts, staged: whole, isShared } of this.#held()) {

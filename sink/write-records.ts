@@ -13,6 +13,37 @@ export interface WriteOptions {
   readonly onNotice?: ((text: string) => void) | undefined;
 }
 
+/** What keeps a sink from committing is told again after so long. */
+const TELL_AGAIN_MS = 60_000;
+
+/** Looks at the commits that a sink makes by itself, behind those who write to it. */
+export class CommitWatch {
+  readonly #sink: Pick<IcebergSink, 'failure' | 'blockedBy'>;
+  readonly #options: WriteOptions;
+  #told: { readonly code: string; readonly atMs: number } | undefined;
+
+  constructor(sink: Pick<IcebergSink, 'failure' | 'blockedBy'>, options: WriteOptions) {
+    [this.#sink, this.#options] = [sink, options];
+  }
+
+  /** Tells what keeps the sink from committing. @throws MoraineError what has ended it; without `retries` also what may come right */
+  look(): void {
+    const { failure, blockedBy } = this.#sink;
+    if (failure !== undefined) throw failure;
+    if (blockedBy === undefined) {
+      this.#told = undefined;
+      return;
+    }
+    if (this.#options.retries === false) throw blockedBy;
+    const { message, code } = blockedBy;
+    const nowMs = performance.now();
+    // Messages name files, which have other names in each attempt.
+    if (this.#told?.code === code && nowMs - this.#told.atMs < TELL_AGAIN_MS) return;
+    this.#told = { code, atMs: nowMs };
+    this.#options.onNotice?.(`${message} [${code}] It is tried again when the batch interval has passed.`);
+  }
+}
+
 const [FIRST_RETRY_MS, LAST_RETRY_MS] = [1_000, 60_000];
 
 /** @param onWait called before each wait. @throws MoraineError what has ended the sink; without `retries` also what may come right */

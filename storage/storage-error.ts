@@ -6,6 +6,7 @@ import { printableLocation } from '../locations/index.js';
 const CODES = new Map<string, { readonly code: ErrorCode; readonly reason: string }>([
   ['ENOENT', { code: 'FILE_NOT_FOUND', reason: 'it does not exist' }],
   ['mkdir ENOENT', { code: 'STORAGE_UNAVAILABLE', reason: 'its file system makes no folders there' }],
+  ['mkdir EEXIST', { code: 'STORAGE_UNAVAILABLE', reason: 'a file is in the place of a folder' }],
   ['ENOTDIR', { code: 'FILE_NOT_FOUND', reason: 'a part of its path is not a folder' }],
   ['EISDIR', { code: 'FILE_NOT_FOUND', reason: 'it is a folder' }],
   ['EEXIST', { code: 'FILE_ALREADY_EXISTS', reason: 'it exists already' }],

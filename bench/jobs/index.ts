@@ -24,6 +24,7 @@ import { sink } from './sink.js';
 import { sinkHour } from './sink-hour.js';
 import { sinkKafkaJob } from './sink-kafka.js';
 import { sinkRecords } from './sink-records.js';
+import { sinkServing } from './sink-serving.js';
 import { sinkUpsert } from './sink-upsert.js';
 import { storeMaterialize, storePlan, storeRead } from './store.js';
 import { storeCommit } from './store-commit.js';
@@ -58,6 +59,7 @@ export const JOBS: readonly BenchJob[] = [
   sinkHour,
   sinkRecords,
   sinkKafkaJob,
+  sinkServing,
   sinkUpsert,
   storePlan,
   storeRead,

@@ -1,9 +1,10 @@
 /** Records of a stream judged: most are rows by their text alone and are read when they are written; the others are looked at one by one before. */
 import { randomUUID } from 'node:crypto';
-import { rm, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Connection } from '../connection.js';
 import { quoteIdentifier } from '../sql/sql-text.js';
+import { writeTemporaryFile } from '../temporary-file.js';
 import { type BadRecord, goodRowsSql, loadJsonRecords, type RecordOptions } from './json-records.js';
 import { type OtherLine, plainRecords } from './plain-records.js';
 import { strictLines } from './strict-json.js';
@@ -21,6 +22,7 @@ export interface JudgedRecords {
 /**
  * Judges lines of JSON by the rules of {@link loadJsonRecords}; what only the query engine takes for JSON is malformed.
  * @param text UTF-8
+ * @throws as {@link loadJsonRecords}; STORAGE_UNAVAILABLE for a temporary folder that is full or cannot be written
  */
 export async function judgeRecords(
   connection: Connection,
@@ -40,7 +42,7 @@ export async function judgeRecords(
       const { rows, bad } = await judge(connection, text, pathOf('others'), table, options);
       return { sql: named(`(${goodRowsSql(table, options.columns)})`, options), rows, bad, close };
     }
-    await writeFile(pathOf('plain'), plain.text);
+    await writeTemporaryFile(pathOf('plain'), plain.text);
     const relation = plain.relation(pathOf('plain'));
     const [others, count] = [plain.otherLines, BigInt(plain.count)];
     if (others.length === 0) return { sql: named(relation, options), rows: count, bad: [], close };
@@ -61,7 +63,7 @@ export async function judgeRecords(
 async function judge(connection: Connection, text: Buffer, path: string, table: string, options: RecordOptions) {
   const strict = strictLines(text);
   try {
-    await writeFile(path, strict.text);
+    await writeTemporaryFile(path, strict.text);
     const { rows, bad } = await loadJsonRecords(connection, path, table, options);
     const lenient = strict.lenient.map((line): BadRecord => ({ line, problem: 'MALFORMED_JSON', column: null }));
     return { rows, bad: lenient.length === 0 ? bad : [...bad, ...lenient].sort((a, b) => a.line - b.line) };

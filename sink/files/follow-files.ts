@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { IcebergSink } from '../iceberg-sink.js';
 import { ProgressPace } from '../progress-pace.js';
 import type { SinkMetrics } from '../sink-metrics.js';
-import { type WriteOptions, writeRecords } from '../write-records.js';
+import { CommitWatch, type WriteOptions, writeRecords } from '../write-records.js';
 import { FollowedPath } from './followed-path.js';
 import type { FilePiece, Following } from './growing-file.js';
 import { jsonRecords, type RecordMapping } from './json-records.js';
@@ -33,11 +33,13 @@ export class FollowedFiles {
   readonly #sink: IcebergSink;
   readonly #options: FollowOptions;
   readonly #paths: readonly FollowedPath[];
+  readonly #watch: CommitWatch;
   readonly #pace = new ProgressPace();
 
   constructor(sink: IcebergSink, paths: readonly string[], maxLines: number, options: FollowOptions) {
     this.#sink = sink;
     this.#options = options;
+    this.#watch = new CommitWatch(sink, options);
     const known = { positions: new Map(sink.positions), marks: new Map(sink.marks) };
     const onNotice = (text: string) => options.onNotice?.(text);
     const following: Following = { known, read: new Map(), maxLines, quietMs: QUIET_MS, onNotice };
@@ -60,7 +62,7 @@ export class FollowedFiles {
         }
         if (this.#isEnded()) break;
       }
-      if (this.#sink.failure !== undefined) throw this.#sink.failure;
+      this.#watch.look();
       this.#tell();
       if (this.#options.until === 'ends' && !this.#isEnded()) return true;
       await this.#pause(POLL_MS);

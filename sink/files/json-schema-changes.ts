@@ -1,8 +1,8 @@
 /** What a table's schema would have to become for JSON records that are no rows. */
 import { randomUUID } from 'node:crypto';
-import { rm, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Connection, type RecordColumn, readInput } from '../../engine/index.js';
+import { type Connection, type RecordColumn, readInput, writeTemporaryFile } from '../../engine/index.js';
 import { isMoraineError } from '../../errors/index.js';
 import { canPromote, type IcebergType, type SchemaChange } from '../../iceberg/index.js';
 import { canBeColumns, jsonTextOf, objectOf, valueAt } from './json-value.js';
@@ -122,7 +122,7 @@ async function columnsOf(
 ): Promise<readonly SchemaChange[] | null> {
   const path = join(connection.tempDirectory, `sink-${randomUUID()}.jsonl`);
   try {
-    await writeFile(path, objects.map((object) => `${object}\n`).join(''));
+    await writeTemporaryFile(path, objects.map((object) => `${object}\n`).join(''));
     const { schema } = await readInput(connection, path, { format: 'jsonl' });
     // Of names that differ by letter case only one is a column.
     const taken = new Set(columns.flatMap(({ name, path }) => [name, ...(path?.slice(0, 1) ?? [])]).map(lowerCase));

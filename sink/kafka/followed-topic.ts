@@ -4,7 +4,7 @@ import { jsonRecords, type RecordMapping, recordLines } from '../files/json-reco
 import type { IcebergSink } from '../iceberg-sink.js';
 import { ProgressPace } from '../progress-pace.js';
 import type { SinkMetrics } from '../sink-metrics.js';
-import { type WriteOptions, writeRecords } from '../write-records.js';
+import { CommitWatch, type WriteOptions, writeRecords } from '../write-records.js';
 import { GroupOffsets } from './group-offsets.js';
 import type { KafkaAccess } from './kafka-access.js';
 import {
@@ -98,6 +98,7 @@ export class FollowedTopic {
   async read(): Promise<boolean> {
     const { batchSize, until, signal } = this.#options;
     const { reader } = this.#parts;
+    const watch = new CommitWatch(this.sink, this.#options);
     this.#tell();
     try {
       for await (const answers of reader.read(kafkaPositions(this.sink), until === 'ends')) {
@@ -106,7 +107,7 @@ export class FollowedTopic {
             await this.#write(piece);
             this.#tell();
           }
-        if (this.sink.failure !== undefined) throw this.sink.failure;
+        watch.look();
         this.#tell();
       }
     } catch (error) {

@@ -5,6 +5,7 @@
 //   MORAINE_KILL_AT         the number of the access; the first is 1
 //   MORAINE_ACCESS_BEGIN    a file; accesses before it exists do not count: those of the worker's start
 //   MORAINE_FAULT_MARKER    a file that is created when the process dies; if it exists, the process lives
+//   MORAINE_FAULT_SIGNAL    another signal than SIGKILL: SIGSTOP stops the process there
 //   MORAINE_ACCESS_COUNT    a file that gets the number of accesses when the process ends
 
 import fs from 'node:fs';
@@ -19,6 +20,7 @@ const {
   MORAINE_KILL_AT: killAt,
   MORAINE_ACCESS_BEGIN: begin,
   MORAINE_FAULT_MARKER: marker,
+  MORAINE_FAULT_SIGNAL: signal = 'SIGKILL',
   MORAINE_ACCESS_COUNT: countFile,
 } = process.env;
 let accesses = 0;
@@ -30,7 +32,7 @@ function reach() {
   accesses += 1;
   if (accesses !== Number(killAt) || (marker !== undefined && fs.existsSync(marker))) return;
   if (marker !== undefined) fs.closeSync(fs.openSync(marker, 'wx'));
-  process.kill(process.pid, 'SIGKILL');
+  process.kill(process.pid, signal);
 }
 
 /** Accesses of a project whose files and catalog are on this machine. */

@@ -17,7 +17,8 @@ import { seed as askedSeed, numberIn } from './environment.js';
 import { projectRoot } from './paths.js';
 import { temporaryFolder } from './temp-folder.js';
 
-const PRELOAD = pathToFileURL(join(projectRoot, 'test/support/kill-at-access.mjs')).href;
+/** Loaded into a process with `--import`; its head says how it is told when. */
+export const KILL_AT_ACCESS = pathToFileURL(join(projectRoot, 'test/support/kill-at-access.mjs')).href;
 export const SINK_KILLS = numberIn('MORAINE_SINK_KILLS', /^[1-9]\d{0,4}$/) ?? 20;
 export const KILLED_TABLE = 'iot.uplinks';
 const BATCH = 50;
@@ -126,7 +127,7 @@ export async function killRuns({ folder, isLocal, args, kills, random, offer, be
   const run = async (killAt: number): Promise<void> => {
     rmSync(marker, { force: true });
     const env = {
-      ...{ NODE_OPTIONS: `--import ${PRELOAD}`, MORAINE_FAULT_MARKER: marker },
+      ...{ NODE_OPTIONS: `--import ${KILL_AT_ACCESS}`, MORAINE_FAULT_MARKER: marker },
       MORAINE_ACCESS_ROOT: isLocal ? folder : undefined,
       ...(killAt === 0 ? { MORAINE_ACCESS_COUNT: count } : { MORAINE_KILL_AT: `${killAt}` }),
     };

@@ -99,6 +99,22 @@ test('links are neither followed nor listed', async () => {
   expect([files.map(({ location }) => location), next]).toEqual([[`${root}/p/a`], null]);
 });
 
+test('a file in the place of a folder is storage that cannot be written, and is named', async () => {
+  const { base, root, io } = setup();
+  writeFileSync(join(root, 'data'), 'x');
+  const inPlace = (what: string) => ({
+    code: 'STORAGE_UNAVAILABLE',
+    message: `Cannot ${what}: a file is in the place of a folder.`,
+  });
+  await expect(io.prepareFolder(`${root}/data`)).rejects.toMatchObject(inPlace(`create the folder "${root}/data"`));
+  writeFileSync(join(base, 'warehouse'), 'x');
+  const warehouse = new LocalFileIO({ roots: [join(base, 'warehouse')], createRoots: true });
+  await expect(warehouse.create(`${base}/warehouse/t/f`, bytes('y'))).rejects.toMatchObject(
+    inPlace(`open the storage root "${base}/warehouse"`),
+  );
+  expect([readFileSync(join(root, 'data'), 'utf8'), readFileSync(join(base, 'warehouse'), 'utf8')]).toEqual(['x', 'x']);
+});
+
 test('of a link the link is deleted, and its target stays', async () => {
   const { root, io } = setup();
   writeFileSync(join(root, 'target'), 'x');
