@@ -179,6 +179,15 @@ def remote(url, entities, features=(), service=None, fullFeatureNames=False, wit
     }
 
 
+def remote_materialize(url, end, start=None, views=None, cert="", **options):
+    """Feast's client asks a feature server for a run of a window, or an incremental one where there is no start; without `views` of all of them."""
+    client = client_of(url, cert)
+    if start is None:
+        client.materialize_incremental(moment(end), views, **options)
+    else:
+        client.materialize(moment(start), moment(end), views, **options)
+
+
 def moment(text):
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
 
@@ -220,7 +229,8 @@ def attempt(question):
 
 QUESTIONS = {
     "define": define, "define_iceberg": define_iceberg, "historical": historical, "save": save,
-    "materialize": materialize, "online": online, "remote": remote, "write": write,
+    "materialize": materialize, "online": online, "remote": remote,
+    "remote_materialize": remote_materialize, "write": write,
 }
 for line in sys.stdin:
     asked = json.loads(line)
