@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { rename } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isMoraineError } from '../../../errors/index.js';
 import { compactDirect } from '../../../maintenance/index.js';
 import { materializeDirect } from '../../../materialization/index.js';
 import { type OnlineDeps, OnlineReader, type OnlineRequest } from '../../../online/index.js';
@@ -410,4 +411,91 @@ it('32 readers of two views see no older value than they ask for, each view at o
   await Promise.all([write(), ...Array.from({ length: 32 }, (_, number) => read(number))]);
   expect(reads).toBeGreaterThan(100);
   for (const [snapshotId, values] of answers) expect(values).toEqual([valueAt.get(snapshotId)]);
+});
+
+/** Reports each method call on an object. */
+function reporting<T extends object>(target: T, called: (name: string, argument: unknown) => void): T {
+  return new Proxy(target, {
+    get: (of, name) => {
+      const own: unknown = Reflect.get(of, name);
+      if (typeof own !== 'function') return own;
+      return (...args: unknown[]): unknown => {
+        called(String(name), args[0]);
+        return Reflect.apply(own, of, args);
+      };
+    },
+  });
+}
+
+/** What a reader needs; `done` gives how many statements it has run since the last call, and the files that it has opened for them. */
+function countWork({ engine, io, ...deps }: OnlineDeps) {
+  let statements = 0;
+  const opened = new Set<unknown>();
+  const counted: OnlineDeps = {
+    ...deps,
+    engine: reporting(engine, (name) => (statements += name === 'withConnection' ? 1 : 0)),
+    io: reporting(io, (name, location) => name === 'localFiles' && opened.add(location)),
+  };
+  const done = () => {
+    const work = { statements, files: opened.size };
+    statements = 0;
+    opened.clear();
+    return work;
+  };
+  return { deps: counted, done };
+}
+
+describe('fifty incremental runs without a compaction', () => {
+  it('make no read more costly: neither the first one after a commit, nor later ones, nor those of other keys', async () => {
+    // Each run has rows of every bucket.
+    lab.view = { ...lab.view, onlineBuckets: 256 };
+    await materializeKeys(20_000);
+    const { deps, done } = countWork(lab.deps);
+    const counted = open(deps);
+    const byDefault = open({ queueTimeoutMs: undefined });
+    /** Numbers of the last runs, by the rest of the keys that they have. */
+    const runs = new Map<number, number>();
+    const expected = (keys: readonly number[]) => keys.map((k) => runs.get(k % 20) ?? k * 10);
+    const costOf = async (keys: readonly number[]) => {
+      done();
+      const { misses } = counted.cacheStats;
+      expect(await values(counted, keys)).toEqual(expected(keys));
+      return { ...done(), misses: counted.cacheStats.misses - misses };
+    };
+    const isInTime = async (keys: readonly number[]): Promise<boolean> => {
+      const read = values(byDefault, keys, { readTimeoutMs: undefined });
+      const found = await read.catch((error: unknown) => {
+        if (isMoraineError(error, 'TIMED_OUT')) return null;
+        throw error;
+      });
+      if (found !== null) expect(found).toEqual(expected(keys));
+      return found !== null;
+    };
+    const hot = Array.from({ length: 10 }, (_, place) => 1 + place * 1_999);
+    await costOf(hot);
+    await isInTime(hot);
+    const NOTHING = { statements: 0, files: 0, misses: 0 };
+    const late: number[] = [];
+    for (let run = 1; run <= 50; run += 1) {
+      await lab.appendSelect(
+        `SELECT range * 20 + ${run % 20}, make_timestamptz(${10 + run}000000), NULL::TIMESTAMPTZ, ${run}::DOUBLE FROM range(1000)`,
+      );
+      const { commit } = await materializeDirect(lab.deps, { view: 'readings' });
+      expect(commit?.files).toBe(1);
+      runs.set(run % 20, run);
+      const cold = Array.from({ length: 10 }, (_, place) => 7 * run + place * 1_777);
+      for (const keys of [hot, hot, cold]) if (!(await isInTime(keys))) late.push(run);
+      const first = await costOf(hot);
+      // The new file alone is read. Ranges of keys are chosen anew beyond 16,384 rows, and again when these have doubled: then all files are.
+      if (run === 17 || run === 35) await expect.poll(() => costOf(hot)).toEqual(NOTHING);
+      else expect([run, first]).toEqual([run, { statements: 1, files: 1, misses: 10 }]);
+      expect([run, await costOf(hot)]).toEqual([run, NOTHING]);
+      // Of a key that was not read before: the file of its bucket.
+      const others = await costOf(cold);
+      expect([run, others.statements <= 1, others.files <= others.misses]).toEqual([run, true, true]);
+    }
+    // Other work of the machine may delay a statement. If the cost of a read grew with the runs, as it once did, all reads from run 24 on would be late.
+    const [lateThen, readsThen] = [late.filter((run) => run >= 24).length, 3 * 27];
+    expect(lateThen, `late in the runs ${late.join()}`).toBeLessThan(readsThen / 2);
+  });
 });
