@@ -1,9 +1,12 @@
 /** Writes over HTTP: their values, who wins, what is refused, and that a group is one commit. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import type { Catalog } from '../../../catalogs/index.js';
 import { createMoraine } from '../../../client/index.js';
 import type { ConfigInput } from '../../../config/index.js';
+import { MoraineError } from '../../../errors/index.js';
 import { findSnapshot } from '../../../iceberg/index.js';
+import type { Project } from '../../../project/index.js';
 import { createApiKey, startService } from '../../../service/index.js';
 import { commitUpdates } from '../../../tables/index.js';
 import { FeatureLab } from '../../support/feature-lab.js';
@@ -35,9 +38,21 @@ const DEFINITIONS = {
   entities: [{ name: 'driver', joinKeys: ['driver_id'] }],
   featureViews: [
     view('all_types', Object.keys(TYPES)),
-    ...['grouped', 'tied', 'alone', 'served', 'limited', 'closed', 'refused', 'keyed', 'expired', 'raced'].map((name) =>
-      view(name, ['n']),
-    ),
+    ...[
+      'grouped',
+      'tied',
+      'alone',
+      'served',
+      'limited',
+      'closed',
+      'refused',
+      'keyed',
+      'expired',
+      'raced',
+      'both',
+      'after',
+      'before',
+    ].map((name) => view(name, ['n'])),
     view('timeless', ['n'], false),
     { ...view('offline_only', ['n']), online: false },
   ],
@@ -51,7 +66,17 @@ beforeAll(async () => {
   await lab.createTable('demo.t', { driver_id: 'long', event_ts: 'timestamptz', made: 'timestamptz', ...TYPES });
 });
 
-async function run(server: NonNullable<ConfigInput['server']>) {
+/** The project with its catalogs wrapped. */
+function through(project: Project, wrap: (catalog: Catalog) => Catalog): Project {
+  const catalog = async (name?: string) => wrap(await project.catalog(name));
+  return Object.create(project, { catalog: { value: catalog } }) as Project;
+}
+
+/** @param wrap wraps the catalog of the service */
+async function run(
+  server: NonNullable<ConfigInput['server']>,
+  wrap: (catalog: Catalog) => Catalog = (catalog) => catalog,
+) {
   const { folder } = lab;
   const config = {
     catalogs: { main: { uri: join(folder, 'catalog.db'), warehouse: join(folder, 'warehouse') } },
@@ -61,7 +86,8 @@ async function run(server: NonNullable<ConfigInput['server']>) {
   };
   const moraine = await createMoraine({ config, cwd: folder, fileFolders: [folder] });
   await moraine.apply(DEFINITIONS);
-  const service = await startService({ project: moraine.project, version: '1', log: { write: () => undefined } });
+  const project = through(moraine.project, wrap);
+  const service = await startService({ project, version: '1', log: { write: () => undefined } });
   let isClosed = false;
   const close = async (): Promise<void> => {
     if (!isClosed) await service.close();
@@ -93,8 +119,11 @@ async function run(server: NonNullable<ConfigInput['server']>) {
 }
 
 /** A service that ends with the test. */
-async function start(server: NonNullable<ConfigInput['server']> = {}): ReturnType<typeof run> {
-  const running = await run(server);
+async function start(
+  server: NonNullable<ConfigInput['server']> = {},
+  wrap?: (catalog: Catalog) => Catalog,
+): ReturnType<typeof run> {
+  const running = await run(server, wrap);
   onTestFinished(running.close);
   return running;
 }
@@ -122,6 +151,18 @@ const one = (n: unknown, driver_id = 1, event_timestamp = T1) => ({
   event_timestamp: [event_timestamp],
   n: [n],
 });
+
+/** A catalog with the methods replaced that `methods` gives at the time of the call. */
+function replacing(catalog: Catalog, methods: () => Partial<Catalog>): Catalog {
+  return new Proxy(catalog, {
+    get: (target, name) => {
+      const others = methods();
+      const own: unknown = Reflect.get(name in others ? others : target, name);
+      return typeof own === 'function' ? (own.bind(target) as unknown) : own;
+    },
+  });
+}
+
 const snapshotsOf = async (name: string) => (await lab.table(`moraine_online.${name}`)).metadata.snapshots.length;
 
 describe('POST /write-to-online-store', () => {
@@ -377,5 +418,91 @@ describe('an idempotency key', () => {
       expect(new Set(answers.map(({ body }) => body.snapshot)).size).toBe(1);
     }
     expect(await rowsOf('raced')).toEqual(['1', '1', '1', '1', '1']);
+  });
+
+  it.each(['after', 'before'] as const)(
+    'settles a write of unknown outcome when it is repeated: the connection broke %s the commit',
+    async (moment) => {
+      const state = { isLossy: false, commits: 0 };
+      const { write, values } = await start({ groupCommitMs: 0 }, (catalog) => {
+        const lossy: Partial<Catalog> = {
+          commitTable: async (identifier, request) => {
+            state.commits += 1;
+            if (moment === 'after') await catalog.commitTable(identifier, request);
+            throw new MoraineError('COMMIT_STATE_UNKNOWN', 'The connection was closed.');
+          },
+          loadTable: (identifier) =>
+            state.commits === 0
+              ? catalog.loadTable(identifier)
+              : Promise.reject(new MoraineError('CATALOG_UNAVAILABLE', 'The catalog does not answer.')),
+        };
+        return replacing(catalog, () => (state.isLossy ? lossy : {}));
+      });
+      await write(moment, one(1, 1));
+      // The commit is looked for once, without a wait.
+      const updates = new Map([['commit.status-check.num-retries', '1']]);
+      await lab.catalog.commitTable(
+        { namespace: ['moraine_online'], name: moment },
+        { requirements: [], updates: [{ action: 'set-properties', updates }] },
+      );
+      state.isLossy = true;
+      const unknown = await write(moment, one(2, 2), keyed('k'));
+      expect(unknown).toMatchObject({ status: 503, body: { code: 'COMMIT_STATE_UNKNOWN' } });
+      expect(unknown.headers.get('retry-after')).toBe('1');
+      expect(state.commits).toBe(1);
+      expect(await rowsOf(moment)).toEqual(moment === 'after' ? ['1', '1'] : ['1']);
+
+      state.isLossy = false;
+      const again = await write(moment, one(2, 2), keyed('k'));
+      const { metadata } = await lab.table(`moraine_online.${moment}`);
+      expect([again.status, again.body]).toEqual([
+        200,
+        { feature_view_name: moment, snapshot: String(metadata.currentSnapshotId), rows: 1 },
+      ]);
+      expect(await rowsOf(moment)).toEqual(['1', '1']);
+      expect(await values(moment, [1, 2])).toEqual([1, 2]);
+      expect((await write(moment, one(3, 2), keyed('k'))).status).toBe(422);
+    },
+  );
+});
+
+describe('two services on the same tables', () => {
+  it('serve their own writes at once, and those of the other after its next looks at the catalog; none is lost', async () => {
+    /** Looks of each service at the table. */
+    const looks = [0, 0];
+    const services = [];
+    for (const place of [0, 1]) {
+      const counting = (catalog: Catalog): Catalog =>
+        replacing(catalog, () => ({
+          loadTable: (identifier) => {
+            if (identifier.name === 'both') looks[place] = (looks[place] ?? 0) + 1;
+            return catalog.loadTable(identifier);
+          },
+        }));
+      const { write, values } = await start({ groupCommitMs: 0 }, counting);
+      services.push({ write, values, looks: () => looks[place] ?? 0 });
+    }
+    const [first, second] = services;
+    if (first === undefined || second === undefined) expect.unreachable();
+    expect((await first.write('both', one(0))).status).toBe(200);
+    for (const { values } of services) expect(await values('both', [1])).toEqual([0]);
+    for (let n = 1; n <= 6; n += 1) {
+      const [writer, other] = n % 2 === 0 ? [first, second] : [second, first];
+      expect((await writer.write('both', one(n, 1, `2026-03-01T00:00:0${n}`))).status).toBe(200);
+      const before = other.looks();
+      expect(await writer.values('both', [1])).toEqual([n]);
+      // The first look that begins from now on finds the commit. Its rows are served before the third look begins, a second later (`Refresher` has its own test).
+      for (;;) {
+        const begun = other.looks() - before;
+        const [value] = (await other.values('both', [1])) ?? [];
+        if (value === n) break;
+        expect([value, begun <= 2]).toEqual([n - 1, true]);
+      }
+    }
+
+    const keys = Array.from({ length: 20 }, (_, index) => 100 + index);
+    const answers = await Promise.all(keys.map((key) => (key % 2 === 0 ? first : second).write('both', one(key, key))));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    for (const { values } of services) await expect.poll(() => values('both', keys), { timeout: 20_000 }).toEqual(keys);
   });
 });
