@@ -1,7 +1,10 @@
 /** `POST /get-historical-features`: the library's answers over HTTP, from a process of its own. */
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
+import { json as jsonOf } from 'node:stream/consumers';
 import { type Table as ArrowTable, tableFromIPC, tableToIPC } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { HistoricalFeaturesRequest } from '../../client/index.js';
@@ -241,6 +244,33 @@ describe('historical features over HTTP', () => {
       408,
       'REQUEST_TIMED_OUT',
     ]);
+    await expect.poll(noFolders).toEqual([]);
+  });
+
+  it('refuse bodies that are too large by their length, before they arrive', async () => {
+    /** What is answered when the headers are there, and nothing of the body. */
+    const answerTo = async (type: string, bytes: number): Promise<readonly unknown[]> => {
+      const request = httpRequest(`${service.service.url}/get-historical-features?features=all`, {
+        method: 'POST',
+        headers: { 'content-type': type, 'content-length': bytes },
+      });
+      onTestFinished(() => void request.on('error', () => undefined).destroy());
+      request.flushHeaders();
+      const [answer] = (await once(request, 'response')) as [IncomingMessage];
+      const { error, code } = (await jsonOf(answer)) as { readonly error: string; readonly code: string };
+      return [answer.statusCode, code, error];
+    };
+    const tooLarge = (size: string) => [
+      413,
+      'LIMIT_EXCEEDED',
+      `The body of the request is too large: it may have ${size}.`,
+    ];
+    for (const type of [ARROW, PARQUET]) {
+      expect(await answerTo(type, 2 ** 30 + 1)).toEqual(tooLarge('1024 MiB'));
+      // One of exactly 1 GiB is waited for.
+      expect((await answerTo(type, 2 ** 30))[0]).toBe(408);
+    }
+    expect(await answerTo('application/json', 2 ** 20 + 1)).toEqual(tooLarge('1 MiB'));
     await expect.poll(noFolders).toEqual([]);
   });
 
