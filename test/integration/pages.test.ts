@@ -184,6 +184,39 @@ describe('the pages', () => {
     expect(requests.filter((url) => !url.startsWith(service.url))).toEqual([]);
   });
 
+  test('have a policy by which the browser runs no script, loads nothing from elsewhere, and shows them in no frame', async () => {
+    const { stats } = world.names;
+    const paths = [
+      ...['/ui/', `/ui/views/${stats}`, `/ui/entity?view=${stats}`, '/ui/tables', `/ui/tables/moraine_online.${stats}`],
+      ...['/ui/runs', '/ui/errors', '/docs', '/ui/views/none', '/nothing'],
+    ];
+    for (const path of paths) {
+      const { headers } = await fetch(`${service.url}${path}`, { headers: { accept: 'text/html' } });
+      expect([path, headers.get('content-security-policy'), headers.get('x-frame-options')]).toEqual([
+        path,
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        'DENY',
+      ]);
+    }
+    const { page } = await visit(browser);
+    await page.goto(`${service.url}/ui/`);
+    const refused = await page.evaluate<readonly string[]>(`new Promise((resolve) => {
+      const directives = new Set();
+      document.addEventListener('securitypolicyviolation', ({ effectiveDirective }) => {
+        directives.add(effectiveDirective);
+        if (directives.size === 4) resolve([...directives].sort());
+      });
+      setTimeout(() => resolve([...directives].sort()), 10_000);
+      const add = (name, set) => document.body.append(Object.assign(document.createElement(name), set));
+      add('script', { textContent: 'document.title = "taken over"' });
+      add('img', { src: 'http://127.0.0.1:1/image.png' });
+      add('iframe', { src: '/ui/' });
+      fetch('/health').catch(() => undefined);
+    })`);
+    expect(refused).toEqual(['connect-src', 'frame-src', 'img-src', 'script-src-elem']);
+    expect(await page.title()).toBe('Views · Moraine');
+  });
+
   test('are for browsers; programs get JSON', async () => {
     const asBrowser = { headers: { accept: 'text/html,*/*;q=0.8' } };
     for (const [path, method, status] of [
