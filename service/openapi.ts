@@ -18,15 +18,11 @@ export function openApiDocument(routes: readonly Route[], version: string): obje
 
 function operationOf(route: Route): object {
   const { summary, scope, body, streamedTypes = [], answers, answerTypes, answerHeaders = {} } = route;
-  const described = Object.entries(answerHeaders).map(([name, description]) => [
-    name,
-    { description, schema: { type: 'string' } },
-  ]);
   const succeeded = Object.entries(answers).map(([status, schema]) => [
     status,
     {
       description: summary,
-      ...(described.length > 0 ? { headers: Object.fromEntries(described) as object } : {}),
+      ...headersOf(answerHeaders),
       content: { ...contentOf(schema), ...binaryContent(answerTypes ?? []) },
     },
   ]);
@@ -63,8 +59,28 @@ function errorsOf({ scope, body, errors = [] }: Route): readonly number[] {
   return [400, ...(scope === null ? [] : [401, 403]), 408, ...(body === undefined ? [] : [413, 415]), 500, ...errors];
 }
 
+/** Headers of errors, by their status. */
+const ERROR_HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> = {
+  401: { 'WWW-Authenticate': 'Bearer.' },
+  429: { 'Retry-After': 'Seconds after which the request may be repeated.' },
+  503: { 'Retry-After': 'Seconds after which the request may be repeated.' },
+};
+
 function errorAnswer(status: number): object {
-  return { description: STATUS_CODES[status] ?? 'An error.', content: contentOf(ERROR_ANSWER) };
+  return {
+    description: STATUS_CODES[status] ?? 'An error.',
+    ...headersOf(ERROR_HEADERS[status] ?? {}),
+    content: contentOf(ERROR_ANSWER),
+  };
+}
+
+/** @param headers their meanings by name */
+function headersOf(headers: Readonly<Record<string, string>>): object {
+  const described = Object.entries(headers).map(([name, description]) => [
+    name,
+    { description, schema: { type: 'string' } },
+  ]);
+  return described.length > 0 ? { headers: Object.fromEntries(described) as object } : {};
 }
 
 /** Bodies that are not JSON. */

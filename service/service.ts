@@ -268,8 +268,6 @@ interface Common extends Omit<PageDeps, 'document'> {
 }
 
 function addRoutes(app: FastifyInstance, routes: readonly Route[], { keys, metrics, version, ...deps }: Common): void {
-  const document = openApiDocument(routes, version);
-  const pages = new Pages({ ...deps, keys, document });
   const all: readonly Route[] = [
     ...routes,
     {
@@ -281,6 +279,8 @@ function addRoutes(app: FastifyInstance, routes: readonly Route[], { keys, metri
       handle: (_, reply) => reply.send(document),
     },
   ];
+  const document = openApiDocument(all, version);
+  const pages = new Pages({ ...deps, keys, document });
   for (const route of all) {
     // Parsers of bodies are those of one route only where they are added to a scope of its own.
     if (route.streamedTypes === undefined) addRoute(app, route, keys);

@@ -327,6 +327,7 @@ describe('the service', () => {
       '/health',
       '/ready',
       '/metrics',
+      '/openapi.json',
     ]);
     const scopes = Object.entries(document.paths).map(([path, methods]) => {
       return [path, Object.entries(methods).map(([method, { security }]) => [method, security])];
