@@ -34,6 +34,8 @@ export interface DecisionInput {
   readonly progress: Progress | null;
   /** Whether the online table holds rows although no progress is known for them. */
   readonly hasUnknownRows: boolean;
+  /** Whether the online table has columns of which the rows that the progress describes have no value. */
+  readonly hasUnwrittenColumns: boolean;
   readonly definition: DefinitionFingerprint;
   readonly source: SourceState;
   readonly request: RunRequest;
@@ -89,6 +91,10 @@ export function assessBase(input: DecisionInput): BaseAssessment {
   }
   if (progress.sourceTableUuid !== source.tableUuid) {
     return { kind: 'rebuild-all', reason: `the source table ${source.table} was dropped and created again` };
+  }
+  // Another engine renamed, dropped or retyped a column of the online table, and the view has it anew.
+  if (input.hasUnwrittenColumns) {
+    return { kind: 'rebuild-all', reason: 'the online table has columns that its rows have no values of' };
   }
   return oldestBase(baseSnapshots(progress, request.interval), source);
 }

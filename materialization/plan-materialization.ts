@@ -7,6 +7,7 @@ import { currentSchema, currentSnapshot, findSnapshot, type Schema, type Snapsho
 import {
   ensureOnlineTable,
   fingerprintDefinition,
+  hasColumnsSince,
   ONLINE_COLUMNS,
   type OnlineTable,
   partitioningText,
@@ -212,6 +213,7 @@ class Planner {
     const input: DecisionInput = {
       progress: effective.progress,
       hasUnknownRows: effective.progress === null && online.metadata.currentSnapshotId !== null,
+      hasUnwrittenColumns: effective.snapshotId !== null && hasColumnsSince(online.metadata, effective.snapshotId),
       definition: fingerprintDefinition(view, partitioningText(online.layout)),
       source: sourceState(view.sourceTable, source.metadata),
       request: { interval, kind: this.#request.startUs === undefined ? 'incremental' : 'window' },

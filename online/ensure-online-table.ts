@@ -1,7 +1,7 @@
 /** Makes sure that a view's online table exists and has the columns that the view now needs. */
 import { type Catalog, ensureNamespace, formatTableName, withTableDefaults } from '../catalogs/index.js';
 import type { PartitionStrategy, ResolvedView } from '../features/index.js';
-import type { TableMetadata, TableRequirement, TableUpdate } from '../iceberg/index.js';
+import { LAST_ADDED, type TableMetadata, type TableRequirement, type TableUpdate } from '../iceberg/index.js';
 import { ROW_GROUP_LIMIT } from '../staging/index.js';
 import { commitUnmoved, hasCode, requireUnmoved, retryConflicts, type Table } from '../tables/index.js';
 import { bucketsForEntities } from './buckets-for-entities.js';
@@ -131,7 +131,8 @@ function evolution(
   if (change.schema !== null) {
     updates.push(
       { action: 'add-schema', schema: change.schema },
-      { action: 'set-current-schema', schemaId: change.schema.schemaId },
+      // The table may have had the same columns before: then it keeps that schema's id.
+      { action: 'set-current-schema', schemaId: LAST_ADDED },
     );
   }
   const { spec } = change;

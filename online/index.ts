@@ -82,7 +82,7 @@ export {
   withSharedSpec,
 } from './small-writes.js';
 export { readSources, type SourceRequest } from './source-read.js';
-export { onlineColumns } from './stored-columns.js';
+export { hasColumnsSince, onlineColumns } from './stored-columns.js';
 export { definitionChangeTexts } from './stored-definition.js';
 export {
   anchorJson,

@@ -3,6 +3,7 @@ import { MoraineError } from '../errors/index.js';
 import {
   currentSchema,
   currentSnapshot,
+  findSnapshot,
   type NestedField,
   type Schema,
   schemaOfSnapshot,
@@ -60,4 +61,15 @@ export function storedColumns(
   const snapshot = currentSnapshot(metadata);
   const schema = snapshot === null ? currentSchema(metadata) : schemaOfSnapshot(metadata, snapshot);
   return { schema, columns: onlineColumns(schema, joinKeysOfTable(metadata) ?? joinKeys, viewName) };
+}
+
+/**
+ * Whether a table has columns that it did not have when a snapshot was committed: rows of then have no value of them.
+ * @param snapshotId if it has expired, the current one stands for it
+ */
+export function hasColumnsSince(metadata: TableMetadata, snapshotId: bigint): boolean {
+  const snapshot = findSnapshot(metadata, snapshotId) ?? currentSnapshot(metadata);
+  if (snapshot === null) return false;
+  const known = new Set(schemaOfSnapshot(metadata, snapshot).fields.map(({ id }) => id));
+  return currentSchema(metadata).fields.some(({ id }) => !known.has(id));
 }

@@ -22,6 +22,8 @@ export interface EffectiveText {
   readonly token: string;
   /** Whether the table was rolled back behind the snapshot of its property. */
   readonly isRolledBack: boolean;
+  /** The snapshot that the text describes; null: there is no text. */
+  readonly snapshotId: bigint | null;
 }
 
 const id = z
@@ -94,11 +96,13 @@ export function effectiveText(
   if (text !== undefined) {
     const anchor = anchorOf(text);
     if (anchor !== undefined && describesCurrent(anchor, chain, metadata))
-      return { text, token: text, isRolledBack: false };
+      return { text, token: text, isRolledBack: false, snapshotId: anchor.snapshotId };
   }
-  const copy = chain.map((snapshot) => snapshot.summary.get(names.summary)).find((found) => found !== undefined);
+  const described = chain.find((snapshot) => snapshot.summary.has(names.summary));
+  const copy = described?.summary.get(names.summary);
   // The ignored property is part of the token: after a roll-back the same work is new work.
-  return { text: copy ?? null, token: `${text ?? ''}\n${copy ?? ''}`, isRolledBack: text !== undefined };
+  const token = `${text ?? ''}\n${copy ?? ''}`;
+  return { text: copy ?? null, token, isRolledBack: text !== undefined, snapshotId: described?.snapshotId ?? null };
 }
 
 /** The current snapshot and its ancestors as far as they are kept, newest first. */

@@ -94,6 +94,7 @@ class Model {
     const input: DecisionInput = {
       progress: this.progress,
       hasUnknownRows: false,
+      hasUnwrittenColumns: false,
       definition: this.definition,
       source,
       request,

@@ -20,6 +20,7 @@ function input(
       ...progress,
     },
     hasUnknownRows: false,
+    hasUnwrittenColumns: false,
     definition: DEFINITION,
     request,
     source: {
