@@ -405,7 +405,8 @@ export class IcebergSink {
       pending.stagedAtMs ||= Date.now();
     }
     const parts = pending.parts.flatMap(({ staged }) => staged ?? []);
-    for (const part of await this.#missing(pending.restored)) parts.push(await restoreBatch(this.#coordinator.table, part));
+    for (const part of await this.#missing(pending.restored))
+      parts.push(await restoreBatch(this.#coordinator.table, part));
     pending.staged = await this.#joined(parts);
     return pending.staged;
   }
@@ -414,7 +415,10 @@ export class IcebergSink {
     const [first, ...others] = parts;
     if (first !== undefined && others.length === 0) return first;
     const joined = await joinParts(this.#coordinator.table, parts);
-    const work = await this.#companions.joinWork(joined.id, parts.flatMap(({ pending }) => pending));
+    const work = await this.#companions.joinWork(
+      joined.id,
+      parts.flatMap(({ pending }) => pending),
+    );
     return { ...joined, pending: work.pending, files: [...joined.files, ...work.files] };
   }
 

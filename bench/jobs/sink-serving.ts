@@ -139,7 +139,8 @@ class Events {
     if (!answer.ok) throw new Error(`${answer.status}: ${await answer.text()}`);
     const { results } = (await answer.json()) as { readonly results: readonly { readonly values: unknown[] }[] };
     const nowMs = performance.now();
-    for (const [index, value] of (results.at(-1)?.values ?? []).entries()) this.#see(devices[index] ?? -1, value, nowMs);
+    for (const [index, value] of (results.at(-1)?.values ?? []).entries())
+      this.#see(devices[index] ?? -1, value, nowMs);
   }
 
   #see(device: number, value: unknown, nowMs: number): void {
@@ -207,7 +208,14 @@ export const sinkServing: BenchJob = {
   figures(medians, size) {
     const of = (name: string): number => medians['ours']?.extra[name] ?? Number.NaN;
     const line = (what: string, name: string, options: { readonly atMost?: number } = {}) =>
-      figure(NAME, size, `${what} of ${of('records')} records, in intervals of ${INTERVAL_S} s`, of(name), 'intervals', options);
+      figure(
+        NAME,
+        size,
+        `${what} of ${of('records')} records, in intervals of ${INTERVAL_S} s`,
+        of(name),
+        'intervals',
+        options,
+      );
     return [
       line('event until served, p50', 'p50'),
       line('event until served, p99', 'p99', { atMost: 2 }),

@@ -26,7 +26,10 @@ type KafkaSourceOptions = Pick<KafkaRunOptions, 'kafka' | 'topic' | 'group'>;
 interface StartOptions
   extends BatchOptions,
     KafkaSourceOptions,
-    Pick<IngestInput, 'name' | 'rest' | 'raw' | 'error' | 'extraFields' | 'badRecords' | 'deadLetters' | 'abandonLost'> {
+    Pick<
+      IngestInput,
+      'name' | 'rest' | 'raw' | 'error' | 'extraFields' | 'badRecords' | 'deadLetters' | 'abandonLost'
+    > {
   readonly field?: Readonly<Record<string, string>>;
   readonly time?: Readonly<Record<string, string>>;
   readonly evolve?: boolean;

@@ -6,7 +6,10 @@ import { printable } from '../output/output.js';
 import { commitReporter, reasonsText, supersededText } from '../output/sink-report.js';
 
 interface SinkReplayOptions
-  extends Pick<ReplayDeadLettersOptions, 'table' | 'batchSize' | 'dryRun' | 'abandonLost' | 'rest' | 'raw' | 'extraFields'> {
+  extends Pick<
+    ReplayDeadLettersOptions,
+    'table' | 'batchSize' | 'dryRun' | 'abandonLost' | 'rest' | 'raw' | 'extraFields'
+  > {
   /** Paths by column. */
   readonly field?: Readonly<Record<string, string>>;
   readonly time?: Readonly<Record<string, string>>;

@@ -108,7 +108,12 @@ export class BatchBuffer {
     this.#count -= count;
     this.#bytes -= bytes;
     const delivery = records.every(({ hasRange }) => hasRange) ? 'exactly-once' : 'at-least-once';
-    return { records: records.map((each) => each.records), ranges: ranges.map(([, { range }]) => range), bytes, delivery };
+    return {
+      records: records.map((each) => each.records),
+      ranges: ranges.map(([, { range }]) => range),
+      bytes,
+      delivery,
+    };
   }
 }
 

@@ -51,7 +51,10 @@ function byOrder([a]: readonly SnapshotBatch[], [b]: readonly SnapshotBatch[]): 
  * @returns what there is to commit; `pending` is empty
  */
 export async function joinParts(table: Table, parts: readonly StagedBatch[]): Promise<StagedBatch> {
-  const manifests = await joinManifests(table, parts.flatMap((part) => part.manifests));
+  const manifests = await joinManifests(
+    table,
+    parts.flatMap((part) => part.manifests),
+  );
   const files = new Set([...parts.flatMap((part) => part.files), ...manifests.map(({ manifestPath }) => manifestPath)]);
   return {
     id: idOfParts(parts),

@@ -60,7 +60,10 @@ export class PendingBatch {
   }
 
   get count(): number {
-    return this.parts.reduce((sum, { buffered }) => sum + buffered.records.reduce((all, { count }) => all + count, 0), 0);
+    return this.parts.reduce(
+      (sum, { buffered }) => sum + buffered.records.reduce((all, { count }) => all + count, 0),
+      0,
+    );
   }
 
   get bytes(): number {

@@ -19,7 +19,8 @@ export interface KeptColumns {
 /** @throws MoraineError `TYPE_MISMATCH`, `INVALID_ARGUMENT` for columns that cannot keep what they are to. That the table has them is known. */
 export function requireKept({ fields }: Schema, { raw, error }: KeptColumns, mapped: ReadonlySet<string>): void {
   const kindOf = (column: string): string | undefined => fields.find(({ name }) => name === column)?.type.kind;
-  const twice = [raw, error].find((name) => name !== undefined && mapped.has(name)) ?? (raw === error ? raw : undefined);
+  const twice =
+    [raw, error].find((name) => name !== undefined && mapped.has(name)) ?? (raw === error ? raw : undefined);
   if (twice !== undefined)
     throw new MoraineError('INVALID_ARGUMENT', `The column ${JSON.stringify(twice)} is given twice.`);
   if (raw !== undefined && !['string', 'binary'].includes(kindOf(raw) ?? ''))
@@ -77,10 +78,15 @@ export async function withKept(
     await judged.close();
   };
   try {
-    await loadRows(connection, table, [{ kind: 'long' }, type, { kind: 'string' }], [
-      ...raws.map((bytes, place) => [BigInt(place), valueOf(bytes), null]),
-      ...kept.map(({ raw: bytes, reason, message }) => [null, valueOf(bytes), `${reason}: ${message}`]),
-    ]);
+    await loadRows(
+      connection,
+      table,
+      [{ kind: 'long' }, type, { kind: 'string' }],
+      [
+        ...raws.map((bytes, place) => [BigInt(place), valueOf(bytes), null]),
+        ...kept.map(({ raw: bytes, reason, message }) => [null, valueOf(bytes), `${reason}: ${message}`]),
+      ],
+    );
   } catch (failure) {
     await close();
     throw failure;

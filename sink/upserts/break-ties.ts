@@ -23,7 +23,9 @@ export async function loseTies(connection: Connection, stored: string, breakTies
     return { key: String(key), sequenceNumber: number < 0n ? -number : number, isExact: number >= 0n };
   });
   const areNewer = await breakTies(connection, ties);
-  const lost = pairs.flatMap(([file, pos], index) => (areNewer[index] === true ? [] : [`(${String(file)}, ${String(pos)})`]));
+  const lost = pairs.flatMap(([file, pos], index) =>
+    areNewer[index] === true ? [] : [`(${String(file)}, ${String(pos)})`],
+  );
   if (lost.length === 0) return;
   const isLost = `(staged_file, staged_pos) IN (SELECT * FROM (VALUES ${lost.join(', ')}))`;
   await connection.run(`UPDATE ${stored} SET below = true WHERE ${isLost}`);

@@ -3,7 +3,16 @@
  * and at random accesses, and started again from the last checkpoint that it has, now and then an older one: each record is in the table once, each batch in one snapshot.
  */
 import { execFile } from 'node:child_process';
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { quoteLiteral } from '../../engine/index.js';
@@ -182,7 +191,9 @@ test('a host that is killed before, between and after its checkpoints has each r
   expect((await host.run(undefined, seed())).isKilled).toBe(false);
   const batches = await expectBatches(project, host);
   const where = [...diedAfter].map(([moment, times]) => `${times} after "${moment}"`).join(', ');
-  process.stdout.write(`host with checkpoints: killed ${killed} times (${where}), ${lost} checkpoints lost, ${batches} batches\n`);
+  process.stdout.write(
+    `host with checkpoints: killed ${killed} times (${where}), ${lost} checkpoints lost, ${batches} batches\n`,
+  );
   expect(killed).toBeGreaterThan(KILLS / 2);
   expect([...diedAfter.keys()]).toEqual(expect.arrayContaining([...MOMENTS]));
   expect(batches).toBeGreaterThan(KILLS / 2);

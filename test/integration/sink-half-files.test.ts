@@ -25,7 +25,10 @@ vi.setConfig({ testTimeout: 1_800_000 });
 
 /** Records whose texts no codec makes much smaller. */
 const longLines = (from: number, to: number): string =>
-  Array.from({ length: to - from }, (_, i) => `{"id":${from + i},"device":"${randomBytes(48).toString('hex')}"}\n`).join('');
+  Array.from(
+    { length: to - from },
+    (_, i) => `{"id":${from + i},"device":"${randomBytes(48).toString('hex')}"}\n`,
+  ).join('');
 
 /** A table whose files get a row group, and so grow, every 2,048 rows. */
 async function tableOfSmallRowGroups(project: Project): Promise<void> {
@@ -36,7 +39,9 @@ async function tableOfSmallRowGroups(project: Project): Promise<void> {
 }
 
 /** Rows, different ids, the least and the greatest of the current snapshot's files, past our own scan; and rows of each batch. */
-async function factsOf(project: Project): Promise<{ readonly ids: readonly number[]; readonly batches: readonly number[] }> {
+async function factsOf(
+  project: Project,
+): Promise<{ readonly ids: readonly number[]; readonly batches: readonly number[] }> {
   const table = await project.loadTable(KILLED_TABLE);
   const { schema, snapshot } = selectSnapshot(table.metadata);
   const { files } = await planFiles(table, { schema, snapshot });

@@ -222,16 +222,28 @@ it('records are kept as they came, and those that are no rows with what is wrong
   const [good, bad, half] = ['{"id": 1}', '{"id": "x"}', '{"id": '];
   writeFileSync(join(folder, 'a.ndjson'), `${good}\n${bad}\n${half}\n`);
   const run = ['sink', 'run', 'iot.kept', 'a.ndjson', '--raw', 'raw', '--error', 'error'];
-  expect(await ok(...run)).toMatch(/^iot\.kept: wrote 3 rows in 1 commit, snapshot \d+\.\na\.ndjson: written up to byte 30\.\n$/);
+  expect(await ok(...run)).toMatch(
+    /^iot\.kept: wrote 3 rows in 1 commit, snapshot \d+\.\na\.ndjson: written up to byte 30\.\n$/,
+  );
   const scan = await ok('table', 'scan', 'iot.kept');
-  const rows = scan.trim().split('\n').map((line) => JSON.parse(line) as object);
+  const rows = scan
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as object);
   expect(rows).toEqual([
     { id: 1, raw: good, error: null },
-    { id: null, raw: bad, error: `WRONG_TYPE: ${join(folder, 'a.ndjson')}, byte 10: column "id": "x" does not fit long exactly` },
+    {
+      id: null,
+      raw: bad,
+      error: `WRONG_TYPE: ${join(folder, 'a.ndjson')}, byte 10: column "id": "x" does not fit long exactly`,
+    },
     { id: null, raw: half, error: `MALFORMED_JSON: ${join(folder, 'a.ndjson')}, byte 22: ${half} is not JSON` },
   ]);
   expect(await ok(...run)).toContain('nothing new');
-  for (const others of [['--bad-records', 'drop'], ['--dead-letters', 'iot.dead']]) {
+  for (const others of [
+    ['--bad-records', 'drop'],
+    ['--dead-letters', 'iot.dead'],
+  ]) {
     const { code, stderr } = await moraine([...run, ...others], { cwd: folder });
     expect([code, stderr]).toEqual([2, expect.stringContaining('give one of them')]);
   }

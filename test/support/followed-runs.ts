@@ -98,7 +98,9 @@ export async function followedProject(folder = temporaryFolder()) {
   writeFileSync(join(folder, 'schema.json'), JSON.stringify(SCHEMA));
   await ok('table', 'create', TABLE, '--schema', 'schema.json');
   const ids = async () =>
-    (jsonLines(await ok('table', 'scan', TABLE, '--columns', 'id')) as { id: number }[]).map(({ id }) => id).sort((a, b) => a - b);
+    (jsonLines(await ok('table', 'scan', TABLE, '--columns', 'id')) as { id: number }[])
+      .map(({ id }) => id)
+      .sort((a, b) => a - b);
   const snapshots = async () => jsonLines(await ok('table', 'history', TABLE, '--json')).length;
   /** Rows of each snapshot that has added some, oldest first. */
   const added = async () =>

@@ -316,7 +316,16 @@ describe('a record as it came', () => {
   const BYTES = schemaOf({ id: 'long', raw: 'binary' });
 
   it('is kept beside its row, in the order of the records, whether it is a row by its text or was judged', async () => {
-    const lines = ['{"id":1,"device":"a"}', '{"id": 2.0}', '', '{"id":3}', '[]', '{"id":true}', '{"id":5,"device":"\\u00e9"}', '{"id":6}\r'];
+    const lines = [
+      '{"id":1,"device":"a"}',
+      '{"id": 2.0}',
+      '',
+      '{"id":3}',
+      '[]',
+      '{"id":true}',
+      '{"id":5,"device":"\\u00e9"}',
+      '{"id":6}\r',
+    ];
     const { rows, rejected } = await read(`${lines.join('\n')}\n`, KEPT, { raw: 'raw' });
     expect(rows).toEqual([
       ['1', 'a', lines[0], null],
@@ -376,7 +385,11 @@ describe('a record as it came', () => {
     [KEPT, { raw: 'raw', rest: 'raw' }, 'INVALID_ARGUMENT'],
     [KEPT, { error: 'error', badRecords: undefined }, 'INVALID_ARGUMENT'],
     [KEPT, { raw: 'raw', error: 'error', badRecords: 'drop' }, 'INVALID_ARGUMENT'],
-    [schemaOf({ 'id!': 'long', raw: 'string', error: 'string' }), { raw: 'raw', error: 'error', badRecords: undefined }, 'INVALID_ARGUMENT'],
+    [
+      schemaOf({ 'id!': 'long', raw: 'string', error: 'string' }),
+      { raw: 'raw', error: 'error', badRecords: undefined },
+      'INVALID_ARGUMENT',
+    ],
   ])('is not kept by a mapping that does not go with the table (%#)', async (schema, mapping, code) => {
     expect(await failureOf(read('{"id": 1}\n', schema, mapping))).toMatchObject({ code });
   });
