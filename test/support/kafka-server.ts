@@ -79,6 +79,11 @@ export class KafkaServer {
     return await this.#tool.run(words);
   }
 
+  /** A command of a shell that runs one of Kafka's own tools. @param tool its class, such as `TopicCommand` */
+  command(tool: string): string {
+    return ['java', ...this.#java, `org.apache.kafka.tools.${tool}`].map((word) => `'${word}'`).join(' ');
+  }
+
   /** Starts it, or again after `kill`; nothing if it runs. */
   async restart(): Promise<void> {
     if (this.#process !== undefined && this.#process.exitCode === null && this.#process.signalCode === null) return;
