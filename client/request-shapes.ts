@@ -184,9 +184,8 @@ const id = argument('id', text);
 const upsert = z.strictObject({ key: z.array(text), order: text }).optional();
 /** What becomes of records that are no rows. */
 const badRecords = {
-  ...{ badRecords: z.enum(['fail', 'drop']).optional(), error: optionalText },
-  ...{ deadLetters: optionalText, abandonLost: flag },
-  ...{ evolveSchema: flag, materialize: z.array(text).optional(), upsert },
+  ...{ badRecords: z.enum(['fail', 'drop']).optional(), error: optionalText, evolveSchema: flag },
+  ...{ deadLetters: optionalText, abandonLost: flag, materialize: z.array(text).optional(), upsert },
 };
 const ingestFiles = z.strictObject({ kind: z.literal('files'), files: z.array(text) });
 const ingestTopic = z.strictObject({ kind: z.literal('kafka'), cluster: text, topic: text, group: optionalText });

@@ -44,8 +44,9 @@ export async function openProjectSink(
   tableName: string,
   { deadLetters, badRecords, error, ...options }: ProjectSinkOptions,
 ): Promise<IcebergSink> {
+  requireOnePolicy({ deadLetters, badRecords, error });
   const { catalog, identifier } = await project.resolveTable(tableName);
-  const deadLetterTable = await deadLettersOf(project, catalog, { deadLetters, badRecords, error });
+  const deadLetterTable = await deadLettersOf(project, catalog, deadLetters);
   await requireViewsOf(project, tableName, options);
   const given = Object.entries({ ...options, deadLetters: deadLetterTable }).filter(([, value]) => value !== undefined);
   const materialize = (view: string): Promise<void> => materializeIfDefined(project, view);
@@ -61,17 +62,25 @@ export function mappingOf<M extends RecordMapping>(mapping: M, { deadLetters }: 
   return deadLetters === undefined ? mapping : { ...mapping, badRecords: 'drop' };
 }
 
+/** @throws INVALID_ARGUMENT for more than one thing that is to become of records that are no rows */
+function requireOnePolicy({
+  deadLetters,
+  badRecords,
+  error,
+}: Pick<ProjectSinkOptions, 'deadLetters' | 'badRecords' | 'error'>): void {
+  if ([deadLetters, badRecords, error].filter((policy) => policy !== undefined).length <= 1) return;
+  throw new MoraineError(
+    'INVALID_ARGUMENT',
+    'Records that are no rows either go to a dead-letter table, are written with their errors, or are judged by badRecords: give one of them.',
+  );
+}
+
 async function deadLettersOf(
   project: Project,
   catalog: Catalog,
-  { deadLetters, badRecords, error }: Pick<ProjectSinkOptions, 'deadLetters' | 'badRecords' | 'error'>,
+  deadLetters: string | undefined,
 ): Promise<TableIdentifier | undefined> {
   if (deadLetters === undefined) return undefined;
-  if (badRecords !== undefined || error !== undefined)
-    throw new MoraineError(
-      'INVALID_ARGUMENT',
-      'Records that are no rows either go to a dead-letter table, are written with their errors, or are judged by badRecords: give one of them.',
-    );
   const resolved = await project.resolveTable(deadLetters);
   if (resolved.catalog === catalog) return resolved.identifier;
   throw new MoraineError(

@@ -3,7 +3,7 @@
  * ADR 0046.
  */
 import type { Engine } from '../engine/index.js';
-import { ERROR_TABLE, isMoraineError, MoraineError } from '../errors/index.js';
+import { ERROR_TABLE, isMoraineError, largest, MoraineError } from '../errors/index.js';
 import { currentSchema } from '../iceberg/index.js';
 import { loadTable, requireWritable } from '../tables/index.js';
 import { BatchBuffer, type BufferedBatch } from './batches/batch-buffer.js';
@@ -250,7 +250,7 @@ export class IcebergSink {
     this.#requireOwn(state);
     this.#given.set(state.writer, state);
     const states = [...this.#given.values()];
-    if (states.length < Math.max(...states.map(({ writers }) => writers))) return null;
+    if (states.length < largest(states.map(({ writers }) => writers))) return null;
     return await this.#serially(async () => {
       const commit = await this.#commitStates(states);
       this.#given.clear();

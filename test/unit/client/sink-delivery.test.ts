@@ -17,7 +17,8 @@ import {
 } from '../../../index.js';
 import { lastingFolder } from '../../support/temp-folder.js';
 
-const { path: folder, remove } = lastingFolder();
+const lasting = lastingFolder();
+const folder = lasting.path;
 const file = join(folder, 'a.ndjson');
 let moraine: Moraine;
 beforeAll(async () => {
@@ -29,7 +30,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await moraine.close();
-  remove();
+  lasting.remove();
 });
 
 const stream = (text: string): RecordStream => ({ name: 'stream', stream: Readable.from([Buffer.from(text)]) });

@@ -39,7 +39,9 @@ async function giveBack(sink: IcebergSink, states: readonly WriterSnapshot[]): P
 async function staged(world: SinkWorld, options: Parameters<SinkWorld['sink']>[0] = {}) {
   const sink = await world.sink({ numPartitions: 3, ...options });
   for (let i = 0; i < 3; i++) await sink.writer(i).writeBatch(...span(`p${i}`, i * 10, i * 10 + 10));
-  return { sink, states: await checkpoint(sink) };
+  const [first, second, third] = await checkpoint(sink);
+  if (first === undefined || second === undefined || third === undefined) throw new Error('a writer gave no state');
+  return { sink, states: [first, second, third] as const };
 }
 
 const snapshotsOf = async (world: SinkWorld): Promise<number> => (await world.load()).metadata.snapshots.length;
@@ -113,6 +115,23 @@ describe('a checkpoint writer by writer', () => {
     expect(await world.ids()).toEqual([...upTo(8), 100, 101, 102, 103, 104, 105, 106]);
     // Two claims, and two batches.
     expect(await snapshotsOf(world)).toBe(4);
+  });
+
+  test('is committed in the order in which it was staged, though the writers have parts of different batches', async () => {
+    const world = await SinkWorld.open(engine);
+    const sink = await world.sink({ numPartitions: 2 });
+    await sink.writer(0).writeBatch(...span('p', 0, 2));
+    await checkpoint(sink);
+    await sink.writer(1).writeBatch(...span('q', 10, 12));
+    await checkpoint(sink);
+    await sink.writer(0).writeBatch(...span('p', 2, 4));
+    await sink.writer(1).writeBatch(...span('q', 12, 14));
+    const states = await checkpoint(sink);
+    expect(states.map(({ batches }) => batches.length)).toEqual([2, 2]);
+    expect((await (await world.sink()).restore(states)).rows).toBe(8n);
+    expect(await world.ids()).toEqual([0, 1, 2, 3, 10, 11, 12, 13]);
+    // Two claims, and three batches.
+    expect(await snapshotsOf(world)).toBe(5);
   });
 
   test('is ended by a flush, which commits what was staged and what was not', async () => {
@@ -209,14 +228,22 @@ describe('a restart from the states of writers', () => {
     const { states } = await staged(world);
     const [first, ...others] = states;
     const next = await world.sink({ numPartitions: 2 });
-    expect(await next.writer(0).restore(first!)).toBeNull();
+    expect(await next.writer(0).restore(first)).toBeNull();
     expect(await next.writer(0).writeBatch(...span('p0', 10, 12))).toBe(true);
-    expect(await rejectionCode(next.writer(1).restore(others[0]!))).toBe('INVALID_ARGUMENT');
+    expect(await rejectionCode(next.writer(1).restore(others[0]))).toBe('INVALID_ARGUMENT');
     expect(await world.ids()).toEqual(upTo(10));
     await next.close();
     // The rest in a batch of its own.
     expect((await (await world.sink()).restore(states)).rows).toBe(20n);
     expect(await world.ids()).toEqual([...upTo(12), ...upTo(30).slice(10)].sort((a, b) => a - b));
+  });
+
+  test('waits for the states of all writers, each of which counts once', async () => {
+    const world = await SinkWorld.open(engine);
+    const { states } = await staged(world);
+    const [first, second, third] = states;
+    const answers = await giveBack(await world.sink(), [first, first, second, first, third]);
+    expect(answers.map((answer) => answer?.rows)).toEqual([undefined, undefined, undefined, undefined, 30n]);
   });
 
   test('may be tried again after an error that may come right', async () => {
@@ -225,9 +252,9 @@ describe('a restart from the states of writers', () => {
     const next = await world.sink({ numPartitions: 2 });
     world.faults.push(() => Promise.reject(new MoraineError('CATALOG_UNAVAILABLE', 'down')));
     const [first, second, third] = states;
-    for (const state of [first!, second!]) await next.writer(0).restore(state);
-    expect(await rejectionCode(next.writer(1).restore(third!))).toBe('CATALOG_UNAVAILABLE');
-    expect(await next.writer(1).restore(third!)).toMatchObject({ rows: 30n });
+    for (const state of [first, second]) await next.writer(0).restore(state);
+    expect(await rejectionCode(next.writer(1).restore(third))).toBe('CATALOG_UNAVAILABLE');
+    expect(await next.writer(1).restore(third)).toMatchObject({ rows: 30n });
     expect(await world.ids()).toEqual(upTo(30));
   });
 
@@ -260,7 +287,7 @@ describe('a restart from the states of writers', () => {
     const world = await SinkWorld.open(engine);
     const { states } = await staged(world);
     const other = await world.sink({ name: 'other' });
-    expect(await rejectionCode(other.writer(0).restore(states[0]!))).toBe('INVALID_ARGUMENT');
+    expect(await rejectionCode(other.writer(0).restore(states[0]))).toBe('INVALID_ARGUMENT');
   });
 
   test('commits the dead letters of all parts once, in one commit', async () => {
