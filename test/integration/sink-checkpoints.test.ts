@@ -29,7 +29,7 @@ import { temporaryFolder } from '../support/temp-folder.js';
 import { Random } from '../worlds/random.js';
 
 /** How often the host is killed, at least. */
-const KILLS = numberIn('MORAINE_SINK_KILLS', /^[1-9]\d{0,4}$/) ?? 24;
+const KILLS = numberIn('MORAINE_SINK_KILLS', /^[1-9]\d{0,4}$/) ?? 16;
 const PROGRAM = join(projectRoot, 'test/support/checkpoint-host.mjs');
 const TABLE = 'iot.uplinks';
 const PARTITIONS = ['a', 'b'] as const;

@@ -15,7 +15,7 @@ import { temporaryFolder } from '../support/temp-folder.js';
 import { Random } from '../worlds/random.js';
 
 /** Files that are half written. */
-const HALF_FILES = numberIn('MORAINE_SINK_ROUNDS', /^[1-9]\d{0,3}$/) ?? 6;
+const HALF_FILES = numberIn('MORAINE_SINK_ROUNDS', /^[1-9]\d{0,3}$/) ?? 4;
 /** Rows that take the engine a while. */
 const LARGE_BATCH = 60_000;
 /** A run may be over before anybody sees its file. */
