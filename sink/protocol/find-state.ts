@@ -1,10 +1,11 @@
 /** Finding the state of a sink that holds for one state of its table. */
-import { formatTableName, readTableMetadata } from '../../catalogs/index.js';
-import { isMoraineError, MoraineError } from '../../errors/index.js';
+import { formatTableName } from '../../catalogs/index.js';
+import { MoraineError } from '../../errors/index.js';
 import type { Snapshot } from '../../iceberg/index.js';
 import type { Table } from '../../tables/index.js';
 import { type Anchor, anchorsOf, stateOfSummary } from './anchors.js';
 import { NOTHING, type SinkState } from './sink-state.js';
+import { SnapshotHistory } from './snapshot-history.js';
 
 export type StateTable = Pick<Table, 'identifier' | 'io' | 'metadata'>;
 
@@ -17,8 +18,9 @@ export interface FoundState {
 }
 
 /**
- * The state of the newest claim or batch of a sink in the history of a table's current snapshot. Constant time if that is the current snapshot, else in the
- * number of later snapshots. Where snapshots have expired, their parents come from the table's older metadata files.
+ * The state of the newest claim or batch of a sink in the history of a table's current snapshot. No file is read as long as the metadata, or an anchor of Moraine's own
+ * expiry, tells the history, however many snapshots others have committed. Where another program has expired snapshots, their parents come from the table's older metadata
+ * files: one file for each of its expiries since that state.
  * @throws MoraineError `SINK_POSITION_UNKNOWN` if the history cannot be followed to a state
  */
 export async function sinkStateOf(table: StateTable, sink: string): Promise<FoundState> {
@@ -55,14 +57,15 @@ export async function snapshotOfBatch(table: StateTable, sink: string, batchId: 
 /** States in the history of the current snapshot, newest first. */
 async function* statesOf(table: StateTable, sink: string, anchors: readonly Anchor[]): AsyncGenerator<SinkState> {
   const bySnapshot = new Map(anchors.map((anchor) => [anchor.snapshotId, anchor.state]));
-  const history = new History(table, anchors.length > 0);
+  const history = new SnapshotHistory(table, { readsOlder: anchors.length > 0 });
   const seen = new Set<bigint>();
+  let child: Snapshot | undefined;
   for (let id = table.metadata.currentSnapshotId; id !== null && !seen.has(id); ) {
     seen.add(id);
     const anchored = bySnapshot.get(id);
     if (anchored?.epoch === NOTHING.epoch) return;
     if (anchored !== undefined) yield anchored;
-    const snapshot = await history.find(id);
+    const snapshot = await history.find(id, child);
     if (snapshot === undefined) {
       if (anchors.length === 0) return;
       throw unknown(table, sink, `snapshot ${id} and the metadata files that knew its parent are gone`);
@@ -70,6 +73,7 @@ async function* statesOf(table: StateTable, sink: string, anchors: readonly Anch
     const summarized = anchored === undefined ? stateOfSummary(snapshot, sink) : null;
     if (summarized === undefined) throw unknown(table, sink, `snapshot ${id} has no anchor any more`);
     if (summarized !== null) yield summarized;
+    child = snapshot;
     id = snapshot.parentSnapshotId ?? null;
   }
 }
@@ -83,39 +87,6 @@ export function requireAnchors(table: StateTable, sink: string): readonly Anchor
 
 function lastEpoch(anchors: readonly Anchor[], state: SinkState | null): bigint {
   return anchors.reduce((last, anchor) => (anchor.state.epoch > last ? anchor.state.epoch : last), state?.epoch ?? 0n);
-}
-
-/** The snapshots of a table, those that have expired from older metadata files, read from the newest back as far as they are needed. */
-class History {
-  readonly #table: StateTable;
-  readonly #snapshots = new Map<bigint, Snapshot>();
-  #older: readonly string[];
-
-  /** @param readsOlder whether older metadata files are read */
-  constructor(table: StateTable, readsOlder: boolean) {
-    this.#table = table;
-    this.#older = readsOlder ? table.metadata.metadataLog.map(({ metadataFile }) => metadataFile) : [];
-    this.#add(table.metadata.snapshots);
-  }
-
-  async find(id: bigint): Promise<Snapshot | undefined> {
-    while (!this.#snapshots.has(id)) {
-      const location = this.#older.at(-1);
-      if (location === undefined) return undefined;
-      this.#older = this.#older.slice(0, -1);
-      const metadata = await readTableMetadata(this.#table.io, location).catch((error: unknown) => {
-        if (isMoraineError(error, 'FILE_NOT_FOUND')) return null;
-        throw error;
-      });
-      if (metadata?.tableUuid === this.#table.metadata.tableUuid) this.#add(metadata.snapshots);
-    }
-    return this.#snapshots.get(id);
-  }
-
-  #add(snapshots: readonly Snapshot[]): void {
-    for (const snapshot of snapshots)
-      if (!this.#snapshots.has(snapshot.snapshotId)) this.#snapshots.set(snapshot.snapshotId, snapshot);
-  }
 }
 
 function unknown({ identifier }: StateTable, sink: string, reason: string): MoraineError {
