@@ -119,7 +119,7 @@ describe('files that are read', () => {
     await catalog.createTable(IDENTIFIER, { ...FIXTURE_TABLE, properties });
     const load = () => loadTable(catalog, io, IDENTIFIER);
     const coordinator = await Coordinator.open(await load(), 's');
-    await coordinator.commit({ id: 'batch', ranges, manifest: null });
+    await coordinator.commit({ id: 'batch', ranges, manifests: [] });
     return { storage, clock, catalog, load, another };
   }
 
