@@ -19,7 +19,9 @@ const BATCH = 50;
 /** Importing the number made it shorter. */
 vi.setConfig({ testTimeout: 1_800_000 });
 
-test('a run that was stopped with records in its memory is fenced by the one that wrote them meanwhile', { timeout: 300_000 }, async () => {
+test('a run that was stopped with records in its memory is fenced by the one that wrote them meanwhile', {
+  timeout: 300_000,
+}, async () => {
   const { file, ids, added, follow } = await followedProject();
   writeFileSync(file('log'), idLines(0, 20));
   // Nothing but a whole batch makes it commit.
