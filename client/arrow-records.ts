@@ -1,17 +1,35 @@
 /** Arrow data as records of a sink. */
 import { randomUUID } from 'node:crypto';
 import type { Schema as ArrowSchema, Table as ArrowTable, Field, RecordBatch } from 'apache-arrow';
-import { arrowColumnTypes, type Connection, knownRelation, quoteIdentifier, registerArrow } from '../engine/index.js';
+import { type ArrowColumn, arrowColumnTypes, type Connection, copyArrow, quoteIdentifier } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
-import { canPromote, type Schema, type SchemaChange, typeToString } from '../iceberg/index.js';
-import type { OpenedRecords, SinkRecords } from '../sink/index.js';
-import { exactRows, type InputNames } from './input-columns.js';
+import {
+  canPromote,
+  childFields,
+  type IcebergType,
+  type NestedField,
+  type Schema,
+  type SchemaChange,
+  typeToString,
+} from '../iceberg/index.js';
+import type { OpenedRecords, RejectedRecord, SinkRecords } from '../sink/index.js';
+import { findMisfits, type InputNames, type KnownColumn, matchRows, selectSql } from './input-columns.js';
+import { judgeRows } from './judge-rows.js';
 
 const NAMES: InputNames = { input: 'the Arrow data', target: 'the table' };
 
 export interface ArrowRecordsOptions {
   /** The schema that the rows must have: the same columns in the same order, of the same types, and nulls only where it allows them. */
   readonly schema?: ArrowSchema;
+  /**
+   * A row with a value that its column cannot hold, or without one that is required: `fail`, by default, stops before its batch; `drop` counts it and goes on. It goes to the dead letters
+   * of the sink as JSON. Columns that do not fit stop before the batch in any case.
+   */
+  readonly badRecords?: 'fail' | 'drop';
+  /** Position of the first row; each of the others is one further. Without it rejected rows have none. */
+  readonly from?: bigint;
+  /** The partition of the source that they are of; `arrow` by default. */
+  readonly partition?: string;
 }
 
 /** @throws TYPE_MISMATCH */
@@ -29,17 +47,18 @@ function requireSchema(given: ArrowSchema, wanted: ArrowSchema): void {
 /**
  * The rows of an Arrow table or record batch as records for `writeBatch`. Columns are matched by name, and every value must fit its column exactly; columns
  * that the data lacks are null. The buffers must not change before the batch is committed.
- * What its batch throws when it is staged: `COLUMN_NOT_FOUND` for a column that the table lacks; `TYPE_MISMATCH` for a value that has no exact counterpart, for
- * types that cannot be taken in, and for nulls in a required column; `INVALID_ARGUMENT` for columns whose names differ only by case
+ * What its batch throws when it is staged: `COLUMN_NOT_FOUND` for a column that the table lacks; `TYPE_MISMATCH` for types that cannot be taken in, for a required column that is not
+ * there, for text that is not UTF-8, and, unless they are dropped, for a value that has no exact counterpart and for nulls in a required column; `INVALID_ARGUMENT` for columns whose names
+ * differ only by case
  */
-export function arrowRecords(rows: ArrowTable | RecordBatch, { schema }: ArrowRecordsOptions = {}): SinkRecords {
-  if (schema !== undefined) requireSchema(rows.schema, schema);
+export function arrowRecords(rows: ArrowTable | RecordBatch, options: ArrowRecordsOptions = {}): SinkRecords {
+  if (options.schema !== undefined) requireSchema(rows.schema, options.schema);
   const batches = 'batches' in rows ? rows.batches : [rows];
   const table = { schema: rows.schema, batches };
   return {
     count: rows.numRows,
     bytes: batches.reduce((sum, { data }) => sum + data.byteLength, 0),
-    open: (connection, schema) => openArrow(connection, schema, table, BigInt(rows.numRows)),
+    open: (connection, schema) => openArrow(connection, schema, table, options),
     changes: (_, schema) => changesForArrow(schema, table),
   };
 }
@@ -72,14 +91,46 @@ async function openArrow(
   connection: Connection,
   schema: Schema,
   table: Pick<ArrowTable, 'schema' | 'batches'>,
-  rows: bigint,
+  options: ArrowRecordsOptions,
 ): Promise<OpenedRecords> {
   const name = `arrow_${randomUUID()}`;
-  const types = await registerArrow(connection, name, table);
-  const given = knownRelation(`FROM ${quoteIdentifier(name)}`, NAMES.input, types);
-  const input = { schema: given.schema, sql: `SELECT * FROM ${given.relation}` };
-  const select = await exactRows(connection, input, schema, NAMES);
-  const columns = schema.fields.map((field) => quoteIdentifier(field.name)).join(', ');
+  const input = inputOf(await copyArrow(connection, name, table), name);
+  const matched = matchRows(input, schema, NAMES);
+  const rows = table.batches.reduce((sum, { numRows }) => sum + BigInt(numRows), 0n);
+  const problems = await findMisfits(connection, matched);
   // The copies end with the connection, which is closed when the batch is staged.
-  return { sql: `SELECT * FROM (${select}) AS arrow(${columns})`, rows, rejected: [], close: () => Promise.resolve() };
+  if (problems.length === 0)
+    return { sql: named(selectSql(matched), schema), rows, rejected: [], close: () => Promise.resolve() };
+  if (options.badRecords !== 'drop') throw new MoraineError('TYPE_MISMATCH', problems.join('\n'));
+  const { sql, bad, close } = await judgeRows(connection, matched, input.schema, input.known);
+  const { from, partition = 'arrow' } = options;
+  const rejected = bad.map(({ row, reason, message, json }): RejectedRecord => {
+    const position = from === undefined ? null : { partition, offset: from + row };
+    const place = position === null ? `row ${row}` : `offset ${position.offset}`;
+    return { reason, message: `${partition}, ${place}: ${message}`, raw: Buffer.from(json), position };
+  });
+  return { sql: named(sql, schema), rows: rows - BigInt(bad.length), rejected, close };
 }
+
+/** Copied rows, with the columns `mN` and `rN` of those that may have values which are none of their type. */
+function inputOf(columns: readonly ArrowColumn[], name: string) {
+  const known = columns.map(({ hasNulls, misfit, type }, index): KnownColumn => {
+    if (misfit === undefined) return { hasNulls };
+    return { hasNulls, misfit: `m${index}`, ...(isNested(type) ? {} : { raw: `r${index}` }) };
+  });
+  const further = columns.flatMap(({ misfit, type }, index) =>
+    misfit === undefined ? [] : [misfit, ...(isNested(type) ? [] : [`c${index}`])],
+  );
+  const values = [...columns.map(({ sql }) => sql), ...further];
+  const fields = columns.map(({ name: column, type }, index): NestedField => {
+    return { id: index + 1, name: column, required: false, type };
+  });
+  const schema: Schema = { schemaId: 0, identifierFieldIds: [], fields };
+  return { schema, known, sql: `SELECT ${values.join(', ')} FROM ${quoteIdentifier(name)}` };
+}
+
+const isNested = (type: IcebergType): boolean => type.kind === 'struct' || childFields(type).length > 0;
+
+/** A statement with the columns of the table by name. */
+const named = (sql: string, { fields }: Schema): string =>
+  `SELECT * FROM (${sql}) AS arrow(${fields.map((field) => quoteIdentifier(field.name)).join(', ')})`;

@@ -1,6 +1,14 @@
 /** The query engine: hardened DuckDB, scans by field id, Parquet with Iceberg field ids, rows in and out. */
 
-export { arrowBatches, arrowColumnTypes, arrowSchema, arrowTable, registerArrow } from './arrow/arrow.js';
+export {
+  arrowBatches,
+  arrowColumnTypes,
+  arrowSchema,
+  arrowTable,
+  copyArrow,
+  registerArrow,
+} from './arrow/arrow.js';
+export type { ArrowColumn } from './arrow/arrow-column.js';
 export { Connection, type ResultStream, STATEMENT_CHANNEL, type StatementEvent } from './connection.js';
 export { readableScanSql, withConvertedCopies, withReadableCopies } from './copies/scan-copies.js';
 export { readDeletedPositions } from './deletes/deleted-positions.js';
@@ -62,6 +70,7 @@ export { listTransformSql } from './sql/lambda-sql.js';
 export { LATE_TIME } from './sql/late-times.js';
 export { type PlainValue, plainValue } from './sql/plain-value.js';
 export { knownRelation, type TypedRelation, typedRelation } from './sql/relation-schema.js';
+export { lacksInsideSql } from './sql/required-inside.js';
 export { columnAlias, quoteIdentifier, quoteLiteral } from './sql/sql-text.js';
 export { sqlLiteral, sqlType } from './sql/sql-type.js';
 export { transformSql } from './sql/transform-sql.js';

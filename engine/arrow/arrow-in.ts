@@ -37,8 +37,11 @@ import type { Connection } from '../connection.js';
 import { classifyDuckDbError } from '../duckdb-error.js';
 import { provisionalIds } from '../input/input-column.js';
 import { icebergType } from '../sql/duckdb-type.js';
+import { isLateSql } from '../sql/late-times.js';
 import { quoteIdentifier } from '../sql/sql-text.js';
 import { sqlType } from '../sql/sql-type.js';
+import type { ArrowColumn } from './arrow-column.js';
+import { rangedColumn } from './arrow-ranges.js';
 import { ARROW_UUID, EXTENSION_NAME } from './arrow-types.js';
 
 /** Rows of one DuckDB chunk. */
@@ -78,9 +81,7 @@ export async function copyIn(
 ): Promise<ReadonlyMap<string, IcebergType>> {
   const plans = planColumns(table.schema.fields);
   const raw = `${name} (raw)`;
-  const stored = plans.map((plan, index) => `c${index} ${String(plan.type)}`).join(', ');
-  await connection.run(`CREATE TEMP TABLE ${quoteIdentifier(raw)} (${stored})`);
-  await append(connection, raw, table, plans);
+  await copyRaw(connection, raw, table, plans);
   const columns = plans.map(({ iceberg }, index) => {
     return `c${index}::${sqlType(iceberg)} AS ${quoteIdentifier(table.schema.fields[index]?.name ?? '')}`;
   });
@@ -89,6 +90,44 @@ export async function copyIn(
   );
   return typesOf(table.schema.fields, plans);
 }
+
+async function copyRaw(
+  connection: Connection,
+  name: string,
+  table: Pick<Table, 'batches'>,
+  plans: readonly ColumnPlan[],
+): Promise<void> {
+  const stored = plans.map((plan, index) => `c${index} ${String(plan.type)}`).join(', ');
+  await connection.run(`CREATE TEMP TABLE ${quoteIdentifier(name)} (${stored})`);
+  await append(connection, name, table, plans);
+}
+
+/** See `copyArrow`. */
+export async function copyColumns(
+  connection: Connection,
+  name: string,
+  table: Pick<Table, 'schema' | 'batches'>,
+): Promise<readonly ArrowColumn[]> {
+  const { fields } = table.schema;
+  const columns = planColumns(fields).map((plan, index) => {
+    const chunks = table.batches.map(({ data }) => data.children[index] as Data);
+    const ranged = rangedColumn(fields[index]?.type as DataType, chunks);
+    return { plan, ranged, hasNulls: chunks.some(hasNulls) };
+  });
+  const stored = columns.map(({ plan, ranged }) =>
+    ranged === null ? plan : fixed(ranged.stored, ranged.widthBytes, plan.iceberg),
+  );
+  await copyRaw(connection, name, table, stored);
+  return columns.map(({ plan: { iceberg: type }, ranged, hasNulls }, index) => {
+    const [column, common] = [`c${index}`, { name: fields[index]?.name ?? '', type, hasNulls }];
+    if (ranged !== null) return { ...common, sql: ranged.value(column), misfit: ranged.misfit(column) };
+    const sql = `${column}::${sqlType(type)}`;
+    const isLate = type.kind === 'time' ? undefined : isLateSql(type, sql);
+    return isLate === undefined ? { ...common, sql } : { ...common, sql, misfit: isLate };
+  });
+}
+
+const hasNulls = ({ nullCount, children }: Data): boolean => nullCount > 0 || children.some(hasNulls);
 
 const hasZone = (timezone: string | null | undefined): boolean => (timezone ?? '') !== '';
 

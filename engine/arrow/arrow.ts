@@ -2,6 +2,7 @@
 import type { Schema as ArrowSchema, RecordBatch, Table } from 'apache-arrow';
 import type { IcebergType, Schema } from '../../iceberg/index.js';
 import type { Connection } from '../connection.js';
+import type { ArrowColumn } from './arrow-column.js';
 
 /**
  * The rows of a relation (`sql` stands after FROM) whose columns have the schema's types and order, as record batches of at
@@ -35,6 +36,20 @@ export async function arrowTable(connection: Connection, sql: string, schema: Sc
 export async function arrowColumnTypes(table: Pick<Table, 'schema'>): Promise<ReadonlyMap<string, IcebergType>> {
   const { columnTypes } = await import('./arrow-in.js');
   return columnTypes(table);
+}
+
+/**
+ * Copies an Arrow table into the temporary table `name`, with the columns `c0` and so on in the order of the schema: of a column with a `misfit` the plain numbers that Arrow has,
+ * but for nested ones.
+ * @throws as {@link registerArrow}
+ */
+export async function copyArrow(
+  connection: Connection,
+  name: string,
+  table: Pick<Table, 'schema' | 'batches'>,
+): Promise<readonly ArrowColumn[]> {
+  const { copyColumns } = await import('./arrow-in.js');
+  return await copyColumns(connection, name, table);
 }
 
 /**

@@ -48,8 +48,11 @@ export class SnapshotHistory {
   }
 
   #nearestTo(timeMs: bigint): number {
-    const distances = this.#log.map(({ timestampMs }) => Math.abs(Number(timestampMs - timeMs)));
-    return Math.max(0, distances.indexOf(Math.min(...distances)));
+    const distanceOf = (index: number): number => Math.abs(Number((this.#log[index]?.timestampMs ?? 0n) - timeMs));
+    let nearest = 0;
+    for (let index = 1; index < this.#log.length; index += 1)
+      if (distanceOf(index) < distanceOf(nearest)) nearest = index;
+    return nearest;
   }
 
   /** Takes over the snapshots of an older metadata file. @returns its last sequence number; null if it is gone */
