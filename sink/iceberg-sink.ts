@@ -83,6 +83,8 @@ export class IcebergSink {
   #work: Promise<unknown> = Promise.resolve();
   #flushing: Promise<SinkCommit> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** When the first of the records that wait in the buffer came, by the monotonic clock. */
+  #bufferedSinceMs = 0;
   #failure: MoraineError | undefined;
   #blockedBy: MoraineError | undefined;
   #isClosed = false;
@@ -297,7 +299,9 @@ export class IcebergSink {
       await this.#flushOnce();
       this.#requireOpen();
     }
+    const wasEmpty = this.#buffer.isEmpty;
     if (!this.#buffer.add(records, range, writer)) return false;
+    if (wasEmpty) this.#bufferedSinceMs = performance.now();
     this.#flushInTime();
     return true;
   }
@@ -331,10 +335,13 @@ export class IcebergSink {
 
   /** Commits what makes a batch, and what does not after a while. */
   #flushInTime(): void {
-    const { bufferBytes, batchSize } = this.#options;
+    const { bufferBytes, batchSize, batchIntervalMs } = this.#options;
     if (this.#buffer.isEmpty || this.#isClosed) return;
-    if (this.#buffer.count >= batchSize || this.#buffer.bytes >= bufferBytes / 2) this.#flushBehind();
-    else this.#startTimer();
+    const isBatch = this.#buffer.count >= batchSize || this.#buffer.bytes >= bufferBytes / 2;
+    // Records that came while an earlier batch was committed have waited for as long.
+    const leftMs = this.#bufferedSinceMs + batchIntervalMs - performance.now();
+    if (isBatch || leftMs <= 0) this.#flushBehind();
+    else this.#startTimer(leftMs);
   }
 
   /** Errors that may come right are met again, by the timer or the next call; others are kept for it. */
@@ -343,18 +350,19 @@ export class IcebergSink {
       // What came while an earlier flush was under way is not in it.
       () => this.#flushInTime(),
       () => {
-        if (this.#failure === undefined) this.#startTimer();
+        if (this.#failure !== undefined) return;
+        this.#bufferedSinceMs = performance.now();
+        this.#startTimer(this.#options.batchIntervalMs);
       },
     );
   }
 
-  #startTimer(): void {
-    const { batchIntervalMs } = this.#options;
-    if (this.#timer !== undefined || this.#isClosed || batchIntervalMs === Infinity) return;
+  #startTimer(waitMs: number): void {
+    if (this.#timer !== undefined || this.#isClosed || waitMs === Infinity) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#flushBehind();
-    }, batchIntervalMs);
+    }, waitMs);
   }
 
   #cut(): void {
