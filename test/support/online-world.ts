@@ -1,142 +1,120 @@
-/** An online table with a random life, and the rows that it has, kept in plain lists. */
+/** An online table with a random life, and the rows that it must answer with, kept in plain lists. */
 import { randomUUID } from 'node:crypto';
-import { ensureNamespace } from '../../catalogs/index.js';
+import { expect } from 'vitest';
 import { deleteRows } from '../../deletes/index.js';
-import { quoteLiteral } from '../../engine/index.js';
-import { type FeatureView, PARTITION_STRATEGIES, type PartitionStrategy, resolveView } from '../../features/index.js';
+import { sqlType } from '../../engine/index.js';
+import { isMoraineError } from '../../errors/index.js';
+import { type Definitions, type FeatureView, PARTITION_STRATEGIES, resolveView } from '../../features/index.js';
 import {
   bindExpression,
   currentSchema,
-  type IcebergType,
+  isUnpartitioned,
   type NestedField,
   type PartitionSpec,
   parseExpression,
-  type Schema,
+  type TableMetadata,
 } from '../../iceberg/index.js';
 import { compactDirect } from '../../maintenance/index.js';
-import { encodeEntityKey, ensureOnlineTable, ONLINE_COLUMNS, withSharedSpec } from '../../online/index.js';
+import { type MaterializationDeps, materializeDirect, readPlan } from '../../materialization/index.js';
+import { ensureOnlineTable, ONLINE_COLUMNS, withSharedSpec, writeOnlineBatch } from '../../online/index.js';
 import { partitionFields } from '../../online/online-partitioning.js';
 import { stageRows } from '../../staging/index.js';
-import { commitAppend, loadTable, planFiles, selectSnapshot, type Table } from '../../tables/index.js';
+import { commitAppend, loadTable, type Table } from '../../tables/index.js';
 import type { Random } from '../worlds/random.js';
 import { compactDeps } from './compaction-lab.js';
 import { DeleteWriter } from './delete-writer.js';
+import { deleteAsOthers } from './foreign-deletes.js';
 import { type Lab, VIEW } from './materialization-lab.js';
+import {
+  bucketOfEntity,
+  drawPlaces,
+  ENTITIES,
+  entityOf,
+  joinKeysOf,
+  type KeyKind,
+  keySql,
+  lookupColumns,
+  TIMES,
+  timeSql,
+} from './online-keys.js';
+import { answers, compacted, type Fact, materialized, type SourceFact } from './online-model.js';
+import { type Coverage, NOTHING_COVERED, OnlineSource } from './online-source.js';
+import { columnUpdates, evolvedFields, samples, valueOf } from './online-values.js';
 
 /** Seconds since 1970 of the time that is now. */
 export const NOW_S = 12_000;
-/** In several hours, of the past and of the future. */
-const TIMES = [100, 300, 3_600, 4_000, 7_300, 11_999, 12_000, 12_001, 20_000];
-const ENTITIES = 10;
+const NOW_US = BigInt(NOW_S) * 1_000_000n;
 
-export type KeyKind = 'long' | 'string' | 'two';
-
-/** A row as it was written. */
-interface Fact {
-  readonly entity: number;
-  readonly at: number;
-  readonly created: number | null;
-  readonly values: readonly (string | null)[];
-  /** By a client, not by a run. */
-  readonly pushed: boolean;
-  /** Number of the commit. */
-  readonly commit: number;
+/** What the table was at a snapshot. */
+interface State {
+  readonly facts: readonly Fact[];
+  readonly coverage: Coverage;
 }
-
-interface Feature {
-  readonly name: string;
-  readonly type: IcebergType;
-  /** SQL of a value by a random number. */
-  readonly sql: (number: number) => string;
-}
-
-const FEATURES: readonly Feature[] = [
-  {
-    name: 'v',
-    type: { kind: 'double' },
-    sql: (n) => (n % 7 === 0 ? `'NaN'::DOUBLE` : n % 7 === 1 ? '-0.0::DOUBLE' : `${n}::DOUBLE / 3`),
-  },
-  { name: 's', type: { kind: 'string' }, sql: (n) => `'text ${n} é😀'` },
-  { name: 'n', type: { kind: 'long' }, sql: (n) => `9007199254740993::BIGINT + ${n}` },
-  { name: 'd', type: { kind: 'decimal', precision: 20, scale: 2 }, sql: (n) => `(-${n}.25)::DECIMAL(20, 2)` },
-  { name: 'b', type: { kind: 'boolean' }, sql: (n) => `${n % 2 === 0}` },
-  { name: 'u', type: { kind: 'uuid' }, sql: (n) => `'00000000-0000-0000-0000-${String(n).padStart(12, '0')}'::UUID` },
-  { name: 'x', type: { kind: 'binary' }, sql: (n) => `'\\x00\\xFF'::BLOB || encode('${n}')` },
-  {
-    name: 'l',
-    type: { kind: 'list', elementId: 100, element: { kind: 'int' }, elementRequired: false },
-    sql: (n) => `[${n}, NULL, 3]::INTEGER[]`,
-  },
-];
 
 /** One online table. */
 export class OnlineWorld {
   readonly name: string;
   readonly keyKind: KeyKind;
-  readonly strategy: PartitionStrategy;
   readonly steps: string[] = [];
+  readonly history: bigint[] = [];
+  /** What it has lived through, and how often. */
+  readonly did = new Map<string, number>();
   readonly #lab: Lab;
   readonly #random: Random;
+  readonly #source: OnlineSource;
+  readonly #states = new Map<bigint, State>();
+  /** Another one each time that the definition changes. */
+  view: FeatureView;
+  /** Features of the current snapshot, which are those that reads give. */
+  shown: readonly NestedField[] = [];
   #facts: readonly Fact[] = [];
-  /** Entities of which rows were deleted that are not known, or before older ones. */
-  readonly vague = new Set<number>();
-  readonly #states = new Map<bigint, readonly Fact[]>();
+  #coverage: Coverage = NOTHING_COVERED;
   #commit = 0;
   #number = 0;
-  #names = FEATURES.map(({ name }) => name);
-  readonly history: bigint[] = [];
 
   constructor(lab: Lab, random: Random, name: string) {
     this.#lab = lab;
     this.#random = random;
     this.name = name;
-    this.keyKind = random.pick(['long', 'long', 'string', 'two']);
-    this.strategy = random.pick(PARTITION_STRATEGIES);
+    this.keyKind = random.pick(['long', 'long', 'string', 'two'] as const);
+    this.#source = new OnlineSource(lab, random, `source_${name}`, this.keyKind, () => (this.#number += 1));
+    this.view = {
+      ...VIEW,
+      name,
+      entities: [`entity_${name}`],
+      source: { ...VIEW.source, table: `demo.${this.#source.name}` },
+      onlineBuckets: 4,
+      onlinePartitionStrategy: random.pick(PARTITION_STRATEGIES),
+    };
   }
 
   get joinKeys(): readonly string[] {
-    return this.keyKind === 'two' ? ['a', 'k'] : ['k'];
+    return joinKeysOf(this.keyKind);
   }
 
-  get view(): FeatureView {
+  get #definitions(): Definitions {
     return {
-      ...VIEW,
-      name: this.name,
-      entities: [`entity_${this.name}`],
-      onlineBuckets: 4,
-      onlinePartitionStrategy: this.strategy,
-    };
-  }
-
-  async create(): Promise<void> {
-    const field = (id: number, name: string, type: IcebergType): NestedField => ({ id, name, required: false, type });
-    const key: IcebergType = { kind: this.keyKind === 'string' ? 'string' : 'long' };
-    const schema: Schema = {
-      schemaId: 0,
-      identifierFieldIds: [],
-      fields: [
-        field(1, 'k', key),
-        field(2, 'event_ts', { kind: 'timestamptz' }),
-        field(3, 'created', { kind: 'timestamptz' }),
-        ...(this.keyKind === 'two' ? [field(4, 'a', { kind: 'string' })] : []),
-        ...FEATURES.map(({ name, type }, index) => field(10 + index, name, type)),
-      ],
-    };
-    const definitions = {
       entities: new Map([[`entity_${this.name}`, { name: `entity_${this.name}`, joinKeys: this.joinKeys }]]),
       featureViews: new Map([[this.name, this.view]]),
       featureServices: new Map(),
     };
-    const source = { namespace: ['demo'], name: `source_${this.name}` };
-    await ensureNamespace(this.#lab.catalog, source.namespace);
-    await this.#lab.catalog.createTable(source, { schema });
-    await ensureOnlineTable(
-      this.#lab.catalog,
-      resolveView(definitions, this.name, schema),
-      await loadTable(this.#lab.catalog, this.#lab.io, source),
-    );
+  }
+
+  get #deps(): MaterializationDeps {
+    const { catalog, io, engine } = this.#lab;
+    const definitions = (): Promise<Definitions> => Promise.resolve(this.#definitions);
+    return { catalog, io, engine, definitions, loadSource: () => this.#source.table() };
+  }
+
+  async create(): Promise<void> {
+    await this.#source.create();
+    const source = await this.#source.table();
+    const resolved = resolveView(this.#definitions, this.name, currentSchema(source.metadata));
+    await ensureOnlineTable(this.#lab.catalog, resolved, source);
     // As the first small write does.
     if (this.#random.chance(0.6)) await withSharedSpec(await this.table());
+    if (this.#random.chance(0.25)) await this.#writer.upgradeToV3();
+    this.shown = this.#featuresOf((await this.table()).metadata);
   }
 
   table(): Promise<Table> {
@@ -147,10 +125,13 @@ export class OnlineWorld {
     return { namespace: ['moraine_online'], name: this.name };
   }
 
+  get #writer(): DeleteWriter {
+    return new DeleteWriter(this.#lab, this.#identifier);
+  }
+
   /** Entities of requests; two of them were never written. */
   entity(number: number): Readonly<Record<string, unknown>> {
-    if (this.keyKind === 'two') return { a: `a${number % 3}`, k: number };
-    return { k: this.keyKind === 'string' ? `key-é-${number}` : number };
+    return entityOf(this.keyKind, number);
   }
 
   get entities(): readonly number[] {
@@ -161,184 +142,243 @@ export class OnlineWorld {
   async step(): Promise<boolean> {
     const random = this.#random;
     const step = random.weighted<() => Promise<void>>([
-      [8, () => this.#appendSome()],
-      [2, () => this.#delete()],
-      [1, () => this.#deleteAsOthers()],
+      [6, () => this.#appendSome()],
+      [2, () => this.#writeBatch()],
+      [3, () => this.#run()],
+      [1, () => this.#delete()],
+      [2, () => this.#deleteAsOthers()],
       [2, () => this.#compact(random.pick(['binpack', 'latest']))],
       [1, () => this.#rollBack()],
       [1, () => this.#evolve()],
       [1, () => this.#respec()],
-      [1, () => this.#upgrade()],
+      [0.5, () => this.#upgrade()],
     ]);
     await step();
     const { metadata } = await this.table();
+    this.shown = this.#featuresOf(metadata, metadata.currentSnapshotId);
     const current = metadata.currentSnapshotId;
     if (current === null || current === this.history.at(-1)) return false;
     this.history.push(current);
-    this.#states.set(current, this.#facts);
+    this.#states.set(current, { facts: this.#facts, coverage: this.#coverage });
     return true;
   }
 
-  /** The values that a map of the rows has for an entity; undefined where features would decide. */
-  expected(entity: number, nowS: number): Fact | null | undefined {
-    if (this.vague.has(entity)) return undefined;
-    const rows = this.#facts.filter((fact) => fact.entity === entity && fact.at <= nowS).sort(newerFirst);
-    const [first, second] = rows;
-    if (first === undefined) return null;
-    const isTied = first.at === second?.at && first.created === second.created && first.commit === second.commit;
-    return isTied ? undefined : first;
+  /** The rows that reads of an entity may find; more than one only where it is not sure what a compaction has left. */
+  expected(entity: number, nowS: number): readonly (Fact | null)[] {
+    return answers(this.#facts, this.shown, entity, nowS);
+  }
+
+  /** @param snapshotId whose columns count; null: the table's own */
+  #featuresOf(metadata: TableMetadata, snapshotId: bigint | null = null): readonly NestedField[] {
+    const schemaId = metadata.snapshots.find((snapshot) => snapshot.snapshotId === snapshotId)?.schemaId;
+    const schema = metadata.schemas.find((one) => one.schemaId === schemaId) ?? currentSchema(metadata);
+    const others: readonly string[] = [...this.joinKeys, ...Object.values(ONLINE_COLUMNS)];
+    return schema.fields.filter(({ name }) => !others.includes(name));
   }
 
   async #appendSome(): Promise<void> {
     for (let commits = this.#random.int(1, 3); commits > 0; commits -= 1) await this.#append();
   }
 
+  /** Rows, each with the SQL of its features. */
+  #draw(features: readonly NestedField[], pushed: boolean, createdS: number | null) {
+    this.#commit += 1;
+    return drawPlaces(this.#random, this.#facts, () => (this.#number += 1)).map((place) => {
+      const { values, sql } = samples(this.#random, features, (this.#number += 1));
+      const created = place.created ?? createdS;
+      const fact: Fact = { ...place, created, values, pushed, commit: this.#commit, sure: true };
+      return { fact, sql, given: place.created };
+    });
+  }
+
+  #count(what: string): void {
+    this.did.set(what, (this.did.get(what) ?? 0) + 1);
+  }
+
+  #note(what: string, facts: readonly Fact[]): void {
+    this.#facts = [...this.#facts, ...facts];
+    const texts = facts.map(({ entity, at, created }) => `${entity} at ${at}, ${created}`);
+    this.steps.push(`${what} ${texts.join('; ')}`);
+  }
+
+  /** As another engine: rows in files of the default spec, or in one without a partition. */
   async #append(): Promise<void> {
     const random = this.#random;
-    this.#commit += 1;
-    let last: Fact | undefined;
-    const pushed = random.chance(0.3);
-    const facts = Array.from({ length: random.int(1, 6) }, (): Fact => {
-      const number = (this.#number += 1);
-      // Rows that tie in all but their features, with rows of this or of earlier commits.
-      const earlier = this.#facts.length > 0 && random.chance(0.3) ? random.pick(this.#facts) : undefined;
-      const place = last !== undefined && random.chance(0.3) ? last : earlier;
-      return (last = {
-        entity: place?.entity ?? random.int(0, ENTITIES - 1),
-        at: place?.at ?? random.pick(TIMES),
-        created: place === undefined ? random.pick([null, 1, 2, number]) : place.created,
-        values: FEATURES.map(({ sql }) => (random.chance(0.1) ? null : sql(number))),
-        pushed,
-        commit: this.#commit,
-      });
-    });
     const table = await this.table();
-    const plain = table.metadata.partitionSpecs.find(({ fields }) => fields.length === 0);
+    const drawn = this.#draw(this.#featuresOf(table.metadata), random.chance(0.3), null);
+    const plain = table.metadata.partitionSpecs.find(isUnpartitioned);
     const spec = plain !== undefined && random.chance(0.5) ? { spec: plain } : {};
-    const schema = currentSchema(table.metadata);
-    const select = facts.map((fact) => `SELECT ${schema.fields.map((field) => this.#sql(field, fact)).join(', ')}`);
+    const select = drawn.map(({ fact, sql }) => {
+      const column = ({ id, name }: NestedField): string => this.#sql(name, fact) ?? sql.get(id) ?? 'NULL';
+      return `SELECT ${currentSchema(table.metadata).fields.map(column).join(', ')}`;
+    });
     const rows = { select: select.join(' UNION ALL '), namePrefix: randomUUID(), sortBy: [], ...spec };
     const files = await this.#lab.engine.withConnection((connection) => stageRows(connection, table, rows));
     await commitAppend(table, { files });
-    this.#facts = [...this.#facts, ...facts];
-    this.steps.push(`append ${JSON.stringify(facts)} ${plain === undefined ? '' : JSON.stringify(spec)}`);
+    this.#note(
+      `append${'spec' in spec ? ' without a partition' : ''}:`,
+      drawn.map(({ fact }) => fact),
+    );
   }
 
-  #sql({ name }: NestedField, fact: Fact): string {
-    const entity = this.entity(fact.entity);
-    const time = (seconds: number | null): string =>
-      seconds === null ? 'NULL::TIMESTAMPTZ' : `make_timestamptz(${seconds * 1e6})`;
-    switch (name) {
-      case 'k':
-        return typeof entity['k'] === 'string' ? quoteLiteral(entity['k']) : `${String(entity['k'])}::BIGINT`;
-      case 'a':
-        return quoteLiteral(String(entity['a']));
-      case ONLINE_COLUMNS.entityKey: {
-        const parts = [
-          { name: 'a', type: { kind: 'string' as const } },
-          { name: 'k', type: { kind: 'long' as const } },
-        ];
-        return quoteLiteral(encodeEntityKey(parts, [String(entity['a']), BigInt(fact.entity)]));
-      }
-      case ONLINE_COLUMNS.eventTimestamp:
-        return time(fact.at);
-      case ONLINE_COLUMNS.createdTimestamp:
-        return time(fact.created);
-      case ONLINE_COLUMNS.pushed:
-        return String(fact.pushed);
-      default:
-        return fact.values[this.#names.indexOf(name)] ?? 'NULL';
+  /** SQL of a column that is not a feature. */
+  #sql(name: string, fact: Fact): string | undefined {
+    if (name === ONLINE_COLUMNS.eventTimestamp) return timeSql(fact.at);
+    if (name === ONLINE_COLUMNS.createdTimestamp) return timeSql(fact.created);
+    if (name === ONLINE_COLUMNS.pushed) return String(fact.pushed);
+    return keySql(this.keyKind, fact.entity, name);
+  }
+
+  /** As an application. Rows without a created time get that of the write. */
+  async #writeBatch(): Promise<void> {
+    const { metadata } = await this.table();
+    const pushed = this.#random.chance(0.7);
+    const nowS = NOW_S + (this.#number += 1);
+    const drawn = this.#draw(this.#featuresOf(metadata), pushed, nowS);
+    const stored = new Set(this.shown.map(({ name }) => name));
+    const isRefused = this.#source.features.some(({ name }) => !stored.has(name));
+    const writing = writeOnlineBatch(this.#deps, {
+      view: this.name,
+      pushed,
+      nowUs: BigInt(nowS) * 1_000_000n,
+      open: (_, { schema }) => {
+        const select = drawn.map(({ fact, sql, given }) => {
+          const column = ({ id, name, type }: NestedField): string =>
+            `CAST(${this.#sql(name, { ...fact, created: given }) ?? sql.get(id) ?? 'NULL'} AS ${sqlType(type)})`;
+          return `SELECT ${schema.fields.map(column).join(', ')}`;
+        });
+        return Promise.resolve(select.join(' UNION ALL '));
+      },
+    });
+    const outcome = await writing.then(
+      ({ outcome: done }) => done,
+      (error: unknown) => {
+        if (isMoraineError(error, 'MATERIALIZATION_REQUIRED')) return error.code;
+        throw error;
+      },
+    );
+    this.#count(`batch ${outcome}`);
+    expect(outcome).toBe(isRefused ? 'MATERIALIZATION_REQUIRED' : 'committed');
+    const facts = isRefused ? [] : drawn.map(({ fact }) => fact);
+    this.#note(`write a batch${pushed ? '' : ' that is not pushed'}, ${outcome}:`, facts);
+  }
+
+  /** New rows in the source, perhaps, and a run over all of it, up to an end, or over an old window. */
+  async #run(): Promise<void> {
+    const random = this.#random;
+    if (random.chance(0.8)) this.steps.push(await this.#source.append());
+    if (random.chance(0.3)) this.steps.push(await this.#source.append());
+    if (random.chance(0.12)) this.steps.push(await this.#source.delete());
+    if (random.chance(0.12)) this.steps.push(await this.#source.evolve());
+    if (random.chance(0.1)) {
+      const [onlinePartitionStrategy, onlineBuckets] = [random.pick(PARTITION_STRATEGIES), random.int(2, 6)];
+      this.view = { ...this.view, onlinePartitionStrategy, onlineBuckets };
+      this.steps.push(`view: ${onlinePartitionStrategy} ${onlineBuckets}`);
     }
+    const [startS, endS] = this.#window();
+    const read = this.#source.read(this.#coverage, startS, endS);
+    const us = (seconds: number | null) => (seconds === null ? undefined : BigInt(seconds) * 1_000_000n);
+    const request = { startUs: us(startS), endUs: us(endS), nowUs: NOW_US, shards: random.int(1, 2) };
+    const { plan, commit } = await materializeDirect(this.#deps, { view: this.name, ...request });
+    this.#count(`run ${plan.kind}`);
+    this.steps.push(`run from ${startS} to ${endS}: ${plan.kind}, ${plan.reason}`);
+    if (commit === null || plan.planLocation === null) return;
+    const features = this.#featuresOf((await this.table()).metadata);
+    // A column that the rows before the run do not have has no value of theirs.
+    if (this.history.length > 0 && features.some(({ id }) => !this.shown.some((field) => field.id === id))) {
+      this.#count('columns anew');
+      expect(plan.kind).toBe('full');
+    }
+    const { rebuild, online } = await readPlan(this.#lab.io, plan.planLocation);
+    this.#coverage = read.coverage;
+    this.#commit += 1;
+    const sourceFeatures = this.#source.features;
+    this.#facts = materialized(this.#facts, {
+      source: read.rows,
+      isRebuilt: (entity) =>
+        rebuild !== null && (rebuild.buckets?.includes(bucketOfEntity(this.keyKind, entity, online.buckets)) ?? true),
+      written: (row) => this.#written(row, features),
+      sourceFeatures,
+      features,
+      commit: this.#commit,
+      nowS: NOW_S,
+    });
   }
 
+  #window(): readonly [number | null, number | null] {
+    const random = this.#random;
+    if (random.chance(0.5)) return [null, null];
+    if (random.chance(0.3)) return [null, random.pick(TIMES)];
+    const start = random.int(0, TIMES.length - 2);
+    return [TIMES[start] ?? null, TIMES[random.int(start + 1, TIMES.length - 1)] ?? null];
+  }
+
+  #written(row: SourceFact, features: readonly NestedField[]): Fact {
+    const values = features.map((field) => {
+      const column = this.#source.features.find(({ name }) => name === field.name);
+      return [field.id, column === undefined ? null : valueOf(row.values, column)] as const;
+    });
+    return { ...row, values: new Map(values), pushed: false, commit: this.#commit, sure: true };
+  }
+
+  /** Rows of one time. */
   async #delete(): Promise<void> {
     const at = this.#random.pick(TIMES);
     const table = await this.table();
-    if (table.metadata.currentSnapshotId === null) return;
     const filter = bindExpression(
       parseExpression(`${ONLINE_COLUMNS.eventTimestamp} = '${new Date(at * 1000).toISOString()}'`),
       currentSchema(table.metadata),
     );
     await this.#lab.engine.withConnection((connection) => deleteRows(table, connection, { filter, dryRun: false }));
-    // A row before it may be the newest now, or compaction may have dropped that.
-    for (const fact of this.#facts) if (fact.at === at && this.older.has(fact.entity)) this.vague.add(fact.entity);
     this.#facts = this.#facts.filter((fact) => fact.at !== at);
     this.steps.push(`delete rows of ${at}`);
   }
 
-  /** A position-delete file of another engine's for the first row of a file. */
+  /** The rows of an entity, of one of its times, or of a created time. */
   async #deleteAsOthers(): Promise<void> {
-    const table = await this.table();
-    const { schema, snapshot } = selectSnapshot(table.metadata);
-    if (snapshot === null || table.metadata.formatVersion === 3 || this.keyKind === 'two') return;
-    const { files } = await planFiles(table, { schema, snapshot, appliesDeletes: true });
-    const planned = files.find(({ file }) => file.recordCount === 1n);
-    if (planned === undefined) return;
-    const { file } = planned;
-    const found = await this.#lab.engine.withConnection((connection) =>
-      connection.rows(`SELECT k, epoch_us(event_timestamp)::VARCHAR FROM read_parquet('${file.filePath}')`),
-    );
-    const writer = new DeleteWriter(this.#lab, this.#identifier);
-    const { specId, partition } = file;
-    await writer.commit([await writer.positions([{ path: file.filePath, position: 0 }], { specId, partition })]);
-    const [k, at] = found[0] ?? [];
-    this.steps.push(`another engine deletes ${String(k)} at ${String(at)}`);
-    // Which of several equal rows it was is not in the model.
-    for (const entity of this.entities)
-      if (this.entity(entity)['k'] === (typeof k === 'bigint' ? Number(k) : k)) this.vague.add(entity);
+    const random = this.#random;
+    if (this.#facts.length === 0) return;
+    const one = random.pick(this.#facts);
+    const depth = random.int(0, 2);
+    const times = [ONLINE_COLUMNS.eventTimestamp, ONLINE_COLUMNS.createdTimestamp].slice(0, depth);
+    const columns = [...random.pick(lookupColumns(this.keyKind)), ...times];
+    const values = new Map(columns.map((name) => [name, this.#sql(name, one) ?? 'NULL']));
+    const deletedBy = await deleteAsOthers(this.#lab, this.#identifier, random, values);
+    this.#count(`deleted by ${deletedBy}`);
+    const isGone = ({ entity, at, created }: Fact): boolean =>
+      entity === one.entity && (depth < 1 || at === one.at) && (depth < 2 || created === one.created);
+    this.#facts = this.#facts.filter((fact) => !isGone(fact));
+    this.steps.push(`another engine deletes ${[...values.values()].join(', ')} by ${deletedBy}`);
   }
 
   async #compact(strategy: 'binpack' | 'latest'): Promise<void> {
     const { metadata } = await this.table();
     if (metadata.currentSnapshotId === null) return;
-    const definitions = {
-      entities: new Map([[`entity_${this.name}`, { name: `entity_${this.name}`, joinKeys: this.joinKeys }]]),
-      featureViews: new Map([[this.name, this.view]]),
-      featureServices: new Map(),
-    };
     const request = { table: `moraine_online.${this.name}`, strategy, allowTieChange: true };
-    await compactDirect(compactDeps(this.#lab, definitions), request, { nowUs: BigInt(NOW_S) * 1_000_000n });
+    await compactDirect(compactDeps(this.#lab, this.#definitions), request, { nowUs: NOW_US });
     this.steps.push(`compact ${strategy}`);
-    for (const entity of this.entities) {
-      const rows = this.#facts.filter((fact) => fact.entity === entity);
-      // Which files are rewritten is compaction's own choice: older rows may be there or not.
-      if (strategy === 'latest' && rows.length > 1) this.older.add(entity);
-    }
+    this.#facts = compacted(this.#facts, this.#featuresOf(metadata), strategy, NOW_S);
   }
-
-  /** Entities of which rows before now may have been dropped. */
-  readonly older = new Set<number>();
 
   async #rollBack(): Promise<void> {
     const back = this.history.at(-2);
-    if (back === undefined) return;
+    const state = this.#states.get(back ?? -1n);
+    if (back === undefined || state === undefined) return;
     this.history.pop();
     await this.#lab.update(this.#identifier, [
       { action: 'set-snapshot-ref', refName: 'main', ref: { type: 'branch', snapshotId: back } },
     ]);
-    this.#facts = this.#states.get(back) ?? [];
+    this.#facts = state.facts;
+    this.#coverage = state.coverage;
     this.steps.push('roll back');
   }
 
-  /** Renames a column, or adds one. */
+  /** As another engine, which leaves the source alone. */
   async #evolve(): Promise<void> {
     const { metadata } = await this.table();
-    const schema = currentSchema(metadata);
-    const schemaId = Math.max(...metadata.schemas.map((one) => one.schemaId)) + 1;
-    const old = this.#names[0] as string;
-    const name = `${old}_`;
-    const fields = this.#random.chance(0.5)
-      ? schema.fields.map((field) => (field.name === old ? { ...field, name } : field))
-      : [
-          ...schema.fields,
-          { id: metadata.lastColumnId + 1, name: `added_${schemaId}`, required: false, type: { kind: 'int' } as const },
-        ];
-    if (fields.length === schema.fields.length) this.#names = [name, ...this.#names.slice(1)];
-    await this.#lab.update(this.#identifier, [
-      { action: 'add-schema', schema: { ...schema, schemaId, fields } },
-      { action: 'set-current-schema', schemaId },
-    ]);
-    this.steps.push(`evolve ${fields.map((field) => field.name).join()}`);
+    const fields = evolvedFields(this.#random, metadata, this.#featuresOf(metadata), 'added');
+    await this.#lab.update(this.#identifier, columnUpdates(metadata, fields));
+    this.steps.push(`columns ${fields.map(({ name, type }) => `${name} ${type.kind}`).join(', ')}`);
   }
 
   /** Adds an unpartitioned spec, other buckets, or another strategy. */
@@ -346,7 +386,7 @@ export class OnlineWorld {
     const { metadata } = await this.table();
     const specId = Math.max(...metadata.partitionSpecs.map((spec) => spec.specId)) + 1;
     const isPlain = this.#random.chance(0.4);
-    const isKnown = metadata.partitionSpecs.some((one) => one.fields.length === 0);
+    const isKnown = metadata.partitionSpecs.some(isUnpartitioned);
     if (isPlain && isKnown) return;
     const idOf = (name: string): number => currentSchema(metadata).fields.find((one) => one.name === name)?.id ?? 0;
     const numBuckets = this.#random.int(2, 9);
@@ -375,12 +415,7 @@ export class OnlineWorld {
   async #upgrade(): Promise<void> {
     const { metadata } = await this.table();
     if (metadata.formatVersion === 3 || !this.#random.chance(0.3)) return;
-    await new DeleteWriter(this.#lab, this.#identifier).upgradeToV3();
+    await this.#writer.upgradeToV3();
     this.steps.push('upgrade to version 3');
   }
-}
-
-/** By event time, then `created`, then commit. */
-function newerFirst(a: Fact, b: Fact): number {
-  return b.at - a.at || (b.created ?? -1) - (a.created ?? -1) || b.commit - a.commit;
 }

@@ -37,6 +37,8 @@ export interface SmallProjectOptions {
   readonly strategy?: PartitionStrategy;
   /** Name of the view; one of its own unless given. */
   readonly view?: string;
+  /** Push source of the view. */
+  readonly pushSource?: string;
   /** `moraine.yaml`; unless given that of a warehouse beside it, with SQLite. */
   readonly config?: string;
   /** Makes a file as old as told; unless given one of this machine. */
@@ -82,7 +84,7 @@ export class SmallProject {
     return small;
   }
 
-  async #define({ buckets = 4, strategy }: SmallProjectOptions): Promise<void> {
+  async #define({ buckets = 4, strategy, pushSource }: SmallProjectOptions): Promise<void> {
     const { project, view } = this;
     const catalog = await project.catalog();
     await catalog.createNamespace(['demo']);
@@ -101,6 +103,7 @@ export class SmallProject {
             features: undefined,
             onlineBuckets: buckets,
             ...(strategy === undefined ? {} : { onlinePartitionStrategy: strategy }),
+            ...(pushSource === undefined ? {} : { pushSource }),
           },
         ],
       ]),

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { rename } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isMoraineError } from '../../../errors/index.js';
 import { compactDirect } from '../../../maintenance/index.js';
@@ -8,11 +9,15 @@ import { type OnlineDeps, OnlineReader, type OnlineRequest } from '../../../onli
 import { OnlineView } from '../../../online/online-view.js';
 import { stageRows } from '../../../staging/index.js';
 import { commitAppend, commitOverwrite, loadTable } from '../../../tables/index.js';
+import { allOf } from '../../support/all-of.js';
 import { compactDeps, filesOf } from '../../support/compaction-lab.js';
+import { numberIn } from '../../support/environment.js';
 import { Lab } from '../../support/materialization-lab.js';
 
 const us = (seconds: number): bigint => BigInt(seconds) * 1_000_000n;
 const NOW = { nowUs: us(1_000_000), readTimeoutMs: 60_000 };
+/** Values of one view begin behind those of the other. */
+const OTHERS_FROM = 100_000;
 
 let lab: Lab;
 const readers: OnlineReader[] = [];
@@ -331,87 +336,116 @@ describe('after a compaction', () => {
   });
 });
 
-it('32 readers of two views see no older value than they ask for, each view at one snapshot, beside a writer and compaction', async () => {
-  const views = ['readings', 'others'] as const;
-  const featureViews = new Map(views.map((name) => [name as string, { ...lab.view, name }]));
-  const definitions = { ...lab.definitions, featureViews };
-  const deps = { ...lab.deps, definitions: () => Promise.resolve(definitions) };
-  await lab.appendSelect(
-    'SELECT range::BIGINT, make_timestamptz(10000000), NULL::TIMESTAMPTZ, range::DOUBLE FROM range(64)',
-  );
-  for (const view of views) await materializeDirect(deps, { view });
-  const reader = open({ definitions: deps.definitions });
-  const tableOf = (name: string) => loadTable(lab.catalog, lab.io, { namespace: ['moraine_online'], name });
-  /** The last commits, by view. */
-  const committed = new Map(views.map((view) => [view as string, { v: 0, snapshotId: 0n }]));
-  /** The value that each snapshot of a view's table has of all keys that are written. */
-  const valueAt = new Map<bigint, number>();
-  let isWriting = true;
-  const append = async (view: string, v: number): Promise<void> => {
-    const table = await tableOf(view);
-    const select = `SELECT k::BIGINT, ${v}::DOUBLE, make_timestamptz(${100 + v}000000), NULL::TIMESTAMPTZ, false FROM range(8) t(k)`;
-    const names = table.metadata.schemas.at(-1)?.fields.map(({ name }) => name);
-    expect(names).toEqual(['k', 'v', 'event_timestamp', 'created_timestamp', '_pushed']);
-    const files = await lab.engine.withConnection((connection) =>
-      stageRows(connection, table, { select, namePrefix: randomUUID(), sortBy: [] }),
+/** How long readers and writers run side by side, in seconds: two minutes at night. */
+const BESIDE_S = numberIn('MORAINE_READS_BESIDE_SECONDS', /^[1-9]\d{0,4}$/) ?? 2;
+const COMMIT_EVERY_MS = 200;
+
+it(
+  '32 readers of two views see no older value than they ask for, each view at one snapshot, beside a writer and compaction',
+  async () => {
+    const views = ['readings', 'others'] as const;
+    const featureViews = new Map(views.map((name) => [name as string, { ...lab.view, name }]));
+    const definitions = { ...lab.definitions, featureViews };
+    const deps = { ...lab.deps, definitions: () => Promise.resolve(definitions) };
+    await lab.appendSelect(
+      'SELECT range::BIGINT, make_timestamptz(10000000), NULL::TIMESTAMPTZ, range::DOUBLE FROM range(64)',
     );
-    const { snapshotId } = await commitAppend(table, { files });
-    valueAt.set(snapshotId, v);
-    committed.set(view, { v, snapshotId });
-  };
-  const compact = async (view: string, v: number): Promise<void> => {
-    const request = { table: `moraine_online.${view}`, strategy: 'latest' as const };
-    await compactDirect(compactDeps(lab, definitions), request, { nowUs: NOW.nowUs });
-    for (const { snapshotId } of (await tableOf(view)).metadata.snapshots)
-      if (!valueAt.has(snapshotId)) valueAt.set(snapshotId, v);
-  };
-  const write = async (): Promise<void> => {
-    for (let v = 1; v <= 7; v += 1) {
-      // No value of one view is one of the other.
-      await append('readings', v);
-      await append('others', 1_000 + v);
-      if (v % 3 === 0) await compact(v % 2 === 0 ? 'readings' : 'others', v % 2 === 0 ? v : 1_000 + v);
-      await new Promise((resolve) => setTimeout(resolve, 150));
-    }
-    isWriting = false;
-  };
-  let reads = 0;
-  /** Values of one answer by the snapshot that it names. Those of a compaction are known when it has ended. */
-  const answers: (readonly [bigint, readonly unknown[]])[] = [];
-  const read = async (number: number): Promise<void> => {
-    while (isWriting) {
-      const least = new Map(committed);
-      const isChecked = number % 2 === 0;
-      const written = [...least].filter(([, { v }]) => v > 0);
-      const minSnapshots = new Map(written.map(([view, { snapshotId }]) => [view, snapshotId]));
-      const { rows, snapshots, features } = await reader.getOnlineFeatures({
-        // What texts name is bound to its states once; what has an alias, for each request.
-        features:
-          number % 4 < 2 ? ['readings', 'others'] : ['readings', 'others', { view: 'readings', alias: 'again' }],
-        fullFeatureNames: true,
-        entities: [{ k: number % 8 }, { k: 3 }],
-        ...NOW,
-        maxStalenessMs: isChecked ? 0 : 10_000,
-        ...(isChecked ? {} : { minSnapshots }),
-      });
-      for (const [view, { v }] of written) {
-        // One snapshot: every entity has the value of one commit, under both names of the view.
-        const found = rows.flatMap((row) => row.filter((_, place) => features[place]?.view === view));
-        const values = new Set(found.map(({ value }) => value as number));
-        expect(values.size).toBe(1);
-        expect([...values][0]).toBeGreaterThanOrEqual(v);
-        const read = snapshots.filter((one) => one.view === view);
-        expect(read).toHaveLength(1);
-        answers.push([read[0]?.snapshotId ?? 0n, [...values]]);
+    for (const view of views) await materializeDirect(deps, { view });
+    const reader = open({ definitions: deps.definitions });
+    const tableOf = (name: string) => loadTable(lab.catalog, lab.io, { namespace: ['moraine_online'], name });
+    /** The last commits, by view. */
+    const committed = new Map(views.map((view) => [view as string, { v: 0, snapshotId: 0n }]));
+    /** The value that each commit of the writer gave all keys that it writes. */
+    const written = new Map<bigint, number>();
+    let isWriting = true;
+    let compacted = 0;
+    const append = async (view: string, v: number): Promise<void> => {
+      const table = await tableOf(view);
+      const select = `SELECT k::BIGINT, ${v}::DOUBLE, make_timestamptz(${100 + v}000000), NULL::TIMESTAMPTZ, false FROM range(8) t(k)`;
+      const names = table.metadata.schemas.at(-1)?.fields.map(({ name }) => name);
+      expect(names).toEqual(['k', 'v', 'event_timestamp', 'created_timestamp', '_pushed']);
+      const files = await lab.engine.withConnection((connection) =>
+        stageRows(connection, table, { select, namePrefix: randomUUID(), sortBy: [] }),
+      );
+      const { snapshotId } = await commitAppend(table, { files });
+      written.set(snapshotId, v);
+      committed.set(view, { v, snapshotId });
+    };
+    const write = async (): Promise<void> => {
+      const began = performance.now();
+      for (let v = 1; v <= (BESIDE_S * 1_000) / COMMIT_EVERY_MS || compacted === 0; v += 1) {
+        // No value of one view is one of the other.
+        await append('readings', v);
+        await append('others', OTHERS_FROM + v);
+        await sleep(Math.max(0, began + v * COMMIT_EVERY_MS - performance.now()));
       }
-      reads += 1;
-      await new Promise((resolve) => setImmediate(resolve));
+    };
+    const compact = async (): Promise<void> => {
+      for (let round = 0; isWriting; round += 1) {
+        const request = { table: `moraine_online.${views[round % 2] ?? ''}`, strategy: 'latest' as const };
+        compacted += (await compactDirect(compactDeps(lab, definitions), request, { nowUs: NOW.nowUs })).groups;
+        await sleep(COMMIT_EVERY_MS);
+      }
+    };
+    let reads = 0;
+    /** Values of answers by the snapshot that they name. Which a compaction has is known when all has ended. */
+    const answers = new Map<bigint, Set<unknown>>();
+    const read = async (number: number): Promise<void> => {
+      while (isWriting) {
+        const least = new Map([...committed].filter(([, { snapshotId }]) => snapshotId > 0n));
+        const isChecked = number % 2 === 0;
+        const minSnapshots = new Map([...least].map(([view, { snapshotId }]) => [view, snapshotId]));
+        const { rows, snapshots, features } = await reader.getOnlineFeatures({
+          // What texts name is bound to its states once; what has an alias, for each request.
+          features:
+            number % 4 < 2 ? ['readings', 'others'] : ['readings', 'others', { view: 'readings', alias: 'again' }],
+          fullFeatureNames: true,
+          entities: [{ k: number % 8 }, { k: 3 }],
+          ...NOW,
+          maxStalenessMs: isChecked ? 0 : 10_000,
+          ...(isChecked ? {} : { minSnapshots }),
+        });
+        for (const [view, { v }] of least) {
+          // One snapshot: every entity has the value of one commit, under both names of the view.
+          const found = rows.flatMap((row) => row.filter((_, place) => features[place]?.view === view));
+          const values = new Set(found.map(({ value }) => value as number));
+          expect(values.size).toBe(1);
+          const [value = Number.NaN] = values;
+          expect(value).toBeGreaterThanOrEqual(v);
+          const [snapshot, ...more] = snapshots.filter((one) => one.view === view);
+          expect(more).toEqual([]);
+          const snapshotId = snapshot?.snapshotId ?? 0n;
+          answers.set(snapshotId, (answers.get(snapshotId) ?? new Set()).add(value));
+        }
+        reads += 1;
+        // Readers without a pause would leave the writer of the same process no time for its commits.
+        await sleep(10);
+      }
+    };
+    const writing = write().finally(() => (isWriting = false));
+    const began = performance.now();
+    await allOf([writing, compact(), ...Array.from({ length: 32 }, (_, number) => read(number))]);
+    const seconds = (performance.now() - began) / 1_000;
+    expect(reads).toBeGreaterThan(100);
+    for (const view of views) {
+      const { snapshots } = (await tableOf(view)).metadata;
+      const byId = new Map(snapshots.map((snapshot) => [snapshot.snapshotId, snapshot]));
+      for (const { snapshotId } of snapshots) {
+        // A compaction has the value of the last commit that it is built on.
+        let at: bigint | undefined = snapshotId;
+        while (at !== undefined && !written.has(at)) at = byId.get(at)?.parentSnapshotId;
+        const value = at === undefined ? undefined : written.get(at);
+        if (answers.has(snapshotId)) expect([...(answers.get(snapshotId) ?? [])]).toEqual([value]);
+        answers.delete(snapshotId);
+      }
     }
-  };
-  await Promise.all([write(), ...Array.from({ length: 32 }, (_, number) => read(number))]);
-  expect(reads).toBeGreaterThan(100);
-  for (const [snapshotId, values] of answers) expect(values).toEqual([valueAt.get(snapshotId)]);
-});
+    // No answer names a snapshot that no table has.
+    expect([...answers.keys()]).toEqual([]);
+    const counts = `${written.size} commits, ${compacted} compacted groups, ${reads} reads`;
+    if (BESIDE_S > 10) process.stdout.write(`${counts} in ${Math.round(seconds)} s\n`);
+  },
+  BESIDE_S * 3_000 + 60_000,
+);
 
 /** Reports each method call on an object. */
 function reporting<T extends object>(target: T, called: (name: string, argument: unknown) => void): T {
