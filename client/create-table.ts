@@ -12,7 +12,7 @@ import { parsePartitionSpec, requireVersionTwoTypes, type Schema } from '../iceb
 export interface NewTable {
   /** Its columns; field ids are assigned afresh. */
   readonly schema: Schema;
-  /** Partition transforms such as `month(date), bucket[16](id)`; undefined or empty: unpartitioned. */
+  /** Partition transforms such as `month(date), bucket[16](id)`, or by field ids of `schema`, `month(#2)`; undefined or empty: unpartitioned. */
   readonly partition?: string | undefined;
   /** 2 by default; 3 has more types, row lineage and deletion vectors. */
   readonly formatVersion?: 2 | 3 | undefined;

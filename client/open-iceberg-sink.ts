@@ -31,7 +31,10 @@ export interface IcebergSinkConfig
   readonly deadLetterTable?: string;
   /** Columns of the table, if it is to be created where it does not exist. */
   readonly schema?: Schema;
-  /** Partition transforms of a table that is created, such as `day(at)` and `bucket[16](device_id)`. */
+  /**
+   * Partition transforms of a table that is created, such as `day(at)` and `bucket[16](device_id)`; `day(#7)` is of the column whose field id is 7 in `schema`. A record has
+   * the columns; what is derived of them, such as `at_day`, no record has.
+   */
   readonly partitionBy?: readonly string[];
   /** Where rows are kept that do not fit into memory. */
   readonly temporaryFolder?: string;

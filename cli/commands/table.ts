@@ -6,7 +6,7 @@ import { declareRowLevelCommands } from './table-rows.js';
 
 const TABLE = '[CATALOG/]NAMESPACE.TABLE';
 const TABLE_OR_LOCATION = `${TABLE}, or the location of a metadata file`;
-const PARTITION = 'partition transforms, such as "month(date), bucket[16](id)"';
+const PARTITION = 'partition transforms, such as "month(date), bucket[16](id)"; #7 is the column with field id 7';
 
 /** Which state of the table, and for a bare location which folder its files may be in. */
 function addSnapshotOptions(command: Command): Command {

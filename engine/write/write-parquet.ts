@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DuckDBValue } from '@duckdb/node-api';
-import { MoraineError } from '../../errors/index.js';
+import { isMoraineError, MoraineError } from '../../errors/index.js';
 import {
   allFields,
   type DataFile,
@@ -34,6 +34,7 @@ import { sqlType } from '../sql/sql-type.js';
 import { parseSqlText } from '../sql/sql-value.js';
 import { readMetrics, textMap } from './parquet-statistics.js';
 import { type PartitionColumn, partitionColumns } from './partition-column.js';
+import { inPartitionGroups, mostPartitions, PARTITIONS_AT_ONCE } from './partition-groups.js';
 
 /** Rows to write, and where. */
 export interface ParquetWrite {
@@ -56,7 +57,7 @@ export interface ParquetWrite {
   /**
    * Whether the rows are collected in a temporary table before they are ordered and written, or are in one already. Collecting uses all
    * threads and what follows one, so that no thread waits: a tenth less CPU for rows that are few beside what they are computed from, but
-   * room for them.
+   * room for them. Collected rows may have any number of partitions: memory and open files do not grow with it.
    */
   readonly collected?: 'first' | 'already';
   /** Unpartitioned, unsorted rows are split into files of about this many bytes; by default they become one file. */
@@ -90,12 +91,16 @@ export async function writeParquet(connection: Connection, write: ParquetWrite):
   const staging = join(write.folder, `.${write.namePrefix}.staging`);
   try {
     await mkdir(staging);
-    const { plan, results } = await copyRows(connection, write, staging);
-    const written = results
-      .map((row) => readResult(row, plan))
-      .filter((file) => file.rows > 0n || write.keepEmpty === true);
-    if (plan.isSorted) await restoreOrder(connection, write, plan, written);
-    return await publish(connection, write, plan, written);
+    const written: WrittenFile[] = [];
+    const copies = await copyRows(connection, write, staging);
+    for (const { plan, results } of copies) {
+      const files = results
+        .map((row) => readResult(row, plan))
+        .filter((file) => file.rows > 0n || write.keepEmpty === true);
+      if (plan.isSorted) await restoreOrder(connection, write, plan, files);
+      for (const file of files) written.push(file);
+    }
+    return copies[0] === undefined ? [] : await publish(connection, write, copies[0].plan, written);
   } catch (error) {
     throw classifyDuckDbError(error);
   } finally {
@@ -109,27 +114,65 @@ interface Copied {
   readonly results: DuckDBValue[][];
 }
 
-async function copyRows(connection: Connection, write: ParquetWrite, staging: string): Promise<Copied> {
-  const inBackground = (sql: string): Promise<DuckDBValue[][]> => connection.rowsInBackground(sql);
-  if (write.collected === 'already') return await copyExactly(write, staging, inBackground);
-  if (write.collected !== 'first') return await copyExactly(write, staging, (sql) => connection.rows(sql));
+/** Partitions of rows that are sorted by keys, too, which are written by one statement. */
+const MAX_SORTED_PARTITIONS = 512;
+
+type RunStatement = (sql: string) => Promise<DuckDBValue[][]>;
+
+/** Rows to write; the caller knows whether they have few partitions. */
+interface RowsToCopy extends ParquetWrite {
+  /** All files are open at once: the rows need not come in the order of partitions. */
+  readonly hasFewPartitions?: boolean;
+}
+
+/** One statement, or several for rows of very many partitions. */
+async function copyRows(connection: Connection, write: ParquetWrite, staging: string): Promise<readonly Copied[]> {
+  if (write.collected === 'already') return await copyCollected(connection, write, staging);
+  if (write.collected === 'first') return await collectThenCopy(connection, write, staging);
+  try {
+    return [await copyExactly(write, staging, (sql) => connection.rows(sql))];
+  } catch (error) {
+    // The rows of each partition take memory.
+    if (!isMoraineError(error, 'ENGINE_OUT_OF_MEMORY') || mostPartitions(write.spec) <= PARTITIONS_AT_ONCE) throw error;
+  }
+  await emptyFolder(staging);
+  return await collectThenCopy(connection, write, staging);
+}
+
+async function collectThenCopy(
+  connection: Connection,
+  write: ParquetWrite,
+  staging: string,
+): Promise<readonly Copied[]> {
   const table = `rows_${randomUUID().replaceAll('-', '')}`;
   const aliases = write.schema.fields.map((field) => columnAlias(field.id)).join(', ');
   await connection.run(`CREATE TEMPORARY TABLE ${table} AS SELECT * FROM (${write.select}) AS source(${aliases})`);
   try {
-    const collected = { ...write, select: `FROM ${table}` };
-    return await copyExactly(collected, staging, inBackground);
+    return await copyCollected(connection, { ...write, select: `FROM ${table}` }, staging);
   } finally {
     await connection.run(`DROP TABLE IF EXISTS ${table}`);
   }
 }
 
+async function copyCollected(connection: Connection, write: ParquetWrite, staging: string): Promise<readonly Copied[]> {
+  const run: RunStatement = (sql) => connection.rowsInBackground(sql);
+  // Buckets of online tables: they are sorted anyway.
+  if (write.sortBy !== undefined && write.sortBy.length > 0 && mostPartitions(write.spec) <= MAX_SORTED_PARTITIONS)
+    return [await copyExactly(write, staging, run)];
+  return await inPartitionGroups(connection, write, async (select, group) => {
+    const folder = join(staging, String(group));
+    await mkdir(folder);
+    return await copyExactly({ ...write, select, hasFewPartitions: true }, folder, run);
+  });
+}
+
+async function emptyFolder(folder: string): Promise<void> {
+  await rm(folder, { recursive: true });
+  await mkdir(folder);
+}
+
 /** With dictionaries, unless that would change a zero: then once more without. See docs/adr/0011-negative-zeros.md. */
-async function copyExactly(
-  write: ParquetWrite,
-  staging: string,
-  run: (sql: string) => Promise<DuckDBValue[][]>,
-): Promise<Copied> {
+async function copyExactly(write: RowsToCopy, staging: string, run: RunStatement): Promise<Copied> {
   if (!hasNestedFloats(write.schema)) {
     const plan = planWrite(write, staging, true);
     try {
@@ -137,8 +180,7 @@ async function copyExactly(
     } catch (error) {
       if (!isNegativeZero(error)) throw error;
     }
-    await rm(staging, { recursive: true });
-    await mkdir(staging);
+    await emptyFolder(staging);
   }
   const plan = planWrite(write, staging, false);
   return { plan, results: await run(plan.copySql) };
@@ -200,7 +242,7 @@ function partitionNames(columns: readonly PartitionColumn[], fileNames: Readonly
   return columns.map((_, index) => `${prefix}${index}`);
 }
 
-function planWrite(write: ParquetWrite, staging: string, dictionaries: boolean): WritePlan {
+function planWrite(write: RowsToCopy, staging: string, dictionaries: boolean): WritePlan {
   const { schema } = write;
   const names = fileColumnNames(schema);
   const columns = partitionColumns(schema, write.spec, columnAlias);
@@ -240,11 +282,11 @@ function fileOptions(write: ParquetWrite, dictionaries: boolean): string[] {
 }
 
 /**
- * The rows, in the order of partitions and keys. The streaming `row_number` makes one thread read the sorted rows: with
+ * The rows, in the order of partitions and keys; those of few partitions without keys as they come. The streaming `row_number` makes one thread read them: with
  * more, a partition would be split over several files and lose its order.
  */
 function rowsSql(
-  write: ParquetWrite,
+  write: RowsToCopy,
   columns: readonly PartitionColumn[],
   partitionBy: readonly string[],
   names: ReadonlyMap<number, string>,
@@ -260,13 +302,16 @@ function rowsSql(
   });
   const typed = `SELECT ${values.join(', ')} FROM ${source}`;
   const keyed = keys.length === 0 ? typed : `SELECT *, ${keys.join(', ')} FROM (${typed})`;
-  const order = [...partitionBy.map(quoteIdentifier), ...sortKeys(write, columnAlias)];
+  const sort = sortKeys(write, columnAlias);
+  const order =
+    write.hasFewPartitions === true && sort.length === 0 ? [] : [...partitionBy.map(quoteIdentifier), ...sort];
   const named = [
     ...fields.map((field) => `${columnAlias(field.id)} AS ${quoteIdentifier(names.get(field.id) as string)}`),
     ...partitionBy.map(quoteIdentifier),
   ].join(', ');
-  if (order.length === 0) return `SELECT ${named} FROM (${keyed})`;
-  const sorted = `SELECT * FROM (${keyed}) ORDER BY ${order.map((column) => `${column} ASC NULLS LAST`).join(', ')}`;
+  if (keys.length + order.length === 0) return `SELECT ${named} FROM (${keyed})`;
+  const ordered = order.length === 0 ? '' : ` ORDER BY ${order.map((column) => `${column} ASC NULLS LAST`).join(', ')}`;
+  const sorted = `SELECT * FROM (${keyed})${ordered}`;
   const numbered = `SELECT *, row_number() OVER () AS moraine_position FROM (${sorted})`;
   return `SELECT ${named} FROM (${numbered}) WHERE moraine_position > 0`;
 }

@@ -8,7 +8,7 @@ import { stageRows } from '../../staging/index.js';
 import { mapConcurrently } from '../../storage/index.js';
 import { readManifestEntries, readStagedManifest, type Table } from '../../tables/index.js';
 import type { OpenedRecords } from '../sink-records.js';
-import { keyJsonSql, newestOfEachKey } from '../upserts/upsert-deletes.js';
+import { keepNewestOfEachKey, keyJsonSql } from '../upserts/upsert-deletes.js';
 import { type UpsertColumns, type UpsertOptions, upsertColumns } from '../upserts/upsert-options.js';
 import type { BufferedBatch } from './batch-buffer.js';
 import { deleteStaged, stageListed } from './stage-listed.js';
@@ -95,9 +95,9 @@ async function newestOf(
   opened: readonly OpenedRecords[],
   columns: UpsertColumns,
 ): Promise<string> {
-  const names = namesOf(schema);
-  await collected(connection, names, opened);
-  return await newestOfEachKey(connection, ROWS, names, columns);
+  const select = await collected(connection, namesOf(schema), opened);
+  await keepNewestOfEachKey(connection, ROWS, columns);
+  return select;
 }
 
 /** Which of the rows of {@link newestOf} stay. */
@@ -107,7 +107,7 @@ async function keyPlaces(
   opened: readonly OpenedRecords[],
 ): Promise<KeyPlaces> {
   const key = keyJsonSql(columns.key, ({ name }) => quoteIdentifier(name));
-  const rows = await connection.rows(await newestOfEachKey(connection, ROWS, `${key}, rowid`, columns));
+  const rows = await connection.rows(`SELECT ${key}, rowid FROM ${ROWS}`);
   return {
     places: new Map(rows.map(([text, place]) => [String(text), Number(place)])),
     omitted: opened.flatMap(({ omitted = [] }) => omitted),

@@ -223,18 +223,16 @@ export function keyJsonSql(key: UpsertColumns['key'], columnOf: (field: NestedFi
   return `'[' || ${values.join(" || ',' || ")} || ']'`;
 }
 
-/** Of records in the order in which they were read, numbered by `rowid`, the one of each key that stays. */
-export async function newestOfEachKey(
+/** Of records in the order in which they were read, the rows of a table numbered by `rowid`, deletes all of each key but the one that stays. */
+export async function keepNewestOfEachKey(
   connection: Connection,
   records: string,
-  select: string,
   { key, order }: UpsertColumns,
-): Promise<string> {
+): Promise<void> {
   const keys = key.map(({ name }) => quoteIdentifier(name)).join(', ');
-  const all = `SELECT ${select} FROM ${records}`;
   // Usually no key occurs twice, which is found sooner than the rows are ranked.
   const repeated = await connection.rows(`SELECT 1 FROM ${records} GROUP BY ${keys} HAVING count(*) > 1 LIMIT 1`);
-  if (repeated.length === 0) return all;
-  const newest = `row_number() OVER (PARTITION BY ${keys} ORDER BY ${quoteIdentifier(order.name)} DESC NULLS LAST, rowid DESC)`;
-  return `${all} QUALIFY ${newest} = 1`;
+  if (repeated.length === 0) return;
+  const place = `row_number() OVER (PARTITION BY ${keys} ORDER BY ${quoteIdentifier(order.name)} DESC NULLS LAST, rowid DESC)`;
+  await connection.run(`DELETE FROM ${records} WHERE rowid IN (SELECT rowid FROM ${records} QUALIFY ${place} > 1)`);
 }

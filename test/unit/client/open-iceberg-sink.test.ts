@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { Field, Int32, Int64, Schema, Table, Utf8, vectorFromArray } from 'apache-arrow';
 import { expect, test } from 'vitest';
+import { currentSchema, currentSnapshot, defaultSpec } from '../../../iceberg/index.js';
 import {
   arrowRecords,
   arrowSchema,
@@ -11,6 +12,8 @@ import {
   openIcebergSink,
   parseSchema,
 } from '../../../index.js';
+import { openProject } from '../../../project/index.js';
+import { planFiles } from '../../../tables/index.js';
 import { rejectionCode } from '../../support/error-code.js';
 import { temporaryFolder } from '../../support/temp-folder.js';
 
@@ -81,6 +84,41 @@ test('it creates its table, takes objects, and goes on where the table says when
   expect(await tablesOf(folder)).toEqual(['iot.dead', 'iot.uplinks']);
 });
 
+test('it partitions by columns whose field ids are given, and asks no record for what is derived of them', async () => {
+  const folder = temporaryFolder();
+  // By place, #7 would be nothing and #2 the device.
+  const schema = parseSchema({
+    type: 'struct',
+    'schema-id': 0,
+    fields: [
+      { id: 2, name: 'event_timestamp', required: true, type: 'timestamptz' },
+      { id: 9, name: 'device', required: true, type: 'string' },
+      { id: 7, name: 'n', required: true, type: 'long' },
+    ],
+  });
+  const config = { ...configOf(folder), schema, partitionBy: ['day(#2)', 'truncate[10](#7)', '#9'] };
+  const { sink, close } = await openIcebergSink(config);
+  const at = new Date('2026-03-01T23:59:59.999Z');
+  await sink.writer(0).writeBatch(jsonObjects([{ event_timestamp: at, device: '#7', n: -1 }]));
+  await close();
+  const project = await openProject({
+    config: { catalogs: { local: { uri: config.catalogUri ?? '', warehouse: config.warehousePath ?? '' } } },
+  });
+  const table = await project.loadTable('iot.uplinks');
+  const { files } = await planFiles(table, {
+    snapshot: currentSnapshot(table.metadata),
+    schema: currentSchema(table.metadata),
+  });
+  await project.close();
+  expect(defaultSpec(table.metadata).fields.map(({ name, sourceId }) => `${name} ${sourceId}`)).toEqual([
+    'event_timestamp_day 1',
+    'n_trunc 3',
+    'device 2',
+  ]);
+  // Days since 1970: `date -d 2026-03-01 +%s` over 86,400.
+  expect(files.map(({ file }) => file.partition)).toEqual([[20_513, -10n, '#7']]);
+});
+
 test('a record that is no row stops it where nothing else is said', async () => {
   const opened = await openIcebergSink(configOf(temporaryFolder()));
   await opened.sink.writer(0).writeBatch(jsonObjects([{ id: 1, nope: 2 }]));
@@ -92,6 +130,7 @@ test.each([
   ['a table that is not there, and no schema', { schema: undefined, partitionBy: undefined }, 'TABLE_NOT_FOUND'],
   ['partitions without a schema', { schema: undefined }, 'INVALID_ARGUMENT'],
   ['a transform that does not fit', { partitionBy: ['day(device)'] }, 'SCHEMA_INVALID'],
+  ['a field id that no column has', { partitionBy: ['day(#7)'] }, 'COLUMN_NOT_FOUND'],
   ['a catalog of no such kind', { catalogType: 'rest' as const }, 'CONFIG_INVALID'],
   ['a batch of no size', { batchSize: 0 }, 'INVALID_ARGUMENT'],
 ])('%s is refused', async (_, wrong, code) => {

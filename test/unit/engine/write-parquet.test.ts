@@ -426,6 +426,46 @@ describe('partitions', () => {
   });
 });
 
+describe('collected rows', () => {
+  const schema = schemaOf(
+    field(1, 'k', { kind: 'string' }),
+    field(2, 'n', { kind: 'int' }),
+    field(3, 'x', { kind: 'double' }),
+  );
+  /** Rows of as many partitions, one of them null, which take turns; every third row has a negative zero. */
+  const rowsOf = (partitions: number, each: number): string =>
+    `SELECT CASE WHEN range % ${partitions} > 0 THEN 'k' || (range % ${partitions}) END AS k, (hash(range) % 1000)::INTEGER AS n,
+      CASE WHEN range % 3 = 0 THEN '-0'::DOUBLE ELSE range END AS x FROM range(${partitions * each})`;
+
+  it.each([
+    ['first', 3, {}],
+    ['already', 64, {}],
+    ['already', 65, {}],
+    ['first', 65, { sortBy: [2] }],
+    ['already', 300, { sortBy: [2] }],
+  ] as const)(
+    '%s, of %d partitions become one file for each, sorted if asked',
+    async (collected, partitions, order) => {
+      const source = rowsOf(partitions, 200);
+      const { files, rows } = await write(source, schema, specOf([1, 'identity']), { collected, ...order });
+      const expected = Array.from({ length: partitions }, (_, index) => `${index === 0 ? null : `k${index}`} 200`);
+      expect(files.map((file) => `${file.partition[0] as string | null} ${file.recordCount}`).sort()).toEqual(
+        expected.sort(),
+      );
+      const paths = files.map((file) => quoteLiteral(file.filePath)).join(', ');
+      const read = `read_parquet([${paths}], filename = true, hive_partitioning = false)`;
+      const sums = 'count(*), sum(hash(k, n, x, signbit(x)))::VARCHAR';
+      expect(await rows(`SELECT ${sums} FROM ${read}`)).toEqual(await rows(`SELECT ${sums} FROM (${source})`));
+      expect(await rows(`SELECT count(*) FROM (SELECT DISTINCT filename, k FROM ${read})`)).toEqual([
+        [BigInt(partitions)],
+      ]);
+      const inverted = `SELECT count(*) FROM (SELECT f = lag(f) OVER () AND n < lag(n) OVER () AS bad FROM (SELECT n, filename AS f FROM ${read})) WHERE bad`;
+      const [[count] = []] = await rows(inverted);
+      expect(count === 0n).toBe('sortBy' in order);
+    },
+  );
+});
+
 describe('zeros of both signs', () => {
   const rows = 6000;
   /** Every third row is 0, every third -0, the rest 1.5: few values, so that the writer makes dictionaries of them. */

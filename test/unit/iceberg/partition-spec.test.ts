@@ -28,6 +28,7 @@ const SCHEMA = parseSchema({
     { id: 7, name: 'bytes', required: false, type: 'binary' },
     { id: 8, name: 'price', required: false, type: 'decimal(9, 2)' },
     { id: 9, name: 'ratio', required: false, type: 'double' },
+    { id: 20, name: '#7', required: false, type: 'int' },
   ],
 });
 const code = (name: string): Error => expect.objectContaining({ code: name }) as Error;
@@ -45,6 +46,11 @@ describe('a spec as text', () => {
     ['"odd ""one"", (really)"', ['1000 odd "one", (really) identity 4']],
     ['bucket[4]("odd ""one"", (really)")', ['1000 odd "one", (really)_bucket bucket[4] 4']],
     ['year(s.in)', ['1000 s.in_year year 6']],
+    // Ids are not places: the tenth column has id 20, the sixth id 7.
+    ['day(#2), bucket[16]( #1 )', ['1000 date_day day 2', '1001 id_bucket bucket[16] 1']],
+    ['#3,#20', ['1000 name identity 3', '1001 #7 identity 20']],
+    ['truncate[3](#7), "#7"', ['1000 bytes_trunc truncate[3] 7', '1001 #7 identity 20']],
+    ['month(#6)', ['1000 s.in_month month 6']],
   ])('%s', (text, fields) => {
     expect(summary(parsePartitionSpec(text, SCHEMA))).toEqual(fields);
   });
@@ -61,6 +67,9 @@ describe('a spec as text', () => {
     ['id, id', 'SCHEMA_INVALID', /two partition fields named 'id'/],
     ['year(nope)', 'COLUMN_NOT_FOUND', /no column 'nope'/],
     ['s', 'SCHEMA_INVALID', /identity cannot be applied/],
+    ['day(#10)', 'COLUMN_NOT_FOUND', /field id 10 .* ids are 1 \(id\), 2 \(date\), .* 20 \(#7\)\./],
+    ['day(#x)', 'COLUMN_NOT_FOUND', /no column '#x'/],
+    ['day(#1)', 'SCHEMA_INVALID', /day cannot be applied to column 'id' of type long/],
   ] as const)('%s is refused', (text, expected, message) => {
     expect(() => parsePartitionSpec(text, SCHEMA)).toThrow(code(expected));
     expect(() => parsePartitionSpec(text, SCHEMA)).toThrow(message);
