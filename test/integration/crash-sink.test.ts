@@ -21,7 +21,7 @@ const SECOND = 1000;
 
 const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index);
 
-/** Two batches by way of the host's checkpoints, and one that is committed at once. */
+/** Two batches by way of the host's checkpoints, that of the sink and those of its writers, and one that is committed at once. */
 const stream: CrashingRun = async ({ catalog, io, engine }, history) => {
   const manual = { batchSize: Infinity, batchIntervalMs: Infinity, numPartitions: 2 };
   const sink = await IcebergSink.open({ catalog, io, engine }, { table: IDENTIFIER, name: 's', ...manual });
@@ -31,11 +31,14 @@ const stream: CrashingRun = async ({ catalog, io, engine }, history) => {
     await sink.writer(1).writeBatch(...span('b', SECOND + from, SECOND + to));
   };
   for (const batch of upTo(BATCHES - 1)) {
-    const state = await history.step(`checkpoint ${batch}`, async () => {
+    const states = await history.step(`checkpoint ${batch}`, async () => {
       await write(batch);
-      return JSON.parse(JSON.stringify(await sink.snapshot())) as SinkSnapshot;
+      const taken: SinkSnapshot[] = [];
+      if (batch === 0) taken.push(await sink.snapshot());
+      else for (const writer of sink.writers) taken.push(await writer.snapshot());
+      return JSON.parse(JSON.stringify(taken)) as readonly SinkSnapshot[];
     });
-    await history.step(`commit ${batch}`, () => sink.commit(state));
+    await history.step(`commit ${batch}`, () => sink.commit(states));
   }
   await history.step('flush', async () => {
     await write(BATCHES - 1);
