@@ -107,6 +107,20 @@ describe('a sink that may change the schema', () => {
     await sink.close();
   });
 
+  test('a field named like a column that keeps the records asks for nothing, and what is no row then is kept with its error', async () => {
+    const lab = await world({ id: 'int', raw: 'string', error: 'string' });
+    const sink = await lab.sink({ evolveSchema: true });
+    const records = json({ id: 1, raw: 2 }, { id: 3, size: 4 });
+    await sink.writer(0).writeBatch(records({ raw: 'raw', error: 'error', badRecords: undefined }));
+    expect((await sink.flush()).rows).toBe(2n);
+    expect(await columnsOf(lab)).toEqual(['id int', 'raw string', 'error string', 'size long']);
+    expect(await lab.rowsOf(identifier, 'id, size, raw, error')).toEqual([
+      [3, 4n, '{"id":3,"size":4}', null],
+      [null, null, '{"id":1,"raw":2}', 'EXTRA_FIELD: a, byte 0: no column takes "raw"'],
+    ]);
+    await sink.close();
+  });
+
   test('adds columns, widens types and takes nulls where records ask for it, before their batch', async () => {
     const lab = await world({ 'id!': 'int', 'device!': 'string', price: 'decimal(5,2)', f: 'float' });
     const sink = await lab.sink({ evolveSchema: true });
