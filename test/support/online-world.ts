@@ -142,7 +142,7 @@ export class OnlineWorld {
   async step(): Promise<boolean> {
     const random = this.#random;
     const step = random.weighted<() => Promise<void>>([
-      [6, () => this.#appendSome()],
+      [5, () => this.#appendSome()],
       [2, () => this.#writeBatch()],
       [3, () => this.#run()],
       [1, () => this.#delete()],
@@ -177,7 +177,7 @@ export class OnlineWorld {
   }
 
   async #appendSome(): Promise<void> {
-    for (let commits = this.#random.int(1, 3); commits > 0; commits -= 1) await this.#append();
+    for (let commits = this.#random.int(1, 2); commits > 0; commits -= 1) await this.#append();
   }
 
   /** Rows, each with the SQL of its features. */
@@ -267,8 +267,8 @@ export class OnlineWorld {
   async #run(): Promise<void> {
     const random = this.#random;
     if (random.chance(0.8)) this.steps.push(await this.#source.append());
-    if (random.chance(0.3)) this.steps.push(await this.#source.append());
-    if (random.chance(0.12)) this.steps.push(await this.#source.delete());
+    if (random.chance(0.1)) this.steps.push(await this.#source.append());
+    if (random.chance(0.25)) this.steps.push(await this.#source.delete());
     if (random.chance(0.12)) this.steps.push(await this.#source.evolve());
     if (random.chance(0.1)) {
       const [onlinePartitionStrategy, onlineBuckets] = [random.pick(PARTITION_STRATEGIES), random.int(2, 6)];
