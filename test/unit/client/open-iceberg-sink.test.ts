@@ -97,10 +97,10 @@ test('it partitions by columns whose field ids are given, and asks no record for
     ],
   });
   const config = { ...configOf(folder), schema, partitionBy: ['day(#2)', 'truncate[10](#7)', '#9'] };
-  const { sink, close } = await openIcebergSink(config);
+  const opened = await openIcebergSink(config);
   const at = new Date('2026-03-01T23:59:59.999Z');
-  await sink.writer(0).writeBatch(jsonObjects([{ event_timestamp: at, device: '#7', n: -1 }]));
-  await close();
+  await opened.sink.writer(0).writeBatch(jsonObjects([{ event_timestamp: at, device: '#7', n: -1 }]));
+  await opened.close();
   const project = await openProject({
     config: { catalogs: { local: { uri: config.catalogUri ?? '', warehouse: config.warehousePath ?? '' } } },
   });
