@@ -23,7 +23,7 @@ const TIME_LIMIT = 480_000;
 const LANES = 4;
 const ONLY = numberIn('MORAINE_WORLD', /^\d{1,7}$/);
 const SEED = seed ?? 1;
-const STEPS = 10;
+const STEPS = 8;
 const US = 1_000_000n;
 const LATE_S = 4_000_000_000;
 
