@@ -30,3 +30,5 @@ export { databaseFile, openSqlCatalog, type SqlCatalogOptions, shownDatabase } f
 export { withTableDefaults } from './table-defaults.js';
 export { formatTableName, parseTableName, type QualifiedTableName } from './table-name.js';
 export { openTrinoCatalog, type TrinoCatalogOptions } from './trino/trino-catalog.js';
+export { TrinoClient, TrinoFailure, type TrinoProgress, type TrinoWriteOptions } from './trino/trino-client.js';
+export { type TrinoOptions, trinoPlace } from './trino/trino-options.js';

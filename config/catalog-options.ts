@@ -32,6 +32,14 @@ const METASTORE = 'must be the address of a Hive metastore, such as thrift://hos
 const isTrinoCatalog = (value: string): boolean => isAddress(value) && /^\/[^/]+\/?$/.test(new URL(value).pathname);
 const TRINO_CATALOG = 'must be the address of a catalog of Trino, such as https://host:8443/CATALOG';
 
+/** Scheme, host and port of a Trino, without a catalog. */
+export const isTrinoServer = (value: string): boolean => {
+  if (!isAddress(value)) return false;
+  const { pathname, search, hash, username, password } = new URL(value);
+  return pathname === '/' && [search, hash, username, password].every((part) => part === '');
+};
+export const TRINO_SERVER = 'must be the address of Trino without a catalog, such as https://host:8443';
+
 /** Options of catalogs by their type, under the names that PyIceberg and Java give them. */
 const OPTIONS = {
   sql: [],
@@ -129,6 +137,15 @@ function warehouseProblem(type: CatalogType, warehouse: string | undefined): str
   if (warehouse === undefined) return ['sql', 'memory'].includes(type) ? undefined : `is needed: it ${TABLE_PLACE}`;
   return isTablePlace(warehouse) ? undefined : TABLE_PLACE;
 }
+
+/** Who asks Trino. */
+export const trinoOptions = z.record(z.string(), scalar).superRefine((options, context) => {
+  for (const name of Object.keys(options)) {
+    if (isCatalogOption('trino', name)) continue;
+    const message = `is not an option; there are ${OPTIONS.trino.join(', ')} and header.NAME`;
+    context.addIssue({ code: 'custom', path: [name], message });
+  }
+});
 
 export const catalogSchema = z
   .strictObject({

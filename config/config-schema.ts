@@ -1,7 +1,16 @@
 /** The shape of `moraine.yaml` as written. Unknown keys are errors. */
 import { z } from 'zod';
 import { parseByteSize } from './byte-size.js';
-import { BUCKET_PLACE, catalogSchema, isBucketPlace, isTablePlace, TABLE_PLACE } from './catalog-options.js';
+import {
+  BUCKET_PLACE,
+  catalogSchema,
+  isBucketPlace,
+  isTablePlace,
+  isTrinoServer,
+  TABLE_PLACE,
+  TRINO_SERVER,
+  trinoOptions,
+} from './catalog-options.js';
 import { parseHostAndPort } from './host-and-port.js';
 import { storageOptions } from './storage-options.js';
 
@@ -106,6 +115,20 @@ export const configSchema = z.strictObject({
       memoryLimit: byteSize.optional(),
       threads: count(1024).optional(),
       tempDirectory: localPath.optional(),
+      type: z.enum(['duckdb', 'trino', 'auto']).optional(),
+      trinoAbove: byteSize.optional(),
+    })
+    .optional(),
+  trino: z
+    .strictObject({
+      uri: text.refine(isTrinoServer, TRINO_SERVER),
+      catalogs: z.record(catalogName, text).optional(),
+      staging: text.optional(),
+      options: trinoOptions.optional(),
+      session: z
+        .record(z.string().regex(/^[A-Za-z_][\w.]*$/, 'must be a session property, NAME or CATALOG.NAME'), z.union([z.string(), z.number(), z.boolean()]))
+        .optional(),
+      maxStagedSize: byteSize.optional(),
     })
     .optional(),
   temporal: z

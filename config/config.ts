@@ -110,6 +110,25 @@ export interface EngineConfig {
   readonly threads: number;
   /** Absolute path of the folder for intermediate results that do not fit in memory. */
   readonly tempDirectory: string;
+  /** Who reduces source rows to those that may win; `auto`: Trino, if the files after pruning have more than `trinoAboveBytes`. */
+  readonly type: 'duckdb' | 'trino' | 'auto';
+  readonly trinoAboveBytes: number;
+}
+
+/** A Trino that reads the tables of catalogs. */
+export interface TrinoConfig {
+  /** Scheme, host and port, without a slash at the end. */
+  readonly uri: string;
+  /** Names of catalogs in Trino by their names here; others have the same name in both. */
+  readonly catalogs: ReadonlyMap<string, string>;
+  /** Namespace of the tables that rows are staged in, in the catalog of the source. */
+  readonly staging: readonly string[];
+  /** `trino.user` and others. Some are secrets. */
+  readonly options: Readonly<Record<string, string>>;
+  /** Session properties by name. */
+  readonly session: Readonly<Record<string, string>>;
+  /** Bytes that the staged rows of one reduction may have. */
+  readonly maxStagedBytes: number;
 }
 
 /**
@@ -275,6 +294,8 @@ export interface MoraineConfig {
   readonly catalogs: ReadonlyMap<string, CatalogConfig>;
   readonly storage: StorageConfig;
   readonly engine: EngineConfig;
+  /** Null: there is none. */
+  readonly trino: TrinoConfig | null;
   readonly temporal: TemporalConfig;
   readonly worker: WorkerConfig;
   readonly online: OnlineConfig;

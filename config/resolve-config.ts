@@ -15,6 +15,7 @@ import type {
   StoreConfig,
   TemporalConfig,
   TlsConfig,
+  TrinoConfig,
   WorkerConfig,
 } from './config.js';
 import type { ConfigInput } from './config-schema.js';
@@ -45,7 +46,7 @@ export function resolveConfig(
   const ofCatalogs = storageOfCatalogs(input, named);
   const stores = [...resolveStores(input.storage?.stores ?? {}, path), ...ofCatalogs.stores];
   const roots = [...named, ...stores.flatMap((store) => store.roots)];
-  const { memoryLimit, threads, tempDirectory } = input.engine ?? {};
+  const { memoryLimit, threads, tempDirectory, type = 'duckdb', trinoAbove } = input.engine ?? {};
   return {
     ...place,
     stateFolder,
@@ -62,7 +63,10 @@ export function resolveConfig(
       memoryLimitBytes: (memoryLimit === undefined ? undefined : parseByteSize(String(memoryLimit))) ?? defaultMemory(),
       threads: threads ?? availableParallelism(),
       tempDirectory: tempDirectory === undefined ? join(stateFolder, 'tmp') : path(tempDirectory),
+      type,
+      trinoAboveBytes: sizeOf(trinoAbove) ?? DEFAULT_TRINO_ABOVE_BYTES,
     },
+    trino: resolveTrino(input.trino),
     temporal: resolveTemporal(input.temporal ?? {}, path),
     worker: resolveWorker(input.worker ?? {}, path),
     online: resolveOnline(input.online ?? {}),
@@ -87,6 +91,27 @@ function resolveStores(
     roots: roots.map((root) => tablePlace(root, path)),
     options: resolveStorageOptions(options),
   }));
+}
+
+/** Up to so many bytes after pruning `auto` leaves to DuckDB. */
+const DEFAULT_TRINO_ABOVE_BYTES = 1024 * GIBIBYTE;
+/** The namespace of the tables that rows are staged in. */
+const DEFAULT_TRINO_STAGING = 'moraine_staging';
+const DEFAULT_STAGED_BYTES = 100 * GIBIBYTE;
+
+const sizeOf = (size: string | number | undefined): number | undefined =>
+  size === undefined ? undefined : parseByteSize(String(size));
+
+function resolveTrino(trino: ConfigInput['trino']): TrinoConfig | null {
+  if (trino === undefined) return null;
+  return {
+    uri: trino.uri.replace(/\/+$/, ''),
+    catalogs: new Map(Object.entries(trino.catalogs ?? {})),
+    staging: (trino.staging ?? DEFAULT_TRINO_STAGING).split('.'),
+    options: resolveOptions(trino.options ?? {}),
+    session: resolveOptions(trino.session ?? {}),
+    maxStagedBytes: sizeOf(trino.maxStagedSize) ?? DEFAULT_STAGED_BYTES,
+  };
 }
 
 /** Files that are kept by default on the disk. */

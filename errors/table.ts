@@ -210,6 +210,13 @@ export const ERROR_TABLE = {
     'The table was dropped and created again (its uuid changed) since the work was planned.',
     'Start a new run on the new table.',
   ),
+  TRINO_TABLE_DIFFERS: entry(
+    4,
+    409,
+    false,
+    'Trino has another table of that name, or does not see the state of it that is read.',
+    'Map the catalog that the message names to the catalog of Trino that has the same tables: trino.catalogs.',
+  ),
   TABLE_MOVED: entry(
     4,
     409,
@@ -379,6 +386,20 @@ export const ERROR_TABLE = {
   ),
   TASK_QUEUE_UNPOLLED: entry(8, 503, true, 'No worker polls the task queue.', 'Start one with `moraine worker`.'),
   CATALOG_UNAVAILABLE: entry(8, 503, true, 'The catalog does not answer.', 'Check the catalog and try again.'),
+  TRINO_UNAVAILABLE: entry(
+    8,
+    503,
+    true,
+    'Trino does not answer, or its answer to a statement that writes was lost. What it wrote is in a table of its own, which is dropped.',
+    'Check trino.uri and the network, and try again.',
+  ),
+  TRINO_QUERY_FAILED: entry(
+    8,
+    503,
+    true,
+    'A query on Trino failed, or was ended by an administrator.',
+    'See what Trino says of the query that the message names; smaller work, or engine duckdb, may do.',
+  ),
   STORAGE_UNAVAILABLE: entry(
     8,
     503,

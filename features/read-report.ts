@@ -1,5 +1,6 @@
 /** Report of a scan: files read, and how. */
 import type { OpenedScan } from '../scans/index.js';
+import type { ScanPlan, ScanStats } from '../tables/index.js';
 
 /** Counts of a planned and opened scan. */
 export interface ReadReport {
@@ -24,10 +25,26 @@ export interface ReadReport {
 
 /** The counts of a scan. */
 export function readReport({ scan, stats, rows }: OpenedScan): ReadReport {
+  return report(stats, { files: scan.files.length, rows, hasDeletes: scan.deletes !== undefined });
+}
+
+/** The counts of a scan whose files another engine opens. */
+export function reportOf({ files, stats }: ScanPlan): ReadReport {
+  return report(stats, {
+    files: files.length,
+    rows: files.reduce((sum, { file }) => sum + Number(file.recordCount), 0),
+    hasDeletes: files.some(({ deletes }) => deletes !== undefined),
+  });
+}
+
+function report(
+  stats: ScanStats,
+  { files, rows, hasDeletes }: { readonly files: number; readonly rows: number; readonly hasDeletes: boolean },
+): ReadReport {
   const { deletes } = stats;
   return {
-    readPath: scan.deletes === undefined ? 'in place' : 'with deletes',
-    files: scan.files.length,
+    readPath: hasDeletes ? 'with deletes' : 'in place',
+    files,
     filesSkipped: stats.filesSkipped,
     manifestsRead: stats.manifestsRead + (deletes?.manifestsRead ?? 0),
     manifests: stats.manifestsTotal,

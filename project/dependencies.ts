@@ -14,6 +14,7 @@ import type { MaterializationDeps } from '../materialization/index.js';
 import { namesBuckets } from '../storage/index.js';
 import { findTable, loadTable, type Table } from '../tables/index.js';
 import { catalogTables, catalogViews } from './catalog-tables.js';
+import { enginesOf } from './engines.js';
 import type { Project } from './project.js';
 
 /** Dependencies of maintenance, from a project. */
@@ -198,6 +199,7 @@ export async function materializationDeps(project: Project): Promise<Materializa
     },
     definitions: async () => (await registry.read()).definitions,
     loadSource: (name) => project.loadTable(name),
+    engines: await enginesOf(project),
     reach: (table) => project.reach(table),
   };
 }

@@ -1,6 +1,6 @@
 /**
- * Statements over Trino's client protocol. Only queries are sent, so that a lost answer does no harm: the statement is sent again.
- * Source: Trino documentation, "Client REST API". (The client on npm, `trino-client` 0.2.9, rounds 64-bit numbers.)
+ * Statements over Trino's client protocol. A query whose answer is lost is sent again; a statement that writes is sent once, and who sent it
+ * looks for what it did. Source: Trino documentation, "Client REST API". (The client on npm, `trino-client` 0.2.9, rounds 64-bit numbers.)
  */
 import { backOffMs } from '../../errors/index.js';
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue, parseJson } from '../../iceberg/index.js';
@@ -18,7 +18,30 @@ import {
 /** A row of an answer: whole numbers beyond 2^53 are exact. */
 export type TrinoRow = readonly JsonValue[];
 
-/** A statement that did not succeed. Only the catalog sees it, and turns it into an error with a code. */
+/** How far a statement is, by Trino's own figures. */
+export interface TrinoProgress {
+  readonly queryId: string;
+  /** `QUEUED`, `RUNNING`, `FINISHED` and others. */
+  readonly state: string;
+  readonly splitsDone: number;
+  readonly splitsTotal: number;
+  readonly rowsRead: number;
+  readonly bytesRead: number;
+  /** CPU time of all workers, in milliseconds. */
+  readonly cpuMs: number;
+}
+
+/** How a statement that writes is run. */
+export interface TrinoWriteOptions {
+  /** Session properties by name, `CATALOG.NAME` for those of a catalog. */
+  readonly session?: Readonly<Record<string, string>>;
+  /** Tags that resource groups and the query log see. */
+  readonly tags?: readonly string[];
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: TrinoProgress) => void) | undefined;
+}
+
+/** A statement that did not succeed. Whoever sent it turns it into an error with a code. */
 export class TrinoFailure extends Error {
   /** Trino's name of the error, `TABLE_NOT_FOUND` and others; undefined where Trino did not answer the statement. */
   readonly errorName: string | undefined;
@@ -46,6 +69,15 @@ export class TrinoFailure extends Error {
   }
 }
 
+type Headers = Readonly<Record<string, string>>;
+
+/** A request. */
+interface Asked {
+  readonly method: string;
+  readonly body?: string;
+  readonly headers?: Headers;
+}
+
 const MAX_TRIES = 5;
 const BACK_OFF = { minWaitMs: 50, maxWaitMs: 5000 };
 /** A longer wait that the server asks for ends the tries. */
@@ -71,18 +103,53 @@ export class TrinoClient {
     this.#clock = clock;
   }
 
+  /** The version of the server, such as `476`. @throws TrinoFailure */
+  async version(): Promise<string> {
+    const { nodeVersion } = await this.#send(`${this.place.server}/v1/info`, { method: 'GET' });
+    const version = isJsonObject(nodeVersion) ? nodeVersion['version'] : undefined;
+    if (typeof version === 'string') return version;
+    throw new TrinoFailure('it does not say its version: check that uri is the address of Trino');
+  }
+
   /** The rows of a query, page by page. Whoever stops early cancels it. @throws TrinoFailure */
   async *query(sql: string): AsyncGenerator<TrinoRow> {
+    for await (const answer of this.#answers(sql, MAX_TRIES)) yield* rowsOf(answer);
+  }
+
+  /**
+   * Runs a statement that writes, once. When it fails, nothing says whether it has written.
+   * @returns the id of the query
+   * @throws TrinoFailure; what the signal says, after the query was cancelled
+   */
+  async write(sql: string, options: TrinoWriteOptions = {}): Promise<string> {
+    const { session = {}, tags = [], signal, onProgress } = options;
+    const headers = {
+      ...(tags.length === 0 ? {} : { 'x-trino-client-tags': tags.join(',') }),
+      ...(Object.keys(session).length === 0 ? {} : { 'x-trino-session': sessionText(session) }),
+    };
+    let queryId = '';
+    for await (const answer of this.#answers(sql, 1, headers)) {
+      if (typeof answer['id'] === 'string') queryId = answer['id'];
+      onProgress?.(progressOf(queryId, answer));
+      signal?.throwIfAborted();
+    }
+    return queryId;
+  }
+
+  /** The answers of a statement, until it has ended. Whoever stops early cancels it. */
+  async *#answers(sql: string, tries: number, headers: Headers = {}): AsyncGenerator<JsonObject> {
     const endMs = this.#clock.monotonicMs() + this.#timeoutMs;
-    let answer = await this.#send(`${this.place.server}/v1/statement`, { method: 'POST', body: sql });
+    const statement = { method: 'POST', body: sql, headers };
+    let answer = await this.#send(`${this.place.server}/v1/statement`, statement, tries);
     let next = this.#nextOf(answer);
     try {
       for (;;) {
         throwIfFailed(answer, (text) => this.#hidden(text));
-        yield* rowsOf(answer);
+        yield answer;
         if (next === undefined) return;
         if (this.#clock.monotonicMs() > endMs)
           throw new TrinoFailure(`the query did not end within ${this.#timeoutMs} ms (trino.query-timeout-ms)`);
+        // The same page may be asked for again.
         answer = await this.#send(next, { method: 'GET' });
         next = this.#nextOf(answer);
       }
@@ -111,12 +178,13 @@ export class TrinoClient {
   }
 
   /** Sends a request, again while the server is busy or not there. */
-  async #send(url: string, { method, body }: { readonly method: string; readonly body?: string }): Promise<JsonObject> {
+  async #send(url: string, { method, body, headers }: Asked, maxTries = MAX_TRIES): Promise<JsonObject> {
+    const request = this.#request(method, headers);
     for (let tries = 1; ; tries += 1) {
       try {
-        return await this.#exchange(url, { ...this.#request(method), ...(body === undefined ? {} : { body }) });
+        return await this.#exchange(url, { ...request, ...(body === undefined ? {} : { body }) });
       } catch (error) {
-        if (!(error instanceof TrinoFailure) || !error.isBusy || tries === MAX_TRIES) throw error;
+        if (!(error instanceof TrinoFailure) || !error.isBusy || tries >= maxTries) throw error;
         if ((error.retryAfterMs ?? 0) > LONGEST_WAIT_MS) throw error;
         const pauseMs = backOffMs(BACK_OFF, tries, () => this.#clock.random());
         await this.#clock.sleep(Math.max(error.retryAfterMs ?? 0, pauseMs));
@@ -124,8 +192,8 @@ export class TrinoClient {
     }
   }
 
-  #request(method: string): RequestInit {
-    const headers = { ...this.#identity.headers, 'x-trino-catalog': this.place.catalog };
+  #request(method: string, more: Headers = {}): RequestInit {
+    const headers = { ...this.#identity.headers, ...more, 'x-trino-catalog': this.place.catalog };
     return { method, headers, redirect: 'manual' };
   }
 
@@ -171,6 +239,26 @@ export class TrinoClient {
       shown = shown.replaceAll(secret, '***');
     return shown.length > LONGEST_MESSAGE ? `${shown.slice(0, LONGEST_MESSAGE)}...` : shown;
   }
+}
+
+/** Session properties as their header has them. */
+const sessionText = (session: Readonly<Record<string, string>>): string =>
+  Object.entries(session)
+    .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+    .join(',');
+
+function progressOf(queryId: string, { stats }: JsonObject): TrinoProgress {
+  const figures = isJsonObject(stats) ? stats : {};
+  const count = (name: string): number => Number(figures[name] ?? 0);
+  return {
+    queryId,
+    state: typeof figures['state'] === 'string' ? figures['state'] : 'UNKNOWN',
+    splitsDone: count('completedSplits'),
+    splitsTotal: count('totalSplits'),
+    rowsRead: count('processedRows'),
+    bytesRead: count('physicalInputBytes'),
+    cpuMs: count('cpuTimeMillis'),
+  };
 }
 
 function throwIfFailed({ error }: JsonObject, hidden: (text: string) => string): void {

@@ -36,8 +36,8 @@ export function queryTimeoutMs(options: TrinoOptions): number {
   const text = options['trino.query-timeout-ms'];
   if (text === undefined) return QUERY_TIMEOUT_MS;
   const value = Number(text);
-  if (Number.isInteger(value) && value > 0 && value <= 3_600_000) return value;
-  throw optionInvalid('trino.query-timeout-ms', 'must be a whole number of milliseconds, at most 3600000');
+  if (Number.isInteger(value) && value > 0 && value <= 86_400_000) return value;
+  throw optionInvalid('trino.query-timeout-ms', 'must be a whole number of milliseconds, at most 86400000');
 }
 
 /** Headers of every request, and the secrets among them. */
@@ -66,6 +66,9 @@ export function trinoIdentity(server: string, options: TrinoOptions): TrinoIdent
     headers: {
       'x-trino-user': user,
       'x-trino-source': 'moraine',
+      'x-trino-time-zone': 'UTC',
+      // Without it times have three digits after the point.
+      'x-trino-client-capabilities': 'PARAMETRIC_DATETIME',
       ...extra,
       ...(proof === undefined ? {} : { authorization: proof }),
     },

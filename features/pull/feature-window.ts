@@ -129,6 +129,7 @@ async function openPart(session: Connection, view: PlannedView, window: Required
       filesRead: opened.scan.files.length,
       filesSkipped: opened.stats.filesSkipped,
       read: readReport(opened),
+      engine: 'duckdb',
     },
   };
 }

@@ -8,9 +8,10 @@ import {
   typeToString,
   valueToJson,
 } from '../../iceberg/index.js';
+import type { ChosenEngine } from '../../reduction/index.js';
 import type { ReadReport } from '../read-report.js';
 import { stateOf, type TableState } from '../views/pin-source.js';
-import { getHistoricalFrame, type HistoricalDeps, type HistoricalRequest } from './historical-features.js';
+import { getHistoricalFrame, type HistoricalDeps, type HistoricalRequest, joinContext } from './historical-features.js';
 import { estimatePairs } from './join-method.js';
 import type { JoinMethod } from './point-in-time-sql.js';
 import type { PlannedView } from './retrieval-plan.js';
@@ -34,6 +35,8 @@ export interface ViewExplanation extends ReadReport {
   readonly source: TableState;
   readonly bounds: readonly ColumnBound[];
   readonly method: JoinMethod | 'window';
+  /** Who reduces the feature rows to those that may win, and why; null for a window. */
+  readonly engine: ChosenEngine | null;
   /** Pairs of entity rows and feature rows that share their keys, and of them those within the ttl, as estimated; null when nothing is joined. */
   readonly estimate: { readonly entities: number; readonly candidates: number; readonly matches: number } | null;
   /** Entity rows whose feature row was chosen by value: rows tied in event time, created time and sequence number. Null for a window. */
@@ -56,13 +59,13 @@ export interface Explanation {
 export function explainHistoricalFeatures(deps: HistoricalDeps, request: HistoricalRequest): Promise<Explanation> {
   return getHistoricalFrame(deps, request, async ({ connection, plan, opened, schema }) => {
     const views = new Map<string, ViewExplanation>();
-    const context = { session: connection, memoryLimitBytes: deps.engine.memoryLimitBytes };
+    const context = joinContext(deps, request, connection);
     for (const [index, view] of plan.views.entries()) {
       const { alias } = view.requested;
       const windowed = opened.joins.get(alias);
       if (windowed !== undefined) views.set(alias, explainWindow(view, windowed));
       else {
-        const prepared = await prepareJoin(context, opened.frame, view.join, `explain_${index}`);
+        const prepared = await prepareJoin(context, opened.frame, view.join, `explain_${index}`, { reduces: false });
         views.set(alias, await explainJoin(connection, view, prepared));
       }
     }
@@ -82,6 +85,7 @@ function explainWindow(view: PlannedView, joined: JoinedView): ViewExplanation {
     ...joined.read,
     bounds: [],
     method: 'window',
+    engine: null,
     estimate: null,
     tiesDecidedByValue: null,
   };
@@ -90,7 +94,7 @@ function explainWindow(view: PlannedView, joined: JoinedView): ViewExplanation {
 async function explainJoin(
   connection: Connection,
   { join }: PlannedView,
-  { sql, method, read, bounds, shape }: PreparedJoin,
+  { sql, method, read, bounds, shape, engine }: PreparedJoin,
 ): Promise<ViewExplanation> {
   return {
     view: join.view.name,
@@ -99,6 +103,7 @@ async function explainJoin(
     ...read,
     bounds: bounds === null ? [] : boundsOf(bounds.filter),
     method,
+    engine,
     estimate: shape === null ? null : { entities: shape.entities, ...estimatePairs(shape) },
     tiesDecidedByValue: bounds === null ? 0 : await countTies(connection, sql, method),
   };

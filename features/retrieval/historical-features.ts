@@ -1,6 +1,7 @@
 /** Point-in-time retrieval: the features that were valid at the time of each row of an entity frame. */
 import type { Connection, Engine } from '../../engine/index.js';
 import { assignFreshIds, highestFieldId, type NestedField, type Schema } from '../../iceberg/index.js';
+import type { EngineChoice, EngineType } from '../../reduction/index.js';
 import type { PinnedSource } from '../../scans/index.js';
 import type { FileIO } from '../../storage/index.js';
 import type { Table } from '../../tables/index.js';
@@ -18,7 +19,7 @@ import {
   type RetrievalPlan,
   type RetrievalRequest,
 } from './retrieval-plan.js';
-import { type JoinedView, joinView } from './view-join.js';
+import { type JoinContext, type JoinedView, joinView } from './view-join.js';
 
 /** Dependencies of retrieval. */
 export interface HistoricalDeps {
@@ -28,6 +29,8 @@ export interface HistoricalDeps {
   definitions(): Promise<Definitions>;
   /** Loads a source table by its name, `[CATALOG/]NS.TABLE`, as it is now. */
   loadSource(name: string): Promise<Table>;
+  /** Engines that may reduce feature rows to those that may win; absent: only DuckDB. */
+  readonly engines?: EngineChoice | undefined;
 }
 
 /** A retrieval. */
@@ -35,6 +38,8 @@ export interface HistoricalRequest extends RetrievalRequest {
   /** The rows that features are wanted for; or a window, for every feature row in it. */
   readonly entities: EntitySource | { readonly window: FeatureWindow };
   readonly signal?: AbortSignal;
+  /** Reduces the feature rows; unless given as the project says. */
+  readonly engineType?: EngineType | undefined;
 }
 
 /** The answer, to be read on its connection. */
@@ -84,7 +89,7 @@ export async function getHistoricalFeatures<T>(
     const { frame, sources: entitySources } = opened;
     const { views, sources } = plan;
     const joins = new Map(opened.joins);
-    const context = { session: connection, memoryLimitBytes: deps.engine.memoryLimitBytes };
+    const context = joinContext(deps, request, connection);
     for (const [index, { requested, join }] of views.entries()) {
       if (joins.has(requested.alias)) continue;
       joins.set(requested.alias, await joinView(context, frame, join, `view_${index}`));
@@ -110,6 +115,18 @@ export interface HistoricalFrame {
   readonly opened: OpenedFrame;
   /** Schema of the answer. */
   readonly schema: Schema;
+}
+
+/** What joins need besides the frame. */
+export function joinContext(deps: HistoricalDeps, request: HistoricalRequest, session: Connection): JoinContext {
+  const { engine, engines } = deps;
+  const type = request.engineType ?? engines?.type ?? 'duckdb';
+  return {
+    session,
+    memoryLimitBytes: engine.memoryLimitBytes,
+    engines: { trinoAboveBytes: 0, trino: null, ...engines, type },
+    signal: request.signal,
+  };
 }
 
 /** Plans a retrieval, lends a connection to it and loads its entity rows. @throws as {@link getHistoricalFeatures} */

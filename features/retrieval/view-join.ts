@@ -1,8 +1,10 @@
 /** One view's part of a retrieval: from its source table's files to a temporary table of features in the frame's order. */
 import { type Connection, columnAlias } from '../../engine/index.js';
 import type { IcebergType } from '../../iceberg/index.js';
+import { type ChosenEngine, chooseEngine, type EngineChoice } from '../../reduction/index.js';
 import { EMPTY_SCAN, type OpenedScan, openScan, type PinnedSource, planSource } from '../../scans/index.js';
-import { type ReadReport, readReport } from '../read-report.js';
+import type { ScanPlan } from '../../tables/index.js';
+import { type ReadReport, readReport, reportOf } from '../read-report.js';
 import { readScalar } from '../sql-session.js';
 import { survivesPacking } from '../views/feature-order.js';
 import type { ResolvedColumn, ResolvedView } from '../views/resolve-view.js';
@@ -22,6 +24,7 @@ import {
   ROW_PLACE,
   type TimeUnit,
 } from './point-in-time-sql.js';
+import { reduceJoin } from './reduced-join.js';
 import { runJoin } from './run-join.js';
 import { selectivePart } from './selective-filter.js';
 
@@ -35,6 +38,8 @@ export interface ViewJoin {
   readonly knownAsOf: boolean;
   /** Overrides the choice, for tests and measurements. */
   readonly method?: JoinMethod | undefined;
+  /** The column of the source with each row's sequence number, where its rows are staged; else it is that of the row's file. */
+  readonly sequenceFieldId?: number | undefined;
 }
 
 /** Result of the join of one view. */
@@ -46,12 +51,17 @@ export interface JoinedView {
   readonly filesRead: number;
   readonly filesSkipped: number;
   readonly read: ReadReport;
+  /** Who reduced the feature rows. */
+  readonly engine: ChosenEngine['engine'];
 }
 
 /** Dependencies of joining besides the connection. */
 export interface JoinContext {
   readonly session: Connection;
   readonly memoryLimitBytes: number;
+  /** Engines that may reduce the feature rows; absent: only DuckDB. */
+  readonly engines?: EngineChoice | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A join that is decided and not yet run: its probe table is made, its files are open. */
@@ -64,36 +74,65 @@ export interface PreparedJoin {
   /** The figures by which the method was chosen; null when there was nothing to choose. */
   readonly shape: JoinShape | null;
   readonly readFeatures: ReadFeatures;
+  /** Who reduces the feature rows. */
+  readonly engine: ChosenEngine;
+  /** Drops what was staged. */
+  release(): Promise<void>;
 }
 
-/** Looks over the frame's keys and times, opens the files that can match, and chooses how to join. */
+/**
+ * Looks over the frame's keys and times, opens the files that can match, and chooses how to join.
+ * @param options `reduces`: false leaves the reduction on another engine out, and opens the source's own files in any case
+ */
 export async function prepareJoin(
   context: JoinContext,
   frame: EntityFrame,
-  join: ViewJoin,
+  asked: ViewJoin,
   prefix: string,
+  options: { readonly reduces?: boolean } = {},
 ): Promise<PreparedJoin> {
-  const { session } = context;
-  const sql = joinOfView(frame, join, prefix);
+  const { session, engines, signal } = context;
+  const sql = joinOfView(frame, asked, prefix);
   await session.run(probeStatement(sql('')));
-  const bounds = await probeBounds(session, joinTables(sql('')), join.view);
+  const { probe } = joinTables(sql(''));
+  const bounds = await probeBounds(session, joinTables(sql('')), asked.view);
   // Without bounds no frame row can match: nothing needs to be read.
-  const opened = bounds === null ? EMPTY_SCAN : await openBounded(context, join.source, bounds);
-  const readFeatures = (features: readonly number[]): Promise<string> => relationOf(session, join, opened, features);
-  const complete = sql(await readFeatures(featuresToRead(join)));
-  const read = readReport(opened);
-  if (bounds === null) {
-    return { sql: complete, method: join.method ?? 'arg-max', read, bounds, shape: null, readFeatures };
+  const plan = bounds === null ? null : await planSource(asked.source, bounds.filter);
+  const engine = chooseEngine(engines, plan?.stats.bytes ?? 0n);
+  const isReduced = engine.engine === 'trino' && options.reduces !== false && plan !== null && plan.files.length > 0;
+  const trino = isReduced ? (engines?.trino ?? null) : null;
+  const reduced =
+    trino === null || plan === null || bounds === null
+      ? null
+      : await reduceJoin(trino, session, { join: asked, plan, bounds, probe }, { signal });
+  const release = async (): Promise<void> => await reduced?.release();
+  try {
+    const join = reduced?.join ?? asked;
+    const opened = await openJoin(session, join, { plan: reduced === null ? plan : await planSource(join.source), bounds });
+    const readFeatures = (features: readonly number[]): Promise<string> => relationOf(session, join, opened, features);
+    const complete = sql(await readFeatures(featuresToRead(join)));
+    const read = reduced === null || plan === null ? readReport(opened) : reportOf(plan);
+    const known = { sql: complete, read, bounds, readFeatures, engine, release };
+    if (bounds === null) return { ...known, method: join.method ?? 'arg-max', shape: null };
+    const shape = await joinShape(context, { frame, join, opened, bounds, sql: complete });
+    return { ...known, method: join.method ?? chooseJoinMethod(shape), shape };
+  } catch (error) {
+    await release();
+    throw error;
   }
-  const shape = await joinShape(context, { frame, join, opened, bounds, sql: complete });
-  return { sql: complete, method: join.method ?? chooseJoinMethod(shape), read, bounds, shape, readFeatures };
 }
 
 /** Opens the files that can match. What the frame rules out is left out of their rows where that is worth it; the join checks all of it. */
-async function openBounded(context: JoinContext, source: PinnedSource, { filter }: ProbeBounds): Promise<OpenedScan> {
-  const plan = await planSource(source, filter);
+async function openJoin(
+  session: Connection,
+  { source, sequenceFieldId }: ViewJoin,
+  { plan, bounds }: { readonly plan: ScanPlan | null; readonly bounds: ProbeBounds | null },
+): Promise<OpenedScan> {
+  if (plan === null || bounds === null) return EMPTY_SCAN;
+  // Staged rows have been filtered, and have columns of their own.
+  if (sequenceFieldId !== undefined) return await openScan(session, source, plan);
   const files = plan.files.map(({ file }) => file);
-  return await openScan(context.session, source, plan, selectivePart(filter, files));
+  return await openScan(session, source, plan, selectivePart(bounds.filter, files));
 }
 
 /** Joins one view to the frame. The result table belongs to the session's connection. */
@@ -104,8 +143,12 @@ export async function joinView(
   prefix: string,
 ): Promise<JoinedView> {
   const { session } = context;
-  const { sql, method, read, readFeatures } = await prepareJoin(context, frame, join, prefix);
-  await runJoin(session, sql, method, readFeatures);
+  const { sql, method, read, readFeatures, engine, release } = await prepareJoin(context, frame, join, prefix);
+  try {
+    await runJoin(session, sql, method, readFeatures);
+  } finally {
+    await release();
+  }
   for (const statement of dropStatements(sql)) await session.run(statement);
   return {
     table: joinTables(sql).result,
@@ -113,6 +156,7 @@ export async function joinView(
     filesRead: read.files,
     filesSkipped: read.filesSkipped,
     read,
+    engine: engine.engine,
   };
 }
 
@@ -154,13 +198,16 @@ function featuresToRead({ view, selected }: ViewJoin): readonly number[] {
 /** Feature rows with some features, as the join knows them. */
 async function relationOf(
   session: Connection,
-  { view, source }: ViewJoin,
+  { view, source, sequenceFieldId }: ViewJoin,
   opened: OpenedScan,
   features: readonly number[],
 ): Promise<string> {
   const withPlaces = features.length < view.features.length;
   const read = features.flatMap((index) => view.features[index] ?? []);
-  const scan = await viewScanSql(session, { ...view, features: read }, source.schema, opened.scan, { withPlaces });
+  const scan = await viewScanSql(session, { ...view, features: read }, source.schema, opened.scan, {
+    withPlaces,
+    sequenceFieldId,
+  });
   return featureRowsSql(view, scan, { features, withPlaces });
 }
 

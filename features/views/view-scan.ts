@@ -26,19 +26,24 @@ export function viewScanSchema(view: ResolvedView, source: Schema): Schema {
 /**
  * A relation of a view's rows for a FROM clause, readable on this connection: columns are called by `columnAlias` of their field id, so that names which
  * differ only by case do not meet, {@link SEQUENCE_COLUMN}, and {@link PLACE_COLUMNS} if asked for.
+ * @param options `sequenceFieldId`: a column that holds the sequence number of each row; unless given it is that of the row's file
  */
 export async function viewScanSql(
   connection: Connection,
   view: ResolvedView,
   source: Schema,
   scan: OpenedScan['scan'],
-  options: { readonly withPlaces?: boolean } = {},
+  options: { readonly withPlaces?: boolean; readonly sequenceFieldId?: number | undefined } = {},
 ): Promise<string> {
-  const columns = [...new Set(viewColumns(view).map((column) => column.sourceFieldId))];
+  const { sequenceFieldId } = options;
+  const columns = [...new Set([...viewColumns(view).map((column) => column.sourceFieldId), ...(sequenceFieldId === undefined ? [] : [sequenceFieldId])])];
   const schema = viewScanSchema(view, source);
   const places = { fileNumber: PLACE_COLUMNS.file_place, rowNumber: PLACE_COLUMNS.row_place };
-  const extras = { sequenceNumber: SEQUENCE_COLUMN, ...(options.withPlaces === true ? places : {}) };
-  return await readableScanSql(connection, { ...scan, schema, columns, naming: 'id', extras });
+  const ofFile = sequenceFieldId === undefined ? { sequenceNumber: SEQUENCE_COLUMN } : {};
+  const extras = { ...ofFile, ...(options.withPlaces === true ? places : {}) };
+  const rows = await readableScanSql(connection, { ...scan, schema, columns, naming: 'id', extras });
+  if (sequenceFieldId === undefined) return rows;
+  return `(SELECT *, ${columnAlias(sequenceFieldId)} AS ${SEQUENCE_COLUMN} FROM ${rows})`;
 }
 
 /** The request that extracts a view's newest rows from a relation made by {@link viewScanSql}. */

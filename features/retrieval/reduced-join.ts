@@ -1,0 +1,106 @@
+/** A join whose feature rows another engine has reduced to those that may win: it reads the staged rows in place of the source. */
+import type { Connection } from '../../engine/index.js';
+import { currentSchema, currentSnapshot, type IcebergType } from '../../iceberg/index.js';
+import { namedColumns, type ReducedColumns, type TrinoEngine } from '../../reduction/index.js';
+import type { ScanPlan } from '../../tables/index.js';
+import type { ResolvedColumn, ResolvedView } from '../views/resolve-view.js';
+import type { ProbeBounds } from './join-bounds.js';
+import { keyColumns } from './point-in-time-sql.js';
+import type { ViewJoin } from './view-join.js';
+
+/** What a reduction is asked with. */
+export interface ProbedJoin {
+  readonly join: ViewJoin;
+  /** Files of the source that can match. */
+  readonly plan: ScanPlan;
+  readonly bounds: ProbeBounds;
+  /** The table of the frame's rows: `k0..`, `hi`, and perhaps `lo` and `known`, counts of microseconds. */
+  readonly probe: string;
+}
+
+/** The join on staged rows; they are dropped by `release`. */
+export interface ReducedJoin {
+  readonly join: ViewJoin;
+  release(): Promise<void>;
+}
+
+/** @throws as `TrinoEngine.reduce` */
+export async function reduceJoin(
+  trino: TrinoEngine,
+  connection: Connection,
+  { join, plan, bounds, probe }: ProbedJoin,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<ReducedJoin> {
+  const { view, source } = join;
+  const knownAsOf = join.knownAsOf && view.created !== null;
+  const read = {
+    snapshotId: source.snapshot?.snapshotId ?? 0n,
+    files: plan.files.map(({ file, sequenceNumber }) => ({ path: file.filePath, sequenceNumber })),
+    startUs: bounds.lowest === null || bounds.lowest < FIRST_US ? null : bounds.lowest,
+    endUs: bounds.highest >= LAST_US ? null : bounds.highest + 1n,
+  };
+  const reduced = await trino.reduce(
+    connection,
+    {
+      kind: 'point-in-time',
+      source: { name: view.sourceTable, table: source.table },
+      columns: view,
+      read,
+      hasTtl: view.ttlUs !== null,
+      knownAsOf,
+    },
+    { ...options, probe: probeSql(view, probe, knownAsOf) },
+  );
+  const { table } = reduced;
+  const schema = currentSchema(table.metadata);
+  const idOf = new Map(schema.fields.map(({ name, id }) => [name, id]));
+  return {
+    join: {
+      ...join,
+      view: { ...view, ...stagedColumns(view, idOf) },
+      source: { table, snapshot: currentSnapshot(table.metadata) ?? null, schema },
+      sequenceFieldId: idOf.get('seq'),
+    },
+    release: () => reduced.release(),
+  };
+}
+
+/** The view's columns as the staged table has them. */
+function stagedColumns(view: ResolvedView, idOf: ReadonlyMap<string, number>): ReducedColumns & Partial<ResolvedView> {
+  const staged = new Map(
+    namedColumns(view).map(([name, column]) => [
+      name,
+      { ...(column as ResolvedColumn), sourceColumn: name, sourceFieldId: idOf.get(name) ?? 0 },
+    ]),
+  );
+  const column = (name: string): ResolvedColumn => staged.get(name) as ResolvedColumn;
+  return {
+    joinKeys: view.joinKeys.map((_, index) => column(`k${index}`)),
+    timestamp: column('t'),
+    created: view.created === null ? null : column('c'),
+    features: view.features.map((_, index) => column(`f${index}`)),
+  };
+}
+
+/** The frame's rows that can match, each once, with times as timestamps. */
+function probeSql({ joinKeys, timestamp, created, ttlUs }: ResolvedView, probe: string, knownAsOf: boolean): string {
+  const keys = keyColumns(joinKeys.length);
+  const columns = [
+    ...keys,
+    `${momentSql(timestamp.type, 'hi')} AS hi`,
+    ...(ttlUs === null ? [] : [`${momentSql(timestamp.type, 'lo')} AS lo`]),
+    ...(knownAsOf && created !== null ? [`${momentSql(created.type, 'known')} AS known`] : []),
+  ];
+  const usable = ['hi', ...keys].map((column) => `${column} IS NOT NULL`).join(' AND ');
+  const distinct = `SELECT DISTINCT ${columns.join(', ')} FROM ${probe} WHERE ${usable}`;
+  return `SELECT row_number() OVER () AS r, * FROM (${distinct})`;
+}
+
+/** The years 1 to 9999, which every engine has. */
+const FIRST_US = -62135596800000000n;
+const LAST_US = 253402300799999999n;
+
+function momentSql(type: IcebergType, count: string): string {
+  const within = `greatest(least(${count}, ${LAST_US}), ${FIRST_US})`;
+  return type.kind === 'timestamptz' ? `make_timestamptz(${within})` : `make_timestamp(${within})`;
+}

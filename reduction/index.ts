@@ -1,0 +1,20 @@
+/** Rows that may win, found by an engine that may run elsewhere, and staged. */
+
+export { type ChosenEngine, chooseEngine, type EngineChoice, type EngineType } from './engine-choice.js';
+export {
+  type LatestReduction,
+  namedColumns,
+  type PointInTimeReduction,
+  type ReducedColumn,
+  type ReducedColumns,
+  type ReducedRead,
+  type Reduction,
+  type ReductionGroup,
+  reducedSchema,
+} from './reduction.js';
+export {
+  type ReducedTable,
+  type ReduceOptions,
+  TrinoEngine,
+  type TrinoSettings,
+} from './trino/trino-engine.js';

@@ -1,0 +1,156 @@
+/** Reductions as Trino's SQL. Keys are compared for equality and times for order, alone; values pass through. */
+import { MoraineError } from '../../errors/index.js';
+import { currentSchema, type Schema, snapshotById } from '../../iceberg/index.js';
+import {
+  type LatestReduction,
+  namedColumns,
+  type PointInTimeReduction,
+  type ReducedColumns,
+  type ReducedRead,
+  type ReducedSource,
+  type Reduction,
+  type ReductionGroup,
+} from '../reduction.js';
+import { columnSql } from './column-sql.js';
+import { momentSql, quoted } from './trino-types.js';
+
+/** Tables as Trino names them, quoted. */
+export interface TrinoTables {
+  readonly source: string;
+  /** The files of every read, by its number: `r`, `path`, `seq`. */
+  readonly files: string;
+  /** The probe of a point-in-time reduction. */
+  readonly probe: string;
+  /** Where the reduced rows go. */
+  readonly staged: string;
+}
+
+/** The reads of a reduction, in the order of their numbers in the table of files. */
+export const readsOf = (reduction: Reduction): readonly ReducedRead[] =>
+  reduction.kind === 'latest' ? reduction.groups.flatMap(({ reads }) => reads) : [reduction.read];
+
+/**
+ * The statement that writes the reduced rows.
+ * @throws MoraineError `UNSUPPORTED_FEATURE` naming what Trino does not have
+ */
+export function compileForTrino(reduction: Reduction, tables: TrinoTables): string {
+  requireReadable(reduction.source);
+  const names = namedColumns(reduction.columns).map(([name]) => name);
+  const columns = [...(reduction.kind === 'latest' ? ['g'] : []), ...names, 'seq'];
+  const select = reduction.kind === 'latest' ? latestSql(reduction, tables) : pointInTimeSql(reduction, tables);
+  return `INSERT INTO ${tables.staged} (${columns.map(quoted).join(', ')})\n${select}`;
+}
+
+/** @throws MoraineError `UNSUPPORTED_FEATURE` */
+function requireReadable({ name, table }: ReducedSource): void {
+  const { formatVersion } = table.metadata;
+  if (formatVersion <= 2) return;
+  const message = `Table ${name} has format version ${formatVersion}, which Trino 476 does not read. Let DuckDB do this: engine duckdb.`;
+  throw new MoraineError('UNSUPPORTED_FEATURE', message);
+}
+
+function latestSql({ source, columns, groups }: LatestReduction, tables: TrinoTables): string {
+  let number = 0;
+  const selects = groups.map(({ group, keep, reads }: ReductionGroup) => {
+    const rows = reads.map((read) => sourceRowsSql(source, columns, read, number++, tables));
+    const entity = keysOf(columns);
+    const place = keep === 'newest' ? entity : [...entity, 't'];
+    const ranked = rankSql(`(${rows.join('\nUNION ALL\n')})`, place, newestFirst(columns, keep === 'all'));
+    return `SELECT ${group} AS g, ${outputs(columns).join(', ')} FROM (${ranked}) WHERE place = 1`;
+  });
+  return selects.join('\nUNION ALL\n');
+}
+
+/**
+ * Winning times are looked up first, with the keys and times of both sides alone: sorted together by time, the last feature row before a probe
+ * row is its newest one. Rows that were created too late for a probe row make that a join.
+ */
+function pointInTimeSql(reduction: PointInTimeReduction, tables: TrinoTables): string {
+  const { columns } = reduction;
+  const rows = sourceRowsSql(reduction.source, columns, reduction.read, 0, tables);
+  const keys = keysOf(columns);
+  const moment = reduction.knownAsOf ? [...keys, 't', 'c', 'seq'] : [...keys, 't'];
+  const winners = reduction.knownAsOf ? knownWinnersSql(reduction, rows, tables) : winnersSql(reduction, rows, tables);
+  const match = moment.map((column) => `s.${column} = w.${column}`);
+  const joined = `SELECT s.* FROM (${rows}) AS s JOIN (SELECT DISTINCT ${moment.join(', ')} FROM (${winners})) AS w ON ${match.join(' AND ')}`;
+  if (reduction.knownAsOf) return `SELECT ${outputs(columns).join(', ')} FROM (${joined})`;
+  const ranked = rankSql(`(${joined})`, [...keys, 't'], newestFirst(columns, true));
+  return `SELECT ${outputs(columns).join(', ')} FROM (${ranked}) WHERE place = 1`;
+}
+
+function winnersSql({ columns, hasTtl }: PointInTimeReduction, rows: string, { probe }: TrinoTables): string {
+  const keys = keysOf(columns);
+  const list = (values: readonly string[]): string => [...keys, ...values].join(', ');
+  const both = [
+    `SELECT ${list(['t', '0 AS side', 't AS lo'])} FROM (${rows})`,
+    `SELECT ${list(['hi AS t', '1 AS side', hasTtl ? 'lo' : 'hi AS lo'])} FROM ${probe}`,
+  ].join('\nUNION ALL\n');
+  const entity = keys.length === 0 ? '' : `PARTITION BY ${keys.join(', ')} `;
+  const newest = `max(IF(side = 0, t)) OVER (${entity}ORDER BY t, side ROWS UNBOUNDED PRECEDING)`;
+  const found = `SELECT ${list(['side', 'lo', `${newest} AS newest`])} FROM (${both})`;
+  const young = hasTtl ? ' AND newest >= lo' : '';
+  return `SELECT ${list(['newest AS t'])} FROM (${found}) WHERE side = 1 AND newest IS NOT NULL${young}`;
+}
+
+function knownWinnersSql({ columns, hasTtl }: PointInTimeReduction, rows: string, { probe }: TrinoTables): string {
+  const keys = keysOf(columns);
+  const match = [
+    ...keys.map((key) => `s.${key} = p.${key}`),
+    's.t <= p.hi',
+    ...(hasTtl ? ['s.t >= p.lo'] : []),
+    's.c <= p.known',
+  ];
+  const pairs = `SELECT p.r, ${keys.map((key) => `s.${key}, `).join('')}s.t, s.c, s.seq FROM ${probe} AS p JOIN (${rows}) AS s ON ${match.join(' AND ')}`;
+  return `SELECT * FROM (${rankSql(`(${pairs})`, ['r'], newestFirst(columns, false))}) WHERE place = 1`;
+}
+
+/** The rows of a read with the sequence number of the file of each. Rows without an entity or a time are of no use. */
+function sourceRowsSql(
+  { table }: ReducedSource,
+  columns: ReducedColumns,
+  read: ReducedRead,
+  number: number,
+  tables: TrinoTables,
+): string {
+  const { metadata } = table;
+  const current = currentSchema(metadata);
+  const schema = schemaAt(table, read.snapshotId);
+  const named = namedColumns(columns).map(([name, column]) => [name, columnSql(column, schema, current, 's')] as const);
+  const sql = new Map(named);
+  const needed = [...keysOf(columns), 't'].map((name) => `${sql.get(name)} IS NOT NULL`);
+  const time = columns.timestamp.type;
+  const interval = [
+    ...(read.startUs === null ? [] : [`${sql.get('t')} >= ${momentSql(time, read.startUs)}`]),
+    ...(read.endUs === null ? [] : [`${sql.get('t')} < ${momentSql(time, read.endUs)}`]),
+  ];
+  return [
+    `SELECT ${named.map(([name, value]) => `${value} AS ${name}`).join(', ')}, f.seq AS seq`,
+    `FROM ${tables.source} FOR VERSION AS OF ${read.snapshotId} AS s`,
+    `JOIN ${tables.files} AS f ON f.path = s."$path" AND f.r = ${number}`,
+    `WHERE ${[...needed, ...interval].join(' AND ')}`,
+  ].join(' ');
+}
+
+/** The schema that Trino shows of a snapshot. */
+function schemaAt({ metadata }: ReducedSource['table'], snapshotId: bigint): Schema {
+  const { schemaId } = snapshotById(metadata, snapshotId);
+  return metadata.schemas.find((schema) => schema.schemaId === schemaId) ?? currentSchema(metadata);
+}
+
+const keysOf = ({ joinKeys }: ReducedColumns): readonly string[] => joinKeys.map((_, index) => `k${index}`);
+
+const outputs = (columns: ReducedColumns): readonly string[] => [...namedColumns(columns).map(([name]) => name), 'seq'];
+
+/** The order among rows of one entity as far as it is one of times; rows that tie in it are all kept. */
+function newestFirst({ created }: ReducedColumns, isSameTime: boolean): readonly string[] {
+  return [
+    ...(isSameTime ? [] : ['t DESC']),
+    ...(created === null ? [] : ['c DESC NULLS LAST']),
+    'seq DESC NULLS LAST',
+  ];
+}
+
+function rankSql(relation: string, place: readonly string[], order: readonly string[]): string {
+  const partition = place.length === 0 ? '' : `PARTITION BY ${place.join(', ')} `;
+  return `SELECT *, rank() OVER (${partition}ORDER BY ${order.join(', ')}) AS place FROM ${relation}`;
+}

@@ -1,0 +1,291 @@
+/**
+ * Reductions on Trino: it writes the rows into a table that was made for the attempt, and the attempt counts if that table then has no snapshot
+ * but the one of this query. After any other outcome the query is cancelled and the table dropped; nothing is ever inserted into it again.
+ */
+import { randomUUID } from 'node:crypto';
+import {
+  type Catalog,
+  formatTableName,
+  openTrinoCatalog,
+  type TableIdentifier,
+  TrinoClient,
+  TrinoFailure,
+  type TrinoOptions,
+  type TrinoProgress,
+  trinoPlace,
+} from '../../catalogs/index.js';
+import { type Connection, loadRows } from '../../engine/index.js';
+import { isMoraineError, MoraineError } from '../../errors/index.js';
+import { currentSnapshot, findSnapshot, type IcebergType } from '../../iceberg/index.js';
+import type { FileIO } from '../../storage/index.js';
+import { clockOf, loadTable, type Table } from '../../tables/index.js';
+import { type PointInTimeReduction, type Reduction, reducedSchema, schemaOf } from '../reduction.js';
+import { compileForTrino, readsOf, type TrinoTables } from './compile.js';
+import {
+  dropLeftOvers,
+  dropStagingTable,
+  fillStagingTable,
+  makeStagingTable,
+} from './staging-table.js';
+import { literal, quoted } from './trino-types.js';
+
+/** How Trino is reached, and what it is asked for. */
+export interface TrinoSettings {
+  /** Scheme, host and port. */
+  readonly uri: string;
+  /** Names of catalogs in Trino by their names here; a catalog that is not named has the same name in both. */
+  readonly catalogs: ReadonlyMap<string, string>;
+  /** Namespace of the staging tables, in the catalog of the source. */
+  readonly staging: readonly string[];
+  /** `trino.user`, `trino.password`, `trino.token`, `trino.query-timeout-ms`, `header.NAME`. */
+  readonly options: TrinoOptions;
+  /** Session properties by name. */
+  readonly session: Readonly<Record<string, string>>;
+  /** Staged rows of one reduction may have so many bytes. */
+  readonly maxStagedBytes: number;
+}
+
+export interface TrinoDeps {
+  readonly io: FileIO;
+  /** The catalog and identifier of `[CATALOG/]NS.TABLE`. */
+  resolveTable(name: string): Promise<{ readonly catalog: Catalog; readonly identifier: TableIdentifier }>;
+}
+
+export interface ReduceOptions {
+  /** The run, for the tags of the query. */
+  readonly run?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: TrinoProgress) => void) | undefined;
+  /** SQL over the connection whose rows are the probe of a point-in-time reduction. */
+  readonly probe?: string | undefined;
+}
+
+/** Reduced rows in a table that is to be dropped. */
+export interface ReducedTable {
+  /** With one snapshot, or none if there are no rows. */
+  readonly table: Table;
+  readonly rows: bigint;
+  /** Drops the table with its files. */
+  release(): Promise<void>;
+}
+
+/** The oldest version that is asked. Tests run with 476. */
+const OLDEST_VERSION = 440;
+
+/** A query may run for a day unless `trino.query-timeout-ms` says otherwise. */
+const LONGEST_QUERY_MS = '86400000';
+
+/** The engine Trino. */
+export class TrinoEngine {
+  readonly #settings: TrinoSettings;
+  readonly #deps: TrinoDeps;
+  #isKnown = false;
+
+  /** Nothing is asked of Trino yet. */
+  constructor(settings: TrinoSettings, deps: TrinoDeps) {
+    this.#settings = settings;
+    this.#deps = deps;
+  }
+
+  /**
+   * The rows of a reduction, staged.
+   * @param connection writes the tables that Trino joins with
+   * @throws MoraineError `TRINO_TABLE_DIFFERS`, `TRINO_UNAVAILABLE`, `TRINO_QUERY_FAILED`, `UNSUPPORTED_FEATURE` for what Trino does not have,
+   *   `LIMIT_EXCEEDED`, `CONFIG_INVALID`, `CANCELLED`
+   */
+  async reduce(connection: Connection, reduction: Reduction, options: ReduceOptions = {}): Promise<ReducedTable> {
+    const { catalog, identifier } = await this.#deps.resolveTable(reduction.source.name);
+    const client = this.#clientOf(catalog);
+    // What Trino does not have is refused before anything is made.
+    compileForTrino(reduction, { source: 's', files: 'f', probe: 'p', staged: 'r' });
+    await this.#requireVersion(client);
+    await this.#requireSameTable(client, catalog, identifier, reduction);
+    const place = { catalog, io: this.#deps.io, namespace: this.#settings.staging };
+    await dropLeftOvers(place, Date.now()).catch(() => undefined);
+    const made: Table[] = [];
+    const make = async (...what: Tail<Parameters<typeof makeStagingTable>>): Promise<Table> => {
+      const table = await makeStagingTable(place, ...what);
+      made.push(table);
+      return table;
+    };
+    const dropAll = async (but?: Table): Promise<void> => {
+      for (const table of made) if (table !== but) await dropStagingTable(place, table);
+    };
+    try {
+      const rows = await make('rows', reducedSchema(reduction));
+      const files = await make('files', FILES_SCHEMA);
+      await fillFiles(connection, files, reduction);
+      const probe = reduction.kind === 'point-in-time' ? await make('probe', probeSchema(reduction)) : undefined;
+      if (probe !== undefined) await fillStagingTable(connection, probe, options.probe ?? '');
+      const named = (table: TableIdentifier): string => trinoName(client, table);
+      const tables: TrinoTables = {
+        source: named(identifier),
+        files: named(files.identifier),
+        probe: probe === undefined ? '' : named(probe.identifier),
+        staged: named(rows.identifier),
+      };
+      const queryId = await this.#write(client, compileForTrino(reduction, tables), rows, options);
+      const written = await loadTable(catalog, place.io, rows.identifier);
+      requireOneSnapshot(written, queryId);
+      this.#requireSize(written);
+      await dropAll(rows);
+      return { table: written, rows: totalOf(written, 'total-records'), release: () => dropStagingTable(place, written) };
+    } catch (error) {
+      await dropAll().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  #clientOf(catalog: Catalog): TrinoClient {
+    const { uri, catalogs, options } = this.#settings;
+    if (catalog.isReadOnly === true) {
+      const message = `Tables of catalog ${catalog.name} are only read, so that Trino cannot stage rows beside them. Let DuckDB do this: engine duckdb.`;
+      throw new MoraineError('UNSUPPORTED_FEATURE', message);
+    }
+    const named = catalogs.get(catalog.name) ?? catalog.name;
+    const place = trinoPlace(`${uri}/${encodeURIComponent(named)}`);
+    return new TrinoClient(place, { 'trino.query-timeout-ms': LONGEST_QUERY_MS, ...options }, clockOf(catalog));
+  }
+
+  async #requireVersion(client: TrinoClient): Promise<void> {
+    if (this.#isKnown) return;
+    const version = await client.version().catch((error: unknown) => {
+      throw trinoError(client, error);
+    });
+    const number = Number.parseInt(version, 10);
+    if (number < OLDEST_VERSION) {
+      const message = `Trino ${client.place.server} is version ${version}; ${OLDEST_VERSION} or newer is needed.`;
+      throw new MoraineError('UNSUPPORTED_FEATURE', message);
+    }
+    this.#isKnown = true;
+  }
+
+  /** Another table of the name would be read without an error. */
+  async #requireSameTable(
+    client: TrinoClient,
+    catalog: Catalog,
+    identifier: TableIdentifier,
+    reduction: Reduction,
+  ): Promise<void> {
+    const { uri, options } = this.#settings;
+    const seen = `${uri}/${encodeURIComponent(client.place.catalog)}`;
+    const theirs = openTrinoCatalog({ name: client.place.catalog, uri: seen, io: this.#deps.io, options });
+    const name = formatTableName(identifier, catalog.name);
+    const differs = (what: string): MoraineError => {
+      const mapped = `Catalog ${catalog.name} is taken for Trino's catalog ${client.place.catalog} (trino.catalogs).`;
+      return new MoraineError('TRINO_TABLE_DIFFERS', `Trino ${client.place.server} ${what}. ${mapped}`);
+    };
+    const { metadata } = await theirs.loadTable(identifier).catch((error: unknown) => {
+      if (isMoraineError(error, 'TABLE_NOT_FOUND', 'INVALID_ARGUMENT')) throw differs(`has no Iceberg table ${name}`);
+      if (isMoraineError(error, 'LOCATION_REFUSED')) throw differs(`has a table ${name} in another place`);
+      if (!isMoraineError(error, 'CATALOG_UNAVAILABLE')) throw error;
+      throw new MoraineError('TRINO_UNAVAILABLE', error.message, { cause: error });
+    });
+    const { tableUuid } = reduction.source.table.metadata;
+    if (metadata.tableUuid !== tableUuid) throw differs(`has another table ${name} (${metadata.tableUuid})`);
+    const missing = readsOf(reduction).find(({ snapshotId }) => findSnapshot(metadata, snapshotId) === undefined);
+    if (missing !== undefined) throw differs(`does not have snapshot ${missing.snapshotId} of table ${name}`);
+  }
+
+  /** Writes the rows and gives the id of the query. Whatever fails, the query has ended or been asked to. */
+  async #write(client: TrinoClient, sql: string, rows: Table, options: ReduceOptions): Promise<string> {
+    const { run, signal, onProgress } = options;
+    const tags = ['moraine', ...(run === undefined ? [] : [`run=${run}`])];
+    try {
+      return await client.write(sql, { session: this.#settings.session, tags, signal, onProgress });
+    } catch (error) {
+      await cancelWritersOf(client, rows).catch(() => undefined);
+      if (signal?.aborted === true) throw new MoraineError('CANCELLED', 'The query on Trino was cancelled.', { cause: error });
+      throw trinoError(client, error);
+    }
+  }
+
+  #requireSize(table: Table): void {
+    const { maxStagedBytes } = this.#settings;
+    const bytes = totalOf(table, 'total-files-size');
+    if (bytes <= BigInt(maxStagedBytes)) return;
+    const message = `Trino found ${bytes} bytes of rows, more than ${maxStagedBytes}: raise trino.maxStagedSize, or ask for less at once.`;
+    throw new MoraineError('LIMIT_EXCEEDED', message);
+  }
+}
+
+type Tail<T extends readonly unknown[]> = T extends readonly [unknown, ...infer Rest] ? Rest : never;
+
+/** A table in Trino. Its schemas are named as namespaces are, their levels joined where it has several. */
+const trinoName = ({ place }: TrinoClient, { namespace, name }: TableIdentifier): string =>
+  [place.catalog, namespace.join('.'), name].map(quoted).join('.');
+
+const FILES_SCHEMA = schemaOf([
+  ['r', { kind: 'int' }],
+  ['path', { kind: 'string' }],
+  ['seq', { kind: 'long' }],
+]);
+
+async function fillFiles(connection: Connection, table: Table, reduction: Reduction): Promise<void> {
+  const name = `reduced_files_${randomUUID().replaceAll('-', '')}`;
+  const rows = readsOf(reduction).flatMap(({ files }, read) =>
+    files.map(({ path, sequenceNumber }) => [read, path, sequenceNumber] as const),
+  );
+  await loadRows(
+    connection,
+    name,
+    FILES_SCHEMA.fields.map(({ type }) => type),
+    rows,
+  );
+  await fillStagingTable(connection, table, `SELECT c0, c1, c2 FROM ${name}`);
+  await connection.run(`DROP TABLE ${name}`);
+}
+
+/** Columns of a probe: `r`, `k0..`, `hi`, `lo`, `known`. */
+function probeSchema({ columns, hasTtl, knownAsOf }: PointInTimeReduction) {
+  const { joinKeys, timestamp, created } = columns;
+  return schemaOf([
+    ['r', { kind: 'long' }],
+    ...joinKeys.map(({ type }, index): [string, IcebergType] => [`k${index}`, type]),
+    ['hi', timestamp.type],
+    ...(hasTtl ? [['lo', timestamp.type] as const] : []),
+    ...(knownAsOf && created !== null ? [['known', created.type] as const] : []),
+  ]);
+}
+
+/** No snapshot at all: there were no rows. */
+function requireOneSnapshot({ metadata, identifier }: Table, queryId: string): void {
+  const { snapshots } = metadata;
+  const isOurs = snapshots.every(({ summary }) => summary.get('trino_query_id') === queryId);
+  if (snapshots.length <= 1 && isOurs) return;
+  const found = snapshots.map(({ summary }) => summary.get('trino_query_id') ?? 'another writer').join(', ');
+  const message = `The staging table ${formatTableName(identifier)} was written by ${found}, not by query ${queryId} alone.`;
+  throw new MoraineError('TRINO_QUERY_FAILED', message);
+}
+
+const totalOf = ({ metadata }: Table, figure: string): bigint =>
+  BigInt(currentSnapshot(metadata)?.summary.get(figure) ?? 0);
+
+/** Ends queries that write to a staging table, of which no answer said how they are called. */
+async function cancelWritersOf(client: TrinoClient, { identifier }: Table): Promise<void> {
+  const running = `state NOT IN ('FINISHED', 'FAILED') AND source = 'moraine'`;
+  const text = `strpos(query, ${literal(identifier.name)}) > 0 AND starts_with(query, 'INSERT')`;
+  const ids: string[] = [];
+  for await (const [id] of client.query(`SELECT query_id FROM system.runtime.queries WHERE ${running} AND ${text}`))
+    if (typeof id === 'string') ids.push(id);
+  for (const id of ids) {
+    const call = `CALL system.runtime.kill_query(query_id => ${literal(id)}, message => 'Moraine gave it up')`;
+    await client.write(call).catch(() => undefined);
+  }
+}
+
+/** What Trino says as an error with a code. */
+function trinoError({ place }: TrinoClient, error: unknown): unknown {
+  if (!(error instanceof TrinoFailure)) return error;
+  const { errorName, status, message } = error;
+  const said = `Trino ${place.server} (${place.catalog}): ${message.replace(/\.$/, '')}.`;
+  if (errorName === undefined) {
+    const advice = status === 401 || status === 403 ? ' Check trino.user, and trino.password or trino.token.' : '';
+    return new MoraineError('TRINO_UNAVAILABLE', `${said}${advice}`, { cause: error });
+  }
+  if (errorName === 'PERMISSION_DENIED') {
+    const advice = 'Its user needs to read the source table, and to read and insert in the staging tables (trino.staging).';
+    return new MoraineError('TRINO_QUERY_FAILED', `${said} ${advice}`, { cause: error });
+  }
+  return new MoraineError('TRINO_QUERY_FAILED', said, { cause: error });
+}
