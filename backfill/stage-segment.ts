@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import {
   type ExtractOptions,
-  extractShard,
+  extractPlan,
   type MaterializationDeps,
   planMaterialization,
   type StagedWindow,
@@ -39,15 +39,11 @@ export async function stageSegment(
   const { planLocation } = plan;
   if (planLocation === null) return { kind: 'nothing' };
   if (plan.kind === 'full' || plan.kind === 'rebuild-buckets') return { kind: 'alone' };
-  const manifestLocations: string[] = [];
-  let [rows, files, bytes] = [0n, 0, 0n];
-  for (let shard = 0; shard < plan.shards; shard++) {
-    const extracted = await extractShard(deps, planLocation, shard, options);
-    if (extracted.manifestLocation !== null) manifestLocations.push(extracted.manifestLocation);
-    rows += extracted.rows;
-    files += extracted.files;
-    bytes += extracted.bytes;
-  }
+  const shards = await extractPlan(deps, planLocation, plan, options);
+  const manifestLocations = shards.flatMap(({ manifestLocation }) => manifestLocation ?? []);
+  const rows = shards.reduce((sum, shard) => sum + shard.rows, 0n);
+  const files = shards.reduce((sum, shard) => sum + shard.files, 0);
+  const bytes = shards.reduce((sum, shard) => sum + shard.bytes, 0n);
   const workMs = performance.now() - startedMs;
   return { kind: 'staged', window: { planLocation, manifestLocations, workMs }, rows, files, bytes };
 }

@@ -11,6 +11,7 @@ import {
   type PrimitiveType,
   type Schema,
 } from '../iceberg/index.js';
+import type { Location } from '../locations/index.js';
 import {
   collectFewRows,
   type FewRows,
@@ -34,9 +35,10 @@ import {
   winnersByTimeSql,
 } from './extract-sql.js';
 import { faultPoint } from './fault-point.js';
-import { type OpenRead, openPlanned, openReads } from './open-files.js';
+import { openPlanned } from './open-files.js';
 import { type MaterializationPlan, planSize } from './plan.js';
 import { readPlan } from './read-plan.js';
+import { bucketKeyOf, bucketsOf, openReducedGroups, openSourceGroups, type RowGroup } from './row-groups.js';
 import type { Shard } from './shards.js';
 
 /** The result of one shard: a few hundred bytes. */
@@ -54,6 +56,11 @@ export interface ExtractOptions {
   readonly onProgress?: ((step: 'reading' | 'writing' | 'staging') => void) | undefined;
 }
 
+export interface ExtractShardOptions extends ExtractOptions {
+  /** Lists of reduced rows, of all parts of the plan: they stand for the source, which is not read. Absent: the shard reads the source. */
+  readonly reduced?: readonly Location[] | undefined;
+}
+
 /**
  * Extracts one shard. May be repeated, killed and run twice at once: every attempt writes files of its own names, and only
  * the commit makes any of them visible.
@@ -64,7 +71,7 @@ export async function extractShard(
   deps: Pick<MaterializationDeps, 'io' | 'engine' | 'reach'>,
   planLocation: string,
   shardIndex: number,
-  options: ExtractOptions = {},
+  options: ExtractShardOptions = {},
 ): Promise<ShardResult> {
   const plan = await readPlan(deps.io, planLocation);
   const shard = plan.shards[shardIndex];
@@ -77,9 +84,10 @@ export async function extractShard(
   await deps.reach?.(plan.source.table);
   const online = await openPinnedTable(deps.io, plan.online, planLocation);
   const source = await openPinnedTable(deps.io, plan.source, planLocation);
+  const reduced = options.reduced === undefined ? null : { locations: options.reduced, shard: shardIndex };
   const attemptId = `${plan.runKey.slice(0, 12)}-${shardIndex}-${randomUUID()}`;
   const files = await deps.engine.withConnection(
-    (connection) => writeRows(connection, { plan, shard, source, online, attemptId }, options),
+    (connection) => writeRows(connection, { plan, shard, source, online, attemptId, reduced }, options),
     { signal: options.signal },
   );
   faultPoint('after-data-files');
@@ -98,6 +106,8 @@ interface ShardContext {
   readonly source: Table;
   readonly online: Table;
   readonly attemptId: string;
+  /** Null: the shard reads the source. */
+  readonly reduced: { readonly locations: readonly Location[]; readonly shard: number } | null;
 }
 
 async function writeRows(
@@ -174,60 +184,51 @@ async function selectParts(
   context: ShardContext,
   onlineSchema: Schema,
 ): Promise<SelectedParts> {
-  const { plan, shard, source, online } = context;
-  const key: BucketKey = { view: plan.view, keyStrategy: plan.online.keyStrategy, buckets: plan.online.buckets };
+  const { plan, shard, source, online, reduced } = context;
+  const key = bucketKeyOf(plan);
   const { rebuild } = plan;
   const selects: string[] = [];
   const relations: LatestRelation[] = [];
   const opened: OpenFiles[] = [];
-  const rowsOf = async (reads: readonly OpenRead[]): Promise<string> =>
-    winnersByTimeSql(key.view, await sourceRelation(connection, currentSchema(source.metadata), reads, key));
-  const add = async (reads: readonly OpenRead[], buckets: BucketSelection): Promise<void> => {
-    const scans = reads.map((read) => read.scan);
-    opened.push(...scans);
-    const newest = reads.filter((read) => read.keep === 'newest');
-    if (newest.length > 0) {
-      const relation = await whileReading(connection, scans, () =>
-        latestRows(connection, source, key, newest, buckets),
-      );
+  const groups =
+    reduced === null
+      ? await openSourceGroups(connection, source, plan)
+      : await openReducedGroups(connection, online.io, plan, reduced);
+  for (const group of groups) {
+    const buckets: BucketSelection = { ...shard, ...bucketsOf(plan, group) };
+    opened.push(...group.opened);
+    if (group.keep === 'newest') {
+      const relation = await whileReading(connection, group.opened, () => latestRows(connection, key, group, buckets));
       relations.push(relation);
       selects.push(onlineRowsSql(onlineSchema, key, relation.select, buckets));
+    } else {
+      selects.push(onlineRowsSql(onlineSchema, key, winnersByTimeSql(key.view, await group.relation()), buckets));
     }
-    const all = reads.filter((read) => read.keep === 'all');
-    if (all.length > 0) selects.push(onlineRowsSql(onlineSchema, key, await rowsOf(all), buckets));
-  };
-  const appended = await openReads(connection, source, plan.appendReads);
-  if (appended.length > 0 && !(rebuild !== null && rebuild.buckets === null)) {
-    await add(appended, { ...shard, except: rebuild?.buckets ?? undefined });
   }
-  if (rebuild !== null) {
+  if (rebuild !== null && rebuild.pushedFiles.length > 0) {
     const selection: BucketSelection = { ...shard, only: rebuild.buckets ?? undefined };
-    const reads = await openReads(connection, source, rebuild.reads);
-    if (reads.length > 0) await add(reads, selection);
-    if (rebuild.pushedFiles.length > 0) {
-      const pushed = await openPlanned(connection, online, rebuild.pushedFiles, plan.online.snapshotId);
-      opened.push(pushed);
-      selects.push(await pushedRowsSql(connection, onlineSchema, plan, pushed, selection));
-    }
+    const pushed = await openPlanned(connection, online, rebuild.pushedFiles, plan.online.snapshotId);
+    opened.push(pushed);
+    selects.push(await pushedRowsSql(connection, onlineSchema, plan, pushed, selection));
   }
-  if (selects.length === 0) selects.push(onlineRowsSql(onlineSchema, key, await rowsOf([])));
+  if (selects.length === 0) {
+    const none = await sourceRelation(connection, currentSchema(source.metadata), [], key);
+    selects.push(onlineRowsSql(onlineSchema, key, none));
+  }
   return { selects, relations, opened };
 }
 
 async function latestRows(
   connection: Connection,
-  table: Table,
   key: BucketKey,
-  reads: readonly OpenRead[],
+  group: RowGroup,
   buckets: BucketSelection,
 ): Promise<LatestRelation> {
   // The bucket of an entity is cheap, that of every row is not: rows are filtered only where that bounds memory.
   const isPart = buckets.firstBucket > 0 || buckets.lastBucket < key.buckets - 1;
-  const schema = currentSchema(table.metadata);
-  const relation = await sourceRelation(connection, schema, reads, key, isPart ? buckets : undefined);
-  const rows = reads.reduce((sum, { scan }) => scan.files.reduce((part, file) => part + file.recordCount, sum), 0n);
-  const method = chooseLatestMethod({ rows, features: key.view.features.length });
-  return prepareLatestPerEntity(connection, latestRequest(key.view, relation), method, rows);
+  const relation = await group.relation(isPart ? buckets : undefined);
+  const method = chooseLatestMethod({ rows: group.rows, features: key.view.features.length });
+  return prepareLatestPerEntity(connection, latestRequest(key.view, relation), method, group.rows);
 }
 
 /**

@@ -72,7 +72,7 @@ export function latestRequest(view: ResolvedView, relation: string): LatestReque
 }
 
 /**
- * The winning row of each entity and event time of {@link sourceRelation}, in the columns of {@link latestRequest}. The others are
+ * The winning row of each entity and event time of {@link sourceRelation}, in the same columns. The others are
  * never served, and in one file nothing would show which commit came later.
  */
 export function winnersByTimeSql(view: ResolvedView, relation: string): string {
@@ -87,7 +87,7 @@ export function winnersByTimeSql(view: ResolvedView, relation: string): string {
     { sameTime: true },
   );
   return [
-    `SELECT * EXCLUDE (seq) FROM ${relation} WHERE ${place.map((column) => `${column} IS NOT NULL`).join(' AND ')}`,
+    `SELECT * FROM ${relation} WHERE ${place.map((column) => `${column} IS NOT NULL`).join(' AND ')}`,
     `QUALIFY row_number() OVER (PARTITION BY ${place.join(', ')} ORDER BY ${order.join(', ')}) = 1`,
   ].join(' ');
 }
@@ -130,6 +130,9 @@ export function bucketRangeCondition(bucket: string, buckets: number, selection:
   if (except !== undefined && except.length > 0) conditions.push(`${bucket} NOT IN (${except.join(', ')})`);
   return conditions.length === 0 ? 'true' : conditions.join(' AND ');
 }
+
+/** Names of the columns of {@link sourceRelation} besides `seq`. */
+export const relationColumns = (view: ResolvedView): readonly string[] => viewColumns(view).map(({ alias }) => alias);
 
 interface AliasedColumn extends ResolvedColumn {
   readonly alias: string;

@@ -11,9 +11,11 @@ export {
 export { type Coverage, cover, coverageWithin, uncovered } from './coverage.js';
 export type { RunKind } from './decide.js';
 export type { MaterializationDeps } from './deps.js';
+export { discardReducedRows } from './discard-reduced-rows.js';
 export { type EventTimeColumn, eventTimeBounds, eventTimeColumn, eventTimeFilter } from './event-time-filter.js';
-export { type ExtractOptions, extractShard, type ShardResult } from './extract-shard.js';
-export { FAULT_POINTS, type FaultPoint } from './fault-point.js';
+export { extractPlan } from './extract-plan.js';
+export { type ExtractOptions, type ExtractShardOptions, extractShard, type ShardResult } from './extract-shard.js';
+export { FAULT_POINTS, type FaultPoint, REDUCTION_FAULT_POINTS } from './fault-point.js';
 export { filesAt } from './files-at.js';
 export type { Interval } from './interval.js';
 export { type MaterializationResult, materializeDirect } from './materialize-direct.js';
@@ -30,4 +32,5 @@ export {
 } from './progress.js';
 export { onNewestProgress, progressMovedError } from './progress-guard.js';
 export { readPlan } from './read-plan.js';
+export { type ReducedPart, reducePart } from './reduce-part.js';
 export { existingSnapshot, NO_SNAPSHOT, sourceState } from './source-state.js';

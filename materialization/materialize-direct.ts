@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { retryConflicts } from '../tables/index.js';
 import { commitMaterialization, type MaterializationCommit } from './commit-materialization.js';
 import type { MaterializationDeps } from './deps.js';
-import { type ExtractOptions, extractShard } from './extract-shard.js';
+import { extractPlan } from './extract-plan.js';
+import type { ExtractOptions } from './extract-shard.js';
 import { type MaterializationRequest, type PlanReference, planMaterialization } from './plan-materialization.js';
 
 /** The result of a run. Without a commit there was nothing to do. */
@@ -13,8 +14,8 @@ export interface MaterializationResult {
 }
 
 /**
- * Materializes a view in this process. Shards run one after another.
- * @throws what {@link planMaterialization}, {@link extractShard} and {@link commitMaterialization} throw; COMMIT_CONFLICT
+ * Materializes a view in this process. Parts and shards run one after another.
+ * @throws what {@link planMaterialization}, {@link extractPlan} and {@link commitMaterialization} throw; COMMIT_CONFLICT
  * only after several plans
  */
 export async function materializeDirect(
@@ -25,11 +26,8 @@ export async function materializeDirect(
   return await retryConflicts(deps.catalog, async () => {
     const plan = await planMaterialization(deps, { ...request, attemptId: randomUUID() }, options);
     if (plan.planLocation === null) return { plan, commit: null };
-    const manifests: string[] = [];
-    for (let shard = 0; shard < plan.shards; shard++) {
-      const { manifestLocation } = await extractShard(deps, plan.planLocation, shard, options);
-      if (manifestLocation !== null) manifests.push(manifestLocation);
-    }
+    const shards = await extractPlan(deps, plan.planLocation, plan, options);
+    const manifests = shards.flatMap(({ manifestLocation }) => manifestLocation ?? []);
     return { plan, commit: await commitMaterialization(deps, plan.planLocation, manifests) };
   });
 }

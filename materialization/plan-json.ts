@@ -13,7 +13,14 @@ import {
   tableMetadataToJson,
   typeToJson,
 } from '../iceberg/index.js';
-import type { MaterializationPlan, PlannedOnlineTable, PlannedSource, PlannedSourceFile, SourceRead } from './plan.js';
+import {
+  type MaterializationPlan,
+  type PlannedOnlineTable,
+  type PlannedSource,
+  type PlannedSourceFile,
+  REDUCTION_ENGINES,
+  type SourceRead,
+} from './plan.js';
 import { parseProgress, progressToText } from './progress.js';
 
 const id = z
@@ -35,7 +42,8 @@ const identityJson = z
     if (!isPrimitive(type)) throw new MoraineError('METADATA_CORRUPT', 'A partition value is not of a primitive type.');
     return [fieldId, { type, value: value === null ? null : deserializeValue(type, Buffer.from(value, 'hex')) }];
   });
-const fileJson = z
+/** A data file of a plan, see {@link fileToJson}. */
+export const fileJson = z
   .tuple([z.string(), id, id, id, z.literal('AVRO').nullable().default(null), z.array(identityJson).default([])])
   .transform(
     ([path, recordCount, fileSizeInBytes, sequenceNumber, format, identityValues]): PlannedSourceFile => ({
@@ -112,6 +120,11 @@ const planJson = z.object({
     .object({ buckets: z.array(z.number().int()).nullable(), reads: z.array(readJson), pushedFiles: z.array(fileJson) })
     .nullable(),
   shards: z.array(z.object({ firstBucket: z.number().int(), lastBucket: z.number().int() })),
+  // Plans that were made before reductions have none.
+  reduction: z
+    .object({ engine: z.enum(REDUCTION_ENGINES), parts: z.number().int().positive() })
+    .nullable()
+    .default(null),
   progressAfter: progressText,
   basis: z.object({ progress: progressText.nullable(), keptSinceSnapshotId: nullableId }).optional(),
 });
@@ -186,7 +199,8 @@ function readToJson(read: SourceRead): object {
 }
 
 /** An array, because a plan may list tens of thousands of files. */
-function fileToJson({ path, recordCount, fileSizeInBytes, sequenceNumber, format, identityValues }: PlannedSourceFile) {
+export function fileToJson(file: PlannedSourceFile): readonly unknown[] {
+  const { path, recordCount, fileSizeInBytes, sequenceNumber, format, identityValues } = file;
   const numbers = [recordCount, fileSizeInBytes, sequenceNumber].map(String);
   if (format === undefined && identityValues === undefined) return [path, ...numbers];
   const identities = [...(identityValues ?? [])].map(([fieldId, { type, value }]) => {

@@ -37,12 +37,14 @@ import {
   type MaterializationPlan,
   type PlannedSourceFile,
   planSize,
+  type Reduction,
   type SourceRead,
 } from './plan.js';
 import { planToText } from './plan-json.js';
 import { readsOf } from './plan-reads.js';
 import { type EffectiveProgress, effectiveProgress, type Progress } from './progress.js';
 import { type ChangeStep, readSourceChanges, type SourceFileChanges } from './read-source-changes.js';
+import { countFiles } from './reduction-parts.js';
 import { runKey } from './run-key.js';
 import { planShards } from './shards.js';
 import { existingSnapshot, NO_SNAPSHOT, sourceState } from './source-state.js';
@@ -77,6 +79,8 @@ export interface PlanReference {
   /** Null: the source table has no snapshot. */
   readonly sourceSnapshotId: bigint | null;
   readonly shards: number;
+  /** The step between plan and shards; null: every shard reads the source itself. */
+  readonly reduction: Reduction | null;
   readonly files: number;
   readonly rows: bigint;
   readonly bytes: bigint;
@@ -145,6 +149,7 @@ function nothing(view: ResolvedView, source: Table, reason: string): PlanReferen
     sourceTable: view.sourceTable,
     sourceSnapshotId: source.metadata.currentSnapshotId,
     shards: 0,
+    reduction: null,
     files: 0,
     rows: 0n,
     bytes: 0n,
@@ -387,6 +392,22 @@ class Planner {
     );
   }
 
+  #shards(
+    { kind }: Decision,
+    reads: Pick<MaterializationPlan, 'appendReads' | 'rebuild'>,
+  ): Pick<MaterializationPlan, 'shards' | 'reduction'> {
+    if (kind === 'nothing') return { shards: [], reduction: null };
+    const shards = planShards({
+      shards: this.#request.shards,
+      buckets: this.#context.online.layout.buckets,
+      sourceRows: planSize(reads).rows,
+      memoryLimitBytes: this.#deps.engine.memoryLimitBytes,
+    });
+    // Shards that merge what parts have read: with a single file there is nothing to share but the file itself.
+    const parts = Math.min(shards.length, countFiles(reads));
+    return { shards, reduction: parts < 2 ? null : { engine: 'duckdb', parts } };
+  }
+
   async #store(
     decision: Decision,
     effective: EffectiveProgress,
@@ -432,10 +453,7 @@ class Planner {
         buckets: online.layout.buckets,
       },
       ...parts,
-      shards:
-        decision.kind === 'nothing'
-          ? []
-          : planShards({ shards: this.#request.shards, buckets: online.layout.buckets, sourceRows: size.rows }),
+      ...this.#shards(decision, parts),
     };
     const planLocation = `${metadataFolder(online.metadata)}/moraine-plan-${key.slice(0, 12)}-${this.#request.attemptId}.json`;
     await this.#deps.io.create(planLocation, Buffer.from(planToText(plan)));
@@ -449,6 +467,7 @@ class Planner {
       sourceTable: view.sourceTable,
       sourceSnapshotId: source.metadata.currentSnapshotId,
       shards: plan.shards.length,
+      reduction: plan.reduction,
       files: size.files,
       rows: size.rows,
       bytes: size.bytes,

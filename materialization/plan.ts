@@ -71,6 +71,16 @@ export interface PlanBasis {
   readonly keptSinceSnapshotId: bigint | null;
 }
 
+/** Engines that reduce the rows of a source. */
+export const REDUCTION_ENGINES = ['duckdb'] as const;
+
+/** A step before the shards: every file is read once, and the shards merge the winners that were staged for them. */
+export interface Reduction {
+  readonly engine: (typeof REDUCTION_ENGINES)[number];
+  /** Steps that can be taken at once; together they read every file once. */
+  readonly parts: number;
+}
+
 export interface MaterializationPlan {
   readonly view: ResolvedView;
   /** `nothing`: no rows to write, only progress to record. */
@@ -85,6 +95,8 @@ export interface MaterializationPlan {
   readonly appendReads: readonly SourceRead[];
   readonly rebuild: BucketRebuild | null;
   readonly shards: readonly Shard[];
+  /** Null: every shard reads the source itself. */
+  readonly reduction: Reduction | null;
   readonly progressAfter: Progress;
   /** Plans of version 0.1.0 have none; they fit no other progress than that of their token. */
   readonly basis?: PlanBasis | undefined;

@@ -12,17 +12,20 @@ export interface ShardSizing {
   readonly shards?: number | undefined;
   readonly buckets: number;
   readonly sourceRows: bigint;
+  /** Of the engine of a worker. */
+  readonly memoryLimitBytes: number;
 }
 
 /**
- * Rows that one shard reads at most when nothing else is asked for. Within one process a single pass is fastest (the engine
- * spills); beyond this, several workers share the work at the price of each reading the key columns of all files.
+ * Memory of the engine for each row that one shard reads when nothing else is asked for: half a billion rows with 4 GiB. Within one process
+ * a single pass is fastest (the engine spills); beyond this, several workers share the work.
  */
-export const ROWS_PER_SHARD = 500_000_000n;
+const MEMORY_BYTES_PER_ROW = 8n;
 
 /** Equal ranges of all buckets. */
 export function planShards(sizing: ShardSizing): readonly Shard[] {
-  const bySize = Number((sizing.sourceRows + ROWS_PER_SHARD - 1n) / ROWS_PER_SHARD);
+  const rowsPerShard = BigInt(Math.floor(sizing.memoryLimitBytes)) / MEMORY_BYTES_PER_ROW + 1n;
+  const bySize = Number((sizing.sourceRows + rowsPerShard - 1n) / rowsPerShard);
   const count = Math.min(sizing.buckets, Math.max(1, sizing.shards ?? bySize));
   return Array.from({ length: count }, (_, index) => ({
     firstBucket: Math.floor((index * sizing.buckets) / count),

@@ -42,6 +42,8 @@ const round = fc.record({
     end: fc.option(moment, { freq: 1, nil: null }),
     /** Movement of the present. */
     passed: fc.integer({ min: 0, max: 1 }),
+    /** With several, files are read in parts. */
+    shards: fc.integer({ min: 1, max: 3 }),
   }),
   compact: fc.option(fc.constantFrom('binpack' as const, 'latest' as const), { freq: 1, nil: null }),
 });
@@ -87,7 +89,7 @@ class World {
     await this.#lab.deleteWhere(`k = ${k} AND epoch(event_ts) = ${at}`);
   }
 
-  async #run({ start, end, passed }: Round['run']): Promise<void> {
+  async #run({ start, end, passed, shards }: Round['run']): Promise<void> {
     if (start !== null && end !== null && start >= end) return;
     this.#now += passed;
     const at = (time: number | null) => (time === null ? undefined : us(time));
@@ -96,6 +98,7 @@ class World {
       startUs: at(start),
       endUs: at(end),
       nowUs: us(this.#now),
+      shards,
     });
     this.#covered = this.#covered.map((covered, time) =>
       time >= (start ?? 0) && time < (end ?? MOMENTS) ? this.#rows.filter((fact) => fact.at === time) : covered,
@@ -131,21 +134,25 @@ const us = (seconds: number): bigint => BigInt(seconds) * 1_000_000n;
 
 it('online and recomputation agree on ties at every time', { timeout: timeLimit(120_000) }, async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(round, { minLength: 1, maxLength: 4 }), async (rounds) => {
-      const lab = await Lab.open();
-      try {
-        lab.view = { ...VIEW, onlineBuckets: 1 };
-        await lab.createSource();
-        const world = new World(lab);
-        const check = async (): Promise<void> => {
-          const [found, wanted] = await world.served();
-          expect(found).toEqual(wanted);
-        };
-        for (const next of rounds) await world.live(next, check);
-      } finally {
-        await lab.close();
-      }
-    }),
+    fc.asyncProperty(
+      fc.array(round, { minLength: 1, maxLength: 4 }),
+      fc.constantFrom(1, 3),
+      async (rounds, buckets) => {
+        const lab = await Lab.open();
+        try {
+          lab.view = { ...VIEW, onlineBuckets: buckets };
+          await lab.createSource();
+          const world = new World(lab);
+          const check = async (): Promise<void> => {
+            const [found, wanted] = await world.served();
+            expect(found).toEqual(wanted);
+          };
+          for (const next of rounds) await world.live(next, check);
+        } finally {
+          await lab.close();
+        }
+      },
+    ),
     { numRuns: runs(12), endOnFailure: true },
   );
 });

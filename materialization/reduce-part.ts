@@ -1,0 +1,162 @@
+/** Reduction: of the source's rows in some of its files those that can still win, staged for the shards of the run. */
+import { randomUUID } from 'node:crypto';
+import type { Connection } from '../engine/index.js';
+import { MoraineError } from '../errors/index.js';
+import { chooseLatestMethod, type LatestRelation, prepareLatestPerEntity } from '../features/index.js';
+import type { DataFile, TableMetadata } from '../iceberg/index.js';
+import type { Location } from '../locations/index.js';
+import { whileReading } from '../scans/index.js';
+import { dataFolder, sizeOfFiles, stageRows } from '../staging/index.js';
+import type { FileIO } from '../storage/index.js';
+import { openPinnedTable, type Table } from '../tables/index.js';
+import type { MaterializationDeps } from './deps.js';
+import type { ExtractOptions } from './extract-shard.js';
+import { bucketOfKeys, bucketRangeCondition, latestRequest, relationColumns, winnersByTimeSql } from './extract-sql.js';
+import { reductionFaultPoint } from './fault-point.js';
+import type { MaterializationPlan } from './plan.js';
+import { readPlan } from './read-plan.js';
+import {
+  groupNumber,
+  reducedFilePrefix,
+  reducedLocation,
+  reducedTableMetadata,
+  writeReducedRows,
+} from './reduced-rows.js';
+import { filesOfPart } from './reduction-parts.js';
+import { bucketKeyOf, bucketsOf, openSourceGroups, type RowGroup } from './row-groups.js';
+import type { Shard } from './shards.js';
+
+/** The result of one part: a few hundred bytes. */
+export interface ReducedPart {
+  /** The list of the part's rows; null: no row of its files counts. */
+  readonly reducedLocation: Location | null;
+  readonly rows: bigint;
+  readonly files: number;
+  readonly bytes: bigint;
+}
+
+/**
+ * Reduces one part: reads its files once and stages, by shard, the newest row of each entity, or the winner of each entity and time where
+ * all times are kept, with the sequence number that decides ties. May be repeated, killed and run twice at once.
+ * @throws INVALID_ARGUMENT for a part that the plan does not have; else as {@link extractShard}
+ */
+export async function reducePart(
+  deps: Pick<MaterializationDeps, 'io' | 'engine' | 'reach'>,
+  planLocation: Location,
+  part: number,
+  options: ExtractOptions = {},
+): Promise<ReducedPart> {
+  const plan = await readPlan(deps.io, planLocation);
+  const paths = filesOfPart(plan, part);
+  if (paths === undefined) {
+    const parts = plan.reduction?.parts ?? 0;
+    throw new MoraineError('INVALID_ARGUMENT', `The plan ${planLocation} has ${parts} parts and no number ${part}.`);
+  }
+  await deps.reach?.(plan.source.table);
+  const online = await openPinnedTable(deps.io, plan.online, planLocation);
+  const source = await openPinnedTable(deps.io, plan.source, planLocation);
+  const attemptId = randomUUID();
+  const metadata = reducedTable(plan, online.metadata);
+  const files = await deps.engine.withConnection(
+    async (connection) => {
+      options.onProgress?.('reading');
+      const groups = await openSourceGroups(connection, source, plan, paths);
+      const namePrefix = `${reducedFilePrefix(plan)}${part}-${attemptId}`;
+      return await writeGroups(connection, { plan, groups, table: { io: deps.io, metadata }, namePrefix }, options);
+    },
+    { signal: options.signal },
+  );
+  reductionFaultPoint('after-reduced-files');
+  const size = sizeOfFiles(files);
+  if (files.length === 0) return { reducedLocation: null, ...size };
+  options.onProgress?.('staging');
+  const location = reducedLocation(planLocation, `${part}-${attemptId}`);
+  const table = { metadataLocation: location, metadata };
+  await writeReducedRows(deps.io, location, { table, files: files.map((file) => reducedFile(metadata, file)) });
+  reductionFaultPoint('after-reduced-list');
+  return { reducedLocation: location, ...size };
+}
+
+/** Its files lie among those of the online table, whose leases and sweeps know them by the run that their names begin with. */
+function reducedTable(plan: MaterializationPlan, online: TableMetadata): TableMetadata {
+  const properties = new Map([['write.data.path', dataFolder(online)]]);
+  for (const name of KEPT_PROPERTIES) {
+    const value = online.properties.get(name);
+    if (value !== undefined) properties.set(name, value);
+  }
+  return reducedTableMetadata(plan.view, online.location, randomUUID(), properties);
+}
+
+const KEPT_PROPERTIES = ['write.object-storage.enabled'];
+
+function reducedFile(metadata: TableMetadata, { filePath, recordCount, fileSizeInBytes, partition }: DataFile) {
+  const [shard] = partition;
+  if (typeof shard !== 'number') throw new MoraineError('INTERNAL', `${filePath} is of no shard.`);
+  return { path: filePath, recordCount, fileSizeInBytes, sequenceNumber: metadata.lastSequenceNumber, shard };
+}
+
+interface GroupsToWrite {
+  readonly plan: MaterializationPlan;
+  readonly groups: readonly RowGroup[];
+  readonly table: { readonly io: FileIO; readonly metadata: Table['metadata'] };
+  readonly namePrefix: string;
+}
+
+async function writeGroups(
+  connection: Connection,
+  { plan, groups, table, namePrefix }: GroupsToWrite,
+  options: ExtractOptions,
+): Promise<readonly DataFile[]> {
+  const relations: LatestRelation[] = [];
+  const opened = groups.flatMap((group) => group.opened);
+  try {
+    return await whileReading(connection, opened, async () => {
+      const selects: string[] = [];
+      for (const group of groups) selects.push(await winnersSql(connection, plan, group, relations));
+      if (selects.length === 0) return [];
+      options.onProgress?.('writing');
+      reductionFaultPoint('before-reduced-files');
+      const select = selects.join(' UNION ALL ');
+      // Collected, so that they need not be sorted by shard as well.
+      return await stageRows(connection, table, { select, namePrefix, sortBy: [], collected: 'first' });
+    });
+  } finally {
+    for (const relation of relations) await relation.release();
+  }
+}
+
+/** The winners of a group in the columns of `reducedSchema`. */
+async function winnersSql(
+  connection: Connection,
+  plan: MaterializationPlan,
+  group: RowGroup,
+  relations: LatestRelation[],
+): Promise<string> {
+  const { view } = plan;
+  const key = bucketKeyOf(plan);
+  let winners: string;
+  if (group.keep === 'all') {
+    winners = winnersByTimeSql(view, await group.relation());
+  } else {
+    const { rows } = group;
+    const method = chooseLatestMethod({ rows, features: view.features.length });
+    const request = { ...latestRequest(view, await group.relation()), carried: [{ column: 'seq', as: 'seq' }] };
+    const relation = await prepareLatestPerEntity(connection, request, method, rows);
+    relations.push(relation);
+    winners = relation.select;
+  }
+  const all = { firstBucket: 0, lastBucket: key.buckets - 1, ...bucketsOf(plan, group) };
+  const columns = [...relationColumns(view), 'seq'].join(', ');
+  return [
+    `SELECT ${groupNumber(group)} AS g, ${shardSql('b', plan.shards)} AS shard, ${columns}`,
+    `FROM (SELECT ${columns}, ${bucketOfKeys(key)} AS b FROM (${winners}))`,
+    `WHERE ${bucketRangeCondition('b', key.buckets, all)}`,
+  ].join(' ');
+}
+
+/** The shard of a bucket. */
+function shardSql(bucket: string, shards: readonly Shard[]): string {
+  const last = shards.length - 1;
+  const cases = shards.slice(0, last).map(({ lastBucket }, shard) => `WHEN ${bucket} <= ${lastBucket} THEN ${shard}`);
+  return cases.length === 0 ? String(last) : `CASE ${cases.join(' ')} ELSE ${last} END`;
+}

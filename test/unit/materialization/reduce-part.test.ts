@@ -1,0 +1,138 @@
+/** A run in parts gives the rows of one that reads everything at once; each file is read by one part, and nothing is left over. */
+import { randomUUID } from 'node:crypto';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import {
+  commitMaterialization,
+  discardReducedRows,
+  extractShard,
+  planMaterialization,
+  reducePart,
+} from '../../../materialization/index.js';
+import { readPlan } from '../../../materialization/read-plan.js';
+import { readReducedRows } from '../../../materialization/reduced-rows.js';
+import { filesOfPart } from '../../../materialization/reduction-parts.js';
+import { Lab } from '../../support/materialization-lab.js';
+
+let lab: Lab;
+
+beforeEach(async () => {
+  lab = await Lab.open();
+  await lab.createSource();
+});
+
+afterEach(() => lab.close());
+
+/** Newest by event time, created, commit and value; the values name the reason why a row wins. */
+async function appendTies(): Promise<void> {
+  await lab.append([
+    { k: 1, at: 10, created: 5, v: 1 },
+    { k: 2, at: 10, created: 5, v: 2 },
+    { k: 3, at: 10, created: 5, v: 7 },
+    { k: 3, at: 10, created: 5, v: 3 },
+    { k: 4, at: 12, created: null, v: 4 },
+  ]);
+  await lab.append([
+    { k: 1, at: 11, created: null, v: 10 },
+    { k: 2, at: 10, created: 6, v: 20 },
+    { k: 3, at: 9, created: 9, v: 30 },
+    { k: 5, at: 3, created: null, v: -0 },
+  ]);
+  await lab.append([
+    { k: 2, at: 10, created: 6, v: 15 },
+    { k: 4, at: 12, created: 1, v: 40 },
+    { k: 5, at: 3, created: null, v: null },
+    { k: 6, at: 2_000, created: null, v: 60 },
+    { k: 6, at: 2_000, created: null, v: 61 },
+    { k: 6, at: 5, created: null, v: 62 },
+  ]);
+}
+
+const NOW_US = 1_000n * 1_000_000n;
+const ROWS = 'SELECT k, epoch(event_timestamp)::BIGINT, v FROM rows ORDER BY ALL';
+const EXPECTED = [
+  [1n, 11n, 10],
+  [2n, 10n, 15],
+  [3n, 10n, 7],
+  [4n, 12n, 40],
+  [5n, 3n, null],
+  [6n, 5n, 62],
+  [6n, 2_000n, 61],
+];
+
+async function runInParts(): Promise<{ reduced: string[]; planLocation: string; parts: number }> {
+  const plan = await planMaterialization(lab.deps, {
+    view: 'readings',
+    attemptId: randomUUID(),
+    nowUs: NOW_US,
+    shards: 3,
+  });
+  const planLocation = plan.planLocation ?? '';
+  const reduced: string[] = [];
+  for (let part = 0; part < (plan.reduction?.parts ?? 0); part++) {
+    const { reducedLocation } = await reducePart(lab.deps, planLocation, part);
+    if (reducedLocation !== null) reduced.push(reducedLocation);
+  }
+  const manifests: string[] = [];
+  for (let shard = 0; shard < plan.shards; shard++) {
+    const { manifestLocation } = await extractShard(lab.deps, planLocation, shard, { reduced });
+    if (manifestLocation !== null) manifests.push(manifestLocation);
+  }
+  await commitMaterialization(lab.deps, planLocation, manifests);
+  return { reduced, planLocation, parts: plan.reduction?.parts ?? 0 };
+}
+
+test('ties over parts are decided by created time, commit and value; rows of the future keep their times', async () => {
+  await appendTies();
+  const { parts } = await runInParts();
+  expect(parts).toBe(3);
+  expect(await lab.query(await lab.online(), ROWS)).toEqual(EXPECTED);
+});
+
+test('a rebuild in parts keeps pushed rows and rebuilds its buckets only', async () => {
+  await appendTies();
+  await runInParts();
+  await lab.push({ k: 7, at: 1, v: 70 });
+  await lab.push({ k: 1, at: 10, v: 71 });
+  await lab.deleteWhere('k = 1 AND v = 10');
+  await lab.append([{ k: 8, at: 1, v: 80 }]);
+  await runInParts();
+  // The delete wrote the second file again: its rows are of a later commit than those of the third that they tie with.
+  const newest = `SELECT k, max_by(v, event_timestamp) FROM rows WHERE k <> 1 AND epoch(event_timestamp) < 1000 GROUP BY k ORDER BY k`;
+  expect(await lab.query(await lab.online(), newest)).toEqual([
+    [2n, 20],
+    [3n, 7],
+    [4n, 40],
+    [5n, 0],
+    [6n, 62],
+    [7n, 70],
+    [8n, 80],
+  ]);
+  expect(await lab.query(await lab.online(), 'SELECT v FROM rows WHERE k = 1 ORDER BY v')).toEqual([[1], [71]]);
+});
+
+test('each file is in one part, and reduced rows are of the shard that they are listed for', async () => {
+  await appendTies();
+  const { reduced, planLocation, parts } = await runInParts();
+  const plan = await readPlan(lab.io, planLocation);
+  const read = Array.from({ length: parts }, (_, part) => [...(filesOfPart(plan, part) ?? [])]).flat();
+  const planned = plan.appendReads.flatMap(({ files }) => files.map(({ path }) => path));
+  expect(read.toSorted()).toEqual([...new Set(planned)].toSorted());
+  let rows = 0n;
+  for (const location of reduced) {
+    for (const file of (await readReducedRows(lab.io, location)).files) {
+      expect(file.shard).toBeGreaterThanOrEqual(0);
+      rows += file.recordCount;
+    }
+  }
+  // Of each part its winners: 4 of the first file, 4 of the second, 3 and one of the future of the third, which has a row for now of key 6.
+  expect(rows).toBe(4n + 4n + 5n);
+  await discardReducedRows(lab.io, planLocation, reduced);
+  for (const location of reduced)
+    await expect(readReducedRows(lab.io, location)).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+});
+
+test('a part that the plan does not have is refused', async () => {
+  await appendTies();
+  const { planLocation } = await runInParts();
+  await expect(reducePart(lab.deps, planLocation, 3)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+});
