@@ -8,7 +8,7 @@ import { reducePart } from './reduce-part.js';
 
 /** @throws as {@link reducePart} and {@link extractShard} */
 export async function extractPlan(
-  deps: Pick<MaterializationDeps, 'engine' | 'reach'> & { readonly io: FileIO },
+  deps: Pick<MaterializationDeps, 'engine' | 'engines' | 'reach'> & { readonly io: FileIO },
   planLocation: string,
   { shards, reduction }: Pick<PlanReference, 'shards' | 'reduction'>,
   options: ExtractOptions = {},

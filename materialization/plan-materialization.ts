@@ -13,6 +13,7 @@ import {
   partitioningText,
   withSharedSpec,
 } from '../online/index.js';
+import { chooseEngine } from '../reduction/index.js';
 import { type PlannedFile, pinTable, planFiles, type Table } from '../tables/index.js';
 import { coverageWithin, uncovered } from './coverage.js';
 import {
@@ -403,6 +404,8 @@ class Planner {
       sourceRows: planSize(reads).rows,
       memoryLimitBytes: this.#deps.engine.memoryLimitBytes,
     });
+    const { engine } = chooseEngine(this.#deps.engines, planSize(reads).bytes);
+    if (engine === 'trino') return { shards, reduction: { engine, parts: 1 } };
     // Shards that merge what parts have read: with a single file there is nothing to share but the file itself.
     const parts = Math.min(shards.length, countFiles(reads));
     return { shards, reduction: parts < 2 ? null : { engine: 'duckdb', parts } };

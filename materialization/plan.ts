@@ -72,7 +72,7 @@ export interface PlanBasis {
 }
 
 /** Engines that reduce the rows of a source. */
-export const REDUCTION_ENGINES = ['duckdb'] as const;
+export const REDUCTION_ENGINES = ['duckdb', 'trino'] as const;
 
 /** A step before the shards: every file is read once, and the shards merge the winners that were staged for them. */
 export interface Reduction {

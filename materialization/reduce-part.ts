@@ -25,6 +25,7 @@ import {
 import { filesOfPart } from './reduction-parts.js';
 import { bucketKeyOf, bucketsOf, openSourceGroups, type RowGroup } from './row-groups.js';
 import type { Shard } from './shards.js';
+import { openTrinoGroups } from './trino-groups.js';
 
 /** The result of one part: a few hundred bytes. */
 export interface ReducedPart {
@@ -41,7 +42,7 @@ export interface ReducedPart {
  * @throws INVALID_ARGUMENT for a part that the plan does not have; else as {@link extractShard}
  */
 export async function reducePart(
-  deps: Pick<MaterializationDeps, 'io' | 'engine' | 'reach'>,
+  deps: Pick<MaterializationDeps, 'io' | 'engine' | 'engines' | 'reach'>,
   planLocation: Location,
   part: number,
   options: ExtractOptions = {},
@@ -60,9 +61,17 @@ export async function reducePart(
   const files = await deps.engine.withConnection(
     async (connection) => {
       options.onProgress?.('reading');
-      const groups = await openSourceGroups(connection, source, plan, paths);
+      const { groups, release } =
+        plan.reduction?.engine === 'trino'
+          ? await openTrinoGroups(connection, deps, { plan, source }, options)
+          : { groups: await openSourceGroups(connection, source, plan, paths), release: () => Promise.resolve() };
       const namePrefix = `${reducedFilePrefix(plan)}${part}-${attemptId}`;
-      return await writeGroups(connection, { plan, groups, table: { io: deps.io, metadata }, namePrefix }, options);
+      const table = { io: deps.io, metadata };
+      try {
+        return await writeGroups(connection, { plan, groups, table, namePrefix }, options);
+      } finally {
+        await release();
+      }
     },
     { signal: options.signal },
   );

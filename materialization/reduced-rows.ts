@@ -7,9 +7,6 @@ import { z } from 'zod';
 import { MoraineError } from '../errors/index.js';
 import type { ResolvedView } from '../features/index.js';
 import {
-  assignFreshIds,
-  highestFieldId,
-  type IcebergType,
   type NestedField,
   newTableMetadata,
   parseTableMetadata,
@@ -19,6 +16,7 @@ import {
   versionThreeColumns,
 } from '../iceberg/index.js';
 import type { Location } from '../locations/index.js';
+import { schemaOf } from '../reduction/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { PinnedTable } from '../tables/index.js';
 import type { MaterializationPlan, PlannedSourceFile, SourceRead } from './plan.js';
@@ -61,7 +59,7 @@ export function groupNumber({ of, keep }: ReducedGroup): number {
  * inside nested types come after them.
  */
 export function reducedSchema(view: ResolvedView): Schema {
-  const columns: readonly (readonly [name: string, type: IcebergType])[] = [
+  return schemaOf([
     ['g', { kind: 'int' }],
     ['shard', { kind: 'int' }],
     ...view.joinKeys.map(({ type }, index) => [`k${index}`, type] as const),
@@ -69,19 +67,8 @@ export function reducedSchema(view: ResolvedView): Schema {
     ...(view.created === null ? [] : [['c', view.created.type] as const]),
     ...view.features.map(({ type }, index) => [`f${index}`, type] as const),
     ['seq', { kind: 'long' }],
-  ];
-  // Nested types have the ids of the source table: all get ids of their own first, so that they differ, and then fresh ones.
-  const fields: NestedField[] = [];
-  let firstId = 1;
-  for (const [name, type] of columns) {
-    const alone = assignFreshIds(schemaOf([{ id: 0, name, required: false, type }]), firstId);
-    fields.push(...alone.fields);
-    firstId = highestFieldId(alone) + 1;
-  }
-  return assignFreshIds(schemaOf(fields));
+  ]);
 }
-
-const schemaOf = (fields: readonly NestedField[]): Schema => ({ schemaId: 0, identifierFieldIds: [], fields });
 
 /**
  * Metadata of a table for reduced rows, partitioned by shard. It is in no catalog.

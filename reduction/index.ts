@@ -11,7 +11,9 @@ export {
   type Reduction,
   type ReductionGroup,
   reducedSchema,
+  schemaOf,
 } from './reduction.js';
+export type { TrinoProgress } from '../catalogs/index.js';
 export {
   type ReducedTable,
   type ReduceOptions,
