@@ -1,6 +1,6 @@
 /** A join whose feature rows another engine has reduced to those that may win: it reads the staged rows in place of the source. */
 import type { Connection } from '../../engine/index.js';
-import { currentSchema, currentSnapshot, type IcebergType } from '../../iceberg/index.js';
+import { currentSchema, currentSnapshot, type IcebergType, type NestedField } from '../../iceberg/index.js';
 import { namedColumns, type ReducedColumns, type TrinoEngine } from '../../reduction/index.js';
 import type { ScanPlan } from '../../tables/index.js';
 import type { ResolvedColumn, ResolvedView } from '../views/resolve-view.js';
@@ -53,25 +53,28 @@ export async function reduceJoin(
   );
   const { table } = reduced;
   const schema = currentSchema(table.metadata);
-  const idOf = new Map(schema.fields.map(({ name, id }) => [name, id]));
+  const fields = new Map(schema.fields.map((field) => [field.name, field]));
   return {
     join: {
       ...join,
-      view: { ...view, ...stagedColumns(view, idOf) },
+      view: { ...view, ...stagedColumns(view, fields) },
       source: { table, snapshot: currentSnapshot(table.metadata) ?? null, schema },
-      sequenceFieldId: idOf.get('seq'),
+      sequenceFieldId: fields.get('seq')?.id,
     },
     release: () => reduced.release(),
   };
 }
 
-/** The view's columns as the staged table has them. */
-function stagedColumns(view: ResolvedView, idOf: ReadonlyMap<string, number>): ReducedColumns & Partial<ResolvedView> {
+/** The view's columns as the staged table has them: fields inside nested types have other ids there. */
+function stagedColumns(
+  view: ResolvedView,
+  fields: ReadonlyMap<string, NestedField>,
+): ReducedColumns & Partial<ResolvedView> {
   const staged = new Map(
-    namedColumns(view).map(([name, column]) => [
-      name,
-      { ...(column as ResolvedColumn), sourceColumn: name, sourceFieldId: idOf.get(name) ?? 0 },
-    ]),
+    namedColumns(view).map(([name, column]) => {
+      const { id: sourceFieldId = 0, type = column.type } = fields.get(name) ?? {};
+      return [name, { ...(column as ResolvedColumn), sourceColumn: name, sourceFieldId, type }];
+    }),
   );
   const column = (name: string): ResolvedColumn => staged.get(name) as ResolvedColumn;
   return {

@@ -12,7 +12,7 @@ import {
   type ReductionGroup,
 } from '../reduction.js';
 import { columnSql } from './column-sql.js';
-import { momentSql, quoted } from './trino-types.js';
+import { literal, momentSql, quoted } from './trino-types.js';
 
 /** Tables as Trino names them, quoted. */
 export interface TrinoTables {
@@ -24,6 +24,9 @@ export interface TrinoTables {
   /** Where the reduced rows go. */
   readonly staged: string;
 }
+
+/** Files that a statement names, so that Trino opens no others; of more, all are opened and the join leaves rows out. */
+const MAX_LISTED_FILES = 200;
 
 /** The reads of a reduction, in the order of their numbers in the table of files. */
 export const readsOf = (reduction: Reduction): readonly ReducedRead[] =>
@@ -123,11 +126,14 @@ function sourceRowsSql(
     ...(read.startUs === null ? [] : [`${sql.get('t')} >= ${momentSql(time, read.startUs)}`]),
     ...(read.endUs === null ? [] : [`${sql.get('t')} < ${momentSql(time, read.endUs)}`]),
   ];
+  const paths = read.files.map(({ path }) => literal(path));
+  const listed = paths.length <= MAX_LISTED_FILES ? [`s."$path" IN (${paths.join(', ')})`] : [];
   return [
     `SELECT ${named.map(([name, value]) => `${value} AS ${name}`).join(', ')}, f.seq AS seq`,
     `FROM ${tables.source} FOR VERSION AS OF ${read.snapshotId} AS s`,
-    `JOIN ${tables.files} AS f ON f.path = s."$path" AND f.r = ${number}`,
-    `WHERE ${[...needed, ...interval].join(' AND ')}`,
+    // Compared as an expression: Trino 476 fails on a filter that it derives from the join for the hidden column itself.
+    `JOIN ${tables.files} AS f ON f.path = s."$path" || '' AND f.r = ${number}`,
+    `WHERE ${[...needed, ...interval, ...listed].join(' AND ')}`,
   ].join(' ');
 }
 
