@@ -8,6 +8,7 @@ import { currentSchema } from '../iceberg/index.js';
 import { loadTable, requireWritable } from '../tables/index.js';
 import { BatchBuffer, type BufferedBatch } from './batches/batch-buffer.js';
 import { batchesOf, idOfParts, joinParts, rangesOfParts } from './batches/batch-parts.js';
+import { copyFiles } from './batches/copy-files.js';
 import { evolveTable } from './batches/evolve-table.js';
 import { PendingBatch } from './batches/pending-batch.js';
 import { discardBatch, requireFiles, restoreBatch, stageBatch } from './batches/stage-batch.js';
@@ -32,6 +33,9 @@ import { upsertColumns } from './upserts/upsert-options.js';
 
 /** Files that were written longer ago are looked for before they are committed: an orphan sweep may have taken them. */
 const LASTING_MS = 3_600_000;
+
+/** A snapshot that was rolled back has had the batch: its files are not committed again, for they go when that snapshot is expired. */
+class BatchRolledBack extends Error {}
 
 /** One of the writers of a sink. Calls of one writer must not overlap; different writers may write at once. */
 export interface SinkWriter {
@@ -520,14 +524,26 @@ export class IcebergSink {
   async #commitOne(
     pending: PendingBatch,
   ): Promise<{ readonly staged: StagedBatch; readonly snapshotId: bigint; readonly lost: bigint }> {
+    let copy: StagedBatch | undefined;
     for (;;) {
-      const staged = await this.#stage(pending);
+      const staged = copy ?? (await this.#stage(pending));
+      let isNew = copy !== undefined;
+      copy = undefined;
       try {
-        const beforeSending = () => this.#requireFiles(pending, staged);
+        const beforeSending = async () => {
+          if (!isNew && this.#coordinator.wasRolledBack(staged.id)) throw new BatchRolledBack();
+          // Once they were sent, others may know them.
+          isNew = false;
+          await this.#requireFiles(pending, staged);
+        };
         const options = { beforeSending, isShared: pending.isShared };
         const { upsert } = this.#options;
         return { staged, ...(await commitStaged(this.#engine, this.#coordinator, staged, upsert, options)) };
       } catch (error) {
+        if (error instanceof BatchRolledBack) {
+          copy = { ...staged, ...(await copyFiles(this.#coordinator.table, staged.manifests)) };
+          continue;
+        }
         if (pending.isShared || !isMoraineError(error, 'SINK_SCHEMA_CHANGED')) throw error;
         if (!this.#coordinator.wasSent(staged.id)) await discardBatch(this.#coordinator.table, staged);
         pending.staged = undefined;

@@ -1,6 +1,6 @@
 /** Staging: from rows to data files that no snapshot lists yet. */
 
-export { dataFolder } from './data-locations.js';
+export { dataFileLocation, dataFolder } from './data-locations.js';
 export { ROW_GROUP_LIMIT } from './parquet-settings.js';
 export { type SizeOfFiles, sizeOfFiles } from './size-of-files.js';
 export {

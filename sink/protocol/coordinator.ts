@@ -20,7 +20,7 @@ import {
   type Table,
 } from '../../tables/index.js';
 import type { SourceMarks, SourcePositions } from '../source-position.js';
-import { anchorsProperty, anchorsText, SINK_STATE, summaryText } from './anchors.js';
+import { anchorsProperty, anchorsText, SINK_STATE, stateOfSummary, summaryText } from './anchors.js';
 import { type BatchRange, hasLength, marksAfter, orderOfBatch, positionsAfter, requireNext } from './batch-ranges.js';
 import { fenced, requireOwned, requireReadable } from './claims.js';
 import {
@@ -173,6 +173,17 @@ export class Coordinator {
   /** Whether the catalog was asked to commit a batch: then its files are left to the orphan sweep. */
   wasSent(batchId: string): boolean {
     return this.#sent.has(batchId);
+  }
+
+  /** Whether a snapshot has had a batch that is not in the table now: it was rolled back, and is or may be expired. */
+  wasRolledBack(batchId: string): boolean {
+    if (this.#state.lastBatch?.id === batchId) return false;
+    const { metadata } = this.#table;
+    const states = [
+      ...requireAnchors(this.#table, this.sink).map(({ state }) => state),
+      ...metadata.snapshots.map((snapshot) => stateOfSummary(snapshot, this.sink)),
+    ];
+    return states.some((state) => state?.lastBatch?.id === batchId);
   }
 
   /** Makes sure what became of the last commit, if nobody knows. @throws MoraineError as {@link commit} */

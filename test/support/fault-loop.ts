@@ -86,7 +86,7 @@ async function survive(store: ServerWithUsers, kind: string, makeCatalog: Catalo
   const { location } = (await project.loadTable(SOURCE)).metadata;
   const ofOthers = [
     `${location}-of-others/data/f.parquet`,
-    `${location.slice(0, location.lastIndexOf('/'))}/f.parquet`,
+    `${location.slice(0, location.lastIndexOf('/'))}/f-${seed}.parquet`,
   ];
   const orphan = `${location}/data/of-a-run-long-ago.parquet`;
   for (const each of [...ofOthers, orphan]) {
