@@ -21,6 +21,8 @@ export interface MaterializeInput {
    * between two ticks, takes the last whole interval, which is that of the last tick.
    */
   readonly offset?: string;
+  /** Pieces that workers share, 1 to 1000; unless given: as many as the rows and the memory of a worker ask for. */
+  readonly shards?: number;
 }
 
 /** The input of the `materializeRun` workflow, whose id is `materialize/<view>/<interval>`. */
@@ -29,6 +31,8 @@ export interface RunInput {
   /** Microseconds since the epoch; absent bounds are open. */
   readonly startUs?: string;
   readonly endUs?: string;
+  /** Of whoever started the run. */
+  readonly shards?: number;
   /** Whether the namespace has our search attributes. */
   readonly searchAttributes: boolean;
   readonly goesOn?: RunState;
@@ -70,6 +74,9 @@ export interface RunProgress extends CommitProgress<'planning' | 'extracting' | 
   readonly sourceTable?: string;
   readonly sourceFiles?: number;
   readonly sourceRows?: string;
+  /** Absent: the shards read the source themselves. */
+  readonly partsTotal?: number;
+  readonly partsDone?: number;
   readonly shardsTotal: number;
   readonly shardsDone: number;
   readonly rowsWritten: string;
@@ -128,6 +135,7 @@ export interface PlanInput {
   readonly view: string;
   readonly startUs?: string;
   readonly endUs?: string;
+  readonly shards?: number;
 }
 
 /** A plan, by reference. */
@@ -140,6 +148,8 @@ export interface PlannedRun {
   readonly sourceSnapshotId: string | null;
   readonly onlineTable: string;
   readonly shards: number;
+  /** Parts that read the source before the shards, each other files of it. Absent: the shards read it themselves. */
+  readonly parts?: number;
   readonly sourceFiles: number;
   readonly sourceRows: string;
 }
@@ -154,6 +164,25 @@ export interface PlanReference {
 export interface ExtractInput extends PlanReference {
   /** Position in the plan's list of shards. */
   readonly shard: number;
+  /** Lists of the rows that all parts have left of the source. Absent: the shard reads the source. */
+  readonly reduced?: readonly string[];
+}
+
+export interface ReduceInput extends PlanReference {
+  /** From 0. */
+  readonly part: number;
+}
+
+export interface ReducedPart {
+  /** The list of the rows that are left for the shards; null if there are none. */
+  readonly reducedLocation: string | null;
+  readonly rows: string;
+  readonly files: number;
+  readonly bytes: string;
+}
+
+export interface DiscardReducedInput extends PlanReference {
+  readonly reduced: readonly string[];
 }
 
 export interface ExtractedShard {
@@ -277,6 +306,10 @@ export interface Activities {
   runOutcome(run: RequestedRun): Promise<RunOutcome | null>;
   /** Pins the source snapshot, decides what to read, and stores the plan. */
   planMaterialization(input: PlanInput): Promise<PlannedRun>;
+  /** Reads the files of one part and leaves what can win of their rows, in files for the shards. */
+  reducePart(input: ReduceInput): Promise<ReducedPart>;
+  /** Deletes what parts have left for the shards. */
+  discardReduced(input: DiscardReducedInput): Promise<void>;
   /** Computes the newest rows per entity of one shard into files that nobody can see yet. */
   extractShard(input: ExtractInput): Promise<ExtractedShard>;
   /** Makes the shards' files visible in one commit under the plan's run key. */

@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import { endMaterialization, whileLeased } from '../maintenance/index.js';
-import { commitMaterialization, extractShard, planMaterialization } from '../materialization/index.js';
+import {
+  commitMaterialization,
+  discardReducedRows,
+  extractShard,
+  planMaterialization,
+  reducePart,
+} from '../materialization/index.js';
 import { materializationDeps, type Project } from '../project/index.js';
 import { createBackfillActivities } from './backfill-activities.js';
 import type { BackfillActivities } from './backfill-contract.js';
@@ -49,7 +55,7 @@ function allActivities(project: Project): AllActivities {
 
     runOutcome: (run) => asActivity(() => outcomeIfEnded(Context.current().client, run)),
 
-    planMaterialization: ({ view, startUs, endUs }) =>
+    planMaterialization: ({ view, startUs, endUs, shards }) =>
       asActivity(async ({ signal }) => {
         const deps = await materializationDeps(project);
         const plan = await planMaterialization(
@@ -59,6 +65,8 @@ function allActivities(project: Project): AllActivities {
             attemptId: randomUUID(),
             ...(startUs === undefined ? {} : { startUs: BigInt(startUs) }),
             ...(endUs === undefined ? {} : { endUs: BigInt(endUs) }),
+            ...(shards === undefined ? {} : { shards }),
+            spread: project.config.worker.shards,
           },
           { signal },
         );
@@ -70,16 +78,29 @@ function allActivities(project: Project): AllActivities {
           sourceSnapshotId: plan.sourceSnapshotId === null ? null : String(plan.sourceSnapshotId),
           onlineTable: `${onlineNamespace}.${plan.view}`,
           shards: plan.shards,
+          ...(plan.reduction === null ? {} : { parts: plan.reduction.parts }),
           sourceFiles: plan.files,
           sourceRows: String(plan.rows),
         };
       }),
 
-    extractShard: ({ planLocation, shard }) =>
+    reducePart: ({ planLocation, part }) =>
+      asActivity(async ({ signal }) => {
+        const deps = await materializationDeps(project);
+        const reduced = await extractions.run(signal, () =>
+          whileLeased(deps, planLocation, () => reducePart(deps, planLocation, part, { signal })),
+        );
+        return { ...reduced, rows: String(reduced.rows), bytes: String(reduced.bytes) };
+      }),
+
+    discardReduced: ({ planLocation, reduced }) =>
+      asActivity(() => discardReducedRows(project.io, planLocation, reduced)),
+
+    extractShard: ({ planLocation, shard, reduced }) =>
       asActivity(async ({ signal }) => {
         const deps = await materializationDeps(project);
         const extracted = await extractions.run(signal, () =>
-          whileLeased(deps, planLocation, () => extractShard(deps, planLocation, shard, { signal })),
+          whileLeased(deps, planLocation, () => extractShard(deps, planLocation, shard, { signal, reduced })),
         );
         return {
           manifestLocation: extracted.manifestLocation,

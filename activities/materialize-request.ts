@@ -11,6 +11,8 @@ export interface MaterializeRequest {
   readonly startUs?: bigint;
   /** Microseconds since the epoch, excluded. */
   readonly endUs?: bigint;
+  /** Pieces that workers share. A run that is joined keeps its own. */
+  readonly shards?: number;
 }
 
 const requestSchema = z.strictObject({
@@ -19,6 +21,7 @@ const requestSchema = z.strictObject({
   end: z.string().optional(),
   every: z.string().optional(),
   offset: z.string().optional(),
+  shards: z.int().min(1).max(1000).optional(),
 });
 
 const EXAMPLE =
@@ -37,10 +40,11 @@ export function parseMaterializeRequest(request: unknown, scheduledTime?: string
       `the input of materialize is not right: ${problems(parsed.error)}; ${EXAMPLE}`,
     );
   }
-  const { view, start, end, every, offset } = parsed.data;
+  const { view: name, start, end, every, offset, shards } = parsed.data;
+  const view = { view: name, ...(shards === undefined ? {} : { shards }) };
   if (every !== undefined) {
     if (start !== undefined || end !== undefined) throw invalid('"every" cannot be combined with "start" or "end"');
-    return { view, ...scheduledWindow(every, offset, scheduledTime) };
+    return { ...view, ...scheduledWindow(every, offset, scheduledTime) };
   }
   if (offset !== undefined) throw invalid('"offset" needs "every"');
   const startUs = start === undefined ? undefined : parseTimeUs(start, '"start"');
@@ -48,7 +52,7 @@ export function parseMaterializeRequest(request: unknown, scheduledTime?: string
   if (startUs !== undefined && endUs !== undefined && startUs > endUs) {
     throw invalid(`"start" ${start} is after "end" ${end}`);
   }
-  return { view, ...(startUs === undefined ? {} : { startUs }), ...(endUs === undefined ? {} : { endUs }) };
+  return { ...view, ...(startUs === undefined ? {} : { startUs }), ...(endUs === undefined ? {} : { endUs }) };
 }
 
 /** `[T - every, T)` of the schedule's nominal time T, which with an offset is first taken back to the last tick. */

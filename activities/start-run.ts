@@ -45,6 +45,7 @@ export async function startRun(
     searchAttributes,
     ...(request.startUs === undefined ? {} : { startUs: String(request.startUs) }),
     ...(request.endUs === undefined ? {} : { endUs: String(request.endUs) }),
+    ...(request.shards === undefined ? {} : { shards: request.shards }),
   };
   const workflowId = runWorkflowId(request, project);
   const workflow = {

@@ -19,7 +19,11 @@ export interface MaterializeRequest {
   readonly start?: string;
   /** Event time that the run ends before. */
   readonly end?: string;
+  /** Pieces that workers share, 1 to 1000; unless given: as many as the rows and the memory of a worker ask for. */
+  readonly shards?: number;
 }
+
+const MAX_SHARDS = 1000;
 
 export type MaterializeOptions = RunOptions<RunProgress>;
 
@@ -69,10 +73,14 @@ export async function checkMaterialize(project: Project, request: MaterializeReq
 }
 
 /** A request as runs take it. @throws `INVALID_ARGUMENT` */
-export function materializeInterval({ view, start, end }: MaterializeRequest) {
+export function materializeInterval({ view, start, end, shards }: MaterializeRequest) {
+  if (shards !== undefined && !(Number.isInteger(shards) && shards >= 1 && shards <= MAX_SHARDS)) {
+    throw new MoraineError('INVALID_ARGUMENT', `shards is ${shards}; expected a whole number from 1 to ${MAX_SHARDS}`);
+  }
   return {
     view,
     ...(start === undefined ? {} : { startUs: parseTimeUs(start, 'start') }),
     ...(end === undefined ? {} : { endUs: parseTimeUs(end, 'end') }),
+    ...(shards === undefined ? {} : { shards }),
   };
 }

@@ -102,7 +102,7 @@ const served = z.strictObject({
   requestId: optionalText,
   loggedAtUs: micros,
 });
-const materialize = z.strictObject({ view: text, start: optionalText, end: optionalText });
+const materialize = z.strictObject({ view: text, start: optionalText, end: optionalText, shards: count });
 const waiting = { onProgress: callback, announce: callback };
 const batch = { batchSize: count, batchIntervalMs: count };
 const fieldMapping = {

@@ -152,6 +152,7 @@ export const configSchema = z.strictObject({
       health: hostAndPort.optional(),
       lightActivities: count(10_000).optional(),
       heavyActivities: count(1024).optional(),
+      shards: count(1000).optional(),
       shutdownGraceSeconds: count(86_400).optional(),
       ingestFolders: z.array(localPath).optional(),
       ingestKafka: z.record(plainName('cluster'), kafkaCluster).optional(),

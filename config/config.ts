@@ -166,6 +166,8 @@ export interface WorkerConfig {
   readonly lightActivities: number;
   /** Activities at a time that read and write data files. */
   readonly heavyActivities: number;
+  /** Pieces that a materialization of many rows is split into, for workers to share; unless given, rows and memory decide. */
+  readonly shards?: number;
   /** How long activities may go on after the signal to stop. */
   readonly shutdownGraceSeconds: number;
   /** Folders whose files, and those below, the workflow `ingest` may read; absolute paths. */

@@ -222,6 +222,7 @@ function resolveWorker(input: NonNullable<ConfigInput['worker']>, path: (text: s
     ...(health === undefined ? {} : { health }),
     lightActivities: input.lightActivities ?? 32,
     heavyActivities: input.heavyActivities ?? 4,
+    ...(input.shards === undefined ? {} : { shards: input.shards }),
     shutdownGraceSeconds: input.shutdownGraceSeconds ?? 30,
     ingestFolders: (input.ingestFolders ?? []).map(path),
     ingestKafka: new Map(

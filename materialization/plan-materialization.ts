@@ -64,6 +64,8 @@ export interface MaterializationRequest {
   readonly nowUs?: bigint | undefined;
   /** Number of shards; by default as many as the source's size asks for. */
   readonly shards?: number | undefined;
+  /** Number of shards that workers could share; a run has fewer if they would have few rows. */
+  readonly spread?: number | undefined;
   /** A window of a backfill: it is recorded even if it holds no row, and its run key does not depend on other windows. */
   readonly isBackfill?: boolean | undefined;
 }
@@ -180,6 +182,9 @@ interface PlanContext {
   readonly online: OnlineTable;
   readonly interval: Interval;
 }
+
+/** Parts of a reduction: every shard is told of all of them. */
+const MAX_PARTS = 128;
 
 /** The first format version whose rows keep their sequence numbers when they are rewritten. */
 const ROW_LINEAGE_VERSION = 3;
@@ -400,6 +405,7 @@ class Planner {
     if (kind === 'nothing') return { shards: [], reduction: null };
     const shards = planShards({
       shards: this.#request.shards,
+      spread: this.#request.spread,
       buckets: this.#context.online.layout.buckets,
       sourceRows: planSize(reads).rows,
       memoryLimitBytes: this.#deps.engine.memoryLimitBytes,
@@ -407,7 +413,7 @@ class Planner {
     const { engine } = chooseEngine(this.#deps.engines, planSize(reads).bytes);
     if (engine === 'trino') return { shards, reduction: { engine, parts: 1 } };
     // Shards that merge what parts have read: with a single file there is nothing to share but the file itself.
-    const parts = Math.min(shards.length, countFiles(reads));
+    const parts = Math.min(shards.length, countFiles(reads), MAX_PARTS);
     return { shards, reduction: parts < 2 ? null : { engine: 'duckdb', parts } };
   }
 

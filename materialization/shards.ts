@@ -10,6 +10,8 @@ export interface Shard {
 export interface ShardSizing {
   /** Number of shards asked for; undefined: by size. */
   readonly shards?: number | undefined;
+  /** Number of shards that workers could share. */
+  readonly spread?: number | undefined;
   readonly buckets: number;
   readonly sourceRows: bigint;
   /** Of the engine of a worker. */
@@ -22,11 +24,15 @@ export interface ShardSizing {
  */
 const MEMORY_BYTES_PER_ROW = 8n;
 
+/** Fewer rows are not worth a step of their own. */
+const MIN_SPREAD_ROWS = 1_000_000n;
+
 /** Equal ranges of all buckets. */
 export function planShards(sizing: ShardSizing): readonly Shard[] {
   const rowsPerShard = BigInt(Math.floor(sizing.memoryLimitBytes)) / MEMORY_BYTES_PER_ROW + 1n;
   const bySize = Number((sizing.sourceRows + rowsPerShard - 1n) / rowsPerShard);
-  const count = Math.min(sizing.buckets, Math.max(1, sizing.shards ?? bySize));
+  const spread = Math.min(sizing.spread ?? 1, Number(sizing.sourceRows / MIN_SPREAD_ROWS));
+  const count = Math.min(sizing.buckets, Math.max(1, sizing.shards ?? Math.max(bySize, spread)));
   return Array.from({ length: count }, (_, index) => ({
     firstBucket: Math.floor((index * sizing.buckets) / count),
     lastBucket: Math.floor(((index + 1) * sizing.buckets) / count) - 1,

@@ -20,6 +20,21 @@ export const extraction = proxyActivities<Pick<Activities, 'extractShard'>>({
   retry: { ...RETRY, maximumAttempts: 20 },
 });
 
+/** A part whose worker is lost or stops is taken again by another one. */
+export const reduction = proxyActivities<Pick<Activities, 'reducePart'>>({
+  ...STEP,
+  startToCloseTimeout: '1 day',
+  retry: { ...RETRY, maximumAttempts: 20 },
+});
+
+/** What it leaves, the sweep of orphans finds. */
+export const discardingReduced = proxyActivities<Pick<Activities, 'discardReduced'>>({
+  ...STEP,
+  startToCloseTimeout: '10 minutes',
+  retry: { ...RETRY, maximumAttempts: 5 },
+  summary: 'Take away what the parts have left for the shards',
+});
+
 /** A conflict is not retried: the plan has to be made again on the newer table. */
 export const committing = proxyActivities<Pick<Activities, 'commitMaterialization'>>({
   ...STEP,

@@ -16,6 +16,7 @@ import { printable } from '../output/output.js';
 interface MaterializeOptions {
   readonly start?: string;
   readonly end?: string;
+  readonly shards?: number;
   readonly wait?: boolean;
   readonly json?: boolean;
 }
@@ -26,11 +27,12 @@ export async function materialize(
   operands: readonly string[],
   options: MaterializeOptions,
 ): Promise<void> {
-  const { start, end } = options;
+  const { start, end, shards } = options;
   const request = {
     view: operands[0] ?? '',
     ...(start === undefined ? {} : { start }),
     ...(end === undefined ? {} : { end }),
+    ...(shards === undefined ? {} : { shards }),
   };
   await withProject(context, async (project) => {
     const { value, text } = await runMaterialization(context, project, request, options.wait);
@@ -64,8 +66,10 @@ export async function runMaterialization(
 }
 
 function formatProgress(view: string, progress: RunProgress): string {
+  const { partsTotal = 0, partsDone = 0 } = progress;
+  const parts = partsTotal > 0 ? `, ${partsDone} of ${partsTotal} parts` : '';
   const shards = progress.shardsTotal > 0 ? `, ${progress.shardsDone} of ${progress.shardsTotal} shards` : '';
-  return `${view}: ${progress.step}${shards}, ${countText(progress.rowsWritten)} rows written`;
+  return `${view}: ${progress.step}${parts}${shards}, ${countText(progress.rowsWritten)} rows written`;
 }
 
 function formatResult({ view, kind, reason, rows, files, snapshotId }: MaterializeResult): string {

@@ -10,6 +10,7 @@ import type {
   ExtractedShard,
   PlannedRun,
   PlannedTrainingSet,
+  ReducedPart,
   StagedTrainingShard,
 } from '../../activities/contract.js';
 import { parseMaterializeRequest, startRun } from '../../activities/index.js';
@@ -38,6 +39,8 @@ export function plannedRun(shards: number, changes: Partial<PlannedRun> = {}): P
 export function scriptedActivities(steps: {
   readonly backfill?: BackfillSteps;
   readonly plan?: () => Promise<PlannedRun>;
+  readonly reduce?: (part: number) => Promise<ReducedPart>;
+  readonly discardReduced?: (reduced: readonly string[]) => Promise<void>;
   readonly extract?: (shard: number) => Promise<ExtractedShard>;
   readonly commit?: (manifests: readonly string[]) => Promise<CommittedRun>;
   readonly planTraining?: () => Promise<PlannedTrainingSet>;
@@ -63,6 +66,8 @@ export function scriptedActivities(steps: {
     },
     runOutcome: (run) => outcomeIfEnded(Context.current().client, run),
     planMaterialization: () => steps.plan?.() ?? Promise.resolve(plannedRun(1)),
+    reducePart: ({ part }) => steps.reduce?.(part) ?? Promise.resolve(reducedPart(part)),
+    discardReduced: ({ reduced }) => steps.discardReduced?.(reduced) ?? Promise.resolve(),
     extractShard: ({ shard }) => steps.extract?.(shard) ?? Promise.resolve(extractedShard(shard)),
     commitMaterialization: ({ manifestLocations }) =>
       steps.commit?.(manifestLocations) ?? Promise.resolve({ snapshotId: '11', outcome: 'committed' as const }),
@@ -97,6 +102,10 @@ export const COMMITTED_TRAINING_SET: CommittedTrainingSet = {
 
 export function extractedShard(shard: number): ExtractedShard {
   return { manifestLocation: `/manifests/${shard}.avro`, rows: '10', files: 2, bytes: '1000' };
+}
+
+export function reducedPart(part: number): ReducedPart {
+  return { reducedLocation: `/plans/1-reduced-${part}.json`, rows: '20', files: 2, bytes: '2000' };
 }
 
 /** A failure as the activities report it. */

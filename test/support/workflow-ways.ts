@@ -30,6 +30,12 @@ function materializeWays(): readonly Way[] {
   const conflict = failingOnce('COMMIT_CONFLICT', () => ({ snapshotId: '12', outcome: 'committed' as const }));
   return [
     way('three-shards', { plan: async () => plannedRun(3) }),
+    way('two-parts', { plan: async () => plannedRun(2, { parts: 2 }) }),
+    way(
+      'failed-in-parts',
+      { plan: async () => plannedRun(2, { parts: 2 }), extract: failing('DATA_FILE_CORRUPT') },
+      'DATA_FILE_CORRUPT',
+    ),
     way('nothing-new', { plan: async () => plannedRun(0, { kind: 'nothing', reason: 'nothing new' }) }),
     way('conflict', { commit: conflict }),
     way('failed', { extract: failing('DATA_FILE_CORRUPT') }, 'DATA_FILE_CORRUPT'),

@@ -18,7 +18,7 @@ export function heavyQueues(taskQueue: string, heavyActivities: number): readonl
   return [
     {
       taskQueue: `${taskQueue}-heavy`,
-      activities: ['extractShard', 'stageTrainingShard', 'rewriteGroup'],
+      activities: ['reducePart', 'extractShard', 'stageTrainingShard', 'rewriteGroup'],
       slots: heavyActivities,
     },
     {

@@ -50,15 +50,21 @@ export const passBegan: Change<MaterializeState> = ({ progress, result }) => ({
 });
 
 export const planMade =
-  ({ kind, reason, sourceTable, sourceFiles, sourceRows, sourceSnapshotId, shards }: PlannedRun) =>
+  ({ kind, reason, sourceTable, sourceFiles, sourceRows, sourceSnapshotId, shards, parts }: PlannedRun) =>
   ({ progress, result }: MaterializeState): MaterializeState => {
-    const planned = { kind, reason, sourceTable, sourceFiles, sourceRows, shardsTotal: shards };
+    const read = parts === undefined ? {} : { partsTotal: parts, partsDone: 0 };
+    const planned = { kind, reason, sourceTable, sourceFiles, sourceRows, shardsTotal: shards, ...read };
     const why = result.kind === 'nothing' ? { kind, reason } : {};
     return {
       progress: { ...progress, step: 'extracting', ...planned },
       result: { ...result, ...why, sourceSnapshotId },
     };
   };
+
+export const partReduced: Change<MaterializeState> = ({ progress, result }) => ({
+  progress: { ...progress, partsDone: (progress.partsDone ?? 0) + 1 },
+  result,
+});
 
 export const shardExtracted =
   ({ rows }: ExtractedShard): Change<MaterializeState> =>
@@ -85,11 +91,13 @@ export function materializeResult(
 
 function lines({ progress }: MaterializeState): readonly string[] {
   const { kind, reason, sourceTable, sourceFiles = 0, sourceRows, shardsDone, shardsTotal, rowsWritten } = progress;
+  const { partsDone = 0, partsTotal = 0 } = progress;
   return [
     ...(kind === undefined
       ? []
       : [`- ${kind}: ${reason}`, `- source \`${sourceTable}\`: ${counted(sourceFiles, 'file')}`]),
     ...(sourceRows === undefined ? [] : [`- rows to read: ${sourceRows}`]),
+    ...(partsTotal === 0 ? [] : [`- parts: ${partsDone} of ${partsTotal}`]),
     ...(shardsTotal === 0 ? [] : [`- shards: ${shardsDone} of ${shardsTotal}`]),
     `- rows written: ${rowsWritten}`,
     `- passes: ${progress.passes}`,

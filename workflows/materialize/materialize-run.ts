@@ -12,13 +12,14 @@ import {
 import type {
   CommittedRun,
   ExtractedShard,
+  ExtractInput,
   MaterializeResult,
   PlannedRun,
   PlanReference,
   RunInput,
   RunOutcome,
 } from '../../activities/contract.js';
-import { committing, extraction, planning } from '../activity-policies.js';
+import { committing, discardingReduced, extraction, planning, reduction } from '../activity-policies.js';
 import { isCancelled, throwIfCancelled } from '../cancellation.js';
 import { requireHandedOver } from '../own-input.js';
 import { commitUntilKnown } from '../parked-commit.js';
@@ -32,6 +33,7 @@ import {
   type MaterializeReport,
   materializeReport,
   materializeResult,
+  partReduced,
   passBegan,
   planMade,
   shardExtracted,
@@ -130,16 +132,17 @@ setWorkflowOptions(
 async function onePass(input: RunInput, report: MaterializeReport): Promise<void> {
   for (const conflicts of turns()) {
     report.show(passBegan);
-    const { view, startUs, endUs } = input;
+    const { view, startUs, endUs, shards: wanted } = input;
     const plan = await planning.planMaterialization({
       view,
       ...(startUs === undefined ? {} : { startUs }),
       ...(endUs === undefined ? {} : { endUs }),
+      ...(wanted === undefined ? {} : { shards: wanted }),
     });
     report.setTable(plan.onlineTable);
     report.save(planMade(plan));
     if (plan.planLocation === null) return;
-    const shards = await extractAll(plan, plan.planLocation, report);
+    const shards = await readAll(plan, plan.planLocation, report);
     if (isCancelled() && patched(HEEDS_CANCELLATION)) throw new CancelledFailure('cancelled before the commit');
     report.begin('committing');
     try {
@@ -153,12 +156,41 @@ async function onePass(input: RunInput, report: MaterializeReport): Promise<void
   }
 }
 
-function extractAll(plan: PlannedRun, planLocation: string, report: MaterializeReport): Promise<ExtractedShard[]> {
+/** Plans that were made before there were parts have none, so that their histories are as they were. */
+async function readAll(plan: PlannedRun, planLocation: string, report: MaterializeReport): Promise<ExtractedShard[]> {
+  const { parts = 0, onlineTable: table } = plan;
+  if (parts === 0) return await extractAll(plan, { planLocation, table }, report);
+  const reduced: string[] = [];
+  try {
+    await allShards(parts, async (part) => {
+      const summary = `Read: part ${part + 1} of ${parts}`;
+      const { reducedLocation } = await reduction.reducePart.executeWithOptions({ summary }, [
+        { planLocation, table, part },
+      ]);
+      if (reducedLocation !== null) reduced.push(reducedLocation);
+      report.show(partReduced);
+    });
+    return await extractAll(plan, { planLocation, table, reduced: [...reduced] }, report);
+  } finally {
+    if (reduced.length > 0) await discard({ planLocation, table }, reduced);
+  }
+}
+
+/** However the run goes on: nobody reads these rows again. */
+async function discard(reference: PlanReference, reduced: readonly string[]): Promise<void> {
+  await CancellationScope.nonCancellable(() => discardingReduced.discardReduced({ ...reference, reduced })).catch(
+    () => undefined,
+  );
+}
+
+function extractAll(
+  plan: PlannedRun,
+  input: Omit<ExtractInput, 'shard'>,
+  report: MaterializeReport,
+): Promise<ExtractedShard[]> {
   return allShards(plan.shards, async (shard) => {
     const summary = `Extract: shard ${shard + 1} of ${plan.shards}`;
-    const extracted = await extraction.extractShard.executeWithOptions({ summary }, [
-      { planLocation, table: plan.onlineTable, shard },
-    ]);
+    const extracted = await extraction.extractShard.executeWithOptions({ summary }, [{ ...input, shard }]);
     report.show(shardExtracted(extracted));
     return extracted;
   });
