@@ -21,7 +21,7 @@ export async function discardReducedRows(
       const { files } = await readReducedRows(io, location);
       // Only what this run has named: a list may have been written by somebody else.
       const own = files.filter(({ path }) => nameOf(path).startsWith(prefix));
-      for (const { path } of own) await io.delete(path);
+      await io.delete(...own.map(({ path }) => path));
       await io.delete(location);
     } catch (error) {
       if (!isMoraineError(error, 'FILE_NOT_FOUND')) throw error;

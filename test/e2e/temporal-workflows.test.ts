@@ -6,7 +6,13 @@ import type { MaterializeResult, RunProgress } from '../../activities/contract.j
 import { startMaterialization, waitForRun } from '../../workers/index.js';
 import { rejectionCode } from '../support/error-code.js';
 import { gate } from '../support/gate.js';
-import { extractedShard, failureOf, plannedRun, scriptedActivities } from '../support/scripted-activities.js';
+import {
+  extractedShard,
+  failureOf,
+  plannedRun,
+  reducedPart,
+  scriptedActivities,
+} from '../support/scripted-activities.js';
 import { testClient, testSettings, testWorker } from '../support/temporal.js';
 import { cancelled } from '../support/way.js';
 
@@ -86,6 +92,64 @@ describe('materializeRun', () => {
       } satisfies RunProgress);
     second.open();
     await waitForRun(temporal.client, run);
+  });
+
+  test('reads all parts before the shards, which get the lists of every part, and takes the lists away', async () => {
+    const settings = testSettings();
+    const calls: (string | readonly string[])[] = [];
+    const second = gate();
+    const scripted = scriptedActivities({
+      plan: async () => plannedRun(2, { parts: 2 }),
+      reduce: async (part) => {
+        if (part === 1) await second.opened;
+        calls.push('part');
+        return part === 1 ? reducedPart(1) : { ...reducedPart(0), reducedLocation: null };
+      },
+      commit: async () => {
+        calls.push('commit');
+        return { snapshotId: '11', outcome: 'committed' };
+      },
+      discardReduced: async (reduced) => void calls.push(reduced),
+    });
+    const extract = scripted.extractShard;
+    await testWorker(settings, {
+      ...scripted,
+      extractShard: async (input) => {
+        calls.push(input.reduced ?? 'source');
+        return extract(input);
+      },
+    });
+    const temporal = await testClient(settings);
+    const run = await startMaterialization(temporal, settings, { view: newView() });
+    const handle = temporal.client.workflow.getHandle(run.workflowId);
+    await expect
+      .poll(() => handle.query<RunProgress>('progress'), { timeout: 10_000 })
+      .toMatchObject({ step: 'extracting', partsTotal: 2, partsDone: 1, shardsTotal: 2, shardsDone: 0 });
+    second.open();
+    expect(await waitForRun(temporal.client, run)).toMatchObject({ rows: '20', snapshotId: '11' });
+    const list = ['/plans/1-reduced-1.json'];
+    expect(calls).toEqual(['part', 'part', list, list, 'commit', list]);
+  });
+
+  test('takes away what the parts have left if a shard fails for good', async () => {
+    const settings = testSettings();
+    const discarded: (readonly string[])[] = [];
+    await testWorker(
+      settings,
+      scriptedActivities({
+        plan: async () => plannedRun(2, { parts: 2 }),
+        extract: async () => {
+          throw failureOf('DATA_FILE_CORRUPT', true);
+        },
+        discardReduced: async (reduced) => void discarded.push(reduced),
+      }),
+    );
+    const temporal = await testClient(settings);
+    const run = await startMaterialization(temporal, settings, { view: newView() });
+    expect(await rejectionCode(waitForRun(temporal.client, run))).toBe('DATA_FILE_CORRUPT');
+    expect(discarded.map((lists) => lists.toSorted())).toEqual([
+      ['/plans/1-reduced-0.json', '/plans/1-reduced-1.json'],
+    ]);
   });
 
   test('a conflict plans again; only what was committed is counted', async () => {

@@ -10,8 +10,10 @@ import { isMoraineError } from '../../errors/index.js';
 import {
   commitMaterialization,
   commitWindows,
+  discardReducedRows,
   extractShard,
   planMaterialization,
+  reducePart,
   type StagedWindow,
 } from '../../materialization/index.js';
 import { stageRows } from '../../staging/index.js';
@@ -49,28 +51,40 @@ const backfill: CrashingRun = async (site, history) => {
 };
 
 /** The steps of the workflow, with the history that its server would keep. */
-const materialize: CrashingRun = async (site, history) => {
-  const deps = materializationDepsAt(site);
-  for (;;) {
-    const plan = await history.step('plan', () =>
-      planMaterialization(deps, { view: VIEW.name, attemptId: randomUUID() }),
-    );
-    const { planLocation } = plan;
-    if (planLocation === null) return;
-    const manifests: string[] = [];
-    for (let shard = 0; shard < plan.shards; shard++) {
-      const { manifestLocation } = await history.step(`shard ${shard}`, () => extractShard(deps, planLocation, shard));
-      if (manifestLocation !== null) manifests.push(manifestLocation);
+const materializeIn =
+  (shards: number): CrashingRun =>
+  async (site, history) => {
+    const deps = materializationDepsAt(site);
+    for (;;) {
+      const plan = await history.step('plan', () =>
+        planMaterialization(deps, { view: VIEW.name, attemptId: randomUUID(), shards }),
+      );
+      const { planLocation, reduction } = plan;
+      if (planLocation === null) return;
+      const lists: string[] = [];
+      for (let part = 0; part < (reduction?.parts ?? 0); part++) {
+        const { reducedLocation } = await history.step(`part ${part}`, () => reducePart(deps, planLocation, part));
+        if (reducedLocation !== null) lists.push(reducedLocation);
+      }
+      const reduced = reduction === null ? undefined : lists;
+      const manifests: string[] = [];
+      for (let shard = 0; shard < plan.shards; shard++) {
+        const extract = () => extractShard(deps, planLocation, shard, { reduced });
+        const { manifestLocation } = await history.step(`shard ${shard}`, extract);
+        if (manifestLocation !== null) manifests.push(manifestLocation);
+      }
+      await history.step('discard', () => discardReducedRows(deps.io, planLocation, lists));
+      try {
+        await history.step('commit', () => commitMaterialization(deps, planLocation, manifests));
+        return;
+      } catch (error) {
+        if (!isMoraineError(error, 'COMMIT_CONFLICT')) throw error;
+        history.clear();
+      }
     }
-    try {
-      await history.step('commit', () => commitMaterialization(deps, planLocation, manifests));
-      return;
-    } catch (error) {
-      if (!isMoraineError(error, 'COMMIT_CONFLICT')) throw error;
-      history.clear();
-    }
-  }
-};
+  };
+
+const materialize = materializeIn(1);
 
 async function write(site: CrashSite, select: string) {
   const table = await site.loadTable(SOURCE);
@@ -100,6 +114,8 @@ interface Scenario {
   readonly prepare: (lab: CrashLab) => Promise<void>;
   readonly run: CrashingRun;
   readonly runs: number;
+  /** So many-th of the points are tried; all unless given. */
+  readonly every?: number;
 }
 
 const append = async (lab: CrashLab, first: number): Promise<void> => {
@@ -113,6 +129,16 @@ const SCENARIOS: readonly Scenario[] = [
     prepare: (lab) => append(lab, 0),
     run: materialize,
     runs: 1,
+  },
+  {
+    name: 'a run that reads its source in two parts',
+    prepare: async (lab) => {
+      await append(lab, 0);
+      await append(lab, 100);
+    },
+    run: materializeIn(2),
+    runs: 1,
+    every: 2,
   },
   { name: 'a backfill of two windows', prepare: (lab) => append(lab, 0), run: backfill, runs: 1 },
   {
@@ -157,9 +183,9 @@ async function openLab(prepare: Scenario['prepare']): Promise<CrashLab> {
 
 test.each(SCENARIOS)(
   '$name survives every point',
-  async ({ name, prepare, run, runs }) => {
+  async ({ name, prepare, run, runs, every = 1 }) => {
     const lab = await openLab(prepare);
-    const points = await lab.survive(run, () => expectWhole(lab, runs));
+    const points = await lab.survive(run, () => expectWhole(lab, runs), { every });
     process.stdout.write(`crash points of ${name}: ${points}\n`);
     expect(points).toBeGreaterThan(30);
   },

@@ -4,19 +4,24 @@
  * time out.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { FAULT_POINTS, type FaultPoint } from '../../materialization/index.js';
+import { FAULT_POINTS, REDUCTION_FAULT_POINTS } from '../../materialization/index.js';
 import { killAtPoint } from '../support/kill-at-point.js';
 import { KilledRun, type Survival } from '../support/killed-run.js';
 import { KilledTrainingSet } from '../support/killed-training-set.js';
-import { MATERIALIZE } from '../support/works.js';
+import { MATERIALIZE, MATERIALIZE_IN_PARTS, type Work } from '../support/works.js';
+
+const POINTS: readonly (readonly [point: string, work: Work])[] = [
+  ...FAULT_POINTS.map((point) => [point, MATERIALIZE] as const),
+  ...REDUCTION_FAULT_POINTS.map((point) => [point, MATERIALIZE_IN_PARTS] as const),
+];
 
 let trainingSet: KilledTrainingSet;
-const runs = new Map<FaultPoint, { readonly run: KilledRun; readonly survival: Promise<Survival> }>();
+const runs = new Map<string, { readonly run: KilledRun; readonly survival: Promise<Survival> }>();
 
 beforeAll(() => {
   trainingSet = new KilledTrainingSet('dataset-rows-committed');
-  for (const point of FAULT_POINTS) {
-    const run = new KilledRun(MATERIALIZE, (marker) => killAtPoint(point, marker));
+  for (const [point, work] of POINTS) {
+    const run = new KilledRun(work, (marker) => killAtPoint(point, marker));
     const survival = run.run();
     survival.catch(() => undefined); // reported by the point's own test
     runs.set(point, { run, survival });
@@ -28,7 +33,7 @@ afterAll(async () => {
 });
 
 describe('a worker that is killed', () => {
-  test.each(FAULT_POINTS)(
+  test.each(POINTS)(
     'at %s: the run finishes, with one commit and the right rows',
     async (point) => {
       const started = runs.get(point);

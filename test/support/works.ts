@@ -85,6 +85,17 @@ export const MATERIALIZE: Work = {
   written: ({ view }) => ({ table: `moraine_online.${view}`, rows: 100 }),
 };
 
+/** The same from two files that two parts read, for two shards. */
+export const MATERIALIZE_IN_PARTS: Work = {
+  ...MATERIALIZE,
+  name: 'materialize in parts',
+  prepare: async (small) => {
+    await small.append(2_500);
+    await small.append(2_500, 2_500);
+  },
+  input: ({ view }) => ({ view, shards: 2 }),
+};
+
 const WINDOWS = 4;
 const WINDOW_SECONDS = 100;
 const SENSORS = 10;

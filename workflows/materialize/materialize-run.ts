@@ -142,41 +142,45 @@ async function onePass(input: RunInput, report: MaterializeReport): Promise<void
     report.setTable(plan.onlineTable);
     report.save(planMade(plan));
     if (plan.planLocation === null) return;
-    const shards = await readAll(plan, plan.planLocation, report);
-    if (isCancelled() && patched(HEEDS_CANCELLATION)) throw new CancelledFailure('cancelled before the commit');
-    report.begin('committing');
+    const reference = { planLocation: plan.planLocation, table: plan.onlineTable };
+    const reduced: string[] = [];
     try {
-      const reference = { planLocation: plan.planLocation, table: plan.onlineTable };
+      const shards = await readAll(plan, reference, reduced, report);
+      if (isCancelled() && patched(HEEDS_CANCELLATION)) throw new CancelledFailure('cancelled before the commit');
+      report.begin('committing');
       report.show(shardsCommitted(shards, await commit(reference, shards, report)));
       return;
     } catch (error) {
       if (failureOf(error).code !== 'COMMIT_CONFLICT' || conflicts >= MAX_CONFLICTS) throw error;
+    } finally {
+      if (reduced.length > 0) await discard(reference, reduced);
     }
     await sleep(conflictWaitMs(conflicts), { summary: 'Conflict: plan again on the newer table' });
   }
 }
 
-/** Plans that were made before there were parts have none, so that their histories are as they were. */
-async function readAll(plan: PlannedRun, planLocation: string, report: MaterializeReport): Promise<ExtractedShard[]> {
-  const { parts = 0, onlineTable: table } = plan;
-  if (parts === 0) return await extractAll(plan, { planLocation, table }, report);
-  const reduced: string[] = [];
-  try {
-    await allShards(parts, async (part) => {
-      const summary = `Read: part ${part + 1} of ${parts}`;
-      const { reducedLocation } = await reduction.reducePart.executeWithOptions({ summary }, [
-        { planLocation, table, part },
-      ]);
-      if (reducedLocation !== null) reduced.push(reducedLocation);
-      report.show(partReduced);
-    });
-    return await extractAll(plan, { planLocation, table, reduced: [...reduced] }, report);
-  } finally {
-    if (reduced.length > 0) await discard({ planLocation, table }, reduced);
-  }
+/**
+ * Parts, if the plan has any, and shards. Plans that were made before there were parts have none, so that their histories stay valid.
+ * @param reduced gets the lists of the parts, which are to be discarded however this ends
+ */
+async function readAll(
+  plan: PlannedRun,
+  reference: PlanReference,
+  reduced: string[],
+  report: MaterializeReport,
+): Promise<ExtractedShard[]> {
+  const { parts = 0 } = plan;
+  if (parts === 0) return await extractAll(plan, reference, report);
+  await allShards(parts, async (part) => {
+    const summary = `Read: part ${part + 1} of ${parts}`;
+    const { reducedLocation } = await reduction.reducePart.executeWithOptions({ summary }, [{ ...reference, part }]);
+    if (reducedLocation !== null) reduced.push(reducedLocation);
+    report.show(partReduced);
+  });
+  return await extractAll(plan, { ...reference, reduced }, report);
 }
 
-/** However the run goes on: nobody reads these rows again. */
+/** Nobody reads these rows again. */
 async function discard(reference: PlanReference, reduced: readonly string[]): Promise<void> {
   await CancellationScope.nonCancellable(() => discardingReduced.discardReduced({ ...reference, reduced })).catch(
     () => undefined,
