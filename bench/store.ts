@@ -96,14 +96,18 @@ async function startDistance(to: number, latencyMs: number): Promise<{ readonly 
  * @param cacheFolder where fetched files are kept
  */
 export async function openStoreProject(folder: string, store: BenchStore, cacheFolder: string): Promise<Project> {
-  return openProject({
-    cwd: folder,
-    config: {
-      catalog: 'store',
-      catalogs: { store: { type: 'sql', uri: `sqlite:///${folder}/store.db`, warehouse: `s3://${BUCKET}/warehouse` } },
-      storage: { options: store.options, cache: { directory: cacheFolder } },
-      engine: { memoryLimit: '4GB', threads: 2 },
-      online: { buckets: BUCKETS },
+  return openProject({ cwd: folder, config: storeConfig(folder, store, cacheFolder) });
+}
+
+/** The same as what `moraine.yaml` has, for processes of their own. */
+export function storeConfig(folder: string, store: BenchStore, cacheFolder: string) {
+  return {
+    catalog: 'store',
+    catalogs: {
+      store: { type: 'sql' as const, uri: `sqlite:///${folder}/store.db`, warehouse: `s3://${BUCKET}/warehouse` },
     },
-  });
+    storage: { options: store.options, cache: { directory: cacheFolder } },
+    engine: { memoryLimit: '4GB', threads: 2 },
+    online: { buckets: BUCKETS },
+  };
 }

@@ -20,6 +20,7 @@ import { onlineWrite } from './online-write.js';
 import { plan, planCold } from './plan.js';
 import { positionDeletes } from './position-deletes.js';
 import { pushes } from './pushes.js';
+import { shards } from './shards.js';
 import { sink } from './sink.js';
 import { sinkHour } from './sink-hour.js';
 import { sinkKafkaJob } from './sink-kafka.js';
@@ -65,6 +66,7 @@ export const JOBS: readonly BenchJob[] = [
   storeRead,
   storeMaterialize,
   storeCommit,
+  shards,
 ];
 
 /** The job of that name. */
