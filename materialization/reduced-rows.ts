@@ -13,7 +13,6 @@ import {
   type Schema,
   type TableMetadata,
   tableMetadataToJson,
-  versionThreeColumns,
 } from '../iceberg/index.js';
 import type { Location } from '../locations/index.js';
 import { schemaOf } from '../reduction/index.js';
@@ -89,7 +88,6 @@ export function reducedTableMetadata(
     partitionSpec: { specId: 0, fields: [field] },
     location,
     properties,
-    formatVersion: versionThreeColumns(schema).length === 0 ? 2 : 3,
     tableUuid,
     nowMs: 0n,
   });

@@ -5,10 +5,13 @@ import { expect, test } from 'vitest';
 import { dryRunMaintenance, endMaterialization, sweepOrphans, whileLeased } from '../../../maintenance/index.js';
 import {
   commitMaterialization,
+  discardReducedRows,
   extractShard,
   materializeDirect,
   planMaterialization,
+  reducePart,
 } from '../../../materialization/index.js';
+import { readReducedRows } from '../../../materialization/reduced-rows.js';
 import { maintenanceDeps, materializationDeps } from '../../../project/index.js';
 import { leasesOf } from '../../../tables/index.js';
 import { datedProject } from '../../support/dated-files.js';
@@ -76,6 +79,40 @@ test('faults 36: a run that has become long holds leases; its snapshot and stage
   for (const table of [await small.online(), await small.project.loadTable(SOURCE)]) {
     expect(leasesOf(table.metadata)).toEqual([]);
   }
+});
+
+test('reduced rows of a run that has become long stay; those that a dead worker left go when the run has ended', async () => {
+  const small = await SmallProject.create();
+  const deps = await materializationDeps(small.project);
+  await small.append(100);
+  await small.append(100, 100);
+  const plan = await planMaterialization(deps, { view: small.view, attemptId: randomUUID(), shards: 2 });
+  const planLocation = plan.planLocation ?? '';
+  const reduced: string[] = [];
+  // The last one is of a worker whose answer did not arrive.
+  for (const part of [0, 1, 1]) {
+    const done = await whileLeased(deps, planLocation, () => reducePart(deps, planLocation, part), 0);
+    reduced.push(done.reducedLocation ?? '');
+  }
+  const files = await Promise.all(reduced.map(async (list) => (await readReducedRows(deps.io, list)).files));
+  const paths = [planLocation, ...reduced, ...files.flat().map(({ path }) => path)];
+  const old = new Date(Date.now() - 30 * 86_400_000);
+  for (const path of paths) utimesSync(path, old, old);
+  const name = `moraine_online.${small.view}`;
+  expect((await sweepOrphans(maintenanceDeps(datedProject(small.project)), name, {})).deletedFiles).toBe(0);
+  const lists = reduced.slice(0, 2);
+  const manifests: string[] = [];
+  for (const shard of [0, 1]) {
+    const { manifestLocation } = await extractShard(deps, planLocation, shard, { reduced: lists });
+    if (manifestLocation !== null) manifests.push(manifestLocation);
+  }
+  await commitMaterialization(deps, planLocation, manifests);
+  expect(await small.onlineRows()).toEqual(await small.recomputed());
+  await discardReducedRows(deps.io, planLocation, lists);
+  await endMaterialization(deps, planLocation, 0);
+  const left = paths.filter((path) => existsSync(path)).length;
+  expect(left).toBe(2 + (files[2]?.length ?? 0));
+  expect((await sweepOrphans(maintenanceDeps(datedProject(small.project)), name, {})).deletedFiles).toBe(left);
 });
 
 test('a short run takes no lease', async () => {

@@ -1,17 +1,21 @@
 /** A run in parts gives the rows of one that reads everything at once; each file is read by one part, and nothing is left over. */
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { quoteIdentifier } from '../../../engine/index.js';
+import { currentSchema, type IcebergType, type NestedField } from '../../../iceberg/index.js';
 import {
   commitMaterialization,
   discardReducedRows,
   extractShard,
+  materializeDirect,
   planMaterialization,
   reducePart,
 } from '../../../materialization/index.js';
 import { readPlan } from '../../../materialization/read-plan.js';
 import { readReducedRows } from '../../../materialization/reduced-rows.js';
 import { filesOfPart } from '../../../materialization/reduction-parts.js';
-import { Lab } from '../../support/materialization-lab.js';
+import { loadTable } from '../../../tables/index.js';
+import { Lab, SOURCE } from '../../support/materialization-lab.js';
 
 let lab: Lab;
 
@@ -129,6 +133,66 @@ test('each file is in one part, and reduced rows are of the shard that they are 
   await discardReducedRows(lab.io, planLocation, reduced);
   for (const location of reduced)
     await expect(readReducedRows(lab.io, location)).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+});
+
+test('values of every type come through parts bit by bit, beside the null keys and times that no entity has', async () => {
+  const kinds = ['int', 'float', 'double', 'boolean', 'string', 'binary', 'date', 'time', 'uuid'] as const;
+  const field = (id: number, name: string, type: IcebergType): NestedField => ({ id, name, required: false, type });
+  const struct = (id: number): IcebergType => ({
+    kind: 'struct',
+    fields: [field(id, 'x', { kind: 'double' }), field(id + 1, 'y', { kind: 'string' })],
+  });
+  const list = (elementId: number, element: IcebergType): IcebergType => ({
+    kind: 'list',
+    elementId,
+    elementRequired: false,
+    element,
+  });
+  const map: IcebergType = {
+    ...({ kind: 'map', keyId: 34, key: { kind: 'string' }, valueId: 35, valueRequired: false } as const),
+    value: list(36, struct(37)),
+  };
+  const fields = [
+    field(1, 'k', { kind: 'decimal', precision: 20, scale: 4 }),
+    field(2, 'other', { kind: 'string' }),
+    field(3, 'event_ts', { kind: 'timestamptz' }),
+    ...kinds.map((kind, index) => field(4 + index, `of_${kind}`, { kind })),
+    field(20, 'of_struct', struct(31)),
+    field(21, 'of_list', list(40, { kind: 'float' })),
+    field(22, 'of_map', map),
+  ];
+  await lab.dropSource();
+  await lab.catalog.createTable(
+    { namespace: ['demo'], name: 'source' },
+    { schema: { schemaId: 0, identifierFieldIds: [], fields }, formatVersion: 3 },
+  );
+  lab.joinKeys = ['k', 'other'];
+  lab.view = {
+    ...lab.view,
+    source: { table: SOURCE, timestampField: 'event_ts' },
+    features: fields.slice(3).map(({ name }) => ({ name })),
+  };
+  const rows = (from: number): string => `
+    SELECT ((i % 20) / 8)::DECIMAL(20, 4), CASE WHEN i % 13 = 0 THEN NULL ELSE 'é' || i % 3 END,
+      CASE WHEN i % 17 = 0 THEN NULL ELSE make_timestamptz((i % 7) * 1000001) END,
+      CASE WHEN i % 5 = 0 THEN NULL ELSE i END::INTEGER, ['0', '-0', 'NaN', '1.5'][i % 4 + 1]::FLOAT,
+      ['-0', 'Infinity', 'NaN', '0.1'][i % 4 + 1]::DOUBLE, i % 2 = 0, repeat(chr(1) || '"', (i % 3)::INTEGER), ('x' || i)::BLOB,
+      DATE '1969-12-30' + i::INTEGER, make_time(i % 24, 1, 2.000003), ('00000000-0000-0000-0000-0000000000' || (10 + i % 90))::UUID,
+      {'x': CASE WHEN i % 2 = 0 THEN '-0'::DOUBLE END, 'y': 'a' || i}, [NULL, '-0'::FLOAT, i::FLOAT],
+      MAP {'m': [{'x': i / 3, 'y': NULL}]} FROM range(${from}, ${from + 60}) t(i)`;
+  for (const from of [0, 60, 25]) await lab.appendSelect(rows(from));
+  const of = (namespace: string) => ({ ...lab.deps, settings: { namespace: [namespace], buckets: 4 } });
+  const online = async (namespace: string, shards: number): Promise<unknown[][]> => {
+    const { plan } = await materializeDirect(of(namespace), { view: 'readings', shards });
+    expect(plan.reduction?.parts ?? 0).toBe(shards === 1 ? 0 : shards);
+    const table = await loadTable(lab.catalog, lab.io, { namespace: [namespace], name: 'readings' });
+    const texts = currentSchema(table.metadata).fields.map(({ name }) => `${quoteIdentifier(name)}::VARCHAR`);
+    return await lab.query(table, `SELECT ${texts.join(', ')} FROM rows ORDER BY ALL`);
+  };
+  const whole = await online('whole', 1);
+  expect(whole.length).toBe(60);
+  expect(JSON.stringify(whole)).toContain('"-0.0"');
+  expect(await online('parts', 3)).toEqual(whole);
 });
 
 test('a part that the plan does not have is refused', async () => {
