@@ -89,7 +89,7 @@ engine: { memoryLimit: 1.5GiB, threads: 3, tempDirectory: t }
 temporal:
   { address: "h:1", namespace: n, profile: q, configFile: t.toml, apiKey: k, tls: true, taskQueue: tq, uiAddress: 'http://ui:8233/',
     encryption: { keyFile: keys.txt }, deployment: { name: features, buildId: 0.2.0 } }
-worker: { health: "[::1]:9464", lightActivities: 8, heavyActivities: 2, shutdownGraceSeconds: 45, ingestFolders: [/var/log, logs],
+worker: { health: "[::1]:9464", lightActivities: 8, heavyActivities: 2, shards: 8, shutdownGraceSeconds: 45, ingestFolders: [/var/log, logs],
   ingestKafka: { open: { brokers: ["k1:9092", "[::1]:9093"], tls: true }, prod: { brokers: ["k:1"], tls: { ca: ca.pem, cert: /c.pem, key: k.pem }, sasl: { mechanism: PLAIN, username: u, password: "\${PASSWORD}" } } } }
 online: { namespace: on, buckets: 32, partitionStrategy: hybrid, readTimeoutMs: 250, queueTimeoutMs: 2000, cache: { maxSize: 1GB } }
 server: { host: 0.0.0.0, port: 8080, keys: keys.json, maxStalenessMs: 0, queueTimeoutMs: 20, requestTimeoutMs: 5000, shutdownTimeoutMs: 0, maxEntities: 50, groupCommitMs: 0, maxQueuedWrites: 7, maxQueuedBytes: 5MB, maxRetrievals: 3, maxBatchEntities: 9, batchTimeoutMs: 700, maxBatches: 4, logFeatures: { rides: { sampleRate: 0.25 }, food: {} }, logLevel: warn }
@@ -136,6 +136,7 @@ stateFolder: state
         health: { host: '::1', port: 9464 },
         lightActivities: 8,
         heavyActivities: 2,
+        shards: 8,
         shutdownGraceSeconds: 45,
         ingestFolders: ['/var/log', '/p/logs'],
         ingestKafka: new Map([

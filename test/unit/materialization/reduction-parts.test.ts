@@ -1,0 +1,77 @@
+/** How many pieces a run has, and which files are in which part. */
+import { describe, expect, test } from 'vitest';
+import type { PlannedSourceFile, SourceRead } from '../../../materialization/plan.js';
+import { filesOfPart, partsOf } from '../../../materialization/reduction-parts.js';
+import { planShards } from '../../../materialization/shards.js';
+
+const file = (path: string, bytes: number): PlannedSourceFile => ({
+  path,
+  recordCount: 1n,
+  fileSizeInBytes: BigInt(bytes),
+  sequenceNumber: 1n,
+});
+
+const read = (files: readonly PlannedSourceFile[], keep: SourceRead['keep'] = 'newest'): SourceRead => ({
+  startUs: null,
+  endUs: null,
+  keep,
+  files,
+  snapshotId: 1n,
+});
+
+describe('parts', () => {
+  test('hold each file once and about equally many bytes; a file of two reads counts twice', () => {
+    const all = [file('a', 50), file('b', 40), file('c', 30), file('d', 20), file('e', 10)];
+    const plan = { appendReads: [read(all), read([file('e', 10)], 'all')], rebuild: null };
+    expect(partsOf(plan, 2)).toEqual([new Set(['a', 'd', 'e']), new Set(['b', 'c'])]);
+    const shuffled = { appendReads: [read(all.toReversed()), read([file('e', 10)], 'all')], rebuild: null };
+    expect(partsOf(shuffled, 2)).toEqual(partsOf(plan, 2));
+  });
+
+  test('are those of the plan', () => {
+    const rebuild = { buckets: null, reads: [read([file('a', 2), file('b', 1)])], pushedFiles: [file('p', 9)] };
+    const plan = { appendReads: [], rebuild, reduction: { engine: 'duckdb' as const, parts: 2 } };
+    expect([0, 1, 2].map((part) => filesOfPart(plan, part))).toEqual([new Set(['a']), new Set(['b']), undefined]);
+    expect(filesOfPart({ ...plan, reduction: null }, 0)).toBeUndefined();
+  });
+});
+
+describe('shards', () => {
+  const GIB = 2 ** 30;
+  const count = (sizing: {
+    rows: bigint;
+    memory?: number;
+    shards?: number;
+    spread?: number;
+    buckets?: number;
+  }): number =>
+    planShards({
+      buckets: sizing.buckets ?? 256,
+      sourceRows: sizing.rows,
+      memoryLimitBytes: sizing.memory ?? 4 * GIB,
+      shards: sizing.shards,
+      spread: sizing.spread,
+    }).length;
+
+  test('are as many as keep 8 bytes of memory for each row', () => {
+    expect(count({ rows: 500_000_000n })).toBe(1);
+    expect(count({ rows: 2_000_000_000n })).toBe(4);
+    expect(count({ rows: 500_000_000n, memory: GIB })).toBe(4);
+    expect(count({ rows: 2_000_000_000n, buckets: 2 })).toBe(2);
+  });
+
+  test('are spread over workers if each has a million rows', () => {
+    expect(count({ rows: 999_999n, spread: 8 })).toBe(1);
+    expect(count({ rows: 3_500_000n, spread: 8 })).toBe(3);
+    expect(count({ rows: 100_000_000n, spread: 8 })).toBe(8);
+    expect(count({ rows: 100_000_000n, spread: 8, shards: 2 })).toBe(2);
+    expect(count({ rows: 0n, spread: 8 })).toBe(1);
+  });
+
+  test('have all buckets, each once', () => {
+    expect(planShards({ buckets: 5, sourceRows: 1n, memoryLimitBytes: GIB, shards: 2 })).toEqual([
+      { firstBucket: 0, lastBucket: 1 },
+      { firstBucket: 2, lastBucket: 4 },
+    ]);
+  });
+});
