@@ -57,17 +57,35 @@ async function untilPolling(child: ChildProcess): Promise<void> {
   }
 }
 
-/** Puts a process with all its threads into a group of its own. @returns the group's folder */
-function limit(pid: number, cores: number): string {
+/**
+ * Puts this process, and what it starts from now on, before other work of the machine, so that what is not limited does not wait for that.
+ * @returns undoes it
+ */
+export function comeFirst(): () => Promise<void> {
+  const group = limit(process.pid);
+  return async () => {
+    writeFileSync(join(group, '..', 'cgroup.procs'), String(process.pid));
+    await remove(group);
+  };
+}
+
+/**
+ * Puts a process with all its threads into a group of its own, which comes before other work of the machine: it gets its share whatever
+ * else there is to do.
+ * @param cores its limit; absent: none
+ * @returns the group's folder
+ */
+function limit(pid: number, cores?: number): string {
   const isFirst = existsSync(join(CGROUPS, 'cpu'));
   const group = join(CGROUPS, ...(isFirst ? ['cpu'] : []), `moraine-bench-${pid}`);
-  const quotaUs = Math.round(cores * PERIOD_US);
+  const quotaUs = cores === undefined ? undefined : Math.round(cores * PERIOD_US);
   try {
     mkdirSync(group);
-    if (isFirst) {
+    writeFileSync(join(group, isFirst ? 'cpu.shares' : 'cpu.weight'), isFirst ? '100000' : '10000');
+    if (quotaUs !== undefined && isFirst) {
       writeFileSync(join(group, 'cpu.cfs_period_us'), String(PERIOD_US));
       writeFileSync(join(group, 'cpu.cfs_quota_us'), String(quotaUs));
-    } else writeFileSync(join(group, 'cpu.max'), `${quotaUs} ${PERIOD_US}`);
+    } else if (quotaUs !== undefined) writeFileSync(join(group, 'cpu.max'), `${quotaUs} ${PERIOD_US}`);
     writeFileSync(join(group, 'cgroup.procs'), String(pid));
   } catch (cause) {
     throw new Error(`no quota for process ${pid}: the job needs root and cgroups with the controller cpu`, { cause });

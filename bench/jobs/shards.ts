@@ -17,7 +17,7 @@ import {
   figure,
   type Measurement,
 } from '../job.js';
-import { type LimitedWorker, startLimitedWorker } from '../limited-workers.js';
+import { comeFirst, type LimitedWorker, startLimitedWorker } from '../limited-workers.js';
 import { type BenchStore, openStoreProject, startStore, storeConfig } from '../store.js';
 import { type FeatureTableShape, makeFeatureTable } from '../world.js';
 
@@ -93,8 +93,9 @@ function bytesOf(history: unknown): number {
 /** A run by so many workers of parts and shards, and one that plans and commits, which has no limit. */
 const byWorkers =
   (count: number, shards: number): BenchVariant =>
-  (context, measure) =>
-    inStore(context, async (project, store) => {
+  async (context, measure) => {
+    const comeLast = comeFirst();
+    const figures = await inStore(context, async (project, store) => {
       await dropOnline(project);
       const server = await startOrJoinLocalServer({ stateFolder: join(context.scratchFolder, 'state') });
       const { address } = server;
@@ -134,6 +135,9 @@ const byWorkers =
         await server.close();
       }
     });
+    await comeLast();
+    return figures;
+  };
 
 export const shards: BenchJob = {
   name: NAME,
