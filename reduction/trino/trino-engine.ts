@@ -194,7 +194,6 @@ export class TrinoEngine {
     try {
       return await client.write(sql, { session: this.#settings.session, tags, signal, onProgress });
     } catch (error) {
-      if (process.env['DBG']) { const { writeFileSync } = await import('node:fs'); writeFileSync('/tmp/failed.sql', sql); await new Promise((r) => setTimeout(r, 20000)); }
       await cancelWritersOf(client, rows).catch(() => undefined);
       if (signal?.aborted === true) throw new MoraineError('CANCELLED', 'The query on Trino was cancelled.', { cause: error });
       throw trinoError(client, error);

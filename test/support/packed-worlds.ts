@@ -195,7 +195,7 @@ export class PackedWorlds {
   async #evolveSpec(): Promise<string> {
     const { metadata } = await this.table();
     const [role, transform] = this.#random.pick([
-      [1, { kind: 'bucket', buckets: 3 }],
+      [1, { kind: 'bucket', numBuckets: 3 }],
       [3, { kind: 'day' }],
       [1, { kind: 'identity' }],
     ] as const);
