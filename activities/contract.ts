@@ -23,7 +23,11 @@ export interface MaterializeInput {
   readonly offset?: string;
   /** Pieces that workers share, 1 to 1000; unless given: as many as the rows and the memory of a worker ask for. */
   readonly shards?: number;
+  /** Who reduces the source rows to those that may win; unless given as the view and the project say. */
+  readonly engine?: RunEngine;
 }
+
+export type RunEngine = 'duckdb' | 'trino' | 'auto';
 
 /** The input of the `materializeRun` workflow, whose id is `materialize/<view>/<interval>`. */
 export interface RunInput {
@@ -33,6 +37,7 @@ export interface RunInput {
   readonly endUs?: string;
   /** Of whoever started the run. */
   readonly shards?: number;
+  readonly engine?: RunEngine;
   /** Whether the namespace has our search attributes. */
   readonly searchAttributes: boolean;
   readonly goesOn?: RunState;
@@ -136,6 +141,7 @@ export interface PlanInput {
   readonly startUs?: string;
   readonly endUs?: string;
   readonly shards?: number;
+  readonly engine?: RunEngine;
 }
 
 /** A plan, by reference. */

@@ -55,7 +55,7 @@ function allActivities(project: Project): AllActivities {
 
     runOutcome: (run) => asActivity(() => outcomeIfEnded(Context.current().client, run)),
 
-    planMaterialization: ({ view, startUs, endUs, shards }) =>
+    planMaterialization: ({ view, startUs, endUs, shards, engine }) =>
       asActivity(async ({ signal }) => {
         const deps = await materializationDeps(project);
         const plan = await planMaterialization(
@@ -66,6 +66,7 @@ function allActivities(project: Project): AllActivities {
             ...(startUs === undefined ? {} : { startUs: BigInt(startUs) }),
             ...(endUs === undefined ? {} : { endUs: BigInt(endUs) }),
             ...(shards === undefined ? {} : { shards }),
+            ...(engine === undefined ? {} : { engine }),
             spread: project.config.worker.shards,
           },
           { signal },

@@ -1,8 +1,10 @@
 /** Checking what people, schedules and commands ask for, and turning it into a run. */
+
 import { z } from 'zod';
 import { formatTimeUs, parseTimeUs } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
 import { parseDurationMs, projectName } from '../features/index.js';
+import { ENGINE_TYPES, type EngineType } from '../reduction/index.js';
 
 /** A run: a view and an interval of event time. Without a start it is incremental. */
 export interface MaterializeRequest {
@@ -13,6 +15,8 @@ export interface MaterializeRequest {
   readonly endUs?: bigint;
   /** Pieces that workers share. A run that is joined keeps its own. */
   readonly shards?: number;
+  /** Who reduces the source rows; unless given as the view and the project say. */
+  readonly engine?: EngineType;
 }
 
 const requestSchema = z.strictObject({
@@ -22,6 +26,7 @@ const requestSchema = z.strictObject({
   every: z.string().optional(),
   offset: z.string().optional(),
   shards: z.int().min(1).max(1000).optional(),
+  engine: z.enum(ENGINE_TYPES).optional(),
 });
 
 const EXAMPLE =
@@ -40,8 +45,8 @@ export function parseMaterializeRequest(request: unknown, scheduledTime?: string
       `the input of materialize is not right: ${problems(parsed.error)}; ${EXAMPLE}`,
     );
   }
-  const { view: name, start, end, every, offset, shards } = parsed.data;
-  const view = { view: name, ...(shards === undefined ? {} : { shards }) };
+  const { view: name, start, end, every, offset, shards, engine } = parsed.data;
+  const view = { view: name, ...(shards === undefined ? {} : { shards }), ...(engine === undefined ? {} : { engine }) };
   if (every !== undefined) {
     if (start !== undefined || end !== undefined) throw invalid('"every" cannot be combined with "start" or "end"');
     return { ...view, ...scheduledWindow(every, offset, scheduledTime) };

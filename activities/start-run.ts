@@ -46,6 +46,7 @@ export async function startRun(
     ...(request.startUs === undefined ? {} : { startUs: String(request.startUs) }),
     ...(request.endUs === undefined ? {} : { endUs: String(request.endUs) }),
     ...(request.shards === undefined ? {} : { shards: request.shards }),
+    ...(request.engine === undefined ? {} : { engine: request.engine }),
   };
   const workflowId = runWorkflowId(request, project);
   const workflow = {

@@ -21,6 +21,8 @@ export interface MaterializeRequest {
   readonly end?: string;
   /** Pieces that workers share, 1 to 1000; unless given: as many as the rows and the memory of a worker ask for. */
   readonly shards?: number;
+  /** Who reduces the source rows to those that may win; unless given as the view and the project say. */
+  readonly engine?: 'duckdb' | 'trino' | 'auto';
 }
 
 const MAX_SHARDS = 1000;
@@ -73,7 +75,7 @@ export async function checkMaterialize(project: Project, request: MaterializeReq
 }
 
 /** A request as runs take it. @throws `INVALID_ARGUMENT` */
-export function materializeInterval({ view, start, end, shards }: MaterializeRequest) {
+export function materializeInterval({ view, start, end, shards, engine }: MaterializeRequest) {
   if (shards !== undefined && !(Number.isInteger(shards) && shards >= 1 && shards <= MAX_SHARDS)) {
     throw new MoraineError('INVALID_ARGUMENT', `shards is ${shards}; expected a whole number from 1 to ${MAX_SHARDS}`);
   }
@@ -82,5 +84,6 @@ export function materializeInterval({ view, start, end, shards }: MaterializeReq
     ...(start === undefined ? {} : { startUs: parseTimeUs(start, 'start') }),
     ...(end === undefined ? {} : { endUs: parseTimeUs(end, 'end') }),
     ...(shards === undefined ? {} : { shards }),
+    ...(engine === undefined ? {} : { engine }),
   };
 }

@@ -69,6 +69,7 @@ const entities = frame('entity rows', ENTITY_SHAPES, 'file, table, logged, sql o
 const { file, table, sql } = ENTITY_SHAPES;
 const onlineRows = frame('rows', { file, table, sql }, 'file, table or sql');
 
+const engine = z.enum(['duckdb', 'trino', 'auto']).optional();
 const historical = z.strictObject({
   features,
   service: named,
@@ -76,6 +77,7 @@ const historical = z.strictObject({
   fullFeatureNames: flag,
   knownAsOf: flag,
   asOf,
+  engine,
   signal,
 });
 const saved = z.strictObject({
@@ -102,7 +104,7 @@ const served = z.strictObject({
   requestId: optionalText,
   loggedAtUs: micros,
 });
-const materialize = z.strictObject({ view: text, start: optionalText, end: optionalText, shards: count });
+const materialize = z.strictObject({ view: text, start: optionalText, end: optionalText, shards: count, engine });
 const waiting = { onProgress: callback, announce: callback };
 const batch = { batchSize: count, batchIntervalMs: count };
 const fieldMapping = {

@@ -126,7 +126,10 @@ export const configSchema = z.strictObject({
       staging: text.optional(),
       options: trinoOptions.optional(),
       session: z
-        .record(z.string().regex(/^[A-Za-z_][\w.]*$/, 'must be a session property, NAME or CATALOG.NAME'), z.union([z.string(), z.number(), z.boolean()]))
+        .record(
+          z.string().regex(/^[A-Za-z_][\w.]*$/, 'must be a session property, NAME or CATALOG.NAME'),
+          z.union([z.string(), z.number(), z.boolean()]),
+        )
         .optional(),
       maxStagedSize: byteSize.optional(),
     })

@@ -1,4 +1,5 @@
 /** A plan as JSON: 64-bit numbers as strings, types as in Iceberg metadata. */
+
 import { z } from 'zod';
 import { MoraineError } from '../errors/index.js';
 import { PARTITION_STRATEGIES, type ResolvedColumn, type ResolvedView } from '../features/index.js';
@@ -13,6 +14,7 @@ import {
   tableMetadataToJson,
   typeToJson,
 } from '../iceberg/index.js';
+import { ENGINE_TYPES } from '../reduction/index.js';
 import {
   type MaterializationPlan,
   type PlannedOnlineTable,
@@ -82,6 +84,7 @@ const viewJson = z.object({
   online: z.boolean(),
   onlineBuckets: optionalInt,
   onlinePartitionStrategy: z.enum(PARTITION_STRATEGIES).optional(),
+  engine: z.enum(ENGINE_TYPES).optional(),
 });
 const progressText = z.string().transform((text) => parseProgress(text).progress);
 /** Table metadata as the text of its file: its numbers of 64 bits are not exact as JSON. */

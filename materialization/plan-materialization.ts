@@ -13,7 +13,7 @@ import {
   partitioningText,
   withSharedSpec,
 } from '../online/index.js';
-import { chooseEngine } from '../reduction/index.js';
+import { chooseEngine, type EngineType } from '../reduction/index.js';
 import { type PlannedFile, pinTable, planFiles, type Table } from '../tables/index.js';
 import { coverageWithin, uncovered } from './coverage.js';
 import {
@@ -66,6 +66,8 @@ export interface MaterializationRequest {
   readonly shards?: number | undefined;
   /** Number of shards that workers could share; a run has fewer if they would have few rows. */
   readonly spread?: number | undefined;
+  /** Who reduces the source rows; unless given as the view and the project say. */
+  readonly engine?: EngineType | undefined;
   /** A window of a backfill: it is recorded even if it holds no row, and its run key does not depend on other windows. */
   readonly isBackfill?: boolean | undefined;
 }
@@ -410,7 +412,10 @@ class Planner {
       sourceRows: planSize(reads).rows,
       memoryLimitBytes: this.#deps.engine.memoryLimitBytes,
     });
-    const { engine } = chooseEngine(this.#deps.engines, planSize(reads).bytes);
+    const { engine } = chooseEngine(this.#deps.engines, planSize(reads).bytes, {
+      run: this.#request.engine,
+      view: this.#context.view.engine,
+    });
     if (engine === 'trino') return { shards, reduction: { engine, parts: 1 } };
     // Shards that merge what parts have read: with a single file there is nothing to share but the file itself.
     const parts = Math.min(shards.length, countFiles(reads), MAX_PARTS);

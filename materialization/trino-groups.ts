@@ -25,11 +25,17 @@ export async function openTrinoGroups(
   connection: Connection,
   { engines }: Pick<MaterializationDeps, 'engines'>,
   { plan, source }: { readonly plan: MaterializationPlan; readonly source: Table },
-  options: { readonly signal?: AbortSignal | undefined; readonly onQuery?: ((query: TrinoProgress) => void) | undefined },
+  options: {
+    readonly signal?: AbortSignal | undefined;
+    readonly onQuery?: ((query: TrinoProgress) => void) | undefined;
+  },
 ): Promise<StagedGroups> {
   const trino = engines?.trino ?? null;
   if (trino === null)
-    throw new MoraineError('CONFIG_INVALID', 'The run was planned for Trino, which this worker does not know: set trino.uri.');
+    throw new MoraineError(
+      'CONFIG_INVALID',
+      'The run was planned for Trino, which this worker does not know: set trino.uri.',
+    );
   const asked = REDUCED_GROUPS.filter((group) => readsOfGroup(plan, group).length > 0);
   const groups = asked.map((group): ReductionGroup => {
     const reads = readsOfGroup(plan, group).map(reducedRead);
@@ -72,6 +78,9 @@ export async function openTrinoGroups(
 function reducedRead({ snapshotId, files, startUs, endUs, afterSequenceNumber }: SourceRead) {
   // Trino reads no table of format version 3, and only those carry sequence numbers along.
   if (snapshotId === null || afterSequenceNumber !== undefined)
-    throw new MoraineError('UNSUPPORTED_FEATURE', 'Trino cannot read rows by their own sequence numbers: engine duckdb.');
+    throw new MoraineError(
+      'UNSUPPORTED_FEATURE',
+      'Trino cannot read rows by their own sequence numbers: engine duckdb.',
+    );
   return { snapshotId, files, startUs, endUs };
 }

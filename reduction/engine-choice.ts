@@ -3,7 +3,14 @@ import { MoraineError } from '../errors/index.js';
 import type { TrinoEngine } from './trino/trino-engine.js';
 
 /** `auto`: by the bytes of the files that are left after pruning. */
-export type EngineType = 'duckdb' | 'trino' | 'auto';
+export const ENGINE_TYPES = ['duckdb', 'trino', 'auto'] as const;
+export type EngineType = (typeof ENGINE_TYPES)[number];
+
+/** Who asks for an engine besides the project; a run counts before its view, and a view before the project. */
+export interface AskedEngine {
+  readonly run?: EngineType | undefined;
+  readonly view?: EngineType | undefined;
+}
 
 /** What a project says of engines. */
 export interface EngineChoice {
@@ -20,21 +27,27 @@ export interface ChosenEngine {
   readonly reason: string;
 }
 
+const NO_CHOICE: EngineChoice = { type: 'duckdb', trinoAboveBytes: 0, trino: null };
 const DUCKDB: ChosenEngine = { engine: 'duckdb', reason: 'no other engine is configured' };
 
 /**
- * The engine for a read.
+ * The engine for a read. What Trino cannot read is refused where it was asked for, and left to DuckDB by `auto`.
  * @param bytes of the files that are left after pruning
  * @throws MoraineError `CONFIG_INVALID` if Trino is asked for and not configured
  */
-export function chooseEngine(choice: EngineChoice | undefined, bytes: bigint): ChosenEngine {
-  if (choice === undefined) return DUCKDB;
-  const { type, trinoAboveBytes, trino } = choice;
+export function chooseEngine(
+  choice: EngineChoice | undefined,
+  bytes: bigint,
+  { run, view }: AskedEngine = {},
+): ChosenEngine {
+  const { type: ofProject, trinoAboveBytes, trino } = choice ?? NO_CHOICE;
+  const type = run ?? view ?? ofProject;
+  const asked = run === undefined ? (view === undefined ? 'engine.type is' : 'the view asks for') : 'the run asks for';
   if (trino === null) {
     if (type !== 'trino') return DUCKDB;
-    throw new MoraineError('CONFIG_INVALID', 'engine.type is trino, but it is not said where Trino is: set trino.uri.');
+    throw new MoraineError('CONFIG_INVALID', `${asked} trino, but it is not said where Trino is: set trino.uri.`);
   }
-  if (type !== 'auto') return { engine: type, reason: `engine.type is ${type}` };
+  if (type !== 'auto') return { engine: type, reason: `${asked} ${type}` };
   const isLarge = bytes > BigInt(trinoAboveBytes);
   const limit = `engine.trinoAbove (${trinoAboveBytes} bytes)`;
   return isLarge

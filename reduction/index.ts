@@ -1,6 +1,14 @@
 /** Rows that may win, found by an engine that may run elsewhere, and staged. */
 
-export { type ChosenEngine, chooseEngine, type EngineChoice, type EngineType } from './engine-choice.js';
+export type { TrinoProgress } from '../catalogs/index.js';
+export {
+  type AskedEngine,
+  type ChosenEngine,
+  chooseEngine,
+  ENGINE_TYPES,
+  type EngineChoice,
+  type EngineType,
+} from './engine-choice.js';
 export {
   type LatestReduction,
   namedColumns,
@@ -13,7 +21,6 @@ export {
   reducedSchema,
   schemaOf,
 } from './reduction.js';
-export type { TrinoProgress } from '../catalogs/index.js';
 export {
   type ReducedTable,
   type ReduceOptions,

@@ -35,6 +35,7 @@ interface FeaturesHistoricalOptions extends RowOutputOptions, EntitiesOptions, A
   readonly pin?: boolean;
   readonly shards?: number;
   readonly wait?: boolean;
+  readonly engine?: 'duckdb' | 'trino' | 'auto';
 }
 
 /** Prints the entity rows with the features that were valid at their times. */
@@ -56,6 +57,7 @@ export async function featuresHistorical(
         entities: input.entities,
         fullFeatureNames: options.fullNames === true,
         knownAsOf: options.knownAsOf === true,
+        ...(options.engine === undefined ? {} : { engine: options.engine }),
         ...(states.sources === undefined ? {} : { asOf: states.sources }),
         signal: context.signal,
       };

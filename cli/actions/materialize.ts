@@ -17,6 +17,7 @@ interface MaterializeOptions {
   readonly start?: string;
   readonly end?: string;
   readonly shards?: number;
+  readonly engine?: 'duckdb' | 'trino' | 'auto';
   readonly wait?: boolean;
   readonly json?: boolean;
 }
@@ -27,12 +28,13 @@ export async function materialize(
   operands: readonly string[],
   options: MaterializeOptions,
 ): Promise<void> {
-  const { start, end, shards } = options;
+  const { start, end, shards, engine } = options;
   const request = {
     view: operands[0] ?? '',
     ...(start === undefined ? {} : { start }),
     ...(end === undefined ? {} : { end }),
     ...(shards === undefined ? {} : { shards }),
+    ...(engine === undefined ? {} : { engine }),
   };
   await withProject(context, async (project) => {
     const { value, text } = await runMaterialization(context, project, request, options.wait);

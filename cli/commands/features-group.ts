@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { type ActionRunner, does, withExamples } from '../define.js';
-import { addAsOfOptions, formatOption, summaryOption, tableOption, wholeNumber } from './options.js';
+import { addAsOfOptions, engineOption, formatOption, summaryOption, tableOption, wholeNumber } from './options.js';
 
 /** Options of commands that give rows. */
 function addRowOptions(command: Command): Command {
@@ -35,7 +35,8 @@ function declareHistorical(features: Command, runner: ActionRunner): void {
     .option('--start <time>', 'first event time of the window, included (default: the longest ttl before its end)')
     .option('--end <time>', 'last event time of the window, included (default: now)')
     .option('--full-names', 'name the columns view__feature')
-    .option('--known-as-of', 'leave out rows that were created after the time of the entity row');
+    .option('--known-as-of', 'leave out rows that were created after the time of the entity row')
+    .addOption(engineOption());
   addRowOptions(addAsOfOptions(historical))
     .option('--explain', 'print what would be read and how it would be joined instead of rows')
     .option('--save-as <target>', 'save as a dataset: a new table, or a new file that ends in .parquet')

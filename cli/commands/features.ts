@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { type ActionRunner, does, withExamples } from '../define.js';
 import { declareFeaturesGroup } from './features-group.js';
-import { repeated, wholeNumber } from './options.js';
+import { engineOption, repeated, wholeNumber } from './options.js';
 
 /** `materialize`, `online get|write|teardown`, `push` and the commands of `features`. */
 export function declareFeatureCommands(program: Command, runner: ActionRunner): void {
@@ -20,6 +20,7 @@ export function declareFeatureCommands(program: Command, runner: ActionRunner): 
       'split the run into so many pieces, which workers share (default: by rows and memory)',
       wholeNumber(1, 1000),
     )
+    .addOption(engineOption())
     .option('--wait', 'wait until the run is done and print its result')
     .option('--json', 'print the result as JSON');
   withExamples(

@@ -12,6 +12,14 @@ export function formatOption(): Option {
   ).choices(ROW_FORMATS);
 }
 
+/** `--engine`, for commands that read sources. */
+export function engineOption(): Option {
+  return new Option(
+    '--engine <engine>',
+    'who reduces the source rows to those that may win (default: as the view and engine.type say)',
+  ).choices(['duckdb', 'trino', 'auto']);
+}
+
 /** `--json`, for commands that print rows. */
 export function summaryOption(): Option {
   return new Option(

@@ -2,6 +2,7 @@
  * Definitions in TypeScript. They have the same keys as in YAML and JSON, but a feature or entity that does not exist does
  * not compile. Nothing is checked at run time here: `parseDefinitions` reads the values as it reads YAML.
  */
+import type { EngineType } from '../../reduction/index.js';
 import type { PartitionStrategy } from './definition.js';
 import type { ScheduledRuns, ScheduleOverlap } from './view-schedule.js';
 
@@ -70,6 +71,7 @@ export interface FeatureViewInput<Name extends string, Features extends readonly
   readonly features?: Features;
   readonly onlineBuckets?: number;
   readonly onlinePartitionStrategy?: PartitionStrategy;
+  readonly engine?: EngineType;
   readonly schedule?: {
     readonly every: DurationText;
     readonly offset?: DurationText;

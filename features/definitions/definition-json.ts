@@ -65,6 +65,7 @@ function viewToJson(view: FeatureView): DefinitionJson {
     })),
     onlineBuckets: view.onlineBuckets,
     onlinePartitionStrategy: view.onlinePartitionStrategy,
+    engine: view.engine,
     schedule: view.schedule === undefined ? undefined : viewScheduleToJson(view.schedule),
     pushSource: view.pushSource,
   };

@@ -1,5 +1,7 @@
 /** The keys and shapes of definitions in YAML and JSON, as zod schemas. */
+
 import { z } from 'zod';
+import { ENGINE_TYPES } from '../../reduction/index.js';
 import { PARTITION_STRATEGIES } from './definition.js';
 import { parseDurationMs } from './duration.js';
 import { parseFeatureType } from './feature-type.js';
@@ -100,6 +102,7 @@ export const featureViewSchema = z
     features: z.array(feature).min(1, 'must name a feature; leave it out for every column').optional(),
     onlineBuckets: z.int().min(1).max(65_536).optional(),
     onlinePartitionStrategy: z.enum(PARTITION_STRATEGIES).optional(),
+    engine: z.enum(ENGINE_TYPES).optional(),
     schedule: viewScheduleSchema.optional(),
     pushSource: pushSourceName.optional(),
   })

@@ -5,6 +5,7 @@
 
 import { didYouMean, MoraineError } from '../../errors/index.js';
 import type { IcebergType } from '../../iceberg/index.js';
+import type { EngineType } from '../../reduction/index.js';
 import type { ViewSchedule } from './view-schedule.js';
 
 /** The kinds of definition. */
@@ -65,6 +66,8 @@ export interface FeatureView extends DefinitionBase {
   readonly onlineBuckets?: number;
   /** How the files of the online table are laid out; undefined: a new table as the configuration says, an existing one as it is. */
   readonly onlinePartitionStrategy?: PartitionStrategy;
+  /** Who reduces its source rows to those that may win; undefined: as the project says. It decides where work is done, never which rows win. */
+  readonly engine?: EngineType;
   /** When it is materialized by itself. It decides when rows are written, never which. */
   readonly schedule?: ViewSchedule;
   /** The push source whose rows the view gets. Several views may name the same one. */

@@ -38,8 +38,8 @@ export interface HistoricalRequest extends RetrievalRequest {
   /** The rows that features are wanted for; or a window, for every feature row in it. */
   readonly entities: EntitySource | { readonly window: FeatureWindow };
   readonly signal?: AbortSignal;
-  /** Reduces the feature rows; unless given as the project says. */
-  readonly engineType?: EngineType | undefined;
+  /** Reduces the feature rows; unless given as views and the project say. */
+  readonly engine?: EngineType | undefined;
 }
 
 /** The answer, to be read on its connection. */
@@ -120,11 +120,11 @@ export interface HistoricalFrame {
 /** What joins need besides the frame. */
 export function joinContext(deps: HistoricalDeps, request: HistoricalRequest, session: Connection): JoinContext {
   const { engine, engines } = deps;
-  const type = request.engineType ?? engines?.type ?? 'duckdb';
   return {
     session,
     memoryLimitBytes: engine.memoryLimitBytes,
-    engines: { trinoAboveBytes: 0, trino: null, ...engines, type },
+    engines,
+    runEngine: request.engine,
     signal: request.signal,
   };
 }

@@ -1,7 +1,7 @@
 /** One view's part of a retrieval: from its source table's files to a temporary table of features in the frame's order. */
 import { type Connection, columnAlias } from '../../engine/index.js';
 import type { IcebergType } from '../../iceberg/index.js';
-import { type ChosenEngine, chooseEngine, type EngineChoice } from '../../reduction/index.js';
+import { type ChosenEngine, chooseEngine, type EngineChoice, type EngineType } from '../../reduction/index.js';
 import { EMPTY_SCAN, type OpenedScan, openScan, type PinnedSource, planSource } from '../../scans/index.js';
 import type { ScanPlan } from '../../tables/index.js';
 import { type ReadReport, readReport, reportOf } from '../read-report.js';
@@ -61,6 +61,8 @@ export interface JoinContext {
   readonly memoryLimitBytes: number;
   /** Engines that may reduce the feature rows; absent: only DuckDB. */
   readonly engines?: EngineChoice | undefined;
+  /** What the retrieval asks for, before its views. */
+  readonly runEngine?: EngineType | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -98,7 +100,8 @@ export async function prepareJoin(
   const bounds = await probeBounds(session, joinTables(sql('')), asked.view);
   // Without bounds no frame row can match: nothing needs to be read.
   const plan = bounds === null ? null : await planSource(asked.source, bounds.filter);
-  const engine = chooseEngine(engines, plan?.stats.bytes ?? 0n);
+  const asks = { run: context.runEngine, view: asked.view.engine };
+  const engine = chooseEngine(engines, plan?.stats.bytes ?? 0n, asks);
   const isReduced = engine.engine === 'trino' && options.reduces !== false && plan !== null && plan.files.length > 0;
   const trino = isReduced ? (engines?.trino ?? null) : null;
   const reduced =
@@ -108,7 +111,10 @@ export async function prepareJoin(
   const release = async (): Promise<void> => await reduced?.release();
   try {
     const join = reduced?.join ?? asked;
-    const opened = await openJoin(session, join, { plan: reduced === null ? plan : await planSource(join.source), bounds });
+    const opened = await openJoin(session, join, {
+      plan: reduced === null ? plan : await planSource(join.source),
+      bounds,
+    });
     const readFeatures = (features: readonly number[]): Promise<string> => relationOf(session, join, opened, features);
     const complete = sql(await readFeatures(featuresToRead(join)));
     const read = reduced === null || plan === null ? readReport(opened) : reportOf(plan);

@@ -2,6 +2,7 @@
 
 import { didYouMean } from '../../errors/index.js';
 import type { IcebergType, NestedField, Schema } from '../../iceberg/index.js';
+import type { EngineType } from '../../reduction/index.js';
 import type { Definitions, Entity, Feature, FeatureView, PartitionStrategy } from '../definitions/definition.js';
 import { findFeatureView } from '../definitions/definition.js';
 import { canonicalHash } from '../definitions/definition-hash.js';
@@ -37,6 +38,8 @@ export interface ResolvedView {
   readonly online: boolean;
   readonly onlineBuckets: number | undefined;
   readonly onlinePartitionStrategy?: PartitionStrategy | undefined;
+  /** Who reduces its source rows; undefined: as the project says. */
+  readonly engine?: EngineType | undefined;
 }
 
 /** Names of a view's columns, each with the column of the source table behind it. */
@@ -91,6 +94,7 @@ export function bindView(
     online: view.online,
     onlineBuckets: view.onlineBuckets,
     onlinePartitionStrategy: view.onlinePartitionStrategy,
+    engine: view.engine,
   };
 }
 

@@ -36,7 +36,12 @@ export async function viewScanSql(
   options: { readonly withPlaces?: boolean; readonly sequenceFieldId?: number | undefined } = {},
 ): Promise<string> {
   const { sequenceFieldId } = options;
-  const columns = [...new Set([...viewColumns(view).map((column) => column.sourceFieldId), ...(sequenceFieldId === undefined ? [] : [sequenceFieldId])])];
+  const columns = [
+    ...new Set([
+      ...viewColumns(view).map((column) => column.sourceFieldId),
+      ...(sequenceFieldId === undefined ? [] : [sequenceFieldId]),
+    ]),
+  ];
   const schema = viewScanSchema(view, source);
   const places = { fileNumber: PLACE_COLUMNS.file_place, rowNumber: PLACE_COLUMNS.row_place };
   const ofFile = sequenceFieldId === undefined ? { sequenceNumber: SEQUENCE_COLUMN } : {};

@@ -12,13 +12,21 @@ import { quoted, trinoType } from './trino-types.js';
  * @param current schema of the table, for what a column that the snapshot does not have yet is worth
  * @throws MoraineError `UNSUPPORTED_FEATURE` for a type that Trino does not have, and for defaults of format version 3
  */
-export function columnSql({ sourceFieldId, type }: ReducedColumn, schema: Schema, current: Schema, from: string): string {
+export function columnSql(
+  { sourceFieldId, type }: ReducedColumn,
+  schema: Schema,
+  current: Schema,
+  from: string,
+): string {
   const field = schema.fields.find(({ id }) => id === sourceFieldId);
   const name = (field ?? current.fields.find(({ id }) => id === sourceFieldId))?.name ?? `with id ${sourceFieldId}`;
   const what = `Column '${name}'`;
   const wanted = trinoType(type, what);
   if (field === undefined) {
-    refuseDefault(current.fields.find(({ id }) => id === sourceFieldId), what);
+    refuseDefault(
+      current.fields.find(({ id }) => id === sourceFieldId),
+      what,
+    );
     return `CAST(NULL AS ${wanted})`;
   }
   return valueSql(`${from}.${quoted(field.name)}`, field.type, type, what);

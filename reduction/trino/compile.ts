@@ -149,11 +149,7 @@ const outputs = (columns: ReducedColumns): readonly string[] => [...namedColumns
 
 /** The order among rows of one entity as far as it is one of times; rows that tie in it are all kept. */
 function newestFirst({ created }: ReducedColumns, isSameTime: boolean): readonly string[] {
-  return [
-    ...(isSameTime ? [] : ['t DESC']),
-    ...(created === null ? [] : ['c DESC NULLS LAST']),
-    'seq DESC NULLS LAST',
-  ];
+  return [...(isSameTime ? [] : ['t DESC']), ...(created === null ? [] : ['c DESC NULLS LAST']), 'seq DESC NULLS LAST'];
 }
 
 function rankSql(relation: string, place: readonly string[], order: readonly string[]): string {

@@ -3,7 +3,13 @@
  * holds when it was made, so that what a killed process leaves is found and dropped some day.
  */
 import { randomUUID } from 'node:crypto';
-import { type Catalog, ensureNamespace, formatTableName, type TableIdentifier, withTableDefaults } from '../../catalogs/index.js';
+import {
+  type Catalog,
+  ensureNamespace,
+  formatTableName,
+  type TableIdentifier,
+  withTableDefaults,
+} from '../../catalogs/index.js';
 import type { Connection } from '../../engine/index.js';
 import { isMoraineError } from '../../errors/index.js';
 import type { Schema } from '../../iceberg/index.js';

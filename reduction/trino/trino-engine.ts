@@ -21,12 +21,7 @@ import type { FileIO } from '../../storage/index.js';
 import { clockOf, loadTable, type Table } from '../../tables/index.js';
 import { type PointInTimeReduction, type Reduction, reducedSchema, schemaOf } from '../reduction.js';
 import { compileForTrino, readsOf, type TrinoTables } from './compile.js';
-import {
-  dropLeftOvers,
-  dropStagingTable,
-  fillStagingTable,
-  makeStagingTable,
-} from './staging-table.js';
+import { dropLeftOvers, dropStagingTable, fillStagingTable, makeStagingTable } from './staging-table.js';
 import { literal, quoted } from './trino-types.js';
 
 /** How Trino is reached, and what it is asked for. */
@@ -129,7 +124,11 @@ export class TrinoEngine {
       requireOneSnapshot(written, queryId);
       this.#requireSize(written);
       await dropAll(rows);
-      return { table: written, rows: totalOf(written, 'total-records'), release: () => dropStagingTable(place, written) };
+      return {
+        table: written,
+        rows: totalOf(written, 'total-records'),
+        release: () => dropStagingTable(place, written),
+      };
     } catch (error) {
       await dropAll().catch(() => undefined);
       throw error;
@@ -195,7 +194,8 @@ export class TrinoEngine {
       return await client.write(sql, { session: this.#settings.session, tags, signal, onProgress });
     } catch (error) {
       await cancelWritersOf(client, rows).catch(() => undefined);
-      if (signal?.aborted === true) throw new MoraineError('CANCELLED', 'The query on Trino was cancelled.', { cause: error });
+      if (signal?.aborted === true)
+        throw new MoraineError('CANCELLED', 'The query on Trino was cancelled.', { cause: error });
       throw trinoError(client, error);
     }
   }
@@ -284,7 +284,8 @@ function trinoError({ place }: TrinoClient, error: unknown): unknown {
     return new MoraineError('TRINO_UNAVAILABLE', `${said}${advice}`, { cause: error });
   }
   if (errorName === 'PERMISSION_DENIED') {
-    const advice = 'Its user needs to read the source table, and to read and insert in the staging tables (trino.staging).';
+    const advice =
+      'Its user needs to read the source table, and to read and insert in the staging tables (trino.staging).';
     return new MoraineError('TRINO_QUERY_FAILED', `${said} ${advice}`, { cause: error });
   }
   return new MoraineError('TRINO_QUERY_FAILED', said, { cause: error });

@@ -57,7 +57,12 @@ export class PackedWorlds {
   readonly #roles = new Map<number, number>();
   readonly steps: string[] = [];
 
-  constructor(lab: PackedLab, name: string, shape: PackedShape, options: { readonly worlds: number; readonly seed: string }) {
+  constructor(
+    lab: PackedLab,
+    name: string,
+    shape: PackedShape,
+    options: { readonly worlds: number; readonly seed: string },
+  ) {
     this.identifier = { namespace: ['packed'], name };
     this.#lab = lab;
     this.#shape = shape;
@@ -77,7 +82,10 @@ export class PackedWorlds {
       field(5, 'amount', { kind: 'float' }),
       field(6, 'label', { kind: 'string' }),
       field(7, 'many', { kind: 'list', elementId: 11, elementRequired: false, element: { kind: 'int' } }),
-      field(8, 'inner', { kind: 'struct', fields: [field(12, 'a', { kind: 'int' }), field(13, 'B b', { kind: 'string' })] }),
+      field(8, 'inner', {
+        kind: 'struct',
+        fields: [field(12, 'a', { kind: 'int' }), field(13, 'B b', { kind: 'string' })],
+      }),
       field(9, 'count', { kind: 'int' }),
       field(10, 'bits', { kind: 'binary' }),
     ];
@@ -206,7 +214,10 @@ export class PackedWorlds {
       updates: [
         {
           action: 'add-spec',
-          spec: { specId, fields: [{ sourceId: this.idOf(role), fieldId: metadata.lastPartitionId + 1, name, transform } as never] },
+          spec: {
+            specId,
+            fields: [{ sourceId: this.idOf(role), fieldId: metadata.lastPartitionId + 1, name, transform } as never],
+          },
         },
         { action: 'set-default-spec', specId: LAST_ADDED },
       ],

@@ -132,12 +132,13 @@ setWorkflowOptions(
 async function onePass(input: RunInput, report: MaterializeReport): Promise<void> {
   for (const conflicts of turns()) {
     report.show(passBegan);
-    const { view, startUs, endUs, shards: wanted } = input;
+    const { view, startUs, endUs, shards: wanted, engine } = input;
     const plan = await planning.planMaterialization({
       view,
       ...(startUs === undefined ? {} : { startUs }),
       ...(endUs === undefined ? {} : { endUs }),
       ...(wanted === undefined ? {} : { shards: wanted }),
+      ...(engine === undefined ? {} : { engine }),
     });
     report.setTable(plan.onlineTable);
     report.save(planMade(plan));
