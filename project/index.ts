@@ -10,6 +10,7 @@ export {
   tableNames,
   viewNames,
 } from './dependencies.js';
+export { enginesOf } from './engines.js';
 export { findMovedLocations, type MovedLocations } from './moved-locations.js';
 export { type OpenProjectOptions, openProject } from './open-project.js';
 export { mappingOf, openProjectSink, requireViewsOf, type SinkSettings } from './open-sink.js';

@@ -24,11 +24,12 @@ export interface EngineChoice {
 /** An engine, and why it was chosen. */
 export interface ChosenEngine {
   readonly engine: 'duckdb' | 'trino';
-  readonly reason: string;
+  /** Null: there was nothing to choose. */
+  readonly reason: string | null;
 }
 
 const NO_CHOICE: EngineChoice = { type: 'duckdb', trinoAboveBytes: 0, trino: null };
-const DUCKDB: ChosenEngine = { engine: 'duckdb', reason: 'no other engine is configured' };
+const DUCKDB: ChosenEngine = { engine: 'duckdb', reason: null };
 
 /**
  * The engine for a read. What Trino cannot read is refused where it was asked for, and left to DuckDB by `auto`.

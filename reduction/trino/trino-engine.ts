@@ -74,7 +74,7 @@ const LONGEST_QUERY_MS = '86400000';
 export class TrinoEngine {
   readonly #settings: TrinoSettings;
   readonly #deps: TrinoDeps;
-  #isKnown = false;
+  #version: string | undefined;
 
   /** Nothing is asked of Trino yet. */
   constructor(settings: TrinoSettings, deps: TrinoDeps) {
@@ -135,6 +135,42 @@ export class TrinoEngine {
     }
   }
 
+  /**
+   * Does with one row what {@link reduce} does with many, in a table that goes: makes it through a catalog, and has Trino write it.
+   * @returns the version of Trino, and what the catalog is called there
+   * @throws MoraineError as {@link reduce}
+   */
+  async probe(catalog: Catalog): Promise<{ readonly version: string; readonly named: string }> {
+    const client = this.#clientOf(catalog);
+    const version = await this.#requireVersion(client);
+    await this.#requireIceberg(client, catalog);
+    const place = { catalog, io: this.#deps.io, namespace: this.#settings.staging };
+    const table = await makeStagingTable(place, 'rows', schemaOf([['probe', { kind: 'int' }]]));
+    try {
+      const sql = `INSERT INTO ${trinoName(client, table.identifier)} VALUES 1`;
+      const queryId = await this.#write(client, sql, table, {});
+      requireOneSnapshot(await loadTable(catalog, place.io, table.identifier), queryId);
+    } finally {
+      await dropStagingTable(place, table);
+    }
+    return { version, named: client.place.catalog };
+  }
+
+  async #requireIceberg(client: TrinoClient, catalog: Catalog): Promise<void> {
+    const { server, catalog: named } = client.place;
+    const sql = `SELECT connector_name FROM system.metadata.catalogs WHERE catalog_name = ${literal(named)}`;
+    const connectors: unknown[] = [];
+    try {
+      for await (const [connector] of client.query(sql)) connectors.push(connector);
+    } catch (error) {
+      throw trinoError(client, error);
+    }
+    if (connectors[0] === 'iceberg') return;
+    const found = connectors.length === 0 ? 'no catalog' : `no Iceberg connector behind catalog`;
+    const remedy = `Catalog ${catalog.name} is taken for it: set trino.catalogs.${catalog.name} to the name that its tables have in Trino.`;
+    throw new MoraineError('CONFIG_INVALID', `Trino ${server} has ${found} ${named}. ${remedy}`);
+  }
+
   #clientOf(catalog: Catalog): TrinoClient {
     const { uri, catalogs, options } = this.#settings;
     if (catalog.isReadOnly === true) {
@@ -146,8 +182,8 @@ export class TrinoEngine {
     return new TrinoClient(place, { 'trino.query-timeout-ms': LONGEST_QUERY_MS, ...options }, clockOf(catalog));
   }
 
-  async #requireVersion(client: TrinoClient): Promise<void> {
-    if (this.#isKnown) return;
+  async #requireVersion(client: TrinoClient): Promise<string> {
+    if (this.#version !== undefined) return this.#version;
     const version = await client.version().catch((error: unknown) => {
       throw trinoError(client, error);
     });
@@ -156,7 +192,8 @@ export class TrinoEngine {
       const message = `Trino ${client.place.server} is version ${version}; ${OLDEST_VERSION} or newer is needed.`;
       throw new MoraineError('UNSUPPORTED_FEATURE', message);
     }
-    this.#isKnown = true;
+    this.#version = version;
+    return version;
   }
 
   /** Another table of the name would be read without an error. */
