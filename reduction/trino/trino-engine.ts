@@ -94,6 +94,7 @@ export class TrinoEngine {
     // What Trino does not have is refused before anything is made.
     compileForTrino(reduction, { source: 's', files: 'f', probe: 'p', staged: 'r' });
     await this.#requireVersion(client);
+    await this.#requireIceberg(client, catalog);
     await this.#requireSameTable(client, catalog, identifier, reduction);
     const place = { catalog, io: this.#deps.io, namespace: this.#settings.staging };
     await dropLeftOvers(place, Date.now()).catch(() => undefined);

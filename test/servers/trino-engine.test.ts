@@ -3,13 +3,15 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openSqlCatalog } from '../../catalogs/index.js';
 import { type Connection, digestRows, readableScanSql } from '../../engine/index.js';
-import { type Definitions, getHistoricalFeatures, parseDefinitions } from '../../features/index.js';
+import { type Definitions, explainHistoricalFeatures, getHistoricalFeatures, parseDefinitions } from '../../features/index.js';
 import { currentSchema, currentSnapshot, type Schema } from '../../iceberg/index.js';
 import { materializeDirect } from '../../materialization/index.js';
-import { materializationDeps, openProject, type Project } from '../../project/index.js';
+import { enginesOf, materializationDeps, openProject, type Project } from '../../project/index.js';
 import { openScan, planSource } from '../../scans/index.js';
-import { openStorage } from '../../storage/index.js';
+import { listFiles, openStorage } from '../../storage/index.js';
 import { loadTable } from '../../tables/index.js';
+import { failureOf } from '../support/error-code.js';
+import { startFaultyProxy } from '../support/faulty-proxy.js';
 import { numberIn } from '../support/environment.js';
 import { type PackedShape, PackedWorlds } from '../support/packed-worlds.js';
 import { startPostgres } from '../support/postgres-server.js';
@@ -17,19 +19,23 @@ import { seed } from '../support/property-runs.js';
 import { PUT_FOLDER } from '../support/put-file.js';
 import { type S3Server, startS3Server } from '../support/s3-server.js';
 import { temporaryFolder } from '../support/temp-folder.js';
-import { onPostgres, startTrino, type TrinoServer } from '../support/trino-server.js';
+import { onPostgres, queryTrino, startTrino, type TrinoServer } from '../support/trino-server.js';
 import { fromDuckDb } from '../worlds/values.js';
 
 /** Worlds in each table; 200 in the long form. */
 const WORLDS = numberIn('MORAINE_TRINO_WORLDS', /^[1-9]\d{0,3}$/) ?? 20;
 const SEED = String(seed ?? 1);
 
+/** Servers that run already, of who works on these tests: a file with their addresses. */
+const dev = process.env['MORAINE_DEV_SERVERS'];
+const isDev = dev !== undefined;
+
 let s3: Pick<S3Server, 'options'>;
 let database: string;
 let trino: Pick<TrinoServer, 'address'>;
+let restartTrino = (): Promise<void> => Promise.reject(new Error('it is not ours'));
 let closeAll = (): Promise<void> => Promise.resolve();
 beforeAll(async () => {
-  const dev = process.env['MORAINE_DEV_SERVERS'];
   if (dev !== undefined) {
     const found = JSON.parse(readFileSync(dev, 'utf8'));
     s3 = { options: found.options };
@@ -45,8 +51,14 @@ beforeAll(async () => {
   const names = await openSqlCatalog({ name: 'door', uri: database, warehouse: 's3://lake/door', io });
   await names.createNamespace(['shop']);
   await names.close();
-  const engine = await startTrino(store, { door: onPostgres(database, 'door', 's3://lake/door') });
+  const catalogs = { door: onPostgres(database, 'door', 's3://lake/door') };
+  let engine = await startTrino(store, catalogs);
   [s3, trino] = [store, engine];
+  restartTrino = async () => {
+    const port = Number(new URL(engine.address).port);
+    await engine.close();
+    engine = await startTrino(store, catalogs, { port });
+  };
   closeAll = async () => {
     await engine.close();
     await postgres.close();
@@ -55,10 +67,18 @@ beforeAll(async () => {
 });
 afterAll(() => closeAll());
 
+const query = (sql: string) => queryTrino(trino.address, sql);
+
 const opened: Project[] = [];
 afterAll(() => Promise.all(opened.map((project) => project.close())));
 
-async function open(type: 'duckdb' | 'trino', namespace: string): Promise<Project> {
+interface ProjectOptions {
+  readonly uri?: string;
+  readonly catalogs?: Readonly<Record<string, string>>;
+  readonly maxStagedSize?: number;
+}
+
+async function open(type: 'duckdb' | 'trino', namespace: string, more: ProjectOptions = {}): Promise<Project> {
   const project = await openProject({
     cwd: temporaryFolder(),
     fileFolders: [PUT_FOLDER],
@@ -66,7 +86,7 @@ async function open(type: 'duckdb' | 'trino', namespace: string): Promise<Projec
       catalogs: { door: { type: 'sql', uri: database, warehouse: 's3://lake/door' } },
       storage: { roots: ['s3://lake'], options: { ...s3.options } },
       engine: { type },
-      trino: { uri: trino.address, catalogs: { door: 'door' } },
+      trino: { uri: trino.address, catalogs: { door: 'door' }, staging: `${namespace}_staging`, ...more },
       online: { namespace },
     },
   });
@@ -111,7 +131,7 @@ function definitionsOf(table: string, columns: readonly string[]): Definitions {
   return parseDefinitions([{ value }]);
 }
 
-const SHAPES = IS_LONG || process.env['MORAINE_DEV_SERVERS'] !== undefined ? ALL_SHAPES : ALL_SHAPES.slice(0, 3);
+const SHAPES = IS_LONG || isDev ? ALL_SHAPES : ALL_SHAPES.slice(0, 3);
 
 test.each(SHAPES.map((shape) => [`${shape.key} keys, ${shape.time}`, shape] as const))(
   `answers of both engines on ${WORLDS} packed worlds: %s`,
@@ -212,3 +232,151 @@ async function onlineRows(project: Project, name: string) {
     return await rowsOf(connection, `SELECT * FROM ${rows}`, schema);
   });
 }
+
+/** A view of a table with rows, on a project. */
+async function smallView(name: string, overrides: ProjectOptions = {}) {
+  const project = await open('trino', `${name}_online`, overrides);
+  const lab = { io: project.io, catalog: await project.catalog(), engine: await project.engine() };
+  const worlds = new PackedWorlds(lab, name, { key: 'long', time: 'timestamptz' }, { worlds: 2, seed: SEED });
+  await worlds.create();
+  await worlds.append();
+  const definitions = await viewDefinitions(worlds);
+  const deps = { ...(await materializationDeps(project)), definitions: () => Promise.resolve(definitions) };
+  return { project, deps, worlds };
+}
+
+const stagingOf = (project: Project): string => `${project.config.online.namespace}_staging`;
+
+/** What is left in the namespace of staging tables, and their files. */
+async function leftOvers(project: Project): Promise<readonly string[]> {
+  const [catalog, namespace] = [await project.catalog(), [stagingOf(project)]];
+  const tables = (await catalog.namespaceExists(namespace)) ? await catalog.listTables(namespace) : [];
+  const files: string[] = [];
+  for await (const { location } of listFiles(project.io, `s3://lake/door/${stagingOf(project)}`)) files.push(location);
+  return [...tables.map(({ name }) => name), ...files];
+}
+
+const insertsOf = (project: Project): string => `query LIKE 'INSERT INTO "door"."${stagingOf(project)}"%'`;
+
+/** Runs something as soon as Trino runs a statement that writes to a staging table of a project. */
+async function onceInserting(project: Project, work: (queryId: string) => Promise<unknown>): Promise<void> {
+  const running = `SELECT query_id FROM system.runtime.queries WHERE state NOT IN ('FINISHED', 'FAILED') AND ${insertsOf(project)}`;
+  for (;;) {
+    const [row] = await query(running);
+    if (typeof row?.[0] === 'string') return void (await work(row[0]));
+  }
+}
+
+test('a query that an administrator ends, a cancelled run and a limit leave nothing, and the next run has all rows', async () => {
+  const { project, deps } = await smallView(`killed_${Date.now().toString(36)}`);
+  const kill = onceInserting(project, (id) => query(`CALL system.runtime.kill_query(query_id => '${id}', message => 'enough')`));
+  const killed = await failureOf(materializeDirect(deps, { view: 'whole' }));
+  await kill;
+  expect(killed).toMatchObject({ code: 'TRINO_QUERY_FAILED' });
+  expect(killed.message).toContain('ADMINISTRATIVELY_KILLED');
+  expect(killed.message).toContain('enough');
+  expect(await leftOvers(project)).toEqual([]);
+
+  const controller = new AbortController();
+  const cancel = onceInserting(project, () => Promise.resolve(controller.abort()));
+  const cancelled = await failureOf(materializeDirect(deps, { view: 'whole' }, { signal: controller.signal }));
+  await cancel;
+  expect(cancelled).toMatchObject({ code: 'CANCELLED' });
+  expect(await leftOvers(project)).toEqual([]);
+  const states = await query(`SELECT DISTINCT state FROM system.runtime.queries WHERE ${insertsOf(project)}`);
+  expect(states.flat().filter((state) => state !== 'FINISHED')).toEqual(['FAILED']);
+
+  const limited = await open('trino', project.config.online.namespace, { maxStagedSize: 10 });
+  const small = { ...(await materializationDeps(limited)), definitions: () => deps.definitions() };
+  expect(await failureOf(materializeDirect(small, { view: 'whole' }))).toMatchObject({ code: 'LIMIT_EXCEEDED' });
+  expect(await leftOvers(project)).toEqual([]);
+
+  const { plan, commit } = await materializeDirect(deps, { view: 'of_worlds' });
+  expect(plan.reduction).toEqual({ engine: 'trino', parts: 1 });
+  expect(commit?.outcome).toBe('committed');
+  expect((await onlineRows(project, 'of_worlds')).rows).toHaveLength(2);
+  expect(await leftOvers(project)).toEqual([]);
+});
+
+test('what Trino does not have, and another catalog, are refused with what to do', async () => {
+  const name = `refused_${Date.now().toString(36)}`;
+  const { project, deps, worlds } = await smallView(name);
+  const tryWith = async (overrides: ProjectOptions) => {
+    const other = await open('trino', project.config.online.namespace, overrides);
+    const own = { ...(await materializationDeps(other)), definitions: () => deps.definitions() };
+    return await failureOf(materializeDirect(own, { view: 'whole' }));
+  };
+  const unknown = await tryWith({ catalogs: { door: 'elsewhere' } });
+  expect(unknown).toMatchObject({ code: 'CONFIG_INVALID' });
+  const system = await tryWith({ catalogs: { door: 'system' } });
+  expect(system).toMatchObject({ code: 'CONFIG_INVALID' });
+  expect(system.message).toContain('trino.catalogs');
+  const away = await tryWith({ uri: 'http://127.0.0.1:9' });
+  expect(away).toMatchObject({ code: 'TRINO_UNAVAILABLE' });
+
+  const { metadata } = await worlds.table();
+  await (await project.catalog()).commitTable(worlds.identifier, {
+    requirements: [{ type: 'assert-table-uuid', uuid: metadata.tableUuid }],
+    updates: [{ action: 'upgrade-format-version', formatVersion: 3 }],
+  });
+  const third = await failureOf(materializeDirect(deps, { view: 'whole' }));
+  expect(third).toMatchObject({ code: 'UNSUPPORTED_FEATURE' });
+  expect(third.message).toContain('format version 3');
+  // The run may ask for the other engine.
+  const { plan } = await materializeDirect(deps, { view: 'whole', engine: 'duckdb' });
+  expect(plan.reduction).toBeNull();
+  expect(await leftOvers(project)).toEqual([]);
+});
+
+test('the lost answer of an insert: the query is ended, its table dropped, and the next run has all rows', async () => {
+  const proxy = await startFaultyProxy(trino.address);
+  try {
+    const { project, deps } = await smallView(`lost_${Date.now().toString(36)}`, { uri: proxy.address });
+    let lost = 0;
+    proxy.fateOf = ({ method, body }) => {
+      if (method !== 'POST' || !body.startsWith('INSERT') || lost > 0) return 'pass';
+      lost += 1;
+      return 'lose';
+    };
+    const failure = await failureOf(materializeDirect(deps, { view: 'of_worlds' }));
+    expect(failure).toMatchObject({ code: 'TRINO_UNAVAILABLE', retryable: true });
+    expect(lost).toBe(1);
+    expect(await leftOvers(project)).toEqual([]);
+    await materializeDirect(deps, { view: 'of_worlds' });
+    const { rows, digest } = await onlineRows(project, 'of_worlds');
+    expect(rows).toHaveLength(2);
+    await materializeDirect({ ...deps, engines: undefined }, { view: 'whole' });
+    expect(await leftOvers(project)).toEqual([]);
+    const alone = await open('duckdb', `${project.config.online.namespace}_duckdb`);
+    const own = { ...(await materializationDeps(alone)), definitions: () => deps.definitions() };
+    await materializeDirect(own, { view: 'of_worlds' });
+    expect((await onlineRows(alone, 'of_worlds')).digest).toBe(digest);
+  } finally {
+    await proxy.close();
+  }
+});
+
+test.skipIf(isDev)('a coordinator that is killed in mid query and started again: nothing is left once the next run has ended', async () => {
+  const { project, deps } = await smallView(`restarted_${Date.now().toString(36)}`);
+  const kill = onceInserting(project, () => restartTrino());
+  const failure = await failureOf(materializeDirect(deps, { view: 'of_worlds' }));
+  expect(failure).toMatchObject({ code: 'TRINO_UNAVAILABLE' });
+  await kill;
+  await materializeDirect(deps, { view: 'of_worlds' });
+  expect((await onlineRows(project, 'of_worlds')).rows).toHaveLength(2);
+  expect(await leftOvers(project)).toEqual([]);
+});
+
+test('training sets, explain and doctor', async () => {
+  const { project, deps, worlds } = await smallView(`doctor_${Date.now().toString(36)}`);
+  const checked = await project.catalog().then(async (catalog) => (await enginesOf(project)).trino?.probe(catalog));
+  expect(checked).toEqual({ version: '476', named: 'door' });
+  expect(await leftOvers(project)).toEqual([]);
+  const entities = { query: { sql: frameSql(worlds.identifier.name) } };
+  const { views } = await explainHistoricalFeatures(deps, { entities, features: [{ view: 'whole' }] });
+  expect(views.get('whole')?.engine).toEqual({ engine: 'trino', reason: 'engine.type is trino' });
+  const small = { ...deps, engines: { ...(await enginesOf(project)), type: 'auto' as const, trinoAboveBytes: 2 ** 40 } };
+  const chosen = await explainHistoricalFeatures(small, { entities, features: [{ view: 'whole' }] });
+  expect(chosen.views.get('whole')?.engine?.engine).toBe('duckdb');
+  expect(chosen.views.get('whole')?.engine?.reason).toMatch(/^\d+ bytes after pruning are within engine.trinoAbove \(1099511627776 bytes\)$/);
+});

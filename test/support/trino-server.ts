@@ -64,13 +64,18 @@ export function onPostgres(uri: string, name: string, warehouse: string): Settin
 
 /**
  * Starts Trino; the first call on a machine downloads it.
+ * @param options `port`: of one that has ended, which this one takes the place of
  * @param catalogs by name; statements are asked in `lake` unless they name another one
  */
-export async function startTrino(s3: S3Server, catalogs: Readonly<Record<string, Settings>>): Promise<TrinoServer> {
+export async function startTrino(
+  s3: S3Server,
+  catalogs: Readonly<Record<string, Settings>>,
+  options: { readonly port?: number } = {},
+): Promise<TrinoServer> {
   const folder = mkdtempSync(join(tmpdir(), 'moraine-trino-'));
   const java = newerJava(JAVA);
   const installed = await trinoInstallation();
-  const [port = 0] = await freePorts(1);
+  const [port = 0] = options.port === undefined ? await freePorts(1) : [options.port];
   const address = `http://127.0.0.1:${port}`;
   const write = (name: string, settings: Settings): void => {
     const lines = Object.entries(settings).map(([key, value]) => `${key}=${value}\n`);
@@ -114,7 +119,7 @@ export async function startTrino(s3: S3Server, catalogs: Readonly<Record<string,
   }
   return {
     address,
-    query: (sql) => query(address, sql),
+    query: (sql) => queryTrino(address, sql),
     close: async () => {
       const ended = once(server, 'exit');
       server.kill('SIGKILL');
@@ -142,7 +147,7 @@ async function isReady(address: string): Promise<boolean> {
 }
 
 /** Source: Trino documentation, "Client REST API". */
-async function query(address: string, sql: string): Promise<readonly (readonly JsonValue[])[]> {
+export async function queryTrino(address: string, sql: string): Promise<readonly (readonly JsonValue[])[]> {
   const rows: JsonValue[][] = [];
   const headers = {
     'x-trino-user': 'test',
