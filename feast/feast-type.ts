@@ -67,13 +67,14 @@ const PYTHON_NAMES: Readonly<Record<string, string>> = {
 };
 
 /**
- * The type of a feature that names a type as Feast does (`INT64`, `Int64`, `Array(Float32)`), or as definitions do (`list<long>`).
+ * The type of a feature that names a type as Feast does (`INT64`, `Int64`, `Array(Float32)`, `array_float32`), or as definitions do (`list<long>`).
  * @returns undefined if there is no such type
  */
 export function namedType(dtype: string, column: IcebergType): ImportedType | undefined {
   const own = parseFeatureType(dtype);
   if (own !== undefined && acceptsType(own, column)) return { type: featureTypeToString(own) };
-  const [, element = dtype] = /^Array\((\w+)\)$/i.exec(dtype.trim()) ?? [];
+  const [, inner, suffix] = /^Array(?:\((\w+)\)|_(\w+))$/i.exec(dtype.trim()) ?? [];
+  const element = inner ?? suffix ?? dtype;
   const upper = element.trim().toUpperCase();
   const name = `${PYTHON_NAMES[upper] ?? upper}${element === dtype ? '' : '_LIST'}`;
   const number = [...TYPES].find(([, type]) => type.name === name)?.[0];

@@ -45,7 +45,7 @@ export async function listedView(
   };
 }
 
-/** A feature service as it is listed; features of a view as `VIEW:FEATURE`, all of them as `VIEW`. */
+/** A feature service as it is listed; features of a view as `VIEW:FEATURE`, all of them as `VIEW`; the views that they are of. */
 export function listedService(
   { name, features, description, tags }: FeatureService,
   times: ReadonlyMap<string, bigint>,
@@ -53,6 +53,7 @@ export function listedService(
   return {
     name,
     features: features.flatMap(({ view, features: names }) => names?.map((feature) => `${view}:${feature}`) ?? [view]),
+    feature_views: [...new Set(features.map(({ view }) => view))],
     description: description ?? '',
     tags: Object.fromEntries(tags ?? []),
     created_at: createdAt(times, objectKey('featureService', name)),

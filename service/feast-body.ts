@@ -25,7 +25,10 @@ export interface FeatureViewBody {
 /** Body of `POST /feast/features/service` that its schema allows. */
 export interface FeatureServiceBody {
   readonly name: string;
-  readonly features: readonly string[];
+  /** `VIEW:FEATURE`, or `VIEW` for all of its features. */
+  readonly features?: readonly string[];
+  /** Names of views whose features are all taken; with `features`, after them. */
+  readonly feature_views?: readonly string[];
   readonly description?: string | null;
   readonly tags?: Readonly<Record<string, string>> | null;
 }
@@ -62,7 +65,8 @@ export function viewDefinitions(body: FeatureViewBody, registered: Definitions, 
 
 /** @throws DEFINITION_INVALID */
 export function serviceDefinitions(body: FeatureServiceBody, registered: Definitions): Definitions {
-  const service = { ...described(body, registered.featureServices.get(body.name)), features: body.features };
+  const features = [...(body.features ?? []), ...(body.feature_views ?? [])];
+  const service = { ...described(body, registered.featureServices.get(body.name)), features };
   return parseDefinitions([{ value: { featureServices: [service] } }]);
 }
 

@@ -29,8 +29,13 @@ export const FEATURE_VIEW_REQUEST = {
           dtype: {
             type: ['string', 'null'],
             description:
-              "A type of Feast (INT64, Float32, Array(String)) or of definitions (decimal(10,2)); null: the column's.",
+              "A type of Feast (INT64, float32, Array(String)) or of definitions (decimal(10,2)); null: the column's.",
           },
+          description: {
+            type: ['string', 'null'],
+            description: 'Has no effect: views have descriptions, features none.',
+          },
+          tags: { type: ['object', 'null'], description: 'Has no effect, as above.' },
         },
       },
     },
@@ -74,10 +79,12 @@ export const FEATURE_VIEW_REQUEST = {
 export const FEATURE_SERVICE_REQUEST = {
   type: 'object',
   additionalProperties: false,
-  required: ['name', 'features'],
+  required: ['name'],
+  anyOf: [{ required: ['features'] }, { required: ['feature_views'] }],
   properties: {
     name: { type: 'string' },
     features: { ...TEXTS, minItems: 1, description: 'VIEW:FEATURE, or VIEW for all of its features.' },
+    feature_views: { ...TEXTS, minItems: 1, description: 'Views whose features are all taken, beside features.' },
     ...DESCRIBED,
   },
   examples: [{ name: 'ranking', features: ['driver_stats:conv_rate'] }],
@@ -112,6 +119,7 @@ export const REGISTERED_SERVICE = {
   properties: {
     name: { type: 'string' },
     features: TEXTS,
+    feature_views: TEXTS,
     ...DESCRIBED,
     created_at: { type: 'string' },
     ...REGISTERED,

@@ -188,6 +188,46 @@ describe('definitions over HTTP', () => {
   });
 });
 
+it('takes bodies as services on Trino take them: types in lower case, descriptions of features, services of whole views', async () => {
+  const described = { description: 'Of trips that were paid.', tags: { unit: 'share' } };
+  const features = [
+    { name: 'rate', dtype: 'float32', ...described },
+    { name: 'trips', dtype: 'int64' },
+    { name: 'seen', dtype: 'unix_timestamp' },
+  ];
+  const source = { catalog: 'main', ...SOURCE };
+  const body = { name: 'zero_copy', entities: ['driver_id'], features, source, ttl_seconds: 86_400, online: false };
+  const wind = {
+    ...{ name: 'wind', entities: ['city'], features: [{ name: 'wind', dtype: 'array_float64' }], online: false },
+    source: { schema: 'demo', table_name: 'w', timestamp_field: 'ts' },
+  };
+  const answers = [await service.post('/feast/features', body), await service.post('/feast/features', wind)];
+  expect(answers.map(({ status, body: answer }) => [status, answer['features']])).toEqual([
+    [
+      201,
+      [
+        { name: 'rate', dtype: 'FLOAT' },
+        { name: 'trips', dtype: 'INT64' },
+        { name: 'seen', dtype: 'INT64' },
+      ],
+    ],
+    [201, [{ name: 'wind', dtype: 'DOUBLE_LIST' }]],
+  ]);
+  const of = async (request: object) => await service.post('/feast/features/service', request);
+  expect(await of({ name: 'all', feature_views: ['zero_copy', 'wind'] })).toMatchObject({
+    status: 201,
+    body: { features: ['zero_copy', 'wind'], feature_views: ['zero_copy', 'wind'], status: 'registered' },
+  });
+  expect(
+    await of({ name: 'both', features: ['zero_copy:rate', 'zero_copy:trips'], feature_views: ['wind'] }),
+  ).toMatchObject({
+    status: 201,
+    body: { features: ['zero_copy:rate', 'zero_copy:trips', 'wind'], feature_views: ['zero_copy', 'wind'] },
+  });
+  const none = await of({ name: 'none', description: 'Of nothing.' });
+  expect([none.status, none.body['error']]).toEqual([400, "The body has no 'features'."]);
+});
+
 it.each([
   ['sources', { ...BODY, sources: ['weather'] }],
   ['udf', { name: 'doubled', udf: 'def f(x): return x', mode: 'pandas' }],
