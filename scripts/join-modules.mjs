@@ -18,6 +18,7 @@ const ENTRIES = [
   'bench/child',
   'test/support/internals',
   'test/support/process-internals',
+  'test/support/example-servers',
   'test/support/fetch-peers',
 ];
 

@@ -62,6 +62,7 @@ async function problems(path: string): Promise<string[]> {
 describe('temporal-compose.yml', () => {
   test('is valid, and a mistake in it would be found', async () => {
     expect(await problems(FILE)).toEqual([]);
+    expect(await problems(join(projectRoot, 'examples/trino-nessie/compose.yml'))).toEqual([]);
     const broken = join(temporaryFolder(), 'temporal-compose.yml');
     writeFileSync(broken, text.replace('healthcheck:', 'healthchek:'));
     expect((await problems(broken)).join('\n')).toContain('/services/postgresql');

@@ -1,5 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 import { MAIN } from './cli.js';
 import { codeBlocks, shownPattern } from './code-blocks.js';
@@ -12,10 +12,18 @@ import { temporaryFolder } from './temp-folder.js';
  * another, and compares their output with the block after it. The service has to end well when it is interrupted.
  * @param page its path in the project
  * @param commands other commands than `npx moraine`, each with the program that stands for it
+ * @param example the folder of the repository that the reader has copied and is in
  * @returns how many outputs were compared: all that the page shows
  */
-export async function runServedPage(page: string, commands: ReadonlyMap<string, string> = new Map()): Promise<number> {
+export async function runServedPage(
+  page: string,
+  commands: ReadonlyMap<string, string> = new Map(),
+  example?: string,
+): Promise<number> {
   const folder = temporaryFolder();
+  // Without what a reader's own run has left.
+  const isKept = (path: string): boolean => !['.env', '.moraine'].includes(basename(path));
+  if (example !== undefined) cpSync(join(projectRoot, example), folder, { recursive: true, filter: isKept });
   const [shell, server] = [0, 1].map(() => new PageShell(temporaryFolder(), { TEMPORAL_ADDRESS: undefined }));
   if (shell === undefined || server === undefined) throw new Error('no shell');
   onTestFinished(async () => void (await server.interruptAll()));
