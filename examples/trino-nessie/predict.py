@@ -39,7 +39,8 @@ view = sys.argv[1]
 with open("churned.json") as file:
     churned = json.load(file)
 training = post("/get-historical-features", {"entities": churned, "features": [f"{view}:{name}" for name in NAMES]})
-weights = fit([inputs(row) for row in training], [float(row["churned"]) for row in training])
+known = [row for row in training if inputs(row) is not None]
+weights = fit([inputs(row) for row in known], [float(row["churned"]) for row in known])
 
 batch = {"feature_views": [view], "entities": [{"customer_id": int(customer)} for customer in sys.argv[2:]]}
 for result in post("/feast/predictions/batch", batch)["results"]:

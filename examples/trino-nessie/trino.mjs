@@ -41,7 +41,9 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   for (const statement of option === '--execute' ? [value] : statementsOf(readFileSync(value, 'utf8'))) {
     const { rows, updateType, updateCount } = await query(statement);
     if (updateType !== undefined)
-      process.stdout.write(`${updateType}${updateCount === undefined ? '' : `: ${updateCount} rows`}\n`);
+      process.stdout.write(
+        `${updateType}${updateCount === undefined ? '' : `: ${updateCount} ${updateCount === '1' ? 'row' : 'rows'}`}\n`,
+      );
     else for (const row of rows) process.stdout.write(`${row.join(', ')}\n`);
   }
 }
