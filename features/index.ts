@@ -158,6 +158,7 @@ export {
   latestPerEntitySql,
   type NamedColumn,
   prepareLatestPerEntity,
+  prepareNewestTies,
 } from './views/latest-per-entity.js';
 export { type HistoricalAsOf, pinSource, stateOf, type TableState } from './views/pin-source.js';
 export { type ResolvedColumn, type ResolvedView, resolveView } from './views/resolve-view.js';
