@@ -158,11 +158,11 @@ export class CrashLab {
       history.boundary = boundary;
       try {
         await run(this.site(boundary.gate), history);
-        await first.late().catch(() => undefined);
+        await first.settled();
         return first;
       } catch (error) {
         if (!boundary.isDead && !isPassing(error)) throw error;
-        await first.late().catch(() => undefined);
+        await first.settled();
       }
     }
     throw new Error(`the run did not end in ${MAX_PROCESSES} processes`);

@@ -61,6 +61,7 @@ export class ProcessBoundary {
   readonly #point: CrashPoint | null;
   readonly accesses: Access[] = [];
   isDead = false;
+  readonly #inFlight = new Set<Promise<unknown>>();
   /** The writes that take place after the process has ended. */
   late: () => Promise<unknown> = () => Promise.resolve();
 
@@ -71,10 +72,23 @@ export class ProcessBoundary {
   readonly gate: Gate = async <T>(access: Access, apply: () => T | Promise<T>): Promise<T> => {
     if (this.isDead) throw new Killed();
     this.accesses.push(access);
-    const result = this.accesses.length === this.#point?.number ? await this.#fault(access, apply) : await apply();
-    if (this.isDead) throw new Killed();
-    return result;
+    const isFaulty = this.accesses.length === this.#point?.number;
+    const answer = isFaulty ? this.#fault(access, apply) : Promise.resolve(apply());
+    this.#inFlight.add(answer);
+    try {
+      const result = await answer;
+      if (this.isDead) throw new Killed();
+      return result;
+    } finally {
+      this.#inFlight.delete(answer);
+    }
   };
+
+  /** Waits for what had been asked when the process ended: a server carries it out all the same. */
+  async settled(): Promise<void> {
+    while (this.#inFlight.size > 0) await Promise.allSettled(this.#inFlight);
+    await this.late().catch(() => undefined);
+  }
 
   async #fault<T>(access: Access, apply: () => T | Promise<T>): Promise<T> {
     const isOfCatalog = this.#point !== null && OF_CATALOG.has(this.#point.fault);
