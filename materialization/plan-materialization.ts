@@ -412,14 +412,22 @@ class Planner {
       sourceRows: planSize(reads).rows,
       memoryLimitBytes: this.#deps.engine.memoryLimitBytes,
     });
-    const { engine } = chooseEngine(this.#deps.engines, planSize(reads).bytes, {
-      run: this.#request.engine,
-      view: this.#context.view.engine,
-    });
-    if (engine === 'trino') return { shards, reduction: { engine, parts: 1 } };
+    if (this.#isForTrino(reads)) return { shards, reduction: { engine: 'trino', parts: 1 } };
     // Shards that merge what parts have read: with a single file there is nothing to share but the file itself.
     const parts = Math.min(shards.length, countFiles(reads), MAX_PARTS);
     return { shards, reduction: parts < 2 ? null : { engine: 'duckdb', parts } };
+  }
+
+  #isForTrino(planned: Pick<MaterializationPlan, 'appendReads' | 'rebuild'>): boolean {
+    const run = this.#request.engine;
+    const { view, source } = this.#context;
+    const { engine } = chooseEngine(this.#deps.engines, planSize(planned).bytes, { run, view: view.engine });
+    if (engine === 'duckdb') return false;
+    // Where branches are the catalog's, it shows Trino the newest state of a table alone. Changes between two states are few rows.
+    const showsAll = source.catalog?.hasTableRefs !== false;
+    const { currentSnapshotId } = source.metadata;
+    const reads = [...planned.appendReads, ...(planned.rebuild?.reads ?? [])];
+    return showsAll || run === 'trino' || reads.every(({ snapshotId }) => snapshotId === currentSnapshotId);
   }
 
   async #store(

@@ -16,7 +16,7 @@ it('examples/trino-nessie serves the rows that Trino has, and not those of the f
     ['node trino.mjs', script('trino.mjs')],
     ['node read-parquet.mjs', script('read-parquet.mjs')],
   ]);
-  expect(await runServedPage(`${EXAMPLE}/README.md`, commands, EXAMPLE)).toBe(9);
+  expect(await runServedPage(`${EXAMPLE}/README.md`, commands, EXAMPLE)).toBe(10);
 });
 
 it('its script starts no server that the environment names, and writes the variables of all', async () => {

@@ -1,0 +1,145 @@
+/** Reductions as Trino's SQL: what is read of which snapshot, under which names, and what is refused. */
+import { expect, test } from 'vitest';
+import type { IcebergType, NestedField, Schema, Snapshot, TableMetadata } from '../../../iceberg/index.js';
+import { chooseEngine } from '../../../reduction/engine-choice.js';
+import type { LatestReduction, PointInTimeReduction, ReducedColumns } from '../../../reduction/reduction.js';
+import { reducedSchema } from '../../../reduction/reduction.js';
+import { compileForTrino } from '../../../reduction/trino/compile.js';
+import { momentSql, trinoType } from '../../../reduction/trino/trino-types.js';
+import { errorOf } from '../../support/error-code.js';
+
+const field = (id: number, name: string, type: IcebergType, more: Partial<NestedField> = {}): NestedField => ({
+  id,
+  name,
+  required: false,
+  type,
+  ...more,
+});
+const schemaOf = (schemaId: number, fields: readonly NestedField[]): Schema => ({ schemaId, identifierFieldIds: [], fields });
+
+const INNER_BEFORE: IcebergType = { kind: 'struct', fields: [field(11, 'old "name"', { kind: 'int' })] };
+const INNER: IcebergType = {
+  kind: 'struct',
+  fields: [field(12, 'added', { kind: 'string' }), field(11, 'renamed', { kind: 'long' })],
+};
+const BEFORE = schemaOf(0, [
+  field(1, 'Key', { kind: 'int' }),
+  field(2, 'at', { kind: 'timestamptz' }),
+  field(4, 'before', INNER_BEFORE),
+]);
+const NOW = schemaOf(1, [
+  field(1, 'key now', { kind: 'long' }),
+  field(2, 'at', { kind: 'timestamptz' }),
+  field(4, 'inner', INNER),
+  field(5, 'late', { kind: 'double' }),
+]);
+
+function metadataOf(formatVersion: 2 | 3): TableMetadata {
+  const snapshots = [{ snapshotId: 7n, schemaId: 0 } as Snapshot, { snapshotId: 8n, schemaId: 1 } as Snapshot];
+  return { formatVersion, schemas: [BEFORE, NOW], currentSchemaId: 1, snapshots } as unknown as TableMetadata;
+}
+
+const COLUMNS: ReducedColumns = {
+  joinKeys: [{ sourceFieldId: 1, type: { kind: 'long' } }],
+  timestamp: { sourceFieldId: 2, type: { kind: 'timestamptz' } },
+  created: null,
+  features: [
+    { sourceFieldId: 4, type: INNER },
+    { sourceFieldId: 5, type: { kind: 'double' } },
+  ],
+};
+const TABLES = { source: 'c.n.t', files: 'c.s.files', probe: 'c.s.probe', staged: 'c.s.rows' };
+const source = (formatVersion: 2 | 3 = 2) => ({ name: 'n.t', table: { metadata: metadataOf(formatVersion) } });
+const files = (count: number) =>
+  Array.from({ length: count }, (_, index) => ({ path: `s3://b/it's ${index}`, sequenceNumber: 1n }));
+
+const LATEST: LatestReduction = {
+  kind: 'latest',
+  source: source(),
+  columns: COLUMNS,
+  groups: [
+    { group: 0, keep: 'newest', reads: [{ snapshotId: 7n, files: files(1), startUs: -1n, endUs: null }] },
+    { group: 3, keep: 'all', reads: [{ snapshotId: 8n, files: files(201), startUs: null, endUs: 5n }] },
+  ],
+};
+
+test('columns are those of the snapshot that is read, by their field ids, as what they are now', () => {
+  const [head = '', first = '', second = ''] = compileForTrino(LATEST, TABLES).split('\n');
+  expect(head).toBe('INSERT INTO c.s.rows ("g", "k0", "t", "f0", "f1", "seq")');
+  const inner = `s."before"`;
+  const struct = `IF(${inner} IS NULL, NULL, CAST(ROW(CAST(NULL AS varchar), CAST(${inner}."old ""name""" AS bigint)) AS row("added" varchar, "renamed" bigint)))`;
+  expect(first).toContain(
+    `SELECT CAST(s."Key" AS bigint) AS k0, s."at" AS t, ${struct} AS f0, CAST(NULL AS double) AS f1, f.seq AS seq FROM c.n.t FOR VERSION AS OF 7 AS s`,
+  );
+  expect(first).toContain(`s."at" >= CAST(from_unixtime_nanos(DECIMAL '-1000') AS timestamp(6) with time zone)`);
+  expect(first).toContain(`s."$path" IN ('s3://b/it''s 0')`);
+  expect(first).toContain('PARTITION BY k0 ORDER BY t DESC, seq DESC NULLS LAST');
+  // What Trino itself derives from a join with the hidden column, it fails on.
+  expect(first).toContain(`f.path = s."$path" || '' AND f.r = 0`);
+  expect(second).toBe('UNION ALL');
+  const third = compileForTrino(LATEST, TABLES).split('\n')[3] ?? '';
+  expect(third).toContain('SELECT s."key now" AS k0, s."at" AS t, s."inner" AS f0, s."late" AS f1');
+  expect(third).toContain('f.r = 1');
+  expect(third).not.toContain('"$path" IN');
+  expect(third).toContain('PARTITION BY k0, t ORDER BY seq DESC NULLS LAST');
+});
+
+test('what format version 3 has, and types that Trino lacks, are refused with the reason', () => {
+  const third = errorOf(() => compileForTrino({ ...LATEST, source: source(3) }, TABLES));
+  expect([third.code, third.message]).toEqual([
+    'UNSUPPORTED_FEATURE',
+    'Table n.t has format version 3, which Trino 476 does not read. Let DuckDB do this: engine duckdb.',
+  ]);
+  const nanoseconds = errorOf(() => trinoType({ kind: 'timestamptz_ns' }, "Column 'at'"));
+  expect([nanoseconds.code, nanoseconds.message]).toEqual([
+    'UNSUPPORTED_FEATURE',
+    "Column 'at' is of type timestamptz_ns, which Trino 476 does not have. Let DuckDB do this: engine duckdb.",
+  ]);
+  expect(trinoType({ kind: 'map', keyId: 1, key: { kind: 'uuid' }, valueId: 2, valueRequired: false, value: INNER }, '')).toBe(
+    'map(uuid, row("added" varchar, "renamed" bigint))',
+  );
+  expect(momentSql({ kind: 'timestamp' }, 0n)).toBe(`CAST(from_unixtime_nanos(DECIMAL '0000') AS timestamp(6))`);
+});
+
+test('a retrieval looks for times by sorting, and by a join if rows may have been created too late', () => {
+  const created = { sourceFieldId: 2, type: { kind: 'timestamptz' } } as const;
+  const [read] = LATEST.groups[1]?.reads ?? [];
+  const retrieval: PointInTimeReduction = {
+    kind: 'point-in-time',
+    source: source(),
+    columns: { ...COLUMNS, joinKeys: [], created },
+    read: read ?? { snapshotId: 8n, files: [], startUs: null, endUs: null },
+    hasTtl: true,
+    knownAsOf: false,
+  };
+  const sorted = compileForTrino(retrieval, TABLES);
+  // Of no entity: all rows are of one thing.
+  expect(sorted).toContain('max(IF(side = 0, t)) OVER (ORDER BY t, side ROWS UNBOUNDED PRECEDING) AS newest');
+  expect(sorted).toContain('WHERE side = 1 AND newest IS NOT NULL AND newest >= lo');
+  expect(sorted).toContain('ON s.t = w.t');
+  const joined = compileForTrino({ ...retrieval, knownAsOf: true, hasTtl: false }, TABLES);
+  expect(joined).toContain('FROM c.s.probe AS p JOIN');
+  expect(joined).toContain('ON s.t <= p.hi AND s.c <= p.known');
+  expect(joined).toContain('PARTITION BY r ORDER BY t DESC, c DESC NULLS LAST, seq DESC NULLS LAST');
+  expect(reducedSchema(retrieval).fields.map(({ name }) => name)).toEqual(['t', 'c', 'f0', 'f1', 'seq']);
+});
+
+test('a run counts before its view, and a view before the project', () => {
+  const project = { type: 'auto', trinoAboveBytes: 100, trino: {} as never } as const;
+  expect(chooseEngine(undefined, 1n)).toEqual({ engine: 'duckdb', reason: null });
+  expect(chooseEngine(project, 101n)).toEqual({
+    engine: 'trino',
+    reason: '101 bytes after pruning are more than engine.trinoAbove (100 bytes)',
+  });
+  expect(chooseEngine(project, 100n).engine).toBe('duckdb');
+  expect(chooseEngine(project, 1n, { view: 'trino' })).toEqual({ engine: 'trino', reason: 'the view asks for trino' });
+  expect(chooseEngine(project, 101n, { run: 'duckdb', view: 'trino' })).toEqual({
+    engine: 'duckdb',
+    reason: 'the run asks for duckdb',
+  });
+  const missing = errorOf(() => chooseEngine({ ...project, trino: null }, 1n, { run: 'trino' }));
+  expect([missing.code, missing.message]).toEqual([
+    'CONFIG_INVALID',
+    'the run asks for trino, but it is not said where Trino is: set trino.uri.',
+  ]);
+});
