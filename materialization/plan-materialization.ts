@@ -33,6 +33,8 @@ import { filesAt } from './files-at.js';
 import { smallestEventTimeUs } from './held-back.js';
 import type { Interval } from './interval.js';
 import { plannedSourceFile } from './open-files.js';
+import { appending, idle } from './outcome.js';
+import { planPieces } from './pieces.js';
 import {
   type BucketRebuild,
   type MaterializationPlan,
@@ -45,9 +47,7 @@ import { planToText } from './plan-json.js';
 import { readsOf } from './plan-reads.js';
 import { type EffectiveProgress, effectiveProgress, type Progress } from './progress.js';
 import { type ChangeStep, readSourceChanges, type SourceFileChanges } from './read-source-changes.js';
-import { countFiles } from './reduction-parts.js';
 import { runKey } from './run-key.js';
-import { planShards } from './shards.js';
 import { existingSnapshot, NO_SNAPSHOT, sourceState } from './source-state.js';
 import { touchedBuckets } from './touched-buckets.js';
 
@@ -135,8 +135,6 @@ export async function resolveSource(
   return { view: resolveView(definitions, name, currentSchema(source.metadata)), source };
 }
 
-const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
-
 /** The progress that a window continues from: other windows may be committed before it. */
 function windowToken({ progress, token, isRolledBack }: EffectiveProgress, interval: Interval): string {
   if (isRolledBack) return token;
@@ -161,23 +159,6 @@ function nothing(view: ResolvedView, source: Table, reason: string): PlanReferen
   };
 }
 
-type Outcome = Pick<Decision, 'kind' | 'reason'>;
-
-/** A run that has nothing to write after all. */
-function idle({ kind, reason }: Decision): Outcome {
-  if (kind === 'nothing') return { kind, reason };
-  return {
-    kind: 'nothing',
-    reason: kind === 'rebuild-buckets' ? 'no rows changed in the window' : 'no rows in the window',
-  };
-}
-
-/** A run that rebuilds no bucket: of the rows that were there before, none is gone. */
-function appending({ kind, reason, delta }: Decision, { request }: DecisionInput): Outcome {
-  if (kind !== 'rebuild-buckets' || delta === null) return { kind, reason };
-  return { kind: request.kind, reason: `changes since snapshot ${delta.sinceSnapshotId}, which took no rows` };
-}
-
 interface PlanContext {
   readonly view: ResolvedView;
   readonly source: Table;
@@ -185,9 +166,7 @@ interface PlanContext {
   readonly interval: Interval;
 }
 
-/** Parts of a reduction: every shard is told of all of them. */
-const MAX_PARTS = 128;
-
+const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 /** The first format version whose rows keep their sequence numbers when they are rewritten. */
 const ROW_LINEAGE_VERSION = 3;
 
@@ -400,24 +379,6 @@ class Planner {
     );
   }
 
-  #shards(
-    { kind }: Decision,
-    reads: Pick<MaterializationPlan, 'appendReads' | 'rebuild'>,
-  ): Pick<MaterializationPlan, 'shards' | 'reduction'> {
-    if (kind === 'nothing') return { shards: [], reduction: null };
-    const shards = planShards({
-      shards: this.#request.shards,
-      spread: this.#request.spread,
-      buckets: this.#context.online.layout.buckets,
-      sourceRows: planSize(reads).rows,
-      memoryLimitBytes: this.#deps.engine.memoryLimitBytes,
-    });
-    if (this.#isForTrino(reads)) return { shards, reduction: { engine: 'trino', parts: 1 } };
-    // Shards that merge what parts have read: with a single file there is nothing to share but the file itself.
-    const parts = Math.min(shards.length, countFiles(reads), MAX_PARTS);
-    return { shards, reduction: parts < 2 ? null : { engine: 'duckdb', parts } };
-  }
-
   #isForTrino(planned: Pick<MaterializationPlan, 'appendReads' | 'rebuild'>): boolean {
     const run = this.#request.engine;
     const { view, source } = this.#context;
@@ -475,7 +436,13 @@ class Planner {
         buckets: online.layout.buckets,
       },
       ...parts,
-      ...this.#shards(decision, parts),
+      ...planPieces(decision.kind, parts, {
+        shards: this.#request.shards,
+        spread: this.#request.spread,
+        buckets: online.layout.buckets,
+        memoryLimitBytes: this.#deps.engine.memoryLimitBytes,
+        isForTrino: this.#isForTrino(parts),
+      }),
     };
     const planLocation = `${metadataFolder(online.metadata)}/moraine-plan-${key.slice(0, 12)}-${this.#request.attemptId}.json`;
     await this.#deps.io.create(planLocation, Buffer.from(planToText(plan)));

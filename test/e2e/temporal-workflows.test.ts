@@ -111,12 +111,11 @@ describe('materializeRun', () => {
       },
       discardReduced: async (reduced) => void calls.push(reduced),
     });
-    const extract = scripted.extractShard;
     await testWorker(settings, {
       ...scripted,
       extractShard: async (input) => {
         calls.push(input.reduced ?? 'source');
-        return extract(input);
+        return scripted.extractShard(input);
       },
     });
     const temporal = await testClient(settings);
