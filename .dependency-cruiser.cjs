@@ -23,6 +23,7 @@ const LIBRARY = [
   'backfill',
   'deletes',
   'sink',
+  'estimates',
 ];
 const MAY_IMPORT = {
   errors: [],
@@ -130,6 +131,7 @@ const MAY_IMPORT = {
     'locations',
     'errors',
   ],
+  estimates: ['materialization', 'training', 'features', 'online', 'scans', 'tables', 'iceberg', 'errors'],
   maintenance: [
     'deletes',
     'materialization',

@@ -8,6 +8,9 @@ import { promisify } from 'node:util';
 import type { BenchContext, BenchJob, BenchSize, Figure, Measurement } from './job.js';
 
 const run = promisify(execFile);
+/** File of a job's data folder: what its last run has measured. */
+export const MEDIANS = 'medians.json';
+
 const CHILD = fileURLToPath(new URL('./child.js', import.meta.url));
 
 async function inFreshProcess(job: BenchJob, variant: string, context: BenchContext): Promise<string> {
@@ -77,5 +80,6 @@ export async function runJob(
     }
   }
   const medians = Object.fromEntries([...measured].map(([variant, runs]) => [variant, medianOf(runs)]));
+  writeFileSync(join(context.dataFolder, MEDIANS), JSON.stringify(medians));
   return job.figures(medians, size);
 }

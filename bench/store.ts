@@ -94,13 +94,24 @@ async function startDistance(to: number, latencyMs: number): Promise<{ readonly 
 /**
  * Opens a project whose tables are in the store, with a SQLite catalog.
  * @param cacheFolder where fetched files are kept
+ * @param online buckets of online tables
  */
-export async function openStoreProject(folder: string, store: BenchStore, cacheFolder: string): Promise<Project> {
-  return openProject({ cwd: folder, config: storeConfig(folder, store, cacheFolder) });
+export async function openStoreProject(
+  folder: string,
+  store: BenchStore,
+  cacheFolder: string,
+  online: { readonly buckets?: number } = {},
+): Promise<Project> {
+  return openProject({ cwd: folder, config: storeConfig(folder, store, cacheFolder, online) });
 }
 
 /** The same as what `moraine.yaml` has, for processes of their own. */
-export function storeConfig(folder: string, store: BenchStore, cacheFolder: string) {
+export function storeConfig(
+  folder: string,
+  store: BenchStore,
+  cacheFolder: string,
+  online: { readonly buckets?: number } = {},
+) {
   return {
     catalog: 'store',
     catalogs: {
@@ -108,6 +119,6 @@ export function storeConfig(folder: string, store: BenchStore, cacheFolder: stri
     },
     storage: { options: store.options, cache: { directory: cacheFolder } },
     engine: { memoryLimit: '4GB', threads: 2 },
-    online: { buckets: BUCKETS },
+    online: { buckets: BUCKETS, ...online },
   };
 }

@@ -122,6 +122,7 @@ export { validateSources } from './registry/validate-sources.js';
 export { type EntityRelation, EVENT_TIMESTAMP, entityTimestamp } from './retrieval/entity-frame.js';
 export type { EntityRow, EntityValue } from './retrieval/entity-rows.js';
 export { type EntitySource, type KeyTypes, openEntitySource, openTableRows } from './retrieval/entity-source.js';
+export { type ExpectedFrame, type ExpectedJoin, expectJoins, timeRange } from './retrieval/expected-join.js';
 export {
   type ColumnBound,
   type Explanation,
@@ -148,6 +149,7 @@ export type { JoinMethod } from './retrieval/point-in-time-sql.js';
 export { ROW_TIMES } from './retrieval/retrieval-plan.js';
 export type { JoinedView } from './retrieval/view-join.js';
 export type { SqlSession } from './sql-session.js';
+export { entitiesAtMost } from './views/entities-at-most.js';
 export { newestFirst, type OrderColumns } from './views/feature-order.js';
 export {
   chooseLatestMethod,

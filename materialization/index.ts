@@ -20,7 +20,9 @@ export { filesAt } from './files-at.js';
 export type { Interval } from './interval.js';
 export { type MaterializationResult, materializeDirect } from './materialize-direct.js';
 export {
+  type MaterializationOutline,
   type MaterializationRequest,
+  outlineMaterialization,
   type PlanReference,
   planMaterialization,
   resolveSource,

@@ -10,6 +10,7 @@ import {
   hasColumnsSince,
   ONLINE_COLUMNS,
   type OnlineTable,
+  outlineOnlineTable,
   partitioningText,
   withSharedSpec,
 } from '../online/index.js';
@@ -107,7 +108,49 @@ export async function planMaterialization(
   return new Planner(deps, request, { view, source, online, interval }, options.signal).plan();
 }
 
-function requestedInterval({ startUs, endUs }: MaterializationRequest): Interval | null {
+/** A run that is planned from metadata alone, and not stored. */
+export interface MaterializationOutline {
+  readonly kind: RunKind;
+  readonly reason: string;
+  readonly view: ResolvedView;
+  readonly source: Table;
+  readonly reads: readonly SourceRead[];
+  /** Whether files of the online table are replaced. */
+  readonly isRebuilt: boolean;
+  /** The online table as the run would find or make it. */
+  readonly online: OnlineTable;
+  readonly shards: number;
+  /** Parts that read the files once before the shards; 0: every shard reads all of them. */
+  readonly parts: number;
+}
+
+/**
+ * What a run would read, without making its online table, its plan, or reading rows.
+ * @throws as {@link planMaterialization}
+ */
+export async function outlineMaterialization(
+  deps: MaterializationDeps,
+  request: Omit<MaterializationRequest, 'attemptId'>,
+): Promise<MaterializationOutline> {
+  const interval = requestedInterval(request);
+  const { view, source } = await resolveSource(deps, request.view);
+  const online = await outlineOnlineTable(deps.catalog, view, source, deps.settings);
+  const context = { view, source, online };
+  if (interval === null) {
+    return { ...context, kind: 'nothing', reason: 'the window is empty', reads: [], isRebuilt: false, shards: 0, parts: 0 };
+  }
+  const planner = new Planner(deps, { ...request, attemptId: '' }, { ...context, interval }, undefined);
+  const outline = await planner.outline();
+  const { shards, spread } = request;
+  const { buckets } = online.layout;
+  const { memoryLimitBytes } = deps.engine;
+  const kind = outline.reads.length === 0 ? 'nothing' : outline.kind;
+  const sizing = { shards, spread, buckets, memoryLimitBytes, isForTrino: false };
+  const pieces = planPieces(kind, { appendReads: outline.reads, rebuild: null }, sizing);
+  return { ...context, ...outline, shards: pieces.shards.length, parts: pieces.reduction?.parts ?? 0 };
+}
+
+function requestedInterval({ startUs, endUs }: Pick<MaterializationRequest, 'startUs' | 'endUs'>): Interval | null {
   if (startUs !== undefined && endUs !== undefined && startUs > endUs) {
     throw new MoraineError(
       'INVALID_ARGUMENT',
@@ -167,6 +210,20 @@ interface PlanContext {
 }
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** A run before it is stored; or why there is none. */
+type Draft =
+  | { readonly idleReason: string }
+  | {
+      readonly input: DecisionInput;
+      readonly effective: EffectiveProgress;
+      readonly decision: Decision;
+      readonly outcome: Decision;
+      readonly appendReads: readonly SourceRead[];
+      readonly rebuild: BucketRebuild | null;
+      readonly keptSinceSnapshotId: bigint | null;
+    };
+
 /** The first format version whose rows keep their sequence numbers when they are rewritten. */
 const ROW_LINEAGE_VERSION = 3;
 
@@ -197,10 +254,30 @@ class Planner {
   }
 
   async plan(): Promise<PlanReference> {
+    const { view, source } = this.#context;
+    const drafted = await this.#draft((changes) => this.#touched(changes));
+    if ('idleReason' in drafted) return nothing(view, source, drafted.idleReason);
+    const { input, effective, decision, outcome, appendReads, rebuild, keptSinceSnapshotId } = drafted;
+    const progressAfter = await this.#progressAfter(input, decision);
+    const basis = { progress: effective.progress, keptSinceSnapshotId };
+    return this.#store(outcome, effective, { appendReads, rebuild, progressAfter, basis });
+  }
+
+  /** The run as far as metadata tells it: where rows say which buckets are rebuilt, all of them count. */
+  async outline(): Promise<Pick<MaterializationOutline, 'kind' | 'reason' | 'reads' | 'isRebuilt'>> {
+    const drafted = await this.#draft(() => Promise.resolve(null));
+    if ('idleReason' in drafted) return { kind: 'nothing', reason: drafted.idleReason, reads: [], isRebuilt: false };
+    const { outcome, appendReads, rebuild } = drafted;
+    const reads = [...appendReads, ...(rebuild?.reads ?? [])];
+    return { ...outcome, reads, isRebuilt: rebuild !== null };
+  }
+
+  /** @param touched the buckets that changes of the source touch; null: all */
+  async #draft(touched: (changes: SourceFileChanges) => Promise<readonly number[] | null>): Promise<Draft> {
     const { view, source, online, interval } = this.#context;
     const effective = effectiveProgress(online.metadata);
     if (effective.progress === null && source.metadata.currentSnapshotId === null) {
-      return nothing(view, source, 'the source table is empty');
+      return { idleReason: 'the source table is empty' };
     }
     const input: DecisionInput = {
       progress: effective.progress,
@@ -212,15 +289,13 @@ class Planner {
     };
     const { decision, changes, keptSinceSnapshotId } = await this.#decide(input);
     const appendReads = await this.#appendReads(decision, changes);
-    const rebuild = await this.#rebuild(decision, changes);
+    const rebuild = await this.#rebuild(decision, changes, touched);
     const isIdle = rebuild === null && appendReads.length === 0;
     const outcome = { ...decision, ...(isIdle ? idle(decision) : rebuild === null ? appending(decision, input) : {}) };
     if (isIdle && !advancesProgress(input) && !this.#recordsEmpty(effective.progress)) {
-      return nothing(view, source, outcome.reason);
+      return { idleReason: outcome.reason };
     }
-    const progressAfter = await this.#progressAfter(input, decision);
-    const basis = { progress: effective.progress, keptSinceSnapshotId };
-    return this.#store(outcome, effective, { appendReads, rebuild, progressAfter, basis });
+    return { input, effective, decision, outcome, appendReads, rebuild, keptSinceSnapshotId };
   }
 
   /** Whether a run without rows is recorded: what is recorded of no run counts as never read. */
@@ -270,9 +345,13 @@ class Planner {
     return [...deltaReads, ...this.#reads(others, whole, { snapshotId: current })];
   }
 
-  async #rebuild(decision: Decision, changes: SourceFileChanges | null): Promise<BucketRebuild | null> {
+  async #rebuild(
+    decision: Decision,
+    changes: SourceFileChanges | null,
+    touched: (changes: SourceFileChanges) => Promise<readonly number[] | null>,
+  ): Promise<BucketRebuild | null> {
     if (decision.kind !== 'full' && decision.kind !== 'rebuild-buckets') return null;
-    const buckets = decision.kind === 'full' || changes === null ? null : await this.#touched(changes);
+    const buckets = decision.kind === 'full' || changes === null ? null : await touched(changes);
     if (buckets !== null && buckets.length === 0) return null;
     const reads = await Promise.all(
       decision.rebuildFrom.map(async (piece) => {

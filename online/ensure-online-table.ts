@@ -1,7 +1,13 @@
 /** Makes sure that a view's online table exists and has the columns that the view now needs. */
 import { type Catalog, ensureNamespace, formatTableName, withTableDefaults } from '../catalogs/index.js';
 import type { PartitionStrategy, ResolvedView } from '../features/index.js';
-import { LAST_ADDED, type TableMetadata, type TableRequirement, type TableUpdate } from '../iceberg/index.js';
+import {
+  LAST_ADDED,
+  newTableMetadata,
+  type TableMetadata,
+  type TableRequirement,
+  type TableUpdate,
+} from '../iceberg/index.js';
 import { ROW_GROUP_LIMIT } from '../staging/index.js';
 import { commitUnmoved, hasCode, requireUnmoved, retryConflicts, type Table } from '../tables/index.js';
 import { bucketsForEntities } from './buckets-for-entities.js';
@@ -54,6 +60,34 @@ export async function ensureOnlineTable(
     () => ensureOnce(catalog, layout, joinKeys, partitioning),
     hasCode('COMMIT_CONFLICT', 'TABLE_ALREADY_EXISTS', 'TABLE_NOT_FOUND'),
   );
+}
+
+/**
+ * The online table as {@link ensureOnlineTable} would find or make it, and nothing is made: a new one has no location, and columns that
+ * would be added are missing.
+ * @throws as {@link ensureOnlineTable}
+ */
+export async function outlineOnlineTable(
+  catalog: Catalog,
+  view: ResolvedView,
+  source: Table,
+  settings: OnlineSettings = DEFAULT_ONLINE_SETTINGS,
+): Promise<OnlineTable> {
+  const layout = onlineLayout(view, settings);
+  const { identifier } = layout;
+  const found = (await catalog.tableExists(identifier)) ? await catalog.loadTable(identifier) : undefined;
+  const made = found === undefined ? undefined : partitioningOf(found.metadata);
+  const kept: PartitionedLayout = { ...layout, ...(await choosePartitioning(view, source, settings, made)) };
+  if (found !== undefined) {
+    const { metadata, metadataLocation } = found;
+    const joinKeys = view.joinKeys.map((key) => key.name);
+    const change = compareOnlineTable(metadata, kept, joinKeys);
+    if (change.kind === 'incompatible')
+      throw incompatibleOnlineTable(formatTableName(identifier), identifier.name, change.reason);
+    return { layout: kept, metadata, metadataLocation, change: change.kind === 'none' ? 'none' : 'evolved' };
+  }
+  const metadata = newTableMetadata({ schema: layout.schema, location: '', tableUuid: '', nowMs: 0n });
+  return { layout: kept, metadata, metadataLocation: '', change: 'created' };
 }
 
 /** Hours split the files of each bucket: a table of both has a part of the buckets. */

@@ -4,7 +4,7 @@ export { idempotencyKey } from '../tables/index.js';
 export { type BatchRequest, readBatch } from './batch-read.js';
 export { type BatchColumns, type BatchRows, type OpenedBatches, openBatches } from './batch-rows.js';
 export { changedParts, type DefinitionFingerprint, fingerprintDefinition } from './definition-fingerprint.js';
-export { ensureOnlineTable, type OnlineTable } from './ensure-online-table.js';
+export { ensureOnlineTable, type OnlineTable, outlineOnlineTable } from './ensure-online-table.js';
 export {
   type EntityKeyPart,
   type EntityRow,

@@ -1,6 +1,6 @@
 /** Scans: from a table's planned files to what the engine reads. */
 
-export { localPathsOf, openablePath } from './local-copies.js';
+export { FETCHED_END_BYTES, localPathsOf, openablePath, requestsFor } from './local-copies.js';
 export {
   deletesAt,
   type FilesOwner,

@@ -22,7 +22,7 @@ const RANGES_AT_ONCE = 4;
 const GAP_BYTES = 8 * 1024;
 
 /** Bytes of a file's end that are fetched first where nothing is kept. */
-const END_BYTES = 64 * 1024;
+export const FETCHED_END_BYTES = 64 * 1024;
 
 /** Length of the footer, and the magic. */
 const TRAILER_BYTES = 8;
@@ -123,7 +123,7 @@ async function fetchEnd(io: FileIO, location: Location): Promise<FileEnd> {
     sizeBytes,
     identity,
     bytes: tail,
-  } = await io.readTail(location, io.diskCache(location)?.endBytes ?? END_BYTES);
+  } = await io.readTail(location, io.diskCache(location)?.endBytes ?? FETCHED_END_BYTES);
   if (tail.length === sizeBytes) return { sizeBytes, identity, bytes: tail };
   const length = Buffer.from(tail.buffer, tail.byteOffset, tail.length).readUInt32LE(tail.length - TRAILER_BYTES);
   const wanted = Math.min(length + TRAILER_BYTES, sizeBytes);

@@ -3,6 +3,7 @@ import { sqlLiteral } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import type { DatasetRecord, EntityRelation } from '../features/index.js';
 import type { Schema } from '../iceberg/index.js';
+import { MAX_SHARDS } from './training-set-request.js';
 
 /** One shard of several. */
 export interface EntityShard {
@@ -18,6 +19,11 @@ const ROWS_PER_SHARD = 10_000_000n;
 export function defaultShards(entityRows: bigint, max: number): number {
   const bySize = Number((entityRows + ROWS_PER_SHARD - 1n) / ROWS_PER_SHARD);
   return Math.min(max, Math.max(1, bySize));
+}
+
+/** Shards of a training set of so many entity rows that asks for no number. */
+export function shardsOfEntityRows(entityRows: bigint): number {
+  return defaultShards(entityRows, MAX_SHARDS);
 }
 
 /** Columns of the entity rows that any view of a retrieval is joined on, each once; the views without entities add none. */

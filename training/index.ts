@@ -4,7 +4,7 @@ export { commitTrainingSet } from './commit-training-set.js';
 export type { TrainingDeps } from './deps.js';
 export { discardTrainingSet } from './discard-training-set.js';
 export { pinEntities } from './entity-reference.js';
-export { rowsOfShard } from './entity-shards.js';
+export { rowsOfShard, shardsOfEntityRows } from './entity-shards.js';
 export { TRAINING_FAULT_POINTS, type TrainingFaultPoint } from './fault-points.js';
 export { type DraftRecord, draftFromJson, stagedTable } from './plan.js';
 export { checkTrainingSet, draftTrainingSet, pinTrainingSet, planTrainingSet } from './plan-training-set.js';

@@ -59,7 +59,8 @@ function reference(column: ResolvedColumn): BoundReference {
   };
 }
 
-function timeConditions(
+/** Conditions that rows in reach of the bounds meet. */
+export function timeConditions(
   column: ResolvedColumn,
   bounds: Pick<ProbeBounds, 'lowest' | 'highest'>,
 ): readonly BoundExpression[] {

@@ -194,7 +194,7 @@ export const unitOf = (type: IcebergType): TimeUnit => timeSql('', type).timeUni
 const MIN_UNREAD_SHARE = 2;
 
 /** Indexes of the features that a join reads: all of the view, since they may decide ties, or those asked for. */
-function featuresToRead({ view, selected }: ViewJoin): readonly number[] {
+export function featuresToRead({ view, selected }: ViewJoin): readonly number[] {
   const all = view.features.map((_, index) => index);
   if (view.features.length - selected.length < selected.length * MIN_UNREAD_SHARE) return all;
   const wanted = new Set(selected);
@@ -311,7 +311,8 @@ async function estimateEntities(session: Connection, { view, source }: ViewJoin,
   return distinctOfAll(Number(distinct), rows, opened.rows);
 }
 
-function estimatedBytes(type: IcebergType): number {
+/** Bytes of a value in memory, guessed from its type. */
+export function estimatedBytes(type: IcebergType): number {
   if (!survivesPacking(type)) return 256;
   return type.kind === 'string' || type.kind === 'binary' || type.kind === 'fixed' ? 40 : 16;
 }

@@ -1,0 +1,52 @@
+/** What runs cost by rows, entities, files and buckets, and how well `moraine estimate` knows it. The rest is in `docs/scale.md`. */
+import { type BenchJob, type BenchSize, figure } from '../job.js';
+import { atSize, BEYOND, caseName, FIT, type ScaleGrid } from '../scale/cases.js';
+import { compared, WITHIN, within } from '../scale/compare.js';
+import { measureCase, prepareTables } from '../scale/measure.js';
+
+/** Of twenty runs, those that must be within {@link WITHIN} of what was predicted. */
+const ENOUGH = 18;
+
+function job(name: string, title: string, grid: ScaleGrid, atLeast?: number): BenchJob {
+  const variants = grid.cases.map((one, index) => {
+    const run: BenchJob['variants'][string] = (context, measure) => {
+      const sized = atSize(grid, context.size).cases[index];
+      if (sized === undefined) throw new Error(`no run ${index}`);
+      return measureCase(context, sized, measure);
+    };
+    return [caseName(one), run] as const;
+  });
+  return {
+    name,
+    title,
+    runs: 1,
+    prepare: (context) => prepareTables(context, atSize(grid, context.size)),
+    variants: Object.fromEntries(variants),
+    figures(medians, size: BenchSize) {
+      const runs = compared(medians);
+      return (['CPU', 'bytes', 'requests'] as const).map((what) =>
+        figure(
+          name,
+          size,
+          `runs of ${runs.length} within ${WITHIN}x of the estimate, ${what}`,
+          runs.filter((one) => within(one, what)).length,
+          'runs',
+          atLeast === undefined || size === 'S' ? {} : { atLeast },
+        ),
+      );
+    },
+  };
+}
+
+export const scale = job(
+  'scale',
+  'Materializations and saved retrievals in shards over rows, entities, files and buckets: the runs that `moraine estimate` is fitted on.',
+  FIT,
+);
+
+export const scaleBeyond = job(
+  'scale-beyond',
+  'The same on other tables, some with three times the rows: the runs that the fit is tried on.',
+  BEYOND,
+  ENOUGH,
+);

@@ -1,0 +1,46 @@
+/** What is known of a run before it reads a row. */
+import type { FileReads } from './file-reads.js';
+
+/** Facts about the materialization of a view. */
+export interface MaterializationFacts extends FileReads {
+  /** Whether the tables lie in an object store. */
+  readonly isRemote: boolean;
+  /** Features of the view. */
+  readonly features: number;
+  /** Bytes of one row in the columns that are read. */
+  readonly rowBytes: number;
+  /** The most entities that the files can have. */
+  readonly entities: number;
+  /** Buckets of the online table. */
+  readonly buckets: number;
+  /** Whether few rows become one file, whatever their buckets. */
+  readonly mayBeOneFile: boolean;
+  /** Workers that share the run, each of which reads all files. */
+  readonly shards: number;
+  /** Bytes of memory that the engine may take. */
+  readonly memoryLimitBytes: number;
+}
+
+/** One view of a retrieval. */
+export interface JoinedViewFacts extends FileReads {
+  /** Features that the join reads, and those that it returns. */
+  readonly readFeatures: number;
+  readonly features: number;
+  /** Bytes of one row in the features that are returned. */
+  readonly rowBytes: number;
+  readonly entities: number;
+  readonly method: 'arg-max' | 'max-join-back' | 'asof-join-back';
+}
+
+/** Facts about a retrieval that is saved in shards. */
+export interface RetrievalFacts {
+  readonly isRemote: boolean;
+  readonly entityRows: number;
+  /** One pass over the entity rows. */
+  readonly entityReads: FileReads;
+  readonly entityColumns: number;
+  readonly entityRowBytes: number;
+  readonly views: readonly JoinedViewFacts[];
+  readonly shards: number;
+  readonly memoryLimitBytes: number;
+}
