@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { declareBackfillCommands } from './commands/backfill.js';
 import { declareCompactionCommands } from './commands/compaction.js';
 import { declareDefinitionCommands } from './commands/definitions.js';
+import { declareEstimateCommand } from './commands/estimate.js';
 import { declareFeatureCommands } from './commands/features.js';
 import { declareFeastCommands, declareImportCommands } from './commands/import.js';
 import { declareIngestCommands } from './commands/ingest.js';
@@ -37,6 +38,7 @@ Run \`moraine COMMAND --help\` for a command's options and examples.`,
   declareImportCommands(program, runner);
   declareFeastCommands(program, runner);
   declareFeatureCommands(program, runner);
+  declareEstimateCommand(program, runner);
   declareTableCommands(program, runner);
   declareSinkCommands(program, runner);
   declareIngestCommands(program, runner);

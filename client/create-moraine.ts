@@ -12,6 +12,7 @@ import { createTable } from './create-table.js';
 import { listDatasets, replay, saveFeatures } from './datasets.js';
 import { deleteTableRows } from './delete-table-rows.js';
 import { describeView } from './describe-view.js';
+import { estimate } from './estimate.js';
 import { openReader } from './feature-reader.js';
 import { guardCalls } from './guarded-calls.js';
 import { explainFeatures, openHistoricalFeatures, withHistoricalFeatures } from './historical-features.js';
@@ -137,6 +138,7 @@ function operations(project: Project) {
     backfill: (request, options) => backfill(project, request, options),
     startBackfill: (request) => startBackfill(project, request),
     planBackfill: (request) => planBackfillOf(project, request),
+    estimate: (request) => estimate(project, request),
     pauseBackfill: (id, options) => controlProjectBackfill(project, id, 'pause', options),
     resumeBackfill: (id, options) => controlProjectBackfill(project, id, 'resume', options),
     cancelBackfill: (id, options) => controlProjectBackfill(project, id, 'cancel', options),

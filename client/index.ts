@@ -57,6 +57,7 @@ export {
 } from './describe-view.js';
 export { type DropTableOptions, dropTable } from './drop-table.js';
 export type { Entities, SqlTables } from './entities.js';
+export { type Estimate, type EstimatedReads, type EstimateRequest, estimate } from './estimate.js';
 export type { FeatureReader, FeatureRow } from './feature-reader.js';
 export {
   explainFeatures,

@@ -44,6 +44,7 @@ import type { NewTable } from './create-table.js';
 import type { SaveDatasetRequest } from './datasets.js';
 import type { DeleteOptions } from './delete-table-rows.js';
 import type { ViewDescription } from './describe-view.js';
+import type { Estimate, EstimateRequest } from './estimate.js';
 import type { FeatureReader } from './feature-reader.js';
 import type { HistoricalAnswer, HistoricalFeaturesRequest } from './historical-features.js';
 import type { ListedTable } from './list-tables.js';
@@ -113,6 +114,8 @@ export interface Moraine {
   startBackfill(request: BackfillRequest): Promise<StartedRun>;
   /** The plan of a backfill. Pass it as `plan` to run exactly that. */
   planBackfill(request: BackfillRequest): Promise<BackfillPlan>;
+  /** The cost of a materialization, a retrieval or a saved dataset before it runs, from metadata alone. Changes nothing. */
+  estimate(request: EstimateRequest): Promise<Estimate>;
   /** Lets a backfill in flight begin no further window. Its id may be given without the project. */
   pauseBackfill(id: string, options?: ServerOptions): Promise<void>;
   /** Goes on with a paused backfill. */

@@ -123,6 +123,10 @@ const backfill = z.strictObject({
   concurrency: count,
   windowsPerCommit: count,
 });
+const estimate = z.strictObject({
+  ...{ view: optionalText, dataset: optionalText, rows: count, start: optionalText, end: optionalText },
+  ...{ entities: count, shards: count },
+});
 const compact = z.strictObject({
   table: text,
   strategy: z.enum(['binpack', 'sort', 'latest']),
@@ -210,6 +214,7 @@ export const METHOD_ARGUMENTS = {
   backfill: [argument('request', backfill), options({ signal, ...waiting })],
   startBackfill: [argument('request', backfill)],
   planBackfill: [argument('request', backfill)],
+  estimate: [argument('request', estimate)],
   pauseBackfill: [id, options(server)],
   resumeBackfill: [id, options(server)],
   cancelBackfill: [id, options(server)],

@@ -16,6 +16,7 @@ const ENTRIES = [
   'demo/main',
   'bench/main',
   'bench/child',
+  'bench/fit-scale',
   'test/support/internals',
   'test/support/process-internals',
   'test/support/example-servers',

@@ -62,6 +62,14 @@ const METHODS: Record<Method, { right: unknown[]; wrong: [field: string, ...give
     ],
   },
   startBackfill: { right: [BACKFILL], wrong: [['request', null]] },
+  estimate: {
+    right: [{ view: 'readings' }],
+    wrong: [
+      ['request'],
+      ['request.rows', { view: 'readings', rows: '5' }],
+      ['"buckets"', { view: 'readings', buckets: 5 }],
+    ],
+  },
   planBackfill: { right: [BACKFILL], wrong: [['"from"', { ...BACKFILL, from: '2026' }]] },
   pauseBackfill: { right: ['backfill/a'], wrong: [['id'], ['options.signal', 'backfill/a', { signal: 1 }]] },
   resumeBackfill: { right: ['backfill/a'], wrong: [['id', {}]] },

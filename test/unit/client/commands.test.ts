@@ -66,6 +66,7 @@ const COUNTERPARTS: Readonly<Record<string, Counterpart>> = {
   'table move': methods('moveTable'),
   'table health': { none: 'counts, for people; planCompact and planMaintain say what would be done' },
   'table register': { none: 'repairs a catalog, by hand' },
+  estimate: methods('estimate'),
   backfill: methods('backfill', 'startBackfill', 'planBackfill'),
   'backfill pause': methods('pauseBackfill'),
   'backfill resume': methods('resumeBackfill'),

@@ -1,5 +1,5 @@
 /**
- * `node dist/bench/scale/fit.js [--write]`: fits the coefficients of `estimates/` on what the job `scale` has measured at size M, prints how
+ * `node dist/bench/fit-scale.js [--write]`: fits the coefficients of `estimates/` on what the job `scale` has measured at size M, prints how
  * far its runs and those of `scale-beyond` are off, and with `--write` writes `estimates/coefficients.ts` and the tables of `docs/scale.md`.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -16,13 +16,14 @@ import {
   type RetrievalFacts,
   retrievalCauses,
   retrievedOutput,
-} from '../../estimates/index.js';
-import { userCacheFolder } from '../../workers/server/user-cache.js';
-import type { Measurement } from '../job.js';
-import { MEDIANS } from '../runner.js';
-import { type ComparedRun, compared, isRetrieval, type Medians, ratiosOf, WITHIN, within } from './compare.js';
-import { unflattened } from './flat.js';
-import { nonNegativeLeastSquares } from './least-squares.js';
+} from '../estimates/index.js';
+import { userCacheFolder } from '../workers/server/user-cache.js';
+import type { Measurement } from './job.js';
+import { MEDIANS } from './runner.js';
+import { FIT } from './scale/cases.js';
+import { type ComparedRun, compared, isRetrieval, type Medians, ratiosOf, WITHIN, within } from './scale/compare.js';
+import { unflattened } from './scale/flat.js';
+import { nonNegativeLeastSquares } from './scale/least-squares.js';
 
 /** A measured run with what the model knows of it. */
 interface FittedRun {
@@ -194,7 +195,7 @@ function summary(runs: readonly ComparedRun[]): string {
 }
 
 function write(name: string, begin: string, end: string, text: string): void {
-  const path = fileURLToPath(new URL(`../../../${name}`, import.meta.url));
+  const path = fileURLToPath(new URL(`../../${name}`, import.meta.url));
   const page = readFileSync(path, 'utf8');
   const [from, to] = [page.indexOf(begin), page.indexOf(end, page.indexOf(begin))];
   if (from < 0 || to < 0) throw new Error(`${name} lacks ${begin}`);
@@ -216,7 +217,9 @@ process.stdout.write(`${JSON.stringify(fitted, null, 2)}\n${text.join('\n\n')}\n
 if (values.write) {
   const literal = (name: string, value: Coefficients): string =>
     `export const ${name}: Coefficients = ${JSON.stringify(value, null, 2)};`;
-  const constants = [literal('MATERIALIZATION', fitted.materialization), literal('RETRIEVAL', fitted.retrieval)];
+  const largest = Math.max(...Object.values(FIT.tables).map(({ rows }) => rows));
+  const rows = `/** Source rows of the largest run that was fitted on. */\nexport const MEASURED_ROWS = ${largest};`;
+  const constants = [rows, literal('MATERIALIZATION', fitted.materialization), literal('RETRIEVAL', fitted.retrieval)];
   write('estimates/coefficients.ts', '// fitted', '// end of fitted', constants.join('\n\n'));
   const on = `Measured on ${new Date().toISOString().slice(0, 10)} on ${cpus().length} cores, Node ${process.versions.node}.`;
   const page = (marker: string, what: string): void =>

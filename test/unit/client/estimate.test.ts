@@ -1,0 +1,107 @@
+/** Estimates of runs: what they know from metadata, beside what the runs then read and write. */
+import { expect, it } from 'vitest';
+import { saveFeatures } from '../../../client/datasets.js';
+import { estimate } from '../../../client/estimate.js';
+import { materializeDirect } from '../../../materialization/index.js';
+import { materializationDeps } from '../../../project/index.js';
+import { failureOf } from '../../support/error-code.js';
+import { SmallProject } from '../../support/small-project.js';
+
+it('a materialization is estimated from the files that it will read, and nothing is made', async () => {
+  const small = await SmallProject.create();
+  const { project, view } = small;
+  const deps = await materializationDeps(project);
+  const catalog = await project.catalog();
+  expect(await estimate(project, { view })).toMatchObject({
+    run: { kind: 'nothing', reason: 'the source table is empty' },
+    reads: { files: 0, rows: 0 },
+    cost: { cpuSeconds: 0, requests: 0, shards: 0, rows: 0 },
+  });
+  await small.append(1000);
+  await small.append(500, 1000);
+
+  const first = await estimate(project, { view });
+  expect(await catalog.tableExists({ namespace: ['moraine_online'], name: view })).toBe(false);
+  const { plan, commit } = await materializeDirect(deps, { view });
+  expect(first).toMatchObject({
+    kind: 'materialization',
+    name: view,
+    run: { kind: plan.kind, reason: plan.reason },
+    reads: { files: plan.files, rows: Number(plan.rows), fileBytes: Number(plan.bytes), deleteFiles: 0 },
+    // 100 sensors in the 4 buckets of the view.
+    cost: { rows: Number(commit?.rows), dataFiles: 4, shards: 1, requests: 0 },
+    engine: { choice: 'duckdb', trinoAboveBytes: 2 ** 40 },
+  });
+
+  expect(await estimate(project, { view })).toMatchObject({ run: { kind: 'nothing' }, cost: { cpuSeconds: 0 } });
+  await small.append(70, 2000);
+  const next = await estimate(project, { view });
+  const { plan: delta } = await materializeDirect(deps, { view });
+  expect(next.reads).toMatchObject({ files: 1, rows: 70, fileBytes: Number(delta.bytes) });
+  // Few rows become one file of all buckets.
+  expect(next.cost.dataFiles).toBe(1);
+});
+
+it('a window is estimated by the files in it, and Trino is the choice above the limit', async () => {
+  const small = await SmallProject.create();
+  const { project, view } = small;
+  await small.append(100);
+  await small.append(100, 10_000);
+  const window = { view, start: '1970-01-01T02:00:00Z', end: '1970-01-02T00:00:00Z' };
+  const within = await estimate(project, window);
+  expect([within.reads.files, within.reads.rows]).toEqual([1, 100]);
+  const { fileBytes } = within.reads;
+  expect((await estimate(project, window, fileBytes)).engine.choice).toBe('duckdb');
+  expect((await estimate(project, window, fileBytes - 1)).engine.choice).toBe('trino');
+});
+
+it('a retrieval reads the files once for each shard', async () => {
+  const small = await SmallProject.create();
+  const { project, view } = small;
+  await small.append(5000);
+  const [one, four] = await Promise.all([1, 4].map((shards) => estimate(project, { view, rows: 1000, shards })));
+  expect(one).toMatchObject({ kind: 'retrieval', run: null, cost: { rows: 1000, dataFiles: 1, shards: 1 } });
+  expect(four?.cost.dataFiles).toBe(4);
+  expect(four?.reads).toEqual(one?.reads);
+  expect((four?.cost.readBytes ?? 0) / (one?.cost.readBytes ?? 1)).toBeGreaterThan(3);
+});
+
+it('a saved dataset is estimated from its own entity rows and the snapshots that it was made from', async () => {
+  const small = await SmallProject.create();
+  const { project, view } = small;
+  await small.append(200);
+  await saveFeatures(project, {
+    features: [view],
+    entities: [
+      { sensor: 1, event_timestamp: '1970-01-01T00:01:00Z' },
+      { sensor: 2, event_timestamp: '1970-01-01T00:03:00Z' },
+    ],
+    saveAs: { name: 'march', to: { table: 'demo.march' } },
+  });
+  // Later rows are not in the snapshot of the dataset.
+  await small.append(300, 1000);
+  const found = await estimate(project, { dataset: 'march' });
+  expect(found).toMatchObject({
+    kind: 'retrieval',
+    name: 'march',
+    // The file of the dataset with its two entity rows, and the one of the source.
+    reads: { files: 2, rows: 202 },
+    cost: { rows: 2, shards: 1 },
+  });
+});
+
+it('requests that make no sense are refused with what is wrong', async () => {
+  const { project, view } = await SmallProject.create();
+  const refused = async (request: Parameters<typeof estimate>[1], code: string, problem: string) => {
+    expect(await failureOf(estimate(project, request))).toMatchObject({
+      code,
+      message: expect.stringContaining(problem) as string,
+    });
+  };
+  await refused({}, 'INVALID_ARGUMENT', 'either a view or a dataset');
+  await refused({ view, dataset: 'march' }, 'INVALID_ARGUMENT', 'either a view or a dataset');
+  await refused({ view, rows: 0 }, 'INVALID_ARGUMENT', 'The number of rows must be a whole number from 1 on, not 0.');
+  await refused({ view, rows: 5, start: '2026-01-01' }, 'INVALID_ARGUMENT', 'for the materialization of a view');
+  await refused({ dataset: 'march' }, 'DATASET_NOT_FOUND', "no dataset 'march'");
+  await refused({ view: 'nothing' }, 'FEATURE_VIEW_NOT_FOUND', 'nothing');
+});
