@@ -23,7 +23,11 @@ import { MEDIANS } from './runner.js';
 import { FIT } from './scale/cases.js';
 import { type ComparedRun, compared, isRetrieval, type Medians, ratiosOf, WITHIN, within } from './scale/compare.js';
 import { unflattened } from './scale/flat.js';
-import { nonNegativeLeastSquares } from './scale/least-squares.js';
+import { nonNegativeLeastRatios, nonNegativeLeastSquares } from './scale/least-squares.js';
+
+const { values } = parseArgs({
+  options: { write: { type: 'boolean', default: false }, size: { type: 'string', default: 'M' } },
+});
 
 /** A measured run with what the model knows of it. */
 interface FittedRun {
@@ -86,10 +90,11 @@ function fit(runs: readonly FittedRun[]): Coefficients {
     (run) => traffic(run, 'readBytes'),
     ({ output }) => ({ files: output.dataFiles }),
   );
-  const writtenBytes = fixed(
-    (run) => traffic(run, 'writtenBytes'),
-    (run) => traffic(run, 'writtenBytes'),
-    ({ output }) => ({ files: output.dataFiles, source: output.sourceBytes, fileColumns: output.fileColumns }),
+  const writtenBytes = nonNegativeLeastRatios(
+    stored.map((run) => {
+      const { dataFiles: files, sourceBytes: source, fileColumns } = run.output;
+      return { causes: { run: 1, shards: run.shards, files, source, fileColumns }, cost: traffic(run, 'writtenBytes') };
+    }),
   );
   const part = (cause: 'run' | 'shards') => ({
     readRequests: readRequests[cause] ?? 0,
@@ -100,7 +105,7 @@ function fit(runs: readonly FittedRun[]): Coefficients {
   const calls = runs.map(({ measured }) => measured.extra['catalogCalls'] ?? 0).sort((a, b) => a - b);
   const alone = runs.filter(({ shards }) => shards === 1);
   return {
-    cpuSeconds: nonNegativeLeastSquares(runs.map(({ measured, causes }) => ({ causes, cost: measured.cpuSeconds }))),
+    cpuSeconds: nonNegativeLeastRatios(runs.map(({ measured, causes }) => ({ causes, cost: measured.cpuSeconds }))),
     memoryMib: nonNegativeLeastSquares(
       alone.map(({ measured, causes }) => ({ causes: stateOf(causes), cost: measured.peakMb })),
     ),
@@ -139,9 +144,9 @@ function rounded<T>(value: T): T {
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, rounded(member as unknown)])) as T;
 }
 
-/** The medians of a job, or undefined if it was not run at size M. */
+/** The medians of a job, or undefined if it was not run at the size. */
 function mediansOf(job: string): Medians | undefined {
-  const path = join(userCacheFolder(), 'bench', `${job}-M`, MEDIANS);
+  const path = join(userCacheFolder(), 'bench', `${job}-${values.size}`, MEDIANS);
   return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Medians) : undefined;
 }
 
@@ -202,7 +207,6 @@ function write(name: string, begin: string, end: string, text: string): void {
   writeFileSync(path, `${page.slice(0, from + begin.length)}\n${text}\n${page.slice(to)}`);
 }
 
-const { values } = parseArgs({ options: { write: { type: 'boolean', default: false } } });
 const measured = mediansOf('scale');
 if (measured === undefined) throw new Error('run `npm run bench -- --job scale --size M --runs 1` first');
 const fitted = rounded({

@@ -82,10 +82,12 @@ function checkRequest({ view, dataset, rows, start, end, entities, shards }: Est
   const invalid = (problem: string): MoraineError => new MoraineError('INVALID_ARGUMENT', problem);
   if ((view === undefined) === (dataset === undefined)) throw invalid('Give either a view or a dataset to estimate.');
   const isMaterialization = view !== undefined && rows === undefined;
-  if (!isMaterialization && (start !== undefined || end !== undefined || entities !== undefined)) {
-    throw invalid('A window and a number of entities are for the materialization of a view.');
+  if (!isMaterialization && (start !== undefined || end !== undefined)) {
+    throw invalid('A window is for the materialization of a view.');
   }
-  if (dataset !== undefined && rows !== undefined) throw invalid('A saved dataset has its own number of entity rows.');
+  if (dataset !== undefined && (rows !== undefined || entities !== undefined)) {
+    throw invalid('A saved dataset has its own entity rows: give no rows and no entities.');
+  }
   for (const [name, value] of Object.entries({ rows, entities, shards })) {
     if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1)) {
       throw invalid(`The number of ${name} must be a whole number from 1 on, not ${value}.`);
@@ -119,14 +121,15 @@ async function estimateRetrieval(
   project: Project,
   view: string,
   rows: number,
-  { shards }: EstimateRequest,
+  { shards, entities: known }: EstimateRequest,
   trinoAboveBytes: number,
 ): Promise<Estimate> {
   const deps = await datasetDeps(project);
   const definitions = await deps.definitions();
   const { entities } = findFeatureView(definitions, view);
   const keys = entities.flatMap((entity) => definitions.entities.get(entity)?.joinKeys ?? []);
-  const { facts } = await retrievalFacts(deps, { features: [view] }, entitiesOfCount(rows, keys.length), shards);
+  const expected = { ...entitiesOfCount(rows, keys.length), entities: known };
+  const { facts } = await retrievalFacts(deps, { features: [view] }, expected, shards);
   return retrievalEstimate(view, facts, trinoAboveBytes);
 }
 

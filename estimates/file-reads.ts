@@ -1,6 +1,6 @@
 /** What reading columns of data files takes, from what manifests say of the files: bytes and requests as a scan of a store makes them. */
 import { childFields, type DataFile, type NestedField, type Schema } from '../iceberg/index.js';
-import { FETCHED_END_BYTES, requestsFor } from '../scans/index.js';
+import { requestsFor } from '../scans/index.js';
 
 /** What one pass over data files takes of a store. */
 export interface FileReads {
@@ -28,6 +28,15 @@ export const NO_READS: FileReads = {
 /** Rows of a row group where the file does not say how many it has: what DuckDB writes. */
 const ROW_GROUP_ROWS = 122_880;
 
+/** What is read of files. */
+export interface ColumnRead {
+  readonly schema: Schema;
+  /** Field ids of the top-level columns that are read. */
+  readonly columns: ReadonlySet<number>;
+  /** Bytes of a file's end that are fetched first. */
+  readonly endBytes: number;
+}
+
 /** The sums of two passes. */
 export function addReads(a: FileReads, b: FileReads): FileReads {
   const sum = (key: keyof FileReads): number => a[key] + b[key];
@@ -44,17 +53,16 @@ export function addReads(a: FileReads, b: FileReads): FileReads {
 
 /**
  * One pass over files. A file whose manifest has no sizes of columns counts whole.
- * @param columns field ids of the top-level columns that are read
  */
-export function readsOfFiles(files: readonly DataFile[], schema: Schema, columns: ReadonlySet<number>): FileReads {
-  return files.reduce((sum, file) => addReads(sum, readsOfFile(file, schema, columns)), NO_READS);
+export function readsOfFiles(files: readonly DataFile[], read: ColumnRead): FileReads {
+  return files.reduce((sum, file) => addReads(sum, readsOfFile(file, read)), NO_READS);
 }
 
-function readsOfFile(file: DataFile, schema: Schema, columns: ReadonlySet<number>): FileReads {
+function readsOfFile(file: DataFile, { schema, columns, endBytes }: ColumnRead): FileReads {
   const sizeBytes = Number(file.fileSizeInBytes);
   const rows = Number(file.recordCount);
   const counted = { ...NO_READS, files: 1, rows, fileBytes: sizeBytes };
-  if (file.fileFormat === 'PARQUET' && sizeBytes <= FETCHED_END_BYTES) {
+  if (file.fileFormat === 'PARQUET' && sizeBytes <= endBytes) {
     return { ...counted, readBytes: sizeBytes, requests: 1 };
   }
   const { columnSizes } = file;
@@ -73,7 +81,7 @@ function readsOfFile(file: DataFile, schema: Schema, columns: ReadonlySet<number
   }
   const requests = requestsFor(ranges);
   const chunks = requests.reduce((sum, { length }) => sum + length, 0);
-  return { ...counted, readBytes: chunks + FETCHED_END_BYTES, requests: 1 + requests.length };
+  return { ...counted, readBytes: chunks + endBytes, requests: 1 + requests.length };
 }
 
 /** Bytes of a column with all that is nested in it. */

@@ -7,6 +7,7 @@ import {
   type MaterializationRequest,
   outlineMaterialization,
 } from '../materialization/index.js';
+import { fetchedEndBytes } from '../scans/index.js';
 import { planFiles, type ScanPlan, type Table } from '../tables/index.js';
 import type { MaterializationFacts } from './facts.js';
 import { addReads, bytesPerRow, NO_READS, readsOfFiles } from './file-reads.js';
@@ -41,10 +42,12 @@ export async function materializationFacts(
     ...view.features,
   ];
   const ids = new Set(columns.map(({ sourceFieldId }) => sourceFieldId));
+  const endBytes = fetchedEndBytes(source.io, source.metadata.location);
+  const read = { schema, columns: ids, endBytes };
   const passes = await Promise.all(reads.map(({ snapshotId, files }) => filesOf(source, snapshotId, files)));
   const files = passes.flatMap((pass) => pass.files);
   const counted = passes.map((pass) => ({
-    ...readsOfFiles(pass.files, schema, ids),
+    ...readsOfFiles(pass.files, read),
     deleteFiles: pass.deleteFiles,
     deleteBytes: pass.deleteBytes,
   }));

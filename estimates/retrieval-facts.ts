@@ -11,10 +11,10 @@ import {
   timeRange,
 } from '../features/index.js';
 import { findSnapshot, type NestedField } from '../iceberg/index.js';
-import { type PinnedSource, planSource } from '../scans/index.js';
+import { fetchedEndBytes, type PinnedSource, planSource } from '../scans/index.js';
 import { shardsOfEntityRows } from '../training/index.js';
 import type { JoinedViewFacts, RetrievalFacts } from './facts.js';
-import { bytesPerRow, type FileReads, NO_READS, readsOfFiles } from './file-reads.js';
+import { bytesPerRow, type ColumnRead, type FileReads, NO_READS, readsOfFiles } from './file-reads.js';
 import { deletesOf } from './materialization-facts.js';
 
 type Request = Parameters<typeof expectJoins>[1];
@@ -26,6 +26,7 @@ export interface ExpectedEntities {
   readonly reads: FileReads;
   readonly rowBytes: number;
   readonly timesUs?: ExpectedFrame['timesUs'];
+  readonly entities?: ExpectedFrame['entities'];
 }
 
 /** A retrieval and what is known of it. */
@@ -36,6 +37,12 @@ export interface OutlinedRetrieval {
 
 /** Bytes of a key or a time of entity rows that nobody has written yet. */
 const ENTITY_VALUE_BYTES = 8;
+
+const columnsOf = ({ table, schema }: PinnedSource, columns: ReadonlySet<number>): ColumnRead => ({
+  schema,
+  columns,
+  endBytes: fetchedEndBytes(table.io, table.metadata.location),
+});
 
 /** So many entity rows with the keys of a view and a time. */
 export function entitiesOfCount(rows: number, keys: number): ExpectedEntities {
@@ -55,7 +62,7 @@ export async function entitiesOfTable(
   return {
     rows: files.reduce((sum, { recordCount }) => sum + Number(recordCount), 0),
     columns: fields.length,
-    reads: { ...readsOfFiles(files, source.schema, ids), ...deletesOf(plan) },
+    reads: { ...readsOfFiles(files, columnsOf(source, ids)), ...deletesOf(plan) },
     rowBytes: bytesPerRow(files, source.schema, ids),
     timesUs: isInMicroseconds ? timeRange(files, { fieldId, type }) : undefined,
   };
@@ -72,7 +79,7 @@ export async function retrievalFacts(
   entities: ExpectedEntities,
   shards: number = shardsOfEntityRows(BigInt(Math.round(entities.rows))),
 ): Promise<OutlinedRetrieval> {
-  const joins = await expectJoins(deps, request, { rows: entities.rows / shards, timesUs: entities.timesUs });
+  const joins = await expectJoins(deps, request, { ...entities, rows: entities.rows / shards });
   const isRemote = ({ source: { table } }: ExpectedJoin): boolean =>
     table.io.localFiles(table.metadata.location) === null;
   return {
@@ -96,7 +103,7 @@ function viewFacts(join: ExpectedJoin): JoinedViewFacts {
   const idsOf = (columns: readonly { readonly sourceFieldId: number }[]): ReadonlySet<number> =>
     new Set(columns.map(({ sourceFieldId }) => sourceFieldId));
   return {
-    ...readsOfFiles(files, source.schema, idsOf([...fixed, ...read])),
+    ...readsOfFiles(files, columnsOf(source, idsOf([...fixed, ...read]))),
     ...deletesOf(join),
     readFeatures: read.length,
     features: returned.length,

@@ -1,6 +1,6 @@
 /** Scans: from a table's planned files to what the engine reads. */
 
-export { FETCHED_END_BYTES, localPathsOf, openablePath, requestsFor } from './local-copies.js';
+export { fetchedEndBytes, localPathsOf, openablePath, requestsFor } from './local-copies.js';
 export {
   deletesAt,
   type FilesOwner,

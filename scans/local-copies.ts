@@ -22,7 +22,7 @@ const RANGES_AT_ONCE = 4;
 const GAP_BYTES = 8 * 1024;
 
 /** Bytes of a file's end that are fetched first where nothing is kept. */
-export const FETCHED_END_BYTES = 64 * 1024;
+const END_BYTES = 64 * 1024;
 
 /** Length of the footer, and the magic. */
 const TRAILER_BYTES = 8;
@@ -118,12 +118,13 @@ function endFromBytes(stored: Uint8Array): FileEnd {
   return { ...status, bytes: text.subarray(line + 1) };
 }
 
+/** Bytes of a file's end that are fetched before its parts; more where they are kept on the disk. */
+export function fetchedEndBytes(io: FileIO, location: Location): number {
+  return io.diskCache(location)?.endBytes ?? END_BYTES;
+}
+
 async function fetchEnd(io: FileIO, location: Location): Promise<FileEnd> {
-  const {
-    sizeBytes,
-    identity,
-    bytes: tail,
-  } = await io.readTail(location, io.diskCache(location)?.endBytes ?? FETCHED_END_BYTES);
+  const { sizeBytes, identity, bytes: tail } = await io.readTail(location, fetchedEndBytes(io, location));
   if (tail.length === sizeBytes) return { sizeBytes, identity, bytes: tail };
   const length = Buffer.from(tail.buffer, tail.byteOffset, tail.length).readUInt32LE(tail.length - TRAILER_BYTES);
   const wanted = Math.min(length + TRAILER_BYTES, sizeBytes);

@@ -10,9 +10,11 @@ const ENOUGH = 18;
 function job(name: string, title: string, grid: ScaleGrid, atLeast?: number): BenchJob {
   const variants = grid.cases.map((one, index) => {
     const run: BenchJob['variants'][string] = (context, measure) => {
-      const sized = atSize(grid, context.size).cases[index];
-      if (sized === undefined) throw new Error(`no run ${index}`);
-      return measureCase(context, sized, measure);
+      const { tables, cases } = atSize(grid, context.size);
+      const sized = cases[index];
+      const table = tables[one.table];
+      if (sized === undefined || table === undefined) throw new Error(`no run ${index}`);
+      return measureCase(context, { table, one: sized }, measure);
     };
     return [caseName(one), run] as const;
   });

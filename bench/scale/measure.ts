@@ -130,15 +130,17 @@ interface Run {
 /** Runs a case. @returns its facts and costs, as numbers with dotted names */
 export async function measureCase(
   context: BenchContext,
-  one: ScaleCase,
+  { table, one }: { readonly table: ScaleTable; readonly one: ScaleCase },
   measure: <T>(body: () => Promise<T>) => Promise<T>,
 ): Promise<Readonly<Record<string, number>>> {
+  const known = table.textKeys === true ? table.entities : undefined;
   const store = one.local === true ? undefined : await startStore(context.dataFolder);
   if (store !== undefined) copyFileSync(join(context.dataFolder, 'store.db'), join(context.scratchFolder, 'store.db'));
   const workers = new Workers(() => openWorker(context, one, store));
   const before = new Set(objectsOf(context, store));
   try {
-    const run = one.run === 'materialize' ? await materialization(workers, one) : await retrieval(workers, one);
+    const run =
+      one.run === 'materialize' ? await materialization(workers, one, known) : await retrieval(workers, one, known);
     const traffic = noTraffic();
     const phases = new Phases();
     await measureTraffic(traffic, () => measure(() => run.work((name) => phases.begin(name))));
@@ -208,7 +210,8 @@ function counting<T extends object>(target: T, count: () => void): T {
   });
 }
 
-async function materialization(workers: Workers, one: ScaleCase): Promise<Run> {
+/** @param known entities, where keys are texts and metadata does not tell */
+async function materialization(workers: Workers, one: ScaleCase, known: number | undefined): Promise<Run> {
   const view = one.table;
   let calls = 0;
   const depsOf = async (shard: number): Promise<MaterializationDeps> => {
@@ -221,7 +224,8 @@ async function materialization(workers: Workers, one: ScaleCase): Promise<Run> {
   if (one.local === true && (await catalog.tableExists(online))) await catalog.dropTable(online);
   // A worker of its own, so that those that run have fetched nothing.
   const looking = await materializationDeps(await workers.of(one.shards));
-  const { facts } = await materializationFacts(looking, { view, shards: one.shards });
+  const { shards } = one;
+  const { facts } = await materializationFacts(looking, { view, shards, entities: known });
   const work: Run['work'] = async (phase) => {
     phase('plan');
     const plan = await planMaterialization(await depsOf(0), { view, shards: one.shards, attemptId: randomUUID() });
@@ -239,7 +243,11 @@ async function materialization(workers: Workers, one: ScaleCase): Promise<Run> {
   return { facts, work, catalogCalls: () => calls };
 }
 
-async function retrieval(workers: Workers, one: Extract<ScaleCase, { run: 'retrieve' }>): Promise<Run> {
+async function retrieval(
+  workers: Workers,
+  one: Extract<ScaleCase, { run: 'retrieve' }>,
+  known: number | undefined,
+): Promise<Run> {
   const entities = `bench.${entityTable(one.table, one.entityRows)}`;
   const name = `saved_${randomUUID().replaceAll('-', '')}`;
   const request = {
@@ -264,7 +272,12 @@ async function retrieval(workers: Workers, one: Extract<ScaleCase, { run: 'retri
   const looking = await datasetDeps(await workers.of(one.shards));
   const table = await looking.loadSource(entities);
   const source = { table, snapshot: currentSnapshot(table.metadata), schema: currentSchema(table.metadata) };
-  const { facts } = await retrievalFacts(looking, { features: [one.table] }, await entitiesOfTable(source), one.shards);
+  const { facts } = await retrievalFacts(
+    looking,
+    { features: [one.table] },
+    { ...(await entitiesOfTable(source)), entities: known },
+    one.shards,
+  );
   const work: Run['work'] = async (phase) => {
     phase('plan');
     const { planLocation, shards } = await planTrainingSet(await depsOf(0), request);

@@ -17,6 +17,8 @@ export interface ExpectedFrame {
   readonly rows: number;
   /** Their first and last time in microseconds, where it is known. */
   readonly timesUs?: { readonly lowest: bigint; readonly highest: bigint } | undefined;
+  /** Entities of the feature rows, where they are known better than from the bounds of the keys. */
+  readonly entities?: number | undefined;
 }
 
 /** One view's join before anything is read. */
@@ -61,7 +63,7 @@ async function expectJoin(
   const scale = unitOf(view.timestamp.type) === 'us' ? 1n : 1000n;
   const plan = await planSource(source, timeFilter(view, frame, scale));
   const files = plan.files.map(({ file }) => file);
-  const entities = Number(entitiesAtMost(files, source.schema, view.joinKeys));
+  const entities = frame.entities ?? Number(entitiesAtMost(files, source.schema, view.joinKeys));
   const shape = {
     frameRows: frame.rows,
     featureRows: files.reduce((sum, { recordCount }) => sum + Number(recordCount), 0),

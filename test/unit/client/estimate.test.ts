@@ -101,7 +101,11 @@ it('requests that make no sense are refused with what is wrong', async () => {
   await refused({}, 'INVALID_ARGUMENT', 'either a view or a dataset');
   await refused({ view, dataset: 'march' }, 'INVALID_ARGUMENT', 'either a view or a dataset');
   await refused({ view, rows: 0 }, 'INVALID_ARGUMENT', 'The number of rows must be a whole number from 1 on, not 0.');
-  await refused({ view, rows: 5, start: '2026-01-01' }, 'INVALID_ARGUMENT', 'for the materialization of a view');
+  await refused(
+    { view, rows: 5, start: '2026-01-01' },
+    'INVALID_ARGUMENT',
+    'A window is for the materialization of a view.',
+  );
   await refused({ dataset: 'march' }, 'DATASET_NOT_FOUND', "no dataset 'march'");
   await refused({ view: 'nothing' }, 'FEATURE_VIEW_NOT_FOUND', 'nothing');
 });

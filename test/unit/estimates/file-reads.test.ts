@@ -33,7 +33,8 @@ function file(sizes: Readonly<Record<number, number>>, rows = 100_000, fileSizeI
   };
 }
 
-const reads = (files: readonly DataFile[], ...columns: number[]) => readsOfFiles(files, SCHEMA, new Set(columns));
+const reads = (files: readonly DataFile[], ...columns: number[]) =>
+  readsOfFiles(files, { schema: SCHEMA, columns: new Set(columns), endBytes: END });
 
 describe('a pass over a file', () => {
   it('asks for its end and for each run of columns', () => {
