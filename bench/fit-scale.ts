@@ -24,6 +24,7 @@ import { FIT } from './scale/cases.js';
 import { type ComparedRun, compared, isRetrieval, type Medians, ratiosOf, WITHIN, within } from './scale/compare.js';
 import { unflattened } from './scale/flat.js';
 import { nonNegativeLeastRatios, nonNegativeLeastSquares } from './scale/least-squares.js';
+import { paperTable } from './scale/paper.js';
 
 const { values } = parseArgs({
   options: { write: { type: 'boolean', default: false }, size: { type: 'string', default: 'M' } },
@@ -68,7 +69,7 @@ function fit(runs: readonly FittedRun[]): Coefficients {
   const fixed = (
     costOf: (run: FittedRun) => number,
     scaleOf: (run: FittedRun) => number,
-    more = (_: FittedRun): Causes => ({}),
+    more: (run: FittedRun) => Causes = () => ({}),
   ) =>
     nonNegativeLeastSquares(
       stored.map((run) => ({
@@ -216,7 +217,13 @@ const fitted = rounded({
 const fittedRuns = compared(measured, fitted);
 const beyond = mediansOf('scale-beyond');
 const beyondRuns = beyond === undefined ? [] : compared(beyond, fitted);
-const text = [ratioTable(fittedRuns), summary(fittedRuns), ratioTable(beyondRuns), summary(beyondRuns)];
+const text = [
+  ratioTable(fittedRuns),
+  summary(fittedRuns),
+  ratioTable(beyondRuns),
+  summary(beyondRuns),
+  paperTable(fitted),
+];
 process.stdout.write(`${JSON.stringify(fitted, null, 2)}\n${text.join('\n\n')}\n`);
 if (values.write) {
   const literal = (name: string, value: Coefficients): string =>
@@ -230,5 +237,6 @@ if (values.write) {
     write('docs/scale.md', `<!-- ${marker} -->`, `<!-- end of ${marker} -->`, what);
   page('costs', `${on}\n\n${costTable(measured)}`);
   page('fit', `${ratioTable(fittedRuns)}\n\n${summary(fittedRuns)}`);
+  page('paper', paperTable(fitted));
   page('beyond', `${ratioTable(beyondRuns)}\n\n${summary(beyondRuns)}`);
 }

@@ -37,5 +37,5 @@ function restored(value: Nested): unknown {
     return [key, key.startsWith('is') || key.startsWith('may') ? member === 1 : member];
   });
   const isList = members.length > 0 && members.every(([key]) => /^\d+$/.test(String(key)));
-  return isList ? members.map(([, member]) => member as unknown) : Object.fromEntries(members);
+  return isList ? members.map(([, member]) => member) : Object.fromEntries(members);
 }

@@ -110,6 +110,24 @@ v        long
     stderr: expect.stringContaining("There is no feature view 'reading'. Did you mean 'readings'?") as string,
   });
 
+  const estimated = JSON.parse(await ok('estimate', 'readings', '--json')) as { readonly reads: object };
+  expect(estimated).toMatchObject({
+    kind: 'materialization',
+    name: 'readings',
+    run: { kind: 'incremental' },
+    reads: { files: 1, rows: 1200, fileBytes: Number(sizeBytes), deleteFiles: 0 },
+    // Each row is an entity of its own, as the bounds of the keys say; 1 - 1/e of them is what random rows would hit.
+    cost: { rows: 759, dataFiles: 16, shards: 1, requests: 0 },
+    engine: { choice: 'duckdb', trinoAboveBytes: 2 ** 40 },
+  });
+  expect(await ok('estimate', 'readings', '--rows', '5000', '--shards', '2')).toMatch(
+    /^retrieval {2}readings\nreads +1 file, [\d.]+ kB, 1,200 rows\nwrites +5,000 rows in 2 files\nCPU +.*\nbytes +.* read, .* written\nrequests +none to an object store; \d+ catalog calls\nshards +2, each with .* of memory\nengine +duckdb: [\d.]+ kB are at most 1\.1 TB after pruning\n$/,
+  );
+  expect(await moraine(['estimate', 'reading'], { cwd: folder })).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining("There is no feature view 'reading'. Did you mean 'readings'?") as string,
+  });
+
   // A damaged table does not hide the others.
   rmSync(join(folder, 'warehouse', 't'), { recursive: true });
   const damaged = await moraine(['table', 'list'], { cwd: folder });
