@@ -45,7 +45,8 @@ export const MATERIALIZATION: Coefficients = {
     writtenCells: 0.565,
     writtenFiles: 0.00489,
     files: 0.011,
-    readMib: 0.00981,
+    readMib: 0,
+    fetchedMib: 0.00981,
     deleteFiles: 0,
   },
   memoryMib: {
@@ -81,17 +82,18 @@ export const MATERIALIZATION: Coefficients = {
 
 export const RETRIEVAL: Coefficients = {
   cpuSeconds: {
-    run: 0.478,
+    run: 0.426,
     shards: 0,
-    rows: 0,
+    rows: 0.0802,
     cells: 0,
-    entityRows: 0.328,
-    answeredRows: 1.11,
-    answeredCells: 0.861,
-    pairs: 0.047,
+    entityRows: 0.165,
+    answeredRows: 0.974,
+    answeredCells: 0.875,
+    pairs: 0.0348,
     sortedRows: 0,
-    files: 0.00987,
-    readMib: 0.00986,
+    files: 0.0103,
+    readMib: 0,
+    fetchedMib: 0.00918,
     deleteFiles: 0,
   },
   memoryMib: {

@@ -76,6 +76,7 @@ export function retrievedOutput(facts: RetrievalFacts): Output {
 /** What CPU time of a materialization is proportional to. */
 export function materializationCauses(facts: MaterializationFacts): Causes {
   const { rows: written, dataFiles } = materializedOutput(facts);
+  const readMib = (facts.shards * facts.readBytes) / MIB;
   const { shards, rows, features } = facts;
   return {
     run: 1,
@@ -86,7 +87,8 @@ export function materializationCauses(facts: MaterializationFacts): Causes {
     writtenCells: (written * features) / MILLION,
     writtenFiles: dataFiles,
     files: shards * facts.files,
-    readMib: facts.isRemote ? (shards * facts.readBytes) / MIB : 0,
+    readMib,
+    fetchedMib: facts.isRemote ? readMib : 0,
     deleteFiles: shards * facts.deleteFiles,
   };
 }
@@ -95,6 +97,7 @@ export function materializationCauses(facts: MaterializationFacts): Causes {
 export function retrievalCauses(facts: RetrievalFacts): Causes {
   const { shards, entityRows, views } = facts;
   const sum = (of: (view: JoinedViewFacts) => number): number => views.reduce((total, view) => total + of(view), 0);
+  const readMib = (shards * (facts.entityReads.readBytes + sum(({ readBytes }) => readBytes))) / MIB;
   const isSorted = ({ method }: JoinedViewFacts): boolean => method === 'asof-join-back';
   return {
     run: 1,
@@ -107,7 +110,8 @@ export function retrievalCauses(facts: RetrievalFacts): Causes {
     pairs: sum((view) => (isSorted(view) ? 0 : pairsOf(view, entityRows))) / MILLION,
     sortedRows: sum((view) => (isSorted(view) ? view.rows + entityRows : 0)) / MILLION,
     files: shards * (facts.entityReads.files + sum(({ files }) => files)),
-    readMib: facts.isRemote ? (shards * (facts.entityReads.readBytes + sum(({ readBytes }) => readBytes))) / MIB : 0,
+    readMib,
+    fetchedMib: facts.isRemote ? readMib : 0,
     deleteFiles: shards * sum(({ deleteFiles }) => deleteFiles),
   };
 }

@@ -103,20 +103,29 @@ const ROUNDS = 60;
 
 /**
  * The same with errors as logarithms of ratios, in which twice as much is as wrong as half: by Gauss and Newton, in half steps.
+ * @param atLeast weights that are known to be so much or more; 0 unless given
  */
-export function nonNegativeLeastRatios(observations: readonly Observation[]): Readonly<Record<string, number>> {
-  let weights = nonNegativeLeastSquares(observations);
+export function nonNegativeLeastRatios(
+  observations: readonly Observation[],
+  atLeast: Observation['causes'] = {},
+): Readonly<Record<string, number>> {
+  const weighed = ({ causes }: Observation, weights: Observation['causes']): number =>
+    Object.entries(causes).reduce((sum, [cause, amount]) => sum + amount * (weights[cause] ?? 0), 0);
+  const known = observations.map((one) => weighed(one, atLeast));
+  let more = nonNegativeLeastSquares(
+    observations.map((one, at) => ({ ...one, cost: one.cost - (known[at] ?? 0), scale: one.cost })),
+  );
   for (let round = 0; round < ROUNDS; round += 1) {
-    const before = weights;
-    const linear = observations.map(({ causes, cost }) => {
-      const sum = Object.entries(causes).reduce((total, [cause, amount]) => total + amount * (before[cause] ?? 0), 0);
-      const predicted = Math.max(sum, cost / 100);
-      return { causes, cost: predicted * (1 - Math.log(predicted / cost)), scale: predicted };
+    const before = more;
+    const linear = observations.map((one, at) => {
+      const predicted = Math.max((known[at] ?? 0) + weighed(one, before), one.cost / 100);
+      const target = predicted * (1 - Math.log(predicted / one.cost));
+      return { causes: one.causes, cost: target - (known[at] ?? 0), scale: predicted };
     });
     const next = nonNegativeLeastSquares(linear);
-    weights = Object.fromEntries(
-      Object.keys(next).map((cause) => [cause, ((before[cause] ?? 0) + (next[cause] ?? 0)) / 2]),
+    more = Object.fromEntries(
+      Object.entries(next).map(([cause, weight]) => [cause, ((before[cause] ?? 0) + weight) / 2]),
     );
   }
-  return weights;
+  return Object.fromEntries(Object.entries(more).map(([cause, weight]) => [cause, weight + (atLeast[cause] ?? 0)]));
 }

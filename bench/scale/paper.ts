@@ -14,7 +14,7 @@ const PRICES = { cpuHour: 0.04, write: 0.005 / 1000, read: 0.0004 / 1000 };
 const MIB = 2 ** 20;
 const B = 1e9;
 
-/** Eight doubles, a key and a time, as the job `scale` has them. */
+/** Eight doubles, a key and a time, of values that hardly compress. */
 const FEATURES = 8;
 const ROW_BYTES = 70;
 const FILE_BYTES = 512 * MIB;

@@ -31,6 +31,20 @@ it('errors are relative unless a scale is given', () => {
   expect(nonNegativeLeastSquares(observations)['run']).toBeCloseTo(1.2, 6);
 });
 
+it('a weight is no less than it is known to be', () => {
+  // y = 3 + x, of which x is known to weigh 2: x keeps that, and what is left is all that `run` may take.
+  const observations = [1, 2, 3].map((x) => ({ causes: { run: 1, x }, cost: 3 + x }));
+  const { run = 0, x } = nonNegativeLeastRatios(observations, { x: 2 });
+  expect(x).toBe(2);
+  // The same constant by trying all of them.
+  const error = (c: number): number => [1, 2, 3].reduce((sum, at) => sum + Math.log((c + 2 * at) / (3 + at)) ** 2, 0);
+  const tried = Array.from({ length: 4000 }, (_, step) => step / 1000);
+  expect(run).toBeCloseTo(
+    tried.reduce((best, c) => (error(c) < error(best) ? c : best)),
+    2,
+  );
+});
+
 it('twice as much is as wrong as half where errors are ratios', () => {
   // Of 1 and 4 the constant with the least squared logarithms of ratios is 2.
   const observations = [1, 4].map((cost) => ({ causes: { run: 1 }, cost }));

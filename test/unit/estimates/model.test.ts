@@ -29,7 +29,8 @@ const KNOWN: Coefficients = {
     rows: 2,
     cells: 0.25,
     writtenFiles: 0.125,
-    readMib: 0.0625,
+    readMib: 0.03125,
+    fetchedMib: 0.03125,
     pairs: 4,
     sortedRows: 8,
   },
@@ -84,7 +85,7 @@ describe('a materialization', () => {
 
   it('asks nothing of a store where tables are local, and fetches nothing', () => {
     const cost = materializationCost({ ...FACTS, isRemote: false }, KNOWN);
-    expect([cost.requests, cost.writeRequests, cost.cpuSeconds]).toEqual([0, 0, 29]);
+    expect([cost.requests, cost.writeRequests, cost.cpuSeconds]).toEqual([0, 0, 39]);
   });
 
   it('with nothing to do costs nothing', () => {
