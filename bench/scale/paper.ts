@@ -109,7 +109,7 @@ function bytesText(bytes: number): string {
 /** The table of the page. */
 export function paperTable(fitted: Fitted): string {
   const head =
-    '| run | shards | CPU hours | read | written | GETs | PUTs | data files | $ CPU | $ requests |\n|---|---|---|---|---|---|---|---|---|---|';
+    '| run | shards | CPU hours | read | written | memory of a shard | GETs | PUTs | data files | $ CPU | $ requests |\n|---|---|---|---|---|---|---|---|---|---|---|';
   const rows = paperRuns(fitted).map(({ what, runs, cost }) => {
     const gets = (cost.requests - cost.writeRequests) * runs;
     const puts = cost.writeRequests * runs;
@@ -119,6 +119,7 @@ export function paperTable(fitted: Fitted): string {
       three(hours),
       bytesText(cost.readBytes * runs),
       bytesText(cost.writtenBytes * runs),
+      bytesText(cost.shardMemoryBytes),
       three(gets),
       three(puts),
       three(cost.dataFiles * runs),
