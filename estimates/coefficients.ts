@@ -47,7 +47,7 @@ export const MATERIALIZATION: Coefficients = {
     files: 0.011,
     readMib: 0,
     fetchedMib: 0.00981,
-    deleteFiles: 0,
+    deleteFiles: 0.000697,
   },
   memoryMib: {
     run: 253,
@@ -94,7 +94,7 @@ export const RETRIEVAL: Coefficients = {
     files: 0.0103,
     readMib: 0,
     fetchedMib: 0.00918,
-    deleteFiles: 0,
+    deleteFiles: 0.000697,
   },
   memoryMib: {
     run: 261,
