@@ -3,10 +3,7 @@ import { parseTimeUs } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
 import {
   type Cost,
-  chooseEngine,
-  DEFAULT_TRINO_ABOVE_BYTES,
   datasetFacts,
-  type EngineName,
   entitiesOfCount,
   MEASURED_ROWS,
   materializationCost,
@@ -17,6 +14,7 @@ import {
 } from '../estimates/index.js';
 import { findFeatureView } from '../features/index.js';
 import { datasetDeps, materializationDeps, type Project } from '../project/index.js';
+import { isForTrino } from '../reduction/index.js';
 
 /** The run to estimate. */
 export interface EstimateRequest {
@@ -55,7 +53,8 @@ export interface Estimate {
   readonly reads: EstimatedReads;
   /** Of all shards and the commit together. */
   readonly cost: Cost;
-  readonly engine: { readonly choice: EngineName; readonly trinoAboveBytes: number };
+  /** Who would read with `engine.type: auto`. */
+  readonly engine: { readonly choice: 'duckdb' | 'trino'; readonly trinoAboveBytes: number };
   /** Rows read, over those of the largest measured run: beyond 3 the model has not been tried. */
   readonly timesMeasured: number;
 }
@@ -63,15 +62,11 @@ export interface Estimate {
 /**
  * Estimates a materialization, a retrieval or a saved dataset: CPU time, bytes, requests, shards, memory and the engine to choose, by a
  * model of measured costs ([docs/scale.md](../docs/scale.md)). Reads metadata alone and changes nothing.
- * @param trinoAboveBytes bytes of data files up to which DuckDB is the choice
  * @throws `FEATURE_VIEW_NOT_FOUND`, `DATASET_NOT_FOUND`, `TABLE_NOT_FOUND`, `INVALID_ARGUMENT`, `SNAPSHOT_EXPIRED`
  */
-export async function estimate(
-  project: Project,
-  request: EstimateRequest,
-  trinoAboveBytes: number = DEFAULT_TRINO_ABOVE_BYTES,
-): Promise<Estimate> {
+export async function estimate(project: Project, request: EstimateRequest): Promise<Estimate> {
   checkRequest(request);
+  const { trinoAboveBytes } = project.config.engine;
   const { view, dataset = '', rows } = request;
   if (view === undefined) return await estimateDataset(project, dataset, request, trinoAboveBytes);
   if (rows !== undefined) return await estimateRetrieval(project, view, rows, request, trinoAboveBytes);
@@ -168,7 +163,7 @@ function readsOf(
   };
   return {
     reads,
-    engine: { choice: chooseEngine(reads.fileBytes, trinoAboveBytes), trinoAboveBytes },
+    engine: { choice: isForTrino(trinoAboveBytes, BigInt(reads.fileBytes)) ? 'trino' : 'duckdb', trinoAboveBytes },
     timesMeasured: reads.rows / MEASURED_ROWS,
   };
 }

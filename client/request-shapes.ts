@@ -3,38 +3,23 @@ import { z } from 'zod';
 import { RECORD_TIMES } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import { SASL_MECHANISMS } from '../sink/index.js';
+import {
+  bytes,
+  callback,
+  count,
+  date,
+  flag,
+  isObject,
+  micros,
+  named,
+  object,
+  optionalText,
+  type Shape,
+  shaped,
+  signal,
+  text,
+} from './basic-shapes.js';
 
-type Shape = z.ZodType;
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-const shaped = (expected: string, is: (value: unknown) => boolean): Shape =>
-  z.custom(is, { error: `expected ${expected}` });
-
-const text = z.string();
-const flag = z.boolean().optional();
-const optionalText = text.optional();
-const count = z.number().optional();
-const micros = z.bigint().optional();
-const date = shaped('a Date', (value) => value instanceof Date && !Number.isNaN(value.getTime())).optional();
-const bytes = shaped(
-  'an async iterable of bytes',
-  (value) => typeof value === 'object' && value !== null && Symbol.asyncIterator in value,
-);
-const callback = shaped('a function', (value) => typeof value === 'function').optional();
-const object = shaped('an object', isObject);
-/** Told by its shape: a program may have a signal of another realm. */
-const signal = shaped(
-  'an AbortSignal',
-  (value) =>
-    isObject(value) && typeof value['aborted'] === 'boolean' && typeof value['addEventListener'] === 'function',
-).optional();
-/** A definition, or its name. */
-const named = shaped(
-  'a name or a definition',
-  (value) => typeof value === 'string' || (isObject(value) && typeof value['name'] === 'string'),
-).optional();
 const feature = shaped('a feature reference', (value) => typeof value === 'string' || isObject(value));
 const features = z.array(feature).optional();
 const map = shaped('a Map', (value) => value instanceof Map);

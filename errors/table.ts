@@ -6,6 +6,7 @@
 import { DEFINITION_ERRORS } from './definition-errors.js';
 import { type ErrorEntry, entry } from './error-entry.js';
 import { SINK_ERRORS } from './sink-errors.js';
+import { TRINO_ERRORS } from './trino-errors.js';
 
 /** Exit codes: 2 usage, 3 not found, 4 exists or conflicts, 5 refused, 6 unsupported, 7 damaged data, 8 environment, 9 unknown outcome, 70 a bug of ours. */
 export const ERROR_TABLE = {
@@ -196,6 +197,7 @@ export const ERROR_TABLE = {
     'Nothing was overwritten; choose another name.',
   ),
   ...SINK_ERRORS,
+  ...TRINO_ERRORS,
   COMMIT_CONFLICT: entry(
     4,
     409,
@@ -209,13 +211,6 @@ export const ERROR_TABLE = {
     false,
     'The table was dropped and created again (its uuid changed) since the work was planned.',
     'Start a new run on the new table.',
-  ),
-  TRINO_TABLE_DIFFERS: entry(
-    4,
-    409,
-    false,
-    'Trino has another table of that name, or does not see the state of it that is read.',
-    'Map the catalog that the message names to the catalog of Trino that has the same tables: trino.catalogs.',
   ),
   TABLE_MOVED: entry(
     4,
@@ -386,20 +381,6 @@ export const ERROR_TABLE = {
   ),
   TASK_QUEUE_UNPOLLED: entry(8, 503, true, 'No worker polls the task queue.', 'Start one with `moraine worker`.'),
   CATALOG_UNAVAILABLE: entry(8, 503, true, 'The catalog does not answer.', 'Check the catalog and try again.'),
-  TRINO_UNAVAILABLE: entry(
-    8,
-    503,
-    true,
-    'Trino does not answer, or its answer to a statement that writes was lost. What it wrote is in a table of its own, which is dropped.',
-    'Check trino.uri and the network, and try again.',
-  ),
-  TRINO_QUERY_FAILED: entry(
-    8,
-    503,
-    true,
-    'A query on Trino failed, or was ended by an administrator.',
-    'See what Trino says of the query that the message names; smaller work, or engine duckdb, may do.',
-  ),
   STORAGE_UNAVAILABLE: entry(
     8,
     503,

@@ -15,8 +15,10 @@ export interface MaterializationFacts extends FileReads {
   readonly buckets: number;
   /** Whether few rows become one file, whatever their buckets. */
   readonly mayBeOneFile: boolean;
-  /** Workers that share the run, each of which reads all files. */
+  /** Activities that write. Without parts each of them reads all files. */
   readonly shards: number;
+  /** Activities that read each file once, and stage what the shards merge; 0 unless given: there are none. */
+  readonly parts?: number;
   /** Bytes of memory that the engine may take. */
   readonly memoryLimitBytes: number;
 }

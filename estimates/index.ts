@@ -1,6 +1,5 @@
 /** What runs cost: facts from metadata, and a model of measured costs. */
 export { type Coefficients, MATERIALIZATION, MEASURED_ROWS, RETRIEVAL } from './coefficients.js';
-export { chooseEngine, DEFAULT_TRINO_ABOVE_BYTES, type EngineName } from './engine-choice.js';
 export type { JoinedViewFacts, MaterializationFacts, RetrievalFacts } from './facts.js';
 export type { FileReads } from './file-reads.js';
 export { type KnownEntities, materializationFacts, type OutlinedMaterialization } from './materialization-facts.js';

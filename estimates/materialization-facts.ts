@@ -33,7 +33,7 @@ export async function materializationFacts(
   request: Omit<MaterializationRequest, 'attemptId'> & KnownEntities,
 ): Promise<OutlinedMaterialization> {
   const outline = await outlineMaterialization(deps, request);
-  const { view, source, online, reads, shards } = outline;
+  const { view, source, online, reads, shards, parts } = outline;
   const schema = currentSchema(source.metadata);
   const columns = [
     ...view.joinKeys,
@@ -63,6 +63,7 @@ export async function materializationFacts(
       buckets: online.layout.buckets,
       mayBeOneFile: !outline.isRebuilt && online.metadata.currentSnapshotId !== null,
       shards,
+      parts,
       memoryLimitBytes: deps.engine.memoryLimitBytes,
     },
   };

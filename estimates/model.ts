@@ -65,6 +65,16 @@ export function materializedOutput(facts: MaterializationFacts): Output {
   return { rows, dataFiles, sourceBytes: rows * facts.rowBytes, fileColumns: dataFiles * (facts.features + 3) };
 }
 
+/** Rows that parts stage for the shards: each has the newest of every entity that its files have. A part has a file for each shard. */
+export function stagedRows({ parts = 0, shards, rows, entities }: MaterializationFacts): {
+  rows: number;
+  files: number;
+} {
+  return parts === 0
+    ? { rows: 0, files: 0 }
+    : { rows: parts * distinctOf(entities, rows / parts), files: parts * shards };
+}
+
 /** Rows and files that a retrieval makes. */
 export function retrievedOutput(facts: RetrievalFacts): Output {
   const { entityRows: rows, shards, views } = facts;
@@ -76,20 +86,23 @@ export function retrievedOutput(facts: RetrievalFacts): Output {
 /** What CPU time of a materialization is proportional to. */
 export function materializationCauses(facts: MaterializationFacts): Causes {
   const { rows: written, dataFiles } = materializedOutput(facts);
-  const readMib = (facts.shards * facts.readBytes) / MIB;
-  const { shards, rows, features } = facts;
+  const { shards, parts = 0, features } = facts;
+  const staged = stagedRows(facts);
+  const passes = parts === 0 ? shards : 1;
+  const rows = passes * facts.rows + staged.rows;
+  const readMib = (passes * facts.readBytes + staged.rows * facts.rowBytes) / MIB;
   return {
     run: 1,
-    shards,
-    rows: (shards * rows) / MILLION,
-    cells: (shards * rows * features) / MILLION,
-    writtenRows: written / MILLION,
-    writtenCells: (written * features) / MILLION,
-    writtenFiles: dataFiles,
-    files: shards * facts.files,
+    shards: shards + parts,
+    rows: rows / MILLION,
+    cells: (rows * features) / MILLION,
+    writtenRows: (written + staged.rows) / MILLION,
+    writtenCells: ((written + staged.rows) * features) / MILLION,
+    writtenFiles: dataFiles + staged.files,
+    files: passes * facts.files + staged.files,
     readMib,
     fetchedMib: facts.isRemote ? readMib : 0,
-    deleteFiles: shards * facts.deleteFiles,
+    deleteFiles: passes * facts.deleteFiles,
   };
 }
 
@@ -126,6 +139,12 @@ export function weighed(causes: Causes, weights: Causes): number {
 
 interface Passes {
   readonly shards: number;
+  /** Activities that read and write: shards, and the parts before them. */
+  readonly pieces: number;
+  /** How often each file is read. */
+  readonly passes: number;
+  readonly stagedBytes: number;
+  readonly stagedFiles: number;
   readonly isRemote: boolean;
   readonly readBytes: number;
   readonly requests: number;
@@ -135,19 +154,21 @@ interface Passes {
 }
 
 function costOf(passes: Passes, output: Output, causes: Causes, known: Coefficients): Cost {
-  const { shards, isRemote } = passes;
+  const { shards, pieces, isRemote, stagedBytes, stagedFiles } = passes;
   const { perRun, perShard, perFile, perSourceByte, perFileColumn } = known.traffic;
   const dataBytes = output.sourceBytes * perSourceByte + output.fileColumns * perFileColumn;
   const ofFiles =
     output.dataFiles === 0 ? 0 : output.dataFiles * uploadRequests(dataBytes / Math.max(1, output.dataFiles));
-  const writeRequests = perRun.writeRequests + shards * perShard.writeRequests + ofFiles;
-  const readRequests = perRun.readRequests + shards * (perShard.readRequests + passes.requests + passes.deleteFiles);
+  const writeRequests = perRun.writeRequests + pieces * perShard.writeRequests + ofFiles + stagedFiles;
+  const ofPasses = passes.passes * (passes.requests + passes.deleteFiles);
+  // The end of a staged file, and its columns.
+  const readRequests = perRun.readRequests + pieces * perShard.readRequests + ofPasses + 2 * stagedFiles;
   const ofMetadata = (what: 'readBytes' | 'writtenBytes'): number =>
-    perRun[what] + shards * perShard[what] + output.dataFiles * perFile[what];
+    perRun[what] + pieces * perShard[what] + output.dataFiles * perFile[what];
   return {
     cpuSeconds: weighed(causes, known.cpuSeconds),
-    readBytes: ofMetadata('readBytes') + shards * (passes.readBytes + passes.deleteBytes),
-    writtenBytes: ofMetadata('writtenBytes') + dataBytes,
+    readBytes: ofMetadata('readBytes') + passes.passes * (passes.readBytes + passes.deleteBytes) + stagedBytes,
+    writtenBytes: ofMetadata('writtenBytes') + dataBytes + stagedBytes,
     requests: isRemote ? Math.round(readRequests + writeRequests) : 0,
     writeRequests: isRemote ? Math.round(writeRequests) : 0,
     catalogCalls: known.catalogCalls,
@@ -159,7 +180,11 @@ function costOf(passes: Passes, output: Output, causes: Causes, known: Coefficie
 }
 
 /** What the engine may not take more of than its limit is beside what the process takes anyway. */
-function memoryOf({ shards, memoryLimitBytes }: Passes, causes: Causes, { memoryMib }: Coefficients): number {
+function memoryOf(
+  { shards, memoryLimitBytes }: Pick<Passes, 'shards' | 'memoryLimitBytes'>,
+  causes: Causes,
+  { memoryMib }: Coefficients,
+): number {
   const { run = 0, ...state } = memoryMib;
   const stateBytes = (weighed(causes, state) / Math.max(1, shards)) * MIB;
   return Math.round(run * MIB + Math.min(stateBytes, memoryLimitBytes));
@@ -168,7 +193,16 @@ function memoryOf({ shards, memoryLimitBytes }: Passes, causes: Causes, { memory
 /** What a materialization costs. @param known measured; those of this version unless given */
 export function materializationCost(facts: MaterializationFacts, known: Coefficients = MATERIALIZATION): Cost {
   if (facts.shards === 0) return NOTHING;
-  return costOf(facts, materializedOutput(facts), materializationCauses(facts), known);
+  const { shards, parts = 0, rowBytes } = facts;
+  const staged = stagedRows(facts);
+  const passes = {
+    ...facts,
+    pieces: shards + parts,
+    passes: parts === 0 ? shards : 1,
+    stagedBytes: staged.rows * rowBytes,
+    stagedFiles: staged.files,
+  };
+  return costOf(passes, materializedOutput(facts), materializationCauses(facts), known);
 }
 
 /** What a retrieval in shards costs. @param known measured; those of this version unless given */
@@ -178,6 +212,10 @@ export function retrievalCost(facts: RetrievalFacts, known: Coefficients = RETRI
     reads.reduce((total, read) => total + read[of], 0);
   const passes = {
     shards: facts.shards,
+    pieces: facts.shards,
+    passes: facts.shards,
+    stagedBytes: 0,
+    stagedFiles: 0,
     isRemote: facts.isRemote,
     memoryLimitBytes: facts.memoryLimitBytes,
     readBytes: sum('readBytes'),

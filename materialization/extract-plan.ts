@@ -3,7 +3,7 @@ import type { FileIO } from '../storage/index.js';
 import type { MaterializationDeps } from './deps.js';
 import { discardReducedRows } from './discard-reduced-rows.js';
 import { type ExtractOptions, extractShard, type ShardResult } from './extract-shard.js';
-import type { PlanReference } from './plan-materialization.js';
+import type { PlanReference } from './plan-request.js';
 import { reducePart } from './reduce-part.js';
 
 /** @throws as {@link reducePart} and {@link extractShard} */

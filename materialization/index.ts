@@ -21,12 +21,11 @@ export type { Interval } from './interval.js';
 export { type MaterializationResult, materializeDirect } from './materialize-direct.js';
 export {
   type MaterializationOutline,
-  type MaterializationRequest,
   outlineMaterialization,
-  type PlanReference,
   planMaterialization,
   resolveSource,
 } from './plan-materialization.js';
+export type { MaterializationRequest, PlanReference } from './plan-request.js';
 export {
   effectiveProgress,
   type IncrementalProgress,

@@ -5,7 +5,8 @@ import { commitMaterialization, type MaterializationCommit } from './commit-mate
 import type { MaterializationDeps } from './deps.js';
 import { extractPlan } from './extract-plan.js';
 import type { ExtractOptions } from './extract-shard.js';
-import { type MaterializationRequest, type PlanReference, planMaterialization } from './plan-materialization.js';
+import { planMaterialization } from './plan-materialization.js';
+import type { MaterializationRequest, PlanReference } from './plan-request.js';
 
 /** The result of a run. Without a commit there was nothing to do. */
 export interface MaterializationResult {

@@ -1,8 +1,31 @@
 /** The pieces of a run: shards, and the parts before them. Pure. */
+import type { ResolvedView } from '../features/index.js';
+import { chooseEngine, type EngineChoice, type EngineType } from '../reduction/index.js';
+import type { Table } from '../tables/index.js';
 import type { RunKind } from './decide.js';
 import { type MaterializationPlan, planSize } from './plan.js';
 import { countFiles } from './reduction-parts.js';
 import { planShards, type ShardSizing } from './shards.js';
+
+/**
+ * Whether Trino reads for a run.
+ * @param run what the run asks for
+ * @throws MoraineError `CONFIG_INVALID` if Trino is asked for and not configured
+ */
+export function isForTrino(
+  engines: EngineChoice | undefined,
+  run: EngineType | undefined,
+  { view, source }: { readonly view: ResolvedView; readonly source: Table },
+  planned: Pick<MaterializationPlan, 'appendReads' | 'rebuild'>,
+): boolean {
+  const { engine } = chooseEngine(engines, planSize(planned).bytes, { run, view: view.engine });
+  if (engine === 'duckdb') return false;
+  // Where branches are the catalog's, it shows Trino the newest state of a table alone. Changes between two states are few rows.
+  const showsAll = source.catalog?.hasTableRefs !== false;
+  const { currentSnapshotId } = source.metadata;
+  const reads = [...planned.appendReads, ...(planned.rebuild?.reads ?? [])];
+  return showsAll || run === 'trino' || reads.every(({ snapshotId }) => snapshotId === currentSnapshotId);
+}
 
 /** Parts of a reduction: every shard is told of all of them. */
 const MAX_PARTS = 128;

@@ -14,7 +14,6 @@ import {
   partitioningText,
   withSharedSpec,
 } from '../online/index.js';
-import { chooseEngine, type EngineType } from '../reduction/index.js';
 import { type PlannedFile, pinTable, planFiles, type Table } from '../tables/index.js';
 import { coverageWithin, uncovered } from './coverage.js';
 import {
@@ -35,62 +34,22 @@ import { smallestEventTimeUs } from './held-back.js';
 import type { Interval } from './interval.js';
 import { plannedSourceFile } from './open-files.js';
 import { appending, idle } from './outcome.js';
-import { planPieces } from './pieces.js';
+import { isForTrino, planPieces } from './pieces.js';
 import {
   type BucketRebuild,
   type MaterializationPlan,
   type PlannedSourceFile,
   planSize,
-  type Reduction,
   type SourceRead,
 } from './plan.js';
 import { planToText } from './plan-json.js';
 import { readsOf } from './plan-reads.js';
+import type { MaterializationRequest, PlanReference } from './plan-request.js';
 import { type EffectiveProgress, effectiveProgress, type Progress } from './progress.js';
 import { type ChangeStep, readSourceChanges, type SourceFileChanges } from './read-source-changes.js';
 import { runKey } from './run-key.js';
 import { existingSnapshot, NO_SNAPSHOT, sourceState } from './source-state.js';
 import { touchedBuckets } from './touched-buckets.js';
-
-/** The work to plan. Times are microseconds since the epoch; the window is `[startUs, endUs)`. */
-export interface MaterializationRequest {
-  readonly view: string;
-  /** Given: the run records its window only and never moves incremental progress. */
-  readonly startUs?: bigint | undefined;
-  /** Given without a start: rows from this time on are held back for the next run. */
-  readonly endUs?: bigint | undefined;
-  /** Unique for this attempt; part of the names of all files that it stages. */
-  readonly attemptId: string;
-  /** The present, in microseconds since the epoch; the machine's clock unless given. */
-  readonly nowUs?: bigint | undefined;
-  /** Number of shards; by default as many as the source's size asks for. */
-  readonly shards?: number | undefined;
-  /** Number of shards that workers could share; a run has fewer if they would have few rows. */
-  readonly spread?: number | undefined;
-  /** Who reduces the source rows; unless given as the view and the project say. */
-  readonly engine?: EngineType | undefined;
-  /** A window of a backfill: it is recorded even if it holds no row, and its run key does not depend on other windows. */
-  readonly isBackfill?: boolean | undefined;
-}
-
-/** A plan in short, for later steps and people: a few hundred bytes. */
-export interface PlanReference {
-  readonly view: string;
-  readonly kind: RunKind;
-  readonly reason: string;
-  /** Null when there is nothing to do; a plan without shards only records that a newer source snapshot was read. */
-  readonly planLocation: string | null;
-  readonly runKey: string | null;
-  readonly sourceTable: string;
-  /** Null: the source table has no snapshot. */
-  readonly sourceSnapshotId: bigint | null;
-  readonly shards: number;
-  /** The step between plan and shards; null: every shard reads the source itself. */
-  readonly reduction: Reduction | null;
-  readonly files: number;
-  readonly rows: bigint;
-  readonly bytes: bigint;
-}
 
 /**
  * Plans one run.
@@ -137,7 +96,15 @@ export async function outlineMaterialization(
   const online = await outlineOnlineTable(deps.catalog, view, source, deps.settings);
   const context = { view, source, online };
   if (interval === null) {
-    return { ...context, kind: 'nothing', reason: 'the window is empty', reads: [], isRebuilt: false, shards: 0, parts: 0 };
+    return {
+      ...context,
+      kind: 'nothing',
+      reason: 'the window is empty',
+      reads: [],
+      isRebuilt: false,
+      shards: 0,
+      parts: 0,
+    };
   }
   const planner = new Planner(deps, { ...request, attemptId: '' }, { ...context, interval }, undefined);
   const outline = await planner.outline();
@@ -458,18 +425,6 @@ class Planner {
     );
   }
 
-  #isForTrino(planned: Pick<MaterializationPlan, 'appendReads' | 'rebuild'>): boolean {
-    const run = this.#request.engine;
-    const { view, source } = this.#context;
-    const { engine } = chooseEngine(this.#deps.engines, planSize(planned).bytes, { run, view: view.engine });
-    if (engine === 'duckdb') return false;
-    // Where branches are the catalog's, it shows Trino the newest state of a table alone. Changes between two states are few rows.
-    const showsAll = source.catalog?.hasTableRefs !== false;
-    const { currentSnapshotId } = source.metadata;
-    const reads = [...planned.appendReads, ...(planned.rebuild?.reads ?? [])];
-    return showsAll || run === 'trino' || reads.every(({ snapshotId }) => snapshotId === currentSnapshotId);
-  }
-
   async #store(
     decision: Decision,
     effective: EffectiveProgress,
@@ -520,7 +475,7 @@ class Planner {
         spread: this.#request.spread,
         buckets: online.layout.buckets,
         memoryLimitBytes: this.#deps.engine.memoryLimitBytes,
-        isForTrino: this.#isForTrino(parts),
+        isForTrino: isForTrino(this.#deps.engines, this.#request.engine, { view, source }, parts),
       }),
     };
     const planLocation = `${metadataFolder(online.metadata)}/moraine-plan-${key.slice(0, 12)}-${this.#request.attemptId}.json`;

@@ -61,16 +61,16 @@ export async function reducePart(
   const files = await deps.engine.withConnection(
     async (connection) => {
       options.onProgress?.('reading');
-      const { groups, release } =
+      const rows =
         plan.reduction?.engine === 'trino'
           ? await openTrinoGroups(connection, deps, { plan, source }, options)
           : { groups: await openSourceGroups(connection, source, plan, paths), release: () => Promise.resolve() };
       const namePrefix = `${reducedFilePrefix(plan)}${part}-${attemptId}`;
       const table = { io: deps.io, metadata };
       try {
-        return await writeGroups(connection, { plan, groups, table, namePrefix }, options);
+        return await writeGroups(connection, { plan, groups: rows.groups, table, namePrefix }, options);
       } finally {
-        await release();
+        await rows.release();
       }
     },
     { signal: options.signal },

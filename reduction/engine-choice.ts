@@ -31,6 +31,9 @@ export interface ChosenEngine {
 const NO_CHOICE: EngineChoice = { type: 'duckdb', trinoAboveBytes: 0, trino: null };
 const DUCKDB: ChosenEngine = { engine: 'duckdb', reason: null };
 
+/** Whether `auto` leaves so many bytes to Trino. */
+export const isForTrino = (trinoAboveBytes: number, bytes: bigint): boolean => bytes > BigInt(trinoAboveBytes);
+
 /**
  * The engine for a read. What Trino cannot read is refused where it was asked for, and left to DuckDB by `auto`.
  * @param bytes of the files that are left after pruning
@@ -49,7 +52,7 @@ export function chooseEngine(
     throw new MoraineError('CONFIG_INVALID', `${asked} trino, but it is not said where Trino is: set trino.uri.`);
   }
   if (type !== 'auto') return { engine: type, reason: `${asked} ${type}` };
-  const isLarge = bytes > BigInt(trinoAboveBytes);
+  const isLarge = isForTrino(trinoAboveBytes, bytes);
   const limit = `engine.trinoAbove (${trinoAboveBytes} bytes)`;
   return isLarge
     ? { engine: 'trino', reason: `${bytes} bytes after pruning are more than ${limit}` }

@@ -8,6 +8,7 @@ export {
   ENGINE_TYPES,
   type EngineChoice,
   type EngineType,
+  isForTrino,
 } from './engine-choice.js';
 export {
   type LatestReduction,

@@ -8,7 +8,7 @@ import { currentSchema } from '../iceberg/index.js';
 import { loadTable, requireWritable } from '../tables/index.js';
 import { BatchBuffer, type BufferedBatch } from './batches/batch-buffer.js';
 import { batchesOf, idOfParts, joinParts, rangesOfParts } from './batches/batch-parts.js';
-import { copyFiles } from './batches/copy-files.js';
+import { BatchRolledBack, copyFiles } from './batches/copy-files.js';
 import { evolveTable } from './batches/evolve-table.js';
 import { PendingBatch } from './batches/pending-batch.js';
 import { discardBatch, requireFiles, restoreBatch, stageBatch } from './batches/stage-batch.js';
@@ -33,9 +33,6 @@ import { upsertColumns } from './upserts/upsert-options.js';
 
 /** Files that were written longer ago are looked for before they are committed: an orphan sweep may have taken them. */
 const LASTING_MS = 3_600_000;
-
-/** A snapshot that was rolled back has had the batch: its files are not committed again, for they go when that snapshot is expired. */
-class BatchRolledBack extends Error {}
 
 /** One of the writers of a sink. Calls of one writer must not overlap; different writers may write at once. */
 export interface SinkWriter {
@@ -471,10 +468,6 @@ export class IcebergSink {
     }
   }
 
-  async #requireFiles({ stagedAtMs }: PendingBatch, staged: StagedBatch): Promise<void> {
-    if (Math.abs(Date.now() - stagedAtMs) > LASTING_MS) await requireFiles(this.#coordinator.table, staged);
-  }
-
   async #commitAll(batches: readonly PendingBatch[]): Promise<SinkCommit> {
     const told: SinkCommit[] = [];
     for (const pending of [...batches]) {
@@ -532,13 +525,15 @@ export class IcebergSink {
       try {
         const beforeSending = async () => {
           if (!isNew && this.#coordinator.wasRolledBack(staged.id)) throw new BatchRolledBack();
-          // Once they were sent, others may know them.
           isNew = false;
-          await this.#requireFiles(pending, staged);
+          if (Math.abs(Date.now() - pending.stagedAtMs) > LASTING_MS)
+            await requireFiles(this.#coordinator.table, staged);
         };
         const options = { beforeSending, isShared: pending.isShared };
-        const { upsert } = this.#options;
-        return { staged, ...(await commitStaged(this.#engine, this.#coordinator, staged, upsert, options)) };
+        return {
+          staged,
+          ...(await commitStaged(this.#engine, this.#coordinator, staged, this.#options.upsert, options)),
+        };
       } catch (error) {
         if (error instanceof BatchRolledBack) {
           copy = { ...staged, ...(await copyFiles(this.#coordinator.table, staged.manifests)) };

@@ -23,6 +23,8 @@ const MEMORY_BYTES = 16 * 1024 * MIB;
 
 const ENTITIES = B;
 const ROWS = 100 * B;
+/** As many parts as a run has at most. */
+const MAX_PARTS = 128;
 const DAYS = 365;
 const HOURS = DAYS * 24;
 
@@ -44,6 +46,7 @@ function materialization(rows: number, shards: number, buckets: number, fileByte
     buckets,
     mayBeOneFile: false,
     shards,
+    ...(shards === 1 ? {} : { parts: Math.min(shards, MAX_PARTS) }),
     memoryLimitBytes: MEMORY_BYTES,
   };
 }

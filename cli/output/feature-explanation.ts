@@ -23,7 +23,9 @@ function viewLines(alias: string, view: ViewExplanation): readonly string[] {
       : [`  deletes: ${countText(deleteFiles)} files and vectors, ${sizeText(deletes.bytes)}`]),
     ...view.bounds.map((bound) => `  bound: ${boundText(bound)}`),
     `  join: ${view.method}${estimate === null ? '' : `, about ${countText(Math.round(estimate.matches))} pairs in reach of ${countText(Math.round(estimate.candidates))}`}`,
-    ...((view.engine?.reason ?? null) === null ? [] : [`  engine: ${view.engine?.engine}, since ${view.engine?.reason}`]),
+    ...((view.engine?.reason ?? null) === null
+      ? []
+      : [`  engine: ${view.engine?.engine}, since ${view.engine?.reason}`]),
     ...(tiesDecidedByValue === null ? [] : [`  ties decided by value: ${tiesDecidedByValue}`]),
   ];
 }

@@ -2,15 +2,23 @@
 import type { Connection } from '../../engine/index.js';
 import { currentSchema, currentSnapshot, type IcebergType, type NestedField } from '../../iceberg/index.js';
 import { namedColumns, type ReducedColumns, type TrinoEngine } from '../../reduction/index.js';
+import type { PinnedSource } from '../../scans/index.js';
 import type { ScanPlan } from '../../tables/index.js';
 import type { ResolvedColumn, ResolvedView } from '../views/resolve-view.js';
 import type { ProbeBounds } from './join-bounds.js';
 import { keyColumns } from './point-in-time-sql.js';
-import type { ViewJoin } from './view-join.js';
+
+/** A join of which the view and the source can be other ones. */
+interface SourceJoin {
+  readonly view: ResolvedView;
+  readonly source: PinnedSource;
+  readonly knownAsOf: boolean;
+  readonly sequenceFieldId?: number | undefined;
+}
 
 /** What a reduction is asked with. */
-export interface ProbedJoin {
-  readonly join: ViewJoin;
+export interface ProbedJoin<Join extends SourceJoin> {
+  readonly join: Join;
   /** Files of the source that can match. */
   readonly plan: ScanPlan;
   readonly bounds: ProbeBounds;
@@ -19,18 +27,18 @@ export interface ProbedJoin {
 }
 
 /** The join on staged rows; they are dropped by `release`. */
-export interface ReducedJoin {
-  readonly join: ViewJoin;
+export interface ReducedJoin<Join extends SourceJoin> {
+  readonly join: Join;
   release(): Promise<void>;
 }
 
 /** @throws as `TrinoEngine.reduce` */
-export async function reduceJoin(
+export async function reduceJoin<Join extends SourceJoin>(
   trino: TrinoEngine,
   connection: Connection,
-  { join, plan, bounds, probe }: ProbedJoin,
+  { join, plan, bounds, probe }: ProbedJoin<Join>,
   options: { readonly signal?: AbortSignal | undefined } = {},
-): Promise<ReducedJoin> {
+): Promise<ReducedJoin<Join>> {
   const { view, source } = join;
   const knownAsOf = join.knownAsOf && view.created !== null;
   const read = {

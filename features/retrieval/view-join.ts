@@ -149,11 +149,12 @@ export async function joinView(
   prefix: string,
 ): Promise<JoinedView> {
   const { session } = context;
-  const { sql, method, read, readFeatures, engine, release } = await prepareJoin(context, frame, join, prefix);
+  const prepared = await prepareJoin(context, frame, join, prefix);
+  const { sql, method, read, readFeatures, engine } = prepared;
   try {
     await runJoin(session, sql, method, readFeatures);
   } finally {
-    await release();
+    await prepared.release();
   }
   for (const statement of dropStatements(sql)) await session.run(statement);
   return {

@@ -8,6 +8,9 @@ import type { Location } from '../../locations/index.js';
 import { dataFileLocation } from '../../staging/index.js';
 import { readManifestEntries, stageManifest, type Table } from '../../tables/index.js';
 
+/** A snapshot that was rolled back has had the batch: its files are not committed again. */
+export class BatchRolledBack extends Error {}
+
 /**
  * Copies the data files that manifests list, and lists the copies.
  * @returns the new manifests, and all new files

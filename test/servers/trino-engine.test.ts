@@ -3,16 +3,21 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openSqlCatalog } from '../../catalogs/index.js';
 import { type Connection, digestRows, readableScanSql } from '../../engine/index.js';
-import { type Definitions, explainHistoricalFeatures, getHistoricalFeatures, parseDefinitions } from '../../features/index.js';
+import {
+  type Definitions,
+  explainHistoricalFeatures,
+  getHistoricalFeatures,
+  parseDefinitions,
+} from '../../features/index.js';
 import { currentSchema, currentSnapshot, type Schema } from '../../iceberg/index.js';
 import { materializeDirect } from '../../materialization/index.js';
 import { enginesOf, materializationDeps, openProject, type Project } from '../../project/index.js';
 import { openScan, planSource } from '../../scans/index.js';
 import { listFiles, openStorage } from '../../storage/index.js';
 import { loadTable } from '../../tables/index.js';
+import { numberIn } from '../support/environment.js';
 import { failureOf } from '../support/error-code.js';
 import { startFaultyProxy } from '../support/faulty-proxy.js';
-import { numberIn } from '../support/environment.js';
 import { type PackedShape, PackedWorlds } from '../support/packed-worlds.js';
 import { startPostgres } from '../support/postgres-server.js';
 import { seed } from '../support/property-runs.js';
@@ -37,7 +42,11 @@ let restartTrino = (): Promise<void> => Promise.reject(new Error('it is not ours
 let closeAll = (): Promise<void> => Promise.resolve();
 beforeAll(async () => {
   if (dev !== undefined) {
-    const found = JSON.parse(readFileSync(dev, 'utf8'));
+    const found = JSON.parse(readFileSync(dev, 'utf8')) as {
+      readonly options: S3Server['options'];
+      readonly database: string;
+      readonly trino: string;
+    };
     s3 = { options: found.options };
     database = found.database;
     trino = { address: found.trino };
@@ -269,7 +278,9 @@ async function onceInserting(project: Project, work: (queryId: string) => Promis
 
 test('a query that an administrator ends, a cancelled run and a limit leave nothing, and the next run has all rows', async () => {
   const { project, deps } = await smallView(`killed_${Date.now().toString(36)}`);
-  const kill = onceInserting(project, (id) => query(`CALL system.runtime.kill_query(query_id => '${id}', message => 'enough')`));
+  const kill = onceInserting(project, (id) =>
+    query(`CALL system.runtime.kill_query(query_id => '${id}', message => 'enough')`),
+  );
   const killed = await failureOf(materializeDirect(deps, { view: 'whole' }));
   await kill;
   expect(killed).toMatchObject({ code: 'TRINO_QUERY_FAILED' });
@@ -356,16 +367,19 @@ test('the lost answer of an insert: the query is ended, its table dropped, and t
   }
 });
 
-test.skipIf(isDev)('a coordinator that is killed in mid query and started again: nothing is left once the next run has ended', async () => {
-  const { project, deps } = await smallView(`restarted_${Date.now().toString(36)}`);
-  const kill = onceInserting(project, () => restartTrino());
-  const failure = await failureOf(materializeDirect(deps, { view: 'of_worlds' }));
-  expect(failure).toMatchObject({ code: 'TRINO_UNAVAILABLE' });
-  await kill;
-  await materializeDirect(deps, { view: 'of_worlds' });
-  expect((await onlineRows(project, 'of_worlds')).rows).toHaveLength(2);
-  expect(await leftOvers(project)).toEqual([]);
-});
+test.skipIf(isDev)(
+  'a coordinator that is killed in mid query and started again: nothing is left once the next run has ended',
+  async () => {
+    const { project, deps } = await smallView(`restarted_${Date.now().toString(36)}`);
+    const kill = onceInserting(project, () => restartTrino());
+    const failure = await failureOf(materializeDirect(deps, { view: 'of_worlds' }));
+    expect(failure).toMatchObject({ code: 'TRINO_UNAVAILABLE' });
+    await kill;
+    await materializeDirect(deps, { view: 'of_worlds' });
+    expect((await onlineRows(project, 'of_worlds')).rows).toHaveLength(2);
+    expect(await leftOvers(project)).toEqual([]);
+  },
+);
 
 test('training sets, explain and doctor', async () => {
   const { project, deps, worlds } = await smallView(`doctor_${Date.now().toString(36)}`);
@@ -375,8 +389,13 @@ test('training sets, explain and doctor', async () => {
   const entities = { query: { sql: frameSql(worlds.identifier.name) } };
   const { views } = await explainHistoricalFeatures(deps, { entities, features: [{ view: 'whole' }] });
   expect(views.get('whole')?.engine).toEqual({ engine: 'trino', reason: 'engine.type is trino' });
-  const small = { ...deps, engines: { ...(await enginesOf(project)), type: 'auto' as const, trinoAboveBytes: 2 ** 40 } };
+  const small = {
+    ...deps,
+    engines: { ...(await enginesOf(project)), type: 'auto' as const, trinoAboveBytes: 2 ** 40 },
+  };
   const chosen = await explainHistoricalFeatures(small, { entities, features: [{ view: 'whole' }] });
   expect(chosen.views.get('whole')?.engine?.engine).toBe('duckdb');
-  expect(chosen.views.get('whole')?.engine?.reason).toMatch(/^\d+ bytes after pruning are within engine.trinoAbove \(1099511627776 bytes\)$/);
+  expect(chosen.views.get('whole')?.engine?.reason).toMatch(
+    /^\d+ bytes after pruning are within engine.trinoAbove \(1099511627776 bytes\)$/,
+  );
 });

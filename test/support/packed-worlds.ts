@@ -216,7 +216,7 @@ export class PackedWorlds {
           action: 'add-spec',
           spec: {
             specId,
-            fields: [{ sourceId: this.idOf(role), fieldId: metadata.lastPartitionId + 1, name, transform } as never],
+            fields: [{ sourceId: this.idOf(role), fieldId: metadata.lastPartitionId + 1, name, transform }],
           },
         },
         { action: 'set-default-spec', specId: LAST_ADDED },

@@ -51,8 +51,12 @@ it('a window is estimated by the files in it, and Trino is the choice above the 
   const within = await estimate(project, window);
   expect([within.reads.files, within.reads.rows]).toEqual([1, 100]);
   const { fileBytes } = within.reads;
-  expect((await estimate(project, window, fileBytes)).engine.choice).toBe('duckdb');
-  expect((await estimate(project, window, fileBytes - 1)).engine.choice).toBe('trino');
+  const choiceAbove = async (trinoAboveBytes: number) => {
+    const config = { ...project.config, engine: { ...project.config.engine, trinoAboveBytes } };
+    return (await estimate({ ...project, config }, window)).engine;
+  };
+  expect(await choiceAbove(fileBytes)).toEqual({ choice: 'duckdb', trinoAboveBytes: fileBytes });
+  expect(await choiceAbove(fileBytes - 1)).toEqual({ choice: 'trino', trinoAboveBytes: fileBytes - 1 });
 });
 
 it('a retrieval reads the files once for each shard', async () => {

@@ -3,12 +3,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   type Coefficients,
-  chooseEngine,
   type MaterializationFacts,
   materializationCost,
   type RetrievalFacts,
   retrievalCost,
 } from '../../../estimates/index.js';
+import { stagedRows } from '../../../estimates/model.js';
 
 const MIB = 2 ** 20;
 const NO_READS = {
@@ -63,6 +63,20 @@ const FACTS: MaterializationFacts = {
   shards: 2,
   memoryLimitBytes: 4096 * MIB,
 };
+
+describe('a materialization in parts', () => {
+  it('reads each file once, and what the parts leave', () => {
+    // Four parts of a million rows: each has all 1000 entities, in a file for each of two shards.
+    const whole = materializationCost({ ...FACTS, shards: 1 }, KNOWN);
+    const cost = materializationCost({ ...FACTS, parts: 4 }, KNOWN);
+    const staged = 4 * 1000;
+    expect(stagedRows({ ...FACTS, parts: 4 })).toEqual({ rows: staged, files: 8 });
+    expect(cost.readBytes - whole.readBytes).toBe(5 * 100 + staged * 64);
+    expect(cost.writtenBytes - whole.writtenBytes).toBe(5 * 200 + staged * 64);
+    expect(cost.requests - whole.requests).toBe(5 * (3 + 2) + 8 + 2 * 8);
+    expect(cost.shards).toBe(2);
+  });
+});
 
 describe('a materialization', () => {
   it('costs what its causes cost', () => {
@@ -165,11 +179,6 @@ describe('a retrieval', () => {
     const cost = retrievalCost({ ...RETRIEVED, shards: 3, views: [...RETRIEVED.views, ...RETRIEVED.views] }, KNOWN);
     expect(cost.readBytes).toBe(1000 + 3 * 100 + 3 * 7 + 3 * (16 + 64 + 64) * MIB);
   });
-});
-
-it('the engine is Trino for more bytes than the limit, which is 1 TiB unless another is given', () => {
-  expect([chooseEngine(2 ** 40), chooseEngine(2 ** 40 + 1)]).toEqual(['duckdb', 'trino']);
-  expect([chooseEngine(1000, 1000), chooseEngine(1001, 1000)]).toEqual(['duckdb', 'trino']);
 });
 
 describe('with the measured coefficients', () => {

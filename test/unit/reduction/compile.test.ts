@@ -1,7 +1,7 @@
 /** Reductions as Trino's SQL: what is read of which snapshot, under which names, and what is refused. */
 import { expect, test } from 'vitest';
 import type { IcebergType, NestedField, Schema, Snapshot, TableMetadata } from '../../../iceberg/index.js';
-import { chooseEngine } from '../../../reduction/engine-choice.js';
+import { chooseEngine, isForTrino } from '../../../reduction/engine-choice.js';
 import type { LatestReduction, PointInTimeReduction, ReducedColumns } from '../../../reduction/reduction.js';
 import { reducedSchema } from '../../../reduction/reduction.js';
 import { compileForTrino } from '../../../reduction/trino/compile.js';
@@ -15,7 +15,11 @@ const field = (id: number, name: string, type: IcebergType, more: Partial<Nested
   type,
   ...more,
 });
-const schemaOf = (schemaId: number, fields: readonly NestedField[]): Schema => ({ schemaId, identifierFieldIds: [], fields });
+const schemaOf = (schemaId: number, fields: readonly NestedField[]): Schema => ({
+  schemaId,
+  identifierFieldIds: [],
+  fields,
+});
 
 const INNER_BEFORE: IcebergType = { kind: 'struct', fields: [field(11, 'old "name"', { kind: 'int' })] };
 const INNER: IcebergType = {
@@ -95,9 +99,9 @@ test('what format version 3 has, and types that Trino lacks, are refused with th
     'UNSUPPORTED_FEATURE',
     "Column 'at' is of type timestamptz_ns, which Trino 476 does not have. Let DuckDB do this: engine duckdb.",
   ]);
-  expect(trinoType({ kind: 'map', keyId: 1, key: { kind: 'uuid' }, valueId: 2, valueRequired: false, value: INNER }, '')).toBe(
-    'map(uuid, row("added" varchar, "renamed" bigint))',
-  );
+  expect(
+    trinoType({ kind: 'map', keyId: 1, key: { kind: 'uuid' }, valueId: 2, valueRequired: false, value: INNER }, ''),
+  ).toBe('map(uuid, row("added" varchar, "renamed" bigint))');
   expect(momentSql({ kind: 'timestamp' }, 0n)).toBe(`CAST(from_unixtime_nanos(DECIMAL '0000') AS timestamp(6))`);
 });
 
@@ -132,6 +136,7 @@ test('a run counts before its view, and a view before the project', () => {
     reason: '101 bytes after pruning are more than engine.trinoAbove (100 bytes)',
   });
   expect(chooseEngine(project, 100n).engine).toBe('duckdb');
+  expect([isForTrino(100, 100n), isForTrino(100, 101n)]).toEqual([false, true]);
   expect(chooseEngine(project, 1n, { view: 'trino' })).toEqual({ engine: 'trino', reason: 'the view asks for trino' });
   expect(chooseEngine(project, 101n, { run: 'duckdb', view: 'trino' })).toEqual({
     engine: 'duckdb',
