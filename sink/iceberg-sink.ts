@@ -31,9 +31,6 @@ import type { SourceMarks, SourcePositions, SourceRange } from './source-positio
 import { commitStaged } from './upserts/commit-staged.js';
 import { upsertColumns } from './upserts/upsert-options.js';
 
-/** Files that were written longer ago are looked for before they are committed: an orphan sweep may have taken them. */
-const LASTING_MS = 3_600_000;
-
 /** One of the writers of a sink. Calls of one writer must not overlap; different writers may write at once. */
 export interface SinkWriter {
   /** `part-0` and so on. */
@@ -526,14 +523,11 @@ export class IcebergSink {
         const beforeSending = async () => {
           if (!isNew && this.#coordinator.wasRolledBack(staged.id)) throw new BatchRolledBack();
           isNew = false;
-          if (Math.abs(Date.now() - pending.stagedAtMs) > LASTING_MS)
-            await requireFiles(this.#coordinator.table, staged);
+          await requireFiles(this.#coordinator.table, staged, pending.stagedAtMs);
         };
         const options = { beforeSending, isShared: pending.isShared };
-        return {
-          staged,
-          ...(await commitStaged(this.#engine, this.#coordinator, staged, this.#options.upsert, options)),
-        };
+        const { upsert } = this.#options;
+        return { staged, ...(await commitStaged(this.#engine, this.#coordinator, staged, upsert, options)) };
       } catch (error) {
         if (error instanceof BatchRolledBack) {
           copy = { ...staged, ...(await copyFiles(this.#coordinator.table, staged.manifests)) };

@@ -127,11 +127,20 @@ export async function restoreBatch(table: Table, batch: SnapshotBatch): Promise<
   return { id, ranges, manifests: manifest === null ? [] : [manifest], schemaIds, ...found, pending, files };
 }
 
+/** Files that were written longer ago are looked for before they are committed. */
+const LASTING_MS = 3_600_000;
+
 /**
  * Makes sure that the files of a batch are still there: an orphan sweep takes those that nobody has committed in days.
+ * @param stagedAtMs when they were written, by the clock; 0: nobody knows
  * @throws MoraineError `FILE_NOT_FOUND`
  */
-export async function requireFiles({ io }: Table, { id, pending, files }: StagedBatch): Promise<void> {
+export async function requireFiles(
+  { io }: Table,
+  { id, pending, files }: StagedBatch,
+  stagedAtMs: number,
+): Promise<void> {
+  if (Math.abs(Date.now() - stagedAtMs) <= LASTING_MS) return;
   const others = pending.flatMap((work) => (work.kind === 'materialize' ? [] : [work.file]));
   await mapConcurrently([...files, ...others], async (location) => {
     try {
