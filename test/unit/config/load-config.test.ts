@@ -85,7 +85,8 @@ catalogs:
   two: { uri: "sqlite:////abs/two.db", warehouse: file:///abs/w 2%20 }
 storage: { roots: [../shared, /abs], locations: { s3://b/wh: ../shared/wh }, options: { s3.region: r, s3.connect-timeout: 5 },
   cache: { directory: kept, maxSize: 3GB } }
-engine: { memoryLimit: 1.5GiB, threads: 3, tempDirectory: t }
+engine: { memoryLimit: 1.5GiB, threads: 3, tempDirectory: t, type: auto, trinoAbove: 2TB }
+trino: { uri: 'https://t:8443/', catalogs: { lake: iceberg }, staging: x.y, options: { trino.user: u, trino.token: "\${PASSWORD}" }, session: { a.b: 1, c: true }, maxStagedSize: 1GB }
 temporal:
   { address: "h:1", namespace: n, profile: q, configFile: t.toml, apiKey: k, tls: true, taskQueue: tq, uiAddress: 'http://ui:8233/',
     encryption: { keyFile: keys.txt }, deployment: { name: features, buildId: 0.2.0 } }
@@ -119,7 +120,21 @@ stateFolder: state
         stores: [],
         cache: { directory: '/p/kept', maxBytes: 3_000_000_000 },
       },
-      engine: { memoryLimitBytes: 1_610_612_736, threads: 3, tempDirectory: '/p/t' },
+      engine: {
+        memoryLimitBytes: 1_610_612_736,
+        threads: 3,
+        tempDirectory: '/p/t',
+        type: 'auto',
+        trinoAboveBytes: 2_000_000_000_000,
+      },
+      trino: {
+        uri: 'https://t:8443',
+        catalogs: new Map([['lake', 'iceberg']]),
+        staging: ['x', 'y'],
+        options: { 'trino.user': 'u', 'trino.token': '007' },
+        session: { 'a.b': '1', c: 'true' },
+        maxStagedBytes: 1_000_000_000,
+      },
       temporal: {
         address: 'h:1',
         namespace: 'n',
@@ -373,7 +388,7 @@ describe('a mistake names its line', () => {
   it.each([
     [
       'a: 1',
-      '/p/moraine.yaml:1: unknown key a; known keys here: catalog, catalogs, storage, engine, temporal, worker, online, server, logging, registry, maintenance, definitions, stateFolder',
+      '/p/moraine.yaml:1: unknown key a; known keys here: catalog, catalogs, storage, engine, trino, temporal, worker, online, server, logging, registry, maintenance, definitions, stateFolder',
     ],
     [
       '# c\nengine:\n  threads: 2\n  memorylimit: 1GB\n',
@@ -385,6 +400,18 @@ describe('a mistake names its line', () => {
     ],
     ['engine:\n  threads: many\n', '/p/moraine.yaml:2: engine.threads: expected number, received string'],
     ['engine:\n  memoryLimit: lots\n', '/p/moraine.yaml:2: engine.memoryLimit: must be a size such as 512MB or 2GiB'],
+    [
+      'trino: { uri: "https://t:8443/lake" }',
+      '/p/moraine.yaml:1: trino.uri: must be the address of Trino without a catalog, such as https://host:8443',
+    ],
+    [
+      'trino:\n  uri: http://t\n  options: { trino.usr: u }\n',
+      '/p/moraine.yaml:3: trino.options.trino.usr: is not an option; there are trino.user, trino.password, trino.token, trino.query-timeout-ms and header.NAME',
+    ],
+    [
+      'engine:\n  type: spark\n',
+      '/p/moraine.yaml:2: engine.type: Invalid option: expected one of "duckdb"|"trino"|"auto"',
+    ],
     ['online:\n  buckets: 0\n', '/p/moraine.yaml:2: online.buckets: expected number to be >=1'],
     [
       'storage:\n  roots:\n    - a\n    - hdfs://b/c\n',
