@@ -140,7 +140,7 @@ function definitionsOf(table: string, columns: readonly string[]): Definitions {
   return parseDefinitions([{ value }]);
 }
 
-const SHAPES = IS_LONG || isDev ? ALL_SHAPES : ALL_SHAPES.slice(0, 3);
+const SHAPES = IS_LONG || isDev ? ALL_SHAPES : ALL_SHAPES.slice(0, 2);
 
 test.each(SHAPES.map((shape) => [`${shape.key} keys, ${shape.time}`, shape] as const))(
   `answers of both engines on ${WORLDS} packed worlds: %s`,

@@ -64,6 +64,7 @@ test('files, bounds, estimates and the ties that a value decides', async () => {
       { column: 'k', values: 3 },
     ],
     method: 'arg-max',
+    engine: { engine: 'duckdb', reason: null },
     estimate: { entities: 3, candidates: expect.any(Number) as number, matches: expect.any(Number) as number },
     // (1, 01h) and (1, 04h) and (2, 01h) and (3, 02h): by value. (1, 06h) has a newer row, (2, 11h) is past the ttl.
     tiesDecidedByValue: 4,
