@@ -11,6 +11,7 @@ import type * as batchParts from '../../sink/batches/batch-parts.js';
 import type * as companionTables from '../../sink/dead-letters/companion-tables.js';
 import type * as batchRanges from '../../sink/protocol/batch-ranges.js';
 import type * as claims from '../../sink/protocol/claims.js';
+import { Coordinator } from '../../sink/protocol/coordinator.js';
 import type * as findState from '../../sink/protocol/find-state.js';
 import type * as sinkState from '../../sink/protocol/sink-state.js';
 import type * as staging from '../../staging/index.js';
@@ -120,7 +121,20 @@ test('one seed is one run, step by step', async () => {
   for (const seed of [first, first + 1, first + 2]) expect(await traces(seed)).toBe(await traces(seed));
 });
 
+/** In it a batch is rolled back, its snapshot is expired, and a checkpoint has it committed again before the files have gone. */
+const ROLLED_BACK = 9217;
+
 describe.skipIf(asked !== undefined)('a planted bug is found', () => {
+  test('the files of a batch that was rolled back are committed again', async () => {
+    await run(ROLLED_BACK);
+    const asks = vi.spyOn(Coordinator.prototype, 'wasRolledBack').mockReturnValue(false);
+    try {
+      await expect(run(ROLLED_BACK)).rejects.toThrow('it does not exist');
+    } finally {
+      asks.mockRestore();
+    }
+  });
+
   test.each<[string, SinkBugs]>([
     ['a batch does not ask who has claimed the sink', { ignoresOwners: true }],
     ['the ranges of a batch are checked on the first base alone', { checksRangesOnce: true }],
