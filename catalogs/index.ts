@@ -32,3 +32,4 @@ export { formatTableName, parseTableName, type QualifiedTableName } from './tabl
 export { openTrinoCatalog, type TrinoCatalogOptions } from './trino/trino-catalog.js';
 export { TrinoClient, TrinoFailure, type TrinoProgress, type TrinoWriteOptions } from './trino/trino-client.js';
 export { type TrinoOptions, trinoPlace } from './trino/trino-options.js';
+export { literal as trinoLiteral, quoted as trinoQuoted } from './trino/trino-text.js';

@@ -2,6 +2,7 @@ import { parseTimeUs } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
 import { findFeatureView } from '../features/index.js';
 import type { Project } from '../project/index.js';
+import type { EngineType } from '../reduction/index.js';
 import type { MaterializeResult, RunProgress } from '../workers/index.js';
 import {
   type ConnectedServer,
@@ -22,7 +23,7 @@ export interface MaterializeRequest {
   /** Pieces that workers share, 1 to 1000; unless given: as many as the rows and the memory of a worker ask for. */
   readonly shards?: number;
   /** Who reduces the source rows to those that may win; unless given as the view and the project say. */
-  readonly engine?: 'duckdb' | 'trino' | 'auto';
+  readonly engine?: EngineType;
 }
 
 const MAX_SHARDS = 1000;

@@ -60,7 +60,7 @@ export function resolveConfig(
       cache: resolveCache(input.storage?.cache ?? {}, stateFolder, path),
     },
     engine: {
-      memoryLimitBytes: (memoryLimit === undefined ? undefined : parseByteSize(String(memoryLimit))) ?? defaultMemory(),
+      memoryLimitBytes: sizeOf(memoryLimit) ?? defaultMemory(),
       threads: threads ?? availableParallelism(),
       tempDirectory: tempDirectory === undefined ? join(stateFolder, 'tmp') : path(tempDirectory),
       type,
@@ -124,7 +124,7 @@ function resolveCache(
 ): StorageCacheConfig {
   return {
     directory: directory === undefined ? join(stateFolder, 'cache') : path(directory),
-    maxBytes: (maxSize === undefined ? undefined : parseByteSize(String(maxSize))) ?? DEFAULT_CACHE_BYTES,
+    maxBytes: sizeOf(maxSize) ?? DEFAULT_CACHE_BYTES,
   };
 }
 
@@ -152,7 +152,7 @@ function resolveMaintenance(input: NonNullable<ConfigInput['maintenance']>[numbe
             ...(metadataVersions === undefined ? {} : { metadataVersions }),
           },
         }),
-    budgetBytes: (budget === undefined ? undefined : parseByteSize(String(budget))) ?? DEFAULT_BUDGET_BYTES,
+    budgetBytes: sizeOf(budget) ?? DEFAULT_BUDGET_BYTES,
   };
 }
 
@@ -266,7 +266,7 @@ function resolveOnline({ cache, ...input }: NonNullable<ConfigInput['online']>):
     partitionStrategy: input.partitionStrategy ?? 'entity_hash',
     readTimeoutMs: input.readTimeoutMs ?? 100,
     queueTimeoutMs: input.queueTimeoutMs ?? 1_000,
-    cacheBytes: (maxSize === undefined ? undefined : parseByteSize(String(maxSize))) ?? DEFAULT_ONLINE_CACHE_BYTES,
+    cacheBytes: sizeOf(maxSize) ?? DEFAULT_ONLINE_CACHE_BYTES,
   };
 }
 
@@ -292,8 +292,7 @@ function resolveServer(input: NonNullable<ConfigInput['server']>, path: (text: s
     maxEntities: input.maxEntities ?? 10_000,
     groupCommitMs: input.groupCommitMs ?? 200,
     maxQueuedWrites: input.maxQueuedWrites ?? 10_000,
-    maxQueuedBytes:
-      (maxQueuedBytes === undefined ? undefined : parseByteSize(String(maxQueuedBytes))) ?? DEFAULT_QUEUED_BYTES,
+    maxQueuedBytes: sizeOf(maxQueuedBytes) ?? DEFAULT_QUEUED_BYTES,
     maxRetrievals: input.maxRetrievals ?? 2,
     maxBatchEntities: input.maxBatchEntities ?? 10_000,
     batchTimeoutMs: input.batchTimeoutMs ?? 60_000,

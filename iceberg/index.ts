@@ -138,6 +138,7 @@ export {
   highestFieldId,
   isPrimitive,
   mapChildFields,
+  schemaOfFields,
   selectColumns,
 } from './schema/schema.js';
 export {

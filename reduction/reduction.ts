@@ -2,7 +2,7 @@
  * What is asked of an engine that may run elsewhere: the rows of a table that may win, by keys and times alone. The rows that it finds are
  * staged, and the one statement that there is for each question decides among them, so that values are compared in one place.
  */
-import { assignFreshIds, highestFieldId, type IcebergType, type NestedField, type Schema } from '../iceberg/index.js';
+import { type IcebergType, type Schema, schemaOfFields } from '../iceberg/index.js';
 import type { Table } from '../tables/index.js';
 
 /** A column of the source, as the type that it is wanted in. */
@@ -87,19 +87,6 @@ export function reducedSchema({ kind, columns }: Pick<Reduction, 'kind' | 'colum
   return schemaOf([...group, ...named, ['seq', { kind: 'long' }]]);
 }
 
-/**
- * A schema of optional columns with field ids from 1 on, those inside nested types after them. Types that come from a table have ids of that
- * table: all get ids of their own first, so that they differ.
- */
-export function schemaOf(columns: readonly (readonly [name: string, type: IcebergType])[]): Schema {
-  const fields: NestedField[] = [];
-  let firstId = 1;
-  for (const [name, type] of columns) {
-    const alone = assignFreshIds(unnumbered([{ id: 0, name, required: false, type }]), firstId);
-    fields.push(...alone.fields);
-    firstId = highestFieldId(alone) + 1;
-  }
-  return assignFreshIds(unnumbered(fields));
-}
-
-const unnumbered = (fields: readonly NestedField[]): Schema => ({ schemaId: 0, identifierFieldIds: [], fields });
+/** A schema of optional columns with fresh field ids, from 1 on: types that come from a table have ids of that table. */
+export const schemaOf = (columns: readonly (readonly [name: string, type: IcebergType])[]): Schema =>
+  schemaOfFields(columns.map(([name, type]) => ({ id: 0, name, required: false, type })));

@@ -14,6 +14,7 @@ import { formatTableName } from '../table-name.js';
 import { newestOfLog } from './metadata-log.js';
 import { TrinoClient, TrinoFailure, type TrinoRow } from './trino-client.js';
 import { type TrinoOptions, trinoPlace } from './trino-options.js';
+import { literal, quoted } from './trino-text.js';
 
 export interface TrinoCatalogOptions {
   readonly name: string;
@@ -242,9 +243,6 @@ function requireLowerCase(what: string, name: string): void {
   const message = `${what} ${JSON.stringify(name)} cannot be: Trino would read it in lower case.`;
   throw new MoraineError('INVALID_ARGUMENT', message);
 }
-
-const quoted = (identifier: string): string => `"${identifier.replaceAll('"', '""')}"`;
-const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
 function textOf(value: JsonValue | undefined): string {
   if (typeof value === 'string') return value;

@@ -14,6 +14,7 @@ import { countedText, countText, MoraineError } from '../../errors/index.js';
 import type { DatasetRecord, SaveRequest } from '../../features/index.js';
 import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
+import type { EngineType } from '../../reduction/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { type AsOfOptions, chosenStates } from '../options/as-of-option.js';
 import { type EntitiesOptions, entitiesInput } from '../options/entities-option.js';
@@ -35,7 +36,7 @@ interface FeaturesHistoricalOptions extends RowOutputOptions, EntitiesOptions, A
   readonly pin?: boolean;
   readonly shards?: number;
   readonly wait?: boolean;
-  readonly engine?: 'duckdb' | 'trino' | 'auto';
+  readonly engine?: EngineType;
 }
 
 /** Prints the entity rows with the features that were valid at their times. */

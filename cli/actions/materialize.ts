@@ -10,6 +10,7 @@ import {
 import { countedText, countText } from '../../errors/index.js';
 import { unlessAborted } from '../../processes/index.js';
 import type { Project } from '../../project/index.js';
+import type { EngineType } from '../../reduction/index.js';
 import { type CommandContext, printJson, withProject } from '../context.js';
 import { printable } from '../output/output.js';
 
@@ -17,7 +18,7 @@ interface MaterializeOptions {
   readonly start?: string;
   readonly end?: string;
   readonly shards?: number;
-  readonly engine?: 'duckdb' | 'trino' | 'auto';
+  readonly engine?: EngineType;
   readonly wait?: boolean;
   readonly json?: boolean;
 }

@@ -1,6 +1,6 @@
 /** Point-in-time retrieval: the features that were valid at the time of each row of an entity frame. */
 import type { Connection, Engine } from '../../engine/index.js';
-import { assignFreshIds, highestFieldId, type NestedField, type Schema } from '../../iceberg/index.js';
+import { type NestedField, type Schema, schemaOfFields } from '../../iceberg/index.js';
 import type { EngineChoice, EngineType } from '../../reduction/index.js';
 import type { PinnedSource } from '../../scans/index.js';
 import type { FileIO } from '../../storage/index.js';
@@ -140,7 +140,7 @@ export async function getHistoricalFrame<T>(
     async (connection) => {
       const opened = await openFrame(deps, connection, request, plan);
       const features = plan.features.map(({ field }) => field);
-      return await use({ connection, plan, opened, schema: resultSchema(opened.frame, features) });
+      return await use({ connection, plan, opened, schema: schemaOfFields([...opened.frame.columns, ...features]) });
     },
     { signal: request.signal },
   );
@@ -235,16 +235,4 @@ function resultSql(frame: EntityFrame, views: readonly PlannedView[], joins: Rea
     }
   }
   return `SELECT ${columns.join(', ')} FROM ${tables.join(' POSITIONAL JOIN ')}`;
-}
-
-/** Fields of several tables as one schema. Each gets ids of its own first: those of different tables may be equal. */
-function resultSchema(frame: EntityFrame, features: readonly NestedField[]): Schema {
-  const fields: NestedField[] = [];
-  let firstId = 1;
-  for (const field of [...frame.columns, ...features]) {
-    const alone = assignFreshIds({ schemaId: 0, identifierFieldIds: [], fields: [{ ...field, id: 0 }] }, firstId);
-    fields.push(...alone.fields);
-    firstId = highestFieldId(alone) + 1;
-  }
-  return assignFreshIds({ schemaId: 0, identifierFieldIds: [], fields });
 }

@@ -169,3 +169,18 @@ function indexOf(schema: Schema): SchemaIndex {
   indexes.set(schema, index);
   return index;
 }
+
+/**
+ * Fields of several tables as one schema with fresh ids, from 1 on. Each gets ids of its own first: those of different tables, inside nested
+ * types too, may be equal.
+ */
+export function schemaOfFields(given: readonly NestedField[]): Schema {
+  const fields: NestedField[] = [];
+  let firstId = 1;
+  for (const field of given) {
+    const alone = assignFreshIds({ schemaId: 0, identifierFieldIds: [], fields: [{ ...field, id: 0 }] }, firstId);
+    fields.push(...alone.fields);
+    firstId = highestFieldId(alone) + 1;
+  }
+  return assignFreshIds({ schemaId: 0, identifierFieldIds: [], fields });
+}

@@ -2,10 +2,11 @@
  * A column of the source in Trino's SQL. Time travel there shows the columns of the snapshot's own schema, so that each is found by its field id
  * and becomes what it is wanted as: under its name of then, promoted, its nested fields in their present places.
  */
+import { trinoQuoted } from '../../catalogs/index.js';
 import { MoraineError } from '../../errors/index.js';
 import { type IcebergType, type NestedField, type Schema, sameType } from '../../iceberg/index.js';
 import type { ReducedColumn } from '../reduction.js';
-import { quoted, trinoType } from './trino-types.js';
+import { trinoType } from './trino-types.js';
 
 /**
  * @param schema of the snapshot that is read
@@ -29,7 +30,7 @@ export function columnSql(
     );
     return `CAST(NULL AS ${wanted})`;
   }
-  return valueSql(`${from}.${quoted(field.name)}`, field.type, type, what);
+  return valueSql(`${from}.${trinoQuoted(field.name)}`, field.type, type, what);
 }
 
 /** A value of the type that the snapshot has as the type that is wanted. */
@@ -39,7 +40,7 @@ function valueSql(sql: string, from: IcebergType, to: IcebergType, what: string)
   if (to.kind === 'struct' && from.kind === 'struct') {
     const fields = to.fields.map((field) => {
       const old = from.fields.find(({ id }) => id === field.id);
-      if (old !== undefined) return valueSql(`${sql}.${quoted(old.name)}`, old.type, field.type, what);
+      if (old !== undefined) return valueSql(`${sql}.${trinoQuoted(old.name)}`, old.type, field.type, what);
       refuseDefault(field, what);
       return `CAST(NULL AS ${trinoType(field.type, what)})`;
     });

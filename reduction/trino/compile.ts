@@ -1,4 +1,5 @@
 /** Reductions as Trino's SQL. Keys are compared for equality and times for order, alone; values pass through. */
+import { trinoLiteral, trinoQuoted } from '../../catalogs/index.js';
 import { MoraineError } from '../../errors/index.js';
 import { currentSchema, type Schema, snapshotById } from '../../iceberg/index.js';
 import {
@@ -12,7 +13,7 @@ import {
   type ReductionGroup,
 } from '../reduction.js';
 import { columnSql } from './column-sql.js';
-import { literal, momentSql, quoted } from './trino-types.js';
+import { momentSql } from './trino-types.js';
 
 /** Tables as Trino names them, quoted. */
 export interface TrinoTables {
@@ -41,7 +42,7 @@ export function compileForTrino(reduction: Reduction, tables: TrinoTables): stri
   const names = namedColumns(reduction.columns).map(([name]) => name);
   const columns = [...(reduction.kind === 'latest' ? ['g'] : []), ...names, 'seq'];
   const select = reduction.kind === 'latest' ? latestSql(reduction, tables) : pointInTimeSql(reduction, tables);
-  return `INSERT INTO ${tables.staged} (${columns.map(quoted).join(', ')})\n${select}`;
+  return `INSERT INTO ${tables.staged} (${columns.map(trinoQuoted).join(', ')})\n${select}`;
 }
 
 /** @throws MoraineError `UNSUPPORTED_FEATURE` */
@@ -126,7 +127,7 @@ function sourceRowsSql(
     ...(read.startUs === null ? [] : [`${sql.get('t')} >= ${momentSql(time, read.startUs)}`]),
     ...(read.endUs === null ? [] : [`${sql.get('t')} < ${momentSql(time, read.endUs)}`]),
   ];
-  const paths = read.files.map(({ path }) => literal(path));
+  const paths = read.files.map(({ path }) => trinoLiteral(path));
   const listed = paths.length <= MAX_LISTED_FILES ? [`s."$path" IN (${paths.join(', ')})`] : [];
   return [
     `SELECT ${named.map(([name, value]) => `${value} AS ${name}`).join(', ')}, f.seq AS seq`,

@@ -12,7 +12,9 @@ import {
   TrinoFailure,
   type TrinoOptions,
   type TrinoProgress,
+  trinoLiteral,
   trinoPlace,
+  trinoQuoted,
 } from '../../catalogs/index.js';
 import { type Connection, loadRows } from '../../engine/index.js';
 import { isMoraineError, MoraineError } from '../../errors/index.js';
@@ -22,7 +24,6 @@ import { clockOf, loadTable, type Table } from '../../tables/index.js';
 import { type PointInTimeReduction, type Reduction, reducedSchema, schemaOf } from '../reduction.js';
 import { compileForTrino, readsOf, type TrinoTables } from './compile.js';
 import { dropLeftOvers, dropStagingTable, fillStagingTable, makeStagingTable } from './staging-table.js';
-import { literal, quoted } from './trino-types.js';
 
 /** How Trino is reached, and what it is asked for. */
 export interface TrinoSettings {
@@ -74,7 +75,8 @@ const LONGEST_QUERY_MS = '86400000';
 export class TrinoEngine {
   readonly #settings: TrinoSettings;
   readonly #deps: TrinoDeps;
-  #version: string | undefined;
+  /** Versions of Trino by the catalogs that were looked at. */
+  readonly #known = new Map<string, string>();
 
   /** Nothing is asked of Trino yet. */
   constructor(settings: TrinoSettings, deps: TrinoDeps) {
@@ -93,8 +95,7 @@ export class TrinoEngine {
     const client = this.#clientOf(catalog);
     // What Trino does not have is refused before anything is made.
     compileForTrino(reduction, { source: 's', files: 'f', probe: 'p', staged: 'r' });
-    await this.#requireVersion(client);
-    await this.#requireIceberg(client, catalog);
+    await this.#requireKnown(client, catalog);
     await this.#requireSameTable(client, catalog, identifier, reduction);
     const place = { catalog, io: this.#deps.io, namespace: this.#settings.staging };
     await dropLeftOvers(place, Date.now()).catch(() => undefined);
@@ -143,8 +144,7 @@ export class TrinoEngine {
    */
   async probe(catalog: Catalog): Promise<{ readonly version: string; readonly named: string }> {
     const client = this.#clientOf(catalog);
-    const version = await this.#requireVersion(client);
-    await this.#requireIceberg(client, catalog);
+    const version = await this.#requireKnown(client, catalog);
     const place = { catalog, io: this.#deps.io, namespace: this.#settings.staging };
     const table = await makeStagingTable(place, 'rows', schemaOf([['probe', { kind: 'int' }]]));
     try {
@@ -157,9 +157,19 @@ export class TrinoEngine {
     return { version, named: client.place.catalog };
   }
 
+  /** What does not change while Trino runs is asked once for each catalog. @returns the version */
+  async #requireKnown(client: TrinoClient, catalog: Catalog): Promise<string> {
+    const known = this.#known.get(catalog.name);
+    if (known !== undefined) return known;
+    const version = await this.#requireVersion(client);
+    await this.#requireIceberg(client, catalog);
+    this.#known.set(catalog.name, version);
+    return version;
+  }
+
   async #requireIceberg(client: TrinoClient, catalog: Catalog): Promise<void> {
     const { server, catalog: named } = client.place;
-    const sql = `SELECT connector_name FROM system.metadata.catalogs WHERE catalog_name = ${literal(named)}`;
+    const sql = `SELECT connector_name FROM system.metadata.catalogs WHERE catalog_name = ${trinoLiteral(named)}`;
     const connectors: unknown[] = [];
     try {
       for await (const [connector] of client.query(sql)) connectors.push(connector);
@@ -184,7 +194,6 @@ export class TrinoEngine {
   }
 
   async #requireVersion(client: TrinoClient): Promise<string> {
-    if (this.#version !== undefined) return this.#version;
     const version = await client.version().catch((error: unknown) => {
       throw trinoError(client, error);
     });
@@ -193,7 +202,6 @@ export class TrinoEngine {
       const message = `Trino ${client.place.server} is version ${version}; ${OLDEST_VERSION} or newer is needed.`;
       throw new MoraineError('UNSUPPORTED_FEATURE', message);
     }
-    this.#version = version;
     return version;
   }
 
@@ -251,7 +259,7 @@ type Tail<T extends readonly unknown[]> = T extends readonly [unknown, ...infer 
 
 /** A table in Trino. Its schemas are named as namespaces are, their levels joined where it has several. */
 const trinoName = ({ place }: TrinoClient, { namespace, name }: TableIdentifier): string =>
-  [place.catalog, namespace.join('.'), name].map(quoted).join('.');
+  [place.catalog, namespace.join('.'), name].map(trinoQuoted).join('.');
 
 const FILES_SCHEMA = schemaOf([
   ['r', { kind: 'int' }],
@@ -302,12 +310,12 @@ const totalOf = ({ metadata }: Table, figure: string): bigint =>
 /** Ends queries that write to a staging table, of which no answer said how they are called. */
 async function cancelWritersOf(client: TrinoClient, { identifier }: Table): Promise<void> {
   const running = `state NOT IN ('FINISHED', 'FAILED') AND source = 'moraine'`;
-  const text = `strpos(query, ${literal(identifier.name)}) > 0 AND starts_with(query, 'INSERT')`;
+  const text = `strpos(query, ${trinoLiteral(identifier.name)}) > 0 AND starts_with(query, 'INSERT')`;
   const ids: string[] = [];
   for await (const [id] of client.query(`SELECT query_id FROM system.runtime.queries WHERE ${running} AND ${text}`))
     if (typeof id === 'string') ids.push(id);
   for (const id of ids) {
-    const call = `CALL system.runtime.kill_query(query_id => ${literal(id)}, message => 'Moraine gave it up')`;
+    const call = `CALL system.runtime.kill_query(query_id => ${trinoLiteral(id)}, message => 'Moraine gave it up')`;
     await client.write(call).catch(() => undefined);
   }
 }

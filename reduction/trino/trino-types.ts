@@ -1,9 +1,7 @@
 /** Types and values of Iceberg in Trino's SQL. Source: Trino documentation, "Iceberg connector", type mapping; "Data types". */
+import { trinoQuoted } from '../../catalogs/index.js';
 import { MoraineError } from '../../errors/index.js';
 import { type IcebergType, typeToString } from '../../iceberg/index.js';
-
-export const quoted = (identifier: string): string => `"${identifier.replaceAll('"', '""')}"`;
-export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
 /**
  * Trino's type of an Iceberg type.
@@ -41,7 +39,7 @@ export function trinoType(type: IcebergType, what: string): string {
     case 'map':
       return `map(${trinoType(type.key, what)}, ${trinoType(type.value, what)})`;
     case 'struct':
-      return `row(${type.fields.map(({ name, type: inner }) => `${quoted(name)} ${trinoType(inner, what)}`).join(', ')})`;
+      return `row(${type.fields.map(({ name, type: inner }) => `${trinoQuoted(name)} ${trinoType(inner, what)}`).join(', ')})`;
     default:
       throw new MoraineError(
         'UNSUPPORTED_FEATURE',
