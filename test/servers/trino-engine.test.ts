@@ -381,7 +381,7 @@ test.skipIf(isDev)(
   },
 );
 
-test('training sets, explain and doctor', async () => {
+test('explain, and what doctor tries', async () => {
   const { project, deps, worlds } = await smallView(`doctor_${Date.now().toString(36)}`);
   const checked = await project.catalog().then(async (catalog) => (await enginesOf(project)).trino?.probe(catalog));
   expect(checked).toEqual({ version: '476', named: 'door' });
