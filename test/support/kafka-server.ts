@@ -60,7 +60,8 @@ export class KafkaServer {
     const ports = { plain, secure, controller };
     writeFileSync(settings, settingsOf(folder, ports, identity));
     const java = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', paths.join(delimiter)];
-    const id = randomBytes(16).toString('base64url');
+    // One that begins with a dash would be taken for an option.
+    const id = randomBytes(16).toString('base64url').replace(/^-/, 'A');
     const scram = `SCRAM-SHA-256=[name=${KAFKA_USER.username},password=${KAFKA_USER.password}]`;
     const format = ['kafka.tools.StorageTool', 'format', '-t', id, '-c', settings, '--add-scram', scram];
     const { status, stderr } = isNew
