@@ -7,13 +7,13 @@ import { ERROR_TABLE, isMoraineError, largest, MoraineError } from '../errors/in
 import { currentSchema } from '../iceberg/index.js';
 import { loadTable, requireWritable } from '../tables/index.js';
 import { BatchBuffer, type BufferedBatch } from './batches/batch-buffer.js';
-import { batchesOf, idOfParts, joinParts, rangesOfParts } from './batches/batch-parts.js';
+import { batchesOf, joinParts } from './batches/batch-parts.js';
 import { BatchRolledBack, copyFiles } from './batches/copy-files.js';
 import { evolveTable } from './batches/evolve-table.js';
 import { PendingBatch } from './batches/pending-batch.js';
 import { discardBatch, requireFiles, restoreBatch, stageBatch } from './batches/stage-batch.js';
 import {
-  rangesFromJson,
+  checkpointPart,
   requireOwnSnapshot,
   type SinkSnapshot,
   type SnapshotBatch,
@@ -22,8 +22,7 @@ import {
 } from './batches/staged-batch.js';
 import { CompanionTables } from './dead-letters/companion-tables.js';
 import { ensureDeadLetterTable } from './dead-letters/dead-letter-table.js';
-import { hasLength } from './protocol/batch-ranges.js';
-import { Coordinator } from './protocol/coordinator.js';
+import { Coordinator, PartsFound } from './protocol/coordinator.js';
 import { CommitCounts, type SinkMetrics } from './sink-metrics.js';
 import { type CheckedOptions, checkOptions, type SinkCommit, type SinkDeps, type SinkOptions } from './sink-options.js';
 import type { SinkRecords } from './sink-records.js';
@@ -428,19 +427,11 @@ export class IcebergSink {
     return { ...joined, pending: work.pending, files: [...joined.files, ...work.files] };
   }
 
-  /** Parts of a batch of a checkpoint that are not in the table: none, or all unless only some of them were given back before. */
+  /** Parts of a batch of a checkpoint that are not in the table: none, or all unless some of them were committed without the others. */
   async #missing(parts: readonly SnapshotBatch[]): Promise<readonly SnapshotBatch[]> {
     if (parts.length === 0) return [];
-    const [coordinator, all] = [this.#coordinator, parts.map((part) => ({ ...part, ranges: rangesFromJson(part) }))];
-    await coordinator.settle();
-    const isBelow = ({ ranges }: (typeof all)[number]): boolean =>
-      ranges.some(hasLength) &&
-      ranges.filter(hasLength).every(({ partition, to }) => (coordinator.positions.get(partition) ?? -1n) >= to);
-    const hasPositions = all.some(({ ranges }) => ranges.some(hasLength));
-    const left = all.filter((part) => !isBelow(part));
-    if (hasPositions && !left.some(({ ranges }) => ranges.some(hasLength))) return [];
-    if (await coordinator.isCommitted(idOfParts(left), rangesOfParts(left))) return [];
-    return parts.filter(({ id }) => left.some((part) => part.id === id));
+    const committed = await this.#coordinator.committedOf(parts.map(checkpointPart));
+    return parts.filter(({ id }) => !committed.has(id));
   }
 
   /** On failure nothing of it remains. */
@@ -521,7 +512,7 @@ export class IcebergSink {
       copy = undefined;
       try {
         const beforeSending = async () => {
-          if (!isNew && this.#coordinator.wasRolledBack(staged.id)) throw new BatchRolledBack();
+          if (!isNew && this.#coordinator.wasRolledBack(staged)) throw new BatchRolledBack();
           isNew = false;
           await requireFiles(this.#coordinator.table, staged, pending.stagedAtMs);
         };
@@ -531,6 +522,11 @@ export class IcebergSink {
       } catch (error) {
         if (error instanceof BatchRolledBack) {
           copy = { ...staged, ...(await copyFiles(this.#coordinator.table, staged.manifests)) };
+          continue;
+        }
+        if (error instanceof PartsFound) {
+          pending.staged = undefined;
+          await this.#coordinator.current(0);
           continue;
         }
         if (pending.isShared || !isMoraineError(error, 'SINK_SCHEMA_CHANGED')) throw error;

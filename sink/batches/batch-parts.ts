@@ -2,7 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { ManifestFile } from '../../iceberg/index.js';
 import { readManifestEntries, stageFiles, type Table } from '../../tables/index.js';
-import type { BatchRange } from '../protocol/batch-ranges.js';
+import { joinRanges } from '../protocol/batch-ranges.js';
 import type { SinkSnapshot, SnapshotBatch, StagedBatch } from './staged-batch.js';
 
 /** The id of a batch that has these parts: the same for the same parts in any order, and that of its only part. */
@@ -12,19 +12,6 @@ export function idOfParts(parts: readonly { readonly id: string }[]): string {
   const ids = parts.map(({ id }) => id).sort();
   const hash = createHash('sha256').update(ids.join('\n')).digest('hex');
   return [hash.slice(0, 8), hash.slice(8, 12), hash.slice(12, 16), hash.slice(16, 20), hash.slice(20, 32)].join('-');
-}
-
-/** Ranges of a batch's parts: those of a partition that follow one another are one. */
-export function rangesOfParts(parts: readonly { readonly ranges: readonly BatchRange[] }[]): readonly BatchRange[] {
-  const joined: BatchRange[] = [];
-  const ranges = parts.flatMap((part) => part.ranges).toSorted((a, b) => Number(a.from - b.from || a.to - b.to));
-  for (const range of ranges) {
-    const at = joined.findIndex(({ partition, to }) => partition === range.partition && to === range.from);
-    const before = joined[at];
-    if (before === undefined) joined.push(range);
-    else joined[at] = { ...range, from: before.from, isFirst: before.isFirst };
-  }
-  return joined;
 }
 
 /** The batches of checkpoints in the order in which they were staged, each with the parts that the states have of it. */
@@ -58,7 +45,8 @@ export async function joinParts(table: Table, parts: readonly StagedBatch[]): Pr
   const files = new Set([...parts.flatMap((part) => part.files), ...manifests.map(({ manifestPath }) => manifestPath)]);
   return {
     id: idOfParts(parts),
-    ranges: rangesOfParts(parts),
+    parts: parts.map(({ id }) => id),
+    ranges: joinRanges(parts.flatMap(({ ranges }) => ranges)),
     manifests,
     schemaIds: [...new Set(parts.flatMap((part) => part.schemaIds))],
     delivery: parts.some(({ delivery }) => delivery === 'at-least-once') ? 'at-least-once' : 'exactly-once',

@@ -65,7 +65,17 @@ export async function stageBatch(
   const manifests = listed === null ? [] : [listed.manifest];
   const { ranges, delivery } = batch;
   return {
-    ...{ id, ranges, manifests, schemaIds: [schemaId], delivery, rows: written, superseded: rows - written, rejected },
+    ...{
+      id,
+      parts: [],
+      ranges,
+      manifests,
+      schemaIds: [schemaId],
+      delivery,
+      rows: written,
+      superseded: rows - written,
+      rejected,
+    },
     ...{ pending: [], files: listed?.files ?? [], ...traced },
   };
 }
@@ -124,7 +134,8 @@ export async function restoreBatch(table: Table, batch: SnapshotBatch): Promise<
   const { id, schemaId, delivery = 'exactly-once' } = batch;
   const found = { rows: BigInt(batch.rows), superseded: 0n, rejected: [], delivery };
   const schemaIds = schemaId === undefined ? [] : [schemaId];
-  return { id, ranges, manifests: manifest === null ? [] : [manifest], schemaIds, ...found, pending, files };
+  const manifests = manifest === null ? [] : [manifest];
+  return { id, parts: [], ranges, manifests, schemaIds, ...found, pending, files };
 }
 
 /** Files that were written longer ago are looked for before they are committed. */

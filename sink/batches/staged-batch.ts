@@ -3,6 +3,7 @@ import { MoraineError } from '../../errors/index.js';
 import type { JsonValue, ManifestFile } from '../../iceberg/index.js';
 import type { Location } from '../../locations/index.js';
 import type { BatchRange } from '../protocol/batch-ranges.js';
+import type { CheckpointPart } from '../protocol/coordinator.js';
 import { type PendingWork, workFromJson, workToJson } from '../protocol/pending-work.js';
 import type { RejectedRecord } from '../sink-records.js';
 import type { Delivery } from '../source-position.js';
@@ -19,6 +20,8 @@ export interface KeyPlaces {
 export interface StagedBatch {
   /** Names the batch in the snapshot that commits it. */
   readonly id: string;
+  /** Ids of the parts that it was joined from; empty: it was staged at once. */
+  readonly parts: readonly string[];
   readonly ranges: readonly BatchRange[];
   /** List the batch's files; empty: it has none. Those of one part are in one manifest. */
   readonly manifests: readonly ManifestFile[];
@@ -97,6 +100,12 @@ export function batchToJson(staged: StagedBatch): SnapshotBatch {
     }),
     ...(pending.length === 0 ? {} : { pending: pending.map(workToJson) }),
   };
+}
+
+/** What the protocol needs to know of it to find it in a table. */
+export function checkpointPart(batch: SnapshotBatch): CheckpointPart {
+  const [openedEpoch] = batch.order ?? ['0'];
+  return { id: batch.id, ranges: rangesFromJson(batch), openedEpoch: BigInt(openedEpoch) };
 }
 
 export function rangesFromJson({ ranges }: SnapshotBatch): readonly BatchRange[] {

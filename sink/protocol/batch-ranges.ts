@@ -47,6 +47,18 @@ export function requireNext(sink: string, ranges: readonly BatchRange[], committ
   }
 }
 
+/** Ranges of what is committed together: those of a partition that follow one another are one. */
+export function joinRanges(ranges: readonly BatchRange[]): readonly BatchRange[] {
+  const joined: BatchRange[] = [];
+  for (const range of ranges.toSorted((a, b) => Number(a.from - b.from || a.to - b.to))) {
+    const at = joined.findIndex(({ partition, to }) => partition === range.partition && to === range.from);
+    const before = joined[at];
+    if (before === undefined) joined.push(range);
+    else joined[at] = { ...range, from: before.from, isFirst: before.isFirst };
+  }
+  return joined;
+}
+
 /** The positions once the ranges are committed. */
 export function positionsAfter(committed: SourcePositions, ranges: readonly BatchRange[]): SourcePositions {
   return new Map([...committed, ...ranges.map(({ partition, to }) => [partition, to] as const)]);

@@ -21,7 +21,15 @@ import {
 } from '../../tables/index.js';
 import type { SourceMarks, SourcePositions } from '../source-position.js';
 import { anchorsProperty, anchorsText, SINK_STATE, stateOfSummary, summaryText } from './anchors.js';
-import { type BatchRange, hasLength, marksAfter, orderOfBatch, positionsAfter, requireNext } from './batch-ranges.js';
+import {
+  type BatchRange,
+  hasLength,
+  joinRanges,
+  marksAfter,
+  orderOfBatch,
+  positionsAfter,
+  requireNext,
+} from './batch-ranges.js';
 import { fenced, requireOwned, requireReadable } from './claims.js';
 import {
   type FoundState,
@@ -29,14 +37,16 @@ import {
   requireAnchors,
   type StateTable,
   sinkStateOf,
-  snapshotOfBatch,
+  snapshotsOfParts,
 } from './find-state.js';
 import type { PendingWork } from './pending-work.js';
-import { type Claim, NO_BATCHES, type SinkState } from './sink-state.js';
+import { type Claim, hasPart, NO_BATCHES, type SinkState } from './sink-state.js';
 
 /** What the protocol needs to know of a staged batch. */
 export interface CommittableBatch {
   readonly id: string;
+  /** Ids of the parts that it was joined from, if it was. */
+  readonly parts?: readonly string[];
   readonly ranges: readonly BatchRange[];
   /** Empty: the batch has no files. */
   readonly manifests: readonly ManifestFile[];
@@ -47,6 +57,17 @@ export interface CommittableBatch {
   /** Deletes that go with the files, written for every base. */
   readonly deletesOn?: (base: Table) => Promise<NewDeletes>;
 }
+
+/** A batch of a checkpoint, or the part of one that a writer staged. */
+export interface CheckpointPart {
+  readonly id: string;
+  readonly ranges: readonly BatchRange[];
+  /** The epoch that the sink was opened with when it was staged; 0: nobody knows. */
+  readonly openedEpoch: bigint;
+}
+
+/** A base of a commit has some parts of the batch already, and not all of them: it is to be staged without these. */
+export class PartsFound extends Error {}
 
 /** A base of a commit has the batch already. */
 class BatchFound extends Error {
@@ -71,8 +92,8 @@ export class Coordinator {
   readonly #owners = new Set<string>();
   /** Batches that the catalog was asked to commit and that are not known to be committed: their files are nobody's to delete. */
   readonly #sent = new Set<string>();
-  /** Batches of checkpoints without positions. Only their ids tell whether a base has them. */
-  readonly #toldById = new Set<string>();
+  /** Parts of checkpoints without positions, as {@link snapshotsOfParts} takes them. Only their ids tell whether a base has them. */
+  readonly #toldById = new Map<string, bigint>();
   #loadedAtMs: number;
   /** False: an outcome is unknown. */
   #isSettled = true;
@@ -175,15 +196,16 @@ export class Coordinator {
     return this.#sent.has(batchId);
   }
 
-  /** Whether a snapshot has had a batch that is not in the table now: it was rolled back, and is or may be expired. */
-  wasRolledBack(batchId: string): boolean {
-    if (this.#state.lastBatch?.id === batchId) return false;
+  /** Whether a snapshot has had a batch, or a part of it, that is not in the table now: it was rolled back, and is or may be expired. */
+  wasRolledBack({ id, parts = [] }: Pick<CommittableBatch, 'id' | 'parts'>): boolean {
+    if (this.#state.lastBatch?.id === id) return false;
     const { metadata } = this.#table;
     const states = [
       ...requireAnchors(this.#table, this.sink).map(({ state }) => state),
       ...metadata.snapshots.map((snapshot) => stateOfSummary(snapshot, this.sink)),
     ];
-    return states.some((state) => state?.lastBatch?.id === batchId);
+    const batches = states.flatMap((state) => state?.lastBatch ?? []);
+    return batches.some((batch) => [id, ...parts].some((part) => hasPart(batch, part)));
   }
 
   /** Makes sure what became of the last commit, if nobody knows. @throws MoraineError as {@link commit} */
@@ -193,16 +215,24 @@ export class Coordinator {
   }
 
   /**
-   * Whether a batch of a checkpoint, or others with its ranges, is in the table's history.
-   * @throws MoraineError as {@link commit}
+   * Which of these batches of a checkpoint, or parts of them, are in the table's history: their ranges are, or for want of any their ids.
+   * @returns their ids
+   * @throws MoraineError as {@link commit}; `SINK_POSITION_MISMATCH` if the ranges of the others do not follow what is committed
    */
-  async isCommitted(batchId: string, ranges: readonly BatchRange[]): Promise<boolean> {
+  async committedOf(parts: readonly CheckpointPart[]): Promise<ReadonlySet<string>> {
     await this.#settleIfUnknown();
-    if (!ranges.some(hasLength)) {
-      this.#toldById.add(batchId);
-      return (await snapshotOfBatch(this.#table, this.sink, batchId)) !== null;
-    }
-    return orderOfBatch(this.sink, ranges, this.positions) === 'below';
+    const isPlaced = ({ ranges }: CheckpointPart): boolean => ranges.some(hasLength);
+    const isBelow = ({ ranges }: CheckpointPart): boolean =>
+      ranges.filter(hasLength).every(({ partition, to }) => (this.positions.get(partition) ?? -1n) >= to);
+    const [placed, unplaced] = [parts.filter(isPlaced), parts.filter((part) => !isPlaced(part))];
+    const below = placed.filter(isBelow);
+    const left = placed.filter((part) => !below.includes(part));
+    const ranges = joinRanges(left.flatMap((part) => part.ranges));
+    orderOfBatch(this.sink, ranges, this.positions);
+    for (const { id, openedEpoch } of unplaced) this.#toldById.set(id, openedEpoch);
+    const byId = new Map(unplaced.map(({ id, openedEpoch }) => [id, openedEpoch]));
+    const found = await snapshotsOfParts(this.#table, this.sink, byId);
+    return new Set([...below.map(({ id }) => id), ...found.keys()]);
   }
 
   /**
@@ -230,7 +260,7 @@ export class Coordinator {
       const number = (last?.number ?? 0n) + 1n;
       return {
         ...this.#claim,
-        lastBatch: { number, id: batch.id, snapshotId: newSnapshotId },
+        lastBatch: { number, id: batch.id, parts: batch.parts ?? [], snapshotId: newSnapshotId },
         positions: positionsAfter(positions, batch.ranges),
         marks: marksAfter(marks, batch.ranges),
         pending: batch.pending ?? [],
@@ -238,7 +268,7 @@ export class Coordinator {
     };
     const validate = async ({ state }: FoundState, base: TableMetadata): Promise<void> => {
       requireOwned(this.#table, this.sink, state, this.#claim);
-      if (this.#toldById.has(batch.id)) await this.#requireAbsent(batch.id, state, base);
+      await this.#requireAbsent(batch, state, base);
       requireReadable(this.#table, this.sink, base, batch);
       requireNext(this.sink, batch.ranges, state?.positions ?? new Map());
     };
@@ -259,10 +289,18 @@ export class Coordinator {
     }
   }
 
-  /** The table may have been rolled back when it was asked for the batch, and forward again since. @throws BatchFound */
-  async #requireAbsent(batchId: string, state: SinkState | null, metadata: TableMetadata): Promise<void> {
-    const snapshotId = await snapshotOfBatch({ ...this.#table, metadata }, this.sink, batchId);
-    if (snapshotId !== null && state !== null) throw new BatchFound(snapshotId, state);
+  /** The table may have been rolled back when it was asked for the batch, and forward again since. @throws BatchFound, PartsFound */
+  async #requireAbsent(
+    { id, parts = [] }: CommittableBatch,
+    state: SinkState | null,
+    metadata: TableMetadata,
+  ): Promise<void> {
+    const ids = parts.length === 0 ? [id] : parts;
+    const told = new Map([...this.#toldById].filter(([part]) => ids.includes(part)));
+    const found = await snapshotsOfParts({ ...this.#table, metadata }, this.sink, told);
+    const [snapshotId] = found.values();
+    if (snapshotId === undefined || state === null) return;
+    throw found.size === ids.length ? new BatchFound(snapshotId, state) : new PartsFound();
   }
 
   /** Claims the sink anew, so that earlier requests are in the history of the claim or can never land. */

@@ -4,7 +4,7 @@ import { MoraineError } from '../../errors/index.js';
 import type { Snapshot } from '../../iceberg/index.js';
 import type { Table } from '../../tables/index.js';
 import { type Anchor, anchorsOf, stateOfSummary } from './anchors.js';
-import { NOTHING, type SinkState } from './sink-state.js';
+import { hasPart, NOTHING, type SinkState } from './sink-state.js';
 import { SnapshotHistory } from './snapshot-history.js';
 
 export type StateTable = Pick<Table, 'identifier' | 'io' | 'metadata'>;
@@ -45,13 +45,26 @@ export function hasRecentBatch(table: StateTable, sink: string, batchId: string)
 }
 
 /**
- * The snapshot that has a batch, if that is in the history of the current one; null if it is not. Reads the whole history: for batches without positions.
+ * The snapshots that have batches, or parts of them, among those in the history of the current one. Reads the history until all are found: for what has no positions.
+ * @param parts by id, the epoch that the sink was opened with when it was staged: the history before that claim cannot have it
+ * @returns by id; what is not in the history is not in it
  * @throws MoraineError `SINK_POSITION_UNKNOWN`
  */
-export async function snapshotOfBatch(table: StateTable, sink: string, batchId: string): Promise<bigint | null> {
-  for await (const { lastBatch } of statesOf(table, sink, requireAnchors(table, sink)))
-    if (lastBatch?.id === batchId) return lastBatch.snapshotId;
-  return null;
+export async function snapshotsOfParts(
+  table: StateTable,
+  sink: string,
+  parts: ReadonlyMap<string, bigint>,
+): Promise<ReadonlyMap<string, bigint>> {
+  const found = new Map<string, bigint>();
+  let left = [...parts];
+  if (left.length === 0) return found;
+  for await (const { epoch, lastBatch } of statesOf(table, sink, requireAnchors(table, sink))) {
+    if (lastBatch !== null)
+      for (const [id] of left.filter(([part]) => hasPart(lastBatch, part))) found.set(id, lastBatch.snapshotId);
+    left = left.filter(([id, openedEpoch]) => !found.has(id) && epoch >= openedEpoch);
+    if (left.length === 0) return found;
+  }
+  return found;
 }
 
 /** States in the history of the current snapshot, newest first. */

@@ -1,5 +1,5 @@
 /** State of a sink at one snapshot of its table, and its form in JSON. Pure. ADR 0046. */
-import { isJsonObject, type JsonValue } from '../../iceberg/index.js';
+import { isJsonArray, isJsonObject, type JsonValue } from '../../iceberg/index.js';
 import type { SourceMarks, SourcePositions } from '../source-position.js';
 import { type PendingWork, workFromJson, workToJson } from './pending-work.js';
 
@@ -17,6 +17,8 @@ export interface CommittedBatch {
   readonly number: bigint;
   /** Chosen when the batch was staged. */
   readonly id: string;
+  /** Ids of what writers staged apart from each other and was committed together; empty: it was staged at once. */
+  readonly parts: readonly string[];
   readonly snapshotId: bigint;
 }
 
@@ -53,6 +55,7 @@ export function stateToJson({ epoch, owner, lastBatch, positions, marks, pending
           batch: {
             number: lastBatch.number.toString(),
             id: lastBatch.id,
+            ...(lastBatch.parts.length === 0 ? {} : { parts: lastBatch.parts }),
             'snapshot-id': lastBatch.snapshotId.toString(),
           },
         }),
@@ -80,10 +83,15 @@ export function stateFromJson(json: JsonValue | undefined): SinkState | null {
 
 function batchFromJson(json: JsonValue): CommittedBatch | undefined {
   if (!isJsonObject(json)) return undefined;
-  const { number, id, 'snapshot-id': snapshotId } = json;
+  const { number, id, parts = [], 'snapshot-id': snapshotId } = json;
   if (!isCount(number) || typeof id !== 'string' || !isCount(snapshotId)) return undefined;
-  return { number: BigInt(number), id, snapshotId: BigInt(snapshotId) };
+  if (!isJsonArray(parts) || !parts.every((part) => typeof part === 'string')) return undefined;
+  return { number: BigInt(number), id, parts, snapshotId: BigInt(snapshotId) };
 }
+
+/** Whether a batch is the one with an id, or has the part with it. */
+export const hasPart = ({ id, parts }: Pick<CommittedBatch, 'id' | 'parts'>, part: string): boolean =>
+  id === part || parts.includes(part);
 
 const hasTexts = (json: { readonly [key: string]: JsonValue }): json is { readonly [key: string]: string } =>
   Object.values(json).every((value) => typeof value === 'string');

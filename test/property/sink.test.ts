@@ -203,7 +203,8 @@ class World {
         if (old === undefined || (each.do === 'old range' && old.ranges.length === 0)) return;
         // With the files of the checkpoint, or read and staged again.
         const again = each.do === 'old range' ? await this.#staged(coordinator, old.ranges) : old;
-        if (!(await coordinator.isCommitted(again.id, again.ranges))) await coordinator.commit(again);
+        const committed = await coordinator.committedOf([{ ...again, openedEpoch: 0n }]);
+        if (!committed.has(again.id)) await coordinator.commit(again);
       }
       await this.#acknowledge(coordinator);
     } catch (error) {

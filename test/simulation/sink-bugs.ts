@@ -23,6 +23,8 @@ export interface SinkBugs {
   readonly passesTables?: boolean;
   /** Of a batch that several writers have staged the files of the first are committed. */
   readonly forgetsParts?: boolean;
+  /** A batch that several writers have staged does not say which parts it has. */
+  readonly namesNoParts?: boolean;
   /** Dead letters are committed as soon as they are staged. */
   readonly commitsLettersFirst?: boolean;
 }

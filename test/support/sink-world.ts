@@ -128,15 +128,20 @@ export class SinkWorld {
 
   /** Ids of the rows of a snapshot, sorted. */
   async ids(table?: Table): Promise<readonly number[]> {
-    const loaded = table ?? (await this.load());
-    const snapshot = currentSnapshot(loaded.metadata);
-    if (snapshot === null) return [];
-    const { files } = await planFiles(loaded, { snapshot, schema: currentSchema(loaded.metadata) });
-    const paths = files.map(({ file }) => quoteLiteral(file.filePath)).join(', ');
+    const paths = (await this.paths(table)).map(quoteLiteral).join(', ');
     if (paths === '') return [];
     const sql = `SELECT id FROM read_parquet([${paths}], hive_partitioning = false) ORDER BY id`;
     const rows = await this.engine.withConnection((connection) => connection.rows(sql));
     return rows.map(([id]) => Number(id));
+  }
+
+  /** Locations of the data files of the current snapshot. */
+  async paths(table?: Table): Promise<readonly string[]> {
+    const loaded = table ?? (await this.load());
+    const snapshot = currentSnapshot(loaded.metadata);
+    if (snapshot === null) return [];
+    const { files } = await planFiles(loaded, { snapshot, schema: currentSchema(loaded.metadata) });
+    return files.map(({ file }) => file.filePath);
   }
 
   /** Appends a row as a writer that knows nothing of sinks. */

@@ -19,7 +19,7 @@ const anchor = (number: number, partitions = 1): Anchor => ({
   state: {
     epoch: 3n,
     owner: 'owner',
-    lastBatch: { number: BigInt(number), id: `batch-${number}`, snapshotId: 2n ** 62n },
+    lastBatch: { number: BigInt(number), id: `batch-${number}`, parts: [], snapshotId: 2n ** 62n },
     marks: new Map(),
     pending: [],
     positions: new Map(

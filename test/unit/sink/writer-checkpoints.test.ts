@@ -1,9 +1,10 @@
 /** Writers that take checkpoints of their own: what each of them stages is a part of one batch, also for a process that has another number of writers. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Engine } from '../../../engine/index.js';
 import { MoraineError } from '../../../errors/index.js';
 import { currentSchema, currentSnapshot, parsePartitionSpec } from '../../../iceberg/index.js';
 import type { IcebergSink, SinkCommit, SinkRecords, WriterSnapshot } from '../../../sink/index.js';
+import { Coordinator } from '../../../sink/protocol/coordinator.js';
 import { loadTable, readSnapshotManifests } from '../../../tables/index.js';
 import { rejectionCode } from '../../support/error-code.js';
 import { listed, openSinkEngine, records, SinkWorld, span } from '../../support/sink-world.js';
@@ -281,6 +282,80 @@ describe('a restart from the states of writers', () => {
     expect(await restored()).toMatchObject({ rows: 3n, delivery: 'at-least-once' });
     expect(await restored()).toMatchObject({ rows: 0n, delivery: 'exactly-once' });
     expect(await world.ids()).toEqual([0, 1, 2]);
+  });
+
+  test('finds records without positions in a batch that has those of other writers, whose states are from after its commit', async () => {
+    const world = await SinkWorld.open(engine);
+    const sink = await world.sink({ numPartitions: 2 });
+    await sink.writer(0).writeBatch(records(0, 1));
+    await sink.writer(1).writeBatch(...span('q', 10, 12));
+    const before = kept(await sink.writer(0).snapshot());
+    await sink.writer(1).snapshot();
+    await sink.flush();
+    const after = kept(await sink.writer(1).snapshot());
+    expect([before.batches.length, after.batches.length]).toEqual([1, 0]);
+    const answers = await giveBack(await world.sink(), [before, after]);
+    expect(answers.at(-1)).toMatchObject({ rows: 0n, snapshotId: null });
+    expect(await world.ids()).toEqual([0, 1, 10, 11]);
+  });
+
+  test.each([0, 1])(
+    'commits what was not given back before, of parts with and without positions, after part %d was committed alone',
+    async (given) => {
+      const world = await SinkWorld.open(engine);
+      const sink = await world.sink({ numPartitions: 2 });
+      await sink.writer(0).writeBatch(records(0, 1));
+      await sink.writer(1).writeBatch(...span('q', 10, 12));
+      const states = await checkpoint(sink);
+      const next = await world.sink();
+      const state = states[given];
+      if (state === undefined) throw new Error('a writer gave no state');
+      expect(await next.writer(0).restore(state)).toBeNull();
+      await next.flush();
+      expect(await world.ids()).toEqual(given === 0 ? [0, 1] : [10, 11]);
+      expect((await (await world.sink()).restore(states)).rows).toBe(2n);
+      expect((await (await world.sink()).restore(states)).rows).toBe(0n);
+      expect(await world.ids()).toEqual([0, 1, 10, 11]);
+    },
+  );
+
+  test('stages a batch anew without a part that a newer state of the table has', async () => {
+    const world = await SinkWorld.open(engine);
+    const sink = await world.sink({ numPartitions: 2 });
+    await sink.writer(0).writeBatch(records(0, 1));
+    await sink.writer(1).writeBatch(records(2));
+    const states = await checkpoint(sink);
+    const next = await world.sink();
+    const claimed = await world.load();
+    expect(await next.writer(0).restore(states[0] as WriterSnapshot)).toBeNull();
+    await next.flush();
+    const taken = vi.spyOn(Coordinator.prototype, 'committedOf').mockImplementationOnce(function (this: Coordinator) {
+      // The state that it asks is older than the one that the commit meets.
+      this.take(claimed);
+      return Promise.resolve(new Set());
+    });
+    try {
+      expect((await next.commit(states)).rows).toBe(1n);
+    } finally {
+      taken.mockRestore();
+    }
+    expect(await world.ids()).toEqual([0, 1, 2]);
+  });
+
+  test('copies the files of a part whose batch was rolled back', async () => {
+    const world = await SinkWorld.open(engine);
+    const sink = await world.sink({ numPartitions: 2 });
+    const claim = (await world.load()).metadata.currentSnapshotId;
+    await sink.writer(0).writeBatch(...span('p', 0, 2));
+    await sink.writer(1).writeBatch(...span('q', 10, 12));
+    const states = await checkpoint(sink);
+    await sink.commit(states);
+    const rolledBack = await world.paths();
+    await world.rollBack(claim ?? 0n);
+    const next = await world.sink();
+    await next.restore(states[0] as WriterSnapshot);
+    expect(await world.ids()).toEqual([0, 1]);
+    expect((await world.paths()).filter((path) => rolledBack.includes(path))).toEqual([]);
   });
 
   test('refuses the state of another sink', async () => {
