@@ -38,6 +38,8 @@ export interface OnlineDeps {
    * Memory for decoded rows, in bytes; {@link DEFAULT_CACHE_BYTES} by default. 0: nothing is kept, and each read is a statement of the engine.
    */
   readonly cacheBytes?: number | undefined;
+  /** Most rows that a decoded part is made for; 16,384 by default. What is evicted and loaded is a part. */
+  readonly partRows?: number | undefined;
   /** Look at definitions and tables all the time, not only while there are reads. */
   readonly refreshAlways?: boolean | undefined;
   /** The registered definitions as they are now. */
@@ -105,7 +107,7 @@ export class OnlineReader {
     this.#settings = deps.settings ?? DEFAULT_ONLINE_SETTINGS;
     this.#cache = new PartCache(deps.cacheBytes ?? DEFAULT_CACHE_BYTES);
     this.#queue = new StatementQueue(Math.max(2, deps.engine.threads), MAX_WAITING);
-    this.#loader = new PartLoader(deps.engine, this.#cache, this.#queue);
+    this.#loader = new PartLoader(deps.engine, this.#cache, this.#queue, deps.partRows);
     this.#definitions = new SharedCheck(() => deps.definitions());
     this.#refusals = new ViewRefusals(deps.loadSource);
     this.#refresher = new Refresher(

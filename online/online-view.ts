@@ -24,6 +24,7 @@ import { encodeEntityKey, entityKeySql } from './entity-key.js';
 import type { FeatureValue } from './feature-value.js';
 import { FileIndex } from './file-index.js';
 import { ONLINE_COLUMNS } from './online-columns.js';
+import { MAX_PART_ROWS } from './parts/cell.js';
 import { DecodedTable } from './parts/decoded-table.js';
 import { type OnlineColumns, storedColumns } from './stored-columns.js';
 
@@ -74,12 +75,18 @@ export class OnlineView {
   /**
    * @param joinKeys as of {@link storedColumns}
    * @param before the same view as it was loaded last: what it knows of files that are still there is kept
+   * @param partRows most rows that a decoded part is made for
    */
-  static async load(name: string, table: Table, joinKeys: readonly string[], before?: OnlineView): Promise<OnlineView> {
+  static async load(
+    name: string,
+    table: Table,
+    joinKeys: readonly string[],
+    { before, partRows = MAX_PART_ROWS }: { readonly before?: OnlineView | undefined; readonly partRows?: number } = {},
+  ): Promise<OnlineView> {
     const { schema, columns } = storedColumns(table.metadata, joinKeys, name);
     const index = await FileIndex.load(table, schema, columns, before?.index);
     const isAlike = before !== undefined && readsAlike(before, table, schema, columns);
-    const decoded = DecodedTable.of(index, columns, isAlike ? before.decoded : undefined);
+    const decoded = DecodedTable.of(index, columns, isAlike ? before.decoded : undefined, partRows);
     return new OnlineView(name, table, columns, index, decoded);
   }
 
@@ -94,7 +101,7 @@ export class OnlineView {
     if (since === null || !(since.isRewritten || this.#isBridge)) return null;
     const { appended } = since;
     const index = FileIndex.bridged(next.table, this.columns, { before: this.index, appended, next: next.index });
-    const decoded = DecodedTable.of(index, this.columns, this.decoded);
+    const decoded = DecodedTable.of(index, this.columns, this.decoded, this.decoded.partRows);
     return new OnlineView(this.name, next.table, this.columns, index, decoded, true);
   }
 

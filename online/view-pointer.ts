@@ -256,7 +256,10 @@ export class ViewPointer {
   async #make(table: Table): Promise<OnlineView> {
     const before = this.#made;
     if (before !== undefined && !isNewer(table, before.table)) return before;
-    const made = await OnlineView.load(this.name, table, this.#joinKeys, before);
+    const made = await OnlineView.load(this.name, table, this.#joinKeys, {
+      before,
+      partRows: this.#deps.loader.partRows,
+    });
     // It took so long that another was made meanwhile.
     if (this.#made !== before) return await this.#make(table);
     this.#lineage.note(table.metadata);

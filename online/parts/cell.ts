@@ -4,8 +4,9 @@ import type { FileToOpen } from '../../scans/index.js';
 import type { EventTimes } from '../event-times.js';
 import { KeyRanges } from './key-ranges.js';
 import type { Segment } from './segment.js';
+import { splitRanges } from './split-ranges.js';
 
-/** Most rows that a part is made for. */
+/** Most rows that a part is made for, unless a reader is told otherwise. */
 export const MAX_PART_ROWS = 16_384;
 
 /** Decoded rows of a range of keys of a cell. Immutable. */
@@ -29,6 +30,8 @@ export class Part {
 export interface Behind {
   readonly part: Part;
   readonly files: readonly FileToOpen[];
+  /** The part has rows of other ranges, too: its range was split. */
+  readonly isWider: boolean;
 }
 
 /** The place of a part, which is decoded or not. */
@@ -62,6 +65,8 @@ export class Cell {
   readonly recordCount: bigint;
   /** Event times that its rows may have. */
   readonly times: EventTimes;
+  /** Most rows that a part is made for. */
+  readonly partRows: number;
   readonly #keyType: PrimitiveType;
   readonly #fingerprints: ReadonlyMap<string, string>;
   /** Rows of the files when the ranges were chosen. */
@@ -69,13 +74,19 @@ export class Cell {
   #ranges: KeyRanges | undefined;
   #slots: readonly Slot[] = [];
 
-  constructor(keyType: PrimitiveType, { files, times }: FilesOfCell) {
+  constructor(keyType: PrimitiveType, { files, times }: FilesOfCell, partRows = MAX_PART_ROWS) {
     this.#keyType = keyType;
+    this.partRows = partRows;
     this.files = files;
     this.recordCount = files.reduce((sum, { recordCount }) => sum + recordCount, 0n);
     this.times = times;
     this.#fingerprints = new Map(files.map((file) => [file.location, fingerprintOf(file)]));
-    if (this.recordCount <= MAX_PART_ROWS) this.setRanges(new KeyRanges(keyType, []));
+    if (this.recordCount <= BigInt(partRows)) this.setRanges(new KeyRanges(keyType, []));
+  }
+
+  /** Rows of a range when it is chosen: fewer than a part may have, since files are appended. */
+  get rangeRows(): number {
+    return Math.ceil(this.partRows / 2);
   }
 
   /** Undefined until they are known: a small cell has one range, a large one is looked at first. */
@@ -96,27 +107,48 @@ export class Cell {
   /** The cell of these files, with all that this one has decoded and that is still right: this one itself if nothing has changed. */
   next(given: FilesOfCell): Cell {
     const { files } = given;
-    const next = new Cell(this.#keyType, given);
+    const next = new Cell(this.#keyType, given, this.partRows);
     const isKept = [...this.#fingerprints].every(([location, deletes]) => next.#fingerprints.get(location) === deletes);
     if (isKept && files.length === this.files.length) return this;
-    if (!isKept || this.#ranges === undefined || next.recordCount > this.#mostRows) return next;
+    if (!isKept || this.#ranges === undefined) return next;
+    const isDecoded = this.#slots.every(({ part, behind }) => part !== null || behind !== null);
+    if (!isDecoded && next.recordCount > this.#mostRows) return next;
     const added = files.filter(({ location }) => !this.#fingerprints.has(location));
-    next.#ranges = this.#ranges;
-    next.#rangedRows = this.#rangedRows;
-    next.#slots = this.#slots.map(({ part, behind, range }) => new Slot(next, range, behindBy(part, behind, added)));
+    next.#ranges = splitRanges(this, this.#ranges, this.#keyType);
+    next.#rangedRows = isDecoded ? next.recordCount : this.#rangedRows;
+    next.#slots = narrowerSlots(next, next.#ranges, this.#slots, this.#ranges, added);
     return next;
   }
 
-  /** Beyond so many rows the ranges are chosen anew. */
+  /** Beyond so many rows the ranges are chosen anew, if some of them are not decoded: nobody knows how those have grown. */
   get #mostRows(): bigint {
     const twice = 2n * this.#rangedRows;
-    return twice > BigInt(MAX_PART_ROWS) ? twice : BigInt(MAX_PART_ROWS);
+    return twice > BigInt(this.partRows) ? twice : BigInt(this.partRows);
   }
 }
 
-function behindBy(part: Part | null, behind: Behind | null, added: readonly FileToOpen[]): Behind | null {
-  if (part !== null) return { part, files: added };
-  return behind === null ? null : { part: behind.part, files: [...behind.files, ...added] };
+/** The slots of a cell whose ranges are those of an earlier one, some of them split. */
+function narrowerSlots(
+  cell: Cell,
+  ranges: KeyRanges,
+  slots: readonly Slot[],
+  wider: KeyRanges,
+  added: readonly FileToOpen[],
+): readonly Slot[] {
+  const froms = Array.from({ length: ranges.count }, (_, range) => {
+    const start = ranges.startOf(range);
+    return slots[start === undefined ? 0 : wider.rangeOf(start)] as Slot;
+  });
+  return froms.map((from, range) => {
+    const isSplit = from === froms[range - 1] || from === froms[range + 1];
+    return new Slot(cell, range, behindBy(from, added, isSplit));
+  });
+}
+
+function behindBy({ part, behind }: Slot, added: readonly FileToOpen[], isSplit: boolean): Behind | null {
+  if (part !== null) return { part, files: added, isWider: isSplit };
+  if (behind === null) return null;
+  return { part: behind.part, files: [...behind.files, ...added], isWider: behind.isWider || isSplit };
 }
 
 /** Names what decides the rows of a file: their order among others, and its deletes. */

@@ -1,6 +1,6 @@
 /** Looking keys up in decoded parts: from the cells with the latest event times back, until no other can have a newer row. */
 import type { IcebergType, PrimitiveValue } from '../../iceberg/index.js';
-import { type Cell, MAX_PART_ROWS, type Part, type Slot } from './cell.js';
+import type { Cell, Part, Slot } from './cell.js';
 import type { DecodedTable } from './decoded-table.js';
 import { type LookupKey, lookupKey } from './key-index.js';
 import type { PartCache } from './part-cache.js';
@@ -176,6 +176,6 @@ export class DecodedRead {
 }
 
 /** Rows of the part of a cell that has a key, at most about. */
-function rowsOf({ recordCount }: Cell): number {
-  return Math.min(Number(recordCount), MAX_PART_ROWS);
+function rowsOf({ recordCount, partRows }: Cell): number {
+  return Math.min(Number(recordCount), partRows);
 }

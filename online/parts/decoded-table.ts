@@ -33,6 +33,8 @@ export interface ChangedCell {
 /** Cells by spec and partition. Those whose files are unchanged are shared with the snapshot before. */
 export class DecodedTable implements DecodableFiles {
   readonly columns: OnlineColumns;
+  /** Most rows that a part of it is made for. */
+  readonly partRows: number;
   /** Whether a key has more cells than one for each spec, so that a read may leave out those of earlier times. */
   readonly hasHours: boolean;
   readonly #index: FileIndex;
@@ -41,7 +43,8 @@ export class DecodedTable implements DecodableFiles {
   /** By the buckets of a key. */
   readonly #walks = new Map<number | string, readonly Cell[]>();
 
-  private constructor(index: FileIndex, columns: OnlineColumns, specs: readonly SpecCells[]) {
+  private constructor(index: FileIndex, columns: OnlineColumns, specs: readonly SpecCells[], partRows: number) {
+    this.partRows = partRows;
     this.#index = index;
     this.columns = columns;
     this.#specs = specs;
@@ -49,8 +52,16 @@ export class DecodedTable implements DecodableFiles {
     this.hasHours = specs.some(({ byBucket }) => [...byBucket.values()].some(({ length }) => length > 1));
   }
 
-  /** @param before an earlier snapshot of the same table, read with the same columns */
-  static of(index: FileIndex, columns: OnlineColumns, before: DecodedTable | undefined): DecodedTable {
+  /**
+   * @param before an earlier snapshot of the same table, read with the same columns
+   * @param partRows most rows that a part is made for
+   */
+  static of(
+    index: FileIndex,
+    columns: OnlineColumns,
+    before: DecodedTable | undefined,
+    partRows: number,
+  ): DecodedTable {
     const keyType = columns.lookup.type as PrimitiveType;
     const known = new Map<string, Cell>();
     for (const [name, cell] of before === undefined ? [] : before.#cells()) known.set(name, cell);
@@ -62,13 +73,13 @@ export class DecodedTable implements DecodableFiles {
           const cells = ofBucket.map((files): NamedCell => {
             const name = `${specId}:${files.name}`;
             const cell = known.get(name);
-            return { name, cell: cell === undefined ? new Cell(keyType, files) : cell.next(files) };
+            return { name, cell: cell === undefined ? new Cell(keyType, files, partRows) : cell.next(files) };
           });
           return [bucket, cells] as const;
         }),
       ),
     }));
-    return new DecodedTable(index, columns, specs);
+    return new DecodedTable(index, columns, specs, partRows);
   }
 
   get view(): string {

@@ -36,6 +36,14 @@ export class KeyRanges {
     return from.length + to.length === 0 ? 'true' : `(${[...from, ...to].join(' AND ')})`;
   }
 
+  /** These ranges, cut at further keys. */
+  cutAt(keys: readonly PrimitiveValue[]): KeyRanges {
+    const bounds = [...this.#bounds, ...keys].sort(compareKeys);
+    const isNew = (bound: PrimitiveValue, place: number): boolean =>
+      place === 0 || compareKeys(bounds[place - 1] as PrimitiveValue, bound) !== 0;
+    return new KeyRanges(this.#type, bounds.filter(isNew));
+  }
+
   /** The first key of a range; undefined for the first range. */
   startOf(range: number): PrimitiveValue | undefined {
     return this.#bounds[range - 1];

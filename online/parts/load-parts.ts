@@ -42,11 +42,61 @@ export async function loadParts(
     await turns.give();
   }
   const parts = new Map<Slot, Part>();
+  const wider = new WiderParts(table.columns.lookup.type, turns);
   for (const { slot, behind } of wanted) {
-    parts.set(slot, await partOf(behind?.part ?? null, found.get(slot) ?? [], turns));
+    const some = found.get(slot) ?? [];
+    const own = behind?.isWider === true ? await wider.rowsOf(behind.part, slot) : null;
+    const before = own === null ? (behind?.part ?? null) : null;
+    parts.set(slot, await partOf(before, own === null ? some : [...own, ...some], turns));
   }
   return parts;
 }
+
+/** Rows of parts whose ranges were split, by their new range. */
+class WiderParts {
+  readonly #keyType: IcebergType;
+  readonly #turns: Turns;
+  readonly #routed = new Map<Part, ReadonlyMap<number, readonly SomeRows[]>>();
+
+  constructor(keyType: IcebergType, turns: Turns) {
+    this.#keyType = keyType;
+    this.#turns = turns;
+  }
+
+  async rowsOf(part: Part, { cell, range }: Slot): Promise<readonly SomeRows[]> {
+    let routed = this.#routed.get(part);
+    if (routed === undefined) {
+      routed = await this.#route(part, (key) => cell.ranges?.rangeOf(key) ?? 0);
+      this.#routed.set(part, routed);
+    }
+    return routed.get(range) ?? [];
+  }
+
+  async #route(
+    { segments }: Part,
+    rangeOf: (key: PrimitiveValue) => number,
+  ): Promise<ReadonlyMap<number, readonly SomeRows[]>> {
+    const routed = new Map<number, SomeRows[]>();
+    for (const { rows } of segments) {
+      const places = new Map<number, number[]>();
+      for (let row = 0; row < rows.count; row += 1) {
+        if (row % ROWS_AT_ONCE === 0) await this.#turns.give();
+        const key = valueAt(this.#keyType, rows.key, row);
+        if (key === null) continue;
+        const range = rangeOf(key as PrimitiveValue);
+        const list = places.get(range);
+        if (list === undefined) places.set(range, [row]);
+        else list.push(row);
+      }
+      for (const [range, list] of places)
+        routed.set(range, [...(routed.get(range) ?? []), { from: rows, rows: Int32Array.from(list) }]);
+    }
+    return routed;
+  }
+}
+
+/** Rows that are routed before others have a turn. */
+const ROWS_AT_ONCE = 2_048;
 
 async function partOf(before: Part | null, some: readonly SomeRows[], turns: Turns): Promise<Part> {
   if (before === null) return new Part(await Segment.of(some, turns), null);

@@ -15,9 +15,6 @@ const BATCH_FILES = 512;
 /** Rows of the further ranges that a statement decodes along, since it reads their files anyhow. */
 const NEIGHBOUR_ROWS = 16 * MAX_PART_ROWS;
 
-/** Ranges are smaller than parts may be, since files are appended. */
-const RANGE_ROWS = MAX_PART_ROWS / 2;
-
 /** A part that is asked for and not loaded yet. */
 class Load {
   readonly slot: Slot;
@@ -47,6 +44,8 @@ class Load {
 
 /** Fills slots with parts. */
 export class PartLoader {
+  /** Most rows that a part is made for. */
+  readonly partRows: number;
   readonly #engine: Engine;
   readonly #cache: PartCache;
   readonly #queue: StatementQueue;
@@ -57,7 +56,8 @@ export class PartLoader {
   /** Whether a batch runs for which no read waits: another one would leave no statement for those that do. */
   #isPreparing = false;
 
-  constructor(engine: Engine, cache: PartCache, queue: StatementQueue) {
+  constructor(engine: Engine, cache: PartCache, queue: StatementQueue, partRows = MAX_PART_ROWS) {
+    this.partRows = partRows;
     this.#engine = engine;
     this.#cache = cache;
     this.#queue = queue;
@@ -90,7 +90,7 @@ export class PartLoader {
     if (queued === undefined) {
       queued = this.#queue.run(async () => {
         const ranges = await doShared(decoding(table, 'choose ranges', [cell]), () =>
-          this.#engine.withConnection((connection) => chooseRanges(connection, table, cell.files, RANGE_ROWS)),
+          this.#engine.withConnection((connection) => chooseRanges(connection, table, cell.files, cell.rangeRows)),
         );
         cell.setRanges(ranges);
       });
@@ -155,9 +155,9 @@ export class PartLoader {
     if (2 * this.#cache.stats.bytes > this.#cache.budgetBytes) return neighbours;
     for (const { table, slot } of batch) {
       const { cell } = slot;
-      if (slot.behind !== null || cell.recordCount > BigInt(cell.files.length * RANGE_ROWS)) continue;
+      if (slot.behind !== null || cell.recordCount > BigInt(cell.files.length * cell.rangeRows)) continue;
       for (const other of cell.slots) {
-        if (neighbours.length * RANGE_ROWS >= NEIGHBOUR_ROWS) return neighbours;
+        if (neighbours.length * cell.rangeRows >= NEIGHBOUR_ROWS) return neighbours;
         if (other.part !== null || other.behind !== null || this.#loads.has(other)) continue;
         const load = new Load(other, table);
         this.#loads.set(other, load);
@@ -205,6 +205,6 @@ function filesOf({ behind, cell }: Slot): readonly FileToOpen[] {
 /** Rows to decode. */
 function rowsOf(slot: Slot): bigint {
   const rows = filesOf(slot).reduce((sum, { recordCount }) => sum + recordCount, 0n);
-  const most = BigInt(MAX_PART_ROWS);
+  const most = BigInt(slot.cell.partRows);
   return (slot.cell.ranges?.count ?? 1) > 1 && rows > most ? most : rows;
 }

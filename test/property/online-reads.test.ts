@@ -96,6 +96,7 @@ async function checkWorld(lab: Lab, index: number, counts: Counts): Promise<void
   const decoding = new OnlineReader({
     ...deps,
     cacheBytes: random.pick([4_000, 20_000, 2 ** 26]),
+    partRows: random.pick([1, 3, undefined]),
     queueTimeoutMs: 60_000,
   });
   const stating = new OnlineReader({ ...deps, cacheBytes: 0, queueTimeoutMs: 60_000 });

@@ -68,6 +68,40 @@ describe('a large bucket', () => {
     expect(await values(reader, [39_999, 0])).toEqual([1, 0]);
   });
 
+  it('that grows by appended files is split by the keys in memory, and nothing is read again', async () => {
+    await materializeKeys(12_000);
+    const reader = open();
+    const append = async (from: number, to: number, at: number) => {
+      const time = `make_timestamptz(${at}000000)`;
+      await lab.appendSelect(
+        `SELECT range::BIGINT, ${time}, NULL::TIMESTAMPTZ, range * ${at}::DOUBLE FROM range(${from}, ${to})`,
+      );
+      await materializeDirect(lab.deps, { view: 'readings' });
+    };
+    expect(await values(reader, [0, 11_999, 12_000])).toEqual([0, 119_990, null]);
+    const paths: string[] = [];
+    const readWithoutOthers = async (keys: readonly number[]) => {
+      for (const path of paths) await rename(path, `${path}.away`);
+      const found = await values(reader, keys);
+      for (const path of paths) await rename(`${path}.away`, path);
+      paths.splice(0, paths.length, ...(await filesOf(await lab.online())).map(({ file }) => file.filePath));
+      return found;
+    };
+    await readWithoutOthers([]);
+    await append(12_000, 18_000, 11);
+    expect(await readWithoutOthers([0, 11_999, 12_000, 17_999])).toEqual([0, 119_990, 132_000, 197_989]);
+    expect(reader.cacheStats).toMatchObject({ parts: 1 });
+    await append(17_995, 18_001, 12);
+    const keys = [0, 5_999, 6_000, 6_001, 11_999, 12_000, 17_994, 17_995, 18_000, 18_001];
+    const all = [0, 59_990, 60_000, 60_010, 119_990, 132_000, 197_934, 215_940, 216_000, null];
+    expect(await readWithoutOthers(keys)).toEqual(all);
+    // 18,000 rows in three ranges.
+    expect(reader.cacheStats).toMatchObject({ parts: 3 });
+    await append(1, 2, 13);
+    expect(await readWithoutOthers([0, 1, 2, ...keys.slice(1)])).toEqual([0, 13, 20, ...all.slice(1)]);
+    expect(reader.cacheStats).toMatchObject({ parts: 3 });
+  });
+
   it('of many small files is decoded whole by the first read, as far as the cache has room', async () => {
     for (let write = 0; write < 6; write += 1) {
       await lab.appendSelect(

@@ -127,7 +127,7 @@ describe('the cache of parts', () => {
 
   it('forgets what a slot was behind when the part is there', () => {
     const cache = new PartCache(BYTES);
-    slot(0).behind = { part: part(), files: [] };
+    slot(0).behind = { part: part(), files: [], isWider: false };
     cache.keep(slot(0), part());
     expect(slot(0).behind).toBeNull();
   });
