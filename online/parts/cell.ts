@@ -114,7 +114,9 @@ export class Cell {
     const isDecoded = this.#slots.every(({ part, behind }) => part !== null || behind !== null);
     if (!isDecoded && next.recordCount > this.#mostRows) return next;
     const added = files.filter(({ location }) => !this.#fingerprints.has(location));
-    next.#ranges = splitRanges(this, this.#ranges, this.#keyType);
+    const decoded = this.#slots.map(({ part, behind }) => (part ?? behind?.part)?.segments ?? []);
+    const { partRows, rangeRows } = this;
+    next.#ranges = splitRanges(this.#ranges, decoded, { keyType: this.#keyType, partRows, rangeRows });
     next.#rangedRows = isDecoded ? next.recordCount : this.#rangedRows;
     next.#slots = narrowerSlots(next, next.#ranges, this.#slots, this.#ranges, added);
     return next;
