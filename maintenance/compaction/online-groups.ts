@@ -31,6 +31,10 @@ export interface OnlineGrouping {
 export const LATEST_MIN_FILES = 4;
 /** `latest` rewrites a bucket once it has so many rows for each row of its largest file. */
 export const LATEST_MIN_ROW_RATIO = 1.5;
+/** Rows stay in files without a partition as long as the table has so many times more, however many they are. */
+const SHARED_RATIO = 8n;
+/** Of files that stay so, one is left alone while it has more than so many times the rows of all younger ones. */
+const TIER_RATIO = 2n;
 /** A table of at most so many bytes may be folded as a whole, by one statement. */
 const WHOLE_TABLE_BYTES = 2 ** 30;
 /** The other strategies rewrite files of an online table from so many on. */
@@ -135,8 +139,8 @@ function oldestOf(files: readonly PlannedFile[]): bigint | null {
 }
 
 /**
- * Files without a partition with the files of partitions that are as young; null: too few to be worth it. Few rows beside many stay in one file. Many rows
- * beside few take these along, so that the table is folded as a whole.
+ * Files without a partition with the files of partitions that are as young; null: too few to be worth it. Few rows beside many stay in files without a
+ * partition. Many rows beside few take these along, so that the table is folded as a whole.
  */
 function foldOf(
   shared: readonly PlannedFile[],
@@ -151,10 +155,40 @@ function foldOf(
   const [rows, oldRows] = [rowsOf(recent), rowsOf(all) - rowsOf(recent)];
   const isAtLeast = (ratio: number): boolean => Number(rows) > (ratio - 1) * Number(oldRows);
   const takesAll = isAtLeast(minRowRatio) && bytesOf(all) <= WHOLE_TABLE_BYTES;
-  const staysShared = isFew(rows) && !isAtLeast(LATEST_MIN_ROW_RATIO);
-  const into = staysShared ? shared[0]?.spec : spec;
-  const files = (takesAll ? all : recent).toSorted(bySequence);
+  const areFew = rows * SHARED_RATIO <= oldRows || (isFew(rows) && !isAtLeast(LATEST_MIN_ROW_RATIO));
+  const into = areFew ? shared[0]?.spec : spec;
+  const tier = areFew ? youngestOf(recent, (taken) => filesPerRead(all, taken) < minFiles) : recent;
+  const files = (takesAll ? all : tier).toSorted(bySequence);
   return into === undefined ? null : { files, outputs: outputsOf(files, targetBytes), into };
+}
+
+/**
+ * The youngest of the files to fold, if they become one file: as many as have about equally many rows, so that a row is written anew only when those that came
+ * after it are nearly as many. All of them, if any has deleted rows. What is left is older than every row of the new file, as before.
+ * @param isEnough whether reads open few files once these are one
+ */
+function youngestOf(
+  recent: readonly PlannedFile[],
+  isEnough: (taken: readonly PlannedFile[]) => boolean,
+): readonly PlannedFile[] {
+  if (recent.some(({ deletes }) => deletes !== undefined)) return recent;
+  const sorted = recent.toSorted(bySequence);
+  for (let [first, rows] = [sorted.length - 1, 0n]; first > 0; first -= 1) {
+    const [older, oldest] = [sorted[first - 1] as PlannedFile, sorted[first] as PlannedFile];
+    rows += oldest.file.recordCount;
+    const isTier = older.file.recordCount > TIER_RATIO * rows && older.sequenceNumber < oldest.sequenceNumber;
+    const taken = sorted.slice(first);
+    if (isTier && taken.length > 1 && isEnough(taken)) return taken;
+  }
+  return sorted;
+}
+
+/** Files that a read of one entity opens, at most, once some have become one file without a partition. */
+function filesPerRead(all: readonly PlannedFile[], taken: readonly PlannedFile[]): number {
+  const gone = new Set(taken);
+  const left = all.filter((planned) => !gone.has(planned));
+  const shared = left.filter((planned) => isUnpartitioned(planned.spec));
+  return shared.length + 1 + mostInOnePartition(left.filter((planned) => !isUnpartitioned(planned.spec)));
 }
 
 function mostInOnePartition(files: readonly PlannedFile[]): number {

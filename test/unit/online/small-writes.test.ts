@@ -218,6 +218,43 @@ describe('compaction', () => {
     expect(await served([0, 11_999, 12_000, 79_999])).toEqual([40, 12_039, 12_010, 80_009]);
   });
 
+  it('keeps an eighth of the rows without a partition, in tiers: few rows are not folded with many older ones', async () => {
+    const write = async (from: number, to: number, at: number) => {
+      const time = `make_timestamptz(${at * 1_000_000})`;
+      await lab.appendSelect(
+        `SELECT range::BIGINT, ${time}, NULL::TIMESTAMPTZ, range + ${at}::DOUBLE FROM range(${from}, ${to})`,
+      );
+      return (await run()).commit?.files;
+    };
+    const sharedRows = async () =>
+      (await filesOf(await lab.online()))
+        .filter(({ spec }) => spec.fields.length === 0)
+        .map(({ file }) => file.recordCount)
+        .sort((a, b) => Number(b - a));
+    expect(await write(0, 140_000, 10)).toBe(BUCKETS);
+    for (const [from, to, at] of [
+      [0, 9_000, 20],
+      [9_000, 17_000, 21],
+      [17_000, 17_100, 22],
+    ] as const)
+      expect(await write(from, to, at)).toBe(1);
+    // More rows than one write may have, and less than an eighth of those in buckets.
+    expect(await compact()).toMatchObject({ groups: 1, filesRemoved: 3, filesAdded: 1, rows: 17_100n });
+    expect(await files()).toEqual([BUCKETS, 1]);
+    // Equal event and created times: the newer commit wins, also over the file that stays.
+    await push([{ k: 1, at: 20, v: 1 }]);
+    await push(rowsAt(30, 7, [2, 3]));
+    expect(await served([0, 1, 2, 17_099, 17_100])).toEqual([20, 1, 9, 17_121, 17_110]);
+    expect(await compact()).toMatchObject({ groups: 1, filesRemoved: 2, filesAdded: 1, rows: 3n });
+    expect(await sharedRows()).toEqual([17_100n, 3n]);
+    expect(await served([0, 1, 2, 17_099, 17_100])).toEqual([20, 1, 9, 17_121, 17_110]);
+    // Half as many rows as the file has: it is folded along.
+    expect(await write(17_000, 26_000, 40)).toBe(1);
+    expect(await compact()).toMatchObject({ groups: 1, filesAdded: BUCKETS });
+    expect(await files()).toEqual([2 * BUCKETS, 0]);
+    expect(await served([0, 1, 2, 17_099, 17_100, 26_000])).toEqual([20, 1, 9, 17_139, 17_140, 26_010]);
+  });
+
   it('keeps few rows beside many in one file, and leaves buckets that nothing was added to', async () => {
     const many = Array.from({ length: 1_000 }, (_, k) => k);
     await lab.append(rowsAt(10, 0, many));
