@@ -80,6 +80,7 @@ const MAY_IMPORT = {
   ],
   training: [
     'features',
+    'reduction',
     'scans',
     'staging',
     'tables',
@@ -120,6 +121,7 @@ const MAY_IMPORT = {
     'materialization',
     'online',
     'features',
+    'reduction',
     'scans',
     'staging',
     'tables',
@@ -178,6 +180,7 @@ const MAY_IMPORT = {
     'online',
     'feast',
     'features',
+    'reduction',
     'engine',
     'processes',
     'iceberg',

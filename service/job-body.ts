@@ -3,6 +3,7 @@
 import type { MaterializeRequest } from '../client/index.js';
 import { formatTimeUs, parseTimeUs } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
+import type { EngineType } from '../reduction/index.js';
 
 /** Body of `POST /materialize` that its schema allows. */
 export interface MaterializeBody extends IncrementalBody {
@@ -16,6 +17,8 @@ export interface IncrementalBody {
   readonly feature_views?: readonly string[] | null;
   readonly full_feature_names?: boolean;
   readonly version?: string | null;
+  readonly engine?: EngineType | null;
+  readonly shards?: number | null;
 }
 
 /**
@@ -33,7 +36,9 @@ export function materializeRequests(
   const interval = kind === 'window' ? { start: formatTimeUs(timeOf(body, 'start_ts')), end } : { end };
   if (interval.start !== undefined && interval.start > end)
     throw invalid(`The body's start_ts ${body.start_ts} is after its end_ts ${body.end_ts}.`);
-  return [...new Set(views)].map((view) => ({ view, ...interval }));
+  const { engine = null, shards = null } = body;
+  const how = { ...(engine === null ? {} : { engine }), ...(shards === null ? {} : { shards }) };
+  return [...new Set(views)].map((view) => ({ view, ...interval, ...how }));
 }
 
 function timeOf(body: MaterializeBody, field: 'start_ts' | 'end_ts'): bigint {

@@ -1,4 +1,5 @@
 /** JSON schemas of the paths that start runs. */
+import { ENGINE_TYPES } from '../reduction/index.js';
 
 const VIEWS = {
   type: ['array', 'null'],
@@ -8,6 +9,21 @@ const VIEWS = {
 const NOT_SUPPORTED = {
   full_feature_names: { type: 'boolean', description: 'Only false is supported.' },
   version: { type: ['string', 'null'], description: 'Only null is supported.' },
+} as const;
+
+/** How runs are done; Feast's clients send none of it. */
+const RUN_OPTIONS = {
+  engine: {
+    type: ['string', 'null'],
+    enum: [...ENGINE_TYPES, null],
+    description: 'Who reads the sources; null: as each view and the project say.',
+  },
+  shards: {
+    type: ['integer', 'null'],
+    minimum: 1,
+    maximum: 1000,
+    description: 'Shards that workers share, of each view; null: by the number of rows.',
+  },
 } as const;
 
 /** Body of `POST /materialize`, with the names of Feast's feature server. */
@@ -23,6 +39,7 @@ export const MATERIALIZE_REQUEST = {
     feature_views: VIEWS,
     disable_event_timestamp: { type: 'boolean', description: 'Only false is supported.' },
     ...NOT_SUPPORTED,
+    ...RUN_OPTIONS,
   },
   examples: [{ start_ts: '2026-03-01T00:00:00Z', end_ts: '2026-03-02T00:00:00Z', feature_views: ['driver_stats'] }],
 } as const;
@@ -36,6 +53,7 @@ export const INCREMENTAL_REQUEST = {
     end_ts: { type: 'string', description: 'Last event time; included.' },
     feature_views: VIEWS,
     ...NOT_SUPPORTED,
+    ...RUN_OPTIONS,
   },
   examples: [{ end_ts: '2026-03-02T00:00:00Z' }],
 } as const;

@@ -34,6 +34,8 @@ let moraine: Moraine;
 let service: Service;
 /** Plans wait for it. */
 let planning: Gate;
+/** What plans were asked for. */
+const planned: Parameters<Activities['planMaterialization']>[0][] = [];
 let stop: () => Promise<void>;
 
 beforeAll(async () => {
@@ -62,6 +64,7 @@ beforeAll(async () => {
   planning.open();
   const activities: Activities = createActivities(moraine.project);
   const planMaterialization: Activities['planMaterialization'] = async (request) => {
+    planned.push(request);
     await planning.opened;
     return activities.planMaterialization(request);
   };
@@ -237,3 +240,27 @@ test('without Temporal runs are refused and reads go on; when the server is ther
     await proxy.close();
   }
 });
+
+test.each(['/materialize', '/materialize-incremental'])(
+  '%s: the engine and the shards of the body are the run’s',
+  async (path) => {
+    const window = {
+      ...(path === '/materialize' ? { start_ts: '2026-01-02T00:00:00Z' } : {}),
+      ...{ end_ts: '2026-01-04T00:00:00Z', feature_views: [SECOND] },
+    };
+    const done = await post(path, { ...window, engine: 'duckdb', shards: 3 });
+    expect(done).toMatchObject({ status: 200, body: { status: 'completed', feature_views: [SECOND] } });
+    expect(planned.at(-1)).toMatchObject({ view: SECOND, engine: 'duckdb', shards: 3 });
+
+    const [started, end_ts] = [planned.length, '2026-01-05T00:00:00Z'];
+    const accepted = await post(`${path}?async=true`, { ...window, end_ts, engine: 'trino' });
+    expect(accepted).toMatchObject({ status: 202, body: { status: 'accepted' } });
+    await expect
+      .poll(() => planned.slice(started).map(({ engine, shards }) => [engine, shards]))
+      .toEqual([['trino', undefined]]);
+
+    for (const wrong of [{ engine: 'spark' }, { shards: 0 }, { shards: 1.5 }])
+      expect(await post(path, { ...window, ...wrong })).toMatchObject({ status: 400 });
+    expect(await post(path, { ...window, engine: null, shards: null })).toMatchObject({ status: 200 });
+  },
+);
