@@ -71,8 +71,8 @@ export function createBackfillActivities(project: Project): BackfillActivities {
     ...createTrainingWindowActivities(project),
 
     stageWindow: (window) =>
-      asActivity(async ({ signal }) => {
-        const staged = await stageSegment(await materializationDeps(project), windowFromJson(window), { signal });
+      asActivity(async (step) => {
+        const staged = await stageSegment(await materializationDeps(project), windowFromJson(window), step);
         if (staged.kind !== 'staged') return staged;
         const { rows, files, bytes } = staged;
         return { kind: 'staged', ...staged.window, rows: String(rows), files, bytes: String(bytes) };
@@ -86,9 +86,9 @@ export function createBackfillActivities(project: Project): BackfillActivities {
       }),
 
     runWindowAlone: (window) =>
-      asActivity(async ({ signal }) => {
+      asActivity(async (step) => {
         const request = { ...windowFromJson(window), isBackfill: true };
-        const { commit } = await materializeDirect(await materializationDeps(project), request, { signal });
+        const { commit } = await materializeDirect(await materializationDeps(project), request, step);
         return { snapshotId: commit === null ? null : String(commit.snapshotId), rows: String(commit?.rows ?? 0n) };
       }),
   };

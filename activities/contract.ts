@@ -233,6 +233,8 @@ export interface TrainingSetInput {
   readonly knownAsOf?: boolean;
   /** Read the source tables as they were. */
   readonly asOf?: AsOfInput;
+  /** Who reads the sources; unless given as views and the project say. */
+  readonly engine?: RunEngine;
 }
 
 /** One of: a time (ISO-8601 with a zone), a tag or branch, a snapshot id, or a snapshot id for each table. */

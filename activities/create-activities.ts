@@ -86,10 +86,10 @@ function allActivities(project: Project): AllActivities {
       }),
 
     reducePart: ({ planLocation, part }) =>
-      asActivity(async ({ signal }) => {
+      asActivity(async (step) => {
         const deps = await materializationDeps(project);
-        const reduced = await extractions.run(signal, () =>
-          whileLeased(deps, planLocation, () => reducePart(deps, planLocation, part, { signal })),
+        const reduced = await extractions.run(step.signal, () =>
+          whileLeased(deps, planLocation, () => reducePart(deps, planLocation, part, step)),
         );
         return { ...reduced, rows: String(reduced.rows), bytes: String(reduced.bytes) };
       }),

@@ -31,6 +31,7 @@ export {
   type StartRunOptions,
   startRun,
 } from './start-run.js';
+export type { HeartbeatDetails } from './step.js';
 export {
   isUnmarked,
   otherProjects,

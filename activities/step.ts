@@ -1,6 +1,8 @@
-import { Context } from '@temporalio/activity';
+import { createHash } from 'node:crypto';
+import { Context, type Info } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure, NamespaceNotFoundError } from '@temporalio/common';
 import { isMoraineError, MoraineError } from '../errors/index.js';
+import type { TrinoProgress, WorkAttempt } from '../reduction/index.js';
 import { isServerAway } from './server-away.js';
 
 /** Failures are kept in histories and handed on; a server cuts those that it finds too large, and with them the code. */
@@ -41,23 +43,34 @@ const HEARTBEAT_INTERVAL_MS = 2_000;
 export interface StepContext {
   /** Aborted when the run is cancelled, the worker shuts down, or the server gave up this attempt. */
   readonly signal: AbortSignal;
-  /** Counts for the next heartbeat. */
-  report(counts: Readonly<Record<string, string | number>>): void;
+  /** What the next heartbeats say. */
+  onQuery(query: TrinoProgress): void;
+  /** Which attempt this is at the step. */
+  readonly attempt: WorkAttempt;
+}
+
+/** What heartbeats say, as `moraine run show` and Temporal's pages have it. */
+export interface HeartbeatDetails {
+  /** The query that Trino runs for the step, or the last one that it has run. */
+  readonly trino?: TrinoProgress;
+}
+
+function attemptOf({ workflowExecution, activityId, attempt }: Info): WorkAttempt {
+  const step = JSON.stringify([workflowExecution?.workflowId, workflowExecution?.runId, activityId]);
+  return { work: createHash('sha256').update(step).digest('hex').slice(0, 16), number: attempt };
 }
 
 /** Runs an activity's work under a heartbeat; what it throws becomes a Temporal failure, once. */
 export async function asActivity<T>(work: (step: StepContext) => Promise<T>): Promise<T> {
   const context = Context.current();
   const signal = context.cancellationSignal;
-  let counts: Readonly<Record<string, string | number>> = {};
-  const timer = setInterval(() => context.heartbeat(counts), HEARTBEAT_INTERVAL_MS);
+  let details: HeartbeatDetails = {};
+  const timer = setInterval(() => context.heartbeat(details), HEARTBEAT_INTERVAL_MS);
+  const onQuery = (trino: TrinoProgress): void => {
+    details = { trino };
+  };
   try {
-    return await work({
-      signal,
-      report: (next) => {
-        counts = next;
-      },
-    });
+    return await work({ signal, onQuery, attempt: attemptOf(context.info) });
   } catch (error) {
     // Whatever an interrupted step threw, it threw because it was interrupted.
     throw signal.aborted ? await context.cancelled.catch((cancelled: unknown) => cancelled) : toFailure(error);

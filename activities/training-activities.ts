@@ -34,9 +34,9 @@ export function createTrainingActivities(project: Project): TrainingActivities {
       asActivity(async () => pinTrainingSet(await datasetDeps(project), planLocation)),
 
     stageTrainingShard: ({ planLocation, shard }) =>
-      asActivity(({ signal }) =>
-        shards.run(signal, async () => {
-          const staged = await stageTrainingShard(await datasetDeps(project), planLocation, shard, { signal });
+      asActivity((step) =>
+        shards.run(step.signal, async () => {
+          const staged = await stageTrainingShard(await datasetDeps(project), planLocation, shard, step);
           const { manifestLocation, rows, sum, files, bytes } = staged;
           return { manifestLocation, rows: String(rows), sum: sumToHex(sum), files, bytes: String(bytes) };
         }),

@@ -17,10 +17,10 @@ export function createTrainingWindowActivities(project: Project): TrainingWindow
   const plans = new TrainingPlans(project);
   return {
     stageTrainingWindow: ({ planLocation, startUs, endUs }) =>
-      asActivity(async ({ signal }) => {
+      asActivity(async (step) => {
         const plan = await plans.get(planLocation);
         const window = { startUs: BigInt(startUs), endUs: BigInt(endUs) };
-        const staged = await stageTrainingWindow(await datasetDeps(project), plan, window, { signal });
+        const staged = await stageTrainingWindow(await datasetDeps(project), plan, window, step);
         if (staged === null) return { kind: 'nothing' };
         const { manifestLocation, rows, sum, files, bytes, workMs } = staged;
         const manifestLocations = manifestLocation === null ? [] : [manifestLocation];

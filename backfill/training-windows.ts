@@ -14,6 +14,7 @@ import {
   type WindowOutcome,
   type WindowsCommit,
 } from '../materialization/index.js';
+import type { ReduceContext } from '../reduction/index.js';
 import { commitAppend, findRun, readStagedManifest, type Table } from '../tables/index.js';
 import { pinEntities, type StagedRows, stageRows, type TrainingDeps } from '../training/index.js';
 import { entityColumn } from './entity-rows.js';
@@ -53,10 +54,10 @@ export async function stageTrainingWindow(
   deps: TrainingDeps,
   plan: TrainingBackfillPlan,
   window: TrainingWindow,
-  options: { readonly signal?: AbortSignal } = {},
+  context: ReduceContext = {},
 ): Promise<StagedTrainingWindow | null> {
   const startedMs = performance.now();
-  const { draft } = plan.trainingSet;
+  const { draft, request } = plan.trainingSet;
   const table = await loadTrainingTable(deps, plan);
   const { metadata } = table;
   if (uncovered(trainingProgress(metadata).coverage, window).length === 0) {
@@ -68,7 +69,13 @@ export async function stageTrainingWindow(
   const { sourceFieldId, sourceColumn } = entityColumn(entities.schema);
   const filter = eventTimeFilter(eventTimeColumn(entities.schema, sourceFieldId), sourceColumn, window);
   const rows = { open: (connection: Parameters<typeof entities.open>[0]) => entities.open(connection, filter) };
-  const staged = await stageRows(deps, { draft, location: metadata.location }, rows, randomUUID(), options);
+  const staged = await stageRows(
+    deps,
+    { draft, location: metadata.location, engine: request.engine },
+    rows,
+    randomUUID(),
+    context,
+  );
   return { ...staged, startUs: window.startUs, endUs: window.endUs, workMs: performance.now() - startedMs };
 }
 

@@ -9,6 +9,7 @@ import {
   type TableState,
 } from '../features/index.js';
 import { materializationDeps, type Project } from '../project/index.js';
+import type { EngineType, TrinoProgress } from '../reduction/index.js';
 import { type Entities, entitySource } from './entities.js';
 import { type FeatureReader, openReader } from './feature-reader.js';
 
@@ -22,6 +23,10 @@ export interface HistoricalFeaturesRequest extends FeatureSelection {
   readonly knownAsOf?: boolean;
   /** Read the source tables as they were, for the answer of that time. */
   readonly asOf?: HistoricalAsOf;
+  /** Who reads the sources; unless given as views and the project say. */
+  readonly engine?: EngineType;
+  /** Called about once a second while Trino runs a query for this. */
+  readonly onQuery?: (query: TrinoProgress) => void;
   readonly signal?: AbortSignal;
 }
 

@@ -2,6 +2,7 @@
 
 export { arrowSchema } from '../engine/index.js';
 export type { OnlineWriteResult } from '../online/index.js';
+export type { TrinoProgress } from '../reduction/index.js';
 export {
   jsonRecords,
   type RecordLines,

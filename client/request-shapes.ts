@@ -63,6 +63,7 @@ const historical = z.strictObject({
   knownAsOf: flag,
   asOf,
   engine,
+  onQuery: callback,
   signal,
 });
 const saved = z.strictObject({

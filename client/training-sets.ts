@@ -128,7 +128,7 @@ function retrievalOf({ features, service, fullFeatureNames, knownAsOf, asOf }: H
 /** The request as the workflow will read it. @throws INVALID_ARGUMENT */
 function parsed(request: SaveTrainingSetRequest, to: string, entities: EntityReference): TrainingSetRequest {
   const { features, service, shards, saveAs } = request;
-  const { asOf, fullFeatureNames = false, knownAsOf = false } = request;
+  const { asOf, engine, fullFeatureNames = false, knownAsOf = false } = request;
   const asked: TrainingSetRequest = {
     name: saveAs.name,
     to,
@@ -137,6 +137,7 @@ function parsed(request: SaveTrainingSetRequest, to: string, entities: EntityRef
     ...(service === undefined ? {} : { service: typeof service === 'string' ? service : service.name }),
     ...(shards === undefined ? {} : { shards }),
     ...(asOf === undefined ? {} : { asOf }),
+    ...(engine === undefined ? {} : { engine }),
     pin: saveAs.pin === true,
     fullFeatureNames,
     knownAsOf,

@@ -21,6 +21,7 @@ import {
   sharedSpecOf,
   stageFewRows,
 } from '../online/index.js';
+import type { ReduceContext } from '../reduction/index.js';
 import { type OpenFiles, whileReading } from '../scans/index.js';
 import { sizeOfFiles, stageRows } from '../staging/index.js';
 import { openPinnedTable, stageManifest, type Table } from '../tables/index.js';
@@ -50,8 +51,7 @@ export interface ShardResult {
   readonly bytes: bigint;
 }
 
-export interface ExtractOptions {
-  readonly signal?: AbortSignal | undefined;
+export interface ExtractOptions extends ReduceContext {
   /** Called when a step begins. */
   readonly onProgress?: ((step: 'reading' | 'writing' | 'staging') => void) | undefined;
 }

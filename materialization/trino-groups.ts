@@ -2,7 +2,7 @@
 import { type Connection, columnAlias, readableScanSql } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import { currentSchema, currentSnapshot } from '../iceberg/index.js';
-import type { ReductionGroup, TrinoProgress } from '../reduction/index.js';
+import type { ReduceContext, ReductionGroup } from '../reduction/index.js';
 import { openScan, planSource } from '../scans/index.js';
 import type { Table } from '../tables/index.js';
 import type { MaterializationDeps } from './deps.js';
@@ -25,10 +25,7 @@ export async function openTrinoGroups(
   connection: Connection,
   { engines }: Pick<MaterializationDeps, 'engines'>,
   { plan, source }: { readonly plan: MaterializationPlan; readonly source: Table },
-  options: {
-    readonly signal?: AbortSignal | undefined;
-    readonly onQuery?: ((query: TrinoProgress) => void) | undefined;
-  },
+  context: ReduceContext,
 ): Promise<StagedGroups> {
   const trino = engines?.trino ?? null;
   if (trino === null)
@@ -44,7 +41,7 @@ export async function openTrinoGroups(
   const reduced = await trino.reduce(
     connection,
     { kind: 'latest', source: { name: plan.source.table, table: source }, columns: plan.view, groups },
-    { run: plan.runKey.slice(0, 12), signal: options.signal, onProgress: options.onQuery },
+    { ...context, run: plan.runKey.slice(0, 12) },
   );
   const { table } = reduced;
   const release = (): Promise<void> => reduced.release();

@@ -10,6 +10,7 @@ export {
   type EngineType,
   isForTrino,
 } from './engine-choice.js';
+export type { ReduceContext, WorkAttempt } from './reduce-context.js';
 export {
   type LatestReduction,
   namedColumns,
@@ -24,7 +25,6 @@ export {
 } from './reduction.js';
 export {
   type ReducedTable,
-  type ReduceOptions,
   TrinoEngine,
   type TrinoSettings,
 } from './trino/trino-engine.js';

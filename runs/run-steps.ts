@@ -6,6 +6,7 @@ import {
   decodeOptionalFailureToOptionalError,
   decodeUserMetadata,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import type { HeartbeatDetails } from '../activities/index.js';
 import { memberOf, text } from './list-runs.js';
 
 type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
@@ -29,6 +30,8 @@ export interface RunStep {
   readonly failure: string | null;
   /** When it is tried again, if it waits for that. */
   readonly retriesAt: string | null;
+  /** The query that Trino runs for it, by its last heartbeat; null: none, or it has ended. */
+  readonly query: NonNullable<HeartbeatDetails['trino']> | null;
 }
 
 /** A snapshot that a run has committed. */
@@ -162,6 +165,7 @@ class StepReader {
       endedAt: null,
       failure: null,
       retriesAt: null,
+      query: null,
     };
     this.#steps.set(String(event.eventId), step);
     if (activity?.activityId != null) this.#byActivityId.set(activity.activityId, step);
@@ -195,6 +199,14 @@ class StepReader {
     step.state = working ? 'running' : failed === null ? 'waiting' : 'retrying';
     step.failure = failed;
     step.retriesAt = working ? null : timeOf(pending.nextAttemptScheduleTime ?? pending.scheduledTime);
+    step.query = working ? await this.#queryOf(pending) : null;
+  }
+
+  async #queryOf({ heartbeatDetails }: Pending): Promise<RunStep['query']> {
+    const payloads = heartbeatDetails?.payloads;
+    if (payloads == null) return null;
+    const details = await decodeFromPayloadsAtIndex<HeartbeatDetails>(this.#converter, 0, payloads);
+    return details.trino ?? null;
   }
 
   async #result(event: Event): Promise<unknown> {

@@ -118,6 +118,7 @@ export async function planTrainingSet(
     entities: request.entities,
     shardColumns: shardColumns(draft),
     shards,
+    engine: request.engine,
   });
   faultPoint('training-planned');
   return { planLocation, shards, entityRows: entities.rows, sources: [...draft.sources.keys()], pin: request.pin };

@@ -4,6 +4,7 @@ import { metadataFolder } from '../catalogs/index.js';
 import { MoraineError } from '../errors/index.js';
 import { type DatasetRecord, recordFromJson, recordToJson } from '../features/index.js';
 import { newTableMetadata } from '../iceberg/index.js';
+import { ENGINE_TYPES, type EngineType } from '../reduction/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { Table } from '../tables/index.js';
 import type { EntityReference } from './training-set-request.js';
@@ -26,6 +27,8 @@ export interface TrainingSetPlan {
   readonly shardColumns: readonly string[];
   /** 0: the rows were committed before, and only the record is missing. */
   readonly shards: number;
+  /** Who reads the sources; absent: as the views and the project say. */
+  readonly engine?: EngineType | undefined;
 }
 
 const planSchema = z.object({
@@ -37,6 +40,7 @@ const planSchema = z.object({
   entities: z.union([z.object({ table: z.string() }), z.object({ staged: z.string() })]),
   shardColumns: z.array(z.string()),
   shards: z.int(),
+  engine: z.enum(ENGINE_TYPES).optional(),
 });
 const MAX_PLAN_BYTES = 64 * 2 ** 20;
 

@@ -2,6 +2,7 @@
 import { type RowSum, sumRows } from '../engine/index.js';
 import { type EntitySource, getHistoricalFeatures, recordedDeps, recordedRequest } from '../features/index.js';
 import type { DataFile } from '../iceberg/index.js';
+import type { ReduceContext } from '../reduction/index.js';
 import { stageRows as stageTableRows } from '../staging/index.js';
 import { stageManifest } from '../tables/index.js';
 import type { TrainingDeps } from './deps.js';
@@ -16,6 +17,9 @@ export interface StagedRows extends RowSum {
   readonly bytes: bigint;
 }
 
+/** What rows are staged by. */
+type StagingPlan = Pick<TrainingSetPlan, 'draft' | 'location' | 'engine'>;
+
 /** Rows are split into files of about this many bytes. */
 const TARGET_FILE_BYTES = 512 * 2 ** 20;
 
@@ -26,12 +30,12 @@ const TARGET_FILE_BYTES = 512 * 2 ** 20;
  */
 export async function stageRows(
   deps: TrainingDeps,
-  plan: Pick<TrainingSetPlan, 'draft' | 'location'>,
+  plan: StagingPlan,
   entities: EntitySource,
   namePrefix: string,
-  options: { readonly signal?: AbortSignal } = {},
+  context: ReduceContext = {},
 ): Promise<StagedRows> {
-  const { files, ...summed } = await writeRows(deps, plan, entities, namePrefix, options);
+  const { files, ...summed } = await writeRows(deps, plan, entities, namePrefix, context);
   const bytes = files.reduce((sum, file) => sum + file.fileSizeInBytes, 0n);
   if (files.length === 0) return { ...summed, manifestLocation: null, files: 0, bytes };
   const manifest = await stageManifest(stagedTable(deps.io, plan), files, namePrefix);
@@ -41,13 +45,13 @@ export async function stageRows(
 
 async function writeRows(
   deps: TrainingDeps,
-  plan: Pick<TrainingSetPlan, 'draft' | 'location'>,
+  plan: StagingPlan,
   entities: EntitySource,
   namePrefix: string,
-  options: { readonly signal?: AbortSignal },
+  context: ReduceContext,
 ): Promise<RowSum & { readonly files: readonly DataFile[] }> {
-  const { draft } = plan;
-  const request = { ...recordedRequest(draft), entities, ...options };
+  const { draft, engine } = plan;
+  const request = { ...recordedRequest(draft), entities, engine, ...context };
   return await getHistoricalFeatures(recordedDeps(deps, draft), request, async ({ connection, select, schema }) => ({
     ...(await sumRows(connection, select, schema)),
     files: await stageTableRows(connection, stagedTable(deps.io, plan), {

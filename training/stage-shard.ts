@@ -1,6 +1,7 @@
 /** One shard of a training set: its entity rows with their features, as Parquet that no snapshot lists yet. */
 import { randomUUID } from 'node:crypto';
 import { MoraineError } from '../errors/index.js';
+import type { ReduceContext } from '../reduction/index.js';
 import type { TrainingDeps } from './deps.js';
 import { pinEntities } from './entity-reference.js';
 import { rowsOfShard } from './entity-shards.js';
@@ -16,7 +17,7 @@ export async function stageTrainingShard(
   deps: TrainingDeps,
   planLocation: string,
   index: number,
-  options: { readonly signal?: AbortSignal } = {},
+  context: ReduceContext = {},
 ): Promise<StagedRows> {
   const plan = await readPlan(deps.io, planLocation);
   if (index < 0 || index >= plan.shards) {
@@ -31,5 +32,5 @@ export async function stageTrainingShard(
     open: async (connection: Parameters<typeof entities.open>[0]) =>
       rowsOfShard(await entities.open(connection), plan.shardColumns, shard),
   };
-  return stageRows(deps, plan, rows, `${plan.attempt}-${index}-${randomUUID()}`, options);
+  return stageRows(deps, plan, rows, `${plan.attempt}-${index}-${randomUUID()}`, context);
 }

@@ -9,6 +9,7 @@ import {
   isDatasetName,
   parseFeatureReference,
 } from '../features/index.js';
+import { ENGINE_TYPES, type EngineType } from '../reduction/index.js';
 import { asOfSchema, asOfToJson } from './as-of-json.js';
 
 /** Where the entity rows are: a table, or rows that {@link stageEntities} has put into storage. */
@@ -36,6 +37,8 @@ export interface TrainingSetRequest {
   readonly fullFeatureNames: boolean;
   readonly knownAsOf: boolean;
   readonly asOf?: HistoricalAsOf;
+  /** Who reads the sources; unless given as views and the project say. */
+  readonly engine?: EngineType;
 }
 
 /** Shards of one training set at most: each is an activity of one workflow. */
@@ -87,6 +90,7 @@ const requestSchema = z
     fullFeatureNames: z.boolean().default(false),
     knownAsOf: z.boolean().default(false),
     asOf: asOfSchema.optional(),
+    engine: z.enum(ENGINE_TYPES).optional(),
   })
   .refine(({ features, service }) => (features === undefined) !== (service === undefined), {
     error: 'give either "features" or "service"',
@@ -106,19 +110,20 @@ export function parseTrainingSetRequest(request: unknown): TrainingSetRequest {
   throw new MoraineError('INVALID_ARGUMENT', message);
 }
 
-function withoutUndefined({ features, service, shards, asOf, ...rest }: z.output<typeof requestSchema>) {
+function withoutUndefined({ features, service, shards, asOf, engine, ...rest }: z.output<typeof requestSchema>) {
   return {
     ...rest,
     ...(features === undefined ? {} : { features }),
     ...(service === undefined ? {} : { service }),
     ...(shards === undefined ? {} : { shards }),
     ...(asOf === undefined ? {} : { asOf }),
+    ...(engine === undefined ? {} : { engine }),
   };
 }
 
 /** The JSON that {@link parseTrainingSetRequest} reads as the same request; what is not asked for is left out. */
 export function trainingSetRequestToJson(request: TrainingSetRequest) {
-  const { name, features, service, to, shards, pin, fullFeatureNames, knownAsOf, asOf } = request;
+  const { name, features, service, to, shards, pin, fullFeatureNames, knownAsOf, asOf, engine } = request;
   return {
     name,
     ...(features === undefined ? {} : { features: features.map(featureToJson) }),
@@ -130,6 +135,7 @@ export function trainingSetRequestToJson(request: TrainingSetRequest) {
     ...(fullFeatureNames ? { fullFeatureNames } : {}),
     ...(knownAsOf ? { knownAsOf } : {}),
     ...asOfMember(asOf),
+    ...(engine === undefined ? {} : { engine }),
   };
 }
 

@@ -76,6 +76,8 @@ interface Asked {
   readonly method: string;
   readonly body?: string;
   readonly headers?: Headers;
+  /** Ends the request, and tries of it. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 const MAX_TRIES = 5;
@@ -91,16 +93,16 @@ const LONGEST_MESSAGE = 1000;
 /** One Trino, and who asks it. */
 export class TrinoClient {
   readonly place: TrinoPlace;
+  readonly clock: Clock;
   readonly #identity: TrinoIdentity;
   readonly #timeoutMs: number;
-  readonly #clock: Clock;
 
   /** @throws MoraineError `CONFIG_INVALID` */
   constructor(place: TrinoPlace, options: TrinoOptions, clock: Clock) {
     this.place = place;
     this.#identity = trinoIdentity(place.server, options);
     this.#timeoutMs = queryTimeoutMs(options);
-    this.#clock = clock;
+    this.clock = clock;
   }
 
   /** The version of the server, such as `476`. @throws TrinoFailure */
@@ -128,18 +130,23 @@ export class TrinoClient {
       ...(Object.keys(session).length === 0 ? {} : { 'x-trino-session': sessionText(session) }),
     };
     let queryId = '';
-    for await (const answer of this.#answers(sql, 1, headers)) {
+    for await (const answer of this.#answers(sql, 1, { headers, signal })) {
       if (typeof answer['id'] === 'string') queryId = answer['id'];
       onProgress?.(progressOf(queryId, answer));
-      signal?.throwIfAborted();
     }
     return queryId;
   }
 
   /** The answers of a statement, until it has ended. Whoever stops early cancels it. */
-  async *#answers(sql: string, tries: number, headers: Headers = {}): AsyncGenerator<JsonObject> {
-    const endMs = this.#clock.monotonicMs() + this.#timeoutMs;
-    const statement = { method: 'POST', body: sql, headers };
+  async *#answers(
+    sql: string,
+    tries: number,
+    { headers, signal }: Pick<Asked, 'headers' | 'signal'> = {},
+  ): AsyncGenerator<JsonObject> {
+    const endMs = this.clock.monotonicMs() + this.#timeoutMs;
+    signal?.throwIfAborted();
+    // Not ended by the signal: its answer says where the query is cancelled.
+    const statement = { method: 'POST', body: sql, ...(headers === undefined ? {} : { headers }) };
     let answer = await this.#send(`${this.place.server}/v1/statement`, statement, tries);
     let next = this.#nextOf(answer);
     try {
@@ -147,10 +154,10 @@ export class TrinoClient {
         throwIfFailed(answer, (text) => this.#hidden(text));
         yield answer;
         if (next === undefined) return;
-        if (this.#clock.monotonicMs() > endMs)
+        if (this.clock.monotonicMs() > endMs)
           throw new TrinoFailure(`the query did not end within ${this.#timeoutMs} ms (trino.query-timeout-ms)`);
         // The same page may be asked for again.
-        answer = await this.#send(next, { method: 'GET' });
+        answer = await this.#send(next, { method: 'GET', signal });
         next = this.#nextOf(answer);
       }
     } finally {
@@ -178,16 +185,17 @@ export class TrinoClient {
   }
 
   /** Sends a request, again while the server is busy or not there. */
-  async #send(url: string, { method, body, headers }: Asked, maxTries = MAX_TRIES): Promise<JsonObject> {
+  async #send(url: string, { method, body, headers, signal }: Asked, maxTries = MAX_TRIES): Promise<JsonObject> {
     const request = this.#request(method, headers);
     for (let tries = 1; ; tries += 1) {
       try {
-        return await this.#exchange(url, { ...request, ...(body === undefined ? {} : { body }) });
+        return await this.#exchange(url, { ...request, ...(body === undefined ? {} : { body }) }, signal);
       } catch (error) {
+        signal?.throwIfAborted();
         if (!(error instanceof TrinoFailure) || !error.isBusy || tries >= maxTries) throw error;
         if ((error.retryAfterMs ?? 0) > LONGEST_WAIT_MS) throw error;
-        const pauseMs = backOffMs(BACK_OFF, tries, () => this.#clock.random());
-        await this.#clock.sleep(Math.max(error.retryAfterMs ?? 0, pauseMs));
+        const pauseMs = backOffMs(BACK_OFF, tries, () => this.clock.random());
+        await this.clock.sleep(Math.max(error.retryAfterMs ?? 0, pauseMs));
       }
     }
   }
@@ -197,11 +205,13 @@ export class TrinoClient {
     return { method, headers, redirect: 'manual' };
   }
 
-  async #exchange(url: string, init: RequestInit): Promise<JsonObject> {
+  async #exchange(url: string, init: RequestInit, signal?: AbortSignal): Promise<JsonObject> {
     let response: Response;
     let text: string;
+    const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
     try {
-      response = await fetch(url, { ...init, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
+      const ends = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
+      response = await fetch(url, { ...init, signal: ends });
       text = await boundedText(response, MAX_ANSWER_BYTES, (message) => new TrinoFailure(message));
     } catch (error) {
       if (error instanceof TrinoFailure) throw error;
@@ -228,7 +238,7 @@ export class TrinoClient {
     return new TrinoFailure(this.#hidden(`it answered ${status} and says: ${said}`), {
       status,
       isBusy,
-      retryAfterMs: retryAfter(headers.get('retry-after'), this.#clock),
+      retryAfterMs: retryAfter(headers.get('retry-after'), this.clock),
     });
   }
 

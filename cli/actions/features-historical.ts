@@ -7,6 +7,7 @@ import {
   saveTrainingSet,
   startTrainingSet,
   type TrainingSetProgress,
+  type TrinoProgress,
   withHistoricalFeatures,
 } from '../../client/index.js';
 import { writeRows } from '../../engine/index.js';
@@ -22,6 +23,7 @@ import { featureSelection } from '../options/feature-selection.js';
 import { explanationText } from '../output/feature-explanation.js';
 import { noteSummary, snapshotIds } from '../output/feature-summary.js';
 import { printable } from '../output/output.js';
+import { queryText } from '../output/query-text.js';
 import { type RowOutputOptions, rowFormat, withRowOutput } from '../output/row-output.js';
 import { datasetJson } from './features-datasets.js';
 
@@ -60,6 +62,7 @@ export async function featuresHistorical(
         knownAsOf: options.knownAsOf === true,
         ...(options.engine === undefined ? {} : { engine: options.engine }),
         ...(states.sources === undefined ? {} : { asOf: states.sources }),
+        onQuery: (query: TrinoProgress) => context.progress.update(queryText(query)),
         signal: context.signal,
       };
       if (options.explain === true) {
@@ -71,10 +74,13 @@ export async function featuresHistorical(
       if (save !== undefined) {
         const saving = { ...request, saveAs: save };
         if (shards !== undefined) return saveInShards(context, project, { ...saving, shards }, options);
-        return printSaved(context, await saveFeatures(project, saving), options);
+        const record = await saveFeatures(project, saving);
+        context.progress.clear();
+        return printSaved(context, record, options);
       }
       return withHistoricalFeatures(project, request, async (answer) => {
         const { connection, select, schema, rowCount, sources, entitySources, joins } = answer;
+        context.progress.clear();
         await withRowOutput(context, options, async (output) => {
           await writeRows(connection, select, schema, format, output);
         });

@@ -3,6 +3,7 @@
 import { countedText, countText, durationText, largest, sizeText, trafficText } from '../../errors/index.js';
 import type { Run, RunStep } from '../../runs/index.js';
 import { formatColumns, printable } from './output.js';
+import { queryText } from './query-text.js';
 
 /** Steps that are shown: the first ones, and more of the last ones, since those that matter are in flight. */
 const FIRST_STEPS = 3;
@@ -75,9 +76,10 @@ function outcomeLines(outcome: NonNullable<Run['outcome']>): [string, string][] 
 function steps(all: readonly RunStep[]): string {
   if (all.length === 0) return '';
   const left = all.length - FIRST_STEPS - LAST_STEPS;
-  const row = ({ name, state, attempts, startedAt, endedAt }: RunStep): string[] => {
+  const row = ({ name, state, attempts, startedAt, endedAt, query }: RunStep): string[] => {
     const ms = (endedAt === null ? Date.now() : Date.parse(endedAt)) - Date.parse(startedAt);
-    return [state, String(attempts), durationText(ms), name];
+    const now = query === null ? '' : `  (${queryText(query)})`;
+    return [state, String(attempts), durationText(ms), `${name}${now}`];
   };
   const rows =
     left <= 0

@@ -1,7 +1,7 @@
 /** Point-in-time retrieval: the features that were valid at the time of each row of an entity frame. */
 import type { Connection, Engine } from '../../engine/index.js';
 import { type NestedField, type Schema, schemaOfFields } from '../../iceberg/index.js';
-import type { EngineChoice, EngineType } from '../../reduction/index.js';
+import type { EngineChoice, EngineType, ReduceContext } from '../../reduction/index.js';
 import type { PinnedSource } from '../../scans/index.js';
 import type { FileIO } from '../../storage/index.js';
 import type { Table } from '../../tables/index.js';
@@ -34,10 +34,9 @@ export interface HistoricalDeps {
 }
 
 /** A retrieval. */
-export interface HistoricalRequest extends RetrievalRequest {
+export interface HistoricalRequest extends RetrievalRequest, ReduceContext {
   /** The rows that features are wanted for; or a window, for every feature row in it. */
   readonly entities: EntitySource | { readonly window: FeatureWindow };
-  readonly signal?: AbortSignal;
   /** Reduces the feature rows; unless given as views and the project say. */
   readonly engine?: EngineType | undefined;
 }
@@ -126,6 +125,8 @@ export function joinContext(deps: HistoricalDeps, request: HistoricalRequest, se
     engines,
     runEngine: request.engine,
     signal: request.signal,
+    onQuery: request.onQuery,
+    attempt: request.attempt,
   };
 }
 

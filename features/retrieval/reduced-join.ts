@@ -1,7 +1,7 @@
 /** A join whose feature rows another engine has reduced to those that may win: it reads the staged rows in place of the source. */
 import type { Connection } from '../../engine/index.js';
 import { currentSchema, currentSnapshot, type IcebergType, type NestedField } from '../../iceberg/index.js';
-import { namedColumns, type ReducedColumns, type TrinoEngine } from '../../reduction/index.js';
+import { namedColumns, type ReduceContext, type ReducedColumns, type TrinoEngine } from '../../reduction/index.js';
 import type { PinnedSource } from '../../scans/index.js';
 import type { ScanPlan } from '../../tables/index.js';
 import type { ResolvedColumn, ResolvedView } from '../views/resolve-view.js';
@@ -37,7 +37,7 @@ export async function reduceJoin<Join extends SourceJoin>(
   trino: TrinoEngine,
   connection: Connection,
   { join, plan, bounds, probe }: ProbedJoin<Join>,
-  options: { readonly signal?: AbortSignal | undefined } = {},
+  context: ReduceContext = {},
 ): Promise<ReducedJoin<Join>> {
   const { view, source } = join;
   const knownAsOf = join.knownAsOf && view.created !== null;
@@ -57,7 +57,7 @@ export async function reduceJoin<Join extends SourceJoin>(
       hasTtl: view.ttlUs !== null,
       knownAsOf,
     },
-    { ...options, probe: probeSql(view, probe, knownAsOf) },
+    { ...context, probe: probeSql(view, probe, knownAsOf) },
   );
   const { table } = reduced;
   const schema = currentSchema(table.metadata);

@@ -1,7 +1,13 @@
 /** One view's part of a retrieval: from its source table's files to a temporary table of features in the frame's order. */
 import { type Connection, columnAlias } from '../../engine/index.js';
 import type { IcebergType } from '../../iceberg/index.js';
-import { type ChosenEngine, chooseEngine, type EngineChoice, type EngineType } from '../../reduction/index.js';
+import {
+  type ChosenEngine,
+  chooseEngine,
+  type EngineChoice,
+  type EngineType,
+  type ReduceContext,
+} from '../../reduction/index.js';
 import { EMPTY_SCAN, type OpenedScan, openScan, type PinnedSource, planSource } from '../../scans/index.js';
 import type { ScanPlan } from '../../tables/index.js';
 import { type ReadReport, readReport, reportOf } from '../read-report.js';
@@ -56,14 +62,13 @@ export interface JoinedView {
 }
 
 /** Dependencies of joining besides the connection. */
-export interface JoinContext {
+export interface JoinContext extends ReduceContext {
   readonly session: Connection;
   readonly memoryLimitBytes: number;
   /** Engines that may reduce the feature rows; absent: only DuckDB. */
   readonly engines?: EngineChoice | undefined;
   /** What the retrieval asks for, before its views. */
   readonly runEngine?: EngineType | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** A join that is decided and not yet run: its probe table is made, its files are open. */
@@ -93,7 +98,7 @@ export async function prepareJoin(
   prefix: string,
   options: { readonly reduces?: boolean } = {},
 ): Promise<PreparedJoin> {
-  const { session, engines, signal } = context;
+  const { session, engines } = context;
   const sql = joinOfView(frame, asked, prefix);
   await session.run(probeStatement(sql('')));
   const { probe } = joinTables(sql(''));
@@ -107,7 +112,7 @@ export async function prepareJoin(
   const reduced =
     trino === null || plan === null || bounds === null
       ? null
-      : await reduceJoin(trino, session, { join: asked, plan, bounds, probe }, { signal });
+      : await reduceJoin(trino, session, { join: asked, plan, bounds, probe }, context);
   const release = async (): Promise<void> => await reduced?.release();
   try {
     const join = reduced?.join ?? asked;

@@ -11,19 +11,28 @@ import {
   TrinoClient,
   TrinoFailure,
   type TrinoOptions,
-  type TrinoProgress,
   trinoLiteral,
   trinoPlace,
   trinoQuoted,
 } from '../../catalogs/index.js';
 import { type Connection, loadRows } from '../../engine/index.js';
 import { isMoraineError, MoraineError } from '../../errors/index.js';
-import { currentSnapshot, findSnapshot, type IcebergType } from '../../iceberg/index.js';
+import { currentSnapshot, findSnapshot, type IcebergType, type Schema } from '../../iceberg/index.js';
 import type { FileIO } from '../../storage/index.js';
 import { clockOf, loadTable, type Table } from '../../tables/index.js';
+import type { ReduceContext, WorkAttempt } from '../reduce-context.js';
 import { type PointInTimeReduction, type Reduction, reducedSchema, schemaOf } from '../reduction.js';
 import { compileForTrino, readsOf, type TrinoTables } from './compile.js';
-import { dropLeftOvers, dropStagingTable, fillStagingTable, makeStagingTable } from './staging-table.js';
+import { endWriters } from './end-writers.js';
+import { isLeftOver, isOfEarlierAttempt, type StagingKind } from './staging-name.js';
+import {
+  dropNamed,
+  dropStagingTable,
+  fillStagingTable,
+  makeStagingTable,
+  type StagingPlace,
+  stagingTables,
+} from './staging-table.js';
 
 /** How Trino is reached, and what it is asked for. */
 export interface TrinoSettings {
@@ -47,11 +56,9 @@ export interface TrinoDeps {
   resolveTable(name: string): Promise<{ readonly catalog: Catalog; readonly identifier: TableIdentifier }>;
 }
 
-export interface ReduceOptions {
+interface ReduceOptions extends ReduceContext {
   /** The run, for the tags of the query. */
   readonly run?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: TrinoProgress) => void) | undefined;
   /** SQL over the connection whose rows are the probe of a point-in-time reduction. */
   readonly probe?: string | undefined;
 }
@@ -71,12 +78,17 @@ const OLDEST_VERSION = 440;
 /** A query may run for a day unless `trino.query-timeout-ms` says otherwise. */
 const LONGEST_QUERY_MS = '86400000';
 
+/** A process looks for what has been left long ago at most this often. */
+const TIDY_INTERVAL_MS = 3_600_000;
+
 /** The engine Trino. */
 export class TrinoEngine {
   readonly #settings: TrinoSettings;
   readonly #deps: TrinoDeps;
   /** Versions of Trino by the catalogs that were looked at. */
   readonly #known = new Map<string, string>();
+  /** When it was looked for old tables, by the catalogs that they are in. */
+  readonly #tidiedMs = new Map<string, number>();
 
   /** Nothing is asked of Trino yet. */
   constructor(settings: TrinoSettings, deps: TrinoDeps) {
@@ -98,10 +110,10 @@ export class TrinoEngine {
     await this.#requireKnown(client, catalog);
     await this.#requireSameTable(client, catalog, identifier, reduction);
     const place = { catalog, io: this.#deps.io, namespace: this.#settings.staging };
-    await dropLeftOvers(place, Date.now()).catch(() => undefined);
+    await this.#tidy(client, place, options.attempt);
     const made: Table[] = [];
-    const make = async (...what: Tail<Parameters<typeof makeStagingTable>>): Promise<Table> => {
-      const table = await makeStagingTable(place, ...what);
+    const make = async (kind: StagingKind, schema: Schema): Promise<Table> => {
+      const table = await makeStagingTable(place, kind, schema, options.attempt);
       made.push(table);
       return table;
     };
@@ -155,6 +167,25 @@ export class TrinoEngine {
       await dropStagingTable(place, table);
     }
     return { version, named: client.place.catalog };
+  }
+
+  /** Drops what others have left, as far as that can be done: nothing of it is ever read. */
+  async #tidy(client: TrinoClient, place: StagingPlace, attempt: WorkAttempt | undefined): Promise<void> {
+    const { name } = place.catalog;
+    const { clock } = client;
+    try {
+      if (attempt !== undefined && attempt.number > 1) {
+        const left = await stagingTables(place, (table) => isOfEarlierAttempt(table, attempt));
+        await endWriters(client, left);
+        await dropNamed(place, left);
+      }
+      const lastMs = this.#tidiedMs.get(name) ?? -TIDY_INTERVAL_MS;
+      if (clock.monotonicMs() - lastMs < TIDY_INTERVAL_MS) return;
+      this.#tidiedMs.set(name, clock.monotonicMs());
+      await dropNamed(place, await stagingTables(place, (table) => isLeftOver(table, Date.now())));
+    } catch {
+      // The next one comes by.
+    }
   }
 
   /** What does not change while Trino runs is asked once for each catalog. @returns the version */
@@ -234,12 +265,12 @@ export class TrinoEngine {
 
   /** Writes the rows and gives the id of the query. Whatever fails, the query has ended or been asked to. */
   async #write(client: TrinoClient, sql: string, rows: Table, options: ReduceOptions): Promise<string> {
-    const { run, signal, onProgress } = options;
+    const { run, signal, onQuery } = options;
     const tags = ['moraine', ...(run === undefined ? [] : [`run=${run}`])];
     try {
-      return await client.write(sql, { session: this.#settings.session, tags, signal, onProgress });
+      return await client.write(sql, { session: this.#settings.session, tags, signal, onProgress: onQuery });
     } catch (error) {
-      await cancelWritersOf(client, rows).catch(() => undefined);
+      await endWriters(client, [rows.identifier]).catch(() => undefined);
       if (signal?.aborted === true)
         throw new MoraineError('CANCELLED', 'The query on Trino was cancelled.', { cause: error });
       throw trinoError(client, error);
@@ -254,8 +285,6 @@ export class TrinoEngine {
     throw new MoraineError('LIMIT_EXCEEDED', message);
   }
 }
-
-type Tail<T extends readonly unknown[]> = T extends readonly [unknown, ...infer Rest] ? Rest : never;
 
 /** A table in Trino. Its schemas are named as namespaces are, their levels joined where it has several. */
 const trinoName = ({ place }: TrinoClient, { namespace, name }: TableIdentifier): string =>
@@ -306,19 +335,6 @@ function requireOneSnapshot({ metadata, identifier }: Table, queryId: string): v
 
 const totalOf = ({ metadata }: Table, figure: string): bigint =>
   BigInt(currentSnapshot(metadata)?.summary.get(figure) ?? 0);
-
-/** Ends queries that write to a staging table, of which no answer said how they are called. */
-async function cancelWritersOf(client: TrinoClient, { identifier }: Table): Promise<void> {
-  const running = `state NOT IN ('FINISHED', 'FAILED') AND source = 'moraine'`;
-  const text = `strpos(query, ${trinoLiteral(identifier.name)}) > 0 AND starts_with(query, 'INSERT')`;
-  const ids: string[] = [];
-  for await (const [id] of client.query(`SELECT query_id FROM system.runtime.queries WHERE ${running} AND ${text}`))
-    if (typeof id === 'string') ids.push(id);
-  for (const id of ids) {
-    const call = `CALL system.runtime.kill_query(query_id => ${trinoLiteral(id)}, message => 'Moraine gave it up')`;
-    await client.write(call).catch(() => undefined);
-  }
-}
 
 /** What Trino says as an error with a code. */
 function trinoError({ place }: TrinoClient, error: unknown): unknown {

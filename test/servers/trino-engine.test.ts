@@ -1,104 +1,42 @@
 /** Runs that Trino reduces: the same answers as DuckDB's, on random worlds, and what becomes of failures. */
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openSqlCatalog } from '../../catalogs/index.js';
-import { type Connection, digestRows, readableScanSql } from '../../engine/index.js';
-import {
-  type Definitions,
-  explainHistoricalFeatures,
-  getHistoricalFeatures,
-  parseDefinitions,
-} from '../../features/index.js';
-import { currentSchema, currentSnapshot, type Schema } from '../../iceberg/index.js';
+import { explainHistoricalFeatures, getHistoricalFeatures } from '../../features/index.js';
 import { materializeDirect } from '../../materialization/index.js';
-import { enginesOf, materializationDeps, openProject, type Project } from '../../project/index.js';
-import { openScan, planSource } from '../../scans/index.js';
-import { listFiles, openStorage } from '../../storage/index.js';
-import { loadTable } from '../../tables/index.js';
+import { enginesOf, materializationDeps, type Project } from '../../project/index.js';
+import { listFiles } from '../../storage/index.js';
 import { numberIn } from '../support/environment.js';
 import { failureOf } from '../support/error-code.js';
 import { startFaultyProxy } from '../support/faulty-proxy.js';
 import { type PackedShape, PackedWorlds } from '../support/packed-worlds.js';
-import { startPostgres } from '../support/postgres-server.js';
 import { seed } from '../support/property-runs.js';
-import { PUT_FOLDER } from '../support/put-file.js';
-import { type S3Server, startS3Server } from '../support/s3-server.js';
-import { temporaryFolder } from '../support/temp-folder.js';
-import { onPostgres, queryTrino, startTrino, type TrinoServer } from '../support/trino-server.js';
-import { fromDuckDb } from '../worlds/values.js';
+import { startTrinoLake, type TrinoLake } from '../support/trino-lake.js';
+import { queryTrino } from '../support/trino-server.js';
+import {
+  frameSql,
+  onlineRows,
+  openTrinoProject,
+  rowsOf,
+  type TrinoProjectOptions,
+  viewDefinitions,
+} from '../support/trino-worlds.js';
 
 /** Worlds in each table; 200 in the long form. */
 const WORLDS = numberIn('MORAINE_TRINO_WORLDS', /^[1-9]\d{0,3}$/) ?? 20;
 const SEED = String(seed ?? 1);
 
-/** Servers that run already, of who works on these tests: a file with their addresses. */
-const dev = process.env['MORAINE_DEV_SERVERS'];
-const isDev = dev !== undefined;
-
-let s3: Pick<S3Server, 'options'>;
-let database: string;
-let trino: Pick<TrinoServer, 'address'>;
-let restartTrino = (): Promise<void> => Promise.reject(new Error('it is not ours'));
-let closeAll = (): Promise<void> => Promise.resolve();
+let lake: TrinoLake;
 beforeAll(async () => {
-  if (dev !== undefined) {
-    const found = JSON.parse(readFileSync(dev, 'utf8')) as {
-      readonly options: S3Server['options'];
-      readonly database: string;
-      readonly trino: string;
-    };
-    s3 = { options: found.options };
-    database = found.database;
-    trino = { address: found.trino };
-    return;
-  }
-  const store = await startS3Server();
-  await store.makeBucket('lake');
-  const postgres = await startPostgres();
-  database = await postgres.makeDatabase();
-  const io = await openStorage({ roots: ['s3://lake'], options: store.options });
-  const names = await openSqlCatalog({ name: 'door', uri: database, warehouse: 's3://lake/door', io });
-  await names.createNamespace(['shop']);
-  await names.close();
-  const catalogs = { door: onPostgres(database, 'door', 's3://lake/door') };
-  let engine = await startTrino(store, catalogs);
-  [s3, trino] = [store, engine];
-  restartTrino = async () => {
-    const port = Number(new URL(engine.address).port);
-    await engine.close();
-    engine = await startTrino(store, catalogs, { port });
-  };
-  closeAll = async () => {
-    await engine.close();
-    await postgres.close();
-    await store.close();
-  };
+  lake = await startTrinoLake();
 });
-afterAll(() => closeAll());
+afterAll(() => lake.close());
 
-const query = (sql: string) => queryTrino(trino.address, sql);
+const query = (sql: string) => queryTrino(lake.trino, sql);
 
 const opened: Project[] = [];
 afterAll(() => Promise.all(opened.map((project) => project.close())));
 
-interface ProjectOptions {
-  readonly uri?: string;
-  readonly catalogs?: Readonly<Record<string, string>>;
-  readonly maxStagedSize?: number;
-}
-
-async function open(type: 'duckdb' | 'trino', namespace: string, more: ProjectOptions = {}): Promise<Project> {
-  const project = await openProject({
-    cwd: temporaryFolder(),
-    fileFolders: [PUT_FOLDER],
-    config: {
-      catalogs: { door: { type: 'sql', uri: database, warehouse: 's3://lake/door' } },
-      storage: { roots: ['s3://lake'], options: { ...s3.options } },
-      engine: { type },
-      trino: { uri: trino.address, catalogs: { door: 'door' }, staging: `${namespace}_staging`, ...more },
-      online: { namespace },
-    },
-  });
+async function open(...of: Parameters<typeof openTrinoProject> extends [unknown, ...infer Rest] ? Rest : never) {
+  const project = await openTrinoProject(lake, ...of);
   opened.push(project);
   return project;
 }
@@ -115,32 +53,7 @@ const ALL_SHAPES: readonly PackedShape[] = [
   { key: 'binary', time: 'timestamp' },
 ];
 
-/** Views on a table: with a ttl and without, of all columns and of some. */
-function definitionsOf(table: string, columns: readonly string[]): Definitions {
-  const source = { table, timestampField: 'at', createdTimestampField: 'created' };
-  const entities = [
-    { name: 'world', joinKeys: ['w'] },
-    { name: 'entity', joinKeys: ['Entity Key'] },
-  ];
-  const value = {
-    entities,
-    featureViews: [
-      { name: 'whole', entities: ['world', 'entity'], source, online: true },
-      {
-        name: 'young',
-        entities: ['entity', 'world'],
-        ttl: '2s',
-        source: { table, timestampField: 'at' },
-        features: [{ name: columns[0] ?? '' }],
-        online: true,
-      },
-      { name: 'of_worlds', entities: ['world'], source, online: true, onlineBuckets: 2 },
-    ],
-  };
-  return parseDefinitions([{ value }]);
-}
-
-const SHAPES = IS_LONG || isDev ? ALL_SHAPES : ALL_SHAPES.slice(0, 2);
+const SHAPES = IS_LONG ? ALL_SHAPES : ALL_SHAPES.slice(0, 2);
 
 test.each(SHAPES.map((shape) => [`${shape.key} keys, ${shape.time}`, shape] as const))(
   `answers of both engines on ${WORLDS} packed worlds: %s`,
@@ -160,13 +73,6 @@ test.each(SHAPES.map((shape) => [`${shape.key} keys, ${shape.time}`, shape] as c
   },
   3_600_000,
 );
-
-async function viewDefinitions(worlds: PackedWorlds): Promise<Definitions> {
-  const { metadata } = await worlds.table();
-  const { namespace, name } = worlds.identifier;
-  const amount = currentSchema(metadata).fields.find(({ id }) => id === worlds.idOf(5))?.name ?? '';
-  return definitionsOf(`${namespace.join('.')}.${name}`, [amount]);
-}
 
 async function compareRetrieval(projects: readonly Project[], worlds: PackedWorlds, history: string): Promise<void> {
   const definitions = await viewDefinitions(worlds);
@@ -192,12 +98,6 @@ async function compareRetrieval(projects: readonly Project[], worlds: PackedWorl
   expect(theirs.flatMap(({ engines }) => engines)).toEqual(['trino', 'trino', 'trino', 'trino']);
 }
 
-/** Every entity of every world at moments around those of its rows. */
-function frameSql(table: string): string {
-  const moments = `(SELECT unnest(range(-4000000, 5000000, 750000)) AS us)`;
-  return `SELECT DISTINCT w, "Entity Key", make_timestamptz(us) AS event_timestamp FROM packed.${table} CROSS JOIN ${moments}`;
-}
-
 async function compareMaterialization(
   projects: readonly Project[],
   worlds: PackedWorlds,
@@ -215,35 +115,8 @@ async function compareMaterialization(
   }
 }
 
-/** The digest of rows, and each of them, sorted, as a text. */
-async function rowsOf(connection: Connection, select: string, schema: Schema) {
-  const { digest } = await digestRows(connection, select, schema);
-  const rows = await connection.rows(select);
-  const names = schema.fields.map(({ name }) => name);
-  const text = (row: readonly unknown[]) =>
-    row.map((value, index) => `${names[index]}: ${show(fromDuckDb(value as never))}`).join(', ');
-  return { digest, rows: rows.map(text).sort() };
-}
-
-const show = (value: unknown): string =>
-  JSON.stringify(value, (_, each: unknown) =>
-    typeof each === 'bigint' ? String(each) : Object.is(each, -0) ? '-0' : each instanceof Map ? [...each] : each,
-  );
-
-async function onlineRows(project: Project, name: string) {
-  const namespace = project.config.online.namespace.split('.');
-  const table = await loadTable(await project.catalog(), project.io, { namespace, name });
-  const schema = currentSchema(table.metadata);
-  const source = { table, schema, snapshot: currentSnapshot(table.metadata) ?? null };
-  return await (await project.engine()).withConnection(async (connection) => {
-    const { scan } = await openScan(connection, source, await planSource(source));
-    const rows = await readableScanSql(connection, { ...scan, schema });
-    return await rowsOf(connection, `SELECT * FROM ${rows}`, schema);
-  });
-}
-
 /** A view of a table with rows, on a project. */
-async function smallView(name: string, overrides: ProjectOptions = {}) {
+async function smallView(name: string, overrides: TrinoProjectOptions = {}) {
   const project = await open('trino', `${name}_online`, overrides);
   const lab = { io: project.io, catalog: await project.catalog(), engine: await project.engine() };
   const worlds = new PackedWorlds(lab, name, { key: 'long', time: 'timestamptz' }, { worlds: 2, seed: SEED });
@@ -312,7 +185,7 @@ test('a query that an administrator ends, a cancelled run and a limit leave noth
 test('what Trino does not have, and another catalog, are refused with what to do', async () => {
   const name = `refused_${Date.now().toString(36)}`;
   const { project, deps, worlds } = await smallView(name);
-  const tryWith = async (overrides: ProjectOptions) => {
+  const tryWith = async (overrides: TrinoProjectOptions) => {
     const other = await open('trino', project.config.online.namespace, overrides);
     const own = { ...(await materializationDeps(other)), definitions: () => deps.definitions() };
     return await failureOf(materializeDirect(own, { view: 'whole' }));
@@ -340,7 +213,7 @@ test('what Trino does not have, and another catalog, are refused with what to do
 });
 
 test('the lost answer of an insert: the query is ended, its table dropped, and the next run has all rows', async () => {
-  const proxy = await startFaultyProxy(trino.address);
+  const proxy = await startFaultyProxy(lake.trino);
   try {
     const { project, deps } = await smallView(`lost_${Date.now().toString(36)}`, { uri: proxy.address });
     let lost = 0;
@@ -367,11 +240,11 @@ test('the lost answer of an insert: the query is ended, its table dropped, and t
   }
 });
 
-test.skipIf(isDev)(
+test.skipIf(process.env['MORAINE_DEV_SERVERS'] !== undefined)(
   'a coordinator that is killed in mid query and started again: nothing is left once the next run has ended',
   async () => {
     const { project, deps } = await smallView(`restarted_${Date.now().toString(36)}`);
-    const kill = onceInserting(project, () => restartTrino());
+    const kill = onceInserting(project, () => lake.restartTrino?.() ?? expect.unreachable());
     const failure = await failureOf(materializeDirect(deps, { view: 'of_worlds' }));
     expect(failure).toMatchObject({ code: 'TRINO_UNAVAILABLE' });
     await kill;

@@ -45,6 +45,15 @@ const KEY_VALUES: Readonly<Record<PackedShape['key'], (number: string) => string
 const KEYS = 7;
 const START_US = -3_000_000n;
 
+/** Kinds of steps, and how often each is drawn. */
+const STEPS = [
+  [5, 'append'],
+  [3, 'delete'],
+  [1.5, 'schema'],
+  [1, 'spec'],
+] as const;
+export type PackedStep = (typeof STEPS)[number][1];
+
 /** Rows of a table of packed worlds. */
 export class PackedWorlds {
   readonly identifier: TableIdentifier;
@@ -98,15 +107,16 @@ export class PackedWorlds {
     return loadTable(this.#lab.catalog, this.#lab.io, this.identifier);
   }
 
-  /** A step of the tables' history. */
-  async step(): Promise<void> {
-    const steps: readonly (readonly [number, () => Promise<string>])[] = [
-      [5, () => this.append()],
-      [3, () => this.#delete()],
-      [1.5, () => this.#evolveSchema()],
-      [1, () => this.#evolveSpec()],
-    ];
-    this.steps.push(await this.#random.weighted(steps)());
+  /** A step of the tables' history, of a kind or of any. */
+  async step(kind?: PackedStep): Promise<void> {
+    const work: Readonly<Record<PackedStep, () => Promise<string>>> = {
+      append: () => this.append(),
+      delete: () => this.#delete(),
+      schema: () => this.#evolveSchema(),
+      spec: () => this.#evolveSpec(),
+    };
+    const drawn = kind ?? this.#random.weighted(STEPS);
+    this.steps.push(await work[drawn]());
   }
 
   /** Some rows of every world, at few moments. */
@@ -174,7 +184,10 @@ export class PackedWorlds {
     const schema = currentSchema(metadata);
     const newId = metadata.lastColumnId + 1;
     const [fields, what] = this.#random.pick<() => readonly [readonly NestedField[], string]>([
-      () => [renamed(schema.fields, this.idOf(this.#random.pick([5, 6, 8, 9])), `renamed ${newId}`), 'rename'],
+      () => [
+        renamed(schema.fields, this.idOf(this.#random.pick([5, 6, 8, 9])), `renamed in step ${this.steps.length}`),
+        'rename',
+      ],
       () => [[...schema.fields, field(newId, `added ${newId}`, { kind: 'long' })], 'add'],
       () => [this.#random.shuffle(schema.fields), 'reorder'],
       () => [this.#promoted(schema.fields), 'promote'],

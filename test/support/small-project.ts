@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { ensureNamespace } from '../../catalogs/index.js';
 import { readableScanSql } from '../../engine/index.js';
 import { isMoraineError } from '../../errors/index.js';
 import type { PartitionStrategy } from '../../features/index.js';
@@ -87,7 +88,7 @@ export class SmallProject {
   async #define({ buckets = 4, strategy, pushSource }: SmallProjectOptions): Promise<void> {
     const { project, view } = this;
     const catalog = await project.catalog();
-    await catalog.createNamespace(['demo']);
+    await ensureNamespace(catalog, ['demo']);
     await catalog.createTable({ namespace: ['demo'], name: this.#tableName }, { schema: SOURCE_SCHEMA });
     await (await project.registry()).apply({
       entities: new Map([['sensor', { name: 'sensor', joinKeys: ['sensor'] }]]),
