@@ -105,7 +105,8 @@ async function remove(group: string): Promise<void> {
   }
 }
 
-function cpuOf(pid: number): number {
+/** CPU of all threads of a process since it began, in seconds. */
+export function cpuOf(pid: number): number {
   // Behind the name, which may have spaces: user and system time are the 14th and 15th fields of all.
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;

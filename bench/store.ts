@@ -12,11 +12,13 @@ import { BUCKETS } from './world.js';
 
 const VERSION = 'v1.8.0';
 const KEYS = { 's3.access-key-id': 'bench', 's3.secret-access-key': 'bench-secret' } as const;
-const BUCKET = 'bench';
+export const BUCKET = 'bench';
 
 /** A running server. */
 export interface BenchStore {
   readonly endpoint: string;
+  /** Of its process. */
+  readonly pid: number;
   readonly options: Readonly<Record<string, string>>;
   close(): Promise<void>;
 }
@@ -41,6 +43,7 @@ export async function startStore(folder: string, latencyMs = 0): Promise<BenchSt
   const endpoint = `http://127.0.0.1:${distance?.port ?? port}`;
   return {
     endpoint,
+    pid: server.pid ?? 0,
     options: { 's3.endpoint': endpoint, 's3.region': 'us-east-1', ...KEYS },
     close: async () => {
       distance?.close();

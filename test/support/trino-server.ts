@@ -34,6 +34,8 @@ const JAVA = 24;
 /** A running server. */
 export interface TrinoServer {
   readonly address: string;
+  /** Of its process. */
+  readonly pid: number;
   /** The rows of a statement, as its client protocol gives them; whole numbers beyond 2^53 are exact. Throws what Trino says. */
   query(sql: string): Promise<readonly (readonly JsonValue[])[]>;
   close(): Promise<void>;
@@ -64,18 +66,19 @@ export function onPostgres(uri: string, name: string, warehouse: string): Settin
 
 /**
  * Starts Trino; the first call on a machine downloads it.
- * @param options `port`: of one that has ended, which this one takes the place of
+ * @param options `port`: of one that has ended, which this one takes the place of; `queryGigabytes`: memory of a query, 0.4 unless given
  * @param catalogs by name; statements are asked in `lake` unless they name another one
  */
 export async function startTrino(
-  s3: S3Server,
+  s3: Pick<S3Server, 'endpoint' | 'options'>,
   catalogs: Readonly<Record<string, Settings>>,
-  options: { readonly port?: number } = {},
+  { port: taken, queryGigabytes = 0.4 }: { readonly port?: number; readonly queryGigabytes?: number } = {},
 ): Promise<TrinoServer> {
   const folder = mkdtempSync(join(tmpdir(), 'moraine-trino-'));
   const java = newerJava(JAVA);
   const installed = await trinoInstallation();
-  const [port = 0] = options.port === undefined ? await freePorts(1) : [options.port];
+  const [port = 0] = taken === undefined ? await freePorts(1) : [taken];
+  const queryMegabytes = Math.round(queryGigabytes * 1000);
   const address = `http://127.0.0.1:${port}`;
   const write = (name: string, settings: Settings): void => {
     const lines = Object.entries(settings).map(([key, value]) => `${key}=${value}\n`);
@@ -87,7 +90,8 @@ export async function startTrino(
     'node-scheduler.include-coordinator': true,
     'http-server.http.port': port,
     'discovery.uri': address,
-    'query.max-memory-per-node': '400MB',
+    'query.max-memory': `${queryMegabytes}MB`,
+    'query.max-memory-per-node': `${queryMegabytes}MB`,
     'memory.heap-headroom-per-node': '200MB',
   });
   const store = {
@@ -112,13 +116,17 @@ export async function startTrino(
   };
   const properties = Object.entries(settings).map(([name, value]) => `-D${name}=${value}`);
   const place = ['-cp', join(installed, 'lib/*'), 'io.trino.server.TrinoServer'];
-  const server = spawn(java, ['-Xmx1500m', ...properties, ...place], { cwd: folder, stdio: 'ignore' });
+  const server = spawn(java, [`-Xmx${queryMegabytes + 1100}m`, ...properties, ...place], {
+    cwd: folder,
+    stdio: 'ignore',
+  });
   while (!(await isReady(address))) {
     if (server.exitCode !== null) throw new Error(`Trino ended with code ${server.exitCode}`);
     await sleep(500);
   }
   return {
     address,
+    pid: server.pid ?? 0,
     query: (sql) => queryTrino(address, sql),
     close: async () => {
       const ended = once(server, 'exit');
