@@ -256,6 +256,9 @@ export interface TrainingSetProgress
   extends CommitProgress<'planning' | 'retrieving' | 'committing' | 'parked' | 'done'> {
   /** As the source of the entity rows counts them. */
   readonly entityRows?: string;
+  /** Absent: the shards read the sources themselves. */
+  readonly partsTotal?: number;
+  readonly partsDone?: number;
   readonly shardsTotal: number;
   readonly shardsDone: number;
   readonly rowsWritten: string;
@@ -265,6 +268,8 @@ export interface TrainingSetProgress
 export interface PlannedTrainingSet extends PlanReference {
   /** 0: an attempt before has committed the rows, and only their record is missing. */
   readonly shards: number;
+  /** Parts that read the sources before the shards, each other files of them. Absent: the shards read them themselves. */
+  readonly parts?: number;
   readonly entityRows: string;
   readonly sources: readonly string[];
   readonly pin: boolean;
@@ -273,6 +278,8 @@ export interface PlannedTrainingSet extends PlanReference {
 export interface StageShardInput extends PlanReference {
   /** From 0. */
   readonly shard: number;
+  /** For each part the list of the rows that it has left of the sources, or null. Absent: the shard reads the sources. */
+  readonly reduced?: readonly (string | null)[];
 }
 
 export interface StagedTrainingShard {
@@ -287,6 +294,8 @@ export interface StagedTrainingShard {
 
 export interface CommitTrainingSetInput extends PlanReference {
   readonly shards: readonly Pick<StagedTrainingShard, 'manifestLocation' | 'rows' | 'sum'>[];
+  /** Lists of the parts, which the commit deletes with what they list. */
+  readonly reduced?: readonly string[];
 }
 
 export interface CommittedTrainingSet {
@@ -330,6 +339,8 @@ export interface Activities {
   planTrainingSet(input: { readonly request: unknown }): Promise<PlannedTrainingSet>;
   /** Tags the snapshots that a plan reads. */
   pinTrainingSet(input: PlanReference): Promise<void>;
+  /** Reads the files of one part and leaves what can count of their rows, in files for the shards. */
+  reduceTrainingPart(input: ReduceInput): Promise<ReducedPart>;
   /** Retrieves the features of one shard of the entity rows into files that nobody can see yet. */
   stageTrainingShard(input: StageShardInput): Promise<StagedTrainingShard>;
   /** Makes the table with its one snapshot, and the record of the dataset. */

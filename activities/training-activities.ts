@@ -7,6 +7,7 @@ import {
   parseTrainingSetRequest,
   pinTrainingSet,
   planTrainingSet,
+  reduceTrainingPart,
   stageTrainingShard,
 } from '../training/index.js';
 import type { Activities, CommitTrainingSetInput } from './contract.js';
@@ -15,39 +16,58 @@ import { asActivity } from './step.js';
 
 type TrainingActivities = Pick<
   Activities,
-  'planTrainingSet' | 'pinTrainingSet' | 'stageTrainingShard' | 'commitTrainingSet' | 'discardTrainingSet'
+  | 'planTrainingSet'
+  | 'pinTrainingSet'
+  | 'reduceTrainingPart'
+  | 'stageTrainingShard'
+  | 'commitTrainingSet'
+  | 'discardTrainingSet'
 >;
 
 /** The activities of `trainingSet`. */
 export function createTrainingActivities(project: Project): TrainingActivities {
-  // A shard plans with all of the engine's memory and works on every core: several in one process only compete.
-  const shards = new Slots(1);
+  // A part or a shard plans with all of the engine's memory and works on every core: several in one process only compete.
+  const pieces = new Slots(1);
   return {
     planTrainingSet: ({ request }) =>
       asActivity(async ({ signal }) => {
         const parsed = parseTrainingSetRequest(request);
         const planned = await planTrainingSet(await datasetDeps(project), parsed, { signal });
-        return { ...planned, table: parsed.to, entityRows: String(planned.entityRows) };
+        const { parts, ...rest } = planned;
+        const read = parts === 0 ? {} : { parts };
+        return { ...rest, ...read, table: parsed.to, entityRows: String(planned.entityRows) };
       }),
 
     pinTrainingSet: ({ planLocation }) =>
       asActivity(async () => pinTrainingSet(await datasetDeps(project), planLocation)),
 
-    stageTrainingShard: ({ planLocation, shard }) =>
+    reduceTrainingPart: ({ planLocation, part }) =>
       asActivity((step) =>
-        shards.run(step.signal, async () => {
-          const staged = await stageTrainingShard(await datasetDeps(project), planLocation, shard, step);
+        pieces.run(step.signal, async () => {
+          const reduced = await reduceTrainingPart(await datasetDeps(project), planLocation, part, step);
+          return { ...reduced, rows: String(reduced.rows), bytes: String(reduced.bytes) };
+        }),
+      ),
+
+    stageTrainingShard: ({ planLocation, shard, reduced }) =>
+      asActivity((step) =>
+        pieces.run(step.signal, async () => {
+          const staged = await stageTrainingShard(await datasetDeps(project), planLocation, shard, {
+            ...step,
+            reduced,
+          });
           const { manifestLocation, rows, sum, files, bytes } = staged;
           return { manifestLocation, rows: String(rows), sum: sumToHex(sum), files, bytes: String(bytes) };
         }),
       ),
 
-    commitTrainingSet: ({ planLocation, shards: staged }) =>
+    commitTrainingSet: ({ planLocation, shards: staged, reduced }) =>
       asActivity(async () => {
         const { name, rows, digest, location } = await commitTrainingSet(
           await datasetDeps(project),
           planLocation,
           staged.map(shardFromJson),
+          reduced,
         );
         if ('file' in location) throw new MoraineError('INTERNAL', 'A training set was saved as a file.');
         return { name, table: location.table, snapshotId: String(location.snapshotId), rows: String(rows), digest };

@@ -3,12 +3,11 @@ import {
   type DatasetRecord,
   type ExpectedFrame,
   type ExpectedJoin,
-  entityTimestamp,
+  entityTimesUs,
   expectJoins,
   type HistoricalDeps,
   recordedDeps,
   recordedRequest,
-  timeRange,
 } from '../features/index.js';
 import { findSnapshot, type NestedField } from '../iceberg/index.js';
 import { fetchedEndBytes, type PinnedSource, planSource } from '../scans/index.js';
@@ -57,14 +56,12 @@ export async function entitiesOfTable(
   const plan = await planSource(source);
   const files = plan.files.map(({ file }) => file);
   const ids = new Set(fields.map(({ id }) => id));
-  const { id: fieldId, type } = entityTimestamp(fields);
-  const isInMicroseconds = type.kind === 'timestamp' || type.kind === 'timestamptz';
   return {
     rows: files.reduce((sum, { recordCount }) => sum + Number(recordCount), 0),
     columns: fields.length,
     reads: { ...readsOfFiles(files, columnsOf(source, ids)), ...deletesOf(plan) },
     rowBytes: bytesPerRow(files, source.schema, ids),
-    timesUs: isInMicroseconds ? timeRange(files, { fieldId, type }) : undefined,
+    timesUs: entityTimesUs(files, fields),
   };
 }
 

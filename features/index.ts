@@ -122,7 +122,13 @@ export { validateSources } from './registry/validate-sources.js';
 export { type EntityRelation, EVENT_TIMESTAMP, entityTimestamp } from './retrieval/entity-frame.js';
 export type { EntityRow, EntityValue } from './retrieval/entity-rows.js';
 export { type EntitySource, type KeyTypes, openEntitySource, openTableRows } from './retrieval/entity-source.js';
-export { type ExpectedFrame, type ExpectedJoin, expectJoins, timeRange } from './retrieval/expected-join.js';
+export {
+  type ExpectedFrame,
+  type ExpectedJoin,
+  entityTimesUs,
+  expectJoins,
+  type TimesUs,
+} from './retrieval/expected-join.js';
 export {
   type ColumnBound,
   type Explanation,
@@ -146,7 +152,15 @@ export {
   type HistoricalRequest,
 } from './retrieval/historical-features.js';
 export type { JoinMethod } from './retrieval/point-in-time-sql.js';
+export {
+  openReducedView,
+  type ReducibleView,
+  type ReducibleViews,
+  reducedViewSchema,
+  reducibleViews,
+} from './retrieval/reduced-view.js';
 export { ROW_TIMES } from './retrieval/retrieval-plan.js';
+export { shardOfKeysSql } from './retrieval/shard-of-keys.js';
 export type { JoinedView } from './retrieval/view-join.js';
 export type { SqlSession } from './sql-session.js';
 export { entitiesAtMost } from './views/entities-at-most.js';

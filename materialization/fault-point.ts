@@ -12,13 +12,7 @@ export const FAULT_POINTS = [
   'after-swap',
 ] as const;
 
-/** The points of a part of a reduction, between the plan and the first shard. */
-export const REDUCTION_FAULT_POINTS = ['before-reduced-files', 'after-reduced-files', 'after-reduced-list'] as const;
-
 export type FaultPoint = (typeof FAULT_POINTS)[number];
 
 /** Kills the process here if the environment asks for it (tests only). */
 export const faultPoint = (point: FaultPoint): void => reachFaultPoint(point);
-
-/** The same for {@link REDUCTION_FAULT_POINTS}. */
-export const reductionFaultPoint = (point: (typeof REDUCTION_FAULT_POINTS)[number]): void => reachFaultPoint(point);

@@ -15,7 +15,7 @@ export { discardReducedRows } from './discard-reduced-rows.js';
 export { type EventTimeColumn, eventTimeBounds, eventTimeColumn, eventTimeFilter } from './event-time-filter.js';
 export { extractPlan } from './extract-plan.js';
 export { type ExtractOptions, type ExtractShardOptions, extractShard, type ShardResult } from './extract-shard.js';
-export { FAULT_POINTS, type FaultPoint, REDUCTION_FAULT_POINTS } from './fault-point.js';
+export { FAULT_POINTS, type FaultPoint } from './fault-point.js';
 export { filesAt } from './files-at.js';
 export type { Interval } from './interval.js';
 export { type MaterializationResult, materializeDirect } from './materialize-direct.js';
@@ -33,5 +33,5 @@ export {
 } from './progress.js';
 export { onNewestProgress, progressMovedError } from './progress-guard.js';
 export { readPlan } from './read-plan.js';
-export { type ReducedPart, reducePart } from './reduce-part.js';
+export { reducePart } from './reduce-part.js';
 export { existingSnapshot, NO_SNAPSHOT, sourceState } from './source-state.js';

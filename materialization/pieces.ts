@@ -1,6 +1,6 @@
 /** The pieces of a run: shards, and the parts before them. Pure. */
 import type { ResolvedView } from '../features/index.js';
-import { chooseEngine, type EngineChoice, type EngineType } from '../reduction/index.js';
+import { chooseEngine, type EngineChoice, type EngineType, MAX_PARTS } from '../reduction/index.js';
 import type { Table } from '../tables/index.js';
 import type { RunKind } from './decide.js';
 import { type MaterializationPlan, planSize } from './plan.js';
@@ -26,9 +26,6 @@ export function isForTrino(
   const reads = [...planned.appendReads, ...(planned.rebuild?.reads ?? [])];
   return showsAll || run === 'trino' || reads.every(({ snapshotId }) => snapshotId === currentSnapshotId);
 }
-
-/** Parts of a reduction: every shard is told of all of them. */
-const MAX_PARTS = 128;
 
 /**
  * As many parts as shards, where there are several of both: with a single file there is nothing to share but the file itself. Trino reads all

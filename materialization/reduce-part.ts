@@ -5,36 +5,26 @@ import { MoraineError } from '../errors/index.js';
 import { type LatestRelation, prepareNewestTies } from '../features/index.js';
 import type { DataFile, TableMetadata } from '../iceberg/index.js';
 import type { Location } from '../locations/index.js';
+import {
+  listReducedRows,
+  reducedLocation,
+  reducedTableMetadata,
+  type StagedReduction,
+  stageReducedRows,
+} from '../reduction/index.js';
 import { whileReading } from '../scans/index.js';
-import { dataFolder, sizeOfFiles, stageRows } from '../staging/index.js';
-import type { FileIO } from '../storage/index.js';
-import { openPinnedTable, type Table } from '../tables/index.js';
+import { dataFolder, type StagingTable } from '../staging/index.js';
+import { openPinnedTable } from '../tables/index.js';
 import type { MaterializationDeps } from './deps.js';
 import type { ExtractOptions } from './extract-shard.js';
 import { bucketOfKeys, bucketRangeCondition, latestRequest, relationColumns, winnersByTimeSql } from './extract-sql.js';
-import { reductionFaultPoint } from './fault-point.js';
 import type { MaterializationPlan } from './plan.js';
 import { readPlan } from './read-plan.js';
-import {
-  groupNumber,
-  reducedFilePrefix,
-  reducedLocation,
-  reducedTableMetadata,
-  writeReducedRows,
-} from './reduced-rows.js';
+import { groupNumber, reducedFilePrefix, reducedSchema } from './reduced-rows.js';
 import { filesOfPart } from './reduction-parts.js';
 import { bucketKeyOf, bucketsOf, openSourceGroups, type RowGroup } from './row-groups.js';
 import type { Shard } from './shards.js';
 import { openTrinoGroups } from './trino-groups.js';
-
-/** The result of one part: a few hundred bytes. */
-export interface ReducedPart {
-  /** The list of the part's rows; null: no row of its files counts. */
-  readonly reducedLocation: Location | null;
-  readonly rows: bigint;
-  readonly files: number;
-  readonly bytes: bigint;
-}
 
 /**
  * Reduces one part: reads its files once and stages, by shard, the rows of each entity's newest time, or the winner of each entity and time where
@@ -46,7 +36,7 @@ export async function reducePart(
   planLocation: Location,
   part: number,
   options: ExtractOptions = {},
-): Promise<ReducedPart> {
+): Promise<StagedReduction> {
   const plan = await readPlan(deps.io, planLocation);
   const paths = filesOfPart(plan, part);
   if (paths === undefined) {
@@ -57,7 +47,7 @@ export async function reducePart(
   const online = await openPinnedTable(deps.io, plan.online, planLocation);
   const source = await openPinnedTable(deps.io, plan.source, planLocation);
   const attemptId = randomUUID();
-  const metadata = reducedTable(plan, online.metadata);
+  const table = { io: deps.io, metadata: reducedTable(plan, online.metadata) };
   const files = await deps.engine.withConnection(
     async (connection) => {
       options.onProgress?.('reading');
@@ -66,7 +56,6 @@ export async function reducePart(
           ? await openTrinoGroups(connection, deps, { plan, source }, options)
           : { groups: await openSourceGroups(connection, source, plan, paths), release: () => Promise.resolve() };
       const namePrefix = `${reducedFilePrefix(plan)}${part}-${attemptId}`;
-      const table = { io: deps.io, metadata };
       try {
         return await writeGroups(connection, { plan, groups: rows.groups, table, namePrefix }, options);
       } finally {
@@ -75,45 +64,28 @@ export async function reducePart(
     },
     { signal: options.signal },
   );
-  reductionFaultPoint('after-reduced-files');
-  const size = sizeOfFiles(files);
-  if (files.length === 0) return { reducedLocation: null, ...size };
   options.onProgress?.('staging');
-  const location = reducedLocation(planLocation, `${part}-${attemptId}`);
-  const table = { metadataLocation: location, metadata };
-  await writeReducedRows(deps.io, location, { table, files: files.map((file) => reducedFile(metadata, file)) });
-  reductionFaultPoint('after-reduced-list');
-  return { reducedLocation: location, ...size };
+  return await listReducedRows(table, reducedLocation(planLocation, `${part}-${attemptId}`), files);
 }
 
 /** Its files lie among those of the online table, whose leases and sweeps know them by the run that their names begin with. */
 function reducedTable(plan: MaterializationPlan, online: TableMetadata): TableMetadata {
-  const properties = new Map([
-    ['write.data.path', dataFolder(online)],
-    // Read once, and soon: a third less CPU to write than with zstd, for a third more bytes.
-    ['write.parquet.compression-codec', 'lz4'],
-  ]);
+  const properties = new Map([['write.data.path', dataFolder(online)]]);
   for (const name of KEPT_PROPERTIES) {
     const value = online.properties.get(name);
     if (value !== undefined) properties.set(name, value);
   }
-  return reducedTableMetadata(plan.view, online.location, randomUUID(), properties);
+  return reducedTableMetadata(reducedSchema(plan.view), online.location, properties);
 }
 
 const KEPT_PROPERTIES = ['write.object-storage.enabled'];
-
-function reducedFile(metadata: TableMetadata, { filePath, recordCount, fileSizeInBytes, partition }: DataFile) {
-  const [shard] = partition;
-  if (typeof shard !== 'number') throw new MoraineError('INTERNAL', `${filePath} is of no shard.`);
-  return { path: filePath, recordCount, fileSizeInBytes, sequenceNumber: metadata.lastSequenceNumber, shard };
-}
 
 type Releasable = Pick<LatestRelation, 'release'>;
 
 interface GroupsToWrite {
   readonly plan: MaterializationPlan;
   readonly groups: readonly RowGroup[];
-  readonly table: { readonly io: FileIO; readonly metadata: Table['metadata'] };
+  readonly table: StagingTable;
   readonly namePrefix: string;
 }
 
@@ -130,10 +102,7 @@ async function writeGroups(
       for (const group of groups) selects.push(await winnersSql(connection, plan, group, relations));
       if (selects.length === 0) return [];
       options.onProgress?.('writing');
-      reductionFaultPoint('before-reduced-files');
-      const select = selects.join(' UNION ALL ');
-      // Collected, so that they need not be sorted by shard as well.
-      return await stageRows(connection, table, { select, namePrefix, sortBy: [], collected: 'first' });
+      return await stageReducedRows(connection, table, { select: selects.join(' UNION ALL '), namePrefix });
     });
   } finally {
     for (const relation of relations) await relation.release();

@@ -1,22 +1,15 @@
 /** The rows that a shard merges, or a part reduces: of the source, or of what was reduced of it, by the reads that they come from. */
 import { type Connection, columnAlias, readableScanSql } from '../engine/index.js';
-import { currentSchema, schemaToJson } from '../iceberg/index.js';
+import { currentSchema } from '../iceberg/index.js';
 import type { Location } from '../locations/index.js';
+import { columnNamed, readReducedLists } from '../reduction/index.js';
 import { type OpenFiles, openFiles } from '../scans/index.js';
 import type { FileIO } from '../storage/index.js';
 import { openPinnedTable, type Table } from '../tables/index.js';
 import { type BucketKey, type BucketSelection, relationColumns, sourceRelation } from './extract-sql.js';
 import { openReads } from './open-files.js';
 import type { MaterializationPlan, SourceRead } from './plan.js';
-import {
-  columnNamed,
-  groupNumber,
-  REDUCED_GROUPS,
-  type ReducedFile,
-  type ReducedGroup,
-  type ReducedRows,
-  readReducedRows,
-} from './reduced-rows.js';
+import { groupNumber, REDUCED_GROUPS, type ReducedGroup } from './reduced-rows.js';
 
 /** Open files with the rows of one group. */
 export interface RowGroup extends ReducedGroup {
@@ -101,8 +94,8 @@ export async function openReducedGroups(
   { locations, shard }: { readonly locations: readonly Location[]; readonly shard: number },
 ): Promise<readonly RowGroup[]> {
   const scans: ReducedScan[] = [];
-  for (const { table, files } of await listsOf(io, locations)) {
-    const ofShard = files.filter((file) => file.shard === null || file.shard === shard);
+  for (const { table, files } of await readReducedLists(io, locations)) {
+    const ofShard = files.filter((file) => file.shard === shard);
     if (ofShard.length === 0) continue;
     const owner = await openPinnedTable(io, table, table.metadataLocation);
     const toOpen = ofShard.map(({ path, ...file }) => ({ ...file, location: path }));
@@ -121,19 +114,6 @@ export async function openReducedGroups(
 interface ReducedScan {
   readonly table: Table;
   readonly opened: OpenFiles;
-}
-
-/** Lists of tables with equal columns as one list: parts write alike, and one scan is cheaper than many. */
-async function listsOf(io: FileIO, locations: readonly Location[]): Promise<readonly ReducedRows[]> {
-  const byColumns = new Map<string, { readonly table: ReducedRows['table']; readonly files: ReducedFile[] }>();
-  for (const list of await Promise.all(locations.map((location) => readReducedRows(io, location)))) {
-    const { metadata } = list.table;
-    const columns = metadata === undefined ? '' : JSON.stringify(schemaToJson(currentSchema(metadata)));
-    const known = byColumns.get(columns) ?? { table: list.table, files: [] };
-    known.files.push(...list.files);
-    byColumns.set(columns, known);
-  }
-  return [...byColumns.values()];
 }
 
 async function reducedRelation(

@@ -2,13 +2,13 @@
 import { type Connection, columnAlias, readableScanSql } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import { currentSchema, currentSnapshot } from '../iceberg/index.js';
-import type { ReduceContext, ReductionGroup } from '../reduction/index.js';
+import { columnNamed, type ReduceContext, type ReductionGroup } from '../reduction/index.js';
 import { openScan, planSource } from '../scans/index.js';
 import type { Table } from '../tables/index.js';
 import type { MaterializationDeps } from './deps.js';
 import { relationColumns } from './extract-sql.js';
 import type { MaterializationPlan, SourceRead } from './plan.js';
-import { columnNamed, groupNumber, REDUCED_GROUPS } from './reduced-rows.js';
+import { groupNumber, REDUCED_GROUPS } from './reduced-rows.js';
 import { type RowGroup, readsOfGroup } from './row-groups.js';
 
 /** Groups whose rows are in a table that `release` drops. */

@@ -10,7 +10,22 @@ export {
   type EngineType,
   isForTrino,
 } from './engine-choice.js';
+export { REDUCTION_FAULT_POINTS } from './fault-point.js';
+export { MAX_PARTS, partsOf } from './parts.js';
 export type { ReduceContext, WorkAttempt } from './reduce-context.js';
+export {
+  columnNamed,
+  discardReducedRows,
+  listReducedRows,
+  type ReducedFile,
+  type ReducedRows,
+  readReducedLists,
+  readReducedRows,
+  reducedLocation,
+  reducedTableMetadata,
+  type StagedReduction,
+  stageReducedRows,
+} from './reduced-rows.js';
 export {
   type LatestReduction,
   namedColumns,

@@ -8,9 +8,12 @@ import {
   ensureDatasetTable,
   pinSnapshots,
 } from '../features/index.js';
+import type { Location } from '../locations/index.js';
+import { discardReducedRows } from '../reduction/index.js';
 import { readStagedManifest, type Table } from '../tables/index.js';
 import type { TrainingDeps } from './deps.js';
 import { readPlan, type TrainingSetPlan } from './plan.js';
+import { reducedFilePrefix } from './reduce-part.js';
 import { deleteStagedEntities } from './staged-entities.js';
 
 /** Facts about a staged shard that the commit needs. */
@@ -22,12 +25,14 @@ export interface ShardToCommit extends RowSum {
  * Commits a training set. Each step looks for what an attempt before has done, so that it may be repeated after any failure and never
  * writes twice.
  * @param shards all of them, in any order
+ * @param reduced lists of the parts, which nobody reads again
  * @throws TABLE_ALREADY_EXISTS, DATASET_ALREADY_EXISTS if another save was faster; SNAPSHOT_EXPIRED, COMMIT_STATE_UNKNOWN
  */
 export async function commitTrainingSet(
   deps: TrainingDeps,
   planLocation: string,
   shards: readonly ShardToCommit[],
+  reduced: readonly Location[] = [],
 ): Promise<DatasetRecord> {
   const plan = await readPlan(deps.io, planLocation);
   const { draft, key } = plan;
@@ -36,6 +41,8 @@ export async function commitTrainingSet(
   const record = committedRecord(table, key) ?? (await commitShards(deps, plan, table, shards));
   await deps.datasets.add(record);
   if ('staged' in plan.entities) await deleteStagedEntities(deps.io, plan.entities.staged).catch(() => undefined);
+  // What this leaves, the sweep of orphans finds.
+  await discardReducedRows(deps.io, reducedFilePrefix(plan), reduced).catch(() => undefined);
   return record;
 }
 

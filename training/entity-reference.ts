@@ -1,7 +1,16 @@
 /** Entity rows by reference: their schema and state without reading them, and the rows on a connection. */
 import { type Connection, scanSql } from '../engine/index.js';
-import { type EntityRelation, openTableRows, pinSource, stateOf, type TableState } from '../features/index.js';
+import {
+  type EntityRelation,
+  entityTimesUs,
+  openTableRows,
+  pinSource,
+  stateOf,
+  type TableState,
+  type TimesUs,
+} from '../features/index.js';
 import type { BoundExpression, Schema } from '../iceberg/index.js';
+import { planSource } from '../scans/index.js';
 import type { TrainingDeps } from './deps.js';
 import { openStagedEntities, readStagedEntities } from './staged-entities.js';
 import type { EntityReference } from './training-set-request.js';
@@ -13,6 +22,8 @@ export interface PinnedEntities {
   readonly rows: bigint;
   /** State of every table that the rows are read from, or were read from, by its name. */
   readonly sources: ReadonlyMap<string, TableState>;
+  /** First and last time of the rows in microseconds, by metadata alone; undefined: not known. */
+  timesUs(): Promise<TimesUs | undefined>;
   /** @param filter lets only some rows through; staged rows are never filtered */
   open(connection: Connection, filter?: BoundExpression): Promise<EntityRelation>;
 }
@@ -29,7 +40,11 @@ export async function pinEntities(
   const { io } = deps;
   if ('staged' in reference) {
     const staged = await readStagedEntities(io, reference.staged);
-    return { ...staged, open: (connection) => openStagedEntities(io, connection, staged) };
+    return {
+      ...staged,
+      timesUs: () => Promise.resolve(staged.timesUs),
+      open: (connection) => openStagedEntities(io, connection, staged),
+    };
   }
   const { table: name, asOf = {} } = reference;
   const source = pinSource(await deps.loadSource(name), name, pinned === undefined ? asOf : { snapshots: pinned });
@@ -37,6 +52,13 @@ export async function pinEntities(
     schema: source.schema,
     rows: BigInt(source.snapshot?.summary.get('total-records') ?? '0'),
     sources: new Map([[name, stateOf(source)]]),
+    timesUs: async () => {
+      const { files } = await planSource(source);
+      return entityTimesUs(
+        files.map(({ file }) => file),
+        source.schema.fields,
+      );
+    },
     open: (connection, filter) => openTableRows(connection, source, filter),
   };
 }

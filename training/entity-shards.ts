@@ -1,7 +1,7 @@
 /** Splitting entity rows by the hash of their join keys: rows of one entity are in one shard, which bounds the keys that it reads. */
 import { sqlLiteral } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
-import type { DatasetRecord, EntityRelation } from '../features/index.js';
+import { type DatasetRecord, type EntityRelation, shardOfKeysSql } from '../features/index.js';
 import type { Schema } from '../iceberg/index.js';
 import { MAX_SHARDS } from './training-set-request.js';
 
@@ -38,8 +38,7 @@ export function shardColumns({ recipe }: Pick<DatasetRecord, 'recipe'>): readonl
 }
 
 /**
- * The entity rows of one shard, duplicates and null keys included: every row is in exactly one. The hash is MD5 of the keys as text,
- * which does not depend on the version of the engine, because shards of one training set may be computed by different workers.
+ * The entity rows of one shard, duplicates and null keys included: every row is in exactly one.
  * @param columns names of the columns to split by; none: all of them
  */
 export function rowsOfShard(entities: EntityRelation, columns: readonly string[], shard: EntityShard): EntityRelation {
@@ -47,10 +46,12 @@ export function rowsOfShard(entities: EntityRelation, columns: readonly string[]
   const names = schema.fields.map((_, index) => `c${index}`).join(', ');
   const keys =
     columns.length === 0 ? schema.fields.map((_, index) => index) : columns.map((name) => indexOf(schema, name));
-  const texts = keys.map((index) => `coalesce(c${index}::VARCHAR, '')`).join(', chr(31), ');
-  const hash = `('0x' || substr(md5(concat(${texts})), 1, 15))::BIGINT`;
   const { index, count } = shard;
-  const condition = `${hash} % ${sqlLiteral({ kind: 'long' }, BigInt(count))} = ${sqlLiteral({ kind: 'long' }, BigInt(index))}`;
+  const own = shardOfKeysSql(
+    keys.map((key) => `c${key}`),
+    count,
+  );
+  const condition = `${own} = ${sqlLiteral({ kind: 'long' }, BigInt(index))}`;
   return { ...entities, relation: `(SELECT ${names} FROM ${relation} AS e(${names}) WHERE ${condition})` };
 }
 

@@ -8,6 +8,7 @@ export { rowsOfShard, shardsOfEntityRows } from './entity-shards.js';
 export { TRAINING_FAULT_POINTS, type TrainingFaultPoint } from './fault-points.js';
 export { type DraftRecord, draftFromJson, stagedTable } from './plan.js';
 export { checkTrainingSet, draftTrainingSet, pinTrainingSet, planTrainingSet } from './plan-training-set.js';
+export { reduceTrainingPart } from './reduce-part.js';
 export { type StagedRows, stageRows } from './stage-rows.js';
 export { stageTrainingShard } from './stage-shard.js';
 export { deleteStagedEntities, stageEntities } from './staged-entities.js';

@@ -18,12 +18,15 @@ import { noRowsOf, type PinnedEntities, pinEntities } from './entity-reference.j
 import { defaultShards, shardColumns } from './entity-shards.js';
 import { faultPoint } from './fault-points.js';
 import { type DraftRecord, readPlan, writePlan } from './plan.js';
+import { planReduction } from './plan-reduction.js';
 import { MAX_SHARDS, type TrainingSetRequest } from './training-set-request.js';
 
 /** A plan, by reference. */
 export interface PlannedTrainingSet {
   readonly planLocation: string;
   readonly shards: number;
+  /** Parts that read the sources before the shards; 0: the shards read them themselves. */
+  readonly parts: number;
   /** As the source of the entity rows counts them. */
   readonly entityRows: bigint;
   /** Source tables, by name. */
@@ -110,18 +113,27 @@ export async function planTrainingSet(
   const made = isMadeFirst ? await ensureDatasetTable(deps.io, target, key, { schema: draft.schema }) : found;
   const isCommitted = made !== null && committedRecord(made, key) !== null;
   const shards = isCommitted ? 0 : (request.shards ?? defaultShards(entities.rows, MAX_SHARDS));
+  const split = await planReduction(deps, draft, entities, { shards, engine: request.engine });
   const planLocation = await writePlan(deps.io, {
     draft,
     key,
     attempt: randomUUID(),
     location: made?.metadata.location ?? (await target.catalog.newTableLocation(target.identifier)),
     entities: request.entities,
-    shardColumns: shardColumns(draft),
+    shardColumns: split?.shardColumns ?? shardColumns(draft),
     shards,
     engine: request.engine,
+    reduction: split?.reduction ?? null,
   });
   faultPoint('training-planned');
-  return { planLocation, shards, entityRows: entities.rows, sources: [...draft.sources.keys()], pin: request.pin };
+  return {
+    planLocation,
+    shards,
+    parts: split?.reduction.parts.length ?? 0,
+    entityRows: entities.rows,
+    sources: [...draft.sources.keys()],
+    pin: request.pin,
+  };
 }
 
 /** Tags the source snapshots of a plan, if it asks for that. @throws SNAPSHOT_EXPIRED, UNSUPPORTED_FEATURE, COMMIT_CONFLICT */

@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { metadataFolder } from '../catalogs/index.js';
 import { MoraineError } from '../errors/index.js';
-import { type DatasetRecord, recordFromJson, recordToJson } from '../features/index.js';
+import { type DatasetRecord, recordFromJson, recordToJson, type TimesUs } from '../features/index.js';
 import { newTableMetadata } from '../iceberg/index.js';
+import type { Location } from '../locations/index.js';
 import { ENGINE_TYPES, type EngineType } from '../reduction/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { Table } from '../tables/index.js';
@@ -29,8 +30,28 @@ export interface TrainingSetPlan {
   readonly shards: number;
   /** Who reads the sources; absent: as the views and the project say. */
   readonly engine?: EngineType | undefined;
+  /** Null: the shards read all views' sources themselves. */
+  readonly reduction: PlannedReduction | null;
 }
 
+/** Parts that read the sources of some views, each file once, for the shards. */
+export interface PlannedReduction {
+  /** Of the entity rows; null: not known. */
+  readonly timesUs: TimesUs | null;
+  readonly parts: readonly PlannedPart[];
+}
+
+export interface PlannedPart {
+  /** Name of the view in the request. */
+  readonly view: string;
+  /** Files of its source. */
+  readonly files: readonly Location[];
+}
+
+const id = z
+  .string()
+  .regex(/^-?\d+$/)
+  .transform(BigInt);
 const planSchema = z.object({
   record: z.string(),
   key: z.string(),
@@ -41,6 +62,14 @@ const planSchema = z.object({
   shardColumns: z.array(z.string()),
   shards: z.int(),
   engine: z.enum(ENGINE_TYPES).optional(),
+  // Plans that were made before reductions have none.
+  reduction: z
+    .object({
+      timesUs: z.object({ lowest: id, highest: id }).nullable(),
+      parts: z.array(z.object({ view: z.string(), files: z.array(z.string()) })),
+    })
+    .nullable()
+    .default(null),
 });
 const MAX_PLAN_BYTES = 64 * 2 ** 20;
 
@@ -50,7 +79,9 @@ export async function writePlan(io: FileIO, plan: TrainingSetPlan): Promise<stri
   const location = `${metadataFolder(stagedTable(io, plan).metadata)}/moraine-plan-${plan.attempt}.json`;
   // The state that entity rows of a table are read at is in the record.
   const reference = 'table' in entities ? { table: entities.table } : entities;
-  const json = JSON.stringify({ ...plain, entities: reference, record: recordToJson(draft) });
+  const json = JSON.stringify({ ...plain, entities: reference, record: recordToJson(draft) }, (_key, value: unknown) =>
+    typeof value === 'bigint' ? String(value) : value,
+  );
   await io.create(location, Buffer.from(json));
   return location;
 }

@@ -1,6 +1,12 @@
 /** A part of a training set's entity rows with their features, staged: Parquet files and a manifest that no snapshot lists yet. */
 import { type RowSum, sumRows } from '../engine/index.js';
-import { type EntitySource, getHistoricalFeatures, recordedDeps, recordedRequest } from '../features/index.js';
+import {
+  type EntitySource,
+  getHistoricalFeatures,
+  type HistoricalRequest,
+  recordedDeps,
+  recordedRequest,
+} from '../features/index.js';
 import type { DataFile } from '../iceberg/index.js';
 import type { ReduceContext } from '../reduction/index.js';
 import { stageRows as stageTableRows } from '../staging/index.js';
@@ -33,7 +39,7 @@ export async function stageRows(
   plan: StagingPlan,
   entities: EntitySource,
   namePrefix: string,
-  context: ReduceContext = {},
+  context: ReduceContext & Pick<HistoricalRequest, 'reduced'> = {},
 ): Promise<StagedRows> {
   const { files, ...summed } = await writeRows(deps, plan, entities, namePrefix, context);
   const bytes = files.reduce((sum, file) => sum + file.fileSizeInBytes, 0n);
@@ -48,7 +54,7 @@ async function writeRows(
   plan: StagingPlan,
   entities: EntitySource,
   namePrefix: string,
-  context: ReduceContext,
+  context: ReduceContext & Pick<HistoricalRequest, 'reduced'>,
 ): Promise<RowSum & { readonly files: readonly DataFile[] }> {
   const { draft, engine } = plan;
   const request = { ...recordedRequest(draft), entities, engine, ...context };

@@ -1,23 +1,26 @@
 /** One shard of a training set: its entity rows with their features, as Parquet that no snapshot lists yet. */
 import { randomUUID } from 'node:crypto';
 import { MoraineError } from '../errors/index.js';
-import type { ReduceContext } from '../reduction/index.js';
+import type { Location } from '../locations/index.js';
+import { type ReduceContext, type ReducedRows, readReducedLists } from '../reduction/index.js';
+import type { FileIO } from '../storage/index.js';
 import type { TrainingDeps } from './deps.js';
 import { pinEntities } from './entity-reference.js';
 import { rowsOfShard } from './entity-shards.js';
-import { readPlan } from './plan.js';
+import { readPlan, type TrainingSetPlan } from './plan.js';
 import { type StagedRows, stageRows } from './stage-rows.js';
 
 /**
  * Retrieves and writes one shard. May be repeated, killed and run twice at once: every attempt writes files of its own names, and only
  * the commit makes any of them visible. The digest of all rows is the sum of the shards', however they are split.
+ * @param options `reduced`: the lists that the parts have left, in their order (null: no rows); without them the shard reads the sources
  * @throws INVALID_ARGUMENT for a shard that the plan does not have; SNAPSHOT_EXPIRED, TABLE_REPLACED, ENGINE_OUT_OF_MEMORY, CANCELLED
  */
 export async function stageTrainingShard(
   deps: TrainingDeps,
   planLocation: string,
   index: number,
-  context: ReduceContext = {},
+  options: ReduceContext & { readonly reduced?: readonly (Location | null)[] | undefined } = {},
 ): Promise<StagedRows> {
   const plan = await readPlan(deps.io, planLocation);
   if (index < 0 || index >= plan.shards) {
@@ -32,5 +35,35 @@ export async function stageTrainingShard(
     open: async (connection: Parameters<typeof entities.open>[0]) =>
       rowsOfShard(await entities.open(connection), plan.shardColumns, shard),
   };
-  return stageRows(deps, plan, rows, `${plan.attempt}-${index}-${randomUUID()}`, context);
+  const { reduced: lists, ...context } = options;
+  const reduced = lists === undefined ? undefined : await reducedOfShard(deps.io, plan, index, lists);
+  return stageRows(deps, plan, rows, `${plan.attempt}-${index}-${randomUUID()}`, { ...context, reduced });
+}
+
+/** The reduced rows of one shard, by view. @throws INVALID_ARGUMENT unless there is an entry for each part */
+async function reducedOfShard(
+  io: FileIO,
+  { reduction }: TrainingSetPlan,
+  shard: number,
+  lists: readonly (Location | null)[],
+): Promise<ReadonlyMap<string, readonly ReducedRows[]>> {
+  const parts = reduction?.parts ?? [];
+  if (lists.length !== parts.length) {
+    throw new MoraineError('INVALID_ARGUMENT', `The training set has ${parts.length} parts, not ${lists.length}.`);
+  }
+  const ofViews = new Map<string, Location[]>();
+  for (const [part, { view }] of parts.entries()) {
+    const list = lists[part] ?? null;
+    ofViews.set(view, [...(ofViews.get(view) ?? []), ...(list === null ? [] : [list])]);
+  }
+  const reduced = new Map<string, readonly ReducedRows[]>();
+  for (const [view, locations] of ofViews) {
+    const rows = await readReducedLists(io, locations);
+    const own = rows.map(({ table, files }) => ({ table, files: files.filter((file) => file.shard === shard) }));
+    reduced.set(
+      view,
+      own.filter(({ files }) => files.length > 0),
+    );
+  }
+  return reduced;
 }

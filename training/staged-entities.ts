@@ -13,12 +13,14 @@ import {
   canonicalJson,
   type EntityRelation,
   type EntitySource,
+  entityTimesUs,
   getHistoricalFrame,
   type HistoricalRequest,
   stateOf,
   statesFromJson,
   statesJson,
   type TableState,
+  type TimesUs,
   withMicroseconds,
 } from '../features/index.js';
 import { type JsonValue, parseJson, parseSchema, type Schema, schemaToJson, UNPARTITIONED } from '../iceberg/index.js';
@@ -36,18 +38,24 @@ export interface StagedEntities {
   readonly schema: Schema;
   /** State of every table that the rows were read from, by its name. */
   readonly sources: ReadonlyMap<string, TableState>;
+  readonly timesUs?: TimesUs | undefined;
 }
 
 const NAME_PREFIX = 'moraine-entities-';
 const DESCRIPTION = new RegExp(`/${NAME_PREFIX}[0-9a-f-]{36}\\.json$`);
 const MAX_DESCRIPTION_BYTES = 16 * 2 ** 20;
 
+const id = z
+  .string()
+  .regex(/^-?\d+$/)
+  .transform(BigInt);
 const descriptionSchema = z.object({
   path: z.string(),
   sizeBytes: z.string().transform(BigInt),
   rows: z.string().transform(BigInt),
   schema: z.custom<JsonValue>((value) => value !== undefined).transform((value) => parseSchema(value)),
   sources: z.unknown().transform(statesFromJson),
+  timesUs: z.object({ lowest: id, highest: id }).optional(),
 });
 
 /**
@@ -76,12 +84,14 @@ export async function stageEntities(
       locationOf: (name) => `${location}/${name}`,
     });
     if (file === undefined) throw new MoraineError('INTERNAL', 'The entity rows were staged as no file.');
+    const times = entityTimesUs([file], schema.fields);
     const description = {
       path: file.filePath,
       sizeBytes: String(file.fileSizeInBytes),
       rows: String(file.recordCount),
       schema: schemaToJson(schema) as CanonicalValue,
       sources: statesJson(new Map([...sources].map(([name, source]) => [name, stateOf(source)]))),
+      ...(times === undefined ? {} : { timesUs: { lowest: String(times.lowest), highest: String(times.highest) } }),
     };
     const described = `${location}/${namePrefix}.json`;
     await deps.io.create(described, Buffer.from(canonicalJson(description)));

@@ -61,8 +61,8 @@ export const pinning = proxyActivities<Pick<Activities, 'pinTrainingSet'>>({
   summary: 'Pin: tag the source snapshots',
 });
 
-/** A shard may wait for others of its worker, so that its time starts long before its work. */
-export const staging = proxyActivities<Pick<Activities, 'stageTrainingShard'>>({
+/** A part or a shard may wait for others of its worker, so that its time starts long before its work. */
+export const staging = proxyActivities<Pick<Activities, 'reduceTrainingPart' | 'stageTrainingShard'>>({
   ...STEP,
   startToCloseTimeout: '7 days',
   retry: { ...RETRY, maximumAttempts: 20 },

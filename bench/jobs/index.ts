@@ -30,6 +30,7 @@ import { sinkServing } from './sink-serving.js';
 import { sinkUpsert } from './sink-upsert.js';
 import { storeMaterialize, storePlan, storeRead } from './store.js';
 import { storeCommit } from './store-commit.js';
+import { trainingShards } from './training-shards.js';
 import { trino } from './trino.js';
 import { wideView } from './wide-view.js';
 import { workflowOverhead } from './workflow-overhead.js';
@@ -71,6 +72,7 @@ export const JOBS: readonly BenchJob[] = [
   scale,
   scaleBeyond,
   shards,
+  trainingShards,
   trino,
 ];
 

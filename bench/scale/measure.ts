@@ -19,7 +19,7 @@ import {
 } from '../../materialization/index.js';
 import { datasetDeps, materializationDeps, type Project } from '../../project/index.js';
 import { measureTraffic, noTraffic } from '../../storage/index.js';
-import { commitTrainingSet, planTrainingSet, stageTrainingShard } from '../../training/index.js';
+import { commitTrainingSet, planTrainingSet, reduceTrainingPart, stageTrainingShard } from '../../training/index.js';
 import type { BenchContext } from '../job.js';
 import { type BenchStore, openStoreProject, startStore } from '../store.js';
 import { makeFilledTable, openBenchProject, SPAN_DAYS } from '../world.js';
@@ -280,14 +280,25 @@ async function retrieval(
   );
   const work: Run['work'] = async (phase) => {
     phase('plan');
-    const { planLocation, shards } = await planTrainingSet(await depsOf(0), request);
+    const { planLocation, shards, parts } = await planTrainingSet(await depsOf(0), request);
     phase('shards');
+    const lists: (string | null)[] = [];
+    for (let part = 0; part < parts; part += 1) {
+      const reduced = await reduceTrainingPart(await depsOf(part % shards), planLocation, part);
+      lists.push(reduced.reducedLocation);
+    }
+    const reduced = parts === 0 ? undefined : lists;
     const staged = [];
     for (let shard = 0; shard < shards; shard += 1) {
-      staged.push(await stageTrainingShard(await depsOf(shard), planLocation, shard));
+      staged.push(await stageTrainingShard(await depsOf(shard), planLocation, shard, { reduced }));
     }
     phase('commit');
-    await commitTrainingSet(await depsOf(0), planLocation, staged);
+    await commitTrainingSet(
+      await depsOf(0),
+      planLocation,
+      staged,
+      lists.flatMap((list) => list ?? []),
+    );
   };
   return { facts, work, catalogCalls: () => calls };
 }

@@ -130,9 +130,11 @@ async function saveInShards(
   return printSaved(context, record, options);
 }
 
-function progressText(name: string, { step, shardsTotal, shardsDone, rowsWritten }: TrainingSetProgress): string {
+function progressText(name: string, progress: TrainingSetProgress): string {
+  const { step, partsTotal = 0, partsDone = 0, shardsTotal, shardsDone, rowsWritten } = progress;
+  const parts = partsTotal > 0 ? `, ${partsDone} of ${partsTotal} parts` : '';
   const shards = shardsTotal > 0 ? `, ${shardsDone} of ${shardsTotal} shards` : '';
-  return `${name}: ${step}${shards}, ${countText(rowsWritten)} rows written`;
+  return `${name}: ${step}${parts}${shards}, ${countText(rowsWritten)} rows written`;
 }
 
 /** `--shards` and `--no-wait`. */

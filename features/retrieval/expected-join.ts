@@ -1,9 +1,10 @@
 /** What the joins of a retrieval will be, as far as metadata tells: the files that can match, the columns that are read, the method. */
-import { type DataFile, deserializeValue } from '../../iceberg/index.js';
+import { type BoundExpression, type DataFile, deserializeValue, type NestedField } from '../../iceberg/index.js';
 import { type PinnedSource, planSource } from '../../scans/index.js';
 import type { ScanStats } from '../../tables/index.js';
 import { entitiesAtMost } from '../views/entities-at-most.js';
 import type { ResolvedColumn, ResolvedView } from '../views/resolve-view.js';
+import { entityTimestamp } from './entity-frame.js';
 import type { HistoricalDeps } from './historical-features.js';
 import { timeConditions } from './join-bounds.js';
 import { chooseJoinMethod } from './join-method.js';
@@ -11,12 +12,18 @@ import type { JoinMethod } from './point-in-time-sql.js';
 import { planRetrieval, type RetrievalRequest } from './retrieval-plan.js';
 import { estimatedBytes, featuresToRead, unitOf, type ViewJoin } from './view-join.js';
 
+/** The first and last time of rows, in microseconds. */
+export interface TimesUs {
+  readonly lowest: bigint;
+  readonly highest: bigint;
+}
+
 /** Entity rows that are not read. */
 export interface ExpectedFrame {
   /** Rows that one shard joins. */
   readonly rows: number;
-  /** Their first and last time in microseconds, where it is known. */
-  readonly timesUs?: { readonly lowest: bigint; readonly highest: bigint } | undefined;
+  /** Their times, where they are known. */
+  readonly timesUs?: TimesUs | undefined;
   /** Entities of the feature rows, where they are known better than from the bounds of the keys. */
   readonly entities?: number | undefined;
 }
@@ -60,8 +67,8 @@ async function expectJoin(
   memoryLimitBytes: number,
 ): Promise<Omit<ExpectedJoin, 'alias'>> {
   const { view, source, selected } = join;
-  const scale = unitOf(view.timestamp.type) === 'us' ? 1n : 1000n;
-  const plan = await planSource(source, timeFilter(view, frame, scale));
+  const scale = scaleOf(view);
+  const plan = await planSource(source, timeFilter(view, frame));
   const files = plan.files.map(({ file }) => file);
   const entities = frame.entities ?? Number(entitiesAtMost(files, source.schema, view.joinKeys));
   const shape = {
@@ -90,11 +97,20 @@ async function expectJoin(
   };
 }
 
-function timeFilter({ timestamp, ttlUs }: ResolvedView, { timesUs }: ExpectedFrame, scale: bigint) {
+/** Counts of a view's own unit in a microsecond. */
+const scaleOf = ({ timestamp }: ResolvedView): bigint => (unitOf(timestamp.type) === 'us' ? 1n : 1000n);
+
+/** The rows of a view that are in reach of entity rows of some times; undefined: all of them. */
+export function timeFilter(
+  view: ResolvedView,
+  { timesUs }: Pick<ExpectedFrame, 'timesUs'>,
+): BoundExpression | undefined {
   if (timesUs === undefined) return undefined;
+  const { timestamp, ttlUs } = view;
+  const scale = scaleOf(view);
   const lowest = ttlUs === null ? null : (timesUs.lowest - ttlUs) * scale;
   const children = timeConditions(timestamp, { lowest, highest: timesUs.highest * scale });
-  return { op: 'and' as const, children };
+  return { op: 'and', children };
 }
 
 const spanOfTimes = ({ timesUs }: ExpectedFrame, { ttlUs }: ResolvedView): bigint =>
@@ -106,8 +122,15 @@ function spanOf(files: readonly DataFile[], { sourceFieldId, type }: ResolvedCol
   return range === undefined ? 0n : range.highest - range.lowest;
 }
 
+/** The times of entity rows, from the bounds of their files; undefined: they are not known, or counted in another unit. */
+export function entityTimesUs(files: readonly DataFile[], fields: readonly NestedField[]): TimesUs | undefined {
+  const { id: fieldId, type } = entityTimestamp(fields);
+  const isInMicroseconds = type.kind === 'timestamp' || type.kind === 'timestamptz';
+  return isInMicroseconds ? timeRange(files, { fieldId, type }) : undefined;
+}
+
 /** The first and last time of a column over files, in its own unit; undefined where a file does not say. */
-export function timeRange(
+function timeRange(
   files: readonly DataFile[],
   { fieldId, type }: { readonly fieldId: number; readonly type: ResolvedColumn['type'] },
 ): { readonly lowest: bigint; readonly highest: bigint } | undefined {

@@ -1,7 +1,7 @@
 /** Point-in-time retrieval: the features that were valid at the time of each row of an entity frame. */
 import type { Connection, Engine } from '../../engine/index.js';
 import { type NestedField, type Schema, schemaOfFields } from '../../iceberg/index.js';
-import type { EngineChoice, EngineType, ReduceContext } from '../../reduction/index.js';
+import type { EngineChoice, EngineType, ReduceContext, ReducedRows } from '../../reduction/index.js';
 import type { PinnedSource } from '../../scans/index.js';
 import type { FileIO } from '../../storage/index.js';
 import type { Table } from '../../tables/index.js';
@@ -39,6 +39,8 @@ export interface HistoricalRequest extends RetrievalRequest, ReduceContext {
   readonly entities: EntitySource | { readonly window: FeatureWindow };
   /** Reduces the feature rows; unless given as views and the project say. */
   readonly engine?: EngineType | undefined;
+  /** What parts have left of the sources of some views for these entity rows, by the views' names in the request. */
+  readonly reduced?: ReadonlyMap<string, readonly ReducedRows[]> | undefined;
 }
 
 /** The answer, to be read on its connection. */
@@ -91,7 +93,8 @@ export async function getHistoricalFeatures<T>(
     const context = joinContext(deps, request, connection);
     for (const [index, { requested, join }] of views.entries()) {
       if (joins.has(requested.alias)) continue;
-      joins.set(requested.alias, await joinView(context, frame, join, `view_${index}`));
+      const reduced = request.reduced?.get(requested.alias);
+      joins.set(requested.alias, await joinView(context, frame, join, `view_${index}`, { reduced }));
     }
     return await use({
       connection,

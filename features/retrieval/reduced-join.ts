@@ -3,7 +3,7 @@ import type { Connection } from '../../engine/index.js';
 import { currentSchema, currentSnapshot, type IcebergType, type NestedField } from '../../iceberg/index.js';
 import { namedColumns, type ReduceContext, type ReducedColumns, type TrinoEngine } from '../../reduction/index.js';
 import type { PinnedSource } from '../../scans/index.js';
-import type { ScanPlan } from '../../tables/index.js';
+import type { ScanPlan, Table } from '../../tables/index.js';
 import type { ResolvedColumn, ResolvedView } from '../views/resolve-view.js';
 import type { ProbeBounds } from './join-bounds.js';
 import { keyColumns } from './point-in-time-sql.js';
@@ -59,17 +59,19 @@ export async function reduceJoin<Join extends SourceJoin>(
     },
     { ...context, probe: probeSql(view, probe, knownAsOf) },
   );
-  const { table } = reduced;
+  return { join: onStagedRows(join, reduced.table), release: () => reduced.release() };
+}
+
+/** The join as it reads staged rows in place of the source. */
+export function onStagedRows<Join extends SourceJoin>(join: Join, table: Table): Join {
+  const { view } = join;
   const schema = currentSchema(table.metadata);
   const fields = new Map(schema.fields.map((field) => [field.name, field]));
   return {
-    join: {
-      ...join,
-      view: { ...view, ...stagedColumns(view, fields) },
-      source: { table, snapshot: currentSnapshot(table.metadata) ?? null, schema },
-      sequenceFieldId: fields.get('seq')?.id,
-    },
-    release: () => reduced.release(),
+    ...join,
+    view: { ...view, ...stagedColumns(view, fields) },
+    source: { table, snapshot: currentSnapshot(table.metadata) ?? null, schema },
+    sequenceFieldId: fields.get('seq')?.id,
   };
 }
 

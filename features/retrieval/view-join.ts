@@ -1,5 +1,6 @@
 /** One view's part of a retrieval: from its source table's files to a temporary table of features in the frame's order. */
 import { type Connection, columnAlias } from '../../engine/index.js';
+import { MoraineError } from '../../errors/index.js';
 import type { IcebergType } from '../../iceberg/index.js';
 import {
   type ChosenEngine,
@@ -7,9 +8,10 @@ import {
   type EngineChoice,
   type EngineType,
   type ReduceContext,
+  type ReducedRows,
 } from '../../reduction/index.js';
-import { EMPTY_SCAN, type OpenedScan, openScan, type PinnedSource, planSource } from '../../scans/index.js';
-import type { ScanPlan } from '../../tables/index.js';
+import { EMPTY_SCAN, type OpenedScan, openFiles, openScan, type PinnedSource, planSource } from '../../scans/index.js';
+import { openPinnedTable, type ScanPlan } from '../../tables/index.js';
 import { type ReadReport, readReport, reportOf } from '../read-report.js';
 import { readScalar } from '../sql-session.js';
 import { survivesPacking } from '../views/feature-order.js';
@@ -30,7 +32,7 @@ import {
   ROW_PLACE,
   type TimeUnit,
 } from './point-in-time-sql.js';
-import { reduceJoin } from './reduced-join.js';
+import { onStagedRows, reduceJoin } from './reduced-join.js';
 import { runJoin } from './run-join.js';
 import { selectivePart } from './selective-filter.js';
 
@@ -87,42 +89,37 @@ export interface PreparedJoin {
   release(): Promise<void>;
 }
 
-/**
- * Looks over the frame's keys and times, opens the files that can match, and chooses how to join.
- * @param options `reduces`: false leaves the reduction on another engine out, and opens the source's own files in any case
- */
+/** Where a join's rows are read. */
+export interface JoinOptions {
+  /** False leaves the reduction on another engine out, and opens the source's own files in any case. */
+  readonly reduces?: boolean;
+  /** What parts have left of the source for the frame's rows, to be read in its place. */
+  readonly reduced?: readonly ReducedRows[] | undefined;
+}
+
+/** Looks over the frame's keys and times, opens the files that can match, and chooses how to join. */
 export async function prepareJoin(
   context: JoinContext,
   frame: EntityFrame,
   asked: ViewJoin,
   prefix: string,
-  options: { readonly reduces?: boolean } = {},
+  options: JoinOptions = {},
 ): Promise<PreparedJoin> {
-  const { session, engines } = context;
+  const { session } = context;
   const sql = joinOfView(frame, asked, prefix);
   await session.run(probeStatement(sql('')));
-  const { probe } = joinTables(sql(''));
   const bounds = await probeBounds(session, joinTables(sql('')), asked.view);
-  // Without bounds no frame row can match: nothing needs to be read.
-  const plan = bounds === null ? null : await planSource(asked.source, bounds.filter);
-  const asks = { run: context.runEngine, view: asked.view.engine };
-  const engine = chooseEngine(engines, plan?.stats.bytes ?? 0n, asks);
-  const isReduced = engine.engine === 'trino' && options.reduces !== false && plan !== null && plan.files.length > 0;
-  const trino = isReduced ? (engines?.trino ?? null) : null;
-  const reduced =
-    trino === null || plan === null || bounds === null
-      ? null
-      : await reduceJoin(trino, session, { join: asked, plan, bounds, probe }, context);
-  const release = async (): Promise<void> => await reduced?.release();
+  const { probe } = joinTables(sql(''));
+  const { reduced } = options;
+  const rows =
+    reduced === undefined
+      ? await openSourceRows(context, { asked, bounds, probe }, options)
+      : await openReducedRows(session, asked, reduced);
+  const { join, opened, read, engine } = rows;
+  const release = (): Promise<void> => rows.release();
   try {
-    const join = reduced?.join ?? asked;
-    const opened = await openJoin(session, join, {
-      plan: reduced === null ? plan : await planSource(join.source),
-      bounds,
-    });
     const readFeatures = (features: readonly number[]): Promise<string> => relationOf(session, join, opened, features);
     const complete = sql(await readFeatures(featuresToRead(join)));
-    const read = reduced === null || plan === null ? readReport(opened) : reportOf(plan);
     const known = { sql: complete, read, bounds, readFeatures, engine, release };
     if (bounds === null) return { ...known, method: join.method ?? 'arg-max', shape: null };
     const shape = await joinShape(context, { frame, join, opened, bounds, sql: complete });
@@ -133,17 +130,76 @@ export async function prepareJoin(
   }
 }
 
+/** The feature rows of a join, ready to be read. */
+interface OpenedRows extends Pick<PreparedJoin, 'read' | 'engine' | 'release'> {
+  readonly join: ViewJoin;
+  readonly opened: OpenedScan;
+}
+
+/** The rows of the source, or what another engine has left of them. Without bounds no frame row can match: nothing needs to be read. */
+async function openSourceRows(
+  context: JoinContext,
+  { asked, bounds, probe }: { readonly asked: ViewJoin; readonly bounds: ProbeBounds | null; readonly probe: string },
+  { reduces = true }: JoinOptions,
+): Promise<OpenedRows> {
+  const { session, engines, runEngine } = context;
+  const plan = bounds === null ? null : await planSource(asked.source, bounds.filter);
+  const engine = chooseEngine(engines, plan?.stats.bytes ?? 0n, { run: runEngine, view: asked.view.engine });
+  const trino = engine.engine === 'trino' && reduces ? (engines?.trino ?? null) : null;
+  if (trino === null || plan === null || bounds === null || plan.files.length === 0) {
+    const opened = await openJoin(session, asked, plan, bounds);
+    return { join: asked, opened, read: readReport(opened), engine, release: () => Promise.resolve() };
+  }
+  const reduced = await reduceJoin(trino, session, { join: asked, plan, bounds, probe }, context);
+  const release = (): Promise<void> => reduced.release();
+  try {
+    // Staged rows have been filtered, and have columns of their own.
+    const opened = await openScan(session, reduced.join.source, await planSource(reduced.join.source));
+    return { join: reduced.join, opened, read: reportOf(plan), engine, release };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
 /** Opens the files that can match. What the frame rules out is left out of their rows where that is worth it; the join checks all of it. */
 async function openJoin(
   session: Connection,
-  { source, sequenceFieldId }: ViewJoin,
-  { plan, bounds }: { readonly plan: ScanPlan | null; readonly bounds: ProbeBounds | null },
+  { source }: ViewJoin,
+  plan: ScanPlan | null,
+  bounds: ProbeBounds | null,
 ): Promise<OpenedScan> {
   if (plan === null || bounds === null) return EMPTY_SCAN;
-  // Staged rows have been filtered, and have columns of their own.
-  if (sequenceFieldId !== undefined) return await openScan(session, source, plan);
   const files = plan.files.map(({ file }) => file);
   return await openScan(session, source, plan, selectivePart(bounds.filter, files));
+}
+
+/** The rows that parts have left of the source. */
+async function openReducedRows(
+  session: Connection,
+  asked: ViewJoin,
+  reduced: readonly ReducedRows[],
+): Promise<OpenedRows> {
+  const [rows, another] = reduced;
+  const { io } = asked.source.table;
+  const others = { engine: { engine: 'duckdb' as const, reason: null }, release: () => Promise.resolve() };
+  if (another !== undefined) {
+    const message = `The parts of view '${asked.view.name}' have left rows in different columns.`;
+    throw new MoraineError('METADATA_CORRUPT', message);
+  }
+  if (rows === undefined) return { join: asked, opened: EMPTY_SCAN, read: readReport(EMPTY_SCAN), ...others };
+  const table = await openPinnedTable(io, rows.table, rows.table.metadataLocation);
+  const files = rows.files.map(({ path, ...file }) => ({ ...file, location: path }));
+  const opened = {
+    scan: await openFiles(session, table, files),
+    rows: files.reduce((sum, { recordCount }) => sum + Number(recordCount), 0),
+    stats: {
+      ...EMPTY_SCAN.stats,
+      filesTotal: files.length,
+      bytes: files.reduce((sum, { fileSizeInBytes }) => sum + fileSizeInBytes, 0n),
+    },
+  };
+  return { join: onStagedRows(asked, table), opened, read: readReport(opened), ...others };
 }
 
 /** Joins one view to the frame. The result table belongs to the session's connection. */
@@ -152,9 +208,10 @@ export async function joinView(
   frame: EntityFrame,
   join: ViewJoin,
   prefix: string,
+  options: Pick<JoinOptions, 'reduced'> = {},
 ): Promise<JoinedView> {
   const { session } = context;
-  const prepared = await prepareJoin(context, frame, join, prefix);
+  const prepared = await prepareJoin(context, frame, join, prefix, options);
   const { sql, method, read, readFeatures, engine } = prepared;
   try {
     await runJoin(session, sql, method, readFeatures);

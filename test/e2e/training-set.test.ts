@@ -110,7 +110,7 @@ describe('the workflow alone', () => {
   test('pins if asked to, commits every shard once, in order', async () => {
     const commits: (readonly string[])[] = [];
     const { temporal, run: started } = await run({
-      planTraining: () => Promise.resolve(plannedTrainingSet(3, true)),
+      planTraining: () => Promise.resolve(plannedTrainingSet(3, { pin: true })),
       commitTraining: (sums) => {
         commits.push(sums);
         return Promise.resolve(COMMITTED_TRAINING_SET);

@@ -4,7 +4,8 @@
  * time out.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { FAULT_POINTS, REDUCTION_FAULT_POINTS } from '../../materialization/index.js';
+import { FAULT_POINTS } from '../../materialization/index.js';
+import { REDUCTION_FAULT_POINTS } from '../../reduction/index.js';
 import { killAtPoint } from '../support/kill-at-point.js';
 import { KilledRun, type Survival } from '../support/killed-run.js';
 import { KilledTrainingSet } from '../support/killed-training-set.js';

@@ -1,9 +1,11 @@
 /**
- * Point-in-time retrieval on random tables equals nested loops over the rows that the tables have, whichever join is used.
+ * Point-in-time retrieval on random tables equals nested loops over the rows that the tables have, whichever join is used, and so do the
+ * shards of a training set on what parts have left of the tables.
  * `MORAINE_WORLDS` is the number of worlds (60; 200 in `test:integration`), made from `MORAINE_SEED`; `MORAINE_WORLD` repeats one of them alone.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { expect, test } from 'vitest';
 import { openEngine } from '../../engine/index.js';
@@ -11,8 +13,17 @@ import { LocalFileIO } from '../../storage/index.js';
 import { numberIn } from '../support/environment.js';
 import { runs, seed, timeLimit } from '../support/property-runs.js';
 import { temporaryFolder } from '../support/temp-folder.js';
-import { actualAnswer, expectedAnswer, METHODS, type Product } from '../worlds/answers.js';
+import {
+  type Answer,
+  actualAnswer,
+  askingDeps,
+  expectedAnswer,
+  METHODS,
+  type Product,
+  requestOf,
+} from '../worlds/answers.js';
 import { type Dimension, dimensionsOf, LEAST_OF_200 } from '../worlds/dimensions.js';
+import { answerInParts } from '../worlds/parts.js';
 import { makeWorld, type World } from '../worlds/world.js';
 
 const WORLDS = numberIn('MORAINE_WORLDS', /^[1-9]\d{0,6}$/) ?? runs(60);
@@ -23,6 +34,9 @@ const SEED = seed ?? 1;
 const indexes = ONLY === undefined ? Array.from({ length: WORLDS }, (_, index) => index) : [ONLY];
 /** Worlds at a time: writing and joining one takes more than one core only now and then. */
 const LANES = 2;
+
+/** Views that were read in parts. */
+let reducedViews = 0;
 
 test(`${indexes.length} worlds of seed ${SEED}`, { timeout: timeLimit(300_000) }, async () => {
   const folder = temporaryFolder();
@@ -46,6 +60,7 @@ test(`${indexes.length} worlds of seed ${SEED}`, { timeout: timeLimit(300_000) }
   await Promise.all(Array.from({ length: LANES }, lane));
   instance.closeSync();
   await engine.close();
+  if (ONLY === undefined) expect(reducedViews).toBeGreaterThan(WORLDS / 3);
   if (indexes.length < 200) return;
   expect(entityRows).toBeGreaterThanOrEqual(2000);
   // Rare features may be rarer by chance from another seed: only the worlds of the test command must have all of them.
@@ -67,8 +82,25 @@ async function checkWorld(index: number, folder: string, duckdb: DuckDBConnectio
     });
     expect(actual, name).toEqual(expected);
   }
+  await checkParts(index, world, folder, product, expected);
   await rm(folder, { recursive: true });
   return world;
+}
+
+/** Compares what three shards answer with the rows of the answer, in any order: the others of the world's joins, half of the time without bounds of time. */
+async function checkParts(index: number, world: World, folder: string, product: Product, expected: Answer) {
+  const name = `MORAINE_SEED=${SEED} MORAINE_WORLD=${index} (parts)\n${historyOf(world)}\n`;
+  const request = requestOf(world, METHODS[index % METHODS.length]);
+  const options = { folder: join(folder, 'parts'), shards: 1 + (index % 3), knowsTimes: index % 2 === 0 };
+  const actual = await answerInParts(askingDeps(world, product), request, options).catch((cause: unknown) => {
+    throw new Error(`${name}${String(cause)}`, { cause });
+  });
+  expect(sorted(actual.rows), name).toEqual(sorted(expected.rows));
+  reducedViews += actual.reducedViews;
+}
+
+function sorted(rows: Answer['rows']): readonly string[] {
+  return rows.map((row) => inspect(row, { depth: null, maxArrayLength: null, maxStringLength: null })).sort();
 }
 
 /** The events in the tables of a world. */

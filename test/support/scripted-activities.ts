@@ -45,6 +45,7 @@ export function scriptedActivities(steps: {
   readonly commit?: (manifests: readonly string[]) => Promise<CommittedRun>;
   readonly planTraining?: () => Promise<PlannedTrainingSet>;
   readonly pinTraining?: () => Promise<void>;
+  readonly reduceTraining?: (part: number) => Promise<ReducedPart>;
   readonly stageTraining?: (shard: number) => Promise<StagedTrainingShard>;
   readonly commitTraining?: (sums: readonly string[]) => Promise<CommittedTrainingSet>;
   readonly discardTraining?: () => Promise<void>;
@@ -73,6 +74,7 @@ export function scriptedActivities(steps: {
       steps.commit?.(manifestLocations) ?? Promise.resolve({ snapshotId: '11', outcome: 'committed' as const }),
     planTrainingSet: () => steps.planTraining?.() ?? Promise.resolve(plannedTrainingSet(1)),
     pinTrainingSet: () => steps.pinTraining?.() ?? Promise.resolve(),
+    reduceTrainingPart: ({ part }) => steps.reduceTraining?.(part) ?? Promise.resolve(reducedPart(part)),
     stageTrainingShard: ({ shard }) => steps.stageTraining?.(shard) ?? Promise.resolve(stagedShard(shard)),
     commitTrainingSet: ({ shards }) =>
       steps.commitTraining?.(shards.map(({ sum }) => sum)) ?? Promise.resolve(COMMITTED_TRAINING_SET),
@@ -82,8 +84,8 @@ export function scriptedActivities(steps: {
 }
 
 /** A plan of a training set of `shards` shards. */
-export function plannedTrainingSet(shards: number, pin = false): PlannedTrainingSet {
-  return { planLocation: '/plans/2.json', shards, entityRows: '30', sources: ['demo.source'], pin };
+export function plannedTrainingSet(shards: number, more: Partial<PlannedTrainingSet> = {}): PlannedTrainingSet {
+  return { planLocation: '/plans/2.json', shards, entityRows: '30', sources: ['demo.source'], pin: false, ...more };
 }
 
 /** A shard whose sum is its number. */

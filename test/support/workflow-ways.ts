@@ -53,7 +53,13 @@ function trainingSetWays(): readonly Way[] {
     outcome,
   });
   return [
-    way('two-shards-pinned', { planTraining: async () => plannedTrainingSet(2, true) }),
+    way('two-shards-pinned', { planTraining: async () => plannedTrainingSet(2, { pin: true }) }),
+    way('two-parts', { planTraining: async () => plannedTrainingSet(2, { parts: 2 }) }),
+    way(
+      'failed-in-parts',
+      { planTraining: async () => plannedTrainingSet(2, { parts: 2 }), reduceTraining: failing('DATA_FILE_CORRUPT') },
+      'DATA_FILE_CORRUPT',
+    ),
     way('recorded-only', { planTraining: async () => plannedTrainingSet(0) }),
     way('failed', { stageTraining: failing('DATA_FILE_CORRUPT') }, 'DATA_FILE_CORRUPT'),
   ];

@@ -65,23 +65,23 @@ export interface Product {
   readonly engine: Engine;
 }
 
-/** The product's answer. */
-export async function actualAnswer(
-  world: World,
-  { io, engine }: Product,
-  method: JoinMethod | undefined,
-): Promise<Answer> {
+/** What the product needs to answer. */
+export function askingDeps(world: World, { io, engine }: Product): HistoricalDeps {
   const locations = new Map(world.tables.map(({ name, location }) => [name, location]));
   if (world.frame.location !== undefined) locations.set(FRAME_TABLE, world.frame.location);
   const definitions: Definitions = parseDefinitions([{ value: definitionsOf(world.views) }]);
-  const deps: HistoricalDeps = {
+  return {
     io,
     engine,
     definitions: () => Promise.resolve(definitions),
     loadSource: (name) => loadTableAt(io, locations.get(name) ?? never()),
   };
+}
+
+/** The world's request. */
+export function requestOf(world: World, method: JoinMethod | undefined) {
   const entities: EntitySource = world.frame.source;
-  const request = {
+  return {
     entities,
     features: world.requested.map(({ view, alias, joinKeyMap, features }) => ({
       view: view.name,
@@ -94,7 +94,12 @@ export async function actualAnswer(
     ...(world.asOf === undefined ? {} : { asOf: world.asOf }),
     ...(method === undefined ? {} : { method }),
   };
-  return await getHistoricalFeatures(deps, request, async (answer) => ({
+}
+
+/** The product's answer. */
+export async function actualAnswer(world: World, product: Product, method: JoinMethod | undefined): Promise<Answer> {
+  const request = requestOf(world, method);
+  return await getHistoricalFeatures(askingDeps(world, product), request, async (answer) => ({
     columns: answer.schema.fields.map(({ name, type }) => `${name} ${typeText(type)}`),
     rows: (await answer.connection.rows(answer.select)).map((row) => row.map(fromDuckDb)),
   }));

@@ -18,7 +18,7 @@ export function heavyQueues(taskQueue: string, heavyActivities: number): readonl
   return [
     {
       taskQueue: `${taskQueue}-heavy`,
-      activities: ['reducePart', 'extractShard', 'stageTrainingShard', 'rewriteGroup'],
+      activities: ['reducePart', 'extractShard', 'reduceTrainingPart', 'stageTrainingShard', 'rewriteGroup'],
       slots: heavyActivities,
     },
     {

@@ -26,8 +26,16 @@ export function trainingSetReport(): TrainingSetReport {
 }
 
 export const planMade =
-  ({ shards, entityRows, sources }: PlannedTrainingSet): Change<TrainingSetState> =>
-  ({ progress }) => ({ progress: { ...progress, step: 'retrieving', entityRows, shardsTotal: shards }, sources });
+  ({ shards, parts, entityRows, sources }: PlannedTrainingSet): Change<TrainingSetState> =>
+  ({ progress }) => {
+    const read = parts === undefined ? {} : { partsTotal: parts, partsDone: 0 };
+    return { progress: { ...progress, step: 'retrieving', entityRows, ...read, shardsTotal: shards }, sources };
+  };
+
+export const partReduced: Change<TrainingSetState> = ({ progress, ...state }) => ({
+  ...state,
+  progress: { ...progress, partsDone: (progress.partsDone ?? 0) + 1 },
+});
 
 export const shardStaged =
   ({ rows }: StagedTrainingShard): Change<TrainingSetState> =>
@@ -49,10 +57,11 @@ export const trainingSetResult =
   });
 
 function lines({ progress, sources }: TrainingSetState): readonly string[] {
-  const { entityRows, shardsDone, shardsTotal, rowsWritten } = progress;
+  const { entityRows, partsDone = 0, partsTotal = 0, shardsDone, shardsTotal, rowsWritten } = progress;
   return [
     ...(entityRows === undefined ? [] : [`- entity rows: ${entityRows}`]),
     ...sources.map((source) => `- source \`${source}\``),
+    ...(partsTotal === 0 ? [] : [`- parts: ${partsDone} of ${partsTotal}`]),
     ...(shardsTotal === 0 ? [] : [`- shards: ${shardsDone} of ${shardsTotal}`]),
     `- rows written: ${rowsWritten}`,
   ];

@@ -12,6 +12,7 @@ import { ownInput } from '../own-input.js';
 import { commitUntilKnown } from '../parked-commit.js';
 import { allShards } from './all-shards.js';
 import {
+  partReduced,
   planMade,
   setCommitted,
   shardStaged,
@@ -21,8 +22,8 @@ import {
 } from './training-set-report.js';
 
 /**
- * Saves the features of many entity rows as a dataset: pins what is read, retrieves the rows in shards, by the hash of their join keys, and
- * commits them as one table. Cancelled or failed, it takes back what it has made; a commit that has begun is finished first.
+ * Saves the features of many entity rows as a dataset: pins what is read, reads the sources in parts if there are many shards, retrieves the
+ * rows in shards, by the hash of their join keys, and commits them as one table. Cancelled or failed, it takes back what it has made; a commit that has begun is finished first.
  *
  * The input is one JSON object, for example
  * `{"name": "churn_march", "features": ["stats"], "entities": {"table": "shop.labels"}, "to": "shop.churn_march", "shards": 8}`.
@@ -34,12 +35,13 @@ export async function trainingSet(input: TrainingSetInput): Promise<TrainingSetR
   try {
     const reference = referenceTo(plan);
     if (plan.pin) await pinning.pinTrainingSet(reference);
-    const staged = await stageAll(plan, report);
+    const reduced = await reduceAll(plan, report);
+    const staged = await stageAll(plan, reduced, report);
     throwIfCancelled();
     report.begin('committing');
     const shards = staged.map(({ manifestLocation, rows, sum }) => ({ manifestLocation, rows, sum }));
     const committed = await CancellationScope.nonCancellable(() =>
-      commitUntilKnown(() => trainingCommit.commitTrainingSet({ ...reference, shards }), report),
+      commitUntilKnown(() => trainingCommit.commitTrainingSet({ ...reference, shards, ...listsOf(reduced) }), report),
     );
     report.show(setCommitted(committed));
     return report.done(trainingSetResult(committed));
@@ -49,11 +51,39 @@ export async function trainingSet(input: TrainingSetInput): Promise<TrainingSetR
   }
 }
 
-function stageAll(plan: PlannedTrainingSet, report: TrainingSetReport): Promise<StagedTrainingShard[]> {
+/**
+ * Reads the sources in parts, if the plan has any. Plans that were made before there were parts have none, so that their histories stay valid.
+ * @returns the list of each part; undefined: the shards read the sources
+ */
+async function reduceAll(
+  plan: PlannedTrainingSet,
+  report: TrainingSetReport,
+): Promise<readonly (string | null)[] | undefined> {
+  const { parts = 0 } = plan;
+  if (parts === 0) return undefined;
+  return await allShards(parts, async (part) => {
+    const summary = `Read: part ${part + 1} of ${parts}`;
+    const input = { ...referenceTo(plan), part };
+    const { reducedLocation } = await staging.reduceTrainingPart.executeWithOptions({ summary }, [input]);
+    report.show(partReduced);
+    return reducedLocation;
+  });
+}
+
+function listsOf(reduced: readonly (string | null)[] | undefined): { readonly reduced?: readonly string[] } {
+  return reduced === undefined ? {} : { reduced: reduced.flatMap((list) => list ?? []) };
+}
+
+function stageAll(
+  plan: PlannedTrainingSet,
+  reduced: readonly (string | null)[] | undefined,
+  report: TrainingSetReport,
+): Promise<StagedTrainingShard[]> {
   const { shards } = plan;
+  const input = { ...referenceTo(plan), ...(reduced === undefined ? {} : { reduced }) };
   return allShards(shards, async (shard) => {
     const summary = `Retrieve: shard ${shard + 1} of ${shards}`;
-    const staged = await staging.stageTrainingShard.executeWithOptions({ summary }, [{ ...referenceTo(plan), shard }]);
+    const staged = await staging.stageTrainingShard.executeWithOptions({ summary }, [{ ...input, shard }]);
     report.show(shardStaged(staged));
     return staged;
   });

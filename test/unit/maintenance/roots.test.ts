@@ -11,8 +11,8 @@ import {
   planMaterialization,
   reducePart,
 } from '../../../materialization/index.js';
-import { readReducedRows } from '../../../materialization/reduced-rows.js';
 import { maintenanceDeps, materializationDeps } from '../../../project/index.js';
+import { readReducedRows } from '../../../reduction/index.js';
 import { leasesOf } from '../../../tables/index.js';
 import { datedProject } from '../../support/dated-files.js';
 import { expireOnce } from '../../support/maintain-once.js';

@@ -12,8 +12,8 @@ import {
   reducePart,
 } from '../../../materialization/index.js';
 import { readPlan } from '../../../materialization/read-plan.js';
-import { readReducedRows } from '../../../materialization/reduced-rows.js';
 import { filesOfPart } from '../../../materialization/reduction-parts.js';
+import { readReducedRows } from '../../../reduction/index.js';
 import { loadTable } from '../../../tables/index.js';
 import { Lab, SOURCE } from '../../support/materialization-lab.js';
 

@@ -1,0 +1,185 @@
+/** Training sets whose sources are read in parts: each file once, and the shards answer as they would from the sources. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { defineEntity, defineFeatureView, type Moraine } from '../../../index.js';
+import { datasetDeps } from '../../../project/index.js';
+import {
+  commitTrainingSet,
+  discardTrainingSet,
+  parseTrainingSetRequest,
+  planTrainingSet,
+  reduceTrainingPart,
+  stageTrainingShard,
+  type TrainingDeps,
+} from '../../../training/index.js';
+import { rejectionCode } from '../../support/error-code.js';
+import { MoraineFolder } from '../../support/moraine-folder.js';
+
+let lab: MoraineFolder;
+let moraine: Moraine;
+let deps: TrainingDeps;
+
+const SHARDS = 4;
+const KEYS = Array.from({ length: 24 }, (_, k) => k);
+
+beforeAll(async () => {
+  lab = await MoraineFolder.open();
+  ({ moraine } = lab);
+  const visits = (day: string, value: (k: number) => number, keys = KEYS) =>
+    lab.append('shop.visits', ['k,at,v', ...keys.map((k) => `${k},2001-01-${day}T00:00:00Z,${value(k)}.5`)]);
+  // Older than the ttl; older than every entity row, but within the ttl; in time; and after them all.
+  await visits('01', (k) => k);
+  await visits('08', (k) => 100 + k);
+  await visits(
+    '10',
+    (k) => 200 + k,
+    KEYS.filter((k) => k % 2 === 0),
+  );
+  await visits(
+    '10',
+    (k) => 300 + k,
+    KEYS.filter((k) => k % 3 === 0),
+  );
+  await visits('20', (k) => 900 + k);
+  for (const j of [0, 1]) {
+    const lines = KEYS.map((k) => `${k},${j},2001-01-09T00:00:00Z,${1000 * (j + 1) + k}`);
+    await lab.append('shop.pairs', ['k,j,at,p', ...lines]);
+  }
+  await lab.append('shop.days', ['at,d', '2001-01-09T00:00:00Z,9', '2001-01-11T00:00:00Z,11']);
+  await lab.append('shop.items', ['j,at,i', '0,2001-01-09T00:00:00Z,70', '1,2001-01-09T00:00:00Z,71']);
+  await lab.append('shop.labels', [
+    'k,j,event_timestamp',
+    ...[...KEYS, 99, ''].flatMap((k) => [`${k},0,2001-01-10T00:00:00Z`, `${k},1,2001-01-12T00:00:00Z`]),
+  ]);
+  const thing = defineEntity({ name: 'thing', joinKeys: ['k'] });
+  const item = defineEntity({ name: 'item', joinKeys: ['j'] });
+  const view = (name: string, entities: Parameters<typeof defineFeatureView>[0]['entities'], ttl?: '5d') =>
+    defineFeatureView({
+      name,
+      entities,
+      source: { table: `shop.${name}`, timestampField: 'at' },
+      ...(ttl === undefined ? {} : { ttl }),
+    });
+  await moraine.apply([
+    thing,
+    item,
+    view('visits', [thing], '5d'),
+    view('pairs', [thing, item]),
+    view('days', []),
+    view('items', [item]),
+  ]);
+  deps = await datasetDeps(moraine.project);
+});
+afterAll(() => lab.close());
+
+const request = (name: string, more: object = {}) =>
+  parseTrainingSetRequest({
+    name,
+    features: ['visits', 'pairs', 'days'],
+    entities: { table: 'shop.labels' },
+    to: `sets.${name}`,
+    shards: SHARDS,
+    ...more,
+  });
+
+const planned = (planLocation: string) =>
+  JSON.parse(readFileSync(planLocation, 'utf8')) as {
+    readonly shardColumns: readonly string[];
+    readonly reduction: { readonly parts: readonly { readonly view: string; readonly files: readonly string[] }[] };
+  };
+
+async function reduceAll(planLocation: string, parts: number): Promise<(string | null)[]> {
+  const lists: (string | null)[] = [];
+  for (let part = 0; part < parts; part++) {
+    lists.push((await reduceTrainingPart(deps, planLocation, part)).reducedLocation);
+  }
+  return lists;
+}
+
+async function stageAll(planLocation: string, reduced?: readonly (string | null)[]) {
+  const staged = [];
+  for (let shard = 0; shard < SHARDS; shard++) {
+    staged.push(await stageTrainingShard(deps, planLocation, shard, { reduced }));
+  }
+  return staged;
+}
+
+const listsOf = (reduced: readonly (string | null)[]): string[] => reduced.flatMap((list) => list ?? []);
+
+const reducedFiles = (): readonly string[] =>
+  readdirSync(lab.folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.includes('-reduced-'))
+    .map((entry) => join(entry.parentPath, entry.name));
+
+/** What a row of the labels gets, by the words of the definitions. */
+function expectedRow(k: number | null, j: number): readonly unknown[] {
+  const known = k !== null && k < KEYS.length ? k : null;
+  // Of the two commits of the tenth, the later one wins a tie; the eighth is the newest day of other keys.
+  const visit = (key: number) => (key % 3 === 0 ? 300 + key : key % 2 === 0 ? 200 + key : 100 + key) + 0.5;
+  const days = { 0: 9, 1: 11 }[j];
+  return [k, j, known === null ? null : visit(known), known === null ? null : 1000 * (j + 1) + known, days];
+}
+
+test('each file that can count is in one part, and shards are split by the column that views share', async () => {
+  const { planLocation, parts, shards } = await planTrainingSet(deps, request('planned'));
+  expect([parts, shards]).toEqual([5, SHARDS]);
+  const { shardColumns, reduction } = planned(planLocation);
+  expect(shardColumns).toEqual(['k']);
+  expect(reduction.parts.map(({ view, files }) => [view, files.length])).toEqual([
+    ['visits', 1],
+    ['visits', 1],
+    ['visits', 1],
+    ['pairs', 1],
+    ['pairs', 1],
+  ]);
+  expect(new Set(reduction.parts.flatMap(({ files }) => files)).size).toBe(5);
+  expect(await rejectionCode(reduceTrainingPart(deps, planLocation, 5))).toBe('INVALID_ARGUMENT');
+  expect(await rejectionCode(stageTrainingShard(deps, planLocation, 0, { reduced: [] }))).toBe('INVALID_ARGUMENT');
+  await discardTrainingSet(deps, planLocation);
+});
+
+test('rows are those of the definitions, the digest that of a set that is saved at once, and nothing reduced is left', async () => {
+  const { planLocation, parts } = await planTrainingSet(deps, request('parted'));
+  const reduced = await reduceAll(planLocation, parts);
+  const saved = await commitTrainingSet(deps, planLocation, await stageAll(planLocation, reduced), listsOf(reduced));
+  expect(reducedFiles()).toEqual([]);
+  const whole = await moraine.saveDataset({
+    features: ['visits', 'pairs', 'days'],
+    entities: { table: 'shop.labels' },
+    saveAs: { name: 'whole', to: { table: 'sets.whole' } },
+  });
+  expect([saved.digest, saved.rows]).toEqual([whole.digest, whole.rows]);
+  const rows = (await lab.rowsOf('sets.parted')).map((row) => Object.entries(JSON.parse(row) as object));
+  const found = rows.map((row) => row.filter(([name]) => name !== 'event_timestamp').map(([, value]) => Number(value)));
+  const expected = [...KEYS, 99, null].flatMap((k) => [0, 1].map((j) => expectedRow(k, j).map(Number)));
+  const sorted = (all: readonly (readonly number[])[]) => all.map((row) => row.join()).sort();
+  expect(sorted(found)).toEqual(sorted(expected));
+});
+
+test('a part that was killed is taken again: each attempt leaves the same rows, and a discarded plan leaves no file', async () => {
+  const before = reducedFiles();
+  const { planLocation, parts } = await planTrainingSet(deps, request('again'));
+  const [killed, kept] = [await reduceAll(planLocation, parts), await reduceAll(planLocation, parts)];
+  expect(new Set([...killed, ...kept]).size).toBe(2 * parts);
+  const sums = async (reduced?: readonly (string | null)[]) =>
+    (await stageAll(planLocation, reduced)).map(({ sum, rows }) => [sum, rows]);
+  // A worker that knows of no parts reads the sources.
+  const alone = await sums();
+  expect(await sums(killed)).toEqual(alone);
+  expect(await sums(kept)).toEqual(alone);
+  expect(alone.filter(([, rows]) => rows !== 0n).length).toBeGreaterThan(2);
+  await discardTrainingSet(deps, planLocation);
+  expect(reducedFiles()).toEqual(before);
+});
+
+test.each([
+  ['of few shards', { shards: 3 }],
+  ['of views that share no column', { features: ['visits', 'items'] }],
+  ['of a single file', { features: ['items'] }],
+  ['of a view without entities', { features: ['days'] }],
+])('a training set %s has no parts', async (_, more) => {
+  const { planLocation, parts } = await planTrainingSet(deps, request('without', more));
+  expect([parts, planned(planLocation).reduction]).toEqual([0, null]);
+  await discardTrainingSet(deps, planLocation);
+});

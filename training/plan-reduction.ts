@@ -1,0 +1,51 @@
+/** Which sources of a training set are read in parts. */
+import {
+  type HistoricalDeps,
+  type ReducibleViews,
+  recordedDeps,
+  recordedRequest,
+  reducibleViews,
+} from '../features/index.js';
+import { type EngineType, MAX_PARTS, partsOf } from '../reduction/index.js';
+import type { PinnedEntities } from './entity-reference.js';
+import type { DraftRecord, PlannedPart, PlannedReduction } from './plan.js';
+
+/**
+ * Shards from which parts cost less than what they save: a row that is read once, staged and read again costs about as much as one that is
+ * read three times.
+ */
+const MIN_SHARDS = 4;
+
+/** A reduction, and the columns of the entity rows by which it splits. */
+export interface SplitReduction {
+  readonly reduction: PlannedReduction;
+  readonly shardColumns: readonly string[];
+}
+
+/** The parts of a training set; null: its shards read the sources. @throws as retrieval */
+export async function planReduction(
+  deps: HistoricalDeps,
+  draft: DraftRecord,
+  entities: Pick<PinnedEntities, 'schema' | 'timesUs'>,
+  { shards, engine }: { readonly shards: number; readonly engine?: EngineType | undefined },
+): Promise<SplitReduction | null> {
+  if (shards < MIN_SHARDS) return null;
+  const timesUs = await entities.timesUs();
+  const frame = { columns: entities.schema.fields, timesUs };
+  const { views, columns } = await reducibleViews(
+    recordedDeps(deps, draft),
+    { ...recordedRequest(draft), engine },
+    frame,
+  );
+  const parts = views.flatMap((view) => partsOfView(view, Math.min(shards, Math.floor(MAX_PARTS / views.length))));
+  // With a single file there is nothing to share but the file itself.
+  if (parts.length < 2) return null;
+  return { reduction: { timesUs: timesUs ?? null, parts }, shardColumns: columns };
+}
+
+/** About equally many bytes in each part, and in none both of two views. */
+function partsOfView({ alias, plan }: ReducibleViews['views'][number], most: number): readonly PlannedPart[] {
+  const bytes = new Map(plan.files.map(({ file }) => [file.filePath, file.fileSizeInBytes]));
+  const parts = partsOf(bytes, Math.max(1, Math.min(most, bytes.size)));
+  return parts.map((files) => ({ view: alias, files: [...files] }));
+}
