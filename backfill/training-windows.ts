@@ -68,7 +68,7 @@ export async function stageTrainingWindow(
   const entities = await pinEntities(deps, { table: plan.source.table }, draft.entitySources);
   const { sourceFieldId, sourceColumn } = entityColumn(entities.schema);
   const filter = eventTimeFilter(eventTimeColumn(entities.schema, sourceFieldId), sourceColumn, window);
-  const rows = { open: (connection: Parameters<typeof entities.open>[0]) => entities.open(connection, filter) };
+  const rows = { open: (connection: Parameters<typeof entities.open>[0]) => entities.open(connection, { filter }) };
   const staged = await stageRows(
     deps,
     { draft, location: metadata.location, engine: request.engine },

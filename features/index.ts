@@ -121,7 +121,13 @@ export type { RegistryRow } from './registry/registry-row.js';
 export { validateSources } from './registry/validate-sources.js';
 export { type EntityRelation, EVENT_TIMESTAMP, entityTimestamp } from './retrieval/entity-frame.js';
 export type { EntityRow, EntityValue } from './retrieval/entity-rows.js';
-export { type EntitySource, type KeyTypes, openEntitySource, openTableRows } from './retrieval/entity-source.js';
+export {
+  type EntityRowsOptions,
+  type EntitySource,
+  type KeyTypes,
+  openEntitySource,
+  openTableRows,
+} from './retrieval/entity-source.js';
 export {
   type ExpectedFrame,
   type ExpectedJoin,

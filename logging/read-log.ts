@@ -25,7 +25,7 @@ export interface OpenedLog {
 export async function openLog(connection: Connection, table: Table, window: LogWindow): Promise<OpenedLog> {
   const { schema, snapshot } = selectSnapshot(table.metadata);
   const source = { table, schema, snapshot };
-  const { relation } = await openTableRows(connection, source, windowFilter(schema, window));
+  const { relation } = await openTableRows(connection, source, { filter: windowFilter(schema, window) });
   return { ...source, relation };
 }
 

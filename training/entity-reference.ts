@@ -2,6 +2,7 @@
 import { type Connection, scanSql } from '../engine/index.js';
 import {
   type EntityRelation,
+  type EntityRowsOptions,
   entityTimesUs,
   openTableRows,
   pinSource,
@@ -9,7 +10,8 @@ import {
   type TableState,
   type TimesUs,
 } from '../features/index.js';
-import type { BoundExpression, Schema } from '../iceberg/index.js';
+import type { Schema } from '../iceberg/index.js';
+import type { Location } from '../locations/index.js';
 import { planSource } from '../scans/index.js';
 import type { TrainingDeps } from './deps.js';
 import { openStagedEntities, readStagedEntities } from './staged-entities.js';
@@ -22,10 +24,17 @@ export interface PinnedEntities {
   readonly rows: bigint;
   /** State of every table that the rows are read from, or were read from, by its name. */
   readonly sources: ReadonlyMap<string, TableState>;
-  /** First and last time of the rows in microseconds, by metadata alone; undefined: not known. */
-  timesUs(): Promise<TimesUs | undefined>;
-  /** @param filter lets only some rows through; staged rows are never filtered */
-  open(connection: Connection, filter?: BoundExpression): Promise<EntityRelation>;
+  /** What metadata says of the rows. */
+  outline(): Promise<EntityOutline>;
+  /** @param options which rows; staged rows are never filtered */
+  open(connection: Connection, options?: EntityRowsOptions): Promise<EntityRelation>;
+}
+
+export interface EntityOutline {
+  /** Undefined: not known. */
+  readonly timesUs: TimesUs | undefined;
+  /** Bytes of each file. */
+  readonly files: ReadonlyMap<Location, bigint>;
 }
 
 /**
@@ -42,7 +51,7 @@ export async function pinEntities(
     const staged = await readStagedEntities(io, reference.staged);
     return {
       ...staged,
-      timesUs: () => Promise.resolve(staged.timesUs),
+      outline: () => Promise.resolve({ timesUs: staged.timesUs, files: new Map([[staged.path, staged.sizeBytes]]) }),
       open: (connection) => openStagedEntities(io, connection, staged),
     };
   }
@@ -52,14 +61,14 @@ export async function pinEntities(
     schema: source.schema,
     rows: BigInt(source.snapshot?.summary.get('total-records') ?? '0'),
     sources: new Map([[name, stateOf(source)]]),
-    timesUs: async () => {
-      const { files } = await planSource(source);
-      return entityTimesUs(
-        files.map(({ file }) => file),
-        source.schema.fields,
-      );
+    outline: async () => {
+      const files = (await planSource(source)).files.map(({ file }) => file);
+      return {
+        timesUs: entityTimesUs(files, source.schema.fields),
+        files: new Map(files.map(({ filePath, fileSizeInBytes }) => [filePath, fileSizeInBytes])),
+      };
     },
-    open: (connection, filter) => openTableRows(connection, source, filter),
+    open: (connection, options) => openTableRows(connection, source, options),
   };
 }
 

@@ -44,15 +44,23 @@ export function shardColumns({ recipe }: Pick<DatasetRecord, 'recipe'>): readonl
 export function rowsOfShard(entities: EntityRelation, columns: readonly string[], shard: EntityShard): EntityRelation {
   const { schema, relation } = entities;
   const names = schema.fields.map((_, index) => `c${index}`).join(', ');
-  const keys =
-    columns.length === 0 ? schema.fields.map((_, index) => index) : columns.map((name) => indexOf(schema, name));
   const { index, count } = shard;
-  const own = shardOfKeysSql(
-    keys.map((key) => `c${key}`),
-    count,
-  );
+  const own = shardOfRowSql(schema, columns, count);
   const condition = `${own} = ${sqlLiteral({ kind: 'long' }, BigInt(index))}`;
   return { ...entities, relation: `(SELECT ${names} FROM ${relation} AS e(${names}) WHERE ${condition})` };
+}
+
+/**
+ * SQL of the shard of an entity row with columns `c0..`.
+ * @param columns names of the columns to split by; none: all of them
+ */
+export function shardOfRowSql(schema: Schema, columns: readonly string[], shards: number): string {
+  const keys =
+    columns.length === 0 ? schema.fields.map((_, index) => index) : columns.map((name) => indexOf(schema, name));
+  return shardOfKeysSql(
+    keys.map((key) => `c${key}`),
+    shards,
+  );
 }
 
 function indexOf(schema: Schema, name: string): number {

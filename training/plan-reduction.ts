@@ -1,11 +1,6 @@
 /** Which sources of a training set are read in parts. */
-import {
-  type HistoricalDeps,
-  type ReducibleViews,
-  recordedDeps,
-  recordedRequest,
-  reducibleViews,
-} from '../features/index.js';
+import { type HistoricalDeps, recordedDeps, recordedRequest, reducibleViews } from '../features/index.js';
+import type { Location } from '../locations/index.js';
 import { type EngineType, MAX_PARTS, partsOf } from '../reduction/index.js';
 import type { PinnedEntities } from './entity-reference.js';
 import type { DraftRecord, PlannedPart, PlannedReduction } from './plan.js';
@@ -26,26 +21,34 @@ export interface SplitReduction {
 export async function planReduction(
   deps: HistoricalDeps,
   draft: DraftRecord,
-  entities: Pick<PinnedEntities, 'schema' | 'timesUs'>,
+  entities: Pick<PinnedEntities, 'schema' | 'outline'>,
   { shards, engine }: { readonly shards: number; readonly engine?: EngineType | undefined },
 ): Promise<SplitReduction | null> {
   if (shards < MIN_SHARDS) return null;
-  const timesUs = await entities.timesUs();
+  const { timesUs, files } = await entities.outline();
   const frame = { columns: entities.schema.fields, timesUs };
-  const { views, columns } = await reducibleViews(
-    recordedDeps(deps, draft),
-    { ...recordedRequest(draft), engine },
-    frame,
-  );
-  const parts = views.flatMap((view) => partsOfView(view, Math.min(shards, Math.floor(MAX_PARTS / views.length))));
+  const request = { ...recordedRequest(draft), engine };
+  const { views, columns } = await reducibleViews(recordedDeps(deps, draft), request, frame);
+  const inputs = [
+    { view: null, bytes: files },
+    ...views.map(({ alias, plan }) => ({
+      view: alias,
+      bytes: new Map(plan.files.map(({ file }) => [file.filePath, file.fileSizeInBytes])),
+    })),
+  ];
+  const most = Math.min(shards, Math.floor(MAX_PARTS / inputs.length));
+  const parts = inputs.flatMap((input) => partsOfInput(input, most));
   // With a single file there is nothing to share but the file itself.
-  if (parts.length < 2) return null;
+  if (parts.filter(({ view }) => view !== null).length < 2) return null;
   return { reduction: { timesUs: timesUs ?? null, parts }, shardColumns: columns };
 }
 
 /** About equally many bytes in each part, and in none both of two views. */
-function partsOfView({ alias, plan }: ReducibleViews['views'][number], most: number): readonly PlannedPart[] {
-  const bytes = new Map(plan.files.map(({ file }) => [file.filePath, file.fileSizeInBytes]));
+function partsOfInput(
+  { view, bytes }: { readonly view: string | null; readonly bytes: ReadonlyMap<Location, bigint> },
+  most: number,
+): readonly PlannedPart[] {
+  if (bytes.size === 0) return [];
   const parts = partsOf(bytes, Math.max(1, Math.min(most, bytes.size)));
-  return parts.map((files) => ({ view: alias, files: [...files] }));
+  return parts.map((files) => ({ view, files: [...files] }));
 }

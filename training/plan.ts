@@ -34,7 +34,7 @@ export interface TrainingSetPlan {
   readonly reduction: PlannedReduction | null;
 }
 
-/** Parts that read the sources of some views, each file once, for the shards. */
+/** Parts that read the entity rows and the sources of some views, each file once, for the shards. */
 export interface PlannedReduction {
   /** Of the entity rows; null: not known. */
   readonly timesUs: TimesUs | null;
@@ -42,9 +42,9 @@ export interface PlannedReduction {
 }
 
 export interface PlannedPart {
-  /** Name of the view in the request. */
-  readonly view: string;
-  /** Files of its source. */
+  /** Name of the view in the request; null: the entity rows. */
+  readonly view: string | null;
+  /** Files of its source, or of the entity rows. */
   readonly files: readonly Location[];
 }
 
@@ -66,7 +66,7 @@ const planSchema = z.object({
   reduction: z
     .object({
       timesUs: z.object({ lowest: id, highest: id }).nullable(),
-      parts: z.array(z.object({ view: z.string(), files: z.array(z.string()) })),
+      parts: z.array(z.object({ view: z.string().nullable(), files: z.array(z.string()) })),
     })
     .nullable()
     .default(null),

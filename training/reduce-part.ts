@@ -1,14 +1,16 @@
-/** One part of a training set: some files of a view's source, read once, their rows staged for the shards. */
+/** One part of a training set: some files of the entity rows or of a view's source, read once, their rows staged for the shards. */
+
 import { randomUUID } from 'node:crypto';
+import type { Connection } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import {
   openReducedView,
-  type ReducibleView,
   recordedDeps,
   recordedRequest,
   reducedViewSchema,
   reducibleViews,
 } from '../features/index.js';
+import type { Schema } from '../iceberg/index.js';
 import {
   listReducedRows,
   reducedLocation,
@@ -16,13 +18,14 @@ import {
   type StagedReduction,
   stageReducedRows,
 } from '../reduction/index.js';
-import { whileReading } from '../scans/index.js';
+import { type OpenFiles, whileReading } from '../scans/index.js';
 import type { TrainingDeps } from './deps.js';
 import { pinEntities } from './entity-reference.js';
 import { type PlannedPart, readPlan, type TrainingSetPlan } from './plan.js';
+import { reducedEntitiesSql, reducedEntitySchema } from './reduced-entities.js';
 
 /**
- * Reads the files of one part and stages, by shard, the rows that are in reach of the entity rows' times. May be repeated, killed and run
+ * Reads the files of one part and stages, by shard, the entity rows, or the rows that are in reach of their times. May be repeated, killed and run
  * twice at once: every attempt has names of its own, and only the list that the shards are told of counts.
  * @throws INVALID_ARGUMENT for a part that the plan does not have; SNAPSHOT_EXPIRED, TABLE_REPLACED, ENGINE_OUT_OF_MEMORY, CANCELLED
  */
@@ -38,28 +41,43 @@ export async function reduceTrainingPart(
     const parts = plan.reduction?.parts.length ?? 0;
     throw new MoraineError('INVALID_ARGUMENT', `The plan ${planLocation} has ${parts} parts and no number ${part}.`);
   }
-  const view = await viewOfPart(deps, plan, planned);
-  const table = { io: deps.io, metadata: reducedTableMetadata(reducedViewSchema(view), plan.location) };
+  const input =
+    planned.view === null ? await entitiesOfPart(deps, plan, planned) : await viewOfPart(deps, plan, planned);
+  const table = { io: deps.io, metadata: reducedTableMetadata(input.schema, plan.location) };
   const attempt = `${part}-${randomUUID()}`;
   const namePrefix = `${reducedFilePrefix(plan)}${attempt}`;
   const files = await deps.engine.withConnection(
     async (connection) => {
-      const split = { shards: plan.shards, columns: plan.shardColumns };
-      const { opened, select } = await openReducedView(connection, view, split);
-      return await whileReading(connection, [opened], () =>
-        stageReducedRows(connection, table, { select, namePrefix }),
-      );
+      const { opened, select } = await input.open(connection);
+      return await whileReading(connection, opened, () => stageReducedRows(connection, table, { select, namePrefix }));
     },
     { signal: options.signal },
   );
   return await listReducedRows(table, reducedLocation(planLocation, attempt), files);
 }
 
+/** The rows that a part reads. */
+interface PartInput {
+  /** Of what it stages. */
+  readonly schema: Schema;
+  open(connection: Connection): Promise<{ readonly opened: readonly OpenFiles[]; readonly select: string }>;
+}
+
 /** The beginning of the names of a plan's files of reduced rows: discarding the plan finds its attempt in it. */
 export const reducedFilePrefix = ({ attempt }: Pick<TrainingSetPlan, 'attempt'>): string => `${attempt}-reduced-`;
 
-/** The view of a part, with the files of that alone. */
-async function viewOfPart(deps: TrainingDeps, plan: TrainingSetPlan, part: PlannedPart): Promise<ReducibleView> {
+async function entitiesOfPart(deps: TrainingDeps, plan: TrainingSetPlan, { files }: PlannedPart): Promise<PartInput> {
+  const pinned = await pinEntities(deps, plan.entities, plan.draft.entitySources);
+  return {
+    schema: reducedEntitySchema(pinned.schema),
+    open: async (connection) => {
+      const entities = await pinned.open(connection, { files: new Set(files) });
+      return { opened: [], select: reducedEntitiesSql(entities, plan.shardColumns, plan.shards) };
+    },
+  };
+}
+
+async function viewOfPart(deps: TrainingDeps, plan: TrainingSetPlan, part: PlannedPart): Promise<PartInput> {
   const { draft, reduction, engine, entities: reference } = plan;
   const { schema } = await pinEntities(deps, reference, draft.entitySources);
   const frame = { columns: schema.fields, timesUs: reduction?.timesUs ?? undefined };
@@ -70,5 +88,9 @@ async function viewOfPart(deps: TrainingDeps, plan: TrainingSetPlan, part: Plann
   if (view === undefined || files.length !== wanted.size) {
     throw new MoraineError('INTERNAL', `Files of view '${part.view}' that were planned are not found.`);
   }
-  return { ...view, plan: { ...view.plan, files } };
+  const own = { ...view, plan: { ...view.plan, files } };
+  return {
+    schema: reducedViewSchema(view),
+    open: (connection) => openReducedView(connection, own, { shards: plan.shards, columns: plan.shardColumns }),
+  };
 }

@@ -1,5 +1,6 @@
 /** One shard of a training set: its entity rows with their features, as Parquet that no snapshot lists yet. */
 import { randomUUID } from 'node:crypto';
+import type { Connection } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
 import type { Location } from '../locations/index.js';
 import { type ReduceContext, type ReducedRows, readReducedLists } from '../reduction/index.js';
@@ -8,6 +9,7 @@ import type { TrainingDeps } from './deps.js';
 import { pinEntities } from './entity-reference.js';
 import { rowsOfShard } from './entity-shards.js';
 import { readPlan, type TrainingSetPlan } from './plan.js';
+import { openReducedEntities } from './reduced-entities.js';
 import { type StagedRows, stageRows } from './stage-rows.js';
 
 /**
@@ -30,40 +32,41 @@ export async function stageTrainingShard(
     );
   }
   const entities = await pinEntities(deps, plan.entities, plan.draft.entitySources);
-  const shard = { index, count: plan.shards };
-  const rows = {
-    open: async (connection: Parameters<typeof entities.open>[0]) =>
-      rowsOfShard(await entities.open(connection), plan.shardColumns, shard),
-  };
   const { reduced: lists, ...context } = options;
   const reduced = lists === undefined ? undefined : await reducedOfShard(deps.io, plan, index, lists);
-  return stageRows(deps, plan, rows, `${plan.attempt}-${index}-${randomUUID()}`, { ...context, reduced });
+  const rows = {
+    open: async (connection: Connection) =>
+      reduced === undefined
+        ? rowsOfShard(await entities.open(connection), plan.shardColumns, { index, count: plan.shards })
+        : await openReducedEntities(deps.io, connection, reduced.entities, entities.schema),
+  };
+  const namePrefix = `${plan.attempt}-${index}-${randomUUID()}`;
+  return stageRows(deps, plan, rows, namePrefix, { ...context, reduced: reduced?.views });
 }
 
-/** The reduced rows of one shard, by view. @throws INVALID_ARGUMENT unless there is an entry for each part */
+interface ReducedShard {
+  readonly entities: readonly ReducedRows[];
+  readonly views: ReadonlyMap<string, readonly ReducedRows[]>;
+}
+
+/** The reduced rows of one shard. @throws INVALID_ARGUMENT unless there is an entry for each part */
 async function reducedOfShard(
   io: FileIO,
   { reduction }: TrainingSetPlan,
   shard: number,
   lists: readonly (Location | null)[],
-): Promise<ReadonlyMap<string, readonly ReducedRows[]>> {
+): Promise<ReducedShard> {
   const parts = reduction?.parts ?? [];
   if (lists.length !== parts.length) {
     throw new MoraineError('INVALID_ARGUMENT', `The training set has ${parts.length} parts, not ${lists.length}.`);
   }
-  const ofViews = new Map<string, Location[]>();
-  for (const [part, { view }] of parts.entries()) {
-    const list = lists[part] ?? null;
-    ofViews.set(view, [...(ofViews.get(view) ?? []), ...(list === null ? [] : [list])]);
-  }
-  const reduced = new Map<string, readonly ReducedRows[]>();
-  for (const [view, locations] of ofViews) {
-    const rows = await readReducedLists(io, locations);
-    const own = rows.map(({ table, files }) => ({ table, files: files.filter((file) => file.shard === shard) }));
-    reduced.set(
-      view,
-      own.filter(({ files }) => files.length > 0),
-    );
-  }
-  return reduced;
+  const rowsOf = async (input: string | null): Promise<readonly ReducedRows[]> => {
+    const locations = parts.flatMap(({ view }, part) => (view === input ? (lists[part] ?? []) : []));
+    const all = await readReducedLists(io, locations);
+    const own = all.map(({ table, files }) => ({ table, files: files.filter((file) => file.shard === shard) }));
+    return own.filter(({ files }) => files.length > 0);
+  };
+  const views = new Map<string, readonly ReducedRows[]>();
+  for (const view of new Set(parts.flatMap(({ view }) => view ?? []))) views.set(view, await rowsOf(view));
+  return { entities: await rowsOf(null), views };
 }

@@ -1,6 +1,7 @@
 /** Where entity rows come from: objects, whatever the caller can open on a connection, an Iceberg table, or SQL over tables. */
 import { type Connection, readableScanSql } from '../../engine/index.js';
 import type { BoundExpression } from '../../iceberg/index.js';
+import type { Location } from '../../locations/index.js';
 import { openScan, type PinnedSource, planSource } from '../../scans/index.js';
 import { stageTableSql, type TableSql, type TableSqlDeps } from '../query/table-sql.js';
 import { type HistoricalAsOf, pinSource } from '../views/pin-source.js';
@@ -73,13 +74,24 @@ async function openTable({ deps, connection }: EntityContext, name: string, asOf
   return { ...opened, sources: new Map([[name, source]]), release: NO_SOURCES.release };
 }
 
-/** The rows of a table, or those that a filter lets through; columns are called by `columnAlias` of their field id. */
+/**
+ * The rows of a table; columns are called by `columnAlias` of their field id.
+ * @param options only rows that the filter lets through, or those of some of the files
+ */
 export async function openTableRows(
   connection: Connection,
   source: PinnedSource,
-  filter?: BoundExpression,
+  { filter, files }: EntityRowsOptions = {},
 ): Promise<EntityRelation> {
   const { schema } = source;
-  const { scan } = await openScan(connection, source, await planSource(source, filter), filter);
+  const plan = await planSource(source, filter);
+  const wanted = files === undefined ? plan.files : plan.files.filter(({ file }) => files.has(file.filePath));
+  const { scan } = await openScan(connection, source, { ...plan, files: wanted }, filter);
   return { relation: await readableScanSql(connection, { ...scan, schema, naming: 'id' }), schema };
+}
+
+/** Which rows of a table, or of staged rows, are wanted; all unless given. */
+export interface EntityRowsOptions {
+  readonly filter?: BoundExpression | undefined;
+  readonly files?: ReadonlySet<Location> | undefined;
 }

@@ -111,5 +111,5 @@ export async function openReducedView(
     `SELECT (${shard})::INTEGER AS shard, ${columns.join(', ')}, ${SEQUENCE_COLUMN} AS seq`,
     `FROM ${scan} WHERE ${counts.join(' AND ')}`,
   ].join(' ');
-  return { opened: opened.scan, select };
+  return { opened: [opened.scan], select };
 }

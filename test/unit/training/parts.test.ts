@@ -10,6 +10,7 @@ import {
   parseTrainingSetRequest,
   planTrainingSet,
   reduceTrainingPart,
+  stageEntities,
   stageTrainingShard,
   type TrainingDeps,
 } from '../../../training/index.js';
@@ -48,10 +49,10 @@ beforeAll(async () => {
   }
   await lab.append('shop.days', ['at,d', '2001-01-09T00:00:00Z,9', '2001-01-11T00:00:00Z,11']);
   await lab.append('shop.items', ['j,at,i', '0,2001-01-09T00:00:00Z,70', '1,2001-01-09T00:00:00Z,71']);
-  await lab.append('shop.labels', [
-    'k,j,event_timestamp',
-    ...[...KEYS, 99, ''].flatMap((k) => [`${k},0,2001-01-10T00:00:00Z`, `${k},1,2001-01-12T00:00:00Z`]),
-  ]);
+  for (const [j, day] of ['10', '12'].entries()) {
+    const lines = [...KEYS, 99, ''].map((k) => `${k},${j},2001-01-${day}T00:00:00Z`);
+    await lab.append('shop.labels', ['k,j,event_timestamp', ...lines]);
+  }
   const thing = defineEntity({ name: 'thing', joinKeys: ['k'] });
   const item = defineEntity({ name: 'item', joinKeys: ['j'] });
   const view = (name: string, entities: Parameters<typeof defineFeatureView>[0]['entities'], ttl?: '5d') =>
@@ -86,7 +87,9 @@ const request = (name: string, more: object = {}) =>
 const planned = (planLocation: string) =>
   JSON.parse(readFileSync(planLocation, 'utf8')) as {
     readonly shardColumns: readonly string[];
-    readonly reduction: { readonly parts: readonly { readonly view: string; readonly files: readonly string[] }[] };
+    readonly reduction: {
+      readonly parts: readonly { readonly view: string | null; readonly files: readonly string[] }[];
+    };
   };
 
 async function reduceAll(planLocation: string, parts: number): Promise<(string | null)[]> {
@@ -123,18 +126,20 @@ function expectedRow(k: number | null, j: number): readonly unknown[] {
 
 test('each file that can count is in one part, and shards are split by the column that views share', async () => {
   const { planLocation, parts, shards } = await planTrainingSet(deps, request('planned'));
-  expect([parts, shards]).toEqual([5, SHARDS]);
+  expect([parts, shards]).toEqual([7, SHARDS]);
   const { shardColumns, reduction } = planned(planLocation);
   expect(shardColumns).toEqual(['k']);
   expect(reduction.parts.map(({ view, files }) => [view, files.length])).toEqual([
+    [null, 1],
+    [null, 1],
     ['visits', 1],
     ['visits', 1],
     ['visits', 1],
     ['pairs', 1],
     ['pairs', 1],
   ]);
-  expect(new Set(reduction.parts.flatMap(({ files }) => files)).size).toBe(5);
-  expect(await rejectionCode(reduceTrainingPart(deps, planLocation, 5))).toBe('INVALID_ARGUMENT');
+  expect(new Set(reduction.parts.flatMap(({ files }) => files)).size).toBe(7);
+  expect(await rejectionCode(reduceTrainingPart(deps, planLocation, 7))).toBe('INVALID_ARGUMENT');
   expect(await rejectionCode(stageTrainingShard(deps, planLocation, 0, { reduced: [] }))).toBe('INVALID_ARGUMENT');
   await discardTrainingSet(deps, planLocation);
 });
@@ -171,6 +176,24 @@ test('a part that was killed is taken again: each attempt leaves the same rows, 
   expect(alone.filter(([, rows]) => rows !== 0n).length).toBeGreaterThan(2);
   await discardTrainingSet(deps, planLocation);
   expect(reducedFiles()).toEqual(before);
+});
+
+test('entity rows of the client are staged once, split by a part, and deleted with the commit', async () => {
+  const rows = [
+    ...KEYS.map((k) => ({ k, j: k % 2, event_timestamp: '2001-01-10T00:00:00Z', note: null })),
+    { k: null, j: 0, event_timestamp: '2001-01-10T00:00:00Z', note: null },
+  ];
+  const features = ['visits', 'days'];
+  const saveAs = { name: 'brought_whole', to: { table: 'sets.brought_whole' } };
+  const whole = await moraine.saveDataset({ features, entities: rows, saveAs });
+  const staged = await stageEntities(deps, { features, entities: { rows } }, 'sets.brought');
+  const { planLocation, parts } = await planTrainingSet(deps, request('brought', { features, entities: { staged } }));
+  expect(planned(planLocation).reduction.parts.map(({ view }) => view)).toEqual([null, 'visits', 'visits', 'visits']);
+  const reduced = await reduceAll(planLocation, parts);
+  const shards = await stageAll(planLocation, reduced);
+  const saved = await commitTrainingSet(deps, planLocation, shards, listsOf(reduced));
+  expect([saved.digest, saved.rows]).toEqual([whole.digest, BigInt(rows.length)]);
+  expect(reducedFiles()).toEqual([]);
 });
 
 test.each([
