@@ -60,7 +60,7 @@ test(`${indexes.length} worlds of seed ${SEED}`, { timeout: timeLimit(300_000) }
   await Promise.all(Array.from({ length: LANES }, lane));
   instance.closeSync();
   await engine.close();
-  if (ONLY === undefined) expect(reducedViews).toBeGreaterThan(WORLDS / 3);
+  if (ONLY === undefined) expect(reducedViews).toBeGreaterThan(WORLDS / 6);
   if (indexes.length < 200) return;
   expect(entityRows).toBeGreaterThanOrEqual(2000);
   // Rare features may be rarer by chance from another seed: only the worlds of the test command must have all of them.
@@ -82,16 +82,16 @@ async function checkWorld(index: number, folder: string, duckdb: DuckDBConnectio
     });
     expect(actual, name).toEqual(expected);
   }
-  await checkParts(index, world, folder, product, expected);
+  if (index % 2 === 0 || ONLY !== undefined) await checkParts(index >> 1, world, folder, product, expected);
   await rm(folder, { recursive: true });
   return world;
 }
 
-/** Compares what three shards answer with the rows of the answer, in any order: the others of the world's joins, half of the time without bounds of time. */
-async function checkParts(index: number, world: World, folder: string, product: Product, expected: Answer) {
-  const name = `MORAINE_SEED=${SEED} MORAINE_WORLD=${index} (parts)\n${historyOf(world)}\n`;
-  const request = requestOf(world, METHODS[index % METHODS.length]);
-  const options = { folder: join(folder, 'parts'), shards: 1 + (index % 3), knowsTimes: index % 2 === 0 };
+/** Compares what one to three shards answer, in any order of rows; half of the parts know the times of the entity rows. */
+async function checkParts(turn: number, world: World, folder: string, product: Product, expected: Answer) {
+  const name = `${world.seed} (parts)\n${historyOf(world)}\n`;
+  const request = requestOf(world, METHODS[turn % METHODS.length]);
+  const options = { folder: join(folder, 'parts'), shards: 1 + (turn % 3), knowsTimes: turn % 2 === 0 };
   const actual = await answerInParts(askingDeps(world, product), request, options).catch((cause: unknown) => {
     throw new Error(`${name}${String(cause)}`, { cause });
   });
