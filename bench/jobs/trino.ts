@@ -44,7 +44,7 @@ type Engine = 'duckdb' | 'trino';
 interface Lake {
   readonly project: Project;
   /** CPU of the servers so far, in seconds. */
-  cpuSeconds(): number;
+  readonly cpuSeconds: () => number;
 }
 
 const tablesPath = ({ dataFolder }: BenchContext): string => join(dataFolder, 'tables.json');

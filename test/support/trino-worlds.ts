@@ -28,7 +28,7 @@ export async function openTrinoProject(
 ): Promise<Project> {
   return await openProject({
     cwd,
-    fileFolders: [PUT_FOLDER],
+    fileFolders: [PUT_FOLDER, cwd],
     config: {
       ...lake.place,
       engine: { type },
