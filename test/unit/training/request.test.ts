@@ -29,6 +29,7 @@ test('the smallest input, and one with everything', () => {
     fullFeatureNames: true,
     knownAsOf: true,
     asOf: { time: '2001-02-03T04:05:06.789+01:00' },
+    engine: 'auto',
   });
   expect(parsed).toMatchObject({
     features: [
@@ -41,6 +42,7 @@ test('the smallest input, and one with everything', () => {
     fullFeatureNames: true,
     knownAsOf: true,
     asOf: { asOfMs: 981169506789n },
+    engine: 'auto',
   });
 });
 
@@ -50,6 +52,7 @@ test.each([
   { asOf: { snapshots: { 'shop.stats': '7', 'shop.empty': null }, others: 'current' } },
   { asOf: { snapshots: { 'shop.stats': { snapshotId: '7', schemaId: 2, tableUuid: 'u' } } } },
   { entities: { staged: '/w/staged/moraine-entities-1.json' } },
+  { engine: 'trino', shards: 3 },
 ])('written as JSON and read again it is the same: %j', (change) => {
   const parsed = parseTrainingSetRequest({ ...SMALLEST, ...change });
   const json: unknown = JSON.parse(JSON.stringify(trainingSetRequestToJson(parsed)));
