@@ -49,7 +49,7 @@ async function retrieve({ temporal, settings }: RunContext, view: string, shards
 export const trainingShards: BenchJob = jobOfWorkers({
   name: 'training-shards',
   title:
-    'A training set of as many entity rows as its view has rows by one, two and four workers with a quarter of a core each, in four shards, on tables in an S3 server; beside them one worker with one shard.',
+    'A training set of as many entity rows as its view has rows by one, two and four workers with a quarter of a core each, in parts and four shards, on tables in an S3 server; beside them one worker without parts.',
   async prepare(project, size) {
     await makeTables(project, VIEW, SHAPES[size]);
     await makeTables(project, WARM_UP, { rows: 40_000, entities: 1_000, files: 4 });
