@@ -83,4 +83,4 @@ test(`the demo at scale ${SCALE}: materializations, late rows and a training set
     await duckdb.close();
     await onTrino.close();
   }
-});
+}, 600_000);

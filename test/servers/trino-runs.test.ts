@@ -89,6 +89,13 @@ const reduction = ({ steps }: Run) => steps.find(({ type }) => type === 'reduceP
 async function lockStagedRows({ staging }: TrinoProject) {
   const [client, looking] = [new pg.Client(lake.database), new pg.Client(lake.database)];
   await Promise.all([client.connect(), looking.connect()]);
+  let isOpen = true;
+  const close = async (): Promise<void> => {
+    if (!isOpen) return;
+    isOpen = false;
+    await Promise.all([client.end(), looking.end()]);
+  };
+  closing.unshift(close);
   const ours = `table_namespace = '${staging}' AND table_name LIKE 'rows%'`;
   await client.query('BEGIN');
   while ((await client.query(`SELECT 1 FROM iceberg_tables WHERE ${ours} FOR UPDATE`)).rowCount === 0);
@@ -98,7 +105,7 @@ async function lockStagedRows({ staging }: TrinoProject) {
     isWaiting: async () => (await looking.query(waiting)).rowCount === 1,
     unlock: async () => {
       await client.query('COMMIT');
-      await Promise.all([client.end(), looking.end()]);
+      await close();
     },
   };
 }
@@ -131,7 +138,8 @@ test('a long query: heartbeats say how far it is, and cancelling the run cancels
   const { isWaiting, unlock } = await locked;
   await expect.poll(isWaiting, { timeout: 60_000 }).toBe(true);
   const [insert] = await inserts(project);
-  await expect.poll(async () => reduction(await run.shown())?.query?.state, { timeout: 30_000 }).toBe('RUNNING');
+  const rowsRead = async () => reduction(await run.shown())?.query?.rowsRead ?? 0;
+  await expect.poll(rowsRead, { timeout: 60_000 }).toBeGreaterThan(ROWS);
 
   const startedMs = Date.parse(reduction(await run.shown())?.startedAt ?? '');
   // Heartbeats go on while nothing moves.
@@ -139,9 +147,9 @@ test('a long query: heartbeats say how far it is, and cancelling the run cancels
   const shown = await run.shown();
   expect(reduction(shown)).toMatchObject({ state: 'running', attempts: 1, failure: null });
   const { query: told } = reduction(shown) ?? {};
-  expect(told).toMatchObject({ queryId: insert?.id });
-  expect(told?.rowsRead).toBeGreaterThan(ROWS);
-  expect(told?.splitsDone).toBe((told?.splitsTotal ?? 0) - 1);
+  expect(told).toMatchObject({ queryId: insert?.id, state: 'RUNNING' });
+  expect(told?.splitsDone).toBeGreaterThan(0);
+  expect(told?.splitsDone).toBeLessThan(told?.splitsTotal ?? 0);
   expect(told?.bytesRead).toBeGreaterThan(0);
   expect(told?.cpuMs).toBeGreaterThan(0);
   expect(formatRun(shown)).toMatch(

@@ -38,6 +38,9 @@ const SEED = String(seed ?? 1);
 const [START_US, END_US, STEP_US] = [-5_000_000n, 5_000_000n, 5_000_000n];
 const WINDOWS = 2;
 
+/** The seed of property tests comes with a shorter one. */
+const TIMEOUT_MS = 600_000;
+
 let lake: TrinoLake;
 let duckdb: Project;
 let onTrino: Project;
@@ -139,21 +142,25 @@ async function saveInWindows(project: Project) {
   return { rows, digest };
 }
 
-test('a training set: one shard, three shards and windows, by both engines', async () => {
-  const expected = await saveInShards(duckdb, 1);
-  expect(expected.rows).toBeGreaterThan(100n);
-  expect(await saveInShards(duckdb, 3)).toEqual(expected);
-  expect(await reductionsOf(duckdb)).toBe(0);
+test(
+  'a training set: one shard, three shards and windows, by both engines',
+  async () => {
+    const expected = await saveInShards(duckdb, 1);
+    expect(expected.rows).toBeGreaterThan(100n);
+    expect(await saveInShards(duckdb, 3)).toEqual(expected);
+    expect(await reductionsOf(duckdb)).toBe(0);
 
-  // Two views in each of three shards.
-  expect(await saveInShards(onTrino, 3)).toEqual(expected);
-  expect(await reductionsOf(onTrino)).toBe(6);
-  expect(await saveInWindows(onTrino)).toEqual(expected);
-  expect(await reductionsOf(onTrino)).toBe(6 + 2 * WINDOWS);
-  // What is asked for counts before what the project says.
-  expect(await saveInShards(duckdb, 1, 'trino')).toEqual(expected);
-  expect(await reductionsOf(duckdb)).toBe(2);
-});
+    // Two views in each of three shards.
+    expect(await saveInShards(onTrino, 3)).toEqual(expected);
+    expect(await reductionsOf(onTrino)).toBe(6);
+    expect(await saveInWindows(onTrino)).toEqual(expected);
+    expect(await reductionsOf(onTrino)).toBe(6 + 2 * WINDOWS);
+    // What is asked for counts before what the project says.
+    expect(await saveInShards(duckdb, 1, 'trino')).toEqual(expected);
+    expect(await reductionsOf(duckdb)).toBe(2);
+  },
+  TIMEOUT_MS,
+);
 
 async function backfill(project: Project, view: string): Promise<void> {
   const deps = await materializationDeps(project);
@@ -168,19 +175,23 @@ async function backfill(project: Project, view: string): Promise<void> {
   await commitWindows(own, windows);
 }
 
-test('a backfill, and the same again after rows were deleted: two windows each, by both engines', async () => {
-  const reductions = await reductionsOf(onTrino);
-  for (const project of [duckdb, onTrino]) await backfill(project, 'whole');
-  const first = await onlineRows(onTrino, 'whole');
-  expect(first).toEqual(await onlineRows(duckdb, 'whole'));
-  expect(first.rows.length).toBeGreaterThan(20);
-  expect(await reductionsOf(onTrino)).toBe(reductions + WINDOWS);
+test(
+  'a backfill, and the same again after rows were deleted: two windows each, by both engines',
+  async () => {
+    const reductions = await reductionsOf(onTrino);
+    for (const project of [duckdb, onTrino]) await backfill(project, 'whole');
+    const first = await onlineRows(onTrino, 'whole');
+    expect(first).toEqual(await onlineRows(duckdb, 'whole'));
+    expect(first.rows.length).toBeGreaterThan(20);
+    expect(await reductionsOf(onTrino)).toBe(reductions + WINDOWS);
 
-  await worlds.step('delete');
-  definitions = await viewDefinitions(worlds);
-  for (const project of [duckdb, onTrino]) await backfill(project, 'whole');
-  const second = await onlineRows(onTrino, 'whole');
-  expect(second).toEqual(await onlineRows(duckdb, 'whole'));
-  expect(second.digest).not.toBe(first.digest);
-  expect(await reductionsOf(onTrino)).toBeGreaterThan(reductions + WINDOWS);
-});
+    await worlds.step('delete');
+    definitions = await viewDefinitions(worlds);
+    for (const project of [duckdb, onTrino]) await backfill(project, 'whole');
+    const second = await onlineRows(onTrino, 'whole');
+    expect(second).toEqual(await onlineRows(duckdb, 'whole'));
+    expect(second.digest).not.toBe(first.digest);
+    expect(await reductionsOf(onTrino)).toBeGreaterThan(reductions + WINDOWS);
+  },
+  TIMEOUT_MS,
+);
