@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { compactDirect } from '../../maintenance/index.js';
 import { materializeDirect } from '../../materialization/index.js';
+import { runBehind, threadIds } from '../../processes/index.js';
 import { compactDeps, maintenanceDeps, materializationDeps } from '../../project/index.js';
 import { startService } from '../../service/index.js';
 import { expireOnce } from '../../test/support/maintain-once.js';
@@ -55,6 +56,8 @@ export const pushes: BenchJob = {
       await once(process, 'SIGTERM');
     },
     async upkeep(context) {
+      // As a worker beside a service should run: `nice moraine worker`.
+      runBehind(threadIds());
       const project = await openBenchProject(context.scratchFolder);
       for (;;) {
         await compactDirect(await compactDeps(project), { table: TABLE, strategy: 'latest' });

@@ -6,7 +6,8 @@ import type { Project } from '../../../project/index.js';
 test('a step that names a plan and its table asks for the table before it begins, and no other does', async () => {
   const seen: unknown[] = [];
   const project = { reach: (...args: unknown[]) => Promise.resolve(void seen.push(['reach', ...args])) };
-  const context = { cancellationSignal: new AbortController().signal, heartbeat: () => undefined };
+  const info = { workflowExecution: { workflowId: 'w', runId: 'r' }, activityId: '1', attempt: 1 };
+  const context = { cancellationSignal: new AbortController().signal, heartbeat: () => undefined, info };
   const step = (input: unknown) => Promise.resolve(void seen.push(input));
   const steps = withReachedTables(project as unknown as Project, { extract: step });
   const extract = (input: unknown) => asyncLocalStorage.run(context as unknown as Context, () => steps.extract(input));
