@@ -131,7 +131,9 @@ test('requests in flight are finished, idle connections are closed, and new ones
 
   const ended = service.stop();
   await idle.closed;
-  await expect(fetch(`${service.url}/health`)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
+  // One that the system had taken before is closed without an answer.
+  const refused = await fetch(`${service.url}/health`).catch(({ cause }: Error) => (cause as { code: string }).code);
+  expect(['ECONNREFUSED', 'ECONNRESET', 'UND_ERR_SOCKET']).toContain(refused);
   asked.write('\r\n');
   const ready = await text(asked);
   expect(ready).toMatch(/^HTTP\/1\.1 503 .*\r\nconnection: close\r\n/is);
