@@ -37,7 +37,7 @@ const MAY_IMPORT = {
   engine: ['iceberg', 'processes', 'locations', 'errors'],
   scans: ['tables', 'engine', 'storage', 'iceberg', 'locations', 'errors'],
   staging: ['tables', 'engine', 'storage', 'iceberg', 'locations', 'errors'],
-  reduction: ['staging', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'locations', 'errors'],
+  reduction: ['scans', 'staging', 'tables', 'engine', 'catalogs', 'storage', 'iceberg', 'locations', 'errors'],
   features: [
     'reduction',
     'scans',

@@ -6,6 +6,7 @@ import type { DatasetRecord } from '../features/index.js';
 import type { TableMetadata } from '../iceberg/index.js';
 import { type Coverage, uncovered } from '../materialization/index.js';
 import { anchorJson, anchorOf, effectiveText, type ProgressAnchor } from '../online/index.js';
+import { longText } from '../tables/index.js';
 import type { TrainingBackfillPlan } from './plan.js';
 
 /** The table property, and the property of each snapshot's summary that holds a copy. */
@@ -21,15 +22,11 @@ export interface EffectiveTrainingProgress extends TrainingProgress {
   readonly token: string;
 }
 
-const micros = z
-  .string()
-  .regex(/^-?\d+$/)
-  .transform(BigInt);
 const progressJson = z.object({
   version: z.literal(1),
   ...anchorJson,
-  coverage: z.array(z.tuple([micros, micros])),
-  rows: micros,
+  coverage: z.array(z.tuple([longText, longText])),
+  rows: longText,
   sum: z
     .string()
     .regex(/^[0-9a-f]{64}$/)

@@ -17,7 +17,7 @@ export const BUCKET = 'bench';
 /** A running server. */
 export interface BenchStore {
   readonly endpoint: string;
-  /** Of its process. */
+  /** The server's process. */
   readonly pid: number;
   readonly options: Readonly<Record<string, string>>;
   close(): Promise<void>;

@@ -2,11 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { digestRows, readableScanSql } from '../engine/index.js';
-import { currentSchema, currentSnapshot } from '../iceberg/index.js';
 import type { Project } from '../project/index.js';
-import { fileToOpen, openFiles } from '../scans/index.js';
-import { loadTable, planFiles } from '../tables/index.js';
 import { connectClient, type ProjectSettings } from '../workers/index.js';
 import { startOrJoinLocalServer } from '../workers/server/local-server.js';
 import {
@@ -19,6 +15,7 @@ import {
 } from './job.js';
 import { comeFirst, type LimitedWorker, startLimitedWorker } from './limited-workers.js';
 import { type BenchStore, openStoreProject, startStore, storeConfig } from './store.js';
+import { digestOfTable } from './table-digest.js';
 
 const CORES = 0.25;
 const SECRET = 's3.secret-access-key';
@@ -67,23 +64,6 @@ async function inStore<T>(
 export async function dropTables(project: Project, tables: readonly WorkerRun['made'][]): Promise<void> {
   const catalog = await project.catalog();
   for (const table of tables) if (await catalog.tableExists(table)) await catalog.dropTable(table);
-}
-
-/** A number that tells rows apart: the first 48 bits of their digest. */
-async function digestOf(project: Project, made: WorkerRun['made']): Promise<number> {
-  const table = await loadTable(await project.catalog(), project.io, made);
-  const schema = currentSchema(table.metadata);
-  const { files } = await planFiles(table, { snapshot: currentSnapshot(table.metadata), schema });
-  const engine = await project.engine();
-  const { digest } = await engine.withConnection(async (connection) => {
-    const opened = await openFiles(connection, table, files.map(fileToOpen));
-    return await digestRows(
-      connection,
-      `SELECT * FROM ${await readableScanSql(connection, { ...opened, schema })}`,
-      schema,
-    );
-  });
-  return Number.parseInt(digest.slice(0, 12), 16);
 }
 
 /** Bytes that the steps of a run asked the store for, or sent, as its history has them. */
@@ -139,7 +119,7 @@ const byWorkers =
         const run = await measure(() => shared.run(ran, pieces));
         const used = cpu() - before;
         const history = await temporal.client.workflow.getHandle(run.workflowId, run.runId).fetchHistory();
-        return { cpu: used, megabytes: bytesOf(history) / 2 ** 20, digest: await digestOf(project, shared.made) };
+        return { cpu: used, megabytes: bytesOf(history) / 2 ** 20, digest: await digestOfTable(project, shared.made) };
       } finally {
         await temporal.close();
         for (const worker of workers) await worker.stop();

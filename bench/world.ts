@@ -31,6 +31,12 @@ export interface FeatureTableShape {
   readonly inTimeOrder?: boolean;
 }
 
+/** The feature tables of jobs that spread their work over processes, by the size of the bench. */
+export const SHARED_SHAPES = {
+  S: { rows: 1_000_000, entities: 50_000, files: 16 },
+  M: { rows: 10_000_000, entities: 500_000, files: 16 },
+} as const satisfies Record<string, FeatureTableShape>;
+
 /** The time that the rows of a table spread over, from 2026-01-01. */
 export const SPAN_DAYS = 30;
 

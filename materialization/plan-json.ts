@@ -15,6 +15,7 @@ import {
   typeToJson,
 } from '../iceberg/index.js';
 import { ENGINE_TYPES } from '../reduction/index.js';
+import { longText } from '../tables/index.js';
 import {
   type MaterializationPlan,
   type PlannedOnlineTable,
@@ -25,11 +26,7 @@ import {
 } from './plan.js';
 import { parseProgress, progressToText } from './progress.js';
 
-const id = z
-  .string()
-  .regex(/^-?\d+$/)
-  .transform(BigInt);
-const nullableId = id.nullable();
+const nullableId = longText.nullable();
 const typeJson = z.custom<JsonValue>((value) => value !== undefined).transform((value) => parseType(value));
 const columnJson = z.object({
   name: z.string(),
@@ -46,7 +43,14 @@ const identityJson = z
   });
 /** A data file of a plan, see {@link fileToJson}. */
 export const fileJson = z
-  .tuple([z.string(), id, id, id, z.literal('AVRO').nullable().default(null), z.array(identityJson).default([])])
+  .tuple([
+    z.string(),
+    longText,
+    longText,
+    longText,
+    z.literal('AVRO').nullable().default(null),
+    z.array(identityJson).default([]),
+  ])
   .transform(
     ([path, recordCount, fileSizeInBytes, sequenceNumber, format, identityValues]): PlannedSourceFile => ({
       path,
@@ -64,7 +68,7 @@ const readJson = z.object({
   files: z.array(fileJson),
   // Plans that were made before deletes were applied are of tables without any.
   snapshotId: nullableId.default(null),
-  afterSequenceNumber: id.optional(),
+  afterSequenceNumber: longText.optional(),
 });
 const optionalInt = z
   .number()
@@ -105,7 +109,7 @@ const planJson = z.object({
     tableUuid: z.string(),
     metadataLocation: z.string(),
     metadata: metadataJson,
-    snapshotId: id,
+    snapshotId: longText,
   }),
   online: z.object({
     identifier: z.object({ namespace: z.array(z.string()), name: z.string() }),

@@ -17,6 +17,7 @@ import {
   PROGRESS_SUMMARY,
   type ProgressAnchor,
 } from '../online/index.js';
+import { longText } from '../tables/index.js';
 import type { Coverage } from './coverage.js';
 
 /** Where incremental runs continue. */
@@ -42,11 +43,7 @@ export interface EffectiveProgress extends Omit<EffectiveText, 'text'> {
   readonly progress: Progress | null;
 }
 
-const id = z
-  .string()
-  .regex(/^-?\d+$/)
-  .transform(BigInt);
-const micros = id.nullable();
+const micros = longText.nullable();
 
 const progressJson = z.object({
   version: z.literal(1),
@@ -54,8 +51,8 @@ const progressJson = z.object({
   'source-table': z.string(),
   'source-table-uuid': z.string(),
   definition: definitionJson,
-  incremental: z.object({ 'source-snapshot-id': id, 'held-back-from-us': micros }).nullable(),
-  coverage: z.array(z.object({ 'start-us': micros, 'end-us': micros, 'source-snapshot-id': id })),
+  incremental: z.object({ 'source-snapshot-id': longText, 'held-back-from-us': micros }).nullable(),
+  coverage: z.array(z.object({ 'start-us': micros, 'end-us': micros, 'source-snapshot-id': longText })),
 });
 
 /** The JSON text of a progress: with its anchor for the table property, without for the summary of the snapshot itself. */

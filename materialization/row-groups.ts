@@ -2,10 +2,10 @@
 import { type Connection, columnAlias, readableScanSql } from '../engine/index.js';
 import { currentSchema } from '../iceberg/index.js';
 import type { Location } from '../locations/index.js';
-import { columnNamed, readReducedLists } from '../reduction/index.js';
-import { type OpenFiles, openFiles } from '../scans/index.js';
+import { columnNamed, openReducedRows, readReducedLists } from '../reduction/index.js';
+import type { OpenFiles } from '../scans/index.js';
 import type { FileIO } from '../storage/index.js';
-import { openPinnedTable, type Table } from '../tables/index.js';
+import type { Table } from '../tables/index.js';
 import { type BucketKey, type BucketSelection, relationColumns, sourceRelation } from './extract-sql.js';
 import { openReads } from './open-files.js';
 import type { MaterializationPlan, SourceRead } from './plan.js';
@@ -94,12 +94,8 @@ export async function openReducedGroups(
   { locations, shard }: { readonly locations: readonly Location[]; readonly shard: number },
 ): Promise<readonly RowGroup[]> {
   const scans: ReducedScan[] = [];
-  for (const { table, files } of await readReducedLists(io, locations)) {
-    const ofShard = files.filter((file) => file.shard === shard);
-    if (ofShard.length === 0) continue;
-    const owner = await openPinnedTable(io, table, table.metadataLocation);
-    const toOpen = ofShard.map(({ path, ...file }) => ({ ...file, location: path }));
-    scans.push({ table: owner, opened: await openFiles(connection, owner, toOpen) });
+  for (const rows of await readReducedLists(io, locations, shard)) {
+    scans.push(await openReducedRows(connection, io, rows));
   }
   if (scans.length === 0) return [];
   const opened = scans.map((scan) => scan.opened);

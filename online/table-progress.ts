@@ -1,6 +1,7 @@
 /** The properties in which an online table keeps what it holds, and which of them count for its current snapshot. */
 import { z } from 'zod';
 import type { Snapshot, TableMetadata } from '../iceberg/index.js';
+import { longText } from '../tables/index.js';
 import type { DefinitionFingerprint } from './definition-fingerprint.js';
 import { viewColumnsJson, viewColumnsToJson } from './view-columns.js';
 
@@ -26,13 +27,8 @@ export interface EffectiveText {
   readonly snapshotId: bigint | null;
 }
 
-const id = z
-  .string()
-  .regex(/^-?\d+$/)
-  .transform(BigInt);
-
 /** The part of a progress that says which snapshot it describes. */
-export const anchorJson = { 'snapshot-id': id.optional(), 'sequence-number': id.optional() };
+export const anchorJson = { 'snapshot-id': longText.optional(), 'sequence-number': longText.optional() };
 
 /** The part of a progress that says of which definition the rows are. Tables of earlier releases have no `columns`. */
 export const definitionJson = z.object({

@@ -19,17 +19,18 @@ import {
   tableMetadataToJson,
 } from '../iceberg/index.js';
 import type { Location } from '../locations/index.js';
+import { type OpenFiles, openFiles } from '../scans/index.js';
 import { type SizeOfFiles, type StagingTable, sizeOfFiles, stageRows } from '../staging/index.js';
 import type { FileIO } from '../storage/index.js';
-import type { PinnedTable } from '../tables/index.js';
+import { longText, openPinnedTable, type PinnedTable, type Table } from '../tables/index.js';
 import { reductionFaultPoint } from './fault-point.js';
 
 /** A file of reduced rows. */
 export interface ReducedFile {
-  readonly path: Location;
+  readonly location: Location;
   readonly recordCount: bigint;
   readonly fileSizeInBytes: bigint;
-  /** Of no meaning: each row has its own. */
+  /** Says nothing of the rows, each of which has its own. */
   readonly sequenceNumber: bigint;
   /** The shard that all of its rows belong to. */
   readonly shard: number;
@@ -109,7 +110,7 @@ export async function listReducedRows(
 function reducedFile(metadata: TableMetadata, { filePath, recordCount, fileSizeInBytes, partition }: DataFile) {
   const [shard] = partition;
   if (typeof shard !== 'number') throw new MoraineError('INTERNAL', `${filePath} is of no shard.`);
-  return { path: filePath, recordCount, fileSizeInBytes, sequenceNumber: metadata.lastSequenceNumber, shard };
+  return { location: filePath, recordCount, fileSizeInBytes, sequenceNumber: metadata.lastSequenceNumber, shard };
 }
 
 /** The location of a list of reduced rows, beside the plan: what keeps the plan from being swept keeps the list as well. */
@@ -119,14 +120,10 @@ export function reducedLocation(planLocation: Location, part: string): Location 
 
 const MAX_REDUCED_BYTES = 64 * 2 ** 20;
 
-const id = z
-  .string()
-  .regex(/^-?\d+$/)
-  .transform(BigInt);
 const fileJson = z
-  .tuple([z.number().int().nonnegative(), z.tuple([z.string(), id, id, id])])
-  .transform(([shard, [path, recordCount, fileSizeInBytes, sequenceNumber]]): ReducedFile => {
-    return { path, recordCount, fileSizeInBytes, sequenceNumber, shard };
+  .tuple([z.number().int().nonnegative(), z.tuple([z.string(), longText, longText, longText])])
+  .transform(([shard, [location, recordCount, fileSizeInBytes, sequenceNumber]]): ReducedFile => {
+    return { location, recordCount, fileSizeInBytes, sequenceNumber, shard };
   });
 const reducedJson = z.object({
   version: z.literal(1),
@@ -141,9 +138,9 @@ async function writeReducedRows(io: FileIO, location: Location, { table, files }
   const json = {
     version: 1,
     table: { ...table, metadata: tableMetadataToJson(table.metadata) },
-    files: files.map(({ shard, path, recordCount, fileSizeInBytes, sequenceNumber }) => [
+    files: files.map(({ shard, location: file, recordCount, fileSizeInBytes, sequenceNumber }) => [
       shard,
-      [path, ...[recordCount, fileSizeInBytes, sequenceNumber].map(String)],
+      [file, ...[recordCount, fileSizeInBytes, sequenceNumber].map(String)],
     ]),
   };
   await io.create(location, Buffer.from(JSON.stringify(json)));
@@ -159,16 +156,40 @@ export async function readReducedRows(io: FileIO, location: Location): Promise<R
   }
 }
 
-/** Reads lists, those of tables with equal columns as one: parts write alike, and one scan is cheaper than many. */
-export async function readReducedLists(io: FileIO, locations: readonly Location[]): Promise<readonly ReducedRows[]> {
+/**
+ * The rows of one shard in lists, those of tables with equal columns as one: parts write alike, and one scan is cheaper than many.
+ * @throws as {@link readReducedRows}
+ */
+export async function readReducedLists(
+  io: FileIO,
+  locations: readonly Location[],
+  shard: number,
+): Promise<readonly ReducedRows[]> {
   const byColumns = new Map<string, { readonly table: ReducedRows['table']; readonly files: ReducedFile[] }>();
   for (const { table, files } of await Promise.all(locations.map((location) => readReducedRows(io, location)))) {
     const columns = JSON.stringify(schemaToJson(currentSchema(table.metadata)));
     const known = byColumns.get(columns) ?? { table, files: [] };
-    known.files.push(...files);
+    known.files.push(...files.filter((file) => file.shard === shard));
     byColumns.set(columns, known);
   }
-  return [...byColumns.values()];
+  return [...byColumns.values()].filter(({ files }) => files.length > 0);
+}
+
+/** Opens the files of reduced rows. @returns with the table that they were written for */
+export async function openReducedRows(
+  connection: Connection,
+  io: FileIO,
+  { table: pinned, files }: ReducedRows,
+): Promise<{ readonly table: Table; readonly opened: OpenFiles }> {
+  const table = await openPinnedTable(io, pinned, pinned.metadataLocation);
+  return { table, opened: await openFiles(connection, table, files) };
+}
+
+/** Rows of parts that all have the same columns; undefined: there are none. @param what they are of, for people. @throws METADATA_CORRUPT */
+export function requireAlike(reduced: readonly ReducedRows[], what: string): ReducedRows | undefined {
+  const [rows, another] = reduced;
+  if (another === undefined) return rows;
+  throw new MoraineError('METADATA_CORRUPT', `The parts of ${what} have left rows in different columns.`);
 }
 
 /**
@@ -183,8 +204,8 @@ export async function discardReducedRows(
   for (const location of locations) {
     try {
       const { files } = await readReducedRows(io, location);
-      const own = files.filter(({ path }) => nameOf(path).startsWith(namePrefix));
-      await io.delete(...own.map(({ path }) => path));
+      const own = files.map((file) => file.location).filter((file) => nameOf(file).startsWith(namePrefix));
+      await io.delete(...own);
       await io.delete(location);
     } catch (error) {
       if (!isMoraineError(error, 'FILE_NOT_FOUND')) throw error;

@@ -32,6 +32,7 @@ export {
   withoutLeases,
 } from './leases.js';
 export { type ListedFiles, listFiles } from './list-files.js';
+export { longText } from './long-text.js';
 export { manifestContext, readManifestEntries, readSnapshotManifests } from './manifest-files.js';
 export { readStagedManifest, requireSpec, stageFiles, stageManifest } from './manifest-writer.js';
 export {

@@ -8,6 +8,7 @@ import type { Location } from '../locations/index.js';
 import { ENGINE_TYPES, type EngineType } from '../reduction/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { Table } from '../tables/index.js';
+import { timesJson, timesToJson } from './times-json.js';
 import type { EntityReference } from './training-set-request.js';
 
 /** A record whose rows are not counted and whose table has no snapshot yet. */
@@ -36,7 +37,7 @@ export interface TrainingSetPlan {
 
 /** Parts that read the entity rows and the sources of some views, each file once, for the shards. */
 export interface PlannedReduction {
-  /** Of the entity rows; null: not known. */
+  /** Times of the entity rows; null: they are not known. */
   readonly timesUs: TimesUs | null;
   readonly parts: readonly PlannedPart[];
 }
@@ -48,10 +49,6 @@ export interface PlannedPart {
   readonly files: readonly Location[];
 }
 
-const id = z
-  .string()
-  .regex(/^-?\d+$/)
-  .transform(BigInt);
 const planSchema = z.object({
   record: z.string(),
   key: z.string(),
@@ -65,7 +62,7 @@ const planSchema = z.object({
   // Plans that were made before reductions have none.
   reduction: z
     .object({
-      timesUs: z.object({ lowest: id, highest: id }).nullable(),
+      timesUs: timesJson.nullable(),
       parts: z.array(z.object({ view: z.string().nullable(), files: z.array(z.string()) })),
     })
     .nullable()
@@ -75,14 +72,14 @@ const MAX_PLAN_BYTES = 64 * 2 ** 20;
 
 /** Stores a plan. @returns its location */
 export async function writePlan(io: FileIO, plan: TrainingSetPlan): Promise<string> {
-  const { draft, entities, ...plain } = plan;
+  const { draft, entities, reduction, ...plain } = plan;
   const location = `${metadataFolder(stagedTable(io, plan).metadata)}/moraine-plan-${plan.attempt}.json`;
   // The state that entity rows of a table are read at is in the record.
   const reference = 'table' in entities ? { table: entities.table } : entities;
-  const json = JSON.stringify({ ...plain, entities: reference, record: recordToJson(draft) }, (_key, value: unknown) =>
-    typeof value === 'bigint' ? String(value) : value,
-  );
-  await io.create(location, Buffer.from(json));
+  const { timesUs = null } = reduction ?? {};
+  const read = reduction === null ? null : { ...reduction, timesUs: timesUs === null ? null : timesToJson(timesUs) };
+  const json = { ...plain, reduction: read, entities: reference, record: recordToJson(draft) };
+  await io.create(location, Buffer.from(JSON.stringify(json)));
   return location;
 }
 

@@ -1,5 +1,4 @@
 /** One part of a training set: some files of the entity rows or of a view's source, read once, their rows staged for the shards. */
-
 import { randomUUID } from 'node:crypto';
 import type { Connection } from '../engine/index.js';
 import { MoraineError } from '../errors/index.js';
@@ -58,7 +57,7 @@ export async function reduceTrainingPart(
 
 /** The rows that a part reads. */
 interface PartInput {
-  /** Of what it stages. */
+  /** Columns that it stages. */
   readonly schema: Schema;
   open(connection: Connection): Promise<{ readonly opened: readonly OpenFiles[]; readonly select: string }>;
 }
@@ -81,8 +80,9 @@ async function viewOfPart(deps: TrainingDeps, plan: TrainingSetPlan, part: Plann
   const { draft, reduction, engine, entities: reference } = plan;
   const { schema } = await pinEntities(deps, reference, draft.entitySources);
   const frame = { columns: schema.fields, timesUs: reduction?.timesUs ?? undefined };
-  const { views } = await reducibleViews(recordedDeps(deps, draft), { ...recordedRequest(draft), engine }, frame);
-  const view = views.find(({ alias }) => alias === part.view);
+  const request = { ...recordedRequest(draft), engine };
+  const { views } = await reducibleViews(recordedDeps(deps, draft), request, frame, part.view ?? undefined);
+  const [view] = views;
   const wanted = new Set(part.files);
   const files = view?.plan.files.filter(({ file }) => wanted.has(file.filePath)) ?? [];
   if (view === undefined || files.length !== wanted.size) {

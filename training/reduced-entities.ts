@@ -1,12 +1,9 @@
 /** Entity rows by shard: what parts stage of them, and what a shard reads. */
 import { type Connection, columnAlias, readableScanSql } from '../engine/index.js';
-import { MoraineError } from '../errors/index.js';
 import type { EntityRelation } from '../features/index.js';
 import { currentSchema, type Schema } from '../iceberg/index.js';
-import { columnNamed, type ReducedRows, schemaOf } from '../reduction/index.js';
-import { openFiles } from '../scans/index.js';
+import { columnNamed, openReducedRows, type ReducedRows, requireAlike, schemaOf } from '../reduction/index.js';
 import type { FileIO } from '../storage/index.js';
-import { openPinnedTable } from '../tables/index.js';
 import { noRowsOf } from './entity-reference.js';
 import { shardOfRowSql } from './entity-shards.js';
 
@@ -33,17 +30,9 @@ export async function openReducedEntities(
   reduced: readonly ReducedRows[],
   schema: Schema,
 ): Promise<EntityRelation> {
-  const [rows, another] = reduced;
+  const rows = requireAlike(reduced, 'the entity rows');
   if (rows === undefined) return noRowsOf(schema);
-  if (another !== undefined) {
-    throw new MoraineError('METADATA_CORRUPT', 'The parts of the entity rows have left rows in different columns.');
-  }
-  const table = await openPinnedTable(io, rows.table, rows.table.metadataLocation);
-  const opened = await openFiles(
-    connection,
-    table,
-    rows.files.map(({ path, ...file }) => ({ ...file, location: path })),
-  );
+  const { table, opened } = await openReducedRows(connection, io, rows);
   const staged = currentSchema(table.metadata);
   const columns = schema.fields.map((_, index) => columnNamed(staged, `c${index}`).id);
   const scan = await readableScanSql(connection, { ...opened, schema: staged, columns, naming: 'id' });

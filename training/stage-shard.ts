@@ -62,9 +62,7 @@ async function reducedOfShard(
   }
   const rowsOf = async (input: string | null): Promise<readonly ReducedRows[]> => {
     const locations = parts.flatMap(({ view }, part) => (view === input ? (lists[part] ?? []) : []));
-    const all = await readReducedLists(io, locations);
-    const own = all.map(({ table, files }) => ({ table, files: files.filter((file) => file.shard === shard) }));
-    return own.filter(({ files }) => files.length > 0);
+    return await readReducedLists(io, locations, shard);
   };
   const views = new Map<string, readonly ReducedRows[]>();
   for (const view of new Set(parts.flatMap(({ view }) => view ?? []))) views.set(view, await rowsOf(view));

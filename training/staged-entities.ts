@@ -28,6 +28,7 @@ import { openablePath } from '../scans/index.js';
 import { stageFiles } from '../staging/index.js';
 import type { FileIO } from '../storage/index.js';
 import type { TrainingDeps } from './deps.js';
+import { timesJson, timesToJson } from './times-json.js';
 
 /** Staged rows, as their description has them. */
 export interface StagedEntities {
@@ -45,17 +46,13 @@ const NAME_PREFIX = 'moraine-entities-';
 const DESCRIPTION = new RegExp(`/${NAME_PREFIX}[0-9a-f-]{36}\\.json$`);
 const MAX_DESCRIPTION_BYTES = 16 * 2 ** 20;
 
-const id = z
-  .string()
-  .regex(/^-?\d+$/)
-  .transform(BigInt);
 const descriptionSchema = z.object({
   path: z.string(),
   sizeBytes: z.string().transform(BigInt),
   rows: z.string().transform(BigInt),
   schema: z.custom<JsonValue>((value) => value !== undefined).transform((value) => parseSchema(value)),
   sources: z.unknown().transform(statesFromJson),
-  timesUs: z.object({ lowest: id, highest: id }).optional(),
+  timesUs: timesJson.optional(),
 });
 
 /**
@@ -91,7 +88,7 @@ export async function stageEntities(
       rows: String(file.recordCount),
       schema: schemaToJson(schema) as CanonicalValue,
       sources: statesJson(new Map([...sources].map(([name, source]) => [name, stateOf(source)]))),
-      ...(times === undefined ? {} : { timesUs: { lowest: String(times.lowest), highest: String(times.highest) } }),
+      ...(times === undefined ? {} : { timesUs: timesToJson(times) }),
     };
     const described = `${location}/${namePrefix}.json`;
     await deps.io.create(described, Buffer.from(canonicalJson(description)));

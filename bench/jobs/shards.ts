@@ -1,17 +1,12 @@
 /** A materialization by several workers. */
 import { startMaterialization, waitForRun } from '../../workers/index.js';
-import type { BenchJob, BenchSize } from '../job.js';
+import type { BenchJob } from '../job.js';
 import { dropTables, jobOfWorkers, type RunContext } from '../worker-runs.js';
-import { type FeatureTableShape, makeFeatureTable } from '../world.js';
+import { makeFeatureTable, SHARED_SHAPES } from '../world.js';
 
 const VIEW = 'shared';
 /** Materialized first, so that every worker has begun to work. */
 const WARM_UP = 'warm_up';
-
-const SHAPES: Readonly<Record<BenchSize, FeatureTableShape>> = {
-  S: { rows: 1_000_000, entities: 50_000, files: 16 },
-  M: { rows: 10_000_000, entities: 500_000, files: 16 },
-};
 
 const onlineOf = (view: string) => ({ namespace: ['moraine_online'], name: view });
 
@@ -26,7 +21,7 @@ export const shards: BenchJob = jobOfWorkers({
   title:
     'A materialization by one, two and four workers with a quarter of a core each, in four parts and four shards, on tables in an S3 server; beside them one worker without parts.',
   async prepare(project, size) {
-    await makeFeatureTable(project, VIEW, SHAPES[size]);
+    await makeFeatureTable(project, VIEW, SHARED_SHAPES[size]);
     await makeFeatureTable(project, WARM_UP, { rows: 40_000, entities: 1_000, files: 4 });
   },
   // Their rows are in no file of a new one.

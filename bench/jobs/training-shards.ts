@@ -2,19 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Project } from '../../project/index.js';
 import { startTrainingSet, waitForTrainingSet } from '../../workers/index.js';
-import type { BenchJob, BenchSize } from '../job.js';
+import type { BenchJob } from '../job.js';
 import { dropTables, jobOfWorkers, type RunContext } from '../worker-runs.js';
-import { type FeatureTableShape, makeFeatureTable, makeFilledTable, SPAN_DAYS } from '../world.js';
+import { type FeatureTableShape, makeFeatureTable, makeFilledTable, SHARED_SHAPES, SPAN_DAYS } from '../world.js';
 
 const VIEW = 'shared';
 /** Retrieved first, so that every worker has begun to work. */
 const WARM_UP = 'warm_up';
-
-/** A feature table has as many rows as there are entity rows. */
-const SHAPES: Readonly<Record<BenchSize, FeatureTableShape>> = {
-  S: { rows: 1_000_000, entities: 50_000, files: 16 },
-  M: { rows: 10_000_000, entities: 500_000, files: 16 },
-};
 
 const setOf = (view: string) => ({ namespace: ['bench'], name: `${view}_set` });
 
@@ -51,7 +45,7 @@ export const trainingShards: BenchJob = jobOfWorkers({
   title:
     'A training set of as many entity rows as its view has rows by one, two and four workers with a quarter of a core each, in parts and four shards, on tables in an S3 server; beside them one worker without parts.',
   async prepare(project, size) {
-    await makeTables(project, VIEW, SHAPES[size]);
+    await makeTables(project, VIEW, SHARED_SHAPES[size]);
     await makeTables(project, WARM_UP, { rows: 40_000, entities: 1_000, files: 4 });
   },
   clear: (project) => dropTables(project, [VIEW, WARM_UP].map(setOf)),

@@ -4,13 +4,11 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openSqlCatalog } from '../../catalogs/index.js';
 import { withHistoricalFeatures } from '../../client/index.js';
-import { digestRows, quoteLiteral, readableScanSql } from '../../engine/index.js';
-import { currentSchema, currentSnapshot } from '../../iceberg/index.js';
+import { digestRows, quoteLiteral } from '../../engine/index.js';
 import { materializeDirect } from '../../materialization/index.js';
 import { materializationDeps, openProject, type Project } from '../../project/index.js';
-import { fileToOpen, openFiles } from '../../scans/index.js';
 import { openStorage } from '../../storage/index.js';
-import { loadTable, planFiles } from '../../tables/index.js';
+import { loadTable } from '../../tables/index.js';
 import { startPostgres } from '../../test/support/postgres-server.js';
 import { onPostgres, startTrino } from '../../test/support/trino-server.js';
 import {
@@ -23,7 +21,8 @@ import {
 } from '../job.js';
 import { cpuOf } from '../limited-workers.js';
 import { BUCKET, startStore } from '../store.js';
-import { type FeatureTableShape, makeTable, registerView, SPAN_DAYS } from '../world.js';
+import { digestOfTable, numberOfDigest } from '../table-digest.js';
+import { type FeatureTableShape, makeTable, registerView, SHARED_SHAPES, SPAN_DAYS } from '../world.js';
 
 const NAME = 'trino';
 const VIEW = 'read_by_trino';
@@ -32,10 +31,6 @@ const WARM_UP = 'warm_up';
 const CATALOG = 'lake';
 const QUERY_GIGABYTES = 4;
 
-const SHAPES: Readonly<Record<BenchSize, FeatureTableShape>> = {
-  S: { rows: 1_000_000, entities: 50_000, files: 16 },
-  M: { rows: 10_000_000, entities: 500_000, files: 16 },
-};
 const WARM_UP_SHAPE: FeatureTableShape = { rows: 40_000, entities: 1_000, files: 4 };
 const FRAME_ROWS: Readonly<Record<BenchSize, number>> = { S: 10_000, M: 100_000 };
 
@@ -99,12 +94,12 @@ async function prepare(context: BenchContext): Promise<void> {
   await inLake(context, { engine: 'duckdb', folder: 'tables' }, async ({ project }) => {
     const [catalog, engine] = [await project.catalog(), await project.engine()];
     const made: Record<string, string> = {};
-    for (const [name, shape] of [[VIEW, SHAPES[size]] as const, [WARM_UP, WARM_UP_SHAPE] as const]) {
+    for (const [name, shape] of [[VIEW, SHARED_SHAPES[size]] as const, [WARM_UP, WARM_UP_SHAPE] as const]) {
       await makeTable(project, name, shape);
       made[name] = (await loadTable(catalog, project.io, { namespace: ['bench'], name })).metadataLocation;
     }
     writeFileSync(tablesPath(context), JSON.stringify(made));
-    const frame = `SELECT (hash(n + 20000000000) % ${SHAPES[size].entities})::BIGINT AS entity_id,
+    const frame = `SELECT (hash(n + 20000000000) % ${SHARED_SHAPES[size].entities})::BIGINT AS entity_id,
       TIMESTAMP '2026-01-01' + to_microseconds((hash(n + 21000000000) % ${SPAN_DAYS * 86_400_000})::BIGINT * 1000) AS event_timestamp
       FROM range(${FRAME_ROWS[size]}) t(n)`;
     await engine.withConnection((connection) =>
@@ -114,29 +109,17 @@ async function prepare(context: BenchContext): Promise<void> {
 }
 
 /** What is measured: it gives a digest of its rows. */
-type Work = (project: Project, view: string, context: BenchContext) => Promise<() => Promise<string>>;
+type Work = (project: Project, view: string, context: BenchContext) => Promise<() => Promise<number>>;
 
 const materialize: Work = async (project, view) => {
   await materializeDirect(await materializationDeps(project), { view });
-  return async () => {
-    const table = await loadTable(await project.catalog(), project.io, { namespace: ['moraine_online'], name: view });
-    const schema = currentSchema(table.metadata);
-    const { files } = await planFiles(table, { snapshot: currentSnapshot(table.metadata), schema });
-    const engine = await project.engine();
-    return await engine.withConnection(async (connection) => {
-      const opened = await openFiles(connection, table, files.map(fileToOpen));
-      const rows = await readableScanSql(connection, { ...opened, schema });
-      return (await digestRows(connection, `SELECT * FROM ${rows}`, schema)).digest;
-    });
-  };
+  return () => digestOfTable(project, { namespace: ['moraine_online'], name: view });
 };
 
 const retrieve: Work = async (project, view, context) => {
   const request = { features: [view], entities: { file: framePath(context) } };
-  const digest = await withHistoricalFeatures(
-    project,
-    request,
-    async ({ connection, select, schema }) => (await digestRows(connection, select, schema)).digest,
+  const digest = await withHistoricalFeatures(project, request, async ({ connection, select, schema }) =>
+    numberOfDigest((await digestRows(connection, select, schema)).digest),
   );
   return () => Promise.resolve(digest);
 };
@@ -157,7 +140,7 @@ const by =
       const before = cpuSeconds();
       const digest = await measure(() => work(project, VIEW, context));
       const servers = cpuSeconds() - before;
-      return { servers, digest: Number.parseInt((await digest()).slice(0, 12), 16) };
+      return { servers, digest: await digest() };
     });
     rmSync(join(context.dataFolder, 'store', BUCKET, folder), { recursive: true, force: true });
     return figures;

@@ -40,15 +40,18 @@ type Request = Omit<HistoricalRequest, 'entities'>;
  * The views of a retrieval that DuckDB reads as a whole and that are joined on some column in common. Of other views the shards read the
  * source: it has no keys to be split by; or few of its features are wanted, and all of them would have to be staged, since they decide ties.
  * @param frame the entity rows' columns, and their times as far as they are known
+ * @param only the name of the one view that is wanted; all unless given
  */
 export async function reducibleViews(
   deps: HistoricalDeps,
   request: Request,
   frame: Pick<ExpectedFrame, 'timesUs'> & { readonly columns: readonly NestedField[] },
+  only?: string,
 ): Promise<ReducibleViews> {
   const { views } = await planRetrieval(deps, request);
   const found: (ReducibleView & { readonly names: readonly string[] })[] = [];
   for (const { requested, join } of views) {
+    if (only !== undefined && requested.alias !== only) continue;
     const names = keyNames({ requested, join }, frame.columns);
     if (names.length === 0 || featuresToRead(join).length < join.view.features.length) continue;
     const filter = timeFilter(join.view, frame);

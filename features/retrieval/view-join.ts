@@ -1,17 +1,18 @@
 /** One view's part of a retrieval: from its source table's files to a temporary table of features in the frame's order. */
 import { type Connection, columnAlias } from '../../engine/index.js';
-import { MoraineError } from '../../errors/index.js';
 import type { IcebergType } from '../../iceberg/index.js';
 import {
   type ChosenEngine,
   chooseEngine,
   type EngineChoice,
   type EngineType,
+  openReducedRows,
   type ReduceContext,
   type ReducedRows,
+  requireAlike,
 } from '../../reduction/index.js';
-import { EMPTY_SCAN, type OpenedScan, openFiles, openScan, type PinnedSource, planSource } from '../../scans/index.js';
-import { openPinnedTable, type ScanPlan } from '../../tables/index.js';
+import { EMPTY_SCAN, type OpenedScan, openScan, type PinnedSource, planSource } from '../../scans/index.js';
+import type { ScanPlan } from '../../tables/index.js';
 import { type ReadReport, readReport, reportOf } from '../read-report.js';
 import { readScalar } from '../sql-session.js';
 import { survivesPacking } from '../views/feature-order.js';
@@ -114,7 +115,7 @@ export async function prepareJoin(
   const rows =
     reduced === undefined
       ? await openSourceRows(context, { asked, bounds, probe }, options)
-      : await openReducedRows(session, asked, reduced);
+      : await openRowsOfParts(session, asked, reduced);
   const { join, opened, read, engine } = rows;
   const release = (): Promise<void> => rows.release();
   try {
@@ -175,23 +176,18 @@ async function openJoin(
 }
 
 /** The rows that parts have left of the source. */
-async function openReducedRows(
+async function openRowsOfParts(
   session: Connection,
   asked: ViewJoin,
   reduced: readonly ReducedRows[],
 ): Promise<OpenedRows> {
-  const [rows, another] = reduced;
-  const { io } = asked.source.table;
+  const rows = requireAlike(reduced, `view '${asked.view.name}'`);
   const others = { engine: { engine: 'duckdb' as const, reason: null }, release: () => Promise.resolve() };
-  if (another !== undefined) {
-    const message = `The parts of view '${asked.view.name}' have left rows in different columns.`;
-    throw new MoraineError('METADATA_CORRUPT', message);
-  }
   if (rows === undefined) return { join: asked, opened: EMPTY_SCAN, read: readReport(EMPTY_SCAN), ...others };
-  const table = await openPinnedTable(io, rows.table, rows.table.metadataLocation);
-  const files = rows.files.map(({ path, ...file }) => ({ ...file, location: path }));
+  const { files } = rows;
+  const { table, opened: scan } = await openReducedRows(session, asked.source.table.io, rows);
   const opened = {
-    scan: await openFiles(session, table, files),
+    scan,
     rows: files.reduce((sum, { recordCount }) => sum + Number(recordCount), 0),
     stats: {
       ...EMPTY_SCAN.stats,

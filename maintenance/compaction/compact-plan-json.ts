@@ -12,16 +12,20 @@ import {
   type TableMetadata,
   tableMetadataToJson,
 } from '../../iceberg/index.js';
+import { longText } from '../../tables/index.js';
 import { type CompactionPlan, type FileToRewrite, type RewriteGroup } from './compact-plan.js';
 import { COMPACT_STRATEGIES } from './compact-request.js';
 
-const id = z
-  .string()
-  .regex(/^-?\d+$/)
-  .transform(BigInt);
 const fieldId = z.number().int();
 const fileJson = z
-  .tuple([z.string(), id, id, id, z.enum(['PARQUET', 'AVRO']).default('PARQUET'), id.nullable().default(null)])
+  .tuple([
+    z.string(),
+    longText,
+    longText,
+    longText,
+    z.enum(['PARQUET', 'AVRO']).default('PARQUET'),
+    longText.nullable().default(null),
+  ])
   .transform(
     ([path, recordCount, fileSizeInBytes, sequenceNumber, format, firstRowId]): FileToRewrite => ({
       path,
@@ -39,7 +43,7 @@ const groupJson = z.object({
   outputs: z.number().int().positive(),
   files: z.array(fileJson),
   into: fieldId.optional(),
-  sequenceNumber: id.optional(),
+  sequenceNumber: longText.optional(),
 });
 const termJson = z.object({
   fieldId,
@@ -58,11 +62,11 @@ const headJson = z.object({
     .string()
     .transform((text) => parseTableMetadata(text))
     .optional(),
-  snapshotId: id,
-  sequenceNumber: id,
+  snapshotId: longText,
+  sequenceNumber: longText,
   strategy: z.enum(COMPACT_STRATEGIES),
-  nowUs: id,
-  expiredBeforeUs: id.nullable(),
+  nowUs: longText,
+  expiredBeforeUs: longText.nullable(),
   order: z.discriminatedUnion('kind', [
     z.object({ kind: z.literal('files') }),
     z.object({ kind: z.literal('sort'), terms: z.array(termJson), sortOrderId: fieldId.nullable() }),

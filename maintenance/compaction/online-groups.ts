@@ -33,7 +33,7 @@ export const LATEST_MIN_FILES = 4;
 export const LATEST_MIN_ROW_RATIO = 1.5;
 /** Rows stay in files without a partition as long as the table has so many times more, however many they are. */
 const SHARED_RATIO = 8n;
-/** Of files that stay so, one is left alone while it has more than so many times the rows of all younger ones. */
+/** A file that stays so is left alone while it has more than so many times the rows of all younger ones. */
 const TIER_RATIO = 2n;
 /** A table of at most so many bytes may be folded as a whole, by one statement. */
 const WHOLE_TABLE_BYTES = 2 ** 30;
@@ -149,15 +149,15 @@ function foldOf(
   { minFiles, minRowRatio, targetBytes, spec }: OnlineGrouping,
 ): FileGroup | null {
   const recent = [...shared, ...parted.filter(isYoung)];
-  const isWorth = recent.length >= Math.min(2, minFiles) && shared.length + mostInOnePartition(parted) >= minFiles;
-  if (!isWorth && !recent.some(({ deletes }) => deletes !== undefined)) return null;
   const all = [...shared, ...parted];
+  const isWorth = recent.length >= Math.min(2, minFiles) && filesPerRead(all) >= minFiles;
+  if (!isWorth && !recent.some(({ deletes }) => deletes !== undefined)) return null;
   const [rows, oldRows] = [rowsOf(recent), rowsOf(all) - rowsOf(recent)];
   const isAtLeast = (ratio: number): boolean => Number(rows) > (ratio - 1) * Number(oldRows);
   const takesAll = isAtLeast(minRowRatio) && bytesOf(all) <= WHOLE_TABLE_BYTES;
   const areFew = rows * SHARED_RATIO <= oldRows || (isFew(rows) && !isAtLeast(LATEST_MIN_ROW_RATIO));
   const into = areFew ? shared[0]?.spec : spec;
-  const tier = areFew ? youngestOf(recent, (taken) => filesPerRead(all, taken) < minFiles) : recent;
+  const tier = areFew ? youngestOf(recent, (taken) => filesPerRead(without(all, taken)) + 1 < minFiles) : recent;
   const files = (takesAll ? all : tier).toSorted(bySequence);
   return into === undefined ? null : { files, outputs: outputsOf(files, targetBytes), into };
 }
@@ -183,12 +183,16 @@ function youngestOf(
   return sorted;
 }
 
-/** Files that a read of one entity opens, at most, once some have become one file without a partition. */
-function filesPerRead(all: readonly PlannedFile[], taken: readonly PlannedFile[]): number {
+/** Files that a read of one entity opens, at most: all without a partition, and those of one partition. */
+function filesPerRead(files: readonly PlannedFile[]): number {
+  const [shared, parted] = [[] as PlannedFile[], [] as PlannedFile[]];
+  for (const planned of files) (isUnpartitioned(planned.spec) ? shared : parted).push(planned);
+  return shared.length + mostInOnePartition(parted);
+}
+
+function without(files: readonly PlannedFile[], taken: readonly PlannedFile[]): readonly PlannedFile[] {
   const gone = new Set(taken);
-  const left = all.filter((planned) => !gone.has(planned));
-  const shared = left.filter((planned) => isUnpartitioned(planned.spec));
-  return shared.length + 1 + mostInOnePartition(left.filter((planned) => !isUnpartitioned(planned.spec)));
+  return files.filter((planned) => !gone.has(planned));
 }
 
 function mostInOnePartition(files: readonly PlannedFile[]): number {

@@ -78,21 +78,34 @@ class WiderParts {
   ): Promise<ReadonlyMap<number, readonly SomeRows[]>> {
     const routed = new Map<number, SomeRows[]>();
     for (const { rows } of segments) {
-      const places = new Map<number, number[]>();
-      for (let row = 0; row < rows.count; row += 1) {
-        if (row % ROWS_AT_ONCE === 0) await this.#turns.give();
-        const key = valueAt(this.#keyType, rows.key, row);
-        if (key === null) continue;
-        const range = rangeOf(key as PrimitiveValue);
-        const list = places.get(range);
-        if (list === undefined) places.set(range, [row]);
-        else list.push(row);
+      for (let from = 0; from < rows.count; from += ROWS_AT_ONCE) {
+        const rangeOfRow = (row: number): number | undefined => {
+          const key = valueAt(this.#keyType, rows.key, row);
+          return key === null ? undefined : rangeOf(key as PrimitiveValue);
+        };
+        for (const [range, places] of grouped(from, Math.min(from + ROWS_AT_ONCE, rows.count), rangeOfRow)) {
+          const list = routed.get(range) ?? [];
+          routed.set(range, list);
+          list.push({ from: rows, rows: Int32Array.from(places) });
+        }
+        await this.#turns.give();
       }
-      for (const [range, list] of places)
-        routed.set(range, [...(routed.get(range) ?? []), { from: rows, rows: Int32Array.from(list) }]);
     }
     return routed;
   }
+}
+
+/** Rows, from one to before another, by what they belong to; those of nothing are left out. */
+function grouped<K>(from: number, to: number, of: (row: number) => K | undefined): ReadonlyMap<K, number[]> {
+  const groups = new Map<K, number[]>();
+  for (let row = from; row < to; row += 1) {
+    const group = of(row);
+    if (group === undefined) continue;
+    const rows = groups.get(group);
+    if (rows === undefined) groups.set(group, [row]);
+    else rows.push(row);
+  }
+  return groups;
 }
 
 /** Rows that are routed before others have a turn. */
@@ -145,16 +158,7 @@ class Router {
 
   /** The rows of a batch by slot; those of no slot are left out. */
   route(rows: Rows, files: BigInt64Array, keyType: IcebergType): ReadonlyMap<Slot, number[]> {
-    const routed = new Map<Slot, number[]>();
-    for (let row = 0; row < rows.count; row += 1) {
-      const place = Number(files[row]);
-      const slot = this.#slotOf(place, rows.key, row, keyType);
-      if (slot === undefined) continue;
-      const list = routed.get(slot);
-      if (list === undefined) routed.set(slot, [row]);
-      else list.push(row);
-    }
-    return routed;
+    return grouped(0, rows.count, (row) => this.#slotOf(Number(files[row]), rows.key, row, keyType));
   }
 
   #slotOf(place: number, key: Column, row: number, keyType: IcebergType): Slot | undefined {

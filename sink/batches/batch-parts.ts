@@ -6,7 +6,7 @@ import { joinRanges } from '../protocol/batch-ranges.js';
 import type { SinkSnapshot, SnapshotBatch, StagedBatch } from './staged-batch.js';
 
 /** The id of a batch that has these parts: the same for the same parts in any order, and that of its only part. */
-export function idOfParts(parts: readonly { readonly id: string }[]): string {
+function idOfParts(parts: readonly { readonly id: string }[]): string {
   const [first, ...others] = parts;
   if (first !== undefined && others.length === 0) return first.id;
   const ids = parts.map(({ id }) => id).sort();

@@ -20,25 +20,6 @@ export function orderOf({ from, to, isFirst }: BatchRange, committed: bigint | u
 /** Whether a range moves its partition's position: an empty one lies at the same position before and after its batch is committed. */
 export const hasLength = ({ from, to }: SourceRange): boolean => to > from;
 
-/**
- * How a batch lies to committed positions: `below` if it has ranges that are not empty and all of them were committed before.
- * @throws MoraineError `SINK_POSITION_MISMATCH`
- */
-export function orderOfBatch(
-  sink: string,
-  ranges: readonly BatchRange[],
-  committed: SourcePositions,
-): 'next' | 'below' {
-  const orders = ranges
-    .filter(hasLength)
-    .map((range) => ({ range, order: orderOf(range, committed.get(range.partition)) }));
-  if (orders.every(({ order }) => order === 'next')) return 'next';
-  if (orders.every(({ order }) => order === 'below')) return 'below';
-  const wrong = orders.find(({ order }) => order === 'mismatch') ?? orders.find(({ order }) => order === 'below');
-  if (wrong === undefined) return 'next';
-  throw positionMismatch(sink, wrong.range, committed.get(wrong.range.partition));
-}
-
 /** @throws MoraineError `SINK_POSITION_MISMATCH` for a base on which a batch cannot be committed */
 export function requireNext(sink: string, ranges: readonly BatchRange[], committed: SourcePositions): void {
   for (const range of ranges) {

@@ -21,15 +21,7 @@ import {
 } from '../../tables/index.js';
 import type { SourceMarks, SourcePositions } from '../source-position.js';
 import { anchorsProperty, anchorsText, SINK_STATE, stateOfSummary, summaryText } from './anchors.js';
-import {
-  type BatchRange,
-  hasLength,
-  joinRanges,
-  marksAfter,
-  orderOfBatch,
-  positionsAfter,
-  requireNext,
-} from './batch-ranges.js';
+import { type BatchRange, hasLength, joinRanges, marksAfter, positionsAfter, requireNext } from './batch-ranges.js';
 import { fenced, requireOwned, requireReadable } from './claims.js';
 import {
   type FoundState,
@@ -228,7 +220,7 @@ export class Coordinator {
     const below = placed.filter(isBelow);
     const left = placed.filter((part) => !below.includes(part));
     const ranges = joinRanges(left.flatMap((part) => part.ranges));
-    orderOfBatch(this.sink, ranges, this.positions);
+    requireNext(this.sink, ranges.filter(hasLength), this.positions);
     for (const { id, openedEpoch } of unplaced) this.#toldById.set(id, openedEpoch);
     const byId = new Map(unplaced.map(({ id, openedEpoch }) => [id, openedEpoch]));
     const found = await snapshotsOfParts(this.#table, this.sink, byId);

@@ -63,7 +63,7 @@ function definitionsOf(table: string, columns: readonly string[]): Definitions {
   return parseDefinitions([{ value }]);
 }
 
-/** Of the table as it is now. */
+/** Views on the columns that the table has now. */
 export async function viewDefinitions(worlds: PackedWorlds): Promise<Definitions> {
   const { metadata } = await worlds.table();
   const { namespace, name } = worlds.identifier;

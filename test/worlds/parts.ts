@@ -53,12 +53,7 @@ export async function answerInParts(
   for (let index = 0; index < shards; index++) {
     const reduced = new Map<string, readonly ReducedRows[]>();
     for (const [alias, locations] of lists) {
-      const all = await readReducedLists(deps.io, locations);
-      const own = all.map(({ table, files }) => ({ table, files: files.filter(({ shard }) => shard === index) }));
-      reduced.set(
-        alias,
-        own.filter(({ files }) => files.length > 0),
-      );
+      reduced.set(alias, await readReducedLists(deps.io, locations, index));
     }
     const open: Extract<EntitySource, { open: unknown }>['open'] = async (connection, keyTypes) =>
       rowsOfShard(await openEntitySource({ deps, connection, keyTypes }, entities), columns, { index, count: shards });

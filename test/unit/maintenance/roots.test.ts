@@ -95,7 +95,7 @@ test('reduced rows of a run that has become long stay; those that a dead worker 
     reduced.push(done.reducedLocation ?? '');
   }
   const files = await Promise.all(reduced.map(async (list) => (await readReducedRows(deps.io, list)).files));
-  const paths = [planLocation, ...reduced, ...files.flat().map(({ path }) => path)];
+  const paths = [planLocation, ...reduced, ...files.flat().map(({ location }) => location)];
   const old = new Date(Date.now() - 30 * 86_400_000);
   for (const path of paths) utimesSync(path, old, old);
   const name = `moraine_online.${small.view}`;
