@@ -3,6 +3,7 @@
 export { idempotencyKey } from '../tables/index.js';
 export { type BatchRequest, readBatch } from './batch-read.js';
 export { type BatchColumns, type BatchRows, type OpenedBatches, openBatches } from './batch-rows.js';
+export { NEWEST_ROWS_AS_OF } from './compactions.js';
 export { changedParts, type DefinitionFingerprint, fingerprintDefinition } from './definition-fingerprint.js';
 export { ensureOnlineTable, type OnlineTable, outlineOnlineTable } from './ensure-online-table.js';
 export {

@@ -20,10 +20,12 @@ import type { LocalPath } from '../locations/index.js';
 import type { FileToOpen } from '../scans/index.js';
 import type { Table } from '../tables/index.js';
 import { appendedBesideRewrites } from './appended-files.js';
+import { compactionsBetween } from './compactions.js';
 import { encodeEntityKey, entityKeySql } from './entity-key.js';
 import type { FeatureValue } from './feature-value.js';
 import { FileIndex } from './file-index.js';
 import { ONLINE_COLUMNS } from './online-columns.js';
+import { carryRows, heldCells } from './parts/carry-rows.js';
 import { MAX_PART_ROWS } from './parts/cell.js';
 import { DecodedTable } from './parts/decoded-table.js';
 import { type OnlineColumns, storedColumns } from './stored-columns.js';
@@ -86,7 +88,11 @@ export class OnlineView {
     const { schema, columns } = storedColumns(table.metadata, joinKeys, name);
     const index = await FileIndex.load(table, schema, columns, before?.index);
     const isAlike = before !== undefined && readsAlike(before, table, schema, columns);
-    const decoded = DecodedTable.of(index, columns, isAlike ? before.decoded : undefined, partRows);
+    if (!isAlike)
+      return new OnlineView(name, table, columns, index, DecodedTable.of(index, columns, undefined, partRows));
+    const decoded = DecodedTable.of(index, columns, before.decoded, partRows);
+    const held = heldCells(before.decoded);
+    await carryRows(decoded, before.decoded, held, await compactionsBetween(before.index, index, table));
     return new OnlineView(name, table, columns, index, decoded);
   }
 

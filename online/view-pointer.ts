@@ -9,7 +9,7 @@ import { OnlineView } from './online-view.js';
 import type { DecodedTable } from './parts/decoded-table.js';
 import type { PartCache } from './parts/part-cache.js';
 import type { PartLoader } from './parts/part-loader.js';
-import { prepareParts } from './parts/prepare-parts.js';
+import { isBegun, prepareParts } from './parts/prepare-parts.js';
 import { type Checked, LOOK_LIMIT_MS, SharedCheck } from './shared-check.js';
 
 export interface ViewPointerDeps {
@@ -169,7 +169,7 @@ export class ViewPointer {
       return;
     }
     if (this.#bridge?.of === value && this.#bridge.view === served.value) this.#serveBridge(this.#bridge, checked.atMs);
-    else this.#bridging ??= this.#build(value, served.value);
+    else if (!isBegun(value.decoded, served.value.decoded)) this.#bridging ??= this.#build(value, served.value);
     this.#preparing ??= this.#prepare(value, this.#prepared ?? served.value);
   }
 

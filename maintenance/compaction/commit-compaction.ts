@@ -1,6 +1,7 @@
 /** The commit of rewritten groups: together if possible; if not, each for itself, so that one in conflict holds up no other. */
 import { createHash } from 'node:crypto';
 import { isMoraineError, MoraineError } from '../../errors/index.js';
+import { NEWEST_ROWS_AS_OF } from '../../online/index.js';
 import { commitRewrite, findRun, readStagedManifest, type Table } from '../../tables/index.js';
 import { carryDeletes, type StagedGroup } from './carry-deletes.js';
 import type { CompactDeps } from './compact-deps.js';
@@ -101,6 +102,7 @@ async function commitTogether(
     summary: new Map([
       ['moraine.compaction', head.strategy],
       [GROUPS, groups.join(',')],
+      ...(head.online === null || head.expiredBeforeUs !== null ? [] : [[NEWEST_ROWS_AS_OF, `${head.nowUs}`] as const]),
     ]),
     validate: (base) => refuseUncoveringDeletes(plan, groups, { ...table, metadata: base }),
   });

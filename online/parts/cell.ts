@@ -1,7 +1,7 @@
 /** The files of one partition of one spec, and the parts that their rows are decoded in. */
 import type { PrimitiveType } from '../../iceberg/index.js';
 import type { FileToOpen } from '../../scans/index.js';
-import type { EventTimes } from '../event-times.js';
+import { ANY_TIME, type EventTimes } from '../event-times.js';
 import { KeyRanges } from './key-ranges.js';
 import type { Segment } from './segment.js';
 import { splitRanges } from './split-ranges.js';
@@ -15,10 +15,13 @@ export class Part {
   readonly loaded: Segment;
   /** Rows that files brought which were appended since. */
   readonly appended: Segment | null;
+  /** It answers reads of this time and later ones, in microseconds since the epoch: of earlier times the files may have other rows. */
+  readonly fromUs: bigint;
 
-  constructor(loaded: Segment, appended: Segment | null) {
+  constructor(loaded: Segment, appended: Segment | null, fromUs: bigint = ANY_TIME.earliestUs) {
     this.loaded = loaded;
     this.appended = appended;
+    this.fromUs = fromUs;
   }
 
   get segments(): readonly Segment[] {

@@ -34,9 +34,11 @@ interface PlainColumn {
 export type Column = FixedColumn | BytesColumn | PlainColumn;
 
 /** Some rows of a column. */
-export interface Piece {
-  readonly column: Column;
-  readonly rows: Int32Array;
+export interface Piece<C extends Column = Column> {
+  readonly column: C;
+  /** Null: the first ones, as many as there are. */
+  readonly rows: Int32Array | null;
+  readonly count: number;
 }
 
 /** The same rows, one piece after the other, in arrays of their own. */
@@ -45,27 +47,33 @@ export function gather(pieces: readonly Piece[], count: number): Column {
   if (first === undefined) throw new RangeError('There is nothing to gather.');
   switch (first.column.storage) {
     case 'fixed':
-      return gatherFixed(pieces as readonly (Piece & { column: FixedColumn })[], count, first.column);
+      return gatherFixed(pieces as readonly Piece<FixedColumn>[], count, first.column);
     case 'bytes':
-      return gatherBytes(pieces as readonly (Piece & { column: BytesColumn })[], count);
+      return gatherBytes(pieces as readonly Piece<BytesColumn>[], count);
     default: {
       const values: PlainValue[] = [];
-      for (const { column, rows } of pieces)
-        for (const row of rows) values.push((column as PlainColumn).values[row] ?? null);
+      for (const { column, rows, count: ofPiece } of pieces)
+        for (let place = 0; place < ofPiece; place += 1)
+          values.push((column as PlainColumn).values[rows === null ? place : (rows[place] as number)] ?? null);
       return { storage: 'plain', values, bytes: values.reduce((sum: number, value) => sum + measureValue(value), 0) };
     }
   }
 }
 
 function gatherFixed(
-  pieces: readonly (Piece & { readonly column: FixedColumn })[],
+  pieces: readonly Piece<FixedColumn>[],
   count: number,
   { values: like, width }: FixedColumn,
 ): FixedColumn {
   const values = new (like.constructor as new (length: number) => Numbers)(count * width);
   let at = 0;
-  for (const { column, rows } of pieces) {
+  for (const { column, rows, count: ofPiece } of pieces) {
     const source = column.values;
+    if (rows === null) {
+      values.set(source.subarray(0, ofPiece * width) as never, at);
+      at += ofPiece * width;
+      continue;
+    }
     for (const row of rows) {
       for (let part = 0; part < width; part += 1) values[at++] = source[row * width + part] as never;
     }
@@ -73,19 +81,25 @@ function gatherFixed(
   return { storage: 'fixed', values, width, validity: gatherValidity(pieces, count) };
 }
 
-function gatherBytes(pieces: readonly (Piece & { readonly column: BytesColumn })[], count: number): BytesColumn {
+function gatherBytes(pieces: readonly Piece<BytesColumn>[], count: number): BytesColumn {
   const offsets = new Int32Array(count + 1);
   let at = 0;
   let end = 0;
-  for (const { column, rows } of pieces) {
-    for (const row of rows) {
+  for (const { column, rows, count: ofPiece } of pieces) {
+    for (let place = 0; place < ofPiece; place += 1) {
+      const row = rows === null ? place : (rows[place] as number);
       end += (column.offsets[row + 1] as number) - (column.offsets[row] as number);
       offsets[++at] = end;
     }
   }
   const data = Buffer.from(new ArrayBuffer(end));
   at = 0;
-  for (const { column, rows } of pieces) {
+  for (const { column, rows, count: ofPiece } of pieces) {
+    if (rows === null) {
+      data.set(column.data.subarray(column.offsets[0], column.offsets[ofPiece]), offsets[at]);
+      at += ofPiece;
+      continue;
+    }
     for (const row of rows) {
       data.set(column.data.subarray(column.offsets[row], column.offsets[row + 1]), offsets[at++]);
     }
@@ -93,16 +107,18 @@ function gatherBytes(pieces: readonly (Piece & { readonly column: BytesColumn })
   return { storage: 'bytes', data, offsets, validity: gatherValidity(pieces, count) };
 }
 
-function gatherValidity(
-  pieces: readonly { readonly column: FixedColumn | BytesColumn; readonly rows: Int32Array }[],
-  count: number,
-): Uint8Array | null {
+function gatherValidity(pieces: readonly Piece<FixedColumn | BytesColumn>[], count: number): Uint8Array | null {
   if (pieces.every(({ column }) => column.validity === null)) return null;
   const validity = new Uint8Array(Math.ceil(count / 8)).fill(0xff);
   let at = 0;
-  for (const { column, rows } of pieces) {
-    for (const row of rows) {
-      if (isNull(column, row)) validity[at >> 3] = (validity[at >> 3] as number) & ~(1 << (at & 7));
+  for (const { column, rows, count: ofPiece } of pieces) {
+    if (column.validity === null) {
+      at += ofPiece;
+      continue;
+    }
+    for (let place = 0; place < ofPiece; place += 1) {
+      if (isNull(column, rows === null ? place : (rows[place] as number)))
+        validity[at >> 3] = (validity[at >> 3] as number) & ~(1 << (at & 7));
       at += 1;
     }
   }

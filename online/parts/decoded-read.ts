@@ -21,7 +21,7 @@ interface Wanted {
   bytes: number;
   rows: number;
   best: RowPlace | undefined;
-  /** The rows differ in features alone, or too much would have to be decoded. */
+  /** The rows differ in features alone, too much would have to be decoded, or the time is before that of what is decoded. */
   isLeft: boolean;
 }
 
@@ -137,7 +137,11 @@ export class DecodedRead {
     return this.#loaded.get(slot) ?? this.#cache.use(slot) ?? undefined;
   }
 
-  #lookInto(wanted: Wanted, { segments }: Part): void {
+  #lookInto(wanted: Wanted, { segments, fromUs }: Part): void {
+    if (this.#nowUs < fromUs) {
+      wanted.isLeft = true;
+      return;
+    }
     for (const segment of segments) {
       wanted.bytes += segment.bytes;
       wanted.rows += segment.rows.count;

@@ -39,7 +39,8 @@ export class DecodedTable implements DecodableFiles {
   readonly hasHours: boolean;
   readonly #index: FileIndex;
   readonly #specs: readonly SpecCells[];
-  readonly #keyType: PrimitiveType;
+  /** Of the column that is looked up. */
+  readonly keyType: PrimitiveType;
   /** By the buckets of a key. */
   readonly #walks = new Map<number | string, readonly Cell[]>();
 
@@ -48,7 +49,7 @@ export class DecodedTable implements DecodableFiles {
     this.#index = index;
     this.columns = columns;
     this.#specs = specs;
-    this.#keyType = columns.lookup.type as PrimitiveType;
+    this.keyType = columns.lookup.type as PrimitiveType;
     this.hasHours = specs.some(({ byBucket }) => [...byBucket.values()].some(({ length }) => length > 1));
   }
 
@@ -64,7 +65,7 @@ export class DecodedTable implements DecodableFiles {
   ): DecodedTable {
     const keyType = columns.lookup.type as PrimitiveType;
     const known = new Map<string, Cell>();
-    for (const [name, cell] of before === undefined ? [] : before.#cells()) known.set(name, cell);
+    for (const [name, cell] of before === undefined ? [] : before.cells()) known.set(name, cell);
     const specs = index.specs.map(({ specId, buckets, byBucket }) => ({
       specId,
       buckets,
@@ -97,9 +98,7 @@ export class DecodedTable implements DecodableFiles {
   /** The cells that may have rows of a key, those with the latest event times first. */
   cellsOf(key: PrimitiveValue): readonly Cell[] {
     const buckets = this.#specs.map(({ buckets: numBuckets }) =>
-      numBuckets === undefined
-        ? ANY_BUCKET
-        : (applyTransform({ kind: 'bucket', numBuckets }, this.#keyType, key) as number),
+      numBuckets === undefined ? ANY_BUCKET : this.#bucketOf(numBuckets, key),
     );
     const name = buckets.length === 1 ? (buckets[0] as number) : buckets.join();
     let cells = this.#walks.get(name);
@@ -114,16 +113,26 @@ export class DecodedTable implements DecodableFiles {
     return cells;
   }
 
+  /** The name of the cell of a spec that has the rows of a key, where cells have no hours. */
+  cellNameOf(specId: number, key: PrimitiveValue): string {
+    const buckets = this.#specs.find((spec) => spec.specId === specId)?.buckets;
+    return `${specId}:${buckets === undefined ? '' : this.#bucketOf(buckets, key)}`;
+  }
+
   /** Every slot there is so far. */
   *slots(): Generator<Slot, void, undefined> {
-    for (const [, cell] of this.#cells()) yield* cell.slots;
+    for (const [, cell] of this.cells()) yield* cell.slots;
+  }
+
+  #bucketOf(numBuckets: number, key: PrimitiveValue): number {
+    return applyTransform({ kind: 'bucket', numBuckets }, this.keyType, key) as number;
   }
 
   /** Cells with other files than an earlier snapshot has, of which that has decoded something, and new ones. */
   changedSince(before: DecodedTable): readonly ChangedCell[] {
-    const known = new Map(before.#cells());
+    const known = new Map(before.cells());
     const changed: ChangedCell[] = [];
-    for (const [name, cell] of this.#cells()) {
+    for (const [name, cell] of this.cells()) {
       const old = known.get(name);
       if (old === cell) continue;
       const decoded = old?.slots.filter(({ part, behind }) => part !== null || behind !== null) ?? [];
@@ -133,7 +142,8 @@ export class DecodedTable implements DecodableFiles {
     return changed;
   }
 
-  *#cells(): Generator<readonly [string, Cell], void, undefined> {
+  /** By the names of their specs and partitions. */
+  *cells(): Generator<readonly [string, Cell], void, undefined> {
     for (const { byBucket } of this.#specs)
       for (const cells of byBucket.values()) for (const { name, cell } of cells) yield [name, cell];
   }

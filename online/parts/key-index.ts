@@ -80,7 +80,12 @@ export class KeyIndex {
     return this.#table.byteLength + this.#starts.byteLength + this.#rows.byteLength;
   }
 
-  /** Number of the key, to be given to {@link rowsOf}; 0: no row has it. */
+  /** How many keys there are; their numbers begin at 1. */
+  get keyCount(): number {
+    return this.#starts.length - 1;
+  }
+
+  /** Number of the key, to be given to {@link rowOf}; 0: no row has it. */
   find(key: LookupKey): number {
     const mask = this.#table.length - 1;
     for (let place = key.hash & mask; ; place = (place + 1) & mask) {

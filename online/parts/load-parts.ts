@@ -6,6 +6,7 @@ import type { FileToOpen } from '../../scans/index.js';
 import { type Behind, type Cell, Part, type Slot } from './cell.js';
 import { type Column, valueAt } from './column.js';
 import { type DecodableFiles, decodeRows } from './decode-rows.js';
+import { grouped, routeRows } from './route-rows.js';
 import { allRows, gatherRows, type Rows, Segment, type SomeRows } from './segment.js';
 
 /** A slot to fill. */
@@ -20,7 +21,7 @@ const FEW_APPENDED_ROWS = 256;
 const LOADED_FOR_ONE_APPENDED = 4;
 
 /** Milliseconds of decoding after which reads of decoded rows have a turn. */
-const SLICE_MS = 1;
+export const SLICE_MS = 1;
 
 /**
  * Decodes parts with one statement, and gives the event loop a turn now and then.
@@ -47,7 +48,7 @@ export async function loadParts(
     const some = found.get(slot) ?? [];
     const own = behind?.isWider === true ? await wider.rowsOf(behind.part, slot) : null;
     const before = own === null ? (behind?.part ?? null) : null;
-    parts.set(slot, await partOf(before, own === null ? some : [...own, ...some], turns));
+    parts.set(slot, await partOf(before, own === null ? some : [...own, ...some], turns, behind?.part.fromUs));
   }
   return parts;
 }
@@ -78,47 +79,37 @@ class WiderParts {
   ): Promise<ReadonlyMap<number, readonly SomeRows[]>> {
     const routed = new Map<number, SomeRows[]>();
     for (const { rows } of segments) {
-      for (let from = 0; from < rows.count; from += ROWS_AT_ONCE) {
-        const rangeOfRow = (row: number): number | undefined => {
-          const key = valueAt(this.#keyType, rows.key, row);
-          return key === null ? undefined : rangeOf(key as PrimitiveValue);
-        };
-        for (const [range, places] of grouped(from, Math.min(from + ROWS_AT_ONCE, rows.count), rangeOfRow)) {
-          const list = routed.get(range) ?? [];
-          routed.set(range, list);
-          list.push({ from: rows, rows: Int32Array.from(places) });
-        }
-        await this.#turns.give();
-      }
+      const listOf = (row: number): SomeRows[] | undefined => {
+        const key = valueAt(this.#keyType, rows.key, row);
+        if (key === null) return undefined;
+        const range = rangeOf(key as PrimitiveValue);
+        const list = routed.get(range) ?? [];
+        routed.set(range, list);
+        return list;
+      };
+      await routeRows(rows, listOf, this.#turns);
     }
     return routed;
   }
 }
 
-/** Rows, from one to before another, by what they belong to; those of nothing are left out. */
-function grouped<K>(from: number, to: number, of: (row: number) => K | undefined): ReadonlyMap<K, number[]> {
-  const groups = new Map<K, number[]>();
-  for (let row = from; row < to; row += 1) {
-    const group = of(row);
-    if (group === undefined) continue;
-    const rows = groups.get(group);
-    if (rows === undefined) groups.set(group, [row]);
-    else rows.push(row);
-  }
-  return groups;
-}
-
-/** Rows that are routed before others have a turn. */
-const ROWS_AT_ONCE = 2_048;
-
-async function partOf(before: Part | null, some: readonly SomeRows[], turns: Turns): Promise<Part> {
-  if (before === null) return new Part(await Segment.of(some, turns), null);
+/**
+ * A part with further rows.
+ * @param fromUs as of {@link Part}
+ */
+export async function partOf(
+  before: Part | null,
+  some: readonly SomeRows[],
+  turns: Turns,
+  fromUs?: bigint,
+): Promise<Part> {
+  if (before === null) return new Part(await Segment.of(some, turns), null, fromUs);
   if (some.length === 0) return before;
   const { loaded, appended } = before;
   const small = await gatherRows([...(appended === null ? [] : [allRows(appended.rows)]), ...some], turns);
   const isFew = small.count <= Math.max(FEW_APPENDED_ROWS, loaded.rows.count / LOADED_FOR_ONE_APPENDED);
-  if (isFew) return new Part(loaded, new Segment(small));
-  return new Part(await Segment.of([allRows(loaded.rows), allRows(small)], turns), null);
+  if (isFew) return new Part(loaded, new Segment(small), fromUs);
+  return new Part(await Segment.of([allRows(loaded.rows), allRows(small)], turns), null, fromUs);
 }
 
 /** What rows may be left out where only some ranges of large cells are wanted. */

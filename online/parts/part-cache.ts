@@ -9,6 +9,8 @@ export interface PartCacheStats {
   readonly hits: number;
   readonly misses: number;
   readonly evictions: number;
+  /** Parts that were decoded of files before a compaction wrote their rows anew. */
+  readonly carried: number;
 }
 
 /** Keeps parts in their slots. */
@@ -24,6 +26,7 @@ export class PartCache {
   #hits = 0;
   #misses = 0;
   #evictions = 0;
+  #carried = 0;
 
   constructor(budgetBytes: number) {
     this.budgetBytes = budgetBytes;
@@ -36,6 +39,7 @@ export class PartCache {
       hits: this.#hits,
       misses: this.#misses,
       evictions: this.#evictions,
+      carried: this.#carried,
     };
   }
 
@@ -66,6 +70,12 @@ export class PartCache {
       this.#evictions += 1;
       this.release(this.#oldest);
     }
+  }
+
+  /** Keeps the part that a slot goes on from, since no file is missing. */
+  carry(slot: Slot, part: Part): void {
+    this.#carried += 1;
+    this.keep(slot, part);
   }
 
   /** Empties a slot. */

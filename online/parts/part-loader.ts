@@ -15,6 +15,8 @@ const BATCH_FILES = 512;
 /** Rows of the further ranges that a statement decodes along, since it reads their files anyhow. */
 const NEIGHBOUR_ROWS = 16 * MAX_PART_ROWS;
 
+const DONE = Promise.resolve();
+
 /** A part that is asked for and not loaded yet. */
 class Load {
   readonly slot: Slot;
@@ -68,6 +70,11 @@ export class PartLoader {
    * @param isAskedFor a read waits for it
    */
   load(table: DecodableFiles, slot: Slot, isAskedFor: boolean): Queued<Part> {
+    const { behind } = slot;
+    if (behind !== null && behind.files.length === 0 && !behind.isWider) {
+      this.#cache.carry(slot, behind.part);
+      return { started: DONE, result: Promise.resolve(behind.part) };
+    }
     let load = this.#loads.get(slot);
     if (load === undefined) {
       load = new Load(slot, table);

@@ -27,6 +27,16 @@ export async function prepareParts(
   return settled.some((load) => load.status === 'rejected' && isMoraineError(load.reason) && load.reason.retryable);
 }
 
+/** Whether of all that was decoded before there is something to go on from. */
+export function isBegun(table: DecodedTable, before: DecodedTable): boolean {
+  return table
+    .changedSince(before)
+    .every(
+      ({ cell, keys }) =>
+        cell.ranges !== undefined && slotsAt(cell, keys).every(({ part, behind }) => part !== null || behind !== null),
+    );
+}
+
 function slotsAt(cell: Cell, keys: ChangedCell['keys']): readonly Slot[] {
   const behind = cell.slots.filter((slot) => slot.behind !== null);
   if (behind.length > 0) return behind;

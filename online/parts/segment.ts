@@ -15,7 +15,8 @@ export interface Rows extends OrderingColumns {
 /** Some rows of others. */
 export interface SomeRows {
   readonly from: Rows;
-  readonly rows: Int32Array;
+  /** Null: every row. */
+  readonly rows: Int32Array | null;
 }
 
 /** A row of a segment. */
@@ -90,12 +91,12 @@ export function featureAt({ segment, row }: RowPlace, index: number, { type }: N
 
 /** The same rows, in arrays of their own. Others have their turn between columns. */
 export async function gatherRows(given: readonly SomeRows[], turns: Turns): Promise<Rows> {
-  const some = given.filter(({ rows }) => rows.length > 0);
+  const some = given.filter((of) => countOf(of) > 0);
   if (some.length === 0) return NO_ROWS;
-  const count = some.reduce((sum, { rows }) => sum + rows.length, 0);
+  const count = some.reduce((sum, of) => sum + countOf(of), 0);
   const column = async (of: (rows: Rows) => Column): Promise<Column> => {
     const gathered = gather(
-      some.map(({ from, rows }): Piece => ({ column: of(from), rows })),
+      some.map((one): Piece => ({ column: of(one.from), rows: one.rows, count: countOf(one) })),
       count,
     );
     await turns.give();
@@ -127,7 +128,11 @@ const NO_ROWS: Rows = {
 
 /** Every row. */
 export function allRows(from: Rows): SomeRows {
-  return { from, rows: Int32Array.from({ length: from.count }, (_, row) => row) };
+  return { from, rows: null };
+}
+
+function countOf({ from, rows }: SomeRows): number {
+  return rows?.length ?? from.count;
 }
 
 function columnsOf({ key, eventTimestamp, created, sequenceNumber, features }: Rows): readonly Column[] {

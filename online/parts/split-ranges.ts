@@ -2,10 +2,15 @@
 import type { PrimitiveType, PrimitiveValue } from '../../iceberg/index.js';
 import { valueAt } from './column.js';
 import { compareKeys, type KeyRanges } from './key-ranges.js';
-import type { Segment } from './segment.js';
+import type { Rows } from './segment.js';
 
 /** Keys of a part that are looked at. */
 const SAMPLE = 1_024;
+
+/** Decoded rows, such as those of a segment. */
+interface Decoded {
+  readonly rows: Pick<Rows, 'key' | 'count'>;
+}
 
 export interface SplitOptions {
   readonly keyType: PrimitiveType;
@@ -21,7 +26,7 @@ export interface SplitOptions {
  */
 export function splitRanges(
   ranges: KeyRanges,
-  decoded: readonly (readonly Segment[])[],
+  decoded: readonly (readonly Decoded[])[],
   options: SplitOptions,
 ): KeyRanges {
   const cuts = decoded.flatMap((segments, range) => cutsOf(segments, options, (key) => ranges.rangeOf(key) === range));
@@ -29,7 +34,7 @@ export function splitRanges(
 }
 
 function cutsOf(
-  segments: readonly Segment[],
+  segments: readonly Decoded[],
   { keyType, partRows, rangeRows }: SplitOptions,
   isOwn: (key: PrimitiveValue) => boolean,
 ): readonly PrimitiveValue[] {
@@ -47,7 +52,7 @@ function cutsOf(
 }
 
 /** The key of each so many-th row; rows without one are in no answer. */
-function sampleOf(keyType: PrimitiveType, segments: readonly Segment[], rowsOfOne: number): PrimitiveValue[] {
+function sampleOf(keyType: PrimitiveType, segments: readonly Decoded[], rowsOfOne: number): PrimitiveValue[] {
   const keys: PrimitiveValue[] = [];
   for (const { rows } of segments)
     for (let row = 0; row < rows.count; row += rowsOfOne) {

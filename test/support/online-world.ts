@@ -69,6 +69,8 @@ export class OnlineWorld {
   shown: readonly NestedField[] = [];
   #facts: readonly Fact[] = [];
   #coverage: Coverage = NOTHING_COVERED;
+  /** Commits of applications since the last compaction. */
+  #appends = 0;
   #commit = 0;
   #number = 0;
 
@@ -147,7 +149,8 @@ export class OnlineWorld {
       [3, () => this.#run()],
       [1, () => this.#delete()],
       [2, () => this.#deleteAsOthers()],
-      [2, () => this.#compact(random.pick(['binpack', 'latest']))],
+      // Of few files nothing is compacted.
+      [this.#appends < 4 ? 2 : 12, () => this.#compact(random.pick(['binpack', 'latest']))],
       [1, () => this.#rollBack()],
       [1, () => this.#evolve()],
       [1, () => this.#respec()],
@@ -177,7 +180,8 @@ export class OnlineWorld {
   }
 
   async #appendSome(): Promise<void> {
-    for (let commits = this.#random.int(1, 2); commits > 0; commits -= 1) await this.#append();
+    const most = this.#random.chance(0.25) ? 5 : 2;
+    for (let commits = this.#random.int(1, most); commits > 0; commits -= 1) await this.#append();
   }
 
   /** Rows, each with the SQL of its features. */
@@ -204,6 +208,7 @@ export class OnlineWorld {
   /** As another engine: rows in files of the default spec, or in one without a partition. */
   async #append(): Promise<void> {
     const random = this.#random;
+    this.#appends += 1;
     const table = await this.table();
     const drawn = this.#draw(this.#featuresOf(table.metadata), random.chance(0.3), null);
     const plain = table.metadata.partitionSpecs.find(isUnpartitioned);
@@ -356,6 +361,8 @@ export class OnlineWorld {
     if (metadata.currentSnapshotId === null) return;
     const request = { table: `moraine_online.${this.name}`, strategy, allowTieChange: true };
     await compactDirect(compactDeps(this.#lab, this.#definitions), request, { nowUs: NOW_US });
+    this.#appends = 0;
+    this.#count(`compacted ${strategy}`);
     this.steps.push(`compact ${strategy}`);
     this.#facts = compacted(this.#facts, this.#featuresOf(metadata), strategy, NOW_S);
   }

@@ -1,0 +1,169 @@
+/** Rows of decoded parts whose files a compaction wrote anew: they are served, and the new files are not read. */
+import { tracingChannel } from 'node:diagnostics_channel';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { type CompactRequest, compactDirect } from '../../../maintenance/index.js';
+import { materializeDirect } from '../../../materialization/index.js';
+import {
+  OnlineReader,
+  type OnlineRequest,
+  type SharedWork,
+  WORK_CHANNEL,
+  writeOnlineBatch,
+} from '../../../online/index.js';
+import { compactDeps, filesOf } from '../../support/compaction-lab.js';
+import { Lab } from '../../support/materialization-lab.js';
+
+const us = (seconds: number): bigint => BigInt(seconds) * 1_000_000n;
+const NOW = us(1_000_000);
+const KEYS = 40_000;
+
+let lab: Lab;
+let reader: OnlineReader;
+beforeEach(async () => {
+  lab = await Lab.open();
+  await lab.createSource();
+  lab.view = { ...lab.view, onlineBuckets: 4 };
+  reader = new OnlineReader({ ...lab.deps, queueTimeoutMs: 60_000, readTimeoutMs: 60_000 });
+});
+afterEach(async () => {
+  await reader.close();
+  await lab.close();
+});
+
+/** A run with a row of each of some keys, which are so many apart. */
+async function run(at: number, { from = 0, to = KEYS, step = 1 } = {}): Promise<void> {
+  await lab.appendSelect(
+    `SELECT range::BIGINT, make_timestamptz(${us(at)}), NULL::TIMESTAMPTZ, ${at} + range::DOUBLE FROM range(${from}, ${to}, ${step})`,
+  );
+  await materializeDirect(lab.deps, { view: 'readings' });
+  await reader.committed('readings', await lab.online());
+}
+
+async function values(keys: readonly number[], nowUs = NOW, more: Partial<OnlineRequest> = { maxStalenessMs: 60_000 }) {
+  const entities = keys.map((k) => ({ k }));
+  const { rows } = await reader.getOnlineFeatures({ view: 'readings', entities, nowUs, ...more });
+  return rows.map(([value]) => value?.value);
+}
+
+/** Compacts and tells the reader. @returns how many files came and went */
+async function compact(request: Partial<CompactRequest> = {}) {
+  const locations = async () => (await filesOf(await lab.online())).map(({ file }) => file.filePath);
+  const before = await locations();
+  await compactDirect(
+    compactDeps(lab, lab.definitions),
+    { table: 'moraine_online.readings', strategy: 'latest', ...request },
+    { nowUs: NOW },
+  );
+  const after = await locations();
+  await reader.committed('readings', await lab.online());
+  return {
+    added: after.filter((path) => !before.includes(path)),
+    removed: before.filter((path) => !after.includes(path)).length,
+  };
+}
+
+/** How many parts of work are decoded from files, once somebody does something. */
+async function partsDecoded(act: () => Promise<unknown>): Promise<number> {
+  let parts = 0;
+  const start = (message: unknown): void => {
+    const { name, attributes } = message as SharedWork;
+    if (name === 'decode rows') parts += Number(attributes['moraine.decode.parts']);
+  };
+  const work = tracingChannel<object>(WORK_CHANNEL).start;
+  work.subscribe(start);
+  await act().finally(() => work.unsubscribe(start));
+  return parts;
+}
+
+const ALL = Array.from({ length: KEYS }, (_, key) => key);
+
+it('few rows beside many that become one file', async () => {
+  await run(10);
+  await run(20, { to: 1_200, step: 2 });
+  for (const at of [30, 40, 50]) await run(at, { to: 1_000, step: 2 });
+  await values(ALL, NOW, {});
+  const { added, removed } = await compact();
+  expect({ added: added.length, removed }).toEqual({ added: 1, removed: 4 });
+  const newest = (key: number) => key + (key % 2 === 1 || key >= 1_200 ? 10 : key < 1_000 ? 50 : 20);
+  // The new file is out of reach: nothing of it is read.
+  for (const path of added) await (await lab.online()).io.delete(path);
+  expect(await values(ALL)).toEqual(ALL.map(newest));
+  await run(60, { from: 998, to: 1_002 });
+  expect(await values([996, 997, 998, 1_001, 1_002])).toEqual([1_046, 1_007, 1_058, 1_061, 1_022]);
+  // What it has of earlier times than the compaction's, the file alone knows.
+  await expect(values([4], us(35))).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+});
+
+it('many rows that go to their buckets, and buckets that are written anew', async () => {
+  await run(10);
+  await values(ALL, NOW, {});
+  const ats: number[] = [];
+  const newest = (key: number) => key + Math.max(10, ...ats.filter((at) => key >= at * 100 && key < at * 100 + 6_000));
+  const compacted: object[] = [];
+  for (const first of [20, 50, 80, 110]) {
+    for (const at of [first, first + 10, first + 20]) {
+      ats.push(at);
+      await run(at, { from: at * 100, to: at * 100 + 6_000 });
+    }
+    let files: object = {};
+    const decoded = await partsDecoded(async () => {
+      const { added, removed } = await compact();
+      files = { added: added.length, removed };
+    });
+    compacted.push({ ...files, decoded });
+    expect(await values(ALL)).toEqual(ALL.map(newest));
+  }
+  expect(compacted).toEqual([
+    { added: 4, removed: 3, decoded: 0 },
+    { added: 4, removed: 3, decoded: 0 },
+    { added: 4, removed: 3, decoded: 0 },
+    // Now each bucket has four files of before, which become one, too.
+    { added: 8, removed: 19, decoded: 0 },
+  ]);
+  expect(await partsDecoded(() => values(ALL))).toBe(0);
+});
+
+it('of rows that tie the later one wins after a compaction, too, and future rows come when they are due', async () => {
+  await run(10);
+  await values(ALL, NOW, {});
+  const future = 2_000_000;
+  for (const value of [1, 2, 3, 4]) {
+    for (const at of [20, future]) await write(value, at);
+  }
+  // The files of one bucket, with that of the run.
+  expect(await compact()).toMatchObject({ added: [expect.any(String)], removed: 9 });
+  const readFrom = async (nowUs: bigint) => await values([7, 8], nowUs);
+  expect(await partsDecoded(() => readFrom(NOW))).toBe(0);
+  expect([await readFrom(NOW), await readFrom(us(future - 1)), await readFrom(us(future))]).toEqual([
+    [4, 18],
+    [4, 18],
+    [4, 18],
+  ]);
+  await write(5, 20);
+  expect(await readFrom(NOW)).toEqual([5, 18]);
+});
+
+it.each([
+  ['expired rows', { dropExpired: true }, 2],
+  ['a table of version 3', {}, 3],
+])('decodes after a compaction: %s', async (_, request, version) => {
+  lab.view = { ...lab.view, ttlMs: 500_000_000n };
+  await run(999_990, { to: 100 });
+  if (version === 3)
+    await lab.update({ namespace: ['moraine_online'], name: 'readings' }, [
+      { action: 'upgrade-format-version', formatVersion: 3 },
+    ]);
+  for (const at of [999_991, 999_992, 999_993]) await run(at, { to: 50 });
+  await run(10, { from: 200, to: 201 });
+  await values([1, 60, 200], NOW, {});
+  const decoded = await partsDecoded(() => compact(request));
+  expect(await values([1, 60, 200])).toEqual([999_994, 1_000_050, null]);
+  expect(decoded).toBeGreaterThan(0);
+});
+
+/** A row of key 7 that an application writes. */
+async function write(value: number, at: number): Promise<void> {
+  const row = `SELECT 7::BIGINT, ${value}::DOUBLE, make_timestamptz(${us(at)}), NULL::TIMESTAMPTZ`;
+  await writeOnlineBatch(lab.deps, { view: 'readings', open: () => Promise.resolve(row) });
+  await reader.committed('readings', await lab.online());
+}
