@@ -3,6 +3,7 @@ import { LosslessNumber } from 'lossless-json';
 import type { HistoricalFeaturesRequest } from '../client/index.js';
 import { parseTimeUs } from '../config/index.js';
 import { MoraineError } from '../errors/index.js';
+import type { EngineType } from '../reduction/index.js';
 import { columnLength, type SelectionFields, selectionOf } from './body-parts.js';
 import { parseExactJson } from './exact-json.js';
 
@@ -10,6 +11,7 @@ import { parseExactJson } from './exact-json.js';
 interface RetrievalFields extends SelectionFields {
   readonly full_feature_names?: boolean;
   readonly as_of?: AsOf | null;
+  readonly engine?: EngineType | null;
 }
 
 type AsOf = string | { readonly snapshots: Readonly<Record<string, string | number | bigint>> };
@@ -26,6 +28,7 @@ export interface HistoricalQuery {
   readonly feature_service?: string;
   readonly full_feature_names?: string;
   readonly as_of?: string;
+  readonly engine?: EngineType;
 }
 
 type Retrieval = Omit<HistoricalFeaturesRequest, 'signal'>;
@@ -41,22 +44,24 @@ export function retrievalOfBody(body: HistoricalBody): Retrieval {
 
 /** @param file the entity rows. @throws INVALID_ARGUMENT */
 export function retrievalOfQuery(query: HistoricalQuery, file: string): Retrieval {
-  const { features, feature_service, full_feature_names, as_of } = query;
+  const { features, feature_service, full_feature_names, as_of, engine = null } = query;
   const fields: RetrievalFields = {
     ...(features === undefined ? {} : { features: features.split(',').map((name) => name.trim()) }),
     ...(feature_service === undefined ? {} : { feature_service }),
     full_feature_names: full_feature_names?.toLowerCase() === 'true',
     ...(as_of === undefined ? {} : { as_of: as_of.trimStart().startsWith('{') ? parseAsOf(as_of) : as_of }),
+    engine,
   };
   return { ...retrievedOf(fields, 'The query'), entities: { file } };
 }
 
 function retrievedOf(fields: RetrievalFields, place: string): Omit<Retrieval, 'entities'> {
-  const { full_feature_names: fullFeatureNames = false, as_of: asOf } = fields;
+  const { full_feature_names: fullFeatureNames = false, as_of: asOf, engine = null } = fields;
   return {
     ...selectionOf(fields, place),
     fullFeatureNames,
     ...(asOf === undefined || asOf === null ? {} : { asOf: stateOf(asOf, place) }),
+    ...(engine === null ? {} : { engine }),
   };
 }
 

@@ -1,5 +1,5 @@
 /** JSON schemas of the paths that start runs. */
-import { ENGINE_TYPES } from '../reduction/index.js';
+import { ENGINE } from './schemas.js';
 
 const VIEWS = {
   type: ['array', 'null'],
@@ -13,11 +13,7 @@ const NOT_SUPPORTED = {
 
 /** How runs are done; Feast's clients send none of it. */
 const RUN_OPTIONS = {
-  engine: {
-    type: ['string', 'null'],
-    enum: [...ENGINE_TYPES, null],
-    description: 'Who reads the sources; null: as each view and the project say.',
-  },
+  engine: ENGINE,
   shards: {
     type: ['integer', 'null'],
     minimum: 1,

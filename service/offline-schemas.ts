@@ -1,4 +1,6 @@
 /** JSON schemas of the paths whose work is done in processes of their own. */
+import { ENGINE_TYPES } from '../reduction/index.js';
+import { ENGINE } from './schemas.js';
 
 const AS_OF = {
   description:
@@ -37,6 +39,7 @@ export const HISTORICAL_REQUEST = {
     feature_service: { type: ['string', 'null'], description: 'The feature service. Or features.' },
     full_feature_names: { type: 'boolean', description: 'Call features VIEW__FEATURE.' },
     as_of: AS_OF,
+    engine: ENGINE,
   },
   examples: [
     {
@@ -55,5 +58,6 @@ export const HISTORICAL_QUERY = {
     feature_service: { type: 'string' },
     full_feature_names: { type: 'string', enum: ['true', 'false', 'True', 'False'] },
     as_of: { type: 'string', description: 'An ISO-8601 time, or JSON: {"snapshots": {TABLE: ID}}.' },
+    engine: { type: 'string', enum: ENGINE_TYPES, description: 'Who reads the sources.' },
   },
 } as const;

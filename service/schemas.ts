@@ -1,4 +1,12 @@
 /** JSON schemas of bodies. They validate requests, and are the OpenAPI document. */
+import { ENGINE_TYPES } from '../reduction/index.js';
+
+/** Of bodies whose work reads source tables. */
+export const ENGINE = {
+  type: ['string', 'null'],
+  enum: [...ENGINE_TYPES, null],
+  description: 'Who reads the sources; null: as each view and the project say.',
+} as const;
 
 /** Body of `POST /get-online-features`, with the names of Feast's feature server. */
 export const ONLINE_REQUEST = {

@@ -171,6 +171,11 @@ describe('historical features over HTTP', () => {
     const { table } = await service.moraine.getHistoricalFeatures({ features: ['all:large'], entities: body });
     expect(contentOf(await arrowOf(arrow))).toEqual(contentOf(table));
 
+    const byTrino = await ask(body, { 'content-type': ARROW }, `${query}&engine=trino`);
+    expect([byTrino.status, await byTrino.text()]).toEqual([400, expect.stringContaining('the run asks for trino')]);
+    const byDuckDb = await ask(body, { 'content-type': ARROW }, `${query}&engine=duckdb`);
+    expect(contentOf(await arrowOf(byDuckDb))).toEqual(contentOf(table));
+
     const asJson = await ask(
       body,
       { 'content-type': ARROW, accept: 'text/html;q=0.1, application/json' },
@@ -217,6 +222,13 @@ describe('historical features over HTTP', () => {
       400,
       "'driver' has 1 values, 'event_timestamp' has 0",
     ],
+    [
+      'an engine that there is not',
+      json(ROWS, { features: ['all'], engine: 'spark' }),
+      400,
+      "The body's engine must be one of",
+    ],
+    ['Trino where there is none', json(ROWS, { features: ['all'], engine: 'trino' }), 400, 'the run asks for trino'],
     ['a list as a value', json([{ driver: [1], event_timestamp: '2026-03-01' }]), 400, "'driver' of row 0"],
   ])('refuse %s', async (_, body, status, text) => {
     const answer = await askJson(body);
