@@ -31,5 +31,5 @@ export { withTableDefaults } from './table-defaults.js';
 export { formatTableName, parseTableName, type QualifiedTableName } from './table-name.js';
 export { openTrinoCatalog, type TrinoCatalogOptions } from './trino/trino-catalog.js';
 export { TrinoClient, TrinoFailure, type TrinoProgress, type TrinoWriteOptions } from './trino/trino-client.js';
-export { type TrinoOptions, trinoPlace } from './trino/trino-options.js';
+export { TRINO_PROOF, type TrinoOptions, trinoPlace } from './trino/trino-options.js';
 export { literal as trinoLiteral, quoted as trinoQuoted } from './trino/trino-text.js';

@@ -14,7 +14,7 @@ export const TRINO_ERRORS = {
     503,
     true,
     'Trino does not answer, or its answer to a statement that writes was lost. What it wrote is in a table of its own, which is dropped.',
-    'Check trino.uri and the network, and try again.',
+    'Correct what the message names, or check trino.uri and the network; then try again.',
   ),
   TRINO_QUERY_FAILED: entry(
     8,

@@ -7,8 +7,9 @@ import { backOffMs } from '../../errors/index.js';
 import { isJsonObject, type JsonObject, parseJson, stringifyJson } from '../../iceberg/index.js';
 import { boundedText } from '../bounded-text.js';
 import type { Clock } from '../clock.js';
+import { connectionError } from '../connection-error.js';
+import { proxiedFetch } from '../proxied-fetch.js';
 import { idempotencyKey } from './idempotency.js';
-import { proxiedFetch } from './proxied-fetch.js';
 import { type RestAuth, restAuth } from './rest-auth.js';
 import { type RestErrorModel, RestFailure, type RestOutcome } from './rest-failure.js';
 import { baseAddress, extraHeaders, type RestOptions, requestTimeoutMs } from './rest-options.js';
@@ -226,13 +227,8 @@ export class RestClient {
   }
 
   #lost(error: unknown): RestFailure {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    const { code: given, message = String(cause) } = (cause ?? {}) as Partial<NodeJS.ErrnoException>;
-    const code = typeof given === 'string' ? given : '';
-    const isTls = /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO)/.test(code);
+    const { code, isTls, text } = connectionError(error);
     const outcome: RestOutcome = UNREACHED.has(code) || isTls ? 'unreached' : 'unknown';
-    const remedy = isTls ? '; set NODE_EXTRA_CA_CERTS to the file of its authority, or correct uri' : '';
-    const text = code === '' ? message : `${message} (${code})${remedy}`;
     return new RestFailure(outcome, this.#hidden(text), { cause: error });
   }
 

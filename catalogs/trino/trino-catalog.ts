@@ -13,7 +13,7 @@ import { readOnly } from '../read-only.js';
 import { formatTableName } from '../table-name.js';
 import { newestOfLog } from './metadata-log.js';
 import { TrinoClient, TrinoFailure, type TrinoRow } from './trino-client.js';
-import { type TrinoOptions, trinoPlace } from './trino-options.js';
+import { TRINO_PROOF, type TrinoOptions, trinoPlace } from './trino-options.js';
 import { literal, quoted } from './trino-text.js';
 
 export interface TrinoCatalogOptions {
@@ -218,7 +218,7 @@ class TrinoCatalog implements Catalog {
 }
 
 function advice(errorName: string, status: number | undefined): string {
-  if (status === 401) return 'Check trino.user, and trino.password or trino.token.';
+  if (status === 401) return TRINO_PROOF;
   if (status === 403 || errorName === 'PERMISSION_DENIED')
     return 'Give the user the right to read the table, with its metadata tables ($files, $refs, $metadata_log_entries).';
   if (errorName !== '') return 'See what Trino says of the query.';

@@ -6,6 +6,8 @@ import { backOffMs } from '../../errors/index.js';
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue, parseJson } from '../../iceberg/index.js';
 import { boundedText } from '../bounded-text.js';
 import type { Clock } from '../clock.js';
+import { connectionError } from '../connection-error.js';
+import { proxiedFetch } from '../proxied-fetch.js';
 import { retryAfter } from '../rest/rest-client.js';
 import {
   queryTimeoutMs,
@@ -178,7 +180,7 @@ export class TrinoClient {
 
   async #cancel(next: string): Promise<void> {
     try {
-      await fetch(next, { ...this.#request('DELETE'), signal: AbortSignal.timeout(5000) });
+      await proxiedFetch(next, { ...this.#request('DELETE'), signal: AbortSignal.timeout(5000) });
     } catch {
       // Trino gives up a query that nobody asks for.
     }
@@ -211,15 +213,12 @@ export class TrinoClient {
     const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
     try {
       const ends = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
-      response = await fetch(url, { ...init, signal: ends });
+      response = await proxiedFetch(url, { ...init, signal: ends });
       text = await boundedText(response, MAX_ANSWER_BYTES, (message) => new TrinoFailure(message));
     } catch (error) {
       if (error instanceof TrinoFailure) throw error;
-      const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-      throw new TrinoFailure(this.#hidden(cause instanceof Error ? cause.message : String(cause)), {
-        isBusy: true,
-        cause: error,
-      });
+      const { isTls, text: why } = connectionError(error);
+      throw new TrinoFailure(this.#hidden(why), { isBusy: !isTls, cause: error });
     }
     if (response.ok) return members(text);
     throw this.#failed(response, text);

@@ -16,6 +16,9 @@ export interface TrinoPlace {
 const QUERY_TIMEOUT_MS = 300_000;
 const DEFAULT_USER = 'moraine';
 
+/** What to do where Trino does not believe who asks. */
+export const TRINO_PROOF = 'Check trino.user, and trino.password or trino.token.';
+
 /**
  * The parts of `https://HOST:PORT/CATALOG`.
  * @throws MoraineError `CONFIG_INVALID`
@@ -47,13 +50,13 @@ export interface TrinoIdentity {
 }
 
 /**
- * Who asks: a user, with a password or a token where Trino wants a proof.
+ * Who asks: a user, with a password or a token where Trino wants a proof. A token says itself whose it is.
  * Source: Trino documentation, "Client REST API", and RFC 7617 and 6750 for the proofs.
  * @throws MoraineError `CONFIG_INVALID`, also for a proof that would be sent without TLS
  */
 export function trinoIdentity(server: string, options: TrinoOptions): TrinoIdentity {
-  const user = options['trino.user'] ?? DEFAULT_USER;
   const { 'trino.password': password, 'trino.token': token } = options;
+  const user = options['trino.user'] ?? (token === undefined ? DEFAULT_USER : undefined);
   if (password !== undefined && token !== undefined)
     throw optionInvalid('trino.token', 'cannot be beside trino.password: set one of them');
   const name = password === undefined ? 'trino.token' : 'trino.password';
@@ -64,7 +67,7 @@ export function trinoIdentity(server: string, options: TrinoOptions): TrinoIdent
   const extra = extraHeaders(options);
   return {
     headers: {
-      'x-trino-user': user,
+      ...(user === undefined ? {} : { 'x-trino-user': user }),
       'x-trino-source': 'moraine',
       'x-trino-time-zone': 'UTC',
       // Without it times have three digits after the point.

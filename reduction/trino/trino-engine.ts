@@ -8,6 +8,7 @@ import {
   formatTableName,
   openTrinoCatalog,
   type TableIdentifier,
+  TRINO_PROOF,
   TrinoClient,
   TrinoFailure,
   type TrinoOptions,
@@ -342,12 +343,14 @@ function trinoError({ place }: TrinoClient, error: unknown): unknown {
   const { errorName, status, message } = error;
   const said = `Trino ${place.server} (${place.catalog}): ${message.replace(/\.$/, '')}.`;
   if (errorName === undefined) {
-    const advice = status === 401 || status === 403 ? ' Check trino.user, and trino.password or trino.token.' : '';
+    const advice = status === 401 || status === 403 ? ` ${TRINO_PROOF}` : '';
     return new MoraineError('TRINO_UNAVAILABLE', `${said}${advice}`, { cause: error });
   }
+  if (errorName === 'INVALID_SESSION_PROPERTY')
+    return new MoraineError('CONFIG_INVALID', `${said} Correct trino.session.`, { cause: error });
   if (errorName === 'PERMISSION_DENIED') {
     const advice =
-      'Its user needs to read the source table, and to read and insert in the staging tables (trino.staging).';
+      'Its user (trino.user) needs to read the source table, and to read and insert in the staging tables (trino.staging).';
     return new MoraineError('TRINO_QUERY_FAILED', `${said} ${advice}`, { cause: error });
   }
   return new MoraineError('TRINO_QUERY_FAILED', said, { cause: error });

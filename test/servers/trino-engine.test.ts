@@ -1,15 +1,21 @@
-/** Runs that Trino reduces: the same answers as DuckDB's, on random worlds, and what becomes of failures. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+/** Runs that Trino reduces: the same answers as DuckDB's, on random worlds, who may ask, and what becomes of failures. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { explainHistoricalFeatures, getHistoricalFeatures } from '../../features/index.js';
 import { materializeDirect } from '../../materialization/index.js';
 import { enginesOf, materializationDeps, type Project } from '../../project/index.js';
 import { listFiles } from '../../storage/index.js';
+import { moraine, moraineOk } from '../support/cli.js';
 import { numberIn } from '../support/environment.js';
 import { failureOf } from '../support/error-code.js';
 import { startFaultyProxy } from '../support/faulty-proxy.js';
 import { type PackedShape, PackedWorlds } from '../support/packed-worlds.js';
 import { seed } from '../support/property-runs.js';
-import { startTrinoLake, type TrinoLake } from '../support/trino-lake.js';
+import { startServiceProcess } from '../support/service-process.js';
+import { temporaryFolder } from '../support/temp-folder.js';
+import { tokenOf } from '../support/trino-guard.js';
+import { placeInFile, startTrinoLake, type TrinoLake } from '../support/trino-lake.js';
 import { queryTrino } from '../support/trino-server.js';
 import {
   frameSql,
@@ -26,7 +32,7 @@ const SEED = String(seed ?? 1);
 
 let lake: TrinoLake;
 beforeAll(async () => {
-  lake = await startTrinoLake();
+  lake = await startTrinoLake({ isGuarded: true });
 });
 afterAll(() => lake.close());
 
@@ -210,6 +216,152 @@ test('what Trino does not have, and another catalog, are refused with what to do
   const { plan } = await materializeDirect(deps, { view: 'whole', engine: 'duckdb' });
   expect(plan.reduction).toBeNull();
   expect(await leftOvers(project)).toEqual([]);
+});
+
+/** A project that asks Trino over TLS; its secrets are in the environment. */
+function guardedProject(name: string) {
+  const { guarded = expect.unreachable() } = lake;
+  vi.stubEnv('NODE_EXTRA_CA_CERTS', guarded.authority);
+  vi.stubEnv('TRINO_PASSWORD', guarded.passwords['moraine']);
+  vi.stubEnv('READER_PASSWORD', guarded.passwords['reader']);
+  vi.stubEnv('WRONG_PASSWORD', 'canary-of-nobody');
+  vi.stubEnv('TRINO_TOKEN', tokenOf(guarded, 'ada'));
+  vi.stubEnv('EXPIRED_TOKEN', tokenOf(guarded, 'ada', -60));
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const [cwd, staging, { catalogs, storage }] = [temporaryFolder(), `${name}_staging`, placeInFile(lake.place)];
+  const online = { namespace: `${name}_online` };
+  const asked = `${guarded.address}/door`;
+  /** @param trino options of the engine. @param readers options of catalogs that are read through Trino */
+  const configure = (
+    trino: { readonly options: Readonly<Record<string, string>>; readonly session?: Readonly<Record<string, string>> },
+    readers: Readonly<Record<string, Readonly<Record<string, string>>>> = {},
+  ): void => {
+    const others = Object.entries(readers).map(([reader, options]): [string, object] => {
+      return [reader, { type: 'trino', uri: asked, options }];
+    });
+    const config = {
+      catalogs: { ...catalogs, ...Object.fromEntries<object>(others) },
+      ...{ catalog: 'door', storage, online, definitions: ['features.yaml'] },
+      trino: { uri: guarded.address, staging, catalogs: { door: 'door' }, ...trino },
+    };
+    writeFileSync(join(cwd, 'moraine.yaml'), JSON.stringify(config));
+  };
+  /** What doctor says of each check, and the code of the first failure. */
+  const doctor = async () => {
+    const { stdout, stderr } = await moraine(['doctor', '--json'], { cwd });
+    expect(stdout + stderr).not.toContain('canary');
+    const { checks } = JSON.parse(stdout) as { readonly checks: readonly { readonly name: string }[] };
+    const { error } = JSON.parse(stderr || '{}') as { readonly error?: { readonly code: string } };
+    return { code: error?.code, said: (check: string) => checks.find(({ name: of }) => of === check) };
+  };
+  return { cwd, configure, doctor, address: guarded.address, staging };
+}
+
+test('a password and a token, over TLS: doctor says who is let in, and what to set for those who are not', async () => {
+  const { configure, doctor, address } = guardedProject(`proofs_${Date.now().toString(36)}`);
+  const moraines = { 'trino.user': 'moraine', 'trino.password': '${TRINO_PASSWORD}' };
+  configure(
+    { options: moraines },
+    {
+      password: moraines,
+      token: { 'trino.token': '${TRINO_TOKEN}' },
+      wrong: { ...moraines, 'trino.password': '${WRONG_PASSWORD}' },
+      expired: { 'trino.token': '${EXPIRED_TOKEN}' },
+      other: { 'trino.user': 'moraine', 'trino.token': '${TRINO_TOKEN}' },
+      none: {},
+    },
+  );
+  const { said, code } = await doctor();
+  expect(code).toBe('CATALOG_UNAVAILABLE');
+  const served = `${address} 476, catalog door: a row was written and read`;
+  expect(said('Trino for catalog door')).toMatchObject({ status: 'ok', detail: served });
+  for (const name of ['password', 'token'])
+    expect(said(`catalog ${name}`)).toMatchObject({
+      status: 'ok',
+      detail: expect.stringContaining(`${address}/door`) as string,
+    });
+  const refusals = {
+    wrong:
+      'it answered 401 and says: Access Denied: Invalid credentials. Check trino.user, and trino.password or trino.token.',
+    expired: 'says: JWT expired',
+    other: 'Access Denied: User ada cannot impersonate user moraine.',
+    none: 'it answered 401 and says: Unauthorized. Check trino.user, and trino.password or trino.token.',
+  };
+  for (const [name, text] of Object.entries(refusals))
+    expect(said(`catalog ${name}`)).toMatchObject({
+      status: 'fail',
+      detail: expect.stringContaining(text) as string,
+    });
+  const failing = async (options: Readonly<Record<string, string>>, session: Readonly<Record<string, string>> = {}) => {
+    configure({ options, session });
+    const { said: shown, code: first } = await doctor();
+    return { ...shown('Trino for catalog door'), code: first };
+  };
+  expect(await failing({ 'trino.token': '${EXPIRED_TOKEN}' })).toMatchObject({
+    code: 'TRINO_UNAVAILABLE',
+    detail: expect.stringMatching(
+      /401 and says: JWT expired .* Check trino.user, and trino.password or trino.token\.$/,
+    ) as string,
+  });
+  expect(await failing({ 'trino.user': 'reader', 'trino.password': '${READER_PASSWORD}' })).toMatchObject({
+    code: 'TRINO_QUERY_FAILED',
+    detail: expect.stringMatching(
+      /Cannot insert into table door\..* in the staging tables \(trino\.staging\)\.$/,
+    ) as string,
+  });
+  expect(await failing(moraines, { 'door.nonsense': '1' })).toMatchObject({
+    code: 'CONFIG_INVALID',
+    detail: `Trino ${address} (door): INVALID_SESSION_PROPERTY: Session property 'door.nonsense' does not exist. Correct trino.session.`,
+  });
+  vi.stubEnv('NODE_EXTRA_CA_CERTS', '');
+  configure({ options: moraines }, { password: moraines });
+  const untrusted = await doctor();
+  expect(untrusted.code).toBe('CATALOG_UNAVAILABLE');
+  const remedy = 'set NODE_EXTRA_CA_CERTS to the file of its authority';
+  for (const check of ['catalog password', 'Trino for catalog door'])
+    expect(untrusted.said(check)).toMatchObject({ status: 'fail', detail: expect.stringContaining(remedy) as string });
+});
+
+test('a retrieval over HTTP has the engine of its body, whose query has the session and the user that are configured', async () => {
+  const name = `served_${Date.now().toString(36)}`;
+  const { cwd, configure, staging } = guardedProject(name);
+  const session = { query_max_run_time: '2h', 'door.compression_codec': 'GZIP' };
+  configure({ options: { 'trino.token': '${TRINO_TOKEN}' }, session });
+  const rows = ['1,2026-01-01T00:00:00Z,10', '1,2026-01-02T00:00:00Z,11', '2,2026-01-02T00:00:00Z,20'];
+  writeFileSync(join(cwd, 'rows.csv'), `sensor,at,level\n${rows.join('\n')}\n`);
+  const source = { table: `shop.${name}`, timestampField: 'at' };
+  const entities = [{ name: 'sensor', joinKeys: ['sensor'] }];
+  const featureViews = [{ name: 'levels', entities: ['sensor'], source }];
+  writeFileSync(join(cwd, 'features.yaml'), JSON.stringify({ entities, featureViews }));
+  await moraineOk(['table', 'append', `shop.${name}`, 'rows.csv', '--create'], { cwd });
+  await moraineOk(['apply'], { cwd });
+  const service = await startServiceProcess(cwd);
+  const event_timestamp = ['2026-01-01T12:00:00Z', '2026-01-02T00:00:00Z', '2026-01-01T00:00:00Z'];
+  const frame = { sensor: [1, 1, 2], event_timestamp };
+  const inserts = async () => {
+    const ours = `query LIKE 'INSERT INTO "door"."${staging}"%' AND state = 'FINISHED'`;
+    return (await query(`SELECT query_id FROM system.runtime.queries WHERE ${ours}`)).map(([id]) =>
+      typeof id === 'string' ? id : '',
+    );
+  };
+  const ask = async (engine: string) => {
+    const body = JSON.stringify({ entities: frame, features: ['levels'], engine });
+    const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body };
+    const answer = await fetch(`${service.url}/get-historical-features`, init);
+    return [answer.status, ((await answer.json()) as readonly { readonly level: unknown }[]).map(({ level }) => level)];
+  };
+  expect(await ask('duckdb')).toEqual([200, [10, 11, null]]);
+  expect(await inserts()).toEqual([]);
+  expect(await ask('trino')).toEqual([200, [10, 11, null]]);
+  const ids = await inserts();
+  expect(ids).toHaveLength(1);
+  const shown = await fetch(`${lake.trino}/v1/query/${ids[0] ?? ''}`, { headers: { 'x-trino-user': 'test' } });
+  expect(((await shown.json()) as { readonly session: unknown }).session).toMatchObject({
+    user: 'ada',
+    source: 'moraine',
+    systemProperties: { query_max_run_time: '2h' },
+    catalogProperties: { door: { compression_codec: 'GZIP' } },
+  });
 });
 
 test('the lost answer of an insert: the query is ended, its table dropped, and the next run has all rows', async () => {

@@ -11,7 +11,7 @@ import { failureOf } from '../support/error-code.js';
 import { SmallProject } from '../support/small-project.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 import { testClient, testSettings } from '../support/temporal.js';
-import { startTrinoLake, type TrinoLake } from '../support/trino-lake.js';
+import { placeInFile, startTrinoLake, type TrinoLake } from '../support/trino-lake.js';
 import { queryTrino } from '../support/trino-server.js';
 import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.js';
 
@@ -36,22 +36,15 @@ async function trinoProject() {
   const folder = temporaryFolder();
   const view = `readings_${randomUUID().slice(0, 8)}`;
   const staging = `${view}_staging`;
-  const config = stringify({ ...fileOf(lake.place), engine: { type: 'trino' }, trino: { uri: lake.trino, staging } });
+  const config = stringify({
+    ...placeInFile(lake.place),
+    engine: { type: 'trino' },
+    trino: { uri: lake.trino, staging },
+  });
   const small = await SmallProject.createIn(folder, { config, view, hasOwnTable: true });
   closing.push(() => small.project.close());
   await small.append(ROWS, 0, SENSORS);
   return { small, folder, view, staging };
-}
-
-/** As `moraine.yaml` may have it: secrets are in the environment, which workers get. */
-function fileOf({ catalogs, storage }: TrinoLake['place']) {
-  const secret = 's3.secret-access-key';
-  process.env['LAKE_DATABASE'] = catalogs.door.uri;
-  process.env['LAKE_SECRET'] = storage.options[secret];
-  return {
-    catalogs: { door: { ...catalogs.door, uri: '${LAKE_DATABASE}' } },
-    storage: { ...storage, options: { ...storage.options, [secret]: '${LAKE_SECRET}' } },
-  };
 }
 
 type TrinoProject = Awaited<ReturnType<typeof trinoProject>>;

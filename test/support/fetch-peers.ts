@@ -9,6 +9,7 @@ import { NESSIE } from './nessie-server.js';
 import { pythonEnvironment } from './python-environment.js';
 import { minioProgram } from './s3-server.js';
 import { ICEBERG_RUNTIME, SQLITE_JDBC } from './spark.js';
+import { passwordPlugin } from './trino-guard.js';
 import { trinoInstallation } from './trino-server.js';
 
 /** Files that are downloaded at once. */
@@ -25,6 +26,7 @@ const jars = [...named(/^jars-.*\.txt$/).flatMap(jarsOf), NESSIE, ICEBERG_RUNTIM
 for (let first = 0; first < jars.length; first += AT_ONCE)
   await Promise.all(jars.slice(first, first + AT_ONCE).map(cachedJar));
 await trinoInstallation();
+await passwordPlugin();
 for (const requirements of named(/^requirements.*\.txt$/)) {
   // A newer Java than the machine's comes from PyPI only where there is none.
   if (!requirements.endsWith('-java.txt')) pythonEnvironment(requirements);

@@ -1,7 +1,7 @@
 /** Trino on a free port of this machine, with Iceberg catalogs. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,6 +19,7 @@ import { keptInCache } from './kept-in-cache.js';
 import { cachedJar } from './maven.js';
 import type { NessieServer } from './nessie-server.js';
 import type { S3Server } from './s3-server.js';
+import { guardSettings, passwordPlugin, type TrinoGuard } from './trino-guard.js';
 
 const VERSION = '476';
 const SERVER = {
@@ -34,6 +35,8 @@ const JAVA = 24;
 /** A running server. */
 export interface TrinoServer {
   readonly address: string;
+  /** The one over TLS, of a server with a guard. */
+  readonly guardedAddress: string;
   /** Of its process. */
   readonly pid: number;
   /** The rows of a statement, as its client protocol gives them; whole numbers beyond 2^53 are exact. Throws what Trino says. */
@@ -64,20 +67,32 @@ export function onPostgres(uri: string, name: string, warehouse: string): Settin
   };
 }
 
+export interface TrinoServerOptions {
+  /** Of one that has ended, which this one takes the place of. */
+  readonly port?: number;
+  /** Memory of a query; 0.4 unless given. */
+  readonly queryGigabytes?: number;
+  /** Who may ask over TLS, on a port of its own. */
+  readonly guard?: TrinoGuard | undefined;
+}
+
 /**
  * Starts Trino; the first call on a machine downloads it.
- * @param options `port`: of one that has ended, which this one takes the place of; `queryGigabytes`: memory of a query, 0.4 unless given
  * @param catalogs by name; statements are asked in `lake` unless they name another one
  */
 export async function startTrino(
   s3: Pick<S3Server, 'endpoint' | 'options'>,
   catalogs: Readonly<Record<string, Settings>>,
-  { port: taken, queryGigabytes = 0.4 }: { readonly port?: number; readonly queryGigabytes?: number } = {},
+  { port: taken, queryGigabytes = 0.4, guard }: TrinoServerOptions = {},
 ): Promise<TrinoServer> {
   const folder = mkdtempSync(join(tmpdir(), 'moraine-trino-'));
   const java = newerJava(JAVA);
   const installed = await trinoInstallation();
-  const [port = 0] = taken === undefined ? await freePorts(1) : [taken];
+  mkdirSync(join(folder, 'plugin'));
+  symlinkSync(join(installed, `plugin/trino-iceberg-${VERSION}`), join(folder, 'plugin/iceberg'));
+  if (guard !== undefined) symlinkSync(await passwordPlugin(), join(folder, 'plugin/passwords'));
+  const [free = 0, guardedPort = 0] = await freePorts(2);
+  const port = taken ?? free;
   const queryMegabytes = Math.round(queryGigabytes * 1000);
   const address = `http://127.0.0.1:${port}`;
   const write = (name: string, settings: Settings): void => {
@@ -93,6 +108,7 @@ export async function startTrino(
     'query.max-memory': `${queryMegabytes}MB`,
     'query.max-memory-per-node': `${queryMegabytes}MB`,
     'memory.heap-headroom-per-node': '200MB',
+    ...(guard === undefined ? {} : guardSettings(guard, folder, guardedPort)),
   });
   const store = {
     'connector.name': 'iceberg',
@@ -112,7 +128,7 @@ export async function startTrino(
     'node.data-dir': join(folder, 'data'),
     'node.bind-ip': '127.0.0.1',
     'node.internal-address': '127.0.0.1',
-    'plugin.dir': join(installed, 'plugin'),
+    'plugin.dir': join(folder, 'plugin'),
   };
   const properties = Object.entries(settings).map(([name, value]) => `-D${name}=${value}`);
   const place = ['-cp', join(installed, 'lib/*'), 'io.trino.server.TrinoServer'];
@@ -126,6 +142,7 @@ export async function startTrino(
   }
   return {
     address,
+    guardedAddress: `https://127.0.0.1:${guardedPort}`,
     pid: server.pid ?? 0,
     query: (sql) => queryTrino(address, sql),
     close: async () => {

@@ -1,14 +1,18 @@
 /** Trino's client protocol, its options, and which metadata file is the newest; against Trino itself: test/servers/trino.test.ts. */
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { SYSTEM_CLOCK } from '../../../catalogs/index.js';
 import { newestOfLog } from '../../../catalogs/trino/metadata-log.js';
 import { TrinoClient, TrinoFailure } from '../../../catalogs/trino/trino-client.js';
 import { trinoIdentity, trinoPlace } from '../../../catalogs/trino/trino-options.js';
 import type { TableMetadata } from '../../../iceberg/index.js';
+import { makeCertificate } from '../../support/certificate.js';
 import { errorOf } from '../../support/error-code.js';
+import { temporaryFolder } from '../../support/temp-folder.js';
 
 interface Answer {
   readonly status?: number;
@@ -136,6 +140,37 @@ describe('a query', () => {
   });
 });
 
+test('a server whose certificate is not trusted is asked once, and the failure says what to set', async () => {
+  const { certificate, key } = makeCertificate(temporaryFolder());
+  let connections = 0;
+  const server = createTlsServer({ cert: readFileSync(certificate), key: readFileSync(key) });
+  server.on('connection', () => {
+    connections += 1;
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  const address = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const client = new TrinoClient(trinoPlace(`${address}/lake`), { 'trino.token': 'canary' }, SYSTEM_CLOCK);
+  const { message, isBusy } = await failureOf(client);
+  expect([message, isBusy, connections]).toEqual([
+    'unable to verify the first certificate (UNABLE_TO_VERIFY_LEAF_SIGNATURE); set NODE_EXTRA_CA_CERTS to the file of its authority, or correct uri',
+    false,
+    1,
+  ]);
+});
+
+test('requests go through the proxy of the environment, unless that leaves the address out', async () => {
+  const { client, seen } = await serve({ body: '{"data":[[1]]}' });
+  for (const name of ['HTTP_PROXY', 'http_proxy']) vi.stubEnv(name, 'http://127.0.0.1:1');
+  for (const name of ['NO_PROXY', 'no_proxy']) vi.stubEnv(name, '');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  expect((await failureOf(client())).message).toBe('connect ECONNREFUSED 127.0.0.1:1 (ECONNREFUSED)');
+  expect(seen).toEqual([]);
+  for (const name of ['NO_PROXY', 'no_proxy']) vi.stubEnv(name, '127.0.0.1');
+  expect(await rowsOf(client())).toEqual([[1]]);
+});
+
 test('who asks is a user with a password or a token, over TLS only', () => {
   const server = 'https://h:8443';
   expect(trinoIdentity(server, {}).headers).toMatchObject({ 'x-trino-user': 'moraine' });
@@ -143,7 +178,11 @@ test('who asks is a user with a password or a token, over TLS only', () => {
     headers: { authorization: 'Basic YWRhOmI6Yw==' },
     secrets: ['b:c', 'YWRhOmI6Yw=='],
   });
-  expect(trinoIdentity(server, { 'trino.token': 'x.y' }).headers).toMatchObject({ authorization: 'Bearer x.y' });
+  const { headers } = trinoIdentity(server, { 'trino.token': 'x.y' });
+  expect(headers).toMatchObject({ authorization: 'Bearer x.y' });
+  expect(headers).not.toHaveProperty('x-trino-user');
+  const named = trinoIdentity(server, { 'trino.user': 'ada', 'trino.token': 'x.y' });
+  expect(named.headers).toMatchObject({ 'x-trino-user': 'ada', authorization: 'Bearer x.y' });
   const refused = [
     () => trinoIdentity('http://h', { 'trino.token': 'canary' }),
     () => trinoIdentity(server, { 'trino.token': 'canary', 'trino.password': 'canary' }),

@@ -6,7 +6,7 @@ import { type AddressInfo, createConnection } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { proxiedFetch } from '../../../catalogs/rest/proxied-fetch.js';
+import { proxiedFetch } from '../../../catalogs/proxied-fetch.js';
 import { openStorage } from '../../../storage/index.js';
 import { freePorts } from '../../../workers/server/free-ports.js';
 import { failureOf } from '../../support/error-code.js';
