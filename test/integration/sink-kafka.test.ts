@@ -10,6 +10,7 @@ import { createMoraine } from '../../index.js';
 import { jsonLines, moraine, moraineOk, startMoraine } from '../support/cli.js';
 import { KAFKA_USER, KafkaServer } from '../support/kafka-server.js';
 import { expectKillsSurvived, LOCAL_CONFIG, SINK_KILLS } from '../support/sink-kills.js';
+import { lookAt } from '../support/table-look.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 
 const SCHEMA = {
@@ -54,18 +55,13 @@ interface Running {
 
 async function world(): Promise<World> {
   const folder = temporaryFolder();
-  const ok = (...args: string[]) => moraineOk(args, { cwd: folder });
   writeFileSync(
     join(folder, 'moraine.yaml'),
     'catalogs:\n  local: { uri: catalog.db, warehouse: warehouse }\nengine: { threads: 1 }\n',
   );
   writeFileSync(join(folder, 'schema.json'), JSON.stringify(SCHEMA));
-  await ok('table', 'create', 'iot.uplinks', '--schema', 'schema.json');
-  const ids = async () => {
-    const rows = (await ok('table', 'scan', 'iot.uplinks', '--columns', 'id')).trim();
-    const found = rows === '' ? [] : rows.split('\n').map((line) => (JSON.parse(line) as { id: number }).id);
-    return found.sort((a, b) => a - b);
-  };
+  await moraineOk(['table', 'create', 'iot.uplinks', '--schema', 'schema.json'], { cwd: folder });
+  const { ids } = await lookAt(folder);
   return {
     folder,
     ids,

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
 import { moraine, moraineOk, startMoraine } from '../support/cli.js';
 import { numberIn } from '../support/environment.js';
+import { lookAt } from '../support/table-look.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 
 const SCHEMA = {
@@ -27,7 +28,7 @@ const lines = (from: number, to: number): string =>
     return `${JSON.stringify({ id, device: `dé-${id % 5}`, at: `2026-01-0${(id % 3) + 1}T00:00:00Z` })}\n`;
   }).join('');
 
-async function project(): Promise<{ folder: string; ok: (...args: string[]) => Promise<string> }> {
+async function project() {
   const folder = temporaryFolder();
   const ok = (...args: string[]) => moraineOk(args, { cwd: folder });
   writeFileSync(
@@ -36,18 +37,7 @@ async function project(): Promise<{ folder: string; ok: (...args: string[]) => P
   );
   writeFileSync(join(folder, 'schema.json'), JSON.stringify(SCHEMA));
   await ok('table', 'create', 'iot.uplinks', '--schema', 'schema.json', '--partition', 'day(at), bucket[2](device)');
-  return { folder, ok };
-}
-
-type Ok = (...args: string[]) => Promise<string>;
-
-async function ids(ok: Ok): Promise<readonly number[]> {
-  const rows = (await ok('table', 'scan', 'iot.uplinks', '--columns', 'id')).trim();
-  if (rows === '') return [];
-  return rows
-    .split('\n')
-    .map((line) => (JSON.parse(line) as { id: number }).id)
-    .sort((a, b) => a - b);
+  return { folder, ok, ids: (await lookAt(folder)).ids };
 }
 
 const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, id) => id);
@@ -58,7 +48,7 @@ const rounds = Array.from({ length: numberIn('MORAINE_SINK_ROUNDS', /^[1-9]\d{0,
 it.each(rounds)(
   'a run that is killed at any moment has written whole batches, and the next one goes on behind them (round %d)',
   async (round) => {
-    const { folder, ok } = await project();
+    const { folder, ok, ids } = await project();
     const [first, second] = [4_000, 3_050];
     writeFileSync(join(folder, 'a.ndjson'), lines(0, first));
     writeFileSync(join(folder, 'b.ndjson'), lines(first, first + second));
@@ -72,20 +62,20 @@ it.each(rounds)(
       clearTimeout(timer);
       if (code === 0) break;
       kills += 1;
-      const found = await ids(ok);
+      const found = await ids();
       expect(found).toEqual(upTo(found.length));
       // The last batch of the first file has no more than are left.
       expect(found.length % BATCH).toBe(0);
     }
     expect(kills).toBeGreaterThan(1);
-    expect(await ids(ok)).toEqual(upTo(first + second));
+    expect(await ids()).toEqual(upTo(first + second));
     expect(await ok(...run)).toContain('iot.uplinks: nothing new.\n');
-    expect(await ids(ok)).toEqual(upTo(first + second));
+    expect(await ids()).toEqual(upTo(first + second));
   },
 );
 
 it('files that grow are read on, and an interrupted run has written what it has read', async () => {
-  const { folder, ok } = await project();
+  const { folder, ok, ids } = await project();
   const file = join(folder, 'a.ndjson');
   writeFileSync(file, lines(0, 250));
   const run = ['sink', 'run', 'iot.uplinks', 'a.ndjson', '--batch-size', '100'];
@@ -96,7 +86,7 @@ it('files that grow are read on, and an interrupted run has written what it has 
   const cut = await moraine(run, { cwd: folder });
   expect(cut.stderr).toContain(`a.ndjson ends within the record at byte ${Buffer.byteLength(lines(0, 260))}`);
   expect(cut.code).not.toBe(0);
-  expect(await ids(ok)).toEqual(upTo(260));
+  expect(await ids()).toEqual(upTo(260));
   appendFileSync(file, 'ice": "x"}');
   const whole = JSON.parse(await ok(...run, '--json')) as object;
   expect(whole).toMatchObject({
@@ -107,18 +97,18 @@ it('files that grow are read on, and an interrupted run has written what it has 
   let stdout = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   const ended = once(child, 'close');
-  while ((await ids(ok)).length < 500) await sleep(100);
+  while ((await ids()).length < 500) await sleep(100);
   child.kill('SIGTERM');
   await ended;
   const interrupted = JSON.parse(stdout) as { rows: number; isInterrupted: boolean; files: [{ position: number }] };
   expect(interrupted.isInterrupted).toBe(true);
   const written = 261 + interrupted.rows;
-  expect(await ids(ok)).toEqual(upTo(written));
+  expect(await ids()).toEqual(upTo(written));
   expect(written).toBeLessThan(60_000);
 });
 
 it('files are known by what they hold: renamed, moved and copied ones are not written again', async () => {
-  const { folder, ok } = await project();
+  const { folder, ok, ids } = await project();
   const inFolder = (name: string) => join(folder, name);
   writeFileSync(inFolder('app.ndjson'), lines(0, 150));
   const run = (...files: string[]) => ok('sink', 'run', 'iot.uplinks', ...files, '--batch-size', '100');
@@ -128,7 +118,7 @@ it('files are known by what they hold: renamed, moved and copied ones are not wr
   renameSync(inFolder('app.ndjson'), inFolder('app.ndjson.1'));
   writeFileSync(inFolder('app.ndjson'), lines(170, 200));
   expect(await run('app.ndjson.1', 'app.ndjson')).toContain('wrote 50 rows');
-  expect(await ids(ok)).toEqual(upTo(200));
+  expect(await ids()).toEqual(upTo(200));
   copyFileSync(inFolder('app.ndjson'), inFolder('copy.ndjson'));
   expect(await run('copy.ndjson', 'app.ndjson', 'app.ndjson.1')).toContain('nothing new');
   // Two copies in one run, of which one goes on; and files that begin with the same line.
@@ -139,23 +129,23 @@ it('files are known by what they hold: renamed, moved and copied ones are not wr
   writeFileSync(inFolder('other.ndjson'), heartbeat + lines(220, 260));
   await run('one.ndjson', 'same.ndjson', 'other.ndjson');
   const all = [...upTo(260), 200].sort((a, b) => a - b);
-  expect(await ids(ok)).toEqual(all);
+  expect(await ids()).toEqual(all);
   expect(await run('other.ndjson', 'same.ndjson')).toContain('nothing new');
   truncateSync(inFolder('app.ndjson'), Buffer.byteLength(lines(170, 180)));
   const cut = await moraine(['sink', 'run', 'iot.uplinks', 'app.ndjson'], { cwd: folder });
   expect(cut.stderr).toContain('begins like a file that the table has up to byte');
-  expect(await ids(ok)).toEqual(all);
+  expect(await ids()).toEqual(all);
 });
 
 it('a record that does not fit is named, and its batch is not written', async () => {
-  const { folder, ok } = await project();
+  const { folder, ok, ids } = await project();
   const bad = async (record: string): Promise<string> => {
     writeFileSync(join(folder, 'a.ndjson'), `${lines(0, 150)}${record}\n${lines(151, 160)}`);
     const { stderr, code } = await moraine(['sink', 'run', 'iot.uplinks', 'a.ndjson', '--batch-size', '100'], {
       cwd: folder,
     });
     expect(code).not.toBe(0);
-    expect(await ids(ok)).toEqual(upTo(100));
+    expect(await ids()).toEqual(upTo(100));
     return stderr;
   };
   const from = Buffer.byteLength(lines(0, 100));
@@ -166,7 +156,7 @@ it('a record that does not fit is named, and its batch is not written', async ()
   expect(await bad('{"id": 150, "other": 1}')).toContain('"other"');
   writeFileSync(join(folder, 'a.ndjson'), lines(0, 160));
   await ok('sink', 'run', 'iot.uplinks', 'a.ndjson');
-  expect(await ids(ok)).toEqual(upTo(160));
+  expect(await ids()).toEqual(upTo(160));
 });
 
 it('records are mapped to columns, and bad ones are left out and counted, if asked for', async () => {
@@ -250,7 +240,7 @@ it('records are kept as they came, and those that are no rows with what is wrong
 });
 
 it('standard input is written once it comes, and a table may be made of the first file', async () => {
-  const { folder, ok } = await project();
+  const { folder, ok, ids } = await project();
   const child = startMoraine(['sink', 'run', 'iot.uplinks', '-', '--batch-size', '100'], {
     cwd: folder,
     stdin: 'pipe',
@@ -260,10 +250,10 @@ it('standard input is written once it comes, and a table may be made of the firs
   const ended = once(child, 'close');
   const stdin = child.stdin as unknown as Writable;
   stdin.write(lines(0, 150));
-  while ((await ids(ok)).length < 100) await sleep(100);
+  while ((await ids()).length < 100) await sleep(100);
   stdin.end(`${lines(150, 180)}{"id": 180}`);
   expect((await ended)[0]).toBe(0);
-  expect(await ids(ok)).toEqual(upTo(181));
+  expect(await ids()).toEqual(upTo(181));
   expect(stdout).toMatch(
     /^iot\.uplinks: wrote 181 rows in 2 commits, snapshot \d+\.\nStandard input has no positions: its records are written at least once, and again if they are sent again\.\n$/,
   );
@@ -273,7 +263,7 @@ it('standard input is written once it comes, and a table may be made of the firs
   (asJson.stdin as unknown as Writable).end(lines(181, 183));
   await once(asJson, 'close');
   expect(JSON.parse(told)).toMatchObject({ rows: 2, delivery: 'at-least-once', files: [] });
-  expect(await ids(ok)).toEqual(upTo(183));
+  expect(await ids()).toEqual(upTo(183));
   writeFileSync(join(folder, 'a.ndjson'), lines(0, 30));
   const created = ['sink', 'run', 'iot.fresh', 'a.ndjson', '--create', '--partition', 'bucket[2](id)'];
   expect(await ok(...created)).toContain('wrote 30 rows in 1 commit');

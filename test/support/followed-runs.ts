@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import { jsonLines, moraineOk, startMoraine } from './cli.js';
 import { LOCAL_CONFIG } from './sink-kills.js';
+import { lookAt } from './table-look.js';
 import { temporaryFolder } from './temp-folder.js';
 
 const TABLE = 'iot.uplinks';
@@ -93,20 +94,14 @@ export type FollowedProject = Awaited<ReturnType<typeof followedProject>>;
 
 /** A project with an empty table, and what a test does with it. Its runs end with the test. */
 export async function followedProject(folder = temporaryFolder()) {
-  const ok = (...args: string[]) => moraineOk(args, { cwd: folder });
   writeFileSync(join(folder, 'moraine.yaml'), LOCAL_CONFIG);
   writeFileSync(join(folder, 'schema.json'), JSON.stringify(SCHEMA));
-  await ok('table', 'create', TABLE, '--schema', 'schema.json');
-  const ids = async () =>
-    (jsonLines(await ok('table', 'scan', TABLE, '--columns', 'id')) as { id: number }[])
-      .map(({ id }) => id)
-      .sort((a, b) => a - b);
-  const snapshots = async () => jsonLines(await ok('table', 'history', TABLE, '--json')).length;
+  await moraineOk(['table', 'create', TABLE, '--schema', 'schema.json'], { cwd: folder });
+  const { ids, summaries } = await lookAt(folder, TABLE);
+  const snapshots = async () => (await summaries()).length;
   /** Rows of each snapshot that has added some, oldest first. */
   const added = async () =>
-    (jsonLines(await ok('table', 'history', TABLE, '--json')) as { summary: Record<string, string> }[])
-      .map(({ summary }) => Number(summary['added-records'] ?? 0))
-      .filter((rows) => rows > 0);
+    (await summaries()).map((summary) => Number(summary.get('added-records') ?? 0)).filter((rows) => rows > 0);
   const follow = (...args: string[]) => {
     const run = new FollowingRun(folder, ['--batch-interval', '1', ...args]);
     onTestFinished(async () => void (await run.end('SIGKILL')));

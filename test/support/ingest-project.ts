@@ -3,7 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, inject, onTestFinished } from 'vitest';
-import { jsonLines, moraine, moraineOk } from './cli.js';
+import { moraine, moraineOk } from './cli.js';
+import { lookAt } from './table-look.js';
 import { temporaryFolder } from './temp-folder.js';
 import { testSettings } from './temporal.js';
 import { startWorkerProcess, type WorkerProcess } from './worker-process.js';
@@ -46,10 +47,7 @@ ${worker}`,
   );
   writeFileSync(join(folder, 'schema.json'), JSON.stringify({ type: 'struct', fields: COLUMNS }));
   await ok('table', 'create', 'iot.uplinks', '--schema', 'schema.json');
-  const ids = async () => {
-    const rows = jsonLines(await ok('table', 'scan', 'iot.uplinks', '--columns', 'id')) as { id: number }[];
-    return rows.map((row) => row.id).sort((a, b) => a - b);
-  };
+  const { ids } = await lookAt(folder);
   const untilRows = async (count: number) => {
     while ((await ids()).length < count) await sleep(200);
     expect(await ids()).toEqual(upTo(count));
