@@ -31,7 +31,7 @@ const OF_FILE_SYSTEMS = [
 /** Suites of `npm test` with more random rounds. */
 const ROUNDS = {
   include: ['test/simulation/sinks.test.ts', 'test/property/features-point-in-time.test.ts'],
-  env: { MORAINE_SIMULATION_SEEDS: '500', MORAINE_WORLDS: '200' },
+  env: { MORAINE_SIMULATION_SEEDS: '250', MORAINE_WORLDS: '120' },
 };
 
 /**

@@ -1,9 +1,9 @@
-/** Compactions beside a writer that never rests, for `MORAINE_BUSY_SECONDS` each: 40, and two minutes at night. Faults 31, 32, 33 and 38. */
+/** Compactions beside a writer that never rests, for `MORAINE_BUSY_SECONDS` each: 20, and two minutes at night. Faults 31, 32, 33 and 38. */
 import { describe, it } from 'vitest';
 import { readsBesideCompaction, upsertsBesideCompaction } from '../support/busy-writer.js';
 import { SOURCE } from '../support/materialization-lab.js';
 
-const seconds = Number(process.env['MORAINE_BUSY_SECONDS'] ?? 40);
+const seconds = Number(process.env['MORAINE_BUSY_SECONDS'] ?? 20);
 const patienceMs = seconds * 2000 + 60_000;
 
 describe('beside a writer that upserts every 100 ms', () => {

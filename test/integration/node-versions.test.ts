@@ -1,6 +1,6 @@
 /**
- * The demo, which checks every answer against plain SQL, on newer releases of Node. The quickstart's test has the package, a worker
- * and a replay on each of them.
+ * The demo, which checks every answer against plain SQL, on newer releases of Node. `.ci/nightly` has `npm test` and the quickstart, with the
+ * package, a worker and a replay, on each of them.
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';

@@ -154,7 +154,7 @@ function meeting(size: number, act: () => Promise<void>): () => Promise<void> {
 }
 
 /** In the step in which most workflows commit the server is away for longer, in the long form for ten minutes. */
-const LONG_OUTAGE_SECONDS = Number(process.env['MORAINE_OUTAGE_SECONDS'] ?? 30);
+const LONG_OUTAGE_SECONDS = Number(process.env['MORAINE_OUTAGE_SECONDS'] ?? 15);
 const OUTAGES = Array.from({ length: MOST_STEPS }, (_, index) => [index + 1, index === 2 ? LONG_OUTAGE_SECONDS : 3]);
 
 describe('the Temporal server is killed and comes back on its database', () => {
