@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/setup/longest-first.js';
 
 const settings = {
   testTimeout: 600_000,
@@ -41,7 +42,9 @@ const ROUNDS = {
 export default defineConfig({
   test: {
     globalSetup: ['test/setup/build.ts', 'test/setup/python.ts', 'test/setup/temporal-server.ts'],
-    maxWorkers: 2,
+    // One more than cores: many files wait for a heartbeat, an interval or an outage.
+    maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
     projects: [
       { test: { ...settings, name: 'integration', include: ['test/integration/**/*.test.ts'] } },
       { test: { ...settings, name: 'rounds', ...ROUNDS } },
