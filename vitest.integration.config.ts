@@ -42,8 +42,7 @@ const ROUNDS = {
 export default defineConfig({
   test: {
     globalSetup: ['test/setup/build.ts', 'test/setup/python.ts', 'test/setup/temporal-server.ts'],
-    // One more than cores: many files wait for a heartbeat, an interval or an outage.
-    maxWorkers: 3,
+    maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
     projects: [
       { test: { ...settings, name: 'integration', include: ['test/integration/**/*.test.ts'] } },

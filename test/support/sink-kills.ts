@@ -1,6 +1,6 @@
 /**
  * `moraine sink run` as a process that is killed with SIGKILL just before an access to files, catalog or query engine (or a request to a store or a catalog), in
- * random order, again and again, while a reader polls the table. `MORAINE_SINK_KILLS` (10), from `MORAINE_SEED` on.
+ * random order, again and again, while a reader polls the table. `MORAINE_SINK_KILLS` (20), from `MORAINE_SEED` on.
  */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ import { temporaryFolder } from './temp-folder.js';
 
 /** Loaded into a process with `--import`; its head says how it is told when. */
 export const KILL_AT_ACCESS = pathToFileURL(join(projectRoot, 'test/support/kill-at-access.mjs')).href;
-export const SINK_KILLS = numberIn('MORAINE_SINK_KILLS', /^[1-9]\d{0,4}$/) ?? 10;
+export const SINK_KILLS = numberIn('MORAINE_SINK_KILLS', /^[1-9]\d{0,4}$/) ?? 20;
 export const KILLED_TABLE = 'iot.uplinks';
 const BATCH = 50;
 /** Ids of a partition of the source begin at so many times its number. */
