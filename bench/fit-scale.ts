@@ -1,76 +1,35 @@
 /**
  * `node dist/bench/fit-scale.js [--write]`: fits the coefficients of `estimates/` on what the job `scale` has measured at size M, prints how
  * far its runs and those of `scale-beyond` are off, and with `--write` writes `estimates/coefficients.ts` and the tables of `docs/scale.md`.
+ * The same for parts, with `scale-parts` and `scale-parts-beyond`.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import {
-  type Causes,
-  type Coefficients,
-  type MaterializationFacts,
-  materializationCauses,
-  materializedOutput,
-  type RetrievalFacts,
-  retrievalCauses,
-  retrievedOutput,
-} from '../estimates/index.js';
+import type { Causes, Coefficients } from '../estimates/index.js';
 import { userCacheFolder } from '../workers/server/user-cache.js';
-import type { Measurement } from './job.js';
 import { MEDIANS } from './runner.js';
-import { BEYOND, FIT } from './scale/cases.js';
-import { type ComparedRun, compared, isRetrieval, type Medians, ratiosOf, WITHIN, within } from './scale/compare.js';
-import { unflattened } from './scale/flat.js';
+import { BEYOND, FIT, PARTS, PARTS_BEYOND } from './scale/cases.js';
+import { type ComparedRun, compared, type Medians, ratiosOf, WITHIN, within } from './scale/compare.js';
+import { withParts } from './scale/fit-parts.js';
 import { nonNegativeLeastRatios, nonNegativeLeastSquares } from './scale/least-squares.js';
+import { type ModelledRun, runsOf } from './scale/modelled-run.js';
 import { paperTable } from './scale/paper.js';
 
 const { values } = parseArgs({
   options: { write: { type: 'boolean', default: false }, size: { type: 'string', default: 'M' } },
 });
 
-/** A measured run with what the model knows of it. */
-interface FittedRun {
-  readonly measured: Measurement;
-  readonly causes: Causes;
-  readonly shards: number;
-  readonly isRemote: boolean;
-  readonly scan: { readonly readBytes: number; readonly requests: number };
-  readonly output: ReturnType<typeof materializedOutput>;
-}
-
-function runsOf(medians: Medians, wantsRetrievals: boolean): readonly FittedRun[] {
-  return Object.entries(medians).flatMap(([name, measured]) => {
-    if (isRetrieval(name) !== wantsRetrievals) return [];
-    return [wantsRetrievals ? retrievalRun(measured) : materializationRun(measured)];
-  });
-}
-
-function materializationRun(measured: Measurement): FittedRun {
-  const facts = unflattened<MaterializationFacts>(measured.extra);
-  const { shards, isRemote } = facts;
-  const output = materializedOutput(facts);
-  return { measured, causes: materializationCauses(facts), shards, isRemote, scan: facts, output };
-}
-
-function retrievalRun(measured: Measurement): FittedRun {
-  const facts = unflattened<RetrievalFacts>(measured.extra);
-  const { shards, isRemote, entityReads, views } = facts;
-  const sum = (what: 'readBytes' | 'requests'): number =>
-    views.reduce((total, view) => total + view[what], entityReads[what]);
-  const scan = { readBytes: sum('readBytes'), requests: sum('requests') };
-  return { measured, causes: retrievalCauses(facts), shards, isRemote, scan, output: retrievedOutput(facts) };
-}
-
 /** @param atLeast seconds of CPU that a cause costs at least */
-function fit(runs: readonly FittedRun[], atLeast: Causes = {}): Coefficients {
+function fit(runs: readonly ModelledRun[], atLeast: Causes = {}): Coefficients {
   const stored = runs.filter(({ isRemote }) => isRemote);
-  const traffic = ({ measured }: FittedRun, what: string): number => measured.extra[`traffic.${what}`] ?? Number.NaN;
+  const traffic = ({ measured }: ModelledRun, what: string): number => measured.extra[`traffic.${what}`] ?? Number.NaN;
   const fixed = (
-    costOf: (run: FittedRun) => number,
-    scaleOf: (run: FittedRun) => number,
-    more: (run: FittedRun) => Causes = () => ({}),
+    costOf: (run: ModelledRun) => number,
+    scaleOf: (run: ModelledRun) => number,
+    more: (run: ModelledRun) => Causes = () => ({}),
   ) =>
     nonNegativeLeastSquares(
       stored.map((run) => ({
@@ -80,7 +39,7 @@ function fit(runs: readonly FittedRun[], atLeast: Causes = {}): Coefficients {
       })),
     );
   const readRequests = fixed(
-    (run) => traffic(run, 'requests') - traffic(run, 'objects') - run.shards * run.scan.requests,
+    (run) => traffic(run, 'requests') - traffic(run, 'objects') - run.reads.requests,
     (run) => traffic(run, 'requests'),
   );
   const writeRequests = fixed(
@@ -88,7 +47,7 @@ function fit(runs: readonly FittedRun[], atLeast: Causes = {}): Coefficients {
     (run) => traffic(run, 'objects'),
   );
   const readBytes = fixed(
-    (run) => traffic(run, 'readBytes') - run.shards * run.scan.readBytes,
+    (run) => traffic(run, 'readBytes') - run.reads.readBytes,
     (run) => traffic(run, 'readBytes'),
     ({ output }) => ({ files: output.dataFiles }),
   );
@@ -120,6 +79,7 @@ function fit(runs: readonly FittedRun[], atLeast: Causes = {}): Coefficients {
       perShard: part('shards'),
       perFile: { readBytes: readBytes['files'] ?? 0, writtenBytes: writtenBytes['files'] ?? 0 },
       perSourceByte: writtenBytes['source'] ?? 0,
+      perStagedByte: 0,
       perFileColumn: writtenBytes['fileColumns'] ?? 0,
     },
   };
@@ -164,16 +124,18 @@ const cell = (value: number): string => (Number.isFinite(value) ? String(Number(
 /** The shapes of the tables that runs are called by. */
 function shapeTable(): string {
   const count = (value: number): string => value.toLocaleString('en-US');
-  const shapes = Object.entries({ ...FIT.tables, ...BEYOND.tables }).map(([name, shape]) => {
-    const { rows, entities, files, doubles, ints = 0, texts = 0, textKeys } = shape;
-    const features = [
-      `${doubles} doubles`,
-      ...(ints > 0 ? [`${ints} ints`] : []),
-      ...(texts > 0 ? [`${texts} texts`] : []),
-    ];
-    const cells = [count(rows), count(entities), files, features.join(', '), textKeys === true ? 'text' : 'long'];
-    return `| ${name} | ${cells.join(' | ')} |`;
-  });
+  const shapes = Object.entries({ ...FIT.tables, ...BEYOND.tables, ...PARTS.tables, ...PARTS_BEYOND.tables }).map(
+    ([name, shape]) => {
+      const { rows, entities, files, doubles, ints = 0, texts = 0, textKeys } = shape;
+      const features = [
+        `${doubles} doubles`,
+        ...(ints > 0 ? [`${ints} ints`] : []),
+        ...(texts > 0 ? [`${texts} texts`] : []),
+      ];
+      const cells = [count(rows), count(entities), files, features.join(', '), textKeys === true ? 'text' : 'long'];
+      return `| ${name} | ${cells.join(' | ')} |`;
+    },
+  );
   return ['| table | rows | entities | files | features | key |\n|---|---|---|---|---|---|', ...shapes].join('\n');
 }
 
@@ -231,26 +193,41 @@ function write(name: string, begin: string, end: string, text: string): void {
   writeFileSync(path, `${page.slice(0, from + begin.length)}\n${text}\n${page.slice(to)}`);
 }
 
-const measured = mediansOf('scale');
-if (measured === undefined) throw new Error('run `npm run bench -- --job scale --size M --runs 1` first');
+function needed(job: string): Medians {
+  const medians = mediansOf(job);
+  if (medians === undefined) throw new Error(`run \`npm run bench -- --job ${job} --size M --runs 1\` first`);
+  return medians;
+}
+
+const measured = needed('scale');
+const measuredParts = needed('scale-parts');
 const materialization = fit(runsOf(measured, false), { deleteFiles: DELETE_FILE_SECONDS });
 // Both look at the key and the time of every row; retrievals of many entity rows hide what that costs.
 const { rows = 0 } = materialization.cpuSeconds;
+const retrieval = withParts(
+  fit(runsOf(measured, true), { rows, deleteFiles: DELETE_FILE_SECONDS }),
+  runsOf(measuredParts, true),
+);
+// The code of parts is one, and few of their runs are materializations.
+const { perStagedByte } = retrieval.traffic;
+const { collectedCells = 0 } = retrieval.memoryMib;
 const fitted = rounded({
-  materialization,
-  retrieval: fit(runsOf(measured, true), { rows, deleteFiles: DELETE_FILE_SECONDS }),
+  materialization: {
+    ...materialization,
+    memoryMib: { ...materialization.memoryMib, collectedCells },
+    traffic: { ...materialization.traffic, perStagedByte },
+  },
+  retrieval,
 });
-const fittedRuns = compared(measured, fitted);
-const beyond = mediansOf('scale-beyond');
-const beyondRuns = beyond === undefined ? [] : compared(beyond, fitted);
-const text = [
-  ratioTable(fittedRuns),
-  summary(fittedRuns),
-  ratioTable(beyondRuns),
-  summary(beyondRuns),
-  paperTable(fitted),
-];
-process.stdout.write(`${JSON.stringify(fitted, null, 2)}\n${text.join('\n\n')}\n`);
+const comparedRuns = (job: string): readonly ComparedRun[] => compared(mediansOf(job) ?? {}, fitted);
+const tables = Object.fromEntries(
+  ['scale', 'scale-beyond', 'scale-parts', 'scale-parts-beyond'].map((job) => {
+    const runs = comparedRuns(job);
+    return [job, `${ratioTable(runs)}\n\n${summary(runs)}`];
+  }),
+);
+const paper = paperTable(fitted);
+process.stdout.write(`${JSON.stringify(fitted, null, 2)}\n${[...Object.values(tables), paper].join('\n\n')}\n`);
 if (values.write) {
   const literal = (name: string, value: Coefficients): string =>
     `export const ${name}: Coefficients = ${JSON.stringify(value, null, 2)};`;
@@ -262,7 +239,9 @@ if (values.write) {
   const page = (marker: string, what: string): void =>
     write('docs/scale.md', `<!-- ${marker} -->`, `<!-- end of ${marker} -->`, what);
   page('costs', `${on}\n\n${shapeTable()}\n\n${costTable(measured)}`);
-  page('fit', `${ratioTable(fittedRuns)}\n\n${summary(fittedRuns)}`);
-  page('paper', paperTable(fitted));
-  page('beyond', `${ratioTable(beyondRuns)}\n\n${summary(beyondRuns)}`);
+  page('fit', tables['scale'] ?? '');
+  page('parts', tables['scale-parts'] ?? '');
+  page('paper', paper);
+  page('beyond', tables['scale-beyond'] ?? '');
+  page('parts-beyond', tables['scale-parts-beyond'] ?? '');
 }

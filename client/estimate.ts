@@ -11,6 +11,8 @@ import {
   type RetrievalFacts,
   retrievalCost,
   retrievalFacts,
+  type TrinoCost,
+  trinoCost,
 } from '../estimates/index.js';
 import { findFeatureView } from '../features/index.js';
 import { datasetDeps, materializationDeps, type Project } from '../project/index.js';
@@ -51,10 +53,12 @@ export interface Estimate {
   /** What a materialization would do, as its result says it; null for a retrieval. */
   readonly run: { readonly kind: string; readonly reason: string } | null;
   readonly reads: EstimatedReads;
-  /** Of all shards and the commit together. */
+  /** Of all parts, all shards and the commit together, where DuckDB reads. */
   readonly cost: Cost;
   /** Who would read with `engine.type: auto`. */
   readonly engine: { readonly choice: 'duckdb' | 'trino'; readonly trinoAboveBytes: number };
+  /** What the run would cost if Trino read the sources, whether or not one is configured: a rough figure, from two measured sizes. */
+  readonly trino: TrinoCost;
   /** Rows read, over those of the largest measured run: beyond 3 the model has not been tried. */
   readonly timesMeasured: number;
 }
@@ -108,6 +112,7 @@ async function estimateMaterialization(
     name: view,
     run: { kind: outline.kind, reason: outline.reason },
     cost: materializationCost(facts),
+    trino: trinoCost('materialization', [facts.rows]),
     ...readsOf([facts], trinoAboveBytes),
   };
 }
@@ -146,6 +151,10 @@ function retrievalEstimate(name: string, facts: RetrievalFacts, trinoAboveBytes:
     name,
     run: null,
     cost: retrievalCost(facts),
+    trino: trinoCost(
+      'retrieval',
+      facts.views.map(({ rows }) => rows),
+    ),
     ...readsOf([facts.entityReads, ...facts.views], trinoAboveBytes),
   };
 }

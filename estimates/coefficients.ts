@@ -26,6 +26,8 @@ export interface Coefficients {
     readonly perFile: Pick<FixedTraffic, 'readBytes' | 'writtenBytes'>;
     /** Bytes written for a byte of the source. */
     readonly perSourceByte: number;
+    /** Bytes that parts stage for a byte of the source. */
+    readonly perStagedByte: number;
     /** Bytes of one column of one file, whatever its rows. */
     readonly perFileColumn: number;
   };
@@ -56,6 +58,7 @@ export const MATERIALIZATION: Coefficients = {
     writtenCells: 64.4,
     writtenFiles: 0.14,
     files: 0.0081,
+    collectedCells: 34,
   },
   catalogCalls: 7,
   traffic: {
@@ -76,6 +79,7 @@ export const MATERIALIZATION: Coefficients = {
       writtenBytes: 0,
     },
     perSourceByte: 0.987,
+    perStagedByte: 1.3,
     perFileColumn: 232,
   },
 };
@@ -84,6 +88,7 @@ export const RETRIEVAL: Coefficients = {
   cpuSeconds: {
     run: 0.426,
     shards: 0,
+    parts: 0,
     rows: 0.0802,
     cells: 0,
     entityRows: 0.165,
@@ -91,6 +96,7 @@ export const RETRIEVAL: Coefficients = {
     answeredCells: 0.875,
     pairs: 0.0348,
     sortedRows: 0,
+    stagedCells: 0.208,
     files: 0.0103,
     readMib: 0,
     fetchedMib: 0.00918,
@@ -103,6 +109,7 @@ export const RETRIEVAL: Coefficients = {
     answeredCells: 15.8,
     sortedRows: 25.1,
     files: 0,
+    collectedCells: 34,
   },
   catalogCalls: 11,
   traffic: {
@@ -123,6 +130,7 @@ export const RETRIEVAL: Coefficients = {
       writtenBytes: 0,
     },
     perSourceByte: 0.944,
+    perStagedByte: 1.3,
     perFileColumn: 0,
   },
 };

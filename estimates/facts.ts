@@ -19,6 +19,8 @@ export interface MaterializationFacts extends FileReads {
   readonly shards: number;
   /** Activities that read each file once, and stage what the shards merge; 0 unless given: there are none. */
   readonly parts?: number;
+  /** Bytes of a file's end that are fetched first. */
+  readonly endBytes: number;
   /** Bytes of memory that the engine may take. */
   readonly memoryLimitBytes: number;
 }
@@ -32,6 +34,10 @@ export interface JoinedViewFacts extends FileReads {
   readonly rowBytes: number;
   readonly entities: number;
   readonly method: 'arg-max' | 'max-join-back' | 'asof-join-back';
+  /** Activities that read each file once, and stage its rows for the shards; 0 unless given: each shard reads all files. */
+  readonly parts?: number;
+  /** Bytes of one row in all columns that are read, which is what parts stage. */
+  readonly readRowBytes: number;
 }
 
 /** Facts about a retrieval that is saved in shards. */
@@ -40,9 +46,12 @@ export interface RetrievalFacts {
   readonly entityRows: number;
   /** One pass over the entity rows. */
   readonly entityReads: FileReads;
+  /** As the parts of a view, for the entity rows. */
+  readonly entityParts?: number;
   readonly entityColumns: number;
   readonly entityRowBytes: number;
   readonly views: readonly JoinedViewFacts[];
   readonly shards: number;
+  readonly endBytes: number;
   readonly memoryLimitBytes: number;
 }

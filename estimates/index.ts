@@ -8,9 +8,12 @@ export {
   type Cost,
   materializationCauses,
   materializationCost,
+  materializationReads,
   materializedOutput,
+  type RunReads,
   retrievalCauses,
   retrievalCost,
+  retrievalReads,
   retrievedOutput,
 } from './model.js';
 export {
@@ -21,3 +24,5 @@ export {
   type OutlinedRetrieval,
   retrievalFacts,
 } from './retrieval-facts.js';
+export { sumOfStaged } from './staged-rows.js';
+export { type TrinoCost, trinoCost } from './trino-cost.js';

@@ -64,6 +64,7 @@ export async function materializationFacts(
       mayBeOneFile: !outline.isRebuilt && online.metadata.currentSnapshotId !== null,
       shards,
       parts,
+      endBytes,
       memoryLimitBytes: deps.engine.memoryLimitBytes,
     },
   };

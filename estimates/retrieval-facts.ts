@@ -11,7 +11,7 @@ import {
 } from '../features/index.js';
 import { findSnapshot, type NestedField } from '../iceberg/index.js';
 import { fetchedEndBytes, type PinnedSource, planSource } from '../scans/index.js';
-import { shardsOfEntityRows } from '../training/index.js';
+import { type OutlinedEntities, reductionOf, shardsOfEntityRows } from '../training/index.js';
 import type { JoinedViewFacts, RetrievalFacts } from './facts.js';
 import { bytesPerRow, type ColumnRead, type FileReads, NO_READS, readsOfFiles } from './file-reads.js';
 import { deletesOf } from './materialization-facts.js';
@@ -24,6 +24,10 @@ export interface ExpectedEntities {
   readonly columns: number;
   readonly reads: FileReads;
   readonly rowBytes: number;
+  /** Bytes of each file. */
+  readonly files: OutlinedEntities['files'];
+  /** Unless given, they have the keys of the views. */
+  readonly fields?: readonly NestedField[];
   readonly timesUs?: ExpectedFrame['timesUs'];
   readonly entities?: ExpectedFrame['entities'];
 }
@@ -45,7 +49,9 @@ const columnsOf = ({ table, schema }: PinnedSource, columns: ReadonlySet<number>
 
 /** So many entity rows with the keys of a view and a time. */
 export function entitiesOfCount(rows: number, keys: number): ExpectedEntities {
-  return { rows, columns: keys + 1, reads: NO_READS, rowBytes: (keys + 1) * ENTITY_VALUE_BYTES };
+  const rowBytes = (keys + 1) * ENTITY_VALUE_BYTES;
+  const files = new Map([['entity rows', BigInt(Math.round(rows * rowBytes))]]);
+  return { rows, columns: keys + 1, reads: NO_READS, rowBytes, files };
 }
 
 /** Entity rows in a table. @param fields its columns that are the entity rows' */
@@ -61,6 +67,8 @@ export async function entitiesOfTable(
     columns: fields.length,
     reads: { ...readsOfFiles(files, columnsOf(source, ids)), ...deletesOf(plan) },
     rowBytes: bytesPerRow(files, source.schema, ids),
+    files: new Map(files.map(({ filePath, fileSizeInBytes }) => [filePath, fileSizeInBytes])),
+    fields,
     timesUs: entityTimesUs(files, fields),
   };
 }
@@ -77,36 +85,65 @@ export async function retrievalFacts(
   shards: number = shardsOfEntityRows(BigInt(Math.round(entities.rows))),
 ): Promise<OutlinedRetrieval> {
   const joins = await expectJoins(deps, request, { ...entities, rows: entities.rows / shards });
-  const isRemote = ({ source: { table } }: ExpectedJoin): boolean =>
-    table.io.localFiles(table.metadata.location) === null;
+  const partsOf = await plannedParts(deps, request, { joins, entities, shards });
+  const tables = joins.map(({ source: { table } }) => table);
+  const endBytes = tables.map(({ io, metadata }) => fetchedEndBytes(io, metadata.location));
   return {
     joins,
     facts: {
-      isRemote: joins.some(isRemote),
+      isRemote: tables.some(({ io, metadata }) => io.localFiles(metadata.location) === null),
       entityRows: entities.rows,
       entityReads: entities.reads,
+      entityParts: partsOf(null),
       entityColumns: entities.columns,
       entityRowBytes: entities.rowBytes,
-      views: joins.map(viewFacts),
+      views: joins.map((join) => viewFacts(join, partsOf(join.alias))),
       shards,
+      endBytes: Math.max(0, ...endBytes),
       memoryLimitBytes: deps.engine.memoryLimitBytes,
     },
   };
 }
 
-function viewFacts(join: ExpectedJoin): JoinedViewFacts {
+/** How many parts read a view's source, by its name, or the entity rows (null). */
+async function plannedParts(
+  deps: HistoricalDeps,
+  request: Request,
+  {
+    joins,
+    entities,
+    shards,
+  }: { readonly joins: readonly ExpectedJoin[]; readonly entities: ExpectedEntities; readonly shards: number },
+): Promise<(view: string | null) => number> {
+  const { files, timesUs, fields = keyFields(joins) } = entities;
+  // The model is of DuckDB, whoever is chosen.
+  const split = await reductionOf(deps, { ...request, engine: 'duckdb' }, { columns: fields, files, timesUs }, shards);
+  return (view) => split?.reduction.parts.filter((part) => part.view === view).length ?? 0;
+}
+
+/** Columns that the views are joined on, as entity rows have them. */
+function keyFields(joins: readonly ExpectedJoin[]): readonly NestedField[] {
+  return joins.flatMap(({ view, joinKeyMap }) =>
+    view.joinKeys.map(({ name, type }, id) => ({ id, name: joinKeyMap.get(name) ?? name, type, required: false })),
+  );
+}
+
+function viewFacts(join: ExpectedJoin, parts: number): JoinedViewFacts {
   const { view, source, files, read, returned, entities, method } = join;
   const fixed = [...view.joinKeys, view.timestamp, ...(view.created === null ? [] : [view.created])];
   const idsOf = (columns: readonly { readonly sourceFieldId: number }[]): ReadonlySet<number> =>
     new Set(columns.map(({ sourceFieldId }) => sourceFieldId));
+  const readIds = idsOf([...fixed, ...read]);
   return {
-    ...readsOfFiles(files, columnsOf(source, idsOf([...fixed, ...read]))),
+    ...readsOfFiles(files, columnsOf(source, readIds)),
     ...deletesOf(join),
     readFeatures: read.length,
     features: returned.length,
     rowBytes: bytesPerRow(files, source.schema, idsOf(returned)),
     entities,
     method,
+    parts,
+    readRowBytes: bytesPerRow(files, source.schema, readIds),
   };
 }
 

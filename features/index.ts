@@ -165,7 +165,7 @@ export {
   reducedViewSchema,
   reducibleViews,
 } from './retrieval/reduced-view.js';
-export { ROW_TIMES } from './retrieval/retrieval-plan.js';
+export { type RetrievalRequest, ROW_TIMES } from './retrieval/retrieval-plan.js';
 export { shardOfKeysSql } from './retrieval/shard-of-keys.js';
 export type { JoinedView } from './retrieval/view-join.js';
 export type { SqlSession } from './sql-session.js';

@@ -7,6 +7,7 @@ export { pinEntities } from './entity-reference.js';
 export { rowsOfShard, shardsOfEntityRows } from './entity-shards.js';
 export { TRAINING_FAULT_POINTS, type TrainingFaultPoint } from './fault-points.js';
 export { type DraftRecord, draftFromJson, stagedTable } from './plan.js';
+export { type OutlinedEntities, reductionOf } from './plan-reduction.js';
 export { checkTrainingSet, draftTrainingSet, pinTrainingSet, planTrainingSet } from './plan-training-set.js';
 export { reduceTrainingPart } from './reduce-part.js';
 export { type StagedRows, stageRows } from './stage-rows.js';

@@ -1,8 +1,15 @@
 /** Which sources of a training set are read in parts. */
-import { type HistoricalDeps, recordedDeps, recordedRequest, reducibleViews } from '../features/index.js';
+import {
+  type HistoricalDeps,
+  type RetrievalRequest,
+  recordedDeps,
+  recordedRequest,
+  reducibleViews,
+} from '../features/index.js';
+import type { NestedField } from '../iceberg/index.js';
 import type { Location } from '../locations/index.js';
 import { type EngineType, MAX_PARTS, partsOf } from '../reduction/index.js';
-import type { PinnedEntities } from './entity-reference.js';
+import type { EntityOutline, PinnedEntities } from './entity-reference.js';
 import type { DraftRecord, PlannedPart, PlannedReduction } from './plan.js';
 
 /**
@@ -17,6 +24,11 @@ export interface SplitReduction {
   readonly shardColumns: readonly string[];
 }
 
+/** Entity rows before they are read. */
+export interface OutlinedEntities extends EntityOutline {
+  readonly columns: readonly NestedField[];
+}
+
 /** The parts of a training set; null: its shards read the sources. @throws as retrieval */
 export async function planReduction(
   deps: HistoricalDeps,
@@ -25,10 +37,19 @@ export async function planReduction(
   { shards, engine }: { readonly shards: number; readonly engine?: EngineType | undefined },
 ): Promise<SplitReduction | null> {
   if (shards < MIN_SHARDS) return null;
-  const { timesUs, files } = await entities.outline();
-  const frame = { columns: entities.schema.fields, timesUs };
-  const request = { ...recordedRequest(draft), engine };
-  const { views, columns } = await reducibleViews(recordedDeps(deps, draft), request, frame);
+  const outlined = { columns: entities.schema.fields, ...(await entities.outline()) };
+  return await reductionOf(recordedDeps(deps, draft), { ...recordedRequest(draft), engine }, outlined, shards);
+}
+
+/** The parts of a retrieval that is saved in so many shards; null: they read the sources. @throws as retrieval */
+export async function reductionOf(
+  deps: HistoricalDeps,
+  request: RetrievalRequest & { readonly engine?: EngineType | undefined },
+  { columns: fields, timesUs, files }: OutlinedEntities,
+  shards: number,
+): Promise<SplitReduction | null> {
+  if (shards < MIN_SHARDS) return null;
+  const { views, columns } = await reducibleViews(deps, request, { columns: fields, timesUs });
   const inputs = [
     { view: null, bytes: files },
     ...views.map(({ alias, plan }) => ({

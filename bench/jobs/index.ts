@@ -20,7 +20,7 @@ import { onlineWrite } from './online-write.js';
 import { plan, planCold } from './plan.js';
 import { positionDeletes } from './position-deletes.js';
 import { pushes } from './pushes.js';
-import { scale, scaleBeyond } from './scale.js';
+import { scale, scaleBeyond, scaleParts, scalePartsBeyond } from './scale.js';
 import { shards } from './shards.js';
 import { sink } from './sink.js';
 import { sinkHour } from './sink-hour.js';
@@ -71,6 +71,8 @@ export const JOBS: readonly BenchJob[] = [
   storeCommit,
   scale,
   scaleBeyond,
+  scaleParts,
+  scalePartsBeyond,
   shards,
   trainingShards,
   trino,

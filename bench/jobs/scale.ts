@@ -1,11 +1,13 @@
 /** What runs cost by rows, entities, files and buckets, and how well `moraine estimate` knows it. The rest is in `docs/scale.md`. */
 import { type BenchJob, type BenchSize, figure } from '../job.js';
-import { atSize, BEYOND, caseName, FIT, type ScaleGrid } from '../scale/cases.js';
+import { atSize, BEYOND, caseName, FIT, PARTS, PARTS_BEYOND, type ScaleGrid } from '../scale/cases.js';
 import { compared, WITHIN, within } from '../scale/compare.js';
 import { measureCase, prepareTables } from '../scale/measure.js';
 
 /** Of twenty runs, those that must be within {@link WITHIN} of what was predicted. */
 const ENOUGH = 18;
+/** The same share of five. */
+const ENOUGH_IN_PARTS = 4;
 
 function job(name: string, title: string, grid: ScaleGrid, atLeast?: number): BenchJob {
   const variants = grid.cases.map((one, index) => {
@@ -51,4 +53,17 @@ export const scaleBeyond = job(
   'The same on other tables, some with three times the rows: the runs that the fit is tried on.',
   BEYOND,
   ENOUGH,
+);
+
+export const scaleParts = job(
+  'scale-parts',
+  'Runs of several shards whose files are read once, in parts: what the weights of parts are fitted on.',
+  PARTS,
+);
+
+export const scalePartsBeyond = job(
+  'scale-parts-beyond',
+  'The same on other tables: the runs that these weights are tried on.',
+  PARTS_BEYOND,
+  ENOUGH_IN_PARTS,
 );

@@ -125,6 +125,40 @@ export const BEYOND: ScaleGrid = {
   ],
 };
 
+/** Training sets and materializations in parts: what the weights of parts are fitted on. */
+export const PARTS: ScaleGrid = {
+  tables: {
+    even: { rows: M, entities: 20 * K, files: 10, doubles: 8 },
+    frayed: { rows: 0.8 * M, entities: 40 * K, files: 60, doubles: 6 },
+    stout: { rows: 0.5 * M, entities: 30 * K, files: 8, doubles: 24 },
+    thin: { rows: 2 * M, entities: 50 * K, files: 12, doubles: 2 },
+  },
+  cases: [
+    retrieve('even', 200 * K, 4),
+    retrieve('even', 600 * K, 8),
+    retrieve('frayed', 100 * K, 4),
+    retrieve('stout', 100 * K, 4),
+    retrieve('thin', 300 * K, 5),
+    materialize('even', 64, 4),
+  ],
+};
+
+/** Runs in parts that nothing is fitted on. */
+export const PARTS_BEYOND: ScaleGrid = {
+  tables: {
+    double: { rows: 2 * M, entities: 80 * K, files: 30, doubles: 7 },
+    triple: { rows: 3 * M, entities: 150 * K, files: 16, doubles: 10 },
+    named: { rows: M, entities: 60 * K, files: 12, doubles: 3, ints: 2, texts: 2, textKeys: true },
+  },
+  cases: [
+    retrieve('double', 300 * K, 6),
+    retrieve('triple', 200 * K, 4),
+    retrieve('triple', 1.5 * M, 4),
+    retrieve('named', 200 * K, 4),
+    materialize('double', 64, 4),
+  ],
+};
+
 /** The grid at a size: S has a tenth of the rows, and says nothing of what the model is good for. */
 export function atSize({ tables, cases }: ScaleGrid, size: BenchSize): ScaleGrid {
   if (size === 'M') return { tables, cases };

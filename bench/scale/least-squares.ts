@@ -6,6 +6,8 @@ export interface Observation {
   readonly cost: number;
   /** An error of so much counts as much as one of another observation's; the cost itself by default, which makes errors relative. */
   readonly scale?: number;
+  /** Of the cost, what is known to have other causes; 0 unless given. */
+  readonly known?: number;
 }
 
 /** Slopes up to so much of the columns' own length count as none. */
@@ -111,7 +113,7 @@ export function nonNegativeLeastRatios(
 ): Readonly<Record<string, number>> {
   const weighed = ({ causes }: Observation, weights: Observation['causes']): number =>
     Object.entries(causes).reduce((sum, [cause, amount]) => sum + amount * (weights[cause] ?? 0), 0);
-  const known = observations.map((one) => weighed(one, atLeast));
+  const known = observations.map((one) => (one.known ?? 0) + weighed(one, atLeast));
   let more = nonNegativeLeastSquares(
     observations.map((one, at) => ({ ...one, cost: one.cost - (known[at] ?? 0), scale: one.cost })),
   );

@@ -13,9 +13,11 @@ import { collectDefinitions, defineEntity, defineFeatureView, parseDefinitions }
 import { currentSchema, currentSnapshot } from '../../iceberg/index.js';
 import {
   commitMaterialization,
+  discardReducedRows,
   extractShard,
   type MaterializationDeps,
   planMaterialization,
+  reducePart,
 } from '../../materialization/index.js';
 import { datasetDeps, materializationDeps, type Project } from '../../project/index.js';
 import { measureTraffic, noTraffic } from '../../storage/index.js';
@@ -232,13 +234,20 @@ async function materialization(workers: Workers, one: ScaleCase, known: number |
     const { planLocation } = plan;
     if (planLocation === null) throw new Error('there was nothing to do');
     phase('shards');
+    const lists: string[] = [];
+    for (let part = 0; part < (plan.reduction?.parts ?? 0); part += 1) {
+      const { reducedLocation } = await reducePart(await depsOf(part % plan.shards), planLocation, part);
+      if (reducedLocation !== null) lists.push(reducedLocation);
+    }
+    const reduced = plan.reduction === null ? undefined : lists;
     const manifests: string[] = [];
     for (let shard = 0; shard < plan.shards; shard += 1) {
-      const { manifestLocation } = await extractShard(await depsOf(shard), planLocation, shard);
+      const { manifestLocation } = await extractShard(await depsOf(shard), planLocation, shard, { reduced });
       if (manifestLocation !== null) manifests.push(manifestLocation);
     }
     phase('commit');
     await commitMaterialization(await depsOf(0), planLocation, manifests);
+    await discardReducedRows((await depsOf(0)).io, planLocation, lists);
   };
   return { facts, work, catalogCalls: () => calls };
 }

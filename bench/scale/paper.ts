@@ -19,6 +19,7 @@ const FEATURES = 8;
 const ROW_BYTES = 70;
 const FILE_BYTES = 512 * MIB;
 const RANGE_BYTES = 8 * MIB;
+const END_BYTES = MIB / 4;
 const MEMORY_BYTES = 16 * 1024 * MIB;
 
 const ENTITIES = B;
@@ -47,11 +48,14 @@ function materialization(rows: number, shards: number, buckets: number, fileByte
     mayBeOneFile: false,
     shards,
     ...(shards === 1 ? {} : { parts: Math.min(shards, MAX_PARTS) }),
+    endBytes: END_BYTES,
     memoryLimitBytes: MEMORY_BYTES,
   };
 }
 
 function retrieval(entityRows: number, rows: number, shards: number): RetrievalFacts {
+  // The view and the entity rows share the parts that a run may have.
+  const parts = Math.min(shards, MAX_PARTS / 2);
   const view = {
     ...readsOf(rows),
     readFeatures: FEATURES,
@@ -59,15 +63,19 @@ function retrieval(entityRows: number, rows: number, shards: number): RetrievalF
     rowBytes: (ROW_BYTES * FEATURES) / (FEATURES + 2),
     entities: ENTITIES,
     method: 'max-join-back',
+    parts,
+    readRowBytes: ROW_BYTES,
   } as const;
   return {
     isRemote: true,
     entityRows,
     entityReads: { ...readsOf(entityRows), fileBytes: entityRows * 16, readBytes: entityRows * 16 },
+    entityParts: parts,
     entityColumns: 3,
     entityRowBytes: 16,
     views: [view],
     shards,
+    endBytes: END_BYTES,
     memoryLimitBytes: MEMORY_BYTES,
   };
 }

@@ -31,7 +31,7 @@ async function isSaved(project: Parameters<typeof estimate>[0], name: string): P
 /** Measured runs are so many times smaller that nothing has been tried. */
 const TRIED_TIMES = 3;
 
-function estimateText({ kind, name, run, reads, cost, engine, timesMeasured }: Estimate): string {
+function estimateText({ kind, name, run, reads, cost, engine, trino, timesMeasured }: Estimate): string {
   const deletes = reads.deleteFiles === 0 ? '' : `, ${countedText(reads.deleteFiles, 'delete file')}`;
   const limit = sizeText(engine.trinoAboveBytes);
   const why = engine.choice === 'trino' ? `more than ${limit} after pruning` : `at most ${limit} after pruning`;
@@ -47,12 +47,20 @@ function estimateText({ kind, name, run, reads, cost, engine, timesMeasured }: E
     ['requests', requestsText(cost)],
     ['shards', `${countText(cost.shards)}, each with ${sizeText(cost.shardMemoryBytes)} of memory`],
     ['engine', `${engine.choice}: ${sizeText(reads.fileBytes)} are ${why}`],
+    ['on Trino', trinoText(trino)],
   ];
   const warning =
     timesMeasured <= TRIED_TIMES
       ? ''
       : `The largest measured run read ${Math.round(timesMeasured)} times fewer rows: take this as an order of magnitude.\n`;
   return `${formatFacts(facts)}${warning}`;
+}
+
+/** Two measured sizes make a line, and show nothing beyond them. */
+function trinoText({ queries, cpuSeconds, timesMeasured }: Estimate['trino']): string {
+  if (queries === 0) return 'nothing to read';
+  const tried = timesMeasured <= 1 ? '' : `, which was tried with ${timesMeasured.toFixed(1)} times fewer rows`;
+  return `roughly ${durationText(cpuSeconds * 1000)} of CPU, that of Trino included${tried}`;
 }
 
 function requestsText({ requests, writeRequests, catalogCalls }: Estimate['cost']): string {

@@ -33,6 +33,8 @@ export interface ExpectedJoin {
   readonly alias: string;
   readonly view: ResolvedView;
   readonly source: PinnedSource;
+  /** Columns of the entity rows that stand for a join key, by its name. */
+  readonly joinKeyMap: ReadonlyMap<string, string>;
   /** Files that can match. */
   readonly files: readonly DataFile[];
   readonly stats: ScanStats;
@@ -66,7 +68,7 @@ async function expectJoin(
   frame: ExpectedFrame,
   memoryLimitBytes: number,
 ): Promise<Omit<ExpectedJoin, 'alias'>> {
-  const { view, source, selected } = join;
+  const { view, source, selected, joinKeyMap } = join;
   const scale = scaleOf(view);
   const plan = await planSource(source, timeFilter(view, frame));
   const files = plan.files.map(({ file }) => file);
@@ -88,6 +90,7 @@ async function expectJoin(
   return {
     view,
     source,
+    joinKeyMap,
     files,
     stats: plan.stats,
     read: featuresToRead(join).flatMap((index) => view.features[index] ?? []),

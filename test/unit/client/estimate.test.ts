@@ -16,6 +16,7 @@ it('a materialization is estimated from the files that it will read, and nothing
     run: { kind: 'nothing', reason: 'the source table is empty' },
     reads: { files: 0, rows: 0 },
     cost: { cpuSeconds: 0, requests: 0, shards: 0, rows: 0 },
+    trino: { queries: 0, cpuSeconds: 0 },
   });
   await small.append(1000);
   await small.append(500, 1000);
@@ -70,6 +71,28 @@ it('a retrieval reads the files once for each shard', async () => {
   const ofShard = two.cost.readBytes - one.cost.readBytes;
   expect(ofShard).toBeGreaterThanOrEqual(one.reads.fileBytes);
   expect(five.cost.readBytes - one.cost.readBytes).toBeCloseTo(4 * ofShard, 3);
+});
+
+it('a retrieval in four shards and more reads each of several files once, in parts, and says what Trino would cost', async () => {
+  const small = await SmallProject.create();
+  const { project, view } = small;
+  await small.append(5000);
+  await small.append(4000, 5000);
+  const of = async (shards: number) => await estimate(project, { view, rows: 1000, shards });
+  const [two, three, four, eight] = [await of(2), await of(3), await of(4), await of(8)];
+  const { fileBytes } = three.reads;
+  // Without parts, one more shard is one more pass over both files; with parts, it is metadata alone.
+  const ofShard = (eight.cost.readBytes - four.cost.readBytes) / 4;
+  expect(three.cost.readBytes - two.cost.readBytes - ofShard).toBeGreaterThanOrEqual(fileBytes);
+  expect(four.cost.writtenBytes).toBeGreaterThan(three.cost.writtenBytes + fileBytes);
+  expect([three, four, eight].map(({ trino }) => trino)).toEqual([three.trino, three.trino, three.trino]);
+  // The line through 10.71 s for a million rows and 53.52 s for ten.
+  const cpuSeconds = 10.71 - (42.81 * (1e6 - 9000)) / 9e6;
+  expect(three.trino).toEqual({
+    queries: 1,
+    cpuSeconds: expect.closeTo(cpuSeconds, 9) as number,
+    timesMeasured: 0.0009,
+  });
 });
 
 it('a saved dataset is estimated from its own entity rows and the snapshots that it was made from', async () => {

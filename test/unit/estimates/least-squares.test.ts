@@ -45,6 +45,12 @@ it('a weight is no less than it is known to be', () => {
   );
 });
 
+it('what is known of a cost is no cost of its causes', () => {
+  // y = 5x beside 7 that are known.
+  const observations = [1, 2, 3].map((x) => ({ causes: { x }, cost: 7 + 5 * x, known: 7 }));
+  expect(nonNegativeLeastRatios(observations)['x']).toBeCloseTo(5, 6);
+});
+
 it('twice as much is as wrong as half where errors are ratios', () => {
   // Of 1 and 4 the constant with the least squared logarithms of ratios is 2.
   const observations = [1, 4].map((cost) => ({ causes: { run: 1 }, cost }));

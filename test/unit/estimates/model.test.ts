@@ -8,7 +8,6 @@ import {
   type RetrievalFacts,
   retrievalCost,
 } from '../../../estimates/index.js';
-import { stagedRows } from '../../../estimates/model.js';
 
 const MIB = 2 ** 20;
 const NO_READS = {
@@ -33,14 +32,18 @@ const KNOWN: Coefficients = {
     fetchedMib: 0.03125,
     pairs: 4,
     sortedRows: 8,
+    parts: 0.25,
+    stagedCells: 2,
+    entityRows: 6,
   },
-  memoryMib: { run: 200, rows: 100 },
+  memoryMib: { run: 200, rows: 100, collectedCells: 50 },
   catalogCalls: 6,
   traffic: {
     perRun: { readRequests: 10, writeRequests: 5, readBytes: 1000, writtenBytes: 2000 },
     perShard: { readRequests: 3, writeRequests: 2, readBytes: 100, writtenBytes: 200 },
     perFile: { readBytes: 7, writtenBytes: 11 },
     perSourceByte: 0.5,
+    perStagedByte: 1.5,
     perFileColumn: 40,
   },
 };
@@ -61,20 +64,23 @@ const FACTS: MaterializationFacts = {
   buckets: 8,
   mayBeOneFile: false,
   shards: 2,
+  endBytes: MIB / 4,
   memoryLimitBytes: 4096 * MIB,
 };
 
 describe('a materialization in parts', () => {
   it('reads each file once, and what the parts leave', () => {
-    // Four parts of a million rows: each has all 1000 entities, in a file for each of two shards.
+    // Four parts of a million rows: each has all 1000 entities, in a file for each of two shards, of 48 kB: read in one request.
     const whole = materializationCost({ ...FACTS, shards: 1 }, KNOWN);
     const cost = materializationCost({ ...FACTS, parts: 4 }, KNOWN);
-    const staged = 4 * 1000;
-    expect(stagedRows({ ...FACTS, parts: 4 })).toEqual({ rows: staged, files: 8 });
-    expect(cost.readBytes - whole.readBytes).toBe(5 * 100 + staged * 64);
-    expect(cost.writtenBytes - whole.writtenBytes).toBe(5 * 200 + staged * 64);
-    expect(cost.requests - whole.requests).toBe(5 * (3 + 2) + 8 + 2 * 8);
+    const staged = 4 * 1000 * 64 * 1.5;
+    expect(cost.readBytes - whole.readBytes).toBe(100 + staged);
+    expect(cost.writtenBytes - whole.writtenBytes).toBe(200 + staged);
+    // Of the shard; of eight files written and read; of four lists that are written, read by two shards, and discarded.
+    expect(cost.requests - whole.requests).toBe(3 + 2 + 8 + 8 + 4 * (1 + 2 + 1));
     expect(cost.shards).toBe(2);
+    // A part collects 9 values of 1000 rows: more than the 2000 rows that a shard reads in place of 4 million.
+    expect(cost.shardMemoryBytes).toBe(Math.round((200 + 50 * 0.009) * MIB));
   });
 });
 
@@ -141,6 +147,7 @@ const VIEW = {
   features: 2,
   rowBytes: 16,
   entities: 1_000_000,
+  readRowBytes: 40,
 } as const;
 const RETRIEVED: RetrievalFacts = {
   isRemote: true,
@@ -150,14 +157,15 @@ const RETRIEVED: RetrievalFacts = {
   entityRowBytes: 20,
   views: [{ ...VIEW, method: 'max-join-back' }],
   shards: 1,
+  endBytes: MIB / 4,
   memoryLimitBytes: 4096 * MIB,
 };
 
 describe('a retrieval', () => {
   it('costs what its causes cost', () => {
-    // CPU: 1 + 0.5 + 2 * 2 + 2 * 3 * 0.25 + 1 million pairs * 4 + 80 MiB * 0.0625.
+    // CPU: 1 + 0.5 + 2 * 2 + 2 * 3 * 0.25 + 0.5 * 6 + 1 million pairs * 4 + 80 MiB * 0.0625.
     expect(retrievalCost(RETRIEVED, KNOWN)).toEqual({
-      cpuSeconds: 1 + 0.5 + 4 + 1.5 + 4 + 5,
+      cpuSeconds: 1 + 0.5 + 4 + 1.5 + 3 + 4 + 5,
       readBytes: 1000 + 100 + 7 + 80 * MIB,
       writtenBytes: 2000 + 200 + 11 + 500_000 * 36 * 0.5 + 5 * 40,
       writeRequests: 5 + 2 + 1,
@@ -172,12 +180,58 @@ describe('a retrieval', () => {
 
   it('that sorts costs by rows and not by pairs', () => {
     const sorted = retrievalCost({ ...RETRIEVED, views: [{ ...VIEW, method: 'asof-join-back' }] }, KNOWN);
-    expect(sorted.cpuSeconds).toBe(1 + 0.5 + 4 + 1.5 + 8 * 2.5 + 5);
+    expect(sorted.cpuSeconds).toBe(1 + 0.5 + 4 + 1.5 + 3 + 8 * 2.5 + 5);
   });
 
   it('reads the files of every view in every shard', () => {
     const cost = retrievalCost({ ...RETRIEVED, shards: 3, views: [...RETRIEVED.views, ...RETRIEVED.views] }, KNOWN);
     expect(cost.readBytes).toBe(1000 + 3 * 100 + 3 * 7 + 3 * (16 + 64 + 64) * MIB);
+  });
+});
+
+describe('a retrieval in parts', () => {
+  // Two parts of the view and one of the entity rows, for four shards.
+  const PARTED: RetrievalFacts = {
+    ...RETRIEVED,
+    shards: 4,
+    entityParts: 1,
+    views: [{ ...VIEW, method: 'max-join-back', parts: 2 }],
+  };
+
+  it('costs one pass over each source, and staging its rows', () => {
+    // 8 files of 15 MB, each read in its end and two ranges, and 4 of 3.75 MB, each in its end and one.
+    const staged = (2_000_000 * 40 + 500_000 * 20) * 1.5;
+    const answer = 500_000 * 36 * 0.5 + 4 * 5 * 40;
+    const writeRequests = 5 + 4 * 2 + 3 * 1 + 4 + 12;
+    const rows = 2 * 2 * 2 + 2 * 2 * 3 * 0.25 + 0.5 * 6 + 4;
+    expect(retrievalCost(PARTED, KNOWN)).toEqual({
+      // Run, shards, parts; rows read twice, their cells, entity rows, pairs; 7 values of 2 million rows and 4 of half a million; MiB.
+      cpuSeconds: 1 + 4 * 0.5 + 3 * 0.25 + rows + (14 + 2) * 2 + (80 + 90_000_000 / MIB) * 0.0625,
+      readBytes: 1000 + 4 * 100 + 4 * 7 + 80 * MIB + staged + (12 * MIB) / 4,
+      writtenBytes: 2000 + 4 * 200 + 4 * 11 + answer + staged,
+      writeRequests,
+      // Three lists are read by four shards, and to discard what they name.
+      requests: 10 + 4 * 3 + (2 + 12) + 8 * 3 + 4 * 2 + 3 * (4 + 1) + writeRequests,
+      catalogCalls: 6,
+      shards: 4,
+      // A part collects 7 million values: more than half a million rows of a shard take.
+      shardMemoryBytes: (200 + 7 * 50) * MIB,
+      rows: 500_000,
+      dataFiles: 4,
+    });
+  });
+
+  it('reads a view without parts in every shard', () => {
+    const views = [...PARTED.views, { ...VIEW, method: 'max-join-back' } as const];
+    const more = retrievalCost({ ...PARTED, views }, KNOWN).readBytes - retrievalCost(PARTED, KNOWN).readBytes;
+    expect(more).toBe(4 * 64 * MIB);
+  });
+
+  it('needs the memory of a shard where that is more than what a part collects', () => {
+    const views = [{ ...VIEW, method: 'max-join-back', parts: 200 } as const];
+    // A part collects 70,000 values of a view, and one of the entity rows half a million; a shard reads half a million rows.
+    const cost = retrievalCost({ ...PARTED, entityParts: 4, views }, KNOWN);
+    expect(cost.shardMemoryBytes).toBe((200 + 100 * 0.5) * MIB);
   });
 });
 

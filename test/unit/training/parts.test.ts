@@ -2,6 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { entitiesOfTable, retrievalFacts, retrievalReads } from '../../../estimates/index.js';
+import { currentSchema, currentSnapshot } from '../../../iceberg/index.js';
 import { defineEntity, defineFeatureView, type Moraine } from '../../../index.js';
 import { datasetDeps } from '../../../project/index.js';
 import {
@@ -142,6 +144,31 @@ test('each file that can count is in one part, and shards are split by the colum
   expect(await rejectionCode(reduceTrainingPart(deps, planLocation, 7))).toBe('INVALID_ARGUMENT');
   expect(await rejectionCode(stageTrainingShard(deps, planLocation, 0, { reduced: [] }))).toBe('INVALID_ARGUMENT');
   await discardTrainingSet(deps, planLocation);
+});
+
+test('an estimate has the parts of the plan, and the rows that they then stage', async () => {
+  const table = await deps.loadSource('shop.labels');
+  const source = { table, snapshot: currentSnapshot(table.metadata), schema: currentSchema(table.metadata) };
+  const entities = await entitiesOfTable(source);
+  const factsOf = async (shards: number) =>
+    (await retrievalFacts(deps, { features: ['visits', 'pairs', 'days'] }, entities, shards)).facts;
+  const facts = await factsOf(SHARDS);
+  // `days` has no keys to be split by: every shard reads it.
+  expect([facts.entityParts, ...facts.views.map(({ parts }) => parts)]).toEqual([2, 3, 2, 0]);
+  // Labels of 24 known keys and two others; visits of the files that can count, 24, 12 and 8; pairs.
+  expect(retrievalReads(facts).staged.map(({ parts, rows }) => [parts, rows])).toEqual([
+    [2, 2 * 26],
+    [3, 24 + 12 + 8],
+    [2, 2 * 24],
+  ]);
+  const { planLocation, parts } = await planTrainingSet(deps, request('estimated'));
+  let staged = 0n;
+  for (let part = 0; part < parts; part++) staged += (await reduceTrainingPart(deps, planLocation, part)).rows;
+  expect(staged).toBe(52n + 44n + 48n);
+  await discardTrainingSet(deps, planLocation);
+  // Three shards read everything themselves.
+  const few = await factsOf(3);
+  expect([few.entityParts, retrievalReads(few).staged]).toEqual([0, []]);
 });
 
 test('rows are those of the definitions, the digest that of a set that is saved at once, and nothing reduced is left', async () => {
