@@ -48,7 +48,8 @@ test(`decoded rows answer like statements in worlds of seed ${SEED}`, {
     const ends = await Promise.allSettled(Array.from({ length: LANES }, lane));
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
     expect(counts.sure).toBeGreaterThan(0);
-    if (indexes.length > 1) expect(Math.min(counts.told, counts.hits, counts.evictions, counts.carried)).toBeGreaterThan(0);
+    if (indexes.length > 1)
+      expect(Math.min(counts.told, counts.hits, counts.evictions, counts.carried)).toBeGreaterThan(0);
     // Of nearly every value the map knows exactly what it is.
     if (indexes.length >= 100) expect(counts.sure).toBeGreaterThan(20 * counts.unsure);
     const { did, ...others } = counts;
