@@ -27,6 +27,11 @@ export interface EngineOptions {
   readonly allowedDirectories: readonly string[];
   /** Single files that statements may read besides, by absolute path. */
   readonly allowedFiles?: readonly string[];
+  /**
+   * Left rows up to which an ASOF join compares every pair instead of sorting. By default none, so that what is tried with few rows is what
+   * many rows get; statements that people write are left with DuckDB's own number.
+   */
+  readonly asofLoopRows?: number;
 }
 
 /** Files that one partitioned write may hold open; below the usual limit of 1,024 per process. */
@@ -103,6 +108,7 @@ function hardening(options: EngineOptions, tempDirectory: string): string[] {
     `SET preserve_insertion_order = true`,
     // Freed memory goes back to the system instead of staying with the thread that freed it.
     `SET allocator_background_threads = true`,
+    `SET GLOBAL asof_loop_join_threshold = ${options.asofLoopRows ?? 0}`,
     `SET partitioned_write_max_open_files = ${MAX_OPEN_PARTITION_FILES}`,
     `SET allowed_directories = [${list}]`,
     `SET allowed_paths = [${[...files].map(quoteLiteral).join(', ')}]`,

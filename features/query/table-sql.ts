@@ -61,6 +61,9 @@ export interface StagedQuery extends EntityRelation {
 /** The engine of queries gets this share of the memory; its rows are staged before the other engine works on them. */
 const MEMORY_SHARE = 0.5;
 
+/** DuckDB's own number. */
+const ASOF_LOOP_ROWS = 64;
+
 interface NamedTable extends QueriedTable {
   readonly source: PinnedSource;
   readonly plan: ScanPlan;
@@ -157,6 +160,7 @@ async function runAlone(
     tempDirectory: folder,
     allowedDirectories: [],
     allowedFiles: await localPathsOf(deps.io, [...files]),
+    asofLoopRows: ASOF_LOOP_ROWS,
   });
   try {
     return await engine.withConnection(

@@ -4,6 +4,7 @@
  * one moment, joining each of them with each row of it could cost the square of both: one row of each moment is chosen first.
  */
 import { type TiedRows, tuple } from '../views/tied-rows.js';
+import { ENTITY_NUMBER, fromFeatureRows, numberedFrameRows } from './asof-sql.js';
 import {
   inRange,
   isPartial,
@@ -111,13 +112,13 @@ export function momentsOfWinners(join: PointInTimeJoin): readonly string[] {
 }
 
 function createdOfWinners(join: PointInTimeJoin): readonly string[] {
-  const { rows } = join;
   const { winners, newest } = joinTables(join);
-  const keys = [...keyColumns(rows.keyCount), 't'];
-  const columns = [...keys, 'c'].map((column) => `s.${column}`).join(', ');
-  const created = `(SELECT ${columns} FROM ${rows.relation} AS s SEMI JOIN ${winners} AS w ON ${equal(keys, 'w', 's')} WHERE s.c IS NOT NULL)`;
+  const wanted = equal([...keyColumns(join.rows.keyCount), 't'], 'w', 's');
+  const rows = `${fromFeatureRows(join)} SEMI JOIN ${winners} AS w ON ${wanted} WHERE s.c IS NOT NULL`;
+  const created = `(SELECT ${ENTITY_NUMBER}, s.t, s.c ${rows})`;
+  const frame = numberedFrameRows(join, winners, 't');
   return [
-    `CREATE TEMPORARY TABLE ${newest} AS SELECT w.*, s.c FROM ${winners} AS w ASOF LEFT JOIN ${created} AS s ON ${equal(keys, 'w', 's')} AND w.known >= s.c`,
+    `CREATE TEMPORARY TABLE ${newest} AS SELECT w.* EXCLUDE (e), s.c FROM ${frame} AS w ASOF LEFT JOIN ${created} AS s ON ${equal(['e', 't'], 'w', 's')} AND w.known >= s.c`,
     `DROP TABLE ${winners}`,
     `ALTER TABLE ${newest} RENAME TO ${winners}`,
   ];

@@ -32,8 +32,7 @@ const MAX_PAIRS_PER_FEATURE_ROW = 4.5;
 const MAX_KNOWN_PAIRS_PER_FEATURE_ROW = 9;
 /**
  * Frame rows of one entity from which it is frequent. A feature row is compared with every frame row of its entity, so that averages say
- * little of an entity that is frequent on both sides; up to so many, even a table of one entity costs less than sorting it. DuckDB's ASOF
- * join compares every pair, too, for frames of up to so many rows.
+ * little of an entity that is frequent on both sides; up to so many, even a table of one entity costs less than sorting it.
  */
 export const FREQUENT_FRAME_ROWS = 64;
 /** Bytes of a row from which it is not kept as a value to compare: rows are read for the winning times alone. */

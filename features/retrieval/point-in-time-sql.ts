@@ -82,7 +82,7 @@ export function joinTables({ prefix }: Pick<PointInTimeJoin, 'prefix'>): JoinTab
 export interface JoinTables {
   /** Frame rows with their keys and times. */
   readonly probe: string;
-  /** Distinct keys of the frame, and how many frame rows each has. */
+  /** Distinct keys of the frame's rows that can match, and how many of these each has. Its place there (`rowid`) is an entity's number. */
   readonly keys: string;
   /** Every pair of a frame row and a feature row that counts for it. */
   readonly pairs: string;

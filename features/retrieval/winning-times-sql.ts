@@ -1,4 +1,5 @@
 /** SQL that finds, for each frame row, the time of the feature row that wins. Only keys and times are read. */
+import { ENTITY_NUMBER, fromFeatureRows, numberedFrameRows } from './asof-sql.js';
 import {
   hasTwoUnits,
   inRange,
@@ -33,38 +34,35 @@ function newestByAggregate(join: PointInTimeJoin, probe: string): string {
 function newestByAsof(join: PointInTimeJoin, probe: string): string {
   const time = join.ttlUs === null ? 's.t' : 'CASE WHEN s.t >= p.lo THEN s.t END';
   const side = needsCreated(join) ? visibleRows(join) : eventRows(join);
-  const on = [...keyMatch(join, 'p'), `${side.probeTime} >= s.v`].join(' AND ');
-  return `${time} AS t FROM ${probe} AS p ASOF LEFT JOIN ${side.relation} AS s ON ${on}`;
+  const frame = numberedFrameRows(join, probe, 'hi');
+  return `${time} AS t FROM ${frame} AS p ASOF LEFT JOIN ${side.relation} AS s ON p.e = s.e AND ${side.probeTime} >= s.v`;
 }
 
-/** One side of an ASOF join: `v` is the time from which frame rows may have the time `t`. */
+/** One side of an ASOF join: `v` is the time from which frame rows of entity `e` may have the time `t`. */
 interface AsofSide {
   readonly relation: string;
   /** The column of the probe table that is compared with `v`. */
   readonly probeTime: string;
 }
 
-function eventRows({ rows }: PointInTimeJoin): AsofSide {
-  const columns = [...keyColumns(rows.keyCount), 't', 't AS v'].join(', ');
-  return { relation: `(SELECT ${columns} FROM ${rows.relation} WHERE t IS NOT NULL)`, probeTime: 'p.hi' };
+function eventRows(join: PointInTimeJoin): AsofSide {
+  const relation = `(SELECT ${ENTITY_NUMBER}, s.t, s.t AS v ${fromFeatureRows(join)} WHERE s.t IS NOT NULL)`;
+  return { relation, probeTime: 'p.hi' };
 }
 
 /**
  * A row is visible from the later of its event and its created time. Both bounds of a frame row are its one time, so that it sees all rows
  * that are visible from then on or before, and the newest event time among these is a running maximum: one inequality is left for ASOF.
  */
-function visibleRows({ rows }: PointInTimeJoin): AsofSide {
-  const keys = keyColumns(rows.keyCount);
+function visibleRows(join: PointInTimeJoin): AsofSide {
+  const { rows } = join;
   const isMixed = hasTwoUnits(rows);
   const times = isMixed
-    ? [nanoseconds('t', rows.timeUnit), nanoseconds('c', rows.createdUnit ?? rows.timeUnit)]
-    : ['t', 'c'];
+    ? [nanoseconds('s.t', rows.timeUnit), nanoseconds('s.c', rows.createdUnit ?? rows.timeUnit)]
+    : ['s.t', 's.c'];
   const visible = `greatest(${times.join(', ')})`;
-  const partition = keys.length === 0 ? '' : `PARTITION BY ${keys.join(', ')} `;
-  const newest = `max(t) OVER (${partition}ORDER BY v)`;
-  const usable = ['t', 'c', ...keys].map((column) => `${column} IS NOT NULL`).join(' AND ');
-  const columns = [...keys, 't', `${visible} AS v`].join(', ');
-  const seen = `(SELECT ${columns} FROM ${rows.relation} WHERE ${usable})`;
-  const relation = `(SELECT ${[...keys, `${newest} AS t`, 'v'].join(', ')} FROM ${seen})`;
+  const usable = 's.t IS NOT NULL AND s.c IS NOT NULL';
+  const seen = `(SELECT ${ENTITY_NUMBER}, s.t, ${visible} AS v ${fromFeatureRows(join)} WHERE ${usable})`;
+  const relation = `(SELECT e, max(t) OVER (PARTITION BY e ORDER BY v) AS t, v FROM ${seen})`;
   return { relation, probeTime: isMixed ? 'p.time_ns' : 'p.hi' };
 }
