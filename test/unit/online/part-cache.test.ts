@@ -72,7 +72,7 @@ describe('the cache of parts', () => {
     expect(kept()).toEqual([1, 2, 3]);
     expect(cache.use(slot(0))).toBeNull();
     expect(cache.use(slot(1))).not.toBeNull();
-    expect(cache.stats).toEqual({ bytes: 3 * BYTES, parts: 3, hits: 1, misses: 1, evictions: 1 });
+    expect(cache.stats).toEqual({ bytes: 3 * BYTES, parts: 3, hits: 1, misses: 1, evictions: 1, carried: 0 });
   });
 
   it.each([
@@ -84,7 +84,7 @@ describe('the cache of parts', () => {
     cache.release(slot(released));
     cache.release(slot(released));
     expect(kept()).toEqual(others);
-    expect(cache.stats).toEqual({ bytes: 3 * BYTES, parts: 3, hits: 0, misses: 0, evictions: 0 });
+    expect(cache.stats).toEqual({ bytes: 3 * BYTES, parts: 3, hits: 0, misses: 0, evictions: 0, carried: 0 });
     cache.keep(slot(4), part());
     expect(cache.use(slot(others[0] as number))).not.toBeNull();
     expect(evictionOrder(cache)).toEqual([...others.slice(1), 4, others[0]]);
@@ -105,7 +105,7 @@ describe('the cache of parts', () => {
     cache.keep(slot(1), new Part(segment(), segment(2)));
     expect(kept()).toEqual([]);
     expect(cache.use(slot(1))).toBeNull();
-    expect(cache.stats).toEqual({ bytes: 0, parts: 0, hits: 0, misses: 1, evictions: 2 });
+    expect(cache.stats).toEqual({ bytes: 0, parts: 0, hits: 0, misses: 1, evictions: 2, carried: 0 });
     cache.keep(slot(2), part());
     expect(kept()).toEqual([2]);
   });
