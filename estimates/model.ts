@@ -2,6 +2,7 @@
  * What a run costs. Bytes and requests follow from what scans, writes and commits do; the rest is linear in the facts, and how steep is
  * measured: `coefficients.ts`, `docs/scale.md`. Pure.
  */
+import { largest } from '../errors/index.js';
 import { type Coefficients, type FixedTraffic, MATERIALIZATION, RETRIEVAL } from './coefficients.js';
 import type { JoinedViewFacts, MaterializationFacts, RetrievalFacts } from './facts.js';
 import type { FileReads } from './file-reads.js';
@@ -254,7 +255,7 @@ function memoryOf({ facts, reads: { staged }, state }: Run, { memoryMib }: Coeff
   const ofShard = weighed(state, held) / Math.max(1, facts.shards);
   // A part collects its rows before it writes them.
   const ofParts = staged.map(({ cells, parts }) => (cells / MILLION / parts) * collectedCells);
-  return Math.round(run * MIB + Math.min(Math.max(ofShard, ...ofParts) * MIB, facts.memoryLimitBytes));
+  return Math.round(run * MIB + Math.min(largest(ofParts, ofShard) * MIB, facts.memoryLimitBytes));
 }
 
 /** What a materialization costs. @param known measured; those of this version unless given */

@@ -1,4 +1,6 @@
 /** Facts about a retrieval in shards, from metadata. */
+
+import { largest } from '../errors/index.js';
 import {
   type DatasetRecord,
   type ExpectedFrame,
@@ -99,7 +101,7 @@ export async function retrievalFacts(
       entityRowBytes: entities.rowBytes,
       views: joins.map((join) => viewFacts(join, partsOf(join.alias))),
       shards,
-      endBytes: Math.max(0, ...endBytes),
+      endBytes: largest(endBytes),
       memoryLimitBytes: deps.engine.memoryLimitBytes,
     },
   };

@@ -3,6 +3,8 @@
  * (docs/benchmarks.md). It was tried on no third run. Pure.
  */
 
+import { largest } from '../errors/index.js';
+
 /** CPU of all processes at two numbers of source rows: Trino, its store, and Moraine's. */
 interface MeasuredOnTrino {
   readonly few: { readonly rows: number; readonly cpuSeconds: number };
@@ -37,6 +39,6 @@ export function trinoCost(kind: keyof typeof MEASURED, rows: readonly number[]):
   return {
     queries: asked.length,
     cpuSeconds: asked.reduce((sum, count) => sum + ofQuery(count), 0),
-    timesMeasured: Math.max(0, ...asked) / MEASURED_TRINO_ROWS,
+    timesMeasured: largest(asked) / MEASURED_TRINO_ROWS,
   };
 }
