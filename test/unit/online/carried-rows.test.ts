@@ -123,6 +123,22 @@ it('many rows that go to their buckets, and buckets that are written anew', asyn
   expect(await partsDecoded(() => values(ALL))).toBe(0);
 });
 
+it('rows that went over to one file, and from there to their buckets', async () => {
+  await run(10);
+  for (const at of [20, 21, 22, 23]) await run(at, { from: 30_000, to: 31_000 });
+  await values(ALL, NOW, {});
+  expect(await compact()).toMatchObject({ added: [expect.any(String)], removed: 4 });
+  for (const at of [30, 40, 50]) await run(at, { from: at * 100, to: at * 100 + 6_000 });
+  let added: readonly string[] = [];
+  const decoded = await partsDecoded(async () => {
+    ({ added } = await compact());
+  });
+  expect({ decoded, added: added.length }).toEqual({ decoded: 0, added: 4 });
+  const newest = (key: number) =>
+    key + Math.max(10, ...[30, 40, 50].filter((at) => key >= at * 100 && key < at * 100 + 6_000));
+  expect(await values(ALL)).toEqual(ALL.map((key) => (key >= 30_000 && key < 31_000 ? key + 23 : newest(key))));
+});
+
 it('of rows that tie the later one wins after a compaction, too, and future rows come when they are due', async () => {
   await run(10);
   await values(ALL, NOW, {});
