@@ -125,7 +125,7 @@ it('many rows that go to their buckets, and buckets that are written anew', asyn
 
 it('rows that went over to one file, and from there to their buckets', async () => {
   await run(10);
-  for (const at of [20, 21, 22, 23]) await run(at, { from: 30_000, to: 31_000 });
+  for (const at of [20, 21, 22, 23]) await run(at, { from: at * 1_000, to: at * 1_000 + 1_500 });
   await values(ALL, NOW, {});
   expect(await compact()).toMatchObject({ added: [expect.any(String)], removed: 4 });
   for (const at of [30, 40, 50]) await run(at, { from: at * 100, to: at * 100 + 6_000 });
@@ -134,9 +134,12 @@ it('rows that went over to one file, and from there to their buckets', async () 
     ({ added } = await compact());
   });
   expect({ decoded, added: added.length }).toEqual({ decoded: 0, added: 4 });
-  const newest = (key: number) =>
-    key + Math.max(10, ...[30, 40, 50].filter((at) => key >= at * 100 && key < at * 100 + 6_000));
-  expect(await values(ALL)).toEqual(ALL.map((key) => (key >= 30_000 && key < 31_000 ? key + 23 : newest(key))));
+  const newest = (key: number) => {
+    const few = [20, 21, 22, 23].filter((at) => key >= at * 1_000 && key < at * 1_000 + 1_500);
+    const many = [30, 40, 50].filter((at) => key >= at * 100 && key < at * 100 + 6_000);
+    return key + Math.max(10, ...few, ...many);
+  };
+  expect(await values(ALL)).toEqual(ALL.map(newest));
 });
 
 it('of rows that tie the later one wins after a compaction, too, and future rows come when they are due', async () => {
