@@ -1,7 +1,13 @@
 /** Rows of decoded parts whose files a compaction wrote anew: they are served, and the new files are not read. */
 import { tracingChannel } from 'node:diagnostics_channel';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type CompactRequest, compactDirect } from '../../../maintenance/index.js';
+import {
+  type CompactRequest,
+  commitCompaction,
+  compactDirect,
+  planCompaction,
+  rewriteGroup,
+} from '../../../maintenance/index.js';
 import { materializeDirect } from '../../../materialization/index.js';
 import {
   OnlineReader,
@@ -31,12 +37,12 @@ afterEach(async () => {
 });
 
 /** A run with a row of each of some keys, which are so many apart. */
-async function run(at: number, { from = 0, to = KEYS, step = 1 } = {}): Promise<void> {
+async function run(at: number, { from = 0, to = KEYS, step = 1, isTold = true } = {}): Promise<void> {
   await lab.appendSelect(
     `SELECT range::BIGINT, make_timestamptz(${us(at)}), NULL::TIMESTAMPTZ, ${at} + range::DOUBLE FROM range(${from}, ${to}, ${step})`,
   );
   await materializeDirect(lab.deps, { view: 'readings' });
-  await reader.committed('readings', await lab.online());
+  if (isTold) await reader.committed('readings', await lab.online());
 }
 
 async function values(keys: readonly number[], nowUs = NOW, more: Partial<OnlineRequest> = { maxStalenessMs: 60_000 }) {
@@ -45,9 +51,13 @@ async function values(keys: readonly number[], nowUs = NOW, more: Partial<Online
   return rows.map(([value]) => value?.value);
 }
 
+/** Of the data files of the online table. */
+async function locations(): Promise<readonly string[]> {
+  return (await filesOf(await lab.online())).map(({ file }) => file.filePath);
+}
+
 /** Compacts and tells the reader. @returns how many files came and went */
 async function compact(request: Partial<CompactRequest> = {}) {
-  const locations = async () => (await filesOf(await lab.online())).map(({ file }) => file.filePath);
   const before = await locations();
   await compactDirect(
     compactDeps(lab, lab.definitions),
@@ -138,6 +148,35 @@ it('rows that went over to one file, and from there to their buckets', async () 
     const few = [20, 21, 22, 23].filter((at) => key >= at * 1_000 && key < at * 1_000 + 1_500);
     const many = [30, 40, 50].filter((at) => key >= at * 100 && key < at * 100 + 6_000);
     return key + Math.max(10, ...few, ...many);
+  };
+  expect(await values(ALL)).toEqual(ALL.map(newest));
+});
+
+it.each([
+  ['one file', 1_000],
+  ['buckets', 6_000],
+])('what is written between the plan of a compaction and its commit stays beside it: into %s', async (_, count) => {
+  await run(10);
+  for (const at of [20, 30, 40, 50]) await run(at, { from: at * 100, to: at * 100 + count });
+  await values(ALL, NOW, {});
+  const deps = compactDeps(lab, lab.definitions);
+  const request = { table: 'moraine_online.readings', strategy: 'latest' } as const;
+  const { planLocation, groups } = await planCompaction(deps, request, { nowUs: NOW });
+  expect(groups).toBe(1);
+  const group = await rewriteGroup(deps, planLocation ?? '', 0);
+  await run(60, { from: 2_000, to: 2_010 });
+  // The reader hears of this one with the compaction.
+  await run(70, { from: 2_005, to: 2_015, isTold: false });
+  const before = await locations();
+  await commitCompaction(deps, planLocation ?? '', [group]);
+  const table = await lab.online();
+  // What it wrote is out of reach.
+  for (const path of await locations()) if (!before.includes(path)) await table.io.delete(path);
+  await run(80, { from: 2_009, to: 2_010 });
+  const newest = (key: number) => {
+    const few = [20, 30, 40, 50].filter((at) => key >= at * 100 && key < at * 100 + count);
+    const since = key === 2_009 ? 80 : key >= 2_005 && key < 2_015 ? 70 : key >= 2_000 && key < 2_010 ? 60 : 10;
+    return key + Math.max(since, ...few);
   };
   expect(await values(ALL)).toEqual(ALL.map(newest));
 });
