@@ -69,8 +69,6 @@ export class OnlineWorld {
   shown: readonly NestedField[] = [];
   #facts: readonly Fact[] = [];
   #coverage: Coverage = NOTHING_COVERED;
-  /** Commits of applications since the last compaction. */
-  #appends = 0;
   #commit = 0;
   #number = 0;
 
@@ -140,23 +138,26 @@ export class OnlineWorld {
     return Array.from({ length: ENTITIES + 2 }, (_, number) => number);
   }
 
-  /** @returns whether it committed a snapshot that the table did not have before */
-  async step(): Promise<boolean> {
+  /**
+   * @param only several commits of applications, or a compaction; anything unless given
+   * @returns whether it committed a snapshot that the table did not have before
+   */
+  async step(only?: 'appends' | 'compaction'): Promise<boolean> {
     const random = this.#random;
-    const step = random.weighted<() => Promise<void>>([
+    const compact = () => this.#compact(random.pick(['binpack', 'latest']));
+    const any = random.weighted<() => Promise<void>>([
       [5, () => this.#appendSome()],
       [2, () => this.#writeBatch()],
       [3, () => this.#run()],
       [1, () => this.#delete()],
       [2, () => this.#deleteAsOthers()],
-      // Of few files nothing is compacted.
-      [this.#appends < 4 ? 2 : 12, () => this.#compact(random.pick(['binpack', 'latest']))],
+      [2, compact],
       [1, () => this.#rollBack()],
       [1, () => this.#evolve()],
       [1, () => this.#respec()],
       [0.5, () => this.#upgrade()],
     ]);
-    await step();
+    await (only === undefined ? any : only === 'appends' ? () => this.#appendSome(5) : compact)();
     const { metadata } = await this.table();
     this.shown = this.#featuresOf(metadata, metadata.currentSnapshotId);
     const current = metadata.currentSnapshotId;
@@ -179,9 +180,8 @@ export class OnlineWorld {
     return schema.fields.filter(({ name }) => !others.includes(name));
   }
 
-  async #appendSome(): Promise<void> {
-    const most = this.#random.chance(0.25) ? 5 : 2;
-    for (let commits = this.#random.int(1, most); commits > 0; commits -= 1) await this.#append();
+  async #appendSome(commits = this.#random.int(1, 2)): Promise<void> {
+    for (let left = commits; left > 0; left -= 1) await this.#append();
   }
 
   /** Rows, each with the SQL of its features. */
@@ -208,7 +208,6 @@ export class OnlineWorld {
   /** As another engine: rows in files of the default spec, or in one without a partition. */
   async #append(): Promise<void> {
     const random = this.#random;
-    this.#appends += 1;
     const table = await this.table();
     const drawn = this.#draw(this.#featuresOf(table.metadata), random.chance(0.3), null);
     const plain = table.metadata.partitionSpecs.find(isUnpartitioned);
@@ -361,7 +360,6 @@ export class OnlineWorld {
     if (metadata.currentSnapshotId === null) return;
     const request = { table: `moraine_online.${this.name}`, strategy, allowTieChange: true };
     await compactDirect(compactDeps(this.#lab, this.#definitions), request, { nowUs: NOW_US });
-    this.#appends = 0;
     this.#count(`compacted ${strategy}`);
     this.steps.push(`compact ${strategy}`);
     this.#facts = compacted(this.#facts, this.#featuresOf(metadata), strategy, NOW_S);
