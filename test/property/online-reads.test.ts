@@ -108,7 +108,7 @@ async function checkWorld(lab: Lab, index: number, counts: Counts): Promise<void
       // One of the two lives longer, so that more of what happens comes after something else.
       const world = worlds[random.chance(0.75) ? 0 : 1] as OnlineWorld;
       // Of many small files that are all decoded a compaction makes few.
-      const isCrowded = random.chance(0.2);
+      const isCrowded = random.chance(0.12);
       if (isCrowded) {
         await world.step('appends');
         await compare(random, [world], decoding, stating, counts, { isWhole: true });
