@@ -53,6 +53,8 @@ const RIGHTS = {
     { catalog: '.*', allow: 'all' },
   ],
   impersonation: [{ original_user: 'nobody', new_user: '.*' }],
+  // Without a rule for procedures nobody may end a query of another user.
+  procedures: [{ catalog: '.*', schema: '.*', procedure: '.*', privileges: ['EXECUTE'] }],
 };
 
 /**
