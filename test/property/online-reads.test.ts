@@ -18,7 +18,7 @@ import { Random } from '../worlds/random.js';
 /** Pairs of tables: more in the long form. */
 const WORLDS = numberIn('MORAINE_ONLINE_HISTORIES', /^[1-9]\d{0,6}$/) ?? runs(300);
 /** Of 300 of them, in milliseconds. */
-const TIME_LIMIT = 480_000;
+const TIME_LIMIT = 600_000;
 /** Worlds that live at the same time: most of a life is waiting for files and statements. */
 const LANES = 4;
 const ONLY = numberIn('MORAINE_WORLD', /^\d{1,7}$/);
