@@ -30,12 +30,11 @@ export async function compactionsBetween(
   next: FileIndex,
   table: Table,
 ): Promise<readonly Compaction[]> {
-  const live = new Map(next.planned.map(({ file, deletes }) => [file.filePath, deletes]));
-  const known = new Set(before.planned.map(({ file }) => file.filePath));
-  if (before.planned.every(({ file }) => live.has(file.filePath)) || table.metadata.formatVersion > 2) return [];
-  if (before.snapshot === null || next.snapshot === null) return [];
+  if (table.metadata.formatVersion > 2 || before.snapshot === null || next.snapshot === null) return [];
   const between = await snapshotChanges(table, before.snapshot.snapshotId, next.snapshot.snapshotId);
   if ('gap' in between) return [];
+  const known = locationsOf(before.planned);
+  const undeleted = locationsOf(next.planned.filter(({ deletes }) => deletes === undefined));
   const compactions: Compaction[] = [];
   for (const change of between.snapshots) {
     const { operation, added, removed, addedDeleteFiles } = change;
@@ -43,8 +42,7 @@ export async function compactionsBetween(
     if (removed.length === 0 && (operation === 'append' || added.length === 0)) continue;
     const compaction = operation === 'replace' ? compactionOf(change) : null;
     const isWhole =
-      removed.every(({ file }) => known.has(file.filePath)) &&
-      added.every(({ file }) => live.has(file.filePath) && live.get(file.filePath) === undefined);
+      removed.every(({ file }) => known.has(file.filePath)) && added.every(({ file }) => undeleted.has(file.filePath));
     if (compaction === null || !isWhole) return [];
     compactions.push(compaction);
   }

@@ -102,6 +102,12 @@ export class FileIndex {
     return this.#table.identifier.name;
   }
 
+  /** Whether a file of an earlier snapshot is gone. */
+  lacksFilesOf({ planned }: FileIndex): boolean {
+    const live = new Set(this.planned.map(({ file }) => file.filePath));
+    return planned.some(({ file }) => !live.has(file.filePath));
+  }
+
   /** What reads of this snapshot pay. */
   get amplification(): ReadAmplification {
     this.#amplification ??= readAmplification(this.#countedFiles());

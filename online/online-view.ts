@@ -88,11 +88,11 @@ export class OnlineView {
     const { schema, columns } = storedColumns(table.metadata, joinKeys, name);
     const index = await FileIndex.load(table, schema, columns, before?.index);
     const isAlike = before !== undefined && readsAlike(before, table, schema, columns);
-    if (!isAlike)
-      return new OnlineView(name, table, columns, index, DecodedTable.of(index, columns, undefined, partRows));
-    const decoded = DecodedTable.of(index, columns, before.decoded, partRows);
-    const held = heldCells(before.decoded);
-    await carryRows(decoded, before.decoded, held, await compactionsBetween(before.index, index, table));
+    const decoded = DecodedTable.of(index, columns, isAlike ? before.decoded : undefined, partRows);
+    if (isAlike && index.lacksFilesOf(before.index)) {
+      const held = heldCells(before.decoded);
+      await carryRows(decoded, before.decoded, held, await compactionsBetween(before.index, index, table));
+    }
     return new OnlineView(name, table, columns, index, decoded);
   }
 

@@ -14,7 +14,7 @@ import { longAt } from './key-index.js';
 import { KeyRanges } from './key-ranges.js';
 import { partOf, SLICE_MS } from './load-parts.js';
 import { newestRows } from './newest-rows.js';
-import { routeRows } from './route-rows.js';
+import { routeRows, rowsByRange } from './route-rows.js';
 import { allRows, gatherRows, type Rows, Segment, type SomeRows } from './segment.js';
 import { splitRanges } from './split-ranges.js';
 
@@ -72,34 +72,34 @@ function sourcesOf(
   compactions: readonly Compaction[],
 ): ReadonlyMap<string, Source> | null {
   const sources = new Map<string, Source>();
-  const compactionOf = ({ location }: FileToOpen): Compaction | undefined =>
-    compactions.find(({ removed }) => removed.has(location));
+  const compactionOf = new Map(
+    compactions.flatMap((compaction) => [...compaction.removed].map((location) => [location, compaction] as const)),
+  );
   for (const [name, { files }] of before.cells()) {
-    if (!files.some((file) => compactionOf(file) !== undefined)) continue;
+    if (!files.some(({ location }) => compactionOf.has(location))) continue;
     const ofCell = held.get(name);
-    if (ofCell === undefined) return null;
-    const missing = new Set(ofCell.parts.flatMap((part) => part.missing));
-    const isTold = isToldByNumber(files, (file) => (missing.has(file) ? 'missing' : (compactionOf(file) ?? 'kept')));
-    if (!isTold || [...missing].some((file) => compactionOf(file) !== undefined)) return null;
-    const moved = new Map<bigint, Compaction>();
-    for (const file of files) {
-      const compaction = compactionOf(file);
-      if (compaction !== undefined) moved.set(file.sequenceNumber as bigint, compaction);
-    }
-    sources.set(name, { ...ofCell, moved, missing: new Set([...missing].map(({ sequenceNumber }) => sequenceNumber)) });
+    const byNumber = compactionsByNumber(files, compactionOf);
+    if (ofCell === undefined || byNumber === null) return null;
+    const lacked = ofCell.parts.flatMap((part) => part.missing);
+    if (lacked.some(({ location }) => compactionOf.has(location))) return null;
+    const moved = new Map([...byNumber].flatMap(([number, of]) => (of === undefined ? [] : [[number, of] as const])));
+    sources.set(name, { ...ofCell, moved, missing: new Set(lacked.map(({ sequenceNumber }) => sequenceNumber)) });
   }
   return sources;
 }
 
-/** Whether files of one sequence number are all alike. */
-function isToldByNumber(files: readonly FileToOpen[], of: (file: FileToOpen) => unknown): boolean {
-  const byNumber = new Map<bigint, unknown>();
-  return files.every((file) => {
-    const { sequenceNumber: number } = file;
-    if (number === undefined || (byNumber.has(number) && byNumber.get(number) !== of(file))) return false;
-    byNumber.set(number, of(file));
-    return true;
-  });
+/** The compactions that wrote the files of each sequence number anew; null: files of one number have stayed and gone, or there is none. */
+function compactionsByNumber(
+  files: readonly FileToOpen[],
+  compactionOf: ReadonlyMap<string, Compaction>,
+): ReadonlyMap<bigint, Compaction | undefined> | null {
+  const byNumber = new Map<bigint, Compaction | undefined>();
+  for (const { location, sequenceNumber: number } of files) {
+    const compaction = compactionOf.get(location);
+    if (number === undefined || (byNumber.has(number) && byNumber.get(number) !== compaction)) return null;
+    byNumber.set(number, compaction);
+  }
+  return byNumber;
 }
 
 /** A cell to be filled. */
@@ -206,15 +206,8 @@ class Carrying {
     const { partRows, rangeRows } = cell;
     const decoded = byRange.map((of) => [{ rows: of }]);
     const ranges = splitRanges(chosen, decoded, { keyType: this.#next.keyType, partRows, rangeRows });
-    if (ranges !== chosen) {
-      const lists = Array.from({ length: ranges.count }, (): SomeRows[] => []);
-      for (const of of byRange) {
-        const listOf = (row: number): SomeRows[] | undefined =>
-          lists[ranges.rangeOf(valueAt(this.#next.keyType, of.key, row) as PrimitiveValue)];
-        await routeRows(of, listOf, this.#turns);
-      }
-      byRange = await this.#gather(lists);
-    }
+    if (ranges !== chosen)
+      byRange = await this.#gather(await rowsByRange(byRange, this.#next.keyType, ranges, this.#turns));
     cell.setRanges(ranges);
     for (const slot of cell.slots) {
       const part = new Part(new Segment(byRange[slot.range] as Rows), null, this.#fromUs);

@@ -80,7 +80,7 @@ export class KeyIndex {
     return this.#table.byteLength + this.#starts.byteLength + this.#rows.byteLength;
   }
 
-  /** How many keys there are; their numbers begin at 1. */
+  /** The number of keys; the first one has the number 1. */
   get keyCount(): number {
     return this.#starts.length - 1;
   }

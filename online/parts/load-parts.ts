@@ -1,12 +1,13 @@
 /** Decoding the parts of many slots at once. */
 import { type Connection, columnAlias } from '../../engine/index.js';
-import type { IcebergType, PrimitiveValue } from '../../iceberg/index.js';
+import type { IcebergType, PrimitiveType, PrimitiveValue } from '../../iceberg/index.js';
 import { Turns } from '../../processes/index.js';
 import type { FileToOpen } from '../../scans/index.js';
 import { type Behind, type Cell, Part, type Slot } from './cell.js';
 import { type Column, valueAt } from './column.js';
 import { type DecodableFiles, decodeRows } from './decode-rows.js';
-import { grouped, routeRows } from './route-rows.js';
+import type { KeyRanges } from './key-ranges.js';
+import { grouped, rowsByRange } from './route-rows.js';
 import { allRows, gatherRows, type Rows, Segment, type SomeRows } from './segment.js';
 
 /** A slot to fill. */
@@ -43,7 +44,7 @@ export async function loadParts(
     await turns.give();
   }
   const parts = new Map<Slot, Part>();
-  const wider = new WiderParts(table.columns.lookup.type, turns);
+  const wider = new WiderParts(table.columns.lookup.type as PrimitiveType, turns);
   for (const { slot, behind } of wanted) {
     const some = found.get(slot) ?? [];
     const own = behind?.isWider === true ? await wider.rowsOf(behind.part, slot) : null;
@@ -55,11 +56,11 @@ export async function loadParts(
 
 /** Rows of parts whose ranges were split, by their new range. */
 class WiderParts {
-  readonly #keyType: IcebergType;
+  readonly #keyType: PrimitiveType;
   readonly #turns: Turns;
-  readonly #routed = new Map<Part, ReadonlyMap<number, readonly SomeRows[]>>();
+  readonly #routed = new Map<Part, readonly SomeRows[][]>();
 
-  constructor(keyType: IcebergType, turns: Turns) {
+  constructor(keyType: PrimitiveType, turns: Turns) {
     this.#keyType = keyType;
     this.#turns = turns;
   }
@@ -67,29 +68,11 @@ class WiderParts {
   async rowsOf(part: Part, { cell, range }: Slot): Promise<readonly SomeRows[]> {
     let routed = this.#routed.get(part);
     if (routed === undefined) {
-      routed = await this.#route(part, (key) => cell.ranges?.rangeOf(key) ?? 0);
+      const all = part.segments.map(({ rows }) => rows);
+      routed = await rowsByRange(all, this.#keyType, cell.ranges as KeyRanges, this.#turns);
       this.#routed.set(part, routed);
     }
-    return routed.get(range) ?? [];
-  }
-
-  async #route(
-    { segments }: Part,
-    rangeOf: (key: PrimitiveValue) => number,
-  ): Promise<ReadonlyMap<number, readonly SomeRows[]>> {
-    const routed = new Map<number, SomeRows[]>();
-    for (const { rows } of segments) {
-      const listOf = (row: number): SomeRows[] | undefined => {
-        const key = valueAt(this.#keyType, rows.key, row);
-        if (key === null) return undefined;
-        const range = rangeOf(key as PrimitiveValue);
-        const list = routed.get(range) ?? [];
-        routed.set(range, list);
-        return list;
-      };
-      await routeRows(rows, listOf, this.#turns);
-    }
-    return routed;
+    return routed[range] ?? [];
   }
 }
 

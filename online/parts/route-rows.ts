@@ -1,5 +1,8 @@
 /** Telling rows of decoded parts apart by what they belong to. */
+import type { PrimitiveType, PrimitiveValue } from '../../iceberg/index.js';
 import type { Turns } from '../../processes/index.js';
+import { valueAt } from './column.js';
+import type { KeyRanges } from './key-ranges.js';
 import type { Rows, SomeRows } from './segment.js';
 
 /** Rows that are looked at before others have a turn. */
@@ -16,6 +19,24 @@ export async function routeRows(
       list.push({ from: rows, rows: Int32Array.from(places) });
     await turns.give();
   }
+}
+
+/** Lists of rows by the range of their key; rows without a key are left out. */
+export async function rowsByRange(
+  all: readonly Rows[],
+  keyType: PrimitiveType,
+  ranges: KeyRanges,
+  turns: Turns,
+): Promise<readonly SomeRows[][]> {
+  const lists = Array.from({ length: ranges.count }, (): SomeRows[] => []);
+  for (const rows of all) {
+    const listOf = (row: number): SomeRows[] | undefined => {
+      const key = valueAt(keyType, rows.key, row);
+      return key === null ? undefined : lists[ranges.rangeOf(key as PrimitiveValue)];
+    };
+    await routeRows(rows, listOf, turns);
+  }
+  return lists;
 }
 
 /** Rows, from one to before another, by what they belong to; those of nothing are left out. */

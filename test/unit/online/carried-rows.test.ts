@@ -72,7 +72,7 @@ async function compact(request: Partial<CompactRequest> = {}) {
   };
 }
 
-/** How many parts of work are decoded from files, once somebody does something. */
+/** Counts the parts that are decoded from files while somebody does something. */
 async function partsDecoded(act: () => Promise<unknown>): Promise<number> {
   let parts = 0;
   const start = (message: unknown): void => {
