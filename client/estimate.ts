@@ -53,7 +53,7 @@ export interface Estimate {
   /** What a materialization would do, as its result says it; null for a retrieval. */
   readonly run: { readonly kind: string; readonly reason: string } | null;
   readonly reads: EstimatedReads;
-  /** Of all parts, all shards and the commit together, where DuckDB reads. */
+  /** The cost of all parts, all shards and the commit together, where DuckDB reads. */
   readonly cost: Cost;
   /** Who would read with `engine.type: auto`. */
   readonly engine: { readonly choice: 'duckdb' | 'trino'; readonly trinoAboveBytes: number };

@@ -91,7 +91,7 @@ function stagedInputs(facts: RetrievalFacts): readonly StagedRows[] {
   ];
 }
 
-/** How often the files of a source are read. */
+/** The number of passes over the files of a source. */
 const passesOf = (parts: number, shards: number): number => (parts === 0 ? shards : 1);
 
 /** Rows and files that a retrieval makes. */

@@ -1,5 +1,4 @@
 /** Facts about a retrieval in shards, from metadata. */
-
 import { largest } from '../errors/index.js';
 import {
   type DatasetRecord,
@@ -107,7 +106,7 @@ export async function retrievalFacts(
   };
 }
 
-/** How many parts read a view's source, by its name, or the entity rows (null). */
+/** Gives the number of parts that read a view's source, or the entity rows (null). */
 async function plannedParts(
   deps: HistoricalDeps,
   request: Request,
@@ -119,7 +118,8 @@ async function plannedParts(
 ): Promise<(view: string | null) => number> {
   const { files, timesUs, fields = keyFields(joins) } = entities;
   // The model is of DuckDB, whoever is chosen.
-  const split = await reductionOf(deps, { ...request, engine: 'duckdb' }, { columns: fields, files, timesUs }, shards);
+  const outline = () => Promise.resolve({ columns: fields, files, timesUs });
+  const split = await reductionOf(deps, { ...request, engine: 'duckdb' }, outline, shards);
   return (view) => split?.reduction.parts.filter((part) => part.view === view).length ?? 0;
 }
 

@@ -17,10 +17,10 @@ export interface StagedRows {
 export interface RowsToSplit {
   readonly parts: number;
   readonly shards: number;
-  /** Of all parts together. */
+  /** Rows of all parts together. */
   readonly rows: number;
   readonly columns: number;
-  /** Of a row, as its source has it. */
+  /** Bytes of a row, as its source has it. */
   readonly rowBytes: number;
 }
 

@@ -1,8 +1,7 @@
 /**
- * What a run costs where Trino reads the sources: a line through the two sizes that the bench's job `trino` was measured at
- * (docs/benchmarks.md). It was tried on no third run. Pure.
+ * The cost of a run whose sources Trino reads: a line through the two sizes of the bench's job `trino` (docs/benchmarks.md). No third run has
+ * tried it. Pure.
  */
-
 import { largest } from '../errors/index.js';
 
 /** CPU of all processes at two numbers of source rows: Trino, its store, and Moraine's. */
@@ -24,7 +23,7 @@ const MEASURED_TRINO_ROWS = 1e7;
 export interface TrinoCost {
   /** One for each source that is read. */
   readonly queries: number;
-  /** Of all processes together, Trino's among them. */
+  /** CPU time of all processes together, Trino's among them. */
   readonly cpuSeconds: number;
   /** Rows of the largest query, over those of the largest that was measured: beyond 1 the line has not been tried. */
   readonly timesMeasured: number;

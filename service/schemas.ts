@@ -1,7 +1,7 @@
 /** JSON schemas of bodies. They validate requests, and are the OpenAPI document. */
 import { ENGINE_TYPES } from '../reduction/index.js';
 
-/** Of bodies whose work reads source tables. */
+/** A field of bodies that ask for work on source tables. */
 export const ENGINE = {
   type: ['string', 'null'],
   enum: [...ENGINE_TYPES, null],

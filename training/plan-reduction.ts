@@ -36,19 +36,23 @@ export async function planReduction(
   entities: Pick<PinnedEntities, 'schema' | 'outline'>,
   { shards, engine }: { readonly shards: number; readonly engine?: EngineType | undefined },
 ): Promise<SplitReduction | null> {
-  if (shards < MIN_SHARDS) return null;
-  const outlined = { columns: entities.schema.fields, ...(await entities.outline()) };
-  return await reductionOf(recordedDeps(deps, draft), { ...recordedRequest(draft), engine }, outlined, shards);
+  const outline = async () => ({ columns: entities.schema.fields, ...(await entities.outline()) });
+  return await reductionOf(recordedDeps(deps, draft), { ...recordedRequest(draft), engine }, outline, shards);
 }
 
-/** The parts of a retrieval that is saved in so many shards; null: they read the sources. @throws as retrieval */
+/**
+ * The parts of a retrieval that is saved in so many shards; null: they read the sources.
+ * @param outline of the entity rows, which few shards do without
+ * @throws as retrieval
+ */
 export async function reductionOf(
   deps: HistoricalDeps,
   request: RetrievalRequest & { readonly engine?: EngineType | undefined },
-  { columns: fields, timesUs, files }: OutlinedEntities,
+  outline: () => Promise<OutlinedEntities>,
   shards: number,
 ): Promise<SplitReduction | null> {
   if (shards < MIN_SHARDS) return null;
+  const { columns: fields, timesUs, files } = await outline();
   const { views, columns } = await reducibleViews(deps, request, { columns: fields, timesUs });
   const inputs = [
     { view: null, bytes: files },

@@ -32,21 +32,47 @@ export interface ModelledRun {
 /** The runs of one kind. */
 export function runsOf(medians: Medians, wantsRetrievals: boolean): readonly ModelledRun[] {
   const runs = Object.entries(medians).filter(([name]) => isRetrieval(name) === wantsRetrievals);
-  return runs.map(([, measured]) => (wantsRetrievals ? retrievalRun(measured) : materializationRun(measured)));
+  return runs.map(([, measured]) =>
+    wantsRetrievals ? modelled(measured, OF_RETRIEVALS) : modelled(measured, OF_MATERIALIZATIONS),
+  );
 }
 
-function materializationRun(measured: Measurement): ModelledRun {
-  const facts = unflattened<MaterializationFacts>(measured.extra);
-  const { shards, isRemote } = facts;
-  const [reads, output] = [materializationReads(facts), materializedOutput(facts)];
-  const costWith = (known: Coefficients): Cost => materializationCost(facts, known);
-  return { measured, causes: materializationCauses(facts), shards, isRemote, reads, output, costWith };
+/** The model of one kind of runs. */
+interface Model<Facts> {
+  readonly causesOf: (facts: Facts) => Causes;
+  readonly readsOf: (facts: Facts) => RunReads;
+  readonly outputOf: (facts: Facts) => ModelledRun['output'];
+  readonly costOf: (facts: Facts, known: Coefficients) => Cost;
 }
 
-function retrievalRun(measured: Measurement): ModelledRun {
-  const facts = unflattened<RetrievalFacts>(measured.extra);
+const OF_MATERIALIZATIONS: Model<MaterializationFacts> = {
+  causesOf: materializationCauses,
+  readsOf: materializationReads,
+  outputOf: materializedOutput,
+  costOf: materializationCost,
+};
+
+const OF_RETRIEVALS: Model<RetrievalFacts> = {
+  causesOf: retrievalCauses,
+  readsOf: retrievalReads,
+  outputOf: retrievedOutput,
+  costOf: retrievalCost,
+};
+
+function modelled<Facts extends { readonly shards: number; readonly isRemote: boolean }>(
+  measured: Measurement,
+  { causesOf, readsOf, outputOf, costOf }: Model<Facts>,
+): ModelledRun {
+  const facts = unflattened<Facts>(measured.extra);
   const { shards, isRemote } = facts;
-  const [reads, output] = [retrievalReads(facts), retrievedOutput(facts)];
-  const costWith = (known: Coefficients): Cost => retrievalCost(facts, known);
-  return { measured, causes: retrievalCauses(facts), shards, isRemote, reads, output, costWith };
+  const costWith = (known: Coefficients): Cost => costOf(facts, known);
+  return {
+    measured,
+    causes: causesOf(facts),
+    shards,
+    isRemote,
+    reads: readsOf(facts),
+    output: outputOf(facts),
+    costWith,
+  };
 }

@@ -50,7 +50,7 @@ export interface TrinoIdentity {
 }
 
 /**
- * Who asks: a user, with a password or a token where Trino wants a proof. A token says itself whose it is.
+ * The user who asks, with a password or a token where Trino wants a proof. A token names its own user.
  * Source: Trino documentation, "Client REST API", and RFC 7617 and 6750 for the proofs.
  * @throws MoraineError `CONFIG_INVALID`, also for a proof that would be sent without TLS
  */
