@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { SHORT_LIVED_JAVA } from './test/setup/java.js';
 import { LongestFirst } from './test/setup/longest-first.js';
 
 const settings = {
@@ -45,7 +46,7 @@ export default defineConfig({
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
     projects: [
-      { test: { ...settings, name: 'integration', include: ['test/integration/**/*.test.ts'] } },
+      { test: { ...settings, name: 'integration', env: SHORT_LIVED_JAVA, include: ['test/integration/**/*.test.ts'] } },
       { test: { ...settings, name: 'rounds', ...ROUNDS } },
       {
         test: {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { CreateMultipartUploadCommand, HeadObjectCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { jsonLines, moraine } from '../support/cli.js';
-import { expectSameDemo } from '../support/demo.js';
+import { expectSameAsOnFiles, expectSameDemo } from '../support/demo.js';
 import { startGlue } from '../support/glue-server.js';
 import { startPostgres } from '../support/postgres-server.js';
 import { python } from '../support/python.js';
@@ -108,11 +108,11 @@ test('a project on S3 gives the answers of one on files, its tables are read by 
   expect(left.filter((name) => /parquet|avro|metadata/.test(name))).toEqual([]);
 });
 
-test('the demo on S3 with a PostgreSQL database makes the rows that it makes on local files, also for PyIceberg', async () => {
+test('a project on S3 with a PostgreSQL database makes the rows that it makes on local files, also for PyIceberg', async () => {
   const postgres = await startPostgres();
   try {
     const uri = await postgres.makeDatabase();
-    await expectSameDemo(server, {
+    await expectSameAsOnFiles(server, {
       heading: 'PostgreSQL',
       database: uri,
       shown: `catalog lake: ${uri.replace(/\/\/.*@/, '//')}, 3 namespaces`,
@@ -143,10 +143,10 @@ test('the demo on S3 with a REST server makes the rows that it makes on local fi
   }
 });
 
-test('the demo on S3 with AWS Glue makes the rows that it makes on local files, also for PyIceberg', async () => {
+test('a project on S3 with AWS Glue makes the rows that it makes on local files, also for PyIceberg', async () => {
   const glue = await startGlue(server);
   try {
-    await expectSameDemo(server, {
+    await expectSameAsOnFiles(server, {
       heading: 'AWS Glue',
       catalog: glue.endpoint,
       shown: `catalog lake: AWS Glue in ${glue.endpoint}, 3 namespaces`,

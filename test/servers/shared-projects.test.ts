@@ -1,6 +1,6 @@
-/** The demo on catalogs that are large servers, by configuration alone. */
+/** Projects on catalogs that are large servers, by configuration alone. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { expectSameDemo } from '../support/demo.js';
+import { expectSameAsOnFiles } from '../support/demo.js';
 import { startHive } from '../support/hive-server.js';
 import { startNessie } from '../support/nessie-server.js';
 import { type S3Server, startS3Server } from '../support/s3-server.js';
@@ -13,10 +13,10 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-test('the demo on S3 with a Hive metastore makes the rows that it makes on local files, also for PyIceberg', async () => {
+test('a project on S3 with a Hive metastore makes the rows that it makes on local files, also for PyIceberg', async () => {
   const hive = await startHive(temporaryFolder());
   try {
-    await expectSameDemo(server, {
+    await expectSameAsOnFiles(server, {
       heading: 'Hive metastore',
       catalog: hive.uri,
       shown: `catalog lake: ${hive.uri}, 4 namespaces`,
@@ -27,10 +27,10 @@ test('the demo on S3 with a Hive metastore makes the rows that it makes on local
   }
 });
 
-test('the demo on S3 with Nessie makes the rows that it makes on local files, also for PyIceberg', async () => {
+test('a project on S3 with Nessie makes the rows that it makes on local files, also for PyIceberg', async () => {
   const nessie = await startNessie(server, 's3://lake/nessie');
   try {
-    const project = await expectSameDemo(server, {
+    const project = await expectSameAsOnFiles(server, {
       heading: 'Nessie',
       catalog: nessie.uriOf('main'),
       shown: `catalog lake: ${nessie.uriOf('main')}, 3 namespaces`,

@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, inject, test } from 'vitest';
 import { parse } from 'yaml';
 import { appendFile, withHistoricalFeatures } from '../../client/index.js';
 import { writeSample } from '../../demo/expected.js';
@@ -13,7 +13,6 @@ import { materializeDirect } from '../../materialization/index.js';
 import { materializationDeps, type Project } from '../../project/index.js';
 import { projectRoot } from '../support/paths.js';
 import { temporaryFolder } from '../support/temp-folder.js';
-import { startTrinoLake, type TrinoLake } from '../support/trino-lake.js';
 import { onlineRows, openTrinoProject } from '../support/trino-worlds.js';
 
 const FLIGHTS = join(projectRoot, 'node_modules/vega-datasets/data/flights-3m.parquet');
@@ -21,11 +20,7 @@ const SCALE = Number(process.env['MORAINE_DEMO_SCALE'] ?? '0.1');
 const VIEWS = ['airport_delay', 'airport_traffic', 'airport_history'];
 const FRAME_ROWS = 1_000;
 
-let lake: TrinoLake;
-beforeAll(async () => {
-  lake = await startTrinoLake();
-});
-afterAll(() => lake.close());
+const lake = inject('trinoLake');
 
 /** Reductions that ran, and digests of what was made. */
 async function materializeAll(project: Project) {

@@ -1,7 +1,7 @@
 /** Runs of workers whose source Trino reads: what heartbeats say, and what becomes of a query when its run is cancelled or its worker killed. */
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, expect, inject, test } from 'vitest';
 import { stringify } from 'yaml';
 import { formatRun } from '../../cli/output/run-text.js';
 import { type Run, showRun } from '../../runs/index.js';
@@ -11,7 +11,7 @@ import { failureOf } from '../support/error-code.js';
 import { SmallProject } from '../support/small-project.js';
 import { temporaryFolder } from '../support/temp-folder.js';
 import { testClient, testSettings } from '../support/temporal.js';
-import { placeInFile, startTrinoLake, type TrinoLake } from '../support/trino-lake.js';
+import { placeInFile } from '../support/trino-lake.js';
 import { queryTrino } from '../support/trino-server.js';
 import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.js';
 
@@ -20,11 +20,7 @@ const SENSORS = 100;
 /** Longer than the 10 seconds after which a worker that sends no heartbeat is taken for dead. */
 const LONG_MS = 13_000;
 
-let lake: TrinoLake;
-beforeAll(async () => {
-  lake = await startTrinoLake();
-});
-afterAll(() => lake.close());
+const lake = inject('trinoLake');
 
 const closing: (() => Promise<void>)[] = [];
 afterAll(async () => {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import {
   commitTrainingWindows,
   planTrainingBackfill,
@@ -29,7 +29,6 @@ import {
 } from '../../training/index.js';
 import { PackedWorlds } from '../support/packed-worlds.js';
 import { seed } from '../support/property-runs.js';
-import { startTrinoLake, type TrinoLake } from '../support/trino-lake.js';
 import { queryTrino } from '../support/trino-server.js';
 import { onlineRows, openTrinoProject, viewDefinitions } from '../support/trino-worlds.js';
 
@@ -41,7 +40,7 @@ const WINDOWS = 2;
 /** The seed of property tests comes with a shorter one. */
 const TIMEOUT_MS = 600_000;
 
-let lake: TrinoLake;
+const lake = inject('trinoLake');
 let duckdb: Project;
 let onTrino: Project;
 let worlds: PackedWorlds;
@@ -50,7 +49,6 @@ let labels: string;
 const folder = mkdtempSync(join(tmpdir(), 'moraine-test-'));
 const run = `t${Date.now().toString(36)}`;
 beforeAll(async () => {
-  lake = await startTrinoLake();
   duckdb = await openTrinoProject(lake, 'duckdb', `${run}_duckdb`, { cwd: folder });
   onTrino = await openTrinoProject(lake, 'trino', `${run}_trino`, { cwd: folder });
   const lab = { io: duckdb.io, catalog: await duckdb.catalog(), engine: await duckdb.engine() };
@@ -65,7 +63,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await duckdb.close();
   await onTrino.close();
-  await lake.close();
   rmSync(folder, { recursive: true, force: true });
 });
 

@@ -9,11 +9,12 @@ import { type CliResult, DIST } from './cli.js';
 import { projectRoot } from './paths.js';
 import { python } from './python.js';
 import type { S3Server } from './s3-server.js';
-import { type CatalogUnderTest, configuredFolder, expectNoSecrets } from './shared-project.js';
+import { type CatalogUnderTest, configuredFolder, expectNoSecrets, expectSameLife } from './shared-project.js';
 import { temporaryFolder } from './temp-folder.js';
 
-/** `.ci/nightly` runs all of it. */
-const SCALE = process.env['MORAINE_DEMO_SCALE'] ?? '0.1';
+/** Of `.ci/nightly`, which runs all of it. */
+const NIGHTLY_SCALE = process.env['MORAINE_DEMO_SCALE'];
+const SCALE = NIGHTLY_SCALE ?? '0.1';
 
 /** Runs the demo to its end, on a Temporal server of its own. */
 async function demo(args: readonly string[], env: Readonly<Record<string, string | undefined>>) {
@@ -84,4 +85,9 @@ export async function expectSameDemo(server: S3Server, { shown, python: properti
   expect(await byPython(properties, done.made)).toEqual(tables);
   expectNoSecrets([...source.outputs, done]);
   return { folder, outputs: source.outputs };
+}
+
+/** The rows that a catalog's project makes are those of one on files: at night the whole demo, else the short life of a project. */
+export async function expectSameAsOnFiles(server: S3Server, setup: CatalogUnderTest) {
+  return NIGHTLY_SCALE === undefined ? await expectSameLife(server, setup) : await expectSameDemo(server, setup);
 }

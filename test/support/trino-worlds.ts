@@ -21,7 +21,7 @@ export interface TrinoProjectOptions {
 
 /** A project whose online tables are in `namespace`, and staging tables in `NAMESPACE_staging`. */
 export async function openTrinoProject(
-  lake: TrinoLake,
+  lake: Pick<TrinoLake, 'trino' | 'place'>,
   type: 'duckdb' | 'trino',
   namespace: string,
   { cwd = temporaryFolder(), ...more }: TrinoProjectOptions = {},
