@@ -59,13 +59,17 @@ export async function openBenchProject(
     cwd: folder,
     config: {
       catalog: 'local',
-      catalogs: { local: { type: 'sql', uri: `sqlite:///${folder}/catalog.db`, warehouse: join(folder, 'warehouse') } },
+      catalogs: { local: benchCatalog(folder) },
       ...(roots.length === 0 ? {} : { storage: { roots: [join(folder, 'warehouse'), ...roots] } }),
       engine: { memoryLimit, threads: 2 },
       online: { buckets: BUCKETS, ...online },
     },
   });
 }
+
+/** The catalog of the project of a folder. */
+export const benchCatalog = (folder: string) =>
+  ({ type: 'sql', uri: `sqlite:///${folder}/catalog.db`, warehouse: join(folder, 'warehouse') }) as const;
 
 const COLUMNS = {
   entity_id: 'long',

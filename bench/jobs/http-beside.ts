@@ -11,7 +11,7 @@ import { figure } from '../job.js';
 import { randomNumbers } from '../online-reads.js';
 import { ENTITIES, FEATURE_NAMES, ONLINE_VIEW, sleep } from '../online-source.js';
 import { openBenchProject } from '../world.js';
-import { onlineReads } from './online.js';
+import { besideWriter, onlineReads } from './online.js';
 
 const NAME = 'http-beside';
 /** About a quarter of what all rows take decoded. */
@@ -25,8 +25,12 @@ interface BesideContext extends BenchContext {
   readonly url: string;
 }
 
-/** Runs a program of the bench beside the work. @returns what the work does, and how often the program did its own */
-async function beside<T>(name: string, context: BesideContext, work: () => Promise<T>): Promise<[T, number]> {
+/** Runs a program of the bench beside the work, which may ask how often the program has sent a message. @returns what the work does, and that number */
+async function beside<T>(
+  name: string,
+  context: BesideContext,
+  work: (times: () => number) => Promise<T>,
+): Promise<[T, number]> {
   const child = fork(process.argv[1] ?? '', [NAME, name, JSON.stringify(context)], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
@@ -35,7 +39,7 @@ async function beside<T>(name: string, context: BesideContext, work: () => Promi
   const ended = once(child, 'exit');
   const early = ended.then(() => Promise.reject(new Error(`the program ${name} of the bench has ended early`)));
   await Promise.race([once(child, 'message'), early]);
-  const result = await work();
+  const result = await work(() => times);
   early.catch(() => undefined);
   child.kill('SIGKILL');
   await ended;
@@ -47,7 +51,7 @@ const rowsFile = ({ scratchFolder }: BenchContext): string => join(scratchFolder
 export const httpBeside: BenchJob = {
   name: NAME,
   title:
-    'Reads of decoded rows over HTTP: alone, beside reads that have to decode theirs, and beside a retrieval of a million (S) or ten million (M) rows.',
+    'Reads of decoded rows over HTTP, beside a commit each second: alone, beside reads that have to decode theirs, and beside a retrieval of a million (S) or ten million (M) rows, until one has ended.',
   runs: 1,
   data: onlineReads.name,
   prepare: (context) => onlineReads.prepare(context),
@@ -92,17 +96,25 @@ export const httpBeside: BenchJob = {
       const service = await startService({ project, port: 0, version: '0', log: { write: () => undefined } });
       while (!(await fetch(`${service.url}/ready`)).ok) await sleep(100);
       const { url } = service;
-      const figures = await measure(async () => {
-        const alone = await measureLoad(url, HOT, HOT_KEYS);
-        const [cold, misses] = await beside('cold', { ...context, url }, () => measureLoad(url, HOT, HOT_KEYS));
-        const [offline, retrieved] = await beside('retrieval', { ...context, url }, () =>
-          measureLoad(url, HOT, HOT_KEYS),
-        );
-        return {
-          ...{ aloneP50: alone.p50, aloneP99: alone.p99, coldP50: cold.p50, coldP99: cold.p99, misses },
-          ...{ offlineP50: offline.p50, offlineP99: offline.p99, retrieved: retrieved - 1 },
-        };
-      });
+      const hot = () => measureLoad(url, HOT, HOT_KEYS);
+      const figures = await besideWriter(context, () =>
+        measure(async () => {
+          const alone = await hot();
+          const [cold, misses] = await beside('cold', { ...context, url }, hot);
+          const [offline, retrieved] = await beside('retrieval', { ...context, url }, async (times) => {
+            let slowest = await hot();
+            while (times() < 2) {
+              const next = await hot();
+              if (next.p99 > slowest.p99) slowest = next;
+            }
+            return slowest;
+          });
+          return {
+            ...{ aloneP50: alone.p50, aloneP99: alone.p99, coldP50: cold.p50, coldP99: cold.p99, misses },
+            ...{ offlineP50: offline.p50, offlineP99: offline.p99, retrieved: retrieved - 1 },
+          };
+        }),
+      );
       await service.close();
       await project.close();
       return figures;
@@ -119,8 +131,8 @@ export const httpBeside: BenchJob = {
       line('beside reads that decode, p99', 'coldP99', { atMost: 10 }),
       figure(NAME, size, 'reads that decode, in ten seconds', of('misses'), '', {}),
       line('beside a retrieval, p50', 'offlineP50'),
-      line('beside a retrieval, p99', 'offlineP99', { atMost: 10 }),
-      figure(NAME, size, 'retrievals that ended in ten seconds', of('retrieved'), '', {}),
+      line('beside a retrieval, p99 of the slowest ten seconds', 'offlineP99', { atMost: 10 }),
+      figure(NAME, size, 'retrievals that ended meanwhile', of('retrieved'), '', {}),
     ];
   },
 };
