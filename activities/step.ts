@@ -45,6 +45,8 @@ export interface StepContext {
   readonly signal: AbortSignal;
   /** What the next heartbeats say. */
   onQuery(query: TrinoProgress): void;
+  /** The id of the run's workflow. */
+  readonly run: string | undefined;
   /** Which attempt this is at the step. */
   readonly attempt: WorkAttempt;
 }
@@ -70,7 +72,8 @@ export async function asActivity<T>(work: (step: StepContext) => Promise<T>): Pr
     details = { trino };
   };
   try {
-    return await work({ signal, onQuery, attempt: attemptOf(context.info) });
+    const { info } = context;
+    return await work({ signal, onQuery, run: info.workflowExecution?.workflowId, attempt: attemptOf(info) });
   } catch (error) {
     // Whatever an interrupted step threw, it threw because it was interrupted.
     throw signal.aborted ? await context.cancelled.catch((cancelled: unknown) => cancelled) : toFailure(error);

@@ -41,7 +41,7 @@ export async function openTrinoGroups(
   const reduced = await trino.reduce(
     connection,
     { kind: 'latest', source: { name: plan.source.table, table: source }, columns: plan.view, groups },
-    { ...context, run: plan.runKey.slice(0, 12) },
+    context,
   );
   const { table } = reduced;
   const release = (): Promise<void> => reduced.release();

@@ -13,6 +13,8 @@ export interface ReduceContext {
   readonly signal?: AbortSignal | undefined;
   /** Called about once a second while Trino runs a query. */
   readonly onQuery?: ((query: TrinoProgress) => void) | undefined;
+  /** The id of the run's workflow, for the tags of queries; absent outside of workflows. */
+  readonly run?: string | undefined;
   /** Absent: nobody tries again. */
   readonly attempt?: WorkAttempt | undefined;
 }

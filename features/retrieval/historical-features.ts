@@ -129,6 +129,7 @@ export function joinContext(deps: HistoricalDeps, request: HistoricalRequest, se
     runEngine: request.engine,
     signal: request.signal,
     onQuery: request.onQuery,
+    run: request.run,
     attempt: request.attempt,
   };
 }

@@ -58,8 +58,6 @@ export interface TrinoDeps {
 }
 
 interface ReduceOptions extends ReduceContext {
-  /** The run, for the tags of the query. */
-  readonly run?: string | undefined;
   /** SQL over the connection whose rows are the probe of a point-in-time reduction. */
   readonly probe?: string | undefined;
 }
@@ -267,7 +265,7 @@ export class TrinoEngine {
   /** Writes the rows and gives the id of the query. Whatever fails, the query has ended or been asked to. */
   async #write(client: TrinoClient, sql: string, rows: Table, options: ReduceOptions): Promise<string> {
     const { run, signal, onQuery } = options;
-    const tags = ['moraine', ...(run === undefined ? [] : [`run=${run}`])];
+    const tags = ['moraine', ...(run === undefined ? [] : [`run=${tagText(run)}`])];
     try {
       return await client.write(sql, { session: this.#settings.session, tags, signal, onProgress: onQuery });
     } catch (error) {
@@ -286,6 +284,9 @@ export class TrinoEngine {
     throw new MoraineError('LIMIT_EXCEEDED', message);
   }
 }
+
+/** Tags are a header, and a comma ends one. */
+const tagText = (text: string): string => text.replace(/[^!-+\--~]/gu, encodeURIComponent);
 
 /** A table in Trino. Its schemas are named as namespaces are, their levels joined where it has several. */
 const trinoName = ({ place }: TrinoClient, { namespace, name }: TableIdentifier): string =>

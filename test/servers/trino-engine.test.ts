@@ -2,10 +2,14 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
-import { explainHistoricalFeatures, getHistoricalFeatures } from '../../features/index.js';
+import { ensureNamespace, formatTableName, openSqlCatalog } from '../../catalogs/index.js';
+import { type Definitions, explainHistoricalFeatures, getHistoricalFeatures } from '../../features/index.js';
+import { currentSchema, currentSnapshot } from '../../iceberg/index.js';
 import { materializeDirect } from '../../materialization/index.js';
 import { enginesOf, materializationDeps, type Project } from '../../project/index.js';
+import type { EngineType } from '../../reduction/index.js';
 import { listFiles } from '../../storage/index.js';
+import { loadTable } from '../../tables/index.js';
 import { moraine, moraineOk } from '../support/cli.js';
 import { numberIn } from '../support/environment.js';
 import { failureOf } from '../support/error-code.js';
@@ -144,6 +148,13 @@ async function leftOvers(project: Project): Promise<readonly string[]> {
   return [...tables.map(({ name }) => name), ...files];
 }
 
+/** Runs that have committed to the table of a view. */
+async function commitsOf(project: Project, name: string): Promise<number> {
+  const identifier = { namespace: [project.config.online.namespace], name };
+  const { metadata } = await loadTable(await project.catalog(), project.io, identifier);
+  return metadata.snapshots.filter(({ summary }) => summary.has('moraine.run-key')).length;
+}
+
 const insertsOf = (project: Project): string => `query LIKE 'INSERT INTO "door"."${stagingOf(project)}"%'`;
 
 /** Runs something as soon as Trino runs a statement that writes to a staging table of a project. */
@@ -185,6 +196,7 @@ test('a query that an administrator ends, a cancelled run and a limit leave noth
   expect(plan.reduction).toEqual({ engine: 'trino', parts: 1 });
   expect(commit?.outcome).toBe('committed');
   expect((await onlineRows(project, 'of_worlds')).rows).toHaveLength(2);
+  expect([await commitsOf(project, 'whole'), await commitsOf(project, 'of_worlds')]).toEqual([0, 1]);
   expect(await leftOvers(project)).toEqual([]);
 });
 
@@ -215,6 +227,40 @@ test('what Trino does not have, and another catalog, are refused with what to do
   // The run may ask for the other engine.
   const { plan } = await materializeDirect(deps, { view: 'whole', engine: 'duckdb' });
   expect(plan.reduction).toBeNull();
+  expect(await leftOvers(project)).toEqual([]);
+});
+
+test('a table of the same name, and one without the state that is read, are told from the table; a catalog may have another name', async () => {
+  const { project, deps, worlds } = await smallView(`differs_${Date.now().toString(36)}`);
+  const { catalogs } = lake.place;
+  const others = await openSqlCatalog({ ...catalogs.door, name: 'other', io: project.io });
+  onTestFinished(() => others.close());
+  const run = async (named: string) => {
+    const mapped = await open('trino', project.config.online.namespace, { catalogs: { door: named } });
+    const own = { ...(await materializationDeps(mapped)), definitions: () => deps.definitions() };
+    return await materializeDirect(own, { view: 'whole', engine: 'trino' });
+  };
+  const refusal = async () => {
+    const { code, message } = await failureOf(run('other'));
+    expect(code).toBe('TRINO_TABLE_DIFFERS');
+    expect(message).toContain("Catalog door is taken for Trino's catalog other (trino.catalogs).");
+    return message;
+  };
+  const name = formatTableName(worlds.identifier, 'door');
+  expect(await refusal()).toContain(`has no Iceberg table ${name}`);
+  await ensureNamespace(others, worlds.identifier.namespace);
+  const { metadata } = await worlds.table();
+  await others.createTable(worlds.identifier, { schema: currentSchema(metadata), formatVersion: 2 });
+  expect(await refusal()).toContain(`has another table ${name} (`);
+  await others.dropTable(worlds.identifier);
+  // As it was before its first row.
+  const [{ metadataFile = '' } = {}] = metadata.metadataLog;
+  await others.registerTable(worlds.identifier, metadataFile);
+  expect(await refusal()).toContain(`does not have snapshot ${currentSnapshot(metadata)?.snapshotId} of table ${name}`);
+
+  const { plan } = await run('renamed');
+  expect(plan.reduction?.engine).toBe('trino');
+  expect((await onlineRows(project, 'whole')).rows).not.toEqual([]);
   expect(await leftOvers(project)).toEqual([]);
 });
 
@@ -381,6 +427,7 @@ test('the lost answer of an insert: the query is ended, its table dropped, and t
     await materializeDirect(deps, { view: 'of_worlds' });
     const { rows, digest } = await onlineRows(project, 'of_worlds');
     expect(rows).toHaveLength(2);
+    expect(await commitsOf(project, 'of_worlds')).toBe(1);
     await materializeDirect({ ...deps, engines: undefined }, { view: 'whole' });
     expect(await leftOvers(project)).toEqual([]);
     const alone = await open('duckdb', `${project.config.online.namespace}_duckdb`);
@@ -402,6 +449,7 @@ test.skipIf(process.env['MORAINE_DEV_SERVERS'] !== undefined)(
     await kill;
     await materializeDirect(deps, { view: 'of_worlds' });
     expect((await onlineRows(project, 'of_worlds')).rows).toHaveLength(2);
+    expect(await commitsOf(project, 'of_worlds')).toBe(1);
     expect(await leftOvers(project)).toEqual([]);
   },
 );
@@ -423,4 +471,21 @@ test('explain, and what doctor tries', async () => {
   expect(chosen.views.get('whole')?.engine?.reason).toMatch(
     /^\d+ bytes after pruning are within engine.trinoAbove \(1099511627776 bytes\)$/,
   );
+
+  // Above the limit, unless the view asks for something else.
+  const above = { ...deps, engines: { ...small.engines, trinoAboveBytes: 0 } };
+  expect((await materializeDirect(above, { view: 'whole' })).plan.reduction?.engine).toBe('trino');
+  const asking = (engine: EngineType, { featureViews, ...more }: Definitions): Definitions => ({
+    ...more,
+    featureViews: new Map([...featureViews].map(([view, definition]) => [view, { ...definition, engine }])),
+  });
+  const definitions = await deps.definitions();
+  const ofView = (engine: EngineType) => ({
+    ...above,
+    definitions: () => Promise.resolve(asking(engine, definitions)),
+  });
+  expect((await materializeDirect(ofView('duckdb'), { view: 'of_worlds' })).plan.reduction).toBeNull();
+  await worlds.append();
+  const asked = { ...ofView('trino'), engines: { ...small.engines, type: 'duckdb' as const } };
+  expect((await materializeDirect(asked, { view: 'of_worlds' })).plan.reduction?.engine).toBe('trino');
 });

@@ -139,6 +139,9 @@ test('a long query: heartbeats say how far it is, and cancelling the run cancels
   expect(told).toMatchObject({ queryId: insert?.id, state: 'RUNNING' });
   expect(told?.splitsDone).toBeGreaterThan(0);
   expect(told?.splitsDone).toBeLessThan(told?.splitsTotal ?? 0);
+  const asked = await fetch(`${lake.trino}/v1/query/${told?.queryId ?? ''}`, { headers: { 'x-trino-user': 'test' } });
+  const { session } = (await asked.json()) as { readonly session: { readonly clientTags: readonly string[] } };
+  expect(session.clientTags).toEqual(['moraine', `run=${shown.workflowId}`]);
   expect(told?.bytesRead).toBeGreaterThan(0);
   expect(told?.cpuMs).toBeGreaterThan(0);
   expect(formatRun(shown)).toMatch(

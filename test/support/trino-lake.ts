@@ -13,7 +13,7 @@ const WAREHOUSE = 's3://lake/door';
 const dev = process.env['MORAINE_DEV_SERVERS'];
 
 export interface TrinoLake {
-  /** Address of Trino. Its catalog is called `door`, as ours. */
+  /** Address of Trino. Its catalog is called `door`, as ours, and also `renamed`; `other` has other tables, whose names are in the same database. */
   readonly trino: string;
   /** Of the same Trino over TLS, where it asks for a password or a token, and who has which; undefined unless asked for. */
   readonly guarded: ({ readonly address: string } & TrinoGuard) | undefined;
@@ -49,7 +49,8 @@ export async function startTrinoLake({ isGuarded = false } = {}): Promise<TrinoL
   const names = await openSqlCatalog({ name: 'door', uri: database, warehouse: WAREHOUSE, io });
   await names.createNamespace(['shop']);
   await names.close();
-  const catalogs = { door: onPostgres(database, 'door', WAREHOUSE) };
+  const door = onPostgres(database, 'door', WAREHOUSE);
+  const catalogs = { door, renamed: door, other: onPostgres(database, 'other', WAREHOUSE) };
   const guard = isGuarded ? makeGuard() : undefined;
   let trino = await startTrino(store, catalogs, { guard });
   return {
