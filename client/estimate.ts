@@ -151,9 +151,10 @@ function retrievalEstimate(name: string, facts: RetrievalFacts, trinoAboveBytes:
     name,
     run: null,
     cost: retrievalCost(facts),
+    // Each shard has Trino read the sources for its own entity rows.
     trino: trinoCost(
       'retrieval',
-      facts.views.map(({ rows }) => rows),
+      facts.views.flatMap(({ rows }) => Array.from({ length: facts.shards }, () => rows)),
     ),
     ...readsOf([facts.entityReads, ...facts.views], trinoAboveBytes),
   };

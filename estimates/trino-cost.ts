@@ -21,7 +21,7 @@ const MEASURED_TRINO_ROWS = 1e7;
 
 /** What a run is expected to cost on Trino. */
 export interface TrinoCost {
-  /** One for each source that is read. */
+  /** One for each source that is read, and each shard that reads it. */
   readonly queries: number;
   /** CPU time of all processes together, Trino's among them. */
   readonly cpuSeconds: number;
@@ -29,7 +29,7 @@ export interface TrinoCost {
   readonly timesMeasured: number;
 }
 
-/** @param rows of each source that is read; of those without rows Trino is not asked */
+/** @param rows of each query, which are those of its source; of sources without rows Trino is not asked */
 export function trinoCost(kind: keyof typeof MEASURED, rows: readonly number[]): TrinoCost {
   const { few, many } = MEASURED[kind];
   const perRow = (many.cpuSeconds - few.cpuSeconds) / (many.rows - few.rows);
