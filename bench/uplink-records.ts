@@ -1,5 +1,4 @@
 /** Records of ten fields in JSON Lines, for the jobs that stream them into a table, beside DuckDB's own reader and writer. */
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { parquetReader, quoteLiteral } from '../engine/index.js';
@@ -8,6 +7,7 @@ import type { Project } from '../project/index.js';
 import { localPathsOf } from '../scans/index.js';
 import { loadTable, planFiles } from '../tables/index.js';
 import type { BenchContext, BenchSize } from './job.js';
+import { syncPath } from './sync-path.js';
 import { openBenchProject } from './world.js';
 
 export const RECORDS: Readonly<Record<BenchSize, number>> = { S: 100_000, M: 1_000_000 };
@@ -105,9 +105,7 @@ export async function copyRecords(
   await connection.run("SET TimeZone = 'UTC'");
   await measure(async () => {
     await connection.run(`COPY (FROM ${reader}) TO ${target} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 3)`);
-    const written = await open(file, 'r+');
-    await written.sync();
-    await written.close();
+    await syncPath(file);
   });
   const [row = []] = (await connection.runAndReadAll(`SELECT ${FACTS} FROM read_parquet(${target})`)).getRows();
   instance.closeSync();

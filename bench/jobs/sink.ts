@@ -113,7 +113,7 @@ async function facts(project: Project): Promise<Readonly<Record<string, number>>
 export const sink: BenchJob = {
   name: NAME,
   title:
-    'Arrow batches of 10,000 rows with ten columns into a fresh table with day partitions, one commit for each, zstd level 3, our files synced; floor: PyIceberg appends the same batches, zstd level 3, files not synced.',
+    'Arrow batches of 10,000 rows with ten columns into a fresh table with day partitions, one commit for each, zstd level 3, files synced; floor: PyIceberg appends the same batches, zstd level 3, files synced.',
   runs: 3,
   prepare,
   variants: {

@@ -1,14 +1,17 @@
 """Appends Arrow files to a fresh table with day partitions with PyIceberg, one commit for each.
+The files of a commit, and their folders, are synced after it, as those of the sink are before it.
 
 Usage: append_batches.py DATA FOLDER PROPERTIES. DATA/batches has the files; FOLDER gets catalog.db and warehouse; PROPERTIES is JSON of the table's.
 """
 import json
+import os
 import pathlib
 import sys
 
 import pyarrow
 from measured import measured
 from pyiceberg.catalog import load_catalog
+from pyiceberg.io.pyarrow import PyArrowFile
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.transforms import DayTransform
@@ -37,9 +40,28 @@ table = catalog.create_table(
 )
 
 
+written = set()
+create = PyArrowFile.create
+
+
+def create_noted(self, overwrite=False):
+    written.add(self.location.removeprefix("file://"))
+    return create(self, overwrite)
+
+
+def sync(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
+
+
 def append_all():
+    PyArrowFile.create = create_noted
     for batch in batches:
+        written.clear()
         table.append(batch)
+        for path in (*written, *{os.path.dirname(path) for path in written}):
+            sync(path)
     return sum(batch.num_rows for batch in batches)
 
 
