@@ -165,6 +165,8 @@ export {
   type OnlineResponse,
   type OnlineStatus,
   type OnlineValue,
+  type SnapshotName,
+  type SnapshotRead,
 } from './online/index.js';
 export type { OpenProjectOptions, Project } from './project/index.js';
 export type { Run, RunCommit, RunStatus, RunStep, RunSummary, StorageTraffic } from './runs/index.js';

@@ -27,7 +27,7 @@ import {
 import type { SourceTarget } from './push-plan.js';
 
 /** What a push wrote into a source table, as `OnlineWriteResult` says it of an online table. */
-export interface PushedTable extends Omit<OnlineWriteResult, 'view'> {
+export interface PushedTable extends Omit<OnlineWriteResult, 'view' | 'minSnapshot'> {
   readonly table: string;
 }
 

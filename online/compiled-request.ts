@@ -2,6 +2,7 @@
 import type { Definitions } from '../features/index.js';
 import type { NestedField } from '../iceberg/index.js';
 import type { EntityKeyPart } from './entity-key.js';
+import { currentSnapshotName } from './lineage.js';
 import type { OnlineFeature, OnlineJoinKey, OnlineRequest, OnlineResponse } from './online-request.js';
 import type { OnlineView } from './online-view.js';
 import { outputNames, type SelectedView, selectViews } from './select-features.js';
@@ -128,9 +129,9 @@ function chooseFeatures(selection: SelectedView, view: OnlineView): readonly Nes
 }
 
 function snapshotsOf(views: readonly OnlineView[]): OnlineResponse['snapshots'] {
-  return views.map(({ name, table, snapshotId }) => ({
+  return views.map(({ name, table }) => ({
     view: name,
     table: [...table.identifier.namespace, table.identifier.name].join('.'),
-    snapshotId,
+    ...currentSnapshotName(table),
   }));
 }

@@ -20,6 +20,7 @@ export {
 export { type FeatureValue, featureValueToJson } from './feature-value.js';
 export { GroupCommits, type GroupWork, type Outcome, type RequestSize } from './group-commits.js';
 export { type KnownBatch, knownBatches } from './keyed-batches.js';
+export type { SnapshotName } from './lineage.js';
 export { ONLINE_COLUMNS } from './online-columns.js';
 export {
   DEFAULT_ONLINE_SETTINGS,
@@ -50,7 +51,7 @@ export {
   OnlineReader,
   type OpenView,
 } from './online-reader.js';
-export type { OnlineFeature, OnlineJoinKey, OnlineRequest, OnlineResponse } from './online-request.js';
+export type { OnlineFeature, OnlineJoinKey, OnlineRequest, OnlineResponse, SnapshotRead } from './online-request.js';
 export { onlineRowSql } from './online-row.js';
 export {
   incompatibility,

@@ -1,47 +1,60 @@
 /** Snapshots that are in what a table has now, also those that have expired since. */
-import { isAncestor, type TableMetadata } from '../iceberg/index.js';
-import { currentAncestors, describesCurrent, type ProgressAnchor } from './table-progress.js';
+import { ancestors, findSnapshot, isAncestor, type TableMetadata } from '../iceberg/index.js';
+import { isInAncestry, type Table } from '../tables/index.js';
 
 /** Snapshots that are remembered of one table. */
 const MAX_REMEMBERED = 10_000;
 
-/** Remembers the snapshots that a reader has seen in the history of a table. */
-export class Lineage {
-  readonly #seen = new Map<bigint, ProgressAnchor>();
-  #tableUuid: string | undefined;
-  #last: ProgressAnchor | undefined;
+/** Names a snapshot of an online table: by its id alone, or so that it is told from a rolled-back one after it has expired, too. */
+export interface SnapshotName {
+  /** Null: of a table that was never written; every state has it. */
+  readonly snapshotId: bigint | null;
+  readonly sequenceNumber?: bigint | undefined;
+  /** Of the table that the sequence number is one of. */
+  readonly tableUuid?: string | undefined;
+}
 
-  /** Notes the history of the table as it is now. After a roll-back, nothing that was seen before counts. */
+/** The full name of the current snapshot of a table. */
+export function currentSnapshotName({ metadata }: Pick<Table, 'metadata'>): SnapshotName {
+  const { currentSnapshotId } = metadata;
+  return currentSnapshotId === null ? { snapshotId: null } : snapshotName(metadata, currentSnapshotId);
+}
+
+/** The full name of a snapshot of a table; its id alone, if it has expired. */
+export function snapshotName(metadata: TableMetadata, snapshotId: bigint): SnapshotName {
+  const sequenceNumber = findSnapshot(metadata, snapshotId)?.sequenceNumber;
+  return sequenceNumber === undefined ? { snapshotId } : { snapshotId, sequenceNumber, tableUuid: metadata.tableUuid };
+}
+
+/** Tells which snapshots a table has or had in its history. It knows the sequence numbers of those that it has seen. */
+export class Lineage {
+  readonly #numbers = new Map<bigint, bigint>();
+  #tableUuid: string | undefined;
+
+  /** Notes the history of the table as it is now. */
   note(metadata: TableMetadata): void {
-    const chain = currentAncestors(metadata);
-    const isContinued =
-      metadata.tableUuid === this.#tableUuid &&
-      (this.#last === undefined || describesCurrent(this.#last, chain, metadata));
-    if (!isContinued) this.#seen.clear();
+    if (metadata.tableUuid !== this.#tableUuid) this.#numbers.clear();
     this.#tableUuid = metadata.tableUuid;
-    for (const { snapshotId, sequenceNumber } of chain) {
-      if (this.#seen.has(snapshotId)) break;
-      this.#seen.set(snapshotId, { snapshotId, sequenceNumber });
+    if (metadata.currentSnapshotId === null) return;
+    for (const { snapshotId, sequenceNumber } of ancestors(metadata, metadata.currentSnapshotId)) {
+      if (this.#numbers.has(snapshotId)) break;
+      this.#numbers.set(snapshotId, sequenceNumber);
     }
-    const [current] = chain;
-    this.#last = current === undefined ? undefined : this.#seen.get(current.snapshotId);
-    for (const id of this.#seen.keys()) {
-      if (this.#seen.size <= MAX_REMEMBERED) break;
-      this.#seen.delete(id);
+    for (const id of this.#numbers.keys()) {
+      if (this.#numbers.size <= MAX_REMEMBERED) break;
+      this.#numbers.delete(id);
     }
   }
 
-  /** Whether a state of the table has the snapshot or is later than it. */
-  has(metadata: TableMetadata, snapshotId: bigint): boolean {
-    const { currentSnapshotId, snapshots } = metadata;
+  /** Whether a state of the table has the snapshot or is later than it. False where nobody knows, and for snapshots that were rolled back. */
+  has(metadata: TableMetadata, { snapshotId, sequenceNumber, tableUuid }: SnapshotName): boolean {
+    if (snapshotId === null) return true;
+    const { currentSnapshotId } = metadata;
     if (currentSnapshotId === null) return false;
     if (isAncestor(metadata, snapshotId, currentSnapshotId)) return true;
-    if (snapshots.some((snapshot) => snapshot.snapshotId === snapshotId)) return false;
-    const seen = this.#seen.get(snapshotId);
-    return (
-      seen !== undefined &&
-      metadata.tableUuid === this.#tableUuid &&
-      describesCurrent(seen, currentAncestors(metadata), metadata)
-    );
+    if (findSnapshot(metadata, snapshotId) !== undefined) return false;
+    const named = tableUuid === metadata.tableUuid ? sequenceNumber : undefined;
+    const known = named ?? (this.#tableUuid === metadata.tableUuid ? this.#numbers.get(snapshotId) : undefined);
+    return known !== undefined && isInAncestry(metadata, known);
   }
 }

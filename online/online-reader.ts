@@ -7,6 +7,7 @@ import type { FileIO } from '../storage/index.js';
 import type { Table } from '../tables/index.js';
 import { type BoundRequest, bindRequest, type CompiledRequest, RequestCompiler } from './compiled-request.js';
 import type { ReadLimits } from './deadline.js';
+import type { SnapshotName } from './lineage.js';
 import { DEFAULT_ONLINE_SETTINGS, type OnlineSettings } from './online-layout.js';
 import { type FoundRows, OnlineRead, responseOf } from './online-read.js';
 import type { OnlineRequest, OnlineResponse } from './online-request.js';
@@ -231,7 +232,7 @@ export class OnlineReader {
     const bound = compiled?.bound;
     if (compiled === undefined || bound === undefined) return undefined;
     for (const name of compiled.views) {
-      const state = this.#pointers.get(name)?.fresh(maxStalenessMs, request.minSnapshots?.get(name), request.nowUs);
+      const state = this.#pointers.get(name)?.fresh(maxStalenessMs, wantedOf(request, name), request.nowUs);
       if (state === undefined || bound.states.get(name) !== state) return undefined;
     }
     return bound;
@@ -247,7 +248,7 @@ export class OnlineReader {
   /** One state of a view for all that a request reads of it. */
   async #state(name: string, compiled: CompiledRequest, request: OnlineRequest): Promise<OnlineView> {
     const { maxStalenessMs = 0 } = request;
-    const wanted = request.minSnapshots?.get(name);
+    const wanted = wantedOf(request, name);
     const selections = compiled.selected.filter(({ view }) => view.name === name);
     const pointer = this.#pointer(name);
     const fresh = maxStalenessMs > 0 ? pointer.fresh(maxStalenessMs, wanted, request.nowUs) : undefined;
@@ -258,7 +259,7 @@ export class OnlineReader {
     if (wanted === undefined || pointer.has(state, wanted)) return state;
     throw new MoraineError(
       'SNAPSHOT_NOT_FOUND',
-      `The online table of '${name}' does not contain snapshot ${wanted}; its current one is ${state.snapshotId ?? 'none'}.`,
+      `The online table of '${name}' does not contain snapshot ${wanted.snapshotId}; its current one is ${state.snapshotId ?? 'none'}.`,
     );
   }
 
@@ -358,6 +359,11 @@ export class OnlineReader {
     await this.#definitions.now().catch(() => undefined);
     await Promise.all([...this.#pointers.values()].map((pointer) => pointer.refresh()));
   }
+}
+
+function wantedOf({ minSnapshots }: OnlineRequest, view: string): SnapshotName | undefined {
+  const wanted = minSnapshots?.get(view);
+  return typeof wanted === 'bigint' ? { snapshotId: wanted } : wanted;
 }
 
 /** Reads once. Keep an {@link OnlineReader} to read often. */

@@ -1,6 +1,7 @@
 /** What an online read is asked for, and what it answers. */
 import type { IcebergType } from '../iceberg/index.js';
 import type { EntityRow, ReadKeyValue } from './entity-key.js';
+import type { SnapshotName } from './lineage.js';
 import type { OnlineValue } from './online-status.js';
 import type { FeatureSelection } from './select-features.js';
 
@@ -15,8 +16,8 @@ export interface OnlineRequest extends FeatureSelection {
   readonly nowUs?: bigint | undefined;
   /** Call features `view__feature`. */
   readonly fullFeatureNames?: boolean | undefined;
-  /** By view: the snapshot of its online table that must be in what is read. */
-  readonly minSnapshots?: ReadonlyMap<string, bigint> | undefined;
+  /** By view: the snapshot of its online table that must be in what is read, as an answer or a write names it, or by its id alone. */
+  readonly minSnapshots?: ReadonlyMap<string, bigint | SnapshotName> | undefined;
   /** How long ago the tables' pointers may have been checked last, in milliseconds; 0 (check now) by default. */
   readonly maxStalenessMs?: number | undefined;
   /**
@@ -46,6 +47,12 @@ export interface OnlineJoinKey {
   readonly type: IcebergType;
 }
 
+/** The snapshot that was read of one view's table. The name of one of an online table is full: `minSnapshots` of a later read takes it. */
+export interface SnapshotRead extends SnapshotName {
+  readonly view: string;
+  readonly table: string;
+}
+
 export interface OnlineResponse {
   readonly features: readonly OnlineFeature[];
   /** Every join key that was looked up by, once. */
@@ -53,7 +60,7 @@ export interface OnlineResponse {
   /** One for each entity of the request, in its order; values in the order of `features`. */
   readonly rows: readonly (readonly OnlineValue[])[];
   /** The snapshots that were read. A table that was never written has no snapshot. */
-  readonly snapshots: readonly { readonly view: string; readonly table: string; readonly snapshotId: bigint | null }[];
+  readonly snapshots: readonly SnapshotRead[];
   readonly nowUs: bigint;
   /** How long ago the definitions and tables of this answer were looked at, the longest of them, in milliseconds. */
   readonly stalenessMs: number;

@@ -4,7 +4,7 @@ import { isMoraineError, MoraineError } from '../errors/index.js';
 import { withinTime } from '../processes/index.js';
 import type { FileIO } from '../storage/index.js';
 import { loadTable, type Table } from '../tables/index.js';
-import { Lineage } from './lineage.js';
+import { currentSnapshotName, Lineage, type SnapshotName } from './lineage.js';
 import { OnlineView } from './online-view.js';
 import type { DecodedTable } from './parts/decoded-table.js';
 import type { PartCache } from './parts/part-cache.js';
@@ -46,7 +46,7 @@ export class ViewPointer {
   /** Ends when a state is served that stands for a newer one, or cannot be. */
   #bridging: Promise<void> | undefined;
   /** A commit of this process that must be in what is read, though its rows could not be read yet, and when it was. */
-  #least: { readonly snapshotId: bigint; readonly atMs: number } | undefined;
+  #least: { readonly snapshot: SnapshotName; readonly atMs: number } | undefined;
   /** States since the served one, whose parts may have to be given up. */
   #passed: DecodedTable[] = [];
 
@@ -61,14 +61,14 @@ export class ViewPointer {
    * A state that was the table's at most so long ago and has the wanted snapshot: the one that is served, or a newer one of which not all is decoded yet.
    * @param nowUs the time that is read; undefined: the present
    */
-  fresh(maxStalenessMs: number, wanted: bigint | undefined, nowUs: bigint | undefined): OnlineView | undefined {
+  fresh(maxStalenessMs: number, wanted: SnapshotName | undefined, nowUs: bigint | undefined): OnlineView | undefined {
     const known = [this.#served, this.#newest];
     return known.find((state) => {
       if (state === undefined || performance.now() - state.atMs > maxStalenessMs || !state.value.answersAt(nowUs))
         return false;
       return (
         (wanted === undefined || this.has(state.value, wanted)) &&
-        (this.#least === undefined || this.has(state.value, this.#least.snapshotId))
+        (this.#least === undefined || this.has(state.value, this.#least.snapshot))
       );
     })?.value;
   }
@@ -88,21 +88,21 @@ export class ViewPointer {
    * @param table as the commit left it
    */
   async committed(table: Table): Promise<void> {
-    const { currentSnapshotId } = table.metadata;
-    if (this.#made === undefined || currentSnapshotId === null) return;
+    const snapshot = currentSnapshotName(table);
+    if (this.#made === undefined || snapshot.snapshotId === null) return;
     const atMs = performance.now();
     try {
       this.#learn(await this.#stateOf(table), atMs);
-      while (this.#served !== undefined && !this.has(this.#served.value, currentSnapshotId)) {
+      while (this.#served !== undefined && !this.has(this.#served.value, snapshot)) {
         const underWay = [this.#bridging, this.#preparing].filter((work) => work !== undefined);
         if (underWay.length === 0) break;
         await Promise.race(underWay);
       }
-      if (this.#served === undefined || this.has(this.#served.value, currentSnapshotId)) return;
+      if (this.#served === undefined || this.has(this.#served.value, snapshot)) return;
     } catch {
       // The next look makes the state.
     }
-    this.#least = { snapshotId: currentSnapshotId, atMs };
+    this.#least = { snapshot, atMs };
   }
 
   /** Looks again, if the view was looked for before. Who needs the state sees an error, not this. */
@@ -136,8 +136,8 @@ export class ViewPointer {
   }
 
   /** Whether a state has the snapshot or is later than it. */
-  has({ table }: OnlineView, snapshotId: bigint): boolean {
-    return this.#lineage.has(table.metadata, snapshotId);
+  has({ table }: OnlineView, snapshot: SnapshotName): boolean {
+    return this.#lineage.has(table.metadata, snapshot);
   }
 
   /** A look that began before a commit of this process may end after it: the newest state counts. */
@@ -155,8 +155,8 @@ export class ViewPointer {
   #forgetLeast(newest: Checked<OnlineView>): void {
     const least = this.#least;
     if (least === undefined) return;
-    const isServed = this.#served !== undefined && this.has(this.#served.value, least.snapshotId);
-    if (isServed || (newest.atMs > least.atMs && !this.has(newest.value, least.snapshotId))) this.#least = undefined;
+    const isServed = this.#served !== undefined && this.has(this.#served.value, least.snapshot);
+    if (isServed || (newest.atMs > least.atMs && !this.has(newest.value, least.snapshot))) this.#least = undefined;
   }
 
   /** Serves a state as soon as it is decoded as far as the served one is. */

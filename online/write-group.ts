@@ -16,6 +16,7 @@ import {
 import { type OpenedBatches, onlineSelect, openBatches, type TimedRows } from './batch-rows.js';
 import type { Outcome } from './group-commits.js';
 import { knownBatches } from './keyed-batches.js';
+import { currentSnapshotName, type SnapshotName, snapshotName } from './lineage.js';
 import { stageOnlineRows } from './small-writes.js';
 import { onlineColumns } from './stored-columns.js';
 import { joinKeysOf } from './view-columns.js';
@@ -41,6 +42,8 @@ export interface OnlineWriteResult {
   readonly view: string;
   /** Null: there were no rows, and nothing was committed. */
   readonly snapshotId: bigint | null;
+  /** What a read takes among its `minSnapshots` to have the rows: the snapshot, or if it has expired, a later one. */
+  readonly minSnapshot: SnapshotName;
   /** `already-committed`: an earlier write under the same key has the rows; this one wrote none. */
   readonly outcome: 'committed' | 'already-committed' | 'nothing';
   /** Rows of the batch. */
@@ -99,7 +102,7 @@ async function writeOnce(deps: OnlineWriteDeps, write: Write): Promise<GroupResu
     if (found === undefined || 'sameAs' in found)
       return written[places.indexOf(found?.sameAs ?? place)] ?? { result: nothingOf(view.name) };
     if ('error' in found) return found;
-    return { result: { ...nothingOf(view.name), snapshotId: found.snapshotId, outcome: 'already-committed' } };
+    return { result: alreadyCommitted(view.name, found.snapshotId, made) };
   });
   return { outcomes, table };
 }
@@ -133,12 +136,28 @@ async function commitBatches(
       await recording.validate?.(base);
     },
   });
-  const result = { view: view.name, snapshotId, outcome: 'committed', ...sizeOfFiles(files) } as const;
+  const minSnapshot = snapshotName(metadata, snapshotId);
+  const result = { view: view.name, snapshotId, minSnapshot, outcome: 'committed', ...sizeOfFiles(files) } as const;
   return { written: outcomesOf(opened, result), table: { ...table, metadata, metadataLocation } };
 }
 
 function nothingOf(view: string): OnlineWriteResult {
-  return { view, snapshotId: null, outcome: 'nothing', rows: 0n, files: 0, bytes: 0n };
+  return {
+    view,
+    snapshotId: null,
+    minSnapshot: { snapshotId: null },
+    outcome: 'nothing',
+    rows: 0n,
+    files: 0,
+    bytes: 0n,
+  };
+}
+
+/** @param made has the snapshot in its history */
+function alreadyCommitted(view: string, snapshotId: bigint, made: Table | null): OnlineWriteResult {
+  const name = made === null ? { snapshotId } : snapshotName(made.metadata, snapshotId);
+  const minSnapshot = made === null || name.sequenceNumber !== undefined ? name : currentSnapshotName(made);
+  return { ...nothingOf(view), snapshotId, minSnapshot, outcome: 'already-committed' };
 }
 
 function outcomesOf({ errors, counts }: OpenedBatches, result: OnlineWriteResult): readonly BatchOutcome[] {

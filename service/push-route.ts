@@ -44,7 +44,10 @@ export function pushRoute({ online, writer, sourceWriter, room }: PushDeps, maxB
     maxBodyBytes,
     answers: { 200: PUSH_ANSWER },
     errors: [404, 409, 410, 422, 429, 501, 503, 504],
-    answerHeaders: { 'Moraine-Snapshots': 'The snapshots of online tables that have the rows: VIEW=SNAPSHOT-ID.' },
+    answerHeaders: {
+      'Moraine-Snapshots':
+        'The snapshots of online tables that have the rows: VIEW=SNAPSHOT-ID;sequence=NUMBER;table=UUID.',
+    },
     headers: IDEMPOTENCY_HEADER,
     handle: async (request, reply) => {
       const { push_source_name: source, df, to = 'online' } = request.body as PushBody;
@@ -66,7 +69,8 @@ export function pushRoute({ online, writer, sourceWriter, room }: PushDeps, maxB
         writeOnline: (view: string, push: OnlinePush) => writer.write(view, push, size),
       };
       const { tables, views } = await room.hold(size.bytes, () => pushRows(deps, { source, to, key, input }));
-      return reply.header(SNAPSHOTS_HEADER, snapshotsText(views)).send({
+      const snapshots = views.map(({ view, minSnapshot }) => ({ view, ...minSnapshot }));
+      return reply.header(SNAPSHOTS_HEADER, snapshotsText(snapshots)).send({
         push_source_name: source,
         to,
         rows: rowCount(frame),

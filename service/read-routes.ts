@@ -38,10 +38,12 @@ function onlineFeatures({ reader, metrics, answerLog, maxStalenessMs, maxEntitie
     answers: { 200: ONLINE_ANSWER },
     errors: [404, 409, 410, 429, 501, 503, 504],
     headers: {
-      'Moraine-Min-Snapshot': 'Snapshots that the answer must contain: VIEW=SNAPSHOT-ID, with commas between them.',
+      'Moraine-Min-Snapshot':
+        'Snapshots that the answer must contain, as Moraine-Snapshots has them or as VIEW=SNAPSHOT-ID, with commas between them.',
     },
     answerHeaders: {
-      'Moraine-Snapshots': 'The snapshots that were read: VIEW=SNAPSHOT-ID, with commas between them.',
+      'Moraine-Snapshots':
+        'The snapshots that were read: VIEW=SNAPSHOT-ID;sequence=NUMBER;table=UUID, with commas between them.',
       'Moraine-Staleness-Ms': 'How long ago the tables were looked at, in milliseconds.',
     },
     handle: async ({ body, headers }, reply) => {

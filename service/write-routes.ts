@@ -31,7 +31,9 @@ function writeToOnlineStore({ writer, room }: WriteDeps): Route {
     maxBodyBytes: MAX_WRITE_BYTES,
     answers: { 200: WRITE_ANSWER },
     errors: [404, 409, 422, 429, 501, 503, 504],
-    answerHeaders: { 'Moraine-Snapshots': 'The snapshot that has the rows: VIEW=SNAPSHOT-ID.' },
+    answerHeaders: {
+      'Moraine-Snapshots': 'The snapshot that has the rows: VIEW=SNAPSHOT-ID;sequence=NUMBER;table=UUID.',
+    },
     headers: IDEMPOTENCY_HEADER,
     handle: async (request, reply) => {
       const { feature_view_name: view, df } = request.body as WriteBody;
@@ -39,9 +41,10 @@ function writeToOnlineStore({ writer, room }: WriteDeps): Route {
       const frame = dataFrameOf(df);
       const rows = { read: (columns: BatchColumns) => batchRowsOf(frame, columns, `feature view '${view}'`) };
       const size = { bytes: Number(request.headers['content-length'] ?? 0), rows: rowCount(frame) };
-      const { snapshotId } = await room.hold(size.bytes, () => writer.write(view, { rows, pushed: true, key }, size));
+      const batch = { rows, pushed: true, key };
+      const { snapshotId, minSnapshot } = await room.hold(size.bytes, () => writer.write(view, batch, size));
       return reply
-        .header(SNAPSHOTS_HEADER, snapshotsText([{ view, snapshotId }]))
+        .header(SNAPSHOTS_HEADER, snapshotsText([{ view, ...minSnapshot }]))
         .send({ feature_view_name: view, snapshot: snapshotId?.toString() ?? null, rows: rowCount(frame) });
     },
   };

@@ -15,6 +15,7 @@ import {
   writeManifestList,
 } from '../iceberg/index.js';
 import { mapConcurrently } from '../storage/index.js';
+import { ANCESTRY, ancestryText } from './ancestry.js';
 import { type CommitOptions, type PreparedCommit } from './commit.js';
 import {
   createManifestList,
@@ -184,6 +185,7 @@ export async function prepareSnapshot(
     summary: new Map([
       ...((typeof options.summary === 'function' ? options.summary(metadata, snapshotId) : options.summary) ?? []),
       ...(options.run === undefined ? [] : [[RUN_KEY, options.run.key] as const]),
+      [ANCESTRY, ancestryText(metadata, sequenceNumber)] as const,
       ...summary,
     ]),
     schemaId: schema.schemaId,

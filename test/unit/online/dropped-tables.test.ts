@@ -86,7 +86,9 @@ describe('a table that is dropped under an open reader', () => {
     const { metadata } = await lab.online();
     const answer = await read();
     expect(found(answer)).toEqual(NEW);
-    expect(answer.snapshots).toEqual([{ ...old[0], snapshotId: metadata.currentSnapshotId }]);
+    expect(answer.snapshots).toEqual([
+      { ...old[0], snapshotId: metadata.currentSnapshotId, sequenceNumber: 1n, tableUuid: metadata.tableUuid },
+    ]);
     expect(found(await read({ maxStalenessMs: STALENESS_MS }))).toEqual(NEW);
     const minSnapshots = new Map([['readings', old[0]?.snapshotId ?? 0n]]);
     await expect(read({ minSnapshots })).rejects.toMatchObject({ code: 'SNAPSHOT_NOT_FOUND' });

@@ -48,7 +48,13 @@ describe('an online read', () => {
     ]);
     const { metadata } = await lab.online();
     expect(snapshots).toEqual([
-      { view: 'readings', table: 'moraine_online.readings', snapshotId: metadata.currentSnapshotId },
+      {
+        view: 'readings',
+        table: 'moraine_online.readings',
+        snapshotId: metadata.currentSnapshotId,
+        sequenceNumber: 1n,
+        tableUuid: metadata.tableUuid,
+      },
     ]);
   });
 

@@ -278,18 +278,20 @@ describe('a decoded value in JSON', () => {
 
 describe('the headers of snapshots', () => {
   it('are read as they are written', () => {
+    const tableUuid = '0f8fad5b-d9cb-469f-a165-70867728950e';
     const snapshots = [
       { view: 'a', table: 'o.a', snapshotId: 9_223_372_036_854_775_807n },
       { view: 'never', table: 'o.never', snapshotId: null },
-      { view: 'b-2', table: 'o.b-2', snapshotId: 5n },
+      { view: 'b-2', table: 'o.b-2', snapshotId: 5n, sequenceNumber: 7n, tableUuid },
     ];
-    expect(snapshotsText(snapshots)).toBe('a=9223372036854775807, b-2=5');
+    expect(snapshotsText(snapshots)).toBe(`a=9223372036854775807, b-2=5;sequence=7;table=${tableUuid}`);
     expect(parseMinSnapshots(snapshotsText(snapshots))).toEqual(
       new Map([
-        ['a', 9_223_372_036_854_775_807n],
-        ['b-2', 5n],
+        ['a', { snapshotId: 9_223_372_036_854_775_807n }],
+        ['b-2', { snapshotId: 5n, sequenceNumber: 7n, tableUuid }],
       ]),
     );
-    expect(() => parseMinSnapshots('a=x')).toThrow('write VIEW=SNAPSHOT-ID');
+    for (const wrong of ['a=x', 'a=5;sequence=7', 'a=5;sequence=x;table=y', 'a'])
+      expect(() => parseMinSnapshots(wrong)).toThrow('write VIEW=SNAPSHOT-ID');
   });
 });

@@ -78,11 +78,11 @@ const df = (driver_id: number, n: unknown, s: string | null = `s${driver_id}`) =
 const push = (source: string, frame: object, more: object = {}, headers?: Readonly<Record<string, string>>) =>
   post('/push', { push_source_name: source, df: frame, ...more }, headers);
 
-async function read(feature: string, driver_id: readonly number[]): Promise<unknown> {
+async function read(feature: string, driver_id: readonly number[], more: object = {}): Promise<unknown> {
   const question = { entities: { driver_id }, features: [feature] };
   const response = await fetch(`${service.url}/get-online-features`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${keys.read}` },
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${keys.read}`, ...more },
     body: JSON.stringify(question),
   });
   return ((await response.json()) as { results: { values: unknown[] }[] }).results[1]?.values;
@@ -99,7 +99,12 @@ describe('POST /push', () => {
       body: { push_source_name: 'trips', to: 'online', rows: 1, tables: [] },
     });
     const [first, second] = online.body.feature_views ?? [];
-    expect(online.headers.get('moraine-snapshots')).toBe(`trips_n=${first?.snapshot}, trips_s=${second?.snapshot}`);
+    const named = online.headers.get('moraine-snapshots')?.split(', ') ?? [];
+    expect(named.map((text) => text.split(';')[0])).toEqual([
+      `trips_n=${first?.snapshot}`,
+      `trips_s=${second?.snapshot}`,
+    ]);
+    expect(await read('trips_n:n', [1], { 'Moraine-Min-Snapshot': named[0] ?? '' })).toEqual([10]);
     expect(await read('trips_n:n', [1, 2])).toEqual([10, null]);
     expect(await read('trips_s:label', [1])).toEqual(['s1']);
     expect(await appended('demo.trips')).toEqual([]);

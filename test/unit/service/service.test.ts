@@ -126,10 +126,10 @@ describe('the service', () => {
     expect(staleness).toBeLessThanOrEqual(10_000);
 
     await append(5n);
-    const id = (await lab.table('moraine_online.trips')).metadata.currentSnapshotId;
-    const wanted = `trips=${id}`;
+    const { currentSnapshotId, lastSequenceNumber, tableUuid } = (await lab.table('moraine_online.trips')).metadata;
+    const wanted = `trips=${currentSnapshotId}`;
     const second = await post(QUESTION, { 'Moraine-Min-Snapshot': wanted });
-    expect(second.headers.get('moraine-snapshots')).toBe(wanted);
+    expect(second.headers.get('moraine-snapshots')).toBe(`${wanted};sequence=${lastSequenceNumber};table=${tableUuid}`);
     expect(await second.text()).toContain('"values":[5,null]');
   });
 

@@ -51,6 +51,7 @@ const DEFINITIONS = {
       'raced',
       'both',
       'after',
+      'named',
       'before',
     ].map((name) => view(name, ['n'])),
     view('timeless', ['n'], false),
@@ -191,7 +192,9 @@ describe('POST /write-to-online-store', () => {
       `{"feature_view_name":"all_types","df":${df},"allow_registry_cache":false}`,
     );
     expect([status, body.rows]).toEqual([200, 2]);
-    expect(headers.get('moraine-snapshots')).toBe(`all_types=${body.snapshot}`);
+    expect(headers.get('moraine-snapshots')).toMatch(
+      new RegExp(`^all_types=${body.snapshot};sequence=1;table=[-0-9a-f]{36}$`),
+    );
     const written = [
       '9007199254740993',
       '-7',
@@ -350,6 +353,31 @@ describe('a group of writes', () => {
   });
 });
 
+describe('the snapshot that a write names', () => {
+  it('is met by a service that has just started, once it has expired', async () => {
+    const first = await start({ groupCommitMs: 0 });
+    const wanted = (await first.write('named', one(1))).headers.get('moraine-snapshots') ?? '';
+    const later = [];
+    for (const n of [2, 3, 4]) later.push((await first.write('named', one(n, 1, T2))).body.snapshot);
+    const table = await lab.table('moraine_online.named');
+    const expired = table.metadata.snapshots.slice(0, 3).map(({ snapshotId }) => snapshotId);
+    await commitUpdates(table, ({ snapshots }) =>
+      snapshots.length === 1 ? null : [{ action: 'remove-snapshots', snapshotIds: expired }],
+    );
+    await first.close();
+    const restarted = await start();
+    const question = { entities: { driver_id: [1] }, features: ['named:n'] };
+    const ask = async (snapshot: string) => {
+      const { status, headers } = await restarted.post('/get-online-features', question, {
+        'Moraine-Min-Snapshot': snapshot,
+      });
+      return [status, headers.get('moraine-snapshots')?.split(';')[0]];
+    };
+    expect(await ask(wanted)).toEqual([200, `named=${later[2]}`]);
+    expect(await ask(wanted.replace('sequence=1', 'sequence=5'))).toEqual([404, undefined]);
+  });
+});
+
 describe('an idempotency key', () => {
   const keyed = (key: string) => ({ 'Idempotency-Key': key });
   const rowsOf = async (name: string) =>
@@ -404,8 +432,12 @@ describe('an idempotency key', () => {
     await commitUpdates(table, (base) =>
       findSnapshot(base, snapshotId) === undefined ? null : [{ action: 'remove-snapshots', snapshotIds: [snapshotId] }],
     );
-    expect((await write('expired', one(1), keyed('a'))).body).toEqual(first.body);
+    const again = await write('expired', one(1), keyed('a'));
+    expect(again.body).toEqual(first.body);
     expect(await rowsOf('expired')).toEqual(['1', '1']);
+    // Reads that ask for the rows name a snapshot that is still there.
+    const { currentSnapshotId } = (await lab.table('moraine_online.expired')).metadata;
+    expect(again.headers.get('moraine-snapshots')).toMatch(new RegExp(`^expired=${currentSnapshotId};sequence=3;`));
   });
 
   it('is held by one commit, whichever of two processes is first', async () => {

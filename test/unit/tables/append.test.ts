@@ -78,6 +78,7 @@ test('the summary counts what the specification and PyIceberg count', async () =
   await commitAppend(table, { files: [dataFile(['x']), dataFile(['y'], { recordCount: 5n, fileSizeInBytes: 70n })] });
   expect(current(await load()).summary).toEqual(
     new Map([
+      ['moraine.ancestry', '1-1'],
       ['operation', 'append'],
       ['added-data-files', '2'],
       ['added-records', '15'],

@@ -35,6 +35,7 @@ test('whole partitions are replaced; the others keep their files, ids and number
   expect(await livePaths(loaded)).toEqual(paths(fresh, y, none));
   const summary = Object.fromEntries(currentSnapshot(loaded.metadata)?.summary ?? []);
   expect(summary).toEqual({
+    'moraine.ancestry': '1-3',
     operation: 'overwrite',
     'added-data-files': '1',
     'added-records': '3',
