@@ -53,7 +53,7 @@ export function pushRoute({ online, writer, sourceWriter, room }: PushDeps, maxB
       const { push_source_name: source, df, to = 'online' } = request.body as PushBody;
       const key = idempotencyKeyOf(request);
       const frame = dataFrameOf(df);
-      const size = { bytes: Number(request.headers['content-length'] ?? 0), rows: rowCount(frame) };
+      const size = { bytes: request.bodyBytes, rows: rowCount(frame) };
       const input: PushedInput = {
         open: async (plan, targets) => {
           const names = [...frame.keys()].filter((name) => name !== FEAST_DUMMY_KEY);

@@ -251,6 +251,7 @@ function createApp(server: ServerConfig, { tls, log, sendError }: AppOptions): F
   app.decorateRequest('bodyDigest', null);
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     try {
+      request.bodyBytes = body.length;
       noteBody(request, body);
       done(null, parseExactJson(body));
     } catch (error) {

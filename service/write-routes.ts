@@ -40,7 +40,7 @@ function writeToOnlineStore({ writer, room }: WriteDeps): Route {
       const key = idempotencyKeyOf(request);
       const frame = dataFrameOf(df);
       const rows = { read: (columns: BatchColumns) => batchRowsOf(frame, columns, `feature view '${view}'`) };
-      const size = { bytes: Number(request.headers['content-length'] ?? 0), rows: rowCount(frame) };
+      const size = { bytes: request.bodyBytes, rows: rowCount(frame) };
       const batch = { rows, pushed: true, key };
       const { snapshotId, minSnapshot } = await room.hold(size.bytes, () => writer.write(view, batch, size));
       return reply

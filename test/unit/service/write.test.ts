@@ -52,6 +52,7 @@ const DEFINITIONS = {
       'both',
       'after',
       'named',
+      'chunked',
       'before',
     ].map((name) => view(name, ['n'])),
     view('timeless', ['n'], false),
@@ -329,6 +330,27 @@ describe('a group of writes', () => {
     await close();
     expect((await Promise.all(sent)).map(({ status }) => status)).toEqual([200, 200, 200]);
     expect((await lab.table('moraine_online.closed')).metadata.snapshots).toHaveLength(1);
+  });
+
+  it('is counted by the bytes that were read, where its head does not name them', async () => {
+    const { service, write } = await start({ groupCommitMs: 4_000, maxQueuedBytes: '1KiB' });
+    const metrics = async () => await (await fetch(`${service.url}/metrics`)).text();
+    const held = async () => /^moraine_write_queue_bytes (\d+)$/m.exec(await metrics())?.[1];
+    const body = (n: number) => JSON.stringify({ feature_view_name: 'chunked', df: one(n, n) }).padEnd(800);
+    // fetch sends a stream in chunks, without a content-length.
+    const chunked = (n: number) =>
+      fetch(`${service.url}/write-to-online-store`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: new Blob([body(n)]).stream(),
+        duplex: 'half',
+      } as RequestInit);
+    const first = chunked(1);
+    await expect.poll(held, { timeout: 30_000 }).toBe('800');
+    expect((await chunked(2)).status).toBe(429);
+    expect((await write('chunked', one(3, 3))).status).toBe(200);
+    expect((await first).status).toBe(200);
+    expect(await held()).toBe('0');
   });
 
   it('is bounded: more than may wait is refused with Retry-After', async () => {
