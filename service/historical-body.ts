@@ -89,14 +89,14 @@ function rowsOfColumns(columns: Readonly<Record<string, readonly unknown[]>>): r
 }
 
 type EntityRow = Extract<Retrieval['entities'], readonly unknown[]>[number];
-type EntityValue = string | number | bigint | boolean | null;
+type EntityValue = string | number | bigint | boolean | { readonly number: string } | null;
 
 function entityRow(row: ReadonlyMap<string, unknown>, index: number): EntityRow {
   return new Map([...row].map(([name, value]) => [name, entityValue(value, name, index)]));
 }
 
 function entityValue(value: unknown, name: string, index: number): EntityValue {
-  if (value instanceof LosslessNumber) return Number(value.value);
+  if (value instanceof LosslessNumber) return { number: value.value };
   if (typeof value !== 'object' || value === null) return value as EntityValue;
   throw invalid(`The body's entities have a list or an object as '${name}' of row ${index}; values are single ones.`);
 }

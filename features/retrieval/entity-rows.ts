@@ -1,10 +1,19 @@
 /** Entity rows given as JavaScript objects, as a relation. */
-import { pointInTimeSql, quoteLiteral } from '../../engine/index.js';
+import { pointInTimeSql, quoteLiteral, sqlType } from '../../engine/index.js';
 import { MoraineError } from '../../errors/index.js';
-import type { IcebergType, PrimitiveType, Schema } from '../../iceberg/index.js';
+import { formatDecimal, type IcebergType, type PrimitiveType, parseDecimal, type Schema } from '../../iceberg/index.js';
+import type { KeyTypes } from './entity-types.js';
 
-/** A value of an entity row. Numbers that are whole become `long`, others `double`; a Date is a point in time. */
-export type EntityValue = string | number | bigint | boolean | Date | null | undefined;
+/** A number with all of its digits, as JSON writes it: one that is not whole, or that no JavaScript number holds. */
+export interface NumberText {
+  readonly number: string;
+}
+
+/**
+ * A value of an entity row. Numbers that are whole become `long`, others `double`; a Date is a point in time. Join keys that are decimals are read exactly,
+ * from numbers and from texts.
+ */
+export type EntityValue = string | number | bigint | boolean | Date | NumberText | null | undefined;
 
 /** An entity row: column name to value. */
 export type EntityRow = Readonly<Record<string, EntityValue>> | ReadonlyMap<string, EntityValue>;
@@ -16,27 +25,31 @@ const INT64_MAX = 2n ** 63n - 1n;
 /**
  * A relation for rows, with columns in the order of its schema. They are those of all rows, in the order in which they first appear; what a row lacks is null.
  * Text that is an ISO-8601 time in every row is a timestamp: without a zone it is UTC. A column without a value has the type `unknown`.
- * @throws TYPE_MISMATCH for a column whose values have no type in common
+ * @throws TYPE_MISMATCH for a column whose values have no type in common, or are not decimals as its join key is
  */
-export function relationOfRows(rows: readonly EntityRow[]): { readonly relation: string; readonly schema: Schema } {
-  const maps = rows.map(asMap);
-  const names = [...new Set(maps.flatMap((row) => [...row.keys()]))];
-  const types = names.map((name) => {
-    return commonType(
+export function relationOfRows(
+  rows: readonly EntityRow[],
+  keyTypes: KeyTypes,
+): { readonly relation: string; readonly schema: Schema } {
+  const given = rows.map(asMap);
+  const names = [...new Set(given.flatMap((row) => [...row.keys()]))];
+  const columns = names.map((name) => {
+    return columnOf(
       name,
-      maps.map((row) => row.get(name) ?? null),
+      given.map((row) => row.get(name) ?? null),
+      keyTypes.get(name),
     );
   });
   const fields = names.map((name, index) => ({
     id: index + 1,
     name,
     required: false,
-    type: types[index] ?? { kind: 'unknown' as const },
+    type: columns[index]?.type ?? { kind: 'unknown' as const },
   }));
-  const json = JSON.stringify(maps.map((row) => names.map((name) => jsonValue(row.get(name) ?? null))));
-  const columns = fields.map(({ type }, index) => `${readSql(type, index)} AS c${index}`);
+  const json = JSON.stringify(rows.map((_, row) => columns.map(({ texts }) => texts[row] ?? null)));
+  const selected = fields.map(({ type }, index) => `${readSql(type, index)} AS c${index}`);
   const list = `SELECT unnest(from_json(${quoteLiteral(json)}, '[["VARCHAR"]]')) AS v`;
-  const relation = columns.length === 0 ? '(SELECT 1 WHERE false)' : `(SELECT ${columns.join(', ')} FROM (${list}))`;
+  const relation = selected.length === 0 ? '(SELECT 1 WHERE false)' : `(SELECT ${selected.join(', ')} FROM (${list}))`;
   return { relation, schema: { schemaId: 0, identifierFieldIds: [], fields } };
 }
 
@@ -44,9 +57,44 @@ function asMap(row: EntityRow): ReadonlyMap<string, EntityValue> {
   return row instanceof Map ? (row as ReadonlyMap<string, EntityValue>) : new Map(Object.entries(row));
 }
 
-function jsonValue(value: EntityValue): string | null {
+/** Values as texts, and the type to read them as. */
+interface ColumnOfTexts {
+  readonly type: PrimitiveType;
+  readonly texts: readonly (string | null)[];
+}
+
+function columnOf(name: string, values: readonly EntityValue[], keyType: IcebergType | undefined): ColumnOfTexts {
+  // Whole numbers are compared with decimals exactly as they are.
+  const isWhole = (value: EntityValue): boolean =>
+    value === null || Number.isSafeInteger(value) || (typeof value === 'bigint' && BigInt.asIntN(64, value) === value);
+  if (keyType?.kind !== 'decimal' || values.every(isWhole))
+    return { type: commonType(name, values), texts: values.map(textOf) };
+  return { type: keyType, texts: values.map((value) => decimalText(name, value, keyType)) };
+}
+
+function textOf(value: EntityValue): string | null {
   if (value === null || value === undefined) return null;
-  return value instanceof Date ? value.toISOString() : String(value);
+  if (typeof value === 'object') return value instanceof Date ? value.toISOString() : value.number;
+  return String(value);
+}
+
+/** @throws TYPE_MISMATCH for what is not a decimal of the type */
+function decimalText(
+  name: string,
+  value: EntityValue,
+  type: IcebergType & { readonly kind: 'decimal' },
+): string | null {
+  if (value === null) return null;
+  const { precision, scale } = type;
+  const isNumber = ['string', 'number', 'bigint'].includes(typeof value) || isNumberText(value);
+  const text = isNumber ? (textOf(value) ?? '') : `of type ${typeof value}`;
+  const unscaled = isNumber ? parseDecimal(text, scale) : undefined;
+  const limit = 10n ** BigInt(precision);
+  if (unscaled !== undefined && unscaled < limit && -unscaled < limit) return formatDecimal(unscaled, scale);
+  throw new MoraineError(
+    'TYPE_MISMATCH',
+    `The value ${JSON.stringify(text.slice(0, 100))} of the join key '${name}' is not of type decimal(${precision}, ${scale}).`,
+  );
 }
 
 function readSql(type: IcebergType, index: number): string {
@@ -56,6 +104,7 @@ function readSql(type: IcebergType, index: number): string {
   if (type.kind === 'long') return `${text}::BIGINT`;
   if (type.kind === 'double') return `${text}::DOUBLE`;
   if (type.kind === 'boolean') return `${text}::BOOLEAN`;
+  if (type.kind === 'decimal') return `${text}::${sqlType(type)}`;
   return text;
 }
 
@@ -97,5 +146,10 @@ function kindOf(name: string, value: EntityValue): ValueKind {
     const match = ISO_TIME.exec(value);
     return match === null ? 'string' : (match[1] ?? '').length > 6 ? 'time_ns' : 'time';
   }
+  if (isNumberText(value)) return 'double';
   throw new MoraineError('TYPE_MISMATCH', `Column '${name}' of the entity rows has a value of type ${typeof value}.`);
+}
+
+function isNumberText(value: unknown): value is NumberText {
+  return typeof value === 'object' && value !== null && typeof (value as Partial<NumberText>).number === 'string';
 }

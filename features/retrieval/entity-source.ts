@@ -63,7 +63,7 @@ export async function openEntitySource(context: EntityContext, source: EntitySou
   }
   if ('open' in source) return { ...(await source.open(connection, keyTypes)), ...NO_SOURCES };
   return {
-    ...(source.rows.length === 0 ? noEntities(keyTypes) : relationOfRows(source.rows)),
+    ...(source.rows.length === 0 ? noEntities(keyTypes) : relationOfRows(source.rows, keyTypes)),
     ...NO_SOURCES,
   };
 }

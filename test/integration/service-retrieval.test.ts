@@ -156,6 +156,14 @@ describe('historical features over HTTP', () => {
     await expect.poll(noFolders).toEqual([]);
   });
 
+  it('are of keys with all their digits: fractions near a key are refused, as by an online read', async () => {
+    const time = '"event_timestamp":"2026-03-01T12:00:00Z"';
+    for (const key of ['5.00000000000000001', '9007199254740990.5']) {
+      const refused = await askJson(`{"features":["all:large"],"entities":[{"driver":${key},${time}}]}`);
+      expect([refused.status, ((await refused.json()) as { code?: string }).code]).toEqual([400, 'TYPE_MISMATCH']);
+    }
+  });
+
   it('are read from Arrow and Parquet bodies, and answered in either, or in JSON', async () => {
     const reader = await service.moraine.openHistoricalFeatures({ features: ['all:large'], entities: ROWS });
     const [frame, parquet] = [join(lab.folder, 'frame.arrow'), join(lab.folder, 'answer.parquet')];

@@ -7,6 +7,7 @@ import type { Numbers } from '../../../online/parts/column.js';
 import { answerJson } from '../../../service/answer-json.js';
 import { columnWriter } from '../../../service/column-json.js';
 import { parseExactJson } from '../../../service/exact-json.js';
+import { type HistoricalBody, retrievalOfBody } from '../../../service/historical-body.js';
 import { JsonBytes } from '../../../service/json-bytes.js';
 import { keyValueOfJson } from '../../../service/key-value-json.js';
 import { readOnlineBody } from '../../../service/online-body.js';
@@ -273,6 +274,21 @@ describe('a decoded value in JSON', () => {
     for (let more = 0; more < 20; more += 1) out.again(1, out.length);
     out.ascii(']');
     expect(out.finish().toString()).toBe(`[${'1'.repeat(2 ** 20)}]`);
+  });
+});
+
+describe('entity rows of a retrieval', () => {
+  it('keep every digit of their numbers', () => {
+    const body = parseExactJson(
+      Buffer.from(
+        '{"features":["v:f"],"entities":{"k":[1,9007199254740993,1.00000000000000001,9007199254740990.5,"1.50"]}}',
+      ),
+    ) as HistoricalBody;
+    expect(retrievalOfBody(body).entities).toEqual(
+      [1, 9_007_199_254_740_993n, { number: '1.00000000000000001' }, { number: '9007199254740990.5' }, '1.50'].map(
+        (value) => new Map([['k', value]]),
+      ),
+    );
   });
 });
 
