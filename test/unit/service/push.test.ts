@@ -183,6 +183,19 @@ describe('POST /push', () => {
     expect(await appended('demo.keyed')).toEqual(['1']);
   });
 
+  it('has keys of its own: the same key of a write to an online table is another one', async () => {
+    const key = { 'idempotency-key': 'shared' };
+    const pushed = await push('keyed', df(7, 70), {}, key);
+    const frame = { driver_id: [8], n: [80], event_timestamp: [T1] };
+    const body = { feature_view_name: 'keyed_n', df: frame };
+    const written = [0, 1].map(() => post('/write-to-online-store', body, key));
+    const answers = [pushed, ...(await Promise.all(written)), await push('keyed', df(7, 70), {}, key)];
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    expect(await read('keyed_n:n', [7, 8])).toEqual([70, 80]);
+    expect(answers[3]?.body).toEqual(pushed.body);
+    expect((await appended('moraine_online.keyed_n')).slice(-2)).toEqual(['1', '1']);
+  });
+
   it.each<[string, object, object, number, string]>([
     ['an unknown source', { push_source_name: 'trip' }, {}, 404, "Did you mean 'trips'?"],
     ['a missing column', {}, { s: undefined }, 400, "The body's df has no column 's', which"],
