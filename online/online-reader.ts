@@ -102,6 +102,7 @@ export class OnlineReader {
   readonly #refresher: Refresher;
   /** Views that were read to the end before: all that had to be opened is open. */
   readonly #answered = new Set<string>();
+  #waitingReads = 0;
 
   constructor(deps: OnlineDeps) {
     this.#deps = deps;
@@ -150,10 +151,31 @@ export class OnlineReader {
       if (bound !== undefined) {
         const read = this.#begin(bound, request);
         if (read.isFound) return read.found;
-        await this.#finish(read, bound, request, new ReadTime());
-        return read.found;
+        return await this.#counted(async () => {
+          await this.#finish(read, bound, request, new ReadTime());
+          return read.found;
+        });
       }
     }
+    return await this.#counted(() => this.#findByLook(request));
+  }
+
+  /** Reads that are under way, but for those that are answered from memory at once: they wait for the catalog, for files or for their turn. */
+  get waitingReads(): number {
+    return this.#waitingReads;
+  }
+
+  async #counted<T>(read: () => Promise<T>): Promise<T> {
+    this.#waitingReads += 1;
+    try {
+      return await read();
+    } finally {
+      this.#waitingReads -= 1;
+    }
+  }
+
+  async #findByLook(request: OnlineRequest): Promise<FoundRows> {
+    const { maxStalenessMs = 0 } = request;
     const known = maxStalenessMs > 0 ? this.#definitions.fresh(maxStalenessMs)?.value : undefined;
     const time = new ReadTime();
     if (known !== undefined) {

@@ -74,6 +74,16 @@ export class OfflineProcesses {
     this.#limits = limits;
   }
 
+  /** Requests that have a process, or are getting one: beyond the limit they do not wait, but are refused. */
+  get running(): number {
+    return this.#turns.size;
+  }
+
+  /** Of {@link running}, at most. */
+  get limit(): number {
+    return this.#limits.processes.value;
+  }
+
   /** @throws OVERLOADED if as many as may be are at work; SERVICE_CLOSING */
   async begin(): Promise<OfflineTurn> {
     const { value: max, name } = this.#limits.processes;

@@ -2,6 +2,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { OnlineReader, OpenView } from '../online/index.js';
 import type { AnswerLog } from './answer-log.js';
+import type { OfflineProcesses } from './offline-processes.js';
 import type { WriteRoom } from './write-room.js';
 
 /** Answers take from a tenth of a millisecond to seconds. */
@@ -42,6 +43,11 @@ export class ServiceMetrics {
       buckets: GROUP_BUCKETS,
       registers,
     });
+    this.#gauge(
+      'moraine_read_queue_requests',
+      'Online reads that wait for the catalog, for files or for their turn.',
+      () => reader.waitingReads,
+    );
     this.#observeCache(reader);
     this.#observeViews(reader);
   }
@@ -53,6 +59,12 @@ export class ServiceMetrics {
   observeWrites(room: WriteRoom): void {
     this.#gauge('moraine_write_queue_requests', 'Writes that are not answered yet.', () => room.held.requests);
     this.#gauge('moraine_write_queue_bytes', 'Bytes of their bodies.', () => room.held.bytes);
+  }
+
+  /** Work in other processes. More than the limit is refused, so none waits. */
+  observeProcesses(name: 'retrievals' | 'batches', processes: OfflineProcesses): void {
+    this.#gauge(`moraine_${name}_running`, `Processes that do ${name}.`, () => processes.running);
+    this.#gauge(`moraine_${name}_limit`, 'Of them, at most.', () => processes.limit);
   }
 
   observeAnswerLog(log: AnswerLog): void {

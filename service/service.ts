@@ -104,6 +104,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     processes: { value: server.maxBatches, name: 'server.maxBatches' },
     timeoutMs: { value: server.batchTimeoutMs, name: 'server.batchTimeoutMs' },
   });
+  metrics.observeProcesses('retrievals', offline);
+  metrics.observeProcesses('batches', batches);
   const routeDeps = {
     ...{
       project,

@@ -311,6 +311,9 @@ describe('historical features over HTTP', () => {
     };
     const first = fetch(`${service.service.url}/get-historical-features?features=all`, init as RequestInit);
     await expect.poll(noFolders).not.toEqual([]);
+    const metrics = await (await fetch(`${service.service.url}/metrics`)).text();
+    expect(metrics).toContain('\nmoraine_retrievals_running 1\n');
+    expect(metrics).toContain('\nmoraine_retrievals_limit 1\n');
     const second = await askJson(json(ROWS));
     expect([second.status, second.headers.get('retry-after')]).toEqual([429, '1']);
     expect(await second.json()).toMatchObject({ code: 'OVERLOADED' });

@@ -12,6 +12,7 @@ import { commitAppend, commitOverwrite, loadTable } from '../../../tables/index.
 import { allOf } from '../../support/all-of.js';
 import { compactDeps, filesOf } from '../../support/compaction-lab.js';
 import { numberIn } from '../../support/environment.js';
+import { gate } from '../../support/gate.js';
 import { Lab } from '../../support/materialization-lab.js';
 
 const us = (seconds: number): bigint => BigInt(seconds) * 1_000_000n;
@@ -213,6 +214,23 @@ describe('pointers', () => {
     expect(looks).toBeLessThanOrEqual(2);
     await values(reader, [1], { maxStalenessMs: 60_000 });
     expect(looks).toBeLessThanOrEqual(2);
+  });
+
+  it('are waited for by reads that are counted, until they are answered', async () => {
+    const look = gate();
+    const definitions = async () => {
+      await look.opened;
+      return await lab.deps.definitions();
+    };
+    const reader = open({ definitions });
+    const asked = [values(reader, [1]), values(reader, [2], { maxStalenessMs: 60_000 })];
+    expect(reader.waitingReads).toBe(2);
+    look.open();
+    expect(await Promise.all(asked)).toEqual([[10], [20]]);
+    expect(reader.waitingReads).toBe(0);
+    const warm = values(reader, [1], { maxStalenessMs: 60_000 });
+    expect(reader.waitingReads).toBe(0);
+    expect(await warm).toEqual([10]);
   });
 
   it('follow commits while there are reads, and a wanted snapshot is read at once', async () => {

@@ -298,6 +298,30 @@ describe('the service', () => {
     );
     expect(metrics).toContain('moraine_online_entities_total 2\n');
     expect(metrics).toMatch(/^moraine_online_cache_parts [1-9]/m);
+    const figures = async () =>
+      new Map(
+        (await (await get('/metrics')).text())
+          .split('\n')
+          .map((line) => line.split(' '))
+          .flatMap(([name, value]) => (name?.startsWith('moraine_') === true ? [[name, Number(value)] as const] : [])),
+      );
+    const cold = await figures();
+    await post(QUESTION);
+    const warm = await figures();
+    const figuresOf = (from: ReadonlyMap<string, number>) =>
+      ['bytes', 'hits_total', 'misses_total', 'evictions_total'].map((name) =>
+        from.get(`moraine_online_cache_${name}`),
+      );
+    const [bytes = 0, hits = 0, misses = 0] = figuresOf(cold);
+    expect(bytes).toBeGreaterThan(0);
+    expect(misses).toBeGreaterThan(0);
+    // Drivers 1 and 2 are in two buckets, whose parts the first read has decoded.
+    expect(figuresOf(warm)).toEqual([bytes, hits + 2, misses, 0]);
+    expect(
+      ['read_queue_requests', 'retrievals_running', 'retrievals_limit', 'batches_running', 'batches_limit'].map(
+        (name) => warm.get(`moraine_${name}`),
+      ),
+    ).toEqual([0, 0, 2, 0, 2]);
     // Every run of these tests has written a row of one driver: a file in its bucket.
     const [files, perRead, perEntity] = ['files', 'files_per_read', 'rows_per_entity'].map(
       (name) => new RegExp(`^moraine_online_view_${name}\\{view="trips"\\} ([1-9]\\d*)$`, 'm').exec(metrics)?.[1],
