@@ -111,9 +111,11 @@ function readSql(type: IcebergType, index: number): string {
 function commonType(name: string, values: readonly EntityValue[]): PrimitiveType {
   const kinds = new Set(values.filter((value) => value !== null).map((value) => kindOf(name, value)));
   if (kinds.size === 2 && kinds.has('long') && kinds.has('double')) {
-    const rounded = values.find((value) => typeof value === 'bigint' && BigInt(Number(value)) !== value);
+    const isRounded = (value: EntityValue): value is bigint =>
+      typeof value === 'bigint' && BigInt(Number(value)) !== value;
+    const rounded = values.find(isRounded);
     if (rounded === undefined) return { kind: 'double' };
-    const message = `Column '${name}' of the entity rows has fractions and ${String(rounded)}, which no double holds exactly.`;
+    const message = `Column '${name}' of the entity rows has fractions and ${rounded}, which no double holds exactly.`;
     throw new MoraineError('TYPE_MISMATCH', message);
   }
   if (kinds.size === 2 && kinds.has('time') && kinds.has('time_ns')) return { kind: 'timestamptz_ns' };

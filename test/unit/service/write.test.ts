@@ -344,7 +344,7 @@ describe('a group of writes', () => {
         headers: { 'content-type': 'application/json' },
         body: new Blob([body(n)]).stream(),
         duplex: 'half',
-      } as RequestInit);
+      });
     const first = chunked(1);
     await expect.poll(held, { timeout: 30_000 }).toBe('800');
     expect((await chunked(2)).status).toBe(429);
