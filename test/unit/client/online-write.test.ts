@@ -268,6 +268,7 @@ describe('rows of an application', () => {
     expect(await write('empty', [])).toEqual({
       view: 'empty',
       snapshotId: null,
+      minSnapshot: { snapshotId: null },
       outcome: 'nothing',
       rows: 0n,
       files: 0,
