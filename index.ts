@@ -74,6 +74,7 @@ export {
   type OnlineWriteResult,
   type OpenedIcebergSink,
   openIcebergSink,
+  type PlannedTable,
   type PullAnswer,
   type PullFeaturesRequest,
   type PushedTable,

@@ -10,6 +10,7 @@ import { currentSchema, type Schema } from '../iceberg/index.js';
 import { onlineProblems } from '../online/index.js';
 import type { Project } from '../project/index.js';
 import { type AppliedSchedules, DeclaredSchedules } from './declared-schedules.js';
+import { type PlannedTable, plannedTables } from './planned-tables.js';
 import { dropOnlineTables, incompatibleTables, onlineTablesToDrop } from './prune-online-tables.js';
 import { type RedefinedView, redefinedViews } from './redefined-views.js';
 import { checkOnlineNames, followRenames, type RenamedTable } from './rename-online-tables.js';
@@ -28,6 +29,7 @@ export interface ApplyDefinitionsOptions {
     schedules: AppliedSchedules,
     redefinedViews: readonly RedefinedView[],
     droppedTables: readonly string[],
+    plannedTables: readonly PlannedTable[],
   ) => Promise<void>;
   /** Leave the schedules on the Temporal server as they are. */
   readonly leaveSchedules?: boolean;
@@ -39,6 +41,8 @@ export interface AppliedDefinitions extends ApplyResult {
   readonly renamedTables: readonly RenamedTable[];
   /** Online tables of deleted views, and of views with other join keys, which are dropped with their files; with `dryRun` those that would be. */
   readonly droppedTables: readonly string[];
+  /** Online tables of the views that are changed, which their first run or write makes, or gives other columns. Nothing is started for them. */
+  readonly plannedTables: readonly PlannedTable[];
   /**
    * Views whose stored values are those of an earlier definition: until they are materialized, online reads of what was changed are
    * refused with `MATERIALIZATION_REQUIRED`. Nothing is started for them.
@@ -82,6 +86,7 @@ async function applyWith(
   let schedules: AppliedSchedules = { status: 'left-alone', changes: [] };
   let redefined: readonly RedefinedView[] = [];
   let droppedTables: readonly string[] = [];
+  let planned: readonly PlannedTable[] = [];
   const applied = await registry.apply(definitions, {
     dryRun,
     ...(options.prune === undefined ? {} : { prune: options.prune }),
@@ -96,15 +101,17 @@ async function applyWith(
         ...(await onlineTablesToDrop(project, plan)),
         ...(await incompatibleTables(project, plan, changedViews(plan), options.prune === true)),
       ];
-      await options.onPlan?.(plan, schedules, redefined, droppedTables);
+      planned = await plannedTables(project, plan, changedViews(plan), droppedTables);
+      await options.onPlan?.(plan, schedules, redefined, droppedTables, planned);
       if (!dryRun) await declared.deleteUndeclared(plan);
     },
   });
-  if (dryRun) return { ...applied, renamedTables: [], droppedTables, redefinedViews: redefined, schedules };
+  const told = { droppedTables, plannedTables: planned, redefinedViews: redefined, schedules };
+  if (dryRun) return { ...applied, renamedTables: [], ...told };
   const renamedTables = await followRenames(project, applied.plan);
   await dropOnlineTables(project, droppedTables);
   await declared.finish(applied.plan);
-  return { ...applied, renamedTables, droppedTables, redefinedViews: redefined, schedules };
+  return { ...applied, renamedTables, ...told };
 }
 
 /** The definitions that a plan may have broken: those that it changes, and those next to them. Others are not checked. */

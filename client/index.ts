@@ -92,6 +92,7 @@ export type { AnyOnlineRow, NamedOnlineResponse } from './online-features.js';
 export { getOnlineFeatures } from './online-features.js';
 export type { OnlineRow, OnlineRowValue } from './online-row-json.js';
 export { type IcebergSinkConfig, type OpenedIcebergSink, openIcebergSink } from './open-iceberg-sink.js';
+export type { PlannedTable } from './planned-tables.js';
 export {
   type FollowRunOptions,
   type ListedRun,

@@ -1,4 +1,4 @@
-import { type AppliedSchedules, applyDefinitions, type RedefinedView } from '../../client/index.js';
+import { type AppliedSchedules, applyDefinitions, type PlannedTable, type RedefinedView } from '../../client/index.js';
 import { MoraineError } from '../../errors/index.js';
 import { type ApplyPlan, type PlannedChange, planChangesAnything } from '../../features/index.js';
 import type { Project } from '../../project/index.js';
@@ -36,14 +36,15 @@ export async function apply(
       dryRun,
       prune: options.prune === true,
       leaveSchedules: options.schedules === false,
-      onPlan: async (next, planned, redefined, dropped) => {
-        if (options.json !== true)
-          await context.stdout.write(
-            formatPlan(next) + formatDropped(dropped) + formatSchedules(planned) + formatRedefined(redefined),
-          );
+      onPlan: async (next, schedules, redefined, dropped, tables) => {
+        if (options.json === true) return;
+        const planned = dryRun ? formatPlannedTables(tables) : '';
+        await context.stdout.write(
+          formatPlan(next) + formatDropped(dropped) + planned + formatSchedules(schedules) + formatRedefined(redefined),
+        );
       },
     });
-    const { plan, snapshotId, renamedTables, droppedTables, redefinedViews, schedules } = applied;
+    const { plan, snapshotId, renamedTables, droppedTables, plannedTables, redefinedViews, schedules } = applied;
     const toMaterialize = options.materialize === true ? redefinedViews.map(({ view }) => view) : [];
     if (schedules.status === 'no-server') context.note(NO_SERVER);
     if (options.json === true) {
@@ -56,6 +57,7 @@ export async function apply(
         registrySnapshotId: snapshotId,
         renamedTables,
         droppedTables,
+        plannedTables,
         redefinedViews,
         ...(options.materialize === true ? { materializations } : {}),
         schedules: schedules.changes,
@@ -106,6 +108,17 @@ export function formatSchedules({ changes }: AppliedSchedules): string {
 /** The online tables that are dropped. */
 export function formatDropped(tables: readonly string[]): string {
   return tables.map((table) => `- online table ${printable(table)}, with its files\n`).join('');
+}
+
+/** The online tables that the first run or write after the apply makes, or gives other columns. */
+export function formatPlannedTables(tables: readonly PlannedTable[]): string {
+  return tables
+    .flatMap(({ table, action, columns }) => [
+      `${action === 'create' ? '+' : '~'} online table ${printable(table)}, by the first run or write`,
+      ...columns.map((column) => `    ${printable(column)}`),
+    ])
+    .map((line) => `${line}\n`)
+    .join('');
 }
 
 /** The views that have to be materialized, with what was changed in each since its last run. */
