@@ -34,6 +34,7 @@ interface Question {
 
 const EPOCH = '1970-01-01T00:00:00Z';
 const LARGE = '9007199254740993';
+const UUID = '00112233-4455-6677-8899-aabbccddeeff';
 const MISSING = ['NoneType', 'None', 'NOT_FOUND'];
 
 /** Features of each type that Feast serves: its type here, its value in SQL, and the type and value in Python. */
@@ -57,6 +58,25 @@ const TYPES: Readonly<Record<string, readonly [type: string, sql: string, python
   doubles: ['list<double>', '[0.5, 2]', 'list', '[0.5, 2.0]'],
   flags: ['list<boolean>', '[true, false]', 'list', '[True, False]'],
   texts: ['list<string>', "['x', '']", 'list', "['x', '']"],
+  day: ['date', "'1969-12-30'", 'int', '-172800'],
+  clock: ['time', "'23:59:59.000001'", 'str', "'23:59:59.000001'"],
+  id: ['uuid', `'${UUID}'`, 'str', `'${UUID}'`],
+  ids: ['list<uuid>', `['${UUID}']`, 'list', `['${UUID}']`],
+  blobs: ['list<binary>', "['\\x00\\xFF'::BLOB]", 'list', "['AP8=']"],
+  pair: ['struct<a: long, b: string>', `{'a': ${LARGE}, 'b': 'x'}`, 'dict', `{'a': ${LARGE}, 'b': 'x'}`],
+};
+/** Further features, as in `TYPES`: decimals, which Feast's server answers as texts, and types that Feast cannot materialize. */
+const PRICES: typeof TYPES = {
+  price: ['decimal(20, 2)', "'123456789012345678.50'", 'float', '1.2345678901234568e+17'],
+  prices: ['list<decimal(9, 2)>', "['1.50']", 'list', '[1.5]'],
+};
+const MAPS: typeof TYPES = {
+  words: ['map<string, string>', "MAP {'a': 'x'}", 'dict', "{'a': 'x'}"],
+  counts: ['map<string, long>', `MAP {'a': ${LARGE}}`, 'dict', `{'a': ${LARGE}}`],
+};
+const LISTS: typeof TYPES = {
+  maps: ['list<map<string, string>>', "[MAP {'a': 'x'}]", 'list', "[{'a': 'x'}]"],
+  days: ['list<date>', "['1969-12-30']", 'list', '[-172800]'],
 };
 const TIMES = { event_ts: 'timestamptz', created: 'timestamptz' };
 
@@ -86,6 +106,15 @@ async function defineWorld(side: SideBySide): Promise<void> {
     { zone: 'string', ...TIMES, count: 'long' },
     `('a', ${at(-3)}, ${at(-3)}, 7), ('b', ${at(-3)}, ${at(-3)}, 8)`,
   );
+  for (const [name, features] of Object.entries({ PRICES, MAPS, LISTS })) {
+    const columns = Object.entries(features).map(([column, [type]]) => [column, type]);
+    const values = Object.values(features).map(([, value]) => value);
+    await side.table(
+      `demo.${name.toLowerCase()}`,
+      { driver_id: 'long', ...TIMES, ...Object.fromEntries(columns) },
+      `(1, ${at(-5)}, ${at(-5)}, ${values.join(', ')})`,
+    );
+  }
   const view = (name: string, table: string, entities: readonly string[], more: object = {}) => ({
     name,
     entities,
@@ -100,6 +129,7 @@ async function defineWorld(side: SideBySide): Promise<void> {
       view('nulls', 'demo.nulls', ['driver_id']),
       view('trips', 'demo.trips', ['driver_id', 'zone'], { ttl: '2d', features: ['count'] }),
       view('zones', 'demo.zones', ['zone']),
+      ...['prices', 'maps', 'lists'].map((name) => view(name, `demo.${name}`, ['driver_id'])),
     ],
     featureServices: [{ name: 'model', features: [{ view: 'trips', features: ['count'] }] }],
   });
@@ -150,7 +180,9 @@ describeInterop("Feast's client", () => {
   test('has the values, types and statuses that it has from its own server', async () => {
     const side = await SideBySide.open(feast);
     await defineWorld(side);
-    const { ask, urls } = await servers(side, 'v', 'nulls', 'trips', 'zones');
+    const ofMaps = await side.materialize('maps', hours(0), hours(-90_000));
+    const ofLists = await side.materialize('lists', hours(0), hours(-90_000));
+    const { ask, urls } = await servers(side, 'v', 'nulls', 'trips', 'zones', 'prices');
 
     // A number of JavaScript cannot hold this key: the Python program reads it from the text.
     const entities = [LARGE, '9007199254740992'].map((driver_id) => ({ driver_id }));
@@ -184,6 +216,44 @@ describeInterop("Feast's client", () => {
       nan: [['NoneType', 'None', 'PRESENT'], MISSING],
     });
 
+    // Decimals are numbers with all digits on the wire, texts from Feast's server.
+    const one = [{ driver_id: 1 }];
+    const columnsOf = (features: typeof TYPES) => ({
+      driver_id: [['int', '1', 'PRESENT']],
+      ...Object.fromEntries(
+        Object.entries(features).map(([name, [, , type, repr]]) => [name, [[type, repr, 'PRESENT']]]),
+      ),
+    });
+    const askAll = (view: string, features: typeof TYPES) =>
+      ask({ features: Object.keys(features).map((name) => `${view}:${name}`), entities: one });
+    const prices = await askAll('prices', PRICES);
+    expect(prices.moraine.columns).toEqual(columnsOf(PRICES));
+    expect(prices.feast.columns).toEqual({
+      ...columnsOf(PRICES),
+      price: [['str', "'123456789012345678.50'", 'PRESENT']],
+      prices: [['list', "['1.50']", 'PRESENT']],
+    });
+    const digits = await post(urls.moraine, { features: ['prices:price'], entities: { driver_id: [1] } });
+    expect(await digits.text()).toContain('"values":[123456789012345678.50]');
+
+    // Feast cannot materialize maps and lists of dates. Maps that an application writes into its store are answered alike.
+    expect(ofMaps).toEqual({ feast: 'ArrowTypeError', moraine: 'done' });
+    expect(ofLists).toEqual({ feast: 'TypeError', moraine: 'done' });
+    await feast.ask('write', {
+      view: 'maps',
+      columns: {
+        driver_id: ['1'],
+        ...{ event_ts: [`'${hours(-5).replace('Z', '')}'`], created: [`'${hours(-5).replace('Z', '')}'`] },
+        ...Object.fromEntries(Object.entries(MAPS).map(([name, [, , , repr]]) => [name, [repr]])),
+      },
+    });
+    const maps = await askAll('maps', MAPS);
+    expect(maps.moraine.columns).toEqual(columnsOf(MAPS));
+    expect(maps.feast.columns).toEqual(maps.moraine.columns);
+    const lists = await askAll('lists', LISTS);
+    expect(lists.moraine.columns).toEqual(columnsOf(LISTS));
+    expect(lists.feast.columns['days']).toEqual([MISSING]);
+
     // Several views of several keys, an entity column that no view has, an entity twice; full names.
     const trips = [
       { driver_id: 1, zone: 'a', other: 'x' },
@@ -196,7 +266,7 @@ describeInterop("Feast's client", () => {
       fullFeatureNames: true,
       withVersions: true,
     });
-    const one = ['int', '10', 'PRESENT'];
+    const ten = ['int', '10', 'PRESENT'];
     const [seven, eight] = [
       ['int', '7', 'PRESENT'],
       ['int', '8', 'PRESENT'],
@@ -215,7 +285,7 @@ describeInterop("Feast's client", () => {
           ['str', "'b'", 'PRESENT'],
           ['str', "'a'", 'PRESENT'],
         ],
-        trips__count: [one, MISSING, one],
+        trips__count: [ten, MISSING, ten],
         zones__count: [seven, eight, seven],
       },
     });
@@ -227,7 +297,7 @@ describeInterop("Feast's client", () => {
       { driver_id: 3, zone: 'a' },
     ];
     const service = await ask({ service: 'model', entities: [young, old] });
-    const counts = (status: string, type: string, value: string) => [one, [type, value, status]];
+    const counts = (status: string, type: string, value: string) => [ten, [type, value, status]];
     expect(service.moraine.columns['count']).toEqual(counts('OUTSIDE_MAX_AGE', 'NoneType', 'None'));
     expect(service.feast.columns['count']).toEqual(counts('PRESENT', 'int', '30'));
 

@@ -28,12 +28,12 @@ from feast.infra.offline_stores.file_source import SavedDatasetFileStorage  # no
 from feast.infra.online_stores.sqlite import SqliteOnlineStoreConfig  # noqa: E402
 from feast.protos.feast.serving.ServingService_pb2 import FieldStatus  # noqa: E402
 from feast.types import (  # noqa: E402
-    Array, Bool, Bytes, Float32, Float64, Int32, Int64, String, UnixTimestamp)
+    Array, Bool, Bytes, Decimal, Float32, Float64, Int32, Int64, Map, String, Struct, UnixTimestamp, Uuid)
 
 STORES = {"duckdb": DuckDBOfflineStoreConfig, "dask": DaskOfflineStoreConfig}
 TYPES = {
     "boolean": Bool, "int": Int32, "long": Int64, "float": Float32, "double": Float64, "binary": Bytes,
-    "timestamp": UnixTimestamp, "timestamptz": UnixTimestamp,
+    "timestamp": UnixTimestamp, "timestamptz": UnixTimestamp, "date": UnixTimestamp, "uuid": Uuid,
 }
 store = None
 
@@ -68,6 +68,13 @@ def feast_type(kind):
     """Of an Iceberg type. Retrieval reads the types of the file: one that Feast has no name for is declared as a text."""
     if kind.startswith("list<"):
         return Array(feast_type(kind[5:-1]))
+    if kind.startswith("struct<"):
+        fields = (field.split(": ") for field in kind[7:-1].split(", "))
+        return Struct({name: feast_type(of) for name, of in fields})
+    if kind.startswith("map<"):
+        return Map
+    if kind.startswith("decimal("):
+        return Decimal
     return TYPES.get(kind, String)
 
 
