@@ -3,21 +3,26 @@
  * the store or the catalog is down or does not answer.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Moraine } from '../../client/index.js';
 import { parseType } from '../../iceberg/index.js';
 import { type RemoteAnswer, type RemoteService, startRemoteService } from '../support/remote-service.js';
 import { type RestServer, s3OfRest, startRestServer } from '../support/rest-server.js';
 import { type ServerWithUsers, startMinio } from '../support/s3-server.js';
+import { startServiceProcess } from '../support/service-process.js';
 
 let store: ServerWithUsers;
 let rest: RestServer;
 beforeAll(async () => {
   store = await startMinio();
   await store.makeBucket('lake');
+  vi.stubEnv('LAKE_SECRET_KEY', store.options['s3.secret-access-key'] ?? '');
   rest = await startRestServer('s3://lake/rest', s3OfRest(store));
 });
-afterAll(() => Promise.all([store.close(), rest.close()]));
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await Promise.all([store.close(), rest.close()]);
+});
 
 const DEFINITIONS = {
   entities: [{ name: 'driver', joinKeys: ['driver_id'] }],
@@ -28,6 +33,7 @@ const DEFINITIONS = {
       source: { table: 'demo.t', timestampField: 'event_ts' },
       features: [{ name: 'count', type: 'long' }],
       online: true,
+      pushSource: 'events',
     },
   ],
 };
@@ -97,6 +103,103 @@ test('reads, writes, retrieval and the state are those of a project on files', a
     200,
     [{ driver_id: 1, event_timestamp: '2026-03-02T00:00:00.000000Z', count: null }],
   ]);
+});
+
+test('pushes, definitions, batches, files, pages and a second process are those of a project on files', async () => {
+  const remote = await start({ readTimeoutMs: 60_000 });
+  const push = (to: string, driver: number, count: number, key?: string): Promise<RemoteAnswer> =>
+    remote.post(
+      '/push',
+      { push_source_name: 'events', df: { driver_id: [driver], event_ts: [T2], count: [count] }, to },
+      key === undefined ? {} : { 'idempotency-key': key },
+    );
+  /** Rows of the source table, as its data files say. */
+  const sourceRows = async (): Promise<number> => {
+    const { status, body } = await remote.get('/tables/demo/t/files');
+    expect([status, body['table'], body['warning']]).toEqual([200, 'demo.t', null]);
+    const files = body['files'] as readonly { readonly path: string; readonly rows: number }[];
+    expect(files.map(({ path }) => path).filter((path) => !path.startsWith('s3://lake/rest/'))).toEqual([]);
+    return files.reduce((sum, { rows }) => sum + rows, 0);
+  };
+  const TEXT = expect.any(String) as unknown;
+  const toTable = [{ table: 'demo.t', snapshot: TEXT }];
+  const toView = [{ feature_view_name: 'trips', snapshot: TEXT }];
+
+  // To the online table, the source table, and both.
+  expect(outcomeOf(await push('online', 2, 20))).toEqual([200, undefined]);
+  expect(valuesOf(await read(remote))).toEqual([10, 20]);
+  const offline = await push('offline', 1, 99);
+  expect([offline.status, offline.body]).toEqual([
+    200,
+    { push_source_name: 'events', to: 'offline', rows: 1, tables: toTable, feature_views: [] },
+  ]);
+  expect([await sourceRows(), valuesOf(await read(remote))]).toEqual([1, [10, 20]]);
+
+  // Under a key a push is done once.
+  const both = await push('online_and_offline', 1, 12, 'k');
+  expect([both.status, both.body]).toEqual([
+    200,
+    { push_source_name: 'events', to: 'online_and_offline', rows: 1, tables: toTable, feature_views: toView },
+  ]);
+  const again = await push('online_and_offline', 1, 12, 'k');
+  expect([again.status, again.body]).toEqual([200, both.body]);
+  const reused = await push('online_and_offline', 1, 13, 'k');
+  expect([reused.status, reused.body['code']]).toEqual([422, 'IDEMPOTENCY_KEY_REUSED']);
+  expect([await sourceRows(), await snapshotOf(remote)]).toEqual([
+    2,
+    `trips=${(both.body['feature_views'] as readonly { readonly snapshot: string }[])[0]?.snapshot}`,
+  ]);
+  expect(valuesOf(await read(remote))).toEqual([12, 20]);
+
+  // Another process on the same tables has them, and repeats the answer to the key.
+  const { url } = await startServiceProcess(remote.folder);
+  const ask = async (path: string, body: unknown, headers = {}): Promise<RemoteAnswer> => {
+    const answer = await fetch(`${url}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(body),
+    });
+    return { status: answer.status, headers: answer.headers, body: (await answer.json()) as RemoteAnswer['body'] };
+  };
+  expect(outcomeOf(await ask('/get-online-features', QUESTION))).toEqual([200, [12, 20]]);
+  const df = { driver_id: [1], event_ts: [T2], count: [12] };
+  const repeated = { push_source_name: 'events', df, to: 'online_and_offline' };
+  expect((await ask('/push', repeated, { 'idempotency-key': 'k' })).body).toEqual(both.body);
+  const later = await push('online', 2, 21);
+  const minSnapshot = { 'moraine-min-snapshot': later.headers.get('moraine-snapshots') };
+  expect(outcomeOf(await ask('/get-online-features', QUESTION, minSnapshot))).toEqual([200, [12, 21]]);
+
+  // A view that is registered over HTTP, and read from the source table.
+  const definition = {
+    ...{ name: 'rides', entities: ['driver'], features: [{ name: 'count', dtype: 'INT64' }], online: false },
+    source: { schema: 'demo', table_name: 't', timestamp_field: 'event_ts' },
+  };
+  for (const status of [201, 201])
+    expect(await remote.post('/feast/features', definition)).toMatchObject({ status, body: { name: 'rides' } });
+  const differing = await remote.post('/feast/features', { ...definition, description: 'Others.' });
+  expect([differing.status, differing.body['code']]).toEqual([409, 'DEFINITION_ALREADY_EXISTS']);
+  expect((await remote.get('/feast/status')).body).toMatchObject({ feature_views: ['rides', 'trips'] });
+  const entities = [{ driver_id: 1 }, { driver_id: 3 }];
+  const batch = await remote.post('/feast/predictions/batch', { feature_views: ['rides'], entities });
+  expect([batch.status, batch.body['results'], batch.body['snapshots']]).toEqual([
+    200,
+    [
+      expect.objectContaining({ features: { count: 12 }, statuses: { count: 'PRESENT' } }),
+      expect.objectContaining({ features: { count: null }, statuses: { count: 'NOT_FOUND' } }),
+    ],
+    { rides: { table: 'demo.t', snapshot: (both.body['tables'] as typeof toTable)[0]?.snapshot } },
+  ]);
+
+  // The pages.
+  const page = async (path: string, form?: string): Promise<string> => {
+    const sent = form === undefined ? {} : { method: 'POST', body: new URLSearchParams(form) };
+    const answer = await fetch(`${remote.service.url}${path}`, sent);
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+    return await answer.text();
+  };
+  expect(await page('/ui/')).toMatch(/trips.*served/s);
+  expect(await page('/ui/entity?view=trips', 'key.driver_id=2')).toMatch(/<span class="value">21<\/span>.*PRESENT/s);
+  expect(await page('/ui/tables/moraine_online.trips')).toMatch(/Snapshots/);
 });
 
 test.each([

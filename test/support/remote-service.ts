@@ -1,5 +1,7 @@
 /** The HTTP service of a project on S3 with a REST catalog, which it reaches through proxies, and another writer, which does not. */
 import { randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import { createMoraine, type Moraine } from '../../client/index.js';
@@ -26,6 +28,8 @@ export interface RemoteService {
   readonly service: Service;
   /** The project without proxies. */
   readonly other: Moraine;
+  /** Has the project's `moraine.yaml`, without proxies, for further processes: the store's secret is LAKE_SECRET_KEY of their environment. */
+  readonly folder: string;
   readonly store: Peer;
   readonly catalog: Peer;
   readonly get: (path: string) => Promise<RemoteAnswer>;
@@ -49,27 +53,25 @@ export async function startRemoteService(
   const { store, rest } = servers;
   const uri = new URL(rest.uriOf(`catalog-${randomUUID().slice(0, 8)}`));
   const [storeProxy, catalogProxy] = [await proxyOf(store.endpoint), await proxyOf(uri.origin)];
-  const open = async (endpoint: string, address: string): Promise<Moraine> => {
-    const folder = temporaryFolder();
-    const moraine = await createMoraine({
-      config: {
-        catalogs: { lake: { type: 'rest', uri: address } },
-        storage: {
-          roots: ['s3://lake'],
-          options: { ...store.options, 's3.endpoint': endpoint },
-        },
-        engine: { threads: 2 },
-        ...config,
-      },
-      cwd: folder,
-      fileFolders: [folder],
-    });
+  const configOf = (endpoint: string, address: string): ConfigInput => ({
+    catalogs: { lake: { type: 'rest', uri: address } },
+    storage: { roots: ['s3://lake'], options: { ...store.options, 's3.endpoint': endpoint } },
+    engine: { threads: 2 },
+    ...config,
+  });
+  const open = async (own: ConfigInput): Promise<Moraine> => {
+    const cwd = temporaryFolder();
+    const moraine = await createMoraine({ config: own, cwd, fileFolders: [cwd] });
     onTestFinished(() => moraine.close());
     return moraine;
   };
-  const other = await open(store.endpoint, uri.href);
+  const direct = configOf(store.endpoint, uri.href);
+  const folder = temporaryFolder();
+  const text = JSON.stringify(direct).replaceAll(store.options['s3.secret-access-key'] ?? '', '${LAKE_SECRET_KEY}');
+  writeFileSync(join(folder, 'moraine.yaml'), text);
+  const other = await open(direct);
   await define(other);
-  const { project } = await open(storeProxy.address, `${catalogProxy.address}${uri.pathname}`);
+  const { project } = await open(configOf(storeProxy.address, `${catalogProxy.address}${uri.pathname}`));
   const service = await startService({ project, version: '', log: { write: () => undefined } });
   const [storePeer, catalogPeer] = [peerOf(storeProxy), peerOf(catalogProxy)];
   onTestFinished(async () => {
@@ -83,7 +85,7 @@ export async function startRemoteService(
     return { status, headers, body: (await response.json()) as RemoteAnswer['body'] };
   };
   return {
-    ...{ service, other, store: storePeer, catalog: catalogPeer },
+    ...{ service, other, folder, store: storePeer, catalog: catalogPeer },
     get: (path) => ask(path, {}),
     post: (path, body, headers = {}) =>
       ask(path, {
