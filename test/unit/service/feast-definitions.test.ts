@@ -237,6 +237,21 @@ it.each([
   expect(answer.body['error']).toContain('On-demand feature views are not supported.');
 });
 
+it('knows the name of an on-demand feature view nowhere else', async () => {
+  const [name, entities] = ['doubled', { driver_id: [1] }];
+  const df = { driver_id: [1], x: [1.5], event_timestamp: ['2026-03-01T00:00:00'] };
+  const timed = { ...entities, event_timestamp: ['2026-03-01T00:00:00Z'] };
+  const answers = [
+    await service.post('/get-online-features', { features: [`${name}:x`], entities }),
+    await service.post('/write-to-online-store', { feature_view_name: name, df }),
+    await service.post('/get-historical-features', { features: [`${name}:x`], entities: timed }),
+    await service.post('/feast/predictions/batch', { feature_views: [name], entities: [{ driver_id: 1 }] }),
+  ];
+  for (const { status, body } of answers) expect([status, body['code']]).toEqual([404, 'FEATURE_VIEW_NOT_FOUND']);
+  const ofIt = await service.post('/feast/features/service', { name: 'of_it', features: [`${name}:x`] });
+  expect([ofIt.status, ofIt.body['code']]).toEqual([400, 'DEFINITION_INVALID']);
+});
+
 it.each(['/search', '/retrieve-online-documents', '/vector_stores/x/search', '/v1/vector_stores'])(
   'answers the path %s of vector stores with 404 in JSON',
   async (path) => {
