@@ -31,7 +31,7 @@ test(`decoded rows answer like statements in worlds of seed ${SEED}`, {
   timeout: Math.max(timeLimit(TIME_LIMIT), (WORLDS / 300) * TIME_LIMIT),
 }, async () => {
   const lab = await Lab.open();
-  const counts: Counts = { told: 0, sure: 0, unsure: 0, hits: 0, evictions: 0, carried: 0, did: new Map() };
+  const counts: Counts = { told: 0, sure: 0, unsure: 0, old: 0, hits: 0, evictions: 0, carried: 0, did: new Map() };
   try {
     const indexes = ONLY === undefined ? Array.from({ length: WORLDS }, (_, index) => index) : [ONLY];
     const left = indexes.values();
@@ -52,7 +52,7 @@ test(`decoded rows answer like statements in worlds of seed ${SEED}`, {
     process.stdout.write(`${indexes.length} pairs of online tables of seed ${SEED}: ${text}\n`);
     expect(counts.sure).toBeGreaterThan(0);
     if (indexes.length > 1)
-      expect(Math.min(counts.told, counts.hits, counts.evictions, counts.carried)).toBeGreaterThan(0);
+      expect(Math.min(counts.told, counts.old, counts.hits, counts.evictions, counts.carried)).toBeGreaterThan(0);
     // Of nearly every value the map knows exactly what it is.
     if (indexes.length >= 100) expect(counts.sure).toBeGreaterThan(20 * counts.unsure);
   } finally {
@@ -67,6 +67,8 @@ interface Counts {
   /** Rows of which the map knows what they are, and which of several they may be. */
   sure: number;
   unsure: number;
+  /** Rows that are known to be older than the ttl. */
+  old: number;
   hits: number;
   evictions: number;
   carried: number;
@@ -174,19 +176,22 @@ async function compare(
     expect(names).toEqual(world.shown.map(({ name }) => name));
     for (const [row, number] of numbers.entries()) {
       const facts = world.expected(number, nowS);
-      const texts = facts.map((fact) => answerOf(fact, world.shown));
+      const isOld = (fact: Fact): boolean => world.isTooOld(fact.at, nowS);
+      const texts = facts.map((fact) => answerOf(fact, world.shown, fact !== null && isOld(fact)));
       const text = places.map((place) => valueText(found.rows[row]?.[place])).join('; ');
       if (new Set(texts).size > 1) counts.unsure += 1;
       else counts.sure += 1;
+      if (facts.every((fact) => fact !== null && isOld(fact))) counts.old += 1;
       expect(texts, `entity ${number} of ${world.name} at ${nowS}`).toContain(text);
     }
   }
 }
 
-/** All that is answered of a row, as text. */
-function answerOf(fact: Fact | null, features: readonly NestedField[]): string {
+/** All that is answered of a row, as text. @param isOld older than the ttl */
+function answerOf(fact: Fact | null, features: readonly NestedField[], isOld: boolean): string {
   const eventTimestampUs = fact === null ? null : BigInt(fact.at) * US;
   const values = features.map((field): OnlineValue => {
+    if (isOld) return { status: 'OUTSIDE_MAX_AGE', value: null, eventTimestampUs };
     const value = fact === null ? null : valueOf(fact.values, field);
     const status = fact === null ? 'NOT_FOUND' : value === null ? 'NULL_VALUE' : 'PRESENT';
     return { status, value, eventTimestampUs };

@@ -45,6 +45,9 @@ import { columnUpdates, evolvedFields, samples, valueOf } from './online-values.
 export const NOW_S = 12_000;
 const NOW_US = BigInt(NOW_S) * 1_000_000n;
 
+/** In milliseconds; null and zero: rows stay valid for ever. Rows of some times are exactly so old at the times of reads, or a millisecond older. */
+const TTLS = [null, null, 0n, 1_000n, 4_700_000n, 7_999_999n, 8_000_000n];
+
 /** What the table was at a snapshot. */
 interface State {
   readonly facts: readonly Fact[];
@@ -85,6 +88,7 @@ export class OnlineWorld {
       source: { ...VIEW.source, table: `demo.${this.#source.name}` },
       onlineBuckets: 4,
       onlinePartitionStrategy: random.pick(PARTITION_STRATEGIES),
+      ttlMs: random.pick(TTLS),
     };
   }
 
@@ -170,6 +174,12 @@ export class OnlineWorld {
   /** The rows that reads of an entity may find; more than one only where it is not sure what a compaction has left. */
   expected(entity: number, nowS: number): readonly (Fact | null)[] {
     return answers(this.#facts, this.shown, entity, nowS);
+  }
+
+  /** Whether a read at a time finds rows of an event time too old. */
+  isTooOld(atS: number, nowS: number): boolean {
+    const { ttlMs } = this.view;
+    return ttlMs !== null && ttlMs > 0n && BigInt(nowS - atS) * 1_000n > ttlMs;
   }
 
   /** @param snapshotId whose columns count; null: the table's own */
