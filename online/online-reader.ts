@@ -221,6 +221,7 @@ export class OnlineReader {
       const failures = [this.#definitions.failure, ...views.map((name) => this.#pointers.get(name)?.failure)];
       throw lookFailed(
         { maxStalenessMs, timeoutMs: limits.timeoutMs },
+        this.#unknownSnapshot(request, views),
         failures.find((failure) => isMoraineError(failure)),
       );
     });
@@ -244,6 +245,17 @@ export class OnlineReader {
   async close(): Promise<void> {
     this.#refresher.close();
     await this.#queue.close();
+  }
+
+  /** A snapshot that a read asks for, of a view whose known state would be fresh enough without that. */
+  #unknownSnapshot({ minSnapshots, maxStalenessMs = 0, nowUs }: OnlineRequest, views: readonly string[]) {
+    for (const view of views) {
+      const [pointer, snapshotId] = [this.#pointers.get(view), minSnapshots?.get(view)];
+      if (pointer === undefined || snapshotId === undefined) continue;
+      const isKnown = pointer.fresh(maxStalenessMs, snapshotId, nowUs) !== undefined;
+      if (!isKnown && pointer.fresh(maxStalenessMs, undefined, nowUs) !== undefined) return { view, snapshotId };
+    }
+    return undefined;
   }
 
   /** The request at states that are fresh enough, if all of them are known and were compared with the definitions before. */

@@ -8,9 +8,26 @@ interface ReadBounds {
   readonly timeoutMs: number;
 }
 
-/** A look that did not end in time. @param before what the one before failed with, if it did */
-export function lookFailed({ maxStalenessMs, timeoutMs }: ReadBounds, before: MoraineError | undefined): MoraineError {
-  const known = `Nothing is known of definitions and tables that is at most ${maxStalenessMs} ms old (maxStalenessMs)`;
+/** A snapshot that a read must have. */
+export interface WantedSnapshot {
+  readonly view: string;
+  readonly snapshotId: bigint;
+}
+
+/**
+ * A look that did not end in time.
+ * @param wanted a snapshot that the read asks for, where what is known is new enough but does not contain it
+ * @param before what the one before failed with, if it did
+ */
+export function lookFailed(
+  { maxStalenessMs, timeoutMs }: ReadBounds,
+  wanted: WantedSnapshot | undefined,
+  before: MoraineError | undefined,
+): MoraineError {
+  const known =
+    wanted === undefined
+      ? `Nothing is known of definitions and tables that is at most ${maxStalenessMs} ms old (maxStalenessMs)`
+      : `The state of feature view '${wanted.view}' that is known does not contain snapshot ${wanted.snapshotId}, which the read asks for`;
   const reason = before === undefined ? '' : ` The one before failed: ${before.message}`;
   return new MoraineError(
     before?.retryable === true ? before.code : 'CATALOG_UNAVAILABLE',

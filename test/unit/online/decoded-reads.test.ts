@@ -233,6 +233,32 @@ describe('pointers', () => {
     expect(await warm).toEqual([10]);
   });
 
+  it('of a wanted snapshot are told when a look for it does not end in time', async () => {
+    const { deps } = lab;
+    let isHanging = false;
+    const catalog = new Proxy(deps.catalog, {
+      get: (of, name) => {
+        const own: unknown = Reflect.get(of, name);
+        if (typeof own !== 'function') return own;
+        return (...args: unknown[]): unknown =>
+          isHanging ? new Promise(() => undefined) : Reflect.apply(own, of, args);
+      },
+    });
+    const reader = open({ catalog });
+    await values(reader, [1]);
+    isHanging = true;
+    const minSnapshots = new Map([['readings', 77n]]);
+    await expect(
+      values(reader, [1], { maxStalenessMs: 60_000, minSnapshots, readTimeoutMs: 100 }),
+    ).rejects.toMatchObject({
+      code: 'CATALOG_UNAVAILABLE',
+      message:
+        "The state of feature view 'readings' that is known does not contain snapshot 77, which the read asks for, " +
+        'and a new look at catalog and storage did not end within 100 ms (readTimeoutMs).',
+    });
+    isHanging = false;
+  });
+
   it('follow commits while there are reads, and a wanted snapshot is read at once', async () => {
     const reader = open();
     await values(reader, [1], { maxStalenessMs: 60_000 });
