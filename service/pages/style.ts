@@ -39,6 +39,7 @@ h3 { font-size: 1rem; margin: 1.5rem 0 .4rem; }
 p { margin: 0 0 1rem; max-width: 44rem; overflow-wrap: anywhere; }
 .lead { color: var(--soft); font-size: 1.0625rem; }
 .soft { color: var(--soft); }
+time, time + .soft { white-space: nowrap; }
 code, pre, .value { font: .875em/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace; }
 pre { background: var(--tint); border: 1px solid var(--line); border-radius: 6px; padding: .8rem 1rem; overflow-x: auto; margin: .5rem 0 1rem; }
 .scroll { overflow-x: auto; margin: 0 0 1.25rem; background: var(--sheet); border: 1px solid var(--line); border-radius: 8px; }
