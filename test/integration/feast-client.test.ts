@@ -107,7 +107,7 @@ async function defineWorld(side: SideBySide): Promise<void> {
     `('a', ${at(-3)}, ${at(-3)}, 7), ('b', ${at(-3)}, ${at(-3)}, 8)`,
   );
   for (const [name, features] of Object.entries({ PRICES, MAPS, LISTS })) {
-    const columns = Object.entries(features).map(([column, [type]]) => [column, type]);
+    const columns = Object.entries(features).map(([column, [type]]) => [column, type] as const);
     const values = Object.values(features).map(([, value]) => value);
     await side.table(
       `demo.${name.toLowerCase()}`,

@@ -35,10 +35,11 @@ export async function takePictures(browser: Browser): Promise<void> {
 /** Health of tables, runs, errors of requests, and the page that asks for a key. */
 async function keepOthers(
   browser: Browser,
-  { folder, names, serve }: PagesWorld,
+  world: PagesWorld,
   url: string,
   keep: (page: Page, name: string) => Promise<unknown>,
 ): Promise<void> {
+  const { folder, names } = world;
   const question = { entities: { driver_id: [1001] } };
   for (const features of [[`${names.stats}:speed`], [`${names.unread}:city`], ['driver_trips:count']])
     await fetch(`${url}/get-online-features`, {
@@ -58,6 +59,6 @@ async function keepOthers(
   }
   const keys = join(folder, 'api-keys.json');
   await createApiKey(keys, 'reader', ['read']);
-  await page.goto(`${(await serve({ server: { keys } })).url}/ui/`);
+  await page.goto(`${(await world.serve({ server: { keys } })).url}/ui/`);
   await keep(page, 'login');
 }
