@@ -122,7 +122,9 @@ export async function placeIn(
         `${file} has ${size} bytes and begins like a file that the table has up to byte ${position}: it is that file, cut short, or another one. Restore it, or write it with a sink of another name (--name).`,
       );
   }
-  const partition = alike.length === 0 ? `file:${first}` : `file:${first}.${alike.length + 1}`;
+  // Nothing is in the table of one that a rollback has set to its beginning.
+  const [unread] = alike.find(([, position]) => position === 0n) ?? [];
+  const partition = unread ?? (alike.length === 0 ? `file:${first}` : `file:${first}.${alike.length + 1}`);
   return { partition, position: 0n, mark: new FileMark() };
 }
 

@@ -27,6 +27,8 @@ const MAX_ANCHORS = 32;
 const MAX_CHARS = 131_072;
 const MIN_ANCHORS = 2;
 const MAX_SUMMARY_CHARS = 8192;
+/** Members of a state that grow with its partitions. */
+const OF_PARTITIONS: ReadonlySet<string> = new Set(['positions', 'marks', 'beginnings']);
 
 /** The table property with a sink's anchors: JSON, newest last. */
 export const anchorsProperty = (sink: string): string => `${SINK_STATE}.${sink}`;
@@ -67,13 +69,11 @@ export function anchorsText(anchors: readonly Anchor[]): string {
 
 /** The value of {@link SINK_STATE}, without the positions of very many partitions: every snapshot of the table keeps it. */
 export function summaryText(sink: string, state: SinkState): string {
-  const { positions, marks, ...others } = stateToJson(state);
-  const text = stringifyJson({
-    ...{ sink, ...others },
-    ...(positions === undefined ? {} : { positions }),
-    ...(marks === undefined ? {} : { marks }),
-  });
-  return text.length <= MAX_SUMMARY_CHARS ? text : stringifyJson({ sink, ...others });
+  const json = stateToJson(state);
+  const text = stringifyJson({ sink, ...json });
+  if (text.length <= MAX_SUMMARY_CHARS) return text;
+  const whole = Object.entries(json).filter(([member]) => !OF_PARTITIONS.has(member));
+  return stringifyJson({ sink, ...Object.fromEntries(whole) });
 }
 
 /** The state that a snapshot's own summary gives for a sink; null: the snapshot is not the sink's; undefined: its state does not stand there. */

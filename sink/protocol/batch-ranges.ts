@@ -4,7 +4,7 @@ import type { SourceMarks, SourcePositions, SourceRange } from '../source-positi
 
 /** A range of a batch. */
 export interface BatchRange extends SourceRange {
-  /** Nothing of the partition had been read before it: it may begin anywhere. */
+  /** Nothing of the partition has ever been read before it: it may begin anywhere. */
   readonly isFirst: boolean;
 }
 
@@ -43,6 +43,16 @@ export function joinRanges(ranges: readonly BatchRange[]): readonly BatchRange[]
 /** The positions once the ranges are committed. */
 export function positionsAfter(committed: SourcePositions, ranges: readonly BatchRange[]): SourcePositions {
   return new Map([...committed, ...ranges.map(({ partition, to }) => [partition, to] as const)]);
+}
+
+/** Where partitions begin, but those that begin at 0, once the ranges are committed. */
+export function beginningsAfter(
+  beginnings: SourcePositions,
+  committed: SourcePositions,
+  ranges: readonly BatchRange[],
+): SourcePositions {
+  const first = ranges.filter(({ partition, from }) => from !== 0n && !committed.has(partition));
+  return new Map([...beginnings, ...first.map(({ partition, from }) => [partition, from] as const)]);
 }
 
 /** What is known of the positions once the ranges are committed. */

@@ -21,9 +21,18 @@ import {
 } from '../../tables/index.js';
 import type { SourceMarks, SourcePositions } from '../source-position.js';
 import { anchorsProperty, anchorsText, SINK_STATE, stateOfSummary, summaryText } from './anchors.js';
-import { type BatchRange, hasLength, joinRanges, marksAfter, positionsAfter, requireNext } from './batch-ranges.js';
+import {
+  type BatchRange,
+  beginningsAfter,
+  hasLength,
+  joinRanges,
+  marksAfter,
+  positionsAfter,
+  requireNext,
+} from './batch-ranges.js';
 import { fenced, requireOwned, requireReadable } from './claims.js';
 import {
+  beginningsOf,
   type FoundState,
   type newestStateOf,
   requireAnchors,
@@ -247,7 +256,7 @@ export class Coordinator {
     if (this.#unknown?.id === batch.id && this.#unknown.snapshotId !== null) return this.#unknown.snapshotId;
     await beforeSending();
     const next = (found: FoundState, newSnapshotId: bigint): SinkState => {
-      const { lastBatch: last, positions, marks } = found.state ?? this.#state;
+      const { lastBatch: last, positions, marks, beginnings } = found.state ?? this.#state;
       this.#sent.add(batch.id);
       const number = (last?.number ?? 0n) + 1n;
       return {
@@ -255,6 +264,7 @@ export class Coordinator {
         lastBatch: { number, id: batch.id, parts: batch.parts ?? [], snapshotId: newSnapshotId },
         positions: positionsAfter(positions, batch.ranges),
         marks: marksAfter(marks, batch.ranges),
+        beginnings: beginningsAfter(beginnings, positions, batch.ranges),
         pending: batch.pending ?? [],
       };
     };
@@ -306,15 +316,22 @@ export class Coordinator {
     this.#isSettled = true;
   }
 
+  /** A partition that a rollback has taken out of the history is at its beginning again. */
   async #claimAnew(validate: (state: SinkState | null) => void): Promise<void> {
     const owner = randomUUID();
     this.#owners.add(owner);
-    const next = ({ state, lastEpoch }: FoundState): SinkState => ({
-      ...(state ?? NO_BATCHES),
-      epoch: lastEpoch + 1n,
-      owner,
-    });
-    await this.#append({ manifests: [] }, ({ state }) => validate(state), next);
+    let known: ReturnType<typeof beginningsOf>;
+    const next = ({ state, lastEpoch }: FoundState): SinkState => {
+      const found = state ?? NO_BATCHES;
+      const positions = new Map([...known.positions, ...found.positions]);
+      const beginnings = new Map([...known.beginnings, ...found.beginnings]);
+      return { ...found, positions, beginnings, epoch: lastEpoch + 1n, owner };
+    };
+    const check = ({ state }: FoundState, metadata: TableMetadata): void => {
+      validate(state);
+      known = beginningsOf({ ...this.#table, metadata }, this.sink);
+    };
+    await this.#append({ manifests: [] }, check, next);
     this.#claim = { epoch: this.#state.epoch, owner };
   }
 

@@ -3,6 +3,7 @@ import { formatTableName } from '../../catalogs/index.js';
 import { MoraineError } from '../../errors/index.js';
 import type { Snapshot } from '../../iceberg/index.js';
 import type { Table } from '../../tables/index.js';
+import type { SourcePositions } from '../source-position.js';
 import { type Anchor, anchorsOf, stateOfSummary } from './anchors.js';
 import { hasPart, NOTHING, type SinkState } from './sink-state.js';
 import { SnapshotHistory } from './snapshot-history.js';
@@ -89,6 +90,30 @@ async function* statesOf(table: StateTable, sink: string, anchors: readonly Anch
     child = snapshot;
     id = snapshot.parentSnapshotId ?? null;
   }
+}
+
+/**
+ * Where partitions begin of which any state of a sink had a position, rolled back or not: a partition that a base has lost may not begin elsewhere.
+ * @returns positions, and of them those other than 0
+ * @throws MoraineError `SINK_POSITION_UNKNOWN` if the property is damaged
+ */
+export function beginningsOf(
+  table: StateTable,
+  sink: string,
+): { readonly positions: SourcePositions; readonly beginnings: SourcePositions } {
+  const states = statesOnRecord(table, sink);
+  const beginnings = new Map(states.flatMap((state) => [...state.beginnings]));
+  const partitions = states.flatMap((state) => [...state.positions.keys()]);
+  return {
+    positions: new Map(partitions.map((partition) => [partition, beginnings.get(partition) ?? 0n])),
+    beginnings,
+  };
+}
+
+/** All states that a table tells whole, rolled back or not. @throws as {@link requireAnchors} */
+function statesOnRecord(table: StateTable, sink: string): readonly SinkState[] {
+  const summaries = table.metadata.snapshots.flatMap((snapshot) => stateOfSummary(snapshot, sink) ?? []);
+  return [...summaries, ...requireAnchors(table, sink).map(({ state }) => state)];
 }
 
 /** The anchors of a sink. @throws MoraineError `SINK_POSITION_UNKNOWN` if the property is damaged */

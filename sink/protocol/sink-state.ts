@@ -27,6 +27,8 @@ export interface SinkState extends Claim {
   readonly lastBatch: CommittedBatch | null;
   readonly positions: SourcePositions;
   readonly marks: SourceMarks;
+  /** Where partitions began that did not begin at 0: after a rollback behind their first batch they begin there again, and nowhere else. */
+  readonly beginnings: SourcePositions;
   /** What the last batch has left to do in other tables, done or not. */
   readonly pending: readonly PendingWork[];
 }
@@ -36,6 +38,7 @@ export const NO_BATCHES = {
   lastBatch: null,
   positions: new Map(),
   marks: new Map(),
+  beginnings: new Map(),
   pending: [],
 } as const satisfies Partial<SinkState>;
 
@@ -43,7 +46,7 @@ export const NO_BATCHES = {
 export const NOTHING: SinkState = { epoch: 0n, owner: '', ...NO_BATCHES };
 
 /** The state's members in JSON; 64-bit numbers are texts. */
-export function stateToJson({ epoch, owner, lastBatch, positions, marks, pending }: SinkState): {
+export function stateToJson({ epoch, owner, lastBatch, positions, marks, beginnings, pending }: SinkState): {
   readonly [key: string]: JsonValue;
 } {
   return {
@@ -59,26 +62,39 @@ export function stateToJson({ epoch, owner, lastBatch, positions, marks, pending
             'snapshot-id': lastBatch.snapshotId.toString(),
           },
         }),
-    positions: Object.fromEntries([...positions].map(([partition, next]) => [partition, next.toString()])),
+    positions: positionsToJson(positions),
     ...(marks.size === 0 ? {} : { marks: Object.fromEntries(marks) }),
+    ...(beginnings.size === 0 ? {} : { beginnings: positionsToJson(beginnings) }),
     ...(pending.length === 0 ? {} : { pending: pending.map(workToJson) }),
   };
 }
 
 /** @returns null for JSON that is not such a state */
 export function stateFromJson(json: JsonValue | undefined): SinkState | null {
-  if (!isJsonObject(json) || !isJsonObject(json['positions'])) return null;
+  if (!isJsonObject(json)) return null;
   const { epoch, owner, batch, marks = {} } = json;
+  const positions = positionsFromJson(json['positions']);
+  const beginnings = positionsFromJson(json['beginnings'] ?? {});
   const pending = workFromJson(json['pending'] ?? []);
   const lastBatch = batch === undefined ? null : batchFromJson(batch);
   if (!isCount(epoch) || typeof owner !== 'string' || lastBatch === undefined) return null;
+  if (!isJsonObject(marks) || !hasTexts(marks)) return null;
+  if (positions === null || beginnings === null || pending === null) return null;
+  const claim = { epoch: BigInt(epoch), owner };
+  return { ...claim, lastBatch, positions, marks: new Map(Object.entries(marks)), beginnings, pending };
+}
+
+const positionsToJson = (positions: SourcePositions): { readonly [partition: string]: string } =>
+  Object.fromEntries([...positions].map(([partition, position]) => [partition, position.toString()]));
+
+function positionsFromJson(json: JsonValue | undefined): SourcePositions | null {
+  if (!isJsonObject(json)) return null;
   const positions = new Map<string, bigint>();
-  for (const [partition, next] of Object.entries(json['positions'])) {
-    if (!isInteger(next)) return null;
-    positions.set(partition, BigInt(next));
+  for (const [partition, position] of Object.entries(json)) {
+    if (!isInteger(position)) return null;
+    positions.set(partition, BigInt(position));
   }
-  if (!isJsonObject(marks) || !hasTexts(marks) || pending === null) return null;
-  return { epoch: BigInt(epoch), owner, lastBatch, positions, marks: new Map(Object.entries(marks)), pending };
+  return positions;
 }
 
 function batchFromJson(json: JsonValue): CommittedBatch | undefined {

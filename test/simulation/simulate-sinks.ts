@@ -23,6 +23,8 @@ export interface SinkOutcome {
 
 /** Of all worlds those in which records that are no rows are dead letters. */
 const SHARE_WITH_LETTERS = 0.3;
+/** Those in which hosts keep offsets of their own. */
+const SHARE_WITH_OFFSETS = 0.3;
 
 /** A sink reads older metadata files where snapshots have expired, and an anchor of the expiry was overwritten by a commit that was under way: as many as usual. */
 const PROPERTIES = new Map([['write.metadata.previous-versions-max', '100']]);
@@ -36,7 +38,8 @@ export async function simulateSinks(seed: number, bugs: SinkBugs = {}): Promise<
   await world.create(PROPERTIES);
   const names = random.chance(0.25) ? ['s', 't'] : ['s'];
   const hasLetters = await provideLetters(world, oracle, seed);
-  const jobs = names.map((name, number) => new SinkJob(world, oracle, { name, number, hasLetters }));
+  const keepsOffsets = new Random(`offsets of ${seed}`).chance(SHARE_WITH_OFFSETS);
+  const jobs = names.map((name, number) => new SinkJob(world, oracle, { name, number, hasLetters, keepsOffsets }));
   watch(world, oracle, names);
   for (const job of jobs) {
     world.employ(`host-${job.name}`, job.host());

@@ -21,6 +21,8 @@ export interface SinkBugs {
   readonly forgetsTables?: boolean;
   /** What a batch has left to do in another table and could not be done is not done before the next batch. */
   readonly passesTables?: boolean;
+  /** A partition whose first batch was rolled back may begin anywhere once the sink is opened anew. */
+  readonly forgetsBeginnings?: boolean;
   /** Of a batch that several writers have staged the files of the first are committed. */
   readonly forgetsParts?: boolean;
   /** A batch that several writers have staged does not say which parts it has. */

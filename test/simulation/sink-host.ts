@@ -34,6 +34,8 @@ interface JobTraits {
   readonly number: number;
   /** Whether records that are no rows are dead letters. */
   readonly hasLetters: boolean;
+  /** Whether hosts go on from what they were told, wherever the table stands. */
+  readonly keepsOffsets: boolean;
 }
 
 /** One process's time with an open sink. */
@@ -51,15 +53,19 @@ export class SinkJob {
   readonly #oracle: SinkOracle;
   readonly #number: number;
   readonly #hasLetters: boolean;
+  readonly #keepsOffsets: boolean;
+  /** What the hosts were told last, by partition, if they keep it. */
+  readonly #told = new Map<string, number>();
   readonly #checkpoints: Checkpoint[] = [];
   #loose = 0;
 
-  constructor(world: World, oracle: SinkOracle, { name, number, hasLetters }: JobTraits) {
+  constructor(world: World, oracle: SinkOracle, { name, number, hasLetters, keepsOffsets }: JobTraits) {
     this.#world = world;
     this.#oracle = oracle;
     this.name = name;
     this.#number = number;
     this.#hasLetters = hasLetters;
+    this.#keepsOffsets = keepsOffsets;
   }
 
   /** Writes the whole source, from wherever the table stands; gives up once others have fenced it a few times. */
@@ -102,6 +108,7 @@ export class SinkJob {
     const isExpired = error.code === 'FILE_NOT_FOUND' && isBehind && wasRolledBack;
     // The history of a batch without positions may be gone.
     const isUnknown = error.code === 'SINK_POSITION_UNKNOWN' && isBehind;
+    if (isMismatch) this.#told.clear();
     if (!error.retryable && !isMismatch && !isExpired && !isUnknown) throw error;
   }
 
@@ -120,6 +127,10 @@ export class SinkJob {
     const sink = await this.#open(client, random.chance(0.2) ? 4 : Infinity);
     await this.#restore(client, sink, life);
     const next = this.#positions(sink);
+    for (const [partition, told] of this.#told) {
+      if (told < (next.get(partition) ?? 0)) life.isBehind = true;
+      next.set(partition, told);
+    }
     if (random.chance(0.2)) {
       life.isBehind = true;
       for (const [partition, position] of next) next.set(partition, Math.max(0, position - random.int(0, 3)));
@@ -250,7 +261,10 @@ export class SinkJob {
 
   async #committed(client: Client, commit: () => Promise<SinkCommit | null>): Promise<void> {
     const committed = await this.#again(client, commit);
-    if (committed !== null) this.#oracle.acknowledge(this.name, committed);
+    if (committed === null) return;
+    this.#oracle.acknowledge(this.name, committed);
+    if (!this.#keepsOffsets) return;
+    for (const [partition, next] of committed.positions) this.#told.set(partition, Number(next));
   }
 
   /** With the same sink after errors that may come right. */

@@ -30,6 +30,8 @@ export class SinkOracle {
   readonly #states = new Map<bigint, Histories>();
   readonly #parents = new Map<bigint, bigint | undefined>();
   readonly #owners = new Set<string>();
+  /** Partitions of which the table has ever had a batch, by sink. All of them begin at 0. */
+  readonly #begun = new Map<string, Set<string>>();
   readonly #acknowledged = new Map<string, Map<string, number>>();
   #current: bigint | null = null;
   #added: bigint | null = null;
@@ -75,7 +77,9 @@ export class SinkOracle {
     if (this.#owners.has(owner)) this.#violated(`sink ${sink} was claimed twice by ${owner}`);
     this.#owners.add(owner);
     if (BigInt(epoch) <= own.epoch) this.#violated(`sink ${sink}: epoch ${epoch} was claimed after ${own.epoch}`);
-    const after = { ...own, epoch: BigInt(epoch), owner };
+    // What a rollback has taken back is to be read from its beginning.
+    const beginnings = [...(this.#begun.get(sink) ?? [])].map((partition) => [partition, 0] as const);
+    const after = { ...own, epoch: BigInt(epoch), owner, positions: new Map([...beginnings, ...own.positions]) };
     this.#requirePositions(sink, after, numbersOf(positions));
     return after;
   }
@@ -96,6 +100,7 @@ export class SinkOracle {
     }
     this.batches += 1;
     const positions = numbersOf(recorded.positions);
+    this.#begun.set(sink, new Set([...(this.#begun.get(sink) ?? []), ...positions.keys()]));
     const after = { ...own, batches: [...own.batches, id], positions, offsets };
     this.#requireRows(sink, after);
     return after;

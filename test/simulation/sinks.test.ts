@@ -63,7 +63,9 @@ vi.mock('../../sink/protocol/find-state.js', async (original) => {
   const real = await original<typeof findState>();
   const snapshotsOfParts: typeof real.snapshotsOfParts = (...args) =>
     isPlanted('commitsCheckpointsAgain') ? Promise.resolve(new Map()) : real.snapshotsOfParts(...args);
-  return { ...real, snapshotsOfParts };
+  const beginningsOf: typeof real.beginningsOf = (...args) =>
+    isPlanted('forgetsBeginnings') ? { positions: new Map(), beginnings: new Map() } : real.beginningsOf(...args);
+  return { ...real, snapshotsOfParts, beginningsOf };
 });
 vi.mock('../../sink/protocol/sink-state.js', async (original) => {
   const { isPlanted } = await import('./sink-bugs.js');
@@ -157,6 +159,7 @@ describe.skipIf(asked !== undefined)('a planted bug is found', () => {
     ],
     ['a batch does not wait for what the last one has left in another table', { passesTables: true }],
     ['dead letters are committed before the batch that leaves them out', { commitsLettersFirst: true }],
+    ['a partition that was rolled back may begin anywhere', { forgetsBeginnings: true }],
     ['of a batch of several writers the files of one are committed', { forgetsParts: true }],
     ['files are committed again before it is settled whether they were', { takesUnknownForFailed: true }],
   ])(

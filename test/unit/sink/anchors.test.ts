@@ -21,6 +21,7 @@ const anchor = (number: number, partitions = 1): Anchor => ({
     owner: 'owner',
     lastBatch: { number: BigInt(number), id: `batch-${number}`, parts: [], snapshotId: 2n ** 62n },
     marks: new Map(),
+    beginnings: new Map([['topic-0', 7n]]),
     pending: [],
     positions: new Map(
       Array.from({ length: partitions }, (_, index) => [`topic-${index}`, 2n ** 63n - BigInt(index + 1)]),

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Engine } from '../../../engine/index.js';
 import { MoraineError } from '../../../errors/index.js';
 import type { SinkSnapshot } from '../../../sink/index.js';
+import { Coordinator } from '../../../sink/protocol/coordinator.js';
 import { rejectionCode } from '../../support/error-code.js';
 import { type CommitFault, openSinkEngine, records, SinkWorld, span } from '../../support/sink-world.js';
 
@@ -277,6 +278,52 @@ describe('positions', () => {
     await sink.writer(0).writeBatch(...span('p', 5, 9));
     expect(await rejectionCode(sink.flush())).toBe('SINK_POSITION_MISMATCH');
     expect(await world.ids()).toEqual([]);
+  });
+
+  describe.each([
+    ['0', 0],
+    ['another position', 7],
+  ])('of a partition that began at %s and was rolled back behind its first batch', (_, start) => {
+    /** A sink is opened anew after the rollback. */
+    async function rolledBack() {
+      const world = await SinkWorld.open(engine);
+      const sink = await world.sink();
+      await sink.writer(0).writeBatch(...span('q', 100, 102));
+      const { snapshotId } = await sink.flush();
+      await sink.writer(0).writeBatch(...span('p', start, start + 5));
+      await sink.close();
+      await world.rollBack(snapshotId ?? 0n);
+      return { world, start: BigInt(start) };
+    }
+
+    test('refuse, after a restart, a host that goes on from an offset of its own', async () => {
+      const { world, start } = await rolledBack();
+      const next = await world.sink();
+      const written = next.writer(0).writeBatch(...span('p', Number(start) + 5, Number(start) + 9));
+      await expect(written).rejects.toMatchObject({
+        code: 'SINK_POSITION_MISMATCH',
+        details: { partition: 'p', from: `${start + 5n}`, committed: `${start}` },
+      });
+      await next.close();
+      expect(await world.ids()).toEqual([100, 101]);
+    });
+
+    test('are its beginning, also once the anchors, the snapshots and the sink have come and gone', async () => {
+      const { world, start } = await rolledBack();
+      for (let restart = 0; restart < 35; restart += 1) await Coordinator.open(await world.load(), 's');
+      await world.appendForeign(200);
+      await world.expireAll();
+      const next = await world.sink();
+      expect(next.positions).toEqual(
+        new Map([
+          ['p', start],
+          ['q', 102n],
+        ]),
+      );
+      await next.writer(0).writeBatch(...span('p', Number(start), Number(start) + 9));
+      await next.close();
+      expect((await world.ids()).filter((id) => id < 100)).toEqual(upTo(9).map((id) => id + Number(start)));
+    });
   });
 
   test('survive the expiry of all snapshots of the sink', async () => {
