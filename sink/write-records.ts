@@ -46,17 +46,30 @@ export class CommitWatch {
 
 const [FIRST_RETRY_MS, LAST_RETRY_MS] = [1_000, 60_000];
 
-/** @param onWait called before each wait. @throws MoraineError what has ended the sink; without `retries` also what may come right */
-export async function writeRecords(
+/** @param onWait as of {@link untilDone}. @throws MoraineError as {@link untilDone} */
+export function writeRecords(
   sink: IcebergSink,
   records: SinkRecords,
   range: SourceRange,
+  options: WriteOptions,
+  onWait: () => void,
+): Promise<void> {
+  return untilDone(() => sink.writer(0).writeBatch(records, range), options, onWait);
+}
+
+/**
+ * Has a sink do something, again after errors that may come right.
+ * @param onWait called before each wait
+ * @throws MoraineError what has ended the sink; without `retries` also what may come right
+ */
+export async function untilDone(
+  work: () => Promise<unknown>,
   { retries = true, signal, onNotice }: WriteOptions,
   onWait: () => void,
 ): Promise<void> {
   for (let waitMs = FIRST_RETRY_MS; signal?.aborted !== true; waitMs = Math.min(2 * waitMs, LAST_RETRY_MS)) {
     try {
-      await sink.writer(0).writeBatch(records, range);
+      await work();
       return;
     } catch (error) {
       if (!retries || !isMoraineError(error) || !error.retryable) throw error;

@@ -4,7 +4,7 @@ import { jsonRecords, type RecordMapping, recordLines } from '../files/json-reco
 import type { IcebergSink } from '../iceberg-sink.js';
 import { ProgressPace } from '../progress-pace.js';
 import type { SinkMetrics } from '../sink-metrics.js';
-import { CommitWatch, type WriteOptions, writeRecords } from '../write-records.js';
+import { CommitWatch, untilDone, type WriteOptions, writeRecords } from '../write-records.js';
 import { GroupOffsets } from './group-offsets.js';
 import type { KafkaAccess } from './kafka-access.js';
 import {
@@ -107,6 +107,13 @@ export class FollowedTopic {
             await this.#write(piece);
             this.#tell();
           }
+        // Before any record of theirs is read: what expires unread from now on is missed.
+        if (answers.some(({ from, to }) => from.offset === to.offset))
+          await untilDone(
+            () => this.sink.flush(),
+            this.#options,
+            () => this.#tell(),
+          );
         watch.look();
         this.#tell();
       }

@@ -3,6 +3,7 @@ import { isMoraineError, MoraineError } from '../../errors/index.js';
 import { type CommittedRecord, committedRecords } from './committed-records.js';
 import {
   type KafkaPosition,
+  partitionsOf,
   requirePositionInLog,
   requireSameTopic,
   sourcePartitionOf,
@@ -12,7 +13,7 @@ import {
 import { outlast, type PatienceOptions } from './patience.js';
 import type { TopicClient, TopicState } from './topic-client.js';
 
-/** Records of one partition that follow one another, and the positions before and behind them. */
+/** Records of one partition that follow one another, and the positions before and behind them; none, and the same position twice, of a partition whose reading begins. */
 export interface ReadRecords {
   readonly partition: number;
   readonly records: readonly CommittedRecord[];
@@ -29,6 +30,8 @@ export class TopicReader {
   readonly #positions = new Map<number, KafkaPosition>();
   /** Where the reading of each partition began. */
   readonly #starts = new Map<number, bigint>();
+  /** Partitions that are seen for the first time, and were not told yet. */
+  #begun: readonly ReadRecords[] = [];
   /** Ends of what is committed, by the last answers. */
   readonly #stableEnds = new Map<number, bigint>();
   /** Leader epochs under which the positions were looked at. */
@@ -54,8 +57,9 @@ export class TopicReader {
   }
 
   /**
-   * Records as they come, partitions in turn; an empty list: none came for a while.
-   * @param committed where partitions are read on, by source partition; others from their beginning
+   * Records as they come, partitions in turn; an empty list: none came for a while. Where the reading of partitions begins is told before any of their records.
+   * @param committed where partitions are read on, by source partition; others from the beginnings of their logs, and where it has others of the topic, from offset 0:
+   *   those were added since
    * @param untilEnd ends the reading at the end offsets of its start
    * @throws MoraineError `SINK_SOURCE_CHANGED`, `KAFKA_UNAVAILABLE`, `CANCELLED`, `INPUT_UNREADABLE`
    */
@@ -67,10 +71,12 @@ export class TopicReader {
     while (true) {
       const answers = await this.#outlast(async () => {
         await this.#refresh();
+        if (this.#begun.length > 0) return this.#begun;
         return untilEnd && this.#isAtEnd() ? null : await this.#fetch();
       });
       if (answers === null) return;
       yield answers;
+      if (answers === this.#begun) this.#begun = [];
     }
   }
 
@@ -109,15 +115,19 @@ export class TopicReader {
       changed.set(partition, this.#positions.get(partition) ?? committed ?? null);
     }
     const bounds = await this.#client.bounds(state, changed);
+    const isKnown = this.#positions.size > 0 || partitionsOf(this.#committed, identity).size > 0;
+    const begun: ReadRecords[] = [];
     for (const [partition, log] of bounds) {
       const position = changed.get(partition) ?? null;
-      if (position !== null) requirePositionInLog({ topic: identity.topic, partition }, position, log);
-      const begun = position ?? { leaderEpoch: UNKNOWN_EPOCH, offset: log.start };
-      this.#positions.set(partition, begun);
-      if (!this.#starts.has(partition)) this.#starts.set(partition, begun.offset);
+      const from = position ?? { leaderEpoch: UNKNOWN_EPOCH, offset: isKnown ? 0n : log.start };
+      requirePositionInLog({ topic: identity.topic, partition }, from, log);
+      if (position === null) begun.push({ partition, records: [], from, to: from });
+      this.#positions.set(partition, from);
+      if (!this.#starts.has(partition)) this.#starts.set(partition, from.offset);
       this.#stableEnds.set(partition, log.stableEnd);
       this.#checkedEpochs.set(partition, state.partitions.get(partition)?.leaderEpoch ?? UNKNOWN_EPOCH);
     }
+    this.#begun = [...this.#begun, ...begun];
     this.#ends ??= new Map([...bounds].map(([partition, { stableEnd }]) => [partition, stableEnd]));
     this.#state = state;
     this.#refreshedMs = Date.now();

@@ -49,6 +49,8 @@ interface Running {
   /** Waits until the first files are written. */
   readonly untilWriting: () => Promise<void>;
   readonly untilSaid: (text: string) => Promise<void>;
+  /** The same of its output. */
+  readonly untilTold: (text: string) => Promise<void>;
   readonly kill: (signal: NodeJS.Signals) => void;
   readonly ended: Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>;
 }
@@ -97,6 +99,7 @@ async function world(): Promise<World> {
         untilWriting: () => until(() => Promise.resolve(hasDataFiles(folder))),
         until: (rows) => until(async () => (await ids()).length >= rows),
         untilSaid: (text) => until(() => Promise.resolve(stderr.includes(text))),
+        untilTold: (text) => until(() => Promise.resolve(stdout.includes(text))),
         kill: (signal) => child.kill(signal),
       };
     },
@@ -285,6 +288,40 @@ it('records that were deleted unread, by retention too, and a log that was cut s
   );
 });
 
+it('records of partitions that a sink has seen, and of those added since, are missed if they go unread', async () => {
+  const { sink, start, ids } = await world();
+  const unread = (topic: string, from: number, now: number) =>
+    new RegExp(`${topic} up to offset ${from} \\(leader epoch -1\\), and the log begins at offset ${now}: `);
+  // Its log begins at 5 when it is seen first, and has nothing.
+  await kafka.tool('create', 'seen', 1);
+  await send('seen', 0, 5);
+  await kafka.tool('delete-records', 'seen', 0, 5);
+  expect(await sink('seen')).toMatchObject({ rows: 0n, offsets: new Map([[0, 5n]]) });
+  await send('seen', 5, 30);
+  await kafka.tool('delete-records', 'seen', 0, 12);
+  await expect(sink('seen')).rejects.toThrow(unread('seen-0', 5, 12));
+  // A sink of another name has never seen it.
+  expect(await sink('seen', { name: 'other' })).toMatchObject({ rows: 18n, offsets: new Map([[0, 30n]]) });
+  // Read, and killed before the first batch.
+  await kafka.tool('create', 'buffered', 1);
+  await send('buffered', 100, 120);
+  const running = start('buffered', '--batch-size', '1000', '--batch-interval', '3600', '--json');
+  await running.untilTold('"bufferedRecords":20');
+  running.kill('SIGKILL');
+  await running.ended;
+  await kafka.tool('delete-records', 'buffered', 0, 20);
+  await expect(sink('buffered')).rejects.toThrow(unread('buffered-0', 0, 20));
+  // Nobody was there when it came and went.
+  await kafka.tool('create', 'added', 1);
+  await send('added', 200, 203);
+  await sink('added');
+  await kafka.tool('partitions', 'added', 2);
+  await send('added', 203, 210, { partition: 1 });
+  await kafka.tool('delete-records', 'added', 1, 4);
+  await expect(sink('added')).rejects.toThrow(unread('added-1', 0, 4));
+  expect(await ids()).toEqual([...range(12, 30), ...range(200, 203)]);
+});
+
 it('a record that is no row stops the sink at its offset, or is left out and counted', async () => {
   const { sink, start, ids, folder } = await world();
   await kafka.tool('create', 'bad', 1);
@@ -343,7 +380,7 @@ it('lines of JSON tell the progress after commits, and records below others of t
   });
   // When a record is sent beside a commit, the line after that commit may count it already.
   const progress = told.map((line) => (line as { readonly progress: SinkKafkaProgress }).progress);
-  expect([...new Set(progress.map(({ committedRows }) => committedRows))]).toEqual([1, 2]);
+  expect([...new Set(progress.map(({ committedRows }) => committedRows))]).toEqual([0, 1, 2]);
   expect(progress.at(-1)).toMatchObject({ committedRows: 2, bufferedRecords: 0, pendingBatches: 0, lagRecords: 0 });
 });
 
@@ -401,5 +438,5 @@ it('what does not go together is refused before anything is read', async () => {
   const missing = opened.sinkKafka('iot.missing', { brokers: kafka.brokers, topic: 'there', until: 'end' });
   await expect(missing).rejects.toMatchObject({ code: 'TABLE_NOT_FOUND' });
   await opened.close();
-  expect(await sink('there')).toMatchObject({ rows: 0n, offsets: new Map() });
+  expect(await sink('there')).toMatchObject({ rows: 0n, offsets: new Map([[0, 0n]]) });
 });
