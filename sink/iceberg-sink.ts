@@ -506,13 +506,14 @@ export class IcebergSink {
     pending: PendingBatch,
   ): Promise<{ readonly staged: StagedBatch; readonly snapshotId: bigint; readonly lost: bigint }> {
     let copy: StagedBatch | undefined;
+    const openedEpochs = pending.restored.map((part) => checkpointPart(part).openedEpoch);
     for (;;) {
       const staged = copy ?? (await this.#stage(pending));
       let isNew = copy !== undefined;
       copy = undefined;
       try {
         const beforeSending = async () => {
-          if (!isNew && this.#coordinator.wasRolledBack(staged)) throw new BatchRolledBack();
+          if (!isNew && this.#coordinator.wasRolledBack(staged, openedEpochs)) throw new BatchRolledBack();
           isNew = false;
           await requireFiles(this.#coordinator.table, staged, pending.stagedAtMs);
         };

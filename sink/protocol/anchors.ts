@@ -11,7 +11,14 @@ import {
   stringifyJson,
   type TableMetadata,
 } from '../../iceberg/index.js';
-import { isCount, type SinkState, stateFromJson, stateToJson } from './sink-state.js';
+import {
+  batchFromJson,
+  type CommittedBatch,
+  isCount,
+  type SinkState,
+  stateFromJson,
+  stateToJson,
+} from './sink-state.js';
 
 /** A state, and the snapshot that made it. */
 export interface Anchor {
@@ -77,12 +84,25 @@ export function summaryText(sink: string, state: SinkState): string {
 }
 
 /** The state that a snapshot's own summary gives for a sink; null: the snapshot is not the sink's; undefined: its state does not stand there. */
-export function stateOfSummary({ summary }: Snapshot, sink: string): SinkState | null | undefined {
+export function stateOfSummary(snapshot: Snapshot, sink: string): SinkState | null | undefined {
+  const json = summaryJson(snapshot);
+  if (!isJsonObject(json)) return json;
+  return json['sink'] === sink ? (stateFromJson(json) ?? undefined) : null;
+}
+
+/** The last batch that a snapshot's own summary gives for a sink, also where it has no positions; null: it gives none. */
+export function batchOfSummary(snapshot: Snapshot, sink: string): CommittedBatch | null {
+  const json = summaryJson(snapshot);
+  const batch = isJsonObject(json) && json['sink'] === sink ? json['batch'] : undefined;
+  return batch === undefined ? null : (batchFromJson(batch) ?? null);
+}
+
+/** Null: the snapshot is not that of a sink; undefined: what it says is damaged. */
+function summaryJson({ summary }: Snapshot): { readonly [key: string]: JsonValue } | null | undefined {
   const text = summary.get(SINK_STATE);
   if (text === undefined) return null;
   const json = tryParse(text);
-  if (!isJsonObject(json)) return undefined;
-  return json['sink'] === sink ? (stateFromJson(json) ?? undefined) : null;
+  return isJsonObject(json) ? json : undefined;
 }
 
 function tryParse(text: string): JsonValue | undefined {

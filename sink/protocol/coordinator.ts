@@ -20,7 +20,7 @@ import {
   type Table,
 } from '../../tables/index.js';
 import type { SourceMarks, SourcePositions } from '../source-position.js';
-import { anchorsProperty, anchorsText, SINK_STATE, stateOfSummary, summaryText } from './anchors.js';
+import { anchorsProperty, anchorsText, SINK_STATE, summaryText } from './anchors.js';
 import {
   type BatchRange,
   beginningsAfter,
@@ -32,6 +32,7 @@ import {
 } from './batch-ranges.js';
 import { fenced, requireOwned, requireReadable } from './claims.js';
 import {
+  batchesOnRecord,
   beginningsOf,
   type FoundState,
   type newestStateOf,
@@ -39,6 +40,7 @@ import {
   type StateTable,
   sinkStateOf,
   snapshotsOfParts,
+  tellsAllSince,
 } from './find-state.js';
 import type { PendingWork } from './pending-work.js';
 import { type Claim, hasPart, NO_BATCHES, type SinkState } from './sink-state.js';
@@ -197,16 +199,14 @@ export class Coordinator {
     return this.#sent.has(batchId);
   }
 
-  /** Whether a snapshot has had a batch, or a part of it, that is not in the table now: it was rolled back, and is or may be expired. */
-  wasRolledBack({ id, parts = [] }: Pick<CommittableBatch, 'id' | 'parts'>): boolean {
+  /**
+   * Whether a snapshot has had a batch, or a part of it, that is not in the table now: it was rolled back, and is or may be expired.
+   * @param openedEpochs of parts of checkpoints: the table has to tell of all batches since these claims to say no
+   */
+  wasRolledBack({ id, parts = [] }: Pick<CommittableBatch, 'id' | 'parts'>, openedEpochs: readonly bigint[]): boolean {
     if (this.#state.lastBatch?.id === id) return false;
-    const { metadata } = this.#table;
-    const states = [
-      ...requireAnchors(this.#table, this.sink).map(({ state }) => state),
-      ...metadata.snapshots.map((snapshot) => stateOfSummary(snapshot, this.sink)),
-    ];
-    const batches = states.flatMap((state) => state?.lastBatch ?? []);
-    return batches.some((batch) => [id, ...parts].some((part) => hasPart(batch, part)));
+    if (!openedEpochs.every((epoch) => tellsAllSince(this.#table, this.sink, epoch))) return true;
+    return batchesOnRecord(this.#table, this.sink).some((batch) => [id, ...parts].some((part) => hasPart(batch, part)));
   }
 
   /** Makes sure what became of the last commit, if nobody knows. @throws MoraineError as {@link commit} */

@@ -4,8 +4,8 @@ import { MoraineError } from '../../errors/index.js';
 import type { Snapshot } from '../../iceberg/index.js';
 import type { Table } from '../../tables/index.js';
 import type { SourcePositions } from '../source-position.js';
-import { type Anchor, anchorsOf, stateOfSummary } from './anchors.js';
-import { hasPart, NOTHING, type SinkState } from './sink-state.js';
+import { type Anchor, anchorsOf, batchOfSummary, stateOfSummary } from './anchors.js';
+import { type CommittedBatch, hasPart, NOTHING, type SinkState } from './sink-state.js';
 import { SnapshotHistory } from './snapshot-history.js';
 
 export type StateTable = Pick<Table, 'identifier' | 'io' | 'metadata'>;
@@ -108,6 +108,19 @@ export function beginningsOf(
     positions: new Map(partitions.map((partition) => [partition, beginnings.get(partition) ?? 0n])),
     beginnings,
   };
+}
+
+/** All batches that a table tells of, rolled back or not, also those of snapshots that do not tell their positions. @throws as {@link requireAnchors} */
+export function batchesOnRecord(table: StateTable, sink: string): readonly CommittedBatch[] {
+  const summaries = table.metadata.snapshots.flatMap((snapshot) => batchOfSummary(snapshot, sink) ?? []);
+  return [...summaries, ...requireAnchors(table, sink).flatMap(({ state }) => state.lastBatch ?? [])];
+}
+
+/** Whether the anchors of a sink are of all batches since a claim: older ones are left out of the property. @throws as {@link requireAnchors} */
+export function tellsAllSince(table: StateTable, sink: string, epoch: bigint): boolean {
+  const [oldest] = requireAnchors(table, sink);
+  if (oldest === undefined) return false;
+  return oldest.state.epoch < epoch || (oldest.state.epoch === epoch && oldest.state.lastBatch === null);
 }
 
 /** All states that a table tells whole, rolled back or not. @throws as {@link requireAnchors} */

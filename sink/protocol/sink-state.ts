@@ -97,7 +97,8 @@ function positionsFromJson(json: JsonValue | undefined): SourcePositions | null 
   return positions;
 }
 
-function batchFromJson(json: JsonValue): CommittedBatch | undefined {
+/** @returns undefined for JSON that is not such a batch */
+export function batchFromJson(json: JsonValue): CommittedBatch | undefined {
   if (!isJsonObject(json)) return undefined;
   const { number, id, parts = [], 'snapshot-id': snapshotId } = json;
   if (!isCount(number) || typeof id !== 'string' || !isCount(snapshotId)) return undefined;

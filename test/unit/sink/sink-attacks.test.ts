@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Engine } from '../../../engine/index.js';
 import { MoraineError } from '../../../errors/index.js';
-import type { SinkCommit, SinkSnapshot } from '../../../sink/index.js';
+import type { IcebergSink, SinkCommit, SinkSnapshot } from '../../../sink/index.js';
 import { Coordinator } from '../../../sink/protocol/coordinator.js';
 import { failureOf, rejectionCode } from '../../support/error-code.js';
 import { openSinkEngine, records, SinkWorld, span } from '../../support/sink-world.js';
@@ -252,6 +252,32 @@ describe('a checkpoint', () => {
     const written = sink.writer(0).writeBatch(...span('p', 3, 5));
     expect(await rejectionCode(written)).toBe('SINK_POSITION_MISMATCH');
     expect(await world.ids()).toEqual([100, 101]);
+  });
+});
+
+describe('batches of 1,000 partitions, of whose states a table keeps two', () => {
+  test('that were rolled back are committed again with files of their own', async () => {
+    const world = await SinkWorld.open(engine);
+    const name = 'a source partition with a long name '.repeat(4);
+    const write = async (sink: IcebergSink, from: number) => {
+      for (let index = 0; index < 1_000; index += 1)
+        await sink
+          .writer(0)
+          .writeBatch(...span(`${name}${index}`, ...(index < 2 ? ([from, from + 2] as const) : ([0, 0] as const))));
+      return await sink.snapshot();
+    };
+    const sink = await world.sink();
+    const claim = await currentId(world);
+    await write(sink, 0);
+    const state = JSON.parse(JSON.stringify(await write(sink, 2))) as SinkSnapshot;
+    await sink.commit(state);
+    const rolledBack = await world.paths();
+    expect([rolledBack.length, await world.ids()]).toEqual([4, [0, 0, 1, 1, 2, 2, 3, 3]]);
+    await world.rollBack(claim);
+    await (await world.sink()).restore(state);
+    const paths = await world.paths();
+    expect(paths.filter((path) => rolledBack.includes(path))).toEqual([]);
+    expect([paths.length, await world.ids()]).toEqual([4, [0, 0, 1, 1, 2, 2, 3, 3]]);
   });
 });
 
