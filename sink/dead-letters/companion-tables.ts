@@ -16,8 +16,9 @@ import {
   takeLease,
 } from '../../tables/index.js';
 import { joinManifests } from '../batches/batch-parts.js';
+import { copyFiles } from '../batches/copy-files.js';
 import { Coordinator } from '../protocol/coordinator.js';
-import { hasRecentBatch, newestStateOf } from '../protocol/find-state.js';
+import { companionStateOf, hasBatch } from '../protocol/find-state.js';
 import type { PendingWork, TableWork } from '../protocol/pending-work.js';
 import type { SinkDeps } from '../sink-options.js';
 import type { RejectedRecord } from '../sink-records.js';
@@ -167,18 +168,56 @@ export class CompanionTables {
   }
 
   async #append(work: TableWork): Promise<void> {
-    const sink = `${this.#authority.table.metadata.tableUuid}/${this.#sink}`;
-    let coordinator = this.#coordinators.get(work.tableUuid);
-    if (coordinator === undefined) {
-      const table = await this.#load(work);
+    for (;;) {
       // A claim would be one more snapshot; without one nobody may conclude that it is missing.
-      if (hasRecentBatch(table, sink, work.batchId)) return;
-      coordinator = await Coordinator.open(table, sink, newestStateOf);
-      this.#coordinators.set(work.tableUuid, coordinator);
+      if (!this.#coordinators.has(work.tableUuid) && (await this.#isDone(await this.#load(work), work))) return;
+      try {
+        await this.#appendOnce(await this.#claimed(work), work);
+        return;
+      } catch (error) {
+        if (!isMoraineError(error, 'SINK_FENCED')) throw error;
+        this.#coordinators.delete(work.tableUuid);
+        // Somebody who has lost the sink may have claimed the table late.
+        await this.#authority.requireClaim();
+      }
     }
-    if (hasRecentBatch(coordinator.table, sink, work.batchId)) return;
-    const manifest = await readStagedManifest(coordinator.table, work.file);
-    await coordinator.commit({ id: work.batchId, ranges: [], manifests: [manifest] });
+  }
+
+  /** Claims a table, if that is not done. Whoever claims the sink after this claim finds in the table what it commits. */
+  async #claimed(work: TableWork): Promise<Coordinator> {
+    const known = this.#coordinators.get(work.tableUuid);
+    if (known !== undefined) return known;
+    // Of work that was done long ago the table need not tell any more: nobody does it but the owner, and it is left by its last batch.
+    await this.#authority.requireClaim();
+    const coordinator = await Coordinator.open(await this.#load(work), this.#sinkThere, companionStateOf);
+    await this.#authority.requireClaim();
+    this.#coordinators.set(work.tableUuid, coordinator);
+    return coordinator;
+  }
+
+  async #appendOnce(coordinator: Coordinator, work: TableWork): Promise<void> {
+    const { batchId: id, file } = work;
+    const table = this.#isOwn(work) ? coordinator.table : await coordinator.current(0);
+    if (await this.#isDone(table, work)) return;
+    const staged = [await readStagedManifest(table, file)];
+    const isRolledBack = coordinator.wasRolledBack({ id }, []);
+    const manifests = isRolledBack ? (await copyFiles(table, staged)).manifests : staged;
+    await coordinator.commit({ id, ranges: [], manifests });
+  }
+
+  /** Whether the history of a table has a piece of work: what people roll back there is not done. */
+  #isDone(table: Table, work: TableWork): Promise<boolean> {
+    return hasBatch(table, this.#sinkThere, work.batchId, { readsOlder: !this.#isOwn(work) });
+  }
+
+  /** Whether its files were staged by this process, which has done nothing else since. */
+  #isOwn({ file }: TableWork): boolean {
+    return file.includes(this.#leaseId);
+  }
+
+  /** The name under which other tables have the sink. */
+  get #sinkThere(): string {
+    return `${this.#authority.table.metadata.tableUuid}/${this.#sink}`;
   }
 
   async #load({ table: identifier, tableUuid }: TableWork): Promise<Table> {

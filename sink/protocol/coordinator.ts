@@ -34,8 +34,8 @@ import { fenced, requireOwned, requireReadable } from './claims.js';
 import {
   batchesOnRecord,
   beginningsOf,
+  type companionStateOf,
   type FoundState,
-  type newestStateOf,
   requireAnchors,
   type StateTable,
   sinkStateOf,
@@ -104,9 +104,9 @@ export class Coordinator {
   #unknown: { readonly id: string; readonly snapshotId: bigint | null } | undefined;
 
   /** Gives the state that holds for a base. */
-  readonly #find: (base: StateTable, sink: string) => FoundState | Promise<FoundState>;
+  readonly #find: (base: StateTable, sink: string) => Promise<FoundState>;
 
-  private constructor(table: Table, sink: string, find: typeof sinkStateOf | typeof newestStateOf) {
+  private constructor(table: Table, sink: string, find: typeof sinkStateOf | typeof companionStateOf) {
     this.#table = table;
     this.#loadedAtMs = this.#nowMs();
     this.sink = sink;
@@ -123,7 +123,7 @@ export class Coordinator {
   static async open(
     table: Table,
     sink: string,
-    find: typeof sinkStateOf | typeof newestStateOf = sinkStateOf,
+    find: typeof sinkStateOf | typeof companionStateOf = sinkStateOf,
   ): Promise<Coordinator> {
     const coordinator = new Coordinator(table, sink, find);
     const claim = () => coordinator.#claimAnew(() => undefined);
@@ -192,6 +192,13 @@ export class Coordinator {
 
   #nowMs(): number {
     return clockOf(requireWritable(this.#table)).monotonicMs();
+  }
+
+  /** Looks whether the newest claim of the table as it is now is this one. @throws MoraineError `SINK_FENCED`, and as {@link current} */
+  async requireClaim(): Promise<void> {
+    const table = await this.current(0);
+    const { state } = await this.#find(table, this.sink);
+    requireOwned(table, this.sink, state, this.#claim);
   }
 
   /** Whether the catalog was asked to commit a batch: then its files are left to the orphan sweep. */

@@ -1,6 +1,6 @@
 /** Finding the state of a sink that holds for one state of its table. */
 import { formatTableName } from '../../catalogs/index.js';
-import { MoraineError } from '../../errors/index.js';
+import { isMoraineError, MoraineError } from '../../errors/index.js';
 import type { Snapshot } from '../../iceberg/index.js';
 import type { Table } from '../../tables/index.js';
 import type { SourcePositions } from '../source-position.js';
@@ -31,18 +31,37 @@ export async function sinkStateOf(table: StateTable, sink: string): Promise<Foun
 }
 
 /**
- * The newest state of a sink whatever became of its snapshot: for tables in which a sink only finishes what another table's history names, and which people may roll
- * back as they like. The last anchor is the newest that the sink has made: an expiry puts its own before it. Constant time.
- * @throws MoraineError `SINK_POSITION_UNKNOWN` if the property is damaged
+ * The state of a sink in a table where it only finishes what another table's history names, and which people may roll back as they like: the newest claim whatever became of
+ * its snapshot, and the last batch that the history has. The last anchor is the newest that the sink has made: an expiry puts its own before it.
+ * @throws as {@link sinkStateOf}
  */
-export function newestStateOf(table: StateTable, sink: string): FoundState {
-  const anchors = requireAnchors(table, sink);
-  return { state: anchors.at(-1)?.state ?? null, lastEpoch: lastEpoch(anchors, null) };
+export async function companionStateOf(table: StateTable, sink: string): Promise<FoundState> {
+  const newest = requireAnchors(table, sink).at(-1)?.state;
+  const found = await sinkStateOf(table, sink);
+  if (newest === undefined) return found;
+  return { ...found, state: { ...newest, lastBatch: found.state?.lastBatch ?? null } };
 }
 
-/** Whether one of the newest states, rolled back or not, has a batch as its last. @throws as {@link newestStateOf} */
-export function hasRecentBatch(table: StateTable, sink: string, batchId: string): boolean {
-  return requireAnchors(table, sink).some(({ state }) => state.lastBatch?.id === batchId);
+/**
+ * Whether a batch is in the history of the current snapshot, as far as the table tells it.
+ * @param readsOlder whether older metadata files are asked, too: for batches before the last ones
+ * @throws as {@link sinkStateOf}
+ */
+export async function hasBatch(
+  table: StateTable,
+  sink: string,
+  batchId: string,
+  { readsOlder }: { readonly readsOlder: boolean },
+): Promise<boolean> {
+  const { state } = await sinkStateOf(table, sink);
+  if (state?.lastBatch?.id === batchId) return true;
+  try {
+    for await (const { lastBatch } of statesOf(table, sink, requireAnchors(table, sink), readsOlder))
+      if (lastBatch?.id === batchId) return true;
+  } catch (error) {
+    if (!isMoraineError(error, 'SINK_POSITION_UNKNOWN')) throw error;
+  }
+  return false;
 }
 
 /**
@@ -69,9 +88,14 @@ export async function snapshotsOfParts(
 }
 
 /** States in the history of the current snapshot, newest first. */
-async function* statesOf(table: StateTable, sink: string, anchors: readonly Anchor[]): AsyncGenerator<SinkState> {
+async function* statesOf(
+  table: StateTable,
+  sink: string,
+  anchors: readonly Anchor[],
+  readsOlder = anchors.length > 0,
+): AsyncGenerator<SinkState> {
   const bySnapshot = new Map(anchors.map((anchor) => [anchor.snapshotId, anchor.state]));
-  const history = new SnapshotHistory(table, { readsOlder: anchors.length > 0 });
+  const history = new SnapshotHistory(table, { readsOlder });
   const seen = new Set<bigint>();
   let child: Snapshot | undefined;
   for (let id = table.metadata.currentSnapshotId; id !== null && !seen.has(id); ) {

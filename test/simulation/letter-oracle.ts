@@ -13,8 +13,13 @@ export class LetterOracle {
   readonly #staged = new Map<string, readonly Letter[]>();
   /** Batches that the authority had at some time. */
   readonly #committed = new Set<string>();
-  /** Batches whose dead letters are in their table. */
-  readonly #landed = new Set<string>();
+  /** Batches whose dead letters are in their table, and were at each of its snapshots. */
+  #landed: ReadonlySet<string> = new Set();
+  readonly #landedAt = new Map<bigint, ReadonlySet<string>>();
+  /** Batches whose dead letters are to be committed: the authority has them since, and the table of dead letters did not. */
+  readonly #owed = new Set<string>();
+  /** How often the table of dead letters was set back to an older snapshot. */
+  #rollbacks = 0;
   #seen: bigint | null = null;
   #shown: readonly Letter[] = [];
 
@@ -37,8 +42,9 @@ export class LetterOracle {
   /** The authority has a batch. @param previous the last one before it in the same history */
   committed(batch: string, previous: string | undefined): void {
     this.#committed.add(batch);
-    if (previous !== undefined && this.#isLeft(previous))
+    if (previous !== undefined && this.#owed.has(previous))
       this.#violations.push(`batch ${batch} was committed before the dead letters of batch ${previous}`);
+    if (this.#lettersOf(batch).length > 0 && !this.#landed.has(batch)) this.#owed.add(batch);
   }
 
   /** The table of dead letters has a new state. */
@@ -46,12 +52,22 @@ export class LetterOracle {
     const snapshot = currentSnapshot(metadata);
     if (snapshot === null || snapshot.snapshotId === this.#seen) return;
     this.#seen = snapshot.snapshotId;
+    const before = this.#landedAt.get(snapshot.snapshotId);
+    if (before !== undefined) {
+      this.#rollbacks += 1;
+      this.#landed = before;
+      return;
+    }
+    this.#landed = this.#landedAt.get(snapshot.parentSnapshotId ?? -1n) ?? new Set();
+    this.#landedAt.set(snapshot.snapshotId, this.#landed);
     const batch = batchOf(recordedOf(snapshot), snapshot.snapshotId);
     if (batch === null) return;
     if (!this.#committed.has(batch))
       this.#violations.push(`dead letters of batch ${batch} are there, and the batch is not`);
     if (this.#landed.has(batch)) this.#violations.push(`dead letters of batch ${batch} were committed twice`);
-    this.#landed.add(batch);
+    this.#landed = new Set([...this.#landed, batch]);
+    this.#landedAt.set(snapshot.snapshotId, this.#landed);
+    this.#owed.delete(batch);
   }
 
   /** Compares the table of dead letters with what it must have: those of the batches that it has committed, each once. */
@@ -64,7 +80,8 @@ export class LetterOracle {
   }
 
   /**
-   * In the end each record that is no row has a dead letter: one, unless the table was rolled back and the record was read again; then all of them have one id.
+   * In the end each record that is no row has a dead letter: one, unless the table was rolled back and the record was read again; then all of them have one id. Those
+   * that were rolled back may be missing.
    * @param batches those in the history of the sink
    */
   requireComplete(
@@ -73,7 +90,7 @@ export class LetterOracle {
     { partitions, end, wasRolledBack }: { partitions: readonly string[]; end: number; wasRolledBack: boolean },
   ): void {
     for (const batch of batches)
-      if (this.#isLeft(batch)) this.#violations.push(`sink ${sink}: the dead letters of batch ${batch} are missing`);
+      if (this.#owed.has(batch)) this.#violations.push(`sink ${sink}: the dead letters of batch ${batch} are missing`);
     for (const partition of partitions) {
       for (let offset = 0; offset < end; offset++) {
         const found = this.#shown.filter(
@@ -82,17 +99,15 @@ export class LetterOracle {
         const ids = new Set(found.map(({ id }) => id));
         const isRight = isRow(offset)
           ? found.length === 0
-          : ids.size === 1 && (found.length === 1 || (wasRolledBack && found.length > 1));
+          : found.length === 0
+            ? this.#rollbacks > 0
+            : ids.size === 1 && (found.length === 1 || wasRolledBack);
         if (!isRight)
           this.#violations.push(
             `sink ${sink}: record ${offset} of ${partition} has ${found.length} dead letters with ${ids.size} ids`,
           );
       }
     }
-  }
-
-  #isLeft(batch: string): boolean {
-    return this.#lettersOf(batch).length > 0 && !this.#landed.has(batch);
   }
 
   #lettersOf(batch: string): readonly Letter[] {

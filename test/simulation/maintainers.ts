@@ -1,6 +1,7 @@
 /** Those who keep the table in shape, and those who read it. None of them changes a row, but for rollbacks. */
 import type { TableIdentifier } from '../../catalogs/index.js';
 import { isMoraineError } from '../../errors/index.js';
+import type { TableMetadata } from '../../iceberg/index.js';
 import type { MaintenanceDeps } from '../../maintenance/deps.js';
 import { commitExpiry, deleteExpiredFiles, stageExpiry } from '../../maintenance/expiry/expire.js';
 import { sweepOrphans } from '../../maintenance/sweep/orphans.js';
@@ -178,13 +179,20 @@ export function sweeper(
   });
 }
 
-/** Sets the table back to one of its older snapshots. */
-export function rollbacker(world: World, times: number): Role {
+/**
+ * Sets a table back to one of its older snapshots.
+ * @param history ids of the snapshots that it has, the current one first
+ * @param table the one that the world is about, unless given
+ */
+export function rollbacker(
+  history: (metadata: TableMetadata) => readonly bigint[],
+  times: number,
+  table: TableIdentifier = IDENTIFIER,
+): Role {
   return repeatedly(times, 5_000, async (client) => {
-    const { metadata, identifier } = await client.load();
+    const { metadata, identifier } = await client.load(table);
     const { currentSnapshotId } = metadata;
-    const older = world.model
-      .history()
+    const older = history(metadata)
       .slice(1, 4)
       .filter((id) => metadata.snapshots.some(({ snapshotId }) => snapshotId === id));
     if (currentSnapshotId === null || older.length === 0) return;

@@ -1,5 +1,5 @@
 /** A whole simulation of sinks from one seed: hosts, foreign writers and those who keep the table in shape. */
-import { currentSnapshot } from '../../iceberg/index.js';
+import { ancestors, currentSnapshot, type TableMetadata } from '../../iceberg/index.js';
 import { ensureDeadLetterTable } from '../../sink/dead-letters/dead-letter-table.js';
 import { sinkStateOf } from '../../sink/protocol/find-state.js';
 import { Random } from '../worlds/random.js';
@@ -49,7 +49,11 @@ export async function simulateSinks(seed: number, bugs: SinkBugs = {}): Promise<
   if (random.chance(0.4)) world.employ('compactor', compactor(random.int(1, 3)));
   if (random.chance(0.5)) world.employ('expirer', expirer(random.int(1, 3)));
   if (random.chance(0.3)) world.employ('sweeper', sweeper(world, random.int(1, 2)));
-  if (random.chance(0.5)) world.employ('rollbacker', rollbacker(world, random.int(1, 6)));
+  if (random.chance(0.5))
+    world.employ(
+      'rollbacker',
+      rollbacker(() => model.history(), random.int(1, 6)),
+    );
   if (random.chance(0.2)) world.employ('reader', reader(world, 1));
   plant(bugs);
   try {
@@ -67,6 +71,11 @@ export async function simulateSinks(seed: number, bugs: SinkBugs = {}): Promise<
   return { trace, steps, snapshots: model.snapshots, batches, rollbacks, letters: letters.count };
 }
 
+const idsOf = (metadata: TableMetadata): readonly bigint[] => {
+  const { currentSnapshotId: current } = metadata;
+  return current === null ? [] : [...ancestors(metadata, current)].map(({ snapshotId }) => snapshotId);
+};
+
 /** A table of dead letters, which the hosts create themselves in some worlds, and its maintenance. @returns whether this world has one */
 async function provideLetters(world: World, oracle: SinkOracle, seed: number): Promise<boolean> {
   const random = new Random(`letters of ${seed}`);
@@ -77,8 +86,13 @@ async function provideLetters(world: World, oracle: SinkOracle, seed: number): P
   await world.prepare(async ({ catalog, io }) => {
     await ensureDeadLetterTable({ catalog, io }, DEAD_LETTERS);
   });
-  if (random.chance(0.5)) world.employ('letter-expirer', expirer(random.int(1, 3), DEAD_LETTERS));
+  const isExpired = random.chance(0.5);
+  if (isExpired) world.employ('letter-expirer', expirer(random.int(1, 3), DEAD_LETTERS));
   if (random.chance(0.5)) world.employ('letter-sweeper', sweeper(world, random.int(1, 2), {}, DEAD_LETTERS));
+  // Dead letters that were rolled back and expired are lost, and the sink stops.
+  const ofRollbacks = new Random(`rollbacks of letters of ${seed}`);
+  if (!isExpired && ofRollbacks.chance(0.7))
+    world.employ('letter-rollbacker', rollbacker(idsOf, ofRollbacks.int(1, 4), DEAD_LETTERS));
   return true;
 }
 

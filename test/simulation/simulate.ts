@@ -37,7 +37,11 @@ export async function simulate(seed: number, bugs: Bugs = {}, traits: StorageTra
   if (random.chance(0.7)) world.employ('compactor', compactor(random.int(1, 4), leftBehind(bugs)));
   if (random.chance(0.5)) world.employ('expirer', expirer(random.int(1, 2)));
   if (random.chance(0.4)) world.employ('sweeper', sweeper(world, random.int(1, 3), bugs));
-  if (random.chance(0.2)) world.employ('rollbacker', rollbacker(world, 1));
+  if (random.chance(0.2))
+    world.employ(
+      'rollbacker',
+      rollbacker(() => world.model.history(), 1),
+    );
   if (random.chance(0.6)) world.employ('reader', reader(world, random.int(1, 2)));
   if (random.chance(0.15)) {
     world.employ('second-expirer', expirer(random.int(2, 6)));

@@ -66,6 +66,8 @@ const addsRows = ({ updates }: CommitRequest): boolean =>
     (update) => update.action === 'add-snapshot' && Number(update.snapshot.summary.get('added-records') ?? 0) > 0,
   );
 
+const addsSnapshot = ({ updates }: CommitRequest): boolean => updates.some(({ action }) => action === 'add-snapshot');
+
 export class SinkWorld {
   readonly fixture: TableFixture;
   readonly engine: Engine;
@@ -73,6 +75,8 @@ export class SinkWorld {
   readonly faults: CommitFault[] = [];
   /** The same for commits that add rows to other tables. */
   readonly otherFaults: CommitFault[] = [];
+  /** The same for other commits of snapshots to other tables. */
+  readonly otherClaimFaults: CommitFault[] = [];
   readonly requests: CommitRequest[] = [];
   /** The fixture's catalog, with faults. */
   readonly catalog: Catalog;
@@ -85,7 +89,8 @@ export class SinkWorld {
       this.requests.push(request);
       const commit = () => catalog.commitTable(identifier, request);
       const isOther = identifier.name !== IDENTIFIER.name;
-      const fault = (isOther ? (addsRows(request) ? this.otherFaults : []) : this.faults).shift();
+      const others = addsRows(request) ? this.otherFaults : addsSnapshot(request) ? this.otherClaimFaults : [];
+      const fault = (isOther ? others : this.faults).shift();
       return fault === undefined ? commit() : fault(commit);
     };
     this.catalog = new Proxy(catalog, {

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { TableUpdate } from '../../../iceberg/index.js';
 import { Coordinator } from '../../../sink/protocol/coordinator.js';
-import { newestStateOf } from '../../../sink/protocol/find-state.js';
+import { companionStateOf } from '../../../sink/protocol/find-state.js';
 import { rejectionCode } from '../../support/error-code.js';
 import { expireOnce } from '../../support/maintain-once.js';
 import { MaintenanceLab } from '../../support/maintenance-lab.js';
@@ -43,8 +43,9 @@ test.each([
     const { lab, kept } = await idleSink({ isRolledBack });
     await expireOnce(lab.deps, 'ns.t', {});
     expect((await lab.load('ns.t')).metadata.snapshots.map(({ snapshotId }) => snapshotId)).toEqual([kept]);
-    // In companion tables the newest state counts, rolled back or not.
-    expect(newestStateOf(await lab.load('ns.t'), 's').state?.positions).toEqual(new Map([[PARTITION, 7n]]));
+    // In companion tables the newest claim counts, rolled back or not.
+    const newest = await companionStateOf(await lab.load('ns.t'), 's');
+    expect(newest.state?.positions).toEqual(new Map([[PARTITION, 7n]]));
     for (let i = 0; i < 4; i++) await lab.append('ns.t');
     expect(await positionsNow(lab)).toEqual(new Map([[PARTITION, position]]));
     // Also if it goes back to the oldest snapshot that is left.
@@ -68,7 +69,7 @@ test('a sink whose claim was rolled back begins anew after an expiry of all that
   for (let i = 0; i < 4; i++) await lab.append('ns.t');
   expect(await rejectionCode(sink.commit({ id: 'b', ranges, manifests: [] }))).toBe('SINK_FENCED');
   const next = await Coordinator.open(await lab.load('ns.t'), 's');
-  expect([next.positions, next.epoch]).toEqual([new Map(), 2n]);
+  expect([next.positions, next.epoch]).toEqual([new Map([[PARTITION, 0n]]), 2n]);
 });
 
 test('a sink that was idle does not guess after an expiry that left nothing of it', async () => {

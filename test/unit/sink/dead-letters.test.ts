@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Engine } from '../../../engine/index.js';
 import { MoraineError } from '../../../errors/index.js';
-import type { SinkSnapshot } from '../../../sink/index.js';
+import type { IcebergSink, SinkSnapshot } from '../../../sink/index.js';
 import { leasesOf, loadTable } from '../../../tables/index.js';
 import { rejectionCode } from '../../support/error-code.js';
 import { type CommitFault, listed, openSinkEngine, records, SinkWorld } from '../../support/sink-world.js';
@@ -199,6 +199,108 @@ test('a dead-letter table that is gone stops the sink, unless its dead letters a
   await sink.writer(0).writeBatch(...listed('p', 2, -5));
   await sink.close();
   expect([await world.ids(), await raws(world)]).toEqual([[1], ['-5']]);
+});
+
+test.each([
+  [false, null],
+  // Neither the anchors nor the snapshots of the dead-letter table know of it any more.
+  [true, 'SINK_FENCED'],
+])(
+  'a process that was stopped between the two commits does not do the second again, however much another has done since (expired: %s)',
+  async (isExpired, code) => {
+    const world = await SinkWorld.open(engine);
+    const first = await world.sink({ deadLetters: DEAD });
+    await first.writer(0).writeBatch(...listed('p', 0, 1, -1));
+    let second: IcebergSink | undefined;
+    world.faults.push(async (commit) => {
+      const committed = await commit();
+      second = await world.sink({ deadLetters: DEAD });
+      // More than its table has anchors for.
+      for (let id = 2; id < 36; id += 1) {
+        await second.writer(0).writeBatch(...listed('p', id, -id));
+        await second.flush();
+      }
+      const { metadata } = await loadTable(world.fixture.catalog, world.fixture.io, DEAD);
+      const snapshotIds = metadata.snapshots.map(({ snapshotId }) => snapshotId).slice(0, -1);
+      const updates = isExpired ? [{ action: 'remove-snapshots', snapshotIds } as const] : [];
+      await world.fixture.catalog.commitTable(DEAD, { requirements: [], updates });
+      return committed;
+    });
+    const flushed = first.flush();
+    if (code === null) await flushed;
+    else expect(await rejectionCode(flushed)).toBe(code);
+    await first
+      .writer(0)
+      .writeBatch(...listed('p', 2, -99))
+      .catch(() => undefined);
+    expect(await rejectionCode(first.flush())).toBe('SINK_FENCED');
+    await second?.writer(0).writeBatch(...listed('p', 36, -36));
+    await second?.close();
+    const ids = Array.from({ length: 36 }, (_, index) => `-${index + 1}`);
+    expect(await raws(world)).toEqual(ids.sort());
+  },
+);
+
+test('who has the sink goes on when one who has lost it claims the dead-letter table after him', async () => {
+  const world = await SinkWorld.open(engine);
+  const first = await world.sink({ deadLetters: DEAD });
+  await first.writer(0).writeBatch(...listed('p', 0, 1, -1));
+  let second: IcebergSink | undefined;
+  world.otherClaimFaults.push(async (commit) => {
+    second = await world.sink({ deadLetters: DEAD });
+    return await commit();
+  });
+  expect(await rejectionCode(first.flush())).toBe('SINK_FENCED');
+  await second?.writer(0).writeBatch(...listed('p', 2, -2));
+  await second?.close();
+  expect([await world.ids(), await raws(world)]).toEqual([[1], ['-1', '-2']]);
+});
+
+/** Rolls the dead-letter table back to its first snapshot, a claim. @returns the files that it had */
+async function rollBackLetters(world: SinkWorld): Promise<readonly string[]> {
+  const table = await loadTable(world.fixture.catalog, world.fixture.io, DEAD);
+  const [claim] = table.metadata.snapshots;
+  const ref = { type: 'branch', snapshotId: claim?.snapshotId ?? 0n } as const;
+  const updates = [{ action: 'set-snapshot-ref', refName: 'main', ref } as const];
+  await world.fixture.catalog.commitTable(DEAD, { requirements: [], updates });
+  return await world.paths(table);
+}
+
+test('dead letters that were rolled back with their batch come back with it, in files of their own', async () => {
+  const world = await SinkWorld.open(engine);
+  const first = await world.sink({ deadLetters: DEAD });
+  const claim = (await world.load()).metadata.currentSnapshotId ?? 0n;
+  await first.writer(0).writeBatch(...listed('p', 0, 1, -2));
+  const state = JSON.parse(JSON.stringify(await first.snapshot())) as SinkSnapshot;
+  await first.commit(state);
+  await first.close();
+  expect([await world.ids(), await raws(world)]).toEqual([[1], ['-2']]);
+  const before = await rollBackLetters(world);
+  await world.rollBack(claim);
+  expect([await world.ids(), await raws(world)]).toEqual([[], []]);
+  for (let restart = 0; restart < 2; restart += 1) {
+    const sink = await world.sink({ deadLetters: DEAD });
+    await sink.restore(state);
+    await sink.close();
+    expect([await world.ids(), await raws(world)]).toEqual([[1], ['-2']]);
+  }
+  const after = await world.paths(await loadTable(world.fixture.catalog, world.fixture.io, DEAD));
+  expect([before.length, after.length, after.filter((path) => before.includes(path))]).toEqual([1, 1, []]);
+});
+
+test('dead letters of the last batch that were rolled back come back when the sink is opened', async () => {
+  const world = await SinkWorld.open(engine);
+  const first = await world.sink({ deadLetters: DEAD });
+  for (const [at, id] of [-1, -2].entries()) {
+    await first.writer(0).writeBatch(...listed('p', at, id));
+    await first.flush();
+  }
+  await rollBackLetters(world);
+  const second = await world.sink({ deadLetters: DEAD });
+  expect(await raws(world)).toEqual(['-2']);
+  await second.writer(0).writeBatch(...listed('p', 2, -3));
+  await second.close();
+  expect(await raws(world)).toEqual(['-2', '-3']);
 });
 
 test('another table is not taken for a dead-letter table', async () => {
