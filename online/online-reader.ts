@@ -248,12 +248,14 @@ export class OnlineReader {
   }
 
   /** A snapshot that a read asks for, of a view whose known state would be fresh enough without that. */
-  #unknownSnapshot({ minSnapshots, maxStalenessMs = 0, nowUs }: OnlineRequest, views: readonly string[]) {
+  #unknownSnapshot(request: OnlineRequest, views: readonly string[]) {
+    const { maxStalenessMs = 0, nowUs } = request;
     for (const view of views) {
-      const [pointer, snapshotId] = [this.#pointers.get(view), minSnapshots?.get(view)];
-      if (pointer === undefined || snapshotId === undefined) continue;
-      const isKnown = pointer.fresh(maxStalenessMs, snapshotId, nowUs) !== undefined;
-      if (!isKnown && pointer.fresh(maxStalenessMs, undefined, nowUs) !== undefined) return { view, snapshotId };
+      const [pointer, wanted] = [this.#pointers.get(view), wantedOf(request, view)];
+      if (pointer === undefined || wanted === undefined || wanted.snapshotId === null) continue;
+      const isKnown = pointer.fresh(maxStalenessMs, wanted, nowUs) !== undefined;
+      const isFresh = pointer.fresh(maxStalenessMs, undefined, nowUs) !== undefined;
+      if (!isKnown && isFresh) return { view, snapshotId: wanted.snapshotId };
     }
     return undefined;
   }

@@ -32,7 +32,9 @@ export function columnWriter(type: IcebergType): ColumnWriter {
         if (unscaled === undefined || scale === 0 || divisor > LARGEST_PLAIN) return byValue(out, column, row);
         const digits = Math.abs(unscaled);
         const whole = Math.floor(digits / divisor);
-        return out.decimal(unscaled < 0, whole, digits - whole * divisor, scale);
+        out.ascii('"');
+        out.decimal(unscaled < 0, whole, digits - whole * divisor, scale);
+        return out.ascii('"');
       };
     }
     case 'string':

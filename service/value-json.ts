@@ -1,6 +1,7 @@
 /**
  * Feature values in the JSON that Feast's clients read. They infer a type from the text: a number with a point or an exponent is a
- * float, bare digits are a 64-bit integer. The text is written here, since JSON.stringify would round 64-bit integers and drop points.
+ * float, bare digits are a 64-bit integer; a decimal is a text, since they would round it. The text is written here, since JSON.stringify would round
+ * 64-bit integers and drop points.
  */
 import { formatDecimal, type IcebergType, type PrimitiveValue, temporalText } from '../iceberg/index.js';
 import type { FeatureValue } from '../online/index.js';
@@ -24,7 +25,7 @@ export function valueWriter(type: IcebergType): ValueWriter {
       return (value) => floatJson(value as number);
     case 'decimal': {
       const { scale } = type;
-      return (value) => withPoint(formatDecimal(value as bigint, scale));
+      return (value) => `"${formatDecimal(value as bigint, scale)}"`;
     }
     case 'date':
       return (value) => String((value as number) * SECONDS_PER_DAY);
