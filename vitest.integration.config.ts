@@ -43,7 +43,7 @@ const ROUNDS = {
 export default defineConfig({
   test: {
     globalSetup: ['test/setup/build.ts', 'test/setup/python.ts', 'test/setup/temporal-server.ts'],
-    maxWorkers: 2,
+    maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     projects: [
       { test: { ...settings, name: 'integration', env: SHORT_LIVED_JAVA, include: ['test/integration/**/*.test.ts'] } },

@@ -10,13 +10,17 @@ const LONG = [
   '/e2e/',
   '/simulation/',
   ...[
+    'cancelled-runs',
     'compaction-beside-writers',
     'crash-points',
     'fault-loop',
     'ingest',
     'ingest-kafka',
     'quickstart',
+    'schedules',
     'service-s3-rest',
+    'service-schemathesis',
+    'several-stores',
     'shared-projects',
     'sink-follow',
     'sink-kafka',
@@ -34,6 +38,8 @@ const LONG = [
     'trino-engine',
     'trino-nessie-example',
     'trino-runs',
+    'trino-training',
+    'vended-access',
   ].map((name) => `/servers/${name}.`),
 ];
 
