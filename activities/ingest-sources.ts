@@ -32,7 +32,11 @@ export async function openIngestSource(
   howLong: HowLong,
 ): Promise<IngestReading> {
   const { name, batchSize } = asked;
-  const openSink = (): Promise<IcebergSink> => openProjectSink(project, table, asked);
+  const openSink = async (): Promise<IcebergSink> => {
+    // An attempt that stood still must not take the sink from the one that has come after it.
+    howLong.signal.throwIfAborted();
+    return await openProjectSink(project, table, asked);
+  };
   // What may come right is tried again by another attempt, so that people see it.
   const options = { ...howLong, mapping: mappingOf(asked, asked), retries: false };
   if (source.kind === 'files') {
