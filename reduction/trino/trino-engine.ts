@@ -107,7 +107,8 @@ export class TrinoEngine {
     // What Trino does not have is refused before anything is made.
     compileForTrino(reduction, { source: 's', files: 'f', probe: 'p', staged: 'r' });
     await this.#requireKnown(client, catalog);
-    await this.#requireSameTable(client, catalog, identifier, reduction);
+    const source = { identifier, metadata: reduction.source.table.metadata };
+    await this.#requireSameTable(client, catalog, source, readsOf(reduction));
     const place = { catalog, io: this.#deps.io, namespace: this.#settings.staging };
     await this.#tidy(client, place, options.attempt);
     const made: Table[] = [];
@@ -159,6 +160,7 @@ export class TrinoEngine {
     const place = { catalog, io: this.#deps.io, namespace: this.#settings.staging };
     const table = await makeStagingTable(place, 'rows', schemaOf([['probe', { kind: 'int' }]]));
     try {
+      await this.#requireSameTable(client, catalog, table);
       const sql = `INSERT INTO ${trinoName(client, table.identifier)} VALUES 1`;
       const queryId = await this.#write(client, sql, table, {});
       requireOneSnapshot(await loadTable(catalog, place.io, table.identifier), queryId);
@@ -235,12 +237,12 @@ export class TrinoEngine {
     return version;
   }
 
-  /** Another table of the name would be read without an error. */
+  /** Another table of the name would be read without an error. @param reads the states that it must have there */
   async #requireSameTable(
     client: TrinoClient,
     catalog: Catalog,
-    identifier: TableIdentifier,
-    reduction: Reduction,
+    { identifier, metadata: ours }: Pick<Table, 'identifier' | 'metadata'>,
+    reads: readonly { readonly snapshotId: bigint }[] = [],
   ): Promise<void> {
     const { uri, options } = this.#settings;
     const seen = `${uri}/${encodeURIComponent(client.place.catalog)}`;
@@ -256,9 +258,8 @@ export class TrinoEngine {
       if (!isMoraineError(error, 'CATALOG_UNAVAILABLE')) throw error;
       throw new MoraineError('TRINO_UNAVAILABLE', error.message, { cause: error });
     });
-    const { tableUuid } = reduction.source.table.metadata;
-    if (metadata.tableUuid !== tableUuid) throw differs(`has another table ${name} (${metadata.tableUuid})`);
-    const missing = readsOf(reduction).find(({ snapshotId }) => findSnapshot(metadata, snapshotId) === undefined);
+    if (metadata.tableUuid !== ours.tableUuid) throw differs(`has another table ${name} (${metadata.tableUuid})`);
+    const missing = reads.find(({ snapshotId }) => findSnapshot(metadata, snapshotId) === undefined);
     if (missing !== undefined) throw differs(`does not have snapshot ${missing.snapshotId} of table ${name}`);
   }
 

@@ -258,6 +258,15 @@ test('a table of the same name, and one without the state that is read, are told
   await others.registerTable(worlds.identifier, metadataFile);
   expect(await refusal()).toContain(`does not have snapshot ${currentSnapshot(metadata)?.snapshotId} of table ${name}`);
 
+  // Doctor compares a table, too, before it has Trino write to one.
+  const engines = async (named: string) => {
+    const mapped = await open('trino', project.config.online.namespace, { catalogs: { door: named } });
+    return (await enginesOf(mapped)).trino ?? expect.unreachable();
+  };
+  const catalog = await project.catalog();
+  expect(await failureOf((await engines('other')).probe(catalog))).toMatchObject({ code: 'TRINO_TABLE_DIFFERS' });
+  expect(await (await engines('renamed')).probe(catalog)).toEqual({ version: '476', named: 'renamed' });
+
   const { plan } = await run('renamed');
   expect(plan.reduction?.engine).toBe('trino');
   expect((await onlineRows(project, 'whole')).rows).not.toEqual([]);
