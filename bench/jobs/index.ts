@@ -16,6 +16,7 @@ import { manyEntities } from './many-entities.js';
 import { materialize } from './materialize.js';
 import { onlineReads } from './online.js';
 import { onlineHours } from './online-hours.js';
+import { onlineStore } from './online-store.js';
 import { onlineWrite } from './online-write.js';
 import { plan, planCold } from './plan.js';
 import { positionDeletes } from './position-deletes.js';
@@ -55,6 +56,7 @@ export const JOBS: readonly BenchJob[] = [
   growth,
   onlineReads,
   onlineHours,
+  onlineStore,
   onlineWrite,
   http,
   httpBeside,
