@@ -18,7 +18,7 @@ export function isForTrino(
   { view, source }: { readonly view: ResolvedView; readonly source: Table },
   planned: Pick<MaterializationPlan, 'appendReads' | 'rebuild'>,
 ): boolean {
-  const { engine } = chooseEngine(engines, planSize(planned).bytes, { run, view: view.engine });
+  const { engine } = chooseEngine(engines, { source, bytes: planSize(planned).bytes }, { run, view: view.engine });
   if (engine === 'duckdb') return false;
   // Where branches are the catalog's, it shows Trino the newest state of a table alone. Changes between two states are few rows.
   const showsAll = source.catalog?.hasTableRefs !== false;

@@ -1,5 +1,7 @@
 /** Which engine reduces rows: DuckDB in this process, or Trino. */
 import { MoraineError } from '../errors/index.js';
+import type { Table } from '../tables/index.js';
+import { NEWEST_TRINO_FORMAT } from './trino/compile.js';
 import type { TrinoEngine } from './trino/trino-engine.js';
 
 /** `auto`: by the bytes of the files that are left after pruning. */
@@ -34,14 +36,20 @@ const DUCKDB: ChosenEngine = { engine: 'duckdb', reason: null };
 /** Whether `auto` leaves so many bytes to Trino. */
 export const isForTrino = (trinoAboveBytes: number, bytes: bigint): boolean => bytes > BigInt(trinoAboveBytes);
 
+/** What is to be read. */
+export interface SizedRead {
+  readonly source: Pick<Table, 'metadata' | 'catalog'>;
+  /** Of the files that are left after pruning. */
+  readonly bytes: bigint;
+}
+
 /**
- * The engine for a read. What Trino cannot read is refused where it was asked for, and left to DuckDB by `auto`.
- * @param bytes of the files that are left after pruning
+ * The engine for a read. Tables that Trino cannot read are refused where it was asked for, and left to DuckDB by `auto`.
  * @throws MoraineError `CONFIG_INVALID` if Trino is asked for and not configured
  */
 export function chooseEngine(
   choice: EngineChoice | undefined,
-  bytes: bigint,
+  { source, bytes }: SizedRead,
   { run, view }: AskedEngine = {},
 ): ChosenEngine {
   const { type: ofProject, trinoAboveBytes, trino } = choice ?? NO_CHOICE;
@@ -52,9 +60,19 @@ export function chooseEngine(
     throw new MoraineError('CONFIG_INVALID', `${asked} trino, but it is not said where Trino is: set trino.uri.`);
   }
   if (type !== 'auto') return { engine: type, reason: `${asked} ${type}` };
-  const isLarge = isForTrino(trinoAboveBytes, bytes);
   const limit = `engine.trinoAbove (${trinoAboveBytes} bytes)`;
-  return isLarge
-    ? { engine: 'trino', reason: `${bytes} bytes after pruning are more than ${limit}` }
-    : { engine: 'duckdb', reason: `${bytes} bytes after pruning are within ${limit}` };
+  if (!isForTrino(trinoAboveBytes, bytes))
+    return { engine: 'duckdb', reason: `${bytes} bytes after pruning are within ${limit}` };
+  const large = `${bytes} bytes after pruning are more than ${limit}`;
+  const obstacle = obstacleOnTrino(source);
+  return obstacle === null
+    ? { engine: 'trino', reason: large }
+    : { engine: 'duckdb', reason: `${large}, but ${obstacle}` };
+}
+
+/** Why Trino cannot read a table, as far as that is seen before its columns are; null: it can. */
+function obstacleOnTrino({ metadata, catalog }: SizedRead['source']): string | null {
+  if (metadata.formatVersion > NEWEST_TRINO_FORMAT)
+    return `Trino does not read format version ${metadata.formatVersion}`;
+  return catalog?.isReadOnly === true ? `tables of catalog ${catalog.name} are only read` : null;
 }

@@ -67,7 +67,7 @@ export interface PointInTimeReduction {
   readonly knownAsOf: boolean;
 }
 
-/** A question whose rows can be reduced. Immutable; each engine has a compiler of it. */
+/** A question whose rows can be reduced. Immutable. Trino gets it as SQL (`trino/compile.ts`); in this process the rooms that ask have their own statements for DuckDB. */
 export type Reduction = LatestReduction | PointInTimeReduction;
 
 /** The columns of reduced rows by their names, in order: `g` for the groups of a {@link LatestReduction}, `k0..`, `t`, `c`, `f0..`, `seq`. */

@@ -57,7 +57,8 @@ export async function reducibleViews(
     const filter = timeFilter(join.view, frame);
     const plan = await planSource(join.source, filter);
     const asks = { run: request.engine, view: join.view.engine };
-    const isRead = plan.files.length > 0 && chooseEngine(deps.engines, plan.stats.bytes, asks).engine === 'duckdb';
+    const read = { source: join.source.table, bytes: plan.stats.bytes };
+    const isRead = plan.files.length > 0 && chooseEngine(deps.engines, read, asks).engine === 'duckdb';
     if (isRead) found.push({ alias: requested.alias, join, plan, filter, names });
   }
   const [first] = found;

@@ -145,7 +145,8 @@ async function openSourceRows(
 ): Promise<OpenedRows> {
   const { session, engines, runEngine } = context;
   const plan = bounds === null ? null : await planSource(asked.source, bounds.filter);
-  const engine = chooseEngine(engines, plan?.stats.bytes ?? 0n, { run: runEngine, view: asked.view.engine });
+  const read = { source: asked.source.table, bytes: plan?.stats.bytes ?? 0n };
+  const engine = chooseEngine(engines, read, { run: runEngine, view: asked.view.engine });
   const trino = engine.engine === 'trino' && reduces ? (engines?.trino ?? null) : null;
   if (trino === null || plan === null || bounds === null || plan.files.length === 0) {
     const opened = await openJoin(session, asked, plan, bounds);

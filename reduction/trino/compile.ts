@@ -26,6 +26,9 @@ export interface TrinoTables {
   readonly staged: string;
 }
 
+/** The newest format version of tables that Trino reads; 476 does not read 3. */
+export const NEWEST_TRINO_FORMAT = 2;
+
 /** Files that a statement names, so that Trino opens no others; of more, all are opened and the join leaves rows out. */
 const MAX_LISTED_FILES = 200;
 
@@ -48,7 +51,7 @@ export function compileForTrino(reduction: Reduction, tables: TrinoTables): stri
 /** @throws MoraineError `UNSUPPORTED_FEATURE` */
 function requireReadable({ name, table }: ReducedSource): void {
   const { formatVersion } = table.metadata;
-  if (formatVersion <= 2) return;
+  if (formatVersion <= NEWEST_TRINO_FORMAT) return;
   const message = `Table ${name} has format version ${formatVersion}, which Trino 476 does not read. Let DuckDB do this: engine duckdb.`;
   throw new MoraineError('UNSUPPORTED_FEATURE', message);
 }

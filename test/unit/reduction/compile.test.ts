@@ -1,7 +1,7 @@
 /** Reductions as Trino's SQL: what is read of which snapshot, under which names, and what is refused. */
 import { expect, test } from 'vitest';
 import type { IcebergType, NestedField, Schema, Snapshot, TableMetadata } from '../../../iceberg/index.js';
-import { chooseEngine, isForTrino } from '../../../reduction/engine-choice.js';
+import { chooseEngine, isForTrino, type SizedRead } from '../../../reduction/engine-choice.js';
 import type { LatestReduction, PointInTimeReduction, ReducedColumns } from '../../../reduction/reduction.js';
 import { reducedSchema } from '../../../reduction/reduction.js';
 import { compileForTrino } from '../../../reduction/trino/compile.js';
@@ -130,19 +130,34 @@ test('a retrieval looks for times by sorting, and by a join if rows may have bee
 
 test('a run counts before its view, and a view before the project', () => {
   const project = { type: 'auto', trinoAboveBytes: 100, trino: {} as never } as const;
-  expect(chooseEngine(undefined, 1n)).toEqual({ engine: 'duckdb', reason: null });
-  expect(chooseEngine(project, 101n)).toEqual({
+  const read = (bytes: bigint, formatVersion = 2, catalog?: object) =>
+    ({ bytes, source: { metadata: { formatVersion }, catalog } }) as unknown as SizedRead;
+  expect(chooseEngine(undefined, read(1n))).toEqual({ engine: 'duckdb', reason: null });
+  expect(chooseEngine(project, read(101n))).toEqual({
     engine: 'trino',
     reason: '101 bytes after pruning are more than engine.trinoAbove (100 bytes)',
   });
-  expect(chooseEngine(project, 100n).engine).toBe('duckdb');
+  expect(chooseEngine(project, read(100n)).engine).toBe('duckdb');
   expect([isForTrino(100, 100n), isForTrino(100, 101n)]).toEqual([false, true]);
-  expect(chooseEngine(project, 1n, { view: 'trino' })).toEqual({ engine: 'trino', reason: 'the view asks for trino' });
-  expect(chooseEngine(project, 101n, { run: 'duckdb', view: 'trino' })).toEqual({
+  expect(chooseEngine(project, read(1n), { view: 'trino' })).toEqual({
+    engine: 'trino',
+    reason: 'the view asks for trino',
+  });
+  expect(chooseEngine(project, read(101n), { run: 'duckdb', view: 'trino' })).toEqual({
     engine: 'duckdb',
     reason: 'the run asks for duckdb',
   });
-  const missing = errorOf(() => chooseEngine({ ...project, trino: null }, 1n, { run: 'trino' }));
+  const above = '101 bytes after pruning are more than engine.trinoAbove (100 bytes), but ';
+  expect(chooseEngine(project, read(101n, 3))).toEqual({
+    engine: 'duckdb',
+    reason: `${above}Trino does not read format version 3`,
+  });
+  expect(chooseEngine(project, read(101n, 2, { name: 'door', isReadOnly: true }))).toEqual({
+    engine: 'duckdb',
+    reason: `${above}tables of catalog door are only read`,
+  });
+  expect(chooseEngine(project, read(1n, 3), { view: 'trino' }).engine).toBe('trino');
+  const missing = errorOf(() => chooseEngine({ ...project, trino: null }, read(1n), { run: 'trino' }));
   expect([missing.code, missing.message]).toEqual([
     'CONFIG_INVALID',
     'the run asks for trino, but it is not said where Trino is: set trino.uri.',
