@@ -1,11 +1,12 @@
 /** Online reads over HTTP, beside a bare route of the same web framework and beside Feast's own server on Redis. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import fastify from 'fastify';
 import { quoteLiteral, readableScanSql } from '../../engine/index.js';
+import { largest } from '../../errors/index.js';
 import { OnlineReader } from '../../online/index.js';
 import { materializationDeps, type Project } from '../../project/index.js';
 import { openScan } from '../../scans/index.js';
@@ -15,7 +16,7 @@ import { loadTable, planFiles, selectSnapshot } from '../../tables/index.js';
 import { projectRoot } from '../../test/support/paths.js';
 import { pythonEnvironment } from '../../test/support/python-environment.js';
 import { debianProgram } from '../debian-programs.js';
-import { ask, decodeAll, digestOfAnswers, LOAD_NAMES, measureLoads } from '../http-load.js';
+import { ask, decodeAll, digestOfAnswers, LOAD_NAMES, LOADS, measureLoad, measureLoads } from '../http-load.js';
 import { type BenchContext, type BenchJob, type Figure, figure } from '../job.js';
 import { Keys, online, readAll } from '../online-reads.js';
 import { checksumOfTable, ENTITIES, FEATURE_NAMES, ONLINE_VIEW, sleep } from '../online-source.js';
@@ -70,6 +71,20 @@ async function digestOfOurs(context: BenchContext): Promise<number> {
   const digest = await digestOfAnswers(service.url, ENTITIES[context.size]);
   await close();
   return digest;
+}
+
+/** The loads of many connections, spread over servers. */
+async function measureShared(urls: readonly string[], entities: number): Promise<Record<string, number>> {
+  const figures: Record<string, number> = {};
+  for (const name of LOAD_NAMES) {
+    const load = LOADS[name];
+    if (load.connections === 1) continue;
+    const own = { ...load, connections: load.connections / urls.length };
+    const measured = await Promise.all(urls.map((url) => measureLoad(url, own, Math.floor(entities / 0.95))));
+    figures[`${name} perSecond`] = measured.reduce((sum, { perSecond }) => sum + perSecond, 0);
+    figures[`${name} p99`] = largest(measured.map(({ p99 }) => p99));
+  }
+  return figures;
 }
 
 /** Reads in this process, once every value is known to be DuckDB's. */
@@ -157,6 +172,13 @@ export const http: BenchJob = {
   runs: 1,
   data: onlineReads.name,
   prepare: (context) => onlineReads.prepare(context),
+  programs: {
+    async second(context) {
+      const { service } = await serve(context);
+      process.send?.(service.url);
+      await once(process, 'SIGTERM');
+    },
+  },
   variants: {
     async ours(context, measure) {
       const { project, service, close } = await serve(context);
@@ -168,6 +190,21 @@ export const http: BenchJob = {
       );
       await close();
       return { ...figures, decodedMb, filesMb };
+    },
+    /** As many processes as Feast's server has workers, each with half of the connections. */
+    async two(context, measure) {
+      const { service, close } = await serve(context);
+      const second = fork(process.argv[1] ?? '', [NAME, 'second', JSON.stringify(context)], {
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      });
+      const figures = await beside(second, async () => {
+        const [url] = (await once(second, 'message')) as [string];
+        return await measure(() =>
+          besideWriter(context, () => measureShared([service.url, url], ENTITIES[context.size])),
+        );
+      });
+      await close();
+      return figures;
     },
     library: (context, measure) => measure(() => measureLibrary(context)),
     async bare(context, measure) {
@@ -217,6 +254,21 @@ export const http: BenchJob = {
         line(`${load}, the same over a bare route`, 1000 / of('ours', `${load} perSecond`), 'ms', {
           floor: 1000 / of('bare', `${load} perSecond`),
           atMost: 2,
+        }),
+      ]),
+      ...LOAD_NAMES.filter((load) => LOADS[load].connections > 1).flatMap((load) => [
+        line(
+          `${load}, two services: time of a request, over Feast's two workers`,
+          1000 / of('two', `${load} perSecond`),
+          'ms',
+          {
+            floor: 1000 / of('feast', `${load} perSecond`),
+            atMost: 0.2,
+          },
+        ),
+        line(`${load}, two services, p99`, of('two', `${load} p99`), 'ms', {
+          floor: of('feast', `${load} p99`),
+          atMost: 1,
         }),
       ]),
       line("our read of 1 entity in its own process over Feast's on Redis, p50", of('library', 'libraryP50'), 'ms', {
