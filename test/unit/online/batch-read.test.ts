@@ -132,7 +132,7 @@ it('reads online views from their tables and others from the source, in the orde
     [present(2, 20), present(1, 10)],
     [NOT_FOUND, NOT_FOUND],
   ]);
-  expect(snapshots).toEqual([
+  expect(snapshots).toMatchObject([
     { view: 'readings', table: 'demo.source', snapshotId: source },
     { view: 'served', table: 'moraine_online.served', snapshotId: commit?.snapshotId },
   ]);
