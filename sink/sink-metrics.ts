@@ -1,5 +1,5 @@
 /** What a sink has done so far, and what waits in it. */
-import type { RejectedRecord } from './sink-records.js';
+import type { SinkCommit } from './sink-options.js';
 
 /** Numbers of one open sink; those of earlier processes are not among them. */
 export interface SinkMetrics {
@@ -27,7 +27,9 @@ export class CommitCounts {
   #lastAtMs: number | null = null;
 
   /** @param tookMs milliseconds that the batch took */
-  add(batch: { readonly rows: bigint; readonly rejected: readonly RejectedRecord[] }, tookMs: number): void {
+  add(batch: Pick<SinkCommit, 'rows' | 'superseded' | 'rejected'>, tookMs: number): void {
+    // A batch without records says where the reading of partitions begins.
+    if (batch.rows + batch.superseded === 0n && batch.rejected.length === 0) return;
     this.#rows += batch.rows;
     this.#batches += 1;
     for (const { reason } of batch.rejected) this.#rejected.set(reason, (this.#rejected.get(reason) ?? 0) + 1);

@@ -9,7 +9,7 @@ import { connectClient } from '../../workers/index.js';
 import { expectIntact } from '../support/intact-table.js';
 import { killAtPoint } from '../support/kill-at-point.js';
 import { SmallProject } from '../support/small-project.js';
-import { temporaryFolder } from '../support/temp-folder.js';
+import { lastingFolder } from '../support/temp-folder.js';
 import { testSettings } from '../support/temporal.js';
 import { LABELS, TrainingProject } from '../support/training-project.js';
 import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.js';
@@ -21,6 +21,13 @@ const SHARDS = 6;
 const SHARD_POINTS = ['before-data-file', 'after-data-files', 'before-manifest-staged', 'after-manifest-staged'];
 
 type Context = Pick<TestContext, 'expect' | 'onTestFinished'>;
+
+/** A folder of a test, which goes with it: the running test is not known where several run at once. */
+function folderOf(onTestFinished: Context['onTestFinished']): string {
+  const { path, remove } = lastingFolder();
+  onTestFinished(remove);
+  return path;
+}
 
 function oneOf(points: readonly string[]): string {
   return points[Math.floor(Math.random() * points.length)] ?? '';
@@ -68,7 +75,7 @@ test.concurrent('workers killed at random points of parts and shards leave one c
   expect,
   onTestFinished,
 }) => {
-  const small = await SmallProject.createIn(temporaryFolder(), { buckets: 12 });
+  const small = await SmallProject.createIn(folderOf(onTestFinished), { buckets: 12 });
   onTestFinished(() => small.project.close());
   // Every file has newest rows of some sensors, and older rows of all.
   for (let file = 0; file < FILES; file++) await small.append(ROWS_OF_FILE, (file * 7) % FILES, 50 + file);
@@ -87,7 +94,7 @@ test.concurrent('workers killed at random points of a training set leave the row
   expect,
   onTestFinished,
 }) => {
-  const made = await TrainingProject.createIn(temporaryFolder());
+  const made = await TrainingProject.createIn(folderOf(onTestFinished));
   onTestFinished(() => made.close());
   for (let file = 0; file < FILES; file++) await made.small.append(ROWS_OF_FILE, (file * 7) % FILES, 50 + file);
   const context = { expect, onTestFinished };

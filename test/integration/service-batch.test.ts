@@ -101,7 +101,7 @@ describe('a batch of predictions', () => {
     expect(await answer.text()).toBe(
       [
         `{"results":[{"entities":{"driver":${LARGE},"zone":"AP8="},`,
-        '"features":{"trips__fare":5.00,"trips__note":null,"trips__at":981173106,"drivers__score":"NaN"},',
+        '"features":{"trips__fare":"5.00","trips__note":null,"trips__at":981173106,"drivers__score":"NaN"},',
         '"statuses":{"trips__fare":"PRESENT","trips__note":"NULL_VALUE","trips__at":"PRESENT","drivers__score":"PRESENT"},',
         `"event_timestamps":{"trips__fare":"${shown(2)}","trips__note":"${shown(2)}","trips__at":"${shown(2)}","drivers__score":"${shown(1)}"}},`,
         '{"entities":{"driver":1,"zone":null},',

@@ -67,7 +67,7 @@ async function read(service: ServiceProcess, sensors: readonly number[], headers
   const answer = await post(service, '/get-online-features', question, headers);
   const [text, { status }] = [await answer.text(), answer];
   const { results } = JSON.parse(text) as { readonly results?: readonly { readonly values: readonly unknown[] }[] };
-  const [, snapshot = '0'] = (answer.headers.get('moraine-snapshots') ?? '').split('=');
+  const [, snapshot = '0'] = /=(\d+)/.exec(answer.headers.get('moraine-snapshots') ?? '') ?? [];
   return { status, text, snapshot: BigInt(snapshot), values: [...new Set(results?.[1]?.values)] };
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
-/** A new empty folder that is removed when the test has finished. Call it inside a test. */
+/** A new empty folder that is removed when the test has finished. Call it inside a test, beside which no other one of its file runs. */
 export function temporaryFolder(): string {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'moraine-test-')));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));

@@ -166,6 +166,11 @@ def write(columns, url=None, view=None, pushSource=None, cert=""):
         client.push(pushSource, frame(literals, times))
 
 
+def shown(value):
+    """The fields of a struct come in the order of a hash."""
+    return repr(dict(sorted(value.items())) if isinstance(value, dict) else value)
+
+
 def remote(url, entities, features=(), service=None, fullFeatureNames=False, withVersions=False, cert=""):
     """What Feast's client makes of a feature server's answer: for each name of the answer [type, value, status] for each entity."""
     client = client_of(url, cert)
@@ -179,7 +184,7 @@ def remote(url, entities, features=(), service=None, fullFeatureNames=False, wit
         "names": list(response.proto.metadata.feature_names.val),
         "views": [view.name for view in response.proto.metadata.feature_view_metadata],
         "columns": {
-            name: [[type(value).__name__, repr(value), FieldStatus.Name(status)]
+            name: [[type(value).__name__, shown(value), FieldStatus.Name(status)]
                    for value, status in zip(values[name], result.statuses)]
             for name, result in results
         },
