@@ -1,5 +1,5 @@
 /** What the commits of a run of a sink come to. */
-import type { RejectedRecord, SinkCommit } from '../sink/index.js';
+import { hasRecords, type RejectedRecord, type SinkCommit } from '../sink/index.js';
 
 /** Sums of a run. */
 export interface SinkTotals {
@@ -18,6 +18,7 @@ export const NO_COMMITS: SinkTotals = { rows: 0n, superseded: 0n, commits: 0, re
 
 /** The sums with a commit, or with a lot of records of which nothing was committed. */
 export function withCommit(totals: SinkTotals, commit: Omit<SinkCommit, 'positions' | 'delivery'>): SinkTotals {
+  if (!hasRecords(commit)) return totals;
   return {
     rows: totals.rows + commit.rows,
     superseded: totals.superseded + commit.superseded,

@@ -18,6 +18,13 @@ export interface SinkMetrics {
   readonly lastCommitAtMs: number | null;
 }
 
+/** Whether a commit is one of records: the first one of a topic says where the reading of its partitions begins, and no more. */
+export const hasRecords = ({
+  rows,
+  superseded,
+  rejected,
+}: Pick<SinkCommit, 'rows' | 'superseded' | 'rejected'>): boolean => rows + superseded > 0n || rejected.length > 0;
+
 /** Counts the batches of a sink. */
 export class CommitCounts {
   #rows = 0n;
@@ -28,8 +35,7 @@ export class CommitCounts {
 
   /** @param tookMs milliseconds that the batch took */
   add(batch: Pick<SinkCommit, 'rows' | 'superseded' | 'rejected'>, tookMs: number): void {
-    // A batch without records says where the reading of partitions begins.
-    if (batch.rows + batch.superseded === 0n && batch.rejected.length === 0) return;
+    if (!hasRecords(batch)) return;
     this.#rows += batch.rows;
     this.#batches += 1;
     for (const { reason } of batch.rejected) this.#rejected.set(reason, (this.#rejected.get(reason) ?? 0) + 1);
