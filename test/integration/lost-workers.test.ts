@@ -24,9 +24,9 @@ type Context = Pick<TestContext, 'expect' | 'onTestFinished'>;
 
 /** A folder of a test, which goes with it: the running test is not known where several run at once. */
 function folderOf(onTestFinished: Context['onTestFinished']): string {
-  const { path, remove } = lastingFolder();
-  onTestFinished(remove);
-  return path;
+  const folder = lastingFolder();
+  onTestFinished(() => folder.remove());
+  return folder.path;
 }
 
 function oneOf(points: readonly string[]): string {
